@@ -1,0 +1,155 @@
+//! How both programs speak SQL: session settings, literals for multi-row
+//! statements, and which errors mean "run it again".
+
+use mysql_async::{Conn, Error, Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts};
+use rust_decimal::Decimal;
+use std::fmt::Write;
+use std::time::Duration;
+
+/// Idle connections are closed after this; a firewall would do it silently.
+const IDLE: Duration = Duration::from_secs(120);
+
+/// Session settings that the money path rests on: READ COMMITTED with conditional
+/// updates (REPEATABLE READ lost updates when measured), strict types, UTC, and a
+/// bounded wait for locks.
+const SESSION: &str = "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', \
+    time_zone='+00:00', innodb_lock_wait_timeout=10";
+const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+
+/// Options for `url` with Sluice's session settings.
+pub fn options(url: &str) -> anyhow::Result<OptsBuilder> {
+    let opts = Opts::from_url(url).map_err(|e| {
+        // The library's message may hold the password of the URL.
+        anyhow::anyhow!("mysql.url is not a URL such as mysql://user@127.0.0.1:3306 ({})", kind_of(&e))
+    })?;
+    Ok(OptsBuilder::from_opts(opts)
+        .setup(vec![SESSION, ISOLATION])
+        .tcp_nodelay(true)
+        .prefer_socket(false)
+        .stmt_cache_size(64))
+}
+
+fn kind_of(error: &mysql_async::UrlError) -> &'static str {
+    match error {
+        mysql_async::UrlError::UnsupportedScheme { .. } => "unsupported scheme",
+        mysql_async::UrlError::Parse(_) => "not a URL",
+        _ => "unsupported parameter",
+    }
+}
+
+/// A pool of at most `most` connections.
+pub fn pool(url: &str, most: usize) -> anyhow::Result<Pool> {
+    let constraints = PoolConstraints::new(0, most.max(1))
+        .ok_or_else(|| anyhow::anyhow!("a pool needs at least one connection"))?;
+    let pool = PoolOpts::default().with_constraints(constraints).with_inactive_connection_ttl(IDLE);
+    Ok(Pool::new(options(url)?.pool_opts(pool)))
+}
+
+/// A single connection outside any pool.
+pub async fn connect(url: &str) -> anyhow::Result<Conn> {
+    Ok(Conn::new(options(url)?).await?)
+}
+
+/// A value of a multi-row statement.
+#[derive(Debug, Clone, Copy)]
+pub enum Lit<'a> {
+    Text(&'a str),
+    Int(i64),
+    Dec(Decimal),
+    Null,
+}
+
+impl<'a> From<Option<&'a str>> for Lit<'a> {
+    fn from(text: Option<&'a str>) -> Self {
+        text.map_or(Lit::Null, Lit::Text)
+    }
+}
+
+/// Appends `lit` as SQL. Text that isn't plain goes as a hexadecimal literal, so
+/// that nothing depends on escaping rules or the session's SQL mode.
+pub fn push_lit(sql: &mut String, lit: Lit<'_>) {
+    // Writing into a String can't fail.
+    let _ = match lit {
+        Lit::Null => write!(sql, "NULL"),
+        Lit::Int(number) => write!(sql, "{number}"),
+        Lit::Dec(amount) => write!(sql, "'{amount}'"),
+        Lit::Text(text) if text.bytes().all(is_plain) => write!(sql, "'{text}'"),
+        Lit::Text(text) => {
+            sql.push_str("_utf8mb4 0x");
+            text.bytes().try_for_each(|byte| write!(sql, "{byte:02x}"))
+        }
+    };
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':' | b' ' | b'@' | b'/')
+}
+
+/// Appends `(a,b,c)` with a leading comma unless it is the first row.
+pub fn push_row(sql: &mut String, first: bool, row: &[Lit<'_>]) {
+    sql.push_str(if first { "(" } else { ",(" });
+    for (at, lit) in row.iter().enumerate() {
+        if at > 0 {
+            sql.push(',');
+        }
+        push_lit(sql, *lit);
+    }
+    sql.push(')');
+}
+
+/// `('a','b')` for an IN list. The caller makes sure that it isn't empty.
+pub fn in_list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    let mut sql = String::from("(");
+    for (at, text) in texts.enumerate() {
+        if at > 0 {
+            sql.push(',');
+        }
+        push_lit(&mut sql, Lit::Text(text));
+    }
+    sql.push(')');
+    sql
+}
+
+/// Deadlock, lock wait, changed snapshot, a primary that is being switched.
+pub fn is_retryable(error: &Error) -> bool {
+    match error {
+        Error::Server(e) => matches!(e.code, 1020 | 1205 | 1213) || e.message.contains("VT15001"),
+        _ => false,
+    }
+}
+
+/// A UNIQUE key refused the row.
+pub fn is_duplicate(error: &Error) -> bool {
+    matches!(error, Error::Server(e) if e.code == 1062)
+}
+
+/// The connection broke, or the server is going away: whether a commit took
+/// place is unknown.
+pub fn is_disconnect(error: &Error) -> bool {
+    match error {
+        Error::Server(e) => matches!(e.code, 1053 | 1927 | 1040 | 1158 | 1159 | 1160 | 1161),
+        Error::Io(_) => true,
+        Error::Driver(_) => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_cannot_break_out() {
+        let mut sql = String::new();
+        push_row(&mut sql, true, &[Lit::Text("a'); DROP TABLE x; --"), Lit::Text("ok-1"), Lit::Int(-3), Lit::Null]);
+        assert!(sql.starts_with("(_utf8mb4 0x61272"), "{sql}");
+        assert!(sql.ends_with(",'ok-1',-3,NULL)"), "{sql}");
+        assert!(!sql.contains("DROP"));
+    }
+
+    #[test]
+    fn a_wrong_url_is_named_without_its_password() {
+        let error = options("pg://root:hunter2@h/").map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("unsupported scheme") && !error.contains("hunter2"), "{error}");
+    }
+}

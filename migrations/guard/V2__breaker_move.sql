@@ -1,0 +1,13 @@
+-- Every move of every breaker, who made it and why. Append-only.
+CREATE TABLE breaker_move (
+  point      VARCHAR(12)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  scope      VARCHAR(12)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  scope_key  VARCHAR(32)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  version    INT          NOT NULL,
+  state      VARCHAR(12)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  verdict_id CHAR(32)     CHARACTER SET ascii COLLATE ascii_bin NULL,
+  reason     VARCHAR(400) CHARACTER SET utf8mb4 NOT NULL,
+  changed_by VARCHAR(64)  CHARACTER SET utf8mb4 NOT NULL,
+  moved_us   BIGINT       NOT NULL,
+  PRIMARY KEY (point, scope, scope_key, version)
+) ENGINE=InnoDB;
