@@ -64,7 +64,9 @@ impl FromStr for Scope {
         [Scope::All, Scope::Channel, Scope::Merchant, Scope::Account, Scope::Currency]
             .into_iter()
             .find(|s| s.as_str() == text)
-            .ok_or_else(|| anyhow::anyhow!("breaker scope is all, channel, merchant, account or currency, not {text:?}"))
+            .ok_or_else(|| {
+                anyhow::anyhow!("breaker scope is all, channel, merchant, account or currency, not {text:?}")
+            })
     }
 }
 

@@ -13,10 +13,36 @@ pub const COLUMN_INTEGER_DIGITS: usize = 16;
 
 /// Currencies that the platform settles, with ISO 4217's number of decimals.
 const CURRENCIES: &[(&str, u32)] = &[
-    ("AED", 2), ("AUD", 2), ("BHD", 3), ("BRL", 2), ("CAD", 2), ("CHF", 2), ("CLP", 0), ("CNY", 2),
-    ("EUR", 2), ("GBP", 2), ("HKD", 2), ("IDR", 2), ("INR", 2), ("ISK", 0), ("JOD", 3), ("JPY", 0),
-    ("KRW", 0), ("KWD", 3), ("MXN", 2), ("MYR", 2), ("NZD", 2), ("OMR", 3), ("PHP", 2), ("SGD", 2),
-    ("THB", 2), ("TND", 3), ("TWD", 2), ("USD", 2), ("VND", 0), ("ZAR", 2),
+    ("AED", 2),
+    ("AUD", 2),
+    ("BHD", 3),
+    ("BRL", 2),
+    ("CAD", 2),
+    ("CHF", 2),
+    ("CLP", 0),
+    ("CNY", 2),
+    ("EUR", 2),
+    ("GBP", 2),
+    ("HKD", 2),
+    ("IDR", 2),
+    ("INR", 2),
+    ("ISK", 0),
+    ("JOD", 3),
+    ("JPY", 0),
+    ("KRW", 0),
+    ("KWD", 3),
+    ("MXN", 2),
+    ("MYR", 2),
+    ("NZD", 2),
+    ("OMR", 3),
+    ("PHP", 2),
+    ("SGD", 2),
+    ("THB", 2),
+    ("TND", 3),
+    ("TWD", 2),
+    ("USD", 2),
+    ("VND", 0),
+    ("ZAR", 2),
 ];
 
 /// An ISO 4217 code that this platform knows.
@@ -24,6 +50,9 @@ const CURRENCIES: &[(&str, u32)] = &[
 pub struct Currency(&'static str, u32);
 
 impl Currency {
+    /// Sorts before every known currency: the start of an account's range.
+    pub const LOWEST: Currency = Currency("", 0);
+
     pub fn code(self) -> &'static str {
         self.0
     }

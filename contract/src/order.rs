@@ -53,8 +53,14 @@ pub enum State {
 
 impl State {
     pub const ALL: [State; 8] = [
-        State::Init, State::Dispatching, State::Processing, State::InDoubt,
-        State::Manual, State::Success, State::Failed, State::Returned,
+        State::Init,
+        State::Dispatching,
+        State::Processing,
+        State::InDoubt,
+        State::Manual,
+        State::Success,
+        State::Failed,
+        State::Returned,
     ];
 
     pub fn as_str(self) -> &'static str {

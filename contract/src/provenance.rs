@@ -65,21 +65,47 @@ impl Effects {
 
     /// `b`: balances, in units of 10⁻⁴.
     #[allow(clippy::too_many_arguments)]
-    pub fn balance(&mut self, account: &[u8], currency: &[u8], balance: i128, available: i128, reserved: i128, version: i128) {
+    pub fn balance(
+        &mut self,
+        account: &[u8],
+        currency: &[u8],
+        balance: i128,
+        available: i128,
+        reserved: i128,
+        version: i128,
+    ) {
         use Field::{Int, Text};
         self.add("b", &[Text(account), Text(currency), Int(balance), Int(available), Int(reserved), Int(version)]);
     }
 
     /// `e`: a ledger entry; amount in units of 10⁻⁴.
     #[allow(clippy::too_many_arguments)]
-    pub fn entry(&mut self, account: &[u8], posting: &[u8], line: i128, book: &[u8], side: &[u8], amount: i128, currency: &[u8]) {
+    pub fn entry(
+        &mut self,
+        account: &[u8],
+        posting: &[u8],
+        line: i128,
+        book: &[u8],
+        side: &[u8],
+        amount: i128,
+        currency: &[u8],
+    ) {
         use Field::{Int, Text};
         self.add("e", &[Text(account), Text(posting), Int(line), Text(book), Text(side), Int(amount), Text(currency)]);
     }
 
     /// `o`: an order; amount in units of 10⁻⁴.
     #[allow(clippy::too_many_arguments)]
-    pub fn order(&mut self, account: &[u8], order: &[u8], state: &[u8], to: &[u8], amount: i128, currency: &[u8], version: i128) {
+    pub fn order(
+        &mut self,
+        account: &[u8],
+        order: &[u8],
+        state: &[u8],
+        to: &[u8],
+        amount: i128,
+        currency: &[u8],
+        version: i128,
+    ) {
         use Field::{Int, Text};
         self.add("o", &[Text(account), Text(order), Text(state), Text(to), Int(amount), Text(currency), Int(version)]);
     }

@@ -66,9 +66,8 @@ pub fn override_by(target: &mut String, variable: &str) {
 
 /// A listener that isn't on loopback needs `why_safe` to hold.
 pub fn check_listener(name: &str, address: &str, authenticated: bool) -> anyhow::Result<std::net::SocketAddr> {
-    let parsed: std::net::SocketAddr = address
-        .parse()
-        .with_context(|| format!("{name} = {address:?} is not an address such as 127.0.0.1:8080"))?;
+    let parsed: std::net::SocketAddr =
+        address.parse().with_context(|| format!("{name} = {address:?} is not an address such as 127.0.0.1:8080"))?;
     if !parsed.ip().is_loopback() && !authenticated {
         bail!("{name} = {address}: beyond loopback, callers must be authenticated; configure clients first");
     }

@@ -68,6 +68,9 @@ mod tests {
         assert_eq!(check(1_301, "1000", &good, b"body"), Err(SignatureError::Stale));
         assert_eq!(check(1_010, "x", &good, b"body"), Err(SignatureError::Malformed));
         assert_eq!(check(1_010, "1000", "zz", b"body"), Err(SignatureError::Malformed));
-        assert_eq!(verify(&Secret::new("other"), 1_010, Some("1000"), Some(&good), b"body"), Err(SignatureError::Mismatch));
+        assert_eq!(
+            verify(&Secret::new("other"), 1_010, Some("1000"), Some(&good), b"body"),
+            Err(SignatureError::Mismatch)
+        );
     }
 }

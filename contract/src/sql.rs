@@ -37,12 +37,17 @@ fn kind_of(error: &mysql_async::UrlError) -> &'static str {
     }
 }
 
-/// A pool of at most `most` connections.
-pub fn pool(url: &str, most: usize) -> anyhow::Result<Pool> {
-    let constraints = PoolConstraints::new(0, most.max(1))
-        .ok_or_else(|| anyhow::anyhow!("a pool needs at least one connection"))?;
+/// A pool of at most `most` connections. A connection given back in the middle of
+/// a transaction is reset, which rolls back.
+pub fn pool_of(options: OptsBuilder, most: usize) -> anyhow::Result<Pool> {
+    let constraints =
+        PoolConstraints::new(0, most.max(1)).ok_or_else(|| anyhow::anyhow!("a pool needs at least one connection"))?;
     let pool = PoolOpts::default().with_constraints(constraints).with_inactive_connection_ttl(IDLE);
-    Ok(Pool::new(options(url)?.pool_opts(pool)))
+    Ok(Pool::new(options.pool_opts(pool)))
+}
+
+pub fn pool(url: &str, most: usize) -> anyhow::Result<Pool> {
+    pool_of(options(url)?, most)
 }
 
 /// A single connection outside any pool.
@@ -81,8 +86,9 @@ pub fn push_lit(sql: &mut String, lit: Lit<'_>) {
     };
 }
 
+/// Printable ASCII but for the two characters that mean something within quotes.
 fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':' | b' ' | b'@' | b'/')
+    matches!(byte, b' '..=b'~') && byte != b'\'' && byte != b'\\'
 }
 
 /// Appends `(a,b,c)` with a leading comma unless it is the first row.

@@ -60,9 +60,7 @@ async fn ready(readiness: Readiness) -> (StatusCode, Json<serde_json::Value>) {
 
 async fn metrics() -> Result<String, StatusCode> {
     let mut text = Vec::new();
-    TextEncoder::new()
-        .encode(&prometheus::gather(), &mut text)
-        .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    TextEncoder::new().encode(&prometheus::gather(), &mut text).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     String::from_utf8(text).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }
 

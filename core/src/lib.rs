@@ -1,1 +1,21 @@
-//! stub
+//! The withdrawal core (出金): accepts orders over HTTP, reserves and books the
+//! money, pays each order exactly once through a channel, and brings it to its end.
+
+pub mod config;
+pub mod schema;
+
+pub mod accept;
+pub mod api;
+pub mod balance;
+pub mod channels;
+pub mod dispatch;
+pub mod guard;
+pub mod journal;
+pub mod ledger;
+pub mod orders;
+pub mod outcome;
+pub mod recovery;
+pub mod relay;
+
+pub mod metrics;
+pub mod service;

@@ -2,7 +2,7 @@
 -- one server the row is written in the accept transaction.
 CREATE TABLE idempotency (
   client       VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-  idem_key     VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  idem_key     VARCHAR(80) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   request_hash CHAR(64)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   account_id   VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   order_id     CHAR(32)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL,

@@ -1,0 +1,210 @@
+//! Decides a batch in memory: locked balances and requests in, a result for each
+//! and everything to write out. Pure; nothing is written until all is decided.
+
+use super::{Accepted, Ask, Deposit, Keyed, Refusal, Verdict, Withdraw};
+use crate::balance::{Balance, BalanceError};
+use crate::journal::order_event;
+use crate::ledger::{Posting, PostingKind};
+use crate::orders::Order;
+use crate::orders::repo::KeyRow;
+use sluice_contract::event::OrderEvent;
+use sluice_contract::ids::{new_order_id, serial_no};
+use sluice_contract::money::Currency;
+use sluice_contract::order::State;
+use std::collections::BTreeMap;
+
+/// A new order that nobody dispatched is looked for after this long.
+const FIRST_LOOK_US: i64 = 2_000_000;
+
+/// What a batch writes, and each request's result in the batch's order.
+#[derive(Debug, Default)]
+pub struct Decided {
+    pub verdicts: Vec<Verdict>,
+    pub keys: Vec<KeyRow>,
+    pub orders: Vec<Order>,
+    pub touched: Vec<Balance>,
+    pub postings: Vec<Posting>,
+    pub events: Vec<OrderEvent>,
+}
+
+struct Books {
+    balances: BTreeMap<(String, Currency), (Balance, bool)>,
+}
+
+impl Books {
+    fn new(locked: Vec<Balance>) -> Self {
+        let keyed = locked.into_iter().map(|b| ((b.account_id.clone(), b.currency), (b, false)));
+        Books { balances: keyed.collect() }
+    }
+
+    fn knows(&self, account_id: &str) -> bool {
+        let from = (account_id.to_owned(), Currency::LOWEST);
+        self.balances.range(from..).next().is_some_and(|((id, _), _)| id == account_id)
+    }
+
+    /// The balance to change; marks it as touched by bumping its version once.
+    fn change(
+        &mut self,
+        account_id: &str,
+        currency: Currency,
+        step: impl FnOnce(&mut Balance) -> Result<(), BalanceError>,
+    ) -> Result<(), Refusal> {
+        let key = (account_id.to_owned(), currency);
+        let Some((balance, touched)) = self.balances.get_mut(&key) else {
+            return Err(if self.knows(account_id) { Refusal::UnknownBalance } else { Refusal::UnknownAccount });
+        };
+        step(balance).map_err(|e| match e {
+            BalanceError::Insufficient | BalanceError::NotReserved => Refusal::InsufficientFunds,
+            BalanceError::Overflow => Refusal::BalanceOverflow,
+        })?;
+        if !*touched {
+            *touched = true;
+            balance.version += 1;
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, account_id: &str, currency: Currency) {
+        let key = (account_id.to_owned(), currency);
+        self.balances.entry(key).or_insert_with(|| (Balance::empty(account_id, currency), false));
+    }
+}
+
+/// Decides all requests against the locked balances, in order of arrival.
+pub fn decide(batch: &[&Keyed], locked: Vec<Balance>, now_us: i64) -> Decided {
+    let mut books = Books::new(locked);
+    let mut out = Decided::default();
+    for keyed in batch {
+        let verdict = match &keyed.ask {
+            Ask::Withdraw(w) => withdraw(&mut books, &mut out, keyed, w, now_us),
+            Ask::Deposit(d) => deposit(&mut books, &mut out, d, now_us),
+        };
+        if let Ok(accepted) = &verdict {
+            out.keys.push(KeyRow {
+                client: keyed.client.clone(),
+                key: keyed.key.clone(),
+                request_hash: keyed.request_hash.clone(),
+                account_id: keyed.ask.account_id().to_owned(),
+                order_id: accepted.order_id.clone(),
+            });
+        }
+        out.verdicts.push(verdict);
+    }
+    out.touched = books.balances.into_values().filter(|(_, touched)| *touched).map(|(b, _)| b).collect();
+    out
+}
+
+fn withdraw(books: &mut Books, out: &mut Decided, keyed: &Keyed, ask: &Withdraw, now_us: i64) -> Verdict {
+    books.change(&ask.account_id, ask.currency, |b| b.reserve(ask.amount))?;
+    let order_id = new_order_id(&ask.account_id);
+    let order = Order {
+        account_id: ask.account_id.clone(),
+        serial_no: serial_no(&order_id),
+        order_id: order_id.clone(),
+        kind: ask.kind,
+        client: keyed.client.clone(),
+        transaction_id: ask.transaction_id.clone(),
+        biz_no: ask.biz_no.clone(),
+        user_id: ask.user_id.clone(),
+        to_account: ask.to_account.clone(),
+        amount: ask.amount,
+        currency: ask.currency,
+        state: State::Init,
+        channel: ask.channel.clone(),
+        trade_time: None,
+        attempts: 0,
+        queries: 0,
+        result_code: None,
+        version: 1,
+        due_us: Some(now_us + FIRST_LOOK_US),
+        created_us: now_us,
+        updated_us: now_us,
+    };
+    out.postings.push(Posting::of_order(&order, PostingKind::Reserve));
+    out.events.push(order_event(&order, "withdraw.accepted", now_us));
+    out.orders.push(order);
+    Ok(Accepted { order_id, replayed: false })
+}
+
+fn deposit(books: &mut Books, out: &mut Decided, ask: &Deposit, now_us: i64) -> Verdict {
+    books.open(&ask.account_id, ask.currency);
+    books.change(&ask.account_id, ask.currency, |b| b.credit(ask.amount))?;
+    let booking_id = new_order_id(&ask.account_id);
+    out.postings.push(Posting::deposit(&ask.account_id, &ask.biz_no, ask.amount, ask.currency));
+    out.events.push(OrderEvent {
+        id: booking_id.clone(),
+        kind: "deposit.booked".into(),
+        account_id: ask.account_id.clone(),
+        order_id: booking_id.clone(),
+        transaction_id: ask.biz_no.clone(),
+        biz_no: Some(ask.biz_no.clone()),
+        amount: ask.amount,
+        currency: ask.currency.code().into(),
+        version: 1,
+        occurred_us: now_us,
+    });
+    Ok(Accepted { order_id: booking_id, replayed: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rust_decimal::Decimal;
+
+    fn cny() -> Currency {
+        "CNY".parse().unwrap()
+    }
+
+    fn ask(account: &str, cents: i64, key: &str) -> Keyed {
+        Keyed {
+            client: "c".into(),
+            key: key.into(),
+            request_hash: "h".into(),
+            ask: Ask::Withdraw(Withdraw {
+                account_id: account.into(),
+                kind: sluice_contract::order::Kind::CashOut,
+                to_account: "to".into(),
+                amount: Decimal::new(cents, 2),
+                currency: cny(),
+                user_id: None,
+                transaction_id: key.into(),
+                biz_no: None,
+                channel: None,
+            }),
+        }
+    }
+
+    #[test]
+    fn one_failure_does_not_fail_a_neighbour_and_nothing_overdraws() {
+        let mut rich = Balance::empty("A", cny());
+        rich.credit(Decimal::new(10_000, 2)).unwrap();
+        let asks = [ask("A", 6_000, "1"), ask("A", 5_000, "2"), ask("B", 1, "3"), ask("A", 4_000, "4")];
+        let decided = decide(&asks.iter().collect::<Vec<_>>(), vec![rich], 7);
+        let shown: Vec<_> = decided.verdicts.iter().map(|v| v.as_ref().err().cloned()).collect();
+        assert_eq!(shown, [None, Some(Refusal::InsufficientFunds), Some(Refusal::UnknownAccount), None]);
+        assert_eq!(decided.orders.len(), 2);
+        assert_eq!(decided.keys.len(), 2, "a refused request does not burn its key");
+        assert_eq!(decided.touched.len(), 1);
+        let after = &decided.touched[0];
+        assert_eq!((after.available, after.reserved, after.version), (Decimal::ZERO, Decimal::new(10_000, 2), 1));
+    }
+
+    #[test]
+    fn a_deposit_opens_its_account_for_the_same_batch() {
+        let first = Keyed {
+            client: "c".into(),
+            key: "d".into(),
+            request_hash: "h".into(),
+            ask: Ask::Deposit(Deposit {
+                account_id: "N".into(),
+                amount: Decimal::TEN,
+                currency: cny(),
+                biz_no: "p".into(),
+            }),
+        };
+        let second = ask("N", 1_000, "w");
+        let decided = decide(&[&first, &second], vec![], 7);
+        assert!(decided.verdicts.iter().all(Result::is_ok));
+        assert_eq!(decided.touched[0].version, 1);
+    }
+}

@@ -1,0 +1,189 @@
+//! One lane: a connection that writes accept transactions, one batch at a time.
+//! While a batch commits, the next one gathers; that is the whole batching policy.
+
+use super::decide::{Decided, decide};
+use super::{Keyed, Pending, Refusal, Verdict, replay};
+use crate::balance;
+use crate::dispatch::ReadyQueue;
+use crate::journal::Journal;
+use crate::metrics::METRICS;
+use crate::orders::repo;
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Row};
+use sluice_contract::clock::now_us;
+use sluice_contract::schema::Schemas;
+use sluice_contract::settings::Secret;
+use sluice_contract::sql;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Tries of one batch before its callers are told that the database is away:
+/// with the pauses below about 3 s, less than callers' usual time-outs.
+const TRIES: u32 = 8;
+
+pub struct Lane {
+    url: String,
+    schemas: Schemas,
+    key: Secret,
+    batch: usize,
+    ready: ReadyQueue,
+    conn: Option<Conn>,
+}
+
+/// Why a batch has to run again.
+enum Again {
+    /// A key was used before, here or by another instance: look keys up first.
+    LookUpKeys,
+    /// Deadlock and the like: nothing was written.
+    Retry,
+    /// Whether the commit took place is unknown: reconnect and look keys up.
+    Reconnect,
+    /// The server refuses a statement for good: find the request it is about.
+    Poison,
+}
+
+impl Lane {
+    pub fn new(url: &str, schemas: &Schemas, key: &Secret, batch: usize, ready: ReadyQueue) -> Self {
+        Lane { url: url.to_owned(), schemas: schemas.clone(), key: key.clone(), batch, ready, conn: None }
+    }
+
+    /// Serves until every sender is gone and the queue is drained.
+    pub async fn run(mut self, mut queue: mpsc::Receiver<Pending>) {
+        let mut batch = Vec::with_capacity(self.batch);
+        while queue.recv_many(&mut batch, self.batch).await > 0 {
+            METRICS.accept_batch.observe(batch.len() as f64);
+            let asks: Vec<&Keyed> = batch.iter().map(|p| &p.keyed).collect();
+            let verdicts = self.book(&asks).await;
+            for (pending, verdict) in batch.drain(..).zip(verdicts) {
+                // The caller may have hung up; the booking stands.
+                let _ = pending.answer.send(verdict);
+            }
+        }
+    }
+
+    async fn book(&mut self, asks: &[&Keyed]) -> Vec<Verdict> {
+        let mut look_up = false;
+        for attempt in 0..TRIES {
+            match self.try_once(asks, look_up).await {
+                Ok(verdicts) => return verdicts,
+                Err(error) => {
+                    let again = classify(&error);
+                    if !matches!(again, Again::LookUpKeys) {
+                        tracing::warn!(attempt, "accept transaction runs again: {error:#}");
+                    }
+                    look_up |= !matches!(again, Again::Retry);
+                    self.reset(&again).await;
+                    if matches!(again, Again::Poison) {
+                        return self.book_apart(asks).await;
+                    }
+                    tokio::time::sleep(pause(&again, attempt)).await;
+                }
+            }
+        }
+        asks.iter().map(|_| Err(Refusal::Unavailable)).collect()
+    }
+
+    /// One request spoils the batch: each gets a transaction of its own, so that
+    /// only that one fails.
+    async fn book_apart(&mut self, asks: &[&Keyed]) -> Vec<Verdict> {
+        if asks.len() == 1 {
+            return vec![Err(Refusal::Unbookable)];
+        }
+        let mut verdicts = Vec::with_capacity(asks.len());
+        for ask in asks {
+            verdicts.extend(Box::pin(self.book(std::slice::from_ref(ask))).await);
+        }
+        verdicts
+    }
+
+    /// Leaves no transaction open behind a failed try.
+    async fn reset(&mut self, again: &Again) {
+        if let Some(mut conn) = self.conn.take() {
+            let usable = !matches!(again, Again::Reconnect) && conn.query_drop("ROLLBACK").await.is_ok();
+            self.conn = usable.then_some(conn);
+        }
+    }
+
+    async fn try_once(&mut self, asks: &[&Keyed], look_up: bool) -> anyhow::Result<Vec<Verdict>> {
+        let conn = match &mut self.conn {
+            Some(conn) => conn,
+            none => none.insert(Conn::new(sql::options(&self.url)?.db_name(Some(&self.schemas.orders))).await?),
+        };
+        // Lock: all balances of the batch in key order, in one round trip with BEGIN.
+        let accounts = asks.iter().map(|k| k.ask.account_id());
+        let lock = format!("START TRANSACTION; {}", balance::repo::lock_sql(&self.schemas, accounts));
+        let mut sets = conn.query_iter(lock).await?;
+        let _: Vec<Row> = sets.collect().await?;
+        let rows: Vec<Row> = sets.collect().await?;
+        drop(sets);
+        let locked = balance::repo::from_rows(rows)?;
+
+        // Read: keys that were used before, if there is reason to think so.
+        let known = if look_up {
+            let wanted: Vec<_> = asks.iter().map(|k| (k.client.as_str(), k.key.as_str())).collect();
+            repo::find_keys(conn, &wanted).await?
+        } else {
+            Default::default()
+        };
+        let find = |k: &Keyed| known.get(&(k.client.clone(), k.key.clone()));
+        let fresh: Vec<&Keyed> = asks.iter().copied().filter(|k| find(k).is_none()).collect();
+
+        // Decide in memory, then write everything in one round trip.
+        let now = now_us();
+        let decided = decide(&fresh, locked, now);
+        if decided.keys.is_empty() {
+            conn.query_drop("ROLLBACK").await?;
+        } else {
+            let text = journal(&decided).commit_sql(&self.schemas, &self.key, now)?;
+            conn.query_drop(text).await?;
+        }
+        self.hand_over(&decided);
+        let mut fresh_verdicts = decided.verdicts.into_iter();
+        let verdict = |k: &&Keyed| match find(k) {
+            Some(row) => replay(&row.request_hash, &row.order_id, &k.request_hash),
+            None => fresh_verdicts.next().unwrap_or(Err(Refusal::Unavailable)),
+        };
+        Ok(asks.iter().map(verdict).collect())
+    }
+
+    /// After the commit: the dispatcher need not poll for these orders.
+    fn hand_over(&self, decided: &Decided) {
+        for order in &decided.orders {
+            tracing::info!(order = %order.order_id, account = %order.account_id, amount = %order.amount,
+                currency = %order.currency, "accepted");
+            self.ready.push(&order.order_id);
+        }
+        METRICS.orders.with_label_values(&["init"]).inc_by(decided.orders.len() as u64);
+    }
+}
+
+/// The transaction of a decided batch.
+pub fn journal(decided: &Decided) -> Journal<'_> {
+    Journal {
+        keys: decided.keys.clone(),
+        new_orders: decided.orders.iter().collect(),
+        balances: decided.touched.iter().collect(),
+        postings: decided.postings.clone(),
+        events: decided.events.clone(),
+        ..Journal::default()
+    }
+}
+
+fn classify(error: &anyhow::Error) -> Again {
+    match error.downcast_ref::<mysql_async::Error>() {
+        Some(e) if sql::is_duplicate(e) => Again::LookUpKeys,
+        Some(e) if sql::is_retryable(e) => Again::Retry,
+        Some(mysql_async::Error::Server(e)) if !sql::is_disconnect(&mysql_async::Error::Server(e.clone())) => {
+            Again::Poison
+        }
+        _ => Again::Reconnect,
+    }
+}
+
+fn pause(again: &Again, attempt: u32) -> Duration {
+    match again {
+        Again::LookUpKeys | Again::Poison => Duration::ZERO,
+        Again::Retry => Duration::from_millis(2 << attempt),
+        Again::Reconnect => Duration::from_millis(10 << attempt),
+    }
+}

@@ -1,0 +1,186 @@
+//! Accepting by group commit: requests that arrive together share one
+//! transaction over keys, orders, balances, entries and a signed outbox row.
+//! Each caller gets its own result; one caller's failure never fails a neighbour.
+
+pub mod decide;
+pub mod lane;
+
+use crate::config::Accept;
+use crate::dispatch::ReadyQueue;
+use ahash::AHashSet;
+use quick_cache::sync::Cache;
+use rust_decimal::Decimal;
+use sluice_contract::ids::bucket_of;
+use sluice_contract::money::Currency;
+use sluice_contract::order::Kind;
+use sluice_contract::schema::Schemas;
+use sluice_contract::settings::Secret;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{mpsc, oneshot};
+
+/// Answers kept so that a repeated request spares the database (about 30 MB).
+const CACHED_ANSWERS: usize = 100_000;
+
+/// A checked request, ready to be booked.
+#[derive(Debug, Clone)]
+pub enum Ask {
+    Withdraw(Withdraw),
+    Deposit(Deposit),
+}
+
+#[derive(Debug, Clone)]
+pub struct Withdraw {
+    pub account_id: String,
+    pub kind: Kind,
+    pub to_account: String,
+    /// Major units of `currency`.
+    pub amount: Decimal,
+    pub currency: Currency,
+    pub user_id: Option<String>,
+    pub transaction_id: String,
+    pub biz_no: Option<String>,
+    pub channel: Option<String>,
+}
+
+/// Books a payment that an upstream received for the account.
+#[derive(Debug, Clone)]
+pub struct Deposit {
+    pub account_id: String,
+    pub amount: Decimal,
+    pub currency: Currency,
+    pub biz_no: String,
+}
+
+impl Ask {
+    pub fn account_id(&self) -> &str {
+        match self {
+            Ask::Withdraw(w) => &w.account_id,
+            Ask::Deposit(d) => &d.account_id,
+        }
+    }
+}
+
+/// Who asks, under which key, and what exactly (a hash over the fields).
+#[derive(Debug, Clone)]
+pub struct Keyed {
+    pub client: String,
+    pub key: String,
+    pub request_hash: String,
+    pub ask: Ask,
+}
+
+/// The order (or booking) that a key stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    pub order_id: String,
+    /// True if an earlier request with this key made it.
+    pub replayed: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("another request with this key is being processed; ask again")]
+    InFlight,
+    #[error("this key was used for another request")]
+    KeyReused,
+    #[error("no such account")]
+    UnknownAccount,
+    #[error("the account has no balance in this currency")]
+    UnknownBalance,
+    #[error("available balance is smaller than the amount")]
+    InsufficientFunds,
+    #[error("the balance would exceed its bound")]
+    BalanceOverflow,
+    #[error("too many requests wait; try again")]
+    Overloaded,
+    #[error("the database refused to book it; nothing was written")]
+    Unbookable,
+    #[error("the database can't be reached; nothing was booked unless a repeat says so")]
+    Unavailable,
+}
+
+pub type Verdict = Result<Accepted, Refusal>;
+
+/// One request on its way through a lane.
+pub struct Pending {
+    pub keyed: Keyed,
+    pub answer: oneshot::Sender<Verdict>,
+}
+
+/// The front of the accept path: cache, in-flight keys, and the lanes.
+pub struct Acceptor {
+    lanes: Vec<mpsc::Sender<Pending>>,
+    in_flight: Mutex<AHashSet<(String, String)>>,
+    answers: Cache<(String, String), Arc<(String, String)>>,
+}
+
+/// Frees the key when the request is over, however it ends.
+struct Slot<'a> {
+    acceptor: &'a Acceptor,
+    id: (String, String),
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.acceptor.in_flight.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}
+
+impl Acceptor {
+    /// Starts the lanes. They end when the acceptor is dropped and they are drained.
+    pub fn start(config: &Accept, url: &str, schemas: &Schemas, key: &Secret, ready: &ReadyQueue) -> Arc<Self> {
+        let lanes = (0..config.lanes)
+            .map(|_| {
+                let (sender, receiver) = mpsc::channel(config.queue);
+                let lane = lane::Lane::new(url, schemas, key, config.batch, ready.clone());
+                tokio::spawn(lane.run(receiver));
+                sender
+            })
+            .collect();
+        Arc::new(Acceptor { lanes, in_flight: Mutex::default(), answers: Cache::new(CACHED_ANSWERS) })
+    }
+
+    /// Books the request once. The answer leaves after the commit.
+    ///
+    /// The whole runs as a task of its own, so that a caller who hangs up can't
+    /// free the key while the transaction is still under way.
+    pub async fn submit(self: &Arc<Self>, keyed: Keyed) -> Verdict {
+        let this = self.clone();
+        let task = tokio::spawn(async move { this.book(keyed).await });
+        task.await.unwrap_or(Err(Refusal::Unavailable))
+    }
+
+    async fn book(&self, keyed: Keyed) -> Verdict {
+        let id = (keyed.client.clone(), keyed.key.clone());
+        if let Some(known) = self.answers.get(&id) {
+            return replay(&known.0, &known.1, &keyed.request_hash);
+        }
+        if !self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone()) {
+            return Err(Refusal::InFlight);
+        }
+        let slot = Slot { acceptor: self, id };
+        // One account always takes the same lane: lanes of one instance don't
+        // wait for each other's locks, and a hot account's requests share batches.
+        let lane = &self.lanes[bucket_of(keyed.ask.account_id()) as usize % self.lanes.len()];
+        let (answer, verdict) = oneshot::channel();
+        let hash = keyed.request_hash.clone();
+        lane.try_send(Pending { keyed, answer }).map_err(|e| match e {
+            mpsc::error::TrySendError::Full(_) => Refusal::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => Refusal::Unavailable,
+        })?;
+        let verdict = verdict.await.unwrap_or(Err(Refusal::Unavailable));
+        if let Ok(accepted) = &verdict {
+            self.answers.insert(slot.id.clone(), Arc::new((hash, accepted.order_id.clone())));
+        }
+        verdict
+    }
+}
+
+/// What a used key answers: the same order for the same request, else a refusal.
+pub fn replay(known_hash: &str, order_id: &str, hash: &str) -> Verdict {
+    if known_hash == hash {
+        Ok(Accepted { order_id: order_id.to_owned(), replayed: true })
+    } else {
+        Err(Refusal::KeyReused)
+    }
+}

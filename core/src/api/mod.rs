@@ -1,0 +1,97 @@
+//! The public HTTP API. Answers are always `{code, msg, data}` with true statuses.
+
+mod error;
+mod notify;
+mod orders;
+mod request;
+
+pub use error::ApiError;
+
+use crate::accept::Acceptor;
+use crate::channels::Client;
+use crate::guard::fence::Fence;
+use crate::metrics::METRICS;
+use crate::outcome::Outcomes;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use mysql_async::Pool;
+use sluice_contract::money::Currency;
+use sluice_contract::schema::Schemas;
+use sluice_contract::settings::Secret;
+use sluice_contract::wire::{Answer, ApiCode};
+use std::sync::Arc;
+
+/// What handlers share; one per process.
+pub struct Api {
+    pub acceptor: Arc<Acceptor>,
+    pub outcomes: Outcomes,
+    pub pool: Pool,
+    pub schemas: Schemas,
+    pub fence: Fence,
+    pub channels: Arc<[Client]>,
+    pub clients: Vec<(String, Secret)>,
+    pub default_currency: Currency,
+    pub body_limit: usize,
+}
+
+pub fn router(api: Arc<Api>) -> Router {
+    Router::new()
+        .route("/withdraw", post(request::withdraw))
+        .route("/withdraw/submit", post(request::submit))
+        .route("/withdraw/{id}", get(orders::order))
+        .route("/withdraw/{id}/cancel", post(orders::cancel))
+        .route("/withdraw/notify/{channel}", post(notify::notify))
+        .route("/deposit", post(request::deposit))
+        .route("/accounts/{id}", get(orders::account))
+        .fallback(|| async { ApiError::new(ApiCode::NoSuchPath, "no such path") })
+        .method_not_allowed_fallback(|| async { ApiError::new(ApiCode::NoSuchPath, "no such method on this path") })
+        .layer(middleware::from_fn(count))
+        .with_state(api)
+}
+
+async fn count(path: Option<MatchedPath>, request: Request, next: Next) -> Response {
+    let answer = next.run(request).await;
+    let route = path.as_ref().map_or("none", MatchedPath::as_str);
+    METRICS.requests.with_label_values(&[route, answer.status().as_str()]).inc();
+    answer
+}
+
+impl Api {
+    /// The caller's name by its bearer token, in constant time per client; a
+    /// nameless one if no clients are configured (loopback only).
+    fn client(&self, headers: &HeaderMap) -> Result<&str, ApiError> {
+        if self.clients.is_empty() {
+            return Ok("local");
+        }
+        let value = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+        let token = value.and_then(|v| v.strip_prefix("Bearer ")).unwrap_or_default();
+        let mut name = None;
+        for (client, secret) in &self.clients {
+            if secret.matches(token.as_bytes()) {
+                name = Some(client.as_str());
+            }
+        }
+        name.ok_or_else(|| {
+            ApiError::new(ApiCode::Unauthorized, "Authorization: a known client's bearer token is needed")
+        })
+    }
+
+    async fn body(&self, request: Request) -> Result<axum::body::Bytes, ApiError> {
+        axum::body::to_bytes(request.into_body(), self.body_limit).await.map_err(|_| {
+            ApiError::new(
+                ApiCode::BodyTooLarge,
+                &format!("the body is larger than {} bytes or was cut off", self.body_limit),
+            )
+        })
+    }
+}
+
+fn success(status: StatusCode, msg: &str, data: serde_json::Value) -> Response {
+    (status, Json(Answer { code: 0, msg: msg.to_owned(), data: Some(data) })).into_response()
+}
+
+type Shared = State<Arc<Api>>;

@@ -1,0 +1,198 @@
+//! Requests that book money: parsed strictly, hashed, and handed to the acceptor.
+
+use super::{Api, ApiError, Shared, success};
+use crate::accept::{Accepted, Ask, Deposit, Keyed, Withdraw};
+use crate::metrics::METRICS;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::Response;
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use sluice_contract::ids::{MAX_ID, MAX_KEY, is_plain};
+use sluice_contract::money::{AmountError, Currency, parse_amount};
+use sluice_contract::order::Kind;
+use sluice_contract::wire::ApiCode;
+use std::time::Instant;
+
+/// `POST /withdraw` (keyed by header) and `POST /withdraw/submit` (keyed by
+/// `transactionId`). Amounts are JSON strings or numbers; their text is kept.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WithdrawBody {
+    from_account_id: Option<String>,
+    to_account_id: Option<String>,
+    amount: Option<Value>,
+    currency: Option<String>,
+    user_id: Option<String>,
+    transaction_id: Option<String>,
+    /// The upstream's own number of the withdrawal, matched with its events.
+    biz_no: Option<String>,
+    channel: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct DepositBody {
+    account_id: Option<String>,
+    amount: Option<Value>,
+    currency: Option<String>,
+    biz_no: Option<String>,
+}
+
+pub async fn withdraw(State(api): Shared, headers: HeaderMap, request: Request) -> Result<Response, ApiError> {
+    let begun = Instant::now();
+    let client = api.client(&headers)?;
+    let key = header_key(&headers)?;
+    let body: WithdrawBody = parse(&api.body(request).await?)?;
+    let mut ask = check_withdraw(&api, &headers, body)?;
+    // A repeat is the same request whatever transaction id this one would get.
+    let request_hash = hash(&ask, "");
+    if ask.transaction_id.is_empty() {
+        ask.transaction_id = uuid::Uuid::now_v7().simple().to_string();
+    }
+    let keyed = Keyed { client: client.to_owned(), key, request_hash, ask: Ask::Withdraw(ask) };
+    book(&api, keyed, begun, "withdrawOrderId").await
+}
+
+pub async fn submit(State(api): Shared, headers: HeaderMap, request: Request) -> Result<Response, ApiError> {
+    let begun = Instant::now();
+    let client = api.client(&headers)?;
+    let body: WithdrawBody = parse(&api.body(request).await?)?;
+    let ask = check_withdraw(&api, &headers, body)?;
+    if ask.transaction_id.is_empty() {
+        return Err(ApiError::new(ApiCode::MissingKey, "transactionId: is missing; it is the key of this request"));
+    }
+    let (key, request_hash) = (format!("tx:{}", ask.transaction_id), hash(&ask, &ask.transaction_id));
+    let keyed = Keyed { client: client.to_owned(), key, request_hash, ask: Ask::Withdraw(ask) };
+    book(&api, keyed, begun, "withdrawOrderId").await
+}
+
+/// `POST /deposit`: books a payment once per `bizNo`.
+pub async fn deposit(State(api): Shared, headers: HeaderMap, request: Request) -> Result<Response, ApiError> {
+    let begun = Instant::now();
+    api.client(&headers)?;
+    let body: DepositBody = parse(&api.body(request).await?)?;
+    let (amount, currency) = money(&api, body.amount, body.currency)?;
+    let deposit = Deposit {
+        account_id: needed("accountId", body.account_id, MAX_ID)?,
+        amount,
+        currency,
+        biz_no: needed("bizNo", body.biz_no, MAX_KEY)?,
+    };
+    let digest = Sha256::digest(format!("{}|{}|{}", deposit.account_id, deposit.amount.normalize(), deposit.currency));
+    let keyed = Keyed {
+        // Unique over all callers: a payment is booked once, whoever reports it.
+        client: "deposit".into(),
+        key: deposit.biz_no.clone(),
+        request_hash: hex::encode(digest),
+        ask: Ask::Deposit(deposit),
+    };
+    book(&api, keyed, begun, "bookingId").await
+}
+
+async fn book(api: &Api, keyed: Keyed, begun: Instant, id_name: &str) -> Result<Response, ApiError> {
+    let Accepted { order_id, replayed } = api.acceptor.submit(keyed).await?;
+    METRICS.accept.observe(begun.elapsed().as_secs_f64());
+    let mut answer = success(StatusCode::ACCEPTED, "processing", serde_json::json!({ id_name: order_id }));
+    if replayed {
+        answer.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
+    }
+    Ok(answer)
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|e| {
+        let code = if e.is_data() { ApiCode::BadField } else { ApiCode::BadJson };
+        ApiError::new(code, &format!("body: {e}"))
+    })
+}
+
+fn header_key(headers: &HeaderMap) -> Result<String, ApiError> {
+    let value = headers.get("idempotent-key").or_else(|| headers.get("idempotency-key"));
+    let Some(value) = value else {
+        return Err(ApiError::new(
+            ApiCode::MissingKey,
+            "idempotent-key: the header is missing (a UUIDv7 is recommended)",
+        ));
+    };
+    let key = value.to_str().unwrap_or_default();
+    if !is_plain(key, MAX_KEY) {
+        let msg = format!("idempotent-key: 1 to {MAX_KEY} letters, digits and _ - . :");
+        return Err(ApiError::new(ApiCode::BadKey, &msg));
+    }
+    Ok(key.to_owned())
+}
+
+fn plain(field: &str, value: Option<String>, longest: usize) -> Result<Option<String>, ApiError> {
+    match value {
+        Some(v) if !is_plain(&v, longest) => {
+            Err(ApiError::new(ApiCode::BadField, &format!("{field}: 1 to {longest} letters, digits and _ - . :")))
+        }
+        other => Ok(other),
+    }
+}
+
+fn needed(field: &str, value: Option<String>, longest: usize) -> Result<String, ApiError> {
+    plain(field, value, longest)?.ok_or_else(|| ApiError::new(ApiCode::BadField, &format!("{field}: is missing")))
+}
+
+fn money(api: &Api, amount: Option<Value>, currency: Option<String>) -> Result<(Decimal, Currency), ApiError> {
+    let currency = match currency {
+        Some(code) => {
+            code.parse().map_err(|e: AmountError| ApiError::new(ApiCode::UnknownCurrency, &format!("currency: {e}")))?
+        }
+        None => api.default_currency,
+    };
+    let text = match amount {
+        Some(Value::String(text)) => text,
+        // With arbitrary precision the number is still the sender's own text.
+        Some(Value::Number(number)) => number.to_string(),
+        Some(_) => return Err(ApiError::new(ApiCode::BadAmount, "amount: must be a string or a number")),
+        None => return Err(ApiError::new(ApiCode::BadAmount, "amount: is missing")),
+    };
+    let amount =
+        parse_amount(&text, currency).map_err(|e| ApiError::new(ApiCode::BadAmount, &format!("amount: {e}")))?;
+    Ok((amount, currency))
+}
+
+fn check_withdraw(api: &Api, headers: &HeaderMap, body: WithdrawBody) -> Result<Withdraw, ApiError> {
+    // The gateway in front may name the account it authenticated instead.
+    let header = headers.get("x-account-id").and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let (amount, currency) = money(api, body.amount, body.currency)?;
+    let channel = plain("channel", body.channel, 16)?;
+    if let Some(id) = channel.as_deref().filter(|id| !api.channels.iter().any(|c| c.id() == *id)) {
+        return Err(ApiError::new(ApiCode::BadField, &format!("channel: {id} is not configured")));
+    }
+    Ok(Withdraw {
+        account_id: needed("fromAccountId", body.from_account_id.or(header), MAX_ID)?,
+        kind: Kind::CashOut,
+        to_account: needed("toAccountId", body.to_account_id, MAX_KEY)?,
+        amount,
+        currency,
+        user_id: plain("userId", body.user_id, MAX_ID)?,
+        transaction_id: plain("transactionId", body.transaction_id, MAX_KEY)?.unwrap_or_default(),
+        biz_no: plain("bizNo", body.biz_no, MAX_KEY)?,
+        channel,
+    })
+}
+
+/// Same fields, same hash, however the JSON was written.
+fn hash(ask: &Withdraw, transaction_id: &str) -> String {
+    let amount = ask.amount.normalize().to_string();
+    let text = |o: &Option<String>| o.clone().unwrap_or_default();
+    let fields = [
+        ask.account_id.clone(),
+        ask.to_account.clone(),
+        amount,
+        ask.currency.code().to_owned(),
+        text(&ask.user_id),
+        transaction_id.to_owned(),
+        text(&ask.biz_no),
+        text(&ask.channel),
+    ];
+    // No field can hold a line end: they are plain.
+    hex::encode(Sha256::digest(fields.join("\n")))
+}

@@ -1,0 +1,81 @@
+//! All SQL on `balance`.
+
+use super::Balance;
+use anyhow::Context;
+use mysql_async::Row;
+use mysql_async::prelude::Queryable;
+use rust_decimal::Decimal;
+use sluice_contract::schema::Schemas;
+use sluice_contract::sql::{Lit, in_list, push_row};
+
+const COLUMNS: &str = "account_id,currency,available,reserved,version";
+
+/// The statement that reads all balances of these accounts and locks them, in
+/// the order of the primary key.
+pub fn lock_sql<'a>(schemas: &Schemas, accounts: impl Iterator<Item = &'a str>) -> String {
+    format!(
+        "SELECT {COLUMNS} FROM {}.balance WHERE account_id IN {} ORDER BY account_id,currency FOR UPDATE",
+        schemas.balance,
+        in_list(accounts)
+    )
+}
+
+pub fn from_rows(rows: Vec<Row>) -> anyhow::Result<Vec<Balance>> {
+    rows.into_iter()
+        .map(|row| {
+            let (account_id, currency, available, reserved, version): (String, String, Decimal, Decimal, i64) =
+                mysql_async::from_row_opt(row).context("balance row")?;
+            let currency = currency.parse().with_context(|| format!("balance.currency {currency:?}"))?;
+            Ok(Balance { account_id, currency, available, reserved, version })
+        })
+        .collect()
+}
+
+pub async fn of_account(
+    conn: &mut impl Queryable,
+    schemas: &Schemas,
+    account_id: &str,
+) -> anyhow::Result<Vec<Balance>> {
+    let sql = format!("SELECT {COLUMNS} FROM {}.balance WHERE account_id=? ORDER BY currency", schemas.balance);
+    from_rows(conn.exec(sql, (account_id,)).await?)
+}
+
+/// Appends new values of balances. Existing rows are locked by this transaction,
+/// so the values read are the values replaced. A row that this transaction opens
+/// (version 1) is a plain INSERT: if another instance opened it meanwhile, the
+/// duplicate key makes the batch run again instead of overwriting money.
+pub fn push_updates(sql: &mut String, schemas: &Schemas, balances: &[&Balance], now_us: i64) {
+    let (opened, known): (Vec<&Balance>, Vec<&Balance>) = balances.iter().partition(|b| b.version == 1);
+    if !opened.is_empty() {
+        push_insert(sql, schemas, &opened, now_us);
+        sql.push(';');
+    }
+    if !known.is_empty() {
+        push_insert(sql, schemas, &known, now_us);
+        sql.push_str(
+            " ON DUPLICATE KEY UPDATE balance=VALUES(balance),available=VALUES(available),reserved=VALUES(reserved),\
+             version=VALUES(version),updated_us=VALUES(updated_us);",
+        );
+    }
+}
+
+fn push_insert(sql: &mut String, schemas: &Schemas, balances: &[&Balance], now_us: i64) {
+    sql.push_str("INSERT INTO ");
+    sql.push_str(&schemas.balance);
+    sql.push_str(".balance (account_id,currency,balance,available,reserved,version,updated_us) VALUES ");
+    for (at, b) in balances.iter().enumerate() {
+        push_row(
+            sql,
+            at == 0,
+            &[
+                Lit::Text(&b.account_id),
+                Lit::Text(b.currency.code()),
+                Lit::Dec(b.total()),
+                Lit::Dec(b.available),
+                Lit::Dec(b.reserved),
+                Lit::Int(b.version),
+                Lit::Int(now_us),
+            ],
+        );
+    }
+}

@@ -1,0 +1,237 @@
+//! Settings of the core, one struct per concern. Contradictions fail at load.
+
+use anyhow::{Context, bail, ensure};
+use serde::Deserialize;
+use sluice_contract::ids::is_plain;
+use sluice_contract::schema::Schemas;
+use sluice_contract::settings::{self, Secret};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Name of this instance in logs and fence tokens; each start adds a random part.
+    #[serde(default = "default_name")]
+    pub name: String,
+    /// Address of the public API.
+    #[serde(default = "default_listen")]
+    pub listen: String,
+    /// Address of `/live`, `/ready`, `/metrics`; loopback only.
+    #[serde(default = "default_admin")]
+    pub admin: String,
+    pub secrets_dir: Option<PathBuf>,
+    /// Currency of a request that names none.
+    #[serde(default = "default_currency")]
+    pub default_currency: String,
+    pub mysql: Mysql,
+    #[serde(default)]
+    pub kafka: Kafka,
+    #[serde(default)]
+    pub fence: Fence,
+    #[serde(default)]
+    pub accept: Accept,
+    #[serde(default)]
+    pub dispatch: Dispatch,
+    #[serde(default)]
+    pub recovery: Recovery,
+    #[serde(default)]
+    pub channels: Vec<Channel>,
+    /// Callers allowed; empty means "one nameless caller, on loopback only".
+    #[serde(default)]
+    pub clients: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mysql {
+    pub url: String,
+    /// Base name of the four schemas.
+    #[serde(default = "default_database")]
+    pub database: String,
+}
+
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Kafka {
+    /// Empty: events stay in the outbox and nothing is published.
+    pub brokers: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fence {
+    pub enabled: bool,
+    /// Base URL of the sidecar's listener.
+    pub sidecar: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Accept {
+    /// Connections that write accept transactions side by side.
+    pub lanes: usize,
+    /// Most requests in one transaction: larger batches were no faster when measured.
+    pub batch: usize,
+    /// Requests that may wait per lane before callers get 503.
+    pub queue: usize,
+    /// Largest request body in bytes.
+    pub body_limit: usize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dispatch {
+    pub enabled: bool,
+    /// Most orders in one claim.
+    pub batch: usize,
+    /// Orders remembered between acceptance and claim; the rest is found by polling.
+    pub queue: usize,
+    /// How often orders that nobody remembers are looked for.
+    pub poll_ms: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recovery {
+    /// First query after a call without an answer; doubles up to `query_most_ms`.
+    pub query_first_ms: u64,
+    pub query_most_ms: u64,
+    /// How long to wait for a callback before the first query.
+    pub callback_wait_ms: u64,
+    /// Queries without an end before the order becomes a person's case.
+    pub most_queries: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Channel {
+    /// `netsunion` or `unionpay`. The first listed is the default.
+    pub id: String,
+    pub url: String,
+    /// Zone of the channel's trade times.
+    #[serde(default = "default_zone")]
+    pub zone: String,
+    /// Calls in flight at most.
+    #[serde(default = "default_concurrency")]
+    pub concurrency: usize,
+    /// How long a call may take before its outcome counts as unknown.
+    #[serde(default = "default_deadline_ms")]
+    pub deadline_ms: u64,
+}
+
+fn default_name() -> String {
+    "core".into()
+}
+fn default_listen() -> String {
+    "127.0.0.1:7100".into()
+}
+fn default_admin() -> String {
+    "127.0.0.1:7101".into()
+}
+fn default_currency() -> String {
+    "CNY".into()
+}
+fn default_database() -> String {
+    "sluice".into()
+}
+fn default_zone() -> String {
+    "Asia/Shanghai".into()
+}
+fn default_concurrency() -> usize {
+    128
+}
+fn default_deadline_ms() -> u64 {
+    3_000
+}
+
+impl Default for Fence {
+    fn default() -> Self {
+        Fence { enabled: true, sidecar: "http://127.0.0.1:7200".into() }
+    }
+}
+
+impl Default for Accept {
+    fn default() -> Self {
+        Accept { lanes: 4, batch: 128, queue: 4_096, body_limit: 16_384 }
+    }
+}
+
+impl Default for Dispatch {
+    fn default() -> Self {
+        Dispatch { enabled: true, batch: 256, queue: 50_000, poll_ms: 500 }
+    }
+}
+
+impl Default for Recovery {
+    fn default() -> Self {
+        Recovery { query_first_ms: 500, query_most_ms: 60_000, callback_wait_ms: 10_000, most_queries: 20 }
+    }
+}
+
+/// Everything that the running core needs besides the file.
+#[derive(Debug, Clone)]
+pub struct Secrets {
+    pub provenance: Secret,
+    /// Shown to the sidecar when subscribing to its fence.
+    pub sidecar: Option<Secret>,
+    /// One per configured channel, in the same order.
+    pub channels: Vec<Secret>,
+    /// One per configured client, in the same order.
+    pub clients: Vec<Secret>,
+}
+
+impl Config {
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        let mut config: Config = settings::load_toml(path)?;
+        settings::override_by(&mut config.mysql.url, "SLUICE_MYSQL_URL");
+        settings::override_by(&mut config.kafka.brokers, "SLUICE_KAFKA_BROKERS");
+        config.check().with_context(|| format!("{}", path.display()))?;
+        Ok(config)
+    }
+
+    pub fn schemas(&self) -> anyhow::Result<Schemas> {
+        Schemas::under(&self.mysql.database)
+    }
+
+    /// Refuses what can't work together, naming the key.
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.schemas()?;
+        ensure!(is_plain(&self.name, 20), "name = {:?}: letters, digits, _ - . : (at most 20)", self.name);
+        settings::check_listener("listen", &self.listen, !self.clients.is_empty())?;
+        settings::check_listener("admin", &self.admin, false)?;
+        self.default_currency
+            .parse::<sluice_contract::money::Currency>()
+            .with_context(|| format!("default_currency = {:?}", self.default_currency))?;
+        ensure!((1..=64).contains(&self.accept.lanes), "accept.lanes must be 1 to 64");
+        ensure!((1..=512).contains(&self.accept.batch), "accept.batch must be 1 to 512");
+        ensure!((1..=1024).contains(&self.dispatch.batch), "dispatch.batch must be 1 to 1024");
+        ensure!(self.recovery.query_first_ms > 0, "recovery.query_first_ms must be above 0");
+        let mut seen = HashSet::new();
+        for channel in &self.channels {
+            if !matches!(channel.id.as_str(), "netsunion" | "unionpay") {
+                bail!("channels.id = {:?}: this build knows netsunion and unionpay", channel.id);
+            }
+            ensure!(seen.insert(&channel.id), "channels.id = {:?} is listed twice", channel.id);
+            ensure!(channel.concurrency > 0, "channels.concurrency of {} must be above 0", channel.id);
+            sluice_contract::clock::trade_time(0, &channel.zone)
+                .with_context(|| format!("channels.zone of {}: unknown zone {:?}", channel.id, channel.zone))?;
+        }
+        ensure!(!self.dispatch.enabled || !self.channels.is_empty(), "dispatch needs at least one [[channels]]");
+        for client in &self.clients {
+            ensure!(is_plain(client, 32), "clients: {client:?} is not a plain name");
+        }
+        Ok(())
+    }
+
+    pub fn secrets(&self) -> anyhow::Result<Secrets> {
+        let dir = self.secrets_dir.as_deref();
+        let load = |name: String| Secret::load(&name, dir);
+        Ok(Secrets {
+            provenance: load("provenance_key".into())?,
+            sidecar: self.fence.enabled.then(|| load("sidecar_token".into())).transpose()?,
+            channels: self.channels.iter().map(|c| load(format!("channel_{}", c.id))).collect::<Result<_, _>>()?,
+            clients: self.clients.iter().map(|c| load(format!("client_{c}"))).collect::<Result<_, _>>()?,
+        })
+    }
+}

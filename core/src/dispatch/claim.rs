@@ -1,0 +1,161 @@
+//! The claim: the transaction that allows a send. It locks the orders, reads the
+//! breakers, fixes channel and trade time, opens the attempt, and signs all that.
+
+use super::{AFTER_ERROR, Dispatcher, Round, Sender};
+use crate::channels::Client;
+use crate::guard::breakers;
+use crate::journal::Journal;
+use crate::metrics::METRICS;
+use crate::orders::Order;
+use crate::orders::repo::{self, Attempt};
+use crate::orders::state::{Event, Step, step};
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use sluice_contract::clock::now_us;
+use sluice_contract::sql;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+/// How long after a call's deadline an order without an outcome is looked at.
+const MARGIN_US: i64 = 2_000_000;
+/// An order without a free channel slot is tried again after this.
+const NO_SLOT_WAIT: std::time::Duration = std::time::Duration::from_millis(20);
+
+pub(super) async fn run(this: Arc<Dispatcher>, mut rounds: mpsc::Receiver<Round>) {
+    let sender = Sender { channels: this.channels.clone(), outcomes: this.outcomes.clone() };
+    let mut conn: Option<Conn> = None;
+    while let Some(round) = rounds.recv().await {
+        let holds = this.fence.wait(round.token).await;
+        this.observe(&round);
+        let claimed = match claim(&this, &mut conn, &round.orders, &holds).await {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                // Whether the commit took place is unknown: claimed orders come up
+                // in recovery, which asks the channel first; the others by polling.
+                tracing::warn!("claim failed: {error:#}");
+                conn = None;
+                tokio::time::sleep(AFTER_ERROR).await;
+                continue;
+            }
+        };
+        for (order, permit) in claimed {
+            sender.send(order, permit);
+        }
+    }
+}
+
+type Claimed = Vec<(Order, OwnedSemaphorePermit)>;
+
+async fn claim(
+    this: &Dispatcher,
+    slot: &mut Option<Conn>,
+    ids: &[String],
+    holds: &HashSet<String>,
+) -> anyhow::Result<Claimed> {
+    for attempt in 0u64.. {
+        if slot.is_none() {
+            *slot = Some(this.pool.get_conn().await?);
+        }
+        let Some(conn) = slot.as_mut() else { continue };
+        match claim_once(this, conn, ids, holds).await {
+            Err(error) if attempt < 5 && error.downcast_ref().is_some_and(sql::is_retryable) => {
+                conn.query_drop("ROLLBACK").await?;
+                tokio::time::sleep(std::time::Duration::from_millis(2 << attempt)).await;
+            }
+            other => return other,
+        }
+    }
+    unreachable!("the loop returns")
+}
+
+async fn claim_once(
+    this: &Dispatcher,
+    conn: &mut Conn,
+    ids: &[String],
+    holds: &HashSet<String>,
+) -> anyhow::Result<Claimed> {
+    conn.query_drop("START TRANSACTION").await?;
+    let orders = repo::lock(conn, ids.iter().map(String::as_str)).await?;
+    // Read last, so that a breaker that opened a moment ago still counts.
+    let tripped = breakers::read(conn, &this.schemas).await?;
+    let now = now_us();
+    let live = again_live(conn, &orders).await?;
+    let mut held: HashMap<&'static str, i64> = HashMap::from([("breaker", 0), ("pair", 0), ("channel", 0)]);
+    let mut claimed: Claimed = Vec::with_capacity(orders.len());
+    for mut order in orders {
+        let Step::Move(to, _) = step(order.state, Event::Claim) else { continue };
+        let Some(channel) = choose(&this.channels, &order) else { continue };
+        if order.attempts > 0 && !live.contains(&order.order_id) {
+            tracing::error!(order = %order.order_id, "waits to be sent although its attempt has ended: not sent");
+            continue;
+        }
+        if let Some((breaker, reason)) = tripped.stops(&order, channel.id()) {
+            tracing::debug!(order = %order.order_id, %breaker, reason, "waits for a breaker");
+            *held.entry("breaker").or_default() += 1;
+        } else if holds.contains(&order.account_id) {
+            *held.entry("pair").or_default() += 1;
+            requeue(this, order.order_id);
+        } else if let Ok(permit) = channel.slots.clone().try_acquire_owned() {
+            if order.trade_time.is_none() {
+                order.trade_time = Some(channel.trade_time(now)?);
+            }
+            order.channel = Some(channel.id().to_owned());
+            order.state = to;
+            order.attempts = order.attempts.max(1);
+            order.version += 1;
+            order.updated_us = now;
+            order.due_us = Some(now + channel.deadline.as_micros() as i64 + MARGIN_US);
+            claimed.push((order, permit));
+        } else {
+            *held.entry("channel").or_default() += 1;
+            requeue(this, order.order_id);
+        }
+    }
+    for (by, count) in held {
+        METRICS.blocked.with_label_values(&[by]).set(count);
+    }
+    if claimed.is_empty() {
+        conn.query_drop("ROLLBACK").await?;
+        return Ok(claimed);
+    }
+    let journal = Journal {
+        moved_orders: claimed.iter().map(|(o, _)| o).collect(),
+        new_attempts: claimed.iter().filter(|(o, _)| !live.contains(&o.order_id)).map(|(o, _)| sent(o)).collect(),
+        ..Journal::default()
+    };
+    conn.query_drop(journal.commit_sql(&this.schemas, &this.key, now)?).await?;
+    METRICS.claimed.inc_by(claimed.len() as u64);
+    METRICS.orders.with_label_values(&["dispatching"]).inc_by(claimed.len() as u64);
+    Ok(claimed)
+}
+
+fn sent(order: &Order) -> Attempt<'_> {
+    Attempt { order, state: "sent", live: true }
+}
+
+/// Orders that were claimed before and whose attempt may still pay: they are sent
+/// again under the same attempt.
+async fn again_live(conn: &mut Conn, orders: &[Order]) -> anyhow::Result<HashSet<String>> {
+    let again = || orders.iter().filter(|o| o.attempts > 0);
+    if again().next().is_none() {
+        return Ok(HashSet::new());
+    }
+    repo::live_attempts(conn, again()).await
+}
+
+/// The channel fixed earlier or wished for, else the first configured.
+fn choose<'a>(channels: &'a [Client], order: &Order) -> Option<&'a Client> {
+    match &order.channel {
+        Some(id) => channels.iter().find(|c| c.id() == id),
+        None => channels.first(),
+    }
+}
+
+fn requeue(this: &Dispatcher, order_id: String) {
+    let ready = this.ready.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(NO_SLOT_WAIT).await;
+        ready.push(&order_id);
+    });
+}

@@ -1,0 +1,125 @@
+//! From accepted to sent: gather ready orders, raise a fence token, wait until
+//! the sidecar has passed it, claim under the breakers, send, report the answer.
+//!
+//! Two tasks in a pipeline, so that a token's round trip never idles the claims:
+//! `gather` raises tokens, `claim` takes what has passed.
+
+mod claim;
+mod ready;
+mod send;
+
+pub use ready::ReadyQueue;
+pub use send::Sender;
+
+use crate::channels::Client;
+use crate::config;
+use crate::guard::fence::Fence;
+use crate::metrics::METRICS;
+use crate::orders::repo;
+use crate::outcome::Outcomes;
+use mysql_async::{Conn, Pool};
+use sluice_contract::clock::now_us;
+use sluice_contract::order::State;
+use sluice_contract::schema::Schemas;
+use sluice_contract::settings::Secret;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// Token rounds under way at once: enough to hide a round trip of several commits.
+const ROUNDS: usize = 8;
+/// Orders read per poll of the table.
+const POLL_PAGE: usize = 500;
+const AFTER_ERROR: Duration = Duration::from_millis(200);
+
+/// Everything that dispatch needs; channels in order of preference.
+pub struct Dispatcher {
+    pub config: config::Dispatch,
+    pub pool: Pool,
+    pub schemas: Schemas,
+    pub key: Secret,
+    pub fence: Fence,
+    pub channels: Arc<[Client]>,
+    pub outcomes: Outcomes,
+    pub ready: ReadyQueue,
+}
+
+/// Orders under one token.
+struct Round {
+    token: u64,
+    raised: Instant,
+    orders: Vec<String>,
+}
+
+impl Dispatcher {
+    /// Runs until the process ends; every part of it may run twice without harm,
+    /// since the claim alone decides.
+    pub fn start(self) {
+        let this = Arc::new(self);
+        let (rounds, passed) = mpsc::channel(ROUNDS);
+        tokio::spawn(this.clone().gather(rounds));
+        tokio::spawn(claim::run(this.clone(), passed));
+        tokio::spawn(this.poll());
+    }
+
+    async fn gather(self: Arc<Self>, rounds: mpsc::Sender<Round>) {
+        let mut conn: Option<Conn> = None;
+        loop {
+            let orders = self.ready.take(self.config.batch).await;
+            let token = loop {
+                match self.raise(&mut conn).await {
+                    Ok(token) => break token,
+                    Err(error) => {
+                        tracing::warn!("can't raise a fence token: {error:#}");
+                        conn = None;
+                        tokio::time::sleep(AFTER_ERROR).await;
+                    }
+                }
+            };
+            if rounds.send(Round { token, raised: Instant::now(), orders }).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn raise(&self, conn: &mut Option<Conn>) -> anyhow::Result<u64> {
+        let conn = match conn {
+            Some(conn) => conn,
+            none => none.insert(self.pool.get_conn().await?),
+        };
+        self.fence.raise(conn).await
+    }
+
+    /// Finds orders that nobody remembers: of an instance that died, that fell out
+    /// of the queue, or that wait for a breaker. Pages through them with a cursor,
+    /// so that many blocked orders don't hide the ones behind.
+    async fn poll(self: Arc<Self>) {
+        let mut cursor = (0, String::new());
+        loop {
+            tokio::time::sleep(Duration::from_millis(self.config.poll_ms)).await;
+            if self.fence.stalled().is_some() || self.ready.len() > self.config.queue / 2 {
+                continue;
+            }
+            match self.page(&cursor).await {
+                Ok(page) => {
+                    cursor = match page.last() {
+                        Some((due, id)) if page.len() == POLL_PAGE => (*due, id.clone()),
+                        _ => (0, String::new()),
+                    };
+                    page.iter().for_each(|(_, id)| self.ready.push(id));
+                }
+                Err(error) => tracing::warn!("can't poll for orders: {error:#}"),
+            }
+        }
+    }
+
+    async fn page(&self, cursor: &(i64, String)) -> anyhow::Result<Vec<(i64, String)>> {
+        let mut conn = self.pool.get_conn().await?;
+        let orders = repo::due(&mut conn, &[State::Init], now_us(), (cursor.0, &cursor.1), POLL_PAGE).await?;
+        Ok(orders.into_iter().filter_map(|o| Some((o.due_us?, o.order_id))).collect())
+    }
+
+    fn observe(&self, round: &Round) {
+        METRICS.fence_wait.observe(round.raised.elapsed().as_secs_f64());
+    }
+}

@@ -1,0 +1,31 @@
+//! Sends claimed orders, outside any transaction, and reports what was heard.
+
+use crate::channels::Client;
+use crate::orders::Order;
+use crate::outcome::{Outcome, Outcomes};
+use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
+
+#[derive(Clone)]
+pub struct Sender {
+    pub channels: Arc<[Client]>,
+    pub outcomes: Outcomes,
+}
+
+impl Sender {
+    /// Calls the order's channel. The permit is one of the channel's call slots
+    /// and is given back when the call is over.
+    pub fn send(&self, order: Order, permit: OwnedSemaphorePermit) {
+        let this = self.clone();
+        tokio::spawn(async move {
+            let Some(channel) = this.channels.iter().find(|c| order.channel.as_deref() == Some(c.id())) else {
+                return;
+            };
+            tracing::info!(order = %order.order_id, account = %order.account_id, channel = channel.id(), "sending");
+            let heard = channel.pay(&order).await;
+            drop(permit);
+            // If it can't be recorded now, recovery asks the channel again.
+            let _ = this.outcomes.record(Outcome::heard(&order.order_id, heard)).await;
+        });
+    }
+}

@@ -1,0 +1,38 @@
+//! Breakers as the claim sees them. All SQL on `breaker` of the core: it only reads.
+
+use crate::orders::Order;
+use mysql_async::prelude::Queryable;
+use sluice_contract::breaker::{BreakerKey, Point, Scope};
+use sluice_contract::schema::Schemas;
+
+/// Every breaker that isn't closed: a short list by nature.
+#[derive(Debug, Default, Clone)]
+pub struct Tripped(Vec<(BreakerKey, String)>);
+
+/// Reads the breakers in the claim's own transaction (promise 6).
+pub async fn read(conn: &mut impl Queryable, schemas: &Schemas) -> anyhow::Result<Tripped> {
+    let sql = format!("SELECT point,scope,scope_key,reason FROM {}.breaker WHERE state<>'closed'", schemas.guard);
+    let rows: Vec<(String, String, String, String)> = conn.query(sql).await?;
+    let parse = |(point, scope, key, reason): (String, String, String, String)| {
+        anyhow::Ok((BreakerKey { point: point.parse()?, scope: scope.parse()?, key }, reason))
+    };
+    Ok(Tripped(rows.into_iter().map(parse).collect::<Result<_, _>>()?))
+}
+
+impl Tripped {
+    /// The breaker that stops this order on this channel, with its reason.
+    pub fn stops(&self, order: &Order, channel: &str) -> Option<(&BreakerKey, &str)> {
+        let point: Point = order.kind.point();
+        let covers = |b: &BreakerKey| match b.scope {
+            Scope::All => true,
+            Scope::Channel => b.key == channel,
+            Scope::Account | Scope::Merchant => b.key == order.account_id,
+            Scope::Currency => b.key == order.currency.code(),
+        };
+        self.0.iter().find(|(b, _)| b.point == point && covers(b)).map(|(b, reason)| (b, reason.as_str()))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

@@ -1,0 +1,157 @@
+//! The fence: the core raises a token in the database; once the sidecar has
+//! evaluated everything up to that commit, it says so on a stream. No clocks and
+//! no positions are compared (promise 5).
+
+use crate::config;
+use crate::metrics::METRICS;
+use anyhow::{Context, bail};
+use futures_util::StreamExt;
+use mysql_async::prelude::Queryable;
+use sluice_contract::clock::now_us;
+use sluice_contract::schema::Schemas;
+use sluice_contract::settings::Secret;
+use sluice_contract::wire::FenceLine;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Silence after which the stream counts as broken: five heartbeats.
+const SILENCE: Duration = Duration::from_millis(2_500);
+const RECONNECT: Duration = Duration::from_millis(200);
+/// A stream that sends this much without a line end is not the sidecar.
+const LONGEST_LINE: usize = 4 << 20;
+
+/// What is known of the sidecar now.
+#[derive(Debug, Clone)]
+pub struct View {
+    pub token: u64,
+    /// Why nothing may pass, if so.
+    pub stalled: Option<String>,
+    /// Accounts whose orders wait for an open pair.
+    pub holds: Arc<HashSet<String>>,
+}
+
+/// Cheap to clone; one per process.
+#[derive(Clone)]
+pub struct Fence {
+    enabled: bool,
+    /// Unique per start: a token of an earlier life must not open this one's fence.
+    instance: Arc<str>,
+    schemas: Schemas,
+    raised: Arc<AtomicU64>,
+    view: watch::Receiver<View>,
+}
+
+impl Fence {
+    pub fn start(config: &config::Fence, name: &str, schemas: &Schemas, token: Option<Secret>) -> anyhow::Result<Self> {
+        let instance: Arc<str> = format!("{name}-{:08x}", rand::random::<u32>()).into();
+        let stalled = config.enabled.then(|| "the sidecar has not been reached yet".to_owned());
+        let (sender, view) = watch::channel(View { token: 0, stalled, holds: Arc::default() });
+        if config.enabled {
+            let token = token.context("the fence needs the secret sidecar_token")?;
+            let url = format!("{}/fence/{instance}", config.sidecar.trim_end_matches('/'));
+            tokio::spawn(follow(url, token, sender));
+        }
+        let raised = Arc::new(AtomicU64::new(0));
+        Ok(Fence { enabled: config.enabled, instance, schemas: schemas.clone(), raised, view })
+    }
+
+    /// Commits a new token; everything committed before is covered by it.
+    pub async fn raise(&self, conn: &mut impl Queryable) -> anyhow::Result<u64> {
+        if !self.enabled {
+            return Ok(0);
+        }
+        let token = self.raised.fetch_add(1, Ordering::Relaxed) + 1;
+        let sql = format!(
+            "INSERT INTO {}.fence_token (instance,token,updated_us) VALUES (?,?,?) \
+             ON DUPLICATE KEY UPDATE token=VALUES(token),updated_us=VALUES(updated_us)",
+            self.schemas.guard
+        );
+        conn.exec_drop(sql, (&*self.instance, token, now_us())).await?;
+        Ok(token)
+    }
+
+    /// Waits until the sidecar has passed the token and isn't blind; returns the
+    /// accounts on hold at that moment.
+    pub async fn wait(&self, token: u64) -> Arc<HashSet<String>> {
+        if !self.enabled {
+            return Arc::default();
+        }
+        let mut view = self.view.clone();
+        let passed = view.wait_for(|v| v.token >= token && v.stalled.is_none()).await;
+        let holds = passed.map(|v| v.holds.clone()).ok();
+        match holds {
+            Some(holds) => holds,
+            // The follower lives as long as the process: nothing passes without it.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Why nothing passes now, or `None`.
+    pub fn stalled(&self) -> Option<String> {
+        self.view.borrow().stalled.clone()
+    }
+
+    pub fn holds(&self, account_id: &str) -> bool {
+        self.view.borrow().holds.contains(account_id)
+    }
+}
+
+async fn follow(url: String, token: Secret, view: watch::Sender<View>) {
+    loop {
+        let error = match read_stream(&url, &token, &view).await {
+            Ok(()) => "the stream ended".to_owned(),
+            Err(error) => format!("{error:#}"),
+        };
+        METRICS.fence_stalled.set(1);
+        view.send_modify(|v| {
+            if v.stalled.is_none() {
+                tracing::warn!("fence stalls: {error}");
+            }
+            v.stalled = Some(format!("the sidecar can't be reached: {error}"));
+        });
+        tokio::time::sleep(RECONNECT).await;
+    }
+}
+
+async fn read_stream(url: &str, token: &Secret, view: &watch::Sender<View>) -> anyhow::Result<()> {
+    let http = reqwest::Client::builder().no_proxy().connect_timeout(SILENCE).tcp_nodelay(true).build()?;
+    let bearer = String::from_utf8_lossy(token.expose()).into_owned();
+    let reply = http.get(url).bearer_auth(bearer).send().await.map_err(|e| e.without_url())?;
+    if !reply.status().is_success() {
+        bail!("it answered {}", reply.status());
+    }
+    let mut chunks = reply.bytes_stream();
+    let mut buffer = Vec::new();
+    loop {
+        let Some(chunk) = tokio::time::timeout(SILENCE, chunks.next()).await.context("it fell silent")? else {
+            return Ok(());
+        };
+        buffer.extend_from_slice(&chunk.map_err(|e| e.without_url())?);
+        while let Some(end) = buffer.iter().position(|b| *b == b'\n') {
+            let line: FenceLine = serde_json::from_slice(&buffer[..end]).context("it sent a malformed line")?;
+            buffer.drain(..=end);
+            apply(line, view);
+        }
+        if buffer.len() > LONGEST_LINE {
+            bail!("it sent a line beyond {LONGEST_LINE} bytes");
+        }
+    }
+}
+
+fn apply(line: FenceLine, view: &watch::Sender<View>) {
+    METRICS.fence_stalled.set(line.blind.is_some().into());
+    view.send_modify(|v| {
+        let stalled = line.blind.map(|b| format!("the sidecar is blind: {b}"));
+        if stalled != v.stalled {
+            tracing::warn!(stalled = stalled.as_deref().unwrap_or("no"), "fence");
+        }
+        v.token = line.token;
+        v.stalled = stalled;
+        if v.holds.len() != line.holds.len() || line.holds.iter().any(|h| !v.holds.contains(h)) {
+            v.holds = Arc::new(line.holds.into_iter().collect());
+        }
+    });
+}

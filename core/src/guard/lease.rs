@@ -1,0 +1,26 @@
+//! Leases: work that one instance does at a time, taken by conditional UPDATE.
+
+use mysql_async::prelude::Queryable;
+use sluice_contract::schema::Schemas;
+
+/// Takes the lease if it is free, run out, or ours already; true if it is ours now.
+pub async fn take(
+    conn: &mut impl Queryable,
+    schemas: &Schemas,
+    name: &str,
+    owner: &str,
+    now_us: i64,
+    life_us: i64,
+) -> anyhow::Result<bool> {
+    let table = format!("{}.lease", schemas.guard);
+    let until = now_us + life_us;
+    conn.exec_drop(format!("INSERT IGNORE INTO {table} (name,owner,epoch,until_us) VALUES (?,?,0,0)"), (name, owner))
+        .await?;
+    let update = format!(
+        "UPDATE {table} SET epoch=epoch+(owner<>?),owner=?,until_us=? WHERE name=? AND (owner=? OR until_us<?)"
+    );
+    conn.exec_drop(update, (owner, owner, until, name, owner, now_us)).await?;
+    let held: Option<(String, i64)> =
+        conn.exec_first(format!("SELECT owner,until_us FROM {table} WHERE name=?"), (name,)).await?;
+    Ok(held.is_some_and(|(who, left)| who == owner && left == until))
+}

@@ -1,0 +1,107 @@
+//! The ledger service: append-only postings of balanced entries.
+
+pub mod repo;
+
+use crate::orders::Order;
+use rust_decimal::Decimal;
+use sluice_contract::money::Currency;
+
+/// Debit or credit. A credit on one of an account's books increases it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Debit,
+    Credit,
+}
+
+impl Side {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Side::Debit => "D",
+            Side::Credit => "C",
+        }
+    }
+}
+
+/// Why money moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PostingKind {
+    Deposit,
+    Reserve,
+    Finalize,
+    Release,
+    Return,
+}
+
+impl PostingKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PostingKind::Deposit => "deposit",
+            PostingKind::Reserve => "reserve",
+            PostingKind::Finalize => "finalize",
+            PostingKind::Release => "release",
+            PostingKind::Return => "return",
+        }
+    }
+}
+
+/// Two lines, one amount: the debit and the credit of one step. Balanced by
+/// construction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posting {
+    pub account_id: String,
+    /// Derived from what is booked, so that the primary key books it once.
+    pub posting_id: String,
+    pub kind: PostingKind,
+    pub debit_book: String,
+    pub credit_book: String,
+    pub amount: Decimal,
+    pub currency: Currency,
+    /// Order id, or the payment's own number for a deposit.
+    pub reference: String,
+}
+
+pub const AVAILABLE: &str = "available";
+pub const RESERVED: &str = "reserved";
+pub const PAYMENTS: &str = "clearing.payments";
+
+impl Posting {
+    pub fn deposit(account_id: &str, biz_no: &str, amount: Decimal, currency: Currency) -> Self {
+        Posting {
+            account_id: account_id.to_owned(),
+            posting_id: format!("pay-{biz_no}"),
+            kind: PostingKind::Deposit,
+            debit_book: PAYMENTS.to_owned(),
+            credit_book: AVAILABLE.to_owned(),
+            amount,
+            currency,
+            reference: biz_no.to_owned(),
+        }
+    }
+
+    /// `finalize` and `release` share the posting id `<order>-end`: whatever the
+    /// code above does, an order's reserved money is settled once.
+    pub fn of_order(order: &Order, kind: PostingKind) -> Self {
+        let clearing = || format!("clearing.{}", order.channel.as_deref().unwrap_or("none"));
+        let (step, debit, credit) = match kind {
+            PostingKind::Reserve | PostingKind::Deposit => ("reserve", AVAILABLE.to_owned(), RESERVED.to_owned()),
+            PostingKind::Finalize => ("end", RESERVED.to_owned(), clearing()),
+            PostingKind::Release => ("end", RESERVED.to_owned(), AVAILABLE.to_owned()),
+            PostingKind::Return => ("return", clearing(), AVAILABLE.to_owned()),
+        };
+        Posting {
+            account_id: order.account_id.clone(),
+            posting_id: format!("{}-{step}", order.order_id),
+            kind,
+            debit_book: debit,
+            credit_book: credit,
+            amount: order.amount,
+            currency: order.currency,
+            reference: order.order_id.clone(),
+        }
+    }
+
+    /// The two entries: side and book.
+    pub fn lines(&self) -> [(Side, &str); 2] {
+        [(Side::Debit, &self.debit_book), (Side::Credit, &self.credit_book)]
+    }
+}

@@ -1,0 +1,54 @@
+//! `sluice-core CONFIG.toml`: the withdrawal core.
+
+use sluice_core::config::Config;
+use sluice_core::service;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokio_util::sync::CancellationToken;
+
+/// A setting is wrong; restarting won't help.
+const BAD_CONFIG: u8 = 2;
+
+fn main() -> ExitCode {
+    sluice_contract::telemetry::start_logging();
+    let path = std::env::args_os().nth(1).or_else(|| std::env::var_os("SLUICE_CORE_CONFIG"));
+    let Some(path) = path.map(PathBuf::from) else {
+        tracing::error!("usage: sluice-core CONFIG.toml (or set SLUICE_CORE_CONFIG)");
+        return ExitCode::from(BAD_CONFIG);
+    };
+    let config = match Config::load(&path) {
+        Ok(config) => config,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            return ExitCode::from(BAD_CONFIG);
+        }
+    };
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!("can't start the runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
+    let signal = stop.clone();
+    let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        signal.cancel();
+    });
+    service::run(config, stop).await
+}

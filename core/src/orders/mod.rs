@@ -1,0 +1,44 @@
+//! Outflow orders: what one is (`Order`), how it moves (`state`), and its rows (`repo`).
+
+pub mod repo;
+pub mod state;
+
+use rust_decimal::Decimal;
+use sluice_contract::money::Currency;
+use sluice_contract::order::{Kind, State};
+
+/// An order as stored. Amount in major units of `currency`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Order {
+    pub account_id: String,
+    pub order_id: String,
+    pub kind: Kind,
+    pub client: String,
+    pub transaction_id: String,
+    pub biz_no: Option<String>,
+    pub user_id: Option<String>,
+    pub to_account: String,
+    pub amount: Decimal,
+    pub currency: Currency,
+    pub state: State,
+    /// Wished for at acceptance, fixed at the first claim.
+    pub channel: Option<String>,
+    pub serial_no: String,
+    /// Fixed at the first claim, never changed (seed 002 §3.2).
+    pub trade_time: Option<String>,
+    pub attempts: i64,
+    pub queries: i64,
+    pub result_code: Option<String>,
+    pub version: i64,
+    pub due_us: Option<i64>,
+    pub created_us: i64,
+    pub updated_us: i64,
+}
+
+impl Order {
+    /// `init` again after a first claim still shows as processing: for the
+    /// upstream it never went back.
+    pub fn shown(&self) -> &'static str {
+        if self.state == State::Init && self.attempts > 0 { "processing" } else { self.state.shown() }
+    }
+}

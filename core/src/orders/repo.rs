@@ -1,0 +1,331 @@
+//! All SQL on `orders`, `attempt`, `idempotency`, `contradiction` and `outbox`.
+//!
+//! Lock order, everywhere: orders by order id, then balances by account and
+//! currency, then inserts. Whoever keeps it can't deadlock with the others; a
+//! deadlock that InnoDB sees all the same is run again.
+
+use super::Order;
+use anyhow::Context;
+use mysql_async::Row;
+use mysql_async::prelude::{FromValue, Queryable};
+use sluice_contract::order::{Kind, State};
+use sluice_contract::sql::{Lit, in_list, push_row};
+use std::collections::{HashMap, HashSet};
+
+const COLUMNS: &str = "account_id,order_id,kind,client,transaction_id,biz_no,user_id,to_account,amount,currency,\
+    state,channel,serial_no,trade_time,attempts,queries,result_code,version,due_us,created_us,updated_us";
+
+fn column<T: FromValue>(row: &Row, name: &str) -> anyhow::Result<T> {
+    row.get_opt(name)
+        .with_context(|| format!("orders has no column {name}: migrations are behind"))?
+        .map_err(|e| anyhow::anyhow!("orders.{name}: {e}"))
+}
+
+pub fn from_row(row: &Row) -> anyhow::Result<Order> {
+    let kind: String = column(row, "kind")?;
+    let state: String = column(row, "state")?;
+    let currency: String = column(row, "currency")?;
+    Ok(Order {
+        account_id: column(row, "account_id")?,
+        order_id: column(row, "order_id")?,
+        kind: match kind.as_str() {
+            "settlement" => Kind::Settlement,
+            "refund" => Kind::Refund,
+            _ => Kind::CashOut,
+        },
+        client: column(row, "client")?,
+        transaction_id: column(row, "transaction_id")?,
+        biz_no: column(row, "biz_no")?,
+        user_id: column(row, "user_id")?,
+        to_account: column(row, "to_account")?,
+        amount: column(row, "amount")?,
+        currency: currency.parse().with_context(|| format!("orders.currency {currency:?}"))?,
+        state: state.parse::<State>()?,
+        channel: column(row, "channel")?,
+        serial_no: column(row, "serial_no")?,
+        trade_time: column(row, "trade_time")?,
+        attempts: column(row, "attempts")?,
+        queries: column(row, "queries")?,
+        result_code: column(row, "result_code")?,
+        version: column(row, "version")?,
+        due_us: column(row, "due_us")?,
+        created_us: column(row, "created_us")?,
+        updated_us: column(row, "updated_us")?,
+    })
+}
+
+/// Reads orders by id and locks them until the transaction ends. Takes the
+/// connection of an open transaction.
+pub async fn lock<'a>(conn: &mut impl Queryable, ids: impl Iterator<Item = &'a str>) -> anyhow::Result<Vec<Order>> {
+    let sql = format!("SELECT {COLUMNS} FROM orders WHERE order_id IN {} ORDER BY order_id FOR UPDATE", in_list(ids));
+    let rows: Vec<Row> = conn.query(sql).await?;
+    rows.iter().map(from_row).collect()
+}
+
+pub async fn find(conn: &mut impl Queryable, order_id: &str) -> anyhow::Result<Option<Order>> {
+    let sql = format!("SELECT {COLUMNS} FROM orders WHERE order_id = ?");
+    let row: Option<Row> = conn.exec_first(sql, (order_id,)).await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// Orders that somebody must look at, oldest due first, after a cursor.
+pub async fn due(
+    conn: &mut impl Queryable,
+    states: &[State],
+    now_us: i64,
+    after: (i64, &str),
+    most: usize,
+) -> anyhow::Result<Vec<Order>> {
+    let states = in_list(states.iter().map(|s| s.as_str()));
+    let sql = format!(
+        "SELECT {COLUMNS} FROM orders WHERE due_us <= ? AND due_us >= ? AND (due_us > ? OR order_id > ?) \
+         AND state IN {states} ORDER BY due_us, order_id LIMIT {most}"
+    );
+    let rows: Vec<Row> = conn.exec(sql, (now_us, after.0, after.0, after.1)).await?;
+    rows.iter().map(from_row).collect()
+}
+
+/// Appends an INSERT of new orders to a multi-statement text.
+pub fn push_inserts(sql: &mut String, orders: &[&Order]) {
+    sql.push_str(
+        "INSERT INTO orders (account_id,order_id,kind,client,transaction_id,biz_no,user_id,to_account,amount,currency,\
+         state,channel,serial_no,attempts,version,due_us,created_us,updated_us) VALUES ",
+    );
+    for (at, o) in orders.iter().enumerate() {
+        push_row(
+            sql,
+            at == 0,
+            &[
+                Lit::Text(&o.account_id),
+                Lit::Text(&o.order_id),
+                Lit::Text(o.kind.as_str()),
+                Lit::Text(&o.client),
+                Lit::Text(&o.transaction_id),
+                o.biz_no.as_deref().into(),
+                o.user_id.as_deref().into(),
+                Lit::Text(&o.to_account),
+                Lit::Dec(o.amount),
+                Lit::Text(o.currency.code()),
+                Lit::Text(o.state.as_str()),
+                o.channel.as_deref().into(),
+                Lit::Text(&o.serial_no),
+                Lit::Int(o.attempts),
+                Lit::Int(o.version),
+                o.due_us.map_or(Lit::Null, Lit::Int),
+                Lit::Int(o.created_us),
+                Lit::Int(o.updated_us),
+            ],
+        );
+    }
+    sql.push(';');
+}
+
+/// Appends an update of locked orders: every column that may change after
+/// acceptance. The rows exist and are locked, so the INSERT half never happens.
+pub fn push_updates(sql: &mut String, orders: &[&Order]) {
+    sql.push_str(
+        "INSERT INTO orders (account_id,order_id,state,channel,trade_time,attempts,queries,result_code,version,due_us,updated_us) VALUES ",
+    );
+    for (at, o) in orders.iter().enumerate() {
+        push_row(
+            sql,
+            at == 0,
+            &[
+                Lit::Text(&o.account_id),
+                Lit::Text(&o.order_id),
+                Lit::Text(o.state.as_str()),
+                o.channel.as_deref().into(),
+                o.trade_time.as_deref().into(),
+                Lit::Int(o.attempts),
+                Lit::Int(o.queries),
+                o.result_code.as_deref().into(),
+                Lit::Int(o.version),
+                o.due_us.map_or(Lit::Null, Lit::Int),
+                Lit::Int(o.updated_us),
+            ],
+        );
+    }
+    sql.push_str(
+        " ON DUPLICATE KEY UPDATE state=VALUES(state),channel=VALUES(channel),trade_time=VALUES(trade_time),\
+         attempts=VALUES(attempts),queries=VALUES(queries),result_code=VALUES(result_code),version=VALUES(version),\
+         due_us=VALUES(due_us),updated_us=VALUES(updated_us);",
+    );
+}
+
+/// A try at a channel as stored; numbered by the order's `attempts`.
+#[derive(Debug, Clone)]
+pub struct Attempt<'a> {
+    pub order: &'a Order,
+    pub state: &'static str,
+    /// May still pay: holds the UNIQUE key `one_live`.
+    pub live: bool,
+}
+
+fn push_attempt_rows(sql: &mut String, attempts: &[Attempt<'_>]) {
+    sql.push_str(
+        "INSERT INTO attempt (account_id,order_id,attempt_no,channel,state,live,code,created_us,updated_us) VALUES ",
+    );
+    for (at, a) in attempts.iter().enumerate() {
+        let o = a.order;
+        push_row(
+            sql,
+            at == 0,
+            &[
+                Lit::Text(&o.account_id),
+                Lit::Text(&o.order_id),
+                Lit::Int(o.attempts),
+                Lit::Text(o.channel.as_deref().unwrap_or_default()),
+                Lit::Text(a.state),
+                if a.live { Lit::Int(1) } else { Lit::Null },
+                o.result_code.as_deref().into(),
+                Lit::Int(o.updated_us),
+                Lit::Int(o.updated_us),
+            ],
+        );
+    }
+}
+
+/// Appends new attempts: a plain INSERT, so that a second live one is refused by
+/// the key and not merged into the first.
+pub fn push_new_attempts(sql: &mut String, attempts: &[Attempt<'_>]) {
+    push_attempt_rows(sql, attempts);
+    sql.push(';');
+}
+
+/// Appends changes of attempts that exist; their orders are locked.
+pub fn push_attempt_updates(sql: &mut String, attempts: &[Attempt<'_>]) {
+    push_attempt_rows(sql, attempts);
+    sql.push_str(" ON DUPLICATE KEY UPDATE state=VALUES(state),live=VALUES(live),code=VALUES(code),updated_us=VALUES(updated_us);");
+}
+
+/// Which of these orders have an attempt that may still pay.
+pub async fn live_attempts<'a>(
+    conn: &mut impl Queryable,
+    orders: impl Iterator<Item = &'a Order> + Clone,
+) -> anyhow::Result<HashSet<String>> {
+    let accounts = in_list(orders.clone().map(|o| o.account_id.as_str()));
+    let ids = in_list(orders.map(|o| o.order_id.as_str()));
+    let sql = format!("SELECT order_id FROM attempt WHERE account_id IN {accounts} AND order_id IN {ids} AND live=1");
+    Ok(conn.query::<String, _>(sql).await?.into_iter().collect())
+}
+
+/// A caller's key and the order it made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRow {
+    pub client: String,
+    pub key: String,
+    pub request_hash: String,
+    pub account_id: String,
+    pub order_id: String,
+}
+
+pub fn push_keys(sql: &mut String, keys: &[KeyRow], now_us: i64) {
+    sql.push_str("INSERT INTO idempotency (client,idem_key,request_hash,account_id,order_id,created_us) VALUES ");
+    for (at, k) in keys.iter().enumerate() {
+        push_row(
+            sql,
+            at == 0,
+            &[
+                Lit::Text(&k.client),
+                Lit::Text(&k.key),
+                Lit::Text(&k.request_hash),
+                Lit::Text(&k.account_id),
+                Lit::Text(&k.order_id),
+                Lit::Int(now_us),
+            ],
+        );
+    }
+    sql.push(';');
+}
+
+/// Which of these `(client, key)` were used before.
+pub async fn find_keys(
+    conn: &mut impl Queryable,
+    wanted: &[(&str, &str)],
+) -> anyhow::Result<HashMap<(String, String), KeyRow>> {
+    let mut by_client: HashMap<&str, Vec<&str>> = HashMap::new();
+    for (client, key) in wanted {
+        by_client.entry(client).or_default().push(key);
+    }
+    let mut found = HashMap::new();
+    for (client, keys) in by_client {
+        let sql = format!(
+            "SELECT idem_key,request_hash,account_id,order_id FROM idempotency WHERE client=? AND idem_key IN {}",
+            in_list(keys.into_iter())
+        );
+        let rows: Vec<(String, String, String, String)> = conn.exec(sql, (client,)).await?;
+        for (key, request_hash, account_id, order_id) in rows {
+            let row = KeyRow { client: client.to_owned(), key: key.clone(), request_hash, account_id, order_id };
+            found.insert((client.to_owned(), key), row);
+        }
+    }
+    Ok(found)
+}
+
+/// A channel's word that can't be true together with what we know.
+#[derive(Debug, Clone)]
+pub struct Contradiction {
+    pub account_id: String,
+    pub order_id: String,
+    pub detail: String,
+}
+
+/// Appends contradictions; a repeated one is kept once.
+pub fn push_contradictions(sql: &mut String, cases: &[Contradiction], now_us: i64) {
+    sql.push_str("INSERT INTO contradiction (account_id,order_id,detail,seen_us) VALUES ");
+    for (at, c) in cases.iter().enumerate() {
+        push_row(
+            sql,
+            at == 0,
+            &[Lit::Text(&c.account_id), Lit::Text(&c.order_id), Lit::Text(&c.detail), Lit::Int(now_us)],
+        );
+    }
+    sql.push_str(" ON DUPLICATE KEY UPDATE seen_us=seen_us;");
+}
+
+/// Appends the signed outbox row of the transaction.
+pub fn push_outbox(sql: &mut String, account_id: &str, tx_id: &str, signature: &str, events: &str, now_us: i64) {
+    sql.push_str("INSERT INTO outbox (account_id,tx_id,signature,events,created_us) VALUES ");
+    push_row(
+        sql,
+        true,
+        &[Lit::Text(account_id), Lit::Text(tx_id), Lit::Text(signature), Lit::Text(events), Lit::Int(now_us)],
+    );
+    sql.push(';');
+}
+
+/// One unpublished outbox row.
+#[derive(Debug)]
+pub struct OutboxRow {
+    pub account_id: String,
+    pub tx_id: String,
+    pub events: String,
+    pub created_us: i64,
+}
+
+/// The oldest unpublished rows. The table is drained, so its size is the backlog.
+pub async fn outbox_page(conn: &mut impl Queryable, most: usize) -> anyhow::Result<Vec<OutboxRow>> {
+    let sql = format!("SELECT account_id,tx_id,events,created_us FROM outbox ORDER BY tx_id LIMIT {most}");
+    let rows: Vec<(String, String, String, i64)> = conn.query(sql).await?;
+    let make = |(account_id, tx_id, events, created_us)| OutboxRow { account_id, tx_id, events, created_us };
+    Ok(rows.into_iter().map(make).collect())
+}
+
+pub async fn outbox_delete(conn: &mut impl Queryable, rows: &[OutboxRow]) -> anyhow::Result<()> {
+    let accounts = in_list(rows.iter().map(|r| r.account_id.as_str()));
+    let ids = in_list(rows.iter().map(|r| r.tx_id.as_str()));
+    conn.query_drop(format!("DELETE FROM outbox WHERE account_id IN {accounts} AND tx_id IN {ids}")).await?;
+    Ok(())
+}
+
+/// Unfinished orders by state, and when the oldest was made: small, since ended
+/// orders have no due time.
+pub async fn unfinished(conn: &mut impl Queryable) -> anyhow::Result<Vec<(String, i64, i64)>> {
+    let sql = "SELECT state, COUNT(*), MIN(created_us) FROM orders WHERE due_us > 0 GROUP BY state";
+    Ok(conn.query(sql).await?)
+}
+
+pub async fn outbox_backlog(conn: &mut impl Queryable) -> anyhow::Result<(i64, Option<i64>)> {
+    let row: Option<(i64, Option<i64>)> = conn.query_first("SELECT COUNT(*), MIN(created_us) FROM outbox").await?;
+    Ok(row.unwrap_or((0, None)))
+}

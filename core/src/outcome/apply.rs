@@ -1,0 +1,157 @@
+//! Applies outcomes to locked orders and balances in memory. Pure.
+
+use super::{Outcome, Taken, Waits};
+use crate::balance::{Balance, BalanceError};
+use crate::ledger::{Posting, PostingKind};
+use crate::orders::Order;
+use crate::orders::repo::Contradiction;
+use crate::orders::state::{Effect, Step, step};
+use sluice_contract::event::OrderEvent;
+use sluice_contract::money::Currency;
+use sluice_contract::order::State;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a batch of outcomes changes.
+#[derive(Debug, Default)]
+pub struct Applied {
+    pub taken: Vec<Taken>,
+    pub orders: BTreeMap<String, Order>,
+    pub moved: BTreeSet<String>,
+    /// Orders whose attempt changed: its new state and whether it may still pay.
+    pub attempts: BTreeMap<String, (&'static str, bool)>,
+    pub postings: Vec<(Posting, Effect)>,
+    pub contradictions: Vec<Contradiction>,
+    pub events: Vec<OrderEvent>,
+}
+
+/// Applies all outcomes to the locked orders. Balances follow in `settle`, once
+/// it is known which accounts are touched.
+pub fn apply(outcomes: &[&Outcome], locked: Vec<Order>, waits: Waits, now_us: i64) -> Applied {
+    let orders = locked.into_iter().map(|o| (o.order_id.clone(), o)).collect();
+    let mut all = Applied { orders, ..Applied::default() };
+    for outcome in outcomes {
+        let taken = one(&mut all, outcome, waits, now_us);
+        all.taken.push(taken);
+    }
+    all
+}
+
+fn one(all: &mut Applied, outcome: &Outcome, waits: Waits, now_us: i64) -> Taken {
+    let Some(order) = all.orders.get_mut(&outcome.order_id) else { return Taken::NoSuchOrder };
+    if let Some(amount) = outcome.amount.filter(|a| *a != order.amount) {
+        let detail = format!("the channel speaks of {amount}, the order of {}", order.amount.normalize());
+        return contradiction(all, outcome, &detail);
+    }
+    match step(order.state, outcome.event) {
+        Step::Move(to, effects) => {
+            move_order(order, to, outcome, waits, now_us);
+            let order = order.clone();
+            perform(all, &order, effects, now_us);
+            Taken::Moved
+        }
+        Step::Contradiction(detail) => contradiction(all, outcome, detail),
+        Step::Refused => Taken::Refused,
+        Step::Already => Taken::Already,
+    }
+}
+
+fn contradiction(all: &mut Applied, outcome: &Outcome, detail: &str) -> Taken {
+    if let Some(order) = all.orders.get(&outcome.order_id) {
+        all.contradictions.push(Contradiction {
+            account_id: order.account_id.clone(),
+            order_id: order.order_id.clone(),
+            detail: format!("{detail} (code {})", outcome.code.as_deref().unwrap_or("-")),
+        });
+    }
+    Taken::Contradiction
+}
+
+fn move_order(order: &mut Order, to: State, outcome: &Outcome, waits: Waits, now_us: i64) {
+    order.state = to;
+    order.version += 1;
+    order.updated_us = now_us;
+    if outcome.code.is_some() {
+        order.result_code = outcome.code.as_deref().map(storable);
+    }
+    order.due_us = match to {
+        State::Init => Some(now_us),
+        State::InDoubt if outcome.query_now => Some(now_us),
+        State::InDoubt => Some(now_us + waits.first_query_us),
+        State::Processing => Some(now_us + waits.callback_us),
+        State::Dispatching => order.due_us,
+        // A person's case stays in the index of unfinished orders.
+        State::Manual => Some(i64::MAX),
+        State::Success | State::Failed | State::Returned => None,
+    };
+}
+
+/// A channel's code cut to its column: ASCII, at most 32 characters.
+fn storable(code: &str) -> String {
+    code.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' }).take(32).collect()
+}
+
+fn perform(all: &mut Applied, order: &Order, effects: &[Effect], now_us: i64) {
+    let id = order.order_id.clone();
+    let was_sent = order.attempts > 0;
+    if was_sent {
+        let (state, live) = match order.state {
+            State::Success => ("success", false),
+            State::Failed => ("failed", false),
+            State::Returned => ("returned", false),
+            State::Processing => ("accepted", true),
+            State::InDoubt | State::Manual => ("unknown", true),
+            State::Init | State::Dispatching => ("sent", true),
+        };
+        all.attempts.insert(id.clone(), (state, live));
+    }
+    for effect in effects {
+        let kind = match effect {
+            Effect::Finalize => PostingKind::Finalize,
+            Effect::Release => PostingKind::Release,
+            Effect::GiveBack => PostingKind::Return,
+            Effect::CloseAttempt => continue,
+            Effect::Publish => {
+                let kind = format!("withdraw.{}", order.state.as_str());
+                all.events.push(crate::journal::order_event(order, &kind, now_us));
+                continue;
+            }
+        };
+        all.postings.push((Posting::of_order(order, kind), *effect));
+    }
+    all.moved.insert(id);
+}
+
+impl Applied {
+    /// Accounts whose balances must be locked.
+    pub fn accounts(&self) -> BTreeSet<&str> {
+        self.postings.iter().map(|(p, _)| p.account_id.as_str()).collect()
+    }
+}
+
+/// Applies the postings to the locked balances; returns the touched ones.
+///
+/// # Errors
+/// An order's money that isn't there: the books were changed by somebody else.
+/// The caller writes nothing.
+pub fn settle(all: &Applied, locked: Vec<Balance>) -> anyhow::Result<Vec<Balance>> {
+    let mut balances: BTreeMap<(String, Currency), (Balance, bool)> =
+        locked.into_iter().map(|b| ((b.account_id.clone(), b.currency), (b, false))).collect();
+    for (posting, effect) in &all.postings {
+        let key = (posting.account_id.clone(), posting.currency);
+        let Some((balance, touched)) = balances.get_mut(&key) else {
+            anyhow::bail!("account {} has no {} balance to settle {}", key.0, key.1, posting.posting_id);
+        };
+        let done: Result<(), BalanceError> = match effect {
+            Effect::Finalize => balance.finalize(posting.amount),
+            Effect::Release => balance.release(posting.amount),
+            Effect::GiveBack => balance.credit(posting.amount),
+            Effect::CloseAttempt | Effect::Publish => Ok(()),
+        };
+        done.map_err(|e| anyhow::anyhow!("account {}: {e} ({})", key.0, posting.posting_id))?;
+        if !*touched {
+            *touched = true;
+            balance.version += 1;
+        }
+    }
+    Ok(balances.into_values().filter(|(_, touched)| *touched).map(|(b, _)| b).collect())
+}

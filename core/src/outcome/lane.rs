@@ -1,0 +1,132 @@
+//! One lane: a connection that writes outcomes, one batch at a time.
+
+use super::apply::{Applied, apply, settle};
+use super::{BATCH, NotRecorded, Outcome, Pending, Taken, Waits};
+use crate::balance::{self, Balance};
+use crate::dispatch::ReadyQueue;
+use crate::journal::Journal;
+use crate::metrics::METRICS;
+use crate::orders::repo::{self, Attempt};
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Pool};
+use sluice_contract::clock::now_us;
+use sluice_contract::order::State;
+use sluice_contract::schema::Schemas;
+use sluice_contract::settings::Secret;
+use sluice_contract::sql;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Tries of one batch; what is left then, recovery asks for again.
+const TRIES: u32 = 8;
+
+pub struct Lane {
+    pub pool: Pool,
+    pub schemas: Schemas,
+    pub key: Secret,
+    pub waits: Waits,
+    pub ready: ReadyQueue,
+    pub conn: Option<Conn>,
+}
+
+impl Lane {
+    pub async fn run(mut self, mut queue: mpsc::Receiver<Pending>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while queue.recv_many(&mut batch, BATCH).await > 0 {
+            let outcomes: Vec<&Outcome> = batch.iter().map(|p| &p.outcome).collect();
+            let taken = self.record(&outcomes).await;
+            for (pending, taken) in batch.drain(..).zip(taken) {
+                // The one who asked may be gone; the outcome stands.
+                let _ = pending.answer.send(taken);
+            }
+        }
+    }
+
+    async fn record(&mut self, outcomes: &[&Outcome]) -> Vec<Result<Taken, NotRecorded>> {
+        for attempt in 0..TRIES {
+            match self.try_once(outcomes).await {
+                Ok(taken) => return taken.into_iter().map(Ok).collect(),
+                Err(error) => {
+                    tracing::warn!(attempt, "outcome transaction runs again: {error:#}");
+                    // A connection in doubt is dropped: the pool resets it, which
+                    // rolls back. A repeat finds out by the orders' states.
+                    self.conn = None;
+                    let server = error.downcast_ref::<mysql_async::Error>();
+                    let passing = server.is_some_and(|e| sql::is_retryable(e) || sql::is_disconnect(e));
+                    if !passing && outcomes.len() > 1 {
+                        return self.record_apart(outcomes).await;
+                    }
+                    tokio::time::sleep(Duration::from_millis(5 << attempt)).await;
+                }
+            }
+        }
+        outcomes.iter().map(|_| Err(NotRecorded)).collect()
+    }
+
+    /// One outcome spoils the batch (its money isn't where it should be): each
+    /// gets a transaction of its own, so that only that one waits for a person.
+    async fn record_apart(&mut self, outcomes: &[&Outcome]) -> Vec<Result<Taken, NotRecorded>> {
+        let mut all = Vec::with_capacity(outcomes.len());
+        for outcome in outcomes {
+            all.extend(Box::pin(self.record(std::slice::from_ref(outcome))).await);
+        }
+        all
+    }
+
+    async fn try_once(&mut self, outcomes: &[&Outcome]) -> anyhow::Result<Vec<Taken>> {
+        let conn = match &mut self.conn {
+            Some(conn) => conn,
+            none => none.insert(self.pool.get_conn().await?),
+        };
+        // Lock orders, decide, lock balances, decide, write.
+        conn.query_drop("START TRANSACTION").await?;
+        let orders = repo::lock(conn, outcomes.iter().map(|o| o.order_id.as_str())).await?;
+        let now = now_us();
+        let applied = apply(outcomes, orders, self.waits, now);
+        if applied.moved.is_empty() && applied.contradictions.is_empty() {
+            conn.query_drop("ROLLBACK").await?;
+            return Ok(applied.taken);
+        }
+        let mut locked: Vec<Balance> = Vec::new();
+        if !applied.postings.is_empty() {
+            let accounts = applied.accounts();
+            let text = balance::repo::lock_sql(&self.schemas, accounts.iter().copied());
+            locked = balance::repo::from_rows(conn.query(text).await?)?;
+        }
+        let balances = settle(&applied, locked)?;
+        let text = journal(&applied, &balances).commit_sql(&self.schemas, &self.key, now)?;
+        conn.query_drop(text).await?;
+        self.after_commit(&applied);
+        Ok(applied.taken)
+    }
+
+    fn after_commit(&self, applied: &Applied) {
+        for order in applied.moved.iter().filter_map(|id| applied.orders.get(id)) {
+            tracing::info!(order = %order.order_id, account = %order.account_id, state = order.state.as_str(),
+                code = order.result_code.as_deref().unwrap_or("-"), "moved");
+            METRICS.orders.with_label_values(&[order.state.as_str()]).inc();
+            if order.state == State::Init {
+                self.ready.push(&order.order_id);
+            }
+        }
+        for case in &applied.contradictions {
+            METRICS.contradictions.inc();
+            tracing::error!(order = %case.order_id, account = %case.account_id, "contradiction: {}", case.detail);
+        }
+    }
+}
+
+fn journal<'a>(applied: &'a Applied, balances: &'a [Balance]) -> Journal<'a> {
+    let attempt = |(id, (state, live)): (&String, &(&'static str, bool))| {
+        applied.orders.get(id).map(|order| Attempt { order, state, live: *live })
+    };
+    Journal {
+        moved_orders: applied.moved.iter().filter_map(|id| applied.orders.get(id)).collect(),
+        attempts: applied.attempts.iter().filter_map(attempt).collect(),
+        balances: balances.iter().collect(),
+        postings: applied.postings.iter().map(|(p, _)| p.clone()).collect(),
+        contradictions: applied.contradictions.clone(),
+        events: applied.events.clone(),
+        ..Journal::default()
+    }
+}

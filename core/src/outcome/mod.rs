@@ -1,0 +1,126 @@
+//! What became of sent orders: replies, callbacks, queries, cancellations and
+//! recovery's verdicts all come here, are decided by `orders::state::step`, and
+//! are written in batches.
+
+mod apply;
+mod lane;
+
+use crate::channels::{Answer, client::Heard};
+use crate::dispatch::ReadyQueue;
+use crate::orders::state::Event;
+use mysql_async::Pool;
+use rust_decimal::Decimal;
+use sluice_contract::schema::Schemas;
+use sluice_contract::settings::Secret;
+use tokio::sync::{mpsc, oneshot};
+
+/// Lanes that write outcomes side by side.
+const LANES: usize = 2;
+/// Outcomes in one transaction at most.
+const BATCH: usize = 128;
+/// Outcomes waiting per lane; senders wait beyond it.
+const QUEUE: usize = 4_096;
+
+/// One thing heard about one order.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    pub order_id: String,
+    pub event: Event,
+    /// The channel's code, for people.
+    pub code: Option<String>,
+    /// The amount that the channel speaks of, if it says.
+    pub amount: Option<Decimal>,
+    /// Ask the channel at once instead of after the usual wait.
+    pub query_now: bool,
+}
+
+impl Outcome {
+    pub fn new(order_id: &str, event: Event) -> Self {
+        Outcome { order_id: order_id.to_owned(), event, code: None, amount: None, query_now: false }
+    }
+
+    pub fn heard(order_id: &str, heard: Heard) -> Self {
+        let event = match heard.answer {
+            Answer::Accepted => Event::Accepted,
+            Answer::Succeeded => Event::Succeeded,
+            Answer::Declined => Event::Declined,
+            Answer::Unknown | Answer::Duplicate => Event::Unknown,
+            Answer::NoSuchTrade => Event::NoSuchTrade,
+            Answer::Returned => Event::Returned,
+        };
+        Outcome {
+            order_id: order_id.to_owned(),
+            event,
+            code: Some(heard.code),
+            amount: heard.amount,
+            query_now: heard.answer == Answer::Duplicate,
+        }
+    }
+}
+
+/// How an outcome was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    Moved,
+    Already,
+    /// Recorded as a contradiction; the order stays as it was.
+    Contradiction,
+    Refused,
+    NoSuchOrder,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the outcome could not be written; it will be asked for again")]
+pub struct NotRecorded;
+
+struct Pending {
+    outcome: Outcome,
+    answer: oneshot::Sender<Result<Taken, NotRecorded>>,
+}
+
+/// Entrance for outcomes; cheap to clone.
+#[derive(Clone)]
+pub struct Outcomes {
+    lanes: Vec<mpsc::Sender<Pending>>,
+}
+
+/// Waits that follow a move, from the recovery settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Waits {
+    pub first_query_us: i64,
+    pub callback_us: i64,
+}
+
+impl Outcomes {
+    pub fn start(pool: &Pool, schemas: &Schemas, key: &Secret, waits: Waits, ready: &ReadyQueue) -> Self {
+        let lanes = (0..LANES)
+            .map(|_| {
+                let (sender, receiver) = mpsc::channel(QUEUE);
+                let lane = lane::Lane {
+                    pool: pool.clone(),
+                    schemas: schemas.clone(),
+                    key: key.clone(),
+                    waits,
+                    ready: ready.clone(),
+                    conn: None,
+                };
+                tokio::spawn(lane.run(receiver));
+                sender
+            })
+            .collect();
+        Outcomes { lanes }
+    }
+
+    /// Applies the outcome; returns after the commit.
+    pub async fn record(&self, outcome: Outcome) -> Result<Taken, NotRecorded> {
+        // One order always takes the same lane, so its outcomes stay in order.
+        let lane = crc_of(&outcome.order_id) % self.lanes.len();
+        let (answer, taken) = oneshot::channel();
+        self.lanes[lane].send(Pending { outcome, answer }).await.map_err(|_| NotRecorded)?;
+        taken.await.unwrap_or(Err(NotRecorded))
+    }
+}
+
+fn crc_of(order_id: &str) -> usize {
+    sluice_contract::ids::bucket_of(order_id) as usize
+}
