@@ -1,0 +1,36 @@
+# make demo   the story: faults are made and stopped, in about a minute
+# make test   every test, on real servers
+# make up     the same servers as the demo, until Ctrl-C
+# make bench  figures, each beside its floor
+.PHONY: demo test up bench build check
+
+export PATH := $(PATH):/usr/sbin:$(CURDIR)/.run/tools
+
+build:
+	@cargo build --release --workspace --bins
+
+demo:
+	@scripts/setup demo
+	@$(MAKE) --no-print-directory build
+	@exec target/release/sluice demo
+
+up:
+	@scripts/setup demo
+	@$(MAKE) --no-print-directory build
+	@exec target/release/sluice up
+
+bench:
+	@scripts/setup demo
+	@$(MAKE) --no-print-directory build
+	@exec target/release/sluice bench
+
+test:
+	@scripts/setup test
+	@$(MAKE) --no-print-directory build
+	@cargo test --release --workspace --no-fail-fast
+
+check:
+	@cargo fmt --check
+	@cargo clippy --release --workspace --all-targets -- -D warnings
+	@RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps --quiet
+	@cargo deny --log-level error check bans licenses sources
