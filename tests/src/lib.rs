@@ -1,1 +1,168 @@
-//! stub
+//! What the whole-system tests share: a small stage of their own, and the
+//! invariants after every scenario.
+
+use anyhow::{Context, ensure};
+use rdkafka::ClientConfig;
+use rdkafka::Message;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
+use sluice_contract::event::{ORDER_TOPIC, OrderEvent};
+use sluice_drill::channels::{ChannelConfig, Rates, SimConfig};
+use sluice_drill::setup::MariadbOptions;
+use sluice_drill::stage::{Options, Stage};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// The top of the checkout.
+pub fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+}
+
+/// A stage in a directory that goes away with it.
+pub struct Set {
+    pub stage: Stage,
+    dir: TempDir,
+}
+
+/// A small server, quick recovery, channels that behave.
+pub fn options() -> Options {
+    sluice_contract::telemetry::install_crypto();
+    Options {
+        rules: top().join("rules"),
+        mariadb: MariadbOptions { buffer_pool_mb: 128, log_file_mb: 64, ..MariadbOptions::default() },
+        core_extra: "recovery.query_first_ms = 200\nrecovery.callback_wait_ms = 1500\ndispatch.poll_ms = 200".into(),
+        ..Options::default()
+    }
+}
+
+/// Channels on a bad day; the seed is printed by the simulators and here.
+pub fn bad_day(seed: u64) -> SimConfig {
+    println!("simulators' seed: {seed} (set SLUICE_SEED to play it again)");
+    let netsunion = Rates {
+        timeout_after_paying: 10,
+        timeout_without_paying: 10,
+        unknown_code: 10,
+        http_500_after_paying: 10,
+        in_process_then_notify: 30,
+        junk_body: 10,
+        fail: 20,
+        ms: Some(200),
+        hold_ms: Some(1_300),
+        ..Rates::default()
+    };
+    let unionpay = Rates {
+        late_callback: 30,
+        duplicate_callback: 30,
+        callback_before_reply: 30,
+        no_callback: 10,
+        return_after_success: 20,
+        fail_later: 20,
+        timeout_after_paying: 10,
+        ms: Some(200),
+        hold_ms: Some(1_300),
+        ..Rates::default()
+    };
+    SimConfig {
+        seed: Some(seed),
+        netsunion: ChannelConfig { rates: netsunion, ..ChannelConfig::default() },
+        unionpay: ChannelConfig { rates: unionpay, ..ChannelConfig::default() },
+        ..SimConfig::default()
+    }
+}
+
+/// `SLUICE_SEED`, or a fresh one.
+pub fn seed() -> u64 {
+    std::env::var("SLUICE_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(rand::random)
+}
+
+impl Set {
+    /// The whole stage, ready for orders.
+    pub async fn up(options: Options) -> anyhow::Result<Set> {
+        let dir = tempfile::tempdir()?;
+        let stage = Stage::up(&dir.path().join("stage"), options, &|_: &str| {}).await?;
+        Ok(Set { stage, dir })
+    }
+
+    /// Servers and simulators only.
+    pub async fn prepare(options: Options) -> anyhow::Result<Set> {
+        let dir = tempfile::tempdir()?;
+        let stage = Stage::prepare(&dir.path().join("stage"), options, &|_: &str| {}).await?;
+        Ok(Set { stage, dir })
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Waits until every order has ended, then checks the four invariants, that
+    /// nothing was found wrong, and that the sidecar has evaluated everything.
+    pub async fn all_is_well(&self) -> anyhow::Result<()> {
+        let left = self.stage.drain(0, Duration::from_secs(60)).await?;
+        ensure!(left == 0, "{left} orders have not ended; core says: {}", tail(&self.stage.dir.join("core.log")));
+        let held = self.stage.invariants().await?;
+        ensure!(held.all_hold(), "invariants are broken: {:?}", held.problems);
+        let counts = sluice_drill::checks::counts(&self.stage.pool, &self.stage.schemas, &[]).await?;
+        ensure!(counts.false_positives == 0, "{} false alarms: {:?}", counts.false_positives, self.verdicts().await?);
+        self.everything_is_evaluated().await
+    }
+
+    /// A token raised now passes: the sidecar has evaluated every commit before it.
+    pub async fn everything_is_evaluated(&self) -> anyhow::Result<()> {
+        use sluice_core::{config, guard::fence::Fence};
+        let settings =
+            config::Fence { enabled: true, sidecar: self.stage.ports.url(self.stage.ports.sidecar) };
+        let fence = Fence::start(&settings, "check", &self.stage.schemas, Some(self.stage.token.clone()))?;
+        let mut conn = self.stage.pool.get_conn().await?;
+        let token = fence.raise(&mut conn).await?;
+        let passed = tokio::time::timeout(Duration::from_secs(30), fence.wait(token)).await;
+        passed.with_context(|| format!("the fence has not passed: {:?}", fence.stalled()))?;
+        Ok(())
+    }
+
+    /// `rule account item` of every verdict.
+    pub async fn verdicts(&self) -> anyhow::Result<Vec<String>> {
+        use mysql_async::prelude::Queryable;
+        let mut conn = self.stage.pool.get_conn().await?;
+        let sql = format!(
+            "SELECT CONCAT(rule,' ',account_id,' ',item,' ',message) FROM {}.verdict ORDER BY found_us",
+            self.stage.schemas.guard
+        );
+        Ok(conn.query(sql).await?)
+    }
+
+    /// All events that the core published so far, from Kafka itself.
+    pub fn published(&self) -> anyhow::Result<Vec<OrderEvent>> {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &self.stage.brokers)
+            .set("group.id", "tests")
+            .set("enable.auto.commit", "false")
+            .create()?;
+        let patience = Duration::from_secs(10);
+        let metadata = consumer.fetch_metadata(Some(ORDER_TOPIC), patience)?;
+        let partitions = metadata.topics().first().context("no topic")?.partitions();
+        let (mut list, mut due) = (TopicPartitionList::new(), 0);
+        for partition in partitions {
+            let (low, high) = consumer.fetch_watermarks(ORDER_TOPIC, partition.id(), patience)?;
+            list.add_partition_offset(ORDER_TOPIC, partition.id(), Offset::Offset(low))?;
+            due += high - low;
+        }
+        consumer.assign(&list)?;
+        let begun = Instant::now();
+        let mut events = Vec::new();
+        while (events.len() as i64) < due && begun.elapsed() < Duration::from_secs(30) {
+            if let Some(message) = consumer.poll(Duration::from_millis(200)) {
+                let message = message?;
+                events.push(serde_json::from_slice(message.payload().unwrap_or_default())?);
+            }
+        }
+        Ok(events)
+    }
+}
+
+/// The end of a log, for failures.
+pub fn tail(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().filter(|l| !l.contains(" INFO ")).collect();
+    lines[lines.len().saturating_sub(15)..].join("\n")
+}

@@ -1,0 +1,164 @@
+//! The floors that figures are measured against, in the same run: the accept
+//! transaction issued in batches by a bare client, and a bare read of a binlog.
+
+use anyhow::Context;
+use futures_util::StreamExt;
+use mysql_async::binlog::events::EventData;
+use mysql_async::prelude::Queryable;
+use mysql_async::{BinlogStreamRequest, Conn, Row};
+use rust_decimal::Decimal;
+use sluice_contract::clock::now_us;
+use sluice_contract::money::Currency;
+use sluice_contract::order::Kind;
+use sluice_contract::schema::Schemas;
+use sluice_contract::settings::Secret;
+use sluice_contract::sql;
+use sluice_core::accept::{Ask, Deposit, Keyed, Withdraw, decide::decide, lane::journal};
+use sluice_core::balance;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Orders in one transaction, as in the recorded figures this is compared with.
+pub const BATCH: u64 = 64;
+/// Connections: more were no faster when measured.
+const CONNECTIONS: u64 = 4;
+
+/// What the bare client writes to, and how much money each account has.
+#[derive(Clone)]
+pub struct Books {
+    pub url: String,
+    pub schemas: Schemas,
+    pub key: Secret,
+    pub accounts: u64,
+}
+
+fn account(number: u64) -> String {
+    format!("B{number:06}")
+}
+
+async fn write(conn: &mut Conn, books: &Books, asks: &[Keyed]) -> anyhow::Result<()> {
+    let lock = balance::repo::lock_sql(&books.schemas, asks.iter().map(|k| k.ask.account_id()));
+    let mut sets = conn.query_iter(format!("START TRANSACTION; {lock}")).await?;
+    let _: Vec<Row> = sets.collect().await?;
+    let rows: Vec<Row> = sets.collect().await?;
+    drop(sets);
+    let now = now_us();
+    let decided = decide(&asks.iter().collect::<Vec<_>>(), balance::repo::from_rows(rows)?, now);
+    if let Some(refused) = decided.verdicts.iter().find_map(|v| v.as_ref().err()) {
+        anyhow::bail!("the floor's own request was refused: {refused}");
+    }
+    conn.query_drop(journal(&decided).commit_sql(&books.schemas, &books.key, now)?).await?;
+    Ok(())
+}
+
+async fn connect(books: &Books) -> anyhow::Result<Conn> {
+    Conn::new(sql::options(&books.url)?.db_name(Some(&books.schemas.orders))).await.context("floor")
+}
+
+/// Gives every account of the floor money, by signed deposits.
+pub async fn fund(books: &Books, currency: Currency) -> anyhow::Result<()> {
+    let mut conn = connect(books).await?;
+    let all: Vec<u64> = (0..books.accounts).collect();
+    for some in all.chunks(200) {
+        let deposit = |n: &u64| Keyed {
+            client: "deposit".into(),
+            key: format!("floor-{n}"),
+            request_hash: "0".repeat(64),
+            ask: Ask::Deposit(Deposit {
+                account_id: account(*n),
+                amount: Decimal::from(10_000_000),
+                currency,
+                biz_no: format!("floor-{n}"),
+            }),
+        };
+        write(&mut conn, books, &some.iter().map(deposit).collect::<Vec<_>>()).await?;
+    }
+    Ok(())
+}
+
+/// Orders per second that a bare client accepts for `time`, and how many in all.
+pub async fn accept(books: &Books, currency: Currency, time: Duration) -> anyhow::Result<(u64, u64)> {
+    let done = Arc::new(AtomicU64::new(0));
+    let begun = Instant::now();
+    let writers: Vec<_> = (0..CONNECTIONS)
+        .map(|lane| {
+            let (books, done) = (books.clone(), done.clone());
+            tokio::spawn(async move {
+                let mut conn = connect(&books).await?;
+                let mut at = lane * 7;
+                while begun.elapsed() < time {
+                    let asks: Vec<Keyed> = (0..BATCH).map(|_| ask(&books, lane, &mut at, currency)).collect();
+                    write(&mut conn, &books, &asks).await?;
+                    done.fetch_add(BATCH, Ordering::Relaxed);
+                }
+                anyhow::Ok(())
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await??;
+    }
+    let all = done.load(Ordering::Relaxed);
+    Ok((u64::try_from(u128::from(all) * 1_000 / begun.elapsed().as_millis().max(1))?, all))
+}
+
+/// The next order of a lane; a lane's accounts are its own, as in the core.
+fn ask(books: &Books, lane: u64, at: &mut u64, currency: Currency) -> Keyed {
+    *at += 1;
+    let number = (*at * 7_919 * CONNECTIONS + lane) % books.accounts;
+    let key = uuid::Uuid::now_v7().simple().to_string();
+    Keyed {
+        client: "floor".into(),
+        key: key.clone(),
+        request_hash: "0".repeat(64),
+        ask: Ask::Withdraw(Withdraw {
+            account_id: account(number),
+            kind: Kind::CashOut,
+            to_account: "payee-1".into(),
+            amount: Decimal::new(10_025, 2),
+            currency,
+            user_id: Some("user-1".into()),
+            transaction_id: key,
+            biz_no: None,
+            channel: Some("netsunion".into()),
+        }),
+    }
+}
+
+/// Row changes per second of a bare read-and-decode of the server's binlogs from
+/// the first file on, and how many there were. Stops at the current end.
+pub async fn read_binlog(url: &str, schemas: &Schemas) -> anyhow::Result<(u64, u64)> {
+    let mut conn = sql::connect(url).await?;
+    let logs: Vec<Row> = conn.query("SHOW BINARY LOGS").await?;
+    let first: String = logs.first().and_then(|r| r.get(0)).context("the server has no binlog")?;
+    let end: Row = conn.query_first("SHOW MASTER STATUS").await?.context("no master status")?;
+    let (end_file, end_position): (String, u64) =
+        (end.get(0).context("file")?, end.get(1).context("position")?);
+    conn.query_drop("SET @master_binlog_checksum='CRC32', @mariadb_slave_capability=4").await?;
+    let request = BinlogStreamRequest::new(991).with_filename(first.as_bytes()).with_pos(4);
+    let mut stream = conn.get_binlog_stream(request).await?;
+    let mut file = first;
+    let mut rows = 0u64;
+    let begun = Instant::now();
+    while let Some(event) = stream.next().await {
+        let event = event?;
+        match event.read_data()? {
+            Some(EventData::RotateEvent(rotate)) => file = rotate.name().into_owned(),
+            Some(EventData::RowsEvent(data)) => {
+                let table = stream.get_tme(data.table_id()).context("no table map")?;
+                if schemas.each().iter().any(|(_, schema)| table.database_name() == *schema) {
+                    for row in data.rows(table) {
+                        std::hint::black_box(row?);
+                        rows += 1;
+                    }
+                }
+            }
+            _ => {}
+        }
+        if file == end_file && u64::from(event.header().log_pos()) >= end_position {
+            break;
+        }
+    }
+    Ok((u64::try_from(u128::from(rows) * 1_000 / begun.elapsed().as_millis().max(1))?, rows))
+}

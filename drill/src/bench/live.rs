@@ -1,0 +1,152 @@
+//! The live half: accepting at saturation, accepting at a rate, whole lifecycles,
+//! and faults under load, on the running system.
+
+use super::{Rss, machine::rss_mb};
+use crate::faults::signed;
+use crate::load::{Closed, Until, closed};
+use crate::stage::traffic::{DEADLINE, Traffic};
+use crate::stage::{Stage, probe};
+use crate::story::{progress::Progress, report::Times};
+use anyhow::{Context, ensure};
+use hdrhistogram::Histogram;
+use mysql_async::prelude::Queryable;
+use rust_decimal::Decimal;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+const ACCOUNTS: u64 = 2_000;
+const EACH: u64 = 10_000_000;
+/// Connections that saturate accepting: more only wait longer.
+const SATURATING: usize = 256;
+const SATURATE: Duration = Duration::from_secs(8);
+const STEADY: Duration = Duration::from_secs(12);
+/// Offered orders a second of whole lifecycles: above what must be reached.
+const OFFERED: u64 = 2_000;
+const LIFECYCLE: Duration = Duration::from_secs(16);
+/// Left out at both ends of the lifecycle run: the pipeline fills and drains.
+const EDGE: Duration = Duration::from_secs(3);
+const FAULTS: u64 = 150;
+
+pub struct Live {
+    pub accept_per_s: u64,
+    pub accept: Times,
+    pub lifecycle_per_s: u64,
+    pub detect: Times,
+    pub fence: Times,
+    pub rss: Rss,
+}
+
+pub async fn measure(stage: &mut Stage, progress: &Progress) -> anyhow::Result<Live> {
+    stage.start_core().await?;
+    stage.start_sidecar().await?;
+    stage.wait_for_fence().await?;
+    progress.step("giving accounts money");
+    Traffic::new("fund", ACCOUNTS).fund(stage, EACH).await?;
+
+    progress.step("accepting at 1,000/s, everything on");
+    let steady = Traffic::new("steady", ACCOUNTS);
+    let stop = CancellationToken::new();
+    let report = steady.open(stage, 1_000, STEADY).await?;
+    ensure!(report.succeeded() == report.answered(), "steady load was refused: {:?}", report.statuses);
+    let accept = Times::of(&report.latency);
+    progress.done(&format!("accept at 1,000/s: p50 {} ms, p99 {} ms", accept.p50, accept.p99));
+    stage.drain(0, Duration::from_secs(30)).await?;
+
+    let lifecycle_per_s = lifecycles(stage, progress).await?;
+    let pids = (stage.core.as_ref().context("core")?.pid(), stage.sidecar.as_ref().context("sidecar")?.pid());
+    let rss = Rss { core: rss_mb(pids.0), sidecar: rss_mb(pids.1) };
+
+    progress.step("faults at 500/s: commit to open breaker");
+    let beside = Traffic::new("beside", ACCOUNTS);
+    let (load, detect, fence) = tokio::join!(
+        beside.open(stage, 500, Duration::from_secs(14)),
+        async {
+            let detect = faults(stage).await;
+            stop.cancel();
+            detect
+        },
+        probe::fence(stage, Duration::from_millis(20), stop.clone())
+    );
+    load?;
+    let (detect, fence) = (Times::of(&detect?), Times::of(&fence?));
+    progress.done(&format!("commit to open breaker: p50 {} ms, p99 {} ms", detect.p50, detect.p99));
+    progress.done(&format!("the fence adds: p50 {} ms, p99 {} ms", fence.p50, fence.p99));
+
+    let accept_per_s = saturate(stage, progress).await?;
+    Ok(Live { accept_per_s, accept, lifecycle_per_s, detect, fence, rss })
+}
+
+/// Orders a second from acceptance to their end, in the middle of a steady run.
+async fn lifecycles(stage: &Stage, progress: &Progress) -> anyhow::Result<u64> {
+    const ENDED: &str = "sluice_core_orders_total{state=\"success\"}";
+    progress.step(&format!("whole lifecycles, {OFFERED}/s offered, sidecar and rules on"));
+    let traffic = Traffic::new("life", ACCOUNTS);
+    let counted = async {
+        // Telling the events comes first: wait until orders are coming in.
+        let before = stage.core_metric(ENDED).await?;
+        while stage.core_metric(ENDED).await? < before + OFFERED / 4 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        tokio::time::sleep(EDGE).await;
+        let (from, begun) = (stage.core_metric(ENDED).await?, Instant::now());
+        tokio::time::sleep(LIFECYCLE - EDGE - EDGE).await;
+        let ended = stage.core_metric(ENDED).await? - from;
+        anyhow::Ok(u64::try_from(u128::from(ended) * 1_000 / begun.elapsed().as_millis())?)
+    };
+    let (report, per_s) = tokio::join!(traffic.open(stage, OFFERED, LIFECYCLE), counted);
+    let (report, per_s) = (report?, per_s?);
+    ensure!(report.succeeded() == report.answered(), "lifecycle load was refused: {:?}", report.statuses);
+    let left = stage.drain(0, Duration::from_secs(60)).await?;
+    ensure!(left == 0, "{left} orders have not ended");
+    let held = stage.invariants().await?;
+    ensure!(held.all_hold(), "invariants are broken: {:?}", held.problems);
+    progress.done(&format!("lifecycles: {per_s}/s from acceptance to end"));
+    Ok(per_s)
+}
+
+/// Credits accounts by hand, one after the other, and times each breaker.
+async fn faults(stage: &Stage) -> anyhow::Result<Histogram<u64>> {
+    let mut times = Histogram::new(3)?;
+    let mut conn = stage.pool.get_conn().await?;
+    let mut look = stage.pool.get_conn().await?;
+    // After the load's events were told.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let open = format!(
+        "SELECT 1 FROM {}.breaker WHERE point='cash_out' AND scope='account' AND scope_key=? AND state='open'",
+        stage.schemas.guard
+    );
+    for n in 0..FAULTS {
+        // The accounts at the end of the list; load goes on beside and on them.
+        let account = format!("A{:05}", ACCOUNTS - 1 - n);
+        signed::adjust(&mut conn, &stage.schemas, None, &account, Decimal::ONE, &format!("by-hand-{n}")).await?;
+        let begun = Instant::now();
+        while look.exec_first::<u8, _, _>(&open, (&account,)).await?.is_none() {
+            ensure!(begun.elapsed() < Duration::from_secs(10), "the fault on {account} was not found");
+            tokio::time::sleep(Duration::from_micros(300)).await;
+        }
+        times.record(u64::try_from(begun.elapsed().as_micros())?)?;
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    Ok(times)
+}
+
+/// Accepting as fast as it goes. The sidecar is down: accepting never depends on
+/// it, and the floor has none beside it either. Orders wait at the fence.
+async fn saturate(stage: &mut Stage, progress: &Progress) -> anyhow::Result<u64> {
+    progress.step("accepting at saturation over HTTP");
+    if let Some(mut sidecar) = stage.sidecar.take() {
+        sidecar.terminate(Duration::from_secs(15)).await?;
+    }
+    let (traffic, target) = (Traffic::new("full", ACCOUNTS), stage.target());
+    let load = Closed {
+        address: target.address.clone(),
+        connections: SATURATING,
+        until: Until::Elapsed(SATURATE),
+        deadline: DEADLINE,
+    };
+    let make = move |n: u64, out: &mut Vec<u8>| traffic.request(&target, n, out);
+    let report = closed(load, make, |_, _, _: &[u8]| {}).await?;
+    ensure!(report.succeeded() == report.answered(), "saturation was refused: {:?}", report.statuses);
+    progress.done(&format!("accept: {} orders/s over HTTP", report.succeeded_per_second()));
+    Ok(report.succeeded_per_second())
+}

@@ -1,0 +1,65 @@
+//! `make bench`: every figure beside its floor, taken in the same run on the same
+//! machine, so that each is also a ratio.
+
+pub mod floor;
+mod live;
+mod machine;
+mod replay;
+
+use crate::stage::{Options, Stage};
+use crate::story::{progress::Progress, report::Times};
+use serde::Serialize;
+use std::path::Path;
+use std::time::Duration;
+
+/// What `bench.json` holds.
+#[derive(Debug, Serialize)]
+pub struct Figures {
+    pub accept_per_s: u64,
+    pub accept_floor_per_s: u64,
+    pub accept_ms: Times,
+    pub lifecycle_per_s: u64,
+    pub detect_ms: Times,
+    pub fence_ms: Times,
+    pub catch_up_rows_per_s: u64,
+    pub catch_up_floor_rows_per_s: u64,
+    pub rss_mb: Rss,
+    pub machine: machine::Machine,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Rss {
+    pub core: u64,
+    pub sidecar: u64,
+}
+
+/// How long the bare client writes: it makes the binlog for the catch-up too.
+const FLOOR: Duration = Duration::from_secs(9);
+
+/// Both programs log as they do in production, at `info`, to files.
+fn options() -> Options {
+    Options::default()
+}
+
+/// Runs everything under `dir`; about two minutes.
+pub async fn run(dir: &Path, progress: &Progress) -> anyhow::Result<Figures> {
+    let told = |step: &str| progress.step(&format!("starting {step}"));
+    let recorded = replay::measure(&dir.join("replay"), progress, &told, FLOOR).await?;
+    let mut stage = Stage::prepare(&dir.join("live"), options(), &told).await?;
+    let live = live::measure(&mut stage, progress).await;
+    let machine = machine::describe();
+    stage.down().await?;
+    let live = live?;
+    Ok(Figures {
+        accept_per_s: live.accept_per_s,
+        accept_floor_per_s: recorded.accept_floor_per_s,
+        accept_ms: live.accept,
+        lifecycle_per_s: live.lifecycle_per_s,
+        detect_ms: live.detect,
+        fence_ms: live.fence,
+        catch_up_rows_per_s: recorded.catch_up_rows_per_s,
+        catch_up_floor_rows_per_s: recorded.catch_up_floor_rows_per_s,
+        rss_mb: live.rss,
+        machine,
+    })
+}

@@ -1,0 +1,90 @@
+//! Settings of the simulators.
+
+use super::kind::Kind;
+use super::script::{Rates, Script};
+use anyhow::Context;
+use serde::Deserialize;
+use sluice_contract::settings;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SimConfig {
+    /// Address of the channels' API; port 0 picks a free one.
+    pub listen: String,
+    /// Holds `channel_netsunion` and `channel_unionpay`.
+    pub secrets_dir: Option<PathBuf>,
+    /// Base URL of the core: callbacks go to `<callback_url>/withdraw/notify/<channel>`.
+    /// Empty: nothing is told, only queries find out.
+    pub callback_url: String,
+    /// Trades are appended here as JSON lines, and read back at the start, so that
+    /// a killed simulator knows what it paid.
+    pub book_file: Option<PathBuf>,
+    /// Seed of all chances; without one it is drawn, and printed either way.
+    pub seed: Option<u64>,
+    /// Callbacks under way at a time.
+    pub callback_concurrency: usize,
+    pub netsunion: ChannelConfig,
+    pub unionpay: ChannelConfig,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChannelConfig {
+    /// Milliseconds between accepting a trade and settling and telling it.
+    pub callback_delay_ms: u64,
+    /// Milliseconds before every reply to a payment request.
+    pub reply_delay_ms: u64,
+    pub rates: Rates,
+    pub scripts: Vec<Script>,
+}
+
+impl Default for SimConfig {
+    fn default() -> Self {
+        SimConfig {
+            listen: "127.0.0.1:7300".into(),
+            secrets_dir: None,
+            callback_url: String::new(),
+            book_file: None,
+            seed: None,
+            callback_concurrency: 16,
+            netsunion: ChannelConfig::default(),
+            unionpay: ChannelConfig::default(),
+        }
+    }
+}
+
+impl Default for ChannelConfig {
+    fn default() -> Self {
+        ChannelConfig { callback_delay_ms: 50, reply_delay_ms: 0, rates: Rates::default(), scripts: Vec::new() }
+    }
+}
+
+impl SimConfig {
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        let config: SimConfig = settings::load_toml(path)?;
+        config.check().with_context(|| path.display().to_string())?;
+        Ok(config)
+    }
+
+    pub fn channel(&self, kind: Kind) -> &ChannelConfig {
+        match kind {
+            Kind::NetsUnion => &self.netsunion,
+            Kind::UnionPay => &self.unionpay,
+        }
+    }
+
+    pub fn check(&self) -> anyhow::Result<()> {
+        // Scripts and books are open to every caller, so this stays on loopback.
+        settings::check_listener("listen", &self.listen, false)?;
+        anyhow::ensure!(self.callback_concurrency > 0, "callback_concurrency must be above 0");
+        for kind in Kind::ALL {
+            let channel = self.channel(kind);
+            channel.rates.check(kind)?;
+            for script in &channel.scripts {
+                script.action.check(kind).with_context(|| format!("{kind}.scripts match = {:?}", script.pattern))?;
+            }
+        }
+        Ok(())
+    }
+}

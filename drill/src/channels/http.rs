@@ -1,0 +1,220 @@
+//! The simulators over HTTP: the channel's API (signed both ways), and the book
+//! and scripts for whoever drills (open: the listener is on loopback).
+
+use super::book::{Paid, Summary};
+use super::kind::Kind;
+use super::script::{Rates, Script};
+use super::simulator::{Shown, Simulator};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::serve::ListenerExt;
+use axum::{Json, Router};
+use bytes::Bytes;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sluice_contract::clock::now_us;
+use sluice_contract::signing::{SIGNATURE_HEADER, TIMESTAMP_HEADER, sign, verify};
+use sluice_contract::wire::{ChannelPay, ChannelQuery, ChannelReply};
+use std::future::Future;
+use tokio::net::TcpListener;
+use tokio::time::sleep;
+
+/// Payments on one page of the book.
+const MOST_PER_PAGE: usize = 10_000;
+
+pub(super) async fn serve(
+    simulator: Simulator,
+    listener: TcpListener,
+    end: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let listener = listener.tap_io(|io| {
+        // Without it a small reply may wait for the peer's delayed ACK.
+        let _ = io.set_nodelay(true);
+    });
+    axum::serve(listener, router(simulator)).with_graceful_shutdown(end).await?;
+    Ok(())
+}
+
+fn router(simulator: Simulator) -> Router {
+    Router::new()
+        .route("/{channel}/pay", post(pay))
+        .route("/{channel}/query", post(query))
+        .route("/{channel}/book", get(book))
+        .route("/{channel}/book/summary", get(summary))
+        .route("/{channel}/script", post(script))
+        .route("/{channel}/rates", post(rates))
+        .route("/book/summary", get(summary_of_both))
+        .route("/live", get(|| async { "live\n" }))
+        .route("/ready", get(ready))
+        .with_state(simulator)
+}
+
+async fn pay(
+    State(simulator): State<Simulator>,
+    Path(channel): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Response> {
+    let kind = known(&channel)?;
+    let request: ChannelPay = opened(&simulator, kind, &headers, &body)?;
+    let sound = is_identity(&request.serial_no, &request.trade_time) && request.amount > Decimal::ZERO;
+    if !sound {
+        return Err(refusal(&simulator, kind, StatusCode::BAD_REQUEST, "FORMAT", "serialNo, tradeTime or amount"));
+    }
+    let shown = simulator.pay(kind, request).await.map_err(|error| {
+        tracing::error!(channel = %kind, "{error:#}");
+        refusal(&simulator, kind, StatusCode::INTERNAL_SERVER_ERROR, "SYS", "the book can't be written")
+    })?;
+    Ok(match shown {
+        Shown::Reply(reply) => signed_json(&simulator, kind, StatusCode::OK, &reply),
+        Shown::Http500 => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        // Well signed, so that the reader gets as far as reading it.
+        Shown::Junk => signed(&simulator, kind, StatusCode::OK, b"<html>It works!</html>".as_slice().into()),
+        Shown::Hold(time) => {
+            tokio::select! {
+                () = sleep(time) => {}
+                () = simulator.stop().cancelled() => {}
+            }
+            StatusCode::GATEWAY_TIMEOUT.into_response()
+        }
+    })
+}
+
+async fn query(
+    State(simulator): State<Simulator>,
+    Path(channel): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Response> {
+    let kind = known(&channel)?;
+    let request: ChannelQuery = opened(&simulator, kind, &headers, &body)?;
+    Ok(signed_json(&simulator, kind, StatusCode::OK, &simulator.query(kind, &request)))
+}
+
+#[derive(Deserialize)]
+struct PageOf {
+    #[serde(default)]
+    after: usize,
+    #[serde(default = "default_limit")]
+    limit: usize,
+}
+
+fn default_limit() -> usize {
+    1_000
+}
+
+#[derive(Serialize)]
+struct Page {
+    items: Vec<Paid>,
+    /// `after` of the next page, if there is more.
+    next: Option<usize>,
+}
+
+async fn book(
+    State(simulator): State<Simulator>,
+    Path(channel): Path<String>,
+    Query(page): Query<PageOf>,
+) -> Result<Json<Page>, Response> {
+    let limit = page.limit.clamp(1, MOST_PER_PAGE);
+    let (items, next) = simulator.page(Some(known(&channel)?), page.after, limit);
+    Ok(Json(Page { items, next }))
+}
+
+async fn summary(
+    State(simulator): State<Simulator>,
+    Path(channel): Path<String>,
+) -> Result<Json<Summary>, Response> {
+    Ok(Json(simulator.summary(Some(known(&channel)?))))
+}
+
+async fn summary_of_both(State(simulator): State<Simulator>) -> Json<Summary> {
+    Json(simulator.summary(None))
+}
+
+async fn script(
+    State(simulator): State<Simulator>,
+    Path(channel): Path<String>,
+    Json(script): Json<Script>,
+) -> Result<StatusCode, Response> {
+    simulator.add_script(known(&channel)?, script).map_err(|e| wrong(StatusCode::BAD_REQUEST, &e.to_string()))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn rates(
+    State(simulator): State<Simulator>,
+    Path(channel): Path<String>,
+    Json(rates): Json<Rates>,
+) -> Result<StatusCode, Response> {
+    simulator.set_rates(known(&channel)?, rates).map_err(|e| wrong(StatusCode::BAD_REQUEST, &e.to_string()))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn ready(State(simulator): State<Simulator>) -> Json<serde_json::Value> {
+    let (open, given_up) = simulator.callbacks();
+    Json(json!({ "ready": true, "seed": simulator.seed(), "callbacks_open": open, "callbacks_given_up": given_up }))
+}
+
+#[allow(clippy::result_large_err)]
+fn known(channel: &str) -> Result<Kind, Response> {
+    channel.parse().map_err(|e: anyhow::Error| wrong(StatusCode::NOT_FOUND, &e.to_string()))
+}
+
+fn wrong(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({ "error": message }))).into_response()
+}
+
+fn is_identity(serial_no: &str, trade_time: &str) -> bool {
+    let serial = !serial_no.is_empty() && serial_no.len() <= 64;
+    serial && trade_time.len() == 14 && trade_time.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Checks the signature, then reads the body.
+#[allow(clippy::result_large_err)]
+fn opened<T: serde::de::DeserializeOwned>(
+    simulator: &Simulator,
+    kind: Kind,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<T, Response> {
+    let header = |name| headers.get(name).and_then(|v| v.to_str().ok());
+    let (time, signature) = (header(TIMESTAMP_HEADER), header(SIGNATURE_HEADER));
+    verify(simulator.secret(kind), now_us() / 1_000_000, time, signature, body)
+        .map_err(|e| refusal(simulator, kind, StatusCode::UNAUTHORIZED, "SIG", &e.to_string()))?;
+    serde_json::from_slice(body)
+        .map_err(|e| refusal(simulator, kind, StatusCode::BAD_REQUEST, "FORMAT", &e.to_string()))
+}
+
+fn refusal(simulator: &Simulator, kind: Kind, status: StatusCode, code: &str, message: &str) -> Response {
+    let reply = ChannelReply {
+        serial_no: String::new(),
+        trade_time: String::new(),
+        code: code.into(),
+        message: message.into(),
+        amount: None,
+    };
+    signed_json(simulator, kind, status, &reply)
+}
+
+fn signed_json(simulator: &Simulator, kind: Kind, status: StatusCode, reply: &ChannelReply) -> Response {
+    match serde_json::to_vec(reply) {
+        Ok(body) => signed(simulator, kind, status, body.into()),
+        Err(error) => wrong(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+fn signed(simulator: &Simulator, kind: Kind, status: StatusCode, body: Bytes) -> Response {
+    let timestamp = now_us() / 1_000_000;
+    let signature = sign(simulator.secret(kind), timestamp, &body);
+    let mut response = (status, body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(TIMESTAMP_HEADER, HeaderValue::from(timestamp));
+    // Hex digits are always a valid header value.
+    if let Ok(value) = HeaderValue::from_str(&signature) {
+        headers.insert(SIGNATURE_HEADER, value);
+    }
+    response
+}

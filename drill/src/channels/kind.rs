@@ -1,0 +1,115 @@
+//! The two channels' own words. `core/src/channels` reads the same codes.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    NetsUnion,
+    UnionPay,
+}
+
+/// What became of a trade, as the channel knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Accepted; not paid yet, and it may still fail.
+    InProcess,
+    Paid,
+    Failed,
+    /// Paid, and given back later (退票).
+    Returned,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 2] = [Kind::NetsUnion, Kind::UnionPay];
+
+    /// The channel's id in paths, settings and secrets.
+    pub fn id(self) -> &'static str {
+        match self {
+            Kind::NetsUnion => "netsunion",
+            Kind::UnionPay => "unionpay",
+        }
+    }
+
+    /// Position of this channel's state in arrays over both.
+    pub(super) fn index(self) -> usize {
+        match self {
+            Kind::NetsUnion => 0,
+            Kind::UnionPay => 1,
+        }
+    }
+
+    /// Reply to a request whose result is told later.
+    pub(super) fn accepted(self) -> &'static str {
+        match self {
+            Kind::NetsUnion => "2001",
+            Kind::UnionPay => "00",
+        }
+    }
+
+    /// Reply to a request that was refused for good: account invalid.
+    pub(super) fn refused(self) -> &'static str {
+        match self {
+            Kind::NetsUnion => "1001",
+            Kind::UnionPay => "11",
+        }
+    }
+
+    /// The same serial number on the same date: says nothing about the result.
+    pub(super) fn duplicate(self) -> &'static str {
+        match self {
+            Kind::NetsUnion => "9002",
+            Kind::UnionPay => "03",
+        }
+    }
+
+    /// The same serial number and date with another amount or account. This
+    /// request was refused; the first one may well have been paid.
+    pub(super) fn conflict(self) -> &'static str {
+        match self {
+            Kind::NetsUnion => "1003",
+            Kind::UnionPay => "12",
+        }
+    }
+
+    pub(super) fn no_such_trade(self) -> &'static str {
+        match self {
+            Kind::NetsUnion => "9001",
+            Kind::UnionPay => "34",
+        }
+    }
+
+    /// How a query answers, and a callback tells, the stage of a trade.
+    pub(super) fn result(self, stage: Stage) -> &'static str {
+        match (self, stage) {
+            (Kind::NetsUnion, Stage::InProcess) => "2001",
+            (Kind::NetsUnion, Stage::Paid) => "0000",
+            // This channel has no word for a return; scripts can't ask for one.
+            (Kind::NetsUnion, Stage::Failed | Stage::Returned) => "1001",
+            (Kind::UnionPay, Stage::InProcess) => "05",
+            (Kind::UnionPay, Stage::Paid) => "00S",
+            (Kind::UnionPay, Stage::Failed) => "00F",
+            (Kind::UnionPay, Stage::Returned) => "00R",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        Kind::ALL
+            .into_iter()
+            .find(|k| k.id() == text)
+            .ok_or_else(|| anyhow::anyhow!("channel {text:?} is not simulated: use netsunion or unionpay"))
+    }
+}

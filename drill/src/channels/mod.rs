@@ -1,0 +1,36 @@
+//! Two channels that behave like the real ones, the unpleasant parts included,
+//! and that keep a book of what they really paid: the evidence against which
+//! "paid at most once" is judged.
+//!
+//! NetsUnion-like: the result comes in the reply; what is in process is told by
+//! notification. UnionPay-like: the reply only accepts, the result comes by
+//! callback, and a success may be returned later (seed 002 §4.1, §4.3). Both
+//! promise idempotency for one serial number on one trade date only (§3.2): the
+//! same number on another date is paid again.
+
+mod config;
+mod kind;
+mod script;
+mod plan;
+mod book;
+mod trades;
+mod simulator;
+mod callbacks;
+mod http;
+#[cfg(test)]
+mod tests;
+
+pub use book::{Paid, Summary};
+pub use config::{ChannelConfig, SimConfig};
+pub use kind::Kind;
+pub use script::{Action, Rates, Script};
+pub use simulator::{Secrets, Simulator};
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Runs both simulators on `listener` until `shutdown`. Secrets come from the
+/// environment or `secrets_dir`.
+pub async fn serve(config: SimConfig, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+    Simulator::load(config)?.serve(listener, shutdown).await
+}

@@ -1,0 +1,179 @@
+//! How a simulator misbehaves: by destination account, or by chance.
+
+use super::kind::Kind;
+use anyhow::ensure;
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+/// What happens to a new payment. Times are milliseconds. Repeats of a known
+/// payment are always answered as duplicates, whatever the action.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Action {
+    #[default]
+    Normal,
+    /// Pays as usual, answers late.
+    Delay { ms: u64 },
+    /// Pays, then holds the connection without an answer.
+    TimeoutAfterPaying { hold_ms: u64 },
+    /// Holds the connection, and never knows the trade.
+    TimeoutWithoutPaying { hold_ms: u64 },
+    /// Answers a code that is in no list. `pays` false: the trade stays unknown.
+    UnknownCode { code: String, pays: bool },
+    /// Tells the result `times` times.
+    DuplicateCallback { times: u32 },
+    /// Settles as usual, tells the result only `ms` later.
+    LateCallback { ms: u64 },
+    /// Settles, and never tells: only a query finds out.
+    NoCallback,
+    /// The result's callback arrives before the reply to the request.
+    CallbackBeforeReply,
+    /// Succeeds, and gives the money back `ms` later. UnionPay only.
+    ReturnAfterSuccess { ms: u64 },
+    /// Refused for good in the reply.
+    Fail,
+    /// Accepted, and refused for good `ms` later by callback.
+    FailLater { ms: u64 },
+    /// "In process" at first, paid and told `ms` later.
+    InProcessThenNotify { ms: u64 },
+    Http500AfterPaying,
+    /// Answers something that isn't the agreed JSON.
+    JunkBody { pays: bool },
+}
+
+impl Action {
+    pub fn check(&self, kind: Kind) -> anyhow::Result<()> {
+        let returns = matches!(self, Action::ReturnAfterSuccess { .. });
+        ensure!(!(returns && kind == Kind::NetsUnion), "netsunion never returns: use unionpay for return_after_success");
+        Ok(())
+    }
+}
+
+/// An action for certain destination accounts. The first script that matches wins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Script {
+    /// Prefix of `toAccount`; with a leading `*`, its suffix.
+    #[serde(rename = "match")]
+    pub pattern: String,
+    pub action: Action,
+    /// Only this many requests in all are treated so; the rest go on as usual.
+    #[serde(default)]
+    pub times: Option<u64>,
+}
+
+impl Script {
+    pub fn new(pattern: &str, action: Action) -> Self {
+        Script { pattern: pattern.into(), action, times: None }
+    }
+
+    fn matches(&self, to_account: &str) -> bool {
+        match self.pattern.strip_prefix('*') {
+            Some(suffix) => to_account.ends_with(suffix),
+            None => to_account.starts_with(&self.pattern),
+        }
+    }
+}
+
+/// Chances in permille of new payments that no script matches. At most one
+/// action per payment, so the sum is at most 1000.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rates {
+    pub delay: u32,
+    pub timeout_after_paying: u32,
+    pub timeout_without_paying: u32,
+    /// Half of them pay, as with `junk_body`.
+    pub unknown_code: u32,
+    pub duplicate_callback: u32,
+    pub late_callback: u32,
+    pub no_callback: u32,
+    pub callback_before_reply: u32,
+    pub return_after_success: u32,
+    pub fail: u32,
+    pub fail_later: u32,
+    pub in_process_then_notify: u32,
+    pub http_500_after_paying: u32,
+    pub junk_body: u32,
+    /// Milliseconds that `delay`, `late_callback`, `return_after_success`,
+    /// `fail_later` and `in_process_then_notify` take.
+    pub ms: Option<u64>,
+    /// Milliseconds that the two time-outs hold the connection.
+    pub hold_ms: Option<u64>,
+}
+
+/// What `ms` and `hold_ms` are if not set; longer than the core's usual deadline.
+const DEFAULT_MS: u64 = 1_000;
+const DEFAULT_HOLD_MS: u64 = 10_000;
+
+impl Rates {
+    pub fn check(&self, kind: Kind) -> anyhow::Result<()> {
+        let sum: u64 = self.table(false).iter().map(|(permille, _)| u64::from(*permille)).sum();
+        ensure!(sum <= 1000, "rates of {kind} sum to {sum} permille: at most 1000");
+        ensure!(kind == Kind::UnionPay || self.return_after_success == 0, "rates: netsunion never returns");
+        Ok(())
+    }
+
+    /// The action of one payment.
+    pub fn draw(&self, rng: &mut impl Rng) -> Action {
+        let mut point = rng.random_range(0..1000u32);
+        for (permille, action) in self.table(rng.random()) {
+            if point < permille {
+                return action;
+            }
+            point -= permille;
+        }
+        Action::Normal
+    }
+
+    fn table(&self, pays: bool) -> [(u32, Action); 14] {
+        let ms = self.ms.unwrap_or(DEFAULT_MS);
+        let hold_ms = self.hold_ms.unwrap_or(DEFAULT_HOLD_MS);
+        [
+            (self.delay, Action::Delay { ms }),
+            (self.timeout_after_paying, Action::TimeoutAfterPaying { hold_ms }),
+            (self.timeout_without_paying, Action::TimeoutWithoutPaying { hold_ms }),
+            (self.unknown_code, Action::UnknownCode { code: "7777".into(), pays }),
+            (self.duplicate_callback, Action::DuplicateCallback { times: 3 }),
+            (self.late_callback, Action::LateCallback { ms }),
+            (self.no_callback, Action::NoCallback),
+            (self.callback_before_reply, Action::CallbackBeforeReply),
+            (self.return_after_success, Action::ReturnAfterSuccess { ms }),
+            (self.fail, Action::Fail),
+            (self.fail_later, Action::FailLater { ms }),
+            (self.in_process_then_notify, Action::InProcessThenNotify { ms }),
+            (self.http_500_after_paying, Action::Http500AfterPaying),
+            (self.junk_body, Action::JunkBody { pays }),
+        ]
+    }
+}
+
+/// Scripts and rates of one channel, as they stand now.
+#[derive(Debug, Default)]
+pub(super) struct Manners {
+    pub scripts: Vec<Script>,
+    pub rates: Rates,
+    all_zero: bool,
+}
+
+impl Manners {
+    pub fn new(scripts: Vec<Script>, rates: Rates) -> Self {
+        let mut manners = Manners { scripts, ..Manners::default() };
+        manners.set_rates(rates);
+        manners
+    }
+
+    pub fn set_rates(&mut self, rates: Rates) {
+        self.all_zero = rates.table(false).iter().all(|(permille, _)| *permille == 0);
+        self.rates = rates;
+    }
+
+    pub fn choose(&mut self, to_account: &str, rng: &mut impl Rng) -> Action {
+        let live = |s: &&mut Script| s.times != Some(0) && s.matches(to_account);
+        if let Some(script) = self.scripts.iter_mut().find(live) {
+            script.times = script.times.map(|n| n - 1);
+            return script.action.clone();
+        }
+        if self.all_zero { Action::Normal } else { self.rates.draw(rng) }
+    }
+}

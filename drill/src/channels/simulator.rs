@@ -1,0 +1,310 @@
+//! The simulators themselves: recording payments, and what follows from them.
+
+use super::book::{Paid, Summary};
+use super::callbacks::Callbacks;
+use super::config::SimConfig;
+use super::kind::{Kind, Stage};
+use super::plan::{Plan, Say, plan};
+use super::script::{Manners, Rates, Script};
+use super::trades::{Trades, key};
+use super::http;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use sluice_contract::settings::Secret;
+use sluice_contract::wire::{ChannelPay, ChannelQuery, ChannelReply};
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// How long a reply waits for the callback that shall precede it.
+const CALLBACK_FIRST: Duration = Duration::from_secs(2);
+/// How long connections may finish after the stop.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// What signs messages in both directions, by channel.
+#[derive(Debug, Clone)]
+pub struct Secrets {
+    pub netsunion: Secret,
+    pub unionpay: Secret,
+}
+
+impl Secrets {
+    pub fn load(config: &SimConfig) -> anyhow::Result<Self> {
+        let dir = config.secrets_dir.as_deref();
+        Ok(Secrets {
+            netsunion: Secret::load("channel_netsunion", dir)?,
+            unionpay: Secret::load("channel_unionpay", dir)?,
+        })
+    }
+
+    pub fn of(&self, kind: Kind) -> &Secret {
+        match kind {
+            Kind::NetsUnion => &self.netsunion,
+            Kind::UnionPay => &self.unionpay,
+        }
+    }
+}
+
+/// Both channels in this process. Clones are the same simulators.
+#[derive(Clone)]
+pub struct Simulator(Arc<Inner>);
+
+struct Inner {
+    config: SimConfig,
+    secrets: Secrets,
+    seed: u64,
+    state: Mutex<State>,
+    callbacks: Callbacks,
+    stop: CancellationToken,
+}
+
+struct State {
+    trades: Trades,
+    manners: [Manners; 2],
+    rng: StdRng,
+}
+
+/// What the caller gets to see.
+pub(super) enum Shown {
+    Reply(ChannelReply),
+    Hold(Duration),
+    Http500,
+    Junk,
+}
+
+impl Simulator {
+    pub fn load(config: SimConfig) -> anyhow::Result<Self> {
+        let secrets = Secrets::load(&config)?;
+        Simulator::new(config, secrets)
+    }
+
+    pub fn new(config: SimConfig, secrets: Secrets) -> anyhow::Result<Self> {
+        config.check()?;
+        let seed = config.seed.unwrap_or_else(|| rand::rng().random());
+        let manners = Kind::ALL.map(|kind| {
+            let channel = config.channel(kind);
+            Manners::new(channel.scripts.clone(), channel.rates.clone())
+        });
+        let trades = Trades::open(config.book_file.as_deref())?;
+        let state = State { trades, manners, rng: StdRng::seed_from_u64(seed) };
+        let callbacks = Callbacks::new(&config.callback_url, config.callback_concurrency, secrets.clone())?;
+        let stop = CancellationToken::new();
+        Ok(Simulator(Arc::new(Inner { config, secrets, seed, state: Mutex::new(state), callbacks, stop })))
+    }
+
+    /// Serves both channels until `shutdown`; callbacks still due are then lost,
+    /// as they are when a channel's machine dies.
+    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+        tracing::info!(seed = self.0.seed, address = %listener.local_addr()?, "channel simulators");
+        self.resume();
+        let stop = self.0.stop.clone();
+        let end = async move {
+            shutdown.cancelled().await;
+            stop.cancel();
+        };
+        let drained = async {
+            self.0.stop.cancelled().await;
+            sleep(DRAIN).await;
+        };
+        tokio::select! {
+            result = http::serve(self.clone(), listener, end) => result,
+            () = drained => Ok(()),
+        }
+    }
+
+    /// The seed of all chances, to repeat a run.
+    pub fn seed(&self) -> u64 {
+        self.0.seed
+    }
+
+    /// Everything that was really paid, on both channels, in order.
+    pub fn book(&self) -> Vec<Paid> {
+        self.page(None, 0, usize::MAX).0
+    }
+
+    /// At most `limit` payments from position `after`, and where to go on.
+    pub fn page(&self, kind: Option<Kind>, after: usize, limit: usize) -> (Vec<Paid>, Option<usize>) {
+        self.lock().trades.book.page(kind, after, limit)
+    }
+
+    /// Of one channel, or of both.
+    pub fn summary(&self, kind: Option<Kind>) -> Summary {
+        self.lock().trades.book.summary(kind)
+    }
+
+    /// Adds a script before the present ones.
+    pub fn add_script(&self, kind: Kind, script: Script) -> anyhow::Result<()> {
+        script.action.check(kind)?;
+        self.lock().manners[kind.index()].scripts.insert(0, script);
+        Ok(())
+    }
+
+    pub fn set_rates(&self, kind: Kind, rates: Rates) -> anyhow::Result<()> {
+        rates.check(kind)?;
+        self.lock().manners[kind.index()].set_rates(rates);
+        Ok(())
+    }
+
+    /// Callbacks under way or waiting for their next try, and those given up.
+    pub fn callbacks(&self) -> (u64, u64) {
+        self.0.callbacks.counts()
+    }
+
+    pub(super) fn secret(&self, kind: Kind) -> &Secret {
+        self.0.secrets.of(kind)
+    }
+
+    pub(super) fn stop(&self) -> &CancellationToken {
+        &self.0.stop
+    }
+
+    /// Takes a payment request. What follows from it goes on even if the caller
+    /// hangs up at once.
+    pub(super) async fn pay(&self, kind: Kind, pay: ChannelPay) -> anyhow::Result<Shown> {
+        let mut reply = reply_to(&pay, "");
+        let key = key(&pay.serial_no, &pay.trade_time);
+        let plan = match self.enter(kind, &key, pay)? {
+            Ok(plan) => plan,
+            Err(code) => {
+                reply.code = code.into();
+                return Ok(Shown::Reply(reply));
+            }
+        };
+        let wait = self.0.config.channel(kind).reply_delay_ms.saturating_add(plan.wait_ms);
+        self.follow(kind, key, &plan).await;
+        if wait > 0 {
+            sleep(Duration::from_millis(wait)).await;
+        }
+        Ok(match plan.say {
+            Say::Code(code) => {
+                reply.code = code;
+                Shown::Reply(reply)
+            }
+            Say::Hold(ms) => Shown::Hold(Duration::from_millis(ms)),
+            Say::Http500 => Shown::Http500,
+            Say::Junk => Shown::Junk,
+        })
+    }
+
+    pub(super) fn query(&self, kind: Kind, query: &ChannelQuery) -> ChannelReply {
+        let state = self.lock();
+        match state.trades.get(kind, &key(&query.serial_no, &query.trade_time)) {
+            Some(trade) => reply_to(&trade.pay, kind.result(trade.stage)),
+            None => ChannelReply {
+                serial_no: query.serial_no.clone(),
+                trade_time: query.trade_time.clone(),
+                code: kind.no_such_trade().into(),
+                message: String::new(),
+                amount: None,
+            },
+        }
+    }
+
+    /// Records a new payment and says what follows; a known one is answered by
+    /// its code at once.
+    fn enter(&self, kind: Kind, key: &str, pay: ChannelPay) -> anyhow::Result<Result<Plan, &'static str>> {
+        let mut state = self.lock();
+        if let Some(known) = state.trades.get(kind, key) {
+            let same = known.pay.to_account == pay.to_account
+                && known.pay.amount == pay.amount
+                && known.pay.currency == pay.currency;
+            return Ok(Err(if same { kind.duplicate() } else { kind.conflict() }));
+        }
+        let State { manners, rng, trades } = &mut *state;
+        let action = manners[kind.index()].choose(&pay.to_account, rng);
+        let plan = plan(kind, &action, self.0.config.channel(kind).callback_delay_ms);
+        if let Some(stage) = plan.stage {
+            trades.enter(kind, key.to_owned(), Arc::new(pay), stage)?;
+        }
+        Ok(Ok(plan))
+    }
+
+    async fn follow(&self, kind: Kind, key: String, plan: &Plan) {
+        if plan.settle.is_none() && plan.tell_ms.is_empty() && plan.return_ms.is_none() {
+            return;
+        }
+        let mut plan = plan.clone();
+        if plan.tell_first && !plan.tell_ms.is_empty() {
+            plan.tell_ms.remove(0);
+            let told = self.clone().tell(kind, key.clone());
+            // Goes on in its own task if the core takes longer.
+            let _ = timeout(CALLBACK_FIRST, self.background(told)).await;
+        }
+        self.background(self.clone().unfold(kind, key, plan));
+    }
+
+    /// Settles, tells and gives back, each at its time.
+    async fn unfold(self, kind: Kind, key: String, plan: Plan) {
+        if let Some((ms, stage)) = plan.settle {
+            sleep(Duration::from_millis(ms)).await;
+            if !self.settle(kind, &key, stage) {
+                return;
+            }
+        }
+        let known = Instant::now();
+        for ms in plan.tell_ms {
+            sleep_until(known + Duration::from_millis(ms)).await;
+            self.background(self.clone().tell(kind, key.clone()));
+        }
+        if let Some(ms) = plan.return_ms {
+            sleep_until(known + Duration::from_millis(ms)).await;
+            if self.settle(kind, &key, Stage::Returned) {
+                self.tell(kind, key).await;
+            }
+        }
+    }
+
+    fn settle(&self, kind: Kind, key: &str, stage: Stage) -> bool {
+        let settled = self.lock().trades.settle(kind, key, stage);
+        if let Err(error) = &settled {
+            tracing::error!(channel = %kind, "{error:#}");
+        }
+        settled.is_ok()
+    }
+
+    /// Tells the stage as it is now, until somebody listens.
+    async fn tell(self, kind: Kind, key: String) {
+        let message = self.lock().trades.get(kind, &key).map(|t| reply_to(&t.pay, kind.result(t.stage)));
+        if let Some(message) = message {
+            self.0.callbacks.deliver(kind, &message).await;
+        }
+    }
+
+    /// Trades that an earlier run left in process are settled as paid. Callbacks
+    /// that it still owed for settled ones are gone: only queries find them out.
+    fn resume(&self) {
+        for kind in Kind::ALL {
+            let delay_ms = self.0.config.channel(kind).callback_delay_ms;
+            let open = self.lock().trades.in_process(kind);
+            for key in open {
+                let plan = plan(kind, &super::Action::InProcessThenNotify { ms: delay_ms }, delay_ms);
+                self.background(self.clone().unfold(kind, key, plan));
+            }
+        }
+    }
+
+    fn background(&self, work: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
+        let stop = self.0.stop.clone();
+        tokio::spawn(async move {
+            stop.run_until_cancelled(work).await;
+        })
+    }
+
+    /// Held for map look-ups and one write to the file, never across an await.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn reply_to(pay: &ChannelPay, code: &str) -> ChannelReply {
+    ChannelReply {
+        serial_no: pay.serial_no.clone(),
+        trade_time: pay.trade_time.clone(),
+        code: code.into(),
+        message: String::new(),
+        amount: Some(pay.amount),
+    }
+}

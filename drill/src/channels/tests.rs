@@ -1,0 +1,361 @@
+//! The simulators over real HTTP, as the core sees them.
+
+use super::*;
+use crate::load::http;
+use axum::http::StatusCode;
+use rust_decimal::Decimal;
+use serde::Serialize;
+use sluice_contract::clock::now_us;
+use sluice_contract::settings::Secret;
+use sluice_contract::signing::{SIGNATURE_HEADER, TIMESTAMP_HEADER, sign, verify};
+use sluice_contract::wire::{ChannelPay, ChannelQuery, ChannelReply};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::sleep;
+
+const DAY: &str = "20261121183000";
+const NEXT_DAY: &str = "20261122000100";
+
+/// What the core's side was told: channel and message, in order.
+type Told = Arc<Mutex<Vec<(String, ChannelReply)>>>;
+
+struct Bench {
+    simulator: Simulator,
+    base: String,
+    told: Told,
+    stop: CancellationToken,
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn secrets() -> Secrets {
+    Secrets { netsunion: Secret::new("netsunion-secret-1"), unionpay: Secret::new("unionpay-secret-22") }
+}
+
+/// Takes callbacks; refuses the first `deaf` of them.
+async fn core_side(deaf: usize) -> (String, Told) {
+    let told = Told::default();
+    let (sink, refusals) = (told.clone(), Arc::new(Mutex::new(deaf)));
+    let notify = move |axum::extract::Path(channel): axum::extract::Path<String>,
+                       headers: axum::http::HeaderMap,
+                       body: String| async move {
+        let secrets = secrets();
+        let header = |name| headers.get(name).and_then(|v| v.to_str().ok());
+        let secret = secrets.of(channel.parse().unwrap());
+        let (time, signature) = (header(TIMESTAMP_HEADER), header(SIGNATURE_HEADER));
+        verify(secret, now_us() / 1_000_000, time, signature, body.as_bytes()).unwrap();
+        let mut refusals = refusals.lock().unwrap();
+        if *refusals > 0 {
+            *refusals -= 1;
+            return StatusCode::SERVICE_UNAVAILABLE;
+        }
+        sink.lock().unwrap().push((channel, serde_json::from_str(&body).unwrap()));
+        StatusCode::OK
+    };
+    let app = axum::Router::new().route("/withdraw/notify/{channel}", axum::routing::post(notify));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (url, told)
+}
+
+async fn bench_with(book: Option<&Path>, deaf: usize) -> Bench {
+    let (callback_url, told) = core_side(deaf).await;
+    let unionpay = ChannelConfig { callback_delay_ms: 30, ..ChannelConfig::default() };
+    let book_file = book.map(Into::into);
+    let config = SimConfig { callback_url, book_file, unionpay, seed: Some(7), ..SimConfig::default() };
+    // The tests' own client needs it.
+    sluice_contract::telemetry::install_crypto();
+    let simulator = Simulator::new(config, secrets()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = listener.local_addr().unwrap().to_string();
+    let stop = CancellationToken::new();
+    tokio::spawn(simulator.clone().serve(listener, stop.clone()));
+    Bench { simulator, base, told, stop }
+}
+
+async fn bench() -> Bench {
+    bench_with(None, 0).await
+}
+
+fn payment(serial: &str, trade_time: &str, to_account: &str, cents: i64) -> ChannelPay {
+    ChannelPay {
+        serial_no: serial.into(),
+        trade_time: trade_time.into(),
+        to_account: to_account.into(),
+        amount: Decimal::new(cents, 2),
+        currency: "CNY".into(),
+    }
+}
+
+impl Bench {
+    /// Status, and the reply if its signature holds and it is one.
+    async fn call(&self, kind: Kind, call: &str, body: &impl Serialize) -> (u16, Option<ChannelReply>) {
+        let (secrets, body) = (secrets(), serde_json::to_vec(body).unwrap());
+        let secret = secrets.of(kind);
+        let now = now_us() / 1_000_000;
+        let answer = reqwest::Client::new()
+            .post(format!("http://{}/{kind}/{call}", self.base))
+            .header(SIGNATURE_HEADER, sign(secret, now, &body))
+            .header(TIMESTAMP_HEADER, now)
+            .body(body)
+            .send()
+            .await
+            .unwrap();
+        let header = |name| answer.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let (time, signature) = (header(TIMESTAMP_HEADER), header(SIGNATURE_HEADER));
+        let status = answer.status().as_u16();
+        let body = answer.bytes().await.unwrap();
+        if status < 500 {
+            verify(secret, now, time.as_deref(), signature.as_deref(), &body).unwrap();
+        }
+        (status, serde_json::from_slice(&body).ok())
+    }
+
+    async fn pay(&self, kind: Kind, serial: &str, trade_time: &str, to: &str, cents: i64) -> String {
+        let (status, reply) = self.call(kind, "pay", &payment(serial, trade_time, to, cents)).await;
+        reply.map_or(format!("HTTP {status}"), |reply| reply.code)
+    }
+
+    async fn query(&self, kind: Kind, serial: &str, trade_time: &str) -> String {
+        let query = ChannelQuery { serial_no: serial.into(), trade_time: trade_time.into() };
+        self.call(kind, "query", &query).await.1.unwrap().code
+    }
+
+    fn codes(&self, serial: &str) -> Vec<String> {
+        let told = self.told.lock().unwrap();
+        told.iter().filter(|(_, r)| r.serial_no == serial).map(|(_, r)| r.code.clone()).collect()
+    }
+
+    async fn wait_codes(&self, serial: &str, count: usize) -> Vec<String> {
+        for _ in 0..300 {
+            if self.codes(serial).len() >= count {
+                break;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        // Long enough for one too many to arrive.
+        sleep(Duration::from_millis(120)).await;
+        self.codes(serial)
+    }
+
+    fn script(&self, kind: Kind, pattern: &str, action: Action) {
+        self.simulator.add_script(kind, Script::new(pattern, action)).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn one_serial_on_one_day_is_paid_once() {
+    let bench = bench().await;
+    for (kind, first, duplicate, conflict, paid) in [
+        (Kind::NetsUnion, "0000", "9002", "1003", "0000"),
+        (Kind::UnionPay, "00", "03", "12", "00S"),
+    ] {
+        assert_eq!(bench.pay(kind, "S1", DAY, "acct", 1234).await, first);
+        assert_eq!(bench.pay(kind, "S1", DAY, "acct", 1234).await, duplicate);
+        // Later the same day is the same day.
+        assert_eq!(bench.pay(kind, "S1", "20261121235959", "acct", 1234).await, duplicate);
+        assert_eq!(bench.pay(kind, "S1", DAY, "acct", 1235).await, conflict);
+        assert_eq!(bench.pay(kind, "S1", DAY, "other", 1234).await, conflict);
+        sleep(Duration::from_millis(100)).await;
+        assert_eq!(bench.query(kind, "S1", DAY).await, paid);
+        assert_eq!(bench.simulator.summary(Some(kind)).count, 1);
+        assert!(bench.simulator.summary(Some(kind)).doubled.is_empty());
+    }
+    // Each channel paid the serial number once, which is twice in all.
+    assert_eq!(bench.simulator.summary(None).doubled, ["S1"]);
+}
+
+#[tokio::test]
+async fn many_at_once_are_paid_once() {
+    let bench = bench().await;
+    let calls = (0..40).map(|_| bench.pay(Kind::NetsUnion, "S1", DAY, "acct", 1));
+    let codes = futures_util::future::join_all(calls).await;
+    assert_eq!(codes.iter().filter(|c| *c == "0000").count(), 1);
+    assert_eq!(codes.iter().filter(|c| *c == "9002").count(), 39);
+    assert_eq!(bench.simulator.book().len(), 1);
+}
+
+#[tokio::test]
+async fn another_day_pays_again() {
+    let bench = bench().await;
+    assert_eq!(bench.pay(Kind::NetsUnion, "S1", DAY, "acct", 1234).await, "0000");
+    assert_eq!(bench.query(Kind::NetsUnion, "S1", NEXT_DAY).await, "9001");
+    assert_eq!(bench.pay(Kind::NetsUnion, "S1", NEXT_DAY, "acct", 1234).await, "0000");
+    let summary = bench.simulator.summary(Some(Kind::NetsUnion));
+    assert_eq!((summary.count, summary.doubled), (2, vec!["S1".to_owned()]));
+    assert_eq!(summary.sums["CNY"], "24.68");
+}
+
+#[tokio::test]
+async fn the_book_holds_what_was_paid_whatever_was_said() {
+    let bench = bench().await;
+    let kind = Kind::NetsUnion;
+    let hold_ms = 50;
+    for (serial, action, said, found) in [
+        ("T1", Action::TimeoutAfterPaying { hold_ms }, "HTTP 504", "0000"),
+        ("T2", Action::TimeoutWithoutPaying { hold_ms }, "HTTP 504", "9001"),
+        ("T3", Action::UnknownCode { code: "7777".into(), pays: true }, "7777", "0000"),
+        ("T4", Action::UnknownCode { code: "7777".into(), pays: false }, "7777", "9001"),
+        ("T5", Action::Http500AfterPaying, "HTTP 500", "0000"),
+        ("T6", Action::JunkBody { pays: true }, "HTTP 200", "0000"),
+        ("T7", Action::JunkBody { pays: false }, "HTTP 200", "9001"),
+        ("T8", Action::Fail, "1001", "1001"),
+        ("T9", Action::NoCallback, "2001", "0000"),
+    ] {
+        bench.script(kind, &format!("*-{serial}"), action);
+        assert_eq!(bench.pay(kind, serial, DAY, &format!("acct-{serial}"), 100).await, said, "{serial}");
+        sleep(Duration::from_millis(150)).await;
+        assert_eq!(bench.query(kind, serial, DAY).await, found, "{serial}");
+        let paid = bench.simulator.book().iter().filter(|p| p.serial_no == serial).count();
+        assert_eq!(paid, usize::from(found == "0000"), "{serial}");
+    }
+    // A refused trade stays refused.
+    assert_eq!(bench.pay(kind, "T8", DAY, "acct-T8", 100).await, "9002");
+    assert_eq!(bench.simulator.book().len(), 5);
+}
+
+#[tokio::test]
+async fn results_are_told_by_callback() {
+    let bench = bench().await;
+    let kind = Kind::UnionPay;
+    bench.script(kind, "twice", Action::DuplicateCallback { times: 3 });
+    bench.script(kind, "bad", Action::FailLater { ms: 20 });
+    bench.script(kind, "back", Action::ReturnAfterSuccess { ms: 60 });
+    bench.script(kind, "never", Action::NoCallback);
+    assert_eq!(bench.pay(kind, "U1", DAY, "plain", 1).await, "00");
+    assert_eq!(bench.query(kind, "U1", DAY).await, "05");
+    assert_eq!(bench.wait_codes("U1", 1).await, ["00S"]);
+    for (serial, to, codes) in [
+        ("U2", "twice", vec!["00S", "00S", "00S"]),
+        ("U3", "bad", vec!["00F"]),
+        ("U4", "back", vec!["00S", "00R"]),
+        ("U5", "never", vec![]),
+    ] {
+        assert_eq!(bench.pay(kind, serial, DAY, to, 1).await, "00");
+        assert_eq!(bench.wait_codes(serial, codes.len()).await, codes, "{to}");
+    }
+    assert_eq!(bench.query(kind, "U4", DAY).await, "00R");
+    let summary = bench.simulator.summary(Some(kind));
+    assert_eq!((summary.count, summary.returned), (4, 1));
+    bench.script(Kind::NetsUnion, "slow", Action::InProcessThenNotify { ms: 20 });
+    assert_eq!(bench.pay(Kind::NetsUnion, "N1", DAY, "slow", 1).await, "2001");
+    assert_eq!(bench.query(Kind::NetsUnion, "N1", DAY).await, "2001");
+    assert_eq!(bench.wait_codes("N1", 1).await, ["0000"]);
+}
+
+#[tokio::test]
+async fn a_callback_can_come_before_the_reply() {
+    let bench = bench().await;
+    bench.script(Kind::UnionPay, "early", Action::CallbackBeforeReply);
+    assert_eq!(bench.pay(Kind::UnionPay, "E1", DAY, "early", 1).await, "00");
+    assert_eq!(bench.codes("E1"), ["00S"]);
+    assert_eq!(bench.wait_codes("E1", 1).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_callback_is_repeated_until_it_is_taken() {
+    let bench = bench_with(None, 3).await;
+    assert_eq!(bench.pay(Kind::UnionPay, "R1", DAY, "plain", 1).await, "00");
+    assert_eq!(bench.wait_codes("R1", 1).await, ["00S"]);
+    assert_eq!(bench.simulator.callbacks(), (0, 0));
+}
+
+#[tokio::test]
+async fn only_signed_requests_are_heard() {
+    let bench = bench().await;
+    let body = serde_json::to_string(&payment("S1", DAY, "acct", 1)).unwrap();
+    let (status, answer) = http::post(&bench.base, "/netsunion/pay", &body).await.unwrap();
+    let reply: ChannelReply = serde_json::from_slice(&answer).unwrap();
+    assert_eq!((status, reply.code.as_str()), (401, "SIG"));
+    // Well signed, but by the other channel's secret.
+    let now = now_us() / 1_000_000;
+    let answer = reqwest::Client::new()
+        .post(format!("http://{}/netsunion/pay", bench.base))
+        .header(SIGNATURE_HEADER, sign(&secrets().unionpay, now, body.as_bytes()))
+        .header(TIMESTAMP_HEADER, now)
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status().as_u16(), 401);
+    assert!(bench.simulator.book().is_empty());
+}
+
+#[tokio::test]
+async fn the_book_survives_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("book.jsonl");
+    {
+        let bench = bench_with(Some(&file), 0).await;
+        bench.script(Kind::UnionPay, "open", Action::InProcessThenNotify { ms: 60_000 });
+        assert_eq!(bench.pay(Kind::NetsUnion, "S1", DAY, "acct", 1234).await, "0000");
+        assert_eq!(bench.pay(Kind::UnionPay, "S2", DAY, "open", 5).await, "00");
+    }
+    // A line torn by a kill.
+    let mut text = std::fs::read(&file).unwrap();
+    text.extend_from_slice(b"{\"channel\":\"nets");
+    std::fs::write(&file, text).unwrap();
+    let bench = bench_with(Some(&file), 0).await;
+    assert_eq!(bench.pay(Kind::NetsUnion, "S1", DAY, "acct", 1234).await, "9002");
+    // What was in process is settled and told.
+    assert_eq!(bench.wait_codes("S2", 1).await, ["00S"]);
+    let book = bench.simulator.book();
+    assert_eq!(book.iter().map(|p| p.serial_no.as_str()).collect::<Vec<_>>(), ["S1", "S2"]);
+    assert_eq!(bench.simulator.summary(None).sums["CNY"], "12.39");
+}
+
+#[tokio::test]
+async fn books_scripts_and_rates_over_http() {
+    let bench = bench().await;
+    let ready = http::get(&bench.base, "/ready").await.unwrap();
+    assert_eq!(ready.0, 200);
+    let script = r#"{"match":"no-","action":{"kind":"fail"},"times":1}"#;
+    assert_eq!(http::post(&bench.base, "/netsunion/script", script).await.unwrap().0, 204);
+    assert_eq!(bench.pay(Kind::NetsUnion, "B1", DAY, "no-1", 1).await, "1001");
+    assert_eq!(bench.pay(Kind::NetsUnion, "B2", DAY, "no-1", 1).await, "0000");
+    assert_eq!(http::post(&bench.base, "/netsunion/rates", r#"{"fail":1000}"#).await.unwrap().0, 204);
+    assert_eq!(bench.pay(Kind::NetsUnion, "B3", DAY, "any", 1).await, "1001");
+    let wrong = http::post(&bench.base, "/netsunion/rates", r#"{"fail":999,"junk_body":2}"#).await.unwrap();
+    assert_eq!(wrong.0, 400, "{}", String::from_utf8_lossy(&wrong.1));
+    let returns = r#"{"match":"x","action":{"kind":"return_after_success","ms":1}}"#;
+    assert_eq!(http::post(&bench.base, "/netsunion/script", returns).await.unwrap().0, 400);
+    assert_eq!(http::post(&bench.base, "/netsunion/rates", "{}").await.unwrap().0, 204);
+    assert_eq!(bench.pay(Kind::NetsUnion, "B4", DAY, "any", 250).await, "0000");
+    let (_, page) = http::get(&bench.base, "/netsunion/book?limit=1").await.unwrap();
+    let page: serde_json::Value = serde_json::from_slice(&page).unwrap();
+    assert_eq!((&page["items"][0]["serialNo"], &page["next"]), (&"B2".into(), &1.into()));
+    let (_, page) = http::get(&bench.base, "/netsunion/book?after=1").await.unwrap();
+    let page: serde_json::Value = serde_json::from_slice(&page).unwrap();
+    assert_eq!((&page["items"][0]["amount"], page["next"].is_null()), (&"2.50".into(), true));
+    let (_, summary) = http::get(&bench.base, "/book/summary").await.unwrap();
+    assert_eq!(serde_json::from_slice::<Summary>(&summary).unwrap().count, 2);
+}
+
+#[test]
+fn settings_are_read_and_contradictions_refused() {
+    let text = r#"
+        callback_url = "http://127.0.0.1:7100"
+        [unionpay]
+        callback_delay_ms = 20
+        rates = { late_callback = 100, ms = 50 }
+        [[unionpay.scripts]]
+        match = "ret-"
+        action = { kind = "return_after_success", ms = 10 }
+    "#;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("channel.toml");
+    std::fs::write(&file, text).unwrap();
+    let config = SimConfig::load(&file).unwrap();
+    assert_eq!(config.unionpay.scripts[0].action, Action::ReturnAfterSuccess { ms: 10 });
+    std::fs::write(&file, text.replace("unionpay", "netsunion")).unwrap();
+    let error = format!("{:#}", SimConfig::load(&file).unwrap_err());
+    assert!(error.contains("netsunion.scripts") && error.contains("never returns"), "{error}");
+    std::fs::write(&file, "listen = '0.0.0.0:1'").unwrap();
+    assert!(SimConfig::load(&file).is_err());
+}

@@ -1,0 +1,169 @@
+//! The invariants, checked after every story, test and drill against the
+//! database and against the channels' own books.
+
+mod sql;
+
+use anyhow::Context;
+use mysql_async::Pool;
+use rust_decimal::Decimal;
+use serde::Serialize;
+use sluice_contract::schema::Schemas;
+use std::collections::HashMap;
+
+/// One payment that a channel really made, from its own book.
+#[derive(Debug, Clone)]
+pub struct Paid {
+    pub serial_no: String,
+    pub to_account: String,
+    pub amount: Decimal,
+    pub currency: String,
+    pub returned: bool,
+}
+
+/// The four invariants. `problems` names what broke them, a few of each kind.
+#[derive(Debug, Clone, Serialize, Default)]
+pub struct Invariants {
+    pub paid_at_most_once: bool,
+    pub ledger_balanced: bool,
+    pub balances_match_ledger: bool,
+    pub channel_book_matches: bool,
+    #[serde(skip)]
+    pub problems: Vec<String>,
+}
+
+impl Invariants {
+    pub fn all_hold(&self) -> bool {
+        self.paid_at_most_once && self.ledger_balanced && self.balances_match_ledger && self.channel_book_matches
+    }
+}
+
+/// Problems of one kind that are worth listing; more only say the same.
+const SHOWN: usize = 5;
+
+/// Checks all four. Takes the channels' books as they are now: unfinished orders
+/// may be in them or not.
+pub async fn invariants(pool: &Pool, schemas: &Schemas, book: &[Paid]) -> anyhow::Result<Invariants> {
+    let mut conn = pool.get_conn().await.context("invariants")?;
+    let mut all = Invariants::default();
+    let ledger = sql::unbalanced_postings(&mut conn, schemas).await?;
+    all.ledger_balanced = note(&mut all.problems, "posting does not balance", ledger);
+    let balances = sql::balances_off(&mut conn, schemas).await?;
+    all.balances_match_ledger = note(&mut all.problems, "balance is not its entries", balances);
+    let orders = sql::orders(&mut conn, schemas).await?;
+    all.paid_at_most_once = note(&mut all.problems, "paid more than once", doubled(book));
+    all.channel_book_matches = note(&mut all.problems, "order and channel's book differ", differences(&orders, book));
+    Ok(all)
+}
+
+fn note(problems: &mut Vec<String>, kind: &str, found: Vec<String>) -> bool {
+    problems.extend(found.iter().take(SHOWN).map(|what| format!("{kind}: {what}")));
+    if found.len() > SHOWN {
+        problems.push(format!("{kind}: {} more", found.len() - SHOWN));
+    }
+    found.is_empty()
+}
+
+/// Serial numbers that left a channel twice, on whatever day.
+fn doubled(book: &[Paid]) -> Vec<String> {
+    let mut times: HashMap<&str, u32> = HashMap::new();
+    for paid in book {
+        *times.entry(&paid.serial_no).or_default() += 1;
+    }
+    times.into_iter().filter(|(_, n)| *n > 1).map(|(serial, n)| format!("{serial} {n} times")).collect()
+}
+
+/// An order at its end says the same as the channel's book; a payment in the book
+/// belongs to an order.
+fn differences(orders: &[sql::OrderRow], book: &[Paid]) -> Vec<String> {
+    let mut paid: HashMap<&str, &Paid> = book.iter().map(|p| (p.serial_no.as_str(), p)).collect();
+    let mut found = Vec::new();
+    for order in orders {
+        let entry = paid.remove(order.serial_no.as_str());
+        let fits = match (order.state.as_str(), entry) {
+            ("success", Some(p)) => same(order, p),
+            ("returned", Some(p)) => same(order, p) && p.returned,
+            ("success" | "returned", None) => false,
+            ("failed", entry) => entry.is_none(),
+            ("init", Some(_)) => order.attempts > 0,
+            _ => true,
+        };
+        if !fits {
+            found.push(format!("{} is {}, the book says {entry:?}", order.order_id, order.state));
+        }
+    }
+    found.extend(paid.keys().map(|serial| format!("{serial} was paid without an order")));
+    found
+}
+
+fn same(order: &sql::OrderRow, paid: &Paid) -> bool {
+    order.amount == paid.amount && order.currency == paid.currency && order.to_account == paid.to_account
+}
+
+/// Orders by state, and verdicts of violations on accounts outside `expected`.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Counts {
+    pub by_state: HashMap<String, u64>,
+    pub false_positives: u64,
+}
+
+impl Counts {
+    pub fn of(&self, state: &str) -> u64 {
+        self.by_state.get(state).copied().unwrap_or(0)
+    }
+
+    pub fn total(&self) -> u64 {
+        self.by_state.values().sum()
+    }
+
+    /// Orders not at an end.
+    pub fn unfinished(&self) -> u64 {
+        self.total() - self.of("success") - self.of("failed") - self.of("returned")
+    }
+}
+
+pub async fn counts(pool: &Pool, schemas: &Schemas, expected: &[String]) -> anyhow::Result<Counts> {
+    let mut conn = pool.get_conn().await?;
+    sql::counts(&mut conn, schemas, expected).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(state: &str) -> sql::OrderRow {
+        sql::OrderRow {
+            order_id: "o".into(),
+            serial_no: "S".into(),
+            state: state.into(),
+            amount: Decimal::ONE,
+            currency: "CNY".into(),
+            to_account: "t".into(),
+            attempts: 1,
+        }
+    }
+
+    fn paid(cents: i64) -> Paid {
+        Paid {
+            serial_no: "S".into(),
+            to_account: "t".into(),
+            amount: Decimal::new(cents, 2),
+            currency: "CNY".into(),
+            returned: false,
+        }
+    }
+
+    #[test]
+    fn what_must_and_what_must_not_be_in_the_book() {
+        let differ = |state: &str, book: &[Paid]| !differences(&[order(state)], book).is_empty();
+        assert!(!differ("success", &[paid(100)]));
+        assert!(differ("success", &[]));
+        assert!(differ("success", &[paid(101)]));
+        assert!(differ("failed", &[paid(100)]));
+        assert!(!differ("failed", &[]));
+        assert!(!differ("in_doubt", &[paid(100)]));
+        assert!(differ("returned", &[paid(100)]));
+        assert!(!differences(&[], &[paid(100)]).is_empty());
+        assert_eq!(doubled(&[paid(1), paid(1)]).len(), 1);
+        assert!(doubled(&[paid(1)]).is_empty());
+    }
+}

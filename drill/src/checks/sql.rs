@@ -1,0 +1,78 @@
+//! SQL of the checks. They read across schemas on purpose: a check must not share
+//! the code that it checks.
+
+use super::Counts;
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use rust_decimal::Decimal;
+use sluice_contract::schema::Schemas;
+use sluice_contract::sql::in_list;
+
+#[derive(Debug, Clone)]
+pub struct OrderRow {
+    pub order_id: String,
+    pub serial_no: String,
+    pub state: String,
+    pub amount: Decimal,
+    pub currency: String,
+    pub to_account: String,
+    pub attempts: i64,
+}
+
+/// Postings whose debits and credits differ in some currency.
+pub async fn unbalanced_postings(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Vec<String>> {
+    let sql = format!(
+        "SELECT CONCAT(account_id,' ',posting_id,' ',currency) FROM {}.entry GROUP BY account_id,posting_id,currency \
+         HAVING SUM(IF(side='D',amount,-amount))<>0",
+        schemas.ledger
+    );
+    Ok(conn.query(sql).await?)
+}
+
+/// Balances that differ from the sums of their entries, don't add up, or are negative.
+pub async fn balances_off(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Vec<String>> {
+    let sql = format!(
+        "SELECT CONCAT(b.account_id,' ',b.currency,' has ',b.available,'+',b.reserved,'=',b.balance,\
+           ', entries say ',IFNULL(e.available,0),'+',IFNULL(e.reserved,0)) \
+         FROM {balance}.balance b LEFT JOIN (SELECT account_id,currency,\
+           SUM(IF(book='available',IF(side='C',amount,-amount),0)) available,\
+           SUM(IF(book='reserved',IF(side='C',amount,-amount),0)) reserved \
+           FROM {ledger}.entry GROUP BY account_id,currency) e USING (account_id,currency) \
+         WHERE b.balance<>b.available+b.reserved OR b.available<0 OR b.reserved<0 \
+           OR b.available<>IFNULL(e.available,0) OR b.reserved<>IFNULL(e.reserved,0)",
+        balance = schemas.balance,
+        ledger = schemas.ledger
+    );
+    Ok(conn.query(sql).await?)
+}
+
+pub async fn orders(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Vec<OrderRow>> {
+    let sql = format!(
+        "SELECT order_id,serial_no,state,amount,currency,to_account,attempts FROM {}.orders",
+        schemas.orders
+    );
+    let rows: Vec<(String, String, String, Decimal, String, String, i64)> = conn.query(sql).await?;
+    let make = |(order_id, serial_no, state, amount, currency, to_account, attempts)| OrderRow {
+        order_id,
+        serial_no,
+        state,
+        amount,
+        currency,
+        to_account,
+        attempts,
+    };
+    Ok(rows.into_iter().map(make).collect())
+}
+
+pub async fn counts(conn: &mut Conn, schemas: &Schemas, expected: &[String]) -> anyhow::Result<Counts> {
+    let by_state: Vec<(String, u64)> =
+        conn.query(format!("SELECT state,COUNT(*) FROM {}.orders GROUP BY state", schemas.orders)).await?;
+    let outside = if expected.is_empty() {
+        String::new()
+    } else {
+        format!(" WHERE account_id NOT IN {}", in_list(expected.iter().map(String::as_str)))
+    };
+    let false_positives: Option<u64> =
+        conn.query_first(format!("SELECT COUNT(*) FROM {}.verdict{outside}", schemas.guard)).await?;
+    Ok(Counts { by_state: by_state.into_iter().collect(), false_positives: false_positives.unwrap_or(0) })
+}

@@ -1,0 +1,41 @@
+//! The subcommands of `sluice`, one file each.
+
+mod bench;
+mod channel;
+mod demo;
+mod rules;
+mod up;
+
+use clap::{Parser, Subcommand};
+
+/// Drills, simulators and load for the Sluice withdrawal core.
+#[derive(Debug, Parser)]
+#[command(name = "sluice", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the NetsUnion-like and UnionPay-like channel simulators.
+    Channel(channel::Options),
+    /// Play the story: healthy load, five faults found and stopped, books compared.
+    Demo(demo::Options),
+    /// Start the demo's stage and keep it until Ctrl-C.
+    Up(up::Options),
+    /// Measure, each figure beside its floor.
+    Bench(bench::Options),
+    /// Check rule files or run their cases.
+    Rules(rules::Options),
+}
+
+pub async fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Command::Channel(options) => channel::run(options).await,
+        Command::Demo(options) => demo::run(options).await,
+        Command::Up(options) => up::run(options).await,
+        Command::Bench(options) => bench::run(options).await,
+        Command::Rules(options) => rules::run(&options),
+    }
+}

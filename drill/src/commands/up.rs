@@ -1,0 +1,59 @@
+//! `sluice up`: the demo's stage, without the story, until Ctrl-C.
+
+use crate::setup::process::interrupted;
+use crate::stage::{Options as StageOptions, Ports, Stage, traffic::Traffic};
+use crate::story::progress::Progress;
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Where the private servers keep their data and logs; kept from run to run.
+    #[arg(long, default_value = ".run/up")]
+    dir: PathBuf,
+    /// Honest orders a second to play meanwhile; 0 for none.
+    #[arg(long, default_value_t = 0)]
+    load: u64,
+}
+
+/// Load is started anew after this, so that it never ends by itself.
+const STRETCH: Duration = Duration::from_secs(60);
+
+#[allow(clippy::print_stdout)]
+pub async fn run(options: Options) -> anyhow::Result<()> {
+    let interrupted = interrupted()?;
+    let progress = Progress::new();
+    let stage_options = StageOptions { ports: Some(Ports::DOCUMENTED), ..crate::story::options() }.from_environment();
+    let told = |step: &str| progress.step(&format!("starting {step}"));
+    let stage = tokio::select! {
+        stage = Stage::up(&options.dir, stage_options, &told) => stage?,
+        () = interrupted.cancelled() => anyhow::bail!("interrupted while starting; everything is stopped"),
+    };
+    progress.finish();
+    let ports = stage.ports;
+    println!("core API       {}", ports.url(ports.core));
+    println!("core admin     {}/ready  {0}/metrics", ports.url(ports.core_admin));
+    println!("sidecar        {}/status  {0}/breakers  {0}/verdicts  {0}/metrics", ports.url(ports.sidecar));
+    println!("channels       {}/netsunion/book  {0}/unionpay/book", ports.url(ports.sims));
+    println!("Kafka          {}", stage.brokers);
+    println!("secrets, settings, logs   {}", options.dir.display());
+    println!("\nTry: curl -X POST {}/deposit -d '{{\"accountId\":\"A1\",\"amount\":\"100\",\"bizNo\":\"p1\"}}'", ports.url(ports.core));
+    println!("Ctrl-C stops everything.");
+    let load = async {
+        if options.load == 0 {
+            return std::future::pending::<anyhow::Result<()>>().await;
+        }
+        let mut traffic = Traffic::new(&crate::load::request::new_key(), 400);
+        traffic.fund(&stage, 1_000_000).await?;
+        loop {
+            traffic.run = crate::load::request::new_key();
+            traffic.open(&stage, options.load, STRETCH).await?;
+        }
+    };
+    tokio::select! {
+        ended = load => ended?,
+        () = interrupted.cancelled() => {}
+    }
+    println!("stopping");
+    stage.down().await
+}

@@ -1,0 +1,12 @@
+//! The measuring instrument: requests over HTTP and events over Kafka, made so
+//! cheaply that the server on the same two cores is what is measured.
+
+pub mod http;
+mod report;
+mod run;
+pub mod request;
+pub mod events;
+
+pub use events::EventProducer;
+pub use report::Report;
+pub use run::{Closed, Open, Until, closed, open};

@@ -1,0 +1,117 @@
+//! The APIs of core and sidecar as an upstream and an operator call them.
+
+use anyhow::{Context, bail};
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+use sluice_contract::settings::Secret;
+use std::time::Duration;
+
+/// Longer than any answer should take; a hang is an error, not a wait.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One withdrawal as an upstream submits it.
+#[derive(Debug, Clone)]
+pub struct Submit {
+    pub from: String,
+    pub to: String,
+    /// Major units, as text.
+    pub amount: String,
+    pub transaction_id: String,
+    pub biz_no: String,
+    pub channel: String,
+}
+
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    core: String,
+    sidecar: String,
+    token: Secret,
+}
+
+impl Client {
+    /// `core` and `sidecar` are base URLs; `token` is what the sidecar asks for.
+    pub fn new(core: &str, sidecar: &str, token: &Secret) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).tcp_nodelay(true).build()?;
+        Ok(Client { http, core: core.to_owned(), sidecar: sidecar.to_owned(), token: token.clone() })
+    }
+
+    async fn answer(reply: reqwest::Response) -> anyhow::Result<(u16, Value)> {
+        let status = reply.status().as_u16();
+        let text = reply.text().await?;
+        let body = serde_json::from_str(&text).with_context(|| format!("HTTP {status}, not JSON: {text}"))?;
+        Ok((status, body))
+    }
+
+    /// POSTs to the core; returns status and body whatever they are.
+    pub async fn post(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> anyhow::Result<(u16, Value)> {
+        let mut request = self.http.post(format!("{}{path}", self.core)).body(body.to_string());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Self::answer(request.send().await?).await
+    }
+
+    pub async fn get(&self, path: &str) -> anyhow::Result<(u16, Value)> {
+        Self::answer(self.http.get(format!("{}{path}", self.core)).send().await?).await
+    }
+
+    /// Submits a withdrawal; returns its order id.
+    pub async fn submit(&self, ask: &Submit) -> anyhow::Result<String> {
+        let body = json!({
+            "fromAccountId": ask.from, "toAccountId": ask.to, "amount": ask.amount, "currency": "CNY",
+            "transactionId": ask.transaction_id, "bizNo": ask.biz_no, "channel": ask.channel,
+        });
+        let (status, answer) = self.post("/withdraw/submit", &body, &[]).await?;
+        match answer["data"]["withdrawOrderId"].as_str() {
+            Some(id) if status == 202 => Ok(id.to_owned()),
+            _ => bail!("submit was answered {status}: {answer}"),
+        }
+    }
+
+    pub async fn deposit(&self, account: &str, amount: Decimal, biz_no: &str) -> anyhow::Result<()> {
+        let body = json!({ "accountId": account, "amount": amount.to_string(), "currency": "CNY", "bizNo": biz_no });
+        let (status, answer) = self.post("/deposit", &body, &[]).await?;
+        if status != 202 {
+            bail!("deposit was answered {status}: {answer}");
+        }
+        Ok(())
+    }
+
+    /// The order's shown data.
+    pub async fn order(&self, id: &str) -> anyhow::Result<Value> {
+        let (status, answer) = self.get(&format!("/withdraw/{id}")).await?;
+        if status != 200 {
+            bail!("order {id} was answered {status}: {answer}");
+        }
+        Ok(answer["data"].clone())
+    }
+
+    pub async fn cancel(&self, id: &str) -> anyhow::Result<()> {
+        let (status, answer) = self.post(&format!("/withdraw/{id}/cancel"), &json!({}), &[]).await?;
+        if status != 200 {
+            bail!("cancel of {id} was answered {status}: {answer}");
+        }
+        Ok(())
+    }
+
+    /// A person closes a breaker at the sidecar.
+    pub async fn reset(&self, breaker: &str, by: &str, reason: &str) -> anyhow::Result<()> {
+        let token = String::from_utf8_lossy(self.token.expose()).into_owned();
+        let request = self
+            .http
+            .post(format!("{}/breakers/{breaker}/reset", self.sidecar))
+            .bearer_auth(token)
+            .header("content-type", "application/json")
+            .body(json!({ "by": by, "reason": reason }).to_string());
+        let (status, answer) = Self::answer(request.send().await?).await?;
+        if status != 200 {
+            bail!("reset of {breaker} was answered {status}: {answer}");
+        }
+        Ok(())
+    }
+
+    pub async fn sidecar_status(&self) -> anyhow::Result<Value> {
+        Ok(Self::answer(self.http.get(format!("{}/status", self.sidecar)).send().await?).await?.1)
+    }
+}

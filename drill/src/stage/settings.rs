@@ -1,0 +1,89 @@
+//! The settings files of a stage: complete, so that they serve as examples too.
+
+use super::Stage;
+
+/// Loopback ports of a stage.
+#[derive(Debug, Clone, Copy)]
+pub struct Ports {
+    pub core: u16,
+    pub core_admin: u16,
+    pub sidecar: u16,
+    pub sims: u16,
+}
+
+impl Ports {
+    /// The ports that the documents speak of.
+    pub const DOCUMENTED: Ports = Ports { core: 7_100, core_admin: 7_101, sidecar: 7_200, sims: 7_300 };
+
+    pub fn address(&self, port: u16) -> String {
+        format!("127.0.0.1:{port}")
+    }
+
+    pub fn url(&self, port: u16) -> String {
+        format!("http://127.0.0.1:{port}")
+    }
+}
+
+pub fn core(stage: &Stage, name: &str, ports: Ports) -> String {
+    let options = &stage.options;
+    format!(
+        r#"name = "{name}"
+listen = "{listen}"
+admin = "{admin}"
+secrets_dir = "{secrets}"
+{extra}
+[mysql]
+url = "{url}"
+database = "{database}"
+[kafka]
+brokers = "{brokers}"
+[fence]
+enabled = {fence}
+sidecar = "{sidecar}"
+[dispatch]
+enabled = {dispatch}
+[[channels]]
+id = "netsunion"
+url = "{sims}"
+deadline_ms = 1000
+[[channels]]
+id = "unionpay"
+url = "{sims}"
+deadline_ms = 1000
+"#,
+        listen = ports.address(ports.core),
+        admin = ports.address(ports.core_admin),
+        secrets = stage.dir.join("secrets").display(),
+        extra = options.core_extra,
+        url = stage.url,
+        database = options.database,
+        brokers = stage.brokers,
+        fence = options.fence,
+        sidecar = ports.url(stage.ports.sidecar),
+        dispatch = options.dispatch,
+        sims = ports.url(stage.ports.sims),
+    )
+}
+
+pub fn sidecar(stage: &Stage) -> String {
+    let options = &stage.options;
+    format!(
+        r#"listen = "{listen}"
+secrets_dir = "{secrets}"
+rules_dir = "{rules}"
+{extra}
+[mysql]
+url = "{url}"
+database = "{database}"
+[kafka]
+brokers = "{brokers}"
+"#,
+        listen = stage.ports.address(stage.ports.sidecar),
+        secrets = stage.dir.join("secrets").display(),
+        rules = options.rules.display(),
+        extra = options.sidecar_extra,
+        url = stage.url,
+        database = options.database,
+        brokers = stage.brokers,
+    )
+}

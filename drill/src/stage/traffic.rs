@@ -1,0 +1,127 @@
+//! Honest load: an upstream that tells its event first and then submits, over
+//! many accounts and both channels.
+
+use super::Stage;
+use crate::load::request::{Target, Withdrawal};
+use crate::load::{Open, Report, Until, closed, open};
+use rust_decimal::Decimal;
+use sluice_contract::clock::now_us;
+use sluice_contract::event::{BusinessEvent, PAYMENT_SUCCEEDED, WITHDRAW_REQUESTED};
+use std::time::Duration;
+
+/// Every honest order is of this much: small against what accounts get.
+pub const AMOUNT: &str = "1.25";
+const CURRENCY: &str = "CNY";
+/// An answer later than this counts as none.
+pub const DEADLINE: Duration = Duration::from_secs(15);
+
+/// Names of one run of load: order `n` is always of the same account, payee,
+/// business number and channel.
+#[derive(Debug, Clone)]
+pub struct Traffic {
+    pub run: String,
+    pub accounts: u64,
+    /// Put before payees, so that scripts of the simulators can tell runs apart.
+    pub payee: String,
+    /// Channels in turn.
+    pub channels: Vec<&'static str>,
+}
+
+impl Traffic {
+    pub fn new(run: &str, accounts: u64) -> Self {
+        Traffic { run: run.into(), accounts, payee: "payee".into(), channels: vec!["netsunion", "unionpay"] }
+    }
+
+    pub fn account(&self, n: u64) -> String {
+        format!("A{:05}", n * 7_919 % self.accounts)
+    }
+
+    fn biz_no(&self, n: u64) -> String {
+        format!("{}-{n}", self.run)
+    }
+
+    fn event(&self, n: u64) -> BusinessEvent {
+        BusinessEvent {
+            id: format!("ask-{}", self.biz_no(n)),
+            kind: WITHDRAW_REQUESTED.into(),
+            account_id: self.account(n),
+            biz_no: self.biz_no(n),
+            amount: Decimal::new(125, 2),
+            currency: CURRENCY.into(),
+            occurred_us: now_us(),
+        }
+    }
+
+    /// Writes the request of order `n`.
+    pub fn request(&self, target: &Target, n: u64, out: &mut Vec<u8>) {
+        let biz_no = self.biz_no(n);
+        let withdrawal = Withdrawal {
+            from_account: &self.account(n),
+            to_account: &format!("{}-{n}", self.payee),
+            amount: AMOUNT,
+            currency: CURRENCY,
+            user_id: "user-1",
+            transaction_id: &biz_no,
+            biz_no: &biz_no,
+            channel: Some(self.channels[(n % self.channels.len() as u64) as usize]),
+        };
+        target.submit(out, &withdrawal);
+    }
+
+    /// Tells the events of the orders to come, before any is submitted.
+    pub async fn tell(&self, stage: &Stage, count: u64) -> anyhow::Result<()> {
+        for n in 0..count {
+            stage.events.queue(&self.event(n)).await?;
+        }
+        stage.events.flush(Duration::from_secs(30)).await?;
+        Ok(())
+    }
+
+    /// Submits at `rate` a second for `time`, whatever the core does.
+    pub async fn open(&self, stage: &Stage, rate: u64, time: Duration) -> anyhow::Result<Report> {
+        self.tell(stage, rate * time.as_secs() + 1).await?;
+        let (this, target) = (self.clone(), stage.target());
+        let load = Open { address: target.address.clone(), rate, duration: time, connections: 128, deadline: DEADLINE };
+        open(load, move |n, out: &mut Vec<u8>| this.request(&target, n, out), |_, _, _: &[u8]| {}).await
+    }
+
+    /// Gives every account of the run money: the payment's event, then its booking.
+    pub async fn fund(&self, stage: &Stage, amount: u64) -> anyhow::Result<()> {
+        let run = self.run.clone();
+        let biz_no = move |n: u64| format!("fund-{run}-{n}");
+        for n in 0..self.accounts {
+            let event = BusinessEvent {
+                id: biz_no(n),
+                kind: PAYMENT_SUCCEEDED.into(),
+                account_id: format!("A{n:05}"),
+                biz_no: biz_no(n),
+                amount: Decimal::from(amount),
+                currency: CURRENCY.into(),
+                occurred_us: now_us(),
+            };
+            stage.events.queue(&event).await?;
+        }
+        stage.events.flush(Duration::from_secs(30)).await?;
+        let target = stage.target();
+        let load = crate::load::Closed {
+            address: target.address.clone(),
+            connections: 32,
+            until: Until::Count(self.accounts),
+            deadline: DEADLINE,
+        };
+        let amount = amount.to_string();
+        let make = move |n: u64, out: &mut Vec<u8>| {
+            let (account, biz_no) = (format!("A{n:05}"), biz_no(n));
+            let deposit = crate::load::request::Deposit {
+                account: &account,
+                amount: &amount,
+                currency: CURRENCY,
+                biz_no: &biz_no,
+            };
+            target.deposit(out, &deposit);
+        };
+        let report = closed(load, make, |_, _, _: &[u8]| {}).await?;
+        anyhow::ensure!(report.succeeded() == self.accounts, "funding failed: {:?}", report.statuses);
+        Ok(())
+    }
+}

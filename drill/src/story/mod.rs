@@ -1,0 +1,137 @@
+//! `make demo`: healthy load, then one fault of each kind of loss while the load
+//! goes on, then a person cleans up; at the end the books are compared.
+
+pub mod progress;
+pub mod report;
+
+use crate::channels::{ChannelConfig, Rates, SimConfig};
+use crate::checks;
+use crate::faults::{Kind, act};
+use crate::stage::traffic::Traffic;
+use crate::stage::{Options, Stage, probe};
+use anyhow::Context;
+use progress::Progress;
+use report::{Report, Times};
+use rust_decimal::Decimal;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// Honest orders a second, all through the story.
+const RATE: u64 = 320;
+const HEALTHY: Duration = Duration::from_secs(15);
+/// Load beside the faults; longer than they take, so that it covers them.
+const BESIDE: Duration = Duration::from_secs(20);
+const ACCOUNTS: u64 = 400;
+const EACH: u64 = 100_000;
+/// How long the last orders may take to their end.
+const DRAIN: Duration = Duration::from_secs(25);
+
+/// Channels as they are on a bad day: time-outs after and without paying, unknown
+/// codes, late, doubled and early callbacks, returns.
+fn bad_day() -> SimConfig {
+    let netsunion = Rates {
+        delay: 20,
+        timeout_after_paying: 3,
+        timeout_without_paying: 3,
+        unknown_code: 4,
+        http_500_after_paying: 2,
+        in_process_then_notify: 20,
+        fail: 5,
+        ms: Some(300),
+        hold_ms: Some(1_500),
+        ..Rates::default()
+    };
+    let unionpay = Rates {
+        late_callback: 20,
+        duplicate_callback: 20,
+        callback_before_reply: 20,
+        no_callback: 3,
+        return_after_success: 4,
+        fail_later: 5,
+        timeout_after_paying: 2,
+        ms: Some(300),
+        hold_ms: Some(1_500),
+        ..Rates::default()
+    };
+    SimConfig {
+        netsunion: ChannelConfig { rates: netsunion, ..ChannelConfig::default() },
+        unionpay: ChannelConfig { rates: unionpay, ..ChannelConfig::default() },
+        ..SimConfig::default()
+    }
+}
+
+pub fn options() -> Options {
+    Options {
+        sims: bad_day(),
+        core_extra: "recovery.query_first_ms = 300\nrecovery.callback_wait_ms = 2000".into(),
+        ..Options::default()
+    }
+}
+
+/// Plays the story on a stage under `dir`, and returns what was seen.
+pub async fn play(dir: &Path, progress: &Progress) -> anyhow::Result<Report> {
+    let begun = Instant::now();
+    let told = |step: &str| progress.step(&format!("starting {step}"));
+    let stage = Stage::up(dir, options().from_environment(), &told).await?;
+    progress.done(&format!("the stage is up in {:.1?}", begun.elapsed()));
+    let report = acts(&stage, progress).await;
+    progress.step("stopping everything");
+    stage.down().await?;
+    report
+}
+
+async fn acts(stage: &Stage, progress: &Progress) -> anyhow::Result<Report> {
+    let traffic = Traffic::new("healthy", ACCOUNTS);
+    progress.step(&format!("giving {ACCOUNTS} accounts money, each payment told on Kafka and booked"));
+    traffic.fund(stage, EACH).await?;
+    for kind in Kind::ALL {
+        act::fund(stage, &act::account_of(kind), Decimal::from(10_000)).await?;
+    }
+    progress.done(&format!("{} accounts have money", ACCOUNTS + Kind::ALL.len() as u64));
+
+    let stop = CancellationToken::new();
+    let (healthy, fence) = tokio::join!(
+        async {
+            let told = progress.while_loading(stage, HEALTHY, "healthy load");
+            let (report, ()) = tokio::join!(traffic.open(stage, RATE, HEALTHY), told);
+            stop.cancel();
+            report
+        },
+        probe::fence(stage, Duration::from_millis(25), stop.clone())
+    );
+    let healthy = healthy?;
+    anyhow::ensure!(healthy.succeeded() == healthy.answered() && healthy.unanswered == 0,
+        "healthy load was refused: {:?} {:?}", healthy.statuses, healthy.first_error);
+    progress.done(&format!("{} orders accepted, {}/s, on both channels", healthy.succeeded(), healthy.per_second()));
+
+    let beside = Traffic { run: "beside".into(), ..traffic };
+    let (load, faults) = tokio::join!(beside.open(stage, RATE, BESIDE), faults(stage, progress));
+    let (load, faults) = (load?, faults?);
+    anyhow::ensure!(load.succeeded() == load.answered(), "load beside the faults was refused: {:?}", load.statuses);
+
+    progress.step("waiting for the last orders to end");
+    let left = stage.drain(0, DRAIN).await?;
+    progress.done(&if left == 0 { "every order is at its end".to_owned() } else { format!("{left} orders are not") });
+    let expected: Vec<String> = Kind::ALL.map(act::account_of).to_vec();
+    let counts = checks::counts(&stage.pool, &stage.schemas, &expected).await?;
+    let invariants = stage.invariants().await?;
+    let fence = Times::of(&fence.context("fence probe")?);
+    Ok(Report::new(counts, invariants, faults, Times::of(&healthy.latency), fence))
+}
+
+async fn faults(stage: &Stage, progress: &Progress) -> anyhow::Result<Vec<act::Seen>> {
+    let mut all = Vec::new();
+    for kind in Kind::ALL {
+        progress.step(&format!("fault: {}", kind.told()));
+        let made = act::make(stage, kind).await.with_context(|| format!("making the fault {}", kind.as_str()))?;
+        let seen = act::watch(stage, &made).await?;
+        progress.done(&report::fault_line(kind, &seen));
+        if seen.detected {
+            let done = act::clean_up(stage, &made).await.with_context(|| format!("cleaning up {}", kind.as_str()))?;
+            progress.note(&format!("a person: {done}; breaker closed by API"));
+        }
+        all.push(seen);
+    }
+    Ok(all)
+}

@@ -1,0 +1,207 @@
+//! The listener: the fence's stream, breakers by hand, and what operators look at.
+
+use crate::Parts;
+use crate::breakers::{self, Move, Moved};
+use crate::fence::authorized;
+use crate::verdicts::{cut, repo as verdict_repo};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router, body::Bytes};
+use serde::{Deserialize, Serialize};
+use sluice_contract::breaker::{BreakerKey, BreakerState, Scope};
+use sluice_contract::clock::now_us;
+use sluice_contract::telemetry::{self, Readiness};
+use sluice_contract::wire::{Answer, ApiCode};
+use std::sync::Arc;
+
+/// Rows of one answer at most.
+const MOST_ROWS: u32 = 1_000;
+/// Widths of `reason` and `changed_by`.
+const REASON: usize = 400;
+const BY: usize = 64;
+/// Width of `scope_key`.
+const SCOPE_KEY: usize = 32;
+
+type Shared = Arc<Parts>;
+
+/// Everything that is served.
+pub fn router(parts: Shared, readiness: Readiness) -> Router {
+    Router::new()
+        .route("/fence/{instance}", get(fence))
+        .route("/status", get(status))
+        .route("/rules", get(rules))
+        .route("/breakers", get(list_breakers))
+        .route("/breakers/{point}/{scope}/{key}/trip", post(trip))
+        .route("/breakers/{point}/{scope}/{key}/reset", post(reset))
+        .route("/verdicts", get(list_verdicts))
+        .with_state(parts)
+        .merge(telemetry::router(readiness))
+        .fallback(|| async { refuse(ApiCode::NoSuchPath, "no such path") })
+}
+
+fn answer<T: Serialize>(data: T) -> Response {
+    Json(Answer { code: 0, msg: "ok".to_owned(), data: Some(data) }).into_response()
+}
+
+fn refuse(code: ApiCode, msg: impl Into<String>) -> Response {
+    let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, Json(Answer::<()> { code: code as u32, msg: msg.into(), data: None })).into_response()
+}
+
+fn unavailable(error: &mysql_async::Error) -> Response {
+    tracing::warn!(%error, "the database did not answer an operator");
+    refuse(ApiCode::Unavailable, "the database can't be asked now; try again")
+}
+
+async fn fence(State(parts): State<Shared>, Path(instance): Path<String>, headers: HeaderMap) -> Response {
+    if !authorized(&headers, &parts.secrets.sidecar_token) {
+        return refuse(ApiCode::Unauthorized, "send Authorization: Bearer with the sidecar_token");
+    }
+    if !sluice_contract::ids::is_plain(&instance, sluice_contract::ids::MAX_ID) {
+        return refuse(ApiCode::BadField, "instance: 1 to 32 letters, digits and _ - . :");
+    }
+    parts.fence.stream(instance, parts.cancel.clone())
+}
+
+async fn status(State(parts): State<Shared>) -> Response {
+    let note = parts.status.read();
+    let lag_us = now_us().saturating_sub(note.heartbeat_us);
+    let heard = note.heartbeat_us > 0;
+    answer(serde_json::json!({
+        "instance": parts.config.instance,
+        "blind": parts.blind.causes(),
+        "lagUs": heard.then_some(lag_us),
+        "rowChanges": parts.metrics.row_changes.get(),
+        "transactions": parts.metrics.transactions.get(),
+        "events": parts.metrics.events.get(),
+        "eventsSetAside": parts.metrics.events_set_aside.get(),
+        "state": note,
+    }))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    id: String,
+    mode: &'static str,
+}
+
+async fn rules(State(parts): State<Shared>) -> Response {
+    let loaded = parts.rules.borrow().clone();
+    let list = |rules: &crate::rules::RuleSet| -> Vec<Listed> {
+        rules.rules().map(|r| Listed { id: r.id.to_string(), mode: r.mode.as_str() }).collect()
+    };
+    answer(serde_json::json!({
+        "hash": loaded.as_ref().map(|r| r.hash().to_owned()),
+        "rules": loaded.as_deref().map(list).unwrap_or_default(),
+    }))
+}
+
+async fn list_breakers(State(parts): State<Shared>) -> Response {
+    let listed = async {
+        let mut conn = parts.pool.get_conn().await?;
+        breakers::repo::list(&mut conn, &parts.schemas, MOST_ROWS).await
+    };
+    listed.await.map_or_else(|error| unavailable(&error), answer)
+}
+
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    after_us: i64,
+    #[serde(default = "default_limit")]
+    limit: u32,
+}
+
+fn default_limit() -> u32 {
+    100
+}
+
+async fn list_verdicts(
+    State(parts): State<Shared>,
+    page: Result<Query<Page>, axum::extract::rejection::QueryRejection>,
+) -> Response {
+    let Ok(Query(page)) = page else {
+        return refuse(ApiCode::BadField, "after_us and limit are whole numbers");
+    };
+    let listed = async {
+        let mut conn = parts.pool.get_conn().await?;
+        verdict_repo::list(&mut conn, &parts.schemas, page.after_us, page.limit.clamp(1, MOST_ROWS)).await
+    };
+    listed.await.map_or_else(|error| unavailable(&error), answer)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Why {
+    by: String,
+    reason: String,
+}
+
+type Named = Path<(String, String, String)>;
+
+async fn trip(State(parts): State<Shared>, Path(named): Named, headers: HeaderMap, body: Bytes) -> Response {
+    by_hand(&parts, named, &headers, &body, BreakerState::Open).await
+}
+
+async fn reset(State(parts): State<Shared>, Path(named): Named, headers: HeaderMap, body: Bytes) -> Response {
+    by_hand(&parts, named, &headers, &body, BreakerState::Closed).await
+}
+
+async fn by_hand(
+    parts: &Parts,
+    named: (String, String, String),
+    headers: &HeaderMap,
+    body: &[u8],
+    to: BreakerState,
+) -> Response {
+    if !authorized(headers, &parts.secrets.sidecar_token) {
+        return refuse(ApiCode::Unauthorized, "send Authorization: Bearer with the sidecar_token");
+    }
+    let key = match breaker_key(named) {
+        Ok(key) => key,
+        Err(error) => return refuse(ApiCode::BadField, error.to_string()),
+    };
+    let Ok(why) = serde_json::from_slice::<Why>(body) else {
+        return refuse(ApiCode::BadJson, r#"send {"by": "…", "reason": "…"}"#);
+    };
+    if why.by.trim().is_empty() || why.reason.trim().is_empty() {
+        return refuse(ApiCode::BadField, "by and reason must say something: the move is written down");
+    }
+    let wanted = Move {
+        key,
+        to,
+        verdict_id: None,
+        reason: cut(why.reason.trim(), REASON),
+        by: cut(why.by.trim(), BY),
+        at_us: now_us(),
+    };
+    let moved = async {
+        let mut conn = parts.pool.get_conn().await?;
+        breakers::apply(&mut conn, &parts.schemas, &wanted).await
+    };
+    match (moved.await, to) {
+        (Ok(Moved::To(version)), _) => {
+            tracing::warn!(breaker = %wanted.key, state = to.as_str(), by = wanted.by, reason = wanted.reason, version, "breaker moved by hand");
+            answer(serde_json::json!({ "breaker": wanted.key.to_string(), "state": to.as_str(), "version": version }))
+        }
+        (Ok(Moved::AlreadyThere), BreakerState::Closed) => refuse(ApiCode::TooLate, "this breaker is not open"),
+        (Ok(Moved::AlreadyThere), BreakerState::Open) => {
+            answer(serde_json::json!({ "breaker": wanted.key.to_string(), "state": to.as_str(), "already": true }))
+        }
+        (Err(error), _) => unavailable(&error),
+    }
+}
+
+fn breaker_key((point, scope, key): (String, String, String)) -> anyhow::Result<BreakerKey> {
+    let parsed: BreakerKey = format!("{point}/{scope}/{key}").parse()?;
+    if !parsed.key.is_ascii() || parsed.key.len() > SCOPE_KEY {
+        anyhow::bail!("a breaker's key has at most {SCOPE_KEY} ASCII characters");
+    }
+    if (parsed.scope == Scope::All) != (parsed.key == "*") {
+        anyhow::bail!("scope all has the key *, and no other scope has it");
+    }
+    Ok(parsed)
+}

@@ -1,0 +1,85 @@
+//! SQL of breakers.
+
+use super::{Move, Moved};
+use mysql_async::{Conn, Transaction, params, prelude::Queryable};
+use serde::Serialize;
+use sluice_contract::breaker::BreakerState;
+use sluice_contract::schema::Schemas;
+
+/// Moves a breaker and writes down who and why, under its row's lock.
+pub async fn apply(tx: &mut Transaction<'_>, schemas: &Schemas, wanted: &Move) -> mysql_async::Result<Moved> {
+    let guard = &schemas.guard;
+    let (point, scope, key) = (wanted.key.point.as_str(), wanted.key.scope.as_str(), wanted.key.key.as_str());
+    let sql = format!(
+        "SELECT state, version FROM {guard}.breaker WHERE point = :point AND scope = :scope AND scope_key = :key FOR UPDATE"
+    );
+    let now: Option<(String, i64)> = tx.exec_first(sql, params! { point, scope, key }).await?;
+    let state = now.as_ref().map_or(BreakerState::Closed.as_str(), |(state, _)| state);
+    if state == wanted.to.as_str() {
+        return Ok(Moved::AlreadyThere);
+    }
+    let version = now.map_or(0, |(_, version)| version) + 1;
+    let values = params! {
+        point, scope, key, version,
+        "state" => wanted.to.as_str(),
+        "verdict_id" => wanted.verdict_id.as_deref(),
+        "reason" => wanted.reason.as_str(),
+        "changed_by" => wanted.by.as_str(),
+        "at_us" => wanted.at_us,
+    };
+    let upsert = format!(
+        "INSERT INTO {guard}.breaker (point, scope, scope_key, state, verdict_id, reason, changed_by, version, updated_us) \
+         VALUES (:point, :scope, :key, :state, :verdict_id, :reason, :changed_by, :version, :at_us) \
+         ON DUPLICATE KEY UPDATE state = VALUES(state), verdict_id = VALUES(verdict_id), reason = VALUES(reason), \
+         changed_by = VALUES(changed_by), version = VALUES(version), updated_us = VALUES(updated_us)"
+    );
+    tx.exec_drop(upsert, values.clone()).await?;
+    let written_down = format!(
+        "INSERT INTO {guard}.breaker_move (point, scope, scope_key, version, state, verdict_id, reason, changed_by, moved_us) \
+         VALUES (:point, :scope, :key, :version, :state, :verdict_id, :reason, :changed_by, :at_us)"
+    );
+    tx.exec_drop(written_down, values).await?;
+    Ok(Moved::To(version))
+}
+
+/// A breaker as people read it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listed {
+    pub point: String,
+    pub scope: String,
+    pub key: String,
+    pub state: String,
+    pub verdict_id: Option<String>,
+    pub reason: String,
+    pub changed_by: String,
+    pub version: i64,
+    pub updated_us: i64,
+}
+
+/// All breakers that are or were open; at most `limit`, open ones first.
+pub async fn list(conn: &mut Conn, schemas: &Schemas, limit: u32) -> mysql_async::Result<Vec<Listed>> {
+    let sql = format!(
+        "SELECT point, scope, scope_key, state, verdict_id, reason, changed_by, version, updated_us \
+         FROM {}.breaker ORDER BY (state = 'open') DESC, updated_us DESC LIMIT {limit}",
+        schemas.guard
+    );
+    conn.query_map(sql, |(point, scope, key, state, verdict_id, reason, changed_by, version, updated_us)| Listed {
+        point,
+        scope,
+        key,
+        state,
+        verdict_id,
+        reason,
+        changed_by,
+        version,
+        updated_us,
+    })
+    .await
+}
+
+/// Open breakers per point.
+pub async fn open_counts(conn: &mut Conn, schemas: &Schemas) -> mysql_async::Result<Vec<(String, i64)>> {
+    let sql = format!("SELECT point, COUNT(*) FROM {}.breaker WHERE state = 'open' GROUP BY point", schemas.guard);
+    conn.query(sql).await
+}

@@ -1,0 +1,169 @@
+//! The fence: what each core may send. A line says up to which of its tokens
+//! everything was evaluated and committed, which accounts must wait, and whether
+//! the sidecar can see at all. While it can't, tokens stand still.
+
+use crate::blind::Blind;
+use crate::sources::Token;
+use axum::body::{Body, Bytes};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use sluice_contract::settings::Secret;
+use sluice_contract::wire::FenceLine;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Cores remembered; past it the one silent for longest is forgotten, and starts
+/// from 0 when it writes its next token.
+const MOST_INSTANCES: usize = 1_000;
+/// A line at least this often, so that a core knows that the stream lives.
+const BEAT: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Default)]
+struct Shown {
+    /// Highest token and when it was written.
+    tokens: HashMap<String, (u64, i64)>,
+    holds: Arc<Vec<String>>,
+}
+
+/// Shared by the committer, which announces, and the listener, which tells.
+#[derive(Clone)]
+pub struct Fence {
+    evaluated: Arc<Mutex<Shown>>,
+    changed: watch::Sender<u64>,
+    blind: Blind,
+}
+
+impl Fence {
+    pub fn new(blind: Blind) -> Self {
+        Fence { evaluated: Arc::default(), changed: watch::channel(0).0, blind }
+    }
+
+    /// Everything up to these tokens is evaluated and committed.
+    pub fn announce(&self, released: &[Token], holds: Option<Arc<Vec<String>>>) {
+        if released.is_empty() && holds.is_none() {
+            return;
+        }
+        let mut shown = self.evaluated.lock().unwrap_or_else(PoisonError::into_inner);
+        for token in released {
+            let entry = shown.tokens.entry(token.instance.clone()).or_default();
+            *entry = (entry.0.max(token.token), entry.1.max(token.updated_us));
+        }
+        if shown.tokens.len() > MOST_INSTANCES {
+            let oldest = shown.tokens.iter().min_by_key(|(_, (_, at))| *at).map(|(name, _)| name.clone());
+            oldest.map(|name| shown.tokens.remove(&name));
+        }
+        if let Some(holds) = holds {
+            shown.holds = holds;
+        }
+        drop(shown);
+        self.changed.send_modify(|version| *version += 1);
+    }
+
+    /// This instance's word now. `before` is the last token that was told: blind, it stays.
+    fn line(&self, instance: &str, before: u64) -> FenceLine {
+        let blind = self.blind.reason();
+        let shown = self.evaluated.lock().unwrap_or_else(PoisonError::into_inner);
+        let reached = shown.tokens.get(instance).map_or(0, |(token, _)| *token);
+        let token = if blind.is_some() { before } else { reached.max(before) };
+        FenceLine { token, blind: blind.map(|b| b.to_string()), holds: shown.holds.to_vec() }
+    }
+
+    /// A stream of lines for one core.
+    pub fn stream(&self, instance: String, cancel: CancellationToken) -> Response {
+        let told = Told {
+            changed: self.changed.subscribe(),
+            blind: self.blind.subscribe(),
+            fence: self.clone(),
+            instance,
+            last: None,
+            cancel,
+        };
+        let lines = stream::unfold(told, |mut told| async move {
+            let line = told.next().await?;
+            Some((Ok::<Bytes, std::convert::Infallible>(line), told))
+        });
+        (
+            [(header::CONTENT_TYPE, "application/x-ndjson"), (header::CACHE_CONTROL, "no-store")],
+            Body::from_stream(lines),
+        )
+            .into_response()
+    }
+}
+
+/// One open stream.
+struct Told {
+    fence: Fence,
+    instance: String,
+    changed: watch::Receiver<u64>,
+    blind: watch::Receiver<Option<Arc<str>>>,
+    last: Option<FenceLine>,
+    cancel: CancellationToken,
+}
+
+impl Told {
+    /// The next line: at once the first time, then at a change or a beat.
+    async fn next(&mut self) -> Option<Bytes> {
+        let beat = tokio::time::sleep(BEAT);
+        tokio::pin!(beat);
+        loop {
+            let before = self.last.as_ref().map_or(0, |l| l.token);
+            self.changed.mark_unchanged();
+            self.blind.mark_unchanged();
+            let line = self.fence.line(&self.instance, before);
+            if self.last.as_ref() != Some(&line) {
+                return self.tell(line);
+            }
+            tokio::select! {
+                () = self.cancel.cancelled() => return None,
+                () = &mut beat => return self.tell(line),
+                changed = self.changed.changed() => changed.ok()?,
+                changed = self.blind.changed() => changed.ok()?,
+            }
+        }
+    }
+
+    fn tell(&mut self, line: FenceLine) -> Option<Bytes> {
+        if self.cancel.is_cancelled() {
+            return None;
+        }
+        let mut text = serde_json::to_vec(&line).ok()?;
+        text.push(b'\n');
+        self.last = Some(line);
+        Some(Bytes::from(text))
+    }
+}
+
+/// Whether `Authorization: Bearer …` carries the sidecar's token, in constant time.
+pub fn authorized(headers: &axum::http::HeaderMap, token: &Secret) -> bool {
+    let given = headers.get(header::AUTHORIZATION).and_then(|v| v.as_bytes().strip_prefix(b"Bearer "));
+    given.is_some_and(|given| token.matches(given))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blind::Cause;
+
+    fn token(instance: &str, token: u64) -> Token {
+        Token { instance: instance.to_owned(), token, updated_us: i64::try_from(token).unwrap() }
+    }
+
+    #[test]
+    fn tokens_rise_per_core_and_stand_still_while_blind() -> anyhow::Result<()> {
+        let blind = Blind::new(Default::default(), prometheus::IntGauge::new("fence_test", "test")?);
+        let fence = Fence::new(blind.clone());
+        fence.announce(&[token("a", 5), token("b", 9), token("a", 3)], Some(Arc::new(vec!["acct".to_owned()])));
+        assert_eq!(fence.line("a", 0), FenceLine { token: 5, blind: None, holds: vec!["acct".to_owned()] });
+        blind.set(Cause::Binlog, "gone");
+        fence.announce(&[token("a", 6)], None);
+        let line = fence.line("a", 5);
+        assert_eq!((line.token, line.blind.as_deref()), (5, Some("binlog: gone")));
+        blind.clear(Cause::Binlog);
+        assert_eq!((fence.line("a", 5).token, fence.line("new", 0).token), (6, 0));
+        Ok(())
+    }
+}

@@ -1,0 +1,58 @@
+//! `sluice-sidecar [CONFIG]`: log, config, run until a signal, drain.
+
+use sluice_contract::telemetry::start_logging;
+use sluice_sidecar::config::Config;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A wrong configuration: starting again changes nothing.
+const BAD_CONFIG: u8 = 2;
+
+fn main() -> ExitCode {
+    start_logging();
+    let config = match load() {
+        Ok(config) => config,
+        Err(error) => {
+            tracing::error!("{}", one_line(&format!("{error:#}")));
+            return ExitCode::from(BAD_CONFIG);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let ended = runtime
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(sluice_sidecar::run(config, signalled())));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn load() -> anyhow::Result<Config> {
+    let path = std::env::args_os().nth(1).or_else(|| std::env::var_os("SLUICE_SIDECAR_CONFIG"));
+    let path = path.map(PathBuf::from);
+    let path = path
+        .ok_or_else(|| anyhow::anyhow!("name the configuration: sluice-sidecar FILE, or set SLUICE_SIDECAR_CONFIG"))?;
+    let config = Config::load(&path)?;
+    config.secrets()?;
+    Ok(config)
+}
+
+/// TOML's messages quote the line at fault, which may hold a password.
+fn one_line(message: &str) -> String {
+    let quoted = |line: &str| line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').starts_with('|');
+    message.lines().filter(|line| !quoted(line) && !line.is_empty()).collect::<Vec<_>>().join(": ")
+}
+
+async fn signalled() {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}

@@ -1,0 +1,125 @@
+//! The promise that pairs rest on: an event published before an order is evaluated
+//! before that order's fence token is announced. So for every token Kafka is asked
+//! where its ends are now, and the token waits until the evaluator is past them.
+
+use crate::blind::{Blind, Cause};
+use crate::config::Kafka;
+use crate::pipeline::Feed;
+use crate::sources::kafka;
+use crate::sources::offsets::Offsets;
+use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, TrySendError, bounded};
+use sluice_contract::clock::now_us;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// Pairs' deadlines pass even if no token is written.
+const IDLE: Duration = Duration::from_millis(200);
+
+/// Kafka's ends, asked after all tokens up to `seen` were seen.
+#[derive(Debug)]
+pub struct Passage {
+    /// Tokens numbered up to this may pass.
+    pub seen: u64,
+    /// Before the question was asked: everything published by then lies before `ends`.
+    pub at_us: i64,
+    pub ends: Offsets,
+}
+
+/// The evaluator's side: numbers tokens and wakes the asker.
+#[derive(Debug, Clone)]
+pub struct Bell {
+    seen: Arc<AtomicU64>,
+    ring: Sender<()>,
+}
+
+impl Bell {
+    /// Numbers what was just seen.
+    pub fn ring(&self) -> u64 {
+        let number = self.seen.fetch_add(1, Ordering::AcqRel) + 1;
+        match self.ring.try_send(()) {
+            // Full: the asker is awake and will ask again for us.
+            Ok(()) | Err(TrySendError::Full(()) | TrySendError::Disconnected(())) => number,
+        }
+    }
+}
+
+pub struct Barrier {
+    settings: Kafka,
+    feed: Sender<Feed>,
+    blind: Blind,
+    cancel: CancellationToken,
+    assigned: Arc<AtomicBool>,
+    seen: Arc<AtomicU64>,
+    rung: Receiver<()>,
+}
+
+/// A barrier and the bell that the evaluator rings.
+pub fn barrier(
+    settings: Kafka,
+    feed: Sender<Feed>,
+    blind: Blind,
+    cancel: CancellationToken,
+    assigned: Arc<AtomicBool>,
+) -> (Barrier, Bell) {
+    // One ring that was not heard yet stands for any number of tokens.
+    let (ring, rung) = bounded(1);
+    let seen = Arc::new(AtomicU64::new(0));
+    let bell = Bell { seen: Arc::clone(&seen), ring };
+    (Barrier { settings, feed, blind, cancel, assigned, seen, rung }, bell)
+}
+
+impl Barrier {
+    /// Asks until cancelled, on its own thread: librdkafka's questions block.
+    pub fn run(self) -> anyhow::Result<()> {
+        // A client of its own: on the reader's connection the question would wait
+        // behind a long poll.
+        let consumer = kafka::consumer(&self.settings, "-barrier")?;
+        let mut partitions = Vec::new();
+        let mut look_again = Instant::now();
+        while !self.cancel.is_cancelled() {
+            match self.rung.recv_timeout(IDLE) {
+                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            if !self.assigned.load(Ordering::Acquire) {
+                continue;
+            }
+            // Whatever was numbered before the question is served by its answer.
+            let (seen, at_us) = (self.seen.load(Ordering::Acquire), now_us());
+            let asked = (|| {
+                if Instant::now() >= look_again {
+                    partitions = kafka::partitions(&consumer, &self.settings.topics)?;
+                    look_again = Instant::now() + Duration::from_millis(self.settings.metadata_ms);
+                }
+                kafka::ends(&consumer, &partitions)
+            })();
+            match asked {
+                Ok(ends) => {
+                    self.blind.clear(Cause::Kafka);
+                    if !self.send(Passage { seen, at_us, ends }) {
+                        return Ok(());
+                    }
+                }
+                Err(error) => {
+                    self.blind.set(Cause::Kafka, format!("{error:#}"));
+                    // Tokens stay where they are; the next round serves them.
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&self, passage: Passage) -> bool {
+        let mut feed = Feed::Passage(passage);
+        loop {
+            match self.feed.send_timeout(feed, Duration::from_millis(100)) {
+                Ok(()) => return true,
+                Err(SendTimeoutError::Timeout(back)) if !self.cancel.is_cancelled() => feed = back,
+                Err(_) => return false,
+            }
+        }
+    }
+}

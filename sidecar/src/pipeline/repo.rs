@@ -1,0 +1,129 @@
+//! SQL of the checkpoint and the lease. Lock order of every commit: lease, then
+//! breakers by key, then verdicts, then checkpoint.
+
+use mysql_async::{Conn, Params, Transaction, params, prelude::Queryable};
+use sluice_contract::schema::Schemas;
+use sluice_contract::sql::{Lit, push_row};
+
+/// The lease's row: one active sidecar per change stream.
+const LEASE: &str = "sidecar";
+
+/// A source's row in the checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    pub source: String,
+    pub position: String,
+    pub replay_from: String,
+}
+
+pub async fn read_checkpoint(conn: &mut Conn, schemas: &Schemas, source: &str) -> anyhow::Result<Option<Checkpoint>> {
+    let sql = format!("SELECT source, position, replay_from FROM {}.checkpoint WHERE source = :source", schemas.guard);
+    let row: Option<(String, String, String)> = conn.exec_first(sql, params! { "source" => source }).await?;
+    Ok(row.map(|(source, position, replay_from)| Checkpoint { source, position, replay_from }))
+}
+
+/// Writes all rows in one statement.
+pub async fn write_checkpoint<Q: Queryable>(
+    conn: &mut Q,
+    schemas: &Schemas,
+    rows: &[Checkpoint],
+    rules_hash: &str,
+    now_us: i64,
+) -> mysql_async::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut sql = format!(
+        "INSERT INTO {}.checkpoint (source, position, replay_from, rules_hash, updated_us) VALUES ",
+        schemas.guard
+    );
+    for (at, row) in rows.iter().enumerate() {
+        let texts = [&row.source, &row.position, &row.replay_from].map(|t| Lit::Text(t));
+        push_row(&mut sql, at == 0, &[texts[0], texts[1], texts[2], Lit::Text(rules_hash), Lit::Int(now_us)]);
+    }
+    sql.push_str(
+        " ON DUPLICATE KEY UPDATE position = VALUES(position), replay_from = VALUES(replay_from), \
+         rules_hash = VALUES(rules_hash), updated_us = VALUES(updated_us)",
+    );
+    conn.query_drop(sql).await
+}
+
+/// Who holds the lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    pub owner: String,
+    pub epoch: i64,
+    pub until_us: i64,
+}
+
+async fn holder(tx: &mut Transaction<'_>, schemas: &Schemas) -> mysql_async::Result<Option<Holder>> {
+    let sql = format!("SELECT owner, epoch, until_us FROM {}.lease WHERE name = '{LEASE}' FOR UPDATE", schemas.guard);
+    let row: Option<(String, i64, i64)> = tx.query_first(sql).await?;
+    Ok(row.map(|(owner, epoch, until_us)| Holder { owner, epoch, until_us }))
+}
+
+async fn put(
+    tx: &mut Transaction<'_>,
+    schemas: &Schemas,
+    owner: &str,
+    epoch: i64,
+    until_us: i64,
+) -> mysql_async::Result<()> {
+    let sql = format!(
+        "INSERT INTO {}.lease (name, owner, epoch, until_us) VALUES ('{LEASE}', :owner, :epoch, :until_us) \
+         ON DUPLICATE KEY UPDATE owner = VALUES(owner), epoch = VALUES(epoch), until_us = VALUES(until_us)",
+        schemas.guard
+    );
+    tx.exec_drop(sql, params! { owner, epoch, until_us }).await
+}
+
+/// Takes the lease if it is free or has run out. `Ok(Err(holder))` if not.
+pub async fn acquire(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    owner: &str,
+    now_us: i64,
+    ttl_us: i64,
+) -> mysql_async::Result<Result<i64, Holder>> {
+    let first = format!(
+        "INSERT IGNORE INTO {}.lease (name, owner, epoch, until_us) VALUES ('{LEASE}', '', 0, 0)",
+        schemas.guard
+    );
+    conn.query_drop(first).await?;
+    let mut tx = conn.start_transaction(mysql_async::TxOpts::default()).await?;
+    let held = holder(&mut tx, schemas).await?;
+    if let Some(held) = held.clone().filter(|h| h.until_us > now_us) {
+        tx.rollback().await?;
+        return Ok(Err(held));
+    }
+    let epoch = held.map_or(0, |h| h.epoch) + 1;
+    put(&mut tx, schemas, owner, epoch, now_us + ttl_us).await?;
+    tx.commit().await?;
+    Ok(Ok(epoch))
+}
+
+/// Locks the lease's row and renews it. `false` if another epoch began: whoever
+/// calls is deposed and must not commit.
+pub async fn renew(
+    tx: &mut Transaction<'_>,
+    schemas: &Schemas,
+    owner: &str,
+    epoch: i64,
+    until_us: i64,
+) -> mysql_async::Result<bool> {
+    let ours = holder(tx, schemas).await?.is_some_and(|h| h.owner == owner && h.epoch == epoch);
+    if ours {
+        put(tx, schemas, owner, epoch, until_us).await?;
+    }
+    Ok(ours)
+}
+
+/// Lets a standby take over at once.
+pub async fn release(conn: &mut Conn, schemas: &Schemas, owner: &str, epoch: i64) -> mysql_async::Result<()> {
+    let sql = format!(
+        "UPDATE {}.lease SET until_us = 0 WHERE name = '{LEASE}' AND owner = :owner AND epoch = :epoch",
+        schemas.guard
+    );
+    let named: Params = params! { owner, epoch };
+    conn.exec_drop(sql, named).await
+}

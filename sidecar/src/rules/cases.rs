@@ -1,0 +1,125 @@
+//! Runs the cases beside each rule. Rhai can't check calls while it compiles, so a
+//! rule without cases is a rule that nobody has ever run.
+
+use super::evaluate::Evaluator;
+use super::load::{LoadError, LoadErrors, RuleSet, read_all};
+use super::timeline::{Case, CasesFile, Expected};
+use super::{Finding, Outcome};
+use sluice_contract::settings::Secret;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Signs the transactions of cases, which never leave this process.
+const CASES_KEY: &str = "a key for cases only";
+/// A rule must be seen to fire and to keep silent.
+const FEWEST_CASES: usize = 2;
+
+/// How one case went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseResult {
+    pub rule: String,
+    pub case: String,
+    pub passed: bool,
+    /// Empty if it passed.
+    pub detail: String,
+}
+
+/// Runs every `*.cases.toml` of `dir` against the rule of the same name.
+pub fn run_cases(dir: &Path) -> Result<Vec<CaseResult>, LoadErrors> {
+    let key = Secret::new(CASES_KEY);
+    let set = Arc::new(RuleSet::load(dir, key.clone())?);
+    let mut errors = Vec::new();
+    let mut files = Vec::new();
+    for (name, text) in read_all(dir).map_err(|e| LoadErrors(vec![e]))? {
+        let Some(rule) = name.strip_suffix(".cases.toml") else { continue };
+        let known = set.rules().any(|r| r.id == rule);
+        let parsed = toml::from_str::<CasesFile>(&text).map_err(|e| e.to_string().trim_end().to_owned());
+        match parsed.and_then(|file| if known { Ok(file) } else { Err(format!("there is no rule {rule}.rhai")) }) {
+            Ok(file) => files.push((rule.to_owned(), file)),
+            Err(cause) => errors.push(LoadError { file: name, cause, next: "correct the cases file" }),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(LoadErrors(errors));
+    }
+    let mut results: Vec<CaseResult> = Vec::new();
+    for header in set.rules() {
+        let cases: Vec<&Case> = files.iter().filter(|(rule, _)| *rule == header.id).flat_map(|(_, f)| &f.case).collect();
+        results.extend(cases.iter().map(|case| run_case(&set, &header.id, case, &key)));
+        results.extend(coverage(&header.id, &cases));
+    }
+    Ok(results)
+}
+
+/// A failed result for a rule that is hardly tried.
+fn coverage(rule: &str, cases: &[&Case]) -> Option<CaseResult> {
+    let fires = cases.iter().any(|c| c.expect.iter().any(|e| !e.undetermined));
+    let silent = cases.iter().any(|c| c.expect.is_empty());
+    let detail = match (cases.len(), fires, silent) {
+        (count, ..) if count < FEWEST_CASES => format!("has {count} cases, needs {FEWEST_CASES}: write {rule}.cases.toml"),
+        (_, false, _) => "no case in which it fires".to_owned(),
+        (_, _, false) => "no case in which it keeps silent".to_owned(),
+        _ => return None,
+    };
+    Some(CaseResult { rule: rule.to_owned(), case: "coverage".to_owned(), passed: false, detail })
+}
+
+fn run_case(set: &Arc<RuleSet>, rule: &str, case: &Case, key: &Secret) -> CaseResult {
+    let detail = match evaluate(set, rule, case, key) {
+        Ok(found) => compare(&found, &case.expect),
+        Err(wrong) => Some(wrong),
+    };
+    CaseResult {
+        rule: rule.to_owned(),
+        case: case.name.clone(),
+        passed: detail.is_none(),
+        detail: detail.unwrap_or_default(),
+    }
+}
+
+/// What the rule under test finds; other rules' findings don't count.
+fn evaluate(set: &Arc<RuleSet>, rule: &str, case: &Case, key: &Secret) -> Result<Vec<Finding>, String> {
+    let mut evaluator = Evaluator::with_drafts(Arc::clone(set));
+    let mut found = Vec::new();
+    for (number, step) in case.step.iter().enumerate() {
+        for input in step.inputs(number + 1, key)? {
+            evaluator.evaluate(&input, &mut found);
+        }
+    }
+    found.retain(|f| f.rule.id == rule);
+    Ok(found)
+}
+
+/// Each expected finding must come once, in order, and no other.
+fn compare(found: &[Finding], expected: &[Expected]) -> Option<String> {
+    for (at, pair) in expected.iter().enumerate() {
+        match found.get(at) {
+            None => return Some(format!("finding {} did not come; expected {pair:?}", at + 1)),
+            Some(finding) => {
+                if let Some(difference) = difference(finding, pair) {
+                    return Some(format!("finding {}: {difference}", at + 1));
+                }
+            }
+        }
+    }
+    let more = found.get(expected.len())?;
+    Some(format!("came unexpected: {:?} on {} {}: {}", more.outcome, more.account, more.item, more.message))
+}
+
+fn difference(finding: &Finding, expected: &Expected) -> Option<String> {
+    let differs = |what: &str, want: &Option<String>, got: &str| {
+        let want = want.as_ref().filter(|want| want.as_str() != got)?;
+        Some(format!("{what} is {got:?}, expected {want:?}"))
+    };
+    let outcome = if expected.undetermined { Outcome::Undetermined } else { Outcome::Violation };
+    if finding.outcome != outcome {
+        return Some(format!("is {:?} ({}), expected {outcome:?}", finding.outcome, finding.message));
+    }
+    if let Some(part) = expected.message.as_ref().filter(|part| !finding.message.contains(part.as_str())) {
+        return Some(format!("message is {:?}, expected {part:?} in it", finding.message));
+    }
+    let breaker = finding.breaker.as_ref().map(ToString::to_string).unwrap_or_default();
+    differs("account", &expected.account, &finding.account)
+        .or_else(|| differs("item", &expected.item, &finding.item))
+        .or_else(|| differs("breaker", &expected.breaker, &breaker))
+}

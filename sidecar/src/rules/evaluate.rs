@@ -1,0 +1,364 @@
+//! The evaluator: routes each input to the rules that watch it. One per stream,
+//! single-threaded; it owns everything that lasts from one input to the next.
+
+use super::header::{Mode, RowOp, Side, Trigger, Where};
+use super::holds::Holds;
+use super::load::{RuleSet, Watch};
+use super::log::Log;
+use super::pairs::{self, Pairs, Terms, Thing, Watermarks, place};
+use super::recent::Recent;
+use super::run::Run;
+use super::tables;
+use super::tx::{Tx, account_of};
+use super::types::{EventView, Row};
+use super::windows::{self, Window};
+use super::{Finding, RuleError};
+use crate::change::{Change, Event, Image, Input, Op, Source, Table, Transaction, Value};
+use rhai::Scope;
+use std::fmt::Write;
+use std::sync::Arc;
+
+/// Transactions by whose position a redelivery is recognised: more than a source
+/// delivers twice after it lost its connection.
+const RECENT_TRANSACTIONS: usize = 1 << 16;
+/// Events likewise; upstreams re-emit by hand, hours later.
+const RECENT_EVENTS: usize = 1 << 19;
+
+/// What a rule remembers.
+enum Memory {
+    None,
+    Window(Window),
+    Pairs(Box<Pairs>),
+}
+
+/// Evaluates inputs in order. Its clock is the sources' watermarks, one for each.
+pub struct Evaluator {
+    set: Arc<RuleSet>,
+    memories: Vec<Memory>,
+    watermarks: Watermarks,
+    holds: Holds,
+    scope: Scope<'static>,
+    transactions: Recent,
+    events: Recent,
+    errors: Vec<RuleError>,
+    /// Inputs so far.
+    seq: u64,
+    /// Whether drafts are evaluated too: in cases only.
+    drafts: bool,
+}
+
+impl Evaluator {
+    pub fn new(set: Arc<RuleSet>) -> Self {
+        Self::build(set, false)
+    }
+
+    /// Evaluates rules in mode `draft` too.
+    pub(super) fn with_drafts(set: Arc<RuleSet>) -> Self {
+        Self::build(set, true)
+    }
+
+    fn build(set: Arc<RuleSet>, drafts: bool) -> Self {
+        let memories = set.rules.iter().map(|r| Memory::of(&r.header.trigger, r.header.mode, None)).collect();
+        Evaluator {
+            set,
+            memories,
+            watermarks: [None; 2],
+            holds: Holds::default(),
+            scope: Scope::new(),
+            transactions: Recent::new(RECENT_TRANSACTIONS),
+            events: Recent::new(RECENT_EVENTS),
+            errors: Vec::new(),
+            seq: 0,
+            drafts,
+        }
+    }
+
+    /// Takes over another rule set. A rule with the same id and trigger keeps what
+    /// it remembers.
+    pub fn swap(&mut self, set: Arc<RuleSet>) {
+        let old = std::mem::replace(&mut self.set, set);
+        let mut memories: Vec<Memory> = std::mem::take(&mut self.memories);
+        let now_us = self.watermarks.iter().flatten().max().copied();
+        for rule in &self.set.rules {
+            let header = &rule.header;
+            let same = |r: &super::load::Rule| r.header.id == header.id && r.header.trigger == header.trigger;
+            let kept = old.rules.iter().position(same).and_then(|at| memories.get_mut(at));
+            let mut memory = match kept {
+                Some(memory) => std::mem::replace(memory, Memory::None),
+                None => Memory::of(&header.trigger, header.mode, now_us),
+            };
+            if let (Memory::Pairs(pairs), Some(terms)) = (&mut memory, Terms::of(&header.trigger, header.mode)) {
+                pairs.adopt(&mut self.holds, terms);
+            }
+            self.memories.push(memory);
+        }
+        for memory in &memories {
+            if let Memory::Pairs(pairs) = memory {
+                pairs.release(&mut self.holds);
+            }
+        }
+    }
+
+    /// Evaluates one input; findings are appended in the order of changes and rules.
+    pub fn evaluate(&mut self, input: &Input, out: &mut Vec<Finding>) {
+        self.seq += 1;
+        match input {
+            Input::Transaction(transaction) => self.transaction(transaction, out),
+            Input::Event(event) => self.event(event, out),
+            Input::Watermark { source, at_us } => self.watermark(*source, *at_us, out),
+        }
+    }
+
+    fn transaction(&mut self, transaction: &Arc<Transaction>, out: &mut Vec<Finding>) {
+        let set = Arc::clone(&self.set);
+        // A redelivered transaction gives the same verdicts again, which are known
+        // by their ids; but nothing in it is new to a window or a pair.
+        let is_new = self.transactions.is_new(&transaction.position);
+        let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out);
+        let mut state = Remembering { memories: &mut self.memories, holds: &mut self.holds, watermarks: &self.watermarks, seq: self.seq };
+        let mut touched = 0u32;
+        let mut last: Option<(&Arc<Table>, Option<usize>)> = None;
+        for change in &transaction.changes {
+            let table = match last {
+                Some((same, table)) if Arc::ptr_eq(same, &change.table) => table,
+                _ => tables::find(&change.table.name),
+            };
+            last = Some((&change.table, table));
+            let Some(table) = table else { continue };
+            touched |= 1 << table;
+            for watch in set.plan.by_table.get(table).into_iter().flatten() {
+                if self.drafts || !is_draft(&set, watch.rule()) {
+                    state.row(&mut run, *watch, change, &transaction.position, is_new);
+                }
+            }
+        }
+        let mut tx = None;
+        for (rule, tables) in &set.plan.transactions {
+            if tables & touched != 0 && (self.drafts || !is_draft(&set, *rule)) {
+                let tx = tx.get_or_insert_with(|| Tx::new(transaction, &set.provenance_key)).clone();
+                run.call(*rule, "check", (tx,), &transaction.position, "");
+            }
+        }
+    }
+
+    fn event(&mut self, event: &Arc<Event>, out: &mut Vec<Finding>) {
+        let body = &event.body;
+        // Under one id, only the same words are the same event.
+        let print = (&body.id, &body.kind, &body.account_id, &body.biz_no, body.amount, &body.currency);
+        if !self.events.is_new(&print) {
+            return;
+        }
+        let set = Arc::clone(&self.set);
+        let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out);
+        let mut state = Remembering { memories: &mut self.memories, holds: &mut self.holds, watermarks: &self.watermarks, seq: self.seq };
+        for (_, watch) in set.plan.by_event.iter().filter(|(kind, _)| *kind == body.kind) {
+            if self.drafts || !is_draft(&set, watch.rule()) {
+                state.event(&mut run, *watch, event);
+            }
+        }
+    }
+
+    fn watermark(&mut self, source: Source, at_us: i64, out: &mut Vec<Finding>) {
+        let newest = &mut self.watermarks[place(source)];
+        *newest = Some(newest.map_or(at_us, |known| known.max(at_us)));
+        let now_us = newest.unwrap_or(at_us);
+        let set = Arc::clone(&self.set);
+        let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out);
+        for (rule, memory) in self.memories.iter_mut().enumerate() {
+            match memory {
+                Memory::Window(window) if source == Source::Binlog => window.advance(now_us),
+                Memory::Pairs(pairs) => pairs.advance(&mut run, &mut self.holds, rule, source, &self.watermarks),
+                Memory::Window(_) | Memory::None => {}
+            }
+        }
+    }
+
+    /// Accounts with an open side of a rule in mode `trip` that holds; sorted.
+    pub fn holds(&self) -> Vec<String> {
+        self.holds.accounts()
+    }
+
+    /// Changes whenever `holds` does.
+    pub fn holds_version(&self) -> u64 {
+        self.holds.version()
+    }
+
+    /// Required sides that wait for their partner.
+    pub fn open_pairs(&self) -> usize {
+        self.pairs().map(Pairs::open).sum()
+    }
+
+    /// Position of the oldest input of `source` that windows and pairs still need:
+    /// after a restart, reading must begin there or before.
+    pub fn needs_from(&self, source: Source) -> Option<Arc<str>> {
+        fn oldest<T>(log: &Log<T>) -> Option<(u64, &Arc<str>)> {
+            log.front().map(|(_, item)| (item.seq, &item.position))
+        }
+        let windows = self.memories.iter().filter_map(|memory| match memory {
+            Memory::Window(window) if source == Source::Binlog => oldest(&window.log),
+            _ => None,
+        });
+        let pairs = self.pairs().flat_map(|pairs| {
+            let sides = pairs.logs.iter().zip(pairs.sources());
+            sides.filter(move |(_, s)| *s == source).filter_map(|(log, _)| oldest(log))
+        });
+        windows.chain(pairs).min_by_key(|(seq, _)| *seq).map(|(_, position)| Arc::clone(position))
+    }
+
+    /// What went wrong since the last call.
+    pub fn errors(&mut self) -> Vec<RuleError> {
+        std::mem::take(&mut self.errors)
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = &Pairs> {
+        self.memories.iter().filter_map(|memory| match memory {
+            Memory::Pairs(pairs) => Some(&**pairs),
+            _ => None,
+        })
+    }
+}
+
+fn is_draft(set: &RuleSet, rule: usize) -> bool {
+    set.rules.get(rule).is_none_or(|r| r.header.mode == Mode::Draft)
+}
+
+impl Watch {
+    fn rule(self) -> usize {
+        match self {
+            Watch::Single(rule) | Watch::Window(rule) | Watch::Pair(rule, _) => rule,
+        }
+    }
+}
+
+impl Memory {
+    fn of(trigger: &Trigger, mode: Mode, now_us: Option<i64>) -> Memory {
+        match trigger {
+            Trigger::Window { span_ms, .. } => Memory::Window(Window::new(*span_ms)),
+            _ => Terms::of(trigger, mode).map_or(Memory::None, |terms| Memory::Pairs(Box::new(Pairs::new(terms, now_us)))),
+        }
+    }
+}
+
+/// What rules remember, while one input passes.
+struct Remembering<'a> {
+    memories: &'a mut Vec<Memory>,
+    holds: &'a mut Holds,
+    watermarks: &'a Watermarks,
+    seq: u64,
+}
+
+impl Remembering<'_> {
+    fn row(&mut self, run: &mut Run<'_>, watch: Watch, change: &Arc<Change>, position: &Arc<str>, is_new: bool) {
+        let Some(rule) = run.set.rules.get(watch.rule()) else { return };
+        let header = Arc::clone(&rule.header);
+        match (watch, &header.trigger) {
+            (Watch::Single(rule), Trigger::Row { ops, changed, only, .. }) => {
+                if passes(change, ops, only) && has_changed(change, changed) {
+                    run.call(rule, "check", (Row(Arc::clone(change)),), position, owner(change));
+                }
+            }
+            (Watch::Window(rule), Trigger::Window { ops, key, keep, only, .. }) if is_new => {
+                let Some(image) = change.after.as_ref().filter(|_| passes(change, ops, only)) else { return };
+                let (Some(key), Some(keep)) = (key_of(change, image, key), value(change, image, keep)) else { return };
+                let new = windows::Arrival { rule, key: &key, keep, row: change, account: owner(change), position, seq: self.seq };
+                if let Some(Memory::Window(window)) = self.memories.get_mut(rule) {
+                    window.arrive(run, &new, self.watermarks[place(Source::Binlog)]);
+                }
+            }
+            (Watch::Pair(_, side), Trigger::Pair { left, right, .. }) if is_new => {
+                let declared = if side == 0 { left } else { right };
+                let Some(key) = row_key(change, declared) else { return };
+                self.meet(run, watch, &key, Thing::Row(Arc::clone(change)), position);
+            }
+            _ => {}
+        }
+    }
+
+    fn event(&mut self, run: &mut Run<'_>, watch: Watch, event: &Arc<Event>) {
+        let Some(rule) = run.set.rules.get(watch.rule()) else { return };
+        let header = Arc::clone(&rule.header);
+        match (watch, &header.trigger) {
+            (Watch::Single(rule), _) => {
+                run.call(rule, "check", (EventView(Arc::clone(event)),), &event.position, &event.body.account_id);
+            }
+            (Watch::Pair(_, side), Trigger::Pair { left, right, .. }) => {
+                let declared = if side == 0 { left } else { right };
+                let key = match declared.key.as_str() {
+                    "account_id" => &event.body.account_id,
+                    "id" => &event.body.id,
+                    _ => &event.body.biz_no,
+                };
+                self.meet(run, watch, key, Thing::Event(Arc::clone(event)), &event.position);
+            }
+            _ => {}
+        }
+    }
+
+    fn meet(&mut self, run: &mut Run<'_>, watch: Watch, key: &str, thing: Thing, position: &Arc<str>) {
+        let Watch::Pair(rule, side) = watch else { return };
+        if let Some(Memory::Pairs(pairs)) = self.memories.get_mut(rule) {
+            let new = pairs::Arrival { rule, side, key, thing, position, seq: self.seq };
+            pairs.arrive(run, self.holds, new, self.watermarks);
+        }
+    }
+}
+
+fn image_of(change: &Change) -> Option<&Image> {
+    change.after.as_ref().or(change.before.as_ref())
+}
+
+fn owner(change: &Change) -> &str {
+    image_of(change).and_then(|image| account_of(change, image)).unwrap_or_default()
+}
+
+fn value<'a>(change: &Change, image: &'a Image, column: &str) -> Option<&'a Value> {
+    change.table.column(column).and_then(|at| image.get(at))
+}
+
+fn passes(change: &Change, ops: &[RowOp], only: &Where) -> bool {
+    let Some(image) = image_of(change) else { return false };
+    ops.iter().any(|op| op.is(change.op)) && has_values(change, image, only)
+}
+
+fn has_values(change: &Change, image: &Image, only: &Where) -> bool {
+    only.iter().all(|(column, wanted)| value(change, image, column).is_some_and(|v| wanted.is(v)))
+}
+
+/// Whether an update changes any of `columns`; other changes always do.
+fn has_changed(change: &Change, columns: &[String]) -> bool {
+    match (change.op, &change.before, &change.after) {
+        (Op::Update, Some(before), Some(after)) if !columns.is_empty() => {
+            columns.iter().any(|c| value(change, before, c) != value(change, after, c))
+        }
+        _ => true,
+    }
+}
+
+fn row_key(change: &Change, side: &Side) -> Option<String> {
+    let image = change.after.as_ref().filter(|_| side.op.is_some_and(|op| op.is(change.op)))?;
+    has_values(change, image, &side.only).then(|| key_part(value(change, image, &side.key)?)).flatten()
+}
+
+fn key_part(value: &Value) -> Option<String> {
+    match value {
+        Value::Text(text) => Some(text.to_string()),
+        Value::Int(number) => Some(number.to_string()),
+        Value::Dec(number) => Some(number.normalize().to_string()),
+        Value::Null | Value::Opaque => None,
+    }
+}
+
+/// The values of several columns, each with its length; `None` if one is NULL.
+fn key_of(change: &Change, image: &Image, columns: &[String]) -> Option<String> {
+    let mut key = String::with_capacity(64);
+    for column in columns {
+        match value(change, image, column)? {
+            Value::Text(text) => write!(key, "{}:{text}", text.len()).ok()?,
+            other => {
+                let part = key_part(other)?;
+                write!(key, "{}:{part}", part.len()).ok()?;
+            }
+        }
+    }
+    Some(key)
+}

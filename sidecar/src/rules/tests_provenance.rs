@@ -1,0 +1,123 @@
+//! Provenance against signatures that are made here as the core makes them: by
+//! hand over the effects, not by the code under test.
+
+use super::provenance::{Provenance, of};
+use super::tests::{insert, key, money, text};
+use crate::change::{Change, Op, Transaction, Value};
+use sluice_contract::provenance::Effects;
+use sluice_contract::settings::Secret;
+use std::sync::Arc;
+
+fn balance(version: i64) -> Change {
+    let money = [("balance", money("100.5")), ("available", money("88.16")), ("reserved", money("12.3400"))];
+    let ids = [("account_id", text("A-1")), ("currency", text("CNY")), ("version", Value::Int(version))];
+    let mut change = insert("balance", &[money.as_slice(), ids.as_slice()].concat());
+    change.before = change.after.clone();
+    change.op = Op::Update;
+    change
+}
+
+fn guarded() -> Vec<Change> {
+    let order = [("order_id", "o1"), ("state", "init"), ("to_account", "6222"), ("currency", "CNY"), ("account_id", "A-1")];
+    let mut order: Vec<_> = order.map(|(c, v)| (c, text(v))).into();
+    order.extend([("amount", money("12.34")), ("version", Value::Int(1))]);
+    let entry = [("posting_id", "o1-reserve"), ("book", "available"), ("side", "D"), ("currency", "CNY"), ("account_id", "A-1")];
+    let mut entry: Vec<_> = entry.map(|(c, v)| (c, text(v))).into();
+    entry.extend([("amount", money("12.34")), ("line", Value::Int(0))]);
+    let attempt = [("order_id", "o1"), ("channel", "unionpay"), ("state", "calling"), ("account_id", "A-1")];
+    let mut attempt: Vec<_> = attempt.map(|(c, v)| (c, text(v))).into();
+    attempt.push(("attempt_no", Value::Int(1)));
+    vec![insert("orders", &order), balance(7), insert("entry", &entry), insert("attempt", &attempt)]
+}
+
+/// The core's outbox row for `guarded`.
+fn outbox() -> Change {
+    let mut effects = Effects::new();
+    effects.balance(b"A-1", b"CNY", 1_005_000, 881_600, 123_400, 7);
+    effects.entry(b"A-1", b"o1-reserve", 0, b"available", b"D", 123_400, b"CNY");
+    effects.order(b"A-1", b"o1", b"init", b"6222", 123_400, b"CNY", 1);
+    effects.attempt(b"A-1", b"o1", 1, b"unionpay", b"calling");
+    let signature = effects.sign(&key(), "tx1", "[1]");
+    insert("outbox", &[("account_id", text("A-1")), ("tx_id", text("tx1")), ("events", text("[1]")), ("signature", text(&signature))])
+}
+
+fn judge(changes: Vec<Change>) -> Provenance {
+    judge_with(changes, &key())
+}
+
+fn judge_with(changes: Vec<Change>, key: &Secret) -> Provenance {
+    of(&Transaction { position: "0-1-1".into(), changes: changes.into_iter().map(Arc::new).collect() }, key)
+}
+
+fn with(mut changes: Vec<Change>, more: Change) -> Vec<Change> {
+    changes.push(more);
+    changes
+}
+
+fn deleted(mut change: Change) -> Change {
+    change.before = change.after.take();
+    change.op = Op::Delete;
+    change
+}
+
+/// With one column of the first row of `table` set to something else.
+fn tampered(table: &str, column: &str, value: Value) -> Vec<Change> {
+    let mut changes = with(guarded(), outbox());
+    let change = changes.iter_mut().find(|c| c.table.name == table).unwrap();
+    let at = change.table.column(column).unwrap();
+    change.after.as_mut().unwrap()[at] = value;
+    changes
+}
+
+#[test]
+fn the_cores_own_transaction_is_valid_in_any_order() {
+    assert_eq!(judge(with(guarded(), outbox())), Provenance::Valid);
+    let mut backwards = with(guarded(), outbox());
+    backwards.reverse();
+    assert_eq!(judge(backwards), Provenance::Valid);
+    assert_eq!(judge_with(with(guarded(), outbox()), &Secret::new("another key")), Provenance::Invalid);
+}
+
+#[test]
+fn every_signed_value_counts() {
+    for (table, column, value) in [
+        ("balance", "available", money("88.17")), ("balance", "version", Value::Int(8)), ("balance", "account_id", text("A-2")),
+        ("orders", "to_account", text("6223")), ("orders", "amount", money("12.35")), ("orders", "state", text("success")),
+        ("entry", "book", text("reserved")), ("entry", "side", text("C")), ("entry", "line", Value::Int(1)),
+        ("attempt", "channel", text("netsunion")), ("attempt", "attempt_no", Value::Int(2)),
+        ("outbox", "events", text("[2]")), ("outbox", "tx_id", text("tx2")), ("outbox", "signature", text("zz")),
+        ("orders", "amount", Value::Null), ("orders", "to_account", Value::Opaque), ("outbox", "signature", Value::Null),
+    ] {
+        assert_eq!(judge(tampered(table, column, value.clone())), Provenance::Invalid, "{table}.{column} = {value:?}");
+    }
+    // What the relay, the dispatcher's clock and the channel's words do is not signed.
+    assert_eq!(judge(tampered("orders", "due_us", Value::Int(5))), Provenance::Valid);
+}
+
+#[test]
+fn changes_by_hand_are_missing_or_invalid() {
+    assert_eq!(judge(guarded()), Provenance::Missing);
+    assert_eq!(judge(vec![balance(9)]), Provenance::Missing);
+    assert_eq!(judge(with(with(guarded(), outbox()), balance(8))), Provenance::Invalid);
+    assert_eq!(judge(vec![deleted(balance(9))]), Provenance::Invalid);
+    assert_eq!(judge(with(with(guarded(), outbox()), deleted(balance(9)))), Provenance::Invalid);
+    assert_eq!(judge(with(with(guarded(), outbox()), outbox())), Provenance::Invalid);
+    let mut rewritten = outbox();
+    rewritten.op = Op::Update;
+    rewritten.before = rewritten.after.clone();
+    assert_eq!(judge(vec![rewritten]), Provenance::Invalid);
+}
+
+#[test]
+fn a_replayed_outbox_row_proves_nothing() {
+    assert_eq!(judge(vec![outbox()]), Provenance::Invalid);
+    // The genuine row beside the change that somebody wants to pass.
+    assert_eq!(judge(vec![balance(8), outbox()]), Provenance::Invalid);
+}
+
+#[test]
+fn what_is_not_guarded_needs_no_signature() {
+    assert_eq!(judge(vec![]), Provenance::Valid);
+    assert_eq!(judge(vec![deleted(outbox())]), Provenance::Valid);
+    assert_eq!(judge(vec![insert("fence_token", &[("token", Value::Int(1))])]), Provenance::Valid);
+}

@@ -1,0 +1,217 @@
+//! Cases as people write them, and the inputs they stand for.
+//!
+//! ```toml
+//! [[case]]
+//! name = "a request for 100 is booked as 1"
+//! [[case.step]]
+//! event = { type = "withdraw.requested", account_id = "A-1", biz_no = "W-1", amount = "100.00" }
+//! [[case.step]]
+//! transaction = "0-1-7"            # its position; made up if empty
+//! signed = true                    # adds the core's outbox row
+//! [[case.step.row]]
+//! table = "orders"
+//! op = "insert"
+//! after = { account_id = "A-1", biz_no = "W-1", amount = "1.00", currency = "CNY" }
+//! [[case.step]]
+//! watermark = { binlog = 2500 }    # milliseconds
+//! [[case.expect]]
+//! account = "A-1"
+//! message = "100"
+//! ```
+//! Columns left out are NULL; of an update, `before` lists only what differs.
+
+use super::provenance;
+use super::tables::{self, Kind, Known, TABLES};
+use crate::change::{Change, Event, Image, Input, Op, Source, Table, Transaction, Value};
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use sluice_contract::event::BusinessEvent;
+use sluice_contract::settings::Secret;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CasesFile {
+    pub case: Vec<Case>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    pub name: String,
+    pub step: Vec<Step>,
+    #[serde(default)]
+    pub expect: Vec<Expected>,
+}
+
+/// A finding that must come. What is left out may be anything.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expected {
+    pub account: Option<String>,
+    pub item: Option<String>,
+    /// Part of the message.
+    pub message: Option<String>,
+    pub breaker: Option<String>,
+    /// The rule is expected to be unable to decide.
+    #[serde(default)]
+    pub undetermined: bool,
+}
+
+/// Exactly one of `transaction`, `event` and `watermark`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    transaction: Option<String>,
+    #[serde(default)]
+    signed: bool,
+    #[serde(default)]
+    row: Vec<WrittenRow>,
+    event: Option<WrittenEvent>,
+    watermark: Option<WrittenWatermark>,
+}
+
+type Values = BTreeMap<String, toml::Value>;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenRow {
+    table: String,
+    op: super::header::RowOp,
+    before: Option<Values>,
+    after: Option<Values>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenEvent {
+    #[serde(default)]
+    id: String,
+    #[serde(rename = "type")]
+    kind: String,
+    account_id: String,
+    biz_no: String,
+    amount: String,
+    #[serde(default = "yuan")]
+    currency: String,
+    #[serde(default)]
+    occurred_us: i64,
+}
+
+fn yuan() -> String {
+    "CNY".to_owned()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenWatermark {
+    binlog: Option<i64>,
+    kafka: Option<i64>,
+}
+
+impl Step {
+    /// The inputs of this step; `number` makes positions and ids unique.
+    pub fn inputs(&self, number: usize, key: &Secret) -> Result<Vec<Input>, String> {
+        match (&self.transaction, &self.event, &self.watermark) {
+            (Some(position), None, None) => Ok(vec![self.transaction(position, number, key)?]),
+            (None, Some(event), None) => Ok(vec![event.input(number)?]),
+            (None, None, Some(watermark)) => Ok(watermark.inputs()),
+            _ => Err(format!("step {number} needs exactly one of transaction, event and watermark")),
+        }
+    }
+
+    fn transaction(&self, position: &str, number: usize, key: &Secret) -> Result<Input, String> {
+        let tables: Vec<Arc<Table>> = TABLES.iter().map(table_of).collect();
+        let changes = self.row.iter().map(|row| row.change(&tables).map(Arc::new)).collect::<Result<Vec<_>, _>>();
+        let position = if position.is_empty() { format!("0-1-{number}").into() } else { position.into() };
+        let mut transaction = Transaction { position, changes: changes.map_err(|e| format!("step {number}: {e}"))? };
+        if self.signed {
+            let outbox = sign(&transaction, &tables, number, key);
+            transaction.changes.extend(outbox.map(Arc::new));
+        }
+        Ok(Input::Transaction(Arc::new(transaction)))
+    }
+}
+
+/// The outbox row that the core would have written.
+fn sign(transaction: &Transaction, tables: &[Arc<Table>], number: usize, key: &Secret) -> Option<Change> {
+    let tx_id = format!("{number:032x}");
+    let signature = provenance::summarize(transaction).effects.sign(key, &tx_id, "[]");
+    let row = |column: &str| match column {
+        "tx_id" => Value::Text(tx_id.as_str().into()),
+        "signature" => Value::Text(signature.as_str().into()),
+        "events" => Value::Text("[]".into()),
+        _ => Value::Null,
+    };
+    let table = tables::find("outbox").and_then(|at| tables.get(at))?;
+    let after: Image = table.columns.iter().map(|c| row(c)).collect();
+    Some(Change { table: Arc::clone(table), op: Op::Insert, before: None, after: Some(after) })
+}
+
+fn table_of(known: &Known) -> Arc<Table> {
+    let columns = known.columns.iter().map(|(c, _)| (*c).to_owned()).collect();
+    Arc::new(Table { name: known.name.to_owned(), columns })
+}
+
+impl WrittenRow {
+    fn change(&self, tables: &[Arc<Table>]) -> Result<Change, String> {
+        use super::header::RowOp;
+        let at = tables::find(&self.table).ok_or_else(|| format!("{:?} is not a watched table: {}", self.table, tables::names()))?;
+        let known = &TABLES[at];
+        let empty = || vec![Value::Null; known.columns.len()].into_boxed_slice();
+        let (op, before, after) = match (self.op, &self.before, &self.after) {
+            (RowOp::Insert, None, Some(after)) => (Op::Insert, None, Some(fill(known, empty(), after)?)),
+            (RowOp::Delete, Some(before), None) => (Op::Delete, Some(fill(known, empty(), before)?), None),
+            (RowOp::Update, Some(before), Some(after)) => {
+                let after = fill(known, empty(), after)?;
+                (Op::Update, Some(fill(known, after.clone(), before)?), Some(after))
+            }
+            _ => return Err(format!("a row of {}: insert has after, delete has before, update has both", self.table)),
+        };
+        Ok(Change { table: Arc::clone(&tables[at]), op, before, after })
+    }
+}
+
+fn fill(known: &Known, mut image: Image, values: &Values) -> Result<Image, String> {
+    for (column, written) in values {
+        let at = known.columns.iter().position(|(c, _)| c == column);
+        let at = at.ok_or_else(|| format!("{column:?} is not a column of {}: {}", known.name, known.column_names()))?;
+        image[at] = match (known.columns[at].1, written) {
+            (Kind::Money, toml::Value::String(text)) => Value::Dec(amount(text)?),
+            (Kind::Int, toml::Value::Integer(number)) => Value::Int(*number),
+            (Kind::Text, toml::Value::String(text)) => Value::Text(text.as_str().into()),
+            (kind, _) => return Err(format!("{}.{column} is {kind:?}; amounts and texts are written in quotes", known.name)),
+        };
+    }
+    Ok(image)
+}
+
+fn amount(text: &str) -> Result<Decimal, String> {
+    Decimal::from_str_exact(text).map_err(|e| format!("{text:?} is not an amount: {e}"))
+}
+
+impl WrittenEvent {
+    fn input(&self, number: usize) -> Result<Input, String> {
+        let id = if self.id.is_empty() { format!("event-{number}") } else { self.id.clone() };
+        let body = BusinessEvent {
+            id,
+            kind: self.kind.clone(),
+            account_id: self.account_id.clone(),
+            biz_no: self.biz_no.clone(),
+            amount: amount(&self.amount)?,
+            currency: self.currency.clone(),
+            occurred_us: self.occurred_us,
+        };
+        let position = format!("{}/0/{number}", body.topic()).into();
+        Ok(Input::Event(Arc::new(Event { position, body })))
+    }
+}
+
+impl WrittenWatermark {
+    fn inputs(&self) -> Vec<Input> {
+        let both = [(Source::Binlog, self.binlog), (Source::Kafka, self.kafka)];
+        let input = |(source, ms): (Source, Option<i64>)| Some(Input::Watermark { source, at_us: ms?.saturating_mul(1_000) });
+        both.into_iter().filter_map(input).collect()
+    }
+}

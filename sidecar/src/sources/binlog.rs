@@ -1,0 +1,245 @@
+//! The binlog reader: a thread of its own, so that decoding at full speed starves
+//! nobody. It hands over whole transactions and never passes what it can't read.
+
+use super::group::{Grouper, Step};
+use super::gtid::{Flavour, GtidSet};
+use super::watch::Watch;
+use super::{BinlogBatch, Start, preflight};
+use crate::blind::{Blind, Cause};
+use crate::pipeline::Feed;
+use crossbeam_channel::{SendTimeoutError, Sender};
+use futures_util::{FutureExt, StreamExt};
+use mysql_async::{BinlogStream, Error};
+use sluice_contract::schema::Schemas;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// Changes per hand-over: long enough to amortise the queue, short enough that
+/// the evaluator starts at once.
+const BATCH_CHANGES: usize = 1024;
+/// Transactions per hand-over, for the same reason.
+const BATCH_TRANSACTIONS: usize = 256;
+/// The server beats every second; after this much silence it is gone.
+const SILENCE: Duration = Duration::from_secs(5);
+/// How long connecting may take before it counts as a failure.
+const CONNECT: Duration = Duration::from_secs(2);
+/// Reconnect at once, then more slowly.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// Without a connection for this long the sidecar is blind.
+const BLIND_AFTER: Duration = Duration::from_secs(1);
+/// How often an unreadable event or a lost position is tried again.
+const MENDED: Duration = Duration::from_secs(5);
+/// A position that the server does not have any more, or never had.
+const POSITION_LOST: u16 = 1236;
+
+pub struct Settings {
+    pub url: String,
+    pub server_id: u32,
+    pub schemas: Schemas,
+    pub flavour: Flavour,
+    pub position: String,
+    pub start: Start,
+}
+
+/// Why reading stopped.
+enum Stop {
+    Cancelled,
+    /// The connection: reconnect from what was handed over.
+    Broken(String),
+    /// What was read: blind until somebody mends it.
+    Unreadable(String),
+}
+
+pub struct Reader {
+    settings: Settings,
+    grouper: Grouper,
+    batch: BinlogBatch,
+    transactions: usize,
+    feed: Sender<Feed>,
+    blind: Blind,
+    cancel: CancellationToken,
+    /// From the oldest file, until something was handed over.
+    start: Start,
+    down_since: Option<Instant>,
+}
+
+impl Reader {
+    pub fn new(
+        settings: Settings,
+        feed: Sender<Feed>,
+        blind: Blind,
+        cancel: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let position = GtidSet::parse(settings.flavour, &settings.position)?;
+        let grouper = Grouper::new(Watch::new(&settings.schemas), settings.flavour, position);
+        let start = settings.start;
+        let down_since = Some(Instant::now());
+        Ok(Reader {
+            settings,
+            grouper,
+            batch: BinlogBatch::default(),
+            transactions: 0,
+            feed,
+            blind,
+            cancel,
+            start,
+            down_since,
+        })
+    }
+
+    /// Reads until cancelled. Runs on its own thread and runtime.
+    pub fn run(mut self) -> anyhow::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(self.read_for_ever());
+        Ok(())
+    }
+
+    async fn read_for_ever(&mut self) {
+        let mut pause = BACKOFF.0;
+        loop {
+            self.grouper.restart(self.start == Start::Oldest);
+            let stop = self.read_once().await;
+            let healthy = self.down_since.is_none();
+            self.down_since.get_or_insert_with(Instant::now);
+            let wait = match stop {
+                Stop::Cancelled => return,
+                Stop::Unreadable(reason) => {
+                    self.blind.set(Cause::Binlog, reason);
+                    MENDED
+                }
+                Stop::Broken(reason) => {
+                    pause = if healthy { BACKOFF.0 } else { (pause * 2).min(BACKOFF.1) };
+                    tracing::warn!(
+                        reason,
+                        position = self.grouper.position().render(),
+                        "the binlog connection broke; reconnecting"
+                    );
+                    self.blind_if_long(&reason);
+                    pause
+                }
+            };
+            tokio::select! {
+                () = self.cancel.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    fn blind_if_long(&self, reason: &str) {
+        if self.down_since.is_some_and(|since| since.elapsed() >= BLIND_AFTER) {
+            self.blind.set(Cause::Binlog, reason);
+        }
+    }
+
+    async fn read_once(&mut self) -> Stop {
+        let position = self.grouper.position();
+        let open =
+            preflight::open(&self.settings.url, self.settings.server_id, self.settings.flavour, position, self.start);
+        let mut stream = match tokio::time::timeout(CONNECT, open).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return classify(error.downcast::<Error>().map_err(|e| format!("{e:#}"))),
+            Err(_) => return Stop::Broken("connecting took more than 2 s".to_owned()),
+        };
+        let stop = self.follow(&mut stream).await;
+        // What is complete goes out whatever came after it, so that nothing is read twice.
+        match self.flush().await {
+            Ok(()) => stop,
+            Err(cancelled) => cancelled,
+        }
+    }
+
+    async fn follow(&mut self, stream: &mut BinlogStream) -> Stop {
+        loop {
+            let event = match stream.next().now_or_never() {
+                Some(event) => event,
+                None => {
+                    // Nothing is buffered: whoever waits for these should have them now.
+                    if let Err(stop) = self.flush().await {
+                        return stop;
+                    }
+                    tokio::select! {
+                        () = self.cancel.cancelled() => return Stop::Cancelled,
+                        event = tokio::time::timeout(SILENCE, stream.next()) => match event {
+                            Ok(event) => event,
+                            Err(_) => return Stop::Broken("the server was silent for 5 s".to_owned()),
+                        },
+                    }
+                }
+            };
+            let event = match event {
+                Some(Ok(event)) => event,
+                Some(Err(error)) => return classify(Ok(error)),
+                None => return Stop::Broken("the server ended the stream".to_owned()),
+            };
+            match self.grouper.apply(&event) {
+                Ok(step) => {
+                    if let Err(stop) = self.step(step).await {
+                        return stop;
+                    }
+                }
+                Err(error) => {
+                    let at = self.grouper.position().render();
+                    return Stop::Unreadable(format!("can't read on after {at}: {error:#}"));
+                }
+            }
+        }
+    }
+
+    async fn step(&mut self, step: Step) -> Result<(), Stop> {
+        match step {
+            Step::Nothing => return Ok(()),
+            // Something whole came through: whatever was wrong is over.
+            Step::Idle => self.sees(),
+            Step::Ended(item) => {
+                self.sees();
+                self.transactions += 1;
+                if let Some(item) = item {
+                    self.batch.changes += item.transaction.changes.len();
+                    self.batch.items.push(item);
+                }
+            }
+        }
+        if self.batch.changes >= BATCH_CHANGES || self.transactions >= BATCH_TRANSACTIONS {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    fn sees(&mut self) {
+        if self.down_since.take().is_some() {
+            self.blind.clear(Cause::Binlog);
+        }
+    }
+
+    /// Hands over what is complete. A full queue holds the reader back, and with it
+    /// the server; nothing is dropped.
+    async fn flush(&mut self) -> Result<(), Stop> {
+        if self.transactions == 0 {
+            return Ok(());
+        }
+        self.transactions = 0;
+        self.start = Start::Now;
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.position = self.grouper.position().render();
+        let mut feed = Feed::Binlog(batch);
+        loop {
+            match self.feed.send_timeout(feed, Duration::from_millis(100)) {
+                Ok(()) => return Ok(()),
+                Err(SendTimeoutError::Disconnected(_)) => return Err(Stop::Cancelled),
+                Err(SendTimeoutError::Timeout(_)) if self.cancel.is_cancelled() => return Err(Stop::Cancelled),
+                Err(SendTimeoutError::Timeout(back)) => feed = back,
+            }
+        }
+    }
+}
+
+fn classify(error: Result<Error, String>) -> Stop {
+    match error {
+        Ok(Error::Server(e)) if e.code == POSITION_LOST => Stop::Unreadable(format!(
+            "position lost: {}; check the gap with snapshot rules, then delete the checkpoint row of source binlog and restart",
+            e.message
+        )),
+        Ok(error) => Stop::Broken(error.to_string()),
+        Err(text) => Stop::Broken(text),
+    }
+}

@@ -1,0 +1,339 @@
+//! Binlog events to transactions. Nothing is skipped that might carry rows of a
+//! watched table: what can't be read is an error, and the stream stops before it.
+
+use super::gtid::{Flavour, Gtid, GtidSet};
+use super::watch::Watch;
+use super::{Item, Mark};
+use crate::change::{Change, Op, Transaction};
+use anyhow::{Context, bail};
+use mysql_async::binlog::events::{Event, EventData, QueryEvent, RowsEventData, TableMapEvent};
+use mysql_async::binlog::{BinlogChecksumAlg, EventFlags, EventType};
+use mysql_cdc::events::event_header::EventHeader;
+use mysql_cdc::providers::mariadb::events::{gtid_event::GtidEvent, gtid_list_event::GtidListEvent};
+use mysql_cdc::providers::mysql::events::prev_gtids_event::PreviousGtidsEvent;
+use std::io::Cursor;
+use std::sync::Arc;
+
+/// Row changes of one transaction that are held in memory, about 2 GB. A larger
+/// one is a manual mass change; it makes the sidecar blind, not dead.
+const MOST_CHANGES: usize = 2_000_000;
+
+// MariaDB's events that mysql_common does not know.
+const MARIADB_ANNOTATE_ROWS: u8 = 160;
+const MARIADB_BINLOG_CHECKPOINT: u8 = 161;
+const MARIADB_GTID: u8 = 162;
+const MARIADB_GTID_LIST: u8 = 163;
+const MARIADB_START_ENCRYPTION: u8 = 164;
+const MARIADB_COMPRESSED: std::ops::RangeInclusive<u8> = 165..=171;
+/// MySQL's heartbeat of version 2.
+const HEARTBEAT_V2: u8 = 41;
+/// A MariaDB group of one statement: no COMMIT follows.
+const STANDALONE: u8 = 1;
+
+struct Open {
+    gtid: Gtid,
+    /// Ends with XID or COMMIT; otherwise with its only statement.
+    begun: bool,
+    changes: Vec<Arc<Change>>,
+    marks: Vec<Mark>,
+}
+
+/// What an event did.
+#[derive(Debug)]
+pub enum Step {
+    Nothing,
+    /// The server has nothing more for now.
+    Idle,
+    /// A transaction ended; with watched rows it is an item.
+    Ended(Option<Item>),
+}
+
+/// Groups one stream's events by transaction.
+pub struct Grouper {
+    watch: Watch,
+    flavour: Flavour,
+    position: GtidSet,
+    /// The stream began at a file's start: its list of earlier GTIDs is where we are.
+    adopt: bool,
+    open: Option<Open>,
+}
+
+impl Grouper {
+    pub fn new(watch: Watch, flavour: Flavour, position: GtidSet) -> Self {
+        Grouper { watch, flavour, position, adopt: false, open: None }
+    }
+
+    /// Everything up to here was grouped.
+    pub fn position(&self) -> &GtidSet {
+        &self.position
+    }
+
+    /// A new connection: what was half read comes again.
+    pub fn restart(&mut self, adopt: bool) {
+        self.open = None;
+        self.adopt = adopt;
+    }
+
+    pub fn apply(&mut self, event: &Event) -> anyhow::Result<Step> {
+        verify(event)?;
+        let raw = event.header().event_type_raw();
+        match raw {
+            MARIADB_GTID => return self.begin_mariadb(event),
+            MARIADB_GTID_LIST => return self.adopt_mariadb(event),
+            MARIADB_ANNOTATE_ROWS | MARIADB_BINLOG_CHECKPOINT | MARIADB_START_ENCRYPTION => return Ok(Step::Nothing),
+            HEARTBEAT_V2 => return Ok(Step::Idle),
+            kind if MARIADB_COMPRESSED.contains(&kind) => {
+                bail!("event type {kind} is compressed and can't be decoded; SET GLOBAL log_bin_compress = OFF")
+            }
+            _ => {}
+        }
+        match event.header().event_type() {
+            Ok(kind) => self.known(kind, event),
+            Err(_) if event.header().flags().contains(EventFlags::LOG_EVENT_IGNORABLE_F) => Ok(Step::Nothing),
+            Err(_) => bail!("event type {raw} is unknown and may carry rows"),
+        }
+    }
+
+    fn known(&mut self, kind: EventType, event: &Event) -> anyhow::Result<Step> {
+        use EventType::*;
+        match kind {
+            TABLE_MAP_EVENT => {
+                let parse = || event.read_event::<TableMapEvent<'_>>().map(TableMapEvent::into_owned);
+                self.watch.learn(event.data(), parse)?;
+                Ok(Step::Nothing)
+            }
+            WRITE_ROWS_EVENT_V1
+            | UPDATE_ROWS_EVENT_V1
+            | DELETE_ROWS_EVENT_V1
+            | WRITE_ROWS_EVENT
+            | UPDATE_ROWS_EVENT
+            | DELETE_ROWS_EVENT
+            | PARTIAL_UPDATE_ROWS_EVENT => self.rows(event),
+            XID_EVENT => self.end(),
+            GTID_EVENT => self.begin_mysql(event),
+            QUERY_EVENT => self.query(event),
+            HEARTBEAT_EVENT => Ok(Step::Idle),
+            PREVIOUS_GTIDS_EVENT => self.adopt_mysql(event),
+            XA_PREPARE_LOG_EVENT => self.discard("an XA transaction"),
+            // Inner events follow; this proves that the payload could be opened.
+            TRANSACTION_PAYLOAD_EVENT => event.read_data().map(|_| Step::Nothing).context("compressed transaction"),
+            FORMAT_DESCRIPTION_EVENT
+            | ROTATE_EVENT
+            | STOP_EVENT
+            | ROWS_QUERY_EVENT
+            | IGNORABLE_EVENT
+            | INTVAR_EVENT
+            | RAND_EVENT
+            | USER_VAR_EVENT
+            | TRANSACTION_CONTEXT_EVENT
+            | VIEW_CHANGE_EVENT => Ok(Step::Nothing),
+            ANONYMOUS_GTID_EVENT => bail!("a transaction without GTID; SET GLOBAL gtid_mode = ON"),
+            GTID_TAGGED_LOG_EVENT => bail!("a tagged GTID (MySQL 8.4) can't be tracked; don't use tags"),
+            INCIDENT_EVENT => bail!("the server reports an incident: changes may be missing from its binlog"),
+            other => bail!("event {other:?} may carry rows of a watched table"),
+        }
+    }
+
+    fn begin_mariadb(&mut self, event: &Event) -> anyhow::Result<Step> {
+        let from = event.header();
+        let header = EventHeader {
+            timestamp: from.timestamp(),
+            event_type: from.event_type_raw(),
+            server_id: from.server_id(),
+            event_length: from.event_size(),
+            next_event_position: from.log_pos(),
+            event_flags: from.flags_raw(),
+        };
+        let parsed = GtidEvent::parse(&mut Cursor::new(event.data()), &header);
+        let parsed = parsed.map_err(|e| anyhow::anyhow!("GTID event: {e:?}"))?;
+        let (domain, server, sequence) = (parsed.gtid.domain_id, parsed.gtid.server_id, parsed.gtid.sequence);
+        self.begin(Gtid::MariaDb { domain, server, sequence }, parsed.flags & STANDALONE == 0)
+    }
+
+    fn begin_mysql(&mut self, event: &Event) -> anyhow::Result<Step> {
+        let Some(EventData::GtidEvent(gtid)) = event.read_data()? else { bail!("GTID event can't be read") };
+        self.begin(Gtid::MySql { source: gtid.sid(), number: gtid.gno() }, false)
+    }
+
+    fn begin(&mut self, gtid: Gtid, begun: bool) -> anyhow::Result<Step> {
+        if let Some(open) = &self.open {
+            bail!("transaction {} has no end", open.gtid.render());
+        }
+        self.open = Some(Open { gtid, begun, changes: Vec::new(), marks: Vec::new() });
+        Ok(Step::Nothing)
+    }
+
+    fn adopt_mariadb(&mut self, event: &Event) -> anyhow::Result<Step> {
+        if std::mem::take(&mut self.adopt) {
+            let list = GtidListEvent::parse(&mut Cursor::new(event.data()));
+            self.position = GtidSet::MariaDb(list.map_err(|e| anyhow::anyhow!("GTID list: {e:?}"))?.gtid_list);
+        }
+        Ok(Step::Nothing)
+    }
+
+    fn adopt_mysql(&mut self, event: &Event) -> anyhow::Result<Step> {
+        if std::mem::take(&mut self.adopt) {
+            let set = PreviousGtidsEvent::parse(&mut Cursor::new(event.data()));
+            self.position = GtidSet::MySql(set.map_err(|e| anyhow::anyhow!("previous GTIDs: {e:?}"))?.gtid_set);
+        }
+        Ok(Step::Nothing)
+    }
+
+    fn query(&mut self, event: &Event) -> anyhow::Result<Step> {
+        let query: QueryEvent<'_> = event.read_event()?;
+        let text = query.query();
+        // What MariaDB sends instead of an event that it thinks we don't know.
+        if text.starts_with("# Dummy") {
+            return Ok(Step::Nothing);
+        }
+        let verb = verb(&text);
+        let begun = self.open.as_ref().is_some_and(|open| open.begun);
+        match verb.as_str() {
+            "BEGIN" | "XA START" | "XA BEGIN" => {
+                self.open.iter_mut().for_each(|open| open.begun = true);
+                Ok(Step::Nothing)
+            }
+            "COMMIT" | "XA COMMIT" => self.end(),
+            "ROLLBACK" => self.rolled_back(),
+            "ROLLBACK TO" => self.refuse("a rollback to a savepoint").map(|()| Step::Nothing),
+            "SAVEPOINT" | "RELEASE" | "XA END" | "XA PREPARE" => Ok(Step::Nothing),
+            "XA ROLLBACK" => self.rolled_back(),
+            "INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "LOAD" | "WITH" | "SET"
+                if self.watch.concerns(&query.schema(), &text) =>
+            {
+                bail!("{verb} came as a statement without its rows; SET GLOBAL binlog_format = 'ROW'")
+            }
+            "TRUNCATE" | "DROP" | "RENAME" | "ALTER" if self.watch.concerns(&query.schema(), &text) => {
+                tracing::warn!(statement = verb, schema = %query.schema(), "a watched schema is changed by DDL; rows that it removes are not in the binlog");
+                self.end_unless(begun)
+            }
+            _ => self.end_unless(begun),
+        }
+    }
+
+    fn end_unless(&mut self, begun: bool) -> anyhow::Result<Step> {
+        if begun { Ok(Step::Nothing) } else { self.end() }
+    }
+
+    fn rolled_back(&mut self) -> anyhow::Result<Step> {
+        // Written only if other engines' tables changed too; watched ones are InnoDB.
+        self.open.iter_mut().for_each(|open| {
+            open.changes.clear();
+            open.marks.clear();
+        });
+        self.end()
+    }
+
+    fn discard(&mut self, what: &str) -> anyhow::Result<Step> {
+        self.refuse(what)?;
+        self.end()
+    }
+
+    fn refuse(&self, what: &str) -> anyhow::Result<()> {
+        match &self.open {
+            Some(open) if !open.changes.is_empty() => {
+                bail!("transaction {}: {what} on watched tables can't be followed", open.gtid.render())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn rows(&mut self, event: &Event) -> anyhow::Result<Step> {
+        let Some(EventData::RowsEvent(rows)) = event.read_data()? else { bail!("rows event can't be read") };
+        if rows.rows_data().is_empty() {
+            return Ok(Step::Nothing);
+        }
+        let id = rows.table_id();
+        let plan =
+            self.watch.plan(id).ok_or_else(|| anyhow::anyhow!("rows of table id {id} came without a table map"))?;
+        let Some(plan) = plan else { return Ok(Step::Nothing) };
+        let Some(open) = &mut self.open else { bail!("rows of {} came outside a transaction", plan.table.name) };
+        let all = |bits: Option<bool>| bits.unwrap_or(true);
+        let before = rows.columns_before_image().map(|bits| bits.all());
+        let after = rows.columns_after_image().map(|bits| bits.all());
+        let partial = matches!(rows, RowsEventData::PartialUpdateRowsEvent(_));
+        if partial || !all(before) || !all(after) || rows.num_columns() != plan.columns.len() as u64 {
+            bail!("rows of {} are incomplete; SET GLOBAL binlog_row_image = 'FULL'", plan.table.name);
+        }
+        let op = match (before, after) {
+            (None, _) => Op::Insert,
+            (Some(_), None) => Op::Delete,
+            (Some(_), Some(_)) => Op::Update,
+        };
+        let mut data = rows.rows_data();
+        while !data.is_empty() {
+            let before = before.map(|_| plan.image(&mut data)).transpose()?;
+            let after = after.map(|_| plan.image(&mut data)).transpose()?;
+            let change = Change { table: Arc::clone(&plan.table), op, before, after };
+            open.marks.extend(plan.mark(&change));
+            open.changes.push(Arc::new(change));
+        }
+        if open.changes.len() > MOST_CHANGES {
+            bail!("transaction {} changes more than {MOST_CHANGES} watched rows", open.gtid.render());
+        }
+        Ok(Step::Nothing)
+    }
+
+    fn end(&mut self) -> anyhow::Result<Step> {
+        let Some(open) = self.open.take() else { bail!("a {:?} transaction without GTID ended", self.flavour) };
+        self.position.add(&open.gtid)?;
+        if open.changes.is_empty() {
+            return Ok(Step::Ended(None));
+        }
+        let transaction = Transaction { position: open.gtid.render().into(), changes: open.changes };
+        Ok(Step::Ended(Some(Item { transaction: Arc::new(transaction), marks: open.marks })))
+    }
+}
+
+/// mysql_async does not verify checksums. Events inside a compressed payload have none.
+fn verify(event: &Event) -> anyhow::Result<()> {
+    let crc = event.footer().get_checksum_alg() == Ok(Some(BinlogChecksumAlg::BINLOG_CHECKSUM_ALG_CRC32));
+    let carries = !matches!(event.header().event_type_raw(), 4 | 15 | 27 | 41);
+    if !crc || !carries || !event.footer().get_checksum_enabled() {
+        return Ok(());
+    }
+    let found = event.checksum().map(u32::from_le_bytes);
+    let made = event.calc_checksum(BinlogChecksumAlg::BINLOG_CHECKSUM_ALG_CRC32);
+    if found != Some(made) {
+        bail!("event of type {} has a wrong checksum", event.header().event_type_raw());
+    }
+    Ok(())
+}
+
+/// The statement's first words in capitals, comments skipped.
+fn verb(statement: &str) -> String {
+    let mut rest = statement.trim_start();
+    while let Some(comment) = rest.strip_prefix("/*").filter(|c| !c.starts_with('!')) {
+        rest = comment.split_once("*/").map_or("", |(_, after)| after).trim_start();
+    }
+    let mut words =
+        rest.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_ascii_uppercase);
+    let first = words.next().unwrap_or_default();
+    let second = words.next().unwrap_or_default();
+    match (first.as_str(), second.as_str()) {
+        ("XA", _) | ("ROLLBACK", "TO") => format!("{first} {second}"),
+        _ => first,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::verb;
+
+    #[test]
+    fn verbs_by_table() {
+        let cases = [
+            ("BEGIN", "BEGIN"),
+            ("  commit ", "COMMIT"),
+            ("/* app=1 */ update t set a=1", "UPDATE"),
+            ("ROLLBACK TO `s`", "ROLLBACK TO"),
+            ("ROLLBACK", "ROLLBACK"),
+            ("XA COMMIT 'x'", "XA COMMIT"),
+            ("INSERT`t`VALUES(1)", "INSERT"),
+            ("", ""),
+        ];
+        for (statement, want) in cases {
+            assert_eq!(verb(statement), want, "{statement}");
+        }
+    }
+}

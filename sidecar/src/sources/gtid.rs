@@ -1,0 +1,193 @@
+//! How far a change stream was read: a GTID set of either flavour. Parsing,
+//! adding and rendering are mysql_cdc's; its parsers panic on malformed text, so
+//! the shape is checked before.
+
+use mysql_async::{GnoInterval, Sid};
+use mysql_cdc::providers::mariadb::gtid::{gtid::Gtid as MariaGtid, gtid_list::GtidList};
+use mysql_cdc::providers::mysql::gtid::{gtid::Gtid as MysqlGtid, gtid_set, uuid::Uuid};
+
+/// Which server this is. They differ in GTIDs and in how a stream is resumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flavour {
+    MariaDb,
+    MySql,
+}
+
+/// One transaction's GTID.
+#[derive(Debug, Clone)]
+pub enum Gtid {
+    MariaDb { domain: u32, server: u32, sequence: u64 },
+    MySql { source: [u8; 16], number: u64 },
+}
+
+impl Gtid {
+    /// As rules, verdicts and people see it: `0-1-56` or `uuid:56`.
+    pub fn render(&self) -> String {
+        match self {
+            Gtid::MariaDb { domain, server, sequence } => format!("{domain}-{server}-{sequence}"),
+            Gtid::MySql { source, number } => format!("{}:{number}", Uuid::new(*source).uuid),
+        }
+    }
+}
+
+/// Everything that was read: of each MariaDB domain the last GTID, of each MySQL
+/// source its intervals.
+#[derive(Debug)]
+pub enum GtidSet {
+    MariaDb(GtidList),
+    MySql(gtid_set::GtidSet),
+}
+
+impl GtidSet {
+    /// Reads `0-1-56,1-1-3` or `uuid:1-56`, or nothing.
+    pub fn parse(flavour: Flavour, text: &str) -> anyhow::Result<Self> {
+        let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+        let shape = match flavour {
+            Flavour::MariaDb => is_maria_list,
+            Flavour::MySql => is_mysql_set,
+        };
+        if !text.is_empty() && !text.split(',').all(shape) {
+            anyhow::bail!(
+                "{text:?} is not a GTID position of {flavour:?}; delete the sidecar's checkpoint row to start anew"
+            );
+        }
+        let broken = |e| anyhow::anyhow!("GTID position {text:?}: {e:?}");
+        Ok(match flavour {
+            Flavour::MariaDb => GtidSet::MariaDb(GtidList::parse(&text).map_err(broken)?),
+            Flavour::MySql => GtidSet::MySql(gtid_set::GtidSet::parse(&text).map_err(broken)?),
+        })
+    }
+
+    pub fn add(&mut self, gtid: &Gtid) -> anyhow::Result<()> {
+        match (self, gtid) {
+            (GtidSet::MariaDb(list), Gtid::MariaDb { domain, server, sequence }) => {
+                list.add_gtid(MariaGtid::new(*domain, *server, *sequence));
+                Ok(())
+            }
+            (GtidSet::MySql(set), Gtid::MySql { source, number }) => set
+                .add_gtid(MysqlGtid::new(Uuid::new(*source), *number))
+                .map(|_| ())
+                .map_err(|e| anyhow::anyhow!("GTID {}: {e:?}", gtid.render())),
+            (_, other) => anyhow::bail!("GTID {} is of the other flavour", other.render()),
+        }
+    }
+
+    pub fn render(&self) -> String {
+        match self {
+            GtidSet::MariaDb(list) => list.to_string(),
+            GtidSet::MySql(set) => set.to_string(),
+        }
+    }
+
+    /// Whether a transaction's position (`0-1-56`, `uuid:56`) lies within.
+    pub fn contains(&self, position: &str) -> bool {
+        match self {
+            GtidSet::MariaDb(list) => maria_parts(position).is_some_and(|(domain, sequence)| {
+                list.gtids.iter().any(|g| g.domain_id == domain && g.sequence >= sequence)
+            }),
+            GtidSet::MySql(set) => mysql_parts(position).is_some_and(|(source, number)| {
+                let intervals = set.uuid_sets.get(source).map(|s| &s.intervals);
+                intervals.is_some_and(|all| all.iter().any(|i| i.start <= number && number <= i.end))
+            }),
+        }
+    }
+
+    /// For MySQL's `COM_BINLOG_DUMP_GTID`; empty for MariaDB.
+    pub fn sids(&self) -> Vec<Sid<'static>> {
+        let GtidSet::MySql(set) = self else { return Vec::new() };
+        let one = |s: &mysql_cdc::providers::mysql::gtid::uuid_set::UuidSet| {
+            // On the wire the end is exclusive.
+            s.intervals.iter().fold(Sid::new(s.source_id.data), |sid, i| {
+                sid.with_interval(GnoInterval::new(i.start, i.end.saturating_add(1)))
+            })
+        };
+        set.uuid_sets.values().map(one).collect()
+    }
+}
+
+fn maria_parts(text: &str) -> Option<(u32, u64)> {
+    let mut parts = text.split('-');
+    let (domain, server, sequence) = (parts.next()?, parts.next()?, parts.next()?);
+    server.parse::<u32>().ok()?;
+    let parsed = (domain.parse().ok()?, sequence.parse().ok()?);
+    parts.next().is_none().then_some(parsed)
+}
+
+fn mysql_parts(text: &str) -> Option<(&str, u64)> {
+    let (source, number) = text.split_once(':')?;
+    Some((source, number.parse().ok()?))
+}
+
+fn is_maria_list(text: &str) -> bool {
+    maria_parts(text).is_some()
+}
+
+/// `uuid:1-5:7`; MySQL 8.4's tagged GTIDs are refused.
+fn is_mysql_set(text: &str) -> bool {
+    let mut parts = text.split(':');
+    let uuid = parts.next().unwrap_or_default();
+    let plain = uuid.len() == 36 && uuid.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    let hex = uuid.bytes().filter(|b| *b != b'-').count() == 32;
+    let mut ranges = parts.peekable();
+    plain && hex && ranges.peek().is_some() && ranges.all(is_range)
+}
+
+fn is_range(text: &str) -> bool {
+    let mut ends = text.split('-');
+    let start = ends.next().and_then(|s| s.parse::<u64>().ok());
+    let end = ends.next().map_or(start, |e| e.parse().ok());
+    ends.next().is_none() && start.is_some_and(|s| s > 0) && end >= start
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UUID: &str = "24bc7850-2c16-11e6-a073-0242ac110001";
+
+    #[test]
+    fn sets_by_table() {
+        let cases = [
+            (Flavour::MariaDb, "", true),
+            (Flavour::MariaDb, "0-1-56", true),
+            (Flavour::MariaDb, "0-1-56,1-2-3", true),
+            (Flavour::MariaDb, "0-1", false),
+            (Flavour::MariaDb, "0-1-56-9", false),
+            (Flavour::MariaDb, "x", false),
+            (Flavour::MySql, "24bc7850-2c16-11e6-a073-0242ac110001:1-5:7", true),
+            (Flavour::MySql, "24bc7850-2c16-11e6-a073-0242ac110001", false),
+            (Flavour::MySql, "24bc7850-2c16-11e6-a073-0242ac110001:tag:1", false),
+            (Flavour::MySql, "24bc7850:1", false),
+            (Flavour::MySql, "0-1-56", false),
+        ];
+        for (flavour, text, good) in cases {
+            let parsed = GtidSet::parse(flavour, text);
+            assert_eq!(parsed.is_ok(), good, "{flavour:?} {text}");
+            if let Ok(set) = parsed {
+                assert_eq!(set.render(), text);
+            }
+        }
+    }
+
+    #[test]
+    fn adding_moves_one_domain_and_contains_knows_it() -> anyhow::Result<()> {
+        let mut set = GtidSet::parse(Flavour::MariaDb, "0-1-56,1-1-3")?;
+        set.add(&Gtid::MariaDb { domain: 0, server: 2, sequence: 57 })?;
+        assert_eq!(set.render(), "0-2-57,1-1-3");
+        assert!(set.contains("0-1-56") && set.contains("1-1-3") && !set.contains("0-1-58") && !set.contains("2-1-1"));
+        assert!(set.add(&Gtid::MySql { source: [0; 16], number: 1 }).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn mysql_intervals_join_and_go_to_the_wire_half_open() -> anyhow::Result<()> {
+        let mut set = GtidSet::parse(Flavour::MySql, &format!("{UUID}:1-5:7"))?;
+        let source = Uuid::parse(UUID.to_owned()).map_err(|e| anyhow::anyhow!("{e:?}"))?.data;
+        set.add(&Gtid::MySql { source, number: 6 })?;
+        assert_eq!(set.render(), format!("{UUID}:1-7"));
+        assert!(set.contains(&format!("{UUID}:6")) && !set.contains(&format!("{UUID}:8")));
+        let sids = set.sids();
+        assert_eq!((sids[0].intervals()[0].start(), sids[0].intervals()[0].end()), (1, 8));
+        Ok(())
+    }
+}

@@ -1,0 +1,67 @@
+//! Where changes and events come from. Every source hands over batches in its own
+//! order, with the position that they reach.
+
+pub mod binlog;
+pub mod group;
+pub mod gtid;
+pub mod kafka;
+pub mod offsets;
+pub mod preflight;
+pub mod rows;
+pub mod watch;
+
+use crate::change::{Event, Transaction};
+use offsets::Offsets;
+use std::sync::Arc;
+
+/// Where to begin if there is no checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// What is committed from now on.
+    #[default]
+    Now,
+    /// Everything that the server still has.
+    Oldest,
+}
+
+/// A core's fence token, as its row's after-image says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    pub instance: String,
+    pub token: u64,
+    pub updated_us: i64,
+}
+
+/// Rows that are for the sidecar itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mark {
+    Token(Token),
+    /// Our own checkpoint came back: what `lag` is measured by.
+    Heartbeat {
+        updated_us: i64,
+    },
+}
+
+/// One transaction with watched rows.
+#[derive(Debug)]
+pub struct Item {
+    pub transaction: Arc<Transaction>,
+    pub marks: Vec<Mark>,
+}
+
+#[derive(Debug, Default)]
+pub struct BinlogBatch {
+    pub items: Vec<Item>,
+    /// The whole GTID position after the batch; transactions without watched rows
+    /// move it too.
+    pub position: String,
+    pub changes: usize,
+}
+
+#[derive(Debug)]
+pub struct KafkaBatch {
+    pub events: Vec<Arc<Event>>,
+    /// Next offset of every partition after the batch.
+    pub offsets: Arc<Offsets>,
+}

@@ -1,0 +1,187 @@
+//! Is this server's binlog complete, readable and durable? Asked at the start and
+//! every two seconds after it: somebody may change a variable while we read.
+
+use super::Start;
+use super::gtid::{Flavour, GtidSet};
+use crate::blind::{Blind, Cause};
+use anyhow::Context;
+use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, prelude::Queryable};
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How often the variables are read again.
+const AGAIN: Duration = Duration::from_secs(2);
+/// A server that does not answer within this is unreachable.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The server sends a heartbeat when it has nothing else, in nanoseconds.
+const HEARTBEAT_NS: u64 = 1_000_000_000;
+
+/// A variable, its required value, and whether only a restart changes it.
+struct Required(&'static str, &'static str, bool);
+
+const BOTH: [Required; 6] = [
+    Required("log_bin", "ON", true),
+    Required("binlog_format", "ROW", false),
+    Required("binlog_row_image", "FULL", false),
+    Required("binlog_row_metadata", "FULL", false),
+    Required("sync_binlog", "1", false),
+    Required("innodb_flush_log_at_trx_commit", "1", false),
+];
+const MARIADB: [Required; 2] =
+    [Required("log_bin_compress", "OFF", false), Required("binlog_annotate_row_events", "ON", false)];
+const MYSQL: [Required; 2] = [Required("binlog_rows_query_log_events", "ON", false), Required("gtid_mode", "ON", true)];
+
+/// Every wrong variable, with what to set. Empty if the server is fit.
+pub fn wrong(flavour: Flavour, variables: &HashMap<String, String>) -> Vec<String> {
+    let own = match flavour {
+        Flavour::MariaDb => &MARIADB,
+        Flavour::MySql => &MYSQL,
+    };
+    BOTH.iter().chain(own).filter_map(|required| complaint(required, variables)).collect()
+}
+
+fn complaint(Required(name, want, restart): &Required, variables: &HashMap<String, String>) -> Option<String> {
+    let have = variables.get(*name).map_or("missing", String::as_str);
+    let same = have.eq_ignore_ascii_case(want) || (*want == "ON" && have == "1") || (*want == "OFF" && have == "0");
+    // A server without binlog_format knows rows only.
+    if same || (*name == "binlog_format" && have == "missing") {
+        return None;
+    }
+    let quoted = if want.parse::<u32>().is_ok() { (*want).to_owned() } else { format!("'{want}'") };
+    Some(if *restart {
+        format!("{name} is {have}: set {name} = {want} in the server's configuration and restart it")
+    } else {
+        format!("{name} is {have}: SET GLOBAL {name} = {quoted}")
+    })
+}
+
+/// Watches the server for ever; `fit` holds its flavour while everything is right.
+pub async fn watch(url: String, blind: Blind, fit: watch::Sender<Option<Flavour>>) {
+    let mut conn = None;
+    loop {
+        match tokio::time::timeout(PATIENCE, inspect(&url, &mut conn)).await {
+            Ok(Ok((flavour, complaints))) => {
+                blind.clear(Cause::Mysql);
+                if complaints.is_empty() {
+                    blind.clear(Cause::Preflight);
+                    fit.send_replace(Some(flavour));
+                } else {
+                    blind.set(Cause::Preflight, complaints.join(", "));
+                    fit.send_replace(None);
+                }
+            }
+            Ok(Err(error)) => unreachable_server(&blind, &mut conn, &format!("{error:#}")),
+            Err(_) => unreachable_server(&blind, &mut conn, "no answer within 2 s"),
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+fn unreachable_server(blind: &Blind, conn: &mut Option<Conn>, why: &str) {
+    *conn = None;
+    blind.set(Cause::Mysql, format!("unreachable, still trying: {why}"));
+}
+
+async fn inspect(url: &str, kept: &mut Option<Conn>) -> anyhow::Result<(Flavour, Vec<String>)> {
+    // Taken out while in use: a cancelled query leaves no half-read connection behind.
+    let mut conn = match kept.take() {
+        Some(conn) => conn,
+        None => sluice_contract::sql::connect(url).await?,
+    };
+    let flavour = flavour(&mut conn).await?;
+    let variables: Vec<(String, String)> = conn
+        .query(
+            "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('log_bin','binlog_format','binlog_row_image',\
+             'binlog_row_metadata','sync_binlog','innodb_flush_log_at_trx_commit','log_bin_compress',\
+             'binlog_annotate_row_events','binlog_rows_query_log_events','gtid_mode')",
+        )
+        .await?;
+    *kept = Some(conn);
+    Ok((flavour, wrong(flavour, &variables.into_iter().collect())))
+}
+
+async fn flavour(conn: &mut Conn) -> anyhow::Result<Flavour> {
+    let version: Option<String> = conn.query_first("SELECT VERSION()").await?;
+    let is_mariadb = version.unwrap_or_default().to_lowercase().contains("mariadb");
+    Ok(if is_mariadb { Flavour::MariaDb } else { Flavour::MySql })
+}
+
+/// Where the server is now: what is committed later comes after it.
+pub async fn position(conn: &mut Conn, flavour: Flavour) -> anyhow::Result<String> {
+    let sql = match flavour {
+        Flavour::MariaDb => "SELECT @@GLOBAL.gtid_binlog_pos",
+        Flavour::MySql => "SELECT @@GLOBAL.gtid_executed",
+    };
+    let text: Option<String> = conn.query_first(sql).await?;
+    Ok(GtidSet::parse(flavour, &text.unwrap_or_default())?.render())
+}
+
+/// Asks for everything after `position`, or with `Start::Oldest` for everything
+/// that the server still has.
+pub async fn open(
+    url: &str,
+    server_id: u32,
+    flavour: Flavour,
+    position: &GtidSet,
+    start: Start,
+) -> anyhow::Result<BinlogStream> {
+    let mut conn = sluice_contract::sql::connect(url).await?;
+    conn.query_drop(format!("SET @master_heartbeat_period={HEARTBEAT_NS}, @source_heartbeat_period={HEARTBEAT_NS}"))
+        .await?;
+    if flavour == Flavour::MariaDb {
+        conn.query_drop("SET @mariadb_slave_capability=4").await?;
+    }
+    let request = BinlogStreamRequest::new(server_id).with_pos(4);
+    if start == Start::Oldest {
+        let first: Option<mysql_async::Row> = conn.query_first("SHOW BINARY LOGS").await?;
+        let file: Option<Vec<u8>> = first.and_then(|row| row.get(0));
+        let file = file.context("the server has no binlog file")?;
+        return Ok(conn.get_binlog_stream(request.with_filename(&file)).await?);
+    }
+    if flavour == Flavour::MySql {
+        return Ok(conn.get_binlog_stream(request.with_gtid().with_gtid_set(position.sids())).await?);
+    }
+    // A rendered GTID list holds digits, commas and hyphens only.
+    conn.query_drop(format!("SET @slave_connect_state='{}'", position.render())).await?;
+    conn.query_drop("SET @slave_gtid_strict_mode=1").await?;
+    Ok(conn.get_binlog_stream(request).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(pairs: &[(&str, &str)]) -> HashMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    const FIT: [(&str, &str); 8] = [
+        ("log_bin", "ON"),
+        ("binlog_format", "ROW"),
+        ("binlog_row_image", "FULL"),
+        ("binlog_row_metadata", "FULL"),
+        ("sync_binlog", "1"),
+        ("innodb_flush_log_at_trx_commit", "1"),
+        ("log_bin_compress", "OFF"),
+        ("binlog_annotate_row_events", "ON"),
+    ];
+
+    #[test]
+    fn each_wrong_variable_is_named_with_its_cure() {
+        assert_eq!(wrong(Flavour::MariaDb, &variables(&FIT)), Vec::<String>::new());
+        for (name, bad) in
+            [("sync_binlog", "0"), ("binlog_format", "MIXED"), ("log_bin", "OFF"), ("log_bin_compress", "ON")]
+        {
+            let mut all = variables(&FIT);
+            all.insert(name.to_owned(), bad.to_owned());
+            let complaints = wrong(Flavour::MariaDb, &all);
+            assert!(
+                complaints.len() == 1 && complaints[0].contains(name) && complaints[0].to_lowercase().contains("set"),
+                "{complaints:?}"
+            );
+        }
+        let mysql = wrong(Flavour::MySql, &variables(&FIT));
+        assert_eq!(mysql.len(), 2, "{mysql:?}");
+    }
+}

@@ -1,0 +1,147 @@
+//! Which tables are watched, and what the table map says about them now.
+
+use super::rows::{self, Column};
+use super::{Mark, Token};
+use crate::change::{Change, Image, Table, Value};
+use ahash::AHashMap;
+use mysql_async::binlog::events::TableMapEvent;
+use sluice_contract::schema::Schemas;
+use std::sync::Arc;
+
+/// Table ids remembered; each DDL makes a new one, so the memory is bounded by
+/// forgetting all of them, which costs one parse each.
+const MOST_TABLE_IDS: usize = 4096;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Own {
+    Nothing,
+    FenceToken { instance: usize, token: usize, updated_us: usize },
+    Checkpoint { updated_us: usize },
+}
+
+/// A watched table: how its rows are read.
+#[derive(Debug)]
+pub struct Plan {
+    pub table: Arc<Table>,
+    pub columns: Vec<Column>,
+    own: Own,
+}
+
+struct Known {
+    body: Vec<u8>,
+    plan: Option<Arc<Plan>>,
+}
+
+/// The watched tables of one stream.
+pub struct Watch {
+    names: AHashMap<(String, String), &'static str>,
+    schemas: Vec<String>,
+    known: AHashMap<u64, Known>,
+}
+
+impl Watch {
+    pub fn new(schemas: &Schemas) -> Self {
+        let tables = [
+            (&schemas.orders, "orders"),
+            (&schemas.orders, "attempt"),
+            (&schemas.orders, "outbox"),
+            (&schemas.balance, "balance"),
+            (&schemas.ledger, "entry"),
+            (&schemas.guard, "fence_token"),
+            (&schemas.guard, "checkpoint"),
+            (&schemas.guard, "breaker"),
+        ];
+        let names = tables.map(|(schema, table)| ((schema.clone(), table.to_owned()), table));
+        Watch {
+            names: names.into_iter().collect(),
+            schemas: schemas.each().map(|(_, name)| name.to_ascii_lowercase()).to_vec(),
+            known: AHashMap::new(),
+        }
+    }
+
+    /// Whether a statement of this default schema may touch a watched schema.
+    pub fn concerns(&self, schema: &str, statement: &str) -> bool {
+        let (schema, statement) = (schema.to_ascii_lowercase(), statement.to_ascii_lowercase());
+        self.schemas.iter().any(|s| *s == schema || statement.contains(s.as_str()))
+    }
+
+    /// Learns a table map. `body` is the event's; an unchanged one is not parsed again.
+    pub fn learn(
+        &mut self,
+        body: &[u8],
+        parse: impl FnOnce() -> std::io::Result<TableMapEvent<'static>>,
+    ) -> anyhow::Result<()> {
+        let id = body.get(..6).map(|id| id.iter().rev().fold(0, |n, byte| n << 8 | u64::from(*byte)));
+        let id = id.ok_or_else(|| anyhow::anyhow!("a table map is cut short"))?;
+        if self.known.get(&id).is_some_and(|known| known.body == body) {
+            return Ok(());
+        }
+        if self.known.len() >= MOST_TABLE_IDS {
+            self.known.clear();
+        }
+        let map = parse()?;
+        let key = (map.database_name().into_owned(), map.table_name().into_owned());
+        let plan = match self.names.get(&key) {
+            Some(name) => {
+                let plan = plan(name, &map).map_err(|e| e.context(format!("table {}.{}", key.0, key.1)))?;
+                Some(Arc::new(plan))
+            }
+            None => None,
+        };
+        self.known.insert(id, Known { body: body.to_vec(), plan });
+        Ok(())
+    }
+
+    /// How rows of this table id are read: `Some(None)` if nobody watches it, `None`
+    /// if no table map came before.
+    pub fn plan(&self, table_id: u64) -> Option<Option<Arc<Plan>>> {
+        self.known.get(&table_id).map(|known| known.plan.clone())
+    }
+}
+
+fn plan(name: &str, map: &TableMapEvent<'_>) -> anyhow::Result<Plan> {
+    let (names, columns) = rows::columns(map)?;
+    let table = Table { name: name.to_owned(), columns: names };
+    let at = |column: &str| {
+        table.column(column).ok_or_else(|| anyhow::anyhow!("column {column} is missing; run the migrations"))
+    };
+    let own = match name {
+        "fence_token" => {
+            Own::FenceToken { instance: at("instance")?, token: at("token")?, updated_us: at("updated_us")? }
+        }
+        "checkpoint" => Own::Checkpoint { updated_us: at("updated_us")? },
+        _ => Own::Nothing,
+    };
+    Ok(Plan { table: Arc::new(table), columns, own })
+}
+
+impl Plan {
+    pub fn image(&self, data: &mut &[u8]) -> anyhow::Result<Image> {
+        rows::image(&self.columns, data)
+            .ok_or_else(|| anyhow::anyhow!("a row of table {} does not fit its table map", self.table.name))
+    }
+
+    /// What this change tells the sidecar itself.
+    pub fn mark(&self, change: &Change) -> Option<Mark> {
+        if self.own == Own::Nothing {
+            return None;
+        }
+        let after = change.after.as_ref()?;
+        let int = |at: usize| match after.get(at) {
+            Some(Value::Int(number)) => Some(*number),
+            _ => None,
+        };
+        match self.own {
+            Own::Nothing => None,
+            Own::Checkpoint { updated_us } => Some(Mark::Heartbeat { updated_us: int(updated_us)? }),
+            Own::FenceToken { instance, token, updated_us } => {
+                let Some(Value::Text(instance)) = after.get(instance) else { return None };
+                Some(Mark::Token(Token {
+                    instance: instance.to_string(),
+                    token: u64::try_from(int(token)?).ok()?,
+                    updated_us: int(updated_us)?,
+                }))
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What rules found, as it is stored: every text fits its column.
+
+pub mod repo;
+
+use crate::rules::{Finding, Outcome};
+use sluice_contract::breaker::BreakerKey;
+use std::collections::HashSet;
+
+/// Widths of `guard.verdict`.
+const RULE: usize = 64;
+const POSITION: usize = 190;
+const ITEM: usize = 190;
+const ACCOUNT: usize = 64;
+const BREAKER: usize = 64;
+const MESSAGE: usize = 500;
+/// Width of `guard.breaker.scope_key`.
+const SCOPE_KEY: usize = 32;
+
+/// A row of `guard.verdict`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    pub verdict_id: String,
+    pub rule: String,
+    pub rule_hash: String,
+    pub mode: &'static str,
+    pub outcome: &'static str,
+    pub position: String,
+    pub item: String,
+    pub account_id: String,
+    pub message: String,
+    pub breaker: Option<BreakerKey>,
+    /// The breaker is to be opened, not only named.
+    pub trips: bool,
+}
+
+/// Findings as verdicts, each once. Drafts are not recorded.
+pub fn verdicts(findings: &[Finding]) -> Vec<Verdict> {
+    let mut seen = HashSet::new();
+    findings.iter().filter_map(verdict).filter(|v| seen.insert(v.verdict_id.clone())).collect()
+}
+
+fn verdict(finding: &Finding) -> Option<Verdict> {
+    let mode = finding.rule.mode.as_str();
+    if mode == "draft" {
+        return None;
+    }
+    let (outcome, violated) = match finding.outcome {
+        Outcome::Violation => ("violation", true),
+        Outcome::Undetermined => ("undetermined", false),
+    };
+    let breaker = finding.breaker.clone();
+    let fits = breaker.as_ref().is_some_and(|b| b.key.is_ascii() && b.key.len() <= SCOPE_KEY);
+    if let Some(breaker) = breaker.as_ref().filter(|_| !fits) {
+        // No order can carry such a key, so there is nothing to stop under it.
+        tracing::error!(rule = %finding.rule.id, %breaker, "the breaker's key is longer than any account's; the verdict is recorded without it");
+    }
+    Some(Verdict {
+        verdict_id: ascii(&finding.verdict_id, 32),
+        rule: ascii(&finding.rule.id, RULE),
+        rule_hash: ascii(&finding.rule_hash, 16),
+        mode,
+        outcome,
+        position: ascii(&finding.position, POSITION),
+        item: cut(&finding.item, ITEM),
+        account_id: cut(&finding.account, ACCOUNT),
+        message: cut(&finding.message, MESSAGE),
+        trips: violated && mode == "trip" && fits,
+        breaker: breaker.filter(|_| fits),
+    })
+}
+
+impl Verdict {
+    /// The breaker's name as it is stored.
+    pub fn breaker_text(&self) -> Option<String> {
+        self.breaker.as_ref().map(|b| cut(&b.to_string(), BREAKER))
+    }
+
+    /// Said once, when the verdict is new.
+    pub fn log(&self) {
+        let breaker = self.breaker_text().unwrap_or_default();
+        tracing::warn!(
+            rule = self.rule,
+            mode = self.mode,
+            outcome = self.outcome,
+            account = self.account_id,
+            position = self.position,
+            item = self.item,
+            message = self.message,
+            breaker,
+            trips = self.trips,
+            verdict = self.verdict_id,
+            "verdict"
+        );
+    }
+}
+
+/// At most `most` characters, never through the middle of one.
+pub fn cut(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
+}
+
+/// For ASCII columns: anything else becomes a question mark.
+fn ascii(text: &str, most: usize) -> String {
+    text.chars().take(most).map(|c| if c.is_ascii() { c } else { '?' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ascii, cut};
+
+    #[test]
+    fn texts_fit_and_stay_text() {
+        assert_eq!(cut("退票退票", 3), "退票退");
+        assert_eq!(ascii("rule-退", 6), "rule-?");
+        assert_eq!((cut("ab", 5).as_str(), ascii("abc", 2).as_str()), ("ab", "ab"));
+    }
+}

@@ -1,0 +1,93 @@
+//! What a commit writes, once, and what a deposed sidecar can't write.
+
+#![allow(clippy::unwrap_used)] // A test may panic.
+
+mod server;
+
+use mysql_async::prelude::Queryable;
+use server::Server;
+use sluice_contract::schema::Schemas;
+use sluice_contract::telemetry::Readiness;
+use sluice_sidecar::blind::Blind;
+use sluice_sidecar::fence::Fence;
+use sluice_sidecar::metrics::metrics;
+use sluice_sidecar::pipeline::commit::{Committer, End, LEASE_US};
+use sluice_sidecar::pipeline::repo::{Checkpoint, acquire, read_checkpoint};
+use sluice_sidecar::status::Status;
+use sluice_sidecar::verdicts::Verdict;
+use std::time::Duration;
+
+fn verdict(id: u32, mode: &'static str, outcome: &'static str, account: &str) -> Verdict {
+    Verdict {
+        verdict_id: format!("{id:032x}"),
+        rule: "balance-adds-up".to_owned(),
+        rule_hash: "0".repeat(16),
+        mode,
+        outcome,
+        position: "0-1-7".to_owned(),
+        item: "退票".to_owned(),
+        account_id: account.to_owned(),
+        message: "it's wrong; DROP TABLE".to_owned(),
+        breaker: format!("cash_out/account/{account}").parse().ok(),
+        trips: mode == "trip" && outcome == "violation",
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn once_and_only_by_the_holder() {
+    let server = Server::start("commit", &[]).await;
+    let schemas = Schemas::under("t").unwrap();
+    server.migrate(&schemas).await;
+    let mut conn = server.conn().await;
+    let epoch = acquire(&mut conn, &schemas, "one", 1_000, LEASE_US).await.unwrap().unwrap();
+    let held = acquire(&mut conn, &schemas, "two", 1_000 + LEASE_US - 1, LEASE_US).await.unwrap().unwrap_err();
+    assert_eq!((held.owner.as_str(), held.epoch), ("one", epoch));
+    let blind = Blind::new(Readiness::default(), prometheus::IntGauge::new("c", "c").unwrap());
+    let place = |source: &str, position: &str| Checkpoint {
+        source: source.to_owned(),
+        position: position.to_owned(),
+        replay_from: "0-1-5".to_owned(),
+    };
+    let mut committer = Committer {
+        pool: sluice_contract::sql::pool(&server.url(), 2).unwrap(),
+        schemas: schemas.clone(),
+        owner: "one".to_owned(),
+        epoch,
+        checkpoint: Duration::from_millis(500),
+        fence: Fence::new(blind.clone()),
+        blind,
+        status: Status::default(),
+        metrics: metrics().unwrap(),
+        cancel: Default::default(),
+        binlog: place("binlog", "0-1-7"),
+        kafka: Some(place("kafka", "a=1")),
+        rules_hash: "1".repeat(16),
+    };
+    let found = [
+        verdict(1, "trip", "violation", "a"),
+        verdict(2, "trip", "violation", "a"),
+        verdict(3, "trip", "undetermined", "b"),
+        verdict(4, "alert", "violation", "c"),
+    ];
+    for _ in 0..2 {
+        committer.commit(&found).await.unwrap();
+    }
+    committer.commit(&[verdict(5, "trip", "violation", "a")]).await.unwrap();
+    let count = async |sql: &str| -> i64 { server.conn().await.query_first(sql).await.unwrap().unwrap() };
+    assert_eq!(count("SELECT COUNT(*) FROM t_guard.verdict").await, 5);
+    assert_eq!(
+        count("SELECT COUNT(*) FROM t_guard.breaker WHERE state='open' AND scope_key='a' AND version=1").await,
+        1
+    );
+    assert_eq!(count("SELECT COUNT(*) FROM t_guard.breaker").await, 1);
+    assert_eq!(count("SELECT COUNT(*) FROM t_guard.breaker_move").await, 1);
+    let stored = read_checkpoint(&mut conn, &schemas, "binlog").await.unwrap();
+    assert_eq!(stored, Some(place("binlog", "0-1-7")));
+
+    // Another takes over: the old holder writes nothing any more.
+    acquire(&mut conn, &schemas, "two", i64::MAX / 2, LEASE_US).await.unwrap().unwrap();
+    let late = committer.commit(&[verdict(6, "trip", "violation", "z")]).await;
+    assert!(matches!(late, Err(End::Deposed)));
+    assert_eq!(count("SELECT COUNT(*) FROM t_guard.verdict").await, 5);
+    assert_eq!(count("SELECT COUNT(*) FROM t_guard.breaker").await, 1);
+}

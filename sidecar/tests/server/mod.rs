@@ -1,0 +1,109 @@
+//! A private MariaDB in a temporary folder, on a free loopback port; gone with the test.
+#![allow(dead_code)] // Each test file uses its part.
+#![allow(clippy::unwrap_used)] // A test may panic.
+use mysql_async::{Conn, prelude::Queryable};
+use sluice_contract::schema::Schemas;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+pub struct Server {
+    dir: PathBuf,
+    port: u16,
+    child: Child,
+}
+
+impl Server {
+    pub async fn start(name: &str, extra: &[&str]) -> Server {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let dir = std::env::temp_dir().join(format!("sluice-sidecar-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).unwrap();
+        let data = format!("--datadir={}", dir.join("data").display());
+        let installed = Command::new("mariadb-install-db")
+            .args(["--no-defaults", "--auth-root-authentication-method=normal", "--user=root", &data])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(installed.success(), "mariadb-install-db failed");
+        let child = spawn(&dir, port, extra);
+        let server = Server { dir, port, child };
+        let mut conn = server.conn().await;
+        for host in ["localhost", &hostname(&mut conn).await] {
+            conn.query_drop(format!("DROP USER IF EXISTS ''@'{host}'")).await.unwrap();
+        }
+        server
+    }
+
+    pub fn url(&self) -> String {
+        format!("mysql://root@127.0.0.1:{}", self.port)
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Kills the server and starts it again over the same data.
+    pub async fn restart(&mut self, extra: &[&str]) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.child = spawn(&self.dir, self.port, extra);
+        self.conn().await;
+    }
+
+    /// A connection, waiting for the server if it is still starting.
+    pub async fn conn(&self) -> Conn {
+        for _ in 0..300 {
+            if let Ok(conn) = sluice_contract::sql::connect(&self.url()).await {
+                return conn;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("MariaDB did not start; see {}/log", self.dir.display());
+    }
+
+    /// Creates the four schemas and runs the migrations.
+    pub async fn migrate(&self, schemas: &Schemas) {
+        let mut conn = self.conn().await;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
+        for (folder, schema) in schemas.each() {
+            conn.query_drop(format!("CREATE DATABASE {schema}")).await.unwrap();
+            conn.query_drop(format!("USE {schema}")).await.unwrap();
+            let mut files: Vec<_> = std::fs::read_dir(root.join(folder)).unwrap().map(|f| f.unwrap().path()).collect();
+            files.sort();
+            for file in files {
+                conn.query_drop(std::fs::read_to_string(file).unwrap().trim().trim_end_matches(';')).await.unwrap();
+            }
+        }
+    }
+}
+
+async fn hostname(conn: &mut Conn) -> String {
+    conn.query_first("SELECT @@hostname").await.unwrap().unwrap_or_default()
+}
+
+fn spawn(dir: &Path, port: u16, extra: &[&str]) -> Child {
+    let log = std::fs::File::create(dir.join("log")).unwrap();
+    Command::new("mariadbd")
+        .arg("--no-defaults")
+        .arg(format!("--datadir={}", dir.join("data").display()))
+        .arg(format!("--socket={}", dir.join("s").display()))
+        .arg(format!("--port={port}"))
+        .args(["--bind-address=127.0.0.1", "--user=root", "--server-id=1", "--log-bin=bin", "--binlog-format=ROW"])
+        .args(["--binlog-row-image=FULL", "--binlog-row-metadata=FULL", "--sync-binlog=1"])
+        .args(["--innodb-flush-log-at-trx-commit=1", "--binlog-annotate-row-events=ON", "--max-allowed-packet=64M"])
+        .args(extra)
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap()
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
