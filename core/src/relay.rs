@@ -71,6 +71,9 @@ impl Relay {
     async fn round(&mut self) -> anyhow::Result<usize> {
         let mut conn = self.pool.get_conn().await?;
         if !self.hold_lease(&mut conn).await? {
+            // The holder tells the backlog; an old number here would look stuck.
+            METRICS.outbox_rows.set(0);
+            METRICS.outbox_oldest.set(0);
             return Ok(0);
         }
         let page = repo::outbox_page(&mut conn, PAGE).await?;

@@ -37,6 +37,7 @@ pub fn options() -> Options {
 }
 
 /// Channels on a bad day; the seed is printed by the simulators and here.
+#[allow(clippy::print_stdout)]
 pub fn bad_day(seed: u64) -> SimConfig {
     println!("simulators' seed: {seed} (set SLUICE_SEED to play it again)");
     let netsunion = Rates {

@@ -144,6 +144,7 @@ pub async fn read_binlog(url: &str, schemas: &Schemas) -> anyhow::Result<(u64, u
     while let Some(event) = stream.next().await {
         let event = event?;
         match event.read_data()? {
+            // The name may carry the event's checksum behind it.
             Some(EventData::RotateEvent(rotate)) => file = rotate.name().into_owned(),
             Some(EventData::RowsEvent(data)) => {
                 let table = stream.get_tme(data.table_id()).context("no table map")?;
@@ -156,7 +157,7 @@ pub async fn read_binlog(url: &str, schemas: &Schemas) -> anyhow::Result<(u64, u
             }
             _ => {}
         }
-        if file == end_file && u64::from(event.header().log_pos()) >= end_position {
+        if file.starts_with(&end_file) && u64::from(event.header().log_pos()) >= end_position {
             break;
         }
     }

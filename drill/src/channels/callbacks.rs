@@ -1,7 +1,6 @@
 //! Delivery of callbacks: signed, repeated until a 2xx, with a bound on how many
 //! are under way. Waiting for the next try takes up no slot. It goes over the load
-//! generator's client: reqwest took some 70 µs of CPU per callback when measured,
-//! on the cores that the core under test needs.
+//! generator's own client, to leave the cores to the program under test.
 
 use super::kind::Kind;
 use super::simulator::Secrets;

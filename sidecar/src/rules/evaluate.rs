@@ -4,8 +4,9 @@
 use super::header::{Mode, RowOp, Side, Trigger, Where};
 use super::holds::Holds;
 use super::load::{RuleSet, Watch};
-use super::log::Log;
-use super::pairs::{self, Pairs, Terms, Thing, Watermarks, place};
+use super::log::{Log, NOT_YET};
+use super::marks::{Marks, judged_from, margin};
+use super::pairs::{self, Clock, Pairs, Terms, Thing, Watermarks, place};
 use super::recent::Recent;
 use super::run::Run;
 use super::tables;
@@ -36,13 +37,15 @@ pub struct Evaluator {
     set: Arc<RuleSet>,
     memories: Vec<Memory>,
     watermarks: Watermarks,
+    /// The first watermark of each source, and where its inputs came.
+    first: Watermarks,
+    marks: [Marks; 2],
+    margin_us: i64,
     holds: Holds,
     scope: Scope<'static>,
     transactions: Recent,
     events: Recent,
     errors: Vec<RuleError>,
-    /// Inputs so far.
-    seq: u64,
     /// Whether drafts are evaluated too: in cases only.
     drafts: bool,
 }
@@ -60,15 +63,17 @@ impl Evaluator {
     fn build(set: Arc<RuleSet>, drafts: bool) -> Self {
         let memories = set.rules.iter().map(|r| Memory::of(&r.header.trigger, r.header.mode, None)).collect();
         Evaluator {
+            margin_us: margin(&set.rules),
             set,
             memories,
             watermarks: [None; 2],
+            first: [None; 2],
+            marks: Default::default(),
             holds: Holds::default(),
             scope: Scope::new(),
             transactions: Recent::new(RECENT_TRANSACTIONS),
             events: Recent::new(RECENT_EVENTS),
             errors: Vec::new(),
-            seq: 0,
             drafts,
         }
     }
@@ -77,6 +82,7 @@ impl Evaluator {
     /// it remembers.
     pub fn swap(&mut self, set: Arc<RuleSet>) {
         let old = std::mem::replace(&mut self.set, set);
+        self.margin_us = margin(&self.set.rules);
         let mut memories: Vec<Memory> = std::mem::take(&mut self.memories);
         let now_us = self.watermarks.iter().flatten().max().copied();
         for rule in &self.set.rules {
@@ -101,7 +107,6 @@ impl Evaluator {
 
     /// Evaluates one input; findings are appended in the order of changes and rules.
     pub fn evaluate(&mut self, input: &Input, out: &mut Vec<Finding>) {
-        self.seq += 1;
         match input {
             Input::Transaction(transaction) => self.transaction(transaction, out),
             Input::Event(event) => self.event(event, out),
@@ -111,11 +116,12 @@ impl Evaluator {
 
     fn transaction(&mut self, transaction: &Arc<Transaction>, out: &mut Vec<Finding>) {
         let set = Arc::clone(&self.set);
+        self.marks[place(Source::Binlog)].input(&transaction.position);
         // A redelivered transaction gives the same verdicts again, which are known
         // by their ids; but nothing in it is new to a window or a pair.
         let is_new = self.transactions.is_new(&transaction.position);
         let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out);
-        let mut state = Remembering { memories: &mut self.memories, holds: &mut self.holds, watermarks: &self.watermarks, seq: self.seq };
+        let mut state = Remembering { memories: &mut self.memories, holds: &mut self.holds, watermarks: &self.watermarks };
         let mut touched = 0u32;
         let mut last: Option<(&Arc<Table>, Option<usize>)> = None;
         for change in &transaction.changes {
@@ -143,6 +149,7 @@ impl Evaluator {
 
     fn event(&mut self, event: &Arc<Event>, out: &mut Vec<Finding>) {
         let body = &event.body;
+        self.marks[place(Source::Kafka)].input(&event.position);
         // Under one id, only the same words are the same event.
         let print = (&body.id, &body.kind, &body.account_id, &body.biz_no, body.amount, &body.currency);
         if !self.events.is_new(&print) {
@@ -150,7 +157,7 @@ impl Evaluator {
         }
         let set = Arc::clone(&self.set);
         let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out);
-        let mut state = Remembering { memories: &mut self.memories, holds: &mut self.holds, watermarks: &self.watermarks, seq: self.seq };
+        let mut state = Remembering { memories: &mut self.memories, holds: &mut self.holds, watermarks: &self.watermarks };
         for (_, watch) in set.plan.by_event.iter().filter(|(kind, _)| *kind == body.kind) {
             if self.drafts || !is_draft(&set, watch.rule()) {
                 state.event(&mut run, *watch, event);
@@ -162,15 +169,22 @@ impl Evaluator {
         let newest = &mut self.watermarks[place(source)];
         *newest = Some(newest.map_or(at_us, |known| known.max(at_us)));
         let now_us = newest.unwrap_or(at_us);
+        self.first[place(source)].get_or_insert(at_us);
+        let judged_from_us = judged_from(&self.first, self.margin_us);
         let set = Arc::clone(&self.set);
         let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out);
         for (rule, memory) in self.memories.iter_mut().enumerate() {
             match memory {
                 Memory::Window(window) if source == Source::Binlog => window.advance(now_us),
-                Memory::Pairs(pairs) => pairs.advance(&mut run, &mut self.holds, rule, source, &self.watermarks),
+                Memory::Pairs(pairs) => {
+                    let clock = Clock { watermarks: &self.watermarks, judged_from_us };
+                    pairs.advance(&mut run, &mut self.holds, rule, source, &clock);
+                }
                 Memory::Window(_) | Memory::None => {}
             }
         }
+        let needed_us = self.binlog_from();
+        self.marks[place(source)].advance(now_us, needed_us);
     }
 
     /// Accounts with an open side of a rule in mode `trip` that holds; sorted.
@@ -188,21 +202,37 @@ impl Evaluator {
         self.pairs().map(Pairs::open).sum()
     }
 
-    /// Position of the oldest input of `source` that windows and pairs still need:
-    /// after a restart, reading must begin there or before.
+    /// Position from which `source` must be read again after a restart, so that
+    /// windows and pairs are as they are now; see `marks`. None: from the checkpoint.
     pub fn needs_from(&self, source: Source) -> Option<Arc<str>> {
-        fn oldest<T>(log: &Log<T>) -> Option<(u64, &Arc<str>)> {
-            log.front().map(|(_, item)| (item.seq, &item.position))
+        let from_us = self.binlog_from();
+        match source {
+            Source::Binlog => self.marks[0].since(from_us),
+            Source::Kafka => self.marks[1].since(from_us.saturating_add(self.margin_us)),
         }
-        let windows = self.memories.iter().filter_map(|memory| match memory {
-            Memory::Window(window) if source == Source::Binlog => oldest(&window.log),
-            _ => None,
-        });
-        let pairs = self.pairs().flat_map(|pairs| {
-            let sides = pairs.logs.iter().zip(pairs.sources());
-            sides.filter(move |(_, s)| *s == source).filter_map(|(log, _)| oldest(log))
-        });
-        windows.chain(pairs).min_by_key(|(seq, _)| *seq).map(|(_, position)| Arc::clone(position))
+    }
+
+    /// B: the time from which the binlog must be read again.
+    fn binlog_from(&self) -> i64 {
+        fn oldest<T>(log: &Log<T>) -> i64 {
+            log.front().map_or(NOT_YET, |(_, item)| item.at_us)
+        }
+        let mut open = match self.watermarks[place(Source::Binlog)] {
+            _ if self.margin_us == 0 => NOT_YET,
+            Some(now_us) => now_us,
+            // Nothing is known yet: everything that was read is needed.
+            None => return i64::MIN,
+        };
+        let mut windows = NOT_YET;
+        for memory in &self.memories {
+            match memory {
+                Memory::Window(window) => windows = windows.min(oldest(&window.log)),
+                Memory::Pairs(pairs) => open = pairs.logs.iter().map(oldest).fold(open, i64::min),
+                Memory::None => {}
+            }
+        }
+        let open = if open == NOT_YET { NOT_YET } else { open.saturating_sub(2 * self.margin_us) };
+        windows.min(open)
     }
 
     /// What went wrong since the last call.
@@ -244,7 +274,6 @@ struct Remembering<'a> {
     memories: &'a mut Vec<Memory>,
     holds: &'a mut Holds,
     watermarks: &'a Watermarks,
-    seq: u64,
 }
 
 impl Remembering<'_> {
@@ -252,15 +281,15 @@ impl Remembering<'_> {
         let Some(rule) = run.set.rules.get(watch.rule()) else { return };
         let header = Arc::clone(&rule.header);
         match (watch, &header.trigger) {
-            (Watch::Single(rule), Trigger::Row { ops, changed, only, .. }) => {
-                if passes(change, ops, only) && has_changed(change, changed) {
-                    run.call(rule, "check", (Row(Arc::clone(change)),), position, owner(change));
-                }
+            (Watch::Single(rule), Trigger::Row { ops, changed, only, .. })
+                if passes(change, ops, only) && has_changed(change, changed) =>
+            {
+                run.call(rule, "check", (Row(Arc::clone(change)),), position, owner(change));
             }
             (Watch::Window(rule), Trigger::Window { ops, key, keep, only, .. }) if is_new => {
                 let Some(image) = change.after.as_ref().filter(|_| passes(change, ops, only)) else { return };
                 let (Some(key), Some(keep)) = (key_of(change, image, key), value(change, image, keep)) else { return };
-                let new = windows::Arrival { rule, key: &key, keep, row: change, account: owner(change), position, seq: self.seq };
+                let new = windows::Arrival { rule, key: &key, keep, row: change, account: owner(change), position };
                 if let Some(Memory::Window(window)) = self.memories.get_mut(rule) {
                     window.arrive(run, &new, self.watermarks[place(Source::Binlog)]);
                 }
@@ -297,7 +326,7 @@ impl Remembering<'_> {
     fn meet(&mut self, run: &mut Run<'_>, watch: Watch, key: &str, thing: Thing, position: &Arc<str>) {
         let Watch::Pair(rule, side) = watch else { return };
         if let Some(Memory::Pairs(pairs)) = self.memories.get_mut(rule) {
-            let new = pairs::Arrival { rule, side, key, thing, position, seq: self.seq };
+            let new = pairs::Arrival { rule, side, key, thing, position };
             pairs.arrive(run, self.holds, new, self.watermarks);
         }
     }

@@ -17,8 +17,6 @@ pub struct Item<T> {
     earlier: Option<u64>,
     /// Logical time of arrival, in microseconds.
     pub at_us: i64,
-    /// Number of the input that brought it, and its position in its source.
-    pub seq: u64,
     pub position: Arc<str>,
     pub value: T,
 }
@@ -81,10 +79,10 @@ impl<T> Log<T> {
         ids
     }
 
-    pub fn push(&mut self, key: Arc<str>, seq: u64, position: Arc<str>, value: T) -> u64 {
+    pub fn push(&mut self, key: Arc<str>, position: Arc<str>, value: T) -> u64 {
         let id = self.first + self.items.len() as u64;
         let earlier = self.newest.insert(key.clone(), id);
-        self.items.push_back(Item { key, earlier, at_us: NOT_YET, seq, position, value });
+        self.items.push_back(Item { key, earlier, at_us: NOT_YET, position, value });
         id
     }
 

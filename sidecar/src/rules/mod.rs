@@ -16,6 +16,7 @@ mod provenance;
 mod windows;
 mod pairs;
 mod holds;
+mod marks;
 mod log;
 mod recent;
 mod tables;
@@ -52,7 +53,7 @@ pub enum Outcome {
 /// One thing that a rule found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
-    /// 32 hex digits derived from rule, position and item: the same change
+    /// 32 hex digits derived from rule, position, account and item: the same change
     /// evaluated again is the same finding.
     pub verdict_id: String,
     pub rule: Arc<Header>,

@@ -103,11 +103,17 @@ pub struct Arrival<'a> {
     pub key: &'a str,
     pub thing: Thing,
     pub position: &'a Arc<str>,
-    pub seq: u64,
 }
 
-/// Newest watermark of each source: binlog, then Kafka.
+/// A watermark of each source: binlog, then Kafka.
 pub type Watermarks = [Option<i64>; 2];
+
+/// What time it is for pairs.
+pub struct Clock<'a> {
+    pub watermarks: &'a Watermarks,
+    /// See `marks`: older rows are read again and were judged before.
+    pub judged_from_us: i64,
+}
 
 pub fn place(source: Source) -> usize {
     match source {
@@ -121,10 +127,6 @@ impl Pairs {
     pub fn new(terms: Terms, now_us: Option<i64>) -> Self {
         let blurred_until_us = now_us.map_or(i64::MIN, |now| now.saturating_add(terms.within_us));
         Pairs { terms, logs: Default::default(), undecided: [0; 2], open: 0, blurred_until_us }
-    }
-
-    pub fn sources(&self) -> [Source; 2] {
-        self.terms.sources
     }
 
     pub fn open(&self) -> usize {
@@ -147,7 +149,7 @@ impl Pairs {
             }
         }
         let kept = Kept { thing: new.thing, state };
-        self.logs[new.side].push(new.key.into(), new.seq, Arc::clone(new.position), kept);
+        self.logs[new.side].push(new.key.into(), Arc::clone(new.position), kept);
         if self.logs[new.side].len() > MOST_KEPT {
             self.forget(holds, new.side);
             let own = watermarks[place(self.terms.sources[new.side])].unwrap_or(i64::MIN);
@@ -203,7 +205,8 @@ impl Pairs {
     }
 
     /// A source has delivered everything up to its watermark.
-    pub fn advance(&mut self, run: &mut Run<'_>, holds: &mut Holds, rule: usize, source: Source, watermarks: &Watermarks) {
+    pub fn advance(&mut self, run: &mut Run<'_>, holds: &mut Holds, rule: usize, source: Source, clock: &Clock<'_>) {
+        let watermarks = clock.watermarks;
         for side in [0, 1] {
             if self.terms.sources[side] == source
                 && let Some(now_us) = watermarks[place(source)]
@@ -215,7 +218,8 @@ impl Pairs {
             let own = watermarks[place(self.terms.sources[side])];
             let other = watermarks[place(self.terms.sources[1 - side])];
             if let Some(now_us) = other {
-                self.miss(run, holds, rule, side, now_us);
+                let judged_from_us = if self.terms.sources[side] == Source::Binlog { clock.judged_from_us } else { i64::MIN };
+                self.miss(run, holds, rule, side, (now_us, judged_from_us));
             }
             // Without any word of the other source, one's own clock must do.
             if let Some(now_us) = other.or(own) {
@@ -225,13 +229,15 @@ impl Pairs {
     }
 
     /// Says which required sides have waited in vain.
-    fn miss(&mut self, run: &mut Run<'_>, holds: &mut Holds, rule: usize, side: usize, now_us: i64) {
+    fn miss(&mut self, run: &mut Run<'_>, holds: &mut Holds, rule: usize, side: usize, (now_us, judged_from_us): (i64, i64)) {
         loop {
             let id = self.undecided[side];
             let Some(item) = self.logs[side].get(id).filter(|item| item.is_past(self.terms.within_us, now_us)) else { return };
             if self.terms.require.of(side) && item.value.state == State::Waiting {
                 let account = item.value.thing.account();
-                if item.at_us < self.blurred_until_us {
+                if item.at_us < judged_from_us {
+                    // Before the restart it was judged, with what is not read again.
+                } else if item.at_us < self.blurred_until_us {
                     let message = "the partner may have come before this rule kept it: nothing can be said";
                     run.undetermined(rule, message, &item.position, account);
                 } else {

@@ -67,7 +67,7 @@ impl<'a> Run<'a> {
         }));
         match called {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(Failure { message: format!("{function}: {error}"), stopped: is_stopped(&error) }),
+            Ok(Err(error)) => Err(Failure { message: format!("{function}: {}", words(&error)), stopped: is_stopped(&error) }),
             Err(_) => {
                 self.scope.clear();
                 Err(Failure { message: format!("{function}: a native function panicked"), stopped: true })
@@ -75,23 +75,18 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// A violation, or an array of them.
+    /// A violation, or an array of them; those before a wrong element count.
     fn find(&mut self, rule: &Rule, answer: Dynamic, position: &Arc<str>) -> Result<(), Failure> {
         let wrong = |what: &Dynamic| Failure {
             message: format!("answered {} instead of (), a violation(…) or an array of them", what.type_name()),
             stopped: false,
         };
-        if answer.is_array() {
-            let answers = answer.into_array().unwrap_or_default();
-            return answers.into_iter().try_for_each(|one| match one.try_cast_result::<Violation>() {
-                Ok(violation) => Ok(self.push(rule, violation, position)),
-                Err(other) => Err(wrong(&other)),
-            });
+        let answers = if answer.is_array() { answer.into_array().unwrap_or_default() } else { vec![answer] };
+        for answer in answers {
+            let violation = answer.try_cast_result::<Violation>().map_err(|other| wrong(&other))?;
+            self.push(rule, violation, position);
         }
-        match answer.try_cast_result::<Violation>() {
-            Ok(violation) => Ok(self.push(rule, violation, position)),
-            Err(other) => Err(wrong(&other)),
-        }
+        Ok(())
     }
 
     fn push(&mut self, rule: &Rule, violation: Violation, position: &Arc<str>) {
@@ -133,13 +128,17 @@ fn breaker_key(point: sluice_contract::breaker::Point, scope: BreakerScope, acco
     }
 }
 
+/// The error in words; of a stopped evaluation, why it was stopped.
+fn words(error: &EvalAltResult) -> String {
+    match error.unwrap_inner() {
+        EvalAltResult::ErrorTerminated(why, position) => format!("{why} ({position})"),
+        _ => error.to_string(),
+    }
+}
+
 fn is_stopped(error: &EvalAltResult) -> bool {
-    let inner = match error {
-        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) => return is_stopped(inner),
-        other => other,
-    };
     matches!(
-        inner,
+        error.unwrap_inner(),
         EvalAltResult::ErrorTooManyOperations(..)
             | EvalAltResult::ErrorTerminated(..)
             | EvalAltResult::ErrorStackOverflow(..)
@@ -150,7 +149,9 @@ fn is_stopped(error: &EvalAltResult) -> bool {
 fn finding(rule: &Rule, outcome: Outcome, position: &Arc<str>, item: &str, account: String, message: &str) -> Finding {
     let item: String = item.chars().take(MOST_ITEM).collect();
     let mut id = Sha256::new();
-    for part in [rule.header.id.as_str(), position, &item] {
+    // The account counts too: two accounts under one item are two verdicts, or the
+    // second one's breaker would never be opened.
+    for part in [rule.header.id.as_str(), position, &account, &item] {
         id.update((part.len() as u64).to_be_bytes());
         id.update(part);
     }

@@ -27,7 +27,6 @@ pub struct Arrival<'a> {
     pub row: &'a Arc<Change>,
     pub account: &'a str,
     pub position: &'a Arc<str>,
-    pub seq: u64,
 }
 
 impl Window {
@@ -41,7 +40,7 @@ impl Window {
         if !earlier.is_empty() {
             run.call(new.rule, "check", (Row(Arc::clone(new.row)), earlier), new.position, new.account);
         }
-        self.log.push(new.key.into(), new.seq, Arc::clone(new.position), new.keep.clone());
+        self.log.push(new.key.into(), Arc::clone(new.position), new.keep.clone());
         if self.log.len() > MOST_KEPT {
             self.log.pop();
             let message = format!("the window is full at {MOST_KEPT} rows: it reaches back less than span_ms; shorten it");

@@ -1,0 +1,95 @@
+//! Channels as they are: every way of answering, lying, delaying and giving back
+//! ends in a clear state, the channel's own book agrees, and several cores on one
+//! database never pay twice.
+
+use anyhow::ensure;
+use serde_json::Value;
+use sluice_contract::ids::serial_no;
+use sluice_drill::channels::{Action, Kind, Script};
+use sluice_drill::setup::ports::free_port;
+use sluice_drill::stage::client::Submit;
+use sluice_drill::stage::traffic::Traffic;
+use sluice_drill::stage::{Options, Ports};
+use sluice_tests::{Set, bad_day, options, seed};
+use std::time::Duration;
+
+/// Channel, what it does, the order's end, and whether the book holds a payment.
+fn scripts() -> Vec<(Kind, Action, &'static str, bool)> {
+    use Action::*;
+    vec![
+        (Kind::NetsUnion, Normal, "success", true),
+        (Kind::NetsUnion, Fail, "failed", false),
+        (Kind::NetsUnion, TimeoutAfterPaying { hold_ms: 1_400 }, "success", true),
+        (Kind::NetsUnion, TimeoutWithoutPaying { hold_ms: 1_400 }, "success", true),
+        (Kind::NetsUnion, UnknownCode { code: "7777".into(), pays: true }, "success", true),
+        (Kind::NetsUnion, UnknownCode { code: "7777".into(), pays: false }, "success", true),
+        (Kind::NetsUnion, Http500AfterPaying, "success", true),
+        (Kind::NetsUnion, JunkBody { pays: true }, "success", true),
+        (Kind::NetsUnion, InProcessThenNotify { ms: 150 }, "success", true),
+        (Kind::UnionPay, Normal, "success", true),
+        (Kind::UnionPay, Fail, "failed", false),
+        (Kind::UnionPay, FailLater { ms: 150 }, "failed", false),
+        (Kind::UnionPay, DuplicateCallback { times: 3 }, "success", true),
+        (Kind::UnionPay, LateCallback { ms: 2_500 }, "success", true),
+        (Kind::UnionPay, NoCallback, "success", true),
+        (Kind::UnionPay, CallbackBeforeReply, "success", true),
+        (Kind::UnionPay, TimeoutAfterPaying { hold_ms: 1_400 }, "success", true),
+        (Kind::UnionPay, ReturnAfterSuccess { ms: 300 }, "returned", true),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_manner_of_a_channel_ends_clearly() -> anyhow::Result<()> {
+    let set = Set::up(options()).await?;
+    Traffic::new("manners", 20).fund(&set.stage, 1_000).await?;
+    let mut orders = Vec::new();
+    for (n, (kind, action, end, paid)) in scripts().into_iter().enumerate() {
+        // A number ends with a dot, so that 1 is no prefix of 10. Tried once: the
+        // second request for an unpaid trade goes as usual.
+        let mut script = Script::new(&format!("m{n}."), action.clone());
+        script.times = Some(1);
+        set.stage.sims.add_script(kind, script)?;
+        let ask = Submit {
+            from: format!("A{n:05}"),
+            to: format!("m{n}.payee"),
+            amount: "3.00".into(),
+            transaction_id: format!("manner-{n}"),
+            biz_no: format!("manner-{n}"),
+            channel: kind.to_string(),
+        };
+        orders.push((set.stage.client.submit(&ask).await?, action, end, paid));
+    }
+    for (order, action, end, paid) in &orders {
+        set.stage.wait_for_status(order, end).await?;
+        let times = set.stage.book().iter().filter(|p| p.serial_no == serial_no(order)).count();
+        ensure!(times == usize::from(*paid), "{action:?}: paid {times} times");
+        let shown: Value = set.stage.client.order(order).await?;
+        ensure!(shown["serialNo"] == serial_no(order).as_str(), "{shown}");
+        ensure!(set.stage.client.cancel(order).await.is_err() || *end == "failed", "cancelled after its end");
+    }
+    set.all_is_well().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_cores_killed_at_will_pay_each_order_once() -> anyhow::Result<()> {
+    let set = Set::up(Options { sims: bad_day(seed()), ..options() }).await?;
+    let traffic = Traffic::new("three", 60);
+    traffic.fund(&set.stage, 10_000).await?;
+    let mut others = Vec::new();
+    for n in 2..=3 {
+        let ports = Ports { core: free_port()?, core_admin: free_port()?, ..set.stage.ports };
+        others.push(set.stage.spawn_core(&format!("core-{n}"), ports).await?);
+    }
+    let (report, killed) = tokio::join!(traffic.open(&set.stage, 150, Duration::from_secs(8)), async {
+        for n in 0..4 {
+            tokio::time::sleep(Duration::from_millis(1_700)).await;
+            let core = &mut others[n % 2];
+            core.kill9()?;
+            core.restart()?;
+        }
+        anyhow::Ok(())
+    });
+    killed?;
+    ensure!(report?.succeeded() == 150 * 8, "requests to the living core were refused");
+    set.all_is_well().await
+}

@@ -1,0 +1,125 @@
+//! Nothing leaves unverified: without a sidecar that sees, orders wait, say why,
+//! and go on when it is back.
+
+use anyhow::ensure;
+use mysql_async::prelude::Queryable;
+use sluice_drill::setup::MariadbOptions;
+use sluice_drill::stage::traffic::Traffic;
+use sluice_drill::stage::{Options, client::Submit};
+use sluice_tests::{Set, options};
+use std::time::{Duration, Instant};
+
+async fn submit(set: &Set, name: &str) -> anyhow::Result<String> {
+    let ask = Submit {
+        from: "A00001".into(),
+        to: "payee".into(),
+        amount: "5.00".into(),
+        transaction_id: name.into(),
+        biz_no: name.into(),
+        channel: "netsunion".into(),
+    };
+    set.stage.client.submit(&ask).await
+}
+
+/// What the order says it waits for, once it says something with `word` in it.
+async fn waits_for(set: &Set, order: &str, word: &str) -> anyhow::Result<String> {
+    let begun = Instant::now();
+    loop {
+        let shown = set.stage.client.order(order).await?;
+        let why = shown["waitsFor"].as_str().unwrap_or_default().to_owned();
+        if why.contains(word) {
+            ensure!(shown["status"] == "init", "{shown}");
+            return Ok(why);
+        }
+        ensure!(begun.elapsed() < Duration::from_secs(20), "never waited for {word}: {shown}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sidecar_stopped_orders_wait_and_say_why_then_go_on() -> anyhow::Result<()> {
+    let mut set = Set::up(options()).await?;
+    Traffic::new("wait", 2).fund(&set.stage, 1_000).await?;
+    let mut sidecar = set.stage.sidecar.take().expect("the stage has a sidecar");
+    sidecar.terminate(Duration::from_secs(15)).await?;
+    let order = submit(&set, "waiting-1").await?;
+    waits_for(&set, &order, "fence").await?;
+    // It goes on waiting: a person who looks later sees the same.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    waits_for(&set, &order, "sidecar").await?;
+    ensure!(set.stage.book().is_empty(), "money left without a sidecar");
+    sidecar.restart()?;
+    set.stage.wait_for_status(&order, "success").await?;
+
+    // One that hangs is as good as none.
+    sidecar.freeze()?;
+    let order = submit(&set, "waiting-2").await?;
+    waits_for(&set, &order, "silent").await?;
+    sidecar.thaw()?;
+    set.stage.wait_for_status(&order, "success").await?;
+    set.all_is_well().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_breaker_holds_orders_until_a_person_closes_it() -> anyhow::Result<()> {
+    let set = Set::up(options()).await?;
+    Traffic::new("wait", 2).fund(&set.stage, 1_000).await?;
+    let trip = format!(
+        "{}/breakers/cash_out/account/A00001/trip",
+        set.stage.ports.url(set.stage.ports.sidecar)
+    );
+    let http = reqwest::Client::new();
+    let body = r#"{"by":"test","reason":"drill"}"#;
+    let bare = http.post(&trip).header("content-type", "application/json").body(body).send().await?;
+    ensure!(bare.status() == 401, "a breaker moved without a token: {}", bare.status());
+    let token = String::from_utf8_lossy(set.stage.token.expose()).into_owned();
+    let done =
+        http.post(&trip).bearer_auth(token).header("content-type", "application/json").body(body).send().await?;
+    ensure!(done.status() == 200, "{}", done.text().await?);
+    let order = submit(&set, "held-1").await?;
+    let why = waits_for(&set, &order, "breaker").await?;
+    ensure!(why.contains("cash_out/account/A00001") && why.contains("drill"), "{why}");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    ensure!(set.stage.book().is_empty(), "money passed an open breaker");
+    set.stage.client.reset("cash_out/account/A00001", "test", "the drill is over").await?;
+    set.stage.wait_for_status(&order, "success").await?;
+    ensure!(set.stage.client.reset("cash_out/account/A00001", "test", "again").await.is_err(), "reset twice");
+    set.all_is_well().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_binlog_settings_are_blind_and_named() -> anyhow::Result<()> {
+    let base = options();
+    let mariadb = MariadbOptions { extra: vec!["--binlog-row-image=MINIMAL".into()], ..base.mariadb.clone() };
+    let mut set = Set::prepare(Options { mariadb, ..base }).await?;
+    set.stage.start_core().await?;
+    let started = set.stage.start_sidecar();
+    let refused = tokio::time::timeout(Duration::from_secs(4), started).await;
+    ensure!(!matches!(refused, Ok(Ok(()))), "the sidecar calls itself ready");
+    let (_, body) =
+        sluice_drill::load::http::get(&set.stage.ports.address(set.stage.ports.sidecar), "/ready").await?;
+    let body = String::from_utf8_lossy(&body).into_owned();
+    ensure!(body.contains("binlog_row_image"), "{body}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statement_format_on_a_guarded_table_blinds_the_sidecar() -> anyhow::Result<()> {
+    let set = Set::up(options()).await?;
+    Traffic::new("wait", 2).fund(&set.stage, 1_000).await?;
+    set.everything_is_evaluated().await?;
+    let mut conn = set.stage.pool.get_conn().await?;
+    conn.query_drop("SET SESSION binlog_format=STATEMENT, TRANSACTION ISOLATION LEVEL REPEATABLE READ").await.ok();
+    conn.query_drop("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?;
+    conn.query_drop("SET SESSION binlog_format=STATEMENT").await?;
+    let sql = format!(
+        "UPDATE {}.balance SET available=available+500,balance=balance+500 WHERE account_id='A00001'",
+        set.stage.schemas.balance
+    );
+    conn.query_drop(sql).await?;
+    let order = submit(&set, "unseen-1").await?;
+    waits_for(&set, &order, "blind").await?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    ensure!(set.stage.book().is_empty(), "money left past an unreadable change");
+    Ok(())
+}

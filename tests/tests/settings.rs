@@ -1,0 +1,54 @@
+//! A wrong setting is one clear line that says what to do, and an exit code of
+//! its own.
+
+use anyhow::ensure;
+use sluice_drill::setup::process::binary;
+use std::process::Command;
+
+fn run(program: &str, settings: &str) -> anyhow::Result<(Option<i32>, String)> {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("settings.toml");
+    std::fs::write(&path, settings)?;
+    let ran = Command::new(binary(program)?).arg(&path).env_remove("SLUICE_MYSQL_URL").output()?;
+    let text = String::from_utf8_lossy(&ran.stderr).into_owned() + &String::from_utf8_lossy(&ran.stdout);
+    Ok((ran.status.code(), text))
+}
+
+const MYSQL: &str = "[mysql]\nurl = \"mysql://root@127.0.0.1:1\"\n";
+
+#[test]
+fn wrong_settings_are_named() -> anyhow::Result<()> {
+    let channel = |id: &str| format!("[[channels]]\nid = \"{id}\"\nurl = \"http://127.0.0.1:1\"\n");
+    let cases = [
+        ("sluice-core", format!("lanes = 4\n{MYSQL}"), "lanes"),
+        ("sluice-core", format!("listen = \"0.0.0.0:7100\"\n{MYSQL}{}", channel("netsunion")), "listen"),
+        ("sluice-core", format!("{MYSQL}{}", channel("pigeon")), "pigeon"),
+        ("sluice-core", format!("default_currency = \"XXX\"\n{MYSQL}{}", channel("netsunion")), "default_currency"),
+        ("sluice-core", MYSQL.to_owned(), "channels"),
+        ("sluice-sidecar", format!("ruels_dir = \"x\"\nrules_dir = \"x\"\n{MYSQL}"), "ruels_dir"),
+    ];
+    for (program, settings, names) in cases {
+        let (code, text) = run(program, &settings)?;
+        ensure!(code == Some(2) && text.contains(names), "{settings}\n→ {code:?} {text}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_missing_secret_and_a_taken_port_are_named() -> anyhow::Result<()> {
+    let settings = format!("secrets_dir = \"/nonexistent\"\n{MYSQL}[dispatch]\nenabled = false\n");
+    let (code, text) = run("sluice-core", &settings)?;
+    ensure!(code == Some(1) && text.contains("provenance_key"), "{code:?} {text}");
+
+    let dir = tempfile::tempdir()?;
+    let secrets = sluice_drill::setup::secrets::create(dir.path())?;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let address = taken.local_addr()?;
+    let settings = format!(
+        "listen = \"{address}\"\nsecrets_dir = \"{}\"\n{MYSQL}[dispatch]\nenabled = false\n",
+        secrets.display()
+    );
+    let (code, text) = run("sluice-core", &settings)?;
+    ensure!(code == Some(1) && text.contains(&address.to_string()) && text.contains("port"), "{code:?} {text}");
+    Ok(())
+}
