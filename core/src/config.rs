@@ -73,6 +73,9 @@ pub struct Accept {
     pub lanes: usize,
     /// Most requests in one transaction: larger batches were no faster when measured.
     pub batch: usize,
+    /// Shortest time between two batches of a lane, unless one is full: what a
+    /// request may wait so that many share a commit.
+    pub gather_ms: u64,
     /// Requests that may wait per lane before callers get 503.
     pub queue: usize,
     /// Largest request body in bytes.
@@ -153,7 +156,7 @@ impl Default for Fence {
 
 impl Default for Accept {
     fn default() -> Self {
-        Accept { lanes: 4, batch: 128, queue: 4_096, body_limit: 16_384 }
+        Accept { lanes: 4, batch: 128, gather_ms: 8, queue: 4_096, body_limit: 16_384 }
     }
 }
 

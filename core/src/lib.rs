@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod schema;
+mod gather;
 
 pub mod accept;
 pub mod api;

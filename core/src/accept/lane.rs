@@ -4,7 +4,9 @@
 use super::decide::{Decided, decide};
 use super::{Keyed, Pending, Refusal, Verdict, replay};
 use crate::balance;
+use crate::config::Accept;
 use crate::dispatch::ReadyQueue;
+use crate::gather::Gather;
 use crate::journal::Journal;
 use crate::metrics::METRICS;
 use crate::orders::repo;
@@ -26,6 +28,7 @@ pub struct Lane {
     schemas: Schemas,
     key: Secret,
     batch: usize,
+    window: Duration,
     ready: ReadyQueue,
     conn: Option<Conn>,
 }
@@ -43,14 +46,23 @@ enum Again {
 }
 
 impl Lane {
-    pub fn new(url: &str, schemas: &Schemas, key: &Secret, batch: usize, ready: ReadyQueue) -> Self {
-        Lane { url: url.to_owned(), schemas: schemas.clone(), key: key.clone(), batch, ready, conn: None }
+    pub fn new(config: &Accept, url: &str, schemas: &Schemas, key: &Secret, ready: ReadyQueue) -> Self {
+        Lane {
+            url: url.to_owned(),
+            schemas: schemas.clone(),
+            key: key.clone(),
+            batch: config.batch,
+            window: Duration::from_millis(config.gather_ms),
+            ready,
+            conn: None,
+        }
     }
 
     /// Serves until every sender is gone and the queue is drained.
     pub async fn run(mut self, mut queue: mpsc::Receiver<Pending>) {
         let mut batch = Vec::with_capacity(self.batch);
-        while queue.recv_many(&mut batch, self.batch).await > 0 {
+        let mut gather = Gather::new(self.window);
+        while gather.next(&mut queue, &mut batch, self.batch).await {
             METRICS.accept_batch.observe(batch.len() as f64);
             let asks: Vec<&Keyed> = batch.iter().map(|p| &p.keyed).collect();
             let verdicts = self.book(&asks).await;

@@ -132,7 +132,7 @@ impl Acceptor {
         let lanes = (0..config.lanes)
             .map(|_| {
                 let (sender, receiver) = mpsc::channel(config.queue);
-                let lane = lane::Lane::new(url, schemas, key, config.batch, ready.clone());
+                let lane = lane::Lane::new(config, url, schemas, key, ready.clone());
                 tokio::spawn(lane.run(receiver));
                 sender
             })

@@ -4,6 +4,7 @@ use super::apply::{Applied, apply, settle};
 use super::{BATCH, NotRecorded, Outcome, Pending, Taken, Waits};
 use crate::balance::{self, Balance};
 use crate::dispatch::ReadyQueue;
+use crate::gather::Gather;
 use crate::journal::Journal;
 use crate::metrics::METRICS;
 use crate::orders::repo::{self, Attempt};
@@ -17,6 +18,8 @@ use sluice_contract::sql;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
+/// Shortest time between two batches of a lane.
+const WINDOW: Duration = Duration::from_millis(8);
 /// Tries of one batch; what is left then, recovery asks for again.
 const TRIES: u32 = 8;
 
@@ -32,7 +35,8 @@ pub struct Lane {
 impl Lane {
     pub async fn run(mut self, mut queue: mpsc::Receiver<Pending>) {
         let mut batch = Vec::with_capacity(BATCH);
-        while queue.recv_many(&mut batch, BATCH).await > 0 {
+        let mut gather = Gather::new(WINDOW);
+        while gather.next(&mut queue, &mut batch, BATCH).await {
             let outcomes: Vec<&Outcome> = batch.iter().map(|p| &p.outcome).collect();
             let taken = self.record(&outcomes).await;
             for (pending, taken) in batch.drain(..).zip(taken) {
