@@ -156,7 +156,7 @@ impl Default for Fence {
 
 impl Default for Accept {
     fn default() -> Self {
-        Accept { lanes: 4, batch: 128, gather_ms: 8, queue: 4_096, body_limit: 16_384 }
+        Accept { lanes: 2, batch: 128, gather_ms: 8, queue: 4_096, body_limit: 16_384 }
     }
 }
 
