@@ -2,8 +2,8 @@
 //! money, pays each order exactly once through a channel, and brings it to its end.
 
 pub mod config;
-pub mod schema;
 mod gather;
+pub mod schema;
 
 pub mod accept;
 pub mod api;

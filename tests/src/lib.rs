@@ -111,8 +111,7 @@ impl Set {
     /// A token raised now passes: the sidecar has evaluated every commit before it.
     pub async fn everything_is_evaluated(&self) -> anyhow::Result<()> {
         use sluice_core::{config, guard::fence::Fence};
-        let settings =
-            config::Fence { enabled: true, sidecar: self.stage.ports.url(self.stage.ports.sidecar) };
+        let settings = config::Fence { enabled: true, sidecar: self.stage.ports.url(self.stage.ports.sidecar) };
         let fence = Fence::start(&settings, "check", &self.stage.schemas, Some(self.stage.token.clone()))?;
         let mut conn = self.stage.pool.get_conn().await?;
         let token = fence.raise(&mut conn).await?;

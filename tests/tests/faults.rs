@@ -124,8 +124,7 @@ async fn rules_are_reloaded_under_load_all_or_nothing() -> anyhow::Result<()> {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     set.stage.drain(0, Duration::from_secs(30)).await?;
-    let counts =
-        sluice_drill::checks::counts(&set.stage.pool, &set.stage.schemas, &["A00007".to_owned()]).await?;
+    let counts = sluice_drill::checks::counts(&set.stage.pool, &set.stage.schemas, &["A00007".to_owned()]).await?;
     ensure!(counts.false_positives == 0, "{:?}", set.verdicts().await?);
     Ok(())
 }

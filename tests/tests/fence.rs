@@ -64,17 +64,13 @@ async fn sidecar_stopped_orders_wait_and_say_why_then_go_on() -> anyhow::Result<
 async fn an_open_breaker_holds_orders_until_a_person_closes_it() -> anyhow::Result<()> {
     let set = Set::up(options()).await?;
     Traffic::new("wait", 2).fund(&set.stage, 1_000).await?;
-    let trip = format!(
-        "{}/breakers/cash_out/account/A00001/trip",
-        set.stage.ports.url(set.stage.ports.sidecar)
-    );
+    let trip = format!("{}/breakers/cash_out/account/A00001/trip", set.stage.ports.url(set.stage.ports.sidecar));
     let http = reqwest::Client::new();
     let body = r#"{"by":"test","reason":"drill"}"#;
     let bare = http.post(&trip).header("content-type", "application/json").body(body).send().await?;
     ensure!(bare.status() == 401, "a breaker moved without a token: {}", bare.status());
     let token = String::from_utf8_lossy(set.stage.token.expose()).into_owned();
-    let done =
-        http.post(&trip).bearer_auth(token).header("content-type", "application/json").body(body).send().await?;
+    let done = http.post(&trip).bearer_auth(token).header("content-type", "application/json").body(body).send().await?;
     ensure!(done.status() == 200, "{}", done.text().await?);
     let order = submit(&set, "held-1").await?;
     let why = waits_for(&set, &order, "breaker").await?;
@@ -93,11 +89,15 @@ async fn wrong_binlog_settings_are_blind_and_named() -> anyhow::Result<()> {
     let mariadb = MariadbOptions { extra: vec!["--binlog-row-image=MINIMAL".into()], ..base.mariadb.clone() };
     let mut set = Set::prepare(Options { mariadb, ..base }).await?;
     set.stage.start_core().await?;
-    let started = set.stage.start_sidecar();
-    let refused = tokio::time::timeout(Duration::from_secs(4), started).await;
-    ensure!(!matches!(refused, Ok(Ok(()))), "the sidecar calls itself ready");
-    let (_, body) =
-        sluice_drill::load::http::get(&set.stage.ports.address(set.stage.ports.sidecar), "/ready").await?;
+    let address = set.stage.ports.address(set.stage.ports.sidecar);
+    let (started, seen) =
+        tokio::join!(tokio::time::timeout(Duration::from_secs(6), set.stage.start_sidecar()), async {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            sluice_drill::load::http::get(&address, "/ready").await
+        });
+    ensure!(!matches!(started, Ok(Ok(()))), "the sidecar calls itself ready");
+    let (status, body) = seen?;
+    ensure!(status == 503, "{status}");
     let body = String::from_utf8_lossy(&body).into_owned();
     ensure!(body.contains("binlog_row_image"), "{body}");
     Ok(())

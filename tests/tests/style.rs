@@ -68,7 +68,7 @@ fn layers_do_not_reach_across() {
         if core && !name.starts_with("core/src/api/") {
             assert!(!text.contains("StatusCode"), "{name} speaks HTTP");
         }
-        if text.contains("rhai::") {
+        if text.contains("rhai::") && !name.starts_with("tests/") {
             assert!(name.starts_with("sidecar/src/rules/"), "{name} knows Rhai");
         }
     }
@@ -137,8 +137,7 @@ fn every_alert_has_a_line_in_the_runbook() {
         .collect();
     let mut seen = 0;
     for (at, _) in alerts.match_indices("docs/RUNBOOK.md#") {
-        let anchor: String =
-            alerts[at + 16..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+        let anchor: String = alerts[at + 16..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
         assert!(anchors.contains(&anchor), "the runbook has no section {anchor}");
         seen += 1;
     }

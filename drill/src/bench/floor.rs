@@ -133,8 +133,7 @@ pub async fn read_binlog(url: &str, schemas: &Schemas) -> anyhow::Result<(u64, u
     let logs: Vec<Row> = conn.query("SHOW BINARY LOGS").await?;
     let first: String = logs.first().and_then(|r| r.get(0)).context("the server has no binlog")?;
     let end: Row = conn.query_first("SHOW MASTER STATUS").await?.context("no master status")?;
-    let (end_file, end_position): (String, u64) =
-        (end.get(0).context("file")?, end.get(1).context("position")?);
+    let (end_file, end_position): (String, u64) = (end.get(0).context("file")?, end.get(1).context("position")?);
     conn.query_drop("SET @master_binlog_checksum='CRC32', @mariadb_slave_capability=4").await?;
     let request = BinlogStreamRequest::new(991).with_filename(first.as_bytes()).with_pos(4);
     let mut stream = conn.get_binlog_stream(request).await?;

@@ -52,8 +52,7 @@ pub async fn measure(
     progress.step("catch-up: a sidecar starts cold, with every rule on");
     let catch_up_rows_per_s = catch_up(&mut stage).await?;
     let mut conn = stage.pool.get_conn().await?;
-    let found: Option<u64> =
-        conn.query_first(format!("SELECT COUNT(*) FROM {}.verdict", stage.schemas.guard)).await?;
+    let found: Option<u64> = conn.query_first(format!("SELECT COUNT(*) FROM {}.verdict", stage.schemas.guard)).await?;
     drop(conn);
     ensure!(found == Some(0), "{found:?} false alarms over {orders} honest orders");
     progress.done(&format!("catch-up: {catch_up_rows_per_s} row changes/s"));
@@ -90,8 +89,7 @@ async fn catch_up(stage: &mut Stage) -> anyhow::Result<u64> {
         if seen >= due {
             let (from, at_first) = first.context("nothing seen")?;
             // Caught up before the first look: count the whole start instead.
-            let (rows, time) =
-                if seen > at_first { (seen - at_first, now - from) } else { (seen, now - begun) };
+            let (rows, time) = if seen > at_first { (seen - at_first, now - from) } else { (seen, now - begun) };
             return Ok(u64::try_from(u128::from(rows) * 1_000 / time.as_millis().max(1))?);
         }
         ensure!(begun.elapsed() < PATIENCE, "the sidecar has seen {seen} of {due} row changes after {PATIENCE:?}");

@@ -118,7 +118,9 @@ impl Callbacks {
             Some(connection) => connection,
             None => Connection::open(&target.address).await?,
         };
-        let Ok(answer) = timeout(DEADLINE, connection.exchange(&request)).await else { bail!("no answer in {DEADLINE:?}") };
+        let Ok(answer) = timeout(DEADLINE, connection.exchange(&request)).await else {
+            bail!("no answer in {DEADLINE:?}")
+        };
         let (status, _) = answer?;
         if !connection.is_spent() {
             self.idle().push(connection);

@@ -123,10 +123,7 @@ async fn book(
     Ok(Json(Page { items, next }))
 }
 
-async fn summary(
-    State(simulator): State<Simulator>,
-    Path(channel): Path<String>,
-) -> Result<Json<Summary>, Response> {
+async fn summary(State(simulator): State<Simulator>, Path(channel): Path<String>) -> Result<Json<Summary>, Response> {
     Ok(Json(simulator.summary(Some(known(&channel)?))))
 }
 

@@ -8,17 +8,17 @@
 //! promise idempotency for one serial number on one trade date only (§3.2): the
 //! same number on another date is paid again.
 
-mod config;
-mod kind;
-mod script;
-mod plan;
 mod book;
-mod trades;
-mod simulator;
 mod callbacks;
+mod config;
 mod http;
+mod kind;
+mod plan;
+mod script;
+mod simulator;
 #[cfg(test)]
 mod tests;
+mod trades;
 
 pub use book::{Paid, Summary};
 pub use config::{ChannelConfig, SimConfig};

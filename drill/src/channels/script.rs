@@ -13,38 +13,62 @@ pub enum Action {
     #[default]
     Normal,
     /// Pays as usual, answers late.
-    Delay { ms: u64 },
+    Delay {
+        ms: u64,
+    },
     /// Pays, then holds the connection without an answer.
-    TimeoutAfterPaying { hold_ms: u64 },
+    TimeoutAfterPaying {
+        hold_ms: u64,
+    },
     /// Holds the connection, and never knows the trade.
-    TimeoutWithoutPaying { hold_ms: u64 },
+    TimeoutWithoutPaying {
+        hold_ms: u64,
+    },
     /// Answers a code that is in no list. `pays` false: the trade stays unknown.
-    UnknownCode { code: String, pays: bool },
+    UnknownCode {
+        code: String,
+        pays: bool,
+    },
     /// Tells the result `times` times.
-    DuplicateCallback { times: u32 },
+    DuplicateCallback {
+        times: u32,
+    },
     /// Settles as usual, tells the result only `ms` later.
-    LateCallback { ms: u64 },
+    LateCallback {
+        ms: u64,
+    },
     /// Settles, and never tells: only a query finds out.
     NoCallback,
     /// The result's callback arrives before the reply to the request.
     CallbackBeforeReply,
     /// Succeeds, and gives the money back `ms` later. UnionPay only.
-    ReturnAfterSuccess { ms: u64 },
+    ReturnAfterSuccess {
+        ms: u64,
+    },
     /// Refused for good in the reply.
     Fail,
     /// Accepted, and refused for good `ms` later by callback.
-    FailLater { ms: u64 },
+    FailLater {
+        ms: u64,
+    },
     /// "In process" at first, paid and told `ms` later.
-    InProcessThenNotify { ms: u64 },
+    InProcessThenNotify {
+        ms: u64,
+    },
     Http500AfterPaying,
     /// Answers something that isn't the agreed JSON.
-    JunkBody { pays: bool },
+    JunkBody {
+        pays: bool,
+    },
 }
 
 impl Action {
     pub fn check(&self, kind: Kind) -> anyhow::Result<()> {
         let returns = matches!(self, Action::ReturnAfterSuccess { .. });
-        ensure!(!(returns && kind == Kind::NetsUnion), "netsunion never returns: use unionpay for return_after_success");
+        ensure!(
+            !(returns && kind == Kind::NetsUnion),
+            "netsunion never returns: use unionpay for return_after_success"
+        );
         Ok(())
     }
 }

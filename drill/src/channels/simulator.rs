@@ -3,11 +3,11 @@
 use super::book::{Paid, Summary};
 use super::callbacks::Callbacks;
 use super::config::SimConfig;
+use super::http;
 use super::kind::{Kind, Stage};
 use super::plan::{Plan, Say, plan};
 use super::script::{Manners, Rates, Script};
 use super::trades::{Trades, key};
-use super::http;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sluice_contract::settings::Secret;

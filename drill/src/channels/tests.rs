@@ -152,10 +152,9 @@ impl Bench {
 #[tokio::test]
 async fn one_serial_on_one_day_is_paid_once() {
     let bench = bench().await;
-    for (kind, first, duplicate, conflict, paid) in [
-        (Kind::NetsUnion, "0000", "9002", "1003", "0000"),
-        (Kind::UnionPay, "00", "03", "12", "00S"),
-    ] {
+    for (kind, first, duplicate, conflict, paid) in
+        [(Kind::NetsUnion, "0000", "9002", "1003", "0000"), (Kind::UnionPay, "00", "03", "12", "00S")]
+    {
         assert_eq!(bench.pay(kind, "S1", DAY, "acct", 1234).await, first);
         assert_eq!(bench.pay(kind, "S1", DAY, "acct", 1234).await, duplicate);
         // Later the same day is the same day.

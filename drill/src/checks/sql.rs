@@ -47,10 +47,8 @@ pub async fn balances_off(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<
 }
 
 pub async fn orders(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Vec<OrderRow>> {
-    let sql = format!(
-        "SELECT order_id,serial_no,state,amount,currency,to_account,attempts FROM {}.orders",
-        schemas.orders
-    );
+    let sql =
+        format!("SELECT order_id,serial_no,state,amount,currency,to_account,attempts FROM {}.orders", schemas.orders);
     let rows: Vec<(String, String, String, Decimal, String, String, i64)> = conn.query(sql).await?;
     let make = |(order_id, serial_no, state, amount, currency, to_account, attempts)| OrderRow {
         order_id,

@@ -37,7 +37,10 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     println!("channels       {}/netsunion/book  {0}/unionpay/book", ports.url(ports.sims));
     println!("Kafka          {}", stage.brokers);
     println!("secrets, settings, logs   {}", options.dir.display());
-    println!("\nTry: curl -X POST {}/deposit -d '{{\"accountId\":\"A1\",\"amount\":\"100\",\"bizNo\":\"p1\"}}'", ports.url(ports.core));
+    println!(
+        "\nTry: curl -X POST {}/deposit -d '{{\"accountId\":\"A1\",\"amount\":\"100\",\"bizNo\":\"p1\"}}'",
+        ports.url(ports.core)
+    );
     println!("Ctrl-C stops everything.");
     let load = async {
         if options.load == 0 {

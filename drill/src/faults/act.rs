@@ -151,8 +151,10 @@ pub async fn watch(stage: &Stage, made: &Made) -> anyhow::Result<Seen> {
     tokio::time::sleep(TEMPT).await;
     let rule: Option<String> = conn
         .exec_first(
-            format!("SELECT rule FROM {}.verdict WHERE account_id=? AND breaker IS NOT NULL ORDER BY found_us LIMIT 1",
-                stage.schemas.guard),
+            format!(
+                "SELECT rule FROM {}.verdict WHERE account_id=? AND breaker IS NOT NULL ORDER BY found_us LIMIT 1",
+                stage.schemas.guard
+            ),
             (&made.account,),
         )
         .await?;
@@ -189,7 +191,8 @@ pub async fn clean_up(stage: &Stage, made: &Made) -> anyhow::Result<&'static str
         }
         Kind::UpstreamDownstream => {
             stage.client.cancel(bad).await?;
-            let ghost = event(PAYMENT_SUCCEEDED, &made.account, &format!("ghost-{}", made.account), Decimal::from(5_000));
+            let ghost =
+                event(PAYMENT_SUCCEEDED, &made.account, &format!("ghost-{}", made.account), Decimal::from(5_000));
             stage.events.send(&ghost).await?;
             "order cancelled, the payment turned up late"
         }
@@ -200,7 +203,8 @@ pub async fn clean_up(stage: &Stage, made: &Made) -> anyhow::Result<&'static str
         Kind::ManualFix => {
             stage.client.cancel(bad).await?;
             let back = Decimal::from(-1_000);
-            signed::adjust(&mut conn, &stage.schemas, Some(&stage.key), &made.account, back, "by-hand-reversed").await?;
+            signed::adjust(&mut conn, &stage.schemas, Some(&stage.key), &made.account, back, "by-hand-reversed")
+                .await?;
             "order cancelled, credit reversed, signed"
         }
     };

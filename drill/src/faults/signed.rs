@@ -5,19 +5,25 @@ use anyhow::Context;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
+use sluice_contract::clock::now_us;
 use sluice_contract::ids::new_tx_id;
 use sluice_contract::money::column_units;
 use sluice_contract::provenance::Effects;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
-use sluice_contract::clock::now_us;
 
 fn units(amount: Decimal) -> anyhow::Result<i128> {
     column_units(amount).with_context(|| format!("{amount} has too many decimals"))
 }
 
 /// Writes the outbox row that makes the open transaction the core's own.
-async fn sign(conn: &mut Conn, schemas: &Schemas, key: &Secret, account: &str, effects: &Effects) -> anyhow::Result<()> {
+async fn sign(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    key: &Secret,
+    account: &str,
+    effects: &Effects,
+) -> anyhow::Result<()> {
     let tx_id = new_tx_id();
     let signature = effects.sign(key, &tx_id, "[]");
     let sql = format!(
@@ -40,7 +46,9 @@ pub async fn set_state(
     conn.query_drop("START TRANSACTION").await?;
     let row: Option<(String, String, Decimal, String, i64)> = conn
         .exec_first(
-            format!("SELECT account_id,to_account,amount,currency,version FROM {orders}.orders WHERE order_id=? FOR UPDATE"),
+            format!(
+                "SELECT account_id,to_account,amount,currency,version FROM {orders}.orders WHERE order_id=? FOR UPDATE"
+            ),
             (order_id,),
         )
         .await?;

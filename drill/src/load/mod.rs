@@ -1,11 +1,11 @@
 //! The measuring instrument: requests over HTTP and events over Kafka, made so
 //! cheaply that the server on the same two cores is what is measured.
 
+pub mod events;
 pub mod http;
 mod report;
-mod run;
 pub mod request;
-pub mod events;
+mod run;
 
 pub use events::EventProducer;
 pub use report::Report;

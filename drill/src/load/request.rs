@@ -57,9 +57,8 @@ impl Target {
     /// `POST /deposit`, keyed by the business number.
     pub fn deposit(&self, out: &mut Vec<u8>, deposit: &Deposit<'_>) {
         let Deposit { account, amount, currency, biz_no } = deposit;
-        let json = format!(
-            r#"{{"accountId":"{account}","amount":"{amount}","currency":"{currency}","bizNo":"{biz_no}"}}"#
-        );
+        let json =
+            format!(r#"{{"accountId":"{account}","amount":"{amount}","currency":"{currency}","bizNo":"{biz_no}"}}"#);
         self.post(out, "/deposit", None, &json);
     }
 

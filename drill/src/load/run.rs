@@ -195,7 +195,13 @@ impl Client {
         Ok(())
     }
 
-    async fn send<M: Make, H: Hear>(&mut self, number: u64, since: Instant, shared: &Shared<M, H>, report: &mut Report) {
+    async fn send<M: Make, H: Hear>(
+        &mut self,
+        number: u64,
+        since: Instant,
+        shared: &Shared<M, H>,
+        report: &mut Report,
+    ) {
         self.request.clear();
         (shared.make)(number, &mut self.request);
         let late = || Err(Error::new(ErrorKind::TimedOut, "no answer before the deadline"));
@@ -323,8 +329,7 @@ mod tests {
     async fn a_late_answer_is_not_taken_for_the_next_one() {
         let address = server(Duration::from_millis(200)).await;
         let target = Target::new(&address);
-        let load =
-            Closed { address, connections: 1, until: Until::Count(3), deadline: Duration::from_millis(50) };
+        let load = Closed { address, connections: 1, until: Until::Count(3), deadline: Duration::from_millis(50) };
         let report = closed(load, move |_, out| target.post(out, "/e", None, "x"), |_, _, _| {}).await.unwrap();
         assert_eq!((report.answered(), report.unanswered), (0, 3), "{report}");
     }

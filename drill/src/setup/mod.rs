@@ -1,13 +1,13 @@
 //! Private servers and child processes. Whatever is started here is killed when
 //! its handle is dropped; nothing outside the given directories is touched.
 
+pub mod kafka;
+pub mod mariadb;
 pub mod missing;
 pub mod ports;
-pub mod secrets;
 pub mod process;
-pub mod mariadb;
+pub mod secrets;
 mod template;
-pub mod kafka;
 
 pub use kafka::Kafka;
 pub use mariadb::{Mariadb, MariadbOptions};

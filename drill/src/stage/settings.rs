@@ -31,17 +31,15 @@ pub fn core(stage: &Stage, name: &str, ports: Ports) -> String {
 listen = "{listen}"
 admin = "{admin}"
 secrets_dir = "{secrets}"
+fence.enabled = {fence}
+fence.sidecar = "{sidecar}"
+dispatch.enabled = {dispatch}
 {extra}
 [mysql]
 url = "{url}"
 database = "{database}"
 [kafka]
 brokers = "{brokers}"
-[fence]
-enabled = {fence}
-sidecar = "{sidecar}"
-[dispatch]
-enabled = {dispatch}
 [[channels]]
 id = "netsunion"
 url = "{sims}"

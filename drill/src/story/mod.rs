@@ -101,8 +101,12 @@ async fn acts(stage: &Stage, progress: &Progress) -> anyhow::Result<Report> {
         probe::fence(stage, Duration::from_millis(25), stop.clone())
     );
     let healthy = healthy?;
-    anyhow::ensure!(healthy.succeeded() == healthy.answered() && healthy.unanswered == 0,
-        "healthy load was refused: {:?} {:?}", healthy.statuses, healthy.first_error);
+    anyhow::ensure!(
+        healthy.succeeded() == healthy.answered() && healthy.unanswered == 0,
+        "healthy load was refused: {:?} {:?}",
+        healthy.statuses,
+        healthy.first_error
+    );
     progress.done(&format!("{} orders accepted, {}/s, on both channels", healthy.succeeded(), healthy.per_second()));
 
     let beside = Traffic { run: "beside".into(), ..traffic };

@@ -76,7 +76,11 @@ impl Report {
     pub fn table(&self) -> String {
         let mut text = String::new();
         // Writing into a String can't fail.
-        let _ = writeln!(text, "\n{:<20} {:<26} {:<38} {:>9} {:>7}", "fault", "found by rule", "breaker", "after ms", "leaked");
+        let _ = writeln!(
+            text,
+            "\n{:<20} {:<26} {:<38} {:>9} {:>7}",
+            "fault", "found by rule", "breaker", "after ms", "leaked"
+        );
         for fault in &self.faults {
             let after = fault.detect_ms.map_or("not found".to_owned(), |t| format!("{:.1}", ms(t.as_micros() as u64)));
             let _ = writeln!(
@@ -115,7 +119,8 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir)?;
     }
-    std::fs::write(path, serde_json::to_string_pretty(value)? + "\n").with_context(|| format!("can't write {}", path.display()))
+    std::fs::write(path, serde_json::to_string_pretty(value)? + "\n")
+        .with_context(|| format!("can't write {}", path.display()))
 }
 
 /// One line per fault, as it is seen.

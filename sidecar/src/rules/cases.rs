@@ -44,7 +44,8 @@ pub fn run_cases(dir: &Path) -> Result<Vec<CaseResult>, LoadErrors> {
     }
     let mut results: Vec<CaseResult> = Vec::new();
     for header in set.rules() {
-        let cases: Vec<&Case> = files.iter().filter(|(rule, _)| *rule == header.id).flat_map(|(_, f)| &f.case).collect();
+        let cases: Vec<&Case> =
+            files.iter().filter(|(rule, _)| *rule == header.id).flat_map(|(_, f)| &f.case).collect();
         results.extend(cases.iter().map(|case| run_case(&set, &header.id, case, &key)));
         results.extend(coverage(&header.id, &cases));
     }
@@ -56,7 +57,9 @@ fn coverage(rule: &str, cases: &[&Case]) -> Option<CaseResult> {
     let fires = cases.iter().any(|c| c.expect.iter().any(|e| !e.undetermined));
     let silent = cases.iter().any(|c| c.expect.is_empty());
     let detail = match (cases.len(), fires, silent) {
-        (count, ..) if count < FEWEST_CASES => format!("has {count} cases, needs {FEWEST_CASES}: write {rule}.cases.toml"),
+        (count, ..) if count < FEWEST_CASES => {
+            format!("has {count} cases, needs {FEWEST_CASES}: write {rule}.cases.toml")
+        }
         (_, false, _) => "no case in which it fires".to_owned(),
         (_, _, false) => "no case in which it keeps silent".to_owned(),
         _ => return None,

@@ -121,7 +121,8 @@ impl Evaluator {
         // by their ids; but nothing in it is new to a window or a pair.
         let is_new = self.transactions.is_new(&transaction.position);
         let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out);
-        let mut state = Remembering { memories: &mut self.memories, holds: &mut self.holds, watermarks: &self.watermarks };
+        let mut state =
+            Remembering { memories: &mut self.memories, holds: &mut self.holds, watermarks: &self.watermarks };
         let mut touched = 0u32;
         let mut last: Option<(&Arc<Table>, Option<usize>)> = None;
         for change in &transaction.changes {
@@ -157,7 +158,8 @@ impl Evaluator {
         }
         let set = Arc::clone(&self.set);
         let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out);
-        let mut state = Remembering { memories: &mut self.memories, holds: &mut self.holds, watermarks: &self.watermarks };
+        let mut state =
+            Remembering { memories: &mut self.memories, holds: &mut self.holds, watermarks: &self.watermarks };
         for (_, watch) in set.plan.by_event.iter().filter(|(kind, _)| *kind == body.kind) {
             if self.drafts || !is_draft(&set, watch.rule()) {
                 state.event(&mut run, *watch, event);
@@ -264,7 +266,8 @@ impl Memory {
     fn of(trigger: &Trigger, mode: Mode, now_us: Option<i64>) -> Memory {
         match trigger {
             Trigger::Window { span_ms, .. } => Memory::Window(Window::new(*span_ms)),
-            _ => Terms::of(trigger, mode).map_or(Memory::None, |terms| Memory::Pairs(Box::new(Pairs::new(terms, now_us)))),
+            _ => Terms::of(trigger, mode)
+                .map_or(Memory::None, |terms| Memory::Pairs(Box::new(Pairs::new(terms, now_us)))),
         }
     }
 }

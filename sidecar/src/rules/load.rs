@@ -165,7 +165,9 @@ fn compile(engine: &Engine, name: &str, text: &str) -> Result<Rule, LoadError> {
     }
     let stem = name.strip_suffix(".rhai").unwrap_or(name);
     let header = header::parse(stem, text).map_err(|e| bad(e, "correct the header and save the file"))?;
-    let ast = engine.compile(text).map_err(|e| bad(format!("can't be compiled: {e}"), "correct the rule and save the file"))?;
+    let ast = engine
+        .compile(text)
+        .map_err(|e| bad(format!("can't be compiled: {e}"), "correct the rule and save the file"))?;
     check_functions(&header.trigger, &ast).map_err(|e| bad(e, "define exactly what the trigger calls"))?;
     let hash = hash_of(&[(name.to_owned(), text.to_owned())]);
     Ok(Rule { header: Arc::new(header), hash, ast })

@@ -75,7 +75,9 @@ pub fn margin(rules: &[Rule]) -> i64 {
 /// again. `first` are the first watermarks of both.
 pub fn judged_from(first: &Watermarks, margin_us: i64) -> i64 {
     match first {
-        [Some(binlog), Some(kafka)] if kafka.saturating_sub(*binlog) > margin_us => binlog.saturating_add(2 * margin_us),
+        [Some(binlog), Some(kafka)] if kafka.saturating_sub(*binlog) > margin_us => {
+            binlog.saturating_add(2 * margin_us)
+        }
         _ => i64::MIN,
     }
 }

@@ -4,24 +4,24 @@
 //!
 //! Only this folder knows Rhai.
 
-mod header;
-mod load;
-mod evaluate;
-mod run;
-mod engine;
-mod types;
-mod tx;
-mod sums;
-mod provenance;
-mod windows;
-mod pairs;
-mod holds;
-mod marks;
-mod log;
-mod recent;
-mod tables;
 mod cases;
+mod engine;
+mod evaluate;
+mod header;
+mod holds;
+mod load;
+mod log;
+mod marks;
+mod pairs;
+mod provenance;
+mod recent;
+mod run;
+mod sums;
+mod tables;
 mod timeline;
+mod tx;
+mod types;
+mod windows;
 
 #[cfg(test)]
 mod tests;

@@ -154,7 +154,8 @@ impl Pairs {
             self.forget(holds, new.side);
             let own = watermarks[place(self.terms.sources[new.side])].unwrap_or(i64::MIN);
             self.blurred_until_us = own.saturating_add(self.terms.keep_us);
-            let message = format!("more than {MOST_KEPT} wait for a partner: the oldest are forgotten; shorten keep_ms");
+            let message =
+                format!("more than {MOST_KEPT} wait for a partner: the oldest are forgotten; shorten keep_ms");
             run.undetermined(new.rule, &message, new.position, "");
         }
     }
@@ -218,7 +219,8 @@ impl Pairs {
             let own = watermarks[place(self.terms.sources[side])];
             let other = watermarks[place(self.terms.sources[1 - side])];
             if let Some(now_us) = other {
-                let judged_from_us = if self.terms.sources[side] == Source::Binlog { clock.judged_from_us } else { i64::MIN };
+                let judged_from_us =
+                    if self.terms.sources[side] == Source::Binlog { clock.judged_from_us } else { i64::MIN };
                 self.miss(run, holds, rule, side, (now_us, judged_from_us));
             }
             // Without any word of the other source, one's own clock must do.
@@ -229,10 +231,19 @@ impl Pairs {
     }
 
     /// Says which required sides have waited in vain.
-    fn miss(&mut self, run: &mut Run<'_>, holds: &mut Holds, rule: usize, side: usize, (now_us, judged_from_us): (i64, i64)) {
+    fn miss(
+        &mut self,
+        run: &mut Run<'_>,
+        holds: &mut Holds,
+        rule: usize,
+        side: usize,
+        (now_us, judged_from_us): (i64, i64),
+    ) {
         loop {
             let id = self.undecided[side];
-            let Some(item) = self.logs[side].get(id).filter(|item| item.is_past(self.terms.within_us, now_us)) else { return };
+            let Some(item) = self.logs[side].get(id).filter(|item| item.is_past(self.terms.within_us, now_us)) else {
+                return;
+            };
             if self.terms.require.of(side) && item.value.state == State::Waiting {
                 let account = item.value.thing.account();
                 if item.at_us < judged_from_us {

@@ -15,7 +15,12 @@ pub struct Recent {
 
 impl Recent {
     pub fn new(most: usize) -> Self {
-        Recent { most, hashers: [RandomState::new(), RandomState::new()], known: AHashSet::new(), order: VecDeque::new() }
+        Recent {
+            most,
+            hashers: [RandomState::new(), RandomState::new()],
+            known: AHashSet::new(),
+            order: VecDeque::new(),
+        }
     }
 
     /// Remembers `thing`; false if it was known already. 128 bits under random

@@ -67,7 +67,9 @@ impl<'a> Run<'a> {
         }));
         match called {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(Failure { message: format!("{function}: {}", words(&error)), stopped: is_stopped(&error) }),
+            Ok(Err(error)) => {
+                Err(Failure { message: format!("{function}: {}", words(&error)), stopped: is_stopped(&error) })
+            }
             Err(_) => {
                 self.scope.clear();
                 Err(Failure { message: format!("{function}: a native function panicked"), stopped: true })

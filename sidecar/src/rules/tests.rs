@@ -70,7 +70,12 @@ pub fn insert(table: &str, values: &[(&str, Value)]) -> Change {
     let columns: Vec<String> = known.columns.iter().map(|(c, _)| (*c).to_owned()).collect();
     let value = |column: &String| values.iter().find(|(c, _)| c == column).map_or(Value::Null, |(_, v)| v.clone());
     let after = columns.iter().map(value).collect();
-    Change { table: Arc::new(Table { name: table.to_owned(), columns }), op: Op::Insert, before: None, after: Some(after) }
+    Change {
+        table: Arc::new(Table { name: table.to_owned(), columns }),
+        op: Op::Insert,
+        before: None,
+        after: Some(after),
+    }
 }
 
 pub fn balance(account: &str, balance: &str, available: &str) -> Change {
@@ -82,7 +87,12 @@ pub fn balance(account: &str, balance: &str, available: &str) -> Change {
 pub fn deposit(account: &str, payment: &str, amount: &str) -> Change {
     let words = [("kind", "deposit"), ("book", "available"), ("side", "C"), ("currency", "CNY")];
     let mut values: Vec<(&str, Value)> = words.iter().map(|(c, v)| (*c, text(v))).collect();
-    values.extend([("account_id", text(account)), ("ref", text(payment)), ("amount", money(amount)), ("line", Value::Int(1))]);
+    values.extend([
+        ("account_id", text(account)),
+        ("ref", text(payment)),
+        ("amount", money(amount)),
+        ("line", Value::Int(1)),
+    ]);
     values.push(("posting_id", text(&format!("pay-{payment}"))));
     insert("entry", &values)
 }
@@ -176,7 +186,9 @@ fn the_same_inputs_give_the_same_findings() {
         format!("{:?}", run(&mut evaluator, &stream()))
     };
     let first = once();
-    assert!(first.contains("booking_has_payment") && first.contains("payment_is_booked") && first.contains("provenance"));
+    assert!(
+        first.contains("booking_has_payment") && first.contains("payment_is_booked") && first.contains("provenance")
+    );
     assert_eq!(first, once());
 }
 

@@ -1,8 +1,8 @@
 //! Rules that would harm: each is refused when it is loaded, or stopped and named,
 //! while a healthy rule beside it goes on.
 
-use super::tests::{Folder, ON_BALANCE, balance, rule, run, transaction, violations};
 use super::Outcome;
+use super::tests::{Folder, ON_BALANCE, balance, rule, run, transaction, violations};
 use std::time::{Duration, Instant};
 
 const HEALTHY: &str = "fn check(row) { if row.after.balance != row.after.available { violation(row.after.account_id, \"b\", \"differs\") } }";
@@ -30,7 +30,10 @@ fn said_about(body: &str) -> String {
     assert_eq!(violations(&found), ["healthy A-1 b", "healthy A-2 b", "healthy A-3 b"]);
     let unsure: Vec<_> = found.iter().filter(|f| f.outcome == Outcome::Undetermined).collect();
     assert_eq!(unsure.len(), 1, "{}", &body[..body.len().min(200)]);
-    assert_eq!((unsure[0].rule.id.as_str(), unsure[0].item.as_str(), unsure[0].account.as_str()), ("hostile", "error", "A-1"));
+    assert_eq!(
+        (unsure[0].rule.id.as_str(), unsure[0].item.as_str(), unsure[0].account.as_str()),
+        ("hostile", "error", "A-1")
+    );
     assert!(unsure[0].breaker.is_none());
     let errors = evaluator.errors();
     assert!(!errors.is_empty() && errors.iter().all(|e| e.rule == "hostile"));
@@ -89,7 +92,8 @@ fn hostile_rules_by_table() {
 
 #[test]
 fn a_slow_rule_costs_its_deadline_once_per_transaction() {
-    let slow = rule("slow", ON_BALANCE, "fn check(row) { let a = []; a.pad(9000, 1); loop { a.reverse(); a.sort(); } }");
+    let slow =
+        rule("slow", ON_BALANCE, "fn check(row) { let a = []; a.pad(9000, 1); loop { a.reverse(); a.sort(); } }");
     let mut evaluator = Folder::of(&[("slow.rhai", &slow)]).evaluator();
     let began = Instant::now();
     let rows = (0..500).map(|n| balance(&format!("A-{n}"), "1", "1")).collect();

@@ -43,7 +43,10 @@ fn a_wrong_header_is_refused_by_field() {
         (good.replace("\"balance\"", "\"balances\""), "trigger.table = \"balances\" is not a watched table"),
         (good.replace("[\"insert\", \"update\"]", "[]"), "trigger.ops"),
         (good.replace("\"update\"]", "\"upsert\"]"), "upsert"),
-        (rule("r", &format!("{ON_BALANCE}\nchanged = [\"state\"]"), SILENT), "trigger.changed = \"state\" is not a column of balance"),
+        (
+            rule("r", &format!("{ON_BALANCE}\nchanged = [\"state\"]"), SILENT),
+            "trigger.changed = \"state\" is not a column of balance",
+        ),
         (rule("r", &format!("{ON_BALANCE}\nwhere = {{ x = 1 }}"), SILENT), "trigger.where = \"x\""),
         (rule("r", &format!("{ON_BALANCE}\nspan_ms = 1"), SILENT), "span_ms"),
         (rule("r", "on = \"transaction\"\ntables = []", SILENT), "trigger.tables is empty"),
@@ -54,7 +57,10 @@ fn a_wrong_header_is_refused_by_field() {
         (window("ops = [\"delete\"]\nkey = [\"biz_no\"]\nspan_ms = 1\nkeep = \"order_id\""), "trigger.ops"),
         (window("ops = [\"insert\"]\nkey = [\"biz_no\"]\nspan_ms = 1\nkeep = \"id\""), "trigger.keep = \"id\""),
         (pair("{ key = \"ref\" }", "require = \"none\""), "trigger.left needs either"),
-        (pair("{ table = \"entry\", op = \"insert\", key = \"biz_no\" }", "require = \"none\""), "trigger.left.key = \"biz_no\""),
+        (
+            pair("{ table = \"entry\", op = \"insert\", key = \"biz_no\" }", "require = \"none\""),
+            "trigger.left.key = \"biz_no\"",
+        ),
         (pair("{ table = \"entry\", op = \"delete\", key = \"ref\" }", "require = \"none\""), "trigger.left.op"),
         (pair("{ event = \"payment.succeeded\", key = \"ref\" }", "require = \"none\""), "trigger.left.key"),
         (pair("{ table = \"entry\", op = \"insert\", key = \"ref\" }", "require = \"left\""), "fn missing(one)"),
@@ -91,7 +97,9 @@ fn the_hash_covers_every_file() {
 #[test]
 fn modes_decide_what_a_finding_does() {
     let body = "fn check(row) { violation(row.after.account_id, \"i\", \"m\") }";
-    for (mode, finds, trips) in [("draft", false, false), ("shadow", true, false), ("alert", true, false), ("trip", true, true)] {
+    for (mode, finds, trips) in
+        [("draft", false, false), ("shadow", true, false), ("alert", true, false), ("trip", true, true)]
+    {
         let text = rule("r", ON_BALANCE, body).replace("mode = \"trip\"", &format!("mode = {mode:?}"));
         let mut evaluator = Folder::of(&[("r.rhai", &text)]).evaluator();
         let found = run(&mut evaluator, &[transaction("0-1-1", vec![balance("A-1", "1", "1")])]);
@@ -104,7 +112,8 @@ fn modes_decide_what_a_finding_does() {
 #[test]
 fn an_unknown_account_trips_the_whole_point() {
     let text = rule("r", ON_BALANCE, "fn check(row) { violation(\"\", \"i\", \"m\") }");
-    let found = run(&mut Folder::of(&[("r.rhai", &text)]).evaluator(), &[transaction("0-1-1", vec![balance("A-1", "1", "1")])]);
+    let found =
+        run(&mut Folder::of(&[("r.rhai", &text)]).evaluator(), &[transaction("0-1-1", vec![balance("A-1", "1", "1")])]);
     assert_eq!(found[0].breaker.as_ref().unwrap().to_string(), "cash_out/all/*");
 }
 
@@ -128,7 +137,8 @@ fn a_reload_keeps_what_an_unchanged_rule_remembers() {
 #[test]
 fn what_a_window_needs_to_be_rebuilt() {
     let window = "on = \"window\"\ntable = \"entry\"\nops = [\"insert\"]\nkey = [\"ref\"]\nspan_ms = 1000\nkeep = \"posting_id\"";
-    let mut evaluator: Evaluator = Folder::of(&[("r.rhai", &rule("r", window, "fn check(row, earlier) {}"))]).evaluator();
+    let mut evaluator: Evaluator =
+        Folder::of(&[("r.rhai", &rule("r", window, "fn check(row, earlier) {}"))]).evaluator();
     let needs = |e: &Evaluator| e.needs_from(Source::Binlog).map(|p| p.to_string());
     assert_eq!(needs(&evaluator), None);
     run(&mut evaluator, &[transaction("0-1-1", vec![deposit("A", "P-1", "1")]), at(Source::Binlog, 10)]);

@@ -38,7 +38,8 @@ fn the_same_pair_is_the_same_verdict_in_either_order() {
 fn missing_only_once_the_other_source_is_past_the_deadline() {
     let mut evaluator = pair("left");
     run(&mut evaluator, &clocks(1_000));
-    let found = run(&mut evaluator, &[payment("e", 1, "A-1", "P-1", "5"), at(Source::Kafka, 1_500), at(Source::Binlog, 6_499)]);
+    let found =
+        run(&mut evaluator, &[payment("e", 1, "A-1", "P-1", "5"), at(Source::Kafka, 1_500), at(Source::Binlog, 6_499)]);
     assert!(found.is_empty() && evaluator.open_pairs() == 1);
     assert!(run(&mut evaluator, &[at(Source::Kafka, 900_000)]).is_empty(), "the binlog lags");
     assert_eq!(violations(&run(&mut evaluator, &[at(Source::Binlog, 6_500)])), ["p A-1 gone"]);
@@ -51,7 +52,10 @@ fn a_pause_of_all_sources_is_nobodys_fault() {
     // The process slept from 1 s to 60 s; the event came at 59.9 s.
     let mut evaluator = pair("left");
     run(&mut evaluator, &clocks(1_000));
-    let found = run(&mut evaluator, &[payment("e", 1, "A-1", "P-1", "5"), at(Source::Binlog, 60_000), at(Source::Kafka, 60_000)]);
+    let found = run(
+        &mut evaluator,
+        &[payment("e", 1, "A-1", "P-1", "5"), at(Source::Binlog, 60_000), at(Source::Kafka, 60_000)],
+    );
     assert!(found.is_empty());
     assert!(run(&mut evaluator, &[booked("0-1-1", "P-1", "5"), at(Source::Binlog, 60_500)]).is_empty());
     assert!(run(&mut evaluator, &clocks(120_000)).is_empty());
@@ -141,7 +145,9 @@ fn holds_open_and_close_with_their_pair() {
 
 #[test]
 fn only_a_rule_that_may_trip_holds() {
-    let text = |mode: &str| rule("p", &format!("{SIDES}require = \"left\""), BODY).replace("mode = \"trip\"", &format!("mode = {mode:?}"));
+    let text = |mode: &str| {
+        rule("p", &format!("{SIDES}require = \"left\""), BODY).replace("mode = \"trip\"", &format!("mode = {mode:?}"))
+    };
     let set = |mode: &str| Arc::new(Folder::of(&[("p.rhai", &text(mode))]).load().unwrap());
     let mut evaluator = Evaluator::new(set("shadow"));
     run(&mut evaluator, &[payment("e", 1, "A-1", "P-1", "5")]);
@@ -181,7 +187,10 @@ fn what_pairs_need_to_be_rebuilt() {
     let mut evaluator = pair("left");
     assert_eq!(needs(&evaluator), [None, None]);
     for second in 1..=60u32 {
-        let inputs = [transaction(&format!("0-1-{second}"), vec![]), payment(&format!("e{second}"), second, "A-1", &format!("P-{second}"), "5")];
+        let inputs = [
+            transaction(&format!("0-1-{second}"), vec![]),
+            payment(&format!("e{second}"), second, "A-1", &format!("P-{second}"), "5"),
+        ];
         run(&mut evaluator, &inputs);
         run(&mut evaluator, &[booked(&format!("0-2-{second}"), &format!("P-{second}"), "5")]);
         run(&mut evaluator, &clocks(i64::from(second) * 1_000));

@@ -18,10 +18,17 @@ fn balance(version: i64) -> Change {
 }
 
 fn guarded() -> Vec<Change> {
-    let order = [("order_id", "o1"), ("state", "init"), ("to_account", "6222"), ("currency", "CNY"), ("account_id", "A-1")];
+    let order =
+        [("order_id", "o1"), ("state", "init"), ("to_account", "6222"), ("currency", "CNY"), ("account_id", "A-1")];
     let mut order: Vec<_> = order.map(|(c, v)| (c, text(v))).into();
     order.extend([("amount", money("12.34")), ("version", Value::Int(1))]);
-    let entry = [("posting_id", "o1-reserve"), ("book", "available"), ("side", "D"), ("currency", "CNY"), ("account_id", "A-1")];
+    let entry = [
+        ("posting_id", "o1-reserve"),
+        ("book", "available"),
+        ("side", "D"),
+        ("currency", "CNY"),
+        ("account_id", "A-1"),
+    ];
     let mut entry: Vec<_> = entry.map(|(c, v)| (c, text(v))).into();
     entry.extend([("amount", money("12.34")), ("line", Value::Int(0))]);
     let attempt = [("order_id", "o1"), ("channel", "unionpay"), ("state", "calling"), ("account_id", "A-1")];
@@ -38,7 +45,15 @@ fn outbox() -> Change {
     effects.order(b"A-1", b"o1", b"init", b"6222", 123_400, b"CNY", 1);
     effects.attempt(b"A-1", b"o1", 1, b"unionpay", b"calling");
     let signature = effects.sign(&key(), "tx1", "[1]");
-    insert("outbox", &[("account_id", text("A-1")), ("tx_id", text("tx1")), ("events", text("[1]")), ("signature", text(&signature))])
+    insert(
+        "outbox",
+        &[
+            ("account_id", text("A-1")),
+            ("tx_id", text("tx1")),
+            ("events", text("[1]")),
+            ("signature", text(&signature)),
+        ],
+    )
 }
 
 fn judge(changes: Vec<Change>) -> Provenance {
@@ -81,12 +96,23 @@ fn the_cores_own_transaction_is_valid_in_any_order() {
 #[test]
 fn every_signed_value_counts() {
     for (table, column, value) in [
-        ("balance", "available", money("88.17")), ("balance", "version", Value::Int(8)), ("balance", "account_id", text("A-2")),
-        ("orders", "to_account", text("6223")), ("orders", "amount", money("12.35")), ("orders", "state", text("success")),
-        ("entry", "book", text("reserved")), ("entry", "side", text("C")), ("entry", "line", Value::Int(1)),
-        ("attempt", "channel", text("netsunion")), ("attempt", "attempt_no", Value::Int(2)),
-        ("outbox", "events", text("[2]")), ("outbox", "tx_id", text("tx2")), ("outbox", "signature", text("zz")),
-        ("orders", "amount", Value::Null), ("orders", "to_account", Value::Opaque), ("outbox", "signature", Value::Null),
+        ("balance", "available", money("88.17")),
+        ("balance", "version", Value::Int(8)),
+        ("balance", "account_id", text("A-2")),
+        ("orders", "to_account", text("6223")),
+        ("orders", "amount", money("12.35")),
+        ("orders", "state", text("success")),
+        ("entry", "book", text("reserved")),
+        ("entry", "side", text("C")),
+        ("entry", "line", Value::Int(1)),
+        ("attempt", "channel", text("netsunion")),
+        ("attempt", "attempt_no", Value::Int(2)),
+        ("outbox", "events", text("[2]")),
+        ("outbox", "tx_id", text("tx2")),
+        ("outbox", "signature", text("zz")),
+        ("orders", "amount", Value::Null),
+        ("orders", "to_account", Value::Opaque),
+        ("outbox", "signature", Value::Null),
     ] {
         assert_eq!(judge(tampered(table, column, value.clone())), Provenance::Invalid, "{table}.{column} = {value:?}");
     }

@@ -157,7 +157,8 @@ fn table_of(known: &Known) -> Arc<Table> {
 impl WrittenRow {
     fn change(&self, tables: &[Arc<Table>]) -> Result<Change, String> {
         use super::header::RowOp;
-        let at = tables::find(&self.table).ok_or_else(|| format!("{:?} is not a watched table: {}", self.table, tables::names()))?;
+        let at = tables::find(&self.table)
+            .ok_or_else(|| format!("{:?} is not a watched table: {}", self.table, tables::names()))?;
         let known = &TABLES[at];
         let empty = || vec![Value::Null; known.columns.len()].into_boxed_slice();
         let (op, before, after) = match (self.op, &self.before, &self.after) {
@@ -181,7 +182,9 @@ fn fill(known: &Known, mut image: Image, values: &Values) -> Result<Image, Strin
             (Kind::Money, toml::Value::String(text)) => Value::Dec(amount(text)?),
             (Kind::Int, toml::Value::Integer(number)) => Value::Int(*number),
             (Kind::Text, toml::Value::String(text)) => Value::Text(text.as_str().into()),
-            (kind, _) => return Err(format!("{}.{column} is {kind:?}; amounts and texts are written in quotes", known.name)),
+            (kind, _) => {
+                return Err(format!("{}.{column} is {kind:?}; amounts and texts are written in quotes", known.name));
+            }
         };
     }
     Ok(image)
@@ -211,7 +214,8 @@ impl WrittenEvent {
 impl WrittenWatermark {
     fn inputs(&self) -> Vec<Input> {
         let both = [(Source::Binlog, self.binlog), (Source::Kafka, self.kafka)];
-        let input = |(source, ms): (Source, Option<i64>)| Some(Input::Watermark { source, at_us: ms?.saturating_mul(1_000) });
+        let input =
+            |(source, ms): (Source, Option<i64>)| Some(Input::Watermark { source, at_us: ms?.saturating_mul(1_000) });
         both.into_iter().filter_map(input).collect()
     }
 }

@@ -43,7 +43,8 @@ impl Window {
         self.log.push(new.key.into(), Arc::clone(new.position), new.keep.clone());
         if self.log.len() > MOST_KEPT {
             self.log.pop();
-            let message = format!("the window is full at {MOST_KEPT} rows: it reaches back less than span_ms; shorten it");
+            let message =
+                format!("the window is full at {MOST_KEPT} rows: it reaches back less than span_ms; shorten it");
             run.undetermined(new.rule, &message, new.position, "");
         }
     }
