@@ -75,6 +75,12 @@ mod tests {
     }
 
     #[test]
+    fn a_conflict_with_an_earlier_request_proves_nothing_about_that_one() {
+        assert_eq!(dialect("netsunion").unwrap().on_pay("1003"), Answer::Unknown);
+        assert_eq!(dialect("unionpay").unwrap().on_pay("12"), Answer::Unknown);
+    }
+
+    #[test]
     fn a_duplicate_is_not_a_failure_and_a_notification_never_says_no_such_trade() {
         assert_eq!(dialect("netsunion").unwrap().on_pay("9002"), Answer::Duplicate);
         assert_eq!(dialect("unionpay").unwrap().on_pay("03"), Answer::Duplicate);

@@ -13,7 +13,7 @@ impl Dialect for NetsUnion {
     fn on_pay(&self, code: &str) -> Answer {
         match code {
             "0000" => Answer::Succeeded,
-            "1001" | "1002" | "1003" => Answer::Declined,
+            "1001" | "1002" => Answer::Declined,
             "2001" => Answer::Accepted,
             "9002" => Answer::Duplicate,
             _ => Answer::Unknown,
@@ -23,7 +23,7 @@ impl Dialect for NetsUnion {
     fn on_query(&self, code: &str) -> Answer {
         match code {
             "0000" => Answer::Succeeded,
-            "1001" | "1002" | "1003" => Answer::Declined,
+            "1001" | "1002" => Answer::Declined,
             "2001" => Answer::Accepted,
             "9001" => Answer::NoSuchTrade,
             _ => Answer::Unknown,
@@ -33,7 +33,7 @@ impl Dialect for NetsUnion {
     fn on_notify(&self, code: &str) -> Answer {
         match code {
             "0000" => Answer::Succeeded,
-            "1001" | "1002" | "1003" => Answer::Declined,
+            "1001" | "1002" => Answer::Declined,
             _ => Answer::Unknown,
         }
     }

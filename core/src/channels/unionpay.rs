@@ -13,7 +13,7 @@ impl Dialect for UnionPay {
     fn on_pay(&self, code: &str) -> Answer {
         match code {
             "00" => Answer::Accepted,
-            "11" | "12" => Answer::Declined,
+            "11" => Answer::Declined,
             "03" => Answer::Duplicate,
             _ => Answer::Unknown,
         }

@@ -201,7 +201,9 @@ impl Worker {
         let version = self.evaluator.holds_version();
         if self.holds_version != Some(version) {
             self.holds_version = Some(version);
-            self.out.holds = Some(Arc::new(self.evaluator.holds()));
+            // Without Kafka the other half of a pair can't come: nothing waits for it.
+            let holds = if self.bell.is_some() { self.evaluator.holds() } else { Vec::new() };
+            self.out.holds = Some(Arc::new(holds));
         }
         self.out.pairs = self.evaluator.open_pairs();
         self.out.rules_hash = Arc::clone(&self.rules_hash);

@@ -203,8 +203,11 @@ impl Grouper {
             {
                 bail!("{verb} came as a statement without its rows; SET GLOBAL binlog_format = 'ROW'")
             }
-            "TRUNCATE" | "DROP" | "RENAME" | "ALTER" if self.watch.concerns(&query.schema(), &text) => {
-                tracing::warn!(statement = verb, schema = %query.schema(), "a watched schema is changed by DDL; rows that it removes are not in the binlog");
+            "TRUNCATE" | "DROP" | "RENAME" if self.watch.concerns(&query.schema(), &text) => {
+                bail!("{verb} on a watched schema removes rows without telling which; check the books by hand")
+            }
+            "ALTER" if self.watch.concerns(&query.schema(), &text) => {
+                tracing::warn!(statement = verb, schema = %query.schema(), "a watched schema is altered");
                 self.end_unless(begun)
             }
             _ => self.end_unless(begun),
