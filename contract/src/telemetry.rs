@@ -5,11 +5,11 @@ use prometheus::{Encoder, TextEncoder};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Starts logging to standard error: `RUST_LOG` picks levels, `SLUICE_LOG=json`
-/// picks JSON.
-pub fn start_logging() {
+/// Starts logging to standard error: `RUST_LOG` picks levels (`usual` if unset),
+/// `SLUICE_LOG=json` picks JSON.
+pub fn start_logging(usual: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(usual));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second start (in tests) keeps the first subscriber.
     let _ = if std::env::var("SLUICE_LOG").is_ok_and(|v| v == "json") {

@@ -15,7 +15,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const BAD_CONFIG: u8 = 2;
 
 fn main() -> ExitCode {
-    start_logging();
+    start_logging("info");
     let config = match load() {
         Ok(config) => config,
         Err(error) => {

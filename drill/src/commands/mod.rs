@@ -30,6 +30,16 @@ enum Command {
     Rules(rules::Options),
 }
 
+impl Cli {
+    /// A server logs; what a person watches on a terminal speaks for itself.
+    pub fn usual_log(&self) -> &'static str {
+        match self.command {
+            Command::Channel(_) => "info",
+            _ => "error,sluice_core=off",
+        }
+    }
+}
+
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Channel(options) => channel::run(options).await,

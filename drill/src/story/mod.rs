@@ -55,6 +55,8 @@ fn bad_day() -> SimConfig {
         ..Rates::default()
     };
     SimConfig {
+        // The same day again, if somebody wants to see it again.
+        seed: std::env::var("SLUICE_SEED").ok().and_then(|seed| seed.parse().ok()),
         netsunion: ChannelConfig { rates: netsunion, ..ChannelConfig::default() },
         unionpay: ChannelConfig { rates: unionpay, ..ChannelConfig::default() },
         ..SimConfig::default()
@@ -74,7 +76,11 @@ pub async fn play(dir: &Path, progress: &Progress) -> anyhow::Result<Report> {
     let begun = Instant::now();
     let told = |step: &str| progress.step(&format!("starting {step}"));
     let stage = Stage::up(dir, options().from_environment(), &told).await?;
-    progress.done(&format!("the stage is up in {:.1?}", begun.elapsed()));
+    progress.done(&format!(
+        "the stage is up in {:.1?}; the channels' chances have seed {} (SLUICE_SEED plays it again)",
+        begun.elapsed(),
+        stage.sims.seed()
+    ));
     let report = acts(&stage, progress).await;
     progress.step("stopping everything");
     stage.down().await?;
