@@ -73,6 +73,10 @@ pub fn options() -> Options {
 
 /// Plays the story on a stage under `dir`, and returns what was seen.
 pub async fn play(dir: &Path, progress: &Progress) -> anyhow::Result<Report> {
+    progress.line(&format!(
+        "Sluice on this machine: {} s of healthy load, then one fault of each kind of loss while load goes on.",
+        HEALTHY.as_secs()
+    ));
     let begun = Instant::now();
     let told = |step: &str| progress.step(&format!("starting {step}"));
     let stage = Stage::up(dir, options().from_environment(), &told).await?;
@@ -96,6 +100,8 @@ async fn acts(stage: &Stage, progress: &Progress) -> anyhow::Result<Report> {
     }
     progress.done(&format!("{} accounts have money", ACCOUNTS + Kind::ALL.len() as u64));
 
+    progress
+        .step(&format!("healthy load: {RATE} orders/s for {} s, on channels that have a bad day", HEALTHY.as_secs()));
     let stop = CancellationToken::new();
     let (healthy, fence) = tokio::join!(
         async {

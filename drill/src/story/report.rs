@@ -91,6 +91,10 @@ impl Report {
         }
         let _ = writeln!(
             text,
+            "(a booking's payment event may come 2 s late: until then the account's money is held, so nothing leaves)"
+        );
+        let _ = writeln!(
+            text,
             "\n{} orders accepted: {} paid, {} failed, {} returned, {} without an end; {} false alarms",
             self.accepted, self.succeeded, self.failed, self.returned, self.in_doubt, self.false_positives
         );
