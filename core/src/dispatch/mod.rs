@@ -59,6 +59,7 @@ impl Dispatcher {
         let (rounds, passed) = mpsc::channel(ROUNDS);
         tokio::spawn(this.clone().gather(rounds));
         tokio::spawn(claim::run(this.clone(), passed));
+        tokio::spawn(this.fence.clone().keep_raising(this.pool.clone()));
         tokio::spawn(this.poll());
     }
 

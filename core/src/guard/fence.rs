@@ -20,6 +20,8 @@ use tokio::sync::watch;
 /// Silence after which the stream counts as broken: five heartbeats.
 const SILENCE: Duration = Duration::from_millis(2_500);
 const RECONNECT: Duration = Duration::from_millis(200);
+/// A token that hasn't passed after this is followed by another.
+const RAISE_AGAIN: Duration = Duration::from_secs(1);
 /// A stream that sends this much without a line end is not the sidecar.
 const LONGEST_LINE: usize = 4 << 20;
 
@@ -66,7 +68,7 @@ impl Fence {
         let token = self.raised.fetch_add(1, Ordering::Relaxed) + 1;
         let sql = format!(
             "INSERT INTO {}.fence_token (instance,token,updated_us) VALUES (?,?,?) \
-             ON DUPLICATE KEY UPDATE token=VALUES(token),updated_us=VALUES(updated_us)",
+             ON DUPLICATE KEY UPDATE token=GREATEST(token,VALUES(token)),updated_us=VALUES(updated_us)",
             self.schemas.guard
         );
         conn.exec_drop(sql, (&*self.instance, token, now_us())).await?;
@@ -86,6 +88,26 @@ impl Fence {
             Some(holds) => holds,
             // The follower lives as long as the process: nothing passes without it.
             None => std::future::pending().await,
+        }
+    }
+
+    /// Raises one more token whenever the last one hasn't passed for a while: a
+    /// sidecar that died between its checkpoint and telling a token never sees
+    /// that one again, and a later token covers every earlier one.
+    pub async fn keep_raising(self, pool: mysql_async::Pool) {
+        loop {
+            let before = self.raised.load(Ordering::Relaxed);
+            tokio::time::sleep(RAISE_AGAIN).await;
+            let (token, stalled) = {
+                let view = self.view.borrow();
+                (view.token, view.stalled.is_some())
+            };
+            if self.enabled && !stalled && before > token {
+                let raised = async { anyhow::Ok(self.raise(&mut pool.get_conn().await?).await?) }.await;
+                if let Err(error) = raised {
+                    tracing::warn!("can't raise a fence token again: {error:#}");
+                }
+            }
         }
     }
 
