@@ -16,6 +16,12 @@ const SESSION: &str = "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTIT
     time_zone='+00:00', innodb_lock_wait_timeout=10";
 const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
+/// How long a transaction may take before its connection counts as dead: above the
+/// wait for locks, so that only silence is cut off.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+/// Probes find a peer that vanished without a word.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+
 /// Options for `url` with Sluice's session settings.
 pub fn options(url: &str) -> anyhow::Result<OptsBuilder> {
     let opts = Opts::from_url(url).map_err(|e| {
@@ -25,6 +31,7 @@ pub fn options(url: &str) -> anyhow::Result<OptsBuilder> {
     Ok(OptsBuilder::from_opts(opts)
         .setup(vec![SESSION, ISOLATION])
         .tcp_nodelay(true)
+        .tcp_keepalive(Some(KEEPALIVE))
         .prefer_socket(false)
         .stmt_cache_size(64))
 }

@@ -45,6 +45,8 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mysql {
+    /// `mysql://user:password@host:port`, here or in `SLUICE_MYSQL_URL`.
+    #[serde(default)]
     pub url: String,
     /// Base name of the four schemas.
     #[serde(default = "default_database")]

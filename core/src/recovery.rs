@@ -9,7 +9,7 @@ use crate::metrics::METRICS;
 use crate::orders::Order;
 use crate::orders::repo;
 use crate::orders::state::Event;
-use crate::outcome::{Outcome, Outcomes};
+use crate::outcome::{Outcome, Outcomes, Taken};
 use mysql_async::Pool;
 use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
@@ -106,21 +106,26 @@ impl Recovery {
     }
 
     async fn ask(&self, order: Order) {
+        let spent = order.queries >= i64::from(self.config.most_queries);
         let outcome = match self.channel(&order) {
             Some(channel) => {
                 tracing::info!(order = %order.order_id, state = order.state.as_str(), queries = order.queries, "asking the channel");
-                Outcome::heard(&order.order_id, channel.query(&order).await)
+                Outcome::heard(&order.order_id, channel.id(), channel.query(&order).await)
             }
             None => Outcome::new(&order.order_id, Event::Unknown),
         };
-        let spent = order.queries >= i64::from(self.config.most_queries);
-        let clear = !matches!(outcome.event, Event::Unknown | Event::Accepted);
-        // What can't be recorded now is asked for again when the lease has run out.
-        let _ = self.outcomes.record(outcome).await;
-        if spent && !clear {
-            tracing::error!(order = %order.order_id, "asked {} times without an end: a person's case", order.queries);
-            let _ = self.outcomes.record(Outcome::new(&order.order_id, Event::Exhausted)).await;
+        // Asked for the last time, "no such trade" is a person's case too: sending
+        // again has not helped so often.
+        let ends = !matches!(outcome.event, Event::Unknown | Event::Accepted | Event::NoSuchTrade);
+        if !spent || ends {
+            // What can't be recorded now is asked for again when the lease has run out.
+            let taken = self.outcomes.record(outcome).await;
+            if !spent || taken == Ok(Taken::Moved) {
+                return;
+            }
         }
+        tracing::error!(order = %order.order_id, "asked {} times without an end: a person's case", order.queries);
+        let _ = self.outcomes.record(Outcome::new(&order.order_id, Event::Exhausted)).await;
     }
 
     async fn count(&self) -> anyhow::Result<()> {

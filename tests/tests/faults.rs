@@ -128,3 +128,28 @@ async fn rules_are_reloaded_under_load_all_or_nothing() -> anyhow::Result<()> {
     ensure!(counts.false_positives == 0, "{:?}", set.verdicts().await?);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_thousands_by_hand_stops_everybody() -> anyhow::Result<()> {
+    let set = Set::up(options()).await?;
+    Traffic::new("mass", 4_000).fund(&set.stage, 100).await?;
+    let mut conn = set.stage.pool.get_conn().await?;
+    let sql = format!("UPDATE {}.balance SET balance=balance+1,available=available+1", set.stage.schemas.balance);
+    conn.query_drop(sql).await?;
+    let open =
+        format!("SELECT CONCAT(scope,'/',scope_key) FROM {}.breaker WHERE state='open'", set.stage.schemas.guard);
+    let begun = Instant::now();
+    loop {
+        let open: Vec<String> = conn.query(&open).await?;
+        if open.contains(&"all/*".to_owned()) {
+            return Ok(());
+        }
+        ensure!(
+            begun.elapsed() < Duration::from_secs(20),
+            "open: {} breakers; {:?}",
+            open.len(),
+            set.verdicts().await?.last()
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -68,5 +68,19 @@ async fn two_hundred_at_once_make_one_order() -> anyhow::Result<()> {
     ensure!(status == 202 && ids.contains(&answer["data"]["withdrawOrderId"].to_string()), "{status} {answer}");
     let (status, answer) = again("10.01").await?;
     ensure!(status == 422 && answer["code"] == 42200, "{status} {answer}");
+    // A repeat that the remaining money would not cover is still a repeat.
+    let all = |key: &'static str| {
+        let client = set.stage.client.clone();
+        async move { client.post("/withdraw", &body("990.00"), &[("idempotent-key", key)]).await }
+    };
+    let (status, first) = all("the-rest").await?;
+    ensure!(status == 202, "{first}");
+    let core = set.stage.core.as_mut().expect("the stage has a core");
+    core.kill9()?;
+    core.restart()?;
+    core.wait_ready(&set.stage.ports.address(set.stage.ports.core_admin), std::time::Duration::from_secs(30)).await?;
+    let (status, repeat) = all("the-rest").await?;
+    ensure!(status == 202 && repeat["data"] == first["data"], "the repeat was answered {status} {repeat}");
+    ensure!(all("one-more").await?.1["code"] == 42202, "an empty account paid");
     Ok(())
 }

@@ -33,6 +33,11 @@ pub struct Lane {
     conn: Option<Conn>,
 }
 
+/// A request was refused before its key was looked up.
+#[derive(Debug, thiserror::Error)]
+#[error("a request would be refused; its key has to be looked up first")]
+struct RefusedUnread;
+
 /// Why a batch has to run again.
 enum Again {
     /// A key was used before, here or by another instance: look keys up first.
@@ -65,7 +70,7 @@ impl Lane {
         while gather.next(&mut queue, &mut batch, self.batch).await {
             METRICS.accept_batch.observe(batch.len() as f64);
             let asks: Vec<&Keyed> = batch.iter().map(|p| &p.keyed).collect();
-            let verdicts = self.book(&asks).await;
+            let verdicts = self.book(&asks, false).await;
             for (pending, verdict) in batch.drain(..).zip(verdicts) {
                 // The caller may have hung up; the booking stands.
                 let _ = pending.answer.send(verdict);
@@ -73,10 +78,12 @@ impl Lane {
         }
     }
 
-    async fn book(&mut self, asks: &[&Keyed]) -> Vec<Verdict> {
-        let mut look_up = false;
+    async fn book(&mut self, asks: &[&Keyed], mut look_up: bool) -> Vec<Verdict> {
+        // Once a commit is in doubt, nobody may be told that nothing was booked.
+        let mut in_doubt = false;
         for attempt in 0..TRIES {
-            match self.try_once(asks, look_up).await {
+            let tried = tokio::time::timeout(sql::PATIENCE, self.try_once(asks, look_up)).await;
+            match tried.map_err(anyhow::Error::from).flatten() {
                 Ok(verdicts) => return verdicts,
                 Err(error) => {
                     let again = classify(&error);
@@ -84,9 +91,10 @@ impl Lane {
                         tracing::warn!(attempt, "accept transaction runs again: {error:#}");
                     }
                     look_up |= !matches!(again, Again::Retry);
+                    in_doubt |= matches!(again, Again::Reconnect);
                     self.reset(&again).await;
                     if matches!(again, Again::Poison) {
-                        return self.book_apart(asks).await;
+                        return self.book_apart(asks, in_doubt).await;
                     }
                     tokio::time::sleep(pause(&again, attempt)).await;
                 }
@@ -97,13 +105,13 @@ impl Lane {
 
     /// One request spoils the batch: each gets a transaction of its own, so that
     /// only that one fails.
-    async fn book_apart(&mut self, asks: &[&Keyed]) -> Vec<Verdict> {
+    async fn book_apart(&mut self, asks: &[&Keyed], in_doubt: bool) -> Vec<Verdict> {
         if asks.len() == 1 {
-            return vec![Err(Refusal::Unbookable)];
+            return vec![Err(if in_doubt { Refusal::Unavailable } else { Refusal::Unbookable })];
         }
         let mut verdicts = Vec::with_capacity(asks.len());
         for ask in asks {
-            verdicts.extend(Box::pin(self.book(std::slice::from_ref(ask))).await);
+            verdicts.extend(Box::pin(self.book(std::slice::from_ref(ask), true)).await);
         }
         verdicts
     }
@@ -143,6 +151,11 @@ impl Lane {
         // Decide in memory, then write everything in one round trip.
         let now = now_us();
         let decided = decide(&fresh, locked, now);
+        if !look_up && decided.verdicts.iter().any(Result::is_err) {
+            // A repeat of what is booked already looks like too little money. Its key
+            // tells; our locks make sure that the key is seen.
+            anyhow::bail!(RefusedUnread);
+        }
         if decided.keys.is_empty() {
             conn.query_drop("ROLLBACK").await?;
         } else {
@@ -182,6 +195,9 @@ pub fn journal(decided: &Decided) -> Journal<'_> {
 }
 
 fn classify(error: &anyhow::Error) -> Again {
+    if error.is::<RefusedUnread>() || error.is::<tokio::time::error::Elapsed>() {
+        return if error.is::<RefusedUnread>() { Again::LookUpKeys } else { Again::Reconnect };
+    }
     match error.downcast_ref::<mysql_async::Error>() {
         Some(e) if sql::is_duplicate(e) => Again::LookUpKeys,
         Some(e) if sql::is_retryable(e) => Again::Retry,

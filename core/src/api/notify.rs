@@ -28,7 +28,7 @@ pub async fn notify(State(api): Shared, Path(channel): Path<String>, request: Re
     })?;
     let unknown = || ApiError::new(ApiCode::UnknownOrder, "serialNo: no such trade here");
     let order_id = order_id_of_serial(&reply.serial_no).ok_or_else(unknown)?;
-    match api.outcomes.record(Outcome::heard(&order_id, heard)).await {
+    match api.outcomes.record(Outcome::heard(&order_id, channel.id(), heard)).await {
         Ok(Taken::NoSuchOrder) => {
             tracing::error!(order = %order_id, channel = channel.id(), "notified of an unknown serial number");
             Err(unknown())

@@ -28,7 +28,8 @@ pub(super) async fn run(this: Arc<Dispatcher>, mut rounds: mpsc::Receiver<Round>
     while let Some(round) = rounds.recv().await {
         let holds = this.fence.wait(round.token).await;
         this.observe(&round);
-        let claimed = match claim(&this, &mut conn, &round.orders, &holds).await {
+        let tried = tokio::time::timeout(sql::PATIENCE, claim(&this, &mut conn, &round.orders, &holds)).await;
+        let claimed = match tried.map_err(anyhow::Error::from).flatten() {
             Ok(claimed) => claimed,
             Err(error) => {
                 // Whether the commit took place is unknown: claimed orders come up
@@ -77,15 +78,18 @@ async fn claim_once(
 ) -> anyhow::Result<Claimed> {
     conn.query_drop("START TRANSACTION").await?;
     let orders = repo::lock(conn, ids.iter().map(String::as_str)).await?;
+    let live = again_live(conn, &orders).await?;
     // Read last, so that a breaker that opened a moment ago still counts.
     let tripped = breakers::read(conn, &this.schemas).await?;
     let now = now_us();
-    let live = again_live(conn, &orders).await?;
     let mut held: HashMap<&'static str, i64> = HashMap::from([("breaker", 0), ("pair", 0), ("channel", 0)]);
     let mut claimed: Claimed = Vec::with_capacity(orders.len());
     for mut order in orders {
         let Step::Move(to, _) = step(order.state, Event::Claim) else { continue };
-        let Some(channel) = choose(&this.channels, &order) else { continue };
+        let Some(channel) = choose(&this.channels, &order) else {
+            tracing::error!(order = %order.order_id, channel = order.channel, "its channel is not configured any more: it waits");
+            continue;
+        };
         if order.attempts > 0 && !live.contains(&order.order_id) {
             tracing::error!(order = %order.order_id, "waits to be sent although its attempt has ended: not sent");
             continue;

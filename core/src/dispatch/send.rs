@@ -25,7 +25,7 @@ impl Sender {
             let heard = channel.pay(&order).await;
             drop(permit);
             // If it can't be recorded now, recovery asks the channel again.
-            let _ = this.outcomes.record(Outcome::heard(&order.order_id, heard)).await;
+            let _ = this.outcomes.record(Outcome::heard(&order.order_id, channel.id(), heard)).await;
         });
     }
 }

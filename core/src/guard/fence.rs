@@ -141,7 +141,8 @@ async fn follow(url: String, token: Secret, view: watch::Sender<View>) {
 async fn read_stream(url: &str, token: &Secret, view: &watch::Sender<View>) -> anyhow::Result<()> {
     let http = reqwest::Client::builder().no_proxy().connect_timeout(SILENCE).tcp_nodelay(true).build()?;
     let bearer = String::from_utf8_lossy(token.expose()).into_owned();
-    let reply = http.get(url).bearer_auth(bearer).send().await.map_err(|e| e.without_url())?;
+    let asked = tokio::time::timeout(SILENCE, http.get(url).bearer_auth(bearer).send()).await;
+    let reply = asked.context("it does not answer")?.map_err(|e| e.without_url())?;
     if !reply.status().is_success() {
         bail!("it answered {}", reply.status());
     }

@@ -36,9 +36,13 @@ pub struct Order {
 }
 
 impl Order {
-    /// `init` again after a first claim still shows as processing: for the
+    /// `init` again after the channel was asked still shows as processing: for the
     /// upstream it never went back.
     pub fn shown(&self) -> &'static str {
-        if self.state == State::Init && self.attempts > 0 { "processing" } else { self.state.shown() }
+        if matches!(self.state, State::Init | State::Dispatching) && self.queries > 0 {
+            "processing"
+        } else {
+            self.state.shown()
+        }
     }
 }

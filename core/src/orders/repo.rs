@@ -29,9 +29,10 @@ pub fn from_row(row: &Row) -> anyhow::Result<Order> {
         account_id: column(row, "account_id")?,
         order_id: column(row, "order_id")?,
         kind: match kind.as_str() {
+            "cash_out" => Kind::CashOut,
             "settlement" => Kind::Settlement,
             "refund" => Kind::Refund,
-            _ => Kind::CashOut,
+            other => anyhow::bail!("orders.kind {other:?} is unknown"),
         },
         client: column(row, "client")?,
         transaction_id: column(row, "transaction_id")?,

@@ -5,7 +5,7 @@ use crate::balance::{Balance, BalanceError};
 use crate::ledger::{Posting, PostingKind};
 use crate::orders::Order;
 use crate::orders::repo::Contradiction;
-use crate::orders::state::{Effect, Step, step};
+use crate::orders::state::{Effect, Event, Step, step};
 use sluice_contract::event::OrderEvent;
 use sluice_contract::money::Currency;
 use sluice_contract::order::State;
@@ -38,11 +38,23 @@ pub fn apply(outcomes: &[&Outcome], locked: Vec<Order>, waits: Waits, now_us: i6
 
 fn one(all: &mut Applied, outcome: &Outcome, waits: Waits, now_us: i64) -> Taken {
     let Some(order) = all.orders.get_mut(&outcome.order_id) else { return Taken::NoSuchOrder };
+    if let Some(channel) = outcome.channel.filter(|c| order.channel.as_deref() != Some(*c)) {
+        let detail = format!("{channel} speaks of an order that is {}'s", order.channel.as_deref().unwrap_or("nobody"));
+        return contradiction(all, outcome, &detail);
+    }
+    let sent = order.attempts > 0;
+    if sent && order.state == State::Init && outcome.event == Event::Cancel {
+        // It waits to be sent again: the first request may still arrive.
+        return Taken::Refused;
+    }
     if let Some(amount) = outcome.amount.filter(|a| *a != order.amount) {
         let detail = format!("the channel speaks of {amount}, the order of {}", order.amount.normalize());
         return contradiction(all, outcome, &detail);
     }
-    match step(order.state, outcome.event) {
+    // An order that waits to be sent again hears late answers as one that is out.
+    let state = if sent && order.state == State::Init { State::InDoubt } else { order.state };
+    match step(state, outcome.event) {
+        Step::Move(to, _) if to == order.state => Taken::Already,
         Step::Move(to, effects) => {
             move_order(order, to, outcome, waits, now_us);
             let order = order.clone();
@@ -60,7 +72,7 @@ fn contradiction(all: &mut Applied, outcome: &Outcome, detail: &str) -> Taken {
         all.contradictions.push(Contradiction {
             account_id: order.account_id.clone(),
             order_id: order.order_id.clone(),
-            detail: format!("{detail} (code {})", outcome.code.as_deref().unwrap_or("-")),
+            detail: format!("{detail} (code {})", outcome.code.as_deref().map_or("-".to_owned(), storable)),
         });
     }
     Taken::Contradiction
@@ -154,4 +166,87 @@ pub fn settle(all: &Applied, locked: Vec<Balance>) -> anyhow::Result<Vec<Balance
         }
     }
     Ok(balances.into_values().filter(|(_, touched)| *touched).map(|(b, _)| b).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rust_decimal::Decimal;
+    use sluice_contract::order::Kind;
+
+    const WAITS: Waits = Waits { first_query_us: 10, callback_us: 20 };
+
+    /// An order of 1 CNY on unionpay that was sent `attempts` times.
+    fn order(state: State, attempts: i64) -> Order {
+        Order {
+            account_id: "A".into(),
+            order_id: "o".into(),
+            kind: Kind::CashOut,
+            client: "c".into(),
+            transaction_id: "t".into(),
+            biz_no: None,
+            user_id: None,
+            to_account: "p".into(),
+            amount: Decimal::ONE,
+            currency: "CNY".parse().unwrap(),
+            state,
+            channel: Some("unionpay".into()),
+            serial_no: "O".into(),
+            trade_time: None,
+            attempts,
+            queries: attempts,
+            result_code: None,
+            version: 3,
+            due_us: Some(1),
+            created_us: 1,
+            updated_us: 1,
+        }
+    }
+
+    fn taken(
+        state: State,
+        attempts: i64,
+        channel: Option<&'static str>,
+        event: Event,
+    ) -> (Taken, State, Option<String>) {
+        let outcome = Outcome { channel, ..Outcome::new("o", event) };
+        let all = apply(&[&outcome], vec![order(state, attempts)], WAITS, 100);
+        let detail = all.contradictions.first().map(|c| c.detail.clone());
+        (all.taken[0], all.orders["o"].state, detail)
+    }
+
+    #[test]
+    fn another_channel_cannot_end_an_order() {
+        let (taken, state, detail) = taken(State::Processing, 1, Some("netsunion"), Event::Declined);
+        assert_eq!((taken, state), (Taken::Contradiction, State::Processing));
+        assert!(detail.is_some_and(|d| d.contains("netsunion") && d.contains("unionpay")));
+    }
+
+    #[test]
+    fn a_late_success_ends_an_order_that_waits_to_be_sent_again() {
+        let paid = taken(State::Init, 1, Some("unionpay"), Event::Succeeded);
+        assert_eq!((paid.0, paid.1), (Taken::Moved, State::Success));
+        // Never sent: the channel can't know it.
+        let odd = taken(State::Init, 0, Some("unionpay"), Event::Succeeded);
+        assert_eq!((odd.0, odd.1), (Taken::Contradiction, State::Init));
+        // And a repeated "no such trade" changes nothing.
+        assert_eq!(taken(State::Init, 1, Some("unionpay"), Event::NoSuchTrade).0, Taken::Already);
+    }
+
+    #[test]
+    fn what_was_sent_cannot_be_cancelled() {
+        assert_eq!(taken(State::Init, 1, None, Event::Cancel).0, Taken::Refused);
+        let (taken, state, _) = taken(State::Init, 0, None, Event::Cancel);
+        assert_eq!((taken, state), (Taken::Moved, State::Failed));
+    }
+
+    #[test]
+    fn another_amount_is_a_contradiction_whose_detail_fits_its_column() {
+        let mut outcome = Outcome { channel: Some("unionpay"), ..Outcome::new("o", Event::Succeeded) };
+        outcome.amount = Some(Decimal::TWO);
+        outcome.code = Some("x".repeat(500));
+        let all = apply(&[&outcome], vec![order(State::Processing, 1)], WAITS, 100);
+        assert_eq!(all.taken, [Taken::Contradiction]);
+        assert!(all.contradictions[0].detail.len() < 190 && all.moved.is_empty());
+    }
 }

@@ -48,7 +48,8 @@ impl Lane {
 
     async fn record(&mut self, outcomes: &[&Outcome]) -> Vec<Result<Taken, NotRecorded>> {
         for attempt in 0..TRIES {
-            match self.try_once(outcomes).await {
+            let tried = tokio::time::timeout(sql::PATIENCE, self.try_once(outcomes)).await;
+            match tried.map_err(anyhow::Error::from).flatten() {
                 Ok(taken) => return taken.into_iter().map(Ok).collect(),
                 Err(error) => {
                     tracing::warn!(attempt, "outcome transaction runs again: {error:#}");
@@ -57,8 +58,13 @@ impl Lane {
                     self.conn = None;
                     let server = error.downcast_ref::<mysql_async::Error>();
                     let passing = server.is_some_and(|e| sql::is_retryable(e) || sql::is_disconnect(e));
+                    let passing = passing || error.is::<tokio::time::error::Elapsed>();
                     if !passing && outcomes.len() > 1 {
                         return self.record_apart(outcomes).await;
+                    }
+                    if !passing {
+                        // Trying again changes nothing; neighbours need not wait.
+                        break;
                     }
                     tokio::time::sleep(Duration::from_millis(5 << attempt)).await;
                 }

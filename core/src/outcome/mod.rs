@@ -26,6 +26,8 @@ const QUEUE: usize = 4_096;
 pub struct Outcome {
     pub order_id: String,
     pub event: Event,
+    /// The channel that speaks; `None` for recovery and upstreams.
+    pub channel: Option<&'static str>,
     /// The channel's code, for people.
     pub code: Option<String>,
     /// The amount that the channel speaks of, if it says.
@@ -36,10 +38,10 @@ pub struct Outcome {
 
 impl Outcome {
     pub fn new(order_id: &str, event: Event) -> Self {
-        Outcome { order_id: order_id.to_owned(), event, code: None, amount: None, query_now: false }
+        Outcome { order_id: order_id.to_owned(), event, channel: None, code: None, amount: None, query_now: false }
     }
 
-    pub fn heard(order_id: &str, heard: Heard) -> Self {
+    pub fn heard(order_id: &str, channel: &'static str, heard: Heard) -> Self {
         let event = match heard.answer {
             Answer::Accepted => Event::Accepted,
             Answer::Succeeded => Event::Succeeded,
@@ -51,6 +53,7 @@ impl Outcome {
         Outcome {
             order_id: order_id.to_owned(),
             event,
+            channel: Some(channel),
             code: Some(heard.code),
             amount: heard.amount,
             query_now: heard.answer == Answer::Duplicate,

@@ -145,13 +145,13 @@ impl Worker {
 
     /// The row's transaction was evaluated just before.
     fn mark(&mut self, mark: Mark) {
-        let at_us = match &mark {
-            Mark::Token(token) => token.updated_us,
-            Mark::Heartbeat { updated_us } => *updated_us,
-        };
-        self.evaluate(&Input::Watermark { source: Source::Binlog, at_us });
         match mark {
-            Mark::Heartbeat { updated_us } => self.out.heartbeat_us = Some(updated_us),
+            // Only our own clock moves the watermark: a core whose clock is ahead
+            // must not make others look late.
+            Mark::Heartbeat { updated_us } => {
+                self.evaluate(&Input::Watermark { source: Source::Binlog, at_us: updated_us });
+                self.out.heartbeat_us = Some(updated_us);
+            }
             Mark::Token(token) => match &self.bell {
                 None => self.out.released.push(token),
                 Some(bell) => {

@@ -132,6 +132,20 @@ fn add(effects: &mut Effects, places: &Places<'_>, change: &Change) -> Option<()
         Value::Dec(amount) => column_units(*amount),
         _ => None,
     };
+    // A genuine signature that is played again covers a version that is there
+    // already: every change of a balance or an order must raise it.
+    let version_at = match places.signed? {
+        0 => Some(5),
+        2 => Some(6),
+        _ => None,
+    };
+    if let (Some(at), Some(before)) = (version_at, &change.before) {
+        let old = places.columns[at].and_then(|column| before.get(column));
+        match (old, value(at)) {
+            (Some(Value::Int(old)), Some(Value::Int(new))) if new > old => {}
+            _ => return None,
+        }
+    }
     match places.signed? {
         0 => effects.balance(text(0)?, text(1)?, number(2)?, number(3)?, number(4)?, number(5)?),
         1 => effects.entry(text(0)?, text(1)?, number(2)?, text(3)?, text(4)?, number(5)?, text(6)?),

@@ -51,7 +51,7 @@ impl<'a> Run<'a> {
         match self.answer(called, function, args) {
             Ok(answer) if answer.is_unit() => {}
             Ok(answer) => {
-                if let Err(failure) = self.find(called, answer, position) {
+                if let Err(failure) = self.find(called, function, answer, position) {
                     self.fail(rule, failure, position, account);
                 }
             }
@@ -78,7 +78,7 @@ impl<'a> Run<'a> {
     }
 
     /// A violation, or an array of them; those before a wrong element count.
-    fn find(&mut self, rule: &Rule, answer: Dynamic, position: &Arc<str>) -> Result<(), Failure> {
+    fn find(&mut self, rule: &Rule, function: &str, answer: Dynamic, position: &Arc<str>) -> Result<(), Failure> {
         let wrong = |what: &Dynamic| Failure {
             message: format!("answered {} instead of (), a violation(…) or an array of them", what.type_name()),
             stopped: false,
@@ -86,18 +86,16 @@ impl<'a> Run<'a> {
         let answers = if answer.is_array() { answer.into_array().unwrap_or_default() } else { vec![answer] };
         for answer in answers {
             let violation = answer.try_cast_result::<Violation>().map_err(|other| wrong(&other))?;
-            self.push(rule, violation, position);
+            self.push(rule, function, violation, position);
         }
         Ok(())
     }
 
-    fn push(&mut self, rule: &Rule, violation: Violation, position: &Arc<str>) {
+    fn push(&mut self, rule: &Rule, function: &str, violation: Violation, position: &Arc<str>) {
         let account = violation.account.to_string();
-        let breaker = match (rule.header.mode, rule.header.breaker) {
-            (Mode::Trip, Some((point, scope))) => Some(breaker_key(point, scope, &account)),
-            _ => None,
-        };
-        let found = finding(rule, Outcome::Violation, position, &violation.item, account, &violation.message);
+        let breaker = stops(rule, &account);
+        let said = Said { function, item: &violation.item, message: &violation.message };
+        let found = finding(rule, Outcome::Violation, position, &said, account);
         self.out.push(Finding { breaker, ..found });
     }
 
@@ -110,16 +108,46 @@ impl<'a> Run<'a> {
         }
         if !self.failed.iter().any(|(r, _)| *r == rule) {
             self.failed.push((rule, false));
-            self.out.push(finding(failed, Outcome::Undetermined, position, "error", account.to_owned(), message));
+            let said = Said { function: "error", item: "error", message };
+            self.out.push(finding(failed, Outcome::Undetermined, position, &said, account.to_owned()));
         }
     }
 
+    /// A call gave no answer. Money that a trip rule could not check must not leave
+    /// (promise 5), so the breaker opens: the account's, if this was the only
+    /// failure; everybody's once it fails on a second account or hits a limit,
+    /// since the rest of the input is then not checked either.
     fn fail(&mut self, rule: usize, failure: Failure, position: &Arc<str>, account: &str) {
-        self.undetermined(rule, &failure.message, position, account);
-        if failure.stopped {
-            self.failed.push((rule, true));
+        let Some(failed) = self.set.rules.get(rule) else { return };
+        let before = self.failed.iter().any(|(r, _)| *r == rule);
+        let account = if before || failure.stopped { "" } else { account };
+        if self.failed.contains(&(rule, true)) {
+            return;
         }
+        if self.errors.len() < MOST_ERRORS {
+            self.errors.push(RuleError { rule: failed.header.id.clone(), message: failure.message.clone() });
+        }
+        let said = Said { function: "error", item: "error", message: &failure.message };
+        let found = finding(failed, Outcome::Undetermined, position, &said, account.to_owned());
+        self.out.push(Finding { breaker: stops(failed, account), ..found });
+        // After a failure that spoke for everybody, more of them say nothing new.
+        self.failed.push((rule, account.is_empty()));
     }
+}
+
+/// What a rule in mode trip stops for this account.
+fn stops(rule: &Rule, account: &str) -> Option<BreakerKey> {
+    match (rule.header.mode, rule.header.breaker) {
+        (Mode::Trip, Some((point, scope))) => Some(breaker_key(point, scope, account)),
+        _ => None,
+    }
+}
+
+/// Which function of a rule said what about what.
+struct Said<'a> {
+    function: &'a str,
+    item: &'a str,
+    message: &'a str,
 }
 
 /// An unknown account means that nobody knows whose money it is: the whole point.
@@ -148,12 +176,13 @@ fn is_stopped(error: &EvalAltResult) -> bool {
     )
 }
 
-fn finding(rule: &Rule, outcome: Outcome, position: &Arc<str>, item: &str, account: String, message: &str) -> Finding {
-    let item: String = item.chars().take(MOST_ITEM).collect();
+fn finding(rule: &Rule, outcome: Outcome, position: &Arc<str>, said: &Said<'_>, account: String) -> Finding {
+    let item: String = said.item.chars().take(MOST_ITEM).collect();
     let mut id = Sha256::new();
     // The account counts too: two accounts under one item are two verdicts, or the
-    // second one's breaker would never be opened.
-    for part in [rule.header.id.as_str(), position, &account, &item] {
+    // second one's breaker would never be opened. So does the function: a payment
+    // that was late and then booked wrong is two findings.
+    for part in [rule.header.id.as_str(), said.function, position, &account, &item] {
         id.update((part.len() as u64).to_be_bytes());
         id.update(part);
     }
@@ -165,7 +194,7 @@ fn finding(rule: &Rule, outcome: Outcome, position: &Arc<str>, item: &str, accou
         position: Arc::clone(position),
         item,
         account,
-        message: message.chars().take(MOST_MESSAGE).collect(),
+        message: said.message.chars().take(MOST_MESSAGE).collect(),
         breaker: None,
     }
 }

@@ -2,6 +2,7 @@
 //! don't add up; the many that do never become Rhai values.
 
 use super::tables;
+use super::tx::MOST_NAMED;
 use super::tx::account_of;
 use super::types::{Answer, equals, fail};
 use crate::change::{Change, Transaction, Value};
@@ -120,7 +121,8 @@ impl Sums {
 
     fn nonzero(&mut self) -> Array {
         let wrong = self.0.totals.iter().filter(|t| !t.sum.is_zero());
-        wrong.map(|t| self.describe(t, [("amount", t.sum)])).collect()
+        let found = wrong.take(MOST_NAMED + 1).map(|t| self.describe(t, [("amount", t.sum)])).collect();
+        bounded(found)
     }
 
     /// The keys whose sums differ from `other`'s; a key that one side lacks has 0 there.
@@ -129,15 +131,19 @@ impl Sums {
         let ours: AHashMap<Key<'_>, Decimal> = self.0.totals.iter().map(|t| (self.key(t), t.sum)).collect();
         let mut found = Array::new();
         for total in &self.0.totals {
+            if found.len() > MOST_NAMED {
+                break;
+            }
             let right = theirs.get(&self.key(total)).copied().unwrap_or_default();
             if total.sum != right {
                 found.push(self.describe(total, [("left", total.sum), ("right", right)]));
             }
         }
-        for total in other.0.totals.iter().filter(|t| !t.sum.is_zero() && !ours.contains_key(&other.key(t))) {
+        let missing = other.0.totals.iter().filter(|t| !t.sum.is_zero() && !ours.contains_key(&other.key(t)));
+        for total in missing.take((MOST_NAMED + 1).saturating_sub(found.len())) {
             found.push(other.describe(total, [("left", Decimal::ZERO), ("right", total.sum)]));
         }
-        found
+        bounded(found)
     }
 
     fn image(&self, total: &Total) -> Option<(&Change, &[Value])> {
@@ -161,6 +167,18 @@ impl Sums {
         }
         map.into()
     }
+}
+
+/// What is beyond the bound is told as one more, of nobody in particular: a
+/// violation of it stops everybody.
+fn bounded(mut found: Array) -> Array {
+    if found.len() > MOST_NAMED
+        && let Some(mut last) = found.pop().and_then(|last| last.try_cast::<Map>())
+    {
+        last.insert("account".into(), ImmutableString::new().into());
+        found.push(last.into());
+    }
+    found
 }
 
 fn key_of<'a>(image: &'a [Value], columns: &[usize]) -> Key<'a> {

@@ -11,6 +11,9 @@ use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
 use sluice_contract::settings::Secret;
 use std::sync::{Arc, OnceLock};
 
+/// Accounts and sums that a rule is told one by one; what is beyond is everybody.
+pub const MOST_NAMED: usize = 100;
+
 /// A transaction, shared by every rule that looks at it.
 #[derive(Clone)]
 pub struct Tx(Arc<Inner>);
@@ -38,7 +41,9 @@ impl Tx {
         inner.provenance.get_or_init(|| provenance::of(&inner.transaction, &inner.key)).as_str().into()
     }
 
-    /// Each account that a guarded change or an outbox row names, once.
+    /// Each account that a guarded change or an outbox row names, once. Of a mass
+    /// change the first hundred and then "", which stands for everybody: however
+    /// large it is, a rule can still say it.
     fn accounts(&mut self) -> Array {
         let mut accounts: Vec<&str> = Vec::new();
         let mut seen = ahash::AHashSet::new();
@@ -48,6 +53,10 @@ impl Tx {
                     accounts.push(account);
                 }
             }
+        }
+        if accounts.len() > MOST_NAMED {
+            accounts.truncate(MOST_NAMED);
+            accounts.push("");
         }
         accounts.into_iter().map(|a| Dynamic::from(ImmutableString::from(a))).collect()
     }

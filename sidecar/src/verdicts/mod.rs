@@ -44,9 +44,9 @@ fn verdict(finding: &Finding) -> Option<Verdict> {
     if mode == "draft" {
         return None;
     }
-    let (outcome, violated) = match finding.outcome {
-        Outcome::Violation => ("violation", true),
-        Outcome::Undetermined => ("undetermined", false),
+    let outcome = match finding.outcome {
+        Outcome::Violation => "violation",
+        Outcome::Undetermined => "undetermined",
     };
     let breaker = finding.breaker.clone();
     let fits = breaker.as_ref().is_some_and(|b| b.key.is_ascii() && b.key.len() <= SCOPE_KEY);
@@ -64,7 +64,7 @@ fn verdict(finding: &Finding) -> Option<Verdict> {
         item: cut(&finding.item, ITEM),
         account_id: cut(&finding.account, ACCOUNT),
         message: cut(&finding.message, MESSAGE),
-        trips: violated && mode == "trip" && fits,
+        trips: mode == "trip" && fits,
         breaker: breaker.filter(|_| fits),
     })
 }
