@@ -35,6 +35,9 @@ pub struct Summary<'a> {
     /// A guarded row was deleted, an outbox row was rewritten, or a value is none
     /// that the core writes.
     unsigned: bool,
+    /// A balance or order was changed without raising its version: a genuine
+    /// signature played again covers a version that is there already.
+    replayed: bool,
 }
 
 /// Columns that are signed, for each guarded table, in the order of the effect.
@@ -61,6 +64,7 @@ pub fn of(transaction: &Transaction, key: &Secret) -> Provenance {
         _ if summary.unsigned => Provenance::Invalid,
         [] if summary.effects.is_empty() => Provenance::Valid,
         [] => Provenance::Missing,
+        _ if summary.replayed => Provenance::Invalid,
         [(table, image)] if is_signed(&summary.effects, table, image, key) => Provenance::Valid,
         _ => Provenance::Invalid,
     }
@@ -79,7 +83,7 @@ fn is_signed(effects: &Effects, table: &Table, image: &[Value], key: &Secret) ->
 
 /// Collects the effects of every guarded change.
 pub fn summarize(transaction: &Transaction) -> Summary<'_> {
-    let mut summary = Summary { effects: Effects::new(), outbox: Vec::new(), unsigned: false };
+    let mut summary = Summary { effects: Effects::new(), outbox: Vec::new(), unsigned: false, replayed: false };
     let mut places: Vec<Places<'_>> = Vec::new();
     for change in &transaction.changes {
         if change.table.name == "outbox" {
@@ -100,9 +104,9 @@ pub fn summarize(transaction: &Transaction) -> Summary<'_> {
         };
         if let Some(places) = places.get(at)
             && places.signed.is_some()
-            && add(&mut summary.effects, places, change).is_none()
         {
-            summary.unsigned = true;
+            summary.unsigned |= add(&mut summary.effects, places, change).is_none();
+            summary.replayed |= !raises_version(places, change);
         }
     }
     summary
@@ -119,6 +123,23 @@ impl<'a> Places<'a> {
     }
 }
 
+/// Whether an update of a versioned table has a higher version after it.
+fn raises_version(places: &Places<'_>, change: &Change) -> bool {
+    let at = match places.signed {
+        Some(0) => places.columns[5],
+        Some(2) => places.columns[6],
+        _ => None,
+    };
+    let version = |image: &Option<crate::change::Image>| match image.as_ref()?.get(at?) {
+        Some(Value::Int(version)) => Some(*version),
+        _ => None,
+    };
+    match (version(&change.before), version(&change.after)) {
+        (Some(before), Some(after)) => after > before,
+        _ => true,
+    }
+}
+
 /// Adds one row's after-image; `None` if it can't have been written by the core.
 fn add(effects: &mut Effects, places: &Places<'_>, change: &Change) -> Option<()> {
     let image = change.after.as_ref()?;
@@ -132,20 +153,6 @@ fn add(effects: &mut Effects, places: &Places<'_>, change: &Change) -> Option<()
         Value::Dec(amount) => column_units(*amount),
         _ => None,
     };
-    // A genuine signature that is played again covers a version that is there
-    // already: every change of a balance or an order must raise it.
-    let version_at = match places.signed? {
-        0 => Some(5),
-        2 => Some(6),
-        _ => None,
-    };
-    if let (Some(at), Some(before)) = (version_at, &change.before) {
-        let old = places.columns[at].and_then(|column| before.get(column));
-        match (old, value(at)) {
-            (Some(Value::Int(old)), Some(Value::Int(new))) if new > old => {}
-            _ => return None,
-        }
-    }
     match places.signed? {
         0 => effects.balance(text(0)?, text(1)?, number(2)?, number(3)?, number(4)?, number(5)?),
         1 => effects.entry(text(0)?, text(1)?, number(2)?, text(3)?, text(4)?, number(5)?, text(6)?),

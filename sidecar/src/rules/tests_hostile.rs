@@ -29,12 +29,12 @@ fn said_about(body: &str) -> String {
     assert!(began.elapsed() < Duration::from_secs(2), "took {:?}", began.elapsed());
     assert_eq!(violations(&found), ["healthy A-1 b", "healthy A-2 b", "healthy A-3 b"]);
     let unsure: Vec<_> = found.iter().filter(|f| f.outcome == Outcome::Undetermined).collect();
-    assert_eq!(unsure.len(), 1, "{}", &body[..body.len().min(200)]);
-    assert_eq!(
-        (unsure[0].rule.id.as_str(), unsure[0].item.as_str(), unsure[0].account.as_str()),
-        ("hostile", "error", "A-1")
-    );
-    assert!(unsure[0].breaker.is_none());
+    // Once for its first account, once for everybody: not once a row.
+    assert!((1..=2).contains(&unsure.len()), "{}", &body[..body.len().min(200)]);
+    assert!(unsure.iter().all(|f| f.rule.id == "hostile" && f.item == "error"));
+    // What a trip rule could not check must not leave.
+    let stopped = unsure.last().and_then(|f| f.breaker.as_ref()).map(ToString::to_string);
+    assert_eq!(stopped.as_deref(), Some("cash_out/all/*"), "{}", unsure[0].message);
     let errors = evaluator.errors();
     assert!(!errors.is_empty() && errors.iter().all(|e| e.rule == "hostile"));
     assert!(evaluator.errors().is_empty(), "errors are drained");

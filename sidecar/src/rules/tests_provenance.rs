@@ -13,6 +13,9 @@ fn balance(version: i64) -> Change {
     let ids = [("account_id", text("A-1")), ("currency", text("CNY")), ("version", Value::Int(version))];
     let mut change = insert("balance", &[money.as_slice(), ids.as_slice()].concat());
     change.before = change.after.clone();
+    if let (Some(before), Some(at)) = (change.before.as_mut(), change.table.column("version")) {
+        before[at] = Value::Int(version - 1);
+    }
     change.op = Op::Update;
     change
 }
@@ -118,6 +121,15 @@ fn every_signed_value_counts() {
     }
     // What the relay, the dispatcher's clock and the channel's words do is not signed.
     assert_eq!(judge(tampered("orders", "due_us", Value::Int(5))), Provenance::Valid);
+}
+
+#[test]
+fn a_genuine_signature_played_again_proves_nothing() {
+    // The same row, the same signature, another column changed, no new version.
+    let mut again = with(guarded(), outbox());
+    let change = again.iter_mut().find(|c| c.table.name == "balance").unwrap();
+    change.before = change.after.clone();
+    assert_eq!(judge(again), Provenance::Invalid);
 }
 
 #[test]
