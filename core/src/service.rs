@@ -3,7 +3,7 @@
 use crate::accept::Acceptor;
 use crate::api::{self, Api};
 use crate::channels::Client;
-use crate::config::Config;
+use crate::config::{Config, Secrets};
 use crate::dispatch::{Dispatcher, ReadyQueue};
 use crate::guard::fence::Fence;
 use crate::outcome::{Outcomes, Waits};
@@ -27,31 +27,19 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     telemetry::install_crypto();
     let secrets = config.secrets()?;
     let schemas = config.schemas()?;
-    let listen = |name: &'static str, address: String| async move {
-        let bound = TcpListener::bind(&address).await;
-        bound.with_context(|| format!("{name} = {address}: can't listen there; is the port taken?"))
-    };
-    let public = listen("listen", config.listen.clone()).await?;
-    let admin = listen("admin", config.admin.clone()).await?;
+    let public = bind("listen", &config.listen).await?;
+    let admin = bind("admin", &config.admin).await?;
     let readiness = telemetry::Readiness::default();
     readiness.set("database", Some("migrations are running".into()));
-    let admin_stop = stop.clone();
-    let admin_routes = telemetry::router(readiness.clone());
-    tokio::spawn(
-        async move { axum::serve(admin, admin_routes).with_graceful_shutdown(admin_stop.cancelled_owned()).await },
-    );
+    let routes = telemetry::router(readiness.clone());
+    let admin_stop = stop.clone().cancelled_owned();
+    tokio::spawn(async move { axum::serve(admin, routes).with_graceful_shutdown(admin_stop).await });
 
     migrate_when_reachable(&config, &schemas, &readiness, &stop).await?;
     let options = sql::options(&config.mysql.url)?.db_name(Some(schemas.orders.clone()));
     let pool = sql::pool_of(options, POOL)?;
     let fence = Fence::start(&config.fence, &config.name, &schemas, secrets.sidecar.clone())?;
-    let channels: Arc<[Client]> = config
-        .channels
-        .iter()
-        .zip(secrets.channels.iter().cloned())
-        .map(|(c, secret)| Client::new(c, secret))
-        .collect::<Result<Vec<_>, _>>()?
-        .into();
+    let channels = clients(&config, &secrets)?;
     let ready = ReadyQueue::new(config.dispatch.queue);
     let key = &secrets.provenance;
     let waits = Waits {
@@ -99,6 +87,18 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     tokio::spawn(watch_fence(fence));
     tracing::info!(listen = %config.listen, admin = %config.admin, "core is up");
     serve(public, api, stop).await
+}
+
+/// The channels' clients, in the order of preference of the settings.
+fn clients(config: &Config, secrets: &Secrets) -> anyhow::Result<Arc<[Client]>> {
+    let pairs = config.channels.iter().zip(secrets.channels.iter().cloned());
+    let clients: Result<Vec<Client>, _> = pairs.map(|(channel, secret)| Client::new(channel, secret)).collect();
+    Ok(clients?.into())
+}
+
+async fn bind(name: &str, address: &str) -> anyhow::Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.with_context(|| format!("{name} = {address}: can't listen there; is the port taken?"))
 }
 
 async fn serve(public: TcpListener, api: Arc<Api>, stop: CancellationToken) -> anyhow::Result<()> {
