@@ -8,7 +8,8 @@ use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Where the private servers keep their data and logs; kept from run to run.
+    /// Where the private servers keep their data and logs; emptied first,
+    /// since the embedded Kafka forgets and positions in it would be lost.
     #[arg(long, default_value = ".run/up")]
     dir: PathBuf,
     /// Honest orders a second to play meanwhile; 0 for none.
@@ -21,6 +22,7 @@ const STRETCH: Duration = Duration::from_secs(60);
 
 #[allow(clippy::print_stdout)]
 pub async fn run(options: Options) -> anyhow::Result<()> {
+    super::demo::fresh(&options.dir)?;
     let interrupted = interrupted()?;
     let progress = Progress::new();
     let stage_options = StageOptions { ports: Some(Ports::DOCUMENTED), ..crate::story::options() }.from_environment();
