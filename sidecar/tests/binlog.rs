@@ -213,7 +213,7 @@ async fn what_cannot_be_read_makes_blind() {
     conn.query_drop("SET SESSION binlog_format='STATEMENT', tx_isolation='REPEATABLE-READ'").await.unwrap();
     conn.query_drop("INSERT INTO t_guard.fence_token VALUES ('s',1,1)").await.unwrap();
     conn.query_drop("SET SESSION binlog_format='ROW'").await.unwrap();
-    statement.blind_with("binlog_format = 'ROW'").await;
+    statement.blind_with("came without its rows").await;
     drop(statement);
 
     let minimal = tail_now(907).await;
