@@ -47,7 +47,8 @@ impl Default for SimConfig {
             callback_url: String::new(),
             book_file: None,
             seed: None,
-            callback_concurrency: 16,
+            // A callback waits for the core's commit: fewer would bound the whole system.
+            callback_concurrency: 256,
             netsunion: ChannelConfig::default(),
             unionpay: ChannelConfig::default(),
         }
