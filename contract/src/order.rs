@@ -13,6 +13,8 @@ pub enum Kind {
 }
 
 impl Kind {
+    pub const ALL: [Kind; 3] = [Kind::CashOut, Kind::Settlement, Kind::Refund];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Kind::CashOut => "cash_out",
@@ -35,6 +37,9 @@ impl Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
+    /// Written down, its money not reserved yet: only while balance and ledger are
+    /// on servers of their own.
+    Booking,
     /// Accepted and reserved; waits for fence, breaker and a channel.
     Init,
     /// Claimed: the channel call may or may not have left.
@@ -52,7 +57,8 @@ pub enum State {
 }
 
 impl State {
-    pub const ALL: [State; 8] = [
+    pub const ALL: [State; 9] = [
+        State::Booking,
         State::Init,
         State::Dispatching,
         State::Processing,
@@ -65,6 +71,7 @@ impl State {
 
     pub fn as_str(self) -> &'static str {
         match self {
+            State::Booking => "booking",
             State::Init => "init",
             State::Dispatching => "dispatching",
             State::Processing => "processing",
@@ -79,7 +86,7 @@ impl State {
     /// `init → processing → [manual] → success | failed`, `success → returned`.
     pub fn shown(self) -> &'static str {
         match self {
-            State::Init | State::Dispatching => "init",
+            State::Booking | State::Init | State::Dispatching => "init",
             State::Processing | State::InDoubt => "processing",
             other => other.as_str(),
         }
@@ -88,6 +95,17 @@ impl State {
     /// No more money moves, except that a success may come back as returned.
     pub fn is_end(self) -> bool {
         matches!(self, State::Success | State::Failed | State::Returned)
+    }
+}
+
+impl FromStr for Kind {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        Kind::ALL
+            .into_iter()
+            .find(|k| k.as_str() == text)
+            .ok_or_else(|| anyhow::anyhow!("unknown kind of order {text:?}"))
     }
 }
 

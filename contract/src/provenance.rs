@@ -21,6 +21,18 @@ pub struct Effects {
     ends: Vec<usize>,
 }
 
+/// What of an order is text; NULL is signed as empty.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OrderWords<'a> {
+    pub kind: &'a [u8],
+    pub state: &'a [u8],
+    pub to: &'a [u8],
+    pub currency: &'a [u8],
+    pub channel: &'a [u8],
+    pub serial_no: &'a [u8],
+    pub trade_time: &'a [u8],
+}
+
 /// One field of an effect.
 #[derive(Debug, Clone, Copy)]
 pub enum Field<'a> {
@@ -63,19 +75,21 @@ impl Effects {
         self.ends.push(self.text.len());
     }
 
-    /// `b`: balances, in units of 10⁻⁴.
-    #[allow(clippy::too_many_arguments)]
-    pub fn balance(
-        &mut self,
-        account: &[u8],
-        currency: &[u8],
-        balance: i128,
-        available: i128,
-        reserved: i128,
-        version: i128,
-    ) {
+    /// `b`: balances, in units of 10⁻⁴: balance, available, reserved, intermediate,
+    /// intermediate_reserved.
+    pub fn balance(&mut self, account: &[u8], currency: &[u8], amounts: &[i128; 5], version: i128) {
         use Field::{Int, Text};
-        self.add("b", &[Text(account), Text(currency), Int(balance), Int(available), Int(reserved), Int(version)]);
+        let [balance, available, reserved, intermediate, held] = amounts.map(Int);
+        let fields = [Text(account), Text(currency), balance, available, reserved, intermediate, held, Int(version)];
+        self.add("b", &fields);
+    }
+
+    /// `c`: a captured payment; what was captured, refunded and settled of it, in
+    /// units of 10⁻⁴.
+    pub fn capture(&mut self, account: &[u8], payment: &[u8], currency: &[u8], amounts: &[i128; 3], version: i128) {
+        use Field::{Int, Text};
+        let [captured, refunded, settled] = amounts.map(Int);
+        self.add("c", &[Text(account), Text(payment), Text(currency), captured, refunded, settled, Int(version)]);
     }
 
     /// `e`: a ledger entry; amount in units of 10⁻⁴.
@@ -95,19 +109,23 @@ impl Effects {
     }
 
     /// `o`: an order; amount in units of 10⁻⁴.
-    #[allow(clippy::too_many_arguments)]
-    pub fn order(
-        &mut self,
-        account: &[u8],
-        order: &[u8],
-        state: &[u8],
-        to: &[u8],
-        amount: i128,
-        currency: &[u8],
-        version: i128,
-    ) {
+    pub fn order(&mut self, account: &[u8], order: &[u8], words: &OrderWords<'_>, amount: i128, version: i128) {
         use Field::{Int, Text};
-        self.add("o", &[Text(account), Text(order), Text(state), Text(to), Int(amount), Text(currency), Int(version)]);
+        let OrderWords { kind, state, to, currency, channel, serial_no, trade_time } = *words;
+        let fields = [
+            Text(account),
+            Text(order),
+            Text(kind),
+            Text(state),
+            Text(to),
+            Int(amount),
+            Text(currency),
+            Text(channel),
+            Text(serial_no),
+            Text(trade_time),
+            Int(version),
+        ];
+        self.add("o", &fields);
     }
 
     /// `a`: an attempt at a channel.
@@ -166,9 +184,9 @@ mod tests {
         let mut all = Effects::new();
         for which in order {
             match which {
-                0 => all.balance(b"A", b"CNY", 10, 4, 6, 2),
+                0 => all.balance(b"A", b"CNY", &[10, 4, 6, 0, 0], 2),
                 1 => all.entry(b"A", b"p", 0, b"available", b"D", 6, b"CNY"),
-                _ => all.order(b"A", b"o", b"init", b"to", 6, b"CNY", 1),
+                _ => all.order(b"A", b"o", &OrderWords { state: b"init", to: b"to", ..OrderWords::default() }, 6, 1),
             }
         }
         all
@@ -184,7 +202,7 @@ mod tests {
         assert!(!verify(&effects([2, 0, 1]), b"t", b"[1]"));
         assert!(!verify(&effects([2, 0, 0]), b"t", b"[]"));
         let mut more = effects([0, 1, 2]);
-        more.balance(b"B", b"CNY", 1, 1, 0, 1);
+        more.balance(b"B", b"CNY", &[1, 1, 0, 0, 0], 1);
         assert!(!verify(&more, b"t", b"[]"));
     }
 

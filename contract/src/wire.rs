@@ -34,6 +34,8 @@ pub enum ApiCode {
     KeyReused = 42200,
     UnknownAccount = 42201,
     InsufficientFunds = 42202,
+    UnknownPayment = 42203,
+    PaymentExceeded = 42204,
     Internal = 50000,
     Overloaded = 50300,
     Unavailable = 50301,

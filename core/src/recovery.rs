@@ -6,14 +6,14 @@ use crate::channels::Client;
 use crate::config;
 use crate::journal::Journal;
 use crate::metrics::METRICS;
-use crate::orders::Order;
 use crate::orders::repo;
 use crate::orders::state::Event;
+use crate::orders::{Order, OrderRef};
 use crate::outcome::{Outcome, Outcomes, Taken};
 use mysql_async::Pool;
 use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
-use sluice_contract::order::State;
+use sluice_contract::order::{Kind, State};
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use std::sync::Arc;
@@ -64,7 +64,10 @@ impl Recovery {
             return Ok(due);
         }
         conn.query_drop("START TRANSACTION").await?;
-        let mut orders = repo::lock(&mut conn, due.iter().map(|o| o.order_id.as_str())).await?;
+        let mut orders = {
+            let due: Vec<OrderRef> = due.iter().map(Order::at).collect();
+            repo::lock(&mut conn, due.iter()).await?
+        };
         let now = now_us();
         orders.retain(|o| STANDING.contains(&o.state) && o.due_us.is_some_and(|due| due <= now));
         for order in &mut orders {
@@ -107,12 +110,16 @@ impl Recovery {
 
     async fn ask(&self, order: Order) {
         let spent = order.queries >= i64::from(self.config.most_queries);
+        if order.kind == Kind::Settlement {
+            let _ = self.outcomes.record(Outcome::settled(order.at())).await;
+            return;
+        }
         let outcome = match self.channel(&order) {
             Some(channel) => {
                 tracing::info!(order = %order.order_id, state = order.state.as_str(), queries = order.queries, "asking the channel");
-                Outcome::heard(&order.order_id, channel.id(), channel.query(&order).await)
+                Outcome::heard(order.at(), channel.id(), channel.query(&order).await)
             }
-            None => Outcome::new(&order.order_id, Event::Unknown),
+            None => Outcome::new(order.at(), Event::Unknown),
         };
         // Asked for the last time, "no such trade" is a person's case too: sending
         // again has not helped so often.
@@ -125,7 +132,7 @@ impl Recovery {
             }
         }
         tracing::error!(order = %order.order_id, "asked {} times without an end: a person's case", order.queries);
-        let _ = self.outcomes.record(Outcome::new(&order.order_id, Event::Exhausted)).await;
+        let _ = self.outcomes.record(Outcome::new(order.at(), Event::Exhausted)).await;
     }
 
     async fn count(&self) -> anyhow::Result<()> {

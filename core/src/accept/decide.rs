@@ -2,7 +2,7 @@
 //! and everything to write out. Pure; nothing is written until all is decided.
 
 use super::{Accepted, Ask, Deposit, Keyed, Refusal, Verdict, Withdraw};
-use crate::balance::{Balance, BalanceError};
+use crate::balance::{Balance, BalanceError, Capture};
 use crate::journal::order_event;
 use crate::ledger::{Posting, PostingKind};
 use crate::orders::Order;
@@ -23,18 +23,34 @@ pub struct Decided {
     pub keys: Vec<KeyRow>,
     pub orders: Vec<Order>,
     pub touched: Vec<Balance>,
+    pub captures: Vec<Capture>,
     pub postings: Vec<Posting>,
     pub events: Vec<OrderEvent>,
 }
 
 struct Books {
     balances: BTreeMap<(String, Currency), (Balance, bool)>,
+    captures: BTreeMap<(String, String), (Capture, bool)>,
 }
 
 impl Books {
-    fn new(locked: Vec<Balance>) -> Self {
+    fn new(locked: Vec<Balance>, captures: Vec<Capture>) -> Self {
         let keyed = locked.into_iter().map(|b| ((b.account_id.clone(), b.currency), (b, false)));
-        Books { balances: keyed.collect() }
+        let named = captures.into_iter().map(|c| ((c.account_id.clone(), c.payment_no.clone()), (c, false)));
+        Books { balances: keyed.collect(), captures: named.collect() }
+    }
+
+    /// Takes `amount` of a captured payment, if it has that much left.
+    fn take(&mut self, ask: &Withdraw, payment_no: &str) -> Result<(), Refusal> {
+        let found = self.captures.get_mut(&(ask.account_id.clone(), payment_no.to_owned()));
+        let Some((capture, touched)) = found.filter(|(c, _)| c.currency == ask.currency) else {
+            return Err(Refusal::UnknownPayment);
+        };
+        capture.take(ask.kind, ask.amount).map_err(|_| Refusal::PaymentExceeded)?;
+        if !std::mem::replace(touched, true) {
+            capture.version += 1;
+        }
+        Ok(())
     }
 
     fn knows(&self, account_id: &str) -> bool {
@@ -53,15 +69,24 @@ impl Books {
         let Some((balance, touched)) = self.balances.get_mut(&key) else {
             return Err(if self.knows(account_id) { Refusal::UnknownBalance } else { Refusal::UnknownAccount });
         };
-        step(balance).map_err(|e| match e {
-            BalanceError::Insufficient | BalanceError::NotReserved => Refusal::InsufficientFunds,
-            BalanceError::Overflow => Refusal::BalanceOverflow,
-        })?;
+        step(balance).map_err(refusal)?;
         if !*touched {
             *touched = true;
             balance.version += 1;
         }
         Ok(())
+    }
+
+    /// Whether the step would work; changes nothing.
+    fn change_if(
+        &self,
+        ask: &Withdraw,
+        step: impl FnOnce(&Balance) -> Result<(), BalanceError>,
+    ) -> Result<(), Refusal> {
+        match self.balances.get(&(ask.account_id.clone(), ask.currency)) {
+            Some((balance, _)) => step(balance).map_err(refusal),
+            None => Err(if self.knows(&ask.account_id) { Refusal::UnknownBalance } else { Refusal::UnknownAccount }),
+        }
     }
 
     fn open(&mut self, account_id: &str, currency: Currency) {
@@ -70,14 +95,22 @@ impl Books {
     }
 }
 
+fn refusal(error: BalanceError) -> Refusal {
+    match error {
+        BalanceError::Insufficient | BalanceError::NotReserved => Refusal::InsufficientFunds,
+        BalanceError::Overflow => Refusal::BalanceOverflow,
+    }
+}
+
 /// Decides all requests against the locked balances, in order of arrival.
-pub fn decide(batch: &[&Keyed], locked: Vec<Balance>, now_us: i64) -> Decided {
-    let mut books = Books::new(locked);
+pub fn decide(batch: &[&Keyed], locked: Vec<Balance>, captures: Vec<Capture>, now_us: i64) -> Decided {
+    let mut books = Books::new(locked, captures);
     let mut out = Decided::default();
     for keyed in batch {
         let verdict = match &keyed.ask {
             Ask::Withdraw(w) => withdraw(&mut books, &mut out, keyed, w, now_us),
             Ask::Deposit(d) => deposit(&mut books, &mut out, d, now_us),
+            Ask::Capture(c) => capture(&mut books, &mut out, c, now_us),
         };
         if let Ok(accepted) = &verdict {
             out.keys.push(KeyRow {
@@ -90,12 +123,19 @@ pub fn decide(batch: &[&Keyed], locked: Vec<Balance>, now_us: i64) -> Decided {
         }
         out.verdicts.push(verdict);
     }
+    out.captures = books.captures.into_values().filter(|(_, touched)| *touched).map(|(c, _)| c).collect();
     out.touched = books.balances.into_values().filter(|(_, touched)| *touched).map(|(b, _)| b).collect();
     out
 }
 
 fn withdraw(books: &mut Books, out: &mut Decided, keyed: &Keyed, ask: &Withdraw, now_us: i64) -> Verdict {
-    books.change(&ask.account_id, ask.currency, |b| b.reserve(ask.amount))?;
+    // Whether the balance suffices is asked first, without taking anything, so that
+    // a refusal by the payment leaves the balance untouched.
+    books.change_if(ask, |b| b.clone().reserve_for(ask.kind, ask.amount))?;
+    if let Some(payment_no) = &ask.payment_no {
+        books.take(ask, payment_no)?;
+    }
+    books.change(&ask.account_id, ask.currency, |b| b.reserve_for(ask.kind, ask.amount))?;
     let order_id = new_order_id(&ask.account_id);
     let order = Order {
         account_id: ask.account_id.clone(),
@@ -107,6 +147,9 @@ fn withdraw(books: &mut Books, out: &mut Decided, keyed: &Keyed, ask: &Withdraw,
         biz_no: ask.biz_no.clone(),
         user_id: ask.user_id.clone(),
         to_account: ask.to_account.clone(),
+        bank: ask.bank.clone(),
+        payment_no: ask.payment_no.clone(),
+        route: None,
         amount: ask.amount,
         currency: ask.currency,
         state: State::Init,
@@ -129,21 +172,41 @@ fn withdraw(books: &mut Books, out: &mut Decided, keyed: &Keyed, ask: &Withdraw,
 fn deposit(books: &mut Books, out: &mut Decided, ask: &Deposit, now_us: i64) -> Verdict {
     books.open(&ask.account_id, ask.currency);
     books.change(&ask.account_id, ask.currency, |b| b.credit(ask.amount))?;
-    let booking_id = new_order_id(&ask.account_id);
-    out.postings.push(Posting::deposit(&ask.account_id, &ask.biz_no, ask.amount, ask.currency));
+    let posting = Posting::deposit(&ask.account_id, &ask.biz_no, ask.amount, ask.currency);
+    Ok(booked(out, posting, "deposit.booked", now_us))
+}
+
+fn capture(books: &mut Books, out: &mut Decided, ask: &super::Capture, now_us: i64) -> Verdict {
+    let key = (ask.account_id.clone(), ask.payment_no.clone());
+    if books.captures.contains_key(&key) {
+        return Err(Refusal::AlreadyCaptured);
+    }
+    books.open(&ask.account_id, ask.currency);
+    books.change(&ask.account_id, ask.currency, |b| b.capture(ask.amount))?;
+    let mut made = Capture::new(&ask.account_id, &ask.payment_no, ask.amount, ask.currency);
+    made.version = 1;
+    books.captures.insert(key, (made, true));
+    let posting = Posting::capture(&ask.account_id, &ask.payment_no, ask.amount, ask.currency);
+    Ok(booked(out, posting, "payment.captured", now_us))
+}
+
+/// Money came in: its posting and the event that tells of it.
+fn booked(out: &mut Decided, posting: Posting, event: &str, now_us: i64) -> Accepted {
+    let booking_id = new_order_id(&posting.account_id);
     out.events.push(OrderEvent {
         id: booking_id.clone(),
-        kind: "deposit.booked".into(),
-        account_id: ask.account_id.clone(),
+        kind: event.into(),
+        account_id: posting.account_id.clone(),
         order_id: booking_id.clone(),
-        transaction_id: ask.biz_no.clone(),
-        biz_no: Some(ask.biz_no.clone()),
-        amount: ask.amount,
-        currency: ask.currency.code().into(),
+        transaction_id: posting.reference.clone(),
+        biz_no: Some(posting.reference.clone()),
+        amount: posting.amount,
+        currency: posting.currency.code().into(),
         version: 1,
         occurred_us: now_us,
     });
-    Ok(Accepted { order_id: booking_id, replayed: false })
+    out.postings.push(posting);
+    Accepted { order_id: booking_id, replayed: false }
 }
 
 #[cfg(test)]
@@ -170,6 +233,8 @@ mod tests {
                 transaction_id: key.into(),
                 biz_no: None,
                 channel: None,
+                bank: None,
+                payment_no: None,
             }),
         }
     }
@@ -179,7 +244,7 @@ mod tests {
         let mut rich = Balance::empty("A", cny());
         rich.credit(Decimal::new(10_000, 2)).unwrap();
         let asks = [ask("A", 6_000, "1"), ask("A", 5_000, "2"), ask("B", 1, "3"), ask("A", 4_000, "4")];
-        let decided = decide(&asks.iter().collect::<Vec<_>>(), vec![rich], 7);
+        let decided = decide(&asks.iter().collect::<Vec<_>>(), vec![rich], vec![], 7);
         let shown: Vec<_> = decided.verdicts.iter().map(|v| v.as_ref().err().cloned()).collect();
         assert_eq!(shown, [None, Some(Refusal::InsufficientFunds), Some(Refusal::UnknownAccount), None]);
         assert_eq!(decided.orders.len(), 2);
@@ -203,7 +268,7 @@ mod tests {
             }),
         };
         let second = ask("N", 1_000, "w");
-        let decided = decide(&[&first, &second], vec![], 7);
+        let decided = decide(&[&first, &second], vec![], vec![], 7);
         assert!(decided.verdicts.iter().all(Result::is_ok));
         assert_eq!(decided.touched[0].version, 1);
     }

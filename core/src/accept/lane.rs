@@ -137,6 +137,8 @@ impl Lane {
         let rows: Vec<Row> = sets.collect().await?;
         drop(sets);
         let locked = balance::repo::from_rows(rows)?;
+        let payments = asks.iter().filter_map(|k| k.ask.payment()).collect();
+        let captures = balance::repo::lock_captures(conn, &self.schemas, &payments).await?;
 
         // Read: keys that were used before, if there is reason to think so.
         let known = if look_up {
@@ -150,7 +152,7 @@ impl Lane {
 
         // Decide in memory, then write everything in one round trip.
         let now = now_us();
-        let decided = decide(&fresh, locked, now);
+        let decided = decide(&fresh, locked, captures, now);
         if !look_up && decided.verdicts.iter().any(Result::is_err) {
             // A repeat of what is booked already looks like too little money. Its key
             // tells; our locks make sure that the key is seen.
@@ -176,7 +178,7 @@ impl Lane {
         for order in &decided.orders {
             tracing::info!(order = %order.order_id, account = %order.account_id, amount = %order.amount,
                 currency = %order.currency, "accepted");
-            self.ready.push(&order.order_id);
+            self.ready.push(order.at());
         }
         METRICS.orders.with_label_values(&["init"]).inc_by(decided.orders.len() as u64);
     }
@@ -188,6 +190,7 @@ pub fn journal(decided: &Decided) -> Journal<'_> {
         keys: decided.keys.clone(),
         new_orders: decided.orders.iter().collect(),
         balances: decided.touched.iter().collect(),
+        captures: decided.captures.iter().collect(),
         postings: decided.postings.clone(),
         events: decided.events.clone(),
         ..Journal::default()

@@ -26,6 +26,7 @@ const CACHED_ANSWERS: usize = 100_000;
 pub enum Ask {
     Withdraw(Withdraw),
     Deposit(Deposit),
+    Capture(Capture),
 }
 
 #[derive(Debug, Clone)]
@@ -40,6 +41,10 @@ pub struct Withdraw {
     pub transaction_id: String,
     pub biz_no: Option<String>,
     pub channel: Option<String>,
+    /// The payee's bank, for routing.
+    pub bank: Option<String>,
+    /// The captured payment that a refund or a settlement takes from.
+    pub payment_no: Option<String>,
 }
 
 /// Books a payment that an upstream received for the account.
@@ -51,11 +56,32 @@ pub struct Deposit {
     pub biz_no: String,
 }
 
+/// Books a payment that a payer made to the merchant: onto the merchant's
+/// intermediate account, to be refunded or settled later.
+#[derive(Debug, Clone)]
+pub struct Capture {
+    pub account_id: String,
+    pub amount: Decimal,
+    pub currency: Currency,
+    /// The payment's own number, unique per account.
+    pub payment_no: String,
+}
+
 impl Ask {
+    /// The captured payment that is made or taken from: account and number.
+    pub fn payment(&self) -> Option<(&str, &str)> {
+        match self {
+            Ask::Withdraw(w) => Some((&w.account_id, w.payment_no.as_deref()?)),
+            Ask::Deposit(_) => None,
+            Ask::Capture(c) => Some((&c.account_id, &c.payment_no)),
+        }
+    }
+
     pub fn account_id(&self) -> &str {
         match self {
             Ask::Withdraw(w) => &w.account_id,
             Ask::Deposit(d) => &d.account_id,
+            Ask::Capture(c) => &c.account_id,
         }
     }
 }
@@ -89,6 +115,12 @@ pub enum Refusal {
     UnknownBalance,
     #[error("available balance is smaller than the amount")]
     InsufficientFunds,
+    #[error("no such payment was captured for this account in this currency")]
+    UnknownPayment,
+    #[error("refunds and settlements would exceed what the payment captured")]
+    PaymentExceeded,
+    #[error("this payment is captured already")]
+    AlreadyCaptured,
     #[error("the balance would exceed its bound")]
     BalanceOverflow,
     #[error("too many requests wait; try again")]

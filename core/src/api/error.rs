@@ -31,6 +31,9 @@ impl From<Refusal> for ApiError {
             Refusal::KeyReused => ApiCode::KeyReused,
             Refusal::UnknownAccount | Refusal::UnknownBalance => ApiCode::UnknownAccount,
             Refusal::InsufficientFunds => ApiCode::InsufficientFunds,
+            Refusal::UnknownPayment => ApiCode::UnknownPayment,
+            Refusal::PaymentExceeded => ApiCode::PaymentExceeded,
+            Refusal::AlreadyCaptured => ApiCode::KeyReused,
             Refusal::BalanceOverflow => ApiCode::BadAmount,
             Refusal::Overloaded => ApiCode::Overloaded,
             Refusal::Unbookable => ApiCode::Internal,
@@ -40,6 +43,7 @@ impl From<Refusal> for ApiError {
             Refusal::UnknownAccount => "fromAccountId: ",
             Refusal::UnknownBalance => "currency: ",
             Refusal::InsufficientFunds | Refusal::BalanceOverflow => "amount: ",
+            Refusal::UnknownPayment | Refusal::PaymentExceeded | Refusal::AlreadyCaptured => "paymentNo: ",
             Refusal::KeyReused | Refusal::InFlight => "idempotent-key: ",
             _ => "",
         };

@@ -2,8 +2,9 @@
 //! only if its signature holds; the 200 leaves after the commit, so that the
 //! channel repeats what was not recorded.
 
-use super::{ApiError, Shared, success};
+use super::{Api, ApiError, Shared, success};
 use crate::channels::client::NotifyError;
+use crate::orders::{OrderRef, repo};
 use crate::outcome::{Outcome, Taken};
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
@@ -28,12 +29,23 @@ pub async fn notify(State(api): Shared, Path(channel): Path<String>, request: Re
     })?;
     let unknown = || ApiError::new(ApiCode::UnknownOrder, "serialNo: no such trade here");
     let order_id = order_id_of_serial(&reply.serial_no).ok_or_else(unknown)?;
-    match api.outcomes.record(Outcome::heard(&order_id, channel.id(), heard)).await {
-        Ok(Taken::NoSuchOrder) => {
-            tracing::error!(order = %order_id, channel = channel.id(), "notified of an unknown serial number");
-            Err(unknown())
-        }
+    let at = whose(&api, &order_id).await?.ok_or_else(|| {
+        tracing::error!(order = %order_id, channel = channel.id(), "notified of an unknown serial number");
+        unknown()
+    })?;
+    match api.outcomes.record(Outcome::heard(at, channel.id(), heard)).await {
+        Ok(Taken::NoSuchOrder) => Err(unknown()),
         Ok(taken) => Ok(success(StatusCode::OK, "ok", json!({ "taken": format!("{taken:?}") }))),
         Err(error) => Err(ApiError::new(ApiCode::Unavailable, &error.to_string())),
     }
+}
+
+/// Where the order is: remembered if this instance sent it, else one lookup.
+async fn whose(api: &Api, order_id: &str) -> Result<Option<OrderRef>, ApiError> {
+    if let Some(at) = api.outcomes.remembered(order_id) {
+        return Ok(Some(at));
+    }
+    let mut conn = api.pool.get_conn().await.map_err(|e| ApiError::internal(&e.into()))?;
+    let found = repo::find(&mut conn, order_id).await.map_err(|e| ApiError::internal(&e))?;
+    Ok(found.map(|o| o.at()))
 }

@@ -40,6 +40,8 @@ fn shown(order: &Order, waiting: Option<String>) -> Value {
         "waitsFor": waiting,
         "fromAccountId": order.account_id,
         "toAccountId": order.to_account,
+        "kind": order.kind.as_str(),
+        "paymentNo": order.payment_no,
         "amount": order.amount.normalize().to_string(),
         "currency": order.currency,
         "transactionId": order.transaction_id,
@@ -58,6 +60,7 @@ fn shown(order: &Order, waiting: Option<String>) -> Value {
 /// for every waiting order would cost more than the waiting.
 async fn waits_for(api: &Api, order: &Order) -> anyhow::Result<Option<String>> {
     let reason = match order.state {
+        OrderState::Booking => "its reservation on the balance service".to_owned(),
         OrderState::Init => {
             if let Some(stalled) = api.fence.stalled() {
                 return Ok(Some(format!("fence: {stalled}")));
@@ -86,7 +89,7 @@ pub async fn cancel(State(api): Shared, headers: HeaderMap, Path(id): Path<Strin
     if order.attempts > 0 && !order.state.is_end() {
         return Err(too_late(&order));
     }
-    let taken = api.outcomes.record(Outcome::new(&id, Event::Cancel)).await;
+    let taken = api.outcomes.record(Outcome::new(order.at(), Event::Cancel)).await;
     match taken {
         Ok(Taken::Moved | Taken::Already) => Ok(success(StatusCode::OK, "failed", json!({ "withdrawOrderId": id }))),
         Ok(_) => Err(too_late(&order)),

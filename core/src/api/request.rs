@@ -31,6 +31,8 @@ struct WithdrawBody {
     /// The upstream's own number of the withdrawal, matched with its events.
     biz_no: Option<String>,
     channel: Option<String>,
+    /// The payee's bank, for routing.
+    bank_code: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -176,6 +178,8 @@ fn check_withdraw(api: &Api, headers: &HeaderMap, body: WithdrawBody) -> Result<
         transaction_id: plain("transactionId", body.transaction_id, MAX_KEY)?.unwrap_or_default(),
         biz_no: plain("bizNo", body.biz_no, MAX_KEY)?,
         channel,
+        bank: plain("bankCode", body.bank_code, 16)?,
+        payment_no: None,
     })
 }
 
@@ -192,6 +196,9 @@ fn hash(ask: &Withdraw, transaction_id: &str) -> String {
         transaction_id.to_owned(),
         text(&ask.biz_no),
         text(&ask.channel),
+        text(&ask.bank),
+        text(&ask.payment_no),
+        ask.kind.as_str().to_owned(),
     ];
     // No field can hold a line end: they are plain.
     hex::encode(Sha256::digest(fields.join("\n")))

@@ -1,9 +1,13 @@
 //! The balance service: what an account has, can use, and has promised.
 
+pub mod capture;
 pub mod repo;
+
+pub use capture::Capture;
 
 use rust_decimal::Decimal;
 use sluice_contract::money::Currency;
+use sluice_contract::order::Kind;
 
 /// One account in one currency, in major units.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +16,10 @@ pub struct Balance {
     pub currency: Currency,
     pub available: Decimal,
     pub reserved: Decimal,
+    /// Captured and not settled yet (中间户), free for refunds and settlements.
+    pub intermediate: Decimal,
+    /// Of the intermediate account, what refunds and settlements under way hold.
+    pub intermediate_reserved: Decimal,
     /// Grows by one with every transaction that touches the row.
     pub version: i64,
 }
@@ -36,6 +44,8 @@ impl Balance {
             currency,
             available: Decimal::ZERO,
             reserved: Decimal::ZERO,
+            intermediate: Decimal::ZERO,
+            intermediate_reserved: Decimal::ZERO,
             version: 0,
         }
     }
@@ -47,10 +57,79 @@ impl Balance {
 
     /// Money comes in.
     pub fn credit(&mut self, amount: Decimal) -> Result<(), BalanceError> {
-        if self.total() + amount >= MOST {
-            return Err(BalanceError::Overflow);
-        }
+        self.fits(amount)?;
         self.available += amount;
+        Ok(())
+    }
+
+    /// A payment comes onto the intermediate account, or back to it.
+    pub fn capture(&mut self, amount: Decimal) -> Result<(), BalanceError> {
+        self.fits(amount)?;
+        self.intermediate += amount;
+        Ok(())
+    }
+
+    /// All four parts together stay below the column's bound, so that no move
+    /// between them can overflow.
+    fn fits(&self, amount: Decimal) -> Result<(), BalanceError> {
+        let held = self.total() + self.intermediate + self.intermediate_reserved;
+        if held + amount >= MOST { Err(BalanceError::Overflow) } else { Ok(()) }
+    }
+
+    /// The money of an order is set aside: from what is available, or from the
+    /// intermediate account for refunds and settlements.
+    pub fn reserve_for(&mut self, kind: Kind, amount: Decimal) -> Result<(), BalanceError> {
+        match kind {
+            Kind::CashOut => self.reserve(amount),
+            Kind::Refund | Kind::Settlement => {
+                if self.intermediate < amount {
+                    return Err(BalanceError::Insufficient);
+                }
+                self.intermediate -= amount;
+                self.intermediate_reserved += amount;
+                Ok(())
+            }
+        }
+    }
+
+    /// The order was paid: its money is gone, or settled onto the account.
+    pub fn finalize_for(&mut self, kind: Kind, amount: Decimal) -> Result<(), BalanceError> {
+        match kind {
+            Kind::CashOut => self.finalize(amount),
+            Kind::Refund => self.unhold(amount),
+            Kind::Settlement => {
+                self.unhold(amount)?;
+                self.available += amount;
+                Ok(())
+            }
+        }
+    }
+
+    /// The order was not paid: its money is free again.
+    pub fn release_for(&mut self, kind: Kind, amount: Decimal) -> Result<(), BalanceError> {
+        match kind {
+            Kind::CashOut => self.release(amount),
+            Kind::Refund | Kind::Settlement => {
+                self.unhold(amount)?;
+                self.intermediate += amount;
+                Ok(())
+            }
+        }
+    }
+
+    /// The channel gave the money back after paying.
+    pub fn give_back_for(&mut self, kind: Kind, amount: Decimal) -> Result<(), BalanceError> {
+        match kind {
+            Kind::CashOut => self.credit(amount),
+            Kind::Refund | Kind::Settlement => self.capture(amount),
+        }
+    }
+
+    fn unhold(&mut self, amount: Decimal) -> Result<(), BalanceError> {
+        if self.intermediate_reserved < amount {
+            return Err(BalanceError::NotReserved);
+        }
+        self.intermediate_reserved -= amount;
         Ok(())
     }
 
@@ -88,20 +167,37 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_sequence_of_steps_loses_or_makes_money(steps in proptest::collection::vec((0u8..4, 1i64..1_000), 0..60)) {
-            let currency = "CNY".parse().unwrap();
-            let mut balance = Balance::empty("a", currency);
+        fn no_sequence_of_steps_loses_or_makes_money(
+            steps in proptest::collection::vec((0u8..6, 0usize..3, 1i64..1_000), 0..80)
+        ) {
+            let mut balance = Balance::empty("a", "CNY".parse().unwrap());
             let (mut came, mut left) = (Decimal::ZERO, Decimal::ZERO);
-            for (step, cents) in steps {
-                let amount = Decimal::new(cents, 2);
+            for (step, kind, cents) in steps {
+                let (kind, amount) = (Kind::ALL[kind], Decimal::new(cents, 2));
                 match step {
                     0 => { balance.credit(amount).unwrap(); came += amount; }
-                    1 => { let _ = balance.reserve(amount); }
-                    2 => { let _ = balance.release(amount); }
-                    _ => if balance.finalize(amount).is_ok() { left += amount; }
+                    1 => { balance.capture(amount).unwrap(); came += amount; }
+                    2 => { let _ = balance.reserve_for(kind, amount); }
+                    3 => { let _ = balance.release_for(kind, amount); }
+                    4 => { balance.give_back_for(kind, amount).unwrap(); came += amount; }
+                    _ => if balance.finalize_for(kind, amount).is_ok() && kind != Kind::Settlement { left += amount; }
                 }
-                prop_assert!(balance.available >= Decimal::ZERO && balance.reserved >= Decimal::ZERO);
-                prop_assert_eq!(balance.total(), came - left);
+                let parts = [balance.available, balance.reserved, balance.intermediate, balance.intermediate_reserved];
+                prop_assert!(parts.iter().all(|p| *p >= Decimal::ZERO));
+                prop_assert_eq!(parts.iter().sum::<Decimal>(), came - left);
+            }
+        }
+
+        #[test]
+        fn never_more_is_refunded_and_settled_than_was_captured(
+            steps in proptest::collection::vec((any::<bool>(), any::<bool>(), 1i64..500), 0..60)
+        ) {
+            let mut capture = Capture::new("a", "p", Decimal::new(1_000, 2), "CNY".parse().unwrap());
+            for (take, refund, cents) in steps {
+                let (kind, amount) = (if refund { Kind::Refund } else { Kind::Settlement }, Decimal::new(cents, 2));
+                let _ = if take { capture.take(kind, amount) } else { capture.give_back(kind, amount) };
+                prop_assert!(capture.left() >= Decimal::ZERO);
+                prop_assert!(capture.refunded >= Decimal::ZERO && capture.settled >= Decimal::ZERO);
             }
         }
     }

@@ -1,14 +1,15 @@
-//! All SQL on `balance`.
+//! All SQL on `balance` and `capture`.
 
-use super::Balance;
+use super::{Balance, Capture};
 use anyhow::Context;
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use sluice_contract::schema::Schemas;
 use sluice_contract::sql::{Lit, in_list, push_row};
+use std::collections::BTreeSet;
 
-const COLUMNS: &str = "account_id,currency,available,reserved,version";
+const COLUMNS: &str = "account_id,currency,available,reserved,intermediate,intermediate_reserved,version";
 
 /// The statement that reads all balances of these accounts and locks them, in
 /// the order of the primary key.
@@ -23,10 +24,11 @@ pub fn lock_sql<'a>(schemas: &Schemas, accounts: impl Iterator<Item = &'a str>) 
 pub fn from_rows(rows: Vec<Row>) -> anyhow::Result<Vec<Balance>> {
     rows.into_iter()
         .map(|row| {
-            let (account_id, currency, available, reserved, version): (String, String, Decimal, Decimal, i64) =
-                mysql_async::from_row_opt(row).context("balance row")?;
+            type Stored = (String, String, Decimal, Decimal, Decimal, Decimal, i64);
+            let stored: Stored = mysql_async::from_row_opt(row).context("balance row")?;
+            let (account_id, currency, available, reserved, intermediate, intermediate_reserved, version) = stored;
             let currency = currency.parse().with_context(|| format!("balance.currency {currency:?}"))?;
-            Ok(Balance { account_id, currency, available, reserved, version })
+            Ok(Balance { account_id, currency, available, reserved, intermediate, intermediate_reserved, version })
         })
         .collect()
 }
@@ -54,7 +56,7 @@ pub fn push_updates(sql: &mut String, schemas: &Schemas, balances: &[&Balance], 
         push_insert(sql, schemas, &known, now_us);
         sql.push_str(
             " ON DUPLICATE KEY UPDATE balance=VALUES(balance),available=VALUES(available),reserved=VALUES(reserved),\
-             version=VALUES(version),updated_us=VALUES(updated_us);",
+             intermediate=VALUES(intermediate),intermediate_reserved=VALUES(intermediate_reserved),version=VALUES(version),updated_us=VALUES(updated_us);",
         );
     }
 }
@@ -62,7 +64,7 @@ pub fn push_updates(sql: &mut String, schemas: &Schemas, balances: &[&Balance], 
 fn push_insert(sql: &mut String, schemas: &Schemas, balances: &[&Balance], now_us: i64) {
     sql.push_str("INSERT INTO ");
     sql.push_str(&schemas.balance);
-    sql.push_str(".balance (account_id,currency,balance,available,reserved,version,updated_us) VALUES ");
+    sql.push_str(".balance (account_id,currency,balance,available,reserved,intermediate,intermediate_reserved,version,updated_us) VALUES ");
     for (at, b) in balances.iter().enumerate() {
         push_row(
             sql,
@@ -73,7 +75,82 @@ fn push_insert(sql: &mut String, schemas: &Schemas, balances: &[&Balance], now_u
                 Lit::Dec(b.total()),
                 Lit::Dec(b.available),
                 Lit::Dec(b.reserved),
+                Lit::Dec(b.intermediate),
+                Lit::Dec(b.intermediate_reserved),
                 Lit::Int(b.version),
+                Lit::Int(now_us),
+            ],
+        );
+    }
+}
+
+const CAPTURE_COLUMNS: &str = "account_id,payment_no,currency,captured,refunded,settled,version";
+
+/// Reads captured payments by account and number and locks them, in the order of
+/// the primary key. Comes after the balances in the lock order.
+pub async fn lock_captures(
+    conn: &mut impl Queryable,
+    schemas: &Schemas,
+    wanted: &BTreeSet<(&str, &str)>,
+) -> anyhow::Result<Vec<Capture>> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let accounts: BTreeSet<&str> = wanted.iter().map(|(account, _)| *account).collect();
+    let sql = format!(
+        "SELECT {CAPTURE_COLUMNS} FROM {}.capture WHERE account_id IN {} AND payment_no IN {} \
+         ORDER BY account_id,payment_no FOR UPDATE",
+        schemas.balance,
+        in_list(accounts.into_iter()),
+        in_list(wanted.iter().map(|(_, payment)| *payment))
+    );
+    captures_from_rows(conn.query(sql).await?)
+}
+
+pub fn captures_from_rows(rows: Vec<Row>) -> anyhow::Result<Vec<Capture>> {
+    type Stored = (String, String, String, Decimal, Decimal, Decimal, i64);
+    let make = |row: Row| {
+        let stored: Stored = mysql_async::from_row_opt(row).context("capture row")?;
+        let (account_id, payment_no, currency, captured, refunded, settled, version) = stored;
+        let currency = currency.parse().with_context(|| format!("capture.currency {currency:?}"))?;
+        Ok(Capture { account_id, payment_no, currency, captured, refunded, settled, version })
+    };
+    rows.into_iter().map(make).collect()
+}
+
+/// Appends captured payments: a new one (version 1) is a plain INSERT, so that a
+/// payment that another instance booked meanwhile is refused by its key.
+pub fn push_captures(sql: &mut String, schemas: &Schemas, captures: &[&Capture], now_us: i64) {
+    let (made, known): (Vec<&Capture>, Vec<&Capture>) = captures.iter().partition(|c| c.version == 1);
+    if !made.is_empty() {
+        push_capture_rows(sql, schemas, &made, now_us);
+        sql.push(';');
+    }
+    if !known.is_empty() {
+        push_capture_rows(sql, schemas, &known, now_us);
+        sql.push_str(
+            " ON DUPLICATE KEY UPDATE refunded=VALUES(refunded),settled=VALUES(settled),version=VALUES(version),\
+             updated_us=VALUES(updated_us);",
+        );
+    }
+}
+
+fn push_capture_rows(sql: &mut String, schemas: &Schemas, captures: &[&Capture], now_us: i64) {
+    sql.push_str("INSERT INTO ");
+    sql.push_str(&schemas.balance);
+    sql.push_str(".capture (account_id,payment_no,currency,captured,refunded,settled,version,updated_us) VALUES ");
+    for (at, c) in captures.iter().enumerate() {
+        push_row(
+            sql,
+            at == 0,
+            &[
+                Lit::Text(&c.account_id),
+                Lit::Text(&c.payment_no),
+                Lit::Text(c.currency.code()),
+                Lit::Dec(c.captured),
+                Lit::Dec(c.refunded),
+                Lit::Dec(c.settled),
+                Lit::Int(c.version),
                 Lit::Int(now_us),
             ],
         );

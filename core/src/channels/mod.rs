@@ -7,6 +7,9 @@ pub mod unionpay;
 
 pub use client::Client;
 
+/// A settlement never leaves the platform: this stands where others have a channel.
+pub const INTERNAL: &str = "internal";
+
 /// What a channel's answer proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Answer {

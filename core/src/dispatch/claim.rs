@@ -2,16 +2,18 @@
 //! breakers, fixes channel and trade time, opens the attempt, and signs all that.
 
 use super::{AFTER_ERROR, Dispatcher, Round, Sender};
-use crate::channels::Client;
+use crate::channels::{Client, INTERNAL};
 use crate::guard::breakers;
+use crate::history::Move;
 use crate::journal::Journal;
 use crate::metrics::METRICS;
-use crate::orders::Order;
 use crate::orders::repo::{self, Attempt};
 use crate::orders::state::{Event, Step, step};
+use crate::orders::{Order, OrderRef};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
+use sluice_contract::order::{Kind, State};
 use sluice_contract::sql;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -46,12 +48,13 @@ pub(super) async fn run(this: Arc<Dispatcher>, mut rounds: mpsc::Receiver<Round>
     }
 }
 
-type Claimed = Vec<(Order, OwnedSemaphorePermit)>;
+/// Orders that are ours to send, each with its call slot if it needs one.
+type Claimed = Vec<(Order, Option<OwnedSemaphorePermit>)>;
 
 async fn claim(
     this: &Dispatcher,
     slot: &mut Option<Conn>,
-    ids: &[String],
+    ids: &[OrderRef],
     holds: &HashSet<String>,
 ) -> anyhow::Result<Claimed> {
     for attempt in 0u64.. {
@@ -73,11 +76,11 @@ async fn claim(
 async fn claim_once(
     this: &Dispatcher,
     conn: &mut Conn,
-    ids: &[String],
+    ids: &[OrderRef],
     holds: &HashSet<String>,
 ) -> anyhow::Result<Claimed> {
     conn.query_drop("START TRANSACTION").await?;
-    let orders = repo::lock(conn, ids.iter().map(String::as_str)).await?;
+    let orders = repo::lock(conn, ids.iter()).await?;
     let live = again_live(conn, &orders).await?;
     // Read last, so that a breaker that opened a moment ago still counts.
     let tripped = breakers::read(conn, &this.schemas).await?;
@@ -86,35 +89,28 @@ async fn claim_once(
     let mut claimed: Claimed = Vec::with_capacity(orders.len());
     for mut order in orders {
         let Step::Move(to, _) = step(order.state, Event::Claim) else { continue };
-        let Some(channel) = choose(&this.channels, &order) else {
-            tracing::error!(order = %order.order_id, channel = order.channel, "its channel is not configured any more: it waits");
-            continue;
-        };
+        let via = if order.kind == Kind::Settlement { Via::Books } else { choose(&this.channels, &order) };
         if order.attempts > 0 && !live.contains(&order.order_id) {
             tracing::error!(order = %order.order_id, "waits to be sent although its attempt has ended: not sent");
             continue;
         }
-        if let Some((breaker, reason)) = tripped.stops(&order, channel.id()) {
+        if let Some((breaker, reason)) = tripped.stops(&order, via.id()) {
             tracing::debug!(order = %order.order_id, %breaker, reason, "waits for a breaker");
             *held.entry("breaker").or_default() += 1;
-        } else if holds.contains(&order.account_id) {
-            *held.entry("pair").or_default() += 1;
-            requeue(this, order.order_id);
-        } else if let Ok(permit) = channel.slots.clone().try_acquire_owned() {
-            if order.trade_time.is_none() {
-                order.trade_time = Some(channel.trade_time(now)?);
-            }
-            order.channel = Some(channel.id().to_owned());
-            order.state = to;
-            order.attempts = order.attempts.max(1);
-            order.version += 1;
-            order.updated_us = now;
-            order.due_us = Some(now + channel.deadline.as_micros() as i64 + MARGIN_US);
-            claimed.push((order, permit));
-        } else {
-            *held.entry("channel").or_default() += 1;
-            requeue(this, order.order_id);
+            continue;
         }
+        if holds.contains(&order.account_id) {
+            *held.entry("pair").or_default() += 1;
+            requeue(this, order.at());
+            continue;
+        }
+        let Ok(permit) = via.permit() else {
+            *held.entry("channel").or_default() += 1;
+            requeue(this, order.at());
+            continue;
+        };
+        take(&mut order, to, &via, now)?;
+        claimed.push((order, permit));
     }
     for (by, count) in held {
         METRICS.blocked.with_label_values(&[by]).set(count);
@@ -125,6 +121,7 @@ async fn claim_once(
     }
     let journal = Journal {
         moved_orders: claimed.iter().map(|(o, _)| o).collect(),
+        moves: claimed.iter().map(|(o, _)| Move::of(o, State::Init, Event::Claim.as_str())).collect(),
         new_attempts: claimed.iter().filter(|(o, _)| !live.contains(&o.order_id)).map(|(o, _)| sent(o)).collect(),
         ..Journal::default()
     };
@@ -148,18 +145,68 @@ async fn again_live(conn: &mut Conn, orders: &[Order]) -> anyhow::Result<HashSet
     repo::live_attempts(conn, again()).await
 }
 
-/// The channel fixed earlier or wished for, else the first configured.
-fn choose<'a>(channels: &'a [Client], order: &Order) -> Option<&'a Client> {
-    match &order.channel {
-        Some(id) => channels.iter().find(|c| c.id() == id),
-        None => channels.first(),
+/// Through what an order's money moves.
+enum Via<'a> {
+    Channel(&'a Client),
+    /// Within the books: a settlement.
+    Books,
+    /// The channel it was sent through is not configured any more.
+    Gone(String),
+}
+
+impl Via<'_> {
+    fn id(&self) -> &str {
+        match self {
+            Via::Channel(channel) => channel.id(),
+            Via::Books => INTERNAL,
+            Via::Gone(id) => id,
+        }
+    }
+
+    /// A free call slot; `None` where no call is made. An error: try again later.
+    fn permit(&self) -> Result<Option<OwnedSemaphorePermit>, ()> {
+        match self {
+            Via::Channel(channel) => channel.slots.clone().try_acquire_owned().map(Some).map_err(drop),
+            Via::Books => Ok(None),
+            Via::Gone(id) => {
+                tracing::error!(channel = id, "an order's channel is not configured any more: it waits");
+                Err(())
+            }
+        }
     }
 }
 
-fn requeue(this: &Dispatcher, order_id: String) {
+/// The channel fixed earlier or wished for, else the first configured.
+fn choose<'a>(channels: &'a [Client], order: &Order) -> Via<'a> {
+    let found = match &order.channel {
+        Some(id) => channels.iter().find(|c| c.id() == id).ok_or(id.clone()),
+        None => channels.first().ok_or("-".to_owned()),
+    };
+    found.map_or_else(Via::Gone, Via::Channel)
+}
+
+/// Fixes channel and trade time, and moves the order to where it is ours to send.
+fn take(order: &mut Order, to: State, via: &Via<'_>, now: i64) -> anyhow::Result<()> {
+    let mut deadline_us = 0;
+    if let Via::Channel(channel) = via {
+        deadline_us = channel.deadline.as_micros() as i64;
+        if order.trade_time.is_none() {
+            order.trade_time = Some(channel.trade_time(now)?);
+        }
+    }
+    order.channel = Some(via.id().to_owned());
+    order.state = to;
+    order.attempts = order.attempts.max(1);
+    order.version += 1;
+    order.updated_us = now;
+    order.due_us = Some(now + deadline_us + MARGIN_US);
+    Ok(())
+}
+
+fn requeue(this: &Dispatcher, order: OrderRef) {
     let ready = this.ready.clone();
     tokio::spawn(async move {
         tokio::time::sleep(NO_SLOT_WAIT).await;
-        ready.push(&order_id);
+        ready.push(order);
     });
 }

@@ -15,7 +15,7 @@ use crate::channels::Client;
 use crate::config;
 use crate::guard::fence::Fence;
 use crate::metrics::METRICS;
-use crate::orders::repo;
+use crate::orders::{OrderRef, repo};
 use crate::outcome::Outcomes;
 use mysql_async::{Conn, Pool};
 use sluice_contract::clock::now_us;
@@ -48,7 +48,7 @@ pub struct Dispatcher {
 struct Round {
     token: u64,
     raised: Instant,
-    orders: Vec<String>,
+    orders: Vec<OrderRef>,
 }
 
 impl Dispatcher {
@@ -104,20 +104,20 @@ impl Dispatcher {
             match self.page(&cursor).await {
                 Ok(page) => {
                     cursor = match page.last() {
-                        Some((due, id)) if page.len() == POLL_PAGE => (*due, id.clone()),
+                        Some((due, at)) if page.len() == POLL_PAGE => (*due, at.order_id.clone()),
                         _ => (0, String::new()),
                     };
-                    page.iter().for_each(|(_, id)| self.ready.push(id));
+                    page.into_iter().for_each(|(_, order)| self.ready.push(order));
                 }
                 Err(error) => tracing::warn!("can't poll for orders: {error:#}"),
             }
         }
     }
 
-    async fn page(&self, cursor: &(i64, String)) -> anyhow::Result<Vec<(i64, String)>> {
+    async fn page(&self, cursor: &(i64, String)) -> anyhow::Result<Vec<(i64, OrderRef)>> {
         let mut conn = self.pool.get_conn().await?;
         let orders = repo::due(&mut conn, &[State::Init], now_us(), (cursor.0, &cursor.1), POLL_PAGE).await?;
-        Ok(orders.into_iter().filter_map(|o| Some((o.due_us?, o.order_id))).collect())
+        Ok(orders.iter().filter_map(|o| Some((o.due_us?, o.at()))).collect())
     }
 
     fn observe(&self, round: &Round) {

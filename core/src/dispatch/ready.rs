@@ -1,6 +1,7 @@
 //! Orders waiting for a claim, remembered in memory. It is a hint: what is lost
 //! here is found again by polling, what is in twice is claimed once.
 
+use crate::orders::OrderRef;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
@@ -10,7 +11,7 @@ pub struct ReadyQueue(Arc<Inner>);
 
 struct Inner {
     most: usize,
-    orders: Mutex<VecDeque<String>>,
+    orders: Mutex<VecDeque<OrderRef>>,
     some: Notify,
 }
 
@@ -20,10 +21,10 @@ impl ReadyQueue {
         ReadyQueue(Arc::new(Inner { most, orders: Mutex::default(), some: Notify::new() }))
     }
 
-    pub fn push(&self, order_id: &str) {
+    pub fn push(&self, order: OrderRef) {
         let mut orders = self.0.orders.lock().unwrap_or_else(PoisonError::into_inner);
         if orders.len() < self.0.most {
-            orders.push_back(order_id.to_owned());
+            orders.push_back(order);
             drop(orders);
             self.0.some.notify_one();
         }
@@ -38,7 +39,7 @@ impl ReadyQueue {
     }
 
     /// At least one, at most `most` orders, oldest first, each once.
-    pub async fn take(&self, most: usize) -> Vec<String> {
+    pub async fn take(&self, most: usize) -> Vec<OrderRef> {
         loop {
             let some = self.0.some.notified();
             let taken = self.drain(most);
@@ -49,10 +50,10 @@ impl ReadyQueue {
         }
     }
 
-    fn drain(&self, most: usize) -> Vec<String> {
+    fn drain(&self, most: usize) -> Vec<OrderRef> {
         let mut orders = self.0.orders.lock().unwrap_or_else(PoisonError::into_inner);
         let count = most.min(orders.len());
-        let mut taken: Vec<String> = orders.drain(..count).collect();
+        let mut taken: Vec<OrderRef> = orders.drain(..count).collect();
         taken.sort_unstable();
         taken.dedup();
         taken

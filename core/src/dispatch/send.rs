@@ -3,6 +3,7 @@
 use crate::channels::Client;
 use crate::orders::Order;
 use crate::outcome::{Outcome, Outcomes};
+use sluice_contract::order::Kind;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -15,9 +16,14 @@ pub struct Sender {
 impl Sender {
     /// Calls the order's channel. The permit is one of the channel's call slots
     /// and is given back when the call is over.
-    pub fn send(&self, order: Order, permit: OwnedSemaphorePermit) {
+    pub fn send(&self, order: Order, permit: Option<OwnedSemaphorePermit>) {
         let this = self.clone();
+        this.outcomes.remember(&order.at());
         tokio::spawn(async move {
+            if order.kind == Kind::Settlement {
+                let _ = this.outcomes.record(Outcome::settled(order.at())).await;
+                return;
+            }
             let Some(channel) = this.channels.iter().find(|c| order.channel.as_deref() == Some(c.id())) else {
                 return;
             };
@@ -25,7 +31,7 @@ impl Sender {
             let heard = channel.pay(&order).await;
             drop(permit);
             // If it can't be recorded now, recovery asks the channel again.
-            let _ = this.outcomes.record(Outcome::heard(&order.order_id, channel.id(), heard)).await;
+            let _ = this.outcomes.record(Outcome::heard(order.at(), channel.id(), heard)).await;
         });
     }
 }

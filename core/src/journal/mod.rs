@@ -2,16 +2,18 @@
 //! tells, and the signature over all of it. What isn't in a journal isn't
 //! written; that is what makes a manual change visible.
 
-use crate::balance::{self, Balance};
+use crate::balance::{self, Balance, Capture};
+use crate::cases::{self, Case};
+use crate::history::{self, Move};
 use crate::ledger::{self, Posting};
 use crate::orders::Order;
-use crate::orders::repo::{self as orders, Attempt, Contradiction, KeyRow};
+use crate::orders::repo::{self as orders, Attempt, KeyRow};
 use anyhow::Context;
 use rust_decimal::Decimal;
 use sluice_contract::event::OrderEvent;
 use sluice_contract::ids::new_tx_id;
 use sluice_contract::money::column_units;
-use sluice_contract::provenance::Effects;
+use sluice_contract::provenance::{Effects, OrderWords};
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 
@@ -23,9 +25,11 @@ pub struct Journal<'a> {
     pub moved_orders: Vec<&'a Order>,
     pub new_attempts: Vec<Attempt<'a>>,
     pub attempts: Vec<Attempt<'a>>,
+    pub moves: Vec<Move>,
     pub balances: Vec<&'a Balance>,
+    pub captures: Vec<&'a Capture>,
     pub postings: Vec<Posting>,
-    pub contradictions: Vec<Contradiction>,
+    pub cases: Vec<Case>,
     pub events: Vec<OrderEvent>,
 }
 
@@ -40,21 +44,24 @@ impl Journal<'_> {
             && self.moved_orders.is_empty()
             && self.balances.is_empty()
             && self.postings.is_empty()
-            && self.contradictions.is_empty()
+            && self.captures.is_empty()
+            && self.cases.is_empty()
+            && self.events.is_empty()
     }
 
     fn effects(&self) -> anyhow::Result<Effects> {
         let mut all = Effects::new();
         for o in self.new_orders.iter().chain(&self.moved_orders) {
-            all.order(
-                o.account_id.as_bytes(),
-                o.order_id.as_bytes(),
-                o.state.as_str().as_bytes(),
-                o.to_account.as_bytes(),
-                units(o.amount)?,
-                o.currency.code().as_bytes(),
-                o.version.into(),
-            );
+            let words = OrderWords {
+                kind: o.kind.as_str().as_bytes(),
+                state: o.state.as_str().as_bytes(),
+                to: o.to_account.as_bytes(),
+                currency: o.currency.code().as_bytes(),
+                channel: o.channel.as_deref().unwrap_or_default().as_bytes(),
+                serial_no: o.serial_no.as_bytes(),
+                trade_time: o.trade_time.as_deref().unwrap_or_default().as_bytes(),
+            };
+            all.order(o.account_id.as_bytes(), o.order_id.as_bytes(), &words, units(o.amount)?, o.version.into());
         }
         for a in self.new_attempts.iter().chain(&self.attempts) {
             let channel = a.order.channel.as_deref().unwrap_or_default();
@@ -67,14 +74,19 @@ impl Journal<'_> {
             );
         }
         for b in &self.balances {
-            all.balance(
-                b.account_id.as_bytes(),
-                b.currency.code().as_bytes(),
+            let amounts = [
                 units(b.total())?,
                 units(b.available)?,
                 units(b.reserved)?,
-                b.version.into(),
-            );
+                units(b.intermediate)?,
+                units(b.intermediate_reserved)?,
+            ];
+            all.balance(b.account_id.as_bytes(), b.currency.code().as_bytes(), &amounts, b.version.into());
+        }
+        for c in &self.captures {
+            let amounts = [units(c.captured)?, units(c.refunded)?, units(c.settled)?];
+            let (payment, currency) = (c.payment_no.as_bytes(), c.currency.code().as_bytes());
+            all.capture(c.account_id.as_bytes(), payment, currency, &amounts, c.version.into());
         }
         for p in &self.postings {
             for (line, (side, book)) in p.lines().into_iter().enumerate() {
@@ -119,11 +131,17 @@ impl Journal<'_> {
         if !self.attempts.is_empty() {
             orders::push_attempt_updates(&mut sql, &self.attempts);
         }
-        if !self.contradictions.is_empty() {
-            orders::push_contradictions(&mut sql, &self.contradictions, now_us);
+        if !self.moves.is_empty() {
+            history::repo::push_moves(&mut sql, &self.moves, now_us);
+        }
+        if !self.cases.is_empty() {
+            cases::repo::push_cases(&mut sql, &self.cases, now_us);
         }
         if !self.balances.is_empty() {
             balance::repo::push_updates(&mut sql, schemas, &self.balances, now_us);
+        }
+        if !self.captures.is_empty() {
+            balance::repo::push_captures(&mut sql, schemas, &self.captures, now_us);
         }
         if !self.postings.is_empty() {
             ledger::repo::push_inserts(&mut sql, schemas, &self.postings, now_us);

@@ -5,6 +5,7 @@ pub mod repo;
 use crate::orders::Order;
 use rust_decimal::Decimal;
 use sluice_contract::money::Currency;
+use sluice_contract::order::Kind;
 
 /// Debit or credit. A credit on one of an account's books increases it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,8 @@ impl Side {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PostingKind {
     Deposit,
+    /// A payment comes onto the intermediate account.
+    Capture,
     Reserve,
     Finalize,
     Release,
@@ -36,6 +39,7 @@ impl PostingKind {
     pub fn as_str(self) -> &'static str {
         match self {
             PostingKind::Deposit => "deposit",
+            PostingKind::Capture => "capture",
             PostingKind::Reserve => "reserve",
             PostingKind::Finalize => "finalize",
             PostingKind::Release => "release",
@@ -62,19 +66,38 @@ pub struct Posting {
 
 pub const AVAILABLE: &str = "available";
 pub const RESERVED: &str = "reserved";
+pub const INTERMEDIATE: &str = "intermediate";
+pub const INTERMEDIATE_RESERVED: &str = "intermediate_reserved";
 pub const PAYMENTS: &str = "clearing.payments";
 
 impl Posting {
+    /// Money that an upstream received for the account, to be used at once.
     pub fn deposit(account_id: &str, biz_no: &str, amount: Decimal, currency: Currency) -> Self {
+        Self::incoming(PostingKind::Deposit, "dep", AVAILABLE, (account_id, biz_no), amount, currency)
+    }
+
+    /// A payment that a payer made to the merchant: onto the intermediate account.
+    pub fn capture(account_id: &str, payment_no: &str, amount: Decimal, currency: Currency) -> Self {
+        Self::incoming(PostingKind::Capture, "pay", INTERMEDIATE, (account_id, payment_no), amount, currency)
+    }
+
+    fn incoming(
+        kind: PostingKind,
+        prefix: &str,
+        book: &str,
+        (account_id, number): (&str, &str),
+        amount: Decimal,
+        currency: Currency,
+    ) -> Self {
         Posting {
             account_id: account_id.to_owned(),
-            posting_id: format!("pay-{biz_no}"),
-            kind: PostingKind::Deposit,
+            posting_id: format!("{prefix}-{number}"),
+            kind,
             debit_book: PAYMENTS.to_owned(),
-            credit_book: AVAILABLE.to_owned(),
+            credit_book: book.to_owned(),
             amount,
             currency,
-            reference: biz_no.to_owned(),
+            reference: number.to_owned(),
         }
     }
 
@@ -82,11 +105,16 @@ impl Posting {
     /// code above does, an order's reserved money is settled once.
     pub fn of_order(order: &Order, kind: PostingKind) -> Self {
         let clearing = || format!("clearing.{}", order.channel.as_deref().unwrap_or("none"));
+        let (free, held) = match order.kind {
+            Kind::CashOut => (AVAILABLE.to_owned(), RESERVED.to_owned()),
+            Kind::Refund | Kind::Settlement => (INTERMEDIATE.to_owned(), INTERMEDIATE_RESERVED.to_owned()),
+        };
+        let gone = || if order.kind == Kind::Settlement { AVAILABLE.to_owned() } else { clearing() };
         let (step, debit, credit) = match kind {
-            PostingKind::Reserve | PostingKind::Deposit => ("reserve", AVAILABLE.to_owned(), RESERVED.to_owned()),
-            PostingKind::Finalize => ("end", RESERVED.to_owned(), clearing()),
-            PostingKind::Release => ("end", RESERVED.to_owned(), AVAILABLE.to_owned()),
-            PostingKind::Return => ("return", clearing(), AVAILABLE.to_owned()),
+            PostingKind::Reserve | PostingKind::Deposit | PostingKind::Capture => ("reserve", free, held),
+            PostingKind::Finalize => ("end", held, gone()),
+            PostingKind::Release => ("end", held, free),
+            PostingKind::Return => ("return", gone(), free),
         };
         Posting {
             account_id: order.account_id.clone(),

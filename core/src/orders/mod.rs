@@ -18,6 +18,10 @@ pub struct Order {
     pub biz_no: Option<String>,
     pub user_id: Option<String>,
     pub to_account: String,
+    /// The payee's bank, for routing.
+    pub bank: Option<String>,
+    /// The captured payment that a refund or a settlement takes from.
+    pub payment_no: Option<String>,
     pub amount: Decimal,
     pub currency: Currency,
     pub state: State,
@@ -26,6 +30,8 @@ pub struct Order {
     pub serial_no: String,
     /// Fixed at the first claim, never changed (seed 002 §3.2).
     pub trade_time: Option<String>,
+    /// How and why this channel was chosen: JSON, written by `routing`.
+    pub route: Option<String>,
     pub attempts: i64,
     pub queries: i64,
     pub result_code: Option<String>,
@@ -35,11 +41,28 @@ pub struct Order {
     pub updated_us: i64,
 }
 
+/// Where an order is: ids alone don't tell a sharded engine.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OrderRef {
+    pub order_id: String,
+    pub account_id: String,
+}
+
+impl OrderRef {
+    pub fn new(account_id: &str, order_id: &str) -> Self {
+        OrderRef { order_id: order_id.to_owned(), account_id: account_id.to_owned() }
+    }
+}
+
 impl Order {
+    pub fn at(&self) -> OrderRef {
+        OrderRef::new(&self.account_id, &self.order_id)
+    }
+
     /// `init` again after the channel was asked still shows as processing: for the
     /// upstream it never went back.
     pub fn shown(&self) -> &'static str {
-        if matches!(self.state, State::Init | State::Dispatching) && self.queries > 0 {
+        if matches!(self.state, State::Booking | State::Init | State::Dispatching) && self.queries > 0 {
             "processing"
         } else {
             self.state.shown()

@@ -1,19 +1,19 @@
-//! All SQL on `orders`, `attempt`, `idempotency`, `contradiction` and `outbox`.
+//! All SQL on `orders`, `attempt`, `idempotency` and `outbox`.
 //!
 //! Lock order, everywhere: orders by order id, then balances by account and
 //! currency, then inserts. Whoever keeps it can't deadlock with the others; a
 //! deadlock that InnoDB sees all the same is run again.
 
-use super::Order;
+use super::{Order, OrderRef};
 use anyhow::Context;
 use mysql_async::Row;
 use mysql_async::prelude::{FromValue, Queryable};
 use sluice_contract::order::{Kind, State};
 use sluice_contract::sql::{Lit, in_list, push_row};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-const COLUMNS: &str = "account_id,order_id,kind,client,transaction_id,biz_no,user_id,to_account,amount,currency,\
-    state,channel,serial_no,trade_time,attempts,queries,result_code,version,due_us,created_us,updated_us";
+const COLUMNS: &str = "account_id,order_id,kind,client,transaction_id,biz_no,user_id,to_account,bank,payment_no,\
+    amount,currency,state,channel,serial_no,trade_time,route,attempts,queries,result_code,version,due_us,created_us,updated_us";
 
 fn column<T: FromValue>(row: &Row, name: &str) -> anyhow::Result<T> {
     row.get_opt(name)
@@ -28,23 +28,21 @@ pub fn from_row(row: &Row) -> anyhow::Result<Order> {
     Ok(Order {
         account_id: column(row, "account_id")?,
         order_id: column(row, "order_id")?,
-        kind: match kind.as_str() {
-            "cash_out" => Kind::CashOut,
-            "settlement" => Kind::Settlement,
-            "refund" => Kind::Refund,
-            other => anyhow::bail!("orders.kind {other:?} is unknown"),
-        },
+        kind: kind.parse::<Kind>()?,
         client: column(row, "client")?,
         transaction_id: column(row, "transaction_id")?,
         biz_no: column(row, "biz_no")?,
         user_id: column(row, "user_id")?,
         to_account: column(row, "to_account")?,
+        bank: column(row, "bank")?,
+        payment_no: column(row, "payment_no")?,
         amount: column(row, "amount")?,
         currency: currency.parse().with_context(|| format!("orders.currency {currency:?}"))?,
         state: state.parse::<State>()?,
         channel: column(row, "channel")?,
         serial_no: column(row, "serial_no")?,
         trade_time: column(row, "trade_time")?,
+        route: column(row, "route")?,
         attempts: column(row, "attempts")?,
         queries: column(row, "queries")?,
         result_code: column(row, "result_code")?,
@@ -55,10 +53,20 @@ pub fn from_row(row: &Row) -> anyhow::Result<Order> {
     })
 }
 
-/// Reads orders by id and locks them until the transaction ends. Takes the
-/// connection of an open transaction.
-pub async fn lock<'a>(conn: &mut impl Queryable, ids: impl Iterator<Item = &'a str>) -> anyhow::Result<Vec<Order>> {
-    let sql = format!("SELECT {COLUMNS} FROM orders WHERE order_id IN {} ORDER BY order_id FOR UPDATE", in_list(ids));
+/// Reads orders and locks them until the transaction ends. Takes the connection of
+/// an open transaction. The accounts tell a sharded engine where the rows are; the
+/// index hint keeps one server from combining both lists.
+pub async fn lock<'a>(
+    conn: &mut impl Queryable,
+    orders: impl Iterator<Item = &'a OrderRef> + Clone,
+) -> anyhow::Result<Vec<Order>> {
+    let accounts: BTreeSet<&str> = orders.clone().map(|o| o.account_id.as_str()).collect();
+    let sql = format!(
+        "SELECT {COLUMNS} FROM orders FORCE INDEX (by_order) WHERE account_id IN {} AND order_id IN {} \
+         ORDER BY order_id FOR UPDATE",
+        in_list(accounts.into_iter()),
+        in_list(orders.map(|o| o.order_id.as_str()))
+    );
     let rows: Vec<Row> = conn.query(sql).await?;
     rows.iter().map(from_row).collect()
 }
@@ -90,7 +98,7 @@ pub async fn due(
 pub fn push_inserts(sql: &mut String, orders: &[&Order]) {
     sql.push_str(
         "INSERT INTO orders (account_id,order_id,kind,client,transaction_id,biz_no,user_id,to_account,amount,currency,\
-         state,channel,serial_no,attempts,version,due_us,created_us,updated_us) VALUES ",
+         state,channel,serial_no,attempts,version,due_us,created_us,updated_us,bank,payment_no) VALUES ",
     );
     for (at, o) in orders.iter().enumerate() {
         push_row(
@@ -115,6 +123,8 @@ pub fn push_inserts(sql: &mut String, orders: &[&Order]) {
                 o.due_us.map_or(Lit::Null, Lit::Int),
                 Lit::Int(o.created_us),
                 Lit::Int(o.updated_us),
+                o.bank.as_deref().into(),
+                o.payment_no.as_deref().into(),
             ],
         );
     }
@@ -125,7 +135,7 @@ pub fn push_inserts(sql: &mut String, orders: &[&Order]) {
 /// acceptance. The rows exist and are locked, so the INSERT half never happens.
 pub fn push_updates(sql: &mut String, orders: &[&Order]) {
     sql.push_str(
-        "INSERT INTO orders (account_id,order_id,state,channel,trade_time,attempts,queries,result_code,version,due_us,updated_us) VALUES ",
+        "INSERT INTO orders (account_id,order_id,state,channel,trade_time,route,attempts,queries,result_code,version,due_us,updated_us) VALUES ",
     );
     for (at, o) in orders.iter().enumerate() {
         push_row(
@@ -137,6 +147,7 @@ pub fn push_updates(sql: &mut String, orders: &[&Order]) {
                 Lit::Text(o.state.as_str()),
                 o.channel.as_deref().into(),
                 o.trade_time.as_deref().into(),
+                o.route.as_deref().into(),
                 Lit::Int(o.attempts),
                 Lit::Int(o.queries),
                 o.result_code.as_deref().into(),
@@ -148,7 +159,7 @@ pub fn push_updates(sql: &mut String, orders: &[&Order]) {
     }
     sql.push_str(
         " ON DUPLICATE KEY UPDATE state=VALUES(state),channel=VALUES(channel),trade_time=VALUES(trade_time),\
-         attempts=VALUES(attempts),queries=VALUES(queries),result_code=VALUES(result_code),version=VALUES(version),\
+         route=VALUES(route),attempts=VALUES(attempts),queries=VALUES(queries),result_code=VALUES(result_code),version=VALUES(version),\
          due_us=VALUES(due_us),updated_us=VALUES(updated_us);",
     );
 }
@@ -261,27 +272,6 @@ pub async fn find_keys(
         }
     }
     Ok(found)
-}
-
-/// A channel's word that can't be true together with what we know.
-#[derive(Debug, Clone)]
-pub struct Contradiction {
-    pub account_id: String,
-    pub order_id: String,
-    pub detail: String,
-}
-
-/// Appends contradictions; a repeated one is kept once.
-pub fn push_contradictions(sql: &mut String, cases: &[Contradiction], now_us: i64) {
-    sql.push_str("INSERT INTO contradiction (account_id,order_id,detail,seen_us) VALUES ");
-    for (at, c) in cases.iter().enumerate() {
-        push_row(
-            sql,
-            at == 0,
-            &[Lit::Text(&c.account_id), Lit::Text(&c.order_id), Lit::Text(&c.detail), Lit::Int(now_us)],
-        );
-    }
-    sql.push_str(" ON DUPLICATE KEY UPDATE seen_us=seen_us;");
 }
 
 /// Appends the signed outbox row of the transaction.

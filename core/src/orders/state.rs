@@ -7,8 +7,14 @@ use sluice_contract::order::State;
 /// What happened to an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Event {
+    /// Its money is reserved: the saga's word, while the books are apart.
+    Booked,
+    /// Its money could not be reserved: the saga's word, while the books are apart.
+    Unfunded,
     /// Fence and breakers passed: the order is ours to send.
     Claim,
+    /// No channel may take it, now or later, and the routing says: don't wait.
+    Unroutable,
     /// The channel took it and will tell the result.
     Accepted,
     /// The channel says clearly that it paid.
@@ -28,8 +34,11 @@ pub enum Event {
 }
 
 impl Event {
-    pub const ALL: [Event; 9] = [
+    pub const ALL: [Event; 12] = [
+        Event::Booked,
+        Event::Unfunded,
         Event::Claim,
+        Event::Unroutable,
         Event::Accepted,
         Event::Succeeded,
         Event::Declined,
@@ -39,6 +48,24 @@ impl Event {
         Event::Cancel,
         Event::Exhausted,
     ];
+
+    /// As it stands in the order's history.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Event::Booked => "booked",
+            Event::Unfunded => "unfunded",
+            Event::Claim => "claim",
+            Event::Unroutable => "unroutable",
+            Event::Accepted => "accepted",
+            Event::Succeeded => "succeeded",
+            Event::Declined => "declined",
+            Event::Unknown => "unknown",
+            Event::NoSuchTrade => "no_such_trade",
+            Event::Returned => "returned",
+            Event::Cancel => "cancel",
+            Event::Exhausted => "exhausted",
+        }
+    }
 }
 
 /// What has to be done in the transaction of the move.
@@ -52,8 +79,26 @@ pub enum Effect {
     GiveBack,
     /// The attempt can't pay any more.
     CloseAttempt,
+    /// What the order took of cumulative limits is free again.
+    FreeLimits,
+    /// A person has to look: open a case.
+    OpenCase,
     /// Tell upstreams by an event.
     Publish,
+}
+
+impl Effect {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Effect::Finalize => "finalize",
+            Effect::Release => "release",
+            Effect::GiveBack => "give back",
+            Effect::CloseAttempt => "close attempt",
+            Effect::FreeLimits => "free limits",
+            Effect::OpenCase => "open case",
+            Effect::Publish => "publish",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,25 +112,36 @@ pub enum Step {
     Refused,
 }
 
+const BOOKED: &[Effect] = &[Effect::Publish];
 const END_PAID: &[Effect] = &[Effect::Finalize, Effect::CloseAttempt, Effect::Publish];
-const END_UNPAID: &[Effect] = &[Effect::Release, Effect::CloseAttempt, Effect::Publish];
-const TAKEN_BACK: &[Effect] = &[Effect::Release, Effect::CloseAttempt, Effect::Publish];
+const END_UNPAID: &[Effect] = &[Effect::Release, Effect::CloseAttempt, Effect::FreeLimits, Effect::Publish];
+const NEVER_SENT: &[Effect] = &[Effect::Release, Effect::Publish];
+const GIVEN_BACK: &[Effect] = &[Effect::GiveBack, Effect::FreeLimits, Effect::Publish];
+const FOR_A_PERSON: &[Effect] = &[Effect::OpenCase];
 
 /// The only place where an order's state is decided.
 pub fn step(state: State, event: Event) -> Step {
     use Event::*;
     use State::*;
     match (state, event) {
+        (State::Booking, Booked) => Step::Move(Init, BOOKED),
+        (State::Booking, Unfunded) => Step::Move(Failed, &[]),
+        (Failed, Unfunded) => Step::Already,
+        (_, Booked) => Step::Already,
+        (_, Unfunded) => Step::Contradiction("its money was reserved and is said not to be there"),
+
         (Init, Claim) => Step::Move(Dispatching, &[]),
         (_, Claim) => Step::Refused,
-        (Init, Event::Cancel) => Step::Move(Failed, TAKEN_BACK),
+        (Init, Unroutable) => Step::Move(Failed, NEVER_SENT),
+        (_, Unroutable) => Step::Refused,
+        (Init, Event::Cancel) => Step::Move(Failed, NEVER_SENT),
         (Failed, Event::Cancel) => Step::Already,
         (_, Event::Cancel) => Step::Refused,
 
-        (Init, Accepted | Succeeded | Declined | Event::Returned) => {
+        (State::Booking | Init, Accepted | Succeeded | Declined | Event::Returned) => {
             Step::Contradiction("the channel answered for an order that was not sent")
         }
-        (Init, Unknown | NoSuchTrade | Exhausted) => Step::Already,
+        (State::Booking | Init, Unknown | NoSuchTrade | Exhausted) => Step::Already,
 
         (Dispatching | InDoubt, Accepted) => Step::Move(Processing, &[]),
         (Dispatching | InDoubt | Processing | Manual, Succeeded) => Step::Move(Success, END_PAID),
@@ -95,14 +151,14 @@ pub fn step(state: State, event: Event) -> Step {
         // claim: fence and breakers are asked again (seed 002, stage 2 b).
         (Dispatching | InDoubt, NoSuchTrade) => Step::Move(Init, &[]),
         (Processing, NoSuchTrade) => Step::Contradiction("the channel accepted the trade and now knows no such trade"),
-        (Dispatching | InDoubt | Processing, Exhausted) => Step::Move(Manual, &[]),
+        (Dispatching | InDoubt | Processing, Exhausted) => Step::Move(Manual, FOR_A_PERSON),
         (Dispatching | InDoubt | Processing | Manual, Event::Returned) => {
             Step::Contradiction("returned before any success was told")
         }
         (InDoubt, Unknown) | (Processing, Accepted | Unknown) => Step::Already,
         (Manual, Accepted | Unknown | NoSuchTrade | Exhausted) => Step::Already,
 
-        (Success, Event::Returned) => Step::Move(State::Returned, &[Effect::GiveBack, Effect::Publish]),
+        (Success, Event::Returned) => Step::Move(State::Returned, GIVEN_BACK),
         (Success, Declined) => Step::Contradiction("failed after success"),
         (Success, NoSuchTrade) => Step::Contradiction("no such trade after success"),
         (Success, Succeeded | Accepted | Unknown | Exhausted) => Step::Already,

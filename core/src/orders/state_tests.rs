@@ -5,16 +5,18 @@ use sluice_contract::order::State;
 
 /// Rows are states, columns the events in the order of `Event::ALL`.
 /// `.` already, `!` contradiction, `-` refused, else the state moved to.
-const TABLE: &[(State, [&str; 9])] = &[
-    //                  claim          accepted      succeeded  declined  unknown     no_such  returned    cancel    exhausted
-    (State::Init, ["dispatching", "!", "!", "!", ".", ".", "!", "failed", "."]),
-    (State::Dispatching, ["-", "processing", "success", "failed", "in_doubt", "init", "!", "-", "manual"]),
-    (State::Processing, ["-", ".", "success", "failed", ".", "!", "!", "-", "manual"]),
-    (State::InDoubt, ["-", "processing", "success", "failed", ".", "init", "!", "-", "manual"]),
-    (State::Manual, ["-", ".", "success", "failed", ".", ".", "!", "-", "."]),
-    (State::Success, ["-", ".", ".", "!", ".", "!", "returned", "-", "."]),
-    (State::Failed, ["-", ".", "!", ".", ".", ".", "!", ".", "."]),
-    (State::Returned, ["-", ".", ".", ".", ".", ".", ".", "-", "."]),
+#[rustfmt::skip]
+const TABLE: &[(State, [&str; 12])] = &[
+    //                   booked  unfunded  claim          unroutable accepted      succeeded  declined  unknown     no_such returned    cancel    exhausted
+    (State::Booking,     ["init", "failed", "-",           "-",       "!",          "!",       "!",      ".",        ".",    "!",        "-",      "."]),
+    (State::Init,        [".",    "!",      "dispatching", "failed",  "!",          "!",       "!",      ".",        ".",    "!",        "failed", "."]),
+    (State::Dispatching, [".",    "!",      "-",           "-",       "processing", "success", "failed", "in_doubt", "init", "!",        "-",      "manual"]),
+    (State::Processing,  [".",    "!",      "-",           "-",       ".",          "success", "failed", ".",        "!",    "!",        "-",      "manual"]),
+    (State::InDoubt,     [".",    "!",      "-",           "-",       "processing", "success", "failed", ".",        "init", "!",        "-",      "manual"]),
+    (State::Manual,      [".",    "!",      "-",           "-",       ".",          "success", "failed", ".",        ".",    "!",        "-",      "."]),
+    (State::Success,     [".",    "!",      "-",           "-",       ".",          ".",       "!",      ".",        "!",    "returned", "-",      "."]),
+    (State::Failed,      [".",    ".",      "-",           "-",       ".",          "!",       ".",      ".",        ".",    "!",        ".",      "."]),
+    (State::Returned,    [".",    "!",      "-",           "-",       ".",          ".",       ".",      ".",        ".",    ".",        "-",      "."]),
 ];
 
 fn shown(step: Step) -> &'static str {

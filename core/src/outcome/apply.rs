@@ -1,14 +1,15 @@
 //! Applies outcomes to locked orders and balances in memory. Pure.
 
 use super::{Outcome, Taken, Waits};
-use crate::balance::{Balance, BalanceError};
+use crate::balance::{Balance, BalanceError, Capture};
+use crate::cases::{Case, CaseKind};
+use crate::history::Move;
 use crate::ledger::{Posting, PostingKind};
 use crate::orders::Order;
-use crate::orders::repo::Contradiction;
 use crate::orders::state::{Effect, Event, Step, step};
 use sluice_contract::event::OrderEvent;
 use sluice_contract::money::Currency;
-use sluice_contract::order::State;
+use sluice_contract::order::{Kind, State};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a batch of outcomes changes.
@@ -19,9 +20,22 @@ pub struct Applied {
     pub moved: BTreeSet<String>,
     /// Orders whose attempt changed: its new state and whether it may still pay.
     pub attempts: BTreeMap<String, (&'static str, bool)>,
-    pub postings: Vec<(Posting, Effect)>,
-    pub contradictions: Vec<Contradiction>,
+    pub moves: Vec<Move>,
+    pub bookings: Vec<Booking>,
+    /// Orders that give back what they took of cumulative limits.
+    pub freed: BTreeSet<String>,
+    pub cases: Vec<Case>,
     pub events: Vec<OrderEvent>,
+}
+
+/// Money that a move moves.
+#[derive(Debug, Clone)]
+pub struct Booking {
+    pub posting: Posting,
+    pub effect: Effect,
+    pub kind: Kind,
+    /// The captured payment that the order took from.
+    pub payment_no: Option<String>,
 }
 
 /// Applies all outcomes to the locked orders. Balances follow in `settle`, once
@@ -37,7 +51,7 @@ pub fn apply(outcomes: &[&Outcome], locked: Vec<Order>, waits: Waits, now_us: i6
 }
 
 fn one(all: &mut Applied, outcome: &Outcome, waits: Waits, now_us: i64) -> Taken {
-    let Some(order) = all.orders.get_mut(&outcome.order_id) else { return Taken::NoSuchOrder };
+    let Some(order) = all.orders.get_mut(&outcome.at.order_id) else { return Taken::NoSuchOrder };
     if let Some(channel) = outcome.channel.filter(|c| order.channel.as_deref() != Some(*c)) {
         let detail = format!("{channel} speaks of an order that is {}'s", order.channel.as_deref().unwrap_or("nobody"));
         return contradiction(all, outcome, &detail);
@@ -56,8 +70,11 @@ fn one(all: &mut Applied, outcome: &Outcome, waits: Waits, now_us: i64) -> Taken
     match step(state, outcome.event) {
         Step::Move(to, _) if to == order.state => Taken::Already,
         Step::Move(to, effects) => {
+            // The state as stored: an order that waits to be sent again is in `init`.
+            let from = order.state;
             move_order(order, to, outcome, waits, now_us);
             let order = order.clone();
+            all.moves.push(Move::of(&order, from, outcome.event.as_str()));
             perform(all, &order, effects, now_us);
             Taken::Moved
         }
@@ -68,10 +85,11 @@ fn one(all: &mut Applied, outcome: &Outcome, waits: Waits, now_us: i64) -> Taken
 }
 
 fn contradiction(all: &mut Applied, outcome: &Outcome, detail: &str) -> Taken {
-    if let Some(order) = all.orders.get(&outcome.order_id) {
-        all.contradictions.push(Contradiction {
+    if let Some(order) = all.orders.get(&outcome.at.order_id) {
+        all.cases.push(Case {
             account_id: order.account_id.clone(),
             order_id: order.order_id.clone(),
+            kind: CaseKind::Contradiction,
             detail: format!("{detail} (code {})", outcome.code.as_deref().map_or("-".to_owned(), storable)),
         });
     }
@@ -86,7 +104,7 @@ fn move_order(order: &mut Order, to: State, outcome: &Outcome, waits: Waits, now
         order.result_code = outcome.code.as_deref().map(storable);
     }
     order.due_us = match to {
-        State::Init => Some(now_us),
+        State::Init | State::Booking => Some(now_us),
         State::InDoubt if outcome.query_now => Some(now_us),
         State::InDoubt => Some(now_us + waits.first_query_us),
         State::Processing => Some(now_us + waits.callback_us),
@@ -112,7 +130,7 @@ fn perform(all: &mut Applied, order: &Order, effects: &[Effect], now_us: i64) {
             State::Returned => ("returned", false),
             State::Processing => ("accepted", true),
             State::InDoubt | State::Manual => ("unknown", true),
-            State::Init | State::Dispatching => ("sent", true),
+            State::Booking | State::Init | State::Dispatching => ("sent", true),
         };
         all.attempts.insert(id.clone(), (state, live));
     }
@@ -122,13 +140,33 @@ fn perform(all: &mut Applied, order: &Order, effects: &[Effect], now_us: i64) {
             Effect::Release => PostingKind::Release,
             Effect::GiveBack => PostingKind::Return,
             Effect::CloseAttempt => continue,
+            Effect::FreeLimits => {
+                if was_sent {
+                    all.freed.insert(id.clone());
+                }
+                continue;
+            }
+            Effect::OpenCase => {
+                all.cases.push(Case {
+                    account_id: order.account_id.clone(),
+                    order_id: id.clone(),
+                    kind: CaseKind::Exhausted,
+                    detail: format!("asked {} times without a clear answer", order.queries),
+                });
+                continue;
+            }
             Effect::Publish => {
                 let kind = format!("withdraw.{}", order.state.as_str());
                 all.events.push(crate::journal::order_event(order, &kind, now_us));
                 continue;
             }
         };
-        all.postings.push((Posting::of_order(order, kind), *effect));
+        all.bookings.push(Booking {
+            posting: Posting::of_order(order, kind),
+            effect: *effect,
+            kind: order.kind,
+            payment_no: order.payment_no.clone(),
+        });
     }
     all.moved.insert(id);
 }
@@ -136,43 +174,66 @@ fn perform(all: &mut Applied, order: &Order, effects: &[Effect], now_us: i64) {
 impl Applied {
     /// Accounts whose balances must be locked.
     pub fn accounts(&self) -> BTreeSet<&str> {
-        self.postings.iter().map(|(p, _)| p.account_id.as_str()).collect()
+        self.bookings.iter().map(|b| b.posting.account_id.as_str()).collect()
+    }
+
+    /// Captured payments that get something back: account and number.
+    pub fn payments(&self) -> BTreeSet<(&str, &str)> {
+        let back = self.bookings.iter().filter(|b| b.effect != Effect::Finalize);
+        back.filter_map(|b| Some((b.posting.account_id.as_str(), b.payment_no.as_deref()?))).collect()
     }
 }
 
-/// Applies the postings to the locked balances; returns the touched ones.
+/// Applies the bookings to the locked balances and captured payments; returns the
+/// touched ones.
 ///
 /// # Errors
 /// An order's money that isn't there: the books were changed by somebody else.
 /// The caller writes nothing.
-pub fn settle(all: &Applied, locked: Vec<Balance>) -> anyhow::Result<Vec<Balance>> {
+pub fn settle(
+    all: &Applied,
+    locked: Vec<Balance>,
+    captures: Vec<Capture>,
+) -> anyhow::Result<(Vec<Balance>, Vec<Capture>)> {
     let mut balances: BTreeMap<(String, Currency), (Balance, bool)> =
         locked.into_iter().map(|b| ((b.account_id.clone(), b.currency), (b, false))).collect();
-    for (posting, effect) in &all.postings {
+    let mut captured: BTreeMap<(String, String), (Capture, bool)> =
+        captures.into_iter().map(|c| ((c.account_id.clone(), c.payment_no.clone()), (c, false))).collect();
+    for Booking { posting, effect, kind, payment_no } in &all.bookings {
         let key = (posting.account_id.clone(), posting.currency);
         let Some((balance, touched)) = balances.get_mut(&key) else {
             anyhow::bail!("account {} has no {} balance to settle {}", key.0, key.1, posting.posting_id);
         };
         let done: Result<(), BalanceError> = match effect {
-            Effect::Finalize => balance.finalize(posting.amount),
-            Effect::Release => balance.release(posting.amount),
-            Effect::GiveBack => balance.credit(posting.amount),
-            Effect::CloseAttempt | Effect::Publish => Ok(()),
+            Effect::Finalize => balance.finalize_for(*kind, posting.amount),
+            Effect::Release => balance.release_for(*kind, posting.amount),
+            Effect::GiveBack => balance.give_back_for(*kind, posting.amount),
+            _ => continue,
         };
         done.map_err(|e| anyhow::anyhow!("account {}: {e} ({})", key.0, posting.posting_id))?;
-        if !*touched {
-            *touched = true;
+        if !std::mem::replace(touched, true) {
             balance.version += 1;
         }
+        let Some(payment_no) = payment_no.as_ref().filter(|_| *effect != Effect::Finalize) else { continue };
+        let Some((capture, touched)) = captured.get_mut(&(posting.account_id.clone(), payment_no.clone())) else {
+            anyhow::bail!("payment {payment_no} of {} isn't there to give back to", posting.account_id);
+        };
+        let given = capture.give_back(*kind, posting.amount);
+        given.map_err(|e| anyhow::anyhow!("payment {payment_no}: {e} ({})", posting.posting_id))?;
+        if !std::mem::replace(touched, true) {
+            capture.version += 1;
+        }
     }
-    Ok(balances.into_values().filter(|(_, touched)| *touched).map(|(b, _)| b).collect())
+    let touched = balances.into_values().filter(|(_, touched)| *touched).map(|(b, _)| b).collect();
+    let given = captured.into_values().filter(|(_, touched)| *touched).map(|(c, _)| c).collect();
+    Ok((touched, given))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::orders::OrderRef;
     use rust_decimal::Decimal;
-    use sluice_contract::order::Kind;
 
     const WAITS: Waits = Waits { first_query_us: 10, callback_us: 20 };
 
@@ -187,6 +248,9 @@ mod tests {
             biz_no: None,
             user_id: None,
             to_account: "p".into(),
+            bank: None,
+            payment_no: None,
+            route: None,
             amount: Decimal::ONE,
             currency: "CNY".parse().unwrap(),
             state,
@@ -209,9 +273,9 @@ mod tests {
         channel: Option<&'static str>,
         event: Event,
     ) -> (Taken, State, Option<String>) {
-        let outcome = Outcome { channel, ..Outcome::new("o", event) };
+        let outcome = Outcome { channel, ..Outcome::new(OrderRef::new("A", "o"), event) };
         let all = apply(&[&outcome], vec![order(state, attempts)], WAITS, 100);
-        let detail = all.contradictions.first().map(|c| c.detail.clone());
+        let detail = all.cases.first().map(|c| c.detail.clone());
         (all.taken[0], all.orders["o"].state, detail)
     }
 
@@ -242,11 +306,12 @@ mod tests {
 
     #[test]
     fn another_amount_is_a_contradiction_whose_detail_fits_its_column() {
-        let mut outcome = Outcome { channel: Some("unionpay"), ..Outcome::new("o", Event::Succeeded) };
+        let mut outcome =
+            Outcome { channel: Some("unionpay"), ..Outcome::new(OrderRef::new("A", "o"), Event::Succeeded) };
         outcome.amount = Some(Decimal::TWO);
         outcome.code = Some("x".repeat(500));
         let all = apply(&[&outcome], vec![order(State::Processing, 1)], WAITS, 100);
         assert_eq!(all.taken, [Taken::Contradiction]);
-        assert!(all.contradictions[0].detail.len() < 190 && all.moved.is_empty());
+        assert!(all.cases[0].detail.len() < 190 && all.moved.is_empty());
     }
 }

@@ -2,7 +2,8 @@
 
 use super::apply::{Applied, apply, settle};
 use super::{BATCH, NotRecorded, Outcome, Pending, Taken, Waits};
-use crate::balance::{self, Balance};
+use crate::balance::{self, Balance, Capture};
+use crate::cases::CaseKind;
 use crate::dispatch::ReadyQueue;
 use crate::gather::Gather;
 use crate::journal::Journal;
@@ -90,21 +91,22 @@ impl Lane {
         };
         // Lock orders, decide, lock balances, decide, write.
         conn.query_drop("START TRANSACTION").await?;
-        let orders = repo::lock(conn, outcomes.iter().map(|o| o.order_id.as_str())).await?;
+        let orders = repo::lock(conn, outcomes.iter().map(|o| &o.at)).await?;
         let now = now_us();
         let applied = apply(outcomes, orders, self.waits, now);
-        if applied.moved.is_empty() && applied.contradictions.is_empty() {
+        if applied.moved.is_empty() && applied.cases.is_empty() {
             conn.query_drop("ROLLBACK").await?;
             return Ok(applied.taken);
         }
         let mut locked: Vec<Balance> = Vec::new();
-        if !applied.postings.is_empty() {
+        if !applied.bookings.is_empty() {
             let accounts = applied.accounts();
             let text = balance::repo::lock_sql(&self.schemas, accounts.iter().copied());
             locked = balance::repo::from_rows(conn.query(text).await?)?;
         }
-        let balances = settle(&applied, locked)?;
-        let text = journal(&applied, &balances).commit_sql(&self.schemas, &self.key, now)?;
+        let captures = balance::repo::lock_captures(conn, &self.schemas, &applied.payments()).await?;
+        let (balances, captures) = settle(&applied, locked, captures)?;
+        let text = journal(&applied, &balances, &captures).commit_sql(&self.schemas, &self.key, now)?;
         conn.query_drop(text).await?;
         self.after_commit(&applied);
         Ok(applied.taken)
@@ -116,17 +118,17 @@ impl Lane {
                 code = order.result_code.as_deref().unwrap_or("-"), "moved");
             METRICS.orders.with_label_values(&[order.state.as_str()]).inc();
             if order.state == State::Init {
-                self.ready.push(&order.order_id);
+                self.ready.push(order.at());
             }
         }
-        for case in &applied.contradictions {
+        for case in applied.cases.iter().filter(|c| c.kind == CaseKind::Contradiction) {
             METRICS.contradictions.inc();
             tracing::error!(order = %case.order_id, account = %case.account_id, "contradiction: {}", case.detail);
         }
     }
 }
 
-fn journal<'a>(applied: &'a Applied, balances: &'a [Balance]) -> Journal<'a> {
+fn journal<'a>(applied: &'a Applied, balances: &'a [Balance], captures: &'a [Capture]) -> Journal<'a> {
     let attempt = |(id, (state, live)): (&String, &(&'static str, bool))| {
         applied.orders.get(id).map(|order| Attempt { order, state, live: *live })
     };
@@ -134,8 +136,10 @@ fn journal<'a>(applied: &'a Applied, balances: &'a [Balance]) -> Journal<'a> {
         moved_orders: applied.moved.iter().filter_map(|id| applied.orders.get(id)).collect(),
         attempts: applied.attempts.iter().filter_map(attempt).collect(),
         balances: balances.iter().collect(),
-        postings: applied.postings.iter().map(|(p, _)| p.clone()).collect(),
-        contradictions: applied.contradictions.clone(),
+        moves: applied.moves.clone(),
+        captures: captures.iter().collect(),
+        postings: applied.bookings.iter().map(|b| b.posting.clone()).collect(),
+        cases: applied.cases.clone(),
         events: applied.events.clone(),
         ..Journal::default()
     }

@@ -5,13 +5,16 @@
 mod apply;
 mod lane;
 
-use crate::channels::{Answer, client::Heard};
+use crate::channels::{Answer, INTERNAL, client::Heard};
 use crate::dispatch::ReadyQueue;
+use crate::orders::OrderRef;
 use crate::orders::state::Event;
 use mysql_async::Pool;
+use quick_cache::sync::Cache;
 use rust_decimal::Decimal;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
+use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 /// Lanes that write outcomes side by side.
@@ -20,11 +23,13 @@ const LANES: usize = 2;
 const BATCH: usize = 128;
 /// Outcomes waiting per lane; senders wait beyond it.
 const QUEUE: usize = 4_096;
+/// Sent orders whose account is remembered (about 10 MB).
+const REMEMBERED: usize = 50_000;
 
 /// One thing heard about one order.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    pub order_id: String,
+    pub at: OrderRef,
     pub event: Event,
     /// The channel that speaks; `None` for recovery and upstreams.
     pub channel: Option<&'static str>,
@@ -37,11 +42,16 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    pub fn new(order_id: &str, event: Event) -> Self {
-        Outcome { order_id: order_id.to_owned(), event, channel: None, code: None, amount: None, query_now: false }
+    pub fn new(at: OrderRef, event: Event) -> Self {
+        Outcome { at, event, channel: None, code: None, amount: None, query_now: false }
     }
 
-    pub fn heard(order_id: &str, channel: &'static str, heard: Heard) -> Self {
+    /// A settlement's money moves within the books: claimed is as good as paid.
+    pub fn settled(at: OrderRef) -> Self {
+        Outcome { channel: Some(INTERNAL), ..Outcome::new(at, Event::Succeeded) }
+    }
+
+    pub fn heard(at: OrderRef, channel: &'static str, heard: Heard) -> Self {
         let event = match heard.answer {
             Answer::Accepted => Event::Accepted,
             Answer::Succeeded => Event::Succeeded,
@@ -51,7 +61,7 @@ impl Outcome {
             Answer::Returned => Event::Returned,
         };
         Outcome {
-            order_id: order_id.to_owned(),
+            at,
             event,
             channel: Some(channel),
             code: Some(heard.code),
@@ -85,6 +95,9 @@ struct Pending {
 #[derive(Clone)]
 pub struct Outcomes {
     lanes: Vec<mpsc::Sender<Pending>>,
+    /// Accounts of orders that this instance sent, so that their callbacks need no
+    /// lookup: order id → account.
+    sent: Arc<Cache<String, String>>,
 }
 
 /// Waits that follow a move, from the recovery settings.
@@ -111,13 +124,22 @@ impl Outcomes {
                 sender
             })
             .collect();
-        Outcomes { lanes }
+        Outcomes { lanes, sent: Arc::new(Cache::new(REMEMBERED)) }
+    }
+
+    /// Keeps in mind whose order was just sent.
+    pub fn remember(&self, order: &OrderRef) {
+        self.sent.insert(order.order_id.clone(), order.account_id.clone());
+    }
+
+    pub fn remembered(&self, order_id: &str) -> Option<OrderRef> {
+        self.sent.get(order_id).map(|account| OrderRef::new(&account, order_id))
     }
 
     /// Applies the outcome; returns after the commit.
     pub async fn record(&self, outcome: Outcome) -> Result<Taken, NotRecorded> {
         // One order always takes the same lane, so its outcomes stay in order.
-        let lane = crc_of(&outcome.order_id) % self.lanes.len();
+        let lane = crc_of(&outcome.at.order_id) % self.lanes.len();
         let (answer, taken) = oneshot::channel();
         self.lanes[lane].send(Pending { outcome, answer }).await.map_err(|_| NotRecorded)?;
         taken.await.unwrap_or(Err(NotRecorded))

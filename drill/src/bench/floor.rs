@@ -44,7 +44,7 @@ async fn write(conn: &mut Conn, books: &Books, asks: &[Keyed]) -> anyhow::Result
     let rows: Vec<Row> = sets.collect().await?;
     drop(sets);
     let now = now_us();
-    let decided = decide(&asks.iter().collect::<Vec<_>>(), balance::repo::from_rows(rows)?, now);
+    let decided = decide(&asks.iter().collect::<Vec<_>>(), balance::repo::from_rows(rows)?, Vec::new(), now);
     if let Some(refused) = decided.verdicts.iter().find_map(|v| v.as_ref().err()) {
         anyhow::bail!("the floor's own request was refused: {refused}");
     }
@@ -122,6 +122,8 @@ fn ask(books: &Books, lane: u64, at: &mut u64, currency: Currency) -> Keyed {
             transaction_id: key,
             biz_no: None,
             channel: Some("netsunion".into()),
+            bank: None,
+            payment_no: None,
         }),
     }
 }

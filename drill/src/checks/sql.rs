@@ -36,10 +36,14 @@ pub async fn balances_off(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<
            ', entries say ',IFNULL(e.available,0),'+',IFNULL(e.reserved,0)) \
          FROM {balance}.balance b LEFT JOIN (SELECT account_id,currency,\
            SUM(IF(book='available',IF(side='C',amount,-amount),0)) available,\
-           SUM(IF(book='reserved',IF(side='C',amount,-amount),0)) reserved \
+           SUM(IF(book='reserved',IF(side='C',amount,-amount),0)) reserved,\
+           SUM(IF(book='intermediate',IF(side='C',amount,-amount),0)) intermediate,\
+           SUM(IF(book='intermediate_reserved',IF(side='C',amount,-amount),0)) held \
            FROM {ledger}.entry GROUP BY account_id,currency) e USING (account_id,currency) \
          WHERE b.balance<>b.available+b.reserved OR b.available<0 OR b.reserved<0 \
-           OR b.available<>IFNULL(e.available,0) OR b.reserved<>IFNULL(e.reserved,0)",
+           OR b.available<>IFNULL(e.available,0) OR b.reserved<>IFNULL(e.reserved,0) \
+           OR b.intermediate<0 OR b.intermediate<>IFNULL(e.intermediate,0) \
+           OR b.intermediate_reserved<0 OR b.intermediate_reserved<>IFNULL(e.held,0)",
         balance = schemas.balance,
         ledger = schemas.ledger
     );
@@ -47,8 +51,10 @@ pub async fn balances_off(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<
 }
 
 pub async fn orders(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Vec<OrderRow>> {
-    let sql =
-        format!("SELECT order_id,serial_no,state,amount,currency,to_account,attempts FROM {}.orders", schemas.orders);
+    let sql = format!(
+        "SELECT order_id,serial_no,state,amount,currency,to_account,attempts FROM {}.orders WHERE kind<>'settlement'",
+        schemas.orders
+    );
     let rows: Vec<(String, String, String, Decimal, String, String, i64)> = conn.query(sql).await?;
     let make = |(order_id, serial_no, state, amount, currency, to_account, attempts)| OrderRow {
         order_id,

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use sluice_contract::clock::now_us;
 use sluice_contract::ids::new_tx_id;
 use sluice_contract::money::column_units;
-use sluice_contract::provenance::Effects;
+use sluice_contract::provenance::{Effects, OrderWords};
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 
@@ -44,30 +44,30 @@ pub async fn set_state(
 ) -> anyhow::Result<()> {
     let orders = &schemas.orders;
     conn.query_drop("START TRANSACTION").await?;
-    let row: Option<(String, String, Decimal, String, i64)> = conn
-        .exec_first(
-            format!(
-                "SELECT account_id,to_account,amount,currency,version FROM {orders}.orders WHERE order_id=? FOR UPDATE"
-            ),
-            (order_id,),
-        )
-        .await?;
-    let (account, to, amount, currency, version) = row.with_context(|| format!("no order {order_id}"))?;
+    let select = format!(
+        "SELECT account_id,to_account,amount,currency,version,kind,channel,serial_no,trade_time \
+         FROM {orders}.orders WHERE order_id=? FOR UPDATE"
+    );
+    type Row = (String, String, Decimal, String, i64, String, Option<String>, String, Option<String>);
+    let row: Option<Row> = conn.exec_first(select, (order_id,)).await?;
+    let (account, to, amount, currency, version, kind, channel, serial_no, trade_time) =
+        row.with_context(|| format!("no order {order_id}"))?;
     conn.exec_drop(
         format!("UPDATE {orders}.orders SET state=?,due_us=?,version=version+1 WHERE account_id=? AND order_id=?"),
         (state, due_us, &account, order_id),
     )
     .await?;
     let mut effects = Effects::new();
-    effects.order(
-        account.as_bytes(),
-        order_id.as_bytes(),
-        state.as_bytes(),
-        to.as_bytes(),
-        units(amount)?,
-        currency.as_bytes(),
-        i128::from(version) + 1,
-    );
+    let words = OrderWords {
+        kind: kind.as_bytes(),
+        state: state.as_bytes(),
+        to: to.as_bytes(),
+        currency: currency.as_bytes(),
+        channel: channel.as_deref().unwrap_or_default().as_bytes(),
+        serial_no: serial_no.as_bytes(),
+        trade_time: trade_time.as_deref().unwrap_or_default().as_bytes(),
+    };
+    effects.order(account.as_bytes(), order_id.as_bytes(), &words, units(amount)?, i128::from(version) + 1);
     sign(conn, schemas, key, &account, &effects).await?;
     Ok(conn.query_drop("COMMIT").await?)
 }
@@ -83,16 +83,17 @@ pub async fn adjust(
     posting: &str,
 ) -> anyhow::Result<()> {
     conn.query_drop("START TRANSACTION").await?;
-    let row: Option<(Decimal, Decimal, Decimal, i64)> = conn
+    let row: Option<(Decimal, Decimal, Decimal, Decimal, Decimal, i64)> = conn
         .exec_first(
             format!(
-                "SELECT balance,available,reserved,version FROM {}.balance WHERE account_id=? AND currency='CNY' FOR UPDATE",
+                "SELECT balance,available,reserved,intermediate,intermediate_reserved,version FROM {}.balance WHERE account_id=? AND currency='CNY' FOR UPDATE",
                 schemas.balance
             ),
             (account,),
         )
         .await?;
-    let (balance, available, reserved, version) = row.with_context(|| format!("no account {account}"))?;
+    let (balance, available, reserved, intermediate, held, version) =
+        row.with_context(|| format!("no account {account}"))?;
     conn.exec_drop(
         format!(
             "UPDATE {}.balance SET balance=?,available=?,version=version+1 WHERE account_id=? AND currency='CNY'",
@@ -104,14 +105,10 @@ pub async fn adjust(
     let (debit, credit) =
         if amount > Decimal::ZERO { ("clearing.manual", "available") } else { ("available", "clearing.manual") };
     let mut effects = Effects::new();
-    effects.balance(
-        account.as_bytes(),
-        b"CNY",
-        units(balance + amount)?,
-        units(available + amount)?,
-        units(reserved)?,
-        i128::from(version) + 1,
-    );
+    let amounts = [balance + amount, available + amount, reserved, intermediate, held];
+    let [balance, available, reserved, intermediate, held] = amounts.map(units);
+    let amounts = [balance?, available?, reserved?, intermediate?, held?];
+    effects.balance(account.as_bytes(), b"CNY", &amounts, i128::from(version) + 1);
     for (line, side, book) in [(0, "D", debit), (1, "C", credit)] {
         conn.exec_drop(
             format!(

@@ -3,7 +3,7 @@
 
 use crate::change::{Change, Op, Table, Transaction, Value};
 use sluice_contract::money::column_units;
-use sluice_contract::provenance::Effects;
+use sluice_contract::provenance::{Effects, OrderWords};
 use sluice_contract::settings::Secret;
 use std::sync::Arc;
 
@@ -41,14 +41,45 @@ pub struct Summary<'a> {
 }
 
 /// Columns that are signed, for each guarded table, in the order of the effect.
-const SIGNED: [(&str, &[&str]); 4] = [
-    ("balance", &["account_id", "currency", "balance", "available", "reserved", "version"]),
+const SIGNED: [(&str, &[&str]); 5] = [
+    (
+        "balance",
+        &[
+            "account_id",
+            "currency",
+            "version",
+            "balance",
+            "available",
+            "reserved",
+            "intermediate",
+            "intermediate_reserved",
+        ],
+    ),
     ("entry", &["account_id", "posting_id", "line", "book", "side", "amount", "currency"]),
-    ("orders", &["account_id", "order_id", "state", "to_account", "amount", "currency", "version"]),
+    (
+        "orders",
+        &[
+            "account_id",
+            "order_id",
+            "version",
+            "kind",
+            "state",
+            "to_account",
+            "amount",
+            "currency",
+            "channel",
+            "serial_no",
+            "trade_time",
+        ],
+    ),
     ("attempt", &["account_id", "order_id", "attempt_no", "channel", "state"]),
+    ("capture", &["account_id", "payment_no", "version", "currency", "captured", "refunded", "settled"]),
 ];
 /// The widest of them.
-const MOST_SIGNED: usize = 7;
+const MOST_SIGNED: usize = 11;
+/// Where versioned tables have their version in `SIGNED`.
+const VERSION: usize = 2;
+const VERSIONED: [&str; 3] = ["balance", "orders", "capture"];
 
 /// What one guarded table's columns are in this binlog.
 struct Places<'a> {
@@ -125,11 +156,8 @@ impl<'a> Places<'a> {
 
 /// Whether an update of a versioned table has a higher version after it.
 fn raises_version(places: &Places<'_>, change: &Change) -> bool {
-    let at = match places.signed {
-        Some(0) => places.columns[5],
-        Some(2) => places.columns[6],
-        _ => None,
-    };
+    let versioned = VERSIONED.contains(&places.table.name.as_str());
+    let at = if versioned { places.columns[VERSION] } else { None };
     let version = |image: &Option<crate::change::Image>| match image.as_ref()?.get(at?) {
         Some(Value::Int(version)) => Some(*version),
         _ => None,
@@ -153,11 +181,38 @@ fn add(effects: &mut Effects, places: &Places<'_>, change: &Change) -> Option<()
         Value::Dec(amount) => column_units(*amount),
         _ => None,
     };
+    // NULL is signed as empty: what an order has not got yet.
+    let word = |n: usize| match value(n) {
+        None | Some(Value::Null) => Some(&b""[..]),
+        Some(_) => text(n),
+    };
+    let sum = |n: usize| match value(n) {
+        None | Some(Value::Null) => Some(0),
+        Some(_) => number(n),
+    };
     match places.signed? {
-        0 => effects.balance(text(0)?, text(1)?, number(2)?, number(3)?, number(4)?, number(5)?),
+        0 => {
+            let amounts = [number(3)?, number(4)?, number(5)?, sum(6)?, sum(7)?];
+            effects.balance(text(0)?, text(1)?, &amounts, number(VERSION)?);
+        }
         1 => effects.entry(text(0)?, text(1)?, number(2)?, text(3)?, text(4)?, number(5)?, text(6)?),
-        2 => effects.order(text(0)?, text(1)?, text(2)?, text(3)?, number(4)?, text(5)?, number(6)?),
-        _ => effects.attempt(text(0)?, text(1)?, number(2)?, text(3)?, text(4)?),
+        2 => {
+            let words = OrderWords {
+                kind: word(3)?,
+                state: text(4)?,
+                to: text(5)?,
+                currency: text(7)?,
+                channel: word(8)?,
+                serial_no: word(9)?,
+                trade_time: word(10)?,
+            };
+            effects.order(text(0)?, text(1)?, &words, number(6)?, number(VERSION)?);
+        }
+        3 => effects.attempt(text(0)?, text(1)?, number(2)?, text(3)?, text(4)?),
+        _ => {
+            let amounts = [number(4)?, number(5)?, number(6)?];
+            effects.capture(text(0)?, text(1)?, text(3)?, &amounts, number(VERSION)?);
+        }
     }
     Some(())
 }

@@ -4,7 +4,7 @@
 use super::provenance::{Provenance, of};
 use super::tests::{insert, key, money, text};
 use crate::change::{Change, Op, Transaction, Value};
-use sluice_contract::provenance::Effects;
+use sluice_contract::provenance::{Effects, OrderWords};
 use sluice_contract::settings::Secret;
 use std::sync::Arc;
 
@@ -43,9 +43,10 @@ fn guarded() -> Vec<Change> {
 /// The core's outbox row for `guarded`.
 fn outbox() -> Change {
     let mut effects = Effects::new();
-    effects.balance(b"A-1", b"CNY", 1_005_000, 881_600, 123_400, 7);
+    effects.balance(b"A-1", b"CNY", &[1_005_000, 881_600, 123_400, 0, 0], 7);
     effects.entry(b"A-1", b"o1-reserve", 0, b"available", b"D", 123_400, b"CNY");
-    effects.order(b"A-1", b"o1", b"init", b"6222", 123_400, b"CNY", 1);
+    let words = OrderWords { state: b"init", to: b"6222", currency: b"CNY", ..OrderWords::default() };
+    effects.order(b"A-1", b"o1", &words, 123_400, 1);
     effects.attempt(b"A-1", b"o1", 1, b"unionpay", b"calling");
     let signature = effects.sign(&key(), "tx1", "[1]");
     insert(
@@ -105,6 +106,11 @@ fn every_signed_value_counts() {
         ("orders", "to_account", text("6223")),
         ("orders", "amount", money("12.35")),
         ("orders", "state", text("success")),
+        ("orders", "kind", text("refund")),
+        ("orders", "channel", text("psp")),
+        ("orders", "serial_no", text("S")),
+        ("orders", "trade_time", text("20260101000000")),
+        ("balance", "intermediate", money("1.00")),
         ("entry", "book", text("reserved")),
         ("entry", "side", text("C")),
         ("entry", "line", Value::Int(1)),

@@ -160,7 +160,7 @@ impl WrittenRow {
         let at = tables::find(&self.table)
             .ok_or_else(|| format!("{:?} is not a watched table: {}", self.table, tables::names()))?;
         let known = &TABLES[at];
-        let empty = || vec![Value::Null; known.columns.len()].into_boxed_slice();
+        let empty = || known.columns.iter().map(|(c, _)| by_default(c)).collect::<Image>();
         let (op, before, after) = match (self.op, &self.before, &self.after) {
             (RowOp::Insert, None, Some(after)) => (Op::Insert, None, Some(fill(known, empty(), after)?)),
             (RowOp::Delete, Some(before), None) => (Op::Delete, Some(fill(known, empty(), before)?), None),
@@ -171,6 +171,14 @@ impl WrittenRow {
             _ => return Err(format!("a row of {}: insert has after, delete has before, update has both", self.table)),
         };
         Ok(Change { table: Arc::clone(&tables[at]), op, before, after })
+    }
+}
+
+/// What a column that a case leaves out holds: the migrations' own defaults.
+fn by_default(column: &str) -> Value {
+    match column {
+        "intermediate" | "intermediate_reserved" => Value::Dec(Decimal::ZERO),
+        _ => Value::Null,
     }
 }
 

@@ -1,0 +1,66 @@
+//! Captured payments: what of each was refunded or settled, or is about to be.
+//! refunded + settled ≤ captured, whatever comes at the same time: the row is
+//! locked by whoever changes it.
+
+use super::BalanceError;
+use rust_decimal::Decimal;
+use sluice_contract::money::Currency;
+use sluice_contract::order::Kind;
+
+/// One captured payment, in major units.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capture {
+    pub account_id: String,
+    pub payment_no: String,
+    pub currency: Currency,
+    pub captured: Decimal,
+    pub refunded: Decimal,
+    pub settled: Decimal,
+    /// Grows by one with every transaction that touches the row.
+    pub version: i64,
+}
+
+impl Capture {
+    pub fn new(account_id: &str, payment_no: &str, amount: Decimal, currency: Currency) -> Self {
+        Capture {
+            account_id: account_id.to_owned(),
+            payment_no: payment_no.to_owned(),
+            currency,
+            captured: amount,
+            refunded: Decimal::ZERO,
+            settled: Decimal::ZERO,
+            version: 0,
+        }
+    }
+
+    /// What may still be refunded or settled.
+    pub fn left(&self) -> Decimal {
+        self.captured - self.refunded - self.settled
+    }
+
+    /// Takes `amount` for an order of this kind.
+    pub fn take(&mut self, kind: Kind, amount: Decimal) -> Result<(), BalanceError> {
+        if self.left() < amount {
+            return Err(BalanceError::Insufficient);
+        }
+        *self.part(kind) += amount;
+        Ok(())
+    }
+
+    /// The order did not pay, or its money came back.
+    pub fn give_back(&mut self, kind: Kind, amount: Decimal) -> Result<(), BalanceError> {
+        let part = self.part(kind);
+        if *part < amount {
+            return Err(BalanceError::NotReserved);
+        }
+        *part -= amount;
+        Ok(())
+    }
+
+    fn part(&mut self, kind: Kind) -> &mut Decimal {
+        match kind {
+            Kind::Settlement => &mut self.settled,
+            Kind::Refund | Kind::CashOut => &mut self.refunded,
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The history of an order: every move of its state, and what moved it. Written in
+//! the transaction of the move itself; never changed.
+
+pub mod repo;
+
+use crate::orders::Order;
+use sluice_contract::order::State;
+
+/// One move, as it is written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Move {
+    pub account_id: String,
+    pub order_id: String,
+    /// The order's version after the move.
+    pub version: i64,
+    pub event: &'static str,
+    pub from: State,
+    pub to: State,
+    pub channel: Option<String>,
+    pub code: Option<String>,
+}
+
+impl Move {
+    /// The move that led `order` from `from` to where it is now.
+    pub fn of(order: &Order, from: State, event: &'static str) -> Self {
+        Move {
+            account_id: order.account_id.clone(),
+            order_id: order.order_id.clone(),
+            version: order.version,
+            event,
+            from,
+            to: order.state,
+            channel: order.channel.clone(),
+            code: order.result_code.clone(),
+        }
+    }
+}

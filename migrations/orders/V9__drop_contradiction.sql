@@ -1,0 +1,2 @@
+-- Contradictions are cases now.
+DROP TABLE contradiction;
