@@ -4,7 +4,7 @@ use super::tables::{self, Known, TABLES};
 use crate::change::{Op, Source, Value};
 use serde::Deserialize;
 use sluice_contract::breaker::{Point, Scope};
-use sluice_contract::event::{PAYMENT_SUCCEEDED, WITHDRAW_REQUESTED};
+use sluice_contract::event::BUSINESS_EVENTS;
 use std::collections::BTreeMap;
 
 /// The five kinds of loss (seed 003).
@@ -57,8 +57,10 @@ pub struct Header {
     pub kind: Loss,
     pub severity: Severity,
     pub mode: Mode,
-    /// Scope is `all` or `account`: a finding names an account, nothing else.
-    pub breaker: Option<(Point, Scope)>,
+    /// What a violation stops: one breaker or several, as damaged money may leave by
+    /// more than one point. Scope is `all` or `account`: a finding names an account,
+    /// nothing else.
+    pub breakers: Vec<(Point, Scope)>,
     pub owner: String,
     pub runbook: String,
     pub trigger: Trigger,
@@ -190,10 +192,27 @@ struct Written {
     kind: Loss,
     severity: Severity,
     mode: Mode,
-    breaker: Option<String>,
+    breaker: Option<OneOrMany>,
     owner: String,
     runbook: String,
     trigger: Trigger,
+}
+
+/// `"cash_out/account"`, or a list of such.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    pub fn all(&self) -> &[String] {
+        match self {
+            OneOrMany::One(text) => std::slice::from_ref(text),
+            OneOrMany::Many(texts) => texts,
+        }
+    }
 }
 
 /// Reads and checks the header of `text`. The error names the field.
@@ -212,8 +231,15 @@ pub fn parse(stem: &str, text: &str) -> Result<Header, String> {
             return Err(format!("{field} is empty"));
         }
     }
-    let breaker = written.breaker.as_deref().map(parse_breaker).transpose()?;
-    if written.mode == Mode::Trip && breaker.is_none() {
+    let declared = written.breaker.iter().flat_map(|b| b.all());
+    let breakers = declared.map(|b| parse_breaker(b)).collect::<Result<Vec<_>, _>>()?;
+    if breakers.iter().enumerate().any(|(at, b)| breakers[..at].contains(b)) {
+        return Err("breaker names one of its breakers twice".to_owned());
+    }
+    if breakers.iter().any(|(_, scope)| *scope != breakers[0].1) {
+        return Err("breaker: all of a rule's breakers have the same scope".to_owned());
+    }
+    if written.mode == Mode::Trip && breakers.is_empty() {
         return Err("mode = \"trip\" needs breaker, such as \"cash_out/account\"".to_owned());
     }
     check_trigger(&written.trigger)?;
@@ -223,7 +249,7 @@ pub fn parse(stem: &str, text: &str) -> Result<Header, String> {
         kind: written.kind,
         severity: written.severity,
         mode: written.mode,
-        breaker,
+        breakers,
         owner: written.owner,
         runbook: written.runbook,
         trigger: written.trigger,
@@ -316,10 +342,10 @@ fn check_positive(field: &str, number: u32) -> Result<(), String> {
 }
 
 fn check_event(field: &str, event: &str) -> Result<(), String> {
-    if [PAYMENT_SUCCEEDED, WITHDRAW_REQUESTED].contains(&event) {
+    if BUSINESS_EVENTS.contains(&event) {
         return Ok(());
     }
-    Err(format!("{field} = {event:?} is not an event here: {PAYMENT_SUCCEEDED} or {WITHDRAW_REQUESTED}"))
+    Err(format!("{field} = {event:?} is not an event here: {}", BUSINESS_EVENTS.join(", ")))
 }
 
 fn known_table(field: &str, name: &str) -> Result<&'static Known, String> {

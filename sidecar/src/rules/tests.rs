@@ -202,5 +202,5 @@ fn a_verdict_is_known_by_rule_position_and_item() {
     let other = run(&mut evaluator, &[transaction("0-1-6", vec![balance("A-1", "2", "1")])]);
     assert_eq!(other.len(), once.len());
     assert!(once.iter().zip(&other).all(|(a, b)| a.verdict_id != b.verdict_id && a.verdict_id.len() == 32));
-    assert!(once.iter().all(|f| f.rule_hash.len() == 16 && f.breaker.is_some()));
+    assert!(once.iter().all(|f| f.rule_hash.len() == 16 && !f.breakers.is_empty()));
 }
