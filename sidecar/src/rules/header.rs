@@ -151,7 +151,8 @@ pub struct Side {
     pub table: Option<String>,
     pub op: Option<RowOp>,
     pub event: Option<String>,
-    pub key: String,
+    /// A column or field, or several that together name the other side.
+    pub key: OneOrMany,
     #[serde(default, rename = "where")]
     pub only: Where,
 }
@@ -198,8 +199,8 @@ struct Written {
     trigger: Trigger,
 }
 
-/// `"cash_out/account"`, or a list of such.
-#[derive(Debug, Deserialize)]
+/// A text, or a list of such.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(untagged)]
 pub enum OneOrMany {
     One(String),
@@ -298,7 +299,12 @@ fn check_trigger(trigger: &Trigger) -> Result<(), String> {
             check_positive("trigger.within_ms", *within_ms)?;
             check_positive("trigger.keep_ms", *keep_ms)?;
             check_side("trigger.left", left)?;
-            check_side("trigger.right", right)
+            check_side("trigger.right", right)?;
+            match (left.key.all().len(), right.key.all().len()) {
+                (0, _) => Err("trigger.left.key is empty".to_owned()),
+                (left, right) if left != right => Err("trigger.right.key needs as many parts as the left one".to_owned()),
+                _ => Ok(()),
+            }
         }
     }
 }
@@ -310,13 +316,13 @@ fn check_side(field: &str, side: &Side) -> Result<(), String> {
             if op == RowOp::Delete {
                 return Err(format!("{field}.op must be insert or update: a deleted row can't meet anything"));
             }
-            check_columns(&format!("{field}.key"), known, std::iter::once(&side.key))?;
+            check_columns(&format!("{field}.key"), known, side.key.all().iter())?;
             check_columns(&format!("{field}.where"), known, side.only.keys())
         }
         (None, None, Some(event)) => {
             check_event(&format!("{field}.event"), event)?;
-            if !matches!(side.key.as_str(), "biz_no" | "account_id" | "id") {
-                return Err(format!("{field}.key = {:?}: an event's keys are biz_no, account_id, id", side.key));
+            if let Some(key) = side.key.all().iter().find(|k| !matches!(k.as_str(), "biz_no" | "account_id" | "id")) {
+                return Err(format!("{field}.key = {key:?}: an event's keys are biz_no, account_id, id"));
             }
             if !side.only.is_empty() {
                 return Err(format!("{field}.where is for tables only"));

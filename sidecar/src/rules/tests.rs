@@ -105,7 +105,7 @@ pub fn transaction(position: &str, changes: Vec<Change>) -> Input {
 pub fn payment(id: &str, offset: u32, account: &str, biz_no: &str, amount: &str) -> Input {
     let body = BusinessEvent {
         id: id.to_owned(),
-        kind: "payment.succeeded".to_owned(),
+        kind: "deposit.received".to_owned(),
         account_id: account.to_owned(),
         biz_no: biz_no.to_owned(),
         amount: amount.parse().unwrap(),
@@ -187,7 +187,7 @@ fn the_same_inputs_give_the_same_findings() {
     };
     let first = once();
     assert!(
-        first.contains("booking_has_payment") && first.contains("payment_is_booked") && first.contains("provenance")
+        first.contains("booking_has_payment") && first.contains("deposit_is_booked") && first.contains("provenance")
     );
     assert_eq!(first, once());
 }

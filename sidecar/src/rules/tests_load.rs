@@ -68,6 +68,10 @@ fn a_wrong_header_is_refused_by_field() {
         (pair("{ event = \"payment.succeeded\", key = \"ref\" }", "require = \"none\""), "trigger.left.key"),
         (pair("{ table = \"entry\", op = \"insert\", key = \"ref\" }", "require = \"left\""), "fn missing(one)"),
         (pair("{ table = \"entry\", op = \"insert\", key = \"ref\" }", "require = \"some\""), "some"),
+        (
+            pair("{ table = \"entry\", op = \"insert\", key = [\"account_id\", \"ref\"] }", "require = \"none\""),
+            "trigger.right.key needs as many",
+        ),
     ];
     for (text, part) in cases {
         let why = refusal(text);
