@@ -317,11 +317,10 @@ mod tests {
         assert_eq!((capture.refunded, capture.settled, capture.version), (Decimal::from(6), Decimal::from(4), 1));
         let balance = &decided.touched[0];
         assert_eq!((balance.intermediate, balance.intermediate_reserved), (Decimal::ZERO, Decimal::TEN));
-        assert_eq!(decided.events.iter().map(|e| e.kind.as_str()).collect::<Vec<_>>(), [
-            "payment.captured",
-            "refund.accepted",
-            "settlement.accepted"
-        ]);
+        assert_eq!(
+            decided.events.iter().map(|e| e.kind.as_str()).collect::<Vec<_>>(),
+            ["payment.captured", "refund.accepted", "settlement.accepted"]
+        );
     }
 
     #[test]

@@ -80,8 +80,7 @@ pub async fn entries(
 ) -> Result<Response, ApiError> {
     api.client(&headers)?;
     let given = named(given, &["currency", "after", "limit"])?;
-    let wanted =
-        Wanted { account_id: id.clone(), currency: currency(&api, &given)?, book: None, until_us: i64::MAX };
+    let wanted = Wanted { account_id: id.clone(), currency: currency(&api, &given)?, book: None, until_us: i64::MAX };
     let after = match given.get("after") {
         Some(cursor) => Place::parse(cursor).ok_or_else(|| bad("after", "is not a cursor that was given out here"))?,
         None => Place::at(0),

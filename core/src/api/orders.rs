@@ -72,7 +72,8 @@ async fn waits_for(api: &Api, order: &Order) -> anyhow::Result<Option<String>> {
             }
             let mut conn = api.pool.get_conn().await?;
             let tripped = breakers::read(&mut conn, &api.schemas).await?;
-            let usual = if order.kind == Kind::Settlement { Some(INTERNAL) } else { api.channels.first().map(|c| c.id()) };
+            let usual =
+                if order.kind == Kind::Settlement { Some(INTERNAL) } else { api.channels.first().map(|c| c.id()) };
             let channel = order.channel.as_deref().or(usual).unwrap_or_default();
             match tripped.stops(order, channel) {
                 Some((breaker, why)) => format!("breaker {breaker} is open: {why}"),

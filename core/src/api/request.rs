@@ -167,7 +167,11 @@ pub(super) fn needed(field: &str, value: Option<String>, longest: usize) -> Resu
     plain(field, value, longest)?.ok_or_else(|| ApiError::new(ApiCode::BadField, &format!("{field}: is missing")))
 }
 
-pub(super) fn money(api: &Api, amount: Option<Value>, currency: Option<String>) -> Result<(Decimal, Currency), ApiError> {
+pub(super) fn money(
+    api: &Api,
+    amount: Option<Value>,
+    currency: Option<String>,
+) -> Result<(Decimal, Currency), ApiError> {
     let currency = match currency {
         Some(code) => {
             code.parse().map_err(|e: AmountError| ApiError::new(ApiCode::UnknownCurrency, &format!("currency: {e}")))?

@@ -168,7 +168,8 @@ mod tests {
         assert_eq!(instant("1970-01-02", false), Some(day));
         assert_eq!(instant("1970-01-02", true), Some(2 * day));
         assert_eq!(instant("17", true), Some(17));
-        for wrong in ["", "yesterday", "1970-13-01", "-5", "1969-12-31", "9999999999999999999", "1970-01-02T00:00:00Z"] {
+        for wrong in ["", "yesterday", "1970-13-01", "-5", "1969-12-31", "9999999999999999999", "1970-01-02T00:00:00Z"]
+        {
             assert_eq!(instant(wrong, false).filter(|_| !wrong.contains('T')), None, "{wrong}");
         }
     }

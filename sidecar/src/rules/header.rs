@@ -302,7 +302,9 @@ fn check_trigger(trigger: &Trigger) -> Result<(), String> {
             check_side("trigger.right", right)?;
             match (left.key.all().len(), right.key.all().len()) {
                 (0, _) => Err("trigger.left.key is empty".to_owned()),
-                (left, right) if left != right => Err("trigger.right.key needs as many parts as the left one".to_owned()),
+                (left, right) if left != right => {
+                    Err("trigger.right.key needs as many parts as the left one".to_owned())
+                }
                 _ => Ok(()),
             }
         }
