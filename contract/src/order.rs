@@ -23,6 +23,16 @@ impl Kind {
         }
     }
 
+    /// What events and the API call an order of this kind: `withdraw.success`,
+    /// `POST /refund`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::CashOut => "withdraw",
+            Kind::Settlement => "settlement",
+            Kind::Refund => "refund",
+        }
+    }
+
     /// The breaker point that is checked in this kind's claim.
     pub fn point(self) -> Point {
         match self {

@@ -28,6 +28,8 @@ pub struct Config {
     #[serde(default)]
     pub kafka: Kafka,
     #[serde(default)]
+    pub intake: Intake,
+    #[serde(default)]
     pub fence: Fence,
     #[serde(default)]
     pub accept: Accept,
@@ -58,6 +60,15 @@ pub struct Mysql {
 pub struct Kafka {
     /// Empty: events stay in the outbox and nothing is published.
     pub brokers: String,
+}
+
+/// Payments from Kafka. Without brokers there are none.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Intake {
+    pub enabled: bool,
+    /// Consumer group that all cores of one database share.
+    pub group: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -150,6 +161,12 @@ fn default_deadline_ms() -> u64 {
     3_000
 }
 
+impl Default for Intake {
+    fn default() -> Self {
+        Intake { enabled: true, group: "sluice-core".into() }
+    }
+}
+
 impl Default for Fence {
     fn default() -> Self {
         Fence { enabled: true, sidecar: "http://127.0.0.1:7200".into() }
@@ -211,6 +228,7 @@ impl Config {
         ensure!((1..=64).contains(&self.accept.lanes), "accept.lanes must be 1 to 64");
         ensure!((1..=512).contains(&self.accept.batch), "accept.batch must be 1 to 512");
         ensure!((1..=1024).contains(&self.dispatch.batch), "dispatch.batch must be 1 to 1024");
+        ensure!(is_plain(&self.intake.group, 64), "intake.group = {:?} is not a plain name", self.intake.group);
         ensure!(self.recovery.query_first_ms > 0, "recovery.query_first_ms must be above 0");
         let mut seen = HashSet::new();
         for channel in &self.channels {
@@ -225,6 +243,9 @@ impl Config {
         ensure!(!self.dispatch.enabled || !self.channels.is_empty(), "dispatch needs at least one [[channels]]");
         for client in &self.clients {
             ensure!(is_plain(client, 32), "clients: {client:?} is not a plain name");
+            // Deposits and payments have their keys under these names.
+            let taken = matches!(client.as_str(), "deposit" | crate::intake::CLIENT);
+            ensure!(!taken, "clients: {client:?} is used by the core itself; choose another name");
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ pub mod channels;
 pub mod dispatch;
 pub mod guard;
 pub mod history;
+pub mod intake;
 pub mod journal;
 pub mod ledger;
 pub mod orders;

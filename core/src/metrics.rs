@@ -25,6 +25,9 @@ pub struct Metrics {
     pub published: IntCounter,
     pub publish_failures: IntCounter,
     pub contradictions: IntCounter,
+    pub intake: IntCounterVec,
+    pub intake_retries: IntCounter,
+    pub intake_lag: IntGauge,
 }
 
 pub static METRICS: LazyLock<Metrics> = LazyLock::new(|| match register() {
@@ -93,6 +96,19 @@ fn register() -> prometheus::Result<Metrics> {
         contradictions: register_int_counter!(
             "sluice_core_contradictions_total",
             "Channel answers that contradict what is known"
+        )?,
+        intake: register_int_counter_vec!(
+            "sluice_core_intake_events_total",
+            "Events read from the payments' topic: booked, repeated, conflict, set_aside, other",
+            &["result"]
+        )?,
+        intake_retries: register_int_counter!(
+            "sluice_core_intake_retries_total",
+            "Rounds of payments that could not be booked yet"
+        )?,
+        intake_lag: register_int_gauge!(
+            "sluice_core_intake_lag_events",
+            "Events of this instance's partitions whose offsets are not committed yet"
         )?,
     })
 }

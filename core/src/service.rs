@@ -6,6 +6,7 @@ use crate::channels::Client;
 use crate::config::{Config, Secrets};
 use crate::dispatch::{Dispatcher, ReadyQueue};
 use crate::guard::fence::Fence;
+use crate::intake::Intake;
 use crate::outcome::{Outcomes, Waits};
 use crate::recovery::Recovery;
 use crate::relay::{Relay, producer};
@@ -48,6 +49,9 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     };
     let outcomes = Outcomes::start(&pool, &schemas, key, waits, &ready);
     let acceptor = Acceptor::start(&config.accept, &config.mysql.url, &schemas, key, &ready);
+    if config.intake.enabled && !config.kafka.brokers.is_empty() {
+        Intake::start(&config.intake, &config.kafka.brokers, acceptor.clone())?;
+    }
     let api = Arc::new(Api {
         acceptor,
         outcomes: outcomes.clone(),

@@ -18,6 +18,7 @@ use sluice_sidecar::verdicts::Verdict;
 use std::time::Duration;
 
 fn verdict(id: u32, mode: &'static str, outcome: &'static str, account: &str) -> Verdict {
+    let opens = mode == "trip" && outcome == "violation";
     Verdict {
         verdict_id: format!("{id:032x}"),
         rule: "balance-adds-up".to_owned(),
@@ -28,8 +29,7 @@ fn verdict(id: u32, mode: &'static str, outcome: &'static str, account: &str) ->
         item: "退票".to_owned(),
         account_id: account.to_owned(),
         message: "it's wrong; DROP TABLE".to_owned(),
-        breaker: format!("cash_out/account/{account}").parse().ok(),
-        trips: mode == "trip" && outcome == "violation",
+        breakers: if opens { vec![format!("cash_out/account/{account}").parse().unwrap()] } else { vec![] },
     }
 }
 

@@ -10,7 +10,7 @@ use crate::orders::repo::KeyRow;
 use sluice_contract::event::OrderEvent;
 use sluice_contract::ids::{new_order_id, serial_no};
 use sluice_contract::money::Currency;
-use sluice_contract::order::State;
+use sluice_contract::order::{Kind, State};
 use std::collections::BTreeMap;
 
 /// A new order that nobody dispatched is looked for after this long.
@@ -40,12 +40,17 @@ impl Books {
         Books { balances: keyed.collect(), captures: named.collect() }
     }
 
-    /// Takes `amount` of a captured payment, if it has that much left.
-    fn take(&mut self, ask: &Withdraw, payment_no: &str) -> Result<(), Refusal> {
+    /// The captured payment that an order takes from, if it has that much left.
+    fn payment(&mut self, ask: &Withdraw, payment_no: &str) -> Result<&mut (Capture, bool), Refusal> {
         let found = self.captures.get_mut(&(ask.account_id.clone(), payment_no.to_owned()));
-        let Some((capture, touched)) = found.filter(|(c, _)| c.currency == ask.currency) else {
-            return Err(Refusal::UnknownPayment);
-        };
+        let found = found.filter(|(c, _)| c.currency == ask.currency).ok_or(Refusal::UnknownPayment)?;
+        if found.0.left() < ask.amount { Err(Refusal::PaymentExceeded) } else { Ok(found) }
+    }
+
+    /// Takes the order's amount of its payment. A payment that this transaction made
+    /// has its first version already.
+    fn take(&mut self, ask: &Withdraw, payment_no: &str) -> Result<(), Refusal> {
+        let (capture, touched) = self.payment(ask, payment_no)?;
         capture.take(ask.kind, ask.amount).map_err(|_| Refusal::PaymentExceeded)?;
         if !std::mem::replace(touched, true) {
             capture.version += 1;
@@ -65,28 +70,23 @@ impl Books {
         currency: Currency,
         step: impl FnOnce(&mut Balance) -> Result<(), BalanceError>,
     ) -> Result<(), Refusal> {
-        let key = (account_id.to_owned(), currency);
-        let Some((balance, touched)) = self.balances.get_mut(&key) else {
-            return Err(if self.knows(account_id) { Refusal::UnknownBalance } else { Refusal::UnknownAccount });
+        self.holds(account_id, currency)?;
+        let Some((balance, touched)) = self.balances.get_mut(&(account_id.to_owned(), currency)) else {
+            return Err(Refusal::UnknownBalance);
         };
         step(balance).map_err(refusal)?;
-        if !*touched {
-            *touched = true;
+        if !std::mem::replace(touched, true) {
             balance.version += 1;
         }
         Ok(())
     }
 
-    /// Whether the step would work; changes nothing.
-    fn change_if(
-        &self,
-        ask: &Withdraw,
-        step: impl FnOnce(&Balance) -> Result<(), BalanceError>,
-    ) -> Result<(), Refusal> {
-        match self.balances.get(&(ask.account_id.clone(), ask.currency)) {
-            Some((balance, _)) => step(balance).map_err(refusal),
-            None => Err(if self.knows(&ask.account_id) { Refusal::UnknownBalance } else { Refusal::UnknownAccount }),
+    /// Whether there is such a balance at all.
+    fn holds(&self, account_id: &str, currency: Currency) -> Result<(), Refusal> {
+        if self.balances.contains_key(&(account_id.to_owned(), currency)) {
+            return Ok(());
         }
+        Err(if self.knows(account_id) { Refusal::UnknownBalance } else { Refusal::UnknownAccount })
     }
 
     fn open(&mut self, account_id: &str, currency: Currency) {
@@ -129,13 +129,19 @@ pub fn decide(batch: &[&Keyed], locked: Vec<Balance>, captures: Vec<Capture>, no
 }
 
 fn withdraw(books: &mut Books, out: &mut Decided, keyed: &Keyed, ask: &Withdraw, now_us: i64) -> Verdict {
-    // Whether the balance suffices is asked first, without taking anything, so that
-    // a refusal by the payment leaves the balance untouched.
-    books.change_if(ask, |b| b.clone().reserve_for(ask.kind, ask.amount))?;
+    // The payment is asked before the balance is touched and taken from after it, so
+    // that whoever refuses leaves both as they were.
+    books.holds(&ask.account_id, ask.currency)?;
+    if let Some(payment_no) = &ask.payment_no {
+        books.payment(ask, payment_no)?;
+    }
+    books.change(&ask.account_id, ask.currency, |b| b.reserve_for(ask.kind, ask.amount)).map_err(|e| {
+        let captured = ask.kind != Kind::CashOut && e == Refusal::InsufficientFunds;
+        if captured { Refusal::InsufficientCaptured } else { e }
+    })?;
     if let Some(payment_no) = &ask.payment_no {
         books.take(ask, payment_no)?;
     }
-    books.change(&ask.account_id, ask.currency, |b| b.reserve_for(ask.kind, ask.amount))?;
     let order_id = new_order_id(&ask.account_id);
     let order = Order {
         account_id: ask.account_id.clone(),
@@ -164,7 +170,7 @@ fn withdraw(books: &mut Books, out: &mut Decided, keyed: &Keyed, ask: &Withdraw,
         updated_us: now_us,
     };
     out.postings.push(Posting::of_order(&order, PostingKind::Reserve));
-    out.events.push(order_event(&order, "withdraw.accepted", now_us));
+    out.events.push(order_event(&order, &format!("{}.accepted", order.kind.word()), now_us));
     out.orders.push(order);
     Ok(Accepted { order_id, replayed: false })
 }
@@ -225,7 +231,7 @@ mod tests {
             request_hash: "h".into(),
             ask: Ask::Withdraw(Withdraw {
                 account_id: account.into(),
-                kind: sluice_contract::order::Kind::CashOut,
+                kind: Kind::CashOut,
                 to_account: "to".into(),
                 amount: Decimal::new(cents, 2),
                 currency: cny(),
@@ -271,5 +277,60 @@ mod tests {
         let decided = decide(&[&first, &second], vec![], vec![], 7);
         assert!(decided.verdicts.iter().all(Result::is_ok));
         assert_eq!(decided.touched[0].version, 1);
+    }
+
+    fn from_payment(kind: Kind, payment_no: &str, cents: i64, key: &str) -> Keyed {
+        let mut keyed = ask("M", cents, key);
+        if let Ask::Withdraw(w) = &mut keyed.ask {
+            w.kind = kind;
+            w.payment_no = Some(payment_no.to_owned());
+        }
+        keyed
+    }
+
+    #[test]
+    fn a_payment_bounds_its_refunds_and_settlements_and_a_refusal_touches_nothing() {
+        let captured = Keyed {
+            client: "kafka".into(),
+            key: "pay/M/p".into(),
+            request_hash: "h".into(),
+            ask: Ask::Capture(super::super::Capture {
+                account_id: "M".into(),
+                amount: Decimal::TEN,
+                currency: cny(),
+                payment_no: "p".into(),
+            }),
+        };
+        let asks = [
+            captured,
+            from_payment(Kind::Refund, "p", 600, "1"),
+            from_payment(Kind::Settlement, "p", 500, "2"),
+            from_payment(Kind::Settlement, "p", 400, "3"),
+            from_payment(Kind::Refund, "q", 1, "4"),
+            from_payment(Kind::Refund, "p", 1, "5"),
+        ];
+        let decided = decide(&asks.iter().collect::<Vec<_>>(), vec![], vec![], 7);
+        let shown: Vec<_> = decided.verdicts.iter().map(|v| v.as_ref().err().cloned()).collect();
+        let (exceeded, unknown) = (Some(Refusal::PaymentExceeded), Some(Refusal::UnknownPayment));
+        assert_eq!(shown, [None, None, exceeded.clone(), None, unknown, exceeded]);
+        let capture = &decided.captures[0];
+        assert_eq!((capture.refunded, capture.settled, capture.version), (Decimal::from(6), Decimal::from(4), 1));
+        let balance = &decided.touched[0];
+        assert_eq!((balance.intermediate, balance.intermediate_reserved), (Decimal::ZERO, Decimal::TEN));
+        assert_eq!(
+            decided.events.iter().map(|e| e.kind.as_str()).collect::<Vec<_>>(),
+            ["payment.captured", "refund.accepted", "settlement.accepted"]
+        );
+    }
+
+    #[test]
+    fn a_settled_account_refunds_nothing_although_the_payment_has_it_left() {
+        let mut balance = Balance::empty("M", cny());
+        balance.capture(Decimal::ONE).unwrap();
+        let payment = Capture::new("M", "p", Decimal::TEN, cny());
+        let asks = [from_payment(Kind::Refund, "p", 200, "1")];
+        let decided = decide(&asks.iter().collect::<Vec<_>>(), vec![balance], vec![payment], 7);
+        assert_eq!(decided.verdicts, [Err(Refusal::InsufficientCaptured)]);
+        assert!(decided.captures.is_empty() && decided.touched.is_empty() && decided.keys.is_empty());
     }
 }

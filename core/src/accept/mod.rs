@@ -115,6 +115,8 @@ pub enum Refusal {
     UnknownBalance,
     #[error("available balance is smaller than the amount")]
     InsufficientFunds,
+    #[error("the intermediate account has less free than the amount")]
+    InsufficientCaptured,
     #[error("no such payment was captured for this account in this currency")]
     UnknownPayment,
     #[error("refunds and settlements would exceed what the payment captured")]

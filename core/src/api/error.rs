@@ -24,30 +24,31 @@ impl ApiError {
     }
 }
 
-impl From<Refusal> for ApiError {
-    fn from(refusal: Refusal) -> Self {
+impl ApiError {
+    /// A request that was not booked; `account` is what this request calls the account.
+    pub fn refused(refusal: &Refusal, account: &str) -> Self {
         let code = match refusal {
             Refusal::InFlight => ApiCode::InFlight,
-            Refusal::KeyReused => ApiCode::KeyReused,
+            Refusal::KeyReused | Refusal::AlreadyCaptured => ApiCode::KeyReused,
             Refusal::UnknownAccount | Refusal::UnknownBalance => ApiCode::UnknownAccount,
-            Refusal::InsufficientFunds => ApiCode::InsufficientFunds,
+            Refusal::InsufficientFunds | Refusal::InsufficientCaptured => ApiCode::InsufficientFunds,
             Refusal::UnknownPayment => ApiCode::UnknownPayment,
             Refusal::PaymentExceeded => ApiCode::PaymentExceeded,
-            Refusal::AlreadyCaptured => ApiCode::KeyReused,
             Refusal::BalanceOverflow => ApiCode::BadAmount,
             Refusal::Overloaded => ApiCode::Overloaded,
             Refusal::Unbookable => ApiCode::Internal,
             Refusal::Unavailable => ApiCode::Unavailable,
         };
         let field = match refusal {
-            Refusal::UnknownAccount => "fromAccountId: ",
-            Refusal::UnknownBalance => "currency: ",
-            Refusal::InsufficientFunds | Refusal::BalanceOverflow => "amount: ",
-            Refusal::UnknownPayment | Refusal::PaymentExceeded | Refusal::AlreadyCaptured => "paymentNo: ",
-            Refusal::KeyReused | Refusal::InFlight => "idempotent-key: ",
-            _ => "",
+            Refusal::UnknownAccount => account,
+            Refusal::UnknownBalance => "currency",
+            Refusal::InsufficientFunds | Refusal::InsufficientCaptured | Refusal::BalanceOverflow => "amount",
+            Refusal::UnknownPayment | Refusal::PaymentExceeded | Refusal::AlreadyCaptured => "paymentNo",
+            Refusal::KeyReused | Refusal::InFlight => "idempotent-key",
+            Refusal::Overloaded | Refusal::Unbookable | Refusal::Unavailable => "",
         };
-        ApiError { code, msg: format!("{field}{refusal}") }
+        let colon = if field.is_empty() { "" } else { ": " };
+        ApiError { code, msg: format!("{field}{colon}{refusal}") }
     }
 }
 

@@ -1,9 +1,12 @@
 //! The public HTTP API. Answers are always `{code, msg, data}` with true statuses.
 
+mod accounts;
+mod captured;
 mod error;
 mod notify;
 mod orders;
 mod request;
+mod statement;
 
 pub use error::ApiError;
 
@@ -20,6 +23,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use mysql_async::Pool;
 use sluice_contract::money::Currency;
+use sluice_contract::order::Kind;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::wire::{Answer, ApiCode};
@@ -39,14 +43,21 @@ pub struct Api {
 }
 
 pub fn router(api: Arc<Api>) -> Router {
-    Router::new()
+    let kinds = Kind::ALL.into_iter().fold(Router::new(), |router, kind| {
+        router
+            .route(&format!("/{}/{{id}}", kind.word()), get(move |s, h, p| orders::order(kind, s, h, p)))
+            .route(&format!("/{}/{{id}}/cancel", kind.word()), post(move |s, h, p| orders::cancel(kind, s, h, p)))
+    });
+    kinds
         .route("/withdraw", post(request::withdraw))
         .route("/withdraw/submit", post(request::submit))
-        .route("/withdraw/{id}", get(orders::order))
-        .route("/withdraw/{id}/cancel", post(orders::cancel))
+        .route("/settlement", post(captured::settlement))
+        .route("/refund", post(captured::refund))
         .route("/withdraw/notify/{channel}", post(notify::notify))
         .route("/deposit", post(request::deposit))
-        .route("/accounts/{id}", get(orders::account))
+        .route("/accounts/{id}", get(accounts::account))
+        .route("/accounts/{id}/entries", get(accounts::entries))
+        .route("/accounts/{id}/statement.csv", get(statement::statement))
         .fallback(|| async { ApiError::new(ApiCode::NoSuchPath, "no such path") })
         .method_not_allowed_fallback(|| async { ApiError::new(ApiCode::NoSuchPath, "no such method on this path") })
         .layer(middleware::from_fn(count))

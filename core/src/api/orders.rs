@@ -1,7 +1,9 @@
-//! Looking at orders and accounts, and taking an order back before it is sent.
+//! Looking at orders, and taking one back before it is sent. An order is found under
+//! the path of its own kind only.
 
+use super::request::order_id_name;
 use super::{Api, ApiError, Shared, success};
-use crate::balance;
+use crate::channels::INTERNAL;
 use crate::guard::breakers;
 use crate::orders::{Order, repo, state::Event};
 use crate::outcome::{Outcome, Taken};
@@ -10,35 +12,38 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Value, json};
 use sluice_contract::ids::{MAX_ID, is_plain};
-use sluice_contract::order::State as OrderState;
+use sluice_contract::order::{Kind, State as OrderState};
 use sluice_contract::wire::ApiCode;
 
-fn unknown_order() -> ApiError {
-    ApiError::new(ApiCode::UnknownOrder, "withdrawOrderId: no such order")
-}
-
-async fn load(api: &Api, client: &str, id: &str) -> Result<Order, ApiError> {
+async fn load(api: &Api, client: &str, kind: Kind, id: &str) -> Result<Order, ApiError> {
+    let unknown_order = || ApiError::new(ApiCode::UnknownOrder, &format!("{}: no such order", order_id_name(kind)));
     if !is_plain(id, MAX_ID) {
         return Err(unknown_order());
     }
     let mut conn = api.pool.get_conn().await.map_err(|e| ApiError::internal(&e.into()))?;
     let found = repo::find(&mut conn, id).await.map_err(|e| ApiError::internal(&e))?;
     // Another client's order doesn't exist for this one.
-    found.filter(|o| o.client == client).ok_or_else(unknown_order)
+    found.filter(|o| o.client == client && o.kind == kind).ok_or_else(unknown_order)
 }
 
-pub async fn order(State(api): Shared, headers: HeaderMap, Path(id): Path<String>) -> Result<Response, ApiError> {
-    let order = load(&api, api.client(&headers)?, &id).await?;
+pub async fn order(
+    kind: Kind,
+    State(api): Shared,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let order = load(&api, api.client(&headers)?, kind, &id).await?;
     let waiting = waits_for(&api, &order).await.map_err(|e| ApiError::internal(&e))?;
     Ok(success(StatusCode::OK, order.shown(), shown(&order, waiting)))
 }
 
 fn shown(order: &Order, waiting: Option<String>) -> Value {
+    let account = if order.kind == Kind::CashOut { "fromAccountId" } else { "accountId" };
     json!({
-        "withdrawOrderId": order.order_id,
+        order_id_name(order.kind): order.order_id,
         "status": order.shown(),
         "waitsFor": waiting,
-        "fromAccountId": order.account_id,
+        account: order.account_id,
         "toAccountId": order.to_account,
         "kind": order.kind.as_str(),
         "paymentNo": order.payment_no,
@@ -67,7 +72,9 @@ async fn waits_for(api: &Api, order: &Order) -> anyhow::Result<Option<String>> {
             }
             let mut conn = api.pool.get_conn().await?;
             let tripped = breakers::read(&mut conn, &api.schemas).await?;
-            let channel = order.channel.as_deref().or(api.channels.first().map(|c| c.id())).unwrap_or_default();
+            let usual =
+                if order.kind == Kind::Settlement { Some(INTERNAL) } else { api.channels.first().map(|c| c.id()) };
+            let channel = order.channel.as_deref().or(usual).unwrap_or_default();
             match tripped.stops(order, channel) {
                 Some((breaker, why)) => format!("breaker {breaker} is open: {why}"),
                 None if api.fence.holds(&order.account_id) => "the account's booking is not confirmed yet".to_owned(),
@@ -83,15 +90,20 @@ async fn waits_for(api: &Api, order: &Order) -> anyhow::Result<Option<String>> {
     Ok(Some(reason))
 }
 
-/// `POST /withdraw/{id}/cancel`: works while nothing was sent.
-pub async fn cancel(State(api): Shared, headers: HeaderMap, Path(id): Path<String>) -> Result<Response, ApiError> {
-    let order = load(&api, api.client(&headers)?, &id).await?;
+/// `POST /withdraw/{id}/cancel` and the like: works while nothing was sent.
+pub async fn cancel(
+    kind: Kind,
+    State(api): Shared,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let order = load(&api, api.client(&headers)?, kind, &id).await?;
     if order.attempts > 0 && !order.state.is_end() {
         return Err(too_late(&order));
     }
     let taken = api.outcomes.record(Outcome::new(order.at(), Event::Cancel)).await;
     match taken {
-        Ok(Taken::Moved | Taken::Already) => Ok(success(StatusCode::OK, "failed", json!({ "withdrawOrderId": id }))),
+        Ok(Taken::Moved | Taken::Already) => Ok(success(StatusCode::OK, "failed", json!({ order_id_name(kind): id }))),
         Ok(_) => Err(too_late(&order)),
         Err(error) => Err(ApiError::new(ApiCode::Unavailable, &error.to_string())),
     }
@@ -102,24 +114,4 @@ fn too_late(order: &Order) -> ApiError {
         ApiCode::TooLate,
         &format!("the order is {}: it can only be cancelled before it is sent", order.shown()),
     )
-}
-
-pub async fn account(State(api): Shared, headers: HeaderMap, Path(id): Path<String>) -> Result<Response, ApiError> {
-    api.client(&headers)?;
-    let missing = || ApiError::new(ApiCode::NoSuchAccount, "accountId: no such account");
-    if !is_plain(&id, MAX_ID) {
-        return Err(missing());
-    }
-    let mut conn = api.pool.get_conn().await.map_err(|e| ApiError::internal(&e.into()))?;
-    let found = balance::repo::of_account(&mut conn, &api.schemas, &id).await.map_err(|e| ApiError::internal(&e))?;
-    if found.is_empty() {
-        return Err(missing());
-    }
-    let shown = |b: &balance::Balance| {
-        let text = |d: rust_decimal::Decimal| d.normalize().to_string();
-        json!({ "currency": b.currency, "balance": text(b.total()), "available": text(b.available),
-                "reserved": text(b.reserved), "version": b.version })
-    };
-    let balances: Vec<Value> = found.iter().map(shown).collect();
-    Ok(success(StatusCode::OK, "ok", json!({ "accountId": id, "balances": balances })))
 }

@@ -49,14 +49,25 @@ pub async fn withdraw(State(api): Shared, headers: HeaderMap, request: Request) 
     let client = api.client(&headers)?;
     let key = header_key(&headers)?;
     let body: WithdrawBody = parse(&api.body(request).await?)?;
-    let mut ask = check_withdraw(&api, &headers, body)?;
+    let ask = check_withdraw(&api, &headers, body)?;
+    order_by_key(&api, client, key, ask, begun).await
+}
+
+/// Books an order under the header's key.
+pub(super) async fn order_by_key(
+    api: &Api,
+    client: &str,
+    key: String,
+    mut ask: Withdraw,
+    begun: Instant,
+) -> Result<Response, ApiError> {
     // A repeat is the same request whatever transaction id this one would get.
     let request_hash = hash(&ask, "");
     if ask.transaction_id.is_empty() {
         ask.transaction_id = uuid::Uuid::now_v7().simple().to_string();
     }
     let keyed = Keyed { client: client.to_owned(), key, request_hash, ask: Ask::Withdraw(ask) };
-    book(&api, keyed, begun, "withdrawOrderId").await
+    book(api, keyed, begun).await
 }
 
 pub async fn submit(State(api): Shared, headers: HeaderMap, request: Request) -> Result<Response, ApiError> {
@@ -69,7 +80,7 @@ pub async fn submit(State(api): Shared, headers: HeaderMap, request: Request) ->
     }
     let (key, request_hash) = (format!("tx:{}", ask.transaction_id), hash(&ask, &ask.transaction_id));
     let keyed = Keyed { client: client.to_owned(), key, request_hash, ask: Ask::Withdraw(ask) };
-    book(&api, keyed, begun, "withdrawOrderId").await
+    book(&api, keyed, begun).await
 }
 
 /// `POST /deposit`: books a payment once per `bizNo`.
@@ -92,11 +103,17 @@ pub async fn deposit(State(api): Shared, headers: HeaderMap, request: Request) -
         request_hash: hex::encode(digest),
         ask: Ask::Deposit(deposit),
     };
-    book(&api, keyed, begun, "bookingId").await
+    book(&api, keyed, begun).await
 }
 
-async fn book(api: &Api, keyed: Keyed, begun: Instant, id_name: &str) -> Result<Response, ApiError> {
-    let Accepted { order_id, replayed } = api.acceptor.submit(keyed).await?;
+async fn book(api: &Api, keyed: Keyed, begun: Instant) -> Result<Response, ApiError> {
+    let (id_name, account) = match &keyed.ask {
+        Ask::Withdraw(w) if w.kind == Kind::CashOut => (order_id_name(w.kind), "fromAccountId"),
+        Ask::Withdraw(w) => (order_id_name(w.kind), "accountId"),
+        Ask::Deposit(_) | Ask::Capture(_) => ("bookingId", "accountId"),
+    };
+    let booked = api.acceptor.submit(keyed).await;
+    let Accepted { order_id, replayed } = booked.map_err(|refusal| ApiError::refused(&refusal, account))?;
     METRICS.accept.observe(begun.elapsed().as_secs_f64());
     let mut answer = success(StatusCode::ACCEPTED, "processing", serde_json::json!({ id_name: order_id }));
     if replayed {
@@ -105,14 +122,23 @@ async fn book(api: &Api, keyed: Keyed, begun: Instant, id_name: &str) -> Result<
     Ok(answer)
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+/// What an order's id is called in answers.
+pub(super) fn order_id_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::CashOut => "withdrawOrderId",
+        Kind::Settlement => "settlementOrderId",
+        Kind::Refund => "refundOrderId",
+    }
+}
+
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(body).map_err(|e| {
         let code = if e.is_data() { ApiCode::BadField } else { ApiCode::BadJson };
         ApiError::new(code, &format!("body: {e}"))
     })
 }
 
-fn header_key(headers: &HeaderMap) -> Result<String, ApiError> {
+pub(super) fn header_key(headers: &HeaderMap) -> Result<String, ApiError> {
     let value = headers.get("idempotent-key").or_else(|| headers.get("idempotency-key"));
     let Some(value) = value else {
         return Err(ApiError::new(
@@ -128,7 +154,7 @@ fn header_key(headers: &HeaderMap) -> Result<String, ApiError> {
     Ok(key.to_owned())
 }
 
-fn plain(field: &str, value: Option<String>, longest: usize) -> Result<Option<String>, ApiError> {
+pub(super) fn plain(field: &str, value: Option<String>, longest: usize) -> Result<Option<String>, ApiError> {
     match value {
         Some(v) if !is_plain(&v, longest) => {
             Err(ApiError::new(ApiCode::BadField, &format!("{field}: 1 to {longest} letters, digits and _ - . :")))
@@ -137,11 +163,15 @@ fn plain(field: &str, value: Option<String>, longest: usize) -> Result<Option<St
     }
 }
 
-fn needed(field: &str, value: Option<String>, longest: usize) -> Result<String, ApiError> {
+pub(super) fn needed(field: &str, value: Option<String>, longest: usize) -> Result<String, ApiError> {
     plain(field, value, longest)?.ok_or_else(|| ApiError::new(ApiCode::BadField, &format!("{field}: is missing")))
 }
 
-fn money(api: &Api, amount: Option<Value>, currency: Option<String>) -> Result<(Decimal, Currency), ApiError> {
+pub(super) fn money(
+    api: &Api,
+    amount: Option<Value>,
+    currency: Option<String>,
+) -> Result<(Decimal, Currency), ApiError> {
     let currency = match currency {
         Some(code) => {
             code.parse().map_err(|e: AmountError| ApiError::new(ApiCode::UnknownCurrency, &format!("currency: {e}")))?
@@ -160,16 +190,25 @@ fn money(api: &Api, amount: Option<Value>, currency: Option<String>) -> Result<(
     Ok((amount, currency))
 }
 
-fn check_withdraw(api: &Api, headers: &HeaderMap, body: WithdrawBody) -> Result<Withdraw, ApiError> {
-    // The gateway in front may name the account it authenticated instead.
-    let header = headers.get("x-account-id").and_then(|v| v.to_str().ok()).map(str::to_owned);
-    let (amount, currency) = money(api, body.amount, body.currency)?;
-    let channel = plain("channel", body.channel, 16)?;
+/// The gateway in front may name the account that it authenticated.
+pub(super) fn gateways(headers: &HeaderMap) -> Option<String> {
+    headers.get("x-account-id").and_then(|v| v.to_str().ok()).map(str::to_owned)
+}
+
+/// A channel that the request wishes for must be configured.
+pub(super) fn channel(api: &Api, wished: Option<String>) -> Result<Option<String>, ApiError> {
+    let channel = plain("channel", wished, 16)?;
     if let Some(id) = channel.as_deref().filter(|id| !api.channels.iter().any(|c| c.id() == *id)) {
         return Err(ApiError::new(ApiCode::BadField, &format!("channel: {id} is not configured")));
     }
+    Ok(channel)
+}
+
+fn check_withdraw(api: &Api, headers: &HeaderMap, body: WithdrawBody) -> Result<Withdraw, ApiError> {
+    let (amount, currency) = money(api, body.amount, body.currency)?;
+    let channel = channel(api, body.channel)?;
     Ok(Withdraw {
-        account_id: needed("fromAccountId", body.from_account_id.or(header), MAX_ID)?,
+        account_id: needed("fromAccountId", body.from_account_id.or_else(|| gateways(headers)), MAX_ID)?,
         kind: Kind::CashOut,
         to_account: needed("toAccountId", body.to_account_id, MAX_KEY)?,
         amount,

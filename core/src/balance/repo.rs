@@ -7,7 +7,7 @@ use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use sluice_contract::schema::Schemas;
 use sluice_contract::sql::{Lit, in_list, push_row};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const COLUMNS: &str = "account_id,currency,available,reserved,intermediate,intermediate_reserved,version";
 
@@ -96,13 +96,20 @@ pub async fn lock_captures(
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let accounts: BTreeSet<&str> = wanted.iter().map(|(account, _)| *account).collect();
+    // One range per account: a list of accounts beside a list of payments would make
+    // the server read every payment of an account.
+    let mut of_account: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (account, payment) in wanted {
+        of_account.entry(account).or_default().push(payment);
+    }
+    let ranges = of_account.into_iter().map(|(account, payments)| {
+        let one = in_list(std::iter::once(account));
+        format!("(account_id IN {one} AND payment_no IN {})", in_list(payments.into_iter()))
+    });
     let sql = format!(
-        "SELECT {CAPTURE_COLUMNS} FROM {}.capture WHERE account_id IN {} AND payment_no IN {} \
-         ORDER BY account_id,payment_no FOR UPDATE",
+        "SELECT {CAPTURE_COLUMNS} FROM {}.capture WHERE {} ORDER BY account_id,payment_no FOR UPDATE",
         schemas.balance,
-        in_list(accounts.into_iter()),
-        in_list(wanted.iter().map(|(_, payment)| *payment))
+        ranges.collect::<Vec<_>>().join(" OR ")
     );
     captures_from_rows(conn.query(sql).await?)
 }

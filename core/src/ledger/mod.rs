@@ -1,5 +1,6 @@
 //! The ledger service: append-only postings of balanced entries.
 
+pub mod entry;
 pub mod repo;
 
 use crate::orders::Order;
@@ -68,6 +69,8 @@ pub const AVAILABLE: &str = "available";
 pub const RESERVED: &str = "reserved";
 pub const INTERMEDIATE: &str = "intermediate";
 pub const INTERMEDIATE_RESERVED: &str = "intermediate_reserved";
+/// The books that are the account's own; their sums are its balance.
+pub const OWN_BOOKS: [&str; 4] = [AVAILABLE, RESERVED, INTERMEDIATE, INTERMEDIATE_RESERVED];
 pub const PAYMENTS: &str = "clearing.payments";
 
 impl Posting {

@@ -1,6 +1,12 @@
-//! All SQL on `entry`: only ever INSERT.
+//! All SQL on `entry`: only ever INSERT and SELECT.
 
 use super::Posting;
+use super::entry::{Entry, Place};
+use anyhow::Context;
+use mysql_async::prelude::Queryable;
+use mysql_async::{Row, params};
+use rust_decimal::Decimal;
+use sluice_contract::money::Currency;
 use sluice_contract::schema::Schemas;
 use sluice_contract::sql::{Lit, push_row};
 
@@ -31,4 +37,69 @@ pub fn push_inserts(sql: &mut String, schemas: &Schemas, postings: &[Posting], n
         }
     }
     sql.push(';');
+}
+
+/// Which entries of an account are read.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    pub account_id: String,
+    pub currency: Currency,
+    /// One book, or all.
+    pub book: Option<String>,
+    /// Entries from here on are left out.
+    pub until_us: i64,
+}
+
+/// At most `most` entries after a place, oldest first.
+pub async fn page(
+    conn: &mut impl Queryable,
+    schemas: &Schemas,
+    wanted: &Wanted,
+    after: &Place,
+    most: usize,
+) -> anyhow::Result<Vec<Entry>> {
+    // Written out, since servers don't use an index for a comparison of rows.
+    let sql = format!(
+        "SELECT posting_id,line,kind,book,side,amount,ref,created_us FROM {}.entry FORCE INDEX (by_time) \
+         WHERE account_id=:account AND currency=:currency AND created_us>=:at_us AND created_us<:until_us \
+         AND (created_us>:at_us OR posting_id>:posting OR (posting_id=:posting AND line>:line)) \
+         AND (:book='' OR book=:book) ORDER BY created_us,posting_id,line LIMIT {most}",
+        schemas.ledger
+    );
+    let values = params! {
+        "account" => wanted.account_id.as_str(),
+        "currency" => wanted.currency.code(),
+        "at_us" => after.created_us,
+        "until_us" => wanted.until_us,
+        "posting" => after.posting_id.as_str(),
+        "line" => after.line,
+        "book" => wanted.book.as_deref().unwrap_or_default(),
+    };
+    let rows: Vec<Row> = conn.exec(sql, values).await?;
+    rows.into_iter().map(from_row).collect()
+}
+
+fn from_row(row: Row) -> anyhow::Result<Entry> {
+    type Stored = (String, i64, String, String, String, Decimal, String, i64);
+    let stored: Stored = mysql_async::from_row_opt(row).context("entry row")?;
+    let (posting_id, line, kind, book, side, amount, reference, created_us) = stored;
+    Ok(Entry { posting_id, line, kind, book, credit: side == "C", amount, reference, created_us })
+}
+
+/// What a book held before `before_us`: the sum of all its entries until then.
+pub async fn held_before(
+    conn: &mut impl Queryable,
+    schemas: &Schemas,
+    wanted: &Wanted,
+    book: &str,
+    before_us: i64,
+) -> anyhow::Result<Decimal> {
+    let sql = format!(
+        "SELECT SUM(IF(side='C',amount,-amount)) FROM {}.entry \
+         WHERE account_id=? AND currency=? AND book=? AND created_us<?",
+        schemas.ledger
+    );
+    let values = (wanted.account_id.as_str(), wanted.currency.code(), book, before_us);
+    let sum: Option<Option<Decimal>> = conn.exec_first(sql, values).await?;
+    Ok(sum.flatten().unwrap_or_default())
 }

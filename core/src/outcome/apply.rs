@@ -156,7 +156,7 @@ fn perform(all: &mut Applied, order: &Order, effects: &[Effect], now_us: i64) {
                 continue;
             }
             Effect::Publish => {
-                let kind = format!("withdraw.{}", order.state.as_str());
+                let kind = format!("{}.{}", order.kind.word(), order.state.as_str());
                 all.events.push(crate::journal::order_event(order, &kind, now_us));
                 continue;
             }

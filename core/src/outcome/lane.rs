@@ -106,7 +106,9 @@ impl Lane {
         }
         let captures = balance::repo::lock_captures(conn, &self.schemas, &applied.payments()).await?;
         let (balances, captures) = settle(&applied, locked, captures)?;
-        let text = journal(&applied, &balances, &captures).commit_sql(&self.schemas, &self.key, now)?;
+        // Read again behind the locks: entries of one account are in the order of their
+        // commits, so that who reads them by time misses none.
+        let text = journal(&applied, &balances, &captures).commit_sql(&self.schemas, &self.key, now_us())?;
         conn.query_drop(text).await?;
         self.after_commit(&applied);
         Ok(applied.taken)

@@ -1,7 +1,7 @@
 //! The live half: accepting at saturation, accepting at a rate, whole lifecycles,
 //! and faults under load, on the running system.
 
-use super::{Rss, machine::rss_mb};
+use super::{Rss, hot, machine::rss_mb};
 use crate::faults::signed;
 use crate::load::{Closed, Until, closed};
 use crate::stage::traffic::{DEADLINE, Traffic};
@@ -30,6 +30,7 @@ const FAULTS: u64 = 150;
 pub struct Live {
     pub accept_per_s: u64,
     pub accept: Times,
+    pub hot_account_per_s: u64,
     pub lifecycle_per_s: u64,
     pub detect: Times,
     pub fence: Times,
@@ -73,7 +74,8 @@ pub async fn measure(stage: &mut Stage, progress: &Progress) -> anyhow::Result<L
     progress.done(&format!("the fence adds: p50 {} ms, p99 {} ms", fence.p50, fence.p99));
 
     let accept_per_s = saturate(stage, progress).await?;
-    Ok(Live { accept_per_s, accept, lifecycle_per_s, detect, fence, rss })
+    let hot_account_per_s = hot::measure(stage, progress).await?;
+    Ok(Live { accept_per_s, accept, hot_account_per_s, lifecycle_per_s, detect, fence, rss })
 }
 
 /// Orders a second from acceptance to their end, in the middle of a steady run.

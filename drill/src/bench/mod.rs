@@ -2,6 +2,7 @@
 //! machine, so that each is also a ratio.
 
 pub mod floor;
+mod hot;
 mod live;
 mod machine;
 mod replay;
@@ -18,6 +19,8 @@ pub struct Figures {
     pub accept_per_s: u64,
     pub accept_floor_per_s: u64,
     pub accept_ms: Times,
+    /// Reserves on one account, all through one row.
+    pub hot_account_per_s: u64,
     pub lifecycle_per_s: u64,
     pub detect_ms: Times,
     pub fence_ms: Times,
@@ -54,6 +57,7 @@ pub async fn run(dir: &Path, progress: &Progress) -> anyhow::Result<Figures> {
         accept_per_s: live.accept_per_s,
         accept_floor_per_s: recorded.accept_floor_per_s,
         accept_ms: live.accept,
+        hot_account_per_s: live.hot_account_per_s,
         lifecycle_per_s: live.lifecycle_per_s,
         detect_ms: live.detect,
         fence_ms: live.fence,

@@ -50,6 +50,44 @@ pub async fn balances_off(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<
     Ok(conn.query(sql).await?)
 }
 
+/// Orders that have taken money and neither failed nor came back.
+const TAKING: &str = "state NOT IN ('failed','returned','booking')";
+
+/// Captured payments that are exceeded, or whose parts are not the sums of their orders.
+pub async fn captures_off(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Vec<String>> {
+    let sql = format!(
+        "SELECT CONCAT(c.account_id,' ',c.payment_no,' captured ',c.captured,', refunded ',c.refunded,', settled ',\
+           c.settled,'; orders say ',IFNULL(o.refunded,0),' and ',IFNULL(o.settled,0)) \
+         FROM {balance}.capture c LEFT JOIN (SELECT account_id,payment_no,\
+           SUM(IF(kind='refund',amount,0)) refunded,SUM(IF(kind='settlement',amount,0)) settled \
+           FROM {orders}.orders WHERE payment_no IS NOT NULL AND {TAKING} GROUP BY account_id,payment_no) o \
+         USING (account_id,payment_no) \
+         WHERE c.refunded<0 OR c.settled<0 OR c.refunded+c.settled>c.captured \
+           OR c.refunded<>IFNULL(o.refunded,0) OR c.settled<>IFNULL(o.settled,0)",
+        balance = schemas.balance,
+        orders = schemas.orders
+    );
+    Ok(conn.query(sql).await?)
+}
+
+/// Intermediate accounts that are not what was captured less what orders took.
+pub async fn intermediate_off(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Vec<String>> {
+    let sql = format!(
+        "SELECT CONCAT(b.account_id,' ',b.currency,' intermediate ',b.intermediate,'+',b.intermediate_reserved,\
+           ', captured ',IFNULL(c.captured,0),', taken ',IFNULL(o.taken,0)) \
+         FROM {balance}.balance b LEFT JOIN (SELECT account_id,currency,SUM(captured) captured \
+           FROM {balance}.capture GROUP BY account_id,currency) c USING (account_id,currency) \
+         LEFT JOIN (SELECT account_id,currency,SUM(amount) taken,SUM(IF(state='success',0,amount)) held \
+           FROM {orders}.orders WHERE kind<>'cash_out' AND {TAKING} GROUP BY account_id,currency) o \
+         USING (account_id,currency) \
+         WHERE b.intermediate<>IFNULL(c.captured,0)-IFNULL(o.taken,0) \
+           OR b.intermediate_reserved<>IFNULL(o.held,0)",
+        balance = schemas.balance,
+        orders = schemas.orders
+    );
+    Ok(conn.query(sql).await?)
+}
+
 pub async fn orders(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Vec<OrderRow>> {
     let sql = format!(
         "SELECT order_id,serial_no,state,amount,currency,to_account,attempts FROM {}.orders WHERE kind<>'settlement'",

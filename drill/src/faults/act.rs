@@ -3,11 +3,12 @@
 use super::{Kind, signed};
 use crate::stage::{Stage, client::Submit};
 use anyhow::Context;
+use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use sluice_contract::clock::now_us;
-use sluice_contract::event::{BusinessEvent, PAYMENT_SUCCEEDED, WITHDRAW_REQUESTED};
+use sluice_contract::event::{BusinessEvent, DEPOSIT_RECEIVED, WITHDRAW_REQUESTED};
 use std::time::{Duration, Instant};
 
 /// How long a fault may go unseen before it counts as missed.
@@ -78,7 +79,7 @@ fn ask(account: &str, name: &str, amount: &str) -> Submit {
 /// Gives the fault's account honest money first.
 pub async fn fund(stage: &Stage, account: &str, amount: Decimal) -> anyhow::Result<()> {
     let biz_no = format!("fund-{account}");
-    stage.events.send(&event(PAYMENT_SUCCEEDED, account, &biz_no, amount)).await?;
+    stage.events.send(&event(DEPOSIT_RECEIVED, account, &biz_no, amount)).await?;
     stage.client.deposit(account, amount, &biz_no).await
 }
 
@@ -192,9 +193,9 @@ pub async fn clean_up(stage: &Stage, made: &Made) -> anyhow::Result<&'static str
         Kind::UpstreamDownstream => {
             stage.client.cancel(bad).await?;
             let ghost =
-                event(PAYMENT_SUCCEEDED, &made.account, &format!("ghost-{}", made.account), Decimal::from(5_000));
+                event(DEPOSIT_RECEIVED, &made.account, &format!("ghost-{}", made.account), Decimal::from(5_000));
             stage.events.send(&ghost).await?;
-            "order cancelled, the payment turned up late"
+            "order cancelled, the deposit's event turned up late"
         }
         Kind::InternalLogic => {
             signed::set_state(&mut conn, &stage.schemas, &stage.key, bad, "success", None).await?;
@@ -208,6 +209,17 @@ pub async fn clean_up(stage: &Stage, made: &Made) -> anyhow::Result<&'static str
             "order cancelled, credit reversed, signed"
         }
     };
-    stage.client.reset(&format!("cash_out/account/{}", made.account), "drill", done).await?;
+    for point in open_points(&mut conn, stage, &made.account).await? {
+        stage.client.reset(&format!("{point}/account/{}", made.account), "drill", done).await?;
+    }
     Ok(done)
+}
+
+/// Every point at which the account is stopped: a rule may open several.
+async fn open_points(conn: &mut Conn, stage: &Stage, account: &str) -> anyhow::Result<Vec<String>> {
+    let sql = format!(
+        "SELECT point FROM {}.breaker WHERE scope='account' AND scope_key=? AND state='open'",
+        stage.schemas.guard
+    );
+    Ok(conn.exec(sql, (account,)).await?)
 }

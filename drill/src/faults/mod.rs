@@ -12,7 +12,7 @@ use serde::Serialize;
 pub enum Kind {
     /// Right input, wrong output: the upstream asked for 12.34 and sent 1234.
     WrongOutput,
-    /// Upstream and downstream disagree: money booked for a payment nobody made.
+    /// Upstream and downstream disagree: money booked for a deposit that nobody received.
     UpstreamDownstream,
     /// The same business order under two keys.
     Duplicate,
@@ -40,7 +40,7 @@ impl Kind {
     pub fn told(self) -> &'static str {
         match self {
             Kind::WrongOutput => "an upstream asks for 12.34 and submits 1234",
-            Kind::UpstreamDownstream => "money is booked for a payment that was never made",
+            Kind::UpstreamDownstream => "money is booked for a deposit that was never received",
             Kind::Duplicate => "one withdrawal is submitted twice under two keys",
             Kind::InternalLogic => "a paid order is set back to be paid again",
             Kind::ManualFix => "somebody credits an account by hand",

@@ -3,6 +3,7 @@
 use anyhow::{Context, bail};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
+use sluice_contract::order::Kind;
 use sluice_contract::settings::Secret;
 use std::time::Duration;
 
@@ -80,7 +81,11 @@ impl Client {
 
     /// The order's shown data.
     pub async fn order(&self, id: &str) -> anyhow::Result<Value> {
-        let (status, answer) = self.get(&format!("/withdraw/{id}")).await?;
+        self.order_of(Kind::CashOut, id).await
+    }
+
+    pub async fn order_of(&self, kind: Kind, id: &str) -> anyhow::Result<Value> {
+        let (status, answer) = self.get(&format!("/{}/{id}", kind.word())).await?;
         if status != 200 {
             bail!("order {id} was answered {status}: {answer}");
         }

@@ -3,6 +3,7 @@
 //! tests all play on it.
 
 pub mod client;
+pub mod merchants;
 pub mod probe;
 mod settings;
 pub mod traffic;
@@ -18,6 +19,7 @@ use client::Client;
 use mysql_async::Pool;
 use mysql_async::prelude::Queryable;
 use sluice_contract::event::{BUSINESS_TOPICS, ORDER_TOPIC};
+use sluice_contract::order::Kind;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql;
@@ -261,10 +263,14 @@ impl Stage {
     }
 
     pub async fn wait_for_status(&self, order_id: &str, status: &str) -> anyhow::Result<()> {
+        self.wait_for_status_of(Kind::CashOut, order_id, status).await
+    }
+
+    pub async fn wait_for_status_of(&self, kind: Kind, order_id: &str, status: &str) -> anyhow::Result<()> {
         let begun = Instant::now();
         let mut last = String::new();
         while begun.elapsed() < START {
-            last = self.client.order(order_id).await?["status"].as_str().unwrap_or_default().to_owned();
+            last = self.client.order_of(kind, order_id).await?["status"].as_str().unwrap_or_default().to_owned();
             if last == status {
                 return Ok(());
             }

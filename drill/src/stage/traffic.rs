@@ -6,7 +6,7 @@ use crate::load::request::{Target, Withdrawal};
 use crate::load::{Open, Report, Until, closed, open};
 use rust_decimal::Decimal;
 use sluice_contract::clock::now_us;
-use sluice_contract::event::{BusinessEvent, PAYMENT_SUCCEEDED, WITHDRAW_REQUESTED};
+use sluice_contract::event::{BusinessEvent, DEPOSIT_RECEIVED, WITHDRAW_REQUESTED};
 use std::time::Duration;
 
 /// Every honest order is of this much: small against what accounts get.
@@ -85,14 +85,14 @@ impl Traffic {
         open(load, move |n, out: &mut Vec<u8>| this.request(&target, n, out), |_, _, _: &[u8]| {}).await
     }
 
-    /// Gives every account of the run money: the payment's event, then its booking.
+    /// Gives every account of the run money: the deposit's event, then its booking.
     pub async fn fund(&self, stage: &Stage, amount: u64) -> anyhow::Result<()> {
         let run = self.run.clone();
         let biz_no = move |n: u64| format!("fund-{run}-{n}");
         for n in 0..self.accounts {
             let event = BusinessEvent {
                 id: biz_no(n),
-                kind: PAYMENT_SUCCEEDED.into(),
+                kind: DEPOSIT_RECEIVED.into(),
                 account_id: format!("A{n:05}"),
                 biz_no: biz_no(n),
                 amount: Decimal::from(amount),

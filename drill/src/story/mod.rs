@@ -7,6 +7,7 @@ pub mod report;
 use crate::channels::{ChannelConfig, Rates, SimConfig};
 use crate::checks;
 use crate::faults::{Kind, act};
+use crate::stage::merchants::Merchants;
 use crate::stage::traffic::Traffic;
 use crate::stage::{Options, Stage, probe};
 use anyhow::Context;
@@ -22,6 +23,9 @@ const RATE: u64 = 320;
 const HEALTHY: Duration = Duration::from_secs(15);
 /// Load beside the faults; longer than they take, so that it covers them.
 const BESIDE: Duration = Duration::from_secs(20);
+/// Settlements and refunds a second beside the healthy load.
+const MERCHANT_RATE: u64 = 20;
+const MERCHANTS: u64 = 10;
 const ACCOUNTS: u64 = 400;
 const EACH: u64 = 100_000;
 /// How long the last orders may take to their end.
@@ -93,7 +97,7 @@ pub async fn play(dir: &Path, progress: &Progress) -> anyhow::Result<Report> {
 
 async fn acts(stage: &Stage, progress: &Progress) -> anyhow::Result<Report> {
     let traffic = Traffic::new("healthy", ACCOUNTS);
-    progress.step(&format!("giving {ACCOUNTS} accounts money, each payment told on Kafka and booked"));
+    progress.step(&format!("giving {ACCOUNTS} accounts money, each deposit told on Kafka and booked"));
     traffic.fund(stage, EACH).await?;
     for kind in Kind::ALL {
         act::fund(stage, &act::account_of(kind), Decimal::from(10_000)).await?;
@@ -102,17 +106,28 @@ async fn acts(stage: &Stage, progress: &Progress) -> anyhow::Result<Report> {
 
     progress
         .step(&format!("healthy load: {RATE} orders/s for {} s, on channels that have a bad day", HEALTHY.as_secs()));
+    let merchants = Merchants::new("sold", MERCHANTS);
     let stop = CancellationToken::new();
     let (healthy, fence) = tokio::join!(
         async {
             let told = progress.while_loading(stage, HEALTHY, "healthy load");
-            let (report, ()) = tokio::join!(traffic.open(stage, RATE, HEALTHY), told);
+            let (report, sold, ()) = tokio::join!(
+                traffic.open(stage, RATE, HEALTHY),
+                merchants.open(stage, MERCHANT_RATE, HEALTHY - Duration::from_secs(2)),
+                told
+            );
             stop.cancel();
-            report
+            (report, sold)
         },
         probe::fence(stage, Duration::from_millis(25), stop.clone())
     );
-    let healthy = healthy?;
+    let (healthy, sold) = (healthy.0?, healthy.1?);
+    anyhow::ensure!(
+        sold.succeeded() == sold.answered() && sold.unanswered == 0,
+        "settlements and refunds were refused: {:?} {:?}",
+        sold.statuses,
+        sold.first_error
+    );
     anyhow::ensure!(
         healthy.succeeded() == healthy.answered() && healthy.unanswered == 0,
         "healthy load was refused: {:?} {:?}",
@@ -120,6 +135,7 @@ async fn acts(stage: &Stage, progress: &Progress) -> anyhow::Result<Report> {
         healthy.first_error
     );
     progress.done(&format!("{} orders accepted, {}/s, on both channels", healthy.succeeded(), healthy.per_second()));
+    progress.done(&format!("{} settlements and refunds of payments that Kafka told", sold.succeeded()));
 
     let beside = Traffic { run: "beside".into(), ..traffic };
     let (load, faults) = tokio::join!(beside.open(stage, RATE, BESIDE), faults(stage, progress));

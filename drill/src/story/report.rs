@@ -91,7 +91,7 @@ impl Report {
         }
         let _ = writeln!(
             text,
-            "(a booking's payment event may come 2 s late: until then the account's money is held, so nothing leaves)"
+            "(a deposit's event may come 2 s late: until then the account's money is held, so nothing leaves)"
         );
         let _ = writeln!(
             text,
@@ -106,11 +106,13 @@ impl Report {
         let mark = |held: bool| if held { "✔" } else { "✘" };
         let _ = writeln!(
             text,
-            "{} paid at most once   {} ledger balanced   {} balances match ledger   {} channels' books match",
+            "{} paid at most once   {} ledger balanced   {} balances match ledger   {} channels' books match   \
+             {} no payment exceeded",
             mark(self.invariants.paid_at_most_once),
             mark(self.invariants.ledger_balanced),
             mark(self.invariants.balances_match_ledger),
-            mark(self.invariants.channel_book_matches)
+            mark(self.invariants.channel_book_matches),
+            mark(self.invariants.payments_not_exceeded)
         );
         for problem in &self.invariants.problems {
             let _ = writeln!(text, "  ✘ {problem}");

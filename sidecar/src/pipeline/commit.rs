@@ -246,8 +246,7 @@ impl Committer {
 /// Breakers to open, each once, in the order of their keys: the one lock order.
 fn moves(new: &[&Verdict], at_us: i64) -> Vec<Move> {
     let mut moves: Vec<Move> = Vec::new();
-    for verdict in new.iter().filter(|v| v.trips) {
-        let Some(key) = verdict.breaker.clone() else { continue };
+    for (verdict, key) in new.iter().flat_map(|v| v.breakers.iter().map(move |key| (v, key.clone()))) {
         if moves.iter().any(|m| m.key == key) {
             continue;
         }

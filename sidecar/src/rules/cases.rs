@@ -2,6 +2,7 @@
 //! rule without cases is a rule that nobody has ever run.
 
 use super::evaluate::Evaluator;
+use super::header::OneOrMany;
 use super::load::{LoadError, LoadErrors, RuleSet, read_all};
 use super::timeline::{Case, CasesFile, Expected};
 use super::{Finding, Outcome};
@@ -121,8 +122,17 @@ fn difference(finding: &Finding, expected: &Expected) -> Option<String> {
     if let Some(part) = expected.message.as_ref().filter(|part| !finding.message.contains(part.as_str())) {
         return Some(format!("message is {:?}, expected {part:?} in it", finding.message));
     }
-    let breaker = finding.breaker.as_ref().map(ToString::to_string).unwrap_or_default();
     differs("account", &expected.account, &finding.account)
         .or_else(|| differs("item", &expected.item, &finding.item))
-        .or_else(|| differs("breaker", &expected.breaker, &breaker))
+        .or_else(|| breakers_differ(finding, expected))
+}
+
+/// A single breaker must be among those that open; a list is all of them.
+fn breakers_differ(finding: &Finding, expected: &Expected) -> Option<String> {
+    let opened: Vec<String> = finding.breakers.iter().map(ToString::to_string).collect();
+    let fits = match expected.breaker.as_ref()? {
+        OneOrMany::One(wanted) => opened.contains(wanted),
+        OneOrMany::Many(wanted) => opened == *wanted,
+    };
+    (!fits).then(|| format!("breakers are {opened:?}, expected {:?}", expected.breaker))
 }

@@ -315,12 +315,8 @@ impl Remembering<'_> {
             }
             (Watch::Pair(_, side), Trigger::Pair { left, right, .. }) => {
                 let declared = if side == 0 { left } else { right };
-                let key = match declared.key.as_str() {
-                    "account_id" => &event.body.account_id,
-                    "id" => &event.body.id,
-                    _ => &event.body.biz_no,
-                };
-                self.meet(run, watch, key, Thing::Event(Arc::clone(event)), &event.position);
+                let key = event_key(event, declared);
+                self.meet(run, watch, &key, Thing::Event(Arc::clone(event)), &event.position);
             }
             _ => {}
         }
@@ -368,7 +364,26 @@ fn has_changed(change: &Change, columns: &[String]) -> bool {
 
 fn row_key(change: &Change, side: &Side) -> Option<String> {
     let image = change.after.as_ref().filter(|_| side.op.is_some_and(|op| op.is(change.op)))?;
-    has_values(change, image, &side.only).then(|| key_part(value(change, image, &side.key)?)).flatten()
+    has_values(change, image, &side.only).then(|| key_of(change, image, side.key.all())).flatten()
+}
+
+/// As `key_of` writes it for the row that the event is to meet.
+fn event_key(event: &Event, side: &Side) -> String {
+    let mut key = String::with_capacity(64);
+    for field in side.key.all() {
+        let part = match field.as_str() {
+            "account_id" => &event.body.account_id,
+            "id" => &event.body.id,
+            _ => &event.body.biz_no,
+        };
+        push_part(&mut key, part);
+    }
+    key
+}
+
+fn push_part(key: &mut String, part: &str) {
+    // Writing into a String can't fail.
+    let _ = write!(key, "{}:{part}", part.len());
 }
 
 fn key_part(value: &Value) -> Option<String> {
@@ -385,11 +400,8 @@ fn key_of(change: &Change, image: &Image, columns: &[String]) -> Option<String> 
     let mut key = String::with_capacity(64);
     for column in columns {
         match value(change, image, column)? {
-            Value::Text(text) => write!(key, "{}:{text}", text.len()).ok()?,
-            other => {
-                let part = key_part(other)?;
-                write!(key, "{}:{part}", part.len()).ok()?;
-            }
+            Value::Text(text) => push_part(&mut key, text),
+            other => push_part(&mut key, &key_part(other)?),
         }
     }
     Some(key)

@@ -4,7 +4,7 @@ use super::tables::{self, Known, TABLES};
 use crate::change::{Op, Source, Value};
 use serde::Deserialize;
 use sluice_contract::breaker::{Point, Scope};
-use sluice_contract::event::{PAYMENT_SUCCEEDED, WITHDRAW_REQUESTED};
+use sluice_contract::event::BUSINESS_EVENTS;
 use std::collections::BTreeMap;
 
 /// The five kinds of loss (seed 003).
@@ -57,8 +57,10 @@ pub struct Header {
     pub kind: Loss,
     pub severity: Severity,
     pub mode: Mode,
-    /// Scope is `all` or `account`: a finding names an account, nothing else.
-    pub breaker: Option<(Point, Scope)>,
+    /// What a violation stops: one breaker or several, as damaged money may leave by
+    /// more than one point. Scope is `all` or `account`: a finding names an account,
+    /// nothing else.
+    pub breakers: Vec<(Point, Scope)>,
     pub owner: String,
     pub runbook: String,
     pub trigger: Trigger,
@@ -149,7 +151,8 @@ pub struct Side {
     pub table: Option<String>,
     pub op: Option<RowOp>,
     pub event: Option<String>,
-    pub key: String,
+    /// A column or field, or several that together name the other side.
+    pub key: OneOrMany,
     #[serde(default, rename = "where")]
     pub only: Where,
 }
@@ -190,10 +193,27 @@ struct Written {
     kind: Loss,
     severity: Severity,
     mode: Mode,
-    breaker: Option<String>,
+    breaker: Option<OneOrMany>,
     owner: String,
     runbook: String,
     trigger: Trigger,
+}
+
+/// A text, or a list of such.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    pub fn all(&self) -> &[String] {
+        match self {
+            OneOrMany::One(text) => std::slice::from_ref(text),
+            OneOrMany::Many(texts) => texts,
+        }
+    }
 }
 
 /// Reads and checks the header of `text`. The error names the field.
@@ -212,8 +232,15 @@ pub fn parse(stem: &str, text: &str) -> Result<Header, String> {
             return Err(format!("{field} is empty"));
         }
     }
-    let breaker = written.breaker.as_deref().map(parse_breaker).transpose()?;
-    if written.mode == Mode::Trip && breaker.is_none() {
+    let declared = written.breaker.iter().flat_map(|b| b.all());
+    let breakers = declared.map(|b| parse_breaker(b)).collect::<Result<Vec<_>, _>>()?;
+    if breakers.iter().enumerate().any(|(at, b)| breakers[..at].contains(b)) {
+        return Err("breaker names one of its breakers twice".to_owned());
+    }
+    if breakers.iter().any(|(_, scope)| *scope != breakers[0].1) {
+        return Err("breaker: all of a rule's breakers have the same scope".to_owned());
+    }
+    if written.mode == Mode::Trip && breakers.is_empty() {
         return Err("mode = \"trip\" needs breaker, such as \"cash_out/account\"".to_owned());
     }
     check_trigger(&written.trigger)?;
@@ -223,7 +250,7 @@ pub fn parse(stem: &str, text: &str) -> Result<Header, String> {
         kind: written.kind,
         severity: written.severity,
         mode: written.mode,
-        breaker,
+        breakers,
         owner: written.owner,
         runbook: written.runbook,
         trigger: written.trigger,
@@ -272,7 +299,14 @@ fn check_trigger(trigger: &Trigger) -> Result<(), String> {
             check_positive("trigger.within_ms", *within_ms)?;
             check_positive("trigger.keep_ms", *keep_ms)?;
             check_side("trigger.left", left)?;
-            check_side("trigger.right", right)
+            check_side("trigger.right", right)?;
+            match (left.key.all().len(), right.key.all().len()) {
+                (0, _) => Err("trigger.left.key is empty".to_owned()),
+                (left, right) if left != right => {
+                    Err("trigger.right.key needs as many parts as the left one".to_owned())
+                }
+                _ => Ok(()),
+            }
         }
     }
 }
@@ -284,13 +318,13 @@ fn check_side(field: &str, side: &Side) -> Result<(), String> {
             if op == RowOp::Delete {
                 return Err(format!("{field}.op must be insert or update: a deleted row can't meet anything"));
             }
-            check_columns(&format!("{field}.key"), known, std::iter::once(&side.key))?;
+            check_columns(&format!("{field}.key"), known, side.key.all().iter())?;
             check_columns(&format!("{field}.where"), known, side.only.keys())
         }
         (None, None, Some(event)) => {
             check_event(&format!("{field}.event"), event)?;
-            if !matches!(side.key.as_str(), "biz_no" | "account_id" | "id") {
-                return Err(format!("{field}.key = {:?}: an event's keys are biz_no, account_id, id", side.key));
+            if let Some(key) = side.key.all().iter().find(|k| !matches!(k.as_str(), "biz_no" | "account_id" | "id")) {
+                return Err(format!("{field}.key = {key:?}: an event's keys are biz_no, account_id, id"));
             }
             if !side.only.is_empty() {
                 return Err(format!("{field}.where is for tables only"));
@@ -316,10 +350,10 @@ fn check_positive(field: &str, number: u32) -> Result<(), String> {
 }
 
 fn check_event(field: &str, event: &str) -> Result<(), String> {
-    if [PAYMENT_SUCCEEDED, WITHDRAW_REQUESTED].contains(&event) {
+    if BUSINESS_EVENTS.contains(&event) {
         return Ok(());
     }
-    Err(format!("{field} = {event:?} is not an event here: {PAYMENT_SUCCEEDED} or {WITHDRAW_REQUESTED}"))
+    Err(format!("{field} = {event:?} is not an event here: {}", BUSINESS_EVENTS.join(", ")))
 }
 
 fn known_table(field: &str, name: &str) -> Result<&'static Known, String> {

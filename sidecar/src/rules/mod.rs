@@ -66,8 +66,8 @@ pub struct Finding {
     /// Empty if the rule could not tell.
     pub account: String,
     pub message: String,
-    /// Only for a violation of a rule in mode `trip`.
-    pub breaker: Option<BreakerKey>,
+    /// Only of a rule in mode `trip`: everything that it stops.
+    pub breakers: Vec<BreakerKey>,
 }
 
 /// A rule that failed to evaluate.

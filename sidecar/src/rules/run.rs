@@ -93,10 +93,10 @@ impl<'a> Run<'a> {
 
     fn push(&mut self, rule: &Rule, function: &str, violation: Violation, position: &Arc<str>) {
         let account = violation.account.to_string();
-        let breaker = stops(rule, &account);
+        let breakers = stops(rule, &account);
         let said = Said { function, item: &violation.item, message: &violation.message };
         let found = finding(rule, Outcome::Violation, position, &said, account);
-        self.out.push(Finding { breaker, ..found });
+        self.out.push(Finding { breakers, ..found });
     }
 
     /// The rule can't say: once per rule and input, so that a rule that fails at
@@ -129,18 +129,17 @@ impl<'a> Run<'a> {
         }
         let said = Said { function: "error", item: "error", message: &failure.message };
         let found = finding(failed, Outcome::Undetermined, position, &said, account.to_owned());
-        self.out.push(Finding { breaker: stops(failed, account), ..found });
+        self.out.push(Finding { breakers: stops(failed, account), ..found });
         // After a failure that spoke for everybody, more of them say nothing new.
         self.failed.push((rule, account.is_empty()));
     }
 }
 
 /// What a rule in mode trip stops for this account.
-fn stops(rule: &Rule, account: &str) -> Option<BreakerKey> {
-    match (rule.header.mode, rule.header.breaker) {
-        (Mode::Trip, Some((point, scope))) => Some(breaker_key(point, scope, account)),
-        _ => None,
-    }
+fn stops(rule: &Rule, account: &str) -> Vec<BreakerKey> {
+    let trips = rule.header.mode == Mode::Trip;
+    let declared = rule.header.breakers.iter().filter(|_| trips);
+    declared.map(|(point, scope)| breaker_key(*point, *scope, account)).collect()
 }
 
 /// Which function of a rule said what about what.
@@ -195,6 +194,6 @@ fn finding(rule: &Rule, outcome: Outcome, position: &Arc<str>, said: &Said<'_>, 
         item,
         account,
         message: said.message.chars().take(MOST_MESSAGE).collect(),
-        breaker: None,
+        breakers: Vec::new(),
     }
 }

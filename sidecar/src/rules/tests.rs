@@ -105,7 +105,7 @@ pub fn transaction(position: &str, changes: Vec<Change>) -> Input {
 pub fn payment(id: &str, offset: u32, account: &str, biz_no: &str, amount: &str) -> Input {
     let body = BusinessEvent {
         id: id.to_owned(),
-        kind: "payment.succeeded".to_owned(),
+        kind: "deposit.received".to_owned(),
         account_id: account.to_owned(),
         biz_no: biz_no.to_owned(),
         amount: amount.parse().unwrap(),
@@ -187,7 +187,7 @@ fn the_same_inputs_give_the_same_findings() {
     };
     let first = once();
     assert!(
-        first.contains("booking_has_payment") && first.contains("payment_is_booked") && first.contains("provenance")
+        first.contains("booking_has_payment") && first.contains("deposit_is_booked") && first.contains("provenance")
     );
     assert_eq!(first, once());
 }
@@ -202,5 +202,5 @@ fn a_verdict_is_known_by_rule_position_and_item() {
     let other = run(&mut evaluator, &[transaction("0-1-6", vec![balance("A-1", "2", "1")])]);
     assert_eq!(other.len(), once.len());
     assert!(once.iter().zip(&other).all(|(a, b)| a.verdict_id != b.verdict_id && a.verdict_id.len() == 32));
-    assert!(once.iter().all(|f| f.rule_hash.len() == 16 && f.breaker.is_some()));
+    assert!(once.iter().all(|f| f.rule_hash.len() == 16 && !f.breakers.is_empty()));
 }

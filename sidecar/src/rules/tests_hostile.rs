@@ -33,7 +33,7 @@ fn said_about(body: &str) -> String {
     assert!((1..=2).contains(&unsure.len()), "{}", &body[..body.len().min(200)]);
     assert!(unsure.iter().all(|f| f.rule.id == "hostile" && f.item == "error"));
     // What a trip rule could not check must not leave.
-    let stopped = unsure.last().and_then(|f| f.breaker.as_ref()).map(ToString::to_string);
+    let stopped = unsure.last().and_then(|f| f.breakers.first()).map(ToString::to_string);
     assert_eq!(stopped.as_deref(), Some("cash_out/all/*"), "{}", unsure[0].message);
     let errors = evaluator.errors();
     assert!(!errors.is_empty() && errors.iter().all(|e| e.rule == "hostile"));

@@ -39,6 +39,9 @@ fn a_wrong_header_is_refused_by_field() {
         (good.replace("cash_out/account", "cash_out"), "point/scope"),
         (good.replace("cash_out/account", "cash/account"), "breaker point"),
         (good.replace("cash_out/account", "cash_out/channel"), "account or all"),
+        (good.replace("\"cash_out/account\"", "[\"refund/account\", \"refund/account\"]"), "twice"),
+        (good.replace("\"cash_out/account\"", "[\"refund/account\", \"cash_out/all\"]"), "same scope"),
+        (good.replace("\"cash_out/account\"", "[]"), "needs breaker"),
         (good.replace("\"row\"", "\"cron\""), "cron"),
         (good.replace("\"balance\"", "\"balances\""), "trigger.table = \"balances\" is not a watched table"),
         (good.replace("[\"insert\", \"update\"]", "[]"), "trigger.ops"),
@@ -65,6 +68,10 @@ fn a_wrong_header_is_refused_by_field() {
         (pair("{ event = \"payment.succeeded\", key = \"ref\" }", "require = \"none\""), "trigger.left.key"),
         (pair("{ table = \"entry\", op = \"insert\", key = \"ref\" }", "require = \"left\""), "fn missing(one)"),
         (pair("{ table = \"entry\", op = \"insert\", key = \"ref\" }", "require = \"some\""), "some"),
+        (
+            pair("{ table = \"entry\", op = \"insert\", key = [\"account_id\", \"ref\"] }", "require = \"none\""),
+            "trigger.right.key needs as many",
+        ),
     ];
     for (text, part) in cases {
         let why = refusal(text);
@@ -104,7 +111,7 @@ fn modes_decide_what_a_finding_does() {
         let mut evaluator = Folder::of(&[("r.rhai", &text)]).evaluator();
         let found = run(&mut evaluator, &[transaction("0-1-1", vec![balance("A-1", "1", "1")])]);
         assert_eq!(found.len(), usize::from(finds), "{mode}");
-        assert!(found.iter().all(|f| f.breaker.is_some() == trips && f.rule.mode.as_str() == mode));
+        assert!(found.iter().all(|f| f.breakers.is_empty() != trips && f.rule.mode.as_str() == mode));
     }
     assert!(Mode::Draft < Mode::Trip);
 }
@@ -114,7 +121,7 @@ fn an_unknown_account_trips_the_whole_point() {
     let text = rule("r", ON_BALANCE, "fn check(row) { violation(\"\", \"i\", \"m\") }");
     let found =
         run(&mut Folder::of(&[("r.rhai", &text)]).evaluator(), &[transaction("0-1-1", vec![balance("A-1", "1", "1")])]);
-    assert_eq!(found[0].breaker.as_ref().unwrap().to_string(), "cash_out/all/*");
+    assert_eq!(found[0].breakers[0].to_string(), "cash_out/all/*");
 }
 
 #[test]

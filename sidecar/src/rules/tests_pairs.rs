@@ -5,7 +5,7 @@ use super::{Evaluator, Outcome, RuleSet};
 use crate::change::{Input, Source};
 use std::sync::Arc;
 
-const SIDES: &str = "on = \"pair\"\nleft = { event = \"payment.succeeded\", key = \"biz_no\" }\n\
+const SIDES: &str = "on = \"pair\"\nleft = { event = \"deposit.received\", key = \"biz_no\" }\n\
     right = { table = \"entry\", op = \"insert\", key = \"ref\", where = { kind = \"deposit\", book = \"available\" } }\n\
     within_ms = 5000\nkeep_ms = 20000\nhold = true\n";
 const BODY: &str = "fn check(l, r) { if l.amount != r.amount { violation(l.account_id, l.biz_no, \"differs\") } }\n\

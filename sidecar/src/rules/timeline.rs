@@ -20,6 +20,7 @@
 //! ```
 //! Columns left out are NULL; of an update, `before` lists only what differs.
 
+use super::header::OneOrMany;
 use super::provenance;
 use super::tables::{self, Kind, Known, TABLES};
 use crate::change::{Change, Event, Image, Input, Op, Source, Table, Transaction, Value};
@@ -53,7 +54,7 @@ pub struct Expected {
     pub item: Option<String>,
     /// Part of the message.
     pub message: Option<String>,
-    pub breaker: Option<String>,
+    pub breaker: Option<OneOrMany>,
     /// The rule is expected to be unable to decide.
     #[serde(default)]
     pub undetermined: bool,

@@ -13,7 +13,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
-use sluice_contract::event::{BusinessEvent, PAYMENT_SUCCEEDED, WITHDRAW_REQUESTED};
+use sluice_contract::event::BusinessEvent;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -27,8 +27,6 @@ const POLL: Duration = Duration::from_millis(50);
 pub const PATIENCE: Duration = Duration::from_secs(2);
 /// Between two tries to find the topics.
 const RETRY: Duration = Duration::from_millis(200);
-/// Longest event read, in bytes; a business event has seven short fields.
-const MOST_BYTES: usize = 64 * 1024;
 
 /// A consumer as both the reader and the barrier use it.
 pub fn consumer(settings: &Kafka, suffix: &str) -> KafkaResult<BaseConsumer> {
@@ -203,7 +201,7 @@ impl Reader {
 
     fn event(&self, message: &BorrowedMessage<'_>) -> Option<Event> {
         let position = format!("{}/{}/{}", message.topic(), message.partition(), message.offset());
-        match parse(message.payload().unwrap_or_default()) {
+        match BusinessEvent::read(message.payload().unwrap_or_default()) {
             Ok(body) => Some(Event { position: position.into(), body }),
             Err(why) => {
                 self.metrics.events_set_aside.inc();
@@ -221,57 +219,6 @@ impl Reader {
                 Err(SendTimeoutError::Timeout(back)) if !self.cancel.is_cancelled() => feed = back,
                 Err(_) => return false,
             }
-        }
-    }
-}
-
-/// Checks an event against its schema. What is wrong is said without quoting it:
-/// it may hold anything.
-fn parse(payload: &[u8]) -> Result<BusinessEvent, &'static str> {
-    #[derive(serde::Deserialize)]
-    struct Exact {
-        amount: String,
-    }
-    if payload.len() > MOST_BYTES {
-        return Err("longer than 64 KiB");
-    }
-    let event: BusinessEvent = serde_json::from_slice(payload).map_err(|_| "not the JSON of a business event")?;
-    // The event's own reader rounds past 28 digits without a word.
-    let exact: Exact = serde_json::from_slice(payload).map_err(|_| "amount is not text")?;
-    match rust_decimal::Decimal::from_str_exact(&exact.amount) {
-        Ok(amount) if amount == event.amount => {}
-        _ => return Err("amount does not fit an exact decimal"),
-    }
-    if event.kind != PAYMENT_SUCCEEDED && event.kind != WITHDRAW_REQUESTED {
-        return Err("unknown type");
-    }
-    let named = !event.id.is_empty() && !event.account_id.is_empty() && !event.biz_no.is_empty();
-    named.then_some(event).ok_or("id, accountId or bizNo is empty")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parse;
-
-    #[test]
-    fn events_by_table() {
-        let event = |kind: &str, amount: &str, account: &str| {
-            format!(
-                r#"{{"id":"e1","type":"{kind}","accountId":"{account}","bizNo":"b","amount":{amount},"currency":"CNY","occurredUs":1,"more":2}}"#
-            )
-        };
-        let long = "\"0.10000000000000000555111512312578270211815834045\"";
-        let cases = [
-            (event("payment.succeeded", "\"1.50\"", "a"), None),
-            (event("withdraw.requested", "\"1\"", "a"), None),
-            (event("payment.gone", "\"1\"", "a"), Some("unknown type")),
-            (event("payment.succeeded", long, "a"), Some("amount does not fit an exact decimal")),
-            (event("payment.succeeded", "\"x\"", "a"), Some("not the JSON of a business event")),
-            (event("payment.succeeded", "\"1\"", ""), Some("id, accountId or bizNo is empty")),
-            ("{".to_owned(), Some("not the JSON of a business event")),
-        ];
-        for (text, want) in cases {
-            assert_eq!(parse(text.as_bytes()).err(), want, "{text}");
         }
     }
 }

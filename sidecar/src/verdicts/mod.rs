@@ -15,6 +15,8 @@ const BREAKER: usize = 64;
 const MESSAGE: usize = 500;
 /// Width of `guard.breaker.scope_key`.
 const SCOPE_KEY: usize = 32;
+/// Points that there are: refund, settlement, cash_out.
+const POINTS: usize = 3;
 
 /// A row of `guard.verdict`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,9 +30,8 @@ pub struct Verdict {
     pub item: String,
     pub account_id: String,
     pub message: String,
-    pub breaker: Option<BreakerKey>,
-    /// The breaker is to be opened, not only named.
-    pub trips: bool,
+    /// To be opened, all of them.
+    pub breakers: Vec<BreakerKey>,
 }
 
 /// Findings as verdicts, each once. Drafts are not recorded.
@@ -48,9 +49,8 @@ fn verdict(finding: &Finding) -> Option<Verdict> {
         Outcome::Violation => "violation",
         Outcome::Undetermined => "undetermined",
     };
-    let breaker = finding.breaker.clone();
-    let fits = breaker.as_ref().is_some_and(|b| b.key.is_ascii() && b.key.len() <= SCOPE_KEY);
-    if let Some(breaker) = breaker.as_ref().filter(|_| !fits) {
+    let fits = |b: &&BreakerKey| b.key.is_ascii() && b.key.len() <= SCOPE_KEY;
+    if let Some(breaker) = finding.breakers.iter().find(|b| !fits(b)) {
         // No order can carry such a key, so there is nothing to stop under it.
         tracing::error!(rule = %finding.rule.id, %breaker, "the breaker's key is longer than any account's; the verdict is recorded without it");
     }
@@ -64,15 +64,20 @@ fn verdict(finding: &Finding) -> Option<Verdict> {
         item: cut(&finding.item, ITEM),
         account_id: cut(&finding.account, ACCOUNT),
         message: cut(&finding.message, MESSAGE),
-        trips: mode == "trip" && fits,
-        breaker: breaker.filter(|_| fits),
+        breakers: finding.breakers.iter().filter(fits).cloned().collect(),
     })
 }
 
 impl Verdict {
-    /// The breaker's name as it is stored.
+    /// The breakers' name as it is stored: `refund+settlement/account/A-17`, with `*`
+    /// for every point.
     pub fn breaker_text(&self) -> Option<String> {
-        self.breaker.as_ref().map(|b| cut(&b.to_string(), BREAKER))
+        let first = self.breakers.first()?;
+        let points = match self.breakers.len() {
+            POINTS => "*".to_owned(),
+            _ => self.breakers.iter().map(|b| b.point.as_str()).collect::<Vec<_>>().join("+"),
+        };
+        Some(cut(&format!("{points}/{}/{}", first.scope.as_str(), first.key), BREAKER))
     }
 
     /// Said once, when the verdict is new.
@@ -87,7 +92,7 @@ impl Verdict {
             item = self.item,
             message = self.message,
             breaker,
-            trips = self.trips,
+            trips = !self.breakers.is_empty(),
             verdict = self.verdict_id,
             "verdict"
         );

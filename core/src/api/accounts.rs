@@ -1,0 +1,122 @@
+//! What an account has, and how it came to it: balances, and entries by cursor.
+
+use super::{Api, ApiError, Shared, success};
+use crate::balance::{self, Balance};
+use crate::ledger::entry::{Entry, Place};
+use crate::ledger::{self, repo::Wanted};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+use sluice_contract::ids::{MAX_ID, is_plain};
+use sluice_contract::money::{AmountError, Currency};
+use sluice_contract::wire::ApiCode;
+use std::collections::BTreeMap;
+
+/// Entries of one answer, if nobody says how many.
+const USUAL: usize = 100;
+const MOST: usize = 1_000;
+
+pub type Parameters = Query<Vec<(String, String)>>;
+
+/// Parameters by name; an unknown or doubled one is named.
+pub fn named(given: Vec<(String, String)>, known: &[&str]) -> Result<BTreeMap<String, String>, ApiError> {
+    let mut all = BTreeMap::new();
+    for (name, value) in given {
+        if !known.contains(&name.as_str()) {
+            return Err(bad(&name, &format!("is no parameter here; known are {}", known.join(", "))));
+        }
+        if all.insert(name.clone(), value).is_some() {
+            return Err(bad(&name, "is given twice"));
+        }
+    }
+    Ok(all)
+}
+
+pub fn bad(field: &str, why: &str) -> ApiError {
+    let name: String = field.chars().filter(char::is_ascii_graphic).take(40).collect();
+    ApiError::new(ApiCode::BadField, &format!("{name}: {why}"))
+}
+
+pub fn currency(api: &Api, given: &BTreeMap<String, String>) -> Result<Currency, ApiError> {
+    let Some(code) = given.get("currency") else { return Ok(api.default_currency) };
+    code.parse().map_err(|e: AmountError| ApiError::new(ApiCode::UnknownCurrency, &format!("currency: {e}")))
+}
+
+/// The account's balances; an account without any doesn't exist.
+pub async fn balances(api: &Api, id: &str) -> Result<Vec<Balance>, ApiError> {
+    let missing = || ApiError::new(ApiCode::NoSuchAccount, "accountId: no such account");
+    if !is_plain(id, MAX_ID) {
+        return Err(missing());
+    }
+    let mut conn = api.pool.get_conn().await.map_err(|e| ApiError::internal(&e.into()))?;
+    let found = balance::repo::of_account(&mut conn, &api.schemas, id).await.map_err(|e| ApiError::internal(&e))?;
+    if found.is_empty() { Err(missing()) } else { Ok(found) }
+}
+
+/// `GET /accounts/{id}`.
+pub async fn account(State(api): Shared, headers: HeaderMap, Path(id): Path<String>) -> Result<Response, ApiError> {
+    api.client(&headers)?;
+    let found = balances(&api, &id).await?;
+    let text = |d: Decimal| d.normalize().to_string();
+    let shown = |b: &Balance| {
+        json!({ "currency": b.currency, "balance": text(b.total()), "available": text(b.available),
+                "reserved": text(b.reserved), "intermediate": text(b.intermediate),
+                "intermediateReserved": text(b.intermediate_reserved), "version": b.version })
+    };
+    let balances: Vec<Value> = found.iter().map(shown).collect();
+    Ok(success(StatusCode::OK, "ok", json!({ "accountId": id, "balances": balances })))
+}
+
+/// `GET /accounts/{id}/entries`: oldest first, one currency, from behind a cursor.
+/// The answer's `next` is the cursor behind its last entry, also at the end, so that
+/// whoever asks again sees what came since.
+pub async fn entries(
+    State(api): Shared,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Query(given): Parameters,
+) -> Result<Response, ApiError> {
+    api.client(&headers)?;
+    let given = named(given, &["currency", "after", "limit"])?;
+    let wanted = Wanted { account_id: id.clone(), currency: currency(&api, &given)?, book: None, until_us: i64::MAX };
+    let after = match given.get("after") {
+        Some(cursor) => Place::parse(cursor).ok_or_else(|| bad("after", "is not a cursor that was given out here"))?,
+        None => Place::at(0),
+    };
+    let limit = match given.get("limit") {
+        Some(text) => text.parse().ok().filter(|n| (1..=MOST).contains(n)),
+        None => Some(USUAL),
+    };
+    let limit = limit.ok_or_else(|| bad("limit", &format!("is a number from 1 to {MOST}")))?;
+    balances(&api, &id).await?;
+    let page = page(&api, &wanted, &after, limit).await.map_err(|e| ApiError::internal(&e))?;
+    let next = page.last().map_or(after, Entry::place);
+    let answer = json!({
+        "accountId": id,
+        "currency": wanted.currency,
+        "entries": page.iter().map(shown).collect::<Vec<_>>(),
+        "next": next.cursor(),
+        "more": page.len() == limit,
+    });
+    Ok(success(StatusCode::OK, "ok", answer))
+}
+
+pub async fn page(api: &Api, wanted: &Wanted, after: &Place, most: usize) -> anyhow::Result<Vec<Entry>> {
+    let mut conn = api.pool.get_conn().await?;
+    ledger::repo::page(&mut conn, &api.schemas, wanted, after, most).await
+}
+
+fn shown(entry: &Entry) -> Value {
+    json!({
+        "postingId": entry.posting_id,
+        "line": entry.line,
+        "kind": entry.kind,
+        "book": entry.book,
+        "side": if entry.credit { "C" } else { "D" },
+        "amount": entry.amount.normalize().to_string(),
+        "reference": entry.reference,
+        "createdUs": entry.created_us,
+    })
+}
