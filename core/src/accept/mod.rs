@@ -5,6 +5,7 @@
 pub mod decide;
 pub mod lane;
 
+use crate::balance::{BookError, Sum};
 use crate::config::Accept;
 use crate::dispatch::ReadyQueue;
 use ahash::AHashSet;
@@ -65,6 +66,32 @@ pub struct Capture {
     pub currency: Currency,
     /// The payment's own number, unique per account.
     pub payment_no: String,
+}
+
+impl Withdraw {
+    pub fn sum(&self) -> Sum<'_> {
+        Sum {
+            account_id: &self.account_id,
+            amount: self.amount,
+            currency: self.currency,
+            kind: self.kind,
+            payment_no: self.payment_no.as_deref(),
+        }
+    }
+}
+
+impl Deposit {
+    pub fn sum(&self) -> Sum<'_> {
+        let (account_id, amount, currency) = (self.account_id.as_str(), self.amount, self.currency);
+        Sum { account_id, amount, currency, kind: Kind::CashOut, payment_no: None }
+    }
+}
+
+impl Capture {
+    pub fn sum(&self) -> Sum<'_> {
+        let (account_id, amount, currency) = (self.account_id.as_str(), self.amount, self.currency);
+        Sum { account_id, amount, currency, kind: Kind::CashOut, payment_no: Some(&self.payment_no) }
+    }
 }
 
 impl Ask {
@@ -129,6 +156,20 @@ pub enum Refusal {
     Unbookable,
     #[error("the database can't be reached; nothing was booked unless a repeat says so")]
     Unavailable,
+}
+
+impl From<BookError> for Refusal {
+    fn from(error: BookError) -> Self {
+        match error {
+            BookError::UnknownAccount => Refusal::UnknownAccount,
+            BookError::UnknownBalance => Refusal::UnknownBalance,
+            BookError::Insufficient => Refusal::InsufficientFunds,
+            BookError::UnknownPayment => Refusal::UnknownPayment,
+            BookError::PaymentExceeded => Refusal::PaymentExceeded,
+            BookError::AlreadyBooked => Refusal::AlreadyCaptured,
+            BookError::Overflow => Refusal::BalanceOverflow,
+        }
+    }
 }
 
 pub type Verdict = Result<Accepted, Refusal>;

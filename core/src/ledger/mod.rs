@@ -2,6 +2,7 @@
 
 pub mod repo;
 
+use crate::balance::Sum;
 use crate::orders::Order;
 use rust_decimal::Decimal;
 use sluice_contract::money::Currency;
@@ -126,6 +127,11 @@ impl Posting {
             currency: order.currency,
             reference: order.order_id.clone(),
         }
+    }
+
+    /// What the posting changes of the account's balance.
+    pub fn sum<'a>(&'a self, kind: Kind, payment_no: Option<&'a str>) -> Sum<'a> {
+        Sum { account_id: &self.account_id, amount: self.amount, currency: self.currency, kind, payment_no }
     }
 
     /// The two entries: side and book.
