@@ -25,6 +25,9 @@ pub struct Metrics {
     pub published: IntCounter,
     pub publish_failures: IntCounter,
     pub contradictions: IntCounter,
+    pub saga_open: IntGauge,
+    pub saga_oldest: IntGauge,
+    pub saga_failures: IntCounterVec,
 }
 
 pub static METRICS: LazyLock<Metrics> = LazyLock::new(|| match register() {
@@ -93,6 +96,16 @@ fn register() -> prometheus::Result<Metrics> {
         contradictions: register_int_counter!(
             "sluice_core_contradictions_total",
             "Channel answers that contradict what is known"
+        )?,
+        saga_open: register_int_gauge!(
+            "sluice_core_saga_open_bookings",
+            "Bookings that are decided and not known to be made by balance and ledger"
+        )?,
+        saga_oldest: register_int_gauge!("sluice_core_saga_oldest_seconds", "Age of the oldest open booking")?,
+        saga_failures: register_int_counter_vec!(
+            "sluice_core_saga_failures_total",
+            "Drives of open bookings that a service failed, and bookings that can't be made",
+            &["at"]
         )?,
     })
 }

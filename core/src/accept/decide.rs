@@ -12,7 +12,7 @@ use sluice_contract::ids::{new_order_id, serial_no};
 use sluice_contract::order::State;
 
 /// A new order that nobody dispatched is looked for after this long.
-const FIRST_LOOK_US: i64 = 2_000_000;
+pub const FIRST_LOOK_US: i64 = 2_000_000;
 
 /// What a batch writes, and each request's result in the batch's order.
 #[derive(Debug, Default)]

@@ -2,12 +2,14 @@
 //! transaction over keys, orders, balances, entries and a signed outbox row.
 //! Each caller gets its own result; one caller's failure never fails a neighbour.
 
+pub mod apart;
 pub mod decide;
 pub mod lane;
 
 use crate::balance::{BookError, Sum};
 use crate::config::Accept;
 use crate::dispatch::ReadyQueue;
+use crate::saga::Saga;
 use ahash::AHashSet;
 use quick_cache::sync::Cache;
 use rust_decimal::Decimal;
@@ -201,11 +203,19 @@ impl Drop for Slot<'_> {
 
 impl Acceptor {
     /// Starts the lanes. They end when the acceptor is dropped and they are drained.
-    pub fn start(config: &Accept, url: &str, schemas: &Schemas, key: &Secret, ready: &ReadyQueue) -> Arc<Self> {
+    /// `saga` books instead while balance and ledger are apart.
+    pub fn start(
+        config: &Accept,
+        url: &str,
+        schemas: &Schemas,
+        key: &Secret,
+        ready: &ReadyQueue,
+        saga: Option<Arc<Saga>>,
+    ) -> Arc<Self> {
         let lanes = (0..config.lanes)
             .map(|_| {
                 let (sender, receiver) = mpsc::channel(config.queue);
-                let lane = lane::Lane::new(config, url, schemas, key, ready.clone());
+                let lane = lane::Lane::new(config, url, schemas, key, ready.clone(), saga.clone());
                 tokio::spawn(lane.run(receiver));
                 sender
             })

@@ -110,7 +110,7 @@ pub async fn account(State(api): Shared, headers: HeaderMap, Path(id): Path<Stri
     if !is_plain(&id, MAX_ID) {
         return Err(missing());
     }
-    let mut conn = api.pool.get_conn().await.map_err(|e| ApiError::internal(&e.into()))?;
+    let mut conn = api.balance.get_conn().await.map_err(|e| ApiError::internal(&e.into()))?;
     let found = balance::repo::of_account(&mut conn, &api.schemas, &id).await.map_err(|e| ApiError::internal(&e))?;
     if found.is_empty() {
         return Err(missing());

@@ -7,6 +7,7 @@ use crate::history::Move;
 use crate::ledger::{Posting, PostingKind};
 use crate::orders::Order;
 use crate::orders::state::{Effect, Event, Step, step};
+use crate::saga::Intent;
 use sluice_contract::event::OrderEvent;
 use sluice_contract::order::{Kind, State};
 use std::collections::{BTreeMap, BTreeSet};
@@ -171,6 +172,20 @@ fn perform(all: &mut Applied, order: &Order, effects: &[Effect], now_us: i64) {
 }
 
 impl Applied {
+    /// The bookings as intents, for services on servers of their own.
+    pub fn intents(&self, now_us: i64) -> Vec<Intent> {
+        let intent = |b: &Booking| Intent {
+            posting: b.posting.clone(),
+            order_id: b.posting.reference.clone(),
+            kind: b.kind,
+            payment_no: b.payment_no.clone(),
+            client: String::new(),
+            key: String::new(),
+            created_us: now_us,
+        };
+        self.bookings.iter().map(intent).collect()
+    }
+
     /// Accounts whose balances must be locked.
     pub fn accounts(&self) -> BTreeSet<&str> {
         self.bookings.iter().map(|b| b.posting.account_id.as_str()).collect()
