@@ -31,9 +31,10 @@ enum Stand {
 }
 
 /// What the first transaction has written or found.
-struct Opened {
+pub struct Opened {
     stands: Vec<Stand>,
-    intents: Vec<Intent>,
+    /// To be driven.
+    pub intents: Vec<Intent>,
 }
 
 /// Books a batch; one verdict for each request.
@@ -94,7 +95,11 @@ async fn settle(saga: &Saga, opened: Opened) -> Vec<Verdict> {
     opened.stands.into_iter().map(verdict).collect()
 }
 
-async fn open(saga: &Saga, asks: &[&Keyed], look_up: bool) -> anyhow::Result<Opened> {
+/// Step 1: one transaction with the orders. `look_up` reads the requests' keys first.
+///
+/// # Errors
+/// The server's; a duplicate key asks for another call with `look_up`.
+pub async fn open(saga: &Saga, asks: &[&Keyed], look_up: bool) -> anyhow::Result<Opened> {
     let mut conn = saga.orders.get_conn().await?;
     let mut opened = Opened { stands: Vec::with_capacity(asks.len()), intents: Vec::new() };
     let known = if look_up { look_up_keys(saga, &mut conn, asks).await? } else { HashMap::new() };
@@ -179,7 +184,7 @@ fn incoming(ask: &Ask) -> Option<Posting> {
 }
 
 /// The order, if the request makes one, and its booking to be made.
-pub fn intend(keyed: &Keyed, now_us: i64) -> (Option<Order>, Intent) {
+fn intend(keyed: &Keyed, now_us: i64) -> (Option<Order>, Intent) {
     let order = match &keyed.ask {
         Ask::Withdraw(w) => Some(new_order(keyed, w, State::Booking, now_us)),
         Ask::Deposit(_) | Ask::Capture(_) => None,

@@ -37,16 +37,19 @@ impl Recovery {
             if let Err(error) = self.count().await {
                 tracing::warn!("can't count open bookings: {error:#}");
             }
-            // All that is due, page by page; a page that fails waits for its next turn.
-            while balance && ledger {
-                match self.page().await {
-                    Ok(0) => break,
-                    Ok(driven) => tracing::info!(driven, "bookings driven again"),
-                    Err(error) => {
-                        tracing::warn!("open bookings wait: {error:#}");
-                        break;
-                    }
-                }
+            if balance && ledger {
+                self.drive_due().await;
+            }
+        }
+    }
+
+    /// All that is due, page by page; a page that fails waits for its next turn.
+    async fn drive_due(&self) {
+        loop {
+            match self.page().await {
+                Ok(0) => return,
+                Ok(driven) => tracing::info!(driven, "bookings driven again"),
+                Err(error) => return tracing::warn!("open bookings wait: {error:#}"),
             }
         }
     }
