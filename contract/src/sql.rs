@@ -24,9 +24,14 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 
 /// Options for `url` with Sluice's session settings.
 pub fn options(url: &str) -> anyhow::Result<OptsBuilder> {
+    options_of("mysql.url", url)
+}
+
+/// As `options`, for the setting `name`.
+pub fn options_of(name: &str, url: &str) -> anyhow::Result<OptsBuilder> {
     let opts = Opts::from_url(url).map_err(|e| {
         // The library's message may hold the password of the URL.
-        anyhow::anyhow!("mysql.url is not a URL such as mysql://user@127.0.0.1:3306 ({})", kind_of(&e))
+        anyhow::anyhow!("{name} is not a URL such as mysql://user@127.0.0.1:3306 ({})", kind_of(&e))
     })?;
     Ok(OptsBuilder::from_opts(opts)
         .setup(vec![SESSION, ISOLATION])
@@ -118,6 +123,19 @@ pub fn in_list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
             sql.push(',');
         }
         push_lit(&mut sql, Lit::Text(text));
+    }
+    sql.push(')');
+    sql
+}
+
+/// `(('a','x'),('b','y'))` for `(one,two) IN …`: exactly these pairs, each one look-up
+/// by a key that begins with both columns. Two lists side by side would make the
+/// server look for every pairing (128 rows: 97 ms instead of 1 ms, MariaDB 10.11).
+/// The caller makes sure that it isn't empty.
+pub fn pair_list<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let mut sql = String::from("(");
+    for (at, (one, two)) in pairs.enumerate() {
+        push_row(&mut sql, at == 0, &[Lit::Text(one), Lit::Text(two)]);
     }
     sql.push(')');
     sql

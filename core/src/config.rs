@@ -1,5 +1,6 @@
 //! Settings of the core, one struct per concern. Contradictions fail at load.
 
+use crate::schema::Servers;
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
 use sluice_contract::ids::is_plain;
@@ -25,6 +26,12 @@ pub struct Config {
     #[serde(default = "default_currency")]
     pub default_currency: String,
     pub mysql: Mysql,
+    /// The balance service's server, if it has one of its own.
+    #[serde(default)]
+    pub balance: Service,
+    /// The ledger service's server, if it has one of its own.
+    #[serde(default)]
+    pub ledger: Service,
     #[serde(default)]
     pub kafka: Kafka,
     #[serde(default)]
@@ -53,6 +60,15 @@ pub struct Mysql {
     /// Base name of the four schemas.
     #[serde(default = "default_database")]
     pub database: String,
+}
+
+/// Where a service keeps its schema.
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Service {
+    /// As `mysql.url`, here or in `SLUICE_BALANCE_URL` or `SLUICE_LEDGER_URL`.
+    /// Empty: with the orders.
+    pub url: String,
 }
 
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -207,6 +223,8 @@ impl Config {
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         let mut config: Config = settings::load_toml(path)?;
         settings::override_by(&mut config.mysql.url, "SLUICE_MYSQL_URL");
+        settings::override_by(&mut config.balance.url, "SLUICE_BALANCE_URL");
+        settings::override_by(&mut config.ledger.url, "SLUICE_LEDGER_URL");
         settings::override_by(&mut config.kafka.brokers, "SLUICE_KAFKA_BROKERS");
         config.check().with_context(|| format!("{}", path.display()))?;
         Ok(config)
@@ -216,9 +234,25 @@ impl Config {
         Schemas::under(&self.mysql.database)
     }
 
+    /// The servers of the schemas.
+    pub fn servers(&self) -> Servers {
+        let or_orders = |url: &String| if url.is_empty() { self.mysql.url.clone() } else { url.clone() };
+        Servers {
+            orders: self.mysql.url.clone(),
+            balance: or_orders(&self.balance.url),
+            ledger: or_orders(&self.ledger.url),
+        }
+    }
+
     /// Refuses what can't work together, naming the key.
     pub fn check(&self) -> anyhow::Result<()> {
         self.schemas()?;
+        for (key, url) in [("balance.url", &self.balance.url), ("ledger.url", &self.ledger.url)] {
+            if !url.is_empty() {
+                sluice_contract::sql::options_of(key, url)?;
+                ensure!(*url != self.mysql.url, "{key} is mysql.url: leave it empty to keep it with the orders");
+            }
+        }
         ensure!(is_plain(&self.name, 20), "name = {:?}: letters, digits, _ - . : (at most 20)", self.name);
         settings::check_listener("listen", &self.listen, !self.clients.is_empty())?;
         settings::check_listener("admin", &self.admin, false)?;

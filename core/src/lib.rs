@@ -20,6 +20,7 @@ pub mod orders;
 pub mod outcome;
 pub mod recovery;
 pub mod relay;
+pub mod saga;
 
 pub mod metrics;
 pub mod service;

@@ -28,6 +28,9 @@ pub struct Metrics {
     pub intake: IntCounterVec,
     pub intake_retries: IntCounter,
     pub intake_lag: IntGauge,
+    pub saga_open: IntGauge,
+    pub saga_oldest: IntGauge,
+    pub saga_failures: IntCounterVec,
 }
 
 pub static METRICS: LazyLock<Metrics> = LazyLock::new(|| match register() {
@@ -109,6 +112,16 @@ fn register() -> prometheus::Result<Metrics> {
         intake_lag: register_int_gauge!(
             "sluice_core_intake_lag_events",
             "Events of this instance's partitions whose offsets are not committed yet"
+        )?,
+        saga_open: register_int_gauge!(
+            "sluice_core_saga_open_bookings",
+            "Bookings that are decided and not known to be made by balance and ledger"
+        )?,
+        saga_oldest: register_int_gauge!("sluice_core_saga_oldest_seconds", "Age of the oldest open booking")?,
+        saga_failures: register_int_counter_vec!(
+            "sluice_core_saga_failures_total",
+            "Drives of open bookings that a service failed, and bookings that can't be made",
+            &["at"]
         )?,
     })
 }

@@ -34,6 +34,8 @@ pub struct Api {
     pub acceptor: Arc<Acceptor>,
     pub outcomes: Outcomes,
     pub pool: Pool,
+    /// Where balances are: `pool`, or the balance service's own server.
+    pub balance: Pool,
     pub schemas: Schemas,
     pub fence: Fence,
     pub channels: Arc<[Client]>,

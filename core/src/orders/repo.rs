@@ -9,7 +9,7 @@ use anyhow::Context;
 use mysql_async::Row;
 use mysql_async::prelude::{FromValue, Queryable};
 use sluice_contract::order::{Kind, State};
-use sluice_contract::sql::{Lit, in_list, push_row};
+use sluice_contract::sql::{Lit, in_list, pair_list, push_lit, push_row};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 const COLUMNS: &str = "account_id,order_id,kind,client,transaction_id,biz_no,user_id,to_account,bank,payment_no,\
@@ -272,6 +272,26 @@ pub async fn find_keys(
         }
     }
     Ok(found)
+}
+
+/// Appends the deletion of keys whose requests were refused after all: exactly
+/// theirs, since each order's id is under one key.
+pub fn push_key_deletes(sql: &mut String, keys: &[(&str, &str, &str)]) {
+    sql.push_str("DELETE FROM idempotency WHERE (client,idem_key) IN ");
+    sql.push_str(&pair_list(keys.iter().map(|(client, key, _)| (*client, *key))));
+    sql.push_str(" AND order_id IN ");
+    sql.push_str(&in_list(keys.iter().map(|(.., order)| *order)));
+    sql.push(';');
+}
+
+/// Appends the deletion of the outbox row just written: its events are nobody's, and
+/// the binlog keeps the proof.
+pub fn push_outbox_delete(sql: &mut String, account_id: &str, tx_id: &str) {
+    sql.push_str("DELETE FROM outbox WHERE account_id=");
+    push_lit(sql, Lit::Text(account_id));
+    sql.push_str(" AND tx_id=");
+    push_lit(sql, Lit::Text(tx_id));
+    sql.push(';');
 }
 
 /// Appends the signed outbox row of the transaction.

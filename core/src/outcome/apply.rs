@@ -1,14 +1,14 @@
 //! Applies outcomes to locked orders and balances in memory. Pure.
 
 use super::{Outcome, Taken, Waits};
-use crate::balance::{Balance, BalanceError, Capture};
+use crate::balance::{Balance, Books, Capture};
 use crate::cases::{Case, CaseKind};
 use crate::history::Move;
 use crate::ledger::{Posting, PostingKind};
 use crate::orders::Order;
 use crate::orders::state::{Effect, Event, Step, step};
+use crate::saga::Intent;
 use sluice_contract::event::OrderEvent;
-use sluice_contract::money::Currency;
 use sluice_contract::order::{Kind, State};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -172,6 +172,20 @@ fn perform(all: &mut Applied, order: &Order, effects: &[Effect], now_us: i64) {
 }
 
 impl Applied {
+    /// The bookings as intents, for services on servers of their own.
+    pub fn intents(&self, now_us: i64) -> Vec<Intent> {
+        let intent = |b: &Booking| Intent {
+            posting: b.posting.clone(),
+            order_id: b.posting.reference.clone(),
+            kind: b.kind,
+            payment_no: b.payment_no.clone(),
+            client: String::new(),
+            key: String::new(),
+            created_us: now_us,
+        };
+        self.bookings.iter().map(intent).collect()
+    }
+
     /// Accounts whose balances must be locked.
     pub fn accounts(&self) -> BTreeSet<&str> {
         self.bookings.iter().map(|b| b.posting.account_id.as_str()).collect()
@@ -195,38 +209,14 @@ pub fn settle(
     locked: Vec<Balance>,
     captures: Vec<Capture>,
 ) -> anyhow::Result<(Vec<Balance>, Vec<Capture>)> {
-    let mut balances: BTreeMap<(String, Currency), (Balance, bool)> =
-        locked.into_iter().map(|b| ((b.account_id.clone(), b.currency), (b, false))).collect();
-    let mut captured: BTreeMap<(String, String), (Capture, bool)> =
-        captures.into_iter().map(|c| ((c.account_id.clone(), c.payment_no.clone()), (c, false))).collect();
-    for Booking { posting, effect, kind, payment_no } in &all.bookings {
-        let key = (posting.account_id.clone(), posting.currency);
-        let Some((balance, touched)) = balances.get_mut(&key) else {
-            anyhow::bail!("account {} has no {} balance to settle {}", key.0, key.1, posting.posting_id);
-        };
-        let done: Result<(), BalanceError> = match effect {
-            Effect::Finalize => balance.finalize_for(*kind, posting.amount),
-            Effect::Release => balance.release_for(*kind, posting.amount),
-            Effect::GiveBack => balance.give_back_for(*kind, posting.amount),
-            _ => continue,
-        };
-        done.map_err(|e| anyhow::anyhow!("account {}: {e} ({})", key.0, posting.posting_id))?;
-        if !std::mem::replace(touched, true) {
-            balance.version += 1;
-        }
-        let Some(payment_no) = payment_no.as_ref().filter(|_| *effect != Effect::Finalize) else { continue };
-        let Some((capture, touched)) = captured.get_mut(&(posting.account_id.clone(), payment_no.clone())) else {
-            anyhow::bail!("payment {payment_no} of {} isn't there to give back to", posting.account_id);
-        };
-        let given = capture.give_back(*kind, posting.amount);
-        given.map_err(|e| anyhow::anyhow!("payment {payment_no}: {e} ({})", posting.posting_id))?;
-        if !std::mem::replace(touched, true) {
-            capture.version += 1;
-        }
+    let mut books = Books::new(locked, captures);
+    for Booking { posting, kind, payment_no, .. } in &all.bookings {
+        let sum = posting.sum(*kind, payment_no.as_deref());
+        books
+            .book(posting.kind, &sum)
+            .map_err(|e| anyhow::anyhow!("account {}: {e} ({})", posting.account_id, posting.posting_id))?;
     }
-    let touched = balances.into_values().filter(|(_, touched)| *touched).map(|(b, _)| b).collect();
-    let given = captured.into_values().filter(|(_, touched)| *touched).map(|(c, _)| c).collect();
-    Ok((touched, given))
+    Ok(books.touched())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::gather::Gather;
 use crate::journal::Journal;
 use crate::metrics::METRICS;
 use crate::orders::repo::{self, Attempt};
+use crate::saga::Follower;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Pool};
 use sluice_contract::clock::now_us;
@@ -30,6 +31,8 @@ pub struct Lane {
     pub key: Secret,
     pub waits: Waits,
     pub ready: ReadyQueue,
+    /// Balance and ledger are apart: it drives the bookings after the commit.
+    pub follower: Option<Follower>,
     pub conn: Option<Conn>,
 }
 
@@ -96,6 +99,14 @@ impl Lane {
         let applied = apply(outcomes, orders, self.waits, now);
         if applied.moved.is_empty() && applied.cases.is_empty() {
             conn.query_drop("ROLLBACK").await?;
+            return Ok(applied.taken);
+        }
+        if let Some(follower) = &self.follower {
+            let intents = applied.intents(now);
+            let journal = Journal { intents: intents.clone(), postings: Vec::new(), ..journal(&applied, &[], &[]) };
+            conn.query_drop(journal.commit_sql(&self.schemas, &self.key, now)?).await?;
+            self.after_commit(&applied);
+            follower.follow(intents);
             return Ok(applied.taken);
         }
         let mut locked: Vec<Balance> = Vec::new();

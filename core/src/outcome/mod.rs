@@ -9,6 +9,7 @@ use crate::channels::{Answer, INTERNAL, client::Heard};
 use crate::dispatch::ReadyQueue;
 use crate::orders::OrderRef;
 use crate::orders::state::Event;
+use crate::saga::Follower;
 use mysql_async::Pool;
 use quick_cache::sync::Cache;
 use rust_decimal::Decimal;
@@ -108,7 +109,15 @@ pub struct Waits {
 }
 
 impl Outcomes {
-    pub fn start(pool: &Pool, schemas: &Schemas, key: &Secret, waits: Waits, ready: &ReadyQueue) -> Self {
+    /// `follower` books while balance and ledger are apart.
+    pub fn start(
+        pool: &Pool,
+        schemas: &Schemas,
+        key: &Secret,
+        waits: Waits,
+        ready: &ReadyQueue,
+        follower: Option<&Follower>,
+    ) -> Self {
         let lanes = (0..LANES)
             .map(|_| {
                 let (sender, receiver) = mpsc::channel(QUEUE);
@@ -118,6 +127,7 @@ impl Outcomes {
                     key: key.clone(),
                     waits,
                     ready: ready.clone(),
+                    follower: follower.cloned(),
                     conn: None,
                 };
                 tokio::spawn(lane.run(receiver));

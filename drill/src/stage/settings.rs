@@ -38,7 +38,7 @@ dispatch.enabled = {dispatch}
 [mysql]
 url = "{url}"
 database = "{database}"
-[kafka]
+{apart}[kafka]
 brokers = "{brokers}"
 [[channels]]
 id = "netsunion"
@@ -55,6 +55,7 @@ deadline_ms = 1000
         extra = options.core_extra,
         url = stage.url,
         database = options.database,
+        apart = apart(stage),
         brokers = stage.brokers,
         fence = options.fence,
         sidecar = ports.url(stage.ports.sidecar),
@@ -73,6 +74,7 @@ rules_dir = "{rules}"
 [mysql]
 url = "{url}"
 database = "{database}"
+books_apart = {apart}
 [kafka]
 brokers = "{brokers}"
 "#,
@@ -82,6 +84,13 @@ brokers = "{brokers}"
         extra = options.sidecar_extra,
         url = stage.url,
         database = options.database,
+        apart = stage.apart.is_some(),
         brokers = stage.brokers,
     )
+}
+
+/// The servers of balance and ledger, if they are apart.
+fn apart(stage: &Stage) -> String {
+    let urls = stage.apart.as_ref().map(|apart| (apart.balance.url(), apart.ledger.url()));
+    urls.map_or_else(String::new, |(b, l)| format!("[balance]\nurl = \"{b}\"\n[ledger]\nurl = \"{l}\"\n"))
 }
