@@ -47,7 +47,7 @@ pub async fn book(saga: &Saga, asks: &[&Keyed]) -> Vec<Verdict> {
     for attempt in 0..TRIES {
         let tried = tokio::time::timeout(sql::PATIENCE, open(saga, asks, look_up)).await;
         let error = match tried.map_err(anyhow::Error::from).flatten() {
-            Ok(opened) => return settle(saga, opened).await,
+            Ok(opened) => return settle(saga, opened, asks).await,
             Err(error) => error,
         };
         let mut again = classify(&error);
@@ -75,7 +75,7 @@ pub async fn book(saga: &Saga, asks: &[&Keyed]) -> Vec<Verdict> {
 }
 
 /// Drives what is open and tells each its own.
-async fn settle(saga: &Saga, opened: Opened) -> Vec<Verdict> {
+async fn settle(saga: &Saga, opened: Opened, asks: &[&Keyed]) -> Vec<Verdict> {
     let mut done: HashMap<String, Done> = HashMap::new();
     match saga.drive(opened.intents).await {
         Ok(driven) => {
