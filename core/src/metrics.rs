@@ -25,6 +25,11 @@ pub struct Metrics {
     pub published: IntCounter,
     pub publish_failures: IntCounter,
     pub contradictions: IntCounter,
+    pub stage_orders: IntGaugeVec,
+    pub stage_oldest: IntGaugeVec,
+    pub stage_late: IntGaugeVec,
+    pub stage_results: IntCounterVec,
+    pub cases_open: IntGaugeVec,
 }
 
 pub static METRICS: LazyLock<Metrics> = LazyLock::new(|| match register() {
@@ -94,5 +99,26 @@ fn register() -> prometheus::Result<Metrics> {
             "sluice_core_contradictions_total",
             "Channel answers that contradict what is known"
         )?,
+        stage_orders: register_int_gauge_vec!(
+            "sluice_core_stage_orders",
+            "Orders in each stage of recovery",
+            &["stage"]
+        )?,
+        stage_oldest: register_int_gauge_vec!(
+            "sluice_core_stage_oldest_seconds",
+            "Age of the oldest order of the stage; in stage upstream, since it was told",
+            &["stage"]
+        )?,
+        stage_late: register_int_gauge_vec!(
+            "sluice_core_stage_late_seconds",
+            "How long the order that recovery should have looked at first has been due",
+            &["stage"]
+        )?,
+        stage_results: register_int_counter_vec!(
+            "sluice_core_stage_results_total",
+            "What recovery did, by stage: a channel's answer to a query, told again, a case",
+            &["stage", "result"]
+        )?,
+        cases_open: register_int_gauge_vec!("sluice_core_cases_open", "Cases that wait for a person", &["kind"])?,
     })
 }

@@ -2,9 +2,10 @@
 
 use crate::accept::Acceptor;
 use crate::api::{self, Api};
+use crate::cases::aside::Aside;
 use crate::channels::Client;
 use crate::config::{Config, Secrets};
-use crate::dispatch::{Dispatcher, ReadyQueue};
+use crate::dispatch::{Dispatcher, ReadyQueue, Suspects};
 use crate::guard::fence::Fence;
 use crate::outcome::{Outcomes, Waits};
 use crate::recovery::Recovery;
@@ -42,11 +43,8 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     let channels = clients(&config, &secrets)?;
     let ready = ReadyQueue::new(config.dispatch.queue);
     let key = &secrets.provenance;
-    let waits = Waits {
-        first_query_us: config.recovery.query_first_ms as i64 * 1_000,
-        callback_us: config.recovery.callback_wait_ms as i64 * 1_000,
-    };
-    let outcomes = Outcomes::start(&pool, &schemas, key, waits, &ready);
+    let outcomes = Outcomes::start(&pool, &schemas, key, &Waits::of(&config), &ready);
+    let aside = Aside::new(&pool, &schemas, key);
     let acceptor = Acceptor::start(&config.accept, &config.mysql.url, &schemas, key, &ready);
     let api = Arc::new(Api {
         acceptor,
@@ -64,8 +62,10 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
         pool: pool.clone(),
         schemas: schemas.clone(),
         key: key.clone(),
+        fence: fence.clone(),
         channels: channels.clone(),
         outcomes: outcomes.clone(),
+        aside: aside.clone(),
     }
     .start();
     let owner = format!("{}-{:08x}", config.name, rand::random::<u32>());
@@ -81,6 +81,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
             channels,
             outcomes,
             ready,
+            suspects: Suspects::new(aside),
         }
         .start();
     }

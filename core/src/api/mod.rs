@@ -65,7 +65,7 @@ impl Api {
     /// nameless one if no clients are configured (loopback only).
     fn client(&self, headers: &HeaderMap) -> Result<&str, ApiError> {
         if self.clients.is_empty() {
-            return Ok("local");
+            return Ok(crate::config::NAMELESS);
         }
         let value = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
         let token = value.and_then(|v| v.strip_prefix("Bearer ")).unwrap_or_default();

@@ -2,7 +2,8 @@
 
 use super::{Api, ApiError, Shared, success};
 use crate::balance;
-use crate::guard::breakers;
+use crate::dispatch::waits::waits_for;
+use crate::guard::breakers::{self, Tripped};
 use crate::orders::{Order, repo, state::Event};
 use crate::outcome::{Outcome, Taken};
 use axum::extract::{Path, State};
@@ -29,7 +30,7 @@ async fn load(api: &Api, client: &str, id: &str) -> Result<Order, ApiError> {
 
 pub async fn order(State(api): Shared, headers: HeaderMap, Path(id): Path<String>) -> Result<Response, ApiError> {
     let order = load(&api, api.client(&headers)?, &id).await?;
-    let waiting = waits_for(&api, &order).await.map_err(|e| ApiError::internal(&e))?;
+    let waiting = waiting(&api, &order).await.map_err(|e| ApiError::internal(&e))?;
     Ok(success(StatusCode::OK, order.shown(), shown(&order, waiting)))
 }
 
@@ -56,31 +57,16 @@ fn shown(order: &Order, waiting: Option<String>) -> Value {
     })
 }
 
-/// Why an order isn't on its way, worked out when somebody asks: writing it down
-/// for every waiting order would cost more than the waiting.
-async fn waits_for(api: &Api, order: &Order) -> anyhow::Result<Option<String>> {
-    let reason = match order.state {
-        OrderState::Booking => "its reservation on the balance service".to_owned(),
-        OrderState::Init => {
-            if let Some(stalled) = api.fence.stalled() {
-                return Ok(Some(format!("fence: {stalled}")));
-            }
-            let mut conn = api.pool.get_conn().await?;
-            let tripped = breakers::read(&mut conn, &api.schemas).await?;
-            let channel = order.channel.as_deref().or(api.channels.first().map(|c| c.id())).unwrap_or_default();
-            match tripped.stops(order, channel) {
-                Some((breaker, why)) => format!("breaker {breaker} is open: {why}"),
-                None if api.fence.holds(&order.account_id) => "the account's booking is not confirmed yet".to_owned(),
-                None => "its turn: fence token, then a free slot of the channel".to_owned(),
-            }
-        }
-        OrderState::Dispatching => "the channel's answer".to_owned(),
-        OrderState::Processing => "the channel's result".to_owned(),
-        OrderState::InDoubt => "a clear answer; the channel is being asked".to_owned(),
-        OrderState::Manual => "a person's decision".to_owned(),
-        OrderState::Success | OrderState::Failed | OrderState::Returned => return Ok(None),
+/// Why an order isn't on its way; the breakers are read only if they may be the cause.
+async fn waiting(api: &Api, order: &Order) -> anyhow::Result<Option<String>> {
+    let stalled = api.fence.stalled();
+    let ready = order.state == OrderState::Init && stalled.is_none();
+    let tripped = match ready {
+        true => breakers::read(&mut api.pool.get_conn().await?, &api.schemas).await?,
+        false => Tripped::default(),
     };
-    Ok(Some(reason))
+    let first = api.channels.first().map_or("-", |c| c.id());
+    Ok(waits_for(order, stalled.as_deref(), &tripped, api.fence.holds(&order.account_id), first))
 }
 
 /// `POST /withdraw/{id}/cancel`: works while nothing was sent.

@@ -278,7 +278,11 @@ impl Stage {
         let begun = Instant::now();
         loop {
             let mut conn = self.pool.get_conn().await?;
-            let sql = format!("SELECT COUNT(*) FROM {}.orders WHERE due_us > 0", self.schemas.orders);
+            // Ended orders may be due too: their upstreams have to hear of them.
+            let sql = format!(
+                "SELECT COUNT(*) FROM {}.orders WHERE state NOT IN ('success','failed','returned') AND due_us > 0",
+                self.schemas.orders
+            );
             let left: u64 = conn.query_first(sql).await?.unwrap_or(0);
             if left <= most || begun.elapsed() > within {
                 return Ok(left);
