@@ -1,5 +1,6 @@
 //! The public HTTP API. Answers are always `{code, msg, data}` with true statuses.
 
+mod desk;
 mod error;
 mod notify;
 mod orders;
@@ -40,10 +41,13 @@ pub struct Api {
 
 pub fn router(api: Arc<Api>) -> Router {
     Router::new()
-        .route("/withdraw", post(request::withdraw))
+        .route("/withdraw", post(request::withdraw).get(desk::search))
         .route("/withdraw/submit", post(request::submit))
         .route("/withdraw/{id}", get(orders::order))
         .route("/withdraw/{id}/cancel", post(orders::cancel))
+        .merge(told("/withdraw"))
+        .merge(told("/settlement"))
+        .merge(told("/refund"))
         .route("/withdraw/notify/{channel}", post(notify::notify))
         .route("/deposit", post(request::deposit))
         .route("/accounts/{id}", get(orders::account))
@@ -51,6 +55,14 @@ pub fn router(api: Arc<Api>) -> Router {
         .method_not_allowed_fallback(|| async { ApiError::new(ApiCode::NoSuchPath, "no such method on this path") })
         .layer(middleware::from_fn(count))
         .with_state(api)
+}
+
+/// What every kind of order has: its history, and stage 4 of recovery.
+fn told(kind: &str) -> Router<Arc<Api>> {
+    Router::new()
+        .route(&format!("{kind}/{{id}}/history"), get(desk::history))
+        .route(&format!("{kind}/{{id}}/ack"), post(desk::ack))
+        .route(&format!("{kind}/{{id}}/renotify"), post(desk::renotify))
 }
 
 async fn count(path: Option<MatchedPath>, request: Request, next: Next) -> Response {

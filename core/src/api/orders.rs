@@ -18,7 +18,7 @@ fn unknown_order() -> ApiError {
     ApiError::new(ApiCode::UnknownOrder, "withdrawOrderId: no such order")
 }
 
-async fn load(api: &Api, client: &str, id: &str) -> Result<Order, ApiError> {
+pub(super) async fn load(api: &Api, client: &str, id: &str) -> Result<Order, ApiError> {
     if !is_plain(id, MAX_ID) {
         return Err(unknown_order());
     }
@@ -34,7 +34,7 @@ pub async fn order(State(api): Shared, headers: HeaderMap, Path(id): Path<String
     Ok(success(StatusCode::OK, order.shown(), shown(&order, waiting)))
 }
 
-fn shown(order: &Order, waiting: Option<String>) -> Value {
+pub(super) fn shown(order: &Order, waiting: Option<String>) -> Value {
     json!({
         "withdrawOrderId": order.order_id,
         "status": order.shown(),
@@ -51,6 +51,7 @@ fn shown(order: &Order, waiting: Option<String>) -> Value {
         "serialNo": order.serial_no,
         "tradeTime": order.trade_time,
         "resultCode": order.result_code,
+        "heardUs": order.heard_us,
         "createdUs": order.created_us,
         "updatedUs": order.updated_us,
         "version": order.version,

@@ -12,7 +12,7 @@ use sluice_contract::order::{Kind, State};
 use sluice_contract::sql::{Lit, in_list, push_row};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-const COLUMNS: &str = "account_id,order_id,kind,client,transaction_id,biz_no,user_id,to_account,bank,payment_no,\
+pub const COLUMNS: &str = "account_id,order_id,kind,client,transaction_id,biz_no,user_id,to_account,bank,payment_no,\
     amount,currency,state,channel,serial_no,trade_time,route,attempts,queries,result_code,version,due_us,created_us,updated_us,\
     sends,told,told_version,told_us,heard_us,cased";
 

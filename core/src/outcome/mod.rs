@@ -4,6 +4,8 @@
 
 mod apply;
 mod lane;
+#[cfg(test)]
+mod late_tests;
 mod note;
 
 use crate::channels::{Answer, INTERNAL, client::Heard};
