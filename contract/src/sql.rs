@@ -165,6 +165,13 @@ pub fn is_disconnect(error: &Error) -> bool {
     }
 }
 
+/// Whether the same may work a moment later: a deadlock, a broken connection, a
+/// silence. Everything else fails again, whatever is tried.
+pub fn is_passing(error: &anyhow::Error) -> bool {
+    let server = error.downcast_ref::<Error>();
+    server.is_some_and(|e| is_retryable(e) || is_disconnect(e)) || error.is::<tokio::time::error::Elapsed>()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,9 @@ use sluice_contract::settings::{self, Secret};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+/// The caller's name if no clients are configured.
+pub const NAMELESS: &str = "local";
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -44,6 +47,8 @@ pub struct Config {
     pub dispatch: Dispatch,
     #[serde(default)]
     pub recovery: Recovery,
+    #[serde(default)]
+    pub acknowledge: Acknowledge,
     #[serde(default)]
     pub channels: Vec<Channel>,
     /// Callers allowed; empty means "one nameless caller, on loopback only".
@@ -133,6 +138,23 @@ pub struct Recovery {
     pub callback_wait_ms: u64,
     /// Queries without an end before the order becomes a person's case.
     pub most_queries: u32,
+    /// Queries under way at once per channel.
+    pub asking: usize,
+    /// An order that isn't on its way after this is a person's case; it still waits.
+    pub unsent_case_ms: u64,
+}
+
+/// Upstreams that must say that they know an order's end (stage 4 of recovery).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Acknowledge {
+    /// Names as in `clients`; `local` if there are none.
+    pub clients: Vec<String>,
+    /// First wait before the end is told again; doubles up to `most_ms`.
+    pub first_ms: u64,
+    pub most_ms: u64,
+    /// Told again so often before it is a person's case.
+    pub most_times: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -203,7 +225,20 @@ impl Default for Dispatch {
 
 impl Default for Recovery {
     fn default() -> Self {
-        Recovery { query_first_ms: 500, query_most_ms: 60_000, callback_wait_ms: 10_000, most_queries: 20 }
+        Recovery {
+            query_first_ms: 500,
+            query_most_ms: 60_000,
+            callback_wait_ms: 10_000,
+            most_queries: 20,
+            asking: 32,
+            unsent_case_ms: 3_600_000,
+        }
+    }
+}
+
+impl Default for Acknowledge {
+    fn default() -> Self {
+        Acknowledge { clients: Vec::new(), first_ms: 60_000, most_ms: 3_600_000, most_times: 12 }
     }
 }
 
@@ -263,7 +298,7 @@ impl Config {
         ensure!((1..=512).contains(&self.accept.batch), "accept.batch must be 1 to 512");
         ensure!((1..=1024).contains(&self.dispatch.batch), "dispatch.batch must be 1 to 1024");
         ensure!(is_plain(&self.intake.group, 64), "intake.group = {:?} is not a plain name", self.intake.group);
-        ensure!(self.recovery.query_first_ms > 0, "recovery.query_first_ms must be above 0");
+        self.check_recovery()?;
         let mut seen = HashSet::new();
         for channel in &self.channels {
             if !matches!(channel.id.as_str(), "netsunion" | "unionpay") {
@@ -280,6 +315,20 @@ impl Config {
             // Deposits and payments have their keys under these names.
             let taken = matches!(client.as_str(), "deposit" | crate::intake::CLIENT);
             ensure!(!taken, "clients: {client:?} is used by the core itself; choose another name");
+        }
+        Ok(())
+    }
+
+    fn check_recovery(&self) -> anyhow::Result<()> {
+        let (recovery, acknowledge) = (&self.recovery, &self.acknowledge);
+        ensure!(recovery.query_first_ms > 0, "recovery.query_first_ms must be above 0");
+        ensure!((1..=1_000).contains(&recovery.most_queries), "recovery.most_queries must be 1 to 1000");
+        ensure!((1..=1_000).contains(&recovery.asking), "recovery.asking must be 1 to 1000");
+        ensure!(acknowledge.first_ms > 0, "acknowledge.first_ms must be above 0");
+        ensure!(acknowledge.most_times <= 1_000, "acknowledge.most_times must be at most 1000");
+        for client in &acknowledge.clients {
+            let known = self.clients.contains(client) || (self.clients.is_empty() && client == NAMELESS);
+            ensure!(known, "acknowledge.clients: {client:?} is not in clients ({NAMELESS} if there are none)");
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ pub mod api;
 pub mod balance;
 pub mod cases;
 pub mod channels;
+pub mod desk;
 pub mod dispatch;
 pub mod guard;
 pub mod history;

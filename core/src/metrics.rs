@@ -31,6 +31,11 @@ pub struct Metrics {
     pub saga_open: IntGauge,
     pub saga_oldest: IntGauge,
     pub saga_failures: IntCounterVec,
+    pub stage_orders: IntGaugeVec,
+    pub stage_oldest: IntGaugeVec,
+    pub stage_late: IntGaugeVec,
+    pub stage_results: IntCounterVec,
+    pub cases_open: IntGaugeVec,
 }
 
 pub static METRICS: LazyLock<Metrics> = LazyLock::new(|| match register() {
@@ -123,5 +128,26 @@ fn register() -> prometheus::Result<Metrics> {
             "Drives of open bookings that a service failed, and bookings that can't be made",
             &["at"]
         )?,
+        stage_orders: register_int_gauge_vec!(
+            "sluice_core_stage_orders",
+            "Orders in each stage of recovery",
+            &["stage"]
+        )?,
+        stage_oldest: register_int_gauge_vec!(
+            "sluice_core_stage_oldest_seconds",
+            "Age of the oldest order of the stage; in stage upstream, since it was told",
+            &["stage"]
+        )?,
+        stage_late: register_int_gauge_vec!(
+            "sluice_core_stage_late_seconds",
+            "How long the order that recovery should have looked at first has been due",
+            &["stage"]
+        )?,
+        stage_results: register_int_counter_vec!(
+            "sluice_core_stage_results_total",
+            "What recovery did, by stage: a channel's answer to a query, told again, a case",
+            &["stage", "result"]
+        )?,
+        cases_open: register_int_gauge_vec!("sluice_core_cases_open", "Cases that wait for a person", &["kind"])?,
     })
 }

@@ -2,9 +2,10 @@
 
 use crate::accept::Acceptor;
 use crate::api::{self, Api};
+use crate::cases::aside::Aside;
 use crate::channels::Client;
 use crate::config::{Config, Secrets};
-use crate::dispatch::{Dispatcher, ReadyQueue};
+use crate::dispatch::{Dispatcher, ReadyQueue, Suspects};
 use crate::guard::fence::Fence;
 use crate::intake::Intake;
 use crate::outcome::{Outcomes, Waits};
@@ -47,12 +48,9 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     let channels = clients(&config, &secrets)?;
     let ready = ReadyQueue::new(config.dispatch.queue);
     let key = &secrets.provenance;
-    let waits = Waits {
-        first_query_us: config.recovery.query_first_ms as i64 * 1_000,
-        callback_us: config.recovery.callback_wait_ms as i64 * 1_000,
-    };
     let follower = apart(&config.servers(), &pools, &schemas, key, &ready, &readiness).await?;
-    let outcomes = Outcomes::start(&pool, &schemas, key, waits, &ready, follower.as_ref());
+    let outcomes = Outcomes::start(&pool, &schemas, key, &Waits::of(&config), &ready, follower.as_ref());
+    let aside = Aside::new(&pool, &schemas, key);
     let saga = follower.map(|f| f.saga().clone());
     let acceptor = Acceptor::start(&config.accept, &config.mysql.url, &schemas, key, &ready, saga);
     if config.intake.enabled && !config.kafka.brokers.is_empty() {
@@ -63,6 +61,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
         outcomes: outcomes.clone(),
         pool: pool.clone(),
         balance: pools.balance.clone(),
+        ledger: pools.ledger.clone(),
         schemas: schemas.clone(),
         fence: fence.clone(),
         channels: channels.clone(),
@@ -75,8 +74,10 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
         pool: pool.clone(),
         schemas: schemas.clone(),
         key: key.clone(),
+        fence: fence.clone(),
         channels: channels.clone(),
         outcomes: outcomes.clone(),
+        aside: aside.clone(),
     }
     .start();
     let owner = format!("{}-{:08x}", config.name, rand::random::<u32>());
@@ -92,6 +93,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
             channels,
             outcomes,
             ready,
+            suspects: Suspects::new(aside),
         }
         .start();
     }

@@ -38,6 +38,7 @@ pub(super) async fn run(this: Arc<Dispatcher>, mut rounds: mpsc::Receiver<Round>
                 // in recovery, which asks the channel first; the others by polling.
                 tracing::warn!("claim failed: {error:#}");
                 conn = None;
+                this.suspects.failed(round.orders, &error).await;
                 tokio::time::sleep(AFTER_ERROR).await;
                 continue;
             }
@@ -197,6 +198,7 @@ fn take(order: &mut Order, to: State, via: &Via<'_>, now: i64) -> anyhow::Result
     order.channel = Some(via.id().to_owned());
     order.state = to;
     order.attempts = order.attempts.max(1);
+    order.sends += 1;
     order.version += 1;
     order.updated_us = now;
     order.due_us = Some(now + deadline_us + MARGIN_US);

@@ -7,9 +7,12 @@
 mod claim;
 mod ready;
 mod send;
+mod suspects;
+pub mod waits;
 
 pub use ready::ReadyQueue;
 pub use send::Sender;
+pub use suspects::Suspects;
 
 use crate::channels::Client;
 use crate::config;
@@ -19,7 +22,6 @@ use crate::orders::{OrderRef, repo};
 use crate::outcome::Outcomes;
 use mysql_async::{Conn, Pool};
 use sluice_contract::clock::now_us;
-use sluice_contract::order::State;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use std::sync::Arc;
@@ -42,6 +44,7 @@ pub struct Dispatcher {
     pub channels: Arc<[Client]>,
     pub outcomes: Outcomes,
     pub ready: ReadyQueue,
+    pub suspects: Suspects,
 }
 
 /// Orders under one token.
@@ -66,7 +69,10 @@ impl Dispatcher {
     async fn gather(self: Arc<Self>, rounds: mpsc::Sender<Round>) {
         let mut conn: Option<Conn> = None;
         loop {
-            let orders = self.ready.take(self.config.batch).await;
+            let orders = match self.suspects.next() {
+                Some(alone) => vec![alone],
+                None => self.suspects.without_aside(self.ready.take(self.config.batch).await),
+            };
             let token = loop {
                 match self.raise(&mut conn).await {
                     Ok(token) => break token,
@@ -116,8 +122,7 @@ impl Dispatcher {
 
     async fn page(&self, cursor: &(i64, String)) -> anyhow::Result<Vec<(i64, OrderRef)>> {
         let mut conn = self.pool.get_conn().await?;
-        let orders = repo::due(&mut conn, &[State::Init], now_us(), (cursor.0, &cursor.1), POLL_PAGE).await?;
-        Ok(orders.iter().filter_map(|o| Some((o.due_us?, o.at()))).collect())
+        repo::due_to_send(&mut conn, now_us(), (cursor.0, &cursor.1), POLL_PAGE).await
     }
 
     fn observe(&self, round: &Round) {

@@ -31,7 +31,7 @@ impl Sender {
             let heard = channel.pay(&order).await;
             drop(permit);
             // If it can't be recorded now, recovery asks the channel again.
-            let _ = this.outcomes.record(Outcome::heard(order.at(), channel.id(), heard)).await;
+            let _ = this.outcomes.record(Outcome::heard(order.at(), channel.id(), heard).of_send(order.sends)).await;
         });
     }
 }

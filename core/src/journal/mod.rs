@@ -3,7 +3,7 @@
 //! written; that is what makes a manual change visible.
 
 use crate::balance::{self, Balance, Capture};
-use crate::cases::{self, Case};
+use crate::cases::{self, Case, Closing};
 use crate::history::{self, Move};
 use crate::ledger::{self, Posting};
 use crate::orders::Order;
@@ -31,6 +31,7 @@ pub struct Journal<'a> {
     pub captures: Vec<&'a Capture>,
     pub postings: Vec<Posting>,
     pub cases: Vec<Case>,
+    pub closings: Vec<Closing>,
     pub events: Vec<OrderEvent>,
     /// Bookings to be made elsewhere, while balance and ledger are apart.
     pub intents: Vec<Intent>,
@@ -155,6 +156,9 @@ impl Journal<'_> {
         if !self.cases.is_empty() {
             cases::repo::push_cases(&mut sql, &self.cases, now_us);
         }
+        if !self.closings.is_empty() {
+            cases::repo::push_closings(&mut sql, &self.closings, now_us);
+        }
         if !self.balances.is_empty() {
             balance::repo::push_updates(&mut sql, schemas, &self.balances, now_us);
         }
@@ -188,6 +192,18 @@ impl Journal<'_> {
         }
         saga::push_steps(sql, &self.steps, &self.replaced_steps, now_us);
         Ok(())
+    }
+}
+
+/// The last event that told of `order`, once more: the same id, so that whoever
+/// has heard it knows it.
+pub fn told_event(order: &Order) -> OrderEvent {
+    let name = if order.state.is_end() { order.state.as_str() } else { "accepted" };
+    let kind = format!("withdraw.{name}");
+    OrderEvent {
+        id: format!("{}-{}", order.order_id, order.told_version),
+        version: order.told_version,
+        ..order_event(order, &kind, order.told_us)
     }
 }
 

@@ -12,8 +12,9 @@ use sluice_contract::order::{Kind, State};
 use sluice_contract::sql::{Lit, in_list, pair_list, push_lit, push_row};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-const COLUMNS: &str = "account_id,order_id,kind,client,transaction_id,biz_no,user_id,to_account,bank,payment_no,\
-    amount,currency,state,channel,serial_no,trade_time,route,attempts,queries,result_code,version,due_us,created_us,updated_us";
+pub const COLUMNS: &str = "account_id,order_id,kind,client,transaction_id,biz_no,user_id,to_account,bank,payment_no,\
+    amount,currency,state,channel,serial_no,trade_time,route,attempts,queries,result_code,version,due_us,created_us,updated_us,\
+    sends,told,told_version,told_us,heard_us,cased";
 
 fn column<T: FromValue>(row: &Row, name: &str) -> anyhow::Result<T> {
     row.get_opt(name)
@@ -50,6 +51,12 @@ pub fn from_row(row: &Row) -> anyhow::Result<Order> {
         due_us: column(row, "due_us")?,
         created_us: column(row, "created_us")?,
         updated_us: column(row, "updated_us")?,
+        sends: column(row, "sends")?,
+        told: column(row, "told")?,
+        told_version: column(row, "told_version")?,
+        told_us: column(row, "told_us")?,
+        heard_us: column(row, "heard_us")?,
+        cased: column(row, "cased")?,
     })
 }
 
@@ -77,28 +84,28 @@ pub async fn find(conn: &mut impl Queryable, order_id: &str) -> anyhow::Result<O
     row.as_ref().map(from_row).transpose()
 }
 
-/// Orders that somebody must look at, oldest due first, after a cursor.
-pub async fn due(
+/// Orders that are due to be sent, after a cursor of due time and id. Read from the
+/// index alone: one row that can't be read hides no other, and pages cost the same
+/// however many wait.
+pub async fn due_to_send(
     conn: &mut impl Queryable,
-    states: &[State],
     now_us: i64,
     after: (i64, &str),
     most: usize,
-) -> anyhow::Result<Vec<Order>> {
-    let states = in_list(states.iter().map(|s| s.as_str()));
+) -> anyhow::Result<Vec<(i64, OrderRef)>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM orders WHERE due_us <= ? AND due_us >= ? AND (due_us > ? OR order_id > ?) \
-         AND state IN {states} ORDER BY due_us, order_id LIMIT {most}"
+        "SELECT due_us,account_id,order_id FROM orders FORCE INDEX (by_state) WHERE state='init' AND due_us <= ? \
+         AND due_us >= ? AND (due_us > ? OR order_id > ?) ORDER BY due_us, order_id LIMIT {most}"
     );
-    let rows: Vec<Row> = conn.exec(sql, (now_us, after.0, after.0, after.1)).await?;
-    rows.iter().map(from_row).collect()
+    let rows: Vec<(i64, String, String)> = conn.exec(sql, (now_us, after.0, after.0, after.1)).await?;
+    Ok(rows.into_iter().map(|(due, account, order)| (due, OrderRef::new(&account, &order))).collect())
 }
 
 /// Appends an INSERT of new orders to a multi-statement text.
 pub fn push_inserts(sql: &mut String, orders: &[&Order]) {
     sql.push_str(
         "INSERT INTO orders (account_id,order_id,kind,client,transaction_id,biz_no,user_id,to_account,amount,currency,\
-         state,channel,serial_no,attempts,version,due_us,created_us,updated_us,bank,payment_no) VALUES ",
+         state,channel,serial_no,attempts,version,due_us,created_us,updated_us,bank,payment_no,told_us) VALUES ",
     );
     for (at, o) in orders.iter().enumerate() {
         push_row(
@@ -125,6 +132,7 @@ pub fn push_inserts(sql: &mut String, orders: &[&Order]) {
                 Lit::Int(o.updated_us),
                 o.bank.as_deref().into(),
                 o.payment_no.as_deref().into(),
+                Lit::Int(o.told_us),
             ],
         );
     }
@@ -135,7 +143,8 @@ pub fn push_inserts(sql: &mut String, orders: &[&Order]) {
 /// acceptance. The rows exist and are locked, so the INSERT half never happens.
 pub fn push_updates(sql: &mut String, orders: &[&Order]) {
     sql.push_str(
-        "INSERT INTO orders (account_id,order_id,state,channel,trade_time,route,attempts,queries,result_code,version,due_us,updated_us) VALUES ",
+        "INSERT INTO orders (account_id,order_id,state,channel,trade_time,route,attempts,queries,result_code,version,due_us,updated_us,\
+         sends,told,told_version,told_us,heard_us,cased) VALUES ",
     );
     for (at, o) in orders.iter().enumerate() {
         push_row(
@@ -154,13 +163,20 @@ pub fn push_updates(sql: &mut String, orders: &[&Order]) {
                 Lit::Int(o.version),
                 o.due_us.map_or(Lit::Null, Lit::Int),
                 Lit::Int(o.updated_us),
+                Lit::Int(o.sends),
+                Lit::Int(o.told),
+                Lit::Int(o.told_version),
+                Lit::Int(o.told_us),
+                o.heard_us.map_or(Lit::Null, Lit::Int),
+                Lit::Int(o.cased.into()),
             ],
         );
     }
     sql.push_str(
         " ON DUPLICATE KEY UPDATE state=VALUES(state),channel=VALUES(channel),trade_time=VALUES(trade_time),\
          route=VALUES(route),attempts=VALUES(attempts),queries=VALUES(queries),result_code=VALUES(result_code),version=VALUES(version),\
-         due_us=VALUES(due_us),updated_us=VALUES(updated_us);",
+         due_us=VALUES(due_us),updated_us=VALUES(updated_us),sends=VALUES(sends),told=VALUES(told),\
+         told_version=VALUES(told_version),told_us=VALUES(told_us),heard_us=VALUES(heard_us),cased=VALUES(cased);",
     );
 }
 
@@ -329,10 +345,15 @@ pub async fn outbox_delete(conn: &mut impl Queryable, rows: &[OutboxRow]) -> any
     Ok(())
 }
 
-/// Unfinished orders by state, and when the oldest was made: small, since ended
-/// orders have no due time.
-pub async fn unfinished(conn: &mut impl Queryable) -> anyhow::Result<Vec<(String, i64, i64)>> {
-    let sql = "SELECT state, COUNT(*), MIN(created_us) FROM orders WHERE due_us > 0 GROUP BY state";
+/// Unfinished orders by state: how many, when the oldest was made, and when the
+/// first was due. Read from the index alone; ended orders are not touched, whether
+/// their upstreams still have to hear of them or not.
+pub async fn unfinished(conn: &mut impl Queryable) -> anyhow::Result<Vec<(String, i64, i64, i64)>> {
+    let states = in_list(State::ALL.iter().filter(|s| !s.is_end()).map(|s| s.as_str()));
+    let sql = format!(
+        "SELECT state, COUNT(*), MIN(created_us), MIN(due_us) FROM orders FORCE INDEX (by_state) \
+         WHERE state IN {states} AND due_us > 0 GROUP BY state"
+    );
     Ok(conn.query(sql).await?)
 }
 

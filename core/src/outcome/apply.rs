@@ -1,9 +1,11 @@
 //! Applies outcomes to locked orders and balances in memory. Pure.
 
+use super::note::{case_of, close_cases, event_for, note};
 use super::{Outcome, Taken, Waits};
 use crate::balance::{Balance, Books, Capture};
-use crate::cases::{Case, CaseKind};
+use crate::cases::{self, Case, CaseKind, Closing};
 use crate::history::Move;
+use crate::journal::{order_event, told_event};
 use crate::ledger::{Posting, PostingKind};
 use crate::orders::Order;
 use crate::orders::state::{Effect, Event, Step, step};
@@ -25,6 +27,7 @@ pub struct Applied {
     /// Orders that give back what they took of cumulative limits.
     pub freed: BTreeSet<String>,
     pub cases: Vec<Case>,
+    pub closings: Vec<Closing>,
     pub events: Vec<OrderEvent>,
 }
 
@@ -40,7 +43,7 @@ pub struct Booking {
 
 /// Applies all outcomes to the locked orders. Balances follow in `settle`, once
 /// it is known which accounts are touched.
-pub fn apply(outcomes: &[&Outcome], locked: Vec<Order>, waits: Waits, now_us: i64) -> Applied {
+pub fn apply(outcomes: &[&Outcome], locked: Vec<Order>, waits: &Waits, now_us: i64) -> Applied {
     let orders = locked.into_iter().map(|o| (o.order_id.clone(), o)).collect();
     let mut all = Applied { orders, ..Applied::default() };
     for outcome in outcomes {
@@ -50,38 +53,45 @@ pub fn apply(outcomes: &[&Outcome], locked: Vec<Order>, waits: Waits, now_us: i6
     all
 }
 
-fn one(all: &mut Applied, outcome: &Outcome, waits: Waits, now_us: i64) -> Taken {
+fn one(all: &mut Applied, outcome: &Outcome, waits: &Waits, now_us: i64) -> Taken {
     let Some(order) = all.orders.get_mut(&outcome.at.order_id) else { return Taken::NoSuchOrder };
     if let Some(channel) = outcome.channel.filter(|c| order.channel.as_deref() != Some(*c)) {
         let detail = format!("{channel} speaks of an order that is {}'s", order.channel.as_deref().unwrap_or("nobody"));
         return contradiction(all, outcome, &detail);
     }
-    let sent = order.attempts > 0;
-    if sent && order.state == State::Init && outcome.event == Event::Cancel {
-        // It waits to be sent again: the first request may still arrive.
-        return Taken::Refused;
-    }
     if let Some(amount) = outcome.amount.filter(|a| *a != order.amount) {
         let detail = format!("the channel speaks of {amount}, the order of {}", order.amount.normalize());
         return contradiction(all, outcome, &detail);
     }
+    let event = match event_for(order, outcome, waits, now_us) {
+        Ok(event) => event,
+        Err(taken) => return taken,
+    };
     // An order that waits to be sent again hears late answers as one that is out.
-    let state = if sent && order.state == State::Init { State::InDoubt } else { order.state };
-    match step(state, outcome.event) {
-        Step::Move(to, _) if to == order.state => Taken::Already,
-        Step::Move(to, effects) => {
-            // The state as stored: an order that waits to be sent again is in `init`.
-            let from = order.state;
-            move_order(order, to, outcome, waits, now_us);
-            let order = order.clone();
-            all.moves.push(Move::of(&order, from, outcome.event.as_str()));
-            perform(all, &order, effects, now_us);
-            Taken::Moved
+    let sent = order.attempts > 0;
+    let hears = sent && order.state == State::Init && event != Event::NotSent;
+    let state = if hears { State::InDoubt } else { order.state };
+    let (to, effects) = match step(state, event) {
+        Step::Move(to, _) if to == order.state => return Taken::Already,
+        Step::Move(to, effects) => (to, effects),
+        Step::Stay(effects) => (order.state, effects),
+        Step::Contradiction(detail) => return contradiction(all, outcome, detail),
+        Step::Refused => return Taken::Refused,
+        Step::Already => return Taken::Already,
+    };
+    // The state as stored: an order that waits to be sent again is in `init`.
+    let from = order.state;
+    if from != to {
+        move_order(order, to, outcome, waits, now_us);
+        if sent {
+            all.attempts.insert(order.order_id.clone(), attempt_state(order));
         }
-        Step::Contradiction(detail) => contradiction(all, outcome, detail),
-        Step::Refused => Taken::Refused,
-        Step::Already => Taken::Already,
     }
+    note(order, event, effects, waits, now_us);
+    let order = order.clone();
+    all.moves.push(Move::of(&order, from, event.as_str()));
+    perform(all, &order, (event, effects), outcome, now_us);
+    Taken::Moved
 }
 
 fn contradiction(all: &mut Applied, outcome: &Outcome, detail: &str) -> Taken {
@@ -90,16 +100,17 @@ fn contradiction(all: &mut Applied, outcome: &Outcome, detail: &str) -> Taken {
             account_id: order.account_id.clone(),
             order_id: order.order_id.clone(),
             kind: CaseKind::Contradiction,
-            detail: format!("{detail} (code {})", outcome.code.as_deref().map_or("-".to_owned(), storable)),
+            detail: cases::detail(&format!(
+                "{detail} (code {})",
+                outcome.code.as_deref().map_or("-".to_owned(), storable)
+            )),
         });
     }
     Taken::Contradiction
 }
 
-fn move_order(order: &mut Order, to: State, outcome: &Outcome, waits: Waits, now_us: i64) {
+fn move_order(order: &mut Order, to: State, outcome: &Outcome, waits: &Waits, now_us: i64) {
     order.state = to;
-    order.version += 1;
-    order.updated_us = now_us;
     if outcome.code.is_some() {
         order.result_code = outcome.code.as_deref().map(storable);
     }
@@ -120,20 +131,9 @@ fn storable(code: &str) -> String {
     code.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' }).take(32).collect()
 }
 
-fn perform(all: &mut Applied, order: &Order, effects: &[Effect], now_us: i64) {
+fn perform(all: &mut Applied, order: &Order, (event, effects): (Event, &[Effect]), outcome: &Outcome, now_us: i64) {
     let id = order.order_id.clone();
     let was_sent = order.attempts > 0;
-    if was_sent {
-        let (state, live) = match order.state {
-            State::Success => ("success", false),
-            State::Failed => ("failed", false),
-            State::Returned => ("returned", false),
-            State::Processing => ("accepted", true),
-            State::InDoubt | State::Manual => ("unknown", true),
-            State::Booking | State::Init | State::Dispatching => ("sent", true),
-        };
-        all.attempts.insert(id.clone(), (state, live));
-    }
     for effect in effects {
         let kind = match effect {
             Effect::Finalize => PostingKind::Finalize,
@@ -147,17 +147,20 @@ fn perform(all: &mut Applied, order: &Order, effects: &[Effect], now_us: i64) {
                 continue;
             }
             Effect::OpenCase => {
-                all.cases.push(Case {
-                    account_id: order.account_id.clone(),
-                    order_id: id.clone(),
-                    kind: CaseKind::Exhausted,
-                    detail: format!("asked {} times without a clear answer", order.queries),
-                });
+                all.cases.push(case_of(order, event, outcome));
+                continue;
+            }
+            Effect::CloseCase => {
+                close_cases(all, order, outcome);
                 continue;
             }
             Effect::Publish => {
                 let kind = format!("{}.{}", order.kind.word(), order.state.as_str());
-                all.events.push(crate::journal::order_event(order, &kind, now_us));
+                all.events.push(order_event(order, &kind, now_us));
+                continue;
+            }
+            Effect::PublishAgain => {
+                all.events.push(told_event(order));
                 continue;
             }
         };
@@ -169,6 +172,18 @@ fn perform(all: &mut Applied, order: &Order, effects: &[Effect], now_us: i64) {
         });
     }
     all.moved.insert(id);
+}
+
+/// The state of a sent order's attempt, and whether it may still pay.
+fn attempt_state(order: &Order) -> (&'static str, bool) {
+    match order.state {
+        State::Success => ("success", false),
+        State::Failed => ("failed", false),
+        State::Returned => ("returned", false),
+        State::Processing => ("accepted", true),
+        State::InDoubt | State::Manual => ("unknown", true),
+        State::Booking | State::Init | State::Dispatching => ("sent", true),
+    }
 }
 
 impl Applied {
@@ -225,7 +240,11 @@ mod tests {
     use crate::orders::OrderRef;
     use rust_decimal::Decimal;
 
-    const WAITS: Waits = Waits { first_query_us: 10, callback_us: 20 };
+    fn waits() -> Waits {
+        let clients = std::sync::Arc::new(["c".to_owned()].into());
+        let hearing = super::super::Hearing { clients, first_us: 1_000, longest_us: 8_000, most_times: 2 };
+        Waits { first_query_us: 10, callback_us: 20, hearing }
+    }
 
     /// An order of 1 CNY on unionpay that was sent `attempts` times.
     fn order(state: State, attempts: i64) -> Order {
@@ -249,6 +268,12 @@ mod tests {
             trade_time: None,
             attempts,
             queries: attempts,
+            sends: attempts,
+            told_version: 1,
+            told_us: 1,
+            told: 0,
+            heard_us: None,
+            cased: false,
             result_code: None,
             version: 3,
             due_us: Some(1),
@@ -264,7 +289,7 @@ mod tests {
         event: Event,
     ) -> (Taken, State, Option<String>) {
         let outcome = Outcome { channel, ..Outcome::new(OrderRef::new("A", "o"), event) };
-        let all = apply(&[&outcome], vec![order(state, attempts)], WAITS, 100);
+        let all = apply(&[&outcome], vec![order(state, attempts)], &waits(), 100);
         let detail = all.cases.first().map(|c| c.detail.clone());
         (all.taken[0], all.orders["o"].state, detail)
     }
@@ -300,7 +325,7 @@ mod tests {
             Outcome { channel: Some("unionpay"), ..Outcome::new(OrderRef::new("A", "o"), Event::Succeeded) };
         outcome.amount = Some(Decimal::TWO);
         outcome.code = Some("x".repeat(500));
-        let all = apply(&[&outcome], vec![order(State::Processing, 1)], WAITS, 100);
+        let all = apply(&[&outcome], vec![order(State::Processing, 1)], &waits(), 100);
         assert_eq!(all.taken, [Taken::Contradiction]);
         assert!(all.cases[0].detail.len() < 190 && all.moved.is_empty());
     }

@@ -8,6 +8,7 @@ use crate::dispatch::ReadyQueue;
 use crate::gather::Gather;
 use crate::journal::Journal;
 use crate::metrics::METRICS;
+use crate::orders::OrderRef;
 use crate::orders::repo::{self, Attempt};
 use crate::saga::Follower;
 use mysql_async::prelude::Queryable;
@@ -60,9 +61,7 @@ impl Lane {
                     // A connection in doubt is dropped: the pool resets it, which
                     // rolls back. A repeat finds out by the orders' states.
                     self.conn = None;
-                    let server = error.downcast_ref::<mysql_async::Error>();
-                    let passing = server.is_some_and(|e| sql::is_retryable(e) || sql::is_disconnect(e));
-                    let passing = passing || error.is::<tokio::time::error::Elapsed>();
+                    let passing = sql::is_passing(&error);
                     if !passing && outcomes.len() > 1 {
                         return self.record_apart(outcomes).await;
                     }
@@ -96,7 +95,7 @@ impl Lane {
         conn.query_drop("START TRANSACTION").await?;
         let orders = repo::lock(conn, outcomes.iter().map(|o| &o.at)).await?;
         let now = now_us();
-        let applied = apply(outcomes, orders, self.waits, now);
+        let applied = apply(outcomes, orders, &self.waits, now);
         if applied.moved.is_empty() && applied.cases.is_empty() {
             conn.query_drop("ROLLBACK").await?;
             return Ok(applied.taken);
@@ -126,12 +125,12 @@ impl Lane {
     }
 
     fn after_commit(&self, applied: &Applied) {
-        for order in applied.moved.iter().filter_map(|id| applied.orders.get(id)) {
-            tracing::info!(order = %order.order_id, account = %order.account_id, state = order.state.as_str(),
-                code = order.result_code.as_deref().unwrap_or("-"), "moved");
-            METRICS.orders.with_label_values(&[order.state.as_str()]).inc();
-            if order.state == State::Init {
-                self.ready.push(order.at());
+        for moved in applied.moves.iter().filter(|m| m.from != m.to) {
+            tracing::info!(order = %moved.order_id, account = %moved.account_id, state = moved.to.as_str(),
+                code = moved.code.as_deref().unwrap_or("-"), "moved");
+            METRICS.orders.with_label_values(&[moved.to.as_str()]).inc();
+            if moved.to == State::Init {
+                self.ready.push(OrderRef::new(&moved.account_id, &moved.order_id));
             }
         }
         for case in applied.cases.iter().filter(|c| c.kind == CaseKind::Contradiction) {
@@ -153,6 +152,7 @@ fn journal<'a>(applied: &'a Applied, balances: &'a [Balance], captures: &'a [Cap
         captures: captures.iter().collect(),
         postings: applied.bookings.iter().map(|b| b.posting.clone()).collect(),
         cases: applied.cases.clone(),
+        closings: applied.closings.clone(),
         events: applied.events.clone(),
         ..Journal::default()
     }

@@ -30,6 +30,16 @@ pub(super) struct Plan {
     pub tell_first: bool,
     /// Gives the money back so many milliseconds after paying.
     pub return_ms: Option<u64>,
+    pub lie: Option<Lie>,
+}
+
+/// What is told against the channel's own book.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lie {
+    /// Twice the amount, in the reply and in callbacks.
+    Amount,
+    /// That the trade failed, so many milliseconds after its result is known.
+    Failed(u64),
 }
 
 impl Plan {
@@ -43,6 +53,7 @@ impl Plan {
             tell_ms: Vec::new(),
             tell_first: false,
             return_ms: None,
+            lie: None,
         }
     }
 
@@ -103,6 +114,9 @@ pub(super) fn plan(kind: Kind, action: &Action, delay_ms: u64) -> Plan {
         Action::InProcessThenNotify { ms } => later(*ms),
         Action::Http500AfterPaying => maybe_paid(true, Say::Http500),
         Action::JunkBody { pays } => maybe_paid(*pays, Say::Junk),
+        Action::WrongAmount => Plan { lie: Some(Lie::Amount), ..usual() },
+        Action::FailThoughPaid { ms } => Plan { tell_ms: vec![*ms], ..Plan::paid(Say::Code(kind.refused().into())) },
+        Action::FailAfterSuccess { ms } => Plan { lie: Some(Lie::Failed(*ms)), ..usual() },
     }
 }
 

@@ -60,6 +60,18 @@ pub enum Action {
     JunkBody {
         pays: bool,
     },
+    /// A lie: pays, and tells of twice the amount in its reply and first callback. A
+    /// query tells the truth.
+    WrongAmount,
+    /// A lie: says that it refused for good, though it has paid, and tells of the
+    /// payment `ms` later.
+    FailThoughPaid {
+        ms: u64,
+    },
+    /// A lie: tells that it paid, and `ms` later that it failed. It has paid.
+    FailAfterSuccess {
+        ms: u64,
+    },
 }
 
 impl Action {

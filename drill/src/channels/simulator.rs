@@ -5,11 +5,12 @@ use super::callbacks::Callbacks;
 use super::config::SimConfig;
 use super::http;
 use super::kind::{Kind, Stage};
-use super::plan::{Plan, Say, plan};
+use super::plan::{Lie, Plan, Say, plan};
 use super::script::{Manners, Rates, Script};
 use super::trades::{Trades, key};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use rust_decimal::Decimal;
 use sluice_contract::settings::Secret;
 use sluice_contract::wire::{ChannelPay, ChannelQuery, ChannelReply};
 use std::future::Future;
@@ -173,6 +174,9 @@ impl Simulator {
                 return Ok(Shown::Reply(reply));
             }
         };
+        if plan.lie == Some(Lie::Amount) {
+            reply.amount = reply.amount.map(doubled);
+        }
         let wait = self.0.config.channel(kind).reply_delay_ms.saturating_add(plan.wait_ms);
         self.follow(kind, key, &plan).await;
         if wait > 0 {
@@ -223,13 +227,14 @@ impl Simulator {
     }
 
     async fn follow(&self, kind: Kind, key: String, plan: &Plan) {
-        if plan.settle.is_none() && plan.tell_ms.is_empty() && plan.return_ms.is_none() {
+        let quiet = plan.tell_ms.is_empty() && plan.return_ms.is_none() && plan.lie.is_none();
+        if plan.settle.is_none() && quiet {
             return;
         }
         let mut plan = plan.clone();
         if plan.tell_first && !plan.tell_ms.is_empty() {
             plan.tell_ms.remove(0);
-            let told = self.clone().tell(kind, key.clone());
+            let told = self.clone().tell(kind, key.clone(), plan.lie.filter(|l| *l == Lie::Amount));
             // Goes on in its own task if the core takes longer.
             let _ = timeout(CALLBACK_FIRST, self.background(told)).await;
         }
@@ -247,12 +252,16 @@ impl Simulator {
         let known = Instant::now();
         for ms in plan.tell_ms {
             sleep_until(known + Duration::from_millis(ms)).await;
-            self.background(self.clone().tell(kind, key.clone()));
+            self.background(self.clone().tell(kind, key.clone(), plan.lie.filter(|l| *l == Lie::Amount)));
+        }
+        if let Some(Lie::Failed(ms)) = plan.lie {
+            sleep_until(known + Duration::from_millis(ms)).await;
+            self.background(self.clone().tell(kind, key.clone(), plan.lie));
         }
         if let Some(ms) = plan.return_ms {
             sleep_until(known + Duration::from_millis(ms)).await;
             if self.settle(kind, &key, Stage::Returned) {
-                self.tell(kind, key).await;
+                self.tell(kind, key, None).await;
             }
         }
     }
@@ -265,10 +274,15 @@ impl Simulator {
         settled.is_ok()
     }
 
-    /// Tells the stage as it is now, until somebody listens.
-    async fn tell(self, kind: Kind, key: String) {
+    /// Tells the stage as it is now, or a lie, until somebody listens.
+    async fn tell(self, kind: Kind, key: String, lie: Option<Lie>) {
         let message = self.lock().trades.get(kind, &key).map(|t| reply_to(&t.pay, kind.result(t.stage)));
-        if let Some(message) = message {
+        if let Some(mut message) = message {
+            match lie {
+                Some(Lie::Amount) => message.amount = message.amount.map(doubled),
+                Some(Lie::Failed(_)) => message.code = kind.result(Stage::Failed).into(),
+                None => {}
+            }
             self.0.callbacks.deliver(kind, &message).await;
         }
     }
@@ -297,6 +311,10 @@ impl Simulator {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn doubled(amount: Decimal) -> Decimal {
+    amount.saturating_add(amount)
 }
 
 fn reply_to(pay: &ChannelPay, code: &str) -> ChannelReply {

@@ -3,6 +3,7 @@
 mod bench;
 mod channel;
 mod demo;
+mod orders;
 mod rules;
 mod up;
 
@@ -26,6 +27,8 @@ enum Command {
     Up(up::Options),
     /// Measure, each figure beside its floor.
     Bench(bench::Options),
+    /// Find orders, and tell what happened to them.
+    Orders(orders::Options),
     /// Check rule files or run their cases.
     Rules(rules::Options),
 }
@@ -46,6 +49,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Demo(options) => demo::run(options).await,
         Command::Up(options) => up::run(options).await,
         Command::Bench(options) => bench::run(options).await,
+        Command::Orders(options) => orders::run(options).await,
         Command::Rules(options) => rules::run(&options),
     }
 }

@@ -324,7 +324,10 @@ impl Stage {
         loop {
             let mut conn = self.pool.get_conn().await?;
             let orders = &self.schemas.orders;
-            let sql = format!("SELECT COUNT(*) FROM {orders}.orders WHERE due_us > 0");
+            // Ended orders may be due too: their upstreams have to hear of them.
+            let sql = format!(
+                "SELECT COUNT(*) FROM {orders}.orders WHERE state NOT IN ('success','failed','returned') AND due_us > 0"
+            );
             let left: u64 = conn.query_first(sql).await?.unwrap_or(0);
             let sql = format!("SELECT COUNT(*) FROM {orders}.saga");
             let left = left + conn.query_first::<u64, _>(sql).await?.unwrap_or(0);

@@ -51,6 +51,12 @@ pub const TABLES: [Known; 10] = [
             ("payment_no", Text),
             ("bank", Text),
             ("route", Text),
+            ("sends", Int),
+            ("told", Int),
+            ("told_version", Int),
+            ("told_us", Int),
+            ("heard_us", Int),
+            ("cased", Int),
         ],
     },
     Known {
@@ -107,6 +113,9 @@ pub const TABLES: [Known; 10] = [
             ("detail", Text),
             ("state", Text),
             ("opened_us", Int),
+            ("closed_us", Int),
+            ("closed_by", Text),
+            ("note", Text),
         ],
     },
     Known {
