@@ -19,6 +19,7 @@ pub mod orders;
 pub mod outcome;
 pub mod recovery;
 pub mod relay;
+pub mod routing;
 
 pub mod metrics;
 pub mod service;

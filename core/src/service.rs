@@ -9,6 +9,7 @@ use crate::guard::fence::Fence;
 use crate::outcome::{Outcomes, Waits};
 use crate::recovery::Recovery;
 use crate::relay::{Relay, producer};
+use crate::routing::Routing;
 use crate::schema;
 use anyhow::Context;
 use sluice_contract::{sql, telemetry};
@@ -78,6 +79,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
             schemas,
             key: key.clone(),
             fence: fence.clone(),
+            routing: Routing::new(config.channels.iter().map(|c| c.id.as_str())),
             channels,
             outcomes,
             ready,

@@ -5,6 +5,7 @@ use crate::balance;
 use crate::guard::breakers;
 use crate::orders::{Order, repo, state::Event};
 use crate::outcome::{Outcome, Taken};
+use crate::routing::Route;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -47,6 +48,7 @@ fn shown(order: &Order, waiting: Option<String>) -> Value {
         "transactionId": order.transaction_id,
         "bizNo": order.biz_no,
         "channel": order.channel,
+        "route": Route::read(order.route.as_deref()),
         "serialNo": order.serial_no,
         "tradeTime": order.trade_time,
         "resultCode": order.result_code,
@@ -67,11 +69,14 @@ async fn waits_for(api: &Api, order: &Order) -> anyhow::Result<Option<String>> {
             }
             let mut conn = api.pool.get_conn().await?;
             let tripped = breakers::read(&mut conn, &api.schemas).await?;
-            let channel = order.channel.as_deref().or(api.channels.first().map(|c| c.id())).unwrap_or_default();
-            match tripped.stops(order, channel) {
-                Some((breaker, why)) => format!("breaker {breaker} is open: {why}"),
-                None if api.fence.holds(&order.account_id) => "the account's booking is not confirmed yet".to_owned(),
-                None => "its turn: fence token, then a free slot of the channel".to_owned(),
+            let stops = tripped.stops(order, order.channel.as_deref().unwrap_or_default());
+            match (stops, Route::read(order.route.as_deref()).filter(|r| r.chosen.is_none())) {
+                (Some((breaker, why)), _) => format!("breaker {breaker} is open: {why}"),
+                (None, _) if api.fence.holds(&order.account_id) => {
+                    "the account's booking is not confirmed yet".to_owned()
+                }
+                (None, Some(route)) => format!("a route: {route}"),
+                (None, None) => "its turn: fence token, then a free slot of the channel".to_owned(),
             }
         }
         OrderState::Dispatching => "the channel's answer".to_owned(),

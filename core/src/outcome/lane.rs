@@ -9,6 +9,11 @@ use crate::gather::Gather;
 use crate::journal::Journal;
 use crate::metrics::METRICS;
 use crate::orders::repo::{self, Attempt};
+use crate::routing::{
+    self,
+    totals::{Taking, Total, Totals},
+};
+use anyhow::Context;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Pool};
 use sluice_contract::clock::now_us;
@@ -16,6 +21,7 @@ use sluice_contract::order::State;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -106,7 +112,8 @@ impl Lane {
         }
         let captures = balance::repo::lock_captures(conn, &self.schemas, &applied.payments()).await?;
         let (balances, captures) = settle(&applied, locked, captures)?;
-        let text = journal(&applied, &balances, &captures).commit_sql(&self.schemas, &self.key, now)?;
+        let totals = free(conn, &applied).await?;
+        let text = journal(&applied, &balances, &captures, totals).commit_sql(&self.schemas, &self.key, now)?;
         conn.query_drop(text).await?;
         self.after_commit(&applied);
         Ok(applied.taken)
@@ -128,7 +135,29 @@ impl Lane {
     }
 }
 
-fn journal<'a>(applied: &'a Applied, balances: &'a [Balance], captures: &'a [Capture]) -> Journal<'a> {
+/// Gives back what failed and returned orders took of cumulative totals. The locks
+/// come after those of balances and captures.
+async fn free(conn: &mut Conn, applied: &Applied) -> anyhow::Result<Vec<Total>> {
+    let freed = applied.freed.iter().filter_map(|id| applied.orders.get(id));
+    let taken: Vec<Taking> = freed.filter_map(Taking::of).collect();
+    if taken.is_empty() {
+        return Ok(Vec::new());
+    }
+    let wanted: BTreeSet<_> = taken.iter().flat_map(|t| t.keys.iter().cloned()).collect();
+    let stored = routing::repo::lock_totals(conn, &wanted).await?;
+    let mut totals = Totals::new(wanted, stored);
+    for taking in &taken {
+        totals.give_back(&taking.keys, taking.amount).with_context(|| format!("order {}", taking.order_id))?;
+    }
+    Ok(totals.touched())
+}
+
+fn journal<'a>(
+    applied: &'a Applied,
+    balances: &'a [Balance],
+    captures: &'a [Capture],
+    totals: Vec<Total>,
+) -> Journal<'a> {
     let attempt = |(id, (state, live)): (&String, &(&'static str, bool))| {
         applied.orders.get(id).map(|order| Attempt { order, state, live: *live })
     };
@@ -139,6 +168,7 @@ fn journal<'a>(applied: &'a Applied, balances: &'a [Balance], captures: &'a [Cap
         moves: applied.moves.clone(),
         captures: captures.iter().collect(),
         postings: applied.bookings.iter().map(|b| b.posting.clone()).collect(),
+        totals,
         cases: applied.cases.clone(),
         events: applied.events.clone(),
         ..Journal::default()
