@@ -4,6 +4,7 @@
 //! `totals` holds the cumulative limits to the cent.
 
 pub mod active;
+pub mod change;
 pub mod choose;
 pub mod conditions;
 pub mod draft;

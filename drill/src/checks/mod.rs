@@ -20,27 +20,32 @@ pub struct Paid {
     pub returned: bool,
 }
 
-/// The four invariants. `problems` names what broke them, a few of each kind.
+/// The invariants. `problems` names what broke them, a few of each kind.
 #[derive(Debug, Clone, Serialize, Default)]
 pub struct Invariants {
     pub paid_at_most_once: bool,
     pub ledger_balanced: bool,
     pub balances_match_ledger: bool,
     pub channel_book_matches: bool,
+    pub totals_match_orders: bool,
     #[serde(skip)]
     pub problems: Vec<String>,
 }
 
 impl Invariants {
     pub fn all_hold(&self) -> bool {
-        self.paid_at_most_once && self.ledger_balanced && self.balances_match_ledger && self.channel_book_matches
+        self.paid_at_most_once
+            && self.ledger_balanced
+            && self.balances_match_ledger
+            && self.channel_book_matches
+            && self.totals_match_orders
     }
 }
 
 /// Problems of one kind that are worth listing; more only say the same.
 const SHOWN: usize = 5;
 
-/// Checks all four. Takes the channels' books as they are now: unfinished orders
+/// Checks all of them. Takes the channels' books as they are now: unfinished orders
 /// may be in them or not.
 pub async fn invariants(pool: &Pool, schemas: &Schemas, book: &[Paid]) -> anyhow::Result<Invariants> {
     let mut conn = pool.get_conn().await.context("invariants")?;
@@ -52,6 +57,8 @@ pub async fn invariants(pool: &Pool, schemas: &Schemas, book: &[Paid]) -> anyhow
     let orders = sql::orders(&mut conn, schemas).await?;
     all.paid_at_most_once = note(&mut all.problems, "paid more than once", doubled(book));
     all.channel_book_matches = note(&mut all.problems, "order and channel's book differ", differences(&orders, book));
+    let totals = sql::totals_off(&mut conn, schemas).await?;
+    all.totals_match_orders = note(&mut all.problems, "total is not the sum of its orders", totals);
     Ok(all)
 }
 

@@ -3,6 +3,7 @@
 mod bench;
 mod channel;
 mod demo;
+mod routing;
 mod rules;
 mod up;
 
@@ -28,6 +29,8 @@ enum Command {
     Bench(bench::Options),
     /// Check rule files or run their cases.
     Rules(rules::Options),
+    /// Check, show, change and take back the routing; explain an order's channel.
+    Routing(routing::Options),
 }
 
 impl Cli {
@@ -47,5 +50,6 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Up(options) => up::run(options).await,
         Command::Bench(options) => bench::run(options).await,
         Command::Rules(options) => rules::run(&options),
+        Command::Routing(options) => routing::run(options).await,
     }
 }

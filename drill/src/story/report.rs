@@ -106,11 +106,12 @@ impl Report {
         let mark = |held: bool| if held { "✔" } else { "✘" };
         let _ = writeln!(
             text,
-            "{} paid at most once   {} ledger balanced   {} balances match ledger   {} channels' books match",
+            "{} paid at most once   {} ledger balanced   {} balances match ledger   {} channels' books match   {} totals match orders",
             mark(self.invariants.paid_at_most_once),
             mark(self.invariants.ledger_balanced),
             mark(self.invariants.balances_match_ledger),
-            mark(self.invariants.channel_book_matches)
+            mark(self.invariants.channel_book_matches),
+            mark(self.invariants.totals_match_orders)
         );
         for problem in &self.invariants.problems {
             let _ = writeln!(text, "  ✘ {problem}");
