@@ -21,6 +21,7 @@ pub mod orders;
 pub mod outcome;
 pub mod recovery;
 pub mod relay;
+pub mod routing;
 pub mod saga;
 
 pub mod metrics;

@@ -36,6 +36,12 @@ pub struct Metrics {
     pub stage_late: IntGaugeVec,
     pub stage_results: IntCounterVec,
     pub cases_open: IntGaugeVec,
+    pub routing_version: IntGauge,
+    pub routing_invalid: IntGauge,
+    pub route_rejections: IntCounterVec,
+    pub unrouted: IntGauge,
+    pub unrouted_oldest: IntGauge,
+    pub unroutable: IntCounter,
 }
 
 pub static METRICS: LazyLock<Metrics> = LazyLock::new(|| match register() {
@@ -149,5 +155,27 @@ fn register() -> prometheus::Result<Metrics> {
             &["stage", "result"]
         )?,
         cases_open: register_int_gauge_vec!("sluice_core_cases_open", "Cases that wait for a person", &["kind"])?,
+        routing_version: register_int_gauge!(
+            "sluice_core_routing_version",
+            "Routing configuration that this core decides by; 0 without any"
+        )?,
+        routing_invalid: register_int_gauge!(
+            "sluice_core_routing_invalid",
+            "1 while the routing configuration in force can't be used"
+        )?,
+        route_rejections: register_int_counter_vec!(
+            "sluice_core_route_rejections_total",
+            "Channels that did not take an order, when it was written down",
+            &["by"]
+        )?,
+        unrouted: register_int_gauge!("sluice_core_unrouted_orders", "Orders that no channel takes now")?,
+        unrouted_oldest: register_int_gauge!(
+            "sluice_core_unrouted_oldest_seconds",
+            "Age of the oldest order that no channel takes now"
+        )?,
+        unroutable: register_int_counter!(
+            "sluice_core_unroutable_total",
+            "Orders handed over to fail since no channel will ever take them"
+        )?,
     })
 }

@@ -11,6 +11,7 @@ use crate::intake::Intake;
 use crate::outcome::{Outcomes, Waits};
 use crate::recovery::Recovery;
 use crate::relay::{Relay, producer};
+use crate::routing::Routing;
 use crate::saga::{self, Follower, Saga};
 use crate::schema::{self, Servers};
 use anyhow::Context;
@@ -90,6 +91,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
             schemas,
             key: key.clone(),
             fence: fence.clone(),
+            routing: Routing::new(config.channels.iter().map(|c| c.id.as_str())),
             channels,
             outcomes,
             ready,

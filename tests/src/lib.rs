@@ -96,7 +96,7 @@ impl Set {
         self.dir.path()
     }
 
-    /// Waits until every order has ended, then checks the four invariants, that
+    /// Waits until every order has ended, then checks the invariants, that
     /// nothing was found wrong, and that the sidecar has evaluated everything.
     pub async fn all_is_well(&self) -> anyhow::Result<()> {
         let left = self.stage.drain(0, Duration::from_secs(60)).await?;

@@ -3,11 +3,11 @@
 
 use super::request::order_id_name;
 use super::{Api, ApiError, Shared, success};
-use crate::channels::INTERNAL;
 use crate::dispatch::waits::waits_for;
 use crate::guard::breakers::{self, Tripped};
 use crate::orders::{Order, repo, state::Event};
 use crate::outcome::{Outcome, Taken};
+use crate::routing::Route;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -53,6 +53,7 @@ pub(super) fn shown(order: &Order, waiting: Option<String>) -> Value {
         "transactionId": order.transaction_id,
         "bizNo": order.biz_no,
         "channel": order.channel,
+        "route": Route::read(order.route.as_deref()),
         "serialNo": order.serial_no,
         "tradeTime": order.trade_time,
         "resultCode": order.result_code,
@@ -71,9 +72,7 @@ async fn waiting(api: &Api, order: &Order) -> anyhow::Result<Option<String>> {
         true => breakers::read(&mut api.pool.get_conn().await?, &api.schemas).await?,
         false => Tripped::default(),
     };
-    let usual = || api.channels.first().map_or("-", |c| c.id());
-    let first = if order.kind == Kind::Settlement { INTERNAL } else { usual() };
-    Ok(waits_for(order, stalled.as_deref(), &tripped, api.fence.holds(&order.account_id), first))
+    Ok(waits_for(order, stalled.as_deref(), &tripped, api.fence.holds(&order.account_id)))
 }
 
 /// `POST /withdraw/{id}/cancel` and the like: works while nothing was sent.

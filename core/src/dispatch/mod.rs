@@ -6,6 +6,7 @@
 
 mod claim;
 mod ready;
+mod route;
 mod send;
 mod suspects;
 pub mod waits;
@@ -20,6 +21,7 @@ use crate::guard::fence::Fence;
 use crate::metrics::METRICS;
 use crate::orders::{OrderRef, repo};
 use crate::outcome::Outcomes;
+use crate::routing::{self, Routing};
 use mysql_async::{Conn, Pool};
 use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
@@ -33,6 +35,8 @@ const ROUNDS: usize = 8;
 /// Orders read per poll of the table.
 const POLL_PAGE: usize = 500;
 const AFTER_ERROR: Duration = Duration::from_millis(200);
+/// How often orders without a route are counted.
+const COUNT_UNROUTED: Duration = Duration::from_secs(2);
 
 /// Everything that dispatch needs; channels in order of preference.
 pub struct Dispatcher {
@@ -41,6 +45,7 @@ pub struct Dispatcher {
     pub schemas: Schemas,
     pub key: Secret,
     pub fence: Fence,
+    pub routing: Routing,
     pub channels: Arc<[Client]>,
     pub outcomes: Outcomes,
     pub ready: ReadyQueue,
@@ -102,8 +107,15 @@ impl Dispatcher {
     /// so that many blocked orders don't hide the ones behind.
     async fn poll(self: Arc<Self>) {
         let mut cursor = (0, String::new());
+        let mut counted: Option<Instant> = None;
         loop {
             tokio::time::sleep(Duration::from_millis(self.config.poll_ms)).await;
+            if counted.is_none_or(|at| at.elapsed() > COUNT_UNROUTED) {
+                counted = Some(Instant::now());
+                if let Err(error) = self.count_unrouted().await {
+                    tracing::warn!("can't count orders without a route: {error:#}");
+                }
+            }
             if self.fence.stalled().is_some() || self.ready.len() > self.config.queue / 2 {
                 continue;
             }
@@ -118,6 +130,13 @@ impl Dispatcher {
                 Err(error) => tracing::warn!("can't poll for orders: {error:#}"),
             }
         }
+    }
+
+    async fn count_unrouted(&self) -> anyhow::Result<()> {
+        let (count, oldest) = routing::repo::unrouted(&mut self.pool.get_conn().await?).await?;
+        METRICS.unrouted.set(count);
+        METRICS.unrouted_oldest.set(oldest.map_or(0, |at| (now_us() - at) / 1_000_000));
+        Ok(())
     }
 
     async fn page(&self, cursor: &(i64, String)) -> anyhow::Result<Vec<(i64, OrderRef)>> {

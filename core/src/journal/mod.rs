@@ -8,6 +8,7 @@ use crate::history::{self, Move};
 use crate::ledger::{self, Posting};
 use crate::orders::Order;
 use crate::orders::repo::{self as orders, Attempt, KeyRow};
+use crate::routing::{self, totals::Total};
 use crate::saga::{Intent, Step, repo as saga};
 use anyhow::Context;
 use rust_decimal::Decimal;
@@ -30,6 +31,8 @@ pub struct Journal<'a> {
     pub balances: Vec<&'a Balance>,
     pub captures: Vec<&'a Capture>,
     pub postings: Vec<Posting>,
+    /// Cumulative totals that the moves take from or give back to.
+    pub totals: Vec<Total>,
     pub cases: Vec<Case>,
     pub closings: Vec<Closing>,
     pub events: Vec<OrderEvent>,
@@ -169,6 +172,9 @@ impl Journal<'_> {
             ledger::repo::push_inserts(&mut sql, schemas, &self.postings, now_us);
         }
         self.push_saga(&mut sql, key, now_us)?;
+        if !self.totals.is_empty() {
+            routing::repo::push_totals(&mut sql, &self.totals, now_us);
+        }
         let tx_id = new_tx_id();
         let events = serde_json::to_string(&self.events)?;
         let signature = self.effects()?.sign(key, &tx_id, &events);

@@ -10,7 +10,12 @@ use crate::journal::Journal;
 use crate::metrics::METRICS;
 use crate::orders::OrderRef;
 use crate::orders::repo::{self, Attempt};
+use crate::routing::{
+    self,
+    totals::{Taking, Total, Totals},
+};
 use crate::saga::Follower;
+use anyhow::Context;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Pool};
 use sluice_contract::clock::now_us;
@@ -18,6 +23,7 @@ use sluice_contract::order::State;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -102,7 +108,9 @@ impl Lane {
         }
         if let Some(follower) = &self.follower {
             let intents = applied.intents(now);
-            let journal = Journal { intents: intents.clone(), postings: Vec::new(), ..journal(&applied, &[], &[]) };
+            let totals = free(conn, &applied).await?;
+            let all = journal(&applied, &[], &[], totals);
+            let journal = Journal { intents: intents.clone(), postings: Vec::new(), ..all };
             conn.query_drop(journal.commit_sql(&self.schemas, &self.key, now)?).await?;
             self.after_commit(&applied);
             follower.follow(intents);
@@ -116,9 +124,10 @@ impl Lane {
         }
         let captures = balance::repo::lock_captures(conn, &self.schemas, &applied.payments()).await?;
         let (balances, captures) = settle(&applied, locked, captures)?;
+        let totals = free(conn, &applied).await?;
         // Read again behind the locks: entries of one account are in the order of their
         // commits, so that who reads them by time misses none.
-        let text = journal(&applied, &balances, &captures).commit_sql(&self.schemas, &self.key, now_us())?;
+        let text = journal(&applied, &balances, &captures, totals).commit_sql(&self.schemas, &self.key, now_us())?;
         conn.query_drop(text).await?;
         self.after_commit(&applied);
         Ok(applied.taken)
@@ -140,7 +149,29 @@ impl Lane {
     }
 }
 
-fn journal<'a>(applied: &'a Applied, balances: &'a [Balance], captures: &'a [Capture]) -> Journal<'a> {
+/// Gives back what failed and returned orders took of cumulative totals. The locks
+/// come after those of balances and captures.
+async fn free(conn: &mut Conn, applied: &Applied) -> anyhow::Result<Vec<Total>> {
+    let freed = applied.freed.iter().filter_map(|id| applied.orders.get(id));
+    let taken: Vec<Taking> = freed.filter_map(Taking::of).collect();
+    if taken.is_empty() {
+        return Ok(Vec::new());
+    }
+    let wanted: BTreeSet<_> = taken.iter().flat_map(|t| t.keys.iter().cloned()).collect();
+    let stored = routing::repo::lock_totals(conn, &wanted).await?;
+    let mut totals = Totals::new(wanted, stored);
+    for taking in &taken {
+        totals.give_back(&taking.keys, taking.amount).with_context(|| format!("order {}", taking.order_id))?;
+    }
+    Ok(totals.touched())
+}
+
+fn journal<'a>(
+    applied: &'a Applied,
+    balances: &'a [Balance],
+    captures: &'a [Capture],
+    totals: Vec<Total>,
+) -> Journal<'a> {
     let attempt = |(id, (state, live)): (&String, &(&'static str, bool))| {
         applied.orders.get(id).map(|order| Attempt { order, state, live: *live })
     };
@@ -151,6 +182,7 @@ fn journal<'a>(applied: &'a Applied, balances: &'a [Balance], captures: &'a [Cap
         moves: applied.moves.clone(),
         captures: captures.iter().collect(),
         postings: applied.bookings.iter().map(|b| b.posting.clone()).collect(),
+        totals,
         cases: applied.cases.clone(),
         closings: applied.closings.clone(),
         events: applied.events.clone(),

@@ -65,8 +65,7 @@ impl Recovery {
             match orders::repo::find(&mut conn, &at.order_id).await {
                 Ok(Some(order)) => {
                     let held = self.fence.holds(&order.account_id);
-                    let first = self.channels.first().map_or("-", |c| c.id());
-                    let detail = waits_for(&order, stalled.as_deref(), &tripped, held, first);
+                    let detail = waits_for(&order, stalled.as_deref(), &tripped, held);
                     found.push(Outcome { detail, ..Outcome::new(at, Event::NotSent) });
                 }
                 Ok(None) => {}

@@ -31,6 +31,7 @@ pub struct Invariants {
     /// No payment is refunded and settled beyond what was captured, and each part is
     /// the sum of its orders.
     pub payments_not_exceeded: bool,
+    pub totals_match_orders: bool,
     #[serde(skip)]
     pub problems: Vec<String>,
 }
@@ -42,6 +43,7 @@ impl Invariants {
             && self.balances_match_ledger
             && self.channel_book_matches
             && self.payments_not_exceeded
+            && self.totals_match_orders
     }
 }
 
@@ -73,6 +75,8 @@ pub async fn invariants(servers: Servers<'_>, schemas: &Schemas, book: &[Paid]) 
     let orders = sql::orders(&mut conn, schemas).await?;
     all.paid_at_most_once = note(&mut all.problems, "paid more than once", doubled(book));
     all.channel_book_matches = note(&mut all.problems, "order and channel's book differ", differences(&orders, book));
+    let totals = sql::totals_off(&mut conn, schemas).await?;
+    all.totals_match_orders = note(&mut all.problems, "total is not the sum of its orders", totals);
     Ok(all)
 }
 

@@ -75,6 +75,28 @@ pub async fn entry_sums(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Bo
     Ok(rows.into_iter().map(make).collect())
 }
 
+/// Cumulative totals that differ from a plain sum over the orders that were sent and
+/// have neither failed nor come back; sums without a row, too.
+pub async fn totals_off(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Vec<String>> {
+    let owners = [("account", "account_id"), ("business", "client"), ("channel", "channel"), ("user", "user_id")];
+    let sums = owners.map(|(scope, owner)| {
+        format!(
+            "SELECT '{scope}' scope,{owner} scope_key,currency,LEFT(trade_time,p.digits) period,amount counted,0 said \
+             FROM {orders}.orders JOIN (SELECT 8 digits UNION SELECT 6) p WHERE {owner} IS NOT NULL \
+             AND kind<>'settlement' AND attempts>0 AND state NOT IN ('failed','returned')",
+            orders = schemas.orders
+        )
+    });
+    let sql = format!(
+        "SELECT CONCAT_WS(' ',scope,scope_key,currency,period,'says',SUM(said),'orders say',SUM(counted)) FROM ({} \
+         UNION ALL SELECT scope,scope_key,currency,period,0,amount FROM {}.limit_total) every \
+         GROUP BY scope,scope_key,currency,period HAVING SUM(said)<>SUM(counted)",
+        sums.join(" UNION ALL "),
+        schemas.orders
+    );
+    Ok(conn.query(sql).await?)
+}
+
 pub async fn orders(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Vec<OrderRow>> {
     let sql = format!(
         "SELECT order_id,serial_no,state,amount,currency,to_account,attempts FROM {}.orders WHERE kind<>'settlement'",

@@ -4,6 +4,7 @@ mod bench;
 mod channel;
 mod demo;
 mod orders;
+mod routing;
 mod rules;
 mod up;
 
@@ -31,6 +32,8 @@ enum Command {
     Orders(orders::Options),
     /// Check rule files or run their cases.
     Rules(rules::Options),
+    /// Check, show, change and take back the routing; explain an order's channel.
+    Routing(routing::Options),
 }
 
 impl Cli {
@@ -51,5 +54,6 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Bench(options) => bench::run(options).await,
         Command::Orders(options) => orders::run(options).await,
         Command::Rules(options) => rules::run(&options),
+        Command::Routing(options) => routing::run(options).await,
     }
 }

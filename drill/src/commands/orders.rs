@@ -86,12 +86,11 @@ async fn stuck(desk: &Desk, config: &Config, older_us: i64) -> anyhow::Result<St
         return Ok("no order is stuck\n".into());
     }
     let (stalled, tripped) = (stalled(config).await, desk.tripped().await?);
-    let first = config.channels.first().map_or("-", |c| c.id.as_str());
     orders.sort_by_key(|o| (Stage::of(o.state), o.created_us));
     let mut text =
         format!("{:<9} {:>8}  {:<32} {:<12} {:<10} waits for\n", "stage", "age", "order", "state", "channel");
     for order in &orders {
-        let waits = waits_for(order, stalled.as_deref(), &tripped, false, first);
+        let waits = waits_for(order, stalled.as_deref(), &tripped, false);
         let waits = waits.unwrap_or_else(|| format!("{} to confirm, told {} times again", order.client, order.told));
         text += &format!(
             "{:<9} {:>8}  {:<32} {:<12} {:<10} {waits}\n",
