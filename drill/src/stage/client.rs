@@ -102,16 +102,25 @@ impl Client {
 
     /// A person closes a breaker at the sidecar.
     pub async fn reset(&self, breaker: &str, by: &str, reason: &str) -> anyhow::Result<()> {
+        self.move_breaker(breaker, "reset", by, reason).await
+    }
+
+    /// A person opens one.
+    pub async fn trip(&self, breaker: &str, by: &str, reason: &str) -> anyhow::Result<()> {
+        self.move_breaker(breaker, "trip", by, reason).await
+    }
+
+    async fn move_breaker(&self, breaker: &str, verb: &str, by: &str, reason: &str) -> anyhow::Result<()> {
         let token = String::from_utf8_lossy(self.token.expose()).into_owned();
         let request = self
             .http
-            .post(format!("{}/breakers/{breaker}/reset", self.sidecar))
+            .post(format!("{}/breakers/{breaker}/{verb}", self.sidecar))
             .bearer_auth(token)
             .header("content-type", "application/json")
             .body(json!({ "by": by, "reason": reason }).to_string());
         let (status, answer) = Self::answer(request.send().await?).await?;
         if status != 200 {
-            bail!("reset of {breaker} was answered {status}: {answer}");
+            bail!("{verb} of {breaker} was answered {status}: {answer}");
         }
         Ok(())
     }
