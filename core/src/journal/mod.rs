@@ -191,7 +191,8 @@ impl Journal<'_> {
             saga::push_intents(sql, &self.intents, key)?;
         }
         if !self.closed.is_empty() {
-            saga::push_deletes(sql, &self.closed);
+            sql.push_str(&saga::delete_sql(&self.closed));
+            sql.push(';');
         }
         if !self.freed_keys.is_empty() {
             orders::push_key_deletes(sql, &self.freed_keys);

@@ -41,7 +41,7 @@ impl Saga {
         if closed.iter().all(|(intent, _)| !intent.is_asking()) {
             // Their orders have moved already.
             let all: Vec<&Intent> = closed.iter().map(|(intent, _)| *intent).collect();
-            return repo::delete(&mut conn, &all).await;
+            return Ok(conn.query_drop(repo::delete_sql(&all)).await?);
         }
         let moved = self.close_asking(&mut conn, closed).await?;
         for order in &moved {

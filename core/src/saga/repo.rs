@@ -56,32 +56,25 @@ pub fn push_intents(sql: &mut String, intents: &[Intent], key: &Secret) -> anyho
     Ok(())
 }
 
-/// Exactly these rows: not a later booking's that goes by the same number.
-fn named(intents: &[&Intent]) -> String {
-    format!(
-        "(account_id,saga_id) IN {} AND order_id IN {}",
-        pair_list(intents.iter().map(|i| i.id())),
-        in_list(intents.iter().map(|i| i.order_id.as_str()))
-    )
+/// Exactly these rows, not a later booking's that goes by the same number: pairs of
+/// account and id, and order ids.
+fn named(intents: &[&Intent]) -> (String, String) {
+    (pair_list(intents.iter().map(|i| i.id())), in_list(intents.iter().map(|i| i.order_id.as_str())))
 }
 
-/// Appends the deletion of intents that are booked everywhere or refused.
-pub fn push_deletes(sql: &mut String, intents: &[&Intent]) {
-    sql.push_str("DELETE FROM saga WHERE ");
-    sql.push_str(&named(intents));
-    sql.push(';');
-}
-
-/// Deletes intents that change nothing else any more.
-pub async fn delete(conn: &mut impl Queryable, intents: &[&Intent]) -> anyhow::Result<()> {
-    conn.query_drop(format!("DELETE FROM saga WHERE {}", named(intents))).await?;
-    Ok(())
+/// Deletes intents that are booked everywhere or refused.
+pub fn delete_sql(intents: &[&Intent]) -> String {
+    let (pairs, orders) = named(intents);
+    format!("DELETE FROM saga WHERE (account_id,saga_id) IN {pairs} AND order_id IN {orders}")
 }
 
 /// Which of these are still open, locked until the transaction ends: account, id.
 pub async fn lock(conn: &mut impl Queryable, intents: &[&Intent]) -> anyhow::Result<BTreeSet<(String, String)>> {
-    let sql =
-        format!("SELECT account_id,saga_id FROM saga WHERE {} ORDER BY account_id,saga_id FOR UPDATE", named(intents));
+    let (pairs, orders) = named(intents);
+    let sql = format!(
+        "SELECT account_id,saga_id FROM saga WHERE (account_id,saga_id) IN {pairs} AND order_id IN {orders} \
+         ORDER BY account_id,saga_id FOR UPDATE"
+    );
     let rows: Vec<(String, String)> = conn.query(sql).await?;
     Ok(rows.into_iter().collect())
 }
