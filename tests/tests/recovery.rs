@@ -105,8 +105,14 @@ async fn stage_1_waits_for_the_fence_and_stage_3_for_a_callback_until_they_are_c
     wait_for_case(&set, &first, "not_sent closed channel").await?;
     wait_for_case(&set, &third, "exhausted closed channel").await?;
     let told = sluice_orders(&set, &["history", &third]).await?;
-    for line in ["1 accepted from local", "query (processing) at unionpay", "exhausted (processing → manual)",
-        "succeeded (manual → success)", "exhausted closed by channel", "finalize: 3 CNY from reserved"] {
+    for line in [
+        "1 accepted from local",
+        "query (processing) at unionpay",
+        "exhausted (processing → manual)",
+        "succeeded (manual → success)",
+        "exhausted closed by channel",
+        "finalize: 3 CNY from reserved",
+    ] {
         ensure!(told.contains(line), "no {line:?} in {told}");
     }
     ensure!(sluice_orders(&set, &["stuck"]).await? == "no order is stuck\n", "something is stuck");
@@ -120,13 +126,17 @@ async fn stage_4_tells_again_until_it_is_heard_or_a_case() -> anyhow::Result<()>
     Traffic::new("heard", 20).fund(&set.stage, 1_000).await?;
     let slow = Action::InProcessThenNotify { ms: 2_000 };
     set.stage.sims.add_script(Kind::UnionPay, Script::new("open3", slow))?;
-    let (deaf, open) = (submit(&set, "deaf", 1, Kind::NetsUnion).await?, submit(&set, "open", 3, Kind::UnionPay).await?);
+    let (deaf, open) =
+        (submit(&set, "deaf", 1, Kind::NetsUnion).await?, submit(&set, "open", 3, Kind::UnionPay).await?);
     let (status, answer) = post(&set, &format!("/withdraw/{open}/ack")).await?;
     ensure!(status == 409 && answer["code"] == 40902, "acknowledged before its end: {status} {answer}");
 
     // Told twice again, then a person's; the same event each time.
     wait_for_case(&set, &deaf, "unheard open -").await?;
-    ensure!(sluice_orders(&set, &["show", &deaf]).await?.contains("case         unheard: local was told 2 times"), "no case");
+    ensure!(
+        sluice_orders(&set, &["show", &deaf]).await?.contains("case         unheard: local was told 2 times"),
+        "no case"
+    );
     let ends = |order: &str| -> anyhow::Result<Vec<_>> {
         Ok(set.published()?.into_iter().filter(|e| e.order_id == order && e.kind == "withdraw.success").collect())
     };
