@@ -1,5 +1,7 @@
-//! Outflow orders: what one is (`Order`), how it moves (`state`), and its rows (`repo`).
+//! Outflow orders: what one is (`Order`), how it moves (`state`, drawn by `picture`), and
+//! its rows (`repo`).
 
+pub mod picture;
 pub mod repo;
 pub mod state;
 

@@ -132,6 +132,9 @@ pub enum Step {
     Move(State, &'static [Effect]),
     /// The state stays as it is; something is done all the same.
     Stay(&'static [Effect]),
+    /// It can only have come after this, which nobody told: that is applied first, then
+    /// the event again.
+    After(Event),
     /// A repeat or a late echo: nothing to do.
     Already,
     /// It can't be true together with what we know: a person's case, never an overwrite.
@@ -192,9 +195,8 @@ pub fn step(state: State, event: Event) -> Step {
         (Dispatching | InDoubt, NoSuchTrade) => Step::Move(Init, &[]),
         (Processing, NoSuchTrade) => Step::Contradiction("the channel accepted the trade and now knows no such trade"),
         (Dispatching | InDoubt | Processing, Exhausted) => Step::Move(Manual, FOR_A_PERSON),
-        (Dispatching | InDoubt | Processing | Manual, Event::Returned) => {
-            Step::Contradiction("returned before any success was told")
-        }
+        // Callbacks overtake each other: what came back had been paid.
+        (Dispatching | InDoubt | Processing | Manual, Event::Returned) => Step::After(Succeeded),
         (InDoubt, Unknown) | (Processing, Accepted | Unknown) => Step::Already,
         (Manual, Accepted | Unknown | NoSuchTrade | Exhausted) => Step::Already,
 

@@ -75,6 +75,14 @@ fn one(all: &mut Applied, outcome: &Outcome, waits: &Waits, now_us: i64) -> Take
         Step::Move(to, _) if to == order.state => return Taken::Already,
         Step::Move(to, effects) => (to, effects),
         Step::Stay(effects) => (order.state, effects),
+        Step::After(first) => {
+            // Two moves of one transaction, so that history and events have no gap.
+            let untold = Outcome { event: first, ..outcome.clone() };
+            return match one(all, &untold, waits, now_us) {
+                Taken::Moved => one(all, outcome, waits, now_us),
+                other => other,
+            };
+        }
         Step::Contradiction(detail) => return contradiction(all, outcome, detail),
         Step::Refused => return Taken::Refused,
         Step::Already => return Taken::Already,

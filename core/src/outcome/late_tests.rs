@@ -148,3 +148,18 @@ fn an_upstream_may_ask_to_be_told_again_once_a_second() {
     assert_eq!((all.events[0].kind.as_str(), all.events[0].id.as_str()), ("withdraw.accepted", "o-1"));
     assert_eq!(after(told, &renotify).0, Taken::TooSoon);
 }
+
+#[test]
+fn a_return_that_overtakes_its_success_tells_both() {
+    let (taken, back, all) = after(order(State::Processing), &says(Event::Returned));
+    assert_eq!((taken, back.state, back.version), (Taken::Moved, State::Returned, 7));
+    let postings: Vec<&str> = all.bookings.iter().map(|b| b.posting.posting_id.as_str()).collect();
+    assert_eq!(postings, ["o-end", "o-return"], "the money left and came back");
+    let events: Vec<&str> = all.events.iter().map(|e| e.kind.as_str()).collect();
+    assert_eq!(events, ["withdraw.success", "withdraw.returned"]);
+    assert_eq!(all.moves.iter().map(|m| m.version).collect::<Vec<_>>(), [6, 7]);
+    // The success that was overtaken is no news, nor a second return.
+    for late in [Event::Succeeded, Event::Returned] {
+        assert_eq!(after(back.clone(), &says(late)).0, Taken::Already);
+    }
+}
