@@ -6,12 +6,13 @@ use crate::channels::Client;
 use crate::config::{Config, Secrets};
 use crate::dispatch::{Dispatcher, ReadyQueue};
 use crate::guard::fence::Fence;
+use crate::metrics::METRICS;
 use crate::outcome::{Outcomes, Waits};
 use crate::recovery::Recovery;
 use crate::relay::{Relay, producer};
 use crate::schema;
 use anyhow::Context;
-use sluice_contract::{sql, telemetry};
+use sluice_contract::{keys, sql, telemetry};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -39,8 +40,8 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     let options = sql::options(&config.mysql.url)?.db_name(Some(schemas.orders.clone()));
     let pool = sql::pool_of(options, POOL)?;
     let fence = Fence::start(&config.fence, &config.name, &schemas, secrets.sidecar.clone())?;
-    let channels = clients(&config, &secrets)?;
     let ready = ReadyQueue::new(config.dispatch.queue);
+    let channels = clients(&config, &secrets, &ready)?;
     let key = &secrets.provenance;
     let waits = Waits {
         first_query_us: config.recovery.query_first_ms as i64 * 1_000,
@@ -53,6 +54,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
         outcomes: outcomes.clone(),
         pool: pool.clone(),
         schemas: schemas.clone(),
+        provenance: key.clone(),
         fence: fence.clone(),
         channels: channels.clone(),
         clients: config.clients.iter().cloned().zip(secrets.clients.iter().cloned()).collect(),
@@ -90,9 +92,12 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
 }
 
 /// The channels' clients, in the order of preference of the settings.
-fn clients(config: &Config, secrets: &Secrets) -> anyhow::Result<Arc<[Client]>> {
+fn clients(config: &Config, secrets: &Secrets, ready: &ReadyQueue) -> anyhow::Result<Arc<[Client]>> {
     let pairs = config.channels.iter().zip(secrets.channels.iter().cloned());
-    let clients: Result<Vec<Client>, _> = pairs.map(|(channel, secret)| Client::new(channel, secret)).collect();
+    let clients: Result<Vec<Client>, _> = pairs.map(|(channel, keys)| Client::new(channel, keys, ready)).collect();
+    tokio::spawn(keys::watch(secrets.channels.clone(), |secret, usable| {
+        METRICS.secret_unusable.with_label_values(&[secret]).set((!usable).into());
+    }));
     Ok(clients?.into())
 }
 

@@ -31,6 +31,8 @@ pub struct Api {
     pub outcomes: Outcomes,
     pub pool: Pool,
     pub schemas: Schemas,
+    /// Signs what a handler writes by itself.
+    pub provenance: Secret,
     pub fence: Fence,
     pub channels: Arc<[Client]>,
     pub clients: Vec<(String, Secret)>,

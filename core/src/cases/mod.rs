@@ -3,6 +3,13 @@
 
 pub mod repo;
 
+use crate::journal::Journal;
+use mysql_async::Pool;
+use mysql_async::prelude::Queryable;
+use sluice_contract::clock::now_us;
+use sluice_contract::schema::Schemas;
+use sluice_contract::settings::Secret;
+
 /// Why somebody must look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CaseKind {
@@ -37,4 +44,19 @@ pub struct Case {
     pub kind: CaseKind,
     /// At most 190 characters.
     pub detail: String,
+}
+
+/// Opens a case that no order's move comes with, in a transaction of its own,
+/// signed like every other. It is one insert: what fails is undone by the server.
+pub async fn open(pool: &Pool, schemas: &Schemas, key: &Secret, case: Case) -> anyhow::Result<()> {
+    let journal = Journal { cases: vec![case], ..Journal::default() };
+    let mut conn = pool.get_conn().await?;
+    conn.query_drop("START TRANSACTION").await?;
+    conn.query_drop(journal.commit_sql(schemas, key, now_us())?).await?;
+    Ok(())
+}
+
+/// A word of a channel's cut to its column: ASCII, at most 32 characters.
+pub fn storable(word: &str) -> String {
+    word.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' }).take(32).collect()
 }

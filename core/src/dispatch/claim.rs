@@ -1,7 +1,7 @@
 //! The claim: the transaction that allows a send. It locks the orders, reads the
 //! breakers, fixes channel and trade time, opens the attempt, and signs all that.
 
-use super::{AFTER_ERROR, Dispatcher, Round, Sender};
+use super::{AFTER_ERROR, Dispatcher, Round, Sender, Slot};
 use crate::channels::{Client, INTERNAL};
 use crate::guard::breakers;
 use crate::history::Move;
@@ -17,12 +17,12 @@ use sluice_contract::order::{Kind, State};
 use sluice_contract::sql;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 /// How long after a call's deadline an order without an outcome is looked at.
 const MARGIN_US: i64 = 2_000_000;
-/// An order without a free channel slot is tried again after this.
-const NO_SLOT_WAIT: std::time::Duration = std::time::Duration::from_millis(20);
+/// An order whose account is held by an open pair is tried again after this.
+const HELD_WAIT: std::time::Duration = std::time::Duration::from_millis(20);
 
 pub(super) async fn run(this: Arc<Dispatcher>, mut rounds: mpsc::Receiver<Round>) {
     let sender = Sender { channels: this.channels.clone(), outcomes: this.outcomes.clone() };
@@ -42,14 +42,14 @@ pub(super) async fn run(this: Arc<Dispatcher>, mut rounds: mpsc::Receiver<Round>
                 continue;
             }
         };
-        for (order, permit) in claimed {
-            sender.send(order, permit);
+        for (order, slot) in claimed {
+            sender.send(order, slot);
         }
     }
 }
 
 /// Orders that are ours to send, each with its call slot if it needs one.
-type Claimed = Vec<(Order, Option<OwnedSemaphorePermit>)>;
+type Claimed = Vec<(Order, Option<Slot>)>;
 
 async fn claim(
     this: &Dispatcher,
@@ -104,13 +104,12 @@ async fn claim_once(
             requeue(this, order.at());
             continue;
         }
-        let Ok(permit) = via.permit() else {
+        let Ok(slot) = via.slot(&order) else {
             *held.entry("channel").or_default() += 1;
-            requeue(this, order.at());
             continue;
         };
         take(&mut order, to, &via, now)?;
-        claimed.push((order, permit));
+        claimed.push((order, slot));
     }
     for (by, count) in held {
         METRICS.blocked.with_label_values(&[by]).set(count);
@@ -163,10 +162,11 @@ impl Via<'_> {
         }
     }
 
-    /// A free call slot; `None` where no call is made. An error: try again later.
-    fn permit(&self) -> Result<Option<OwnedSemaphorePermit>, ()> {
+    /// A free call slot; `None` where no call is made. An error: not now. The order
+    /// then waits for the channel's next free slot, or for a poll.
+    fn slot(&self, order: &Order) -> Result<Option<Slot>, ()> {
         match self {
-            Via::Channel(channel) => channel.slots.clone().try_acquire_owned().map(Some).map_err(drop),
+            Via::Channel(channel) => channel.slots.take(&order.at()).map(Some).ok_or(()),
             Via::Books => Ok(None),
             Via::Gone(id) => {
                 tracing::error!(channel = id, "an order's channel is not configured any more: it waits");
@@ -206,7 +206,7 @@ fn take(order: &mut Order, to: State, via: &Via<'_>, now: i64) -> anyhow::Result
 fn requeue(this: &Dispatcher, order: OrderRef) {
     let ready = this.ready.clone();
     tokio::spawn(async move {
-        tokio::time::sleep(NO_SLOT_WAIT).await;
+        tokio::time::sleep(HELD_WAIT).await;
         ready.push(order);
     });
 }

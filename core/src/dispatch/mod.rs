@@ -7,9 +7,11 @@
 mod claim;
 mod ready;
 mod send;
+mod slots;
 
 pub use ready::ReadyQueue;
 pub use send::Sender;
+pub use slots::{Slot, Slots};
 
 use crate::channels::Client;
 use crate::config;
@@ -98,6 +100,7 @@ impl Dispatcher {
         let mut cursor = (0, String::new());
         loop {
             tokio::time::sleep(Duration::from_millis(self.config.poll_ms)).await;
+            self.channels.iter().for_each(|c| c.slots.sweep());
             if self.fence.stalled().is_some() || self.ready.len() > self.config.queue / 2 {
                 continue;
             }
@@ -107,7 +110,8 @@ impl Dispatcher {
                         Some((due, at)) if page.len() == POLL_PAGE => (*due, at.order_id.clone()),
                         _ => (0, String::new()),
                     };
-                    page.into_iter().for_each(|(_, order)| self.ready.push(order));
+                    let waits = |at: &OrderRef| self.channels.iter().any(|c| c.slots.is_waiting(at));
+                    page.into_iter().filter(|(_, at)| !waits(at)).for_each(|(_, at)| self.ready.push(at));
                 }
                 Err(error) => tracing::warn!("can't poll for orders: {error:#}"),
             }

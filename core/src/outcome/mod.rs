@@ -5,13 +5,14 @@
 mod apply;
 mod lane;
 
-use crate::channels::{Answer, INTERNAL, client::Heard};
+use crate::channels::{Answer, Heard, INTERNAL};
 use crate::dispatch::ReadyQueue;
 use crate::orders::OrderRef;
 use crate::orders::state::Event;
 use mysql_async::Pool;
 use quick_cache::sync::Cache;
 use rust_decimal::Decimal;
+use sluice_contract::money::Currency;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use std::sync::Arc;
@@ -37,13 +38,26 @@ pub struct Outcome {
     pub code: Option<String>,
     /// The amount that the channel speaks of, if it says.
     pub amount: Option<Decimal>,
+    /// The currency of that amount, if it says.
+    pub currency: Option<Currency>,
+    /// The account that it says was paid.
+    pub to_account: Option<String>,
     /// Ask the channel at once instead of after the usual wait.
     pub query_now: bool,
 }
 
 impl Outcome {
     pub fn new(at: OrderRef, event: Event) -> Self {
-        Outcome { at, event, channel: None, code: None, amount: None, query_now: false }
+        Outcome {
+            at,
+            event,
+            channel: None,
+            code: None,
+            amount: None,
+            currency: None,
+            to_account: None,
+            query_now: false,
+        }
     }
 
     /// A settlement's money moves within the books: claimed is as good as paid.
@@ -66,6 +80,8 @@ impl Outcome {
             channel: Some(channel),
             code: Some(heard.code),
             amount: heard.amount,
+            currency: heard.currency,
+            to_account: heard.to_account,
             query_now: heard.answer == Answer::Duplicate,
         }
     }
