@@ -5,6 +5,7 @@
 use super::{Api, ApiError, Shared, success};
 use crate::cases::{self, Case, CaseKind};
 use crate::channels::{Notified, NotifyError};
+use crate::metrics::METRICS;
 use crate::orders::{OrderRef, repo};
 use crate::outcome::{Outcome, Taken};
 use axum::extract::{Path, Request, State};
@@ -58,6 +59,7 @@ async fn unknown(api: &Api, channel: &'static str, serial_no: &str) -> ApiError 
         kind: CaseKind::UnknownSerial,
         detail: format!("{channel} speaks of a serial number that nobody here knows"),
     };
+    METRICS.contradictions.inc();
     tracing::error!(serial_no = case.order_id, channel, "notified of an unknown serial number");
     match cases::open(&api.pool, &api.schemas, &api.provenance, case).await {
         Ok(()) => ApiError::new(ApiCode::UnknownOrder, "serialNo: no such trade here"),
