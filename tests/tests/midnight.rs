@@ -127,6 +127,7 @@ async fn an_order_keeps_its_identity_over_midnight_and_is_paid_once() -> anyhow:
     core.kill9()?;
     next_day(&zone, &today).await?;
     core.restart()?;
+    core.wait_ready(&set.stage.ports.address(set.stage.ports.core_admin), Duration::from_secs(30)).await?;
     set.stage.core = Some(core);
     set.stage.wait_for_fence().await?;
     set.all_is_well().await?;
