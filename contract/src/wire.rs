@@ -84,6 +84,9 @@ pub struct ChannelReply {
     pub message: String,
     #[serde(default, with = "rust_decimal::serde::str_option")]
     pub amount: Option<Decimal>,
+    /// Who was paid, in full, if the channel says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_account: Option<String>,
 }
 
 /// One line of the fence's stream (NDJSON): the sidecar's whole word to one core.

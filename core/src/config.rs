@@ -1,13 +1,16 @@
 //! Settings of the core, one struct per concern. Contradictions fail at load.
 
+use crate::channels::KNOWN;
 use crate::schema::Servers;
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use serde::Deserialize;
 use sluice_contract::ids::is_plain;
+use sluice_contract::keys::KeyRing;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::{self, Secret};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The caller's name if no clients are configured.
 pub const NAMELESS: &str = "local";
@@ -160,19 +163,51 @@ pub struct Acknowledge {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Channel {
-    /// `netsunion` or `unionpay`. The first listed is the default.
+    /// `netsunion`, `unionpay` or `psp`. The first listed is the default.
     pub id: String,
     pub url: String,
-    /// Zone of the channel's trade times.
+    /// Zone of the channel's trade times: an IANA name, or an offset such as `+08:00`.
     #[serde(default = "default_zone")]
     pub zone: String,
-    /// Calls in flight at most.
+    /// Payment calls in flight at most.
     #[serde(default = "default_concurrency")]
     pub concurrency: usize,
-    /// How long a call may take before its outcome counts as unknown.
+    /// Queries in flight at most, apart from payments.
+    #[serde(default = "default_query_concurrency")]
+    pub query_concurrency: usize,
+    /// How long a call may take in all before its outcome counts as unknown.
     #[serde(default = "default_deadline_ms")]
     pub deadline_ms: u64,
+    /// How long one try to connect may take, TLS included; unset: a second, or the
+    /// deadline if that is shorter.
+    pub connect_ms: Option<u64>,
 }
+
+impl Channel {
+    pub fn connect(&self) -> Duration {
+        Duration::from_millis(self.connect_ms.unwrap_or(DEFAULT_CONNECT_MS).min(self.deadline_ms))
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let id = &self.id;
+        ensure!(KNOWN.contains(&id.as_str()), "channels.id = {id:?}: this build knows {}", KNOWN.join(", "));
+        let url = reqwest::Url::parse(&self.url).with_context(|| format!("channels.url of {id} = {:?}", self.url))?;
+        ensure!(matches!(url.scheme(), "http" | "https"), "channels.url of {id} must begin with http:// or https://");
+        ensure!((1..=4_096).contains(&self.concurrency), "channels.concurrency of {id} must be 1 to 4096");
+        ensure!((1..=4_096).contains(&self.query_concurrency), "channels.query_concurrency of {id} must be 1 to 4096");
+        ensure!((1..=300_000).contains(&self.deadline_ms), "channels.deadline_ms of {id} must be 1 to 300000");
+        ensure!(
+            self.connect_ms.is_none_or(|ms| (1..=self.deadline_ms).contains(&ms)),
+            "channels.connect_ms of {id} must be 1 to its deadline_ms, {}",
+            self.deadline_ms
+        );
+        sluice_contract::clock::trade_time(0, &self.zone)
+            .with_context(|| format!("channels.zone of {id}: unknown zone {:?}", self.zone))?;
+        Ok(())
+    }
+}
+
+const DEFAULT_CONNECT_MS: u64 = 1_000;
 
 fn default_name() -> String {
     "core".into()
@@ -194,6 +229,9 @@ fn default_zone() -> String {
 }
 fn default_concurrency() -> usize {
     128
+}
+fn default_query_concurrency() -> usize {
+    64
 }
 fn default_deadline_ms() -> u64 {
     3_000
@@ -249,7 +287,7 @@ pub struct Secrets {
     /// Shown to the sidecar when subscribing to its fence.
     pub sidecar: Option<Secret>,
     /// One per configured channel, in the same order.
-    pub channels: Vec<Secret>,
+    pub channels: Vec<KeyRing>,
     /// One per configured client, in the same order.
     pub clients: Vec<Secret>,
 }
@@ -301,13 +339,8 @@ impl Config {
         self.check_recovery()?;
         let mut seen = HashSet::new();
         for channel in &self.channels {
-            if !matches!(channel.id.as_str(), "netsunion" | "unionpay") {
-                bail!("channels.id = {:?}: this build knows netsunion and unionpay", channel.id);
-            }
+            channel.check()?;
             ensure!(seen.insert(&channel.id), "channels.id = {:?} is listed twice", channel.id);
-            ensure!(channel.concurrency > 0, "channels.concurrency of {} must be above 0", channel.id);
-            sluice_contract::clock::trade_time(0, &channel.zone)
-                .with_context(|| format!("channels.zone of {}: unknown zone {:?}", channel.id, channel.zone))?;
         }
         ensure!(!self.dispatch.enabled || !self.channels.is_empty(), "dispatch needs at least one [[channels]]");
         for client in &self.clients {
@@ -339,7 +372,11 @@ impl Config {
         Ok(Secrets {
             provenance: load("provenance_key".into())?,
             sidecar: self.fence.enabled.then(|| load("sidecar_token".into())).transpose()?,
-            channels: self.channels.iter().map(|c| load(format!("channel_{}", c.id))).collect::<Result<_, _>>()?,
+            channels: self
+                .channels
+                .iter()
+                .map(|c| KeyRing::load(&format!("channel_{}", c.id), dir))
+                .collect::<Result<_, _>>()?,
             clients: self.clients.iter().map(|c| load(format!("client_{c}"))).collect::<Result<_, _>>()?,
         })
     }

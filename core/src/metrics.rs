@@ -18,6 +18,9 @@ pub struct Metrics {
     pub fence_stalled: IntGauge,
     pub channel_call: HistogramVec,
     pub channel_results: IntCounterVec,
+    pub channel_reconnects: IntCounterVec,
+    pub slot_waiting: IntGaugeVec,
+    pub secret_unusable: IntGaugeVec,
     pub unfinished: IntGaugeVec,
     pub oldest_unfinished: IntGauge,
     pub outbox_rows: IntGauge,
@@ -91,6 +94,21 @@ fn register() -> prometheus::Result<Metrics> {
             "sluice_core_channel_results_total",
             "What channels answered",
             &["channel", "result"]
+        )?,
+        channel_reconnects: register_int_counter_vec!(
+            "sluice_core_channel_reconnects_total",
+            "Tries to connect to a channel that failed and were made again",
+            &["channel"]
+        )?,
+        slot_waiting: register_int_gauge_vec!(
+            "sluice_core_slot_waiting_orders",
+            "Orders that wait for a free call slot of a channel",
+            &["channel"]
+        )?,
+        secret_unusable: register_int_gauge_vec!(
+            "sluice_core_secret_unusable",
+            "1 while a secret's file can't be used and the one in force is older",
+            &["secret"]
         )?,
         unfinished: register_int_gauge_vec!("sluice_core_unfinished_orders", "Orders not at their end", &["state"])?,
         oldest_unfinished: register_int_gauge!(

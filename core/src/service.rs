@@ -8,6 +8,7 @@ use crate::config::{Config, Secrets};
 use crate::dispatch::{Dispatcher, ReadyQueue, Suspects};
 use crate::guard::fence::Fence;
 use crate::intake::Intake;
+use crate::metrics::METRICS;
 use crate::outcome::{Outcomes, Waits};
 use crate::recovery::Recovery;
 use crate::relay::{Relay, producer};
@@ -18,7 +19,7 @@ use anyhow::Context;
 use mysql_async::Pool;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
-use sluice_contract::{sql, telemetry};
+use sluice_contract::{keys, sql, telemetry};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -46,8 +47,8 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     let pools = Pools::connect(&config.servers(), &schemas)?;
     let pool = pools.orders.clone();
     let fence = Fence::start(&config.fence, &config.name, &schemas, secrets.sidecar.clone())?;
-    let channels = clients(&config, &secrets)?;
     let ready = ReadyQueue::new(config.dispatch.queue);
+    let channels = clients(&config, &secrets, &ready)?;
     let key = &secrets.provenance;
     let follower = apart(&config.servers(), &pools, &schemas, key, &ready, &readiness).await?;
     let outcomes = Outcomes::start(&pool, &schemas, key, &Waits::of(&config), &ready, follower.as_ref());
@@ -64,6 +65,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
         balance: pools.balance.clone(),
         ledger: pools.ledger.clone(),
         schemas: schemas.clone(),
+        provenance: key.clone(),
         fence: fence.clone(),
         channels: channels.clone(),
         clients: config.clients.iter().cloned().zip(secrets.clients.iter().cloned()).collect(),
@@ -154,9 +156,12 @@ async fn apart(
 }
 
 /// The channels' clients, in the order of preference of the settings.
-fn clients(config: &Config, secrets: &Secrets) -> anyhow::Result<Arc<[Client]>> {
+fn clients(config: &Config, secrets: &Secrets, ready: &ReadyQueue) -> anyhow::Result<Arc<[Client]>> {
     let pairs = config.channels.iter().zip(secrets.channels.iter().cloned());
-    let clients: Result<Vec<Client>, _> = pairs.map(|(channel, secret)| Client::new(channel, secret)).collect();
+    let clients: Result<Vec<Client>, _> = pairs.map(|(channel, keys)| Client::new(channel, keys, ready)).collect();
+    tokio::spawn(keys::watch(secrets.channels.clone(), |secret, usable| {
+        METRICS.secret_unusable.with_label_values(&[secret]).set((!usable).into());
+    }));
     Ok(clients?.into())
 }
 

@@ -39,6 +39,8 @@ pub struct Api {
     pub balance: Pool,
     pub ledger: Pool,
     pub schemas: Schemas,
+    /// Signs what a handler writes by itself.
+    pub provenance: Secret,
     pub fence: Fence,
     pub channels: Arc<[Client]>,
     pub clients: Vec<(String, Secret)>,

@@ -4,6 +4,13 @@
 pub mod aside;
 pub mod repo;
 
+use crate::journal::Journal;
+use mysql_async::Pool;
+use mysql_async::prelude::Queryable;
+use sluice_contract::clock::now_us;
+use sluice_contract::schema::Schemas;
+use sluice_contract::settings::Secret;
+
 /// Why somebody must look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CaseKind {
@@ -72,4 +79,19 @@ pub struct Closing {
 /// A detail cut to its column: at most 190 characters.
 pub fn detail(text: &str) -> String {
     text.chars().take(190).collect()
+}
+
+/// Opens a case that no order's move comes with, in a transaction of its own,
+/// signed like every other. It is one insert: what fails is undone by the server.
+pub async fn open(pool: &Pool, schemas: &Schemas, key: &Secret, case: Case) -> anyhow::Result<()> {
+    let journal = Journal { cases: vec![case], ..Journal::default() };
+    let mut conn = pool.get_conn().await?;
+    conn.query_drop("START TRANSACTION").await?;
+    conn.query_drop(journal.commit_sql(schemas, key, now_us())?).await?;
+    Ok(())
+}
+
+/// A word of a channel's cut to its column: ASCII, at most 32 characters.
+pub fn storable(word: &str) -> String {
+    word.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' }).take(32).collect()
 }

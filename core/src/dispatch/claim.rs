@@ -3,7 +3,7 @@
 //! attempt, and signs all that.
 
 use super::route::{self, Basis, Found, Via};
-use super::{AFTER_ERROR, Dispatcher, Round, Sender};
+use super::{AFTER_ERROR, Dispatcher, Round, Sender, Slot};
 use crate::history::Move;
 use crate::journal::Journal;
 use crate::metrics::METRICS;
@@ -18,12 +18,12 @@ use sluice_contract::order::State;
 use sluice_contract::sql;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 /// How long after a call's deadline an order without an outcome is looked at.
 const MARGIN_US: i64 = 2_000_000;
-/// An order without a free channel slot is tried again after this.
-const NO_SLOT_WAIT: std::time::Duration = std::time::Duration::from_millis(20);
+/// An order whose account is held by an open pair is tried again after this.
+const HELD_WAIT: std::time::Duration = std::time::Duration::from_millis(20);
 /// What may hold an order back.
 const HELD_BY: [&str; 4] = ["breaker", "pair", "route", "channel"];
 
@@ -46,14 +46,14 @@ pub(super) async fn run(this: Arc<Dispatcher>, mut rounds: mpsc::Receiver<Round>
                 continue;
             }
         };
-        for (order, permit) in claimed {
-            sender.send(order, permit);
+        for (order, slot) in claimed {
+            sender.send(order, slot);
         }
     }
 }
 
 /// Orders that are ours to send, each with its call slot if it needs one.
-type Claimed = Vec<(Order, Option<OwnedSemaphorePermit>)>;
+type Claimed = Vec<(Order, Option<Slot>)>;
 
 async fn claim(
     this: &Dispatcher,
@@ -174,11 +174,8 @@ fn sort(
         hold("breaker");
         return Ok(());
     }
-    let Ok(permit) = via.permit() else {
+    let Ok(slot) = via.slot(&order) else {
         hold("channel");
-        if matches!(via, Via::Channel(_)) {
-            requeue(this, order.at());
-        }
         return Ok(());
     };
     take(&mut order, to, &via, now)?;
@@ -188,7 +185,7 @@ fn sort(
         route::count(&route);
         order.route = Some(serde_json::to_string(&route)?);
     }
-    sorted.claimed.push((order, permit));
+    sorted.claimed.push((order, slot));
     Ok(())
 }
 
@@ -228,7 +225,7 @@ fn take(order: &mut Order, to: State, via: &Via<'_>, now: i64) -> anyhow::Result
 fn requeue(this: &Dispatcher, order: OrderRef) {
     let ready = this.ready.clone();
     tokio::spawn(async move {
-        tokio::time::sleep(NO_SLOT_WAIT).await;
+        tokio::time::sleep(HELD_WAIT).await;
         ready.push(order);
     });
 }

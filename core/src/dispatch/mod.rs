@@ -8,11 +8,13 @@ mod claim;
 mod ready;
 mod route;
 mod send;
+mod slots;
 mod suspects;
 pub mod waits;
 
 pub use ready::ReadyQueue;
 pub use send::Sender;
+pub use slots::{Slot, Slots};
 pub use suspects::Suspects;
 
 use crate::channels::Client;
@@ -116,6 +118,7 @@ impl Dispatcher {
                     tracing::warn!("can't count orders without a route: {error:#}");
                 }
             }
+            self.channels.iter().for_each(|c| c.slots.sweep());
             if self.fence.stalled().is_some() || self.ready.len() > self.config.queue / 2 {
                 continue;
             }
@@ -125,7 +128,8 @@ impl Dispatcher {
                         Some((due, at)) if page.len() == POLL_PAGE => (*due, at.order_id.clone()),
                         _ => (0, String::new()),
                     };
-                    page.into_iter().for_each(|(_, order)| self.ready.push(order));
+                    let waits = |at: &OrderRef| self.channels.iter().any(|c| c.slots.is_waiting(at));
+                    page.into_iter().filter(|(_, at)| !waits(at)).for_each(|(_, at)| self.ready.push(at));
                 }
                 Err(error) => tracing::warn!("can't poll for orders: {error:#}"),
             }

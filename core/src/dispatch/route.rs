@@ -1,7 +1,7 @@
 //! Routing within a claim: what a batch is decided by, and what becomes of the
 //! orders that no channel takes.
 
-use super::Dispatcher;
+use super::{Dispatcher, Slot};
 use crate::channels::{Client, INTERNAL};
 use crate::guard::breakers::{self, Tripped};
 use crate::metrics::METRICS;
@@ -15,7 +15,6 @@ use sluice_contract::breaker::Point;
 use sluice_contract::order::Kind;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use tokio::sync::OwnedSemaphorePermit;
 
 /// An order without a route is looked at again after this.
 const LOOK_AGAIN_US: i64 = 300_000;
@@ -49,10 +48,11 @@ impl Via<'_> {
         }
     }
 
-    /// A free call slot; `None` where no call is made. An error: try again later.
-    pub fn permit(&self) -> Result<Option<OwnedSemaphorePermit>, ()> {
+    /// A free call slot; `None` where no call is made. An error: not now. The order
+    /// then waits for the channel's next free slot, or for a poll.
+    pub fn slot(&self, order: &Order) -> Result<Option<Slot>, ()> {
         match self {
-            Via::Channel(channel) => channel.slots.clone().try_acquire_owned().map(Some).map_err(drop),
+            Via::Channel(channel) => channel.slots.take(&order.at()).map(Some).ok_or(()),
             Via::Books => Ok(None),
             Via::Away(_) => Err(()),
         }

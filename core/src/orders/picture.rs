@@ -11,7 +11,9 @@ fn words(effects: &[Effect]) -> String {
 
 /// A Mermaid diagram of every move; events that lead the same way share an arrow.
 pub fn diagram() -> String {
-    let mut text = String::from("```mermaid\nstateDiagram-v2\n    [*] --> init: accepted\n    [*] --> booking: accepted, books apart\n");
+    let mut text = String::from(
+        "```mermaid\nstateDiagram-v2\n    [*] --> init: accepted\n    [*] --> booking: accepted, books apart\n",
+    );
     for from in State::ALL {
         for to in State::ALL {
             let leads = |event: &Event| matches!(step(from, *event), Step::Move(next, _) if next == to);
@@ -66,7 +68,8 @@ mod tests {
 
     /// The page with the text between `begin` and `end` of that name replaced.
     fn with(page: &str, name: &str, text: &str) -> String {
-        let (begin, end) = (format!("<!-- {name}: from core/src/orders/picture.rs -->\n"), format!("<!-- end {name} -->"));
+        let (begin, end) =
+            (format!("<!-- {name}: from core/src/orders/picture.rs -->\n"), format!("<!-- end {name} -->"));
         let from = page.find(&begin).expect("the page has the mark") + begin.len();
         let to = page.find(&end).expect("the page has the end mark");
         format!("{}{text}{}", &page[..from], &page[to..])

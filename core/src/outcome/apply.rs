@@ -3,7 +3,7 @@
 use super::note::{case_of, close_cases, event_for, note};
 use super::{Outcome, Taken, Waits};
 use crate::balance::{Balance, Books, Capture};
-use crate::cases::{self, Case, CaseKind, Closing};
+use crate::cases::{self, Case, CaseKind, Closing, storable};
 use crate::history::Move;
 use crate::journal::{order_event, told_event};
 use crate::ledger::{Posting, PostingKind};
@@ -59,8 +59,7 @@ fn one(all: &mut Applied, outcome: &Outcome, waits: &Waits, now_us: i64) -> Take
         let detail = format!("{channel} speaks of an order that is {}'s", order.channel.as_deref().unwrap_or("nobody"));
         return contradiction(all, outcome, &detail);
     }
-    if let Some(amount) = outcome.amount.filter(|a| *a != order.amount) {
-        let detail = format!("the channel speaks of {amount}, the order of {}", order.amount.normalize());
+    if let Some(detail) = otherwise(order, outcome) {
         return contradiction(all, outcome, &detail);
     }
     let event = match event_for(order, outcome, waits, now_us) {
@@ -102,6 +101,20 @@ fn one(all: &mut Applied, outcome: &Outcome, waits: &Waits, now_us: i64) -> Take
     Taken::Moved
 }
 
+/// What the channel says of the payment that differs from the order. An amount
+/// without a currency is in the order's.
+fn otherwise(order: &Order, outcome: &Outcome) -> Option<String> {
+    let amount = outcome.amount.filter(|a| *a != order.amount);
+    let currency = outcome.currency.filter(|c| *c != order.currency);
+    if amount.is_some() || currency.is_some() {
+        let said = (amount.unwrap_or(order.amount).normalize(), currency.unwrap_or(order.currency));
+        let known = (order.amount.normalize(), order.currency);
+        return Some(format!("the channel speaks of {} {}, the order of {} {}", said.0, said.1, known.0, known.1));
+    }
+    let to = outcome.to_account.as_deref().filter(|to| *to != order.to_account)?;
+    Some(format!("the channel speaks of account {}, the order of {}", storable(to), storable(&order.to_account)))
+}
+
 fn contradiction(all: &mut Applied, outcome: &Outcome, detail: &str) -> Taken {
     if let Some(order) = all.orders.get(&outcome.at.order_id) {
         all.cases.push(Case {
@@ -132,11 +145,6 @@ fn move_order(order: &mut Order, to: State, outcome: &Outcome, waits: &Waits, no
         State::Manual => Some(i64::MAX),
         State::Success | State::Failed | State::Returned => None,
     };
-}
-
-/// A channel's code cut to its column: ASCII, at most 32 characters.
-fn storable(code: &str) -> String {
-    code.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' }).take(32).collect()
 }
 
 fn perform(all: &mut Applied, order: &Order, (event, effects): (Event, &[Effect]), outcome: &Outcome, now_us: i64) {
@@ -336,5 +344,23 @@ mod tests {
         let all = apply(&[&outcome], vec![order(State::Processing, 1)], &waits(), 100);
         assert_eq!(all.taken, [Taken::Contradiction]);
         assert!(all.cases[0].detail.len() < 190 && all.moved.is_empty());
+    }
+
+    #[test]
+    fn another_currency_or_account_is_a_contradiction_and_the_same_is_none() {
+        let heard = |amount: i64, currency: &str, to: &str| {
+            let mut outcome =
+                Outcome { channel: Some("unionpay"), ..Outcome::new(OrderRef::new("A", "o"), Event::Succeeded) };
+            outcome.amount = Some(Decimal::new(amount, 2));
+            outcome.currency = Some(currency.parse().unwrap());
+            outcome.to_account = Some(to.to_owned());
+            let all = apply(&[&outcome], vec![order(State::Processing, 1)], &waits(), 100);
+            (all.taken[0], all.cases.first().map(|c| c.detail.clone()).unwrap_or_default())
+        };
+        assert_eq!(heard(100, "CNY", "p").0, Taken::Moved);
+        let (taken, detail) = heard(100, "JPY", "p");
+        assert!(taken == Taken::Contradiction && detail.contains("1 JPY") && detail.contains("1 CNY"), "{detail}");
+        let (taken, detail) = heard(100, "CNY", &"another account, and a long one ".repeat(9));
+        assert!(taken == Taken::Contradiction && detail.contains("another?account") && detail.len() < 190, "{detail}");
     }
 }

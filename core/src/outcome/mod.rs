@@ -8,7 +8,7 @@ mod lane;
 mod late_tests;
 mod note;
 
-use crate::channels::{Answer, INTERNAL, client::Heard};
+use crate::channels::{Answer, Heard, INTERNAL};
 use crate::config::Config;
 use crate::dispatch::ReadyQueue;
 use crate::orders::OrderRef;
@@ -18,6 +18,7 @@ use crate::saga::Follower;
 use mysql_async::Pool;
 use quick_cache::sync::Cache;
 use rust_decimal::Decimal;
+use sluice_contract::money::Currency;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use std::collections::HashSet;
@@ -44,6 +45,10 @@ pub struct Outcome {
     pub code: Option<String>,
     /// The amount that the channel speaks of, if it says.
     pub amount: Option<Decimal>,
+    /// The currency of that amount, if it says.
+    pub currency: Option<Currency>,
+    /// The account that it says was paid.
+    pub to_account: Option<String>,
     /// Ask the channel at once instead of after the usual wait.
     pub query_now: bool,
     /// What the channel answers to.
@@ -68,8 +73,18 @@ pub enum Answers {
 
 impl Outcome {
     pub fn new(at: OrderRef, event: Event) -> Self {
-        let (channel, code, amount, detail) = (None, None, None, None);
-        Outcome { at, event, channel, code, amount, detail, query_now: false, answers: Answers::Nothing }
+        Outcome {
+            at,
+            event,
+            channel: None,
+            code: None,
+            amount: None,
+            currency: None,
+            to_account: None,
+            query_now: false,
+            answers: Answers::Nothing,
+            detail: None,
+        }
     }
 
     /// The reply to the order's sending of this number.
@@ -100,6 +115,8 @@ impl Outcome {
             channel: Some(channel),
             code: Some(heard.code),
             amount: heard.amount,
+            currency: heard.currency,
+            to_account: heard.to_account,
             query_now: heard.answer == Answer::Duplicate,
             ..Outcome::new(at, event)
         }

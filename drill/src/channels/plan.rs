@@ -74,14 +74,14 @@ impl Plan {
     fn usual(kind: Kind, delay_ms: u64) -> Self {
         match kind {
             Kind::NetsUnion => Plan::paid(Say::Code(kind.result(Stage::Paid).into())),
-            Kind::UnionPay => Plan::later(kind, delay_ms, Stage::Paid),
+            Kind::UnionPay | Kind::Psp => Plan::later(kind, delay_ms, Stage::Paid),
         }
     }
 
-    /// Paid, but the reply doesn't tell. Only UnionPay then calls back: it always
-    /// does; NetsUnion does for what it answered as in process.
+    /// Paid, but the reply doesn't tell. UnionPay and the psp call back: they always
+    /// do; NetsUnion does for what it answered as in process.
     fn paid_silently(kind: Kind, delay_ms: u64, say: Say) -> Self {
-        let tell_ms = if kind == Kind::UnionPay { vec![delay_ms] } else { Vec::new() };
+        let tell_ms = if kind == Kind::NetsUnion { Vec::new() } else { vec![delay_ms] };
         Plan { tell_ms, ..Plan::paid(say) }
     }
 }
@@ -98,7 +98,7 @@ pub(super) fn plan(kind: Kind, action: &Action, delay_ms: u64) -> Plan {
         Action::Delay { ms } => Plan { wait_ms: *ms, ..usual() },
         Action::TimeoutAfterPaying { hold_ms } => maybe_paid(true, Say::Hold(*hold_ms)),
         Action::TimeoutWithoutPaying { hold_ms } => maybe_paid(false, Say::Hold(*hold_ms)),
-        Action::UnknownCode { code, pays } => maybe_paid(*pays, Say::Code(code.clone())),
+        Action::UnknownCode { code, pays } => maybe_paid(*pays, Say::Code(kind.unlisted(code, *pays))),
         Action::DuplicateCallback { times } => {
             let tell_ms = (0..u64::from(*times)).map(|n| n * REPEAT_MS).collect();
             Plan { tell_ms, ..usual() }

@@ -20,7 +20,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the NetsUnion-like and UnionPay-like channel simulators.
+    /// Run the NetsUnion-like, UnionPay-like and payout API's simulators.
     Channel(channel::Options),
     /// Play the story: healthy load, five faults found and stopped, books compared.
     Demo(demo::Options),

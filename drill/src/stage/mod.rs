@@ -1,4 +1,4 @@
-//! The whole system on this machine: a private MariaDB, Kafka, both channel
+//! The whole system on this machine: a private MariaDB, Kafka, the channel
 //! simulators, and core and sidecar as real processes. Demo, `up`, benchmark and
 //! tests all play on it.
 
@@ -51,6 +51,8 @@ pub struct Options {
     pub brokers: Option<String>,
     /// Appended to the core's settings file (TOML tables or dotted keys).
     pub core_extra: String,
+    /// Settings of every channel in the core's file, one a line.
+    pub each_channel: String,
     pub sidecar_extra: String,
     /// Environment of both programs, such as `RUST_LOG`.
     pub env: Vec<(String, String)>,
@@ -71,6 +73,7 @@ impl Default for Options {
             apart: false,
             brokers: None,
             core_extra: String::new(),
+            each_channel: "deadline_ms = 1000".into(),
             sidecar_extra: String::new(),
             env: Vec::new(),
             ports: None,

@@ -43,16 +43,21 @@ brokers = "{brokers}"
 [[channels]]
 id = "netsunion"
 url = "{sims}"
-deadline_ms = 1000
+{each_channel}
 [[channels]]
 id = "unionpay"
 url = "{sims}"
-deadline_ms = 1000
+{each_channel}
+[[channels]]
+id = "psp"
+url = "{sims}/psp"
+{each_channel}
 "#,
         listen = ports.address(ports.core),
         admin = ports.address(ports.core_admin),
         secrets = stage.dir.join("secrets").display(),
         extra = options.core_extra,
+        each_channel = options.each_channel,
         url = stage.url,
         database = options.database,
         apart = apart(stage),
