@@ -14,7 +14,7 @@ use sluice_core::dispatch::ReadyQueue;
 use sluice_core::journal::Journal;
 use sluice_core::orders::repo::Attempt;
 use sluice_core::orders::{Order, OrderRef, repo, state::Event};
-use sluice_core::outcome::{Outcome, Outcomes, Taken, Waits};
+use sluice_core::outcome::{Hearing, Outcome, Outcomes, Taken, Waits};
 use sluice_core::saga::{Done, Follower, Intent, Saga};
 use sluice_drill::stage::Options;
 use sluice_tests::{Set, options, tail};
@@ -44,8 +44,9 @@ impl Hand {
         let nowhere = sql::pool("mysql://nobody@127.0.0.1:1", 1)?;
         let lame = Saga::new(orders.clone(), nowhere.clone(), nowhere, schemas, &stage.key, &ready);
         let follower = Follower::start(&Arc::new(lame));
-        let waits = Waits { first_query_us: 1_000_000, callback_us: 1_000_000 };
-        let outcomes = Outcomes::start(&orders, schemas, &stage.key, waits, &ready, Some(&follower));
+        let hearing = Hearing { clients: Default::default(), first_us: 1, longest_us: 1, most_times: 1 };
+        let waits = Waits { first_query_us: 1_000_000, callback_us: 1_000_000, hearing };
+        let outcomes = Outcomes::start(&orders, schemas, &stage.key, &waits, &ready, Some(&follower));
         Ok(Hand { saga, outcomes })
     }
 
