@@ -1,6 +1,7 @@
 //! `make bench`: every figure beside its floor, taken in the same run on the same
 //! machine, so that each is also a ratio.
 
+mod apart;
 pub mod floor;
 mod live;
 mod machine;
@@ -17,6 +18,8 @@ use std::time::Duration;
 pub struct Figures {
     pub accept_per_s: u64,
     pub accept_floor_per_s: u64,
+    /// With balance and ledger on servers of their own.
+    pub apart_accept_per_s: u64,
     pub accept_ms: Times,
     pub lifecycle_per_s: u64,
     pub detect_ms: Times,
@@ -50,9 +53,11 @@ pub async fn run(dir: &Path, progress: &Progress) -> anyhow::Result<Figures> {
     let machine = machine::describe();
     stage.down().await?;
     let live = live?;
+    let apart_accept_per_s = apart::measure(&dir.join("apart"), progress, &told).await?;
     Ok(Figures {
         accept_per_s: live.accept_per_s,
         accept_floor_per_s: recorded.accept_floor_per_s,
+        apart_accept_per_s,
         accept_ms: live.accept,
         lifecycle_per_s: live.lifecycle_per_s,
         detect_ms: live.detect,
