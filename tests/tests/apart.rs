@@ -3,13 +3,23 @@
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
+use sluice_contract::sql;
+use sluice_contract::telemetry::Readiness;
 use sluice_drill::load::request::Target;
 use sluice_drill::load::{self, Open};
 use sluice_drill::setup::ports::free_port;
 use sluice_drill::stage::traffic::{DEADLINE, Traffic};
 use sluice_drill::stage::{Options, Ports};
+use sluice_sidecar::blind::Blind;
+use sluice_sidecar::change::Input;
+use sluice_sidecar::pipeline::Feed;
+use sluice_sidecar::rules::{Evaluator, RuleSet};
+use sluice_sidecar::sources::gtid::Flavour;
+use sluice_sidecar::sources::{Start, binlog, preflight};
 use sluice_tests::{Set, bad_day, options, seed};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 
 async fn ask(set: &Set, key: &str, amount: &str) -> anyhow::Result<(u16, Value)> {
     let body = json!({ "fromAccountId": "A00001", "toAccountId": "payee", "amount": amount, "bizNo": key });
@@ -30,6 +40,46 @@ async fn ready(set: &Set, wanted: bool) -> anyhow::Result<Value> {
     }
 }
 
+/// Reads a server's whole binlog as a sidecar would and has the rules on single
+/// transactions judge it; returns how many transactions there were.
+async fn proven(set: &Set, url: &str) -> anyhow::Result<usize> {
+    let mut conn = sql::connect(url).await?;
+    let end = preflight::position(&mut conn, Flavour::MariaDb).await?;
+    let settings = binlog::Settings {
+        url: url.to_owned(),
+        server_id: 4_000,
+        schemas: set.stage.schemas.clone(),
+        flavour: Flavour::MariaDb,
+        position: String::new(),
+        start: Start::Oldest,
+    };
+    let (send, feed) = crossbeam_channel::bounded(64);
+    let blind = Blind::new(Readiness::default(), prometheus::IntGauge::new("t", "t")?);
+    let cancel = CancellationToken::new();
+    let _ends = cancel.clone().drop_guard();
+    let reader = binlog::Reader::new(settings, send, blind.clone(), cancel)?;
+    std::thread::spawn(move || reader.run());
+    let rules = RuleSet::load(&set.stage.options.rules, set.stage.key.clone())?;
+    let (mut rules, mut found, mut count) = (Evaluator::new(Arc::new(rules)), Vec::new(), 0);
+    loop {
+        let batch = match feed.recv_timeout(Duration::from_secs(10)) {
+            Ok(Feed::Binlog(batch)) => batch,
+            other => anyhow::bail!("nothing more to read: {other:?}, blind: {:?}", blind.reason()),
+        };
+        for item in batch.items {
+            count += 1;
+            rules.evaluate(&Input::Transaction(item.transaction), &mut found);
+        }
+        if batch.position == end {
+            break;
+        }
+    }
+    let single = ["provenance", "entries_balance", "balance_adds_up"];
+    let found: Vec<_> = found.iter().filter(|f| single.contains(&f.rule.id.as_str())).collect();
+    ensure!(found.is_empty(), "{} of {count} transactions, such as {:?}", found.len(), found[0]);
+    Ok(count)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_live_as_they_do_together_and_a_refusal_burns_no_key() -> anyhow::Result<()> {
     let mut set = Set::up(Options { apart: true, ..options() }).await?;
@@ -38,6 +88,13 @@ async fn orders_live_as_they_do_together_and_a_refusal_burns_no_key() -> anyhow:
     let report = traffic.open(&set.stage, 150, Duration::from_secs(4)).await?;
     ensure!(report.succeeded() == report.answered() && report.answered() == 600, "{:?}", report.statuses);
     set.all_is_well().await?;
+    let accepted = set.published()?.into_iter().filter(|e| e.kind == "withdraw.accepted").count();
+    ensure!(accepted == 600, "{accepted} orders were told as accepted");
+    let apart = set.stage.apart.as_ref().context("apart")?;
+    for url in [apart.balance.url(), apart.ledger.url()] {
+        let count = proven(&set, &url).await?;
+        ensure!(count > 20, "only {count} transactions were read");
+    }
 
     let (status, answer) = ask(&set, "too-much", "5000.00").await?;
     ensure!(status == 422 && answer["code"] == 42202, "{status} {answer}");

@@ -16,6 +16,7 @@ use sluice_core::orders::repo::Attempt;
 use sluice_core::orders::{Order, OrderRef, repo, state::Event};
 use sluice_core::outcome::{Hearing, Outcome, Outcomes, Taken, Waits};
 use sluice_core::saga::{Done, Follower, Intent, Saga};
+use sluice_core::schema::{Servers, migrate};
 use sluice_drill::stage::Options;
 use sluice_tests::{Set, options, tail};
 use std::sync::Arc;
@@ -316,4 +317,20 @@ async fn a_posting_driven_by_many_at_once_is_booked_once_and_a_forged_one_never(
     settled(&set).await?;
     check(&set, &Want { account: "many".into(), parts: [90, 10, 0, 0], order: Some(("init", None)) }).await?;
     check(&set, &Want { account: "fresh".into(), parts: [5, 0, 0, 0], order: None }).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn books_other_than_the_orders_own_are_refused() -> anyhow::Result<()> {
+    let mut set = Set::prepare(quiet()).await?;
+    set.stage.start_core().await?;
+    drop(set.stage.core.take());
+    let apart = set.stage.apart.as_ref().context("servers of their own")?;
+    let (orders, balance, ledger) = (set.stage.url.clone(), apart.balance.url(), apart.ledger.url());
+    let swapped = Servers { orders: orders.clone(), balance: ledger.clone(), ledger: ledger.clone() };
+    let known = Servers { orders: orders.clone(), balance, ledger };
+    for (servers, setting) in [(swapped, "balance.url"), (Servers::together(&orders), "mysql.url")] {
+        let refused = migrate(&servers, &set.stage.schemas).await.err().map(|e| format!("{e:#}")).unwrap_or_default();
+        ensure!(refused.starts_with(setting) && refused.contains("were booked in"), "{setting}: {refused}");
+    }
+    migrate(&known, &set.stage.schemas).await
 }

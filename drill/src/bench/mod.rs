@@ -1,6 +1,7 @@
 //! `make bench`: every figure beside its floor, taken in the same run on the same
 //! machine, so that each is also a ratio.
 
+mod apart;
 pub mod floor;
 mod hot;
 mod live;
@@ -18,6 +19,8 @@ use std::time::Duration;
 pub struct Figures {
     pub accept_per_s: u64,
     pub accept_floor_per_s: u64,
+    /// With balance and ledger on servers of their own.
+    pub apart_accept_per_s: u64,
     pub accept_ms: Times,
     /// Reserves on one account, all through one row.
     pub hot_account_per_s: u64,
@@ -53,9 +56,11 @@ pub async fn run(dir: &Path, progress: &Progress) -> anyhow::Result<Figures> {
     let machine = machine::describe();
     stage.down().await?;
     let live = live?;
+    let apart_accept_per_s = apart::measure(&dir.join("apart"), progress, &told).await?;
     Ok(Figures {
         accept_per_s: live.accept_per_s,
         accept_floor_per_s: recorded.accept_floor_per_s,
+        apart_accept_per_s,
         accept_ms: live.accept,
         hot_account_per_s: live.hot_account_per_s,
         lifecycle_per_s: live.lifecycle_per_s,
