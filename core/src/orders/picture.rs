@@ -11,11 +11,12 @@ fn words(effects: &[Effect]) -> String {
 
 /// A Mermaid diagram of every move; events that lead the same way share an arrow.
 pub fn diagram() -> String {
-    let mut text = String::from("```mermaid\nstateDiagram-v2\n    [*] --> init: accepted\n    [*] --> booking: accepted, books apart\n");
+    let mut text = String::from(
+        "```mermaid\nstateDiagram-v2\n    [*] --> init: accepted\n    [*] --> booking: accepted, books apart\n",
+    );
     for from in State::ALL {
         for to in State::ALL {
-            let leads = |event: &Event| matches!(step(from, *event), Step::Move(next, _) if next == to);
-            let events: Vec<&str> = Event::ALL.iter().filter(|e| leads(e)).map(|e| e.as_str()).collect();
+            let events: Vec<String> = Event::ALL.into_iter().filter_map(|event| leads(from, event, to)).collect();
             if !events.is_empty() {
                 // Writing into a String can't fail.
                 let _ = writeln!(text, "    {} --> {}: {}", from.as_str(), to.as_str(), events.join(", "));
@@ -26,6 +27,18 @@ pub fn diagram() -> String {
         let _ = writeln!(text, "    {} --> [*]", end.as_str());
     }
     text + "```\n"
+}
+
+/// How the event leads from one state to the other, if it does.
+fn leads(from: State, event: Event, to: State) -> Option<String> {
+    match step(from, event) {
+        Step::Move(next, _) => (next == to).then(|| event.as_str().to_owned()),
+        Step::After(first) => match step(from, first) {
+            Step::Move(between, _) => leads(between, event, to).map(|e| format!("{} then {e}", first.as_str())),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// What each event does in each state: one line per event, grouped by what it does.
@@ -66,7 +79,8 @@ mod tests {
 
     /// The page with the text between `begin` and `end` of that name replaced.
     fn with(page: &str, name: &str, text: &str) -> String {
-        let (begin, end) = (format!("<!-- {name}: from core/src/orders/picture.rs -->\n"), format!("<!-- end {name} -->"));
+        let (begin, end) =
+            (format!("<!-- {name}: from core/src/orders/picture.rs -->\n"), format!("<!-- end {name} -->"));
         let from = page.find(&begin).expect("the page has the mark") + begin.len();
         let to = page.find(&end).expect("the page has the end mark");
         format!("{}{text}{}", &page[..from], &page[to..])
