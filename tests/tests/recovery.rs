@@ -160,16 +160,19 @@ async fn stage_4_tells_again_until_it_is_heard_or_a_case() -> anyhow::Result<()>
     // Acknowledged in time: never told again.
     set.stage.wait_for_status(&open, "success").await?;
     ensure!(post(&set, &format!("/withdraw/{open}/ack")).await?.0 == 200);
+    // What was told before may still be on its way to Kafka.
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    let heard = ends(&open)?.len();
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     let told = ends(&open)?.len();
-    ensure!(told == 1 && cases(&set, &open).await?.is_empty(), "told {told} times although it was heard");
+    ensure!(told == heard && cases(&set, &open).await?.is_empty(), "told {told} times, after {heard} it was heard");
 
     // Everybody may ask to be told again, but not all the time.
     let asked = post(&set, &format!("/withdraw/{open}/renotify")).await?;
     let again = post(&set, &format!("/withdraw/{open}/renotify")).await?;
     ensure!((asked.0, again.0) == (202, 429), "{asked:?} {again:?}");
     let begun = Instant::now();
-    while ends(&open)?.len() < 2 {
+    while ends(&open)?.len() <= told {
         ensure!(begun.elapsed() < PATIENCE, "not told again");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -184,7 +187,8 @@ async fn an_order_is_found_by_every_id_that_anybody_holds() -> anyhow::Result<()
     for n in 0..5 {
         orders.push(submit(&set, "find", n, Kind::NetsUnion).await?);
     }
-    let body = json!({ "fromAccountId": "A00009", "toAccountId": "payee", "amount": "1.00", "bizNo": "find-biz-2" });
+    let body =
+        json!({ "fromAccountId": "A00009", "toAccountId": "payee", "amount": "1.00", "transactionId": "find-biz-2" });
     let (_, keyed) = set.stage.client.post("/withdraw", &body, &[("idempotent-key", "my-key")]).await?;
     let keyed = keyed["data"]["withdrawOrderId"].as_str().context("refused")?.to_owned();
     let found = async |query: &str| -> anyhow::Result<Vec<String>> {
@@ -197,7 +201,7 @@ async fn an_order_is_found_by_every_id_that_anybody_holds() -> anyhow::Result<()
     ensure!(found("transactionId=find-2").await? == one);
     ensure!(found(&format!("serialNo={}", serial_no(&orders[2]))).await? == one);
     ensure!(found("key=tx:find-2").await? == one && found("key=my-key").await? == [keyed.clone()]);
-    ensure!(found("bizNo=find-biz-2").await? == [orders[2].clone(), keyed.clone()], "both have the number");
+    ensure!(found("bizNo=find-biz-2").await? == one && found("transactionId=find-biz-2").await? == [keyed.clone()]);
     ensure!(found("bizNo=nobody").await?.is_empty() && found("bizNo=a%20b").await?.is_empty());
     // All of them by pages of two, each once, in order.
     let (mut paged, mut next) = (Vec::new(), String::new());

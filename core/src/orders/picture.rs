@@ -16,8 +16,7 @@ pub fn diagram() -> String {
     );
     for from in State::ALL {
         for to in State::ALL {
-            let leads = |event: &Event| matches!(step(from, *event), Step::Move(next, _) if next == to);
-            let events: Vec<&str> = Event::ALL.iter().filter(|e| leads(e)).map(|e| e.as_str()).collect();
+            let events: Vec<String> = Event::ALL.into_iter().filter_map(|event| leads(from, event, to)).collect();
             if !events.is_empty() {
                 // Writing into a String can't fail.
                 let _ = writeln!(text, "    {} --> {}: {}", from.as_str(), to.as_str(), events.join(", "));
@@ -28,6 +27,18 @@ pub fn diagram() -> String {
         let _ = writeln!(text, "    {} --> [*]", end.as_str());
     }
     text + "```\n"
+}
+
+/// How the event leads from one state to the other, if it does.
+fn leads(from: State, event: Event, to: State) -> Option<String> {
+    match step(from, event) {
+        Step::Move(next, _) => (next == to).then(|| event.as_str().to_owned()),
+        Step::After(first) => match step(from, first) {
+            Step::Move(between, _) => leads(between, event, to).map(|e| format!("{} then {e}", first.as_str())),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// What each event does in each state: one line per event, grouped by what it does.
