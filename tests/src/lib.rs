@@ -64,10 +64,26 @@ pub fn bad_day(seed: u64) -> SimConfig {
         hold_ms: Some(1_300),
         ..Rates::default()
     };
+    let psp = Rates {
+        late_callback: 30,
+        duplicate_callback: 30,
+        callback_before_reply: 30,
+        no_callback: 10,
+        unknown_code: 20,
+        junk_body: 10,
+        fail: 20,
+        fail_later: 20,
+        timeout_after_paying: 10,
+        timeout_without_paying: 10,
+        ms: Some(200),
+        hold_ms: Some(1_300),
+        ..Rates::default()
+    };
     SimConfig {
         seed: Some(seed),
         netsunion: ChannelConfig { rates: netsunion, ..ChannelConfig::default() },
         unionpay: ChannelConfig { rates: unionpay, ..ChannelConfig::default() },
+        psp: ChannelConfig { rates: psp, ..ChannelConfig::default() },
         ..SimConfig::default()
     }
 }

@@ -88,7 +88,8 @@ async fn every_manner_of_a_channel_ends_clearly() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn three_cores_killed_at_will_pay_each_order_once() -> anyhow::Result<()> {
     let set = Set::up(Options { sims: bad_day(seed()), ..options() }).await?;
-    let traffic = Traffic::new("three", 60);
+    let channels = vec!["netsunion", "unionpay", "psp"];
+    let traffic = Traffic { channels, ..Traffic::new("three", 60) };
     traffic.fund(&set.stage, 10_000).await?;
     let mut others = Vec::new();
     for n in 2..=3 {

@@ -70,9 +70,13 @@ async fn listener() -> (TcpListener, SocketAddr) {
 }
 
 fn client(address: SocketAddr, deadline_ms: u64) -> Client {
+    client_at(format!("http://{address}/"), deadline_ms)
+}
+
+fn client_at(url: String, deadline_ms: u64) -> Client {
     let config = config::Channel {
         id: "netsunion".into(),
-        url: format!("http://{address}/"),
+        url,
         zone: "UTC".into(),
         concurrency: 4,
         query_concurrency: 1,
@@ -105,6 +109,16 @@ async fn one_that_refuses_for_good_is_unknown_within_the_deadline() {
     let begun = Instant::now();
     assert_eq!(paid(address, 1_000).await, Answer::Unknown);
     assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn a_tls_handshake_that_fails_has_sent_nothing_and_is_tried_again() {
+    let (listener, address) = listener().await;
+    // Reads the greeting and hangs up: no request can be in it.
+    let greetings = serve(listener, Does::Closes);
+    let client = client_at(format!("https://{address}"), 5_000);
+    assert_eq!(client.pay(&order("1.25", "CNY")).await.answer, Answer::Unknown);
+    assert_eq!(greetings.load(Ordering::SeqCst), 5);
 }
 
 #[tokio::test]

@@ -59,10 +59,9 @@ impl Slots {
         let mut line = self.lock();
         let kept = line.called.len();
         let called = line.called.remove(order);
-        if called || self.0.free.available_permits() > kept {
-            if let Ok(permit) = self.0.free.clone().try_acquire_owned() {
-                return Some(Slot { slots: self.clone(), permit: Some(permit) });
-            }
+        let free = called || self.0.free.available_permits() > kept;
+        if free && let Ok(permit) = self.0.free.clone().try_acquire_owned() {
+            return Some(Slot { slots: self.clone(), permit: Some(permit) });
         }
         if line.waiting.len() < MOST_WAITING {
             line.waiting.insert(order.clone());
