@@ -9,7 +9,7 @@ use anyhow::Context;
 use mysql_async::Row;
 use mysql_async::prelude::{FromValue, Queryable};
 use sluice_contract::order::{Kind, State};
-use sluice_contract::sql::{Lit, in_list, push_row};
+use sluice_contract::sql::{Lit, in_list, push_lit, push_row};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 const COLUMNS: &str = "account_id,order_id,kind,client,transaction_id,biz_no,user_id,to_account,bank,payment_no,\
@@ -62,13 +62,27 @@ pub async fn lock<'a>(
 ) -> anyhow::Result<Vec<Order>> {
     let accounts: BTreeSet<&str> = orders.clone().map(|o| o.account_id.as_str()).collect();
     let sql = format!(
-        "SELECT {COLUMNS} FROM orders FORCE INDEX (by_order) WHERE account_id IN {} AND order_id IN {} \
+        "SELECT {COLUMNS} FROM orders FORCE INDEX (by_order) WHERE account_id IN {} AND ({}) \
          ORDER BY order_id FOR UPDATE",
         in_list(accounts.into_iter()),
-        in_list(orders.map(|o| o.order_id.as_str()))
+        pairs(orders)
     );
     let rows: Vec<Row> = conn.query(sql).await?;
     rows.iter().map(from_row).collect()
+}
+
+/// Each order by its own key: two lists side by side would be looked up crosswise, a
+/// thousand orders as a million.
+fn pairs<'a>(orders: impl Iterator<Item = &'a OrderRef>) -> String {
+    let mut sql = String::new();
+    for (at, order) in orders.enumerate() {
+        sql.push_str(if at == 0 { "(order_id=" } else { " OR (order_id=" });
+        push_lit(&mut sql, Lit::Text(&order.order_id));
+        sql.push_str(" AND account_id=");
+        push_lit(&mut sql, Lit::Text(&order.account_id));
+        sql.push(')');
+    }
+    sql
 }
 
 pub async fn find(conn: &mut impl Queryable, order_id: &str) -> anyhow::Result<Option<Order>> {
