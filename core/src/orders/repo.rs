@@ -55,7 +55,7 @@ pub fn from_row(row: &Row) -> anyhow::Result<Order> {
 
 /// Reads orders and locks them until the transaction ends. Takes the connection of
 /// an open transaction. The accounts tell a sharded engine where the rows are; the
-/// index hint keeps one server from combining both lists.
+/// pairs tell one server which rows they are.
 pub async fn lock<'a>(
     conn: &mut impl Queryable,
     orders: impl Iterator<Item = &'a OrderRef> + Clone,
