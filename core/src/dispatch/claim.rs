@@ -55,7 +55,7 @@ pub(super) async fn run(this: Arc<Dispatcher>, mut rounds: mpsc::Receiver<Round>
 /// Orders that are ours to send, each with its call slot if it needs one.
 type Claimed = Vec<(Order, Option<Slot>)>;
 
-async fn claim(
+pub(super) async fn claim(
     this: &Dispatcher,
     slot: &mut Option<Conn>,
     ids: &[OrderRef],

@@ -28,6 +28,7 @@ use mysql_async::{Conn, Pool};
 use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -71,6 +72,15 @@ impl Dispatcher {
         tokio::spawn(claim::run(this.clone(), passed));
         tokio::spawn(this.fence.clone().keep_raising(this.pool.clone()));
         tokio::spawn(this.poll());
+    }
+
+    /// Claims these orders on `conn`, as after their token has passed, and sends
+    /// nothing; returns how many are ours to send. For measuring.
+    ///
+    /// # Errors
+    /// The database's, after some tries.
+    pub async fn claim(&self, conn: &mut Option<Conn>, orders: &[OrderRef]) -> anyhow::Result<usize> {
+        Ok(claim::claim(self, conn, orders, &HashSet::new()).await?.len())
     }
 
     async fn gather(self: Arc<Self>, rounds: mpsc::Sender<Round>) {

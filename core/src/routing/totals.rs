@@ -76,9 +76,11 @@ pub struct Taking {
 impl Taking {
     /// By the order's own channel and trade time, which are fixed, so that the same
     /// rows are found again. `None` for what was never counted: settlements, and
-    /// orders without a chosen route, sent before there were totals.
+    /// orders without a chosen route, sent before there were totals. A route that
+    /// can't be read was written by a claim, so it counts.
     pub fn of(order: &Order) -> Option<Self> {
-        let chosen = Route::read(order.route.as_deref())?.chosen.is_some();
+        let route = order.route.as_deref()?;
+        let chosen = Route::read(Some(route)).is_none_or(|r| r.chosen.is_some());
         let (channel, trade_time) = (order.channel.as_deref()?, order.trade_time.as_deref()?);
         let keys = keys(order, channel, trade_time);
         chosen.then(|| Taking { order_id: order.order_id.clone(), keys, amount: order.amount })

@@ -7,6 +7,7 @@ mod hot;
 mod live;
 mod machine;
 mod replay;
+pub mod routing;
 
 use crate::stage::{Options, Stage};
 use crate::story::{progress::Progress, report::Times};
@@ -29,6 +30,7 @@ pub struct Figures {
     pub fence_ms: Times,
     pub catch_up_rows_per_s: u64,
     pub catch_up_floor_rows_per_s: u64,
+    pub routing_totals: routing::RoutingTotals,
     pub rss_mb: Rss,
     pub machine: machine::Machine,
 }
@@ -47,10 +49,11 @@ fn options() -> Options {
     Options::default()
 }
 
-/// Runs everything under `dir`; about two minutes.
+/// Runs everything under `dir`; about two and a half minutes.
 pub async fn run(dir: &Path, progress: &Progress) -> anyhow::Result<Figures> {
     let told = |step: &str| progress.step(&format!("starting {step}"));
     let recorded = replay::measure(&dir.join("replay"), progress, &told, FLOOR).await?;
+    let routing_totals = routing::measure(&dir.join("routing"), progress, routing::BRIEF).await?;
     let mut stage = Stage::prepare(&dir.join("live"), options(), &told).await?;
     let live = live::measure(&mut stage, progress).await;
     let machine = machine::describe();
@@ -68,6 +71,7 @@ pub async fn run(dir: &Path, progress: &Progress) -> anyhow::Result<Figures> {
         fence_ms: live.fence,
         catch_up_rows_per_s: recorded.catch_up_rows_per_s,
         catch_up_floor_rows_per_s: recorded.catch_up_floor_rows_per_s,
+        routing_totals,
         rss_mb: live.rss,
         machine,
     })
