@@ -9,17 +9,19 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Pool};
 use serde::Serialize;
 use sluice_contract::clock::now_us;
+use sluice_contract::keys::{KeyRing, Keys};
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql;
+use sluice_core::cases::aside::Aside;
 use sluice_core::channels::Client;
 use sluice_core::config;
-use sluice_core::dispatch::{Dispatcher, ReadyQueue};
+use sluice_core::dispatch::{Dispatcher, ReadyQueue, Suspects};
 use sluice_core::guard::fence::Fence;
 use sluice_core::orders::OrderRef;
-use sluice_core::outcome::{Outcomes, Waits};
+use sluice_core::outcome::{Hearing, Outcomes, Waits};
 use sluice_core::routing::{Routing, change, file};
-use sluice_core::schema::migrate;
+use sluice_core::schema::{Servers, migrate};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -144,7 +146,7 @@ impl Side {
 /// many past orders and totals it has.
 async fn side(url: &str, name: &str, fill: Fill) -> anyhow::Result<(Side, u64, u64)> {
     let schemas = Schemas::under(name)?;
-    migrate(url, &schemas).await?;
+    migrate(&Servers::together(url), &schemas).await?;
     let mut conn = Conn::new(sql::options(url)?.db_name(Some(&schemas.orders))).await?;
     let past = past_orders(&mut conn, fill).await?;
     let totals = past_totals(&mut conn, past).await?;
@@ -214,10 +216,14 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
         url: "http://127.0.0.1:1".into(),
         zone: "UTC".into(),
         concurrency: 128,
+        query_concurrency: 32,
+        connect_ms: None,
         deadline_ms: 1_000,
     };
     let ready = ReadyQueue::new(1);
-    let outcomes = Outcomes::start(&pool, schemas, key, Waits { first_query_us: 1, callback_us: 1 }, &ready);
+    let hearing = Hearing { clients: Arc::default(), first_us: 1, longest_us: 1, most_times: 1 };
+    let waits = Waits { first_query_us: 1, callback_us: 1, hearing };
+    let outcomes = Outcomes::start(&pool, schemas, key, &waits, &ready, None);
     let fence = config::Fence { enabled: false, sidecar: String::new() };
     Ok(Dispatcher {
         config: config::Dispatch::default(),
@@ -225,7 +231,8 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
         key: key.clone(),
         fence: Fence::start(&fence, "bench", schemas, None)?,
         routing: Routing::new([settings.id.as_str()].into_iter()),
-        channels: Arc::from([Client::new(&settings, key.clone())?]),
+        channels: Arc::from([Client::new(&settings, KeyRing::fixed(Keys::new(key.clone(), None)), &ready)?]),
+        suspects: Suspects::new(Aside::new(&pool, schemas, key)),
         pool,
         outcomes,
         ready,
