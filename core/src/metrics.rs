@@ -25,9 +25,14 @@ pub struct Metrics {
     pub published: IntCounter,
     pub publish_failures: IntCounter,
     pub contradictions: IntCounter,
-    pub intake: IntCounterVec,
-    pub intake_retries: IntCounter,
-    pub intake_lag: IntGauge,
+    pub intake: Intake,
+}
+
+/// Payments in.
+pub struct Intake {
+    pub events: IntCounterVec,
+    pub retries: IntCounter,
+    pub lag: IntGauge,
 }
 
 pub static METRICS: LazyLock<Metrics> = LazyLock::new(|| match register() {
@@ -97,16 +102,22 @@ fn register() -> prometheus::Result<Metrics> {
             "sluice_core_contradictions_total",
             "Channel answers that contradict what is known"
         )?,
-        intake: register_int_counter_vec!(
+        intake: register_intake()?,
+    })
+}
+
+fn register_intake() -> prometheus::Result<Intake> {
+    Ok(Intake {
+        events: register_int_counter_vec!(
             "sluice_core_intake_events_total",
             "Events read from the payments' topic: booked, repeated, conflict, set_aside, other",
             &["result"]
         )?,
-        intake_retries: register_int_counter!(
+        retries: register_int_counter!(
             "sluice_core_intake_retries_total",
             "Rounds of payments that could not be booked yet"
         )?,
-        intake_lag: register_int_gauge!(
+        lag: register_int_gauge!(
             "sluice_core_intake_lag_events",
             "Events of this instance's partitions whose offsets are not committed yet"
         )?,
