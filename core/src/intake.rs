@@ -61,7 +61,7 @@ struct Watch;
 impl ClientContext for Watch {
     fn stats(&self, now: Statistics) {
         let partitions = now.topics.values().flat_map(|t| t.partitions.values());
-        METRICS.intake_lag.set(partitions.map(|p| p.consumer_lag.max(0)).sum());
+        METRICS.intake.lag.set(partitions.map(|p| p.consumer_lag.max(0)).sum());
     }
 }
 
@@ -154,7 +154,7 @@ impl Intake {
                 }
             }
             if let Some(why) = why {
-                METRICS.intake_retries.inc();
+                METRICS.intake.retries.inc();
                 tracing::warn!(payments = again.len(), "payments wait to be booked: {why}");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(PAUSE.1);
@@ -194,7 +194,7 @@ fn refused(payment: &Payment, refusal: &Refusal) {
 }
 
 fn count(result: &'static str) {
-    METRICS.intake.with_label_values(&[result]).inc();
+    METRICS.intake.events.with_label_values(&[result]).inc();
 }
 
 /// The payment of a message, if it holds one.

@@ -16,11 +16,6 @@ pub struct Metrics {
     pub blocked: IntGaugeVec,
     pub fence_wait: Histogram,
     pub fence_stalled: IntGauge,
-    pub channel_call: HistogramVec,
-    pub channel_results: IntCounterVec,
-    pub channel_reconnects: IntCounterVec,
-    pub slot_waiting: IntGaugeVec,
-    pub secret_unusable: IntGaugeVec,
     pub unfinished: IntGaugeVec,
     pub oldest_unfinished: IntGauge,
     pub outbox_rows: IntGauge,
@@ -28,20 +23,50 @@ pub struct Metrics {
     pub published: IntCounter,
     pub publish_failures: IntCounter,
     pub contradictions: IntCounter,
-    pub intake: IntCounterVec,
-    pub intake_retries: IntCounter,
-    pub intake_lag: IntGauge,
-    pub saga_open: IntGauge,
-    pub saga_oldest: IntGauge,
-    pub saga_failures: IntCounterVec,
-    pub stage_orders: IntGaugeVec,
-    pub stage_oldest: IntGaugeVec,
-    pub stage_late: IntGaugeVec,
-    pub stage_results: IntCounterVec,
-    pub cases_open: IntGaugeVec,
-    pub routing_version: IntGauge,
-    pub routing_invalid: IntGauge,
-    pub route_rejections: IntCounterVec,
+    pub channels: Channels,
+    pub intake: Intake,
+    pub saga: Saga,
+    pub stages: Stages,
+    pub routing: Routing,
+}
+
+/// Calls to channels, and what stands before them.
+pub struct Channels {
+    pub call: HistogramVec,
+    pub results: IntCounterVec,
+    pub reconnects: IntCounterVec,
+    pub waiting: IntGaugeVec,
+    pub secret_unusable: IntGaugeVec,
+}
+
+/// Payments in.
+pub struct Intake {
+    pub events: IntCounterVec,
+    pub retries: IntCounter,
+    pub lag: IntGauge,
+}
+
+/// Bookings at balance and ledger while they are apart.
+pub struct Saga {
+    pub open: IntGauge,
+    pub oldest: IntGauge,
+    pub failures: IntCounterVec,
+}
+
+/// Recovery, by stage.
+pub struct Stages {
+    pub orders: IntGaugeVec,
+    pub oldest: IntGaugeVec,
+    pub late: IntGaugeVec,
+    pub results: IntCounterVec,
+    pub cases: IntGaugeVec,
+}
+
+/// Routing, and orders that no channel takes.
+pub struct Routing {
+    pub version: IntGauge,
+    pub invalid: IntGauge,
+    pub rejections: IntCounterVec,
     pub unrouted: IntGauge,
     pub unrouted_oldest: IntGauge,
     pub unroutable: IntCounter,
@@ -54,7 +79,6 @@ pub static METRICS: LazyLock<Metrics> = LazyLock::new(|| match register() {
 });
 
 fn register() -> prometheus::Result<Metrics> {
-    let latency = LATENCY_BUCKETS.to_vec();
     let sizes = vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
     Ok(Metrics {
         requests: register_int_counter_vec!(
@@ -65,7 +89,7 @@ fn register() -> prometheus::Result<Metrics> {
         accept: register_histogram!(
             "sluice_core_accept_seconds",
             "From a request's body to its durable answer",
-            latency.clone()
+            LATENCY_BUCKETS.to_vec()
         )?,
         accept_batch: register_histogram!(
             "sluice_core_accept_batch_orders",
@@ -78,37 +102,11 @@ fn register() -> prometheus::Result<Metrics> {
         fence_wait: register_histogram!(
             "sluice_core_fence_wait_seconds",
             "From raising a token to its passing",
-            latency.clone()
+            LATENCY_BUCKETS.to_vec()
         )?,
         fence_stalled: register_int_gauge!(
             "sluice_core_fence_stalled",
             "1 while the sidecar is blind or out of reach"
-        )?,
-        channel_call: register_histogram_vec!(
-            "sluice_core_channel_call_seconds",
-            "Calls to a channel",
-            &["channel", "call"],
-            latency
-        )?,
-        channel_results: register_int_counter_vec!(
-            "sluice_core_channel_results_total",
-            "What channels answered",
-            &["channel", "result"]
-        )?,
-        channel_reconnects: register_int_counter_vec!(
-            "sluice_core_channel_reconnects_total",
-            "Tries to connect to a channel that failed and were made again",
-            &["channel"]
-        )?,
-        slot_waiting: register_int_gauge_vec!(
-            "sluice_core_slot_waiting_orders",
-            "Orders that wait for a free call slot of a channel",
-            &["channel"]
-        )?,
-        secret_unusable: register_int_gauge_vec!(
-            "sluice_core_secret_unusable",
-            "1 while a secret's file can't be used and the one in force is older",
-            &["secret"]
         )?,
         unfinished: register_int_gauge_vec!("sluice_core_unfinished_orders", "Orders not at their end", &["state"])?,
         oldest_unfinished: register_int_gauge!(
@@ -129,59 +127,111 @@ fn register() -> prometheus::Result<Metrics> {
             "sluice_core_contradictions_total",
             "Channel answers that contradict what is known"
         )?,
-        intake: register_int_counter_vec!(
+        channels: register_channels()?,
+        intake: register_intake()?,
+        saga: register_saga()?,
+        stages: register_stages()?,
+        routing: register_routing()?,
+    })
+}
+
+fn register_channels() -> prometheus::Result<Channels> {
+    Ok(Channels {
+        call: register_histogram_vec!(
+            "sluice_core_channel_call_seconds",
+            "Calls to a channel",
+            &["channel", "call"],
+            LATENCY_BUCKETS.to_vec()
+        )?,
+        results: register_int_counter_vec!(
+            "sluice_core_channel_results_total",
+            "What channels answered",
+            &["channel", "result"]
+        )?,
+        reconnects: register_int_counter_vec!(
+            "sluice_core_channel_reconnects_total",
+            "Tries to connect to a channel that failed and were made again",
+            &["channel"]
+        )?,
+        waiting: register_int_gauge_vec!(
+            "sluice_core_slot_waiting_orders",
+            "Orders that wait for a free call slot of a channel",
+            &["channel"]
+        )?,
+        secret_unusable: register_int_gauge_vec!(
+            "sluice_core_secret_unusable",
+            "1 while a secret's file can't be used and the one in force is older",
+            &["secret"]
+        )?,
+    })
+}
+
+fn register_intake() -> prometheus::Result<Intake> {
+    Ok(Intake {
+        events: register_int_counter_vec!(
             "sluice_core_intake_events_total",
             "Events read from the payments' topic: booked, repeated, conflict, set_aside, other",
             &["result"]
         )?,
-        intake_retries: register_int_counter!(
+        retries: register_int_counter!(
             "sluice_core_intake_retries_total",
             "Rounds of payments that could not be booked yet"
         )?,
-        intake_lag: register_int_gauge!(
+        lag: register_int_gauge!(
             "sluice_core_intake_lag_events",
             "Events of this instance's partitions whose offsets are not committed yet"
         )?,
-        saga_open: register_int_gauge!(
+    })
+}
+
+fn register_saga() -> prometheus::Result<Saga> {
+    Ok(Saga {
+        open: register_int_gauge!(
             "sluice_core_saga_open_bookings",
             "Bookings that are decided and not known to be made by balance and ledger"
         )?,
-        saga_oldest: register_int_gauge!("sluice_core_saga_oldest_seconds", "Age of the oldest open booking")?,
-        saga_failures: register_int_counter_vec!(
+        oldest: register_int_gauge!("sluice_core_saga_oldest_seconds", "Age of the oldest open booking")?,
+        failures: register_int_counter_vec!(
             "sluice_core_saga_failures_total",
             "Drives of open bookings that a service failed, and bookings that can't be made",
             &["at"]
         )?,
-        stage_orders: register_int_gauge_vec!(
-            "sluice_core_stage_orders",
-            "Orders in each stage of recovery",
-            &["stage"]
-        )?,
-        stage_oldest: register_int_gauge_vec!(
+    })
+}
+
+fn register_stages() -> prometheus::Result<Stages> {
+    Ok(Stages {
+        orders: register_int_gauge_vec!("sluice_core_stage_orders", "Orders in each stage of recovery", &["stage"])?,
+        oldest: register_int_gauge_vec!(
             "sluice_core_stage_oldest_seconds",
             "Age of the oldest order of the stage; in stage upstream, since it was told",
             &["stage"]
         )?,
-        stage_late: register_int_gauge_vec!(
+        late: register_int_gauge_vec!(
             "sluice_core_stage_late_seconds",
             "How long the order that recovery should have looked at first has been due",
             &["stage"]
         )?,
-        stage_results: register_int_counter_vec!(
+        results: register_int_counter_vec!(
             "sluice_core_stage_results_total",
             "What recovery did, by stage: a channel's answer to a query, told again, a case",
             &["stage", "result"]
         )?,
-        cases_open: register_int_gauge_vec!("sluice_core_cases_open", "Cases that wait for a person", &["kind"])?,
-        routing_version: register_int_gauge!(
+        cases: register_int_gauge_vec!("sluice_core_cases_open", "Cases that wait for a person", &["kind"])?,
+    })
+}
+
+fn register_routing() -> prometheus::Result<Routing> {
+    Ok(Routing {
+        version: register_int_gauge!(
             "sluice_core_routing_version",
             "Routing configuration that this core decides by; 0 without any"
         )?,
-        routing_invalid: register_int_gauge!(
+        invalid: register_int_gauge!(
             "sluice_core_routing_invalid",
             "1 while the routing configuration in force can't be used"
         )?,
-        route_rejections: register_int_counter_vec!(
+        rejections: register_int_counter_vec!(
             "sluice_core_route_rejections_total",
             "Channels that did not take an order, when it was written down",
             &["by"]

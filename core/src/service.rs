@@ -160,7 +160,7 @@ fn clients(config: &Config, secrets: &Secrets, ready: &ReadyQueue) -> anyhow::Re
     let pairs = config.channels.iter().zip(secrets.channels.iter().cloned());
     let clients: Result<Vec<Client>, _> = pairs.map(|(channel, keys)| Client::new(channel, keys, ready)).collect();
     tokio::spawn(keys::watch(secrets.channels.clone(), |secret, usable| {
-        METRICS.secret_unusable.with_label_values(&[secret]).set((!usable).into());
+        METRICS.channels.secret_unusable.with_label_values(&[secret]).set((!usable).into());
     }));
     Ok(clients?.into())
 }

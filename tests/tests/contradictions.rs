@@ -99,7 +99,11 @@ async fn contradictions_open_cases_and_overwrite_nothing() -> anyhow::Result<()>
         }
         ensure!(set.stage.client.order(&order).await? == before, "{kind}: the order has changed");
     }
-    set.all_is_well().await
+    set.all_is_well().await?;
+    // The sidecar has seen every one of them.
+    let seen = set.verdicts().await?;
+    ensure!(seen.len() == 12 && seen.iter().all(|v| v.starts_with("channel_contradicts ")), "{seen:?}");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

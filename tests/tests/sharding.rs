@@ -30,7 +30,9 @@ const FAMILIES: [(&str, &str); 2] =
 
 /// Reads of money tables without an account, by file and function: each asks all
 /// shards, or one by the bucket in an order's id. None of them locks or writes.
-const ONE_LOOKUP: [(&str, &str, &str); 7] = [
+const ONE_LOOKUP: [(&str, &str, &str); 9] = [
+    ("core/src/cases/repo.rs", "count_open", "a metric, per shard"),
+    ("core/src/desk/repo.rs", "ids", "a person's search by an upstream's id: every shard is asked once"),
     ("core/src/orders/repo.rs", "find", "by order id, which carries its account's bucket: one shard"),
     ("core/src/orders/repo.rs", "due", "polling, per shard by its own core"),
     ("core/src/orders/repo.rs", "outbox_page", "the relay, per shard"),

@@ -76,6 +76,30 @@ fn layers_do_not_reach_across() {
 }
 
 #[test]
+fn no_amount_passes_through_a_float() {
+    // Where amounts live.
+    let in_contract = ["money.rs", "event.rs", "order.rs", "wire.rs", "provenance.rs"];
+    let in_core = ["accept/", "api/", "balance/", "intake.rs", "journal/", "ledger/", "orders/", "outcome/"];
+    let holds_money = |name: &str| {
+        let under = |part: &str, list: &[&str]| {
+            name.strip_prefix(part).is_some_and(|rest| list.iter().any(|file| rest.starts_with(file)))
+        };
+        under("contract/src/", &in_contract) || under("core/src/", &in_core) || name.starts_with("drill/src/checks/")
+    };
+    let mut read = 0;
+    for (name, text) in sources().into_iter().filter(|(name, _)| holds_money(name)) {
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let floats = ["f64", "f32"];
+        for line in code.lines().filter(|line| floats.iter().any(|float| line.contains(float))) {
+            // A histogram observes times and counts.
+            assert!(line.contains(".observe("), "{name} has a float: {line}");
+        }
+        read += 1;
+    }
+    assert!(read > 25, "only {read} files were read");
+}
+
+#[test]
 fn ledger_rows_are_never_changed() {
     for (name, text) in sources() {
         if name.starts_with("core/") || name.starts_with("sidecar/src") {

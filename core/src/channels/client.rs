@@ -111,8 +111,8 @@ impl Client {
                 Heard::unknown("no_answer")
             }
         };
-        METRICS.channel_call.with_label_values(&[self.id(), call.as_str()]).observe(begun.elapsed().as_secs_f64());
-        METRICS.channel_results.with_label_values(&[self.id(), heard.answer.as_str()]).inc();
+        METRICS.channels.call.with_label_values(&[self.id(), call.as_str()]).observe(begun.elapsed().as_secs_f64());
+        METRICS.channels.results.with_label_values(&[self.id(), heard.answer.as_str()]).inc();
         heard
     }
 
@@ -131,7 +131,7 @@ impl Client {
             .when(surely_unsent)
             .notify(|error, pause| {
                 tracing::debug!(serial_no = order.serial_no, channel = self.id(), ?pause, "not connected: {error:#}");
-                METRICS.channel_reconnects.with_label_values(&[self.id()]).inc();
+                METRICS.channels.reconnects.with_label_values(&[self.id()]).inc();
             })
             .await?;
         let reply =

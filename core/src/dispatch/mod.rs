@@ -148,8 +148,8 @@ impl Dispatcher {
 
     async fn count_unrouted(&self) -> anyhow::Result<()> {
         let (count, oldest) = routing::repo::unrouted(&mut self.pool.get_conn().await?).await?;
-        METRICS.unrouted.set(count);
-        METRICS.unrouted_oldest.set(oldest.map_or(0, |at| (now_us() - at) / 1_000_000));
+        METRICS.routing.unrouted.set(count);
+        METRICS.routing.unrouted_oldest.set(oldest.map_or(0, |at| (now_us() - at) / 1_000_000));
         Ok(())
     }
 

@@ -143,7 +143,7 @@ fn nothing_to_decide_by(unusable: &Unusable) -> Decision {
 pub(super) fn count(route: &Route) {
     for rejected in &route.rejected {
         let kind = rejected.by.split(' ').next().unwrap_or_default();
-        METRICS.route_rejections.with_label_values(&[kind]).inc();
+        METRICS.routing.rejections.with_label_values(&[kind]).inc();
     }
 }
 
@@ -164,7 +164,7 @@ pub(super) fn note(order: &mut Order, route: &Route, now: i64) -> anyhow::Result
 /// Hands over orders that no channel will ever take. What can't be recorded now is
 /// found again by polling.
 pub(super) fn fail(this: &Dispatcher, orders: Vec<OrderRef>) {
-    METRICS.unroutable.inc_by(orders.len() as u64);
+    METRICS.routing.unroutable.inc_by(orders.len() as u64);
     for at in orders {
         let outcomes = this.outcomes.clone();
         let outcome = Outcome { code: Some(NO_ROUTE.to_owned()), ..Outcome::new(at, Event::Unroutable) };

@@ -91,7 +91,7 @@ impl Slots {
             self.0.ready.push(order);
         }
         let waiting = i64::try_from(line.waiting.len()).unwrap_or(i64::MAX);
-        METRICS.slot_waiting.with_label_values(&[self.0.channel]).set(waiting);
+        METRICS.channels.waiting.with_label_values(&[self.0.channel]).set(waiting);
     }
 
     fn lock(&self) -> MutexGuard<'_, Line> {

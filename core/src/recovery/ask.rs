@@ -21,11 +21,11 @@ impl Recovery {
             Some(channel) => {
                 tracing::info!(order = %order.order_id, stage, queries = order.queries, "asking the channel");
                 let heard = channel.query(&order).await;
-                METRICS.stage_results.with_label_values(&[stage, heard.answer.as_str()]).inc();
+                METRICS.stages.results.with_label_values(&[stage, heard.answer.as_str()]).inc();
                 Outcome::heard(order.at(), channel.id(), heard).of_query(order.sends)
             }
             None => {
-                METRICS.stage_results.with_label_values(&[stage, "no_channel"]).inc();
+                METRICS.stages.results.with_label_values(&[stage, "no_channel"]).inc();
                 tracing::error!(order = %order.order_id, channel = line.channel, "its channel is not configured any more");
                 Outcome::new(order.at(), Event::Unknown)
             }
@@ -41,7 +41,7 @@ impl Recovery {
             }
         }
         tracing::error!(order = %order.order_id, "asked {} times without an end: a person's case", order.queries);
-        METRICS.stage_results.with_label_values(&[stage, "case"]).inc();
+        METRICS.stages.results.with_label_values(&[stage, "case"]).inc();
         let _ = self.outcomes.record(Outcome::new(order.at(), Event::Exhausted)).await;
     }
 }

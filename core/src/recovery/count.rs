@@ -53,17 +53,17 @@ impl Recovery {
         stages.insert(Stage::Upstream, Standing { orders, since_us, due_us });
         for (stage, standing) in stages {
             let seconds = |since: Option<i64>| since.map_or(0, |us| (now - us).max(0) / 1_000_000);
-            METRICS.stage_orders.with_label_values(&[stage.as_str()]).set(standing.orders);
-            METRICS.stage_oldest.with_label_values(&[stage.as_str()]).set(seconds(standing.since_us));
+            METRICS.stages.orders.with_label_values(&[stage.as_str()]).set(standing.orders);
+            METRICS.stages.oldest.with_label_values(&[stage.as_str()]).set(seconds(standing.since_us));
             // Stage 1 is due all the time: it waits for others, not for recovery.
             if !matches!(stage, Stage::Sending | Stage::Person) {
-                METRICS.stage_late.with_label_values(&[stage.as_str()]).set(seconds(standing.due_us));
+                METRICS.stages.late.with_label_values(&[stage.as_str()]).set(seconds(standing.due_us));
             }
         }
         let open = cases::repo::count_open(&mut conn).await?;
         for kind in CaseKind::ALL {
             let count = open.iter().find(|(k, _)| k == kind.as_str()).map_or(0, |(_, n)| *n);
-            METRICS.cases_open.with_label_values(&[kind.as_str()]).set(count);
+            METRICS.stages.cases.with_label_values(&[kind.as_str()]).set(count);
         }
         Ok(())
     }

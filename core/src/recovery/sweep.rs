@@ -75,7 +75,7 @@ impl Recovery {
         drop(conn);
         let opened = join_all(found.into_iter().map(|o| self.outcomes.record(o))).await;
         let opened = opened.into_iter().filter(|t| *t == Ok(Taken::Moved)).count();
-        METRICS.stage_results.with_label_values(&[Stage::Sending.as_str(), "case"]).inc_by(opened as u64);
+        METRICS.stages.results.with_label_values(&[Stage::Sending.as_str(), "case"]).inc_by(opened as u64);
         Ok(())
     }
 
@@ -86,7 +86,7 @@ impl Recovery {
         };
         let told = join_all(due.into_iter().map(|at| self.outcomes.record(Outcome::new(at, Event::Unheard)))).await;
         let told = told.into_iter().filter(|t| *t == Ok(Taken::Moved)).count();
-        METRICS.stage_results.with_label_values(&[Stage::Upstream.as_str(), "told"]).inc_by(told as u64);
+        METRICS.stages.results.with_label_values(&[Stage::Upstream.as_str(), "told"]).inc_by(told as u64);
         Ok(())
     }
 }

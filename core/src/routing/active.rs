@@ -48,14 +48,14 @@ impl Routing {
         match read {
             Ok(set) => {
                 tracing::info!(version, "routing configuration is in force");
-                METRICS.routing_version.set(version);
-                METRICS.routing_invalid.set(0);
+                METRICS.routing.version.set(version);
+                METRICS.routing.invalid.set(0);
                 *loaded = Loaded { good: Some(set), bad: None };
             }
             Err(reason) => {
                 let still = loaded.good.as_ref().map(|s| s.version);
                 tracing::error!(version, still, "routing configuration can't be used: {reason}");
-                METRICS.routing_invalid.set(1);
+                METRICS.routing.invalid.set(1);
                 loaded.bad = Some(Unusable { version, reason });
             }
         }
@@ -72,7 +72,7 @@ impl Routing {
         }
         // Back to the good one: a bad version in between is forgotten.
         if loaded.bad.take().is_some() {
-            METRICS.routing_invalid.set(0);
+            METRICS.routing.invalid.set(0);
         }
         Some(answer(&loaded))
     }

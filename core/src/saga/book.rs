@@ -84,7 +84,7 @@ fn decide(intents: &[Intent], steps: Vec<Step>, books: &mut Books) -> Outcome {
             Ok(()) => Done::Booked,
             Err(error) if intent.is_asking() => Done::Refused(error),
             Err(error) => {
-                METRICS.saga_failures.with_label_values(&["balance"]).inc();
+                METRICS.saga.failures.with_label_values(&["balance"]).inc();
                 tracing::error!(account = %p.account_id, posting = %p.posting_id,
                     "{error}: the books were changed by somebody else; the booking waits for a person");
                 stuck.insert(&intent.order_id);

@@ -38,7 +38,7 @@ impl Saga {
             Ok(Ok(done)) => Ok(intents.into_iter().zip(done).collect()),
             Ok(Err(error)) if !passes(&error) && intents.len() > 1 => self.drive_apart(intents).await,
             failed => {
-                METRICS.saga_failures.with_label_values(&[at]).inc();
+                METRICS.saga.failures.with_label_values(&[at]).inc();
                 let error = failed.map_err(anyhow::Error::from).flatten().err();
                 let error = error.unwrap_or_else(|| anyhow::anyhow!("no answer within {PATIENCE:?}"));
                 if at != "orders" && (passes(&error) || error.is::<tokio::time::error::Elapsed>()) {

@@ -89,8 +89,8 @@ impl Recovery {
     async fn count(&self) -> anyhow::Result<()> {
         let mut conn = self.saga.orders.get_conn().await?;
         let (open, oldest) = repo::open(&mut conn).await?;
-        METRICS.saga_open.set(open);
-        METRICS.saga_oldest.set(oldest.map_or(0, |us| (now_us() - us) / 1_000_000));
+        METRICS.saga.open.set(open);
+        METRICS.saga.oldest.set(oldest.map_or(0, |us| (now_us() - us) / 1_000_000));
         Ok(())
     }
 }

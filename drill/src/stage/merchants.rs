@@ -83,7 +83,7 @@ impl Merchants {
         let (account, payment) = (self.account(n / 2), self.payment_no(n / 2));
         let key = format!("{}-{n}", self.run);
         let named = format!(r#""accountId":"{account}","paymentNo":"{payment}","bizNo":"{key}","currency":"CNY""#);
-        if n % 2 == 0 {
+        if n.is_multiple_of(2) {
             target.post(out, "/settlement", Some(&key), &format!(r#"{{{named},"amount":"{SETTLED}"}}"#));
         } else {
             let channel = if n % 4 == 1 { "netsunion" } else { "unionpay" };

@@ -70,6 +70,11 @@ impl Watch {
         self.schemas.iter().any(|s| *s == schema || statement.contains(s.as_str()))
     }
 
+    /// Whether a table of this name is watched, in whatever schema.
+    pub fn watches(&self, table: &str) -> bool {
+        self.names.keys().any(|(_, name)| name.eq_ignore_ascii_case(table))
+    }
+
     /// Learns a table map. `body` is the event's; an unchanged one is not parsed again.
     pub fn learn(
         &mut self,
