@@ -39,6 +39,7 @@ pub static METRICS: LazyLock<Metrics> = LazyLock::new(|| match register() {
 fn register() -> prometheus::Result<Metrics> {
     let latency = LATENCY_BUCKETS.to_vec();
     let sizes = vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+    let (saga_open, saga_oldest, saga_failures) = of_the_saga()?;
     Ok(Metrics {
         requests: register_int_counter_vec!(
             "sluice_core_requests_total",
@@ -97,15 +98,22 @@ fn register() -> prometheus::Result<Metrics> {
             "sluice_core_contradictions_total",
             "Channel answers that contradict what is known"
         )?,
-        saga_open: register_int_gauge!(
-            "sluice_core_saga_open_bookings",
-            "Bookings that are decided and not known to be made by balance and ledger"
-        )?,
-        saga_oldest: register_int_gauge!("sluice_core_saga_oldest_seconds", "Age of the oldest open booking")?,
-        saga_failures: register_int_counter_vec!(
-            "sluice_core_saga_failures_total",
-            "Drives of open bookings that a service failed, and bookings that can't be made",
-            &["at"]
-        )?,
+        saga_open,
+        saga_oldest,
+        saga_failures,
     })
+}
+
+fn of_the_saga() -> prometheus::Result<(IntGauge, IntGauge, IntCounterVec)> {
+    let open = register_int_gauge!(
+        "sluice_core_saga_open_bookings",
+        "Bookings that are decided and not known to be made by balance and ledger"
+    )?;
+    let oldest = register_int_gauge!("sluice_core_saga_oldest_seconds", "Age of the oldest open booking")?;
+    let failures = register_int_counter_vec!(
+        "sluice_core_saga_failures_total",
+        "Drives of open bookings that a service failed, and bookings that can't be made",
+        &["at"]
+    )?;
+    Ok((open, oldest, failures))
 }

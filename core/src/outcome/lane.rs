@@ -101,24 +101,21 @@ impl Lane {
             conn.query_drop("ROLLBACK").await?;
             return Ok(applied.taken);
         }
-        if let Some(follower) = &self.follower {
-            let intents = applied.intents(now);
-            let journal = Journal { intents: intents.clone(), postings: Vec::new(), ..journal(&applied, &[], &[]) };
-            conn.query_drop(journal.commit_sql(&self.schemas, &self.key, now)?).await?;
-            self.after_commit(&applied);
+        // Together the books change here; apart, what they shall become is written down.
+        let apart = self.follower.as_ref().map(|follower| (follower, applied.intents(now)));
+        let (balances, captures) = match apart {
+            Some(_) => Default::default(),
+            None => lock_and_settle(conn, &self.schemas, &applied).await?,
+        };
+        let mut journal = journal(&applied, &balances, &captures);
+        if let Some((_, intents)) = &apart {
+            journal.postings.clear();
+            journal.intents.clone_from(intents);
+        }
+        conn.query_drop(journal.commit_sql(&self.schemas, &self.key, now)?).await?;
+        if let Some((follower, intents)) = apart {
             follower.follow(intents);
-            return Ok(applied.taken);
         }
-        let mut locked: Vec<Balance> = Vec::new();
-        if !applied.bookings.is_empty() {
-            let accounts = applied.accounts();
-            let text = balance::repo::lock_sql(&self.schemas, accounts.iter().copied());
-            locked = balance::repo::from_rows(conn.query(text).await?)?;
-        }
-        let captures = balance::repo::lock_captures(conn, &self.schemas, &applied.payments()).await?;
-        let (balances, captures) = settle(&applied, locked, captures)?;
-        let text = journal(&applied, &balances, &captures).commit_sql(&self.schemas, &self.key, now)?;
-        conn.query_drop(text).await?;
         self.after_commit(&applied);
         Ok(applied.taken)
     }
@@ -137,6 +134,21 @@ impl Lane {
             tracing::error!(order = %case.order_id, account = %case.account_id, "contradiction: {}", case.detail);
         }
     }
+}
+
+async fn lock_and_settle(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    applied: &Applied,
+) -> anyhow::Result<(Vec<Balance>, Vec<Capture>)> {
+    let mut locked: Vec<Balance> = Vec::new();
+    if !applied.bookings.is_empty() {
+        let accounts = applied.accounts();
+        let text = balance::repo::lock_sql(schemas, accounts.iter().copied());
+        locked = balance::repo::from_rows(conn.query(text).await?)?;
+    }
+    let captures = balance::repo::lock_captures(conn, schemas, &applied.payments()).await?;
+    settle(applied, locked, captures)
 }
 
 fn journal<'a>(applied: &'a Applied, balances: &'a [Balance], captures: &'a [Capture]) -> Journal<'a> {
