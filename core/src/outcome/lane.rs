@@ -106,29 +106,24 @@ impl Lane {
             conn.query_drop("ROLLBACK").await?;
             return Ok(applied.taken);
         }
-        if let Some(follower) = &self.follower {
-            let intents = applied.intents(now);
-            let totals = free(conn, &applied).await?;
-            let all = journal(&applied, &[], &[], totals);
-            let journal = Journal { intents: intents.clone(), postings: Vec::new(), ..all };
-            conn.query_drop(journal.commit_sql(&self.schemas, &self.key, now)?).await?;
-            self.after_commit(&applied);
-            follower.follow(intents);
-            return Ok(applied.taken);
-        }
-        let mut locked: Vec<Balance> = Vec::new();
-        if !applied.bookings.is_empty() {
-            let accounts = applied.accounts();
-            let text = balance::repo::lock_sql(&self.schemas, accounts.iter().copied());
-            locked = balance::repo::from_rows(conn.query(text).await?)?;
-        }
-        let captures = balance::repo::lock_captures(conn, &self.schemas, &applied.payments()).await?;
-        let (balances, captures) = settle(&applied, locked, captures)?;
+        // Together the books change here; apart, what they shall become is written down.
+        let apart = self.follower.as_ref().map(|follower| (follower, applied.intents(now)));
+        let (balances, captures) = match apart {
+            Some(_) => Default::default(),
+            None => lock_and_settle(conn, &self.schemas, &applied).await?,
+        };
         let totals = free(conn, &applied).await?;
-        // Read again behind the locks: entries of one account are in the order of their
-        // commits, so that who reads them by time misses none.
-        let text = journal(&applied, &balances, &captures, totals).commit_sql(&self.schemas, &self.key, now_us())?;
-        conn.query_drop(text).await?;
+        let mut journal = journal(&applied, &balances, &captures, totals);
+        if let Some((_, intents)) = &apart {
+            journal.postings.clear();
+            journal.intents.clone_from(intents);
+        }
+        // The time is read again behind the locks: entries of one account are in the
+        // order of their commits, so that who reads them by time misses none.
+        conn.query_drop(journal.commit_sql(&self.schemas, &self.key, now_us())?).await?;
+        if let Some((follower, intents)) = apart {
+            follower.follow(intents);
+        }
         self.after_commit(&applied);
         Ok(applied.taken)
     }
@@ -147,6 +142,22 @@ impl Lane {
             tracing::error!(order = %case.order_id, account = %case.account_id, "contradiction: {}", case.detail);
         }
     }
+}
+
+/// Locks the balances and payments that the moves touch, and changes them in memory.
+async fn lock_and_settle(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    applied: &Applied,
+) -> anyhow::Result<(Vec<Balance>, Vec<Capture>)> {
+    let mut locked: Vec<Balance> = Vec::new();
+    if !applied.bookings.is_empty() {
+        let accounts = applied.accounts();
+        let text = balance::repo::lock_sql(schemas, accounts.iter().copied());
+        locked = balance::repo::from_rows(conn.query(text).await?)?;
+    }
+    let captures = balance::repo::lock_captures(conn, schemas, &applied.payments()).await?;
+    settle(applied, locked, captures)
 }
 
 /// Gives back what failed and returned orders took of cumulative totals. The locks
