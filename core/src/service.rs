@@ -39,9 +39,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     let admin = bind("admin", &config.admin).await?;
     let readiness = telemetry::Readiness::default();
     readiness.set("database", Some("migrations are running".into()));
-    let routes = telemetry::router(readiness.clone());
-    let admin_stop = stop.clone().cancelled_owned();
-    tokio::spawn(async move { axum::serve(admin, routes).with_graceful_shutdown(admin_stop).await });
+    serve_admin(admin, &readiness, &stop);
 
     migrate_when_reachable(&config, &schemas, &readiness, &stop).await?;
     let pools = Pools::connect(&config.servers(), &schemas)?;
@@ -83,9 +81,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
         aside: aside.clone(),
     }
     .start();
-    let owner = format!("{}-{:08x}", config.name, rand::random::<u32>());
-    let kafka = (!config.kafka.brokers.is_empty()).then(|| producer(&config.kafka.brokers)).transpose()?;
-    Relay { pool: pool.clone(), schemas: schemas.clone(), owner, producer: kafka, held_until_us: 0 }.start();
+    relay(&config, &pool, &schemas)?.start();
     if config.dispatch.enabled {
         Dispatcher {
             config: config.dispatch.clone(),
@@ -104,6 +100,18 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     tokio::spawn(watch_fence(fence));
     tracing::info!(listen = %config.listen, admin = %config.admin, "core is up");
     serve(public, api, stop).await
+}
+
+fn serve_admin(listener: TcpListener, readiness: &telemetry::Readiness, stop: &CancellationToken) {
+    let routes = telemetry::router(readiness.clone());
+    let stop = stop.clone().cancelled_owned();
+    tokio::spawn(async move { axum::serve(listener, routes).with_graceful_shutdown(stop).await });
+}
+
+fn relay(config: &Config, pool: &Pool, schemas: &Schemas) -> anyhow::Result<Relay> {
+    let owner = format!("{}-{:08x}", config.name, rand::random::<u32>());
+    let producer = (!config.kafka.brokers.is_empty()).then(|| producer(&config.kafka.brokers)).transpose()?;
+    Ok(Relay { pool: pool.clone(), schemas: schemas.clone(), owner, producer, held_until_us: 0 })
 }
 
 /// Connections to each service's server, at home in its schema. Together they are

@@ -2,7 +2,6 @@
 -- thousand that wait for a breaker, or for one sick channel, cost the others
 -- nothing. `by_state` holds all that counting and paging read.
 ALTER TABLE orders
-  DROP KEY by_due,
   ADD KEY by_state (state, due_us, order_id, created_us),
   ADD KEY by_channel (channel, state, due_us),
   ADD KEY by_client (client, order_id);

@@ -157,10 +157,12 @@ async fn side(url: &str, name: &str, fill: Fill) -> anyhow::Result<(Side, u64, u
     let books = Books { url: url.to_owned(), schemas: schemas.clone(), key: key.clone(), accounts: ACCOUNTS };
     let currency = "CNY".parse()?;
     floor::fund(&books, currency).await?;
-    floor::accept(&books, currency, Duration::from_secs(2)).await?;
+    let (needed, mut made) = ((WARM_UP + CLAIMS) as u64 * floor::BATCH, 0);
+    while made < needed {
+        made += floor::accept(&books, currency, Duration::from_secs(1)).await?.1;
+    }
     let new = "SELECT order_id,account_id FROM orders WHERE due_us > 0 ORDER BY order_id DESC LIMIT 20000";
     let new: Vec<(String, String)> = conn.query(new).await?;
-    ensure!(new.len() >= (WARM_UP + CLAIMS) * floor::BATCH as usize, "only {} orders to claim", new.len());
     let orders = new.into_iter().map(|(id, account)| OrderRef::new(&account, &id)).collect();
     let dispatcher = dispatcher(url, &schemas, &key)?;
     Ok((Side { dispatcher, conn: None, orders, spent: Duration::ZERO, claimed: 0 }, past, totals))
