@@ -206,7 +206,7 @@ impl Journal<'_> {
 /// has heard it knows it.
 pub fn told_event(order: &Order) -> OrderEvent {
     let name = if order.state.is_end() { order.state.as_str() } else { "accepted" };
-    let kind = format!("withdraw.{name}");
+    let kind = format!("{}.{name}", order.kind.word());
     OrderEvent {
         id: format!("{}-{}", order.order_id, order.told_version),
         version: order.told_version,
