@@ -190,6 +190,7 @@ fn capture(books: &mut Books, out: &mut Decided, ask: &super::Capture, now_us: i
     books.open(&ask.account_id, ask.currency);
     books.change(&ask.account_id, ask.currency, |b| b.capture(ask.amount))?;
     let mut made = Capture::new(&ask.account_id, &ask.payment_no, ask.amount, ask.currency);
+    made.told_us = ask.told_us;
     made.version = 1;
     books.captures.insert(key, (made, true));
     let posting = Posting::capture(&ask.account_id, &ask.payment_no, ask.amount, ask.currency);
@@ -299,6 +300,7 @@ mod tests {
                 amount: Decimal::TEN,
                 currency: cny(),
                 payment_no: "p".into(),
+                told_us: 5,
             }),
         };
         let asks = [
