@@ -2,7 +2,8 @@
 # make test   every test, on real servers
 # make up     the same servers as the demo, until Ctrl-C
 # make bench  figures, each beside its floor
-.PHONY: demo test up bench build check
+# make bench-routing  claims beside as long a history as fits into its time
+.PHONY: demo test up bench bench-routing build check
 
 export PATH := $(PATH):/usr/sbin:$(CURDIR)/.run/tools
 
@@ -23,6 +24,11 @@ bench:
 	@scripts/setup demo
 	@$(MAKE) --no-print-directory build
 	@exec target/release/sluice bench
+
+bench-routing:
+	@scripts/setup demo
+	@$(MAKE) --no-print-directory build
+	@exec target/release/sluice bench routing
 
 test:
 	@scripts/setup test

@@ -6,6 +6,7 @@ pub mod breaker;
 pub mod clock;
 pub mod event;
 pub mod ids;
+pub mod keys;
 pub mod money;
 pub mod order;
 pub mod provenance;

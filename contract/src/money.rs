@@ -147,6 +147,23 @@ pub fn column_units(amount: Decimal) -> Option<i128> {
     (scaled == amount).then(|| scaled.mantissa())
 }
 
+/// The amount as a whole number of the currency's minor units: 1.23 CNY is 123,
+/// 1 JPY is 1, 1.234 BHD is 1234. `None` if it has more decimals than the
+/// currency, or does not fit.
+pub fn minor_units(amount: Decimal, currency: Currency) -> Option<i64> {
+    let mut scaled = amount;
+    scaled.rescale(currency.exponent());
+    if scaled != amount {
+        return None;
+    }
+    i64::try_from(scaled.mantissa()).ok()
+}
+
+/// The amount in major units of so many minor units; exact.
+pub fn of_minor_units(units: i64, currency: Currency) -> Decimal {
+    Decimal::new(units, currency.exponent())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,5 +211,21 @@ mod tests {
     fn column_units_are_exact() {
         assert_eq!(column_units(Decimal::new(12_345, 2)), Some(1_234_500));
         assert_eq!(column_units(Decimal::new(1, 5)), None);
+    }
+
+    #[test]
+    fn minor_units_follow_the_currency_and_are_exact() {
+        let cases = [("1.23", "CNY", Some(123)), ("1", "JPY", Some(1)), ("1.234", "BHD", Some(1_234))];
+        for (text, code, units) in cases {
+            let (amount, currency) = (Decimal::from_str_exact(text).unwrap(), code.parse().unwrap());
+            assert_eq!(minor_units(amount, currency), units, "{text} {code}");
+            assert_eq!(of_minor_units(units.unwrap(), currency), amount);
+        }
+        assert_eq!(minor_units(Decimal::new(15, 1), "JPY".parse().unwrap()), None);
+        assert_eq!(minor_units(Decimal::new(12_345, 3), "CNY".parse().unwrap()), None);
+        // The largest amount that the column holds.
+        let most = Decimal::from_str_exact("9999999999999999.99").unwrap();
+        assert_eq!(minor_units(most, "CNY".parse().unwrap()), Some(999_999_999_999_999_999));
+        assert_eq!(minor_units(Decimal::from(i64::MAX), "BHD".parse().unwrap()), None);
     }
 }

@@ -4,6 +4,7 @@
 use anyhow::{Context, bail};
 use serde::de::DeserializeOwned;
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 use subtle::ConstantTimeEq;
 
@@ -37,6 +38,23 @@ impl Secret {
             })?,
             (Err(_), None) => bail!("secret {name} is not set: set {variable}, {variable}_FILE or secrets_dir"),
         };
+        Secret::checked(name, &text)
+    }
+
+    /// As `load`, but none at all is no error: neither variable is set and
+    /// `<dir>/<name>` does not exist.
+    pub fn load_optional(name: &str, dir: Option<&Path>) -> anyhow::Result<Option<Self>> {
+        let variable = format!("SLUICE_{}", name.to_uppercase());
+        let named = std::env::var_os(&variable).is_some() || std::env::var_os(format!("{variable}_FILE")).is_some();
+        let absent =
+            dir.is_none_or(|d| std::fs::metadata(d.join(name)).is_err_and(|e| e.kind() == ErrorKind::NotFound));
+        if !named && absent {
+            return Ok(None);
+        }
+        Secret::load(name, dir).map(Some)
+    }
+
+    fn checked(name: &str, text: &str) -> anyhow::Result<Self> {
         let secret = Secret::new(text.trim());
         if secret.0.len() < 16 {
             bail!("secret {name} is shorter than 16 bytes: make one with `openssl rand -hex 32`");

@@ -24,9 +24,14 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 
 /// Options for `url` with Sluice's session settings.
 pub fn options(url: &str) -> anyhow::Result<OptsBuilder> {
+    options_of("mysql.url", url)
+}
+
+/// As `options`, for the setting `name`.
+pub fn options_of(name: &str, url: &str) -> anyhow::Result<OptsBuilder> {
     let opts = Opts::from_url(url).map_err(|e| {
         // The library's message may hold the password of the URL.
-        anyhow::anyhow!("mysql.url is not a URL such as mysql://user@127.0.0.1:3306 ({})", kind_of(&e))
+        anyhow::anyhow!("{name} is not a URL such as mysql://user@127.0.0.1:3306 ({})", kind_of(&e))
     })?;
     Ok(OptsBuilder::from_opts(opts)
         .setup(vec![SESSION, ISOLATION])
@@ -123,6 +128,19 @@ pub fn in_list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     sql
 }
 
+/// `(('a','x'),('b','y'))` for `(one,two) IN …`: exactly these pairs, each one look-up
+/// by a key that begins with both columns. Two lists side by side would make the
+/// server look for every pairing (128 rows: 97 ms instead of 1 ms, MariaDB 10.11).
+/// The caller makes sure that it isn't empty.
+pub fn pair_list<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let mut sql = String::from("(");
+    for (at, (one, two)) in pairs.enumerate() {
+        push_row(&mut sql, at == 0, &[Lit::Text(one), Lit::Text(two)]);
+    }
+    sql.push(')');
+    sql
+}
+
 /// Deadlock, lock wait, changed snapshot, a primary that is being switched.
 pub fn is_retryable(error: &Error) -> bool {
     match error {
@@ -145,6 +163,13 @@ pub fn is_disconnect(error: &Error) -> bool {
         Error::Driver(_) => true,
         _ => false,
     }
+}
+
+/// Whether the same may work a moment later: a deadlock, a broken connection, a
+/// silence. Everything else fails again, whatever is tried.
+pub fn is_passing(error: &anyhow::Error) -> bool {
+    let server = error.downcast_ref::<Error>();
+    server.is_some_and(|e| is_retryable(e) || is_disconnect(e)) || error.is::<tokio::time::error::Elapsed>()
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ pub enum ApiCode {
     NoSuchPath = 40403,
     InFlight = 40900,
     TooLate = 40901,
+    NotEnded = 40902,
     BodyTooLarge = 41300,
     WrongMediaType = 41500,
     KeyReused = 42200,
@@ -36,6 +37,7 @@ pub enum ApiCode {
     InsufficientFunds = 42202,
     UnknownPayment = 42203,
     PaymentExceeded = 42204,
+    TooOften = 42900,
     Internal = 50000,
     Overloaded = 50300,
     Unavailable = 50301,
@@ -82,6 +84,9 @@ pub struct ChannelReply {
     pub message: String,
     #[serde(default, with = "rust_decimal::serde::str_option")]
     pub amount: Option<Decimal>,
+    /// Who was paid, in full, if the channel says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_account: Option<String>,
 }
 
 /// One line of the fence's stream (NDJSON): the sidecar's whole word to one core.

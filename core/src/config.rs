@@ -1,12 +1,19 @@
 //! Settings of the core, one struct per concern. Contradictions fail at load.
 
-use anyhow::{Context, bail, ensure};
+use crate::channels::KNOWN;
+use crate::schema::Servers;
+use anyhow::{Context, ensure};
 use serde::Deserialize;
 use sluice_contract::ids::is_plain;
+use sluice_contract::keys::KeyRing;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::{self, Secret};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The caller's name if no clients are configured.
+pub const NAMELESS: &str = "local";
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,6 +32,12 @@ pub struct Config {
     #[serde(default = "default_currency")]
     pub default_currency: String,
     pub mysql: Mysql,
+    /// The balance service's server, if it has one of its own.
+    #[serde(default)]
+    pub balance: Service,
+    /// The ledger service's server, if it has one of its own.
+    #[serde(default)]
+    pub ledger: Service,
     #[serde(default)]
     pub kafka: Kafka,
     #[serde(default)]
@@ -37,6 +50,8 @@ pub struct Config {
     pub dispatch: Dispatch,
     #[serde(default)]
     pub recovery: Recovery,
+    #[serde(default)]
+    pub acknowledge: Acknowledge,
     #[serde(default)]
     pub channels: Vec<Channel>,
     /// Callers allowed; empty means "one nameless caller, on loopback only".
@@ -53,6 +68,15 @@ pub struct Mysql {
     /// Base name of the four schemas.
     #[serde(default = "default_database")]
     pub database: String,
+}
+
+/// Where a service keeps its schema.
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Service {
+    /// As `mysql.url`, here or in `SLUICE_BALANCE_URL` or `SLUICE_LEDGER_URL`.
+    /// Empty: with the orders.
+    pub url: String,
 }
 
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -117,24 +141,73 @@ pub struct Recovery {
     pub callback_wait_ms: u64,
     /// Queries without an end before the order becomes a person's case.
     pub most_queries: u32,
+    /// Queries under way at once per channel.
+    pub asking: usize,
+    /// An order that isn't on its way after this is a person's case; it still waits.
+    pub unsent_case_ms: u64,
+}
+
+/// Upstreams that must say that they know an order's end (stage 4 of recovery).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Acknowledge {
+    /// Names as in `clients`; `local` if there are none.
+    pub clients: Vec<String>,
+    /// First wait before the end is told again; doubles up to `most_ms`.
+    pub first_ms: u64,
+    pub most_ms: u64,
+    /// Told again so often before it is a person's case.
+    pub most_times: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Channel {
-    /// `netsunion` or `unionpay`. The first listed is the default.
+    /// `netsunion`, `unionpay` or `psp`. The first listed is the default.
     pub id: String,
     pub url: String,
-    /// Zone of the channel's trade times.
+    /// Zone of the channel's trade times: an IANA name, or an offset such as `+08:00`.
     #[serde(default = "default_zone")]
     pub zone: String,
-    /// Calls in flight at most.
+    /// Payment calls in flight at most.
     #[serde(default = "default_concurrency")]
     pub concurrency: usize,
-    /// How long a call may take before its outcome counts as unknown.
+    /// Queries in flight at most, apart from payments.
+    #[serde(default = "default_query_concurrency")]
+    pub query_concurrency: usize,
+    /// How long a call may take in all before its outcome counts as unknown.
     #[serde(default = "default_deadline_ms")]
     pub deadline_ms: u64,
+    /// How long one try to connect may take, TLS included; unset: a second, or the
+    /// deadline if that is shorter.
+    pub connect_ms: Option<u64>,
 }
+
+impl Channel {
+    pub fn connect(&self) -> Duration {
+        Duration::from_millis(self.connect_ms.unwrap_or(DEFAULT_CONNECT_MS).min(self.deadline_ms))
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let id = &self.id;
+        ensure!(KNOWN.contains(&id.as_str()), "channels.id = {id:?}: this build knows {}", KNOWN.join(", "));
+        let url = reqwest::Url::parse(&self.url).with_context(|| format!("channels.url of {id} = {:?}", self.url))?;
+        ensure!(matches!(url.scheme(), "http" | "https"), "channels.url of {id} must begin with http:// or https://");
+        ensure!((1..=4_096).contains(&self.concurrency), "channels.concurrency of {id} must be 1 to 4096");
+        ensure!((1..=4_096).contains(&self.query_concurrency), "channels.query_concurrency of {id} must be 1 to 4096");
+        ensure!((1..=300_000).contains(&self.deadline_ms), "channels.deadline_ms of {id} must be 1 to 300000");
+        ensure!(
+            self.connect_ms.is_none_or(|ms| (1..=self.deadline_ms).contains(&ms)),
+            "channels.connect_ms of {id} must be 1 to its deadline_ms, {}",
+            self.deadline_ms
+        );
+        sluice_contract::clock::trade_time(0, &self.zone)
+            .with_context(|| format!("channels.zone of {id}: unknown zone {:?}", self.zone))?;
+        Ok(())
+    }
+}
+
+const DEFAULT_CONNECT_MS: u64 = 1_000;
 
 fn default_name() -> String {
     "core".into()
@@ -156,6 +229,9 @@ fn default_zone() -> String {
 }
 fn default_concurrency() -> usize {
     128
+}
+fn default_query_concurrency() -> usize {
+    64
 }
 fn default_deadline_ms() -> u64 {
     3_000
@@ -187,7 +263,20 @@ impl Default for Dispatch {
 
 impl Default for Recovery {
     fn default() -> Self {
-        Recovery { query_first_ms: 500, query_most_ms: 60_000, callback_wait_ms: 10_000, most_queries: 20 }
+        Recovery {
+            query_first_ms: 500,
+            query_most_ms: 60_000,
+            callback_wait_ms: 10_000,
+            most_queries: 20,
+            asking: 32,
+            unsent_case_ms: 3_600_000,
+        }
+    }
+}
+
+impl Default for Acknowledge {
+    fn default() -> Self {
+        Acknowledge { clients: Vec::new(), first_ms: 60_000, most_ms: 3_600_000, most_times: 12 }
     }
 }
 
@@ -198,7 +287,7 @@ pub struct Secrets {
     /// Shown to the sidecar when subscribing to its fence.
     pub sidecar: Option<Secret>,
     /// One per configured channel, in the same order.
-    pub channels: Vec<Secret>,
+    pub channels: Vec<KeyRing>,
     /// One per configured client, in the same order.
     pub clients: Vec<Secret>,
 }
@@ -207,6 +296,8 @@ impl Config {
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         let mut config: Config = settings::load_toml(path)?;
         settings::override_by(&mut config.mysql.url, "SLUICE_MYSQL_URL");
+        settings::override_by(&mut config.balance.url, "SLUICE_BALANCE_URL");
+        settings::override_by(&mut config.ledger.url, "SLUICE_LEDGER_URL");
         settings::override_by(&mut config.kafka.brokers, "SLUICE_KAFKA_BROKERS");
         config.check().with_context(|| format!("{}", path.display()))?;
         Ok(config)
@@ -216,9 +307,25 @@ impl Config {
         Schemas::under(&self.mysql.database)
     }
 
+    /// The servers of the schemas.
+    pub fn servers(&self) -> Servers {
+        let or_orders = |url: &String| if url.is_empty() { self.mysql.url.clone() } else { url.clone() };
+        Servers {
+            orders: self.mysql.url.clone(),
+            balance: or_orders(&self.balance.url),
+            ledger: or_orders(&self.ledger.url),
+        }
+    }
+
     /// Refuses what can't work together, naming the key.
     pub fn check(&self) -> anyhow::Result<()> {
         self.schemas()?;
+        for (key, url) in [("balance.url", &self.balance.url), ("ledger.url", &self.ledger.url)] {
+            if !url.is_empty() {
+                sluice_contract::sql::options_of(key, url)?;
+                ensure!(*url != self.mysql.url, "{key} is mysql.url: leave it empty to keep it with the orders");
+            }
+        }
         ensure!(is_plain(&self.name, 20), "name = {:?}: letters, digits, _ - . : (at most 20)", self.name);
         settings::check_listener("listen", &self.listen, !self.clients.is_empty())?;
         settings::check_listener("admin", &self.admin, false)?;
@@ -229,16 +336,11 @@ impl Config {
         ensure!((1..=512).contains(&self.accept.batch), "accept.batch must be 1 to 512");
         ensure!((1..=1024).contains(&self.dispatch.batch), "dispatch.batch must be 1 to 1024");
         ensure!(is_plain(&self.intake.group, 64), "intake.group = {:?} is not a plain name", self.intake.group);
-        ensure!(self.recovery.query_first_ms > 0, "recovery.query_first_ms must be above 0");
+        self.check_recovery()?;
         let mut seen = HashSet::new();
         for channel in &self.channels {
-            if !matches!(channel.id.as_str(), "netsunion" | "unionpay") {
-                bail!("channels.id = {:?}: this build knows netsunion and unionpay", channel.id);
-            }
+            channel.check()?;
             ensure!(seen.insert(&channel.id), "channels.id = {:?} is listed twice", channel.id);
-            ensure!(channel.concurrency > 0, "channels.concurrency of {} must be above 0", channel.id);
-            sluice_contract::clock::trade_time(0, &channel.zone)
-                .with_context(|| format!("channels.zone of {}: unknown zone {:?}", channel.id, channel.zone))?;
         }
         ensure!(!self.dispatch.enabled || !self.channels.is_empty(), "dispatch needs at least one [[channels]]");
         for client in &self.clients {
@@ -250,13 +352,31 @@ impl Config {
         Ok(())
     }
 
+    fn check_recovery(&self) -> anyhow::Result<()> {
+        let (recovery, acknowledge) = (&self.recovery, &self.acknowledge);
+        ensure!(recovery.query_first_ms > 0, "recovery.query_first_ms must be above 0");
+        ensure!((1..=1_000).contains(&recovery.most_queries), "recovery.most_queries must be 1 to 1000");
+        ensure!((1..=1_000).contains(&recovery.asking), "recovery.asking must be 1 to 1000");
+        ensure!(acknowledge.first_ms > 0, "acknowledge.first_ms must be above 0");
+        ensure!(acknowledge.most_times <= 1_000, "acknowledge.most_times must be at most 1000");
+        for client in &acknowledge.clients {
+            let known = self.clients.contains(client) || (self.clients.is_empty() && client == NAMELESS);
+            ensure!(known, "acknowledge.clients: {client:?} is not in clients ({NAMELESS} if there are none)");
+        }
+        Ok(())
+    }
+
     pub fn secrets(&self) -> anyhow::Result<Secrets> {
         let dir = self.secrets_dir.as_deref();
         let load = |name: String| Secret::load(&name, dir);
         Ok(Secrets {
             provenance: load("provenance_key".into())?,
             sidecar: self.fence.enabled.then(|| load("sidecar_token".into())).transpose()?,
-            channels: self.channels.iter().map(|c| load(format!("channel_{}", c.id))).collect::<Result<_, _>>()?,
+            channels: self
+                .channels
+                .iter()
+                .map(|c| KeyRing::load(&format!("channel_{}", c.id), dir))
+                .collect::<Result<_, _>>()?,
             clients: self.clients.iter().map(|c| load(format!("client_{c}"))).collect::<Result<_, _>>()?,
         })
     }

@@ -10,6 +10,7 @@ pub mod api;
 pub mod balance;
 pub mod cases;
 pub mod channels;
+pub mod desk;
 pub mod dispatch;
 pub mod guard;
 pub mod history;
@@ -20,6 +21,8 @@ pub mod orders;
 pub mod outcome;
 pub mod recovery;
 pub mod relay;
+pub mod routing;
+pub mod saga;
 
 pub mod metrics;
 pub mod service;

@@ -16,8 +16,6 @@ pub struct Metrics {
     pub blocked: IntGaugeVec,
     pub fence_wait: Histogram,
     pub fence_stalled: IntGauge,
-    pub channel_call: HistogramVec,
-    pub channel_results: IntCounterVec,
     pub unfinished: IntGaugeVec,
     pub oldest_unfinished: IntGauge,
     pub outbox_rows: IntGauge,
@@ -25,7 +23,20 @@ pub struct Metrics {
     pub published: IntCounter,
     pub publish_failures: IntCounter,
     pub contradictions: IntCounter,
+    pub channels: Channels,
     pub intake: Intake,
+    pub saga: Saga,
+    pub stages: Stages,
+    pub routing: Routing,
+}
+
+/// Calls to channels, and what stands before them.
+pub struct Channels {
+    pub call: HistogramVec,
+    pub results: IntCounterVec,
+    pub reconnects: IntCounterVec,
+    pub waiting: IntGaugeVec,
+    pub secret_unusable: IntGaugeVec,
 }
 
 /// Payments in.
@@ -35,6 +46,32 @@ pub struct Intake {
     pub lag: IntGauge,
 }
 
+/// Bookings at balance and ledger while they are apart.
+pub struct Saga {
+    pub open: IntGauge,
+    pub oldest: IntGauge,
+    pub failures: IntCounterVec,
+}
+
+/// Recovery, by stage.
+pub struct Stages {
+    pub orders: IntGaugeVec,
+    pub oldest: IntGaugeVec,
+    pub late: IntGaugeVec,
+    pub results: IntCounterVec,
+    pub cases: IntGaugeVec,
+}
+
+/// Routing, and orders that no channel takes.
+pub struct Routing {
+    pub version: IntGauge,
+    pub invalid: IntGauge,
+    pub rejections: IntCounterVec,
+    pub unrouted: IntGauge,
+    pub unrouted_oldest: IntGauge,
+    pub unroutable: IntCounter,
+}
+
 pub static METRICS: LazyLock<Metrics> = LazyLock::new(|| match register() {
     Ok(metrics) => metrics,
     // Names are constants of this file: a clash is a bug seen at the first start.
@@ -42,7 +79,6 @@ pub static METRICS: LazyLock<Metrics> = LazyLock::new(|| match register() {
 });
 
 fn register() -> prometheus::Result<Metrics> {
-    let latency = LATENCY_BUCKETS.to_vec();
     let sizes = vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
     Ok(Metrics {
         requests: register_int_counter_vec!(
@@ -53,7 +89,7 @@ fn register() -> prometheus::Result<Metrics> {
         accept: register_histogram!(
             "sluice_core_accept_seconds",
             "From a request's body to its durable answer",
-            latency.clone()
+            LATENCY_BUCKETS.to_vec()
         )?,
         accept_batch: register_histogram!(
             "sluice_core_accept_batch_orders",
@@ -66,22 +102,11 @@ fn register() -> prometheus::Result<Metrics> {
         fence_wait: register_histogram!(
             "sluice_core_fence_wait_seconds",
             "From raising a token to its passing",
-            latency.clone()
+            LATENCY_BUCKETS.to_vec()
         )?,
         fence_stalled: register_int_gauge!(
             "sluice_core_fence_stalled",
             "1 while the sidecar is blind or out of reach"
-        )?,
-        channel_call: register_histogram_vec!(
-            "sluice_core_channel_call_seconds",
-            "Calls to a channel",
-            &["channel", "call"],
-            latency
-        )?,
-        channel_results: register_int_counter_vec!(
-            "sluice_core_channel_results_total",
-            "What channels answered",
-            &["channel", "result"]
         )?,
         unfinished: register_int_gauge_vec!("sluice_core_unfinished_orders", "Orders not at their end", &["state"])?,
         oldest_unfinished: register_int_gauge!(
@@ -102,7 +127,42 @@ fn register() -> prometheus::Result<Metrics> {
             "sluice_core_contradictions_total",
             "Channel answers that contradict what is known"
         )?,
+        channels: register_channels()?,
         intake: register_intake()?,
+        saga: register_saga()?,
+        stages: register_stages()?,
+        routing: register_routing()?,
+    })
+}
+
+fn register_channels() -> prometheus::Result<Channels> {
+    Ok(Channels {
+        call: register_histogram_vec!(
+            "sluice_core_channel_call_seconds",
+            "Calls to a channel",
+            &["channel", "call"],
+            LATENCY_BUCKETS.to_vec()
+        )?,
+        results: register_int_counter_vec!(
+            "sluice_core_channel_results_total",
+            "What channels answered",
+            &["channel", "result"]
+        )?,
+        reconnects: register_int_counter_vec!(
+            "sluice_core_channel_reconnects_total",
+            "Tries to connect to a channel that failed and were made again",
+            &["channel"]
+        )?,
+        waiting: register_int_gauge_vec!(
+            "sluice_core_slot_waiting_orders",
+            "Orders that wait for a free call slot of a channel",
+            &["channel"]
+        )?,
+        secret_unusable: register_int_gauge_vec!(
+            "sluice_core_secret_unusable",
+            "1 while a secret's file can't be used and the one in force is older",
+            &["secret"]
+        )?,
     })
 }
 
@@ -120,6 +180,70 @@ fn register_intake() -> prometheus::Result<Intake> {
         lag: register_int_gauge!(
             "sluice_core_intake_lag_events",
             "Events of this instance's partitions whose offsets are not committed yet"
+        )?,
+    })
+}
+
+fn register_saga() -> prometheus::Result<Saga> {
+    Ok(Saga {
+        open: register_int_gauge!(
+            "sluice_core_saga_open_bookings",
+            "Bookings that are decided and not known to be made by balance and ledger"
+        )?,
+        oldest: register_int_gauge!("sluice_core_saga_oldest_seconds", "Age of the oldest open booking")?,
+        failures: register_int_counter_vec!(
+            "sluice_core_saga_failures_total",
+            "Drives of open bookings that a service failed, and bookings that can't be made",
+            &["at"]
+        )?,
+    })
+}
+
+fn register_stages() -> prometheus::Result<Stages> {
+    Ok(Stages {
+        orders: register_int_gauge_vec!("sluice_core_stage_orders", "Orders in each stage of recovery", &["stage"])?,
+        oldest: register_int_gauge_vec!(
+            "sluice_core_stage_oldest_seconds",
+            "Age of the oldest order of the stage; in stage upstream, since it was told",
+            &["stage"]
+        )?,
+        late: register_int_gauge_vec!(
+            "sluice_core_stage_late_seconds",
+            "How long the order that recovery should have looked at first has been due",
+            &["stage"]
+        )?,
+        results: register_int_counter_vec!(
+            "sluice_core_stage_results_total",
+            "What recovery did, by stage: a channel's answer to a query, told again, a case",
+            &["stage", "result"]
+        )?,
+        cases: register_int_gauge_vec!("sluice_core_cases_open", "Cases that wait for a person", &["kind"])?,
+    })
+}
+
+fn register_routing() -> prometheus::Result<Routing> {
+    Ok(Routing {
+        version: register_int_gauge!(
+            "sluice_core_routing_version",
+            "Routing configuration that this core decides by; 0 without any"
+        )?,
+        invalid: register_int_gauge!(
+            "sluice_core_routing_invalid",
+            "1 while the routing configuration in force can't be used"
+        )?,
+        rejections: register_int_counter_vec!(
+            "sluice_core_route_rejections_total",
+            "Channels that did not take an order, when it was written down",
+            &["by"]
+        )?,
+        unrouted: register_int_gauge!("sluice_core_unrouted_orders", "Orders that no channel takes now")?,
+        unrouted_oldest: register_int_gauge!(
+            "sluice_core_unrouted_oldest_seconds",
+            "Age of the oldest order that no channel takes now"
+        )?,
+        unroutable: register_int_counter!(
+            "sluice_core_unroutable_total",
+            "Orders handed over to fail since no channel will ever take them"
         )?,
     })
 }

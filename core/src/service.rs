@@ -2,17 +2,24 @@
 
 use crate::accept::Acceptor;
 use crate::api::{self, Api};
+use crate::cases::aside::Aside;
 use crate::channels::Client;
 use crate::config::{Config, Secrets};
-use crate::dispatch::{Dispatcher, ReadyQueue};
+use crate::dispatch::{Dispatcher, ReadyQueue, Suspects};
 use crate::guard::fence::Fence;
 use crate::intake::Intake;
+use crate::metrics::METRICS;
 use crate::outcome::{Outcomes, Waits};
 use crate::recovery::Recovery;
 use crate::relay::{Relay, producer};
-use crate::schema;
+use crate::routing::Routing;
+use crate::saga::{self, Follower, Saga};
+use crate::schema::{self, Servers};
 use anyhow::Context;
-use sluice_contract::{sql, telemetry};
+use mysql_async::Pool;
+use sluice_contract::schema::Schemas;
+use sluice_contract::settings::Secret;
+use sluice_contract::{keys, sql, telemetry};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -32,23 +39,20 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     let admin = bind("admin", &config.admin).await?;
     let readiness = telemetry::Readiness::default();
     readiness.set("database", Some("migrations are running".into()));
-    let routes = telemetry::router(readiness.clone());
-    let admin_stop = stop.clone().cancelled_owned();
-    tokio::spawn(async move { axum::serve(admin, routes).with_graceful_shutdown(admin_stop).await });
+    serve_admin(admin, &readiness, &stop);
 
     migrate_when_reachable(&config, &schemas, &readiness, &stop).await?;
-    let options = sql::options(&config.mysql.url)?.db_name(Some(schemas.orders.clone()));
-    let pool = sql::pool_of(options, POOL)?;
+    let pools = Pools::connect(&config.servers(), &schemas)?;
+    let pool = pools.orders.clone();
     let fence = Fence::start(&config.fence, &config.name, &schemas, secrets.sidecar.clone())?;
-    let channels = clients(&config, &secrets)?;
     let ready = ReadyQueue::new(config.dispatch.queue);
+    let channels = clients(&config, &secrets, &ready)?;
     let key = &secrets.provenance;
-    let waits = Waits {
-        first_query_us: config.recovery.query_first_ms as i64 * 1_000,
-        callback_us: config.recovery.callback_wait_ms as i64 * 1_000,
-    };
-    let outcomes = Outcomes::start(&pool, &schemas, key, waits, &ready);
-    let acceptor = Acceptor::start(&config.accept, &config.mysql.url, &schemas, key, &ready);
+    let follower = apart(&config.servers(), &pools, &schemas, key, &ready, &readiness).await?;
+    let outcomes = Outcomes::start(&pool, &schemas, key, &Waits::of(&config), &ready, follower.as_ref());
+    let aside = Aside::new(&pool, &schemas, key);
+    let saga = follower.map(|f| f.saga().clone());
+    let acceptor = Acceptor::start(&config.accept, &config.mysql.url, &schemas, key, &ready, saga);
     if config.intake.enabled && !config.kafka.brokers.is_empty() {
         Intake::start(&config.intake, &config.kafka.brokers, acceptor.clone())?;
     }
@@ -56,7 +60,10 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
         acceptor,
         outcomes: outcomes.clone(),
         pool: pool.clone(),
+        balance: pools.balance.clone(),
+        ledger: pools.ledger.clone(),
         schemas: schemas.clone(),
+        provenance: key.clone(),
         fence: fence.clone(),
         channels: channels.clone(),
         clients: config.clients.iter().cloned().zip(secrets.clients.iter().cloned()).collect(),
@@ -68,13 +75,13 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
         pool: pool.clone(),
         schemas: schemas.clone(),
         key: key.clone(),
+        fence: fence.clone(),
         channels: channels.clone(),
         outcomes: outcomes.clone(),
+        aside: aside.clone(),
     }
     .start();
-    let owner = format!("{}-{:08x}", config.name, rand::random::<u32>());
-    let kafka = (!config.kafka.brokers.is_empty()).then(|| producer(&config.kafka.brokers)).transpose()?;
-    Relay { pool: pool.clone(), schemas: schemas.clone(), owner, producer: kafka, held_until_us: 0 }.start();
+    relay(&config, &pool, &schemas)?.start();
     if config.dispatch.enabled {
         Dispatcher {
             config: config.dispatch.clone(),
@@ -82,9 +89,11 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
             schemas,
             key: key.clone(),
             fence: fence.clone(),
+            routing: Routing::new(config.channels.iter().map(|c| c.id.as_str())),
             channels,
             outcomes,
             ready,
+            suspects: Suspects::new(aside),
         }
         .start();
     }
@@ -93,10 +102,74 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     serve(public, api, stop).await
 }
 
+fn serve_admin(listener: TcpListener, readiness: &telemetry::Readiness, stop: &CancellationToken) {
+    let routes = telemetry::router(readiness.clone());
+    let stop = stop.clone().cancelled_owned();
+    tokio::spawn(async move { axum::serve(listener, routes).with_graceful_shutdown(stop).await });
+}
+
+fn relay(config: &Config, pool: &Pool, schemas: &Schemas) -> anyhow::Result<Relay> {
+    let owner = format!("{}-{:08x}", config.name, rand::random::<u32>());
+    let producer = (!config.kafka.brokers.is_empty()).then(|| producer(&config.kafka.brokers)).transpose()?;
+    Ok(Relay { pool: pool.clone(), schemas: schemas.clone(), owner, producer, held_until_us: 0 })
+}
+
+/// Connections to each service's server, at home in its schema. Together they are
+/// one pool.
+struct Pools {
+    orders: Pool,
+    balance: Pool,
+    ledger: Pool,
+}
+
+impl Pools {
+    fn connect(servers: &Servers, schemas: &Schemas) -> anyhow::Result<Self> {
+        let pool = |url: &str, schema: &String| sql::pool_of(sql::options(url)?.db_name(Some(schema.clone())), POOL);
+        let orders = pool(&servers.orders, &schemas.orders)?;
+        if !servers.are_apart() {
+            return Ok(Pools { balance: orders.clone(), ledger: orders.clone(), orders });
+        }
+        let (balance, ledger) = (pool(&servers.balance, &schemas.balance)?, pool(&servers.ledger, &schemas.ledger)?);
+        Ok(Pools { orders, balance, ledger })
+    }
+}
+
+/// Starts the saga if balance and ledger are apart.
+///
+/// # Errors
+/// They are together, yet bookings of a time apart are open: nobody would make them.
+async fn apart(
+    servers: &Servers,
+    pools: &Pools,
+    schemas: &Schemas,
+    key: &Secret,
+    ready: &ReadyQueue,
+    readiness: &telemetry::Readiness,
+) -> anyhow::Result<Option<Follower>> {
+    if !servers.are_apart() {
+        let (open, _) = saga::repo::open(&mut pools.orders.get_conn().await?).await?;
+        anyhow::ensure!(
+            open == 0,
+            "{open} bookings are still open from when balance and ledger were apart: set balance.url and ledger.url as \
+             before, let sluice_core_saga_open_bookings reach 0, then move the data"
+        );
+        return Ok(None);
+    }
+    let Pools { orders, balance, ledger } = pools;
+    let saga = Saga::new(orders.clone(), balance.clone(), ledger.clone(), schemas, key, ready);
+    let saga = Arc::new(saga);
+    saga::Recovery { saga: saga.clone(), readiness: readiness.clone() }.start();
+    tracing::info!("balance and ledger are apart: bookings go through the saga");
+    Ok(Some(Follower::start(&saga)))
+}
+
 /// The channels' clients, in the order of preference of the settings.
-fn clients(config: &Config, secrets: &Secrets) -> anyhow::Result<Arc<[Client]>> {
+fn clients(config: &Config, secrets: &Secrets, ready: &ReadyQueue) -> anyhow::Result<Arc<[Client]>> {
     let pairs = config.channels.iter().zip(secrets.channels.iter().cloned());
-    let clients: Result<Vec<Client>, _> = pairs.map(|(channel, secret)| Client::new(channel, secret)).collect();
+    let clients: Result<Vec<Client>, _> = pairs.map(|(channel, keys)| Client::new(channel, keys, ready)).collect();
+    tokio::spawn(keys::watch(secrets.channels.clone(), |secret, usable| {
+        METRICS.channels.secret_unusable.with_label_values(&[secret]).set((!usable).into());
+    }));
     Ok(clients?.into())
 }
 
@@ -125,12 +198,12 @@ async fn serve(public: TcpListener, api: Arc<Api>, stop: CancellationToken) -> a
 
 async fn migrate_when_reachable(
     config: &Config,
-    schemas: &sluice_contract::schema::Schemas,
+    schemas: &Schemas,
     readiness: &telemetry::Readiness,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     loop {
-        let Err(error) = schema::migrate(&config.mysql.url, schemas).await else { break };
+        let Err(error) = schema::migrate(&config.servers(), schemas).await else { break };
         tracing::error!("{error:#}");
         readiness.set("database", Some(format!("{error:#}")));
         tokio::select! {

@@ -26,6 +26,5 @@ CREATE TABLE orders (
   created_us     BIGINT        NOT NULL DEFAULT 0,
   updated_us     BIGINT        NOT NULL DEFAULT 0,
   PRIMARY KEY (account_id, order_id),
-  KEY by_order (order_id),
-  KEY by_due (due_us)
+  KEY by_order (order_id)
 ) ENGINE=InnoDB;

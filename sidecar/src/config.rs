@@ -45,6 +45,10 @@ pub struct Mysql {
     /// Base name of the four schemas.
     #[serde(default = "default_database")]
     pub database: String,
+    /// The core keeps balance or ledger on a server of its own. What they write is
+    /// not in this binlog, so rules that look at them are set to `draft`.
+    #[serde(default)]
+    pub books_apart: bool,
     /// This sidecar as a replica; unique among all replicas of the server.
     #[serde(default = "default_server_id")]
     pub server_id: u32,

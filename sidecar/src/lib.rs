@@ -81,6 +81,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     let reloader = Reloader {
         dir: parts.config.rules_dir.clone(),
         provenance_key: parts.secrets.provenance_key.clone(),
+        books_apart: parts.config.mysql.books_apart,
         blind: parts.blind.clone(),
         metrics: parts.metrics,
         rules: rules_sender,

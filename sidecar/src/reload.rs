@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, watch};
 
+/// Tables of the balance and ledger services.
+const BOOKS: [&str; 3] = ["balance", "capture", "entry"];
 /// Editors write a file in several steps.
 const DEBOUNCE: Duration = Duration::from_millis(100);
 /// Looked at even if nobody told: some file systems tell nothing.
@@ -21,6 +23,8 @@ const DEPTH: usize = 4;
 pub struct Reloader {
     pub dir: PathBuf,
     pub provenance_key: Secret,
+    /// Balance and ledger write to other binlogs.
+    pub books_apart: bool,
     pub blind: Blind,
     pub metrics: &'static Metrics,
     pub rules: watch::Sender<Option<Arc<RuleSet>>>,
@@ -62,7 +66,11 @@ impl Reloader {
         let (dir, key) = (self.dir.clone(), self.provenance_key.clone());
         let loaded = tokio::task::spawn_blocking(move || RuleSet::load(&dir, key)).await;
         match loaded {
-            Ok(Ok(rules)) => {
+            Ok(Ok(mut rules)) => {
+                if self.books_apart {
+                    let asleep = rules.without(&BOOKS);
+                    tracing::warn!(?asleep, "balance and ledger are apart: these rules see nothing and sleep");
+                }
                 let count = rules.rules().count();
                 tracing::info!(rules = count, hash = rules.hash(), "rules loaded");
                 self.metrics.rules_loaded.set(i64::try_from(count).unwrap_or(i64::MAX));

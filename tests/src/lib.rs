@@ -64,10 +64,26 @@ pub fn bad_day(seed: u64) -> SimConfig {
         hold_ms: Some(1_300),
         ..Rates::default()
     };
+    let psp = Rates {
+        late_callback: 30,
+        duplicate_callback: 30,
+        callback_before_reply: 30,
+        no_callback: 10,
+        unknown_code: 20,
+        junk_body: 10,
+        fail: 20,
+        fail_later: 20,
+        timeout_after_paying: 10,
+        timeout_without_paying: 10,
+        ms: Some(200),
+        hold_ms: Some(1_300),
+        ..Rates::default()
+    };
     SimConfig {
         seed: Some(seed),
         netsunion: ChannelConfig { rates: netsunion, ..ChannelConfig::default() },
         unionpay: ChannelConfig { rates: unionpay, ..ChannelConfig::default() },
+        psp: ChannelConfig { rates: psp, ..ChannelConfig::default() },
         ..SimConfig::default()
     }
 }
@@ -96,7 +112,7 @@ impl Set {
         self.dir.path()
     }
 
-    /// Waits until every order has ended, then checks the four invariants, that
+    /// Waits until every order has ended, then checks the invariants, that
     /// nothing was found wrong, and that the sidecar has evaluated everything.
     pub async fn all_is_well(&self) -> anyhow::Result<()> {
         let left = self.stage.drain(0, Duration::from_secs(60)).await?;

@@ -35,13 +35,28 @@ fn scripts() -> Vec<(Kind, Action, &'static str, bool)> {
         (Kind::UnionPay, CallbackBeforeReply, "success", true),
         (Kind::UnionPay, TimeoutAfterPaying { hold_ms: 1_400 }, "success", true),
         (Kind::UnionPay, ReturnAfterSuccess { ms: 300 }, "returned", true),
+        (Kind::Psp, Normal, "success", true),
+        (Kind::Psp, Fail, "failed", false),
+        (Kind::Psp, FailLater { ms: 150 }, "failed", false),
+        (Kind::Psp, DuplicateCallback { times: 3 }, "success", true),
+        (Kind::Psp, LateCallback { ms: 2_500 }, "success", true),
+        (Kind::Psp, NoCallback, "success", true),
+        (Kind::Psp, CallbackBeforeReply, "success", true),
+        (Kind::Psp, TimeoutAfterPaying { hold_ms: 1_400 }, "success", true),
+        (Kind::Psp, TimeoutWithoutPaying { hold_ms: 1_400 }, "success", true),
+        (Kind::Psp, UnknownCode { code: "7777".into(), pays: true }, "success", true),
+        (Kind::Psp, UnknownCode { code: "7777".into(), pays: false }, "success", true),
+        (Kind::Psp, Http500AfterPaying, "success", true),
+        (Kind::Psp, JunkBody { pays: true }, "success", true),
+        (Kind::Psp, JunkBody { pays: false }, "success", true),
+        (Kind::Psp, ReturnAfterSuccess { ms: 300 }, "returned", true),
     ]
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_manner_of_a_channel_ends_clearly() -> anyhow::Result<()> {
     let set = Set::up(options()).await?;
-    Traffic::new("manners", 20).fund(&set.stage, 1_000).await?;
+    Traffic::new("manners", 40).fund(&set.stage, 1_000).await?;
     let mut orders = Vec::new();
     for (n, (kind, action, end, paid)) in scripts().into_iter().enumerate() {
         // A number ends with a dot, so that 1 is no prefix of 10. Tried once: the
@@ -73,7 +88,8 @@ async fn every_manner_of_a_channel_ends_clearly() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn three_cores_killed_at_will_pay_each_order_once() -> anyhow::Result<()> {
     let set = Set::up(Options { sims: bad_day(seed()), ..options() }).await?;
-    let traffic = Traffic::new("three", 60);
+    let channels = vec!["netsunion", "unionpay", "psp"];
+    let traffic = Traffic { channels, ..Traffic::new("three", 60) };
     traffic.fund(&set.stage, 10_000).await?;
     let mut others = Vec::new();
     for n in 2..=3 {

@@ -159,15 +159,7 @@ async fn a_refund_that_fails_or_comes_back_gives_back_and_bad_requests_are_named
         json!({ "accountId": "M", "paymentNo": "P-1", "toAccountId": to, "amount": amount, "currency": "CNY",
                 "bankCode": "ICBC", "userId": "u-1", "bizNo": format!("R-{to}"), "channel": channel })
     };
-    let of_payment = |payment: &'static str| {
-        let (pool, schema) = (set.stage.pool.clone(), set.stage.schemas.balance.clone());
-        async move {
-            let mut conn = pool.get_conn().await?;
-            let sql = format!("SELECT refunded,settled FROM {schema}.capture WHERE payment_no=?");
-            let row: Option<(Decimal, Decimal)> = conn.exec_first(sql, (payment,)).await?;
-            row.context("no such payment")
-        }
-    };
+    let of_payment = |payment: &'static str| taken_of(&set, payment);
     for (to, channel, end) in [("fails.payer", "netsunion", "failed"), ("back.payer", "unionpay", "returned")] {
         let order = accepted(&set, Kind::Refund, to, refund(to, "80.00", channel)).await?;
         set.stage.wait_for_status_of(Kind::Refund, &order, end).await?;
@@ -217,9 +209,21 @@ async fn a_refund_that_fails_or_comes_back_gives_back_and_bad_requests_are_named
     set.stage.wait_for_status_of(Kind::Settlement, &order, "success").await?;
     ensure!(of_payment("P-1").await? == (Decimal::from(80), Decimal::from(20)), "{:?}", of_payment("P-1").await?);
     set.all_is_well().await?;
+    is_told(&set, "refund.returned").await
+}
+
+/// What was refunded and settled of a payment.
+async fn taken_of(set: &Set, payment: &str) -> anyhow::Result<(Decimal, Decimal)> {
+    let mut conn = set.stage.pool.get_conn().await?;
+    let sql = format!("SELECT refunded,settled FROM {}.capture WHERE payment_no=?", set.stage.schemas.balance);
+    let row: Option<(Decimal, Decimal)> = conn.exec_first(sql, (payment,)).await?;
+    row.context("no such payment")
+}
+
+async fn is_told(set: &Set, kind: &str) -> anyhow::Result<()> {
     let begun = Instant::now();
-    while !set.published()?.iter().any(|e| e.kind == "refund.returned") {
-        ensure!(begun.elapsed() < Duration::from_secs(20), "refund.returned was not told");
+    while !set.published()?.iter().any(|e| e.kind == kind) {
+        ensure!(begun.elapsed() < Duration::from_secs(20), "{kind} was not told");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     Ok(())

@@ -1,20 +1,18 @@
 //! Decides a batch in memory: locked balances and requests in, a result for each
 //! and everything to write out. Pure; nothing is written until all is decided.
 
-use super::{Accepted, Ask, Deposit, Keyed, Refusal, Verdict, Withdraw};
-use crate::balance::{Balance, BalanceError, Capture};
+use super::{Accepted, Ask, Deposit, Keyed, Verdict, Withdraw};
+use crate::balance::{Balance, Books, Capture};
 use crate::journal::order_event;
 use crate::ledger::{Posting, PostingKind};
 use crate::orders::Order;
 use crate::orders::repo::KeyRow;
 use sluice_contract::event::OrderEvent;
 use sluice_contract::ids::{new_order_id, serial_no};
-use sluice_contract::money::Currency;
-use sluice_contract::order::{Kind, State};
-use std::collections::BTreeMap;
+use sluice_contract::order::State;
 
 /// A new order that nobody dispatched is looked for after this long.
-const FIRST_LOOK_US: i64 = 2_000_000;
+pub const FIRST_LOOK_US: i64 = 2_000_000;
 
 /// What a batch writes, and each request's result in the batch's order.
 #[derive(Debug, Default)]
@@ -26,80 +24,6 @@ pub struct Decided {
     pub captures: Vec<Capture>,
     pub postings: Vec<Posting>,
     pub events: Vec<OrderEvent>,
-}
-
-struct Books {
-    balances: BTreeMap<(String, Currency), (Balance, bool)>,
-    captures: BTreeMap<(String, String), (Capture, bool)>,
-}
-
-impl Books {
-    fn new(locked: Vec<Balance>, captures: Vec<Capture>) -> Self {
-        let keyed = locked.into_iter().map(|b| ((b.account_id.clone(), b.currency), (b, false)));
-        let named = captures.into_iter().map(|c| ((c.account_id.clone(), c.payment_no.clone()), (c, false)));
-        Books { balances: keyed.collect(), captures: named.collect() }
-    }
-
-    /// The captured payment that an order takes from, if it has that much left.
-    fn payment(&mut self, ask: &Withdraw, payment_no: &str) -> Result<&mut (Capture, bool), Refusal> {
-        let found = self.captures.get_mut(&(ask.account_id.clone(), payment_no.to_owned()));
-        let found = found.filter(|(c, _)| c.currency == ask.currency).ok_or(Refusal::UnknownPayment)?;
-        if found.0.left() < ask.amount { Err(Refusal::PaymentExceeded) } else { Ok(found) }
-    }
-
-    /// Takes the order's amount of its payment. A payment that this transaction made
-    /// has its first version already.
-    fn take(&mut self, ask: &Withdraw, payment_no: &str) -> Result<(), Refusal> {
-        let (capture, touched) = self.payment(ask, payment_no)?;
-        capture.take(ask.kind, ask.amount).map_err(|_| Refusal::PaymentExceeded)?;
-        if !std::mem::replace(touched, true) {
-            capture.version += 1;
-        }
-        Ok(())
-    }
-
-    fn knows(&self, account_id: &str) -> bool {
-        let from = (account_id.to_owned(), Currency::LOWEST);
-        self.balances.range(from..).next().is_some_and(|((id, _), _)| id == account_id)
-    }
-
-    /// The balance to change; marks it as touched by bumping its version once.
-    fn change(
-        &mut self,
-        account_id: &str,
-        currency: Currency,
-        step: impl FnOnce(&mut Balance) -> Result<(), BalanceError>,
-    ) -> Result<(), Refusal> {
-        self.holds(account_id, currency)?;
-        let Some((balance, touched)) = self.balances.get_mut(&(account_id.to_owned(), currency)) else {
-            return Err(Refusal::UnknownBalance);
-        };
-        step(balance).map_err(refusal)?;
-        if !std::mem::replace(touched, true) {
-            balance.version += 1;
-        }
-        Ok(())
-    }
-
-    /// Whether there is such a balance at all.
-    fn holds(&self, account_id: &str, currency: Currency) -> Result<(), Refusal> {
-        if self.balances.contains_key(&(account_id.to_owned(), currency)) {
-            return Ok(());
-        }
-        Err(if self.knows(account_id) { Refusal::UnknownBalance } else { Refusal::UnknownAccount })
-    }
-
-    fn open(&mut self, account_id: &str, currency: Currency) {
-        let key = (account_id.to_owned(), currency);
-        self.balances.entry(key).or_insert_with(|| (Balance::empty(account_id, currency), false));
-    }
-}
-
-fn refusal(error: BalanceError) -> Refusal {
-    match error {
-        BalanceError::Insufficient | BalanceError::NotReserved => Refusal::InsufficientFunds,
-        BalanceError::Overflow => Refusal::BalanceOverflow,
-    }
 }
 
 /// Decides all requests against the locked balances, in order of arrival.
@@ -123,30 +47,27 @@ pub fn decide(batch: &[&Keyed], locked: Vec<Balance>, captures: Vec<Capture>, no
         }
         out.verdicts.push(verdict);
     }
-    out.captures = books.captures.into_values().filter(|(_, touched)| *touched).map(|(c, _)| c).collect();
-    out.touched = books.balances.into_values().filter(|(_, touched)| *touched).map(|(b, _)| b).collect();
+    (out.touched, out.captures) = books.touched();
     out
 }
 
 fn withdraw(books: &mut Books, out: &mut Decided, keyed: &Keyed, ask: &Withdraw, now_us: i64) -> Verdict {
-    // The payment is asked before the balance is touched and taken from after it, so
-    // that whoever refuses leaves both as they were.
-    books.holds(&ask.account_id, ask.currency)?;
-    if let Some(payment_no) = &ask.payment_no {
-        books.payment(ask, payment_no)?;
-    }
-    books.change(&ask.account_id, ask.currency, |b| b.reserve_for(ask.kind, ask.amount)).map_err(|e| {
-        let captured = ask.kind != Kind::CashOut && e == Refusal::InsufficientFunds;
-        if captured { Refusal::InsufficientCaptured } else { e }
-    })?;
-    if let Some(payment_no) = &ask.payment_no {
-        books.take(ask, payment_no)?;
-    }
+    books.book(PostingKind::Reserve, &ask.sum()).map_err(|e| keyed.ask.refusal(e))?;
+    let order = new_order(keyed, ask, State::Init, now_us);
+    out.postings.push(Posting::of_order(&order, PostingKind::Reserve));
+    out.events.push(accepted_event(&order, now_us));
+    let order_id = order.order_id.clone();
+    out.orders.push(order);
+    Ok(Accepted { order_id, replayed: false })
+}
+
+/// The order that a request becomes.
+pub fn new_order(keyed: &Keyed, ask: &Withdraw, state: State, now_us: i64) -> Order {
     let order_id = new_order_id(&ask.account_id);
-    let order = Order {
+    Order {
         account_id: ask.account_id.clone(),
         serial_no: serial_no(&order_id),
-        order_id: order_id.clone(),
+        order_id,
         kind: ask.kind,
         client: keyed.client.clone(),
         transaction_id: ask.transaction_id.clone(),
@@ -158,68 +79,75 @@ fn withdraw(books: &mut Books, out: &mut Decided, keyed: &Keyed, ask: &Withdraw,
         route: None,
         amount: ask.amount,
         currency: ask.currency,
-        state: State::Init,
+        state,
         channel: ask.channel.clone(),
         trade_time: None,
         attempts: 0,
         queries: 0,
+        sends: 0,
+        told_version: 1,
+        told_us: now_us,
+        told: 0,
+        heard_us: None,
+        cased: false,
         result_code: None,
         version: 1,
         due_us: Some(now_us + FIRST_LOOK_US),
         created_us: now_us,
         updated_us: now_us,
-    };
-    out.postings.push(Posting::of_order(&order, PostingKind::Reserve));
-    out.events.push(order_event(&order, &format!("{}.accepted", order.kind.word()), now_us));
-    out.orders.push(order);
-    Ok(Accepted { order_id, replayed: false })
+    }
+}
+
+/// Tells that the order's money is reserved.
+pub fn accepted_event(order: &Order, now_us: i64) -> OrderEvent {
+    order_event(order, &format!("{}.accepted", order.kind.word()), now_us)
 }
 
 fn deposit(books: &mut Books, out: &mut Decided, ask: &Deposit, now_us: i64) -> Verdict {
-    books.open(&ask.account_id, ask.currency);
-    books.change(&ask.account_id, ask.currency, |b| b.credit(ask.amount))?;
+    books.book(PostingKind::Deposit, &ask.sum())?;
     let posting = Posting::deposit(&ask.account_id, &ask.biz_no, ask.amount, ask.currency);
-    Ok(booked(out, posting, "deposit.booked", now_us))
+    Ok(booked(out, posting, now_us))
 }
 
 fn capture(books: &mut Books, out: &mut Decided, ask: &super::Capture, now_us: i64) -> Verdict {
-    let key = (ask.account_id.clone(), ask.payment_no.clone());
-    if books.captures.contains_key(&key) {
-        return Err(Refusal::AlreadyCaptured);
-    }
-    books.open(&ask.account_id, ask.currency);
-    books.change(&ask.account_id, ask.currency, |b| b.capture(ask.amount))?;
-    let mut made = Capture::new(&ask.account_id, &ask.payment_no, ask.amount, ask.currency);
-    made.told_us = ask.told_us;
-    made.version = 1;
-    books.captures.insert(key, (made, true));
+    books.book(PostingKind::Capture, &ask.sum())?;
+    books.told(&ask.account_id, &ask.payment_no, ask.told_us);
     let posting = Posting::capture(&ask.account_id, &ask.payment_no, ask.amount, ask.currency);
-    Ok(booked(out, posting, "payment.captured", now_us))
+    Ok(booked(out, posting, now_us))
 }
 
 /// Money came in: its posting and the event that tells of it.
-fn booked(out: &mut Decided, posting: Posting, event: &str, now_us: i64) -> Accepted {
+fn booked(out: &mut Decided, posting: Posting, now_us: i64) -> Accepted {
     let booking_id = new_order_id(&posting.account_id);
-    out.events.push(OrderEvent {
-        id: booking_id.clone(),
-        kind: event.into(),
+    out.events.push(incoming_event(&posting, &booking_id, now_us));
+    out.postings.push(posting);
+    Accepted { order_id: booking_id, replayed: false }
+}
+
+/// Tells that money came in.
+pub fn incoming_event(posting: &Posting, booking_id: &str, now_us: i64) -> OrderEvent {
+    let kind = if posting.kind == PostingKind::Capture { "payment.captured" } else { "deposit.booked" };
+    OrderEvent {
+        id: booking_id.to_owned(),
+        kind: kind.into(),
         account_id: posting.account_id.clone(),
-        order_id: booking_id.clone(),
+        order_id: booking_id.to_owned(),
         transaction_id: posting.reference.clone(),
         biz_no: Some(posting.reference.clone()),
         amount: posting.amount,
         currency: posting.currency.code().into(),
         version: 1,
         occurred_us: now_us,
-    });
-    out.postings.push(posting);
-    Accepted { order_id: booking_id, replayed: false }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accept::Refusal;
     use rust_decimal::Decimal;
+    use sluice_contract::money::Currency;
+    use sluice_contract::order::Kind;
 
     fn cny() -> Currency {
         "CNY".parse().unwrap()

@@ -2,7 +2,7 @@
 //! While a batch commits, the next one gathers; that is the whole batching policy.
 
 use super::decide::{Decided, decide};
-use super::{Keyed, Pending, Refusal, Verdict, replay};
+use super::{Keyed, Pending, Refusal, Verdict, apart, replay};
 use crate::balance;
 use crate::config::Accept;
 use crate::dispatch::ReadyQueue;
@@ -10,18 +10,20 @@ use crate::gather::Gather;
 use crate::journal::Journal;
 use crate::metrics::METRICS;
 use crate::orders::repo;
+use crate::saga::Saga;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Tries of one batch before its callers are told that the database is away:
 /// with the pauses below about 3 s, less than callers' usual time-outs.
-const TRIES: u32 = 8;
+pub(super) const TRIES: u32 = 8;
 
 pub struct Lane {
     url: String,
@@ -30,6 +32,8 @@ pub struct Lane {
     batch: usize,
     window: Duration,
     ready: ReadyQueue,
+    /// Balance and ledger are apart: bookings go through it.
+    saga: Option<Arc<Saga>>,
     conn: Option<Conn>,
 }
 
@@ -39,7 +43,7 @@ pub struct Lane {
 struct RefusedUnread;
 
 /// Why a batch has to run again.
-enum Again {
+pub(super) enum Again {
     /// A key was used before, here or by another instance: look keys up first.
     LookUpKeys,
     /// Deadlock and the like: nothing was written.
@@ -51,7 +55,14 @@ enum Again {
 }
 
 impl Lane {
-    pub fn new(config: &Accept, url: &str, schemas: &Schemas, key: &Secret, ready: ReadyQueue) -> Self {
+    pub fn new(
+        config: &Accept,
+        url: &str,
+        schemas: &Schemas,
+        key: &Secret,
+        ready: ReadyQueue,
+        saga: Option<Arc<Saga>>,
+    ) -> Self {
         Lane {
             url: url.to_owned(),
             schemas: schemas.clone(),
@@ -59,6 +70,7 @@ impl Lane {
             batch: config.batch,
             window: Duration::from_millis(config.gather_ms),
             ready,
+            saga,
             conn: None,
         }
     }
@@ -70,7 +82,10 @@ impl Lane {
         while gather.next(&mut queue, &mut batch, self.batch).await {
             METRICS.accept_batch.observe(batch.len() as f64);
             let asks: Vec<&Keyed> = batch.iter().map(|p| &p.keyed).collect();
-            let verdicts = self.book(&asks, false).await;
+            let verdicts = match &self.saga {
+                Some(saga) => apart::book(saga, &asks).await,
+                None => self.book(&asks, false).await,
+            };
             for (pending, verdict) in batch.drain(..).zip(verdicts) {
                 // The caller may have hung up; the booking stands.
                 let _ = pending.answer.send(verdict);
@@ -197,7 +212,7 @@ pub fn journal(decided: &Decided) -> Journal<'_> {
     }
 }
 
-fn classify(error: &anyhow::Error) -> Again {
+pub(super) fn classify(error: &anyhow::Error) -> Again {
     if error.is::<RefusedUnread>() || error.is::<tokio::time::error::Elapsed>() {
         return if error.is::<RefusedUnread>() { Again::LookUpKeys } else { Again::Reconnect };
     }
@@ -211,7 +226,7 @@ fn classify(error: &anyhow::Error) -> Again {
     }
 }
 
-fn pause(again: &Again, attempt: u32) -> Duration {
+pub(super) fn pause(again: &Again, attempt: u32) -> Duration {
     match again {
         Again::LookUpKeys | Again::Poison => Duration::ZERO,
         Again::Retry => Duration::from_millis(2 << attempt),

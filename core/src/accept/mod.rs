@@ -2,11 +2,14 @@
 //! transaction over keys, orders, balances, entries and a signed outbox row.
 //! Each caller gets its own result; one caller's failure never fails a neighbour.
 
+pub mod apart;
 pub mod decide;
 pub mod lane;
 
+use crate::balance::{BookError, Sum};
 use crate::config::Accept;
 use crate::dispatch::ReadyQueue;
+use crate::saga::Saga;
 use ahash::AHashSet;
 use quick_cache::sync::Cache;
 use rust_decimal::Decimal;
@@ -69,7 +72,41 @@ pub struct Capture {
     pub told_us: i64,
 }
 
+impl Withdraw {
+    pub fn sum(&self) -> Sum<'_> {
+        Sum {
+            account_id: &self.account_id,
+            amount: self.amount,
+            currency: self.currency,
+            kind: self.kind,
+            payment_no: self.payment_no.as_deref(),
+        }
+    }
+}
+
+impl Deposit {
+    pub fn sum(&self) -> Sum<'_> {
+        let (account_id, amount, currency) = (self.account_id.as_str(), self.amount, self.currency);
+        Sum { account_id, amount, currency, kind: Kind::CashOut, payment_no: None }
+    }
+}
+
+impl Capture {
+    pub fn sum(&self) -> Sum<'_> {
+        let (account_id, amount, currency) = (self.account_id.as_str(), self.amount, self.currency);
+        Sum { account_id, amount, currency, kind: Kind::CashOut, payment_no: Some(&self.payment_no) }
+    }
+}
+
 impl Ask {
+    /// Why it is refused, in the words of where its money would come from.
+    pub fn refusal(&self, error: BookError) -> Refusal {
+        match (self, error) {
+            (Ask::Withdraw(w), BookError::Insufficient) if w.kind != Kind::CashOut => Refusal::InsufficientCaptured,
+            (_, error) => error.into(),
+        }
+    }
+
     /// The captured payment that is made or taken from: account and number.
     pub fn payment(&self) -> Option<(&str, &str)> {
         match self {
@@ -135,6 +172,20 @@ pub enum Refusal {
     Unavailable,
 }
 
+impl From<BookError> for Refusal {
+    fn from(error: BookError) -> Self {
+        match error {
+            BookError::UnknownAccount => Refusal::UnknownAccount,
+            BookError::UnknownBalance => Refusal::UnknownBalance,
+            BookError::Insufficient => Refusal::InsufficientFunds,
+            BookError::UnknownPayment => Refusal::UnknownPayment,
+            BookError::PaymentExceeded => Refusal::PaymentExceeded,
+            BookError::AlreadyBooked => Refusal::AlreadyCaptured,
+            BookError::Overflow => Refusal::BalanceOverflow,
+        }
+    }
+}
+
 pub type Verdict = Result<Accepted, Refusal>;
 
 /// One request on its way through a lane.
@@ -164,11 +215,19 @@ impl Drop for Slot<'_> {
 
 impl Acceptor {
     /// Starts the lanes. They end when the acceptor is dropped and they are drained.
-    pub fn start(config: &Accept, url: &str, schemas: &Schemas, key: &Secret, ready: &ReadyQueue) -> Arc<Self> {
+    /// `saga` books instead while balance and ledger are apart.
+    pub fn start(
+        config: &Accept,
+        url: &str,
+        schemas: &Schemas,
+        key: &Secret,
+        ready: &ReadyQueue,
+        saga: Option<Arc<Saga>>,
+    ) -> Arc<Self> {
         let lanes = (0..config.lanes)
             .map(|_| {
                 let (sender, receiver) = mpsc::channel(config.queue);
-                let lane = lane::Lane::new(config, url, schemas, key, ready.clone());
+                let lane = lane::Lane::new(config, url, schemas, key, ready.clone(), saga.clone());
                 tokio::spawn(lane.run(receiver));
                 sender
             })

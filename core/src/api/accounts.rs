@@ -50,7 +50,7 @@ pub async fn balances(api: &Api, id: &str) -> Result<Vec<Balance>, ApiError> {
     if !is_plain(id, MAX_ID) {
         return Err(missing());
     }
-    let mut conn = api.pool.get_conn().await.map_err(|e| ApiError::internal(&e.into()))?;
+    let mut conn = api.balance.get_conn().await.map_err(|e| ApiError::internal(&e.into()))?;
     let found = balance::repo::of_account(&mut conn, &api.schemas, id).await.map_err(|e| ApiError::internal(&e))?;
     if found.is_empty() { Err(missing()) } else { Ok(found) }
 }
@@ -104,7 +104,7 @@ pub async fn entries(
 }
 
 pub async fn page(api: &Api, wanted: &Wanted, after: &Place, most: usize) -> anyhow::Result<Vec<Entry>> {
-    let mut conn = api.pool.get_conn().await?;
+    let mut conn = api.ledger.get_conn().await?;
     ledger::repo::page(&mut conn, &api.schemas, wanted, after, most).await
 }
 

@@ -57,7 +57,7 @@ impl IntoResponse for ApiError {
         let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = Answer::<()> { code: self.code as u32, msg: self.msg, data: None };
         let mut answer = (status, Json(body)).into_response();
-        if matches!(self.code, ApiCode::InFlight | ApiCode::Overloaded | ApiCode::Unavailable) {
+        if matches!(self.code, ApiCode::InFlight | ApiCode::TooOften | ApiCode::Overloaded | ApiCode::Unavailable) {
             answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         answer

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod captured;
+mod desk;
 mod error;
 mod notify;
 mod orders;
@@ -34,7 +35,12 @@ pub struct Api {
     pub acceptor: Arc<Acceptor>,
     pub outcomes: Outcomes,
     pub pool: Pool,
+    /// Where balances are: `pool`, or the balance service's own server.
+    pub balance: Pool,
+    pub ledger: Pool,
     pub schemas: Schemas,
+    /// Signs what a handler writes by itself.
+    pub provenance: Secret,
     pub fence: Fence,
     pub channels: Arc<[Client]>,
     pub clients: Vec<(String, Secret)>,
@@ -43,13 +49,9 @@ pub struct Api {
 }
 
 pub fn router(api: Arc<Api>) -> Router {
-    let kinds = Kind::ALL.into_iter().fold(Router::new(), |router, kind| {
-        router
-            .route(&format!("/{}/{{id}}", kind.word()), get(move |s, h, p| orders::order(kind, s, h, p)))
-            .route(&format!("/{}/{{id}}/cancel", kind.word()), post(move |s, h, p| orders::cancel(kind, s, h, p)))
-    });
+    let kinds = Kind::ALL.into_iter().fold(Router::new(), of_kind);
     kinds
-        .route("/withdraw", post(request::withdraw))
+        .route("/withdraw", post(request::withdraw).get(desk::search))
         .route("/withdraw/submit", post(request::submit))
         .route("/settlement", post(captured::settlement))
         .route("/refund", post(captured::refund))
@@ -64,6 +66,17 @@ pub fn router(api: Arc<Api>) -> Router {
         .with_state(api)
 }
 
+/// What every kind of order has: its history, and stage 4 of recovery.
+fn of_kind(router: Router<Arc<Api>>, kind: Kind) -> Router<Arc<Api>> {
+    let path = |rest: &str| format!("/{}/{{id}}{rest}", kind.word());
+    router
+        .route(&path(""), get(move |s, h, p| orders::order(kind, s, h, p)))
+        .route(&path("/cancel"), post(move |s, h, p| orders::cancel(kind, s, h, p)))
+        .route(&path("/history"), get(move |s, h, p| desk::history(kind, s, h, p)))
+        .route(&path("/ack"), post(move |s, h, p| desk::ack(kind, s, h, p)))
+        .route(&path("/renotify"), post(move |s, h, p| desk::renotify(kind, s, h, p)))
+}
+
 async fn count(path: Option<MatchedPath>, request: Request, next: Next) -> Response {
     let answer = next.run(request).await;
     let route = path.as_ref().map_or("none", MatchedPath::as_str);
@@ -76,7 +89,7 @@ impl Api {
     /// nameless one if no clients are configured (loopback only).
     fn client(&self, headers: &HeaderMap) -> Result<&str, ApiError> {
         if self.clients.is_empty() {
-            return Ok("local");
+            return Ok(crate::config::NAMELESS);
         }
         let value = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
         let token = value.and_then(|v| v.strip_prefix("Bearer ")).unwrap_or_default();

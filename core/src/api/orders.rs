@@ -3,10 +3,11 @@
 
 use super::request::order_id_name;
 use super::{Api, ApiError, Shared, success};
-use crate::channels::INTERNAL;
-use crate::guard::breakers;
+use crate::dispatch::waits::waits_for;
+use crate::guard::breakers::{self, Tripped};
 use crate::orders::{Order, repo, state::Event};
 use crate::outcome::{Outcome, Taken};
+use crate::routing::Route;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -15,7 +16,7 @@ use sluice_contract::ids::{MAX_ID, is_plain};
 use sluice_contract::order::{Kind, State as OrderState};
 use sluice_contract::wire::ApiCode;
 
-async fn load(api: &Api, client: &str, kind: Kind, id: &str) -> Result<Order, ApiError> {
+pub(super) async fn load(api: &Api, client: &str, kind: Kind, id: &str) -> Result<Order, ApiError> {
     let unknown_order = || ApiError::new(ApiCode::UnknownOrder, &format!("{}: no such order", order_id_name(kind)));
     if !is_plain(id, MAX_ID) {
         return Err(unknown_order());
@@ -33,11 +34,11 @@ pub async fn order(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let order = load(&api, api.client(&headers)?, kind, &id).await?;
-    let waiting = waits_for(&api, &order).await.map_err(|e| ApiError::internal(&e))?;
+    let waiting = waiting(&api, &order).await.map_err(|e| ApiError::internal(&e))?;
     Ok(success(StatusCode::OK, order.shown(), shown(&order, waiting)))
 }
 
-fn shown(order: &Order, waiting: Option<String>) -> Value {
+pub(super) fn shown(order: &Order, waiting: Option<String>) -> Value {
     let account = if order.kind == Kind::CashOut { "fromAccountId" } else { "accountId" };
     json!({
         order_id_name(order.kind): order.order_id,
@@ -52,42 +53,26 @@ fn shown(order: &Order, waiting: Option<String>) -> Value {
         "transactionId": order.transaction_id,
         "bizNo": order.biz_no,
         "channel": order.channel,
+        "route": Route::read(order.route.as_deref()),
         "serialNo": order.serial_no,
         "tradeTime": order.trade_time,
         "resultCode": order.result_code,
+        "heardUs": order.heard_us,
         "createdUs": order.created_us,
         "updatedUs": order.updated_us,
         "version": order.version,
     })
 }
 
-/// Why an order isn't on its way, worked out when somebody asks: writing it down
-/// for every waiting order would cost more than the waiting.
-async fn waits_for(api: &Api, order: &Order) -> anyhow::Result<Option<String>> {
-    let reason = match order.state {
-        OrderState::Booking => "its reservation on the balance service".to_owned(),
-        OrderState::Init => {
-            if let Some(stalled) = api.fence.stalled() {
-                return Ok(Some(format!("fence: {stalled}")));
-            }
-            let mut conn = api.pool.get_conn().await?;
-            let tripped = breakers::read(&mut conn, &api.schemas).await?;
-            let usual =
-                if order.kind == Kind::Settlement { Some(INTERNAL) } else { api.channels.first().map(|c| c.id()) };
-            let channel = order.channel.as_deref().or(usual).unwrap_or_default();
-            match tripped.stops(order, channel) {
-                Some((breaker, why)) => format!("breaker {breaker} is open: {why}"),
-                None if api.fence.holds(&order.account_id) => "the account's booking is not confirmed yet".to_owned(),
-                None => "its turn: fence token, then a free slot of the channel".to_owned(),
-            }
-        }
-        OrderState::Dispatching => "the channel's answer".to_owned(),
-        OrderState::Processing => "the channel's result".to_owned(),
-        OrderState::InDoubt => "a clear answer; the channel is being asked".to_owned(),
-        OrderState::Manual => "a person's decision".to_owned(),
-        OrderState::Success | OrderState::Failed | OrderState::Returned => return Ok(None),
+/// Why an order isn't on its way; the breakers are read only if they may be the cause.
+async fn waiting(api: &Api, order: &Order) -> anyhow::Result<Option<String>> {
+    let stalled = api.fence.stalled();
+    let ready = order.state == OrderState::Init && stalled.is_none();
+    let tripped = match ready {
+        true => breakers::read(&mut api.pool.get_conn().await?, &api.schemas).await?,
+        false => Tripped::default(),
     };
-    Ok(Some(reason))
+    Ok(waits_for(order, stalled.as_deref(), &tripped, api.fence.holds(&order.account_id)))
 }
 
 /// `POST /withdraw/{id}/cancel` and the like: works while nothing was sent.

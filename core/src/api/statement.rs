@@ -64,7 +64,7 @@ pub async fn statement(
 
 /// The head, what the book held at the start, and the first page.
 async fn open(mut rest: Rest, from_us: i64) -> anyhow::Result<(Bytes, Rest)> {
-    let mut conn = rest.api.pool.get_conn().await?;
+    let mut conn = rest.api.ledger.get_conn().await?;
     let (schemas, wanted) = (&rest.api.schemas, &rest.wanted);
     let book = wanted.book.as_deref().unwrap_or(AVAILABLE);
     rest.balance = ledger::repo::held_before(&mut conn, schemas, wanted, book, from_us).await?;

@@ -1,8 +1,10 @@
 //! The balance service: what an account has, can use, and has promised.
 
+pub mod books;
 pub mod capture;
 pub mod repo;
 
+pub use books::{BookError, Books, Sum};
 pub use capture::Capture;
 
 use rust_decimal::Decimal;

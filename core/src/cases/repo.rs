@@ -1,9 +1,12 @@
 //! All SQL on `cases`.
 
-use super::Case;
-use sluice_contract::sql::{Lit, push_row};
+use super::{CLOSED_BY_CORE, CLOSERS, Case, Closing};
+use mysql_async::prelude::Queryable;
+use sluice_contract::sql::{Lit, in_list, push_row};
+use std::fmt::Write;
 
-/// Appends cases; one that is open or closed already stays as it is.
+/// Appends cases. One that is open stays as it is, and so does one that a person
+/// closed: a repeat is no news. What the core closed itself is opened again.
 pub fn push_cases(sql: &mut String, cases: &[Case], now_us: i64) {
     sql.push_str("INSERT INTO cases (account_id,order_id,kind,detail,state,opened_us) VALUES ");
     for (at, c) in cases.iter().enumerate() {
@@ -20,5 +23,37 @@ pub fn push_cases(sql: &mut String, cases: &[Case], now_us: i64) {
             ],
         );
     }
-    sql.push_str(" ON DUPLICATE KEY UPDATE opened_us=opened_us;");
+    // Assignments are made from left to right: the one that decides comes last.
+    let closers = in_list(CLOSERS.into_iter());
+    // Writing into a String can't fail.
+    let _ = write!(
+        sql,
+        " ON DUPLICATE KEY UPDATE state=IF(closed_by IN {closers},'open',state),\
+         opened_us=IF(closed_by IN {closers},VALUES(opened_us),opened_us),\
+         closed_us=IF(closed_by IN {closers},NULL,closed_us),closed_by=IF(closed_by IN {closers},NULL,closed_by);"
+    );
+}
+
+/// Appends the closing of the cases that the core opened for these orders, which
+/// the caller has locked. Contradictions stay: they are a person's.
+pub fn push_closings(sql: &mut String, closings: &[Closing], now_us: i64) {
+    let kinds = in_list(CLOSED_BY_CORE.iter().map(|k| k.as_str()));
+    for by in CLOSERS {
+        let of = || closings.iter().filter(move |c| c.by == by);
+        if of().next().is_none() {
+            continue;
+        }
+        let accounts = in_list(of().map(|c| c.account_id.as_str()));
+        let orders = in_list(of().map(|c| c.order_id.as_str()));
+        let _ = write!(
+            sql,
+            "UPDATE cases SET state='closed',closed_us={now_us},closed_by='{by}' \
+             WHERE account_id IN {accounts} AND order_id IN {orders} AND kind IN {kinds} AND state='open';"
+        );
+    }
+}
+
+/// Open cases by kind.
+pub async fn count_open(conn: &mut impl Queryable) -> anyhow::Result<Vec<(String, i64)>> {
+    Ok(conn.query("SELECT kind, COUNT(*) FROM cases WHERE state='open' GROUP BY kind").await?)
 }

@@ -1,71 +1,76 @@
-//! Calls a channel: signed JSON over HTTP, with its own connections, its own
-//! bound on calls in flight, and a deadline after which the outcome is unknown.
+//! Calls a channel over HTTP. The same for all: connections of its own, bounds on
+//! calls in flight, a deadline after which the outcome is unknown, and a second try
+//! only while surely nothing was sent.
 
-use super::{Answer, Dialect, dialect};
+use super::{Adaptor, Call, Heard, Notified, NotifyError, Reply, Seal, adaptor};
 use crate::config;
+use crate::dispatch::{ReadyQueue, Slots};
 use crate::metrics::METRICS;
 use crate::orders::Order;
-use anyhow::Context;
+use anyhow::{Context, ensure};
+use backon::{ExponentialBuilder, Retryable};
+use bytes::{Bytes, BytesMut};
+use reqwest::header::HeaderMap;
 use sluice_contract::clock::{now_us, trade_time};
-use sluice_contract::settings::Secret;
-use sluice_contract::signing::{self, SIGNATURE_HEADER, TIMESTAMP_HEADER};
-use sluice_contract::wire::{ChannelPay, ChannelQuery, ChannelReply};
-use std::sync::Arc;
+use sluice_contract::keys::KeyRing;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
+use tokio::time::timeout_at;
 
 /// Longest reply read from a channel: real ones have a few hundred bytes.
 const LONGEST_REPLY: usize = 64 << 10;
-
-/// A reply as understood. `code` is the channel's own word, for people.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Heard {
-    pub answer: Answer,
-    pub code: String,
-    pub amount: Option<rust_decimal::Decimal>,
-}
-
-impl Heard {
-    pub fn unknown(code: &str) -> Self {
-        Heard { answer: Answer::Unknown, code: code.to_owned(), amount: None }
-    }
-}
+/// Idle connections are closed after this, before most servers close them: a
+/// request that meets a closing connection would be in doubt.
+const IDLE: Duration = Duration::from_secs(20);
+/// Tries to connect within a call, and the pauses between them.
+const CONNECT_TRIES: usize = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 pub struct Client {
-    dialect: Box<dyn Dialect>,
-    secret: Secret,
+    adaptor: Box<dyn Adaptor>,
+    keys: KeyRing,
     url: String,
     zone: String,
     http: reqwest::Client,
-    /// Calls that may still start; a claim takes its permits first.
-    pub slots: Arc<Semaphore>,
+    /// Payment calls that may still start; a claim takes its slot first.
+    pub slots: Slots,
+    /// Queries have slots of their own: held payments can't keep them from finding
+    /// out what became of these.
+    queries: Semaphore,
+    /// Of a whole call: waiting for a query's slot, connecting, sending, reading.
     pub deadline: Duration,
 }
 
 impl Client {
-    pub fn new(config: &config::Channel, secret: Secret) -> anyhow::Result<Self> {
-        let deadline = Duration::from_millis(config.deadline_ms);
+    /// `ready` gets back the orders that waited for a slot.
+    pub fn new(config: &config::Channel, keys: KeyRing, ready: &ReadyQueue) -> anyhow::Result<Self> {
+        let adaptor = adaptor(&config.id)?;
         let http = reqwest::Client::builder()
             .no_proxy()
-            .timeout(deadline)
+            .connect_timeout(config.connect())
             .tcp_nodelay(true)
-            .pool_max_idle_per_host(config.concurrency)
+            .pool_max_idle_per_host(config.concurrency + config.query_concurrency)
+            .pool_idle_timeout(IDLE)
             .redirect(reqwest::redirect::Policy::none())
+            // What may be sent again is decided here alone.
+            .retry(reqwest::retry::never())
             .build()
             .with_context(|| format!("channel {}: HTTP client", config.id))?;
         Ok(Client {
-            dialect: dialect(&config.id)?,
-            secret,
-            url: format!("{}/{}", config.url.trim_end_matches('/'), config.id),
+            slots: Slots::new(adaptor.id(), config.concurrency, ready),
+            adaptor,
+            keys,
+            url: config.url.trim_end_matches('/').to_owned(),
             zone: config.zone.clone(),
             http,
-            slots: Arc::new(Semaphore::new(config.concurrency)),
-            deadline,
+            queries: Semaphore::new(config.query_concurrency),
+            deadline: Duration::from_millis(config.deadline_ms),
         })
     }
 
     pub fn id(&self) -> &'static str {
-        self.dialect.id()
+        self.adaptor.id()
     }
 
     /// The trade time of an order claimed now, in this channel's zone.
@@ -75,92 +80,91 @@ impl Client {
 
     /// Asks the channel to pay. Any failure to get a clear answer is unknown.
     pub async fn pay(&self, order: &Order) -> Heard {
-        let body = ChannelPay {
-            serial_no: order.serial_no.clone(),
-            trade_time: order.trade_time.clone().unwrap_or_default(),
-            to_account: order.to_account.clone(),
-            amount: order.amount.normalize(),
-            currency: order.currency.code().to_owned(),
-        };
-        self.call("pay", &body, &order.serial_no, |code| self.dialect.on_pay(code)).await
+        self.call(Call::Pay, order).await
     }
 
     /// Asks what became of it, by the stored serial number and trade time.
     pub async fn query(&self, order: &Order) -> Heard {
-        let body = ChannelQuery {
-            serial_no: order.serial_no.clone(),
-            trade_time: order.trade_time.clone().unwrap_or_default(),
-        };
-        self.call("query", &body, &order.serial_no, |code| self.dialect.on_query(code)).await
+        self.call(Call::Query, order).await
     }
 
     /// Understands a notification, if its signature holds.
-    pub fn notified(
-        &self,
-        headers: (Option<&str>, Option<&str>),
-        body: &[u8],
-    ) -> Result<(ChannelReply, Heard), NotifyError> {
-        signing::verify(&self.secret, now_us() / 1_000_000, headers.0, headers.1, body)
-            .map_err(NotifyError::Signature)?;
-        let reply: ChannelReply = serde_json::from_slice(body).map_err(|e| NotifyError::Body(e.to_string()))?;
-        let heard =
-            Heard { answer: self.dialect.on_notify(&reply.code), code: reply.code.clone(), amount: reply.amount };
-        Ok((reply, heard))
+    pub fn notified(&self, headers: &HeaderMap, body: &[u8]) -> Result<Notified, NotifyError> {
+        let keys = self.keys.get();
+        self.adaptor.notified(headers, body, Seal { keys: &keys, now_s: now_us() / 1_000_000 })
     }
 
-    async fn call(
-        &self,
-        call: &str,
-        body: &impl serde::Serialize,
-        serial_no: &str,
-        read: impl Fn(&str) -> Answer,
-    ) -> Heard {
+    async fn call(&self, call: Call, order: &Order) -> Heard {
         let begun = Instant::now();
-        let heard = match self.exchange(call, body, serial_no).await {
-            Ok(reply) => Heard { answer: read(&reply.code), code: reply.code, amount: reply.amount },
+        let deadline = tokio::time::Instant::from_std(begun + self.deadline);
+        let heard = timeout_at(deadline, self.exchange(call, order)).await;
+        let late = |_| Err(anyhow::anyhow!("no reply in {:?}", self.deadline));
+        let heard = match heard.unwrap_or_else(late) {
+            Ok(heard) => heard,
             Err(error) => {
-                tracing::warn!(serial_no, channel = self.id(), call, "no clear answer: {error:#}");
+                tracing::warn!(
+                    serial_no = order.serial_no,
+                    channel = self.id(),
+                    call = call.as_str(),
+                    "no clear answer: {error:#}"
+                );
                 Heard::unknown("no_answer")
             }
         };
-        METRICS.channel_call.with_label_values(&[self.id(), call]).observe(begun.elapsed().as_secs_f64());
-        METRICS.channel_results.with_label_values(&[self.id(), heard.answer.as_str()]).inc();
+        METRICS.channels.call.with_label_values(&[self.id(), call.as_str()]).observe(begun.elapsed().as_secs_f64());
+        METRICS.channels.results.with_label_values(&[self.id(), heard.answer.as_str()]).inc();
         heard
     }
 
-    async fn exchange(
-        &self,
-        call: &str,
-        body: &impl serde::Serialize,
-        serial_no: &str,
-    ) -> anyhow::Result<ChannelReply> {
-        let body = serde_json::to_vec(body)?;
-        let timestamp = now_us() / 1_000_000;
-        let request = self
-            .http
-            .post(format!("{}/{call}", self.url))
-            .header("content-type", "application/json")
-            .header(SIGNATURE_HEADER, signing::sign(&self.secret, timestamp, &body))
-            .header(TIMESTAMP_HEADER, timestamp.to_string())
-            .body(body);
-        let reply = request.send().await.map_err(|e| e.without_url())?;
-        anyhow::ensure!(reply.status().is_success(), "HTTP {}", reply.status());
-        let header = |name| reply.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
-        let (time, signature) = (header(TIMESTAMP_HEADER), header(SIGNATURE_HEADER));
-        anyhow::ensure!(reply.content_length().is_none_or(|n| n <= LONGEST_REPLY as u64), "reply too long");
-        let body = reply.bytes().await.map_err(|e| e.without_url())?;
-        anyhow::ensure!(body.len() <= LONGEST_REPLY, "reply too long");
-        signing::verify(&self.secret, now_us() / 1_000_000, time.as_deref(), signature.as_deref(), &body)?;
-        let reply: ChannelReply = serde_json::from_slice(&body).context("reply is not the agreed JSON")?;
-        anyhow::ensure!(reply.serial_no == serial_no, "reply is about another serial number");
-        Ok(reply)
+    async fn exchange(&self, call: Call, order: &Order) -> anyhow::Result<Heard> {
+        let _slot = match call {
+            Call::Pay => None,
+            Call::Query => Some(self.queries.acquire().await?),
+        };
+        let tries = ExponentialBuilder::default()
+            .with_min_delay(FIRST_PAUSE)
+            .with_max_delay(LONGEST_PAUSE)
+            .with_max_times(CONNECT_TRIES - 1)
+            .with_jitter();
+        let reply = (|| self.send(call, order))
+            .retry(tries)
+            .when(surely_unsent)
+            .notify(|error, pause| {
+                tracing::debug!(serial_no = order.serial_no, channel = self.id(), ?pause, "not connected: {error:#}");
+                METRICS.channels.reconnects.with_label_values(&[self.id()]).inc();
+            })
+            .await?;
+        let reply =
+            Reply { status: reply.status().as_u16(), headers: reply.headers().clone(), body: whole_body(reply).await? };
+        let keys = self.keys.get();
+        self.adaptor.read(call, order, &reply, Seal { keys: &keys, now_s: now_us() / 1_000_000 })
+    }
+
+    /// One try, signed anew: channels refuse old timestamps.
+    async fn send(&self, call: Call, order: &Order) -> anyhow::Result<reqwest::Response> {
+        let keys = self.keys.get();
+        let message = self.adaptor.message(call, order, Seal { keys: &keys, now_s: now_us() / 1_000_000 })?;
+        let mut request = self.http.request(message.method, format!("{}{}", self.url, message.path));
+        for (name, value) in message.headers {
+            request = request.header(name, value);
+        }
+        // Addresses may hold what logs must not.
+        Ok(request.body(message.body).send().await.map_err(reqwest::Error::without_url)?)
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum NotifyError {
-    #[error("{0}")]
-    Signature(signing::SignatureError),
-    #[error("{0}")]
-    Body(String),
+/// No byte of the request can have reached the channel: the name could not be
+/// resolved, the connection was refused or timed out, or TLS was not agreed on.
+/// Everything after that may have been read and acted upon.
+fn surely_unsent(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect)
+}
+
+async fn whole_body(mut reply: reqwest::Response) -> anyhow::Result<Bytes> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = reply.chunk().await.map_err(reqwest::Error::without_url)? {
+        ensure!(body.len() + chunk.len() <= LONGEST_REPLY, "reply is longer than {LONGEST_REPLY} bytes");
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
 }

@@ -1,14 +1,33 @@
-//! Payment channels behind one trait: what they call things (`Dialect`) is data,
-//! how they are called (`client`) is shared.
+//! Payment channels behind one trait. What a channel is asked, and what its words
+//! mean, is its `Adaptor`'s; connections, bounds, deadlines and retries are the
+//! `client`'s and the same for all. `docs/ADD-A-CHANNEL.md` walks through adding one.
 
 pub mod client;
+mod json;
 pub mod netsunion;
+pub mod psp;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_transport;
 pub mod unionpay;
 
 pub use client::Client;
 
+use crate::orders::Order;
+use bytes::Bytes;
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+use rust_decimal::Decimal;
+use sluice_contract::keys::Keys;
+use sluice_contract::money::Currency;
+use sluice_contract::signing::SignatureError;
+
 /// A settlement never leaves the platform: this stands where others have a channel.
 pub const INTERNAL: &str = "internal";
+
+/// Channels that this build can talk to.
+pub const KNOWN: [&str; 3] = ["netsunion", "unionpay", "psp"];
 
 /// What a channel's answer proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,53 +60,116 @@ impl Answer {
     }
 }
 
-/// A channel's response codes. Whatever isn't listed is `Unknown`.
-pub trait Dialect: Send + Sync {
-    fn id(&self) -> &'static str;
-    /// Reply to a payment request.
-    fn on_pay(&self, code: &str) -> Answer;
-    /// Reply to a query by serial number and trade time.
-    fn on_query(&self, code: &str) -> Answer;
-    /// The channel's own call to us.
-    fn on_notify(&self, code: &str) -> Answer;
+/// A reply as understood. `code` is the channel's own word, for people. What the
+/// channel says of the payment is compared with the order: anything else than what
+/// we asked for is a person's case.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heard {
+    pub answer: Answer,
+    pub code: String,
+    /// Major units.
+    pub amount: Option<Decimal>,
+    pub currency: Option<Currency>,
+    /// Only if the channel tells it in full: a masked one is `None`.
+    pub to_account: Option<String>,
 }
 
-/// The dialect of a configured channel id.
-pub fn dialect(id: &str) -> anyhow::Result<Box<dyn Dialect>> {
-    match id {
-        "netsunion" => Ok(Box::new(netsunion::NetsUnion)),
-        "unionpay" => Ok(Box::new(unionpay::UnionPay)),
-        other => anyhow::bail!("no dialect for channel {other:?}"),
+impl Heard {
+    pub fn unknown(code: &str) -> Self {
+        Heard { answer: Answer::Unknown, code: code.to_owned(), amount: None, currency: None, to_account: None }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What the channel is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    Pay,
+    Query,
+}
 
-    #[test]
-    fn what_is_not_listed_proves_nothing() {
-        for id in ["netsunion", "unionpay"] {
-            let d = dialect(id).unwrap();
-            for code in ["", "7777", "500", "null", "OK", "SIG"] {
-                assert_eq!(d.on_pay(code), Answer::Unknown, "{id} {code}");
-                assert_eq!(d.on_query(code), Answer::Unknown, "{id} {code}");
-                assert_eq!(d.on_notify(code), Answer::Unknown, "{id} {code}");
-            }
+impl Call {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Call::Pay => "pay",
+            Call::Query => "query",
         }
     }
+}
 
-    #[test]
-    fn a_conflict_with_an_earlier_request_proves_nothing_about_that_one() {
-        assert_eq!(dialect("netsunion").unwrap().on_pay("1003"), Answer::Unknown);
-        assert_eq!(dialect("unionpay").unwrap().on_pay("12"), Answer::Unknown);
-    }
+/// What messages are signed and verified with, and the time of it in seconds since
+/// 1970 UTC.
+#[derive(Debug, Clone, Copy)]
+pub struct Seal<'a> {
+    pub keys: &'a Keys,
+    pub now_s: i64,
+}
 
-    #[test]
-    fn a_duplicate_is_not_a_failure_and_a_notification_never_says_no_such_trade() {
-        assert_eq!(dialect("netsunion").unwrap().on_pay("9002"), Answer::Duplicate);
-        assert_eq!(dialect("unionpay").unwrap().on_pay("03"), Answer::Duplicate);
-        assert_eq!(dialect("netsunion").unwrap().on_notify("9001"), Answer::Unknown);
-        assert_eq!(dialect("unionpay").unwrap().on_notify("34"), Answer::Unknown);
+/// A request, ready to be sent. Nothing in it may change from try to try but its
+/// signature: serial number and trade time are the order's.
+#[derive(Debug)]
+pub struct Message {
+    pub method: Method,
+    /// Below the channel's base URL, query string included.
+    pub path: String,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Vec<u8>,
+}
+
+/// What came back over HTTP, whatever it is.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// What a channel told of its own accord.
+#[derive(Debug, PartialEq)]
+pub struct Notified {
+    pub serial_no: String,
+    pub heard: Heard,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum NotifyError {
+    #[error("{header}: {why}")]
+    Signature { header: &'static str, why: SignatureError },
+    #[error("body: {0}")]
+    Body(String),
+}
+
+/// One channel: how it is asked, and what its words mean. All of it is pure.
+pub trait Adaptor: Send + Sync {
+    fn id(&self) -> &'static str;
+
+    /// The request that asks to pay, or what became of it. Always by the order's
+    /// stored serial number and trade time.
+    ///
+    /// # Errors
+    /// The order can't be told to this channel. Nothing was sent.
+    fn message(&self, call: Call, order: &Order, seal: Seal<'_>) -> anyhow::Result<Message>;
+
+    /// What a reply proves. What isn't listed proves nothing.
+    ///
+    /// # Errors
+    /// Not the channel's answer about this order: unsigned, another serial number,
+    /// junk. It counts as unknown.
+    fn read(&self, call: Call, order: &Order, reply: &Reply, seal: Seal<'_>) -> anyhow::Result<Heard>;
+
+    /// What a notification proves, if its signature holds.
+    fn notified(&self, headers: &HeaderMap, body: &[u8], seal: Seal<'_>) -> Result<Notified, NotifyError>;
+}
+
+/// The adaptor of a configured channel id.
+pub fn adaptor(id: &str) -> anyhow::Result<Box<dyn Adaptor>> {
+    match id {
+        "netsunion" => Ok(Box::new(json::JsonChannel(netsunion::CODES))),
+        "unionpay" => Ok(Box::new(json::JsonChannel(unionpay::CODES))),
+        "psp" => Ok(Box::new(psp::Psp)),
+        other => anyhow::bail!("channel {other:?} is not known: this build knows {}", KNOWN.join(", ")),
     }
+}
+
+fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }

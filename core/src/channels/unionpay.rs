@@ -1,41 +1,13 @@
 //! 银联-like: the reply only says that the request was accepted, the result comes
-//! by callback, and a success may be returned later (退票; seed 002 §4.1).
+//! by callback, and a success may be returned later (退票; seed 002 §4.1). 12, a
+//! conflict with an earlier request, proves nothing about that one.
 
-use super::{Answer, Dialect};
+use super::Answer::{Accepted, Declined, Duplicate, NoSuchTrade, Returned, Succeeded};
+use super::json::Codes;
 
-pub struct UnionPay;
-
-impl Dialect for UnionPay {
-    fn id(&self) -> &'static str {
-        "unionpay"
-    }
-
-    fn on_pay(&self, code: &str) -> Answer {
-        match code {
-            "00" => Answer::Accepted,
-            "11" => Answer::Declined,
-            "03" => Answer::Duplicate,
-            _ => Answer::Unknown,
-        }
-    }
-
-    fn on_query(&self, code: &str) -> Answer {
-        match code {
-            "00S" => Answer::Succeeded,
-            "00F" => Answer::Declined,
-            "00R" => Answer::Returned,
-            "05" => Answer::Accepted,
-            "34" => Answer::NoSuchTrade,
-            _ => Answer::Unknown,
-        }
-    }
-
-    fn on_notify(&self, code: &str) -> Answer {
-        match code {
-            "00S" => Answer::Succeeded,
-            "00F" => Answer::Declined,
-            "00R" => Answer::Returned,
-            _ => Answer::Unknown,
-        }
-    }
-}
+pub const CODES: Codes = Codes {
+    id: "unionpay",
+    on_pay: &[("00", Accepted), ("11", Declined), ("03", Duplicate)],
+    on_query: &[("00S", Succeeded), ("00F", Declined), ("00R", Returned), ("05", Accepted), ("34", NoSuchTrade)],
+    on_notify: &[("00S", Succeeded), ("00F", Declined), ("00R", Returned)],
+};

@@ -1,28 +1,31 @@
-//! The claim: the transaction that allows a send. It locks the orders, reads the
-//! breakers, fixes channel and trade time, opens the attempt, and signs all that.
+//! The claim: the transaction that allows a send. It locks the orders and the
+//! cumulative totals, reads the breakers, fixes channel and trade time, opens the
+//! attempt, and signs all that.
 
-use super::{AFTER_ERROR, Dispatcher, Round, Sender};
-use crate::channels::{Client, INTERNAL};
-use crate::guard::breakers;
+use super::route::{self, Basis, Found, Via};
+use super::{AFTER_ERROR, Dispatcher, Round, Sender, Slot};
 use crate::history::Move;
 use crate::journal::Journal;
 use crate::metrics::METRICS;
 use crate::orders::repo::{self, Attempt};
 use crate::orders::state::{Event, Step, step};
 use crate::orders::{Order, OrderRef};
+use crate::routing::totals;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
-use sluice_contract::order::{Kind, State};
+use sluice_contract::order::State;
 use sluice_contract::sql;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 /// How long after a call's deadline an order without an outcome is looked at.
 const MARGIN_US: i64 = 2_000_000;
-/// An order without a free channel slot is tried again after this.
-const NO_SLOT_WAIT: std::time::Duration = std::time::Duration::from_millis(20);
+/// An order whose account is held by an open pair is tried again after this.
+const HELD_WAIT: std::time::Duration = std::time::Duration::from_millis(20);
+/// What may hold an order back.
+const HELD_BY: [&str; 4] = ["breaker", "pair", "route", "channel"];
 
 pub(super) async fn run(this: Arc<Dispatcher>, mut rounds: mpsc::Receiver<Round>) {
     let sender = Sender { channels: this.channels.clone(), outcomes: this.outcomes.clone() };
@@ -38,20 +41,21 @@ pub(super) async fn run(this: Arc<Dispatcher>, mut rounds: mpsc::Receiver<Round>
                 // in recovery, which asks the channel first; the others by polling.
                 tracing::warn!("claim failed: {error:#}");
                 conn = None;
+                this.suspects.failed(round.orders, &error).await;
                 tokio::time::sleep(AFTER_ERROR).await;
                 continue;
             }
         };
-        for (order, permit) in claimed {
-            sender.send(order, permit);
+        for (order, slot) in claimed {
+            sender.send(order, slot);
         }
     }
 }
 
 /// Orders that are ours to send, each with its call slot if it needs one.
-type Claimed = Vec<(Order, Option<OwnedSemaphorePermit>)>;
+type Claimed = Vec<(Order, Option<Slot>)>;
 
-async fn claim(
+pub(super) async fn claim(
     this: &Dispatcher,
     slot: &mut Option<Conn>,
     ids: &[OrderRef],
@@ -63,7 +67,7 @@ async fn claim(
         }
         let Some(conn) = slot.as_mut() else { continue };
         match claim_once(this, conn, ids, holds).await {
-            Err(error) if attempt < 5 && error.downcast_ref().is_some_and(sql::is_retryable) => {
+            Err(error) if attempt < 5 && error.downcast_ref().is_some_and(runs_again) => {
                 conn.query_drop("ROLLBACK").await?;
                 tokio::time::sleep(std::time::Duration::from_millis(2 << attempt)).await;
             }
@@ -71,6 +75,22 @@ async fn claim(
         }
     }
     unreachable!("the loop returns")
+}
+
+/// A total's first row of the day may have been made by another instance meanwhile.
+fn runs_again(error: &mysql_async::Error) -> bool {
+    sql::is_retryable(error) || sql::is_duplicate(error)
+}
+
+/// What one claim makes of its orders.
+#[derive(Default)]
+struct Sorted {
+    claimed: Claimed,
+    /// No channel takes them now, for a reason that is new.
+    unrouted: Vec<Order>,
+    /// No channel will ever take them.
+    failing: Vec<OrderRef>,
+    held: HashMap<&'static str, i64>,
 }
 
 async fn claim_once(
@@ -82,53 +102,91 @@ async fn claim_once(
     conn.query_drop("START TRANSACTION").await?;
     let orders = repo::lock(conn, ids.iter()).await?;
     let live = again_live(conn, &orders).await?;
-    // Read last, so that a breaker that opened a moment ago still counts.
-    let tripped = breakers::read(conn, &this.schemas).await?;
     let now = now_us();
-    let mut held: HashMap<&'static str, i64> = HashMap::from([("breaker", 0), ("pair", 0), ("channel", 0)]);
-    let mut claimed: Claimed = Vec::with_capacity(orders.len());
-    for mut order in orders {
-        let Step::Move(to, _) = step(order.state, Event::Claim) else { continue };
-        let via = if order.kind == Kind::Settlement { Via::Books } else { choose(&this.channels, &order) };
-        if order.attempts > 0 && !live.contains(&order.order_id) {
+    let mut basis = route::basis(this, conn, &orders, now).await?;
+    let mut sorted = Sorted::default();
+    for order in orders {
+        if order.attempts > 0 && order.state == State::Init && !live.contains(&order.order_id) {
             tracing::error!(order = %order.order_id, "waits to be sent although its attempt has ended: not sent");
             continue;
         }
-        if let Some((breaker, reason)) = tripped.stops(&order, via.id()) {
-            tracing::debug!(order = %order.order_id, %breaker, reason, "waits for a breaker");
-            *held.entry("breaker").or_default() += 1;
-            continue;
-        }
-        if holds.contains(&order.account_id) {
-            *held.entry("pair").or_default() += 1;
-            requeue(this, order.at());
-            continue;
-        }
-        let Ok(permit) = via.permit() else {
-            *held.entry("channel").or_default() += 1;
-            requeue(this, order.at());
-            continue;
-        };
-        take(&mut order, to, &via, now)?;
-        claimed.push((order, permit));
+        sort(this, &mut basis, order, holds, now, &mut sorted)?;
     }
-    for (by, count) in held {
-        METRICS.blocked.with_label_values(&[by]).set(count);
+    for by in HELD_BY {
+        METRICS.blocked.with_label_values(&[by]).set(sorted.held.get(by).copied().unwrap_or(0));
     }
-    if claimed.is_empty() {
+    let Sorted { claimed, unrouted, failing, .. } = sorted;
+    if claimed.is_empty() && unrouted.is_empty() {
         conn.query_drop("ROLLBACK").await?;
-        return Ok(claimed);
+    } else {
+        let journal = Journal {
+            moved_orders: claimed.iter().map(|(o, _)| o).chain(&unrouted).collect(),
+            moves: claimed.iter().map(|(o, _)| Move::of(o, State::Init, Event::Claim.as_str())).collect(),
+            new_attempts: claimed.iter().filter(|(o, _)| !live.contains(&o.order_id)).map(|(o, _)| sent(o)).collect(),
+            totals: basis.totals.touched(),
+            ..Journal::default()
+        };
+        conn.query_drop(journal.commit_sql(&this.schemas, &this.key, now)?).await?;
+        METRICS.claimed.inc_by(claimed.len() as u64);
+        METRICS.orders.with_label_values(&["dispatching"]).inc_by(claimed.len() as u64);
     }
-    let journal = Journal {
-        moved_orders: claimed.iter().map(|(o, _)| o).collect(),
-        moves: claimed.iter().map(|(o, _)| Move::of(o, State::Init, Event::Claim.as_str())).collect(),
-        new_attempts: claimed.iter().filter(|(o, _)| !live.contains(&o.order_id)).map(|(o, _)| sent(o)).collect(),
-        ..Journal::default()
-    };
-    conn.query_drop(journal.commit_sql(&this.schemas, &this.key, now)?).await?;
-    METRICS.claimed.inc_by(claimed.len() as u64);
-    METRICS.orders.with_label_values(&["dispatching"]).inc_by(claimed.len() as u64);
+    route::fail(this, failing);
     Ok(claimed)
+}
+
+/// Decides about one order: ours to send, held back, or without a route.
+fn sort(
+    this: &Dispatcher,
+    basis: &mut Basis,
+    mut order: Order,
+    holds: &HashSet<String>,
+    now: i64,
+    sorted: &mut Sorted,
+) -> anyhow::Result<()> {
+    let Step::Move(to, _) = step(order.state, Event::Claim) else { return Ok(()) };
+    let mut hold = |by: &'static str| *sorted.held.entry(by).or_default() += 1;
+    if let Some((breaker, reason)) = basis.tripped.stops_anywhere(&order) {
+        tracing::debug!(order = %order.order_id, %breaker, reason, "waits for a breaker");
+        hold("breaker");
+        return Ok(());
+    }
+    if holds.contains(&order.account_id) {
+        hold("pair");
+        requeue(this, order.at());
+        return Ok(());
+    }
+    let (via, route) = match basis.find(&this.channels, &order)? {
+        Found::Via(via, route) => (via, route),
+        Found::Nowhere(decision) => {
+            hold("route");
+            if decision.fails {
+                sorted.failing.push(order.at());
+            }
+            if route::note(&mut order, &decision.route, now)? {
+                sorted.unrouted.push(order);
+            }
+            return Ok(());
+        }
+    };
+    // Chosen channels have none: this is for what is sent again, and settlements.
+    if let Some((breaker, reason)) = basis.tripped.stops_channel(order.kind.point(), via.id()) {
+        tracing::debug!(order = %order.order_id, %breaker, reason, "waits for a breaker");
+        hold("breaker");
+        return Ok(());
+    }
+    let Ok(slot) = via.slot(&order) else {
+        hold("channel");
+        return Ok(());
+    };
+    take(&mut order, to, &via, now)?;
+    if let Some(route) = route {
+        let keys = totals::keys(&order, via.id(), order.trade_time.as_deref().unwrap_or_default());
+        basis.totals.take(&keys, order.amount)?;
+        route::count(&route);
+        order.route = Some(serde_json::to_string(&route)?);
+    }
+    sorted.claimed.push((order, slot));
+    Ok(())
 }
 
 fn sent(order: &Order) -> Attempt<'_> {
@@ -145,46 +203,6 @@ async fn again_live(conn: &mut Conn, orders: &[Order]) -> anyhow::Result<HashSet
     repo::live_attempts(conn, again()).await
 }
 
-/// Through what an order's money moves.
-enum Via<'a> {
-    Channel(&'a Client),
-    /// Within the books: a settlement.
-    Books,
-    /// The channel it was sent through is not configured any more.
-    Gone(String),
-}
-
-impl Via<'_> {
-    fn id(&self) -> &str {
-        match self {
-            Via::Channel(channel) => channel.id(),
-            Via::Books => INTERNAL,
-            Via::Gone(id) => id,
-        }
-    }
-
-    /// A free call slot; `None` where no call is made. An error: try again later.
-    fn permit(&self) -> Result<Option<OwnedSemaphorePermit>, ()> {
-        match self {
-            Via::Channel(channel) => channel.slots.clone().try_acquire_owned().map(Some).map_err(drop),
-            Via::Books => Ok(None),
-            Via::Gone(id) => {
-                tracing::error!(channel = id, "an order's channel is not configured any more: it waits");
-                Err(())
-            }
-        }
-    }
-}
-
-/// The channel fixed earlier or wished for, else the first configured.
-fn choose<'a>(channels: &'a [Client], order: &Order) -> Via<'a> {
-    let found = match &order.channel {
-        Some(id) => channels.iter().find(|c| c.id() == id).ok_or(id.clone()),
-        None => channels.first().ok_or("-".to_owned()),
-    };
-    found.map_or_else(Via::Gone, Via::Channel)
-}
-
 /// Fixes channel and trade time, and moves the order to where it is ours to send.
 fn take(order: &mut Order, to: State, via: &Via<'_>, now: i64) -> anyhow::Result<()> {
     let mut deadline_us = 0;
@@ -197,6 +215,7 @@ fn take(order: &mut Order, to: State, via: &Via<'_>, now: i64) -> anyhow::Result
     order.channel = Some(via.id().to_owned());
     order.state = to;
     order.attempts = order.attempts.max(1);
+    order.sends += 1;
     order.version += 1;
     order.updated_us = now;
     order.due_us = Some(now + deadline_us + MARGIN_US);
@@ -206,7 +225,7 @@ fn take(order: &mut Order, to: State, via: &Via<'_>, now: i64) -> anyhow::Result
 fn requeue(this: &Dispatcher, order: OrderRef) {
     let ready = this.ready.clone();
     tokio::spawn(async move {
-        tokio::time::sleep(NO_SLOT_WAIT).await;
+        tokio::time::sleep(HELD_WAIT).await;
         ready.push(order);
     });
 }

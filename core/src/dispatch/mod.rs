@@ -6,10 +6,16 @@
 
 mod claim;
 mod ready;
+mod route;
 mod send;
+mod slots;
+mod suspects;
+pub mod waits;
 
 pub use ready::ReadyQueue;
 pub use send::Sender;
+pub use slots::{Slot, Slots};
+pub use suspects::Suspects;
 
 use crate::channels::Client;
 use crate::config;
@@ -17,11 +23,12 @@ use crate::guard::fence::Fence;
 use crate::metrics::METRICS;
 use crate::orders::{OrderRef, repo};
 use crate::outcome::Outcomes;
+use crate::routing::{self, Routing};
 use mysql_async::{Conn, Pool};
 use sluice_contract::clock::now_us;
-use sluice_contract::order::State;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -31,6 +38,8 @@ const ROUNDS: usize = 8;
 /// Orders read per poll of the table.
 const POLL_PAGE: usize = 500;
 const AFTER_ERROR: Duration = Duration::from_millis(200);
+/// How often orders without a route are counted.
+const COUNT_UNROUTED: Duration = Duration::from_secs(2);
 
 /// Everything that dispatch needs; channels in order of preference.
 pub struct Dispatcher {
@@ -39,9 +48,11 @@ pub struct Dispatcher {
     pub schemas: Schemas,
     pub key: Secret,
     pub fence: Fence,
+    pub routing: Routing,
     pub channels: Arc<[Client]>,
     pub outcomes: Outcomes,
     pub ready: ReadyQueue,
+    pub suspects: Suspects,
 }
 
 /// Orders under one token.
@@ -63,10 +74,22 @@ impl Dispatcher {
         tokio::spawn(this.poll());
     }
 
+    /// Claims these orders on `conn`, as after their token has passed, and sends
+    /// nothing; returns how many are ours to send. For measuring.
+    ///
+    /// # Errors
+    /// The database's, after some tries.
+    pub async fn claim(&self, conn: &mut Option<Conn>, orders: &[OrderRef]) -> anyhow::Result<usize> {
+        Ok(claim::claim(self, conn, orders, &HashSet::new()).await?.len())
+    }
+
     async fn gather(self: Arc<Self>, rounds: mpsc::Sender<Round>) {
         let mut conn: Option<Conn> = None;
         loop {
-            let orders = self.ready.take(self.config.batch).await;
+            let orders = match self.suspects.next() {
+                Some(alone) => vec![alone],
+                None => self.suspects.without_aside(self.ready.take(self.config.batch).await),
+            };
             let token = loop {
                 match self.raise(&mut conn).await {
                     Ok(token) => break token,
@@ -96,8 +119,16 @@ impl Dispatcher {
     /// so that many blocked orders don't hide the ones behind.
     async fn poll(self: Arc<Self>) {
         let mut cursor = (0, String::new());
+        let mut counted: Option<Instant> = None;
         loop {
             tokio::time::sleep(Duration::from_millis(self.config.poll_ms)).await;
+            if counted.is_none_or(|at| at.elapsed() > COUNT_UNROUTED) {
+                counted = Some(Instant::now());
+                if let Err(error) = self.count_unrouted().await {
+                    tracing::warn!("can't count orders without a route: {error:#}");
+                }
+            }
+            self.channels.iter().for_each(|c| c.slots.sweep());
             if self.fence.stalled().is_some() || self.ready.len() > self.config.queue / 2 {
                 continue;
             }
@@ -107,17 +138,24 @@ impl Dispatcher {
                         Some((due, at)) if page.len() == POLL_PAGE => (*due, at.order_id.clone()),
                         _ => (0, String::new()),
                     };
-                    page.into_iter().for_each(|(_, order)| self.ready.push(order));
+                    let waits = |at: &OrderRef| self.channels.iter().any(|c| c.slots.is_waiting(at));
+                    page.into_iter().filter(|(_, at)| !waits(at)).for_each(|(_, at)| self.ready.push(at));
                 }
                 Err(error) => tracing::warn!("can't poll for orders: {error:#}"),
             }
         }
     }
 
+    async fn count_unrouted(&self) -> anyhow::Result<()> {
+        let (count, oldest) = routing::repo::unrouted(&mut self.pool.get_conn().await?).await?;
+        METRICS.routing.unrouted.set(count);
+        METRICS.routing.unrouted_oldest.set(oldest.map_or(0, |at| (now_us() - at) / 1_000_000));
+        Ok(())
+    }
+
     async fn page(&self, cursor: &(i64, String)) -> anyhow::Result<Vec<(i64, OrderRef)>> {
         let mut conn = self.pool.get_conn().await?;
-        let orders = repo::due(&mut conn, &[State::Init], now_us(), (cursor.0, &cursor.1), POLL_PAGE).await?;
-        Ok(orders.iter().filter_map(|o| Some((o.due_us?, o.at()))).collect())
+        repo::due_to_send(&mut conn, now_us(), (cursor.0, &cursor.1), POLL_PAGE).await
     }
 
     fn observe(&self, round: &Round) {

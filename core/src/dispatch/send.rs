@@ -1,11 +1,11 @@
 //! Sends claimed orders, outside any transaction, and reports what was heard.
 
+use super::Slot;
 use crate::channels::Client;
 use crate::orders::Order;
 use crate::outcome::{Outcome, Outcomes};
 use sluice_contract::order::Kind;
 use std::sync::Arc;
-use tokio::sync::OwnedSemaphorePermit;
 
 #[derive(Clone)]
 pub struct Sender {
@@ -14,9 +14,8 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Calls the order's channel. The permit is one of the channel's call slots
-    /// and is given back when the call is over.
-    pub fn send(&self, order: Order, permit: Option<OwnedSemaphorePermit>) {
+    /// Calls the order's channel. The slot is given back when the call is over.
+    pub fn send(&self, order: Order, slot: Option<Slot>) {
         let this = self.clone();
         this.outcomes.remember(&order.at());
         tokio::spawn(async move {
@@ -29,9 +28,9 @@ impl Sender {
             };
             tracing::info!(order = %order.order_id, account = %order.account_id, channel = channel.id(), "sending");
             let heard = channel.pay(&order).await;
-            drop(permit);
+            drop(slot);
             // If it can't be recorded now, recovery asks the channel again.
-            let _ = this.outcomes.record(Outcome::heard(order.at(), channel.id(), heard)).await;
+            let _ = this.outcomes.record(Outcome::heard(order.at(), channel.id(), heard).of_send(order.sends)).await;
         });
     }
 }

@@ -22,13 +22,25 @@ pub async fn read(conn: &mut impl Queryable, schemas: &Schemas) -> anyhow::Resul
 impl Tripped {
     /// The breaker that stops this order on this channel, with its reason.
     pub fn stops(&self, order: &Order, channel: &str) -> Option<(&BreakerKey, &str)> {
-        let point: Point = order.kind.point();
-        let covers = |b: &BreakerKey| match b.scope {
+        self.stops_anywhere(order).or_else(|| self.stops_channel(order.kind.point(), channel))
+    }
+
+    /// The breaker that stops this order whatever its channel.
+    pub fn stops_anywhere(&self, order: &Order) -> Option<(&BreakerKey, &str)> {
+        self.find(order.kind.point(), |b| match b.scope {
             Scope::All => true,
-            Scope::Channel => b.key == channel,
+            Scope::Channel => false,
             Scope::Account | Scope::Merchant => b.key == order.account_id,
             Scope::Currency => b.key == order.currency.code(),
-        };
+        })
+    }
+
+    /// The breaker of this very channel: another channel may still take the order.
+    pub fn stops_channel(&self, point: Point, channel: &str) -> Option<(&BreakerKey, &str)> {
+        self.find(point, |b| b.scope == Scope::Channel && b.key == channel)
+    }
+
+    fn find(&self, point: Point, covers: impl Fn(&BreakerKey) -> bool) -> Option<(&BreakerKey, &str)> {
         self.0.iter().find(|(b, _)| b.point == point && covers(b)).map(|(b, reason)| (b, reason.as_str()))
     }
 

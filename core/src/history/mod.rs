@@ -1,10 +1,14 @@
-//! The history of an order: every move of its state, and what moved it. Written in
-//! the transaction of the move itself; never changed.
+//! The history of an order: one row for each version of it, so that a gap shows.
+//! Most are moves of its state; the others say what was done while it stayed (asked
+//! for, told again). Written in the transaction of the change itself; never changed.
 
 pub mod repo;
 
 use crate::orders::Order;
 use sluice_contract::order::State;
+
+/// The channel was asked what became of the order.
+pub const QUERY: &str = "query";
 
 /// One move, as it is written down.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,11 +3,13 @@
 //! written; that is what makes a manual change visible.
 
 use crate::balance::{self, Balance, Capture};
-use crate::cases::{self, Case};
+use crate::cases::{self, Case, Closing};
 use crate::history::{self, Move};
 use crate::ledger::{self, Posting};
 use crate::orders::Order;
 use crate::orders::repo::{self as orders, Attempt, KeyRow};
+use crate::routing::{self, totals::Total};
+use crate::saga::{Intent, Step, repo as saga};
 use anyhow::Context;
 use rust_decimal::Decimal;
 use sluice_contract::event::OrderEvent;
@@ -29,8 +31,24 @@ pub struct Journal<'a> {
     pub balances: Vec<&'a Balance>,
     pub captures: Vec<&'a Capture>,
     pub postings: Vec<Posting>,
+    /// Cumulative totals that the moves take from or give back to.
+    pub totals: Vec<Total>,
     pub cases: Vec<Case>,
+    pub closings: Vec<Closing>,
     pub events: Vec<OrderEvent>,
+    /// Bookings to be made elsewhere, while balance and ledger are apart.
+    pub intents: Vec<Intent>,
+    /// Intents that are done with.
+    pub closed: Vec<&'a Intent>,
+    /// Keys of requests that were refused after all: client, key, order.
+    pub freed_keys: Vec<(&'a str, &'a str, &'a str)>,
+    /// Outcomes of bookings at the balance: new ones, and ones that take a refused
+    /// one's place.
+    pub steps: Vec<Step>,
+    pub replaced_steps: Vec<Step>,
+    /// On the balance's or ledger's own server: the outbox row only passes through
+    /// the binlog.
+    pub elsewhere: bool,
 }
 
 /// An amount as provenance signs it, in units of 10⁻⁴.
@@ -108,7 +126,11 @@ impl Journal<'_> {
     /// since a batch never leaves its shard.
     fn lead_account(&self) -> &str {
         let order = self.new_orders.first().or(self.moved_orders.first()).map(|o| o.account_id.as_str());
-        order.or(self.balances.first().map(|b| b.account_id.as_str())).unwrap_or("-")
+        let booked = self.balances.first().map(|b| b.account_id.as_str());
+        let posted = self.postings.first().map(|p| p.account_id.as_str());
+        let intended = self.intents.first().or(self.closed.first().copied()).map(|i| i.posting.account_id.as_str());
+        let stepped = self.steps.first().or(self.replaced_steps.first()).map(|s| s.account_id.as_str());
+        order.or(booked).or(posted).or(intended).or(stepped).unwrap_or("-")
     }
 
     /// All statements of the transaction, COMMIT last. The caller has begun it
@@ -137,6 +159,9 @@ impl Journal<'_> {
         if !self.cases.is_empty() {
             cases::repo::push_cases(&mut sql, &self.cases, now_us);
         }
+        if !self.closings.is_empty() {
+            cases::repo::push_closings(&mut sql, &self.closings, now_us);
+        }
         if !self.balances.is_empty() {
             balance::repo::push_updates(&mut sql, schemas, &self.balances, now_us);
         }
@@ -146,12 +171,46 @@ impl Journal<'_> {
         if !self.postings.is_empty() {
             ledger::repo::push_inserts(&mut sql, schemas, &self.postings, now_us);
         }
+        self.push_saga(&mut sql, key, now_us)?;
+        if !self.totals.is_empty() {
+            routing::repo::push_totals(&mut sql, &self.totals, now_us);
+        }
         let tx_id = new_tx_id();
         let events = serde_json::to_string(&self.events)?;
         let signature = self.effects()?.sign(key, &tx_id, &events);
         orders::push_outbox(&mut sql, self.lead_account(), &tx_id, &signature, &events, now_us);
+        if self.elsewhere {
+            orders::push_outbox_delete(&mut sql, self.lead_account(), &tx_id);
+        }
         sql.push_str("COMMIT");
         Ok(sql)
+    }
+
+    fn push_saga(&self, sql: &mut String, key: &Secret, now_us: i64) -> anyhow::Result<()> {
+        if !self.intents.is_empty() {
+            saga::push_intents(sql, &self.intents, key)?;
+        }
+        if !self.closed.is_empty() {
+            sql.push_str(&saga::delete_sql(&self.closed));
+            sql.push(';');
+        }
+        if !self.freed_keys.is_empty() {
+            orders::push_key_deletes(sql, &self.freed_keys);
+        }
+        saga::push_steps(sql, &self.steps, &self.replaced_steps, now_us);
+        Ok(())
+    }
+}
+
+/// The last event that told of `order`, once more: the same id, so that whoever
+/// has heard it knows it.
+pub fn told_event(order: &Order) -> OrderEvent {
+    let name = if order.state.is_end() { order.state.as_str() } else { "accepted" };
+    let kind = format!("withdraw.{name}");
+    OrderEvent {
+        id: format!("{}-{}", order.order_id, order.told_version),
+        version: order.told_version,
+        ..order_event(order, &kind, order.told_us)
     }
 }
 

@@ -3,10 +3,12 @@
 pub mod entry;
 pub mod repo;
 
+use crate::balance::Sum;
 use crate::orders::Order;
 use rust_decimal::Decimal;
 use sluice_contract::money::Currency;
 use sluice_contract::order::Kind;
+use std::str::FromStr;
 
 /// Debit or credit. A credit on one of an account's books increases it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +39,15 @@ pub enum PostingKind {
 }
 
 impl PostingKind {
+    pub const ALL: [PostingKind; 6] = [
+        PostingKind::Deposit,
+        PostingKind::Capture,
+        PostingKind::Reserve,
+        PostingKind::Finalize,
+        PostingKind::Release,
+        PostingKind::Return,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             PostingKind::Deposit => "deposit",
@@ -46,6 +57,15 @@ impl PostingKind {
             PostingKind::Release => "release",
             PostingKind::Return => "return",
         }
+    }
+}
+
+impl FromStr for PostingKind {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let found = PostingKind::ALL.into_iter().find(|k| k.as_str() == text);
+        found.ok_or_else(|| anyhow::anyhow!("unknown kind of posting {text:?}"))
     }
 }
 
@@ -129,6 +149,11 @@ impl Posting {
             currency: order.currency,
             reference: order.order_id.clone(),
         }
+    }
+
+    /// What the posting changes of the account's balance.
+    pub fn sum<'a>(&'a self, kind: Kind, payment_no: Option<&'a str>) -> Sum<'a> {
+        Sum { account_id: &self.account_id, amount: self.amount, currency: self.currency, kind, payment_no }
     }
 
     /// The two entries: side and book.

@@ -8,7 +8,7 @@ use mysql_async::{Row, params};
 use rust_decimal::Decimal;
 use sluice_contract::money::Currency;
 use sluice_contract::schema::Schemas;
-use sluice_contract::sql::{Lit, push_row};
+use sluice_contract::sql::{Lit, pair_list, push_row};
 
 pub fn push_inserts(sql: &mut String, schemas: &Schemas, postings: &[Posting], now_us: i64) {
     sql.push_str("INSERT INTO ");
@@ -102,4 +102,38 @@ pub async fn held_before(
     let values = (wanted.account_id.as_str(), wanted.currency.code(), book, before_us);
     let sum: Option<Option<Decimal>> = conn.exec_first(sql, values).await?;
     Ok(sum.flatten().unwrap_or_default())
+}
+
+/// A line as it stands in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    pub account_id: String,
+    pub posting_id: String,
+    pub line: i64,
+    pub book: String,
+    pub side: String,
+    pub amount: Decimal,
+    pub currency: String,
+}
+
+/// The lines of these postings that are booked already.
+pub async fn booked(conn: &mut impl Queryable, schemas: &Schemas, postings: &[&Posting]) -> anyhow::Result<Vec<Line>> {
+    let sql = format!(
+        "SELECT account_id,posting_id,line,book,side,amount,currency FROM {}.entry \
+         WHERE (account_id,posting_id) IN {}",
+        schemas.ledger,
+        pair_list(postings.iter().map(|p| (p.account_id.as_str(), p.posting_id.as_str())))
+    );
+    type Stored = (String, String, i64, String, String, Decimal, String);
+    let rows: Vec<Stored> = conn.query(sql).await?;
+    let make = |(account_id, posting_id, line, book, side, amount, currency)| Line {
+        account_id,
+        posting_id,
+        line,
+        book,
+        side,
+        amount,
+        currency,
+    };
+    Ok(rows.into_iter().map(make).collect())
 }

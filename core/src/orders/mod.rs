@@ -1,5 +1,7 @@
-//! Outflow orders: what one is (`Order`), how it moves (`state`), and its rows (`repo`).
+//! Outflow orders: what one is (`Order`), how it moves (`state`, drawn by `picture`), and
+//! its rows (`repo`).
 
+pub mod picture;
 pub mod repo;
 pub mod state;
 
@@ -34,6 +36,18 @@ pub struct Order {
     pub route: Option<String>,
     pub attempts: i64,
     pub queries: i64,
+    /// How often it was claimed for sending: an answer to an earlier sending proves
+    /// nothing about the last one.
+    pub sends: i64,
+    /// The last event that told of it: its version and when it happened.
+    pub told_version: i64,
+    pub told_us: i64,
+    /// How often that event was told again because nobody said that it was heard.
+    pub told: i64,
+    /// When the upstream said that it knows the end.
+    pub heard_us: Option<i64>,
+    /// A case that the core itself may close is open.
+    pub cased: bool,
     pub result_code: Option<String>,
     pub version: i64,
     pub due_us: Option<i64>,

@@ -9,11 +9,12 @@ use anyhow::Context;
 use mysql_async::Row;
 use mysql_async::prelude::{FromValue, Queryable};
 use sluice_contract::order::{Kind, State};
-use sluice_contract::sql::{Lit, in_list, push_row};
+use sluice_contract::sql::{Lit, in_list, pair_list, push_lit, push_row};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-const COLUMNS: &str = "account_id,order_id,kind,client,transaction_id,biz_no,user_id,to_account,bank,payment_no,\
-    amount,currency,state,channel,serial_no,trade_time,route,attempts,queries,result_code,version,due_us,created_us,updated_us";
+pub const COLUMNS: &str = "account_id,order_id,kind,client,transaction_id,biz_no,user_id,to_account,bank,payment_no,\
+    amount,currency,state,channel,serial_no,trade_time,route,attempts,queries,result_code,version,due_us,created_us,updated_us,\
+    sends,told,told_version,told_us,heard_us,cased";
 
 fn column<T: FromValue>(row: &Row, name: &str) -> anyhow::Result<T> {
     row.get_opt(name)
@@ -50,25 +51,45 @@ pub fn from_row(row: &Row) -> anyhow::Result<Order> {
         due_us: column(row, "due_us")?,
         created_us: column(row, "created_us")?,
         updated_us: column(row, "updated_us")?,
+        sends: column(row, "sends")?,
+        told: column(row, "told")?,
+        told_version: column(row, "told_version")?,
+        told_us: column(row, "told_us")?,
+        heard_us: column(row, "heard_us")?,
+        cased: column(row, "cased")?,
     })
 }
 
 /// Reads orders and locks them until the transaction ends. Takes the connection of
 /// an open transaction. The accounts tell a sharded engine where the rows are; the
-/// index hint keeps one server from combining both lists.
+/// pairs tell one server which rows they are.
 pub async fn lock<'a>(
     conn: &mut impl Queryable,
     orders: impl Iterator<Item = &'a OrderRef> + Clone,
 ) -> anyhow::Result<Vec<Order>> {
     let accounts: BTreeSet<&str> = orders.clone().map(|o| o.account_id.as_str()).collect();
     let sql = format!(
-        "SELECT {COLUMNS} FROM orders FORCE INDEX (by_order) WHERE account_id IN {} AND order_id IN {} \
+        "SELECT {COLUMNS} FROM orders FORCE INDEX (by_order) WHERE account_id IN {} AND ({}) \
          ORDER BY order_id FOR UPDATE",
         in_list(accounts.into_iter()),
-        in_list(orders.map(|o| o.order_id.as_str()))
+        pairs(orders)
     );
     let rows: Vec<Row> = conn.query(sql).await?;
     rows.iter().map(from_row).collect()
+}
+
+/// Each order by its own key: two lists side by side would be looked up crosswise, a
+/// thousand orders as a million.
+fn pairs<'a>(orders: impl Iterator<Item = &'a OrderRef>) -> String {
+    let mut sql = String::new();
+    for (at, order) in orders.enumerate() {
+        sql.push_str(if at == 0 { "(order_id=" } else { " OR (order_id=" });
+        push_lit(&mut sql, Lit::Text(&order.order_id));
+        sql.push_str(" AND account_id=");
+        push_lit(&mut sql, Lit::Text(&order.account_id));
+        sql.push(')');
+    }
+    sql
 }
 
 pub async fn find(conn: &mut impl Queryable, order_id: &str) -> anyhow::Result<Option<Order>> {
@@ -77,28 +98,28 @@ pub async fn find(conn: &mut impl Queryable, order_id: &str) -> anyhow::Result<O
     row.as_ref().map(from_row).transpose()
 }
 
-/// Orders that somebody must look at, oldest due first, after a cursor.
-pub async fn due(
+/// Orders that are due to be sent, after a cursor of due time and id. Read from the
+/// index alone: one row that can't be read hides no other, and pages cost the same
+/// however many wait.
+pub async fn due_to_send(
     conn: &mut impl Queryable,
-    states: &[State],
     now_us: i64,
     after: (i64, &str),
     most: usize,
-) -> anyhow::Result<Vec<Order>> {
-    let states = in_list(states.iter().map(|s| s.as_str()));
+) -> anyhow::Result<Vec<(i64, OrderRef)>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM orders WHERE due_us <= ? AND due_us >= ? AND (due_us > ? OR order_id > ?) \
-         AND state IN {states} ORDER BY due_us, order_id LIMIT {most}"
+        "SELECT due_us,account_id,order_id FROM orders FORCE INDEX (by_state) WHERE state='init' AND due_us <= ? \
+         AND due_us >= ? AND (due_us > ? OR order_id > ?) ORDER BY due_us, order_id LIMIT {most}"
     );
-    let rows: Vec<Row> = conn.exec(sql, (now_us, after.0, after.0, after.1)).await?;
-    rows.iter().map(from_row).collect()
+    let rows: Vec<(i64, String, String)> = conn.exec(sql, (now_us, after.0, after.0, after.1)).await?;
+    Ok(rows.into_iter().map(|(due, account, order)| (due, OrderRef::new(&account, &order))).collect())
 }
 
 /// Appends an INSERT of new orders to a multi-statement text.
 pub fn push_inserts(sql: &mut String, orders: &[&Order]) {
     sql.push_str(
         "INSERT INTO orders (account_id,order_id,kind,client,transaction_id,biz_no,user_id,to_account,amount,currency,\
-         state,channel,serial_no,attempts,version,due_us,created_us,updated_us,bank,payment_no) VALUES ",
+         state,channel,serial_no,attempts,version,due_us,created_us,updated_us,bank,payment_no,told_us) VALUES ",
     );
     for (at, o) in orders.iter().enumerate() {
         push_row(
@@ -125,6 +146,7 @@ pub fn push_inserts(sql: &mut String, orders: &[&Order]) {
                 Lit::Int(o.updated_us),
                 o.bank.as_deref().into(),
                 o.payment_no.as_deref().into(),
+                Lit::Int(o.told_us),
             ],
         );
     }
@@ -135,7 +157,8 @@ pub fn push_inserts(sql: &mut String, orders: &[&Order]) {
 /// acceptance. The rows exist and are locked, so the INSERT half never happens.
 pub fn push_updates(sql: &mut String, orders: &[&Order]) {
     sql.push_str(
-        "INSERT INTO orders (account_id,order_id,state,channel,trade_time,route,attempts,queries,result_code,version,due_us,updated_us) VALUES ",
+        "INSERT INTO orders (account_id,order_id,state,channel,trade_time,route,attempts,queries,result_code,version,due_us,updated_us,\
+         sends,told,told_version,told_us,heard_us,cased) VALUES ",
     );
     for (at, o) in orders.iter().enumerate() {
         push_row(
@@ -154,13 +177,20 @@ pub fn push_updates(sql: &mut String, orders: &[&Order]) {
                 Lit::Int(o.version),
                 o.due_us.map_or(Lit::Null, Lit::Int),
                 Lit::Int(o.updated_us),
+                Lit::Int(o.sends),
+                Lit::Int(o.told),
+                Lit::Int(o.told_version),
+                Lit::Int(o.told_us),
+                o.heard_us.map_or(Lit::Null, Lit::Int),
+                Lit::Int(o.cased.into()),
             ],
         );
     }
     sql.push_str(
         " ON DUPLICATE KEY UPDATE state=VALUES(state),channel=VALUES(channel),trade_time=VALUES(trade_time),\
          route=VALUES(route),attempts=VALUES(attempts),queries=VALUES(queries),result_code=VALUES(result_code),version=VALUES(version),\
-         due_us=VALUES(due_us),updated_us=VALUES(updated_us);",
+         due_us=VALUES(due_us),updated_us=VALUES(updated_us),sends=VALUES(sends),told=VALUES(told),\
+         told_version=VALUES(told_version),told_us=VALUES(told_us),heard_us=VALUES(heard_us),cased=VALUES(cased);",
     );
 }
 
@@ -274,6 +304,26 @@ pub async fn find_keys(
     Ok(found)
 }
 
+/// Appends the deletion of keys whose requests were refused after all: exactly
+/// theirs, since each order's id is under one key.
+pub fn push_key_deletes(sql: &mut String, keys: &[(&str, &str, &str)]) {
+    sql.push_str("DELETE FROM idempotency WHERE (client,idem_key) IN ");
+    sql.push_str(&pair_list(keys.iter().map(|(client, key, _)| (*client, *key))));
+    sql.push_str(" AND order_id IN ");
+    sql.push_str(&in_list(keys.iter().map(|(.., order)| *order)));
+    sql.push(';');
+}
+
+/// Appends the deletion of the outbox row just written: its events are nobody's, and
+/// the binlog keeps the proof.
+pub fn push_outbox_delete(sql: &mut String, account_id: &str, tx_id: &str) {
+    sql.push_str("DELETE FROM outbox WHERE account_id=");
+    push_lit(sql, Lit::Text(account_id));
+    sql.push_str(" AND tx_id=");
+    push_lit(sql, Lit::Text(tx_id));
+    sql.push(';');
+}
+
 /// Appends the signed outbox row of the transaction.
 pub fn push_outbox(sql: &mut String, account_id: &str, tx_id: &str, signature: &str, events: &str, now_us: i64) {
     sql.push_str("INSERT INTO outbox (account_id,tx_id,signature,events,created_us) VALUES ");
@@ -309,10 +359,15 @@ pub async fn outbox_delete(conn: &mut impl Queryable, rows: &[OutboxRow]) -> any
     Ok(())
 }
 
-/// Unfinished orders by state, and when the oldest was made: small, since ended
-/// orders have no due time.
-pub async fn unfinished(conn: &mut impl Queryable) -> anyhow::Result<Vec<(String, i64, i64)>> {
-    let sql = "SELECT state, COUNT(*), MIN(created_us) FROM orders WHERE due_us > 0 GROUP BY state";
+/// Unfinished orders by state: how many, when the oldest was made, and when the
+/// first was due. Read from the index alone; ended orders are not touched, whether
+/// their upstreams still have to hear of them or not.
+pub async fn unfinished(conn: &mut impl Queryable) -> anyhow::Result<Vec<(String, i64, i64, i64)>> {
+    let states = in_list(State::ALL.iter().filter(|s| !s.is_end()).map(|s| s.as_str()));
+    let sql = format!(
+        "SELECT state, COUNT(*), MIN(created_us), MIN(due_us) FROM orders FORCE INDEX (by_state) \
+         WHERE state IN {states} AND due_us > 0 GROUP BY state"
+    );
     Ok(conn.query(sql).await?)
 }
 

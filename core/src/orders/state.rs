@@ -31,10 +31,20 @@ pub enum Event {
     Cancel,
     /// Recovery has asked as often as it may.
     Exhausted,
+    /// It has waited to be sent for longer than anybody may overlook.
+    NotSent,
+    /// Its upstream has not said in time that it knows the end: tell it again.
+    Unheard,
+    /// Told as often as allowed, its upstream never said that it knows.
+    NeverHeard,
+    /// The upstream says that it knows the end.
+    Heard,
+    /// The upstream wants to be told again.
+    Renotify,
 }
 
 impl Event {
-    pub const ALL: [Event; 12] = [
+    pub const ALL: [Event; 17] = [
         Event::Booked,
         Event::Unfunded,
         Event::Claim,
@@ -47,6 +57,11 @@ impl Event {
         Event::Returned,
         Event::Cancel,
         Event::Exhausted,
+        Event::NotSent,
+        Event::Unheard,
+        Event::NeverHeard,
+        Event::Heard,
+        Event::Renotify,
     ];
 
     /// As it stands in the order's history.
@@ -64,6 +79,11 @@ impl Event {
             Event::Returned => "returned",
             Event::Cancel => "cancel",
             Event::Exhausted => "exhausted",
+            Event::NotSent => "not_sent",
+            Event::Unheard => "unheard",
+            Event::NeverHeard => "never_heard",
+            Event::Heard => "heard",
+            Event::Renotify => "renotify",
         }
     }
 }
@@ -83,8 +103,12 @@ pub enum Effect {
     FreeLimits,
     /// A person has to look: open a case.
     OpenCase,
+    /// What a person was called for is over: close the cases that the core opened.
+    CloseCase,
     /// Tell upstreams by an event.
     Publish,
+    /// The last event once more, under its own id.
+    PublishAgain,
 }
 
 impl Effect {
@@ -96,7 +120,9 @@ impl Effect {
             Effect::CloseAttempt => "close attempt",
             Effect::FreeLimits => "free limits",
             Effect::OpenCase => "open case",
+            Effect::CloseCase => "close case",
             Effect::Publish => "publish",
+            Effect::PublishAgain => "publish again",
         }
     }
 }
@@ -104,6 +130,11 @@ impl Effect {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     Move(State, &'static [Effect]),
+    /// The state stays as it is; something is done all the same.
+    Stay(&'static [Effect]),
+    /// It can only have come after this, which nobody told: that is applied first, then
+    /// the event again.
+    After(Event),
     /// A repeat or a late echo: nothing to do.
     Already,
     /// It can't be true together with what we know: a person's case, never an overwrite.
@@ -113,10 +144,11 @@ pub enum Step {
 }
 
 const BOOKED: &[Effect] = &[Effect::Publish];
-const END_PAID: &[Effect] = &[Effect::Finalize, Effect::CloseAttempt, Effect::Publish];
-const END_UNPAID: &[Effect] = &[Effect::Release, Effect::CloseAttempt, Effect::FreeLimits, Effect::Publish];
-const NEVER_SENT: &[Effect] = &[Effect::Release, Effect::Publish];
-const GIVEN_BACK: &[Effect] = &[Effect::GiveBack, Effect::FreeLimits, Effect::Publish];
+const END_PAID: &[Effect] = &[Effect::Finalize, Effect::CloseAttempt, Effect::CloseCase, Effect::Publish];
+const END_UNPAID: &[Effect] =
+    &[Effect::Release, Effect::CloseAttempt, Effect::FreeLimits, Effect::CloseCase, Effect::Publish];
+const NEVER_SENT: &[Effect] = &[Effect::Release, Effect::CloseCase, Effect::Publish];
+const GIVEN_BACK: &[Effect] = &[Effect::GiveBack, Effect::FreeLimits, Effect::CloseCase, Effect::Publish];
 const FOR_A_PERSON: &[Effect] = &[Effect::OpenCase];
 
 /// The only place where an order's state is decided.
@@ -124,8 +156,19 @@ pub fn step(state: State, event: Event) -> Step {
     use Event::*;
     use State::*;
     match (state, event) {
+        (State::Booking | Init, NotSent) => Step::Stay(FOR_A_PERSON),
+        (_, NotSent) => Step::Already,
+        (Success | Failed | State::Returned, Unheard) => Step::Stay(&[Effect::PublishAgain]),
+        (Success | Failed | State::Returned, NeverHeard) => Step::Stay(FOR_A_PERSON),
+        (_, Unheard | NeverHeard) => Step::Already,
+        (Success | Failed | State::Returned, Heard) => Step::Stay(&[Effect::CloseCase]),
+        (_, Heard) => Step::Refused,
+        // Nothing was told yet.
+        (State::Booking, Renotify) => Step::Refused,
+        (_, Renotify) => Step::Stay(&[Effect::PublishAgain]),
+
         (State::Booking, Booked) => Step::Move(Init, BOOKED),
-        (State::Booking, Unfunded) => Step::Move(Failed, &[]),
+        (State::Booking, Unfunded) => Step::Move(Failed, &[Effect::CloseCase]),
         (Failed, Unfunded) => Step::Already,
         (_, Booked) => Step::Already,
         (_, Unfunded) => Step::Contradiction("its money was reserved and is said not to be there"),
@@ -152,9 +195,8 @@ pub fn step(state: State, event: Event) -> Step {
         (Dispatching | InDoubt, NoSuchTrade) => Step::Move(Init, &[]),
         (Processing, NoSuchTrade) => Step::Contradiction("the channel accepted the trade and now knows no such trade"),
         (Dispatching | InDoubt | Processing, Exhausted) => Step::Move(Manual, FOR_A_PERSON),
-        (Dispatching | InDoubt | Processing | Manual, Event::Returned) => {
-            Step::Contradiction("returned before any success was told")
-        }
+        // Callbacks overtake each other: what came back had been paid.
+        (Dispatching | InDoubt | Processing | Manual, Event::Returned) => Step::After(Succeeded),
         (InDoubt, Unknown) | (Processing, Accepted | Unknown) => Step::Already,
         (Manual, Accepted | Unknown | NoSuchTrade | Exhausted) => Step::Already,
 

@@ -4,24 +4,28 @@ use super::{Event, Step, step};
 use sluice_contract::order::State;
 
 /// Rows are states, columns the events in the order of `Event::ALL`.
-/// `.` already, `!` contradiction, `-` refused, else the state moved to.
+/// `.` already, `!` contradiction, `-` refused, `=` stays with effects,
+/// `>` succeeded first, then again; else the state moved to.
 #[rustfmt::skip]
-const TABLE: &[(State, [&str; 12])] = &[
-    //                   booked  unfunded  claim          unroutable accepted      succeeded  declined  unknown     no_such returned    cancel    exhausted
-    (State::Booking,     ["init", "failed", "-",           "-",       "!",          "!",       "!",      ".",        ".",    "!",        "-",      "."]),
-    (State::Init,        [".",    "!",      "dispatching", "failed",  "!",          "!",       "!",      ".",        ".",    "!",        "failed", "."]),
-    (State::Dispatching, [".",    "!",      "-",           "-",       "processing", "success", "failed", "in_doubt", "init", "!",        "-",      "manual"]),
-    (State::Processing,  [".",    "!",      "-",           "-",       ".",          "success", "failed", ".",        "!",    "!",        "-",      "manual"]),
-    (State::InDoubt,     [".",    "!",      "-",           "-",       "processing", "success", "failed", ".",        "init", "!",        "-",      "manual"]),
-    (State::Manual,      [".",    "!",      "-",           "-",       ".",          "success", "failed", ".",        ".",    "!",        "-",      "."]),
-    (State::Success,     [".",    "!",      "-",           "-",       ".",          ".",       "!",      ".",        "!",    "returned", "-",      "."]),
-    (State::Failed,      [".",    ".",      "-",           "-",       ".",          "!",       ".",      ".",        ".",    "!",        ".",      "."]),
-    (State::Returned,    [".",    "!",      "-",           "-",       ".",          ".",       ".",      ".",        ".",    ".",        "-",      "."]),
+const TABLE: &[(State, [&str; 17])] = &[
+    //                   booked  unfunded  claim          unroutable accepted      succeeded  declined  unknown     no_such returned    cancel    exhausted not_sent unheard never heard renotify
+    (State::Booking,     ["init", "failed", "-",           "-",       "!",          "!",       "!",      ".",        ".",    "!",        "-",      ".", "=", ".", ".", "-", "-"]),
+    (State::Init,        [".",    "!",      "dispatching", "failed",  "!",          "!",       "!",      ".",        ".",    "!",        "failed", ".", "=", ".", ".", "-", "="]),
+    (State::Dispatching, [".",    "!",      "-",           "-",       "processing", "success", "failed", "in_doubt", "init", ">",        "-",      "manual", ".", ".", ".", "-", "="]),
+    (State::Processing,  [".",    "!",      "-",           "-",       ".",          "success", "failed", ".",        "!",    ">",        "-",      "manual", ".", ".", ".", "-", "="]),
+    (State::InDoubt,     [".",    "!",      "-",           "-",       "processing", "success", "failed", ".",        "init", ">",        "-",      "manual", ".", ".", ".", "-", "="]),
+    (State::Manual,      [".",    "!",      "-",           "-",       ".",          "success", "failed", ".",        ".",    ">",        "-",      ".", ".", ".", ".", "-", "="]),
+    (State::Success,     [".",    "!",      "-",           "-",       ".",          ".",       "!",      ".",        "!",    "returned", "-",      ".", ".", "=", "=", "=", "="]),
+    (State::Failed,      [".",    ".",      "-",           "-",       ".",          "!",       ".",      ".",        ".",    "!",        ".",      ".", ".", "=", "=", "=", "="]),
+    (State::Returned,    [".",    "!",      "-",           "-",       ".",          ".",       ".",      ".",        ".",    ".",        "-",      ".", ".", "=", "=", "=", "="]),
 ];
 
 fn shown(step: Step) -> &'static str {
     match step {
         Step::Move(to, _) => to.as_str(),
+        Step::Stay(_) => "=",
+        Step::After(Event::Succeeded) => ">",
+        Step::After(_) => "?",
         Step::Already => ".",
         Step::Contradiction(_) => "!",
         Step::Refused => "-",
@@ -66,6 +70,31 @@ fn an_end_state_never_goes_back() {
         for event in Event::ALL {
             if let Step::Move(to, _) = step(state, event) {
                 assert_eq!((state, to), (State::Success, State::Returned), "{event:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_stays_moves_no_money() {
+    use super::Effect;
+    for state in State::ALL {
+        for event in Event::ALL {
+            if let Step::Stay(effects) = step(state, event) {
+                let harmless = [Effect::OpenCase, Effect::CloseCase, Effect::PublishAgain];
+                assert!(effects.iter().all(|e| harmless.contains(e)), "{state:?} × {event:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_comes_after_something_untold_is_possible_then() {
+    for state in State::ALL {
+        for event in Event::ALL {
+            if let Step::After(first) = step(state, event) {
+                let Step::Move(between, _) = step(state, first) else { panic!("{state:?} × {first:?}") };
+                assert!(matches!(step(between, event), Step::Move(..)), "{between:?} × {event:?}");
             }
         }
     }

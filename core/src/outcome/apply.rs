@@ -1,14 +1,16 @@
 //! Applies outcomes to locked orders and balances in memory. Pure.
 
+use super::note::{case_of, close_cases, event_for, note};
 use super::{Outcome, Taken, Waits};
-use crate::balance::{Balance, BalanceError, Capture};
-use crate::cases::{Case, CaseKind};
+use crate::balance::{Balance, Books, Capture};
+use crate::cases::{self, Case, CaseKind, Closing, storable};
 use crate::history::Move;
+use crate::journal::{order_event, told_event};
 use crate::ledger::{Posting, PostingKind};
 use crate::orders::Order;
 use crate::orders::state::{Effect, Event, Step, step};
+use crate::saga::Intent;
 use sluice_contract::event::OrderEvent;
-use sluice_contract::money::Currency;
 use sluice_contract::order::{Kind, State};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +27,7 @@ pub struct Applied {
     /// Orders that give back what they took of cumulative limits.
     pub freed: BTreeSet<String>,
     pub cases: Vec<Case>,
+    pub closings: Vec<Closing>,
     pub events: Vec<OrderEvent>,
 }
 
@@ -40,7 +43,7 @@ pub struct Booking {
 
 /// Applies all outcomes to the locked orders. Balances follow in `settle`, once
 /// it is known which accounts are touched.
-pub fn apply(outcomes: &[&Outcome], locked: Vec<Order>, waits: Waits, now_us: i64) -> Applied {
+pub fn apply(outcomes: &[&Outcome], locked: Vec<Order>, waits: &Waits, now_us: i64) -> Applied {
     let orders = locked.into_iter().map(|o| (o.order_id.clone(), o)).collect();
     let mut all = Applied { orders, ..Applied::default() };
     for outcome in outcomes {
@@ -50,38 +53,66 @@ pub fn apply(outcomes: &[&Outcome], locked: Vec<Order>, waits: Waits, now_us: i6
     all
 }
 
-fn one(all: &mut Applied, outcome: &Outcome, waits: Waits, now_us: i64) -> Taken {
+fn one(all: &mut Applied, outcome: &Outcome, waits: &Waits, now_us: i64) -> Taken {
     let Some(order) = all.orders.get_mut(&outcome.at.order_id) else { return Taken::NoSuchOrder };
     if let Some(channel) = outcome.channel.filter(|c| order.channel.as_deref() != Some(*c)) {
         let detail = format!("{channel} speaks of an order that is {}'s", order.channel.as_deref().unwrap_or("nobody"));
         return contradiction(all, outcome, &detail);
     }
-    let sent = order.attempts > 0;
-    if sent && order.state == State::Init && outcome.event == Event::Cancel {
-        // It waits to be sent again: the first request may still arrive.
-        return Taken::Refused;
-    }
-    if let Some(amount) = outcome.amount.filter(|a| *a != order.amount) {
-        let detail = format!("the channel speaks of {amount}, the order of {}", order.amount.normalize());
+    if let Some(detail) = otherwise(order, outcome) {
         return contradiction(all, outcome, &detail);
     }
+    let event = match event_for(order, outcome, waits, now_us) {
+        Ok(event) => event,
+        Err(taken) => return taken,
+    };
     // An order that waits to be sent again hears late answers as one that is out.
-    let state = if sent && order.state == State::Init { State::InDoubt } else { order.state };
-    match step(state, outcome.event) {
-        Step::Move(to, _) if to == order.state => Taken::Already,
-        Step::Move(to, effects) => {
-            // The state as stored: an order that waits to be sent again is in `init`.
-            let from = order.state;
-            move_order(order, to, outcome, waits, now_us);
-            let order = order.clone();
-            all.moves.push(Move::of(&order, from, outcome.event.as_str()));
-            perform(all, &order, effects, now_us);
-            Taken::Moved
+    let sent = order.attempts > 0;
+    let hears = sent && order.state == State::Init && event != Event::NotSent;
+    let state = if hears { State::InDoubt } else { order.state };
+    let (to, effects) = match step(state, event) {
+        Step::Move(to, _) if to == order.state => return Taken::Already,
+        Step::Move(to, effects) => (to, effects),
+        Step::Stay(effects) => (order.state, effects),
+        Step::After(first) => {
+            // Two moves of one transaction, so that history and events have no gap.
+            let untold = Outcome { event: first, ..outcome.clone() };
+            return match one(all, &untold, waits, now_us) {
+                Taken::Moved => one(all, outcome, waits, now_us),
+                other => other,
+            };
         }
-        Step::Contradiction(detail) => contradiction(all, outcome, detail),
-        Step::Refused => Taken::Refused,
-        Step::Already => Taken::Already,
+        Step::Contradiction(detail) => return contradiction(all, outcome, detail),
+        Step::Refused => return Taken::Refused,
+        Step::Already => return Taken::Already,
+    };
+    // The state as stored: an order that waits to be sent again is in `init`.
+    let from = order.state;
+    if from != to {
+        move_order(order, to, outcome, waits, now_us);
+        if sent {
+            all.attempts.insert(order.order_id.clone(), attempt_state(order));
+        }
     }
+    note(order, event, effects, waits, now_us);
+    let order = order.clone();
+    all.moves.push(Move::of(&order, from, event.as_str()));
+    perform(all, &order, (event, effects), outcome, now_us);
+    Taken::Moved
+}
+
+/// What the channel says of the payment that differs from the order. An amount
+/// without a currency is in the order's.
+fn otherwise(order: &Order, outcome: &Outcome) -> Option<String> {
+    let amount = outcome.amount.filter(|a| *a != order.amount);
+    let currency = outcome.currency.filter(|c| *c != order.currency);
+    if amount.is_some() || currency.is_some() {
+        let said = (amount.unwrap_or(order.amount).normalize(), currency.unwrap_or(order.currency));
+        let known = (order.amount.normalize(), order.currency);
+        return Some(format!("the channel speaks of {} {}, the order of {} {}", said.0, said.1, known.0, known.1));
+    }
+    let to = outcome.to_account.as_deref().filter(|to| *to != order.to_account)?;
+    Some(format!("the channel speaks of account {}, the order of {}", storable(to), storable(&order.to_account)))
 }
 
 fn contradiction(all: &mut Applied, outcome: &Outcome, detail: &str) -> Taken {
@@ -90,16 +121,17 @@ fn contradiction(all: &mut Applied, outcome: &Outcome, detail: &str) -> Taken {
             account_id: order.account_id.clone(),
             order_id: order.order_id.clone(),
             kind: CaseKind::Contradiction,
-            detail: format!("{detail} (code {})", outcome.code.as_deref().map_or("-".to_owned(), storable)),
+            detail: cases::detail(&format!(
+                "{detail} (code {})",
+                outcome.code.as_deref().map_or("-".to_owned(), storable)
+            )),
         });
     }
     Taken::Contradiction
 }
 
-fn move_order(order: &mut Order, to: State, outcome: &Outcome, waits: Waits, now_us: i64) {
+fn move_order(order: &mut Order, to: State, outcome: &Outcome, waits: &Waits, now_us: i64) {
     order.state = to;
-    order.version += 1;
-    order.updated_us = now_us;
     if outcome.code.is_some() {
         order.result_code = outcome.code.as_deref().map(storable);
     }
@@ -115,25 +147,9 @@ fn move_order(order: &mut Order, to: State, outcome: &Outcome, waits: Waits, now
     };
 }
 
-/// A channel's code cut to its column: ASCII, at most 32 characters.
-fn storable(code: &str) -> String {
-    code.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' }).take(32).collect()
-}
-
-fn perform(all: &mut Applied, order: &Order, effects: &[Effect], now_us: i64) {
+fn perform(all: &mut Applied, order: &Order, (event, effects): (Event, &[Effect]), outcome: &Outcome, now_us: i64) {
     let id = order.order_id.clone();
     let was_sent = order.attempts > 0;
-    if was_sent {
-        let (state, live) = match order.state {
-            State::Success => ("success", false),
-            State::Failed => ("failed", false),
-            State::Returned => ("returned", false),
-            State::Processing => ("accepted", true),
-            State::InDoubt | State::Manual => ("unknown", true),
-            State::Booking | State::Init | State::Dispatching => ("sent", true),
-        };
-        all.attempts.insert(id.clone(), (state, live));
-    }
     for effect in effects {
         let kind = match effect {
             Effect::Finalize => PostingKind::Finalize,
@@ -147,17 +163,20 @@ fn perform(all: &mut Applied, order: &Order, effects: &[Effect], now_us: i64) {
                 continue;
             }
             Effect::OpenCase => {
-                all.cases.push(Case {
-                    account_id: order.account_id.clone(),
-                    order_id: id.clone(),
-                    kind: CaseKind::Exhausted,
-                    detail: format!("asked {} times without a clear answer", order.queries),
-                });
+                all.cases.push(case_of(order, event, outcome));
+                continue;
+            }
+            Effect::CloseCase => {
+                close_cases(all, order, outcome);
                 continue;
             }
             Effect::Publish => {
                 let kind = format!("{}.{}", order.kind.word(), order.state.as_str());
-                all.events.push(crate::journal::order_event(order, &kind, now_us));
+                all.events.push(order_event(order, &kind, now_us));
+                continue;
+            }
+            Effect::PublishAgain => {
+                all.events.push(told_event(order));
                 continue;
             }
         };
@@ -171,7 +190,33 @@ fn perform(all: &mut Applied, order: &Order, effects: &[Effect], now_us: i64) {
     all.moved.insert(id);
 }
 
+/// The state of a sent order's attempt, and whether it may still pay.
+fn attempt_state(order: &Order) -> (&'static str, bool) {
+    match order.state {
+        State::Success => ("success", false),
+        State::Failed => ("failed", false),
+        State::Returned => ("returned", false),
+        State::Processing => ("accepted", true),
+        State::InDoubt | State::Manual => ("unknown", true),
+        State::Booking | State::Init | State::Dispatching => ("sent", true),
+    }
+}
+
 impl Applied {
+    /// The bookings as intents, for services on servers of their own.
+    pub fn intents(&self, now_us: i64) -> Vec<Intent> {
+        let intent = |b: &Booking| Intent {
+            posting: b.posting.clone(),
+            order_id: b.posting.reference.clone(),
+            kind: b.kind,
+            payment_no: b.payment_no.clone(),
+            client: String::new(),
+            key: String::new(),
+            created_us: now_us,
+        };
+        self.bookings.iter().map(intent).collect()
+    }
+
     /// Accounts whose balances must be locked.
     pub fn accounts(&self) -> BTreeSet<&str> {
         self.bookings.iter().map(|b| b.posting.account_id.as_str()).collect()
@@ -195,38 +240,14 @@ pub fn settle(
     locked: Vec<Balance>,
     captures: Vec<Capture>,
 ) -> anyhow::Result<(Vec<Balance>, Vec<Capture>)> {
-    let mut balances: BTreeMap<(String, Currency), (Balance, bool)> =
-        locked.into_iter().map(|b| ((b.account_id.clone(), b.currency), (b, false))).collect();
-    let mut captured: BTreeMap<(String, String), (Capture, bool)> =
-        captures.into_iter().map(|c| ((c.account_id.clone(), c.payment_no.clone()), (c, false))).collect();
-    for Booking { posting, effect, kind, payment_no } in &all.bookings {
-        let key = (posting.account_id.clone(), posting.currency);
-        let Some((balance, touched)) = balances.get_mut(&key) else {
-            anyhow::bail!("account {} has no {} balance to settle {}", key.0, key.1, posting.posting_id);
-        };
-        let done: Result<(), BalanceError> = match effect {
-            Effect::Finalize => balance.finalize_for(*kind, posting.amount),
-            Effect::Release => balance.release_for(*kind, posting.amount),
-            Effect::GiveBack => balance.give_back_for(*kind, posting.amount),
-            _ => continue,
-        };
-        done.map_err(|e| anyhow::anyhow!("account {}: {e} ({})", key.0, posting.posting_id))?;
-        if !std::mem::replace(touched, true) {
-            balance.version += 1;
-        }
-        let Some(payment_no) = payment_no.as_ref().filter(|_| *effect != Effect::Finalize) else { continue };
-        let Some((capture, touched)) = captured.get_mut(&(posting.account_id.clone(), payment_no.clone())) else {
-            anyhow::bail!("payment {payment_no} of {} isn't there to give back to", posting.account_id);
-        };
-        let given = capture.give_back(*kind, posting.amount);
-        given.map_err(|e| anyhow::anyhow!("payment {payment_no}: {e} ({})", posting.posting_id))?;
-        if !std::mem::replace(touched, true) {
-            capture.version += 1;
-        }
+    let mut books = Books::new(locked, captures);
+    for Booking { posting, kind, payment_no, .. } in &all.bookings {
+        let sum = posting.sum(*kind, payment_no.as_deref());
+        books
+            .book(posting.kind, &sum)
+            .map_err(|e| anyhow::anyhow!("account {}: {e} ({})", posting.account_id, posting.posting_id))?;
     }
-    let touched = balances.into_values().filter(|(_, touched)| *touched).map(|(b, _)| b).collect();
-    let given = captured.into_values().filter(|(_, touched)| *touched).map(|(c, _)| c).collect();
-    Ok((touched, given))
+    Ok(books.touched())
 }
 
 #[cfg(test)]
@@ -235,7 +256,11 @@ mod tests {
     use crate::orders::OrderRef;
     use rust_decimal::Decimal;
 
-    const WAITS: Waits = Waits { first_query_us: 10, callback_us: 20 };
+    fn waits() -> Waits {
+        let clients = std::sync::Arc::new(["c".to_owned()].into());
+        let hearing = super::super::Hearing { clients, first_us: 1_000, longest_us: 8_000, most_times: 2 };
+        Waits { first_query_us: 10, callback_us: 20, hearing }
+    }
 
     /// An order of 1 CNY on unionpay that was sent `attempts` times.
     fn order(state: State, attempts: i64) -> Order {
@@ -259,6 +284,12 @@ mod tests {
             trade_time: None,
             attempts,
             queries: attempts,
+            sends: attempts,
+            told_version: 1,
+            told_us: 1,
+            told: 0,
+            heard_us: None,
+            cased: false,
             result_code: None,
             version: 3,
             due_us: Some(1),
@@ -274,7 +305,7 @@ mod tests {
         event: Event,
     ) -> (Taken, State, Option<String>) {
         let outcome = Outcome { channel, ..Outcome::new(OrderRef::new("A", "o"), event) };
-        let all = apply(&[&outcome], vec![order(state, attempts)], WAITS, 100);
+        let all = apply(&[&outcome], vec![order(state, attempts)], &waits(), 100);
         let detail = all.cases.first().map(|c| c.detail.clone());
         (all.taken[0], all.orders["o"].state, detail)
     }
@@ -310,8 +341,26 @@ mod tests {
             Outcome { channel: Some("unionpay"), ..Outcome::new(OrderRef::new("A", "o"), Event::Succeeded) };
         outcome.amount = Some(Decimal::TWO);
         outcome.code = Some("x".repeat(500));
-        let all = apply(&[&outcome], vec![order(State::Processing, 1)], WAITS, 100);
+        let all = apply(&[&outcome], vec![order(State::Processing, 1)], &waits(), 100);
         assert_eq!(all.taken, [Taken::Contradiction]);
         assert!(all.cases[0].detail.len() < 190 && all.moved.is_empty());
+    }
+
+    #[test]
+    fn another_currency_or_account_is_a_contradiction_and_the_same_is_none() {
+        let heard = |amount: i64, currency: &str, to: &str| {
+            let mut outcome =
+                Outcome { channel: Some("unionpay"), ..Outcome::new(OrderRef::new("A", "o"), Event::Succeeded) };
+            outcome.amount = Some(Decimal::new(amount, 2));
+            outcome.currency = Some(currency.parse().unwrap());
+            outcome.to_account = Some(to.to_owned());
+            let all = apply(&[&outcome], vec![order(State::Processing, 1)], &waits(), 100);
+            (all.taken[0], all.cases.first().map(|c| c.detail.clone()).unwrap_or_default())
+        };
+        assert_eq!(heard(100, "CNY", "p").0, Taken::Moved);
+        let (taken, detail) = heard(100, "JPY", "p");
+        assert!(taken == Taken::Contradiction && detail.contains("1 JPY") && detail.contains("1 CNY"), "{detail}");
+        let (taken, detail) = heard(100, "CNY", &"another account, and a long one ".repeat(9));
+        assert!(taken == Taken::Contradiction && detail.contains("another?account") && detail.len() < 190, "{detail}");
     }
 }

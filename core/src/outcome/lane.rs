@@ -8,7 +8,14 @@ use crate::dispatch::ReadyQueue;
 use crate::gather::Gather;
 use crate::journal::Journal;
 use crate::metrics::METRICS;
+use crate::orders::OrderRef;
 use crate::orders::repo::{self, Attempt};
+use crate::routing::{
+    self,
+    totals::{Taking, Total, Totals},
+};
+use crate::saga::Follower;
+use anyhow::Context;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Pool};
 use sluice_contract::clock::now_us;
@@ -16,6 +23,7 @@ use sluice_contract::order::State;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -30,6 +38,8 @@ pub struct Lane {
     pub key: Secret,
     pub waits: Waits,
     pub ready: ReadyQueue,
+    /// Balance and ledger are apart: it drives the bookings after the commit.
+    pub follower: Option<Follower>,
     pub conn: Option<Conn>,
 }
 
@@ -57,9 +67,7 @@ impl Lane {
                     // A connection in doubt is dropped: the pool resets it, which
                     // rolls back. A repeat finds out by the orders' states.
                     self.conn = None;
-                    let server = error.downcast_ref::<mysql_async::Error>();
-                    let passing = server.is_some_and(|e| sql::is_retryable(e) || sql::is_disconnect(e));
-                    let passing = passing || error.is::<tokio::time::error::Elapsed>();
+                    let passing = sql::is_passing(&error);
                     if !passing && outcomes.len() > 1 {
                         return self.record_apart(outcomes).await;
                     }
@@ -93,34 +101,40 @@ impl Lane {
         conn.query_drop("START TRANSACTION").await?;
         let orders = repo::lock(conn, outcomes.iter().map(|o| &o.at)).await?;
         let now = now_us();
-        let applied = apply(outcomes, orders, self.waits, now);
+        let applied = apply(outcomes, orders, &self.waits, now);
         if applied.moved.is_empty() && applied.cases.is_empty() {
             conn.query_drop("ROLLBACK").await?;
             return Ok(applied.taken);
         }
-        let mut locked: Vec<Balance> = Vec::new();
-        if !applied.bookings.is_empty() {
-            let accounts = applied.accounts();
-            let text = balance::repo::lock_sql(&self.schemas, accounts.iter().copied());
-            locked = balance::repo::from_rows(conn.query(text).await?)?;
+        // Together the books change here; apart, what they shall become is written down.
+        let apart = self.follower.as_ref().map(|follower| (follower, applied.intents(now)));
+        let (balances, captures) = match apart {
+            Some(_) => Default::default(),
+            None => lock_and_settle(conn, &self.schemas, &applied).await?,
+        };
+        let totals = free(conn, &applied).await?;
+        let mut journal = journal(&applied, &balances, &captures, totals);
+        if let Some((_, intents)) = &apart {
+            journal.postings.clear();
+            journal.intents.clone_from(intents);
         }
-        let captures = balance::repo::lock_captures(conn, &self.schemas, &applied.payments()).await?;
-        let (balances, captures) = settle(&applied, locked, captures)?;
-        // Read again behind the locks: entries of one account are in the order of their
-        // commits, so that who reads them by time misses none.
-        let text = journal(&applied, &balances, &captures).commit_sql(&self.schemas, &self.key, now_us())?;
-        conn.query_drop(text).await?;
+        // The time is read again behind the locks: entries of one account are in the
+        // order of their commits, so that who reads them by time misses none.
+        conn.query_drop(journal.commit_sql(&self.schemas, &self.key, now_us())?).await?;
+        if let Some((follower, intents)) = apart {
+            follower.follow(intents);
+        }
         self.after_commit(&applied);
         Ok(applied.taken)
     }
 
     fn after_commit(&self, applied: &Applied) {
-        for order in applied.moved.iter().filter_map(|id| applied.orders.get(id)) {
-            tracing::info!(order = %order.order_id, account = %order.account_id, state = order.state.as_str(),
-                code = order.result_code.as_deref().unwrap_or("-"), "moved");
-            METRICS.orders.with_label_values(&[order.state.as_str()]).inc();
-            if order.state == State::Init {
-                self.ready.push(order.at());
+        for moved in applied.moves.iter().filter(|m| m.from != m.to) {
+            tracing::info!(order = %moved.order_id, account = %moved.account_id, state = moved.to.as_str(),
+                code = moved.code.as_deref().unwrap_or("-"), "moved");
+            METRICS.orders.with_label_values(&[moved.to.as_str()]).inc();
+            if moved.to == State::Init {
+                self.ready.push(OrderRef::new(&moved.account_id, &moved.order_id));
             }
         }
         for case in applied.cases.iter().filter(|c| c.kind == CaseKind::Contradiction) {
@@ -130,7 +144,45 @@ impl Lane {
     }
 }
 
-fn journal<'a>(applied: &'a Applied, balances: &'a [Balance], captures: &'a [Capture]) -> Journal<'a> {
+/// Locks the balances and payments that the moves touch, and changes them in memory.
+async fn lock_and_settle(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    applied: &Applied,
+) -> anyhow::Result<(Vec<Balance>, Vec<Capture>)> {
+    let mut locked: Vec<Balance> = Vec::new();
+    if !applied.bookings.is_empty() {
+        let accounts = applied.accounts();
+        let text = balance::repo::lock_sql(schemas, accounts.iter().copied());
+        locked = balance::repo::from_rows(conn.query(text).await?)?;
+    }
+    let captures = balance::repo::lock_captures(conn, schemas, &applied.payments()).await?;
+    settle(applied, locked, captures)
+}
+
+/// Gives back what failed and returned orders took of cumulative totals. The locks
+/// come after those of balances and captures.
+async fn free(conn: &mut Conn, applied: &Applied) -> anyhow::Result<Vec<Total>> {
+    let freed = applied.freed.iter().filter_map(|id| applied.orders.get(id));
+    let taken: Vec<Taking> = freed.filter_map(Taking::of).collect();
+    if taken.is_empty() {
+        return Ok(Vec::new());
+    }
+    let wanted: BTreeSet<_> = taken.iter().flat_map(|t| t.keys.iter().cloned()).collect();
+    let stored = routing::repo::lock_totals(conn, &wanted).await?;
+    let mut totals = Totals::new(wanted, stored);
+    for taking in &taken {
+        totals.give_back(&taking.keys, taking.amount).with_context(|| format!("order {}", taking.order_id))?;
+    }
+    Ok(totals.touched())
+}
+
+fn journal<'a>(
+    applied: &'a Applied,
+    balances: &'a [Balance],
+    captures: &'a [Capture],
+    totals: Vec<Total>,
+) -> Journal<'a> {
     let attempt = |(id, (state, live)): (&String, &(&'static str, bool))| {
         applied.orders.get(id).map(|order| Attempt { order, state, live: *live })
     };
@@ -141,7 +193,9 @@ fn journal<'a>(applied: &'a Applied, balances: &'a [Balance], captures: &'a [Cap
         moves: applied.moves.clone(),
         captures: captures.iter().collect(),
         postings: applied.bookings.iter().map(|b| b.posting.clone()).collect(),
+        totals,
         cases: applied.cases.clone(),
+        closings: applied.closings.clone(),
         events: applied.events.clone(),
         ..Journal::default()
     }

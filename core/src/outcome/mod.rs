@@ -4,16 +4,24 @@
 
 mod apply;
 mod lane;
+#[cfg(test)]
+mod late_tests;
+mod note;
 
-use crate::channels::{Answer, INTERNAL, client::Heard};
+use crate::channels::{Answer, Heard, INTERNAL};
+use crate::config::Config;
 use crate::dispatch::ReadyQueue;
 use crate::orders::OrderRef;
 use crate::orders::state::Event;
+use crate::recovery::stages::backoff_us;
+use crate::saga::Follower;
 use mysql_async::Pool;
 use quick_cache::sync::Cache;
 use rust_decimal::Decimal;
+use sluice_contract::money::Currency;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
+use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
@@ -37,13 +45,56 @@ pub struct Outcome {
     pub code: Option<String>,
     /// The amount that the channel speaks of, if it says.
     pub amount: Option<Decimal>,
+    /// The currency of that amount, if it says.
+    pub currency: Option<Currency>,
+    /// The account that it says was paid.
+    pub to_account: Option<String>,
     /// Ask the channel at once instead of after the usual wait.
     pub query_now: bool,
+    /// What the channel answers to.
+    pub answers: Answers,
+    /// For people: what an order that is not sent waits for.
+    pub detail: Option<String>,
+}
+
+/// What an outcome is the answer to. Under one serial number an order may have gone
+/// out several times, from several instances: an answer to an earlier sending says
+/// nothing of the one that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Answers {
+    /// To that sending, by its number.
+    Send(i64),
+    /// To a query made when the order had gone out so often.
+    Query(i64),
+    /// To nothing: a callback, an upstream, recovery itself.
+    #[default]
+    Nothing,
 }
 
 impl Outcome {
     pub fn new(at: OrderRef, event: Event) -> Self {
-        Outcome { at, event, channel: None, code: None, amount: None, query_now: false }
+        Outcome {
+            at,
+            event,
+            channel: None,
+            code: None,
+            amount: None,
+            currency: None,
+            to_account: None,
+            query_now: false,
+            answers: Answers::Nothing,
+            detail: None,
+        }
+    }
+
+    /// The reply to the order's sending of this number.
+    pub fn of_send(self, number: i64) -> Self {
+        Outcome { answers: Answers::Send(number), ..self }
+    }
+
+    /// The reply to a query made after this many sendings.
+    pub fn of_query(self, sends: i64) -> Self {
+        Outcome { answers: Answers::Query(sends), ..self }
     }
 
     /// A settlement's money moves within the books: claimed is as good as paid.
@@ -61,12 +112,13 @@ impl Outcome {
             Answer::Returned => Event::Returned,
         };
         Outcome {
-            at,
-            event,
             channel: Some(channel),
             code: Some(heard.code),
             amount: heard.amount,
+            currency: heard.currency,
+            to_account: heard.to_account,
             query_now: heard.answer == Answer::Duplicate,
+            ..Outcome::new(at, event)
         }
     }
 }
@@ -79,6 +131,8 @@ pub enum Taken {
     /// Recorded as a contradiction; the order stays as it was.
     Contradiction,
     Refused,
+    /// Asked for again too soon: see [`RENOTIFY_US`].
+    TooSoon,
     NoSuchOrder,
 }
 
@@ -100,15 +154,61 @@ pub struct Outcomes {
     sent: Arc<Cache<String, String>>,
 }
 
-/// Waits that follow a move, from the recovery settings.
-#[derive(Debug, Clone, Copy)]
+/// An order's event is told again on request once in this time.
+pub const RENOTIFY_US: i64 = 1_000_000;
+
+/// Waits that follow a move, from the settings.
+#[derive(Debug, Clone, Default)]
 pub struct Waits {
     pub first_query_us: i64,
     pub callback_us: i64,
+    pub hearing: Hearing,
+}
+
+impl Waits {
+    pub fn of(config: &Config) -> Self {
+        let us = |ms: u64| i64::try_from(ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
+        let (recovery, acknowledge) = (&config.recovery, &config.acknowledge);
+        Waits {
+            first_query_us: us(recovery.query_first_ms),
+            callback_us: us(recovery.callback_wait_ms),
+            hearing: Hearing {
+                clients: Arc::new(acknowledge.clients.iter().cloned().collect()),
+                first_us: us(acknowledge.first_ms),
+                longest_us: us(acknowledge.most_ms),
+                most_times: acknowledge.most_times.into(),
+            },
+        }
+    }
+}
+
+/// Stage 4: whose ends must be acknowledged, and how they are told again until then.
+#[derive(Debug, Clone, Default)]
+pub struct Hearing {
+    pub clients: Arc<HashSet<String>>,
+    pub first_us: i64,
+    pub longest_us: i64,
+    pub most_times: i64,
+}
+
+impl Hearing {
+    /// How long to wait for the acknowledgement after telling for the `told`-th time
+    /// again: doubles each time.
+    pub fn wait_us(&self, order_id: &str, told: i64) -> i64 {
+        backoff_us(self.first_us, self.longest_us, told, order_id)
+    }
 }
 
 impl Outcomes {
-    pub fn start(pool: &Pool, schemas: &Schemas, key: &Secret, waits: Waits, ready: &ReadyQueue) -> Self {
+    /// `follower` books while balance and ledger are apart.
+    pub fn start(
+        pool: &Pool,
+        schemas: &Schemas,
+        key: &Secret,
+        waits: &Waits,
+        ready: &ReadyQueue,
+        follower: Option<&Follower>,
+    ) -> Self {
         let lanes = (0..LANES)
             .map(|_| {
                 let (sender, receiver) = mpsc::channel(QUEUE);
@@ -116,8 +216,9 @@ impl Outcomes {
                     pool: pool.clone(),
                     schemas: schemas.clone(),
                     key: key.clone(),
-                    waits,
+                    waits: waits.clone(),
                     ready: ready.clone(),
+                    follower: follower.cloned(),
                     conn: None,
                 };
                 tokio::spawn(lane.run(receiver));

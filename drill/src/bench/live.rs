@@ -14,8 +14,8 @@ use rust_decimal::Decimal;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-const ACCOUNTS: u64 = 2_000;
-const EACH: u64 = 10_000_000;
+pub(super) const ACCOUNTS: u64 = 2_000;
+pub(super) const EACH: u64 = 10_000_000;
 /// Connections that saturate accepting: more only wait longer.
 const SATURATING: usize = 256;
 const SATURATE: Duration = Duration::from_secs(8);
@@ -134,7 +134,7 @@ async fn faults(stage: &Stage) -> anyhow::Result<Histogram<u64>> {
 
 /// Accepting as fast as it goes. The sidecar is down: accepting never depends on
 /// it, and the floor has none beside it either. Orders wait at the fence.
-async fn saturate(stage: &mut Stage, progress: &Progress) -> anyhow::Result<u64> {
+pub(super) async fn saturate(stage: &mut Stage, progress: &Progress) -> anyhow::Result<u64> {
     progress.step("accepting at saturation over HTTP");
     if let Some(mut sidecar) = stage.sidecar.take() {
         sidecar.terminate(Duration::from_secs(15)).await?;

@@ -1,11 +1,13 @@
 //! `make bench`: every figure beside its floor, taken in the same run on the same
 //! machine, so that each is also a ratio.
 
+mod apart;
 pub mod floor;
 mod hot;
 mod live;
 mod machine;
 mod replay;
+pub mod routing;
 
 use crate::stage::{Options, Stage};
 use crate::story::{progress::Progress, report::Times};
@@ -18,6 +20,8 @@ use std::time::Duration;
 pub struct Figures {
     pub accept_per_s: u64,
     pub accept_floor_per_s: u64,
+    /// With balance and ledger on servers of their own.
+    pub apart_accept_per_s: u64,
     pub accept_ms: Times,
     /// Reserves on one account, all through one row.
     pub hot_account_per_s: u64,
@@ -26,6 +30,7 @@ pub struct Figures {
     pub fence_ms: Times,
     pub catch_up_rows_per_s: u64,
     pub catch_up_floor_rows_per_s: u64,
+    pub routing_totals: routing::RoutingTotals,
     pub rss_mb: Rss,
     pub machine: machine::Machine,
 }
@@ -44,18 +49,21 @@ fn options() -> Options {
     Options::default()
 }
 
-/// Runs everything under `dir`; about two minutes.
+/// Runs everything under `dir`; about two and a half minutes.
 pub async fn run(dir: &Path, progress: &Progress) -> anyhow::Result<Figures> {
     let told = |step: &str| progress.step(&format!("starting {step}"));
     let recorded = replay::measure(&dir.join("replay"), progress, &told, FLOOR).await?;
+    let routing_totals = routing::measure(&dir.join("routing"), progress, routing::BRIEF).await?;
     let mut stage = Stage::prepare(&dir.join("live"), options(), &told).await?;
     let live = live::measure(&mut stage, progress).await;
     let machine = machine::describe();
     stage.down().await?;
     let live = live?;
+    let apart_accept_per_s = apart::measure(&dir.join("apart"), progress, &told).await?;
     Ok(Figures {
         accept_per_s: live.accept_per_s,
         accept_floor_per_s: recorded.accept_floor_per_s,
+        apart_accept_per_s,
         accept_ms: live.accept,
         hot_account_per_s: live.hot_account_per_s,
         lifecycle_per_s: live.lifecycle_per_s,
@@ -63,6 +71,7 @@ pub async fn run(dir: &Path, progress: &Progress) -> anyhow::Result<Figures> {
         fence_ms: live.fence,
         catch_up_rows_per_s: recorded.catch_up_rows_per_s,
         catch_up_floor_rows_per_s: recorded.catch_up_floor_rows_per_s,
+        routing_totals,
         rss_mb: live.rss,
         machine,
     })

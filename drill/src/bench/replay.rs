@@ -8,7 +8,7 @@ use crate::stage::{Options, Stage};
 use crate::story::progress::Progress;
 use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
-use sluice_core::schema::migrate;
+use sluice_core::schema::{Servers, migrate};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,7 @@ pub async fn measure(
     };
     let mut stage = Stage::prepare(dir, options, told).await?;
     progress.step("accept floor: a bare client writes the same transactions");
-    migrate(&stage.url, &stage.schemas).await?;
+    migrate(&Servers::together(&stage.url), &stage.schemas).await?;
     let books =
         Books { url: stage.url.clone(), schemas: stage.schemas.clone(), key: stage.key.clone(), accounts: ACCOUNTS };
     let currency = "CNY".parse()?;

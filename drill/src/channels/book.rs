@@ -52,12 +52,12 @@ struct Totals {
     sums: BTreeMap<String, Decimal>,
 }
 
-/// Both channels' payments, so that a payment on each of them shows as doubled.
+/// All channels' payments, so that a payment on two of them shows as doubled.
 #[derive(Debug, Default)]
 pub(super) struct Book {
     lines: Vec<Line>,
-    totals: [Totals; 2],
-    times: AHashMap<Arc<str>, [u32; 2]>,
+    totals: [Totals; Kind::COUNT],
+    times: AHashMap<Arc<str>, [u32; Kind::COUNT]>,
     /// Serial numbers in the order in which they were paid a second time.
     doubled: Vec<Arc<str>>,
 }
@@ -105,8 +105,8 @@ impl Book {
         (items, None)
     }
 
-    /// Of one channel; `None` sums up both, where one serial number paid once by
-    /// each counts as doubled.
+    /// Of one channel; `None` sums up all, where one serial number paid once by
+    /// each of two counts as doubled.
     pub fn summary(&self, kind: Option<Kind>) -> Summary {
         let mut summary = Summary::default();
         let mut sums: BTreeMap<&str, Decimal> = BTreeMap::new();

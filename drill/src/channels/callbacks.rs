@@ -4,12 +4,11 @@
 
 use super::kind::Kind;
 use super::simulator::Secrets;
+use super::wire::{self, Said};
 use crate::load::http::Connection;
 use crate::load::request::push_post;
 use anyhow::{Context, bail, ensure};
 use sluice_contract::clock::now_us;
-use sluice_contract::signing::{SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};
-use sluice_contract::wire::ChannelReply;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -38,7 +37,7 @@ pub(super) struct Callbacks {
 struct Target {
     address: String,
     /// One path per channel.
-    paths: [String; 2],
+    paths: [String; Kind::COUNT],
 }
 
 impl Target {
@@ -81,9 +80,10 @@ impl Callbacks {
         (self.open.load(Ordering::Relaxed), self.given_up.load(Ordering::Relaxed))
     }
 
-    pub async fn deliver(&self, kind: Kind, message: &ChannelReply) {
+    pub async fn deliver(&self, kind: Kind, said: &Said) {
         let Some(target) = &self.target else { return };
-        let body = match serde_json::to_vec(message) {
+        let serial_no = said.pay.serial_no.as_str();
+        let body = match wire::notice(kind, said) {
             Ok(body) => body,
             Err(error) => return tracing::error!("callback can't be written: {error}"),
         };
@@ -93,7 +93,7 @@ impl Callbacks {
         for attempt in 1..=TRIES {
             match self.attempt(kind, target, &body).await {
                 Ok(()) => return,
-                Err(error) => tracing::debug!(serial_no = message.serial_no, attempt, "callback: {error:#}"),
+                Err(error) => tracing::debug!(serial_no, attempt, "callback: {error:#}"),
             }
             if attempt < TRIES {
                 sleep(pause).await;
@@ -101,15 +101,15 @@ impl Callbacks {
             }
         }
         self.given_up.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(serial_no = message.serial_no, channel = %kind, "callback given up after {TRIES} tries");
+        tracing::warn!(serial_no, channel = %kind, "callback given up after {TRIES} tries");
     }
 
     async fn attempt(&self, kind: Kind, target: &Target, body: &[u8]) -> anyhow::Result<()> {
         let _slot = self.slots.acquire().await?;
         // Signed anew each time: the receiver refuses old timestamps.
         let timestamp = now_us() / 1_000_000;
-        let signature = sign(self.secrets.of(kind), timestamp, body);
-        let headers = [(SIGNATURE_HEADER, signature.as_str()), (TIMESTAMP_HEADER, &timestamp.to_string())];
+        let headers = wire::signature(kind, &self.secrets.of(kind), timestamp, body);
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let mut request = Vec::with_capacity(512 + body.len());
         push_post(&mut request, &target.address, &target.paths[kind.index()], &headers, body);
         // One that isn't put back, after an error or a time-out, is closed.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 pub struct SimConfig {
     /// Address of the channels' API; port 0 picks a free one.
     pub listen: String,
-    /// Holds `channel_netsunion` and `channel_unionpay`.
+    /// Holds `channel_<id>` of each, and `channel_<id>_next` while one is changed.
     pub secrets_dir: Option<PathBuf>,
     /// Base URL of the core: callbacks go to `<callback_url>/withdraw/notify/<channel>`.
     /// Empty: nothing is told, only queries find out.
@@ -26,6 +26,7 @@ pub struct SimConfig {
     pub callback_concurrency: usize,
     pub netsunion: ChannelConfig,
     pub unionpay: ChannelConfig,
+    pub psp: ChannelConfig,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -51,6 +52,7 @@ impl Default for SimConfig {
             callback_concurrency: 256,
             netsunion: ChannelConfig::default(),
             unionpay: ChannelConfig::default(),
+            psp: ChannelConfig::default(),
         }
     }
 }
@@ -72,6 +74,7 @@ impl SimConfig {
         match kind {
             Kind::NetsUnion => &self.netsunion,
             Kind::UnionPay => &self.unionpay,
+            Kind::Psp => &self.psp,
         }
     }
 

@@ -5,6 +5,7 @@ use super::book::{Paid, Summary};
 use super::kind::Kind;
 use super::script::{Rates, Script};
 use super::simulator::{Shown, Simulator};
+use super::{psp, wire};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -16,7 +17,6 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sluice_contract::clock::now_us;
-use sluice_contract::signing::{SIGNATURE_HEADER, TIMESTAMP_HEADER, sign, verify};
 use sluice_contract::wire::{ChannelPay, ChannelQuery, ChannelReply};
 use std::future::Future;
 use tokio::net::TcpListener;
@@ -46,7 +46,9 @@ fn router(simulator: Simulator) -> Router {
         .route("/{channel}/book/summary", get(summary))
         .route("/{channel}/script", post(script))
         .route("/{channel}/rates", post(rates))
-        .route("/book/summary", get(summary_of_both))
+        .route("/book/summary", get(summary_of_all))
+        .route("/psp/v1/payouts", post(psp::pay))
+        .route("/psp/v1/payouts/by-reference/{reference}", get(psp::query))
         .route("/live", get(|| async { "live\n" }))
         .route("/ready", get(ready))
         .with_state(simulator)
@@ -58,7 +60,7 @@ async fn pay(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Response> {
-    let kind = known(&channel)?;
+    let kind = union(&channel)?;
     let request: ChannelPay = opened(&simulator, kind, &headers, &body)?;
     let sound = is_identity(&request.serial_no, &request.trade_time) && request.amount > Decimal::ZERO;
     if !sound {
@@ -69,10 +71,17 @@ async fn pay(
         refusal(&simulator, kind, StatusCode::INTERNAL_SERVER_ERROR, "SYS", "the book can't be written")
     })?;
     Ok(match shown {
-        Shown::Reply(reply) => signed_json(&simulator, kind, StatusCode::OK, &reply),
+        Shown::Reply(said) | Shown::Again(said) => signed_json(&simulator, kind, StatusCode::OK, &wire::reply(&said)),
+        other => unclear(&simulator, kind, other).await,
+    })
+}
+
+/// What a channel on a bad day says instead of its result.
+pub(super) async fn unclear(simulator: &Simulator, kind: Kind, shown: Shown) -> Response {
+    match shown {
         Shown::Http500 => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         // Well signed, so that the reader gets as far as reading it.
-        Shown::Junk => signed(&simulator, kind, StatusCode::OK, b"<html>It works!</html>".as_slice().into()),
+        Shown::Junk => signed(simulator, kind, StatusCode::OK, b"<html>It works!</html>".as_slice().into()),
         Shown::Hold(time) => {
             tokio::select! {
                 () = sleep(time) => {}
@@ -80,7 +89,8 @@ async fn pay(
             }
             StatusCode::GATEWAY_TIMEOUT.into_response()
         }
-    })
+        Shown::Reply(_) | Shown::Again(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }
 
 async fn query(
@@ -89,9 +99,17 @@ async fn query(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Response> {
-    let kind = known(&channel)?;
+    let kind = union(&channel)?;
     let request: ChannelQuery = opened(&simulator, kind, &headers, &body)?;
-    Ok(signed_json(&simulator, kind, StatusCode::OK, &simulator.query(kind, &request)))
+    let reply = match simulator.query(kind, &request.serial_no, &request.trade_time) {
+        Some(said) => wire::reply(&said),
+        None => ChannelReply {
+            serial_no: request.serial_no,
+            trade_time: request.trade_time,
+            ..words(kind.no_such_trade(), "")
+        },
+    };
+    Ok(signed_json(&simulator, kind, StatusCode::OK, &reply))
 }
 
 #[derive(Deserialize)]
@@ -127,7 +145,7 @@ async fn summary(State(simulator): State<Simulator>, Path(channel): Path<String>
     Ok(Json(simulator.summary(Some(known(&channel)?))))
 }
 
-async fn summary_of_both(State(simulator): State<Simulator>) -> Json<Summary> {
+async fn summary_of_all(State(simulator): State<Simulator>) -> Json<Summary> {
     Json(simulator.summary(None))
 }
 
@@ -159,11 +177,18 @@ fn known(channel: &str) -> Result<Kind, Response> {
     channel.parse().map_err(|e: anyhow::Error| wrong(StatusCode::NOT_FOUND, &e.to_string()))
 }
 
+/// One of the two that speak the shared JSON; the psp has paths of its own.
+#[allow(clippy::result_large_err)]
+fn union(channel: &str) -> Result<Kind, Response> {
+    let kind = known(channel)?;
+    if kind == Kind::Psp { Err(wrong(StatusCode::NOT_FOUND, "the psp's API is below /psp/v1")) } else { Ok(kind) }
+}
+
 fn wrong(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({ "error": message }))).into_response()
 }
 
-fn is_identity(serial_no: &str, trade_time: &str) -> bool {
+pub(super) fn is_identity(serial_no: &str, trade_time: &str) -> bool {
     let serial = !serial_no.is_empty() && serial_no.len() <= 64;
     serial && trade_time.len() == 14 && trade_time.bytes().all(|b| b.is_ascii_digit())
 }
@@ -176,26 +201,28 @@ fn opened<T: serde::de::DeserializeOwned>(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<T, Response> {
-    let header = |name| headers.get(name).and_then(|v| v.to_str().ok());
-    let (time, signature) = (header(TIMESTAMP_HEADER), header(SIGNATURE_HEADER));
-    verify(simulator.secret(kind), now_us() / 1_000_000, time, signature, body)
+    wire::verify(kind, &simulator.keys(kind), now_us() / 1_000_000, headers, body)
         .map_err(|e| refusal(simulator, kind, StatusCode::UNAUTHORIZED, "SIG", &e.to_string()))?;
     serde_json::from_slice(body)
         .map_err(|e| refusal(simulator, kind, StatusCode::BAD_REQUEST, "FORMAT", &e.to_string()))
 }
 
 fn refusal(simulator: &Simulator, kind: Kind, status: StatusCode, code: &str, message: &str) -> Response {
-    let reply = ChannelReply {
+    signed_json(simulator, kind, status, &words(code, message))
+}
+
+fn words(code: &str, message: &str) -> ChannelReply {
+    ChannelReply {
         serial_no: String::new(),
         trade_time: String::new(),
         code: code.into(),
         message: message.into(),
         amount: None,
-    };
-    signed_json(simulator, kind, status, &reply)
+        to_account: None,
+    }
 }
 
-fn signed_json(simulator: &Simulator, kind: Kind, status: StatusCode, reply: &ChannelReply) -> Response {
+pub(super) fn signed_json(simulator: &Simulator, kind: Kind, status: StatusCode, reply: &impl Serialize) -> Response {
     match serde_json::to_vec(reply) {
         Ok(body) => signed(simulator, kind, status, body.into()),
         Err(error) => wrong(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
@@ -203,15 +230,15 @@ fn signed_json(simulator: &Simulator, kind: Kind, status: StatusCode, reply: &Ch
 }
 
 fn signed(simulator: &Simulator, kind: Kind, status: StatusCode, body: Bytes) -> Response {
-    let timestamp = now_us() / 1_000_000;
-    let signature = sign(simulator.secret(kind), timestamp, &body);
+    let all = wire::signature(kind, &simulator.keys(kind), now_us() / 1_000_000, &body);
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(TIMESTAMP_HEADER, HeaderValue::from(timestamp));
-    // Hex digits are always a valid header value.
-    if let Ok(value) = HeaderValue::from_str(&signature) {
-        headers.insert(SIGNATURE_HEADER, value);
+    for (name, value) in all {
+        // Digits, hex and punctuation are always a valid header value.
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(name, value);
+        }
     }
     response
 }

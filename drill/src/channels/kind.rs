@@ -1,4 +1,5 @@
-//! The two channels' own words. `core/src/channels` reads the same codes.
+//! The channels' own words. `core/src/channels` reads the same codes. The psp's
+//! words are a payout's `status`, or `status:failure_code`.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -9,6 +10,7 @@ use std::str::FromStr;
 pub enum Kind {
     NetsUnion,
     UnionPay,
+    Psp,
 }
 
 /// What became of a trade, as the channel knows it.
@@ -24,21 +26,24 @@ pub enum Stage {
 }
 
 impl Kind {
-    pub const ALL: [Kind; 2] = [Kind::NetsUnion, Kind::UnionPay];
+    pub const COUNT: usize = 3;
+    pub const ALL: [Kind; Kind::COUNT] = [Kind::NetsUnion, Kind::UnionPay, Kind::Psp];
 
     /// The channel's id in paths, settings and secrets.
     pub fn id(self) -> &'static str {
         match self {
             Kind::NetsUnion => "netsunion",
             Kind::UnionPay => "unionpay",
+            Kind::Psp => "psp",
         }
     }
 
-    /// Position of this channel's state in arrays over both.
+    /// Position of this channel's state in arrays over all.
     pub(super) fn index(self) -> usize {
         match self {
             Kind::NetsUnion => 0,
             Kind::UnionPay => 1,
+            Kind::Psp => 2,
         }
     }
 
@@ -47,6 +52,7 @@ impl Kind {
         match self {
             Kind::NetsUnion => "2001",
             Kind::UnionPay => "00",
+            Kind::Psp => "pending",
         }
     }
 
@@ -55,14 +61,17 @@ impl Kind {
         match self {
             Kind::NetsUnion => "1001",
             Kind::UnionPay => "11",
+            Kind::Psp => "failed:invalid_account",
         }
     }
 
-    /// The same serial number on the same date: says nothing about the result.
-    pub(super) fn duplicate(self) -> &'static str {
+    /// The same serial number on the same date. The two unions say nothing about the
+    /// result; the psp answers with the payout as it is now.
+    pub(super) fn duplicate(self, stage: Stage) -> &'static str {
         match self {
             Kind::NetsUnion => "9002",
             Kind::UnionPay => "03",
+            Kind::Psp => self.result(stage),
         }
     }
 
@@ -72,13 +81,21 @@ impl Kind {
         match self {
             Kind::NetsUnion => "1003",
             Kind::UnionPay => "12",
+            Kind::Psp => "idempotency_conflict",
         }
+    }
+
+    /// A word that is in no list. The psp's for what it did not pay is a failure
+    /// that its documentation doesn't name.
+    pub(super) fn unlisted(self, code: &str, pays: bool) -> String {
+        if self == Kind::Psp && !pays { format!("failed:{code}") } else { code.to_owned() }
     }
 
     pub(super) fn no_such_trade(self) -> &'static str {
         match self {
             Kind::NetsUnion => "9001",
             Kind::UnionPay => "34",
+            Kind::Psp => "payout_not_found",
         }
     }
 
@@ -93,6 +110,10 @@ impl Kind {
             (Kind::UnionPay, Stage::Paid) => "00S",
             (Kind::UnionPay, Stage::Failed) => "00F",
             (Kind::UnionPay, Stage::Returned) => "00R",
+            (Kind::Psp, Stage::InProcess) => "pending",
+            (Kind::Psp, Stage::Paid) => "paid",
+            (Kind::Psp, Stage::Failed) => "failed:invalid_account",
+            (Kind::Psp, Stage::Returned) => "returned",
         }
     }
 }
@@ -110,6 +131,6 @@ impl FromStr for Kind {
         Kind::ALL
             .into_iter()
             .find(|k| k.id() == text)
-            .ok_or_else(|| anyhow::anyhow!("channel {text:?} is not simulated: use netsunion or unionpay"))
+            .ok_or_else(|| anyhow::anyhow!("channel {text:?} is not simulated: use netsunion, unionpay or psp"))
     }
 }

@@ -1,12 +1,13 @@
-//! Two channels that behave like the real ones, the unpleasant parts included,
+//! Three channels that behave like the real ones, the unpleasant parts included,
 //! and that keep a book of what they really paid: the evidence against which
 //! "paid at most once" is judged.
 //!
 //! NetsUnion-like: the result comes in the reply; what is in process is told by
 //! notification. UnionPay-like: the reply only accepts, the result comes by
-//! callback, and a success may be returned later (seed 002 §4.1, §4.3). Both
-//! promise idempotency for one serial number on one trade date only (§3.2): the
-//! same number on another date is paid again.
+//! callback, and a success may be returned later (seed 002 §4.1, §4.3). The psp is a
+//! payout API in today's style, whose results come by webhook. All promise
+//! idempotency for one serial number on one trade date only (§3.2): the same number
+//! on another date is paid again.
 
 mod book;
 mod callbacks;
@@ -14,11 +15,15 @@ mod config;
 mod http;
 mod kind;
 mod plan;
+mod psp;
 mod script;
 mod simulator;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_psp;
 mod trades;
+mod wire;
 
 pub use book::{Paid, Summary};
 pub use config::{ChannelConfig, SimConfig};
@@ -29,7 +34,7 @@ pub use simulator::{Secrets, Simulator};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// Runs both simulators on `listener` until `shutdown`. Secrets come from the
+/// Runs all simulators on `listener` until `shutdown`. Secrets come from the
 /// environment or `secrets_dir`.
 pub async fn serve(config: SimConfig, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
     Simulator::load(config)?.serve(listener, shutdown).await

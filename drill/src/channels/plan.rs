@@ -30,6 +30,16 @@ pub(super) struct Plan {
     pub tell_first: bool,
     /// Gives the money back so many milliseconds after paying.
     pub return_ms: Option<u64>,
+    pub lie: Option<Lie>,
+}
+
+/// What is told against the channel's own book.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lie {
+    /// Twice the amount, in the reply and in callbacks.
+    Amount,
+    /// That the trade failed, so many milliseconds after its result is known.
+    Failed(u64),
 }
 
 impl Plan {
@@ -43,6 +53,7 @@ impl Plan {
             tell_ms: Vec::new(),
             tell_first: false,
             return_ms: None,
+            lie: None,
         }
     }
 
@@ -63,14 +74,14 @@ impl Plan {
     fn usual(kind: Kind, delay_ms: u64) -> Self {
         match kind {
             Kind::NetsUnion => Plan::paid(Say::Code(kind.result(Stage::Paid).into())),
-            Kind::UnionPay => Plan::later(kind, delay_ms, Stage::Paid),
+            Kind::UnionPay | Kind::Psp => Plan::later(kind, delay_ms, Stage::Paid),
         }
     }
 
-    /// Paid, but the reply doesn't tell. Only UnionPay then calls back: it always
-    /// does; NetsUnion does for what it answered as in process.
+    /// Paid, but the reply doesn't tell. UnionPay and the psp call back: they always
+    /// do; NetsUnion does for what it answered as in process.
     fn paid_silently(kind: Kind, delay_ms: u64, say: Say) -> Self {
-        let tell_ms = if kind == Kind::UnionPay { vec![delay_ms] } else { Vec::new() };
+        let tell_ms = if kind == Kind::NetsUnion { Vec::new() } else { vec![delay_ms] };
         Plan { tell_ms, ..Plan::paid(say) }
     }
 }
@@ -87,7 +98,7 @@ pub(super) fn plan(kind: Kind, action: &Action, delay_ms: u64) -> Plan {
         Action::Delay { ms } => Plan { wait_ms: *ms, ..usual() },
         Action::TimeoutAfterPaying { hold_ms } => maybe_paid(true, Say::Hold(*hold_ms)),
         Action::TimeoutWithoutPaying { hold_ms } => maybe_paid(false, Say::Hold(*hold_ms)),
-        Action::UnknownCode { code, pays } => maybe_paid(*pays, Say::Code(code.clone())),
+        Action::UnknownCode { code, pays } => maybe_paid(*pays, Say::Code(kind.unlisted(code, *pays))),
         Action::DuplicateCallback { times } => {
             let tell_ms = (0..u64::from(*times)).map(|n| n * REPEAT_MS).collect();
             Plan { tell_ms, ..usual() }
@@ -103,6 +114,9 @@ pub(super) fn plan(kind: Kind, action: &Action, delay_ms: u64) -> Plan {
         Action::InProcessThenNotify { ms } => later(*ms),
         Action::Http500AfterPaying => maybe_paid(true, Say::Http500),
         Action::JunkBody { pays } => maybe_paid(*pays, Say::Junk),
+        Action::WrongAmount => Plan { lie: Some(Lie::Amount), ..usual() },
+        Action::FailThoughPaid { ms } => Plan { tell_ms: vec![*ms], ..Plan::paid(Say::Code(kind.refused().into())) },
+        Action::FailAfterSuccess { ms } => Plan { lie: Some(Lie::Failed(*ms)), ..usual() },
     }
 }
 

@@ -41,7 +41,7 @@ pub enum Action {
     NoCallback,
     /// The result's callback arrives before the reply to the request.
     CallbackBeforeReply,
-    /// Succeeds, and gives the money back `ms` later. UnionPay only.
+    /// Succeeds, and gives the money back `ms` later. Not NetsUnion.
     ReturnAfterSuccess {
         ms: u64,
     },
@@ -60,6 +60,18 @@ pub enum Action {
     JunkBody {
         pays: bool,
     },
+    /// A lie: pays, and tells of twice the amount in its reply and first callback. A
+    /// query tells the truth.
+    WrongAmount,
+    /// A lie: says that it refused for good, though it has paid, and tells of the
+    /// payment `ms` later.
+    FailThoughPaid {
+        ms: u64,
+    },
+    /// A lie: tells that it paid, and `ms` later that it failed. It has paid.
+    FailAfterSuccess {
+        ms: u64,
+    },
 }
 
 impl Action {
@@ -67,7 +79,7 @@ impl Action {
         let returns = matches!(self, Action::ReturnAfterSuccess { .. });
         ensure!(
             !(returns && kind == Kind::NetsUnion),
-            "netsunion never returns: use unionpay for return_after_success"
+            "netsunion never returns: use unionpay or psp for return_after_success"
         );
         Ok(())
     }
@@ -134,7 +146,7 @@ impl Rates {
     pub fn check(&self, kind: Kind) -> anyhow::Result<()> {
         let sum: u64 = self.table(false).iter().map(|(permille, _)| u64::from(*permille)).sum();
         ensure!(sum <= 1000, "rates of {kind} sum to {sum} permille: at most 1000");
-        ensure!(kind == Kind::UnionPay || self.return_after_success == 0, "rates: netsunion never returns");
+        ensure!(kind != Kind::NetsUnion || self.return_after_success == 0, "rates: netsunion never returns");
         Ok(())
     }
 

@@ -5,13 +5,14 @@ use super::callbacks::Callbacks;
 use super::config::SimConfig;
 use super::http;
 use super::kind::{Kind, Stage};
-use super::plan::{Plan, Say, plan};
+use super::plan::{Lie, Plan, Say, plan};
 use super::script::{Manners, Rates, Script};
 use super::trades::{Trades, key};
+use super::wire::Said;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use sluice_contract::settings::Secret;
-use sluice_contract::wire::{ChannelPay, ChannelQuery, ChannelReply};
+use sluice_contract::keys::{self, KeyRing, Keys};
+use sluice_contract::wire::ChannelPay;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,31 +25,28 @@ const CALLBACK_FIRST: Duration = Duration::from_secs(2);
 /// How long connections may finish after the stop.
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// What signs messages in both directions, by channel.
+/// What signs messages in both directions, in the order of `Kind::ALL`.
 #[derive(Debug, Clone)]
-pub struct Secrets {
-    pub netsunion: Secret,
-    pub unionpay: Secret,
-}
+pub struct Secrets(Vec<KeyRing>);
 
 impl Secrets {
     pub fn load(config: &SimConfig) -> anyhow::Result<Self> {
         let dir = config.secrets_dir.as_deref();
-        Ok(Secrets {
-            netsunion: Secret::load("channel_netsunion", dir)?,
-            unionpay: Secret::load("channel_unionpay", dir)?,
-        })
+        let rings = Kind::ALL.iter().map(|kind| KeyRing::load(&format!("channel_{kind}"), dir));
+        Ok(Secrets(rings.collect::<Result<_, _>>()?))
     }
 
-    pub fn of(&self, kind: Kind) -> &Secret {
-        match kind {
-            Kind::NetsUnion => &self.netsunion,
-            Kind::UnionPay => &self.unionpay,
-        }
+    /// Secrets that never change.
+    pub fn fixed(of: impl Fn(Kind) -> Keys) -> Self {
+        Secrets(Kind::ALL.map(|kind| KeyRing::fixed(of(kind))).to_vec())
+    }
+
+    pub fn of(&self, kind: Kind) -> Arc<Keys> {
+        self.0[kind.index()].get()
     }
 }
 
-/// Both channels in this process. Clones are the same simulators.
+/// All channels in this process. Clones are the same simulators.
 #[derive(Clone)]
 pub struct Simulator(Arc<Inner>);
 
@@ -63,13 +61,15 @@ struct Inner {
 
 struct State {
     trades: Trades,
-    manners: [Manners; 2],
+    manners: [Manners; Kind::COUNT],
     rng: StdRng,
 }
 
 /// What the caller gets to see.
 pub(super) enum Shown {
-    Reply(ChannelReply),
+    Reply(Said),
+    /// The same again: nothing happened.
+    Again(Said),
     Hold(Duration),
     Http500,
     Junk,
@@ -78,6 +78,7 @@ pub(super) enum Shown {
 impl Simulator {
     pub fn load(config: SimConfig) -> anyhow::Result<Self> {
         let secrets = Secrets::load(&config)?;
+        tokio::spawn(keys::watch(secrets.0.clone(), |_, _| {}));
         Simulator::new(config, secrets)
     }
 
@@ -95,7 +96,7 @@ impl Simulator {
         Ok(Simulator(Arc::new(Inner { config, secrets, seed, state: Mutex::new(state), callbacks, stop })))
     }
 
-    /// Serves both channels until `shutdown`; callbacks still due are then lost,
+    /// Serves all channels until `shutdown`; callbacks still due are then lost,
     /// as they are when a channel's machine dies.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
         tracing::info!(seed = self.0.seed, address = %listener.local_addr()?, "channel simulators");
@@ -120,7 +121,7 @@ impl Simulator {
         self.0.seed
     }
 
-    /// Everything that was really paid, on both channels, in order.
+    /// Everything that was really paid, on all channels, in order.
     pub fn book(&self) -> Vec<Paid> {
         self.page(None, 0, usize::MAX).0
     }
@@ -130,7 +131,7 @@ impl Simulator {
         self.lock().trades.book.page(kind, after, limit)
     }
 
-    /// Of one channel, or of both.
+    /// Of one channel, or of all.
     pub fn summary(&self, kind: Option<Kind>) -> Summary {
         self.lock().trades.book.summary(kind)
     }
@@ -153,7 +154,7 @@ impl Simulator {
         self.0.callbacks.counts()
     }
 
-    pub(super) fn secret(&self, kind: Kind) -> &Secret {
+    pub(super) fn keys(&self, kind: Kind) -> Arc<Keys> {
         self.0.secrets.of(kind)
     }
 
@@ -164,72 +165,61 @@ impl Simulator {
     /// Takes a payment request. What follows from it goes on even if the caller
     /// hangs up at once.
     pub(super) async fn pay(&self, kind: Kind, pay: ChannelPay) -> anyhow::Result<Shown> {
-        let mut reply = reply_to(&pay, "");
+        let pay = Arc::new(pay);
         let key = key(&pay.serial_no, &pay.trade_time);
-        let plan = match self.enter(kind, &key, pay)? {
+        let plan = match self.enter(kind, &key, pay.clone())? {
             Ok(plan) => plan,
-            Err(code) => {
-                reply.code = code.into();
-                return Ok(Shown::Reply(reply));
-            }
+            Err(code) => return Ok(Shown::Again(Said { pay, code: code.into() })),
         };
+        let told = if plan.lie == Some(Lie::Amount) { Arc::new(doubled(&pay)) } else { pay };
         let wait = self.0.config.channel(kind).reply_delay_ms.saturating_add(plan.wait_ms);
         self.follow(kind, key, &plan).await;
         if wait > 0 {
             sleep(Duration::from_millis(wait)).await;
         }
         Ok(match plan.say {
-            Say::Code(code) => {
-                reply.code = code;
-                Shown::Reply(reply)
-            }
+            Say::Code(code) => Shown::Reply(Said { pay: told, code }),
             Say::Hold(ms) => Shown::Hold(Duration::from_millis(ms)),
             Say::Http500 => Shown::Http500,
             Say::Junk => Shown::Junk,
         })
     }
 
-    pub(super) fn query(&self, kind: Kind, query: &ChannelQuery) -> ChannelReply {
+    /// A trade as it is now, by serial number and a trade time of the same date.
+    pub(super) fn query(&self, kind: Kind, serial_no: &str, trade_time: &str) -> Option<Said> {
         let state = self.lock();
-        match state.trades.get(kind, &key(&query.serial_no, &query.trade_time)) {
-            Some(trade) => reply_to(&trade.pay, kind.result(trade.stage)),
-            None => ChannelReply {
-                serial_no: query.serial_no.clone(),
-                trade_time: query.trade_time.clone(),
-                code: kind.no_such_trade().into(),
-                message: String::new(),
-                amount: None,
-            },
-        }
+        let trade = state.trades.get(kind, &key(serial_no, trade_time))?;
+        Some(Said { pay: trade.pay.clone(), code: kind.result(trade.stage).into() })
     }
 
     /// Records a new payment and says what follows; a known one is answered by
     /// its code at once.
-    fn enter(&self, kind: Kind, key: &str, pay: ChannelPay) -> anyhow::Result<Result<Plan, &'static str>> {
+    fn enter(&self, kind: Kind, key: &str, pay: Arc<ChannelPay>) -> anyhow::Result<Result<Plan, &'static str>> {
         let mut state = self.lock();
         if let Some(known) = state.trades.get(kind, key) {
             let same = known.pay.to_account == pay.to_account
                 && known.pay.amount == pay.amount
                 && known.pay.currency == pay.currency;
-            return Ok(Err(if same { kind.duplicate() } else { kind.conflict() }));
+            return Ok(Err(if same { kind.duplicate(known.stage) } else { kind.conflict() }));
         }
         let State { manners, rng, trades } = &mut *state;
         let action = manners[kind.index()].choose(&pay.to_account, rng);
         let plan = plan(kind, &action, self.0.config.channel(kind).callback_delay_ms);
         if let Some(stage) = plan.stage {
-            trades.enter(kind, key.to_owned(), Arc::new(pay), stage)?;
+            trades.enter(kind, key.to_owned(), pay, stage)?;
         }
         Ok(Ok(plan))
     }
 
     async fn follow(&self, kind: Kind, key: String, plan: &Plan) {
-        if plan.settle.is_none() && plan.tell_ms.is_empty() && plan.return_ms.is_none() {
+        let quiet = plan.tell_ms.is_empty() && plan.return_ms.is_none() && plan.lie.is_none();
+        if plan.settle.is_none() && quiet {
             return;
         }
         let mut plan = plan.clone();
         if plan.tell_first && !plan.tell_ms.is_empty() {
             plan.tell_ms.remove(0);
-            let told = self.clone().tell(kind, key.clone());
+            let told = self.clone().tell(kind, key.clone(), plan.lie.filter(|l| *l == Lie::Amount));
             // Goes on in its own task if the core takes longer.
             let _ = timeout(CALLBACK_FIRST, self.background(told)).await;
         }
@@ -247,12 +237,16 @@ impl Simulator {
         let known = Instant::now();
         for ms in plan.tell_ms {
             sleep_until(known + Duration::from_millis(ms)).await;
-            self.background(self.clone().tell(kind, key.clone()));
+            self.background(self.clone().tell(kind, key.clone(), plan.lie.filter(|l| *l == Lie::Amount)));
+        }
+        if let Some(Lie::Failed(ms)) = plan.lie {
+            sleep_until(known + Duration::from_millis(ms)).await;
+            self.background(self.clone().tell(kind, key.clone(), plan.lie));
         }
         if let Some(ms) = plan.return_ms {
             sleep_until(known + Duration::from_millis(ms)).await;
             if self.settle(kind, &key, Stage::Returned) {
-                self.tell(kind, key).await;
+                self.tell(kind, key, None).await;
             }
         }
     }
@@ -265,11 +259,19 @@ impl Simulator {
         settled.is_ok()
     }
 
-    /// Tells the stage as it is now, until somebody listens.
-    async fn tell(self, kind: Kind, key: String) {
-        let message = self.lock().trades.get(kind, &key).map(|t| reply_to(&t.pay, kind.result(t.stage)));
-        if let Some(message) = message {
-            self.0.callbacks.deliver(kind, &message).await;
+    /// Tells the stage as it is now, or a lie, until somebody listens.
+    async fn tell(self, kind: Kind, key: String, lie: Option<Lie>) {
+        let said = {
+            let state = self.lock();
+            state.trades.get(kind, &key).map(|t| Said { pay: t.pay.clone(), code: kind.result(t.stage).into() })
+        };
+        if let Some(mut said) = said {
+            match lie {
+                Some(Lie::Amount) => said.pay = Arc::new(doubled(&said.pay)),
+                Some(Lie::Failed(_)) => said.code = kind.result(Stage::Failed).into(),
+                None => {}
+            }
+            self.0.callbacks.deliver(kind, &said).await;
         }
     }
 
@@ -299,12 +301,6 @@ impl Simulator {
     }
 }
 
-fn reply_to(pay: &ChannelPay, code: &str) -> ChannelReply {
-    ChannelReply {
-        serial_no: pay.serial_no.clone(),
-        trade_time: pay.trade_time.clone(),
-        code: code.into(),
-        message: String::new(),
-        amount: Some(pay.amount),
-    }
+fn doubled(pay: &ChannelPay) -> ChannelPay {
+    ChannelPay { amount: pay.amount.saturating_add(pay.amount), ..pay.clone() }
 }

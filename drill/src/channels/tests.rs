@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use sluice_contract::clock::now_us;
+use sluice_contract::keys::Keys;
 use sluice_contract::settings::Secret;
 use sluice_contract::signing::{SIGNATURE_HEADER, TIMESTAMP_HEADER, sign, verify};
 use sluice_contract::wire::{ChannelPay, ChannelQuery, ChannelReply};
@@ -14,15 +15,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::sleep;
 
-const DAY: &str = "20261121183000";
-const NEXT_DAY: &str = "20261122000100";
+pub(super) const DAY: &str = "20261121183000";
+pub(super) const NEXT_DAY: &str = "20261122000100";
 
 /// What the core's side was told: channel and message, in order.
 type Told = Arc<Mutex<Vec<(String, ChannelReply)>>>;
 
-struct Bench {
-    simulator: Simulator,
-    base: String,
+pub(super) struct Bench {
+    pub simulator: Simulator,
+    pub base: String,
     told: Told,
     stop: CancellationToken,
 }
@@ -33,8 +34,8 @@ impl Drop for Bench {
     }
 }
 
-fn secrets() -> Secrets {
-    Secrets { netsunion: Secret::new("netsunion-secret-1"), unionpay: Secret::new("unionpay-secret-22") }
+pub(super) fn secrets() -> Secrets {
+    Secrets::fixed(|kind| Keys::new(Secret::new(&format!("{kind}-secret-of-tests")), None))
 }
 
 /// Takes callbacks; refuses the first `deaf` of them.
@@ -46,15 +47,19 @@ async fn core_side(deaf: usize) -> (String, Told) {
                        body: String| async move {
         let secrets = secrets();
         let header = |name| headers.get(name).and_then(|v| v.to_str().ok());
-        let secret = secrets.of(channel.parse().unwrap());
-        let (time, signature) = (header(TIMESTAMP_HEADER), header(SIGNATURE_HEADER));
-        verify(secret, now_us() / 1_000_000, time, signature, body.as_bytes()).unwrap();
+        let kind: Kind = channel.parse().unwrap();
+        let keys = secrets.of(kind);
+        let (time, signature) = match kind {
+            Kind::Psp => header("psp-signature").unwrap().strip_prefix("t=").unwrap().split_once(",v1=").unwrap(),
+            _ => (header(TIMESTAMP_HEADER).unwrap(), header(SIGNATURE_HEADER).unwrap()),
+        };
+        verify(keys.current(), now_us() / 1_000_000, Some(time), Some(signature), body.as_bytes()).unwrap();
         let mut refusals = refusals.lock().unwrap();
         if *refusals > 0 {
             *refusals -= 1;
             return StatusCode::SERVICE_UNAVAILABLE;
         }
-        sink.lock().unwrap().push((channel, serde_json::from_str(&body).unwrap()));
+        sink.lock().unwrap().push((channel, heard(kind, &body)));
         StatusCode::OK
     };
     let app = axum::Router::new().route("/withdraw/notify/{channel}", axum::routing::post(notify));
@@ -62,6 +67,18 @@ async fn core_side(deaf: usize) -> (String, Told) {
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
     (url, told)
+}
+
+/// A callback, the psp's in the words of the others.
+fn heard(kind: Kind, body: &str) -> ChannelReply {
+    let mut body: serde_json::Value = serde_json::from_str(body).unwrap();
+    if kind == Kind::Psp {
+        let data = body["data"].take();
+        assert_eq!(body["type"], format!("payout.{}", data["status"].as_str().unwrap()));
+        let code = tests_psp::word(&data);
+        body = serde_json::json!({ "serialNo": data["reference"], "code": code });
+    }
+    serde_json::from_value(body).unwrap()
 }
 
 async fn bench_with(book: Option<&Path>, deaf: usize) -> Bench {
@@ -79,7 +96,7 @@ async fn bench_with(book: Option<&Path>, deaf: usize) -> Bench {
     Bench { simulator, base, told, stop }
 }
 
-async fn bench() -> Bench {
+pub(super) async fn bench() -> Bench {
     bench_with(None, 0).await
 }
 
@@ -96,8 +113,8 @@ fn payment(serial: &str, trade_time: &str, to_account: &str, cents: i64) -> Chan
 impl Bench {
     /// Status, and the reply if its signature holds and it is one.
     async fn call(&self, kind: Kind, call: &str, body: &impl Serialize) -> (u16, Option<ChannelReply>) {
-        let (secrets, body) = (secrets(), serde_json::to_vec(body).unwrap());
-        let secret = secrets.of(kind);
+        let (keys, body) = (secrets().of(kind), serde_json::to_vec(body).unwrap());
+        let secret = keys.current();
         let now = now_us() / 1_000_000;
         let answer = reqwest::Client::new()
             .post(format!("http://{}/{kind}/{call}", self.base))
@@ -132,7 +149,7 @@ impl Bench {
         told.iter().filter(|(_, r)| r.serial_no == serial).map(|(_, r)| r.code.clone()).collect()
     }
 
-    async fn wait_codes(&self, serial: &str, count: usize) -> Vec<String> {
+    pub async fn wait_codes(&self, serial: &str, count: usize) -> Vec<String> {
         for _ in 0..300 {
             if self.codes(serial).len() >= count {
                 break;
@@ -144,7 +161,7 @@ impl Bench {
         self.codes(serial)
     }
 
-    fn script(&self, kind: Kind, pattern: &str, action: Action) {
+    pub fn script(&self, kind: Kind, pattern: &str, action: Action) {
         self.simulator.add_script(kind, Script::new(pattern, action)).unwrap();
     }
 }
@@ -276,7 +293,7 @@ async fn only_signed_requests_are_heard() {
     let now = now_us() / 1_000_000;
     let answer = reqwest::Client::new()
         .post(format!("http://{}/netsunion/pay", bench.base))
-        .header(SIGNATURE_HEADER, sign(&secrets().unionpay, now, body.as_bytes()))
+        .header(SIGNATURE_HEADER, sign(secrets().of(Kind::UnionPay).current(), now, body.as_bytes()))
         .header(TIMESTAMP_HEADER, now)
         .body(body)
         .send()

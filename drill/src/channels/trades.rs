@@ -32,7 +32,7 @@ struct Record<P> {
 
 #[derive(Debug, Default)]
 pub(super) struct Trades {
-    known: [AHashMap<String, Trade>; 2],
+    known: [AHashMap<String, Trade>; Kind::COUNT],
     pub book: Book,
     file: Option<File>,
 }

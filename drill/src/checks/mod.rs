@@ -1,6 +1,7 @@
 //! The invariants, checked after every story, test and drill against the
 //! database and against the channels' own books.
 
+mod payments;
 mod sql;
 
 use anyhow::Context;
@@ -30,6 +31,7 @@ pub struct Invariants {
     /// No payment is refunded and settled beyond what was captured, and each part is
     /// the sum of its orders.
     pub payments_not_exceeded: bool,
+    pub totals_match_orders: bool,
     #[serde(skip)]
     pub problems: Vec<String>,
 }
@@ -41,27 +43,40 @@ impl Invariants {
             && self.balances_match_ledger
             && self.channel_book_matches
             && self.payments_not_exceeded
+            && self.totals_match_orders
     }
 }
 
 /// Problems of one kind that are worth listing; more only say the same.
 const SHOWN: usize = 5;
 
+/// Where the schemas are; all the same pool if they are together.
+#[derive(Clone, Copy)]
+pub struct Servers<'a> {
+    pub orders: &'a Pool,
+    pub balance: &'a Pool,
+    pub ledger: &'a Pool,
+}
+
 /// Checks all of them. Takes the channels' books as they are now: unfinished orders
 /// may be in them or not.
-pub async fn invariants(pool: &Pool, schemas: &Schemas, book: &[Paid]) -> anyhow::Result<Invariants> {
-    let mut conn = pool.get_conn().await.context("invariants")?;
+pub async fn invariants(servers: Servers<'_>, schemas: &Schemas, book: &[Paid]) -> anyhow::Result<Invariants> {
+    let mut conn = servers.orders.get_conn().await.context("invariants")?;
     let mut all = Invariants::default();
-    let ledger = sql::unbalanced_postings(&mut conn, schemas).await?;
+    let mut books = servers.ledger.get_conn().await.context("invariants: ledger")?;
+    let ledger = sql::unbalanced_postings(&mut books, schemas).await?;
     all.ledger_balanced = note(&mut all.problems, "posting does not balance", ledger);
-    let balances = sql::balances_off(&mut conn, schemas).await?;
+    let sums = sql::entry_sums(&mut books, schemas).await?;
+    let mut balance = servers.balance.get_conn().await.context("invariants: balance")?;
+    let balances = differing(sql::balances(&mut balance, schemas).await?, sums);
     all.balances_match_ledger = note(&mut all.problems, "balance is not its entries", balances);
-    let mut payments = sql::captures_off(&mut conn, schemas).await?;
-    payments.extend(sql::intermediate_off(&mut conn, schemas).await?);
+    let payments = payments::off(&mut balance, &mut conn, schemas).await?;
     all.payments_not_exceeded = note(&mut all.problems, "payment is not its orders", payments);
     let orders = sql::orders(&mut conn, schemas).await?;
     all.paid_at_most_once = note(&mut all.problems, "paid more than once", doubled(book));
     all.channel_book_matches = note(&mut all.problems, "order and channel's book differ", differences(&orders, book));
+    let totals = sql::totals_off(&mut conn, schemas).await?;
+    all.totals_match_orders = note(&mut all.problems, "total is not the sum of its orders", totals);
     Ok(all)
 }
 
@@ -71,6 +86,22 @@ fn note(problems: &mut Vec<String>, kind: &str, found: Vec<String>) -> bool {
         problems.push(format!("{kind}: {} more", found.len() - SHOWN));
     }
     found.is_empty()
+}
+
+/// Balances that differ from the sums of their entries, don't add up, or are negative.
+fn differing(balances: sql::BookSums, mut entries: sql::BookSums) -> Vec<String> {
+    let mut found = Vec::new();
+    for (key, has) in balances {
+        let say = entries.remove(&key).unwrap_or_default();
+        let adds_up = has.total.is_none_or(|total| total == has.available + has.reserved);
+        let parts = |b: &sql::Sums| [b.available, b.reserved, b.intermediate, b.held];
+        if !adds_up || parts(&has) != parts(&say) || parts(&has).iter().any(|p| *p < Decimal::ZERO) {
+            found.push(format!("{} {} has {has:?}, entries say {say:?}", key.0, key.1));
+        }
+    }
+    let unowned = entries.iter().filter(|(_, sums)| **sums != sql::Sums::default());
+    found.extend(unowned.map(|(key, say)| format!("{} {} has no balance, entries say {say:?}", key.0, key.1)));
+    found
 }
 
 /// Serial numbers that left a channel twice, on whatever day.

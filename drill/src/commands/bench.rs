@@ -1,18 +1,36 @@
-//! `sluice bench`: measures, and writes `bench.json`.
+//! `sluice bench`: measures, and writes `bench.json`. `sluice bench routing`: only
+//! the routing totals, beside a history as long as is asked for.
 
 use super::demo::fresh;
-use crate::bench;
+use crate::bench::{self, routing::Fill};
 use crate::setup::process::interrupted;
 use crate::story::{progress::Progress, report::write_json};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const REPORT: &str = "target/report/bench.json";
+const ROUTING_REPORT: &str = "target/report/bench-routing.json";
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// Where the private servers keep their data and logs; emptied first.
     #[arg(long, default_value = ".run/bench")]
     dir: PathBuf,
+    #[command(subcommand)]
+    only: Option<Only>,
+}
+
+#[derive(Debug, Clone, Copy, clap::Subcommand)]
+enum Only {
+    /// Claims per second beside few and beside very many past orders.
+    Routing {
+        /// Past orders to make.
+        #[arg(long, default_value_t = 10_000_000)]
+        past: u64,
+        /// Seconds to spend on making them; as many as fit are made.
+        #[arg(long, default_value_t = 60)]
+        fill: u64,
+    },
 }
 
 #[allow(clippy::print_stdout)]
@@ -21,15 +39,36 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     for part in ["replay", "live"] {
         fresh(&options.dir.join(part))?;
     }
+    let routing = options.dir.join("routing");
+    if routing.join("mariadb").is_dir() {
+        std::fs::remove_dir_all(&routing)?;
+    }
     let interrupted = interrupted()?;
     let figures = tokio::select! {
-        figures = bench::run(&options.dir, &progress) => figures,
+        figures = measure(&options, &progress) => figures,
         () = interrupted.cancelled() => Err(anyhow::anyhow!("interrupted; everything that was started is stopped")),
     };
     progress.finish();
-    let figures = figures?;
-    write_json(Path::new(REPORT), &figures)?;
+    let (figures, report) = figures?;
+    write_json(Path::new(report), &figures)?;
     println!("{}", serde_json::to_string_pretty(&figures)?);
-    println!("written to {REPORT}");
+    println!("written to {report}");
     Ok(())
+}
+
+#[derive(serde::Serialize)]
+#[serde(untagged)]
+enum Measured {
+    All(Box<bench::Figures>),
+    Routing { routing_totals: bench::routing::RoutingTotals },
+}
+
+/// The figures, and where they belong.
+async fn measure(options: &Options, progress: &Progress) -> anyhow::Result<(Measured, &'static str)> {
+    let Some(Only::Routing { past, fill }) = options.only else {
+        return Ok((Measured::All(Box::new(bench::run(&options.dir, progress).await?)), REPORT));
+    };
+    let fill = Fill { orders: past, most: Duration::from_secs(fill) };
+    let routing_totals = bench::routing::measure(&options.dir.join("routing"), progress, fill).await?;
+    Ok((Measured::Routing { routing_totals }, ROUTING_REPORT))
 }

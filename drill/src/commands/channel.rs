@@ -1,4 +1,4 @@
-//! `sluice channel`: both channel simulators in the foreground.
+//! `sluice channel`: the channel simulators in the foreground.
 #![allow(clippy::print_stdout)]
 
 use crate::channels::{SimConfig, Simulator};

@@ -3,6 +3,8 @@
 mod bench;
 mod channel;
 mod demo;
+mod orders;
+mod routing;
 mod rules;
 mod up;
 
@@ -18,7 +20,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the NetsUnion-like and UnionPay-like channel simulators.
+    /// Run the NetsUnion-like, UnionPay-like and payout API's simulators.
     Channel(channel::Options),
     /// Play the story: healthy load, five faults found and stopped, books compared.
     Demo(demo::Options),
@@ -26,8 +28,12 @@ enum Command {
     Up(up::Options),
     /// Measure, each figure beside its floor.
     Bench(bench::Options),
+    /// Find orders, and tell what happened to them.
+    Orders(orders::Options),
     /// Check rule files or run their cases.
     Rules(rules::Options),
+    /// Check, show, change and take back the routing; explain an order's channel.
+    Routing(routing::Options),
 }
 
 impl Cli {
@@ -46,6 +52,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Demo(options) => demo::run(options).await,
         Command::Up(options) => up::run(options).await,
         Command::Bench(options) => bench::run(options).await,
+        Command::Orders(options) => orders::run(options).await,
         Command::Rules(options) => rules::run(&options),
+        Command::Routing(options) => routing::run(options).await,
     }
 }

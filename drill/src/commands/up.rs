@@ -36,7 +36,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     println!("core API       {}", ports.url(ports.core));
     println!("core admin     {}/ready  {0}/metrics", ports.url(ports.core_admin));
     println!("sidecar        {}/status  {0}/breakers  {0}/verdicts  {0}/metrics", ports.url(ports.sidecar));
-    println!("channels       {}/netsunion/book  {0}/unionpay/book", ports.url(ports.sims));
+    println!("channels       {}/netsunion/book  {0}/unionpay/book  {0}/psp/book", ports.url(ports.sims));
     println!("Kafka          {}", stage.brokers);
     println!("secrets, settings, logs   {}", options.dir.display());
     println!(

@@ -8,7 +8,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// What the core, the sidecar and the channels share.
-pub const NAMES: [&str; 4] = ["provenance_key", "sidecar_token", "channel_netsunion", "channel_unionpay"];
+pub const NAMES: [&str; 5] =
+    ["provenance_key", "sidecar_token", "channel_netsunion", "channel_unionpay", "channel_psp"];
 
 /// 32 random bytes in hex.
 pub fn random_hex() -> String {

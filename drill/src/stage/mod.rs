@@ -1,4 +1,4 @@
-//! The whole system on this machine: a private MariaDB, Kafka, both channel
+//! The whole system on this machine: a private MariaDB, Kafka, the channel
 //! simulators, and core and sidecar as real processes. Demo, `up`, benchmark and
 //! tests all play on it.
 
@@ -46,9 +46,13 @@ pub struct Options {
     pub mariadb: MariadbOptions,
     /// Use these instead of private ones.
     pub mysql_url: Option<String>,
+    /// Balance and ledger get private servers of their own.
+    pub apart: bool,
     pub brokers: Option<String>,
     /// Appended to the core's settings file (TOML tables or dotted keys).
     pub core_extra: String,
+    /// Settings of every channel in the core's file, one a line.
+    pub each_channel: String,
     pub sidecar_extra: String,
     /// Environment of both programs, such as `RUST_LOG`.
     pub env: Vec<(String, String)>,
@@ -66,8 +70,10 @@ impl Default for Options {
             sims: SimConfig::default(),
             mariadb: MariadbOptions::default(),
             mysql_url: None,
+            apart: false,
             brokers: None,
             core_extra: String::new(),
+            each_channel: "deadline_ms = 1000".into(),
             sidecar_extra: String::new(),
             env: Vec::new(),
             ports: None,
@@ -99,6 +105,8 @@ pub struct Stage {
     pub token: Secret,
     pub ports: Ports,
     pub pool: Pool,
+    /// Servers of balance and ledger, if they are apart.
+    pub apart: Option<Apart>,
     pub client: Client,
     pub events: EventProducer,
     pub sims: Simulator,
@@ -107,6 +115,26 @@ pub struct Stage {
     pub mariadb: Option<Mariadb>,
     pub kafka: Option<Kafka>,
     stop: CancellationToken,
+}
+
+/// The servers of balance and ledger, and connections to them.
+pub struct Apart {
+    pub balance: Mariadb,
+    pub ledger: Mariadb,
+    pub balance_pool: Pool,
+    pub ledger_pool: Pool,
+}
+
+impl Apart {
+    async fn start(dir: &Path, options: &MariadbOptions) -> anyhow::Result<Self> {
+        let (at_balance, at_ledger) = (dir.join("mariadb-balance"), dir.join("mariadb-ledger"));
+        let (balance, ledger) = tokio::try_join!(
+            Mariadb::start(&at_balance, options.clone()),
+            Mariadb::start(&at_ledger, options.clone())
+        )?;
+        let (balance_pool, ledger_pool) = (sql::pool(&balance.url(), 8)?, sql::pool(&ledger.url(), 8)?);
+        Ok(Apart { balance, ledger, balance_pool, ledger_pool })
+    }
 }
 
 impl Drop for Stage {
@@ -149,6 +177,13 @@ impl Stage {
                 (Some(kafka), brokers)
             }
         };
+        let apart = match options.apart {
+            true => {
+                told("private MariaDBs of balance and ledger");
+                Some(Apart::start(dir, &options.mariadb).await?)
+            }
+            false => None,
+        };
         told("channel simulators");
         let stop = CancellationToken::new();
         let sims = start_simulators(&options, &ports, &secrets_dir, &stop).await?;
@@ -158,6 +193,7 @@ impl Stage {
         Ok(Stage {
             dir: dir.to_owned(),
             pool: sql::pool(&url, 16)?,
+            apart,
             key: Secret::load("provenance_key", Some(&secrets_dir))?,
             events: EventProducer::new(&brokers)?,
             core: None,
@@ -259,7 +295,12 @@ impl Stage {
     }
 
     pub async fn invariants(&self) -> anyhow::Result<Invariants> {
-        checks::invariants(&self.pool, &self.schemas, &self.book()).await
+        let (balance, ledger) = match &self.apart {
+            Some(apart) => (&apart.balance_pool, &apart.ledger_pool),
+            None => (&self.pool, &self.pool),
+        };
+        let servers = checks::Servers { orders: &self.pool, balance, ledger };
+        checks::invariants(servers, &self.schemas, &self.book()).await
     }
 
     pub async fn wait_for_status(&self, order_id: &str, status: &str) -> anyhow::Result<()> {
@@ -279,13 +320,20 @@ impl Stage {
         bail!("order {order_id} is {last} after {START:?}, not {status}")
     }
 
-    /// Waits until at most `most` orders are unfinished; returns how many are.
+    /// Waits until at most `most` orders and bookings are unfinished; returns how
+    /// many are.
     pub async fn drain(&self, most: u64, within: Duration) -> anyhow::Result<u64> {
         let begun = Instant::now();
         loop {
             let mut conn = self.pool.get_conn().await?;
-            let sql = format!("SELECT COUNT(*) FROM {}.orders WHERE due_us > 0", self.schemas.orders);
+            let orders = &self.schemas.orders;
+            // Ended orders may be due too: their upstreams have to hear of them.
+            let sql = format!(
+                "SELECT COUNT(*) FROM {orders}.orders WHERE state NOT IN ('success','failed','returned') AND due_us > 0"
+            );
             let left: u64 = conn.query_first(sql).await?.unwrap_or(0);
+            let sql = format!("SELECT COUNT(*) FROM {orders}.saga");
+            let left = left + conn.query_first::<u64, _>(sql).await?.unwrap_or(0);
             if left <= most || begun.elapsed() > within {
                 return Ok(left);
             }
@@ -303,6 +351,13 @@ impl Stage {
         self.pool.clone().disconnect().await?;
         if let Some(mut server) = self.mariadb.take() {
             server.stop().await?;
+        }
+        if let Some(mut apart) = self.apart.take() {
+            for pool in [apart.balance_pool, apart.ledger_pool] {
+                pool.disconnect().await?;
+            }
+            apart.balance.stop().await?;
+            apart.ledger.stop().await?;
         }
         Ok(())
     }

@@ -38,23 +38,29 @@ dispatch.enabled = {dispatch}
 [mysql]
 url = "{url}"
 database = "{database}"
-[kafka]
+{apart}[kafka]
 brokers = "{brokers}"
 [[channels]]
 id = "netsunion"
 url = "{sims}"
-deadline_ms = 1000
+{each_channel}
 [[channels]]
 id = "unionpay"
 url = "{sims}"
-deadline_ms = 1000
+{each_channel}
+[[channels]]
+id = "psp"
+url = "{sims}/psp"
+{each_channel}
 "#,
         listen = ports.address(ports.core),
         admin = ports.address(ports.core_admin),
         secrets = stage.dir.join("secrets").display(),
         extra = options.core_extra,
+        each_channel = options.each_channel,
         url = stage.url,
         database = options.database,
+        apart = apart(stage),
         brokers = stage.brokers,
         fence = options.fence,
         sidecar = ports.url(stage.ports.sidecar),
@@ -73,6 +79,7 @@ rules_dir = "{rules}"
 [mysql]
 url = "{url}"
 database = "{database}"
+books_apart = {apart}
 [kafka]
 brokers = "{brokers}"
 "#,
@@ -82,6 +89,13 @@ brokers = "{brokers}"
         extra = options.sidecar_extra,
         url = stage.url,
         database = options.database,
+        apart = stage.apart.is_some(),
         brokers = stage.brokers,
     )
+}
+
+/// The servers of balance and ledger, if they are apart.
+fn apart(stage: &Stage) -> String {
+    let urls = stage.apart.as_ref().map(|apart| (apart.balance.url(), apart.ledger.url()));
+    urls.map_or_else(String::new, |(b, l)| format!("[balance]\nurl = \"{b}\"\n[ledger]\nurl = \"{l}\"\n"))
 }

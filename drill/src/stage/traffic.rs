@@ -1,5 +1,5 @@
 //! Honest load: an upstream that tells its event first and then submits, over
-//! many accounts and both channels.
+//! many accounts and, unless told otherwise, two channels.
 
 use super::Stage;
 use crate::load::request::{Target, Withdrawal};

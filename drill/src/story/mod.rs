@@ -58,11 +58,22 @@ fn bad_day() -> SimConfig {
         hold_ms: Some(1_500),
         ..Rates::default()
     };
+    let psp = Rates {
+        delay: 20,
+        late_callback: 20,
+        duplicate_callback: 20,
+        unknown_code: 3,
+        return_after_success: 4,
+        fail: 5,
+        ms: Some(300),
+        ..Rates::default()
+    };
     SimConfig {
         // The same day again, if somebody wants to see it again.
         seed: std::env::var("SLUICE_SEED").ok().and_then(|seed| seed.parse().ok()),
         netsunion: ChannelConfig { rates: netsunion, ..ChannelConfig::default() },
         unionpay: ChannelConfig { rates: unionpay, ..ChannelConfig::default() },
+        psp: ChannelConfig { rates: psp, ..ChannelConfig::default() },
         ..SimConfig::default()
     }
 }
@@ -96,7 +107,8 @@ pub async fn play(dir: &Path, progress: &Progress) -> anyhow::Result<Report> {
 }
 
 async fn acts(stage: &Stage, progress: &Progress) -> anyhow::Result<Report> {
-    let traffic = Traffic::new("healthy", ACCOUNTS);
+    let channels = vec!["netsunion", "unionpay", "psp"];
+    let traffic = Traffic { channels, ..Traffic::new("healthy", ACCOUNTS) };
     progress.step(&format!("giving {ACCOUNTS} accounts money, each deposit told on Kafka and booked"));
     traffic.fund(stage, EACH).await?;
     for kind in Kind::ALL {
@@ -134,7 +146,7 @@ async fn acts(stage: &Stage, progress: &Progress) -> anyhow::Result<Report> {
         healthy.statuses,
         healthy.first_error
     );
-    progress.done(&format!("{} orders accepted, {}/s, on both channels", healthy.succeeded(), healthy.per_second()));
+    progress.done(&format!("{} orders accepted, {}/s, on three channels", healthy.succeeded(), healthy.per_second()));
     progress.done(&format!("{} settlements and refunds of payments that Kafka told", sold.succeeded()));
 
     let beside = Traffic { run: "beside".into(), ..traffic };

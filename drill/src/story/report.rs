@@ -107,12 +107,13 @@ impl Report {
         let _ = writeln!(
             text,
             "{} paid at most once   {} ledger balanced   {} balances match ledger   {} channels' books match   \
-             {} no payment exceeded",
+             {} no payment exceeded   {} totals match orders",
             mark(self.invariants.paid_at_most_once),
             mark(self.invariants.ledger_balanced),
             mark(self.invariants.balances_match_ledger),
             mark(self.invariants.channel_book_matches),
-            mark(self.invariants.payments_not_exceeded)
+            mark(self.invariants.payments_not_exceeded),
+            mark(self.invariants.totals_match_orders)
         );
         for problem in &self.invariants.problems {
             let _ = writeln!(text, "  ✘ {problem}");

@@ -1,7 +1,7 @@
 //! Loading of rule files: all of them or none.
 
 use super::engine::build;
-use super::header::{self, Header, Require, Trigger};
+use super::header::{self, Header, Mode, Require, Trigger};
 use super::tables;
 use rhai::{AST, Engine};
 use sha2::{Digest, Sha256};
@@ -107,6 +107,26 @@ impl RuleSet {
         }
         let plan = Plan::of(&rules);
         Ok(RuleSet { engine, rules, plan, provenance_key, hash: hash_of(&files) })
+    }
+
+    /// Sets rules to `draft` that can't decide without seeing `tables`; returns their
+    /// ids. A rule that also looks at others decides by those.
+    pub fn without(&mut self, tables: &[&str]) -> Vec<String> {
+        let unseen = |table: &String| tables.contains(&table.as_str());
+        let mut asleep = Vec::new();
+        for rule in &mut self.rules {
+            let blind = match &rule.header.trigger {
+                Trigger::Row { table, .. } | Trigger::Window { table, .. } => unseen(table),
+                Trigger::Transaction { tables } => tables.iter().all(unseen),
+                Trigger::Pair { left, right, .. } => [left, right].iter().any(|s| s.table.as_ref().is_some_and(unseen)),
+                Trigger::Event { .. } => false,
+            };
+            if blind {
+                Arc::make_mut(&mut rule.header).mode = Mode::Draft;
+                asleep.push(rule.header.id.clone());
+            }
+        }
+        asleep
     }
 
     /// 16 hex digits over the names and contents of all files of the set.

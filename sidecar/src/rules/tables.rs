@@ -51,6 +51,12 @@ pub const TABLES: [Known; 10] = [
             ("payment_no", Text),
             ("bank", Text),
             ("route", Text),
+            ("sends", Int),
+            ("told", Int),
+            ("told_version", Int),
+            ("told_us", Int),
+            ("heard_us", Int),
+            ("cased", Int),
         ],
     },
     Known {
@@ -108,6 +114,9 @@ pub const TABLES: [Known; 10] = [
             ("detail", Text),
             ("state", Text),
             ("opened_us", Int),
+            ("closed_us", Int),
+            ("closed_by", Text),
+            ("note", Text),
         ],
     },
     Known {
@@ -226,9 +235,15 @@ mod tests {
             for file in files {
                 let sql = std::fs::read_to_string(file).unwrap();
                 let created = sql.split_once("CREATE TABLE ").map(|(_, rest)| (rest, columns_of(rest)));
+                if let Some((rest, columns)) = created {
+                    // The outbox is in three schemas, alike in each.
+                    let name = rest.split_whitespace().next().unwrap().to_owned();
+                    assert_eq!(made.entry(name).or_insert(columns.clone()), &columns);
+                    continue;
+                }
                 // An ALTER has no bracket of its own: its columns begin a line.
                 let altered = sql.split_once("ALTER TABLE ").map(|(_, rest)| (rest, columns_of(&format!("({rest}"))));
-                let Some((rest, columns)) = created.or(altered) else { continue };
+                let Some((rest, columns)) = altered else { continue };
                 made.entry(rest.split_whitespace().next().unwrap().to_owned()).or_default().extend(columns);
             }
         }

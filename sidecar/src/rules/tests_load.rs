@@ -157,3 +157,21 @@ fn what_a_window_needs_to_be_rebuilt() {
     assert_eq!(needs(&evaluator), None);
     assert_eq!(evaluator.needs_from(Source::Kafka), None);
 }
+
+#[test]
+fn rules_on_tables_of_another_server_sleep_and_others_do_not() {
+    let pair = "on = \"pair\"\nleft = { table = \"entry\", op = \"insert\", key = \"ref\" }\n\
+        right = { event = \"payment.succeeded\", key = \"biz_no\" }\nwithin_ms = 5\nrequire = \"none\"";
+    let on = |tables: &str| format!("on = \"transaction\"\ntables = {tables}");
+    let files = [
+        ("row.rhai", rule("row", ON_BALANCE, SILENT)),
+        ("pair.rhai", rule("pair", pair, "fn check(a, b) {}")),
+        ("both.rhai", rule("both", &on("[\"balance\", \"entry\"]"), "fn check(tx) {}")),
+        ("proof.rhai", rule("proof", &on("[\"balance\", \"orders\"]"), "fn check(tx) {}")),
+    ];
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let mut set = Folder::of(&files).load().unwrap();
+    assert_eq!(set.without(&["balance", "capture", "entry"]), ["both", "pair", "row"]);
+    let awake: Vec<&str> = set.rules().filter(|r| r.mode != Mode::Draft).map(|r| r.id.as_str()).collect();
+    assert_eq!(awake, ["proof"]);
+}

@@ -49,6 +49,9 @@ impl Watch {
             (&schemas.balance, "balance"),
             (&schemas.balance, "capture"),
             (&schemas.ledger, "entry"),
+            // Written there if the services are apart and one of them is here.
+            (&schemas.balance, "outbox"),
+            (&schemas.ledger, "outbox"),
             (&schemas.guard, "fence_token"),
             (&schemas.guard, "checkpoint"),
             (&schemas.guard, "breaker"),

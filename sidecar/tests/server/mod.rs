@@ -76,12 +76,18 @@ impl Server {
             conn.query_drop(format!("CREATE DATABASE {schema}")).await.unwrap();
             conn.query_drop(format!("USE {schema}")).await.unwrap();
             let mut files: Vec<_> = std::fs::read_dir(root.join(folder)).unwrap().map(|f| f.unwrap().path()).collect();
-            files.sort();
+            files.sort_by_key(|file| number_of(file));
             for file in files {
                 conn.query_drop(std::fs::read_to_string(file).unwrap().trim().trim_end_matches(';')).await.unwrap();
             }
         }
     }
+}
+
+/// The number in `V12__name.sql`: the order in which migrations run.
+fn number_of(file: &Path) -> u32 {
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    name[1..].split("__").next().and_then(|number| number.parse().ok()).unwrap_or_default()
 }
 
 async fn hostname(conn: &mut Conn) -> String {

@@ -1,0 +1,76 @@
+//! Orders put aside: rows that can't be read or written whatever is tried. They wait
+//! for a person, with a case, so that the orders beside them go on.
+
+use super::{Case, CaseKind, detail};
+use crate::journal::Journal;
+use crate::orders::OrderRef;
+use mysql_async::Pool;
+use mysql_async::prelude::Queryable;
+use sluice_contract::clock::now_us;
+use sluice_contract::schema::Schemas;
+use sluice_contract::settings::Secret;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Tried again after this: somebody may have mended the row.
+const AGAIN: Duration = Duration::from_secs(600);
+/// More are not remembered: they would be tried at each look, as before.
+const MOST: usize = 1_000;
+
+/// Cheap to clone; one per process. What is in here is a hint: another instance
+/// finds out by itself.
+#[derive(Clone)]
+pub struct Aside {
+    pool: Pool,
+    schemas: Schemas,
+    key: Secret,
+    orders: Arc<Mutex<HashMap<String, Instant>>>,
+}
+
+impl Aside {
+    pub fn new(pool: &Pool, schemas: &Schemas, key: &Secret) -> Self {
+        Aside { pool: pool.clone(), schemas: schemas.clone(), key: key.clone(), orders: Arc::default() }
+    }
+
+    /// Puts the order aside and opens its case. `what` says what can't be done.
+    pub async fn put(&self, at: &OrderRef, what: &str, error: &anyhow::Error) {
+        tracing::error!(order = %at.order_id, account = %at.account_id, "put aside: {what}: {error:#}");
+        {
+            let mut orders = self.lock();
+            if orders.len() < MOST {
+                orders.insert(at.order_id.clone(), Instant::now());
+            }
+        }
+        // The case is the same at each try; without it the log still tells.
+        if let Err(error) = self.open(at, detail(&format!("{what}: {error:#}"))).await {
+            tracing::error!(order = %at.order_id, "the case can't be written: {error:#}");
+        }
+    }
+
+    async fn open(&self, at: &OrderRef, detail: String) -> anyhow::Result<()> {
+        let (account_id, order_id) = (at.account_id.clone(), at.order_id.clone());
+        let case = Case { account_id, order_id, kind: CaseKind::Unreadable, detail };
+        let journal = Journal { cases: vec![case], ..Journal::default() };
+        let mut conn = self.pool.get_conn().await?;
+        conn.query_drop("START TRANSACTION").await?;
+        conn.query_drop(journal.commit_sql(&self.schemas, &self.key, now_us())?).await?;
+        Ok(())
+    }
+
+    pub fn holds(&self, at: &OrderRef) -> bool {
+        self.lock().contains_key(&at.order_id)
+    }
+
+    /// All that are aside now.
+    pub fn ids(&self) -> Vec<String> {
+        let mut orders = self.lock();
+        orders.retain(|_, since| since.elapsed() < AGAIN);
+        orders.keys().cloned().collect()
+    }
+
+    /// Held for map look-ups only, never across an await.
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,165 @@
+//! Answers that come late, and ends that nobody confirms: by example.
+
+use super::apply::{Applied, apply};
+use super::{Hearing, Outcome, Taken, Waits};
+use crate::cases::CaseKind;
+use crate::orders::state::Event;
+use crate::orders::{Order, OrderRef};
+use rust_decimal::Decimal;
+use sluice_contract::order::{Kind, State};
+
+const NOW: i64 = 10_000_000;
+
+fn waits() -> Waits {
+    let hearing = Hearing {
+        clients: std::sync::Arc::new(["shop".to_owned()].into()),
+        first_us: 1_000,
+        longest_us: 8_000,
+        most_times: 2,
+    };
+    Waits { first_query_us: 10, callback_us: 20, hearing }
+}
+
+/// An order of `shop` that went out twice.
+fn order(state: State) -> Order {
+    Order {
+        account_id: "A".into(),
+        order_id: "o".into(),
+        kind: Kind::CashOut,
+        client: "shop".into(),
+        transaction_id: "t".into(),
+        biz_no: None,
+        user_id: None,
+        to_account: "p".into(),
+        bank: None,
+        payment_no: None,
+        route: None,
+        amount: Decimal::ONE,
+        currency: "CNY".parse().unwrap(),
+        state,
+        channel: Some("netsunion".into()),
+        serial_no: "O".into(),
+        trade_time: None,
+        attempts: 1,
+        queries: 1,
+        sends: 2,
+        told_version: 1,
+        told_us: 1,
+        told: 0,
+        heard_us: None,
+        cased: false,
+        result_code: None,
+        version: 5,
+        due_us: Some(1),
+        created_us: 1,
+        updated_us: 1,
+    }
+}
+
+fn says(event: Event) -> Outcome {
+    Outcome { channel: Some("netsunion"), ..Outcome::new(OrderRef::new("A", "o"), event) }
+}
+
+fn after(order: Order, outcome: &Outcome) -> (Taken, Order, Applied) {
+    let all = apply(&[outcome], vec![order], &waits(), NOW);
+    (all.taken[0], all.orders["o"].clone(), all)
+}
+
+#[test]
+fn a_reply_to_an_earlier_sending_ends_nothing() {
+    use Event::*;
+    for late in [Declined, Succeeded, Accepted, Unknown] {
+        // The last sending is under way: its own reply tells, or a query.
+        let (taken, order_after, _) = after(order(State::Dispatching), &says(late).of_send(1));
+        assert_eq!((taken, order_after.state), (Taken::Already, State::Dispatching), "{late:?}");
+        for state in [State::InDoubt, State::Processing] {
+            let (taken, order_after, _) = after(order(state), &says(late).of_send(1));
+            assert_eq!((taken, order_after.state), (Taken::Already, state), "{late:?}");
+        }
+    }
+    // The reply to the last sending counts, and so does a callback.
+    assert_eq!(after(order(State::Dispatching), &says(Declined).of_send(2)).1.state, State::Failed);
+    assert_eq!(after(order(State::Dispatching), &says(Declined)).1.state, State::Failed);
+}
+
+#[test]
+fn a_query_from_before_the_last_sending_counts_only_if_it_is_clear() {
+    use Event::*;
+    let (taken, stays, _) = after(order(State::Dispatching), &says(NoSuchTrade).of_query(1));
+    assert_eq!((taken, stays.state), (Taken::Already, State::Dispatching));
+    assert_eq!(after(order(State::Dispatching), &says(NoSuchTrade).of_query(2)).1.state, State::Init);
+    assert_eq!(after(order(State::Dispatching), &says(Succeeded).of_query(1)).1.state, State::Success);
+    assert_eq!(after(order(State::InDoubt), &says(NoSuchTrade).of_query(1)).1.state, State::InDoubt);
+}
+
+#[test]
+fn an_end_is_told_again_under_its_own_id_until_it_is_heard() {
+    let (_, ended, all) = after(order(State::Processing), &says(Event::Succeeded));
+    let first = all.events[0].clone();
+    assert!(ended.due_us.is_some_and(|due| due > NOW), "its upstream has to confirm");
+    // Not due yet: another instance was quicker.
+    let unheard = Outcome::new(OrderRef::new("A", "o"), Event::Unheard);
+    assert_eq!(after(ended.clone(), &unheard).0, Taken::Already);
+
+    let due = Order { due_us: Some(NOW), ..ended };
+    let (taken, told, all) = after(due.clone(), &unheard);
+    assert_eq!((taken, told.state, told.told), (Taken::Moved, State::Success, 1));
+    assert_eq!(all.events, [first], "the same event, not another one");
+    assert!(all.bookings.is_empty() && all.attempts.is_empty() && all.moves.len() == 1);
+
+    let (taken, heard, _) = after(due.clone(), &Outcome::new(OrderRef::new("A", "o"), Event::Heard));
+    assert_eq!((taken, heard.due_us, heard.heard_us), (Taken::Moved, None, Some(NOW)));
+    assert_eq!(after(heard, &Outcome::new(OrderRef::new("A", "o"), Event::Heard)).0, Taken::Already);
+
+    let (_, given_up, all) = after(Order { told: 2, ..due }, &unheard);
+    assert_eq!((all.cases[0].kind, given_up.due_us, given_up.cased), (CaseKind::Unheard, None, true));
+    assert!(all.events.is_empty());
+    let (_, _, all) = after(given_up, &Outcome::new(OrderRef::new("A", "o"), Event::Heard));
+    assert_eq!(all.closings[0].by, "upstream");
+}
+
+#[test]
+fn a_late_answer_ends_a_persons_case_too() {
+    let manual = Order { cased: true, due_us: Some(i64::MAX), ..order(State::Manual) };
+    let (_, ended, all) = after(manual.clone(), &says(Event::Succeeded));
+    assert_eq!((ended.state, ended.cased, all.closings[0].by), (State::Success, false, "channel"));
+    // What isn't clear leaves it to the person.
+    assert!(after(manual, &says(Event::Accepted)).2.closings.is_empty());
+}
+
+#[test]
+fn an_order_that_waits_too_long_is_a_case_once_and_goes_on_waiting() {
+    let waiting = Order { attempts: 0, sends: 0, channel: None, ..order(State::Init) };
+    let not_sent =
+        Outcome { detail: Some("breaker x".into()), ..Outcome::new(OrderRef::new("A", "o"), Event::NotSent) };
+    let (_, cased, all) = after(waiting, &not_sent);
+    assert_eq!((cased.state, cased.cased, all.cases[0].kind), (State::Init, true, CaseKind::NotSent));
+    assert!(all.cases[0].detail.contains("breaker x"));
+    assert_eq!(after(cased.clone(), &not_sent).0, Taken::Already);
+    let cancel = Outcome::new(OrderRef::new("A", "o"), Event::Cancel);
+    assert_eq!(after(cased, &cancel).2.closings[0].by, "upstream");
+}
+
+#[test]
+fn an_upstream_may_ask_to_be_told_again_once_a_second() {
+    let renotify = Outcome::new(OrderRef::new("A", "o"), Event::Renotify);
+    let (taken, told, all) = after(order(State::InDoubt), &renotify);
+    assert_eq!((taken, told.state, told.due_us), (Taken::Moved, State::InDoubt, Some(1)));
+    assert_eq!((all.events[0].kind.as_str(), all.events[0].id.as_str()), ("withdraw.accepted", "o-1"));
+    assert_eq!(after(told, &renotify).0, Taken::TooSoon);
+}
+
+#[test]
+fn a_return_that_overtakes_its_success_tells_both() {
+    let (taken, back, all) = after(order(State::Processing), &says(Event::Returned));
+    assert_eq!((taken, back.state, back.version), (Taken::Moved, State::Returned, 7));
+    let postings: Vec<&str> = all.bookings.iter().map(|b| b.posting.posting_id.as_str()).collect();
+    assert_eq!(postings, ["o-end", "o-return"], "the money left and came back");
+    let events: Vec<&str> = all.events.iter().map(|e| e.kind.as_str()).collect();
+    assert_eq!(events, ["withdraw.success", "withdraw.returned"]);
+    assert_eq!(all.moves.iter().map(|m| m.version).collect::<Vec<_>>(), [6, 7]);
+    // The success that was overtaken is no news, nor a second return.
+    for late in [Event::Succeeded, Event::Returned] {
+        assert_eq!(after(back.clone(), &says(late)).0, Taken::Already);
+    }
+}

@@ -1,0 +1,70 @@
+//! Counts what stands still, for the metrics. Every instance counts the same.
+
+use super::stages::Stage;
+use super::{Recovery, repo};
+use crate::cases::{self, CaseKind};
+use crate::metrics::METRICS;
+use crate::orders;
+use sluice_contract::clock::now_us;
+use sluice_contract::order::State;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+const EVERY: Duration = Duration::from_secs(2);
+
+/// Of one stage: orders, when the oldest began, and when the first was due.
+#[derive(Debug, Default, Clone, Copy)]
+struct Standing {
+    orders: i64,
+    since_us: Option<i64>,
+    due_us: Option<i64>,
+}
+
+impl Recovery {
+    pub(super) async fn count(self: Arc<Self>) {
+        loop {
+            if let Err(error) = self.count_once().await {
+                tracing::warn!("can't count unfinished orders: {error:#}");
+            }
+            tokio::time::sleep(EVERY).await;
+        }
+    }
+
+    async fn count_once(&self) -> anyhow::Result<()> {
+        let mut conn = self.pool.get_conn().await?;
+        let rows = orders::repo::unfinished(&mut conn).await?;
+        let now = now_us();
+        let mut stages: BTreeMap<Stage, Standing> = Stage::ALL.into_iter().map(|s| (s, Standing::default())).collect();
+        let mut oldest = 0;
+        for state in State::ALL.into_iter().filter(|s| !s.is_end()) {
+            let row = rows.iter().find(|(s, ..)| s == state.as_str());
+            METRICS.unfinished.with_label_values(&[state.as_str()]).set(row.map_or(0, |r| r.1));
+            let (Some((_, orders, made, due)), Some(stage)) = (row, stages.get_mut(&Stage::of(state))) else {
+                continue;
+            };
+            oldest = oldest.max((now - made) / 1_000_000);
+            stage.orders += orders;
+            stage.since_us = stage.since_us.into_iter().chain([*made]).min();
+            stage.due_us = stage.due_us.into_iter().chain([*due]).min();
+        }
+        METRICS.oldest_unfinished.set(oldest);
+        let (orders, since_us, due_us) = repo::unheard(&mut conn).await?;
+        stages.insert(Stage::Upstream, Standing { orders, since_us, due_us });
+        for (stage, standing) in stages {
+            let seconds = |since: Option<i64>| since.map_or(0, |us| (now - us).max(0) / 1_000_000);
+            METRICS.stages.orders.with_label_values(&[stage.as_str()]).set(standing.orders);
+            METRICS.stages.oldest.with_label_values(&[stage.as_str()]).set(seconds(standing.since_us));
+            // Stage 1 is due all the time: it waits for others, not for recovery.
+            if !matches!(stage, Stage::Sending | Stage::Person) {
+                METRICS.stages.late.with_label_values(&[stage.as_str()]).set(seconds(standing.due_us));
+            }
+        }
+        let open = cases::repo::count_open(&mut conn).await?;
+        for kind in CaseKind::ALL {
+            let count = open.iter().find(|(k, _)| k == kind.as_str()).map_or(0, |(_, n)| *n);
+            METRICS.stages.cases.with_label_values(&[kind.as_str()]).set(count);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,108 @@
+//! SQL of recovery on `orders`: which are due, by channel and by stage, and how many
+//! there are. Everything is read from an index and bounded by a page; orders are
+//! read in full only once they are locked.
+
+use crate::orders::OrderRef;
+use mysql_async::prelude::Queryable;
+use sluice_contract::order::State;
+use sluice_contract::sql::in_list;
+
+const ENDS: [State; 3] = [State::Success, State::Failed, State::Returned];
+
+/// Channels that any order ever had: a handful, read by skipping through the index.
+pub async fn channels(conn: &mut impl Queryable) -> anyhow::Result<Vec<String>> {
+    Ok(conn.query("SELECT DISTINCT channel FROM orders WHERE channel IS NOT NULL").await?)
+}
+
+/// Orders of one channel in these states that are due, those due first ahead.
+/// `aside` are left out.
+pub async fn due_of(
+    conn: &mut impl Queryable,
+    channel: &str,
+    states: &[State],
+    now_us: i64,
+    aside: &[String],
+    most: usize,
+) -> anyhow::Result<Vec<OrderRef>> {
+    let channel = in_list([channel].into_iter());
+    let scope = format!("FORCE INDEX (by_channel) WHERE channel IN {channel} AND");
+    due_in(conn, &scope, states, now_us, aside, most).await
+}
+
+/// Ended orders whose upstream has to be told again.
+pub async fn due_unheard(
+    conn: &mut impl Queryable,
+    now_us: i64,
+    aside: &[String],
+    most: usize,
+) -> anyhow::Result<Vec<OrderRef>> {
+    due_in(conn, "FORCE INDEX (by_state) WHERE", &ENDS, now_us, aside, most).await
+}
+
+async fn due_in(
+    conn: &mut impl Queryable,
+    scope: &str,
+    states: &[State],
+    now_us: i64,
+    aside: &[String],
+    most: usize,
+) -> anyhow::Result<Vec<OrderRef>> {
+    let without = match aside {
+        [] => String::new(),
+        ids => format!("AND order_id NOT IN {}", in_list(ids.iter().map(String::as_str))),
+    };
+    // One range of the index per state, each with its own bound: over several states
+    // at once the server would read all that are due to sort them.
+    let of_state = |state: &State| {
+        format!(
+            "(SELECT due_us,account_id,order_id FROM orders {scope} state='{}' AND due_us <= {now_us} {without} \
+             ORDER BY due_us LIMIT {most})",
+            state.as_str()
+        )
+    };
+    let all: Vec<String> = states.iter().map(of_state).collect();
+    let sql = format!("{} ORDER BY due_us LIMIT {most}", all.join(" UNION ALL "));
+    let rows: Vec<(i64, String, String)> = conn.query(sql).await?;
+    Ok(rows.into_iter().map(|(_, account, order)| OrderRef::new(&account, &order)).collect())
+}
+
+/// One page of the orders that wait to be sent, after a cursor of due time and id.
+pub async fn waiting(
+    conn: &mut impl Queryable,
+    state: State,
+    after: &(i64, String),
+    most: usize,
+) -> anyhow::Result<Vec<(i64, OrderRef)>> {
+    let sql = format!(
+        "SELECT due_us,account_id,order_id FROM orders FORCE INDEX (by_state) WHERE state='{}' AND due_us >= ? \
+         AND (due_us > ? OR order_id > ?) ORDER BY due_us, order_id LIMIT {most}",
+        state.as_str()
+    );
+    let rows: Vec<(i64, String, String)> = conn.exec(sql, (after.0, after.0, &after.1)).await?;
+    Ok(rows.into_iter().map(|(due, account, order)| (due, OrderRef::new(&account, &order))).collect())
+}
+
+/// Which of these have waited since before `before_us` without a case.
+pub async fn overdue(conn: &mut impl Queryable, page: &[OrderRef], before_us: i64) -> anyhow::Result<Vec<OrderRef>> {
+    if page.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT account_id,order_id FROM orders FORCE INDEX (by_order) WHERE account_id IN {} AND order_id IN {} \
+         AND updated_us < {before_us} AND cased=0",
+        in_list(page.iter().map(|o| o.account_id.as_str())),
+        in_list(page.iter().map(|o| o.order_id.as_str()))
+    );
+    let rows: Vec<(String, String)> = conn.query(sql).await?;
+    Ok(rows.into_iter().map(|(account, order)| OrderRef::new(&account, &order)).collect())
+}
+
+/// Ended orders that still have to be heard of: how many, when the oldest was told,
+/// and when the first was due.
+pub async fn unheard(conn: &mut impl Queryable) -> anyhow::Result<(i64, Option<i64>, Option<i64>)> {
+    let sql = format!(
+        "SELECT COUNT(*), MIN(told_us), MIN(due_us) FROM orders FORCE INDEX (by_state) WHERE state IN {} AND due_us > 0",
+        in_list(ENDS.iter().map(|s| s.as_str()))
+    );
+    Ok(conn.query_first(sql).await?.unwrap_or((0, None, None)))
+}

@@ -1,0 +1,81 @@
+//! The limits of a configuration, found by whom an order is for. The most specific
+//! row alone holds: one of the very key before one of every key, and among those one
+//! of the very channel before one of every channel.
+
+use super::draft::{ANY, LimitRow};
+use super::totals::{TotalKey, Totals};
+use super::{Otherwise, Scope};
+use crate::orders::Order;
+use rust_decimal::Decimal;
+use sluice_contract::money::Currency;
+use std::collections::HashMap;
+
+type ByKey = HashMap<String, HashMap<String, LimitRow>>;
+
+#[derive(Debug, Default)]
+pub struct Limits(HashMap<(Scope, Currency), ByKey>);
+
+/// A limit that an order would break.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    pub by: String,
+    pub reason: String,
+    pub otherwise: Otherwise,
+}
+
+impl Limits {
+    pub fn new(rows: &[LimitRow]) -> Self {
+        let mut all = Limits::default();
+        for row in rows {
+            let by_key = all.0.entry((row.scope, row.currency)).or_default();
+            by_key.entry(row.key.clone()).or_default().insert(row.channel.clone(), row.clone());
+        }
+        all
+    }
+
+    fn find(&self, scope: Scope, key: &str, currency: Currency, channel: &str) -> Option<&LimitRow> {
+        let by_key = self.0.get(&(scope, currency))?;
+        let of = |key: &str| {
+            let by_channel = by_key.get(key)?;
+            by_channel.get(channel).or_else(|| by_channel.get(ANY))
+        };
+        of(key).or_else(|| of(ANY))
+    }
+
+    /// The limits that `order` would break on `channel`. `keys` are its totals there.
+    pub fn broken(&self, order: &Order, channel: &str, keys: &[TotalKey], totals: &Totals) -> Vec<Broken> {
+        let mut all = Vec::new();
+        if self.0.is_empty() {
+            return all;
+        }
+        for at in keys {
+            let Some(row) = self.find(at.scope, &at.key, at.currency, channel) else { continue };
+            // Each scope has two keys, month before day: the payment alone is looked at once.
+            let (name, most) = if at.period.len() == 8 { ("day", row.day) } else { ("month", row.month) };
+            if name == "month"
+                && let Some(most) = row.single.filter(|most| order.amount > *most)
+            {
+                let reason = format!("{} is above {most} {} in one payment", shown(order.amount), at.currency);
+                all.push(broken(row, at, "single", reason));
+            }
+            let Some(most) = most else { continue };
+            let taken = totals.of(at).unwrap_or(Decimal::MAX);
+            if taken.checked_add(order.amount).is_none_or(|sum| sum > most) {
+                let (taken, amount) = (shown(taken), shown(order.amount));
+                let reason =
+                    format!("{taken} of {most} {} are taken in {}, {amount} more is too much", at.currency, at.period);
+                all.push(broken(row, at, name, reason));
+            }
+        }
+        all
+    }
+}
+
+fn shown(amount: Decimal) -> Decimal {
+    amount.normalize()
+}
+
+fn broken(row: &LimitRow, at: &TotalKey, name: &str, reason: String) -> Broken {
+    let by = format!("limit {} {}/{}/{}", name, at.scope.as_str(), at.key, at.currency);
+    Broken { by, reason, otherwise: row.otherwise }
+}

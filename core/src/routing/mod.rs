@@ -1,0 +1,153 @@
+//! Routing: which channel takes an order, and why the others don't (seed 002 §4.4).
+//! Rules and the details that fill them are tables; a change is a new version. The
+//! claim asks `Routing::current` in its own transaction, `choose` decides, and
+//! `totals` holds the cumulative limits to the cent.
+
+pub mod active;
+pub mod change;
+pub mod choose;
+pub mod conditions;
+pub mod draft;
+pub mod file;
+pub mod limits;
+pub mod repo;
+pub mod set;
+pub mod totals;
+pub mod windows;
+
+pub use active::{Routing, Unusable};
+pub use choose::{Decision, Here, choose};
+pub use draft::Draft;
+pub use set::Set;
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What becomes of an order that nothing but this rejects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Otherwise {
+    /// It waits: tomorrow, or after a change, it may go.
+    #[default]
+    Wait,
+    /// It fails and its money is released: waiting would not help.
+    Fail,
+}
+
+impl Otherwise {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Otherwise::Wait => "wait",
+            Otherwise::Fail => "fail",
+        }
+    }
+}
+
+/// Whose payments are counted together. In the order of the table's key: totals are
+/// locked in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    Account,
+    /// The calling client.
+    Business,
+    Channel,
+    User,
+}
+
+impl Scope {
+    pub const ALL: [Scope; 4] = [Scope::Account, Scope::Business, Scope::Channel, Scope::User];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scope::Account => "account",
+            Scope::Business => "business",
+            Scope::Channel => "channel",
+            Scope::User => "user",
+        }
+    }
+}
+
+impl std::str::FromStr for Otherwise {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let known = [Otherwise::Wait, Otherwise::Fail].into_iter().find(|o| o.as_str() == text);
+        known.ok_or_else(|| anyhow::anyhow!("otherwise is wait or fail, not {text:?}"))
+    }
+}
+
+impl std::str::FromStr for Scope {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let known = Scope::ALL.into_iter().find(|s| s.as_str() == text);
+        known.ok_or_else(|| anyhow::anyhow!("a limit's scope is account, business, channel or user, not {text:?}"))
+    }
+}
+
+/// How an order's channel was chosen, as it stays with the order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// The configuration that decided; 0 is "none: the settings file's order".
+    pub version: i64,
+    pub chosen: Option<String>,
+    pub rejected: Vec<Rejected>,
+}
+
+/// A channel that did not take it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejected {
+    pub channel: String,
+    /// `pause`, `breaker …`, `rule …`, `limit …` or `configuration`.
+    pub by: String,
+    pub reason: String,
+}
+
+impl Route {
+    pub fn read(json: Option<&str>) -> Option<Route> {
+        serde_json::from_str(json?).ok()
+    }
+
+    /// Whether this says nothing new: the figures in reasons change with every
+    /// neighbour, and an order isn't rewritten for that.
+    pub fn repeats(&self, stored: Option<&str>) -> bool {
+        let told = |r: &Route| (r.version, r.chosen.clone(), by_channel(r));
+        Route::read(stored).is_some_and(|stored| told(&stored) == told(self))
+    }
+}
+
+/// `netsunion: rule single_limit: more than …; unionpay: pause: …`
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, r) in self.rejected.iter().enumerate() {
+            let between = if at == 0 { "" } else { "; " };
+            write!(f, "{between}{}: {}: {}", r.channel, r.by, r.reason)?;
+        }
+        Ok(())
+    }
+}
+
+fn by_channel(route: &Route) -> Vec<(String, String)> {
+    route.rejected.iter().map(|r| (r.channel.clone(), r.by.clone())).collect()
+}
+
+/// What is wrong with a configuration, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Such as `rule single_limit`: a key of `file::Lines`.
+    pub place: String,
+    pub what: String,
+}
+
+impl Problem {
+    pub fn new(place: &str, what: impl Into<String>) -> Self {
+        Problem { place: place.to_owned(), what: what.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.what)
+    }
+}

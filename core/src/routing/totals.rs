@@ -1,0 +1,166 @@
+//! Cumulative totals as pure arithmetic: what the locked rows say, what a batch
+//! takes and gives back, and what is to be written. All or nothing per order.
+
+use super::{Route, Scope};
+use crate::orders::Order;
+use rust_decimal::Decimal;
+use sluice_contract::money::Currency;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The largest total that the column holds, `DECIMAL(24,4)`.
+const LARGEST: Decimal = Decimal::from_parts(0xA0FF_FFFF, 0x1BCE_CCED, 0xD3C2, false, 4);
+
+/// Where a total is kept; sorts as the table's key does.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TotalKey {
+    pub scope: Scope,
+    pub key: String,
+    pub currency: Currency,
+    /// `YYYYMMDD` or `YYYYMM`, of the orders' trade times.
+    pub period: String,
+}
+
+/// One total as stored. Amount in major units.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Total {
+    pub at: TotalKey,
+    pub amount: Decimal,
+    /// 0: no row yet. Grows by one with every transaction that touches the row.
+    pub version: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TotalsError {
+    #[error("the total {0} was not locked")]
+    NotLocked(String),
+    #[error("the total {0} has less than is given back")]
+    BelowZero(String),
+    #[error("the total {0} would be larger than its column")]
+    TooLarge(String),
+}
+
+impl TotalKey {
+    fn told(&self) -> String {
+        format!("{}/{}/{}/{}", self.scope.as_str(), self.key, self.currency, self.period)
+    }
+}
+
+/// The totals that an order counts in: of its account, its business, its channel
+/// and its user, for the day and the month of `trade_time` (`YYYYMMDDhhmmss`).
+pub fn keys(order: &Order, channel: &str, trade_time: &str) -> Vec<TotalKey> {
+    let owners = [
+        (Scope::Account, Some(order.account_id.as_str())),
+        (Scope::Business, Some(order.client.as_str())),
+        (Scope::Channel, Some(channel)),
+        (Scope::User, order.user_id.as_deref()),
+    ];
+    let mut all = Vec::with_capacity(8);
+    for (scope, owner) in owners {
+        let Some(owner) = owner else { continue };
+        for digits in [6, 8] {
+            let period = trade_time.get(..digits).unwrap_or_default().to_owned();
+            all.push(TotalKey { scope, key: owner.to_owned(), currency: order.currency, period });
+        }
+    }
+    all
+}
+
+/// What an order that was sent has taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taking {
+    pub order_id: String,
+    pub keys: Vec<TotalKey>,
+    pub amount: Decimal,
+}
+
+impl Taking {
+    /// By the order's own channel and trade time, which are fixed, so that the same
+    /// rows are found again. `None` for what was never counted: settlements, and
+    /// orders without a chosen route, sent before there were totals. A route that
+    /// can't be read was written by a claim, so it counts.
+    pub fn of(order: &Order) -> Option<Self> {
+        let route = order.route.as_deref()?;
+        let chosen = Route::read(Some(route)).is_none_or(|r| r.chosen.is_some());
+        let (channel, trade_time) = (order.channel.as_deref()?, order.trade_time.as_deref()?);
+        let keys = keys(order, channel, trade_time);
+        chosen.then(|| Taking { order_id: order.order_id.clone(), keys, amount: order.amount })
+    }
+}
+
+/// The totals of one transaction, locked.
+#[derive(Debug, Default)]
+pub struct Totals(BTreeMap<TotalKey, (Total, bool)>);
+
+impl Totals {
+    /// `wanted` were locked; `stored` are those of them that have a row.
+    pub fn new(wanted: BTreeSet<TotalKey>, stored: Vec<Total>) -> Self {
+        let none = |at: TotalKey| (at.clone(), (Total { at, amount: Decimal::ZERO, version: 0 }, false));
+        let mut all: BTreeMap<_, _> = wanted.into_iter().map(none).collect();
+        for total in stored {
+            // A lock by lists covers more than was asked for: that stays out.
+            if let Some(slot) = all.get_mut(&total.at) {
+                slot.0 = total;
+            }
+        }
+        Totals(all)
+    }
+
+    /// What is counted there now.
+    pub fn of(&self, at: &TotalKey) -> Option<Decimal> {
+        self.0.get(at).map(|(total, _)| total.amount)
+    }
+
+    /// Whether `amount` can be counted; changes nothing.
+    pub fn fits(&self, keys: &[TotalKey], amount: Decimal) -> Result<(), TotalsError> {
+        for at in keys {
+            let now = self.of(at).ok_or_else(|| TotalsError::NotLocked(at.told()))?;
+            let fits = now.checked_add(amount).is_some_and(|sum| sum <= LARGEST);
+            if !fits {
+                return Err(TotalsError::TooLarge(at.told()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts an order that is about to be sent.
+    pub fn take(&mut self, keys: &[TotalKey], amount: Decimal) -> Result<(), TotalsError> {
+        self.fits(keys, amount)?;
+        self.add(keys, amount);
+        Ok(())
+    }
+
+    /// Gives back what an order took that failed or was returned.
+    ///
+    /// # Errors
+    /// More than is there: somebody else changed the total. Nothing is changed.
+    pub fn give_back(&mut self, keys: &[TotalKey], amount: Decimal) -> Result<(), TotalsError> {
+        for at in keys {
+            let now = self.of(at).ok_or_else(|| TotalsError::NotLocked(at.told()))?;
+            if now < amount {
+                return Err(TotalsError::BelowZero(at.told()));
+            }
+        }
+        self.add(keys, -amount);
+        Ok(())
+    }
+
+    fn add(&mut self, keys: &[TotalKey], amount: Decimal) {
+        for at in keys {
+            if let Some((total, touched)) = self.0.get_mut(at) {
+                total.amount += amount;
+                if !std::mem::replace(touched, true) {
+                    total.version += 1;
+                }
+            }
+        }
+    }
+
+    /// What is to be written, in key order.
+    pub fn touched(self) -> Vec<Total> {
+        self.0.into_values().filter(|(_, touched)| *touched).map(|(total, _)| total).collect()
+    }
+}
+
+#[cfg(test)]
+#[path = "totals_tests.rs"]
+mod tests;

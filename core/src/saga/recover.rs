@@ -1,0 +1,96 @@
+//! Drives what nobody drives any more: intents of an instance that died, or that a
+//! service was away for. Also looks whether the services answer, and counts.
+
+use super::{Saga, repo};
+use crate::metrics::METRICS;
+use crate::orders::OrderRef;
+use mysql_async::Pool;
+use mysql_async::prelude::Queryable;
+use sluice_contract::clock::now_us;
+use sluice_contract::telemetry::Readiness;
+use std::sync::Arc;
+use std::time::Duration;
+
+const ROUND: Duration = Duration::from_millis(500);
+/// Intents taken at once.
+const PAGE: usize = 128;
+/// A service that doesn't answer a ping within this is away.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+pub struct Recovery {
+    pub saga: Arc<Saga>,
+    pub readiness: Readiness,
+}
+
+impl Recovery {
+    pub fn start(self) {
+        tokio::spawn(self.run());
+    }
+
+    async fn run(self) {
+        loop {
+            tokio::time::sleep(ROUND).await;
+            let saga = &self.saga;
+            let balance = self.look("balance", &saga.balance).await;
+            let ledger = self.look("ledger", &saga.ledger).await;
+            saga.set_away(!(balance && ledger));
+            if let Err(error) = self.count().await {
+                tracing::warn!("can't count open bookings: {error:#}");
+            }
+            if balance && ledger {
+                self.drive_due().await;
+            }
+        }
+    }
+
+    /// All that is due, page by page; a page that fails waits for its next turn.
+    async fn drive_due(&self) {
+        loop {
+            match self.page().await {
+                Ok(0) => return,
+                Ok(driven) => tracing::info!(driven, "bookings driven again"),
+                Err(error) => return tracing::warn!("open bookings wait: {error:#}"),
+            }
+        }
+    }
+
+    /// Whether the service answers; tells readiness.
+    async fn look(&self, service: &'static str, pool: &Pool) -> bool {
+        let asked = async { repo::ping(&mut pool.get_conn().await?).await };
+        let away = match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(format!("the {service} service can't be reached: {error:#}")),
+            Err(_) => Some(format!("the {service} service doesn't answer")),
+        };
+        let answers = away.is_none();
+        self.readiness.set(service, away);
+        answers
+    }
+
+    /// Takes due intents and drives their orders' open ones; returns how many.
+    async fn page(&self) -> anyhow::Result<usize> {
+        let orders = self.lease().await?;
+        let intents = self.saga.open_of(&orders).await?;
+        let count = intents.len();
+        if count > 0 {
+            self.saga.drive(intents).await?;
+        }
+        Ok(orders.len())
+    }
+
+    async fn lease(&self) -> anyhow::Result<Vec<OrderRef>> {
+        let mut conn = self.saga.orders.get_conn().await?;
+        conn.query_drop("START TRANSACTION").await?;
+        let orders = repo::lease(&mut conn, now_us(), PAGE).await?;
+        conn.query_drop("COMMIT").await?;
+        Ok(orders)
+    }
+
+    async fn count(&self) -> anyhow::Result<()> {
+        let mut conn = self.saga.orders.get_conn().await?;
+        let (open, oldest) = repo::open(&mut conn).await?;
+        METRICS.saga.open.set(open);
+        METRICS.saga.oldest.set(oldest.map_or(0, |us| (now_us() - us) / 1_000_000));
+        Ok(())
+    }
+}

@@ -1,2 +1,0 @@
--- Contradictions are cases now.
-DROP TABLE contradiction;
