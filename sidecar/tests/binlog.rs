@@ -128,7 +128,7 @@ async fn rows_transactions_and_marks_are_what_was_committed() {
     )
     .await
     .unwrap();
-    conn.query_drop("INSERT INTO t_balance.balance VALUES ('a','CNY',1,1,0,1,0),('b','CNY',2,2,0,1,0)").await.unwrap();
+    conn.query_drop("INSERT INTO t_balance.balance (account_id,currency,balance,available,reserved,version,updated_us) VALUES ('a','CNY',1,1,0,1,0),('b','CNY',2,2,0,1,0)").await.unwrap();
     conn.query_drop("COMMIT").await.unwrap();
     conn.query_drop("UPDATE t_balance.balance SET available=0.25, version=2 WHERE account_id='a'").await.unwrap();
     conn.query_drop("INSERT INTO t_orders.outbox VALUES ('a','tx','sig','[\"退票 ✓\"]',1)").await.unwrap();

@@ -252,7 +252,7 @@ async fn events(sidecar: &Sidecar, brokers: &str) {
 /// By the time that a token is told, whatever was committed before it has tripped.
 async fn violation(sidecar: &Sidecar, server: &Server, fence: &mut Fence) {
     let mut conn = server.conn().await;
-    conn.query_drop("INSERT INTO t_balance.balance VALUES ('wrong','CNY',10,5,4,1,0),('right','CNY',10,5,5,1,0)")
+    conn.query_drop("INSERT INTO t_balance.balance (account_id,currency,balance,available,reserved,version,updated_us) VALUES ('wrong','CNY',10,5,4,1,0),('right','CNY',10,5,5,1,0)")
         .await
         .unwrap();
     write_token(&mut conn, 202).await;

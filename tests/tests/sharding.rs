@@ -30,14 +30,23 @@ const FAMILIES: [(&str, &str); 2] =
 
 /// Reads of money tables without an account, by file and function: each asks all
 /// shards, or one by the bucket in an order's id. None of them locks or writes.
-const ONE_LOOKUP: [(&str, &str, &str); 9] = [
+const ONE_LOOKUP: [(&str, &str, &str); 18] = [
     ("core/src/cases/repo.rs", "count_open", "a metric, per shard"),
     ("core/src/desk/repo.rs", "ids", "a person's search by an upstream's id: every shard is asked once"),
     ("core/src/orders/repo.rs", "find", "by order id, which carries its account's bucket: one shard"),
-    ("core/src/orders/repo.rs", "due", "polling, per shard by its own core"),
+    ("core/src/orders/repo.rs", "due_to_send", "polling, per shard by its own core"),
     ("core/src/orders/repo.rs", "outbox_page", "the relay, per shard"),
     ("core/src/orders/repo.rs", "outbox_backlog", "a metric, per shard"),
     ("core/src/orders/repo.rs", "unfinished", "a metric, per shard"),
+    ("core/src/desk/repo.rs", "load", "a person's search: by order ids, which carry their accounts' buckets"),
+    ("core/src/desk/repo.rs", "of_client", "a caller's own list: every shard's page is merged"),
+    ("core/src/desk/repo.rs", "unfinished", "a person's list, per shard"),
+    ("core/src/desk/repo.rs", "unheard", "a person's list, per shard"),
+    ("core/src/desk/repo.rs", "oldest_unpublished", "a person's look, per shard"),
+    ("core/src/recovery/repo.rs", "channels", "polling, per shard"),
+    ("core/src/recovery/repo.rs", "waiting", "polling, per shard"),
+    ("core/src/recovery/repo.rs", "unheard", "a metric, per shard"),
+    ("core/src/routing/repo.rs", "unrouted", "a metric, per shard"),
     ("core/src/saga/repo.rs", "lease", "polling, per shard; what it takes is locked by account"),
     ("core/src/saga/repo.rs", "open", "a metric, per shard"),
 ];

@@ -35,7 +35,7 @@ pub async fn off(balance: &mut Conn, orders: &mut Conn, schemas: &Schemas) -> an
             found.push(format!("{} {} refunded and settled {has:?}, orders say {say:?}", key.0, key.1));
         }
     }
-    found.extend(taken.into_iter().map(|(key, _)| format!("{} {} was taken from, never captured", key.0, key.1)));
+    found.extend(taken.into_keys().map(|key| format!("{} {} was taken from, never captured", key.0, key.1)));
     found.extend(intermediate(balance, orders, schemas).await?);
     Ok(found)
 }
