@@ -208,7 +208,8 @@ fn take(message: &BorrowedMessage<'_>) -> Option<Payment> {
             count("other");
             return None;
         }
-        Ok(event) => keyed(&event),
+        // By the broker or the sender; the event's own time may be the payment's.
+        Ok(event) => keyed(&event, message.timestamp().to_millis().map_or(0, |ms| ms.saturating_mul(1_000))),
         Err(why) => Err(why.to_owned()),
     };
     match keyed {
@@ -224,8 +225,9 @@ fn take(message: &BorrowedMessage<'_>) -> Option<Payment> {
     }
 }
 
-/// The booking that the event asks for, under a key of its own.
-fn keyed(event: &BusinessEvent) -> Result<Keyed, String> {
+/// The booking that the event asks for, under a key of its own. When it was told is no
+/// part of what was asked: told again, it is the same payment.
+fn keyed(event: &BusinessEvent, told_us: i64) -> Result<Keyed, String> {
     let BusinessEvent { account_id, biz_no, .. } = event;
     if !is_plain(account_id, MAX_ID) {
         return Err(format!("accountId is not 1 to {MAX_ID} letters, digits and _ - . :"));
@@ -237,7 +239,8 @@ fn keyed(event: &BusinessEvent) -> Result<Keyed, String> {
     // Its text, so that an amount with more decimals than the currency is refused.
     let amount = parse_amount(&event.amount.to_string(), currency).map_err(|e| format!("amount {e}"))?;
     let words = format!("{account_id}\n{biz_no}\n{}\n{currency}", amount.normalize());
-    let ask = Ask::Capture(Capture { account_id: account_id.clone(), amount, currency, payment_no: biz_no.clone() });
+    let (account, payment_no) = (account_id.clone(), biz_no.clone());
+    let ask = Ask::Capture(Capture { account_id: account, amount, currency, payment_no, told_us });
     Ok(Keyed {
         client: CLIENT.to_owned(),
         key: key(account_id, biz_no),
@@ -272,7 +275,7 @@ mod tests {
     #[test]
     fn what_is_booked_and_what_is_set_aside() {
         for (amount, currency) in [("0.01", "CNY"), ("100", "JPY"), ("1.234", "BHD"), ("5", "CNY")] {
-            assert!(keyed(&event("M-1", "P-1", amount, currency)).is_ok(), "{amount} {currency}");
+            assert!(keyed(&event("M-1", "P-1", amount, currency), 1).is_ok(), "{amount} {currency}");
         }
         let long = "x".repeat(65);
         let cases = [
@@ -285,14 +288,14 @@ mod tests {
             (event("M-1", &long, "1", "CNY"), "bizNo"),
         ];
         for (event, part) in cases {
-            let why = keyed(&event).err().unwrap_or_default();
+            let why = keyed(&event, 1).err().unwrap_or_default();
             assert!(why.contains(part), "{event:?}: {why}");
         }
     }
 
     #[test]
     fn the_same_payment_has_the_same_key_and_other_words_another_hash() {
-        let of = |amount: &str| keyed(&event("M-1", "P-1", amount, "CNY")).unwrap();
+        let of = |amount: &str| keyed(&event("M-1", "P-1", amount, "CNY"), 1).unwrap();
         assert_eq!((of("5").key, of("5").request_hash), (of("5.00").key, of("5.00").request_hash));
         assert_ne!(of("5").request_hash, of("5.01").request_hash);
         assert_eq!(key("M-1", "P-1"), "pay/M-1/P-1");

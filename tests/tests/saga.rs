@@ -105,7 +105,7 @@ fn deposit(account: &str, biz_no: &str, amount: i64) -> Ask {
 
 fn capture(account: &str, payment_no: &str) -> Ask {
     let (amount, currency) = (Decimal::from(100), cny());
-    Ask::Capture(Capture { account_id: account.into(), amount, currency, payment_no: payment_no.into() })
+    Ask::Capture(Capture { account_id: account.into(), amount, currency, payment_no: payment_no.into(), told_us: 0 })
 }
 
 fn withdraw(account: &str, amount: i64, kind: Kind, payment: Option<&str>) -> Ask {

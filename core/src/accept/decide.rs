@@ -111,6 +111,7 @@ fn deposit(books: &mut Books, out: &mut Decided, ask: &Deposit, now_us: i64) -> 
 
 fn capture(books: &mut Books, out: &mut Decided, ask: &super::Capture, now_us: i64) -> Verdict {
     books.book(PostingKind::Capture, &ask.sum())?;
+    books.told(&ask.account_id, &ask.payment_no, ask.told_us);
     let posting = Posting::capture(&ask.account_id, &ask.payment_no, ask.amount, ask.currency);
     Ok(booked(out, posting, now_us))
 }
@@ -227,6 +228,7 @@ mod tests {
                 amount: Decimal::TEN,
                 currency: cny(),
                 payment_no: "p".into(),
+                told_us: 5,
             }),
         };
         let asks = [

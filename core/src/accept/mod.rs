@@ -68,6 +68,8 @@ pub struct Capture {
     pub currency: Currency,
     /// The payment's own number, unique per account.
     pub payment_no: String,
+    /// When it was told, in its sender's clock; 0 if nobody said.
+    pub told_us: i64,
 }
 
 impl Withdraw {

@@ -16,6 +16,8 @@ pub struct Capture {
     pub captured: Decimal,
     pub refunded: Decimal,
     pub settled: Decimal,
+    /// When the payment was told, in its sender's clock; 0 if nobody said.
+    pub told_us: i64,
     /// Grows by one with every transaction that touches the row.
     pub version: i64,
 }
@@ -29,6 +31,7 @@ impl Capture {
             captured: amount,
             refunded: Decimal::ZERO,
             settled: Decimal::ZERO,
+            told_us: 0,
             version: 0,
         }
     }

@@ -84,7 +84,7 @@ fn push_insert(sql: &mut String, schemas: &Schemas, balances: &[&Balance], now_u
     }
 }
 
-const CAPTURE_COLUMNS: &str = "account_id,payment_no,currency,captured,refunded,settled,version";
+const CAPTURE_COLUMNS: &str = "account_id,payment_no,currency,captured,refunded,settled,told_us,version";
 
 /// Reads captured payments by account and number and locks them, in the order of
 /// the primary key. Comes after the balances in the lock order.
@@ -115,12 +115,12 @@ pub async fn lock_captures(
 }
 
 pub fn captures_from_rows(rows: Vec<Row>) -> anyhow::Result<Vec<Capture>> {
-    type Stored = (String, String, String, Decimal, Decimal, Decimal, i64);
+    type Stored = (String, String, String, Decimal, Decimal, Decimal, i64, i64);
     let make = |row: Row| {
         let stored: Stored = mysql_async::from_row_opt(row).context("capture row")?;
-        let (account_id, payment_no, currency, captured, refunded, settled, version) = stored;
+        let (account_id, payment_no, currency, captured, refunded, settled, told_us, version) = stored;
         let currency = currency.parse().with_context(|| format!("capture.currency {currency:?}"))?;
-        Ok(Capture { account_id, payment_no, currency, captured, refunded, settled, version })
+        Ok(Capture { account_id, payment_no, currency, captured, refunded, settled, told_us, version })
     };
     rows.into_iter().map(make).collect()
 }
@@ -145,7 +145,9 @@ pub fn push_captures(sql: &mut String, schemas: &Schemas, captures: &[&Capture],
 fn push_capture_rows(sql: &mut String, schemas: &Schemas, captures: &[&Capture], now_us: i64) {
     sql.push_str("INSERT INTO ");
     sql.push_str(&schemas.balance);
-    sql.push_str(".capture (account_id,payment_no,currency,captured,refunded,settled,version,updated_us) VALUES ");
+    sql.push_str(
+        ".capture (account_id,payment_no,currency,captured,refunded,settled,told_us,version,updated_us) VALUES ",
+    );
     for (at, c) in captures.iter().enumerate() {
         push_row(
             sql,
@@ -157,6 +159,7 @@ fn push_capture_rows(sql: &mut String, schemas: &Schemas, captures: &[&Capture],
                 Lit::Dec(c.captured),
                 Lit::Dec(c.refunded),
                 Lit::Dec(c.settled),
+                Lit::Int(c.told_us),
                 Lit::Int(c.version),
                 Lit::Int(now_us),
             ],

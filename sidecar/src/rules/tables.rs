@@ -101,6 +101,7 @@ pub const TABLES: [Known; 10] = [
             ("settled", Money),
             ("version", Int),
             ("updated_us", Int),
+            ("told_us", Int),
         ],
     },
     Known {

@@ -179,6 +179,7 @@ impl WrittenRow {
 fn by_default(column: &str) -> Value {
     match column {
         "intermediate" | "intermediate_reserved" => Value::Dec(Decimal::ZERO),
+        "told_us" => Value::Int(0),
         _ => Value::Null,
     }
 }
