@@ -33,18 +33,18 @@ impl Aside {
         Aside { pool: pool.clone(), schemas: schemas.clone(), key: key.clone(), orders: Arc::default() }
     }
 
-    /// Puts the order aside and opens its case. `what` says what can't be done.
+    /// Opens the order's case and puts it aside. `what` says what can't be done. If
+    /// not even the case can be written, it isn't this row that is broken (a server
+    /// that only reads, a full disk): then nothing is put aside.
     pub async fn put(&self, at: &OrderRef, what: &str, error: &anyhow::Error) {
-        tracing::error!(order = %at.order_id, account = %at.account_id, "put aside: {what}: {error:#}");
-        {
-            let mut orders = self.lock();
-            if orders.len() < MOST {
-                orders.insert(at.order_id.clone(), Instant::now());
-            }
-        }
-        // The case is the same at each try; without it the log still tells.
         if let Err(error) = self.open(at, detail(&format!("{what}: {error:#}"))).await {
-            tracing::error!(order = %at.order_id, "the case can't be written: {error:#}");
+            tracing::error!(order = %at.order_id, "{what}, and neither can its case be written: {error:#}");
+            return;
+        }
+        tracing::error!(order = %at.order_id, account = %at.account_id, "put aside: {what}: {error:#}");
+        let mut orders = self.lock();
+        if orders.len() < MOST {
+            orders.insert(at.order_id.clone(), Instant::now());
         }
     }
 

@@ -9,9 +9,12 @@ use sluice_contract::clock::now_us;
 use sluice_contract::order::State;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const EVERY: Duration = Duration::from_secs(2);
+/// Counting takes at most this share of the time: with 200,000 orders waiting it took
+/// 90 ms.
+const SHARE: u32 = 40;
 
 /// Of one stage: orders, when the oldest began, and when the first was due.
 #[derive(Debug, Default, Clone, Copy)]
@@ -24,10 +27,11 @@ struct Standing {
 impl Recovery {
     pub(super) async fn count(self: Arc<Self>) {
         loop {
+            let begun = Instant::now();
             if let Err(error) = self.count_once().await {
                 tracing::warn!("can't count unfinished orders: {error:#}");
             }
-            tokio::time::sleep(EVERY).await;
+            tokio::time::sleep(EVERY.max(begun.elapsed() * SHARE)).await;
         }
     }
 

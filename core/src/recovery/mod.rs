@@ -13,7 +13,7 @@ pub mod stages;
 mod sweep;
 
 use crate::cases::aside::Aside;
-use crate::channels::Client;
+use crate::channels::{Client, INTERNAL};
 use crate::config;
 use crate::guard::fence::Fence;
 use crate::orders::Order;
@@ -59,12 +59,13 @@ impl Recovery {
         tokio::spawn(this.count());
     }
 
-    /// A line for each channel of the settings, and for each that an order has: an
+    /// A line for each channel of the settings, for settlements, and for each that an order has: an
     /// order whose channel is gone from the settings must not be forgotten.
     async fn open_lines(self: Arc<Self>) {
         let mut open = HashSet::new();
         loop {
             let mut names: Vec<String> = self.channels.iter().map(|c| c.id().to_owned()).collect();
+            names.push(INTERNAL.to_owned());
             match self.known_channels().await {
                 Ok(known) => names.extend(known),
                 Err(error) => tracing::warn!("recovery can't read which channels there are: {error:#}"),
