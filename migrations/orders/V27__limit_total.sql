@@ -2,7 +2,8 @@
 -- (YYYYMM) of the orders' own trade times. Counted for every sent order, whether a
 -- limit asks for it or not, so that a limit added later is exact at once. Taken in
 -- the claim's transaction, given back in that of the outcome: it costs the same
--- however many orders there were.
+-- however many orders there were. The period leads the key: what today's claims
+-- touch lies together, not each row among years of its account's past.
 CREATE TABLE limit_total (
   scope      VARCHAR(8)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   scope_key  VARCHAR(32)   CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -11,5 +12,5 @@ CREATE TABLE limit_total (
   amount     DECIMAL(24,4) NOT NULL,
   version    BIGINT        NOT NULL,
   updated_us BIGINT        NOT NULL,
-  PRIMARY KEY (scope, scope_key, currency, period)
+  PRIMARY KEY (period, scope, scope_key, currency)
 ) ENGINE=InnoDB;

@@ -2,6 +2,7 @@
 //! invariants after every scenario.
 
 use anyhow::{Context, ensure};
+use mysql_async::prelude::Queryable;
 use rdkafka::ClientConfig;
 use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -10,6 +11,7 @@ use sluice_contract::event::{ORDER_TOPIC, OrderEvent};
 use sluice_drill::channels::{ChannelConfig, Rates, SimConfig};
 use sluice_drill::setup::MariadbOptions;
 use sluice_drill::stage::{Options, Stage};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -121,7 +123,40 @@ impl Set {
         ensure!(held.all_hold(), "invariants are broken: {:?}", held.problems);
         let counts = sluice_drill::checks::counts(&self.stage.pool, &self.stage.schemas, &[]).await?;
         ensure!(counts.false_positives == 0, "{} false alarms: {:?}", counts.false_positives, self.verdicts().await?);
+        self.histories_have_no_gap().await?;
         self.everything_is_evaluated().await
+    }
+
+    /// Each version of each order has its row, each row begins where the one before it
+    /// ended, and the last is where the order is now.
+    pub async fn histories_have_no_gap(&self) -> anyhow::Result<()> {
+        type Now = (String, i64, String);
+        type Move = (Option<i64>, Option<String>, Option<String>);
+        // One statement, so that both are as of one moment.
+        let sql = format!(
+            "SELECT o.order_id,o.version,o.state,m.version,m.from_state,m.to_state FROM {0}.orders o \
+             LEFT JOIN {0}.order_move m USING (account_id,order_id) ORDER BY o.order_id,m.version",
+            self.stage.schemas.orders
+        );
+        let rows: Vec<(String, i64, String, _, _, _)> = self.stage.pool.get_conn().await?.query(sql).await?;
+        let mut orders: BTreeMap<Now, Vec<Move>> = BTreeMap::new();
+        for (order, version, state, to_version, from, to) in rows {
+            orders.entry((order, version, state)).or_default().push((to_version, from, to));
+        }
+        for ((order, version, state), moves) in orders {
+            let mut at = None;
+            for (to_version, from, to) in moves {
+                let (Some(to_version), Some(from), Some(to)) = (to_version, from, to) else { continue };
+                // How it begins: `init`, or `booking` while the books are apart.
+                let (was, before) = at.unwrap_or((1, from.clone()));
+                ensure!(to_version == was + 1, "{order} has no row between {was} and {to_version}");
+                ensure!(from == before, "{order} was {before} at {was} and left {from} at {to_version}");
+                at = Some((to_version, to));
+            }
+            let ends = at.unwrap_or((1, state.clone()));
+            ensure!(ends == (version, state.clone()), "{order} is {state} at {version}, its history ends at {ends:?}");
+        }
+        Ok(())
     }
 
     /// A token raised now passes: the sidecar has evaluated every commit before it.
@@ -138,7 +173,6 @@ impl Set {
 
     /// `rule account item` of every verdict.
     pub async fn verdicts(&self) -> anyhow::Result<Vec<String>> {
-        use mysql_async::prelude::Queryable;
         let mut conn = self.stage.pool.get_conn().await?;
         let sql = format!(
             "SELECT CONCAT(rule,' ',account_id,' ',item,' ',message) FROM {}.verdict ORDER BY found_us",

@@ -4,7 +4,7 @@
 
 use super::route::{self, Basis, Found, Via};
 use super::{AFTER_ERROR, Dispatcher, Round, Sender, Slot};
-use crate::history::Move;
+use crate::history::{Move, UNROUTED};
 use crate::journal::Journal;
 use crate::metrics::METRICS;
 use crate::orders::repo::{self, Attempt};
@@ -121,7 +121,7 @@ async fn claim_once(
     } else {
         let journal = Journal {
             moved_orders: claimed.iter().map(|(o, _)| o).chain(&unrouted).collect(),
-            moves: claimed.iter().map(|(o, _)| Move::of(o, State::Init, Event::Claim.as_str())).collect(),
+            moves: moves(&claimed, &unrouted),
             new_attempts: claimed.iter().filter(|(o, _)| !live.contains(&o.order_id)).map(|(o, _)| sent(o)).collect(),
             totals: basis.totals.touched(),
             ..Journal::default()
@@ -187,6 +187,11 @@ fn sort(
     }
     sorted.claimed.push((order, slot));
     Ok(())
+}
+
+fn moves(claimed: &Claimed, unrouted: &[Order]) -> Vec<Move> {
+    let claimed = claimed.iter().map(|(o, _)| Move::of(o, State::Init, Event::Claim.as_str()));
+    claimed.chain(unrouted.iter().map(|o| Move::of(o, o.state, UNROUTED))).collect()
 }
 
 fn sent(order: &Order) -> Attempt<'_> {

@@ -9,6 +9,8 @@ use sluice_contract::order::State;
 
 /// The channel was asked what became of the order.
 pub const QUERY: &str = "query";
+/// Why no channel takes the order was written into it.
+pub const UNROUTED: &str = "unrouted";
 
 /// One move, as it is written down.
 #[derive(Debug, Clone, PartialEq, Eq)]

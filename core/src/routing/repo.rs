@@ -258,7 +258,7 @@ fn totals_sql(wanted: &BTreeSet<TotalKey>, lock: &str) -> Vec<String> {
         Some(format!(
             "SELECT scope,scope_key,currency,period,amount,version FROM limit_total FORCE INDEX (PRIMARY) \
              WHERE scope='{}' AND scope_key IN {} AND currency IN {} AND period IN {} \
-             ORDER BY scope,scope_key,currency,period{lock}",
+             ORDER BY period,scope,scope_key,currency{lock}",
             scope.as_str(),
             in_list(keys.into_iter()),
             in_list(currencies.into_iter()),

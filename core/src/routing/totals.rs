@@ -13,11 +13,11 @@ const LARGEST: Decimal = Decimal::from_parts(0xA0FF_FFFF, 0x1BCE_CCED, 0xD3C2, f
 /// Where a total is kept; sorts as the table's key does.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TotalKey {
+    /// `YYYYMMDD` or `YYYYMM`, of the orders' trade times.
+    pub period: String,
     pub scope: Scope,
     pub key: String,
     pub currency: Currency,
-    /// `YYYYMMDD` or `YYYYMM`, of the orders' trade times.
-    pub period: String,
 }
 
 /// One total as stored. Amount in major units.
