@@ -99,7 +99,8 @@ struct Side {
 
 pub async fn measure(dir: &Path, progress: &Progress, fill: Fill) -> anyhow::Result<RoutingTotals> {
     progress.step("starting a private MariaDB for the routing totals");
-    let options = MariadbOptions { buffer_pool_mb: 1_024, ..MariadbOptions::default() };
+    // Room for the whole history in memory: what is compared is the claim, not a disk.
+    let options = MariadbOptions { buffer_pool_mb: 8_192, log_file_mb: 4_096, ..MariadbOptions::default() };
     let mut server = Mariadb::start(&dir.join("mariadb"), options).await?;
     progress.step("routing totals: making a history of orders");
     let (mut small, ..) = side(&server.url(), "small", Fill { orders: FEW, ..fill }).await?;
@@ -148,7 +149,7 @@ async fn side(url: &str, name: &str, fill: Fill) -> anyhow::Result<(Side, u64, u
     let schemas = Schemas::under(name)?;
     migrate(&Servers::together(url), &schemas).await?;
     let mut conn = Conn::new(sql::options(url)?.db_name(Some(&schemas.orders))).await?;
-    let past = past_orders(&mut conn, fill).await?;
+    let past = past_orders(url, &schemas, fill).await?;
     let totals = past_totals(&mut conn, past).await?;
     let (draft, _) = file::parse(LIMITS).map_err(|all| anyhow::anyhow!("{all:?}"))?;
     let by = change::By { author: "bench".into(), reason: "limits on every scope".into() };
@@ -168,14 +169,23 @@ async fn side(url: &str, name: &str, fill: Fill) -> anyhow::Result<(Side, u64, u
     Ok((Side { dispatcher, conn: None, orders, spent: Duration::ZERO, claimed: 0 }, past, totals))
 }
 
-/// Ended orders of the same accounts, from the last year. Not in the binlog: nobody
-/// follows it here.
-async fn past_orders(conn: &mut Conn, fill: Fill) -> anyhow::Result<u64> {
+/// Ended orders of the same accounts, from the last year, made by two connections;
+/// how many there are.
+async fn past_orders(url: &str, schemas: &Schemas, fill: Fill) -> anyhow::Result<u64> {
+    let half = fill.orders / 2;
+    let [low, high] = [(0, half), (half, fill.orders)].map(|range| past_range(url, schemas, fill, range));
+    let (low, high) = tokio::try_join!(low, high)?;
+    Ok(low + high)
+}
+
+/// Not in the binlog: nobody follows it here.
+async fn past_range(url: &str, schemas: &Schemas, fill: Fill, (from, to): (u64, u64)) -> anyhow::Result<u64> {
+    let mut conn = Conn::new(sql::options(url)?.db_name(Some(&schemas.orders))).await?;
     conn.query_drop("SET SESSION sql_log_bin=0, unique_checks=0").await?;
     let (begun, each) = (Instant::now(), (fill.orders / ACCOUNTS).max(1));
-    let mut done = 0;
-    while done < fill.orders && begun.elapsed() < fill.most {
-        let last = (done + STRIDE).min(fill.orders) - 1;
+    let mut done = from;
+    while done < to && begun.elapsed() < fill.most {
+        let last = (done + STRIDE).min(to) - 1;
         let insert = format!(
             "INSERT INTO orders (account_id,order_id,client,user_id,to_account,amount,currency,state,channel,serial_no,\
              trade_time,attempts,version,created_us,updated_us) \
@@ -186,7 +196,7 @@ async fn past_orders(conn: &mut Conn, fill: Fill) -> anyhow::Result<u64> {
         conn.query_drop(insert).await.context("the history is made with MariaDB's sequence engine")?;
         done = last + 1;
     }
-    Ok(done)
+    Ok(done - from)
 }
 
 /// The totals that these orders left: of each account per day and month. (Those of

@@ -28,7 +28,7 @@ enum Only {
         #[arg(long, default_value_t = 10_000_000)]
         past: u64,
         /// Seconds to spend on making them; as many as fit are made.
-        #[arg(long, default_value_t = 60)]
+        #[arg(long, default_value_t = 400)]
         fill: u64,
     },
 }
