@@ -2,8 +2,9 @@
 //! rule without cases is a rule that nobody has ever run.
 
 use super::evaluate::Evaluator;
+use super::files::Files;
 use super::header::OneOrMany;
-use super::load::{LoadError, LoadErrors, RuleSet, read_all};
+use super::load::{LoadError, LoadErrors, RuleSet};
 use super::timeline::{Case, CasesFile, Expected};
 use super::{Finding, Outcome};
 use sluice_contract::settings::Secret;
@@ -29,15 +30,18 @@ pub struct CaseResult {
 pub fn run_cases(dir: &Path) -> Result<Vec<CaseResult>, LoadErrors> {
     let key = Secret::new(CASES_KEY);
     let set = Arc::new(RuleSet::load(dir, key.clone())?);
-    let mut errors = Vec::new();
+    let read = Files::read(dir).map_err(|e| LoadErrors(vec![e]))?;
+    let wrong = |file: String, cause: String| LoadError { file, cause, next: "correct the cases file" };
+    let no_rule = |name: &String| {
+        let rule = name.trim_end_matches(".cases.toml");
+        wrong(name.clone(), format!("there is no rule {rule}.rhai"))
+    };
+    let mut errors: Vec<LoadError> = read.orphans.iter().map(no_rule).collect();
     let mut files = Vec::new();
-    for (name, text) in read_all(dir).map_err(|e| LoadErrors(vec![e]))? {
-        let Some(rule) = name.strip_suffix(".cases.toml") else { continue };
-        let known = set.rules().any(|r| r.id == rule);
-        let parsed = toml::from_str::<CasesFile>(&text).map_err(|e| e.to_string().trim_end().to_owned());
-        match parsed.and_then(|file| if known { Ok(file) } else { Err(format!("there is no rule {rule}.rhai")) }) {
-            Ok(file) => files.push((rule.to_owned(), file)),
-            Err(cause) => errors.push(LoadError { file: name, cause, next: "correct the cases file" }),
+    for file in read.rules.iter().filter(|file| !file.cases.is_empty()) {
+        match toml::from_str::<CasesFile>(&file.cases) {
+            Ok(cases) => files.push((file.id.clone(), cases)),
+            Err(e) => errors.push(wrong(format!("{}.cases.toml", file.id), e.to_string().trim_end().to_owned())),
         }
     }
     if !errors.is_empty() {

@@ -88,7 +88,9 @@ impl Evaluator {
         for rule in &self.set.rules {
             let header = &rule.header;
             let same = |r: &super::load::Rule| r.header.id == header.id && r.header.trigger == header.trigger;
-            let kept = old.rules.iter().position(same).and_then(|at| memories.get_mut(at));
+            // A candidate that is armed now keeps its own memory, not its forerunner's.
+            let itself = old.rules.iter().position(|r| same(r) && r.hash == rule.hash);
+            let kept = itself.or_else(|| old.rules.iter().position(same)).and_then(|at| memories.get_mut(at));
             let mut memory = match kept {
                 Some(memory) => std::mem::replace(memory, Memory::None),
                 None => Memory::of(&header.trigger, header.mode, now_us),

@@ -1,10 +1,10 @@
 //! Loading of rule files: all of them or none.
 
 use super::engine::build;
+use super::files::{Files, RuleFile};
 use super::header::{self, Header, Mode, Require, Trigger};
 use super::tables;
 use rhai::{AST, Engine};
-use sha2::{Digest, Sha256};
 use sluice_contract::settings::Secret;
 use std::fmt;
 use std::path::Path;
@@ -19,6 +19,8 @@ const MOST_RULES: usize = 1_000;
 pub(super) struct Rule {
     pub header: Arc<Header>,
     pub hash: String,
+    /// See [`RuleFile::candidate`].
+    pub candidate: bool,
     pub ast: AST,
 }
 
@@ -78,35 +80,40 @@ impl RuleSet {
     /// Loads every `*.rhai` file of `dir`, or none of them. `provenance_key` is
     /// what the core signs its transactions with.
     pub fn load(dir: &Path, provenance_key: Secret) -> Result<RuleSet, LoadErrors> {
-        let files = read_all(dir).map_err(|e| LoadErrors(vec![e]))?;
+        let files = Files::read(dir).map_err(|e| LoadErrors(vec![e]))?;
+        if files.rules.is_empty() {
+            return Err(LoadErrors(vec![LoadError {
+                file: dir.display().to_string(),
+                cause: "there is no rule file (*.rhai) in it".to_owned(),
+                next: "point the setting for rules at the folder with the rule files",
+            }]));
+        }
+        RuleSet::build(&files, provenance_key)
+    }
+
+    /// Compiles all of `files`, wherever they come from, or none of them.
+    pub fn build(files: &Files, provenance_key: Secret) -> Result<RuleSet, LoadErrors> {
         let engine = build();
         let mut rules = Vec::new();
         let mut errors = Vec::new();
-        for (name, text) in files.iter().filter(|(name, _)| name.ends_with(".rhai")) {
-            match compile(&engine, name, text) {
+        for file in &files.rules {
+            match compile(&engine, file) {
                 Ok(rule) => rules.push(rule),
                 Err(error) => errors.push(error),
             }
         }
         if rules.len() > MOST_RULES {
             errors.push(LoadError {
-                file: dir.display().to_string(),
+                file: "the set".to_owned(),
                 cause: format!("{} rules are more than the {MOST_RULES} that fit", rules.len()),
                 next: "merge or remove rules",
-            });
-        }
-        if rules.is_empty() && errors.is_empty() {
-            errors.push(LoadError {
-                file: dir.display().to_string(),
-                cause: "there is no rule file (*.rhai) in it".to_owned(),
-                next: "point the setting for rules at the folder with the rule files",
             });
         }
         if !errors.is_empty() {
             return Err(LoadErrors(errors));
         }
         let plan = Plan::of(&rules);
-        Ok(RuleSet { engine, rules, plan, provenance_key, hash: hash_of(&files) })
+        Ok(RuleSet { engine, rules, plan, provenance_key, hash: files.hash() })
     }
 
     /// Sets rules to `draft` that can't decide without seeing `tables`; returns their
@@ -146,51 +153,19 @@ impl fmt::Debug for RuleSet {
     }
 }
 
-/// Rule and cases files of `dir`, sorted by name.
-pub(super) fn read_all(dir: &Path) -> Result<Vec<(String, String)>, LoadError> {
-    let cant_read = |path: &Path, e: std::io::Error| LoadError {
-        file: path.display().to_string(),
-        cause: format!("can't be read: {e}"),
-        next: "check that it exists, is text and may be read by this user",
-    };
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(|e| cant_read(dir, e))? {
-        let entry = entry.map_err(|e| cant_read(dir, e))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        // A dot begins an editor's own files.
-        if !name.starts_with('.') && (name.ends_with(".rhai") || name.ends_with(".cases.toml")) {
-            let text = std::fs::read_to_string(entry.path()).map_err(|e| cant_read(&entry.path(), e))?;
-            files.push((name, text));
-        }
+fn compile(engine: &Engine, file: &RuleFile) -> Result<Rule, LoadError> {
+    let bad = |cause: String, next: &'static str| LoadError { file: format!("{}.rhai", file.id), cause, next };
+    if file.text.len() > MOST_BYTES {
+        let cause = format!("is {} bytes long; a rule has at most {MOST_BYTES}", file.text.len());
+        return Err(bad(cause, "split the rule"));
     }
-    files.sort();
-    Ok(files)
-}
-
-fn hash_of(files: &[(String, String)]) -> String {
-    let mut hash = Sha256::new();
-    for (name, text) in files {
-        for part in [name, text] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-    }
-    hex::encode(&hash.finalize()[..8])
-}
-
-fn compile(engine: &Engine, name: &str, text: &str) -> Result<Rule, LoadError> {
-    let bad = |cause: String, next: &'static str| LoadError { file: name.to_owned(), cause, next };
-    if text.len() > MOST_BYTES {
-        return Err(bad(format!("is {} bytes long; a rule has at most {MOST_BYTES}", text.len()), "split the rule"));
-    }
-    let stem = name.strip_suffix(".rhai").unwrap_or(name);
-    let header = header::parse(stem, text).map_err(|e| bad(e, "correct the header and save the file"))?;
+    let mut header = header::parse(&file.id, &file.text).map_err(|e| bad(e, "correct the header and save the file"))?;
+    header.mode = file.mode.unwrap_or(header.mode);
     let ast = engine
-        .compile(text)
+        .compile(&file.text)
         .map_err(|e| bad(format!("can't be compiled: {e}"), "correct the rule and save the file"))?;
     check_functions(&header.trigger, &ast).map_err(|e| bad(e, "define exactly what the trigger calls"))?;
-    let hash = hash_of(&[(name.to_owned(), text.to_owned())]);
-    Ok(Rule { header: Arc::new(header), hash, ast })
+    Ok(Rule { header: Arc::new(header), hash: file.hash(), candidate: file.candidate, ast })
 }
 
 fn check_functions(trigger: &Trigger, ast: &AST) -> Result<(), String> {

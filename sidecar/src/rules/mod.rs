@@ -7,6 +7,7 @@
 mod cases;
 mod engine;
 mod evaluate;
+mod files;
 mod header;
 mod holds;
 mod load;
@@ -36,6 +37,7 @@ mod tests_provenance;
 
 pub use cases::{CaseResult, run_cases};
 pub use evaluate::Evaluator;
+pub use files::{Files, RuleFile};
 pub use header::{Header, Loss, Mode, Severity};
 pub use load::{LoadError, LoadErrors, RuleSet};
 

@@ -181,7 +181,9 @@ fn finding(rule: &Rule, outcome: Outcome, position: &Arc<str>, said: &Said<'_>, 
     // The account counts too: two accounts under one item are two verdicts, or the
     // second one's breaker would never be opened. So does the function: a payment
     // that was late and then booked wrong is two findings.
-    for part in [rule.header.id.as_str(), said.function, position, &account, &item] {
+    // A candidate's verdicts must not be taken for those of the version that is armed.
+    let version = rule.candidate.then_some(rule.hash.as_str());
+    for part in [rule.header.id.as_str(), said.function, position, &account, &item].into_iter().chain(version) {
         id.update((part.len() as u64).to_be_bytes());
         id.update(part);
     }

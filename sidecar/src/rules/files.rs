@@ -1,0 +1,101 @@
+//! The files of a rule set, wherever they are kept: a folder, or the table of sets.
+
+use super::header::Mode;
+use super::load::LoadError;
+use sha2::{Digest, Sha256};
+use std::path::Path;
+
+/// One rule as a set holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleFile {
+    pub id: String,
+    pub text: String,
+    /// Its cases file; empty if there is none.
+    pub cases: String,
+    /// How far its word goes in this set; `None`: as its header says.
+    pub mode: Option<Mode>,
+    /// It runs beside an armed version of the same id. Its verdicts have ids of their
+    /// own, so that neither hides the other's.
+    pub candidate: bool,
+}
+
+/// What a set is made of, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Files {
+    pub rules: Vec<RuleFile>,
+    /// Cases files without a rule: an error of whoever wants to run them.
+    pub orphans: Vec<String>,
+}
+
+impl RuleFile {
+    /// 16 hex digits over name and text.
+    pub fn hash(&self) -> String {
+        digest([self.id.as_str(), &self.text].into_iter())
+    }
+}
+
+impl Files {
+    /// Rule and cases files of `dir`.
+    pub fn read(dir: &Path) -> Result<Files, LoadError> {
+        let cant_read = |path: &Path, e: std::io::Error| LoadError {
+            file: path.display().to_string(),
+            cause: format!("can't be read: {e}"),
+            next: "check that it exists, is text and may be read by this user",
+        };
+        let mut texts = Vec::new();
+        for entry in std::fs::read_dir(dir).map_err(|e| cant_read(dir, e))? {
+            let entry = entry.map_err(|e| cant_read(dir, e))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // A dot begins an editor's own files.
+            if !name.starts_with('.') && (name.ends_with(".rhai") || name.ends_with(".cases.toml")) {
+                let text = std::fs::read_to_string(entry.path()).map_err(|e| cant_read(&entry.path(), e))?;
+                texts.push((name, text));
+            }
+        }
+        texts.sort();
+        Ok(Files::of(texts))
+    }
+
+    /// Of names with their texts.
+    pub fn of(texts: Vec<(String, String)>) -> Files {
+        let mut files = Files::default();
+        for (name, text) in &texts {
+            if let Some(id) = name.strip_suffix(".rhai") {
+                let file = RuleFile {
+                    id: id.to_owned(),
+                    text: text.clone(),
+                    cases: String::new(),
+                    mode: None,
+                    candidate: false,
+                };
+                files.rules.push(file);
+            }
+        }
+        for (name, text) in texts {
+            let Some(id) = name.strip_suffix(".cases.toml") else { continue };
+            match files.rules.iter_mut().find(|rule| rule.id == id) {
+                Some(rule) => rule.cases = text,
+                None => files.orphans.push(name),
+            }
+        }
+        files
+    }
+
+    /// 16 hex digits over everything that a set holds.
+    pub fn hash(&self) -> String {
+        let parts = self.rules.iter().flat_map(|r| {
+            let mode = r.mode.map_or("", Mode::as_str);
+            [r.id.as_str(), &r.text, &r.cases, mode, if r.candidate { "candidate" } else { "" }]
+        });
+        digest(parts)
+    }
+}
+
+fn digest<'a>(parts: impl Iterator<Item = &'a str>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hex::encode(&hash.finalize()[..8])
+}
