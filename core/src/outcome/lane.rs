@@ -163,15 +163,14 @@ async fn lock_and_settle(
 /// Gives back what failed and returned orders took of cumulative totals. The locks
 /// come after those of balances and captures.
 async fn free(conn: &mut Conn, applied: &Applied) -> anyhow::Result<Vec<Total>> {
-    let freed = applied.freed.iter().filter_map(|id| applied.orders.get(id));
-    let taken: Vec<Taking> = freed.filter_map(Taking::of).collect();
+    let taken: Vec<&Taking> = applied.freed.values().collect();
     if taken.is_empty() {
         return Ok(Vec::new());
     }
     let wanted: BTreeSet<_> = taken.iter().flat_map(|t| t.keys.iter().cloned()).collect();
     let stored = routing::repo::lock_totals(conn, &wanted).await?;
     let mut totals = Totals::new(wanted, stored);
-    for taking in &taken {
+    for taking in taken {
         totals.give_back(&taking.keys, taking.amount).with_context(|| format!("order {}", taking.order_id))?;
     }
     Ok(totals.touched())
