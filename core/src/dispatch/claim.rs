@@ -195,7 +195,7 @@ fn moves(claimed: &Claimed, unrouted: &[Order]) -> Vec<Move> {
 }
 
 fn sent(order: &Order) -> Attempt<'_> {
-    Attempt { order, state: "sent", live: true }
+    Attempt { order, channel: order.channel.as_deref().unwrap_or_default(), state: "sent", live: true }
 }
 
 /// Orders that are out and whose attempt may still pay: they are sent again under the

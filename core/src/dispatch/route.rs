@@ -137,7 +137,7 @@ fn nothing_to_decide_by(unusable: &Unusable) -> Decision {
     let reason = format!("version {} can't be used: {}", unusable.version, unusable.reason);
     let reason = reason.chars().take(190).collect();
     let rejected = vec![Rejected { channel: "*".to_owned(), by: "configuration".to_owned(), reason }];
-    let route = Route { version: unusable.version, chosen: None, rejected, wished: false, tried: Vec::new() };
+    let route = Route { version: unusable.version, rejected, ..Route::default() };
     Decision { route, fails: false }
 }
 

@@ -21,8 +21,8 @@ pub struct Applied {
     pub taken: Vec<Taken>,
     pub orders: BTreeMap<String, Order>,
     pub moved: BTreeSet<String>,
-    /// Orders whose attempt changed: its new state and whether it may still pay.
-    pub attempts: BTreeMap<String, (&'static str, bool)>,
+    /// By order, what became of its attempt.
+    pub attempts: BTreeMap<String, AttemptNow>,
     pub moves: Vec<Move>,
     pub bookings: Vec<Booking>,
     /// Orders that give back what they took of cumulative limits.
@@ -30,6 +30,15 @@ pub struct Applied {
     pub cases: Vec<Case>,
     pub closings: Vec<Closing>,
     pub events: Vec<OrderEvent>,
+}
+
+/// An attempt as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptNow {
+    pub channel: String,
+    pub state: &'static str,
+    /// Whether it may still pay.
+    pub live: bool,
 }
 
 /// Money that a move moves.
@@ -99,8 +108,9 @@ fn one(all: &mut Applied, outcome: &Outcome, waits: &Waits, now_us: i64) -> Take
     if from != to {
         move_order(order, to, outcome, waits, now_us);
         if sent {
-            let attempt = if event == Event::NotHere { ("failed", false) } else { attempt_state(order) };
-            all.attempts.insert(order.order_id.clone(), attempt);
+            let (state, live) = if event == Event::NotHere { ("failed", false) } else { attempt_state(order) };
+            let channel = with.clone().unwrap_or_default();
+            all.attempts.insert(order.order_id.clone(), AttemptNow { channel, state, live });
         }
         if event == Event::NotHere {
             let route = elsewhere(order, outcome);
@@ -371,7 +381,8 @@ mod tests {
         assert_eq!(all.taken, [Taken::Moved, Taken::Already]);
         assert_eq!((order.state, order.channel.as_deref(), order.is_out()), (State::Init, None, false));
         assert_eq!((order.serial_no.as_str(), order.trade_time.as_deref()), ("O", Some("20261120235959")));
-        assert_eq!((all.attempts["o"], all.bookings.len(), all.cases.len()), (("failed", false), 0, 0));
+        let closed = AttemptNow { channel: "netsunion".into(), state: "failed", live: false };
+        assert_eq!((&all.attempts["o"], all.bookings.len(), all.cases.len()), (&closed, 0, 0));
         assert!(all.freed["o"].keys.iter().any(|k| k.key == "netsunion" && k.period == "20261120"));
         assert_eq!(all.moves[0].channel.as_deref(), Some("netsunion"));
         // Its caller asked for this channel and no other.

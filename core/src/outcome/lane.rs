@@ -1,6 +1,6 @@
 //! One lane: a connection that writes outcomes, one batch at a time.
 
-use super::apply::{Applied, apply, settle};
+use super::apply::{Applied, AttemptNow, apply, settle};
 use super::{BATCH, NotRecorded, Outcome, Pending, Taken, Waits};
 use crate::balance::{self, Balance, Capture};
 use crate::cases::CaseKind;
@@ -182,8 +182,9 @@ fn journal<'a>(
     captures: &'a [Capture],
     totals: Vec<Total>,
 ) -> Journal<'a> {
-    let attempt = |(id, (state, live)): (&String, &(&'static str, bool))| {
-        applied.orders.get(id).map(|order| Attempt { order, state, live: *live })
+    let attempt = |(id, now): (&'a String, &'a AttemptNow)| {
+        let order = applied.orders.get(id)?;
+        Some(Attempt { order, channel: &now.channel, state: now.state, live: now.live })
     };
     Journal {
         moved_orders: applied.moved.iter().filter_map(|id| applied.orders.get(id)).collect(),

@@ -56,7 +56,7 @@ impl Rejection {
 pub fn choose(set: &Set, order: &Order, here: &[Here], totals: &Totals) -> Decision {
     let wished = order.channel.as_deref();
     let tried = Route::read(order.route.as_deref()).map(|r| r.tried).unwrap_or_default();
-    let mut route = Route { version: set.version, chosen: None, rejected: Vec::new(), wished: wished.is_some(), tried };
+    let mut route = Route { version: set.version, wished: wished.is_some(), tried, ..Route::default() };
     let mut fails = true;
     for at in in_order(set, &order.order_id) {
         let channel = set.channels[at].channel.as_str();

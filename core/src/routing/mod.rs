@@ -87,7 +87,7 @@ impl std::str::FromStr for Scope {
 }
 
 /// How an order's channel was chosen, as it stays with the order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Route {
     /// The configuration that decided; 0 is "none: the settings file's order".
     pub version: i64,
