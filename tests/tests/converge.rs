@@ -79,22 +79,13 @@ struct Row {
     serial_no: String,
     state: String,
     to_account: String,
-    version: i64,
     sends: i64,
 }
 
 async fn rows(set: &Set) -> anyhow::Result<Vec<Row>> {
-    let sql =
-        format!("SELECT order_id,serial_no,state,to_account,version,sends FROM {}.orders", set.stage.schemas.orders);
-    let rows: Vec<(String, String, String, String, i64, i64)> = set.stage.pool.get_conn().await?.query(sql).await?;
-    let make = |(order_id, serial_no, state, to_account, version, sends)| Row {
-        order_id,
-        serial_no,
-        state,
-        to_account,
-        version,
-        sends,
-    };
+    let sql = format!("SELECT order_id,serial_no,state,to_account,sends FROM {}.orders", set.stage.schemas.orders);
+    let rows: Vec<(String, String, String, String, i64)> = set.stage.pool.get_conn().await?.query(sql).await?;
+    let make = |(order_id, serial_no, state, to_account, sends)| Row { order_id, serial_no, state, to_account, sends };
     Ok(rows.into_iter().map(make).collect())
 }
 

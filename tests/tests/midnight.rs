@@ -47,8 +47,20 @@ fn scripts() -> Vec<(Kind, Action)> {
     all
 }
 
+/// An order that may go through any channel: the first takes it, and after midnight
+/// declines it for itself alone.
+async fn submit_switched(stage: &Stage, run: usize) -> anyhow::Result<(Kind, String)> {
+    let ms = (AHEAD_S as u64 + 2) * 1_000;
+    stage.sims.add_script(Kind::NetsUnion, Script::new(&format!("n{run}.s."), Action::NotHereLater { ms }))?;
+    let body = json!({ "fromAccountId": "A00009", "toAccountId": format!("n{run}.s.payee"), "amount": "3.00",
+                       "currency": "CNY", "transactionId": format!("night-{run}-s") });
+    let (status, answer) = stage.client.post("/withdraw/submit", &body, &[]).await?;
+    let id = answer["data"]["withdrawOrderId"].as_str().with_context(|| format!("{status} {answer}"))?;
+    Ok((Kind::UnionPay, id.to_owned()))
+}
+
 async fn submit(stage: &Stage, run: usize) -> anyhow::Result<Vec<(Kind, String)>> {
-    let mut orders = Vec::new();
+    let mut orders = vec![submit_switched(stage, run).await?];
     for (n, (kind, action)) in scripts().into_iter().enumerate() {
         let mut script = Script::new(&format!("n{run}.{n}."), action);
         script.times = Some(1);
@@ -141,6 +153,9 @@ async fn an_order_keeps_its_identity_over_midnight_and_is_paid_once() -> anyhow:
         ensure!(paid.len() == 1, "{kind}: paid {} times", paid.len());
         ensure!(paid[0].trade_date == today && paid[0].channel == *kind, "{:?}", paid[0]);
     }
+    // The first one changed its channel on the way, and nothing else.
+    let switched: Value = set.stage.client.order(&orders[0].1).await?;
+    ensure!(switched["channel"] == "unionpay" && switched["route"]["tried"] == json!(["netsunion"]), "{switched}");
     let later = |p: &&sluice_drill::channels::Paid| date_of(p.paid_us, &zone).is_ok_and(|d| d != today);
     ensure!(book.iter().filter(later).count() >= Kind::ALL.len(), "nothing was sent again after midnight");
     hazard(&set, &zone, &today, &orders).await

@@ -262,6 +262,57 @@ async fn rules_and_blacklists_decide_and_what_has_no_route_waits_or_fails() -> a
     routed.set.all_is_well().await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_channel_declines_for_itself_alone_goes_through_another() -> anyhow::Result<()> {
+    let routed = Routed::up(3).await?;
+    let limit = "[[limit]]\nscope = \"channel\"\ncurrency = \"CNY\"\nday = 50\n";
+    routed.apply(&format!("{BOTH}{limit}"))?;
+    let (sims, client) = (&routed.set.stage.sims, &routed.set.stage.client);
+    for name in ["near", "nowhere"] {
+        sims.add_script(Kind::NetsUnion, Script::new(name, Action::NotHere))?;
+    }
+    sims.add_script(Kind::NetsUnion, Script::new("later", Action::NotHereLater { ms: 300 }))?;
+    sims.add_script(Kind::UnionPay, Script::new("nowhere", Action::NotHereLater { ms: 50 }))?;
+
+    for name in ["near", "later"] {
+        let order = routed.paid(name, json!({ "toAccountId": name })).await?;
+        ensure!(told(&order) == "unionpay|netsunion channel" && order["channel"] == "unionpay", "{order}");
+        let id = order["withdrawOrderId"].as_str().context("an order has an id")?;
+        ensure!(order["serialNo"] == sluice_contract::ids::serial_no(id).as_str(), "{order}");
+        ensure!(attempts(&routed.set, id).await? == ["1 netsunion failed NULL", "2 unionpay success NULL"], "{order}");
+    }
+    // Nobody takes it: it ends by what the last one said, and nothing stays counted.
+    let nowhere = routed.submit("nowhere", json!({ "toAccountId": "nowhere" })).await?;
+    routed.set.stage.wait_for_status(&nowhere, "failed").await?;
+    let shown = client.order(&nowhere).await?;
+    ensure!(shown["resultCode"] == "00N" && shown["route"]["tried"] == json!(["netsunion", "unionpay"]), "{shown}");
+    // Its caller wants this channel and no other.
+    let wished = routed.submit("wished", json!({ "toAccountId": "near", "channel": "netsunion" })).await?;
+    routed.set.stage.wait_for_status(&wished, "failed").await?;
+    ensure!(client.order(&wished).await?["resultCode"] == "1005");
+    // Between two channels it can be taken back.
+    routed.apply(&format!("{BOTH}{limit}").replace("priority = 2", "priority = 2\npaused = true"))?;
+    let between = routed.submit("between", json!({ "toAccountId": "near" })).await?;
+    routed.waits_for(&between, "unionpay: pause").await?;
+    client.cancel(&between).await?;
+    let cases: Option<u64> = {
+        let mut conn = routed.set.stage.pool.get_conn().await?;
+        conn.query_first(format!("SELECT COUNT(*) FROM {}.cases", routed.set.stage.schemas.orders)).await?
+    };
+    ensure!(cases == Some(0), "a word that was only repeated became a case");
+    routed.set.all_is_well().await
+}
+
+/// `number channel state live` of each try.
+async fn attempts(set: &Set, order: &str) -> anyhow::Result<Vec<String>> {
+    let sql = format!(
+        "SELECT CONCAT_WS(' ',attempt_no,channel,state,IFNULL(live,'NULL')) FROM {}.attempt WHERE order_id='{order}' \
+         ORDER BY attempt_no",
+        set.stage.schemas.orders
+    );
+    Ok(set.stage.pool.get_conn().await?.query(sql).await?)
+}
+
 /// A day's limit begins anew at midnight of the channel's zone: not within this test.
 async fn away_from_midnight() -> anyhow::Result<()> {
     while sluice_contract::clock::trade_time(sluice_contract::clock::now_us(), "Asia/Shanghai")?.get(8..12)

@@ -133,7 +133,7 @@ async fn send(set: &Set, at: &OrderRef) -> anyhow::Result<()> {
     order.channel = Some("netsunion".into());
     order.attempts = 1;
     order.version += 1;
-    let attempt = Attempt { order: &order, state: "sent", live: true };
+    let attempt = Attempt { order: &order, channel: "netsunion", state: "sent", live: true };
     let journal = Journal { moved_orders: vec![&order], new_attempts: vec![attempt], ..Journal::default() };
     conn.query_drop(journal.commit_sql(&set.stage.schemas, &set.stage.key, now_us())?).await?;
     Ok(())

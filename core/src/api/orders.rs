@@ -83,7 +83,7 @@ pub async fn cancel(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let order = load(&api, api.client(&headers)?, kind, &id).await?;
-    if order.attempts > 0 && !order.state.is_end() {
+    if order.is_out() && !order.state.is_end() {
         return Err(too_late(&order));
     }
     let taken = api.outcomes.record(Outcome::new(order.at(), Event::Cancel)).await;

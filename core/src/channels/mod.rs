@@ -37,6 +37,9 @@ pub enum Answer {
     Succeeded,
     /// It did not and will not pay.
     Declined,
+    /// It did not and will not pay, for a reason of its own (it does not reach the bank,
+    /// it is closed): another channel may.
+    NotHere,
     /// Proves nothing. The default of every code table (promise 2).
     Unknown,
     /// Same serial number, same day: it was sent before, and only a query tells the result.
@@ -52,6 +55,7 @@ impl Answer {
             Answer::Accepted => "accepted",
             Answer::Succeeded => "succeeded",
             Answer::Declined => "declined",
+            Answer::NotHere => "not_here",
             Answer::Unknown => "unknown",
             Answer::Duplicate => "duplicate",
             Answer::NoSuchTrade => "no_such_trade",

@@ -1,13 +1,28 @@
 //! 网联-like: the result comes in the reply; what is still in process is told
 //! within minutes by a notification (seed 002 §4.3). 1003, a conflict with an
-//! earlier request, is left out on purpose: it proves nothing about that one.
+//! earlier request, is left out on purpose: it proves nothing about that one. 1005:
+//! the payee's bank can't be reached through this channel.
 
-use super::Answer::{Accepted, Declined, Duplicate, NoSuchTrade, Succeeded};
+use super::Answer::{Accepted, Declined, Duplicate, NoSuchTrade, NotHere, Succeeded};
 use super::json::Codes;
 
 pub const CODES: Codes = Codes {
     id: "netsunion",
-    on_pay: &[("0000", Succeeded), ("1001", Declined), ("1002", Declined), ("2001", Accepted), ("9002", Duplicate)],
-    on_query: &[("0000", Succeeded), ("1001", Declined), ("1002", Declined), ("2001", Accepted), ("9001", NoSuchTrade)],
-    on_notify: &[("0000", Succeeded), ("1001", Declined), ("1002", Declined)],
+    on_pay: &[
+        ("0000", Succeeded),
+        ("1001", Declined),
+        ("1002", Declined),
+        ("1005", NotHere),
+        ("2001", Accepted),
+        ("9002", Duplicate),
+    ],
+    on_query: &[
+        ("0000", Succeeded),
+        ("1001", Declined),
+        ("1002", Declined),
+        ("1005", NotHere),
+        ("2001", Accepted),
+        ("9001", NoSuchTrade),
+    ],
+    on_notify: &[("0000", Succeeded), ("1001", Declined), ("1002", Declined), ("1005", NotHere)],
 };

@@ -26,12 +26,16 @@ const MOST_SIGNATURES: usize = 4;
 /// confirmed it and it is listed here (seed 002 §3.3).
 const TERMINAL: &[&str] = &["account_closed", "invalid_account", "account_blocked", "payee_refused"];
 
+/// As certain, but of this provider alone: another channel may pay.
+const NOT_HERE: &[&str] = &["bank_not_supported"];
+
 /// What a payout's status proves, with its failure code.
 const STATUSES: &[(&str, Option<&[&str]>, Answer)] = &[
     ("pending", None, Answer::Accepted),
     ("paid", None, Answer::Succeeded),
     ("returned", None, Answer::Returned),
     ("failed", Some(TERMINAL), Answer::Declined),
+    ("failed", Some(NOT_HERE), Answer::NotHere),
 ];
 
 #[derive(Serialize)]

@@ -2,7 +2,7 @@
 //! cumulative totals, reads the breakers, fixes channel and trade time, opens the
 //! attempt, and signs all that.
 
-use super::route::{self, Basis, Found, Via};
+use super::route::{self, Basis, Failing, Found, Via};
 use super::{AFTER_ERROR, Dispatcher, Round, Sender, Slot};
 use crate::history::{Move, UNROUTED};
 use crate::journal::Journal;
@@ -89,7 +89,7 @@ struct Sorted {
     /// No channel takes them now, for a reason that is new.
     unrouted: Vec<Order>,
     /// No channel will ever take them.
-    failing: Vec<OrderRef>,
+    failing: Vec<Failing>,
     held: HashMap<&'static str, i64>,
 }
 
@@ -106,7 +106,7 @@ async fn claim_once(
     let mut basis = route::basis(this, conn, &orders, now).await?;
     let mut sorted = Sorted::default();
     for order in orders {
-        if order.attempts > 0 && order.state == State::Init && !live.contains(&order.order_id) {
+        if order.is_out() && order.state == State::Init && !live.contains(&order.order_id) {
             tracing::error!(order = %order.order_id, "waits to be sent although its attempt has ended: not sent");
             continue;
         }
@@ -160,7 +160,7 @@ fn sort(
         Found::Nowhere(decision) => {
             hold("route");
             if decision.fails {
-                sorted.failing.push(order.at());
+                sorted.failing.push(Failing { at: order.at(), declined: order.attempts > 0 });
             }
             if route::note(&mut order, &decision.route, now)? {
                 sorted.unrouted.push(order);
@@ -195,13 +195,13 @@ fn moves(claimed: &Claimed, unrouted: &[Order]) -> Vec<Move> {
 }
 
 fn sent(order: &Order) -> Attempt<'_> {
-    Attempt { order, state: "sent", live: true }
+    Attempt { order, channel: order.channel.as_deref().unwrap_or_default(), state: "sent", live: true }
 }
 
-/// Orders that were claimed before and whose attempt may still pay: they are sent
-/// again under the same attempt.
+/// Orders that are out and whose attempt may still pay: they are sent again under the
+/// same attempt.
 async fn again_live(conn: &mut Conn, orders: &[Order]) -> anyhow::Result<HashSet<String>> {
-    let again = || orders.iter().filter(|o| o.attempts > 0);
+    let again = || orders.iter().filter(|o| o.is_out());
     if again().next().is_none() {
         return Ok(HashSet::new());
     }
@@ -210,6 +210,9 @@ async fn again_live(conn: &mut Conn, orders: &[Order]) -> anyhow::Result<HashSet
 
 /// Fixes channel and trade time, and moves the order to where it is ours to send.
 fn take(order: &mut Order, to: State, via: &Via<'_>, now: i64) -> anyhow::Result<()> {
+    if !order.is_out() {
+        order.attempts += 1;
+    }
     let mut deadline_us = 0;
     if let Via::Channel(channel) = via {
         deadline_us = channel.deadline.as_micros() as i64;
@@ -219,7 +222,6 @@ fn take(order: &mut Order, to: State, via: &Via<'_>, now: i64) -> anyhow::Result
     }
     order.channel = Some(via.id().to_owned());
     order.state = to;
-    order.attempts = order.attempts.max(1);
     order.sends += 1;
     order.version += 1;
     order.updated_us = now;

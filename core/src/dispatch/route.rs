@@ -75,7 +75,7 @@ pub(super) async fn basis(this: &Dispatcher, conn: &mut Conn, orders: &[Order], 
     for order in orders.iter().filter(|o| is_routed(o)) {
         for (channel, time) in &times {
             if order.channel.as_deref().is_none_or(|wished| wished == *channel) {
-                wanted.extend(totals::keys(order, channel, time));
+                wanted.extend(totals::keys(order, channel, order.trade_time.as_deref().unwrap_or(time)));
             }
         }
     }
@@ -84,9 +84,10 @@ pub(super) async fn basis(this: &Dispatcher, conn: &mut Conn, orders: &[Order], 
     Ok(Basis { tripped, totals: Totals::new(wanted, stored), set, times })
 }
 
-/// A settlement stays within the books; what was sent once keeps its channel.
+/// A settlement stays within the books; what was sent once keeps its channel, unless
+/// that declined it for itself alone.
 fn is_routed(order: &Order) -> bool {
-    order.kind != Kind::Settlement && order.attempts == 0
+    order.kind != Kind::Settlement && !order.is_out()
 }
 
 impl Basis {
@@ -136,7 +137,8 @@ fn nothing_to_decide_by(unusable: &Unusable) -> Decision {
     let reason = format!("version {} can't be used: {}", unusable.version, unusable.reason);
     let reason = reason.chars().take(190).collect();
     let rejected = vec![Rejected { channel: "*".to_owned(), by: "configuration".to_owned(), reason }];
-    Decision { route: Route { version: unusable.version, chosen: None, rejected }, fails: false }
+    let route = Route { version: unusable.version, rejected, ..Route::default() };
+    Decision { route, fails: false }
 }
 
 /// Counts each rejection by its kind: pause, breaker, rule, limit or configuration.
@@ -154,20 +156,33 @@ pub(super) fn note(order: &mut Order, route: &Route, now: i64) -> anyhow::Result
     }
     tracing::info!(order = %order.order_id, account = %order.account_id, "no route: {route}");
     count(route);
-    order.route = Some(serde_json::to_string(route)?);
+    let mut route = route.clone();
+    if route.tried.is_empty() {
+        // Not even the configuration could be read: what was tried stays known.
+        route.tried = Route::read(order.route.as_deref()).map(|r| r.tried).unwrap_or_default();
+    }
+    order.route = Some(serde_json::to_string(&route)?);
     order.version += 1;
     order.updated_us = now;
     order.due_us = Some(now + LOOK_AGAIN_US);
     Ok(true)
 }
 
+/// An order that no channel will ever take.
+pub(super) struct Failing {
+    pub at: OrderRef,
+    /// A channel had it: what that said stays its result.
+    pub declined: bool,
+}
+
 /// Hands over orders that no channel will ever take. What can't be recorded now is
 /// found again by polling.
-pub(super) fn fail(this: &Dispatcher, orders: Vec<OrderRef>) {
+pub(super) fn fail(this: &Dispatcher, orders: Vec<Failing>) {
     METRICS.routing.unroutable.inc_by(orders.len() as u64);
-    for at in orders {
+    for Failing { at, declined } in orders {
         let outcomes = this.outcomes.clone();
-        let outcome = Outcome { code: Some(NO_ROUTE.to_owned()), ..Outcome::new(at, Event::Unroutable) };
+        let code = (!declined).then(|| NO_ROUTE.to_owned());
+        let outcome = Outcome { code, ..Outcome::new(at, Event::Unroutable) };
         tokio::spawn(async move { outcomes.record(outcome).await });
     }
 }

@@ -82,12 +82,11 @@ impl Journal<'_> {
             all.order(o.account_id.as_bytes(), o.order_id.as_bytes(), &words, units(o.amount)?, o.version.into());
         }
         for a in self.new_attempts.iter().chain(&self.attempts) {
-            let channel = a.order.channel.as_deref().unwrap_or_default();
             all.attempt(
                 a.order.account_id.as_bytes(),
                 a.order.order_id.as_bytes(),
                 a.order.attempts.into(),
-                channel.as_bytes(),
+                a.channel.as_bytes(),
                 a.state.as_bytes(),
             );
         }

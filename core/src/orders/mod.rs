@@ -27,7 +27,8 @@ pub struct Order {
     pub amount: Decimal,
     pub currency: Currency,
     pub state: State,
-    /// Wished for at acceptance, fixed at the first claim.
+    /// Wished for at acceptance, fixed at the claim; none again once that channel has
+    /// declined it for itself alone.
     pub channel: Option<String>,
     pub serial_no: String,
     /// Fixed at the first claim, never changed (seed 002 §3.2).
@@ -73,10 +74,18 @@ impl Order {
         OrderRef::new(&self.account_id, &self.order_id)
     }
 
+    /// Whether a channel may have it: sent at least once, and to the channel that it
+    /// names. One that declined it for itself alone is named no more.
+    pub fn is_out(&self) -> bool {
+        self.attempts > 0 && self.channel.is_some()
+    }
+
     /// `init` again after the channel was asked still shows as processing: for the
     /// upstream it never went back.
     pub fn shown(&self) -> &'static str {
-        if matches!(self.state, State::Booking | State::Init | State::Dispatching) && self.queries > 0 {
+        if matches!(self.state, State::Booking | State::Init | State::Dispatching)
+            && (self.queries > 0 || self.attempts > 1 || (self.attempts > 0 && self.channel.is_none()))
+        {
             "processing"
         } else {
             self.state.shown()

@@ -198,6 +198,8 @@ pub fn push_updates(sql: &mut String, orders: &[&Order]) {
 #[derive(Debug, Clone)]
 pub struct Attempt<'a> {
     pub order: &'a Order,
+    /// Whose try it is; the order may have been taken from that channel meanwhile.
+    pub channel: &'a str,
     pub state: &'static str,
     /// May still pay: holds the UNIQUE key `one_live`.
     pub live: bool,
@@ -216,7 +218,7 @@ fn push_attempt_rows(sql: &mut String, attempts: &[Attempt<'_>]) {
                 Lit::Text(&o.account_id),
                 Lit::Text(&o.order_id),
                 Lit::Int(o.attempts),
-                Lit::Text(o.channel.as_deref().unwrap_or_default()),
+                Lit::Text(a.channel),
                 Lit::Text(a.state),
                 if a.live { Lit::Int(1) } else { Lit::Null },
                 o.result_code.as_deref().into(),

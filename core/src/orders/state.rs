@@ -21,6 +21,8 @@ pub enum Event {
     Succeeded,
     /// The channel says clearly that it did not and will not pay.
     Declined,
+    /// It says so of itself alone: another channel may pay.
+    NotHere,
     /// No answer, or one that proves nothing (promise 2: unknown is never failed).
     Unknown,
     /// Asked by serial number and trade time, the channel knows no such trade.
@@ -44,7 +46,7 @@ pub enum Event {
 }
 
 impl Event {
-    pub const ALL: [Event; 17] = [
+    pub const ALL: [Event; 18] = [
         Event::Booked,
         Event::Unfunded,
         Event::Claim,
@@ -52,6 +54,7 @@ impl Event {
         Event::Accepted,
         Event::Succeeded,
         Event::Declined,
+        Event::NotHere,
         Event::Unknown,
         Event::NoSuchTrade,
         Event::Returned,
@@ -74,6 +77,7 @@ impl Event {
             Event::Accepted => "accepted",
             Event::Succeeded => "succeeded",
             Event::Declined => "declined",
+            Event::NotHere => "not_here",
             Event::Unknown => "unknown",
             Event::NoSuchTrade => "no_such_trade",
             Event::Returned => "returned",
@@ -147,6 +151,7 @@ const BOOKED: &[Effect] = &[Effect::Publish];
 const END_PAID: &[Effect] = &[Effect::Finalize, Effect::CloseAttempt, Effect::CloseCase, Effect::Publish];
 const END_UNPAID: &[Effect] =
     &[Effect::Release, Effect::CloseAttempt, Effect::FreeLimits, Effect::CloseCase, Effect::Publish];
+const SWITCHED: &[Effect] = &[Effect::CloseAttempt, Effect::FreeLimits, Effect::CloseCase];
 const NEVER_SENT: &[Effect] = &[Effect::Release, Effect::CloseCase, Effect::Publish];
 const GIVEN_BACK: &[Effect] = &[Effect::GiveBack, Effect::FreeLimits, Effect::CloseCase, Effect::Publish];
 const FOR_A_PERSON: &[Effect] = &[Effect::OpenCase];
@@ -181,7 +186,7 @@ pub fn step(state: State, event: Event) -> Step {
         (Failed, Event::Cancel) => Step::Already,
         (_, Event::Cancel) => Step::Refused,
 
-        (State::Booking | Init, Accepted | Succeeded | Declined | Event::Returned) => {
+        (State::Booking | Init, Accepted | Succeeded | Declined | NotHere | Event::Returned) => {
             Step::Contradiction("the channel answered for an order that was not sent")
         }
         (State::Booking | Init, Unknown | NoSuchTrade | Exhausted) => Step::Already,
@@ -189,6 +194,9 @@ pub fn step(state: State, event: Event) -> Step {
         (Dispatching | InDoubt, Accepted) => Step::Move(Processing, &[]),
         (Dispatching | InDoubt | Processing | Manual, Succeeded) => Step::Move(Success, END_PAID),
         (Dispatching | InDoubt | Processing | Manual, Declined) => Step::Move(Failed, END_UNPAID),
+        // Under the same serial number and trade time, through a new claim and as a new
+        // attempt (promise 1: a switch needs the first channel's definitive failure).
+        (Dispatching | InDoubt | Processing | Manual, NotHere) => Step::Move(Init, SWITCHED),
         (Dispatching, Unknown) => Step::Move(InDoubt, &[]),
         // Sent again under the same serial number and trade time, through a new
         // claim: fence and breakers are asked again (seed 002, stage 2 b).
@@ -201,12 +209,12 @@ pub fn step(state: State, event: Event) -> Step {
         (Manual, Accepted | Unknown | NoSuchTrade | Exhausted) => Step::Already,
 
         (Success, Event::Returned) => Step::Move(State::Returned, GIVEN_BACK),
-        (Success, Declined) => Step::Contradiction("failed after success"),
+        (Success, Declined | NotHere) => Step::Contradiction("failed after success"),
         (Success, NoSuchTrade) => Step::Contradiction("no such trade after success"),
         (Success, Succeeded | Accepted | Unknown | Exhausted) => Step::Already,
         (Failed, Succeeded) => Step::Contradiction("success after failed"),
         (Failed, Event::Returned) => Step::Contradiction("returned after failed"),
-        (Failed, Declined | Accepted | Unknown | NoSuchTrade | Exhausted) => Step::Already,
+        (Failed, Declined | NotHere | Accepted | Unknown | NoSuchTrade | Exhausted) => Step::Already,
         (State::Returned, _) => Step::Already,
     }
 }

@@ -1,6 +1,6 @@
 //! Applies outcomes to locked orders and balances in memory. Pure.
 
-use super::note::{case_of, close_cases, event_for, note};
+use super::note::{case_of, close_cases, elsewhere, event_for, note};
 use super::{Outcome, Taken, Waits};
 use crate::balance::{Balance, Books, Capture};
 use crate::cases::{self, Case, CaseKind, Closing, storable};
@@ -9,6 +9,7 @@ use crate::journal::{order_event, told_event};
 use crate::ledger::{Posting, PostingKind};
 use crate::orders::Order;
 use crate::orders::state::{Effect, Event, Step, step};
+use crate::routing::{Route, totals::Taking};
 use crate::saga::Intent;
 use sluice_contract::event::OrderEvent;
 use sluice_contract::order::{Kind, State};
@@ -20,15 +21,24 @@ pub struct Applied {
     pub taken: Vec<Taken>,
     pub orders: BTreeMap<String, Order>,
     pub moved: BTreeSet<String>,
-    /// Orders whose attempt changed: its new state and whether it may still pay.
-    pub attempts: BTreeMap<String, (&'static str, bool)>,
+    /// By order, what became of its attempt.
+    pub attempts: BTreeMap<String, AttemptNow>,
     pub moves: Vec<Move>,
     pub bookings: Vec<Booking>,
     /// Orders that give back what they took of cumulative limits.
-    pub freed: BTreeSet<String>,
+    pub freed: BTreeMap<String, Taking>,
     pub cases: Vec<Case>,
     pub closings: Vec<Closing>,
     pub events: Vec<OrderEvent>,
+}
+
+/// An attempt as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptNow {
+    pub channel: String,
+    pub state: &'static str,
+    /// Whether it may still pay.
+    pub live: bool,
 }
 
 /// Money that a move moves.
@@ -56,8 +66,10 @@ pub fn apply(outcomes: &[&Outcome], locked: Vec<Order>, waits: &Waits, now_us: i
 fn one(all: &mut Applied, outcome: &Outcome, waits: &Waits, now_us: i64) -> Taken {
     let Some(order) = all.orders.get_mut(&outcome.at.order_id) else { return Taken::NoSuchOrder };
     if let Some(channel) = outcome.channel.filter(|c| order.channel.as_deref() != Some(*c)) {
-        let detail = format!("{channel} speaks of an order that is {}'s", order.channel.as_deref().unwrap_or("nobody"));
-        return contradiction(all, outcome, &detail);
+        return match not_its_channel(order, channel, outcome.event) {
+            Some(detail) => contradiction(all, outcome, &detail),
+            None => Taken::Already,
+        };
     }
     if let Some(detail) = otherwise(order, outcome) {
         return contradiction(all, outcome, &detail);
@@ -67,7 +79,7 @@ fn one(all: &mut Applied, outcome: &Outcome, waits: &Waits, now_us: i64) -> Take
         Err(taken) => return taken,
     };
     // An order that waits to be sent again hears late answers as one that is out.
-    let sent = order.attempts > 0;
+    let sent = order.is_out();
     let hears = sent && order.state == State::Init && event != Event::NotSent;
     let state = if hears { State::InDoubt } else { order.state };
     let (to, effects) = match step(state, event) {
@@ -88,17 +100,43 @@ fn one(all: &mut Applied, outcome: &Outcome, waits: &Waits, now_us: i64) -> Take
     };
     // The state as stored: an order that waits to be sent again is in `init`.
     let from = order.state;
+    let with = order.channel.clone();
+    // By channel and trade time as they are now: a switch takes the channel away.
+    if let Some(taking) = effects.contains(&Effect::FreeLimits).then(|| Taking::of(order)).flatten() {
+        all.freed.insert(order.order_id.clone(), taking);
+    }
     if from != to {
         move_order(order, to, outcome, waits, now_us);
         if sent {
-            all.attempts.insert(order.order_id.clone(), attempt_state(order));
+            let (state, live) = if event == Event::NotHere { ("failed", false) } else { attempt_state(order) };
+            let channel = with.clone().unwrap_or_default();
+            all.attempts.insert(order.order_id.clone(), AttemptNow { channel, state, live });
+        }
+        if event == Event::NotHere {
+            let route = elsewhere(order, outcome);
+            order.route = route.and_then(|route| serde_json::to_string(&route).ok());
+            // The next channel is asked afresh.
+            (order.channel, order.queries) = (None, 0);
         }
     }
     note(order, event, effects, waits, now_us);
     let order = order.clone();
-    all.moves.push(Move::of(&order, from, event.as_str()));
+    all.moves.push(Move { channel: with, ..Move::of(&order, from, event.as_str()) });
     perform(all, &order, (event, effects), outcome, now_us);
     Taken::Moved
+}
+
+/// What is wrong with a channel's word on an order that isn't with it; `None` if it
+/// only repeats that it declined it.
+fn not_its_channel(order: &Order, channel: &str, event: Event) -> Option<String> {
+    let tried = Route::tried(order.route.as_deref(), channel);
+    let pays = matches!(event, Event::Succeeded | Event::Returned);
+    let whose = order.channel.as_deref().unwrap_or("nobody");
+    match (tried, pays) {
+        (true, false) => None,
+        (true, true) => Some(format!("{channel} declined the order and now says that it paid; it is {whose}'s now")),
+        (false, _) => Some(format!("{channel} speaks of an order that is {whose}'s")),
+    }
 }
 
 /// What the channel says of the payment that differs from the order. An amount
@@ -149,19 +187,12 @@ fn move_order(order: &mut Order, to: State, outcome: &Outcome, waits: &Waits, no
 
 fn perform(all: &mut Applied, order: &Order, (event, effects): (Event, &[Effect]), outcome: &Outcome, now_us: i64) {
     let id = order.order_id.clone();
-    let was_sent = order.attempts > 0;
     for effect in effects {
         let kind = match effect {
             Effect::Finalize => PostingKind::Finalize,
             Effect::Release => PostingKind::Release,
             Effect::GiveBack => PostingKind::Return,
-            Effect::CloseAttempt => continue,
-            Effect::FreeLimits => {
-                if was_sent {
-                    all.freed.insert(id.clone());
-                }
-                continue;
-            }
+            Effect::CloseAttempt | Effect::FreeLimits => continue,
             Effect::OpenCase => {
                 all.cases.push(case_of(order, event, outcome));
                 continue;
@@ -326,6 +357,45 @@ mod tests {
         assert_eq!((odd.0, odd.1), (Taken::Contradiction, State::Init));
         // And a repeated "no such trade" changes nothing.
         assert_eq!(taken(State::Init, 1, Some("unionpay"), Event::NoSuchTrade).0, Taken::Already);
+    }
+
+    /// An order that went to netsunion and back, without or with a wish for it.
+    fn declined_here(wished: bool) -> Applied {
+        let route = format!(r#"{{"version":1,"chosen":"netsunion","rejected":[],"wished":{wished}}}"#);
+        let order = Order {
+            channel: Some("netsunion".into()),
+            route: Some(route),
+            trade_time: Some("20261120235959".into()),
+            ..order(State::Processing, 1)
+        };
+        let (at, channel) = (OrderRef::new("A", "o"), Some("netsunion"));
+        let said = Outcome { channel, code: Some("1005".into()), ..Outcome::new(at, Event::NotHere) };
+        // Told twice: the second time it is somebody else's.
+        apply(&[&said, &said], vec![order], &waits(), 100)
+    }
+
+    #[test]
+    fn what_a_channel_declines_for_itself_alone_waits_for_another() {
+        let all = declined_here(false);
+        let order = &all.orders["o"];
+        assert_eq!(all.taken, [Taken::Moved, Taken::Already]);
+        assert_eq!((order.state, order.channel.as_deref(), order.is_out()), (State::Init, None, false));
+        assert_eq!((order.serial_no.as_str(), order.trade_time.as_deref()), ("O", Some("20261120235959")));
+        let closed = AttemptNow { channel: "netsunion".into(), state: "failed", live: false };
+        assert_eq!((&all.attempts["o"], all.bookings.len(), all.cases.len()), (&closed, 0, 0));
+        assert!(all.freed["o"].keys.iter().any(|k| k.key == "netsunion" && k.period == "20261120"));
+        assert_eq!(all.moves[0].channel.as_deref(), Some("netsunion"));
+        // Its caller asked for this channel and no other.
+        let all = declined_here(true);
+        assert_eq!((all.orders["o"].state, all.bookings.len()), (State::Failed, 1));
+    }
+
+    #[test]
+    fn a_channel_that_declined_and_then_says_that_it_paid_is_a_case() {
+        let declined = declined_here(false).orders["o"].clone();
+        let paid = Outcome { channel: Some("netsunion"), ..Outcome::new(OrderRef::new("A", "o"), Event::Succeeded) };
+        let all = apply(&[&paid], vec![declined], &waits(), 200);
+        assert!(all.taken == [Taken::Contradiction] && all.cases[0].detail.contains("now says that it paid"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One lane: a connection that writes outcomes, one batch at a time.
 
-use super::apply::{Applied, apply, settle};
+use super::apply::{Applied, AttemptNow, apply, settle};
 use super::{BATCH, NotRecorded, Outcome, Pending, Taken, Waits};
 use crate::balance::{self, Balance, Capture};
 use crate::cases::CaseKind;
@@ -163,15 +163,14 @@ async fn lock_and_settle(
 /// Gives back what failed and returned orders took of cumulative totals. The locks
 /// come after those of balances and captures.
 async fn free(conn: &mut Conn, applied: &Applied) -> anyhow::Result<Vec<Total>> {
-    let freed = applied.freed.iter().filter_map(|id| applied.orders.get(id));
-    let taken: Vec<Taking> = freed.filter_map(Taking::of).collect();
+    let taken: Vec<&Taking> = applied.freed.values().collect();
     if taken.is_empty() {
         return Ok(Vec::new());
     }
     let wanted: BTreeSet<_> = taken.iter().flat_map(|t| t.keys.iter().cloned()).collect();
     let stored = routing::repo::lock_totals(conn, &wanted).await?;
     let mut totals = Totals::new(wanted, stored);
-    for taking in &taken {
+    for taking in taken {
         totals.give_back(&taking.keys, taking.amount).with_context(|| format!("order {}", taking.order_id))?;
     }
     Ok(totals.touched())
@@ -183,8 +182,9 @@ fn journal<'a>(
     captures: &'a [Capture],
     totals: Vec<Total>,
 ) -> Journal<'a> {
-    let attempt = |(id, (state, live)): (&String, &(&'static str, bool))| {
-        applied.orders.get(id).map(|order| Attempt { order, state, live: *live })
+    let attempt = |(id, now): (&'a String, &'a AttemptNow)| {
+        let order = applied.orders.get(id)?;
+        Some(Attempt { order, channel: &now.channel, state: now.state, live: now.live })
     };
     Journal {
         moved_orders: applied.moved.iter().filter_map(|id| applied.orders.get(id)).collect(),

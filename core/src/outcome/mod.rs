@@ -107,6 +107,7 @@ impl Outcome {
             Answer::Accepted => Event::Accepted,
             Answer::Succeeded => Event::Succeeded,
             Answer::Declined => Event::Declined,
+            Answer::NotHere => Event::NotHere,
             Answer::Unknown | Answer::Duplicate => Event::Unknown,
             Answer::NoSuchTrade => Event::NoSuchTrade,
             Answer::Returned => Event::Returned,

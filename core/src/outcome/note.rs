@@ -3,10 +3,11 @@
 
 use super::apply::Applied;
 use super::{Answers, Outcome, RENOTIFY_US, Taken, Waits};
-use crate::cases::{self, Case, CaseKind, Closing};
+use crate::cases::{self, Case, CaseKind, Closing, storable};
 use crate::orders::Order;
 use crate::orders::state::{Effect, Event};
-use sluice_contract::order::State;
+use crate::routing::Route;
+use sluice_contract::order::{Kind, State};
 
 /// The event as it counts for this order now; an error if it counts for nothing.
 pub(super) fn event_for(order: &Order, outcome: &Outcome, waits: &Waits, now_us: i64) -> Result<Event, Taken> {
@@ -23,15 +24,25 @@ pub(super) fn event_for(order: &Order, outcome: &Outcome, waits: &Waits, now_us:
         _ if superseded && order.state == State::Dispatching => Err(Taken::Already),
         _ if superseded => Ok(Event::Unknown),
         // The first request may still arrive.
-        Event::Cancel if order.attempts > 0 && order.state == State::Init => Err(Taken::Refused),
+        Event::Cancel if order.is_out() && order.state == State::Init => Err(Taken::Refused),
         // Another instance has told it again meanwhile, or it was heard.
         Event::Unheard if order.due_us.is_none_or(|due| due > now_us) => Err(Taken::Already),
         Event::Unheard if order.told >= waits.hearing.most_times => Ok(Event::NeverHeard),
+        // No other may take it: then it is the end.
+        Event::NotHere if elsewhere(order, outcome).is_none() => Ok(Event::Declined),
         Event::NotSent if order.cased => Err(Taken::Already),
         Event::Heard if order.heard_us.is_some() => Err(Taken::Already),
         Event::Renotify if now_us - order.updated_us < RENOTIFY_US => Err(Taken::TooSoon),
         event => Ok(event),
     }
+}
+
+/// The route of an order that its channel declined for itself alone; `None` if it goes
+/// through no other: its caller asked for this one, or it stays within the books.
+pub(super) fn elsewhere(order: &Order, outcome: &Outcome) -> Option<Route> {
+    let channel = order.channel.as_deref().filter(|_| order.kind != Kind::Settlement)?;
+    let code = outcome.code.as_deref().map_or("-".to_owned(), storable);
+    Route::without(order.route.as_deref(), channel, &format!("declined it for itself alone: {code}"))
 }
 
 /// What a change leaves on the order itself, beside its state.

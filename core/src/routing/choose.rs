@@ -54,15 +54,19 @@ impl Rejection {
 /// Tries the candidates in order until one takes the order. An order that wished for
 /// a channel has that one only.
 pub fn choose(set: &Set, order: &Order, here: &[Here], totals: &Totals) -> Decision {
-    let mut route = Route { version: set.version, chosen: None, rejected: Vec::new() };
-    let mut fails = true;
     let wished = order.channel.as_deref();
+    let tried = Route::read(order.route.as_deref()).map(|r| r.tried).unwrap_or_default();
+    let mut route = Route { version: set.version, wished: wished.is_some(), tried, ..Route::default() };
+    let mut fails = true;
     for at in in_order(set, &order.order_id) {
         let channel = set.channels[at].channel.as_str();
         if wished.is_some_and(|w| w != channel) {
             continue;
         }
-        match rejects(set, at, order, here.iter().find(|h| h.channel == channel), totals) {
+        let declined = route.tried.iter().any(|tried| tried == channel);
+        let declined = declined.then(|| Rejection::new("channel", "declined it", Otherwise::Fail));
+        let here = here.iter().find(|h| h.channel == channel);
+        match declined.or_else(|| rejects(set, at, order, here, totals)) {
             None => {
                 route.chosen = Some(channel.to_owned());
                 return Decision { route, fails: false };
@@ -144,7 +148,9 @@ fn reasons(set: &Set, at: usize, order: &Order, here: Option<&Here>, totals: &To
             all.push(Rejection::new(format!("rule {}", rule.rule), refused.reason, refused.otherwise));
         }
     }
-    let keys = totals::keys(order, &here.channel, &here.trade_time);
+    // Sent once through another channel, it keeps that time.
+    let time = order.trade_time.as_deref().unwrap_or(&here.trade_time);
+    let keys = totals::keys(order, &here.channel, time);
     for broken in set.limits.broken(order, &here.channel, &keys, totals) {
         all.push(Rejection::new(broken.by, broken.reason, broken.otherwise));
     }

@@ -87,26 +87,54 @@ impl std::str::FromStr for Scope {
 }
 
 /// How an order's channel was chosen, as it stays with the order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Route {
     /// The configuration that decided; 0 is "none: the settings file's order".
     pub version: i64,
     pub chosen: Option<String>,
     pub rejected: Vec<Rejected>,
+    /// Its caller asked for this very channel: it is never switched to another.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wished: bool,
+    /// Channels that declined it for themselves alone, in that order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<String>,
 }
 
 /// A channel that did not take it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejected {
     pub channel: String,
-    /// `pause`, `breaker …`, `rule …`, `limit …` or `configuration`.
+    /// `pause`, `breaker …`, `rule …`, `limit …`, `configuration`, or `channel`: it
+    /// declined the order itself.
     pub by: String,
     pub reason: String,
+}
+
+impl Rejected {
+    fn by_channel(channel: &str, reason: &str) -> Self {
+        Rejected { channel: channel.to_owned(), by: "channel".to_owned(), reason: reason.to_owned() }
+    }
 }
 
 impl Route {
     pub fn read(json: Option<&str>) -> Option<Route> {
         serde_json::from_str(json?).ok()
+    }
+
+    /// Whether this channel had it and declined it.
+    pub fn tried(json: Option<&str>, channel: &str) -> bool {
+        Route::read(json).is_some_and(|route| route.tried.iter().any(|tried| tried == channel))
+    }
+
+    /// What stays with an order that its channel declined for itself alone, so that
+    /// another may take it. `None`: none may.
+    pub fn without(json: Option<&str>, channel: &str, code: &str) -> Option<Route> {
+        let mut route = Route::read(json).filter(|route| !route.wished)?;
+        route.chosen = None;
+        route.rejected = vec![Rejected::by_channel(channel, code)];
+        route.tried.push(channel.to_owned());
+        Some(route)
     }
 
     /// Whether this says nothing new: the figures in reasons change with every

@@ -336,6 +336,6 @@ fn push_total_rows(sql: &mut String, totals: &[&Total], now_us: i64) {
 /// orders have no due time, so this doesn't grow with history.
 pub async fn unrouted(conn: &mut impl Queryable) -> anyhow::Result<(i64, Option<i64>)> {
     let sql = "SELECT COUNT(*),MIN(created_us) FROM orders \
-               WHERE due_us > 0 AND state='init' AND attempts=0 AND route IS NOT NULL";
+               WHERE due_us > 0 AND state='init' AND (attempts=0 OR channel IS NULL) AND route IS NOT NULL";
     Ok(conn.query_first(sql).await?.unwrap_or((0, None)))
 }

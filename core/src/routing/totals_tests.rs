@@ -118,7 +118,7 @@ fn only_an_order_with_a_chosen_route_has_taken_anything() {
     let mut order = order(1, 0, 1);
     (order.channel, order.trade_time) = (Some("unionpay".into()), Some("20261121120000".into()));
     assert_eq!(Taking::of(&order), None);
-    let mut route = Route { version: 1, chosen: None, rejected: Vec::new() };
+    let mut route = Route { version: 1, ..Route::default() };
     order.route = Some(serde_json::to_string(&route).unwrap());
     assert_eq!(Taking::of(&order), None);
     route.chosen = Some("unionpay".into());

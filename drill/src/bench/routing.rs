@@ -2,6 +2,7 @@
 //! force, on a database with few past orders and on one with very many, in turn.
 
 use super::floor::{self, Books};
+use super::totals;
 use crate::setup::{Mariadb, MariadbOptions};
 use crate::story::progress::Progress;
 use anyhow::{Context, ensure};
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Accounts of past and new orders; a multiple of the floor's connections.
-const ACCOUNTS: u64 = 10_000;
+pub(super) const ACCOUNTS: u64 = 10_000;
 /// Past orders of the small database.
 const FEW: u64 = 10_000;
 /// Rows of one INSERT while filling.
@@ -77,9 +78,13 @@ pub struct Fill {
 /// The small one of `make bench`.
 pub const BRIEF: Fill = Fill { orders: 1_000_000, most: Duration::from_secs(15) };
 
-/// Orders claimed a second, in claims of 64.
+/// Orders a second, in transactions of 64.
 #[derive(Debug, Serialize)]
 pub struct RoutingTotals {
+    /// Their totals alone: locked, counted, written, committed.
+    pub totals_small_per_s: u64,
+    pub totals_large_per_s: u64,
+    /// The whole claim.
     pub small_per_s: u64,
     pub large_per_s: u64,
     /// Past orders beside which `large_per_s` was taken.
@@ -95,6 +100,10 @@ struct Side {
     orders: Vec<OrderRef>,
     spent: Duration,
     claimed: u64,
+    /// For the totals alone.
+    totals: Conn,
+    totals_spent: Duration,
+    next: u64,
 }
 
 pub async fn measure(dir: &Path, progress: &Progress, fill: Fill) -> anyhow::Result<RoutingTotals> {
@@ -109,15 +118,27 @@ pub async fn measure(dir: &Path, progress: &Progress, fill: Fill) -> anyhow::Res
     for side in [&mut small, &mut large] {
         side.claims(WARM_UP).await?;
         (side.spent, side.claimed) = (Duration::ZERO, 0);
+        // Each account's row of today is there, as on any day but its first moments.
+        side.totals(2 * ACCOUNTS as usize / floor::BATCH as usize).await?;
+        side.totals_spent = Duration::ZERO;
     }
     for _ in 0..CLAIMS / TURN {
-        small.claims(TURN).await?;
-        large.claims(TURN).await?;
+        for side in [&mut small, &mut large] {
+            side.claims(TURN).await?;
+            side.totals(TURN).await?;
+        }
     }
-    let figures = RoutingTotals { small_per_s: small.per_s()?, large_per_s: large.per_s()?, large_rows, large_totals };
+    let figures = RoutingTotals {
+        totals_small_per_s: small.totals_per_s()?,
+        totals_large_per_s: large.totals_per_s()?,
+        small_per_s: small.per_s()?,
+        large_per_s: large.per_s()?,
+        large_rows,
+        large_totals,
+    };
     progress.done(&format!(
-        "routing totals: {} orders/s claimed beside {FEW} past orders, {} beside {large_rows}",
-        figures.small_per_s, figures.large_per_s
+        "routing totals: of {} orders/s beside {FEW} past orders, of {} beside {large_rows}; whole claims {} and {}",
+        figures.totals_small_per_s, figures.totals_large_per_s, figures.small_per_s, figures.large_per_s
     ));
     drop((small, large));
     server.stop().await?;
@@ -138,9 +159,22 @@ impl Side {
         Ok(())
     }
 
-    fn per_s(&self) -> anyhow::Result<u64> {
-        Ok(u64::try_from(u128::from(self.claimed) * 1_000_000 / self.spent.as_micros().max(1))?)
+    async fn totals(&mut self, batches: usize) -> anyhow::Result<()> {
+        self.totals_spent += totals::take(&mut self.totals, batches, &mut self.next).await?;
+        Ok(())
     }
+
+    fn per_s(&self) -> anyhow::Result<u64> {
+        a_second(self.claimed, self.spent)
+    }
+
+    fn totals_per_s(&self) -> anyhow::Result<u64> {
+        a_second(CLAIMS as u64 * floor::BATCH, self.totals_spent)
+    }
+}
+
+fn a_second(count: u64, spent: Duration) -> anyhow::Result<u64> {
+    Ok(u64::try_from(u128::from(count) * 1_000_000 / spent.as_micros().max(1))?)
 }
 
 /// A database with its history, new orders to claim, and limits in force; and how
@@ -166,7 +200,9 @@ async fn side(url: &str, name: &str, fill: Fill) -> anyhow::Result<(Side, u64, u
     let new: Vec<(String, String)> = conn.query(new).await?;
     let orders = new.into_iter().map(|(id, account)| OrderRef::new(&account, &id)).collect();
     let dispatcher = dispatcher(url, &schemas, &key)?;
-    Ok((Side { dispatcher, conn: None, orders, spent: Duration::ZERO, claimed: 0 }, past, totals))
+    let spent = Duration::ZERO;
+    let side = Side { dispatcher, conn: None, orders, spent, claimed: 0, totals: conn, totals_spent: spent, next: 0 };
+    Ok((side, past, totals))
 }
 
 /// Ended orders of the same accounts, from the last year, made by two connections;

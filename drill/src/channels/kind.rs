@@ -21,6 +21,8 @@ pub enum Stage {
     InProcess,
     Paid,
     Failed,
+    /// Refused for good, by this channel alone.
+    NotHere,
     /// Paid, and given back later (退票).
     Returned,
 }
@@ -65,6 +67,15 @@ impl Kind {
         }
     }
 
+    /// Reply to a request that this channel alone refuses for good: it doesn't reach the
+    /// payee's bank.
+    pub(super) fn not_here(self) -> &'static str {
+        match self {
+            Kind::UnionPay => "15",
+            Kind::NetsUnion | Kind::Psp => self.result(Stage::NotHere),
+        }
+    }
+
     /// The same serial number on the same date. The two unions say nothing about the
     /// result; the psp answers with the payout as it is now.
     pub(super) fn duplicate(self, stage: Stage) -> &'static str {
@@ -106,13 +117,16 @@ impl Kind {
             (Kind::NetsUnion, Stage::Paid) => "0000",
             // This channel has no word for a return; scripts can't ask for one.
             (Kind::NetsUnion, Stage::Failed | Stage::Returned) => "1001",
+            (Kind::NetsUnion, Stage::NotHere) => "1005",
             (Kind::UnionPay, Stage::InProcess) => "05",
             (Kind::UnionPay, Stage::Paid) => "00S",
             (Kind::UnionPay, Stage::Failed) => "00F",
+            (Kind::UnionPay, Stage::NotHere) => "00N",
             (Kind::UnionPay, Stage::Returned) => "00R",
             (Kind::Psp, Stage::InProcess) => "pending",
             (Kind::Psp, Stage::Paid) => "paid",
             (Kind::Psp, Stage::Failed) => "failed:invalid_account",
+            (Kind::Psp, Stage::NotHere) => "failed:bank_not_supported",
             (Kind::Psp, Stage::Returned) => "returned",
         }
     }

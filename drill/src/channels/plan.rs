@@ -111,6 +111,8 @@ pub(super) fn plan(kind: Kind, action: &Action, delay_ms: u64) -> Plan {
         Action::ReturnAfterSuccess { ms } => Plan { return_ms: Some(*ms), ..usual() },
         Action::Fail => Plan { stage: Some(Stage::Failed), ..Plan::paid(Say::Code(kind.refused().into())) },
         Action::FailLater { ms } => Plan::later(kind, *ms, Stage::Failed),
+        Action::NotHere => Plan { stage: Some(Stage::NotHere), ..Plan::paid(Say::Code(kind.not_here().into())) },
+        Action::NotHereLater { ms } => Plan { tell_ms: vec![0, REPEAT_MS], ..Plan::later(kind, *ms, Stage::NotHere) },
         Action::InProcessThenNotify { ms } => later(*ms),
         Action::Http500AfterPaying => maybe_paid(true, Say::Http500),
         Action::JunkBody { pays } => maybe_paid(*pays, Say::Junk),

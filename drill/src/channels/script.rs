@@ -51,6 +51,12 @@ pub enum Action {
     FailLater {
         ms: u64,
     },
+    /// Refused in the reply, for a reason of this channel alone.
+    NotHere,
+    /// Accepted, and refused so `ms` later, told twice.
+    NotHereLater {
+        ms: u64,
+    },
     /// "In process" at first, paid and told `ms` later.
     InProcessThenNotify {
         ms: u64,

@@ -97,7 +97,7 @@ impl Trades {
     pub fn settle(&mut self, kind: Kind, key: &str, stage: Stage) -> anyhow::Result<Arc<ChannelPay>> {
         let Some(trade) = self.get(kind, key) else { bail!("trade {key} is not known") };
         match (trade.stage, stage) {
-            (Stage::InProcess, Stage::Paid | Stage::Failed) | (Stage::Paid, Stage::Returned) => {}
+            (Stage::InProcess, Stage::Paid | Stage::Failed | Stage::NotHere) | (Stage::Paid, Stage::Returned) => {}
             (from, to) => bail!("trade {key} can't go from {from:?} to {to:?}"),
         }
         let (at_us, pay) = (now_us(), trade.pay.clone());

@@ -83,7 +83,7 @@ pub async fn totals_off(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Ve
         format!(
             "SELECT '{scope}' scope,{owner} scope_key,currency,LEFT(trade_time,p.digits) period,amount counted,0 said \
              FROM {orders}.orders JOIN (SELECT 8 digits UNION SELECT 6) p WHERE {owner} IS NOT NULL \
-             AND kind<>'settlement' AND attempts>0 AND state NOT IN ('failed','returned')",
+             AND kind<>'settlement' AND attempts>0 AND channel IS NOT NULL AND state NOT IN ('failed','returned')",
             orders = schemas.orders
         )
     });

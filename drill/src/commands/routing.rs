@@ -224,7 +224,7 @@ async fn explain(conn: &mut Conn, config: &Config, id: &str) -> anyhow::Result<(
         Some(route) => print_route("as it was decided", &route),
         None => println!("nothing was decided yet"),
     }
-    if order.state == State::Init && order.attempts == 0 {
+    if order.state == State::Init && !order.is_out() {
         match now(conn, config, &order).await? {
             Ok(decision) => {
                 print_route("as it would be decided now", &decision.route);

@@ -309,15 +309,16 @@ impl Stage {
 
     pub async fn wait_for_status_of(&self, kind: Kind, order_id: &str, status: &str) -> anyhow::Result<()> {
         let begun = Instant::now();
-        let mut last = String::new();
-        while begun.elapsed() < START {
-            last = self.client.order_of(kind, order_id).await?["status"].as_str().unwrap_or_default().to_owned();
-            if last == status {
+        loop {
+            let order = self.client.order_of(kind, order_id).await?;
+            if order["status"] == status {
                 return Ok(());
+            }
+            if begun.elapsed() > START {
+                bail!("after {START:?} it is not {status}: {order}");
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        bail!("order {order_id} is {last} after {START:?}, not {status}")
     }
 
     /// Waits until at most `most` orders and bookings are unfinished; returns how
