@@ -166,8 +166,11 @@ impl Reader {
         if !self.hosts.several() {
             return Stop::Broken(reason);
         }
-        let read = (self.settings.flavour, self.grouper.position());
-        match self.hosts.find(self.settings.server_id, Some(read)).await {
+        let relied = match self.grouper.relied() {
+            Ok(relied) => relied,
+            Err(error) => return Stop::Broken(format!("{reason}; {error:#}")),
+        };
+        match self.hosts.find(self.settings.server_id, self.settings.flavour, &relied).await {
             Found::Same => Stop::Broken(reason),
             Found::Moved => Stop::Moved,
             Found::Nowhere(refusals) => Stop::Broken(format!("{reason}; no host can go on: {refusals}")),

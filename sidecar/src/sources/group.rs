@@ -4,6 +4,7 @@
 //! as unseen.
 
 use super::gtid::{Flavour, Gtid, GtidSet};
+use super::relied::{Relied, matters};
 use super::statement::{dropped, is_harmless, verb};
 use super::watch::Watch;
 use super::{Item, Mark, Unseen};
@@ -64,6 +65,7 @@ pub struct Grouper {
     /// Before every position of this stream, if there are several servers.
     prefix: String,
     position: GtidSet,
+    relied: Relied,
     /// The stream began at a file's start: its list of earlier GTIDs is where we are.
     adopt: bool,
     open: Option<Open>,
@@ -71,7 +73,8 @@ pub struct Grouper {
 
 impl Grouper {
     pub fn new(watch: Watch, flavour: Flavour, position: GtidSet) -> Self {
-        Grouper { watch, flavour, prefix: String::new(), position, adopt: false, open: None }
+        let relied = Relied::from(&position);
+        Grouper { watch, flavour, prefix: String::new(), position, relied, adopt: false, open: None }
     }
 
     /// One of several servers: it has only what `watch` says, and its positions begin
@@ -84,6 +87,11 @@ impl Grouper {
     /// Everything up to here was grouped.
     pub fn position(&self) -> &GtidSet {
         &self.position
+    }
+
+    /// What a server that takes over must have.
+    pub fn relied(&self) -> anyhow::Result<GtidSet> {
+        self.relied.of(self.flavour, &self.position)
     }
 
     /// A new connection: what was half read comes again.
@@ -319,6 +327,8 @@ impl Grouper {
     fn end(&mut self) -> anyhow::Result<Step> {
         let Some(open) = self.open.take() else { bail!("a {:?} transaction without GTID ended", self.flavour) };
         self.position.add(&open.gtid)?;
+        let heavy = open.changes.iter().any(|change| matters(&change.table.name)) || !open.unseen.is_empty();
+        self.relied.read(&open.gtid, heavy);
         if open.changes.is_empty() && open.unseen.is_empty() {
             return Ok(Step::Ended(None));
         }

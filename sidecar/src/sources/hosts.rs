@@ -119,26 +119,58 @@ impl Hosts {
         self.followed.load(Ordering::Acquire)
     }
 
-    /// Looks for a fit host, the current one first. `read` is everything that was read
-    /// so far; None before the first reading.
-    pub async fn find(&self, server_id: u32, read: Option<(Flavour, &GtidSet)>) -> Found {
+    /// Looks for a host that can go on, the current one first. It must have all of
+    /// `read` (see `relied`).
+    pub async fn find(&self, server_id: u32, flavour: Flavour, read: &GtidSet) -> Found {
         let current = self.current.load(Ordering::Acquire);
         let order = (0..self.hosts.len()).map(|n| (current + n) % self.hosts.len());
         let mut refusals = Vec::new();
         for at in order {
-            let host = &self.hosts[at];
-            match timeout(PATIENCE * 2, host.is_fit(server_id, read)).await {
-                Ok(Ok(())) if at == current => return Found::Same,
-                Ok(Ok(())) => {
-                    self.current.store(at, Ordering::Release);
-                    tracing::error!(from = self.hosts[current].name, to = host.name, "another server takes over");
-                    return Found::Moved;
-                }
-                Ok(Err(error)) => refusals.push(format!("{}: {error:#}", host.name)),
-                Err(_) => refusals.push(format!("{}: no answer within 4 s", host.name)),
+            match self.refusal(at, server_id, Some((flavour, read))).await {
+                None => return self.go(current, at),
+                Some(refusal) => refusals.push(refusal),
             }
         }
         Found::Nowhere(refusals.join("; "))
+    }
+
+    /// Before anything is read: the one host that can be written to. If there are two,
+    /// one of them is a primary of old that nobody fenced, and only a person knows which.
+    pub async fn primary(&self) -> Found {
+        let current = self.current.load(Ordering::Acquire);
+        let (mut fit, mut refusals) = (Vec::new(), Vec::new());
+        for at in 0..self.hosts.len() {
+            match self.refusal(at, 0, None).await {
+                None => fit.push(at),
+                Some(refusal) => refusals.push(refusal),
+            }
+        }
+        match fit.as_slice() {
+            [] => Found::Nowhere(refusals.join("; ")),
+            [one] => self.go(current, *one),
+            [one, two, ..] => Found::Nowhere(format!(
+                "{} and {} can both be written to; make the one that is not the primary read-only",
+                self.hosts[*one].name, self.hosts[*two].name
+            )),
+        }
+    }
+
+    fn go(&self, from: usize, to: usize) -> Found {
+        if from == to {
+            return Found::Same;
+        }
+        self.current.store(to, Ordering::Release);
+        tracing::error!(from = self.hosts[from].name, to = self.hosts[to].name, "another server takes over");
+        Found::Moved
+    }
+
+    async fn refusal(&self, at: usize, server_id: u32, read: Option<(Flavour, &GtidSet)>) -> Option<String> {
+        let host = &self.hosts[at];
+        match timeout(PATIENCE * 2, host.is_fit(server_id, read)).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(format!("{}: {error:#}", host.name)),
+            Err(_) => Some(format!("{}: no answer within 4 s", host.name)),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ pub mod hosts;
 pub mod kafka;
 pub mod offsets;
 pub mod preflight;
+pub mod relied;
 pub mod rows;
 pub mod servers;
 pub mod statement;

@@ -3,7 +3,7 @@
 
 use super::Start;
 use super::gtid::{Flavour, GtidSet};
-use super::hosts::Hosts;
+use super::hosts::{Found, Hosts};
 use crate::blind::{Blind, Cause};
 use anyhow::Context;
 use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, prelude::Queryable};
@@ -63,8 +63,14 @@ fn complaint(Required(name, want, restart): &Required, variables: &HashMap<Strin
 pub async fn watch(hosts: Arc<Hosts>, blind: Blind, fit: watch::Sender<Option<Flavour>>) {
     let mut kept = None;
     loop {
-        if hosts.several() && !hosts.is_followed() {
-            let _ = hosts.find(0, None).await;
+        if hosts.several()
+            && !hosts.is_followed()
+            && let Found::Nowhere(why) = hosts.primary().await
+        {
+            blind.set(Cause::Mysql, format!("no host to begin with: {why}"));
+            fit.send_replace(None);
+            tokio::time::sleep(AGAIN).await;
+            continue;
         }
         if kept.as_ref().is_some_and(|(name, _): &(String, _)| name != hosts.name()) {
             kept = None;

@@ -2,6 +2,7 @@
 //! with the test.
 #![allow(dead_code)] // Each test file uses its part.
 #![allow(clippy::unwrap_used)] // A test may panic.
+pub mod daemon;
 pub mod tail;
 
 use mysql_async::{Conn, prelude::Queryable};
@@ -51,7 +52,7 @@ impl Server {
         server
     }
 
-    /// A MySQL, if there is one to be had; `SLUICE_NEED_MYSQL` makes it a must.
+    /// A MySQL, if there is one to be had; `SLUICE_NEED_MYSQL` makes it a must (`.ci/run`).
     #[allow(clippy::print_stdout)]
     pub async fn mysql(name: &str, extra: &[&str]) -> Option<Server> {
         if mysql::program().is_none() && std::env::var_os("SLUICE_NEED_MYSQL").is_none() {
@@ -85,6 +86,28 @@ impl Server {
         }
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// As a power failure: it is gone until `restart`.
+    pub fn kill(&mut self) {
+        match &mut self.program {
+            Program::MariaDb(child) => {
+                child.kill().unwrap();
+                child.wait().unwrap();
+            }
+            Program::MySql(server) => server.kill9().unwrap(),
+        }
+    }
+
+    /// SIGSTOP, or SIGCONT: connections stay open and nothing answers.
+    pub fn freeze(&self, frozen: bool) {
+        let Program::MariaDb(child) = &self.program else { panic!("only MariaDB is frozen here") };
+        let signal = if frozen { "-STOP" } else { "-CONT" };
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    }
+
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -93,7 +116,8 @@ impl Server {
     pub async fn restart(&mut self, extra: &[&str]) {
         match &mut self.program {
             Program::MariaDb(child) => {
-                child.kill().unwrap();
+                // An error means that it was killed already.
+                let _ = child.kill();
                 child.wait().unwrap();
                 *child = spawn(&self.dir, self.port, extra);
             }

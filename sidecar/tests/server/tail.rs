@@ -8,6 +8,7 @@ use sluice_contract::telemetry::Readiness;
 use sluice_sidecar::blind::Blind;
 use sluice_sidecar::change::Transaction;
 use sluice_sidecar::pipeline::Feed;
+use sluice_sidecar::sources::gtid::Flavour;
 use sluice_sidecar::sources::{BinlogBatch, Item, Mark, Start, binlog, preflight};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,11 +31,15 @@ pub fn schemas() -> Schemas {
 }
 
 pub fn tail(server: &Server, server_id: u32, position: &str, start: Start) -> Tail {
+    tail_of(&server.url(), server.flavour(), server_id, position, start)
+}
+
+pub fn tail_of(url: &str, flavour: Flavour, server_id: u32, position: &str, start: Start) -> Tail {
     let settings = binlog::Settings {
-        url: server.url(),
+        url: url.to_owned(),
         server_id,
         schemas: schemas(),
-        flavour: server.flavour(),
+        flavour,
         position: position.to_owned(),
         start,
     };
