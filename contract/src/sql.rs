@@ -52,7 +52,9 @@ fn authority(name: &str, url: &str) -> anyhow::Result<(String, Option<SslOpts>)>
     let (ours, others): (Vec<&str>, Vec<&str>) = query.split('&').partition(|p| p.starts_with("tls_ca="));
     let Some(file) = ours.first().and_then(|p| p.strip_prefix("tls_ca=")) else { return Ok((url.to_owned(), None)) };
     if let Err(error) = std::fs::File::open(file) {
-        anyhow::bail!("{name}: tls_ca = {file}: {error}; name the PEM file of the authority that signed the server's certificate");
+        anyhow::bail!(
+            "{name}: tls_ca = {file}: {error}; name the PEM file of the authority that signed the server's certificate"
+        );
     }
     let tls = SslOpts::default().with_root_certs(vec![PathBuf::from(file).into()]).with_disable_built_in_roots(true);
     let rest = if others.is_empty() { String::new() } else { format!("?{}", others.join("&")) };

@@ -116,7 +116,8 @@ impl Blind {
 
     fn publish(&self, causes: &BTreeMap<Named, String>) {
         self.shared.gauge.set(i64::from(!causes.is_empty()));
-        let lines: Vec<String> = causes.iter().map(|(named, reason)| format!("{}: {reason}", in_words(named))).collect();
+        let lines: Vec<String> =
+            causes.iter().map(|(named, reason)| format!("{}: {reason}", in_words(named))).collect();
         self.shared.changed.send_replace((!lines.is_empty()).then(|| lines.join("; ").into()));
     }
 }

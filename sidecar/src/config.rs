@@ -300,7 +300,10 @@ mod tests {
             (format!("{GOOD}database = 'a-b'\n"), "mysql.database"),
             (format!("{GOOD}[[mysql.also]]\nname = 'b'\nurl = 'mysql://h'\nschemas = ['balance']\n"), ""),
             (format!("{GOOD}[[mysql.also]]\nname = 'b'\nschemas = ['balance']\n"), "SLUICE_B_URL"),
-            (format!("{GOOD}[[mysql.also]]\nname = 'b/'\nurl = 'mysql://h'\nschemas = ['ledger']\n"), "mysql.also.name"),
+            (
+                format!("{GOOD}[[mysql.also]]\nname = 'b/'\nurl = 'mysql://h'\nschemas = ['ledger']\n"),
+                "mysql.also.name",
+            ),
             (format!("{GOOD}[[mysql.also]]\nname = 'b'\nurl = 'x'\nschemas = ['ledger']\n"), "mysql.also.url"),
             (format!("{GOOD}[[mysql.also]]\nname = 'b'\nurl = 'mysql://h'\nschemas = ['guard']\n"), "guard"),
             (format!("{GOOD}[[mysql.also]]\nname = 'b'\nurl = 'mysql://h'\nschemas = []\n"), "mysql.also.schemas"),

@@ -72,7 +72,10 @@ impl Reloader {
                 let mut asleep = rules.without(&unread);
                 asleep.extend(rules.apart(|table| self.mysql.server_of(table)));
                 if !asleep.is_empty() {
-                    tracing::warn!(?asleep, "balance and ledger are apart: these rules can't see what they compare, and sleep");
+                    tracing::warn!(
+                        ?asleep,
+                        "balance and ledger are apart: these rules can't see what they compare, and sleep"
+                    );
                 }
                 let count = rules.rules().count();
                 tracing::info!(rules = count, hash = rules.hash(), "rules loaded");

@@ -12,9 +12,9 @@ use server::tail::schemas;
 use std::time::Duration;
 
 /// A replica of `primary` that follows it by GTID.
-async fn replica(primary: &Server) -> Server {
+async fn replica(name: &str, primary: &Server) -> Server {
     let extra = ["--server-id=2", "--log-slave-updates=ON", "--read-only=ON"];
-    let replica = Server::start("replica", &extra).await;
+    let replica = Server::start(name, &extra).await;
     let mut conn = replica.conn().await;
     for sql in [
         "RESET MASTER".to_owned(),
@@ -60,10 +60,28 @@ async fn faults(server: &Server, numbers: std::ops::RangeInclusive<u64>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_planned_switch_moves_it_while_the_old_primary_lives() {
+    let first = Server::start("planned", &[]).await;
+    first.migrate(&schemas()).await;
+    let second = replica("planned-replica", &first).await;
+    let hosts = format!("url = 'mysql://root@127.0.0.1:{},127.0.0.1:{}'", first.port(), second.port());
+    let sidecar = Daemon::start(first.dir(), "planned", &hosts);
+    sidecar.until_ready(None).await;
+    faults(&first, 1..=10).await;
+    has_token(&second, 10).await;
+    first.conn().await.query_drop("SET GLOBAL read_only=ON").await.unwrap();
+    promote(&second).await;
+    faults(&second, 11..=20).await;
+    sidecar.fence().await.unwrap().until(20).await;
+    sidecar.until_ready(None).await;
+    assert_eq!(verdicts(&mut second.conn().await, 999).await, (20, 20));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_promoted_replica_goes_on_and_one_that_lost_something_does_not() {
     let mut first = Server::start("primary", &[]).await;
     first.migrate(&schemas()).await;
-    let mut second = replica(&first).await;
+    let mut second = replica("replica", &first).await;
     let hosts = format!("url = 'mysql://root@127.0.0.1:{},127.0.0.1:{}'", first.port(), second.port());
     let mut sidecar = Daemon::start(first.dir(), "failover", &hosts);
     sidecar.until_ready(None).await;

@@ -33,7 +33,9 @@ async fn it_works_as_on_mariadb() {
     sidecar.fence().await.unwrap().until(20).await;
     assert_eq!(verdicts(&mut conn, 999_999).await, (20, 20));
     let open: Option<u64> = conn
-        .query_first("SELECT COUNT(*) FROM t_guard.breaker WHERE state='open' AND scope='account' AND scope_key LIKE 'f%'")
+        .query_first(
+            "SELECT COUNT(*) FROM t_guard.breaker WHERE state='open' AND scope='account' AND scope_key LIKE 'f%'",
+        )
         .await
         .unwrap();
     assert_eq!(open, Some(20));

@@ -37,7 +37,8 @@ async fn odd(server: &Server) {
         "CREATE TABLE other.odd (a TIME(3), b DATETIME, c DATE, d VARCHAR(20), e LONGBLOB, f BIT(9), g GEOMETRY, \
          h YEAR, j ENUM('x','y'), k SET('x','y'), l DECIMAL(65,30), m FLOAT, n TIMESTAMP(6) NULL, {own_types}) CHARSET latin1"
     );
-    all(&mut conn, &["CREATE DATABASE other", &create, "CREATE TABLE t_orders.beside (v VARCHAR(9)) CHARSET latin1"]).await;
+    all(&mut conn, &["CREATE DATABASE other", &create, "CREATE TABLE t_orders.beside (v VARCHAR(9)) CHARSET latin1"])
+        .await;
     let tail = tail(server, 920, &position(server).await, Start::Now);
     let entry = |n: u32, rest: &str| {
         format!("INSERT INTO t_ledger.entry VALUES ('acct','p',{n},'k','b','D',1,'CNY','r',{n}{rest})")
@@ -81,7 +82,8 @@ async fn odd(server: &Server) {
             (change.table.columns.len(), image[change.table.column("line").unwrap()].clone())
         })
         .collect();
-    let want = [(10, 1), (11, 2), (11, 3), (11, 4), (12, 5), (12, 1)].map(|(columns, line)| (columns, Value::Int(line)));
+    let want =
+        [(10, 1), (11, 2), (11, 3), (11, 4), (12, 5), (12, 1)].map(|(columns, line)| (columns, Value::Int(line)));
     assert_eq!(lines, want);
     let big = &items[1].transaction.changes[0];
     let Value::Text(events) = &big.after.as_ref().unwrap()[3] else { panic!("not text") };

@@ -64,7 +64,8 @@ async fn each_server_is_read_and_each_token_waits_for_all() -> anyhow::Result<()
 
     let apart = set.stage.apart.as_ref().context("apart")?;
     let (balance, ledger) = (&set.stage.schemas.balance, &set.stage.schemas.ledger);
-    let sql = format!("UPDATE {balance}.balance SET balance=balance+1, available=available+1, version=version+1 LIMIT 1");
+    let sql =
+        format!("UPDATE {balance}.balance SET balance=balance+1, available=available+1, version=version+1 LIMIT 1");
     apart.balance_pool.get_conn().await?.query_drop(sql).await?;
     found(&set, "provenance", "balance").await?;
     let sql = format!("DELETE FROM {ledger}.entry LIMIT 1");

@@ -80,7 +80,8 @@ impl Mysql {
         for _ in 0..PORTS_TRIED {
             let port = ports::free_port()?;
             let process = Process::spawn(settings(&dir, port, &extra)?)?;
-            let mut server = Mysql { port, dir: dir.clone(), password: password.clone(), extra: extra.clone(), process };
+            let mut server =
+                Mysql { port, dir: dir.clone(), password: password.clone(), extra: extra.clone(), process };
             match server.wait().await {
                 Err(error) if error.to_string().contains("port") => tracing::warn!(port, "taken meanwhile"),
                 other => return other.map(|()| server),

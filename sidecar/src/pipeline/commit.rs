@@ -218,7 +218,8 @@ impl Committer {
     async fn attempt<'v>(&self, verdicts: &'v [Verdict]) -> Result<Vec<&'v Verdict>, Failure> {
         // Empty: the first start at the oldest file, of which nothing was read yet.
         let begun = |row: &&Checkpoint| !row.position.is_empty();
-        let rows: Vec<Checkpoint> = std::iter::once(&self.binlog).chain(&self.also).chain(&self.kafka).filter(begun).cloned().collect();
+        let rows: Vec<Checkpoint> =
+            std::iter::once(&self.binlog).chain(&self.also).chain(&self.kafka).filter(begun).cloned().collect();
         if let Some(row) = rows.iter().find(|r| r.position.len() > POSITION || r.replay_from.len() > POSITION) {
             return Err(Failure::Wrong(format!(
                 "the position of {} is longer than {POSITION} characters; use fewer partitions or GTID domains",

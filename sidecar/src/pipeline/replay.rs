@@ -110,7 +110,8 @@ mod tests {
             anchors.reached(moment * 1_000_000, || at(main, balance).ok());
         }
         anchors.reached(3_000_001, || at(41, 5).ok());
-        let mut before = |needed: Option<&str>| anchors.before(needed).map(Places::render).unwrap_or_default().join(" ");
+        let mut before =
+            |needed: Option<&str>| anchors.before(needed).map(Places::render).unwrap_or_default().join(" ");
         assert_eq!(before(Some("balance/0-1-2")), "0-1-20 0-1-1");
         assert_eq!(before(Some("0-1-21")), "0-1-20 0-1-1");
         assert_eq!(before(Some("0-1-31")), "0-1-30 0-1-5");

@@ -2,8 +2,8 @@
 //! of their dependence and all end with it.
 
 use super::commit::{Committer, End, LEASE_US};
-use super::repo::{self, Checkpoint};
 use super::elsewhere::{self, Elsewhere, Other};
+use super::repo::{self, Checkpoint};
 use super::{FEED_QUEUE, Feed, barrier, evaluate};
 use crate::Parts;
 use crate::blind::Cause;

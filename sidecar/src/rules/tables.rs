@@ -177,7 +177,8 @@ pub fn find(name: &str) -> Option<usize> {
 /// The tables whose names stand in quotes in a rule's code, a bit for each.
 pub fn named(text: &str) -> u32 {
     let code = || text.lines().filter(|line| !line.trim_start().starts_with("//"));
-    let stands = |name: &str| code().any(|line| line.contains(&format!("\"{name}\"")) || line.contains(&format!("`{name}`")));
+    let stands =
+        |name: &str| code().any(|line| line.contains(&format!("\"{name}\"")) || line.contains(&format!("`{name}`")));
     TABLES.iter().enumerate().filter(|(_, t)| stands(t.name)).fold(0, |bits, (at, _)| bits | (1 << at))
 }
 

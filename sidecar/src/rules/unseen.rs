@@ -52,7 +52,9 @@ impl UnseenRule {
                 "{table} was changed by {count} statement(s) without rows in the binlog; pairs and windows over it \
                  can't be trusted before snapshot checks have run: {text}"
             ),
-            breakers: stopped.map(|(point, _)| BreakerKey { point: *point, scope: Scope::All, key: "*".to_owned() }).collect(),
+            breakers: stopped
+                .map(|(point, _)| BreakerKey { point: *point, scope: Scope::All, key: "*".to_owned() })
+                .collect(),
         }
     }
 }

@@ -6,8 +6,8 @@ use super::gtid::{Flavour, GtidSet};
 use super::hosts::{Found, Hosts};
 use super::watch::Watch;
 use super::{BinlogBatch, Start, preflight};
-use crate::heard::Heard;
 use crate::blind::{Blind, Cause};
+use crate::heard::Heard;
 use crate::pipeline::Feed;
 use crossbeam_channel::{SendTimeoutError, Sender};
 use futures_util::{FutureExt, StreamExt};
@@ -202,6 +202,9 @@ impl Reader {
 
     async fn follow(&mut self, stream: &mut BinlogStream) -> Stop {
         loop {
+            if self.hosts.is_left() {
+                return Stop::Broken(format!("{} is no primary any more", self.hosts.name()));
+            }
             let event = match stream.next().now_or_never() {
                 Some(event) => event,
                 None => {

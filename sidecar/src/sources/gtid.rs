@@ -99,17 +99,21 @@ impl GtidSet {
                 let reached = |domain| ours.gtids.iter().find(|g| g.domain_id == domain).map_or(0, |g| g.sequence);
                 theirs.gtids.iter().map(|g| g.sequence.saturating_sub(reached(g.domain_id))).sum()
             }
-            (GtidSet::MySql(ours), GtidSet::MySql(theirs)) => theirs.uuid_sets.iter().map(|(source, set)| {
-                let within = ours.uuid_sets.get(source).map_or(&[][..], |s| &s.intervals);
-                let whole: u64 = set.intervals.iter().map(|i| i.end - i.start + 1).sum();
-                let both: u64 = set
-                    .intervals
-                    .iter()
-                    .flat_map(|i| within.iter().map(move |w| (i.start.max(w.start), i.end.min(w.end))))
-                    .map(|(start, end)| (end + 1).saturating_sub(start))
-                    .sum();
-                whole - both
-            }).sum(),
+            (GtidSet::MySql(ours), GtidSet::MySql(theirs)) => theirs
+                .uuid_sets
+                .iter()
+                .map(|(source, set)| {
+                    let within = ours.uuid_sets.get(source).map_or(&[][..], |s| &s.intervals);
+                    let whole: u64 = set.intervals.iter().map(|i| i.end - i.start + 1).sum();
+                    let both: u64 = set
+                        .intervals
+                        .iter()
+                        .flat_map(|i| within.iter().map(move |w| (i.start.max(w.start), i.end.min(w.end))))
+                        .map(|(start, end)| (end + 1).saturating_sub(start))
+                        .sum();
+                    whole - both
+                })
+                .sum(),
             // Servers of two kinds have nothing in common.
             _ => u64::MAX,
         }
@@ -211,7 +215,8 @@ mod tests {
         set.add(&Gtid::MySql { source, number: 6 })?;
         assert_eq!(set.render(), format!("{UUID}:1-7"));
         assert!(set.contains(&format!("{UUID}:6")) && !set.contains(&format!("{UUID}:8")));
-        let theirs = GtidSet::parse(Flavour::MySql, &format!("{UUID}:3-9:12-13,00000000-0000-0000-0000-000000000000:1"))?;
+        let theirs =
+            GtidSet::parse(Flavour::MySql, &format!("{UUID}:3-9:12-13,00000000-0000-0000-0000-000000000000:1"))?;
         assert_eq!((set.lacks(&theirs), theirs.lacks(&set)), (5, 2));
         let sids = set.sids();
         assert_eq!((sids[0].intervals()[0].start(), sids[0].intervals()[0].end()), (1, 8));

@@ -27,6 +27,8 @@ pub struct Hosts {
     /// A reader follows the current host: it alone may change it, as it knows what
     /// was read.
     followed: AtomicBool,
+    /// The current one is no primary any more, though it answers: a planned switch.
+    left: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -72,7 +74,12 @@ impl Hosts {
             anyhow::Ok(Host { url, name, pool: sql::pool_of(options, connections)? })
         };
         let hosts = urls.into_iter().map(host).collect::<anyhow::Result<Vec<_>>>()?;
-        Ok(Hosts { hosts, current: AtomicUsize::new(0), followed: AtomicBool::new(false) })
+        Ok(Hosts {
+            hosts,
+            current: AtomicUsize::new(0),
+            followed: AtomicBool::new(false),
+            left: AtomicBool::new(false),
+        })
     }
 
     fn at(&self) -> &Host {
@@ -119,6 +126,15 @@ impl Hosts {
         self.followed.load(Ordering::Acquire)
     }
 
+    /// Tells the reader to look for another host.
+    pub fn leave(&self) {
+        self.left.store(true, Ordering::Release);
+    }
+
+    pub fn is_left(&self) -> bool {
+        self.left.load(Ordering::Acquire)
+    }
+
     /// Looks for a host that can go on, the current one first. It must have all of
     /// `read` (see `relied`).
     pub async fn find(&self, server_id: u32, flavour: Flavour, read: &GtidSet) -> Found {
@@ -156,6 +172,7 @@ impl Hosts {
     }
 
     fn go(&self, from: usize, to: usize) -> Found {
+        self.left.store(false, Ordering::Release);
         if from == to {
             return Found::Same;
         }

@@ -80,6 +80,9 @@ pub async fn watch(hosts: Arc<Hosts>, blind: Blind, fit: watch::Sender<Option<Fl
         match tokio::time::timeout(PATIENCE, inspect(hosts.url(), &mut conn)).await {
             Ok(Ok((flavour, complaints))) => {
                 blind.clear(Cause::Mysql);
+                if hosts.several() && is_follower(&mut conn).await {
+                    hosts.leave();
+                }
                 if complaints.is_empty() {
                     blind.clear(Cause::Preflight);
                     fit.send_replace(Some(flavour));
@@ -94,6 +97,15 @@ pub async fn watch(hosts: Arc<Hosts>, blind: Blind, fit: watch::Sender<Option<Fl
         kept = conn.map(|conn| (name, conn));
         tokio::time::sleep(AGAIN).await;
     }
+}
+
+/// A planned switch: the server answers and is no primary any more.
+async fn is_follower(kept: &mut Option<Conn>) -> bool {
+    let Some(mut conn) = kept.take() else { return false };
+    let asked = tokio::time::timeout(PATIENCE, not_primary(&mut conn)).await;
+    let Ok(Ok(why)) = asked else { return false };
+    *kept = Some(conn);
+    why.is_some()
 }
 
 /// Why this server must not be written to, if so: it is read-only, or a replica that

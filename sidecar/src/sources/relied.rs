@@ -70,7 +70,9 @@ impl Relied {
                     }
                     // Writing into a String can't fail.
                     let _ = write!(text, "{}{}", if text.is_empty() { "" } else { "," }, sid.source_id.uuid);
-                    parts.iter().for_each(|(start, end)| drop(write!(text, ":{start}-{end}")));
+                    for (start, end) in parts {
+                        let _ = write!(text, ":{start}-{end}");
+                    }
                 }
                 GtidSet::parse(flavour, &text)
             }

@@ -61,7 +61,8 @@ impl Watch {
             (&schemas.guard, "checkpoint"),
             (&schemas.guard, "breaker"),
         ];
-        let here: Vec<&str> = schemas.each().into_iter().filter(|(logical, _)| here(logical)).map(|(_, name)| name).collect();
+        let here: Vec<&str> =
+            schemas.each().into_iter().filter(|(logical, _)| here(logical)).map(|(_, name)| name).collect();
         let tables = tables.into_iter().filter(|(schema, _)| here.contains(&schema.as_str()));
         Watch {
             names: tables.map(|(schema, table)| ((schema.clone(), table.to_owned()), table)).collect(),
