@@ -34,6 +34,11 @@ pub async fn lease(parts: &Parts) -> Option<i64> {
         let taken = tokio::time::timeout(PATIENCE, take(parts)).await.unwrap_or_else(|_| silent());
         match taken {
             Ok(Ok(epoch)) => {
+                // Before the lease's cause goes: not for a moment does it look as if we saw.
+                parts.servers.iter().for_each(|server| server.blind.set(Cause::Binlog, "connecting"));
+                if !parts.config.kafka.brokers.is_empty() {
+                    parts.blind.set(Cause::Kafka, "connecting");
+                }
                 parts.blind.clear(Cause::Standby);
                 parts.status.update(|s| s.reigns(epoch, now_us()));
                 tracing::info!(epoch, owner = parts.config.instance, "active");
@@ -189,7 +194,6 @@ fn start_kafka(
     if settings.brokers.is_empty() {
         return Ok(None);
     }
-    parts.blind.set(Cause::Kafka, "connecting");
     let assigned = Arc::new(AtomicBool::new(false));
     let offsets = begin.kafka.as_ref().map(|row| Offsets::parse(&row.replay_from)).transpose()?;
     let reader = kafka::Reader {
@@ -237,7 +241,6 @@ fn start_readers(
         } else {
             reader
         };
-        server.blind.set(Cause::Binlog, "connecting");
         threads.push(thread("sluice-binlog", died, move || reader.run())?);
     }
     Ok(threads)
