@@ -1,9 +1,10 @@
 //! How both programs speak SQL: session settings, literals for multi-row
 //! statements, and which errors mean "run it again".
 
-use mysql_async::{Conn, Error, Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts};
+use mysql_async::{Conn, Error, Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts};
 use rust_decimal::Decimal;
 use std::fmt::Write;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Idle connections are closed after this; a firewall would do it silently.
@@ -27,9 +28,12 @@ pub fn options(url: &str) -> anyhow::Result<OptsBuilder> {
     options_of("mysql.url", url)
 }
 
-/// As `options`, for the setting `name`.
+/// As `options`, for the setting `name`. With `?tls_ca=FILE` the connection is
+/// encrypted, and the server must show a certificate of that authority for the
+/// host's very name; there is no way to skip either check.
 pub fn options_of(name: &str, url: &str) -> anyhow::Result<OptsBuilder> {
-    let opts = Opts::from_url(url).map_err(|e| {
+    let (url, authority) = authority(name, url)?;
+    let opts = Opts::from_url(&url).map_err(|e| {
         // The library's message may hold the password of the URL.
         anyhow::anyhow!("{name} is not a URL such as mysql://user@127.0.0.1:3306 ({})", kind_of(&e))
     })?;
@@ -38,7 +42,23 @@ pub fn options_of(name: &str, url: &str) -> anyhow::Result<OptsBuilder> {
         .tcp_nodelay(true)
         .tcp_keepalive(Some(KEEPALIVE))
         .prefer_socket(false)
+        .ssl_opts(authority)
         .stmt_cache_size(64))
+}
+
+/// The URL without `tls_ca`, which the library doesn't know, and what it asks for.
+fn authority(name: &str, url: &str) -> anyhow::Result<(String, Option<SslOpts>)> {
+    let Some((address, query)) = url.split_once('?') else { return Ok((url.to_owned(), None)) };
+    let (ours, others): (Vec<&str>, Vec<&str>) = query.split('&').partition(|p| p.starts_with("tls_ca="));
+    let Some(file) = ours.first().and_then(|p| p.strip_prefix("tls_ca=")) else { return Ok((url.to_owned(), None)) };
+    if let Err(error) = std::fs::File::open(file) {
+        anyhow::bail!(
+            "{name}: tls_ca = {file}: {error}; name the PEM file of the authority that signed the server's certificate"
+        );
+    }
+    let tls = SslOpts::default().with_root_certs(vec![PathBuf::from(file).into()]).with_disable_built_in_roots(true);
+    let rest = if others.is_empty() { String::new() } else { format!("?{}", others.join("&")) };
+    Ok((format!("{address}{rest}"), Some(tls)))
 }
 
 fn kind_of(error: &mysql_async::UrlError) -> &'static str {
@@ -189,5 +209,7 @@ mod tests {
     fn a_wrong_url_is_named_without_its_password() {
         let error = options("pg://root:hunter2@h/").map(|_| ()).unwrap_err().to_string();
         assert!(error.contains("unsupported scheme") && !error.contains("hunter2"), "{error}");
+        let error = options("mysql://root:hunter2@h/?tls_ca=none.pem").map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("tls_ca = none.pem") && !error.contains("hunter2"), "{error}");
     }
 }

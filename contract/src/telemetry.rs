@@ -27,19 +27,19 @@ pub fn install_crypto() {
 
 /// What a program still waits for, by name.
 #[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<Mutex<BTreeMap<&'static str, String>>>);
+pub struct Readiness(Arc<Mutex<BTreeMap<String, String>>>);
 
 impl Readiness {
     /// `waiting_for` is `None` once the part is ready.
-    pub fn set(&self, part: &'static str, waiting_for: Option<String>) {
+    pub fn set(&self, part: &str, waiting_for: Option<String>) {
         let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match waiting_for {
-            Some(reason) => parts.insert(part, reason),
+            Some(reason) => parts.insert(part.to_owned(), reason),
             None => parts.remove(part),
         };
     }
 
-    pub fn waits_for(&self) -> BTreeMap<&'static str, String> {
+    pub fn waits_for(&self) -> BTreeMap<String, String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -15,6 +15,7 @@ pub enum Cause {
     Rules,
     Standby,
     Binlog,
+    Position,
     Lag,
     Kafka,
     KafkaPosition,
@@ -30,6 +31,7 @@ impl Cause {
             Cause::Rules => "rules",
             Cause::Standby => "standby",
             Cause::Binlog => "binlog",
+            Cause::Position => "position",
             Cause::Lag => "lag",
             Cause::Kafka => "kafka",
             Cause::KafkaPosition => "kafka position",
@@ -41,10 +43,17 @@ impl Cause {
 
 /// The set of causes, shared by all parts.
 #[derive(Clone)]
-pub struct Blind(Arc<Shared>);
+pub struct Blind {
+    shared: Arc<Shared>,
+    /// Of several database servers, the one that this part reads; else empty.
+    server: Arc<str>,
+}
+
+/// A cause and its server.
+type Named = (Cause, Arc<str>);
 
 struct Shared {
-    causes: Mutex<BTreeMap<Cause, String>>,
+    causes: Mutex<BTreeMap<Named, String>>,
     readiness: Readiness,
     gauge: IntGauge,
     changed: watch::Sender<Option<Arc<str>>>,
@@ -53,55 +62,69 @@ struct Shared {
 impl Blind {
     pub fn new(readiness: Readiness, gauge: IntGauge) -> Self {
         let (changed, _) = watch::channel(None);
-        Blind(Arc::new(Shared { causes: Mutex::default(), readiness, gauge, changed }))
+        let shared = Shared { causes: Mutex::default(), readiness, gauge, changed };
+        Blind { shared: Arc::new(shared), server: "".into() }
+    }
+
+    /// The same set, for a part that reads one of several servers.
+    pub fn of(&self, server: &str) -> Self {
+        Blind { shared: Arc::clone(&self.shared), server: server.into() }
     }
 
     /// Sets or replaces a cause; it is logged when it is new or says something else.
     pub fn set(&self, cause: Cause, reason: impl Into<String>) {
         let reason = reason.into();
-        let mut causes = self.0.causes.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = causes.insert(cause, reason.clone());
+        let named = (cause, Arc::clone(&self.server));
+        let mut causes = self.shared.causes.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = causes.insert(named.clone(), reason.clone());
         if before.as_ref() == Some(&reason) {
             return;
         }
         // A lag is a number that changes all the time: said once.
         if before.is_none() || cause != Cause::Lag {
-            tracing::error!(cause = cause.as_str(), reason, "blind");
+            tracing::error!(cause = in_words(&named), reason, "blind");
         }
-        self.0.readiness.set(cause.as_str(), Some(reason));
+        self.shared.readiness.set(&in_words(&named), Some(reason));
         self.publish(&causes);
     }
 
     pub fn clear(&self, cause: Cause) {
-        let mut causes = self.0.causes.lock().unwrap_or_else(PoisonError::into_inner);
-        if causes.remove(&cause).is_none() {
+        let named = (cause, Arc::clone(&self.server));
+        let mut causes = self.shared.causes.lock().unwrap_or_else(PoisonError::into_inner);
+        if causes.remove(&named).is_none() {
             return;
         }
-        tracing::info!(cause = cause.as_str(), "sees again");
-        self.0.readiness.set(cause.as_str(), None);
+        tracing::info!(cause = in_words(&named), "sees again");
+        self.shared.readiness.set(&in_words(&named), None);
         self.publish(&causes);
     }
 
     /// All causes as one text, if there are any.
     pub fn reason(&self) -> Option<Arc<str>> {
-        self.0.changed.borrow().clone()
+        self.shared.changed.borrow().clone()
     }
 
     /// Told at every change.
     pub fn subscribe(&self) -> watch::Receiver<Option<Arc<str>>> {
-        self.0.changed.subscribe()
+        self.shared.changed.subscribe()
     }
 
-    pub fn causes(&self) -> BTreeMap<&'static str, String> {
-        let causes = self.0.causes.lock().unwrap_or_else(PoisonError::into_inner);
-        causes.iter().map(|(cause, reason)| (cause.as_str(), reason.clone())).collect()
+    pub fn causes(&self) -> BTreeMap<String, String> {
+        let causes = self.shared.causes.lock().unwrap_or_else(PoisonError::into_inner);
+        causes.iter().map(|(named, reason)| (in_words(named), reason.clone())).collect()
     }
 
-    fn publish(&self, causes: &BTreeMap<Cause, String>) {
-        self.0.gauge.set(i64::from(!causes.is_empty()));
-        let lines: Vec<String> = causes.iter().map(|(cause, reason)| format!("{}: {reason}", cause.as_str())).collect();
-        self.0.changed.send_replace((!lines.is_empty()).then(|| lines.join("; ").into()));
+    fn publish(&self, causes: &BTreeMap<Named, String>) {
+        self.shared.gauge.set(i64::from(!causes.is_empty()));
+        let lines: Vec<String> =
+            causes.iter().map(|(named, reason)| format!("{}: {reason}", in_words(named))).collect();
+        self.shared.changed.send_replace((!lines.is_empty()).then(|| lines.join("; ").into()));
     }
+}
+
+/// `binlog`, or `binlog balance` of one of several servers.
+fn in_words((cause, server): &Named) -> String {
+    if server.is_empty() { cause.as_str().to_owned() } else { format!("{} {server}", cause.as_str()) }
 }
 
 #[cfg(test)]
@@ -118,6 +141,11 @@ mod tests {
         assert_eq!(blind.reason().as_deref(), Some("binlog: position lost; kafka: timed out"));
         blind.clear(Cause::Binlog);
         assert_eq!((gauge.get(), readiness.waits_for().len()), (1, 1));
+        let balance = blind.of("balance");
+        balance.set(Cause::Binlog, "gone");
+        blind.clear(Cause::Binlog);
+        assert_eq!(blind.reason().as_deref(), Some("binlog balance: gone; kafka: timed out"));
+        balance.clear(Cause::Binlog);
         blind.clear(Cause::Kafka);
         assert_eq!((gauge.get(), blind.reason(), readiness.waits_for().len()), (0, None, 0));
         Ok(())

@@ -1,6 +1,7 @@
 //! Settings: a TOML file, two environment variables over it, secrets apart.
 
 use crate::sources::Start;
+use crate::sources::hosts::Hosts;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use sluice_contract::event::BUSINESS_TOPICS;
@@ -31,7 +32,8 @@ pub struct Config {
     /// Where to begin if there is no checkpoint: `now` or `oldest`.
     #[serde(default)]
     pub start: Start,
-    /// Name of this instance in the lease; at most 32 characters.
+    /// Name of this instance in the lease; at most 32 characters. No two sidecars that
+    /// run have the same: who starts under a name takes over from its earlier life.
     #[serde(default = "default_instance")]
     pub instance: String,
 }
@@ -39,19 +41,111 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mysql {
-    /// `mysql://user:password@host:port`
+    /// `mysql://user:password@host:port`; several hosts with commas between them are a
+    /// primary and those that may be promoted. `?tls_ca=FILE` at the end: encrypted,
+    /// with a certificate of that authority for the host's name.
     #[serde(default)]
     pub url: String,
     /// Base name of the four schemas.
     #[serde(default = "default_database")]
     pub database: String,
-    /// The core keeps balance or ledger on a server of its own. What they write is
-    /// not in this binlog, so rules that look at them are set to `draft`.
+    /// The core keeps balance and ledger on servers of their own. Rules that look at
+    /// those of them that `also` does not name are set to `draft`: nobody reads them.
     #[serde(default)]
     pub books_apart: bool,
+    /// Other servers, read beside this one.
+    #[serde(default)]
+    pub also: Vec<Also>,
     /// This sidecar as a replica; unique among all replicas of the server.
     #[serde(default = "default_server_id")]
     pub server_id: u32,
+}
+
+/// Another server, with balance, ledger or both.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Also {
+    /// In positions, checkpoints and metrics: letters, digits, `_` and `-`, at most 32.
+    pub name: String,
+    /// As `mysql.url`, here or in `SLUICE_<NAME>_URL`.
+    #[serde(default)]
+    pub url: String,
+    pub schemas: Vec<Book>,
+}
+
+/// A schema that can be on a server of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Book {
+    Balance,
+    Ledger,
+}
+
+impl Book {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Book::Balance => "balance",
+            Book::Ledger => "ledger",
+        }
+    }
+}
+
+impl Mysql {
+    /// Logical names of the schemas on the server `also`, or on the first one.
+    pub fn schemas_of(&self, also: Option<&Also>) -> Vec<&'static str> {
+        let elsewhere = |book: &&str| self.also.iter().flat_map(|a| &a.schemas).any(|b| b.as_str() == *book);
+        match also {
+            Some(also) => also.schemas.iter().map(|b| b.as_str()).collect(),
+            None => ["orders", "balance", "ledger", "guard"].into_iter().filter(|book| !elsewhere(book)).collect(),
+        }
+    }
+
+    /// The number of the server that a watched table's rows are read from; None if
+    /// nobody reads them. The outbox is on each.
+    pub fn server_of(&self, table: &str) -> Option<usize> {
+        let book = match table {
+            "balance" | "capture" => Book::Balance,
+            "entry" => Book::Ledger,
+            _ => return Some(0),
+        };
+        let also = self.also.iter().position(|a| a.schemas.contains(&book)).map(|at| at + 1);
+        also.or((!self.books_apart).then_some(0))
+    }
+
+    fn urls(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        std::iter::once(("mysql.url", self.url.as_str()))
+            .chain(self.also.iter().map(|a| ("mysql.also.url", a.url.as_str())))
+    }
+
+    fn check_also(&self) -> anyhow::Result<()> {
+        for (at, also) in self.also.iter().enumerate() {
+            let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+            if also.name.is_empty() || also.name.len() > 32 || !also.name.bytes().all(plain) {
+                bail!("mysql.also.name = {:?}: use 1 to 32 letters, digits, _ and -", also.name);
+            }
+            let before = &self.also[..at];
+            if before.iter().any(|b| b.name == also.name) {
+                bail!("mysql.also.name = {:?} is there twice", also.name);
+            }
+            if also.url.is_empty() {
+                bail!("mysql.also.url of {:?} is not set; write it or set {}", also.name, also.variable());
+            }
+            if also.schemas.is_empty() {
+                bail!("mysql.also.schemas of {:?} is empty: balance, ledger or both", also.name);
+            }
+            let taken = |book: &&Book| before.iter().any(|b| b.schemas.contains(book));
+            if let Some(book) = also.schemas.iter().find(taken) {
+                bail!("mysql.also.schemas: {} is on two servers", book.as_str());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Also {
+    fn variable(&self) -> String {
+        format!("SLUICE_{}_URL", self.name.to_ascii_uppercase().replace('-', "_"))
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -120,6 +214,10 @@ impl Config {
         let mut config: Config = load_toml(path)?;
         override_by(&mut config.mysql.url, "SLUICE_MYSQL_URL");
         override_by(&mut config.kafka.brokers, "SLUICE_KAFKA_BROKERS");
+        for also in &mut config.mysql.also {
+            let variable = also.variable();
+            override_by(&mut also.url, &variable);
+        }
         config.check().with_context(|| format!("{}", path.display()))?;
         Ok(config)
     }
@@ -131,7 +229,10 @@ impl Config {
         if self.mysql.url.is_empty() {
             bail!("mysql.url is not set; write it or set SLUICE_MYSQL_URL");
         }
-        sluice_contract::sql::options(&self.mysql.url)?;
+        self.mysql.check_also()?;
+        for (name, url) in self.mysql.urls() {
+            Hosts::new(name, url, 1)?;
+        }
         if self.mysql.server_id == 0 {
             bail!("mysql.server_id is 0, which no replica may use; take any free number");
         }
@@ -197,6 +298,16 @@ mod tests {
             (format!("start = 'later'\n{GOOD}"), "start"),
             (format!("{GOOD}server_id = 0\n"), "mysql.server_id"),
             (format!("{GOOD}database = 'a-b'\n"), "mysql.database"),
+            (format!("{GOOD}[[mysql.also]]\nname = 'b'\nurl = 'mysql://h'\nschemas = ['balance']\n"), ""),
+            (format!("{GOOD}[[mysql.also]]\nname = 'b'\nschemas = ['balance']\n"), "SLUICE_B_URL"),
+            (
+                format!("{GOOD}[[mysql.also]]\nname = 'b/'\nurl = 'mysql://h'\nschemas = ['ledger']\n"),
+                "mysql.also.name",
+            ),
+            (format!("{GOOD}[[mysql.also]]\nname = 'b'\nurl = 'x'\nschemas = ['ledger']\n"), "mysql.also.url"),
+            (format!("{GOOD}[[mysql.also]]\nname = 'b'\nurl = 'mysql://h'\nschemas = ['guard']\n"), "guard"),
+            (format!("{GOOD}[[mysql.also]]\nname = 'b'\nurl = 'mysql://h'\nschemas = []\n"), "mysql.also.schemas"),
+            (GOOD.replace("3306", "3306,other:3307?tls_ca=none.pem"), "tls_ca"),
             (format!("{GOOD}[kafka]\ntopics = ['a=b']\n"), "kafka.topics"),
             (format!("{GOOD}[kafka]\nbroker = 'x'\n"), "broker"),
             ("rules_dir = 'r'\n[mysql]\nurl = 'pg://x'\n".to_owned(), "mysql.url"),

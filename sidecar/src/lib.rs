@@ -7,6 +7,8 @@ pub mod breakers;
 pub mod change;
 pub mod config;
 pub mod fence;
+pub mod heard;
+mod lag;
 pub mod metrics;
 pub mod pipeline;
 pub mod reload;
@@ -20,8 +22,8 @@ use axum::serve::ListenerExt;
 use blind::{Blind, Cause};
 use config::{Config, Secrets};
 use fence::Fence;
+use heard::Heard;
 use metrics::{Metrics, metrics};
-use mysql_async::Pool;
 use pipeline::commit::End;
 use pipeline::session;
 use reload::Reloader;
@@ -31,6 +33,8 @@ use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
 use sluice_contract::telemetry::{Readiness, install_crypto, seconds};
 use sources::gtid::Flavour;
+use sources::hosts::Hosts;
+use sources::servers::{self, Server};
 use status::Status;
 use std::future::Future;
 use std::sync::Arc;
@@ -55,7 +59,11 @@ pub struct Parts {
     pub config: Config,
     pub schemas: Schemas,
     pub secrets: Secrets,
-    pub pool: Pool,
+    /// The first server's: verdicts, breakers and the lease are there.
+    pub pool: Arc<Hosts>,
+    /// Every server that is read, the first one included.
+    pub servers: Vec<Server>,
+    pub kafka_heard: Heard,
     pub blind: Blind,
     pub fence: Fence,
     pub status: Status,
@@ -73,7 +81,6 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     config.check()?;
     let readiness = Readiness::default();
     let (rules_sender, rules) = watch::channel(None);
-    let (fit_sender, fit) = watch::channel(None);
     let parts = Arc::new(Parts::build(config, &readiness, rules)?);
     // Whoever drops this future ends all parts too.
     let _ends_with_us = parts.cancel.clone().drop_guard();
@@ -81,17 +88,15 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     let reloader = Reloader {
         dir: parts.config.rules_dir.clone(),
         provenance_key: parts.secrets.provenance_key.clone(),
-        books_apart: parts.config.mysql.books_apart,
+        mysql: parts.config.mysql.clone(),
         blind: parts.blind.clone(),
         metrics: parts.metrics,
         rules: rules_sender,
     };
-    let background = [
-        tokio::spawn(reloader.run()),
-        tokio::spawn(sources::preflight::watch(parts.config.mysql.url.clone(), parts.blind.clone(), fit_sender)),
-        tokio::spawn(measure(Arc::clone(&parts))),
-    ];
-    let mut reigns = tokio::spawn(reigns(Arc::clone(&parts), fit));
+    let mut background = vec![tokio::spawn(reloader.run()), tokio::spawn(measure(Arc::clone(&parts)))];
+    background.extend(parts.servers.iter().map(Server::inspect));
+    background.extend((0..parts.servers.len()).map(|number| tokio::spawn(lag::follow(Arc::clone(&parts), number))));
+    let mut reigns = tokio::spawn(reigns(Arc::clone(&parts)));
     let ended = tokio::select! {
         () = shutdown => {
             tracing::info!("shutting down");
@@ -104,7 +109,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     background.iter().for_each(tokio::task::JoinHandle::abort);
     // Streams end by themselves; a client that does not read must not hold us.
     let _ = tokio::time::timeout(DRAIN, server).await;
-    let _ = tokio::time::timeout(DRAIN, parts.pool.clone().disconnect()).await;
+    let _ = tokio::time::timeout(DRAIN, parts.pool.disconnect()).await;
     ended.context("the sidecar's main task panicked")?
 }
 
@@ -119,12 +124,15 @@ impl Parts {
         let status = Status::default();
         status.update(|s| s.role = "starting");
         blind.set(Cause::Rules, "loading");
-        blind.set(Cause::Mysql, "connecting");
         blind.set(Cause::Standby, "the lease was not asked for yet");
+        let servers = servers::all(&config.mysql, CONNECTIONS, &blind)?;
+        let first = servers.first().context("mysql.url names no server")?;
         Ok(Parts {
             schemas: config.schemas()?,
             secrets: config.secrets()?,
-            pool: sluice_contract::sql::pool(&config.mysql.url, CONNECTIONS)?,
+            pool: Arc::clone(&first.hosts),
+            servers,
+            kafka_heard: Heard::default(),
             fence: Fence::new(blind.clone()),
             cancel: CancellationToken::new(),
             status,
@@ -149,21 +157,24 @@ async fn listen(parts: &Arc<Parts>, readiness: Readiness) -> anyhow::Result<Join
 }
 
 /// One reign after the other, until cancelled or until a part dies.
-async fn reigns(parts: Arc<Parts>, mut fit: watch::Receiver<Option<Flavour>>) -> anyhow::Result<()> {
+async fn reigns(parts: Arc<Parts>) -> anyhow::Result<()> {
     let mut rules = parts.rules.clone();
     loop {
         let ready = async {
             let rules = rules.wait_for(Option::is_some).await.ok()?.clone()?;
-            let flavour = (*fit.wait_for(Option::is_some).await.ok()?)?;
-            Some((rules, flavour))
+            let mut flavours: Vec<Flavour> = Vec::new();
+            for server in &parts.servers {
+                flavours.push(server.fit().await?);
+            }
+            Some((rules, flavours))
         };
         let ready = tokio::select! {
             () = parts.cancel.cancelled() => None,
             ready = ready => ready,
         };
-        let Some((rules, flavour)) = ready else { return Ok(()) };
+        let Some((rules, flavours)) = ready else { return Ok(()) };
         let Some(epoch) = session::lease(&parts).await else { return Ok(()) };
-        match session::reign(&parts, epoch, flavour, rules).await {
+        match session::reign(&parts, epoch, &flavours, rules).await {
             Ok(End::Cancelled) => {
                 session::abdicate(&parts, epoch).await;
                 return Ok(());
@@ -173,6 +184,8 @@ async fn reigns(parts: Arc<Parts>, mut fit: watch::Receiver<Option<Flavour>>) ->
                 session::abdicate(&parts, epoch).await;
                 return Err(error.context("a part of the sidecar died; start it again, it resumes at its checkpoint"));
             }
+            // The lease there is our own, as it was copied: given up, it is free at once.
+            Ok(End::Moved) => session::abdicate(&parts, epoch).await,
             Ok(End::Deposed) => tracing::warn!(epoch, "deposed: another sidecar took the lease"),
             Err(error) => {
                 parts.blind.set(Cause::Binlog, format!("can't begin to read, still trying: {error:#}"));
@@ -189,6 +202,7 @@ async fn measure(parts: Arc<Parts>) {
     let mut count = 0_u64;
     loop {
         tick.tick().await;
+        lag::show(&parts);
         let note = parts.status.read();
         if note.heartbeat_us > 0 {
             let lag_us = now_us().saturating_sub(note.heartbeat_us).max(0);

@@ -2,7 +2,7 @@
 
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, default_registry,
+    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, default_registry,
 };
 use sluice_contract::telemetry::LATENCY_BUCKETS;
 use std::sync::OnceLock;
@@ -14,6 +14,10 @@ pub struct Metrics {
     pub events_set_aside: IntCounter,
     pub blind: IntGauge,
     pub lag_seconds: Gauge,
+    pub heartbeat_wait_seconds: Gauge,
+    pub silence_seconds: GaugeVec,
+    pub position_distance: IntGaugeVec,
+    pub position_age_seconds: GaugeVec,
     pub verdicts: IntCounterVec,
     pub rule_errors: IntCounterVec,
     pub rules_loaded: IntGauge,
@@ -50,6 +54,10 @@ fn gauge(name: &str, help: &str) -> anyhow::Result<IntGauge> {
     registered(IntGauge::new(name, help))
 }
 
+fn gauges(name: &str, help: &str, label: &str) -> anyhow::Result<GaugeVec> {
+    registered(GaugeVec::new(Opts::new(name, help), &[label]))
+}
+
 fn counters(name: &str, help: &str, labels: &[&str]) -> anyhow::Result<IntCounterVec> {
     registered(IntCounterVec::new(Opts::new(name, help), labels))
 }
@@ -70,6 +78,24 @@ impl Metrics {
                 "sluice_sidecar_lag_seconds",
                 "Age of the last own heartbeat that came back",
             ))?,
+            heartbeat_wait_seconds: registered(Gauge::new(
+                "sluice_sidecar_heartbeat_wait_seconds",
+                "Age of the oldest own heartbeat that did not come back; 0 if all did",
+            ))?,
+            silence_seconds: gauges(
+                "sluice_sidecar_source_silence_seconds",
+                "Since a source last said anything, its heartbeats included",
+                "source",
+            )?,
+            position_distance: registered(IntGaugeVec::new(
+                Opts::new("sluice_sidecar_position_distance", "Transactions that a server has and are not evaluated"),
+                &["server"],
+            ))?,
+            position_age_seconds: gauges(
+                "sluice_sidecar_position_age_seconds",
+                "Since a server last said where it is; 0 if it just did",
+                "server",
+            )?,
             verdicts: counters("sluice_sidecar_verdicts_total", "Verdicts recorded", &["rule", "outcome"])?,
             rule_errors: counters("sluice_sidecar_rule_errors_total", "Errors while evaluating a rule", &["rule"])?,
             rules_loaded: gauge("sluice_sidecar_rules_loaded", "Rules of the set in use")?,

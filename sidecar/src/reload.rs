@@ -2,6 +2,7 @@
 //! file is refused as a whole and the last good one stays.
 
 use crate::blind::{Blind, Cause};
+use crate::config::Mysql;
 use crate::metrics::Metrics;
 use crate::rules::RuleSet;
 use notify::{RecursiveMode, Watcher};
@@ -23,8 +24,8 @@ const DEPTH: usize = 4;
 pub struct Reloader {
     pub dir: PathBuf,
     pub provenance_key: Secret,
-    /// Balance and ledger write to other binlogs.
-    pub books_apart: bool,
+    /// Which server's binlog has which tables.
+    pub mysql: Mysql,
     pub blind: Blind,
     pub metrics: &'static Metrics,
     pub rules: watch::Sender<Option<Arc<RuleSet>>>,
@@ -67,9 +68,14 @@ impl Reloader {
         let loaded = tokio::task::spawn_blocking(move || RuleSet::load(&dir, key)).await;
         match loaded {
             Ok(Ok(mut rules)) => {
-                if self.books_apart {
-                    let asleep = rules.without(&BOOKS);
-                    tracing::warn!(?asleep, "balance and ledger are apart: these rules see nothing and sleep");
+                let unread: Vec<&str> = BOOKS.into_iter().filter(|t| self.mysql.server_of(t).is_none()).collect();
+                let mut asleep = rules.without(&unread);
+                asleep.extend(rules.apart(|table| self.mysql.server_of(table)));
+                if !asleep.is_empty() {
+                    tracing::warn!(
+                        ?asleep,
+                        "balance and ledger are apart: these rules can't see what they compare, and sleep"
+                    );
                 }
                 let count = rules.rules().count();
                 tracing::info!(rules = count, hash = rules.hash(), "rules loaded");

@@ -60,6 +60,7 @@ async fn once_and_only_by_the_holder() {
         metrics: metrics().unwrap(),
         cancel: Default::default(),
         binlog: place("binlog", "0-1-7"),
+        also: vec![place("binlog:balance", "0-2-3")],
         kafka: Some(place("kafka", "a=1")),
         rules_hash: "1".repeat(16),
     };

@@ -2,7 +2,10 @@
 //! away, kills of everything; then the books of all three servers must add up.
 
 use anyhow::{Context, ensure};
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
+use sluice_contract::clock::now_us;
+use sluice_contract::event::{BusinessEvent, DEPOSIT_RECEIVED};
 use sluice_contract::sql;
 use sluice_contract::telemetry::Readiness;
 use sluice_drill::load::request::Target;
@@ -99,6 +102,17 @@ async fn orders_live_as_they_do_together_and_a_refusal_burns_no_key() -> anyhow:
     let (status, answer) = ask(&set, "too-much", "5000.00").await?;
     ensure!(status == 422 && answer["code"] == 42202, "{status} {answer}");
     // Funded, the same key and business number are as good as new.
+    let received = BusinessEvent {
+        id: "more".into(),
+        kind: DEPOSIT_RECEIVED.into(),
+        account_id: "A00001".into(),
+        biz_no: "more".into(),
+        amount: Decimal::from(9_000),
+        currency: "CNY".into(),
+        occurred_us: now_us(),
+    };
+    set.stage.events.queue(&received).await?;
+    set.stage.events.flush(Duration::from_secs(10)).await?;
     let body = json!({ "accountId": "A00001", "amount": "9000.00", "bizNo": "more" });
     let (status, answer) = set.stage.client.post("/deposit", &body, &[]).await?;
     ensure!(status == 202, "{status} {answer}");

@@ -171,7 +171,7 @@ impl Mariadb {
     }
 }
 
-async fn answers(opts: Opts) -> mysql_async::Result<()> {
+pub(super) async fn answers(opts: Opts) -> mysql_async::Result<()> {
     let mut conn = Conn::new(opts).await?;
     conn.query_drop("SELECT 1").await?;
     conn.disconnect().await

@@ -4,6 +4,7 @@
 pub mod kafka;
 pub mod mariadb;
 pub mod missing;
+pub mod mysql;
 pub mod ports;
 pub mod process;
 pub mod secrets;
@@ -11,4 +12,5 @@ mod template;
 
 pub use kafka::Kafka;
 pub use mariadb::{Mariadb, MariadbOptions};
+pub use mysql::Mysql;
 pub use process::{Process, Program};

@@ -79,8 +79,7 @@ rules_dir = "{rules}"
 [mysql]
 url = "{url}"
 database = "{database}"
-books_apart = {apart}
-[kafka]
+{also}[kafka]
 brokers = "{brokers}"
 "#,
         listen = stage.ports.address(stage.ports.sidecar),
@@ -89,9 +88,18 @@ brokers = "{brokers}"
         extra = options.sidecar_extra,
         url = stage.url,
         database = options.database,
-        apart = stage.apart.is_some(),
+        also = also(stage),
         brokers = stage.brokers,
     )
+}
+
+/// The same servers, as the sidecar reads them.
+fn also(stage: &Stage) -> String {
+    let Some(apart) = &stage.apart else { return String::new() };
+    let server = |name: &str, url: String| {
+        format!("[[mysql.also]]\nname = \"{name}\"\nurl = \"{url}\"\nschemas = [\"{name}\"]\n")
+    };
+    server("balance", apart.balance.url()) + &server("ledger", apart.ledger.url())
 }
 
 /// The servers of balance and ledger, if they are apart.

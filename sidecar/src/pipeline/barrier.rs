@@ -35,6 +35,14 @@ pub struct Bell {
 }
 
 impl Bell {
+    /// A bell, what it has numbered, and where it is heard.
+    pub fn new() -> (Bell, Arc<AtomicU64>, Receiver<()>) {
+        // One ring that was not heard yet stands for any number of tokens.
+        let (ring, rung) = bounded(1);
+        let seen = Arc::new(AtomicU64::new(0));
+        (Bell { seen: Arc::clone(&seen), ring }, seen, rung)
+    }
+
     /// Numbers what was just seen.
     pub fn ring(&self) -> u64 {
         let number = self.seen.fetch_add(1, Ordering::AcqRel) + 1;
@@ -63,10 +71,7 @@ pub fn barrier(
     cancel: CancellationToken,
     assigned: Arc<AtomicBool>,
 ) -> (Barrier, Bell) {
-    // One ring that was not heard yet stands for any number of tokens.
-    let (ring, rung) = bounded(1);
-    let seen = Arc::new(AtomicU64::new(0));
-    let bell = Bell { seen: Arc::clone(&seen), ring };
+    let (bell, seen, rung) = Bell::new();
     (Barrier { settings, feed, blind, cancel, assigned, seen, rung }, bell)
 }
 

@@ -41,6 +41,8 @@ pub enum End {
     Cancelled,
     /// Another sidecar holds the lease.
     Deposed,
+    /// Another host took over; a new reign begins at its checkpoint.
+    Moved,
     /// A thread failed or panicked.
     Died(anyhow::Error),
 }
@@ -57,6 +59,8 @@ pub struct Committer {
     pub metrics: &'static Metrics,
     pub cancel: CancellationToken,
     pub binlog: Checkpoint,
+    /// Of servers 1, 2, …
+    pub also: Vec<Checkpoint>,
     pub kafka: Option<Checkpoint>,
     pub rules_hash: String,
 }
@@ -130,6 +134,14 @@ impl Committer {
         if let Some(position) = &one.binlog {
             self.binlog.position.clone_from(position);
         }
+        for (server, position) in &one.also {
+            if let Some(row) = server.checked_sub(1).and_then(|at| self.also.get_mut(at)) {
+                row.position.clone_from(position);
+            }
+        }
+        for (row, replay_from) in self.also.iter_mut().zip(&one.replay_also) {
+            row.replay_from.clone_from(replay_from);
+        }
         if let Some(offsets) = &one.kafka {
             let position = offsets.render();
             match &mut self.kafka {
@@ -159,11 +171,14 @@ impl Committer {
         self.fence.announce(&one.released, one.holds);
         self.status.update(|s| {
             s.binlog.clone_from(&self.binlog.position);
+            for row in std::iter::once(&self.binlog).chain(&self.also) {
+                s.positions.insert(row.source.clone(), row.position.clone());
+            }
             s.kafka = self.kafka.as_ref().map(|k| k.position.clone());
             s.rules_hash.clone_from(&self.rules_hash);
             s.pairs_open = one.pairs;
             if let Some(heartbeat_us) = one.heartbeat_us {
-                s.heartbeat_us = heartbeat_us;
+                s.came_back(heartbeat_us);
             }
         });
     }
@@ -203,16 +218,19 @@ impl Committer {
     async fn attempt<'v>(&self, verdicts: &'v [Verdict]) -> Result<Vec<&'v Verdict>, Failure> {
         // Empty: the first start at the oldest file, of which nothing was read yet.
         let begun = |row: &&Checkpoint| !row.position.is_empty();
-        let rows: Vec<Checkpoint> = std::iter::once(&self.binlog).chain(&self.kafka).filter(begun).cloned().collect();
+        let rows: Vec<Checkpoint> =
+            std::iter::once(&self.binlog).chain(&self.also).chain(&self.kafka).filter(begun).cloned().collect();
         if let Some(row) = rows.iter().find(|r| r.position.len() > POSITION || r.replay_from.len() > POSITION) {
             return Err(Failure::Wrong(format!(
                 "the position of {} is longer than {POSITION} characters; use fewer partitions or GTID domains",
                 row.source
             )));
         }
+        // Counted from here: a server that does not take it is behind as well.
+        let now = now_us();
+        self.status.update(|s| s.sends(now));
         let mut conn = self.pool.get_conn().await?;
         let mut tx = conn.start_transaction(TxOpts::default()).await?;
-        let now = now_us();
         if !repo::renew(&mut tx, &self.schemas, &self.owner, self.epoch, now + LEASE_US).await? {
             tx.rollback().await?;
             return Err(Failure::Deposed);

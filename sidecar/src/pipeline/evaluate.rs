@@ -1,11 +1,13 @@
 //! The evaluator's thread: the one place that knows what was evaluated.
 
 use super::barrier::{Bell, Passage};
-use super::replay::{Anchors, binlog};
+use super::elsewhere::Elsewhere;
+use super::replay::{Anchors, Places};
 use super::{Feed, RESULT_QUEUE};
 use crate::change::{Input, Source};
+use crate::heard::Heard;
 use crate::metrics::Metrics;
-use crate::rules::{Evaluator, Finding, RuleSet};
+use crate::rules::{Evaluator, Finding, RuleSet, UnseenRule};
 use crate::sources::gtid::{Flavour, GtidSet};
 use crate::sources::offsets::Offsets;
 use crate::sources::{BinlogBatch, Item, KafkaBatch, Mark, Token};
@@ -32,18 +34,28 @@ pub struct Evaluated {
     pub released: Vec<Token>,
     pub heartbeat_us: Option<i64>,
     pub binlog: Option<String>,
+    /// As `binlog`, of servers 1, 2, …
+    pub also: Vec<(usize, String)>,
     pub kafka: Option<Arc<Offsets>>,
     /// Where a restart begins to read: binlog, then Kafka.
     pub replay: Option<(String, Option<String>)>,
+    /// As `replay`, of servers 1, 2, …
+    pub replay_also: Vec<String>,
     pub holds: Option<Arc<Vec<String>>>,
     pub rules_hash: Arc<str>,
     pub pairs: usize,
 }
 
 pub struct Settings {
-    pub flavour: Flavour,
-    /// Where this run begins to read the binlog.
-    pub position: String,
+    /// Of every server, the one with orders and guard first: what it is, its name in
+    /// positions, and where this run begins to read its binlog.
+    pub flavours: Vec<Flavour>,
+    pub names: Arc<[String]>,
+    pub positions: Vec<String>,
+    /// What waits for the other servers, if there are any.
+    pub elsewhere: Option<Elsewhere>,
+    /// Told when Kafka is read to its end.
+    pub kafka_heard: Heard,
     pub rules: Arc<RuleSet>,
     pub reloads: watch::Receiver<Option<Arc<RuleSet>>>,
     /// None without Kafka: tokens then wait for nothing.
@@ -58,6 +70,7 @@ pub fn results() -> (mpsc::Sender<Evaluated>, mpsc::Receiver<Evaluated>) {
 
 pub struct Worker {
     evaluator: Evaluator,
+    unseen: UnseenRule,
     reloads: watch::Receiver<Option<Arc<RuleSet>>>,
     rules_hash: Arc<str>,
     bell: Option<Bell>,
@@ -67,9 +80,13 @@ pub struct Worker {
     waiting: VecDeque<(u64, Token)>,
     passages: VecDeque<Passage>,
     read: Arc<Offsets>,
-    binlog_anchors: Anchors<GtidSet>,
+    elsewhere: Option<Elsewhere>,
+    binlog_anchors: Anchors<Places>,
     kafka_anchors: Option<Anchors<Arc<Offsets>>>,
-    flavour: Flavour,
+    kafka_heard: Heard,
+    flavours: Vec<Flavour>,
+    names: Arc<[String]>,
+    positions: Vec<String>,
     replay_us: i64,
     out: Evaluated,
 }
@@ -79,6 +96,7 @@ impl Worker {
         Ok(Worker {
             rules_hash: settings.rules.hash().into(),
             evaluator: Evaluator::new(settings.rules),
+            unseen: UnseenRule::load()?,
             reloads: settings.reloads,
             bell: settings.bell,
             metrics: settings.metrics,
@@ -87,9 +105,13 @@ impl Worker {
             waiting: VecDeque::new(),
             passages: VecDeque::new(),
             read: Arc::default(),
-            binlog_anchors: binlog(settings.flavour, &settings.position)?,
+            elsewhere: settings.elsewhere,
+            binlog_anchors: Anchors::new(Places::parse(&settings.flavours, &settings.names, &settings.positions)?),
             kafka_anchors: None,
-            flavour: settings.flavour,
+            kafka_heard: settings.kafka_heard,
+            flavours: settings.flavours,
+            names: settings.names,
+            positions: settings.positions,
             replay_us: 0,
             out: Evaluated::default(),
         })
@@ -104,9 +126,16 @@ impl Worker {
                 Ok(Feed::Binlog(batch)) => self.binlog(batch),
                 Ok(Feed::Kafka(batch)) => self.kafka(batch),
                 Ok(Feed::Passage(passage)) => self.passages.push_back(passage),
+                Ok(Feed::Elsewhere(answer)) => {
+                    if let Some(elsewhere) = &mut self.elsewhere {
+                        elsewhere.answered(answer);
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => return,
             }
+            let passed = self.elsewhere.as_mut().map(Elsewhere::passed).unwrap_or_default();
+            passed.into_iter().for_each(|mark| self.mark(mark));
             self.pass();
             self.finish();
             // Full: the committer is behind, and so is everything before us.
@@ -134,16 +163,40 @@ impl Worker {
     fn binlog(&mut self, batch: BinlogBatch) {
         self.metrics.row_changes.inc_by(batch.changes as u64);
         self.metrics.transactions.inc_by(batch.items.len() as u64);
-        for Item { transaction, marks } in batch.items {
+        for Item { transaction, marks, unseen } in batch.items {
+            let found = unseen.iter().map(|u| self.unseen.finding(&transaction.position, u.table, u.count, &u.text));
+            self.out.findings.extend(found);
             self.evaluate(&Input::Transaction(transaction));
-            marks.into_iter().for_each(|mark| self.mark(mark));
+            for mark in marks {
+                match &mut self.elsewhere {
+                    Some(elsewhere) => elsewhere.wait(mark),
+                    None => self.mark(mark),
+                }
+            }
         }
-        let (flavour, position) = (self.flavour, &batch.position);
-        self.binlog_anchors.reached(now_us(), || GtidSet::parse(flavour, position).ok());
-        self.out.binlog = Some(batch.position);
+        self.reached(batch.server, batch.position);
     }
 
-    /// The row's transaction was evaluated just before.
+    /// Everything of this server up to here was evaluated.
+    fn reached(&mut self, server: usize, position: String) {
+        if let Some(place) = self.positions.get_mut(server) {
+            place.clone_from(&position);
+        }
+        let (flavours, names, positions) = (&self.flavours, &self.names, &self.positions);
+        self.binlog_anchors.reached(now_us(), || Places::parse(flavours, names, positions).ok());
+        if server == 0 {
+            self.out.binlog = Some(position);
+            return;
+        }
+        let parsed = self.flavours.get(server).and_then(|flavour| GtidSet::parse(*flavour, &position).ok());
+        if let (Some(elsewhere), Some(parsed)) = (&mut self.elsewhere, parsed) {
+            elsewhere.reached(server, parsed);
+        }
+        self.out.also.push((server, position));
+    }
+
+    /// The row's transaction was evaluated before, and so was what the other servers
+    /// had by then.
     fn mark(&mut self, mark: Mark) {
         match mark {
             // Only our own clock moves the watermark: a core whose clock is ahead
@@ -186,6 +239,7 @@ impl Worker {
     fn pass(&mut self) {
         while self.passages.front().is_some_and(|passage| self.read.reached(&passage.ends)) {
             let Some(passage) = self.passages.pop_front() else { return };
+            self.kafka_heard.now();
             self.evaluate(&Input::Watermark { source: Source::Kafka, at_us: passage.at_us });
             while self.waiting.front().is_some_and(|(number, _)| *number <= passage.seen) {
                 self.out.released.extend(self.waiting.pop_front().map(|(_, token)| token));
@@ -210,10 +264,14 @@ impl Worker {
         let now = now_us();
         if now.saturating_sub(self.replay_us) >= REPLAY_US {
             self.replay_us = now;
-            let binlog = self.binlog_anchors.before(self.evaluator.needs_from(Source::Binlog).as_deref());
+            let needed = self.evaluator.needs_from(Source::Binlog);
+            let places = self.binlog_anchors.before(needed.as_deref()).map(Places::render).unwrap_or_default();
+            let mut places = places.into_iter();
+            let binlog = places.next().unwrap_or_default();
+            self.out.replay_also = places.collect();
             let needed = self.evaluator.needs_from(Source::Kafka);
-            let kafka = self.kafka_anchors.as_mut().map(|anchors| anchors.before(needed.as_deref()));
-            self.out.replay = Some((binlog, kafka));
+            let kafka = self.kafka_anchors.as_mut().and_then(|anchors| anchors.before(needed.as_deref()));
+            self.out.replay = Some((binlog, kafka.map(|offsets| offsets.render())));
         }
         self.count_errors();
     }

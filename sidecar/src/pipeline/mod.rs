@@ -6,6 +6,7 @@
 
 pub mod barrier;
 pub mod commit;
+pub mod elsewhere;
 pub mod evaluate;
 pub mod replay;
 pub mod repo;
@@ -19,6 +20,7 @@ pub enum Feed {
     Binlog(BinlogBatch),
     Kafka(KafkaBatch),
     Passage(barrier::Passage),
+    Elsewhere(elsewhere::Answer),
 }
 
 /// Batches between sources and evaluator: some 64 × 1,024 changes, 100 MB at most

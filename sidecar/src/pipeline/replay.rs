@@ -14,26 +14,40 @@ const APART_US: i64 = 200_000;
 
 /// A position that a source can resume from.
 pub trait Anchor {
-    fn render(&self) -> String;
     /// Whether the input at `position` lies before this anchor.
     fn contains(&self, position: &str) -> bool;
 }
 
-impl Anchor for GtidSet {
-    fn render(&self) -> String {
-        GtidSet::render(self)
+/// Where each of several servers was at one moment; the first has no name.
+#[derive(Debug, Clone)]
+pub struct Places {
+    names: Arc<[String]>,
+    sets: Arc<[GtidSet]>,
+}
+
+impl Places {
+    /// Parses `positions`, one for each name.
+    pub fn parse(flavours: &[Flavour], names: &Arc<[String]>, positions: &[String]) -> anyhow::Result<Self> {
+        let sets = flavours.iter().zip(positions).map(|(flavour, position)| GtidSet::parse(*flavour, position));
+        Ok(Places { names: Arc::clone(names), sets: sets.collect::<Result<_, _>>()? })
     }
 
+    /// One text per server.
+    pub fn render(&self) -> Vec<String> {
+        self.sets.iter().map(GtidSet::render).collect()
+    }
+}
+
+impl Anchor for Places {
+    /// A transaction's position begins with its server's name, unless it is the first.
     fn contains(&self, position: &str) -> bool {
-        GtidSet::contains(self, position)
+        let (name, gtid) = position.split_once('/').unwrap_or(("", position));
+        let at = self.names.iter().position(|n| n == name);
+        at.and_then(|at| self.sets.get(at)).is_some_and(|set| set.contains(gtid))
     }
 }
 
 impl Anchor for Arc<Offsets> {
-    fn render(&self) -> String {
-        Offsets::render(self)
-    }
-
     fn contains(&self, position: &str) -> bool {
         Offsets::contains(self, position)
     }
@@ -69,20 +83,15 @@ impl<A: Anchor> Anchors<A> {
     }
 
     /// Where to begin so that `needed` is read again. Older anchors are forgotten.
-    pub fn before(&mut self, needed: Option<&str>) -> String {
+    pub fn before(&mut self, needed: Option<&str>) -> Option<&A> {
         let after = match needed {
             Some(needed) => self.anchors.iter().position(|a| a.contains(needed)).unwrap_or(self.anchors.len()),
             None => self.anchors.len(),
         };
         // The first anchor has none before it; it stays whatever it contains.
         self.anchors.drain(..after.saturating_sub(1));
-        self.anchors.front().map(Anchor::render).unwrap_or_default()
+        self.anchors.front()
     }
-}
-
-/// Anchors of a binlog.
-pub fn binlog(flavour: Flavour, position: &str) -> anyhow::Result<Anchors<GtidSet>> {
-    Ok(Anchors::new(GtidSet::parse(flavour, position)?))
 }
 
 #[cfg(test)]
@@ -91,16 +100,23 @@ mod tests {
 
     #[test]
     fn the_last_anchor_before_what_is_needed() -> anyhow::Result<()> {
-        let mut anchors = binlog(Flavour::MariaDb, "0-1-10")?;
-        for (number, at) in [(20, 1), (30, 2), (40, 3)] {
-            anchors.reached(at * 1_000_000, || GtidSet::parse(Flavour::MariaDb, &format!("0-1-{number}")).ok());
+        let names: Arc<[String]> = Arc::new([String::new(), "balance".to_owned()]);
+        let at = |main: u32, balance: u32| {
+            let positions = [format!("0-1-{main}"), format!("0-1-{balance}")];
+            Places::parse(&[Flavour::MariaDb; 2], &names, &positions)
+        };
+        let mut anchors = Anchors::new(at(10, 1)?);
+        for (main, balance, moment) in [(20, 1, 1), (30, 5, 2), (40, 5, 3)] {
+            anchors.reached(moment * 1_000_000, || at(main, balance).ok());
         }
-        anchors.reached(3_000_001, || GtidSet::parse(Flavour::MariaDb, "0-1-41").ok());
-        assert_eq!(anchors.before(Some("0-1-21")), "0-1-20");
-        assert_eq!(anchors.before(Some("0-1-30")), "0-1-20");
-        assert_eq!(anchors.before(Some("0-1-31")), "0-1-30");
-        assert_eq!(anchors.before(Some("0-1-99")), "0-1-40");
-        assert_eq!(anchors.before(None), "0-1-40");
+        anchors.reached(3_000_001, || at(41, 5).ok());
+        let mut before =
+            |needed: Option<&str>| anchors.before(needed).map(Places::render).unwrap_or_default().join(" ");
+        assert_eq!(before(Some("balance/0-1-2")), "0-1-20 0-1-1");
+        assert_eq!(before(Some("0-1-21")), "0-1-20 0-1-1");
+        assert_eq!(before(Some("0-1-31")), "0-1-30 0-1-5");
+        assert_eq!(before(Some("balance/0-1-9")), "0-1-40 0-1-5");
+        assert_eq!(before(None), "0-1-40 0-1-5");
         Ok(())
     }
 }

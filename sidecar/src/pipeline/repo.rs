@@ -77,7 +77,8 @@ async fn put(
     tx.exec_drop(sql, params! { owner, epoch, until_us }).await
 }
 
-/// Takes the lease if it is free or has run out. `Ok(Err(holder))` if not.
+/// Takes the lease if it is free, has run out, or is of our own earlier life (killed,
+/// and started again under its name). `Ok(Err(holder))` if not.
 pub async fn acquire(
     conn: &mut Conn,
     schemas: &Schemas,
@@ -92,7 +93,7 @@ pub async fn acquire(
     conn.query_drop(first).await?;
     let mut tx = conn.start_transaction(mysql_async::TxOpts::default()).await?;
     let held = holder(&mut tx, schemas).await?;
-    if let Some(held) = held.clone().filter(|h| h.until_us > now_us) {
+    if let Some(held) = held.clone().filter(|h| h.until_us > now_us && h.owner != owner) {
         tx.rollback().await?;
         return Ok(Err(held));
     }

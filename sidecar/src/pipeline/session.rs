@@ -2,12 +2,13 @@
 //! of their dependence and all end with it.
 
 use super::commit::{Committer, End, LEASE_US};
+use super::elsewhere::{self, Elsewhere, Other};
 use super::repo::{self, Checkpoint};
 use super::{FEED_QUEUE, Feed, barrier, evaluate};
 use crate::Parts;
 use crate::blind::Cause;
 use crate::rules::RuleSet;
-use crate::sources::gtid::Flavour;
+use crate::sources::gtid::{Flavour, GtidSet};
 use crate::sources::offsets::Offsets;
 use crate::sources::{Start, binlog, kafka, preflight};
 use anyhow::Context;
@@ -33,12 +34,13 @@ pub async fn lease(parts: &Parts) -> Option<i64> {
         let taken = tokio::time::timeout(PATIENCE, take(parts)).await.unwrap_or_else(|_| silent());
         match taken {
             Ok(Ok(epoch)) => {
+                // Before the lease's cause goes: not for a moment does it look as if we saw.
+                parts.servers.iter().for_each(|server| server.blind.set(Cause::Binlog, "connecting"));
+                if !parts.config.kafka.brokers.is_empty() {
+                    parts.blind.set(Cause::Kafka, "connecting");
+                }
                 parts.blind.clear(Cause::Standby);
-                parts.status.update(|s| {
-                    (s.role, s.epoch) = ("active", epoch);
-                    // Lag counts from here until the first heartbeat comes back.
-                    s.heartbeat_us = now_us();
-                });
+                parts.status.update(|s| s.reigns(epoch, now_us()));
                 tracing::info!(epoch, owner = parts.config.instance, "active");
                 return Some(epoch);
             }
@@ -60,37 +62,45 @@ async fn take(parts: &Parts) -> anyhow::Result<Result<i64, repo::Holder>> {
     Ok(repo::acquire(&mut conn, &parts.schemas, &parts.config.instance, now_us(), LEASE_US).await?)
 }
 
-/// Where both sources begin.
+/// Where the sources begin.
 struct Begin {
-    binlog: Checkpoint,
+    /// One per server, and whether it begins at its oldest file.
+    binlogs: Vec<(Checkpoint, Start)>,
     kafka: Option<Checkpoint>,
-    start: Start,
 }
 
-async fn begin(parts: &Parts, flavour: Flavour, rules_hash: &str) -> anyhow::Result<Begin> {
+async fn begin(parts: &Parts, flavours: &[Flavour], rules_hash: &str) -> anyhow::Result<Begin> {
     let mut conn = parts.pool.get_conn().await?;
     let kafka = repo::read_checkpoint(&mut conn, &parts.schemas, "kafka").await?;
-    if let Some(binlog) = repo::read_checkpoint(&mut conn, &parts.schemas, "binlog").await? {
-        return Ok(Begin { binlog, kafka, start: Start::Now });
+    let mut binlogs = Vec::new();
+    for (server, flavour) in parts.servers.iter().zip(flavours) {
+        let source = server.source();
+        if let Some(row) = repo::read_checkpoint(&mut conn, &parts.schemas, &source).await? {
+            binlogs.push((row, Start::Now));
+            continue;
+        }
+        let start = parts.config.start;
+        let position = match start {
+            Start::Now => preflight::position(&mut server.hosts.get_conn().await?, *flavour).await?,
+            Start::Oldest => String::new(),
+        };
+        tracing::info!(source, position, ?start, "no checkpoint: the first start");
+        let row = Checkpoint { source, position: position.clone(), replay_from: position };
+        if start == Start::Now {
+            // Written at once: a crash before the first commit must not lose what came between.
+            repo::write_checkpoint(&mut conn, &parts.schemas, std::slice::from_ref(&row), rules_hash, now_us()).await?;
+        }
+        binlogs.push((row, start));
     }
-    let start = parts.config.start;
-    let position = match start {
-        Start::Now => preflight::position(&mut conn, flavour).await?,
-        Start::Oldest => String::new(),
-    };
-    tracing::info!(position, ?start, "no checkpoint: the first start");
-    let binlog = Checkpoint { source: "binlog".to_owned(), position: position.clone(), replay_from: position };
-    if start == Start::Now {
-        // Written at once: a crash before the first commit must not lose what came between.
-        repo::write_checkpoint(&mut conn, &parts.schemas, std::slice::from_ref(&binlog), rules_hash, now_us()).await?;
-    }
-    Ok(Begin { binlog, kafka, start })
+    Ok(Begin { binlogs, kafka })
 }
 
 /// Reigns until cancelled or deposed. An error ends the program: its supervisor
 /// starts it again from the checkpoint.
-pub async fn reign(parts: &Parts, epoch: i64, flavour: Flavour, rules: Arc<RuleSet>) -> anyhow::Result<End> {
-    let begin = begin(parts, flavour, rules.hash()).await.context("reading the checkpoint")?;
+pub async fn reign(parts: &Parts, epoch: i64, flavours: &[Flavour], rules: Arc<RuleSet>) -> anyhow::Result<End> {
+    // Verdicts go where they were read, even if another host takes over meanwhile.
+    let pool = parts.pool.pool();
+    let begin = begin(parts, flavours, rules.hash()).await.context("reading the checkpoint")?;
     let cancel = parts.cancel.child_token();
     let _ends_with_us = cancel.clone().drop_guard();
     let (feed, fed) = crossbeam_channel::bounded(FEED_QUEUE);
@@ -98,25 +108,16 @@ pub async fn reign(parts: &Parts, epoch: i64, flavour: Flavour, rules: Arc<RuleS
     let mut threads = Vec::new();
 
     let bell = start_kafka(parts, &begin, &feed, &cancel, &died, &mut threads)?;
-    let reader = binlog::Reader::new(
-        binlog::Settings {
-            url: parts.config.mysql.url.clone(),
-            server_id: parts.config.mysql.server_id,
-            schemas: parts.schemas.clone(),
-            flavour,
-            position: begin.binlog.replay_from.clone(),
-            start: begin.start,
-        },
-        feed,
-        parts.blind.clone(),
-        cancel.clone(),
-    )?;
-    parts.blind.set(Cause::Binlog, "connecting");
-    threads.push(thread("sluice-binlog", &died, move || reader.run())?);
+    let elsewhere = start_asker(parts, &begin, flavours, &feed, &cancel, &died, &mut threads)?;
+    let moved = cancel.child_token();
+    threads.extend(start_readers(parts, &begin, flavours, feed, &moved, &cancel, &died)?);
 
     let worker = evaluate::Worker::new(evaluate::Settings {
-        flavour,
-        position: begin.binlog.replay_from.clone(),
+        flavours: flavours.to_vec(),
+        names: parts.servers.iter().map(|s| s.name.clone()).collect(),
+        positions: begin.binlogs.iter().map(|(row, _)| row.replay_from.clone()).collect(),
+        elsewhere,
+        kafka_heard: parts.kafka_heard.clone(),
         rules: Arc::clone(&rules),
         reloads: parts.rules.clone(),
         bell,
@@ -128,8 +129,9 @@ pub async fn reign(parts: &Parts, epoch: i64, flavour: Flavour, rules: Arc<RuleS
         Ok(())
     })?);
 
+    let mut binlogs = begin.binlogs.into_iter().map(|(row, _)| row);
     let committer = Committer {
-        pool: parts.pool.clone(),
+        pool,
         schemas: parts.schemas.clone(),
         owner: parts.config.instance.clone(),
         epoch,
@@ -139,13 +141,15 @@ pub async fn reign(parts: &Parts, epoch: i64, flavour: Flavour, rules: Arc<RuleS
         status: parts.status.clone(),
         metrics: parts.metrics,
         cancel: cancel.clone(),
-        binlog: begin.binlog,
+        binlog: binlogs.next().context("mysql.url names no server")?,
+        also: binlogs.collect(),
         kafka: begin.kafka,
         rules_hash: rules.hash().chars().take(16).collect(),
     };
     let end = tokio::select! {
         end = committer.run(&mut evaluated) => end,
         Some(error) = dead.recv() => End::Died(error),
+        () = moved.cancelled(), if !cancel.is_cancelled() => End::Moved,
     };
     cancel.cancel();
     drop(evaluated);
@@ -190,12 +194,11 @@ fn start_kafka(
     if settings.brokers.is_empty() {
         return Ok(None);
     }
-    parts.blind.set(Cause::Kafka, "connecting");
     let assigned = Arc::new(AtomicBool::new(false));
     let offsets = begin.kafka.as_ref().map(|row| Offsets::parse(&row.replay_from)).transpose()?;
     let reader = kafka::Reader {
         settings: settings.clone(),
-        start: begin.start,
+        start: begin.binlogs.first().map_or(Start::Now, |(_, start)| *start),
         offsets,
         feed: feed.clone(),
         blind: parts.blind.clone(),
@@ -208,6 +211,63 @@ fn start_kafka(
     threads.push(thread("sluice-kafka", died, move || reader.run())?);
     threads.push(thread("sluice-barrier", died, move || barrier.run())?);
     Ok(Some(bell))
+}
+
+/// A reader for each server.
+fn start_readers(
+    parts: &Parts,
+    begin: &Begin,
+    flavours: &[Flavour],
+    feed: Sender<Feed>,
+    moved: &CancellationToken,
+    cancel: &CancellationToken,
+    died: &mpsc::Sender<anyhow::Error>,
+) -> anyhow::Result<Vec<Handle>> {
+    let mut threads = Vec::new();
+    for (number, (server, flavour)) in parts.servers.iter().zip(flavours).enumerate() {
+        let Some((row, start)) = begin.binlogs.get(number) else { continue };
+        let settings = binlog::Settings {
+            url: server.hosts.url().to_owned(),
+            server_id: parts.config.mysql.server_id,
+            schemas: parts.schemas.clone(),
+            flavour: *flavour,
+            position: row.replay_from.clone(),
+            start: *start,
+        };
+        let reader = binlog::Reader::new(settings, feed.clone(), server.blind.clone(), cancel.clone())?;
+        let reader = reader.over(Arc::clone(&server.hosts), server.heard.clone(), moved.clone());
+        let reader = if parts.servers.len() > 1 {
+            reader.of_server(number, &server.name, server.watch(&parts.schemas))
+        } else {
+            reader
+        };
+        threads.push(thread("sluice-binlog", died, move || reader.run())?);
+    }
+    Ok(threads)
+}
+
+/// With several servers: who asks the others how far they are.
+fn start_asker(
+    parts: &Parts,
+    begin: &Begin,
+    flavours: &[Flavour],
+    feed: &Sender<Feed>,
+    cancel: &CancellationToken,
+    died: &mpsc::Sender<anyhow::Error>,
+    threads: &mut Vec<Handle>,
+) -> anyhow::Result<Option<Elsewhere>> {
+    let others = parts.servers.iter().zip(flavours).zip(&begin.binlogs).skip(1);
+    let (mut asked, mut read) = (Vec::new(), Vec::new());
+    for ((server, flavour), (row, _)) in others {
+        asked.push(Other { hosts: Arc::clone(&server.hosts), flavour: *flavour, blind: server.blind.clone() });
+        read.push(GtidSet::parse(*flavour, &row.replay_from)?);
+    }
+    if asked.is_empty() {
+        return Ok(None);
+    }
+    let (asker, bell) = elsewhere::asker(asked, feed.clone(), cancel.clone());
+    threads.push(thread("sluice-elsewhere", died, move || asker.run())?);
+    Ok(Some(Elsewhere::new(bell, read)))
 }
 
 /// Ends a reign in order.

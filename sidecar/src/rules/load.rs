@@ -3,7 +3,7 @@
 use super::engine::build;
 use super::files::{Files, RuleFile};
 use super::header::{self, Header, Mode, Require, Trigger};
-use super::tables;
+use super::tables::{self, TABLES};
 use rhai::{AST, Engine};
 use sluice_contract::settings::Secret;
 use std::fmt;
@@ -21,6 +21,8 @@ pub(super) struct Rule {
     pub hash: String,
     /// See [`RuleFile::candidate`].
     pub candidate: bool,
+    /// Tables that its code names, a bit for each.
+    pub names: u32,
     pub ast: AST,
 }
 
@@ -136,6 +138,28 @@ impl RuleSet {
         asleep
     }
 
+    /// Sets transaction rules to `draft` whose code compares tables of different servers;
+    /// returns their ids. No transaction has rows of both. A rule that looks at many
+    /// tables and names none of them, such as provenance, judges each server's part.
+    pub fn apart(&mut self, server_of: impl Fn(&str) -> Option<usize>) -> Vec<String> {
+        let mut asleep = Vec::new();
+        for rule in &mut self.rules {
+            let Trigger::Transaction { .. } = rule.header.trigger else { continue };
+            if rule.header.mode == Mode::Draft {
+                continue;
+            }
+            let named = TABLES.iter().enumerate().filter(|(at, _)| rule.names & (1 << at) != 0);
+            // Every server has an outbox.
+            let mut servers = named.filter(|(_, t)| t.name != "outbox").map(|(_, t)| server_of(t.name));
+            let first = servers.next();
+            if servers.any(|server| Some(server) != first) {
+                Arc::make_mut(&mut rule.header).mode = Mode::Draft;
+                asleep.push(rule.header.id.clone());
+            }
+        }
+        asleep
+    }
+
     /// 16 hex digits over the names and contents of all files of the set.
     pub fn hash(&self) -> &str {
         &self.hash
@@ -165,7 +189,8 @@ fn compile(engine: &Engine, file: &RuleFile) -> Result<Rule, LoadError> {
         .compile(&file.text)
         .map_err(|e| bad(format!("can't be compiled: {e}"), "correct the rule and save the file"))?;
     check_functions(&header.trigger, &ast).map_err(|e| bad(e, "define exactly what the trigger calls"))?;
-    Ok(Rule { header: Arc::new(header), hash: file.hash(), candidate: file.candidate, ast })
+    let names = tables::named(&file.text);
+    Ok(Rule { header: Arc::new(header), hash: file.hash(), candidate: file.candidate, names, ast })
 }
 
 fn check_functions(trigger: &Trigger, ast: &AST) -> Result<(), String> {
@@ -190,7 +215,7 @@ fn check_functions(trigger: &Trigger, ast: &AST) -> Result<(), String> {
 
 impl Plan {
     fn of(rules: &[Rule]) -> Plan {
-        let mut plan = Plan { by_table: vec![Vec::new(); tables::TABLES.len()], ..Plan::default() };
+        let mut plan = Plan { by_table: vec![Vec::new(); TABLES.len()], ..Plan::default() };
         for (at, rule) in rules.iter().enumerate() {
             match &rule.header.trigger {
                 Trigger::Row { table, .. } => plan.watch_table(table, Watch::Single(at)),

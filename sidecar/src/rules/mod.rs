@@ -22,6 +22,7 @@ mod tables;
 mod timeline;
 mod tx;
 mod types;
+mod unseen;
 mod windows;
 
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use evaluate::Evaluator;
 pub use files::{Files, RuleFile};
 pub use header::{Header, Loss, Mode, Severity};
 pub use load::{LoadError, LoadErrors, RuleSet};
+pub use unseen::UnseenRule;
 
 use sluice_contract::breaker::BreakerKey;
 use std::sync::Arc;

@@ -177,18 +177,15 @@ fn is_stopped(error: &EvalAltResult) -> bool {
 
 fn finding(rule: &Rule, outcome: Outcome, position: &Arc<str>, said: &Said<'_>, account: String) -> Finding {
     let item: String = said.item.chars().take(MOST_ITEM).collect();
-    let mut id = Sha256::new();
     // The account counts too: two accounts under one item are two verdicts, or the
     // second one's breaker would never be opened. So does the function: a payment
     // that was late and then booked wrong is two findings.
     // A candidate's verdicts must not be taken for those of the version that is armed.
     let version = rule.candidate.then_some(rule.hash.as_str());
-    for part in [rule.header.id.as_str(), said.function, position, &account, &item].into_iter().chain(version) {
-        id.update((part.len() as u64).to_be_bytes());
-        id.update(part);
-    }
+    let parts = [rule.header.id.as_str(), said.function, position, &account, &item];
+    let parts: Vec<&str> = parts.into_iter().chain(version).collect();
     Finding {
-        verdict_id: hex::encode(&id.finalize()[..16]),
+        verdict_id: verdict_id(&parts),
         rule: Arc::clone(&rule.header),
         rule_hash: rule.hash.clone(),
         outcome,
@@ -198,4 +195,14 @@ fn finding(rule: &Rule, outcome: Outcome, position: &Arc<str>, said: &Said<'_>, 
         message: said.message.chars().take(MOST_MESSAGE).collect(),
         breakers: Vec::new(),
     }
+}
+
+/// 32 hex digits over all parts and where each ends.
+pub fn verdict_id(parts: &[&str]) -> String {
+    let mut id = Sha256::new();
+    for part in parts {
+        id.update((part.len() as u64).to_be_bytes());
+        id.update(part);
+    }
+    hex::encode(&id.finalize()[..16])
 }

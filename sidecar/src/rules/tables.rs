@@ -174,6 +174,14 @@ pub fn find(name: &str) -> Option<usize> {
     TABLES.iter().position(|t| t.name == name)
 }
 
+/// The tables whose names stand in quotes in a rule's code, a bit for each.
+pub fn named(text: &str) -> u32 {
+    let code = || text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let stands =
+        |name: &str| code().any(|line| line.contains(&format!("\"{name}\"")) || line.contains(&format!("`{name}`")));
+    TABLES.iter().enumerate().filter(|(_, t)| stands(t.name)).fold(0, |bits, (at, _)| bits | (1 << at))
+}
+
 impl Known {
     pub fn column(&self, name: &str) -> Option<Kind> {
         self.columns.iter().find(|(c, _)| *c == name).map(|(_, kind)| *kind)

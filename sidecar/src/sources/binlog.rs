@@ -3,14 +3,17 @@
 
 use super::group::{Grouper, Step};
 use super::gtid::{Flavour, GtidSet};
+use super::hosts::{Found, Hosts};
 use super::watch::Watch;
 use super::{BinlogBatch, Start, preflight};
 use crate::blind::{Blind, Cause};
+use crate::heard::Heard;
 use crate::pipeline::Feed;
 use crossbeam_channel::{SendTimeoutError, Sender};
 use futures_util::{FutureExt, StreamExt};
 use mysql_async::{BinlogStream, Error};
 use sluice_contract::schema::Schemas;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -48,10 +51,18 @@ enum Stop {
     Broken(String),
     /// What was read: blind until somebody mends it.
     Unreadable(String),
+    /// Another host took over: this reign ends, the next begins at its checkpoint.
+    Moved,
 }
 
 pub struct Reader {
     settings: Settings,
+    hosts: Arc<Hosts>,
+    /// Which of several servers this is.
+    server: usize,
+    heard: Heard,
+    /// Cancelled when another host took over.
+    moved: CancellationToken,
     grouper: Grouper,
     batch: BinlogBatch,
     transactions: usize,
@@ -70,12 +81,17 @@ impl Reader {
         blind: Blind,
         cancel: CancellationToken,
     ) -> anyhow::Result<Self> {
+        let hosts = Arc::new(Hosts::new("url", &settings.url, 1)?);
         let position = GtidSet::parse(settings.flavour, &settings.position)?;
         let grouper = Grouper::new(Watch::new(&settings.schemas), settings.flavour, position);
         let start = settings.start;
         let down_since = Some(Instant::now());
         Ok(Reader {
             settings,
+            hosts,
+            server: 0,
+            heard: Heard::default(),
+            moved: CancellationToken::new(),
             grouper,
             batch: BinlogBatch::default(),
             transactions: 0,
@@ -87,8 +103,24 @@ impl Reader {
         })
     }
 
+    /// Follows these hosts; `moved` is cancelled when another one took over, and the
+    /// reader ends.
+    pub fn over(mut self, hosts: Arc<Hosts>, heard: Heard, moved: CancellationToken) -> Self {
+        (self.hosts, self.heard, self.moved) = (hosts, heard, moved);
+        self
+    }
+
+    /// Number `server` of several: only what `watch` says is here.
+    pub fn of_server(mut self, server: usize, name: &str, watch: Watch) -> Self {
+        self.server = server;
+        self.grouper.of_server(name, watch);
+        self
+    }
+
     /// Reads until cancelled. Runs on its own thread and runtime.
     pub fn run(mut self) -> anyhow::Result<()> {
+        let hosts = Arc::clone(&self.hosts);
+        let _followed = hosts.follow();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(self.read_for_ever());
         Ok(())
@@ -98,11 +130,15 @@ impl Reader {
         let mut pause = BACKOFF.0;
         loop {
             self.grouper.restart(self.start == Start::Oldest);
-            let stop = self.read_once().await;
+            let mut stop = self.read_once().await;
             let healthy = self.down_since.is_none();
             self.down_since.get_or_insert_with(Instant::now);
+            if let Stop::Broken(reason) = stop {
+                stop = self.look_elsewhere(reason).await;
+            }
             let wait = match stop {
                 Stop::Cancelled => return,
+                Stop::Moved => return self.moved.cancel(),
                 Stop::Unreadable(reason) => {
                     self.blind.set(Cause::Binlog, reason);
                     MENDED
@@ -125,6 +161,22 @@ impl Reader {
         }
     }
 
+    /// The connection broke: if there are other hosts, one of them may have taken over.
+    async fn look_elsewhere(&self, reason: String) -> Stop {
+        if !self.hosts.several() {
+            return Stop::Broken(reason);
+        }
+        let relied = match self.grouper.relied() {
+            Ok(relied) => relied,
+            Err(error) => return Stop::Broken(format!("{reason}; {error:#}")),
+        };
+        match self.hosts.find(self.settings.server_id, self.settings.flavour, &relied).await {
+            Found::Same => Stop::Broken(reason),
+            Found::Moved => Stop::Moved,
+            Found::Nowhere(refusals) => Stop::Broken(format!("{reason}; no host can go on: {refusals}")),
+        }
+    }
+
     fn blind_if_long(&self, reason: &str) {
         if self.down_since.is_some_and(|since| since.elapsed() >= BLIND_AFTER) {
             self.blind.set(Cause::Binlog, reason);
@@ -134,7 +186,7 @@ impl Reader {
     async fn read_once(&mut self) -> Stop {
         let position = self.grouper.position();
         let open =
-            preflight::open(&self.settings.url, self.settings.server_id, self.settings.flavour, position, self.start);
+            preflight::open(self.hosts.url(), self.settings.server_id, self.settings.flavour, position, self.start);
         let mut stream = match tokio::time::timeout(CONNECT, open).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return classify(error.downcast::<Error>().map_err(|e| format!("{e:#}"))),
@@ -150,6 +202,9 @@ impl Reader {
 
     async fn follow(&mut self, stream: &mut BinlogStream) -> Stop {
         loop {
+            if self.hosts.is_left() {
+                return Stop::Broken(format!("{} is no primary any more", self.hosts.name()));
+            }
             let event = match stream.next().now_or_never() {
                 Some(event) => event,
                 None => {
@@ -160,7 +215,10 @@ impl Reader {
                     tokio::select! {
                         () = self.cancel.cancelled() => return Stop::Cancelled,
                         event = tokio::time::timeout(SILENCE, stream.next()) => match event {
-                            Ok(event) => event,
+                            Ok(event) => {
+                                self.heard.now();
+                                event
+                            }
                             Err(_) => return Stop::Broken("the server was silent for 5 s".to_owned()),
                         },
                     }
@@ -221,10 +279,14 @@ impl Reader {
         self.start = Start::Now;
         let mut batch = std::mem::take(&mut self.batch);
         batch.position = self.grouper.position().render();
+        batch.server = self.server;
         let mut feed = Feed::Binlog(batch);
         loop {
             match self.feed.send_timeout(feed, Duration::from_millis(100)) {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    self.heard.now();
+                    return Ok(());
+                }
                 Err(SendTimeoutError::Disconnected(_)) => return Err(Stop::Cancelled),
                 Err(SendTimeoutError::Timeout(_)) if self.cancel.is_cancelled() => return Err(Stop::Cancelled),
                 Err(SendTimeoutError::Timeout(back)) => feed = back,

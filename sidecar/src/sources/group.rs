@@ -1,9 +1,13 @@
 //! Binlog events to transactions. Nothing is skipped that might carry rows of a
 //! watched table: what can't be read is an error, and the stream stops before it.
+//! What changed a watched table without any rows, and can be named, is handed over
+//! as unseen.
 
 use super::gtid::{Flavour, Gtid, GtidSet};
+use super::relied::{Relied, matters};
+use super::statement::{dropped, is_harmless, verb};
 use super::watch::Watch;
-use super::{Item, Mark};
+use super::{Item, Mark, Unseen};
 use crate::change::{Change, Op, Transaction};
 use anyhow::{Context, bail};
 use mysql_async::binlog::events::{Event, EventData, QueryEvent, RowsEventData, TableMapEvent};
@@ -17,6 +21,11 @@ use std::sync::Arc;
 /// Row changes of one transaction that are held in memory, about 2 GB. A larger
 /// one is a manual mass change; it makes the sidecar blind, not dead.
 const MOST_CHANGES: usize = 2_000_000;
+
+/// Characters of a statement that are kept: enough to find it in the server's own log.
+const MOST_STATEMENT: usize = 300;
+/// The table of a statement that names none that is watched: a view, or a function.
+const UNNAMED: &str = "unknown";
 
 // MariaDB's events that mysql_common does not know.
 const MARIADB_ANNOTATE_ROWS: u8 = 160;
@@ -36,6 +45,7 @@ struct Open {
     begun: bool,
     changes: Vec<Arc<Change>>,
     marks: Vec<Mark>,
+    unseen: Vec<Unseen>,
 }
 
 /// What an event did.
@@ -52,7 +62,10 @@ pub enum Step {
 pub struct Grouper {
     watch: Watch,
     flavour: Flavour,
+    /// Before every position of this stream, if there are several servers.
+    prefix: String,
     position: GtidSet,
+    relied: Relied,
     /// The stream began at a file's start: its list of earlier GTIDs is where we are.
     adopt: bool,
     open: Option<Open>,
@@ -60,12 +73,25 @@ pub struct Grouper {
 
 impl Grouper {
     pub fn new(watch: Watch, flavour: Flavour, position: GtidSet) -> Self {
-        Grouper { watch, flavour, position, adopt: false, open: None }
+        let relied = Relied::from(&position);
+        Grouper { watch, flavour, prefix: String::new(), position, relied, adopt: false, open: None }
+    }
+
+    /// One of several servers: it has only what `watch` says, and its positions begin
+    /// with its name, so that they are no other server's. The first has none.
+    pub fn of_server(&mut self, name: &str, watch: Watch) {
+        self.watch = watch;
+        self.prefix = if name.is_empty() { String::new() } else { format!("{name}/") };
     }
 
     /// Everything up to here was grouped.
     pub fn position(&self) -> &GtidSet {
         &self.position
+    }
+
+    /// What a server that takes over must have.
+    pub fn relied(&self) -> anyhow::Result<GtidSet> {
+        self.relied.of(self.flavour, &self.position)
     }
 
     /// A new connection: what was half read comes again.
@@ -159,7 +185,7 @@ impl Grouper {
         if let Some(open) = &self.open {
             bail!("transaction {} has no end", open.gtid.render());
         }
-        self.open = Some(Open { gtid, begun, changes: Vec::new(), marks: Vec::new() });
+        self.open = Some(Open { gtid, begun, changes: Vec::new(), marks: Vec::new(), unseen: Vec::new() });
         Ok(Step::Nothing)
     }
 
@@ -202,19 +228,35 @@ impl Grouper {
             // harmless: rows that it changes or removes are not in the binlog.
             _ if self.watch.concerns(&query.schema(), &text)
                 && !is_harmless(&verb, &text)
-                && !self.drops_unwatched(&verb, &text) =>
+                && !self.spares_watched(&verb, &text) =>
             {
-                bail!(
-                    "{verb} on a watched schema came without its rows; check the books by hand (binlog_format must be ROW)"
-                )
+                self.unseen(&text)?;
+                self.end_unless(begun)
             }
             _ => self.end_unless(begun),
         }
     }
 
+    /// The stream goes on after it: what the change was is lost, that it was is told.
+    fn unseen(&mut self, statement: &str) -> anyhow::Result<()> {
+        let Some(open) = &mut self.open else { bail!("a statement on a watched schema came outside a transaction") };
+        let named = self.watch.named(statement);
+        let named = if named.is_empty() { vec![UNNAMED] } else { named };
+        for table in named {
+            match open.unseen.iter_mut().find(|u| u.table == table) {
+                Some(unseen) => unseen.count += 1,
+                None => {
+                    let text = statement.chars().take(MOST_STATEMENT).collect();
+                    open.unseen.push(Unseen { table, text, count: 1 });
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// A migration takes away tables that nobody watches.
-    fn drops_unwatched(&self, verb: &str, statement: &str) -> bool {
-        let tables = if verb == "DROP" { dropped(statement) } else { Vec::new() };
+    fn spares_watched(&self, verb: &str, statement: &str) -> bool {
+        let tables = if matches!(verb, "DROP" | "TRUNCATE") { dropped(statement) } else { Vec::new() };
         !tables.is_empty() && tables.iter().all(|table| !self.watch.watches(table))
     }
 
@@ -227,6 +269,7 @@ impl Grouper {
         self.open.iter_mut().for_each(|open| {
             open.changes.clear();
             open.marks.clear();
+            open.unseen.clear();
         });
         self.end()
     }
@@ -238,7 +281,7 @@ impl Grouper {
 
     fn refuse(&self, what: &str) -> anyhow::Result<()> {
         match &self.open {
-            Some(open) if !open.changes.is_empty() => {
+            Some(open) if !open.changes.is_empty() || !open.unseen.is_empty() => {
                 bail!("transaction {}: {what} on watched tables can't be followed", open.gtid.render())
             }
             _ => Ok(()),
@@ -284,11 +327,14 @@ impl Grouper {
     fn end(&mut self) -> anyhow::Result<Step> {
         let Some(open) = self.open.take() else { bail!("a {:?} transaction without GTID ended", self.flavour) };
         self.position.add(&open.gtid)?;
-        if open.changes.is_empty() {
+        let heavy = open.changes.iter().any(|change| matters(&change.table.name)) || !open.unseen.is_empty();
+        self.relied.read(&open.gtid, heavy);
+        if open.changes.is_empty() && open.unseen.is_empty() {
             return Ok(Step::Ended(None));
         }
-        let transaction = Transaction { position: open.gtid.render().into(), changes: open.changes };
-        Ok(Step::Ended(Some(Item { transaction: Arc::new(transaction), marks: open.marks })))
+        let position = format!("{}{}", self.prefix, open.gtid.render()).into();
+        let transaction = Arc::new(Transaction { position, changes: open.changes });
+        Ok(Step::Ended(Some(Item { transaction, marks: open.marks, unseen: open.unseen })))
     }
 }
 
@@ -305,148 +351,4 @@ fn verify(event: &Event) -> anyhow::Result<()> {
         bail!("event of type {} has a wrong checksum", event.header().event_type_raw());
     }
     Ok(())
-}
-
-/// Statements that touch no row: new objects, rights, statistics, and changes of
-/// a table that neither rename, drop, convert nor move anything.
-fn is_harmless(verb: &str, statement: &str) -> bool {
-    let text = statement.to_ascii_uppercase();
-    match verb {
-        "CREATE" => !text.contains("REPLACE") && !text.contains("SELECT"),
-        "GRANT" | "REVOKE" | "ANALYZE" | "FLUSH" => true,
-        "ALTER" => {
-            let harmful = [
-                "RENAME",
-                "DROP",
-                "TRUNCATE",
-                "EXCHANGE",
-                "DISCARD",
-                "IMPORT",
-                "MODIFY",
-                "CHANGE",
-                "CONVERT",
-                "ENGINE",
-                "PARTITION",
-            ];
-            !harmful.iter().any(|word| text.contains(word))
-        }
-        _ => false,
-    }
-}
-
-/// The tables of a plain `DROP TABLE`, in small letters; none if it is anything else
-/// or not understood to the last word.
-fn dropped(statement: &str) -> Vec<String> {
-    let lines = statement.lines().map(str::trim).filter(|line| !line.starts_with("--"));
-    let text = lines.collect::<Vec<_>>().join(" ").to_ascii_lowercase();
-    let text = text.trim_end().trim_end_matches("/* generated by server */").trim_end().trim_end_matches(';');
-    let Some(names) = text.strip_prefix("drop table ") else { return Vec::new() };
-    let names = names.strip_prefix("if exists ").unwrap_or(names);
-    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    let last = |name: &str| name.trim().replace('`', "").rsplit('.').next().unwrap_or_default().to_owned();
-    let tables: Vec<String> = names.split(',').map(last).collect();
-    if tables.iter().all(|table| is_name(table)) { tables } else { Vec::new() }
-}
-
-/// The statement's first words in capitals, comments skipped; what stands in an
-/// executable comment counts.
-fn verb(statement: &str) -> String {
-    let mut rest = statement.trim_start();
-    loop {
-        rest = if let Some(code) = rest.strip_prefix("/*!").or_else(|| rest.strip_prefix("/*M!")) {
-            code.trim_start_matches(|c: char| c.is_ascii_digit())
-        } else if let Some(comment) = rest.strip_prefix("/*") {
-            comment.split_once("*/").map_or("", |(_, after)| after)
-        } else if rest.starts_with("--") || rest.starts_with('#') {
-            rest.split_once('\n').map_or("", |(_, after)| after)
-        } else {
-            break;
-        }
-        .trim_start();
-    }
-    let mut words =
-        rest.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_ascii_uppercase);
-    let first = words.next().unwrap_or_default();
-    let second = words.next().unwrap_or_default();
-    match (first.as_str(), second.as_str()) {
-        ("XA", _) | ("ROLLBACK", "TO") => format!("{first} {second}"),
-        _ => first,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{dropped, is_harmless, verb};
-
-    #[test]
-    fn only_what_touches_no_row_is_harmless() {
-        let harmless = |text: &str| is_harmless(&verb(text), text);
-        assert!(harmless("CREATE TABLE t_ledger.new (id INT)"));
-        assert!(harmless("ALTER TABLE entry ADD COLUMN note VARCHAR(9) NULL"));
-        assert!(harmless("GRANT SELECT ON t_ledger.* TO reader"));
-        for text in [
-            "CREATE OR REPLACE TABLE entry (id INT)",
-            "CREATE TABLE x SELECT 1",
-            "ALTER TABLE entry RENAME TO x",
-            "ALTER TABLE entry DROP PARTITION p0",
-            "ALTER TABLE entry MODIFY amount INT",
-            "DROP TABLE entry",
-            "RENAME TABLE entry TO x",
-            "UPDATE entry SET amount=1",
-            "SELECT pay_everybody()",
-            "/*!50000 TRUNCATE entry */",
-        ] {
-            assert!(!harmless(text), "{text}");
-        }
-    }
-
-    /// A sidecar that runs while a core migrates, or reads from the oldest binlog on,
-    /// meets them all.
-    #[test]
-    fn every_migration_is_harmless() {
-        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
-        let folders = std::fs::read_dir(root).unwrap().map(|f| f.unwrap().path());
-        let files: Vec<_> = folders.flat_map(|f| std::fs::read_dir(f).unwrap()).map(|f| f.unwrap().path()).collect();
-        assert!(files.len() > 30);
-        for file in files {
-            let text = std::fs::read_to_string(&file).unwrap();
-            assert!(is_harmless(&verb(&text), &text), "{} would blind it", file.display());
-        }
-    }
-
-    #[test]
-    fn only_a_plain_drop_tells_its_tables() {
-        let cases = [
-            ("-- Why.\nDROP TABLE contradiction", "contradiction"),
-            ("DROP TABLE IF EXISTS `t_orders`.`Old`, x /* generated by server */", "old x"),
-            ("DROP TABLE entry;", "entry"),
-            ("DROP TABLE x CASCADE", ""),
-            ("DROP TABLE /*!50000 entry, */ x", ""),
-            ("DROP DATABASE t_orders", ""),
-            ("DROP INDEX i ON entry", ""),
-        ];
-        for (text, want) in cases {
-            assert_eq!(dropped(text).join(" "), want, "{text}");
-        }
-    }
-
-    #[test]
-    fn verbs_by_table() {
-        let cases = [
-            ("BEGIN", "BEGIN"),
-            ("  commit ", "COMMIT"),
-            ("/*!50000 TRUNCATE TABLE entry */", "TRUNCATE"),
-            ("-- ticket 7\nUPDATE balance SET x=1", "UPDATE"),
-            ("# ticket 7\n/* by me */ DELETE FROM entry", "DELETE"),
-            ("/* app=1 */ update t set a=1", "UPDATE"),
-            ("ROLLBACK TO `s`", "ROLLBACK TO"),
-            ("ROLLBACK", "ROLLBACK"),
-            ("XA COMMIT 'x'", "XA COMMIT"),
-            ("INSERT`t`VALUES(1)", "INSERT"),
-            ("", ""),
-        ];
-        for (statement, want) in cases {
-            assert_eq!(verb(statement), want, "{statement}");
-        }
-    }
 }

@@ -92,6 +92,33 @@ impl GtidSet {
         }
     }
 
+    /// How many transactions of `other` are not within.
+    pub fn lacks(&self, other: &GtidSet) -> u64 {
+        match (self, other) {
+            (GtidSet::MariaDb(ours), GtidSet::MariaDb(theirs)) => {
+                let reached = |domain| ours.gtids.iter().find(|g| g.domain_id == domain).map_or(0, |g| g.sequence);
+                theirs.gtids.iter().map(|g| g.sequence.saturating_sub(reached(g.domain_id))).sum()
+            }
+            (GtidSet::MySql(ours), GtidSet::MySql(theirs)) => theirs
+                .uuid_sets
+                .iter()
+                .map(|(source, set)| {
+                    let within = ours.uuid_sets.get(source).map_or(&[][..], |s| &s.intervals);
+                    let whole: u64 = set.intervals.iter().map(|i| i.end - i.start + 1).sum();
+                    let both: u64 = set
+                        .intervals
+                        .iter()
+                        .flat_map(|i| within.iter().map(move |w| (i.start.max(w.start), i.end.min(w.end))))
+                        .map(|(start, end)| (end + 1).saturating_sub(start))
+                        .sum();
+                    whole - both
+                })
+                .sum(),
+            // Servers of two kinds have nothing in common.
+            _ => u64::MAX,
+        }
+    }
+
     /// For MySQL's `COM_BINLOG_DUMP_GTID`; empty for MariaDB.
     pub fn sids(&self) -> Vec<Sid<'static>> {
         let GtidSet::MySql(set) = self else { return Vec::new() };
@@ -176,6 +203,8 @@ mod tests {
         assert_eq!(set.render(), "0-2-57,1-1-3");
         assert!(set.contains("0-1-56") && set.contains("1-1-3") && !set.contains("0-1-58") && !set.contains("2-1-1"));
         assert!(set.add(&Gtid::MySql { source: [0; 16], number: 1 }).is_err());
+        let theirs = GtidSet::parse(Flavour::MariaDb, "0-2-60,1-1-2,5-1-4")?;
+        assert_eq!((set.lacks(&theirs), theirs.lacks(&set), set.lacks(&set)), (7, 1, 0));
         Ok(())
     }
 
@@ -186,6 +215,9 @@ mod tests {
         set.add(&Gtid::MySql { source, number: 6 })?;
         assert_eq!(set.render(), format!("{UUID}:1-7"));
         assert!(set.contains(&format!("{UUID}:6")) && !set.contains(&format!("{UUID}:8")));
+        let theirs =
+            GtidSet::parse(Flavour::MySql, &format!("{UUID}:3-9:12-13,00000000-0000-0000-0000-000000000000:1"))?;
+        assert_eq!((set.lacks(&theirs), theirs.lacks(&set)), (5, 2));
         let sids = set.sids();
         assert_eq!((sids[0].intervals()[0].start(), sids[0].intervals()[0].end()), (1, 8));
         Ok(())

@@ -4,10 +4,14 @@
 pub mod binlog;
 pub mod group;
 pub mod gtid;
+pub mod hosts;
 pub mod kafka;
 pub mod offsets;
 pub mod preflight;
+pub mod relied;
 pub mod rows;
+pub mod servers;
+pub mod statement;
 pub mod watch;
 
 use crate::change::{Event, Transaction};
@@ -43,15 +47,27 @@ pub enum Mark {
     },
 }
 
-/// One transaction with watched rows.
+/// Statements of one transaction that changed a watched table and left no rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unseen {
+    pub table: &'static str,
+    /// The first of them, cut to a bound.
+    pub text: String,
+    pub count: usize,
+}
+
+/// One transaction with watched rows, or of which they are missing.
 #[derive(Debug)]
 pub struct Item {
     pub transaction: Arc<Transaction>,
     pub marks: Vec<Mark>,
+    pub unseen: Vec<Unseen>,
 }
 
 #[derive(Debug, Default)]
 pub struct BinlogBatch {
+    /// Which of several servers: 0 has orders and guard.
+    pub server: usize,
     pub items: Vec<Item>,
     /// The whole GTID position after the batch; transactions without watched rows
     /// move it too.

@@ -3,10 +3,12 @@
 
 use super::Start;
 use super::gtid::{Flavour, GtidSet};
+use super::hosts::{Found, Hosts};
 use crate::blind::{Blind, Cause};
 use anyhow::Context;
 use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, prelude::Queryable};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -57,12 +59,30 @@ fn complaint(Required(name, want, restart): &Required, variables: &HashMap<Strin
 }
 
 /// Watches the server for ever; `fit` holds its flavour while everything is right.
-pub async fn watch(url: String, blind: Blind, fit: watch::Sender<Option<Flavour>>) {
-    let mut conn = None;
+/// Before anything is read it also looks for a host that can be written to.
+pub async fn watch(hosts: Arc<Hosts>, blind: Blind, fit: watch::Sender<Option<Flavour>>) {
+    let mut kept = None;
     loop {
-        match tokio::time::timeout(PATIENCE, inspect(&url, &mut conn)).await {
+        if hosts.several()
+            && !hosts.is_followed()
+            && let Found::Nowhere(why) = hosts.primary().await
+        {
+            blind.set(Cause::Mysql, format!("no host to begin with: {why}"));
+            fit.send_replace(None);
+            tokio::time::sleep(AGAIN).await;
+            continue;
+        }
+        if kept.as_ref().is_some_and(|(name, _): &(String, _)| name != hosts.name()) {
+            kept = None;
+        }
+        let mut conn = kept.take().map(|(_, conn)| conn);
+        let name = hosts.name().to_owned();
+        match tokio::time::timeout(PATIENCE, inspect(hosts.url(), &mut conn)).await {
             Ok(Ok((flavour, complaints))) => {
                 blind.clear(Cause::Mysql);
+                if hosts.several() && is_follower(&mut conn).await {
+                    hosts.leave();
+                }
                 if complaints.is_empty() {
                     blind.clear(Cause::Preflight);
                     fit.send_replace(Some(flavour));
@@ -71,16 +91,37 @@ pub async fn watch(url: String, blind: Blind, fit: watch::Sender<Option<Flavour>
                     fit.send_replace(None);
                 }
             }
-            Ok(Err(error)) => unreachable_server(&blind, &mut conn, &format!("{error:#}")),
-            Err(_) => unreachable_server(&blind, &mut conn, "no answer within 2 s"),
+            Ok(Err(error)) => blind.set(Cause::Mysql, format!("{name} is unreachable, still trying: {error:#}")),
+            Err(_) => blind.set(Cause::Mysql, format!("{name} is unreachable, still trying: no answer within 2 s")),
         }
+        kept = conn.map(|conn| (name, conn));
         tokio::time::sleep(AGAIN).await;
     }
 }
 
-fn unreachable_server(blind: &Blind, conn: &mut Option<Conn>, why: &str) {
-    *conn = None;
-    blind.set(Cause::Mysql, format!("unreachable, still trying: {why}"));
+/// A planned switch: the server answers and is no primary any more.
+async fn is_follower(kept: &mut Option<Conn>) -> bool {
+    let Some(mut conn) = kept.take() else { return false };
+    let asked = tokio::time::timeout(PATIENCE, not_primary(&mut conn)).await;
+    let Ok(Ok(why)) = asked else { return false };
+    *kept = Some(conn);
+    why.is_some()
+}
+
+/// Why this server must not be written to, if so: it is read-only, or a replica that
+/// follows another.
+pub async fn not_primary(conn: &mut Conn) -> anyhow::Result<Option<&'static str>> {
+    let read_only: Option<bool> = conn.query_first("SELECT @@GLOBAL.read_only").await?;
+    if read_only == Some(true) {
+        return Ok(Some("it is read-only"));
+    }
+    let rows: Vec<mysql_async::Row> = conn.query("SHOW REPLICA STATUS").await?;
+    let follows = |row: &mysql_async::Row| {
+        let running = row.columns_ref().iter().position(|c| c.name_str().ends_with("_IO_Running"));
+        let state: Option<String> = running.and_then(|at| row.get_opt(at)).and_then(Result::ok);
+        state.is_none_or(|state| state != "No")
+    };
+    Ok(rows.iter().any(follows).then_some("it is a replica that follows another server"))
 }
 
 async fn inspect(url: &str, kept: &mut Option<Conn>) -> anyhow::Result<(Flavour, Vec<String>)> {

@@ -41,6 +41,11 @@ pub struct Watch {
 
 impl Watch {
     pub fn new(schemas: &Schemas) -> Self {
+        Watch::of(schemas, |_| true)
+    }
+
+    /// Of those schemas alone whose logical name (`balance`) is `here`.
+    pub fn of(schemas: &Schemas, here: impl Fn(&str) -> bool) -> Self {
         let tables = [
             (&schemas.orders, "orders"),
             (&schemas.orders, "attempt"),
@@ -56,10 +61,12 @@ impl Watch {
             (&schemas.guard, "checkpoint"),
             (&schemas.guard, "breaker"),
         ];
-        let names = tables.map(|(schema, table)| ((schema.clone(), table.to_owned()), table));
+        let here: Vec<&str> =
+            schemas.each().into_iter().filter(|(logical, _)| here(logical)).map(|(_, name)| name).collect();
+        let tables = tables.into_iter().filter(|(schema, _)| here.contains(&schema.as_str()));
         Watch {
-            names: names.into_iter().collect(),
-            schemas: schemas.each().map(|(_, name)| name.to_ascii_lowercase()).to_vec(),
+            names: tables.map(|(schema, table)| ((schema.clone(), table.to_owned()), table)).collect(),
+            schemas: here.iter().map(|name| name.to_ascii_lowercase()).collect(),
             known: AHashMap::new(),
         }
     }
@@ -73,6 +80,16 @@ impl Watch {
     /// Whether a table of this name is watched, in whatever schema.
     pub fn watches(&self, table: &str) -> bool {
         self.names.keys().any(|(_, name)| name.eq_ignore_ascii_case(table))
+    }
+
+    /// The watched tables that a statement names, in the order of their names.
+    pub fn named(&self, statement: &str) -> Vec<&'static str> {
+        let statement = statement.to_ascii_lowercase();
+        let words: Vec<&str> = statement.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+        let mut named: Vec<&'static str> = self.names.values().copied().filter(|name| words.contains(name)).collect();
+        named.sort_unstable();
+        named.dedup();
+        named
     }
 
     /// Learns a table map. `body` is the event's; an unchanged one is not parsed again.

@@ -1,8 +1,14 @@
-//! A private MariaDB in a temporary folder, on a free loopback port; gone with the test.
+//! A private MariaDB or MySQL in a temporary folder, on a free loopback port; gone
+//! with the test.
 #![allow(dead_code)] // Each test file uses its part.
 #![allow(clippy::unwrap_used)] // A test may panic.
+pub mod daemon;
+pub mod tail;
+
 use mysql_async::{Conn, prelude::Queryable};
 use sluice_contract::schema::Schemas;
+use sluice_drill::setup::{Mysql, mysql};
+use sluice_sidecar::sources::gtid::Flavour;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -10,7 +16,12 @@ use std::time::Duration;
 pub struct Server {
     dir: PathBuf,
     port: u16,
-    child: Child,
+    program: Program,
+}
+
+enum Program {
+    MariaDb(Child),
+    MySql(Box<Mysql>),
 }
 
 static INSTALLING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -32,8 +43,8 @@ impl Server {
         let said =
             String::from_utf8_lossy(&installed.stdout).into_owned() + &String::from_utf8_lossy(&installed.stderr);
         assert!(installed.status.success(), "mariadb-install-db failed: {said}");
-        let child = spawn(&dir, port, extra);
-        let server = Server { dir, port, child };
+        let program = Program::MariaDb(spawn(&dir, port, extra));
+        let server = Server { dir, port, program };
         let mut conn = server.conn().await;
         for host in ["localhost", &hostname(&mut conn).await] {
             conn.query_drop(format!("DROP USER IF EXISTS ''@'{host}'")).await.unwrap();
@@ -41,8 +52,60 @@ impl Server {
         server
     }
 
+    /// A MySQL, if there is one to be had; `SLUICE_NEED_MYSQL` makes it a must (`.ci/run`).
+    #[allow(clippy::print_stdout)]
+    pub async fn mysql(name: &str, extra: &[&str]) -> Option<Server> {
+        if mysql::program().is_none() && std::env::var_os("SLUICE_NEED_MYSQL").is_none() {
+            println!("skipped on MySQL: there is none here, run scripts/mysql");
+            return None;
+        }
+        let dir = std::env::temp_dir().join(format!("sluice-sidecar-my-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        let server = Mysql::start(&dir, extra).await.unwrap();
+        Some(Server { dir, port: server.port, program: Program::MySql(Box::new(server)) })
+    }
+
+    /// One of either flavour, as far as they can be had.
+    pub async fn both(name: &str, extra: &[&str]) -> Vec<Server> {
+        let mut both = vec![Server::start(name, extra).await];
+        both.extend(Server::mysql(name, extra).await);
+        both
+    }
+
+    pub fn flavour(&self) -> Flavour {
+        match self.program {
+            Program::MariaDb(_) => Flavour::MariaDb,
+            Program::MySql(_) => Flavour::MySql,
+        }
+    }
+
     pub fn url(&self) -> String {
-        format!("mysql://root@127.0.0.1:{}", self.port)
+        match &self.program {
+            Program::MariaDb(_) => format!("mysql://root@127.0.0.1:{}", self.port),
+            Program::MySql(server) => server.url(),
+        }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// As a power failure: it is gone until `restart`.
+    pub fn kill(&mut self) {
+        match &mut self.program {
+            Program::MariaDb(child) => {
+                child.kill().unwrap();
+                child.wait().unwrap();
+            }
+            Program::MySql(server) => server.kill9().unwrap(),
+        }
+    }
+
+    /// SIGSTOP, or SIGCONT: connections stay open and nothing answers.
+    pub fn freeze(&self, frozen: bool) {
+        let Program::MariaDb(child) = &self.program else { panic!("only MariaDB is frozen here") };
+        let signal = if frozen { "-STOP" } else { "-CONT" };
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
     }
 
     pub fn dir(&self) -> &Path {
@@ -51,9 +114,15 @@ impl Server {
 
     /// Kills the server and starts it again over the same data.
     pub async fn restart(&mut self, extra: &[&str]) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        self.child = spawn(&self.dir, self.port, extra);
+        match &mut self.program {
+            Program::MariaDb(child) => {
+                // An error means that it was killed already.
+                let _ = child.kill();
+                child.wait().unwrap();
+                *child = spawn(&self.dir, self.port, extra);
+            }
+            Program::MySql(server) => server.restart(extra).await.unwrap(),
+        }
         self.conn().await;
     }
 
@@ -65,7 +134,7 @@ impl Server {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("MariaDB did not start; see {}/log", self.dir.display());
+        panic!("the server did not start; see {}/log", self.dir.display());
     }
 
     /// Creates the four schemas and runs the migrations.
@@ -113,8 +182,13 @@ fn spawn(dir: &Path, port: u16, extra: &[&str]) -> Child {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        match &mut self.program {
+            Program::MariaDb(child) => {
+                let _ = child.kill();
+                let _ = child.wait();
+            }
+            Program::MySql(server) => drop(server.kill9()),
+        }
         let _ = std::fs::remove_dir_all(&self.dir);
     }
 }

@@ -1,0 +1,257 @@
+//! One database server and those that may take its place. One host is current; all
+//! reading and writing goes there. It changes only to a host that is writable, is no
+//! replica, and has everything that was read so far: what was evaluated and
+//! announced must be part of the history that goes on.
+
+use super::Start;
+use super::gtid::{Flavour, GtidSet};
+use super::preflight;
+use futures_util::StreamExt;
+use mysql_async::{BinlogStream, Conn, Pool};
+use sluice_contract::sql;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// One question to a candidate; a frozen one must not hold up the others.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Hosts of one server: each is asked in turn while money waits.
+const MOST_HOSTS: usize = 8;
+
+/// The hosts of a server, tried in the order in which they are written.
+#[derive(Debug)]
+pub struct Hosts {
+    hosts: Vec<Host>,
+    current: AtomicUsize,
+    /// A reader follows the current host: it alone may change it, as it knows what
+    /// was read.
+    followed: AtomicBool,
+    /// The current one is no primary any more, though it answers: a planned switch.
+    left: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Host {
+    url: String,
+    /// `host:port`, for people.
+    name: String,
+    pool: Pool,
+}
+
+/// What looking for a host came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The current one is fit.
+    Same,
+    /// Another one is current now.
+    Moved,
+    /// None is fit, and why not.
+    Nowhere(String),
+}
+
+/// Ends its reader's rule over the hosts.
+#[derive(Debug)]
+pub struct Followed(Arc<Hosts>);
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        self.0.followed.store(false, Ordering::Release);
+    }
+}
+
+impl Hosts {
+    /// Reads `mysql://user:password@one:3306,two:3306`; `name` is the setting's.
+    pub fn new(name: &str, url: &str, connections: usize) -> anyhow::Result<Self> {
+        let urls = each_host(url);
+        if urls.len() > MOST_HOSTS {
+            anyhow::bail!("{name} names {} hosts; at most {MOST_HOSTS} are tried", urls.len());
+        }
+        let host = |url: String| {
+            let options = sql::options_of(name, &url)?;
+            let opts = mysql_async::Opts::from(options.clone());
+            let name = format!("{}:{}", opts.ip_or_hostname(), opts.tcp_port());
+            anyhow::Ok(Host { url, name, pool: sql::pool_of(options, connections)? })
+        };
+        let hosts = urls.into_iter().map(host).collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(Hosts {
+            hosts,
+            current: AtomicUsize::new(0),
+            followed: AtomicBool::new(false),
+            left: AtomicBool::new(false),
+        })
+    }
+
+    fn at(&self) -> &Host {
+        &self.hosts[self.current.load(Ordering::Acquire)]
+    }
+
+    pub fn url(&self) -> &str {
+        &self.at().url
+    }
+
+    /// `host:port` of the current one.
+    pub fn name(&self) -> &str {
+        &self.at().name
+    }
+
+    /// Whether there is any choice.
+    pub fn several(&self) -> bool {
+        self.hosts.len() > 1
+    }
+
+    /// Of the current host. Who holds it goes on writing there, wherever others move.
+    pub fn pool(&self) -> Pool {
+        self.at().pool.clone()
+    }
+
+    /// A connection to the current host.
+    pub async fn get_conn(&self) -> mysql_async::Result<Conn> {
+        self.at().pool.get_conn().await
+    }
+
+    pub async fn disconnect(&self) {
+        for host in &self.hosts {
+            drop(host.pool.clone().disconnect().await);
+        }
+    }
+
+    /// From now on only a reader moves the hosts.
+    pub fn follow(self: &Arc<Self>) -> Followed {
+        self.followed.store(true, Ordering::Release);
+        Followed(Arc::clone(self))
+    }
+
+    pub fn is_followed(&self) -> bool {
+        self.followed.load(Ordering::Acquire)
+    }
+
+    /// Tells the reader to look for another host.
+    pub fn leave(&self) {
+        self.left.store(true, Ordering::Release);
+    }
+
+    pub fn is_left(&self) -> bool {
+        self.left.load(Ordering::Acquire)
+    }
+
+    /// Looks for a host that can go on, the current one first. It must have all of
+    /// `read` (see `relied`).
+    pub async fn find(&self, server_id: u32, flavour: Flavour, read: &GtidSet) -> Found {
+        let current = self.current.load(Ordering::Acquire);
+        let order = (0..self.hosts.len()).map(|n| (current + n) % self.hosts.len());
+        let mut refusals = Vec::new();
+        for at in order {
+            match self.refusal(at, server_id, Some((flavour, read))).await {
+                None => return self.go(current, at),
+                Some(refusal) => refusals.push(refusal),
+            }
+        }
+        Found::Nowhere(refusals.join("; "))
+    }
+
+    /// Before anything is read: the one host that can be written to. If there are two,
+    /// one of them is a primary of old that nobody fenced, and only a person knows which.
+    pub async fn primary(&self) -> Found {
+        let current = self.current.load(Ordering::Acquire);
+        let (mut fit, mut refusals) = (Vec::new(), Vec::new());
+        for at in 0..self.hosts.len() {
+            match self.refusal(at, 0, None).await {
+                None => fit.push(at),
+                Some(refusal) => refusals.push(refusal),
+            }
+        }
+        match fit.as_slice() {
+            [] => Found::Nowhere(refusals.join("; ")),
+            [one] => self.go(current, *one),
+            [one, two, ..] => Found::Nowhere(format!(
+                "{} and {} can both be written to; make the one that is not the primary read-only",
+                self.hosts[*one].name, self.hosts[*two].name
+            )),
+        }
+    }
+
+    fn go(&self, from: usize, to: usize) -> Found {
+        self.left.store(false, Ordering::Release);
+        if from == to {
+            return Found::Same;
+        }
+        self.current.store(to, Ordering::Release);
+        tracing::error!(from = self.hosts[from].name, to = self.hosts[to].name, "another server takes over");
+        Found::Moved
+    }
+
+    async fn refusal(&self, at: usize, server_id: u32, read: Option<(Flavour, &GtidSet)>) -> Option<String> {
+        let host = &self.hosts[at];
+        match timeout(PATIENCE * 2, host.is_fit(server_id, read)).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(format!("{}: {error:#}", host.name)),
+            Err(_) => Some(format!("{}: no answer within 4 s", host.name)),
+        }
+    }
+}
+
+impl Host {
+    async fn is_fit(&self, server_id: u32, read: Option<(Flavour, &GtidSet)>) -> anyhow::Result<()> {
+        let mut conn = timeout(PATIENCE, sql::connect(&self.url)).await??;
+        if let Some(why) = preflight::not_primary(&mut conn).await? {
+            anyhow::bail!("{why}");
+        }
+        let Some((flavour, position)) = read else { return Ok(()) };
+        // The server itself is asked to go on from there: a position that is ahead of
+        // it, or of another history, is refused by its own rules.
+        let stream = preflight::open(&self.url, server_id, flavour, position, Start::Now).await?;
+        match timeout(PATIENCE, goes_on(stream)).await? {
+            Ok(()) => Ok(()),
+            Err(error) => anyhow::bail!(
+                "it does not have everything that was read, up to {}: {error}; what it lost was evaluated and told \
+                 already: run the snapshot checks, then restart the sidecar",
+                position.render()
+            ),
+        }
+    }
+}
+
+/// Reads until the server has proved that it serves this position.
+async fn goes_on(mut stream: BinlogStream) -> Result<(), mysql_async::Error> {
+    // Rotate, format and a list of GTIDs come before the check on some servers.
+    const PREAMBLE: [u8; 4] = [4, 15, 163, 35];
+    while let Some(event) = stream.next().await {
+        if !PREAMBLE.contains(&event?.header().event_type_raw()) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// One URL per host of `mysql://user:password@one:3306,two/…?…`.
+pub fn each_host(url: &str) -> Vec<String> {
+    let Some((scheme, rest)) = url.split_once("://") else { return vec![url.to_owned()] };
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(end);
+    let (user, hosts) = authority.rsplit_once('@').map_or(("", authority), |(user, hosts)| (user, hosts));
+    let at = if user.is_empty() { "" } else { "@" };
+    hosts.split(',').map(|host| format!("{scheme}://{user}{at}{}{tail}", host.trim())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_by_table() {
+        let cases = [
+            ("mysql://u:p@h:3306", "mysql://u:p@h:3306"),
+            ("mysql://u:p@h:1,i:2/x?a=b", "mysql://u:p@h:1/x?a=b mysql://u:p@i:2/x?a=b"),
+            ("mysql://h, i?tls_ca=/f,g", "mysql://h?tls_ca=/f,g mysql://i?tls_ca=/f,g"),
+            ("nonsense", "nonsense"),
+        ];
+        for (url, want) in cases {
+            assert_eq!(each_host(url).join(" "), want, "{url}");
+        }
+        let many = format!("mysql://{}", vec!["h"; 9].join(","));
+        assert!(Hosts::new("mysql.url", &many, 1).is_err());
+        let hosts = Hosts::new("mysql.url", "mysql://u:p@h:1,i:2", 1).unwrap();
+        assert_eq!((hosts.name(), hosts.several()), ("h:1", true));
+    }
+}

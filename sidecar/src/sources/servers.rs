@@ -1,0 +1,83 @@
+//! The database servers that are read, a reader each. The first has orders and guard:
+//! fence, verdicts and checkpoints are there. Balance and ledger may be elsewhere.
+
+use super::gtid::Flavour;
+use super::hosts::Hosts;
+use super::preflight;
+use super::watch::Watch;
+use crate::blind::{Blind, Cause};
+use crate::config::Mysql;
+use crate::heard::Heard;
+use sluice_contract::schema::Schemas;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// One server.
+pub struct Server {
+    /// Empty for the first.
+    pub name: String,
+    pub hosts: Arc<Hosts>,
+    /// Logical names of the schemas that are here.
+    pub schemas: Vec<&'static str>,
+    pub blind: Blind,
+    pub heard: Heard,
+    fit: watch::Sender<Option<Flavour>>,
+}
+
+/// Connections to a server that is only read: questions about its position.
+const FEW_CONNECTIONS: usize = 2;
+
+impl Server {
+    /// Its row in the checkpoint: `binlog`, or `binlog:balance`.
+    pub fn source(&self) -> String {
+        if self.name.is_empty() { "binlog".to_owned() } else { format!("binlog:{}", self.name) }
+    }
+
+    /// How it is called in metrics.
+    pub fn label(&self) -> &str {
+        if self.name.is_empty() { "main" } else { &self.name }
+    }
+
+    /// What is watched here.
+    pub fn watch(&self, schemas: &Schemas) -> Watch {
+        Watch::of(schemas, |logical| self.schemas.contains(&logical))
+    }
+
+    /// Its flavour, once its settings are right. `None` if nobody asks any more.
+    pub async fn fit(&self) -> Option<Flavour> {
+        let mut fit = self.fit.subscribe();
+        *fit.wait_for(Option::is_some).await.ok()?
+    }
+
+    /// The same, at once.
+    pub fn is_fit(&self) -> Option<Flavour> {
+        *self.fit.borrow()
+    }
+
+    /// Asks for ever whether its settings are right.
+    pub fn inspect(&self) -> JoinHandle<()> {
+        self.blind.set(Cause::Mysql, "connecting");
+        tokio::spawn(preflight::watch(Arc::clone(&self.hosts), self.blind.clone(), self.fit.clone()))
+    }
+}
+
+/// Every server that the settings name, the first one first.
+pub fn all(mysql: &Mysql, connections: usize, blind: &Blind) -> anyhow::Result<Vec<Server>> {
+    let server = |name: &str, setting: &str, url: &str, schemas: Vec<&'static str>, connections| {
+        anyhow::Ok(Server {
+            hosts: Arc::new(Hosts::new(setting, url, connections)?),
+            schemas,
+            blind: if name.is_empty() { blind.clone() } else { blind.of(name) },
+            heard: Heard::default(),
+            fit: watch::channel(None).0,
+            name: name.to_owned(),
+        })
+    };
+    let mut servers = vec![server("", "mysql.url", &mysql.url, mysql.schemas_of(None), connections)?];
+    for also in &mysql.also {
+        let schemas = mysql.schemas_of(Some(also));
+        servers.push(server(&also.name, "mysql.also.url", &also.url, schemas, FEW_CONNECTIONS)?);
+    }
+    Ok(servers)
+}

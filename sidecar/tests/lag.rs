@@ -1,0 +1,61 @@
+//! Lag that doesn't lie: an idle server, a frozen one, and a sidecar that is stuck
+//! look different, each in the figure that is meant for it.
+
+#![allow(clippy::unwrap_used, clippy::float_arithmetic)] // A test may panic; metrics are floats.
+
+mod server;
+
+use mysql_async::prelude::Queryable;
+use server::Server;
+use server::daemon::{Daemon, write_balance};
+use server::tail::schemas;
+use std::time::Duration;
+
+const WAITS: &str = "sluice_sidecar_heartbeat_wait_seconds";
+const SILENCE: &str = "sluice_sidecar_source_silence_seconds{source=\"binlog\"}";
+const DISTANCE: &str = "sluice_sidecar_position_distance{server=\"main\"}";
+const AGE: &str = "sluice_sidecar_position_age_seconds{server=\"main\"}";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_frozen_and_stuck_are_told_apart() {
+    let server = Server::start("lag", &[]).await;
+    server.migrate(&schemas()).await;
+    let sidecar = Daemon::start(server.dir(), "lag", &format!("url = '{}'", server.url()));
+    sidecar.until_ready(None).await;
+
+    // Idle but for our own heartbeats: nothing waits, for as long as one looks.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    for (name, most) in [(WAITS, 2.0), (SILENCE, 2.0), (DISTANCE, 20.0), (AGE, 2.0)] {
+        sidecar.until_metric(name, |value| value <= most).await;
+    }
+
+    // Stuck in the middle of its work: the server goes on and speaks, we don't.
+    let mut holds = server.conn().await;
+    holds.query_drop("START TRANSACTION").await.unwrap();
+    holds.query_drop("SELECT * FROM t_guard.lease FOR UPDATE").await.unwrap();
+    // The next beat waits for that lock, and with it everything behind.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut conn = server.conn().await;
+    for number in 0..300 {
+        write_balance(&mut conn, number, false).await.unwrap();
+    }
+    sidecar.until_metric(DISTANCE, |value| value >= 300.0).await;
+    sidecar.until_metric(WAITS, |value| value > 2.5).await;
+    assert!(sidecar.metric(SILENCE).await.unwrap() < 2.5);
+    assert!(sidecar.metric(AGE).await.unwrap() < 2.5);
+    holds.query_drop("ROLLBACK").await.unwrap();
+    sidecar.until_metric(DISTANCE, |value| value < 20.0).await;
+    sidecar.until_metric(WAITS, |value| value < 2.0).await;
+
+    // Frozen: no figure stays where it was, and it is blind.
+    server.freeze(true);
+    for name in [WAITS, SILENCE, AGE] {
+        sidecar.until_metric(name, |value| value > 3.0).await;
+    }
+    sidecar.until_ready(Some("binlog")).await;
+    server.freeze(false);
+    sidecar.until_ready(None).await;
+    for name in [WAITS, SILENCE, AGE] {
+        sidecar.until_metric(name, |value| value < 2.0).await;
+    }
+}
