@@ -11,6 +11,7 @@ pub mod metrics;
 pub mod pipeline;
 pub mod reload;
 pub mod rules;
+pub mod snapshot;
 pub mod sources;
 pub mod status;
 pub mod verdicts;
@@ -59,6 +60,7 @@ pub struct Parts {
     pub blind: Blind,
     pub fence: Fence,
     pub status: Status,
+    pub snapshot: snapshot::Desk,
     pub metrics: &'static Metrics,
     pub rules: watch::Receiver<Option<Arc<RuleSet>>>,
     pub cancel: CancellationToken,
@@ -128,6 +130,7 @@ impl Parts {
             fence: Fence::new(blind.clone()),
             cancel: CancellationToken::new(),
             status,
+            snapshot: snapshot::Desk::default(),
             blind,
             metrics,
             rules,
@@ -173,6 +176,8 @@ async fn reigns(parts: Arc<Parts>, mut fit: watch::Receiver<Option<Flavour>>) ->
                 session::abdicate(&parts, epoch).await;
                 return Err(error.context("a part of the sidecar died; start it again, it resumes at its checkpoint"));
             }
+            // The next reign begins with the gap, if nobody else does.
+            Ok(End::Lost) => session::abdicate(&parts, epoch).await,
             Ok(End::Deposed) => tracing::warn!(epoch, "deposed: another sidecar took the lease"),
             Err(error) => {
                 parts.blind.set(Cause::Binlog, format!("can't begin to read, still trying: {error:#}"));

@@ -75,7 +75,7 @@ pub fn sidecar(stage: &Stage) -> String {
         r#"listen = "{listen}"
 secrets_dir = "{secrets}"
 rules_dir = "{rules}"
-{extra}
+{apart_urls}{extra}
 [mysql]
 url = "{url}"
 database = "{database}"
@@ -86,12 +86,19 @@ brokers = "{brokers}"
         listen = stage.ports.address(stage.ports.sidecar),
         secrets = stage.dir.join("secrets").display(),
         rules = options.rules.display(),
+        apart_urls = books(stage),
         extra = options.sidecar_extra,
         url = stage.url,
         database = options.database,
         apart = stage.apart.is_some(),
         brokers = stage.brokers,
     )
+}
+
+/// Where the sidecar finds balance and ledger at rest, if they are apart.
+fn books(stage: &Stage) -> String {
+    let urls = stage.apart.as_ref().map(|apart| (apart.balance.url(), apart.ledger.url()));
+    urls.map_or_else(String::new, |(b, l)| format!("snapshot.balance_url = \"{b}\"\nsnapshot.ledger_url = \"{l}\"\n"))
 }
 
 /// The servers of balance and ledger, if they are apart.

@@ -7,6 +7,8 @@ use super::{FEED_QUEUE, Feed, barrier, evaluate};
 use crate::Parts;
 use crate::blind::Cause;
 use crate::rules::RuleSet;
+use crate::snapshot::settings::OnLost;
+use crate::snapshot::{self, gap, schedule};
 use crate::sources::gtid::Flavour;
 use crate::sources::offsets::Offsets;
 use crate::sources::{Start, binlog, kafka, preflight};
@@ -67,13 +69,29 @@ struct Begin {
     start: Start,
 }
 
-async fn begin(parts: &Parts, flavour: Flavour, rules_hash: &str) -> anyhow::Result<Begin> {
+async fn begin(parts: &Parts, epoch: i64, flavour: Flavour, rules: &Arc<RuleSet>) -> anyhow::Result<Begin> {
+    let check = parts.config.on_lost_position == OnLost::Check;
     let mut conn = parts.pool.get_conn().await?;
     let kafka = repo::read_checkpoint(&mut conn, &parts.schemas, "kafka").await?;
-    if let Some(binlog) = repo::read_checkpoint(&mut conn, &parts.schemas, "binlog").await? {
+    if let Some(mut binlog) = repo::read_checkpoint(&mut conn, &parts.schemas, "binlog").await? {
+        drop(conn);
+        if check && gap::is_lost(parts, flavour, &binlog).await? {
+            binlog = gap::close(parts, epoch, flavour, rules, Some(&binlog)).await?;
+        }
         return Ok(Begin { binlog, kafka, start: Start::Now });
     }
     let start = parts.config.start;
+    if check && start == Start::Now {
+        drop(conn);
+        match snapshot::run::servers(parts, flavour) {
+            Ok(_) => {
+                let binlog = gap::close(parts, epoch, flavour, rules, None).await?;
+                return Ok(Begin { binlog, kafka, start });
+            }
+            Err(error) => tracing::warn!("the past is not checked: {error:#}"),
+        }
+        conn = parts.pool.get_conn().await?;
+    }
     let position = match start {
         Start::Now => preflight::position(&mut conn, flavour).await?,
         Start::Oldest => String::new(),
@@ -82,15 +100,15 @@ async fn begin(parts: &Parts, flavour: Flavour, rules_hash: &str) -> anyhow::Res
     let binlog = Checkpoint { source: "binlog".to_owned(), position: position.clone(), replay_from: position };
     if start == Start::Now {
         // Written at once: a crash before the first commit must not lose what came between.
-        repo::write_checkpoint(&mut conn, &parts.schemas, std::slice::from_ref(&binlog), rules_hash, now_us()).await?;
+        repo::write_checkpoint(&mut conn, &parts.schemas, std::slice::from_ref(&binlog), rules.hash(), now_us()).await?;
     }
     Ok(Begin { binlog, kafka, start })
 }
 
 /// Reigns until cancelled or deposed. An error ends the program: its supervisor
 /// starts it again from the checkpoint.
-pub async fn reign(parts: &Parts, epoch: i64, flavour: Flavour, rules: Arc<RuleSet>) -> anyhow::Result<End> {
-    let begin = begin(parts, flavour, rules.hash()).await.context("reading the checkpoint")?;
+pub async fn reign(parts: &Arc<Parts>, epoch: i64, flavour: Flavour, rules: Arc<RuleSet>) -> anyhow::Result<End> {
+    let begin = begin(parts, epoch, flavour, &rules).await.context("reading the checkpoint")?;
     let cancel = parts.cancel.child_token();
     let _ends_with_us = cancel.clone().drop_guard();
     let (feed, fed) = crossbeam_channel::bounded(FEED_QUEUE);
@@ -111,6 +129,8 @@ pub async fn reign(parts: &Parts, epoch: i64, flavour: Flavour, rules: Arc<RuleS
         parts.blind.clone(),
         cancel.clone(),
     )?;
+    let (lost, mut is_lost) = mpsc::channel(1);
+    let reader = if may_be_given_up(parts, flavour) { reader.telling(lost.clone()) } else { reader };
     parts.blind.set(Cause::Binlog, "connecting");
     threads.push(thread("sluice-binlog", &died, move || reader.run())?);
 
@@ -121,6 +141,7 @@ pub async fn reign(parts: &Parts, epoch: i64, flavour: Flavour, rules: Arc<RuleS
         reloads: parts.rules.clone(),
         bell,
         metrics: parts.metrics,
+        after_gap: gap::is_recent(parts).await?,
     })?;
     let (results, mut evaluated) = evaluate::results();
     threads.push(thread("sluice-evaluate", &died, move || {
@@ -128,6 +149,7 @@ pub async fn reign(parts: &Parts, epoch: i64, flavour: Flavour, rules: Arc<RuleS
         Ok(())
     })?);
 
+    let replay_from = begin.binlog.replay_from.clone();
     let committer = Committer {
         pool: parts.pool.clone(),
         schemas: parts.schemas.clone(),
@@ -143,14 +165,29 @@ pub async fn reign(parts: &Parts, epoch: i64, flavour: Flavour, rules: Arc<RuleS
         kafka: begin.kafka,
         rules_hash: rules.hash().chars().take(16).collect(),
     };
+    let mut snapshots = tokio::spawn(schedule::keep(Arc::clone(parts), epoch, flavour));
     let end = tokio::select! {
         end = committer.run(&mut evaluated) => end,
         Some(error) = dead.recv() => End::Died(error),
+        Some(()) = is_lost.recv() => {
+            parts.snapshot.lost(&replay_from);
+            End::Lost
+        }
+        ended = &mut snapshots => match ended {
+            Ok(()) => End::Deposed,
+            Err(panic) => End::Died(anyhow::Error::from(panic).context("snapshots")),
+        },
     };
+    snapshots.abort();
     cancel.cancel();
     drop(evaluated);
     tokio::task::spawn_blocking(move || threads.into_iter().for_each(|t| drop(t.join()))).await?;
     Ok(end)
+}
+
+/// Whether a lost position is given up for a check of the data at rest.
+fn may_be_given_up(parts: &Parts, flavour: Flavour) -> bool {
+    parts.config.on_lost_position == OnLost::Check && snapshot::run::servers(parts, flavour).is_ok()
 }
 
 type Handle = std::thread::JoinHandle<()>;

@@ -12,6 +12,7 @@ use futures_util::{FutureExt, StreamExt};
 use mysql_async::{BinlogStream, Error};
 use sluice_contract::schema::Schemas;
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Changes per hand-over: long enough to amortise the queue, short enough that
@@ -48,6 +49,8 @@ enum Stop {
     Broken(String),
     /// What was read: blind until somebody mends it.
     Unreadable(String),
+    /// The server has not got what comes next.
+    Lost(String),
 }
 
 pub struct Reader {
@@ -61,6 +64,8 @@ pub struct Reader {
     /// From the oldest file, until something was handed over.
     start: Start,
     down_since: Option<Instant>,
+    /// Told when the position is lost; it goes on trying all the same.
+    lost: Option<mpsc::Sender<()>>,
 }
 
 impl Reader {
@@ -84,7 +89,14 @@ impl Reader {
             cancel,
             start,
             down_since,
+            lost: None,
         })
+    }
+
+    /// Whom to tell that the position is lost.
+    pub fn telling(mut self, lost: mpsc::Sender<()>) -> Self {
+        self.lost = Some(lost);
+        self
     }
 
     /// Reads until cancelled. Runs on its own thread and runtime.
@@ -105,6 +117,12 @@ impl Reader {
                 Stop::Cancelled => return,
                 Stop::Unreadable(reason) => {
                     self.blind.set(Cause::Binlog, reason);
+                    MENDED
+                }
+                Stop::Lost(reason) => {
+                    self.blind.set(Cause::Binlog, reason);
+                    // Full: it was told already.
+                    let _ = self.lost.as_ref().map(|lost| lost.try_send(()));
                     MENDED
                 }
                 Stop::Broken(reason) => {
@@ -235,8 +253,8 @@ impl Reader {
 
 fn classify(error: Result<Error, String>) -> Stop {
     match error {
-        Ok(Error::Server(e)) if e.code == POSITION_LOST => Stop::Unreadable(format!(
-            "position lost: {}; check the gap with snapshot rules, then delete the checkpoint row of source binlog and restart",
+        Ok(Error::Server(e)) if e.code == POSITION_LOST => Stop::Lost(format!(
+            "position lost: {}; unless on_lost_position = \"check\" mends it, check the data at rest, then delete the checkpoint row of source binlog and restart",
             e.message
         )),
         Ok(error) => Stop::Broken(error.to_string()),
