@@ -20,4 +20,5 @@ mod saga;
 mod secrets;
 mod settings;
 mod sharding;
+mod snapshots;
 mod style;

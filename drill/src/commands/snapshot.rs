@@ -42,7 +42,11 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         Value::Null => println!("nothing runs now"),
         running => println!(
             "running since {} µs: {} after account {:?}, {} balances compared, {} rows, {} suspects",
-            running["startedUs"], running["of"], running["account"], running["accounts"], running["rows"],
+            running["startedUs"],
+            running["of"],
+            running["account"],
+            running["accounts"],
+            running["rows"],
             running["suspects"]
         ),
     }

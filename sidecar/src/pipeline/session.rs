@@ -100,7 +100,8 @@ async fn begin(parts: &Parts, epoch: i64, flavour: Flavour, rules: &Arc<RuleSet>
     let binlog = Checkpoint { source: "binlog".to_owned(), position: position.clone(), replay_from: position };
     if start == Start::Now {
         // Written at once: a crash before the first commit must not lose what came between.
-        repo::write_checkpoint(&mut conn, &parts.schemas, std::slice::from_ref(&binlog), rules.hash(), now_us()).await?;
+        repo::write_checkpoint(&mut conn, &parts.schemas, std::slice::from_ref(&binlog), rules.hash(), now_us())
+            .await?;
     }
     Ok(Begin { binlog, kafka, start })
 }

@@ -184,8 +184,11 @@ fn is_draft(set: &RuleSet, rule: usize) -> bool {
 
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<View>("AtRest");
-    let mut all: Vec<&str> =
-        [Of::Books, Of::Postings, Of::Captures, Of::Orders].iter().flat_map(|of| fields(*of)).map(|(f, _)| *f).collect();
+    let mut all: Vec<&str> = [Of::Books, Of::Postings, Of::Captures, Of::Orders]
+        .iter()
+        .flat_map(|of| fields(*of))
+        .map(|(f, _)| *f)
+        .collect();
     all.sort_unstable();
     all.dedup();
     for field in all {

@@ -190,7 +190,7 @@ impl Evaluator {
         let now_us = newest.unwrap_or(at_us);
         self.first[place(source)].get_or_insert(at_us);
         let rows_from_us = judged_from(&self.first, self.margin_us);
-        let events_from_us = if self.after_gap { events_judged_from(&self.first, self.margin_us) } else { i64::MIN };
+        let events_from_us = if self.after_gap { events_judged_from(&self.first) } else { i64::MIN };
         let judged_from_us = [rows_from_us, events_from_us];
         let set = Arc::clone(&self.set);
         let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out);

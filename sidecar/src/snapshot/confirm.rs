@@ -20,7 +20,7 @@ const AT_ONCE: usize = 200;
 const LOOKS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// What is still wrong, each with the position at which it was.
+/// What is still wrong, each with a position at or after which it was.
 #[derive(Default)]
 pub struct Confirmed {
     pub findings: Vec<(Finding, String)>,
@@ -40,8 +40,9 @@ pub async fn confirm(
         if apart {
             apart_from_each_other(reader, rules, of, some.to_vec(), &mut confirmed).await?;
         } else {
+            let position = reader.position().await?;
             let reading = reader.these(of, some).await?;
-            confirmed.judge(rules, of, reading, |_| true);
+            confirmed.judge(rules, of, reading, &position, |_| true);
         }
     }
     Ok(confirmed)
@@ -54,36 +55,36 @@ async fn apart_from_each_other(
     mut left: Vec<String>,
     confirmed: &mut Confirmed,
 ) -> anyhow::Result<()> {
+    let position = reader.position().await?;
     for _ in 0..LOOKS {
         let before = reader.movement(&left).await?;
         let reading = reader.these(of, &left).await?;
         let after = reader.movement(&left).await?;
         let still: BTreeSet<String> = left.iter().filter(|a| before.still(&after, a)).cloned().collect();
-        confirmed.judge(rules, of, reading, |account| still.contains(account));
+        confirmed.judge(rules, of, reading, &position, |account| still.contains(account));
         left.retain(|account| !still.contains(account));
         if left.is_empty() {
             return Ok(());
         }
         tokio::time::sleep(PAUSE).await;
     }
-    let position = reader.these(of, &left).await?.position;
     for account in left {
         let message = format!("its balance and its entries did not stand still within {LOOKS} looks");
         let found = undetermined(rules, of, &account, &message);
-        confirmed.findings.extend(found.into_iter().map(|f| (f, position.clone())));
+        confirmed.findings.extend(found.into_iter().map(|f| (f, position.to_owned())));
     }
     Ok(())
 }
 
 impl Confirmed {
-    fn judge(&mut self, rules: &RuleSet, of: Of, reading: Reading, counts: impl Fn(&str) -> bool) {
-        let Reading { mut facts, position, overflow, .. } = reading;
+    fn judge(&mut self, rules: &RuleSet, of: Of, reading: Reading, position: &str, counts: impl Fn(&str) -> bool) {
+        let Reading { mut facts, overflow, .. } = reading;
         facts.retain(|fact| counts(crate::rules::at_rest::account(fact)));
         let (mut found, errors) = judge_all(rules, &facts);
         if overflow {
             found.extend(undetermined(rules, of, "", "there is more to read of one account than fits"));
         }
-        self.findings.extend(found.into_iter().map(|f| (f, position.clone())));
+        self.findings.extend(found.into_iter().map(|f| (f, position.to_owned())));
         self.errors.extend(errors);
     }
 }

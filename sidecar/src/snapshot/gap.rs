@@ -1,10 +1,11 @@
 //! A stretch of the binlog that can't be read any more: its position was purged, or
 //! is of another server. Also what lies before the first start.
 //!
-//! 1. Take the server's position P. 2. Check everything at rest; each reading is at P
-//! or later, so it shows what the gap left behind. 3. In one transaction: the gap's
-//! row, its verdict, and the checkpoint P. 4. Read on from P. A crash before 3 starts
-//! over with a newer P; after it, nothing is left to do. Blind until then.
+//! 1. Take the server's position P of a snapshot. 2. Check everything at rest; each
+//! reading is at P or later, so it shows what the gap left behind. 3. In one
+//! transaction: the gap's row, its verdict, and the checkpoint P. 4. Read on from P. A
+//! crash before 3 starts over with a newer P; after it, nothing is left to do. Blind
+//! until then.
 //!
 //! What rows would have shown one by one stays undecided, and is said to be.
 
@@ -88,18 +89,18 @@ pub async fn close(
     lost: Option<&Checkpoint>,
 ) -> anyhow::Result<Checkpoint> {
     let why = match lost {
-        Some(stored) => format!("position {} lost: everything at rest is checked before reading on", stored.replay_from),
+        Some(stored) => {
+            format!("position {} lost: everything at rest is checked before reading on", stored.replay_from)
+        }
         None => "the first start: everything at rest is checked before reading".to_owned(),
     };
     parts.blind.set(Cause::Binlog, why);
     let found_us = now_us();
-    let position = {
-        let mut conn = parts.pool.get_conn().await?;
-        preflight::position(&mut conn, flavour).await?
-    };
     let job = Job { parts, epoch, flavour, rules: Arc::clone(rules), reason: Reason::Gap };
     let done = async {
         let checked = schedule::started(&job).check().await?;
+        // Taken before the first reading.
+        let position = checked.row.position.clone();
         let closing = closing(&checked, lost, &position, found_us, rules.hash());
         Ok((job.finish(checked, Some(&closing)).await?, closing.checkpoint))
     };
@@ -116,7 +117,7 @@ pub async fn close(
     done.context("checking what a gap left behind")?;
     if let Some(lost) = lost {
         parts.snapshot.found_again();
-        tracing::warn!(from = lost.position, to = position, "the gap is closed; reading on");
+        tracing::warn!(from = lost.position, "the gap is closed; reading on");
     }
     checkpoint.context("a gap was closed without a checkpoint")
 }
@@ -165,8 +166,7 @@ async fn keep_lease(parts: &Parts, epoch: i64) -> Stop {
         let renewed = async {
             let mut conn = parts.pool.get_conn().await?;
             let mut tx = conn.start_transaction(TxOpts::default()).await?;
-            let ours =
-                renew(&mut tx, &parts.schemas, &parts.config.instance, epoch, now_us() + LEASE_US).await?;
+            let ours = renew(&mut tx, &parts.schemas, &parts.config.instance, epoch, now_us() + LEASE_US).await?;
             tx.commit().await?;
             mysql_async::Result::Ok(ours)
         };

@@ -49,7 +49,9 @@ impl Pace {
         let grown = u128::from(self.size) * WANTED.as_micros() / took.as_micros().max(1);
         let grown = u32::try_from(grown).unwrap_or(MOST).clamp(self.size / 4, self.size.saturating_mul(2));
         self.size = grown.clamp(FEWEST, MOST);
-        let due = Duration::from_micros(u64::try_from(u128::from(rows) * 1_000_000 / u128::from(self.rows_per_second)).unwrap_or(0));
+        let due = Duration::from_micros(
+            u64::try_from(u128::from(rows) * 1_000_000 / u128::from(self.rows_per_second)).unwrap_or(0),
+        );
         let each = took.as_nanos() / u128::from(rows.max(1));
         let strained = self.best.is_some_and(|best| each > best * STRAINED);
         // A small chunk is all overhead: it says nothing of rows.

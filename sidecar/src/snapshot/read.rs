@@ -1,4 +1,4 @@
-//! Reads data at rest, each time in one consistent snapshot with its position.
+//! Reads data at rest, each time in one consistent snapshot.
 //!
 //! On one server everything is as of one commit. With balance or ledger on servers of
 //! their own there are two or three snapshots a moment apart: what differs then may
@@ -6,8 +6,9 @@
 
 use super::sql::{self, BalanceRow, EntrySums, PaymentRow, Prints, Which};
 use crate::change::{Fact, Of, Value};
-use crate::sources::gtid::Flavour;
+use crate::sources::gtid::{Flavour, GtidSet};
 use crate::sources::preflight;
+use anyhow::Context;
 use mysql_async::{Conn, Pool};
 use rust_decimal::Decimal;
 use sluice_contract::schema::Schemas;
@@ -45,8 +46,6 @@ pub struct Reading {
     pub accounts: u64,
     /// Rows that the servers looked at, as far as they are counted.
     pub rows: u64,
-    /// On the server of the orders; on MySQL, where it was at least.
-    pub position: String,
     /// There was more than one reading may bring.
     pub overflow: bool,
 }
@@ -78,13 +77,12 @@ impl Reader {
     /// The next chunk: some `most` balances after the account `after`, and whatever
     /// else there is of accounts up to there.
     pub async fn chunk(&mut self, of: Of, after: &str, most: u32) -> anyhow::Result<Reading> {
-        let position = self.begin().await?;
+        self.begin().await?;
         let schemas = self.schemas.clone();
         let to = sql::chunk_end(self.balance(), &schemas, after, most).await?;
         let which = Which::Range(after, to.as_deref());
         let mut reading = self.read(of, which).await?;
         self.end().await?;
-        reading.position = position;
         // A reading that was cut says up to where it is whole.
         reading.to = reading.to.or(to);
         Ok(reading)
@@ -92,10 +90,9 @@ impl Reader {
 
     /// These accounts as they are now.
     pub async fn these(&mut self, of: Of, accounts: &[String]) -> anyhow::Result<Reading> {
-        let position = self.begin().await?;
-        let mut reading = self.read(of, Which::These(accounts)).await?;
+        self.begin().await?;
+        let reading = self.read(of, Which::These(accounts)).await?;
         self.end().await?;
-        reading.position = position;
         Ok(reading)
     }
 
@@ -117,20 +114,30 @@ impl Reader {
         self.ledger.as_mut().unwrap_or(&mut self.orders)
     }
 
-    async fn begin(&mut self) -> anyhow::Result<String> {
-        // Before: what is committed at the same time may be seen, never the other way.
-        let at_least = match self.flavour {
-            Flavour::MySql => preflight::position(&mut self.orders, self.flavour).await?,
-            Flavour::MariaDb => String::new(),
-        };
-        sql::begin(&mut self.orders).await?;
-        for conn in [&mut self.balance, &mut self.ledger].into_iter().flatten() {
+    /// A position of the binlog that every later snapshot is at or after.
+    pub async fn position(&mut self) -> anyhow::Result<String> {
+        match self.flavour {
+            // Executed is what is committed in the engine.
+            Flavour::MySql => preflight::position(&mut self.orders, self.flavour).await,
+            // Not gtid_binlog_pos: that is moved on before the engine has committed, and
+            // a snapshot right after it may still miss the last transaction.
+            Flavour::MariaDb => {
+                self.begin().await?;
+                let place = sql::snapshot_place(&mut self.orders).await?;
+                self.end().await?;
+                let (file, at) = place.context("the server does not tell where its snapshot is in the binlog")?;
+                let position = sql::gtid_of(&mut self.orders, &file, at).await?;
+                let position = position.with_context(|| format!("the server knows no GTID at {file}:{at}"))?;
+                Ok(GtidSet::parse(self.flavour, &position)?.render())
+            }
+        }
+    }
+
+    async fn begin(&mut self) -> anyhow::Result<()> {
+        for conn in [Some(&mut self.orders), self.balance.as_mut(), self.ledger.as_mut()].into_iter().flatten() {
             sql::begin(conn).await?;
         }
-        Ok(match self.flavour {
-            Flavour::MySql => at_least,
-            Flavour::MariaDb => sql::snapshot_position(&mut self.orders).await?.unwrap_or_default(),
-        })
+        Ok(())
     }
 
     async fn end(&mut self) -> anyhow::Result<()> {

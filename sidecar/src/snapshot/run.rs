@@ -82,8 +82,10 @@ impl Job<'_> {
         let servers = servers(self.parts, self.flavour)?;
         let mut reader = servers.reader().await?;
         let started_us = now_us();
-        let run_id = hex::encode(&Sha256::digest(format!("{}/{}/{started_us}", self.parts.config.instance, self.epoch))[..16]);
-        let row = RunRow { run_id, reason: self.reason.as_str().to_owned(), started_us, ..RunRow::default() };
+        let run_id =
+            hex::encode(&Sha256::digest(format!("{}/{}/{started_us}", self.parts.config.instance, self.epoch))[..16]);
+        let position = reader.position().await?;
+        let row = RunRow { run_id, reason: self.reason.as_str().to_owned(), position, started_us, ..RunRow::default() };
         let all = looked_at(&self.rules);
         let mut run = Run {
             job: self,
@@ -148,9 +150,6 @@ impl Run<'_> {
             if reading.overflow && self.pace.smaller() {
                 continue;
             }
-            if self.checked.row.position.is_empty() {
-                self.checked.row.position.clone_from(&reading.position);
-            }
             let row = &mut self.checked.row;
             row.rows += i64::try_from(reading.rows).unwrap_or(0);
             if of == Of::Books {
@@ -158,13 +157,13 @@ impl Run<'_> {
             }
             let (rows, to) = (reading.rows, reading.to.clone());
             self.judge(reader, of, reading).await?;
-            let Some(to) = to else { return Ok(()) };
-            after = to;
-            self.told(of, &after);
+            self.told(of, to.as_deref().unwrap_or_default());
             let pause = self.pace.done(rows, took);
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
+            let Some(to) = to else { return Ok(()) };
+            after = to;
         }
     }
 

@@ -47,7 +47,12 @@ impl Which<'_> {
 }
 
 /// The account that ends a chunk of `most` balances after `after`; `None`: the last.
-pub async fn chunk_end(conn: &mut Conn, schemas: &Schemas, after: &str, most: u32) -> mysql_async::Result<Option<String>> {
+pub async fn chunk_end(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    after: &str,
+    most: u32,
+) -> mysql_async::Result<Option<String>> {
     let sql = format!(
         "SELECT account_id FROM {}.balance WHERE {} ORDER BY account_id,currency LIMIT 1 OFFSET {most}",
         schemas.balance,
@@ -309,11 +314,7 @@ pub async fn steps(conn: &mut Conn, schemas: &Schemas, which: Which<'_>) -> mysq
 
 /// Accounts among these with a booking that is not made everywhere yet.
 pub async fn open_sagas(conn: &mut Conn, schemas: &Schemas, accounts: &[String]) -> mysql_async::Result<Vec<String>> {
-    let sql = format!(
-        "SELECT DISTINCT account_id FROM {}.saga WHERE {}",
-        schemas.orders,
-        Which::These(accounts).sql()
-    );
+    let sql = format!("SELECT DISTINCT account_id FROM {}.saga WHERE {}", schemas.orders, Which::These(accounts).sql());
     conn.query(sql).await
 }
 
@@ -328,11 +329,16 @@ pub async fn end(conn: &mut Conn) -> mysql_async::Result<()> {
     conn.query_drop("COMMIT").await
 }
 
-/// The binlog position of the snapshot that this connection holds (MariaDB), or what
-/// was executed at least (elsewhere: asked just before the snapshot was taken).
-pub async fn snapshot_position(conn: &mut Conn) -> mysql_async::Result<Option<String>> {
+/// Binlog file and offset of the snapshot that this connection holds; only MariaDB
+/// can tell.
+pub async fn snapshot_place(conn: &mut Conn) -> mysql_async::Result<Option<(String, u64)>> {
     let status: Vec<(String, String)> = conn.query("SHOW STATUS LIKE 'binlog_snapshot_%'").await?;
-    let of = |name: &str| status.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str());
-    let (Some(file), Some(at)) = (of("binlog_snapshot_file"), of("binlog_snapshot_position")) else { return Ok(None) };
-    conn.exec_first("SELECT BINLOG_GTID_POS(?,?)", (file, at)).await
+    let of = |name: &str| status.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.clone());
+    let at = of("binlog_snapshot_position").and_then(|at| at.parse().ok());
+    Ok(of("binlog_snapshot_file").zip(at))
+}
+
+/// The GTID position of a place. The server reads the file up to there.
+pub async fn gtid_of(conn: &mut Conn, file: &str, at: u64) -> mysql_async::Result<Option<String>> {
+    Ok(conn.exec_first::<Option<String>, _, _>("SELECT BINLOG_GTID_POS(?,?)", (file, at)).await?.flatten())
 }
