@@ -35,7 +35,13 @@ pub enum Stop {
     #[error("another sidecar holds the lease")]
     Deposed,
     #[error("{0:#}")]
-    Failed(#[from] anyhow::Error),
+    Failed(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Stop {
+    fn from(error: anyhow::Error) -> Self {
+        Stop::Failed(error)
+    }
 }
 
 impl From<mysql_async::Error> for Stop {
