@@ -36,6 +36,7 @@ pub fn router(parts: Shared, readiness: Readiness) -> Router {
         .route("/breakers/{point}/{scope}/{key}/trip", post(trip))
         .route("/breakers/{point}/{scope}/{key}/reset", post(reset))
         .route("/verdicts", get(list_verdicts))
+        .route("/snapshot", get(snapshot).post(ask_snapshot))
         .with_state(parts)
         .merge(telemetry::router(readiness))
         .fallback(|| async { refuse(ApiCode::NoSuchPath, "no such path") })
@@ -78,7 +79,24 @@ async fn status(State(parts): State<Shared>) -> Response {
         "events": parts.metrics.events.get(),
         "eventsSetAside": parts.metrics.events_set_aside.get(),
         "state": note,
+        "snapshot": parts.snapshot.read(),
     }))
+}
+
+async fn snapshot(State(parts): State<Shared>) -> Response {
+    answer(parts.snapshot.read())
+}
+
+/// Asks for a run over the data at rest, after the one that is under way.
+async fn ask_snapshot(State(parts): State<Shared>, headers: HeaderMap) -> Response {
+    if !authorized(&headers, &parts.secrets.sidecar_token) {
+        return refuse(ApiCode::Unauthorized, "send Authorization: Bearer with the sidecar_token");
+    }
+    if parts.status.read().role != "active" {
+        return refuse(ApiCode::Unavailable, "this sidecar is a standby: ask the one that holds the lease");
+    }
+    parts.snapshot.ask();
+    answer(parts.snapshot.read())
 }
 
 #[derive(Serialize)]

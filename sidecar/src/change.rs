@@ -65,11 +65,34 @@ pub struct Event {
     pub body: sluice_contract::event::BusinessEvent,
 }
 
+/// What a snapshot of data at rest looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Of {
+    /// An account's balance in one currency beside the sums of its entries.
+    Books,
+    /// A posting whose debits and credits differ in some currency.
+    Postings,
+    /// A payment of an account whose captures, entries and orders differ.
+    Captures,
+    /// An order of an account whose orders and entries differ.
+    Orders,
+}
+
+/// One thing at rest, as of one snapshot. Its values are named in `rules::at_rest`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fact {
+    pub of: Of,
+    pub values: Box<[Value]>,
+}
+
 /// What rules evaluate, in the order in which it is evaluated.
 #[derive(Debug, Clone)]
 pub enum Input {
     Transaction(Arc<Transaction>),
     Event(Arc<Event>),
+    /// Read at rest; no part of the stream of changes.
+    AtRest(Arc<Fact>),
     /// This source has delivered everything that was there at `at_us`.
     Watermark {
         source: Source,

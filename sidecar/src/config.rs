@@ -1,5 +1,6 @@
 //! Settings: a TOML file, two environment variables over it, secrets apart.
 
+use crate::snapshot::settings::{OnLost, Settings as Snapshot};
 use crate::sources::Start;
 use crate::sources::hosts::Hosts;
 use anyhow::{Context, bail};
@@ -32,6 +33,12 @@ pub struct Config {
     /// Where to begin if there is no checkpoint: `now` or `oldest`.
     #[serde(default)]
     pub start: Start,
+    /// What to do once the binlog's position is gone: `check` the data at rest and read
+    /// on, or `wait` for a person. The same for the first start at `now`.
+    #[serde(default)]
+    pub on_lost_position: OnLost,
+    #[serde(default)]
+    pub snapshot: Snapshot,
     /// Name of this instance in the lease; at most 32 characters. No two sidecars that
     /// run have the same: who starts under a name takes over from its earlier life.
     #[serde(default = "default_instance")]
@@ -249,6 +256,7 @@ impl Config {
         if !sluice_contract::ids::is_plain(&self.instance, sluice_contract::ids::MAX_ID) {
             bail!("instance = {:?}: use 1 to 32 letters, digits and _ - . :", self.instance);
         }
+        self.snapshot.check()?;
         let broken = |topic: &&String| topic.is_empty() || topic.contains(['=', ';', ',']);
         if let Some(topic) = self.kafka.topics.iter().find(broken) {
             bail!("kafka.topics holds {topic:?}, which is no topic name");
@@ -296,6 +304,9 @@ mod tests {
             (format!("max_lag_ms = 600\n{GOOD}"), "max_lag_ms"),
             (format!("instance = 'a b'\n{GOOD}"), "instance"),
             (format!("start = 'later'\n{GOOD}"), "start"),
+            (format!("on_lost_position = 'skip'\n{GOOD}"), "on_lost_position"),
+            (format!("{GOOD}[snapshot]\nrows_per_second = 5\n"), "snapshot.rows_per_second"),
+            (format!("{GOOD}[snapshot]\nbalance_url = 'x'\n"), "snapshot.balance_url"),
             (format!("{GOOD}server_id = 0\n"), "mysql.server_id"),
             (format!("{GOOD}database = 'a-b'\n"), "mysql.database"),
             (format!("{GOOD}[[mysql.also]]\nname = 'b'\nurl = 'mysql://h'\nschemas = ['balance']\n"), ""),

@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod pipeline;
 pub mod reload;
 pub mod rules;
+pub mod snapshot;
 pub mod sources;
 pub mod status;
 pub mod verdicts;
@@ -67,6 +68,7 @@ pub struct Parts {
     pub blind: Blind,
     pub fence: Fence,
     pub status: Status,
+    pub snapshot: snapshot::Desk,
     pub metrics: &'static Metrics,
     pub rules: watch::Receiver<Option<Arc<RuleSet>>>,
     pub cancel: CancellationToken,
@@ -136,6 +138,7 @@ impl Parts {
             fence: Fence::new(blind.clone()),
             cancel: CancellationToken::new(),
             status,
+            snapshot: snapshot::Desk::default(),
             blind,
             metrics,
             rules,
@@ -186,6 +189,8 @@ async fn reigns(parts: Arc<Parts>) -> anyhow::Result<()> {
             }
             // The lease there is our own, as it was copied: given up, it is free at once.
             Ok(End::Moved) => session::abdicate(&parts, epoch).await,
+            // The next reign begins with the gap, if nobody else does.
+            Ok(End::Lost) => session::abdicate(&parts, epoch).await,
             Ok(End::Deposed) => tracing::warn!(epoch, "deposed: another sidecar took the lease"),
             Err(error) => {
                 parts.blind.set(Cause::Binlog, format!("can't begin to read, still trying: {error:#}"));

@@ -26,6 +26,19 @@ pub struct Metrics {
     pub commit_seconds: Histogram,
     pub pairs_open: IntGauge,
     pub fence_token_seconds: Histogram,
+    pub snapshot: Snapshot,
+}
+
+/// Runs over the data at rest.
+pub struct Snapshot {
+    pub running: IntGauge,
+    pub completed_seconds: Gauge,
+    pub took_seconds: Gauge,
+    pub period_seconds: IntGauge,
+    pub accounts: IntGauge,
+    pub standing: IntGauge,
+    pub suspects: IntCounter,
+    pub failures: IntCounter,
 }
 
 static METRICS: OnceLock<Metrics> = OnceLock::new();
@@ -110,6 +123,29 @@ impl Metrics {
                 "sluice_sidecar_fence_token_seconds",
                 "From a token's write to its announcement",
             )?,
+            snapshot: Snapshot::new()?,
+        })
+    }
+}
+
+impl Snapshot {
+    fn new() -> anyhow::Result<Self> {
+        let seconds = |name: &str, help: &str| registered(Gauge::new(name, help));
+        Ok(Snapshot {
+            running: gauge("sluice_sidecar_snapshot_running", "1 while the data at rest is being checked")?,
+            completed_seconds: seconds(
+                "sluice_sidecar_snapshot_completed_seconds",
+                "Unix time of the last complete run over the data at rest; 0 if there was none",
+            )?,
+            took_seconds: seconds("sluice_sidecar_snapshot_took_seconds", "How long the last complete run took")?,
+            period_seconds: gauge(
+                "sluice_sidecar_snapshot_period_seconds",
+                "How often a run is due; 0 for only when asked",
+            )?,
+            accounts: gauge("sluice_sidecar_snapshot_accounts", "Balances that the last complete run compared")?,
+            standing: gauge("sluice_sidecar_snapshot_standing", "Differences at rest that stand")?,
+            suspects: counter("sluice_sidecar_snapshot_suspects_total", "Accounts that were read a second time")?,
+            failures: counter("sluice_sidecar_snapshot_failures_total", "Runs that could not be completed")?,
         })
     }
 }

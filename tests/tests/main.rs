@@ -22,4 +22,5 @@ mod secrets;
 mod servers;
 mod settings;
 mod sharding;
+mod snapshots;
 mod style;

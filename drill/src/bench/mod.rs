@@ -8,6 +8,7 @@ mod live;
 mod machine;
 mod replay;
 pub mod routing;
+pub mod snapshot;
 mod totals;
 
 use crate::stage::{Options, Stage};

@@ -1,5 +1,6 @@
 //! `sluice bench`: measures, and writes `bench.json`. `sluice bench routing`: only
-//! the routing totals, beside a history as long as is asked for.
+//! the routing totals, beside a history as long as is asked for. `sluice bench
+//! snapshot`: only the checks of data at rest.
 
 use super::demo::fresh;
 use crate::bench::{self, routing::Fill};
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 const REPORT: &str = "target/report/bench.json";
 const ROUTING_REPORT: &str = "target/report/bench-routing.json";
+const SNAPSHOT_REPORT: &str = "target/report/bench-snapshot.json";
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -31,12 +33,24 @@ enum Only {
         #[arg(long, default_value_t = 400)]
         fill: u64,
     },
+    /// A run over all accounts beside live load.
+    Snapshot {
+        /// Accounts at rest.
+        #[arg(long, default_value_t = 1_000_000)]
+        accounts: u64,
+        /// Orders of each, with four entries; its deposit has two more.
+        #[arg(long, default_value_t = 1)]
+        orders: u64,
+        /// Orders a second beside it.
+        #[arg(long, default_value_t = 300)]
+        rate: u64,
+    },
 }
 
 #[allow(clippy::print_stdout)]
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let progress = Progress::new();
-    for part in ["replay", "live"] {
+    for part in ["replay", "live", "snapshot"] {
         fresh(&options.dir.join(part))?;
     }
     let routing = options.dir.join("routing");
@@ -61,14 +75,22 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 enum Measured {
     All(Box<bench::Figures>),
     Routing { routing_totals: bench::routing::RoutingTotals },
+    Snapshot { snapshot: bench::snapshot::Figures },
 }
 
 /// The figures, and where they belong.
 async fn measure(options: &Options, progress: &Progress) -> anyhow::Result<(Measured, &'static str)> {
-    let Some(Only::Routing { past, fill }) = options.only else {
-        return Ok((Measured::All(Box::new(bench::run(&options.dir, progress).await?)), REPORT));
-    };
-    let fill = Fill { orders: past, most: Duration::from_secs(fill) };
-    let routing_totals = bench::routing::measure(&options.dir.join("routing"), progress, fill).await?;
-    Ok((Measured::Routing { routing_totals }, ROUTING_REPORT))
+    match options.only {
+        None => Ok((Measured::All(Box::new(bench::run(&options.dir, progress).await?)), REPORT)),
+        Some(Only::Routing { past, fill }) => {
+            let fill = Fill { orders: past, most: Duration::from_secs(fill) };
+            let routing_totals = bench::routing::measure(&options.dir.join("routing"), progress, fill).await?;
+            Ok((Measured::Routing { routing_totals }, ROUTING_REPORT))
+        }
+        Some(Only::Snapshot { accounts, orders, rate }) => {
+            let rest = bench::snapshot::AtRest { accounts, orders, rate };
+            let snapshot = bench::snapshot::measure(&options.dir.join("snapshot"), progress, rest).await?;
+            Ok((Measured::Snapshot { snapshot }, SNAPSHOT_REPORT))
+        }
+    }
 }

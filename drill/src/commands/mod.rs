@@ -6,6 +6,7 @@ mod demo;
 mod orders;
 mod routing;
 mod rules;
+mod snapshot;
 mod up;
 
 use clap::{Parser, Subcommand};
@@ -32,6 +33,8 @@ enum Command {
     Orders(orders::Options),
     /// Check rule files or run their cases.
     Rules(rules::Options),
+    /// Check all data at rest now, or show how the last check went.
+    Snapshot(snapshot::Options),
     /// Check, show, change and take back the routing; explain an order's channel.
     Routing(routing::Options),
 }
@@ -54,6 +57,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Bench(options) => bench::run(options).await,
         Command::Orders(options) => orders::run(options).await,
         Command::Rules(options) => rules::run(&options),
+        Command::Snapshot(options) => snapshot::run(options).await,
         Command::Routing(options) => routing::run(options).await,
     }
 }

@@ -125,6 +125,39 @@ impl Client {
         Ok(())
     }
 
+    /// What the sidecar says of its runs over the data at rest.
+    pub async fn snapshot(&self) -> anyhow::Result<Value> {
+        let (status, answer) = Self::answer(self.http.get(format!("{}/snapshot", self.sidecar)).send().await?).await?;
+        if status != 200 {
+            bail!("the sidecar answered {status}: {answer}");
+        }
+        Ok(answer["data"].clone())
+    }
+
+    /// Asks for a run that begins after now, and waits until one has ended; what it
+    /// found is in the verdicts.
+    pub async fn snapshot_now(&self, within: Duration) -> anyhow::Result<Value> {
+        let before = self.snapshot().await?["last"]["runId"].clone();
+        let token = String::from_utf8_lossy(self.token.expose()).into_owned();
+        let (status, answer) =
+            Self::answer(self.http.post(format!("{}/snapshot", self.sidecar)).bearer_auth(token).send().await?).await?;
+        if status != 200 {
+            bail!("the sidecar answered {status}: {answer}");
+        }
+        let begun = std::time::Instant::now();
+        loop {
+            let note = self.snapshot().await?;
+            let done = note["asked"] == false && note["running"].is_null() && note["last"]["runId"] != before;
+            if done {
+                return Ok(note["last"].clone());
+            }
+            if begun.elapsed() > within {
+                bail!("no run has ended within {within:?}: {note}");
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     pub async fn sidecar_status(&self) -> anyhow::Result<Value> {
         Ok(Self::answer(self.http.get(format!("{}/status", self.sidecar)).send().await?).await?.1)
     }

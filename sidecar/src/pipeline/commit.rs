@@ -10,7 +10,7 @@ use crate::fence::Fence;
 use crate::metrics::Metrics;
 use crate::status::Status;
 use crate::verdicts::{Verdict, cut, repo as verdict_repo, verdicts};
-use mysql_async::{Pool, TxOpts};
+use mysql_async::{Pool, Transaction, TxOpts};
 use sluice_contract::breaker::BreakerState;
 use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
@@ -43,6 +43,8 @@ pub enum End {
     Deposed,
     /// Another host took over; a new reign begins at its checkpoint.
     Moved,
+    /// The binlog can't be read on from where it was read to.
+    Lost,
     /// A thread failed or panicked.
     Died(anyhow::Error),
 }
@@ -235,30 +237,46 @@ impl Committer {
             tx.rollback().await?;
             return Err(Failure::Deposed);
         }
-        let known = if verdicts.is_empty() {
-            Default::default()
-        } else {
-            verdict_repo::known(&mut tx, &self.schemas, verdicts).await?
-        };
-        let new: Vec<&Verdict> = verdicts.iter().filter(|v| !known.contains(&v.verdict_id)).collect();
-        for wanted in moves(&new, now) {
-            if let Moved::To(version) = breakers::repo::apply(&mut tx, &self.schemas, &wanted).await? {
-                tracing::warn!(breaker = %wanted.key, version, reason = wanted.reason, "breaker opens");
-            }
-        }
-        verdict_repo::insert(&mut tx, &self.schemas, &new, now).await?;
+        let new = record(&mut tx, &self.schemas, verdicts, now).await?;
         repo::write_checkpoint(&mut tx, &self.schemas, &rows, &self.rules_hash, now).await?;
         tx.commit().await?;
         Ok(new)
     }
 
     fn recorded(&self, new: &[&Verdict]) {
-        for verdict in new {
-            verdict.log();
-            self.metrics.verdicts.with_label_values(&[verdict.rule.as_str(), verdict.outcome]).inc();
-        }
-        self.status.update(|s| s.verdicts += new.len() as u64);
+        recorded(new, self.metrics, &self.status);
     }
+}
+
+/// Writes those verdicts that are new and opens their breakers; returns them. The
+/// caller's transaction holds the lease's row, and commits.
+pub async fn record<'v>(
+    tx: &mut Transaction<'_>,
+    schemas: &Schemas,
+    verdicts: &'v [Verdict],
+    now: i64,
+) -> mysql_async::Result<Vec<&'v Verdict>> {
+    if verdicts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known = verdict_repo::known(tx, schemas, verdicts).await?;
+    let new: Vec<&Verdict> = verdicts.iter().filter(|v| !known.contains(&v.verdict_id)).collect();
+    for wanted in moves(&new, now) {
+        if let Moved::To(version) = breakers::repo::apply(tx, schemas, &wanted).await? {
+            tracing::warn!(breaker = %wanted.key, version, reason = wanted.reason, "breaker opens");
+        }
+    }
+    verdict_repo::insert(tx, schemas, &new, now).await?;
+    Ok(new)
+}
+
+/// Says what was committed.
+pub fn recorded(new: &[&Verdict], metrics: &Metrics, status: &Status) {
+    for verdict in new {
+        verdict.log();
+        metrics.verdicts.with_label_values(&[verdict.rule.as_str(), verdict.outcome]).inc();
+    }
+    status.update(|s| s.verdicts += new.len() as u64);
 }
 
 /// Breakers to open, each once, in the order of their keys: the one lock order.

@@ -61,6 +61,8 @@ pub struct Settings {
     /// None without Kafka: tokens then wait for nothing.
     pub bell: Option<Bell>,
     pub metrics: &'static Metrics,
+    /// Rows may lie in a gap that was closed not long ago.
+    pub after_gap: bool,
 }
 
 /// The queue of results to the committer.
@@ -95,7 +97,7 @@ impl Worker {
     pub fn new(settings: Settings) -> anyhow::Result<Self> {
         Ok(Worker {
             rules_hash: settings.rules.hash().into(),
-            evaluator: Evaluator::new(settings.rules),
+            evaluator: Evaluator::new(settings.rules).after_gap(settings.after_gap),
             unseen: UnseenRule::load()?,
             reloads: settings.reloads,
             bell: settings.bell,

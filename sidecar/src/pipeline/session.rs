@@ -8,7 +8,10 @@ use super::{FEED_QUEUE, Feed, barrier, evaluate};
 use crate::Parts;
 use crate::blind::Cause;
 use crate::rules::RuleSet;
+use crate::snapshot::settings::OnLost;
+use crate::snapshot::{self, gap, schedule};
 use crate::sources::gtid::{Flavour, GtidSet};
+use crate::sources::servers::Server;
 use crate::sources::offsets::Offsets;
 use crate::sources::{Start, binlog, kafka, preflight};
 use anyhow::Context;
@@ -69,38 +72,68 @@ struct Begin {
     kafka: Option<Checkpoint>,
 }
 
-async fn begin(parts: &Parts, flavours: &[Flavour], rules_hash: &str) -> anyhow::Result<Begin> {
+async fn begin(parts: &Parts, epoch: i64, flavours: &[Flavour], rules: &Arc<RuleSet>) -> anyhow::Result<Begin> {
     let mut conn = parts.pool.get_conn().await?;
     let kafka = repo::read_checkpoint(&mut conn, &parts.schemas, "kafka").await?;
+    let mut all = parts.servers.iter().zip(flavours);
+    let (first, flavour) = all.next().context("mysql.url names no server")?;
+    // The others first: what a check of the data at rest sees comes after them.
     let mut binlogs = Vec::new();
-    for (server, flavour) in parts.servers.iter().zip(flavours) {
-        let source = server.source();
-        if let Some(row) = repo::read_checkpoint(&mut conn, &parts.schemas, &source).await? {
-            binlogs.push((row, Start::Now));
-            continue;
-        }
-        let start = parts.config.start;
-        let position = match start {
-            Start::Now => preflight::position(&mut server.hosts.get_conn().await?, *flavour).await?,
-            Start::Oldest => String::new(),
-        };
-        tracing::info!(source, position, ?start, "no checkpoint: the first start");
-        let row = Checkpoint { source, position: position.clone(), replay_from: position };
-        if start == Start::Now {
-            // Written at once: a crash before the first commit must not lose what came between.
-            repo::write_checkpoint(&mut conn, &parts.schemas, std::slice::from_ref(&row), rules_hash, now_us()).await?;
-        }
-        binlogs.push((row, start));
+    for (server, flavour) in all {
+        binlogs.push(begin_at(parts, server, *flavour, rules.hash()).await?);
     }
+    let check = parts.config.on_lost_position == OnLost::Check;
+    let stored = repo::read_checkpoint(&mut conn, &parts.schemas, &first.source()).await?;
+    drop(conn);
+    let closed = match &stored {
+        Some(row) if check && gap::is_lost(parts, *flavour, row).await? => true,
+        None if check && parts.config.start == Start::Now => {
+            let known = snapshot::run::servers(parts, *flavour);
+            known.inspect_err(|error| tracing::warn!("the past is not checked: {error:#}")).is_ok()
+        }
+        _ => false,
+    };
+    let begun = match closed {
+        true => (gap::close(parts, epoch, *flavour, rules, stored.as_ref()).await?, Start::Now),
+        false => begin_at(parts, first, *flavour, rules.hash()).await?,
+    };
+    binlogs.insert(0, begun);
     Ok(Begin { binlogs, kafka })
+}
+
+/// Where one server's binlog begins: at its checkpoint, or where the settings say.
+async fn begin_at(
+    parts: &Parts,
+    server: &Server,
+    flavour: Flavour,
+    rules_hash: &str,
+) -> anyhow::Result<(Checkpoint, Start)> {
+    let mut conn = parts.pool.get_conn().await?;
+    let source = server.source();
+    if let Some(row) = repo::read_checkpoint(&mut conn, &parts.schemas, &source).await? {
+        return Ok((row, Start::Now));
+    }
+    let start = parts.config.start;
+    let position = match start {
+        Start::Now => preflight::position(&mut server.hosts.get_conn().await?, flavour).await?,
+        Start::Oldest => String::new(),
+    };
+    tracing::info!(source, position, ?start, "no checkpoint: the first start");
+    let row = Checkpoint { source, position: position.clone(), replay_from: position };
+    if start == Start::Now {
+        // Written at once: a crash before the first commit must not lose what came between.
+        repo::write_checkpoint(&mut conn, &parts.schemas, std::slice::from_ref(&row), rules_hash, now_us()).await?;
+    }
+    Ok((row, start))
 }
 
 /// Reigns until cancelled or deposed. An error ends the program: its supervisor
 /// starts it again from the checkpoint.
-pub async fn reign(parts: &Parts, epoch: i64, flavours: &[Flavour], rules: Arc<RuleSet>) -> anyhow::Result<End> {
+pub async fn reign(parts: &Arc<Parts>, epoch: i64, flavours: &[Flavour], rules: Arc<RuleSet>) -> anyhow::Result<End> {
     // Verdicts go where they were read, even if another host takes over meanwhile.
     let pool = parts.pool.pool();
-    let begin = begin(parts, flavours, rules.hash()).await.context("reading the checkpoint")?;
+    let flavour = *flavours.first().context("mysql.url names no server")?;
+    let begin = begin(parts, epoch, flavours, &rules).await.context("reading the checkpoint")?;
     let cancel = parts.cancel.child_token();
     let _ends_with_us = cancel.clone().drop_guard();
     let (feed, fed) = crossbeam_channel::bounded(FEED_QUEUE);
@@ -110,7 +143,9 @@ pub async fn reign(parts: &Parts, epoch: i64, flavours: &[Flavour], rules: Arc<R
     let bell = start_kafka(parts, &begin, &feed, &cancel, &died, &mut threads)?;
     let elsewhere = start_asker(parts, &begin, flavours, &feed, &cancel, &died, &mut threads)?;
     let moved = cancel.child_token();
-    threads.extend(start_readers(parts, &begin, flavours, feed, &moved, &cancel, &died)?);
+    let (lost, mut is_lost) = mpsc::channel(1);
+    let tell = may_be_given_up(parts, flavour).then(|| lost.clone());
+    threads.extend(start_readers(parts, &begin, flavours, feed, &moved, &cancel, &died, tell)?);
 
     let worker = evaluate::Worker::new(evaluate::Settings {
         flavours: flavours.to_vec(),
@@ -122,6 +157,7 @@ pub async fn reign(parts: &Parts, epoch: i64, flavours: &[Flavour], rules: Arc<R
         reloads: parts.rules.clone(),
         bell,
         metrics: parts.metrics,
+        after_gap: gap::is_recent(parts).await?,
     })?;
     let (results, mut evaluated) = evaluate::results();
     threads.push(thread("sluice-evaluate", &died, move || {
@@ -129,6 +165,7 @@ pub async fn reign(parts: &Parts, epoch: i64, flavours: &[Flavour], rules: Arc<R
         Ok(())
     })?);
 
+    let replay_from = begin.binlogs.first().map(|(row, _)| row.replay_from.clone()).unwrap_or_default();
     let mut binlogs = begin.binlogs.into_iter().map(|(row, _)| row);
     let committer = Committer {
         pool,
@@ -146,15 +183,30 @@ pub async fn reign(parts: &Parts, epoch: i64, flavours: &[Flavour], rules: Arc<R
         kafka: begin.kafka,
         rules_hash: rules.hash().chars().take(16).collect(),
     };
+    let mut snapshots = tokio::spawn(schedule::keep(Arc::clone(parts), epoch, flavour));
     let end = tokio::select! {
         end = committer.run(&mut evaluated) => end,
         Some(error) = dead.recv() => End::Died(error),
         () = moved.cancelled(), if !cancel.is_cancelled() => End::Moved,
+        Some(()) = is_lost.recv() => {
+            parts.snapshot.lost(&replay_from);
+            End::Lost
+        }
+        ended = &mut snapshots => match ended {
+            Ok(()) => End::Deposed,
+            Err(panic) => End::Died(anyhow::Error::from(panic).context("snapshots")),
+        },
     };
+    snapshots.abort();
     cancel.cancel();
     drop(evaluated);
     tokio::task::spawn_blocking(move || threads.into_iter().for_each(|t| drop(t.join()))).await?;
     Ok(end)
+}
+
+/// Whether a lost position is given up for a check of the data at rest.
+fn may_be_given_up(parts: &Parts, flavour: Flavour) -> bool {
+    parts.config.on_lost_position == OnLost::Check && snapshot::run::servers(parts, flavour).is_ok()
 }
 
 type Handle = std::thread::JoinHandle<()>;
@@ -222,6 +274,7 @@ fn start_readers(
     moved: &CancellationToken,
     cancel: &CancellationToken,
     died: &mpsc::Sender<anyhow::Error>,
+    lost: Option<mpsc::Sender<()>>,
 ) -> anyhow::Result<Vec<Handle>> {
     let mut threads = Vec::new();
     for (number, (server, flavour)) in parts.servers.iter().zip(flavours).enumerate() {
@@ -236,6 +289,11 @@ fn start_readers(
         };
         let reader = binlog::Reader::new(settings, feed.clone(), server.blind.clone(), cancel.clone())?;
         let reader = reader.over(Arc::clone(&server.hosts), server.heard.clone(), moved.clone());
+        // A gap is closed on the first server only; another one's waits for a person.
+        let reader = match &lost {
+            Some(lost) if number == 0 => reader.telling(lost.clone()),
+            _ => reader,
+        };
         let reader = if parts.servers.len() > 1 {
             reader.of_server(number, &server.name, server.watch(&parts.schemas))
         } else {

@@ -1,6 +1,6 @@
 //! The Rhai engine, cut down to what a rule needs, with a limit on everything.
 
-use super::{sums, tx, types};
+use super::{at_rest, sums, tx, types};
 use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage, BasicStringPackage,
     LogicPackage, MoreStringPackage,
@@ -60,6 +60,7 @@ pub fn build() -> Engine {
     types::register(&mut engine);
     tx::register(&mut engine);
     sums::register(&mut engine);
+    at_rest::register(&mut engine);
     engine
 }
 

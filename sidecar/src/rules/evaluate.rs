@@ -1,11 +1,12 @@
 //! The evaluator: routes each input to the rules that watch it. One per stream,
 //! single-threaded; it owns everything that lasts from one input to the next.
 
+use super::at_rest;
 use super::header::{Mode, RowOp, Side, Trigger, Where};
 use super::holds::Holds;
 use super::load::{RuleSet, Watch};
 use super::log::{Log, NOT_YET};
-use super::marks::{Marks, judged_from, margin};
+use super::marks::{Marks, events_judged_from, judged_from, margin};
 use super::pairs::{self, Clock, Pairs, Terms, Thing, Watermarks, place};
 use super::recent::Recent;
 use super::run::Run;
@@ -48,6 +49,8 @@ pub struct Evaluator {
     errors: Vec<RuleError>,
     /// Whether drafts are evaluated too: in cases only.
     drafts: bool,
+    /// Rows may lie in a gap of the binlog; see `marks::events_judged_from`.
+    after_gap: bool,
 }
 
 impl Evaluator {
@@ -75,7 +78,14 @@ impl Evaluator {
             events: Recent::new(RECENT_EVENTS),
             errors: Vec::new(),
             drafts,
+            after_gap: false,
         }
+    }
+
+    /// Events whose row may lie in a gap are not said to miss it.
+    pub fn after_gap(mut self, after_gap: bool) -> Self {
+        self.after_gap = after_gap;
+        self
     }
 
     /// Takes over another rule set. A rule with the same id and trigger keeps what
@@ -112,6 +122,11 @@ impl Evaluator {
         match input {
             Input::Transaction(transaction) => self.transaction(transaction, out),
             Input::Event(event) => self.event(event, out),
+            Input::AtRest(fact) => {
+                let set = Arc::clone(&self.set);
+                let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out);
+                at_rest::judge(&mut run, std::slice::from_ref(fact), self.drafts);
+            }
             Input::Watermark { source, at_us } => self.watermark(*source, *at_us, out),
         }
     }
@@ -174,7 +189,9 @@ impl Evaluator {
         *newest = Some(newest.map_or(at_us, |known| known.max(at_us)));
         let now_us = newest.unwrap_or(at_us);
         self.first[place(source)].get_or_insert(at_us);
-        let judged_from_us = judged_from(&self.first, self.margin_us);
+        let rows_from_us = judged_from(&self.first, self.margin_us);
+        let events_from_us = if self.after_gap { events_judged_from(&self.first) } else { i64::MIN };
+        let judged_from_us = [rows_from_us, events_from_us];
         let set = Arc::clone(&self.set);
         let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out);
         for (rule, memory) in self.memories.iter_mut().enumerate() {

@@ -1,7 +1,7 @@
 //! The header of a rule file: `//! ` lines that together are TOML.
 
 use super::tables::{self, Known, TABLES};
-use crate::change::{Op, Source, Value};
+use crate::change::{Of, Op, Source, Value};
 use serde::Deserialize;
 use sluice_contract::breaker::{Point, Scope};
 use sluice_contract::event::BUSINESS_EVENTS;
@@ -137,6 +137,10 @@ pub enum Trigger {
         require: Require,
         #[serde(default)]
         hold: bool,
+    },
+    /// Data at rest, read chunk by chunk by `snapshot`.
+    Snapshot {
+        of: Of,
     },
 }
 
@@ -284,6 +288,7 @@ fn check_trigger(trigger: &Trigger) -> Result<(), String> {
             tables.iter().try_for_each(|t| known_table("trigger.tables", t).map(drop))
         }
         Trigger::Event { event } => check_event("trigger.event", event),
+        Trigger::Snapshot { .. } => Ok(()),
         Trigger::Window { table, ops, key, span_ms, keep, only } => {
             let known = known_table("trigger.table", table)?;
             check_ops(ops, false)?;

@@ -4,6 +4,7 @@ use super::engine::build;
 use super::files::{Files, RuleFile};
 use super::header::{self, Header, Mode, Require, Trigger};
 use super::tables::{self, TABLES};
+use crate::change::Of;
 use rhai::{AST, Engine};
 use sluice_contract::settings::Secret;
 use std::fmt;
@@ -44,6 +45,7 @@ pub(super) struct Plan {
     /// Transaction rules with a bit for each table.
     pub transactions: Vec<(usize, u32)>,
     pub pairs: Vec<usize>,
+    pub at_rest: Vec<(Of, usize)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,7 +130,8 @@ impl RuleSet {
                 Trigger::Row { table, .. } | Trigger::Window { table, .. } => unseen(table),
                 Trigger::Transaction { tables } => tables.iter().all(unseen),
                 Trigger::Pair { left, right, .. } => [left, right].iter().any(|s| s.table.as_ref().is_some_and(unseen)),
-                Trigger::Event { .. } => false,
+                // A snapshot reads the tables themselves, wherever they are.
+                Trigger::Event { .. } | Trigger::Snapshot { .. } => false,
             };
             if blind {
                 Arc::make_mut(&mut rule.header).mode = Mode::Draft;
@@ -199,6 +202,7 @@ fn check_functions(trigger: &Trigger, ast: &AST) -> Result<(), String> {
         Trigger::Row { .. } => ("fn check(row)", 1),
         Trigger::Transaction { .. } => ("fn check(tx)", 1),
         Trigger::Event { .. } => ("fn check(event)", 1),
+        Trigger::Snapshot { .. } => ("fn check(item)", 1),
         Trigger::Window { .. } => ("fn check(row, earlier)", 2),
         Trigger::Pair { .. } => ("fn check(left, right)", 2),
     };
@@ -221,6 +225,7 @@ impl Plan {
                 Trigger::Row { table, .. } => plan.watch_table(table, Watch::Single(at)),
                 Trigger::Window { table, .. } => plan.watch_table(table, Watch::Window(at)),
                 Trigger::Event { event } => plan.by_event.push((event.clone(), Watch::Single(at))),
+                Trigger::Snapshot { of } => plan.at_rest.push((*of, at)),
                 Trigger::Transaction { tables } => {
                     let bits = tables.iter().filter_map(|t| tables::find(t)).fold(0, |bits, t| bits | (1 << t));
                     plan.transactions.push((at, bits));

@@ -81,3 +81,10 @@ pub fn judged_from(first: &Watermarks, margin_us: i64) -> i64 {
         _ => i64::MIN,
     }
 }
+
+/// After a gap of the binlog: events that came before this may have their rows in the
+/// gap, and nothing is said of them; the gap's own verdict says so. Those are what was
+/// read again of Kafka, up to its first watermark, and what comes a little later.
+pub fn events_judged_from(first: &Watermarks) -> i64 {
+    first[1].map_or(i64::MAX, |kafka| kafka.saturating_add(SLACK_US))
+}

@@ -4,6 +4,7 @@
 //!
 //! Only this folder knows Rhai.
 
+pub mod at_rest;
 mod cases;
 mod engine;
 mod evaluate;

@@ -111,8 +111,8 @@ pub type Watermarks = [Option<i64>; 2];
 /// What time it is for pairs.
 pub struct Clock<'a> {
     pub watermarks: &'a Watermarks,
-    /// See `marks`: older rows are read again and were judged before.
-    pub judged_from_us: i64,
+    /// See `marks`: older rows, then older events, are not judged.
+    pub judged_from_us: [i64; 2],
 }
 
 pub fn place(source: Source) -> usize {
@@ -219,8 +219,7 @@ impl Pairs {
             let own = watermarks[place(self.terms.sources[side])];
             let other = watermarks[place(self.terms.sources[1 - side])];
             if let Some(now_us) = other {
-                let judged_from_us =
-                    if self.terms.sources[side] == Source::Binlog { clock.judged_from_us } else { i64::MIN };
+                let judged_from_us = clock.judged_from_us[place(self.terms.sources[side])];
                 self.miss(run, holds, rule, side, (now_us, judged_from_us));
             }
             // Without any word of the other source, one's own clock must do.

@@ -17,13 +17,17 @@
 //! [[case.expect]]
 //! account = "A-1"
 //! message = "100"
+//! [[case.step]]
+//! snapshot = { of = "books", account_id = "A-1", currency = "CNY", rows = 1, balance = "5" }
 //! ```
-//! Columns left out are NULL; of an update, `before` lists only what differs.
+//! Columns left out are NULL (in a snapshot: zero, or an empty text); of an update,
+//! `before` lists only what differs.
 
+use super::at_rest;
 use super::header::OneOrMany;
 use super::provenance;
 use super::tables::{self, Kind, Known, TABLES};
-use crate::change::{Change, Event, Image, Input, Op, Source, Table, Transaction, Value};
+use crate::change::{Change, Event, Fact, Image, Input, Of, Op, Source, Table, Transaction, Value};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use sluice_contract::event::BusinessEvent;
@@ -60,7 +64,7 @@ pub struct Expected {
     pub undetermined: bool,
 }
 
-/// Exactly one of `transaction`, `event` and `watermark`.
+/// Exactly one of `transaction`, `event`, `watermark` and `snapshot`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
@@ -71,6 +75,7 @@ pub struct Step {
     row: Vec<WrittenRow>,
     event: Option<WrittenEvent>,
     watermark: Option<WrittenWatermark>,
+    snapshot: Option<WrittenFact>,
 }
 
 type Values = BTreeMap<String, toml::Value>;
@@ -114,11 +119,12 @@ struct WrittenWatermark {
 impl Step {
     /// The inputs of this step; `number` makes positions and ids unique.
     pub fn inputs(&self, number: usize, key: &Secret) -> Result<Vec<Input>, String> {
-        match (&self.transaction, &self.event, &self.watermark) {
-            (Some(position), None, None) => Ok(vec![self.transaction(position, number, key)?]),
-            (None, Some(event), None) => Ok(vec![event.input(number)?]),
-            (None, None, Some(watermark)) => Ok(watermark.inputs()),
-            _ => Err(format!("step {number} needs exactly one of transaction, event and watermark")),
+        match (&self.transaction, &self.event, &self.watermark, &self.snapshot) {
+            (Some(position), None, None, None) => Ok(vec![self.transaction(position, number, key)?]),
+            (None, Some(event), None, None) => Ok(vec![event.input(number)?]),
+            (None, None, Some(watermark), None) => Ok(watermark.inputs()),
+            (None, None, None, Some(fact)) => Ok(vec![fact.input().map_err(|e| format!("step {number}: {e}"))?]),
+            _ => Err(format!("step {number} needs exactly one of transaction, event, watermark and snapshot")),
         }
     }
 
@@ -132,6 +138,28 @@ impl Step {
             transaction.changes.extend(outbox.map(Arc::new));
         }
         Ok(Input::Transaction(Arc::new(transaction)))
+    }
+}
+
+/// Something at rest: what it is of, and its values by name.
+#[derive(Debug, Deserialize)]
+struct WrittenFact {
+    of: Of,
+    #[serde(flatten)]
+    values: Values,
+}
+
+impl WrittenFact {
+    fn input(&self) -> Result<Input, String> {
+        let fields = at_rest::fields(self.of);
+        let zero = |kind: Kind| match kind {
+            Kind::Text => Value::Text("".into()),
+            Kind::Int => Value::Int(0),
+            Kind::Money => Value::Dec(Decimal::ZERO),
+        };
+        let known = Known { name: at_rest::name(self.of), guarded: false, columns: fields };
+        let values = fill(&known, fields.iter().map(|(_, kind)| zero(*kind)).collect(), &self.values)?;
+        Ok(Input::AtRest(Arc::new(Fact { of: self.of, values })))
     }
 }
 

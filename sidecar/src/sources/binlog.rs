@@ -15,6 +15,7 @@ use mysql_async::{BinlogStream, Error};
 use sluice_contract::schema::Schemas;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Changes per hand-over: long enough to amortise the queue, short enough that
@@ -53,6 +54,8 @@ enum Stop {
     Unreadable(String),
     /// Another host took over: this reign ends, the next begins at its checkpoint.
     Moved,
+    /// The server has not got what comes next.
+    Lost(String),
 }
 
 pub struct Reader {
@@ -72,6 +75,8 @@ pub struct Reader {
     /// From the oldest file, until something was handed over.
     start: Start,
     down_since: Option<Instant>,
+    /// Told when the position is lost; it goes on trying all the same.
+    lost: Option<mpsc::Sender<()>>,
 }
 
 impl Reader {
@@ -100,6 +105,7 @@ impl Reader {
             cancel,
             start,
             down_since,
+            lost: None,
         })
     }
 
@@ -114,6 +120,12 @@ impl Reader {
     pub fn of_server(mut self, server: usize, name: &str, watch: Watch) -> Self {
         self.server = server;
         self.grouper.of_server(name, watch);
+        self
+    }
+
+    /// Whom to tell that the position is lost.
+    pub fn telling(mut self, lost: mpsc::Sender<()>) -> Self {
+        self.lost = Some(lost);
         self
     }
 
@@ -141,6 +153,12 @@ impl Reader {
                 Stop::Moved => return self.moved.cancel(),
                 Stop::Unreadable(reason) => {
                     self.blind.set(Cause::Binlog, reason);
+                    MENDED
+                }
+                Stop::Lost(reason) => {
+                    self.blind.set(Cause::Binlog, reason);
+                    // Full: it was told already.
+                    let _ = self.lost.as_ref().map(|lost| lost.try_send(()));
                     MENDED
                 }
                 Stop::Broken(reason) => {
@@ -297,8 +315,8 @@ impl Reader {
 
 fn classify(error: Result<Error, String>) -> Stop {
     match error {
-        Ok(Error::Server(e)) if e.code == POSITION_LOST => Stop::Unreadable(format!(
-            "position lost: {}; check the gap with snapshot rules, then delete the checkpoint row of source binlog and restart",
+        Ok(Error::Server(e)) if e.code == POSITION_LOST => Stop::Lost(format!(
+            "position lost: {}; unless on_lost_position = \"check\" mends it, check the data at rest, then delete the checkpoint row of source binlog and restart",
             e.message
         )),
         Ok(error) => Stop::Broken(error.to_string()),

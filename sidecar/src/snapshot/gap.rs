@@ -1,0 +1,178 @@
+//! A stretch of the binlog that can't be read any more: its position was purged, or
+//! is of another server. Also what lies before the first start.
+//!
+//! 1. Take the server's position P of a snapshot. 2. Check everything at rest; each
+//! reading is at P or later, so it shows what the gap left behind. 3. In one
+//! transaction: the gap's row, its verdict, and the checkpoint P. 4. Read on from P. A
+//! crash before 3 starts over with a newer P; after it, nothing is left to do. Blind
+//! until then.
+//!
+//! What rows would have shown one by one stays undecided, and is said to be.
+
+use super::commit::{Closing, Stop};
+use super::repo::{self, Gap};
+use super::run::{Checked, Job, servers};
+use super::{Reason, schedule};
+use crate::Parts;
+use crate::blind::Cause;
+use crate::pipeline::commit::LEASE_US;
+use crate::pipeline::repo::{Checkpoint, renew};
+use crate::rules::RuleSet;
+use crate::sources::gtid::{Flavour, GtidSet};
+use crate::sources::{Start, preflight};
+use crate::verdicts::Verdict;
+use anyhow::Context;
+use futures_util::StreamExt;
+use mysql_async::TxOpts;
+use sha2::{Digest, Sha256};
+use sluice_contract::clock::now_us;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often the lease is renewed meanwhile.
+const RENEW: Duration = Duration::from_secs(1);
+/// How long a server may take to say whether it has the position.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The server's word that it can't send from there.
+const POSITION_LOST: u16 = 1236;
+/// After this no pair can still wait for a half that lay in the gap.
+const FORGOTTEN_US: i64 = 15 * 60 * 1_000_000;
+
+/// Whether a stored position that was lost is to be given up: the policy says so, and
+/// the server says once more that it can't read on from there.
+pub async fn is_lost(parts: &Parts, flavour: Flavour, stored: &Checkpoint) -> anyhow::Result<bool> {
+    if !parts.snapshot.is_lost(&stored.replay_from) || servers(parts, flavour).is_err() {
+        return Ok(false);
+    }
+    let position = GtidSet::parse(flavour, &stored.replay_from)?;
+    let url = parts.pool.url();
+    let asked = async {
+        let opened = preflight::open(url, parts.config.mysql.server_id, flavour, &position, Start::Now).await;
+        match opened.map_err(|error| error.downcast::<mysql_async::Error>()) {
+            Ok(mut stream) => match stream.next().await {
+                Some(Err(error)) => is_gone(&error).map_or_else(|| Err(error.into()), Ok),
+                _ => Ok(false),
+            },
+            Err(Ok(error)) => is_gone(&error).map_or_else(|| Err(error.into()), Ok),
+            Err(Err(error)) => Err(error),
+        }
+    };
+    tokio::time::timeout(PATIENCE, asked).await.context("the server was silent for 5 s")?
+}
+
+/// `None` if the error is about something else.
+fn is_gone(error: &mysql_async::Error) -> Option<bool> {
+    match error {
+        // The same number says that another replica took our server_id, or that an
+        // event is too large: the position is there.
+        mysql_async::Error::Server(e) if e.code == POSITION_LOST => {
+            Some(!["same server", "max_allowed_packet"].iter().any(|other| e.message.contains(other)))
+        }
+        _ => None,
+    }
+}
+
+/// Whether halves of pairs may have been in a gap that was closed not long ago.
+pub async fn is_recent(parts: &Parts) -> anyhow::Result<bool> {
+    let mut conn = parts.pool.get_conn().await?;
+    let closed_us = repo::last_closed_us(&mut conn, &parts.schemas).await?;
+    Ok(closed_us.is_some_and(|closed| now_us().saturating_sub(closed) < FORGOTTEN_US))
+}
+
+/// Closes the gap after `lost` (`None`: the first start) and returns the checkpoint
+/// from which to read on; it is committed.
+pub async fn close(
+    parts: &Parts,
+    epoch: i64,
+    flavour: Flavour,
+    rules: &Arc<RuleSet>,
+    lost: Option<&Checkpoint>,
+) -> anyhow::Result<Checkpoint> {
+    let why = match lost {
+        Some(stored) => {
+            format!("position {} lost: everything at rest is checked before reading on", stored.replay_from)
+        }
+        None => "the first start: everything at rest is checked before reading".to_owned(),
+    };
+    parts.blind.set(Cause::Binlog, why);
+    let found_us = now_us();
+    let job = Job { parts, epoch, flavour, rules: Arc::clone(rules), reason: Reason::Gap };
+    let done = async {
+        let checked = schedule::started(&job).check().await?;
+        // Taken before the first reading.
+        let position = checked.row.position.clone();
+        let closing = closing(&checked, lost, &position, found_us, rules.hash());
+        Ok((job.finish(checked, Some(&closing)).await?, closing.checkpoint))
+    };
+    let done = tokio::select! {
+        done = done => done,
+        stop = keep_lease(parts, epoch) => Err(stop),
+        () = parts.cancel.cancelled() => Err(Stop::Failed(anyhow::anyhow!("shutting down"))),
+    };
+    let (done, checkpoint) = match done {
+        Ok((run, checkpoint)) => (Ok(run), Some(checkpoint)),
+        Err(stop) => (Err(stop), None),
+    };
+    schedule::ended(parts, &done);
+    done.context("checking what a gap left behind")?;
+    if let Some(lost) = lost {
+        parts.snapshot.found_again();
+        tracing::warn!(from = lost.position, "the gap is closed; reading on");
+    }
+    checkpoint.context("a gap was closed without a checkpoint")
+}
+
+fn closing(checked: &Checked, lost: Option<&Checkpoint>, to: &str, found_us: i64, rules_hash: &str) -> Closing {
+    let from = lost.map_or("", |stored| stored.position.as_str());
+    let standing = checked.row.standing;
+    let message = format!(
+        "changes after {from} up to {to} could not be read: rules on rows and pairs are undecided there. Snapshots \
+         found {standing} differences at rest"
+    );
+    let id = Sha256::digest(format!("gap/binlog/{from}/{to}"));
+    let verdict = Verdict {
+        verdict_id: hex::encode(&id[..16]),
+        rule: "gap".to_owned(),
+        rule_hash: "0".repeat(16),
+        mode: "alert",
+        outcome: "undetermined",
+        position: to.chars().take(190).collect(),
+        item: "binlog".to_owned(),
+        account_id: String::new(),
+        message: message.chars().take(500).collect(),
+        breakers: Vec::new(),
+    };
+    Closing {
+        gap: Gap {
+            source: "binlog",
+            from_position: from.to_owned(),
+            to_position: to.to_owned(),
+            found_us,
+            closed_us: now_us(),
+            verdicts: standing,
+        },
+        checkpoint: Checkpoint { source: "binlog".to_owned(), position: to.to_owned(), replay_from: to.to_owned() },
+        rules_hash: rules_hash.chars().take(16).collect(),
+        // Nobody was promised anything before the first start.
+        verdict: lost.map(|_| verdict),
+    }
+}
+
+/// Nobody else commits while a gap is closed, so the lease is renewed here. Ends only
+/// when it is lost.
+async fn keep_lease(parts: &Parts, epoch: i64) -> Stop {
+    loop {
+        tokio::time::sleep(RENEW).await;
+        let renewed = async {
+            let mut conn = parts.pool.get_conn().await?;
+            let mut tx = conn.start_transaction(TxOpts::default()).await?;
+            let ours = renew(&mut tx, &parts.schemas, &parts.config.instance, epoch, now_us() + LEASE_US).await?;
+            tx.commit().await?;
+            mysql_async::Result::Ok(ours)
+        };
+        // A server that does not answer is asked again; the last commit asks too.
+        if let Ok(Ok(false)) = tokio::time::timeout(PATIENCE, renewed).await {
+            return Stop::Deposed;
+        }
+    }
+}

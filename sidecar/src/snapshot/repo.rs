@@ -1,0 +1,149 @@
+//! SQL of what snapshots leave behind: completed runs, standing differences, gaps.
+
+use mysql_async::{Conn, Transaction, params, prelude::Queryable};
+use serde::Serialize;
+use sluice_contract::schema::Schemas;
+use sluice_contract::sql::{Lit, in_list, push_row};
+use std::collections::{HashMap, HashSet};
+
+/// Rows per statement.
+const ROWS: usize = 200;
+
+/// A completed run. Times in microseconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunRow {
+    pub run_id: String,
+    /// `schedule`, `demand` or `gap`.
+    pub reason: String,
+    pub position: String,
+    pub accounts: i64,
+    pub rows: i64,
+    pub suspects: i64,
+    /// Differences that stand, of this run and earlier ones.
+    pub standing: i64,
+    /// Of them, those said for the first time.
+    pub verdicts: i64,
+    pub started_us: i64,
+    pub completed_us: i64,
+}
+
+pub async fn last_run(conn: &mut Conn, schemas: &Schemas) -> mysql_async::Result<Option<RunRow>> {
+    let sql = format!(
+        "SELECT run_id,reason,position,accounts,row_count,suspects,standing,verdicts,started_us,completed_us \
+         FROM {}.snapshot_run ORDER BY completed_us DESC LIMIT 1",
+        schemas.guard
+    );
+    type Row = (String, String, String, i64, i64, i64, i64, i64, i64, i64);
+    let row: Option<Row> = conn.query_first(sql).await?;
+    Ok(row.map(|(run_id, reason, position, accounts, rows, suspects, standing, verdicts, started_us, completed_us)| {
+        RunRow { run_id, reason, position, accounts, rows, suspects, standing, verdicts, started_us, completed_us }
+    }))
+}
+
+/// Written once, however often the same commit is tried.
+pub async fn insert_run(tx: &mut Transaction<'_>, schemas: &Schemas, run: &RunRow) -> mysql_async::Result<()> {
+    let sql = format!(
+        "INSERT IGNORE INTO {}.snapshot_run (run_id,reason,position,accounts,row_count,suspects,standing,verdicts,started_us,\
+         completed_us) VALUES (:run_id,:reason,:position,:accounts,:rows,:suspects,:standing,:verdicts,:started_us,\
+         :completed_us)",
+        schemas.guard
+    );
+    let values = params! {
+        "run_id" => &run.run_id, "reason" => &run.reason, "position" => &run.position, "accounts" => run.accounts,
+        "rows" => run.rows, "suspects" => run.suspects, "standing" => run.standing, "verdicts" => run.verdicts,
+        "started_us" => run.started_us, "completed_us" => run.completed_us,
+    };
+    tx.exec_drop(sql, values).await
+}
+
+/// Which of these stand already, with the ids of their verdicts. The caller holds
+/// the lease's row.
+pub async fn standing(
+    tx: &mut Transaction<'_>,
+    schemas: &Schemas,
+    ids: &[&str],
+) -> mysql_async::Result<HashMap<String, String>> {
+    let mut all = HashMap::new();
+    for some in ids.chunks(ROWS) {
+        let sql = format!(
+            "SELECT standing_id,verdict_id FROM {}.snapshot_standing WHERE standing_id IN {}",
+            schemas.guard,
+            in_list(some.iter().copied())
+        );
+        all.extend(tx.query::<(String, String), _>(sql).await?);
+    }
+    Ok(all)
+}
+
+/// New ones: standing id, rule, verdict id.
+pub async fn insert_standing(
+    tx: &mut Transaction<'_>,
+    schemas: &Schemas,
+    new: &[(&str, &str, &str)],
+    since_us: i64,
+) -> mysql_async::Result<()> {
+    for some in new.chunks(ROWS) {
+        let mut sql = format!(
+            "INSERT IGNORE INTO {}.snapshot_standing (standing_id,rule,verdict_id,since_us) VALUES ",
+            schemas.guard
+        );
+        for (at, (id, rule, verdict)) in some.iter().enumerate() {
+            push_row(&mut sql, at == 0, &[Lit::Text(id), Lit::Text(rule), Lit::Text(verdict), Lit::Int(since_us)]);
+        }
+        tx.query_drop(sql).await?;
+    }
+    Ok(())
+}
+
+/// Forgets what a complete run of these rules did not see any more; returns how many
+/// rows that were. The table is as small as what is wrong.
+pub async fn forget_but(
+    tx: &mut Transaction<'_>,
+    schemas: &Schemas,
+    rules: &[String],
+    seen: &HashSet<String>,
+) -> mysql_async::Result<usize> {
+    if rules.is_empty() {
+        return Ok(0);
+    }
+    let of = in_list(rules.iter().map(String::as_str));
+    let sql = format!("SELECT standing_id FROM {}.snapshot_standing WHERE rule IN {of}", schemas.guard);
+    let stored: Vec<String> = tx.query(sql).await?;
+    let gone: Vec<&str> = stored.iter().map(String::as_str).filter(|id| !seen.contains(*id)).collect();
+    for some in gone.chunks(ROWS) {
+        let ids = in_list(some.iter().copied());
+        tx.query_drop(format!("DELETE FROM {}.snapshot_standing WHERE standing_id IN {ids}", schemas.guard)).await?;
+    }
+    Ok(gone.len())
+}
+
+/// A stretch of a source that was not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    pub source: &'static str,
+    pub from_position: String,
+    pub to_position: String,
+    pub found_us: i64,
+    pub closed_us: i64,
+    pub verdicts: i64,
+}
+
+pub async fn insert_gap(tx: &mut Transaction<'_>, schemas: &Schemas, gap: &Gap) -> mysql_async::Result<()> {
+    let sql = format!(
+        "INSERT IGNORE INTO {}.gap (source,found_us,from_position,to_position,closed_us,verdicts) \
+         VALUES (:source,:found_us,:from_position,:to_position,:closed_us,:verdicts)",
+        schemas.guard
+    );
+    let values = params! {
+        "source" => gap.source, "found_us" => gap.found_us, "from_position" => &gap.from_position,
+        "to_position" => &gap.to_position, "closed_us" => gap.closed_us, "verdicts" => gap.verdicts,
+    };
+    tx.exec_drop(sql, values).await
+}
+
+/// When the last gap of the binlog was closed; the first start is none.
+pub async fn last_closed_us(conn: &mut Conn, schemas: &Schemas) -> mysql_async::Result<Option<i64>> {
+    let sql = format!("SELECT MAX(closed_us) FROM {}.gap WHERE source='binlog' AND from_position<>''", schemas.guard);
+    Ok(conn.query_first::<Option<i64>, _>(sql).await?.flatten())
+}

@@ -1,0 +1,256 @@
+//! One run over everything at rest.
+
+use super::commit::{Book, Closing, Stop};
+use super::confirm::confirm;
+use super::pace::Pace;
+use super::read::{Reader, Reading, Servers};
+use super::repo::RunRow;
+use super::{Progress, Reason};
+use crate::Parts;
+use crate::change::Of;
+use crate::rules::at_rest::{looked_at, name, rules_of, suspects};
+use crate::rules::{Finding, Outcome, RuleError, RuleSet};
+use crate::sources::gtid::Flavour;
+use anyhow::Context;
+use sha2::{Digest, Sha256};
+use sluice_contract::breaker::{BreakerKey, Scope};
+use sluice_contract::clock::now_us;
+use sluice_contract::sql::{options_of, pool_of};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Connections to a server of its own: one reads, one is spare.
+const CONNECTIONS: usize = 2;
+/// Accounts that one rule names in a run. What is beyond is everybody: ten thousand
+/// wrong balances are not a matter of single accounts any more.
+const MOST_NAMED: usize = 10_000;
+/// One reading. A single account may have years of entries.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// What a run needs.
+pub struct Job<'a> {
+    pub parts: &'a Parts,
+    pub epoch: i64,
+    pub flavour: Flavour,
+    /// The same from its beginning to its end.
+    pub rules: Arc<RuleSet>,
+    pub reason: Reason,
+}
+
+/// What a run came to, before its last commit.
+pub struct Checked {
+    pub row: RunRow,
+    seen: HashSet<String>,
+    /// Rules that saw everything; what of them was not seen does not stand any more.
+    whole: Vec<String>,
+}
+
+/// Where the schemas are; an error if the books are apart and nobody said where.
+pub fn servers(parts: &Parts, flavour: Flavour) -> anyhow::Result<Servers> {
+    let settings = &parts.config.snapshot;
+    // One that is read as a server of its own is known by that.
+    let also = |schema: &str| parts.servers.iter().skip(1).find(|server| server.schemas.contains(&schema));
+    let of = |key: &str, schema: &str, url: &str| match (url, also(schema)) {
+        ("", Some(server)) => Ok(Some(server.hosts.pool())),
+        ("", None) if parts.config.mysql.books_apart => {
+            anyhow::bail!("{key} is not set: with mysql.books_apart, data at rest can't be checked without it")
+        }
+        ("", None) => Ok(None),
+        (url, _) => Ok(Some(pool_of(options_of(key, url)?, CONNECTIONS)?)),
+    };
+    Ok(Servers {
+        schemas: parts.schemas.clone(),
+        flavour,
+        orders: parts.pool.pool(),
+        balance: of("snapshot.balance_url", "balance", &settings.balance_url)?,
+        ledger: of("snapshot.ledger_url", "ledger", &settings.ledger_url)?,
+    })
+}
+
+impl Job<'_> {
+    pub fn book(&self) -> Book {
+        Book {
+            pool: self.parts.pool.pool(),
+            schemas: self.parts.schemas.clone(),
+            owner: self.parts.config.instance.clone(),
+            epoch: self.epoch,
+            metrics: self.parts.metrics,
+            status: self.parts.status.clone(),
+        }
+    }
+
+    /// Reads, judges, confirms and says; whoever calls `finish` makes it complete.
+    pub async fn check(&self) -> Result<Checked, Stop> {
+        let servers = servers(self.parts, self.flavour)?;
+        let mut reader = servers.reader().await?;
+        let started_us = now_us();
+        let run_id =
+            hex::encode(&Sha256::digest(format!("{}/{}/{started_us}", self.parts.config.instance, self.epoch))[..16]);
+        let position = reader.position().await?;
+        let row = RunRow { run_id, reason: self.reason.as_str().to_owned(), position, started_us, ..RunRow::default() };
+        let all = looked_at(&self.rules);
+        let mut run = Run {
+            job: self,
+            book: self.book(),
+            apart: servers.apart(),
+            pace: Pace::new(self.parts.config.snapshot.rows_per_second),
+            named: HashMap::new(),
+            checked: Checked { row, seen: HashSet::new(), whole: Vec::new() },
+        };
+        for of in &all {
+            run.all(&mut reader, *of).await?;
+        }
+        let Run { named, mut checked, .. } = run;
+        let rules = rules_of(&self.rules, &all);
+        let whole = rules.iter().filter(|rule| named.get(&rule.id).is_none_or(|n| *n < MOST_NAMED));
+        checked.whole = whole.map(|rule| rule.id.clone()).collect();
+        checked.row.standing = i64::try_from(checked.seen.len()).unwrap_or(i64::MAX);
+        checked.row.completed_us = now_us();
+        Ok(checked)
+    }
+
+    /// The run's last commit.
+    pub async fn finish(&self, checked: Checked, closing: Option<&Closing>) -> Result<RunRow, Stop> {
+        let Checked { row, seen, whole } = checked;
+        let gone = self.book().complete(&row, &whole, &seen, closing).await?;
+        tracing::info!(
+            run = row.run_id,
+            reason = row.reason,
+            accounts = row.accounts,
+            rows = row.rows,
+            suspects = row.suspects,
+            standing = row.standing,
+            new = row.verdicts,
+            gone,
+            ms = (row.completed_us - row.started_us) / 1_000,
+            "data at rest was checked"
+        );
+        Ok(row)
+    }
+}
+
+struct Run<'a> {
+    job: &'a Job<'a>,
+    book: Book,
+    apart: bool,
+    pace: Pace,
+    /// Accounts that each rule named.
+    named: HashMap<String, usize>,
+    checked: Checked,
+}
+
+impl Run<'_> {
+    /// Everything of one kind, chunk by chunk.
+    async fn all(&mut self, reader: &mut Reader, of: Of) -> Result<(), Stop> {
+        self.pace.begin();
+        let mut after = String::new();
+        loop {
+            let begun = Instant::now();
+            let read = tokio::time::timeout(PATIENCE, reader.chunk(of, &after, self.pace.size())).await;
+            let reading = read.context("a reading took more than 300 s")??;
+            let took = begun.elapsed();
+            if reading.overflow && self.pace.smaller() {
+                continue;
+            }
+            let row = &mut self.checked.row;
+            row.rows += i64::try_from(reading.rows).unwrap_or(0);
+            if of == Of::Books {
+                row.accounts += i64::try_from(reading.accounts).unwrap_or(0);
+            }
+            let (rows, to) = (reading.rows, reading.to.clone());
+            self.judge(reader, of, reading).await?;
+            self.told(of, to.as_deref().unwrap_or_default());
+            let pause = self.pace.done(rows, took);
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            let Some(to) = to else { return Ok(()) };
+            after = to;
+        }
+    }
+
+    async fn judge(&mut self, reader: &mut Reader, of: Of, reading: Reading) -> Result<(), Stop> {
+        let rules = Arc::clone(&self.job.rules);
+        // Off the runtime's threads: others wait for those.
+        let looked = tokio::task::spawn_blocking(move || {
+            let mut found = suspects(&rules, &reading.facts);
+            // More than one account may bring: read again, and said to be undecided.
+            if let Some(last) = reading.facts.last().filter(|_| reading.overflow) {
+                found.insert(crate::rules::at_rest::account(last).to_owned());
+            }
+            found
+        });
+        let found: BTreeSet<String> = looked.await.context("judging panicked")?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        self.job.parts.metrics.snapshot.suspects.inc_by(found.len() as u64);
+        self.checked.row.suspects += i64::try_from(found.len()).unwrap_or(0);
+        let confirmed = confirm(reader, &self.job.rules, of, self.apart, found).await?;
+        self.count(&confirmed.errors);
+        let said = self.bounded(confirmed.findings);
+        if !said.is_empty() {
+            let (seen, new) = self.book.say(&said).await?;
+            self.checked.seen.extend(seen);
+            self.checked.row.verdicts += i64::try_from(new).unwrap_or(0);
+        }
+        Ok(())
+    }
+
+    /// Past the bound a rule names everybody, once.
+    fn bounded(&mut self, found: Vec<(Finding, String)>) -> Vec<(Finding, String)> {
+        let mut kept = Vec::with_capacity(found.len());
+        for (finding, position) in found {
+            let named = self.named.entry(finding.rule.id.clone()).or_default();
+            *named += 1;
+            if *named < MOST_NAMED {
+                kept.push((finding, position));
+            } else if *named == MOST_NAMED {
+                kept.push((everybody(finding), position));
+            }
+        }
+        kept
+    }
+
+    fn count(&self, errors: &[RuleError]) {
+        for error in errors {
+            self.job.parts.metrics.rule_errors.with_label_values(&[&error.rule]).inc();
+        }
+        if let Some(error) = errors.first() {
+            tracing::error!(rule = error.rule, message = error.message, "a rule failed on data at rest");
+        }
+    }
+
+    fn told(&self, of: Of, account: &str) {
+        let row = &self.checked.row;
+        let count = |n: i64| u64::try_from(n).unwrap_or(0);
+        let progress = Progress {
+            run_id: row.run_id.clone(),
+            reason: self.job.reason.as_str(),
+            started_us: row.started_us,
+            of: name(of),
+            account: account.to_owned(),
+            accounts: count(row.accounts),
+            rows: count(row.rows),
+            suspects: count(row.suspects),
+        };
+        self.job.parts.snapshot.update(|note| note.running = Some(progress));
+    }
+}
+
+/// So much is wrong that nobody is known to be right.
+fn everybody(finding: Finding) -> Finding {
+    let all = |b: &BreakerKey| BreakerKey { point: b.point, scope: Scope::All, key: "*".to_owned() };
+    let item = format!("more than {MOST_NAMED} accounts");
+    let id = Sha256::digest(format!("{}/{item}", finding.rule.id));
+    Finding {
+        verdict_id: hex::encode(&id[..16]),
+        outcome: Outcome::Violation,
+        message: format!("{item} are wrong; the last one: {}", finding.message),
+        breakers: finding.breakers.iter().map(all).collect(),
+        account: String::new(),
+        item,
+        ..finding
+    }
+}

@@ -1,0 +1,106 @@
+//! Keeps the runs coming while the lease is ours: when one is due, and when asked.
+
+use super::commit::Stop;
+use super::repo::{self, RunRow};
+use super::run::Job;
+use super::{Progress, Reason};
+use crate::Parts;
+use crate::sources::gtid::Flavour;
+use sluice_contract::clock::now_us;
+use sluice_contract::telemetry::seconds;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// After a run that could not be completed.
+const AGAIN: Duration = Duration::from_secs(10);
+/// A schedule of 0: never by itself.
+const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
+
+/// Runs until another sidecar holds the lease.
+pub async fn keep(parts: Arc<Parts>, epoch: i64, flavour: Flavour) {
+    let period = Duration::from_secs(u64::from(parts.config.snapshot.every_minutes) * 60);
+    parts.metrics.snapshot.period_seconds.set(i64::from(parts.config.snapshot.every_minutes) * 60);
+    let mut wait = first_wait(&parts, period).await;
+    loop {
+        let reason = tokio::select! {
+            () = parts.snapshot.asked() => Reason::Demand,
+            () = tokio::time::sleep(wait) => Reason::Schedule,
+        };
+        let Some(rules) = parts.rules.borrow().clone() else {
+            wait = AGAIN;
+            continue;
+        };
+        let job = Job { parts: &parts, epoch, flavour, rules, reason };
+        wait = match once(&job).await {
+            Ok(()) if period.is_zero() => NEVER,
+            Ok(()) => period,
+            Err(Stop::Deposed) => return,
+            Err(Stop::Failed(_)) => AGAIN,
+        };
+    }
+}
+
+/// Until the next run is due, by the last one of whichever instance.
+async fn first_wait(parts: &Parts, period: Duration) -> Duration {
+    let last = loop {
+        let asked = async { repo::last_run(&mut parts.pool.get_conn().await?, &parts.schemas).await };
+        match asked.await {
+            Ok(last) => break last,
+            Err(error) => {
+                tracing::warn!(%error, "the last run over the data at rest can't be read, still trying");
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    };
+    let done_us = last.as_ref().map_or(0, |run| run.completed_us);
+    if let Some(last) = last {
+        show(parts, &last);
+    }
+    if period.is_zero() {
+        return NEVER;
+    }
+    period.saturating_sub(Duration::from_micros(u64::try_from(now_us() - done_us).unwrap_or(0)))
+}
+
+async fn once(job: &Job<'_>) -> Result<(), Stop> {
+    let parts = job.parts;
+    parts.snapshot.update(|note| note.asked = false);
+    let done = async {
+        let checked = started(job).check().await?;
+        job.finish(checked, None).await
+    };
+    let done = done.await;
+    ended(parts, &done);
+    done.map(drop)
+}
+
+/// Shows that a run has begun.
+pub fn started<'j, 'p>(job: &'j Job<'p>) -> &'j Job<'p> {
+    let progress = Progress { reason: job.reason.as_str(), started_us: now_us(), ..Progress::default() };
+    job.parts.snapshot.update(|note| note.running = Some(progress));
+    job.parts.metrics.snapshot.running.set(1);
+    job
+}
+
+/// Shows how it ended.
+pub fn ended(parts: &Parts, done: &Result<RunRow, Stop>) {
+    parts.metrics.snapshot.running.set(0);
+    parts.snapshot.update(|note| note.running = None);
+    match done {
+        Ok(run) => show(parts, run),
+        Err(stop) => {
+            parts.metrics.snapshot.failures.inc();
+            tracing::error!(error = %stop, "data at rest could not be checked; the run starts over");
+            parts.snapshot.update(|note| note.failed = Some(stop.to_string()));
+        }
+    }
+}
+
+fn show(parts: &Parts, run: &RunRow) {
+    let shown = &parts.metrics.snapshot;
+    shown.completed_seconds.set(seconds(run.completed_us));
+    shown.took_seconds.set(seconds(run.completed_us - run.started_us));
+    shown.accounts.set(run.accounts);
+    shown.standing.set(run.standing);
+    parts.snapshot.update(|note| (note.last, note.failed) = (Some(run.clone()), None));
+}
