@@ -4,11 +4,13 @@
 pub mod admin;
 pub mod blind;
 pub mod breakers;
+pub mod backtest;
 pub mod change;
 pub mod config;
 pub mod fence;
 pub mod metrics;
 pub mod pipeline;
+pub mod recording;
 pub mod reload;
 pub mod rules;
 pub mod sources;
@@ -24,6 +26,7 @@ use metrics::{Metrics, metrics};
 use mysql_async::Pool;
 use pipeline::commit::End;
 use pipeline::session;
+use recording::{Recorder, Writer};
 use reload::Reloader;
 use rules::RuleSet;
 use sluice_contract::breaker::Point;
@@ -61,6 +64,8 @@ pub struct Parts {
     pub status: Status,
     pub metrics: &'static Metrics,
     pub rules: watch::Receiver<Option<Arc<RuleSet>>>,
+    /// Keeps what the evaluator sees, if that was asked for.
+    pub recorder: Option<Recorder>,
     pub cancel: CancellationToken,
 }
 
@@ -122,6 +127,7 @@ impl Parts {
         blind.set(Cause::Mysql, "connecting");
         blind.set(Cause::Standby, "the lease was not asked for yet");
         Ok(Parts {
+            recorder: recorder(&config, metrics),
             schemas: config.schemas()?,
             secrets: config.secrets()?,
             pool: sluice_contract::sql::pool(&config.mysql.url, CONNECTIONS)?,
@@ -134,6 +140,14 @@ impl Parts {
             config,
         })
     }
+}
+
+/// A folder that can't be written to must not keep a sidecar from guarding money:
+/// it is told, and counts as not recording.
+fn recorder(config: &Config, metrics: &'static Metrics) -> Option<Recorder> {
+    let record = config.record.as_ref()?;
+    let opened = Writer::open(&record.dir, record.most_mb).and_then(|writer| Recorder::start(writer, metrics));
+    opened.inspect_err(|error| tracing::error!("nothing is recorded: {error:#}; mend it and restart")).ok()
 }
 
 async fn listen(parts: &Arc<Parts>, readiness: Readiness) -> anyhow::Result<JoinHandle<std::io::Result<()>>> {

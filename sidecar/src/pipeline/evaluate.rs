@@ -5,7 +5,8 @@ use super::replay::{Anchors, binlog};
 use super::{Feed, RESULT_QUEUE};
 use crate::change::{Input, Source};
 use crate::metrics::Metrics;
-use crate::rules::{Evaluator, Finding, RuleSet};
+use crate::recording::{Mark as Noted, Tap};
+use crate::rules::{Finding, RuleSet, Workers};
 use crate::sources::gtid::{Flavour, GtidSet};
 use crate::sources::offsets::Offsets;
 use crate::sources::{BinlogBatch, Item, KafkaBatch, Mark, Token};
@@ -49,6 +50,12 @@ pub struct Settings {
     /// None without Kafka: tokens then wait for nothing.
     pub bell: Option<Bell>,
     pub metrics: &'static Metrics,
+    /// Records what is evaluated.
+    pub tap: Option<Tap>,
+    /// Reading begins in the middle: nothing before `position` is read again.
+    pub mid_stream: bool,
+    /// Threads that evaluate; the result is the same.
+    pub workers: usize,
 }
 
 /// The queue of results to the committer.
@@ -57,7 +64,8 @@ pub fn results() -> (mpsc::Sender<Evaluated>, mpsc::Receiver<Evaluated>) {
 }
 
 pub struct Worker {
-    evaluator: Evaluator,
+    evaluator: Workers,
+    tap: Option<Tap>,
     reloads: watch::Receiver<Option<Arc<RuleSet>>>,
     rules_hash: Arc<str>,
     bell: Option<Bell>,
@@ -75,10 +83,14 @@ pub struct Worker {
 }
 
 impl Worker {
-    pub fn new(settings: Settings) -> anyhow::Result<Self> {
+    pub fn new(mut settings: Settings) -> anyhow::Result<Self> {
+        if let Some(tap) = &mut settings.tap {
+            tap.mark(Noted::Begin { mid_stream: settings.mid_stream, rules: settings.rules.hash().into() });
+        }
         Ok(Worker {
             rules_hash: settings.rules.hash().into(),
-            evaluator: Evaluator::new(settings.rules),
+            evaluator: Workers::new(settings.rules, settings.workers, false)?,
+            tap: settings.tap,
             reloads: settings.reloads,
             bell: settings.bell,
             metrics: settings.metrics,
@@ -96,38 +108,49 @@ impl Worker {
     }
 
     /// Evaluates until the sources are gone.
-    pub fn run(mut self, feed: &Receiver<Feed>, results: &mpsc::Sender<Evaluated>) {
+    ///
+    /// # Errors
+    /// A thread that evaluates died.
+    pub fn run(mut self, feed: &Receiver<Feed>, results: &mpsc::Sender<Evaluated>) -> anyhow::Result<()> {
         loop {
             let next = feed.recv_timeout(RELOAD);
-            self.reload();
+            self.reload()?;
             match next {
                 Ok(Feed::Binlog(batch)) => self.binlog(batch),
                 Ok(Feed::Kafka(batch)) => self.kafka(batch),
                 Ok(Feed::Passage(passage)) => self.passages.push_back(passage),
                 Err(RecvTimeoutError::Timeout) => continue,
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
             self.pass();
+            self.evaluator.flush(&mut self.out.findings)?;
             self.finish();
             // Full: the committer is behind, and so is everything before us.
             if results.blocking_send(std::mem::take(&mut self.out)).is_err() {
-                return;
+                return Ok(());
             }
         }
     }
 
-    fn reload(&mut self) {
+    fn reload(&mut self) -> anyhow::Result<()> {
         if !self.reloads.has_changed().unwrap_or(false) {
-            return;
+            return Ok(());
         }
-        let Some(rules) = self.reloads.borrow_and_update().clone() else { return };
+        let Some(rules) = self.reloads.borrow_and_update().clone() else { return Ok(()) };
         if rules.hash() != &*self.rules_hash {
             self.rules_hash = rules.hash().into();
-            self.evaluator.swap(rules);
+            if let Some(tap) = &mut self.tap {
+                tap.mark(Noted::Rules { hash: Arc::clone(&self.rules_hash) });
+            }
+            self.evaluator.swap(rules)?;
         }
+        Ok(())
     }
 
     fn evaluate(&mut self, input: &Input) {
+        if let Some(tap) = &mut self.tap {
+            tap.input(input);
+        }
         self.evaluator.evaluate(input, &mut self.out.findings);
     }
 
@@ -198,6 +221,9 @@ impl Worker {
     }
 
     fn finish(&mut self) {
+        if let Some(tap) = &mut self.tap {
+            tap.hand_over();
+        }
         let version = self.evaluator.holds_version();
         if self.holds_version != Some(version) {
             self.holds_version = Some(version);

@@ -6,6 +6,7 @@ use super::repo::{self, Checkpoint};
 use super::{FEED_QUEUE, Feed, barrier, evaluate};
 use crate::Parts;
 use crate::blind::Cause;
+use crate::recording::Recorder;
 use crate::rules::RuleSet;
 use crate::sources::gtid::Flavour;
 use crate::sources::offsets::Offsets;
@@ -121,12 +122,12 @@ pub async fn reign(parts: &Parts, epoch: i64, flavour: Flavour, rules: Arc<RuleS
         reloads: parts.rules.clone(),
         bell,
         metrics: parts.metrics,
+        tap: parts.recorder.as_ref().and_then(Recorder::tap),
+        mid_stream: false,
+        workers: parts.config.workers,
     })?;
     let (results, mut evaluated) = evaluate::results();
-    threads.push(thread("sluice-evaluate", &died, move || {
-        worker.run(&fed, &results);
-        Ok(())
-    })?);
+    threads.push(thread("sluice-evaluate", &died, move || worker.run(&fed, &results))?);
 
     let committer = Committer {
         pool: parts.pool.clone(),

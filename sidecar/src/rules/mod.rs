@@ -14,15 +14,18 @@ mod load;
 mod log;
 mod marks;
 mod pairs;
+mod places;
 mod provenance;
 mod recent;
 mod run;
+mod shares;
 mod sums;
 mod tables;
 mod timeline;
 mod tx;
 mod types;
 mod windows;
+pub mod workers;
 
 #[cfg(test)]
 mod tests;
@@ -34,12 +37,15 @@ mod tests_load;
 mod tests_pairs;
 #[cfg(test)]
 mod tests_provenance;
+#[cfg(test)]
+mod tests_workers;
 
 pub use cases::{CaseResult, run_cases};
 pub use evaluate::Evaluator;
 pub use files::{Files, RuleFile};
 pub use header::{Header, Loss, Mode, Severity};
 pub use load::{LoadError, LoadErrors, RuleSet};
+pub use workers::Workers;
 
 use sluice_contract::breaker::BreakerKey;
 use std::sync::Arc;
