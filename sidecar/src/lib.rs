@@ -2,9 +2,9 @@
 //! evaluates rules over them, trips breakers, and tells the core what it may send.
 
 pub mod admin;
+pub mod backtest;
 pub mod blind;
 pub mod breakers;
-pub mod backtest;
 pub mod change;
 pub mod config;
 pub mod fence;

@@ -14,6 +14,7 @@ mod kafka;
 mod kills;
 mod kinds;
 mod midnight;
+mod recordings;
 mod recovery;
 mod routing;
 mod saga;

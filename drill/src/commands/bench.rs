@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const REPORT: &str = "target/report/bench.json";
+const BACKTEST_REPORT: &str = "target/report/bench-backtest.json";
 const ROUTING_REPORT: &str = "target/report/bench-routing.json";
 
 #[derive(Debug, clap::Args)]
@@ -31,12 +32,14 @@ enum Only {
         #[arg(long, default_value_t = 400)]
         fill: u64,
     },
+    /// Row changes per second of a backtest over a recorded load.
+    Backtest,
 }
 
 #[allow(clippy::print_stdout)]
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let progress = Progress::new();
-    for part in ["replay", "live"] {
+    for part in ["replay", "live", "backtest"] {
         fresh(&options.dir.join(part))?;
     }
     let routing = options.dir.join("routing");
@@ -61,12 +64,18 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 enum Measured {
     All(Box<bench::Figures>),
     Routing { routing_totals: bench::routing::RoutingTotals },
+    Backtest { backtest: bench::backtest::Backtest },
 }
 
 /// The figures, and where they belong.
 async fn measure(options: &Options, progress: &Progress) -> anyhow::Result<(Measured, &'static str)> {
-    let Some(Only::Routing { past, fill }) = options.only else {
-        return Ok((Measured::All(Box::new(bench::run(&options.dir, progress).await?)), REPORT));
+    let (past, fill) = match options.only {
+        None => return Ok((Measured::All(Box::new(bench::run(&options.dir, progress).await?)), REPORT)),
+        Some(Only::Backtest) => {
+            let backtest = bench::backtest::measure(&options.dir.join("backtest"), progress).await?;
+            return Ok((Measured::Backtest { backtest }, BACKTEST_REPORT));
+        }
+        Some(Only::Routing { past, fill }) => (past, fill),
     };
     let fill = Fill { orders: past, most: Duration::from_secs(fill) };
     let routing_totals = bench::routing::measure(&options.dir.join("routing"), progress, fill).await?;

@@ -1,9 +1,12 @@
 //! The subcommands of `sluice`, one file each.
 
+mod backtest;
+mod backtest_table;
 mod bench;
 mod channel;
 mod demo;
 mod orders;
+mod record;
 mod routing;
 mod rules;
 mod up;
@@ -32,6 +35,10 @@ enum Command {
     Orders(orders::Options),
     /// Check rule files or run their cases.
     Rules(rules::Options),
+    /// Keep what is committed and told from now on, for backtests.
+    Record(record::Options),
+    /// Try rules on a recording: what they would have found and held.
+    Backtest(Box<backtest::Options>),
     /// Check, show, change and take back the routing; explain an order's channel.
     Routing(routing::Options),
 }
@@ -54,6 +61,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Bench(options) => bench::run(options).await,
         Command::Orders(options) => orders::run(options).await,
         Command::Rules(options) => rules::run(&options),
+        Command::Record(options) => record::run(options).await,
+        Command::Backtest(options) => backtest::run(*options).await,
         Command::Routing(options) => routing::run(options).await,
     }
 }

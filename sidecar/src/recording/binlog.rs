@@ -112,7 +112,10 @@ impl Files {
         let event = match current.reader.read(&mut current.input) {
             Ok(event) => event,
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                self.notes.push(format!("{}: the last event is not whole; was the file copied while it grew?", place(&current.path)));
+                self.notes.push(format!(
+                    "{}: the last event is not whole; was the file copied while it grew?",
+                    place(&current.path)
+                ));
                 None
             }
             Err(error) => return Err(error).with_context(|| place(&current.path)),
@@ -152,7 +155,8 @@ impl Files {
         let before = matches!(raw, PREVIOUS_GTIDS | GTID_LIST).then(|| sorted(grouper)).filter(|p| !p.is_empty());
         let step = grouper.apply(event)?;
         if let Some(before) = before.filter(|before| *before != sorted(grouper)) {
-            self.notes.push(format!("files are missing: one ended at {before}, the next begins at {}", sorted(grouper)));
+            self.notes
+                .push(format!("files are missing: one ended at {before}, the next begins at {}", sorted(grouper)));
             records.push(Record::Mark(Mark::Gap { lost: 0 }));
         }
         let Step::Ended(Some(item)) = step else { return Ok(0) };

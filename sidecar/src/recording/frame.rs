@@ -25,13 +25,19 @@ impl Kind {
 /// What stands at a place of a segment.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found<'a> {
-    Frame { kind: Kind, body: &'a [u8], next: usize },
+    Frame {
+        kind: Kind,
+        body: &'a [u8],
+        next: usize,
+    },
     /// The segment ends here, between two frames.
     Over,
     /// The rest is the beginning of a frame, or zeros: writing ended in the middle.
     Torn,
     /// Something else. The next whole frame, if there is one, begins at `next`.
-    Damaged { next: Option<usize> },
+    Damaged {
+        next: Option<usize>,
+    },
 }
 
 /// Appends a frame. The body is at most 4 GiB long, which blocks never are.

@@ -148,7 +148,7 @@ impl Reader {
                 current.at = next;
             }
             Found::Over => {
-                self.notes.push(format!("{name} has no end: it is being written, or its recorder was killed"));
+                self.notes.push(format!("{name} has no end: it is being written, or its recorder was killed and a second after this is missing"));
                 self.done += current.segment.bytes;
                 return Ok(None);
             }
@@ -225,6 +225,5 @@ impl Reader {
 /// Whether a file ends within its header.
 fn is_torn(bytes: &[u8]) -> bool {
     let begun = bytes.len().min(MAGIC.len());
-    bytes[..begun] == MAGIC[..begun]
-        && (bytes.len() <= MAGIC.len() || frame::find(bytes, MAGIC.len()) == Found::Torn)
+    bytes[..begun] == MAGIC[..begun] && (bytes.len() <= MAGIC.len() || frame::find(bytes, MAGIC.len()) == Found::Torn)
 }

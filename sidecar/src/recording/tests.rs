@@ -38,7 +38,8 @@ pub fn watermark(at_us: i64) -> Record {
 
 /// A transaction with rows of a size.
 pub fn transaction(number: usize, rows: usize, length: usize) -> Record {
-    let table = Arc::new(Table { name: "entry".to_owned(), columns: vec!["account_id".to_owned(), "amount".to_owned()] });
+    let table =
+        Arc::new(Table { name: "entry".to_owned(), columns: vec!["account_id".to_owned(), "amount".to_owned()] });
     // Nothing that zstd could shorten much.
     let mut noise = number as u64 + 1;
     let mut letter = || {
@@ -94,10 +95,11 @@ fn a_change() -> impl Strategy<Value = Change> {
 }
 
 fn a_record() -> impl Strategy<Value = Record> {
-    let transaction = ("[0-9]-[0-9]-[0-9]{1,9}", prop::collection::vec(a_change(), 0..6)).prop_map(|(position, changes)| {
-        let changes = changes.into_iter().map(Arc::new).collect();
-        Record::Input(Input::Transaction(Arc::new(Transaction { position: position.into(), changes })))
-    });
+    let transaction =
+        ("[0-9]-[0-9]-[0-9]{1,9}", prop::collection::vec(a_change(), 0..6)).prop_map(|(position, changes)| {
+            let changes = changes.into_iter().map(Arc::new).collect();
+            Record::Input(Input::Transaction(Arc::new(Transaction { position: position.into(), changes })))
+        });
     let event = (".{0,9}", "[a-z.]{0,12}", any::<i64>(), any::<i64>()).prop_map(|(text, kind, amount, occurred_us)| {
         let body = BusinessEvent {
             id: text.clone(),

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 /// A segment of three blocks; returns its bytes and the records of each.
 fn three_blocks(dir: &Path) -> (Vec<u8>, [Vec<Record>; 3]) {
-    let blocks = [vec![begin(), transaction(1, 3, 20)], vec![transaction(2, 2, 9), watermark(7)], vec![transaction(3, 1, 5)]];
+    let blocks =
+        [vec![begin(), transaction(1, 3, 20)], vec![transaction(2, 2, 9), watermark(7)], vec![transaction(3, 1, 5)]];
     let mut writer = Writer::open(dir, 16).unwrap();
     for block in &blocks {
         block.iter().for_each(|record| writer.push(record).unwrap());

@@ -119,7 +119,8 @@ mod tests {
         let mut out = Vec::new();
         let numbers = [0, 1, 127, 128, 300, u64::MAX];
         let signed = [0, -1, 1, i64::MIN, i64::MAX];
-        let decimals = ["0", "-0.00", "1.50", "-1.5000", "79228162514264337593543950335", "0.0000000000000000000000000001"];
+        let decimals =
+            ["0", "-0.00", "1.50", "-1.5000", "79228162514264337593543950335", "0.0000000000000000000000000001"];
         numbers.iter().for_each(|n| put_number(&mut out, *n));
         signed.iter().for_each(|n| put_signed(&mut out, *n));
         let mut written: Vec<Decimal> = decimals.iter().map(|d| Decimal::from_str_exact(d).unwrap()).collect();

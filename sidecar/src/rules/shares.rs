@@ -13,8 +13,7 @@ pub fn deal(set: &RuleSet, workers: usize, drafts: bool) -> Vec<usize> {
 pub fn deal_again(set: &RuleSet, workers: usize, drafts: bool, old: &RuleSet, dealt: &[usize]) -> Vec<usize> {
     deal_on(set, workers, drafts, |rule| {
         let new = set.rules.get(rule)?;
-        let same =
-            |r: &super::load::Rule| r.header.id == new.header.id && r.header.trigger == new.header.trigger;
+        let same = |r: &super::load::Rule| r.header.id == new.header.id && r.header.trigger == new.header.trigger;
         // As `Evaluator::swap` looks for it.
         let itself = old.rules.iter().position(|r| same(r) && r.hash == new.hash);
         dealt.get(itself.or_else(|| old.rules.iter().position(same))?).copied()

@@ -38,7 +38,11 @@ fn shipped() -> Files {
 /// Some that fail: at every row, at every transaction, and without end.
 fn with_bad_ones(mut files: Files) -> Files {
     let bad = [
-        ("fails_at_rows", "[trigger]\non='row'\ntable='entry'\nops=['insert','update']", "fn check(row) { row.after.nothing }"),
+        (
+            "fails_at_rows",
+            "[trigger]\non='row'\ntable='entry'\nops=['insert','update']",
+            "fn check(row) { row.after.nothing }",
+        ),
         ("fails_at_all", "[trigger]\non='transaction'\ntables=['entry','orders']", "fn check(tx) { throw \"no\" }"),
         ("never_ends", "[trigger]\non='event'\nevent='payment.succeeded'", "fn check(event) { loop { } }"),
     ];
