@@ -6,7 +6,7 @@ use sluice_contract::schema::Schemas;
 use sluice_drill::faults::{Kind, act};
 use sluice_drill::setup::process::{Process, Program, binary};
 use sluice_drill::stage::traffic::Traffic;
-use sluice_sidecar::backtest::{self, From, Report, Trial};
+use sluice_sidecar::backtest::{self, Origin, Report, Trial};
 use sluice_sidecar::recording::Reader;
 use sluice_sidecar::recording::binlog::Files as BinlogFiles;
 use sluice_sidecar::rules::{Files, RuleSet};
@@ -30,14 +30,14 @@ fn trial(set: Arc<RuleSet>, against: Option<Arc<RuleSet>>, workers: usize) -> Tr
     Trial { set, against, workers, drafts: false, resume_after_us: None }
 }
 
-fn run(from: From, trial: &Trial) -> anyhow::Result<(Report, String)> {
+fn run(from: Origin, trial: &Trial) -> anyhow::Result<(Report, String)> {
     let mut lines = Vec::new();
     let report = backtest::run(from, trial, Some(&mut lines), &mut |_| {})?;
     Ok((report, String::from_utf8(lines)?))
 }
 
-fn recording(dir: &Path) -> anyhow::Result<From> {
-    Ok(From::Recording(Reader::open(dir, false)?))
+fn recording(dir: &Path) -> anyhow::Result<Origin> {
+    Ok(Origin::Recording(Box::new(Reader::open(dir, false)?)))
 }
 
 /// The ids of a backtest's verdicts.
@@ -136,7 +136,7 @@ fn from_binlog(set: &Set) -> anyhow::Result<()> {
     }
     files.sort();
     ensure!(!files.is_empty(), "no binlog files");
-    let from = || anyhow::Ok(From::Binlog(Box::new(BinlogFiles::open(&files, &Schemas::under("sluice")?)?)));
+    let from = || anyhow::Ok(Origin::Binlog(Box::new(BinlogFiles::open(&files, &Schemas::under("sluice")?)?)));
     let (report, lines) = run(from()?, &trial(as_is(set)?, None, 2))?;
     ensure!(report.seen.changes > 1_000 && report.seen.to_us > report.seen.from_us, "{:?}", report.seen);
     let found = |rule: &str| report.rules.iter().find(|r| r.rule == rule).map_or(0, |r| r.now.violations);

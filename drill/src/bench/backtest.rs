@@ -5,7 +5,7 @@ use crate::stage::{Options, Stage, traffic::Traffic};
 use crate::story::progress::{Progress, Reading};
 use anyhow::{Context, ensure};
 use serde::Serialize;
-use sluice_sidecar::backtest::{self, From, Trial};
+use sluice_sidecar::backtest::{self, Origin, Trial};
 use sluice_sidecar::recording::Reader;
 use sluice_sidecar::rules::RuleSet;
 use std::path::Path;
@@ -14,9 +14,6 @@ use std::time::{Duration, Instant};
 
 const ACCOUNTS: u64 = 2_000;
 const EACH: u64 = 10_000_000;
-/// Orders a second of whole lifecycles, some 27 row changes each.
-const OFFERED: u64 = 1_500;
-const TIME: Duration = Duration::from_secs(20);
 const DRAIN: Duration = Duration::from_secs(60);
 /// What must be reached.
 const LEAST_PER_S: u64 = 150_000;
@@ -33,15 +30,15 @@ pub struct Backtest {
     pub least_per_s: u64,
 }
 
-pub async fn measure(dir: &Path, progress: &Progress) -> anyhow::Result<Backtest> {
+pub async fn measure(dir: &Path, progress: &Progress, rate: u64, time: Duration) -> anyhow::Result<Backtest> {
     let recording = dir.join("recording");
     let options =
         Options { sidecar_extra: format!("record = {{ dir = \"{}\" }}", recording.display()), ..Options::default() };
     let rules = options.rules.clone();
     let mut stage = Stage::up(dir, options, &|step: &str| progress.step(&format!("starting {step}"))).await?;
-    progress.step(&format!("recording whole lifecycles, {OFFERED}/s offered"));
+    progress.step(&format!("recording whole lifecycles, {rate}/s offered"));
     Traffic::new("fund", ACCOUNTS).fund(&stage, EACH).await?;
-    Traffic::new("life", ACCOUNTS).open(&stage, OFFERED, TIME).await?;
+    Traffic::new("life", ACCOUNTS).open(&stage, rate, time).await?;
     ensure!(stage.drain(0, DRAIN).await? == 0, "orders have not ended");
     let key = stage.key.clone();
     let mut sidecar = stage.sidecar.take().context("no sidecar")?;
@@ -67,7 +64,7 @@ fn timed(recording: &Path, set: &Arc<RuleSet>, progress: &Progress) -> anyhow::R
         let trial = Trial { set: Arc::clone(set), against: None, workers, drafts: false, resume_after_us: None };
         progress.step(&format!("backtest, {workers} at work"));
         let mut lines = Vec::new();
-        let from = From::Recording(Reader::open(recording, false)?);
+        let from = Origin::Recording(Box::new(Reader::open(recording, false)?));
         let reading = Reading::new(from.total());
         let report = backtest::run(from, &trial, Some(&mut lines), &mut |at| reading.show(at.read, at.changes))?;
         Ok((report, lines, reading.finish()))

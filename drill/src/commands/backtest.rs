@@ -5,7 +5,7 @@ use crate::story::progress::Reading;
 use anyhow::{Context, bail, ensure};
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
-use sluice_sidecar::backtest::{self, From, Progress, Report, Trial};
+use sluice_sidecar::backtest::{self, Origin, Progress, Report, Trial};
 use sluice_sidecar::config::Config;
 use sluice_sidecar::recording::Reader;
 use sluice_sidecar::recording::binlog::Files as BinlogFiles;
@@ -91,16 +91,16 @@ fn measured(options: &Options) -> anyhow::Result<(Report, f64)> {
     Ok((report, seconds))
 }
 
-fn source(options: &Options, config: Option<&Config>) -> anyhow::Result<From> {
+fn source(options: &Options, config: Option<&Config>) -> anyhow::Result<Origin> {
     match &options.recording {
-        Some(path) => Ok(From::Recording(Reader::open(path, options.skip_damaged)?)),
+        Some(path) => Ok(Origin::Recording(Box::new(Reader::open(path, options.skip_damaged)?))),
         None if options.binlog.is_empty() => {
             bail!("name what to read: a recording's folder, or --binlog FILE…")
         }
         None => {
             let named = options.database.as_deref().or(config.map(|config| config.mysql.database.as_str()));
             let schemas = Schemas::under(named.unwrap_or("sluice")).context("--database")?;
-            Ok(From::Binlog(Box::new(BinlogFiles::open(&options.binlog, &schemas)?)))
+            Ok(Origin::Binlog(Box::new(BinlogFiles::open(&options.binlog, &schemas)?)))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `sluice bench`: measures, and writes `bench.json`. `sluice bench routing`: only
-//! the routing totals, beside a history as long as is asked for.
+//! the routing totals, beside a history as long as is asked for. `sluice bench
+//! backtest`: a recorded load, tried again.
 
 use super::demo::fresh;
 use crate::bench::{self, routing::Fill};
@@ -33,7 +34,14 @@ enum Only {
         fill: u64,
     },
     /// Row changes per second of a backtest over a recorded load.
-    Backtest,
+    Backtest {
+        /// Orders a second to record, some 27 row changes each.
+        #[arg(long, default_value_t = 1_500)]
+        rate: u64,
+        /// Seconds to record.
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+    },
 }
 
 #[allow(clippy::print_stdout)]
@@ -71,8 +79,9 @@ enum Measured {
 async fn measure(options: &Options, progress: &Progress) -> anyhow::Result<(Measured, &'static str)> {
     let (past, fill) = match options.only {
         None => return Ok((Measured::All(Box::new(bench::run(&options.dir, progress).await?)), REPORT)),
-        Some(Only::Backtest) => {
-            let backtest = bench::backtest::measure(&options.dir.join("backtest"), progress).await?;
+        Some(Only::Backtest { rate, seconds }) => {
+            let (dir, time) = (options.dir.join("backtest"), Duration::from_secs(seconds));
+            let backtest = bench::backtest::measure(&dir, progress, rate, time).await?;
             return Ok((Measured::Backtest { backtest }, BACKTEST_REPORT));
         }
         Some(Only::Routing { past, fill }) => (past, fill),

@@ -25,31 +25,31 @@ use std::sync::Arc;
 const AHEAD: usize = 4;
 
 /// What is read.
-pub enum From {
-    Recording(Reader),
+pub enum Origin {
+    Recording(Box<Reader>),
     Binlog(Box<Files>),
 }
 
-impl From {
+impl Origin {
     /// Bytes in all.
     pub fn total(&self) -> u64 {
         match self {
-            From::Recording(reader) => reader.total(),
-            From::Binlog(files) => files.total(),
+            Origin::Recording(reader) => reader.total(),
+            Origin::Binlog(files) => files.total(),
         }
     }
 
     fn block(&mut self) -> anyhow::Result<Option<Block>> {
         match self {
-            From::Recording(reader) => reader.block(),
-            From::Binlog(files) => files.block(),
+            Origin::Recording(reader) => reader.block(),
+            Origin::Binlog(files) => files.block(),
         }
     }
 
     fn notes(&self) -> Vec<String> {
         match self {
-            From::Recording(reader) => reader.notes().to_vec(),
-            From::Binlog(files) => files.notes().to_vec(),
+            Origin::Recording(reader) => reader.notes().to_vec(),
+            Origin::Binlog(files) => files.notes().to_vec(),
         }
     }
 }
@@ -80,7 +80,7 @@ pub struct Progress {
 /// # Errors
 /// Damage of the recording, `lines`' own, or a dead thread.
 pub fn run(
-    mut from: From,
+    mut from: Origin,
     trial: &Trial,
     mut lines: Lines<'_>,
     told: &mut dyn FnMut(Progress),

@@ -1,7 +1,7 @@
 //! Small recordings of which every figure is known.
 
 use super::report::Report;
-use super::{From, Trial};
+use super::{Origin, Trial};
 use crate::change::{Change, Image, Input, Op, Source, Table, Transaction, Value};
 use crate::recording::{Mark, Reader, Record, Writer};
 use crate::rules::{Files, RuleSet};
@@ -108,7 +108,7 @@ fn written(dir: &Path, records: &[Record]) {
 
 fn tried(dir: &Path, trial: &Trial) -> (Report, String) {
     let mut lines = Vec::new();
-    let from = From::Recording(Reader::open(dir, false).unwrap());
+    let from = Origin::Recording(Box::new(Reader::open(dir, false).unwrap()));
     let report = super::run(from, trial, Some(&mut lines), &mut |_| {}).unwrap();
     (report, String::from_utf8(lines).unwrap())
 }
@@ -166,7 +166,7 @@ fn an_edited_rule_newly_fires_no_longer_fires_and_holds() {
         .iter()
         .map(|o| (o.breaker.as_str(), o.from_us / SECOND, o.until_us / SECOND, o.closed_by, o.longest_us / SECOND))
         .collect();
-    assert_eq!(told, [("cash_out/account/A1", 2, 20, "end", 17), ("cash_out/account/A2", 4, 8, "person", 3)]);
+    assert_eq!(told, [("cash_out/account/A1", 1, 20, "end", 17), ("cash_out/account/A2", 4, 8, "person", 3)]);
     let (back, _) = tried(dir.path(), &trial(narrow, Some(wide)));
     assert_eq!((back.rules[0].new, back.rules[0].gone, back.rules[0].same), (0, 1, 1));
 }
@@ -178,7 +178,7 @@ fn a_breaker_resumes_after_the_time_that_was_asked_for() {
     let trial = Trial { resume_after_us: Some(5 * SECOND), ..trial(set(vec![limit(500)]), None) };
     let (report, _) = tried(dir.path(), &trial);
     let told: Vec<_> = report.held.openings.iter().map(|o| (o.until_us / SECOND, o.closed_by)).collect();
-    assert_eq!(told, [(7, "resume"), (8, "person")]);
+    assert_eq!(told, [(6, "resume"), (8, "person")]);
     assert!(report.against.is_none() && report.rules[0].then.is_none() && report.rules[0].new == 0);
 }
 
