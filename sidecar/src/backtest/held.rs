@@ -77,12 +77,40 @@ pub struct Machine {
     told: Held,
     now_us: i64,
     resume_after_us: Option<i64>,
+    /// Newest claim and newest reset seen, and those seen when the stream began to be
+    /// read again.
+    newest_us: [i64; 2],
+    again_until_us: [i64; 2],
 }
+
+/// Places in `newest_us`.
+const CLAIM: usize = 0;
+const RESET: usize = 1;
 
 impl Machine {
     pub fn new(resume_after_us: Option<i64>) -> Machine {
         let told = Held { exact: true, ..Held::default() };
-        Machine { open: HashMap::new(), orders: HashSet::new(), told, now_us: 0, resume_after_us }
+        Machine {
+            open: HashMap::new(),
+            orders: HashSet::new(),
+            told,
+            now_us: 0,
+            resume_after_us,
+            newest_us: [0; 2],
+            again_until_us: [0; 2],
+        }
+    }
+
+    /// The sidecar was started again and reads again what it had read: claims and
+    /// resets of before say nothing about breakers that are open now.
+    pub fn again(&mut self) {
+        self.again_until_us = self.newest_us;
+    }
+
+    /// Whether this row, of the time that it says, was there before.
+    fn is_known(&mut self, what: usize, at_us: i64) -> bool {
+        self.newest_us[what] = self.newest_us[what].max(at_us);
+        at_us <= self.again_until_us[what]
     }
 
     /// The recording's time has moved on.
@@ -119,7 +147,7 @@ impl Machine {
             Some(Value::Int(at_us)) => *at_us,
             _ => self.now_us,
         };
-        if !claimed || self.open.is_empty() {
+        if !claimed || self.is_known(CLAIM, at_us) || self.open.is_empty() {
             return;
         }
         let (Some(kind), Some(order)) = (after("kind").and_then(|k| k.parse::<Kind>().ok()), after("order_id")) else {
@@ -172,7 +200,7 @@ impl Machine {
             Some(Value::Int(at_us)) => *at_us,
             _ => self.now_us,
         };
-        if let Some(key) = key {
+        if let Some(key) = key.filter(|_| !self.is_known(RESET, at_us)) {
             self.close(&key, at_us, "person");
         }
     }

@@ -4,6 +4,7 @@ use super::held::{Held, Machine};
 use crate::change::Input;
 use crate::rules::workers::{AHEAD, Found};
 use crate::rules::{Finding, Outcome, RuleSet, Workers};
+use anyhow::{Context, bail};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::io::Write;
@@ -12,6 +13,9 @@ use std::sync::Arc;
 /// Verdicts that are kept for comparing and showing, some 1 KiB each. A rule with
 /// more findings than this needs no comparing.
 const MOST_VERDICTS: usize = 200_000;
+/// Verdicts whose ids are remembered, so that each counts once: half a gigabyte. A set
+/// that finds more is wrong everywhere, and the backtest ends.
+const MOST_KNOWN: usize = 1 << 24;
 
 /// A verdict as backtests compare, show and write it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -72,7 +76,8 @@ pub struct Side {
     drafts: bool,
     team: Workers,
     machine: Machine,
-    known: HashSet<String>,
+    /// Ids of verdicts, as numbers.
+    known: HashSet<u128>,
     said: Said,
     in_flight: VecDeque<Arc<[Input]>>,
 }
@@ -113,6 +118,7 @@ impl Side {
     /// stay: they were in the database.
     pub fn renew(&mut self, mid_stream: bool, lines: &mut Lines<'_>) -> anyhow::Result<()> {
         self.settle(lines)?;
+        self.machine.again();
         self.team = Workers::new(Arc::clone(&self.set), self.workers, self.drafts)?;
         if mid_stream { self.team.blur() } else { Ok(()) }
     }
@@ -143,8 +149,12 @@ impl Side {
 
     fn finding(&mut self, finding: &Finding, lines: &mut Lines<'_>) -> anyhow::Result<()> {
         // What live knows already moves nothing.
-        if !self.known.insert(finding.verdict_id.clone()) {
+        let id = u128::from_str_radix(&finding.verdict_id, 16).context("a verdict's id is no hexadecimal number")?;
+        if !self.known.insert(id) {
             return Ok(());
+        }
+        if self.known.len() > MOST_KNOWN {
+            bail!("more than {MOST_KNOWN} verdicts, the last of rule {}: try that rule on less", finding.rule.id);
         }
         self.machine.finding(finding);
         let verdict = Verdict::of(finding);

@@ -172,6 +172,20 @@ fn an_edited_rule_newly_fires_no_longer_fires_and_holds() {
 }
 
 #[test]
+fn what_a_restart_reads_again_is_not_held_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut records = vec![begin(false), order(9, "A1", "10", None), order(9, "A1", "10", Some(1)), at(2)];
+    // Opened after that claim, and read again with the breaker open.
+    records.extend([order(1, "A1", "600", None), at(3)]);
+    records.extend([begin(false), order(9, "A1", "10", Some(1)), order(1, "A1", "600", None), at(3)]);
+    records.extend([order(1, "A1", "600", Some(4)), at(5)]);
+    written(dir.path(), &records);
+    let (report, lines) = tried(dir.path(), &trial(set(vec![limit(500)]), None));
+    assert_eq!((report.seen.starts, lines.lines().count()), (2, 1));
+    assert_eq!(report.held.held["CNY"].orders, 1, "{:?}", report.held);
+}
+
+#[test]
 fn a_breaker_resumes_after_the_time_that_was_asked_for() {
     let dir = tempfile::tempdir().unwrap();
     written(dir.path(), &story());
