@@ -1,5 +1,7 @@
 //! Settings: a TOML file, two environment variables over it, secrets apart.
 
+use crate::recording::write::LEAST_MB;
+use crate::rules::workers::MOST_WORKERS;
 use crate::snapshot::settings::{OnLost, Settings as Snapshot};
 use crate::sources::Start;
 use crate::sources::hosts::Hosts;
@@ -21,6 +23,11 @@ pub struct Config {
     pub mysql: Mysql,
     #[serde(default)]
     pub kafka: Kafka,
+    /// Keeps what was evaluated, for backtests.
+    pub record: Option<Record>,
+    /// Threads that evaluate rules; findings are the same with any number.
+    #[serde(default = "default_workers")]
+    pub workers: usize,
     pub rules_dir: PathBuf,
     /// Holds `provenance_key` and `sidecar_token` unless they are in the environment.
     pub secrets_dir: Option<PathBuf>,
@@ -181,6 +188,17 @@ impl Default for Kafka {
     }
 }
 
+/// Where and how much to record.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// A folder of its own; made if it isn't there.
+    pub dir: PathBuf,
+    /// MiB; the oldest part goes.
+    #[serde(default = "default_most_mb")]
+    pub most_mb: u64,
+}
+
 /// What both the fence and rules keep from others.
 #[derive(Debug, Clone)]
 pub struct Secrets {
@@ -198,6 +216,15 @@ fn default_checkpoint_ms() -> u64 {
 
 fn default_max_lag_ms() -> u64 {
     5_000
+}
+
+fn default_workers() -> usize {
+    1
+}
+
+/// Some twenty million row changes.
+fn default_most_mb() -> u64 {
+    1_024
 }
 
 fn default_database() -> String {
@@ -255,6 +282,12 @@ impl Config {
         }
         if !sluice_contract::ids::is_plain(&self.instance, sluice_contract::ids::MAX_ID) {
             bail!("instance = {:?}: use 1 to 32 letters, digits and _ - . :", self.instance);
+        }
+        if !(1..=MOST_WORKERS).contains(&self.workers) {
+            bail!("workers = {} is not within 1 and {MOST_WORKERS}", self.workers);
+        }
+        if let Some(record) = self.record.as_ref().filter(|record| record.most_mb < LEAST_MB) {
+            bail!("record.most_mb = {} is below {LEAST_MB}; a recording of less is hardly one", record.most_mb);
         }
         self.snapshot.check()?;
         let broken = |topic: &&String| topic.is_empty() || topic.contains(['=', ';', ',']);
@@ -322,6 +355,9 @@ mod tests {
             (format!("{GOOD}[kafka]\ntopics = ['a=b']\n"), "kafka.topics"),
             (format!("{GOOD}[kafka]\nbroker = 'x'\n"), "broker"),
             ("rules_dir = 'r'\n[mysql]\nurl = 'pg://x'\n".to_owned(), "mysql.url"),
+            (format!("workers = 0\n{GOOD}"), "workers"),
+            (format!("{GOOD}[record]\ndir = 'x'\nmost_mb = 3\n"), "record.most_mb"),
+            (format!("{GOOD}[record]\nmost_mb = 30\n"), "dir"),
             ("[mysql]\n".to_owned(), "rules_dir"),
         ];
         for (text, key) in cases {

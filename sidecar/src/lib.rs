@@ -2,6 +2,7 @@
 //! evaluates rules over them, trips breakers, and tells the core what it may send.
 
 pub mod admin;
+pub mod backtest;
 pub mod blind;
 pub mod breakers;
 pub mod change;
@@ -11,6 +12,7 @@ pub mod heard;
 mod lag;
 pub mod metrics;
 pub mod pipeline;
+pub mod recording;
 pub mod reload;
 pub mod rules;
 pub mod snapshot;
@@ -27,6 +29,7 @@ use heard::Heard;
 use metrics::{Metrics, metrics};
 use pipeline::commit::End;
 use pipeline::session;
+use recording::{Recorder, Writer};
 use reload::Reloader;
 use rules::RuleSet;
 use sluice_contract::breaker::Point;
@@ -71,6 +74,8 @@ pub struct Parts {
     pub snapshot: snapshot::Desk,
     pub metrics: &'static Metrics,
     pub rules: watch::Receiver<Option<Arc<RuleSet>>>,
+    /// Keeps what the evaluator sees, if that was asked for.
+    pub recorder: Option<Recorder>,
     pub cancel: CancellationToken,
 }
 
@@ -130,6 +135,7 @@ impl Parts {
         let servers = servers::all(&config.mysql, CONNECTIONS, &blind)?;
         let first = servers.first().context("mysql.url names no server")?;
         Ok(Parts {
+            recorder: recorder(&config, metrics),
             schemas: config.schemas()?,
             secrets: config.secrets()?,
             pool: Arc::clone(&first.hosts),
@@ -145,6 +151,14 @@ impl Parts {
             config,
         })
     }
+}
+
+/// A folder that can't be written to must not keep a sidecar from guarding money:
+/// it is told, and counts as not recording.
+fn recorder(config: &Config, metrics: &'static Metrics) -> Option<Recorder> {
+    let record = config.record.as_ref()?;
+    let opened = Writer::open(&record.dir, record.most_mb).and_then(|writer| Recorder::start(writer, metrics));
+    opened.inspect_err(|error| tracing::error!("nothing is recorded: {error:#}; mend it and restart")).ok()
 }
 
 async fn listen(parts: &Arc<Parts>, readiness: Readiness) -> anyhow::Result<JoinHandle<std::io::Result<()>>> {

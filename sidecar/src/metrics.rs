@@ -26,6 +26,9 @@ pub struct Metrics {
     pub commit_seconds: Histogram,
     pub pairs_open: IntGauge,
     pub fence_token_seconds: Histogram,
+    pub recording: IntGauge,
+    pub recorded: IntCounter,
+    pub recording_lost: IntCounter,
     pub snapshot: Snapshot,
 }
 
@@ -123,6 +126,9 @@ impl Metrics {
                 "sluice_sidecar_fence_token_seconds",
                 "From a token's write to its announcement",
             )?,
+            recording: gauge("sluice_sidecar_recording", "1 while what is evaluated is recorded")?,
+            recorded: counter("sluice_sidecar_recorded_total", "Inputs and marks recorded")?,
+            recording_lost: counter("sluice_sidecar_recording_lost_total", "Inputs that a recording misses")?,
             snapshot: Snapshot::new()?,
         })
     }

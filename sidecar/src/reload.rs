@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, watch};
 
 /// Tables of the balance and ledger services.
-const BOOKS: [&str; 3] = ["balance", "capture", "entry"];
+pub const BOOKS: [&str; 3] = ["balance", "capture", "entry"];
 /// Editors write a file in several steps.
 const DEBOUNCE: Duration = Duration::from_millis(100);
 /// Looked at even if nobody told: some file systems tell nothing.

@@ -15,6 +15,7 @@ mod kills;
 mod kinds;
 mod midnight;
 mod mysql;
+mod recordings;
 mod recovery;
 mod routing;
 mod saga;

@@ -2,6 +2,7 @@
 //! machine, so that each is also a ratio.
 
 mod apart;
+pub mod backtest;
 pub mod floor;
 mod hot;
 mod live;

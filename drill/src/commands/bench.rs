@@ -1,6 +1,7 @@
 //! `sluice bench`: measures, and writes `bench.json`. `sluice bench routing`: only
 //! the routing totals, beside a history as long as is asked for. `sluice bench
-//! snapshot`: only the checks of data at rest.
+//! snapshot`: only the checks of data at rest. `sluice bench backtest`: a recorded
+//! load, tried again.
 
 use super::demo::fresh;
 use crate::bench::{self, routing::Fill};
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const REPORT: &str = "target/report/bench.json";
+const BACKTEST_REPORT: &str = "target/report/bench-backtest.json";
 const ROUTING_REPORT: &str = "target/report/bench-routing.json";
 const SNAPSHOT_REPORT: &str = "target/report/bench-snapshot.json";
 
@@ -45,12 +47,21 @@ enum Only {
         #[arg(long, default_value_t = 300)]
         rate: u64,
     },
+    /// Row changes per second of a backtest over a recorded load.
+    Backtest {
+        /// Orders a second to record, some 27 row changes each.
+        #[arg(long, default_value_t = 1_500)]
+        rate: u64,
+        /// Seconds to record.
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+    },
 }
 
 #[allow(clippy::print_stdout)]
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let progress = Progress::new();
-    for part in ["replay", "live", "snapshot"] {
+    for part in ["replay", "live", "snapshot", "backtest"] {
         fresh(&options.dir.join(part))?;
     }
     let routing = options.dir.join("routing");
@@ -76,6 +87,7 @@ enum Measured {
     All(Box<bench::Figures>),
     Routing { routing_totals: bench::routing::RoutingTotals },
     Snapshot { snapshot: bench::snapshot::Figures },
+    Backtest { backtest: bench::backtest::Backtest },
 }
 
 /// The figures, and where they belong.
@@ -86,6 +98,11 @@ async fn measure(options: &Options, progress: &Progress) -> anyhow::Result<(Meas
             let fill = Fill { orders: past, most: Duration::from_secs(fill) };
             let routing_totals = bench::routing::measure(&options.dir.join("routing"), progress, fill).await?;
             Ok((Measured::Routing { routing_totals }, ROUTING_REPORT))
+        }
+        Some(Only::Backtest { rate, seconds }) => {
+            let (dir, time) = (options.dir.join("backtest"), Duration::from_secs(seconds));
+            let backtest = bench::backtest::measure(&dir, progress, rate, time).await?;
+            Ok((Measured::Backtest { backtest }, BACKTEST_REPORT))
         }
         Some(Only::Snapshot { accounts, orders, rate }) => {
             let rest = bench::snapshot::AtRest { accounts, orders, rate };

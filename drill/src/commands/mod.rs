@@ -1,9 +1,12 @@
 //! The subcommands of `sluice`, one file each.
 
+mod backtest;
+mod backtest_table;
 mod bench;
 mod channel;
 mod demo;
 mod orders;
+mod record;
 mod routing;
 mod rules;
 mod snapshot;
@@ -35,6 +38,10 @@ enum Command {
     Rules(rules::Options),
     /// Check all data at rest now, or show how the last check went.
     Snapshot(snapshot::Options),
+    /// Keep what is committed and told from now on, for backtests.
+    Record(record::Options),
+    /// Try rules on a recording: what they would have found and held.
+    Backtest(Box<backtest::Options>),
     /// Check, show, change and take back the routing; explain an order's channel.
     Routing(routing::Options),
 }
@@ -58,6 +65,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Orders(options) => orders::run(options).await,
         Command::Rules(options) => rules::run(&options),
         Command::Snapshot(options) => snapshot::run(options).await,
+        Command::Record(options) => record::run(options).await,
+        Command::Backtest(options) => backtest::run(*options).await,
         Command::Routing(options) => routing::run(options).await,
     }
 }

@@ -5,6 +5,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+#[derive(Clone)]
 pub struct Progress {
     bar: ProgressBar,
     /// Without a terminal, steps are printed as lines of their own.
@@ -63,6 +64,35 @@ impl Progress {
             self.bar.set_message(format!("{what}: {accepted} accepted, {paid} paid, {left} s to go …"));
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
+    }
+}
+
+/// A bar for what is read from files, with its speed. Nothing is drawn where there is
+/// no terminal.
+pub struct Reading {
+    bar: ProgressBar,
+    begun: Instant,
+}
+
+impl Reading {
+    pub fn new(bytes: u64) -> Self {
+        let bar = ProgressBar::new(bytes);
+        if let Ok(style) = ProgressStyle::with_template("{bar:40} {percent:>3} % of {total_bytes}, {msg}, {eta} to go")
+        {
+            bar.set_style(style);
+        }
+        Reading { bar, begun: Instant::now() }
+    }
+
+    pub fn show(&self, read: u64, changes: u64) {
+        let milliseconds = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        self.bar.set_position(read);
+        self.bar.set_message(format!("{} row changes/s", changes.saturating_mul(1_000) / milliseconds));
+    }
+
+    pub fn finish(&self) -> Duration {
+        self.bar.finish_and_clear();
+        self.begun.elapsed()
     }
 }
 

@@ -7,7 +7,8 @@ use super::{Feed, RESULT_QUEUE};
 use crate::change::{Input, Source};
 use crate::heard::Heard;
 use crate::metrics::Metrics;
-use crate::rules::{Evaluator, Finding, RuleSet, UnseenRule};
+use crate::recording::{Mark as Noted, Tap};
+use crate::rules::{Finding, RuleSet, UnseenRule, Workers};
 use crate::sources::gtid::{Flavour, GtidSet};
 use crate::sources::offsets::Offsets;
 use crate::sources::{BinlogBatch, Item, KafkaBatch, Mark, Token};
@@ -63,6 +64,12 @@ pub struct Settings {
     pub metrics: &'static Metrics,
     /// Rows may lie in a gap that was closed not long ago.
     pub after_gap: bool,
+    /// Records what is evaluated.
+    pub tap: Option<Tap>,
+    /// Reading begins in the middle: nothing before `position` is read again.
+    pub mid_stream: bool,
+    /// Threads that evaluate; the result is the same.
+    pub workers: usize,
 }
 
 /// The queue of results to the committer.
@@ -71,8 +78,9 @@ pub fn results() -> (mpsc::Sender<Evaluated>, mpsc::Receiver<Evaluated>) {
 }
 
 pub struct Worker {
-    evaluator: Evaluator,
+    evaluator: Workers,
     unseen: UnseenRule,
+    tap: Option<Tap>,
     reloads: watch::Receiver<Option<Arc<RuleSet>>>,
     rules_hash: Arc<str>,
     bell: Option<Bell>,
@@ -94,11 +102,20 @@ pub struct Worker {
 }
 
 impl Worker {
-    pub fn new(settings: Settings) -> anyhow::Result<Self> {
+    pub fn new(mut settings: Settings) -> anyhow::Result<Self> {
+        if let Some(tap) = &mut settings.tap {
+            tap.mark(Noted::Begin { mid_stream: settings.mid_stream, rules: settings.rules.hash().into() });
+        }
+        let rules_hash = settings.rules.hash().into();
+        let mut evaluator = Workers::new(settings.rules, settings.workers, false)?;
+        if settings.after_gap {
+            evaluator.after_gap()?;
+        }
         Ok(Worker {
-            rules_hash: settings.rules.hash().into(),
-            evaluator: Evaluator::new(settings.rules).after_gap(settings.after_gap),
+            rules_hash,
+            evaluator,
             unseen: UnseenRule::load()?,
+            tap: settings.tap,
             reloads: settings.reloads,
             bell: settings.bell,
             metrics: settings.metrics,
@@ -120,10 +137,13 @@ impl Worker {
     }
 
     /// Evaluates until the sources are gone.
-    pub fn run(mut self, feed: &Receiver<Feed>, results: &mpsc::Sender<Evaluated>) {
+    ///
+    /// # Errors
+    /// A thread that evaluates died.
+    pub fn run(mut self, feed: &Receiver<Feed>, results: &mpsc::Sender<Evaluated>) -> anyhow::Result<()> {
         loop {
             let next = feed.recv_timeout(RELOAD);
-            self.reload();
+            self.reload()?;
             match next {
                 Ok(Feed::Binlog(batch)) => self.binlog(batch),
                 Ok(Feed::Kafka(batch)) => self.kafka(batch),
@@ -134,31 +154,39 @@ impl Worker {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => continue,
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
             let passed = self.elsewhere.as_mut().map(Elsewhere::passed).unwrap_or_default();
             passed.into_iter().for_each(|mark| self.mark(mark));
             self.pass();
+            self.evaluator.flush(&mut self.out.findings)?;
             self.finish();
             // Full: the committer is behind, and so is everything before us.
             if results.blocking_send(std::mem::take(&mut self.out)).is_err() {
-                return;
+                return Ok(());
             }
         }
     }
 
-    fn reload(&mut self) {
+    fn reload(&mut self) -> anyhow::Result<()> {
         if !self.reloads.has_changed().unwrap_or(false) {
-            return;
+            return Ok(());
         }
-        let Some(rules) = self.reloads.borrow_and_update().clone() else { return };
+        let Some(rules) = self.reloads.borrow_and_update().clone() else { return Ok(()) };
         if rules.hash() != &*self.rules_hash {
             self.rules_hash = rules.hash().into();
-            self.evaluator.swap(rules);
+            if let Some(tap) = &mut self.tap {
+                tap.mark(Noted::Rules { hash: Arc::clone(&self.rules_hash) });
+            }
+            self.evaluator.swap(rules)?;
         }
+        Ok(())
     }
 
     fn evaluate(&mut self, input: &Input) {
+        if let Some(tap) = &mut self.tap {
+            tap.input(input);
+        }
         self.evaluator.evaluate(input, &mut self.out.findings);
     }
 
@@ -254,6 +282,9 @@ impl Worker {
     }
 
     fn finish(&mut self) {
+        if let Some(tap) = &mut self.tap {
+            tap.hand_over();
+        }
         let version = self.evaluator.holds_version();
         if self.holds_version != Some(version) {
             self.holds_version = Some(version);

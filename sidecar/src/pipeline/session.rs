@@ -7,6 +7,7 @@ use super::repo::{self, Checkpoint};
 use super::{FEED_QUEUE, Feed, barrier, evaluate};
 use crate::Parts;
 use crate::blind::Cause;
+use crate::recording::Recorder;
 use crate::rules::RuleSet;
 use crate::snapshot::settings::OnLost;
 use crate::snapshot::{self, gap, schedule};
@@ -158,12 +159,12 @@ pub async fn reign(parts: &Arc<Parts>, epoch: i64, flavours: &[Flavour], rules: 
         bell,
         metrics: parts.metrics,
         after_gap: gap::is_recent(parts).await?,
+        tap: parts.recorder.as_ref().and_then(Recorder::tap),
+        mid_stream: false,
+        workers: parts.config.workers,
     })?;
     let (results, mut evaluated) = evaluate::results();
-    threads.push(thread("sluice-evaluate", &died, move || {
-        worker.run(&fed, &results);
-        Ok(())
-    })?);
+    threads.push(thread("sluice-evaluate", &died, move || worker.run(&fed, &results))?);
 
     let replay_from = begin.binlogs.first().map(|(row, _)| row.replay_from.clone()).unwrap_or_default();
     let mut binlogs = begin.binlogs.into_iter().map(|(row, _)| row);

@@ -8,6 +8,7 @@ use super::load::{RuleSet, Watch};
 use super::log::{Log, NOT_YET};
 use super::marks::{Marks, events_judged_from, judged_from, margin};
 use super::pairs::{self, Clock, Pairs, Terms, Thing, Watermarks, place};
+use super::places::{Places, note};
 use super::recent::Recent;
 use super::run::Run;
 use super::tables;
@@ -47,24 +48,37 @@ pub struct Evaluator {
     transactions: Recent,
     events: Recent,
     errors: Vec<RuleError>,
-    /// Whether drafts are evaluated too: in cases only.
+    /// Whether drafts are evaluated too: in cases and backtests only.
     drafts: bool,
     /// Rows may lie in a gap of the binlog; see `marks::events_judged_from`.
     after_gap: bool,
+    /// Which rules are this evaluator's; the others are another's (see `workers`).
+    mine: Vec<bool>,
+    /// Where what is found belongs, if somebody has to put it in order.
+    places: Option<Places>,
+    /// Sources of which inputs are missing before their next watermark.
+    blurred: [bool; 2],
 }
 
 impl Evaluator {
     pub fn new(set: Arc<RuleSet>) -> Self {
-        Self::build(set, false)
+        let all = vec![true; set.rules.len()];
+        Self::build(set, false, all)
     }
 
     /// Evaluates rules in mode `draft` too.
     pub(super) fn with_drafts(set: Arc<RuleSet>) -> Self {
-        Self::build(set, true)
+        let all = vec![true; set.rules.len()];
+        Self::build(set, true, all)
     }
 
-    fn build(set: Arc<RuleSet>, drafts: bool) -> Self {
-        let memories = set.rules.iter().map(|r| Memory::of(&r.header.trigger, r.header.mode, None)).collect();
+    /// Evaluates the rules that `mine` says.
+    pub(super) fn build(set: Arc<RuleSet>, drafts: bool, mine: Vec<bool>) -> Self {
+        let memory = |(rule, mine): (&super::load::Rule, &bool)| match mine {
+            true => Memory::of(&rule.header.trigger, rule.header.mode, None),
+            false => Memory::None,
+        };
+        let memories = set.rules.iter().zip(&mine).map(memory).collect();
         Evaluator {
             margin_us: margin(&set.rules),
             set,
@@ -79,23 +93,52 @@ impl Evaluator {
             errors: Vec::new(),
             drafts,
             after_gap: false,
+            mine,
+            places: None,
+            blurred: [false; 2],
         }
     }
 
     /// Events whose row may lie in a gap are not said to miss it.
-    pub fn after_gap(mut self, after_gap: bool) -> Self {
-        self.after_gap = after_gap;
-        self
+    pub fn after_gap(&mut self) {
+        self.after_gap = true;
+    }
+
+    /// From now on says where each finding and error belongs.
+    pub(super) fn keep_places(&mut self) {
+        self.places = Some(Places::default());
+    }
+
+    /// The places since the last call: of findings, and of errors.
+    pub(super) fn places(&mut self) -> Places {
+        self.places.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Inputs are missing here: a pair whose other half may be among them can't be
+    /// judged.
+    pub fn blur(&mut self) {
+        self.blurred = [true; 2];
     }
 
     /// Takes over another rule set. A rule with the same id and trigger keeps what
     /// it remembers.
     pub fn swap(&mut self, set: Arc<RuleSet>) {
+        let all = vec![true; set.rules.len()];
+        self.swap_mine(set, all);
+    }
+
+    /// A rule that was this evaluator's must still be.
+    pub(super) fn swap_mine(&mut self, set: Arc<RuleSet>, mine: Vec<bool>) {
+        self.mine = mine;
         let old = std::mem::replace(&mut self.set, set);
         self.margin_us = margin(&self.set.rules);
         let mut memories: Vec<Memory> = std::mem::take(&mut self.memories);
         let now_us = self.watermarks.iter().flatten().max().copied();
-        for rule in &self.set.rules {
+        for (rule, mine) in self.set.rules.iter().zip(&self.mine) {
+            if !mine {
+                self.memories.push(Memory::None);
+                continue;
+            }
             let header = &rule.header;
             let same = |r: &super::load::Rule| r.header.id == header.id && r.header.trigger == header.trigger;
             // A candidate that is armed now keeps its own memory, not its forerunner's.
@@ -119,6 +162,7 @@ impl Evaluator {
 
     /// Evaluates one input; findings are appended in the order of changes and rules.
     pub fn evaluate(&mut self, input: &Input, out: &mut Vec<Finding>) {
+        self.places.iter_mut().for_each(Places::next_input);
         match input {
             Input::Transaction(transaction) => self.transaction(transaction, out),
             Input::Event(event) => self.event(event, out),
@@ -142,7 +186,7 @@ impl Evaluator {
             Remembering { memories: &mut self.memories, holds: &mut self.holds, watermarks: &self.watermarks };
         let mut touched = 0u32;
         let mut last: Option<(&Arc<Table>, Option<usize>)> = None;
-        for change in &transaction.changes {
+        for (at, change) in transaction.changes.iter().enumerate() {
             let table = match last {
                 Some((same, table)) if Arc::ptr_eq(same, &change.table) => table,
                 _ => tables::find(&change.table.name),
@@ -150,17 +194,19 @@ impl Evaluator {
             last = Some((&change.table, table));
             let Some(table) = table else { continue };
             touched |= 1 << table;
-            for watch in set.plan.by_table.get(table).into_iter().flatten() {
-                if self.drafts || !is_draft(&set, watch.rule()) {
+            for (turn, watch) in set.plan.by_table.get(table).into_iter().flatten().enumerate() {
+                if self.mine[watch.rule()] && (self.drafts || !is_draft(&set, watch.rule())) {
                     state.row(&mut run, *watch, change, &transaction.position, is_new);
+                    note(&mut self.places, &run, at, turn);
                 }
             }
         }
         let mut tx = None;
-        for (rule, tables) in &set.plan.transactions {
-            if tables & touched != 0 && (self.drafts || !is_draft(&set, *rule)) {
+        for (turn, (rule, tables)) in set.plan.transactions.iter().enumerate() {
+            if tables & touched != 0 && self.mine[*rule] && (self.drafts || !is_draft(&set, *rule)) {
                 let tx = tx.get_or_insert_with(|| Tx::new(transaction, &set.provenance_key)).clone();
                 run.call(*rule, "check", (tx,), &transaction.position, "");
+                note(&mut self.places, &run, usize::MAX, turn);
             }
         }
     }
@@ -177,9 +223,10 @@ impl Evaluator {
         let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out);
         let mut state =
             Remembering { memories: &mut self.memories, holds: &mut self.holds, watermarks: &self.watermarks };
-        for (_, watch) in set.plan.by_event.iter().filter(|(kind, _)| *kind == body.kind) {
-            if self.drafts || !is_draft(&set, watch.rule()) {
+        for (turn, (_, watch)) in set.plan.by_event.iter().enumerate().filter(|(_, (kind, _))| *kind == body.kind) {
+            if self.mine[watch.rule()] && (self.drafts || !is_draft(&set, watch.rule())) {
                 state.event(&mut run, *watch, event);
+                note(&mut self.places, &run, 0, turn);
             }
         }
     }
@@ -192,9 +239,15 @@ impl Evaluator {
         let rows_from_us = judged_from(&self.first, self.margin_us);
         let events_from_us = if self.after_gap { events_judged_from(&self.first) } else { i64::MIN };
         let judged_from_us = [rows_from_us, events_from_us];
+        let is_blurred = std::mem::take(&mut self.blurred[place(source)]);
         let set = Arc::clone(&self.set);
         let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out);
         for (rule, memory) in self.memories.iter_mut().enumerate() {
+            if let Memory::Pairs(pairs) = memory
+                && is_blurred
+            {
+                pairs.blur(now_us);
+            }
             match memory {
                 Memory::Window(window) if source == Source::Binlog => window.advance(now_us),
                 Memory::Pairs(pairs) => {
@@ -203,6 +256,7 @@ impl Evaluator {
                 }
                 Memory::Window(_) | Memory::None => {}
             }
+            note(&mut self.places, &run, 0, rule);
         }
         let needed_us = self.binlog_from();
         self.marks[place(source)].advance(now_us, needed_us);
@@ -234,7 +288,7 @@ impl Evaluator {
     }
 
     /// B: the time from which the binlog must be read again.
-    fn binlog_from(&self) -> i64 {
+    pub(super) fn binlog_from(&self) -> i64 {
         fn oldest<T>(log: &Log<T>) -> i64 {
             log.front().map_or(NOT_YET, |(_, item)| item.at_us)
         }

@@ -15,9 +15,11 @@ mod load;
 mod log;
 mod marks;
 mod pairs;
+mod places;
 mod provenance;
 mod recent;
 mod run;
+mod shares;
 mod sums;
 mod tables;
 mod timeline;
@@ -25,6 +27,7 @@ mod tx;
 mod types;
 mod unseen;
 mod windows;
+pub mod workers;
 
 #[cfg(test)]
 mod tests;
@@ -36,6 +39,8 @@ mod tests_load;
 mod tests_pairs;
 #[cfg(test)]
 mod tests_provenance;
+#[cfg(test)]
+mod tests_workers;
 
 pub use cases::{CaseResult, run_cases};
 pub use evaluate::Evaluator;
@@ -43,6 +48,7 @@ pub use files::{Files, RuleFile};
 pub use header::{Header, Loss, Mode, Severity};
 pub use load::{LoadError, LoadErrors, RuleSet};
 pub use unseen::UnseenRule;
+pub use workers::Workers;
 
 use sluice_contract::breaker::BreakerKey;
 use std::sync::Arc;

@@ -205,6 +205,12 @@ impl Pairs {
         }
     }
 
+    /// Inputs are missing before `at_us`: partners of what came until then, or comes
+    /// soon after, may be among them.
+    pub fn blur(&mut self, at_us: i64) {
+        self.blurred_until_us = self.blurred_until_us.max(at_us.saturating_add(self.terms.keep_us));
+    }
+
     /// A source has delivered everything up to its watermark.
     pub fn advance(&mut self, run: &mut Run<'_>, holds: &mut Holds, rule: usize, source: Source, clock: &Clock<'_>) {
         let watermarks = clock.watermarks;

@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Errors kept until somebody drains them.
-const MOST_ERRORS: usize = 1_000;
+pub const MOST_ERRORS: usize = 1_000;
 /// Longest texts of a finding, in characters: what `verdict` stores.
 const MOST_ITEM: usize = 190;
 const MOST_MESSAGE: usize = 500;

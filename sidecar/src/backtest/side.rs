@@ -1,0 +1,181 @@
+//! One rule set over a recording: its evaluator, its verdicts, its breakers.
+
+use super::held::{Held, Machine};
+use crate::change::Input;
+use crate::rules::workers::{AHEAD, Found};
+use crate::rules::{Finding, Outcome, RuleSet, Workers};
+use anyhow::{Context, bail};
+use serde::Serialize;
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::io::Write;
+use std::sync::Arc;
+
+/// Verdicts that are kept for comparing and showing, some 1 KiB each. A rule with
+/// more findings than this needs no comparing.
+const MOST_VERDICTS: usize = 200_000;
+/// Verdicts whose ids are remembered, so that each counts once: half a gigabyte. A set
+/// that finds more is wrong everywhere, and the backtest ends.
+const MOST_KNOWN: usize = 1 << 24;
+
+/// A verdict as backtests compare, show and write it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verdict {
+    pub verdict_id: String,
+    pub rule: String,
+    pub rule_hash: String,
+    pub mode: &'static str,
+    pub outcome: &'static str,
+    pub position: String,
+    pub item: String,
+    pub account_id: String,
+    pub message: String,
+    pub breakers: Vec<String>,
+}
+
+impl Verdict {
+    fn of(finding: &Finding) -> Verdict {
+        Verdict {
+            verdict_id: finding.verdict_id.clone(),
+            rule: finding.rule.id.clone(),
+            rule_hash: finding.rule_hash.clone(),
+            mode: finding.rule.mode.as_str(),
+            outcome: match finding.outcome {
+                Outcome::Violation => "violation",
+                Outcome::Undetermined => "undetermined",
+            },
+            position: finding.position.to_string(),
+            item: finding.item.clone(),
+            account_id: finding.account.clone(),
+            message: finding.message.clone(),
+            breakers: finding.breakers.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+/// What one set said.
+#[derive(Debug, Default)]
+pub struct Said {
+    /// Each once, in the order of finding.
+    pub verdicts: Vec<Verdict>,
+    /// Violations and undetermined ones by rule, those not kept too.
+    pub counts: BTreeMap<String, [u64; 2]>,
+    /// Not kept, so not compared.
+    pub unkept: u64,
+    /// Errors of rules, the first of each.
+    pub errors: BTreeMap<String, String>,
+    pub held: Held,
+}
+
+/// Where verdicts are written, a line each.
+pub type Lines<'a> = Option<&'a mut (dyn Write + Send)>;
+
+pub struct Side {
+    set: Arc<RuleSet>,
+    workers: usize,
+    drafts: bool,
+    team: Workers,
+    machine: Machine,
+    /// Ids of verdicts, as numbers.
+    known: HashSet<u128>,
+    said: Said,
+    in_flight: VecDeque<Arc<[Input]>>,
+}
+
+impl Side {
+    pub fn new(set: Arc<RuleSet>, workers: usize, drafts: bool, resume_after_us: Option<i64>) -> anyhow::Result<Side> {
+        Ok(Side {
+            team: Workers::new(Arc::clone(&set), workers, drafts)?,
+            set,
+            workers,
+            drafts,
+            machine: Machine::new(resume_after_us),
+            known: HashSet::new(),
+            said: Said::default(),
+            in_flight: VecDeque::new(),
+        })
+    }
+
+    /// Evaluates a batch, now or while others are read.
+    pub fn begin(&mut self, inputs: &Arc<[Input]>, lines: &mut Lines<'_>) -> anyhow::Result<()> {
+        while self.team.in_flight() >= AHEAD {
+            self.collect(lines)?;
+        }
+        self.team.begin(inputs)?;
+        self.in_flight.push_back(Arc::clone(inputs));
+        Ok(())
+    }
+
+    /// Everything that was begun is done.
+    pub fn settle(&mut self, lines: &mut Lines<'_>) -> anyhow::Result<()> {
+        while self.team.in_flight() > 0 {
+            self.collect(lines)?;
+        }
+        Ok(())
+    }
+
+    /// A new evaluator, with nothing remembered, as the recording says. The breakers
+    /// stay: they were in the database.
+    pub fn renew(&mut self, mid_stream: bool, lines: &mut Lines<'_>) -> anyhow::Result<()> {
+        self.settle(lines)?;
+        self.machine.again();
+        self.team = Workers::new(Arc::clone(&self.set), self.workers, self.drafts)?;
+        if mid_stream { self.team.blur() } else { Ok(()) }
+    }
+
+    pub fn blur(&mut self, lines: &mut Lines<'_>) -> anyhow::Result<()> {
+        self.settle(lines)?;
+        self.team.blur()
+    }
+
+    fn collect(&mut self, lines: &mut Lines<'_>) -> anyhow::Result<()> {
+        let (Some(batch), Some(inputs)) = (self.team.collect()?, self.in_flight.pop_front()) else { return Ok(()) };
+        for error in batch.errors {
+            self.said.errors.entry(error.rule).or_insert(error.message);
+        }
+        let mut found = batch.found.into_iter().peekable();
+        for (at, input) in inputs.iter().enumerate() {
+            match input {
+                Input::Watermark { at_us, .. } => self.machine.time(*at_us),
+                Input::Transaction(transaction) => self.machine.transaction(transaction),
+                Input::Event(_) => {}
+            }
+            while let Some(Found { finding, .. }) = found.next_if(|found| found.input == at) {
+                self.finding(&finding, lines)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finding(&mut self, finding: &Finding, lines: &mut Lines<'_>) -> anyhow::Result<()> {
+        // What live knows already moves nothing.
+        let id = u128::from_str_radix(&finding.verdict_id, 16).context("a verdict's id is no hexadecimal number")?;
+        if !self.known.insert(id) {
+            return Ok(());
+        }
+        if self.known.len() > MOST_KNOWN {
+            bail!("more than {MOST_KNOWN} verdicts, the last of rule {}: try that rule on less", finding.rule.id);
+        }
+        self.machine.finding(finding);
+        let verdict = Verdict::of(finding);
+        if let Some(lines) = lines {
+            serde_json::to_writer(&mut *lines, &verdict)?;
+            lines.write_all(b"\n")?;
+        }
+        let counts = self.said.counts.entry(verdict.rule.clone()).or_default();
+        counts[usize::from(finding.outcome == Outcome::Undetermined)] += 1;
+        if self.said.verdicts.len() < MOST_VERDICTS {
+            self.said.verdicts.push(verdict);
+        } else {
+            self.said.unkept += 1;
+        }
+        Ok(())
+    }
+
+    /// The recording is over.
+    pub fn end(mut self, lines: &mut Lines<'_>) -> anyhow::Result<Said> {
+        self.settle(lines)?;
+        self.said.held = self.machine.end();
+        Ok(self.said)
+    }
+}

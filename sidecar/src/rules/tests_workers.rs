@@ -1,0 +1,121 @@
+//! Several workers say what one says: the cases of all rules as one stream, and
+//! rules that fail.
+
+use super::evaluate::Evaluator;
+use super::files::Files;
+use super::load::RuleSet;
+use super::timeline::CasesFile;
+use super::workers::Workers;
+use crate::change::{Input, Source};
+use sluice_contract::settings::Secret;
+use std::path::Path;
+use std::sync::Arc;
+
+const KEY: &str = "a key for this test only";
+
+/// Every case of the shipped rules, one after the other, three times over: windows
+/// and pairs of one case meet those of others.
+fn stream(files: &Files) -> Vec<Input> {
+    let key = Secret::new(KEY);
+    let mut inputs = Vec::new();
+    let mut number = 0;
+    for _ in 0..3 {
+        for file in &files.rules {
+            let cases: CasesFile = toml::from_str(&file.cases).unwrap();
+            for step in cases.case.iter().flat_map(|case| &case.step) {
+                number += 1;
+                inputs.extend(step.inputs(number, &key).unwrap());
+            }
+        }
+    }
+    inputs
+}
+
+fn shipped() -> Files {
+    Files::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules")).unwrap()
+}
+
+/// Some that fail: at every row, at every transaction, and without end.
+fn with_bad_ones(mut files: Files) -> Files {
+    let bad = [
+        (
+            "fails_at_rows",
+            "[trigger]\non='row'\ntable='entry'\nops=['insert','update']",
+            "fn check(row) { row.after.nothing }",
+        ),
+        ("fails_at_all", "[trigger]\non='transaction'\ntables=['entry','orders']", "fn check(tx) { throw \"no\" }"),
+        ("never_ends", "[trigger]\non='event'\nevent='payment.succeeded'", "fn check(event) { loop { } }"),
+    ];
+    for (id, trigger, body) in bad {
+        let header = format!(
+            "id='{id}'\nguards='x'\nkind='duplicate'\nseverity='minor'\nmode='trip'\nbreaker='cash_out/account'\nowner='x'\nrunbook='x'\n{trigger}"
+        );
+        let head: String = header.lines().map(|line| format!("//! {line}\n")).collect();
+        files.rules.extend(Files::of(vec![(format!("{id}.rhai"), format!("{head}\n{body}\n"))]).rules);
+    }
+    files
+}
+
+/// All that can be asked of an evaluator after each batch.
+fn told(inputs: &[Input], sets: &[Arc<RuleSet>; 2], workers: usize) -> Vec<String> {
+    let mut team = Workers::new(Arc::clone(&sets[0]), workers, true).unwrap();
+    let mut said = Vec::new();
+    for (turn, batch) in inputs.chunks(7).enumerate() {
+        if turn % 20 == 19 {
+            // The other set: some rules go, some come, some stay where they are.
+            team.swap(Arc::clone(&sets[(turn / 20 + 1) % 2])).unwrap();
+        }
+        if turn == 33 {
+            team.blur().unwrap();
+        }
+        let mut out = Vec::new();
+        batch.iter().for_each(|input| team.evaluate(input, &mut out));
+        team.flush(&mut out).unwrap();
+        said.extend(out.iter().map(|finding| format!("{finding:?}")));
+        let needs = [Source::Binlog, Source::Kafka].map(|source| team.needs_from(source));
+        said.push(format!("{turn} {:?} {:?} {} {:?}", team.errors(), team.holds(), team.open_pairs(), needs));
+    }
+    said
+}
+
+#[test]
+fn any_number_of_workers_says_the_same_in_the_same_order() {
+    let files = with_bad_ones(shipped());
+    let inputs = stream(&shipped());
+    let mut fewer = files.clone();
+    fewer.rules.retain(|rule| !rule.id.contains("paid") && !rule.id.contains("_at_rows"));
+    fewer.rules.rotate_left(3);
+    let sets = [files, fewer].map(|files| Arc::new(RuleSet::build(&files, Secret::new(KEY)).unwrap()));
+    let one = told(&inputs, &sets, 1);
+    let findings = one.iter().filter(|line| line.starts_with("Finding")).count();
+    assert!(findings > 100, "only {findings} findings: the stream says too little");
+    for workers in [2, 3, 4, 16] {
+        let many = told(&inputs, &sets, workers);
+        let differs = one.iter().zip(&many).find(|(one, many)| one != many);
+        assert!(differs.is_none() && one.len() == many.len(), "{workers} workers: {differs:#?}");
+    }
+}
+
+#[test]
+fn batches_in_flight_come_back_in_order() {
+    let set = Arc::new(RuleSet::build(&shipped(), Secret::new(KEY)).unwrap());
+    let inputs = stream(&shipped());
+    let mut alone = Evaluator::with_drafts(Arc::clone(&set));
+    let mut wanted = Vec::new();
+    inputs.iter().for_each(|input| alone.evaluate(input, &mut wanted));
+    for workers in [1, 4] {
+        let mut team = Workers::new(Arc::clone(&set), workers, true).unwrap();
+        let mut found = Vec::new();
+        for batch in inputs.chunks(50) {
+            if team.in_flight() == super::workers::AHEAD {
+                found.extend(team.collect().unwrap().unwrap().found);
+            }
+            team.begin(&batch.into()).unwrap();
+        }
+        while let Some(batch) = team.collect().unwrap() {
+            found.extend(batch.found);
+        }
+        let found: Vec<_> = found.into_iter().map(|found| found.finding).collect();
+        assert!(found == wanted, "{workers} workers");
+    }
+}

@@ -1,0 +1,196 @@
+//! Recordings of the running system, and what backtests find in them.
+
+use anyhow::{Context, ensure};
+use mysql_async::prelude::Queryable;
+use sluice_contract::schema::Schemas;
+use sluice_drill::faults::{Kind, act};
+use sluice_drill::setup::process::{Process, Program, binary};
+use sluice_drill::stage::traffic::Traffic;
+use sluice_sidecar::backtest::{self, Origin, Report, Trial};
+use sluice_sidecar::recording::Reader;
+use sluice_sidecar::recording::binlog::Files as BinlogFiles;
+use sluice_sidecar::rules::{Files, RuleSet};
+use sluice_tests::{Set, options};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+fn rules(set: &Set, edit: impl Fn(&str, &str) -> String) -> anyhow::Result<Arc<RuleSet>> {
+    let mut files = Files::read(&set.stage.options.rules).map_err(|e| anyhow::anyhow!("{e:?}"))?;
+    files.rules.iter_mut().for_each(|file| file.text = edit(&file.id, &file.text));
+    Ok(Arc::new(RuleSet::build(&files, set.stage.key.clone())?))
+}
+
+fn as_is(set: &Set) -> anyhow::Result<Arc<RuleSet>> {
+    rules(set, |_, text| text.to_owned())
+}
+
+fn trial(set: Arc<RuleSet>, against: Option<Arc<RuleSet>>, workers: usize) -> Trial {
+    Trial { set, against, workers, drafts: false, resume_after_us: None }
+}
+
+fn run(from: Origin, trial: &Trial) -> anyhow::Result<(Report, String)> {
+    let mut lines = Vec::new();
+    let report = backtest::run(from, trial, Some(&mut lines), &mut |_| {})?;
+    Ok((report, String::from_utf8(lines)?))
+}
+
+fn recording(dir: &Path) -> anyhow::Result<Origin> {
+    Ok(Origin::Recording(Box::new(Reader::open(dir, false)?)))
+}
+
+/// The ids of a backtest's verdicts.
+fn ids(lines: &str) -> anyhow::Result<BTreeSet<String>> {
+    let id = |line: &str| {
+        let verdict: serde_json::Value = serde_json::from_str(line)?;
+        Ok(verdict["verdictId"].as_str().context("no id")?.to_owned())
+    };
+    lines.lines().map(id).collect()
+}
+
+async fn live_ids(set: &Set) -> anyhow::Result<BTreeSet<String>> {
+    let mut conn = set.stage.pool.get_conn().await?;
+    let sql = format!("SELECT verdict_id FROM {}.verdict", set.stage.schemas.guard);
+    Ok(conn.query::<String, _>(sql).await?.into_iter().collect())
+}
+
+/// Load, and a fault of every kind, each cleaned up.
+async fn a_day(set: &Set) -> anyhow::Result<()> {
+    let traffic = Traffic::new("recorded", 40);
+    traffic.fund(&set.stage, 1_000).await?;
+    traffic.open(&set.stage, 100, Duration::from_secs(2)).await?;
+    for kind in Kind::ALL {
+        act::fund(&set.stage, &act::account_of(kind), 10_000.into()).await?;
+        let made = act::make(&set.stage, kind).await?;
+        let seen = act::watch(&set.stage, &made).await?;
+        ensure!(seen.detected, "{seen:?}");
+        act::clean_up(&set.stage, &made).await?;
+    }
+    set.stage.drain(0, Duration::from_secs(30)).await?;
+    set.everything_is_evaluated().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backtest_finds_what_live_found_whatever_the_workers() -> anyhow::Result<()> {
+    let place = tempfile::tempdir()?;
+    let dir = place.path().join("recording");
+    let mut options = options();
+    options.sidecar_extra = format!("record = {{ dir = \"{}\", most_mb = 64 }}\nworkers = 2", dir.display());
+    let mut set = Set::up(options).await?;
+    a_day(&set).await?;
+    // Killed in the middle of a block: what it records is read again, and what it
+    // evaluated again is no second verdict.
+    let mut sidecar = set.stage.sidecar.take().context("no sidecar")?;
+    sidecar.kill9()?;
+    sidecar.restart()?;
+    set.everything_is_evaluated().await?;
+    let live = live_ids(&set).await?;
+    sidecar.terminate(Duration::from_secs(15)).await?;
+    ensure!(live.len() >= 5, "only {live:?}");
+
+    let (report, lines) = run(recording(&dir)?, &trial(as_is(&set)?, None, 1))?;
+    ensure!(report.seen.starts >= 2 && report.seen.gaps == 0, "{:?}", report.seen);
+    ensure!(report.seen.notes.len() == 1 && report.seen.notes[0].contains("killed"), "{:?}", report.seen.notes);
+    let found = ids(&lines)?;
+    // kill -9 may have cut what was evaluated last; then it was evaluated again.
+    ensure!(found == live, "only live: {:?}; only here: {:?}", live.difference(&found), found.difference(&live));
+    let exact = serde_json::to_string(&report)?;
+    for workers in [1, 4] {
+        let (again, same) = run(recording(&dir)?, &trial(as_is(&set)?, None, workers))?;
+        ensure!(same == lines && serde_json::to_string(&again)? == exact, "{workers} workers said something else");
+    }
+    edited(&set, &dir)?;
+    from_binlog(&set)
+}
+
+/// A rule that takes honest orders for wrong ones: told before it is armed.
+fn edited(set: &Set, dir: &Path) -> anyhow::Result<()> {
+    let wrong = rules(set, |id, text| match id {
+        "amount_matches_event" => text.replace("order.amount == request.amount", "order.amount > request.amount"),
+        _ => text.to_owned(),
+    })?;
+    let (report, _) = run(recording(dir)?, &trial(Arc::clone(&wrong), Some(as_is(set)?), 2))?;
+    let rule = report.rules.iter().find(|rule| rule.rule == "amount_matches_event").context("no such rule")?;
+    // Two hundred honest orders newly fire; the order of a hundred times too much no longer does.
+    ensure!(rule.new >= 200 && rule.gone == 1, "{} new, {} gone", rule.new, rule.gone);
+    let held = |held: &backtest::held::Held| held.held.get("CNY").map_or(0, |sum| sum.orders);
+    let (now, then) = (held(&report.held), report.held_then.as_ref().map_or(0, held));
+    ensure!(now >= 100 && now > then, "{now} orders would have been held, {then} with the rules as they are");
+    // Backwards it is the other way round.
+    let (back, _) = run(recording(dir)?, &trial(as_is(set)?, Some(wrong), 2))?;
+    let rule = back.rules.iter().find(|rule| rule.rule == "amount_matches_event").context("no such rule")?;
+    ensure!(rule.new == 1 && rule.gone >= 200, "{} new, {} gone", rule.new, rule.gone);
+    Ok(())
+}
+
+/// The server's own files hold the same rows; what needs no event is found in them.
+fn from_binlog(set: &Set) -> anyhow::Result<()> {
+    let mut files: Vec<PathBuf> = Vec::new();
+    for entry in std::fs::read_dir(set.stage.dir.join("mariadb/data"))? {
+        let path = entry?.path();
+        let number = path.extension().and_then(|e| e.to_str()).is_some_and(|e| e.parse::<u32>().is_ok());
+        if number && path.file_stem().is_some_and(|stem| stem == "binlog") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    ensure!(!files.is_empty(), "no binlog files");
+    let from = || anyhow::Ok(Origin::Binlog(Box::new(BinlogFiles::open(&files, &Schemas::under("sluice")?)?)));
+    let (report, lines) = run(from()?, &trial(as_is(set)?, None, 2))?;
+    ensure!(report.seen.changes > 1_000 && report.seen.to_us > report.seen.from_us, "{:?}", report.seen);
+    let found = |rule: &str| report.rules.iter().find(|r| r.rule == rule).map_or(0, |r| r.now.violations);
+    ensure!(found("provenance") == 1 && found("one_key_per_business_order") == 1, "{lines}");
+    ensure!(found("booking_has_payment") == 0, "nothing is missing where nothing can come: {lines}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn record_looks_beside_a_running_sidecar_and_disturbs_nothing() -> anyhow::Result<()> {
+    let set = Set::up(options()).await?;
+    let dir = set.path().join("recording");
+    let program = Program::own("sluice", &set.path().join("record.log"))?.arg("record");
+    let program = program.arg("--config").arg(set.stage.dir.join("sidecar.toml")).arg("--to").arg(&dir);
+    let mut recorder = Process::spawn(program)?;
+    // It begins with what is committed from then on.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let traffic = Traffic::new("beside", 30);
+    traffic.fund(&set.stage, 1_000).await?;
+    traffic.open(&set.stage, 100, Duration::from_secs(2)).await?;
+    set.all_is_well().await?;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let ended = recorder.terminate(Duration::from_secs(15)).await?;
+    ensure!(ended.success(), "{ended}: {}", recorder.tail());
+    let (report, lines) = run(recording(&dir)?, &trial(as_is(&set)?, None, 2))?;
+    ensure!(lines.is_empty(), "honest orders were taken for wrong: {lines}");
+    ensure!(report.seen.events >= 200 && report.seen.changes > 2_000, "{:?}", report.seen);
+    ensure!(report.seen.watermarks > 4 && report.seen.gaps == 0 && report.seen.notes.is_empty(), "{:?}", report.seen);
+    by_command(&set, &dir)
+}
+
+/// What a person types; and what it says about what can't work.
+fn by_command(set: &Set, dir: &Path) -> anyhow::Result<()> {
+    let sluice = |arguments: &[&str]| {
+        let ran = std::process::Command::new(binary("sluice")?).arg("backtest").args(arguments).output()?;
+        let said = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
+        anyhow::Ok((ran.status.success(), said))
+    };
+    let text = |path: &Path| path.display().to_string();
+    let (dir, config) = (text(dir), text(&set.stage.dir.join("sidecar.toml")));
+    let (rules, json) = (text(&set.stage.options.rules), set.path().join("report.json"));
+    let (worked, said) = sluice(&[&dir, "--config", &config, "--rules", &rules, "--json", &text(&json)])?;
+    ensure!(worked && said.contains("paid_once") && said.contains("opened 0 times"), "{said}");
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(json)?)?;
+    ensure!(report["set"] == report["against"] && report["seen"]["gaps"] == 0, "{report}");
+    let wrong: [(&[&str], &str); 4] = [
+        (&["--rules", &rules], "--binlog FILE"),
+        (&[&dir, "--rules", &rules], "--config or --secrets"),
+        (&[&dir, "--config", &config, "--rules", &rules, "--only", "paid_twice"], "no such rule"),
+        (&[&rules, "--config", &config, "--rules", &rules], "holds no recording"),
+    ];
+    for (arguments, why) in wrong {
+        let (worked, said) = sluice(arguments)?;
+        ensure!(!worked && said.contains(why), "{arguments:?}: {said}");
+    }
+    Ok(())
+}
