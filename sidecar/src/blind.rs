@@ -18,6 +18,7 @@ pub enum Cause {
     Lag,
     Kafka,
     KafkaPosition,
+    KafkaGroup,
     Commit,
     Died,
 }
@@ -33,6 +34,7 @@ impl Cause {
             Cause::Lag => "lag",
             Cause::Kafka => "kafka",
             Cause::KafkaPosition => "kafka position",
+            Cause::KafkaGroup => "kafka group",
             Cause::Commit => "commit",
             Cause::Died => "died",
         }

@@ -59,7 +59,7 @@ pub struct Mysql {
 pub struct Kafka {
     /// `host:port,…`; empty for none.
     pub brokers: String,
-    /// Consumer group prefix; partitions are assigned by hand, so it is a name only.
+    /// Consumer group: it is told what is committed; partitions are assigned by hand.
     pub group: String,
     pub topics: Vec<String>,
     /// Longest wait of one fetch.

@@ -2,6 +2,7 @@
 //! evaluates rules over them, trips breakers, and tells the core what it may send.
 
 pub mod admin;
+pub mod aside;
 pub mod blind;
 pub mod breakers;
 pub mod change;

@@ -62,6 +62,7 @@ async fn once_and_only_by_the_holder() {
         binlog: place("binlog", "0-1-7"),
         kafka: Some(place("kafka", "a=1")),
         rules_hash: "1".repeat(16),
+        asides: Default::default(),
     };
     let found = [
         verdict(1, "trip", "violation", "a"),

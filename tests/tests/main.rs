@@ -3,6 +3,7 @@
 mod accounts;
 mod apart;
 mod bad_input;
+mod broker;
 mod channels;
 mod contradictions;
 mod converge;

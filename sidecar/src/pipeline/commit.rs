@@ -4,6 +4,7 @@
 
 use super::evaluate::Evaluated;
 use super::repo::{self, Checkpoint};
+use crate::aside::{self, Asides};
 use crate::blind::{Blind, Cause};
 use crate::breakers::{self, Move, Moved};
 use crate::fence::Fence;
@@ -59,6 +60,7 @@ pub struct Committer {
     pub binlog: Checkpoint,
     pub kafka: Option<Checkpoint>,
     pub rules_hash: String,
+    pub asides: Asides,
 }
 
 enum Failure {
@@ -116,8 +118,9 @@ impl Committer {
         }
         let findings: Vec<_> = all.iter_mut().flat_map(|one| std::mem::take(&mut one.findings)).collect();
         all.iter().for_each(|one| self.advance(one));
+        all.iter_mut().for_each(|one| self.asides.add(std::mem::take(&mut one.aside)));
         let verdicts = verdicts(&findings);
-        if !verdicts.is_empty() {
+        if !verdicts.is_empty() || !self.asides.is_empty() {
             self.commit(&verdicts).await?;
         }
         for one in all {
@@ -179,6 +182,7 @@ impl Committer {
                     self.metrics.commit_seconds.observe(begun.elapsed().as_secs_f64());
                     self.blind.clear(Cause::Commit);
                     self.recorded(&new);
+                    self.asides.written();
                     return Ok(());
                 }
                 Ok(Err(Failure::Deposed)) => return Err(End::Deposed),
@@ -229,6 +233,12 @@ impl Committer {
             }
         }
         verdict_repo::insert(&mut tx, &self.schemas, &new, now).await?;
+        if !self.asides.is_empty() {
+            aside::repo::insert(&mut tx, &self.schemas, self.asides.waiting(), now).await?;
+        }
+        if self.asides.prune() {
+            aside::repo::prune(&mut tx, &self.schemas).await?;
+        }
         repo::write_checkpoint(&mut tx, &self.schemas, &rows, &self.rules_hash, now).await?;
         tx.commit().await?;
         Ok(new)
@@ -239,7 +249,11 @@ impl Committer {
             verdict.log();
             self.metrics.verdicts.with_label_values(&[verdict.rule.as_str(), verdict.outcome]).inc();
         }
-        self.status.update(|s| s.verdicts += new.len() as u64);
+        let kafka_committed = self.kafka.as_ref().map(|row| row.position.clone());
+        self.status.update(|s| {
+            s.verdicts += new.len() as u64;
+            s.kafka_committed = kafka_committed;
+        });
     }
 }
 

@@ -3,6 +3,7 @@
 use super::barrier::{Bell, Passage};
 use super::replay::{Anchors, binlog};
 use super::{Feed, RESULT_QUEUE};
+use crate::aside::Aside;
 use crate::change::{Input, Source};
 use crate::metrics::Metrics;
 use crate::rules::{Evaluator, Finding, RuleSet};
@@ -33,6 +34,8 @@ pub struct Evaluated {
     pub heartbeat_us: Option<i64>,
     pub binlog: Option<String>,
     pub kafka: Option<Arc<Offsets>>,
+    /// Events that no rule can see.
+    pub aside: Vec<Aside>,
     /// Where a restart begins to read: binlog, then Kafka.
     pub replay: Option<(String, Option<String>)>,
     pub holds: Option<Arc<Vec<String>>>,
@@ -175,6 +178,7 @@ impl Worker {
         for event in batch.events {
             self.evaluate(&Input::Event(event));
         }
+        self.out.aside = batch.aside;
         let offsets = batch.offsets;
         let anchors = self.kafka_anchors.get_or_insert_with(|| Anchors::new(Arc::clone(&offsets)));
         anchors.reached(now_us(), || Some(Arc::clone(&offsets)));

@@ -5,6 +5,7 @@ use super::commit::{Committer, End, LEASE_US};
 use super::repo::{self, Checkpoint};
 use super::{FEED_QUEUE, Feed, barrier, evaluate};
 use crate::Parts;
+use crate::aside::Asides;
 use crate::blind::Cause;
 use crate::rules::RuleSet;
 use crate::sources::gtid::Flavour;
@@ -142,6 +143,7 @@ pub async fn reign(parts: &Parts, epoch: i64, flavour: Flavour, rules: Arc<RuleS
         binlog: begin.binlog,
         kafka: begin.kafka,
         rules_hash: rules.hash().chars().take(16).collect(),
+        asides: Asides::default(),
     };
     let end = tokio::select! {
         end = committer.run(&mut evaluated) => end,
@@ -200,6 +202,7 @@ fn start_kafka(
         feed: feed.clone(),
         blind: parts.blind.clone(),
         metrics: parts.metrics,
+        status: parts.status.clone(),
         cancel: cancel.clone(),
         assigned: Arc::clone(&assigned),
     };

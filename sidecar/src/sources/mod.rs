@@ -7,9 +7,11 @@ pub mod gtid;
 pub mod kafka;
 pub mod offsets;
 pub mod preflight;
+pub mod progress;
 pub mod rows;
 pub mod watch;
 
+use crate::aside::Aside;
 use crate::change::{Event, Transaction};
 use offsets::Offsets;
 use std::sync::Arc;
@@ -59,9 +61,11 @@ pub struct BinlogBatch {
     pub changes: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct KafkaBatch {
     pub events: Vec<Arc<Event>>,
+    /// Messages that are no business events, in the same order.
+    pub aside: Vec<Aside>,
     /// Next offset of every partition after the batch.
     pub offsets: Arc<Offsets>,
 }
