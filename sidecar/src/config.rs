@@ -66,6 +66,16 @@ pub struct Kafka {
     pub fetch_wait_ms: u32,
     /// How often new partitions are looked for.
     pub metadata_ms: u64,
+    /// Read the database's changes from here instead of from its binlog.
+    pub changes: Option<Changes>,
+}
+
+/// A connector's change feed in Debezium's envelope.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Changes {
+    /// The connector's `topic.prefix`.
+    pub prefix: String,
 }
 
 impl Default for Kafka {
@@ -76,6 +86,7 @@ impl Default for Kafka {
             topics: BUSINESS_TOPICS.map(str::to_owned).to_vec(),
             fetch_wait_ms: 5,
             metadata_ms: 3_000,
+            changes: None,
         }
     }
 }
@@ -148,6 +159,15 @@ impl Config {
         if !sluice_contract::ids::is_plain(&self.instance, sluice_contract::ids::MAX_ID) {
             bail!("instance = {:?}: use 1 to 32 letters, digits and _ - . :", self.instance);
         }
+        if let Some(changes) = &self.kafka.changes {
+            if self.kafka.brokers.is_empty() {
+                bail!("kafka.changes is set and kafka.brokers is not; write it or set SLUICE_KAFKA_BROKERS");
+            }
+            let part = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+            if changes.prefix.is_empty() || !changes.prefix.bytes().all(part) {
+                bail!("kafka.changes.prefix = {:?}: write the connector's topic.prefix", changes.prefix);
+            }
+        }
         let broken = |topic: &&String| topic.is_empty() || topic.contains(['=', ';', ',']);
         if let Some(topic) = self.kafka.topics.iter().find(broken) {
             bail!("kafka.topics holds {topic:?}, which is no topic name");
@@ -199,6 +219,9 @@ mod tests {
             (format!("{GOOD}database = 'a-b'\n"), "mysql.database"),
             (format!("{GOOD}[kafka]\ntopics = ['a=b']\n"), "kafka.topics"),
             (format!("{GOOD}[kafka]\nbroker = 'x'\n"), "broker"),
+            (format!("{GOOD}[kafka.changes]\nprefix = 'bank'\n"), "kafka.brokers"),
+            (format!("{GOOD}[kafka]\nbrokers = 'b:1'\n[kafka.changes]\nprefix = 'a b'\n"), "kafka.changes.prefix"),
+            (format!("{GOOD}[kafka]\nbrokers = 'b:1'\n[kafka.changes]\nprefix = 'bank'\n"), ""),
             ("rules_dir = 'r'\n[mysql]\nurl = 'pg://x'\n".to_owned(), "mysql.url"),
             ("[mysql]\n".to_owned(), "rules_dir"),
         ];

@@ -7,6 +7,7 @@ pub mod blind;
 pub mod breakers;
 pub mod change;
 pub mod config;
+pub mod debezium;
 pub mod fence;
 pub mod metrics;
 pub mod pipeline;
@@ -89,7 +90,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     };
     let background = [
         tokio::spawn(reloader.run()),
-        tokio::spawn(sources::preflight::watch(parts.config.mysql.url.clone(), parts.blind.clone(), fit_sender)),
+        tokio::spawn(watch_server(Arc::clone(&parts), fit_sender)),
         tokio::spawn(measure(Arc::clone(&parts))),
     ];
     let mut reigns = tokio::spawn(reigns(Arc::clone(&parts), fit));
@@ -147,6 +148,15 @@ async fn listen(parts: &Arc<Parts>, readiness: Readiness) -> anyhow::Result<Join
     let app = admin::router(Arc::clone(parts), readiness);
     let stopped = parts.cancel.clone().cancelled_owned();
     Ok(tokio::spawn(axum::serve(listener, app).with_graceful_shutdown(stopped).into_future()))
+}
+
+/// With a change feed the server need only be there; else its binlog must be fit.
+async fn watch_server(parts: Arc<Parts>, fit: watch::Sender<Option<Flavour>>) {
+    let (url, blind) = (parts.config.mysql.url.clone(), parts.blind.clone());
+    match parts.config.kafka.changes {
+        Some(_) => debezium::server::watch(url, blind, fit).await,
+        None => sources::preflight::watch(url, blind, fit).await,
+    }
 }
 
 /// One reign after the other, until cancelled or until a part dies.

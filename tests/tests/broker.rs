@@ -38,7 +38,7 @@ async fn until(what: &str, mut done: impl AsyncFnMut() -> anyhow::Result<bool>) 
 
 /// Why the sidecar is blind, if it is.
 async fn blind(set: &Set) -> anyhow::Result<String> {
-    let blind = set.stage.client.sidecar_status().await?["blind"].clone();
+    let blind = set.stage.client.sidecar_status().await?["data"]["blind"].clone();
     Ok(if blind.as_object().is_some_and(serde_json::Map::is_empty) { String::new() } else { blind.to_string() })
 }
 

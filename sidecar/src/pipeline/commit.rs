@@ -33,8 +33,8 @@ const BLIND_AFTER: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Width of `reason` in the breakers' tables.
 const REASON: usize = 400;
-/// Width of `position` in the checkpoint.
-const POSITION: usize = 400;
+/// Longest position of a checkpoint.
+const POSITION: usize = repo::MOST_POSITION;
 
 /// How committing ended.
 #[derive(Debug)]

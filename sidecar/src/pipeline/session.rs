@@ -7,6 +7,7 @@ use super::{FEED_QUEUE, Feed, barrier, evaluate};
 use crate::Parts;
 use crate::aside::Asides;
 use crate::blind::Cause;
+use crate::debezium;
 use crate::rules::RuleSet;
 use crate::sources::gtid::Flavour;
 use crate::sources::offsets::Offsets;
@@ -71,17 +72,21 @@ struct Begin {
 async fn begin(parts: &Parts, flavour: Flavour, rules_hash: &str) -> anyhow::Result<Begin> {
     let mut conn = parts.pool.get_conn().await?;
     let kafka = repo::read_checkpoint(&mut conn, &parts.schemas, "kafka").await?;
-    if let Some(binlog) = repo::read_checkpoint(&mut conn, &parts.schemas, "binlog").await? {
+    // A feed has positions of its own kind, and both may be tried in turn.
+    let source = if flavour == Flavour::Feed { "changes" } else { "binlog" };
+    if let Some(binlog) = repo::read_checkpoint(&mut conn, &parts.schemas, source).await? {
         return Ok(Begin { binlog, kafka, start: Start::Now });
     }
     let start = parts.config.start;
     let position = match start {
+        // The feed's reader finds its ends itself.
+        _ if flavour == Flavour::Feed => String::new(),
         Start::Now => preflight::position(&mut conn, flavour).await?,
         Start::Oldest => String::new(),
     };
     tracing::info!(position, ?start, "no checkpoint: the first start");
-    let binlog = Checkpoint { source: "binlog".to_owned(), position: position.clone(), replay_from: position };
-    if start == Start::Now {
+    let binlog = Checkpoint { source: source.to_owned(), position: position.clone(), replay_from: position };
+    if start == Start::Now && flavour != Flavour::Feed {
         // Written at once: a crash before the first commit must not lose what came between.
         repo::write_checkpoint(&mut conn, &parts.schemas, std::slice::from_ref(&binlog), rules_hash, now_us()).await?;
     }
@@ -99,21 +104,8 @@ pub async fn reign(parts: &Parts, epoch: i64, flavour: Flavour, rules: Arc<RuleS
     let mut threads = Vec::new();
 
     let bell = start_kafka(parts, &begin, &feed, &cancel, &died, &mut threads)?;
-    let reader = binlog::Reader::new(
-        binlog::Settings {
-            url: parts.config.mysql.url.clone(),
-            server_id: parts.config.mysql.server_id,
-            schemas: parts.schemas.clone(),
-            flavour,
-            position: begin.binlog.replay_from.clone(),
-            start: begin.start,
-        },
-        feed,
-        parts.blind.clone(),
-        cancel.clone(),
-    )?;
     parts.blind.set(Cause::Binlog, "connecting");
-    threads.push(thread("sluice-binlog", &died, move || reader.run())?);
+    threads.push(start_changes(parts, &begin, flavour, feed, &cancel, &died)?);
 
     let worker = evaluate::Worker::new(evaluate::Settings {
         flavour,
@@ -178,6 +170,29 @@ fn thread(
         let _ = died.try_send(error);
     };
     Ok(std::thread::Builder::new().name(name.to_owned()).spawn(watched)?)
+}
+
+/// The reader of the database's changes: from its binlog, or from a change feed.
+fn start_changes(
+    parts: &Parts,
+    begin: &Begin,
+    flavour: Flavour,
+    feed: Sender<Feed>,
+    cancel: &CancellationToken,
+    died: &mpsc::Sender<anyhow::Error>,
+) -> anyhow::Result<Handle> {
+    let (blind, cancel, schemas) = (parts.blind.clone(), cancel.clone(), parts.schemas.clone());
+    let (position, start) = (begin.binlog.replay_from.clone(), begin.start);
+    if let Some(changes) = &parts.config.kafka.changes {
+        let (settings, prefix) = (parts.config.kafka.clone(), changes.prefix.clone());
+        let reader = debezium::reader::Reader { settings, prefix, schemas, position, start, feed, blind, cancel };
+        return thread("sluice-changes", died, move || reader.run());
+    }
+    let mysql = &parts.config.mysql;
+    let (url, server_id) = (mysql.url.clone(), mysql.server_id);
+    let settings = binlog::Settings { url, server_id, schemas, flavour, position, start };
+    let reader = binlog::Reader::new(settings, feed, blind, cancel)?;
+    thread("sluice-binlog", died, move || reader.run())
 }
 
 fn start_kafka(

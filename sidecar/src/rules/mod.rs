@@ -18,7 +18,7 @@ mod provenance;
 mod recent;
 mod run;
 mod sums;
-mod tables;
+pub(crate) mod tables;
 mod timeline;
 mod tx;
 mod types;

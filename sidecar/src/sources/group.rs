@@ -307,6 +307,15 @@ fn verify(event: &Event) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether a statement leaves the rows of watched tables as they are.
+pub fn leaves_rows(watch: &Watch, schema: &str, statement: &str) -> bool {
+    let verb = verb(statement);
+    let gone = if verb == "DROP" { dropped(statement) } else { Vec::new() };
+    !watch.concerns(schema, statement)
+        || is_harmless(&verb, statement)
+        || (!gone.is_empty() && gone.iter().all(|table| !watch.watches(table)))
+}
+
 /// Statements that touch no row: new objects, rights, statistics, and changes of
 /// a table that neither rename, drop, convert nor move anything.
 fn is_harmless(verb: &str, statement: &str) -> bool {

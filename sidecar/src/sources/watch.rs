@@ -41,24 +41,8 @@ pub struct Watch {
 
 impl Watch {
     pub fn new(schemas: &Schemas) -> Self {
-        let tables = [
-            (&schemas.orders, "orders"),
-            (&schemas.orders, "attempt"),
-            (&schemas.orders, "outbox"),
-            (&schemas.orders, "cases"),
-            (&schemas.balance, "balance"),
-            (&schemas.balance, "capture"),
-            (&schemas.ledger, "entry"),
-            // Written there if the services are apart and one of them is here.
-            (&schemas.balance, "outbox"),
-            (&schemas.ledger, "outbox"),
-            (&schemas.guard, "fence_token"),
-            (&schemas.guard, "checkpoint"),
-            (&schemas.guard, "breaker"),
-        ];
-        let names = tables.map(|(schema, table)| ((schema.clone(), table.to_owned()), table));
         Watch {
-            names: names.into_iter().collect(),
+            names: tables(schemas).into_iter().collect(),
             schemas: schemas.each().map(|(_, name)| name.to_ascii_lowercase()).to_vec(),
             known: AHashMap::new(),
         }
@@ -107,6 +91,26 @@ impl Watch {
     pub fn plan(&self, table_id: u64) -> Option<Option<Arc<Plan>>> {
         self.known.get(&table_id).map(|known| known.plan.clone())
     }
+}
+
+/// Every watched table: its schema and name there, and its logical name.
+pub fn tables(schemas: &Schemas) -> [((String, String), &'static str); 12] {
+    let tables = [
+        (&schemas.orders, "orders"),
+        (&schemas.orders, "attempt"),
+        (&schemas.orders, "outbox"),
+        (&schemas.orders, "cases"),
+        (&schemas.balance, "balance"),
+        (&schemas.balance, "capture"),
+        (&schemas.ledger, "entry"),
+        // Written there if the services are apart and one of them is here.
+        (&schemas.balance, "outbox"),
+        (&schemas.ledger, "outbox"),
+        (&schemas.guard, "fence_token"),
+        (&schemas.guard, "checkpoint"),
+        (&schemas.guard, "breaker"),
+    ];
+    tables.map(|(schema, table)| ((schema.clone(), table.to_owned()), table))
 }
 
 fn plan(name: &str, map: &TableMapEvent<'_>) -> anyhow::Result<Plan> {
