@@ -7,6 +7,7 @@ mod broker;
 mod channels;
 mod contradictions;
 mod converge;
+mod debezium;
 mod faults;
 mod fence;
 mod idempotency;

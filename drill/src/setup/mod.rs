@@ -2,6 +2,7 @@
 //! its handle is dropped; nothing outside the given directories is touched.
 
 pub mod broker;
+pub mod capture;
 pub mod kafka;
 pub mod mariadb;
 pub mod missing;

@@ -20,7 +20,7 @@ pub fn jars(name: &str) -> anyhow::Result<PathBuf> {
 pub fn java() -> anyhow::Result<PathBuf> {
     match missing::find("java") {
         Some(java) => Ok(java),
-        None => bail!("java not found: run `apt-get install --no-install-recommends default-jre-headless`"),
+        None => bail!("java not found: run `apt-get install --no-install-recommends default-jdk-headless`"),
     }
 }
 
