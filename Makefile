@@ -1,9 +1,10 @@
 # make demo   the story: faults are made and stopped, in about a minute
 # make test   every test, on real servers
 # make up     the same servers as the demo, until Ctrl-C
+# make kafka  a real Apache Kafka, until Ctrl-C
 # make bench  figures, each beside its floor
 # make bench-routing  claims beside as long a history as fits into its time
-.PHONY: demo test up bench bench-routing build check
+.PHONY: demo test up kafka bench bench-routing build check
 
 export PATH := $(PATH):/usr/sbin:$(CURDIR)/.run/tools
 
@@ -19,6 +20,11 @@ up:
 	@scripts/setup demo
 	@$(MAKE) --no-print-directory build
 	@exec target/release/sluice up
+
+kafka:
+	@scripts/setup kafka
+	@$(MAKE) --no-print-directory build
+	@exec target/release/sluice kafka
 
 bench:
 	@scripts/setup demo

@@ -61,7 +61,50 @@ pub const WITHDRAW_REQUESTED: &str = "withdraw.requested";
 pub const BUSINESS_EVENTS: [&str; 3] = [PAYMENT_SUCCEEDED, DEPOSIT_RECEIVED, WITHDRAW_REQUESTED];
 
 /// Longest event read, in bytes; a business event has seven short fields.
-const MOST_BYTES: usize = 64 * 1024;
+pub const MOST_BYTES: usize = 64 * 1024;
+/// Digits before and after the point of an amount: what the books can hold.
+const AMOUNT_DIGITS: (usize, usize) = (16, 4);
+
+/// Why a message is no business event. It never quotes what it refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    TooLong,
+    /// Not JSON, a field is missing or of another kind, or a key comes twice.
+    Malformed,
+    Amount,
+    UnknownType,
+    EmptyField,
+}
+
+impl Refusal {
+    /// For metrics and tables.
+    pub fn label(self) -> &'static str {
+        match self {
+            Refusal::TooLong => "too_long",
+            Refusal::Malformed => "malformed",
+            Refusal::Amount => "amount",
+            Refusal::UnknownType => "unknown_type",
+            Refusal::EmptyField => "empty_field",
+        }
+    }
+
+    /// For people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Refusal::TooLong => "longer than 64 KiB",
+            Refusal::Malformed => "not the JSON of a business event",
+            Refusal::Amount => "amount is not text of the form 12.34, above zero, 16 digits and 4 decimals at most",
+            Refusal::UnknownType => "unknown type",
+            Refusal::EmptyField => "id, accountId, bizNo or currency is empty",
+        }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 impl BusinessEvent {
     /// The topic this kind of event belongs to.
@@ -70,36 +113,55 @@ impl BusinessEvent {
     }
 
     /// Reads an event as core and sidecar both understand it, so that they can't
-    /// differ on what was told.
+    /// differ on what was told. The same contract, published, is `contract/events/`.
     ///
     /// # Errors
     /// What is wrong, without quoting it: it may hold anything.
-    pub fn read(payload: &[u8]) -> Result<Self, &'static str> {
+    pub fn read(payload: &[u8]) -> Result<Self, Refusal> {
+        /// The event with its amount as it came: the event's own reader rounds past
+        /// 28 digits without a word.
         #[derive(Deserialize)]
-        struct Exact {
-            amount: String,
+        #[serde(rename_all = "camelCase")]
+        struct Told {
+            id: String,
+            #[serde(rename = "type")]
+            kind: String,
+            account_id: String,
+            biz_no: String,
+            amount: serde_json::Value,
+            currency: String,
+            occurred_us: i64,
         }
         if payload.len() > MOST_BYTES {
-            return Err("longer than 64 KiB");
+            return Err(Refusal::TooLong);
         }
-        let event: BusinessEvent = serde_json::from_slice(payload).map_err(|_| "not the JSON of a business event")?;
-        // The event's own reader rounds past 28 digits without a word.
-        let exact: Exact = serde_json::from_slice(payload).map_err(|_| "amount is not text")?;
-        match Decimal::from_str_exact(&exact.amount) {
-            Ok(amount) if amount == event.amount => {}
-            _ => return Err("amount does not fit an exact decimal"),
+        let told: Told = serde_json::from_slice(payload).map_err(|_| Refusal::Malformed)?;
+        if !BUSINESS_EVENTS.contains(&told.kind.as_str()) {
+            return Err(Refusal::UnknownType);
         }
-        if !BUSINESS_EVENTS.contains(&event.kind.as_str()) {
-            return Err("unknown type");
+        let amount = told.amount.as_str().and_then(amount).ok_or(Refusal::Amount)?;
+        let Told { id, kind, account_id, biz_no, currency, occurred_us, .. } = told;
+        if [&id, &account_id, &biz_no, &currency].iter().any(|text| text.is_empty()) {
+            return Err(Refusal::EmptyField);
         }
-        let named = !event.id.is_empty() && !event.account_id.is_empty() && !event.biz_no.is_empty();
-        named.then_some(event).ok_or("id, accountId or bizNo is empty")
+        Ok(BusinessEvent { id, kind, account_id, biz_no, amount, currency, occurred_us })
     }
+}
+
+/// Plain digits with at most one point: no sign, no exponent, no leading zeros.
+fn amount(text: &str) -> Option<Decimal> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |part: &str, most| (1..=most).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+    let plain = digits(whole, AMOUNT_DIGITS.0) && digits(fraction, AMOUNT_DIGITS.1);
+    if !plain || (whole.len() > 1 && whole.starts_with('0')) {
+        return None;
+    }
+    Decimal::from_str_exact(text).ok().filter(|amount| !amount.is_zero())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::BusinessEvent;
+    use super::{BusinessEvent, MOST_BYTES, Refusal};
 
     #[test]
     fn events_by_table() {
@@ -108,16 +170,33 @@ mod tests {
                 r#"{{"id":"e1","type":"{kind}","accountId":"{account}","bizNo":"b","amount":{amount},"currency":"CNY","occurredUs":1,"more":2}}"#
             )
         };
-        let long = "\"0.10000000000000000555111512312578270211815834045\"";
+        let good = |text: &str| event("payment.succeeded", &format!("\"{text}\""), "a");
+        let twice = event("payment.succeeded", "\"1\"", "a").replace("\"more\":2", "\"id\":\"e2\"");
         let cases = [
-            (event("payment.succeeded", "\"1.50\"", "a"), None),
+            (good("1.50"), None),
+            (good("9999999999999999.9999"), None),
             (event("deposit.received", "\"1.50\"", "a"), None),
             (event("withdraw.requested", "\"1\"", "a"), None),
-            (event("payment.gone", "\"1\"", "a"), Some("unknown type")),
-            (event("payment.succeeded", long, "a"), Some("amount does not fit an exact decimal")),
-            (event("payment.succeeded", "\"x\"", "a"), Some("not the JSON of a business event")),
-            (event("payment.succeeded", "\"1\"", ""), Some("id, accountId or bizNo is empty")),
-            ("{".to_owned(), Some("not the JSON of a business event")),
+            (event("payment.gone", "\"1\"", "a"), Some(Refusal::UnknownType)),
+            (good("0.10000000000000000555111512312578270211815834045"), Some(Refusal::Amount)),
+            (good("10000000000000000"), Some(Refusal::Amount)),
+            (good("1.00000"), Some(Refusal::Amount)),
+            (good("0.00"), Some(Refusal::Amount)),
+            (good("-1"), Some(Refusal::Amount)),
+            (good("+1"), Some(Refusal::Amount)),
+            (good("1e3"), Some(Refusal::Amount)),
+            (good("1_000"), Some(Refusal::Amount)),
+            (good("01"), Some(Refusal::Amount)),
+            (good(".5"), Some(Refusal::Amount)),
+            (good("5."), Some(Refusal::Amount)),
+            (good("x"), Some(Refusal::Amount)),
+            (good(""), Some(Refusal::Amount)),
+            (event("payment.succeeded", "1.5", "a"), Some(Refusal::Amount)),
+            (event("payment.succeeded", "null", "a"), Some(Refusal::Amount)),
+            (event("payment.succeeded", "\"1\"", ""), Some(Refusal::EmptyField)),
+            (twice, Some(Refusal::Malformed)),
+            ("{".to_owned(), Some(Refusal::Malformed)),
+            (" ".repeat(MOST_BYTES + 1), Some(Refusal::TooLong)),
         ];
         for (text, want) in cases {
             assert_eq!(BusinessEvent::read(text.as_bytes()).err(), want, "{text}");

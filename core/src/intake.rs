@@ -210,7 +210,7 @@ fn take(message: &BorrowedMessage<'_>) -> Option<Payment> {
         }
         // By the broker or the sender; the event's own time may be the payment's.
         Ok(event) => keyed(&event, message.timestamp().to_millis().map_or(0, |ms| ms.saturating_mul(1_000))),
-        Err(why) => Err(why.to_owned()),
+        Err(why) => Err(why.as_str().to_owned()),
     };
     match keyed {
         Ok(keyed) => Some(Payment { keyed, place }),

@@ -77,7 +77,7 @@ async fn status(State(parts): State<Shared>) -> Response {
         "rowChanges": parts.metrics.row_changes.get(),
         "transactions": parts.metrics.transactions.get(),
         "events": parts.metrics.events.get(),
-        "eventsSetAside": parts.metrics.events_set_aside.get(),
+        "eventsSetAside": parts.metrics.set_aside(),
         "state": note,
         "snapshot": parts.snapshot.read(),
     }))

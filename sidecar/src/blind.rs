@@ -19,6 +19,7 @@ pub enum Cause {
     Lag,
     Kafka,
     KafkaPosition,
+    KafkaGroup,
     Commit,
     Died,
 }
@@ -35,6 +36,7 @@ impl Cause {
             Cause::Lag => "lag",
             Cause::Kafka => "kafka",
             Cause::KafkaPosition => "kafka position",
+            Cause::KafkaGroup => "kafka group",
             Cause::Commit => "commit",
             Cause::Died => "died",
         }

@@ -167,13 +167,23 @@ impl Also {
 pub struct Kafka {
     /// `host:port,…`; empty for none.
     pub brokers: String,
-    /// Consumer group prefix; partitions are assigned by hand, so it is a name only.
+    /// Consumer group: it is told what is committed; partitions are assigned by hand.
     pub group: String,
     pub topics: Vec<String>,
     /// Longest wait of one fetch.
     pub fetch_wait_ms: u32,
     /// How often new partitions are looked for.
     pub metadata_ms: u64,
+    /// Read the database's changes from here instead of from its binlog.
+    pub changes: Option<Changes>,
+}
+
+/// A connector's change feed in Debezium's envelope.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Changes {
+    /// The connector's `topic.prefix`.
+    pub prefix: String,
 }
 
 impl Default for Kafka {
@@ -184,6 +194,7 @@ impl Default for Kafka {
             topics: BUSINESS_TOPICS.map(str::to_owned).to_vec(),
             fetch_wait_ms: 5,
             metadata_ms: 3_000,
+            changes: None,
         }
     }
 }
@@ -290,6 +301,15 @@ impl Config {
             bail!("record.most_mb = {} is below {LEAST_MB}; a recording of less is hardly one", record.most_mb);
         }
         self.snapshot.check()?;
+        if let Some(changes) = &self.kafka.changes {
+            if self.kafka.brokers.is_empty() {
+                bail!("kafka.changes is set and kafka.brokers is not; write it or set SLUICE_KAFKA_BROKERS");
+            }
+            let part = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+            if changes.prefix.is_empty() || !changes.prefix.bytes().all(part) {
+                bail!("kafka.changes.prefix = {:?}: write the connector's topic.prefix", changes.prefix);
+            }
+        }
         let broken = |topic: &&String| topic.is_empty() || topic.contains(['=', ';', ',']);
         if let Some(topic) = self.kafka.topics.iter().find(broken) {
             bail!("kafka.topics holds {topic:?}, which is no topic name");
@@ -354,6 +374,9 @@ mod tests {
             (GOOD.replace("3306", "3306,other:3307?tls_ca=none.pem"), "tls_ca"),
             (format!("{GOOD}[kafka]\ntopics = ['a=b']\n"), "kafka.topics"),
             (format!("{GOOD}[kafka]\nbroker = 'x'\n"), "broker"),
+            (format!("{GOOD}[kafka.changes]\nprefix = 'bank'\n"), "kafka.brokers"),
+            (format!("{GOOD}[kafka]\nbrokers = 'b:1'\n[kafka.changes]\nprefix = 'a b'\n"), "kafka.changes.prefix"),
+            (format!("{GOOD}[kafka]\nbrokers = 'b:1'\n[kafka.changes]\nprefix = 'bank'\n"), ""),
             ("rules_dir = 'r'\n[mysql]\nurl = 'pg://x'\n".to_owned(), "mysql.url"),
             (format!("workers = 0\n{GOOD}"), "workers"),
             (format!("{GOOD}[record]\ndir = 'x'\nmost_mb = 3\n"), "record.most_mb"),

@@ -2,11 +2,13 @@
 //! evaluates rules over them, trips breakers, and tells the core what it may send.
 
 pub mod admin;
+pub mod aside;
 pub mod backtest;
 pub mod blind;
 pub mod breakers;
 pub mod change;
 pub mod config;
+pub mod debezium;
 pub mod fence;
 pub mod heard;
 mod lag;
@@ -101,7 +103,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
         rules: rules_sender,
     };
     let mut background = vec![tokio::spawn(reloader.run()), tokio::spawn(measure(Arc::clone(&parts)))];
-    background.extend(parts.servers.iter().map(Server::inspect));
+    let fed = parts.config.kafka.changes.is_some();
+    background.extend(parts.servers.iter().map(|server| server.inspect(fed && server.name.is_empty())));
     background.extend((0..parts.servers.len()).map(|number| tokio::spawn(lag::follow(Arc::clone(&parts), number))));
     let mut reigns = tokio::spawn(reigns(Arc::clone(&parts)));
     let ended = tokio::select! {

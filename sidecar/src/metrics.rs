@@ -11,7 +11,7 @@ pub struct Metrics {
     pub row_changes: IntCounter,
     pub transactions: IntCounter,
     pub events: IntCounter,
-    pub events_set_aside: IntCounter,
+    pub events_set_aside: IntCounterVec,
     pub blind: IntGauge,
     pub lag_seconds: Gauge,
     pub heartbeat_wait_seconds: Gauge,
@@ -88,7 +88,11 @@ impl Metrics {
             row_changes: counter("sluice_sidecar_row_changes_total", "Row changes of watched tables evaluated")?,
             transactions: counter("sluice_sidecar_transactions_total", "Transactions with watched rows evaluated")?,
             events: counter("sluice_sidecar_events_total", "Business events evaluated")?,
-            events_set_aside: counter("sluice_sidecar_events_set_aside_total", "Business events that can't be read")?,
+            events_set_aside: counters(
+                "sluice_sidecar_events_set_aside_total",
+                "Business events that can't be read",
+                &["reason"],
+            )?,
             blind: gauge("sluice_sidecar_blind", "1 while the sidecar can't see")?,
             lag_seconds: registered(Gauge::new(
                 "sluice_sidecar_lag_seconds",
@@ -153,5 +157,13 @@ impl Snapshot {
             suspects: counter("sluice_sidecar_snapshot_suspects_total", "Accounts that were read a second time")?,
             failures: counter("sluice_sidecar_snapshot_failures_total", "Runs that could not be completed")?,
         })
+    }
+
+    /// Events set aside, for whatever reason.
+    pub fn set_aside(&self) -> u64 {
+        let values = self.events_set_aside.collect();
+        let counters = values.iter().flat_map(|family| family.get_metric());
+        // Whole numbers far below 2^53.
+        counters.map(|metric| metric.get_counter().get_value() as u64).sum()
     }
 }

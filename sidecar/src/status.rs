@@ -18,6 +18,8 @@ pub struct Note {
     /// How far each binlog is evaluated, by its name in the checkpoint.
     pub positions: BTreeMap<String, String>,
     pub kafka: Option<String>,
+    /// Kafka's offsets as they were last committed with the verdicts.
+    pub kafka_committed: Option<String>,
     /// `updated_us` of the last own heartbeat that came back; 0 before the first.
     pub heartbeat_us: i64,
     pub rules_hash: String,

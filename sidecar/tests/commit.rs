@@ -63,6 +63,7 @@ async fn once_and_only_by_the_holder() {
         also: vec![place("binlog:balance", "0-2-3")],
         kafka: Some(place("kafka", "a=1")),
         rules_hash: "1".repeat(16),
+        asides: Default::default(),
     };
     let found = [
         verdict(1, "trip", "violation", "a"),

@@ -3,9 +3,11 @@
 mod accounts;
 mod apart;
 mod bad_input;
+mod broker;
 mod channels;
 mod contradictions;
 mod converge;
+mod debezium;
 mod faults;
 mod fence;
 mod idempotency;

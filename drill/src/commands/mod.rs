@@ -5,6 +5,8 @@ mod backtest_table;
 mod bench;
 mod channel;
 mod demo;
+mod events;
+mod kafka;
 mod orders;
 mod record;
 mod routing;
@@ -32,6 +34,10 @@ enum Command {
     Up(up::Options),
     /// Measure, each figure beside its floor.
     Bench(bench::Options),
+    /// Start a real Apache Kafka and keep it until Ctrl-C.
+    Kafka(kafka::Options),
+    /// Show the business events that were set aside; check one against its schema.
+    Events(events::Options),
     /// Find orders, and tell what happened to them.
     Orders(orders::Options),
     /// Check rule files or run their cases.
@@ -62,6 +68,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Demo(options) => demo::run(options).await,
         Command::Up(options) => up::run(options).await,
         Command::Bench(options) => bench::run(options).await,
+        Command::Kafka(options) => kafka::run(options).await,
+        Command::Events(options) => events::run(options).await,
         Command::Orders(options) => orders::run(options).await,
         Command::Rules(options) => rules::run(&options),
         Command::Snapshot(options) => snapshot::run(options).await,

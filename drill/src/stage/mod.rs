@@ -54,6 +54,8 @@ pub struct Options {
     /// Settings of every channel in the core's file, one a line.
     pub each_channel: String,
     pub sidecar_extra: String,
+    /// The sidecar reads a connector's change feed of this prefix, not the binlog.
+    pub changes: Option<String>,
     /// Environment of both programs, such as `RUST_LOG`.
     pub env: Vec<(String, String)>,
     /// Fixed ports (`make up`); free ones if `None`.
@@ -75,6 +77,7 @@ impl Default for Options {
             core_extra: String::new(),
             each_channel: "deadline_ms = 1000".into(),
             sidecar_extra: String::new(),
+            changes: None,
             env: Vec::new(),
             ports: None,
             fence: true,

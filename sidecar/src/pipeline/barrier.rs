@@ -80,7 +80,7 @@ impl Barrier {
     pub fn run(self) -> anyhow::Result<()> {
         // A client of its own: on the reader's connection the question would wait
         // behind a long poll.
-        let consumer = kafka::consumer(&self.settings, "-barrier")?;
+        let consumer = kafka::asker(&self.settings, "-barrier")?;
         let mut partitions = Vec::new();
         let mut look_again = Instant::now();
         while !self.cancel.is_cancelled() {

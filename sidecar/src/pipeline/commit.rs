@@ -4,6 +4,7 @@
 
 use super::evaluate::Evaluated;
 use super::repo::{self, Checkpoint};
+use crate::aside::{self, Asides};
 use crate::blind::{Blind, Cause};
 use crate::breakers::{self, Move, Moved};
 use crate::fence::Fence;
@@ -32,8 +33,8 @@ const BLIND_AFTER: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Width of `reason` in the breakers' tables.
 const REASON: usize = 400;
-/// Width of `position` in the checkpoint.
-const POSITION: usize = 400;
+/// Longest position of a checkpoint.
+const POSITION: usize = repo::MOST_POSITION;
 
 /// How committing ended.
 #[derive(Debug)]
@@ -65,6 +66,7 @@ pub struct Committer {
     pub also: Vec<Checkpoint>,
     pub kafka: Option<Checkpoint>,
     pub rules_hash: String,
+    pub asides: Asides,
 }
 
 enum Failure {
@@ -122,8 +124,9 @@ impl Committer {
         }
         let findings: Vec<_> = all.iter_mut().flat_map(|one| std::mem::take(&mut one.findings)).collect();
         all.iter().for_each(|one| self.advance(one));
+        all.iter_mut().for_each(|one| self.asides.add(std::mem::take(&mut one.aside)));
         let verdicts = verdicts(&findings);
-        if !verdicts.is_empty() {
+        if !verdicts.is_empty() || !self.asides.is_empty() {
             self.commit(&verdicts).await?;
         }
         for one in all {
@@ -196,6 +199,7 @@ impl Committer {
                     self.metrics.commit_seconds.observe(begun.elapsed().as_secs_f64());
                     self.blind.clear(Cause::Commit);
                     self.recorded(&new);
+                    self.asides.written();
                     return Ok(());
                 }
                 Ok(Err(Failure::Deposed)) => return Err(End::Deposed),
@@ -238,6 +242,12 @@ impl Committer {
             return Err(Failure::Deposed);
         }
         let new = record(&mut tx, &self.schemas, verdicts, now).await?;
+        if !self.asides.is_empty() {
+            aside::repo::insert(&mut tx, &self.schemas, self.asides.waiting(), now).await?;
+        }
+        if self.asides.prune() {
+            aside::repo::prune(&mut tx, &self.schemas).await?;
+        }
         repo::write_checkpoint(&mut tx, &self.schemas, &rows, &self.rules_hash, now).await?;
         tx.commit().await?;
         Ok(new)
@@ -245,6 +255,8 @@ impl Committer {
 
     fn recorded(&self, new: &[&Verdict]) {
         recorded(new, self.metrics, &self.status);
+        let kafka_committed = self.kafka.as_ref().map(|row| row.position.clone());
+        self.status.update(|s| s.kafka_committed = kafka_committed);
     }
 }
 

@@ -4,6 +4,7 @@ use super::barrier::{Bell, Passage};
 use super::elsewhere::Elsewhere;
 use super::replay::{Anchors, Places};
 use super::{Feed, RESULT_QUEUE};
+use crate::aside::Aside;
 use crate::change::{Input, Source};
 use crate::heard::Heard;
 use crate::metrics::Metrics;
@@ -38,6 +39,8 @@ pub struct Evaluated {
     /// As `binlog`, of servers 1, 2, …
     pub also: Vec<(usize, String)>,
     pub kafka: Option<Arc<Offsets>>,
+    /// Events that no rule can see.
+    pub aside: Vec<Aside>,
     /// Where a restart begins to read: binlog, then Kafka.
     pub replay: Option<(String, Option<String>)>,
     /// As `replay`, of servers 1, 2, …
@@ -258,6 +261,7 @@ impl Worker {
         for event in batch.events {
             self.evaluate(&Input::Event(event));
         }
+        self.out.aside = batch.aside;
         let offsets = batch.offsets;
         let anchors = self.kafka_anchors.get_or_insert_with(|| Anchors::new(Arc::clone(&offsets)));
         anchors.reached(now_us(), || Some(Arc::clone(&offsets)));

@@ -16,10 +16,45 @@ pub struct Checkpoint {
     pub replay_from: String,
 }
 
+/// Bytes of a position in one row. A longer one goes on in rows `source+1`, `source+2`…;
+/// a part that is not full is the last, so that what an earlier, longer position left
+/// behind it says nothing.
+const PART: usize = 400;
+/// Parts of a position at most: several thousand partitions.
+const MOST_PARTS: usize = 64;
+/// Longest position that can be stored.
+pub const MOST_POSITION: usize = PART * (MOST_PARTS - 1);
+
+fn part_name(source: &str, part: usize) -> String {
+    if part == 0 { source.to_owned() } else { format!("{source}+{part}") }
+}
+
+fn part(text: &str, part: usize) -> &str {
+    // Positions are ASCII.
+    text.get(part * PART..).map_or("", |rest| rest.get(..PART).unwrap_or(rest))
+}
+
 pub async fn read_checkpoint(conn: &mut Conn, schemas: &Schemas, source: &str) -> anyhow::Result<Option<Checkpoint>> {
-    let sql = format!("SELECT source, position, replay_from FROM {}.checkpoint WHERE source = :source", schemas.guard);
-    let row: Option<(String, String, String)> = conn.exec_first(sql, params! { "source" => source }).await?;
-    Ok(row.map(|(source, position, replay_from)| Checkpoint { source, position, replay_from }))
+    let sql = format!("SELECT position, replay_from FROM {}.checkpoint WHERE source = :source", schemas.guard);
+    let mut whole = Checkpoint { source: source.to_owned(), position: String::new(), replay_from: String::new() };
+    for number in 0..MOST_PARTS {
+        let row: Option<(String, String)> =
+            conn.exec_first(&sql, params! { "source" => part_name(source, number) }).await?;
+        let Some((position, replay_from)) = row else {
+            return if number == 0 { Ok(None) } else { Ok(Some(whole)) };
+        };
+        let full = |text: &String| text.len() == number * PART;
+        for (text, more) in [(&mut whole.position, position), (&mut whole.replay_from, replay_from)] {
+            if full(text) {
+                text.push_str(&more);
+            }
+        }
+        let goes_on = |text: &String| text.len() == (number + 1) * PART;
+        if !goes_on(&whole.position) && !goes_on(&whole.replay_from) {
+            break;
+        }
+    }
+    Ok(Some(whole))
 }
 
 /// Writes all rows in one statement.
@@ -37,9 +72,15 @@ pub async fn write_checkpoint<Q: Queryable>(
         "INSERT INTO {}.checkpoint (source, position, replay_from, rules_hash, updated_us) VALUES ",
         schemas.guard
     );
-    for (at, row) in rows.iter().enumerate() {
-        let texts = [&row.source, &row.position, &row.replay_from].map(|t| Lit::Text(t));
-        push_row(&mut sql, at == 0, &[texts[0], texts[1], texts[2], Lit::Text(rules_hash), Lit::Int(now_us)]);
+    let mut first = true;
+    for row in rows {
+        let parts = row.position.len().max(row.replay_from.len()) / PART + 1;
+        for number in 0..parts {
+            let name = part_name(&row.source, number);
+            let texts = [&name, part(&row.position, number), part(&row.replay_from, number)].map(Lit::Text);
+            push_row(&mut sql, first, &[texts[0], texts[1], texts[2], Lit::Text(rules_hash), Lit::Int(now_us)]);
+            first = false;
+        }
     }
     sql.push_str(
         " ON DUPLICATE KEY UPDATE position = VALUES(position), replay_from = VALUES(replay_from), \

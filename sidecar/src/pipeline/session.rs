@@ -6,7 +6,9 @@ use super::elsewhere::{self, Elsewhere, Other};
 use super::repo::{self, Checkpoint};
 use super::{FEED_QUEUE, Feed, barrier, evaluate};
 use crate::Parts;
+use crate::aside::Asides;
 use crate::blind::Cause;
+use crate::debezium;
 use crate::recording::Recorder;
 use crate::rules::RuleSet;
 use crate::snapshot::settings::OnLost;
@@ -84,11 +86,11 @@ async fn begin(parts: &Parts, epoch: i64, flavours: &[Flavour], rules: &Arc<Rule
         binlogs.push(begin_at(parts, server, *flavour, rules.hash()).await?);
     }
     let check = parts.config.on_lost_position == OnLost::Check;
-    let stored = repo::read_checkpoint(&mut conn, &parts.schemas, &first.source()).await?;
+    let stored = repo::read_checkpoint(&mut conn, &parts.schemas, &first.source(*flavour)).await?;
     drop(conn);
     let closed = match &stored {
-        Some(row) if check && gap::is_lost(parts, *flavour, row).await? => true,
-        None if check && parts.config.start == Start::Now => {
+        Some(row) if check && *flavour != Flavour::Feed && gap::is_lost(parts, *flavour, row).await? => true,
+        None if check && parts.config.start == Start::Now && *flavour != Flavour::Feed => {
             let known = snapshot::run::servers(parts, *flavour);
             known.inspect_err(|error| tracing::warn!("the past is not checked: {error:#}")).is_ok()
         }
@@ -110,18 +112,20 @@ async fn begin_at(
     rules_hash: &str,
 ) -> anyhow::Result<(Checkpoint, Start)> {
     let mut conn = parts.pool.get_conn().await?;
-    let source = server.source();
+    let source = server.source(flavour);
     if let Some(row) = repo::read_checkpoint(&mut conn, &parts.schemas, &source).await? {
         return Ok((row, Start::Now));
     }
     let start = parts.config.start;
     let position = match start {
+        // The feed's reader finds its ends itself.
+        _ if flavour == Flavour::Feed => String::new(),
         Start::Now => preflight::position(&mut server.hosts.get_conn().await?, flavour).await?,
         Start::Oldest => String::new(),
     };
     tracing::info!(source, position, ?start, "no checkpoint: the first start");
     let row = Checkpoint { source, position: position.clone(), replay_from: position };
-    if start == Start::Now {
+    if start == Start::Now && flavour != Flavour::Feed {
         // Written at once: a crash before the first commit must not lose what came between.
         repo::write_checkpoint(&mut conn, &parts.schemas, std::slice::from_ref(&row), rules_hash, now_us()).await?;
     }
@@ -183,6 +187,7 @@ pub async fn reign(parts: &Arc<Parts>, epoch: i64, flavours: &[Flavour], rules: 
         also: binlogs.collect(),
         kafka: begin.kafka,
         rules_hash: rules.hash().chars().take(16).collect(),
+        asides: Asides::default(),
     };
     let mut snapshots = tokio::spawn(schedule::keep(Arc::clone(parts), epoch, flavour));
     let end = tokio::select! {
@@ -235,6 +240,26 @@ fn thread(
     Ok(std::thread::Builder::new().name(name.to_owned()).spawn(watched)?)
 }
 
+/// The reader of a change feed, if that takes the first server's place.
+fn feed_reader(
+    parts: &Parts,
+    (row, start): &(Checkpoint, Start),
+    feed: &Sender<Feed>,
+    cancel: &CancellationToken,
+) -> Option<debezium::reader::Reader> {
+    let changes = parts.config.kafka.changes.as_ref()?;
+    Some(debezium::reader::Reader {
+        settings: parts.config.kafka.clone(),
+        prefix: changes.prefix.clone(),
+        schemas: parts.schemas.clone(),
+        position: row.replay_from.clone(),
+        start: *start,
+        feed: feed.clone(),
+        blind: parts.blind.clone(),
+        cancel: cancel.clone(),
+    })
+}
+
 fn start_kafka(
     parts: &Parts,
     begin: &Begin,
@@ -256,6 +281,7 @@ fn start_kafka(
         feed: feed.clone(),
         blind: parts.blind.clone(),
         metrics: parts.metrics,
+        status: parts.status.clone(),
         cancel: cancel.clone(),
         assigned: Arc::clone(&assigned),
     };
@@ -279,7 +305,13 @@ fn start_readers(
 ) -> anyhow::Result<Vec<Handle>> {
     let mut threads = Vec::new();
     for (number, (server, flavour)) in parts.servers.iter().zip(flavours).enumerate() {
-        let Some((row, start)) = begin.binlogs.get(number) else { continue };
+        let Some(begun) = begin.binlogs.get(number) else { continue };
+        if number == 0 && let Some(reader) = feed_reader(parts, begun, &feed, cancel) {
+            parts.blind.set(Cause::Binlog, "connecting");
+            threads.push(thread("sluice-changes", died, move || reader.run())?);
+            continue;
+        }
+        let (row, start) = begun;
         let settings = binlog::Settings {
             url: server.hosts.url().to_owned(),
             server_id: parts.config.mysql.server_id,

@@ -21,7 +21,7 @@ mod recent;
 mod run;
 mod shares;
 mod sums;
-mod tables;
+pub(crate) mod tables;
 mod timeline;
 mod tx;
 mod types;

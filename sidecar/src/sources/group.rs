@@ -352,3 +352,12 @@ fn verify(event: &Event) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// Whether a statement leaves the rows of watched tables as they are.
+pub fn leaves_rows(watch: &Watch, schema: &str, statement: &str) -> bool {
+    let verb = verb(statement);
+    let gone = if verb == "DROP" { dropped(statement) } else { Vec::new() };
+    !watch.concerns(schema, statement)
+        || is_harmless(&verb, statement)
+        || (!gone.is_empty() && gone.iter().all(|table| !watch.watches(table)))
+}

@@ -2,6 +2,7 @@
 //! adding and rendering are mysql_cdc's; its parsers panic on malformed text, so
 //! the shape is checked before.
 
+use crate::debezium::position::Reached;
 use mysql_async::{GnoInterval, Sid};
 use mysql_cdc::providers::mariadb::gtid::{gtid::Gtid as MariaGtid, gtid_list::GtidList};
 use mysql_cdc::providers::mysql::gtid::{gtid::Gtid as MysqlGtid, gtid_set, uuid::Uuid};
@@ -11,6 +12,8 @@ use mysql_cdc::providers::mysql::gtid::{gtid::Gtid as MysqlGtid, gtid_set, uuid:
 pub enum Flavour {
     MariaDb,
     MySql,
+    /// No server but a change feed on Kafka.
+    Feed,
 }
 
 /// One transaction's GTID.
@@ -21,6 +24,18 @@ pub enum Gtid {
 }
 
 impl Gtid {
+    /// Reads `0-1-56` or `uuid:56`. `None` if it is neither.
+    pub fn parse(flavour: Flavour, text: &str) -> Option<Self> {
+        if flavour == Flavour::MySql {
+            let (source, number) = mysql_parts(text).filter(|_| is_mysql_set(text))?;
+            let source = Uuid::parse(source.to_owned()).ok()?.data.try_into().ok()?;
+            return Some(Gtid::MySql { source, number });
+        }
+        let (domain, sequence) = maria_parts(text)?;
+        let server = text.split('-').nth(1)?.parse().ok()?;
+        Some(Gtid::MariaDb { domain, server, sequence })
+    }
+
     /// As rules, verdicts and people see it: `0-1-56` or `uuid:56`.
     pub fn render(&self) -> String {
         match self {
@@ -36,14 +51,18 @@ impl Gtid {
 pub enum GtidSet {
     MariaDb(GtidList),
     MySql(gtid_set::GtidSet),
+    Feed(Box<Reached>),
 }
 
 impl GtidSet {
     /// Reads `0-1-56,1-1-3` or `uuid:1-56`, or nothing.
     pub fn parse(flavour: Flavour, text: &str) -> anyhow::Result<Self> {
         let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+        if flavour == Flavour::Feed {
+            return Ok(GtidSet::Feed(Box::new(Reached::parse(&text)?)));
+        }
         let shape = match flavour {
-            Flavour::MariaDb => is_maria_list,
+            Flavour::MariaDb | Flavour::Feed => is_maria_list,
             Flavour::MySql => is_mysql_set,
         };
         if !text.is_empty() && !text.split(',').all(shape) {
@@ -53,7 +72,7 @@ impl GtidSet {
         }
         let broken = |e| anyhow::anyhow!("GTID position {text:?}: {e:?}");
         Ok(match flavour {
-            Flavour::MariaDb => GtidSet::MariaDb(GtidList::parse(&text).map_err(broken)?),
+            Flavour::MariaDb | Flavour::Feed => GtidSet::MariaDb(GtidList::parse(&text).map_err(broken)?),
             Flavour::MySql => GtidSet::MySql(gtid_set::GtidSet::parse(&text).map_err(broken)?),
         })
     }
@@ -68,6 +87,7 @@ impl GtidSet {
                 .add_gtid(MysqlGtid::new(Uuid::new(*source), *number))
                 .map(|_| ())
                 .map_err(|e| anyhow::anyhow!("GTID {}: {e:?}", gtid.render())),
+            (GtidSet::Feed(reached), gtid) => reached.add(gtid),
             (_, other) => anyhow::bail!("GTID {} is of the other flavour", other.render()),
         }
     }
@@ -76,12 +96,14 @@ impl GtidSet {
         match self {
             GtidSet::MariaDb(list) => list.to_string(),
             GtidSet::MySql(set) => set.to_string(),
+            GtidSet::Feed(reached) => reached.render(),
         }
     }
 
     /// Whether a transaction's position (`0-1-56`, `uuid:56`) lies within.
     pub fn contains(&self, position: &str) -> bool {
         match self {
+            GtidSet::Feed(reached) => reached.contains(position),
             GtidSet::MariaDb(list) => maria_parts(position).is_some_and(|(domain, sequence)| {
                 list.gtids.iter().any(|g| g.domain_id == domain && g.sequence >= sequence)
             }),

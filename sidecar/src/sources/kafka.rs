@@ -1,15 +1,19 @@
 //! Business events. Partitions are assigned by hand and offsets kept with the
-//! verdicts, so that Kafka's own idea of progress can't differ from ours.
+//! verdicts, so that Kafka's own idea of progress can't differ from ours; the
+//! consumer group is told how far we are (docs/decisions/009-kafka-offsets.md).
 
 use super::offsets::Offsets;
+use super::progress::{Progress, Standing};
 use super::{KafkaBatch, Start};
+use crate::aside::{self, Aside};
 use crate::blind::{Blind, Cause};
 use crate::change::Event;
 use crate::config::Kafka;
 use crate::metrics::Metrics;
 use crate::pipeline::Feed;
+use crate::status::Status;
 use crossbeam_channel::{SendTimeoutError, Sender};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -28,13 +32,29 @@ pub const PATIENCE: Duration = Duration::from_secs(2);
 /// Between two tries to find the topics.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// A consumer as both the reader and the barrier use it.
-pub fn consumer(settings: &Kafka, suffix: &str) -> KafkaResult<BaseConsumer> {
-    ClientConfig::new()
+/// What a consumer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reads {
+    /// Messages, but for those of aborted transactions.
+    Committed,
+    /// Nothing: it asks for ends. What lies behind an open transaction was published
+    /// too and must be waited for.
+    Ends,
+}
+
+/// Settings of a consumer, as reader and barrier use it.
+pub fn client(settings: &Kafka, suffix: &str, reads: Reads) -> ClientConfig {
+    let isolation = if reads == Reads::Committed { "read_committed" } else { "read_uncommitted" };
+    let mut config = ClientConfig::new();
+    config
         .set("bootstrap.servers", &settings.brokers)
         .set("group.id", format!("{}{suffix}", settings.group))
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
+        .set("isolation.level", isolation)
+        // The marks that end a transaction are no messages; reaching an end is how
+        // the reader learns that it is past them.
+        .set("enable.partition.eof", "true")
         // Data lost to retention must be an error, never a silent jump.
         .set("auto.offset.reset", "error")
         .set("fetch.wait.max.ms", settings.fetch_wait_ms.to_string())
@@ -42,13 +62,18 @@ pub fn consumer(settings: &Kafka, suffix: &str) -> KafkaResult<BaseConsumer> {
         .set("reconnect.backoff.ms", "50")
         .set("reconnect.backoff.max.ms", "500")
         .set("socket.nagle.disable", "true")
-        .set("allow.auto.create.topics", "true")
-        .create()
+        .set("allow.auto.create.topics", "true");
+    config
+}
+
+/// A consumer that only asks.
+pub fn asker(settings: &Kafka, suffix: &str) -> KafkaResult<BaseConsumer> {
+    client(settings, suffix, Reads::Ends).create()
 }
 
 /// Every partition of the topics. A topic without partitions is an error: events
 /// written to it a moment later would be missed.
-pub fn partitions(consumer: &BaseConsumer, topics: &[String]) -> anyhow::Result<Vec<(String, i32)>> {
+pub fn partitions<C: ConsumerContext>(consumer: &BaseConsumer<C>, topics: &[String]) -> anyhow::Result<Vec<(String, i32)>> {
     let mut all = Vec::new();
     for topic in topics {
         let found = consumer.fetch_metadata(Some(topic), PATIENCE)?;
@@ -63,7 +88,7 @@ pub fn partitions(consumer: &BaseConsumer, topics: &[String]) -> anyhow::Result<
 }
 
 /// The end of every partition, in one request per broker.
-pub fn ends(consumer: &BaseConsumer, partitions: &[(String, i32)]) -> anyhow::Result<Offsets> {
+pub fn ends<C: ConsumerContext>(consumer: &BaseConsumer<C>, partitions: &[(String, i32)]) -> anyhow::Result<Offsets> {
     let mut list = TopicPartitionList::new();
     for (topic, partition) in partitions {
         list.add_partition_offset(topic, *partition, Offset::End)?;
@@ -90,6 +115,8 @@ pub struct Reader {
     pub feed: Sender<Feed>,
     pub blind: Blind,
     pub metrics: &'static Metrics,
+    /// Tells what is committed.
+    pub status: Status,
     pub cancel: CancellationToken,
     /// Raised once all partitions are assigned; the barrier waits for it.
     pub assigned: Arc<AtomicBool>,
@@ -98,7 +125,10 @@ pub struct Reader {
 impl Reader {
     /// Reads until cancelled, on its own thread.
     pub fn run(self) -> anyhow::Result<()> {
-        let consumer = consumer(&self.settings, "")?;
+        let standing = Standing::new(self.blind.clone(), self.settings.group.clone());
+        let consumer: BaseConsumer<Standing> =
+            client(&self.settings, "", Reads::Committed).create_with_context(standing)?;
+        let mut progress = Progress::new(self.status.clone());
         let mut known: Vec<(String, i32)> = Vec::new();
         let mut offsets = self.offsets.clone().unwrap_or_default();
         let mut look_again = Instant::now();
@@ -111,12 +141,13 @@ impl Reader {
             if !self.poll(&consumer, &mut offsets) {
                 return Ok(());
             }
+            progress.tell(&consumer);
         }
         Ok(())
     }
 
     /// Adds partitions that are new. Whether all topics are there.
-    fn assign(&self, consumer: &BaseConsumer, known: &mut Vec<(String, i32)>, offsets: &mut Offsets) -> bool {
+    fn assign(&self, consumer: &BaseConsumer<Standing>, known: &mut Vec<(String, i32)>, offsets: &mut Offsets) -> bool {
         match self.try_assign(consumer, known, offsets) {
             Ok(()) => {
                 self.assigned.store(true, Ordering::Release);
@@ -134,7 +165,7 @@ impl Reader {
 
     fn try_assign(
         &self,
-        consumer: &BaseConsumer,
+        consumer: &BaseConsumer<Standing>,
         known: &mut Vec<(String, i32)>,
         offsets: &mut Offsets,
     ) -> anyhow::Result<()> {
@@ -161,13 +192,13 @@ impl Reader {
         }
         tracing::info!(partitions = fresh.len(), offsets = offsets.render(), "kafka partitions assigned");
         known.extend(fresh);
-        self.send(Vec::new(), offsets);
+        self.send(KafkaBatch::default(), offsets);
         Ok(())
     }
 
     /// One batch. `false` if nobody listens any more.
-    fn poll(&self, consumer: &BaseConsumer, offsets: &mut Offsets) -> bool {
-        let mut events = Vec::new();
+    fn poll(&self, consumer: &BaseConsumer<Standing>, offsets: &mut Offsets) -> bool {
+        let mut batch = KafkaBatch::default();
         let mut read = 0;
         let mut wait = POLL;
         while let Some(message) = consumer.poll(wait) {
@@ -175,16 +206,21 @@ impl Reader {
             match message {
                 Ok(message) => {
                     offsets.set(message.topic(), message.partition(), message.offset() + 1);
-                    events.extend(self.event(&message).map(Arc::new));
+                    match self.event(&message) {
+                        Ok(event) => batch.events.push(Arc::new(event)),
+                        Err(aside) => batch.aside.push(aside),
+                    }
                     read += 1;
                 }
+                Err(KafkaError::PartitionEOF(_)) => {}
                 Err(error) => self.failed(&error),
             }
             if read >= BATCH_EVENTS {
                 break;
             }
         }
-        read == 0 || self.send(events, offsets)
+        let past_marks = pass_marks(consumer, offsets);
+        (read == 0 && !past_marks) || self.send(batch, offsets)
     }
 
     fn failed(&self, error: &KafkaError) {
@@ -199,20 +235,29 @@ impl Reader {
         }
     }
 
-    fn event(&self, message: &BorrowedMessage<'_>) -> Option<Event> {
-        let position = format!("{}/{}/{}", message.topic(), message.partition(), message.offset());
-        match BusinessEvent::read(message.payload().unwrap_or_default()) {
-            Ok(body) => Some(Event { position: position.into(), body }),
-            Err(why) => {
-                self.metrics.events_set_aside.inc();
-                tracing::warn!(position, why, "a business event is set aside");
-                None
-            }
-        }
+    fn event(&self, message: &BorrowedMessage<'_>) -> Result<Event, Aside> {
+        let payload = message.payload().unwrap_or_default();
+        let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
+        BusinessEvent::read(payload)
+            .map(|body| Event { position: format!("{topic}/{partition}/{offset}").into(), body })
+            .map_err(|why| {
+                self.metrics.events_set_aside.with_label_values(&[why.label()]).inc();
+                tracing::warn!(topic, partition, offset, why = why.as_str(), "a business event is set aside");
+                Aside {
+                    topic: topic.to_owned(),
+                    partition,
+                    offset,
+                    reason: why.label(),
+                    payload: payload[..payload.len().min(aside::MOST_BYTES)].to_vec(),
+                    bytes: payload.len(),
+                    told_us: message.timestamp().to_millis().map_or(0, |ms| ms.saturating_mul(1_000)),
+                }
+            })
     }
 
-    fn send(&self, events: Vec<Arc<Event>>, offsets: &Offsets) -> bool {
-        let mut feed = Feed::Kafka(KafkaBatch { events, offsets: Arc::new(offsets.clone()) });
+    fn send(&self, mut batch: KafkaBatch, offsets: &Offsets) -> bool {
+        batch.offsets = Arc::new(offsets.clone());
+        let mut feed = Feed::Kafka(batch);
         loop {
             match self.feed.send_timeout(feed, Duration::from_millis(100)) {
                 Ok(()) => return true,
@@ -221,4 +266,21 @@ impl Reader {
             }
         }
     }
+}
+
+/// Moves past what the broker delivered without a message: the marks that end
+/// transactions, and all that an aborted one had written. Whether anything moved.
+pub fn pass_marks<C: ConsumerContext>(consumer: &BaseConsumer<C>, offsets: &mut Offsets) -> bool {
+    // A local question; an error means that nothing is assigned yet.
+    let Ok(reached) = consumer.position() else { return false };
+    let mut moved = false;
+    for element in reached.elements() {
+        let Offset::Offset(next) = element.offset() else { continue };
+        let (topic, partition) = (element.topic(), element.partition());
+        if offsets.next(topic, partition).is_none_or(|known| known < next) {
+            offsets.set(topic, partition, next);
+            moved = true;
+        }
+    }
+    moved
 }

@@ -8,12 +8,14 @@ pub mod hosts;
 pub mod kafka;
 pub mod offsets;
 pub mod preflight;
+pub mod progress;
 pub mod relied;
 pub mod rows;
 pub mod servers;
 pub mod statement;
 pub mod watch;
 
+use crate::aside::Aside;
 use crate::change::{Event, Transaction};
 use offsets::Offsets;
 use std::sync::Arc;
@@ -75,9 +77,11 @@ pub struct BinlogBatch {
     pub changes: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct KafkaBatch {
     pub events: Vec<Arc<Event>>,
+    /// Messages that are no business events, in the same order.
+    pub aside: Vec<Aside>,
     /// Next offset of every partition after the batch.
     pub offsets: Arc<Offsets>,
 }

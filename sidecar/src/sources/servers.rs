@@ -7,6 +7,7 @@ use super::preflight;
 use super::watch::Watch;
 use crate::blind::{Blind, Cause};
 use crate::config::Mysql;
+use crate::debezium;
 use crate::heard::Heard;
 use sluice_contract::schema::Schemas;
 use std::sync::Arc;
@@ -29,8 +30,12 @@ pub struct Server {
 const FEW_CONNECTIONS: usize = 2;
 
 impl Server {
-    /// Its row in the checkpoint: `binlog`, or `binlog:balance`.
-    pub fn source(&self) -> String {
+    /// Its row in the checkpoint: `binlog`, or `binlog:balance`. A feed has positions of
+    /// its own kind, and both may be tried in turn: `changes`.
+    pub fn source(&self, flavour: Flavour) -> String {
+        if flavour == Flavour::Feed {
+            return "changes".to_owned();
+        }
         if self.name.is_empty() { "binlog".to_owned() } else { format!("binlog:{}", self.name) }
     }
 
@@ -55,10 +60,15 @@ impl Server {
         *self.fit.borrow()
     }
 
-    /// Asks for ever whether its settings are right.
-    pub fn inspect(&self) -> JoinHandle<()> {
+    /// Asks for ever whether its settings are right; one whose changes come by a feed
+    /// need only be there.
+    pub fn inspect(&self, fed: bool) -> JoinHandle<()> {
         self.blind.set(Cause::Mysql, "connecting");
-        tokio::spawn(preflight::watch(Arc::clone(&self.hosts), self.blind.clone(), self.fit.clone()))
+        let (hosts, blind, fit) = (Arc::clone(&self.hosts), self.blind.clone(), self.fit.clone());
+        match fed {
+            true => tokio::spawn(debezium::server::watch(hosts.url().to_owned(), blind, fit)),
+            false => tokio::spawn(preflight::watch(hosts, blind, fit)),
+        }
     }
 }
 

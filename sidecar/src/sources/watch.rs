@@ -46,24 +46,9 @@ impl Watch {
 
     /// Of those schemas alone whose logical name (`balance`) is `here`.
     pub fn of(schemas: &Schemas, here: impl Fn(&str) -> bool) -> Self {
-        let tables = [
-            (&schemas.orders, "orders"),
-            (&schemas.orders, "attempt"),
-            (&schemas.orders, "outbox"),
-            (&schemas.orders, "cases"),
-            (&schemas.balance, "balance"),
-            (&schemas.balance, "capture"),
-            (&schemas.ledger, "entry"),
-            // Written there if the services are apart and one of them is here.
-            (&schemas.balance, "outbox"),
-            (&schemas.ledger, "outbox"),
-            (&schemas.guard, "fence_token"),
-            (&schemas.guard, "checkpoint"),
-            (&schemas.guard, "breaker"),
-        ];
         let here: Vec<&str> =
             schemas.each().into_iter().filter(|(logical, _)| here(logical)).map(|(_, name)| name).collect();
-        let tables = tables.into_iter().filter(|(schema, _)| here.contains(&schema.as_str()));
+        let tables = tables(schemas).into_iter().filter(|(schema, _)| here.contains(&schema.as_str()));
         Watch {
             names: tables.map(|(schema, table)| ((schema.clone(), table.to_owned()), table)).collect(),
             schemas: here.iter().map(|name| name.to_ascii_lowercase()).collect(),
@@ -124,6 +109,26 @@ impl Watch {
     pub fn plan(&self, table_id: u64) -> Option<Option<Arc<Plan>>> {
         self.known.get(&table_id).map(|known| known.plan.clone())
     }
+}
+
+/// Every watched table: its schema and name there, and its logical name.
+pub fn tables(schemas: &Schemas) -> [((String, String), &'static str); 12] {
+    let tables = [
+        (&schemas.orders, "orders"),
+        (&schemas.orders, "attempt"),
+        (&schemas.orders, "outbox"),
+        (&schemas.orders, "cases"),
+        (&schemas.balance, "balance"),
+        (&schemas.balance, "capture"),
+        (&schemas.ledger, "entry"),
+        // Written there if the services are apart and one of them is here.
+        (&schemas.balance, "outbox"),
+        (&schemas.ledger, "outbox"),
+        (&schemas.guard, "fence_token"),
+        (&schemas.guard, "checkpoint"),
+        (&schemas.guard, "breaker"),
+    ];
+    tables.map(|(schema, table)| ((schema.clone(), table.to_owned()), table))
 }
 
 fn plan(name: &str, map: &TableMapEvent<'_>) -> anyhow::Result<Plan> {

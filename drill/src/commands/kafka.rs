@@ -1,0 +1,38 @@
+//! `sluice kafka`: a real Apache Kafka with the product's topics, until Ctrl-C.
+
+use crate::setup::Broker;
+use crate::setup::process::interrupted;
+use sluice_contract::event::{BUSINESS_TOPICS, ORDER_TOPIC};
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Where it keeps its data and log; what was there is used again.
+    #[arg(long, default_value = ".run/kafka")]
+    dir: PathBuf,
+    #[arg(long, default_value_t = 9092)]
+    port: u16,
+    /// Partitions of each topic, where it doesn't exist yet.
+    #[arg(long, default_value_t = 4)]
+    partitions: i32,
+}
+
+#[allow(clippy::print_stdout)]
+pub async fn run(options: Options) -> anyhow::Result<()> {
+    let interrupted = interrupted()?;
+    let mut broker = tokio::select! {
+        broker = Broker::start(&options.dir, Some(options.port)) => broker?,
+        () = interrupted.cancelled() => anyhow::bail!("interrupted while starting; it is stopped"),
+    };
+    for topic in BUSINESS_TOPICS.iter().chain([&ORDER_TOPIC]) {
+        broker.create_topic(topic, options.partitions).await?;
+    }
+    println!("Kafka     {}", broker.brokers());
+    println!("topics    {}, {ORDER_TOPIC}", BUSINESS_TOPICS.join(", "));
+    println!("data, log {}", options.dir.display());
+    println!("\nFor the stage: SLUICE_KAFKA_BROKERS={} make up", broker.brokers());
+    println!("What to publish: docs/EVENTS.md. Ctrl-C stops it; its data stay.");
+    interrupted.cancelled().await;
+    println!("stopping");
+    broker.stop().await
+}

@@ -1,0 +1,58 @@
+//! SQL of events set aside. Part of the commit that also moves the offsets.
+
+use super::{Aside, MOST_ROWS};
+use mysql_async::prelude::Queryable;
+use sluice_contract::schema::Schemas;
+use sluice_contract::sql::{Lit, push_row};
+use std::fmt::Write;
+
+/// Rows per statement: of 1,000 bytes each, far below any server's packet limit.
+const ROWS: usize = 200;
+/// Rows removed by one commit at most, so that none takes long.
+const PRUNED: u32 = 5_000;
+
+/// Writes them; one that is there already stays as it is.
+pub async fn insert<'a, Q: Queryable>(
+    conn: &mut Q,
+    schemas: &Schemas,
+    asides: impl Iterator<Item = &'a Aside>,
+    found_us: i64,
+) -> mysql_async::Result<()> {
+    let asides: Vec<&Aside> = asides.collect();
+    for some in asides.chunks(ROWS) {
+        let mut sql = format!(
+            "INSERT IGNORE INTO {}.event_aside (topic, partition_no, offset_no, reason, payload_bytes, told_us, \
+             found_us, payload) VALUES ",
+            schemas.guard
+        );
+        for (at, one) in some.iter().enumerate() {
+            let row = [
+                Lit::Text(&one.topic),
+                Lit::Int(i64::from(one.partition)),
+                Lit::Int(one.offset),
+                Lit::Text(one.reason),
+                Lit::Int(i64::try_from(one.bytes).unwrap_or(i64::MAX)),
+                Lit::Int(one.told_us),
+                Lit::Int(found_us),
+            ];
+            push_row(&mut sql, at == 0, &row);
+            // The payload may be any bytes: as digits, within the row's parenthesis.
+            sql.pop();
+            sql.push_str(",x'");
+            // Writing into a String can't fail.
+            let _ = one.payload.iter().try_for_each(|byte| write!(sql, "{byte:02x}"));
+            sql.push_str("')");
+        }
+        conn.query_drop(sql).await?;
+    }
+    Ok(())
+}
+
+/// Takes the oldest rows away until about [`MOST_ROWS`] are left.
+pub async fn prune<Q: Queryable>(conn: &mut Q, schemas: &Schemas) -> mysql_async::Result<()> {
+    let newest_surplus =
+        format!("SELECT found_us FROM {}.event_aside ORDER BY found_us DESC LIMIT 1 OFFSET {MOST_ROWS}", schemas.guard);
+    let Some(found_us) = conn.query_first::<i64, _>(newest_surplus).await? else { return Ok(()) };
+    let sql = format!("DELETE FROM {}.event_aside WHERE found_us <= {found_us} LIMIT {PRUNED}", schemas.guard);
+    conn.query_drop(sql).await
+}

@@ -1,0 +1,67 @@
+//! The sidecar reads the database through Debezium's own engine and Kafka alone: the
+//! same faults are found as through the binlog, and nothing else is.
+
+use anyhow::{Context, ensure};
+use rust_decimal::Decimal;
+use sluice_contract::event::{BUSINESS_TOPICS, ORDER_TOPIC};
+use sluice_drill::faults::{Kind, act};
+use sluice_drill::setup::{Broker, capture};
+use sluice_drill::stage::Options;
+use sluice_drill::stage::traffic::Traffic;
+use sluice_tests::{Set, options};
+use std::time::Duration;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn through_change_events_the_same_faults_are_found() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let broker = Broker::start(&dir.path().join("kafka"), None).await?;
+    let changes = Some(capture::PREFIX.to_owned());
+    let mut set = Set::prepare(Options { brokers: Some(broker.brokers()), changes, ..options() }).await?;
+    for topic in BUSINESS_TOPICS.iter().chain([&ORDER_TOPIC]) {
+        broker.create_topic(topic, 2).await?;
+    }
+    // Rows of one table over two partitions; transactions keep one order.
+    for topic in capture::topics(&set.stage.schemas) {
+        let partitions = if topic.ends_with(".entry") || topic.ends_with(".balance") { 2 } else { 1 };
+        broker.create_topic(&topic, partitions).await?;
+    }
+    set.stage.start_core().await?;
+    let captures = dir.path().join("capture");
+    let mut engine = capture::start(&captures, &set.stage.url, &broker.brokers(), &set.stage.schemas).await?;
+    set.stage.start_sidecar().await?;
+    set.stage.wait_for_fence().await?;
+
+    for kind in Kind::ALL {
+        let account = act::account_of(kind);
+        act::fund(&set.stage, &account, Decimal::from(10_000)).await?;
+        let made = act::make(&set.stage, kind).await?;
+        let seen = act::watch(&set.stage, &made).await?;
+        ensure!(seen.detected && seen.leaked.is_zero(), "{seen:?}");
+        act::clean_up(&set.stage, &made).await?;
+    }
+    // Honest load while the engine dies, comes back and tells things again, and while
+    // the sidecar dies and comes back.
+    let traffic = Traffic::new("fed", 20);
+    traffic.fund(&set.stage, 1_000).await?;
+    let mut sidecar = set.stage.sidecar.take().context("the stage has a sidecar")?;
+    let (report, ended) = tokio::join!(traffic.open(&set.stage, 20, Duration::from_secs(4)), async {
+        tokio::time::sleep(Duration::from_millis(1_300)).await;
+        engine.kill9()?;
+        sidecar.kill9()?;
+        engine.restart()?;
+        sidecar.restart()
+    });
+    ended?;
+    ensure!(report?.succeeded() == 80, "accepting depends on the feed");
+    set.stage.sidecar = Some(sidecar);
+    set.stage.wait_for_fence().await?;
+    set.everything_is_evaluated().await?;
+    let left = set.stage.drain(0, Duration::from_secs(30)).await?;
+    ensure!(left == 0, "{left} orders have not ended");
+    let expected: Vec<String> = Kind::ALL.map(act::account_of).to_vec();
+    let counts = sluice_drill::checks::counts(&set.stage.pool, &set.stage.schemas, &expected).await?;
+    ensure!(counts.false_positives == 0, "{:?}", set.verdicts().await?);
+    let held = set.stage.invariants().await?;
+    ensure!(held.all_hold(), "{:?}", held.problems);
+    Ok(())
+}
