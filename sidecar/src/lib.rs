@@ -14,6 +14,7 @@ pub mod rules;
 pub mod sources;
 pub mod status;
 pub mod verdicts;
+pub mod workflow;
 
 use anyhow::Context;
 use axum::serve::ListenerExt;
@@ -35,7 +36,7 @@ use status::Status;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -61,6 +62,9 @@ pub struct Parts {
     pub status: Status,
     pub metrics: &'static Metrics,
     pub rules: watch::Receiver<Option<Arc<RuleSet>>>,
+    /// Told when this process put another set in force.
+    pub rules_changed: Arc<Notify>,
+    pub tested: workflow::act::Tested,
     pub cancel: CancellationToken,
 }
 
@@ -78,14 +82,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     // Whoever drops this future ends all parts too.
     let _ends_with_us = parts.cancel.clone().drop_guard();
     let server = listen(&parts, readiness).await?;
-    let reloader = Reloader {
-        dir: parts.config.rules_dir.clone(),
-        provenance_key: parts.secrets.provenance_key.clone(),
-        books_apart: parts.config.mysql.books_apart,
-        blind: parts.blind.clone(),
-        metrics: parts.metrics,
-        rules: rules_sender,
-    };
+    let reloader = Reloader::new(Arc::clone(&parts), rules_sender);
     let background = [
         tokio::spawn(reloader.run()),
         tokio::spawn(sources::preflight::watch(parts.config.mysql.url.clone(), parts.blind.clone(), fit_sender)),
@@ -131,6 +128,8 @@ impl Parts {
             blind,
             metrics,
             rules,
+            rules_changed: Arc::default(),
+            tested: Default::default(),
             config,
         })
     }

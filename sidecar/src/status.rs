@@ -14,6 +14,10 @@ pub struct Note {
     /// `updated_us` of the last own heartbeat that came back; 0 before the first.
     pub heartbeat_us: i64,
     pub rules_hash: String,
+    /// The set that is loaded, which may be newer than the one of the last verdict.
+    pub rules_version: i64,
+    /// Why the folder's edits are not taken over, if they are not.
+    pub rules_refused: Option<String>,
     pub pairs_open: usize,
     /// Verdicts recorded since the start.
     pub verdicts: u64,

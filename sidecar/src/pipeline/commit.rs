@@ -8,16 +8,19 @@ use crate::blind::{Blind, Cause};
 use crate::breakers::{self, Move, Moved};
 use crate::fence::Fence;
 use crate::metrics::Metrics;
+use crate::rules::RuleSet;
 use crate::status::Status;
 use crate::verdicts::{Verdict, cut, repo as verdict_repo, verdicts};
-use mysql_async::{Pool, TxOpts};
+use crate::workflow::judge::{Judge, Judged};
+use mysql_async::{Pool, Transaction, TxOpts};
 use sluice_contract::breaker::BreakerState;
 use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
 use sluice_contract::sql::{is_disconnect, is_retryable};
 use sluice_contract::telemetry::seconds;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// How long a lease lasts without being renewed; every commit renews it.
@@ -59,6 +62,11 @@ pub struct Committer {
     pub binlog: Checkpoint,
     pub kafka: Option<Checkpoint>,
     pub rules_hash: String,
+    /// For budgets.
+    pub rules: watch::Receiver<Option<Arc<RuleSet>>>,
+    /// Told when a commit made a new set.
+    pub rules_changed: Arc<Notify>,
+    pub books_apart: bool,
 }
 
 enum Failure {
@@ -114,7 +122,11 @@ impl Committer {
             found += more.findings.len();
             all.push(more);
         }
-        let findings: Vec<_> = all.iter_mut().flat_map(|one| std::mem::take(&mut one.findings)).collect();
+        let numbered = |one: &mut Evaluated| {
+            let version = one.rules_version;
+            std::mem::take(&mut one.findings).into_iter().map(move |finding| (finding, version))
+        };
+        let findings: Vec<_> = all.iter_mut().flat_map(numbered).collect();
         all.iter().for_each(|one| self.advance(one));
         let verdicts = verdicts(&findings);
         if !verdicts.is_empty() {
@@ -175,10 +187,10 @@ impl Committer {
         let mut pause = BACKOFF.0;
         loop {
             let reason = match tokio::time::timeout(PATIENCE, self.attempt(verdicts)).await {
-                Ok(Ok(new)) => {
+                Ok(Ok(judged)) => {
                     self.metrics.commit_seconds.observe(begun.elapsed().as_secs_f64());
                     self.blind.clear(Cause::Commit);
-                    self.recorded(&new);
+                    self.recorded(&judged);
                     return Ok(());
                 }
                 Ok(Err(Failure::Deposed)) => return Err(End::Deposed),
@@ -200,7 +212,7 @@ impl Committer {
         }
     }
 
-    async fn attempt<'v>(&self, verdicts: &'v [Verdict]) -> Result<Vec<&'v Verdict>, Failure> {
+    async fn attempt(&self, verdicts: &[Verdict]) -> Result<Judged, Failure> {
         // Empty: the first start at the oldest file, of which nothing was read yet.
         let begun = |row: &&Checkpoint| !row.position.is_empty();
         let rows: Vec<Checkpoint> = std::iter::once(&self.binlog).chain(&self.kafka).filter(begun).cloned().collect();
@@ -222,29 +234,59 @@ impl Committer {
         } else {
             verdict_repo::known(&mut tx, &self.schemas, verdicts).await?
         };
-        let new: Vec<&Verdict> = verdicts.iter().filter(|v| !known.contains(&v.verdict_id)).collect();
-        for wanted in moves(&new, now) {
+        let new = verdicts.iter().filter(|v| !known.contains(&v.verdict_id)).cloned().collect();
+        let mut judged = self.judge(&mut tx, new, now).await?;
+        for wanted in moves(&judged.verdicts, now) {
             if let Moved::To(version) = breakers::repo::apply(&mut tx, &self.schemas, &wanted).await? {
                 tracing::warn!(breaker = %wanted.key, version, reason = wanted.reason, "breaker opens");
+                let by = judged.verdicts.iter_mut().find(|v| Some(&v.verdict_id) == wanted.verdict_id.as_ref());
+                by.into_iter().for_each(|verdict| verdict.opened += 1);
             }
         }
-        verdict_repo::insert(&mut tx, &self.schemas, &new, now).await?;
+        verdict_repo::insert(&mut tx, &self.schemas, &judged.verdicts, now).await?;
         repo::write_checkpoint(&mut tx, &self.schemas, &rows, &self.rules_hash, now).await?;
         tx.commit().await?;
-        Ok(new)
+        Ok(judged)
     }
 
-    fn recorded(&self, new: &[&Verdict]) {
-        for verdict in new {
+    async fn judge(&self, tx: &mut Transaction<'_>, new: Vec<Verdict>, now_us: i64) -> Result<Judged, Failure> {
+        if new.is_empty() {
+            return Ok(Judged::default());
+        }
+        let rules = self.rules.borrow().clone();
+        let (schemas, books_apart) = (&self.schemas, self.books_apart);
+        let judged = Judge { schemas, rules: rules.as_deref(), books_apart, now_us }.judge(tx, new).await;
+        judged.map_err(|error| match error.downcast::<mysql_async::Error>() {
+            Ok(error) => Failure::from(error),
+            Err(other) => Failure::Wrong(format!("{other:#}")),
+        })
+    }
+
+    fn recorded(&self, judged: &Judged) {
+        for verdict in &judged.verdicts {
             verdict.log();
             self.metrics.verdicts.with_label_values(&[verdict.rule.as_str(), verdict.outcome]).inc();
+            if verdict.suppression.is_some() {
+                self.metrics.suppressed.with_label_values(&[verdict.rule.as_str()]).inc();
+            }
         }
-        self.status.update(|s| s.verdicts += new.len() as u64);
+        for (rule, why) in &judged.disarmed {
+            tracing::error!(rule, why, set = judged.version, "past its budget: this rule stops nothing any more");
+            self.metrics.demotions.with_label_values(&[rule.as_str()]).inc();
+        }
+        for (rule, why) in &judged.widened {
+            tracing::error!(rule, why, "past its budget, and not alone: everybody is stopped");
+            self.metrics.widened.with_label_values(&[rule.as_str()]).inc();
+        }
+        if judged.version.is_some() {
+            self.rules_changed.notify_one();
+        }
+        self.status.update(|s| s.verdicts += judged.verdicts.len() as u64);
     }
 }
 
 /// Breakers to open, each once, in the order of their keys: the one lock order.
-fn moves(new: &[&Verdict], at_us: i64) -> Vec<Move> {
+fn moves(new: &[Verdict], at_us: i64) -> Vec<Move> {
     let mut moves: Vec<Move> = Vec::new();
     for (verdict, key) in new.iter().flat_map(|v| v.breakers.iter().map(move |key| (v, key.clone()))) {
         if moves.iter().any(|m| m.key == key) {

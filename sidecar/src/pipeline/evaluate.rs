@@ -37,6 +37,7 @@ pub struct Evaluated {
     pub replay: Option<(String, Option<String>)>,
     pub holds: Option<Arc<Vec<String>>>,
     pub rules_hash: Arc<str>,
+    pub rules_version: i64,
     pub pairs: usize,
 }
 
@@ -60,6 +61,7 @@ pub struct Worker {
     evaluator: Evaluator,
     reloads: watch::Receiver<Option<Arc<RuleSet>>>,
     rules_hash: Arc<str>,
+    rules_version: i64,
     bell: Option<Bell>,
     metrics: &'static Metrics,
     holds_version: Option<u64>,
@@ -78,6 +80,7 @@ impl Worker {
     pub fn new(settings: Settings) -> anyhow::Result<Self> {
         Ok(Worker {
             rules_hash: settings.rules.hash().into(),
+            rules_version: settings.rules.version(),
             evaluator: Evaluator::new(settings.rules),
             reloads: settings.reloads,
             bell: settings.bell,
@@ -121,8 +124,8 @@ impl Worker {
             return;
         }
         let Some(rules) = self.reloads.borrow_and_update().clone() else { return };
-        if rules.hash() != &*self.rules_hash {
-            self.rules_hash = rules.hash().into();
+        if (rules.hash(), rules.version()) != (&*self.rules_hash, self.rules_version) {
+            (self.rules_hash, self.rules_version) = (rules.hash().into(), rules.version());
             self.evaluator.swap(rules);
         }
     }
@@ -207,6 +210,7 @@ impl Worker {
         }
         self.out.pairs = self.evaluator.open_pairs();
         self.out.rules_hash = Arc::clone(&self.rules_hash);
+        self.out.rules_version = self.rules_version;
         let now = now_us();
         if now.saturating_sub(self.replay_us) >= REPLAY_US {
             self.replay_us = now;

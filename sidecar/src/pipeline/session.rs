@@ -142,6 +142,9 @@ pub async fn reign(parts: &Parts, epoch: i64, flavour: Flavour, rules: Arc<RuleS
         binlog: begin.binlog,
         kafka: begin.kafka,
         rules_hash: rules.hash().chars().take(16).collect(),
+        rules: parts.rules.clone(),
+        rules_changed: Arc::clone(&parts.rules_changed),
+        books_apart: parts.config.mysql.books_apart,
     };
     let end = tokio::select! {
         end = committer.run(&mut evaluated) => end,
