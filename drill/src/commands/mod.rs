@@ -5,6 +5,8 @@ mod channel;
 mod demo;
 mod orders;
 mod routing;
+mod rule_sets;
+mod rule_text;
 mod rules;
 mod up;
 
@@ -30,7 +32,7 @@ enum Command {
     Bench(bench::Options),
     /// Find orders, and tell what happened to them.
     Orders(orders::Options),
-    /// Check rule files or run their cases.
+    /// Check rule files, run their cases; see, promote and take back what is in force; explain a verdict.
     Rules(rules::Options),
     /// Check, show, change and take back the routing; explain an order's channel.
     Routing(routing::Options),
@@ -53,7 +55,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Up(options) => up::run(options).await,
         Command::Bench(options) => bench::run(options).await,
         Command::Orders(options) => orders::run(options).await,
-        Command::Rules(options) => rules::run(&options),
+        Command::Rules(options) => rules::run(&options).await,
         Command::Routing(options) => routing::run(options).await,
     }
 }
