@@ -50,9 +50,11 @@ impl Judge<'_> {
         let since = self.lower(tx, version, &mut judged.verdicts).await?;
         let rules: BTreeSet<String> =
             judged.verdicts.iter().filter(|v| !v.breakers.is_empty()).map(|v| v.rule.clone()).collect();
+        let wanted: Vec<&BreakerKey> = judged.verdicts.iter().flat_map(|v| &v.breakers).collect();
+        let mut open = breakers::repo::open_among(tx, self.schemas, &wanted).await?;
         for rule in rules {
             let since_us = since.get(&rule).copied().unwrap_or(0).max(self.now_us - HOUR_US);
-            self.spend(tx, &rule, since_us, &mut judged).await?;
+            self.spend(tx, &rule, since_us, &mut open, &mut judged).await?;
         }
         if version > 0 && !judged.disarmed.is_empty() {
             judged.version = Some(self.disarm(tx, version, &judged.disarmed).await?);
@@ -90,13 +92,12 @@ impl Judge<'_> {
         tx: &mut Transaction<'_>,
         rule: &str,
         since_us: i64,
+        open: &mut HashSet<String>,
         judged: &mut Judged,
     ) -> anyhow::Result<()> {
         let budget = self.rules.and_then(|set| set.rules().find(|h| h.id == rule)).map(|h| h.budget.clone());
         let budget = budget.unwrap_or_default();
         let mut window = self.window(tx, rule, since_us, &budget, &judged.verdicts).await?;
-        let wanted: Vec<&BreakerKey> = judged.verdicts.iter().flat_map(|v| &v.breakers).collect();
-        let mut open: HashSet<String> = breakers::repo::open_among(tx, self.schemas, &wanted).await?;
         for at in 0..judged.verdicts.len() {
             let verdict = &judged.verdicts[at];
             let stops_one = verdict.breakers.iter().any(|b| b.scope == Scope::Account);
