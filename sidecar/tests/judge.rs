@@ -21,6 +21,7 @@ use sluice_sidecar::verdicts::Verdict;
 use sluice_sidecar::workflow::import::{Folder, first};
 use sluice_sidecar::workflow::repo::{self, Why};
 use sluice_sidecar::workflow::suppress::Suppression;
+use sluice_sidecar::workflow::suppress_repo;
 use std::time::Duration;
 
 const RULES: [&str; 5] = ["noisy", "witness", "lonely", "failing", "known"];
@@ -150,10 +151,10 @@ async fn suppressed_by_key_cap_and_time(set: &mut Set) {
         suppression(2, "s-2", now - 1),
         suppression(3, "s-3", now + 60_000_000),
     ] {
-        repo::suppress(&mut conn, &set.schemas, &one).await.unwrap();
+        suppress_repo::suppress(&mut conn, &set.schemas, &one).await.unwrap();
     }
-    assert!(repo::revoke(&mut conn, &set.schemas, &format!("{:032x}", 3), "bob", now).await.unwrap());
-    assert!(!repo::revoke(&mut conn, &set.schemas, &format!("{:032x}", 2), "bob", now).await.unwrap());
+    assert!(suppress_repo::revoke(&mut conn, &set.schemas, &format!("{:032x}", 3), "bob", now).await.unwrap());
+    assert!(!suppress_repo::revoke(&mut conn, &set.schemas, &format!("{:032x}", 2), "bob", now).await.unwrap());
     let of = |account: &str, item: &str, amount: Option<i64>| Verdict {
         verdict_id: format!("{account:>16}{item:>16}").replace(' ', "0"),
         item: item.to_owned(),

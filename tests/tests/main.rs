@@ -16,6 +16,7 @@ mod kinds;
 mod midnight;
 mod recovery;
 mod routing;
+mod rule_sets;
 mod saga;
 mod secrets;
 mod settings;

@@ -5,7 +5,7 @@
 //! mistake of one rule. docs/decisions/008-who-wins-at-the-commit.md.
 
 use super::budget::Window;
-use super::{HOUR_US, repo, step, suppress};
+use super::{HOUR_US, budget_repo, repo, step, suppress};
 use crate::breakers;
 use crate::rules::{Budget, Outcome, RuleSet};
 use crate::verdicts::Verdict;
@@ -139,7 +139,7 @@ impl Judge<'_> {
         budget: &Budget,
         verdicts: &[Verdict],
     ) -> anyhow::Result<Window> {
-        let mut window = repo::window(tx, self.schemas, rule, since_us).await?;
+        let mut window = budget_repo::window(tx, self.schemas, rule, since_us).await?;
         let about = verdicts.iter().filter(|v| v.rule == rule && !v.breakers.is_empty()).map(|v| v.account_id.clone());
         let accounts: BTreeSet<String> = window.accounts.iter().cloned().chain(about).collect();
         if self.books_apart {
@@ -147,11 +147,11 @@ impl Judge<'_> {
         }
         // What is not known here must not keep verdicts from being written.
         if let Some(most) = Window::needed(budget, accounts.len()) {
-            let counted = repo::accounts(tx, self.schemas, most).await;
+            let counted = budget_repo::accounts(tx, self.schemas, most).await;
             window.all_accounts = counted.inspect_err(|error| tracing::warn!(%error, "accounts can't be counted")).ok();
         }
         if budget.amount.is_some() {
-            let held = repo::held(tx, self.schemas, &accounts).await;
+            let held = budget_repo::held(tx, self.schemas, &accounts).await;
             window.held =
                 held.inspect_err(|error| tracing::warn!(%error, "balances can't be read")).unwrap_or_default();
         }
@@ -176,7 +176,7 @@ impl Judge<'_> {
             v.rule != rule && armed && v.outcome == Outcome::Violation.as_str()
         });
         let mut agree: BTreeSet<String> = others.map(|v| v.account_id.clone()).collect();
-        agree.extend(repo::also_named(tx, self.schemas, rule, &compared, self.now_us - HOUR_US).await?);
+        agree.extend(budget_repo::also_named(tx, self.schemas, rule, &compared, self.now_us - HOUR_US).await?);
         let agreed = compared.iter().filter(|account| agree.contains(**account)).count();
         Ok(agreed * 2 >= compared.len())
     }

@@ -5,6 +5,7 @@
 pub mod act;
 pub mod api;
 pub mod budget;
+mod budget_repo;
 pub mod freeze;
 pub mod import;
 pub mod judge;
@@ -12,6 +13,8 @@ pub mod people;
 pub mod repo;
 pub mod step;
 pub mod suppress;
+mod suppress_api;
+pub mod suppress_repo;
 #[cfg(test)]
 mod tests;
 

@@ -1,16 +1,13 @@
-//! SQL of rule sets, proposals and suppressions. Lock order: the lease, suppressions,
+//! SQL of rule sets and proposals. Lock order: the lease, suppressions,
 //! the version in force, then breakers and verdicts (`pipeline/repo.rs`).
 
-use super::budget::{Held, Window};
 use super::step::{Proposal, Seen};
-use super::suppress::Suppression;
 use super::{KEPT_SETS, Member, Set, Text, mode_of};
 use mysql_async::{Conn, Transaction, TxOpts, params, prelude::Queryable};
-use rust_decimal::Decimal;
 use serde::Serialize;
 use sluice_contract::schema::Schemas;
 use sluice_contract::sql::{Lit, in_list, push_row};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// The one row of `rule_active`.
@@ -304,147 +301,4 @@ pub async fn modes(
 pub async fn text(conn: &mut Conn, schemas: &Schemas, rule: &str, hash: &str) -> mysql_async::Result<Option<String>> {
     let sql = format!("SELECT body FROM {}.rule_text WHERE rule = :rule AND rule_hash = :hash LIMIT 1", schemas.guard);
     conn.exec_first(sql, params! { rule, hash }).await
-}
-
-/// Suppressions in force of these rules, locked: two commits must not use one up twice.
-pub async fn suppressions_of(
-    tx: &mut Transaction<'_>,
-    schemas: &Schemas,
-    rules: &[&str],
-    now_us: i64,
-) -> mysql_async::Result<Vec<Suppression>> {
-    let sql = format!(
-        "SELECT {SUPPRESSION} FROM {}.suppression WHERE rule IN {} AND expires_us > {now_us} AND revoked_us IS NULL \
-         ORDER BY suppression_id FOR UPDATE",
-        schemas.guard,
-        in_list(rules.iter().copied())
-    );
-    tx.query_map(sql, suppression).await
-}
-
-/// Hits and amount as `one` has them now.
-pub async fn count_suppressed(
-    tx: &mut Transaction<'_>,
-    schemas: &Schemas,
-    one: &Suppression,
-    hits: u64,
-) -> mysql_async::Result<()> {
-    let sql = format!(
-        "UPDATE {}.suppression SET hits = hits + :hits, amount_used = :used WHERE suppression_id = :id",
-        schemas.guard
-    );
-    tx.exec_drop(sql, params! { hits, "used" => one.amount_used, "id" => &one.id }).await
-}
-
-/// All that are in force, then the newest of the others.
-pub async fn suppressions(conn: &mut Conn, schemas: &Schemas, now_us: i64) -> mysql_async::Result<Vec<Suppression>> {
-    let sql = format!(
-        "SELECT {SUPPRESSION} FROM {}.suppression \
-         ORDER BY (expires_us > {now_us} AND revoked_us IS NULL) DESC, created_us DESC LIMIT {}",
-        schemas.guard,
-        super::suppress::MOST
-    );
-    conn.query_map(sql, suppression).await
-}
-
-const SUPPRESSION: &str = "suppression_id, rule, finding_key, reason, author, amount_cap, amount_used, hits, \
-                           created_us, expires_us, revoked_us";
-
-type SuppressionRow = (String, String, String, String, String, Decimal, Decimal, u64, i64, i64, Option<i64>);
-
-fn suppression(row: SuppressionRow) -> Suppression {
-    let (id, rule, key, reason, author, amount_cap, amount_used, hits, created_us, expires_us, revoked_us) = row;
-    Suppression { id, rule, key, reason, author, amount_cap, amount_used, hits, created_us, expires_us, revoked_us }
-}
-
-pub async fn suppress(conn: &mut Conn, schemas: &Schemas, s: &Suppression) -> mysql_async::Result<()> {
-    let sql = format!(
-        "INSERT INTO {}.suppression (suppression_id, rule, finding_key, reason, author, amount_cap, amount_used, \
-         hits, created_us, expires_us) VALUES (:id, :rule, :key, :reason, :author, :cap, 0, 0, :created_us, :expires_us)",
-        schemas.guard
-    );
-    let named = params! {
-        "id" => &s.id, "rule" => &s.rule, "key" => &s.key, "reason" => &s.reason, "author" => &s.author,
-        "cap" => s.amount_cap, "created_us" => s.created_us, "expires_us" => s.expires_us,
-    };
-    conn.exec_drop(sql, named).await
-}
-
-/// `false` if there is none in force of this id.
-pub async fn revoke(conn: &mut Conn, schemas: &Schemas, id: &str, by: &str, now_us: i64) -> mysql_async::Result<bool> {
-    let sql = format!(
-        "UPDATE {}.suppression SET revoked_us = :now_us, revoked_by = :by \
-         WHERE suppression_id = :id AND revoked_us IS NULL AND expires_us > :now_us",
-        schemas.guard
-    );
-    conn.exec_drop(sql, params! { id, by, now_us }).await?;
-    Ok(conn.affected_rows() > 0)
-}
-
-/// What a rule stopped since then, in mode `trip`. Values of `opened` are listed, so
-/// that the index leads to just these rows: at most one breaker of each point.
-pub async fn window(
-    tx: &mut Transaction<'_>,
-    schemas: &Schemas,
-    rule: &str,
-    since_us: i64,
-) -> mysql_async::Result<Window> {
-    let from = format!("FROM {}.verdict WHERE rule = :rule AND mode = 'trip' AND found_us > :since_us", schemas.guard);
-    let named = params! { rule, since_us };
-    let opened = "outcome IN ('undetermined', 'violation') AND opened IN (1, 2, 3) AND breaker LIKE '%/account/%'";
-    let sql = format!("SELECT account_id, COUNT(*) {from} AND {opened} GROUP BY account_id");
-    let stopped: Vec<(String, u64)> = tx.exec(sql, named.clone()).await?;
-    let sql = format!("SELECT COUNT(*) {from} AND outcome = 'undetermined' AND opened IN (0, 1, 2, 3)");
-    let errors: Option<u64> = tx.exec_first(sql, named).await?;
-    Ok(Window {
-        trips: stopped.iter().map(|(_, count)| count).sum(),
-        errors: errors.unwrap_or(0),
-        accounts: stopped.into_iter().map(|(account, _)| account).filter(|a| !a.is_empty()).collect(),
-        ..Window::default()
-    })
-}
-
-/// How many accounts there are; `most` stands for any number above it, so that the
-/// cost does not grow with them.
-pub async fn accounts(tx: &mut Transaction<'_>, schemas: &Schemas, most: usize) -> mysql_async::Result<usize> {
-    let sql = format!("SELECT DISTINCT account_id FROM {}.balance LIMIT {most}", schemas.balance);
-    Ok(tx.query::<String, _>(sql).await?.len())
-}
-
-/// What these accounts hold, by currency.
-pub async fn held(
-    tx: &mut Transaction<'_>,
-    schemas: &Schemas,
-    accounts: &BTreeSet<String>,
-) -> mysql_async::Result<BTreeMap<String, Held>> {
-    let mut held: BTreeMap<String, Held> = BTreeMap::new();
-    let accounts: Vec<&str> = accounts.iter().map(String::as_str).collect();
-    for some in accounts.chunks(500) {
-        let sql = format!(
-            "SELECT account_id, currency, available + reserved FROM {}.balance WHERE account_id IN {}",
-            schemas.balance,
-            in_list(some.iter().copied())
-        );
-        for (account, currency, amount) in tx.query::<(String, String, Decimal), _>(sql).await? {
-            held.entry(account).or_default().insert(currency, amount);
-        }
-    }
-    Ok(held)
-}
-
-/// Those of `accounts` that another armed rule found a violation of since then.
-pub async fn also_named(
-    tx: &mut Transaction<'_>,
-    schemas: &Schemas,
-    rule: &str,
-    accounts: &BTreeSet<&str>,
-    since_us: i64,
-) -> mysql_async::Result<Vec<String>> {
-    let sql = format!(
-        "SELECT DISTINCT account_id FROM {}.verdict WHERE account_id IN {} AND rule <> :rule \
-         AND outcome = 'violation' AND mode IN ('alert', 'trip') AND suppression IS NULL AND found_us > :since_us",
-        schemas.guard,
-        in_list(accounts.iter().copied())
-    );
-    tx.exec(sql, params! { rule, since_us }).await
 }

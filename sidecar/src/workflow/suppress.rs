@@ -1,7 +1,7 @@
 //! Findings that somebody answers for: by rule and key, up to an amount, until a time.
 //! They are recorded and counted like any other, and open nothing.
 
-use super::repo;
+use super::suppress_repo as repo;
 use crate::rules::Outcome;
 use crate::verdicts::Verdict;
 use mysql_async::Transaction;
