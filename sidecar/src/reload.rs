@@ -127,8 +127,7 @@ impl Reloader {
         metrics.rules_version.set(set.version);
         metrics.rules_info.reset();
         metrics.rules_info.with_label_values(&[rules.hash()]).set(1);
-        let hash = rules.hash().to_owned();
-        self.parts.status.update(|s| (s.rules_version, s.rules_hash) = (set.version, hash));
+        self.parts.status.update(|s| s.rules_version = set.version);
     }
 
     /// Takes over what changed in the folder; whether that made a new set. Without any

@@ -13,6 +13,7 @@ pub struct Note {
     pub kafka: Option<String>,
     /// `updated_us` of the last own heartbeat that came back; 0 before the first.
     pub heartbeat_us: i64,
+    /// Of the set that the last batch was evaluated with.
     pub rules_hash: String,
     /// The set that is loaded, which may be newer than the one of the last verdict.
     pub rules_version: i64,

@@ -229,60 +229,67 @@ impl Committer {
             tx.rollback().await?;
             return Err(Failure::Deposed);
         }
-        let known = if verdicts.is_empty() {
-            Default::default()
-        } else {
-            verdict_repo::known(&mut tx, &self.schemas, verdicts).await?
-        };
-        let new = verdicts.iter().filter(|v| !known.contains(&v.verdict_id)).cloned().collect();
-        let mut judged = self.judge(&mut tx, new, now).await?;
-        for wanted in moves(&judged.verdicts, now) {
-            if let Moved::To(version) = breakers::repo::apply(&mut tx, &self.schemas, &wanted).await? {
-                tracing::warn!(breaker = %wanted.key, version, reason = wanted.reason, "breaker opens");
-                let by = judged.verdicts.iter_mut().find(|v| Some(&v.verdict_id) == wanted.verdict_id.as_ref());
-                by.into_iter().for_each(|verdict| verdict.opened += 1);
-            }
-        }
-        verdict_repo::insert(&mut tx, &self.schemas, &judged.verdicts, now).await?;
+        let judged = self.record(&mut tx, verdicts, now).await?;
         repo::write_checkpoint(&mut tx, &self.schemas, &rows, &self.rules_hash, now).await?;
         tx.commit().await?;
         Ok(judged)
     }
 
-    async fn judge(&self, tx: &mut Transaction<'_>, new: Vec<Verdict>, now_us: i64) -> Result<Judged, Failure> {
-        if new.is_empty() {
-            return Ok(Judged::default());
-        }
+    async fn record(&self, tx: &mut Transaction<'_>, verdicts: &[Verdict], now_us: i64) -> Result<Judged, Failure> {
         let rules = self.rules.borrow().clone();
-        let (schemas, books_apart) = (&self.schemas, self.books_apart);
-        let judged = Judge { schemas, rules: rules.as_deref(), books_apart, now_us }.judge(tx, new).await;
-        judged.map_err(|error| match error.downcast::<mysql_async::Error>() {
+        let judge = Judge { schemas: &self.schemas, rules: rules.as_deref(), books_apart: self.books_apart, now_us };
+        record(tx, &judge, verdicts).await.map_err(|error| match error.downcast::<mysql_async::Error>() {
             Ok(error) => Failure::from(error),
             Err(other) => Failure::Wrong(format!("{other:#}")),
         })
     }
 
     fn recorded(&self, judged: &Judged) {
-        for verdict in &judged.verdicts {
-            verdict.log();
-            self.metrics.verdicts.with_label_values(&[verdict.rule.as_str(), verdict.outcome]).inc();
-            if verdict.suppression.is_some() {
-                self.metrics.suppressed.with_label_values(&[verdict.rule.as_str()]).inc();
-            }
-        }
-        for (rule, why) in &judged.disarmed {
-            tracing::error!(rule, why, set = judged.version, "past its budget: this rule stops nothing any more");
-            self.metrics.demotions.with_label_values(&[rule.as_str()]).inc();
-        }
-        for (rule, why) in &judged.widened {
-            tracing::error!(rule, why, "past its budget, and not alone: everybody is stopped");
-            self.metrics.widened.with_label_values(&[rule.as_str()]).inc();
-        }
-        if judged.version.is_some() {
-            self.rules_changed.notify_one();
-        }
-        self.status.update(|s| s.verdicts += judged.verdicts.len() as u64);
+        recorded(judged, self.metrics, &self.status, &self.rules_changed);
     }
+}
+
+/// Writes those verdicts that are new, as they are judged, and opens their breakers.
+/// The caller's transaction holds the lease's row, and commits.
+pub async fn record(tx: &mut Transaction<'_>, judge: &Judge<'_>, verdicts: &[Verdict]) -> anyhow::Result<Judged> {
+    if verdicts.is_empty() {
+        return Ok(Judged::default());
+    }
+    let known = verdict_repo::known(tx, judge.schemas, verdicts).await?;
+    let new = verdicts.iter().filter(|v| !known.contains(&v.verdict_id)).cloned().collect();
+    let mut judged = judge.judge(tx, new).await?;
+    for wanted in moves(&judged.verdicts, judge.now_us) {
+        if let Moved::To(version) = breakers::repo::apply(tx, judge.schemas, &wanted).await? {
+            tracing::warn!(breaker = %wanted.key, version, reason = wanted.reason, "breaker opens");
+            let by = judged.verdicts.iter_mut().find(|v| Some(&v.verdict_id) == wanted.verdict_id.as_ref());
+            by.into_iter().for_each(|verdict| verdict.opened += 1);
+        }
+    }
+    verdict_repo::insert(tx, judge.schemas, &judged.verdicts, judge.now_us).await?;
+    Ok(judged)
+}
+
+/// Says what was committed.
+pub fn recorded(judged: &Judged, metrics: &Metrics, status: &Status, rules_changed: &Notify) {
+    for verdict in &judged.verdicts {
+        verdict.log();
+        metrics.verdicts.with_label_values(&[verdict.rule.as_str(), verdict.outcome]).inc();
+        if verdict.suppression.is_some() {
+            metrics.suppressed.with_label_values(&[verdict.rule.as_str()]).inc();
+        }
+    }
+    for (rule, why) in &judged.disarmed {
+        tracing::error!(rule, why, set = judged.version, "past its budget: this rule stops nothing any more");
+        metrics.demotions.with_label_values(&[rule.as_str()]).inc();
+    }
+    for (rule, why) in &judged.widened {
+        tracing::error!(rule, why, "past its budget, and not alone: everybody is stopped");
+        metrics.widened.with_label_values(&[rule.as_str()]).inc();
+    }
+    if judged.version.is_some() {
+        rules_changed.notify_one();
+    }
+    status.update(|s| s.verdicts += judged.verdicts.len() as u64);
 }
 
 /// Breakers to open, each once, in the order of their keys: the one lock order.
