@@ -1,15 +1,17 @@
 //! The listener: the fence's stream, breakers by hand, and what operators look at.
 
-use crate::Parts;
 use crate::breakers::{self, Move, Moved};
 use crate::fence::authorized;
-use crate::verdicts::{cut, repo as verdict_repo};
+use crate::verdicts::{self, cut, repo as verdict_repo};
+use crate::workflow::people::{Who, who};
+use crate::{Parts, workflow};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, body::Bytes};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sluice_contract::breaker::{BreakerKey, BreakerState, Scope};
 use sluice_contract::clock::now_us;
 use sluice_contract::telemetry::{self, Readiness};
@@ -24,31 +26,52 @@ const BY: usize = 64;
 /// Width of `scope_key`.
 const SCOPE_KEY: usize = 32;
 
-type Shared = Arc<Parts>;
+pub(crate) type Shared = Arc<Parts>;
 
 /// Everything that is served.
 pub fn router(parts: Shared, readiness: Readiness) -> Router {
     Router::new()
         .route("/fence/{instance}", get(fence))
         .route("/status", get(status))
-        .route("/rules", get(rules))
         .route("/breakers", get(list_breakers))
         .route("/breakers/{point}/{scope}/{key}/trip", post(trip))
         .route("/breakers/{point}/{scope}/{key}/reset", post(reset))
         .route("/verdicts", get(list_verdicts))
         .route("/snapshot", get(snapshot).post(ask_snapshot))
+        .route("/verdicts/{id}", get(one_verdict))
+        .merge(workflow::api::router())
         .with_state(parts)
         .merge(telemetry::router(readiness))
         .fallback(|| async { refuse(ApiCode::NoSuchPath, "no such path") })
 }
 
-fn answer<T: Serialize>(data: T) -> Response {
+pub(crate) fn answer<T: Serialize>(data: T) -> Response {
     Json(Answer { code: 0, msg: "ok".to_owned(), data: Some(data) }).into_response()
 }
 
-fn refuse(code: ApiCode, msg: impl Into<String>) -> Response {
+pub(crate) fn refuse(code: ApiCode, msg: impl Into<String>) -> Response {
+    answered(code, Answer::<()> { code: code as u32, msg: msg.into(), data: None })
+}
+
+/// A refusal with something to read by machine.
+pub(crate) fn refuse_with(code: ApiCode, msg: impl Into<String>, data: serde_json::Value) -> Response {
+    answered(code, Answer { code: code as u32, msg: msg.into(), data: Some(data) })
+}
+
+fn answered<T: Serialize>(code: ApiCode, body: Answer<T>) -> Response {
     let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, Json(Answer::<()> { code: code as u32, msg: msg.into(), data: None })).into_response()
+    (status, Json(body)).into_response()
+}
+
+/// The request may be good; we could not do it.
+pub(crate) fn failed(error: &anyhow::Error) -> Response {
+    match error.downcast_ref::<mysql_async::Error>() {
+        Some(error) => unavailable(error),
+        None => {
+            tracing::error!("an operator's request failed: {error:#}");
+            refuse(ApiCode::Internal, format!("{error:#}"))
+        }
+    }
 }
 
 fn unavailable(error: &mysql_async::Error) -> Response {
@@ -70,8 +93,9 @@ async fn status(State(parts): State<Shared>) -> Response {
     let note = parts.status.read();
     let lag_us = now_us().saturating_sub(note.heartbeat_us);
     let heard = note.heartbeat_us > 0;
-    answer(serde_json::json!({
+    answer(json!({
         "instance": parts.config.instance,
+        "rules": parts.rules.borrow().as_ref().map(|r| json!({ "version": r.version(), "hash": r.hash() })),
         "blind": parts.blind.causes(),
         "lagUs": heard.then_some(lag_us),
         "rowChanges": parts.metrics.row_changes.get(),
@@ -97,24 +121,6 @@ async fn ask_snapshot(State(parts): State<Shared>, headers: HeaderMap) -> Respon
     }
     parts.snapshot.ask();
     answer(parts.snapshot.read())
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Listed {
-    id: String,
-    mode: &'static str,
-}
-
-async fn rules(State(parts): State<Shared>) -> Response {
-    let loaded = parts.rules.borrow().clone();
-    let list = |rules: &crate::rules::RuleSet| -> Vec<Listed> {
-        rules.rules().map(|r| Listed { id: r.id.to_string(), mode: r.mode.as_str() }).collect()
-    };
-    answer(serde_json::json!({
-        "hash": loaded.as_ref().map(|r| r.hash().to_owned()),
-        "rules": loaded.as_deref().map(list).unwrap_or_default(),
-    }))
 }
 
 async fn list_breakers(State(parts): State<Shared>) -> Response {
@@ -151,9 +157,18 @@ async fn list_verdicts(
     listed.await.map_or_else(|error| unavailable(&error), answer)
 }
 
+async fn one_verdict(State(parts): State<Shared>, Path(id): Path<String>) -> Response {
+    match verdicts::explain::explain(&parts, &id).await {
+        Ok(Some(explained)) => answer(explained),
+        Ok(None) => refuse(ApiCode::UnknownVerdict, "there is no verdict of this id: see GET /verdicts"),
+        Err(error) => failed(&error),
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Why {
+    #[serde(default)]
     by: String,
     reason: String,
 }
@@ -175,16 +190,23 @@ async fn by_hand(
     body: &[u8],
     to: BreakerState,
 ) -> Response {
-    if !authorized(headers, &parts.secrets.sidecar_token) {
-        return refuse(ApiCode::Unauthorized, "send Authorization: Bearer with the sidecar_token");
-    }
+    let secrets = (parts.config.secrets_dir.as_deref(), &parts.secrets.sidecar_token);
+    let person = match who(secrets.0, secrets.1, headers) {
+        Who::Person(name) => Some(name),
+        _ if authorized(headers, secrets.1) => None,
+        _ => {
+            return refuse(ApiCode::Unauthorized, "send Authorization: Bearer with your own token or the sidecar_token");
+        }
+    };
     let key = match breaker_key(named) {
         Ok(key) => key,
         Err(error) => return refuse(ApiCode::BadField, error.to_string()),
     };
-    let Ok(why) = serde_json::from_slice::<Why>(body) else {
+    let Ok(mut why) = serde_json::from_slice::<Why>(body) else {
         return refuse(ApiCode::BadJson, r#"send {"by": "…", "reason": "…"}"#);
     };
+    // Who has a token of their own acts under its name.
+    why.by = person.unwrap_or(why.by);
     if why.by.trim().is_empty() || why.reason.trim().is_empty() {
         return refuse(ApiCode::BadField, "by and reason must say something: the move is written down");
     }
@@ -203,11 +225,11 @@ async fn by_hand(
     match (moved.await, to) {
         (Ok(Moved::To(version)), _) => {
             tracing::warn!(breaker = %wanted.key, state = to.as_str(), by = wanted.by, reason = wanted.reason, version, "breaker moved by hand");
-            answer(serde_json::json!({ "breaker": wanted.key.to_string(), "state": to.as_str(), "version": version }))
+            answer(json!({ "breaker": wanted.key.to_string(), "state": to.as_str(), "version": version }))
         }
         (Ok(Moved::AlreadyThere), BreakerState::Closed) => refuse(ApiCode::TooLate, "this breaker is not open"),
         (Ok(Moved::AlreadyThere), BreakerState::Open) => {
-            answer(serde_json::json!({ "breaker": wanted.key.to_string(), "state": to.as_str(), "already": true }))
+            answer(json!({ "breaker": wanted.key.to_string(), "state": to.as_str(), "already": true }))
         }
         (Err(error), _) => unavailable(&error),
     }

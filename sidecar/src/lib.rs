@@ -21,6 +21,7 @@ pub mod snapshot;
 pub mod sources;
 pub mod status;
 pub mod verdicts;
+pub mod workflow;
 
 use anyhow::Context;
 use axum::serve::ListenerExt;
@@ -45,7 +46,7 @@ use status::Status;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -78,6 +79,9 @@ pub struct Parts {
     pub rules: watch::Receiver<Option<Arc<RuleSet>>>,
     /// Keeps what the evaluator sees, if that was asked for.
     pub recorder: Option<Recorder>,
+    /// Told when this process put another set in force.
+    pub rules_changed: Arc<Notify>,
+    pub tested: workflow::act::Tested,
     pub cancel: CancellationToken,
 }
 
@@ -94,14 +98,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     // Whoever drops this future ends all parts too.
     let _ends_with_us = parts.cancel.clone().drop_guard();
     let server = listen(&parts, readiness).await?;
-    let reloader = Reloader {
-        dir: parts.config.rules_dir.clone(),
-        provenance_key: parts.secrets.provenance_key.clone(),
-        mysql: parts.config.mysql.clone(),
-        blind: parts.blind.clone(),
-        metrics: parts.metrics,
-        rules: rules_sender,
-    };
+    let reloader = Reloader::new(Arc::clone(&parts), rules_sender);
     let mut background = vec![tokio::spawn(reloader.run()), tokio::spawn(measure(Arc::clone(&parts)))];
     let fed = parts.config.kafka.changes.is_some();
     background.extend(parts.servers.iter().map(|server| server.inspect(fed && server.name.is_empty())));
@@ -151,6 +148,8 @@ impl Parts {
             blind,
             metrics,
             rules,
+            rules_changed: Arc::default(),
+            tested: Default::default(),
             config,
         })
     }

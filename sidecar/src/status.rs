@@ -22,7 +22,12 @@ pub struct Note {
     pub kafka_committed: Option<String>,
     /// `updated_us` of the last own heartbeat that came back; 0 before the first.
     pub heartbeat_us: i64,
+    /// Of the set that the last batch was evaluated with.
     pub rules_hash: String,
+    /// The set that is loaded, which may be newer than the one of the last verdict.
+    pub rules_version: i64,
+    /// Why the folder's edits are not taken over, if they are not.
+    pub rules_refused: Option<String>,
     pub pairs_open: usize,
     /// Verdicts recorded since the start.
     pub verdicts: u64,

@@ -30,6 +30,7 @@ fn verdict(id: u32, mode: &'static str, outcome: &'static str, account: &str) ->
         account_id: account.to_owned(),
         message: "it's wrong; DROP TABLE".to_owned(),
         breakers: if opens { vec![format!("cash_out/account/{account}").parse().unwrap()] } else { vec![] },
+        ..Verdict::default()
     }
 }
 
@@ -64,6 +65,9 @@ async fn once_and_only_by_the_holder() {
         kafka: Some(place("kafka", "a=1")),
         rules_hash: "1".repeat(16),
         asides: Default::default(),
+        rules: tokio::sync::watch::channel(None).1,
+        rules_changed: Default::default(),
+        books_apart: false,
     };
     let found = [
         verdict(1, "trip", "violation", "a"),

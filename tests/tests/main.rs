@@ -20,6 +20,7 @@ mod mysql;
 mod recordings;
 mod recovery;
 mod routing;
+mod rule_sets;
 mod saga;
 mod secrets;
 mod servers;

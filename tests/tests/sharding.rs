@@ -12,7 +12,7 @@ const BY_ACCOUNT: [&str; 10] =
 
 /// Tables that are unique by something else, or are no money's: what leads their
 /// primary key, and how they are kept.
-const OTHERS: [(&str, &str, &str); 9] = [
+const OTHERS: [(&str, &str, &str); 10] = [
     ("idempotency", "client", "sharded by client and key; claimed just before the order's transaction"),
     ("books", "service", "a row per service; replicated"),
     ("place", "name", "one row; replicated"),
@@ -22,11 +22,15 @@ const OTHERS: [(&str, &str, &str); 9] = [
     ("checkpoint", "source", "a row per change stream, on that shard"),
     ("fence_token", "instance", "a row per core and shard"),
     ("lease", "name", "a row per kind of work; unsharded"),
+    ("suppression", "suppression_id", "a short list, beside the verdicts"),
 ];
 
 /// Families of tables that are kept alike.
-const FAMILIES: [(&str, &str); 2] =
-    [("route_", "routing's configuration: small, replicated"), ("limit_", "sharded by the limit's own key")];
+const FAMILIES: [(&str, &str); 3] = [
+    ("route_", "routing's configuration: small, replicated"),
+    ("limit_", "sharded by the limit's own key"),
+    ("rule_", "the rule sets: small, replicated, no transaction with money"),
+];
 
 /// Reads of money tables without an account, by file and function: each asks all
 /// shards, or one by the bucket in an order's id. None of them locks or writes.

@@ -1,7 +1,7 @@
 //! The live half: accepting at saturation, accepting at a rate, whole lifecycles,
 //! and faults under load, on the running system.
 
-use super::{Rss, hot, machine::rss_mb};
+use super::{Rss, edits, hot, machine::rss_mb};
 use crate::faults::signed;
 use crate::load::{Closed, Until, closed};
 use crate::stage::traffic::{DEADLINE, Traffic};
@@ -34,6 +34,7 @@ pub struct Live {
     pub lifecycle_per_s: u64,
     pub detect: Times,
     pub fence: Times,
+    pub edit: Times,
     pub rss: Rss,
 }
 
@@ -73,9 +74,10 @@ pub async fn measure(stage: &mut Stage, progress: &Progress) -> anyhow::Result<L
     progress.done(&format!("commit to open breaker: p50 {} ms, p99 {} ms", detect.p50, detect.p99));
     progress.done(&format!("the fence adds: p50 {} ms, p99 {} ms", fence.p50, fence.p99));
 
+    let edit = edits::measure(stage, progress, ACCOUNTS).await?;
     let accept_per_s = saturate(stage, progress).await?;
     let hot_account_per_s = hot::measure(stage, progress).await?;
-    Ok(Live { accept_per_s, accept, hot_account_per_s, lifecycle_per_s, detect, fence, rss })
+    Ok(Live { accept_per_s, accept, hot_account_per_s, lifecycle_per_s, detect, fence, edit, rss })
 }
 
 /// Orders a second from acceptance to their end, in the middle of a steady run.

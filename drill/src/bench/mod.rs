@@ -3,6 +3,7 @@
 
 mod apart;
 pub mod backtest;
+mod edits;
 pub mod floor;
 mod hot;
 mod live;
@@ -31,6 +32,8 @@ pub struct Figures {
     pub lifecycle_per_s: u64,
     pub detect_ms: Times,
     pub fence_ms: Times,
+    /// A rule file saved to live traffic evaluated with it, in shadow.
+    pub edit_ms: Times,
     pub catch_up_rows_per_s: u64,
     pub catch_up_floor_rows_per_s: u64,
     pub routing_totals: routing::RoutingTotals,
@@ -57,7 +60,8 @@ pub async fn run(dir: &Path, progress: &Progress) -> anyhow::Result<Figures> {
     let told = |step: &str| progress.step(&format!("starting {step}"));
     let recorded = replay::measure(&dir.join("replay"), progress, &told, FLOOR).await?;
     let routing_totals = routing::measure(&dir.join("routing"), progress, routing::BRIEF).await?;
-    let mut stage = Stage::prepare(&dir.join("live"), options(), &told).await?;
+    let rules = edits::copied(&options().rules, dir.join("rules"))?;
+    let mut stage = Stage::prepare(&dir.join("live"), Options { rules, ..options() }, &told).await?;
     let live = live::measure(&mut stage, progress).await;
     let machine = machine::describe();
     stage.down().await?;
@@ -72,6 +76,7 @@ pub async fn run(dir: &Path, progress: &Progress) -> anyhow::Result<Figures> {
         lifecycle_per_s: live.lifecycle_per_s,
         detect_ms: live.detect,
         fence_ms: live.fence,
+        edit_ms: live.edit,
         catch_up_rows_per_s: recorded.catch_up_rows_per_s,
         catch_up_floor_rows_per_s: recorded.catch_up_floor_rows_per_s,
         routing_totals,

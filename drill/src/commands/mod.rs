@@ -10,6 +10,8 @@ mod kafka;
 mod orders;
 mod record;
 mod routing;
+mod rule_sets;
+mod rule_text;
 mod rules;
 mod snapshot;
 mod up;
@@ -40,7 +42,7 @@ enum Command {
     Events(events::Options),
     /// Find orders, and tell what happened to them.
     Orders(orders::Options),
-    /// Check rule files or run their cases.
+    /// Check rule files, run their cases; see, promote and take back what is in force; explain a verdict.
     Rules(rules::Options),
     /// Check all data at rest now, or show how the last check went.
     Snapshot(snapshot::Options),
@@ -71,7 +73,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Kafka(options) => kafka::run(options).await,
         Command::Events(options) => events::run(options).await,
         Command::Orders(options) => orders::run(options).await,
-        Command::Rules(options) => rules::run(&options),
+        Command::Rules(options) => rules::run(&options).await,
         Command::Snapshot(options) => snapshot::run(options).await,
         Command::Record(options) => record::run(options).await,
         Command::Backtest(options) => backtest::run(*options).await,

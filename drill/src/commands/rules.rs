@@ -1,5 +1,6 @@
 //! `sluice rules check | test`: what a risk engineer runs before saving a rule.
 
+use super::rule_sets;
 use anyhow::bail;
 use clap::Subcommand;
 use sluice_contract::settings::Secret;
@@ -13,6 +14,8 @@ pub struct Options {
     /// The folder of rule files.
     #[arg(long, default_value = "rules", global = true)]
     dir: PathBuf,
+    #[command(flatten)]
+    sidecar: rule_sets::Sidecar,
 }
 
 #[derive(Debug, Subcommand)]
@@ -21,11 +24,14 @@ enum Verb {
     Check,
     /// Run every rule's cases.
     Test,
+    #[command(flatten)]
+    Sets(rule_sets::Verb),
 }
 
 #[allow(clippy::print_stdout)]
-pub fn run(options: &Options) -> anyhow::Result<()> {
-    match options.verb {
+pub async fn run(options: &Options) -> anyhow::Result<()> {
+    match &options.verb {
+        Verb::Sets(verb) => rule_sets::run(verb, &options.sidecar).await?,
         Verb::Check => {
             // No transaction is verified by loading, so any key will do.
             let set = RuleSet::load(&options.dir, Secret::new("rules-are-only-loaded"))?;

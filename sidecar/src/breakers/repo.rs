@@ -3,8 +3,13 @@
 use super::{Move, Moved};
 use mysql_async::{Conn, Transaction, params, prelude::Queryable};
 use serde::Serialize;
-use sluice_contract::breaker::BreakerState;
+use sluice_contract::breaker::{BreakerKey, BreakerState};
 use sluice_contract::schema::Schemas;
+use sluice_contract::sql::{Lit, push_row};
+use std::collections::HashSet;
+
+/// Keys per statement.
+const KEYS: usize = 500;
 
 /// Moves a breaker and writes down who and why, under its row's lock.
 pub async fn apply(tx: &mut Transaction<'_>, schemas: &Schemas, wanted: &Move) -> mysql_async::Result<Moved> {
@@ -64,6 +69,32 @@ pub async fn list(conn: &mut Conn, schemas: &Schemas, limit: u32) -> mysql_async
          FROM {}.breaker ORDER BY (state = 'open') DESC, updated_us DESC LIMIT {limit}",
         schemas.guard
     );
+    read(conn, sql).await
+}
+
+/// Those of `keys` that there are; a few.
+pub async fn find(conn: &mut Conn, schemas: &Schemas, keys: &[BreakerKey]) -> mysql_async::Result<Vec<Listed>> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT point, scope, scope_key, state, verdict_id, reason, changed_by, version, updated_us \
+         FROM {}.breaker WHERE (point, scope, scope_key) IN ({})",
+        schemas.guard,
+        list_of(keys.iter())
+    );
+    read(conn, sql).await
+}
+
+fn list_of<'a>(keys: impl Iterator<Item = &'a BreakerKey>) -> String {
+    let mut list = String::new();
+    for (at, key) in keys.enumerate() {
+        push_row(&mut list, at == 0, &[key.point.as_str(), key.scope.as_str(), key.key.as_str()].map(Lit::Text));
+    }
+    list
+}
+
+async fn read(conn: &mut Conn, sql: String) -> mysql_async::Result<Vec<Listed>> {
     conn.query_map(sql, |(point, scope, key, state, verdict_id, reason, changed_by, version, updated_us)| Listed {
         point,
         scope,
@@ -76,6 +107,25 @@ pub async fn list(conn: &mut Conn, schemas: &Schemas, limit: u32) -> mysql_async
         updated_us,
     })
     .await
+}
+
+/// Those of `keys` that are open, as `point/scope/key`.
+pub async fn open_among<Q: Queryable>(
+    conn: &mut Q,
+    schemas: &Schemas,
+    keys: &[&BreakerKey],
+) -> mysql_async::Result<HashSet<String>> {
+    let mut open = HashSet::new();
+    for some in keys.chunks(KEYS) {
+        let list = list_of(some.iter().copied());
+        let sql = format!(
+            "SELECT CONCAT(point, '/', scope, '/', scope_key) FROM {}.breaker \
+             WHERE (point, scope, scope_key) IN ({list}) AND state = 'open'",
+            schemas.guard
+        );
+        open.extend(conn.query::<String, _>(sql).await?);
+    }
+    Ok(open)
 }
 
 /// Open breakers per point.

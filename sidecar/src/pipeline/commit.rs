@@ -9,16 +9,19 @@ use crate::blind::{Blind, Cause};
 use crate::breakers::{self, Move, Moved};
 use crate::fence::Fence;
 use crate::metrics::Metrics;
+use crate::rules::RuleSet;
 use crate::status::Status;
 use crate::verdicts::{Verdict, cut, repo as verdict_repo, verdicts};
+use crate::workflow::judge::{Judge, Judged};
 use mysql_async::{Pool, Transaction, TxOpts};
 use sluice_contract::breaker::BreakerState;
 use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
 use sluice_contract::sql::{is_disconnect, is_retryable};
 use sluice_contract::telemetry::seconds;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// How long a lease lasts without being renewed; every commit renews it.
@@ -67,6 +70,11 @@ pub struct Committer {
     pub kafka: Option<Checkpoint>,
     pub rules_hash: String,
     pub asides: Asides,
+    /// For budgets.
+    pub rules: watch::Receiver<Option<Arc<RuleSet>>>,
+    /// Told when a commit made a new set.
+    pub rules_changed: Arc<Notify>,
+    pub books_apart: bool,
 }
 
 enum Failure {
@@ -122,7 +130,11 @@ impl Committer {
             found += more.findings.len();
             all.push(more);
         }
-        let findings: Vec<_> = all.iter_mut().flat_map(|one| std::mem::take(&mut one.findings)).collect();
+        let numbered = |one: &mut Evaluated| {
+            let version = one.rules_version;
+            std::mem::take(&mut one.findings).into_iter().map(move |finding| (finding, version))
+        };
+        let findings: Vec<_> = all.iter_mut().flat_map(numbered).collect();
         all.iter().for_each(|one| self.advance(one));
         all.iter_mut().for_each(|one| self.asides.add(std::mem::take(&mut one.aside)));
         let verdicts = verdicts(&findings);
@@ -195,10 +207,10 @@ impl Committer {
         let mut pause = BACKOFF.0;
         loop {
             let reason = match tokio::time::timeout(PATIENCE, self.attempt(verdicts)).await {
-                Ok(Ok(new)) => {
+                Ok(Ok(judged)) => {
                     self.metrics.commit_seconds.observe(begun.elapsed().as_secs_f64());
                     self.blind.clear(Cause::Commit);
-                    self.recorded(&new);
+                    self.recorded(&judged);
                     self.asides.written();
                     return Ok(());
                 }
@@ -221,7 +233,7 @@ impl Committer {
         }
     }
 
-    async fn attempt<'v>(&self, verdicts: &'v [Verdict]) -> Result<Vec<&'v Verdict>, Failure> {
+    async fn attempt(&self, verdicts: &[Verdict]) -> Result<Judged, Failure> {
         // Empty: the first start at the oldest file, of which nothing was read yet.
         let begun = |row: &&Checkpoint| !row.position.is_empty();
         let rows: Vec<Checkpoint> =
@@ -241,7 +253,7 @@ impl Committer {
             tx.rollback().await?;
             return Err(Failure::Deposed);
         }
-        let new = record(&mut tx, &self.schemas, verdicts, now).await?;
+        let judged = self.record(&mut tx, verdicts, now).await?;
         if !self.asides.is_empty() {
             aside::repo::insert(&mut tx, &self.schemas, self.asides.waiting(), now).await?;
         }
@@ -250,49 +262,70 @@ impl Committer {
         }
         repo::write_checkpoint(&mut tx, &self.schemas, &rows, &self.rules_hash, now).await?;
         tx.commit().await?;
-        Ok(new)
+        Ok(judged)
     }
 
-    fn recorded(&self, new: &[&Verdict]) {
-        recorded(new, self.metrics, &self.status);
+    async fn record(&self, tx: &mut Transaction<'_>, verdicts: &[Verdict], now_us: i64) -> Result<Judged, Failure> {
+        let rules = self.rules.borrow().clone();
+        let judge = Judge { schemas: &self.schemas, rules: rules.as_deref(), books_apart: self.books_apart, now_us };
+        record(tx, &judge, verdicts).await.map_err(|error| match error.downcast::<mysql_async::Error>() {
+            Ok(error) => Failure::from(error),
+            Err(other) => Failure::Wrong(format!("{other:#}")),
+        })
+    }
+
+    fn recorded(&self, judged: &Judged) {
+        recorded(judged, self.metrics, &self.status, &self.rules_changed);
         let kafka_committed = self.kafka.as_ref().map(|row| row.position.clone());
         self.status.update(|s| s.kafka_committed = kafka_committed);
     }
 }
 
-/// Writes those verdicts that are new and opens their breakers; returns them. The
-/// caller's transaction holds the lease's row, and commits.
-pub async fn record<'v>(
-    tx: &mut Transaction<'_>,
-    schemas: &Schemas,
-    verdicts: &'v [Verdict],
-    now: i64,
-) -> mysql_async::Result<Vec<&'v Verdict>> {
+/// Writes those verdicts that are new, as they are judged, and opens their breakers.
+/// The caller's transaction holds the lease's row, and commits.
+pub async fn record(tx: &mut Transaction<'_>, judge: &Judge<'_>, verdicts: &[Verdict]) -> anyhow::Result<Judged> {
     if verdicts.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Judged::default());
     }
-    let known = verdict_repo::known(tx, schemas, verdicts).await?;
-    let new: Vec<&Verdict> = verdicts.iter().filter(|v| !known.contains(&v.verdict_id)).collect();
-    for wanted in moves(&new, now) {
-        if let Moved::To(version) = breakers::repo::apply(tx, schemas, &wanted).await? {
+    let known = verdict_repo::known(tx, judge.schemas, verdicts).await?;
+    let new = verdicts.iter().filter(|v| !known.contains(&v.verdict_id)).cloned().collect();
+    let mut judged = judge.judge(tx, new).await?;
+    for wanted in moves(&judged.verdicts, judge.now_us) {
+        if let Moved::To(version) = breakers::repo::apply(tx, judge.schemas, &wanted).await? {
             tracing::warn!(breaker = %wanted.key, version, reason = wanted.reason, "breaker opens");
+            let by = judged.verdicts.iter_mut().find(|v| Some(&v.verdict_id) == wanted.verdict_id.as_ref());
+            by.into_iter().for_each(|verdict| verdict.opened += 1);
         }
     }
-    verdict_repo::insert(tx, schemas, &new, now).await?;
-    Ok(new)
+    verdict_repo::insert(tx, judge.schemas, &judged.verdicts, judge.now_us).await?;
+    Ok(judged)
 }
 
 /// Says what was committed.
-pub fn recorded(new: &[&Verdict], metrics: &Metrics, status: &Status) {
-    for verdict in new {
+pub fn recorded(judged: &Judged, metrics: &Metrics, status: &Status, rules_changed: &Notify) {
+    for verdict in &judged.verdicts {
         verdict.log();
         metrics.verdicts.with_label_values(&[verdict.rule.as_str(), verdict.outcome]).inc();
+        if verdict.suppression.is_some() {
+            metrics.suppressed.with_label_values(&[verdict.rule.as_str()]).inc();
+        }
     }
-    status.update(|s| s.verdicts += new.len() as u64);
+    for (rule, why) in &judged.disarmed {
+        tracing::error!(rule, why, set = judged.version, "past its budget: this rule stops nothing any more");
+        metrics.demotions.with_label_values(&[rule.as_str()]).inc();
+    }
+    for (rule, why) in &judged.widened {
+        tracing::error!(rule, why, "past its budget, and not alone: everybody is stopped");
+        metrics.widened.with_label_values(&[rule.as_str()]).inc();
+    }
+    if judged.version.is_some() {
+        rules_changed.notify_one();
+    }
+    status.update(|s| s.verdicts += judged.verdicts.len() as u64);
 }
 
 /// Breakers to open, each once, in the order of their keys: the one lock order.
-fn moves(new: &[&Verdict], at_us: i64) -> Vec<Move> {
+fn moves(new: &[Verdict], at_us: i64) -> Vec<Move> {
     let mut moves: Vec<Move> = Vec::new();
     for (verdict, key) in new.iter().flat_map(|v| v.breakers.iter().map(move |key| (v, key.clone()))) {
         if moves.iter().any(|m| m.key == key) {

@@ -47,6 +47,7 @@ pub struct Evaluated {
     pub replay_also: Vec<String>,
     pub holds: Option<Arc<Vec<String>>>,
     pub rules_hash: Arc<str>,
+    pub rules_version: i64,
     pub pairs: usize,
 }
 
@@ -86,6 +87,7 @@ pub struct Worker {
     tap: Option<Tap>,
     reloads: watch::Receiver<Option<Arc<RuleSet>>>,
     rules_hash: Arc<str>,
+    rules_version: i64,
     bell: Option<Bell>,
     metrics: &'static Metrics,
     holds_version: Option<u64>,
@@ -110,12 +112,14 @@ impl Worker {
             tap.mark(Noted::Begin { mid_stream: settings.mid_stream, rules: settings.rules.hash().into() });
         }
         let rules_hash = settings.rules.hash().into();
+        let rules_version = settings.rules.version();
         let mut evaluator = Workers::new(settings.rules, settings.workers, false)?;
         if settings.after_gap {
             evaluator.after_gap()?;
         }
         Ok(Worker {
             rules_hash,
+            rules_version,
             evaluator,
             unseen: UnseenRule::load()?,
             tap: settings.tap,
@@ -176,8 +180,8 @@ impl Worker {
             return Ok(());
         }
         let Some(rules) = self.reloads.borrow_and_update().clone() else { return Ok(()) };
-        if rules.hash() != &*self.rules_hash {
-            self.rules_hash = rules.hash().into();
+        if (rules.hash(), rules.version()) != (&*self.rules_hash, self.rules_version) {
+            (self.rules_hash, self.rules_version) = (rules.hash().into(), rules.version());
             if let Some(tap) = &mut self.tap {
                 tap.mark(Noted::Rules { hash: Arc::clone(&self.rules_hash) });
             }
@@ -298,6 +302,7 @@ impl Worker {
         }
         self.out.pairs = self.evaluator.open_pairs();
         self.out.rules_hash = Arc::clone(&self.rules_hash);
+        self.out.rules_version = self.rules_version;
         let now = now_us();
         if now.saturating_sub(self.replay_us) >= REPLAY_US {
             self.replay_us = now;

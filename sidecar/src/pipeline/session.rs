@@ -188,6 +188,9 @@ pub async fn reign(parts: &Arc<Parts>, epoch: i64, flavours: &[Flavour], rules: 
         kafka: begin.kafka,
         rules_hash: rules.hash().chars().take(16).collect(),
         asides: Asides::default(),
+        rules: parts.rules.clone(),
+        rules_changed: Arc::clone(&parts.rules_changed),
+        books_apart: parts.config.mysql.books_apart,
     };
     let mut snapshots = tokio::spawn(schedule::keep(Arc::clone(parts), epoch, flavour));
     let end = tokio::select! {

@@ -23,6 +23,8 @@ pub struct RuleFile {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Files {
     pub rules: Vec<RuleFile>,
+    /// Functions that every rule may call: `lib/<name>.rhai` with its text, by name.
+    pub lib: Vec<(String, String)>,
     /// Cases files without a rule: an error of whoever wants to run them.
     pub orphans: Vec<String>,
 }

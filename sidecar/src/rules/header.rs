@@ -2,6 +2,7 @@
 
 use super::tables::{self, Known, TABLES};
 use crate::change::{Of, Op, Source, Value};
+use rust_decimal::Decimal;
 use serde::Deserialize;
 use sluice_contract::breaker::{Point, Scope};
 use sluice_contract::event::BUSINESS_EVENTS;
@@ -64,6 +65,27 @@ pub struct Header {
     pub owner: String,
     pub runbook: String,
     pub trigger: Trigger,
+    /// Most findings an hour that its author expects.
+    pub rate_per_hour: Option<u32>,
+    pub budget: Budget,
+}
+
+/// Past which a rule in mode `trip` goes on as `alert`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Budget {
+    pub trips_per_hour: u32,
+    pub errors_per_hour: u32,
+    /// Of all accounts; some accounts are always within it.
+    pub accounts_percent: u32,
+    /// Most money on the accounts that it stops within an hour, of any one currency.
+    pub amount: Option<Decimal>,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Budget { trips_per_hour: 50, errors_per_hour: 100, accounts_percent: 5, amount: None }
+    }
 }
 
 /// The kind of change of a row, as headers write it.
@@ -201,6 +223,9 @@ struct Written {
     owner: String,
     runbook: String,
     trigger: Trigger,
+    rate_per_hour: Option<u32>,
+    #[serde(default)]
+    budget: Budget,
 }
 
 /// A text, or a list of such.
@@ -258,6 +283,8 @@ pub fn parse(stem: &str, text: &str) -> Result<Header, String> {
         owner: written.owner,
         runbook: written.runbook,
         trigger: written.trigger,
+        rate_per_hour: written.rate_per_hour,
+        budget: written.budget,
     })
 }
 

@@ -34,6 +34,7 @@ pub struct RuleSet {
     pub(super) plan: Plan,
     pub(super) provenance_key: Secret,
     hash: String,
+    version: i64,
 }
 
 /// Which rules look at what, by place in `RuleSet::rules`.
@@ -117,7 +118,19 @@ impl RuleSet {
             return Err(LoadErrors(errors));
         }
         let plan = Plan::of(&rules);
-        Ok(RuleSet { engine, rules, plan, provenance_key, hash: files.hash() })
+        Ok(RuleSet { engine, rules, plan, provenance_key, hash: files.hash(), version: 0 })
+    }
+
+    /// As the version of that number.
+    #[must_use]
+    pub fn numbered(mut self, version: i64) -> RuleSet {
+        self.version = version;
+        self
+    }
+
+    /// The version in the table of sets; 0 outside of it.
+    pub fn version(&self) -> i64 {
+        self.version
     }
 
     /// Sets rules to `draft` that can't decide without seeing `tables`; returns their

@@ -42,14 +42,15 @@ mod tests_provenance;
 #[cfg(test)]
 mod tests_workers;
 
-pub use cases::{CaseResult, run_cases};
+pub use cases::{CaseResult, run_cases, run_cases_of};
 pub use evaluate::Evaluator;
 pub use files::{Files, RuleFile};
-pub use header::{Header, Loss, Mode, Severity};
+pub use header::{Budget, Header, Loss, Mode, Severity, parse as parse_header};
 pub use load::{LoadError, LoadErrors, RuleSet};
-pub use unseen::UnseenRule;
+pub use unseen::{BUILT_IN, UnseenRule};
 pub use workers::Workers;
 
+use rust_decimal::Decimal;
 use sluice_contract::breaker::BreakerKey;
 use std::sync::Arc;
 
@@ -59,6 +60,24 @@ use std::sync::Arc;
 pub enum Outcome {
     Violation,
     Undetermined,
+}
+
+impl Outcome {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Violation => "violation",
+            Outcome::Undetermined => "undetermined",
+        }
+    }
+}
+
+/// What a person needs to follow a finding: the inputs with their positions, what was
+/// read of them, and the rule's parameters.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
+pub struct Detail {
+    pub inputs: Vec<serde_json::Value>,
+    pub reads: Vec<serde_json::Value>,
+    pub params: std::collections::BTreeMap<String, serde_json::Value>,
 }
 
 /// One thing that a rule found.
@@ -79,6 +98,9 @@ pub struct Finding {
     pub message: String,
     /// Only of a rule in mode `trip`: everything that it stops.
     pub breakers: Vec<BreakerKey>,
+    /// What is at stake, in major units, if the rule says so.
+    pub amount: Option<Decimal>,
+    pub detail: Option<Arc<Detail>>,
 }
 
 /// A rule that failed to evaluate.

@@ -194,6 +194,8 @@ fn finding(rule: &Rule, outcome: Outcome, position: &Arc<str>, said: &Said<'_>, 
         account,
         message: said.message.chars().take(MOST_MESSAGE).collect(),
         breakers: Vec::new(),
+        amount: None,
+        detail: None,
     }
 }
 

@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 use sluice_contract::breaker::{BreakerKey, Scope};
 use std::sync::Arc;
 
+/// Rules that are no files.
+pub const BUILT_IN: [&str; 1] = [ID];
 const ID: &str = "statement_dml";
 const HEADER: &str = r#"//! id = "statement_dml"
 //! guards = "Watched tables change by rows that the sidecar can see."

@@ -12,16 +12,19 @@ use super::repo::{self, Gap, RunRow};
 use crate::metrics::Metrics;
 use crate::pipeline::commit::{LEASE_US, record, recorded};
 use crate::pipeline::repo::{Checkpoint, renew, write_checkpoint};
-use crate::rules::Finding;
+use crate::rules::{Finding, RuleSet};
 use crate::status::Status;
 use crate::verdicts::{Verdict, verdicts};
+use crate::workflow::judge::{Judge, Judged};
 use mysql_async::{Pool, TxOpts};
 use sha2::{Digest, Sha256};
 use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
 use sluice_contract::sql::{is_disconnect, is_retryable};
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// Tries of a commit and the pause between two; then the run starts over.
 const TRIES: u32 = 10;
@@ -60,6 +63,9 @@ pub struct Closing {
 }
 
 pub struct Book {
+    pub rules: Arc<RuleSet>,
+    pub rules_changed: Arc<Notify>,
+    pub books_apart: bool,
     pub pool: Pool,
     pub schemas: Schemas,
     pub owner: String,
@@ -117,15 +123,19 @@ impl Book {
         let ids: Vec<&str> = found.iter().map(|(id, _)| id.as_str()).collect();
         let stand = repo::standing(&mut tx, &self.schemas, &ids).await?;
         let fresh: Vec<_> = found.iter().filter(|(id, _)| !stand.contains_key(id)).collect();
-        let said: Vec<Finding> = fresh.iter().map(|(_, finding)| finding.clone()).collect();
+        let said: Vec<_> = fresh.iter().map(|(_, finding)| (finding.clone(), self.rules.version())).collect();
         let verdicts = verdicts(&said);
-        let new = record(&mut tx, &self.schemas, &verdicts, now).await?;
+        let new = record(&mut tx, &self.judge(now), &verdicts).await?;
         let rows: Vec<_> =
             fresh.iter().map(|(id, f)| (id.as_str(), f.rule.id.as_str(), f.verdict_id.as_str())).collect();
         repo::insert_standing(&mut tx, &self.schemas, &rows, now).await?;
         tx.commit().await?;
-        recorded(&new, self.metrics, &self.status);
-        Ok(new.len() as u64)
+        recorded(&new, self.metrics, &self.status, &self.rules_changed);
+        Ok(new.verdicts.len() as u64)
+    }
+
+    fn judge(&self, now_us: i64) -> Judge<'_> {
+        Judge { schemas: &self.schemas, rules: Some(&self.rules), books_apart: self.books_apart, now_us }
     }
 
     /// The run is complete: what of these rules it did not see does not stand any
@@ -161,16 +171,16 @@ impl Book {
         }
         let gone = repo::forget_but(&mut tx, &self.schemas, rules, seen).await?;
         repo::insert_run(&mut tx, &self.schemas, run).await?;
-        let mut said = Vec::new();
+        let mut said = Judged::default();
         if let Some(closing) = closing {
             let verdict = closing.verdict.as_slice();
-            said = record(&mut tx, &self.schemas, verdict, now).await?;
+            said = record(&mut tx, &self.judge(now), verdict).await?;
             repo::insert_gap(&mut tx, &self.schemas, &closing.gap).await?;
             let rows = std::slice::from_ref(&closing.checkpoint);
             write_checkpoint(&mut tx, &self.schemas, rows, &closing.rules_hash, now).await?;
         }
         tx.commit().await?;
-        recorded(&said, self.metrics, &self.status);
+        recorded(&said, self.metrics, &self.status, &self.rules_changed);
         Ok(gone)
     }
 }

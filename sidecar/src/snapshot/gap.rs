@@ -101,7 +101,7 @@ pub async fn close(
         let checked = schedule::started(&job).check().await?;
         // Taken before the first reading.
         let position = checked.row.position.clone();
-        let closing = closing(&checked, lost, &position, found_us, rules.hash());
+        let closing = closing(&checked, lost, &position, found_us, rules);
         Ok((job.finish(checked, Some(&closing)).await?, closing.checkpoint))
     };
     let done = tokio::select! {
@@ -122,7 +122,7 @@ pub async fn close(
     checkpoint.context("a gap was closed without a checkpoint")
 }
 
-fn closing(checked: &Checked, lost: Option<&Checkpoint>, to: &str, found_us: i64, rules_hash: &str) -> Closing {
+fn closing(checked: &Checked, lost: Option<&Checkpoint>, to: &str, found_us: i64, rules: &RuleSet) -> Closing {
     let from = lost.map_or("", |stored| stored.position.as_str());
     let standing = checked.row.standing;
     let message = format!(
@@ -141,6 +141,11 @@ fn closing(checked: &Checked, lost: Option<&Checkpoint>, to: &str, found_us: i64
         account_id: String::new(),
         message: message.chars().take(500).collect(),
         breakers: Vec::new(),
+        set_version: rules.version(),
+        amount: None,
+        detail: None,
+        suppression: None,
+        opened: 0,
     };
     Closing {
         gap: Gap {
@@ -152,7 +157,7 @@ fn closing(checked: &Checked, lost: Option<&Checkpoint>, to: &str, found_us: i64
             verdicts: standing,
         },
         checkpoint: Checkpoint { source: "binlog".to_owned(), position: to.to_owned(), replay_from: to.to_owned() },
-        rules_hash: rules_hash.chars().take(16).collect(),
+        rules_hash: rules.hash().chars().take(16).collect(),
         // Nobody was promised anything before the first start.
         verdict: lost.map(|_| verdict),
     }

@@ -71,6 +71,9 @@ pub fn servers(parts: &Parts, flavour: Flavour) -> anyhow::Result<Servers> {
 impl Job<'_> {
     pub fn book(&self) -> Book {
         Book {
+            rules: Arc::clone(&self.rules),
+            rules_changed: Arc::clone(&self.parts.rules_changed),
+            books_apart: self.parts.config.mysql.books_apart,
             pool: self.parts.pool.pool(),
             schemas: self.parts.schemas.clone(),
             owner: self.parts.config.instance.clone(),

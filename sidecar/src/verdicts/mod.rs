@@ -1,8 +1,10 @@
 //! What rules found, as it is stored: every text fits its column.
 
+pub mod explain;
 pub mod repo;
 
-use crate::rules::{Finding, Outcome};
+use crate::rules::{Detail, Finding};
+use rust_decimal::Decimal;
 use sluice_contract::breaker::BreakerKey;
 use std::collections::HashSet;
 
@@ -18,8 +20,13 @@ const SCOPE_KEY: usize = 32;
 /// Points that there are: refund, settlement, cash_out.
 const POINTS: usize = 3;
 
+/// Longest explanation that is stored, in bytes: some hundred fields.
+const DETAIL: usize = 32 * 1024;
+/// What `DECIMAL(20,4)` holds; a rule may name any number.
+const MOST_AMOUNT: Decimal = Decimal::from_parts(0x6fc1_0000, 0x0023_86f2, 0, false, 0);
+
 /// A row of `guard.verdict`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verdict {
     pub verdict_id: String,
     pub rule: String,
@@ -32,23 +39,30 @@ pub struct Verdict {
     pub message: String,
     /// To be opened, all of them.
     pub breakers: Vec<BreakerKey>,
+    /// The set that the rule was evaluated with.
+    pub set_version: i64,
+    /// What is at stake, in major units.
+    pub amount: Option<Decimal>,
+    /// JSON: inputs, what was read of them, parameters.
+    pub detail: Option<String>,
+    /// The suppression that took its breakers away.
+    pub suppression: Option<String>,
+    /// Breakers that it moved; known at its commit.
+    pub opened: i64,
 }
 
 /// Findings as verdicts, each once. Drafts are not recorded.
-pub fn verdicts(findings: &[Finding]) -> Vec<Verdict> {
+pub fn verdicts(findings: &[(Finding, i64)]) -> Vec<Verdict> {
     let mut seen = HashSet::new();
-    findings.iter().filter_map(verdict).filter(|v| seen.insert(v.verdict_id.clone())).collect()
+    let made = findings.iter().filter_map(|(finding, set_version)| verdict(finding, *set_version));
+    made.filter(|v| seen.insert(v.verdict_id.clone())).collect()
 }
 
-fn verdict(finding: &Finding) -> Option<Verdict> {
+fn verdict(finding: &Finding, set_version: i64) -> Option<Verdict> {
     let mode = finding.rule.mode.as_str();
     if mode == "draft" {
         return None;
     }
-    let outcome = match finding.outcome {
-        Outcome::Violation => "violation",
-        Outcome::Undetermined => "undetermined",
-    };
     let fits = |b: &&BreakerKey| b.key.is_ascii() && b.key.len() <= SCOPE_KEY;
     if let Some(breaker) = finding.breakers.iter().find(|b| !fits(b)) {
         // No order can carry such a key, so there is nothing to stop under it.
@@ -59,13 +73,24 @@ fn verdict(finding: &Finding) -> Option<Verdict> {
         rule: ascii(&finding.rule.id, RULE),
         rule_hash: ascii(&finding.rule_hash, 16),
         mode,
-        outcome,
+        outcome: finding.outcome.as_str(),
         position: ascii(&finding.position, POSITION),
         item: cut(&finding.item, ITEM),
         account_id: cut(&finding.account, ACCOUNT),
         message: cut(&finding.message, MESSAGE),
         breakers: finding.breakers.iter().filter(fits).cloned().collect(),
+        set_version,
+        amount: finding.amount.filter(|amount| amount.abs() < MOST_AMOUNT).map(|amount| amount.round_dp(4)),
+        detail: finding.detail.as_deref().and_then(detail),
+        suppression: None,
+        opened: 0,
     })
+}
+
+/// One that is too long says so: half of it could mislead.
+fn detail(detail: &Detail) -> Option<String> {
+    let text = serde_json::to_string(detail).ok()?;
+    Some(if text.len() <= DETAIL { text } else { format!("{{\"tooLong\":{}}}", text.len()) })
 }
 
 impl Verdict {
@@ -93,6 +118,8 @@ impl Verdict {
             message = self.message,
             breaker,
             trips = !self.breakers.is_empty(),
+            set = self.set_version,
+            suppression = self.suppression.as_deref(),
             verdict = self.verdict_id,
             "verdict"
         );

@@ -1,14 +1,16 @@
 //! SQL of verdicts.
 
 use super::Verdict;
-use mysql_async::{Conn, params, prelude::Queryable};
+use mysql_async::prelude::{FromRow, Queryable};
+use mysql_async::{Conn, FromRowError, Row, params};
+use rust_decimal::Decimal;
 use serde::Serialize;
 use sluice_contract::schema::Schemas;
 use sluice_contract::sql::{Lit, in_list, push_row};
 use std::collections::HashSet;
 
-/// Rows per statement: well below any server's packet limit.
-const ROWS: usize = 200;
+/// Rows per statement: with their details well below any server's packet limit.
+const ROWS: usize = 50;
 
 /// Those ids that are recorded already. The caller holds the lease's row, so nobody
 /// else adds any meanwhile.
@@ -30,13 +32,13 @@ pub async fn known<Q: Queryable>(
 pub async fn insert<Q: Queryable>(
     conn: &mut Q,
     schemas: &Schemas,
-    verdicts: &[&Verdict],
+    verdicts: &[Verdict],
     found_us: i64,
 ) -> mysql_async::Result<()> {
     for some in verdicts.chunks(ROWS) {
         let mut sql = format!(
             "INSERT IGNORE INTO {}.verdict (verdict_id, rule, rule_hash, mode, outcome, position, item, account_id, \
-             breaker, message, found_us) VALUES ",
+             breaker, message, found_us, set_version, amount, detail, suppression, opened) VALUES ",
             schemas.guard
         );
         for (at, v) in some.iter().enumerate() {
@@ -53,6 +55,11 @@ pub async fn insert<Q: Queryable>(
                 Lit::from(breaker.as_deref()),
                 Lit::Text(&v.message),
                 Lit::Int(found_us),
+                Lit::Int(v.set_version),
+                v.amount.map_or(Lit::Null, Lit::Dec),
+                Lit::from(v.detail.as_deref()),
+                Lit::from(v.suppression.as_deref()),
+                Lit::Int(v.opened),
             ];
             push_row(&mut sql, at == 0, &row);
         }
@@ -76,31 +83,62 @@ pub struct Listed {
     pub breaker: Option<String>,
     pub message: String,
     pub found_us: i64,
+    pub set_version: i64,
+    pub amount: Option<Decimal>,
+    pub suppression: Option<String>,
+    /// Breakers that it moved.
+    pub opened: i64,
+    /// Only of a single one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<serde_json::Value>,
+}
+
+const COLUMNS: &str = "verdict_id, rule, rule_hash, mode, outcome, position, item, account_id, breaker, message, \
+                       found_us, set_version, amount, suppression, opened";
+
+impl FromRow for Listed {
+    fn from_row_opt(mut row: Row) -> Result<Self, FromRowError> {
+        let wrong = FromRowError(row.clone());
+        let mut read = || {
+            Some(Listed {
+                verdict_id: row.take(0)?,
+                rule: row.take(1)?,
+                rule_hash: row.take(2)?,
+                mode: row.take(3)?,
+                outcome: row.take(4)?,
+                position: row.take(5)?,
+                item: row.take(6)?,
+                account_id: row.take(7)?,
+                breaker: row.take(8)?,
+                message: row.take(9)?,
+                found_us: row.take(10)?,
+                set_version: row.take(11)?,
+                amount: row.take(12)?,
+                suppression: row.take(13)?,
+                opened: row.take(14)?,
+                detail: None,
+            })
+        };
+        read().ok_or(wrong)
+    }
 }
 
 /// Verdicts found after `after_us`, oldest first.
 pub async fn list(conn: &mut Conn, schemas: &Schemas, after_us: i64, limit: u32) -> mysql_async::Result<Vec<Listed>> {
     let sql = format!(
-        "SELECT verdict_id, rule, rule_hash, mode, outcome, position, item, account_id, breaker, message, found_us \
-         FROM {}.verdict WHERE found_us > :after_us ORDER BY found_us, verdict_id LIMIT {limit}",
+        "SELECT {COLUMNS} FROM {}.verdict WHERE found_us > :after_us ORDER BY found_us, verdict_id LIMIT {limit}",
         schemas.guard
     );
-    conn.exec_map(
-        sql,
-        params! { after_us },
-        |(verdict_id, rule, rule_hash, mode, outcome, position, item, account_id, breaker, message, found_us)| Listed {
-            verdict_id,
-            rule,
-            rule_hash,
-            mode,
-            outcome,
-            position,
-            item,
-            account_id,
-            breaker,
-            message,
-            found_us,
-        },
-    )
-    .await
+    conn.exec(sql, params! { after_us }).await
+}
+
+/// One with everything that is known of it.
+pub async fn find(conn: &mut Conn, schemas: &Schemas, id: &str) -> mysql_async::Result<Option<Listed>> {
+    let guard = &schemas.guard;
+    let sql = format!("SELECT {COLUMNS} FROM {guard}.verdict WHERE verdict_id = :id");
+    let Some(mut listed): Option<Listed> = conn.exec_first(sql, params! { id }).await? else { return Ok(None) };
+    let sql = format!("SELECT detail FROM {guard}.verdict WHERE verdict_id = :id");
+    let detail: Option<Option<String>> = conn.exec_first(sql, params! { id }).await?;
+    listed.detail = detail.flatten().and_then(|text| serde_json::from_str(&text).ok());
+    Ok(Some(listed))
 }

@@ -1,0 +1,210 @@
+//! `sluice rules list | sets | promote | approve | …`: rule sets in force, asked of a
+//! sidecar under a person's own name.
+
+use super::rule_text as text;
+use anyhow::{Context, bail};
+use clap::Subcommand;
+use serde_json::{Value, json};
+use sluice_contract::clock::now_us;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Cases of a whole set run before a list is answered.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where to ask, and as whom.
+#[derive(Debug, clap::Args)]
+pub struct Sidecar {
+    /// The sidecar's listener.
+    #[arg(long, env = "SLUICE_SIDECAR", default_value = "http://127.0.0.1:7200", global = true)]
+    sidecar: String,
+    /// The file with your own token; needed for whatever changes something.
+    #[arg(long, env = "SLUICE_TOKEN_FILE", global = true)]
+    token_file: Option<PathBuf>,
+    /// Your name, as long as nobody has a token and the file is the sidecar_token's.
+    #[arg(long, global = true)]
+    by: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Every rule in force: version, mode, what it found within the hour, what is missing.
+    List,
+    /// The last sets: who made them, when and why.
+    Sets,
+    /// One step up. To trip it takes a second person: see approve.
+    Promote {
+        rule: String,
+        /// shadow, alert or trip.
+        #[arg(long)]
+        to: String,
+        /// Of the version that you looked at, as `list` shows it.
+        #[arg(long)]
+        hash: String,
+        #[arg(long)]
+        reason: String,
+    },
+    /// The second person's word on what is proposed.
+    Approve {
+        rule: String,
+        #[arg(long)]
+        hash: String,
+    },
+    /// Down, at once; of a rule that its budget demoted: you took note.
+    Demote {
+        rule: String,
+        /// draft, shadow or alert.
+        #[arg(long)]
+        to: String,
+        #[arg(long)]
+        reason: String,
+    },
+    /// Take a rule out of the set; one in trip needs a second person.
+    Retire {
+        rule: String,
+        #[arg(long)]
+        hash: String,
+        #[arg(long)]
+        reason: String,
+    },
+    /// An earlier set, at once.
+    Rollback {
+        version: i64,
+        #[arg(long)]
+        reason: String,
+    },
+    /// Answer for findings of a rule on one account or item: they open nothing.
+    Suppress {
+        rule: String,
+        /// The account or item, exactly as its verdicts name it.
+        key: String,
+        /// Most money that may pass in all, such as 100.00.
+        #[arg(long)]
+        amount_cap: String,
+        /// How long, at most 7 days, as in `2h` or `3d`.
+        #[arg(long = "for")]
+        time: jiff::Span,
+        #[arg(long)]
+        reason: String,
+    },
+    /// Suppressions, those in force first.
+    Suppressions,
+    /// End a suppression now.
+    Unsuppress { id: String },
+    /// A verdict in words: what, where, by which rule, what was read, what to do.
+    Explain {
+        /// Verdict id, as logs, breakers and /verdicts show it.
+        id: String,
+    },
+}
+
+#[allow(clippy::print_stdout)]
+pub async fn run(verb: &Verb, sidecar: &Sidecar) -> anyhow::Result<()> {
+    let asked = Asked::new(sidecar)?;
+    let said = match verb {
+        Verb::List => text::list(&asked.get("/rules").await?),
+        Verb::Sets => text::sets(&asked.get("/rules/sets").await?),
+        Verb::Suppressions => text::suppressions(&asked.get("/suppressions").await?, now_us()),
+        Verb::Explain { id } => text::explain(&asked.get(&format!("/verdicts/{id}")).await?),
+        Verb::Promote { rule, to, hash, reason } => {
+            let body = json!({ "to": to, "hash": hash, "reason": reason });
+            text::done(&asked.post(&format!("/rules/{rule}/promote"), body).await?, rule)
+        }
+        Verb::Approve { rule, hash } => {
+            let url = format!("/rules/{rule}/approve");
+            text::done(&asked.send(&url, &json!({ "hash": hash })).await?, rule)
+        }
+        Verb::Demote { rule, to, reason } => {
+            let body = json!({ "to": to, "reason": reason });
+            text::done(&asked.post(&format!("/rules/{rule}/demote"), body).await?, rule)
+        }
+        Verb::Retire { rule, hash, reason } => {
+            let body = json!({ "hash": hash, "reason": reason });
+            text::done(&asked.post(&format!("/rules/{rule}/retire"), body).await?, rule)
+        }
+        Verb::Rollback { version, reason } => {
+            let body = json!({ "version": version, "reason": reason });
+            text::done(&asked.post("/rules/rollback", body).await?, &format!("set {version}"))
+        }
+        Verb::Suppress { rule, key, amount_cap, time, reason } => {
+            let expires_us = now_us() + micros(time)?;
+            let body = json!({ "rule": rule, "key": key, "amount_cap": amount_cap, "expires_us": expires_us, "reason": reason });
+            let made = asked.post("/suppressions", body).await?;
+            format!(
+                "suppressed until {}; end it: sluice rules unsuppress {}\n",
+                text::time(&made["expiresUs"]),
+                text::str(&made["id"])
+            )
+        }
+        Verb::Unsuppress { id } => {
+            asked.post(&format!("/suppressions/{id}/revoke"), json!({})).await?;
+            "ended\n".to_owned()
+        }
+    };
+    print!("{said}");
+    Ok(())
+}
+
+/// A day has 24 hours here.
+fn micros(time: &jiff::Span) -> anyhow::Result<i64> {
+    let time = time.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).context("--for: as in 30m, 2h or 3d")?;
+    Ok(i64::try_from(time.as_micros())?)
+}
+
+struct Asked<'a> {
+    http: reqwest::Client,
+    url: &'a str,
+    token: Option<String>,
+    by: Option<&'a str>,
+}
+
+impl<'a> Asked<'a> {
+    fn new(sidecar: &'a Sidecar) -> anyhow::Result<Self> {
+        let read = |path: &PathBuf| {
+            let text =
+                std::fs::read_to_string(path).with_context(|| format!("--token-file: can't read {}", path.display()));
+            text.map(|text| text.trim().to_owned())
+        };
+        Ok(Asked {
+            http: reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?,
+            url: sidecar.sidecar.trim_end_matches('/'),
+            token: sidecar.token_file.as_ref().map(read).transpose()?,
+            by: sidecar.by.as_deref(),
+        })
+    }
+
+    async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        self.answer(self.http.get(format!("{}{path}", self.url))).await
+    }
+
+    /// With the name of who asks, if it was given.
+    async fn post(&self, path: &str, mut body: Value) -> anyhow::Result<Value> {
+        if let Some(by) = self.by {
+            body["by"] = json!(by);
+        }
+        self.send(path, &body).await
+    }
+
+    async fn send(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let Some(token) = &self.token else { bail!("say who you are: --token-file, or SLUICE_TOKEN_FILE") };
+        let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(token);
+        self.answer(request.header("content-type", "application/json").body(body.to_string())).await
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
+        let response = request.send().await.with_context(|| format!("--sidecar: {} does not answer", self.url))?;
+        let status = response.status();
+        let text = response.text().await?;
+        let mut answer: Value = serde_json::from_str(&text).with_context(|| format!("{status}: {text}"))?;
+        if status.is_success() {
+            return Ok(answer["data"].take());
+        }
+        match answer["data"]["reasons"].as_array() {
+            Some(reasons) => bail!(
+                "refused:\n{}",
+                reasons.iter().map(|r| format!("  - {}", text::str(r))).collect::<Vec<_>>().join("\n")
+            ),
+            None => bail!("refused: {}", text::str(&answer["msg"])),
+        }
+    }
+}

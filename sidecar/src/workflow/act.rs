@@ -1,0 +1,262 @@
+//! Carries out what a person asks: reads what is in force and what was seen, decides,
+//! and puts the next set in force if nobody was faster; then it decides again.
+
+use super::step::{self, Known, Proposal, Step};
+use super::{HOUR_US, KEPT_SETS, Member, Set, repo};
+use crate::Parts;
+use crate::rules::{Files, Mode, RuleFile, parse_header, run_cases_of};
+use mysql_async::{Conn, TxOpts};
+use serde::Serialize;
+use sluice_contract::clock::now_us;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Tries against others who change the set at the same time.
+const TRIES: usize = 5;
+/// Texts whose cases are remembered: several sets of the largest size.
+const MOST_TESTED: usize = 4_096;
+
+/// What a person wants of one rule.
+pub struct Wish<'a> {
+    pub rule: &'a str,
+    pub step: Step,
+    /// Of the version that the person looked at; not needed on the way down.
+    pub hash: &'a str,
+    pub by: &'a str,
+    pub reason: &'a str,
+    /// Whom it was proposed by, if this is the second person.
+    pub proposed_by: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "done")]
+pub enum Done {
+    #[serde(rename = "inForce")]
+    InForce { version: i64, hash: String },
+    /// It waits for a second person.
+    #[serde(rename = "proposed")]
+    Proposed { step: String, rule_hash: String, expires_us: i64 },
+}
+
+/// Why nothing was done.
+#[derive(Debug)]
+pub enum Refusal {
+    /// Every reason.
+    Reasons(Vec<String>),
+    Failed(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Refusal::Failed(error.into())
+    }
+}
+
+fn no<T>(reason: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::Reasons(vec![reason.into()]))
+}
+
+/// Promotes or retires; proposes, if it takes two.
+pub async fn carry_out(parts: &Parts, wish: &Wish<'_>) -> Result<Done, Refusal> {
+    let mut conn = parts.pool.get_conn().await?;
+    for _ in 0..TRIES {
+        let set = in_force(parts, &mut conn).await?;
+        let now = now_us();
+        let next = match wish.step {
+            Step::Promote(to) => promoted(parts, &mut conn, &set, wish, to, now).await?,
+            Step::Retire => retired(&set, wish)?,
+        };
+        if step::needs_two(&set, wish.rule, wish.step) && wish.proposed_by.is_none() {
+            return propose(parts, &mut conn, &set, wish, now).await;
+        }
+        let reason = match wish.proposed_by {
+            Some(first) => format!("{} {}, proposed by {first}: {}", wish.step.as_str(), wish.rule, wish.reason),
+            None => format!("{} {}: {}", wish.step.as_str(), wish.rule, wish.reason),
+        };
+        if let Some(done) = put(parts, &mut conn, next, wish.by, &reason, None, Some(wish.rule)).await? {
+            return Ok(done);
+        }
+    }
+    no("others change the set at the same time; try again")
+}
+
+/// The second person's word on what is proposed.
+pub async fn approve(parts: &Parts, rule: &str, hash: &str, by: &str) -> Result<Done, Refusal> {
+    let mut conn = parts.pool.get_conn().await?;
+    let proposals = repo::proposals(&mut conn, &parts.schemas, now_us()).await?;
+    drop(conn);
+    let Some(proposal) = proposals.into_iter().find(|p| p.rule == rule) else {
+        return no(format!("nothing is proposed for {rule}, or its hour has passed: propose it again"));
+    };
+    if proposal.proposed_by == by {
+        return no(format!("{by} proposed it: a second person must approve"));
+    }
+    if proposal.rule_hash != hash {
+        return no(format!("proposed is the version {}, not {hash}: look at it again", proposal.rule_hash));
+    }
+    let step = match super::mode_of(&proposal.step) {
+        Some(mode) => Step::Promote(mode),
+        None => Step::Retire,
+    };
+    let wish = Wish { rule, step, hash, by, reason: &proposal.reason, proposed_by: Some(&proposal.proposed_by) };
+    carry_out(parts, &wish).await
+}
+
+/// Down, at once.
+pub async fn demote(parts: &Parts, rule: &str, to: Mode, by: &str, reason: &str) -> Result<Done, Refusal> {
+    let mut conn = parts.pool.get_conn().await?;
+    for _ in 0..TRIES {
+        let set = in_force(parts, &mut conn).await?;
+        let next = step::demote(&set, rule, to, now_us()).map_err(Refusal::Reasons)?;
+        let reason = format!("demote {rule} to {}: {reason}", to.as_str());
+        if let Some(done) = put(parts, &mut conn, next, by, &reason, None, Some(rule)).await? {
+            return Ok(done);
+        }
+    }
+    no("others change the set at the same time; try again")
+}
+
+/// The content of an earlier version, as a new one.
+pub async fn roll_back(parts: &Parts, version: i64, by: &str, reason: &str) -> Result<Done, Refusal> {
+    let mut conn = parts.pool.get_conn().await?;
+    for _ in 0..TRIES {
+        let active = repo::active(&mut conn, &parts.schemas).await?;
+        if version < 1 || version >= active || version < active - KEPT_SETS {
+            return no(format!(
+                "set {version} can't be had back: {} to {} can",
+                (active - KEPT_SETS).max(1),
+                active - 1
+            ));
+        }
+        let Some(old) = repo::read(&mut conn, &parts.schemas, version).await? else {
+            return no(format!("set {version} holds nothing"));
+        };
+        let next = Set { version: active + 1, ..old };
+        if let Some(done) = put(parts, &mut conn, next, by, reason, Some(version), None).await? {
+            return Ok(done);
+        }
+    }
+    no("others change the set at the same time; try again")
+}
+
+async fn in_force(parts: &Parts, conn: &mut Conn) -> Result<Set, Refusal> {
+    let version = repo::active(conn, &parts.schemas).await?;
+    let Some(set) = repo::read(conn, &parts.schemas, version).await? else {
+        return no("there is no rule set yet");
+    };
+    Ok(set)
+}
+
+async fn promoted(
+    parts: &Parts,
+    conn: &mut Conn,
+    set: &Set,
+    wish: &Wish<'_>,
+    to: Mode,
+    now_us: i64,
+) -> Result<Set, Refusal> {
+    let Some(subject) = step::subject(set, wish.rule) else {
+        return no(format!("there is no rule {} in set {}", wish.rule, set.version));
+    };
+    let header = parse_header(wish.rule, &subject.text.body).map_err(|e| Refusal::Reasons(vec![e]))?;
+    let seen = repo::seen(conn, &parts.schemas, now_us - HOUR_US).await?;
+    let seen = seen.get(&(wish.rule.to_owned(), subject.text.rule_hash.clone())).copied().unwrap_or_default();
+    let untested = parts.tested.untested(subject).await?;
+    let known = Known { header: &header, seen, untested: &untested };
+    step::promote(set, wish.rule, wish.hash, to, &known, now_us).map_err(Refusal::Reasons)
+}
+
+/// What cases say of texts; a text never changes, so each is run once.
+#[derive(Debug, Default)]
+pub struct Tested(Mutex<HashMap<String, Arc<Vec<String>>>>);
+
+impl Tested {
+    /// Cases that fail, and what no case tries.
+    pub async fn untested(&self, member: &Member) -> anyhow::Result<Arc<Vec<String>>> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&member.text.hash).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let found = Arc::new(run(member).await?);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST_TESTED {
+            known.clear();
+        }
+        known.insert(member.text.hash.clone(), Arc::clone(&found));
+        Ok(found)
+    }
+}
+
+/// On a thread of its own, as it may take a while.
+async fn run(member: &Member) -> anyhow::Result<Vec<String>> {
+    let text = Arc::clone(&member.text);
+    let rule = member.rule.clone();
+    let ran = tokio::task::spawn_blocking(move || {
+        let file =
+            RuleFile { id: rule, text: text.body.clone(), cases: text.cases.clone(), mode: None, candidate: false };
+        run_cases_of(&Files { rules: vec![file], ..Files::default() })
+    });
+    Ok(match ran.await? {
+        Ok(results) => {
+            let failed = results.into_iter().filter(|r| !r.passed);
+            failed.map(|r| format!("case {:?}: {}", r.case, r.detail)).collect()
+        }
+        Err(errors) => vec![errors.to_string()],
+    })
+}
+
+fn retired(set: &Set, wish: &Wish<'_>) -> Result<Set, Refusal> {
+    let hash = step::subject(set, wish.rule).map(|m| m.text.rule_hash.as_str());
+    match hash {
+        Some(hash) if hash != wish.hash => {
+            no(format!("the version in the set has the hash {hash}, not {}: look at it again", wish.hash))
+        }
+        _ => step::retire(set, wish.rule).map_err(Refusal::Reasons),
+    }
+}
+
+async fn propose(parts: &Parts, conn: &mut Conn, set: &Set, wish: &Wish<'_>, now_us: i64) -> Result<Done, Refusal> {
+    let rule_hash = step::subject(set, wish.rule).map(|m| m.text.rule_hash.clone()).unwrap_or_default();
+    let proposal = Proposal {
+        rule: wish.rule.to_owned(),
+        rule_hash: rule_hash.clone(),
+        step: wish.step.as_str().to_owned(),
+        proposed_by: wish.by.to_owned(),
+        reason: wish.reason.to_owned(),
+        created_us: now_us,
+        expires_us: now_us + step::PROPOSAL_US,
+    };
+    repo::propose(conn, &parts.schemas, &proposal).await?;
+    tracing::warn!(rule = wish.rule, step = proposal.step, by = wish.by, reason = wish.reason, "proposed");
+    Ok(Done::Proposed { step: proposal.step, rule_hash, expires_us: proposal.expires_us })
+}
+
+/// `None` if somebody else was faster.
+async fn put(
+    parts: &Parts,
+    conn: &mut Conn,
+    next: Set,
+    by: &str,
+    reason: &str,
+    content_of: Option<i64>,
+    settles: Option<&str>,
+) -> Result<Option<Done>, Refusal> {
+    if let Err(errors) = next.compile(parts.secrets.provenance_key.clone()) {
+        return no(format!("this set can't be loaded here: {errors}"));
+    }
+    let reason = crate::verdicts::cut(reason, repo::REASON);
+    let why = repo::Why { by, reason: &reason, content_of, at_us: now_us() };
+    let mut tx = conn.start_transaction(TxOpts::default()).await?;
+    if !repo::publish(&mut tx, &parts.schemas, &next, &why).await? {
+        tx.rollback().await?;
+        return Ok(None);
+    }
+    if let Some(rule) = settles {
+        repo::forget_proposal(&mut tx, &parts.schemas, rule).await?;
+    }
+    tx.commit().await?;
+    parts.rules_changed.notify_one();
+    let hash = next.hash();
+    tracing::warn!(version = next.version, hash, by, reason, "another rule set is in force");
+    Ok(Some(Done::InForce { version: next.version, hash }))
+}

@@ -1,0 +1,182 @@
+//! One step of a rule on its way: what it needs, and the set that it leads to. Pure;
+//! every reason against it is named, not only the first.
+
+use super::{HOUR_US, Member, Set};
+use crate::rules::{Header, Mode};
+use serde::Serialize;
+
+/// How long a second person has time.
+pub const PROPOSAL_US: i64 = HOUR_US;
+/// Findings an hour that a rule may have without declaring how many: a rule is about
+/// losses, so some are a disaster and many are a mistake of the rule.
+pub const RATE_PER_HOUR: u32 = 10;
+
+/// What a version of a rule found within the last hour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Seen {
+    pub findings: u64,
+    pub errors: u64,
+}
+
+/// What waits for a second person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Proposal {
+    pub rule: String,
+    pub rule_hash: String,
+    /// `trip` or `retire`.
+    pub step: String,
+    pub proposed_by: String,
+    pub reason: String,
+    pub created_us: i64,
+    pub expires_us: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Promote(Mode),
+    Retire,
+}
+
+impl Step {
+    /// As proposals keep it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Step::Promote(mode) => mode.as_str(),
+            Step::Retire => "retire",
+        }
+    }
+}
+
+/// What is known of the version that is to be promoted.
+pub struct Known<'a> {
+    pub header: &'a Header,
+    pub seen: Seen,
+    /// Cases that fail, and what no case runs through.
+    pub untested: &'a [String],
+}
+
+/// The one that is meant: the candidate if there is one, else the rule itself.
+pub fn subject<'a>(set: &'a Set, rule: &str) -> Option<&'a Member> {
+    set.candidate(rule).or_else(|| set.main(rule))
+}
+
+/// Whether a step needs two people.
+pub fn needs_two(set: &Set, rule: &str, step: Step) -> bool {
+    match step {
+        Step::Promote(to) => to == Mode::Trip,
+        Step::Retire => set.main(rule).is_some_and(|m| m.mode == Mode::Trip),
+    }
+}
+
+/// The next set, or every reason why not.
+pub fn promote(
+    set: &Set,
+    rule: &str,
+    hash: &str,
+    to: Mode,
+    known: &Known<'_>,
+    now_us: i64,
+) -> Result<Set, Vec<String>> {
+    let Some(subject) = subject(set, rule) else {
+        return Err(vec![format!("there is no rule {rule} in set {}", set.version)]);
+    };
+    let mut against = order(set, subject, to);
+    if subject.text.rule_hash != hash {
+        against.push(format!(
+            "the version in the set has the hash {}, not {hash}: somebody edited it meanwhile; look at it again",
+            subject.text.rule_hash
+        ));
+    }
+    if to == Mode::Trip && known.header.breakers.is_empty() {
+        against.push("its header names no breaker, so there is nothing that it could trip".to_owned());
+    }
+    against.extend(known.untested.iter().cloned());
+    if known.seen.errors > 0 {
+        against.push(format!(
+            "it failed to evaluate {} time(s) within the last hour on live traffic; correct it",
+            known.seen.errors
+        ));
+    }
+    let rate = known.header.rate_per_hour.unwrap_or(RATE_PER_HOUR);
+    if known.seen.findings > u64::from(rate) {
+        against.push(format!(
+            "it found {} within the last hour, more than its declared rate_per_hour of {rate}",
+            known.seen.findings
+        ));
+    }
+    if !against.is_empty() {
+        return Err(against);
+    }
+    let armed = Member { mode: to, candidate: false, demoted: false, since_us: now_us, ..subject.clone() };
+    let mut members = set.members.clone();
+    members.retain(|m| m.rule != rule);
+    members.push(armed);
+    Ok(Set::new(set.version + 1, members))
+}
+
+/// One step at a time. A candidate takes the place of the armed version, so it may go
+/// as far as that one at once, and never less far: that would disarm the rule.
+fn order(set: &Set, subject: &Member, to: Mode) -> Vec<String> {
+    let from = subject.mode;
+    let armed = set.main(&subject.rule).filter(|m| subject.candidate && m.armed()).map(|m| m.mode);
+    let next = match (from, armed) {
+        (Mode::Draft, _) => Mode::Shadow,
+        (_, Some(armed)) => armed,
+        (Mode::Shadow, None) => Mode::Alert,
+        (Mode::Alert | Mode::Trip, None) => Mode::Trip,
+    };
+    match (from, armed) {
+        (Mode::Draft, Some(_)) => {
+            vec!["its header says draft: change that and save the file, and it runs in shadow".to_owned()]
+        }
+        (_, Some(armed)) if to < armed => vec![format!(
+            "it would take the place of a version in {0}: promote it to {0}, or demote that one first",
+            armed.as_str()
+        )],
+        (_, None) if to <= from => {
+            vec![format!("it is in {} already; down it goes by demote", from.as_str())]
+        }
+        _ if to == next => Vec::new(),
+        _ => vec![format!("one step at a time: it is in {}, the next step is {}", from.as_str(), next.as_str())],
+    }
+}
+
+/// Down, at once: less is stopped or said. Of a rule that its budget demoted, `alert`
+/// again means that a person takes note.
+pub fn demote(set: &Set, rule: &str, to: Mode, now_us: i64) -> Result<Set, Vec<String>> {
+    let Some(main) = set.main(rule) else {
+        return Err(vec![format!("there is no rule {rule} in set {}", set.version)]);
+    };
+    let noted = main.demoted && to == main.mode;
+    if to >= main.mode && !noted {
+        return Err(vec![format!("it is in {}; up it goes by promote", main.mode.as_str())]);
+    }
+    let mut members = set.members.clone();
+    for member in members.iter_mut().filter(|m| m.rule == rule && !m.candidate) {
+        (member.mode, member.demoted, member.since_us) = (to, false, now_us);
+    }
+    Ok(Set::new(set.version + 1, members))
+}
+
+/// Takes a rule out of the set, with its candidate.
+pub fn retire(set: &Set, rule: &str) -> Result<Set, Vec<String>> {
+    let mut members = set.members.clone();
+    members.retain(|m| m.rule != rule);
+    if members.len() == set.members.len() {
+        return Err(vec![format!("there is no rule {rule} in set {}", set.version)]);
+    }
+    if members.is_empty() {
+        return Err(vec!["it is the last rule: a set without rules sees nothing".to_owned()]);
+    }
+    Ok(Set::new(set.version + 1, members))
+}
+
+/// Rules that went past their budget: they go on as `alert`.
+pub fn disarm(set: &Set, rules: &[&str], now_us: i64) -> Set {
+    let mut members = set.members.clone();
+    for member in members.iter_mut().filter(|m| m.mode == Mode::Trip && rules.contains(&m.rule.as_str())) {
+        (member.mode, member.demoted, member.since_us) = (Mode::Alert, true, now_us);
+    }
+    Set::new(set.version + 1, members)
+}
