@@ -3,7 +3,7 @@
 //! ahead, and how long each source was silent.
 
 use crate::Parts;
-use crate::sources::gtid::GtidSet;
+use crate::sources::gtid::{Flavour, GtidSet};
 use crate::sources::preflight;
 use crate::sources::servers::Server;
 use sluice_contract::clock::now_us;
@@ -24,7 +24,8 @@ pub fn show(parts: &Parts) {
     parts.metrics.heartbeat_wait_seconds.set(seconds(if active { waits_us } else { 0 }));
     for server in &parts.servers {
         let silent_us = if active { server.heard.silent_us() } else { 0 };
-        parts.metrics.silence_seconds.with_label_values(&[server.source().as_str()]).set(seconds(silent_us));
+        let source = server.source(server.is_fit().unwrap_or(Flavour::MariaDb));
+        parts.metrics.silence_seconds.with_label_values(&[source.as_str()]).set(seconds(silent_us));
     }
     if !parts.config.kafka.brokers.is_empty() {
         let silent_us = if active { parts.kafka_heard.silent_us() } else { 0 };
@@ -56,9 +57,13 @@ pub async fn follow(parts: Arc<Parts>, number: usize) {
 /// sidecar reads.
 async fn distance(parts: &Parts, server: &Server) -> anyhow::Result<Option<u64>> {
     let Some(flavour) = server.is_fit() else { anyhow::bail!("its settings are not right") };
+    if flavour == Flavour::Feed {
+        // Nobody but the feed's own tools knows how far the connector is behind.
+        return Ok(None);
+    }
     let mut conn = server.hosts.get_conn().await?;
     let theirs = GtidSet::parse(flavour, &preflight::position(&mut conn, flavour).await?)?;
     let note = parts.status.read();
-    let Some(ours) = note.positions.get(&server.source()).filter(|_| note.role == "active") else { return Ok(None) };
+    let Some(ours) = note.positions.get(&server.source(flavour)).filter(|_| note.role == "active") else { return Ok(None) };
     Ok(Some(GtidSet::parse(flavour, ours)?.lacks(&theirs)))
 }

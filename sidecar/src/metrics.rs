@@ -160,6 +160,16 @@ impl Metrics {
     }
 }
 
+impl Metrics {
+    /// Events set aside, for whatever reason.
+    pub fn set_aside(&self) -> u64 {
+        let values = self.events_set_aside.collect();
+        let counters = values.iter().flat_map(|family| family.get_metric());
+        // Whole numbers far below 2^53.
+        counters.map(|metric| metric.get_counter().get_value() as u64).sum()
+    }
+}
+
 impl Snapshot {
     fn new() -> anyhow::Result<Self> {
         let seconds = |name: &str, help: &str| registered(Gauge::new(name, help));
@@ -179,13 +189,5 @@ impl Snapshot {
             suspects: counter("sluice_sidecar_snapshot_suspects_total", "Accounts that were read a second time")?,
             failures: counter("sluice_sidecar_snapshot_failures_total", "Runs that could not be completed")?,
         })
-    }
-
-    /// Events set aside, for whatever reason.
-    pub fn set_aside(&self) -> u64 {
-        let values = self.events_set_aside.collect();
-        let counters = values.iter().flat_map(|family| family.get_metric());
-        // Whole numbers far below 2^53.
-        counters.map(|metric| metric.get_counter().get_value() as u64).sum()
     }
 }

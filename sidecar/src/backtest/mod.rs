@@ -159,6 +159,8 @@ impl Pass {
                 self.seen.changes += transaction.changes.len() as u64;
             }
             Input::Event(_) => self.seen.events += 1,
+            // No part of a stream.
+            Input::AtRest(_) => {}
             Input::Watermark { source, at_us } => {
                 self.seen.watermarks += 1;
                 if *source == Source::Binlog {

@@ -138,7 +138,7 @@ impl Side {
             match input {
                 Input::Watermark { at_us, .. } => self.machine.time(*at_us),
                 Input::Transaction(transaction) => self.machine.transaction(transaction),
-                Input::Event(_) => {}
+                Input::Event(_) | Input::AtRest(_) => {}
             }
             while let Some(Found { finding, .. }) = found.next_if(|found| found.input == at) {
                 self.finding(&finding, lines)?;

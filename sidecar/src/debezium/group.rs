@@ -252,7 +252,7 @@ impl Assembler {
         }
         let (changes, marks): (Vec<_>, Vec<_>) = open.changes.into_values().unzip();
         let transaction = Arc::new(Transaction { position: id.into(), changes });
-        Ok(Some(Some(Item { transaction, marks: marks.into_iter().flatten().collect() })))
+        Ok(Some(Some(Item { transaction, marks: marks.into_iter().flatten().collect(), unseen: Vec::new() })))
     }
 
     /// The transaction that the next one waits for, and its topics that lack events.

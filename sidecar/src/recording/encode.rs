@@ -58,7 +58,8 @@ impl Block {
     /// Anything but a transaction.
     pub fn small(&mut self, record: &Record) {
         match record {
-            Record::Input(Input::Transaction(_)) => {}
+            // Data at rest is no part of a stream.
+            Record::Input(Input::Transaction(_) | Input::AtRest(_)) => {}
             Record::Input(Input::Event(event)) => self.event(event),
             Record::Input(Input::Watermark { source, at_us }) => {
                 self.bytes.extend([WATERMARK, code(*source)]);

@@ -4,10 +4,13 @@
 use super::{Recorder, Writer};
 use crate::blind::{Blind, Cause};
 use crate::config::Config;
+use crate::heard::Heard;
 use crate::metrics::metrics;
 use crate::pipeline::{FEED_QUEUE, Feed, barrier, evaluate};
 use crate::rules::{Files, RuleSet};
 use crate::sources::gtid::Flavour;
+use crate::sources::hosts::Hosts;
+use crate::status::Status;
 use crate::sources::{Start, binlog, kafka, preflight};
 use anyhow::{Context, bail};
 use crossbeam_channel::Sender;
@@ -51,7 +54,8 @@ pub async fn record(
     let writer = Writer::open(dir, most_mb)?;
     let blind = Blind::new(Readiness::default(), metrics.blind.clone());
     let (sender, mut fit) = watch::channel(None);
-    let watching = tokio::spawn(preflight::watch(config.mysql.url.clone(), blind.clone(), sender));
+    let hosts = Arc::new(Hosts::new("mysql.url", &config.mysql.url, 1)?);
+    let watching = tokio::spawn(preflight::watch(hosts, blind.clone(), sender));
     let found = tokio::time::timeout(PATIENCE, fit.wait_for(Option::is_some)).await;
     let flavour = found.ok().and_then(|found| *found.ok()?);
     let Some(flavour) = flavour else {
@@ -129,8 +133,12 @@ fn read(
     // Its sender may go: the last set stays.
     let (_, reloads) = watch::channel(None);
     let worker = evaluate::Worker::new(evaluate::Settings {
-        flavour,
-        position,
+        flavours: vec![flavour],
+        names: vec![String::new()].into(),
+        positions: vec![position],
+        elsewhere: None,
+        kafka_heard: Heard::default(),
+        after_gap: false,
         rules: Arc::new(no_rules),
         reloads,
         bell,
@@ -170,6 +178,7 @@ fn read_kafka(
         feed: feed.clone(),
         blind: blind.clone(),
         metrics: metrics()?,
+        status: Status::default(),
         cancel: cancel.clone(),
         assigned: Arc::clone(&assigned),
     };

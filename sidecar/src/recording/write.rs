@@ -162,7 +162,7 @@ impl Writer {
                 self.rules = Arc::clone(rules);
                 return;
             }
-            Record::Mark(super::Mark::Gap { .. }) => return,
+            Record::Mark(super::Mark::Gap { .. }) | Record::Input(Input::AtRest(_)) => return,
         };
         if self.meta.positions[0].is_empty() {
             self.meta.positions[0] = Arc::clone(position);

@@ -50,6 +50,8 @@ impl UnseenRule {
             position: Arc::clone(position),
             item: table.to_owned(),
             account: String::new(),
+            amount: None,
+            detail: None,
             message: format!(
                 "{table} was changed by {count} statement(s) without rows in the binlog; pairs and windows over it \
                  can't be trusted before snapshot checks have run: {text}"

@@ -9,6 +9,7 @@ use crate::change::{Fact, Of, Value};
 use crate::sources::gtid::{Flavour, GtidSet};
 use crate::sources::preflight;
 use anyhow::Context;
+use sluice_contract::clock::now_us;
 use mysql_async::{Conn, Pool};
 use rust_decimal::Decimal;
 use sluice_contract::schema::Schemas;
@@ -119,6 +120,8 @@ impl Reader {
         match self.flavour {
             // Executed is what is committed in the engine.
             Flavour::MySql => preflight::position(&mut self.orders, self.flavour).await,
+            // A feed has no position of the server's: the time tells one run from another.
+            Flavour::Feed => Ok(format!("snapshot/{}", now_us())),
             // Not gtid_binlog_pos: that is moved on before the engine has committed, and
             // a snapshot right after it may still miss the last transaction.
             Flavour::MariaDb => {

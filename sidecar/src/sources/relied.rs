@@ -30,7 +30,7 @@ impl Relied {
     pub fn from(position: &GtidSet) -> Self {
         let last = match position {
             GtidSet::MariaDb(list) => list.gtids.iter().map(|g| (g.domain_id, g.server_id, g.sequence)).collect(),
-            GtidSet::MySql(_) => Vec::new(),
+            GtidSet::MySql(_) | GtidSet::Feed(_) => Vec::new(),
         };
         Relied { last, since: Vec::new() }
     }
@@ -76,6 +76,8 @@ impl Relied {
                 }
                 GtidSet::parse(flavour, &text)
             }
+            // No host can take a feed's place.
+            GtidSet::Feed(_) => GtidSet::parse(flavour, &position.render()),
         }
     }
 

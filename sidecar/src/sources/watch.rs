@@ -48,9 +48,9 @@ impl Watch {
     pub fn of(schemas: &Schemas, here: impl Fn(&str) -> bool) -> Self {
         let here: Vec<&str> =
             schemas.each().into_iter().filter(|(logical, _)| here(logical)).map(|(_, name)| name).collect();
-        let tables = tables(schemas).into_iter().filter(|(schema, _)| here.contains(&schema.as_str()));
+        let tables = tables(schemas).into_iter().filter(|((schema, _), _)| here.contains(&schema.as_str()));
         Watch {
-            names: tables.map(|(schema, table)| ((schema.clone(), table.to_owned()), table)).collect(),
+            names: tables.collect(),
             schemas: here.iter().map(|name| name.to_ascii_lowercase()).collect(),
             known: AHashMap::new(),
         }
