@@ -110,6 +110,7 @@ async fn begin(parts: &Parts, epoch: i64, flavour: Flavour, rules: &Arc<RuleSet>
 /// starts it again from the checkpoint.
 pub async fn reign(parts: &Arc<Parts>, epoch: i64, flavour: Flavour, rules: Arc<RuleSet>) -> anyhow::Result<End> {
     let begin = begin(parts, epoch, flavour, &rules).await.context("reading the checkpoint")?;
+    let after_gap = gap::is_recent(parts).await?;
     let cancel = parts.cancel.child_token();
     let _ends_with_us = cancel.clone().drop_guard();
     let (feed, fed) = crossbeam_channel::bounded(FEED_QUEUE);
@@ -117,21 +118,8 @@ pub async fn reign(parts: &Arc<Parts>, epoch: i64, flavour: Flavour, rules: Arc<
     let mut threads = Vec::new();
 
     let bell = start_kafka(parts, &begin, &feed, &cancel, &died, &mut threads)?;
-    let reader = binlog::Reader::new(
-        binlog::Settings {
-            url: parts.config.mysql.url.clone(),
-            server_id: parts.config.mysql.server_id,
-            schemas: parts.schemas.clone(),
-            flavour,
-            position: begin.binlog.replay_from.clone(),
-            start: begin.start,
-        },
-        feed,
-        parts.blind.clone(),
-        cancel.clone(),
-    )?;
     let (lost, mut is_lost) = mpsc::channel(1);
-    let reader = if may_be_given_up(parts, flavour) { reader.telling(lost.clone()) } else { reader };
+    let reader = reader(parts, flavour, &begin, feed, &cancel, lost.clone())?;
     parts.blind.set(Cause::Binlog, "connecting");
     threads.push(thread("sluice-binlog", &died, move || reader.run())?);
 
@@ -142,7 +130,7 @@ pub async fn reign(parts: &Arc<Parts>, epoch: i64, flavour: Flavour, rules: Arc<
         reloads: parts.rules.clone(),
         bell,
         metrics: parts.metrics,
-        after_gap: gap::is_recent(parts).await?,
+        after_gap,
     })?;
     let (results, mut evaluated) = evaluate::results();
     threads.push(thread("sluice-evaluate", &died, move || {
@@ -186,9 +174,27 @@ pub async fn reign(parts: &Arc<Parts>, epoch: i64, flavour: Flavour, rules: Arc<
     Ok(end)
 }
 
-/// Whether a lost position is given up for a check of the data at rest.
-fn may_be_given_up(parts: &Parts, flavour: Flavour) -> bool {
-    parts.config.on_lost_position == OnLost::Check && snapshot::run::servers(parts, flavour).is_ok()
+/// Tells `lost` of a lost position if it may be given up for a check of the data at
+/// rest; else it waits for a person.
+fn reader(
+    parts: &Parts,
+    flavour: Flavour,
+    begin: &Begin,
+    feed: Sender<Feed>,
+    cancel: &CancellationToken,
+    lost: mpsc::Sender<()>,
+) -> anyhow::Result<binlog::Reader> {
+    let settings = binlog::Settings {
+        url: parts.config.mysql.url.clone(),
+        server_id: parts.config.mysql.server_id,
+        schemas: parts.schemas.clone(),
+        flavour,
+        position: begin.binlog.replay_from.clone(),
+        start: begin.start,
+    };
+    let reader = binlog::Reader::new(settings, feed, parts.blind.clone(), cancel.clone())?;
+    let may = parts.config.on_lost_position == OnLost::Check && snapshot::run::servers(parts, flavour).is_ok();
+    Ok(if may { reader.telling(lost) } else { reader })
 }
 
 type Handle = std::thread::JoinHandle<()>;
