@@ -177,7 +177,10 @@ async fn reigns(parts: Arc<Parts>, mut fit: watch::Receiver<Option<Flavour>>) ->
                 return Err(error.context("a part of the sidecar died; start it again, it resumes at its checkpoint"));
             }
             // The next reign begins with the gap, if nobody else does.
-            Ok(End::Lost) => session::abdicate(&parts, epoch).await,
+            Ok(End::Lost) => {
+                session::abdicate(&parts, epoch).await;
+                tokio::time::sleep(AGAIN).await;
+            }
             Ok(End::Deposed) => tracing::warn!(epoch, "deposed: another sidecar took the lease"),
             Err(error) => {
                 parts.blind.set(Cause::Binlog, format!("can't begin to read, still trying: {error:#}"));
