@@ -195,7 +195,10 @@ async fn by_hand(
         Who::Person(name) => Some(name),
         _ if authorized(headers, secrets.1) => None,
         _ => {
-            return refuse(ApiCode::Unauthorized, "send Authorization: Bearer with your own token or the sidecar_token");
+            return refuse(
+                ApiCode::Unauthorized,
+                "send Authorization: Bearer with your own token or the sidecar_token",
+            );
         }
     };
     let key = match breaker_key(named) {

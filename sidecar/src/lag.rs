@@ -64,6 +64,8 @@ async fn distance(parts: &Parts, server: &Server) -> anyhow::Result<Option<u64>>
     let mut conn = server.hosts.get_conn().await?;
     let theirs = GtidSet::parse(flavour, &preflight::position(&mut conn, flavour).await?)?;
     let note = parts.status.read();
-    let Some(ours) = note.positions.get(&server.source(flavour)).filter(|_| note.role == "active") else { return Ok(None) };
+    let Some(ours) = note.positions.get(&server.source(flavour)).filter(|_| note.role == "active") else {
+        return Ok(None);
+    };
     Ok(Some(GtidSet::parse(flavour, ours)?.lacks(&theirs)))
 }

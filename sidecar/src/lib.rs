@@ -206,7 +206,10 @@ async fn reigns(parts: Arc<Parts>) -> anyhow::Result<()> {
             // The lease there is our own, as it was copied: given up, it is free at once.
             Ok(End::Moved) => session::abdicate(&parts, epoch).await,
             // The next reign begins with the gap, if nobody else does.
-            Ok(End::Lost) => session::abdicate(&parts, epoch).await,
+            Ok(End::Lost) => {
+                session::abdicate(&parts, epoch).await;
+                tokio::time::sleep(AGAIN).await;
+            }
             Ok(End::Deposed) => tracing::warn!(epoch, "deposed: another sidecar took the lease"),
             Err(error) => {
                 parts.blind.set(Cause::Binlog, format!("can't begin to read, still trying: {error:#}"));

@@ -150,6 +150,7 @@ fn what_cannot_be_trusted_is_refused_before_it_is_passed() {
     let added = truncated.replace("TRUNCATE TABLE entry", "CREATE TABLE note (id INT)");
     take(&mut one, "bank", 0, &Some(added)).unwrap();
     // More changes than the end says, or the same place twice with another change.
-    let other = entry.replace("\"op\":\"c\"", "\"op\":\"d\"").replace("\"before\":null,\"after\"", "\"after\":null,\"before\"");
+    let other =
+        entry.replace("\"op\":\"c\"", "\"op\":\"d\"").replace("\"before\":null,\"after\"", "\"after\":null,\"before\"");
     assert!(take(&mut one, balance, 1, &Some(other)).is_err());
 }

@@ -135,10 +135,8 @@ fn in_transaction(producer: &BaseProducer, event: &BusinessEvent) -> anyhow::Res
 #[tokio::test(flavor = "multi_thread")]
 async fn transactions_strangers_and_lost_events() -> anyhow::Result<()> {
     let (mut set, broker, _dir) = up().await?;
-    let producer: BaseProducer = ClientConfig::new()
-        .set("bootstrap.servers", broker.brokers())
-        .set("transactional.id", "upstream")
-        .create()?;
+    let producer: BaseProducer =
+        ClientConfig::new().set("bootstrap.servers", broker.brokers()).set("transactional.id", "upstream").create()?;
     producer.init_transactions(PATIENCE)?;
     // Committed: evaluated, and the mark behind it does not stall the fence.
     producer.begin_transaction()?;

@@ -82,7 +82,8 @@ database = "{database}"
 {also}[kafka]
 brokers = "{brokers}"
 {changes}"#,
-        changes = options.changes.as_ref().map_or_else(String::new, |prefix| format!("changes.prefix = \"{prefix}\"\n")),
+        changes =
+            options.changes.as_ref().map_or_else(String::new, |prefix| format!("changes.prefix = \"{prefix}\"\n")),
         listen = stage.ports.address(stage.ports.sidecar),
         secrets = stage.dir.join("secrets").display(),
         rules = options.rules.display(),

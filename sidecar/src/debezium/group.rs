@@ -114,7 +114,9 @@ impl Assembler {
         taken.with_context(|| format!("can't read on at {place}"))?;
         self.read.set(place.topic, place.partition, place.offset + 1);
         if self.changes > MOST_CHANGES {
-            bail!("can't read on at {place}: more than {MOST_CHANGES} row changes wait for the end of their transaction");
+            bail!(
+                "can't read on at {place}: more than {MOST_CHANGES} row changes wait for the end of their transaction"
+            );
         }
         Ok(())
     }

@@ -146,11 +146,8 @@ impl Run<'_> {
             wait = Duration::ZERO;
             match message {
                 Ok(message) => {
-                    let place = Place {
-                        topic: message.topic(),
-                        partition: message.partition(),
-                        offset: message.offset(),
-                    };
+                    let place =
+                        Place { topic: message.topic(), partition: message.partition(), offset: message.offset() };
                     self.assembler.take(place, message.payload())?;
                 }
                 Err(KafkaError::PartitionEOF(_)) => {}
@@ -214,7 +211,9 @@ impl Run<'_> {
     fn pass_marks(&mut self) {
         let mut read = self.assembler.read().clone();
         if kafka::pass_marks(&self.consumer, &mut read) {
-            read.partitions().filter(|(_, _, next)| *next >= 0).for_each(|(t, p, next)| self.assembler.passed(t, p, next));
+            read.partitions()
+                .filter(|(_, _, next)| *next >= 0)
+                .for_each(|(t, p, next)| self.assembler.passed(t, p, next));
         }
     }
 

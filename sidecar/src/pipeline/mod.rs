@@ -8,6 +8,7 @@ pub mod barrier;
 pub mod commit;
 pub mod elsewhere;
 pub mod evaluate;
+pub mod readers;
 pub mod replay;
 pub mod repo;
 pub mod session;

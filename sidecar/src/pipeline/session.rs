@@ -2,27 +2,23 @@
 //! of their dependence and all end with it.
 
 use super::commit::{Committer, End, LEASE_US};
-use super::elsewhere::{self, Elsewhere, Other};
+use super::readers::{Readers, thread};
 use super::repo::{self, Checkpoint};
-use super::{FEED_QUEUE, Feed, barrier, evaluate};
+use super::{FEED_QUEUE, evaluate};
 use crate::Parts;
 use crate::aside::Asides;
 use crate::blind::Cause;
-use crate::debezium;
 use crate::recording::Recorder;
 use crate::rules::RuleSet;
 use crate::snapshot::settings::OnLost;
 use crate::snapshot::{self, gap, schedule};
-use crate::sources::gtid::{Flavour, GtidSet};
+use crate::sources::gtid::Flavour;
 use crate::sources::servers::Server;
-use crate::sources::offsets::Offsets;
-use crate::sources::{Start, binlog, kafka, preflight};
+use crate::sources::{Start, preflight};
 use anyhow::Context;
-use crossbeam_channel::Sender;
+use mysql_async::Pool;
 use sluice_contract::clock::now_us;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -69,10 +65,10 @@ async fn take(parts: &Parts) -> anyhow::Result<Result<i64, repo::Holder>> {
 }
 
 /// Where the sources begin.
-struct Begin {
+pub struct Begin {
     /// One per server, and whether it begins at its oldest file.
-    binlogs: Vec<(Checkpoint, Start)>,
-    kafka: Option<Checkpoint>,
+    pub binlogs: Vec<(Checkpoint, Start)>,
+    pub kafka: Option<Checkpoint>,
 }
 
 async fn begin(parts: &Parts, epoch: i64, flavours: &[Flavour], rules: &Arc<RuleSet>) -> anyhow::Result<Begin> {
@@ -139,18 +135,20 @@ pub async fn reign(parts: &Arc<Parts>, epoch: i64, flavours: &[Flavour], rules: 
     let pool = parts.pool.pool();
     let flavour = *flavours.first().context("mysql.url names no server")?;
     let begin = begin(parts, epoch, flavours, &rules).await.context("reading the checkpoint")?;
+    let after_gap = gap::is_recent(parts).await?;
     let cancel = parts.cancel.child_token();
     let _ends_with_us = cancel.clone().drop_guard();
     let (feed, fed) = crossbeam_channel::bounded(FEED_QUEUE);
     let (died, mut dead) = mpsc::channel(8);
-    let mut threads = Vec::new();
-
-    let bell = start_kafka(parts, &begin, &feed, &cancel, &died, &mut threads)?;
-    let elsewhere = start_asker(parts, &begin, flavours, &feed, &cancel, &died, &mut threads)?;
     let moved = cancel.child_token();
     let (lost, mut is_lost) = mpsc::channel(1);
     let tell = may_be_given_up(parts, flavour).then(|| lost.clone());
-    threads.extend(start_readers(parts, &begin, flavours, feed, &moved, &cancel, &died, tell)?);
+    let mut readers =
+        Readers { parts, begin: &begin, flavours, feed, cancel: &cancel, died: &died, threads: Vec::new() };
+    let bell = readers.kafka()?;
+    let elsewhere = readers.asker()?;
+    readers.binlogs(&moved, tell.as_ref())?;
+    let mut threads = readers.started();
 
     let worker = evaluate::Worker::new(evaluate::Settings {
         flavours: flavours.to_vec(),
@@ -162,7 +160,7 @@ pub async fn reign(parts: &Arc<Parts>, epoch: i64, flavours: &[Flavour], rules: 
         reloads: parts.rules.clone(),
         bell,
         metrics: parts.metrics,
-        after_gap: gap::is_recent(parts).await?,
+        after_gap,
         tap: parts.recorder.as_ref().and_then(Recorder::tap),
         mid_stream: false,
         workers: parts.config.workers,
@@ -171,27 +169,7 @@ pub async fn reign(parts: &Arc<Parts>, epoch: i64, flavours: &[Flavour], rules: 
     threads.push(thread("sluice-evaluate", &died, move || worker.run(&fed, &results))?);
 
     let replay_from = begin.binlogs.first().map(|(row, _)| row.replay_from.clone()).unwrap_or_default();
-    let mut binlogs = begin.binlogs.into_iter().map(|(row, _)| row);
-    let committer = Committer {
-        pool,
-        schemas: parts.schemas.clone(),
-        owner: parts.config.instance.clone(),
-        epoch,
-        checkpoint: Duration::from_millis(parts.config.checkpoint_ms),
-        fence: parts.fence.clone(),
-        blind: parts.blind.clone(),
-        status: parts.status.clone(),
-        metrics: parts.metrics,
-        cancel: cancel.clone(),
-        binlog: binlogs.next().context("mysql.url names no server")?,
-        also: binlogs.collect(),
-        kafka: begin.kafka,
-        rules_hash: rules.hash().chars().take(16).collect(),
-        asides: Asides::default(),
-        rules: parts.rules.clone(),
-        rules_changed: Arc::clone(&parts.rules_changed),
-        books_apart: parts.config.mysql.books_apart,
-    };
+    let committer = committer(parts, epoch, pool, begin, &rules, &cancel)?;
     let mut snapshots = tokio::spawn(schedule::keep(Arc::clone(parts), epoch, flavour));
     let end = tokio::select! {
         end = committer.run(&mut evaluated) => end,
@@ -213,155 +191,43 @@ pub async fn reign(parts: &Arc<Parts>, epoch: i64, flavours: &[Flavour], rules: 
     Ok(end)
 }
 
-/// Whether a lost position is given up for a check of the data at rest.
-fn may_be_given_up(parts: &Parts, flavour: Flavour) -> bool {
-    parts.config.on_lost_position == OnLost::Check && snapshot::run::servers(parts, flavour).is_ok()
-}
-
-type Handle = std::thread::JoinHandle<()>;
-
-/// A named thread whose failure or panic is told; it never dies in silence.
-fn thread(
-    name: &'static str,
-    died: &mpsc::Sender<anyhow::Error>,
-    work: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
-) -> anyhow::Result<Handle> {
-    let died = died.clone();
-    let watched = move || {
-        let ended = std::panic::catch_unwind(AssertUnwindSafe(work));
-        let error = match ended {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.context(name),
-            Err(panic) => {
-                let said = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-                anyhow::anyhow!("{name} panicked: {}", said.unwrap_or("no message"))
-            }
-        };
-        // Full or closed: the reign is over already.
-        let _ = died.try_send(error);
-    };
-    Ok(std::thread::Builder::new().name(name.to_owned()).spawn(watched)?)
-}
-
-/// The reader of a change feed, if that takes the first server's place.
-fn feed_reader(
+fn committer(
     parts: &Parts,
-    (row, start): &(Checkpoint, Start),
-    feed: &Sender<Feed>,
+    epoch: i64,
+    pool: Pool,
+    begin: Begin,
+    rules: &RuleSet,
     cancel: &CancellationToken,
-) -> Option<debezium::reader::Reader> {
-    let changes = parts.config.kafka.changes.as_ref()?;
-    Some(debezium::reader::Reader {
-        settings: parts.config.kafka.clone(),
-        prefix: changes.prefix.clone(),
+) -> anyhow::Result<Committer> {
+    let mut binlogs = begin.binlogs.into_iter().map(|(row, _)| row);
+    Ok(Committer {
+        pool,
         schemas: parts.schemas.clone(),
-        position: row.replay_from.clone(),
-        start: *start,
-        feed: feed.clone(),
+        owner: parts.config.instance.clone(),
+        epoch,
+        checkpoint: Duration::from_millis(parts.config.checkpoint_ms),
+        fence: parts.fence.clone(),
         blind: parts.blind.clone(),
+        status: parts.status.clone(),
+        metrics: parts.metrics,
         cancel: cancel.clone(),
+        binlog: binlogs.next().context("mysql.url names no server")?,
+        also: binlogs.collect(),
+        kafka: begin.kafka,
+        rules_hash: rules.hash().chars().take(16).collect(),
+        asides: Asides::default(),
+        rules: parts.rules.clone(),
+        rules_changed: Arc::clone(&parts.rules_changed),
+        books_apart: parts.config.mysql.books_apart,
     })
 }
 
-fn start_kafka(
-    parts: &Parts,
-    begin: &Begin,
-    feed: &Sender<Feed>,
-    cancel: &CancellationToken,
-    died: &mpsc::Sender<anyhow::Error>,
-    threads: &mut Vec<Handle>,
-) -> anyhow::Result<Option<barrier::Bell>> {
-    let settings = &parts.config.kafka;
-    if settings.brokers.is_empty() {
-        return Ok(None);
-    }
-    let assigned = Arc::new(AtomicBool::new(false));
-    let offsets = begin.kafka.as_ref().map(|row| Offsets::parse(&row.replay_from)).transpose()?;
-    let reader = kafka::Reader {
-        settings: settings.clone(),
-        start: begin.binlogs.first().map_or(Start::Now, |(_, start)| *start),
-        offsets,
-        feed: feed.clone(),
-        blind: parts.blind.clone(),
-        metrics: parts.metrics,
-        status: parts.status.clone(),
-        cancel: cancel.clone(),
-        assigned: Arc::clone(&assigned),
-    };
-    let (barrier, bell) =
-        barrier::barrier(settings.clone(), feed.clone(), parts.blind.clone(), cancel.clone(), assigned);
-    threads.push(thread("sluice-kafka", died, move || reader.run())?);
-    threads.push(thread("sluice-barrier", died, move || barrier.run())?);
-    Ok(Some(bell))
-}
-
-/// A reader for each server.
-fn start_readers(
-    parts: &Parts,
-    begin: &Begin,
-    flavours: &[Flavour],
-    feed: Sender<Feed>,
-    moved: &CancellationToken,
-    cancel: &CancellationToken,
-    died: &mpsc::Sender<anyhow::Error>,
-    lost: Option<mpsc::Sender<()>>,
-) -> anyhow::Result<Vec<Handle>> {
-    let mut threads = Vec::new();
-    for (number, (server, flavour)) in parts.servers.iter().zip(flavours).enumerate() {
-        let Some(begun) = begin.binlogs.get(number) else { continue };
-        if number == 0 && let Some(reader) = feed_reader(parts, begun, &feed, cancel) {
-            parts.blind.set(Cause::Binlog, "connecting");
-            threads.push(thread("sluice-changes", died, move || reader.run())?);
-            continue;
-        }
-        let (row, start) = begun;
-        let settings = binlog::Settings {
-            url: server.hosts.url().to_owned(),
-            server_id: parts.config.mysql.server_id,
-            schemas: parts.schemas.clone(),
-            flavour: *flavour,
-            position: row.replay_from.clone(),
-            start: *start,
-        };
-        let reader = binlog::Reader::new(settings, feed.clone(), server.blind.clone(), cancel.clone())?;
-        let reader = reader.over(Arc::clone(&server.hosts), server.heard.clone(), moved.clone());
-        // A gap is closed on the first server only; another one's waits for a person.
-        let reader = match &lost {
-            Some(lost) if number == 0 => reader.telling(lost.clone()),
-            _ => reader,
-        };
-        let reader = if parts.servers.len() > 1 {
-            reader.of_server(number, &server.name, server.watch(&parts.schemas))
-        } else {
-            reader
-        };
-        threads.push(thread("sluice-binlog", died, move || reader.run())?);
-    }
-    Ok(threads)
-}
-
-/// With several servers: who asks the others how far they are.
-fn start_asker(
-    parts: &Parts,
-    begin: &Begin,
-    flavours: &[Flavour],
-    feed: &Sender<Feed>,
-    cancel: &CancellationToken,
-    died: &mpsc::Sender<anyhow::Error>,
-    threads: &mut Vec<Handle>,
-) -> anyhow::Result<Option<Elsewhere>> {
-    let others = parts.servers.iter().zip(flavours).zip(&begin.binlogs).skip(1);
-    let (mut asked, mut read) = (Vec::new(), Vec::new());
-    for ((server, flavour), (row, _)) in others {
-        asked.push(Other { hosts: Arc::clone(&server.hosts), flavour: *flavour, blind: server.blind.clone() });
-        read.push(GtidSet::parse(*flavour, &row.replay_from)?);
-    }
-    if asked.is_empty() {
-        return Ok(None);
-    }
-    let (asker, bell) = elsewhere::asker(asked, feed.clone(), cancel.clone());
-    threads.push(thread("sluice-elsewhere", died, move || asker.run())?);
-    Ok(Some(Elsewhere::new(bell, read)))
+/// Whether a lost position is given up for a check of the data at rest; else it waits
+/// for a person.
+fn may_be_given_up(parts: &Parts, flavour: Flavour) -> bool {
+    parts.config.on_lost_position == OnLost::Check
+        && flavour != Flavour::Feed
+        && snapshot::run::servers(parts, flavour).is_ok()
 }
 
 /// Ends a reign in order.

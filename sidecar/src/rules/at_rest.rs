@@ -9,7 +9,7 @@ use super::load::RuleSet;
 use super::run::Run;
 use super::tables::Kind;
 use super::types::{Answer, fail, to_dynamic};
-use super::{Finding, Header, Mode, RuleError};
+use super::{Finding, Mode, RuleError};
 use crate::change::{Fact, Of, Value};
 use rhai::{Dynamic, Engine, Scope};
 use std::collections::BTreeSet;
@@ -136,12 +136,6 @@ pub fn suspects(set: &RuleSet, facts: &[Arc<Fact>]) -> BTreeSet<String> {
         !found.is_empty()
     };
     facts.iter().filter(suspect).map(|fact| account(fact).to_owned()).collect()
-}
-
-/// Rules that are no drafts and look at these.
-pub fn rules_of(set: &RuleSet, looked_at: &[Of]) -> Vec<Arc<Header>> {
-    let active = set.plan.at_rest.iter().filter(|(of, rule)| looked_at.contains(of) && !is_draft(set, *rule));
-    active.filter_map(|(_, rule)| set.rules.get(*rule)).map(|rule| Arc::clone(&rule.header)).collect()
 }
 
 /// A finding that no rule's word made: `of` could not be judged, for a reason that lies

@@ -138,18 +138,18 @@ impl Book {
         Judge { schemas: &self.schemas, rules: Some(&self.rules), books_apart: self.books_apart, now_us }
     }
 
-    /// The run is complete: what of these rules it did not see does not stand any
-    /// more. Closes the gap that it was for, in the same transaction.
+    /// The run is complete: what it did not see does not stand any more, but for rules
+    /// that saw only a part. Closes the gap that it was for, in the same transaction.
     pub async fn complete(
         &self,
         run: &RunRow,
-        rules: &[String],
+        partial: &[String],
         seen: &HashSet<String>,
         closing: Option<&Closing>,
     ) -> Result<usize, Stop> {
         let mut tries = Tries(0);
         loop {
-            if let Some(gone) = tries.answer(self.try_complete(run, rules, seen, closing)).await {
+            if let Some(gone) = tries.answer(self.try_complete(run, partial, seen, closing)).await {
                 return gone;
             }
         }
@@ -158,7 +158,7 @@ impl Book {
     async fn try_complete(
         &self,
         run: &RunRow,
-        rules: &[String],
+        partial: &[String],
         seen: &HashSet<String>,
         closing: Option<&Closing>,
     ) -> Result<usize, Stop> {
@@ -169,7 +169,7 @@ impl Book {
             tx.rollback().await?;
             return Err(Stop::Deposed);
         }
-        let gone = repo::forget_but(&mut tx, &self.schemas, rules, seen).await?;
+        let gone = repo::forget_but(&mut tx, &self.schemas, partial, seen).await?;
         repo::insert_run(&mut tx, &self.schemas, run).await?;
         let mut said = Judged::default();
         if let Some(closing) = closing {

@@ -7,7 +7,7 @@
 
 use super::read::{Reader, Reading};
 use crate::change::Of;
-use crate::rules::at_rest::{judge_all, undetermined};
+use crate::rules::at_rest::{judge_all, suspects, undetermined};
 use crate::rules::{Finding, RuleError, RuleSet};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -32,11 +32,11 @@ pub async fn confirm(
     rules: &Arc<RuleSet>,
     of: Of,
     apart: bool,
-    suspects: BTreeSet<String>,
+    accounts: BTreeSet<String>,
 ) -> anyhow::Result<Confirmed> {
     let mut confirmed = Confirmed::default();
-    let suspects: Vec<String> = suspects.into_iter().collect();
-    for some in suspects.chunks(AT_ONCE) {
+    let accounts: Vec<String> = accounts.into_iter().collect();
+    for some in accounts.chunks(AT_ONCE) {
         if apart {
             apart_from_each_other(reader, rules, of, some.to_vec(), &mut confirmed).await?;
         } else {
@@ -61,8 +61,10 @@ async fn apart_from_each_other(
         let reading = reader.these(of, &left).await?;
         let after = reader.movement(&left).await?;
         let still: BTreeSet<String> = left.iter().filter(|a| before.still(&after, a)).cloned().collect();
+        // What agrees now has only been under way.
+        let differs = suspects(rules, &reading.facts);
         confirmed.judge(rules, of, reading, &position, |account| still.contains(account));
-        left.retain(|account| !still.contains(account));
+        left.retain(|account| !still.contains(account) && differs.contains(account));
         if left.is_empty() {
             return Ok(());
         }

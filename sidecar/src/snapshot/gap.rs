@@ -19,7 +19,7 @@ use crate::pipeline::commit::LEASE_US;
 use crate::pipeline::repo::{Checkpoint, renew};
 use crate::rules::RuleSet;
 use crate::sources::gtid::{Flavour, GtidSet};
-use crate::sources::{Start, preflight};
+use crate::sources::{Start, binlog, preflight};
 use crate::verdicts::Verdict;
 use anyhow::Context;
 use futures_util::StreamExt;
@@ -33,8 +33,6 @@ use std::time::Duration;
 const RENEW: Duration = Duration::from_secs(1);
 /// How long a server may take to say whether it has the position.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The server's word that it can't send from there.
-const POSITION_LOST: u16 = 1236;
 /// After this no pair can still wait for a half that lay in the gap.
 const FORGOTTEN_US: i64 = 15 * 60 * 1_000_000;
 
@@ -48,28 +46,19 @@ pub async fn is_lost(parts: &Parts, flavour: Flavour, stored: &Checkpoint) -> an
     let url = parts.pool.url();
     let asked = async {
         let opened = preflight::open(url, parts.config.mysql.server_id, flavour, &position, Start::Now).await;
-        match opened.map_err(|error| error.downcast::<mysql_async::Error>()) {
+        let error = match opened {
             Ok(mut stream) => match stream.next().await {
-                Some(Err(error)) => is_gone(&error).map_or_else(|| Err(error.into()), Ok),
-                _ => Ok(false),
+                Some(Err(error)) => error.into(),
+                _ => return Ok(false),
             },
-            Err(Ok(error)) => is_gone(&error).map_or_else(|| Err(error.into()), Ok),
-            Err(Err(error)) => Err(error),
+            Err(error) => error,
+        };
+        match error.downcast_ref::<mysql_async::Error>() {
+            Some(mysql_async::Error::Server(e)) if binlog::is_lost(e) => Ok(true),
+            _ => Err(error),
         }
     };
     tokio::time::timeout(PATIENCE, asked).await.context("the server was silent for 5 s")?
-}
-
-/// `None` if the error is about something else.
-fn is_gone(error: &mysql_async::Error) -> Option<bool> {
-    match error {
-        // The same number says that another replica took our server_id, or that an
-        // event is too large: the position is there.
-        mysql_async::Error::Server(e) if e.code == POSITION_LOST => {
-            Some(!["same server", "max_allowed_packet"].iter().any(|other| e.message.contains(other)))
-        }
-        _ => None,
-    }
 }
 
 /// Whether halves of pairs may have been in a gap that was closed not long ago.

@@ -96,21 +96,20 @@ pub async fn insert_standing(
     Ok(())
 }
 
-/// Forgets what a complete run of these rules did not see any more; returns how many
-/// rows that were. The table is as small as what is wrong.
+/// Forgets what a complete run did not see any more, but for rules that saw only a
+/// part; returns how many rows that were. What a rule said that is not in the set any
+/// more goes too: should it come back, it speaks anew. The table is as small as what
+/// is wrong.
 pub async fn forget_but(
     tx: &mut Transaction<'_>,
     schemas: &Schemas,
-    rules: &[String],
+    partial: &[String],
     seen: &HashSet<String>,
 ) -> mysql_async::Result<usize> {
-    if rules.is_empty() {
-        return Ok(0);
-    }
-    let of = in_list(rules.iter().map(String::as_str));
-    let sql = format!("SELECT standing_id FROM {}.snapshot_standing WHERE rule IN {of}", schemas.guard);
-    let stored: Vec<String> = tx.query(sql).await?;
-    let gone: Vec<&str> = stored.iter().map(String::as_str).filter(|id| !seen.contains(*id)).collect();
+    let stored: Vec<(String, String)> =
+        tx.query(format!("SELECT standing_id,rule FROM {}.snapshot_standing", schemas.guard)).await?;
+    let is_gone = |(id, rule): &&(String, String)| !seen.contains(id) && !partial.contains(rule);
+    let gone: Vec<&str> = stored.iter().filter(is_gone).map(|(id, _)| id.as_str()).collect();
     for some in gone.chunks(ROWS) {
         let ids = in_list(some.iter().copied());
         tx.query_drop(format!("DELETE FROM {}.snapshot_standing WHERE standing_id IN {ids}", schemas.guard)).await?;

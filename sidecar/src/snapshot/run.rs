@@ -8,7 +8,7 @@ use super::repo::RunRow;
 use super::{Progress, Reason};
 use crate::Parts;
 use crate::change::Of;
-use crate::rules::at_rest::{looked_at, name, rules_of, suspects};
+use crate::rules::at_rest::{looked_at, name, suspects};
 use crate::rules::{Finding, Outcome, RuleError, RuleSet};
 use crate::sources::gtid::Flavour;
 use anyhow::Context;
@@ -42,8 +42,8 @@ pub struct Job<'a> {
 pub struct Checked {
     pub row: RunRow,
     seen: HashSet<String>,
-    /// Rules that saw everything; what of them was not seen does not stand any more.
-    whole: Vec<String>,
+    /// Rules that named everybody and saw no more.
+    partial: Vec<String>,
 }
 
 /// Where the schemas are; an error if the books are apart and nobody said where.
@@ -99,15 +99,13 @@ impl Job<'_> {
             apart: servers.apart(),
             pace: Pace::new(self.parts.config.snapshot.rows_per_second),
             named: HashMap::new(),
-            checked: Checked { row, seen: HashSet::new(), whole: Vec::new() },
+            checked: Checked { row, seen: HashSet::new(), partial: Vec::new() },
         };
         for of in &all {
             run.all(&mut reader, *of).await?;
         }
         let Run { named, mut checked, .. } = run;
-        let rules = rules_of(&self.rules, &all);
-        let whole = rules.iter().filter(|rule| named.get(&rule.id).is_none_or(|n| *n < MOST_NAMED));
-        checked.whole = whole.map(|rule| rule.id.clone()).collect();
+        checked.partial = named.into_iter().filter(|(_, n)| *n >= MOST_NAMED).map(|(rule, _)| rule).collect();
         checked.row.standing = i64::try_from(checked.seen.len()).unwrap_or(i64::MAX);
         checked.row.completed_us = now_us();
         Ok(checked)
@@ -115,8 +113,8 @@ impl Job<'_> {
 
     /// The run's last commit.
     pub async fn finish(&self, checked: Checked, closing: Option<&Closing>) -> Result<RunRow, Stop> {
-        let Checked { row, seen, whole } = checked;
-        let gone = self.book().complete(&row, &whole, &seen, closing).await?;
+        let Checked { row, seen, partial } = checked;
+        let gone = self.book().complete(&row, &partial, &seen, closing).await?;
         tracing::info!(
             run = row.run_id,
             reason = row.reason,

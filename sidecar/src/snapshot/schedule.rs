@@ -64,7 +64,6 @@ async fn first_wait(parts: &Parts, period: Duration) -> Duration {
 
 async fn once(job: &Job<'_>) -> Result<(), Stop> {
     let parts = job.parts;
-    parts.snapshot.update(|note| note.asked = false);
     let done = async {
         let checked = started(job).check().await?;
         job.finish(checked, None).await
@@ -77,7 +76,8 @@ async fn once(job: &Job<'_>) -> Result<(), Stop> {
 /// Shows that a run has begun.
 pub fn started<'j, 'p>(job: &'j Job<'p>) -> &'j Job<'p> {
     let progress = Progress { reason: job.reason.as_str(), started_us: now_us(), ..Progress::default() };
-    job.parts.snapshot.update(|note| note.running = Some(progress));
+    // Whoever asked before now is answered by this one.
+    job.parts.snapshot.update(|note| (note.running, note.asked) = (Some(progress), false));
     job.parts.metrics.snapshot.running.set(1);
     job
 }

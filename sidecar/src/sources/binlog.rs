@@ -11,7 +11,7 @@ use crate::heard::Heard;
 use crate::pipeline::Feed;
 use crossbeam_channel::{SendTimeoutError, Sender};
 use futures_util::{FutureExt, StreamExt};
-use mysql_async::{BinlogStream, Error};
+use mysql_async::{BinlogStream, Error, ServerError};
 use sluice_contract::schema::Schemas;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -313,12 +313,21 @@ impl Reader {
     }
 }
 
+/// Whether the server can't send from there. The same number also says that another
+/// replica took our `server_id`, or that an event is larger than the server may send:
+/// the position is still there then.
+pub fn is_lost(error: &ServerError) -> bool {
+    let other = ["same server", "max_allowed_packet"];
+    error.code == POSITION_LOST && !other.iter().any(|words| error.message.contains(words))
+}
+
 fn classify(error: Result<Error, String>) -> Stop {
     match error {
-        Ok(Error::Server(e)) if e.code == POSITION_LOST => Stop::Lost(format!(
+        Ok(Error::Server(e)) if is_lost(&e) => Stop::Lost(format!(
             "position lost: {}; unless on_lost_position = \"check\" mends it, check the data at rest, then delete the checkpoint row of source binlog and restart",
             e.message
         )),
+        Ok(Error::Server(e)) if e.code == POSITION_LOST => Stop::Unreadable(e.message),
         Ok(error) => Stop::Broken(error.to_string()),
         Err(text) => Stop::Broken(text),
     }

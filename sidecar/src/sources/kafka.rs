@@ -73,7 +73,10 @@ pub fn asker(settings: &Kafka, suffix: &str) -> KafkaResult<BaseConsumer> {
 
 /// Every partition of the topics. A topic without partitions is an error: events
 /// written to it a moment later would be missed.
-pub fn partitions<C: ConsumerContext>(consumer: &BaseConsumer<C>, topics: &[String]) -> anyhow::Result<Vec<(String, i32)>> {
+pub fn partitions<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topics: &[String],
+) -> anyhow::Result<Vec<(String, i32)>> {
     let mut all = Vec::new();
     for topic in topics {
         let found = consumer.fetch_metadata(Some(topic), PATIENCE)?;
