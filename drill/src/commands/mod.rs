@@ -3,6 +3,7 @@
 mod bench;
 mod channel;
 mod demo;
+mod junit;
 mod orders;
 mod routing;
 mod rules;
@@ -30,7 +31,7 @@ enum Command {
     Bench(bench::Options),
     /// Find orders, and tell what happened to them.
     Orders(orders::Options),
-    /// Check rule files or run their cases.
+    /// Check rule files, run their cases, tell what these have not seen.
     Rules(rules::Options),
     /// Check, show, change and take back the routing; explain an order's channel.
     Routing(routing::Options),

@@ -2,6 +2,7 @@
 //! single-threaded; it owns everything that lasts from one input to the next.
 
 use super::header::{Mode, RowOp, Side, Trigger, Where};
+use super::here::SharedBalances;
 use super::holds::Holds;
 use super::load::{RuleSet, Watch};
 use super::log::{Log, NOT_YET};
@@ -11,13 +12,13 @@ use super::recent::Recent;
 use super::run::Run;
 use super::tables;
 use super::tx::{Tx, account_of};
-use super::types::{EventView, Row};
+use super::types::{EventView, Row, Seat};
 use super::windows::{self, Window};
 use super::{Finding, RuleError};
 use crate::change::{Change, Event, Image, Input, Op, Source, Table, Transaction, Value};
 use rhai::Scope;
 use std::fmt::Write;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// Transactions by whose position a redelivery is recognised: more than a source
 /// delivers twice after it lost its connection.
@@ -36,6 +37,9 @@ enum Memory {
 pub struct Evaluator {
     set: Arc<RuleSet>,
     memories: Vec<Memory>,
+    /// Rules that remember something.
+    remember: Vec<usize>,
+    balances: SharedBalances,
     watermarks: Watermarks,
     /// The first watermark of each source, and where its inputs came.
     first: Watermarks,
@@ -46,26 +50,29 @@ pub struct Evaluator {
     transactions: Recent,
     events: Recent,
     errors: Vec<RuleError>,
-    /// Whether drafts are evaluated too: in cases only.
-    drafts: bool,
+    /// The only rule to be evaluated, whatever its mode: in cases.
+    only: Option<usize>,
 }
 
 impl Evaluator {
     pub fn new(set: Arc<RuleSet>) -> Self {
-        Self::build(set, false)
+        Self::build(set, None)
     }
 
-    /// Evaluates rules in mode `draft` too.
-    pub(super) fn with_drafts(set: Arc<RuleSet>) -> Self {
-        Self::build(set, true)
+    /// Evaluates one rule alone, even in mode `draft`.
+    pub(super) fn of_one(set: Arc<RuleSet>, rule: usize) -> Self {
+        Self::build(set, Some(rule))
     }
 
-    fn build(set: Arc<RuleSet>, drafts: bool) -> Self {
-        let memories = set.rules.iter().map(|r| Memory::of(&r.header.trigger, r.header.mode, None)).collect();
+    fn build(set: Arc<RuleSet>, only: Option<usize>) -> Self {
+        let memories: Vec<Memory> =
+            set.rules.iter().map(|r| Memory::of(&r.header.trigger, r.header.mode, None)).collect();
         Evaluator {
             margin_us: margin(&set.rules),
             set,
+            remember: remembering(&memories),
             memories,
+            balances: SharedBalances::default(),
             watermarks: [None; 2],
             first: [None; 2],
             marks: Default::default(),
@@ -74,7 +81,7 @@ impl Evaluator {
             transactions: Recent::new(RECENT_TRANSACTIONS),
             events: Recent::new(RECENT_EVENTS),
             errors: Vec::new(),
-            drafts,
+            only,
         }
     }
 
@@ -105,6 +112,7 @@ impl Evaluator {
                 pairs.release(&mut self.holds);
             }
         }
+        self.remember = remembering(&self.memories);
     }
 
     /// Evaluates one input; findings are appended in the order of changes and rules.
@@ -122,12 +130,15 @@ impl Evaluator {
         // A redelivered transaction gives the same verdicts again, which are known
         // by their ids; but nothing in it is new to a window or a pair.
         let is_new = self.transactions.is_new(&transaction.position);
-        let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out);
+        if set.asks_balances {
+            self.balances.lock().unwrap_or_else(PoisonError::into_inner).learn(transaction);
+        }
+        let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out, &self.balances);
         let mut state =
             Remembering { memories: &mut self.memories, holds: &mut self.holds, watermarks: &self.watermarks };
         let mut touched = 0u32;
         let mut last: Option<(&Arc<Table>, Option<usize>)> = None;
-        for change in &transaction.changes {
+        for (at, change) in transaction.changes.iter().enumerate() {
             let table = match last {
                 Some((same, table)) if Arc::ptr_eq(same, &change.table) => table,
                 _ => tables::find(&change.table.name),
@@ -136,16 +147,17 @@ impl Evaluator {
             let Some(table) = table else { continue };
             touched |= 1 << table;
             for watch in set.plan.by_table.get(table).into_iter().flatten() {
-                if self.drafts || !is_draft(&set, watch.rule()) {
-                    state.row(&mut run, *watch, change, &transaction.position, is_new);
+                if is_awake(&set, self.only, watch.rule()) {
+                    let seat = Seat::new(&transaction.position, at);
+                    state.row(&mut run, *watch, change, seat, is_new);
                 }
             }
         }
         let mut tx = None;
-        for (rule, tables) in &set.plan.transactions {
-            if tables & touched != 0 && (self.drafts || !is_draft(&set, *rule)) {
+        for rule in set.plan.of_tables(touched) {
+            if is_awake(&set, self.only, rule) {
                 let tx = tx.get_or_insert_with(|| Tx::new(transaction, &set.provenance_key)).clone();
-                run.call(*rule, "check", (tx,), &transaction.position, "");
+                run.call(rule, "check", (tx,), &transaction.position, "");
             }
         }
     }
@@ -159,11 +171,11 @@ impl Evaluator {
             return;
         }
         let set = Arc::clone(&self.set);
-        let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out);
+        let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out, &self.balances);
         let mut state =
             Remembering { memories: &mut self.memories, holds: &mut self.holds, watermarks: &self.watermarks };
-        for (_, watch) in set.plan.by_event.iter().filter(|(kind, _)| *kind == body.kind) {
-            if self.drafts || !is_draft(&set, watch.rule()) {
+        for watch in set.plan.by_event.get(&body.kind).into_iter().flatten() {
+            if is_awake(&set, self.only, watch.rule()) {
                 state.event(&mut run, *watch, event);
             }
         }
@@ -176,9 +188,9 @@ impl Evaluator {
         self.first[place(source)].get_or_insert(at_us);
         let judged_from_us = judged_from(&self.first, self.margin_us);
         let set = Arc::clone(&self.set);
-        let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out);
-        for (rule, memory) in self.memories.iter_mut().enumerate() {
-            match memory {
+        let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out, &self.balances);
+        for rule in self.remember.iter().copied() {
+            match &mut self.memories[rule] {
                 Memory::Window(window) if source == Source::Binlog => window.advance(now_us),
                 Memory::Pairs(pairs) => {
                     let clock = Clock { watermarks: &self.watermarks, judged_from_us };
@@ -206,6 +218,11 @@ impl Evaluator {
         self.pairs().map(Pairs::open).sum()
     }
 
+    /// Pair rules that can't say anything now, because the other source lags.
+    pub fn lagging(&self) -> usize {
+        self.pairs().filter(|pairs| pairs.lags()).count()
+    }
+
     /// Position from which `source` must be read again after a restart, so that
     /// windows and pairs are as they are now; see `marks`. None: from the checkpoint.
     pub fn needs_from(&self, source: Source) -> Option<Arc<str>> {
@@ -228,7 +245,7 @@ impl Evaluator {
             None => return i64::MIN,
         };
         let mut windows = NOT_YET;
-        for memory in &self.memories {
+        for memory in self.remember.iter().filter_map(|rule| self.memories.get(*rule)) {
             match memory {
                 Memory::Window(window) => windows = windows.min(oldest(&window.log)),
                 Memory::Pairs(pairs) => open = pairs.logs.iter().map(oldest).fold(open, i64::min),
@@ -245,15 +262,23 @@ impl Evaluator {
     }
 
     fn pairs(&self) -> impl Iterator<Item = &Pairs> {
-        self.memories.iter().filter_map(|memory| match memory {
-            Memory::Pairs(pairs) => Some(&**pairs),
+        self.remember.iter().filter_map(|rule| match self.memories.get(*rule) {
+            Some(Memory::Pairs(pairs)) => Some(&**pairs),
             _ => None,
         })
     }
 }
 
-fn is_draft(set: &RuleSet, rule: usize) -> bool {
-    set.rules.get(rule).is_none_or(|r| r.header.mode == Mode::Draft)
+fn remembering(memories: &[Memory]) -> Vec<usize> {
+    let remember = memories.iter().enumerate().filter(|(_, memory)| !matches!(memory, Memory::None));
+    remember.map(|(rule, _)| rule).collect()
+}
+
+fn is_awake(set: &RuleSet, only: Option<usize>, rule: usize) -> bool {
+    match only {
+        Some(only) => only == rule,
+        None => set.rules.get(rule).is_some_and(|r| r.header.mode != Mode::Draft),
+    }
 }
 
 impl Watch {
@@ -267,7 +292,7 @@ impl Watch {
 impl Memory {
     fn of(trigger: &Trigger, mode: Mode, now_us: Option<i64>) -> Memory {
         match trigger {
-            Trigger::Window { span_ms, .. } => Memory::Window(Window::new(*span_ms)),
+            Trigger::Window { span_ms, first, .. } => Memory::Window(Window::new(*span_ms, *first)),
             _ => Terms::of(trigger, mode)
                 .map_or(Memory::None, |terms| Memory::Pairs(Box::new(Pairs::new(terms, now_us)))),
         }
@@ -282,27 +307,29 @@ struct Remembering<'a> {
 }
 
 impl Remembering<'_> {
-    fn row(&mut self, run: &mut Run<'_>, watch: Watch, change: &Arc<Change>, position: &Arc<str>, is_new: bool) {
+    fn row(&mut self, run: &mut Run<'_>, watch: Watch, change: &Arc<Change>, seat: Seat, is_new: bool) {
         let Some(rule) = run.set.rules.get(watch.rule()) else { return };
         let header = Arc::clone(&rule.header);
         match (watch, &header.trigger) {
             (Watch::Single(rule), Trigger::Row { ops, changed, only, .. })
                 if passes(change, ops, only) && has_changed(change, changed) =>
             {
-                run.call(rule, "check", (Row(Arc::clone(change)),), position, owner(change));
+                let position = Arc::clone(&seat.position);
+                run.call(rule, "check", (Row { change: Arc::clone(change), seat },), &position, owner(change));
             }
             (Watch::Window(rule), Trigger::Window { ops, key, keep, only, .. }) if is_new => {
                 let Some(image) = change.after.as_ref().filter(|_| passes(change, ops, only)) else { return };
                 let (Some(key), Some(keep)) = (key_of(change, image, key), value(change, image, keep)) else { return };
-                let new = windows::Arrival { rule, key: &key, keep, row: change, account: owner(change), position };
+                let new = windows::Arrival { rule, key: &key, keep, row: change, seat, account: owner(change) };
                 if let Some(Memory::Window(window)) = self.memories.get_mut(rule) {
-                    window.arrive(run, &new, self.watermarks[place(Source::Binlog)]);
+                    window.arrive(run, new);
                 }
             }
             (Watch::Pair(_, side), Trigger::Pair { left, right, .. }) if is_new => {
                 let declared = if side == 0 { left } else { right };
                 let Some(key) = row_key(change, declared) else { return };
-                self.meet(run, watch, &key, Thing::Row(Arc::clone(change)), position);
+                let position = Arc::clone(&seat.position);
+                self.meet(run, watch, &key, Thing::Row(Arc::clone(change), seat.row), &position);
             }
             _ => {}
         }

@@ -1,5 +1,6 @@
 //! The header of a rule file: `//! ` lines that together are TOML.
 
+use super::params::{self, Budget, Params};
 use super::tables::{self, Known, TABLES};
 use crate::change::{Op, Source, Value};
 use serde::Deserialize;
@@ -64,6 +65,11 @@ pub struct Header {
     pub owner: String,
     pub runbook: String,
     pub trigger: Trigger,
+    /// Most findings an hour that its owner expects of it; more is a sign of a bad rule.
+    pub rate_per_hour: Option<u32>,
+    pub budget: Budget,
+    /// What the rule asks for with `param("name")`.
+    pub params: Params,
 }
 
 /// The kind of change of a row, as headers write it.
@@ -127,6 +133,9 @@ pub enum Trigger {
         keep: String,
         #[serde(default, rename = "where")]
         only: Where,
+        /// Whether `check` is called for a key's first row too, with nothing before it.
+        #[serde(default)]
+        first: bool,
     },
     Pair {
         left: Side,
@@ -137,6 +146,10 @@ pub enum Trigger {
         require: Require,
         #[serde(default)]
         hold: bool,
+        /// How long what has met may still change before it is compared: the newest
+        /// of each side count.
+        #[serde(default)]
+        delay_ms: u32,
     },
 }
 
@@ -197,6 +210,11 @@ struct Written {
     owner: String,
     runbook: String,
     trigger: Trigger,
+    rate_per_hour: Option<u32>,
+    #[serde(default)]
+    budget: Budget,
+    #[serde(default)]
+    params: BTreeMap<String, toml::Value>,
 }
 
 /// A text, or a list of such.
@@ -244,7 +262,11 @@ pub fn parse(stem: &str, text: &str) -> Result<Header, String> {
         return Err("mode = \"trip\" needs breaker, such as \"cash_out/account\"".to_owned());
     }
     check_trigger(&written.trigger)?;
+    written.budget.check()?;
     Ok(Header {
+        params: params::parse(written.params)?,
+        rate_per_hour: written.rate_per_hour,
+        budget: written.budget,
         id: written.id,
         guards: written.guards,
         kind: written.kind,
@@ -284,7 +306,7 @@ fn check_trigger(trigger: &Trigger) -> Result<(), String> {
             tables.iter().try_for_each(|t| known_table("trigger.tables", t).map(drop))
         }
         Trigger::Event { event } => check_event("trigger.event", event),
-        Trigger::Window { table, ops, key, span_ms, keep, only } => {
+        Trigger::Window { table, ops, key, span_ms, keep, only, first: _ } => {
             let known = known_table("trigger.table", table)?;
             check_ops(ops, false)?;
             if key.is_empty() {
@@ -295,9 +317,12 @@ fn check_trigger(trigger: &Trigger) -> Result<(), String> {
             check_columns("trigger.keep", known, std::iter::once(keep))?;
             check_columns("trigger.where", known, only.keys())
         }
-        Trigger::Pair { left, right, within_ms, keep_ms, .. } => {
+        Trigger::Pair { left, right, within_ms, keep_ms, delay_ms, .. } => {
             check_positive("trigger.within_ms", *within_ms)?;
             check_positive("trigger.keep_ms", *keep_ms)?;
+            if delay_ms > within_ms {
+                return Err(format!("trigger.delay_ms = {delay_ms} is longer than within_ms = {within_ms}"));
+            }
             check_side("trigger.left", left)?;
             check_side("trigger.right", right)?;
             match (left.key.all().len(), right.key.all().len()) {

@@ -5,21 +5,30 @@
 //! Only this folder knows Rhai.
 
 mod cases;
+pub mod coverage;
+mod earlier;
 mod engine;
 mod evaluate;
 mod files;
 mod header;
+mod here;
 mod holds;
+mod instrument;
+mod library;
 mod load;
 mod log;
 mod marks;
+mod names;
 mod pairs;
+mod params;
 mod provenance;
 mod recent;
 mod run;
 mod sums;
 mod tables;
 mod timeline;
+mod tokens;
+mod trace;
 mod tx;
 mod types;
 mod windows;
@@ -35,12 +44,16 @@ mod tests_pairs;
 #[cfg(test)]
 mod tests_provenance;
 
-pub use cases::{CaseResult, run_cases};
+pub use cases::{CaseResult, run_cases, run_cases_of};
 pub use evaluate::Evaluator;
 pub use files::{Files, RuleFile};
 pub use header::{Header, Loss, Mode, Severity};
 pub use load::{LoadError, LoadErrors, RuleSet};
 
+pub use params::{Budget, Param, Params};
+pub use trace::{Detail, InputSeen, Read};
+
+use rust_decimal::Decimal;
 use sluice_contract::breaker::BreakerKey;
 use std::sync::Arc;
 
@@ -70,6 +83,10 @@ pub struct Finding {
     pub message: String,
     /// Only of a rule in mode `trip`: everything that it stops.
     pub breakers: Vec<BreakerKey>,
+    /// Money at stake, in major units, if the rule says it.
+    pub amount: Option<Decimal>,
+    /// What the rule looked at. None only where no rule was called.
+    pub detail: Option<Arc<Detail>>,
 }
 
 /// A rule that failed to evaluate.
