@@ -8,6 +8,7 @@ mod live;
 mod machine;
 mod replay;
 pub mod routing;
+pub mod rules;
 
 use crate::stage::{Options, Stage};
 use crate::story::{progress::Progress, report::Times};

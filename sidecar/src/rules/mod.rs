@@ -38,6 +38,8 @@ mod tests;
 #[cfg(test)]
 mod tests_hostile;
 #[cfg(test)]
+mod tests_language;
+#[cfg(test)]
 mod tests_load;
 #[cfg(test)]
 mod tests_pairs;

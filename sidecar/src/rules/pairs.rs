@@ -111,6 +111,10 @@ pub struct Pairs {
     due: [VecDeque<u64>; 2],
     /// For each side, whether its partners' source lags, which was said.
     lags: [bool; 2],
+    /// For each side, its own source's newest watermark and the one before. A lag is
+    /// told by the one before: after a pause of all sources the first one to come is
+    /// far ahead, and the other comes at once.
+    own: [[Option<i64>; 2]; 2],
 }
 
 /// A side that arrives.
@@ -143,7 +147,7 @@ impl Pairs {
     /// `blurred_until_us`: see the field; for a rule that was not there before.
     pub fn new(terms: Terms, now_us: Option<i64>) -> Self {
         let blurred_until_us = now_us.map_or(i64::MIN, |now| now.saturating_add(terms.within_us));
-        Pairs { terms, logs: Default::default(), undecided: [0; 2], open: 0, blurred_until_us, due: Default::default(), lags: [false; 2] }
+        Pairs { terms, logs: Default::default(), undecided: [0; 2], open: 0, blurred_until_us, due: Default::default(), lags: [false; 2], own: [[None; 2]; 2] }
     }
 
     pub fn lags(&self) -> bool {
@@ -239,6 +243,7 @@ impl Pairs {
                 && let Some(now_us) = watermarks[place(source)]
             {
                 self.logs[side].time(now_us);
+                self.own[side] = [Some(now_us), self.own[side][0]];
             }
         }
         self.compare_due(run, rule, watermarks);
@@ -249,7 +254,7 @@ impl Pairs {
                 let judged_from_us =
                     if self.terms.sources[side] == Source::Binlog { clock.judged_from_us } else { i64::MIN };
                 self.miss(run, holds, rule, side, (now_us, judged_from_us));
-                self.lag(run, rule, side, own);
+                self.lag(run, rule, side);
             }
             // Without any word of the other source, one's own clock must do.
             if let Some(now_us) = other.or(own) {
@@ -293,11 +298,11 @@ impl Pairs {
 
     /// Says once that nothing can be said: a side waits longer than its partner may
     /// take, by its own source's clock, and the partner's source has not come so far.
-    fn lag(&mut self, run: &mut Run<'_>, rule: usize, side: usize, own: Option<i64>) {
+    fn lag(&mut self, run: &mut Run<'_>, rule: usize, side: usize) {
         let waits = self.terms.require.of(side) && self.open > 0;
         let patience_us = self.terms.within_us.saturating_add(LAG_US);
         let late = self.logs[side].get(self.undecided[side]).filter(|_| waits);
-        let late = late.filter(|item| own.is_some_and(|own_us| item.is_past(patience_us, own_us)));
+        let late = late.filter(|item| self.own[side][1].is_some_and(|own_us| item.is_past(patience_us, own_us)));
         if let Some(item) = late
             && !self.lags[side]
         {
