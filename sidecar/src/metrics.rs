@@ -31,6 +31,7 @@ pub struct Metrics {
     pub breakers_open: IntGaugeVec,
     pub commit_seconds: Histogram,
     pub pairs_open: IntGauge,
+    pub pairs_lagging: IntGauge,
     pub fence_token_seconds: Histogram,
     pub recording: IntGauge,
     pub recorded: IntCounter,
@@ -148,6 +149,10 @@ impl Metrics {
             ))?,
             commit_seconds: latency("sluice_sidecar_commit_seconds", "Commit of verdicts, breakers and checkpoint")?,
             pairs_open: gauge("sluice_sidecar_pairs_open", "Pairs that wait for their other half")?,
+            pairs_lagging: gauge(
+                "sluice_sidecar_pairs_lagging",
+                "Pair rules that can say nothing because the other source lags",
+            )?,
             fence_token_seconds: latency(
                 "sluice_sidecar_fence_token_seconds",
                 "From a token's write to its announcement",

@@ -87,10 +87,13 @@ async fn killed_and_resumed_by_gtid_no_verdict_is_lost_or_doubled() -> anyhow::R
 async fn rules_are_reloaded_under_load_all_or_nothing() -> anyhow::Result<()> {
     let mut options = options();
     let rules = tempfile::tempdir()?;
-    for entry in std::fs::read_dir(&options.rules)? {
-        let entry = entry?;
-        if entry.file_type()?.is_file() {
-            std::fs::copy(entry.path(), rules.path().join(entry.file_name()))?;
+    std::fs::create_dir(rules.path().join("lib"))?;
+    for part in ["", "lib"] {
+        for entry in std::fs::read_dir(options.rules.join(part))? {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                std::fs::copy(entry.path(), rules.path().join(part).join(entry.file_name()))?;
+            }
         }
     }
     options.rules = rules.path().to_owned();

@@ -10,6 +10,7 @@ mod live;
 mod machine;
 mod replay;
 pub mod routing;
+pub mod rules;
 pub mod snapshot;
 mod totals;
 

@@ -1,7 +1,7 @@
 //! `sluice bench`: measures, and writes `bench.json`. `sluice bench routing`: only
 //! the routing totals, beside a history as long as is asked for. `sluice bench
 //! snapshot`: only the checks of data at rest. `sluice bench backtest`: a recorded
-//! load, tried again.
+//! load, tried again. `sluice bench rules`: only the rule engine, without any server.
 
 use super::demo::fresh;
 use crate::bench::{self, routing::Fill};
@@ -14,6 +14,7 @@ const REPORT: &str = "target/report/bench.json";
 const BACKTEST_REPORT: &str = "target/report/bench-backtest.json";
 const ROUTING_REPORT: &str = "target/report/bench-routing.json";
 const SNAPSHOT_REPORT: &str = "target/report/bench-snapshot.json";
+const RULES_REPORT: &str = "target/report/bench-rules.json";
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -24,7 +25,7 @@ pub struct Options {
     only: Option<Only>,
 }
 
-#[derive(Debug, Clone, Copy, clap::Subcommand)]
+#[derive(Debug, Clone, clap::Subcommand)]
 enum Only {
     /// Claims per second beside few and beside very many past orders.
     Routing {
@@ -56,10 +57,21 @@ enum Only {
         #[arg(long, default_value_t = 20)]
         seconds: u64,
     },
+    /// What hostile rules cost before they are stopped; 3,000 rules loaded and run.
+    Rules {
+        /// The folder of rule files.
+        #[arg(long, default_value = "rules")]
+        rules: PathBuf,
+        /// The folder of rules that must be stopped.
+        #[arg(long, default_value = "tests/hostile")]
+        hostile: PathBuf,
+    },
 }
 
-#[allow(clippy::print_stdout)]
 pub async fn run(options: Options) -> anyhow::Result<()> {
+    if let Some(Only::Rules { rules, hostile }) = &options.only {
+        return told(&bench::rules::measure(rules, hostile)?, RULES_REPORT);
+    }
     let progress = Progress::new();
     for part in ["replay", "live", "snapshot", "backtest"] {
         fresh(&options.dir.join(part))?;
@@ -75,8 +87,13 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     };
     progress.finish();
     let (figures, report) = figures?;
-    write_json(Path::new(report), &figures)?;
-    println!("{}", serde_json::to_string_pretty(&figures)?);
+    told(&figures, report)
+}
+
+#[allow(clippy::print_stdout)]
+fn told(figures: &impl serde::Serialize, report: &str) -> anyhow::Result<()> {
+    write_json(Path::new(report), figures)?;
+    println!("{}", serde_json::to_string_pretty(figures)?);
     println!("written to {report}");
     Ok(())
 }

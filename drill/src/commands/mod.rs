@@ -6,6 +6,7 @@ mod bench;
 mod channel;
 mod demo;
 mod events;
+mod junit;
 mod kafka;
 mod orders;
 mod record;

@@ -1,11 +1,12 @@
-//! `sluice rules check | test`: what a risk engineer runs before saving a rule.
+//! `sluice rules check | test | coverage`: what a risk engineer runs before saving a
+//! rule, and what CI runs before a rule is taken.
 
-use super::rule_sets;
-use anyhow::bail;
+use super::{junit, rule_sets};
+use anyhow::{Context, bail};
 use clap::Subcommand;
 use sluice_contract::settings::Secret;
-use sluice_sidecar::rules::{RuleSet, run_cases};
-use std::path::PathBuf;
+use sluice_sidecar::rules::{CaseResult, Files, LoadErrors, RuleSet, coverage, run_cases};
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -23,37 +24,84 @@ enum Verb {
     /// Load all rules as the sidecar does, and name what is wrong.
     Check,
     /// Run every rule's cases.
-    Test,
+    Test {
+        /// Write the results to this file too, in JUnit's format.
+        #[arg(long)]
+        junit: Option<PathBuf>,
+    },
+    /// Tell which branches no case has seen both ways.
+    Coverage {
+        /// Least percent of every file; below it the command fails.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u8).range(0..=100))]
+        min: u8,
+    },
     #[command(flatten)]
     Sets(rule_sets::Verb),
 }
 
-#[allow(clippy::print_stdout)]
 pub async fn run(options: &Options) -> anyhow::Result<()> {
     match &options.verb {
-        Verb::Sets(verb) => rule_sets::run(verb, &options.sidecar).await?,
-        Verb::Check => {
-            // No transaction is verified by loading, so any key will do.
-            let set = RuleSet::load(&options.dir, Secret::new("rules-are-only-loaded"))?;
-            for rule in set.rules() {
-                println!("{:<28} {:<6} {}", rule.id, rule.mode.as_str(), rule.guards);
-            }
-            println!("{} rules, set {}", set.rules().count(), set.hash());
+        Verb::Sets(verb) => rule_sets::run(verb, &options.sidecar).await,
+        Verb::Check => check(&options.dir),
+        Verb::Test { junit } => test(&options.dir, junit.as_deref()),
+        Verb::Coverage { min } => cover(&options.dir, usize::from(*min)),
+    }
+}
+
+#[allow(clippy::print_stdout)]
+fn check(dir: &Path) -> anyhow::Result<()> {
+    // No transaction is verified by loading, so any key will do.
+    let set = RuleSet::load(dir, Secret::new("rules-are-only-loaded"))?;
+    for rule in set.rules() {
+        println!("{:<28} {:<6} {}", rule.id, rule.mode.as_str(), rule.guards);
+    }
+    println!("{} rules, set {}", set.rules().count(), set.hash());
+    Ok(())
+}
+
+#[allow(clippy::print_stdout)]
+fn test(dir: &Path, report: Option<&Path>) -> anyhow::Result<()> {
+    let results = run_cases(dir)?;
+    if let Some(report) = report {
+        if let Some(folder) = report.parent() {
+            std::fs::create_dir_all(folder).with_context(|| format!("can't make {}", folder.display()))?;
         }
-        Verb::Test => {
-            let results = run_cases(&options.dir)?;
-            for result in &results {
-                println!("{} {:<28} {}", if result.passed { "✔" } else { "✘" }, result.rule, result.case);
-                if !result.passed {
-                    println!("    {}", result.detail);
-                }
-            }
-            let failed = results.iter().filter(|r| !r.passed).count();
-            if failed > 0 {
-                bail!("{failed} of {} cases failed", results.len());
-            }
-            println!("{} cases passed", results.len());
+        std::fs::write(report, junit::write(&results))
+            .with_context(|| format!("can't write {}; choose another file", report.display()))?;
+    }
+    for result in &results {
+        println!("{} {:<28} {}", if result.passed { "✔" } else { "✘" }, result.rule, result.case);
+        if !result.passed {
+            println!("    {}", result.detail);
         }
     }
+    let failed = results.iter().filter(|r: &&CaseResult| !r.passed).count();
+    if failed > 0 {
+        bail!("{failed} of {} cases failed", results.len());
+    }
+    println!("{} cases passed", results.len());
+    Ok(())
+}
+
+#[allow(clippy::print_stdout)]
+fn cover(dir: &Path, least: usize) -> anyhow::Result<()> {
+    let files = Files::read(dir).map_err(|e| LoadErrors(vec![e]))?;
+    if files.rules.is_empty() {
+        bail!("there is no rule file (*.rhai) in {}; name the folder with --dir", dir.display());
+    }
+    let measured = coverage::measure(&files)?;
+    let mut below = 0;
+    for (file, coverage) in &measured {
+        let percent = coverage.percent();
+        below += usize::from(percent < least);
+        println!("{} {file:<40} {percent:>3} % of {}", if percent < least { "✘" } else { "✔" }, coverage.branches);
+        for missing in &coverage.missing {
+            println!("    {missing}");
+        }
+    }
+    if below > 0 {
+        bail!("{below} of {} files are below {least} %: add cases for the lines named", measured.len());
+    }
+    println!("{} files, each at least {least} %", measured.len());
     Ok(())
 }

@@ -301,6 +301,7 @@ impl Worker {
             self.out.holds = Some(Arc::new(holds));
         }
         self.out.pairs = self.evaluator.open_pairs();
+        self.metrics.pairs_lagging.set(i64::try_from(self.evaluator.lagging()).unwrap_or(i64::MAX));
         self.out.rules_hash = Arc::clone(&self.rules_hash);
         self.out.rules_version = self.rules_version;
         let now = now_us();

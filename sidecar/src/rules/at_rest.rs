@@ -5,6 +5,7 @@
 //! that move with honest traffic: a difference that stands is told by it from a new
 //! one (see `snapshot::commit`).
 
+use super::here::SharedBalances;
 use super::load::RuleSet;
 use super::run::Run;
 use super::tables::Kind;
@@ -128,11 +129,13 @@ pub fn looked_at(set: &RuleSet) -> Vec<Of> {
 
 /// Accounts of which some rule has something to say, or can't say anything.
 pub fn suspects(set: &RuleSet, facts: &[Arc<Fact>]) -> BTreeSet<String> {
-    let mut scope = Scope::new();
+    let (mut scope, balances) = (Scope::new(), SharedBalances::default());
     let suspect = |fact: &&Arc<Fact>| {
         // Each by itself: a rule that fails on one says nothing of the others.
         let (mut errors, mut found) = (Vec::new(), Vec::new());
-        judge(&mut Run::new(set, &mut scope, &mut errors, &mut found), std::slice::from_ref(fact), false);
+        let mut run = Run::new(set, &mut scope, &mut errors, &mut found, &balances);
+        judge(&mut run, std::slice::from_ref(fact), false);
+        drop(run);
         !found.is_empty()
     };
     facts.iter().filter(suspect).map(|fact| account(fact).to_owned()).collect()
@@ -142,7 +145,9 @@ pub fn suspects(set: &RuleSet, facts: &[Arc<Fact>]) -> BTreeSet<String> {
 /// with the reading. It stops nothing.
 pub fn undetermined(set: &RuleSet, of: Of, account: &str, message: &str) -> Vec<Finding> {
     let (mut scope, mut errors, mut found) = (Scope::new(), Vec::new(), Vec::new());
-    let mut run = Run::new(set, &mut scope, &mut errors, &mut found);
+    // Of data at rest nothing moved.
+    let balances = SharedBalances::default();
+    let mut run = Run::new(set, &mut scope, &mut errors, &mut found, &balances);
     for (_, rule) in set.plan.at_rest.iter().filter(|(its, rule)| *its == of && !is_draft(set, *rule)) {
         run.undetermined(*rule, message, &POSITION.into(), account);
     }
@@ -154,7 +159,9 @@ pub fn undetermined(set: &RuleSet, of: Of, account: &str, message: &str) -> Vec<
 /// and again is told once (see `Run`).
 pub fn judge_all(set: &RuleSet, facts: &[Arc<Fact>]) -> (Vec<Finding>, Vec<RuleError>) {
     let (mut scope, mut errors, mut found) = (Scope::new(), Vec::new(), Vec::new());
-    let mut run = Run::new(set, &mut scope, &mut errors, &mut found);
+    // Of data at rest nothing moved.
+    let balances = SharedBalances::default();
+    let mut run = Run::new(set, &mut scope, &mut errors, &mut found, &balances);
     judge(&mut run, facts, false);
     drop(run);
     (found, errors)

@@ -5,7 +5,7 @@ use super::evaluate::Evaluator;
 use super::files::Files;
 use super::header::OneOrMany;
 use super::load::{LoadError, LoadErrors, RuleSet};
-use super::timeline::{Case, CasesFile, Expected};
+use super::timeline::{BreakerState, Case, CasesFile, Expected, ExpectedBreaker};
 use super::{Finding, Outcome};
 use sluice_contract::settings::Secret;
 use std::path::Path;
@@ -28,25 +28,39 @@ pub struct CaseResult {
 
 /// Runs every `*.cases.toml` of `dir` against the rule of the same name.
 pub fn run_cases(dir: &Path) -> Result<Vec<CaseResult>, LoadErrors> {
-    // Says what is wrong with an empty folder, too.
-    RuleSet::load(dir, Secret::new(CASES_KEY))?;
-    run_cases_of(&Files::read(dir).map_err(|e| LoadErrors(vec![e]))?)
+    let files = Files::read(dir).map_err(|e| LoadErrors(vec![e]))?;
+    if files.rules.is_empty() {
+        RuleSet::load(dir, key())?;
+    }
+    run_cases_of(&files)
 }
 
-/// As `run_cases`, of files that are kept anywhere.
-pub fn run_cases_of(read: &Files) -> Result<Vec<CaseResult>, LoadErrors> {
-    let key = Secret::new(CASES_KEY);
-    let set = Arc::new(RuleSet::build(read, key.clone())?);
+/// Runs the cases of all rules of a set, wherever it is kept.
+pub fn run_cases_of(files: &Files) -> Result<Vec<CaseResult>, LoadErrors> {
+    run_all(&Arc::new(RuleSet::build(files, key())?), files)
+}
+
+/// What cases are signed with.
+pub fn key() -> Secret {
+    Secret::new(CASES_KEY)
+}
+
+/// Runs the cases of `files` against `set`, which was built of them.
+pub fn run_all(set: &Arc<RuleSet>, files: &Files) -> Result<Vec<CaseResult>, LoadErrors> {
     let wrong = |file: String, cause: String| LoadError { file, cause, next: "correct the cases file" };
     let no_rule = |name: &String| {
         let rule = name.trim_end_matches(".cases.toml");
         wrong(name.clone(), format!("there is no rule {rule}.rhai"))
     };
-    let mut errors: Vec<LoadError> = read.orphans.iter().map(no_rule).collect();
-    let mut files = Vec::new();
-    for file in read.rules.iter().filter(|file| !file.cases.is_empty()) {
-        match toml::from_str::<CasesFile>(&file.cases) {
-            Ok(cases) => files.push((file.id.clone(), cases)),
+    let mut errors: Vec<LoadError> = files.orphans.iter().map(no_rule).collect();
+    let mut cases: Vec<Vec<Case>> = Vec::new();
+    for file in &files.rules {
+        let parsed = match file.cases.is_empty() {
+            true => Ok(CasesFile { case: Vec::new() }),
+            false => toml::from_str::<CasesFile>(&file.cases),
+        };
+        match parsed {
+            Ok(parsed) => cases.push(parsed.case),
             Err(e) => errors.push(wrong(format!("{}.cases.toml", file.id), e.to_string().trim_end().to_owned())),
         }
     }
@@ -54,17 +68,15 @@ pub fn run_cases_of(read: &Files) -> Result<Vec<CaseResult>, LoadErrors> {
         return Err(LoadErrors(errors));
     }
     let mut results: Vec<CaseResult> = Vec::new();
-    for header in set.rules() {
-        let cases: Vec<&Case> =
-            files.iter().filter(|(rule, _)| *rule == header.id).flat_map(|(_, f)| &f.case).collect();
-        results.extend(cases.iter().map(|case| run_case(&set, &header.id, case, &key)));
-        results.extend(coverage(&header.id, &cases));
+    for (rule, (header, cases)) in set.rules().zip(&cases).enumerate() {
+        results.extend(cases.iter().map(|case| run_case(set, rule, &header.id, case)));
+        results.extend(hardly_tried(&header.id, cases));
     }
     Ok(results)
 }
 
 /// A failed result for a rule that is hardly tried.
-fn coverage(rule: &str, cases: &[&Case]) -> Option<CaseResult> {
+fn hardly_tried(rule: &str, cases: &[Case]) -> Option<CaseResult> {
     let fires = cases.iter().any(|c| c.expect.iter().any(|e| !e.undetermined));
     let silent = cases.iter().any(|c| c.expect.is_empty());
     let detail = match (cases.len(), fires, silent) {
@@ -78,34 +90,57 @@ fn coverage(rule: &str, cases: &[&Case]) -> Option<CaseResult> {
     Some(CaseResult { rule: rule.to_owned(), case: "coverage".to_owned(), passed: false, detail })
 }
 
-fn run_case(set: &Arc<RuleSet>, rule: &str, case: &Case, key: &Secret) -> CaseResult {
-    let detail = match evaluate(set, rule, case, key) {
-        Ok(found) => compare(&found, &case.expect),
+fn run_case(set: &Arc<RuleSet>, rule: usize, id: &str, case: &Case) -> CaseResult {
+    let detail = match evaluate(set, rule, case) {
+        Ok(found) => compare(&found, &case.expect).or_else(|| timeline_differs(&found, &case.breaker)),
         Err(wrong) => Some(wrong),
     };
     CaseResult {
-        rule: rule.to_owned(),
+        rule: id.to_owned(),
         case: case.name.clone(),
         passed: detail.is_none(),
         detail: detail.unwrap_or_default(),
     }
 }
 
-/// What the rule under test finds; other rules' findings don't count.
-fn evaluate(set: &Arc<RuleSet>, rule: &str, case: &Case, key: &Secret) -> Result<Vec<Finding>, String> {
-    let mut evaluator = Evaluator::with_drafts(Arc::clone(set));
+/// A finding, and the case's clock when it came: the latest of all watermarks so far,
+/// in milliseconds.
+struct Found {
+    finding: Finding,
+    at: Option<i64>,
+}
+
+/// What the rule under test finds.
+fn evaluate(set: &Arc<RuleSet>, rule: usize, case: &Case) -> Result<Vec<Found>, String> {
+    let mut evaluator = Evaluator::of_one(Arc::clone(set), rule);
+    let key = key();
     let mut found = Vec::new();
+    let mut at = None;
     for (number, step) in case.step.iter().enumerate() {
-        for input in step.inputs(number + 1, key)? {
-            evaluator.evaluate(&input, &mut found);
+        at = at.max(step.clock());
+        let mut new = Vec::new();
+        for input in step.inputs(number + 1, &key)? {
+            evaluator.evaluate(&input, &mut new);
         }
+        found.extend(new.into_iter().map(|finding| Found { finding, at }));
     }
-    found.retain(|f| f.rule.id == rule);
     Ok(found)
 }
 
+/// Whether each breaker is as expected at its time.
+fn timeline_differs(found: &[Found], expected: &[ExpectedBreaker]) -> Option<String> {
+    expected.iter().find_map(|wanted| {
+        let opened = |f: &&Found| {
+            f.at.unwrap_or(0) <= wanted.at && f.finding.breakers.iter().any(|b| b.to_string() == wanted.key)
+        };
+        let state = if found.iter().any(|f| opened(&f)) { BreakerState::Open } else { BreakerState::Closed };
+        let ExpectedBreaker { at, key, state: want } = wanted;
+        (state != *want).then(|| format!("at {at} ms breaker {key} is {state:?}, expected {want:?}"))
+    })
+}
+
 /// Each expected finding must come once, in order, and no other.
-fn compare(found: &[Finding], expected: &[Expected]) -> Option<String> {
+fn compare(found: &[Found], expected: &[Expected]) -> Option<String> {
     for (at, pair) in expected.iter().enumerate() {
         match found.get(at) {
             None => return Some(format!("finding {} did not come; expected {pair:?}", at + 1)),
@@ -116,11 +151,16 @@ fn compare(found: &[Finding], expected: &[Expected]) -> Option<String> {
             }
         }
     }
-    let more = found.get(expected.len())?;
+    let more = &found.get(expected.len())?.finding;
     Some(format!("came unexpected: {:?} on {} {}: {}", more.outcome, more.account, more.item, more.message))
 }
 
-fn difference(finding: &Finding, expected: &Expected) -> Option<String> {
+fn difference(found: &Found, expected: &Expected) -> Option<String> {
+    let finding = &found.finding;
+    if let Some(at) = expected.at.filter(|at| found.at != Some(*at)) {
+        let came = found.at.map_or("before any watermark".to_owned(), |ms| format!("at {ms} ms"));
+        return Some(format!("came {came}, expected at {at} ms"));
+    }
     let differs = |what: &str, want: &Option<String>, got: &str| {
         let want = want.as_ref().filter(|want| want.as_str() != got)?;
         Some(format!("{what} is {got:?}, expected {want:?}"))
@@ -134,6 +174,7 @@ fn difference(finding: &Finding, expected: &Expected) -> Option<String> {
     }
     differs("account", &expected.account, &finding.account)
         .or_else(|| differs("item", &expected.item, &finding.item))
+        .or_else(|| differs("amount", &expected.amount, &finding.amount.map(|a| a.to_string()).unwrap_or_default()))
         .or_else(|| breakers_differ(finding, expected))
 }
 

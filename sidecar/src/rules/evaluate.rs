@@ -3,6 +3,7 @@
 
 use super::at_rest;
 use super::header::{Mode, RowOp, Side, Trigger, Where};
+use super::here::SharedBalances;
 use super::holds::Holds;
 use super::load::{RuleSet, Watch};
 use super::log::{Log, NOT_YET};
@@ -13,13 +14,13 @@ use super::recent::Recent;
 use super::run::Run;
 use super::tables;
 use super::tx::{Tx, account_of};
-use super::types::{EventView, Row};
+use super::types::{EventView, Row, Seat};
 use super::windows::{self, Window};
 use super::{Finding, RuleError};
 use crate::change::{Change, Event, Image, Input, Op, Source, Table, Transaction, Value};
 use rhai::Scope;
 use std::fmt::Write;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// Transactions by whose position a redelivery is recognised: more than a source
 /// delivers twice after it lost its connection.
@@ -38,6 +39,9 @@ enum Memory {
 pub struct Evaluator {
     set: Arc<RuleSet>,
     memories: Vec<Memory>,
+    /// Rules that remember something.
+    remember: Vec<usize>,
+    balances: SharedBalances,
     watermarks: Watermarks,
     /// The first watermark of each source, and where its inputs came.
     first: Watermarks,
@@ -48,7 +52,7 @@ pub struct Evaluator {
     transactions: Recent,
     events: Recent,
     errors: Vec<RuleError>,
-    /// Whether drafts are evaluated too: in cases and backtests only.
+    /// Whether drafts are evaluated too: in backtests only.
     drafts: bool,
     /// Rows may lie in a gap of the binlog; see `marks::events_judged_from`.
     after_gap: bool,
@@ -58,6 +62,8 @@ pub struct Evaluator {
     places: Option<Places>,
     /// Sources of which inputs are missing before their next watermark.
     blurred: [bool; 2],
+    /// The only rule to be evaluated, whatever its mode: in cases.
+    only: Option<usize>,
 }
 
 impl Evaluator {
@@ -66,10 +72,10 @@ impl Evaluator {
         Self::build(set, false, all)
     }
 
-    /// Evaluates rules in mode `draft` too.
-    pub(super) fn with_drafts(set: Arc<RuleSet>) -> Self {
+    /// Evaluates one rule alone, even in mode `draft`.
+    pub(super) fn of_one(set: Arc<RuleSet>, rule: usize) -> Self {
         let all = vec![true; set.rules.len()];
-        Self::build(set, true, all)
+        Evaluator { only: Some(rule), ..Self::build(set, false, all) }
     }
 
     /// Evaluates the rules that `mine` says.
@@ -78,11 +84,13 @@ impl Evaluator {
             true => Memory::of(&rule.header.trigger, rule.header.mode, None),
             false => Memory::None,
         };
-        let memories = set.rules.iter().zip(&mine).map(memory).collect();
+        let memories: Vec<Memory> = set.rules.iter().zip(&mine).map(memory).collect();
         Evaluator {
             margin_us: margin(&set.rules),
             set,
+            remember: remembering(&memories),
             memories,
+            balances: SharedBalances::default(),
             watermarks: [None; 2],
             first: [None; 2],
             marks: Default::default(),
@@ -96,6 +104,7 @@ impl Evaluator {
             mine,
             places: None,
             blurred: [false; 2],
+            only: None,
         }
     }
 
@@ -158,6 +167,7 @@ impl Evaluator {
                 pairs.release(&mut self.holds);
             }
         }
+        self.remember = remembering(&self.memories);
     }
 
     /// Evaluates one input; findings are appended in the order of changes and rules.
@@ -168,8 +178,8 @@ impl Evaluator {
             Input::Event(event) => self.event(event, out),
             Input::AtRest(fact) => {
                 let set = Arc::clone(&self.set);
-                let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out);
-                at_rest::judge(&mut run, std::slice::from_ref(fact), self.drafts);
+                let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out, &self.balances);
+                at_rest::judge(&mut run, std::slice::from_ref(fact), self.drafts || self.only.is_some());
             }
             Input::Watermark { source, at_us } => self.watermark(*source, *at_us, out),
         }
@@ -181,7 +191,11 @@ impl Evaluator {
         // A redelivered transaction gives the same verdicts again, which are known
         // by their ids; but nothing in it is new to a window or a pair.
         let is_new = self.transactions.is_new(&transaction.position);
-        let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out);
+        if set.asks_balances {
+            self.balances.lock().unwrap_or_else(PoisonError::into_inner).learn(transaction);
+        }
+        let awake = Awake { set: &set, only: self.only, drafts: self.drafts, mine: &self.mine };
+        let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out, &self.balances);
         let mut state =
             Remembering { memories: &mut self.memories, holds: &mut self.holds, watermarks: &self.watermarks };
         let mut touched = 0u32;
@@ -195,18 +209,19 @@ impl Evaluator {
             let Some(table) = table else { continue };
             touched |= 1 << table;
             for (turn, watch) in set.plan.by_table.get(table).into_iter().flatten().enumerate() {
-                if self.mine[watch.rule()] && (self.drafts || !is_draft(&set, watch.rule())) {
-                    state.row(&mut run, *watch, change, &transaction.position, is_new);
+                if awake.is(watch.rule()) {
+                    let seat = Seat::new(&transaction.position, at);
+                    state.row(&mut run, *watch, change, seat, is_new);
                     note(&mut self.places, &run, at, turn);
                 }
             }
         }
         let mut tx = None;
-        for (turn, (rule, tables)) in set.plan.transactions.iter().enumerate() {
-            if tables & touched != 0 && self.mine[*rule] && (self.drafts || !is_draft(&set, *rule)) {
+        for rule in set.plan.of_tables(touched) {
+            if awake.is(rule) {
                 let tx = tx.get_or_insert_with(|| Tx::new(transaction, &set.provenance_key)).clone();
-                run.call(*rule, "check", (tx,), &transaction.position, "");
-                note(&mut self.places, &run, usize::MAX, turn);
+                run.call(rule, "check", (tx,), &transaction.position, "");
+                note(&mut self.places, &run, usize::MAX, rule);
             }
         }
     }
@@ -220,11 +235,12 @@ impl Evaluator {
             return;
         }
         let set = Arc::clone(&self.set);
-        let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out);
+        let awake = Awake { set: &set, only: self.only, drafts: self.drafts, mine: &self.mine };
+        let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out, &self.balances);
         let mut state =
             Remembering { memories: &mut self.memories, holds: &mut self.holds, watermarks: &self.watermarks };
-        for (turn, (_, watch)) in set.plan.by_event.iter().enumerate().filter(|(_, (kind, _))| *kind == body.kind) {
-            if self.mine[watch.rule()] && (self.drafts || !is_draft(&set, watch.rule())) {
+        for (turn, watch) in set.plan.by_event.get(&body.kind).into_iter().flatten().enumerate() {
+            if awake.is(watch.rule()) {
                 state.event(&mut run, *watch, event);
                 note(&mut self.places, &run, 0, turn);
             }
@@ -241,8 +257,9 @@ impl Evaluator {
         let judged_from_us = [rows_from_us, events_from_us];
         let is_blurred = std::mem::take(&mut self.blurred[place(source)]);
         let set = Arc::clone(&self.set);
-        let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out);
-        for (rule, memory) in self.memories.iter_mut().enumerate() {
+        let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out, &self.balances);
+        for rule in self.remember.iter().copied() {
+            let memory = &mut self.memories[rule];
             if let Memory::Pairs(pairs) = memory
                 && is_blurred
             {
@@ -277,6 +294,11 @@ impl Evaluator {
         self.pairs().map(Pairs::open).sum()
     }
 
+    /// Pair rules that can't say anything now, because the other source lags.
+    pub fn lagging(&self) -> usize {
+        self.pairs().filter(|pairs| pairs.lags()).count()
+    }
+
     /// Position from which `source` must be read again after a restart, so that
     /// windows and pairs are as they are now; see `marks`. None: from the checkpoint.
     pub fn needs_from(&self, source: Source) -> Option<Arc<str>> {
@@ -299,7 +321,7 @@ impl Evaluator {
             None => return i64::MIN,
         };
         let mut windows = NOT_YET;
-        for memory in &self.memories {
+        for memory in self.remember.iter().filter_map(|rule| self.memories.get(*rule)) {
             match memory {
                 Memory::Window(window) => windows = windows.min(oldest(&window.log)),
                 Memory::Pairs(pairs) => open = pairs.logs.iter().map(oldest).fold(open, i64::min),
@@ -316,15 +338,35 @@ impl Evaluator {
     }
 
     fn pairs(&self) -> impl Iterator<Item = &Pairs> {
-        self.memories.iter().filter_map(|memory| match memory {
-            Memory::Pairs(pairs) => Some(&**pairs),
+        self.remember.iter().filter_map(|rule| match self.memories.get(*rule) {
+            Some(Memory::Pairs(pairs)) => Some(&**pairs),
             _ => None,
         })
     }
 }
 
-fn is_draft(set: &RuleSet, rule: usize) -> bool {
-    set.rules.get(rule).is_none_or(|r| r.header.mode == Mode::Draft)
+fn remembering(memories: &[Memory]) -> Vec<usize> {
+    let remember = memories.iter().enumerate().filter(|(_, memory)| !matches!(memory, Memory::None));
+    remember.map(|(rule, _)| rule).collect()
+}
+
+/// Which rules are evaluated.
+#[derive(Clone, Copy)]
+struct Awake<'a> {
+    set: &'a RuleSet,
+    only: Option<usize>,
+    drafts: bool,
+    mine: &'a [bool],
+}
+
+impl Awake<'_> {
+    fn is(&self, rule: usize) -> bool {
+        if let Some(only) = self.only {
+            return only == rule;
+        }
+        let armed = |r: &super::load::Rule| self.drafts || r.header.mode != Mode::Draft;
+        self.mine.get(rule).is_some_and(|mine| *mine) && self.set.rules.get(rule).is_some_and(armed)
+    }
 }
 
 impl Watch {
@@ -338,7 +380,7 @@ impl Watch {
 impl Memory {
     fn of(trigger: &Trigger, mode: Mode, now_us: Option<i64>) -> Memory {
         match trigger {
-            Trigger::Window { span_ms, .. } => Memory::Window(Window::new(*span_ms)),
+            Trigger::Window { span_ms, first, .. } => Memory::Window(Window::new(*span_ms, *first)),
             _ => Terms::of(trigger, mode)
                 .map_or(Memory::None, |terms| Memory::Pairs(Box::new(Pairs::new(terms, now_us)))),
         }
@@ -353,27 +395,29 @@ struct Remembering<'a> {
 }
 
 impl Remembering<'_> {
-    fn row(&mut self, run: &mut Run<'_>, watch: Watch, change: &Arc<Change>, position: &Arc<str>, is_new: bool) {
+    fn row(&mut self, run: &mut Run<'_>, watch: Watch, change: &Arc<Change>, seat: Seat, is_new: bool) {
         let Some(rule) = run.set.rules.get(watch.rule()) else { return };
         let header = Arc::clone(&rule.header);
         match (watch, &header.trigger) {
             (Watch::Single(rule), Trigger::Row { ops, changed, only, .. })
                 if passes(change, ops, only) && has_changed(change, changed) =>
             {
-                run.call(rule, "check", (Row(Arc::clone(change)),), position, owner(change));
+                let position = Arc::clone(&seat.position);
+                run.call(rule, "check", (Row { change: Arc::clone(change), seat },), &position, owner(change));
             }
             (Watch::Window(rule), Trigger::Window { ops, key, keep, only, .. }) if is_new => {
                 let Some(image) = change.after.as_ref().filter(|_| passes(change, ops, only)) else { return };
                 let (Some(key), Some(keep)) = (key_of(change, image, key), value(change, image, keep)) else { return };
-                let new = windows::Arrival { rule, key: &key, keep, row: change, account: owner(change), position };
+                let new = windows::Arrival { rule, key: &key, keep, row: change, seat, account: owner(change) };
                 if let Some(Memory::Window(window)) = self.memories.get_mut(rule) {
-                    window.arrive(run, &new, self.watermarks[place(Source::Binlog)]);
+                    window.arrive(run, new);
                 }
             }
             (Watch::Pair(_, side), Trigger::Pair { left, right, .. }) if is_new => {
                 let declared = if side == 0 { left } else { right };
                 let Some(key) = row_key(change, declared) else { return };
-                self.meet(run, watch, &key, Thing::Row(Arc::clone(change)), position);
+                let position = Arc::clone(&seat.position);
+                self.meet(run, watch, &key, Thing::Row(Arc::clone(change), seat.row), &position);
             }
             _ => {}
         }

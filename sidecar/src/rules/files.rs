@@ -5,6 +5,9 @@ use super::load::LoadError;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
+/// The folder of the library, beside the rules.
+const LIB: &str = "lib";
+
 /// One rule as a set holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleFile {
@@ -30,29 +33,18 @@ pub struct Files {
 }
 
 impl RuleFile {
-    /// 16 hex digits over name and text.
+    /// 16 hex digits over name and text, without the library: see [`Files::hash_of`].
     pub fn hash(&self) -> String {
         digest([self.id.as_str(), &self.text].into_iter())
     }
 }
 
 impl Files {
-    /// Rule and cases files of `dir`.
+    /// Rule and cases files of `dir`, and its library.
     pub fn read(dir: &Path) -> Result<Files, LoadError> {
-        let cant_read = |path: &Path, e: std::io::Error| LoadError {
-            file: path.display().to_string(),
-            cause: format!("can't be read: {e}"),
-            next: "check that it exists, is text and may be read by this user",
-        };
-        let mut texts = Vec::new();
-        for entry in std::fs::read_dir(dir).map_err(|e| cant_read(dir, e))? {
-            let entry = entry.map_err(|e| cant_read(dir, e))?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            // A dot begins an editor's own files.
-            if !name.starts_with('.') && (name.ends_with(".rhai") || name.ends_with(".cases.toml")) {
-                let text = std::fs::read_to_string(entry.path()).map_err(|e| cant_read(&entry.path(), e))?;
-                texts.push((name, text));
-            }
+        let mut texts = texts_in(dir, "", &[".rhai", ".cases.toml"])?;
+        if dir.join(LIB).is_dir() {
+            texts.extend(texts_in(&dir.join(LIB), "lib/", &[".rhai"])?);
         }
         texts.sort();
         Ok(Files::of(texts))
@@ -62,7 +54,9 @@ impl Files {
     pub fn of(texts: Vec<(String, String)>) -> Files {
         let mut files = Files::default();
         for (name, text) in &texts {
-            if let Some(id) = name.strip_suffix(".rhai") {
+            if name.starts_with("lib/") {
+                files.lib.push((name.clone(), text.clone()));
+            } else if let Some(id) = name.strip_suffix(".rhai") {
                 let file = RuleFile {
                     id: id.to_owned(),
                     text: text.clone(),
@@ -83,14 +77,42 @@ impl Files {
         files
     }
 
+    /// 16 hex digits of a rule in this set: over its name, its text, and the library
+    /// that it may call.
+    pub fn hash_of(&self, file: &RuleFile) -> String {
+        let lib = self.lib.iter().flat_map(|(name, text)| [name.as_str(), text]);
+        digest([file.id.as_str(), &file.text].into_iter().chain(lib))
+    }
+
     /// 16 hex digits over everything that a set holds.
     pub fn hash(&self) -> String {
+        let lib = self.lib.iter().flat_map(|(name, text)| [name.as_str(), text]);
         let parts = self.rules.iter().flat_map(|r| {
             let mode = r.mode.map_or("", Mode::as_str);
             [r.id.as_str(), &r.text, &r.cases, mode, if r.candidate { "candidate" } else { "" }]
         });
-        digest(parts)
+        digest(parts.chain(lib))
     }
+}
+
+/// Files of a folder with their texts; `before` comes before each name.
+fn texts_in(dir: &Path, before: &str, endings: &[&str]) -> Result<Vec<(String, String)>, LoadError> {
+    let cant_read = |path: &Path, e: std::io::Error| LoadError {
+        file: path.display().to_string(),
+        cause: format!("can't be read: {e}"),
+        next: "check that it exists, is text and may be read by this user",
+    };
+    let mut texts = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(|e| cant_read(dir, e))? {
+        let entry = entry.map_err(|e| cant_read(dir, e))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // A dot begins an editor's own files.
+        if !name.starts_with('.') && endings.iter().any(|ending| name.ends_with(ending)) {
+            let text = std::fs::read_to_string(entry.path()).map_err(|e| cant_read(&entry.path(), e))?;
+            texts.push((format!("{before}{name}"), text));
+        }
+    }
+    Ok(texts)
 }
 
 fn digest<'a>(parts: impl Iterator<Item = &'a str>) -> String {

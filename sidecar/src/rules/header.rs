@@ -1,8 +1,8 @@
 //! The header of a rule file: `//! ` lines that together are TOML.
 
+use super::params::{self, Budget, Params};
 use super::tables::{self, Known, TABLES};
 use crate::change::{Of, Op, Source, Value};
-use rust_decimal::Decimal;
 use serde::Deserialize;
 use sluice_contract::breaker::{Point, Scope};
 use sluice_contract::event::BUSINESS_EVENTS;
@@ -65,27 +65,11 @@ pub struct Header {
     pub owner: String,
     pub runbook: String,
     pub trigger: Trigger,
-    /// Most findings an hour that its author expects.
+    /// Most findings an hour that its owner expects of it; more is a sign of a bad rule.
     pub rate_per_hour: Option<u32>,
     pub budget: Budget,
-}
-
-/// Past which a rule in mode `trip` goes on as `alert`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Budget {
-    pub trips_per_hour: u32,
-    pub errors_per_hour: u32,
-    /// Of all accounts; some accounts are always within it.
-    pub accounts_percent: u32,
-    /// Most money on the accounts that it stops within an hour, of any one currency.
-    pub amount: Option<Decimal>,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Budget { trips_per_hour: 50, errors_per_hour: 100, accounts_percent: 5, amount: None }
-    }
+    /// What the rule asks for with `param("name")`.
+    pub params: Params,
 }
 
 /// The kind of change of a row, as headers write it.
@@ -149,6 +133,9 @@ pub enum Trigger {
         keep: String,
         #[serde(default, rename = "where")]
         only: Where,
+        /// Whether `check` is called for a key's first row too, with nothing before it.
+        #[serde(default)]
+        first: bool,
     },
     Pair {
         left: Side,
@@ -159,6 +146,10 @@ pub enum Trigger {
         require: Require,
         #[serde(default)]
         hold: bool,
+        /// How long what has met may still change before it is compared: the newest
+        /// of each side count.
+        #[serde(default)]
+        delay_ms: u32,
     },
     /// Data at rest, read chunk by chunk by `snapshot`.
     Snapshot {
@@ -226,6 +217,8 @@ struct Written {
     rate_per_hour: Option<u32>,
     #[serde(default)]
     budget: Budget,
+    #[serde(default)]
+    params: BTreeMap<String, toml::Value>,
 }
 
 /// A text, or a list of such.
@@ -273,7 +266,11 @@ pub fn parse(stem: &str, text: &str) -> Result<Header, String> {
         return Err("mode = \"trip\" needs breaker, such as \"cash_out/account\"".to_owned());
     }
     check_trigger(&written.trigger)?;
+    written.budget.check()?;
     Ok(Header {
+        params: params::parse(written.params)?,
+        rate_per_hour: written.rate_per_hour,
+        budget: written.budget,
         id: written.id,
         guards: written.guards,
         kind: written.kind,
@@ -283,8 +280,6 @@ pub fn parse(stem: &str, text: &str) -> Result<Header, String> {
         owner: written.owner,
         runbook: written.runbook,
         trigger: written.trigger,
-        rate_per_hour: written.rate_per_hour,
-        budget: written.budget,
     })
 }
 
@@ -316,7 +311,7 @@ fn check_trigger(trigger: &Trigger) -> Result<(), String> {
         }
         Trigger::Event { event } => check_event("trigger.event", event),
         Trigger::Snapshot { .. } => Ok(()),
-        Trigger::Window { table, ops, key, span_ms, keep, only } => {
+        Trigger::Window { table, ops, key, span_ms, keep, only, first: _ } => {
             let known = known_table("trigger.table", table)?;
             check_ops(ops, false)?;
             if key.is_empty() {
@@ -327,9 +322,12 @@ fn check_trigger(trigger: &Trigger) -> Result<(), String> {
             check_columns("trigger.keep", known, std::iter::once(keep))?;
             check_columns("trigger.where", known, only.keys())
         }
-        Trigger::Pair { left, right, within_ms, keep_ms, .. } => {
+        Trigger::Pair { left, right, within_ms, keep_ms, delay_ms, .. } => {
             check_positive("trigger.within_ms", *within_ms)?;
             check_positive("trigger.keep_ms", *keep_ms)?;
+            if delay_ms > within_ms {
+                return Err(format!("trigger.delay_ms = {delay_ms} is longer than within_ms = {within_ms}"));
+            }
             check_side("trigger.left", left)?;
             check_side("trigger.right", right)?;
             match (left.key.all().len(), right.key.all().len()) {

@@ -3,8 +3,13 @@
 use super::engine::build;
 use super::files::{Files, RuleFile};
 use super::header::{self, Header, Mode, Require, Trigger};
+
+use super::library::{self, Library};
+use super::names;
 use super::tables::{self, TABLES};
+use super::tokens::Tokens;
 use crate::change::Of;
+use ahash::AHashMap;
 use rhai::{AST, Engine};
 use sluice_contract::settings::Secret;
 use std::fmt;
@@ -12,9 +17,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Longest rule file. The longest shipped one has 2 KiB.
-const MOST_BYTES: usize = 64 * 1024;
-/// Most rules in a set; each costs something on every change.
-const MOST_RULES: usize = 1_000;
+pub(super) const MOST_BYTES: usize = 64 * 1024;
+/// Most rules in a set: about 20 KiB each. A rule costs something only on the tables
+/// and events that it watches.
+const MOST_RULES: usize = 10_000;
+/// Functions that a rule or the library must not make its own.
+const RESERVED: [&str; 5] = ["violation", "param", "balance_of", library::CONDITION, library::ENTERED];
 
 /// A rule, ready to be called.
 pub(super) struct Rule {
@@ -25,6 +33,8 @@ pub(super) struct Rule {
     /// Tables that its code names, a bit for each.
     pub names: u32,
     pub ast: AST,
+    /// Whether it asks for parameters or balances.
+    pub asks: bool,
 }
 
 /// Compiled rules. Immutable and shared between threads.
@@ -33,6 +43,8 @@ pub struct RuleSet {
     pub(super) rules: Vec<Rule>,
     pub(super) plan: Plan,
     pub(super) provenance_key: Secret,
+    /// Whether any rule asks for balances.
+    pub(super) asks_balances: bool,
     hash: String,
     version: i64,
 }
@@ -42,10 +54,11 @@ pub struct RuleSet {
 pub(super) struct Plan {
     /// Row and window rules and sides of pairs, for each table of the catalogue.
     pub by_table: Vec<Vec<Watch>>,
-    pub by_event: Vec<(String, Watch)>,
-    /// Transaction rules with a bit for each table.
-    pub transactions: Vec<(usize, u32)>,
-    pub pairs: Vec<usize>,
+    /// Event rules and sides of pairs, by the event's kind.
+    pub by_event: AHashMap<String, Vec<Watch>>,
+    /// Transaction rules, for each table of the catalogue.
+    pub transactions: Vec<Vec<usize>>,
+    /// Rules over data at rest, by what they look at.
     pub at_rest: Vec<(Of, usize)>,
 }
 
@@ -98,12 +111,27 @@ impl RuleSet {
 
     /// Compiles all of `files`, wherever they come from, or none of them.
     pub fn build(files: &Files, provenance_key: Secret) -> Result<RuleSet, LoadErrors> {
-        let engine = build();
-        let mut rules = Vec::new();
+        RuleSet::build_with(build(), files, provenance_key, |_, text| Ok(text.to_owned()))
+    }
+
+    /// `script` turns a file's text, which was checked, into what is compiled.
+    pub(super) fn build_with(
+        mut engine: Engine,
+        files: &Files,
+        provenance_key: Secret,
+        script: impl Fn(&str, &str) -> Result<String, String>,
+    ) -> Result<RuleSet, LoadErrors> {
         let mut errors = Vec::new();
+        let library = Library::compile(&mut engine, &files.lib, &script).unwrap_or_else(|wrong| {
+            errors.extend(wrong);
+            Library::default()
+        });
+        let mut rules = Vec::new();
         for file in &files.rules {
-            match compile(&engine, file) {
+            match compile(&engine, &library, file, files.hash_of(file), &script) {
                 Ok(rule) => rules.push(rule),
+                // Without its library, every rule would be wrong.
+                Err(_) if !errors.is_empty() && library.is_empty() && !files.lib.is_empty() => {}
                 Err(error) => errors.push(error),
             }
         }
@@ -118,7 +146,9 @@ impl RuleSet {
             return Err(LoadErrors(errors));
         }
         let plan = Plan::of(&rules);
-        Ok(RuleSet { engine, rules, plan, provenance_key, hash: files.hash(), version: 0 })
+        let texts = files.rules.iter().map(|r| &r.text).chain(files.lib.iter().map(|(_, text)| text));
+        let asks_balances = texts.into_iter().any(|text| text.contains("balance_of"));
+        Ok(RuleSet { engine, rules, plan, provenance_key, asks_balances, hash: files.hash(), version: 0 })
     }
 
     /// As the version of that number.
@@ -193,20 +223,42 @@ impl fmt::Debug for RuleSet {
     }
 }
 
-fn compile(engine: &Engine, file: &RuleFile) -> Result<Rule, LoadError> {
-    let bad = |cause: String, next: &'static str| LoadError { file: format!("{}.rhai", file.id), cause, next };
+fn compile(
+    engine: &Engine,
+    library: &Library,
+    file: &RuleFile,
+    hash: String,
+    script: impl Fn(&str, &str) -> Result<String, String>,
+) -> Result<Rule, LoadError> {
+    let name = format!("{}.rhai", file.id);
+    let bad = |cause: String, next: &'static str| LoadError { file: name.clone(), cause, next };
     if file.text.len() > MOST_BYTES {
         let cause = format!("is {} bytes long; a rule has at most {MOST_BYTES}", file.text.len());
         return Err(bad(cause, "split the rule"));
     }
     let mut header = header::parse(&file.id, &file.text).map_err(|e| bad(e, "correct the header and save the file"))?;
     header.mode = file.mode.unwrap_or(header.mode);
-    let ast = engine
-        .compile(&file.text)
-        .map_err(|e| bad(format!("can't be compiled: {e}"), "correct the rule and save the file"))?;
+    let uncompiled = |e: String| bad(format!("can't be compiled: {e}"), "correct the rule and save the file");
+    let mut ast = engine.compile(&file.text).map_err(|e| uncompiled(e.to_string()))?;
     check_functions(&header.trigger, &ast).map_err(|e| bad(e, "define exactly what the trigger calls"))?;
+    library.check_names(&ast).map_err(|e| bad(e, "give the function another name"))?;
+    let tokens = Tokens::of(&file.text);
+    names::check(&header, &tokens).map_err(|e| bad(e, "correct the name and save the file"))?;
+    let script = script(&name, &file.text).map_err(|e| bad(e, "write it in a simpler way"))?;
+    if script != file.text {
+        ast = engine.compile(&script).map_err(|e| uncompiled(e.to_string()))?;
+    }
     let names = tables::named(&file.text);
-    Ok(Rule { header: Arc::new(header), hash: file.hash(), candidate: file.candidate, names, ast })
+    let asks = library.asks() || ["param", "balance_of"].iter().any(|name| file.text.contains(name));
+    Ok(Rule { header: Arc::new(header), hash, candidate: file.candidate, names, ast, asks })
+}
+
+/// Refuses functions that would take the place of what rules are given.
+pub(super) fn check_reserved(ast: &AST) -> Result<(), String> {
+    match ast.iter_functions().find(|f| RESERVED.contains(&f.name)) {
+        Some(f) => Err(format!("defines `fn {}`, which every rule is given already", f.name)),
+        None => Ok(()),
+    }
 }
 
 fn check_functions(trigger: &Trigger, ast: &AST) -> Result<(), String> {
@@ -232,23 +284,27 @@ fn check_functions(trigger: &Trigger, ast: &AST) -> Result<(), String> {
 
 impl Plan {
     fn of(rules: &[Rule]) -> Plan {
-        let mut plan = Plan { by_table: vec![Vec::new(); TABLES.len()], ..Plan::default() };
+        let mut plan = Plan {
+            by_table: vec![Vec::new(); tables::TABLES.len()],
+            transactions: vec![Vec::new(); tables::TABLES.len()],
+            ..Plan::default()
+        };
         for (at, rule) in rules.iter().enumerate() {
             match &rule.header.trigger {
                 Trigger::Row { table, .. } => plan.watch_table(table, Watch::Single(at)),
                 Trigger::Window { table, .. } => plan.watch_table(table, Watch::Window(at)),
-                Trigger::Event { event } => plan.by_event.push((event.clone(), Watch::Single(at))),
+                Trigger::Event { event } => plan.watch_event(event, Watch::Single(at)),
                 Trigger::Snapshot { of } => plan.at_rest.push((*of, at)),
                 Trigger::Transaction { tables } => {
-                    let bits = tables.iter().filter_map(|t| tables::find(t)).fold(0, |bits, t| bits | (1 << t));
-                    plan.transactions.push((at, bits));
+                    for table in tables.iter().filter_map(|t| tables::find(t)) {
+                        plan.transactions[table].push(at);
+                    }
                 }
                 Trigger::Pair { left, right, .. } => {
-                    plan.pairs.push(at);
                     for (side, declared) in [left, right].into_iter().enumerate() {
                         match (&declared.table, &declared.event) {
                             (Some(table), _) => plan.watch_table(table, Watch::Pair(at, side)),
-                            (None, Some(event)) => plan.by_event.push((event.clone(), Watch::Pair(at, side))),
+                            (None, Some(event)) => plan.watch_event(event, Watch::Pair(at, side)),
                             (None, None) => {}
                         }
                     }
@@ -262,5 +318,18 @@ impl Plan {
         if let Some(watches) = tables::find(table).and_then(|t| self.by_table.get_mut(t)) {
             watches.push(watch);
         }
+    }
+
+    fn watch_event(&mut self, event: &str, watch: Watch) {
+        self.by_event.entry(event.to_owned()).or_default().push(watch);
+    }
+
+    /// Transaction rules that watch any of the tables of these bits, each once, in order.
+    pub fn of_tables(&self, touched: u32) -> Vec<usize> {
+        let watched = self.transactions.iter().enumerate().filter(|(table, _)| touched & (1 << table) != 0);
+        let mut rules: Vec<usize> = watched.flat_map(|(_, rules)| rules).copied().collect();
+        rules.sort_unstable();
+        rules.dedup();
+        rules
     }
 }

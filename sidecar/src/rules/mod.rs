@@ -6,15 +6,22 @@
 
 pub mod at_rest;
 mod cases;
+pub mod coverage;
+mod earlier;
 mod engine;
 mod evaluate;
 mod files;
 mod header;
+mod here;
 mod holds;
+mod instrument;
+mod library;
 mod load;
 mod log;
 mod marks;
+mod names;
 mod pairs;
+mod params;
 mod places;
 mod provenance;
 mod recent;
@@ -23,6 +30,8 @@ mod shares;
 mod sums;
 pub(crate) mod tables;
 mod timeline;
+mod tokens;
+mod trace;
 mod tx;
 mod types;
 mod unseen;
@@ -33,6 +42,8 @@ pub mod workers;
 mod tests;
 #[cfg(test)]
 mod tests_hostile;
+#[cfg(test)]
+mod tests_language;
 #[cfg(test)]
 mod tests_load;
 #[cfg(test)]
@@ -45,8 +56,10 @@ mod tests_workers;
 pub use cases::{CaseResult, run_cases, run_cases_of};
 pub use evaluate::Evaluator;
 pub use files::{Files, RuleFile};
-pub use header::{Budget, Header, Loss, Mode, Severity, parse as parse_header};
+pub use header::{Header, Loss, Mode, Severity, parse as parse_header};
 pub use load::{LoadError, LoadErrors, RuleSet};
+pub use params::{Budget, Param, Params};
+pub use trace::{Detail, InputSeen, Read};
 pub use unseen::{BUILT_IN, UnseenRule};
 pub use workers::Workers;
 
@@ -71,15 +84,6 @@ impl Outcome {
     }
 }
 
-/// What a person needs to follow a finding: the inputs with their positions, what was
-/// read of them, and the rule's parameters.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
-pub struct Detail {
-    pub inputs: Vec<serde_json::Value>,
-    pub reads: Vec<serde_json::Value>,
-    pub params: std::collections::BTreeMap<String, serde_json::Value>,
-}
-
 /// One thing that a rule found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
@@ -98,8 +102,9 @@ pub struct Finding {
     pub message: String,
     /// Only of a rule in mode `trip`: everything that it stops.
     pub breakers: Vec<BreakerKey>,
-    /// What is at stake, in major units, if the rule says so.
+    /// Money at stake, in major units, if the rule says it.
     pub amount: Option<Decimal>,
+    /// What the rule looked at. None only where no rule was called.
     pub detail: Option<Arc<Detail>>,
 }
 

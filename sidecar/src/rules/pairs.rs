@@ -9,22 +9,28 @@ use super::header::{Mode, Require, Side, Trigger};
 use super::holds::Holds;
 use super::log::Log;
 use super::run::Run;
+use super::trace::InputSeen;
 use super::tx::account_of;
-use super::types::{EventView, Image};
+use super::types::{EventView, Image, Seat};
 use crate::change::{Change, Event, Source};
 use rhai::Dynamic;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Sides that one rule keeps at most (up to 1 KiB each), of either kind.
 const MOST_KEPT: usize = 400_000;
 /// Sides of one key that are compared with a partner that arrives.
 const MOST_SAME: usize = 16;
+/// How much longer than `within_ms` a source may lag before rules say so: longer than
+/// a rebalance or a restart of a broker takes.
+const LAG_US: i64 = 30_000_000;
 
 /// What the header asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
     within_us: i64,
     keep_us: i64,
+    delay_us: i64,
     require: Require,
     /// Whether an open required side holds its account's money.
     hold: bool,
@@ -33,10 +39,11 @@ pub struct Terms {
 
 impl Terms {
     pub fn of(trigger: &Trigger, mode: Mode) -> Option<Terms> {
-        let Trigger::Pair { left, right, within_ms, keep_ms, require, hold } = trigger else { return None };
+        let Trigger::Pair { left, right, within_ms, keep_ms, require, hold, delay_ms } = trigger else { return None };
         Some(Terms {
             within_us: i64::from(*within_ms) * 1_000,
             keep_us: i64::from(*keep_ms.max(within_ms)) * 1_000,
+            delay_us: i64::from(*delay_ms) * 1_000,
             require: *require,
             // Only a rule that may trip may hold money back.
             hold: *hold && mode == Mode::Trip,
@@ -48,22 +55,28 @@ impl Terms {
 /// A row or an event that is or was half of a pair.
 #[derive(Debug, Clone)]
 pub enum Thing {
-    Row(Arc<Change>),
+    /// With its number in its transaction.
+    Row(Arc<Change>, u32),
     Event(Arc<Event>),
 }
 
 impl Thing {
     fn account(&self) -> &str {
         match self {
-            Thing::Row(change) => change.after.as_ref().and_then(|image| account_of(change, image)).unwrap_or_default(),
+            Thing::Row(change, _) => {
+                change.after.as_ref().and_then(|image| account_of(change, image)).unwrap_or_default()
+            }
             Thing::Event(event) => &event.body.account_id,
         }
     }
 
     /// As rules see it: the row's after-image, or the event.
-    fn view(&self) -> Dynamic {
+    fn view(&self, position: &Arc<str>) -> Dynamic {
         match self {
-            Thing::Row(change) => Image::of(change, true).map_or(Dynamic::UNIT, Dynamic::from),
+            Thing::Row(change, row) => {
+                let seat = Seat { position: Arc::clone(position), row: *row };
+                Image::of(change, true, seat).map_or(Dynamic::UNIT, Dynamic::from)
+            }
             Thing::Event(event) => Dynamic::from(EventView(Arc::clone(event))),
         }
     }
@@ -81,6 +94,8 @@ enum State {
 pub struct Kept {
     thing: Thing,
     state: State,
+    /// The last partner that it was compared with, after a delay.
+    compared: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -94,6 +109,14 @@ pub struct Pairs {
     /// Partners of what arrived before this may have been forgotten, so that
     /// nothing can be said to be missing.
     blurred_until_us: i64,
+    /// For each side, what has met and is compared after the delay, by id.
+    due: [VecDeque<u64>; 2],
+    /// For each side, whether its partners' source lags, which was said.
+    lags: [bool; 2],
+    /// For each side, its own source's newest watermark and the one before. A lag is
+    /// told by the one before: after a pause of all sources the first one to come is
+    /// far ahead, and the other comes at once.
+    own: [[Option<i64>; 2]; 2],
 }
 
 /// A side that arrives.
@@ -126,7 +149,20 @@ impl Pairs {
     /// `blurred_until_us`: see the field; for a rule that was not there before.
     pub fn new(terms: Terms, now_us: Option<i64>) -> Self {
         let blurred_until_us = now_us.map_or(i64::MIN, |now| now.saturating_add(terms.within_us));
-        Pairs { terms, logs: Default::default(), undecided: [0; 2], open: 0, blurred_until_us }
+        Pairs {
+            terms,
+            logs: Default::default(),
+            undecided: [0; 2],
+            open: 0,
+            blurred_until_us,
+            due: Default::default(),
+            lags: [false; 2],
+            own: [[None; 2]; 2],
+        }
+    }
+
+    pub fn lags(&self) -> bool {
+        self.lags.contains(&true)
     }
 
     pub fn open(&self) -> usize {
@@ -138,7 +174,9 @@ impl Pairs {
         let other = 1 - new.side;
         let partners = self.partners(other, new.key);
         for id in &partners {
-            self.compare(run, &new, *id);
+            if self.terms.delay_us == 0 {
+                self.compare(run, &new, *id);
+            }
             self.decide(holds, other, *id, State::Met);
         }
         let state = if partners.is_empty() { State::Waiting } else { State::Met };
@@ -148,8 +186,11 @@ impl Pairs {
                 holds.open(new.thing.account());
             }
         }
-        let kept = Kept { thing: new.thing, state };
-        self.logs[new.side].push(new.key.into(), Arc::clone(new.position), kept);
+        let kept = Kept { thing: new.thing, state, compared: None };
+        let id = self.logs[new.side].push(new.key.into(), Arc::clone(new.position), kept);
+        if state == State::Met && self.terms.delay_us > 0 {
+            self.due[new.side].push_back(id);
+        }
         if self.logs[new.side].len() > MOST_KEPT {
             self.forget(holds, new.side);
             let own = watermarks[place(self.terms.sources[new.side])].unwrap_or(i64::MIN);
@@ -178,7 +219,7 @@ impl Pairs {
     /// the same pair is the same verdict after a restart.
     fn compare(&self, run: &mut Run<'_>, new: &Arrival<'_>, partner: u64) {
         let Some(item) = self.logs[1 - new.side].get(partner) else { return };
-        let (new_view, view) = (new.thing.view(), item.value.thing.view());
+        let (new_view, view) = (new.thing.view(new.position), item.value.thing.view(&item.position));
         let (args, position) = match new.side {
             0 => ((new_view, view), new.position),
             _ => ((view, new_view), &item.position),
@@ -219,20 +260,76 @@ impl Pairs {
                 && let Some(now_us) = watermarks[place(source)]
             {
                 self.logs[side].time(now_us);
+                self.own[side] = [Some(now_us), self.own[side][0]];
             }
         }
+        self.compare_due(run, rule, watermarks);
         for side in [0, 1] {
             let own = watermarks[place(self.terms.sources[side])];
             let other = watermarks[place(self.terms.sources[1 - side])];
             if let Some(now_us) = other {
                 let judged_from_us = clock.judged_from_us[place(self.terms.sources[side])];
                 self.miss(run, holds, rule, side, (now_us, judged_from_us));
+                self.lag(run, rule, side);
             }
             // Without any word of the other source, one's own clock must do.
             if let Some(now_us) = other.or(own) {
                 self.expire(holds, side, now_us);
             }
         }
+    }
+
+    /// Compares what met and has had its time to change: the newest of each side.
+    fn compare_due(&mut self, run: &mut Run<'_>, rule: usize, watermarks: &Watermarks) {
+        let [one, other] = self.terms.sources.map(|source| watermarks[place(source)]);
+        let Some(now_us) = one.zip(other).map(|(one, other)| one.min(other)) else { return };
+        for side in [0, 1] {
+            while let Some(id) = self.due[side].front().copied() {
+                let item = self.logs[side].get(id);
+                if item.is_some_and(|item| !item.is_past(self.terms.delay_us, now_us)) {
+                    break;
+                }
+                self.due[side].pop_front();
+                if let Some(key) = item.map(|item| Arc::clone(&item.key)) {
+                    self.compare_newest(run, rule, &key);
+                }
+            }
+        }
+    }
+
+    fn compare_newest(&mut self, run: &mut Run<'_>, rule: usize, key: &str) {
+        let [Some(left), Some(right)] = [0, 1].map(|side: usize| self.logs[side].chain(key, 1).first().copied()) else {
+            return;
+        };
+        if self.logs[0].get(left).is_some_and(|item| item.value.compared == Some(right)) {
+            return;
+        }
+        if let Some(item) = self.logs[0].get_mut(left) {
+            item.value.compared = Some(right);
+        }
+        let (Some(left), Some(right)) = (self.logs[0].get(left), self.logs[1].get(right)) else { return };
+        let args = (left.value.thing.view(&left.position), right.value.thing.view(&right.position));
+        run.call(rule, "check", args, &left.position, left.value.thing.account());
+    }
+
+    /// Says once that nothing can be said: a side waits longer than its partner may
+    /// take, by its own source's clock, and the partner's source has not come so far.
+    fn lag(&mut self, run: &mut Run<'_>, rule: usize, side: usize) {
+        let waits = self.terms.require.of(side) && self.open > 0;
+        let patience_us = self.terms.within_us.saturating_add(LAG_US);
+        let late = self.logs[side].get(self.undecided[side]).filter(|_| waits);
+        let late = late.filter(|item| self.own[side][1].is_some_and(|own_us| item.is_past(patience_us, own_us)));
+        if let Some(item) = late
+            && !self.lags[side]
+        {
+            let source = match self.terms.sources[1 - side] {
+                Source::Binlog => "the binlog",
+                Source::Kafka => "Kafka",
+            };
+            let message = format!("{source} lags behind: whether something is missing can't be said until it has come");
+            run.told_undetermined(rule, &message, &item.position, "");
+        }
+        self.lags[side] = late.is_some();
     }
 
     /// Says which required sides have waited in vain.
@@ -257,7 +354,14 @@ impl Pairs {
                     let message = "the partner may have come before this rule kept it: nothing can be said";
                     run.undetermined(rule, message, &item.position, account);
                 } else {
-                    run.call(rule, "missing", (item.value.thing.view(),), &item.position, account);
+                    let source = match self.terms.sources[1 - side] {
+                        Source::Binlog => "binlog",
+                        Source::Kafka => "kafka",
+                    };
+                    let passed = format!("came until {now_us} without a partner");
+                    run.because = Some(InputSeen { position: source.to_owned(), what: passed });
+                    run.call(rule, "missing", (item.value.thing.view(&item.position),), &item.position, account);
+                    run.because = None;
                 }
                 self.decide(holds, side, id, State::Missed);
             }
@@ -268,7 +372,8 @@ impl Pairs {
     fn expire(&mut self, holds: &mut Holds, side: usize, now_us: i64) {
         while let Some((id, item)) = self.logs[side].front() {
             let undecided = self.terms.require.of(side) && id >= self.undecided[side];
-            if undecided || !item.is_past(self.terms.keep_us, now_us) {
+            let due = self.due[side].front().is_some_and(|first| id >= *first);
+            if undecided || due || !item.is_past(self.terms.keep_us, now_us) {
                 return;
             }
             self.forget(holds, side);

@@ -1,8 +1,13 @@
 //! One input's run through the rules: calls them, and turns what they answer into
 //! findings. Whatever a rule does, the others go on.
 
+use super::earlier::Earlier;
+use super::engine;
+use super::here::{Here, SharedBalances};
 use super::load::{Rule, RuleSet};
-use super::types::Violation;
+use super::trace::{self, Detail, InputSeen};
+use super::tx::Tx;
+use super::types::{EventView, Image, Row, Violation};
 use super::{Finding, Mode, Outcome, RuleError};
 use rhai::{CallFnOptions, Dynamic, EvalAltResult, FuncArgs, Scope};
 use sha2::{Digest, Sha256};
@@ -15,14 +20,22 @@ pub const MOST_ERRORS: usize = 1_000;
 /// Longest texts of a finding, in characters: what `verdict` stores.
 const MOST_ITEM: usize = 190;
 const MOST_MESSAGE: usize = 500;
+/// Calls of one input whose reads are traced. A mass change finds the same thing
+/// in every row; a thousand explanations say it.
+const MOST_DETAILED: usize = 1_000;
 
 pub struct Run<'a> {
     pub set: &'a RuleSet,
     pub scope: &'a mut Scope<'static>,
     pub errors: &'a mut Vec<RuleError>,
     pub out: &'a mut Vec<Finding>,
+    pub balances: &'a SharedBalances,
+    /// What beside its arguments led to a call: the watermark that made something
+    /// missing.
+    pub because: Option<InputSeen>,
     /// Rules that failed in this input, and whether a limit stopped them.
     failed: Vec<(usize, bool)>,
+    detailed: usize,
 }
 
 /// Why a call gave no answer.
@@ -38,30 +51,47 @@ impl<'a> Run<'a> {
         scope: &'a mut Scope<'static>,
         errors: &'a mut Vec<RuleError>,
         out: &'a mut Vec<Finding>,
+        balances: &'a SharedBalances,
     ) -> Self {
-        Run { set, scope, errors, out, failed: Vec::new() }
+        Run { set, scope, errors, out, balances, because: None, failed: Vec::new(), detailed: 0 }
     }
 
     /// Calls a function of a rule. `account` is whose change this is, if known.
-    pub fn call(&mut self, rule: usize, function: &str, args: impl FuncArgs, position: &Arc<str>, account: &str) {
+    pub fn call(
+        &mut self,
+        rule: usize,
+        function: &str,
+        args: impl FuncArgs + Clone,
+        position: &Arc<str>,
+        account: &str,
+    ) {
         let Some(called) = self.set.rules.get(rule) else { return };
         if self.failed.contains(&(rule, true)) {
             return;
         }
-        match self.answer(called, function, args) {
+        match self.answer(called, function, args.clone()) {
             Ok(answer) if answer.is_unit() => {}
             Ok(answer) => {
-                if let Err(failure) = self.find(called, function, answer, position) {
-                    self.fail(rule, failure, position, account);
+                let detail = self.detail(called, function, args, true);
+                if let Err(failure) = self.find(called, function, answer, position, &detail) {
+                    self.fail(rule, failure, position, account, &detail);
                 }
             }
-            Err(failure) => self.fail(rule, failure, position, account),
+            Err(failure) => {
+                // What ran into a limit would run into it again.
+                let detail = self.detail(called, function, args, !failure.stopped);
+                self.fail(rule, failure, position, account, &detail);
+            }
         }
     }
 
     fn answer(&mut self, rule: &Rule, function: &str, args: impl FuncArgs) -> Result<Dynamic, Failure> {
-        let options = CallFnOptions::new().eval_ast(false).rewind_scope(true);
+        let mut options = CallFnOptions::new().eval_ast(false).rewind_scope(true);
+        if rule.asks {
+            options = options.with_tag(Here { header: Arc::clone(&rule.header), balances: Arc::clone(self.balances) });
+        }
         let (engine, scope) = (&self.set.engine, &mut *self.scope);
+        engine::begin();
         let called = catch_unwind(AssertUnwindSafe(|| {
             engine.call_fn_with_options::<Dynamic>(options, scope, &rule.ast, function, args)
         }));
@@ -77,8 +107,30 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// What the call looked at: made again, with its reads traced if `traced`.
+    fn detail(&mut self, rule: &Rule, function: &str, args: impl FuncArgs + Clone, traced: bool) -> Arc<Detail> {
+        let mut given: Vec<Dynamic> = Vec::new();
+        args.clone().parse(&mut given);
+        let mut inputs: Vec<InputSeen> = given.iter().flat_map(inputs_of).collect();
+        inputs.extend(self.because.clone());
+        let params = rule.header.params.iter().map(|(name, value)| (name.clone(), value.to_string())).collect();
+        if !traced || self.detailed == MOST_DETAILED {
+            return Arc::new(Detail { inputs, reads: Vec::new(), params, cut: true });
+        }
+        self.detailed += 1;
+        let (reads, cut) = trace::during(|| drop(self.answer(rule, function, args)));
+        Arc::new(Detail { inputs, reads, params, cut })
+    }
+
     /// A violation, or an array of them; those before a wrong element count.
-    fn find(&mut self, rule: &Rule, function: &str, answer: Dynamic, position: &Arc<str>) -> Result<(), Failure> {
+    fn find(
+        &mut self,
+        rule: &Rule,
+        function: &str,
+        answer: Dynamic,
+        position: &Arc<str>,
+        detail: &Arc<Detail>,
+    ) -> Result<(), Failure> {
         let wrong = |what: &Dynamic| Failure {
             message: format!("answered {} instead of (), a violation(…) or an array of them", what.type_name()),
             stopped: false,
@@ -86,17 +138,13 @@ impl<'a> Run<'a> {
         let answers = if answer.is_array() { answer.into_array().unwrap_or_default() } else { vec![answer] };
         for answer in answers {
             let violation = answer.try_cast_result::<Violation>().map_err(|other| wrong(&other))?;
-            self.push(rule, function, violation, position);
+            let account = violation.account.to_string();
+            let breakers = stops(rule, &account);
+            let said = Said { function, item: &violation.item, message: &violation.message };
+            let found = finding(rule, Outcome::Violation, position, &said, account);
+            self.out.push(Finding { breakers, amount: violation.amount, detail: Some(Arc::clone(detail)), ..found });
         }
         Ok(())
-    }
-
-    fn push(&mut self, rule: &Rule, function: &str, violation: Violation, position: &Arc<str>) {
-        let account = violation.account.to_string();
-        let breakers = stops(rule, &account);
-        let said = Said { function, item: &violation.item, message: &violation.message };
-        let found = finding(rule, Outcome::Violation, position, &said, account);
-        self.out.push(Finding { breakers, ..found });
     }
 
     /// The rule can't say: once per rule and input, so that a rule that fails at
@@ -106,6 +154,12 @@ impl<'a> Run<'a> {
         if self.errors.len() < MOST_ERRORS {
             self.errors.push(RuleError { rule: failed.header.id.clone(), message: message.to_owned() });
         }
+        self.told_undetermined(rule, message, position, account);
+    }
+
+    /// Likewise, where the rule itself did nothing wrong.
+    pub fn told_undetermined(&mut self, rule: usize, message: &str, position: &Arc<str>, account: &str) {
+        let Some(failed) = self.set.rules.get(rule) else { return };
         if !self.failed.iter().any(|(r, _)| *r == rule) {
             self.failed.push((rule, false));
             let said = Said { function: "error", item: "error", message };
@@ -117,7 +171,7 @@ impl<'a> Run<'a> {
     /// (promise 5), so the breaker opens: the account's, if this was the only
     /// failure; everybody's once it fails on a second account or hits a limit,
     /// since the rest of the input is then not checked either.
-    fn fail(&mut self, rule: usize, failure: Failure, position: &Arc<str>, account: &str) {
+    fn fail(&mut self, rule: usize, failure: Failure, position: &Arc<str>, account: &str, detail: &Arc<Detail>) {
         let Some(failed) = self.set.rules.get(rule) else { return };
         let before = self.failed.iter().any(|(r, _)| *r == rule);
         let account = if before || failure.stopped { "" } else { account };
@@ -129,10 +183,28 @@ impl<'a> Run<'a> {
         }
         let said = Said { function: "error", item: "error", message: &failure.message };
         let found = finding(failed, Outcome::Undetermined, position, &said, account.to_owned());
-        self.out.push(Finding { breakers: stops(failed, account), ..found });
+        let detail = Some(Arc::clone(detail));
+        self.out.push(Finding { breakers: stops(failed, account), detail, ..found });
         // After a failure that spoke for everybody, more of them say nothing new.
         self.failed.push((rule, account.is_empty()));
     }
+}
+
+/// What stands behind an argument of a call.
+fn inputs_of(argument: &Dynamic) -> Vec<InputSeen> {
+    if let Some(row) = argument.read_lock::<Row>() {
+        return vec![row.seen()];
+    }
+    if let Some(image) = argument.read_lock::<Image>() {
+        return vec![image.seen()];
+    }
+    if let Some(event) = argument.read_lock::<EventView>() {
+        return vec![event.seen()];
+    }
+    if let Some(tx) = argument.read_lock::<Tx>() {
+        return vec![tx.seen()];
+    }
+    argument.read_lock::<Earlier>().map(|earlier| earlier.inputs()).unwrap_or_default()
 }
 
 /// What a rule in mode trip stops for this account.

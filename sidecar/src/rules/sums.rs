@@ -2,6 +2,7 @@
 //! don't add up; the many that do never become Rhai values.
 
 use super::tables;
+use super::trace::{self, Read};
 use super::tx::MOST_NAMED;
 use super::tx::account_of;
 use super::types::{Answer, equals, fail};
@@ -21,6 +22,8 @@ pub struct Sums(Arc<Inner>);
 
 struct Inner {
     transaction: Arc<Transaction>,
+    /// How it was asked for.
+    asked: String,
     /// Places of the key's columns in the table.
     columns: Vec<usize>,
     totals: Vec<Total>,
@@ -70,7 +73,11 @@ impl Sums {
             }
             Ok(true)
         };
-        Self::build(tx, table, keys, |change, image| {
+        let asked = || {
+            let only: String = only.iter().map(|(column, wanted)| format!(", {column} = {wanted}")).collect();
+            format!("net of {table} by {}{only}", names(keys))
+        };
+        Self::build(tx, table, keys, asked, |change, image| {
             if !filter(change, image)? {
                 return Ok(None);
             }
@@ -85,13 +92,15 @@ impl Sums {
 
     /// Σ (after − before) of `column`; a row that was not there counts as 0.
     pub fn moves(tx: &Arc<Transaction>, table: &str, keys: &Array, column: &str) -> Answer<Sums> {
-        Self::build(tx, table, keys, |change, image| decimal(change, image, column).map(Some))
+        let asked = || format!("{column} of {table} moves by {}", names(keys));
+        Self::build(tx, table, keys, asked, |change, image| decimal(change, image, column).map(Some))
     }
 
     fn build(
         tx: &Arc<Transaction>,
         table: &str,
         keys: &Array,
+        asked: impl Fn() -> String,
         amount: impl Fn(&Change, &[Value]) -> Answer<Option<Decimal>>,
     ) -> Answer<Sums> {
         if tables::find(table).is_none() {
@@ -116,12 +125,14 @@ impl Sums {
             }
         }
         drop(places);
-        Ok(Sums(Arc::new(Inner { transaction: Arc::clone(tx), columns, totals })))
+        let asked = if trace::on() { asked() } else { String::new() };
+        Ok(Sums(Arc::new(Inner { transaction: Arc::clone(tx), asked, columns, totals })))
     }
 
     fn nonzero(&mut self) -> Array {
         let wrong = self.0.totals.iter().filter(|t| !t.sum.is_zero());
         let found = wrong.take(MOST_NAMED + 1).map(|t| self.describe(t, [("amount", t.sum)])).collect();
+        self.told("nonzero", &found);
         bounded(found)
     }
 
@@ -143,7 +154,17 @@ impl Sums {
         for total in missing.take((MOST_NAMED + 1).saturating_sub(found.len())) {
             found.push(other.describe(total, [("left", Decimal::ZERO), ("right", total.sum)]));
         }
+        self.told(&format!("differs from {}", other.0.asked), &found);
         bounded(found)
+    }
+
+    fn told(&self, how: &str, found: &Array) {
+        trace::note(|| Read {
+            position: self.0.transaction.position.to_string(),
+            of: self.0.asked.clone(),
+            name: how.to_owned(),
+            value: Some(found.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+        });
     }
 
     fn image(&self, total: &Total) -> Option<(&Change, &[Value])> {
@@ -187,6 +208,10 @@ fn key_of<'a>(image: &'a [Value], columns: &[usize]) -> Key<'a> {
         *slot = image.get(*column);
     }
     Key(key)
+}
+
+fn names(keys: &Array) -> String {
+    keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn key_columns(change: &Change, keys: &Array) -> Answer<Vec<usize>> {

@@ -62,7 +62,7 @@ fn hostile_rules_by_table() {
         ("fn check(row) { print(1); }", "print"),
         ("fn check(row) { import \"x\" as x; }", "import"),
         ("fn check(row) { row.after.balanse == 1 }", "balanse"),
-        ("fn check(row) { row.after.order_id }", "balance has no column order_id"),
+        ("fn check(row) { row.after.order_id }", "balance has no column `order_id`"),
         ("fn check(row) { row.before.balance }", "inserted: it has no before"),
         ("fn check(row) { let m = #{}; m.nothing }", "nothing"),
         ("fn check(row) { 1 - \"1\" }", "-"),
@@ -86,21 +86,21 @@ fn hostile_rules_by_table() {
         let short = &body[..body.len().min(80)];
         let said = said_about(body);
         // On a busy machine the deadline may come before the limit.
-        assert!(said.contains(part) || said.contains("longer than 5 ms"), "{short}: {said}");
+        assert!(said.contains(part) || said.contains("longer than 2 ms"), "{short}: {said}");
     }
 }
 
 #[test]
 fn a_slow_rule_costs_its_deadline_once_per_transaction() {
     let slow =
-        rule("slow", ON_BALANCE, "fn check(row) { let a = []; a.pad(9000, 1); loop { a.reverse(); a.sort(); } }");
+        rule("slow", ON_BALANCE, "fn check(row) { let a = []; a.pad(8000, 1); loop { a.reverse(); a.sort(); } }");
     let mut evaluator = Folder::of(&[("slow.rhai", &slow)]).evaluator();
     let began = Instant::now();
     let rows = (0..500).map(|n| balance(&format!("A-{n}"), "1", "1")).collect();
     let found = run(&mut evaluator, &[transaction("0-1-1", rows)]);
     assert!(began.elapsed() < Duration::from_secs(1), "took {:?}", began.elapsed());
     assert_eq!(found.len(), 1);
-    assert!(found[0].message.contains("5 ms"), "{}", found[0].message);
+    assert!(found[0].message.contains("2 ms"), "{}", found[0].message);
 }
 
 #[test]
@@ -108,9 +108,9 @@ fn a_misspelt_sum_is_an_error_too() {
     let trigger = "on = \"transaction\"\ntables = [\"entry\"]";
     let bodies = [
         ("for off in tx.net(\"entry\", [\"ref\"], #{}).nonzero() { off.acount }", "acount"),
-        ("tx.net(\"entry\", [\"reff\"], #{})", "entry has no column \"reff\""),
+        ("tx.net(\"entry\", [\"reff\"], #{})", "entry has no column reff"),
         ("tx.net(\"entry\", [\"ref\"], #{ boook: \"available\" })", "entry has no column boook"),
-        ("tx.net(\"entri\", [\"ref\"], #{})", "\"entri\" is not a watched table"),
+        ("tx.net(\"entri\", [\"ref\"], #{})", "entri is not a watched table"),
         ("tx.moves(\"entry\", [\"ref\"], \"amont\")", "entry has no column amont"),
         ("tx.moves(\"entry\", [\"ref\"], \"book\")", "book of entry is not an amount"),
         ("tx.net(\"entry\", [], #{})", "a key has 1 to 4 columns"),
@@ -119,9 +119,18 @@ fn a_misspelt_sum_is_an_error_too() {
         ("tx.provenence", "provenence"),
     ];
     for (body, part) in bodies {
-        let text = rule("r", trigger, &format!("fn check(tx) {{ {body} }}"));
-        let entry = super::tests::deposit("A-1", "P-1", "5");
-        let found = run(&mut Folder::of(&[("r.rhai", &text)]).evaluator(), &[transaction("0-1-1", vec![entry])]);
-        assert!(found.len() == 1 && found[0].message.contains(part), "{body}: {found:?}");
+        // Written out, it is refused when it is loaded; handed over, when it is asked for.
+        for body in [format!("fn check(tx) {{ {body} }}"), format!("fn check(tx) {{ f(tx) }} fn f(tx) {{ {body} }}")] {
+            let files = Folder::of(&[("r.rhai", &rule("r", trigger, &body))]);
+            let said = match files.load() {
+                Err(errors) => errors.to_string(),
+                Ok(set) => {
+                    let entry = super::tests::deposit("A-1", "P-1", "5");
+                    let found = run(&mut super::Evaluator::new(set.into()), &[transaction("0-1-1", vec![entry])]);
+                    found.iter().map(|f| f.message.as_str()).collect()
+                }
+            };
+            assert!(said.replace('`', "").replace('"', "").contains(part), "{body}: {said}");
+        }
     }
 }

@@ -127,7 +127,7 @@ fn an_unknown_account_trips_the_whole_point() {
 #[test]
 fn a_reload_keeps_what_an_unchanged_rule_remembers() {
     let window = "on = \"window\"\ntable = \"entry\"\nops = [\"insert\"]\nkey = [\"ref\"]\nspan_ms = 1000\nkeep = \"posting_id\"";
-    let body = "fn check(row, earlier) { violation(row.after.account_id, `${earlier.len}`, \"m\") }";
+    let body = "fn check(row, earlier) { violation(row.after.account_id, `${earlier.count}`, \"m\") }";
     let first = Folder::of(&[("r.rhai", &rule("r", window, body))]);
     let mut evaluator = first.evaluator();
     let entry = |position: &str| transaction(position, vec![deposit("A-1", "P-1", "1")]);

@@ -15,10 +15,15 @@
 //! [[case.step]]
 //! watermark = { binlog = 2500 }    # milliseconds
 //! [[case.expect]]
+//! at = 2500                        # the latest watermark when it must come
 //! account = "A-1"
 //! message = "100"
 //! [[case.step]]
 //! snapshot = { of = "books", account_id = "A-1", currency = "CNY", rows = 1, balance = "5" }
+//! [[case.breaker]]
+//! at = 2500
+//! key = "cash_out/account/A-1"
+//! state = "open"
 //! ```
 //! Columns left out are NULL (in a snapshot: zero, or an empty text); of an update,
 //! `before` lists only what differs.
@@ -48,16 +53,38 @@ pub struct Case {
     pub step: Vec<Step>,
     #[serde(default)]
     pub expect: Vec<Expected>,
+    #[serde(default)]
+    pub breaker: Vec<ExpectedBreaker>,
+}
+
+/// What a breaker must be at a time, in milliseconds by the case's watermarks.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedBreaker {
+    pub at: i64,
+    pub key: String,
+    pub state: BreakerState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BreakerState {
+    Open,
+    Closed,
 }
 
 /// A finding that must come. What is left out may be anything.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expected {
+    /// When it comes, in milliseconds by the latest watermark so far.
+    pub at: Option<i64>,
     pub account: Option<String>,
     pub item: Option<String>,
     /// Part of the message.
     pub message: Option<String>,
+    /// The money at stake, exactly as the rule writes it.
+    pub amount: Option<String>,
     pub breaker: Option<OneOrMany>,
     /// The rule is expected to be unable to decide.
     #[serde(default)]
@@ -117,6 +144,11 @@ struct WrittenWatermark {
 }
 
 impl Step {
+    /// The latest time that this step's watermark tells, in milliseconds.
+    pub fn clock(&self) -> Option<i64> {
+        self.watermark.as_ref().and_then(|both| both.binlog.max(both.kafka))
+    }
+
     /// The inputs of this step; `number` makes positions and ids unique.
     pub fn inputs(&self, number: usize, key: &Secret) -> Result<Vec<Input>, String> {
         match (&self.transaction, &self.event, &self.watermark, &self.snapshot) {

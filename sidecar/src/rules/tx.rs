@@ -2,10 +2,12 @@
 //! `tx.rows(…)`, `tx.net(…)`, `tx.moves(…)`. All of it is computed natively and
 //! only when asked for.
 
+use super::engine;
 use super::provenance::{self, Provenance};
 use super::sums::Sums;
 use super::tables::{self, TABLES};
-use super::types::{Answer, Row, fail};
+use super::trace::{self, InputSeen, Read};
+use super::types::{Answer, Row, Seat, fail};
 use crate::change::{Change, Op, Transaction, Value};
 use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
 use sluice_contract::settings::Secret;
@@ -29,16 +31,37 @@ impl Tx {
         Tx(Arc::new(Inner { transaction: Arc::clone(transaction), key: key.clone(), provenance: OnceLock::new() }))
     }
 
-    fn changes(&self, table: &str) -> Answer<impl Iterator<Item = &Arc<Change>>> {
+    fn changes(&self, table: &str) -> Answer<impl Iterator<Item = (usize, &Arc<Change>)>> {
         if tables::find(table).is_none() {
             return fail(format!("{table:?} is not a watched table: {}", tables::names()));
         }
-        Ok(self.0.transaction.changes.iter().filter(move |c| c.table.name == table))
+        Ok(self.0.transaction.changes.iter().enumerate().filter(move |(_, c)| c.table.name == table))
     }
 
     fn provenance(&mut self) -> ImmutableString {
         let inner = &*self.0;
-        inner.provenance.get_or_init(|| provenance::of(&inner.transaction, &inner.key)).as_str().into()
+        let said =
+            engine::uncounted(|| *inner.provenance.get_or_init(|| provenance::of(&inner.transaction, &inner.key)));
+        let said = said.as_str();
+        self.note("provenance", || said.to_owned());
+        said.into()
+    }
+
+    fn note(&self, name: &str, value: impl FnOnce() -> String) {
+        trace::note(|| Read {
+            position: self.0.transaction.position.to_string(),
+            of: "transaction".to_owned(),
+            name: name.to_owned(),
+            value: Some(value()),
+        });
+    }
+
+    pub fn seen(&self) -> InputSeen {
+        let transaction = &self.0.transaction;
+        InputSeen {
+            position: transaction.position.to_string(),
+            what: format!("transaction of {} watched rows", transaction.changes.len()),
+        }
     }
 
     /// Each account that a guarded change or an outbox row names, once. Of a mass
@@ -58,23 +81,33 @@ impl Tx {
             accounts.truncate(MOST_NAMED);
             accounts.push("");
         }
+        self.note("accounts", || accounts.join(", "));
         accounts.into_iter().map(|a| Dynamic::from(ImmutableString::from(a))).collect()
     }
 
     fn touches(&mut self, table: &str) -> Answer<bool> {
-        Ok(self.changes(table)?.next().is_some())
+        let touches = self.changes(table)?.next().is_some();
+        self.note(&format!("touches({table:?})"), || touches.to_string());
+        Ok(touches)
     }
 
     fn rows(&mut self, table: &str) -> Answer<Array> {
-        Ok(self.changes(table)?.map(|c| Dynamic::from(Row(Arc::clone(c)))).collect())
+        let transaction = &self.0.transaction;
+        let row = |(at, change): (usize, &Arc<Change>)| {
+            let row = Row { change: Arc::clone(change), seat: Seat::new(&transaction.position, at) };
+            Dynamic::from(row)
+        };
+        let rows: Array = self.changes(table)?.map(row).collect();
+        self.note(&format!("rows({table:?})"), || rows.len().to_string());
+        Ok(rows)
     }
 
     fn net(&mut self, table: &str, keys: Array, only: Map) -> Answer<Sums> {
-        Sums::net(&self.0.transaction, table, &keys, &only)
+        engine::uncounted(|| Sums::net(&self.0.transaction, table, &keys, &only))
     }
 
     fn moves(&mut self, table: &str, keys: Array, column: &str) -> Answer<Sums> {
-        Sums::moves(&self.0.transaction, table, &keys, column)
+        engine::uncounted(|| Sums::moves(&self.0.transaction, table, &keys, column))
     }
 }
 

@@ -2,8 +2,11 @@
 //! asked for; a name that isn't there is an error, never an empty value.
 
 use super::tables;
+use super::trace::{self, InputSeen, Read};
 use crate::change::{Change, Event, Op, Value};
-use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString};
+use rust_decimal::Decimal;
+use sluice_contract::event::BusinessEvent;
 use std::sync::Arc;
 
 pub type Answer<T> = Result<T, Box<EvalAltResult>>;
@@ -13,15 +16,33 @@ pub fn fail<T>(message: String) -> Answer<T> {
     Err(message.into())
 }
 
-/// A changed row: `row.table`, `row.op`, `row.before`, `row.after`.
+/// Where a row stands: its transaction's position, and its number there, from 1.
 #[derive(Debug, Clone)]
-pub struct Row(pub Arc<Change>);
+pub struct Seat {
+    pub position: Arc<str>,
+    pub row: u32,
+}
+
+impl Seat {
+    /// Of the change at `at` in its transaction.
+    pub fn new(position: &Arc<str>, at: usize) -> Seat {
+        Seat { position: Arc::clone(position), row: u32::try_from(at).unwrap_or(u32::MAX).saturating_add(1) }
+    }
+}
+
+/// A changed row: `row.table`, `row.op`, `row.before`, `row.after`, `row.changed`.
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub change: Arc<Change>,
+    pub seat: Seat,
+}
 
 /// One image of a row; its columns are its properties.
 #[derive(Debug, Clone)]
 pub struct Image {
-    change: Arc<Change>,
-    after: bool,
+    pub change: Arc<Change>,
+    pub seat: Seat,
+    pub after: bool,
 }
 
 /// A business event: `id`, `kind`, `account_id`, `biz_no`, `amount`, `currency`,
@@ -29,53 +50,154 @@ pub struct Image {
 #[derive(Debug, Clone)]
 pub struct EventView(pub Arc<Event>);
 
-/// What `violation(account, item, message)` makes.
+/// What `violation(account, item, message)` or `violation(account, item, message,
+/// amount)` makes.
 #[derive(Debug, Clone)]
 pub struct Violation {
     pub account: ImmutableString,
     pub item: ImmutableString,
     pub message: ImmutableString,
+    /// Money at stake, in major units, never below zero.
+    pub amount: Option<Decimal>,
+}
+
+fn op_name(op: Op) -> &'static str {
+    match op {
+        Op::Insert => "insert",
+        Op::Update => "update",
+        Op::Delete => "delete",
+    }
+}
+
+/// `row 3: orders insert`.
+fn row_name(change: &Change, seat: &Seat) -> String {
+    format!("row {}: {} {}", seat.row, change.table.name, op_name(change.op))
 }
 
 impl Row {
     fn table(&mut self) -> ImmutableString {
-        self.0.table.name.as_str().into()
+        self.change.table.name.as_str().into()
     }
 
-    fn op(&mut self) -> &'static str {
-        match self.0.op {
-            Op::Insert => "insert",
-            Op::Update => "update",
-            Op::Delete => "delete",
-        }
+    fn op(&mut self) -> ImmutableString {
+        op_name(self.change.op).into()
     }
 
     fn before(&mut self) -> Answer<Image> {
-        Image::of(&self.0, false)
+        Image::of(&self.change, false, self.seat.clone())
     }
 
     fn after(&mut self) -> Answer<Image> {
-        Image::of(&self.0, true)
+        Image::of(&self.change, true, self.seat.clone())
+    }
+
+    /// Whether the value at `at` is another one now. Of what came or went, all are.
+    fn differs(&self, at: usize) -> bool {
+        match (&self.change.before, &self.change.after) {
+            (Some(before), Some(after)) => before.get(at) != after.get(at),
+            _ => true,
+        }
+    }
+
+    fn changed(&mut self) -> Array {
+        let columns = self.change.table.columns.iter().enumerate().filter(|(at, _)| self.differs(*at));
+        let columns: Vec<&str> = columns.map(|(_, column)| column.as_str()).collect();
+        self.note("changed", || columns.join(", "));
+        columns.into_iter().map(|column| Dynamic::from(ImmutableString::from(column))).collect()
+    }
+
+    fn has_changed(&mut self, column: &str) -> Answer<bool> {
+        let Some(at) = self.change.table.column(column) else {
+            return fail(format!("{} has no column {column}", self.change.table.name));
+        };
+        let changed = self.differs(at);
+        self.note(&format!("changed({column:?})"), || changed.to_string());
+        Ok(changed)
+    }
+
+    fn note(&self, name: &str, value: impl FnOnce() -> String) {
+        trace::note(|| Read {
+            position: self.seat.position.to_string(),
+            of: row_name(&self.change, &self.seat),
+            name: name.to_owned(),
+            value: Some(value()),
+        });
+    }
+
+    pub fn seen(&self) -> InputSeen {
+        InputSeen { position: self.seat.position.to_string(), what: row_name(&self.change, &self.seat) }
     }
 }
 
 impl Image {
-    pub fn of(change: &Arc<Change>, after: bool) -> Answer<Image> {
+    pub fn of(change: &Arc<Change>, after: bool, seat: Seat) -> Answer<Image> {
         let image = if after { &change.after } else { &change.before };
         if image.is_none() {
             let which = if after { "deleted: it has no after" } else { "inserted: it has no before" };
             return fail(format!("this row of {} was {which}", change.table.name));
         }
-        Ok(Image { change: Arc::clone(change), after })
+        Ok(Image { change: Arc::clone(change), after, seat })
     }
 
     fn get(&self, column: &str) -> Answer<Dynamic> {
         let image = if self.after { &self.change.after } else { &self.change.before };
         let at = self.change.table.column(column);
         match at.zip(image.as_ref()).and_then(|(at, image)| image.get(at)) {
-            Some(value) => to_dynamic(value, column),
+            Some(value) => {
+                trace::note(|| self.read(column, value));
+                to_dynamic(value, column)
+            }
             None => fail(format!("{} has no column {column}", self.change.table.name)),
         }
+    }
+
+    fn read(&self, column: &str, value: &Value) -> Read {
+        let which = if self.after { "after" } else { "before" };
+        Read {
+            position: self.seat.position.to_string(),
+            of: format!("{}, {which}", row_name(&self.change, &self.seat)),
+            name: column.to_owned(),
+            value: words(value),
+        }
+    }
+
+    pub fn seen(&self) -> InputSeen {
+        InputSeen { position: self.seat.position.to_string(), what: row_name(&self.change, &self.seat) }
+    }
+}
+
+impl EventView {
+    fn of(&self) -> String {
+        format!("event {} {}", self.0.body.kind, self.0.body.id)
+    }
+
+    fn text(&self, name: &str, value: &str) -> ImmutableString {
+        self.note(name, || value.to_owned());
+        value.into()
+    }
+
+    fn note(&self, name: &str, value: impl FnOnce() -> String) {
+        trace::note(|| Read {
+            position: self.0.position.to_string(),
+            of: self.of(),
+            name: name.to_owned(),
+            value: Some(value()),
+        });
+    }
+
+    pub fn seen(&self) -> InputSeen {
+        InputSeen { position: self.0.position.to_string(), what: self.of() }
+    }
+}
+
+/// A value as text; `None` for NULL.
+pub fn words(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::Int(number) => Some(number.to_string()),
+        Value::Dec(number) => Some(number.to_string()),
+        Value::Text(text) => Some(text.to_string()),
+        Value::Opaque => Some("(something that rules can't read)".to_owned()),
     }
 }
 
@@ -101,31 +223,58 @@ pub fn equals(value: &Value, wanted: &Dynamic) -> bool {
     }
 }
 
+type TextOf = fn(&BusinessEvent) -> &str;
+
+/// Fields of events that are text, with how to get them.
+const TEXTS: [(&str, TextOf); 5] = [
+    ("id", |body| &body.id),
+    ("kind", |body| &body.kind),
+    ("account_id", |body| &body.account_id),
+    ("biz_no", |body| &body.biz_no),
+    ("currency", |body| &body.currency),
+];
+/// All fields of an event.
+pub const FIELDS: [&str; 7] = ["id", "kind", "account_id", "biz_no", "amount", "currency", "occurred_us"];
+
 pub fn register(engine: &mut Engine) {
     engine
         .register_type_with_name::<Row>("Row")
         .register_get("table", Row::table)
-        .register_get("op", |row: &mut Row| ImmutableString::from(row.op()))
+        .register_get("op", Row::op)
         .register_get("before", Row::before)
         .register_get("after", Row::after)
+        .register_get("changed", Row::changed)
+        .register_fn("changed", Row::has_changed)
         .register_type_with_name::<Image>("Image")
         .register_type_with_name::<EventView>("Event")
-        .register_get("id", |e: &mut EventView| text(&e.0.body.id))
-        .register_get("kind", |e: &mut EventView| text(&e.0.body.kind))
-        .register_get("account_id", |e: &mut EventView| text(&e.0.body.account_id))
-        .register_get("biz_no", |e: &mut EventView| text(&e.0.body.biz_no))
-        .register_get("amount", |e: &mut EventView| e.0.body.amount)
-        .register_get("currency", |e: &mut EventView| text(&e.0.body.currency))
-        .register_get("occurred_us", |e: &mut EventView| e.0.body.occurred_us)
-        .register_type_with_name::<Violation>("Violation")
-        .register_fn("violation", |account: ImmutableString, item: ImmutableString, message: ImmutableString| {
-            Violation { account, item, message }
-        });
+        .register_get("amount", |e: &mut EventView| {
+            e.note("amount", || e.0.body.amount.to_string());
+            e.0.body.amount
+        })
+        .register_get("occurred_us", |e: &mut EventView| {
+            e.note("occurred_us", || e.0.body.occurred_us.to_string());
+            e.0.body.occurred_us
+        })
+        .register_type_with_name::<Violation>("Violation");
+    for (name, get) in TEXTS {
+        engine.register_get(name, move |e: &mut EventView| e.text(name, get(&e.0.body)));
+    }
     for column in tables::all_columns() {
         engine.register_get(column, move |image: &mut Image| image.get(column));
     }
-}
-
-fn text(text: &str) -> ImmutableString {
-    text.into()
+    type Text = ImmutableString;
+    let make = |account: Text, item: Text, message: Text, amount: Option<Decimal>| Violation {
+        account,
+        item,
+        message,
+        amount: amount.map(|amount| amount.abs()),
+    };
+    engine
+        .register_fn("violation", move |account: Text, item: Text, message: Text| make(account, item, message, None))
+        .register_fn("violation", move |account: Text, item: Text, message: Text, amount: Decimal| {
+            make(account, item, message, Some(amount))
+        })
+        .register_fn("violation", move |account: Text, item: Text, message: Text, amount: i64| {
+            make(account, item, message, Some(amount.into()))
+        });
 }

@@ -38,6 +38,7 @@ struct State {
     holds_version: u64,
     holds: Arc<Vec<String>>,
     open_pairs: usize,
+    lagging: usize,
     binlog_from: i64,
     needs: [Option<Arc<str>>; 2],
 }
@@ -251,6 +252,11 @@ impl Workers {
             .map_or_else(|| self.states.iter().map(|state| state.open_pairs).sum(), |alone| alone.open_pairs())
     }
 
+    /// See [`Evaluator::lagging`].
+    pub fn lagging(&self) -> usize {
+        self.alone.as_ref().map_or_else(|| self.states.iter().map(|state| state.lagging).sum(), |alone| alone.lagging())
+    }
+
     /// See [`Evaluator::needs_from`]: whoever needs most decides for all.
     pub fn needs_from(&self, source: Source) -> Option<Arc<str>> {
         if let Some(evaluator) = &self.alone {
@@ -274,6 +280,7 @@ impl State {
             holds_version,
             holds: same.map_or_else(|| Arc::new(evaluator.holds()), |last| Arc::clone(&last.holds)),
             open_pairs: evaluator.open_pairs(),
+            lagging: evaluator.lagging(),
             binlog_from: evaluator.binlog_from(),
             needs: [Source::Binlog, Source::Kafka].map(|source| evaluator.needs_from(source)),
         }

@@ -1,0 +1,147 @@
+//! What a rule may ask for by name, wherever it stands: its own parameters, and the
+//! last known balance of any account. It travels with the call as its tag.
+
+use super::header::Header;
+use super::params::Param;
+use super::trace::{self, Read};
+use super::types::{Answer, Image, Seat, fail};
+use crate::change::{Change, Op, Transaction, Value};
+use ahash::AHashMap;
+use rhai::{Dynamic, Engine, ImmutableString, NativeCallContext};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Balances that are remembered for certain (about 400 bytes each); up to as many
+/// older ones are kept beside them.
+const MOST_BALANCES: usize = 100_000;
+
+/// The last balance row of each account and currency that the stream has brought.
+/// Unknown until its first change after a start.
+#[derive(Debug, Default)]
+pub struct Balances {
+    young: AHashMap<(Box<str>, Box<str>), Known>,
+    /// The generation before: what is not asked for or changed again goes with it.
+    old: AHashMap<(Box<str>, Box<str>), Known>,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    row: Arc<Change>,
+    seat: Seat,
+    version: i64,
+}
+
+/// Shared with the calls that ask.
+pub type SharedBalances = Arc<Mutex<Balances>>;
+
+impl Balances {
+    /// Remembers every balance row of a transaction. A row that is older than what is
+    /// known (a redelivery) changes nothing.
+    pub fn learn(&mut self, transaction: &Transaction) {
+        for (at, change) in transaction.changes.iter().enumerate().filter(|(_, c)| c.table.name == "balance") {
+            let Some(key) = key_of(change) else { continue };
+            if change.op == Op::Delete {
+                self.young.remove(&key);
+                self.old.remove(&key);
+                continue;
+            }
+            let known = Known {
+                version: version_of(change),
+                seat: Seat::new(&transaction.position, at),
+                row: Arc::new(Change {
+                    table: Arc::clone(&change.table),
+                    op: change.op,
+                    before: None,
+                    after: change.after.clone(),
+                }),
+            };
+            let older = self.young.get(&key).or_else(|| self.old.get(&key)).is_some_and(|k| k.version > known.version);
+            if !older {
+                self.keep(key, known);
+            }
+        }
+    }
+
+    fn keep(&mut self, key: (Box<str>, Box<str>), known: Known) {
+        if self.young.len() >= MOST_BALANCES && !self.young.contains_key(&key) {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(key, known);
+    }
+
+    fn of(&mut self, account: &str, currency: &str) -> Option<Known> {
+        let key = (Box::from(account), Box::from(currency));
+        if let Some(known) = self.young.get(&key) {
+            return Some(known.clone());
+        }
+        let known = self.old.remove(&key)?;
+        self.keep(key, known.clone());
+        Some(known)
+    }
+}
+
+fn text<'a>(change: &'a Change, column: &str) -> Option<&'a str> {
+    let image = change.after.as_ref().or(change.before.as_ref())?;
+    match image.get(change.table.column(column)?)? {
+        Value::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn key_of(change: &Change) -> Option<(Box<str>, Box<str>)> {
+    Some((text(change, "account_id")?.into(), text(change, "currency")?.into()))
+}
+
+fn version_of(change: &Change) -> i64 {
+    let at = change.table.column("version");
+    match at.zip(change.after.as_ref()).and_then(|(at, image)| image.get(at)) {
+        Some(Value::Int(version)) => *version,
+        _ => 0,
+    }
+}
+
+/// The tag of a call.
+#[derive(Clone)]
+pub struct Here {
+    pub header: Arc<Header>,
+    pub balances: SharedBalances,
+}
+
+fn here(context: &NativeCallContext) -> Answer<Here> {
+    let here = context.tag().and_then(|tag| tag.read_lock::<Here>().map(|here| here.clone()));
+    here.map_or_else(|| fail("this can only be asked for by a rule".to_owned()), Ok)
+}
+
+fn param(context: NativeCallContext, name: &str) -> Answer<Dynamic> {
+    let here = here(&context)?;
+    here.header.params.get(name).map(Param::to_dynamic).map_or_else(
+        || {
+            let known: Vec<&str> = here.header.params.keys().map(String::as_str).collect();
+            fail(format!("[params] of the header has no {name:?}: it has {}", known.join(", ")))
+        },
+        Ok,
+    )
+}
+
+fn balance_of(context: NativeCallContext, account: &str, currency: &str) -> Answer<Dynamic> {
+    let here = here(&context)?;
+    let known = here.balances.lock().unwrap_or_else(PoisonError::into_inner).of(account, currency);
+    trace::note(|| Read {
+        position: known.as_ref().map(|k| k.seat.position.to_string()).unwrap_or_default(),
+        of: "balances".to_owned(),
+        name: format!("balance_of({account:?}, {currency:?})"),
+        value: known.as_ref().map(|k| format!("version {}", k.version)),
+    });
+    match known {
+        Some(known) => Image::of(&known.row, true, known.seat).map(Dynamic::from),
+        None => Ok(Dynamic::UNIT),
+    }
+}
+
+pub fn register(engine: &mut Engine) {
+    engine.register_fn("param", |context: NativeCallContext, name: ImmutableString| param(context, &name)).register_fn(
+        "balance_of",
+        |context: NativeCallContext, account: ImmutableString, currency: ImmutableString| {
+            balance_of(context, &account, &currency)
+        },
+    );
+}
