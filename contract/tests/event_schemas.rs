@@ -95,7 +95,8 @@ fn amount(dice: &mut StdRng) -> String {
     let plain = |dice: &mut StdRng, most| -> String {
         (0..dice.random_range(0..=most)).map(|_| char::from(b'0' + dice.random_range(0..10_u8))).collect()
     };
-    let fixed = ["0", "0.0", "0.0001", "00", "01.5", "-1", "+1", "1e3", ".5", "5.", "1_0", " 1", "1 ", "١", "NaN", "1.5\n"];
+    let fixed =
+        ["0", "0.0", "0.0001", "00", "01.5", "-1", "+1", "1e3", ".5", "5.", "1_0", " 1", "1 ", "١", "NaN", "1.5\n"];
     match dice.random_range(0..4) {
         0 => (*fixed.choose(dice).unwrap()).to_owned(),
         1 => plain(dice, 18),

@@ -54,7 +54,9 @@ async fn group_and_checkpoint(set: &Set) -> anyhow::Result<(Vec<i64>, Vec<i64>)>
             ClientConfig::new().set("bootstrap.servers", &brokers).set("group.id", "sluice-sidecar").create()?;
         let mut list = TopicPartitionList::new();
         for topic in BUSINESS_TOPICS {
-            (0..2).for_each(|partition| drop(list.add_partition(topic, partition)));
+            for partition in 0..2 {
+                list.add_partition(topic, partition);
+            }
         }
         let told = consumer.committed_offsets(list, Duration::from_secs(5))?;
         let offset = |offset| if let Offset::Offset(offset) = offset { offset } else { 0 };
@@ -135,10 +137,8 @@ fn in_transaction(producer: &BaseProducer, event: &BusinessEvent) -> anyhow::Res
 #[tokio::test(flavor = "multi_thread")]
 async fn transactions_strangers_and_lost_events() -> anyhow::Result<()> {
     let (mut set, broker, _dir) = up().await?;
-    let producer: BaseProducer = ClientConfig::new()
-        .set("bootstrap.servers", broker.brokers())
-        .set("transactional.id", "upstream")
-        .create()?;
+    let producer: BaseProducer =
+        ClientConfig::new().set("bootstrap.servers", broker.brokers()).set("transactional.id", "upstream").create()?;
     producer.init_transactions(PATIENCE)?;
     // Committed: evaluated, and the mark behind it does not stall the fence.
     producer.begin_transaction()?;

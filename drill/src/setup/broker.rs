@@ -104,7 +104,8 @@ impl Broker {
 
     /// Raises a topic's number of partitions to `count`.
     pub async fn add_partitions(&self, topic: &str, count: usize) -> anyhow::Result<()> {
-        let results = self.admin()?.create_partitions([&NewPartitions::new(topic, count)], &AdminOptions::new()).await?;
+        let results =
+            self.admin()?.create_partitions([&NewPartitions::new(topic, count)], &AdminOptions::new()).await?;
         first_error(results)
     }
 

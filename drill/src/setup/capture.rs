@@ -62,7 +62,8 @@ pub async fn wait(process: &mut Process) -> anyhow::Result<()> {
 fn settings(dir: &Path, server: &Opts, brokers: &str, schemas: &Schemas) -> String {
     let databases = schemas.each().map(|(_, name)| name).join(",");
     let tables = sluice_sidecar::sources::watch::tables(schemas);
-    let tables = tables.iter().map(|((schema, table), _)| format!("{schema}\\\\.{table}")).collect::<Vec<_>>().join(",");
+    let tables =
+        tables.iter().map(|((schema, table), _)| format!("{schema}\\\\.{table}")).collect::<Vec<_>>().join(",");
     format!(
         "sluice.brokers={brokers}\n\
          name=sluice\n\

@@ -83,7 +83,8 @@ books_apart = {apart}
 [kafka]
 brokers = "{brokers}"
 {changes}"#,
-        changes = options.changes.as_ref().map_or_else(String::new, |prefix| format!("changes.prefix = \"{prefix}\"\n")),
+        changes =
+            options.changes.as_ref().map_or_else(String::new, |prefix| format!("changes.prefix = \"{prefix}\"\n")),
         listen = stage.ports.address(stage.ports.sidecar),
         secrets = stage.dir.join("secrets").display(),
         rules = options.rules.display(),

@@ -170,7 +170,9 @@ fn value(kind: Option<Kind>, json: &Json) -> anyhow::Result<Value> {
     Ok(match (kind, json) {
         (_, Json::Null) => Value::Null,
         (Some(Kind::Money), Json::String(text)) => Value::Dec(amount(text)?),
-        (Some(Kind::Money), _) => bail!("an amount came as a number; set the connector's decimal.handling.mode = string"),
+        (Some(Kind::Money), _) => {
+            bail!("an amount came as a number; set the connector's decimal.handling.mode = string")
+        }
         (Some(Kind::Int) | None, Json::Bool(flag)) => Value::Int(i64::from(*flag)),
         (Some(Kind::Int), Json::Number(number)) => {
             Value::Int(number.as_i64().with_context(|| format!("{number} is no whole number"))?)

@@ -22,7 +22,9 @@ impl Reached {
             return Ok(Reached::default());
         }
         let (done, offsets) = text.split_once(MARK).with_context(|| {
-            format!("{text:?} is no position of a change feed; delete the checkpoint row of source changes to start anew")
+            format!(
+                "{text:?} is no position of a change feed; delete the checkpoint row of source changes to start anew"
+            )
         })?;
         let done = (!done.is_empty()).then(|| GtidSet::parse(flavour_of(done), done)).transpose()?;
         Ok(Reached { done, offsets: Offsets::parse(offsets)? })
@@ -75,7 +77,9 @@ impl Reached {
 /// The first transaction of the same stream.
 fn first_of(gtid: &Gtid) -> String {
     match gtid {
-        Gtid::MariaDb { domain, server, .. } => Gtid::MariaDb { domain: *domain, server: *server, sequence: 1 }.render(),
+        Gtid::MariaDb { domain, server, .. } => {
+            Gtid::MariaDb { domain: *domain, server: *server, sequence: 1 }.render()
+        }
         Gtid::MySql { source, .. } => Gtid::MySql { source: *source, number: 1 }.render(),
     }
 }
@@ -95,7 +99,9 @@ fn flavour_of(text: &str) -> Flavour {
 /// A transaction's id in the feed: the GTID that its server gave it.
 pub fn gtid(id: &str) -> anyhow::Result<Gtid> {
     Gtid::parse(flavour_of(id), id).with_context(|| {
-        format!("transaction id {id:?} is no GTID: have the server write them (gtid_mode = ON), so that none is read twice")
+        format!(
+            "transaction id {id:?} is no GTID: have the server write them (gtid_mode = ON), so that none is read twice"
+        )
     })
 }
 

@@ -146,11 +146,8 @@ impl Run<'_> {
             wait = Duration::ZERO;
             match message {
                 Ok(message) => {
-                    let place = Place {
-                        topic: message.topic(),
-                        partition: message.partition(),
-                        offset: message.offset(),
-                    };
+                    let place =
+                        Place { topic: message.topic(), partition: message.partition(), offset: message.offset() };
                     self.assembler.take(place, message.payload())?;
                 }
                 Err(KafkaError::PartitionEOF(_)) => {}
@@ -214,13 +211,15 @@ impl Run<'_> {
     fn pass_marks(&mut self) {
         let mut read = self.assembler.read().clone();
         if kafka::pass_marks(&self.consumer, &mut read) {
-            read.partitions().filter(|(_, _, next)| *next >= 0).for_each(|(t, p, next)| self.assembler.passed(t, p, next));
+            read.partitions()
+                .filter(|(_, _, next)| *next >= 0)
+                .for_each(|(t, p, next)| self.assembler.passed(t, p, next));
         }
     }
 
     /// Takes what is whole.
     fn collect(&mut self) -> Result<(), Stop> {
-        while let Some(ended) = self.assembler.next()? {
+        while let Some(ended) = self.assembler.next_whole()? {
             self.waits_since = None;
             self.batch.position = self.assembler.position();
             if let Some(item) = ended {
@@ -291,7 +290,9 @@ impl Run<'_> {
         let pause: BTreeSet<(String, i32)> = self.known.iter().filter(ahead).cloned().collect();
         let list = |some: Vec<&(String, i32)>| {
             let mut list = TopicPartitionList::new();
-            some.into_iter().for_each(|(topic, partition)| drop(list.add_partition(topic, *partition)));
+            for (topic, partition) in some {
+                list.add_partition(topic, *partition);
+            }
             list
         };
         let (more, less) = (pause.difference(&self.paused).collect(), self.paused.difference(&pause).collect());

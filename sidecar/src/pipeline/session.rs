@@ -11,6 +11,7 @@ use crate::debezium;
 use crate::rules::RuleSet;
 use crate::sources::gtid::Flavour;
 use crate::sources::offsets::Offsets;
+use crate::sources::progress::Progress;
 use crate::sources::{Start, binlog, kafka, preflight};
 use anyhow::Context;
 use crossbeam_channel::Sender;
@@ -217,7 +218,6 @@ fn start_kafka(
         feed: feed.clone(),
         blind: parts.blind.clone(),
         metrics: parts.metrics,
-        status: parts.status.clone(),
         cancel: cancel.clone(),
         assigned: Arc::clone(&assigned),
     };
@@ -225,6 +225,14 @@ fn start_kafka(
         barrier::barrier(settings.clone(), feed.clone(), parts.blind.clone(), cancel.clone(), assigned);
     threads.push(thread("sluice-kafka", died, move || reader.run())?);
     threads.push(thread("sluice-barrier", died, move || barrier.run())?);
+    let progress = Progress {
+        settings: settings.clone(),
+        status: parts.status.clone(),
+        blind: parts.blind.clone(),
+        cancel: cancel.clone(),
+    };
+    // Nobody waits for its end: it may be waiting for brokers that are away.
+    thread("sluice-progress", died, move || progress.run())?;
     Ok(Some(bell))
 }
 
