@@ -141,6 +141,7 @@ async fn what_cannot_be_read_makes_blind() {
         match server.flavour() {
             Flavour::MariaDb => compressed_rows(&server).await,
             Flavour::MySql => compressed_payload(&server).await,
+            Flavour::Feed => unreachable!("no server is a feed"),
         }
     }
 }
@@ -153,6 +154,7 @@ async fn unreadable(server: &Server) {
     let never = match server.flavour() {
         Flavour::MariaDb => "0-1-99999".to_owned(),
         Flavour::MySql => position(server).await.replace(":1-", ":1-99999"),
+        Flavour::Feed => unreachable!("no server is a feed"),
     };
     let lost = tail(server, 905, &never, Start::Now);
     lost.blind_with("position lost").await;

@@ -31,7 +31,7 @@ fn take(assembler: &mut Assembler, topic: &str, offset: i64, value: &Option<Stri
 
 /// What came out: position, and each change's table and operation.
 fn drain(assembler: &mut Assembler, into: &mut Vec<String>) {
-    while let Some(ended) = assembler.next().unwrap() {
+    while let Some(ended) = assembler.next_whole().unwrap() {
         let Some(item) = ended else { continue };
         let changes: Vec<String> =
             item.transaction.changes.iter().map(|c| format!("{} {:?}", c.table.name, c.op)).collect();
@@ -101,9 +101,9 @@ fn values_are_what_the_binlog_has() {
             take(&mut one, topic, offset as i64, value).unwrap();
         }
     }
-    let first = one.next().unwrap().unwrap().unwrap();
+    let first = one.next_whole().unwrap().unwrap().unwrap();
     assert!(matches!(first.marks[..], [Mark::Heartbeat { .. }, Mark::Heartbeat { .. }]), "{:?}", first.marks);
-    let deposit = one.next().unwrap().unwrap().unwrap();
+    let deposit = one.next_whole().unwrap().unwrap().unwrap();
     let entry = &deposit.transaction.changes[1];
     let at = |name: &str| entry.after.as_ref().unwrap()[entry.table.column(name).unwrap()].clone();
     assert_eq!((entry.op, entry.before.is_none()), (Op::Insert, true));

@@ -54,7 +54,9 @@ async fn group_and_checkpoint(set: &Set) -> anyhow::Result<(Vec<i64>, Vec<i64>)>
             ClientConfig::new().set("bootstrap.servers", &brokers).set("group.id", "sluice-sidecar").create()?;
         let mut list = TopicPartitionList::new();
         for topic in BUSINESS_TOPICS {
-            (0..2).for_each(|partition| drop(list.add_partition(topic, partition)));
+            for partition in 0..2 {
+                list.add_partition(topic, partition);
+            }
         }
         let told = consumer.committed_offsets(list, Duration::from_secs(5))?;
         let offset = |offset| if let Offset::Offset(offset) = offset { offset } else { 0 };

@@ -5,6 +5,7 @@ use anyhow::ensure;
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use sluice_drill::faults::{Kind, act, signed};
+use sluice_drill::setup::copy_dir;
 use sluice_drill::stage::traffic::Traffic;
 use sluice_tests::{Set, options};
 use std::time::{Duration, Instant};
@@ -87,15 +88,7 @@ async fn killed_and_resumed_by_gtid_no_verdict_is_lost_or_doubled() -> anyhow::R
 async fn rules_are_reloaded_under_load_all_or_nothing() -> anyhow::Result<()> {
     let mut options = options();
     let rules = tempfile::tempdir()?;
-    std::fs::create_dir(rules.path().join("lib"))?;
-    for part in ["", "lib"] {
-        for entry in std::fs::read_dir(options.rules.join(part))? {
-            let entry = entry?;
-            if entry.file_type()?.is_file() {
-                std::fs::copy(entry.path(), rules.path().join(part).join(entry.file_name()))?;
-            }
-        }
-    }
+    copy_dir(&options.rules, rules.path())?;
     options.rules = rules.path().to_owned();
     let set = Set::up(options).await?;
     let traffic = Traffic::new("reload", 50);

@@ -5,6 +5,7 @@ use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use sluice_drill::faults::act;
+use sluice_drill::setup::copy_dir;
 use sluice_drill::setup::process::binary;
 use sluice_drill::setup::secrets::random_hex;
 use sluice_tests::{Set, options, seed};
@@ -17,12 +18,7 @@ const RULE: &str = "balance_adds_up";
 /// The shipped rules in a folder that may be edited.
 fn copied(from: &Path) -> anyhow::Result<TempDir> {
     let rules = tempfile::tempdir()?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        if entry.file_type()?.is_file() {
-            std::fs::copy(entry.path(), rules.path().join(entry.file_name()))?;
-        }
-    }
+    copy_dir(from, rules.path())?;
     Ok(rules)
 }
 

@@ -1,5 +1,6 @@
 //! A rule is edited under load: how long until live traffic is evaluated with it.
 
+use crate::setup::copy_dir;
 use crate::stage::Stage;
 use crate::stage::traffic::Traffic;
 use crate::story::{progress::Progress, report::Times};
@@ -19,19 +20,14 @@ pub fn copied(rules: &Path, to: PathBuf) -> anyhow::Result<PathBuf> {
     if to.is_dir() {
         std::fs::remove_dir_all(&to)?;
     }
-    std::fs::create_dir_all(&to)?;
-    for entry in std::fs::read_dir(rules)? {
-        let entry = entry?;
-        if entry.file_type()?.is_file() {
-            std::fs::copy(entry.path(), to.join(entry.file_name()))?;
-        }
-    }
+    copy_dir(rules, &to)?;
     Ok(to)
 }
 
 pub async fn measure(stage: &Stage, progress: &Progress, accounts: u64) -> anyhow::Result<Times> {
     progress.step("a rule is edited at 500/s: saved to evaluated in shadow");
-    let (load, edits) = tokio::join!(Traffic::new("edits", accounts).open(stage, 500, LOAD), edits(stage));
+    let traffic = Traffic::new("edits", accounts);
+    let (load, edits) = tokio::join!(traffic.open(stage, 500, LOAD), edits(stage));
     load?;
     let times = Times::of(&edits?);
     progress.done(&format!("edit to shadow: p50 {} ms, p99 {} ms", times.p50, times.p99));

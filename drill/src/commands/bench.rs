@@ -110,7 +110,10 @@ enum Measured {
 /// The figures, and where they belong.
 async fn measure(options: &Options, progress: &Progress) -> anyhow::Result<(Measured, &'static str)> {
     match options.only {
-        None => Ok((Measured::All(Box::new(bench::run(&options.dir, progress).await?)), REPORT)),
+        // Told already: it needs no server.
+        None | Some(Only::Rules { .. }) => {
+            Ok((Measured::All(Box::new(bench::run(&options.dir, progress).await?)), REPORT))
+        }
         Some(Only::Routing { past, fill }) => {
             let fill = Fill { orders: past, most: Duration::from_secs(fill) };
             let routing_totals = bench::routing::measure(&options.dir.join("routing"), progress, fill).await?;

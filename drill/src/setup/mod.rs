@@ -18,3 +18,4 @@ pub use kafka::Kafka;
 pub use mariadb::{Mariadb, MariadbOptions};
 pub use mysql::Mysql;
 pub use process::{Process, Program};
+pub use template::copy_dir;

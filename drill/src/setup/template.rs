@@ -62,7 +62,7 @@ fn from_template(
     if !template.is_dir() {
         make(cache, &template, &install)?;
     }
-    copy(&template, data).with_context(|| format!("can't copy {} to {}", template.display(), data.display()))
+    copy_dir(&template, data).with_context(|| format!("can't copy {} to {}", template.display(), data.display()))
 }
 
 /// Version and user: a template of another server or owner doesn't fit.
@@ -135,14 +135,14 @@ fn install_mysql(server: &Path, data: &Path, log: &Path) -> anyhow::Result<()> {
     fs::remove_file(data.join("auto.cnf")).context("auto.cnf")
 }
 
-/// Copies files and directories; a data directory holds nothing else.
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+/// Copies files and directories, all that lies in `from`.
+pub fn copy_dir(from: &Path, to: &Path) -> std::io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(to)?;
     for entry in fs::read_dir(from)? {
         let (entry, kind) = entry.and_then(|e| e.file_type().map(|kind| (e, kind)))?;
         let target = to.join(entry.file_name());
         if kind.is_dir() {
-            copy(&entry.path(), &target)?;
+            copy_dir(&entry.path(), &target)?;
         } else {
             fs::copy(entry.path(), target)?;
         }

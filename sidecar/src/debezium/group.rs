@@ -38,6 +38,9 @@ struct Open {
     places: Vec<(Arc<str>, i32, i64)>,
 }
 
+/// How many events each topic still owes.
+pub type Lacking = Vec<(Arc<str>, i64)>;
+
 /// Puts the pieces of one connector's feed together.
 pub struct Assembler {
     watch: Watch,
@@ -238,7 +241,7 @@ impl Assembler {
     }
 
     /// The next whole transaction: `Some(None)` if it changed nothing that is watched.
-    pub fn next(&mut self) -> anyhow::Result<Option<Option<Item>>> {
+    pub fn next_whole(&mut self) -> anyhow::Result<Option<Option<Item>>> {
         let complete = |open: &Open| open.missing.as_ref().is_some_and(|m| m.values().all(|left| *left == 0));
         if !self.ended.front().and_then(|id| self.open.get(id)).is_some_and(complete) {
             return Ok(None);
@@ -258,7 +261,7 @@ impl Assembler {
     }
 
     /// The transaction that the next one waits for, and its topics that lack events.
-    pub fn waits_for(&self) -> Option<(&str, Vec<(Arc<str>, i64)>)> {
+    pub fn waits_for(&self) -> Option<(&str, Lacking)> {
         let id = self.ended.front()?;
         let missing = self.open.get(id)?.missing.as_ref()?;
         let lacking = missing.iter().filter(|(_, left)| **left > 0).map(|(topic, left)| (Arc::clone(topic), *left));

@@ -219,7 +219,7 @@ impl Run<'_> {
 
     /// Takes what is whole.
     fn collect(&mut self) -> Result<(), Stop> {
-        while let Some(ended) = self.assembler.next()? {
+        while let Some(ended) = self.assembler.next_whole()? {
             self.waits_since = None;
             self.batch.position = self.assembler.position();
             if let Some(item) = ended {
@@ -290,7 +290,9 @@ impl Run<'_> {
         let pause: BTreeSet<(String, i32)> = self.known.iter().filter(ahead).cloned().collect();
         let list = |some: Vec<&(String, i32)>| {
             let mut list = TopicPartitionList::new();
-            some.into_iter().for_each(|(topic, partition)| drop(list.add_partition(topic, *partition)));
+            for (topic, partition) in some {
+                list.add_partition(topic, *partition);
+            }
             list
         };
         let (more, less) = (pause.difference(&self.paused).collect(), self.paused.difference(&pause).collect());

@@ -10,6 +10,7 @@ use crate::debezium;
 use crate::pipeline::repo::Checkpoint;
 use crate::sources::gtid::{Flavour, GtidSet};
 use crate::sources::offsets::Offsets;
+use crate::sources::progress::Progress;
 use crate::sources::{Start, binlog, kafka};
 use crossbeam_channel::Sender;
 use std::panic::AssertUnwindSafe;
@@ -86,7 +87,6 @@ impl Readers<'_> {
             feed: self.feed.clone(),
             blind: parts.blind.clone(),
             metrics: parts.metrics,
-            status: parts.status.clone(),
             cancel: self.cancel.clone(),
             assigned: Arc::clone(&assigned),
         };
@@ -94,6 +94,14 @@ impl Readers<'_> {
         let (barrier, bell) = barrier::barrier(settings.clone(), self.feed.clone(), blind, cancel, assigned);
         self.start("sluice-kafka", move || reader.run())?;
         self.start("sluice-barrier", move || barrier.run())?;
+        let progress = Progress {
+            settings: settings.clone(),
+            status: parts.status.clone(),
+            blind: parts.blind.clone(),
+            cancel: self.cancel.clone(),
+        };
+        // Nobody waits for its end: it may be waiting for brokers that are away.
+        thread("sluice-progress", self.died, move || progress.run())?;
         Ok(Some(bell))
     }
 

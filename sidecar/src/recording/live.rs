@@ -11,7 +11,6 @@ use crate::rules::{Files, RuleSet};
 use crate::sources::gtid::Flavour;
 use crate::sources::hosts::Hosts;
 use crate::sources::{Start, binlog, kafka, preflight};
-use crate::status::Status;
 use anyhow::{Context, bail};
 use crossbeam_channel::Sender;
 use sluice_contract::settings::Secret;
@@ -178,7 +177,6 @@ fn read_kafka(
         feed: feed.clone(),
         blind: blind.clone(),
         metrics: metrics()?,
-        status: Status::default(),
         cancel: cancel.clone(),
         assigned: Arc::clone(&assigned),
     };

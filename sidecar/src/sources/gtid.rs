@@ -28,7 +28,7 @@ impl Gtid {
     pub fn parse(flavour: Flavour, text: &str) -> Option<Self> {
         if flavour == Flavour::MySql {
             let (source, number) = mysql_parts(text).filter(|_| is_mysql_set(text))?;
-            let source = Uuid::parse(source.to_owned()).ok()?.data.try_into().ok()?;
+            let source = Uuid::parse(source.to_owned()).ok()?.data;
             return Some(Gtid::MySql { source, number });
         }
         let (domain, sequence) = maria_parts(text)?;

@@ -3,7 +3,6 @@
 //! consumer group is told how far we are (docs/decisions/009-kafka-offsets.md).
 
 use super::offsets::Offsets;
-use super::progress::{Progress, Standing};
 use super::{KafkaBatch, Start};
 use crate::aside::{self, Aside};
 use crate::blind::{Blind, Cause};
@@ -11,9 +10,8 @@ use crate::change::Event;
 use crate::config::Kafka;
 use crate::metrics::Metrics;
 use crate::pipeline::Feed;
-use crate::status::Status;
 use crossbeam_channel::{SendTimeoutError, Sender};
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -73,10 +71,7 @@ pub fn asker(settings: &Kafka, suffix: &str) -> KafkaResult<BaseConsumer> {
 
 /// Every partition of the topics. A topic without partitions is an error: events
 /// written to it a moment later would be missed.
-pub fn partitions<C: ConsumerContext>(
-    consumer: &BaseConsumer<C>,
-    topics: &[String],
-) -> anyhow::Result<Vec<(String, i32)>> {
+pub fn partitions(consumer: &BaseConsumer, topics: &[String]) -> anyhow::Result<Vec<(String, i32)>> {
     let mut all = Vec::new();
     for topic in topics {
         let found = consumer.fetch_metadata(Some(topic), PATIENCE)?;
@@ -91,7 +86,7 @@ pub fn partitions<C: ConsumerContext>(
 }
 
 /// The end of every partition, in one request per broker.
-pub fn ends<C: ConsumerContext>(consumer: &BaseConsumer<C>, partitions: &[(String, i32)]) -> anyhow::Result<Offsets> {
+pub fn ends(consumer: &BaseConsumer, partitions: &[(String, i32)]) -> anyhow::Result<Offsets> {
     let mut list = TopicPartitionList::new();
     for (topic, partition) in partitions {
         list.add_partition_offset(topic, *partition, Offset::End)?;
@@ -118,8 +113,6 @@ pub struct Reader {
     pub feed: Sender<Feed>,
     pub blind: Blind,
     pub metrics: &'static Metrics,
-    /// Tells what is committed.
-    pub status: Status,
     pub cancel: CancellationToken,
     /// Raised once all partitions are assigned; the barrier waits for it.
     pub assigned: Arc<AtomicBool>,
@@ -128,10 +121,7 @@ pub struct Reader {
 impl Reader {
     /// Reads until cancelled, on its own thread.
     pub fn run(self) -> anyhow::Result<()> {
-        let standing = Standing::new(self.blind.clone(), self.settings.group.clone());
-        let consumer: BaseConsumer<Standing> =
-            client(&self.settings, "", Reads::Committed).create_with_context(standing)?;
-        let mut progress = Progress::new(self.status.clone());
+        let consumer: BaseConsumer = client(&self.settings, "", Reads::Committed).create()?;
         let mut known: Vec<(String, i32)> = Vec::new();
         let mut offsets = self.offsets.clone().unwrap_or_default();
         let mut look_again = Instant::now();
@@ -144,13 +134,12 @@ impl Reader {
             if !self.poll(&consumer, &mut offsets) {
                 return Ok(());
             }
-            progress.tell(&consumer);
         }
         Ok(())
     }
 
     /// Adds partitions that are new. Whether all topics are there.
-    fn assign(&self, consumer: &BaseConsumer<Standing>, known: &mut Vec<(String, i32)>, offsets: &mut Offsets) -> bool {
+    fn assign(&self, consumer: &BaseConsumer, known: &mut Vec<(String, i32)>, offsets: &mut Offsets) -> bool {
         match self.try_assign(consumer, known, offsets) {
             Ok(()) => {
                 self.assigned.store(true, Ordering::Release);
@@ -168,7 +157,7 @@ impl Reader {
 
     fn try_assign(
         &self,
-        consumer: &BaseConsumer<Standing>,
+        consumer: &BaseConsumer,
         known: &mut Vec<(String, i32)>,
         offsets: &mut Offsets,
     ) -> anyhow::Result<()> {
@@ -200,7 +189,7 @@ impl Reader {
     }
 
     /// One batch. `false` if nobody listens any more.
-    fn poll(&self, consumer: &BaseConsumer<Standing>, offsets: &mut Offsets) -> bool {
+    fn poll(&self, consumer: &BaseConsumer, offsets: &mut Offsets) -> bool {
         let mut batch = KafkaBatch::default();
         let mut read = 0;
         let mut wait = POLL;
@@ -273,7 +262,7 @@ impl Reader {
 
 /// Moves past what the broker delivered without a message: the marks that end
 /// transactions, and all that an aborted one had written. Whether anything moved.
-pub fn pass_marks<C: ConsumerContext>(consumer: &BaseConsumer<C>, offsets: &mut Offsets) -> bool {
+pub fn pass_marks(consumer: &BaseConsumer, offsets: &mut Offsets) -> bool {
     // A local question; an error means that nothing is assigned yet.
     let Ok(reached) = consumer.position() else { return false };
     let mut moved = false;
