@@ -31,7 +31,8 @@ pub fn copied(rules: &Path, to: PathBuf) -> anyhow::Result<PathBuf> {
 
 pub async fn measure(stage: &Stage, progress: &Progress, accounts: u64) -> anyhow::Result<Times> {
     progress.step("a rule is edited at 500/s: saved to evaluated in shadow");
-    let (load, edits) = tokio::join!(Traffic::new("edits", accounts).open(stage, 500, LOAD), edits(stage));
+    let beside = Traffic::new("edits", accounts);
+    let (load, edits) = tokio::join!(beside.open(stage, 500, LOAD), edits(stage));
     load?;
     let times = Times::of(&edits?);
     progress.done(&format!("edit to shadow: p50 {} ms, p99 {} ms", times.p50, times.p99));
