@@ -32,6 +32,7 @@ async fn odd(server: &Server) {
     let own_types = match server.flavour() {
         Flavour::MariaDb => "u UUID, i INET6",
         Flavour::MySql => "u VECTOR(3), i JSON",
+        Flavour::Feed => unreachable!("no server is a feed"),
     };
     let create = format!(
         "CREATE TABLE other.odd (a TIME(3), b DATETIME, c DATE, d VARCHAR(20), e LONGBLOB, f BIT(9), g GEOMETRY, \
