@@ -4,10 +4,12 @@
 //! taken of it), its names are checked against that very table or event; elsewhere a
 //! name must at least be one that something has.
 
+use super::at_rest;
 use super::header::{Header, Require, Side, Trigger};
 use super::tables::{self, Kind, Known, TABLES};
 use super::tokens::{Function, Tokens};
 use super::types::FIELDS;
+use crate::change::Of;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
@@ -43,6 +45,7 @@ enum What {
     Event,
     Tx,
     Earlier,
+    AtRest(Of),
 }
 
 type Variables<'a> = BTreeMap<&'a str, What>;
@@ -68,11 +71,16 @@ fn all_names() -> &'static [&'static str] {
     static ALL: OnceLock<Vec<&'static str>> = OnceLock::new();
     ALL.get_or_init(|| {
         let mut all: BTreeSet<&str> = tables::all_columns().into_iter().collect();
+        all.extend([Of::Books, Of::Postings, Of::Captures, Of::Orders].into_iter().flat_map(at_rest_names));
         for some in [&ROW[..], &TX, &EARLIER, &OTHERS, &FIELDS] {
             all.extend(some);
         }
         all.into_iter().collect()
     })
+}
+
+fn at_rest_names(of: Of) -> Vec<&'static str> {
+    at_rest::fields(of).iter().map(|(name, _)| *name).collect()
 }
 
 /// `param("name")` must be in the header, and what is there must be asked for.
@@ -129,6 +137,7 @@ fn given(trigger: &Trigger, function: &str) -> Vec<Option<What>> {
         (Trigger::Row { table: name, .. }, "check") => vec![table(name).map(What::Row)],
         (Trigger::Transaction { .. }, "check") => vec![Some(What::Tx)],
         (Trigger::Event { .. }, "check") => vec![Some(What::Event)],
+        (Trigger::Snapshot { of }, "check") => vec![Some(What::AtRest(*of))],
         (Trigger::Window { table: name, .. }, "check") => vec![table(name).map(What::Row), Some(What::Earlier)],
         (Trigger::Pair { left, right, .. }, "check") => vec![side(left), side(right)],
         (Trigger::Pair { left, right, require, .. }, "missing") => match require {
@@ -232,6 +241,7 @@ fn check_name(
         Some(What::Row(_)) => known("a row", &ROW),
         Some(What::Tx) => known("a transaction", &TX),
         Some(What::Event) => known("an event", &FIELDS),
+        Some(What::AtRest(of)) => known(at_rest::name(of), &at_rest_names(of)),
         Some(What::Earlier) => {
             known("a window", &EARLIER)?;
             match trigger {

@@ -41,7 +41,7 @@ fn with_bad_ones(mut files: Files) -> Files {
         (
             "fails_at_rows",
             "[trigger]\non='row'\ntable='entry'\nops=['insert','update']",
-            "fn check(row) { row.after.nothing }",
+            "fn check(row) { row.after.amount + 1 / 0 }",
         ),
         ("fails_at_all", "[trigger]\non='transaction'\ntables=['entry','orders']", "fn check(tx) { throw \"no\" }"),
         ("never_ends", "[trigger]\non='event'\nevent='payment.succeeded'", "fn check(event) { loop { } }"),
