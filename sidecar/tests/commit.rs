@@ -12,7 +12,7 @@ use sluice_sidecar::blind::Blind;
 use sluice_sidecar::fence::Fence;
 use sluice_sidecar::metrics::metrics;
 use sluice_sidecar::pipeline::commit::{Committer, End, LEASE_US};
-use sluice_sidecar::pipeline::repo::{Checkpoint, acquire, read_checkpoint};
+use sluice_sidecar::pipeline::repo::{Checkpoint, acquire, read_checkpoint, write_checkpoint};
 use sluice_sidecar::status::Status;
 use sluice_sidecar::verdicts::Verdict;
 use std::time::Duration;
@@ -96,4 +96,20 @@ async fn once_and_only_by_the_holder() {
     assert!(matches!(late, Err(End::Deposed)));
     assert_eq!(count("SELECT COUNT(*) FROM t_guard.verdict").await, 5);
     assert_eq!(count("SELECT COUNT(*) FROM t_guard.breaker").await, 1);
+}
+
+/// Many partitions make a long position: it goes over several rows and comes back
+/// whole, whatever a longer one left behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_position_of_any_length_comes_back_whole() {
+    let server = Server::start("places", &[]).await;
+    let schemas = Schemas::under("t").unwrap();
+    server.migrate(&schemas).await;
+    let mut conn = server.conn().await;
+    for (length, older) in [(1_000, 1_700), (400, 0), (399, 400), (800, 1), (0, 801), (3, 2)] {
+        let text = |length: usize| (0..length).map(|n| char::from(b'a' + (n % 26) as u8)).collect::<String>();
+        let place = Checkpoint { source: "changes".to_owned(), position: text(length), replay_from: text(older) };
+        write_checkpoint(&mut conn, &schemas, std::slice::from_ref(&place), "h", 1).await.unwrap();
+        assert_eq!(read_checkpoint(&mut conn, &schemas, "changes").await.unwrap(), Some(place));
+    }
 }
