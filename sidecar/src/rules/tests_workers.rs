@@ -24,7 +24,9 @@ fn stream(files: &Files) -> Vec<Input> {
             let cases: CasesFile = toml::from_str(&file.cases).unwrap();
             for step in cases.case.iter().flat_map(|case| &case.step) {
                 number += 1;
-                inputs.extend(step.inputs(number, &key).unwrap());
+                // Data at rest is no part of a stream.
+                let streamed = |input: &Input| !matches!(input, Input::AtRest(_));
+                inputs.extend(step.inputs(number, &key).unwrap().into_iter().filter(streamed));
             }
         }
     }
