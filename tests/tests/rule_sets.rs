@@ -75,6 +75,12 @@ async fn an_edit_survives_kills_and_is_armed_by_two() -> anyhow::Result<()> {
         std::fs::write(people.join(person), random_hex())?;
     }
 
+    // Whatever is shipped can be armed: its cases pass and have seen every branch.
+    listed(&set, &format!("{RULE} "), "").await?;
+    let list = done(&set, "ann", &["list"]).await?;
+    let unready = list.lines().filter(|line| line.contains("no case") || line.contains("case \"")).collect::<Vec<_>>();
+    ensure!(unready.is_empty(), "{unready:?}");
+
     // Killed at any moment around an edit: the set is whole, and the edit is in it once.
     let file = rules.path().join(format!("{RULE}.rhai"));
     let good = std::fs::read_to_string(&file)?;

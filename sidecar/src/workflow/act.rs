@@ -1,10 +1,11 @@
 //! Carries out what a person asks: reads what is in force and what was seen, decides,
 //! and puts the next set in force if nobody was faster; then it decides again.
 
+use super::freeze::own_lines;
 use super::step::{self, Known, Proposal, Step};
 use super::{HOUR_US, KEPT_SETS, Member, Set, repo};
 use crate::Parts;
-use crate::rules::{Files, Mode, RuleFile, parse_header, run_cases_of};
+use crate::rules::{Files, Mode, RuleFile, coverage, parse_header, run_cases_of};
 use mysql_async::{Conn, TxOpts};
 use serde::Serialize;
 use sluice_contract::clock::now_us;
@@ -194,15 +195,19 @@ async fn run(member: &Member) -> anyhow::Result<Vec<String>> {
     let ran = tokio::task::spawn_blocking(move || {
         let file =
             RuleFile { id: rule, text: text.body.clone(), cases: text.cases.clone(), mode: None, candidate: false };
-        run_cases_of(&Files { rules: vec![file], ..Files::default() })
+        let files = Files { rules: vec![file.clone()], ..Files::default() };
+        let results = match run_cases_of(&files) {
+            Ok(results) => results,
+            Err(errors) => return vec![errors.to_string()],
+        };
+        let failed = results.into_iter().filter(|r| !r.passed);
+        let failed = failed.map(|r| format!("case {:?}: {}", r.case, r.detail));
+        // What the library has besides is its own cases' business.
+        let own = own_lines(&file.text);
+        let missing = coverage::of(&file, &[]).missing.into_iter().filter(|m| m.line <= own);
+        failed.chain(missing.map(|m| format!("no case has seen {m}"))).collect()
     });
-    Ok(match ran.await? {
-        Ok(results) => {
-            let failed = results.into_iter().filter(|r| !r.passed);
-            failed.map(|r| format!("case {:?}: {}", r.case, r.detail)).collect()
-        }
-        Err(errors) => vec![errors.to_string()],
-    })
+    Ok(ran.await?)
 }
 
 fn retired(set: &Set, wish: &Wish<'_>) -> Result<Set, Refusal> {

@@ -2,6 +2,14 @@
 //! armed rule must not change with it: so each rule of a set carries its own copy, and
 //! an edit of the library makes candidates of the rules that use it.
 
+/// Between a rule's own text and its copy of the library.
+const MARK: &str = "// ==== the library, as it was when this rule was saved ====";
+
+/// Lines of the rule's own text. The last mark counts, since `with_library` wrote it.
+pub fn own_lines(text: &str) -> usize {
+    text.rfind(MARK).map_or(usize::MAX, |at| text[..at].matches('\n').count())
+}
+
 /// The rule's text, followed by those library files that it needs.
 pub fn with_library(text: &str, lib: &[(String, String)]) -> String {
     let mut needed = vec![false; lib.len()];
@@ -15,6 +23,10 @@ pub fn with_library(text: &str, lib: &[(String, String)]) -> String {
         }
     }
     let mut whole = text.to_owned();
+    // A mark that the author wrote must not pass for ours.
+    if needed.contains(&true) || text.contains(MARK) {
+        whole.push_str(&format!("\n{MARK}"));
+    }
     for ((name, file), _) in lib.iter().zip(needed).filter(|(_, needed)| *needed) {
         whole.push_str(&format!("\n// {name}\n{file}"));
     }
@@ -39,7 +51,7 @@ fn mentions(text: &str, word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::with_library;
+    use super::{MARK, own_lines, with_library};
 
     #[test]
     fn a_rule_carries_what_it_calls_and_no_more() {
@@ -50,8 +62,11 @@ mod tests {
         ];
         let lib: Vec<(String, String)> = lib.map(|(name, text)| (name.to_owned(), text.to_owned())).to_vec();
         let text = with_library("fn check(row) { one(row) }", &lib);
-        assert!(text.starts_with("fn check(row) { one(row) }\n// lib/a.rhai\nfn one"), "{text}");
+        assert!(text.starts_with("fn check(row) { one(row) }\n") && text.contains("// lib/a.rhai\nfn one"), "{text}");
+        assert_eq!(own_lines(&text), 1);
         assert!(text.contains("fn two") && !text.contains("three"), "{text}");
         assert_eq!(with_library("fn check(row) { someone(row) }", &lib), "fn check(row) { someone(row) }");
+        let own = format!("{MARK}\nfn check(row) {{}}");
+        assert_eq!((own_lines(&with_library(&own, &lib)), own_lines("x")), (2, usize::MAX));
     }
 }

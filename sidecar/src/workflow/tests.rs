@@ -84,6 +84,22 @@ fn cases_alone_disarm_nothing() {
     assert_eq!((shown(&next), next.members[0].text.cases.as_str()), (vec!["a trip".to_owned()], "# more"));
 }
 
+#[test]
+fn an_edit_of_the_library_leaves_what_is_armed_as_it_is() {
+    let with = |function: &str| {
+        let calls = rule("a", "trip", 1).replace("fn check(row) {}", "fn check(row) { helps(row) }");
+        let texts = [("a.rhai", calls), ("b.rhai", rule("b", "trip", 1)), ("lib/help.rhai", function.to_owned())];
+        let modes = ["a", "b"].map(|id| (id.to_owned(), Mode::Trip)).into_iter().collect();
+        Folder::new(Files::of(texts.map(|(name, text)| (name.to_owned(), text)).to_vec()), modes)
+    };
+    let before = with("fn helps(row) { () }");
+    let set = first(&before, NOW);
+    let next = import(&set, &with("fn helps(row) { 1 }"), &before.hashes(), &BTreeSet::new(), NOW).set.unwrap();
+    assert_eq!(shown(&next), ["a trip", "a* shadow", "b trip"]);
+    assert_eq!(next.main("a"), set.main("a"));
+    assert!(next.candidate("a").unwrap().text.body.contains("{ 1 }"));
+}
+
 fn header() -> Header {
     parse_header("a", &rule("a", "draft", 1)).unwrap()
 }
