@@ -153,6 +153,7 @@ fn settings(dir: &Path, port: u16, extra: &[String]) -> anyhow::Result<Program> 
         format!("--datadir={}", dir.join("data").display()),
         "--socket=mysqld.sock".to_owned(),
         format!("--pid-file={}", dir.join("mysqld.pid").display()),
+        format!("--tmpdir={}", dir.display()),
         format!("--init-file={}", dir.join("init.sql").display()),
         format!("--port={port}"),
     ];

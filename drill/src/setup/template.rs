@@ -47,16 +47,19 @@ pub(super) fn instantiate(cache: &Path, data: &Path) -> anyhow::Result<()> {
 
 /// The same for MySQL.
 pub(super) fn instantiate_mysql(server: &Path, cache: &Path, data: &Path) -> anyhow::Result<()> {
-    from_template(cache, &format!("mysql-{}", version(server)?), data, |data, log| install_mysql(server, data, log))
+    from_template(cache, &format!("mysql-{}", version(server)?), data, |data, log, scratch| {
+        install_mysql(server, data, log, scratch)
+    })
 }
 
-type Install<'a> = &'a dyn Fn(&Path, &Path) -> anyhow::Result<()>;
+/// Data directory, log, and a place for what the program writes meanwhile.
+type Install<'a> = &'a dyn Fn(&Path, &Path, &Path) -> anyhow::Result<()>;
 
 fn from_template(
     cache: &Path,
     name: &str,
     data: &Path,
-    install: impl Fn(&Path, &Path) -> anyhow::Result<()>,
+    install: impl Fn(&Path, &Path, &Path) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let template = cache.join(name);
     if !template.is_dir() {
@@ -79,7 +82,11 @@ fn make(cache: &Path, template: &Path, install: Install<'_>) -> anyhow::Result<(
     DirBuilder::new().recursive(true).mode(0o700).create(cache).with_context(|| cache.display().to_string())?;
     let unique = uuid::Uuid::now_v7().simple().to_string();
     let (building, log) = (cache.join(format!("new-{unique}")), cache.join(format!("install-{unique}.log")));
-    let made = install(&building, &log);
+    // Of its own: a server that starts clears away what lies there of others.
+    let scratch = cache.join(format!("tmp-{unique}"));
+    DirBuilder::new().mode(0o700).create(&scratch).with_context(|| scratch.display().to_string())?;
+    let made = install(&building, &log, &scratch);
+    let _ = fs::remove_dir_all(&scratch);
     if let Err(error) = made {
         // The log stays: the error names it.
         let _ = fs::remove_dir_all(&building);
@@ -96,10 +103,11 @@ fn make(cache: &Path, template: &Path, install: Install<'_>) -> anyhow::Result<(
     Ok(())
 }
 
-fn install(data: &Path, log: &Path) -> anyhow::Result<()> {
+fn install(data: &Path, log: &Path, scratch: &Path) -> anyhow::Result<()> {
     let tool = missing::find("mariadb-install-db").context("mariadb-install-db not found")?;
     let (output, user) = (File::create(log)?, user()?);
     let status = Command::new(tool)
+        .env("TMPDIR", scratch)
         .arg("--no-defaults")
         .arg(format!("--datadir={}", data.display()))
         .arg(format!("--user={user}"))
@@ -116,9 +124,10 @@ fn install(data: &Path, log: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn install_mysql(server: &Path, data: &Path, log: &Path) -> anyhow::Result<()> {
+fn install_mysql(server: &Path, data: &Path, log: &Path, scratch: &Path) -> anyhow::Result<()> {
     let output = File::create(log)?;
     let status = Command::new(server)
+        .env("TMPDIR", scratch)
         .arg("--no-defaults")
         .arg(format!("--user={}", user()?))
         .arg(format!("--datadir={}", data.display()))

@@ -23,6 +23,10 @@ pub const RULE: &str = r#"//! id = "balance-adds-up"
 //! breaker = "cash_out/account"
 //! owner = "tests"
 //! runbook = "none"
+//! # A test has few accounts, and wants all of them stopped.
+//! [budget]
+//! trips_per_hour = 10000
+//! accounts_percent = 100
 //! [trigger]
 //! on = "row"
 //! table = "balance"
