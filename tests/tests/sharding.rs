@@ -12,7 +12,7 @@ const BY_ACCOUNT: [&str; 10] =
 
 /// Tables that are unique by something else, or are no money's: what leads their
 /// primary key, and how they are kept.
-const OTHERS: [(&str, &str, &str); 9] = [
+const OTHERS: [(&str, &str, &str); 12] = [
     ("idempotency", "client", "sharded by client and key; claimed just before the order's transaction"),
     ("books", "service", "a row per service; replicated"),
     ("place", "name", "one row; replicated"),
@@ -22,6 +22,9 @@ const OTHERS: [(&str, &str, &str); 9] = [
     ("checkpoint", "source", "a row per change stream, on that shard"),
     ("fence_token", "instance", "a row per core and shard"),
     ("lease", "name", "a row per kind of work; unsharded"),
+    ("snapshot_run", "run_id", "a row per run over the data at rest, on the shard that it read"),
+    ("snapshot_standing", "standing_id", "as small as what is wrong, on the shard that it is of"),
+    ("gap", "source", "beside checkpoint"),
 ];
 
 /// Families of tables that are kept alike.

@@ -35,6 +35,8 @@ pub async fn lease(parts: &Parts) -> Option<i64> {
         let taken = tokio::time::timeout(PATIENCE, take(parts)).await.unwrap_or_else(|_| silent());
         match taken {
             Ok(Ok(epoch)) => {
+                // First: with no cause at all it would look as if it saw already.
+                parts.blind.set(Cause::Binlog, "beginning");
                 parts.blind.clear(Cause::Standby);
                 parts.status.update(|s| {
                     (s.role, s.epoch) = ("active", epoch);
