@@ -12,7 +12,7 @@ const BY_ACCOUNT: [&str; 10] =
 
 /// Tables that are unique by something else, or are no money's: what leads their
 /// primary key, and how they are kept.
-const OTHERS: [(&str, &str, &str); 10] = [
+const OTHERS: [(&str, &str, &str); 13] = [
     ("idempotency", "client", "sharded by client and key; claimed just before the order's transaction"),
     ("books", "service", "a row per service; replicated"),
     ("place", "name", "one row; replicated"),
@@ -23,6 +23,9 @@ const OTHERS: [(&str, &str, &str); 10] = [
     ("fence_token", "instance", "a row per core and shard"),
     ("lease", "name", "a row per kind of work; unsharded"),
     ("suppression", "suppression_id", "a short list, beside the verdicts"),
+    ("snapshot_run", "run_id", "a row per run over the data at rest, on the shard that it read"),
+    ("snapshot_standing", "standing_id", "as small as what is wrong, on the shard that it is of"),
+    ("gap", "source", "beside checkpoint"),
 ];
 
 /// Families of tables that are kept alike.

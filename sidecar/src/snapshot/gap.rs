@@ -1,11 +1,11 @@
 //! A stretch of the binlog that can't be read any more: its position was purged, or
 //! is of another server. Also what lies before the first start.
 //!
-//! 1. Take the server's position P of a snapshot. 2. Check everything at rest; each
-//! reading is at P or later, so it shows what the gap left behind. 3. In one
-//! transaction: the gap's row, its verdict, and the checkpoint P. 4. Read on from P. A
-//! crash before 3 starts over with a newer P; after it, nothing is left to do. Blind
-//! until then.
+//! First the server's position P is taken, that of a snapshot. Then everything at rest
+//! is checked; each reading is at P or later, so it shows what the gap left behind. One
+//! transaction writes the gap's row, its verdict, and the checkpoint P; reading goes on
+//! from there. A crash before that starts over with a newer P; after it, nothing is left
+//! to do. Blind until then.
 //!
 //! What rows would have shown one by one stays undecided, and is said to be.
 
