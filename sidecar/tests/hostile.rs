@@ -54,10 +54,8 @@ fn healthy(found: &[Finding]) -> usize {
 
 /// What was said about the rule, and the most bytes that it cost.
 fn try_out(name: &str, text: &str) -> (String, usize) {
-    let files = Files::of(vec![
-        (format!("{name}.rhai"), text.to_owned()),
-        ("healthy.rhai".to_owned(), HEALTHY.to_owned()),
-    ]);
+    let files =
+        Files::of(vec![(format!("{name}.rhai"), text.to_owned()), ("healthy.rhai".to_owned(), HEALTHY.to_owned())]);
     COUNTED.reset_peak_usage();
     let before = COUNTED.current_usage();
     let cost = || COUNTED.peak_usage().saturating_sub(before);

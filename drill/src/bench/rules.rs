@@ -155,29 +155,24 @@ fn deposit(number: u32, accounts: u32) -> Input {
         let columns = columns.iter().map(|c| (*c).to_owned()).collect();
         Arc::new(Table { name: name.to_owned(), columns })
     };
-    let balance = table("balance", &[
-        "account_id",
-        "currency",
+    let balance = table(
         "balance",
-        "available",
-        "reserved",
-        "version",
-        "updated_us",
-        "intermediate",
-        "intermediate_reserved",
-    ]);
-    let entry = table("entry", &[
-        "account_id",
-        "posting_id",
-        "line",
-        "kind",
-        "book",
-        "side",
-        "amount",
-        "currency",
-        "ref",
-        "created_us",
-    ]);
+        &[
+            "account_id",
+            "currency",
+            "balance",
+            "available",
+            "reserved",
+            "version",
+            "updated_us",
+            "intermediate",
+            "intermediate_reserved",
+        ],
+    );
+    let entry = table(
+        "entry",
+        &["account_id", "posting_id", "line", "kind", "book", "side", "amount", "currency", "ref", "created_us"],
+    );
     let insert = |table: &Arc<Table>, values: Vec<Value>| {
         Arc::new(Change { table: Arc::clone(table), op: Op::Insert, before: None, after: Some(values.into()) })
     };
@@ -214,7 +209,8 @@ fn forget_peak() -> anyhow::Result<u64> {
 /// A size of this process, in bytes.
 fn status(name: &str) -> anyhow::Result<u64> {
     let text = std::fs::read_to_string("/proc/self/status")?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).with_context(|| name.to_owned())?;
+    let line =
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).with_context(|| name.to_owned())?;
     let kib: u64 = line.trim().trim_end_matches(" kB").trim().parse()?;
     Ok(kib * 1024)
 }

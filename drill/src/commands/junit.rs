@@ -60,7 +60,8 @@ mod tests {
             passed: detail.is_empty(),
             detail: detail.to_owned(),
         };
-        let xml = write(&[result("a", "one", ""), result("a", "<two>", "1 < 2 & \"3\"\n\u{1}"), result("b", "three", "")]);
+        let xml =
+            write(&[result("a", "one", ""), result("a", "<two>", "1 < 2 & \"3\"\n\u{1}"), result("b", "three", "")]);
         for part in [
             "tests=\"3\" failures=\"1\"",
             "<testsuite name=\"a\" tests=\"2\" failures=\"1\">",

@@ -48,10 +48,8 @@ impl Coverage {
 pub fn of(file: &RuleFile, lib: &[(String, String)]) -> Coverage {
     let files = Files { rules: vec![file.clone()], lib: lib.to_vec(), orphans: Vec::new() };
     let measured = measure(&files).map(|mut all| all.remove(&format!("{}.rhai", file.id)).unwrap_or_default());
-    measured.unwrap_or_else(|errors| Coverage {
-        branches: 1,
-        missing: vec![Missing { line: 0, what: errors.to_string() }],
-    })
+    measured
+        .unwrap_or_else(|errors| Coverage { branches: 1, missing: vec![Missing { line: 0, what: errors.to_string() }] })
 }
 
 /// Times that each branch was passed: true or entered, and false.

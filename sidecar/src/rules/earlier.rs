@@ -216,12 +216,7 @@ fn wanted_key(wanted: &Dynamic) -> Option<Key> {
 }
 
 fn noted(name: &str, value: impl FnOnce() -> Option<String>) {
-    trace::note(|| Read {
-        position: String::new(),
-        of: "window".to_owned(),
-        name: name.to_owned(),
-        value: value(),
-    });
+    trace::note(|| Read { position: String::new(), of: "window".to_owned(), name: name.to_owned(), value: value() });
 }
 
 pub fn register(engine: &mut Engine) {

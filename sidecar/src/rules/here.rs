@@ -138,12 +138,10 @@ fn balance_of(context: NativeCallContext, account: &str, currency: &str) -> Answ
 }
 
 pub fn register(engine: &mut Engine) {
-    engine
-        .register_fn("param", |context: NativeCallContext, name: ImmutableString| param(context, &name))
-        .register_fn(
-            "balance_of",
-            |context: NativeCallContext, account: ImmutableString, currency: ImmutableString| {
-                balance_of(context, &account, &currency)
-            },
-        );
+    engine.register_fn("param", |context: NativeCallContext, name: ImmutableString| param(context, &name)).register_fn(
+        "balance_of",
+        |context: NativeCallContext, account: ImmutableString, currency: ImmutableString| {
+            balance_of(context, &account, &currency)
+        },
+    );
 }

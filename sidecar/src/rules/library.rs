@@ -24,12 +24,14 @@ impl Library {
         files: &[(String, String)],
         script: impl Fn(&str, &str) -> Result<String, String>,
     ) -> Result<Library, Vec<LoadError>> {
-        let mut library = Library { asks: files.iter().any(|(_, text)| text.contains("balance_of")), ..Self::default() };
+        let mut library =
+            Library { asks: files.iter().any(|(_, text)| text.contains("balance_of")), ..Self::default() };
         let mut all = AST::empty();
         let mut errors = Vec::new();
         for (name, text) in files {
             let compiled = one(engine, text).and_then(|ast| library.add(name, &ast)).and_then(|()| script(name, text));
-            let compiled = compiled.and_then(|text| engine.compile(text).map_err(|e| format!("can't be compiled: {e}")));
+            let compiled =
+                compiled.and_then(|text| engine.compile(text).map_err(|e| format!("can't be compiled: {e}")));
             match compiled {
                 Ok(ast) => all = all.merge(&ast),
                 Err(cause) => {
@@ -101,7 +103,9 @@ fn one(engine: &Engine, text: &str) -> Result<AST, String> {
             Some(f) => at = f.close + 1,
             None => {
                 let (line, word) = (tokens.line(at), tokens.text(at));
-                return Err(format!("line {line}: `{word}` stands outside of any function; a library has functions only"));
+                return Err(format!(
+                    "line {line}: `{word}` stands outside of any function; a library has functions only"
+                ));
             }
         }
     }

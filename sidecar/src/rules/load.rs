@@ -3,8 +3,8 @@
 use super::engine::build;
 use super::files::{Files, RuleFile};
 use super::header::{self, Header, Mode, Require, Trigger};
-use super::names;
 use super::library::{self, Library};
+use super::names;
 use super::tables;
 use super::tokens::Tokens;
 use ahash::AHashMap;

@@ -16,8 +16,23 @@ const TX: [&str; 2] = ["provenance", "accounts"];
 const EARLIER: [&str; 4] = ["count", "sum", "distinct", "values"];
 /// What differences of sums have, and what texts, arrays and ranges have.
 const OTHERS: [&str; 17] = [
-    "key", "account", "amount", "left", "right", "len", "is_empty", "bytes", "chars", "bits", "start", "end",
-    "is_inclusive", "is_exclusive", "is_odd", "is_even", "is_zero",
+    "key",
+    "account",
+    "amount",
+    "left",
+    "right",
+    "len",
+    "is_empty",
+    "bytes",
+    "chars",
+    "bits",
+    "start",
+    "end",
+    "is_inclusive",
+    "is_exclusive",
+    "is_odd",
+    "is_even",
+    "is_zero",
 ];
 
 /// What a variable is known to be.
@@ -256,8 +271,8 @@ fn check_call(tokens: &Tokens<'_>, at: usize, what: Option<What>) -> Result<(), 
             }
             let Some(wanted) = tokens.literal(first) else { return Ok(()) };
             let names: Vec<&str> = TABLES.iter().map(|t| t.name).collect();
-            let found = table(wanted)
-                .ok_or_else(|| format!("\"{wanted}\" is not a watched table{}", hint(wanted, &names)))?;
+            let found =
+                table(wanted).ok_or_else(|| format!("\"{wanted}\" is not a watched table{}", hint(wanted, &names)))?;
             check_columns(tokens, first + 2, &TABLES[found], name)
         }
         Some(What::Earlier) if name != "seen" => Err(format!("a window has no `{name}(…)`{}", hint(name, &["seen"]))),

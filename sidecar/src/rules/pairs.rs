@@ -9,8 +9,8 @@ use super::header::{Mode, Require, Side, Trigger};
 use super::holds::Holds;
 use super::log::Log;
 use super::run::Run;
-use super::tx::account_of;
 use super::trace::InputSeen;
+use super::tx::account_of;
 use super::types::{EventView, Image, Seat};
 use crate::change::{Change, Event, Source};
 use rhai::Dynamic;
@@ -63,7 +63,9 @@ pub enum Thing {
 impl Thing {
     fn account(&self) -> &str {
         match self {
-            Thing::Row(change, _) => change.after.as_ref().and_then(|image| account_of(change, image)).unwrap_or_default(),
+            Thing::Row(change, _) => {
+                change.after.as_ref().and_then(|image| account_of(change, image)).unwrap_or_default()
+            }
             Thing::Event(event) => &event.body.account_id,
         }
     }
@@ -147,7 +149,16 @@ impl Pairs {
     /// `blurred_until_us`: see the field; for a rule that was not there before.
     pub fn new(terms: Terms, now_us: Option<i64>) -> Self {
         let blurred_until_us = now_us.map_or(i64::MIN, |now| now.saturating_add(terms.within_us));
-        Pairs { terms, logs: Default::default(), undecided: [0; 2], open: 0, blurred_until_us, due: Default::default(), lags: [false; 2], own: [[None; 2]; 2] }
+        Pairs {
+            terms,
+            logs: Default::default(),
+            undecided: [0; 2],
+            open: 0,
+            blurred_until_us,
+            due: Default::default(),
+            lags: [false; 2],
+            own: [[None; 2]; 2],
+        }
     }
 
     pub fn lags(&self) -> bool {

@@ -67,7 +67,9 @@ pub fn parse(written: BTreeMap<String, toml::Value>) -> Result<Params, String> {
             toml::Value::Array(list) => Param::List(texts(&name, list)?),
             other => {
                 let kind = other.type_str();
-                return Err(format!("params.{name} is a {kind}; write texts, whole numbers, amounts in quotes, or lists of texts"));
+                return Err(format!(
+                    "params.{name} is a {kind}; write texts, whole numbers, amounts in quotes, or lists of texts"
+                ));
             }
         };
         Ok((name, param))

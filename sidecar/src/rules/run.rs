@@ -88,8 +88,7 @@ impl<'a> Run<'a> {
     fn answer(&mut self, rule: &Rule, function: &str, args: impl FuncArgs) -> Result<Dynamic, Failure> {
         let mut options = CallFnOptions::new().eval_ast(false).rewind_scope(true);
         if rule.asks {
-            options =
-                options.with_tag(Here { header: Arc::clone(&rule.header), balances: Arc::clone(self.balances) });
+            options = options.with_tag(Here { header: Arc::clone(&rule.header), balances: Arc::clone(self.balances) });
         }
         let (engine, scope) = (&self.set.engine, &mut *self.scope);
         engine::begin();
@@ -143,12 +142,7 @@ impl<'a> Run<'a> {
             let breakers = stops(rule, &account);
             let said = Said { function, item: &violation.item, message: &violation.message };
             let found = finding(rule, Outcome::Violation, position, &said, account);
-            self.out.push(Finding {
-                breakers,
-                amount: violation.amount,
-                detail: Some(Arc::clone(detail)),
-                ..found
-            });
+            self.out.push(Finding { breakers, amount: violation.amount, detail: Some(Arc::clone(detail)), ..found });
         }
         Ok(())
     }
@@ -177,14 +171,7 @@ impl<'a> Run<'a> {
     /// (promise 5), so the breaker opens: the account's, if this was the only
     /// failure; everybody's once it fails on a second account or hits a limit,
     /// since the rest of the input is then not checked either.
-    fn fail(
-        &mut self,
-        rule: usize,
-        failure: Failure,
-        position: &Arc<str>,
-        account: &str,
-        detail: &Arc<Detail>,
-    ) {
+    fn fail(&mut self, rule: usize, failure: Failure, position: &Arc<str>, account: &str, detail: &Arc<Detail>) {
         let Some(failed) = self.set.rules.get(rule) else { return };
         let before = self.failed.iter().any(|(r, _)| *r == rule);
         let account = if before || failure.stopped { "" } else { account };

@@ -61,10 +61,10 @@ fn sums_events_and_what_made_something_missing_are_kept_too() {
     let mut evaluator = Folder::of(&[("p.rhai", &rule("p", sides, body))]).evaluator();
     let gone = [payment("e", 1, "A-1", "P-1", "5.20"), at(Source::Kafka, 1_000), at(Source::Binlog, 7_000)];
     let found = run(&mut evaluator, &gone);
-    assert_eq!(inputs(&found[0]), [
-        "business.payment/0/1 event deposit.received e",
-        "binlog came until 7000000 without a partner"
-    ]);
+    assert_eq!(
+        inputs(&found[0]),
+        ["business.payment/0/1 event deposit.received e", "binlog came until 7000000 without a partner"]
+    );
     assert_eq!(reads(&found[0])[2], "event deposit.received e|amount=5.20");
 }
 
@@ -88,7 +88,8 @@ fn what_is_kept_is_bounded_and_a_failure_is_explained() {
 
 #[test]
 fn a_library_is_shared_hashed_and_checked() {
-    let uses = rule("r", ON_BALANCE, "fn check(row) { if twice(row.after.available) > 5 { violation(\"\", \"\", \"\") } }");
+    let uses =
+        rule("r", ON_BALANCE, "fn check(row) { if twice(row.after.available) > 5 { violation(\"\", \"\", \"\") } }");
     let lib = "// shared\nfn twice(x) { one(x) + one(x) }\nprivate fn one(x) { x }\n";
     let files = |lib: &[(&str, &str)]| {
         let mut texts: Vec<(String, String)> =
@@ -129,7 +130,8 @@ fn parameters_are_exact_and_must_be_used() {
     let params = "[params]\nmost = \"5.005\"\nof = [\"CNY\", \"USD\"]\nn = 2\nword = \"item\"";
     let good = with_header(&rule("r", ON_BALANCE, body), params);
     let mut evaluator = Folder::of(&[("r.rhai", &good)]).evaluator();
-    let found = run(&mut evaluator, &[transaction("0-1-1", vec![balance("A", "5", "5.005"), balance("B", "5", "5.01")])]);
+    let found =
+        run(&mut evaluator, &[transaction("0-1-1", vec![balance("A", "5", "5.005"), balance("B", "5", "5.01")])]);
     assert_eq!(violations(&found), ["r B item"]);
     assert_eq!(found[0].detail.as_ref().unwrap().params["most"], "5.005");
     let refusals = [
@@ -156,9 +158,9 @@ fn parameters_are_exact_and_must_be_used() {
 
 #[test]
 fn a_row_knows_what_changed() {
-    let on = ON_BALANCE.replace("[\"insert\", \"update\"]", "[\"insert\", \"update\"]");
-    let body = "fn check(row) { violation(\"\", `${row.changed.len}`, `${row.changed(\"available\")} ${row.changed}`) }";
-    let mut evaluator = Folder::of(&[("r.rhai", &rule("r", &on, body))]).evaluator();
+    let body =
+        "fn check(row) { violation(\"\", `${row.changed.len}`, `${row.changed(\"available\")} ${row.changed}`) }";
+    let mut evaluator = Folder::of(&[("r.rhai", &rule("r", ON_BALANCE, body))]).evaluator();
     let changes = vec![update(balance("A", "5", "5"), balance("A", "6", "5")), balance("A", "1", "1")];
     let found = run(&mut evaluator, &[transaction("0-1-1", changes)]);
     assert_eq!((found[0].item.as_str(), found[0].message.as_str()), ("1", "false [\"balance\"]"));
@@ -179,10 +181,13 @@ fn a_window_is_exact_however_much_it_holds() {
         // Bursts and pauses, so that the key grows past what is shown, and shrinks again.
         now += if n % 200 < 150 { 2 } else { 30 };
         let amount = n * 7 % 41;
-        let found = run(&mut evaluator, &[
-            transaction(&format!("0-1-{n}"), vec![deposit("A", &format!("P-{n}"), &format!("{amount}.50"))]),
-            at(Source::Binlog, now),
-        ]);
+        let found = run(
+            &mut evaluator,
+            &[
+                transaction(&format!("0-1-{n}"), vec![deposit("A", &format!("P-{n}"), &format!("{amount}.50"))]),
+                at(Source::Binlog, now),
+            ],
+        );
         let mut distinct: Vec<u32> = kept.iter().map(|(_, a)| *a).collect();
         distinct.sort_unstable();
         distinct.dedup();
@@ -294,10 +299,18 @@ fn misspelt_names_are_refused_with_line_and_nearest() {
     let cases: &[(&str, &str, &str)] = &[
         (ON_BALANCE, "fn check(row) {\n  row.after.balanse }", "balance has no column `balanse`: is it `balance`?"),
         (ON_BALANCE, "fn check(row) { `${row.after.order_id}` }", "balance has no column `order_id`"),
-        (ON_BALANCE, "fn check(r) { let now = r.after;\n now.acount_id }", "no column `acount_id`: is it `account_id`?"),
+        (
+            ON_BALANCE,
+            "fn check(r) { let now = r.after;\n now.acount_id }",
+            "no column `acount_id`: is it `account_id`?",
+        ),
         (ON_BALANCE, "fn check(row) { row.aftr }", "a row has no `aftr`: is it `after`?"),
         (ON_BALANCE, "fn check(row) { row.changed(\"blance\") }", "no column `blance`"),
-        (ON_BALANCE, "fn check(row) { f(row.after) } fn f(x) { x.acount_id }", "nothing has a column, field or property"),
+        (
+            ON_BALANCE,
+            "fn check(row) { f(row.after) } fn f(x) { x.acount_id }",
+            "nothing has a column, field or property",
+        ),
         (transaction, "fn check(tx) { tx.rows(\"entri\") }", "\"entri\" is not a watched table: is it `entry`?"),
         (transaction, "fn check(tx) { tx.row(\"entry\") }", "a transaction has no `row(…)`: is it `rows`?"),
         (transaction, "fn check(tx) { for e in tx.rows(\"entry\") { e.after.reff } }", "entry has no column `reff`"),
@@ -340,17 +353,18 @@ fn coverage_names_what_no_case_has_seen() {
         )
     };
     let cases = case("1", "[[case.expect]]\naccount = \"A\"\n") + &case("9", "");
-    let files = Files::of(vec![
-        ("r.rhai".to_owned(), rule("r", ON_BALANCE, body)),
-        ("r.cases.toml".to_owned(), cases.clone()),
-    ]);
+    let files =
+        Files::of(vec![("r.rhai".to_owned(), rule("r", ON_BALANCE, body)), ("r.cases.toml".to_owned(), cases.clone())]);
     let found = coverage::of(&files.rules[0], &files.lib);
     let missing: Vec<String> = found.missing.iter().map(ToString::to_string).collect();
-    assert_eq!(missing, [
-        "line 14: `row.after.balance > 5` was never false",
-        "line 15: `helper(row.after.available)` was never false",
-        "line 18: `fn unused` was never entered",
-    ]);
+    assert_eq!(
+        missing,
+        [
+            "line 14: `row.after.balance > 5` was never false",
+            "line 15: `helper(row.after.available)` was never false",
+            "line 18: `fn unused` was never entered",
+        ]
+    );
     assert_eq!((found.branches, found.percent()), (11, 72));
     let broken = Files::of(vec![("r.rhai".to_owned(), "fn".to_owned())]);
     assert_eq!(coverage::of(&broken.rules[0], &[]).missing.len(), 1);

@@ -302,12 +302,14 @@ mod tests {
     fn strings_and_comments_hide_and_interpolations_do_not() {
         assert_eq!(words("a/*x/*y*/z*/b // c\n.d"), ["a", "b", ".", "d"]);
         assert_eq!(words(r#"x = "a \" b.c" + 'q'"#), ["x", "=", r#""a \" b.c""#, "+", "'q'"]);
-        assert_eq!(words("`a${b.c}d``e${#{ f: `${g}` }}`"), [
-            "`a", "${", "b", ".", "c", "}", "d``e", "${", "#{", "f", ":", "`", "${", "g", "}", "`", "}", "}", "`"
-        ]);
-        assert_eq!(words("1..3 1.5 0xff_a a!in b !inner ##\"x\"#y\"## &&"), [
-            "1", "..", "3", "1.5", "0xff_a", "a", "!in", "b", "!", "inner", "##\"x\"#y\"##", "&&"
-        ]);
+        assert_eq!(
+            words("`a${b.c}d``e${#{ f: `${g}` }}`"),
+            ["`a", "${", "b", ".", "c", "}", "d``e", "${", "#{", "f", ":", "`", "${", "g", "}", "`", "}", "}", "`"]
+        );
+        assert_eq!(
+            words("1..3 1.5 0xff_a a!in b !inner ##\"x\"#y\"## &&"),
+            ["1", "..", "3", "1.5", "0xff_a", "a", "!in", "b", "!", "inner", "##\"x\"#y\"##", "&&"]
+        );
     }
 
     #[test]

@@ -40,7 +40,8 @@ impl Tx {
 
     fn provenance(&mut self) -> ImmutableString {
         let inner = &*self.0;
-        let said = engine::uncounted(|| *inner.provenance.get_or_init(|| provenance::of(&inner.transaction, &inner.key)));
+        let said =
+            engine::uncounted(|| *inner.provenance.get_or_init(|| provenance::of(&inner.transaction, &inner.key)));
         let said = said.as_str();
         self.note("provenance", || said.to_owned());
         said.into()
