@@ -18,6 +18,7 @@ use super::types::{EventView, Row, Seat};
 use super::windows::{self, Window};
 use super::{Finding, RuleError};
 use crate::change::{Change, Event, Image, Input, Op, Source, Table, Transaction, Value};
+use ahash::AHashMap;
 use rhai::Scope;
 use std::fmt::Write;
 use std::sync::{Arc, PoisonError};
@@ -143,16 +144,21 @@ impl Evaluator {
         self.margin_us = margin(&self.set.rules);
         let mut memories: Vec<Memory> = std::mem::take(&mut self.memories);
         let now_us = self.watermarks.iter().flatten().max().copied();
+        let mut by_id: AHashMap<&str, Vec<usize>> = AHashMap::new();
+        for (at, rule) in old.rules.iter().enumerate() {
+            by_id.entry(&rule.header.id).or_default().push(at);
+        }
         for (rule, mine) in self.set.rules.iter().zip(&self.mine) {
             if !mine {
                 self.memories.push(Memory::None);
                 continue;
             }
             let header = &rule.header;
-            let same = |r: &super::load::Rule| r.header.id == header.id && r.header.trigger == header.trigger;
+            let named = by_id.get(header.id.as_str()).into_iter().flatten().copied();
+            let same: Vec<usize> = named.filter(|at| old.rules[*at].header.trigger == header.trigger).collect();
             // A candidate that is armed now keeps its own memory, not its forerunner's.
-            let itself = old.rules.iter().position(|r| same(r) && r.hash == rule.hash);
-            let kept = itself.or_else(|| old.rules.iter().position(same)).and_then(|at| memories.get_mut(at));
+            let itself = same.iter().find(|at| old.rules[**at].hash == rule.hash);
+            let kept = itself.or(same.first()).and_then(|at| memories.get_mut(*at));
             let mut memory = match kept {
                 Some(memory) => std::mem::replace(memory, Memory::None),
                 None => Memory::of(&header.trigger, header.mode, now_us),

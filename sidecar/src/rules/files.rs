@@ -3,6 +3,7 @@
 use super::header::Mode;
 use super::load::LoadError;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The folder of the library, beside the rules.
@@ -35,7 +36,12 @@ pub struct Files {
 impl RuleFile {
     /// 16 hex digits over name and text, without the library: see [`Files::hash_of`].
     pub fn hash(&self) -> String {
-        digest([self.id.as_str(), &self.text].into_iter())
+        self.hash_with(None)
+    }
+
+    /// Likewise, with the hash of the library that it may call.
+    pub(super) fn hash_with(&self, lib: Option<&str>) -> String {
+        digest([self.id.as_str(), &self.text].into_iter().chain(lib))
     }
 }
 
@@ -67,9 +73,11 @@ impl Files {
                 files.rules.push(file);
             }
         }
+        let places: BTreeMap<String, usize> =
+            files.rules.iter().enumerate().map(|(at, rule)| (rule.id.clone(), at)).collect();
         for (name, text) in texts {
             let Some(id) = name.strip_suffix(".cases.toml") else { continue };
-            match files.rules.iter_mut().find(|rule| rule.id == id) {
+            match places.get(id).and_then(|at| files.rules.get_mut(*at)) {
                 Some(rule) => rule.cases = text,
                 None => files.orphans.push(name),
             }
@@ -80,8 +88,13 @@ impl Files {
     /// 16 hex digits of a rule in this set: over its name, its text, and the library
     /// that it may call.
     pub fn hash_of(&self, file: &RuleFile) -> String {
+        file.hash_with(self.lib_hash().as_deref())
+    }
+
+    /// 16 hex digits over the library; `None` if there is none.
+    pub(super) fn lib_hash(&self) -> Option<String> {
         let lib = self.lib.iter().flat_map(|(name, text)| [name.as_str(), text]);
-        digest([file.id.as_str(), &file.text].into_iter().chain(lib))
+        (!self.lib.is_empty()).then(|| digest(lib))
     }
 
     /// 16 hex digits over everything that a set holds.

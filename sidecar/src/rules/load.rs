@@ -3,7 +3,6 @@
 use super::engine::build;
 use super::files::{Files, RuleFile};
 use super::header::{self, Header, Mode, Require, Trigger};
-
 use super::library::{self, Library};
 use super::names;
 use super::tables::{self, TABLES};
@@ -127,8 +126,9 @@ impl RuleSet {
             Library::default()
         });
         let mut rules = Vec::new();
+        let lib = files.lib_hash();
         for file in &files.rules {
-            match compile(&engine, &library, file, files.hash_of(file), &script) {
+            match compile(&engine, &library, file, file.hash_with(lib.as_deref()), &script) {
                 Ok(rule) => rules.push(rule),
                 // Without its library, every rule would be wrong.
                 Err(_) if !errors.is_empty() && library.is_empty() && !files.lib.is_empty() => {}

@@ -130,7 +130,7 @@ fn a_misspelt_sum_is_an_error_too() {
                     found.iter().map(|f| f.message.as_str()).collect()
                 }
             };
-            assert!(said.replace('`', "").replace('"', "").contains(part), "{body}: {said}");
+            assert!(said.replace(['`', '"'], "").contains(part), "{body}: {said}");
         }
     }
 }
