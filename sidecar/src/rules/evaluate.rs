@@ -144,21 +144,14 @@ impl Evaluator {
         self.margin_us = margin(&self.set.rules);
         let mut memories: Vec<Memory> = std::mem::take(&mut self.memories);
         let now_us = self.watermarks.iter().flatten().max().copied();
-        let mut by_id: AHashMap<&str, Vec<usize>> = AHashMap::new();
-        for (at, rule) in old.rules.iter().enumerate() {
-            by_id.entry(&rule.header.id).or_default().push(at);
-        }
-        for (rule, mine) in self.set.rules.iter().zip(&self.mine) {
+        let heirs = heirs(&old, &self.set);
+        for ((rule, mine), heir) in self.set.rules.iter().zip(&self.mine).zip(heirs) {
             if !mine {
                 self.memories.push(Memory::None);
                 continue;
             }
             let header = &rule.header;
-            let named = by_id.get(header.id.as_str()).into_iter().flatten().copied();
-            let same: Vec<usize> = named.filter(|at| old.rules[*at].header.trigger == header.trigger).collect();
-            // A candidate that is armed now keeps its own memory, not its forerunner's.
-            let itself = same.iter().find(|at| old.rules[**at].hash == rule.hash);
-            let kept = itself.or(same.first()).and_then(|at| memories.get_mut(*at));
+            let kept = heir.and_then(|at| memories.get_mut(at));
             let mut memory = match kept {
                 Some(memory) => std::mem::replace(memory, Memory::None),
                 None => Memory::of(&header.trigger, header.mode, now_us),
@@ -349,6 +342,31 @@ impl Evaluator {
             _ => None,
         })
     }
+}
+
+/// For each rule of `new`, the rule of `old` whose memory it takes over: itself, or
+/// else one with its id and trigger that does not go on itself. Each has one heir: a
+/// candidate beside the armed version begins anew.
+pub(super) fn heirs(old: &RuleSet, new: &RuleSet) -> Vec<Option<usize>> {
+    let mut by_id: AHashMap<&str, Vec<usize>> = AHashMap::new();
+    for (at, rule) in old.rules.iter().enumerate() {
+        by_id.entry(&rule.header.id).or_default().push(at);
+    }
+    let mut heirs: Vec<Option<usize>> = vec![None; new.rules.len()];
+    let mut taken = vec![false; old.rules.len()];
+    for itself in [true, false] {
+        for (rule, heir) in new.rules.iter().zip(&mut heirs).filter(|(_, heir)| heir.is_none()) {
+            let fits = |at: &usize| {
+                let was = &old.rules[*at];
+                !taken[*at] && was.header.trigger == rule.header.trigger && (!itself || was.hash == rule.hash)
+            };
+            *heir = by_id.get(rule.header.id.as_str()).into_iter().flatten().copied().find(fits);
+            if let Some(at) = *heir {
+                taken[at] = true;
+            }
+        }
+    }
+    heirs
 }
 
 fn remembering(memories: &[Memory]) -> Vec<usize> {

@@ -1,6 +1,7 @@
 //! Which worker evaluates which rule. A rule is one worker's alone, with all that
 //! it remembers; the result is the same however they are dealt out.
 
+use super::evaluate::heirs;
 use super::header::{Mode, Trigger};
 use super::load::RuleSet;
 
@@ -11,13 +12,8 @@ pub fn deal(set: &RuleSet, workers: usize, drafts: bool) -> Vec<usize> {
 
 /// As `deal`, but rules that were dealt before stay where their memory is.
 pub fn deal_again(set: &RuleSet, workers: usize, drafts: bool, old: &RuleSet, dealt: &[usize]) -> Vec<usize> {
-    deal_on(set, workers, drafts, |rule| {
-        let new = set.rules.get(rule)?;
-        let same = |r: &super::load::Rule| r.header.id == new.header.id && r.header.trigger == new.header.trigger;
-        // As `Evaluator::swap` looks for it.
-        let itself = old.rules.iter().position(|r| same(r) && r.hash == new.hash);
-        dealt.get(itself.or_else(|| old.rules.iter().position(same))?).copied()
-    })
+    let heirs = heirs(old, set);
+    deal_on(set, workers, drafts, |rule| dealt.get((*heirs.get(rule)?)?).copied())
 }
 
 fn deal_on(set: &RuleSet, workers: usize, drafts: bool, stays: impl Fn(usize) -> Option<usize>) -> Vec<usize> {
