@@ -20,8 +20,9 @@ const SCOPE_KEY: usize = 32;
 /// Points that there are: refund, settlement, cash_out.
 const POINTS: usize = 3;
 
-/// Longest explanation that is stored, in bytes: some hundred fields.
-const DETAIL: usize = 32 * 1024;
+/// Longest explanation that is stored, in bytes of JSON: above what a trace keeps, and
+/// a statement of such rows is still below any server's packet limit.
+const DETAIL: usize = 96 * 1024;
 /// What `DECIMAL(20,4)` holds; a rule may name any number.
 const MOST_AMOUNT: Decimal = Decimal::from_parts(0x6fc1_0000, 0x0023_86f2, 0, false, 0);
 
