@@ -15,6 +15,7 @@ mod header;
 mod here;
 mod holds;
 mod instrument;
+mod keys;
 mod library;
 mod load;
 mod log;
