@@ -76,6 +76,9 @@ const ORDERS: [(&str, Kind); 11] = [
     ("returned", Money),
 ];
 
+/// In the order of their declaration.
+const KINDS: [Of; 4] = [Of::Books, Of::Postings, Of::Captures, Of::Orders];
+
 /// Names and kinds of a fact's values, in their order.
 pub fn fields(of: Of) -> &'static [(&'static str, Kind)] {
     match of {
@@ -101,8 +104,9 @@ pub fn name(of: Of) -> &'static str {
 struct View(Arc<Fact>);
 
 impl View {
-    fn get(&self, field: &str) -> Answer<Dynamic> {
-        let at = fields(self.0.of).iter().position(|(name, _)| *name == field);
+    /// `places` are where the field is among the values of each kind.
+    fn get(&self, field: &str, places: &[Option<usize>; 4]) -> Answer<Dynamic> {
+        let at = places.get(self.0.of as usize).copied().flatten();
         match at.and_then(|at| self.0.values.get(at)) {
             Some(value) => to_dynamic(value, field),
             None => fail(format!("{} at rest have no {field}", name(self.0.of))),
@@ -185,14 +189,11 @@ fn is_draft(set: &RuleSet, rule: usize) -> bool {
 
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<View>("AtRest");
-    let mut all: Vec<&str> = [Of::Books, Of::Postings, Of::Captures, Of::Orders]
-        .iter()
-        .flat_map(|of| fields(*of))
-        .map(|(f, _)| *f)
-        .collect();
+    let mut all: Vec<&str> = KINDS.iter().flat_map(|of| fields(*of)).map(|(field, _)| *field).collect();
     all.sort_unstable();
     all.dedup();
     for field in all {
-        engine.register_get(field, move |view: &mut View| view.get(field));
+        let places = KINDS.map(|of| fields(of).iter().position(|(name, _)| *name == field));
+        engine.register_get(field, move |view: &mut View| view.get(field, &places));
     }
 }

@@ -8,7 +8,7 @@ use super::repo::RunRow;
 use super::{Progress, Reason};
 use crate::Parts;
 use crate::change::Of;
-use crate::rules::at_rest::{looked_at, name, suspects};
+use crate::rules::at_rest::{account, looked_at, name, suspects};
 use crate::rules::{Finding, Outcome, RuleError, RuleSet};
 use crate::sources::gtid::Flavour;
 use anyhow::Context;
@@ -19,6 +19,7 @@ use sluice_contract::sql::{options_of, pool_of};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
 
 /// Connections to a server of its own: one reads, one is spare.
 const CONNECTIONS: usize = 2;
@@ -142,10 +143,12 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Everything of one kind, chunk by chunk.
+    /// Everything of one kind, chunk by chunk. A chunk is judged while the server reads
+    /// the next one.
     async fn all(&mut self, reader: &mut Reader, of: Of) -> Result<(), Stop> {
         self.pace.begin();
         let mut after = String::new();
+        let mut judged = None;
         loop {
             let begun = Instant::now();
             let read = tokio::time::timeout(PATIENCE, reader.chunk(of, &after, self.pace.size())).await;
@@ -160,29 +163,41 @@ impl Run<'_> {
                 row.accounts += i64::try_from(reading.accounts).unwrap_or(0);
             }
             let (rows, to) = (reading.rows, reading.to.clone());
-            self.judge(reader, of, reading).await?;
+            if let Some(earlier) = judged.replace(self.judge(reading)) {
+                self.settle(reader, of, earlier).await?;
+            }
             self.told(of, to.as_deref().unwrap_or_default());
             let pause = self.pace.done(rows, took);
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
-            let Some(to) = to else { return Ok(()) };
-            after = to;
+            match to {
+                Some(to) => after = to,
+                None => break,
+            }
+        }
+        match judged {
+            Some(last) => self.settle(reader, of, last).await,
+            None => Ok(()),
         }
     }
 
-    async fn judge(&mut self, reader: &mut Reader, of: Of, reading: Reading) -> Result<(), Stop> {
+    /// Off the runtime's threads: others wait for those.
+    fn judge(&self, reading: Reading) -> JoinHandle<BTreeSet<String>> {
         let rules = Arc::clone(&self.job.rules);
-        // Off the runtime's threads: others wait for those.
-        let looked = tokio::task::spawn_blocking(move || {
+        tokio::task::spawn_blocking(move || {
             let mut found = suspects(&rules, &reading.facts);
             // More than one account may bring: read again, and said to be undecided.
             if let Some(last) = reading.facts.last().filter(|_| reading.overflow) {
-                found.insert(crate::rules::at_rest::account(last).to_owned());
+                found.insert(account(last).to_owned());
             }
             found
-        });
-        let found: BTreeSet<String> = looked.await.context("judging panicked")?;
+        })
+    }
+
+    /// Reads suspects again, and says what is still wrong.
+    async fn settle(&mut self, reader: &mut Reader, of: Of, judged: JoinHandle<BTreeSet<String>>) -> Result<(), Stop> {
+        let found = judged.await.context("judging panicked")?;
         if found.is_empty() {
             return Ok(());
         }
