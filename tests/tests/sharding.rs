@@ -12,7 +12,7 @@ const BY_ACCOUNT: [&str; 10] =
 
 /// Tables that are unique by something else, or are no money's: what leads their
 /// primary key, and how they are kept.
-const OTHERS: [(&str, &str, &str); 13] = [
+const OTHERS: [(&str, &str, &str); 14] = [
     ("idempotency", "client", "sharded by client and key; claimed just before the order's transaction"),
     ("books", "service", "a row per service; replicated"),
     ("place", "name", "one row; replicated"),
@@ -26,6 +26,7 @@ const OTHERS: [(&str, &str, &str); 13] = [
     ("snapshot_run", "run_id", "a row per run over the data at rest, on the shard that it read"),
     ("snapshot_standing", "standing_id", "as small as what is wrong, on the shard that it is of"),
     ("gap", "source", "beside checkpoint"),
+    ("event_aside", "topic", "beside checkpoint; the newest few thousand"),
 ];
 
 /// Families of tables that are kept alike.

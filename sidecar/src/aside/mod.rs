@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 pub const MOST_BYTES: usize = 1_000;
 /// Kept per commit; of a flood, the newest. Its metric counts all.
 const MOST_AT_ONCE: usize = 500;
-/// Rows kept in the table: about 10 MB. It may hold [`PRUNE_EVERY`] more.
+/// Rows kept in the table: about 10 MB. It may hold `PRUNE_EVERY` more.
 pub const MOST_ROWS: u32 = 10_000;
 /// Pruning reads an index of [`MOST_ROWS`] entries: not for every row.
 const PRUNE_EVERY: usize = 1_000;

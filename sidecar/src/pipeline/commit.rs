@@ -135,10 +135,14 @@ impl Committer {
             std::mem::take(&mut one.findings).into_iter().map(move |finding| (finding, version))
         };
         let findings: Vec<_> = all.iter_mut().flat_map(numbered).collect();
+        let had_kafka = self.kafka.is_some();
         all.iter().for_each(|one| self.advance(one));
         all.iter_mut().for_each(|one| self.asides.add(std::mem::take(&mut one.aside)));
         let verdicts = verdicts(&findings);
-        if !verdicts.is_empty() || !self.asides.is_empty() {
+        // Where Kafka began is written down before anything is told: whoever starts again
+        // without it would begin at its end, and miss what was published meanwhile.
+        let began = !had_kafka && self.kafka.is_some();
+        if !verdicts.is_empty() || !self.asides.is_empty() || began {
             self.commit(&verdicts).await?;
         }
         for one in all {

@@ -249,7 +249,7 @@ mod tests {
         for (url, want) in cases {
             assert_eq!(each_host(url).join(" "), want, "{url}");
         }
-        let many = format!("mysql://{}", vec!["h"; 9].join(","));
+        let many = format!("mysql://{}", ["h"; 9].join(","));
         assert!(Hosts::new("mysql.url", &many, 1).is_err());
         let hosts = Hosts::new("mysql.url", "mysql://u:p@h:1,i:2", 1).unwrap();
         assert_eq!((hosts.name(), hosts.several()), ("h:1", true));

@@ -6,7 +6,7 @@ use super::step::{RATE_PER_HOUR, Step};
 use super::{HOUR_US, KEPT_SETS, Set, mode_of, repo, suppress_api};
 use crate::Parts;
 use crate::admin::{Shared, answer, failed, refuse, refuse_with};
-use crate::rules::parse_header;
+use crate::rules::{Mode, parse_header};
 use crate::verdicts::cut;
 use axum::Router;
 use axum::body::Bytes;
@@ -103,7 +103,7 @@ async fn promote(State(parts): State<Shared>, Path(id): Path<String>, headers: H
             return Err(Box::new(refuse(ApiCode::BadField, next)));
         };
         let step = Step::Promote(to);
-        if to == crate::rules::Mode::Trip && !is_person(&parts, &headers) {
+        if to == Mode::Trip && !is_person(&parts, &headers) {
             return Ok(told(Err(Refusal::Reasons(vec![format!(
                 "trip needs two people with tokens of their own: {SET_UP}"
             )]))));
@@ -212,7 +212,11 @@ async fn rows(
     seen: &std::collections::HashMap<(String, String), super::step::Seen>,
 ) -> anyhow::Result<Vec<Value>> {
     let mut rows = Vec::new();
+    let loaded = parts.rules.borrow().clone();
     for member in &set.members {
+        // What it compares lies on servers that this sidecar doesn't read together.
+        let asleep = member.mode != Mode::Draft
+            && loaded.iter().flat_map(|set| set.rules()).any(|h| h.id == member.rule && h.mode == Mode::Draft);
         let hash = &member.text.rule_hash;
         let seen = seen.get(&(member.rule.clone(), hash.clone())).copied().unwrap_or_default();
         let header = parse_header(&member.rule, &member.text.body).ok();
@@ -221,6 +225,7 @@ async fn rows(
             "id": member.rule,
             "hash": hash,
             "mode": member.mode.as_str(),
+            "asleep": asleep,
             "candidate": member.candidate,
             "demoted": member.demoted,
             "sinceUs": member.since_us,

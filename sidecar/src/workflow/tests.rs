@@ -40,7 +40,8 @@ fn an_edit_runs_beside_what_is_armed_and_only_an_edit_counts() {
     assert_eq!(shown(&set), ["a trip", "b shadow"]);
     let next = |files: &[(&str, &str, u32)]| take(&set, &folder(files), &last, &["a", "b"]);
     assert_eq!(next(&[("a", "trip", 1), ("b", "shadow", 1)]), None);
-    let cases: [(&[(&str, &str, u32)], &[&str]); 6] = [
+    type Case<'a> = (&'a [(&'a str, &'a str, u32)], &'a [&'a str]);
+    let cases: [Case<'_>; 6] = [
         // Armed: beside it. Not armed: in its place. New: in shadow, whatever it says.
         (&[("a", "trip", 2), ("b", "shadow", 1)], &["a trip", "a* shadow", "b shadow"]),
         (&[("a", "trip", 1), ("b", "trip", 2)], &["a trip", "b shadow"]),
@@ -123,7 +124,8 @@ fn a_step_is_refused_for_each_reason_and_names_all() {
     };
     let none = Seen::default();
     use Mode::{Alert, Draft, Shadow, Trip};
-    let good: [(&[(&str, Mode, bool)], Mode, &[&str]); 5] = [
+    type Good<'a> = (&'a [(&'a str, Mode, bool)], Mode, &'a [&'a str]);
+    let good: [Good<'_>; 5] = [
         (&[("a", Draft, false)], Shadow, &["a shadow"]),
         (&[("a", Shadow, false)], Alert, &["a alert"]),
         (&[("a", Alert, false)], Trip, &["a trip"]),
@@ -134,7 +136,8 @@ fn a_step_is_refused_for_each_reason_and_names_all() {
     for (members, to, wanted) in good {
         assert_eq!(try_it(&set_of(members), to, none, &[], None).unwrap(), wanted);
     }
-    let bad: [(&[(&str, Mode, bool)], Mode, &str); 6] = [
+    type Bad<'a> = (&'a [(&'a str, Mode, bool)], Mode, &'a str);
+    let bad: [Bad<'_>; 6] = [
         (&[("a", Draft, false)], Alert, "next step is shadow"),
         (&[("a", Shadow, false)], Trip, "next step is alert"),
         (&[("a", Alert, false)], Shadow, "by demote"),
