@@ -1,13 +1,9 @@
 //! The binlog reader against a real MariaDB and a real MySQL.
 
-#![allow(clippy::unwrap_used)] // A test may panic.
-
-mod server;
-
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
-use server::Server;
-use server::tail::{position, schemas, tail};
+use crate::server::Server;
+use crate::server::tail::{position, schemas, tail};
 use sluice_sidecar::change::{Op, Value};
 use sluice_sidecar::sources::gtid::Flavour;
 use sluice_sidecar::sources::hosts::Hosts;

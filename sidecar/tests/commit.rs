@@ -1,11 +1,7 @@
 //! What a commit writes, once, and what a deposed sidecar can't write.
 
-#![allow(clippy::unwrap_used)] // A test may panic.
-
-mod server;
-
 use mysql_async::prelude::Queryable;
-use server::Server;
+use crate::server::Server;
 use sluice_contract::schema::Schemas;
 use sluice_contract::telemetry::Readiness;
 use sluice_sidecar::blind::Blind;

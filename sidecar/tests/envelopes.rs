@@ -1,8 +1,6 @@
 //! Debezium's own messages, in every order in which Kafka may deliver them, and what
 //! is no envelope that can be trusted.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)] // A test may panic and print.
-
 use sluice_contract::schema::Schemas;
 use sluice_sidecar::change::{Op, Value};
 use sluice_sidecar::debezium::Place;

@@ -1,14 +1,10 @@
 //! A primary dies and its replica is promoted: the sidecar goes on there, nothing is
 //! lost or found twice; a replica that lacks what was read makes it blind.
 
-#![allow(clippy::unwrap_used)] // A test may panic.
-
-mod server;
-
 use mysql_async::prelude::Queryable;
-use server::Server;
-use server::daemon::{Daemon, verdicts, write_balance, write_token};
-use server::tail::schemas;
+use crate::server::Server;
+use crate::server::daemon::{Daemon, verdicts, write_balance, write_token};
+use crate::server::tail::schemas;
 use std::time::Duration;
 
 /// A replica of `primary` that follows it by GTID.

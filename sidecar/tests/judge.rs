@@ -1,12 +1,8 @@
 //! What a commit does with findings: suppressions, the mode in force, and budgets.
 
-#![allow(clippy::unwrap_used)] // A test may panic.
-
-mod server;
-
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
-use server::Server;
+use crate::server::Server;
 use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
 use sluice_contract::telemetry::Readiness;

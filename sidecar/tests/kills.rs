@@ -2,15 +2,11 @@
 //! has its verdict at the end, none has two, and no token was ever told before the
 //! verdicts of everything committed before it were there.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)] // A test may panic and print.
-
-mod server;
-
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use server::Server;
-use server::daemon::{Daemon, Fence, verdicts, write_balance, write_token};
-use server::tail::schemas;
+use crate::server::Server;
+use crate::server::daemon::{Daemon, Fence, verdicts, write_balance, write_token};
+use crate::server::tail::schemas;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;

@@ -1,14 +1,10 @@
 //! Lag that doesn't lie: an idle server, a frozen one, and a sidecar that is stuck
 //! look different, each in the figure that is meant for it.
 
-#![allow(clippy::unwrap_used, clippy::float_arithmetic)] // A test may panic; metrics are floats.
-
-mod server;
-
 use mysql_async::prelude::Queryable;
-use server::Server;
-use server::daemon::{Daemon, write_balance};
-use server::tail::schemas;
+use crate::server::Server;
+use crate::server::daemon::{Daemon, write_balance};
+use crate::server::tail::schemas;
 use std::time::Duration;
 
 const WAITS: &str = "sluice_sidecar_heartbeat_wait_seconds";

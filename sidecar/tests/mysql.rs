@@ -1,18 +1,14 @@
 //! The whole sidecar on MySQL: migrations, lease, fence, verdicts, breakers, a kill,
 //! and a restart of the server.
 
-#![allow(clippy::unwrap_used)] // A test may panic.
-
-mod server;
-
 use mysql_async::prelude::Queryable;
-use server::Server;
-use server::daemon::{Daemon, verdicts, write_balance, write_token};
-use server::tail::schemas;
+use crate::server::Server;
+use crate::server::daemon::{Daemon, verdicts, write_balance, write_token};
+use crate::server::tail::schemas;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_works_as_on_mariadb() {
-    let Some(mut server) = Server::mysql("whole", &[]).await else { return };
+    let Some(mut server) = Server::mysql("mysql", &[]).await else { return };
     server.migrate(&schemas()).await;
     let mut conn = server.conn().await;
     conn.query_drop("SET GLOBAL binlog_rows_query_log_events=OFF").await.unwrap();

@@ -1,13 +1,9 @@
 //! A rule's way over a real MariaDB: edited in the folder, in shadow beside the armed
 //! version, promoted by two people, taken back.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)] // A test may panic and print.
-
-mod server;
-
 use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
-use server::Server;
+use crate::server::Server;
 use sluice_contract::schema::Schemas;
 use sluice_sidecar::config::Config;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,19 @@
+//! Every test of the sidecar on real servers as one program: linked once, and its
+//! tests run side by side. Hostile rules are a program of their own: it counts every
+//! byte that is allocated.
+
+#![allow(clippy::unwrap_used)] // A test may panic.
+
+mod binlog;
+mod commit;
+mod envelopes;
+mod failover;
+mod judge;
+mod kills;
+mod lag;
+mod mysql;
+mod odd;
+mod server;
+mod tls;
+mod whole;
+mod workflow;
