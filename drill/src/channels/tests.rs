@@ -259,7 +259,7 @@ async fn results_are_told_by_callback() {
     assert_eq!(bench.query(kind, "U4", DAY).await, "00R");
     let summary = bench.simulator.summary(Some(kind));
     assert_eq!((summary.count, summary.returned), (4, 1));
-    bench.script(Kind::NetsUnion, "slow", Action::InProcessThenNotify { ms: 20 });
+    bench.script(Kind::NetsUnion, "slow", Action::InProcessThenNotify { ms: 400 });
     assert_eq!(bench.pay(Kind::NetsUnion, "N1", DAY, "slow", 1).await, "2001");
     assert_eq!(bench.query(Kind::NetsUnion, "N1", DAY).await, "2001");
     assert_eq!(bench.wait_codes("N1", 1).await, ["0000"]);

@@ -233,6 +233,8 @@ fn program(dir: &Path, socket: &Path, port: u16, options: &MariadbOptions) -> an
         datadir(dir),
         format!("--socket={}", socket.display()),
         format!("--pid-file={}", pid_file(dir).display()),
+        // Of its own: a server that starts clears away what lies there of others.
+        format!("--tmpdir={}", dir.display()),
         format!("--init-file={}", dir.join("init.sql").display()),
         format!("--port={port}"),
         format!("--innodb-buffer-pool-size={}M", options.buffer_pool_mb),

@@ -62,7 +62,11 @@ fn make(cache: &Path, template: &Path) -> anyhow::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(cache).with_context(|| cache.display().to_string())?;
     let unique = uuid::Uuid::now_v7().simple().to_string();
     let (building, log) = (cache.join(format!("new-{unique}")), cache.join(format!("install-{unique}.log")));
-    let made = install(&building, &log);
+    // Of its own: a server that starts clears away what lies there of others.
+    let scratch = cache.join(format!("tmp-{unique}"));
+    DirBuilder::new().mode(0o700).create(&scratch).with_context(|| scratch.display().to_string())?;
+    let made = install(&building, &log, &scratch);
+    let _ = fs::remove_dir_all(&scratch);
     if let Err(error) = made {
         // The log stays: the error names it.
         let _ = fs::remove_dir_all(&building);
@@ -79,10 +83,11 @@ fn make(cache: &Path, template: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn install(data: &Path, log: &Path) -> anyhow::Result<()> {
+fn install(data: &Path, log: &Path, scratch: &Path) -> anyhow::Result<()> {
     let tool = missing::find("mariadb-install-db").context("mariadb-install-db not found")?;
     let (output, user) = (File::create(log)?, user()?);
     let status = Command::new(tool)
+        .env("TMPDIR", scratch)
         .arg("--no-defaults")
         .arg(format!("--datadir={}", data.display()))
         .arg(format!("--user={user}"))

@@ -115,9 +115,13 @@ impl Committer {
             all.push(more);
         }
         let findings: Vec<_> = all.iter_mut().flat_map(|one| std::mem::take(&mut one.findings)).collect();
+        let had_kafka = self.kafka.is_some();
         all.iter().for_each(|one| self.advance(one));
         let verdicts = verdicts(&findings);
-        if !verdicts.is_empty() {
+        // Where Kafka began is written down before anything is told: whoever starts again
+        // without it would begin at its end, and miss what was published meanwhile.
+        let began = !had_kafka && self.kafka.is_some();
+        if !verdicts.is_empty() || began {
             self.commit(&verdicts).await?;
         }
         for one in all {

@@ -25,6 +25,8 @@ impl Server {
         // One at a time: side by side they ran out of what the kernel lends.
         let one_at_a_time = INSTALLING.lock().await;
         let installed = Command::new("mariadb-install-db")
+            // Of its own: a server that starts clears away what lies there of others.
+            .env("TMPDIR", &dir)
             .args(["--no-defaults", "--auth-root-authentication-method=normal", "--user=root", &data])
             .output()
             .unwrap();
@@ -97,6 +99,7 @@ async fn hostname(conn: &mut Conn) -> String {
 fn spawn(dir: &Path, port: u16, extra: &[&str]) -> Child {
     let log = std::fs::File::create(dir.join("log")).unwrap();
     Command::new("mariadbd")
+        .env("TMPDIR", dir)
         .arg("--no-defaults")
         .arg(format!("--datadir={}", dir.join("data").display()))
         .arg(format!("--socket={}", dir.join("s").display()))
