@@ -57,7 +57,8 @@ pub async fn measure(dir: &Path, progress: &Progress, rest: AtRest) -> anyhow::R
     tokio::try_join!(fill(&stage, rest, 0, half), fill(&stage, rest, half, rest.accounts))?;
     progress.step("the first start: everything at rest is checked");
     let begun = Instant::now();
-    stage.start_sidecar().await.ok();
+    // Not ready before the run has ended, which may take longer than a start may.
+    let _ = stage.start_sidecar().await;
     let first = loop {
         let last = stage.client.snapshot().await.map(|note| note["last"].clone()).unwrap_or_default();
         if last["runId"].is_string() {

@@ -244,10 +244,10 @@ impl Stage {
     pub async fn start_sidecar(&mut self) -> anyhow::Result<()> {
         let path = self.dir.join("sidecar.toml");
         std::fs::write(&path, settings::sidecar(self))?;
-        let mut sidecar = self.spawn("sluice-sidecar", "sidecar", &path)?;
-        sidecar.wait_ready(&self.ports.address(self.ports.sidecar), START).await?;
-        self.sidecar = Some(sidecar);
-        Ok(())
+        let (sidecar, address) =
+            (self.spawn("sluice-sidecar", "sidecar", &path)?, self.ports.address(self.ports.sidecar));
+        // Kept even if it is not ready in time: its first look at a large ledger is long.
+        self.sidecar.insert(sidecar).wait_ready(&address, START).await
     }
 
     fn spawn(&self, binary: &str, name: &str, settings: &Path) -> anyhow::Result<Process> {
