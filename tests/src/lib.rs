@@ -95,6 +95,11 @@ pub fn seed() -> u64 {
     std::env::var("SLUICE_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(rand::random)
 }
 
+/// How an order may begin: in `booking` while the books are apart.
+fn begins(state: &str) -> bool {
+    ["init", "booking"].contains(&state)
+}
+
 impl Set {
     /// The whole stage, ready for orders.
     pub async fn up(options: Options) -> anyhow::Result<Set> {
@@ -147,12 +152,13 @@ impl Set {
             let mut at = None;
             for (to_version, from, to) in moves {
                 let (Some(to_version), Some(from), Some(to)) = (to_version, from, to) else { continue };
-                // How it begins: `init`, or `booking` while the books are apart.
+                ensure!(at.is_some() || begins(&from), "{order} began as {from}");
                 let (was, before) = at.unwrap_or((1, from.clone()));
                 ensure!(to_version == was + 1, "{order} has no row between {was} and {to_version}");
                 ensure!(from == before, "{order} was {before} at {was} and left {from} at {to_version}");
                 at = Some((to_version, to));
             }
+            ensure!(at.is_some() || begins(&state), "{order} is {state} and has no history");
             let ends = at.unwrap_or((1, state.clone()));
             ensure!(ends == (version, state.clone()), "{order} is {state} at {version}, its history ends at {ends:?}");
         }
