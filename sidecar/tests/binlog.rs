@@ -1,9 +1,9 @@
 //! The binlog reader against a real MariaDB and a real MySQL.
 
-use mysql_async::prelude::Queryable;
-use rust_decimal::Decimal;
 use crate::server::Server;
 use crate::server::tail::{position, schemas, tail};
+use mysql_async::prelude::Queryable;
+use rust_decimal::Decimal;
 use sluice_sidecar::change::{Op, Value};
 use sluice_sidecar::sources::gtid::Flavour;
 use sluice_sidecar::sources::hosts::Hosts;

@@ -1,7 +1,7 @@
 //! What a commit writes, once, and what a deposed sidecar can't write.
 
-use mysql_async::prelude::Queryable;
 use crate::server::Server;
+use mysql_async::prelude::Queryable;
 use sluice_contract::schema::Schemas;
 use sluice_contract::telemetry::Readiness;
 use sluice_sidecar::blind::Blind;

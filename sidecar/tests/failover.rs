@@ -1,10 +1,10 @@
 //! A primary dies and its replica is promoted: the sidecar goes on there, nothing is
 //! lost or found twice; a replica that lacks what was read makes it blind.
 
-use mysql_async::prelude::Queryable;
 use crate::server::Server;
 use crate::server::daemon::{Daemon, verdicts, write_balance, write_token};
 use crate::server::tail::schemas;
+use mysql_async::prelude::Queryable;
 use std::time::Duration;
 
 /// A replica of `primary` that follows it by GTID.

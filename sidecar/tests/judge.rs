@@ -1,8 +1,8 @@
 //! What a commit does with findings: suppressions, the mode in force, and budgets.
 
+use crate::server::Server;
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
-use crate::server::Server;
 use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
 use sluice_contract::telemetry::Readiness;

@@ -2,11 +2,11 @@
 //! has its verdict at the end, none has two, and no token was ever told before the
 //! verdicts of everything committed before it were there.
 
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 use crate::server::Server;
 use crate::server::daemon::{Daemon, Fence, verdicts, write_balance, write_token};
 use crate::server::tail::schemas;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;

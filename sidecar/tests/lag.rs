@@ -1,10 +1,10 @@
 //! Lag that doesn't lie: an idle server, a frozen one, and a sidecar that is stuck
 //! look different, each in the figure that is meant for it.
 
-use mysql_async::prelude::Queryable;
 use crate::server::Server;
 use crate::server::daemon::{Daemon, write_balance};
 use crate::server::tail::schemas;
+use mysql_async::prelude::Queryable;
 use std::time::Duration;
 
 const WAITS: &str = "sluice_sidecar_heartbeat_wait_seconds";

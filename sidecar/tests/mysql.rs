@@ -1,10 +1,10 @@
 //! The whole sidecar on MySQL: migrations, lease, fence, verdicts, breakers, a kill,
 //! and a restart of the server.
 
-use mysql_async::prelude::Queryable;
 use crate::server::Server;
 use crate::server::daemon::{Daemon, verdicts, write_balance, write_token};
 use crate::server::tail::schemas;
+use mysql_async::prelude::Queryable;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_works_as_on_mariadb() {

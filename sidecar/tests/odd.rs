@@ -1,9 +1,9 @@
 //! What people do to a database that is watched: odd data in other tables, rows of
 //! many megabytes, new columns, and statements that leave no rows.
 
-use mysql_async::prelude::Queryable;
 use crate::server::Server;
 use crate::server::tail::{position, schemas, tail};
+use mysql_async::prelude::Queryable;
 use sluice_sidecar::change::Value;
 use sluice_sidecar::sources::Start;
 use sluice_sidecar::sources::gtid::Flavour;

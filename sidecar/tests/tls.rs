@@ -1,10 +1,10 @@
 //! Encrypted connections: the server shows a certificate of our authority for its
 //! own name, or nothing is read.
 
-use mysql_async::prelude::Queryable;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use crate::server::Server;
 use crate::server::tail::{position, schemas, tail_of};
+use mysql_async::prelude::Queryable;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use sluice_contract::sql;
 use sluice_sidecar::sources::Start;
 use std::path::{Path, PathBuf};

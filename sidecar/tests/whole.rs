@@ -1,11 +1,11 @@
 //! The whole sidecar over a real MariaDB and librdkafka's mock of Kafka: lease,
 //! fence, barrier, breakers by hand, and a restart.
 
+use crate::server::Server;
 use mysql_async::prelude::Queryable;
 use rdkafka::ClientConfig;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use crate::server::Server;
 use sluice_contract::clock::now_us;
 use sluice_contract::event::BUSINESS_TOPICS;
 use sluice_contract::schema::Schemas;

@@ -1,9 +1,9 @@
 //! A rule's way over a real MariaDB: edited in the folder, in shadow beside the armed
 //! version, promoted by two people, taken back.
 
+use crate::server::Server;
 use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
-use crate::server::Server;
 use sluice_contract::schema::Schemas;
 use sluice_sidecar::config::Config;
 use std::path::{Path, PathBuf};

@@ -303,6 +303,36 @@ async fn what_a_channel_declines_for_itself_alone_goes_through_another() -> anyh
     routed.set.all_is_well().await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_paid_what_it_declined_keeps_the_order_from_every_other() -> anyhow::Result<()> {
+    let routed = Routed::up(3).await?;
+    let (set, client) = (&routed.set, &routed.set.stage.client);
+    set.stage.sims.add_script(Kind::NetsUnion, Script::new("liar", Action::NotHereThoughPaid { ms: 1_500 }))?;
+    routed.apply(&BOTH.replace("priority = 2", "priority = 2\npaused = true"))?;
+    let order = routed.submit("lied", json!({ "toAccountId": "liar" })).await?;
+    routed.waits_for(&order, "unionpay: pause").await?;
+    set.stage.wait_for_status(&order, "manual").await?;
+    // The other channel is free now, and must not be asked.
+    routed.apply(BOTH)?;
+    routed.paid("after", json!({ "channel": "unionpay" })).await?;
+    ensure!(client.cancel(&order).await.is_err(), "taken back, though it is said to be paid");
+    let shown = client.order(&order).await?;
+    ensure!(shown["status"] == "manual" && shown["route"]["recanted"] == json!(["netsunion"]), "{shown}");
+    ensure!(attempts(set, &order).await? == ["1 netsunion failed NULL"], "sent again: {shown}");
+    let cases: Vec<(String, String)> = {
+        let mut conn = set.stage.pool.get_conn().await?;
+        conn.query(format!("SELECT kind,detail FROM {}.cases WHERE state='open'", set.stage.schemas.orders)).await?
+    };
+    ensure!(cases.len() == 1 && cases[0].0 == "contradiction" && cases[0].1.contains("says that it paid"), "{cases:?}");
+    set.histories_have_no_gap().await?;
+    let held = set.stage.invariants().await?;
+    ensure!(held.paid_at_most_once && held.ledger_balanced && held.balances_match_ledger, "{:?}", held.problems);
+    set.everything_is_evaluated().await?;
+    let seen = set.verdicts().await?;
+    ensure!(seen.len() == 1 && seen[0].starts_with("channel_contradicts "), "{seen:?}");
+    Ok(())
+}
+
 /// `number channel state live` of each try.
 async fn attempts(set: &Set, order: &str) -> anyhow::Result<Vec<String>> {
     let sql = format!(

@@ -23,6 +23,8 @@ pub enum Event {
     Declined,
     /// It says so of itself alone: another channel may pay.
     NotHere,
+    /// Another channel, which had said so of itself alone, now says that it paid.
+    Recanted,
     /// No answer, or one that proves nothing (promise 2: unknown is never failed).
     Unknown,
     /// Asked by serial number and trade time, the channel knows no such trade.
@@ -46,7 +48,7 @@ pub enum Event {
 }
 
 impl Event {
-    pub const ALL: [Event; 18] = [
+    pub const ALL: [Event; 19] = [
         Event::Booked,
         Event::Unfunded,
         Event::Claim,
@@ -55,6 +57,7 @@ impl Event {
         Event::Succeeded,
         Event::Declined,
         Event::NotHere,
+        Event::Recanted,
         Event::Unknown,
         Event::NoSuchTrade,
         Event::Returned,
@@ -78,6 +81,7 @@ impl Event {
             Event::Succeeded => "succeeded",
             Event::Declined => "declined",
             Event::NotHere => "not_here",
+            Event::Recanted => "recanted",
             Event::Unknown => "unknown",
             Event::NoSuchTrade => "no_such_trade",
             Event::Returned => "returned",
@@ -186,9 +190,8 @@ pub fn step(state: State, event: Event) -> Step {
         (Failed, Event::Cancel) => Step::Already,
         (_, Event::Cancel) => Step::Refused,
 
-        (State::Booking | Init, Accepted | Succeeded | Declined | NotHere | Event::Returned) => {
-            Step::Contradiction("the channel answered for an order that was not sent")
-        }
+        (State::Booking | Init, Accepted | Succeeded | Declined | NotHere | Event::Returned)
+        | (State::Booking, Recanted) => Step::Contradiction("the channel answered for an order that was not sent"),
         (State::Booking | Init, Unknown | NoSuchTrade | Exhausted) => Step::Already,
 
         (Dispatching | InDoubt, Accepted) => Step::Move(Processing, &[]),
@@ -197,6 +200,11 @@ pub fn step(state: State, event: Event) -> Step {
         // Under the same serial number and trade time, through a new claim and as a new
         // attempt (promise 1: a switch needs the first channel's definitive failure).
         (Dispatching | InDoubt | Processing | Manual, NotHere) => Step::Move(Init, SWITCHED),
+        // Sent now, it would knowingly be paid twice. What is out already is asked on, but
+        // nobody's refusal ends it any more: see `outcome::note`.
+        (Init, Recanted) => Step::Move(Manual, FOR_A_PERSON),
+        (Dispatching | InDoubt | Processing | Manual, Recanted) => Step::Stay(FOR_A_PERSON),
+        (Success | Failed, Recanted) => Step::Contradiction("a channel that had declined it says that it paid"),
         (Dispatching, Unknown) => Step::Move(InDoubt, &[]),
         // Sent again under the same serial number and trade time, through a new
         // claim: fence and breakers are asked again (seed 002, stage 2 b).

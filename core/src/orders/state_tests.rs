@@ -7,17 +7,17 @@ use sluice_contract::order::State;
 /// `.` already, `!` contradiction, `-` refused, `=` stays with effects,
 /// `>` succeeded first, then again; else the state moved to.
 #[rustfmt::skip]
-const TABLE: &[(State, [&str; 18])] = &[
-    //                   booked  unfunded  claim          unroutable accepted      succeeded  declined  not_here  unknown     no_such returned    cancel    exhausted not_sent unheard never heard renotify
-    (State::Booking,     ["init", "failed", "-", "-", "!", "!", "!", "!", ".", ".", "!", "-", ".", "=", ".", ".", "-", "-"]),
-    (State::Init,        [".", "!", "dispatching", "failed", "!", "!", "!", "!", ".", ".", "!", "failed", ".", "=", ".", ".", "-", "="]),
-    (State::Dispatching, [".", "!", "-", "-", "processing", "success", "failed", "init", "in_doubt", "init", ">", "-", "manual", ".", ".", ".", "-", "="]),
-    (State::Processing,  [".", "!", "-", "-", ".", "success", "failed", "init", ".", "!", ">", "-", "manual", ".", ".", ".", "-", "="]),
-    (State::InDoubt,     [".", "!", "-", "-", "processing", "success", "failed", "init", ".", "init", ">", "-", "manual", ".", ".", ".", "-", "="]),
-    (State::Manual,      [".", "!", "-", "-", ".", "success", "failed", "init", ".", ".", ">", "-", ".", ".", ".", ".", "-", "="]),
-    (State::Success,     [".", "!", "-", "-", ".", ".", "!", "!", ".", "!", "returned", "-", ".", ".", "=", "=", "=", "="]),
-    (State::Failed,      [".", ".", "-", "-", ".", "!", ".", ".", ".", ".", "!", ".", ".", ".", "=", "=", "=", "="]),
-    (State::Returned,    [".", "!", "-", "-", ".", ".", ".", ".", ".", ".", ".", "-", ".", ".", "=", "=", "=", "="]),
+const TABLE: &[(State, [&str; 19])] = &[
+    //                   booked  unfunded  claim          unroutable accepted      succeeded  declined  not_here  recanted  unknown     no_such returned    cancel    exhausted not_sent unheard never heard renotify
+    (State::Booking,     ["init", "failed", "-", "-", "!", "!", "!", "!", "!", ".", ".", "!", "-", ".", "=", ".", ".", "-", "-"]),
+    (State::Init,        [".", "!", "dispatching", "failed", "!", "!", "!", "!", "manual", ".", ".", "!", "failed", ".", "=", ".", ".", "-", "="]),
+    (State::Dispatching, [".", "!", "-", "-", "processing", "success", "failed", "init", "=", "in_doubt", "init", ">", "-", "manual", ".", ".", ".", "-", "="]),
+    (State::Processing,  [".", "!", "-", "-", ".", "success", "failed", "init", "=", ".", "!", ">", "-", "manual", ".", ".", ".", "-", "="]),
+    (State::InDoubt,     [".", "!", "-", "-", "processing", "success", "failed", "init", "=", ".", "init", ">", "-", "manual", ".", ".", ".", "-", "="]),
+    (State::Manual,      [".", "!", "-", "-", ".", "success", "failed", "init", "=", ".", ".", ">", "-", ".", ".", ".", ".", "-", "="]),
+    (State::Success,     [".", "!", "-", "-", ".", ".", "!", "!", "!", ".", "!", "returned", "-", ".", ".", "=", "=", "=", "="]),
+    (State::Failed,      [".", ".", "-", "-", ".", "!", ".", ".", "!", ".", ".", "!", ".", ".", ".", "=", "=", "=", "="]),
+    (State::Returned,    [".", "!", "-", "-", ".", ".", ".", ".", ".", ".", ".", ".", "-", ".", ".", "=", "=", "=", "="]),
 ];
 
 fn shown(step: Step) -> &'static str {

@@ -163,3 +163,48 @@ fn a_return_that_overtakes_its_success_tells_both() {
         assert_eq!(after(back.clone(), &says(late)).0, Taken::Already);
     }
 }
+
+/// An order that netsunion declined for itself alone.
+fn declined_by_netsunion(state: State, channel: Option<&str>) -> Order {
+    let route = r#"{"version":1,"chosen":null,"rejected":[],"tried":["netsunion"]}"#;
+    Order { route: Some(route.into()), channel: channel.map(Into::into), ..order(state) }
+}
+
+#[test]
+fn what_a_channel_paid_though_it_had_declined_it_is_sent_through_no_other() {
+    for (channel, sent) in [(None, false), (Some("unionpay"), true)] {
+        let (taken, held, all) = after(declined_by_netsunion(State::Init, channel), &says(Event::Succeeded));
+        assert_eq!((taken, held.state, held.due_us), (Taken::Moved, State::Manual, Some(i64::MAX)), "{channel:?}");
+        assert_eq!((all.cases[0].kind, all.bookings.len()), (CaseKind::Contradiction, 0));
+        assert!(all.cases[0].detail.starts_with("netsunion declined the order and now says that it paid"));
+        assert_eq!(all.attempts.contains_key("o"), sent, "what was closed stays closed");
+        assert!(matches!(crate::orders::state::step(held.state, Event::Claim), crate::orders::state::Step::Refused));
+        // Said again it is no news; given back, it is.
+        assert_eq!(after(held.clone(), &says(Event::Succeeded)).0, Taken::Already);
+        let (taken, still, all) = after(held, &says(Event::Returned));
+        assert_eq!((taken, still.state), (Taken::Contradiction, State::Manual));
+        assert!(all.cases[0].detail.contains("gave it back"));
+    }
+}
+
+#[test]
+fn once_a_channel_has_recanted_only_a_payment_ends_the_order() {
+    let other = |event| Outcome { channel: Some("unionpay"), ..says(event) };
+    for state in [State::Dispatching, State::InDoubt, State::Processing, State::Manual] {
+        let (taken, told, all) = after(declined_by_netsunion(state, Some("unionpay")), &says(Event::Succeeded));
+        assert_eq!((taken, told.state, all.cases.len()), (Taken::Moved, state, 1), "{state:?} is asked on");
+        for refusal in [Event::Declined, Event::NotHere, Event::NoSuchTrade] {
+            let (_, kept, all) = after(told.clone(), &other(refusal));
+            assert!(![State::Failed, State::Init].contains(&kept.state), "{state:?} × {refusal:?}: {:?}", kept.state);
+            assert!(all.bookings.is_empty(), "{state:?} × {refusal:?} releases the money");
+        }
+        let (_, paid, all) = after(told, &other(Event::Succeeded));
+        assert_eq!((paid.state, all.bookings.len()), (State::Success, 1));
+        let (taken, _, _) = after(paid, &says(Event::Succeeded));
+        assert_eq!(taken, Taken::Already, "it is a case already");
+    }
+    for end in [State::Success, State::Failed, State::Returned] {
+        let (taken, stays, all) = after(declined_by_netsunion(end, Some("unionpay")), &says(Event::Succeeded));
+        assert_eq!((taken, stays.state, all.cases.len()), (Taken::Contradiction, end, 1));
+    }
+}

@@ -28,6 +28,13 @@ pub(super) fn event_for(order: &Order, outcome: &Outcome, waits: &Waits, now_us:
         // Another instance has told it again meanwhile, or it was heard.
         Event::Unheard if order.due_us.is_none_or(|due| due > now_us) => Err(Taken::Already),
         Event::Unheard if order.told >= waits.hearing.most_times => Ok(Event::NeverHeard),
+        // Another that had it says that it paid: who refuses now proves nothing any more,
+        // and the money stays reserved until a person has looked.
+        Event::Declined | Event::NotHere | Event::NoSuchTrade
+            if !order.state.is_end() && Route::is_recanted(order.route.as_deref()) =>
+        {
+            Ok(Event::Unknown)
+        }
         // No other may take it: then it is the end.
         Event::NotHere if elsewhere(order, outcome).is_none() => Ok(Event::Declined),
         Event::NotSent if order.cased => Err(Taken::Already),
@@ -82,6 +89,12 @@ pub(super) fn case_of(order: &Order, event: Event, outcome: &Outcome) -> Case {
         }
         Event::NeverHeard => {
             (CaseKind::Unheard, format!("{} was told {} times again and never confirmed it", order.client, order.told))
+        }
+        Event::Recanted => {
+            let (who, whose) = (outcome.channel.unwrap_or("-"), order.channel.as_deref().unwrap_or("nobody"));
+            let code = outcome.code.as_deref().map_or("-".to_owned(), storable);
+            let said = format!("{who} declined the order and now says that it paid (code {code}); it is {whose}'s now");
+            (CaseKind::Contradiction, said)
         }
         _ => (CaseKind::Exhausted, format!("asked {} times without a clear answer", order.queries)),
     };

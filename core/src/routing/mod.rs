@@ -99,6 +99,9 @@ pub struct Route {
     /// Channels that declined it for themselves alone, in that order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tried: Vec<String>,
+    /// Those of them that later said that they had paid it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recanted: Vec<String>,
 }
 
 /// A channel that did not take it.
@@ -122,9 +125,16 @@ impl Route {
         serde_json::from_str(json?).ok()
     }
 
-    /// Whether this channel had it and declined it.
-    pub fn tried(json: Option<&str>, channel: &str) -> bool {
-        Route::read(json).is_some_and(|route| route.tried.iter().any(|tried| tried == channel))
+    /// Whether a channel that had declined it later said that it had paid it.
+    pub fn is_recanted(json: Option<&str>) -> bool {
+        Route::read(json).is_some_and(|route| !route.recanted.is_empty())
+    }
+
+    /// The same route with a channel that says so.
+    pub fn recanted_by(json: Option<&str>, channel: &str) -> Option<String> {
+        let mut route = Route::read(json).unwrap_or_default();
+        route.recanted.push(channel.to_owned());
+        serde_json::to_string(&route).ok()
     }
 
     /// What stays with an order that its channel declined for itself alone, so that

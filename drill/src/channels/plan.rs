@@ -118,6 +118,9 @@ pub(super) fn plan(kind: Kind, action: &Action, delay_ms: u64) -> Plan {
         Action::JunkBody { pays } => maybe_paid(*pays, Say::Junk),
         Action::WrongAmount => Plan { lie: Some(Lie::Amount), ..usual() },
         Action::FailThoughPaid { ms } => Plan { tell_ms: vec![*ms], ..Plan::paid(Say::Code(kind.refused().into())) },
+        Action::NotHereThoughPaid { ms } => {
+            Plan { tell_ms: vec![*ms], ..Plan::paid(Say::Code(kind.not_here().into())) }
+        }
         Action::FailAfterSuccess { ms } => Plan { lie: Some(Lie::Failed(*ms)), ..usual() },
     }
 }

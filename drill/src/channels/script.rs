@@ -74,6 +74,11 @@ pub enum Action {
     FailThoughPaid {
         ms: u64,
     },
+    /// A lie: says that it refused for a reason of its own, though it has paid, and
+    /// tells of the payment `ms` later.
+    NotHereThoughPaid {
+        ms: u64,
+    },
     /// A lie: tells that it paid, and `ms` later that it failed. It has paid.
     FailAfterSuccess {
         ms: u64,
