@@ -159,6 +159,7 @@ impl Parts {
 /// it is told, and counts as not recording.
 fn recorder(config: &Config, metrics: &'static Metrics) -> Option<Recorder> {
     let record = config.record.as_ref()?;
+    metrics.recording_wanted.set(1);
     let opened = Writer::open(&record.dir, record.most_mb).and_then(|writer| Recorder::start(writer, metrics));
     opened.inspect_err(|error| tracing::error!("nothing is recorded: {error:#}; mend it and restart")).ok()
 }
