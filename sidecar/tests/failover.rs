@@ -5,26 +5,54 @@ use crate::server::Server;
 use crate::server::daemon::{Daemon, verdicts, write_balance, write_token};
 use crate::server::tail::schemas;
 use mysql_async::prelude::Queryable;
+use sluice_sidecar::sources::gtid::Flavour;
 use std::time::Duration;
 
-/// A replica of `primary` that follows it by GTID.
-async fn replica(name: &str, primary: &Server) -> Server {
-    let extra = ["--server-id=2", "--log-slave-updates=ON", "--read-only=ON"];
-    let replica = Server::start(name, &extra).await;
-    let mut conn = replica.conn().await;
-    for sql in [
-        "RESET MASTER".to_owned(),
-        "SET GLOBAL gtid_slave_pos=''".to_owned(),
-        format!(
-            "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={}, MASTER_USER='root', \
-             MASTER_CONNECT_RETRY=1, MASTER_USE_GTID=slave_pos",
-            primary.port()
-        ),
-        "START SLAVE".to_owned(),
-    ] {
-        conn.query_drop(&sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+/// Both hosts of MySQL know it; on MariaDB it is root without a password.
+const USER: (&str, &str) = ("both", "of-both-hosts");
+
+/// A primary and a replica that follows it by GTID.
+async fn two(name: &str, flavour: Flavour) -> Option<(Server, Server)> {
+    let replica = format!("{name}-replica");
+    if flavour == Flavour::MySql {
+        let first = Server::mysql(name, &[]).await?;
+        let ((user, password), mut conn) = (USER, first.conn().await);
+        conn.query_drop(format!("CREATE USER '{user}'@'127.0.0.1' IDENTIFIED BY '{password}'")).await.unwrap();
+        conn.query_drop(format!("GRANT ALL ON *.* TO '{user}'@'127.0.0.1' WITH GRANT OPTION")).await.unwrap();
+        let second = Server::mysql(&replica, &["--server-id=2", "--read-only=ON"]).await?;
+        let follow = format!(
+            "CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={}, SOURCE_USER='{user}', \
+             SOURCE_PASSWORD='{password}', SOURCE_CONNECT_RETRY=1, SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1",
+            first.port()
+        );
+        all(&second, &[&follow, "START REPLICA"]).await;
+        return Some((first, second));
     }
-    replica
+    let first = Server::start(name, &[]).await;
+    let second = Server::start(&replica, &["--server-id=2", "--log-slave-updates=ON", "--read-only=ON"]).await;
+    let follow = format!(
+        "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={}, MASTER_USER='root', MASTER_CONNECT_RETRY=1, \
+         MASTER_USE_GTID=slave_pos",
+        first.port()
+    );
+    all(&second, &["RESET MASTER", "SET GLOBAL gtid_slave_pos=''", &follow, "START SLAVE"]).await;
+    Some((first, second))
+}
+
+async fn all(server: &Server, statements: &[&str]) {
+    let mut conn = server.conn().await;
+    for sql in statements {
+        conn.query_drop(*sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+}
+
+/// The settings' line that names both hosts.
+fn hosts(first: &Server, second: &Server) -> String {
+    let who = match first.flavour() {
+        Flavour::MySql => format!("{}:{}", USER.0, USER.1),
+        _ => "root".to_owned(),
+    };
+    format!("url = 'mysql://{who}@127.0.0.1:{},127.0.0.1:{}'", first.port(), second.port())
 }
 
 /// Waits until the replica has this row.
@@ -41,9 +69,9 @@ async fn has_token(replica: &Server, token: u64) {
 }
 
 async fn promote(replica: &Server) {
-    let mut conn = replica.conn().await;
-    for sql in ["STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only=OFF"] {
-        conn.query_drop(sql).await.unwrap();
+    match replica.flavour() {
+        Flavour::MySql => all(replica, &["STOP REPLICA", "RESET REPLICA ALL", "SET GLOBAL read_only=OFF"]).await,
+        _ => all(replica, &["STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only=OFF"]).await,
     }
 }
 
@@ -57,11 +85,18 @@ async fn faults(server: &Server, numbers: std::ops::RangeInclusive<u64>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_planned_switch_moves_it_while_the_old_primary_lives() {
-    let first = Server::start("planned", &[]).await;
+    planned(Flavour::MariaDb).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_planned_switch_moves_it_on_mysql_too() {
+    planned(Flavour::MySql).await;
+}
+
+async fn planned(flavour: Flavour) {
+    let Some((first, second)) = two("planned", flavour).await else { return };
     first.migrate(&schemas()).await;
-    let second = replica("planned-replica", &first).await;
-    let hosts = format!("url = 'mysql://root@127.0.0.1:{},127.0.0.1:{}'", first.port(), second.port());
-    let sidecar = Daemon::start(first.dir(), "planned", &hosts);
+    let sidecar = Daemon::start(first.dir(), "planned", &hosts(&first, &second));
     sidecar.until_ready(None).await;
     faults(&first, 1..=10).await;
     has_token(&second, 10).await;
@@ -75,11 +110,18 @@ async fn a_planned_switch_moves_it_while_the_old_primary_lives() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_promoted_replica_goes_on_and_one_that_lost_something_does_not() {
-    let mut first = Server::start("primary", &[]).await;
+    promoted(Flavour::MariaDb).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_promoted_replica_goes_on_on_mysql_too() {
+    promoted(Flavour::MySql).await;
+}
+
+async fn promoted(flavour: Flavour) {
+    let Some((mut first, mut second)) = two("primary", flavour).await else { return };
     first.migrate(&schemas()).await;
-    let mut second = replica("replica", &first).await;
-    let hosts = format!("url = 'mysql://root@127.0.0.1:{},127.0.0.1:{}'", first.port(), second.port());
-    let mut sidecar = Daemon::start(first.dir(), "failover", &hosts);
+    let mut sidecar = Daemon::start(first.dir(), "failover", &hosts(&first, &second));
     sidecar.until_ready(None).await;
     faults(&first, 1..=40).await;
     sidecar.fence().await.unwrap().until(40).await;
@@ -96,9 +138,11 @@ async fn a_promoted_replica_goes_on_and_one_that_lost_something_does_not() {
     assert_eq!(verdicts(&mut conn, 80).await, (80, 80));
 
     // The old one comes back as a replica, falls behind, and is promoted without the rest.
-    first.restart(&["--read-only=ON", "--log-slave-updates=ON"]).await;
+    first.restart(&["--read-only=ON"]).await;
     let mut old = first.conn().await;
-    old.query_drop("SET GLOBAL gtid_slave_pos=@@gtid_binlog_pos").await.unwrap();
+    if flavour == Flavour::MariaDb {
+        old.query_drop("SET GLOBAL gtid_slave_pos=@@gtid_binlog_pos").await.unwrap();
+    }
     sidecar.until_ready(None).await;
     second.kill();
     old.query_drop("SET GLOBAL read_only=OFF").await.unwrap();

@@ -101,7 +101,11 @@ async fn a_backtest_finds_what_live_found_whatever_the_workers() -> anyhow::Resu
         ensure!(same == lines && serde_json::to_string(&again)? == exact, "{workers} workers said something else");
     }
     edited(&set, &dir)?;
-    from_binlog(&set)
+    let (report, lines) = of_files(&set, &set.stage.dir.join("mariadb/data"))?;
+    let found = |rule: &str| report.rules.iter().find(|r| r.rule == rule).map_or(0, |r| r.now.violations);
+    ensure!(found("provenance") == 1 && found("one_key_per_business_order") == 1, "{lines}");
+    ensure!(found("booking_has_payment") == 0, "nothing is missing where nothing can come: {lines}");
+    Ok(())
 }
 
 /// A rule that takes honest orders for wrong ones: told before it is armed.
@@ -125,9 +129,9 @@ fn edited(set: &Set, dir: &Path) -> anyhow::Result<()> {
 }
 
 /// The server's own files hold the same rows; what needs no event is found in them.
-fn from_binlog(set: &Set) -> anyhow::Result<()> {
+pub fn of_files(set: &Set, data: &Path) -> anyhow::Result<(Report, String)> {
     let mut files: Vec<PathBuf> = Vec::new();
-    for entry in std::fs::read_dir(set.stage.dir.join("mariadb/data"))? {
+    for entry in std::fs::read_dir(data)? {
         let path = entry?.path();
         let number = path.extension().and_then(|e| e.to_str()).is_some_and(|e| e.parse::<u32>().is_ok());
         if number && path.file_stem().is_some_and(|stem| stem == "binlog") {
@@ -136,13 +140,10 @@ fn from_binlog(set: &Set) -> anyhow::Result<()> {
     }
     files.sort();
     ensure!(!files.is_empty(), "no binlog files");
-    let from = || anyhow::Ok(Origin::Binlog(Box::new(BinlogFiles::open(&files, &Schemas::under("sluice")?)?)));
-    let (report, lines) = run(from()?, &trial(as_is(set)?, None, 2))?;
+    let from = Origin::Binlog(Box::new(BinlogFiles::open(&files, &Schemas::under("sluice")?)?));
+    let (report, lines) = run(from, &trial(as_is(set)?, None, 2))?;
     ensure!(report.seen.changes > 1_000 && report.seen.to_us > report.seen.from_us, "{:?}", report.seen);
-    let found = |rule: &str| report.rules.iter().find(|r| r.rule == rule).map_or(0, |r| r.now.violations);
-    ensure!(found("provenance") == 1 && found("one_key_per_business_order") == 1, "{lines}");
-    ensure!(found("booking_has_payment") == 0, "nothing is missing where nothing can come: {lines}");
-    Ok(())
+    Ok((report, lines))
 }
 
 #[tokio::test(flavor = "multi_thread")]
