@@ -24,6 +24,8 @@ const BEAT: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Default)]
 struct Shown {
+    /// Counts reigns: what an earlier one told is forgotten.
+    reign: u64,
     /// Highest token and when it was written.
     tokens: HashMap<String, (u64, i64)>,
     holds: Arc<Vec<String>>,
@@ -40,6 +42,16 @@ pub struct Fence {
 impl Fence {
     pub fn new(blind: Blind) -> Self {
         Fence { evaluated: Arc::default(), changed: watch::channel(0).0, blind }
+    }
+
+    /// Another reign begins to read, in this process: which accounts must wait is known
+    /// only once it has read again what is open. A token that was told before must not
+    /// let anything through meanwhile; cores raise another one.
+    pub fn begins(&self) {
+        let mut shown = self.evaluated.lock().unwrap_or_else(PoisonError::into_inner);
+        *shown = Shown { reign: shown.reign + 1, ..Shown::default() };
+        drop(shown);
+        self.changed.send_modify(|version| *version += 1);
     }
 
     /// Everything up to these tokens is evaluated and committed.
@@ -63,13 +75,15 @@ impl Fence {
         self.changed.send_modify(|version| *version += 1);
     }
 
-    /// This instance's word now. `before` is the last token that was told: blind, it stays.
-    fn line(&self, instance: &str, before: u64) -> FenceLine {
+    /// This instance's word now, and in which reign. `before` is the last token that was
+    /// told, and when: blind, it stays.
+    fn line(&self, instance: &str, before: (u64, u64)) -> (u64, FenceLine) {
         let blind = self.blind.reason();
         let shown = self.evaluated.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = if before.0 == shown.reign { before.1 } else { 0 };
         let reached = shown.tokens.get(instance).map_or(0, |(token, _)| *token);
         let token = if blind.is_some() { before } else { reached.max(before) };
-        FenceLine { token, blind: blind.map(|b| b.to_string()), holds: shown.holds.to_vec() }
+        (shown.reign, FenceLine { token, blind: blind.map(|b| b.to_string()), holds: shown.holds.to_vec() })
     }
 
     /// A stream of lines for one core.
@@ -80,6 +94,7 @@ impl Fence {
             fence: self.clone(),
             instance,
             last: None,
+            reign: 0,
             cancel,
         };
         let lines = stream::unfold(told, |mut told| async move {
@@ -101,6 +116,8 @@ struct Told {
     changed: watch::Receiver<u64>,
     blind: watch::Receiver<Option<Arc<str>>>,
     last: Option<FenceLine>,
+    /// In which `last` was told.
+    reign: u64,
     cancel: CancellationToken,
 }
 
@@ -110,10 +127,11 @@ impl Told {
         let beat = tokio::time::sleep(BEAT);
         tokio::pin!(beat);
         loop {
-            let before = self.last.as_ref().map_or(0, |l| l.token);
+            let before = (self.reign, self.last.as_ref().map_or(0, |l| l.token));
             self.changed.mark_unchanged();
             self.blind.mark_unchanged();
-            let line = self.fence.line(&self.instance, before);
+            let (reign, line) = self.fence.line(&self.instance, before);
+            self.reign = reign;
             if self.last.as_ref() != Some(&line) {
                 return self.tell(line);
             }
@@ -157,13 +175,19 @@ mod tests {
         let blind = Blind::new(Default::default(), prometheus::IntGauge::new("fence_test", "test")?);
         let fence = Fence::new(blind.clone());
         fence.announce(&[token("a", 5), token("b", 9), token("a", 3)], Some(Arc::new(vec!["acct".to_owned()])));
-        assert_eq!(fence.line("a", 0), FenceLine { token: 5, blind: None, holds: vec!["acct".to_owned()] });
+        let line = |instance: &str, before: u64| fence.line(instance, (0, before)).1;
+        assert_eq!(line("a", 0), FenceLine { token: 5, blind: None, holds: vec!["acct".to_owned()] });
         blind.set(Cause::Binlog, "gone");
         fence.announce(&[token("a", 6)], None);
-        let line = fence.line("a", 5);
-        assert_eq!((line.token, line.blind.as_deref()), (5, Some("binlog: gone")));
+        let blinded = line("a", 5);
+        assert_eq!((blinded.token, blinded.blind.as_deref()), (5, Some("binlog: gone")));
         blind.clear(Cause::Binlog);
-        assert_eq!((fence.line("a", 5).token, fence.line("new", 0).token), (6, 0));
+        assert_eq!((line("a", 5).token, line("new", 0).token), (6, 0));
+        // What was told before must not pass while the holds are not known again.
+        fence.begins();
+        assert_eq!(line("a", 6), FenceLine { token: 0, blind: None, holds: vec![] });
+        fence.announce(&[token("a", 7)], None);
+        assert_eq!(fence.line("a", (0, 6)), (1, FenceLine { token: 7, blind: None, holds: vec![] }));
         Ok(())
     }
 }

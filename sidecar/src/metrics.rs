@@ -28,6 +28,7 @@ pub struct Metrics {
     pub demotions: IntCounterVec,
     pub widened: IntCounterVec,
     pub suppressed: IntCounterVec,
+    pub shadow_unwritten: IntCounterVec,
     pub breakers_open: IntGaugeVec,
     pub commit_seconds: Histogram,
     pub pairs_open: IntGauge,
@@ -144,6 +145,11 @@ impl Metrics {
                 &["rule"],
             )?,
             suppressed: counters("sluice_sidecar_suppressed_total", "Verdicts that a suppression took", &["rule"])?,
+            shadow_unwritten: counters(
+                "sluice_sidecar_shadow_unwritten_total",
+                "Verdicts of rules in shadow beyond what is written down in an hour",
+                &["rule"],
+            )?,
             breakers_open: registered(IntGaugeVec::new(
                 Opts::new("sluice_sidecar_breakers_open", "Open breakers per point"),
                 &["point"],

@@ -6,7 +6,7 @@ use crate::Parts;
 use crate::blind::Cause;
 use crate::pipeline::commit::LEASE_US;
 use crate::pipeline::repo as lease_repo;
-use crate::rules::{Files, RuleSet};
+use crate::rules::RuleSet;
 use crate::verdicts::cut;
 use crate::workflow::import::{Folder, first, import};
 use crate::workflow::repo::{self, Why};
@@ -146,16 +146,11 @@ impl Reloader {
             return Ok(false);
         }
         let key = self.parts.secrets.provenance_key.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            // Says what is wrong with every file, or with an empty folder.
-            let rules = RuleSet::load(&dir, key).map_err(|e| e.to_string())?;
-            let files = Files::read(&dir).map_err(|e| e.cause)?;
-            Ok::<_, String>(Folder::new(files, rules.rules().map(|r| (r.id.clone(), r.mode)).collect()))
-        });
+        let read = tokio::task::spawn_blocking(move || Folder::read(&dir, key));
         let folder = match read.await? {
-            Ok(folder) => folder,
-            Err(why) => {
-                self.refused(&why);
+            Ok((folder, _)) => folder,
+            Err(errors) => {
+                self.refused(&errors.to_string());
                 self.taken = Some(now);
                 return Ok(false);
             }

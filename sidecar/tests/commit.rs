@@ -61,6 +61,7 @@ async fn once_and_only_by_the_holder() {
         kafka: Some(place("kafka", "a=1")),
         rules_hash: "1".repeat(16),
         asides: Default::default(),
+        shadow: Default::default(),
         rules: tokio::sync::watch::channel(None).1,
         rules_changed: Default::default(),
         books_apart: false,
@@ -75,6 +76,9 @@ async fn once_and_only_by_the_holder() {
         committer.commit(&found).await.unwrap();
     }
     committer.commit(&[verdict(5, "trip", "violation", "a")]).await.unwrap();
+    // Said in shadow by the text that is armed now: read again, it stops nobody.
+    let again = Verdict { before: Some(format!("{:032x}", 4)), ..verdict(7, "trip", "violation", "c") };
+    committer.commit(&[again]).await.unwrap();
     let count = async |sql: &str| -> i64 { server.conn().await.query_first(sql).await.unwrap().unwrap() };
     assert_eq!(count("SELECT COUNT(*) FROM t_guard.verdict").await, 5);
     assert_eq!(

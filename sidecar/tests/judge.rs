@@ -88,6 +88,7 @@ impl Set {
             binlog: Checkpoint { source: "binlog".into(), position: "0-1-7".into(), replay_from: "0-1-5".into() },
             also: Vec::new(),
             asides: Default::default(),
+            shadow: Default::default(),
             kafka: None,
             rules_hash: "1".repeat(16),
             rules: tokio::sync::watch::channel(None).1,

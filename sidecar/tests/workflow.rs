@@ -290,12 +290,18 @@ async fn two_people(one: &Sidecar, hash: &str) {
     assert_eq!(proposed["done"], "proposed");
     one.shows(&["adds_up trip", "adds_up* shadow"]).await;
     let approve = "/rules/adds_up/approve";
-    one.refused(approve, ANN, json!({ "hash": hash }), "second person").await;
-    one.refused(approve, BOB, json!({ "hash": "0" }), "look at it again").await;
-    one.refused(approve, TOKEN, json!({ "hash": hash }), "no person's").await;
-    assert_eq!(one.done(approve, BOB, json!({ "hash": hash })).await["done"], "inForce");
+    let trip = json!({ "step": "trip", "hash": hash });
+    one.refused(approve, ANN, trip.clone(), "second person").await;
+    one.refused(approve, BOB, json!({ "step": "trip", "hash": "0" }), "look at it again").await;
+    one.refused(approve, TOKEN, trip.clone(), "no person's").await;
+    // Somebody proposes another thing under the same hash: not what bob was asked for.
+    one.done("/rules/adds_up/retire", ANN, json!({ "hash": hash, "reason": "a test" })).await;
+    one.refused(approve, BOB, trip.clone(), "is retire, not trip").await;
+    let body = json!({ "to": "trip", "hash": hash, "reason": "a test" });
+    one.done("/rules/adds_up/promote", ANN, body).await;
+    assert_eq!(one.done(approve, BOB, trip.clone()).await["done"], "inForce");
     assert_eq!(one.shows(&["adds_up trip"]).await, hash);
-    one.refused(approve, BOB, json!({ "hash": hash }), "nothing is proposed").await;
+    one.refused(approve, BOB, trip, "nothing is proposed").await;
     let (_, sets) = one.call("GET", "/rules/sets", "", "").await;
     let newest = &sets["data"][0];
     assert!(newest["createdBy"] == "bob" && newest["reason"].as_str().unwrap().contains("proposed by ann"), "{sets}");

@@ -4,6 +4,8 @@
 use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
+use sluice_contract::clock::now_us;
+use sluice_contract::event::{BusinessEvent, DEPOSIT_RECEIVED};
 use sluice_drill::faults::act;
 use sluice_drill::setup::copy_dir;
 use sluice_drill::setup::process::binary;
@@ -138,8 +140,8 @@ async fn break_balance(set: &Set, account: &str) -> anyhow::Result<()> {
 async fn two_people(set: &Set, hash: &str) -> anyhow::Result<()> {
     let promote = ["promote", RULE, "--to", "trip", "--hash", hash, "--reason", "clearer"];
     let told = done(set, "ann", &promote).await?;
-    ensure!(told.contains(&format!("sluice rules approve {RULE} --hash {hash}")), "{told}");
-    let approve = ["approve", RULE, "--hash", hash];
+    ensure!(told.contains(&format!("sluice rules approve {RULE} --to trip --hash {hash}")), "{told}");
+    let approve = ["approve", RULE, "--to", "trip", "--hash", hash];
     let own = sluice(set, "ann", &approve).await?.err().unwrap_or_default();
     ensure!(own.contains("a second person must approve"), "{own}");
     done(set, "bob", &approve).await?;
@@ -159,5 +161,42 @@ async fn two_people(set: &Set, hash: &str) -> anyhow::Result<()> {
     ensure!(refused.contains("at most 7 days"), "{refused}");
     let all = done(set, "bob", &["suppressions"]).await?;
     ensure!(all.contains("IN FORCE") && all.contains("0 of 10"), "{all}");
+    for (rule, why) in [("balance_ads_up", "there is no rule"), ("provenance", "name no amount")] {
+        let none = ["suppress", rule, "A-1", "--amount-cap", "10.00", "--for", "2h", "--reason", "x"];
+        let refused = sluice(set, "bob", &none).await?.err().unwrap_or_default();
+        ensure!(refused.contains(why), "{refused}");
+    }
+    what_is_suppressed_stops_nobody(set).await
+}
+
+/// A shipped rule's finding up to the cap, and one beyond it.
+async fn what_is_suppressed_stops_nobody(set: &Set) -> anyhow::Result<()> {
+    let (account, rule) = ("RULES2", "deposit_is_booked");
+    let cap = ["suppress", rule, account, "--amount-cap", "100.00", "--for", "2h", "--reason", "a late batch"];
+    done(set, "ann", &cap).await?;
+    for (turn, open) in [(1, 0), (2, 1)] {
+        let id = format!("never-booked-{turn}");
+        let event = BusinessEvent {
+            id: id.clone(),
+            kind: DEPOSIT_RECEIVED.into(),
+            account_id: account.into(),
+            biz_no: id,
+            amount: Decimal::from(60),
+            currency: "CNY".into(),
+            occurred_us: now_us(),
+        };
+        set.stage.events.queue(&event).await?;
+        set.stage.events.flush(Duration::from_secs(10)).await?;
+        let begun = Instant::now();
+        let found = format!("SELECT COUNT(*) FROM guard.verdict WHERE rule='{rule}' AND account_id='{account}'");
+        while numbers(set, &found).await? != [turn] {
+            ensure!(begun.elapsed() < Duration::from_secs(30), "{:?}", set.verdicts().await?);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let stopped = format!("SELECT COUNT(DISTINCT scope_key) FROM guard.breaker WHERE scope_key='{account}'");
+        ensure!(numbers(set, &stopped).await? == [open], "turn {turn}: {:?}", set.verdicts().await?);
+    }
+    let all = done(set, "ann", &["suppressions"]).await?;
+    ensure!(all.contains("60 of 100"), "{all}");
     Ok(())
 }

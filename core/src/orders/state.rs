@@ -203,8 +203,8 @@ pub fn step(state: State, event: Event) -> Step {
         // Sent now, it would knowingly be paid twice. What is out already is asked on, but
         // nobody's refusal ends it any more: see `outcome::note`.
         (Init, Recanted) => Step::Move(Manual, FOR_A_PERSON),
-        (Dispatching | InDoubt | Processing | Manual, Recanted) => Step::Stay(FOR_A_PERSON),
-        (Success | Failed, Recanted) => Step::Contradiction("a channel that had declined it says that it paid"),
+        (Dispatching | InDoubt | Processing | Manual | Success, Recanted) => Step::Stay(FOR_A_PERSON),
+        (Failed, Recanted) => Step::Contradiction("a channel that had declined it says that it paid"),
         (Dispatching, Unknown) => Step::Move(InDoubt, &[]),
         // Sent again under the same serial number and trade time, through a new
         // claim: fence and breakers are asked again (seed 002, stage 2 b).

@@ -71,7 +71,7 @@ fn one(all: &mut Applied, outcome: &Outcome, waits: &Waits, now_us: i64) -> Take
             Word::Odd(detail) => return contradiction(all, outcome, &detail),
             Word::Repeated => return Taken::Already,
         },
-        None => match (otherwise(order, outcome), event_for(order, outcome, waits, now_us)) {
+        None => match (odd(order, outcome), event_for(order, outcome, waits, now_us)) {
             (Some(detail), _) => return contradiction(all, outcome, &detail),
             (None, Err(taken)) => return taken,
             (None, Ok(event)) => event,
@@ -106,7 +106,7 @@ fn one(all: &mut Applied, outcome: &Outcome, waits: &Waits, now_us: i64) -> Take
     }
     if from != to {
         move_order(order, to, outcome, waits, now_us);
-        if sent {
+        if sent && has_last_attempt(order) {
             let (state, live) = if event == Event::NotHere { ("failed", false) } else { attempt_state(order) };
             let channel = with.clone().unwrap_or_default();
             all.attempts.insert(order.order_id.clone(), AttemptNow { channel, state, live });
@@ -120,6 +120,8 @@ fn one(all: &mut Applied, outcome: &Outcome, waits: &Waits, now_us: i64) -> Take
     }
     if let Some(channel) = outcome.channel.filter(|_| event == Event::Recanted) {
         order.route = Route::recanted_by(order.route.as_deref(), channel);
+        // Nobody else has it: what this channel says next ends it, or a person does.
+        order.channel.get_or_insert_with(|| channel.to_owned());
     }
     note(order, event, effects, waits, now_us);
     let order = order.clone();
@@ -148,12 +150,34 @@ fn not_its_channel(order: &Order, channel: &str, event: Event) -> Word {
         Event::Returned if is_in(&route.recanted) => {
             Word::Odd(format!("{channel} declined the order, said that it paid, and now that it gave it back"))
         }
-        Event::Succeeded | Event::Returned if order.state.is_end() => {
+        Event::Succeeded | Event::Returned if matches!(order.state, State::Failed | State::Returned) => {
             Word::Odd(format!("{channel} declined the order and now says that it paid; it is {whose}'s now"))
         }
         Event::Succeeded | Event::Returned => Word::Recants,
+        // `Accepted` too: a reply to the sending may be overtaken by the refusal.
         _ => Word::Repeated,
     }
+}
+
+/// Whether the order's last attempt went to the channel that it is with: not if that
+/// is an earlier one that has recanted.
+fn has_last_attempt(order: &Order) -> bool {
+    let route = Route::read(order.route.as_deref()).unwrap_or_default();
+    let is_with = |channel: &String| order.channel.as_ref() == Some(channel);
+    !route.recanted.iter().any(is_with) || route.tried.last().is_some_and(is_with)
+}
+
+/// What the order's own channel says that can't be true.
+fn odd(order: &Order, outcome: &Outcome) -> Option<String> {
+    if outcome.event == Event::Returned && order.state != State::Returned {
+        let route = Route::read(order.route.as_deref()).unwrap_or_default();
+        let paid_too = route.recanted.into_iter().find(|other| order.channel.as_ref() != Some(other));
+        // Given back, the account would have its money while the other payment stands.
+        if let Some(other) = paid_too {
+            return Some(format!("the channel gave it back, but {other} says that it paid"));
+        }
+    }
+    otherwise(order, outcome)
 }
 
 /// What the channel says of the payment that differs from the order. An amount

@@ -172,19 +172,33 @@ fn declined_by_netsunion(state: State, channel: Option<&str>) -> Order {
 
 #[test]
 fn what_a_channel_paid_though_it_had_declined_it_is_sent_through_no_other() {
+    use crate::orders::state::{Step, step};
     for (channel, sent) in [(None, false), (Some("unionpay"), true)] {
         let (taken, held, all) = after(declined_by_netsunion(State::Init, channel), &says(Event::Succeeded));
         assert_eq!((taken, held.state, held.due_us), (Taken::Moved, State::Manual, Some(i64::MAX)), "{channel:?}");
         assert_eq!((all.cases[0].kind, all.bookings.len()), (CaseKind::Contradiction, 0));
         assert!(all.cases[0].detail.starts_with("netsunion declined the order and now says that it paid"));
         assert_eq!(all.attempts.contains_key("o"), sent, "what was closed stays closed");
-        assert!(matches!(crate::orders::state::step(held.state, Event::Claim), crate::orders::state::Step::Refused));
-        // Said again it is no news; given back, it is.
-        assert_eq!(after(held.clone(), &says(Event::Succeeded)).0, Taken::Already);
-        let (taken, still, all) = after(held, &says(Event::Returned));
-        assert_eq!((taken, still.state), (Taken::Contradiction, State::Manual));
-        assert!(all.cases[0].detail.contains("gave it back"));
+        assert!(matches!(step(held.state, Event::Claim), Step::Refused));
+        assert!(after(held, &says(Event::Declined)).2.bookings.is_empty(), "its money stays reserved");
     }
+}
+
+#[test]
+fn a_recanted_order_that_nobody_else_has_is_ended_by_that_channels_next_word() {
+    let (_, held, _) = after(declined_by_netsunion(State::Init, None), &says(Event::Succeeded));
+    let (_, paid, all) = after(held.clone(), &says(Event::Succeeded));
+    assert_eq!((paid.state, all.bookings.len()), (State::Success, 1));
+    assert_eq!(all.attempts["o"].channel, "netsunion");
+    let (_, back, all) = after(held.clone(), &says(Event::Returned));
+    assert_eq!((back.state, all.bookings.len()), (State::Returned, 2), "paid and given back");
+    assert!(all.freed.is_empty(), "what it took was given back when it was declined");
+    // Of two that declined it the first recants: the last attempt was the other's.
+    let route = r#"{"version":1,"chosen":null,"rejected":[],"tried":["netsunion","unionpay"]}"#;
+    let twice = Order { route: Some(route.into()), attempts: 2, ..declined_by_netsunion(State::Init, None) };
+    let (_, held, _) = after(twice, &says(Event::Succeeded));
+    let (_, paid, all) = after(held, &says(Event::Succeeded));
+    assert_eq!((paid.state, all.attempts.is_empty()), (State::Success, true));
 }
 
 #[test]
@@ -193,17 +207,26 @@ fn once_a_channel_has_recanted_only_a_payment_ends_the_order() {
     for state in [State::Dispatching, State::InDoubt, State::Processing, State::Manual] {
         let (taken, told, all) = after(declined_by_netsunion(state, Some("unionpay")), &says(Event::Succeeded));
         assert_eq!((taken, told.state, all.cases.len()), (Taken::Moved, state, 1), "{state:?} is asked on");
-        for refusal in [Event::Declined, Event::NotHere, Event::NoSuchTrade] {
+        assert_eq!(after(told.clone(), &says(Event::Succeeded)).0, Taken::Already, "said again it is no news");
+        let (_, _, again) = after(told.clone(), &says(Event::Returned));
+        assert!(again.cases[0].detail.contains("gave it back"), "given back, it is");
+        for refusal in [Event::Declined, Event::NotHere, Event::NoSuchTrade, Event::Returned] {
             let (_, kept, all) = after(told.clone(), &other(refusal));
-            assert!(![State::Failed, State::Init].contains(&kept.state), "{state:?} × {refusal:?}: {:?}", kept.state);
+            assert!(!kept.state.is_end() && kept.state != State::Init, "{state:?} × {refusal:?}: {:?}", kept.state);
             assert!(all.bookings.is_empty(), "{state:?} × {refusal:?} releases the money");
         }
         let (_, paid, all) = after(told, &other(Event::Succeeded));
         assert_eq!((paid.state, all.bookings.len()), (State::Success, 1));
-        let (taken, _, _) = after(paid, &says(Event::Succeeded));
-        assert_eq!(taken, Taken::Already, "it is a case already");
+        assert_eq!(after(paid.clone(), &says(Event::Succeeded)).0, Taken::Already, "it is a case already");
+        // Both paid: what one gives back covers the other, and is not the account's.
+        let (taken, kept, all) = after(paid, &other(Event::Returned));
+        assert_eq!((taken, kept.state, all.bookings.len()), (Taken::Contradiction, State::Success, 0));
     }
-    for end in [State::Success, State::Failed, State::Returned] {
+    // The same if the other was quicker.
+    let (taken, paid, all) = after(declined_by_netsunion(State::Success, Some("unionpay")), &says(Event::Succeeded));
+    assert_eq!((taken, paid.state, all.cases.len(), all.bookings.len()), (Taken::Moved, State::Success, 1, 0));
+    assert_eq!(after(paid, &other(Event::Returned)).0, Taken::Contradiction);
+    for end in [State::Failed, State::Returned] {
         let (taken, stays, all) = after(declined_by_netsunion(end, Some("unionpay")), &says(Event::Succeeded));
         assert_eq!((taken, stays.state, all.cases.len()), (Taken::Contradiction, end, 1));
     }

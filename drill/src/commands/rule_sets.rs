@@ -47,6 +47,9 @@ pub enum Verb {
     /// The second person's word on what is proposed.
     Approve {
         rule: String,
+        /// trip or retire, as it was proposed.
+        #[arg(long)]
+        to: String,
         #[arg(long)]
         hash: String,
     },
@@ -110,9 +113,9 @@ pub async fn run(verb: &Verb, sidecar: &Sidecar) -> anyhow::Result<()> {
             let body = json!({ "to": to, "hash": hash, "reason": reason });
             text::done(&asked.post(&format!("/rules/{rule}/promote"), body).await?, rule)
         }
-        Verb::Approve { rule, hash } => {
+        Verb::Approve { rule, to, hash } => {
             let url = format!("/rules/{rule}/approve");
-            text::done(&asked.send(&url, &json!({ "hash": hash })).await?, rule)
+            text::done(&asked.send(&url, &json!({ "step": to, "hash": hash })).await?, rule)
         }
         Verb::Demote { rule, to, reason } => {
             let body = json!({ "to": to, "reason": reason });

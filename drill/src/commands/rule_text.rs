@@ -71,7 +71,12 @@ pub fn list(data: &Value) -> String {
     for p in each(&data["proposals"]) {
         let (rule, hash) = (str(&p["rule"]), str(&p["ruleHash"]));
         line!(text, "\nproposed: {rule} to {} by {}: {}", str(&p["step"]), str(&p["proposedBy"]), str(&p["reason"]));
-        line!(text, "  until {}; a second person: sluice rules approve {rule} --hash {hash}", time(&p["expiresUs"]));
+        line!(
+            text,
+            "  until {}; a second person: sluice rules approve {rule} --to {} --hash {hash}",
+            time(&p["expiresUs"]),
+            str(&p["step"])
+        );
     }
     text
 }
@@ -121,8 +126,9 @@ pub fn suppressions(data: &Value, now_us: i64) -> String {
 pub fn done(data: &Value, what: &str) -> String {
     match data["done"].as_str() {
         Some("proposed") => format!(
-            "proposed, nothing changed yet. A second person, until {}:\n  sluice rules approve {what} --hash {}\n",
+            "proposed, nothing changed yet. A second person, until {}:\n  sluice rules approve {what} --to {} --hash {}\n",
             time(&data["expiresUs"]),
+            str(&data["step"]),
             str(&data["ruleHash"])
         ),
         _ => format!("done: set {} ({}) is in force\n", str(&data["version"]), str(&data["hash"])),

@@ -5,7 +5,8 @@ use super::{junit, rule_sets};
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use sluice_contract::settings::Secret;
-use sluice_sidecar::rules::{CaseResult, Files, LoadErrors, RuleSet, coverage, run_cases};
+use sluice_sidecar::rules::{CaseResult, Files, LoadErrors, coverage, run_cases};
+use sluice_sidecar::workflow::import::Folder;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -51,7 +52,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
 #[allow(clippy::print_stdout)]
 fn check(dir: &Path) -> anyhow::Result<()> {
     // No transaction is verified by loading, so any key will do.
-    let set = RuleSet::load(dir, Secret::new("rules-are-only-loaded"))?;
+    let (_, set) = Folder::read(dir, Secret::new("rules-are-only-loaded"))?;
     for rule in set.rules() {
         println!("{:<28} {:<6} {}", rule.id, rule.mode.as_str(), rule.guards);
     }

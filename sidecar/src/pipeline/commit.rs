@@ -11,6 +11,7 @@ use crate::fence::Fence;
 use crate::metrics::Metrics;
 use crate::rules::RuleSet;
 use crate::status::Status;
+use crate::verdicts::shadow::Shadow;
 use crate::verdicts::{Verdict, cut, repo as verdict_repo, verdicts};
 use crate::workflow::judge::{Judge, Judged};
 use mysql_async::{Pool, Transaction, TxOpts};
@@ -19,6 +20,7 @@ use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
 use sluice_contract::sql::{is_disconnect, is_retryable};
 use sluice_contract::telemetry::seconds;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, watch};
@@ -26,7 +28,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a lease lasts without being renewed; every commit renews it.
 pub const LEASE_US: i64 = 5_000_000;
-/// Findings per transaction: a bad rule must not make one that never ends.
+/// Verdicts per transaction: one UPDATE of half a million rows must not make one that
+/// never ends.
 const MOST_FINDINGS: usize = 2_000;
 /// Retries of a commit: soon, then more slowly; never given up, nothing is dropped.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
@@ -70,6 +73,7 @@ pub struct Committer {
     pub kafka: Option<Checkpoint>,
     pub rules_hash: String,
     pub asides: Asides,
+    pub shadow: Shadow,
     /// For budgets.
     pub rules: watch::Receiver<Option<Arc<RuleSet>>>,
     /// Told when a commit made a new set.
@@ -135,20 +139,40 @@ impl Committer {
             std::mem::take(&mut one.findings).into_iter().map(move |finding| (finding, version))
         };
         let findings: Vec<_> = all.iter_mut().flat_map(numbered).collect();
+        let mut verdicts = verdicts(&findings);
+        drop(findings);
+        self.shadow.keep(&mut verdicts, self.metrics);
+        let last = self.commit_most(&mut verdicts).await?;
         let had_kafka = self.kafka.is_some();
         all.iter().for_each(|one| self.advance(one));
         all.iter_mut().for_each(|one| self.asides.add(std::mem::take(&mut one.aside)));
-        let verdicts = verdicts(&findings);
+        let verdicts = &verdicts[last..];
         // Where Kafka began is written down before anything is told: whoever starts again
         // without it would begin at its end, and miss what was published meanwhile.
         let began = !had_kafka && self.kafka.is_some();
         if !verdicts.is_empty() || !self.asides.is_empty() || began {
-            self.commit(&verdicts).await?;
+            self.commit(verdicts).await?;
         }
         for one in all {
             self.announce(one);
         }
         Ok(())
+    }
+
+    /// Commits what is too much for one transaction, under the checkpoint of before:
+    /// ids are derived, so who starts again there repeats it without harm. Returns
+    /// where the rest begins, which goes with the new checkpoint.
+    async fn commit_most(&mut self, verdicts: &mut [Verdict]) -> Result<usize, End> {
+        if verdicts.len() > MOST_FINDINGS {
+            // What several rules say of an account is judged together: budgets ask for it.
+            verdicts.sort_by(|a, b| a.account_id.cmp(&b.account_id));
+        }
+        let mut begin = 0;
+        while verdicts.len() - begin > MOST_FINDINGS {
+            self.commit(&verdicts[begin..begin + MOST_FINDINGS]).await?;
+            begin += MOST_FINDINGS;
+        }
+        Ok(begin)
     }
 
     fn advance(&mut self, one: &Evaluated) {
@@ -330,9 +354,9 @@ pub fn recorded(judged: &Judged, metrics: &Metrics, status: &Status, rules_chang
 
 /// Breakers to open, each once, in the order of their keys: the one lock order.
 fn moves(new: &[Verdict], at_us: i64) -> Vec<Move> {
-    let mut moves: Vec<Move> = Vec::new();
+    let (mut moves, mut moved) = (Vec::new(), HashSet::new());
     for (verdict, key) in new.iter().flat_map(|v| v.breakers.iter().map(move |key| (v, key.clone()))) {
-        if moves.iter().any(|m| m.key == key) {
+        if !moved.insert(key.to_string()) {
             continue;
         }
         let reason = cut(&format!("{}: {}", verdict.rule, verdict.message), REASON);

@@ -15,6 +15,7 @@ use crate::snapshot::{self, gap, schedule};
 use crate::sources::gtid::Flavour;
 use crate::sources::servers::Server;
 use crate::sources::{Start, preflight};
+use crate::verdicts::shadow::Shadow;
 use anyhow::Context;
 use mysql_async::Pool;
 use sluice_contract::clock::now_us;
@@ -132,10 +133,11 @@ async fn begin_at(
 /// starts it again from the checkpoint.
 pub async fn reign(parts: &Arc<Parts>, epoch: i64, flavours: &[Flavour], rules: Arc<RuleSet>) -> anyhow::Result<End> {
     // Verdicts go where they were read, even if another host takes over meanwhile.
-    let pool = parts.pool.pool();
+    let pool = parts.pool.committing();
     let flavour = *flavours.first().context("mysql.url names no server")?;
     let begin = begin(parts, epoch, flavours, &rules).await.context("reading the checkpoint")?;
     let after_gap = gap::is_recent(parts).await?;
+    parts.fence.begins();
     let cancel = parts.cancel.child_token();
     let _ends_with_us = cancel.clone().drop_guard();
     let (feed, fed) = crossbeam_channel::bounded(FEED_QUEUE);
@@ -216,6 +218,7 @@ fn committer(
         kafka: begin.kafka,
         rules_hash: rules.hash().chars().take(16).collect(),
         asides: Asides::default(),
+        shadow: Shadow::default(),
         rules: parts.rules.clone(),
         rules_changed: Arc::clone(&parts.rules_changed),
         books_apart: parts.config.mysql.books_apart,

@@ -49,6 +49,12 @@ pub async fn record(
     told: impl Fn(u64),
 ) -> anyhow::Result<Recorded> {
     config.check()?;
+    if !config.mysql.also.is_empty() || config.kafka.changes.is_some() {
+        bail!(
+            "sluice record reads the binlog of one server, and here there are more or changes come through Kafka: \
+             set record.dir in the sidecar's settings, which keeps all that the sidecar itself sees"
+        );
+    }
     let metrics = metrics()?;
     let writer = Writer::open(dir, most_mb)?;
     let blind = Blind::new(Readiness::default(), metrics.blind.clone());

@@ -59,6 +59,7 @@ pub use evaluate::Evaluator;
 pub use files::{Files, RuleFile};
 pub use header::{Header, Loss, Mode, Severity, parse as parse_header};
 pub use load::{LoadError, LoadErrors, RuleSet};
+pub use names::names_amount;
 pub use params::{Budget, Param, Params};
 pub use trace::{Detail, InputSeen, Read};
 pub use unseen::{BUILT_IN, UnseenRule};
@@ -91,6 +92,8 @@ pub struct Finding {
     /// 32 hex digits derived from rule, position, account and item: the same change
     /// evaluated again is the same finding.
     pub verdict_id: String,
+    /// Its id while the same text was a candidate. None of one.
+    pub before: Option<String>,
     pub rule: Arc<Header>,
     /// 16 hex digits of the rule file that decided.
     pub rule_hash: String,

@@ -120,6 +120,24 @@ fn own_names<'a>(tokens: &Tokens<'a>) -> BTreeSet<&'a str> {
     own
 }
 
+/// Whether some finding of this text names the money at stake: `violation` with four
+/// arguments.
+pub fn names_amount(text: &str) -> bool {
+    let tokens = Tokens::of(text);
+    let arguments = |open: usize| {
+        let close = tokens.closing(open)?;
+        let (mut count, mut at) = (1, open + 1);
+        while at < close {
+            // What stands in brackets of its own has its own commas.
+            at = if tokens.opens(at) { tokens.closing(at)? } else { at };
+            count += usize::from(tokens.is(at, ","));
+            at += 1;
+        }
+        Some(count)
+    };
+    (0..tokens.all.len()).any(|at| tokens.are(at, &["violation", "("]) && arguments(at + 1).is_some_and(|n| n >= 4))
+}
+
 fn table(name: &str) -> Option<usize> {
     tables::find(name)
 }

@@ -253,11 +253,16 @@ fn finding(rule: &Rule, outcome: Outcome, position: &Arc<str>, said: &Said<'_>, 
     // second one's breaker would never be opened. So does the function: a payment
     // that was late and then booked wrong is two findings.
     // A candidate's verdicts must not be taken for those of the version that is armed.
-    let version = rule.candidate.then_some(rule.hash.as_str());
     let parts = [rule.header.id.as_str(), said.function, position, &account, &item];
-    let parts: Vec<&str> = parts.into_iter().chain(version).collect();
+    let of_version: Vec<&str> = parts.into_iter().chain([rule.hash.as_str()]).collect();
+    let of_version = verdict_id(&of_version);
+    let (verdict_id, before) = match rule.candidate {
+        true => (of_version, None),
+        false => (verdict_id(&parts), Some(of_version)),
+    };
     Finding {
-        verdict_id: verdict_id(&parts),
+        verdict_id,
+        before,
         rule: Arc::clone(&rule.header),
         rule_hash: rule.hash.clone(),
         outcome,

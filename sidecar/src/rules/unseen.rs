@@ -44,6 +44,7 @@ impl UnseenRule {
         let stopped = self.header.breakers.iter();
         Finding {
             verdict_id: verdict_id(&[ID, "unseen", position, "", table]),
+            before: None,
             rule: Arc::clone(&self.header),
             rule_hash: self.hash.clone(),
             outcome: Outcome::Violation,

@@ -101,7 +101,10 @@ impl Book {
             let id = standing_id(finding);
             if seen.insert(id.clone()) {
                 let verdict_id = derive(&[&id, position]);
-                new.push((id, Finding { verdict_id, position: position.as_str().into(), ..finding.clone() }));
+                new.push((
+                    id,
+                    Finding { verdict_id, before: None, position: position.as_str().into(), ..finding.clone() },
+                ));
             }
         }
         let mut tries = Tries(0);
@@ -121,7 +124,7 @@ impl Book {
             return Err(Stop::Deposed);
         }
         let ids: Vec<&str> = found.iter().map(|(id, _)| id.as_str()).collect();
-        let stand = repo::standing(&mut tx, &self.schemas, &ids).await?;
+        let stand = repo::standing(&mut tx, &self.schemas, &ids, now).await?;
         let fresh: Vec<_> = found.iter().filter(|(id, _)| !stand.contains_key(id)).collect();
         let said: Vec<_> = fresh.iter().map(|(_, finding)| (finding.clone(), self.rules.version())).collect();
         let verdicts = verdicts(&said);

@@ -121,6 +121,7 @@ fn closing(checked: &Checked, lost: Option<&Checkpoint>, to: &str, found_us: i64
     let id = Sha256::digest(format!("gap/binlog/{from}/{to}"));
     let verdict = Verdict {
         verdict_id: hex::encode(&id[..16]),
+        before: None,
         rule: "gap".to_owned(),
         rule_hash: "0".repeat(16),
         mode: "alert",

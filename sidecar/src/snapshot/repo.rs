@@ -57,17 +57,20 @@ pub async fn insert_run(tx: &mut Transaction<'_>, schemas: &Schemas, run: &RunRo
     tx.exec_drop(sql, values).await
 }
 
-/// Which of these stand already, with the ids of their verdicts. The caller holds
-/// the lease's row.
+/// Which of these stand already, with the ids of their verdicts. What a suppression
+/// took stands for as long as it is in force. The caller holds the lease's row.
 pub async fn standing(
     tx: &mut Transaction<'_>,
     schemas: &Schemas,
     ids: &[&str],
+    now_us: i64,
 ) -> mysql_async::Result<HashMap<String, String>> {
     let mut all = HashMap::new();
     for some in ids.chunks(ROWS) {
         let sql = format!(
-            "SELECT standing_id,verdict_id FROM {}.snapshot_standing WHERE standing_id IN {}",
+            "SELECT s.standing_id,s.verdict_id FROM {0}.snapshot_standing s \
+             LEFT JOIN {0}.verdict v USING (verdict_id) LEFT JOIN {0}.suppression p ON p.suppression_id=v.suppression \
+             WHERE s.standing_id IN {1} AND (v.suppression IS NULL OR (p.expires_us>{now_us} AND p.revoked_us IS NULL))",
             schemas.guard,
             in_list(some.iter().copied())
         );
@@ -76,7 +79,7 @@ pub async fn standing(
     Ok(all)
 }
 
-/// New ones: standing id, rule, verdict id.
+/// New ones, or said anew: standing id, rule, verdict id.
 pub async fn insert_standing(
     tx: &mut Transaction<'_>,
     schemas: &Schemas,
@@ -85,12 +88,13 @@ pub async fn insert_standing(
 ) -> mysql_async::Result<()> {
     for some in new.chunks(ROWS) {
         let mut sql = format!(
-            "INSERT IGNORE INTO {}.snapshot_standing (standing_id,rule,verdict_id,since_us) VALUES ",
+            "INSERT INTO {}.snapshot_standing (standing_id,rule,verdict_id,since_us) VALUES ",
             schemas.guard
         );
         for (at, (id, rule, verdict)) in some.iter().enumerate() {
             push_row(&mut sql, at == 0, &[Lit::Text(id), Lit::Text(rule), Lit::Text(verdict), Lit::Int(since_us)]);
         }
+        sql.push_str(" ON DUPLICATE KEY UPDATE verdict_id=VALUES(verdict_id),since_us=VALUES(since_us)");
         tx.query_drop(sql).await?;
     }
     Ok(())

@@ -16,6 +16,8 @@ use tokio::time::timeout;
 
 /// One question to a candidate; a frozen one must not hold up the others.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// One commit at a time, and one that was given up and is not rolled back yet.
+const COMMITTING: usize = 2;
 /// Hosts of one server: each is asked in turn while money waits.
 const MOST_HOSTS: usize = 8;
 
@@ -37,6 +39,8 @@ struct Host {
     /// `host:port`, for people.
     name: String,
     pool: Pool,
+    /// For the commits of what was found: they never wait for those who only look.
+    committing: Pool,
 }
 
 /// What looking for a host came to.
@@ -71,7 +75,8 @@ impl Hosts {
             let options = sql::options_of(name, &url)?;
             let opts = mysql_async::Opts::from(options.clone());
             let name = format!("{}:{}", opts.ip_or_hostname(), opts.tcp_port());
-            anyhow::Ok(Host { url, name, pool: sql::pool_of(options, connections)? })
+            let committing = sql::pool_of(options.clone(), COMMITTING)?;
+            anyhow::Ok(Host { url, name, pool: sql::pool_of(options, connections)?, committing })
         };
         let hosts = urls.into_iter().map(host).collect::<anyhow::Result<Vec<_>>>()?;
         Ok(Hosts {
@@ -105,6 +110,11 @@ impl Hosts {
         self.at().pool.clone()
     }
 
+    /// As `pool`, with connections of its own.
+    pub fn committing(&self) -> Pool {
+        self.at().committing.clone()
+    }
+
     /// A connection to the current host.
     pub async fn get_conn(&self) -> mysql_async::Result<Conn> {
         self.at().pool.get_conn().await
@@ -113,6 +123,7 @@ impl Hosts {
     pub async fn disconnect(&self) {
         for host in &self.hosts {
             drop(host.pool.clone().disconnect().await);
+            drop(host.committing.clone().disconnect().await);
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub mod explain;
 pub mod repo;
+pub mod shadow;
 
 use crate::rules::{Detail, Finding};
 use rust_decimal::Decimal;
@@ -30,6 +31,8 @@ const MOST_AMOUNT: Decimal = Decimal::from_parts(0x6fc1_0000, 0x0023_86f2, 0, fa
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verdict {
     pub verdict_id: String,
+    /// Its id while the same text was a candidate: said then, it is no news.
+    pub before: Option<String>,
     pub rule: String,
     pub rule_hash: String,
     pub mode: &'static str,
@@ -71,6 +74,7 @@ fn verdict(finding: &Finding, set_version: i64) -> Option<Verdict> {
     }
     Some(Verdict {
         verdict_id: ascii(&finding.verdict_id, 32),
+        before: finding.before.clone(),
         rule: ascii(&finding.rule.id, RULE),
         rule_hash: ascii(&finding.rule_hash, 16),
         mode,

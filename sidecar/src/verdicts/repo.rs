@@ -12,8 +12,8 @@ use std::collections::HashSet;
 /// Rows per statement: with their details well below any server's packet limit.
 const ROWS: usize = 50;
 
-/// Those ids that are recorded already. The caller holds the lease's row, so nobody
-/// else adds any meanwhile.
+/// Ids of those that are recorded already, under their own id or the one of before. The
+/// caller holds the lease's row, so nobody else adds any meanwhile.
 pub async fn known<Q: Queryable>(
     conn: &mut Q,
     schemas: &Schemas,
@@ -21,9 +21,11 @@ pub async fn known<Q: Queryable>(
 ) -> mysql_async::Result<HashSet<String>> {
     let mut known = HashSet::new();
     for some in verdicts.chunks(ROWS) {
-        let ids = in_list(some.iter().map(|v| v.verdict_id.as_str()));
+        let ids = in_list(some.iter().flat_map(|v| [&v.verdict_id].into_iter().chain(&v.before)).map(String::as_str));
         let sql = format!("SELECT verdict_id FROM {}.verdict WHERE verdict_id IN {ids}", schemas.guard);
-        known.extend(conn.query::<String, _>(sql).await?);
+        let found: HashSet<String> = conn.query::<String, _>(sql).await?.into_iter().collect();
+        let said = |v: &&Verdict| found.contains(&v.verdict_id) || v.before.as_ref().is_some_and(|b| found.contains(b));
+        known.extend(some.iter().filter(said).map(|v| v.verdict_id.clone()));
     }
     Ok(known)
 }

@@ -82,7 +82,7 @@ pub async fn carry_out(parts: &Parts, wish: &Wish<'_>) -> Result<Done, Refusal> 
 }
 
 /// The second person's word on what is proposed.
-pub async fn approve(parts: &Parts, rule: &str, hash: &str, by: &str) -> Result<Done, Refusal> {
+pub async fn approve(parts: &Parts, rule: &str, step: &str, hash: &str, by: &str) -> Result<Done, Refusal> {
     let mut conn = parts.pool.get_conn().await?;
     let proposals = repo::proposals(&mut conn, &parts.schemas, now_us()).await?;
     drop(conn);
@@ -94,6 +94,11 @@ pub async fn approve(parts: &Parts, rule: &str, hash: &str, by: &str) -> Result<
     }
     if proposal.rule_hash != hash {
         return no(format!("proposed is the version {}, not {hash}: look at it again", proposal.rule_hash));
+    }
+    // Another proposal may have taken its place since the second person looked.
+    if proposal.step != step {
+        let (what, who) = (&proposal.step, &proposal.proposed_by);
+        return no(format!("proposed by {who} is {what}, not {step}: look at it again"));
     }
     let step = match super::mode_of(&proposal.step) {
         Some(mode) => Step::Promote(mode),
@@ -132,7 +137,7 @@ pub async fn roll_back(parts: &Parts, version: i64, by: &str, reason: &str) -> R
         let Some(old) = repo::read(&mut conn, &parts.schemas, version).await? else {
             return no(format!("set {version} holds nothing"));
         };
-        let next = Set { version: active + 1, ..old };
+        let next = step::taken_back(old, &in_force(parts, &mut conn).await?, now_us());
         if let Some(done) = put(parts, &mut conn, next, by, reason, Some(version), None).await? {
             return Ok(done);
         }
@@ -169,22 +174,33 @@ async fn promoted(
 
 /// What cases say of texts; a text never changes, so each is run once.
 #[derive(Debug, Default)]
-pub struct Tested(Mutex<HashMap<String, Arc<Vec<String>>>>);
+pub struct Tested {
+    known: Mutex<HashMap<String, Arc<Vec<String>>>>,
+    /// One text at a time: many who ask at once must not run the same cases.
+    running: tokio::sync::Mutex<()>,
+}
 
 impl Tested {
     /// Cases that fail, and what no case tries.
     pub async fn untested(&self, member: &Member) -> anyhow::Result<Arc<Vec<String>>> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&member.text.hash).cloned();
-        if let Some(known) = known {
+        if let Some(known) = self.known(&member.text.hash) {
+            return Ok(known);
+        }
+        let _one_at_a_time = self.running.lock().await;
+        if let Some(known) = self.known(&member.text.hash) {
             return Ok(known);
         }
         let found = Arc::new(run(member).await?);
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST_TESTED {
             known.clear();
         }
         known.insert(member.text.hash.clone(), Arc::clone(&found));
         Ok(found)
+    }
+
+    fn known(&self, hash: &str) -> Option<Arc<Vec<String>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(hash).cloned()
     }
 }
 
@@ -227,7 +243,7 @@ async fn propose(parts: &Parts, conn: &mut Conn, set: &Set, wish: &Wish<'_>, now
         rule_hash: rule_hash.clone(),
         step: wish.step.as_str().to_owned(),
         proposed_by: wish.by.to_owned(),
-        reason: wish.reason.to_owned(),
+        reason: crate::verdicts::cut(wish.reason, repo::REASON),
         created_us: now_us,
         expires_us: now_us + step::PROPOSAL_US,
     };
@@ -246,7 +262,8 @@ async fn put(
     content_of: Option<i64>,
     settles: Option<&str>,
 ) -> Result<Option<Done>, Refusal> {
-    if let Err(errors) = next.compile(parts.secrets.provenance_key.clone()) {
+    let (of, key) = (next.clone(), parts.secrets.provenance_key.clone());
+    if let Err(errors) = tokio::task::spawn_blocking(move || of.compile(key).map(drop)).await? {
         return no(format!("this set can't be loaded here: {errors}"));
     }
     let reason = crate::verdicts::cut(reason, repo::REASON);

@@ -119,6 +119,8 @@ async fn approve(State(parts): State<Shared>, Path(id): Path<String>, headers: H
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Approval {
+        /// `trip` or `retire`, as it was proposed.
+        step: String,
         hash: String,
     }
     let approved = async {
@@ -128,7 +130,7 @@ async fn approve(State(parts): State<Shared>, Path(id): Path<String>, headers: H
             return Ok(told(Err(Refusal::Reasons(vec![format!("only a person with a token can approve: {SET_UP}")]))));
         }
         let by = actor(&parts, &headers, None)?;
-        Ok(told(act::approve(&parts, &id, &approval.hash, &by).await))
+        Ok(told(act::approve(&parts, &id, &approval.step, &approval.hash, &by).await))
     };
     flat(approved.await)
 }
@@ -193,6 +195,8 @@ async fn list(State(parts): State<Shared>) -> Response {
         let set = repo::read(&mut conn, &parts.schemas, version).await?.unwrap_or_default();
         let seen = repo::seen(&mut conn, &parts.schemas, now - HOUR_US).await?;
         let proposals = repo::proposals(&mut conn, &parts.schemas, now).await?;
+        // Cases may run for a while: the connection is for those who commit.
+        drop(conn);
         let note = parts.status.read();
         anyhow::Ok(json!({
             "hash": loaded.as_ref().map(|(_, hash)| hash),

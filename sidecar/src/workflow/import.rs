@@ -3,8 +3,10 @@
 
 use super::freeze::with_library;
 use super::{Member, Set, Text};
-use crate::rules::{Files, Mode};
+use crate::rules::{Files, LoadErrors, Mode, RuleSet};
+use sluice_contract::settings::Secret;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 /// A folder that compiles as a whole.
@@ -15,6 +17,17 @@ pub struct Folder {
 }
 
 impl Folder {
+    /// Reads and compiles all of it, the way a set runs: each rule with its own copy of
+    /// the library. An error names every file that is wrong, or an empty folder.
+    pub fn read(dir: &Path, provenance_key: Secret) -> Result<(Folder, RuleSet), LoadErrors> {
+        let rules = RuleSet::load(dir, provenance_key.clone())?;
+        let files = Files::read(dir).map_err(|e| LoadErrors(vec![e]))?;
+        let folder = Folder::new(files, rules.rules().map(|r| (r.id.clone(), r.mode)).collect());
+        // A rule may be well, and with its copy too large, or a name in the library wrong.
+        first(&folder, 0).compile(provenance_key)?;
+        Ok((folder, rules))
+    }
+
     pub fn new(files: Files, modes: BTreeMap<String, Mode>) -> Folder {
         let lib = &files.lib;
         let text = |file: crate::rules::RuleFile| {

@@ -75,7 +75,8 @@ impl Judge<'_> {
         }
         // What is no file is in no set, and nobody can disarm it.
         let of_set = |v: &&mut Verdict| !v.breakers.is_empty() && !BUILT_IN.contains(&v.rule.as_str());
-        let rules: Vec<&str> = verdicts.iter().filter(|v| !v.breakers.is_empty()).map(|v| v.rule.as_str()).collect();
+        let armed = verdicts.iter().filter(|v| !v.breakers.is_empty());
+        let rules: BTreeSet<&str> = armed.map(|v| v.rule.as_str()).collect();
         let modes = repo::modes(tx, self.schemas, version, &rules).await?;
         for verdict in verdicts.iter_mut().filter(of_set) {
             let mode = modes.get(&verdict.rule).and_then(|(mode, _)| super::mode_of(mode));

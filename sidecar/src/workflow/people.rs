@@ -8,8 +8,10 @@ use std::path::Path;
 
 /// Shorter tokens could be guessed.
 const FEWEST_BYTES: usize = 32;
-/// Files that are read at a request: more people than ever share a pager.
+/// More people than ever share a pager.
 const MOST_PEOPLE: usize = 200;
+/// Files that are looked at in a request.
+const MOST_FILES: usize = 1_000;
 /// Longest name, as it is stored.
 const NAME: usize = 64;
 
@@ -33,7 +35,8 @@ pub fn who(secrets_dir: Option<&Path>, sidecar_token: &Secret, headers: &HeaderM
         Ok(people) => people.unwrap_or_default(),
         Err(error) => return Who::Nobody(format!("the people's tokens can't be read: {error}")),
     };
-    let mut owners = people.iter().filter(|(_, token)| authorized(headers, token)).map(|(name, _)| name);
+    let is_theirs = |token: &Option<Secret>| token.as_ref().is_some_and(|token| authorized(headers, token));
+    let mut owners = people.iter().filter(|(_, token)| is_theirs(token)).map(|(name, _)| name);
     let (first, second) = (owners.next(), owners.next());
     match (first, second) {
         (Some(name), None) => Who::Person(name.clone()),
@@ -47,25 +50,36 @@ pub fn who(secrets_dir: Option<&Path>, sidecar_token: &Secret, headers: &HeaderM
     }
 }
 
-fn read(dir: &Path) -> std::io::Result<Vec<(String, Secret)>> {
+fn read(dir: &Path) -> std::io::Result<Vec<(String, Option<Secret>)>> {
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
     let mut people = Vec::new();
-    for entry in entries.take(MOST_PEOPLE) {
-        let path = entry?.path();
+    let mut paths = entries.map(|entry| entry.map(|e| e.path())).collect::<std::io::Result<Vec<_>>>()?;
+    paths.sort();
+    for path in paths.into_iter().take(MOST_FILES) {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if !path.is_file() || !sluice_contract::ids::is_plain(&name, NAME) || name.starts_with('.') {
             continue;
         }
-        let token = std::fs::read_to_string(&path)?;
+        // One file of a wrong mode must not lock out everybody; it is a person all the
+        // same, whose token nobody can show.
+        let Ok(token) = std::fs::read_to_string(&path) else {
+            tracing::warn!(person = name, "this token can't be read as text: check the file's owner and mode");
+            people.push((name, None));
+            continue;
+        };
         if token.trim().len() < FEWEST_BYTES {
             tracing::warn!(person = name, "this token is shorter than {FEWEST_BYTES} characters and is not taken");
             continue;
         }
-        people.push((name, Secret::new(token.trim())));
+        people.push((name, Some(Secret::new(token.trim()))));
+    }
+    if people.len() > MOST_PEOPLE {
+        people.truncate(MOST_PEOPLE);
+        tracing::warn!("more than {MOST_PEOPLE} people have tokens: the others are not known");
     }
     Ok(people)
 }
@@ -102,6 +116,7 @@ mod tests {
         let Who::Nobody(why) = ask(&"a".repeat(32)) else { panic!("one token was two people") };
         assert!(why.contains("ann") && why.contains("bob"), "{why}");
         std::fs::remove_file(people.join("ann")).unwrap();
+        std::fs::write(people.join("dora"), [0xff, 0xfe]).unwrap();
         assert_eq!(ask(&"a".repeat(32)), Who::Person("bob".to_owned()));
         std::fs::remove_dir_all(&dir).unwrap();
     }

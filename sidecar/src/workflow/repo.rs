@@ -7,7 +7,7 @@ use mysql_async::{Conn, Transaction, TxOpts, params, prelude::Queryable};
 use serde::Serialize;
 use sluice_contract::schema::Schemas;
 use sluice_contract::sql::{Lit, in_list, push_row};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// The one row of `rule_active`.
@@ -286,7 +286,7 @@ pub async fn modes(
     tx: &mut Transaction<'_>,
     schemas: &Schemas,
     version: i64,
-    rules: &[&str],
+    rules: &BTreeSet<&str>,
 ) -> mysql_async::Result<HashMap<String, (String, i64)>> {
     let named = in_list(rules.iter().copied());
     let sql = format!(

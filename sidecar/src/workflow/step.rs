@@ -172,6 +172,17 @@ pub fn retire(set: &Set, rule: &str) -> Result<Set, Vec<String>> {
     Ok(Set::new(set.version + 1, members))
 }
 
+/// The content of `old` as the version after `now`. What comes back to a mode begins
+/// there anew: what another text did within the hour is not on its budget.
+pub fn taken_back(old: Set, now: &Set, now_us: i64) -> Set {
+    let same = |m: &Member| {
+        let of_now = now.members.iter().find(|n| n.rule == m.rule && n.candidate == m.candidate);
+        of_now.filter(|n| n.text.hash == m.text.hash && n.mode == m.mode).map(|n| n.since_us)
+    };
+    let again = |m: Member| Member { since_us: same(&m).unwrap_or(now_us), ..m };
+    Set { version: now.version + 1, members: old.members.into_iter().map(again).collect() }
+}
+
 /// Rules that went past their budget: they go on as `alert`.
 pub fn disarm(set: &Set, rules: &[&str], now_us: i64) -> Set {
     let mut members = set.members.clone();

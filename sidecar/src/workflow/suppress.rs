@@ -8,7 +8,7 @@ use mysql_async::Transaction;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use sluice_contract::schema::Schemas;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest life: whatever is wrong for a week needs another rule.
 pub const LONGEST_US: i64 = 7 * 24 * super::HOUR_US;
@@ -57,7 +57,7 @@ pub async fn apply(
     if armed.is_empty() {
         return Ok(());
     }
-    let rules: Vec<&str> = armed.iter().map(|v| v.rule.as_str()).collect();
+    let rules: BTreeSet<&str> = armed.iter().map(|v| v.rule.as_str()).collect();
     let mut found = repo::suppressions_of(tx, schemas, &rules, now_us).await?;
     let mut hit: BTreeMap<usize, u64> = BTreeMap::new();
     for verdict in &mut armed {

@@ -1,10 +1,13 @@
 //! Suppressions over HTTP.
 
+use super::Set;
 use super::api::{actor, flat, parse};
-use super::repo::REASON;
+use super::repo::{self as rule_sets, REASON};
 use super::suppress::{LONGEST_US, MOST, Suppression};
 use super::suppress_repo as repo;
+use crate::Parts;
 use crate::admin::{Shared, answer, failed, refuse};
+use crate::rules::names_amount;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -52,6 +55,7 @@ async fn suppress(State(parts): State<Shared>, headers: HeaderMap, body: Bytes) 
         let wanted: Wanted = parse(&body)?;
         let author = actor(&parts, &headers, wanted.by.as_deref())?;
         let made = suppression(&wanted, author).map_err(|why| Box::new(refuse(ApiCode::BadField, why)))?;
+        can_be(&parts, &made.rule).await?;
         let stored = async {
             let mut conn = parts.pool.get_conn().await?;
             let in_force = repo::suppressions(&mut conn, &parts.schemas, made.created_us).await?;
@@ -72,6 +76,24 @@ async fn suppress(State(parts): State<Shared>, headers: HeaderMap, body: Bytes) 
         })
     };
     flat(suppressed.await)
+}
+
+/// A suppression that could never take anything must not look like one.
+async fn can_be(parts: &Parts, rule: &str) -> Result<(), Box<Response>> {
+    let set = async {
+        let mut conn = parts.pool.get_conn().await?;
+        let version = rule_sets::active(&mut conn, &parts.schemas).await?;
+        Ok(rule_sets::read(&mut conn, &parts.schemas, version).await?.unwrap_or_default())
+    };
+    let set: Set = set.await.map_err(|error: anyhow::Error| Box::new(failed(&error)))?;
+    let no = |why: String| Err(Box::new(refuse(ApiCode::RuleRefused, why)));
+    match set.main(rule).or_else(|| set.candidate(rule)) {
+        None => no(format!("there is no rule {rule} in set {}", set.version)),
+        Some(member) if !names_amount(&member.text.body) => no(format!(
+            "findings of {rule} name no amount, so that no cap could hold: reset what it stopped, or demote it"
+        )),
+        Some(_) => Ok(()),
+    }
 }
 
 fn suppression(wanted: &Wanted, author: String) -> Result<Suppression, String> {

@@ -5,6 +5,7 @@ use mysql_async::{Conn, Transaction, params, prelude::Queryable};
 use rust_decimal::Decimal;
 use sluice_contract::schema::Schemas;
 use sluice_contract::sql::in_list;
+use std::collections::BTreeSet;
 
 const SUPPRESSION: &str = "suppression_id, rule, finding_key, reason, author, amount_cap, amount_used, hits, \
                            created_us, expires_us, revoked_us";
@@ -20,7 +21,7 @@ fn suppression(row: SuppressionRow) -> Suppression {
 pub async fn suppressions_of(
     tx: &mut Transaction<'_>,
     schemas: &Schemas,
-    rules: &[&str],
+    rules: &BTreeSet<&str>,
     now_us: i64,
 ) -> mysql_async::Result<Vec<Suppression>> {
     let sql = format!(

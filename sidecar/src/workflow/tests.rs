@@ -158,6 +158,19 @@ fn a_step_is_refused_for_each_reason_and_names_all() {
 }
 
 #[test]
+fn what_is_taken_back_begins_its_budget_anew() {
+    let old = set_of(&[("a", Mode::Trip, false), ("b", Mode::Trip, false)]);
+    let mut now = set_of(&[("a", Mode::Alert, false), ("b", Mode::Trip, false)]);
+    now.version = 7;
+    let since = |set: &Set| set.members.iter().map(|m| m.since_us).collect::<Vec<_>>();
+    let before = since(&old);
+    let back = step::taken_back(old, &now, 99);
+    // What `a` was disarmed for is not held against it again; `b` never changed.
+    assert_eq!((back.version, since(&back)), (8, vec![99, before[1]]));
+    assert_eq!(shown(&back), ["a trip", "b trip"]);
+}
+
+#[test]
 fn down_is_one_step_and_a_candidate_stays() {
     let set = set_of(&[("a", Mode::Trip, false), ("a", Mode::Shadow, true), ("b", Mode::Alert, false)]);
     assert_eq!(shown(&step::demote(&set, "a", Mode::Alert, NOW).unwrap()), ["a alert", "a* shadow", "b alert"]);
