@@ -99,13 +99,16 @@ async fn planned(flavour: Flavour) {
     let sidecar = Daemon::start(first.dir(), "planned", &hosts(&first, &second));
     sidecar.until_ready(None).await;
     faults(&first, 1..=10).await;
-    has_token(&second, 10).await;
+    // As a switch is made: what was found is written, and the replica has it.
+    sidecar.fence().await.unwrap().until(10).await;
     first.conn().await.query_drop("SET GLOBAL read_only=ON").await.unwrap();
+    write_token(&mut first.conn().await, 11).await.unwrap();
+    has_token(&second, 11).await;
     promote(&second).await;
-    faults(&second, 11..=20).await;
+    faults(&second, 12..=20).await;
     sidecar.fence().await.unwrap().until(20).await;
     sidecar.until_ready(None).await;
-    assert_eq!(verdicts(&mut second.conn().await, 999).await, (20, 20));
+    assert_eq!(verdicts(&mut second.conn().await, 999).await, (19, 19));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -32,6 +32,10 @@ impl Saga {
     /// A service that can't be reached or refuses: the intents stay open, and a later
     /// drive of the same ones finds out how far this one came.
     pub async fn drive(&self, mut intents: Vec<Intent>) -> anyhow::Result<Vec<Driven>> {
+        // Another driver was quicker: the servers know no empty list.
+        if intents.is_empty() {
+            return Ok(Vec::new());
+        }
         intents.sort_by_key(Intent::rank);
         let mut at = "balance";
         match tokio::time::timeout(PATIENCE, self.insist(&intents, &mut at)).await {
@@ -154,4 +158,21 @@ async fn with_earlier(saga: &Saga, intents: Vec<Intent>) -> anyhow::Result<Vec<I
         intents.into_iter().filter(|i| !there.contains(&(i.posting.account_id.clone(), i.posting.posting_id.clone()))),
     );
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_contract::schema::Schemas;
+    use sluice_contract::settings::Secret;
+
+    #[tokio::test]
+    async fn nothing_left_to_book_asks_no_server() {
+        // Nobody listens there: a question would fail.
+        let pool = || sql::pool("mysql://root@127.0.0.1:1", 1).unwrap();
+        let (schemas, key) = (Schemas::under("t").unwrap(), Secret::new("k"));
+        let saga = Saga::new(pool(), pool(), pool(), &schemas, &key, &crate::dispatch::ReadyQueue::new(1));
+        assert!(saga.drive(Vec::new()).await.unwrap().is_empty());
+        assert!(!saga.is_away());
+    }
 }

@@ -19,7 +19,9 @@ const MOST_BALANCES: usize = 100_000;
 #[derive(Debug, Default)]
 pub struct Balances {
     young: AHashMap<(Box<str>, Box<str>), Known>,
-    /// The generation before: what is not asked for or changed again goes with it.
+    /// The generation before: what is not changed again goes with it. Asking keeps
+    /// nothing: what is known must depend on the stream alone, and not on which rules
+    /// ask in the same worker.
     old: AHashMap<(Box<str>, Box<str>), Known>,
 }
 
@@ -68,14 +70,9 @@ impl Balances {
         self.young.insert(key, known);
     }
 
-    fn of(&mut self, account: &str, currency: &str) -> Option<Known> {
+    fn of(&self, account: &str, currency: &str) -> Option<Known> {
         let key = (Box::from(account), Box::from(currency));
-        if let Some(known) = self.young.get(&key) {
-            return Some(known.clone());
-        }
-        let known = self.old.remove(&key)?;
-        self.keep(key, known.clone());
-        Some(known)
+        self.young.get(&key).or_else(|| self.old.get(&key)).cloned()
     }
 }
 
