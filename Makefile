@@ -38,11 +38,11 @@ bench-routing:
 
 test:
 	@scripts/setup test
-	@$(MAKE) --no-print-directory build
-	@cargo test --release --workspace --no-fail-fast
+	@cargo build --workspace --bins
+	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --workspace --no-fail-fast
 
 check:
 	@cargo fmt --check
-	@cargo clippy --release --workspace --all-targets -- -D warnings
-	@RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps --quiet
+	@cargo clippy --workspace --all-targets -- -D warnings
+	@RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
 	@cargo deny --log-level error check bans licenses sources

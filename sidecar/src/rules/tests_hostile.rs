@@ -83,7 +83,7 @@ fn hostile_rules_by_table() {
         let short = &body[..body.len().min(80)];
         let said = said_about(body);
         // On a busy machine the deadline may come before the limit.
-        assert!(said.contains(part) || said.contains("longer than 2 ms"), "{short}: {said}");
+        assert!(said.contains(part) || said.contains("longer than"), "{short}: {said}");
     }
 }
 
@@ -95,7 +95,7 @@ fn a_slow_rule_costs_its_deadline_once_per_transaction() {
     let rows = (0..500).map(|n| balance(&format!("A-{n}"), "1", "1")).collect();
     let found = run(&mut evaluator, &[transaction("0-1-1", rows)]);
     assert_eq!(found.len(), 1);
-    assert!(found[0].message.contains("2 ms"), "{}", found[0].message);
+    assert!(found[0].message.contains("took longer than"), "{}", found[0].message);
 }
 
 #[test]
