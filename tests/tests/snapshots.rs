@@ -120,6 +120,25 @@ async fn each_kind_is_found(set: &Set) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// More accounts than the usual budget of a rule lets it stop in an hour.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hidden_change_of_many_accounts_stops_every_one_of_them() -> anyhow::Result<()> {
+    let set = Set::up(options()).await?;
+    Traffic::new("mass", 60).fund(&set.stage, 1_000).await?;
+    set.everything_is_evaluated().await?;
+    let sql = format!("UPDATE {}.balance SET available=available+1,balance=balance+1", set.stage.schemas.balance);
+    unseen(&set.stage.url).await?.query_drop(sql).await?;
+    let run = set.stage.client.snapshot_now(PATIENCE).await?;
+    ensure!(run["standing"] == 60 && run["verdicts"] == 60, "{run}");
+    let (_, open) = said(&set.stage).await?;
+    ensure!(open.len() == 60, "{} accounts are stopped: {open:?}", open.len());
+    let mut conn = set.stage.pool.get_conn().await?;
+    let guard = &set.stage.schemas.guard;
+    let demoted = format!("SELECT COUNT(*) FROM {guard}.rule_member WHERE demoted=1");
+    ensure!(one(&mut conn, demoted).await? == 0, "a rule was disarmed");
+    Ok(())
+}
+
 /// Runs one after the other while `load` lasts; how many there were.
 async fn beside<T>(stage: &Stage, load: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<u64> {
     let mut load = std::pin::pin!(load);
