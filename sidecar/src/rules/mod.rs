@@ -50,6 +50,8 @@ mod tests_load;
 #[cfg(test)]
 mod tests_pairs;
 #[cfg(test)]
+mod tests_pairs_known;
+#[cfg(test)]
 mod tests_provenance;
 #[cfg(test)]
 mod tests_workers;
@@ -60,6 +62,7 @@ pub use files::{Files, RuleFile};
 pub use header::{Header, Loss, Mode, Severity, parse as parse_header};
 pub use load::{LoadError, LoadErrors, RuleSet};
 pub use params::{Budget, Param, Params};
+pub use run::UNKNOWN;
 pub use trace::{Detail, InputSeen, Read};
 pub use unseen::{BUILT_IN, UnseenRule};
 pub use workers::Workers;

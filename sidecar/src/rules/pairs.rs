@@ -7,7 +7,7 @@
 
 use super::header::{Mode, Require, Side, Trigger};
 use super::holds::Holds;
-use super::log::Log;
+use super::log::{Item, Log};
 use super::run::Run;
 use super::trace::InputSeen;
 use super::tx::account_of;
@@ -148,7 +148,7 @@ pub fn place(source: Source) -> usize {
 impl Pairs {
     /// `blurred_until_us`: see the field; for a rule that was not there before.
     pub fn new(terms: Terms, now_us: Option<i64>) -> Self {
-        let blurred_until_us = now_us.map_or(i64::MIN, |now| now.saturating_add(terms.within_us));
+        let blurred_until_us = now_us.map_or(i64::MIN, |now| now.saturating_add(terms.keep_us));
         Pairs {
             terms,
             logs: Default::default(),
@@ -327,7 +327,7 @@ impl Pairs {
                 Source::Kafka => "Kafka",
             };
             let message = format!("{source} lags behind: whether something is missing can't be said until it has come");
-            run.told_undetermined(rule, &message, &item.position, "");
+            run.unknown(rule, &message, &item.position, "");
         }
         self.lags[side] = late.is_some();
     }
@@ -350,9 +350,8 @@ impl Pairs {
                 let account = item.value.thing.account();
                 if item.at_us < judged_from_us {
                     // Before the restart it was judged, with what is not read again.
-                } else if item.at_us < self.blurred_until_us {
-                    let message = "the partner may have come before this rule kept it: nothing can be said";
-                    run.undetermined(rule, message, &item.position, account);
+                } else if let Some(message) = self.unknown(item) {
+                    run.unknown(rule, message, &item.position, account);
                 } else {
                     let source = match self.terms.sources[1 - side] {
                         Source::Binlog => "binlog",
@@ -367,6 +366,14 @@ impl Pairs {
             }
             self.undecided[side] += 1;
         }
+    }
+
+    /// Why nothing can be said of a side that waits in vain.
+    fn unknown(&self, item: &Item<Kept>) -> Option<&'static str> {
+        if item.at_us < self.blurred_until_us {
+            return Some("the partner may have come before this rule kept it: nothing can be said");
+        }
+        None
     }
 
     fn expire(&mut self, holds: &mut Holds, side: usize, now_us: i64) {

@@ -23,6 +23,9 @@ const MOST_MESSAGE: usize = 500;
 /// Calls of one input whose reads are traced. A mass change finds the same thing
 /// in every row; a thousand explanations say it.
 const MOST_DETAILED: usize = 1_000;
+/// The item of what is undetermined though no rule failed: not enough is known. It is
+/// neither an error of the rule nor a trip of its budget (`Verdict::is_unknown`).
+pub const UNKNOWN: &str = "unknown";
 
 pub struct Run<'a> {
     pub set: &'a RuleSet,
@@ -35,6 +38,8 @@ pub struct Run<'a> {
     pub because: Option<InputSeen>,
     /// Rules that failed in this input, and whether a limit stopped them.
     failed: Vec<(usize, bool)>,
+    /// Rules that said in this input that something is not known.
+    told: Vec<usize>,
     detailed: usize,
 }
 
@@ -53,7 +58,7 @@ impl<'a> Run<'a> {
         out: &'a mut Vec<Finding>,
         balances: &'a SharedBalances,
     ) -> Self {
-        Run { set, scope, errors, out, balances, because: None, failed: Vec::new(), detailed: 0 }
+        Run { set, scope, errors, out, balances, because: None, failed: Vec::new(), told: Vec::new(), detailed: 0 }
     }
 
     /// Calls a function of a rule. `account` is whose change this is, if known.
@@ -154,16 +159,20 @@ impl<'a> Run<'a> {
         if self.errors.len() < MOST_ERRORS {
             self.errors.push(RuleError { rule: failed.header.id.clone(), message: message.to_owned() });
         }
-        self.told_undetermined(rule, message, position, account);
-    }
-
-    /// Likewise, where the rule itself did nothing wrong.
-    pub fn told_undetermined(&mut self, rule: usize, message: &str, position: &Arc<str>, account: &str) {
-        let Some(failed) = self.set.rules.get(rule) else { return };
         if !self.failed.iter().any(|(r, _)| *r == rule) {
             self.failed.push((rule, false));
             let said = Said { function: "error", item: "error", message };
             self.out.push(finding(failed, Outcome::Undetermined, position, &said, account.to_owned()));
+        }
+    }
+
+    /// Nothing can be said, and the rule did nothing wrong: once per rule and input.
+    pub fn unknown(&mut self, rule: usize, message: &str, position: &Arc<str>, account: &str) {
+        let Some(about) = self.set.rules.get(rule) else { return };
+        if !self.told.contains(&rule) {
+            self.told.push(rule);
+            let said = Said { function: "missing", item: UNKNOWN, message };
+            self.out.push(finding(about, Outcome::Undetermined, position, &said, account.to_owned()));
         }
     }
 
