@@ -7,7 +7,7 @@
 
 use super::header::{Mode, Require, Side, Trigger};
 use super::holds::Holds;
-use super::log::{Item, Log};
+use super::log::{Item, Log, NOT_YET};
 use super::run::Run;
 use super::trace::InputSeen;
 use super::tx::account_of;
@@ -70,6 +70,14 @@ impl Thing {
         }
     }
 
+    /// When an event happened, as its sender says.
+    fn occurred_us(&self) -> Option<i64> {
+        match self {
+            Thing::Row(..) => None,
+            Thing::Event(event) => Some(event.body.occurred_us),
+        }
+    }
+
     /// As rules see it: the row's after-image, or the event.
     fn view(&self, position: &Arc<str>) -> Dynamic {
         match self {
@@ -96,6 +104,8 @@ pub struct Kept {
     state: State,
     /// The last partner that it was compared with, after a delay.
     compared: Option<u64>,
+    /// When it came, partners that had come until then might have been forgotten.
+    forgotten_us: i64,
 }
 
 #[derive(Debug)]
@@ -109,6 +119,8 @@ pub struct Pairs {
     /// Partners of what arrived before this may have been forgotten, so that
     /// nothing can be said to be missing.
     blurred_until_us: i64,
+    /// For each side, when the newest one came that is forgotten.
+    forgotten_us: [i64; 2],
     /// For each side, what has met and is compared after the delay, by id.
     due: [VecDeque<u64>; 2],
     /// For each side, whether its partners' source lags, which was said.
@@ -155,6 +167,7 @@ impl Pairs {
             undecided: [0; 2],
             open: 0,
             blurred_until_us,
+            forgotten_us: [i64::MIN; 2],
             due: Default::default(),
             lags: [false; 2],
             own: [[None; 2]; 2],
@@ -186,7 +199,7 @@ impl Pairs {
                 holds.open(new.thing.account());
             }
         }
-        let kept = Kept { thing: new.thing, state, compared: None };
+        let kept = Kept { thing: new.thing, state, compared: None, forgotten_us: self.forgotten_us[other] };
         let id = self.logs[new.side].push(new.key.into(), Arc::clone(new.position), kept);
         if state == State::Met && self.terms.delay_us > 0 {
             self.due[new.side].push_back(id);
@@ -239,7 +252,10 @@ impl Pairs {
     }
 
     fn forget(&mut self, holds: &mut Holds, side: usize) {
-        if let Some((id, _)) = self.logs[side].front() {
+        if let Some((id, item)) = self.logs[side].front() {
+            if item.at_us != NOT_YET {
+                self.forgotten_us[side] = self.forgotten_us[side].max(item.at_us);
+            }
             self.decide(holds, side, id, State::Met);
             self.logs[side].pop();
             self.undecided[side] = self.undecided[side].max(id + 1);
@@ -373,7 +389,10 @@ impl Pairs {
         if item.at_us < self.blurred_until_us {
             return Some("the partner may have come before this rule kept it: nothing can be said");
         }
-        None
+        // A row comes after what happened. One that came before all that are still
+        // known when the event is told can't be found any more.
+        let late = item.value.thing.occurred_us().is_some_and(|occurred| occurred <= item.value.forgotten_us);
+        late.then_some("told long after it happened: its partner may have come and be forgotten")
     }
 
     fn expire(&mut self, holds: &mut Holds, side: usize, now_us: i64) {
