@@ -255,6 +255,29 @@ async fn a_purged_position_is_closed_by_itself_whatever_dies_meanwhile() -> anyh
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_that_a_person_deleted_accuses_nobody() -> anyhow::Result<()> {
+    let mut set = Set::up(options()).await?;
+    Traffic::new("before", 40).fund(&set.stage, 1_000).await?;
+    set.everything_is_evaluated().await?;
+    let mut sidecar = set.stage.sidecar.take().context("the sidecar")?;
+    sidecar.kill9()?;
+    // Its events will be read, its bookings lie before where the binlog begins again.
+    Traffic::new("blind", 40).fund(&set.stage, 500).await?;
+    let mut conn = set.stage.pool.get_conn().await?;
+    conn.query_drop(format!("DELETE FROM {}.checkpoint WHERE source='binlog'", set.stage.schemas.guard)).await?;
+    sidecar.restart()?;
+    sidecar.wait_ready(&set.stage.ports.address(set.stage.ports.sidecar), PATIENCE).await?;
+    set.stage.sidecar = Some(sidecar);
+    set.stage.wait_for_fence().await?;
+    // Longer than any pair of the shipped rules may take.
+    Traffic::new("after", 40).open(&set.stage, 50, Duration::from_secs(7)).await?;
+    set.everything_is_evaluated().await?;
+    let (verdicts, open) = said(&set.stage).await?;
+    ensure!(verdicts.is_empty() && open.is_empty(), "{verdicts:#?} {open:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn told_to_wait_a_person_decides() -> anyhow::Result<()> {
     let extra = "on_lost_position = \"wait\"".to_owned();
     let mut set = Set::up(Options { sidecar_extra: extra, ..options() }).await?;

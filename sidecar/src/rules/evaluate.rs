@@ -8,7 +8,7 @@ use super::holds::Holds;
 use super::keys::{event_key, has_changed, key_of, owner, passes, row_key, value};
 use super::load::{RuleSet, Watch};
 use super::log::{Log, NOT_YET};
-use super::marks::{Marks, events_judged_from, judged_from, margin};
+use super::marks::{Known, Marks, margin};
 use super::pairs::{self, Clock, Pairs, Terms, Thing, Watermarks, place};
 use super::places::{Places, note};
 use super::recent::Recent;
@@ -55,8 +55,9 @@ pub struct Evaluator {
     errors: Vec<RuleError>,
     /// Whether drafts are evaluated too: in backtests only.
     drafts: bool,
-    /// Rows may lie in a gap of the binlog; see `marks::events_judged_from`.
-    after_gap: bool,
+    /// Whether partners may lie before what is read, and from when on events are read if
+    /// there was no checkpoint; see `marks::Known`.
+    live: Option<Option<i64>>,
     /// Which rules are this evaluator's; the others are another's (see `workers`).
     mine: Vec<bool>,
     /// Where what is found belongs, if somebody has to put it in order.
@@ -101,7 +102,7 @@ impl Evaluator {
             events: Recent::new(RECENT_EVENTS),
             errors: Vec::new(),
             drafts,
-            after_gap: false,
+            live: None,
             mine,
             places: None,
             blurred: [false; 2],
@@ -109,9 +110,10 @@ impl Evaluator {
         }
     }
 
-    /// Events whose row may lie in a gap are not said to miss it.
-    pub fn after_gap(&mut self) {
-        self.after_gap = true;
+    /// Reading begins somewhere: what may have its other half before that is not said to
+    /// miss it. `kafka_from_us` is what Kafka is read from without a checkpoint.
+    pub fn begins(&mut self, kafka_from_us: Option<i64>) {
+        self.live = Some(kafka_from_us);
     }
 
     /// From now on says where each finding and error belongs.
@@ -251,9 +253,10 @@ impl Evaluator {
         *newest = Some(newest.map_or(at_us, |known| known.max(at_us)));
         let now_us = newest.unwrap_or(at_us);
         self.first[place(source)].get_or_insert(at_us);
-        let rows_from_us = judged_from(&self.first, self.margin_us);
-        let events_from_us = if self.after_gap { events_judged_from(&self.first) } else { i64::MIN };
-        let judged_from_us = [rows_from_us, events_from_us];
+        let known = match self.live {
+            Some(kafka_from_us) => Known::live(&self.first, self.margin_us, kafka_from_us),
+            None => Known::whole(&self.first, self.margin_us),
+        };
         let is_blurred = std::mem::take(&mut self.blurred[place(source)]);
         let set = Arc::clone(&self.set);
         let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out, &self.balances);
@@ -267,7 +270,7 @@ impl Evaluator {
             match memory {
                 Memory::Window(window) if source == Source::Binlog => window.advance(now_us),
                 Memory::Pairs(pairs) => {
-                    let clock = Clock { watermarks: &self.watermarks, judged_from_us };
+                    let clock = Clock { watermarks: &self.watermarks, known };
                     pairs.advance(&mut run, &mut self.holds, rule, source, &clock);
                 }
                 Memory::Window(_) | Memory::None => {}

@@ -18,6 +18,8 @@ use std::sync::Arc;
 /// What is added to the longest patience of a pair: clocks and the distance
 /// between two positions from which a source can resume.
 const SLACK_US: i64 = 5_000_000;
+/// Longest that Kafka is read back without a checkpoint; see `look_back`.
+const MOST_BACK_US: i64 = 3_600_000_000;
 /// Marks of one source at most; past it the oldest go, and a restart after a long
 /// lag of the other source reads back less.
 const MOST: usize = 1 << 17;
@@ -82,9 +84,49 @@ pub fn judged_from(first: &Watermarks, margin_us: i64) -> i64 {
     }
 }
 
-/// After a gap of the binlog: events that came before this may have their rows in the
-/// gap, and nothing is said of them; the gap's own verdict says so. Those are what was
-/// read again of Kafka, up to its first watermark, and what comes a little later.
-pub fn events_judged_from(first: &Watermarks) -> i64 {
-    first[1].map_or(i64::MAX, |kafka| kafka.saturating_add(SLACK_US))
+/// How far Kafka is read back before the binlog's position if it has no checkpoint of its
+/// own: twice as long as any pair is kept, so that every row that comes, and every row
+/// that is read again, finds the event that came before it.
+pub fn look_back(rules: &[Rule]) -> i64 {
+    let keep = rules.iter().filter_map(|rule| match &rule.header.trigger {
+        Trigger::Pair { within_ms, keep_ms, .. } => Some(i64::from(*keep_ms.max(within_ms)) * 1_000),
+        _ => None,
+    });
+    2 * (keep.max().unwrap_or(0).min(MOST_BACK_US) + margin(rules))
+}
+
+/// From where on a run knows everything that a partner may be among.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// Rows that came before are not judged: they were, before the restart.
+    pub judged_from_us: i64,
+    /// When the first row came that is read.
+    pub rows_from_us: i64,
+    /// What came of Kafka up to here was published before this run, and is read by it
+    /// only for the sake of the rows.
+    pub past_until_us: i64,
+    /// When the first event was published that is read.
+    pub events_from_us: i64,
+}
+
+impl Known {
+    /// What a live run knows: it begins somewhere, at its checkpoint, after a gap or for
+    /// the first time. A row comes after what it books happened, so the row of an event
+    /// that happened after the binlog's first watermark is read for certain; of an older
+    /// one it may lie before. The other way round Kafka is read back far enough; how far,
+    /// `kafka_from_us` says if no checkpoint does.
+    pub fn live(first: &Watermarks, margin_us: i64, kafka_from_us: Option<i64>) -> Known {
+        Known {
+            judged_from_us: judged_from(first, margin_us),
+            rows_from_us: first[0].unwrap_or(i64::MAX),
+            past_until_us: first[1].unwrap_or(i64::MAX),
+            events_from_us: kafka_from_us.unwrap_or(i64::MIN),
+        }
+    }
+
+    /// Of a timeline that is there from its very beginning.
+    pub fn whole(first: &Watermarks, margin_us: i64) -> Known {
+        let judged_from_us = judged_from(first, margin_us);
+        Known { judged_from_us, rows_from_us: i64::MIN, past_until_us: i64::MIN, events_from_us: i64::MIN }
+    }
 }

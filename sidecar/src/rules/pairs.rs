@@ -8,6 +8,7 @@
 use super::header::{Mode, Require, Side, Trigger};
 use super::holds::Holds;
 use super::log::{Item, Log, NOT_YET};
+use super::marks::Known;
 use super::run::Run;
 use super::trace::InputSeen;
 use super::tx::account_of;
@@ -146,8 +147,7 @@ pub type Watermarks = [Option<i64>; 2];
 /// What time it is for pairs.
 pub struct Clock<'a> {
     pub watermarks: &'a Watermarks,
-    /// See `marks`: older rows, then older events, are not judged.
-    pub judged_from_us: [i64; 2],
+    pub known: Known,
 }
 
 pub fn place(source: Source) -> usize {
@@ -284,8 +284,7 @@ impl Pairs {
             let own = watermarks[place(self.terms.sources[side])];
             let other = watermarks[place(self.terms.sources[1 - side])];
             if let Some(now_us) = other {
-                let judged_from_us = clock.judged_from_us[place(self.terms.sources[side])];
-                self.miss(run, holds, rule, side, (now_us, judged_from_us));
+                self.miss(run, holds, rule, side, (now_us, &clock.known));
                 self.lag(run, rule, side);
             }
             // Without any word of the other source, one's own clock must do.
@@ -349,14 +348,7 @@ impl Pairs {
     }
 
     /// Says which required sides have waited in vain.
-    fn miss(
-        &mut self,
-        run: &mut Run<'_>,
-        holds: &mut Holds,
-        rule: usize,
-        side: usize,
-        (now_us, judged_from_us): (i64, i64),
-    ) {
+    fn miss(&mut self, run: &mut Run<'_>, holds: &mut Holds, rule: usize, side: usize, (now_us, known): (i64, &Known)) {
         loop {
             let id = self.undecided[side];
             let Some(item) = self.logs[side].get(id).filter(|item| item.is_past(self.terms.within_us, now_us)) else {
@@ -364,9 +356,10 @@ impl Pairs {
             };
             if self.terms.require.of(side) && item.value.state == State::Waiting {
                 let account = item.value.thing.account();
-                if item.at_us < judged_from_us {
-                    // Before the restart it was judged, with what is not read again.
-                } else if let Some(message) = self.unknown(item) {
+                if self.is_past(side, item, known) {
+                    // It was judged before this run, with what is not read again; at the
+                    // first start nobody was promised that, and a gap has its own verdict.
+                } else if let Some(message) = self.unknown(side, item, known) {
                     run.unknown(rule, message, &item.position, account);
                 } else {
                     let source = match self.terms.sources[1 - side] {
@@ -384,14 +377,33 @@ impl Pairs {
         }
     }
 
+    /// Whether it came before this run, with a partner that may lie before it too.
+    fn is_past(&self, side: usize, item: &Item<Kept>, known: &Known) -> bool {
+        match &item.value.thing {
+            Thing::Row(..) => item.at_us < known.judged_from_us,
+            Thing::Event(_) => item.at_us <= known.past_until_us && self.happened_before(side, item, known),
+        }
+    }
+
+    /// Whether an event's row may lie before what is read of the binlog.
+    fn happened_before(&self, side: usize, item: &Item<Kept>, known: &Known) -> bool {
+        let of_row = self.terms.sources[1 - side] == Source::Binlog;
+        of_row && item.value.thing.occurred_us().is_some_and(|occurred| occurred < known.rows_from_us)
+    }
+
     /// Why nothing can be said of a side that waits in vain.
-    fn unknown(&self, item: &Item<Kept>) -> Option<&'static str> {
+    fn unknown(&self, side: usize, item: &Item<Kept>, known: &Known) -> Option<&'static str> {
+        let of_event = self.terms.sources[1 - side] == Source::Kafka;
+        if of_event && item.at_us < known.events_from_us.saturating_add(self.terms.keep_us) {
+            return Some("its event may have been published before Kafka is read: nothing can be said");
+        }
         if item.at_us < self.blurred_until_us {
             return Some("the partner may have come before this rule kept it: nothing can be said");
         }
         // A row comes after what happened. One that came before all that are still
         // known when the event is told can't be found any more.
         let late = item.value.thing.occurred_us().is_some_and(|occurred| occurred <= item.value.forgotten_us);
+        let late = late || self.happened_before(side, item, known);
         late.then_some("told long after it happened: its partner may have come and be forgotten")
     }
 
