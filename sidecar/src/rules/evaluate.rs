@@ -9,11 +9,12 @@ use super::keys::{event_key, has_changed, key_of, owner, passes, row_key, value}
 use super::load::{RuleSet, Watch};
 use super::log::{Log, NOT_YET};
 use super::marks::{Known, Marks, margin};
-use super::pairs::{self, Clock, Pairs, Terms, Thing, Watermarks, place};
+use super::pairs::{self, Clock, Pairs, Terms, Watermarks, place};
 use super::places::{Places, note};
 use super::recent::Recent;
 use super::run::Run;
 use super::tables;
+use super::thing::Thing;
 use super::tx::Tx;
 use super::types::{EventView, Row, Seat};
 use super::windows::{self, Window};

@@ -30,6 +30,7 @@ mod run;
 mod shares;
 mod sums;
 pub(crate) mod tables;
+mod thing;
 mod timeline;
 mod tokens;
 mod trace;
@@ -49,6 +50,8 @@ mod tests_language;
 mod tests_load;
 #[cfg(test)]
 mod tests_pairs;
+#[cfg(test)]
+mod tests_pairs_full;
 #[cfg(test)]
 mod tests_pairs_known;
 #[cfg(test)]

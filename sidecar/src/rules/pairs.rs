@@ -7,19 +7,19 @@
 
 use super::header::{Mode, Require, Side, Trigger};
 use super::holds::Holds;
-use super::log::{Item, Log, NOT_YET};
+use super::log::{Item, Log};
 use super::marks::Known;
 use super::run::Run;
+use super::thing::Thing;
 use super::trace::InputSeen;
-use super::tx::account_of;
-use super::types::{EventView, Image, Seat};
-use crate::change::{Change, Event, Source};
-use rhai::Dynamic;
-use std::collections::VecDeque;
+use crate::change::Source;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// Sides that one rule keeps at most (up to 1 KiB each), of either kind.
-const MOST_KEPT: usize = 400_000;
+pub const MOST_KEPT: usize = if cfg!(test) { 2_000 } else { 400_000 };
+/// Accounts that are stopped one by one for what a full log forgot; past it everybody.
+const MOST_STOPPED: usize = 100;
 /// Sides of one key that are compared with a partner that arrives.
 const MOST_SAME: usize = 16;
 /// How much longer than `within_ms` a source may lag before rules say so: longer than
@@ -53,44 +53,6 @@ impl Terms {
     }
 }
 
-/// A row or an event that is or was half of a pair.
-#[derive(Debug, Clone)]
-pub enum Thing {
-    /// With its number in its transaction.
-    Row(Arc<Change>, u32),
-    Event(Arc<Event>),
-}
-
-impl Thing {
-    fn account(&self) -> &str {
-        match self {
-            Thing::Row(change, _) => {
-                change.after.as_ref().and_then(|image| account_of(change, image)).unwrap_or_default()
-            }
-            Thing::Event(event) => &event.body.account_id,
-        }
-    }
-
-    /// When an event happened, as its sender says.
-    fn occurred_us(&self) -> Option<i64> {
-        match self {
-            Thing::Row(..) => None,
-            Thing::Event(event) => Some(event.body.occurred_us),
-        }
-    }
-
-    /// As rules see it: the row's after-image, or the event.
-    fn view(&self, position: &Arc<str>) -> Dynamic {
-        match self {
-            Thing::Row(change, row) => {
-                let seat = Seat { position: Arc::clone(position), row: *row };
-                Image::of(change, true, seat).map_or(Dynamic::UNIT, Dynamic::from)
-            }
-            Thing::Event(event) => Dynamic::from(EventView(Arc::clone(event))),
-        }
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Waiting,
@@ -120,8 +82,9 @@ pub struct Pairs {
     /// Partners of what arrived before this may have been forgotten, so that
     /// nothing can be said to be missing.
     blurred_until_us: i64,
-    /// For each side, when the newest one came that is forgotten.
+    /// For each side, when the newest one came that was kept for its time.
     forgotten_us: [i64; 2],
+    full: Full,
     /// For each side, what has met and is compared after the delay, by id.
     due: [VecDeque<u64>; 2],
     /// For each side, whether its partners' source lags, which was said.
@@ -130,6 +93,19 @@ pub struct Pairs {
     /// told by the one before: after a pause of all sources the first one to come is
     /// far ahead, and the other comes at once.
     own: [[Option<i64>; 2]; 2],
+}
+
+/// What a full log has led to.
+#[derive(Debug, Default)]
+struct Full {
+    /// It was said, and is said again from then on.
+    said_until_us: Option<i64>,
+    /// Whose money was stopped since it was said; everybody's past `MOST_STOPPED`.
+    stopped: BTreeSet<Box<str>>,
+    /// Partners of what came before this may be forgotten.
+    until_us: Option<i64>,
+    /// It was full before the first watermark: `until_us` is known with that.
+    untimed: bool,
 }
 
 /// A side that arrives.
@@ -167,6 +143,7 @@ impl Pairs {
             undecided: [0; 2],
             open: 0,
             blurred_until_us,
+            full: Full::default(),
             forgotten_us: [i64::MIN; 2],
             due: Default::default(),
             lags: [false; 2],
@@ -205,13 +182,50 @@ impl Pairs {
             self.due[new.side].push_back(id);
         }
         if self.logs[new.side].len() > MOST_KEPT {
-            self.forget(holds, new.side);
-            let own = watermarks[place(self.terms.sources[new.side])].unwrap_or(i64::MIN);
-            self.blurred_until_us = own.saturating_add(self.terms.keep_us);
-            let message =
-                format!("more than {MOST_KEPT} wait for a partner: the oldest are forgotten; shorten keep_ms");
-            run.undetermined(new.rule, &message, new.position, "");
+            self.overflow(run, holds, (new.rule, new.side), new.position, watermarks);
         }
+    }
+
+    /// The oldest one goes before its time. Once per `keep_ms` this is said.
+    fn overflow(
+        &mut self,
+        run: &mut Run<'_>,
+        holds: &mut Holds,
+        (rule, side): (usize, usize),
+        position: &Arc<str>,
+        watermarks: &Watermarks,
+    ) {
+        let now_us = watermarks[place(self.terms.sources[side])];
+        let until_us = now_us.unwrap_or(i64::MIN).saturating_add(self.terms.keep_us);
+        self.full.until_us = self.full.until_us.max(Some(until_us));
+        self.full.untimed |= now_us.is_none();
+        if self.full.said_until_us.is_none_or(|until_us| now_us >= Some(until_us)) {
+            self.full.said_until_us = Some(until_us);
+            self.full.stopped.clear();
+            let message = format!("more than {MOST_KEPT} are kept: the oldest are forgotten; shorten keep_ms");
+            run.error(rule, &message);
+            run.unknown(rule, &message, position, "");
+        }
+        let first = self.logs[side].front();
+        if let Some((id, _)) = first.filter(|(_, item)| item.value.state == State::Waiting)
+            && self.terms.require.of(side)
+        {
+            self.unchecked(run, rule, side, id);
+        }
+        self.forget(holds, side);
+    }
+
+    /// A required side of which nobody can say any more whether its partner is missing:
+    /// as with a rule that broke off, its money waits for a person.
+    fn unchecked(&mut self, run: &mut Run<'_>, rule: usize, side: usize, id: u64) {
+        let Some(item) = self.logs[side].get(id) else { return };
+        let account = item.value.thing.account();
+        if self.full.stopped.len() > MOST_STOPPED || !self.full.stopped.insert(account.into()) {
+            return;
+        }
+        let account = if self.full.stopped.len() > MOST_STOPPED { "" } else { account };
+        let message = format!("more than {MOST_KEPT} are kept: whether the partner is missing was not checked");
+        run.unchecked(rule, &message, &item.position, account);
     }
 
     /// Everything under the key that still waits, or else the newest one: a second
@@ -252,10 +266,7 @@ impl Pairs {
     }
 
     fn forget(&mut self, holds: &mut Holds, side: usize) {
-        if let Some((id, item)) = self.logs[side].front() {
-            if item.at_us != NOT_YET {
-                self.forgotten_us[side] = self.forgotten_us[side].max(item.at_us);
-            }
+        if let Some((id, _)) = self.logs[side].front() {
             self.decide(holds, side, id, State::Met);
             self.logs[side].pop();
             self.undecided[side] = self.undecided[side].max(id + 1);
@@ -277,6 +288,9 @@ impl Pairs {
             {
                 self.logs[side].time(now_us);
                 self.own[side] = [Some(now_us), self.own[side][0]];
+                if std::mem::take(&mut self.full.untimed) {
+                    self.full.until_us = self.full.until_us.max(Some(now_us.saturating_add(self.terms.keep_us)));
+                }
             }
         }
         self.compare_due(run, rule, watermarks);
@@ -355,25 +369,33 @@ impl Pairs {
                 return;
             };
             if self.terms.require.of(side) && item.value.state == State::Waiting {
-                let account = item.value.thing.account();
-                if self.is_past(side, item, known) {
-                    // It was judged before this run, with what is not read again; at the
-                    // first start nobody was promised that, and a gap has its own verdict.
-                } else if let Some(message) = self.unknown(side, item, known) {
-                    run.unknown(rule, message, &item.position, account);
-                } else {
-                    let source = match self.terms.sources[1 - side] {
-                        Source::Binlog => "binlog",
-                        Source::Kafka => "kafka",
-                    };
-                    let passed = format!("came until {now_us} without a partner");
-                    run.because = Some(InputSeen { position: source.to_owned(), what: passed });
-                    run.call(rule, "missing", (item.value.thing.view(&item.position),), &item.position, account);
-                    run.because = None;
-                }
+                self.judge(run, rule, (side, id), now_us, known);
                 self.decide(holds, side, id, State::Missed);
             }
             self.undecided[side] += 1;
+        }
+    }
+
+    /// What is said of a required side that has waited in vain.
+    fn judge(&mut self, run: &mut Run<'_>, rule: usize, (side, id): (usize, u64), now_us: i64, known: &Known) {
+        let Some(item) = self.logs[side].get(id) else { return };
+        let account = item.value.thing.account();
+        if self.is_past(side, item, known) {
+            // It was judged before this run, with what is not read again; at the first
+            // start nobody was promised that, and a gap has its own verdict.
+        } else if let Some(message) = self.unknown(side, item, known) {
+            run.unknown(rule, message, &item.position, account);
+        } else if Some(item.at_us) < self.full.until_us {
+            self.unchecked(run, rule, side, id);
+        } else {
+            let source = match self.terms.sources[1 - side] {
+                Source::Binlog => "binlog",
+                Source::Kafka => "kafka",
+            };
+            let passed = format!("came until {now_us} without a partner");
+            run.because = Some(InputSeen { position: source.to_owned(), what: passed });
+            run.call(rule, "missing", (item.value.thing.view(&item.position),), &item.position, account);
+            run.because = None;
         }
     }
 
@@ -414,6 +436,7 @@ impl Pairs {
             if undecided || due || !item.is_past(self.terms.keep_us, now_us) {
                 return;
             }
+            self.forgotten_us[side] = self.forgotten_us[side].max(item.at_us);
             self.forget(holds, side);
         }
     }

@@ -156,13 +156,19 @@ impl<'a> Run<'a> {
     /// every row does not flood anybody.
     pub fn undetermined(&mut self, rule: usize, message: &str, position: &Arc<str>, account: &str) {
         let Some(failed) = self.set.rules.get(rule) else { return };
-        if self.errors.len() < MOST_ERRORS {
-            self.errors.push(RuleError { rule: failed.header.id.clone(), message: message.to_owned() });
-        }
+        self.error(rule, message);
         if !self.failed.iter().any(|(r, _)| *r == rule) {
             self.failed.push((rule, false));
             let said = Said { function: "error", item: "error", message };
             self.out.push(finding(failed, Outcome::Undetermined, position, &said, account.to_owned()));
+        }
+    }
+
+    /// For the log and the alert on failing rules.
+    pub fn error(&mut self, rule: usize, message: &str) {
+        let Some(failed) = self.set.rules.get(rule) else { return };
+        if self.errors.len() < MOST_ERRORS {
+            self.errors.push(RuleError { rule: failed.header.id.clone(), message: message.to_owned() });
         }
     }
 
@@ -171,9 +177,16 @@ impl<'a> Run<'a> {
         let Some(about) = self.set.rules.get(rule) else { return };
         if !self.told.contains(&rule) {
             self.told.push(rule);
-            let said = Said { function: "missing", item: UNKNOWN, message };
-            self.out.push(finding(about, Outcome::Undetermined, position, &said, account.to_owned()));
+            self.out.push(not_known(about, message, position, account));
         }
+    }
+
+    /// Likewise, of money that nobody will check any more: what a rule in mode trip would
+    /// stop for it is stopped (decision 003). The caller bounds how often.
+    pub fn unchecked(&mut self, rule: usize, message: &str, position: &Arc<str>, account: &str) {
+        let Some(about) = self.set.rules.get(rule) else { return };
+        let found = not_known(about, message, position, account);
+        self.out.push(Finding { breakers: stops(about, account), ..found });
     }
 
     /// A call gave no answer. Money that a trip rule could not check must not leave
@@ -187,9 +200,7 @@ impl<'a> Run<'a> {
         if self.failed.contains(&(rule, true)) {
             return;
         }
-        if self.errors.len() < MOST_ERRORS {
-            self.errors.push(RuleError { rule: failed.header.id.clone(), message: failure.message.clone() });
-        }
+        self.error(rule, &failure.message);
         let said = Said { function: "error", item: "error", message: &failure.message };
         let found = finding(failed, Outcome::Undetermined, position, &said, account.to_owned());
         let detail = Some(Arc::clone(detail));
@@ -254,6 +265,11 @@ fn is_stopped(error: &EvalAltResult) -> bool {
             | EvalAltResult::ErrorStackOverflow(..)
             | EvalAltResult::ErrorDataTooLarge(..)
     )
+}
+
+fn not_known(rule: &Rule, message: &str, position: &Arc<str>, account: &str) -> Finding {
+    let said = Said { function: "missing", item: UNKNOWN, message };
+    finding(rule, Outcome::Undetermined, position, &said, account.to_owned())
 }
 
 fn finding(rule: &Rule, outcome: Outcome, position: &Arc<str>, said: &Said<'_>, account: String) -> Finding {
