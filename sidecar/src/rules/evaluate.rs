@@ -8,7 +8,7 @@ use super::holds::Holds;
 use super::keys::{event_key, has_changed, key_of, owner, passes, row_key, value};
 use super::load::{RuleSet, Watch};
 use super::log::{Log, NOT_YET};
-use super::marks::{Known, Marks, margin};
+use super::marks::{Known, MOST_BACK_US, Marks, margin};
 use super::pairs::{self, Clock, Pairs, Terms, Watermarks, place};
 use super::places::{Places, note};
 use super::recent::Recent;
@@ -198,8 +198,12 @@ impl Evaluator {
         }
         let awake = Awake { set: &set, only: self.only, drafts: self.drafts, mine: &self.mine };
         let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out, &self.balances);
-        let mut state =
-            Remembering { memories: &mut self.memories, holds: &mut self.holds, watermarks: &self.watermarks };
+        let mut state = Remembering {
+            memories: &mut self.memories,
+            holds: &mut self.holds,
+            watermarks: &self.watermarks,
+            events: &mut self.marks[1],
+        };
         let mut touched = 0u32;
         let mut last: Option<(&Arc<Table>, Option<usize>)> = None;
         for (at, change) in transaction.changes.iter().enumerate() {
@@ -239,8 +243,12 @@ impl Evaluator {
         let set = Arc::clone(&self.set);
         let awake = Awake { set: &set, only: self.only, drafts: self.drafts, mine: &self.mine };
         let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out, &self.balances);
-        let mut state =
-            Remembering { memories: &mut self.memories, holds: &mut self.holds, watermarks: &self.watermarks };
+        let mut state = Remembering {
+            memories: &mut self.memories,
+            holds: &mut self.holds,
+            watermarks: &self.watermarks,
+            events: &mut self.marks[1],
+        };
         for (turn, watch) in set.plan.by_event.get(&body.kind).into_iter().flatten().enumerate() {
             if awake.is(watch.rule()) {
                 state.event(&mut run, *watch, event);
@@ -332,7 +340,17 @@ impl Evaluator {
             }
         }
         let open = if open == NOT_YET { NOT_YET } else { open.saturating_sub(2 * self.margin_us) };
-        windows.min(open)
+        let from_us = windows.min(open);
+        if self.margin_us == 0 {
+            return from_us;
+        }
+        let [Some(now_us), Some(first_us)] = [self.watermarks, self.first].map(|of| of[place(Source::Binlog)]) else {
+            return from_us;
+        };
+        // Nothing came before the first watermark: what is older came with it.
+        let most_us = first_us.max(now_us.saturating_sub(MOST_BACK_US));
+        let rows_from_us = self.marks[place(Source::Kafka)].rows_from(from_us, self.margin_us);
+        from_us.min(rows_from_us.max(most_us))
     }
 
     /// What went wrong since the last call.
@@ -420,6 +438,8 @@ struct Remembering<'a> {
     memories: &'a mut Vec<Memory>,
     holds: &'a mut Holds,
     watermarks: &'a Watermarks,
+    /// The marks of Kafka.
+    events: &'a mut Marks,
 }
 
 impl Remembering<'_> {
@@ -471,7 +491,7 @@ impl Remembering<'_> {
         let Watch::Pair(rule, side) = watch else { return };
         if let Some(Memory::Pairs(pairs)) = self.memories.get_mut(rule) {
             let new = pairs::Arrival { rule, side, key, thing, position };
-            pairs.arrive(run, self.holds, new, self.watermarks);
+            pairs.arrive(run, self.holds, new, self.watermarks, self.events);
         }
     }
 }

@@ -55,6 +55,8 @@ mod tests_pairs_full;
 #[cfg(test)]
 mod tests_pairs_known;
 #[cfg(test)]
+mod tests_pairs_restart;
+#[cfg(test)]
 mod tests_provenance;
 #[cfg(test)]
 mod tests_workers;

@@ -7,8 +7,8 @@
 
 use super::header::{Mode, Require, Side, Trigger};
 use super::holds::Holds;
-use super::log::{Item, Log};
-use super::marks::Known;
+use super::log::{Item, Log, NOT_YET};
+use super::marks::{Known, Marks};
 use super::run::Run;
 use super::thing::Thing;
 use super::trace::InputSeen;
@@ -160,7 +160,14 @@ impl Pairs {
     }
 
     /// Compares it with its partners, or lets it wait for one.
-    pub fn arrive(&mut self, run: &mut Run<'_>, holds: &mut Holds, new: Arrival<'_>, watermarks: &Watermarks) {
+    pub fn arrive(
+        &mut self,
+        run: &mut Run<'_>,
+        holds: &mut Holds,
+        new: Arrival<'_>,
+        watermarks: &Watermarks,
+        events: &mut Marks,
+    ) {
         let other = 1 - new.side;
         let partners = self.partners(other, new.key);
         for id in &partners {
@@ -168,6 +175,7 @@ impl Pairs {
                 self.compare(run, &new, *id);
             }
             self.decide(holds, other, *id, State::Met);
+            self.met(&new, *id, watermarks, events);
         }
         let state = if partners.is_empty() { State::Waiting } else { State::Met };
         if state == State::Waiting && self.terms.require.of(new.side) {
@@ -183,6 +191,18 @@ impl Pairs {
         }
         if self.logs[new.side].len() > MOST_KEPT {
             self.overflow(run, holds, (new.rule, new.side), new.position, watermarks);
+        }
+    }
+
+    /// Whoever reads an event again must read the row that it met too.
+    fn met(&self, new: &Arrival<'_>, partner: u64, watermarks: &Watermarks, events: &mut Marks) {
+        let Some(item) = self.logs[1 - new.side].get(partner) else { return };
+        // What came after the newest watermark came no earlier than that.
+        let newest_us = watermarks[place(Source::Binlog)].unwrap_or(i64::MIN);
+        match self.terms.sources[new.side] {
+            _ if self.terms.sources[0] == self.terms.sources[1] => {}
+            Source::Kafka => events.met(NOT_YET, item.at_us.min(newest_us)),
+            Source::Binlog => events.met(item.at_us, newest_us),
         }
     }
 

@@ -177,7 +177,7 @@ fn a_rule_that_is_new_cant_say_that_something_is_missing_yet() {
 }
 
 /// Binlog and Kafka: where reading would begin again.
-fn needs(evaluator: &Evaluator) -> [Option<String>; 2] {
+pub fn needs(evaluator: &Evaluator) -> [Option<String>; 2] {
     [Source::Binlog, Source::Kafka].map(|source| evaluator.needs_from(source).map(|p| p.to_string()))
 }
 
