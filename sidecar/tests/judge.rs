@@ -126,6 +126,7 @@ async fn who_wins_at_the_commit() {
     a_rule_past_its_budget_goes_on_as_alert(&mut set).await;
     what_others_see_too_stops_everybody(&mut set).await;
     errors_have_a_budget(&mut set).await;
+    what_is_not_known_is_no_mistake(&mut set).await;
     what_is_no_longer_armed_opens_nothing(&mut set).await;
 }
 
@@ -230,6 +231,21 @@ async fn errors_have_a_budget(set: &mut Set) {
     assert_eq!(set.mode("failing").await, "trip 0");
     set.commit(&found[100..]).await;
     assert_eq!(set.mode("failing").await, "alert 1");
+}
+
+async fn what_is_not_known_is_no_mistake(set: &mut Set) {
+    let found: Vec<Verdict> = (0..105)
+        .map(|n| Verdict { outcome: "undetermined", item: "unknown".to_owned(), ..stops("known", &format!("u-{n}")) })
+        .collect();
+    set.commit(&found[..60]).await;
+    // Counted again from the database.
+    set.commit(&found[60..]).await;
+    assert_eq!(set.mode("known").await, "trip 0");
+    let open = set.open().await;
+    assert_eq!(open.iter().filter(|name| name.starts_with("account/u-")).count(), 105, "{open:?}");
+    let seen = repo::seen(&mut set.server.conn().await, &set.schemas, 0).await.unwrap();
+    let of = |rule: &str| seen.get(&(rule.to_owned(), "0".repeat(16))).map_or(0, |seen| seen.errors);
+    assert_eq!((of("known"), of("failing")), (0, 105));
 }
 
 async fn what_is_no_longer_armed_opens_nothing(set: &mut Set) {

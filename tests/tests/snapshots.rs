@@ -120,6 +120,25 @@ async fn each_kind_is_found(set: &Set) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// More accounts than the usual budget of a rule lets it stop in an hour.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hidden_change_of_many_accounts_stops_every_one_of_them() -> anyhow::Result<()> {
+    let set = Set::up(options()).await?;
+    Traffic::new("mass", 60).fund(&set.stage, 1_000).await?;
+    set.everything_is_evaluated().await?;
+    let sql = format!("UPDATE {}.balance SET available=available+1,balance=balance+1", set.stage.schemas.balance);
+    unseen(&set.stage.url).await?.query_drop(sql).await?;
+    let run = set.stage.client.snapshot_now(PATIENCE).await?;
+    ensure!(run["standing"] == 60 && run["verdicts"] == 60, "{run}");
+    let (_, open) = said(&set.stage).await?;
+    ensure!(open.len() == 60, "{} accounts are stopped: {open:?}", open.len());
+    let mut conn = set.stage.pool.get_conn().await?;
+    let guard = &set.stage.schemas.guard;
+    let demoted = format!("SELECT COUNT(*) FROM {guard}.rule_member WHERE demoted=1");
+    ensure!(one(&mut conn, demoted).await? == 0, "a rule was disarmed");
+    Ok(())
+}
+
 /// Runs one after the other while `load` lasts; how many there were.
 async fn beside<T>(stage: &Stage, load: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<u64> {
     let mut load = std::pin::pin!(load);
@@ -232,6 +251,29 @@ async fn a_purged_position_is_closed_by_itself_whatever_dies_meanwhile() -> anyh
     ensure!(verdicts.contains(&"books_at_rest A00017 A00017/CNY: available+9.0000".to_owned()), "{verdicts:?}");
     ensure!(verdicts.iter().any(|v| v.starts_with("gap ")), "{verdicts:?}");
     ensure!(open == ["A00017"], "{open:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_that_a_person_deleted_accuses_nobody() -> anyhow::Result<()> {
+    let mut set = Set::up(options()).await?;
+    Traffic::new("before", 40).fund(&set.stage, 1_000).await?;
+    set.everything_is_evaluated().await?;
+    let mut sidecar = set.stage.sidecar.take().context("the sidecar")?;
+    sidecar.kill9()?;
+    // Its events will be read, its bookings lie before where the binlog begins again.
+    Traffic::new("blind", 40).fund(&set.stage, 500).await?;
+    let mut conn = set.stage.pool.get_conn().await?;
+    conn.query_drop(format!("DELETE FROM {}.checkpoint WHERE source='binlog'", set.stage.schemas.guard)).await?;
+    sidecar.restart()?;
+    sidecar.wait_ready(&set.stage.ports.address(set.stage.ports.sidecar), PATIENCE).await?;
+    set.stage.sidecar = Some(sidecar);
+    set.stage.wait_for_fence().await?;
+    // Longer than any pair of the shipped rules may take.
+    Traffic::new("after", 40).open(&set.stage, 50, Duration::from_secs(7)).await?;
+    set.everything_is_evaluated().await?;
+    let (verdicts, open) = said(&set.stage).await?;
+    ensure!(verdicts.is_empty() && open.is_empty(), "{verdicts:#?} {open:?}");
     Ok(())
 }
 

@@ -120,6 +120,8 @@ impl Side {
         self.settle(lines)?;
         self.machine.again();
         self.team = Workers::new(Arc::clone(&self.set), self.workers, self.drafts)?;
+        // As live; how far Kafka was read back is not recorded.
+        self.team.begins(None)?;
         if mid_stream { self.team.blur() } else { Ok(()) }
     }
 

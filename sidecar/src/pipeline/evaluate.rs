@@ -66,8 +66,8 @@ pub struct Settings {
     /// None without Kafka: tokens then wait for nothing.
     pub bell: Option<Bell>,
     pub metrics: &'static Metrics,
-    /// Rows may lie in a gap that was closed not long ago.
-    pub after_gap: bool,
+    /// From when on Kafka is read, if no checkpoint says it.
+    pub kafka_from_us: Option<i64>,
     /// Records what is evaluated.
     pub tap: Option<Tap>,
     /// Reading begins in the middle: nothing before `position` is read again.
@@ -114,9 +114,7 @@ impl Worker {
         let rules_hash = settings.rules.hash().into();
         let rules_version = settings.rules.version();
         let mut evaluator = Workers::new(settings.rules, settings.workers, false)?;
-        if settings.after_gap {
-            evaluator.after_gap()?;
-        }
+        evaluator.begins(settings.kafka_from_us)?;
         Ok(Worker {
             rules_hash,
             rules_version,

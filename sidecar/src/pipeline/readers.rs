@@ -84,6 +84,7 @@ impl Readers<'_> {
             settings: settings.clone(),
             start: self.begin.binlogs.first().map_or(Start::Now, |(_, start)| *start),
             offsets,
+            from_us: self.begin.kafka_from_us,
             feed: self.feed.clone(),
             blind: parts.blind.clone(),
             metrics: parts.metrics,

@@ -57,6 +57,12 @@ pub async fn read_checkpoint(conn: &mut Conn, schemas: &Schemas, source: &str) -
     Ok(Some(whole))
 }
 
+/// When a source's row was written last.
+pub async fn committed_us(conn: &mut Conn, schemas: &Schemas, source: &str) -> mysql_async::Result<Option<i64>> {
+    let sql = format!("SELECT updated_us FROM {}.checkpoint WHERE source = :source", schemas.guard);
+    conn.exec_first(sql, params! { source }).await
+}
+
 /// Writes all rows in one statement.
 pub async fn write_checkpoint<Q: Queryable>(
     conn: &mut Q,

@@ -70,11 +70,19 @@ pub struct Begin {
     /// One per server, and whether it begins at its oldest file.
     pub binlogs: Vec<(Checkpoint, Start)>,
     pub kafka: Option<Checkpoint>,
+    /// Without such a checkpoint: Kafka is read from what was published then.
+    pub kafka_from_us: Option<i64>,
 }
 
 async fn begin(parts: &Parts, epoch: i64, flavours: &[Flavour], rules: &Arc<RuleSet>) -> anyhow::Result<Begin> {
     let mut conn = parts.pool.get_conn().await?;
     let kafka = repo::read_checkpoint(&mut conn, &parts.schemas, "kafka").await?;
+    let kafka_from_us = match kafka {
+        None if parts.config.start == Start::Now && !parts.config.kafka.brokers.is_empty() => {
+            Some(kafka_from(parts, flavours, rules).await?)
+        }
+        _ => None,
+    };
     let mut all = parts.servers.iter().zip(flavours);
     let (first, flavour) = all.next().context("mysql.url names no server")?;
     // The others first: what a check of the data at rest sees comes after them.
@@ -98,7 +106,20 @@ async fn begin(parts: &Parts, epoch: i64, flavours: &[Flavour], rules: &Arc<Rule
         false => begin_at(parts, first, *flavour, rules.hash()).await?,
     };
     binlogs.insert(0, begun);
-    Ok(Begin { binlogs, kafka })
+    Ok(Begin { binlogs, kafka, kafka_from_us })
+}
+
+/// From when on Kafka is read without a checkpoint: long enough before the rows that this
+/// run is the first to judge. Those come after the binlog's last commit, or from now on;
+/// asked before any position is taken.
+async fn kafka_from(parts: &Parts, flavours: &[Flavour], rules: &RuleSet) -> anyhow::Result<i64> {
+    let mut conn = parts.pool.get_conn().await?;
+    let mut from_us = now_us();
+    for (server, flavour) in parts.servers.iter().zip(flavours) {
+        let committed = repo::committed_us(&mut conn, &parts.schemas, &server.source(*flavour)).await?;
+        from_us = from_us.min(committed.unwrap_or(from_us));
+    }
+    Ok(from_us.saturating_sub(rules.look_back_us()))
 }
 
 /// Where one server's binlog begins: at its checkpoint, or where the settings say.
@@ -136,7 +157,6 @@ pub async fn reign(parts: &Arc<Parts>, epoch: i64, flavours: &[Flavour], rules: 
     let pool = parts.pool.committing();
     let flavour = *flavours.first().context("mysql.url names no server")?;
     let begin = begin(parts, epoch, flavours, &rules).await.context("reading the checkpoint")?;
-    let after_gap = gap::is_recent(parts).await?;
     parts.fence.begins();
     let cancel = parts.cancel.child_token();
     let _ends_with_us = cancel.clone().drop_guard();
@@ -162,7 +182,7 @@ pub async fn reign(parts: &Arc<Parts>, epoch: i64, flavours: &[Flavour], rules: 
         reloads: parts.rules.clone(),
         bell,
         metrics: parts.metrics,
-        after_gap,
+        kafka_from_us: begin.kafka_from_us,
         tap: parts.recorder.as_ref().and_then(Recorder::tap),
         mid_stream: false,
         workers: parts.config.workers,

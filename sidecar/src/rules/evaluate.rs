@@ -8,12 +8,13 @@ use super::holds::Holds;
 use super::keys::{event_key, has_changed, key_of, owner, passes, row_key, value};
 use super::load::{RuleSet, Watch};
 use super::log::{Log, NOT_YET};
-use super::marks::{Marks, events_judged_from, judged_from, margin};
-use super::pairs::{self, Clock, Pairs, Terms, Thing, Watermarks, place};
+use super::marks::{Known, MOST_BACK_US, Marks, margin};
+use super::pairs::{self, Clock, Pairs, Terms, Watermarks, place};
 use super::places::{Places, note};
 use super::recent::Recent;
 use super::run::Run;
 use super::tables;
+use super::thing::Thing;
 use super::tx::Tx;
 use super::types::{EventView, Row, Seat};
 use super::windows::{self, Window};
@@ -55,8 +56,9 @@ pub struct Evaluator {
     errors: Vec<RuleError>,
     /// Whether drafts are evaluated too: in backtests only.
     drafts: bool,
-    /// Rows may lie in a gap of the binlog; see `marks::events_judged_from`.
-    after_gap: bool,
+    /// Whether partners may lie before what is read, and from when on events are read if
+    /// there was no checkpoint; see `marks::Known`.
+    live: Option<Option<i64>>,
     /// Which rules are this evaluator's; the others are another's (see `workers`).
     mine: Vec<bool>,
     /// Where what is found belongs, if somebody has to put it in order.
@@ -101,7 +103,7 @@ impl Evaluator {
             events: Recent::new(RECENT_EVENTS),
             errors: Vec::new(),
             drafts,
-            after_gap: false,
+            live: None,
             mine,
             places: None,
             blurred: [false; 2],
@@ -109,9 +111,10 @@ impl Evaluator {
         }
     }
 
-    /// Events whose row may lie in a gap are not said to miss it.
-    pub fn after_gap(&mut self) {
-        self.after_gap = true;
+    /// Reading begins somewhere: what may have its other half before that is not said to
+    /// miss it. `kafka_from_us` is what Kafka is read from without a checkpoint.
+    pub fn begins(&mut self, kafka_from_us: Option<i64>) {
+        self.live = Some(kafka_from_us);
     }
 
     /// From now on says where each finding and error belongs.
@@ -195,8 +198,12 @@ impl Evaluator {
         }
         let awake = Awake { set: &set, only: self.only, drafts: self.drafts, mine: &self.mine };
         let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out, &self.balances);
-        let mut state =
-            Remembering { memories: &mut self.memories, holds: &mut self.holds, watermarks: &self.watermarks };
+        let mut state = Remembering {
+            memories: &mut self.memories,
+            holds: &mut self.holds,
+            watermarks: &self.watermarks,
+            events: &mut self.marks[1],
+        };
         let mut touched = 0u32;
         let mut last: Option<(&Arc<Table>, Option<usize>)> = None;
         for (at, change) in transaction.changes.iter().enumerate() {
@@ -236,8 +243,12 @@ impl Evaluator {
         let set = Arc::clone(&self.set);
         let awake = Awake { set: &set, only: self.only, drafts: self.drafts, mine: &self.mine };
         let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out, &self.balances);
-        let mut state =
-            Remembering { memories: &mut self.memories, holds: &mut self.holds, watermarks: &self.watermarks };
+        let mut state = Remembering {
+            memories: &mut self.memories,
+            holds: &mut self.holds,
+            watermarks: &self.watermarks,
+            events: &mut self.marks[1],
+        };
         for (turn, watch) in set.plan.by_event.get(&body.kind).into_iter().flatten().enumerate() {
             if awake.is(watch.rule()) {
                 state.event(&mut run, *watch, event);
@@ -251,9 +262,10 @@ impl Evaluator {
         *newest = Some(newest.map_or(at_us, |known| known.max(at_us)));
         let now_us = newest.unwrap_or(at_us);
         self.first[place(source)].get_or_insert(at_us);
-        let rows_from_us = judged_from(&self.first, self.margin_us);
-        let events_from_us = if self.after_gap { events_judged_from(&self.first) } else { i64::MIN };
-        let judged_from_us = [rows_from_us, events_from_us];
+        let known = match self.live {
+            Some(kafka_from_us) => Known::live(&self.first, self.margin_us, kafka_from_us),
+            None => Known::whole(&self.first, self.margin_us),
+        };
         let is_blurred = std::mem::take(&mut self.blurred[place(source)]);
         let set = Arc::clone(&self.set);
         let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out, &self.balances);
@@ -267,7 +279,7 @@ impl Evaluator {
             match memory {
                 Memory::Window(window) if source == Source::Binlog => window.advance(now_us),
                 Memory::Pairs(pairs) => {
-                    let clock = Clock { watermarks: &self.watermarks, judged_from_us };
+                    let clock = Clock { watermarks: &self.watermarks, known };
                     pairs.advance(&mut run, &mut self.holds, rule, source, &clock);
                 }
                 Memory::Window(_) | Memory::None => {}
@@ -328,7 +340,17 @@ impl Evaluator {
             }
         }
         let open = if open == NOT_YET { NOT_YET } else { open.saturating_sub(2 * self.margin_us) };
-        windows.min(open)
+        let from_us = windows.min(open);
+        if self.margin_us == 0 {
+            return from_us;
+        }
+        let [Some(now_us), Some(first_us)] = [self.watermarks, self.first].map(|of| of[place(Source::Binlog)]) else {
+            return from_us;
+        };
+        // Nothing came before the first watermark: what is older came with it.
+        let most_us = first_us.max(now_us.saturating_sub(MOST_BACK_US));
+        let rows_from_us = self.marks[place(Source::Kafka)].rows_from(from_us, self.margin_us);
+        from_us.min(rows_from_us.max(most_us))
     }
 
     /// What went wrong since the last call.
@@ -416,6 +438,8 @@ struct Remembering<'a> {
     memories: &'a mut Vec<Memory>,
     holds: &'a mut Holds,
     watermarks: &'a Watermarks,
+    /// The marks of Kafka.
+    events: &'a mut Marks,
 }
 
 impl Remembering<'_> {
@@ -467,7 +491,7 @@ impl Remembering<'_> {
         let Watch::Pair(rule, side) = watch else { return };
         if let Some(Memory::Pairs(pairs)) = self.memories.get_mut(rule) {
             let new = pairs::Arrival { rule, side, key, thing, position };
-            pairs.arrive(run, self.holds, new, self.watermarks);
+            pairs.arrive(run, self.holds, new, self.watermarks, self.events);
         }
     }
 }

@@ -211,6 +211,11 @@ impl RuleSet {
         &self.hash
     }
 
+    /// See `marks::look_back`.
+    pub fn look_back_us(&self) -> i64 {
+        super::marks::look_back(&self.rules)
+    }
+
     /// The headers of all rules, by id.
     pub fn rules(&self) -> impl Iterator<Item = &Header> {
         self.rules.iter().map(|r| &*r.header)

@@ -30,6 +30,7 @@ mod run;
 mod shares;
 mod sums;
 pub(crate) mod tables;
+mod thing;
 mod timeline;
 mod tokens;
 mod trace;
@@ -50,6 +51,12 @@ mod tests_load;
 #[cfg(test)]
 mod tests_pairs;
 #[cfg(test)]
+mod tests_pairs_full;
+#[cfg(test)]
+mod tests_pairs_known;
+#[cfg(test)]
+mod tests_pairs_restart;
+#[cfg(test)]
 mod tests_provenance;
 #[cfg(test)]
 mod tests_workers;
@@ -61,6 +68,7 @@ pub use header::{Header, Loss, Mode, Severity, parse as parse_header};
 pub use load::{LoadError, LoadErrors, RuleSet};
 pub use names::names_amount;
 pub use params::{Budget, Param, Params};
+pub use run::UNKNOWN;
 pub use trace::{Detail, InputSeen, Read};
 pub use unseen::{BUILT_IN, UnseenRule};
 pub use workers::Workers;

@@ -7,18 +7,19 @@
 
 use super::header::{Mode, Require, Side, Trigger};
 use super::holds::Holds;
-use super::log::Log;
+use super::log::{Item, Log, NOT_YET};
+use super::marks::{Known, Marks};
 use super::run::Run;
+use super::thing::Thing;
 use super::trace::InputSeen;
-use super::tx::account_of;
-use super::types::{EventView, Image, Seat};
-use crate::change::{Change, Event, Source};
-use rhai::Dynamic;
-use std::collections::VecDeque;
+use crate::change::Source;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// Sides that one rule keeps at most (up to 1 KiB each), of either kind.
-const MOST_KEPT: usize = 400_000;
+pub const MOST_KEPT: usize = if cfg!(test) { 2_000 } else { 400_000 };
+/// Accounts that are stopped one by one for what a full log forgot; past it everybody.
+const MOST_STOPPED: usize = 100;
 /// Sides of one key that are compared with a partner that arrives.
 const MOST_SAME: usize = 16;
 /// How much longer than `within_ms` a source may lag before rules say so: longer than
@@ -52,36 +53,6 @@ impl Terms {
     }
 }
 
-/// A row or an event that is or was half of a pair.
-#[derive(Debug, Clone)]
-pub enum Thing {
-    /// With its number in its transaction.
-    Row(Arc<Change>, u32),
-    Event(Arc<Event>),
-}
-
-impl Thing {
-    fn account(&self) -> &str {
-        match self {
-            Thing::Row(change, _) => {
-                change.after.as_ref().and_then(|image| account_of(change, image)).unwrap_or_default()
-            }
-            Thing::Event(event) => &event.body.account_id,
-        }
-    }
-
-    /// As rules see it: the row's after-image, or the event.
-    fn view(&self, position: &Arc<str>) -> Dynamic {
-        match self {
-            Thing::Row(change, row) => {
-                let seat = Seat { position: Arc::clone(position), row: *row };
-                Image::of(change, true, seat).map_or(Dynamic::UNIT, Dynamic::from)
-            }
-            Thing::Event(event) => Dynamic::from(EventView(Arc::clone(event))),
-        }
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Waiting,
@@ -96,6 +67,8 @@ pub struct Kept {
     state: State,
     /// The last partner that it was compared with, after a delay.
     compared: Option<u64>,
+    /// When it came, partners that had come until then might have been forgotten.
+    forgotten_us: i64,
 }
 
 #[derive(Debug)]
@@ -109,6 +82,9 @@ pub struct Pairs {
     /// Partners of what arrived before this may have been forgotten, so that
     /// nothing can be said to be missing.
     blurred_until_us: i64,
+    /// For each side, when the newest one came that was kept for its time.
+    forgotten_us: [i64; 2],
+    full: Full,
     /// For each side, what has met and is compared after the delay, by id.
     due: [VecDeque<u64>; 2],
     /// For each side, whether its partners' source lags, which was said.
@@ -117,6 +93,19 @@ pub struct Pairs {
     /// told by the one before: after a pause of all sources the first one to come is
     /// far ahead, and the other comes at once.
     own: [[Option<i64>; 2]; 2],
+}
+
+/// What a full log has led to.
+#[derive(Debug, Default)]
+struct Full {
+    /// It was said, and is said again from then on.
+    said_until_us: Option<i64>,
+    /// Whose money was stopped since it was said; everybody's past `MOST_STOPPED`.
+    stopped: BTreeSet<Box<str>>,
+    /// Partners of what came before this may be forgotten.
+    until_us: Option<i64>,
+    /// It was full before the first watermark: `until_us` is known with that.
+    untimed: bool,
 }
 
 /// A side that arrives.
@@ -134,8 +123,7 @@ pub type Watermarks = [Option<i64>; 2];
 /// What time it is for pairs.
 pub struct Clock<'a> {
     pub watermarks: &'a Watermarks,
-    /// See `marks`: older rows, then older events, are not judged.
-    pub judged_from_us: [i64; 2],
+    pub known: Known,
 }
 
 pub fn place(source: Source) -> usize {
@@ -148,13 +136,15 @@ pub fn place(source: Source) -> usize {
 impl Pairs {
     /// `blurred_until_us`: see the field; for a rule that was not there before.
     pub fn new(terms: Terms, now_us: Option<i64>) -> Self {
-        let blurred_until_us = now_us.map_or(i64::MIN, |now| now.saturating_add(terms.within_us));
+        let blurred_until_us = now_us.map_or(i64::MIN, |now| now.saturating_add(terms.keep_us));
         Pairs {
             terms,
             logs: Default::default(),
             undecided: [0; 2],
             open: 0,
             blurred_until_us,
+            full: Full::default(),
+            forgotten_us: [i64::MIN; 2],
             due: Default::default(),
             lags: [false; 2],
             own: [[None; 2]; 2],
@@ -170,7 +160,14 @@ impl Pairs {
     }
 
     /// Compares it with its partners, or lets it wait for one.
-    pub fn arrive(&mut self, run: &mut Run<'_>, holds: &mut Holds, new: Arrival<'_>, watermarks: &Watermarks) {
+    pub fn arrive(
+        &mut self,
+        run: &mut Run<'_>,
+        holds: &mut Holds,
+        new: Arrival<'_>,
+        watermarks: &Watermarks,
+        events: &mut Marks,
+    ) {
         let other = 1 - new.side;
         let partners = self.partners(other, new.key);
         for id in &partners {
@@ -178,6 +175,7 @@ impl Pairs {
                 self.compare(run, &new, *id);
             }
             self.decide(holds, other, *id, State::Met);
+            self.met(&new, *id, watermarks, events);
         }
         let state = if partners.is_empty() { State::Waiting } else { State::Met };
         if state == State::Waiting && self.terms.require.of(new.side) {
@@ -186,19 +184,68 @@ impl Pairs {
                 holds.open(new.thing.account());
             }
         }
-        let kept = Kept { thing: new.thing, state, compared: None };
+        let kept = Kept { thing: new.thing, state, compared: None, forgotten_us: self.forgotten_us[other] };
         let id = self.logs[new.side].push(new.key.into(), Arc::clone(new.position), kept);
         if state == State::Met && self.terms.delay_us > 0 {
             self.due[new.side].push_back(id);
         }
         if self.logs[new.side].len() > MOST_KEPT {
-            self.forget(holds, new.side);
-            let own = watermarks[place(self.terms.sources[new.side])].unwrap_or(i64::MIN);
-            self.blurred_until_us = own.saturating_add(self.terms.keep_us);
-            let message =
-                format!("more than {MOST_KEPT} wait for a partner: the oldest are forgotten; shorten keep_ms");
-            run.undetermined(new.rule, &message, new.position, "");
+            self.overflow(run, holds, (new.rule, new.side), new.position, watermarks);
         }
+    }
+
+    /// Whoever reads an event again must read the row that it met too.
+    fn met(&self, new: &Arrival<'_>, partner: u64, watermarks: &Watermarks, events: &mut Marks) {
+        let Some(item) = self.logs[1 - new.side].get(partner) else { return };
+        // What came after the newest watermark came no earlier than that.
+        let newest_us = watermarks[place(Source::Binlog)].unwrap_or(i64::MIN);
+        match self.terms.sources[new.side] {
+            _ if self.terms.sources[0] == self.terms.sources[1] => {}
+            Source::Kafka => events.met(NOT_YET, item.at_us.min(newest_us)),
+            Source::Binlog => events.met(item.at_us, newest_us),
+        }
+    }
+
+    /// The oldest one goes before its time. Once per `keep_ms` this is said.
+    fn overflow(
+        &mut self,
+        run: &mut Run<'_>,
+        holds: &mut Holds,
+        (rule, side): (usize, usize),
+        position: &Arc<str>,
+        watermarks: &Watermarks,
+    ) {
+        let now_us = watermarks[place(self.terms.sources[side])];
+        let until_us = now_us.unwrap_or(i64::MIN).saturating_add(self.terms.keep_us);
+        self.full.until_us = self.full.until_us.max(Some(until_us));
+        self.full.untimed |= now_us.is_none();
+        if self.full.said_until_us.is_none_or(|until_us| now_us >= Some(until_us)) {
+            self.full.said_until_us = Some(until_us);
+            self.full.stopped.clear();
+            let message = format!("more than {MOST_KEPT} are kept: the oldest are forgotten; shorten keep_ms");
+            run.error(rule, &message);
+            run.unknown(rule, &message, position, "");
+        }
+        let first = self.logs[side].front();
+        if let Some((id, _)) = first.filter(|(_, item)| item.value.state == State::Waiting)
+            && self.terms.require.of(side)
+        {
+            self.unchecked(run, rule, side, id);
+        }
+        self.forget(holds, side);
+    }
+
+    /// A required side of which nobody can say any more whether its partner is missing:
+    /// as with a rule that broke off, its money waits for a person.
+    fn unchecked(&mut self, run: &mut Run<'_>, rule: usize, side: usize, id: u64) {
+        let Some(item) = self.logs[side].get(id) else { return };
+        let account = item.value.thing.account();
+        if self.full.stopped.len() > MOST_STOPPED || !self.full.stopped.insert(account.into()) {
+            return;
+        }
+        let account = if self.full.stopped.len() > MOST_STOPPED { "" } else { account };
+        let message = format!("more than {MOST_KEPT} are kept: whether the partner is missing was not checked");
+        run.unchecked(rule, &message, &item.position, account);
     }
 
     /// Everything under the key that still waits, or else the newest one: a second
@@ -261,6 +308,9 @@ impl Pairs {
             {
                 self.logs[side].time(now_us);
                 self.own[side] = [Some(now_us), self.own[side][0]];
+                if std::mem::take(&mut self.full.untimed) {
+                    self.full.until_us = self.full.until_us.max(Some(now_us.saturating_add(self.terms.keep_us)));
+                }
             }
         }
         self.compare_due(run, rule, watermarks);
@@ -268,8 +318,7 @@ impl Pairs {
             let own = watermarks[place(self.terms.sources[side])];
             let other = watermarks[place(self.terms.sources[1 - side])];
             if let Some(now_us) = other {
-                let judged_from_us = clock.judged_from_us[place(self.terms.sources[side])];
-                self.miss(run, holds, rule, side, (now_us, judged_from_us));
+                self.miss(run, holds, rule, side, (now_us, &clock.known));
                 self.lag(run, rule, side);
             }
             // Without any word of the other source, one's own clock must do.
@@ -327,46 +376,77 @@ impl Pairs {
                 Source::Kafka => "Kafka",
             };
             let message = format!("{source} lags behind: whether something is missing can't be said until it has come");
-            run.told_undetermined(rule, &message, &item.position, "");
+            run.unknown(rule, &message, &item.position, "");
         }
         self.lags[side] = late.is_some();
     }
 
     /// Says which required sides have waited in vain.
-    fn miss(
-        &mut self,
-        run: &mut Run<'_>,
-        holds: &mut Holds,
-        rule: usize,
-        side: usize,
-        (now_us, judged_from_us): (i64, i64),
-    ) {
+    fn miss(&mut self, run: &mut Run<'_>, holds: &mut Holds, rule: usize, side: usize, (now_us, known): (i64, &Known)) {
         loop {
             let id = self.undecided[side];
             let Some(item) = self.logs[side].get(id).filter(|item| item.is_past(self.terms.within_us, now_us)) else {
                 return;
             };
             if self.terms.require.of(side) && item.value.state == State::Waiting {
-                let account = item.value.thing.account();
-                if item.at_us < judged_from_us {
-                    // Before the restart it was judged, with what is not read again.
-                } else if item.at_us < self.blurred_until_us {
-                    let message = "the partner may have come before this rule kept it: nothing can be said";
-                    run.undetermined(rule, message, &item.position, account);
-                } else {
-                    let source = match self.terms.sources[1 - side] {
-                        Source::Binlog => "binlog",
-                        Source::Kafka => "kafka",
-                    };
-                    let passed = format!("came until {now_us} without a partner");
-                    run.because = Some(InputSeen { position: source.to_owned(), what: passed });
-                    run.call(rule, "missing", (item.value.thing.view(&item.position),), &item.position, account);
-                    run.because = None;
-                }
+                self.judge(run, rule, (side, id), now_us, known);
                 self.decide(holds, side, id, State::Missed);
             }
             self.undecided[side] += 1;
         }
+    }
+
+    /// What is said of a required side that has waited in vain.
+    fn judge(&mut self, run: &mut Run<'_>, rule: usize, (side, id): (usize, u64), now_us: i64, known: &Known) {
+        let Some(item) = self.logs[side].get(id) else { return };
+        let account = item.value.thing.account();
+        if self.is_past(side, item, known) {
+            // It was judged before this run, with what is not read again; at the first
+            // start nobody was promised that, and a gap has its own verdict.
+        } else if let Some(message) = self.unknown(side, item, known) {
+            run.unknown(rule, message, &item.position, account);
+        } else if Some(item.at_us) < self.full.until_us {
+            self.unchecked(run, rule, side, id);
+        } else {
+            let source = match self.terms.sources[1 - side] {
+                Source::Binlog => "binlog",
+                Source::Kafka => "kafka",
+            };
+            let passed = format!("came until {now_us} without a partner");
+            run.because = Some(InputSeen { position: source.to_owned(), what: passed });
+            run.call(rule, "missing", (item.value.thing.view(&item.position),), &item.position, account);
+            run.because = None;
+        }
+    }
+
+    /// Whether it came before this run, with a partner that may lie before it too.
+    fn is_past(&self, side: usize, item: &Item<Kept>, known: &Known) -> bool {
+        match &item.value.thing {
+            Thing::Row(..) => item.at_us < known.judged_from_us,
+            Thing::Event(_) => item.at_us <= known.past_until_us && self.happened_before(side, item, known),
+        }
+    }
+
+    /// Whether an event's row may lie before what is read of the binlog.
+    fn happened_before(&self, side: usize, item: &Item<Kept>, known: &Known) -> bool {
+        let of_row = self.terms.sources[1 - side] == Source::Binlog;
+        of_row && item.value.thing.occurred_us().is_some_and(|occurred| occurred < known.rows_from_us)
+    }
+
+    /// Why nothing can be said of a side that waits in vain.
+    fn unknown(&self, side: usize, item: &Item<Kept>, known: &Known) -> Option<&'static str> {
+        let of_event = self.terms.sources[1 - side] == Source::Kafka;
+        if of_event && item.at_us < known.events_from_us.saturating_add(self.terms.keep_us) {
+            return Some("its event may have been published before Kafka is read: nothing can be said");
+        }
+        if item.at_us < self.blurred_until_us {
+            return Some("the partner may have come before this rule kept it: nothing can be said");
+        }
+        // A row comes after what happened. One that came before all that are still
+        // known when the event is told can't be found any more.
+        let late = item.value.thing.occurred_us().is_some_and(|occurred| occurred <= item.value.forgotten_us);
+        let late = late || self.happened_before(side, item, known);
+        late.then_some("told long after it happened: its partner may have come and be forgotten")
     }
 
     fn expire(&mut self, holds: &mut Holds, side: usize, now_us: i64) {
@@ -376,6 +456,7 @@ impl Pairs {
             if undecided || due || !item.is_past(self.terms.keep_us, now_us) {
                 return;
             }
+            self.forgotten_us[side] = self.forgotten_us[side].max(item.at_us);
             self.forget(holds, side);
         }
     }

@@ -23,6 +23,9 @@ const MOST_MESSAGE: usize = 500;
 /// Calls of one input whose reads are traced. A mass change finds the same thing
 /// in every row; a thousand explanations say it.
 const MOST_DETAILED: usize = 1_000;
+/// The item of what is undetermined though no rule failed: not enough is known. It is
+/// neither an error of the rule nor a trip of its budget (`Verdict::is_unknown`).
+pub const UNKNOWN: &str = "unknown";
 
 pub struct Run<'a> {
     pub set: &'a RuleSet,
@@ -35,6 +38,8 @@ pub struct Run<'a> {
     pub because: Option<InputSeen>,
     /// Rules that failed in this input, and whether a limit stopped them.
     failed: Vec<(usize, bool)>,
+    /// Rules that said in this input that something is not known.
+    told: Vec<usize>,
     detailed: usize,
 }
 
@@ -53,7 +58,7 @@ impl<'a> Run<'a> {
         out: &'a mut Vec<Finding>,
         balances: &'a SharedBalances,
     ) -> Self {
-        Run { set, scope, errors, out, balances, because: None, failed: Vec::new(), detailed: 0 }
+        Run { set, scope, errors, out, balances, because: None, failed: Vec::new(), told: Vec::new(), detailed: 0 }
     }
 
     /// Calls a function of a rule. `account` is whose change this is, if known.
@@ -151,20 +156,37 @@ impl<'a> Run<'a> {
     /// every row does not flood anybody.
     pub fn undetermined(&mut self, rule: usize, message: &str, position: &Arc<str>, account: &str) {
         let Some(failed) = self.set.rules.get(rule) else { return };
-        if self.errors.len() < MOST_ERRORS {
-            self.errors.push(RuleError { rule: failed.header.id.clone(), message: message.to_owned() });
-        }
-        self.told_undetermined(rule, message, position, account);
-    }
-
-    /// Likewise, where the rule itself did nothing wrong.
-    pub fn told_undetermined(&mut self, rule: usize, message: &str, position: &Arc<str>, account: &str) {
-        let Some(failed) = self.set.rules.get(rule) else { return };
+        self.error(rule, message);
         if !self.failed.iter().any(|(r, _)| *r == rule) {
             self.failed.push((rule, false));
             let said = Said { function: "error", item: "error", message };
             self.out.push(finding(failed, Outcome::Undetermined, position, &said, account.to_owned()));
         }
+    }
+
+    /// For the log and the alert on failing rules.
+    pub fn error(&mut self, rule: usize, message: &str) {
+        let Some(failed) = self.set.rules.get(rule) else { return };
+        if self.errors.len() < MOST_ERRORS {
+            self.errors.push(RuleError { rule: failed.header.id.clone(), message: message.to_owned() });
+        }
+    }
+
+    /// Nothing can be said, and the rule did nothing wrong: once per rule and input.
+    pub fn unknown(&mut self, rule: usize, message: &str, position: &Arc<str>, account: &str) {
+        let Some(about) = self.set.rules.get(rule) else { return };
+        if !self.told.contains(&rule) {
+            self.told.push(rule);
+            self.out.push(not_known(about, message, position, account));
+        }
+    }
+
+    /// Likewise, of money that nobody will check any more: what a rule in mode trip would
+    /// stop for it is stopped (decision 003). The caller bounds how often.
+    pub fn unchecked(&mut self, rule: usize, message: &str, position: &Arc<str>, account: &str) {
+        let Some(about) = self.set.rules.get(rule) else { return };
+        let found = not_known(about, message, position, account);
+        self.out.push(Finding { breakers: stops(about, account), ..found });
     }
 
     /// A call gave no answer. Money that a trip rule could not check must not leave
@@ -178,9 +200,7 @@ impl<'a> Run<'a> {
         if self.failed.contains(&(rule, true)) {
             return;
         }
-        if self.errors.len() < MOST_ERRORS {
-            self.errors.push(RuleError { rule: failed.header.id.clone(), message: failure.message.clone() });
-        }
+        self.error(rule, &failure.message);
         let said = Said { function: "error", item: "error", message: &failure.message };
         let found = finding(failed, Outcome::Undetermined, position, &said, account.to_owned());
         let detail = Some(Arc::clone(detail));
@@ -245,6 +265,11 @@ fn is_stopped(error: &EvalAltResult) -> bool {
             | EvalAltResult::ErrorStackOverflow(..)
             | EvalAltResult::ErrorDataTooLarge(..)
     )
+}
+
+fn not_known(rule: &Rule, message: &str, position: &Arc<str>, account: &str) -> Finding {
+    let said = Said { function: "missing", item: UNKNOWN, message };
+    finding(rule, Outcome::Undetermined, position, &said, account.to_owned())
 }
 
 fn finding(rule: &Rule, outcome: Outcome, position: &Arc<str>, said: &Said<'_>, account: String) -> Finding {

@@ -281,7 +281,7 @@ fn a_source_that_lags_is_told_once_per_episode() {
     let first = [payment("e", 1, "A", "P-1", "5"), at(Source::Binlog, 1_000), at(Source::Kafka, 1_000)];
     assert_eq!(step(&first), (vec![], 0, 0));
     assert_eq!(step(&[at(Source::Kafka, 36_000)]), (vec![], 0, 0), "the first one after a pause");
-    let lags = vec![(Outcome::Undetermined, "error".to_owned(), 0)];
+    let lags = vec![(Outcome::Undetermined, super::UNKNOWN.to_owned(), 0)];
     assert_eq!(step(&[at(Source::Kafka, 36_100)]), (lags.clone(), 1, 0));
     assert_eq!(step(&[at(Source::Kafka, 90_000), at(Source::Binlog, 5_999)]), (vec![], 1, 0), "said once");
     let gone = vec![(Outcome::Violation, "P-1".to_owned(), 1)];

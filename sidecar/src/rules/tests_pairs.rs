@@ -5,22 +5,22 @@ use super::{Evaluator, Outcome, RuleSet};
 use crate::change::{Input, Source};
 use std::sync::Arc;
 
-const SIDES: &str = "on = \"pair\"\nleft = { event = \"deposit.received\", key = \"biz_no\" }\n\
+pub const SIDES: &str = "on = \"pair\"\nleft = { event = \"deposit.received\", key = \"biz_no\" }\n\
     right = { table = \"entry\", op = \"insert\", key = \"ref\", where = { kind = \"deposit\", book = \"available\" } }\n\
     within_ms = 5000\nkeep_ms = 20000\nhold = true\n";
-const BODY: &str = "fn check(l, r) { if l.amount != r.amount { violation(l.account_id, l.biz_no, \"differs\") } }\n\
+pub const BODY: &str = "fn check(l, r) { if l.amount != r.amount { violation(l.account_id, l.biz_no, \"differs\") } }\n\
     fn missing(one) { violation(one.account_id, \"gone\", \"missing\") }";
 
-fn pair(require: &str) -> Evaluator {
+pub fn pair(require: &str) -> Evaluator {
     let text = rule("p", &format!("{SIDES}require = {require:?}"), BODY);
     Folder::of(&[("p.rhai", &text)]).evaluator()
 }
 
-fn booked(position: &str, payment: &str, amount: &str) -> Input {
+pub fn booked(position: &str, payment: &str, amount: &str) -> Input {
     transaction(position, vec![deposit("A-1", payment, amount)])
 }
 
-fn clocks(ms: i64) -> [Input; 2] {
+pub fn clocks(ms: i64) -> [Input; 2] {
     [at(Source::Binlog, ms), at(Source::Kafka, ms)]
 }
 
@@ -177,7 +177,7 @@ fn a_rule_that_is_new_cant_say_that_something_is_missing_yet() {
 }
 
 /// Binlog and Kafka: where reading would begin again.
-fn needs(evaluator: &Evaluator) -> [Option<String>; 2] {
+pub fn needs(evaluator: &Evaluator) -> [Option<String>; 2] {
     [Source::Binlog, Source::Kafka].map(|source| evaluator.needs_from(source).map(|p| p.to_string()))
 }
 

@@ -48,7 +48,7 @@ enum Job {
     Batch(Arc<[Input]>, bool),
     Swap(Arc<RuleSet>, Vec<bool>),
     Blur,
-    AfterGap,
+    Begins(Option<i64>),
 }
 
 struct Done {
@@ -188,11 +188,11 @@ impl Workers {
         Ok(())
     }
 
-    /// See [`Evaluator::after_gap`]: from the next batch on.
-    pub fn after_gap(&mut self) -> anyhow::Result<()> {
+    /// See [`Evaluator::begins`]: from the next batch on.
+    pub fn begins(&mut self, kafka_from_us: Option<i64>) -> anyhow::Result<()> {
         match &mut self.alone {
-            Some(evaluator) => evaluator.after_gap(),
-            None => self.tell(|_| Job::AfterGap)?,
+            Some(evaluator) => evaluator.begins(kafka_from_us),
+            None => self.tell(|_| Job::Begins(kafka_from_us))?,
         }
         Ok(())
     }
@@ -294,7 +294,7 @@ fn work(mut evaluator: Evaluator, jobs: &Receiver<Job>, finish: &Sender<Done>) {
         match job {
             Job::Swap(set, mine) => evaluator.swap_mine(set, mine),
             Job::Blur => evaluator.blur(),
-            Job::AfterGap => evaluator.after_gap(),
+            Job::Begins(kafka_from_us) => evaluator.begins(kafka_from_us),
             Job::Batch(inputs, with_state) => {
                 let mut out = Vec::new();
                 inputs.iter().for_each(|input| evaluator.evaluate(input, &mut out));

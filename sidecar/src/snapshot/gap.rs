@@ -10,7 +10,7 @@
 //! What rows would have shown one by one stays undecided, and is said to be.
 
 use super::commit::{Closing, Stop};
-use super::repo::{self, Gap};
+use super::repo::Gap;
 use super::run::{Checked, Job, servers};
 use super::{Reason, schedule};
 use crate::Parts;
@@ -33,8 +33,6 @@ use std::time::Duration;
 const RENEW: Duration = Duration::from_secs(1);
 /// How long a server may take to say whether it has the position.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// After this no pair can still wait for a half that lay in the gap.
-const FORGOTTEN_US: i64 = 15 * 60 * 1_000_000;
 
 /// Whether a stored position that was lost is to be given up: the policy says so, and
 /// the server says once more that it can't read on from there.
@@ -59,13 +57,6 @@ pub async fn is_lost(parts: &Parts, flavour: Flavour, stored: &Checkpoint) -> an
         }
     };
     tokio::time::timeout(PATIENCE, asked).await.context("the server was silent for 5 s")?
-}
-
-/// Whether halves of pairs may have been in a gap that was closed not long ago.
-pub async fn is_recent(parts: &Parts) -> anyhow::Result<bool> {
-    let mut conn = parts.pool.get_conn().await?;
-    let closed_us = repo::last_closed_us(&mut conn, &parts.schemas).await?;
-    Ok(closed_us.is_some_and(|closed| now_us().saturating_sub(closed) < FORGOTTEN_US))
 }
 
 /// Closes the gap after `lost` (`None`: the first start) and returns the checkpoint

@@ -144,9 +144,3 @@ pub async fn insert_gap(tx: &mut Transaction<'_>, schemas: &Schemas, gap: &Gap) 
     };
     tx.exec_drop(sql, values).await
 }
-
-/// When the last gap of the binlog was closed; the first start is none.
-pub async fn last_closed_us(conn: &mut Conn, schemas: &Schemas) -> mysql_async::Result<Option<i64>> {
-    let sql = format!("SELECT MAX(closed_us) FROM {}.gap WHERE source='binlog' AND from_position<>''", schemas.guard);
-    Ok(conn.query_first::<Option<i64>, _>(sql).await?.flatten())
-}

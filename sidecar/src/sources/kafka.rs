@@ -105,11 +105,33 @@ pub fn ends(consumer: &BaseConsumer, partitions: &[(String, i32)]) -> anyhow::Re
     Ok(ends)
 }
 
+/// The first offset of each partition that was published at `from_us` or later.
+fn since(consumer: &BaseConsumer, partitions: &[(String, i32)], from_us: i64) -> anyhow::Result<Offsets> {
+    // Asked first: what is published meanwhile comes after it.
+    let mut since = ends(consumer, partitions)?;
+    let mut list = TopicPartitionList::new();
+    for (topic, partition) in partitions {
+        list.add_partition_offset(topic, *partition, Offset::Offset(from_us / 1_000))?;
+    }
+    for element in consumer.offsets_for_times(list, PATIENCE)?.elements() {
+        element.error()?;
+        // Anything else: nothing was published since then, so the end it is.
+        if let Offset::Offset(first) = element.offset() {
+            let end = since.next(element.topic(), element.partition()).unwrap_or(first);
+            since.set(element.topic(), element.partition(), first.min(end));
+        }
+    }
+    Ok(since)
+}
+
 pub struct Reader {
     pub settings: Kafka,
     pub start: Start,
     /// From the checkpoint, if there is one.
     pub offsets: Option<Offsets>,
+    /// Without it: the past from then on, which rows that are still to come may need.
+    /// None: from the end.
+    pub from_us: Option<i64>,
     pub feed: Sender<Feed>,
     pub blind: Blind,
     pub metrics: &'static Metrics,
@@ -166,10 +188,14 @@ impl Reader {
         if fresh.is_empty() {
             return Ok(());
         }
-        // At the very first start the past is not ours. A partition that appears
+        // At the very first start only the past that pairs need is ours. A partition that appears
         // later is read from its beginning, or its first events would be missed.
         let at_end = known.is_empty() && self.offsets.is_none() && self.start == Start::Now;
-        let ends = if at_end { ends(consumer, &fresh)? } else { Offsets::default() };
+        let ends = match self.from_us {
+            _ if !at_end => Offsets::default(),
+            Some(from_us) => since(consumer, &fresh, from_us)?,
+            None => ends(consumer, &fresh)?,
+        };
         let mut list = TopicPartitionList::new();
         for (topic, partition) in &fresh {
             let stored = offsets.next(topic, *partition).or_else(|| ends.next(topic, *partition));

@@ -4,7 +4,7 @@ pub mod explain;
 pub mod repo;
 pub mod shadow;
 
-use crate::rules::{Detail, Finding};
+use crate::rules::{Detail, Finding, Outcome, UNKNOWN};
 use rust_decimal::Decimal;
 use sluice_contract::breaker::BreakerKey;
 use std::collections::HashSet;
@@ -99,6 +99,11 @@ fn detail(detail: &Detail) -> Option<String> {
 }
 
 impl Verdict {
+    /// Nothing could be said, and its rule did nothing wrong.
+    pub fn is_unknown(&self) -> bool {
+        self.outcome == Outcome::Undetermined.as_str() && self.item == UNKNOWN
+    }
+
     /// The breakers' name as it is stored: `refund+settlement/account/A-17`, with `*`
     /// for every point.
     pub fn breaker_text(&self) -> Option<String> {

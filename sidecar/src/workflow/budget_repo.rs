@@ -1,6 +1,7 @@
 //! SQL of budgets: what a rule did within the hour, and what there is to stop.
 
 use super::budget::{Held, Window};
+use crate::rules::UNKNOWN;
 use mysql_async::{Transaction, params, prelude::Queryable};
 use rust_decimal::Decimal;
 use sluice_contract::schema::Schemas;
@@ -20,10 +21,12 @@ pub async fn window(
 ) -> mysql_async::Result<Window> {
     let from = format!("FROM {}.verdict WHERE rule = :rule AND mode = 'trip' AND found_us > :since_us", schemas.guard);
     let named = params! { rule, since_us };
+    // What is not known is no mistake of the rule: it counts neither as trip nor as error.
+    let known = format!("NOT (outcome = 'undetermined' AND item = '{UNKNOWN}')");
     let opened = "outcome IN ('undetermined', 'violation') AND opened IN (1, 2, 3) AND breaker LIKE '%/account/%'";
-    let sql = format!("SELECT account_id, COUNT(*) {from} AND {opened} GROUP BY account_id");
+    let sql = format!("SELECT account_id, COUNT(*) {from} AND {opened} AND {known} GROUP BY account_id");
     let stopped: Vec<(String, u64)> = tx.exec(sql, named.clone()).await?;
-    let sql = format!("SELECT COUNT(*) {from} AND outcome = 'undetermined' AND opened IN (0, 1, 2, 3)");
+    let sql = format!("SELECT COUNT(*) {from} AND outcome = 'undetermined' AND opened IN (0, 1, 2, 3) AND {known}");
     let errors: Option<u64> = tx.exec_first(sql, named).await?;
     Ok(Window {
         trips: stopped.iter().map(|(_, count)| count).sum(),

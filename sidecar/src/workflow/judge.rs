@@ -108,9 +108,11 @@ impl Judge<'_> {
             if verdict.rule != rule || verdict.breakers.is_empty() {
                 continue;
             }
-            let failed = verdict.outcome == Outcome::Undetermined.as_str();
+            let failed = verdict.outcome == Outcome::Undetermined.as_str() && !verdict.is_unknown();
             let failing = failed.then(|| window.error(&budget)).flatten();
-            let stopping = (stops_one && opens).then(|| window.trip(&budget, &verdict.account_id)).flatten();
+            let stopping = (stops_one && opens && !verdict.is_unknown())
+                .then(|| window.trip(&budget, &verdict.account_id))
+                .flatten();
             if failing.is_none()
                 && stopping.is_some()
                 && !judged.disarmed.contains_key(rule)

@@ -3,6 +3,7 @@
 
 use super::step::{Proposal, Seen};
 use super::{KEPT_SETS, Member, Set, Text, mode_of};
+use crate::rules::UNKNOWN;
 use mysql_async::{Conn, Transaction, TxOpts, params, prelude::Queryable};
 use serde::Serialize;
 use sluice_contract::schema::Schemas;
@@ -220,7 +221,8 @@ pub async fn remember_folder(
     Ok(())
 }
 
-/// What each version of each rule found since then, by rule and hash.
+/// What each version of each rule found since then, by rule and hash. What was not known
+/// yet, as with a pair rule that has just begun, is neither a finding nor an error.
 pub async fn seen<Q: Queryable>(
     conn: &mut Q,
     schemas: &Schemas,
@@ -228,7 +230,7 @@ pub async fn seen<Q: Queryable>(
 ) -> mysql_async::Result<HashMap<(String, String), Seen>> {
     let sql = format!(
         "SELECT rule, rule_hash, outcome, COUNT(*) FROM {}.verdict WHERE found_us > :since_us \
-         GROUP BY rule, rule_hash, outcome",
+         AND NOT (outcome = 'undetermined' AND item = '{UNKNOWN}') GROUP BY rule, rule_hash, outcome",
         schemas.guard
     );
     let rows: Vec<(String, String, String, u64)> = conn.exec(sql, params! { since_us }).await?;
