@@ -13,6 +13,7 @@ mod kills;
 mod lag;
 mod mysql;
 mod odd;
+mod reigns;
 mod server;
 mod tls;
 mod whole;
