@@ -94,6 +94,12 @@ impl Grouper {
         self.relied.of(self.flavour, &self.position)
     }
 
+    /// Reads once more what nobody relies on.
+    pub fn go_back(&mut self, relied: GtidSet) {
+        self.relied = Relied::from(&relied);
+        self.position = relied;
+    }
+
     /// A new connection: what was half read comes again.
     pub fn restart(&mut self, adopt: bool) {
         self.open = None;
