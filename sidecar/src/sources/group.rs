@@ -10,7 +10,7 @@ use super::watch::Watch;
 use super::{Item, Mark, Unseen};
 use crate::change::{Change, Op, Transaction};
 use anyhow::{Context, bail};
-use mysql_async::binlog::events::{Event, EventData, QueryEvent, RowsEventData, TableMapEvent};
+use mysql_async::binlog::events::{Event, EventData, ExecuteLoadQueryEvent, QueryEvent, RowsEventData, TableMapEvent};
 use mysql_async::binlog::{BinlogChecksumAlg, EventFlags, EventType};
 use mysql_cdc::events::event_header::EventHeader;
 use mysql_cdc::providers::mariadb::events::{gtid_event::GtidEvent, gtid_list_event::GtidListEvent};
@@ -139,6 +139,7 @@ impl Grouper {
             XID_EVENT => self.end(),
             GTID_EVENT => self.begin_mysql(event),
             QUERY_EVENT => self.query(event),
+            EXECUTE_LOAD_QUERY_EVENT => self.load(event),
             HEARTBEAT_EVENT => Ok(Step::Idle),
             PREVIOUS_GTIDS_EVENT => self.adopt_mysql(event),
             XA_PREPARE_LOG_EVENT => self.discard("an XA transaction"),
@@ -153,7 +154,11 @@ impl Grouper {
             | RAND_EVENT
             | USER_VAR_EVENT
             | TRANSACTION_CONTEXT_EVENT
-            | VIEW_CHANGE_EVENT => Ok(Step::Nothing),
+            | VIEW_CHANGE_EVENT
+            // Pieces of a file that EXECUTE_LOAD_QUERY_EVENT loads, or gives up.
+            | BEGIN_LOAD_QUERY_EVENT
+            | APPEND_BLOCK_EVENT
+            | DELETE_FILE_EVENT => Ok(Step::Nothing),
             ANONYMOUS_GTID_EVENT => bail!("a transaction without GTID; SET GLOBAL gtid_mode = ON"),
             GTID_TAGGED_LOG_EVENT => bail!("a tagged GTID (MySQL 8.4) can't be tracked; don't use tags"),
             INCIDENT_EVENT => bail!("the server reports an incident: changes may be missing from its binlog"),
@@ -208,6 +213,12 @@ impl Grouper {
 
     fn query(&mut self, event: &Event) -> anyhow::Result<Step> {
         let query: QueryEvent<'_> = event.read_event()?;
+        self.statement(&query.schema(), &query.query())
+    }
+
+    /// `LOAD DATA` where rows are not logged: the file came in pieces before it.
+    fn load(&mut self, event: &Event) -> anyhow::Result<Step> {
+        let query: ExecuteLoadQueryEvent<'_> = event.read_event()?;
         self.statement(&query.schema(), &query.query())
     }
 
