@@ -9,6 +9,7 @@ mod commit;
 mod envelopes;
 mod failover;
 mod judge;
+mod kafka;
 mod kills;
 mod lag;
 mod mysql;
