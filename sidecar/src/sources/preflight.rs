@@ -47,6 +47,21 @@ pub fn wrong(flavour: Flavour, variables: &HashMap<String, String>) -> Vec<Strin
     BOTH.iter().chain(own).filter_map(|required| complaint(required, variables)).collect()
 }
 
+/// What a server that is read through a feed must have: a statement in its binlog instead
+/// of rows is not told by any connector. One that has no such variable, or can't be asked for
+/// them (a proxy), has no such binlog.
+pub async fn wrong_for_feed(conn: &mut Conn) -> anyhow::Result<Vec<String>> {
+    const NEEDED: [&str; 2] = ["binlog_format", "binlog_row_image"];
+    let sql = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('binlog_format','binlog_row_image')";
+    let variables: HashMap<String, String> = match conn.query::<(String, String), _>(sql).await {
+        Ok(variables) => variables.into_iter().collect(),
+        Err(mysql_async::Error::Server(_)) => HashMap::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let known = BOTH.iter().filter(|required| NEEDED.contains(&required.0) && variables.contains_key(required.0));
+    Ok(known.filter_map(|required| complaint(required, &variables)).collect())
+}
+
 fn complaint(Required(name, want, restart): &Required, variables: &HashMap<String, String>) -> Option<String> {
     let have = variables.get(*name).map_or("missing", String::as_str);
     let same = have.eq_ignore_ascii_case(want) || (*want == "ON" && have == "1") || (*want == "OFF" && have == "0");
