@@ -13,6 +13,12 @@ use sluice_contract::settings::{Secret, check_listener, load_toml, override_by};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+/// Characters of the host's name in that of an instance, which has 32 at most.
+const MOST_HOST: usize = 11;
+/// How often topics may be asked for new partitions: between a load on the brokers, and
+/// money that waits for a partition that nobody reads yet.
+const METADATA_MS: std::ops::RangeInclusive<u64> = 100..=60_000;
+
 /// Everything that can be set. Unknown keys are refused.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,6 +54,7 @@ pub struct Config {
     pub snapshot: Snapshot,
     /// Name of this instance in the lease; at most 32 characters. No two sidecars that
     /// run have the same: who starts under a name takes over from its earlier life.
+    /// Unset, it is another one with each start.
     #[serde(default = "default_instance")]
     pub instance: String,
 }
@@ -242,15 +249,19 @@ fn default_database() -> String {
     "sluice".to_owned()
 }
 
-/// High, so that it meets no hand-numbered replica, and different per process.
+/// High, so that it meets no hand-numbered replica. Random: in containers every process
+/// has the same few ids, and a server throws out one of two replicas with one number.
 fn default_server_id() -> u32 {
-    3_000_000_000 + std::process::id() % 1_000_000_000
+    rand::random_range(3_000_000_000..4_000_000_000)
 }
 
+/// The end of the host's name, for people, and what no other process has: of two with one
+/// name each would take the other's lease for that of its own earlier life.
 fn default_instance() -> String {
     let host = std::env::var("HOSTNAME").unwrap_or_default();
-    let host: String = host.chars().filter(char::is_ascii_alphanumeric).take(18).collect();
-    format!("sidecar-{host}{}", std::process::id()).chars().take(32).collect()
+    let host: Vec<char> = host.chars().filter(char::is_ascii_alphanumeric).collect();
+    let end: String = host.iter().skip(host.len().saturating_sub(MOST_HOST)).collect();
+    format!("sidecar-{end}-{:012x}", rand::random::<u64>() >> 16)
 }
 
 impl Config {
@@ -309,6 +320,9 @@ impl Config {
             if changes.prefix.is_empty() || !changes.prefix.bytes().all(part) {
                 bail!("kafka.changes.prefix = {:?}: write the connector's topic.prefix", changes.prefix);
             }
+        }
+        if !METADATA_MS.contains(&self.kafka.metadata_ms) {
+            bail!("kafka.metadata_ms = {} is not within 100 and 60000", self.kafka.metadata_ms);
         }
         let broken = |topic: &&String| topic.is_empty() || topic.contains(['=', ';', ',']);
         if let Some(topic) = self.kafka.topics.iter().find(broken) {
@@ -374,6 +388,8 @@ mod tests {
             (GOOD.replace("3306", "3306,other:3307?tls_ca=none.pem"), "tls_ca"),
             (format!("{GOOD}[kafka]\ntopics = ['a=b']\n"), "kafka.topics"),
             (format!("{GOOD}[kafka]\nbroker = 'x'\n"), "broker"),
+            (format!("{GOOD}[kafka]\nmetadata_ms = 0\n"), "kafka.metadata_ms"),
+            (format!("{GOOD}[kafka]\nmetadata_ms = 600000\n"), "kafka.metadata_ms"),
             (format!("{GOOD}[kafka.changes]\nprefix = 'bank'\n"), "kafka.brokers"),
             (format!("{GOOD}[kafka]\nbrokers = 'b:1'\n[kafka.changes]\nprefix = 'a b'\n"), "kafka.changes.prefix"),
             (format!("{GOOD}[kafka]\nbrokers = 'b:1'\n[kafka.changes]\nprefix = 'bank'\n"), ""),
@@ -387,5 +403,13 @@ mod tests {
             let error = error_of(&text);
             assert!(error.contains(key) && error.is_empty() == key.is_empty(), "{text} gave {error}");
         }
+    }
+    /// Two pods with the same host name and process id.
+    #[test]
+    fn what_is_not_set_is_nobody_elses() {
+        let one = || toml::from_str::<Config>(GOOD).unwrap();
+        let (a, b) = (one(), one());
+        assert!(a.instance != b.instance && a.mysql.server_id != b.mysql.server_id);
+        a.check().unwrap();
     }
 }

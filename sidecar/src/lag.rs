@@ -24,7 +24,8 @@ pub fn show(parts: &Parts) {
     parts.metrics.heartbeat_wait_seconds.set(seconds(if active { waits_us } else { 0 }));
     for server in &parts.servers {
         let silent_us = if active { server.heard.silent_us() } else { 0 };
-        let source = server.source(server.is_fit().unwrap_or(Flavour::MariaDb));
+        let flavour = if is_fed(parts, server) { Flavour::Feed } else { Flavour::MariaDb };
+        let source = server.source(flavour);
         parts.metrics.silence_seconds.with_label_values(&[source.as_str()]).set(seconds(silent_us));
     }
     if !parts.config.kafka.brokers.is_empty() {
@@ -33,9 +34,15 @@ pub fn show(parts: &Parts) {
     }
 }
 
-/// Asks one server for ever how far it is ahead of what was evaluated and committed.
+/// Whether its changes come through a feed.
+fn is_fed(parts: &Parts, server: &Server) -> bool {
+    server.name.is_empty() && parts.config.kafka.changes.is_some()
+}
+
+/// Asks one server for ever how far it is ahead of what was evaluated and committed. Of a
+/// feed nobody but its own tools knows it: no figure is better than a 0.
 pub async fn follow(parts: Arc<Parts>, number: usize) {
-    let Some(server) = parts.servers.get(number) else { return };
+    let Some(server) = parts.servers.get(number).filter(|server| !is_fed(&parts, server)) else { return };
     let mut tick = tokio::time::interval(ASK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut answered_us = now_us();
@@ -57,10 +64,6 @@ pub async fn follow(parts: Arc<Parts>, number: usize) {
 /// sidecar reads.
 async fn distance(parts: &Parts, server: &Server) -> anyhow::Result<Option<u64>> {
     let Some(flavour) = server.is_fit() else { anyhow::bail!("its settings are not right") };
-    if flavour == Flavour::Feed {
-        // Nobody but the feed's own tools knows how far the connector is behind.
-        return Ok(None);
-    }
     let mut conn = server.hosts.get_conn().await?;
     let theirs = GtidSet::parse(flavour, &preflight::position(&mut conn, flavour).await?)?;
     let note = parts.status.read();

@@ -8,7 +8,7 @@ use sluice_sidecar::blind::Blind;
 use sluice_sidecar::fence::Fence;
 use sluice_sidecar::metrics::metrics;
 use sluice_sidecar::pipeline::commit::{Committer, End, LEASE_US};
-use sluice_sidecar::pipeline::repo::{Checkpoint, acquire, read_checkpoint, write_checkpoint};
+use sluice_sidecar::pipeline::repo::{Checkpoint, acquire, acquire_again, read_checkpoint, write_checkpoint};
 use sluice_sidecar::status::Status;
 use sluice_sidecar::verdicts::Verdict;
 use std::time::Duration;
@@ -112,4 +112,26 @@ async fn a_position_of_any_length_comes_back_whole() {
         write_checkpoint(&mut conn, &schemas, std::slice::from_ref(&place), "h", 1).await.unwrap();
         assert_eq!(read_checkpoint(&mut conn, &schemas, "changes").await.unwrap(), Some(place));
     }
+}
+
+/// Two processes that were given one name don't depose each other in turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_earlier_life_of_this_process_is_taken_over() {
+    let server = Server::start("names", &[]).await;
+    let schemas = Schemas::under("t").unwrap();
+    server.migrate(&schemas).await;
+    let mut conn = server.conn().await;
+    // Killed and started again under its name.
+    let first = acquire(&mut conn, &schemas, "one", 1_000, LEASE_US).await.unwrap().unwrap();
+    let second = acquire(&mut conn, &schemas, "one", 1_000, LEASE_US).await.unwrap().unwrap();
+    assert!(second > first);
+    // The first one lives: it was deposed, and finds its own name in a later epoch.
+    let held = acquire_again(&mut conn, &schemas, ("one", first), 1_000, LEASE_US).await.unwrap().unwrap_err();
+    assert_eq!((held.owner.as_str(), held.epoch), ("one", second));
+    // A reign of its own that it could not give up is its own.
+    let third = acquire_again(&mut conn, &schemas, ("one", second), 1_000, LEASE_US).await.unwrap().unwrap();
+    assert_eq!(third, second + 1);
+    // Once it has run out anybody takes it.
+    let late = 1_001 + LEASE_US;
+    acquire_again(&mut conn, &schemas, ("one", first), late, LEASE_US).await.unwrap().unwrap();
 }

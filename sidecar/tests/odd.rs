@@ -139,3 +139,84 @@ async fn statements(server: &Server) {
     assert_eq!(items[7].marks.len(), 1);
     assert_eq!(tail.blind.reason(), None);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn administration_stops_nobody_and_files_are_loaded_in_sight() {
+    for server in Server::both("admin", &["--secure-file-priv="]).await {
+        administration(&server).await;
+    }
+}
+
+async fn administration(server: &Server) {
+    server.migrate(&schemas()).await;
+    let mut conn = server.conn().await;
+    let file = server.dir().join("rows");
+    std::fs::write(&file, "a\tp\t1\tk\tb\tD\t1\tCNY\tr\t1\n").unwrap();
+    let password = match server.flavour() {
+        Flavour::MariaDb => "SET PASSWORD FOR someone = PASSWORD('Some-2-one')",
+        _ => "SET PASSWORD FOR someone = 'Some-2-one'",
+    };
+    let load = |into: &str| format!("LOAD DATA INFILE '{}' INTO TABLE {into}", file.display());
+    let tail = tail(server, 940, &position(server).await, Start::Now);
+    all(
+        &mut conn,
+        &[
+            "CREATE DATABASE other",
+            "CREATE TABLE other.entry LIKE t_ledger.entry",
+            "USE t_ledger",
+            "CREATE USER someone IDENTIFIED BY 'Some-1-one'",
+            "GRANT SELECT ON t_ledger.* TO someone",
+            password,
+            "RENAME USER someone TO anyone",
+            "DROP USER anyone",
+            "CREATE VIEW seen AS SELECT * FROM entry",
+            "CREATE OR REPLACE VIEW seen AS SELECT 1",
+            "DROP VIEW seen",
+            "CREATE TRIGGER later BEFORE UPDATE ON entry FOR EACH ROW SET NEW.ref=OLD.ref",
+            "DROP TRIGGER later",
+            "CREATE PROCEDURE p() DELETE FROM entry",
+            "DROP PROCEDURE p",
+            "CREATE INDEX quick ON entry (ref)",
+            "DROP INDEX quick ON entry",
+            "ALTER TABLE entry ADD COLUMN last_changed_us BIGINT NULL",
+            "ALTER TABLE entry ENGINE=InnoDB",
+            "OPTIMIZE TABLE entry",
+            "ANALYZE TABLE entry",
+            "CREATE TABLE scratch (id INT)",
+            "ALTER TABLE scratch MODIFY id BIGINT, ADD dropped INT",
+            "RENAME TABLE scratch TO scratch2",
+            "TRUNCATE TABLE scratch2",
+            "DROP TABLE scratch2, other.entry",
+            "CREATE TABLE other.entry LIKE entry",
+            "ALTER TABLE entry DROP COLUMN last_changed_us",
+            "ALTER TABLE other.entry DROP COLUMN last_changed_us",
+            "USE other",
+            "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+            "SET SESSION binlog_format='STATEMENT'",
+            &load("other.entry"),
+            &load("t_ledger.entry"),
+            "SET SESSION binlog_format='ROW'",
+            "DELETE FROM t_ledger.entry",
+            &load("t_ledger.entry"),
+        ],
+    )
+    .await;
+    let mut by_hand = vec!["# Dummy, says a person\nUPDATE t_ledger.entry SET ref='x'"];
+    if server.flavour() == Flavour::MariaDb {
+        by_hand.push("ANALYZE UPDATE t_ledger.entry SET ref='y'");
+    }
+    conn.query_drop("SET SESSION binlog_format='STATEMENT'").await.unwrap();
+    all(&mut conn, &by_hand).await;
+    conn.query_drop("SET SESSION binlog_format='ROW'").await.unwrap();
+    conn.query_drop("INSERT INTO t_guard.fence_token VALUES ('core',1,1)").await.unwrap();
+    let shown = |item: &sluice_sidecar::sources::Item| {
+        let unseen = item.unseen.first().map_or("", |u| u.text.split(' ').next().unwrap_or_default());
+        (item.transaction.changes.len(), unseen.to_owned())
+    };
+    let of = |changes: usize, unseen: &str| (changes, unseen.to_owned());
+    let mut want = vec![of(0, "ALTER"), of(0, "LOAD"), of(1, ""), of(1, "")];
+    want.extend(by_hand.iter().map(|text| of(0, text.split(' ').next().unwrap_or_default())));
+    want.push(of(1, ""));
+    assert_eq!(tail.items(want.len()).iter().map(shown).collect::<Vec<_>>(), want);
+    assert_eq!(tail.blind.reason(), None);
+}

@@ -2,14 +2,19 @@
 //! same faults are found as through the binlog, and nothing else is.
 
 use anyhow::{Context, ensure};
+use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use sluice_contract::event::{BUSINESS_TOPICS, ORDER_TOPIC};
 use sluice_drill::faults::{Kind, act};
+use sluice_drill::load;
 use sluice_drill::setup::{Broker, capture};
 use sluice_drill::stage::Options;
 use sluice_drill::stage::traffic::Traffic;
 use sluice_tests::{Set, options};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const SILENCE: &str = "sluice_sidecar_source_silence_seconds{source=\"changes\"} ";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn through_change_events_the_same_faults_are_found() -> anyhow::Result<()> {
@@ -63,5 +68,50 @@ async fn through_change_events_the_same_faults_are_found() -> anyhow::Result<()>
     ensure!(counts.false_positives == 0, "{:?}", set.verdicts().await?);
     let held = set.stage.invariants().await?;
     ensure!(held.all_hold(), "{:?}", held.problems);
+    figures_say_what_is_known(&set).await?;
+    statements(&set).await
+}
+
+/// The connector is heard all the time; how far it is behind nobody knows.
+async fn figures_say_what_is_known(set: &Set) -> anyhow::Result<()> {
+    let (_, metrics) = load::http::get(&set.stage.ports.address(set.stage.ports.sidecar), "/metrics").await?;
+    let metrics = String::from_utf8_lossy(&metrics);
+    let silence = metrics.lines().find_map(|line| line.strip_prefix(SILENCE)).context("no silence")?;
+    ensure!(silence.trim().parse::<f64>()? < 5.0, "silent for {silence} s");
+    let unknown = ["sluice_sidecar_position_distance{", "sluice_sidecar_position_age_seconds{"];
+    ensure!(!unknown.iter().any(|name| metrics.contains(name)), "a position is told that nobody knows");
+    Ok(())
+}
+
+/// Administration passes, a truncated table is found, a setting that hides rows makes blind.
+async fn statements(set: &Set) -> anyhow::Result<()> {
+    let mut conn = set.stage.pool.get_conn().await?;
+    let (orders, ledger, guard) = (&set.stage.schemas.orders, &set.stage.schemas.ledger, &set.stage.schemas.guard);
+    let sql = format!("SELECT COUNT(*) FROM {guard}.verdict WHERE rule='statement_dml'");
+    conn.query_drop(format!("CREATE VIEW {ledger}.seen AS SELECT * FROM {ledger}.entry")).await?;
+    conn.query_drop(format!("ALTER TABLE {ledger}.entry ADD COLUMN last_changed_us BIGINT NULL")).await?;
+    conn.query_drop(format!("OPTIMIZE TABLE {ledger}.entry")).await?;
+    set.everything_is_evaluated().await?;
+    ensure!(conn.query_first::<u64, _>(&sql).await? == Some(0), "{:?}", set.verdicts().await?);
+    let harmful =
+        [format!("TRUNCATE TABLE {orders}.cases"), format!("ALTER TABLE {ledger}.entry DROP COLUMN last_changed_us")];
+    for (found, statement) in (1..).zip(harmful) {
+        conn.query_drop(&statement).await?;
+        let begun = Instant::now();
+        while conn.query_first::<u64, _>(&sql).await? != Some(found) {
+            ensure!(begun.elapsed() < PATIENCE, "{statement} was not found: {:?}", set.verdicts().await?);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    set.everything_is_evaluated().await?;
+
+    for (format, blind) in [("STATEMENT", true), ("ROW", false)] {
+        conn.query_drop(format!("SET GLOBAL binlog_format='{format}'")).await?;
+        let begun = Instant::now();
+        while set.stage.client.sidecar_status().await?["data"]["blind"].to_string().contains("binlog_format") != blind {
+            ensure!(begun.elapsed() < PATIENCE, "binlog_format {format} is not noticed");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
     Ok(())
 }

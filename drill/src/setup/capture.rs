@@ -80,6 +80,7 @@ fn settings(dir: &Path, server: &Opts, brokers: &str, schemas: &Schemas) -> Stri
          decimal.handling.mode=string\n\
          provide.transaction.metadata=true\n\
          include.schema.changes=true\n\
+         skipped.operations=none\n\
          converter.schemas.enable=false\n\
          poll.interval.ms=5\n\
          offset.storage=org.apache.kafka.connect.storage.FileOffsetBackingStore\n\

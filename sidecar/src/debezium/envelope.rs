@@ -24,6 +24,8 @@ pub enum Row {
         change: Change,
         mark: Option<Mark>,
     },
+    /// The table was emptied, by the transaction of this GTID; no rows tell which went.
+    Truncated { gtid: Option<String> },
     /// What the connector says besides: a row as it was when the connector first
     /// started, or the tombstone behind a delete. Not a change.
     Passed,
@@ -35,6 +37,7 @@ struct Envelope {
     before: Option<Columns>,
     after: Option<Columns>,
     transaction: Option<Within>,
+    source: Option<Origin>,
 }
 
 #[derive(Deserialize)]
@@ -86,9 +89,16 @@ pub struct Statement {
 struct Origin {
     #[serde(default)]
     snapshot: Option<String>,
+    #[serde(default)]
+    gtid: Option<String>,
 }
 
 impl Statement {
+    /// Its own transaction's.
+    pub fn gtid(&self) -> Option<String> {
+        self.source.gtid.clone()
+    }
+
     /// Told when the connector first looked at the tables: nothing was done.
     pub fn is_first_look(&self) -> bool {
         self.source.snapshot.as_deref().is_some_and(|snapshot| snapshot != "false")
@@ -123,7 +133,7 @@ impl Rows {
             "u" => Op::Update,
             "d" => Op::Delete,
             "r" => return Ok(Row::Passed),
-            "t" => bail!("table {name} was truncated: its rows are gone without their changes"),
+            "t" => return Ok(Row::Truncated { gtid: envelope.source.and_then(|source| source.gtid) }),
             other => bail!("operation {other:?} of table {name} is unknown"),
         };
         let (before, after) = match (op, &envelope.before, &envelope.after) {

@@ -5,10 +5,10 @@ use super::Place;
 use super::envelope::{self, Boundary, Row, Rows, Statement, Status};
 use super::position::{self, Reached};
 use crate::change::{Change, Transaction};
-use crate::sources::group::leaves_rows;
 use crate::sources::offsets::Offsets;
+use crate::sources::statement::{leaves_rows, note};
 use crate::sources::watch::{self, Watch};
-use crate::sources::{Item, Mark};
+use crate::sources::{Item, Mark, Unseen};
 use ahash::AHashMap;
 use anyhow::{Context, bail};
 use sluice_contract::schema::Schemas;
@@ -35,7 +35,7 @@ struct Open {
     changes: BTreeMap<u64, (Arc<Change>, Option<Mark>)>,
     /// Events that came before the end, per topic.
     seen: BTreeMap<Arc<str>, i64>,
-    places: Vec<(Arc<str>, i32, i64)>,
+    places: Vec<Held>,
 }
 
 /// How many events each topic still owes.
@@ -57,10 +57,14 @@ pub struct Assembler {
     open: AHashMap<String, Open>,
     /// Ended, in the order of their ends.
     ended: VecDeque<String>,
+    /// Statements that left no rows, and where each was told.
+    unseen: VecDeque<(Item, Held)>,
     /// Messages that no finished transaction contains yet.
     held: AHashMap<(Arc<str>, i32), BTreeSet<i64>>,
     changes: usize,
 }
+
+type Held = (Arc<str>, i32, i64);
 
 impl Assembler {
     pub fn new(prefix: &str, schemas: &Schemas, position: &str) -> anyhow::Result<Self> {
@@ -86,6 +90,7 @@ impl Assembler {
             streams: BTreeSet::new(),
             open: AHashMap::new(),
             ended: VecDeque::new(),
+            unseen: VecDeque::new(),
             held: AHashMap::new(),
             changes: 0,
         })
@@ -112,7 +117,7 @@ impl Assembler {
         let taken = match carries {
             Carries::Rows(name) => self.row(&topic, name, place, payload),
             Carries::Boundaries => self.boundary(&topic, place, payload),
-            Carries::Statements => self.statement(payload),
+            Carries::Statements => self.statement(&topic, place, payload),
         };
         taken.with_context(|| format!("can't read on at {place}"))?;
         self.read.set(place.topic, place.partition, place.offset + 1);
@@ -140,7 +145,15 @@ impl Assembler {
         place: Place<'_>,
         payload: Option<&[u8]>,
     ) -> anyhow::Result<()> {
-        let Row::Change { transaction, order, change, mark } = self.rows.read(name, payload)? else { return Ok(()) };
+        let (transaction, order, change, mark) = match self.rows.read(name, payload)? {
+            Row::Change { transaction, order, change, mark } => (transaction, order, change, mark),
+            Row::Truncated { gtid } => {
+                let unseen = Unseen { table: name, text: format!("TRUNCATE TABLE {name}"), count: 1 };
+                self.without_rows(topic, place, gtid, vec![unseen]);
+                return Ok(());
+            }
+            Row::Passed => return Ok(()),
+        };
         // The connector tells again what it told before it was stopped.
         if self.reached.contains(&transaction) {
             return Ok(());
@@ -220,7 +233,7 @@ impl Assembler {
         self.release(&open.places);
     }
 
-    fn release(&mut self, places: &[(Arc<str>, i32, i64)]) {
+    fn release(&mut self, places: &[Held]) {
         for (topic, partition, offset) in places {
             if let Some(held) = self.held.get_mut(&(Arc::clone(topic), *partition)) {
                 held.remove(offset);
@@ -228,20 +241,36 @@ impl Assembler {
         }
     }
 
-    fn statement(&mut self, payload: Option<&[u8]>) -> anyhow::Result<()> {
+    fn statement(&mut self, topic: &Arc<str>, place: Place<'_>, payload: Option<&[u8]>) -> anyhow::Result<()> {
         let Some(payload) = payload else { return Ok(()) };
         let statement: Statement = envelope::parse(payload)?;
         let (database, ddl) = (statement.database.as_deref().unwrap_or_default(), statement.ddl.as_deref());
-        match ddl {
-            Some(ddl) if !statement.is_first_look() && !leaves_rows(&self.watch, database, ddl) => {
-                bail!("a statement changed watched tables of {database} without their rows; check the books by hand")
-            }
-            _ => Ok(()),
-        }
+        let Some(ddl) = ddl.filter(|ddl| !statement.is_first_look() && !leaves_rows(&self.watch, database, ddl)) else {
+            return Ok(());
+        };
+        let mut unseen = Vec::new();
+        note(&self.watch, ddl, &mut unseen);
+        self.without_rows(topic, place, statement.gtid(), unseen);
+        Ok(())
     }
 
-    /// The next whole transaction: `Some(None)` if it changed nothing that is watched.
+    /// By its GTID it is the same if the connector tells it again. It is not counted as
+    /// done: transactions before it may still be on their way, on another topic.
+    fn without_rows(&mut self, topic: &Arc<str>, place: Place<'_>, gtid: Option<String>, unseen: Vec<Unseen>) {
+        let position = gtid.unwrap_or_else(|| place.to_string());
+        let transaction = Arc::new(Transaction { position: position.into(), changes: Vec::new() });
+        let held = (Arc::clone(topic), place.partition, place.offset);
+        self.held.entry((Arc::clone(topic), place.partition)).or_default().insert(place.offset);
+        self.unseen.push_back((Item { transaction, marks: Vec::new(), unseen }, held));
+    }
+
+    /// The next whole transaction, or statement that left no rows: `Some(None)` if it
+    /// changed nothing that is watched.
     pub fn next_whole(&mut self) -> anyhow::Result<Option<Option<Item>>> {
+        if let Some((item, held)) = self.unseen.pop_front() {
+            self.release(&[held]);
+            return Ok(Some(Some(item)));
+        }
         let complete = |open: &Open| open.missing.as_ref().is_some_and(|m| m.values().all(|left| *left == 0));
         if !self.ended.front().and_then(|id| self.open.get(id)).is_some_and(complete) {
             return Ok(None);

@@ -6,6 +6,7 @@ use super::Place;
 use super::group::Assembler;
 use crate::blind::{Blind, Cause};
 use crate::config::Kafka;
+use crate::heard::Heard;
 use crate::pipeline::Feed;
 use crate::sources::kafka::{self, Reads};
 use crate::sources::offsets::Offsets;
@@ -47,6 +48,9 @@ pub struct Reader {
     pub start: Start,
     pub feed: Sender<Feed>,
     pub blind: Blind,
+    /// The connector spoke: our own checkpoints come back through it, so that it is never
+    /// silent for long.
+    pub heard: Heard,
     pub cancel: CancellationToken,
 }
 
@@ -146,6 +150,7 @@ impl Run<'_> {
             wait = Duration::ZERO;
             match message {
                 Ok(message) => {
+                    self.reader.heard.now();
                     let place =
                         Place { topic: message.topic(), partition: message.partition(), offset: message.offset() };
                     self.assembler.take(place, message.payload())?;

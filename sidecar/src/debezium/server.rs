@@ -1,8 +1,9 @@
-//! The server on which verdicts are kept. With a change feed it need not have a
-//! binlog that can be read: only be there.
+//! The server on which verdicts are kept. With a change feed it need not have a binlog
+//! that can be read: only be there, and have rows in its binlog if it has one.
 
 use crate::blind::{Blind, Cause};
 use crate::sources::gtid::Flavour;
+use crate::sources::preflight;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -15,21 +16,24 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub async fn watch(url: String, blind: Blind, fit: watch::Sender<Option<Flavour>>) {
     loop {
         let asked = async {
-            let conn = sluice_contract::sql::connect(&url).await?;
-            Ok::<_, anyhow::Error>(conn.disconnect().await?)
+            let mut conn = sluice_contract::sql::connect(&url).await?;
+            let complaints = preflight::wrong_for_feed(&mut conn).await?;
+            conn.disconnect().await?;
+            anyhow::Ok(complaints)
         };
-        let failed = match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(format!("{error:#}")),
-            Err(_) => Some("no answer within 2 s".to_owned()),
-        };
-        match failed {
-            None => {
+        let answer = tokio::time::timeout(PATIENCE, asked).await;
+        match answer.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within 2 s"))) {
+            Ok(complaints) => {
                 blind.clear(Cause::Mysql);
-                blind.clear(Cause::Preflight);
-                fit.send_replace(Some(Flavour::Feed));
+                if complaints.is_empty() {
+                    blind.clear(Cause::Preflight);
+                    fit.send_replace(Some(Flavour::Feed));
+                } else {
+                    blind.set(Cause::Preflight, complaints.join(", "));
+                    fit.send_replace(None);
+                }
             }
-            Some(why) => blind.set(Cause::Mysql, format!("unreachable, still trying: {why}")),
+            Err(error) => blind.set(Cause::Mysql, format!("unreachable, still trying: {error:#}")),
         }
         tokio::time::sleep(AGAIN).await;
     }

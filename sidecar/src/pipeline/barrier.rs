@@ -17,12 +17,19 @@ use tokio_util::sync::CancellationToken;
 /// Pairs' deadlines pass even if no token is written.
 const IDLE: Duration = Duration::from_millis(200);
 
+/// How old the list of partitions may be. An event on one that is not known yet is not
+/// waited for, so what is said about a moment is never newer than the list: with a list of
+/// the reader's age (`kafka.metadata_ms`) a missing half would be found seconds later. A
+/// question for each topic four times a second is little, beside one for every token.
+const LISTED: Duration = Duration::from_millis(250);
+
 /// Kafka's ends, asked after all tokens up to `seen` were seen.
 #[derive(Debug)]
 pub struct Passage {
     /// Tokens numbered up to this may pass.
     pub seen: u64,
-    /// Before the question was asked: everything published by then lies before `ends`.
+    /// Before the partitions were listed and the question was asked: everything published by
+    /// then lies before `ends`.
     pub at_us: i64,
     pub ends: Offsets,
 }
@@ -53,6 +60,13 @@ impl Bell {
     }
 }
 
+/// Every partition, as it was known at a moment.
+struct Listed {
+    at: Instant,
+    at_us: i64,
+    partitions: Vec<(String, i32)>,
+}
+
 pub struct Barrier {
     settings: Kafka,
     feed: Sender<Feed>,
@@ -81,27 +95,34 @@ impl Barrier {
         // A client of its own: on the reader's connection the question would wait
         // behind a long poll.
         let consumer = kafka::asker(&self.settings, "-barrier")?;
-        let mut partitions = Vec::new();
-        let mut look_again = Instant::now();
+        let mut listed: Option<Listed> = None;
         while !self.cancel.is_cancelled() {
             match self.rung.recv_timeout(IDLE) {
-                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(()) => {}
+                // Nobody waits for the answer: time for a new list.
+                Err(RecvTimeoutError::Timeout) => listed = None,
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
             if !self.assigned.load(Ordering::Acquire) {
                 continue;
             }
             // Whatever was numbered before the question is served by its answer.
-            let (seen, at_us) = (self.seen.load(Ordering::Acquire), now_us());
+            let (seen, now_us) = (self.seen.load(Ordering::Acquire), now_us());
             let asked = (|| {
-                if Instant::now() >= look_again {
-                    partitions = kafka::partitions(&consumer, &self.settings.topics)?;
-                    look_again = Instant::now() + Duration::from_millis(self.settings.metadata_ms);
-                }
-                kafka::ends(&consumer, &partitions)
+                let list = match listed.take().filter(|list| list.at.elapsed() < LISTED) {
+                    Some(list) => list,
+                    None => Listed {
+                        at: Instant::now(),
+                        at_us: now_us,
+                        partitions: kafka::partitions(&consumer, &self.settings.topics)?,
+                    },
+                };
+                let ends = kafka::ends(&consumer, &list.partitions)?;
+                let at_us = listed.insert(list).at_us;
+                anyhow::Ok((ends, at_us))
             })();
             match asked {
-                Ok(ends) => {
+                Ok((ends, at_us)) => {
                     self.blind.clear(Cause::Kafka);
                     if !self.send(Passage { seen, at_us, ends }) {
                         return Ok(());

@@ -115,7 +115,9 @@ async fn position(other: &Other, kept: &mut Option<Conn>) -> anyhow::Result<Gtid
     // Taken out while in use: a cancelled question leaves no half-read answer behind.
     let mut conn = match kept.take() {
         Some(conn) => conn,
-        None => other.hosts.get_conn().await?,
+        // Not of the pool: that belongs to the program's runtime, and this thread has one of
+        // its own, with which a pool's inner task would end.
+        None => sluice_contract::sql::connect(other.hosts.url()).await?,
     };
     let position = preflight::position(&mut conn, other.flavour).await?;
     *kept = Some(conn);

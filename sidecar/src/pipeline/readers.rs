@@ -170,6 +170,7 @@ impl Readers<'_> {
             start: *start,
             feed: self.feed.clone(),
             blind: self.parts.blind.clone(),
+            heard: self.parts.servers.first()?.heard.clone(),
             cancel: self.cancel.clone(),
         })
     }

@@ -133,6 +133,19 @@ pub async fn acquire(
     now_us: i64,
     ttl_us: i64,
 ) -> mysql_async::Result<Result<i64, Holder>> {
+    acquire_again(conn, schemas, (owner, 0), now_us, ttl_us).await
+}
+
+/// The same, once this process reigned in `epoch` (0: it did not yet). A later one under
+/// our name is of another process that was given the same: it is left alone, or each would
+/// depose the other for ever.
+pub async fn acquire_again(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    (owner, epoch): (&str, i64),
+    now_us: i64,
+    ttl_us: i64,
+) -> mysql_async::Result<Result<i64, Holder>> {
     let first = format!(
         "INSERT IGNORE INTO {}.lease (name, owner, epoch, until_us) VALUES ('{LEASE}', '', 0, 0)",
         schemas.guard
@@ -140,7 +153,8 @@ pub async fn acquire(
     conn.query_drop(first).await?;
     let mut tx = conn.start_transaction(mysql_async::TxOpts::default()).await?;
     let held = holder(&mut tx, schemas).await?;
-    if let Some(held) = held.clone().filter(|h| h.until_us > now_us && h.owner != owner) {
+    let ours = |held: &Holder| held.owner == owner && (epoch == 0 || held.epoch <= epoch);
+    if let Some(held) = held.clone().filter(|held| held.until_us > now_us && !ours(held)) {
         tx.rollback().await?;
         return Ok(Err(held));
     }

@@ -62,7 +62,8 @@ pub async fn lease(parts: &Parts) -> Option<i64> {
 
 async fn take(parts: &Parts) -> anyhow::Result<Result<i64, repo::Holder>> {
     let mut conn = parts.pool.get_conn().await?;
-    Ok(repo::acquire(&mut conn, &parts.schemas, &parts.config.instance, now_us(), LEASE_US).await?)
+    let us = (parts.config.instance.as_str(), parts.status.read().epoch);
+    Ok(repo::acquire_again(&mut conn, &parts.schemas, us, now_us(), LEASE_US).await?)
 }
 
 /// Where the sources begin.

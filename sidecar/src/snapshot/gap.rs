@@ -43,6 +43,11 @@ pub async fn is_lost(parts: &Parts, flavour: Flavour, stored: &Checkpoint) -> an
     let position = GtidSet::parse(flavour, &stored.replay_from)?;
     let url = parts.pool.url();
     let asked = async {
+        let mut conn = parts.pool.get_conn().await?;
+        if !preflight::has_all(&mut conn, flavour, &position).await? {
+            return Ok(true);
+        }
+        drop(conn);
         let opened = preflight::open(url, parts.config.mysql.server_id, flavour, &position, Start::Now).await;
         let error = match opened {
             Ok(mut stream) => match stream.next().await {

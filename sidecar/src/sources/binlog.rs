@@ -202,11 +202,9 @@ impl Reader {
     }
 
     async fn read_once(&mut self) -> Stop {
-        let position = self.grouper.position();
-        let open =
-            preflight::open(self.hosts.url(), self.settings.server_id, self.settings.flavour, position, self.start);
-        let mut stream = match tokio::time::timeout(CONNECT, open).await {
-            Ok(Ok(stream)) => stream,
+        let mut stream = match tokio::time::timeout(CONNECT, self.open()).await {
+            Ok(Ok(Some(stream))) => stream,
+            Ok(Ok(None)) => return self.lost_something(),
             Ok(Err(error)) => return classify(error.downcast::<Error>().map_err(|e| format!("{e:#}"))),
             Err(_) => return Stop::Broken("connecting took more than 2 s".to_owned()),
         };
@@ -216,6 +214,34 @@ impl Reader {
             Ok(()) => stop,
             Err(cancelled) => cancelled,
         }
+    }
+
+    /// Goes on where it stopped; `None` if the server lacks something that was read and
+    /// matters: a proxy's or restored MySQL, which would not say so by itself.
+    async fn open(&mut self) -> anyhow::Result<Option<BinlogStream>> {
+        let (url, flavour) = (self.hosts.url(), self.settings.flavour);
+        if flavour == Flavour::MySql && self.start == Start::Now {
+            let mut conn = sluice_contract::sql::connect(url).await?;
+            let relied = self.grouper.relied()?;
+            if !preflight::has_all(&mut conn, flavour, &relied).await? {
+                return Ok(None);
+            }
+            if !preflight::has_all(&mut conn, flavour, self.grouper.position()).await? {
+                // A heartbeat or token died with its server. Kept in our position it would
+                // look later as if something that matters was lost.
+                self.grouper.go_back(relied);
+            }
+            conn.disconnect().await?;
+        }
+        let position = self.grouper.position();
+        preflight::open(url, self.settings.server_id, flavour, position, self.start).await.map(Some)
+    }
+
+    fn lost_something(&self) -> Stop {
+        let why =
+            format!("the server does not have everything that was read, up to {}", self.grouper.position().render());
+        // With several hosts one that has it may be there: a person decides, as for any of them.
+        if self.hosts.several() { Stop::Broken(why) } else { lost(&why) }
     }
 
     async fn follow(&mut self, stream: &mut BinlogStream) -> Stop {
@@ -321,12 +347,16 @@ pub fn is_lost(error: &ServerError) -> bool {
     error.code == POSITION_LOST && !other.iter().any(|words| error.message.contains(words))
 }
 
+fn lost(why: &str) -> Stop {
+    Stop::Lost(format!(
+        "position lost: {why}; unless on_lost_position = \"check\" mends it, check the data at rest, then delete the \
+         checkpoint row of source binlog and restart"
+    ))
+}
+
 fn classify(error: Result<Error, String>) -> Stop {
     match error {
-        Ok(Error::Server(e)) if is_lost(&e) => Stop::Lost(format!(
-            "position lost: {}; unless on_lost_position = \"check\" mends it, check the data at rest, then delete the checkpoint row of source binlog and restart",
-            e.message
-        )),
+        Ok(Error::Server(e)) if is_lost(&e) => lost(&e.message),
         Ok(Error::Server(e)) if e.code == POSITION_LOST => Stop::Unreadable(e.message),
         Ok(error) => Stop::Broken(error.to_string()),
         Err(text) => Stop::Broken(text),

@@ -5,12 +5,12 @@
 
 use super::gtid::{Flavour, Gtid, GtidSet};
 use super::relied::{Relied, matters};
-use super::statement::{dropped, is_harmless, verb};
+use super::statement::{self, leaves_rows, verb};
 use super::watch::Watch;
 use super::{Item, Mark, Unseen};
 use crate::change::{Change, Op, Transaction};
 use anyhow::{Context, bail};
-use mysql_async::binlog::events::{Event, EventData, QueryEvent, RowsEventData, TableMapEvent};
+use mysql_async::binlog::events::{Event, EventData, ExecuteLoadQueryEvent, QueryEvent, RowsEventData, TableMapEvent};
 use mysql_async::binlog::{BinlogChecksumAlg, EventFlags, EventType};
 use mysql_cdc::events::event_header::EventHeader;
 use mysql_cdc::providers::mariadb::events::{gtid_event::GtidEvent, gtid_list_event::GtidListEvent};
@@ -21,11 +21,6 @@ use std::sync::Arc;
 /// Row changes of one transaction that are held in memory, about 2 GB. A larger
 /// one is a manual mass change; it makes the sidecar blind, not dead.
 const MOST_CHANGES: usize = 2_000_000;
-
-/// Characters of a statement that are kept: enough to find it in the server's own log.
-const MOST_STATEMENT: usize = 300;
-/// The table of a statement that names none that is watched: a view, or a function.
-const UNNAMED: &str = "unknown";
 
 // MariaDB's events that mysql_common does not know.
 const MARIADB_ANNOTATE_ROWS: u8 = 160;
@@ -94,6 +89,12 @@ impl Grouper {
         self.relied.of(self.flavour, &self.position)
     }
 
+    /// Reads once more what nobody relies on.
+    pub fn go_back(&mut self, relied: GtidSet) {
+        self.relied = Relied::from(&relied);
+        self.position = relied;
+    }
+
     /// A new connection: what was half read comes again.
     pub fn restart(&mut self, adopt: bool) {
         self.open = None;
@@ -138,6 +139,7 @@ impl Grouper {
             XID_EVENT => self.end(),
             GTID_EVENT => self.begin_mysql(event),
             QUERY_EVENT => self.query(event),
+            EXECUTE_LOAD_QUERY_EVENT => self.load(event),
             HEARTBEAT_EVENT => Ok(Step::Idle),
             PREVIOUS_GTIDS_EVENT => self.adopt_mysql(event),
             XA_PREPARE_LOG_EVENT => self.discard("an XA transaction"),
@@ -152,7 +154,11 @@ impl Grouper {
             | RAND_EVENT
             | USER_VAR_EVENT
             | TRANSACTION_CONTEXT_EVENT
-            | VIEW_CHANGE_EVENT => Ok(Step::Nothing),
+            | VIEW_CHANGE_EVENT
+            // Pieces of a file that EXECUTE_LOAD_QUERY_EVENT loads, or gives up.
+            | BEGIN_LOAD_QUERY_EVENT
+            | APPEND_BLOCK_EVENT
+            | DELETE_FILE_EVENT => Ok(Step::Nothing),
             ANONYMOUS_GTID_EVENT => bail!("a transaction without GTID; SET GLOBAL gtid_mode = ON"),
             GTID_TAGGED_LOG_EVENT => bail!("a tagged GTID (MySQL 8.4) can't be tracked; don't use tags"),
             INCIDENT_EVENT => bail!("the server reports an incident: changes may be missing from its binlog"),
@@ -207,12 +213,22 @@ impl Grouper {
 
     fn query(&mut self, event: &Event) -> anyhow::Result<Step> {
         let query: QueryEvent<'_> = event.read_event()?;
-        let text = query.query();
-        // What MariaDB sends instead of an event that it thinks we don't know.
-        if text.starts_with("# Dummy") {
+        self.statement(&query.schema(), &query.query())
+    }
+
+    /// `LOAD DATA` where rows are not logged: the file came in pieces before it.
+    fn load(&mut self, event: &Event) -> anyhow::Result<Step> {
+        let query: ExecuteLoadQueryEvent<'_> = event.read_event()?;
+        self.statement(&query.schema(), &query.query())
+    }
+
+    fn statement(&mut self, schema: &str, text: &str) -> anyhow::Result<Step> {
+        // What MariaDB sends instead of an event that it thinks we don't know. A person's
+        // comment of those words has a statement on the next line.
+        if text.starts_with("# Dummy") && !text.contains('\n') {
             return Ok(Step::Nothing);
         }
-        let verb = verb(&text);
+        let verb = verb(text);
         let begun = self.open.as_ref().is_some_and(|open| open.begun);
         match verb.as_str() {
             "BEGIN" | "XA START" | "XA BEGIN" => {
@@ -226,11 +242,8 @@ impl Grouper {
             "XA ROLLBACK" => self.rolled_back(),
             // Everything else that names a watched schema must be known to be
             // harmless: rows that it changes or removes are not in the binlog.
-            _ if self.watch.concerns(&query.schema(), &text)
-                && !is_harmless(&verb, &text)
-                && !self.spares_watched(&verb, &text) =>
-            {
-                self.unseen(&text)?;
+            _ if !leaves_rows(&self.watch, schema, text) => {
+                self.unseen(text)?;
                 self.end_unless(begun)
             }
             _ => self.end_unless(begun),
@@ -240,24 +253,8 @@ impl Grouper {
     /// The stream goes on after it: what the change was is lost, that it was is told.
     fn unseen(&mut self, statement: &str) -> anyhow::Result<()> {
         let Some(open) = &mut self.open else { bail!("a statement on a watched schema came outside a transaction") };
-        let named = self.watch.named(statement);
-        let named = if named.is_empty() { vec![UNNAMED] } else { named };
-        for table in named {
-            match open.unseen.iter_mut().find(|u| u.table == table) {
-                Some(unseen) => unseen.count += 1,
-                None => {
-                    let text = statement.chars().take(MOST_STATEMENT).collect();
-                    open.unseen.push(Unseen { table, text, count: 1 });
-                }
-            }
-        }
+        statement::note(&self.watch, statement, &mut open.unseen);
         Ok(())
-    }
-
-    /// A migration takes away tables that nobody watches.
-    fn spares_watched(&self, verb: &str, statement: &str) -> bool {
-        let tables = if matches!(verb, "DROP" | "TRUNCATE") { dropped(statement) } else { Vec::new() };
-        !tables.is_empty() && tables.iter().all(|table| !self.watch.watches(table))
     }
 
     fn end_unless(&mut self, begun: bool) -> anyhow::Result<Step> {
@@ -351,13 +348,4 @@ fn verify(event: &Event) -> anyhow::Result<()> {
         bail!("event of type {} has a wrong checksum", event.header().event_type_raw());
     }
     Ok(())
-}
-
-/// Whether a statement leaves the rows of watched tables as they are.
-pub fn leaves_rows(watch: &Watch, schema: &str, statement: &str) -> bool {
-    let verb = verb(statement);
-    let gone = if verb == "DROP" { dropped(statement) } else { Vec::new() };
-    !watch.concerns(schema, statement)
-        || is_harmless(&verb, statement)
-        || (!gone.is_empty() && gone.iter().all(|table| !watch.watches(table)))
 }

@@ -209,18 +209,26 @@ impl Host {
             anyhow::bail!("{why}");
         }
         let Some((flavour, position)) = read else { return Ok(()) };
+        // Asked first of MySQL, which would go on all the same.
+        if !preflight::has_all(&mut conn, flavour, position).await? {
+            anyhow::bail!("{}", lost_something(position, "its gtid_executed is behind"));
+        }
         // The server itself is asked to go on from there: a position that is ahead of
         // it, or of another history, is refused by its own rules.
         let stream = preflight::open(&self.url, server_id, flavour, position, Start::Now).await?;
         match timeout(PATIENCE, goes_on(stream)).await? {
             Ok(()) => Ok(()),
-            Err(error) => anyhow::bail!(
-                "it does not have everything that was read, up to {}: {error}; what it lost was evaluated and told \
-                 already: run the snapshot checks, then restart the sidecar",
-                position.render()
-            ),
+            Err(error) => anyhow::bail!("{}", lost_something(position, &error.to_string())),
         }
     }
+}
+
+fn lost_something(read: &GtidSet, why: &str) -> String {
+    format!(
+        "it does not have everything that was read, up to {}: {why}; what it lost was evaluated and told already: run \
+         the snapshot checks, then restart the sidecar",
+        read.render()
+    )
 }
 
 /// Reads until the server has proved that it serves this position.

@@ -197,15 +197,23 @@ impl Reader {
             None => ends(consumer, &fresh)?,
         };
         let mut list = TopicPartitionList::new();
+        let mut lows = Offsets::default();
         for (topic, partition) in &fresh {
             let stored = offsets.next(topic, *partition).or_else(|| ends.next(topic, *partition));
+            if stored.is_none() {
+                // What retention took before we came never comes: without this a partition
+                // that it emptied would be waited for to its end, and no token would pass.
+                let (low, _) = consumer.fetch_watermarks(topic, *partition, PATIENCE)?;
+                lows.set(topic, *partition, low);
+            }
+            // Not at that offset: retention may have gone on, which is no loss either.
             let from = stored.map_or(Offset::Beginning, Offset::Offset);
             list.add_partition_offset(topic, *partition, from)?;
         }
         consumer.incremental_assign(&list)?;
         for (topic, partition) in &fresh {
-            if let Some(end) = ends.next(topic, *partition) {
-                offsets.set(topic, *partition, end);
+            if let Some(begin) = ends.next(topic, *partition).or_else(|| lows.next(topic, *partition)) {
+                offsets.set(topic, *partition, begin);
             }
         }
         tracing::info!(partitions = fresh.len(), offsets = offsets.render(), "kafka partitions assigned");

@@ -1,6 +1,7 @@
 //! Where changes and events come from. Every source hands over batches in its own
 //! order, with the position that they reach.
 
+mod alter;
 pub mod binlog;
 pub mod group;
 pub mod gtid;
@@ -14,6 +15,7 @@ pub mod rows;
 pub mod servers;
 pub mod statement;
 pub mod watch;
+mod words;
 
 use crate::aside::Aside;
 use crate::change::{Event, Transaction};

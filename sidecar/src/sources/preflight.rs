@@ -18,6 +18,9 @@ const AGAIN: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The server sends a heartbeat when it has nothing else, in nanoseconds.
 const HEARTBEAT_NS: u64 = 1_000_000_000;
+/// How often a server that lacks what was read is asked once more, and after how long:
+/// MySQL sends a transaction a moment before it counts it as its own.
+const ASK_AGAIN: (usize, Duration) = (5, Duration::from_millis(100));
 
 /// A variable, its required value, and whether only a restart changes it.
 struct Required(&'static str, &'static str, bool);
@@ -42,6 +45,21 @@ pub fn wrong(flavour: Flavour, variables: &HashMap<String, String>) -> Vec<Strin
         Flavour::Feed => return Vec::new(),
     };
     BOTH.iter().chain(own).filter_map(|required| complaint(required, variables)).collect()
+}
+
+/// What a server that is read through a feed must have: a statement in its binlog instead
+/// of rows is not told by any connector. One that has no such variable, or can't be asked for
+/// them (a proxy), has no such binlog.
+pub async fn wrong_for_feed(conn: &mut Conn) -> anyhow::Result<Vec<String>> {
+    const NEEDED: [&str; 2] = ["binlog_format", "binlog_row_image"];
+    let sql = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('binlog_format','binlog_row_image')";
+    let variables: HashMap<String, String> = match conn.query::<(String, String), _>(sql).await {
+        Ok(variables) => variables.into_iter().collect(),
+        Err(mysql_async::Error::Server(_)) => HashMap::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let known = BOTH.iter().filter(|required| NEEDED.contains(&required.0) && variables.contains_key(required.0));
+    Ok(known.filter_map(|required| complaint(required, &variables)).collect())
 }
 
 fn complaint(Required(name, want, restart): &Required, variables: &HashMap<String, String>) -> Option<String> {
@@ -158,6 +176,23 @@ pub async fn position(conn: &mut Conn, flavour: Flavour) -> anyhow::Result<Strin
     };
     let text: Option<String> = conn.query_first(sql).await?;
     Ok(GtidSet::parse(flavour, &text.unwrap_or_default())?.render())
+}
+
+/// Whether the server has all of `read`. MySQL does not ask that itself when its binlog is
+/// opened: it refuses a position that is ahead of it only in transactions of its own, and
+/// one that lost a dead primary's transactions goes on without a word. MariaDB refuses
+/// both when it is asked to go on (`open`).
+pub async fn has_all(conn: &mut Conn, flavour: Flavour, read: &GtidSet) -> anyhow::Result<bool> {
+    if flavour != Flavour::MySql {
+        return Ok(true);
+    }
+    for _ in 0..ASK_AGAIN.0 {
+        if GtidSet::parse(flavour, &position(conn, flavour).await?)?.lacks(read) == 0 {
+            return Ok(true);
+        }
+        tokio::time::sleep(ASK_AGAIN.1).await;
+    }
+    Ok(false)
 }
 
 /// Asks for everything after `position`, or with `Start::Oldest` for everything

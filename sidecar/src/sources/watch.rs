@@ -1,6 +1,7 @@
 //! Which tables are watched, and what the table map says about them now.
 
 use super::rows::{self, Column};
+use super::words::is_part;
 use super::{Mark, Token};
 use crate::change::{Change, Image, Table, Value};
 use ahash::AHashMap;
@@ -51,20 +52,27 @@ impl Watch {
         let tables = tables(schemas).into_iter().filter(|((schema, _), _)| here.contains(&schema.as_str()));
         Watch {
             names: tables.collect(),
-            schemas: here.iter().map(|name| name.to_ascii_lowercase()).collect(),
+            schemas: here.iter().map(|name| (*name).to_owned()).collect(),
             known: AHashMap::new(),
         }
     }
 
-    /// Whether a statement of this default schema may touch a watched schema.
+    /// Whether a statement of this default schema may touch a watched schema: it is in one,
+    /// or names one as a whole word.
     pub fn concerns(&self, schema: &str, statement: &str) -> bool {
-        let (schema, statement) = (schema.to_ascii_lowercase(), statement.to_ascii_lowercase());
-        self.schemas.iter().any(|s| *s == schema || statement.contains(s.as_str()))
+        let mut words = statement.split(|c: char| !is_part(c));
+        self.is_schema(schema) || words.any(|word| self.is_schema(word))
     }
 
-    /// Whether a table of this name is watched, in whatever schema.
-    pub fn watches(&self, table: &str) -> bool {
-        self.names.keys().any(|(_, name)| name.eq_ignore_ascii_case(table))
+    /// Whether a schema of this name has watched tables.
+    pub fn is_schema(&self, name: &str) -> bool {
+        self.schemas.iter().any(|schema| schema.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether this table is watched. Without a schema: whether one of this name is.
+    pub fn watches(&self, schema: &str, table: &str) -> bool {
+        let here = |known: &String| schema.is_empty() || known.eq_ignore_ascii_case(schema);
+        self.names.keys().any(|(known, name)| name.eq_ignore_ascii_case(table) && here(known))
     }
 
     /// The watched tables that a statement names, in the order of their names.
