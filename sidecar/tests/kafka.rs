@@ -51,6 +51,7 @@ async fn what_retention_took_is_not_waited_for_and_new_partitions_are() {
         start: Start::Now,
         // Of before the topic was added to the settings.
         offsets: Some(Offsets::default()),
+        from_us: None,
         feed: feed.clone(),
         blind: blind.clone(),
         metrics: metrics().unwrap(),

@@ -3,6 +3,7 @@
 //! byte that is allocated.
 
 #![allow(clippy::unwrap_used)] // A test may panic.
+#![allow(clippy::print_stdout)] // And tell its seed, or what it skips.
 
 mod binlog;
 mod commit;

@@ -87,10 +87,8 @@ pub async fn insert_standing(
     since_us: i64,
 ) -> mysql_async::Result<()> {
     for some in new.chunks(ROWS) {
-        let mut sql = format!(
-            "INSERT INTO {}.snapshot_standing (standing_id,rule,verdict_id,since_us) VALUES ",
-            schemas.guard
-        );
+        let mut sql =
+            format!("INSERT INTO {}.snapshot_standing (standing_id,rule,verdict_id,since_us) VALUES ", schemas.guard);
         for (at, (id, rule, verdict)) in some.iter().enumerate() {
             push_row(&mut sql, at == 0, &[Lit::Text(id), Lit::Text(rule), Lit::Text(verdict), Lit::Int(since_us)]);
         }
