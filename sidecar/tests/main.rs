@@ -3,6 +3,7 @@
 //! byte that is allocated.
 
 #![allow(clippy::unwrap_used)] // A test may panic.
+#![allow(clippy::print_stdout)] // And say its seed.
 
 mod binlog;
 mod commit;

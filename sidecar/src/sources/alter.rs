@@ -72,7 +72,7 @@ pub fn moves(clauses: &[Token]) -> bool {
         [first, ..] => matches!(first, "RENAME" | "EXCHANGE" | "CONVERT" | "UNION"),
         [] => false,
     };
-    each(clauses).is_none_or(|all| all.iter().any(|clause| moved(clause)))
+    each(clauses).is_none_or(|all| all.iter().any(moved))
 }
 
 /// Parts between commas that stand in no parentheses; `None` if those don't match.
