@@ -1,12 +1,12 @@
 //! The whole system on MySQL: orders live as on MariaDB, what is done by hand trips,
 //! what the binlog never showed is found at rest, and its files can be played again.
 
+use crate::recordings::of_files;
 use anyhow::ensure;
 use mysql_async::prelude::Queryable;
 use sluice_drill::setup::{Mysql, mysql};
 use sluice_drill::stage::Options;
 use sluice_drill::stage::traffic::Traffic;
-use crate::recordings::of_files;
 use sluice_tests::{Set, options};
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,10 @@ async fn orders_and_a_manual_change() -> anyhow::Result<()> {
     hidden(&set, &server.url()).await?;
     let (balance, guard) = (&set.stage.schemas.balance, &set.stage.schemas.guard);
     let mut conn = set.stage.pool.get_conn().await?;
-    conn.query_drop(format!("UPDATE {balance}.balance SET balance=balance+1, available=available+1 WHERE account_id='A00009'")).await?;
+    conn.query_drop(format!(
+        "UPDATE {balance}.balance SET balance=balance+1, available=available+1 WHERE account_id='A00009'"
+    ))
+    .await?;
     let begun = Instant::now();
     loop {
         let sql = format!("SELECT COUNT(*) FROM {guard}.breaker WHERE state='open' AND scope='account'");
