@@ -21,10 +21,9 @@ const CLOCK_EVERY: u64 = 16;
 /// After this much time, a rule's processor time is counted.
 const PATIENCE: Duration = Duration::from_millis(1);
 /// How much of that it may then use: a rule that is slower would stall the fence. Of
-/// its thread alone, so that a busy machine does not make a good rule look slow; and
-/// some hundred times what a shipped rule takes, since a host may count what it took
-/// away from us as ours. A build for tests is several times slower.
-const DEADLINE: Duration = Duration::from_millis(if cfg!(debug_assertions) { 20 } else { 4 });
+/// its thread alone, so that a busy machine does not make a good rule look slow. A
+/// build for tests is several times slower.
+const DEADLINE: Duration = Duration::from_millis(if cfg!(debug_assertions) { 6 } else { 2 });
 /// Sums over a whole transaction that don't count: their time is the transaction's
 /// size, not the rule's fault. A shipped rule asks for eight.
 const FREE_SUMS: u32 = 32;
