@@ -197,6 +197,6 @@ async fn what_is_suppressed_stops_nobody(set: &Set) -> anyhow::Result<()> {
         ensure!(numbers(set, &stopped).await? == [open], "turn {turn}: {:?}", set.verdicts().await?);
     }
     let all = done(set, "ann", &["suppressions"]).await?;
-    ensure!(all.contains("60 of 100"), "{all}");
+    ensure!(all.contains("60.0000 of 100.0000"), "{all}");
     Ok(())
 }
