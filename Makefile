@@ -38,7 +38,7 @@ bench-routing:
 
 test:
 	@scripts/setup test
-	@cargo build --workspace --bins
+	@cargo build --workspace --bins --tests
 	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --workspace --no-fail-fast
 
 check:
