@@ -22,13 +22,7 @@ pub struct Metrics {
     pub rule_errors: IntCounterVec,
     pub rules_loaded: IntGauge,
     pub reload_failures: IntCounter,
-    pub rules_version: IntGauge,
-    pub rules_info: IntGaugeVec,
-    pub rules_demoted: IntGauge,
-    pub demotions: IntCounterVec,
-    pub widened: IntCounterVec,
-    pub suppressed: IntCounterVec,
-    pub shadow_unwritten: IntCounterVec,
+    pub workflow: Workflow,
     pub breakers_open: IntGaugeVec,
     pub commit_seconds: Histogram,
     pub pairs_open: IntGauge,
@@ -39,6 +33,17 @@ pub struct Metrics {
     pub recorded: IntCounter,
     pub recording_lost: IntCounter,
     pub snapshot: Snapshot,
+}
+
+/// Rule sets, and what the workflow takes from their verdicts.
+pub struct Workflow {
+    pub version: IntGauge,
+    pub info: IntGaugeVec,
+    pub demoted: IntGauge,
+    pub demotions: IntCounterVec,
+    pub widened: IntCounterVec,
+    pub suppressed: IntCounterVec,
+    pub shadow_unwritten: IntCounterVec,
 }
 
 /// Runs over the data at rest.
@@ -129,27 +134,7 @@ impl Metrics {
             rule_errors: counters("sluice_sidecar_rule_errors_total", "Errors while evaluating a rule", &["rule"])?,
             rules_loaded: gauge("sluice_sidecar_rules_loaded", "Rules of the set in use")?,
             reload_failures: counter("sluice_sidecar_rule_reload_failures_total", "Rule sets refused")?,
-            rules_version: gauge("sluice_sidecar_rules_version", "Version of the set in use")?,
-            rules_info: registered(IntGaugeVec::new(
-                Opts::new("sluice_sidecar_rules_info", "1 for the hash of the set in use"),
-                &["hash"],
-            ))?,
-            rules_demoted: gauge(
-                "sluice_sidecar_rules_demoted",
-                "Rules that their budget disarmed, till a person acts",
-            )?,
-            demotions: counters("sluice_sidecar_rule_demotions_total", "Rules disarmed by their budget", &["rule"])?,
-            widened: counters(
-                "sluice_sidecar_rule_widened_total",
-                "Rules past their budget that stopped everybody, since others found the same",
-                &["rule"],
-            )?,
-            suppressed: counters("sluice_sidecar_suppressed_total", "Verdicts that a suppression took", &["rule"])?,
-            shadow_unwritten: counters(
-                "sluice_sidecar_shadow_unwritten_total",
-                "Verdicts of rules in shadow beyond what is written down in an hour",
-                &["rule"],
-            )?,
+            workflow: Workflow::new()?,
             breakers_open: registered(IntGaugeVec::new(
                 Opts::new("sluice_sidecar_breakers_open", "Open breakers per point"),
                 &["point"],
@@ -180,6 +165,31 @@ impl Metrics {
         let counters = values.iter().flat_map(|family| family.get_metric());
         // Whole numbers far below 2^53.
         counters.map(|metric| metric.get_counter().get_value() as u64).sum()
+    }
+}
+
+impl Workflow {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Workflow {
+            version: gauge("sluice_sidecar_rules_version", "Version of the set in use")?,
+            info: registered(IntGaugeVec::new(
+                Opts::new("sluice_sidecar_rules_info", "1 for the hash of the set in use"),
+                &["hash"],
+            ))?,
+            demoted: gauge("sluice_sidecar_rules_demoted", "Rules that their budget disarmed, till a person acts")?,
+            demotions: counters("sluice_sidecar_rule_demotions_total", "Rules disarmed by their budget", &["rule"])?,
+            widened: counters(
+                "sluice_sidecar_rule_widened_total",
+                "Rules past their budget that stopped everybody, since others found the same",
+                &["rule"],
+            )?,
+            suppressed: counters("sluice_sidecar_suppressed_total", "Verdicts that a suppression took", &["rule"])?,
+            shadow_unwritten: counters(
+                "sluice_sidecar_shadow_unwritten_total",
+                "Verdicts of rules in shadow beyond what is written down in an hour",
+                &["rule"],
+            )?,
+        })
     }
 }
 

@@ -126,10 +126,10 @@ impl Reloader {
         let metrics = self.parts.metrics;
         let demoted = set.members.iter().filter(|m| m.demoted).count();
         metrics.rules_loaded.set(i64::try_from(count).unwrap_or(i64::MAX));
-        metrics.rules_demoted.set(i64::try_from(demoted).unwrap_or(i64::MAX));
-        metrics.rules_version.set(set.version);
-        metrics.rules_info.reset();
-        metrics.rules_info.with_label_values(&[rules.hash()]).set(1);
+        metrics.workflow.demoted.set(i64::try_from(demoted).unwrap_or(i64::MAX));
+        metrics.workflow.version.set(set.version);
+        metrics.workflow.info.reset();
+        metrics.workflow.info.with_label_values(&[rules.hash()]).set(1);
         self.parts.status.update(|s| s.rules_version = set.version);
     }
 

@@ -159,6 +159,25 @@ fn in_transaction(producer: &BaseProducer, event: &BusinessEvent) -> anyhow::Res
     Ok(producer.flush(PATIENCE)?)
 }
 
+/// What is no event is written down by reason, once.
+async fn set_aside_with_the_offsets(set: &Set) -> anyhow::Result<()> {
+    let bad = [&b"\xff not text"[..], br#"{"id":"f","type":"payment.succeeded","accountId":"a","bizNo":"b","amount":1.5,"currency":"CNY","occurredUs":1}"#];
+    for payload in bad {
+        set.stage.events.send_raw(BUSINESS_TOPICS[0], "a", payload).await?;
+    }
+    let mut conn = set.stage.pool.get_conn().await?;
+    let sql = format!("SELECT reason, payload FROM {}.event_aside ORDER BY offset_no", set.stage.schemas.guard);
+    let mut rows: Vec<(String, Vec<u8>)> = Vec::new();
+    until("both are set aside", async || {
+        rows = conn.query(&sql).await?;
+        Ok(rows.len() == 2)
+    })
+    .await?;
+    let seen: Vec<_> = rows.iter().map(|(reason, payload)| (reason.as_str(), payload.as_slice())).collect();
+    ensure!(seen == [("malformed", bad[0]), ("amount", bad[1])], "{rows:?}");
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn transactions_strangers_and_lost_events() -> anyhow::Result<()> {
     let (mut set, broker, _dir) = up().await?;
@@ -202,22 +221,7 @@ async fn transactions_strangers_and_lost_events() -> anyhow::Result<()> {
     tokio::task::spawn_blocking(move || drop(stranger)).await?;
     until("the stranger is gone", async || Ok(blind(&set).await?.is_empty())).await?;
 
-    // Set aside: with the offsets, by reason, once.
-    let bad = [&b"\xff not text"[..], br#"{"id":"f","type":"payment.succeeded","accountId":"a","bizNo":"b","amount":1.5,"currency":"CNY","occurredUs":1}"#];
-    for payload in bad {
-        set.stage.events.send_raw(BUSINESS_TOPICS[0], "a", payload).await?;
-    }
-    let mut conn = set.stage.pool.get_conn().await?;
-    let sql = format!("SELECT reason, payload FROM {}.event_aside ORDER BY offset_no", set.stage.schemas.guard);
-    let mut rows: Vec<(String, Vec<u8>)> = Vec::new();
-    until("both are set aside", async || {
-        rows = conn.query(&sql).await?;
-        Ok(rows.len() == 2)
-    })
-    .await?;
-    let seen: Vec<_> = rows.iter().map(|(reason, payload)| (reason.as_str(), payload.as_slice())).collect();
-    ensure!(seen == [("malformed", bad[0]), ("amount", bad[1])], "{rows:?}");
-
+    set_aside_with_the_offsets(&set).await?;
     // Retention takes events that were never read: blind, not a silent jump.
     let mut sidecar = set.stage.sidecar.take().context("the stage has a sidecar")?;
     set.everything_is_evaluated().await?;

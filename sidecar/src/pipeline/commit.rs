@@ -335,16 +335,16 @@ pub fn recorded(judged: &Judged, metrics: &Metrics, status: &Status, rules_chang
         verdict.log();
         metrics.verdicts.with_label_values(&[verdict.rule.as_str(), verdict.outcome]).inc();
         if verdict.suppression.is_some() {
-            metrics.suppressed.with_label_values(&[verdict.rule.as_str()]).inc();
+            metrics.workflow.suppressed.with_label_values(&[verdict.rule.as_str()]).inc();
         }
     }
     for (rule, why) in &judged.disarmed {
         tracing::error!(rule, why, set = judged.version, "past its budget: this rule stops nothing any more");
-        metrics.demotions.with_label_values(&[rule.as_str()]).inc();
+        metrics.workflow.demotions.with_label_values(&[rule.as_str()]).inc();
     }
     for (rule, why) in &judged.widened {
         tracing::error!(rule, why, "past its budget, and not alone: everybody is stopped");
-        metrics.widened.with_label_values(&[rule.as_str()]).inc();
+        metrics.workflow.widened.with_label_values(&[rule.as_str()]).inc();
     }
     if judged.version.is_some() {
         rules_changed.notify_one();

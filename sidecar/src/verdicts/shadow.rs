@@ -40,7 +40,7 @@ impl Shadow {
                 );
             }
             if *count > MOST_AN_HOUR {
-                metrics.shadow_unwritten.with_label_values(&[v.rule.as_str()]).inc();
+                metrics.workflow.shadow_unwritten.with_label_values(&[v.rule.as_str()]).inc();
             }
             *count <= MOST_AN_HOUR
         });
