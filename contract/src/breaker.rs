@@ -30,7 +30,9 @@ impl FromStr for Point {
         [Point::Refund, Point::Settlement, Point::CashOut]
             .into_iter()
             .find(|p| p.as_str() == text)
-            .ok_or_else(|| anyhow::anyhow!("breaker point is refund, settlement or cash_out, not {text:?}"))
+            .ok_or_else(|| {
+                anyhow::anyhow!("breaker point is refund, settlement or cash_out, not {text:?}")
+            })
     }
 }
 
@@ -61,12 +63,20 @@ impl FromStr for Scope {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
-        [Scope::All, Scope::Channel, Scope::Merchant, Scope::Account, Scope::Currency]
-            .into_iter()
-            .find(|s| s.as_str() == text)
-            .ok_or_else(|| {
-                anyhow::anyhow!("breaker scope is all, channel, merchant, account or currency, not {text:?}")
-            })
+        [
+            Scope::All,
+            Scope::Channel,
+            Scope::Merchant,
+            Scope::Account,
+            Scope::Currency,
+        ]
+        .into_iter()
+        .find(|s| s.as_str() == text)
+        .ok_or_else(|| {
+            anyhow::anyhow!(
+                "breaker scope is all, channel, merchant, account or currency, not {text:?}"
+            )
+        })
     }
 }
 
@@ -96,7 +106,13 @@ pub struct BreakerKey {
 
 impl fmt::Display for BreakerKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.point.as_str(), self.scope.as_str(), self.key)
+        write!(
+            f,
+            "{}/{}/{}",
+            self.point.as_str(),
+            self.scope.as_str(),
+            self.key
+        )
     }
 }
 
@@ -106,10 +122,14 @@ impl FromStr for BreakerKey {
     fn from_str(text: &str) -> anyhow::Result<Self> {
         let mut parts = text.splitn(3, '/');
         match (parts.next(), parts.next(), parts.next()) {
-            (Some(point), Some(scope), Some(key)) if !key.is_empty() => {
-                Ok(BreakerKey { point: point.parse()?, scope: scope.parse()?, key: key.to_owned() })
-            }
-            _ => anyhow::bail!("a breaker is written point/scope/key, as in cash_out/account/A-17, not {text:?}"),
+            (Some(point), Some(scope), Some(key)) if !key.is_empty() => Ok(BreakerKey {
+                point: point.parse()?,
+                scope: scope.parse()?,
+                key: key.to_owned(),
+            }),
+            _ => anyhow::bail!(
+                "a breaker is written point/scope/key, as in cash_out/account/A-17, not {text:?}"
+            ),
         }
     }
 }

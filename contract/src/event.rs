@@ -93,7 +93,9 @@ impl Refusal {
         match self {
             Refusal::TooLong => "longer than 64 KiB",
             Refusal::Malformed => "not the JSON of a business event",
-            Refusal::Amount => "amount is not text of the form 12.34, above zero, 16 digits and 4 decimals at most",
+            Refusal::Amount => {
+                "amount is not text of the form 12.34, above zero, 16 digits and 4 decimals at most"
+            }
             Refusal::UnknownType => "unknown type",
             Refusal::EmptyField => "id, accountId, bizNo or currency is empty",
         }
@@ -109,7 +111,11 @@ impl std::fmt::Display for Refusal {
 impl BusinessEvent {
     /// The topic this kind of event belongs to.
     pub fn topic(&self) -> &'static str {
-        if self.kind == WITHDRAW_REQUESTED { BUSINESS_TOPICS[1] } else { BUSINESS_TOPICS[0] }
+        if self.kind == WITHDRAW_REQUESTED {
+            BUSINESS_TOPICS[1]
+        } else {
+            BUSINESS_TOPICS[0]
+        }
     }
 
     /// Reads an event as core and sidecar both understand it, so that they can't
@@ -139,24 +145,51 @@ impl BusinessEvent {
         if !BUSINESS_EVENTS.contains(&told.kind.as_str()) {
             return Err(Refusal::UnknownType);
         }
-        let amount = told.amount.as_str().and_then(amount).ok_or(Refusal::Amount)?;
-        let Told { id, kind, account_id, biz_no, currency, occurred_us, .. } = told;
-        if [&id, &account_id, &biz_no, &currency].iter().any(|text| text.is_empty()) {
+        let amount = told
+            .amount
+            .as_str()
+            .and_then(amount)
+            .ok_or(Refusal::Amount)?;
+        let Told {
+            id,
+            kind,
+            account_id,
+            biz_no,
+            currency,
+            occurred_us,
+            ..
+        } = told;
+        if [&id, &account_id, &biz_no, &currency]
+            .iter()
+            .any(|text| text.is_empty())
+        {
             return Err(Refusal::EmptyField);
         }
-        Ok(BusinessEvent { id, kind, account_id, biz_no, amount, currency, occurred_us })
+        Ok(BusinessEvent {
+            id,
+            kind,
+            account_id,
+            biz_no,
+            amount,
+            currency,
+            occurred_us,
+        })
     }
 }
 
 /// Plain digits with at most one point: no sign, no exponent, no leading zeros.
 fn amount(text: &str) -> Option<Decimal> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = |part: &str, most| (1..=most).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+    let digits = |part: &str, most| {
+        (1..=most).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit())
+    };
     let plain = digits(whole, AMOUNT_DIGITS.0) && digits(fraction, AMOUNT_DIGITS.1);
     if !plain || (whole.len() > 1 && whole.starts_with('0')) {
         return None;
     }
-    Decimal::from_str_exact(text).ok().filter(|amount| !amount.is_zero())
+    Decimal::from_str_exact(text)
+        .ok()
+        .filter(|amount| !amount.is_zero())
 }
 
 #[cfg(test)]
@@ -177,8 +210,14 @@ mod tests {
             (good("9999999999999999.9999"), None),
             (event("deposit.received", "\"1.50\"", "a"), None),
             (event("withdraw.requested", "\"1\"", "a"), None),
-            (event("payment.gone", "\"1\"", "a"), Some(Refusal::UnknownType)),
-            (good("0.10000000000000000555111512312578270211815834045"), Some(Refusal::Amount)),
+            (
+                event("payment.gone", "\"1\"", "a"),
+                Some(Refusal::UnknownType),
+            ),
+            (
+                good("0.10000000000000000555111512312578270211815834045"),
+                Some(Refusal::Amount),
+            ),
             (good("10000000000000000"), Some(Refusal::Amount)),
             (good("1.00000"), Some(Refusal::Amount)),
             (good("0.00"), Some(Refusal::Amount)),
@@ -191,9 +230,18 @@ mod tests {
             (good("5."), Some(Refusal::Amount)),
             (good("x"), Some(Refusal::Amount)),
             (good(""), Some(Refusal::Amount)),
-            (event("payment.succeeded", "1.5", "a"), Some(Refusal::Amount)),
-            (event("payment.succeeded", "null", "a"), Some(Refusal::Amount)),
-            (event("payment.succeeded", "\"1\"", ""), Some(Refusal::EmptyField)),
+            (
+                event("payment.succeeded", "1.5", "a"),
+                Some(Refusal::Amount),
+            ),
+            (
+                event("payment.succeeded", "null", "a"),
+                Some(Refusal::Amount),
+            ),
+            (
+                event("payment.succeeded", "\"1\"", ""),
+                Some(Refusal::EmptyField),
+            ),
             (twice, Some(Refusal::Malformed)),
             ("{".to_owned(), Some(Refusal::Malformed)),
             (" ".repeat(MOST_BYTES + 1), Some(Refusal::TooLong)),

@@ -54,8 +54,14 @@ mod tests {
     fn serial_number_and_order_id_are_one_to_one() {
         let id = new_order_id("acct-1");
         assert_eq!(id.len(), 32);
-        assert_eq!(order_id_of_serial(&serial_no(&id)).as_deref(), Some(id.as_str()));
+        assert_eq!(
+            order_id_of_serial(&serial_no(&id)).as_deref(),
+            Some(id.as_str())
+        );
         assert_eq!(order_id_of_serial("not a serial"), None);
-        assert_eq!(u32::from_str_radix(&id[29..], 16).ok(), Some(bucket_of("acct-1")));
+        assert_eq!(
+            u32::from_str_radix(&id[29..], 16).ok(),
+            Some(bucket_of("acct-1"))
+        );
     }
 }

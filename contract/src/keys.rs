@@ -26,7 +26,10 @@ impl Keys {
 
     /// Reads the secret `<name>` and, if there is one, `<name>_next`.
     pub fn load(name: &str, dir: Option<&Path>) -> anyhow::Result<Self> {
-        Ok(Keys { current: Secret::load(name, dir)?, next: Secret::load_optional(&format!("{name}_next"), dir)? })
+        Ok(Keys {
+            current: Secret::load(name, dir)?,
+            next: Secret::load_optional(&format!("{name}_next"), dir)?,
+        })
     }
 
     /// What we sign with.
@@ -56,12 +59,20 @@ impl KeyRing {
     /// Reads the keys; later `watch` looks at them again.
     pub fn load(name: &str, dir: Option<&Path>) -> anyhow::Result<Self> {
         let keys = Keys::load(name, dir)?;
-        Ok(KeyRing { name: name.to_owned(), dir: dir.map(Path::to_owned), keys: Arc::new(ArcSwap::from_pointee(keys)) })
+        Ok(KeyRing {
+            name: name.to_owned(),
+            dir: dir.map(Path::to_owned),
+            keys: Arc::new(ArcSwap::from_pointee(keys)),
+        })
     }
 
     /// Keys that never change.
     pub fn fixed(keys: Keys) -> Self {
-        KeyRing { name: String::new(), dir: None, keys: Arc::new(ArcSwap::from_pointee(keys)) }
+        KeyRing {
+            name: String::new(),
+            dir: None,
+            keys: Arc::new(ArcSwap::from_pointee(keys)),
+        }
     }
 
     pub fn get(&self) -> Arc<Keys> {
@@ -109,7 +120,9 @@ impl Watched {
                 tracing::info!("secret {name} has changed and is in force");
             }
             Err(error) if times == 2 => {
-                tracing::error!("secret {name} can't be used, the present one stays in force: {error}");
+                tracing::error!(
+                    "secret {name} can't be used, the present one stays in force: {error}"
+                );
             }
             _ => {}
         }
@@ -144,9 +157,15 @@ mod tests {
         let mut watched = Watched::new(ring.clone());
         assert!(ring.get().either(signed_with(NEW)).is_err());
         write(dir.path(), "channel_x_next", NEW);
-        assert!(watched.look() && ring.get().either(signed_with(NEW)).is_err(), "a first look decides nothing");
+        assert!(
+            watched.look() && ring.get().either(signed_with(NEW)).is_err(),
+            "a first look decides nothing"
+        );
         assert!(watched.look());
-        assert!(ring.get().either(signed_with(NEW)).is_ok() && ring.get().either(signed_with(OLD)).is_ok());
+        assert!(
+            ring.get().either(signed_with(NEW)).is_ok()
+                && ring.get().either(signed_with(OLD)).is_ok()
+        );
         assert_eq!(ring.get().current(), &Secret::new(OLD));
         // Half exchanged when looked at, whole at the next look: one change.
         write(dir.path(), "channel_x", NEW);
@@ -160,7 +179,10 @@ mod tests {
         std::fs::remove_file(dir.path().join("channel_x_next")).unwrap();
         watched.look();
         watched.look();
-        assert!(ring.get().either(signed_with(OLD)).is_err() && ring.get().either(signed_with(NEW)).is_ok());
+        assert!(
+            ring.get().either(signed_with(OLD)).is_err()
+                && ring.get().either(signed_with(NEW)).is_ok()
+        );
     }
 
     #[test]
@@ -169,7 +191,11 @@ mod tests {
         write(dir.path(), "channel_x", OLD);
         let ring = KeyRing::load("channel_x", Some(dir.path())).unwrap();
         let mut watched = Watched::new(ring.clone());
-        for (name, text) in [("channel_x", "short"), ("channel_x", ""), ("channel_x_next", "short")] {
+        for (name, text) in [
+            ("channel_x", "short"),
+            ("channel_x", ""),
+            ("channel_x_next", "short"),
+        ] {
             write(dir.path(), "channel_x", OLD);
             write(dir.path(), name, text);
             assert!(!watched.look() && !watched.look(), "{name} {text}");

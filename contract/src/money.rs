@@ -68,7 +68,9 @@ impl FromStr for Currency {
 
     fn from_str(code: &str) -> Result<Self, AmountError> {
         let known = CURRENCIES.iter().find(|(c, _)| *c == code);
-        known.map(|(c, e)| Currency(c, *e)).ok_or(AmountError::UnknownCurrency)
+        known
+            .map(|(c, e)| Currency(c, *e))
+            .ok_or(AmountError::UnknownCurrency)
     }
 }
 
@@ -93,7 +95,8 @@ impl Serialize for Currency {
 impl<'de> Deserialize<'de> for Currency {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let code = String::deserialize(d)?;
-        code.parse().map_err(|_| serde::de::Error::custom(format!("unknown currency {code:?}")))
+        code.parse()
+            .map_err(|_| serde::de::Error::custom(format!("unknown currency {code:?}")))
     }
 }
 
@@ -187,7 +190,11 @@ mod tests {
             ("-1", "CNY", Err(NotPositive)),
             ("1.005", "CNY", Err(TooManyDecimals)),
             ("1.0", "JPY", Err(TooManyDecimals)),
-            ("0.1000000000000000055511151231257827", "CNY", Err(TooManyDecimals)),
+            (
+                "0.1000000000000000055511151231257827",
+                "CNY",
+                Err(TooManyDecimals),
+            ),
             ("10000000000000000", "CNY", Err(TooLarge)),
             ("NaN", "CNY", Err(NotPlainDigits)),
             ("1e3", "CNY", Err(NotPlainDigits)),
@@ -203,7 +210,11 @@ mod tests {
         for (text, currency, want) in cases {
             let got = parse(text, currency).map(|d| d.to_string());
             let want = (*want).map(str::to_owned);
-            assert_eq!(got.map(|g| g.trim_start_matches("000").to_owned()), want, "{text} {currency}");
+            assert_eq!(
+                got.map(|g| g.trim_start_matches("000").to_owned()),
+                want,
+                "{text} {currency}"
+            );
         }
     }
 
@@ -215,17 +226,36 @@ mod tests {
 
     #[test]
     fn minor_units_follow_the_currency_and_are_exact() {
-        let cases = [("1.23", "CNY", Some(123)), ("1", "JPY", Some(1)), ("1.234", "BHD", Some(1_234))];
+        let cases = [
+            ("1.23", "CNY", Some(123)),
+            ("1", "JPY", Some(1)),
+            ("1.234", "BHD", Some(1_234)),
+        ];
         for (text, code, units) in cases {
-            let (amount, currency) = (Decimal::from_str_exact(text).unwrap(), code.parse().unwrap());
+            let (amount, currency) = (
+                Decimal::from_str_exact(text).unwrap(),
+                code.parse().unwrap(),
+            );
             assert_eq!(minor_units(amount, currency), units, "{text} {code}");
             assert_eq!(of_minor_units(units.unwrap(), currency), amount);
         }
-        assert_eq!(minor_units(Decimal::new(15, 1), "JPY".parse().unwrap()), None);
-        assert_eq!(minor_units(Decimal::new(12_345, 3), "CNY".parse().unwrap()), None);
+        assert_eq!(
+            minor_units(Decimal::new(15, 1), "JPY".parse().unwrap()),
+            None
+        );
+        assert_eq!(
+            minor_units(Decimal::new(12_345, 3), "CNY".parse().unwrap()),
+            None
+        );
         // The largest amount that the column holds.
         let most = Decimal::from_str_exact("9999999999999999.99").unwrap();
-        assert_eq!(minor_units(most, "CNY".parse().unwrap()), Some(999_999_999_999_999_999));
-        assert_eq!(minor_units(Decimal::from(i64::MAX), "BHD".parse().unwrap()), None);
+        assert_eq!(
+            minor_units(most, "CNY".parse().unwrap()),
+            Some(999_999_999_999_999_999)
+        );
+        assert_eq!(
+            minor_units(Decimal::from(i64::MAX), "BHD".parse().unwrap()),
+            None
+        );
     }
 }

@@ -80,16 +80,43 @@ impl Effects {
     pub fn balance(&mut self, account: &[u8], currency: &[u8], amounts: &[i128; 5], version: i128) {
         use Field::{Int, Text};
         let [balance, available, reserved, intermediate, held] = amounts.map(Int);
-        let fields = [Text(account), Text(currency), balance, available, reserved, intermediate, held, Int(version)];
+        let fields = [
+            Text(account),
+            Text(currency),
+            balance,
+            available,
+            reserved,
+            intermediate,
+            held,
+            Int(version),
+        ];
         self.add("b", &fields);
     }
 
     /// `c`: a captured payment; what was captured, refunded and settled of it, in
     /// units of 10⁻⁴.
-    pub fn capture(&mut self, account: &[u8], payment: &[u8], currency: &[u8], amounts: &[i128; 3], version: i128) {
+    pub fn capture(
+        &mut self,
+        account: &[u8],
+        payment: &[u8],
+        currency: &[u8],
+        amounts: &[i128; 3],
+        version: i128,
+    ) {
         use Field::{Int, Text};
         let [captured, refunded, settled] = amounts.map(Int);
-        self.add("c", &[Text(account), Text(payment), Text(currency), captured, refunded, settled, Int(version)]);
+        self.add(
+            "c",
+            &[
+                Text(account),
+                Text(payment),
+                Text(currency),
+                captured,
+                refunded,
+                settled,
+                Int(version),
+            ],
+        );
     }
 
     /// `e`: a ledger entry; amount in units of 10⁻⁴.
@@ -105,13 +132,39 @@ impl Effects {
         currency: &[u8],
     ) {
         use Field::{Int, Text};
-        self.add("e", &[Text(account), Text(posting), Int(line), Text(book), Text(side), Int(amount), Text(currency)]);
+        self.add(
+            "e",
+            &[
+                Text(account),
+                Text(posting),
+                Int(line),
+                Text(book),
+                Text(side),
+                Int(amount),
+                Text(currency),
+            ],
+        );
     }
 
     /// `o`: an order; amount in units of 10⁻⁴.
-    pub fn order(&mut self, account: &[u8], order: &[u8], words: &OrderWords<'_>, amount: i128, version: i128) {
+    pub fn order(
+        &mut self,
+        account: &[u8],
+        order: &[u8],
+        words: &OrderWords<'_>,
+        amount: i128,
+        version: i128,
+    ) {
         use Field::{Int, Text};
-        let OrderWords { kind, state, to, currency, channel, serial_no, trade_time } = *words;
+        let OrderWords {
+            kind,
+            state,
+            to,
+            currency,
+            channel,
+            serial_no,
+            trade_time,
+        } = *words;
         let fields = [
             Text(account),
             Text(order),
@@ -129,9 +182,25 @@ impl Effects {
     }
 
     /// `a`: an attempt at a channel.
-    pub fn attempt(&mut self, account: &[u8], order: &[u8], number: i128, channel: &[u8], state: &[u8]) {
+    pub fn attempt(
+        &mut self,
+        account: &[u8],
+        order: &[u8],
+        number: i128,
+        channel: &[u8],
+        state: &[u8],
+    ) {
         use Field::{Int, Text};
-        self.add("a", &[Text(account), Text(order), Int(number), Text(channel), Text(state)]);
+        self.add(
+            "a",
+            &[
+                Text(account),
+                Text(order),
+                Int(number),
+                Text(channel),
+                Text(state),
+            ],
+        );
     }
 
     fn mac(&self, key: &Secret, tx_id: &[u8], events: &[u8]) -> Hmac<Sha256> {
@@ -158,13 +227,20 @@ impl Effects {
 
     /// Hex signature over the transaction's id, its effects and its events.
     pub fn sign(&self, key: &Secret, tx_id: &str, events: &str) -> String {
-        hex::encode(self.mac(key, tx_id.as_bytes(), events.as_bytes()).finalize().into_bytes())
+        hex::encode(
+            self.mac(key, tx_id.as_bytes(), events.as_bytes())
+                .finalize()
+                .into_bytes(),
+        )
     }
 
     /// Whether `signature` (hex) was made with `key` over exactly this; constant time.
     pub fn verify(&self, key: &Secret, tx_id: &[u8], events: &[u8], signature: &[u8]) -> bool {
         match hex::decode(signature) {
-            Ok(signature) => self.mac(key, tx_id, events).verify_slice(&signature).is_ok(),
+            Ok(signature) => self
+                .mac(key, tx_id, events)
+                .verify_slice(&signature)
+                .is_ok(),
             Err(_) => false,
         }
     }
@@ -186,7 +262,17 @@ mod tests {
             match which {
                 0 => all.balance(b"A", b"CNY", &[10, 4, 6, 0, 0], 2),
                 1 => all.entry(b"A", b"p", 0, b"available", b"D", 6, b"CNY"),
-                _ => all.order(b"A", b"o", &OrderWords { state: b"init", to: b"to", ..OrderWords::default() }, 6, 1),
+                _ => all.order(
+                    b"A",
+                    b"o",
+                    &OrderWords {
+                        state: b"init",
+                        to: b"to",
+                        ..OrderWords::default()
+                    },
+                    6,
+                    1,
+                ),
             }
         }
         all
@@ -196,7 +282,9 @@ mod tests {
     fn signature_covers_every_effect_in_any_order() {
         let key = Secret::new("key");
         let signature = effects([0, 1, 2]).sign(&key, "t", "[]");
-        let verify = |e: &Effects, id: &[u8], events: &[u8]| e.verify(&key, id, events, signature.as_bytes());
+        let verify = |e: &Effects, id: &[u8], events: &[u8]| {
+            e.verify(&key, id, events, signature.as_bytes())
+        };
         assert!(verify(&effects([2, 0, 1]), b"t", b"[]"));
         assert!(!verify(&effects([2, 0, 1]), b"u", b"[]"));
         assert!(!verify(&effects([2, 0, 1]), b"t", b"[1]"));

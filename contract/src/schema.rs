@@ -27,6 +27,11 @@ impl Schemas {
     }
 
     pub fn each(&self) -> [(&'static str, &str); 4] {
-        [("orders", &self.orders), ("balance", &self.balance), ("ledger", &self.ledger), ("guard", &self.guard)]
+        [
+            ("orders", &self.orders),
+            ("balance", &self.balance),
+            ("ledger", &self.ledger),
+            ("guard", &self.guard),
+        ]
     }
 }

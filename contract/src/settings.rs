@@ -34,9 +34,14 @@ impl Secret {
         let text = match (std::env::var(&variable), path) {
             (Ok(text), _) => text,
             (Err(_), Some(path)) => std::fs::read_to_string(&path).with_context(|| {
-                format!("secret {name}: can't read {}; create it or set {variable}", path.display())
+                format!(
+                    "secret {name}: can't read {}; create it or set {variable}",
+                    path.display()
+                )
             })?,
-            (Err(_), None) => bail!("secret {name} is not set: set {variable}, {variable}_FILE or secrets_dir"),
+            (Err(_), None) => {
+                bail!("secret {name} is not set: set {variable}, {variable}_FILE or secrets_dir")
+            }
         };
         Secret::checked(name, &text)
     }
@@ -45,9 +50,11 @@ impl Secret {
     /// `<dir>/<name>` does not exist.
     pub fn load_optional(name: &str, dir: Option<&Path>) -> anyhow::Result<Option<Self>> {
         let variable = format!("SLUICE_{}", name.to_uppercase());
-        let named = std::env::var_os(&variable).is_some() || std::env::var_os(format!("{variable}_FILE")).is_some();
-        let absent =
-            dir.is_none_or(|d| std::fs::metadata(d.join(name)).is_err_and(|e| e.kind() == ErrorKind::NotFound));
+        let named = std::env::var_os(&variable).is_some()
+            || std::env::var_os(format!("{variable}_FILE")).is_some();
+        let absent = dir.is_none_or(|d| {
+            std::fs::metadata(d.join(name)).is_err_and(|e| e.kind() == ErrorKind::NotFound)
+        });
         if !named && absent {
             return Ok(None);
         }
@@ -71,7 +78,8 @@ impl fmt::Debug for Secret {
 
 /// Reads a TOML file; an unknown key or a wrong type names the key and the line.
 pub fn load_toml<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
     toml::from_str(&text).with_context(|| format!("{}: wrong setting", path.display()))
 }
 
@@ -83,11 +91,18 @@ pub fn override_by(target: &mut String, variable: &str) {
 }
 
 /// A listener that isn't on loopback needs `why_safe` to hold.
-pub fn check_listener(name: &str, address: &str, authenticated: bool) -> anyhow::Result<std::net::SocketAddr> {
-    let parsed: std::net::SocketAddr =
-        address.parse().with_context(|| format!("{name} = {address:?} is not an address such as 127.0.0.1:8080"))?;
+pub fn check_listener(
+    name: &str,
+    address: &str,
+    authenticated: bool,
+) -> anyhow::Result<std::net::SocketAddr> {
+    let parsed: std::net::SocketAddr = address.parse().with_context(|| {
+        format!("{name} = {address:?} is not an address such as 127.0.0.1:8080")
+    })?;
     if !parsed.ip().is_loopback() && !authenticated {
-        bail!("{name} = {address}: beyond loopback, callers must be authenticated; configure clients first");
+        bail!(
+            "{name} = {address}: beyond loopback, callers must be authenticated; configure clients first"
+        );
     }
     Ok(parsed)
 }

@@ -45,12 +45,18 @@ pub fn verify(
     signature: Option<&str>,
     body: &[u8],
 ) -> Result<(), SignatureError> {
-    let timestamp: i64 = timestamp.and_then(|t| t.parse().ok()).ok_or(SignatureError::Malformed)?;
-    let signature = signature.and_then(|s| hex::decode(s).ok()).ok_or(SignatureError::Malformed)?;
+    let timestamp: i64 = timestamp
+        .and_then(|t| t.parse().ok())
+        .ok_or(SignatureError::Malformed)?;
+    let signature = signature
+        .and_then(|s| hex::decode(s).ok())
+        .ok_or(SignatureError::Malformed)?;
     if now_s.saturating_sub(timestamp).saturating_abs() > TOLERANCE_S {
         return Err(SignatureError::Stale);
     }
-    mac(secret, timestamp, body).verify_slice(&signature).map_err(|_| SignatureError::Mismatch)
+    mac(secret, timestamp, body)
+        .verify_slice(&signature)
+        .map_err(|_| SignatureError::Mismatch)
 }
 
 #[cfg(test)]
@@ -61,15 +67,37 @@ mod tests {
     fn only_the_signed_body_at_its_time_passes() {
         let secret = Secret::new("k");
         let good = sign(&secret, 1_000, b"body");
-        let check = |now, t: &str, s: &str, body: &[u8]| verify(&secret, now, Some(t), Some(s), body);
+        let check =
+            |now, t: &str, s: &str, body: &[u8]| verify(&secret, now, Some(t), Some(s), body);
         assert_eq!(check(1_010, "1000", &good, b"body"), Ok(()));
-        assert_eq!(check(1_010, "1000", &good, b"bodY"), Err(SignatureError::Mismatch));
-        assert_eq!(check(1_010, "1001", &good, b"body"), Err(SignatureError::Mismatch));
-        assert_eq!(check(1_301, "1000", &good, b"body"), Err(SignatureError::Stale));
-        assert_eq!(check(1_010, "x", &good, b"body"), Err(SignatureError::Malformed));
-        assert_eq!(check(1_010, "1000", "zz", b"body"), Err(SignatureError::Malformed));
         assert_eq!(
-            verify(&Secret::new("other"), 1_010, Some("1000"), Some(&good), b"body"),
+            check(1_010, "1000", &good, b"bodY"),
+            Err(SignatureError::Mismatch)
+        );
+        assert_eq!(
+            check(1_010, "1001", &good, b"body"),
+            Err(SignatureError::Mismatch)
+        );
+        assert_eq!(
+            check(1_301, "1000", &good, b"body"),
+            Err(SignatureError::Stale)
+        );
+        assert_eq!(
+            check(1_010, "x", &good, b"body"),
+            Err(SignatureError::Malformed)
+        );
+        assert_eq!(
+            check(1_010, "1000", "zz", b"body"),
+            Err(SignatureError::Malformed)
+        );
+        assert_eq!(
+            verify(
+                &Secret::new("other"),
+                1_010,
+                Some("1000"),
+                Some(&good),
+                b"body"
+            ),
             Err(SignatureError::Mismatch)
         );
     }

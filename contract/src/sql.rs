@@ -35,7 +35,10 @@ pub fn options_of(name: &str, url: &str) -> anyhow::Result<OptsBuilder> {
     let (url, authority) = authority(name, url)?;
     let opts = Opts::from_url(&url).map_err(|e| {
         // The library's message may hold the password of the URL.
-        anyhow::anyhow!("{name} is not a URL such as mysql://user@127.0.0.1:3306 ({})", kind_of(&e))
+        anyhow::anyhow!(
+            "{name} is not a URL such as mysql://user@127.0.0.1:3306 ({})",
+            kind_of(&e)
+        )
     })?;
     Ok(OptsBuilder::from_opts(opts)
         .setup(vec![SESSION, ISOLATION])
@@ -48,16 +51,27 @@ pub fn options_of(name: &str, url: &str) -> anyhow::Result<OptsBuilder> {
 
 /// The URL without `tls_ca`, which the library doesn't know, and what it asks for.
 fn authority(name: &str, url: &str) -> anyhow::Result<(String, Option<SslOpts>)> {
-    let Some((address, query)) = url.split_once('?') else { return Ok((url.to_owned(), None)) };
-    let (ours, others): (Vec<&str>, Vec<&str>) = query.split('&').partition(|p| p.starts_with("tls_ca="));
-    let Some(file) = ours.first().and_then(|p| p.strip_prefix("tls_ca=")) else { return Ok((url.to_owned(), None)) };
+    let Some((address, query)) = url.split_once('?') else {
+        return Ok((url.to_owned(), None));
+    };
+    let (ours, others): (Vec<&str>, Vec<&str>) =
+        query.split('&').partition(|p| p.starts_with("tls_ca="));
+    let Some(file) = ours.first().and_then(|p| p.strip_prefix("tls_ca=")) else {
+        return Ok((url.to_owned(), None));
+    };
     if let Err(error) = std::fs::File::open(file) {
         anyhow::bail!(
             "{name}: tls_ca = {file}: {error}; name the PEM file of the authority that signed the server's certificate"
         );
     }
-    let tls = SslOpts::default().with_root_certs(vec![PathBuf::from(file).into()]).with_disable_built_in_roots(true);
-    let rest = if others.is_empty() { String::new() } else { format!("?{}", others.join("&")) };
+    let tls = SslOpts::default()
+        .with_root_certs(vec![PathBuf::from(file).into()])
+        .with_disable_built_in_roots(true);
+    let rest = if others.is_empty() {
+        String::new()
+    } else {
+        format!("?{}", others.join("&"))
+    };
     Ok((format!("{address}{rest}"), Some(tls)))
 }
 
@@ -72,9 +86,11 @@ fn kind_of(error: &mysql_async::UrlError) -> &'static str {
 /// A pool of at most `most` connections. A connection given back in the middle of
 /// a transaction is reset, which rolls back.
 pub fn pool_of(options: OptsBuilder, most: usize) -> anyhow::Result<Pool> {
-    let constraints =
-        PoolConstraints::new(0, most.max(1)).ok_or_else(|| anyhow::anyhow!("a pool needs at least one connection"))?;
-    let pool = PoolOpts::default().with_constraints(constraints).with_inactive_connection_ttl(IDLE);
+    let constraints = PoolConstraints::new(0, most.max(1))
+        .ok_or_else(|| anyhow::anyhow!("a pool needs at least one connection"))?;
+    let pool = PoolOpts::default()
+        .with_constraints(constraints)
+        .with_inactive_connection_ttl(IDLE);
     Ok(Pool::new(options.pool_opts(pool)))
 }
 
@@ -189,7 +205,8 @@ pub fn is_disconnect(error: &Error) -> bool {
 /// silence. Everything else fails again, whatever is tried.
 pub fn is_passing(error: &anyhow::Error) -> bool {
     let server = error.downcast_ref::<Error>();
-    server.is_some_and(|e| is_retryable(e) || is_disconnect(e)) || error.is::<tokio::time::error::Elapsed>()
+    server.is_some_and(|e| is_retryable(e) || is_disconnect(e))
+        || error.is::<tokio::time::error::Elapsed>()
 }
 
 #[cfg(test)]
@@ -199,7 +216,16 @@ mod tests {
     #[test]
     fn literals_cannot_break_out() {
         let mut sql = String::new();
-        push_row(&mut sql, true, &[Lit::Text("a'); DROP TABLE x; --"), Lit::Text("ok-1"), Lit::Int(-3), Lit::Null]);
+        push_row(
+            &mut sql,
+            true,
+            &[
+                Lit::Text("a'); DROP TABLE x; --"),
+                Lit::Text("ok-1"),
+                Lit::Int(-3),
+                Lit::Null,
+            ],
+        );
         assert!(sql.starts_with("(_utf8mb4 0x61272"), "{sql}");
         assert!(sql.ends_with(",'ok-1',-3,NULL)"), "{sql}");
         assert!(!sql.contains("DROP"));
@@ -207,9 +233,21 @@ mod tests {
 
     #[test]
     fn a_wrong_url_is_named_without_its_password() {
-        let error = options("pg://root:hunter2@h/").map(|_| ()).unwrap_err().to_string();
-        assert!(error.contains("unsupported scheme") && !error.contains("hunter2"), "{error}");
-        let error = options("mysql://root:hunter2@h/?tls_ca=none.pem").map(|_| ()).unwrap_err().to_string();
-        assert!(error.contains("tls_ca = none.pem") && !error.contains("hunter2"), "{error}");
+        let error = options("pg://root:hunter2@h/")
+            .map(|_| ())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("unsupported scheme") && !error.contains("hunter2"),
+            "{error}"
+        );
+        let error = options("mysql://root:hunter2@h/?tls_ca=none.pem")
+            .map(|_| ())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("tls_ca = none.pem") && !error.contains("hunter2"),
+            "{error}"
+        );
     }
 }

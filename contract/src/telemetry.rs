@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub fn start_logging(usual: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(usual));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     // A second start (in tests) keeps the first subscriber.
     let _ = if std::env::var("SLUICE_LOG").is_ok_and(|v| v == "json") {
         builder.json().flatten_event(true).try_init()
@@ -40,7 +42,10 @@ impl Readiness {
     }
 
     pub fn waits_for(&self) -> BTreeMap<String, String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -54,13 +59,22 @@ pub fn router(readiness: Readiness) -> Router {
 
 async fn ready(readiness: Readiness) -> (StatusCode, Json<serde_json::Value>) {
     let waits = readiness.waits_for();
-    let status = if waits.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(serde_json::json!({ "ready": waits.is_empty(), "waits_for": waits })))
+    let status = if waits.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (
+        status,
+        Json(serde_json::json!({ "ready": waits.is_empty(), "waits_for": waits })),
+    )
 }
 
 async fn metrics() -> Result<String, StatusCode> {
     let mut text = Vec::new();
-    TextEncoder::new().encode(&prometheus::gather(), &mut text).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    TextEncoder::new()
+        .encode(&prometheus::gather(), &mut text)
+        .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     String::from_utf8(text).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }
 
@@ -71,5 +85,6 @@ pub fn seconds(us: i64) -> f64 {
 }
 
 /// Buckets from 0.5 ms to 30 s for every latency in Sluice.
-pub const LATENCY_BUCKETS: [f64; 14] =
-    [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
+pub const LATENCY_BUCKETS: [f64; 14] = [
+    0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0,
+];

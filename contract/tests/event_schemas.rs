@@ -33,7 +33,9 @@ fn published() -> Published {
 impl Published {
     /// Whether the schema of any type takes it.
     fn takes(&self, event: &Value) -> bool {
-        self.kinds.iter().any(|(_, schema)| self.schemas.validate(event, *schema).is_ok())
+        self.kinds
+            .iter()
+            .any(|(_, schema)| self.schemas.validate(event, *schema).is_ok())
     }
 }
 
@@ -45,14 +47,22 @@ fn examples_are_good_and_every_type_is_published() {
         let schema: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
         for example in schema["examples"].as_array().unwrap() {
             assert!(published.takes(example));
-            assert_eq!(BusinessEvent::read(example.to_string().as_bytes()).unwrap().kind, *kind);
+            assert_eq!(
+                BusinessEvent::read(example.to_string().as_bytes())
+                    .unwrap()
+                    .kind,
+                *kind
+            );
         }
     }
 }
 
 #[test]
 fn schema_and_code_accept_and_refuse_the_same() {
-    let seed = std::env::var("SLUICE_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(rand::random);
+    let seed = std::env::var("SLUICE_SEED")
+        .ok()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or_else(rand::random);
     println!("seed {seed} (set SLUICE_SEED to play it again)");
     let mut dice = StdRng::seed_from_u64(seed);
     let published = published();
@@ -60,7 +70,11 @@ fn schema_and_code_accept_and_refuse_the_same() {
     for _ in 0..20_000 {
         let event = event(&mut dice);
         let read = BusinessEvent::read(event.to_string().as_bytes());
-        assert_eq!(published.takes(&event), read.is_ok(), "{event} gave {read:?}");
+        assert_eq!(
+            published.takes(&event),
+            read.is_ok(),
+            "{event} gave {read:?}"
+        );
         if read.is_ok() { good += 1 } else { bad += 1 }
     }
     assert!(good > 1_000 && bad > 1_000, "{good} good, {bad} bad");
@@ -68,12 +82,25 @@ fn schema_and_code_accept_and_refuse_the_same() {
 
 /// Mostly a good event, with some field spoilt.
 fn event(dice: &mut StdRng) -> Value {
-    let kinds = ["payment.succeeded", "deposit.received", "withdraw.requested"];
+    let kinds = [
+        "payment.succeeded",
+        "deposit.received",
+        "withdraw.requested",
+    ];
     let mut event = json!({
         "id": "e-1", "type": kinds[dice.random_range(0..3)], "accountId": "a", "bizNo": "b",
         "amount": amount(dice), "currency": "CNY", "occurredUs": dice.random::<i64>(),
     });
-    let fields = ["id", "type", "accountId", "bizNo", "amount", "currency", "occurredUs", "more"];
+    let fields = [
+        "id",
+        "type",
+        "accountId",
+        "bizNo",
+        "amount",
+        "currency",
+        "occurredUs",
+        "more",
+    ];
     for _ in 0..dice.random_range(0..2) {
         let field = *fields.choose(dice).unwrap();
         match dice.random_range(0..8) {
@@ -93,14 +120,22 @@ fn event(dice: &mut StdRng) -> Value {
 
 fn amount(dice: &mut StdRng) -> String {
     let plain = |dice: &mut StdRng, most| -> String {
-        (0..dice.random_range(0..=most)).map(|_| char::from(b'0' + dice.random_range(0..10_u8))).collect()
+        (0..dice.random_range(0..=most))
+            .map(|_| char::from(b'0' + dice.random_range(0..10_u8)))
+            .collect()
     };
-    let fixed =
-        ["0", "0.0", "0.0001", "00", "01.5", "-1", "+1", "1e3", ".5", "5.", "1_0", " 1", "1 ", "١", "NaN", "1.5\n"];
+    let fixed = [
+        "0", "0.0", "0.0001", "00", "01.5", "-1", "+1", "1e3", ".5", "5.", "1_0", " 1", "1 ", "١",
+        "NaN", "1.5\n",
+    ];
     match dice.random_range(0..4) {
         0 => (*fixed.choose(dice).unwrap()).to_owned(),
         1 => plain(dice, 18),
         2 => format!("{}.{}", plain(dice, 18), plain(dice, 6)),
-        _ => format!("{}.{:02}", dice.random_range(1..1_000_000), dice.random_range(0..100)),
+        _ => format!(
+            "{}.{:02}",
+            dice.random_range(1..1_000_000),
+            dice.random_range(0..100)
+        ),
     }
 }

@@ -185,19 +185,41 @@ pub struct Channel {
 
 impl Channel {
     pub fn connect(&self) -> Duration {
-        Duration::from_millis(self.connect_ms.unwrap_or(DEFAULT_CONNECT_MS).min(self.deadline_ms))
+        Duration::from_millis(
+            self.connect_ms
+                .unwrap_or(DEFAULT_CONNECT_MS)
+                .min(self.deadline_ms),
+        )
     }
 
     fn check(&self) -> anyhow::Result<()> {
         let id = &self.id;
-        ensure!(KNOWN.contains(&id.as_str()), "channels.id = {id:?}: this build knows {}", KNOWN.join(", "));
-        let url = reqwest::Url::parse(&self.url).with_context(|| format!("channels.url of {id} = {:?}", self.url))?;
-        ensure!(matches!(url.scheme(), "http" | "https"), "channels.url of {id} must begin with http:// or https://");
-        ensure!((1..=4_096).contains(&self.concurrency), "channels.concurrency of {id} must be 1 to 4096");
-        ensure!((1..=4_096).contains(&self.query_concurrency), "channels.query_concurrency of {id} must be 1 to 4096");
-        ensure!((1..=300_000).contains(&self.deadline_ms), "channels.deadline_ms of {id} must be 1 to 300000");
         ensure!(
-            self.connect_ms.is_none_or(|ms| (1..=self.deadline_ms).contains(&ms)),
+            KNOWN.contains(&id.as_str()),
+            "channels.id = {id:?}: this build knows {}",
+            KNOWN.join(", ")
+        );
+        let url = reqwest::Url::parse(&self.url)
+            .with_context(|| format!("channels.url of {id} = {:?}", self.url))?;
+        ensure!(
+            matches!(url.scheme(), "http" | "https"),
+            "channels.url of {id} must begin with http:// or https://"
+        );
+        ensure!(
+            (1..=4_096).contains(&self.concurrency),
+            "channels.concurrency of {id} must be 1 to 4096"
+        );
+        ensure!(
+            (1..=4_096).contains(&self.query_concurrency),
+            "channels.query_concurrency of {id} must be 1 to 4096"
+        );
+        ensure!(
+            (1..=300_000).contains(&self.deadline_ms),
+            "channels.deadline_ms of {id} must be 1 to 300000"
+        );
+        ensure!(
+            self.connect_ms
+                .is_none_or(|ms| (1..=self.deadline_ms).contains(&ms)),
             "channels.connect_ms of {id} must be 1 to its deadline_ms, {}",
             self.deadline_ms
         );
@@ -239,25 +261,42 @@ fn default_deadline_ms() -> u64 {
 
 impl Default for Intake {
     fn default() -> Self {
-        Intake { enabled: true, group: "sluice-core".into() }
+        Intake {
+            enabled: true,
+            group: "sluice-core".into(),
+        }
     }
 }
 
 impl Default for Fence {
     fn default() -> Self {
-        Fence { enabled: true, sidecar: "http://127.0.0.1:7200".into() }
+        Fence {
+            enabled: true,
+            sidecar: "http://127.0.0.1:7200".into(),
+        }
     }
 }
 
 impl Default for Accept {
     fn default() -> Self {
-        Accept { lanes: 2, batch: 128, gather_ms: 8, queue: 4_096, body_limit: 16_384 }
+        Accept {
+            lanes: 2,
+            batch: 128,
+            gather_ms: 8,
+            queue: 4_096,
+            body_limit: 16_384,
+        }
     }
 }
 
 impl Default for Dispatch {
     fn default() -> Self {
-        Dispatch { enabled: true, batch: 256, queue: 50_000, poll_ms: 500 }
+        Dispatch {
+            enabled: true,
+            batch: 256,
+            queue: 50_000,
+            poll_ms: 500,
+        }
     }
 }
 
@@ -276,7 +315,12 @@ impl Default for Recovery {
 
 impl Default for Acknowledge {
     fn default() -> Self {
-        Acknowledge { clients: Vec::new(), first_ms: 60_000, most_ms: 3_600_000, most_times: 12 }
+        Acknowledge {
+            clients: Vec::new(),
+            first_ms: 60_000,
+            most_ms: 3_600_000,
+            most_times: 12,
+        }
     }
 }
 
@@ -299,7 +343,9 @@ impl Config {
         settings::override_by(&mut config.balance.url, "SLUICE_BALANCE_URL");
         settings::override_by(&mut config.ledger.url, "SLUICE_LEDGER_URL");
         settings::override_by(&mut config.kafka.brokers, "SLUICE_KAFKA_BROKERS");
-        config.check().with_context(|| format!("{}", path.display()))?;
+        config
+            .check()
+            .with_context(|| format!("{}", path.display()))?;
         Ok(config)
     }
 
@@ -309,7 +355,13 @@ impl Config {
 
     /// The servers of the schemas.
     pub fn servers(&self) -> Servers {
-        let or_orders = |url: &String| if url.is_empty() { self.mysql.url.clone() } else { url.clone() };
+        let or_orders = |url: &String| {
+            if url.is_empty() {
+                self.mysql.url.clone()
+            } else {
+                url.clone()
+            }
+        };
         Servers {
             orders: self.mysql.url.clone(),
             balance: or_orders(&self.balance.url),
@@ -320,48 +372,103 @@ impl Config {
     /// Refuses what can't work together, naming the key.
     pub fn check(&self) -> anyhow::Result<()> {
         self.schemas()?;
-        for (key, url) in [("balance.url", &self.balance.url), ("ledger.url", &self.ledger.url)] {
+        for (key, url) in [
+            ("balance.url", &self.balance.url),
+            ("ledger.url", &self.ledger.url),
+        ] {
             if !url.is_empty() {
                 sluice_contract::sql::options_of(key, url)?;
-                ensure!(*url != self.mysql.url, "{key} is mysql.url: leave it empty to keep it with the orders");
+                ensure!(
+                    *url != self.mysql.url,
+                    "{key} is mysql.url: leave it empty to keep it with the orders"
+                );
             }
         }
-        ensure!(is_plain(&self.name, 20), "name = {:?}: letters, digits, _ - . : (at most 20)", self.name);
+        ensure!(
+            is_plain(&self.name, 20),
+            "name = {:?}: letters, digits, _ - . : (at most 20)",
+            self.name
+        );
         settings::check_listener("listen", &self.listen, !self.clients.is_empty())?;
         settings::check_listener("admin", &self.admin, false)?;
         self.default_currency
             .parse::<sluice_contract::money::Currency>()
             .with_context(|| format!("default_currency = {:?}", self.default_currency))?;
-        ensure!((1..=64).contains(&self.accept.lanes), "accept.lanes must be 1 to 64");
-        ensure!((1..=512).contains(&self.accept.batch), "accept.batch must be 1 to 512");
-        ensure!((1..=1024).contains(&self.dispatch.batch), "dispatch.batch must be 1 to 1024");
-        ensure!(is_plain(&self.intake.group, 64), "intake.group = {:?} is not a plain name", self.intake.group);
+        ensure!(
+            (1..=64).contains(&self.accept.lanes),
+            "accept.lanes must be 1 to 64"
+        );
+        ensure!(
+            (1..=512).contains(&self.accept.batch),
+            "accept.batch must be 1 to 512"
+        );
+        ensure!(
+            (1..=1024).contains(&self.dispatch.batch),
+            "dispatch.batch must be 1 to 1024"
+        );
+        ensure!(
+            is_plain(&self.intake.group, 64),
+            "intake.group = {:?} is not a plain name",
+            self.intake.group
+        );
         self.check_recovery()?;
         let mut seen = HashSet::new();
         for channel in &self.channels {
             channel.check()?;
-            ensure!(seen.insert(&channel.id), "channels.id = {:?} is listed twice", channel.id);
+            ensure!(
+                seen.insert(&channel.id),
+                "channels.id = {:?} is listed twice",
+                channel.id
+            );
         }
-        ensure!(!self.dispatch.enabled || !self.channels.is_empty(), "dispatch needs at least one [[channels]]");
+        ensure!(
+            !self.dispatch.enabled || !self.channels.is_empty(),
+            "dispatch needs at least one [[channels]]"
+        );
         for client in &self.clients {
-            ensure!(is_plain(client, 32), "clients: {client:?} is not a plain name");
+            ensure!(
+                is_plain(client, 32),
+                "clients: {client:?} is not a plain name"
+            );
             // Deposits and payments have their keys under these names.
             let taken = matches!(client.as_str(), "deposit" | crate::intake::CLIENT);
-            ensure!(!taken, "clients: {client:?} is used by the core itself; choose another name");
+            ensure!(
+                !taken,
+                "clients: {client:?} is used by the core itself; choose another name"
+            );
         }
         Ok(())
     }
 
     fn check_recovery(&self) -> anyhow::Result<()> {
         let (recovery, acknowledge) = (&self.recovery, &self.acknowledge);
-        ensure!(recovery.query_first_ms > 0, "recovery.query_first_ms must be above 0");
-        ensure!((1..=1_000).contains(&recovery.most_queries), "recovery.most_queries must be 1 to 1000");
-        ensure!((1..=1_000).contains(&recovery.asking), "recovery.asking must be 1 to 1000");
-        ensure!(acknowledge.first_ms > 0, "acknowledge.first_ms must be above 0");
-        ensure!(acknowledge.most_times <= 1_000, "acknowledge.most_times must be at most 1000");
+        ensure!(
+            recovery.query_first_ms > 0,
+            "recovery.query_first_ms must be above 0"
+        );
+        ensure!(
+            (1..=1_000).contains(&recovery.most_queries),
+            "recovery.most_queries must be 1 to 1000"
+        );
+        ensure!(
+            (1..=1_000).contains(&recovery.asking),
+            "recovery.asking must be 1 to 1000"
+        );
+        ensure!(
+            acknowledge.first_ms > 0,
+            "acknowledge.first_ms must be above 0"
+        );
+        ensure!(
+            acknowledge.most_times <= 1_000,
+            "acknowledge.most_times must be at most 1000"
+        );
         for client in &acknowledge.clients {
-            let known = self.clients.contains(client) || (self.clients.is_empty() && client == NAMELESS);
-            ensure!(known, "acknowledge.clients: {client:?} is not in clients ({NAMELESS} if there are none)");
+            let known =
+                self.clients.contains(client) || (self.clients.is_empty() && client == NAMELESS);
+            ensure!(
+                known,
+                "acknowledge.clients: {client:?} is not in clients ({NAMELESS} if there are none)"
+            );
         }
         Ok(())
     }
@@ -371,13 +478,21 @@ impl Config {
         let load = |name: String| Secret::load(&name, dir);
         Ok(Secrets {
             provenance: load("provenance_key".into())?,
-            sidecar: self.fence.enabled.then(|| load("sidecar_token".into())).transpose()?,
+            sidecar: self
+                .fence
+                .enabled
+                .then(|| load("sidecar_token".into()))
+                .transpose()?,
             channels: self
                 .channels
                 .iter()
                 .map(|c| KeyRing::load(&format!("channel_{}", c.id), dir))
                 .collect::<Result<_, _>>()?,
-            clients: self.clients.iter().map(|c| load(format!("client_{c}"))).collect::<Result<_, _>>()?,
+            clients: self
+                .clients
+                .iter()
+                .map(|c| load(format!("client_{c}")))
+                .collect::<Result<_, _>>()?,
         })
     }
 }

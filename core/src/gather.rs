@@ -18,11 +18,18 @@ impl Gather {
 
     /// Fills the empty `batch` with one to `most` items; false once every sender is
     /// gone and the queue is drained.
-    pub async fn next<T>(&mut self, queue: &mut Receiver<T>, batch: &mut Vec<T>, most: usize) -> bool {
+    pub async fn next<T>(
+        &mut self,
+        queue: &mut Receiver<T>,
+        batch: &mut Vec<T>,
+        most: usize,
+    ) -> bool {
         if queue.recv_many(batch, most).await == 0 {
             return false;
         }
-        let rest = self.last.map_or(Duration::ZERO, |last| self.window.saturating_sub(last.elapsed()));
+        let rest = self.last.map_or(Duration::ZERO, |last| {
+            self.window.saturating_sub(last.elapsed())
+        });
         if batch.len() < most && !rest.is_zero() {
             tokio::time::sleep(rest).await;
             while batch.len() < most

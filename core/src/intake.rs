@@ -61,7 +61,10 @@ struct Watch;
 impl ClientContext for Watch {
     fn stats(&self, now: Statistics) {
         let partitions = now.topics.values().flat_map(|t| t.partitions.values());
-        METRICS.intake.lag.set(partitions.map(|p| p.consumer_lag.max(0)).sum());
+        METRICS
+            .intake
+            .lag
+            .set(partitions.map(|p| p.consumer_lag.max(0)).sum());
     }
 }
 
@@ -75,7 +78,11 @@ impl ConsumerContext for Watch {
 }
 
 impl Intake {
-    pub fn start(config: &config::Intake, brokers: &str, acceptor: Arc<Acceptor>) -> anyhow::Result<()> {
+    pub fn start(
+        config: &config::Intake,
+        brokers: &str,
+        acceptor: Arc<Acceptor>,
+    ) -> anyhow::Result<()> {
         let consumer: StreamConsumer<Watch> = ClientConfig::new()
             .set("bootstrap.servers", brokers)
             .set("group.id", &config.group)
@@ -95,7 +102,9 @@ impl Intake {
             .set("log_level", "3")
             .create_with_context(Watch)
             .context("kafka.brokers: can't make a consumer")?;
-        consumer.subscribe(&[BUSINESS_TOPICS[0]]).context("can't subscribe to payments")?;
+        consumer
+            .subscribe(&[BUSINESS_TOPICS[0]])
+            .context("can't subscribe to payments")?;
         tokio::spawn(Intake { consumer, acceptor }.run());
         Ok(())
     }
@@ -128,7 +137,11 @@ impl Intake {
                     tokio::time::sleep(AFTER_ERROR).await;
                 }
             }
-            next = if messages < BATCH { self.consumer.recv().now_or_never() } else { None };
+            next = if messages < BATCH {
+                self.consumer.recv().now_or_never()
+            } else {
+                None
+            };
         }
         (payments, read)
     }
@@ -139,13 +152,19 @@ impl Intake {
         let mut pause = PAUSE.0;
         while !payments.is_empty() {
             let (mut again, mut later, mut keys) = (Vec::new(), Vec::new(), HashSet::new());
-            let (now, rest): (Vec<_>, Vec<_>) = payments.into_iter().partition(|p| keys.insert(p.keyed.key.clone()));
+            let (now, rest): (Vec<_>, Vec<_>) = payments
+                .into_iter()
+                .partition(|p| keys.insert(p.keyed.key.clone()));
             later.extend(rest);
             let booked = join_all(now.iter().map(|p| self.acceptor.submit(p.keyed.clone()))).await;
             let mut why = None;
             for (payment, verdict) in now.into_iter().zip(booked) {
                 match verdict {
-                    Ok(accepted) => count(if accepted.replayed { "repeated" } else { "booked" }),
+                    Ok(accepted) => count(if accepted.replayed {
+                        "repeated"
+                    } else {
+                        "booked"
+                    }),
                     Err(refusal) if passes(&refusal) => {
                         why = Some(refusal);
                         again.push(payment);
@@ -178,7 +197,10 @@ impl Intake {
 
 /// Whether trying again may help: nothing is wrong with the payment itself.
 fn passes(refusal: &Refusal) -> bool {
-    matches!(refusal, Refusal::InFlight | Refusal::Overloaded | Refusal::Unbookable | Refusal::Unavailable)
+    matches!(
+        refusal,
+        Refusal::InFlight | Refusal::Overloaded | Refusal::Unbookable | Refusal::Unavailable
+    )
 }
 
 fn refused(payment: &Payment, refusal: &Refusal) {
@@ -186,10 +208,22 @@ fn refused(payment: &Payment, refusal: &Refusal) {
     let topic = BUSINESS_TOPICS[0];
     if matches!(refusal, Refusal::KeyReused | Refusal::AlreadyCaptured) {
         count("conflict");
-        tracing::error!(topic, partition, offset, account, "a payment was told before with other words: not booked");
+        tracing::error!(
+            topic,
+            partition,
+            offset,
+            account,
+            "a payment was told before with other words: not booked"
+        );
     } else {
         count("set_aside");
-        tracing::error!(topic, partition, offset, account, "a payment is set aside: {refusal}");
+        tracing::error!(
+            topic,
+            partition,
+            offset,
+            account,
+            "a payment is set aside: {refusal}"
+        );
     }
 }
 
@@ -199,9 +233,15 @@ fn count(result: &'static str) {
 
 /// The payment of a message, if it holds one.
 fn take(message: &BorrowedMessage<'_>) -> Option<Payment> {
-    let place = Place { partition: message.partition(), offset: message.offset() };
+    let place = Place {
+        partition: message.partition(),
+        offset: message.offset(),
+    };
     let read = BusinessEvent::read(message.payload().unwrap_or_default());
-    let account = read.as_ref().map(|e| e.account_id.clone()).unwrap_or_default();
+    let account = read
+        .as_ref()
+        .map(|e| e.account_id.clone())
+        .unwrap_or_default();
     let keyed = match read {
         // Other events of the topic are the sidecar's.
         Ok(event) if event.kind != PAYMENT_SUCCEEDED => {
@@ -209,7 +249,13 @@ fn take(message: &BorrowedMessage<'_>) -> Option<Payment> {
             return None;
         }
         // By the broker or the sender; the event's own time may be the payment's.
-        Ok(event) => keyed(&event, message.timestamp().to_millis().map_or(0, |ms| ms.saturating_mul(1_000))),
+        Ok(event) => keyed(
+            &event,
+            message
+                .timestamp()
+                .to_millis()
+                .map_or(0, |ms| ms.saturating_mul(1_000)),
+        ),
         Err(why) => Err(why.as_str().to_owned()),
     };
     match keyed {
@@ -217,9 +263,19 @@ fn take(message: &BorrowedMessage<'_>) -> Option<Payment> {
         Err(why) => {
             count("set_aside");
             // What isn't plain may be anything: it stays out of the log.
-            let account = if is_plain(&account, MAX_ID) { account.as_str() } else { "-" };
+            let account = if is_plain(&account, MAX_ID) {
+                account.as_str()
+            } else {
+                "-"
+            };
             let (topic, Place { partition, offset }) = (BUSINESS_TOPICS[0], &place);
-            tracing::error!(topic, partition, offset, account, "a payment event is set aside: {why}");
+            tracing::error!(
+                topic,
+                partition,
+                offset,
+                account,
+                "a payment event is set aside: {why}"
+            );
             None
         }
     }
@@ -228,19 +284,35 @@ fn take(message: &BorrowedMessage<'_>) -> Option<Payment> {
 /// The booking that the event asks for, under a key of its own. When it was told is no
 /// part of what was asked: told again, it is the same payment.
 fn keyed(event: &BusinessEvent, told_us: i64) -> Result<Keyed, String> {
-    let BusinessEvent { account_id, biz_no, .. } = event;
+    let BusinessEvent {
+        account_id, biz_no, ..
+    } = event;
     if !is_plain(account_id, MAX_ID) {
-        return Err(format!("accountId is not 1 to {MAX_ID} letters, digits and _ - . :"));
+        return Err(format!(
+            "accountId is not 1 to {MAX_ID} letters, digits and _ - . :"
+        ));
     }
     if !is_plain(biz_no, MAX_KEY) {
-        return Err(format!("bizNo is not 1 to {MAX_KEY} letters, digits and _ - . :"));
+        return Err(format!(
+            "bizNo is not 1 to {MAX_KEY} letters, digits and _ - . :"
+        ));
     }
-    let currency: Currency = event.currency.parse().map_err(|e| format!("currency {e}"))?;
+    let currency: Currency = event
+        .currency
+        .parse()
+        .map_err(|e| format!("currency {e}"))?;
     // Its text, so that an amount with more decimals than the currency is refused.
-    let amount = parse_amount(&event.amount.to_string(), currency).map_err(|e| format!("amount {e}"))?;
+    let amount =
+        parse_amount(&event.amount.to_string(), currency).map_err(|e| format!("amount {e}"))?;
     let words = format!("{account_id}\n{biz_no}\n{}\n{currency}", amount.normalize());
     let (account, payment_no) = (account_id.clone(), biz_no.clone());
-    let ask = Ask::Capture(Capture { account_id: account, amount, currency, payment_no, told_us });
+    let ask = Ask::Capture(Capture {
+        account_id: account,
+        amount,
+        currency,
+        payment_no,
+        told_us,
+    });
     Ok(Keyed {
         client: CLIENT.to_owned(),
         key: key(account_id, biz_no),
@@ -252,7 +324,11 @@ fn keyed(event: &BusinessEvent, told_us: i64) -> Result<Keyed, String> {
 /// Unique per account and payment: a slash is in neither.
 fn key(account_id: &str, biz_no: &str) -> String {
     let plain = format!("pay/{account_id}/{biz_no}");
-    if plain.len() <= LONGEST_KEY { plain } else { format!("pay/{}", hex::encode(Sha256::digest(plain))) }
+    if plain.len() <= LONGEST_KEY {
+        plain
+    } else {
+        format!("pay/{}", hex::encode(Sha256::digest(plain)))
+    }
 }
 
 #[cfg(test)]
@@ -274,8 +350,16 @@ mod tests {
 
     #[test]
     fn what_is_booked_and_what_is_set_aside() {
-        for (amount, currency) in [("0.01", "CNY"), ("100", "JPY"), ("1.234", "BHD"), ("5", "CNY")] {
-            assert!(keyed(&event("M-1", "P-1", amount, currency), 1).is_ok(), "{amount} {currency}");
+        for (amount, currency) in [
+            ("0.01", "CNY"),
+            ("100", "JPY"),
+            ("1.234", "BHD"),
+            ("5", "CNY"),
+        ] {
+            assert!(
+                keyed(&event("M-1", "P-1", amount, currency), 1).is_ok(),
+                "{amount} {currency}"
+            );
         }
         let long = "x".repeat(65);
         let cases = [
@@ -296,7 +380,10 @@ mod tests {
     #[test]
     fn the_same_payment_has_the_same_key_and_other_words_another_hash() {
         let of = |amount: &str| keyed(&event("M-1", "P-1", amount, "CNY"), 1).unwrap();
-        assert_eq!((of("5").key, of("5").request_hash), (of("5.00").key, of("5.00").request_hash));
+        assert_eq!(
+            (of("5").key, of("5").request_hash),
+            (of("5.00").key, of("5.00").request_hash)
+        );
         assert_ne!(of("5").request_hash, of("5.01").request_hash);
         assert_eq!(key("M-1", "P-1"), "pay/M-1/P-1");
         let (account, number) = ("a".repeat(MAX_ID), "p".repeat(MAX_KEY));

@@ -16,7 +16,9 @@ const BAD_CONFIG: u8 = 2;
 
 fn main() -> ExitCode {
     sluice_contract::telemetry::start_logging("info");
-    let path = std::env::args_os().nth(1).or_else(|| std::env::var_os("SLUICE_CORE_CONFIG"));
+    let path = std::env::args_os()
+        .nth(1)
+        .or_else(|| std::env::var_os("SLUICE_CORE_CONFIG"));
     let Some(path) = path.map(PathBuf::from) else {
         tracing::error!("usage: sluice-core CONFIG.toml (or set SLUICE_CORE_CONFIG)");
         return ExitCode::from(BAD_CONFIG);

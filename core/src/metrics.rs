@@ -2,7 +2,9 @@
 //! bounded by code, never by data.
 
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
-use prometheus::{register_histogram, register_histogram_vec, register_int_counter, register_int_counter_vec};
+use prometheus::{
+    register_histogram, register_histogram_vec, register_int_counter, register_int_counter_vec,
+};
 use prometheus::{register_int_gauge, register_int_gauge_vec};
 use sluice_contract::telemetry::LATENCY_BUCKETS;
 use std::sync::LazyLock;
@@ -96,9 +98,17 @@ fn register() -> prometheus::Result<Metrics> {
             "Requests sharing one accept transaction",
             sizes
         )?,
-        orders: register_int_counter_vec!("sluice_core_orders_total", "Orders that moved into a state", &["state"])?,
+        orders: register_int_counter_vec!(
+            "sluice_core_orders_total",
+            "Orders that moved into a state",
+            &["state"]
+        )?,
         claimed: register_int_counter!("sluice_core_claimed_total", "Orders claimed for sending")?,
-        blocked: register_int_gauge_vec!("sluice_core_blocked_orders", "Orders held back at the last look", &["by"])?,
+        blocked: register_int_gauge_vec!(
+            "sluice_core_blocked_orders",
+            "Orders held back at the last look",
+            &["by"]
+        )?,
         fence_wait: register_histogram!(
             "sluice_core_fence_wait_seconds",
             "From raising a token to its passing",
@@ -108,17 +118,27 @@ fn register() -> prometheus::Result<Metrics> {
             "sluice_core_fence_stalled",
             "1 while the sidecar is blind or out of reach"
         )?,
-        unfinished: register_int_gauge_vec!("sluice_core_unfinished_orders", "Orders not at their end", &["state"])?,
+        unfinished: register_int_gauge_vec!(
+            "sluice_core_unfinished_orders",
+            "Orders not at their end",
+            &["state"]
+        )?,
         oldest_unfinished: register_int_gauge!(
             "sluice_core_oldest_unfinished_seconds",
             "Age of the oldest order not at its end"
         )?,
-        outbox_rows: register_int_gauge!("sluice_core_outbox_rows", "Transactions whose events are not published yet")?,
+        outbox_rows: register_int_gauge!(
+            "sluice_core_outbox_rows",
+            "Transactions whose events are not published yet"
+        )?,
         outbox_oldest: register_int_gauge!(
             "sluice_core_outbox_oldest_seconds",
             "Age of the oldest unpublished transaction"
         )?,
-        published: register_int_counter!("sluice_core_published_total", "Events acknowledged by Kafka")?,
+        published: register_int_counter!(
+            "sluice_core_published_total",
+            "Events acknowledged by Kafka"
+        )?,
         publish_failures: register_int_counter!(
             "sluice_core_publish_failures_total",
             "Rounds of the relay that Kafka or the database failed"
@@ -190,7 +210,10 @@ fn register_saga() -> prometheus::Result<Saga> {
             "sluice_core_saga_open_bookings",
             "Bookings that are decided and not known to be made by balance and ledger"
         )?,
-        oldest: register_int_gauge!("sluice_core_saga_oldest_seconds", "Age of the oldest open booking")?,
+        oldest: register_int_gauge!(
+            "sluice_core_saga_oldest_seconds",
+            "Age of the oldest open booking"
+        )?,
         failures: register_int_counter_vec!(
             "sluice_core_saga_failures_total",
             "Drives of open bookings that a service failed, and bookings that can't be made",
@@ -201,7 +224,11 @@ fn register_saga() -> prometheus::Result<Saga> {
 
 fn register_stages() -> prometheus::Result<Stages> {
     Ok(Stages {
-        orders: register_int_gauge_vec!("sluice_core_stage_orders", "Orders in each stage of recovery", &["stage"])?,
+        orders: register_int_gauge_vec!(
+            "sluice_core_stage_orders",
+            "Orders in each stage of recovery",
+            &["stage"]
+        )?,
         oldest: register_int_gauge_vec!(
             "sluice_core_stage_oldest_seconds",
             "Age of the oldest order of the stage; in stage upstream, since it was told",
@@ -217,7 +244,11 @@ fn register_stages() -> prometheus::Result<Stages> {
             "What recovery did, by stage: a channel's answer to a query, told again, a case",
             &["stage", "result"]
         )?,
-        cases: register_int_gauge_vec!("sluice_core_cases_open", "Cases that wait for a person", &["kind"])?,
+        cases: register_int_gauge_vec!(
+            "sluice_core_cases_open",
+            "Cases that wait for a person",
+            &["kind"]
+        )?,
     })
 }
 
@@ -236,7 +267,10 @@ fn register_routing() -> prometheus::Result<Routing> {
             "Channels that did not take an order, when it was written down",
             &["by"]
         )?,
-        unrouted: register_int_gauge!("sluice_core_unrouted_orders", "Orders that no channel takes now")?,
+        unrouted: register_int_gauge!(
+            "sluice_core_unrouted_orders",
+            "Orders that no channel takes now"
+        )?,
         unrouted_oldest: register_int_gauge!(
             "sluice_core_unrouted_oldest_seconds",
             "Age of the oldest order that no channel takes now"

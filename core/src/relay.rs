@@ -80,9 +80,14 @@ impl Relay {
         if page.len() < PAGE {
             METRICS.outbox_rows.set(page.len() as i64);
         } else {
-            METRICS.outbox_rows.set(repo::outbox_backlog(&mut conn).await?.0);
+            METRICS
+                .outbox_rows
+                .set(repo::outbox_backlog(&mut conn).await?.0);
         }
-        METRICS.outbox_oldest.set(page.first().map_or(0, |r| (now_us() - r.created_us) / 1_000_000));
+        METRICS.outbox_oldest.set(
+            page.first()
+                .map_or(0, |r| (now_us() - r.created_us) / 1_000_000),
+        );
         if page.is_empty() {
             return Ok(0);
         }
@@ -98,7 +103,11 @@ impl Relay {
         Ok(page.len())
     }
 
-    async fn drop_empty(&self, conn: &mut impl Queryable, page: Vec<OutboxRow>) -> anyhow::Result<usize> {
+    async fn drop_empty(
+        &self,
+        conn: &mut impl Queryable,
+        page: Vec<OutboxRow>,
+    ) -> anyhow::Result<usize> {
         let empty: Vec<OutboxRow> = page.into_iter().filter(|r| r.events == "[]").collect();
         if !empty.is_empty() {
             repo::outbox_delete(conn, &empty).await?;
@@ -124,7 +133,8 @@ impl Relay {
 async fn publish(producer: &FutureProducer, page: &[OutboxRow]) -> anyhow::Result<()> {
     let mut sent = Vec::new();
     for row in page {
-        let events: Vec<OrderEvent> = serde_json::from_str(&row.events).context("outbox row is not JSON")?;
+        let events: Vec<OrderEvent> =
+            serde_json::from_str(&row.events).context("outbox row is not JSON")?;
         for event in events {
             let body = serde_json::to_vec(&event)?;
             sent.push((event.account_id, body));
@@ -132,10 +142,14 @@ async fn publish(producer: &FutureProducer, page: &[OutboxRow]) -> anyhow::Resul
     }
     let count = sent.len() as u64;
     let acks = sent.iter().map(|(account, body)| {
-        producer.send(FutureRecord::to(ORDER_TOPIC).key(account).payload(body), Timeout::After(Duration::from_secs(10)))
+        producer.send(
+            FutureRecord::to(ORDER_TOPIC).key(account).payload(body),
+            Timeout::After(Duration::from_secs(10)),
+        )
     });
     for ack in futures_util::future::join_all(acks).await {
-        ack.map_err(|(error, _)| error).context("Kafka did not acknowledge")?;
+        ack.map_err(|(error, _)| error)
+            .context("Kafka did not acknowledge")?;
     }
     METRICS.published.inc_by(count);
     Ok(())

@@ -38,7 +38,11 @@ pub struct Servers {
 impl Servers {
     /// All four schemas on one server.
     pub fn together(url: &str) -> Self {
-        Servers { orders: url.to_owned(), balance: url.to_owned(), ledger: url.to_owned() }
+        Servers {
+            orders: url.to_owned(),
+            balance: url.to_owned(),
+            ledger: url.to_owned(),
+        }
     }
 
     pub fn are_apart(&self) -> bool {
@@ -56,10 +60,17 @@ impl Servers {
 }
 
 pub async fn migrate(servers: &Servers, schemas: &Schemas) -> anyhow::Result<()> {
-    let mut lock = sql::connect(&servers.orders).await.context("migrate: can't connect to mysql.url")?;
+    let mut lock = sql::connect(&servers.orders)
+        .await
+        .context("migrate: can't connect to mysql.url")?;
     let name = format!("sluice-migrate-{}", schemas.orders);
-    let got: Option<i64> = lock.exec_first("SELECT GET_LOCK(?, ?)", (&name, LOCK_WAIT_S)).await?;
-    ensure!(got == Some(1), "migrate: another instance has held {name} for {LOCK_WAIT_S} s");
+    let got: Option<i64> = lock
+        .exec_first("SELECT GET_LOCK(?, ?)", (&name, LOCK_WAIT_S))
+        .await?;
+    ensure!(
+        got == Some(1),
+        "migrate: another instance has held {name} for {LOCK_WAIT_S} s"
+    );
     for (part, schema) in schemas.each() {
         let (setting, url) = servers.of(part);
         migrate_one(part, schema, setting, url).await?;
@@ -71,9 +82,14 @@ pub async fn migrate(servers: &Servers, schemas: &Schemas) -> anyhow::Result<()>
 }
 
 async fn migrate_one(part: &str, schema: &str, setting: &str, url: &str) -> anyhow::Result<()> {
-    let mut conn = sql::connect(url).await.with_context(|| format!("migrate: can't connect to {setting} ({part})"))?;
-    let create = format!("CREATE DATABASE IF NOT EXISTS {schema} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin");
-    conn.query_drop(create).await.with_context(|| format!("migrate: creating {schema}"))?;
+    let mut conn = sql::connect(url)
+        .await
+        .with_context(|| format!("migrate: can't connect to {setting} ({part})"))?;
+    let create =
+        format!("CREATE DATABASE IF NOT EXISTS {schema} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin");
+    conn.query_drop(create)
+        .await
+        .with_context(|| format!("migrate: creating {schema}"))?;
     conn.disconnect().await?;
     let pool = mysql_async::Pool::new(sql::options(url)?.db_name(Some(schema)));
     let mut target = pool.clone();
@@ -90,18 +106,28 @@ async fn migrate_one(part: &str, schema: &str, setting: &str, url: &str) -> anyh
 }
 
 /// Notes the identity of the books at the first start and insists on it later.
-async fn same_books(conn: &mut impl Queryable, servers: &Servers, schemas: &Schemas) -> anyhow::Result<()> {
+async fn same_books(
+    conn: &mut impl Queryable,
+    servers: &Servers,
+    schemas: &Schemas,
+) -> anyhow::Result<()> {
     let (orders, now) = (&schemas.orders, now_us());
     for (service, schema) in [("balance", &schemas.balance), ("ledger", &schemas.ledger)] {
         let (setting, url) = servers.of(service);
-        let place = place_of(url, schema).await.with_context(|| format!("the place of {schema}"))?;
+        let place = place_of(url, schema)
+            .await
+            .with_context(|| format!("the place of {schema}"))?;
         conn.exec_drop(
             format!("INSERT IGNORE INTO {orders}.books (service,place_id,noted_us) VALUES (?,?,?)"),
             (service, &place, now),
         )
         .await?;
-        let noted: Option<String> =
-            conn.exec_first(format!("SELECT place_id FROM {orders}.books WHERE service=?"), (service,)).await?;
+        let noted: Option<String> = conn
+            .exec_first(
+                format!("SELECT place_id FROM {orders}.books WHERE service=?"),
+                (service,),
+            )
+            .await?;
         ensure!(
             noted.as_ref() == Some(&place),
             "{setting}: schema {schema} there is not the one that these orders were booked in; point the setting at \
@@ -115,8 +141,14 @@ async fn same_books(conn: &mut impl Queryable, servers: &Servers, schemas: &Sche
 async fn place_of(url: &str, schema: &str) -> anyhow::Result<String> {
     let mut conn = sql::connect(url).await?;
     let table = format!("{schema}.place");
-    conn.exec_drop(format!("INSERT IGNORE INTO {table} (name,place_id) VALUES ('here',?)"), (new_tx_id(),)).await?;
-    let found: Option<String> = conn.query_first(format!("SELECT place_id FROM {table} WHERE name='here'")).await?;
+    conn.exec_drop(
+        format!("INSERT IGNORE INTO {table} (name,place_id) VALUES ('here',?)"),
+        (new_tx_id(),),
+    )
+    .await?;
+    let found: Option<String> = conn
+        .query_first(format!("SELECT place_id FROM {table} WHERE name='here'"))
+        .await?;
     conn.disconnect().await?;
     found.context("it has no id")
 }

@@ -44,15 +44,34 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     migrate_when_reachable(&config, &schemas, &readiness, &stop).await?;
     let pools = Pools::connect(&config.servers(), &schemas)?;
     let pool = pools.orders.clone();
-    let fence = Fence::start(&config.fence, &config.name, &schemas, secrets.sidecar.clone())?;
+    let fence = Fence::start(
+        &config.fence,
+        &config.name,
+        &schemas,
+        secrets.sidecar.clone(),
+    )?;
     let ready = ReadyQueue::new(config.dispatch.queue);
     let channels = clients(&config, &secrets, &ready)?;
     let key = &secrets.provenance;
     let follower = apart(&config.servers(), &pools, &schemas, key, &ready, &readiness).await?;
-    let outcomes = Outcomes::start(&pool, &schemas, key, &Waits::of(&config), &ready, follower.as_ref());
+    let outcomes = Outcomes::start(
+        &pool,
+        &schemas,
+        key,
+        &Waits::of(&config),
+        &ready,
+        follower.as_ref(),
+    );
     let aside = Aside::new(&pool, &schemas, key);
     let saga = follower.map(|f| f.saga().clone());
-    let acceptor = Acceptor::start(&config.accept, &config.mysql.url, &schemas, key, &ready, saga);
+    let acceptor = Acceptor::start(
+        &config.accept,
+        &config.mysql.url,
+        &schemas,
+        key,
+        &ready,
+        saga,
+    );
     if config.intake.enabled && !config.kafka.brokers.is_empty() {
         Intake::start(&config.intake, &config.kafka.brokers, acceptor.clone())?;
     }
@@ -66,7 +85,12 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
         provenance: key.clone(),
         fence: fence.clone(),
         channels: channels.clone(),
-        clients: config.clients.iter().cloned().zip(secrets.clients.iter().cloned()).collect(),
+        clients: config
+            .clients
+            .iter()
+            .cloned()
+            .zip(secrets.clients.iter().cloned())
+            .collect(),
         default_currency: config.default_currency.parse()?,
         body_limit: config.accept.body_limit,
     });
@@ -105,13 +129,25 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
 fn serve_admin(listener: TcpListener, readiness: &telemetry::Readiness, stop: &CancellationToken) {
     let routes = telemetry::router(readiness.clone());
     let stop = stop.clone().cancelled_owned();
-    tokio::spawn(async move { axum::serve(listener, routes).with_graceful_shutdown(stop).await });
+    tokio::spawn(async move {
+        axum::serve(listener, routes)
+            .with_graceful_shutdown(stop)
+            .await
+    });
 }
 
 fn relay(config: &Config, pool: &Pool, schemas: &Schemas) -> anyhow::Result<Relay> {
     let owner = format!("{}-{:08x}", config.name, rand::random::<u32>());
-    let producer = (!config.kafka.brokers.is_empty()).then(|| producer(&config.kafka.brokers)).transpose()?;
-    Ok(Relay { pool: pool.clone(), schemas: schemas.clone(), owner, producer, held_until_us: 0 })
+    let producer = (!config.kafka.brokers.is_empty())
+        .then(|| producer(&config.kafka.brokers))
+        .transpose()?;
+    Ok(Relay {
+        pool: pool.clone(),
+        schemas: schemas.clone(),
+        owner,
+        producer,
+        held_until_us: 0,
+    })
 }
 
 /// Connections to each service's server, at home in its schema. Together they are
@@ -124,13 +160,26 @@ struct Pools {
 
 impl Pools {
     fn connect(servers: &Servers, schemas: &Schemas) -> anyhow::Result<Self> {
-        let pool = |url: &str, schema: &String| sql::pool_of(sql::options(url)?.db_name(Some(schema.clone())), POOL);
+        let pool = |url: &str, schema: &String| {
+            sql::pool_of(sql::options(url)?.db_name(Some(schema.clone())), POOL)
+        };
         let orders = pool(&servers.orders, &schemas.orders)?;
         if !servers.are_apart() {
-            return Ok(Pools { balance: orders.clone(), ledger: orders.clone(), orders });
+            return Ok(Pools {
+                balance: orders.clone(),
+                ledger: orders.clone(),
+                orders,
+            });
         }
-        let (balance, ledger) = (pool(&servers.balance, &schemas.balance)?, pool(&servers.ledger, &schemas.ledger)?);
-        Ok(Pools { orders, balance, ledger })
+        let (balance, ledger) = (
+            pool(&servers.balance, &schemas.balance)?,
+            pool(&servers.ledger, &schemas.ledger)?,
+        );
+        Ok(Pools {
+            orders,
+            balance,
+            ledger,
+        })
     }
 }
 
@@ -155,20 +204,45 @@ async fn apart(
         );
         return Ok(None);
     }
-    let Pools { orders, balance, ledger } = pools;
-    let saga = Saga::new(orders.clone(), balance.clone(), ledger.clone(), schemas, key, ready);
+    let Pools {
+        orders,
+        balance,
+        ledger,
+    } = pools;
+    let saga = Saga::new(
+        orders.clone(),
+        balance.clone(),
+        ledger.clone(),
+        schemas,
+        key,
+        ready,
+    );
     let saga = Arc::new(saga);
-    saga::Recovery { saga: saga.clone(), readiness: readiness.clone() }.start();
+    saga::Recovery {
+        saga: saga.clone(),
+        readiness: readiness.clone(),
+    }
+    .start();
     tracing::info!("balance and ledger are apart: bookings go through the saga");
     Ok(Some(Follower::start(&saga)))
 }
 
 /// The channels' clients, in the order of preference of the settings.
-fn clients(config: &Config, secrets: &Secrets, ready: &ReadyQueue) -> anyhow::Result<Arc<[Client]>> {
+fn clients(
+    config: &Config,
+    secrets: &Secrets,
+    ready: &ReadyQueue,
+) -> anyhow::Result<Arc<[Client]>> {
     let pairs = config.channels.iter().zip(secrets.channels.iter().cloned());
-    let clients: Result<Vec<Client>, _> = pairs.map(|(channel, keys)| Client::new(channel, keys, ready)).collect();
+    let clients: Result<Vec<Client>, _> = pairs
+        .map(|(channel, keys)| Client::new(channel, keys, ready))
+        .collect();
     tokio::spawn(keys::watch(secrets.channels.clone(), |secret, usable| {
-        METRICS.channels.secret_unusable.with_label_values(&[secret]).set((!usable).into());
+        METRICS
+            .channels
+            .secret_unusable
+            .with_label_values(&[secret])
+            .set((!usable).into());
     }));
     Ok(clients?.into())
 }
@@ -183,7 +257,8 @@ async fn serve(public: TcpListener, api: Arc<Api>, stop: CancellationToken) -> a
         // Answers are one small write: don't wait for more. Failing costs speed only.
         let _ = stream.set_nodelay(true);
     });
-    let serve = axum::serve(listener, api::router(api)).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let serve = axum::serve(listener, api::router(api))
+        .with_graceful_shutdown(stop.clone().cancelled_owned());
     let drained = async {
         stop.cancelled().await;
         tokio::time::sleep(DRAIN).await;
@@ -203,7 +278,9 @@ async fn migrate_when_reachable(
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     loop {
-        let Err(error) = schema::migrate(&config.servers(), schemas).await else { break };
+        let Err(error) = schema::migrate(&config.servers(), schemas).await else {
+            break;
+        };
         tracing::error!("{error:#}");
         readiness.set("database", Some(format!("{error:#}")));
         tokio::select! {
@@ -219,7 +296,9 @@ async fn migrate_when_reachable(
 /// take the instance out of service.
 async fn watch_fence(fence: Fence) {
     loop {
-        crate::metrics::METRICS.fence_stalled.set(fence.stalled().is_some().into());
+        crate::metrics::METRICS
+            .fence_stalled
+            .set(fence.stalled().is_some().into());
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }

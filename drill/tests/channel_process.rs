@@ -25,13 +25,24 @@ async fn start(dir: &Path) -> anyhow::Result<Channel> {
     let address = format!("127.0.0.1:{}", ports::free_port()?);
     let config = dir.join("channel.toml");
     let (secrets_text, book) = (secrets_dir.display(), dir.join("book.jsonl"));
-    let text = format!("listen = '{address}'\nsecrets_dir = '{secrets_text}'\nbook_file = '{}'\n", book.display());
+    let text = format!(
+        "listen = '{address}'\nsecrets_dir = '{secrets_text}'\nbook_file = '{}'\n",
+        book.display()
+    );
     std::fs::write(&config, text)?;
-    let program = Program::at(env!("CARGO_BIN_EXE_sluice").into(), "sluice channel", &dir.join("channel.log"));
+    let program = Program::at(
+        env!("CARGO_BIN_EXE_sluice").into(),
+        "sluice channel",
+        &dir.join("channel.log"),
+    );
     let mut process = Process::spawn(program.arg("channel").arg("--config").arg(config))?;
     process.wait_ready(&address, READY).await?;
     let secret = Secret::load("channel_netsunion", Some(&secrets_dir))?;
-    Ok(Channel { process, address, secret })
+    Ok(Channel {
+        process,
+        address,
+        secret,
+    })
 }
 
 fn pay(secret: &Secret, number: u64, out: &mut Vec<u8>) {
@@ -61,7 +72,12 @@ impl Channel {
             until: Until::Count(count),
             deadline: Duration::from_secs(10),
         };
-        closed(load, move |number, out| pay(&secret, number, out), |_, _, _| {}).await
+        closed(
+            load,
+            move |number, out| pay(&secret, number, out),
+            |_, _, _| {},
+        )
+        .await
     }
 
     async fn paid(&self) -> anyhow::Result<serde_json::Value> {
@@ -85,7 +101,10 @@ async fn a_killed_channel_knows_what_it_paid() -> anyhow::Result<()> {
     // The same requests again: duplicates all, and nothing is paid.
     assert_eq!(channel.load(count).await?.succeeded(), count);
     let again = channel.paid().await?;
-    assert_eq!((&again["count"], &again["sums"]), (&paid["count"], &paid["sums"]));
+    assert_eq!(
+        (&again["count"], &again["sums"]),
+        (&paid["count"], &paid["sums"])
+    );
     assert_eq!(again["doubled"], serde_json::json!([]));
     // It ends by itself when told to.
     let status = channel.process.terminate(Duration::from_secs(10)).await?;

@@ -47,16 +47,39 @@ pub fn router(parts: Shared, readiness: Readiness) -> Router {
 }
 
 pub(crate) fn answer<T: Serialize>(data: T) -> Response {
-    Json(Answer { code: 0, msg: "ok".to_owned(), data: Some(data) }).into_response()
+    Json(Answer {
+        code: 0,
+        msg: "ok".to_owned(),
+        data: Some(data),
+    })
+    .into_response()
 }
 
 pub(crate) fn refuse(code: ApiCode, msg: impl Into<String>) -> Response {
-    answered(code, Answer::<()> { code: code as u32, msg: msg.into(), data: None })
+    answered(
+        code,
+        Answer::<()> {
+            code: code as u32,
+            msg: msg.into(),
+            data: None,
+        },
+    )
 }
 
 /// A refusal with something to read by machine.
-pub(crate) fn refuse_with(code: ApiCode, msg: impl Into<String>, data: serde_json::Value) -> Response {
-    answered(code, Answer { code: code as u32, msg: msg.into(), data: Some(data) })
+pub(crate) fn refuse_with(
+    code: ApiCode,
+    msg: impl Into<String>,
+    data: serde_json::Value,
+) -> Response {
+    answered(
+        code,
+        Answer {
+            code: code as u32,
+            msg: msg.into(),
+            data: Some(data),
+        },
+    )
 }
 
 fn answered<T: Serialize>(code: ApiCode, body: Answer<T>) -> Response {
@@ -76,20 +99,39 @@ pub(crate) fn failed(error: &anyhow::Error) -> Response {
 }
 
 fn unavailable(error: &mysql_async::Error) -> Response {
-    if !is_retryable(error) && !is_disconnect(error) && matches!(error, mysql_async::Error::Server(_)) {
+    if !is_retryable(error)
+        && !is_disconnect(error)
+        && matches!(error, mysql_async::Error::Server(_))
+    {
         tracing::error!(%error, "the database refused what an operator asked");
-        return refuse(ApiCode::Internal, "the database refused it, and will again; the sidecar's log says why");
+        return refuse(
+            ApiCode::Internal,
+            "the database refused it, and will again; the sidecar's log says why",
+        );
     }
     tracing::warn!(%error, "the database did not answer an operator");
-    refuse(ApiCode::Unavailable, "the database can't be asked now; try again")
+    refuse(
+        ApiCode::Unavailable,
+        "the database can't be asked now; try again",
+    )
 }
 
-async fn fence(State(parts): State<Shared>, Path(instance): Path<String>, headers: HeaderMap) -> Response {
+async fn fence(
+    State(parts): State<Shared>,
+    Path(instance): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     if !authorized(&headers, &parts.secrets.sidecar_token) {
-        return refuse(ApiCode::Unauthorized, "send Authorization: Bearer with the sidecar_token");
+        return refuse(
+            ApiCode::Unauthorized,
+            "send Authorization: Bearer with the sidecar_token",
+        );
     }
     if !sluice_contract::ids::is_plain(&instance, sluice_contract::ids::MAX_ID) {
-        return refuse(ApiCode::BadField, "instance: 1 to 32 letters, digits and _ - . :");
+        return refuse(
+            ApiCode::BadField,
+            "instance: 1 to 32 letters, digits and _ - . :",
+        );
     }
     parts.fence.stream(instance, parts.cancel.clone())
 }
@@ -119,10 +161,16 @@ async fn snapshot(State(parts): State<Shared>) -> Response {
 /// Asks for a run over the data at rest, after the one that is under way.
 async fn ask_snapshot(State(parts): State<Shared>, headers: HeaderMap) -> Response {
     if !authorized(&headers, &parts.secrets.sidecar_token) {
-        return refuse(ApiCode::Unauthorized, "send Authorization: Bearer with the sidecar_token");
+        return refuse(
+            ApiCode::Unauthorized,
+            "send Authorization: Bearer with the sidecar_token",
+        );
     }
     if parts.status.read().role != "active" {
-        return refuse(ApiCode::Unavailable, "this sidecar is a standby: ask the one that holds the lease");
+        return refuse(
+            ApiCode::Unavailable,
+            "this sidecar is a standby: ask the one that holds the lease",
+        );
     }
     parts.snapshot.ask();
     answer(parts.snapshot.read())
@@ -133,7 +181,9 @@ async fn list_breakers(State(parts): State<Shared>) -> Response {
         let mut conn = parts.pool.get_conn().await?;
         breakers::repo::list(&mut conn, &parts.schemas, MOST_ROWS).await
     };
-    listed.await.map_or_else(|error| unavailable(&error), answer)
+    listed
+        .await
+        .map_or_else(|error| unavailable(&error), answer)
 }
 
 #[derive(Deserialize)]
@@ -157,15 +207,26 @@ async fn list_verdicts(
     };
     let listed = async {
         let mut conn = parts.pool.get_conn().await?;
-        verdict_repo::list(&mut conn, &parts.schemas, page.after_us, page.limit.clamp(1, MOST_ROWS)).await
+        verdict_repo::list(
+            &mut conn,
+            &parts.schemas,
+            page.after_us,
+            page.limit.clamp(1, MOST_ROWS),
+        )
+        .await
     };
-    listed.await.map_or_else(|error| unavailable(&error), answer)
+    listed
+        .await
+        .map_or_else(|error| unavailable(&error), answer)
 }
 
 async fn one_verdict(State(parts): State<Shared>, Path(id): Path<String>) -> Response {
     match verdicts::explain::explain(&parts, &id).await {
         Ok(Some(explained)) => answer(explained),
-        Ok(None) => refuse(ApiCode::UnknownVerdict, "there is no verdict of this id: see GET /verdicts"),
+        Ok(None) => refuse(
+            ApiCode::UnknownVerdict,
+            "there is no verdict of this id: see GET /verdicts",
+        ),
         Err(error) => failed(&error),
     }
 }
@@ -180,11 +241,21 @@ struct Why {
 
 type Named = Path<(String, String, String)>;
 
-async fn trip(State(parts): State<Shared>, Path(named): Named, headers: HeaderMap, body: Bytes) -> Response {
+async fn trip(
+    State(parts): State<Shared>,
+    Path(named): Named,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     by_hand(&parts, named, &headers, &body, BreakerState::Open).await
 }
 
-async fn reset(State(parts): State<Shared>, Path(named): Named, headers: HeaderMap, body: Bytes) -> Response {
+async fn reset(
+    State(parts): State<Shared>,
+    Path(named): Named,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     by_hand(&parts, named, &headers, &body, BreakerState::Closed).await
 }
 
@@ -195,7 +266,10 @@ async fn by_hand(
     body: &[u8],
     to: BreakerState,
 ) -> Response {
-    let secrets = (parts.config.secrets_dir.as_deref(), &parts.secrets.sidecar_token);
+    let secrets = (
+        parts.config.secrets_dir.as_deref(),
+        &parts.secrets.sidecar_token,
+    );
     let person = match who(secrets.0, secrets.1, headers) {
         Who::Person(name) => Some(name),
         Who::Operator => None,
@@ -213,7 +287,10 @@ async fn by_hand(
     // Who has a token of their own acts under its name.
     why.by = person.unwrap_or(why.by);
     if why.by.trim().is_empty() || why.reason.trim().is_empty() {
-        return refuse(ApiCode::BadField, "by and reason must say something: the move is written down");
+        return refuse(
+            ApiCode::BadField,
+            "by and reason must say something: the move is written down",
+        );
     }
     let wanted = Move {
         key,
@@ -230,12 +307,16 @@ async fn by_hand(
     match (moved.await, to) {
         (Ok(Moved::To(version)), _) => {
             tracing::warn!(breaker = %wanted.key, state = to.as_str(), by = wanted.by, reason = wanted.reason, version, "breaker moved by hand");
-            answer(json!({ "breaker": wanted.key.to_string(), "state": to.as_str(), "version": version }))
+            answer(
+                json!({ "breaker": wanted.key.to_string(), "state": to.as_str(), "version": version }),
+            )
         }
-        (Ok(Moved::AlreadyThere), BreakerState::Closed) => refuse(ApiCode::TooLate, "this breaker is not open"),
-        (Ok(Moved::AlreadyThere), BreakerState::Open) => {
-            answer(json!({ "breaker": wanted.key.to_string(), "state": to.as_str(), "already": true }))
+        (Ok(Moved::AlreadyThere), BreakerState::Closed) => {
+            refuse(ApiCode::TooLate, "this breaker is not open")
         }
+        (Ok(Moved::AlreadyThere), BreakerState::Open) => answer(
+            json!({ "breaker": wanted.key.to_string(), "state": to.as_str(), "already": true }),
+        ),
         (Err(error), _) => unavailable(&error),
     }
 }

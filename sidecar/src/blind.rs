@@ -64,20 +64,35 @@ struct Shared {
 impl Blind {
     pub fn new(readiness: Readiness, gauge: IntGauge) -> Self {
         let (changed, _) = watch::channel(None);
-        let shared = Shared { causes: Mutex::default(), readiness, gauge, changed };
-        Blind { shared: Arc::new(shared), server: "".into() }
+        let shared = Shared {
+            causes: Mutex::default(),
+            readiness,
+            gauge,
+            changed,
+        };
+        Blind {
+            shared: Arc::new(shared),
+            server: "".into(),
+        }
     }
 
     /// The same set, for a part that reads one of several servers.
     pub fn of(&self, server: &str) -> Self {
-        Blind { shared: Arc::clone(&self.shared), server: server.into() }
+        Blind {
+            shared: Arc::clone(&self.shared),
+            server: server.into(),
+        }
     }
 
     /// Sets or replaces a cause; it is logged when it is new or says something else.
     pub fn set(&self, cause: Cause, reason: impl Into<String>) {
         let reason = reason.into();
         let named = (cause, Arc::clone(&self.server));
-        let mut causes = self.shared.causes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut causes = self
+            .shared
+            .causes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let before = causes.insert(named.clone(), reason.clone());
         if before.as_ref() == Some(&reason) {
             return;
@@ -92,7 +107,11 @@ impl Blind {
 
     pub fn clear(&self, cause: Cause) {
         let named = (cause, Arc::clone(&self.server));
-        let mut causes = self.shared.causes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut causes = self
+            .shared
+            .causes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if causes.remove(&named).is_none() {
             return;
         }
@@ -112,21 +131,36 @@ impl Blind {
     }
 
     pub fn causes(&self) -> BTreeMap<String, String> {
-        let causes = self.shared.causes.lock().unwrap_or_else(PoisonError::into_inner);
-        causes.iter().map(|(named, reason)| (in_words(named), reason.clone())).collect()
+        let causes = self
+            .shared
+            .causes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        causes
+            .iter()
+            .map(|(named, reason)| (in_words(named), reason.clone()))
+            .collect()
     }
 
     fn publish(&self, causes: &BTreeMap<Named, String>) {
         self.shared.gauge.set(i64::from(!causes.is_empty()));
-        let lines: Vec<String> =
-            causes.iter().map(|(named, reason)| format!("{}: {reason}", in_words(named))).collect();
-        self.shared.changed.send_replace((!lines.is_empty()).then(|| lines.join("; ").into()));
+        let lines: Vec<String> = causes
+            .iter()
+            .map(|(named, reason)| format!("{}: {reason}", in_words(named)))
+            .collect();
+        self.shared
+            .changed
+            .send_replace((!lines.is_empty()).then(|| lines.join("; ").into()));
     }
 }
 
 /// `binlog`, or `binlog balance` of one of several servers.
 fn in_words((cause, server): &Named) -> String {
-    if server.is_empty() { cause.as_str().to_owned() } else { format!("{} {server}", cause.as_str()) }
+    if server.is_empty() {
+        cause.as_str().to_owned()
+    } else {
+        format!("{} {server}", cause.as_str())
+    }
 }
 
 #[cfg(test)]
@@ -140,16 +174,25 @@ mod tests {
         let blind = Blind::new(readiness.clone(), gauge.clone());
         blind.set(Cause::Kafka, "timed out");
         blind.set(Cause::Binlog, "position lost");
-        assert_eq!(blind.reason().as_deref(), Some("binlog: position lost; kafka: timed out"));
+        assert_eq!(
+            blind.reason().as_deref(),
+            Some("binlog: position lost; kafka: timed out")
+        );
         blind.clear(Cause::Binlog);
         assert_eq!((gauge.get(), readiness.waits_for().len()), (1, 1));
         let balance = blind.of("balance");
         balance.set(Cause::Binlog, "gone");
         blind.clear(Cause::Binlog);
-        assert_eq!(blind.reason().as_deref(), Some("binlog balance: gone; kafka: timed out"));
+        assert_eq!(
+            blind.reason().as_deref(),
+            Some("binlog balance: gone; kafka: timed out")
+        );
         balance.clear(Cause::Binlog);
         blind.clear(Cause::Kafka);
-        assert_eq!((gauge.get(), blind.reason(), readiness.waits_for().len()), (0, None, 0));
+        assert_eq!(
+            (gauge.get(), blind.reason(), readiness.waits_for().len()),
+            (0, None, 0)
+        );
         Ok(())
     }
 }

@@ -66,7 +66,9 @@ pub struct Event {
 }
 
 /// What a snapshot of data at rest looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize, serde::Serialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Of {
     /// An account's balance in one currency beside the sums of its entries.

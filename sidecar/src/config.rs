@@ -114,10 +114,18 @@ impl Book {
 impl Mysql {
     /// Logical names of the schemas on the server `also`, or on the first one.
     pub fn schemas_of(&self, also: Option<&Also>) -> Vec<&'static str> {
-        let elsewhere = |book: &&str| self.also.iter().flat_map(|a| &a.schemas).any(|b| b.as_str() == *book);
+        let elsewhere = |book: &&str| {
+            self.also
+                .iter()
+                .flat_map(|a| &a.schemas)
+                .any(|b| b.as_str() == *book)
+        };
         match also {
             Some(also) => also.schemas.iter().map(|b| b.as_str()).collect(),
-            None => ["orders", "balance", "ledger", "guard"].into_iter().filter(|book| !elsewhere(book)).collect(),
+            None => ["orders", "balance", "ledger", "guard"]
+                .into_iter()
+                .filter(|book| !elsewhere(book))
+                .collect(),
         }
     }
 
@@ -129,7 +137,11 @@ impl Mysql {
             "entry" => Book::Ledger,
             _ => return Some(0),
         };
-        let also = self.also.iter().position(|a| a.schemas.contains(&book)).map(|at| at + 1);
+        let also = self
+            .also
+            .iter()
+            .position(|a| a.schemas.contains(&book))
+            .map(|at| at + 1);
         also.or((!self.books_apart).then_some(0))
     }
 
@@ -142,17 +154,27 @@ impl Mysql {
         for (at, also) in self.also.iter().enumerate() {
             let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
             if also.name.is_empty() || also.name.len() > 32 || !also.name.bytes().all(plain) {
-                bail!("mysql.also.name = {:?}: use 1 to 32 letters, digits, _ and -", also.name);
+                bail!(
+                    "mysql.also.name = {:?}: use 1 to 32 letters, digits, _ and -",
+                    also.name
+                );
             }
             let before = &self.also[..at];
             if before.iter().any(|b| b.name == also.name) {
                 bail!("mysql.also.name = {:?} is there twice", also.name);
             }
             if also.url.is_empty() {
-                bail!("mysql.also.url of {:?} is not set; write it or set {}", also.name, also.variable());
+                bail!(
+                    "mysql.also.url of {:?} is not set; write it or set {}",
+                    also.name,
+                    also.variable()
+                );
             }
             if also.schemas.is_empty() {
-                bail!("mysql.also.schemas of {:?} is empty: balance, ledger or both", also.name);
+                bail!(
+                    "mysql.also.schemas of {:?} is empty: balance, ledger or both",
+                    also.name
+                );
             }
             let taken = |book: &&Book| before.iter().any(|b| b.schemas.contains(book));
             if let Some(book) = also.schemas.iter().find(taken) {
@@ -165,7 +187,10 @@ impl Mysql {
 
 impl Also {
     fn variable(&self) -> String {
-        format!("SLUICE_{}_URL", self.name.to_ascii_uppercase().replace('-', "_"))
+        format!(
+            "SLUICE_{}_URL",
+            self.name.to_ascii_uppercase().replace('-', "_")
+        )
     }
 }
 
@@ -260,7 +285,10 @@ fn default_server_id() -> u32 {
 fn default_instance() -> String {
     let host = std::env::var("HOSTNAME").unwrap_or_default();
     let host: Vec<char> = host.chars().filter(char::is_ascii_alphanumeric).collect();
-    let end: String = host.iter().skip(host.len().saturating_sub(MOST_HOST)).collect();
+    let end: String = host
+        .iter()
+        .skip(host.len().saturating_sub(MOST_HOST))
+        .collect();
     format!("sidecar-{end}-{:012x}", rand::random::<u64>() >> 16)
 }
 
@@ -274,7 +302,9 @@ impl Config {
             let variable = also.variable();
             override_by(&mut also.url, &variable);
         }
-        config.check().with_context(|| format!("{}", path.display()))?;
+        config
+            .check()
+            .with_context(|| format!("{}", path.display()))?;
         Ok(config)
     }
 
@@ -293,7 +323,10 @@ impl Config {
             bail!("mysql.server_id is 0, which no replica may use; take any free number");
         }
         if !(50..=5_000).contains(&self.checkpoint_ms) {
-            bail!("checkpoint_ms = {} is not within 50 and 5000; the lease lasts 5 s", self.checkpoint_ms);
+            bail!(
+                "checkpoint_ms = {} is not within 50 and 5000; the lease lasts 5 s",
+                self.checkpoint_ms
+            );
         }
         if self.max_lag_ms < self.checkpoint_ms.saturating_mul(2) {
             bail!(
@@ -303,26 +336,47 @@ impl Config {
             );
         }
         if !sluice_contract::ids::is_plain(&self.instance, sluice_contract::ids::MAX_ID) {
-            bail!("instance = {:?}: use 1 to 32 letters, digits and _ - . :", self.instance);
+            bail!(
+                "instance = {:?}: use 1 to 32 letters, digits and _ - . :",
+                self.instance
+            );
         }
         if !(1..=MOST_WORKERS).contains(&self.workers) {
-            bail!("workers = {} is not within 1 and {MOST_WORKERS}", self.workers);
+            bail!(
+                "workers = {} is not within 1 and {MOST_WORKERS}",
+                self.workers
+            );
         }
-        if let Some(record) = self.record.as_ref().filter(|record| record.most_mb < LEAST_MB) {
-            bail!("record.most_mb = {} is below {LEAST_MB}; a recording of less is hardly one", record.most_mb);
+        if let Some(record) = self
+            .record
+            .as_ref()
+            .filter(|record| record.most_mb < LEAST_MB)
+        {
+            bail!(
+                "record.most_mb = {} is below {LEAST_MB}; a recording of less is hardly one",
+                record.most_mb
+            );
         }
         self.snapshot.check()?;
         if let Some(changes) = &self.kafka.changes {
             if self.kafka.brokers.is_empty() {
-                bail!("kafka.changes is set and kafka.brokers is not; write it or set SLUICE_KAFKA_BROKERS");
+                bail!(
+                    "kafka.changes is set and kafka.brokers is not; write it or set SLUICE_KAFKA_BROKERS"
+                );
             }
             let part = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
             if changes.prefix.is_empty() || !changes.prefix.bytes().all(part) {
-                bail!("kafka.changes.prefix = {:?}: write the connector's topic.prefix", changes.prefix);
+                bail!(
+                    "kafka.changes.prefix = {:?}: write the connector's topic.prefix",
+                    changes.prefix
+                );
             }
         }
         if !METADATA_MS.contains(&self.kafka.metadata_ms) {
-            bail!("kafka.metadata_ms = {} is not within 100 and 60000", self.kafka.metadata_ms);
+            bail!(
+                "kafka.metadata_ms = {} is not within 100 and 60000",
+                self.kafka.metadata_ms
+            );
         }
         let broken = |topic: &&String| topic.is_empty() || topic.contains(['=', ';', ',']);
         if let Some(topic) = self.kafka.topics.iter().find(broken) {
@@ -357,7 +411,11 @@ mod tests {
 
     fn error_of(text: &str) -> String {
         let parsed = toml::from_str::<Config>(text).map_err(anyhow::Error::from);
-        parsed.and_then(|c| c.check()).err().map(|e| format!("{e:#}")).unwrap_or_default()
+        parsed
+            .and_then(|c| c.check())
+            .err()
+            .map(|e| format!("{e:#}"))
+            .unwrap_or_default()
     }
 
     #[test]
@@ -371,37 +429,94 @@ mod tests {
             (format!("max_lag_ms = 600\n{GOOD}"), "max_lag_ms"),
             (format!("instance = 'a b'\n{GOOD}"), "instance"),
             (format!("start = 'later'\n{GOOD}"), "start"),
-            (format!("on_lost_position = 'skip'\n{GOOD}"), "on_lost_position"),
-            (format!("{GOOD}[snapshot]\nrows_per_second = 5\n"), "snapshot.rows_per_second"),
-            (format!("{GOOD}[snapshot]\nbalance_url = 'x'\n"), "snapshot.balance_url"),
+            (
+                format!("on_lost_position = 'skip'\n{GOOD}"),
+                "on_lost_position",
+            ),
+            (
+                format!("{GOOD}[snapshot]\nrows_per_second = 5\n"),
+                "snapshot.rows_per_second",
+            ),
+            (
+                format!("{GOOD}[snapshot]\nbalance_url = 'x'\n"),
+                "snapshot.balance_url",
+            ),
             (format!("{GOOD}server_id = 0\n"), "mysql.server_id"),
             (format!("{GOOD}database = 'a-b'\n"), "mysql.database"),
-            (format!("{GOOD}[[mysql.also]]\nname = 'b'\nurl = 'mysql://h'\nschemas = ['balance']\n"), ""),
-            (format!("{GOOD}[[mysql.also]]\nname = 'b'\nschemas = ['balance']\n"), "SLUICE_B_URL"),
             (
-                format!("{GOOD}[[mysql.also]]\nname = 'b/'\nurl = 'mysql://h'\nschemas = ['ledger']\n"),
+                format!(
+                    "{GOOD}[[mysql.also]]\nname = 'b'\nurl = 'mysql://h'\nschemas = ['balance']\n"
+                ),
+                "",
+            ),
+            (
+                format!("{GOOD}[[mysql.also]]\nname = 'b'\nschemas = ['balance']\n"),
+                "SLUICE_B_URL",
+            ),
+            (
+                format!(
+                    "{GOOD}[[mysql.also]]\nname = 'b/'\nurl = 'mysql://h'\nschemas = ['ledger']\n"
+                ),
                 "mysql.also.name",
             ),
-            (format!("{GOOD}[[mysql.also]]\nname = 'b'\nurl = 'x'\nschemas = ['ledger']\n"), "mysql.also.url"),
-            (format!("{GOOD}[[mysql.also]]\nname = 'b'\nurl = 'mysql://h'\nschemas = ['guard']\n"), "guard"),
-            (format!("{GOOD}[[mysql.also]]\nname = 'b'\nurl = 'mysql://h'\nschemas = []\n"), "mysql.also.schemas"),
-            (GOOD.replace("3306", "3306,other:3307?tls_ca=none.pem"), "tls_ca"),
+            (
+                format!("{GOOD}[[mysql.also]]\nname = 'b'\nurl = 'x'\nschemas = ['ledger']\n"),
+                "mysql.also.url",
+            ),
+            (
+                format!(
+                    "{GOOD}[[mysql.also]]\nname = 'b'\nurl = 'mysql://h'\nschemas = ['guard']\n"
+                ),
+                "guard",
+            ),
+            (
+                format!("{GOOD}[[mysql.also]]\nname = 'b'\nurl = 'mysql://h'\nschemas = []\n"),
+                "mysql.also.schemas",
+            ),
+            (
+                GOOD.replace("3306", "3306,other:3307?tls_ca=none.pem"),
+                "tls_ca",
+            ),
             (format!("{GOOD}[kafka]\ntopics = ['a=b']\n"), "kafka.topics"),
             (format!("{GOOD}[kafka]\nbroker = 'x'\n"), "broker"),
-            (format!("{GOOD}[kafka]\nmetadata_ms = 0\n"), "kafka.metadata_ms"),
-            (format!("{GOOD}[kafka]\nmetadata_ms = 600000\n"), "kafka.metadata_ms"),
-            (format!("{GOOD}[kafka.changes]\nprefix = 'bank'\n"), "kafka.brokers"),
-            (format!("{GOOD}[kafka]\nbrokers = 'b:1'\n[kafka.changes]\nprefix = 'a b'\n"), "kafka.changes.prefix"),
-            (format!("{GOOD}[kafka]\nbrokers = 'b:1'\n[kafka.changes]\nprefix = 'bank'\n"), ""),
-            ("rules_dir = 'r'\n[mysql]\nurl = 'pg://x'\n".to_owned(), "mysql.url"),
+            (
+                format!("{GOOD}[kafka]\nmetadata_ms = 0\n"),
+                "kafka.metadata_ms",
+            ),
+            (
+                format!("{GOOD}[kafka]\nmetadata_ms = 600000\n"),
+                "kafka.metadata_ms",
+            ),
+            (
+                format!("{GOOD}[kafka.changes]\nprefix = 'bank'\n"),
+                "kafka.brokers",
+            ),
+            (
+                format!("{GOOD}[kafka]\nbrokers = 'b:1'\n[kafka.changes]\nprefix = 'a b'\n"),
+                "kafka.changes.prefix",
+            ),
+            (
+                format!("{GOOD}[kafka]\nbrokers = 'b:1'\n[kafka.changes]\nprefix = 'bank'\n"),
+                "",
+            ),
+            (
+                "rules_dir = 'r'\n[mysql]\nurl = 'pg://x'\n".to_owned(),
+                "mysql.url",
+            ),
             (format!("workers = 0\n{GOOD}"), "workers"),
-            (format!("{GOOD}[record]\ndir = 'x'\nmost_mb = 3\n"), "record.most_mb"),
+            (
+                format!("{GOOD}[record]\ndir = 'x'\nmost_mb = 3\n"),
+                "record.most_mb",
+            ),
             (format!("{GOOD}[record]\nmost_mb = 30\n"), "dir"),
             ("[mysql]\n".to_owned(), "rules_dir"),
         ];
         for (text, key) in cases {
             let error = error_of(&text);
-            assert!(error.contains(key) && error.is_empty() == key.is_empty(), "{text} gave {error}");
+            assert!(
+                error.contains(key) && error.is_empty() == key.is_empty(),
+                "{text} gave {error}"
+            );
         }
     }
     /// Two pods with the same host name and process id.

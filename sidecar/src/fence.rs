@@ -41,15 +41,25 @@ pub struct Fence {
 
 impl Fence {
     pub fn new(blind: Blind) -> Self {
-        Fence { evaluated: Arc::default(), changed: watch::channel(0).0, blind }
+        Fence {
+            evaluated: Arc::default(),
+            changed: watch::channel(0).0,
+            blind,
+        }
     }
 
     /// Another reign begins to read, in this process: which accounts must wait is known
     /// only once it has read again what is open. A token that was told before must not
     /// let anything through meanwhile; cores raise another one.
     pub fn begins(&self) {
-        let mut shown = self.evaluated.lock().unwrap_or_else(PoisonError::into_inner);
-        *shown = Shown { reign: shown.reign + 1, ..Shown::default() };
+        let mut shown = self
+            .evaluated
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *shown = Shown {
+            reign: shown.reign + 1,
+            ..Shown::default()
+        };
         drop(shown);
         self.changed.send_modify(|version| *version += 1);
     }
@@ -59,13 +69,20 @@ impl Fence {
         if released.is_empty() && holds.is_none() {
             return;
         }
-        let mut shown = self.evaluated.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shown = self
+            .evaluated
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         for token in released {
             let entry = shown.tokens.entry(token.instance.clone()).or_default();
             *entry = (entry.0.max(token.token), entry.1.max(token.updated_us));
         }
         if shown.tokens.len() > MOST_INSTANCES {
-            let oldest = shown.tokens.iter().min_by_key(|(_, (_, at))| *at).map(|(name, _)| name.clone());
+            let oldest = shown
+                .tokens
+                .iter()
+                .min_by_key(|(_, (_, at))| *at)
+                .map(|(name, _)| name.clone());
             oldest.map(|name| shown.tokens.remove(&name));
         }
         if let Some(holds) = holds {
@@ -79,11 +96,25 @@ impl Fence {
     /// told, and when: blind, it stays.
     fn line(&self, instance: &str, before: (u64, u64)) -> (u64, FenceLine) {
         let blind = self.blind.reason();
-        let shown = self.evaluated.lock().unwrap_or_else(PoisonError::into_inner);
+        let shown = self
+            .evaluated
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let before = if before.0 == shown.reign { before.1 } else { 0 };
         let reached = shown.tokens.get(instance).map_or(0, |(token, _)| *token);
-        let token = if blind.is_some() { before } else { reached.max(before) };
-        (shown.reign, FenceLine { token, blind: blind.map(|b| b.to_string()), holds: shown.holds.to_vec() })
+        let token = if blind.is_some() {
+            before
+        } else {
+            reached.max(before)
+        };
+        (
+            shown.reign,
+            FenceLine {
+                token,
+                blind: blind.map(|b| b.to_string()),
+                holds: shown.holds.to_vec(),
+            },
+        )
     }
 
     /// A stream of lines for one core.
@@ -102,7 +133,10 @@ impl Fence {
             Some((Ok::<Bytes, std::convert::Infallible>(line), told))
         });
         (
-            [(header::CONTENT_TYPE, "application/x-ndjson"), (header::CACHE_CONTROL, "no-store")],
+            [
+                (header::CONTENT_TYPE, "application/x-ndjson"),
+                (header::CACHE_CONTROL, "no-store"),
+            ],
             Body::from_stream(lines),
         )
             .into_response()
@@ -157,7 +191,9 @@ impl Told {
 
 /// Whether `Authorization: Bearer …` carries the sidecar's token, in constant time.
 pub fn authorized(headers: &axum::http::HeaderMap, token: &Secret) -> bool {
-    let given = headers.get(header::AUTHORIZATION).and_then(|v| v.as_bytes().strip_prefix(b"Bearer "));
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|v| v.as_bytes().strip_prefix(b"Bearer "));
     given.is_some_and(|given| token.matches(given))
 }
 
@@ -167,27 +203,64 @@ mod tests {
     use crate::blind::Cause;
 
     fn token(instance: &str, token: u64) -> Token {
-        Token { instance: instance.to_owned(), token, updated_us: i64::try_from(token).unwrap() }
+        Token {
+            instance: instance.to_owned(),
+            token,
+            updated_us: i64::try_from(token).unwrap(),
+        }
     }
 
     #[test]
     fn tokens_rise_per_core_and_stand_still_while_blind() -> anyhow::Result<()> {
-        let blind = Blind::new(Default::default(), prometheus::IntGauge::new("fence_test", "test")?);
+        let blind = Blind::new(
+            Default::default(),
+            prometheus::IntGauge::new("fence_test", "test")?,
+        );
         let fence = Fence::new(blind.clone());
-        fence.announce(&[token("a", 5), token("b", 9), token("a", 3)], Some(Arc::new(vec!["acct".to_owned()])));
+        fence.announce(
+            &[token("a", 5), token("b", 9), token("a", 3)],
+            Some(Arc::new(vec!["acct".to_owned()])),
+        );
         let line = |instance: &str, before: u64| fence.line(instance, (0, before)).1;
-        assert_eq!(line("a", 0), FenceLine { token: 5, blind: None, holds: vec!["acct".to_owned()] });
+        assert_eq!(
+            line("a", 0),
+            FenceLine {
+                token: 5,
+                blind: None,
+                holds: vec!["acct".to_owned()]
+            }
+        );
         blind.set(Cause::Binlog, "gone");
         fence.announce(&[token("a", 6)], None);
         let blinded = line("a", 5);
-        assert_eq!((blinded.token, blinded.blind.as_deref()), (5, Some("binlog: gone")));
+        assert_eq!(
+            (blinded.token, blinded.blind.as_deref()),
+            (5, Some("binlog: gone"))
+        );
         blind.clear(Cause::Binlog);
         assert_eq!((line("a", 5).token, line("new", 0).token), (6, 0));
         // What was told before must not pass while the holds are not known again.
         fence.begins();
-        assert_eq!(line("a", 6), FenceLine { token: 0, blind: None, holds: vec![] });
+        assert_eq!(
+            line("a", 6),
+            FenceLine {
+                token: 0,
+                blind: None,
+                holds: vec![]
+            }
+        );
         fence.announce(&[token("a", 7)], None);
-        assert_eq!(fence.line("a", (0, 6)), (1, FenceLine { token: 7, blind: None, holds: vec![] }));
+        assert_eq!(
+            fence.line("a", (0, 6)),
+            (
+                1,
+                FenceLine {
+                    token: 7,
+                    blind: None,
+                    holds: vec![]
+                }
+            )
+        );
         Ok(())
     }
 }

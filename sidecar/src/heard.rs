@@ -23,6 +23,8 @@ impl Heard {
 
     /// µs since the source last said anything.
     pub fn silent_us(&self) -> i64 {
-        now_us().saturating_sub(self.0.load(Ordering::Relaxed)).max(0)
+        now_us()
+            .saturating_sub(self.0.load(Ordering::Relaxed))
+            .max(0)
     }
 }

@@ -20,17 +20,38 @@ const PATIENCE: Duration = Duration::from_millis(900);
 pub fn show(parts: &Parts) {
     let note = parts.status.read();
     let active = note.role == "active";
-    let waits_us = note.oldest_sent_us().map_or(0, |sent| now_us().saturating_sub(sent).max(0));
-    parts.metrics.heartbeat_wait_seconds.set(seconds(if active { waits_us } else { 0 }));
+    let waits_us = note
+        .oldest_sent_us()
+        .map_or(0, |sent| now_us().saturating_sub(sent).max(0));
+    parts
+        .metrics
+        .heartbeat_wait_seconds
+        .set(seconds(if active { waits_us } else { 0 }));
     for server in &parts.servers {
         let silent_us = if active { server.heard.silent_us() } else { 0 };
-        let flavour = if is_fed(parts, server) { Flavour::Feed } else { Flavour::MariaDb };
+        let flavour = if is_fed(parts, server) {
+            Flavour::Feed
+        } else {
+            Flavour::MariaDb
+        };
         let source = server.source(flavour);
-        parts.metrics.silence_seconds.with_label_values(&[source.as_str()]).set(seconds(silent_us));
+        parts
+            .metrics
+            .silence_seconds
+            .with_label_values(&[source.as_str()])
+            .set(seconds(silent_us));
     }
     if !parts.config.kafka.brokers.is_empty() {
-        let silent_us = if active { parts.kafka_heard.silent_us() } else { 0 };
-        parts.metrics.silence_seconds.with_label_values(&["kafka"]).set(seconds(silent_us));
+        let silent_us = if active {
+            parts.kafka_heard.silent_us()
+        } else {
+            0
+        };
+        parts
+            .metrics
+            .silence_seconds
+            .with_label_values(&["kafka"])
+            .set(seconds(silent_us));
     }
 }
 
@@ -42,7 +63,13 @@ fn is_fed(parts: &Parts, server: &Server) -> bool {
 /// Asks one server for ever how far it is ahead of what was evaluated and committed. Of a
 /// feed nobody but its own tools knows it: no figure is better than a 0.
 pub async fn follow(parts: Arc<Parts>, number: usize) {
-    let Some(server) = parts.servers.get(number).filter(|server| !is_fed(&parts, server)) else { return };
+    let Some(server) = parts
+        .servers
+        .get(number)
+        .filter(|server| !is_fed(&parts, server))
+    else {
+        return;
+    };
     let mut tick = tokio::time::interval(ASK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut answered_us = now_us();
@@ -52,22 +79,40 @@ pub async fn follow(parts: Arc<Parts>, number: usize) {
         if let Ok(Ok(ahead)) = asked {
             answered_us = now_us();
             let ahead = ahead.map_or(0, |ahead| i64::try_from(ahead).unwrap_or(i64::MAX));
-            parts.metrics.position_distance.with_label_values(&[server.label()]).set(ahead);
+            parts
+                .metrics
+                .position_distance
+                .with_label_values(&[server.label()])
+                .set(ahead);
         }
         // The distance stays what it was: this says how old it is.
-        let age_us = if matches!(asked, Ok(Ok(_))) { 0 } else { now_us().saturating_sub(answered_us) };
-        parts.metrics.position_age_seconds.with_label_values(&[server.label()]).set(seconds(age_us));
+        let age_us = if matches!(asked, Ok(Ok(_))) {
+            0
+        } else {
+            now_us().saturating_sub(answered_us)
+        };
+        parts
+            .metrics
+            .position_age_seconds
+            .with_label_values(&[server.label()])
+            .set(seconds(age_us));
     }
 }
 
 /// Transactions that the server has and we have not evaluated; none while another
 /// sidecar reads.
 async fn distance(parts: &Parts, server: &Server) -> anyhow::Result<Option<u64>> {
-    let Some(flavour) = server.is_fit() else { anyhow::bail!("its settings are not right") };
+    let Some(flavour) = server.is_fit() else {
+        anyhow::bail!("its settings are not right")
+    };
     let mut conn = server.hosts.get_conn().await?;
     let theirs = GtidSet::parse(flavour, &preflight::position(&mut conn, flavour).await?)?;
     let note = parts.status.read();
-    let Some(ours) = note.positions.get(&server.source(flavour)).filter(|_| note.role == "active") else {
+    let Some(ours) = note
+        .positions
+        .get(&server.source(flavour))
+        .filter(|_| note.role == "active")
+    else {
         return Ok(None);
     };
     Ok(Some(GtidSet::parse(flavour, ours)?.lacks(&theirs)))

@@ -99,10 +99,21 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     let _ends_with_us = parts.cancel.clone().drop_guard();
     let server = listen(&parts, readiness).await?;
     let reloader = Reloader::new(Arc::clone(&parts), rules_sender);
-    let mut background = vec![tokio::spawn(reloader.run()), tokio::spawn(measure(Arc::clone(&parts)))];
+    let mut background = vec![
+        tokio::spawn(reloader.run()),
+        tokio::spawn(measure(Arc::clone(&parts))),
+    ];
     let fed = parts.config.kafka.changes.is_some();
-    background.extend(parts.servers.iter().map(|server| server.inspect(fed && server.name.is_empty())));
-    background.extend((0..parts.servers.len()).map(|number| tokio::spawn(lag::follow(Arc::clone(&parts), number))));
+    background.extend(
+        parts
+            .servers
+            .iter()
+            .map(|server| server.inspect(fed && server.name.is_empty())),
+    );
+    background.extend(
+        (0..parts.servers.len())
+            .map(|number| tokio::spawn(lag::follow(Arc::clone(&parts), number))),
+    );
     let mut reigns = tokio::spawn(reigns(Arc::clone(&parts)));
     let ended = tokio::select! {
         () = shutdown => {
@@ -160,20 +171,34 @@ impl Parts {
 fn recorder(config: &Config, metrics: &'static Metrics) -> Option<Recorder> {
     let record = config.record.as_ref()?;
     metrics.recording_wanted.set(1);
-    let opened = Writer::open(&record.dir, record.most_mb).and_then(|writer| Recorder::start(writer, metrics));
-    opened.inspect_err(|error| tracing::error!("nothing is recorded: {error:#}; mend it and restart")).ok()
+    let opened = Writer::open(&record.dir, record.most_mb)
+        .and_then(|writer| Recorder::start(writer, metrics));
+    opened
+        .inspect_err(|error| tracing::error!("nothing is recorded: {error:#}; mend it and restart"))
+        .ok()
 }
 
-async fn listen(parts: &Arc<Parts>, readiness: Readiness) -> anyhow::Result<JoinHandle<std::io::Result<()>>> {
+async fn listen(
+    parts: &Arc<Parts>,
+    readiness: Readiness,
+) -> anyhow::Result<JoinHandle<std::io::Result<()>>> {
     let listener = tokio::net::TcpListener::bind(parts.config.listener()?).await;
-    let listener = listener
-        .with_context(|| format!("listen = {}: can't bind; is another sidecar running?", parts.config.listen))?;
+    let listener = listener.with_context(|| {
+        format!(
+            "listen = {}: can't bind; is another sidecar running?",
+            parts.config.listen
+        )
+    })?;
     tracing::info!(address = %listener.local_addr()?, instance = parts.config.instance, "listening");
     // A fence line is a few bytes that must leave at once.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     let app = admin::router(Arc::clone(parts), readiness);
     let stopped = parts.cancel.clone().cancelled_owned();
-    Ok(tokio::spawn(axum::serve(listener, app).with_graceful_shutdown(stopped).into_future()))
+    Ok(tokio::spawn(
+        axum::serve(listener, app)
+            .with_graceful_shutdown(stopped)
+            .into_future(),
+    ))
 }
 
 /// One reign after the other, until cancelled or until a part dies.
@@ -192,8 +217,12 @@ async fn reigns(parts: Arc<Parts>) -> anyhow::Result<()> {
             () = parts.cancel.cancelled() => None,
             ready = ready => ready,
         };
-        let Some((rules, flavours)) = ready else { return Ok(()) };
-        let Some(epoch) = session::lease(&parts).await else { return Ok(()) };
+        let Some((rules, flavours)) = ready else {
+            return Ok(());
+        };
+        let Some(epoch) = session::lease(&parts).await else {
+            return Ok(());
+        };
         match session::reign(&parts, epoch, &flavours, rules).await {
             Ok(End::Cancelled) => {
                 session::abdicate(&parts, epoch).await;
@@ -202,7 +231,9 @@ async fn reigns(parts: Arc<Parts>) -> anyhow::Result<()> {
             Ok(End::Died(error)) => {
                 parts.blind.set(Cause::Died, format!("{error:#}"));
                 session::abdicate(&parts, epoch).await;
-                return Err(error.context("a part of the sidecar died; start it again, it resumes at its checkpoint"));
+                return Err(error.context(
+                    "a part of the sidecar died; start it again, it resumes at its checkpoint",
+                ));
             }
             // The lease there is our own, as it was copied: given up, it is free at once.
             Ok(End::Moved) => session::abdicate(&parts, epoch).await,
@@ -213,7 +244,10 @@ async fn reigns(parts: Arc<Parts>) -> anyhow::Result<()> {
             }
             Ok(End::Deposed) => tracing::warn!(epoch, "deposed: another sidecar took the lease"),
             Err(error) => {
-                parts.blind.set(Cause::Binlog, format!("can't begin to read, still trying: {error:#}"));
+                parts.blind.set(
+                    Cause::Binlog,
+                    format!("can't begin to read, still trying: {error:#}"),
+                );
                 session::abdicate(&parts, epoch).await;
                 tokio::time::sleep(AGAIN).await;
             }
@@ -232,10 +266,12 @@ async fn measure(parts: Arc<Parts>) {
         if note.heartbeat_us > 0 {
             let lag_us = now_us().saturating_sub(note.heartbeat_us).max(0);
             parts.metrics.lag_seconds.set(seconds(lag_us));
-            let late =
-                note.role == "active" && lag_us > i64::try_from(parts.config.max_lag_ms * 1_000).unwrap_or(i64::MAX);
+            let late = note.role == "active"
+                && lag_us > i64::try_from(parts.config.max_lag_ms * 1_000).unwrap_or(i64::MAX);
             if late {
-                parts.blind.set(Cause::Lag, format!("{} s behind", lag_us / 1_000_000));
+                parts
+                    .blind
+                    .set(Cause::Lag, format!("{} s behind", lag_us / 1_000_000));
             } else {
                 parts.blind.clear(Cause::Lag);
             }
@@ -253,9 +289,18 @@ async fn count_breakers(parts: &Parts) {
         breakers::repo::open_counts(&mut conn, &parts.schemas).await
     };
     // The database being away is told elsewhere; the gauge keeps its last value.
-    let Ok(Ok(counts)) = tokio::time::timeout(DRAIN, counted).await else { return };
+    let Ok(Ok(counts)) = tokio::time::timeout(DRAIN, counted).await else {
+        return;
+    };
     for point in [Point::Refund, Point::Settlement, Point::CashOut].map(Point::as_str) {
-        let open = counts.iter().find(|(name, _)| name == point).map_or(0, |(_, open)| *open);
-        parts.metrics.breakers_open.with_label_values(&[point]).set(open);
+        let open = counts
+            .iter()
+            .find(|(name, _)| name == point)
+            .map_or(0, |(_, open)| *open);
+        parts
+            .metrics
+            .breakers_open
+            .with_label_values(&[point])
+            .set(open);
     }
 }

@@ -23,7 +23,9 @@ fn main() -> ExitCode {
             return ExitCode::from(BAD_CONFIG);
         }
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     let ended = runtime
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(sluice_sidecar::run(config, signalled())));
@@ -37,10 +39,13 @@ fn main() -> ExitCode {
 }
 
 fn load() -> anyhow::Result<Config> {
-    let path = std::env::args_os().nth(1).or_else(|| std::env::var_os("SLUICE_SIDECAR_CONFIG"));
+    let path = std::env::args_os()
+        .nth(1)
+        .or_else(|| std::env::var_os("SLUICE_SIDECAR_CONFIG"));
     let path = path.map(PathBuf::from);
-    let path = path
-        .ok_or_else(|| anyhow::anyhow!("name the configuration: sluice-sidecar FILE, or set SLUICE_SIDECAR_CONFIG"))?;
+    let path = path.ok_or_else(|| {
+        anyhow::anyhow!("name the configuration: sluice-sidecar FILE, or set SLUICE_SIDECAR_CONFIG")
+    })?;
     let config = Config::load(&path)?;
     config.secrets()?;
     Ok(config)
@@ -48,12 +53,22 @@ fn load() -> anyhow::Result<Config> {
 
 /// TOML's messages quote the line at fault, which may hold a password.
 fn one_line(message: &str) -> String {
-    let quoted = |line: &str| line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').starts_with('|');
-    message.lines().filter(|line| !quoted(line) && !line.is_empty()).collect::<Vec<_>>().join(": ")
+    let quoted = |line: &str| {
+        line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ')
+            .starts_with('|')
+    };
+    message
+        .lines()
+        .filter(|line| !quoted(line) && !line.is_empty())
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 async fn signalled() {
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut term), Ok(mut int)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
         return std::future::pending().await;
     };
     tokio::select! {

@@ -2,7 +2,8 @@
 
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, default_registry,
+    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, default_registry,
 };
 use sluice_contract::telemetry::LATENCY_BUCKETS;
 use std::sync::OnceLock;
@@ -69,7 +70,9 @@ pub fn metrics() -> anyhow::Result<&'static Metrics> {
     Ok(METRICS.get_or_init(|| made))
 }
 
-fn registered<C: Collector + Clone + 'static>(collector: prometheus::Result<C>) -> anyhow::Result<C> {
+fn registered<C: Collector + Clone + 'static>(
+    collector: prometheus::Result<C>,
+) -> anyhow::Result<C> {
     let collector = collector?;
     // Refused only if it is there already, by a racing first call.
     let _ = default_registry().register(Box::new(collector.clone()));
@@ -93,14 +96,22 @@ fn counters(name: &str, help: &str, labels: &[&str]) -> anyhow::Result<IntCounte
 }
 
 fn latency(name: &str, help: &str) -> anyhow::Result<Histogram> {
-    registered(Histogram::with_opts(HistogramOpts::new(name, help).buckets(LATENCY_BUCKETS.to_vec())))
+    registered(Histogram::with_opts(
+        HistogramOpts::new(name, help).buckets(LATENCY_BUCKETS.to_vec()),
+    ))
 }
 
 impl Metrics {
     fn new() -> anyhow::Result<Self> {
         Ok(Metrics {
-            row_changes: counter("sluice_sidecar_row_changes_total", "Row changes of watched tables evaluated")?,
-            transactions: counter("sluice_sidecar_transactions_total", "Transactions with watched rows evaluated")?,
+            row_changes: counter(
+                "sluice_sidecar_row_changes_total",
+                "Row changes of watched tables evaluated",
+            )?,
+            transactions: counter(
+                "sluice_sidecar_transactions_total",
+                "Transactions with watched rows evaluated",
+            )?,
             events: counter("sluice_sidecar_events_total", "Business events evaluated")?,
             events_set_aside: counters(
                 "sluice_sidecar_events_set_aside_total",
@@ -122,7 +133,10 @@ impl Metrics {
                 "source",
             )?,
             position_distance: registered(IntGaugeVec::new(
-                Opts::new("sluice_sidecar_position_distance", "Transactions that a server has and are not evaluated"),
+                Opts::new(
+                    "sluice_sidecar_position_distance",
+                    "Transactions that a server has and are not evaluated",
+                ),
                 &["server"],
             ))?,
             position_age_seconds: gauges(
@@ -130,17 +144,34 @@ impl Metrics {
                 "Since a server last said where it is; 0 if it just did",
                 "server",
             )?,
-            verdicts: counters("sluice_sidecar_verdicts_total", "Verdicts recorded", &["rule", "outcome"])?,
-            rule_errors: counters("sluice_sidecar_rule_errors_total", "Errors while evaluating a rule", &["rule"])?,
+            verdicts: counters(
+                "sluice_sidecar_verdicts_total",
+                "Verdicts recorded",
+                &["rule", "outcome"],
+            )?,
+            rule_errors: counters(
+                "sluice_sidecar_rule_errors_total",
+                "Errors while evaluating a rule",
+                &["rule"],
+            )?,
             rules_loaded: gauge("sluice_sidecar_rules_loaded", "Rules of the set in use")?,
-            reload_failures: counter("sluice_sidecar_rule_reload_failures_total", "Rule sets refused")?,
+            reload_failures: counter(
+                "sluice_sidecar_rule_reload_failures_total",
+                "Rule sets refused",
+            )?,
             workflow: Workflow::new()?,
             breakers_open: registered(IntGaugeVec::new(
                 Opts::new("sluice_sidecar_breakers_open", "Open breakers per point"),
                 &["point"],
             ))?,
-            commit_seconds: latency("sluice_sidecar_commit_seconds", "Commit of verdicts, breakers and checkpoint")?,
-            pairs_open: gauge("sluice_sidecar_pairs_open", "Pairs that wait for their other half")?,
+            commit_seconds: latency(
+                "sluice_sidecar_commit_seconds",
+                "Commit of verdicts, breakers and checkpoint",
+            )?,
+            pairs_open: gauge(
+                "sluice_sidecar_pairs_open",
+                "Pairs that wait for their other half",
+            )?,
             pairs_lagging: gauge(
                 "sluice_sidecar_pairs_lagging",
                 "Pair rules that can say nothing because the other source lags",
@@ -149,10 +180,19 @@ impl Metrics {
                 "sluice_sidecar_fence_token_seconds",
                 "From a token's write to its announcement",
             )?,
-            recording: gauge("sluice_sidecar_recording", "1 while what is evaluated is recorded")?,
-            recording_wanted: gauge("sluice_sidecar_recording_wanted", "1 if a recording was asked for")?,
+            recording: gauge(
+                "sluice_sidecar_recording",
+                "1 while what is evaluated is recorded",
+            )?,
+            recording_wanted: gauge(
+                "sluice_sidecar_recording_wanted",
+                "1 if a recording was asked for",
+            )?,
             recorded: counter("sluice_sidecar_recorded_total", "Inputs and marks recorded")?,
-            recording_lost: counter("sluice_sidecar_recording_lost_total", "Inputs that a recording misses")?,
+            recording_lost: counter(
+                "sluice_sidecar_recording_lost_total",
+                "Inputs that a recording misses",
+            )?,
             snapshot: Snapshot::new()?,
         })
     }
@@ -164,7 +204,9 @@ impl Metrics {
         let values = self.events_set_aside.collect();
         let counters = values.iter().flat_map(|family| family.get_metric());
         // Whole numbers far below 2^53.
-        counters.map(|metric| metric.get_counter().get_value() as u64).sum()
+        counters
+            .map(|metric| metric.get_counter().get_value() as u64)
+            .sum()
     }
 }
 
@@ -173,17 +215,31 @@ impl Workflow {
         Ok(Workflow {
             version: gauge("sluice_sidecar_rules_version", "Version of the set in use")?,
             info: registered(IntGaugeVec::new(
-                Opts::new("sluice_sidecar_rules_info", "1 for the hash of the set in use"),
+                Opts::new(
+                    "sluice_sidecar_rules_info",
+                    "1 for the hash of the set in use",
+                ),
                 &["hash"],
             ))?,
-            demoted: gauge("sluice_sidecar_rules_demoted", "Rules that their budget disarmed, till a person acts")?,
-            demotions: counters("sluice_sidecar_rule_demotions_total", "Rules disarmed by their budget", &["rule"])?,
+            demoted: gauge(
+                "sluice_sidecar_rules_demoted",
+                "Rules that their budget disarmed, till a person acts",
+            )?,
+            demotions: counters(
+                "sluice_sidecar_rule_demotions_total",
+                "Rules disarmed by their budget",
+                &["rule"],
+            )?,
             widened: counters(
                 "sluice_sidecar_rule_widened_total",
                 "Rules past their budget that stopped everybody, since others found the same",
                 &["rule"],
             )?,
-            suppressed: counters("sluice_sidecar_suppressed_total", "Verdicts that a suppression took", &["rule"])?,
+            suppressed: counters(
+                "sluice_sidecar_suppressed_total",
+                "Verdicts that a suppression took",
+                &["rule"],
+            )?,
             shadow_unwritten: counters(
                 "sluice_sidecar_shadow_unwritten_total",
                 "Verdicts of rules in shadow beyond what is written down in an hour",
@@ -197,20 +253,38 @@ impl Snapshot {
     fn new() -> anyhow::Result<Self> {
         let seconds = |name: &str, help: &str| registered(Gauge::new(name, help));
         Ok(Snapshot {
-            running: gauge("sluice_sidecar_snapshot_running", "1 while the data at rest is being checked")?,
+            running: gauge(
+                "sluice_sidecar_snapshot_running",
+                "1 while the data at rest is being checked",
+            )?,
             completed_seconds: seconds(
                 "sluice_sidecar_snapshot_completed_seconds",
                 "Unix time of the last complete run over the data at rest; 0 if there was none",
             )?,
-            took_seconds: seconds("sluice_sidecar_snapshot_took_seconds", "How long the last complete run took")?,
+            took_seconds: seconds(
+                "sluice_sidecar_snapshot_took_seconds",
+                "How long the last complete run took",
+            )?,
             period_seconds: gauge(
                 "sluice_sidecar_snapshot_period_seconds",
                 "How often a run is due; 0 for only when asked",
             )?,
-            accounts: gauge("sluice_sidecar_snapshot_accounts", "Balances that the last complete run compared")?,
-            standing: gauge("sluice_sidecar_snapshot_standing", "Differences at rest that stand")?,
-            suspects: counter("sluice_sidecar_snapshot_suspects_total", "Accounts that were read a second time")?,
-            failures: counter("sluice_sidecar_snapshot_failures_total", "Runs that could not be completed")?,
+            accounts: gauge(
+                "sluice_sidecar_snapshot_accounts",
+                "Balances that the last complete run compared",
+            )?,
+            standing: gauge(
+                "sluice_sidecar_snapshot_standing",
+                "Differences at rest that stand",
+            )?,
+            suspects: counter(
+                "sluice_sidecar_snapshot_suspects_total",
+                "Accounts that were read a second time",
+            )?,
+            failures: counter(
+                "sluice_sidecar_snapshot_failures_total",
+                "Runs that could not be completed",
+            )?,
         })
     }
 }

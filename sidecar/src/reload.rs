@@ -50,7 +50,14 @@ pub struct Reloader {
 
 impl Reloader {
     pub fn new(parts: Arc<Parts>, rules: watch::Sender<Option<Arc<RuleSet>>>) -> Self {
-        Reloader { parts, rules, loaded: 0, taken: None, had: BTreeSet::new(), failed: None }
+        Reloader {
+            parts,
+            rules,
+            loaded: 0,
+            taken: None,
+            had: BTreeSet::new(),
+            failed: None,
+        }
     }
 
     /// Loads now and at every change, for ever.
@@ -64,12 +71,17 @@ impl Reloader {
                 let _ = nudge.try_send(());
             }
         });
-        let mut watcher =
-            told.inspect_err(|error| tracing::warn!(%error, "changes of rule files are found by polling only")).ok();
+        let mut watcher = told
+            .inspect_err(
+                |error| tracing::warn!(%error, "changes of rule files are found by polling only"),
+            )
+            .ok();
         let mut watched = false;
         loop {
             if !watched && let Some(watcher) = &mut watcher {
-                watched = watcher.watch(&self.parts.config.rules_dir, RecursiveMode::Recursive).is_ok();
+                watched = watcher
+                    .watch(&self.parts.config.rules_dir, RecursiveMode::Recursive)
+                    .is_ok();
             }
             let round = tokio::time::timeout(PATIENCE, self.round()).await;
             match round.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within 5 s"))) {
@@ -101,17 +113,24 @@ impl Reloader {
             return Ok(());
         }
         let set = repo::read(conn, &self.parts.schemas, version).await?;
-        let set = Arc::new(set.with_context(|| format!("set {version} is in force, but has no rules"))?);
+        let set =
+            Arc::new(set.with_context(|| format!("set {version} is in force, but has no rules"))?);
         let (of, key) = (Arc::clone(&set), self.parts.secrets.provenance_key.clone());
         let mut rules = tokio::task::spawn_blocking(move || of.compile(key)).await?.map_err(|errors| {
             anyhow::anyhow!("set {version} can't be used by this release: {errors}; take one back that can be")
         })?;
         let mysql = &self.parts.config.mysql;
-        let unread: Vec<&str> = BOOKS.into_iter().filter(|t| mysql.server_of(t).is_none()).collect();
+        let unread: Vec<&str> = BOOKS
+            .into_iter()
+            .filter(|t| mysql.server_of(t).is_none())
+            .collect();
         let mut asleep = rules.without(&unread);
         asleep.extend(rules.apart(|table| mysql.server_of(table)));
         if !asleep.is_empty() {
-            tracing::warn!(?asleep, "balance and ledger are apart: these rules can't see what they compare, and sleep");
+            tracing::warn!(
+                ?asleep,
+                "balance and ledger are apart: these rules can't see what they compare, and sleep"
+            );
         }
         self.show(&set, &rules);
         self.rules.send_replace(Some(Arc::new(rules)));
@@ -122,14 +141,28 @@ impl Reloader {
 
     fn show(&self, set: &Set, rules: &RuleSet) {
         let count = rules.rules().count();
-        tracing::info!(rules = count, hash = rules.hash(), version = set.version, "rules loaded");
+        tracing::info!(
+            rules = count,
+            hash = rules.hash(),
+            version = set.version,
+            "rules loaded"
+        );
         let metrics = self.parts.metrics;
         let demoted = set.members.iter().filter(|m| m.demoted).count();
-        metrics.rules_loaded.set(i64::try_from(count).unwrap_or(i64::MAX));
-        metrics.workflow.demoted.set(i64::try_from(demoted).unwrap_or(i64::MAX));
+        metrics
+            .rules_loaded
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+        metrics
+            .workflow
+            .demoted
+            .set(i64::try_from(demoted).unwrap_or(i64::MAX));
         metrics.workflow.version.set(set.version);
         metrics.workflow.info.reset();
-        metrics.workflow.info.with_label_values(&[rules.hash()]).set(1);
+        metrics
+            .workflow
+            .info
+            .with_label_values(&[rules.hash()])
+            .set(1);
         self.parts.status.update(|s| s.rules_version = set.version);
     }
 
@@ -162,20 +195,34 @@ impl Reloader {
         Ok(changed)
     }
 
-    async fn take(&self, conn: &mut Conn, folder: &Folder, version: i64, epoch: i64) -> anyhow::Result<bool> {
+    async fn take(
+        &self,
+        conn: &mut Conn,
+        folder: &Folder,
+        version: i64,
+        epoch: i64,
+    ) -> anyhow::Result<bool> {
         let schemas = &self.parts.schemas;
         let now = now_us();
         let last = repo::folder(conn, schemas).await?;
         let active = match version {
             0 => Set::default(),
-            _ => repo::read(conn, schemas, version).await?.with_context(|| format!("set {version} has no rules"))?,
+            _ => repo::read(conn, schemas, version)
+                .await?
+                .with_context(|| format!("set {version} has no rules"))?,
         };
         let mut done = import(&active, folder, &last, &self.had, now);
         if version == 0 {
-            (done.set, done.reason) = (Some(first(folder, now)), "the first set: modes as the headers say".to_owned());
+            (done.set, done.reason) = (
+                Some(first(folder, now)),
+                "the first set: modes as the headers say".to_owned(),
+            );
         }
         for rule in &done.orphans {
-            tracing::warn!(rule, "its file is gone, but it is armed and stays: take it out by `sluice rules retire`");
+            tracing::warn!(
+                rule,
+                "its file is gone, but it is armed and stays: take it out by `sluice rules retire`"
+            );
         }
         if done.set.is_none() && done.gone.is_empty() && folder.hashes() == last {
             return Ok(false);
@@ -186,12 +233,18 @@ impl Reloader {
         repo::prepare(conn, schemas).await?;
         let mut tx = conn.start_transaction(TxOpts::default()).await?;
         let owner = &self.parts.config.instance;
-        if version > 0 && !lease_repo::renew(&mut tx, schemas, owner, epoch, now + LEASE_US).await? {
+        if version > 0 && !lease_repo::renew(&mut tx, schemas, owner, epoch, now + LEASE_US).await?
+        {
             tx.rollback().await?;
             anyhow::bail!("the lease is lost: its new holder takes over the folder's edits");
         }
         let reason = cut(&done.reason, repo::REASON);
-        let why = Why { by: "folder", reason: &reason, content_of: None, at_us: now };
+        let why = Why {
+            by: "folder",
+            reason: &reason,
+            content_of: None,
+            at_us: now,
+        };
         if let Some(set) = &done.set
             && !repo::publish(&mut tx, schemas, set, &why).await?
         {
@@ -201,9 +254,26 @@ impl Reloader {
         repo::remember_folder(&mut tx, schemas, &folder.hashes(), &done.gone, now).await?;
         tx.commit().await?;
         if let Some(set) = &done.set {
-            let modes = |m: &Member| format!("{}{}: {}", m.rule, if m.candidate { "*" } else { "" }, m.mode.as_str());
-            let changed = set.members.iter().filter(|m| m.since_us == now).map(modes).collect::<Vec<_>>();
-            tracing::info!(version = set.version, reason, ?changed, "edits of the folder taken over");
+            let modes = |m: &Member| {
+                format!(
+                    "{}{}: {}",
+                    m.rule,
+                    if m.candidate { "*" } else { "" },
+                    m.mode.as_str()
+                )
+            };
+            let changed = set
+                .members
+                .iter()
+                .filter(|m| m.since_us == now)
+                .map(modes)
+                .collect::<Vec<_>>();
+            tracing::info!(
+                version = set.version,
+                reason,
+                ?changed,
+                "edits of the folder taken over"
+            );
         }
         Ok(done.set.is_some())
     }
@@ -214,9 +284,14 @@ impl Reloader {
         for line in why.lines().filter(|line| !line.trim().is_empty()) {
             tracing::error!(%dir, error = line, "rules refused");
         }
-        self.parts.status.update(|s| s.rules_refused = Some(why.to_owned()));
+        self.parts
+            .status
+            .update(|s| s.rules_refused = Some(why.to_owned()));
         if self.loaded == 0 {
-            self.parts.blind.set(Cause::Rules, format!("no rule set could be loaded from {dir}: {why}"));
+            self.parts.blind.set(
+                Cause::Rules,
+                format!("no rule set could be loaded from {dir}: {why}"),
+            );
         }
     }
 
@@ -241,9 +316,13 @@ fn fingerprint(dir: &Path) -> Print {
 }
 
 fn collect(dir: &Path, depth: usize, found: &mut Print) {
-    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return;
+    };
     for entry in entries.flatten() {
-        let Ok(meta) = std::fs::metadata(entry.path()) else { continue };
+        let Ok(meta) = std::fs::metadata(entry.path()) else {
+            continue;
+        };
         if meta.is_file() {
             found.push((entry.path(), meta.len(), meta.modified().ok()));
         } else if depth > 0 {

@@ -73,6 +73,9 @@ impl Status {
     }
 
     pub fn read(&self) -> Note {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }

@@ -28,8 +28,12 @@ async fn rows_transactions_and_marks_are_what_was_committed() {
 async fn rows_and_marks(server: &Server) {
     server.migrate(&schemas()).await;
     let mut conn = server.conn().await;
-    conn.query_drop("CREATE TABLE t_orders.noise (a TIME(3), b BLOB, c BIT(9))").await.unwrap();
-    conn.query_drop("CREATE TABLE t_balance.wide (id BIGINT PRIMARY KEY)").await.unwrap();
+    conn.query_drop("CREATE TABLE t_orders.noise (a TIME(3), b BLOB, c BIT(9))")
+        .await
+        .unwrap();
+    conn.query_drop("CREATE TABLE t_balance.wide (id BIGINT PRIMARY KEY)")
+        .await
+        .unwrap();
     conn.query_drop(
         "ALTER TABLE t_ledger.entry ADD t TIME(3) NULL, ADD u BIGINT UNSIGNED NULL, ADD j JSON NULL, \
          ADD m MEDIUMINT NULL, ADD d DATETIME(6) NULL, ADD y YEAR NULL, ADD f DOUBLE NULL, ADD e ENUM('a','b') NULL, \
@@ -38,7 +42,9 @@ async fn rows_and_marks(server: &Server) {
     .await
     .unwrap();
     let tail = tail(server, 901, &position(server).await, Start::Now);
-    conn.query_drop("INSERT INTO t_orders.noise VALUES ('-10:00:00.5', x'ff', b'1')").await.unwrap();
+    conn.query_drop("INSERT INTO t_orders.noise VALUES ('-10:00:00.5', x'ff', b'1')")
+        .await
+        .unwrap();
     conn.query_drop("START TRANSACTION").await.unwrap();
     conn.query_drop(
         "INSERT INTO t_ledger.entry VALUES ('退','p',-5,'k','b','D',-12345678901234.5678,'CNY','r',-9223372036854775808,\
@@ -54,13 +60,23 @@ async fn rows_and_marks(server: &Server) {
     .unwrap();
     conn.query_drop("INSERT INTO t_balance.balance (account_id,currency,balance,available,reserved,version,updated_us) VALUES ('a','CNY',1,1,0,1,0),('b','CNY',2,2,0,1,0)").await.unwrap();
     conn.query_drop("COMMIT").await.unwrap();
-    conn.query_drop("UPDATE t_balance.balance SET available=0.25, version=2 WHERE account_id='a'").await.unwrap();
-    conn.query_drop("INSERT INTO t_orders.outbox VALUES ('a','tx','sig','[\"退票 ✓\"]',1)").await.unwrap();
-    conn.query_drop("INSERT INTO t_guard.fence_token VALUES ('core-1',7,123) ON DUPLICATE KEY UPDATE token=8")
+    conn.query_drop("UPDATE t_balance.balance SET available=0.25, version=2 WHERE account_id='a'")
         .await
         .unwrap();
-    conn.query_drop("INSERT INTO t_guard.checkpoint VALUES ('binlog','p','p','h',456)").await.unwrap();
-    conn.query_drop("DELETE FROM t_balance.balance WHERE account_id='b'").await.unwrap();
+    conn.query_drop("INSERT INTO t_orders.outbox VALUES ('a','tx','sig','[\"退票 ✓\"]',1)")
+        .await
+        .unwrap();
+    conn.query_drop(
+        "INSERT INTO t_guard.fence_token VALUES ('core-1',7,123) ON DUPLICATE KEY UPDATE token=8",
+    )
+    .await
+    .unwrap();
+    conn.query_drop("INSERT INTO t_guard.checkpoint VALUES ('binlog','p','p','h',456)")
+        .await
+        .unwrap();
+    conn.query_drop("DELETE FROM t_balance.balance WHERE account_id='b'")
+        .await
+        .unwrap();
 
     let (all, marks, _) = tail.transactions(6);
     let sizes: Vec<_> = all.iter().map(|t| t.changes.len()).collect();
@@ -71,26 +87,64 @@ async fn rows_and_marks(server: &Server) {
     assert_eq!((entry.table.name.as_str(), entry.op), ("entry", Op::Insert));
     assert_eq!(
         (at("line"), at("amount"), at("created_us")),
-        (Value::Int(-5), dec("-12345678901234.5678"), Value::Int(i64::MIN))
+        (
+            Value::Int(-5),
+            dec("-12345678901234.5678"),
+            Value::Int(i64::MIN)
+        )
     );
-    assert_eq!((at("u"), at("m"), at("y")), (dec("18446744073709551615"), Value::Int(-8_388_608), Value::Int(2026)));
+    assert_eq!(
+        (at("u"), at("m"), at("y")),
+        (
+            dec("18446744073709551615"),
+            Value::Int(-8_388_608),
+            Value::Int(2026)
+        )
+    );
     assert_eq!(
         (at("t"), at("d"), at("f"), at("e"), at("b"), at("ts")),
-        (Value::Opaque, Value::Opaque, Value::Opaque, Value::Opaque, Value::Opaque, Value::Opaque)
+        (
+            Value::Opaque,
+            Value::Opaque,
+            Value::Opaque,
+            Value::Opaque,
+            Value::Opaque,
+            Value::Opaque
+        )
     );
-    assert_eq!((at("long_char"), at("tail")), (text("长长"), Value::Int(-7)));
+    assert_eq!(
+        (at("long_char"), at("tail")),
+        (text("长长"), Value::Int(-7))
+    );
     // MariaDB's JSON is text; MySQL's is a format of its own, which no rule reads.
-    let json = if server.flavour() == Flavour::MariaDb { text("{}") } else { Value::Opaque };
+    let json = if server.flavour() == Flavour::MariaDb {
+        text("{}")
+    } else {
+        Value::Opaque
+    };
     assert_eq!(at("j"), json);
     let update = &all[1].changes[0];
     assert_eq!(update.op, Op::Update);
     let available = update.table.column("available").unwrap();
     assert_eq!(update.before.as_ref().unwrap()[available], dec("1.0000"));
     assert_eq!(update.after.as_ref().unwrap()[available], dec("0.2500"));
-    assert_eq!(all[2].changes[0].after.as_ref().unwrap()[3], text("[\"退票 ✓\"]"));
-    assert_eq!((all[5].changes[0].op, all[5].changes[0].after.is_none()), (Op::Delete, true));
-    let token = Token { instance: "core-1".to_owned(), token: 7, updated_us: 123 };
-    assert_eq!(marks, [Mark::Token(token), Mark::Heartbeat { updated_us: 456 }]);
+    assert_eq!(
+        all[2].changes[0].after.as_ref().unwrap()[3],
+        text("[\"退票 ✓\"]")
+    );
+    assert_eq!(
+        (all[5].changes[0].op, all[5].changes[0].after.is_none()),
+        (Op::Delete, true)
+    );
+    let token = Token {
+        instance: "core-1".to_owned(),
+        token: 7,
+        updated_us: 123,
+    };
+    assert_eq!(
+        marks,
+        [Mark::Token(token), Mark::Heartbeat { updated_us: 456 }]
+    );
     assert_eq!(tail.blind.reason(), None);
 }
 
@@ -110,7 +164,16 @@ async fn resume(server: &mut Server) {
         conn.query_drop(token(n)).await.unwrap();
     }
     let tokens = |marks: Vec<Mark>| -> Vec<u64> {
-        marks.into_iter().filter_map(|m| if let Mark::Token(t) = m { Some(t.token) } else { None }).collect()
+        marks
+            .into_iter()
+            .filter_map(|m| {
+                if let Mark::Token(t) = m {
+                    Some(t.token)
+                } else {
+                    None
+                }
+            })
+            .collect()
     };
     let first = tail(server, 902, &from, Start::Now);
     let (_, marks, reached) = first.transactions(100);
@@ -127,7 +190,10 @@ async fn resume(server: &mut Server) {
     seen.extend(tokens(second.transactions(100).1));
     assert_eq!(seen, (0..400).collect::<Vec<u64>>());
     let oldest = tail(server, 904, "", Start::Oldest);
-    assert_eq!(tokens(oldest.transactions(400).1), (0..400).collect::<Vec<u64>>());
+    assert_eq!(
+        tokens(oldest.transactions(400).1),
+        (0..400).collect::<Vec<u64>>()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,23 +224,44 @@ async fn unreadable(server: &Server) {
 
     // What a dead primary had and this one never got: MySQL itself would go on.
     if server.flavour() == Flavour::MySql {
-        let more = format!("{},24bc7850-2c16-11e6-a073-0242ac110001:1-5", position(server).await);
+        let more = format!(
+            "{},24bc7850-2c16-11e6-a073-0242ac110001:1-5",
+            position(server).await
+        );
         let lost = tail(server, 906, &more, Start::Now);
-        lost.blind_with("position lost: the server does not have everything that was read").await;
+        lost.blind_with("position lost: the server does not have everything that was read")
+            .await;
     }
 
     let minimal = tail_now(907).await;
-    conn.query_drop("SET SESSION binlog_row_image='MINIMAL'").await.unwrap();
-    conn.query_drop("INSERT INTO t_guard.fence_token VALUES ('s',1,1)").await.unwrap();
-    conn.query_drop("UPDATE t_guard.fence_token SET token=2").await.unwrap();
-    conn.query_drop("SET SESSION binlog_row_image='FULL'").await.unwrap();
+    conn.query_drop("SET SESSION binlog_row_image='MINIMAL'")
+        .await
+        .unwrap();
+    conn.query_drop("INSERT INTO t_guard.fence_token VALUES ('s',1,1)")
+        .await
+        .unwrap();
+    conn.query_drop("UPDATE t_guard.fence_token SET token=2")
+        .await
+        .unwrap();
+    conn.query_drop("SET SESSION binlog_row_image='FULL'")
+        .await
+        .unwrap();
     minimal.blind_with("binlog_row_image = 'FULL'").await;
     drop(minimal);
 
     let nameless = tail_now(908).await;
-    conn.query_drop("SET GLOBAL binlog_row_metadata='MINIMAL'").await.unwrap();
-    server.conn().await.query_drop("UPDATE t_guard.fence_token SET token=3").await.unwrap();
-    conn.query_drop("SET GLOBAL binlog_row_metadata='FULL'").await.unwrap();
+    conn.query_drop("SET GLOBAL binlog_row_metadata='MINIMAL'")
+        .await
+        .unwrap();
+    server
+        .conn()
+        .await
+        .query_drop("UPDATE t_guard.fence_token SET token=3")
+        .await
+        .unwrap();
+    conn.query_drop("SET GLOBAL binlog_row_metadata='FULL'")
+        .await
+        .unwrap();
     nameless.blind_with("binlog_row_metadata = 'FULL'").await;
 }
 
@@ -182,10 +269,15 @@ async fn unreadable(server: &Server) {
 async fn compressed_payload(server: &Server) {
     let tail = tail(server, 910, &position(server).await, Start::Now);
     let mut conn = server.conn().await;
-    conn.query_drop("SET SESSION binlog_transaction_compression=ON").await.unwrap();
+    conn.query_drop("SET SESSION binlog_transaction_compression=ON")
+        .await
+        .unwrap();
     conn.query_drop("START TRANSACTION").await.unwrap();
     for n in 0..50 {
-        let row = format!("INSERT INTO t_orders.outbox VALUES ('a','tx{n}','s','{}',1)", "x".repeat(2000));
+        let row = format!(
+            "INSERT INTO t_orders.outbox VALUES ('a','tx{n}','s','{}',1)",
+            "x".repeat(2000)
+        );
         conn.query_drop(row).await.unwrap();
     }
     conn.query_drop("COMMIT").await.unwrap();
@@ -197,11 +289,16 @@ async fn compressed_payload(server: &Server) {
 async fn compressed_rows(server: &Server) {
     let mut conn = server.conn().await;
     let compressed = tail(server, 909, &position(server).await, Start::Now);
-    conn.query_drop("SET GLOBAL log_bin_compress=ON").await.unwrap();
+    conn.query_drop("SET GLOBAL log_bin_compress=ON")
+        .await
+        .unwrap();
     server
         .conn()
         .await
-        .query_drop(format!("INSERT INTO t_orders.outbox VALUES ('a','tx','s','{}',1)", "x".repeat(2000)))
+        .query_drop(format!(
+            "INSERT INTO t_orders.outbox VALUES ('a','tx','s','{}',1)",
+            "x".repeat(2000)
+        ))
         .await
         .unwrap();
     compressed.blind_with("log_bin_compress = OFF").await;
@@ -209,8 +306,12 @@ async fn compressed_rows(server: &Server) {
     let (fit, mut fits) = tokio::sync::watch::channel(None);
     let hosts = Arc::new(Hosts::new("mysql.url", &server.url(), 1).unwrap());
     tokio::spawn(preflight::watch(hosts, compressed.blind.clone(), fit));
-    compressed.blind_with("preflight: log_bin_compress is ON").await;
-    conn.query_drop("SET GLOBAL log_bin_compress=OFF").await.unwrap();
+    compressed
+        .blind_with("preflight: log_bin_compress is ON")
+        .await;
+    conn.query_drop("SET GLOBAL log_bin_compress=OFF")
+        .await
+        .unwrap();
     let flavour = *fits.wait_for(Option::is_some).await.unwrap();
     assert_eq!(flavour, Some(Flavour::MariaDb));
 }

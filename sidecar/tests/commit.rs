@@ -8,7 +8,9 @@ use sluice_sidecar::blind::Blind;
 use sluice_sidecar::fence::Fence;
 use sluice_sidecar::metrics::metrics;
 use sluice_sidecar::pipeline::commit::{Committer, End, LEASE_US};
-use sluice_sidecar::pipeline::repo::{Checkpoint, acquire, acquire_again, read_checkpoint, write_checkpoint};
+use sluice_sidecar::pipeline::repo::{
+    Checkpoint, acquire, acquire_again, read_checkpoint, write_checkpoint,
+};
 use sluice_sidecar::status::Status;
 use sluice_sidecar::verdicts::Verdict;
 use std::time::Duration;
@@ -25,7 +27,11 @@ fn verdict(id: u32, mode: &'static str, outcome: &'static str, account: &str) ->
         item: "退票".to_owned(),
         account_id: account.to_owned(),
         message: "it's wrong; DROP TABLE".to_owned(),
-        breakers: if opens { vec![format!("cash_out/account/{account}").parse().unwrap()] } else { vec![] },
+        breakers: if opens {
+            vec![format!("cash_out/account/{account}").parse().unwrap()]
+        } else {
+            vec![]
+        },
         ..Verdict::default()
     }
 }
@@ -36,10 +42,19 @@ async fn once_and_only_by_the_holder() {
     let schemas = Schemas::under("t").unwrap();
     server.migrate(&schemas).await;
     let mut conn = server.conn().await;
-    let epoch = acquire(&mut conn, &schemas, "one", 1_000, LEASE_US).await.unwrap().unwrap();
-    let held = acquire(&mut conn, &schemas, "two", 1_000 + LEASE_US - 1, LEASE_US).await.unwrap().unwrap_err();
+    let epoch = acquire(&mut conn, &schemas, "one", 1_000, LEASE_US)
+        .await
+        .unwrap()
+        .unwrap();
+    let held = acquire(&mut conn, &schemas, "two", 1_000 + LEASE_US - 1, LEASE_US)
+        .await
+        .unwrap()
+        .unwrap_err();
     assert_eq!((held.owner.as_str(), held.epoch), ("one", epoch));
-    let blind = Blind::new(Readiness::default(), prometheus::IntGauge::new("c", "c").unwrap());
+    let blind = Blind::new(
+        Readiness::default(),
+        prometheus::IntGauge::new("c", "c").unwrap(),
+    );
     let place = |source: &str, position: &str| Checkpoint {
         source: source.to_owned(),
         position: position.to_owned(),
@@ -75,11 +90,18 @@ async fn once_and_only_by_the_holder() {
     for _ in 0..2 {
         committer.commit(&found).await.unwrap();
     }
-    committer.commit(&[verdict(5, "trip", "violation", "a")]).await.unwrap();
+    committer
+        .commit(&[verdict(5, "trip", "violation", "a")])
+        .await
+        .unwrap();
     // Said in shadow by the text that is armed now: read again, it stops nobody.
-    let again = Verdict { before: Some(format!("{:032x}", 4)), ..verdict(7, "trip", "violation", "c") };
+    let again = Verdict {
+        before: Some(format!("{:032x}", 4)),
+        ..verdict(7, "trip", "violation", "c")
+    };
     committer.commit(&[again]).await.unwrap();
-    let count = async |sql: &str| -> i64 { server.conn().await.query_first(sql).await.unwrap().unwrap() };
+    let count =
+        async |sql: &str| -> i64 { server.conn().await.query_first(sql).await.unwrap().unwrap() };
     assert_eq!(count("SELECT COUNT(*) FROM t_guard.verdict").await, 5);
     assert_eq!(
         count("SELECT COUNT(*) FROM t_guard.breaker WHERE state='open' AND scope_key='a' AND version=1").await,
@@ -87,12 +109,19 @@ async fn once_and_only_by_the_holder() {
     );
     assert_eq!(count("SELECT COUNT(*) FROM t_guard.breaker").await, 1);
     assert_eq!(count("SELECT COUNT(*) FROM t_guard.breaker_move").await, 1);
-    let stored = read_checkpoint(&mut conn, &schemas, "binlog").await.unwrap();
+    let stored = read_checkpoint(&mut conn, &schemas, "binlog")
+        .await
+        .unwrap();
     assert_eq!(stored, Some(place("binlog", "0-1-7")));
 
     // Another takes over: the old holder writes nothing any more.
-    acquire(&mut conn, &schemas, "two", i64::MAX / 2, LEASE_US).await.unwrap().unwrap();
-    let late = committer.commit(&[verdict(6, "trip", "violation", "z")]).await;
+    acquire(&mut conn, &schemas, "two", i64::MAX / 2, LEASE_US)
+        .await
+        .unwrap()
+        .unwrap();
+    let late = committer
+        .commit(&[verdict(6, "trip", "violation", "z")])
+        .await;
     assert!(matches!(late, Err(End::Deposed)));
     assert_eq!(count("SELECT COUNT(*) FROM t_guard.verdict").await, 5);
     assert_eq!(count("SELECT COUNT(*) FROM t_guard.breaker").await, 1);
@@ -106,11 +135,33 @@ async fn a_position_of_any_length_comes_back_whole() {
     let schemas = Schemas::under("t").unwrap();
     server.migrate(&schemas).await;
     let mut conn = server.conn().await;
-    for (length, older) in [(1_000, 1_700), (400, 0), (399, 400), (800, 1), (0, 801), (3, 2)] {
-        let text = |length: usize| (0..length).map(|n| char::from(b'a' + (n % 26) as u8)).collect::<String>();
-        let place = Checkpoint { source: "changes".to_owned(), position: text(length), replay_from: text(older) };
-        write_checkpoint(&mut conn, &schemas, std::slice::from_ref(&place), "h", 1).await.unwrap();
-        assert_eq!(read_checkpoint(&mut conn, &schemas, "changes").await.unwrap(), Some(place));
+    for (length, older) in [
+        (1_000, 1_700),
+        (400, 0),
+        (399, 400),
+        (800, 1),
+        (0, 801),
+        (3, 2),
+    ] {
+        let text = |length: usize| {
+            (0..length)
+                .map(|n| char::from(b'a' + (n % 26) as u8))
+                .collect::<String>()
+        };
+        let place = Checkpoint {
+            source: "changes".to_owned(),
+            position: text(length),
+            replay_from: text(older),
+        };
+        write_checkpoint(&mut conn, &schemas, std::slice::from_ref(&place), "h", 1)
+            .await
+            .unwrap();
+        assert_eq!(
+            read_checkpoint(&mut conn, &schemas, "changes")
+                .await
+                .unwrap(),
+            Some(place)
+        );
     }
 }
 
@@ -122,16 +173,31 @@ async fn only_the_earlier_life_of_this_process_is_taken_over() {
     server.migrate(&schemas).await;
     let mut conn = server.conn().await;
     // Killed and started again under its name.
-    let first = acquire(&mut conn, &schemas, "one", 1_000, LEASE_US).await.unwrap().unwrap();
-    let second = acquire(&mut conn, &schemas, "one", 1_000, LEASE_US).await.unwrap().unwrap();
+    let first = acquire(&mut conn, &schemas, "one", 1_000, LEASE_US)
+        .await
+        .unwrap()
+        .unwrap();
+    let second = acquire(&mut conn, &schemas, "one", 1_000, LEASE_US)
+        .await
+        .unwrap()
+        .unwrap();
     assert!(second > first);
     // The first one lives: it was deposed, and finds its own name in a later epoch.
-    let held = acquire_again(&mut conn, &schemas, ("one", first), 1_000, LEASE_US).await.unwrap().unwrap_err();
+    let held = acquire_again(&mut conn, &schemas, ("one", first), 1_000, LEASE_US)
+        .await
+        .unwrap()
+        .unwrap_err();
     assert_eq!((held.owner.as_str(), held.epoch), ("one", second));
     // A reign of its own that it could not give up is its own.
-    let third = acquire_again(&mut conn, &schemas, ("one", second), 1_000, LEASE_US).await.unwrap().unwrap();
+    let third = acquire_again(&mut conn, &schemas, ("one", second), 1_000, LEASE_US)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(third, second + 1);
     // Once it has run out anybody takes it.
     let late = 1_001 + LEASE_US;
-    acquire_again(&mut conn, &schemas, ("one", first), late, LEASE_US).await.unwrap().unwrap();
+    acquire_again(&mut conn, &schemas, ("one", first), late, LEASE_US)
+        .await
+        .unwrap()
+        .unwrap();
 }

@@ -17,8 +17,16 @@ async fn two(name: &str, flavour: Flavour) -> Option<(Server, Server)> {
     if flavour == Flavour::MySql {
         let first = Server::mysql(name, &[]).await?;
         let ((user, password), mut conn) = (USER, first.conn().await);
-        conn.query_drop(format!("CREATE USER '{user}'@'127.0.0.1' IDENTIFIED BY '{password}'")).await.unwrap();
-        conn.query_drop(format!("GRANT ALL ON *.* TO '{user}'@'127.0.0.1' WITH GRANT OPTION")).await.unwrap();
+        conn.query_drop(format!(
+            "CREATE USER '{user}'@'127.0.0.1' IDENTIFIED BY '{password}'"
+        ))
+        .await
+        .unwrap();
+        conn.query_drop(format!(
+            "GRANT ALL ON *.* TO '{user}'@'127.0.0.1' WITH GRANT OPTION"
+        ))
+        .await
+        .unwrap();
         let second = Server::mysql(&replica, &["--server-id=2", "--read-only=ON"]).await?;
         let follow = format!(
             "CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={}, SOURCE_USER='{user}', \
@@ -29,20 +37,35 @@ async fn two(name: &str, flavour: Flavour) -> Option<(Server, Server)> {
         return Some((first, second));
     }
     let first = Server::start(name, &[]).await;
-    let second = Server::start(&replica, &["--server-id=2", "--log-slave-updates=ON", "--read-only=ON"]).await;
+    let second = Server::start(
+        &replica,
+        &["--server-id=2", "--log-slave-updates=ON", "--read-only=ON"],
+    )
+    .await;
     let follow = format!(
         "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={}, MASTER_USER='root', MASTER_CONNECT_RETRY=1, \
          MASTER_USE_GTID=slave_pos",
         first.port()
     );
-    all(&second, &["RESET MASTER", "SET GLOBAL gtid_slave_pos=''", &follow, "START SLAVE"]).await;
+    all(
+        &second,
+        &[
+            "RESET MASTER",
+            "SET GLOBAL gtid_slave_pos=''",
+            &follow,
+            "START SLAVE",
+        ],
+    )
+    .await;
     Some((first, second))
 }
 
 async fn all(server: &Server, statements: &[&str]) {
     let mut conn = server.conn().await;
     for sql in statements {
-        conn.query_drop(*sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        conn.query_drop(*sql)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 }
 
@@ -52,7 +75,11 @@ fn hosts(first: &Server, second: &Server) -> String {
         Flavour::MySql => format!("{}:{}", USER.0, USER.1),
         _ => "root".to_owned(),
     };
-    format!("url = 'mysql://{who}@127.0.0.1:{},127.0.0.1:{}'", first.port(), second.port())
+    format!(
+        "url = 'mysql://{who}@127.0.0.1:{},127.0.0.1:{}'",
+        first.port(),
+        second.port()
+    )
 }
 
 /// Waits until the replica has all that the primary has now: the sidecar's own breakers
@@ -71,8 +98,24 @@ async fn caught_up(primary: &Server, replica: &Server) {
 
 async fn promote(replica: &Server) {
     match replica.flavour() {
-        Flavour::MySql => all(replica, &["STOP REPLICA", "RESET REPLICA ALL", "SET GLOBAL read_only=OFF"]).await,
-        _ => all(replica, &["STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only=OFF"]).await,
+        Flavour::MySql => {
+            all(
+                replica,
+                &[
+                    "STOP REPLICA",
+                    "RESET REPLICA ALL",
+                    "SET GLOBAL read_only=OFF",
+                ],
+            )
+            .await
+        }
+        _ => {
+            all(
+                replica,
+                &["STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only=OFF"],
+            )
+            .await
+        }
     }
 }
 
@@ -95,14 +138,21 @@ async fn a_planned_switch_moves_it_on_mysql_too() {
 }
 
 async fn planned(flavour: Flavour) {
-    let Some((first, second)) = two("planned", flavour).await else { return };
+    let Some((first, second)) = two("planned", flavour).await else {
+        return;
+    };
     first.migrate(&schemas()).await;
     let sidecar = Daemon::start(first.dir(), "planned", &hosts(&first, &second));
     sidecar.until_ready(None).await;
     faults(&first, 1..=10).await;
     sidecar.fence().await.unwrap().until(10).await;
     caught_up(&first, &second).await;
-    first.conn().await.query_drop("SET GLOBAL read_only=ON").await.unwrap();
+    first
+        .conn()
+        .await
+        .query_drop("SET GLOBAL read_only=ON")
+        .await
+        .unwrap();
     promote(&second).await;
     faults(&second, 11..=20).await;
     sidecar.fence().await.unwrap().until(20).await;
@@ -121,7 +171,9 @@ async fn a_promoted_replica_goes_on_on_mysql_too() {
 }
 
 async fn promoted(flavour: Flavour) {
-    let Some((mut first, mut second)) = two("primary", flavour).await else { return };
+    let Some((mut first, mut second)) = two("primary", flavour).await else {
+        return;
+    };
     first.migrate(&schemas()).await;
     let mut sidecar = Daemon::start(first.dir(), "failover", &hosts(&first, &second));
     sidecar.until_ready(None).await;
@@ -143,13 +195,17 @@ async fn promoted(flavour: Flavour) {
     first.restart(&["--read-only=ON"]).await;
     let mut old = first.conn().await;
     if flavour == Flavour::MariaDb {
-        old.query_drop("SET GLOBAL gtid_slave_pos=@@gtid_binlog_pos").await.unwrap();
+        old.query_drop("SET GLOBAL gtid_slave_pos=@@gtid_binlog_pos")
+            .await
+            .unwrap();
     }
     sidecar.until_ready(None).await;
     second.kill();
     old.query_drop("SET GLOBAL read_only=OFF").await.unwrap();
     faults(&first, 90..=99).await;
-    sidecar.until_ready(Some("does not have everything that was read")).await;
+    sidecar
+        .until_ready(Some("does not have everything that was read"))
+        .await;
 
     // A person has checked the gap and starts it again: it resumes where that server is.
     sidecar.process.restart().unwrap();
@@ -157,7 +213,11 @@ async fn promoted(flavour: Flavour) {
     faults(&first, 100..=100).await;
     sidecar.fence().await.unwrap().until(100).await;
     let (found, accounts) = verdicts(&mut old, 999).await;
-    assert_eq!((found, accounts), (51, 51), "40 of before, and all that this server took since");
+    assert_eq!(
+        (found, accounts),
+        (51, 51),
+        "40 of before, and all that this server took since"
+    );
     assert!(second.dir().exists());
     second.kill();
 }

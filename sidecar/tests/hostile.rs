@@ -33,8 +33,13 @@ fn check(row) { if row.after.balance != row.after.available { violation(row.afte
 "#;
 
 fn input(position: &str) -> Input {
-    let columns = ["account_id", "currency", "balance", "available"].map(str::to_owned).to_vec();
-    let table = Arc::new(Table { name: "balance".to_owned(), columns });
+    let columns = ["account_id", "currency", "balance", "available"]
+        .map(str::to_owned)
+        .to_vec();
+    let table = Arc::new(Table {
+        name: "balance".to_owned(),
+        columns,
+    });
     let row = |account: &str| {
         let values = [
             Value::Text(account.into()),
@@ -42,27 +47,43 @@ fn input(position: &str) -> Input {
             Value::Dec(Decimal::from(2)),
             Value::Dec(Decimal::from(1)),
         ];
-        Arc::new(Change { table: Arc::clone(&table), op: Op::Insert, before: None, after: Some(values.into()) })
+        Arc::new(Change {
+            table: Arc::clone(&table),
+            op: Op::Insert,
+            before: None,
+            after: Some(values.into()),
+        })
     };
     let changes = ["A-1", "A-2", "A-3"].map(row).to_vec();
-    Input::Transaction(Arc::new(Transaction { position: position.into(), changes }))
+    Input::Transaction(Arc::new(Transaction {
+        position: position.into(),
+        changes,
+    }))
 }
 
 fn healthy(found: &[Finding]) -> usize {
-    found.iter().filter(|f| f.rule.id == "healthy" && f.outcome == Outcome::Violation).count()
+    found
+        .iter()
+        .filter(|f| f.rule.id == "healthy" && f.outcome == Outcome::Violation)
+        .count()
 }
 
 /// What was said about the rule, and the most bytes that it cost.
 fn try_out(name: &str, text: &str) -> (String, usize) {
-    let files =
-        Files::of(vec![(format!("{name}.rhai"), text.to_owned()), ("healthy.rhai".to_owned(), HEALTHY.to_owned())]);
+    let files = Files::of(vec![
+        (format!("{name}.rhai"), text.to_owned()),
+        ("healthy.rhai".to_owned(), HEALTHY.to_owned()),
+    ]);
     COUNTED.reset_peak_usage();
     let before = COUNTED.current_usage();
     let cost = || COUNTED.peak_usage().saturating_sub(before);
     let set = match RuleSet::build(&files, Secret::new("k")) {
         Ok(set) => set,
         Err(errors) => {
-            assert!(errors.0.iter().all(|e| e.file == format!("{name}.rhai")), "{errors}");
+            assert!(
+                errors.0.iter().all(|e| e.file == format!("{name}.rhai")),
+                "{errors}"
+            );
             return (format!("refused {errors}"), cost());
         }
     };
@@ -70,11 +91,21 @@ fn try_out(name: &str, text: &str) -> (String, usize) {
     let mut found = Vec::new();
     evaluator.evaluate(&input("0-1-1"), &mut found);
     let cost = cost();
-    assert_eq!(healthy(&found), 3, "{name}: the healthy rule was harmed: {found:#?}");
+    assert_eq!(
+        healthy(&found),
+        3,
+        "{name}: the healthy rule was harmed: {found:#?}"
+    );
     let about: Vec<&Finding> = found.iter().filter(|f| f.rule.id == name).collect();
-    assert!(!about.is_empty() && about.iter().all(|f| f.outcome == Outcome::Undetermined), "{name}: {about:#?}");
+    assert!(
+        !about.is_empty() && about.iter().all(|f| f.outcome == Outcome::Undetermined),
+        "{name}: {about:#?}"
+    );
     let errors = evaluator.errors();
-    assert!(!errors.is_empty() && errors.iter().all(|e| e.rule == name), "{errors:?}");
+    assert!(
+        !errors.is_empty() && errors.iter().all(|e| e.rule == name),
+        "{errors:?}"
+    );
     let mut again = Vec::new();
     evaluator.evaluate(&input("0-1-2"), &mut again);
     assert_eq!(healthy(&again), 3, "{name}: the engine was harmed");
@@ -85,14 +116,23 @@ fn try_out(name: &str, text: &str) -> (String, usize) {
 fn every_hostile_rule_is_stopped_and_named() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/hostile");
     let corpus = Files::read(&dir).unwrap();
-    assert!(corpus.rules.len() >= 40, "only {} files", corpus.rules.len());
+    assert!(
+        corpus.rules.len() >= 40,
+        "only {} files",
+        corpus.rules.len()
+    );
     let mut worst = (0, String::new());
     // Panics are part of the corpus; their traces would hide what matters.
     std::panic::set_hook(Box::new(|_| {}));
     let mut wrong = Vec::new();
     for rule in &corpus.rules {
-        let expected = rule.text.lines().find_map(|l| l.strip_prefix("// ").filter(|l| l.contains(": ")));
-        let (how, part) = expected.and_then(|l| l.split_once(": ")).expect("a line `// stopped: why`");
+        let expected = rule
+            .text
+            .lines()
+            .find_map(|l| l.strip_prefix("// ").filter(|l| l.contains(": ")));
+        let (how, part) = expected
+            .and_then(|l| l.split_once(": "))
+            .expect("a line `// stopped: why`");
         let tried = std::panic::catch_unwind(|| try_out(&rule.id, &rule.text));
         let (said, bytes) = match tried {
             Ok(tried) => tried,

@@ -35,7 +35,9 @@ fn verdict(rule: &str, account: &str, breaker: &str) -> Verdict {
         // One per rule and account, as the evaluator would make.
         verdict_id: format!(
             "{:032x}",
-            rule.bytes().chain(account.bytes()).fold(7_u128, |h, b| h * 131 % 1_000_000_007_777 + u128::from(b))
+            rule.bytes()
+                .chain(account.bytes())
+                .fold(7_u128, |h, b| h * 131 % 1_000_000_007_777 + u128::from(b))
         ),
         rule: rule.to_owned(),
         rule_hash: "0".repeat(16),
@@ -45,7 +47,11 @@ fn verdict(rule: &str, account: &str, breaker: &str) -> Verdict {
         item: format!("item of {account}"),
         account_id: account.to_owned(),
         message: "wrong".to_owned(),
-        breakers: if breaker.is_empty() { vec![] } else { vec![breaker.parse().unwrap()] },
+        breakers: if breaker.is_empty() {
+            vec![]
+        } else {
+            vec![breaker.parse().unwrap()]
+        },
         ..Verdict::default()
     }
 }
@@ -66,14 +72,37 @@ impl Set {
         let schemas = Schemas::under("t").unwrap();
         server.migrate(&schemas).await;
         let mut conn = server.conn().await;
-        let epoch = acquire(&mut conn, &schemas, "one", now_us(), LEASE_US).await.unwrap().unwrap();
+        let epoch = acquire(&mut conn, &schemas, "one", now_us(), LEASE_US)
+            .await
+            .unwrap()
+            .unwrap();
         let texts = RULES.map(|id| (format!("{id}.rhai"), rule(id))).to_vec();
-        let modes = RULES.map(|id| (id.to_owned(), Mode::Trip)).into_iter().collect();
+        let modes = RULES
+            .map(|id| (id.to_owned(), Mode::Trip))
+            .into_iter()
+            .collect();
         let set = first(&Folder::new(Files::of(texts), modes), now_us());
-        let why = Why { by: "test", reason: "first", content_of: None, at_us: now_us() };
-        assert!(repo::put_in_force(&mut conn, &schemas, &set, &why).await.unwrap());
-        assert!(!repo::put_in_force(&mut conn, &schemas, &set, &why).await.unwrap(), "somebody was first");
-        let blind = Blind::new(Readiness::default(), prometheus::IntGauge::new("j", "j").unwrap());
+        let why = Why {
+            by: "test",
+            reason: "first",
+            content_of: None,
+            at_us: now_us(),
+        };
+        assert!(
+            repo::put_in_force(&mut conn, &schemas, &set, &why)
+                .await
+                .unwrap()
+        );
+        assert!(
+            !repo::put_in_force(&mut conn, &schemas, &set, &why)
+                .await
+                .unwrap(),
+            "somebody was first"
+        );
+        let blind = Blind::new(
+            Readiness::default(),
+            prometheus::IntGauge::new("j", "j").unwrap(),
+        );
         let committer = Committer {
             pool: sluice_contract::sql::pool(&server.url(), 2).unwrap(),
             schemas: schemas.clone(),
@@ -85,7 +114,11 @@ impl Set {
             status: Status::default(),
             metrics: metrics().unwrap(),
             cancel: Default::default(),
-            binlog: Checkpoint { source: "binlog".into(), position: "0-1-7".into(), replay_from: "0-1-5".into() },
+            binlog: Checkpoint {
+                source: "binlog".into(),
+                position: "0-1-7".into(),
+                replay_from: "0-1-5".into(),
+            },
             also: Vec::new(),
             asides: Default::default(),
             shadow: Default::default(),
@@ -95,7 +128,11 @@ impl Set {
             rules_changed: Default::default(),
             books_apart: false,
         };
-        Set { server, schemas, committer }
+        Set {
+            server,
+            schemas,
+            committer,
+        }
     }
 
     async fn commit(&mut self, verdicts: &[Verdict]) {
@@ -107,7 +144,10 @@ impl Set {
     }
 
     async fn open(&self) -> Vec<String> {
-        self.texts("SELECT CONCAT(scope,'/',scope_key) FROM t_guard.breaker WHERE state='open' ORDER BY 1").await
+        self.texts(
+            "SELECT CONCAT(scope,'/',scope_key) FROM t_guard.breaker WHERE state='open' ORDER BY 1",
+        )
+        .await
     }
 
     async fn mode(&self, rule: &str) -> String {
@@ -151,10 +191,20 @@ async fn suppressed_by_key_cap_and_time(set: &mut Set) {
         suppression(2, "s-2", now - 1),
         suppression(3, "s-3", now + 60_000_000),
     ] {
-        suppress_repo::suppress(&mut conn, &set.schemas, &one).await.unwrap();
+        suppress_repo::suppress(&mut conn, &set.schemas, &one)
+            .await
+            .unwrap();
     }
-    assert!(suppress_repo::revoke(&mut conn, &set.schemas, &format!("{:032x}", 3), "bob", now).await.unwrap());
-    assert!(!suppress_repo::revoke(&mut conn, &set.schemas, &format!("{:032x}", 2), "bob", now).await.unwrap());
+    assert!(
+        suppress_repo::revoke(&mut conn, &set.schemas, &format!("{:032x}", 3), "bob", now)
+            .await
+            .unwrap()
+    );
+    assert!(
+        !suppress_repo::revoke(&mut conn, &set.schemas, &format!("{:032x}", 2), "bob", now)
+            .await
+            .unwrap()
+    );
     let of = |account: &str, item: &str, amount: Option<i64>| Verdict {
         verdict_id: format!("{account:>16}{item:>16}").replace(' ', "0"),
         item: item.to_owned(),
@@ -168,12 +218,19 @@ async fn suppressed_by_key_cap_and_time(set: &mut Set) {
         of("s-6", "s-1", None),     // nobody knows how much
         of("s-2", "a", Some(1)),    // expired
         of("s-3", "a", Some(1)),    // revoked
-        Verdict { mode: "shadow", breakers: vec![], ..of("s-1", "b", Some(1)) },
+        Verdict {
+            mode: "shadow",
+            breakers: vec![],
+            ..of("s-1", "b", Some(1))
+        },
     ];
     // Told twice: counted once.
     set.commit(&found).await;
     set.commit(&found).await;
-    assert_eq!(set.open().await, ["account/s-2", "account/s-3", "account/s-5", "account/s-6"]);
+    assert_eq!(
+        set.open().await,
+        ["account/s-2", "account/s-3", "account/s-5", "account/s-6"]
+    );
     let hits =
         set.texts("SELECT CONCAT(hits, ' ', amount_used) FROM t_guard.suppression WHERE finding_key='s-1'").await;
     assert_eq!(hits, ["2 8.0000"]);
@@ -183,21 +240,35 @@ async fn suppressed_by_key_cap_and_time(set: &mut Set) {
 
 async fn a_rule_past_its_budget_goes_on_as_alert(set: &mut Set) {
     let mut conn = set.server.conn().await;
-    let rows: Vec<String> = (0..300).map(|n| format!("('n-{n}','CNY',1,1,0,1)")).collect();
+    let rows: Vec<String> = (0..300)
+        .map(|n| format!("('n-{n}','CNY',1,1,0,1)"))
+        .collect();
     let sql = "INSERT INTO t_balance.balance (account_id,currency,balance,available,reserved,version) VALUES ";
-    conn.query_drop(format!("{sql}{}", rows.join(","))).await.unwrap();
+    conn.query_drop(format!("{sql}{}", rows.join(",")))
+        .await
+        .unwrap();
     // 5 % of 300 accounts: the sixteenth is one too many. One that is open already counts for nothing.
     let mut found: Vec<Verdict> = (0..20).map(|n| stops("noisy", &format!("n-{n}"))).collect();
     found.push(verdict("noisy", "n-299", "settlement/all/*"));
     set.commit(&found[..10]).await;
-    set.commit(&[Verdict { verdict_id: "f".repeat(32), ..stops("noisy", "n-3") }]).await;
+    set.commit(&[Verdict {
+        verdict_id: "f".repeat(32),
+        ..stops("noisy", "n-3")
+    }])
+    .await;
     assert_eq!(set.mode("noisy").await, "trip 0");
     set.commit(&found[10..]).await;
     assert_eq!(set.mode("noisy").await, "alert 1");
     let open = set.open().await;
-    let stopped = open.iter().filter(|name| name.starts_with("account/n-")).count();
+    let stopped = open
+        .iter()
+        .filter(|name| name.starts_with("account/n-"))
+        .count();
     // A verdict on everybody opens whatever the budget says.
-    assert!(stopped == 15 && open.contains(&"all/*".to_owned()), "{open:?}");
+    assert!(
+        stopped == 15 && open.contains(&"all/*".to_owned()),
+        "{open:?}"
+    );
     // Evaluated before the new set was loaded: it opens nothing any more.
     set.commit(&[stops("noisy", "n-50")]).await;
     assert_eq!(set.open().await.len(), open.len());
@@ -206,16 +277,29 @@ async fn a_rule_past_its_budget_goes_on_as_alert(set: &mut Set) {
     assert_eq!(late, ["alert 1"]);
     let by =
         set.texts("SELECT CONCAT(created_by, ': ', reason) FROM t_guard.rule_set ORDER BY version DESC LIMIT 1").await;
-    assert!(by[0].starts_with("budget: noisy: it stopped 16 accounts"), "{by:?}");
-    conn.query_drop("DELETE FROM t_guard.breaker").await.unwrap();
+    assert!(
+        by[0].starts_with("budget: noisy: it stopped 16 accounts"),
+        "{by:?}"
+    );
+    conn.query_drop("DELETE FROM t_guard.breaker")
+        .await
+        .unwrap();
 }
 
 async fn what_others_see_too_stops_everybody(set: &mut Set) {
-    let witness = (100..120).map(|n| Verdict { mode: "alert", ..verdict("witness", &format!("n-{n}"), "") });
+    let witness = (100..120).map(|n| Verdict {
+        mode: "alert",
+        ..verdict("witness", &format!("n-{n}"), "")
+    });
     set.commit(&witness.collect::<Vec<_>>()).await;
-    let found: Vec<Verdict> = (100..120).map(|n| stops("lonely", &format!("n-{n}"))).collect();
+    let found: Vec<Verdict> = (100..120)
+        .map(|n| stops("lonely", &format!("n-{n}")))
+        .collect();
     set.commit(&found).await;
-    assert!(set.open().await.contains(&"all/*".to_owned()), "a real incident must stop money");
+    assert!(
+        set.open().await.contains(&"all/*".to_owned()),
+        "a real incident must stop money"
+    );
     assert_eq!(set.mode("lonely").await, "trip 0");
 }
 
@@ -235,16 +319,31 @@ async fn errors_have_a_budget(set: &mut Set) {
 
 async fn what_is_not_known_is_no_mistake(set: &mut Set) {
     let found: Vec<Verdict> = (0..105)
-        .map(|n| Verdict { outcome: "undetermined", item: "unknown".to_owned(), ..stops("known", &format!("u-{n}")) })
+        .map(|n| Verdict {
+            outcome: "undetermined",
+            item: "unknown".to_owned(),
+            ..stops("known", &format!("u-{n}"))
+        })
         .collect();
     set.commit(&found[..60]).await;
     // Counted again from the database.
     set.commit(&found[60..]).await;
     assert_eq!(set.mode("known").await, "trip 0");
     let open = set.open().await;
-    assert_eq!(open.iter().filter(|name| name.starts_with("account/u-")).count(), 105, "{open:?}");
-    let seen = repo::seen(&mut set.server.conn().await, &set.schemas, 0).await.unwrap();
-    let of = |rule: &str| seen.get(&(rule.to_owned(), "0".repeat(16))).map_or(0, |seen| seen.errors);
+    assert_eq!(
+        open.iter()
+            .filter(|name| name.starts_with("account/u-"))
+            .count(),
+        105,
+        "{open:?}"
+    );
+    let seen = repo::seen(&mut set.server.conn().await, &set.schemas, 0)
+        .await
+        .unwrap();
+    let of = |rule: &str| {
+        seen.get(&(rule.to_owned(), "0".repeat(16)))
+            .map_or(0, |seen| seen.errors)
+    };
     assert_eq!((of("known"), of("failing")), (0, 105));
 }
 
@@ -252,12 +351,28 @@ async fn what_is_no_longer_armed_opens_nothing(set: &mut Set) {
     let before = set.open().await;
     let mut conn = set.server.conn().await;
     let version = repo::active(&mut conn, &set.schemas).await.unwrap();
-    let active = repo::read(&mut conn, &set.schemas, version).await.unwrap().unwrap();
-    let next = sluice_sidecar::workflow::step::demote(&active, "witness", Mode::Shadow, now_us()).unwrap();
-    let why = Why { by: "ann", reason: "down", content_of: None, at_us: now_us() };
-    assert!(repo::put_in_force(&mut conn, &set.schemas, &next, &why).await.unwrap());
-    set.commit(&[stops("witness", "n-200"), stops("never-was", "n-201")]).await;
+    let active = repo::read(&mut conn, &set.schemas, version)
+        .await
+        .unwrap()
+        .unwrap();
+    let next =
+        sluice_sidecar::workflow::step::demote(&active, "witness", Mode::Shadow, now_us()).unwrap();
+    let why = Why {
+        by: "ann",
+        reason: "down",
+        content_of: None,
+        at_us: now_us(),
+    };
+    assert!(
+        repo::put_in_force(&mut conn, &set.schemas, &next, &why)
+            .await
+            .unwrap()
+    );
+    set.commit(&[stops("witness", "n-200"), stops("never-was", "n-201")])
+        .await;
     assert_eq!(set.open().await, before);
-    let modes = set.texts("SELECT mode FROM t_guard.verdict WHERE account_id IN ('n-200','n-201')").await;
+    let modes = set
+        .texts("SELECT mode FROM t_guard.verdict WHERE account_id IN ('n-200','n-201')")
+        .await;
     assert_eq!(modes, ["shadow", "shadow"]);
 }

@@ -26,7 +26,13 @@ fn publish(broker: &Broker, partition: i32, count: usize) {
         .create()
         .unwrap();
     for _ in 0..count {
-        producer.send(BaseRecord::<str, str>::to(TOPIC).partition(partition).payload("{}")).unwrap();
+        producer
+            .send(
+                BaseRecord::<str, str>::to(TOPIC)
+                    .partition(partition)
+                    .payload("{}"),
+            )
+            .unwrap();
     }
     producer.flush(PATIENCE).unwrap();
 }
@@ -40,10 +46,17 @@ async fn what_retention_took_is_not_waited_for_and_new_partitions_are() {
     broker.delete_before(TOPIC, 0, 5).await.unwrap();
 
     // A long list for the reader: the barrier must not rest on it.
-    let settings =
-        Kafka { brokers: broker.brokers(), topics: vec![TOPIC.to_owned()], metadata_ms: 60_000, ..Kafka::default() };
+    let settings = Kafka {
+        brokers: broker.brokers(),
+        topics: vec![TOPIC.to_owned()],
+        metadata_ms: 60_000,
+        ..Kafka::default()
+    };
     let (feed, fed) = crossbeam_channel::bounded(64);
-    let blind = Blind::new(Readiness::default(), prometheus::IntGauge::new("k", "k").unwrap());
+    let blind = Blind::new(
+        Readiness::default(),
+        prometheus::IntGauge::new("k", "k").unwrap(),
+    );
     let (cancel, assigned) = (CancellationToken::new(), Arc::new(AtomicBool::new(false)));
     let _ends_with_us = cancel.clone().drop_guard();
     let reader = kafka::Reader {
@@ -90,6 +103,9 @@ async fn what_retention_took_is_not_waited_for_and_new_partitions_are() {
         if passage.ends.next(TOPIC, 2) == Some(1) {
             break;
         }
-        assert!(passage.at_us < published_us, "a moment was told without the new partition");
+        assert!(
+            passage.at_us < published_us,
+            "a moment was told without the new partition"
+        );
     }
 }

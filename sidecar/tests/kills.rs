@@ -45,7 +45,11 @@ async fn watch(server: Arc<Server>, port: u16, stop: Arc<AtomicBool>) -> u64 {
             if line.token > last {
                 last = line.token;
                 let found = verdicts(&mut conn, last).await;
-                assert_eq!(found, (last, last), "token {last} was told ahead of its verdicts");
+                assert_eq!(
+                    found,
+                    (last, last),
+                    "token {last} was told ahead of its verdicts"
+                );
                 checked += 1;
             }
             if stop.load(Ordering::Acquire) {
@@ -58,17 +62,31 @@ async fn watch(server: Arc<Server>, port: u16, stop: Arc<AtomicBool>) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_doubled_or_told_too_early() {
-    let seed = std::env::var("SLUICE_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(rand::random::<u64>);
+    let seed = std::env::var("SLUICE_SEED")
+        .ok()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or_else(rand::random::<u64>);
     println!("seed: {seed} (set SLUICE_SEED to play it again)");
     let mut random = StdRng::seed_from_u64(seed);
     let server = Arc::new(Server::start("kills", &[]).await);
     server.migrate(&schemas()).await;
     let mut sidecar = Daemon::start(server.dir(), "killed", &format!("url = '{}'", server.url()));
     sidecar.until_ready(None).await;
-    let (stop, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let writes = tokio::spawn(load(Arc::clone(&server), Arc::clone(&stop), Arc::clone(&written)));
+    let (stop, written) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicU64::new(0)),
+    );
+    let writes = tokio::spawn(load(
+        Arc::clone(&server),
+        Arc::clone(&stop),
+        Arc::clone(&written),
+    ));
     let unwatched = Arc::new(AtomicBool::new(false));
-    let watches = tokio::spawn(watch(Arc::clone(&server), sidecar.port, Arc::clone(&unwatched)));
+    let watches = tokio::spawn(watch(
+        Arc::clone(&server),
+        sidecar.port,
+        Arc::clone(&unwatched),
+    ));
     for _ in 0..KILLS {
         tokio::time::sleep(Duration::from_millis(random.random_range(LIFE_MS))).await;
         sidecar.process.restart().unwrap();
@@ -81,8 +99,15 @@ async fn nothing_is_lost_doubled_or_told_too_early() {
     unwatched.store(true, Ordering::Release);
     let checked = watches.await.unwrap();
     println!("{last} faults, {checked} tokens looked at");
-    assert!(checked > u64::from(KILLS) / 2, "only {checked} tokens were told: too short lives to prove anything");
+    assert!(
+        checked > u64::from(KILLS) / 2,
+        "only {checked} tokens were told: too short lives to prove anything"
+    );
     let mut conn = server.conn().await;
     assert_eq!(verdicts(&mut conn, last).await, (last, last));
-    assert_eq!(verdicts(&mut conn, 999_999).await, (last, last), "a right balance has a verdict");
+    assert_eq!(
+        verdicts(&mut conn, 999_999).await,
+        (last, last),
+        "a right balance has a verdict"
+    );
 }

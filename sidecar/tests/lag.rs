@@ -28,7 +28,10 @@ async fn idle_frozen_and_stuck_are_told_apart() {
     // Stuck in the middle of its work: the server goes on and speaks, we don't.
     let mut holds = server.conn().await;
     holds.query_drop("START TRANSACTION").await.unwrap();
-    holds.query_drop("SELECT * FROM t_guard.lease FOR UPDATE").await.unwrap();
+    holds
+        .query_drop("SELECT * FROM t_guard.lease FOR UPDATE")
+        .await
+        .unwrap();
     // The next beat waits for that lock, and with it everything behind.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let mut conn = server.conn().await;

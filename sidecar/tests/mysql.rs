@@ -8,13 +8,21 @@ use mysql_async::prelude::Queryable;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_works_as_on_mariadb() {
-    let Some(mut server) = Server::mysql("mysql", &[]).await else { return };
+    let Some(mut server) = Server::mysql("mysql", &[]).await else {
+        return;
+    };
     server.migrate(&schemas()).await;
     let mut conn = server.conn().await;
-    conn.query_drop("SET GLOBAL binlog_rows_query_log_events=OFF").await.unwrap();
+    conn.query_drop("SET GLOBAL binlog_rows_query_log_events=OFF")
+        .await
+        .unwrap();
     let mut sidecar = Daemon::start(server.dir(), "mysql", &format!("url = '{}'", server.url()));
-    sidecar.until_ready(Some("SET GLOBAL binlog_rows_query_log_events = 'ON'")).await;
-    conn.query_drop("SET GLOBAL binlog_rows_query_log_events=ON").await.unwrap();
+    sidecar
+        .until_ready(Some("SET GLOBAL binlog_rows_query_log_events = 'ON'"))
+        .await;
+    conn.query_drop("SET GLOBAL binlog_rows_query_log_events=ON")
+        .await
+        .unwrap();
     sidecar.until_ready(None).await;
 
     for number in 1..=20 {
@@ -35,8 +43,14 @@ async fn it_works_as_on_mariadb() {
         .await
         .unwrap();
     assert_eq!(open, Some(20));
-    let position: Option<String> = conn.query_first("SELECT position FROM t_guard.checkpoint").await.unwrap();
-    assert!(position.is_some_and(|p| p.contains(":1-")), "no position of MySQL");
+    let position: Option<String> = conn
+        .query_first("SELECT position FROM t_guard.checkpoint")
+        .await
+        .unwrap();
+    assert!(
+        position.is_some_and(|p| p.contains(":1-")),
+        "no position of MySQL"
+    );
 
     server.restart(&[]).await;
     let mut conn = server.conn().await;

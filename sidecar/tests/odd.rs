@@ -10,7 +10,9 @@ use sluice_sidecar::sources::gtid::Flavour;
 
 async fn all(conn: &mut mysql_async::Conn, statements: &[&str]) {
     for statement in statements {
-        conn.query_drop(*statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+        conn.query_drop(*statement)
+            .await
+            .unwrap_or_else(|error| panic!("{statement}: {error}"));
     }
 }
 
@@ -34,11 +36,20 @@ async fn odd(server: &Server) {
         "CREATE TABLE other.odd (a TIME(3), b DATETIME, c DATE, d VARCHAR(20), e LONGBLOB, f BIT(9), g GEOMETRY, \
          h YEAR, j ENUM('x','y'), k SET('x','y'), l DECIMAL(65,30), m FLOAT, n TIMESTAMP(6) NULL, {own_types}) CHARSET latin1"
     );
-    all(&mut conn, &["CREATE DATABASE other", &create, "CREATE TABLE t_orders.beside (v VARCHAR(9)) CHARSET latin1"])
-        .await;
+    all(
+        &mut conn,
+        &[
+            "CREATE DATABASE other",
+            &create,
+            "CREATE TABLE t_orders.beside (v VARCHAR(9)) CHARSET latin1",
+        ],
+    )
+    .await;
     let tail = tail(server, 920, &position(server).await, Start::Now);
     let entry = |n: u32, rest: &str| {
-        format!("INSERT INTO t_ledger.entry VALUES ('acct','p',{n},'k','b','D',1,'CNY','r',{n}{rest})")
+        format!(
+            "INSERT INTO t_ledger.entry VALUES ('acct','p',{n},'k','b','D',1,'CNY','r',{n}{rest})"
+        )
     };
     all(
         &mut conn,
@@ -76,14 +87,19 @@ async fn odd(server: &Server) {
         .filter(|change| change.table.name == "entry")
         .map(|change| {
             let image = change.after.as_ref().or(change.before.as_ref()).unwrap();
-            (change.table.columns.len(), image[change.table.column("line").unwrap()].clone())
+            (
+                change.table.columns.len(),
+                image[change.table.column("line").unwrap()].clone(),
+            )
         })
         .collect();
-    let want =
-        [(10, 1), (11, 2), (11, 3), (11, 4), (12, 5), (12, 1)].map(|(columns, line)| (columns, Value::Int(line)));
+    let want = [(10, 1), (11, 2), (11, 3), (11, 4), (12, 5), (12, 1)]
+        .map(|(columns, line)| (columns, Value::Int(line)));
     assert_eq!(lines, want);
     let big = &items[1].transaction.changes[0];
-    let Value::Text(events) = &big.after.as_ref().unwrap()[3] else { panic!("not text") };
+    let Value::Text(events) = &big.after.as_ref().unwrap()[3] else {
+        panic!("not text")
+    };
     assert_eq!((events.len(), tail.blind.reason()), (16_777_215, None));
 }
 
@@ -122,8 +138,10 @@ async fn statements(server: &Server) {
     )
     .await;
     let items = tail.items(8);
-    let said: Vec<Vec<(&str, usize)>> =
-        items.iter().map(|item| item.unseen.iter().map(|u| (u.table, u.count)).collect()).collect();
+    let said: Vec<Vec<(&str, usize)>> = items
+        .iter()
+        .map(|item| item.unseen.iter().map(|u| (u.table, u.count)).collect())
+        .collect();
     let want: [&[(&str, usize)]; 8] = [
         &[],
         &[("balance", 1)],
@@ -135,7 +153,11 @@ async fn statements(server: &Server) {
         &[],
     ];
     assert_eq!(said, want);
-    assert!(items[2].unseen[0].text.contains("balance=9"), "{:?}", items[2].unseen);
+    assert!(
+        items[2].unseen[0].text.contains("balance=9"),
+        "{:?}",
+        items[2].unseen
+    );
     assert_eq!(items[7].marks.len(), 1);
     assert_eq!(tail.blind.reason(), None);
 }
@@ -212,18 +234,34 @@ async fn administration(server: &Server) {
     if server.flavour() == Flavour::MariaDb {
         by_hand.push("ANALYZE UPDATE t_ledger.entry SET ref='y'");
     }
-    conn.query_drop("SET SESSION binlog_format='STATEMENT'").await.unwrap();
+    conn.query_drop("SET SESSION binlog_format='STATEMENT'")
+        .await
+        .unwrap();
     all(&mut conn, &by_hand).await;
-    conn.query_drop("SET SESSION binlog_format='ROW'").await.unwrap();
-    conn.query_drop("INSERT INTO t_guard.fence_token VALUES ('core',1,1)").await.unwrap();
+    conn.query_drop("SET SESSION binlog_format='ROW'")
+        .await
+        .unwrap();
+    conn.query_drop("INSERT INTO t_guard.fence_token VALUES ('core',1,1)")
+        .await
+        .unwrap();
     let shown = |item: &sluice_sidecar::sources::Item| {
-        let unseen = item.unseen.first().map_or("", |u| u.text.split(' ').next().unwrap_or_default());
+        let unseen = item
+            .unseen
+            .first()
+            .map_or("", |u| u.text.split(' ').next().unwrap_or_default());
         (item.transaction.changes.len(), unseen.to_owned())
     };
     let of = |changes: usize, unseen: &str| (changes, unseen.to_owned());
     let mut want = vec![of(0, "ALTER"), of(0, "LOAD"), of(1, ""), of(1, "")];
-    want.extend(by_hand.iter().map(|text| of(0, text.split(' ').next().unwrap_or_default())));
+    want.extend(
+        by_hand
+            .iter()
+            .map(|text| of(0, text.split(' ').next().unwrap_or_default())),
+    );
     want.push(of(1, ""));
-    assert_eq!(tail.items(want.len()).iter().map(shown).collect::<Vec<_>>(), want);
+    assert_eq!(
+        tail.items(want.len()).iter().map(shown).collect::<Vec<_>>(),
+        want
+    );
     assert_eq!(tail.blind.reason(), None);
 }

@@ -16,18 +16,27 @@ async fn depose(server: &Server, sidecar: &Daemon) {
     sidecar.until_ready(Some("lease held by other")).await;
     let begun = Instant::now();
     loop {
-        let owner: Option<String> = conn.query_first("SELECT owner FROM t_guard.lease").await.unwrap();
+        let owner: Option<String> = conn
+            .query_first("SELECT owner FROM t_guard.lease")
+            .await
+            .unwrap();
         if owner.is_some_and(|owner| owner == "reigns") {
             return;
         }
-        assert!(begun.elapsed() < Duration::from_secs(20), "the lease was not taken back");
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "the lease was not taken back"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_two_servers_each_reign_sees_both() {
-    let (first, books) = tokio::join!(Server::start("reigns", &[]), Server::start("reigns-books", &["--server-id=2"]));
+    let (first, books) = tokio::join!(
+        Server::start("reigns", &[]),
+        Server::start("reigns-books", &["--server-id=2"])
+    );
     first.migrate(&schemas()).await;
     books.migrate(&schemas()).await;
     let mysql = format!(

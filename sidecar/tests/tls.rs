@@ -4,7 +4,9 @@
 use crate::server::Server;
 use crate::server::tail::{position, schemas, tail_of};
 use mysql_async::prelude::Queryable;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+};
 use sluice_contract::sql;
 use sluice_sidecar::sources::Start;
 use std::path::{Path, PathBuf};
@@ -26,7 +28,8 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         if expired {
-            (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+            (params.not_before, params.not_after) =
+                (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
         }
         let cert = params.signed_by(&key, &self.0).unwrap();
         let write = |kind: &str, text: String| -> PathBuf {
@@ -36,7 +39,10 @@ impl Authority {
         };
         let cert = write("crt", cert.pem());
         let key = write("key", key.serialize_pem());
-        vec![format!("--ssl-cert={}", cert.display()), format!("--ssl-key={}", key.display())]
+        vec![
+            format!("--ssl-cert={}", cert.display()),
+            format!("--ssl-key={}", key.display()),
+        ]
     }
 }
 
@@ -53,26 +59,57 @@ async fn only_the_right_certificate_is_read_from() {
     let good = ours.server(dir.path(), "127.0.0.1", false);
     let good: Vec<&str> = good.iter().map(String::as_str).collect();
     for mut server in Server::both("tls", &good).await {
-        let with = |server: &Server, file: &str| format!("{}?tls_ca={}", server.url(), dir.path().join(file).display());
+        let with = |server: &Server, file: &str| {
+            format!(
+                "{}?tls_ca={}",
+                server.url(),
+                dir.path().join(file).display()
+            )
+        };
         server.migrate(&schemas()).await;
         let url = with(&server, "ours.pem");
         let mut conn = sql::connect(&url).await.unwrap();
-        let version: Option<(String, String)> = conn.query_first("SHOW STATUS LIKE 'Ssl_version'").await.unwrap();
-        assert!(version.is_some_and(|(_, version)| version.starts_with("TLS")), "the connection is not encrypted");
-        let tail = tail_of(&url, server.flavour(), 940, &position(&server).await, Start::Now);
-        conn.query_drop("INSERT INTO t_guard.fence_token VALUES ('c',1,1)").await.unwrap();
+        let version: Option<(String, String)> = conn
+            .query_first("SHOW STATUS LIKE 'Ssl_version'")
+            .await
+            .unwrap();
+        assert!(
+            version.is_some_and(|(_, version)| version.starts_with("TLS")),
+            "the connection is not encrypted"
+        );
+        let tail = tail_of(
+            &url,
+            server.flavour(),
+            940,
+            &position(&server).await,
+            Start::Now,
+        );
+        conn.query_drop("INSERT INTO t_guard.fence_token VALUES ('c',1,1)")
+            .await
+            .unwrap();
         assert_eq!(tail.transactions(1).1.len(), 1);
         drop(tail);
 
         let error = refused(&with(&server, "other.pem")).await;
         assert!(error.contains("UnknownIssuer"), "{error}");
-        for (name, expired, said) in [("db.example", false, "not valid for name"), ("127.0.0.1", true, "expired")] {
+        for (name, expired, said) in [
+            ("db.example", false, "not valid for name"),
+            ("127.0.0.1", true, "expired"),
+        ] {
             let wrong = ours.server(dir.path(), name, expired);
-            server.restart(&wrong.iter().map(String::as_str).collect::<Vec<_>>()).await;
+            server
+                .restart(&wrong.iter().map(String::as_str).collect::<Vec<_>>())
+                .await;
             let error = refused(&with(&server, "ours.pem")).await;
             assert!(error.to_lowercase().contains(said), "{error}");
         }
-        let tail = tail_of(&with(&server, "ours.pem"), server.flavour(), 941, &position(&server).await, Start::Now);
+        let tail = tail_of(
+            &with(&server, "ours.pem"),
+            server.flavour(),
+            941,
+            &position(&server).await,
+            Start::Now,
+        );
         tail.blind_with("certificate").await;
     }
 }

@@ -48,7 +48,11 @@ struct Sidecar {
 }
 
 fn start(server: &Server, brokers: &str, instance: &str) -> Sidecar {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     let dir = server.dir();
     for secret in ["provenance_key", "sidecar_token"] {
         std::fs::write(dir.join(secret), TOKEN).unwrap();
@@ -99,7 +103,9 @@ impl Sidecar {
 
     async fn fence(&self, instance: &str) -> Fence {
         let mut stream = self.connect().await;
-        let request = format!("GET /fence/{instance} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\r\n");
+        let request = format!(
+            "GET /fence/{instance} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).await.unwrap();
         Fence(BufReader::new(stream))
     }
@@ -111,7 +117,10 @@ impl Sidecar {
             if metrics.contains(line) {
                 return;
             }
-            assert!(begun.elapsed() < Duration::from_secs(5), "{line} is not in {metrics}");
+            assert!(
+                begun.elapsed() < Duration::from_secs(5),
+                "{line} is not in {metrics}"
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -123,14 +132,21 @@ impl Sidecar {
             if status == 200 {
                 return;
             }
-            assert!(begun.elapsed() < Duration::from_secs(20), "not ready: {body}");
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "not ready: {body}"
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
     async fn end(self) {
         self.stop.send(()).unwrap();
-        tokio::time::timeout(Duration::from_secs(10), self.ended).await.unwrap().unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(10), self.ended)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
     }
 }
 
@@ -141,8 +157,10 @@ impl Fence {
     async fn line(&mut self) -> FenceLine {
         loop {
             let mut text = String::new();
-            let read =
-                tokio::time::timeout(Duration::from_secs(10), self.0.read_line(&mut text)).await.unwrap().unwrap();
+            let read = tokio::time::timeout(Duration::from_secs(10), self.0.read_line(&mut text))
+                .await
+                .unwrap()
+                .unwrap();
             assert!(read > 0, "the fence's stream ended");
             if let Ok(line) = serde_json::from_str(&text)
                 && text.starts_with('{')
@@ -159,7 +177,10 @@ impl Fence {
             if wanted(&line) {
                 return line;
             }
-            assert!(begun.elapsed() < Duration::from_secs(15), "last line: {line:?}");
+            assert!(
+                begun.elapsed() < Duration::from_secs(15),
+                "last line: {line:?}"
+            );
         }
     }
 }
@@ -195,11 +216,16 @@ async fn fence_breakers_and_standby() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     took.sort();
-    println!("token commit to announcement: p50 {:?} p90 {:?} p99 {:?}", took[100], took[180], took[198]);
+    println!(
+        "token commit to announcement: p50 {:?} p90 {:?} p99 {:?}",
+        took[100], took[180], took[198]
+    );
 
     // Kafka away: tokens stand still and the fence says why.
     kafka.broker_down(-1).unwrap();
-    fence.until(|l| l.blind.as_ref().is_some_and(|b| b.contains("kafka"))).await;
+    fence
+        .until(|l| l.blind.as_ref().is_some_and(|b| b.contains("kafka")))
+        .await;
     write_token(&mut conn, 201).await;
     assert!(fence.line().await.token < 201);
     kafka.broker_up(-1).unwrap();
@@ -210,19 +236,35 @@ async fn fence_breakers_and_standby() {
     breakers_by_hand(&first).await;
     let second = start(&server, &brokers, "two");
     let mut standby = second.fence("core-1").await;
-    standby.until(|l| l.blind.as_ref().is_some_and(|b| b.contains("lease held by one"))).await;
+    standby
+        .until(|l| {
+            l.blind
+                .as_ref()
+                .is_some_and(|b| b.contains("lease held by one"))
+        })
+        .await;
     first.end().await;
     second.ready().await;
     write_token(&mut conn, 203).await;
     standby.until(|l| l.token == 203 && l.blind.is_none()).await;
-    let verdicts: Option<i64> = conn.query_first("SELECT COUNT(*) FROM t_guard.verdict").await.unwrap();
-    assert_eq!(verdicts, Some(1), "what is read again must not be found again");
+    let verdicts: Option<i64> = conn
+        .query_first("SELECT COUNT(*) FROM t_guard.verdict")
+        .await
+        .unwrap();
+    assert_eq!(
+        verdicts,
+        Some(1),
+        "what is read again must not be found again"
+    );
     second.end().await;
 }
 
 /// Good events are evaluated, a bad one is set aside, and neither stops the fence.
 async fn events(sidecar: &Sidecar, brokers: &str) {
-    let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", brokers).create().unwrap();
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .create()
+        .unwrap();
     for number in 0..10 {
         let payload = if number == 4 {
             "not an event".to_owned()
@@ -231,13 +273,21 @@ async fn events(sidecar: &Sidecar, brokers: &str) {
                 r#"{{"id":"e{number}","type":"payment.succeeded","accountId":"a","bizNo":"b{number}","amount":"1.50","currency":"CNY","occurredUs":1}}"#
             )
         };
-        producer.send(BaseRecord::to(BUSINESS_TOPICS[0]).payload(&payload).key("a")).unwrap();
+        producer
+            .send(
+                BaseRecord::to(BUSINESS_TOPICS[0])
+                    .payload(&payload)
+                    .key("a"),
+            )
+            .unwrap();
     }
     producer.flush(Duration::from_secs(5)).unwrap();
     let begun = Instant::now();
     loop {
         let (_, status) = sidecar.call("GET", "/status", "", "").await;
-        if status.contains("\"events\":9,\"eventsSetAside\":1") && status.contains("business.payment=") {
+        if status.contains("\"events\":9,\"eventsSetAside\":1")
+            && status.contains("business.payment=")
+        {
             return;
         }
         assert!(begun.elapsed() < Duration::from_secs(5), "{status}");
@@ -253,14 +303,25 @@ async fn violation(sidecar: &Sidecar, server: &Server, fence: &mut Fence) {
         .unwrap();
     write_token(&mut conn, 202).await;
     fence.until(|l| l.token == 202).await;
-    let open: Vec<(String, String)> = conn.query("SELECT scope_key, state FROM t_guard.breaker").await.unwrap();
+    let open: Vec<(String, String)> = conn
+        .query("SELECT scope_key, state FROM t_guard.breaker")
+        .await
+        .unwrap();
     assert_eq!(open, [("wrong".to_owned(), "open".to_owned())]);
 
     // A wrong file is refused; the last good set stays.
     let file = server.dir().join("rules/broken.rhai");
     std::fs::write(&file, "no header").unwrap();
-    sidecar.metric("sluice_sidecar_rule_reload_failures_total 1").await;
-    assert!(sidecar.call("GET", "/rules", "", "").await.1.contains("balance-adds-up"));
+    sidecar
+        .metric("sluice_sidecar_rule_reload_failures_total 1")
+        .await;
+    assert!(
+        sidecar
+            .call("GET", "/rules", "", "")
+            .await
+            .1
+            .contains("balance-adds-up")
+    );
     std::fs::remove_file(&file).unwrap();
 }
 
@@ -269,7 +330,12 @@ async fn breakers_by_hand(sidecar: &Sidecar) {
     let cases = [
         ("/breakers/cash_out/account/a-1/reset", TOKEN, why, 409),
         ("/breakers/cash_out/account/a-1/trip", "wrong", why, 401),
-        ("/breakers/cash_out/account/a-1/trip", TOKEN, r#"{"by":"","reason":"x"}"#, 400),
+        (
+            "/breakers/cash_out/account/a-1/trip",
+            TOKEN,
+            r#"{"by":"","reason":"x"}"#,
+            400,
+        ),
         ("/breakers/cash_out/account/a-1/trip", TOKEN, "{}", 400),
         ("/breakers/cash_out/nothing/a-1/trip", TOKEN, why, 400),
         ("/breakers/cash_out/all/a-1/trip", TOKEN, why, 400),
@@ -292,8 +358,17 @@ async fn breakers_by_hand(sidecar: &Sidecar) {
         ("/live", "live"),
     ] {
         let (status, answer) = sidecar.call("GET", path, "", "").await;
-        assert!(status == 200 && answer.contains(part), "{path}: {status} {answer}");
+        assert!(
+            status == 200 && answer.contains(part),
+            "{path}: {status} {answer}"
+        );
     }
-    assert_eq!(sidecar.call("GET", "/fence/core-1", "wrong", "").await.0, 401);
-    assert_eq!(sidecar.call("GET", "/verdicts?limit=x", "", "").await.0, 400);
+    assert_eq!(
+        sidecar.call("GET", "/fence/core-1", "wrong", "").await.0,
+        401
+    );
+    assert_eq!(
+        sidecar.call("GET", "/verdicts?limit=x", "", "").await.0,
+        400
+    );
 }

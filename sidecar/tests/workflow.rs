@@ -62,7 +62,11 @@ struct Sidecar {
 }
 
 fn start(server: &Server, instance: &str, rules: &Path) -> Sidecar {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     let dir = server.dir();
     for secret in ["provenance_key", "sidecar_token"] {
         std::fs::write(dir.join(secret), TOKEN).unwrap();
@@ -102,7 +106,10 @@ impl Sidecar {
         stream.read_to_string(&mut answer).await.unwrap();
         let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
         let body = answer.split_once("\r\n\r\n").unwrap().1;
-        (status, serde_json::from_str(body).unwrap_or(Value::String(body.to_owned())))
+        (
+            status,
+            serde_json::from_str(body).unwrap_or(Value::String(body.to_owned())),
+        )
     }
 
     async fn post(&self, path: &str, token: &str, body: Value) -> (u16, Value) {
@@ -131,7 +138,10 @@ impl Sidecar {
             if let Some(found) = wanted(&answer["data"]) {
                 return found;
             }
-            assert!(begun.elapsed() < Duration::from_secs(20), "{path}: {answer}");
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "{path}: {answer}"
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -154,7 +164,10 @@ impl Sidecar {
                         .iter()
                         .find(|r| r["id"] == "adds_up" && r["candidate"] == candidate)
                 };
-                of(true).or_else(|| of(false)).map(|r| r["hash"].as_str().unwrap().to_owned()).unwrap_or_default()
+                of(true)
+                    .or_else(|| of(false))
+                    .map(|r| r["hash"].as_str().unwrap().to_owned())
+                    .unwrap_or_default()
             })
         })
         .await
@@ -162,14 +175,22 @@ impl Sidecar {
 
     async fn end(self) {
         self.stop.send(()).unwrap();
-        tokio::time::timeout(Duration::from_secs(10), self.ended).await.unwrap().unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(10), self.ended)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
     }
 }
 
 fn shown(data: &Value) -> Vec<String> {
     let one = |r: &Value| {
         let star = if r["candidate"] == true { "*" } else { "" };
-        format!("{}{star} {}", r["id"].as_str().unwrap(), r["mode"].as_str().unwrap())
+        format!(
+            "{}{star} {}",
+            r["id"].as_str().unwrap(),
+            r["mode"].as_str().unwrap()
+        )
     };
     data["rules"].as_array().unwrap().iter().map(one).collect()
 }
@@ -212,8 +233,13 @@ impl Stage {
         self.server.conn().await.query_drop(sql).await.unwrap();
         sidecar
             .until("/verdicts?limit=1000", |data| {
-                let of =
-                    data.as_array().unwrap().iter().filter(|v| v["accountId"] == account).cloned().collect::<Vec<_>>();
+                let of = data
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .filter(|v| v["accountId"] == account)
+                    .cloned()
+                    .collect::<Vec<_>>();
                 (of.len() == verdicts).then_some(of)
             })
             .await
@@ -236,8 +262,10 @@ async fn from_the_folder_to_trip_and_back() {
     let edited = one.shows(&["adds_up trip", "adds_up* shadow"]).await;
     println!("edit to shadow: {:?}", begun.elapsed());
     let found = stage.violate(&one, "v-1", 2).await;
-    let mut modes: Vec<(&str, i64)> =
-        found.iter().map(|v| (v["mode"].as_str().unwrap(), v["opened"].as_i64().unwrap())).collect();
+    let mut modes: Vec<(&str, i64)> = found
+        .iter()
+        .map(|v| (v["mode"].as_str().unwrap(), v["opened"].as_i64().unwrap()))
+        .collect();
     modes.sort_unstable();
     assert_eq!(modes, [("shadow", 0), ("trip", 1)]);
     explained(&one, &found).await;
@@ -245,23 +273,49 @@ async fn from_the_folder_to_trip_and_back() {
     // Refused: the wrong version, more findings than declared, a step too far.
     let to = |to: &str, hash: &str| json!({ "to": to, "hash": hash, "reason": "a test" });
     let promote = "/rules/adds_up/promote";
-    one.refused(promote, ANN, to("trip", &first), "somebody edited").await;
-    one.refused(promote, ANN, to("trip", &edited), "rate_per_hour of 0").await;
-    one.refused(promote, ANN, to("alert", &edited), "demote that one first").await;
-    one.refused(promote, "x", to("trip", &edited), "your own token").await;
-    one.refused(promote, TOKEN, to("trip", &edited), "no person's").await;
+    one.refused(promote, ANN, to("trip", &first), "somebody edited")
+        .await;
+    one.refused(promote, ANN, to("trip", &edited), "rate_per_hour of 0")
+        .await;
+    one.refused(promote, ANN, to("alert", &edited), "demote that one first")
+        .await;
+    one.refused(promote, "x", to("trip", &edited), "your own token")
+        .await;
+    one.refused(promote, TOKEN, to("trip", &edited), "no person's")
+        .await;
     // Corrected, but its cases no longer fit; then they do.
     stage.write(&rule(5, "corrected: it does not add up"), &cases("edited"));
-    let untested = one.until("/rules", |d| d["rules"][1]["untested"][0].as_str().map(str::to_owned)).await;
+    let untested = one
+        .until("/rules", |d| {
+            d["rules"][1]["untested"][0].as_str().map(str::to_owned)
+        })
+        .await;
     assert!(untested.contains("it does not"), "{untested}");
     let corrected = one.shows(&["adds_up trip", "adds_up* shadow"]).await;
-    one.refused(promote, ANN, to("trip", &corrected), "it does not").await;
-    stage.write(&rule(5, "corrected: it does not add up"), &cases("corrected"));
-    one.until("/rules", |d| d["rules"][1]["untested"].as_array().filter(|u| u.is_empty()).map(|_| ())).await;
+    one.refused(promote, ANN, to("trip", &corrected), "it does not")
+        .await;
+    stage.write(
+        &rule(5, "corrected: it does not add up"),
+        &cases("corrected"),
+    );
+    one.until("/rules", |d| {
+        d["rules"][1]["untested"]
+            .as_array()
+            .filter(|u| u.is_empty())
+            .map(|_| ())
+    })
+    .await;
 
     two_people(&one, &corrected).await;
     let found = stage.violate(&one, "v-2", 1).await;
-    assert!(found[0]["message"].as_str().unwrap().starts_with("corrected") && found[0]["opened"] == 1, "{found:?}");
+    assert!(
+        found[0]["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("corrected")
+            && found[0]["opened"] == 1,
+        "{found:?}"
+    );
 
     back_again(&stage, &one).await;
     a_wrong_file_changes_nothing(&stage, &one).await;
@@ -270,17 +324,33 @@ async fn from_the_folder_to_trip_and_back() {
 
 async fn nobody_has_a_token(one: &Sidecar, hash: &str) {
     let body = json!({ "to": "trip", "hash": hash, "reason": "a test", "by": "me" });
-    one.refused("/rules/adds_up/promote", TOKEN, body, "secrets_dir/people").await;
+    one.refused("/rules/adds_up/promote", TOKEN, body, "secrets_dir/people")
+        .await;
     let body = json!({ "to": "alert", "reason": "a test" });
-    one.refused("/rules/adds_up/demote", TOKEN, body, "by must name you").await;
+    one.refused("/rules/adds_up/demote", TOKEN, body, "by must name you")
+        .await;
 }
 
 async fn explained(one: &Sidecar, found: &[Value]) {
     let trip = found.iter().find(|v| v["mode"] == "trip").unwrap();
-    let (status, answer) = one.call("GET", &format!("/verdicts/{}", trip["verdictId"].as_str().unwrap()), "", "").await;
+    let (status, answer) = one
+        .call(
+            "GET",
+            &format!("/verdicts/{}", trip["verdictId"].as_str().unwrap()),
+            "",
+            "",
+        )
+        .await;
     let data = &answer["data"];
-    assert_eq!((status, data["breakers"][0]["state"].as_str()), (200, Some("open")), "{answer}");
-    assert_eq!(data["about"]["guards"], "A balance is available plus reserved.");
+    assert_eq!(
+        (status, data["breakers"][0]["state"].as_str()),
+        (200, Some("open")),
+        "{answer}"
+    );
+    assert_eq!(
+        data["about"]["guards"],
+        "A balance is available plus reserved."
+    );
     assert_eq!(one.call("GET", "/verdicts/0", "", "").await.0, 404);
 }
 
@@ -291,26 +361,66 @@ async fn two_people(one: &Sidecar, hash: &str) {
     one.shows(&["adds_up trip", "adds_up* shadow"]).await;
     let approve = "/rules/adds_up/approve";
     let trip = json!({ "step": "trip", "hash": hash });
-    one.refused(approve, ANN, trip.clone(), "second person").await;
-    one.refused(approve, BOB, json!({ "step": "trip", "hash": "0" }), "look at it again").await;
-    one.refused(approve, TOKEN, trip.clone(), "no person's").await;
+    one.refused(approve, ANN, trip.clone(), "second person")
+        .await;
+    one.refused(
+        approve,
+        BOB,
+        json!({ "step": "trip", "hash": "0" }),
+        "look at it again",
+    )
+    .await;
+    one.refused(approve, TOKEN, trip.clone(), "no person's")
+        .await;
     // What is proposed under this hash is another thing than bob was asked for.
-    one.refused(approve, BOB, json!({ "step": "retire", "hash": hash }), "is trip, not retire").await;
-    assert_eq!(one.done(approve, BOB, trip.clone()).await["done"], "inForce");
+    one.refused(
+        approve,
+        BOB,
+        json!({ "step": "retire", "hash": hash }),
+        "is trip, not retire",
+    )
+    .await;
+    assert_eq!(
+        one.done(approve, BOB, trip.clone()).await["done"],
+        "inForce"
+    );
     assert_eq!(one.shows(&["adds_up trip"]).await, hash);
     one.refused(approve, BOB, trip, "nothing is proposed").await;
     let (_, sets) = one.call("GET", "/rules/sets", "", "").await;
     let newest = &sets["data"][0];
-    assert!(newest["createdBy"] == "bob" && newest["reason"].as_str().unwrap().contains("proposed by ann"), "{sets}");
+    assert!(
+        newest["createdBy"] == "bob"
+            && newest["reason"]
+                .as_str()
+                .unwrap()
+                .contains("proposed by ann"),
+        "{sets}"
+    );
 }
 
 async fn back_again(stage: &Stage, one: &Sidecar) {
-    one.refused("/rules/rollback", ANN, json!({ "version": 99, "reason": "a test" }), "can't be had back").await;
-    one.done("/rules/rollback", ANN, json!({ "version": 1, "reason": "a test" })).await;
+    one.refused(
+        "/rules/rollback",
+        ANN,
+        json!({ "version": 99, "reason": "a test" }),
+        "can't be had back",
+    )
+    .await;
+    one.done(
+        "/rules/rollback",
+        ANN,
+        json!({ "version": 1, "reason": "a test" }),
+    )
+    .await;
     one.shows(&["adds_up trip"]).await;
     let found = stage.violate(one, "v-3", 1).await;
     assert_eq!(found[0]["message"], "it does not add up");
-    one.done("/rules/adds_up/demote", BOB, json!({ "to": "alert", "reason": "a test" })).await;
+    one.done(
+        "/rules/adds_up/demote",
+        BOB,
+        json!({ "to": "alert", "reason": "a test" }),
+    )
+    .await;
     one.shows(&["adds_up alert"]).await;
     assert_eq!(stage.violate(one, "v-4", 1).await[0]["opened"], 0);
 }
@@ -319,40 +429,68 @@ async fn a_wrong_file_changes_nothing(stage: &Stage, one: &Sidecar) {
     let wrong = stage.rules.join("wrong.rhai");
     std::fs::write(&wrong, "no header").unwrap();
     stage.write(&rule(7, "beside a wrong file"), &cases("beside"));
-    let why = one.until("/rules", |d| d["refused"].as_str().map(str::to_owned)).await;
+    let why = one
+        .until("/rules", |d| d["refused"].as_str().map(str::to_owned))
+        .await;
     assert!(why.contains("wrong.rhai"), "{why}");
     one.shows(&["adds_up alert"]).await;
     std::fs::remove_file(&wrong).unwrap();
     one.shows(&["adds_up alert", "adds_up* shadow"]).await;
     // Deleted: the armed one stays, and so does its candidate.
-    std::fs::write(stage.rules.join("other.rhai"), rule(1, "x").replace("adds_up", "other")).unwrap();
-    one.shows(&["adds_up alert", "adds_up* shadow", "other shadow"]).await;
+    std::fs::write(
+        stage.rules.join("other.rhai"),
+        rule(1, "x").replace("adds_up", "other"),
+    )
+    .unwrap();
+    one.shows(&["adds_up alert", "adds_up* shadow", "other shadow"])
+        .await;
     std::fs::remove_file(stage.rules.join("adds_up.rhai")).unwrap();
     std::fs::remove_file(stage.rules.join("other.rhai")).unwrap();
-    std::fs::write(stage.rules.join("more.rhai"), rule(1, "x").replace("adds_up", "more")).unwrap();
-    one.shows(&["adds_up alert", "adds_up* shadow", "more shadow"]).await;
+    std::fs::write(
+        stage.rules.join("more.rhai"),
+        rule(1, "x").replace("adds_up", "more"),
+    )
+    .unwrap();
+    one.shows(&["adds_up alert", "adds_up* shadow", "more shadow"])
+        .await;
 }
 
 /// A standby with another folder uses the same set, and changes nothing by taking over.
 async fn another_folder(stage: &Stage, one: Sidecar) {
     let other = stage.server.dir().join("other-rules");
     std::fs::create_dir_all(&other).unwrap();
-    std::fs::write(other.join("more.rhai"), rule(1, "x").replace("adds_up", "more")).unwrap();
+    std::fs::write(
+        other.join("more.rhai"),
+        rule(1, "x").replace("adds_up", "more"),
+    )
+    .unwrap();
     let two = start(&stage.server, "two", &other);
     let all = ["adds_up alert", "adds_up* shadow", "more shadow"];
     two.shows(&all).await;
     let hash = |data: &Value| Some(data["hash"].clone());
-    assert_eq!(one.until("/rules", hash).await, two.until("/rules", hash).await);
+    assert_eq!(
+        one.until("/rules", hash).await,
+        two.until("/rules", hash).await
+    );
     // What is asked of one reaches the other too.
-    two.done("/rules/adds_up/demote", ANN, json!({ "to": "shadow", "reason": "a test" })).await;
-    one.shows(&["adds_up shadow", "adds_up* shadow", "more shadow"]).await;
+    two.done(
+        "/rules/adds_up/demote",
+        ANN,
+        json!({ "to": "shadow", "reason": "a test" }),
+    )
+    .await;
+    one.shows(&["adds_up shadow", "adds_up* shadow", "more shadow"])
+        .await;
     one.end().await;
     two.ready().await;
-    two.shows(&["adds_up shadow", "adds_up* shadow", "more shadow"]).await;
+    two.shows(&["adds_up shadow", "adds_up* shadow", "more shadow"])
+        .await;
     two.end().await;
     // Started again, with nothing but the database.
     let again = start(&stage.server, "three", &stage.server.dir().join("nowhere"));
     again.ready().await;
-    again.shows(&["adds_up shadow", "adds_up* shadow", "more shadow"]).await;
+    again
+        .shows(&["adds_up shadow", "adds_up* shadow", "more shadow"])
+        .await;
     again.end().await;
 }

@@ -18,7 +18,10 @@ use tempfile::TempDir;
 
 /// The top of the checkout.
 pub fn top() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map(Path::to_owned)
+        .unwrap_or_default()
 }
 
 /// A stage in a directory that goes away with it.
@@ -83,16 +86,28 @@ pub fn bad_day(seed: u64) -> SimConfig {
     };
     SimConfig {
         seed: Some(seed),
-        netsunion: ChannelConfig { rates: netsunion, ..ChannelConfig::default() },
-        unionpay: ChannelConfig { rates: unionpay, ..ChannelConfig::default() },
-        psp: ChannelConfig { rates: psp, ..ChannelConfig::default() },
+        netsunion: ChannelConfig {
+            rates: netsunion,
+            ..ChannelConfig::default()
+        },
+        unionpay: ChannelConfig {
+            rates: unionpay,
+            ..ChannelConfig::default()
+        },
+        psp: ChannelConfig {
+            rates: psp,
+            ..ChannelConfig::default()
+        },
         ..SimConfig::default()
     }
 }
 
 /// `SLUICE_SEED`, or a fresh one.
 pub fn seed() -> u64 {
-    std::env::var("SLUICE_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(rand::random)
+    std::env::var("SLUICE_SEED")
+        .ok()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or_else(rand::random)
 }
 
 /// How an order may begin: in `booking` while the books are apart.
@@ -123,11 +138,25 @@ impl Set {
     /// nothing was found wrong, and that the sidecar has evaluated everything.
     pub async fn all_is_well(&self) -> anyhow::Result<()> {
         let left = self.stage.drain(0, Duration::from_secs(60)).await?;
-        ensure!(left == 0, "{left} orders have not ended; core says: {}", tail(&self.stage.dir.join("core.log")));
+        ensure!(
+            left == 0,
+            "{left} orders have not ended; core says: {}",
+            tail(&self.stage.dir.join("core.log"))
+        );
         let held = self.stage.invariants().await?;
-        ensure!(held.all_hold(), "invariants are broken: {:?}", held.problems);
-        let counts = sluice_drill::checks::counts(&self.stage.pool, &self.stage.schemas, &[]).await?;
-        ensure!(counts.false_positives == 0, "{} false alarms: {:?}", counts.false_positives, self.verdicts().await?);
+        ensure!(
+            held.all_hold(),
+            "invariants are broken: {:?}",
+            held.problems
+        );
+        let counts =
+            sluice_drill::checks::counts(&self.stage.pool, &self.stage.schemas, &[]).await?;
+        ensure!(
+            counts.false_positives == 0,
+            "{} false alarms: {:?}",
+            counts.false_positives,
+            self.verdicts().await?
+        );
         self.histories_have_no_gap().await?;
         self.everything_is_evaluated().await
     }
@@ -143,24 +172,42 @@ impl Set {
              LEFT JOIN {0}.order_move m USING (account_id,order_id) ORDER BY o.order_id,m.version",
             self.stage.schemas.orders
         );
-        let rows: Vec<(String, i64, String, _, _, _)> = self.stage.pool.get_conn().await?.query(sql).await?;
+        let rows: Vec<(String, i64, String, _, _, _)> =
+            self.stage.pool.get_conn().await?.query(sql).await?;
         let mut orders: BTreeMap<Now, Vec<Move>> = BTreeMap::new();
         for (order, version, state, to_version, from, to) in rows {
-            orders.entry((order, version, state)).or_default().push((to_version, from, to));
+            orders
+                .entry((order, version, state))
+                .or_default()
+                .push((to_version, from, to));
         }
         for ((order, version, state), moves) in orders {
             let mut at = None;
             for (to_version, from, to) in moves {
-                let (Some(to_version), Some(from), Some(to)) = (to_version, from, to) else { continue };
+                let (Some(to_version), Some(from), Some(to)) = (to_version, from, to) else {
+                    continue;
+                };
                 ensure!(at.is_some() || begins(&from), "{order} began as {from}");
                 let (was, before) = at.unwrap_or((1, from.clone()));
-                ensure!(to_version == was + 1, "{order} has no row between {was} and {to_version}");
-                ensure!(from == before, "{order} was {before} at {was} and left {from} at {to_version}");
+                ensure!(
+                    to_version == was + 1,
+                    "{order} has no row between {was} and {to_version}"
+                );
+                ensure!(
+                    from == before,
+                    "{order} was {before} at {was} and left {from} at {to_version}"
+                );
                 at = Some((to_version, to));
             }
-            ensure!(at.is_some() || begins(&state), "{order} is {state} and has no history");
+            ensure!(
+                at.is_some() || begins(&state),
+                "{order} is {state} and has no history"
+            );
             let ends = at.unwrap_or((1, state.clone()));
-            ensure!(ends == (version, state.clone()), "{order} is {state} at {version}, its history ends at {ends:?}");
+            ensure!(
+                ends == (version, state.clone()),
+                "{order} is {state} at {version}, its history ends at {ends:?}"
+            );
         }
         Ok(())
     }
@@ -168,8 +215,16 @@ impl Set {
     /// A token raised now passes: the sidecar has evaluated every commit before it.
     pub async fn everything_is_evaluated(&self) -> anyhow::Result<()> {
         use sluice_core::{config, guard::fence::Fence};
-        let settings = config::Fence { enabled: true, sidecar: self.stage.ports.url(self.stage.ports.sidecar) };
-        let fence = Fence::start(&settings, "check", &self.stage.schemas, Some(self.stage.token.clone()))?;
+        let settings = config::Fence {
+            enabled: true,
+            sidecar: self.stage.ports.url(self.stage.ports.sidecar),
+        };
+        let fence = Fence::start(
+            &settings,
+            "check",
+            &self.stage.schemas,
+            Some(self.stage.token.clone()),
+        )?;
         let mut conn = self.stage.pool.get_conn().await?;
         let token = fence.raise(&mut conn).await?;
         let passed = tokio::time::timeout(Duration::from_secs(30), fence.wait(token)).await;
@@ -209,7 +264,9 @@ impl Set {
         while (events.len() as i64) < due && begun.elapsed() < Duration::from_secs(30) {
             if let Some(message) = consumer.poll(Duration::from_millis(200)) {
                 let message = message?;
-                events.push(serde_json::from_slice(message.payload().unwrap_or_default())?);
+                events.push(serde_json::from_slice(
+                    message.payload().unwrap_or_default(),
+                )?);
             }
         }
         Ok(events)

@@ -26,7 +26,10 @@ use tokio_util::sync::CancellationToken;
 
 async fn ask(set: &Set, key: &str, amount: &str) -> anyhow::Result<(u16, Value)> {
     let body = json!({ "fromAccountId": "A00001", "toAccountId": "payee", "amount": amount, "bizNo": key });
-    set.stage.client.post("/withdraw", &body, &[("idempotent-key", key)]).await
+    set.stage
+        .client
+        .post("/withdraw", &body, &[("idempotent-key", key)])
+        .await
 }
 
 /// What `/ready` says, once it is ready or not.
@@ -38,7 +41,10 @@ async fn ready(set: &Set, wanted: bool) -> anyhow::Result<Value> {
         if (status == 200) == wanted {
             return Ok(serde_json::from_slice(&body)?);
         }
-        ensure!(begun.elapsed() < Duration::from_secs(30), "/ready stays {status}");
+        ensure!(
+            begun.elapsed() < Duration::from_secs(30),
+            "/ready stays {status}"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -67,7 +73,10 @@ async fn proven(set: &Set, url: &str) -> anyhow::Result<usize> {
     loop {
         let batch = match feed.recv_timeout(Duration::from_secs(10)) {
             Ok(Feed::Binlog(batch)) => batch,
-            other => anyhow::bail!("nothing more to read: {other:?}, blind: {:?}", blind.reason()),
+            other => anyhow::bail!(
+                "nothing more to read: {other:?}, blind: {:?}",
+                blind.reason()
+            ),
         };
         for item in batch.items {
             count += 1;
@@ -78,20 +87,42 @@ async fn proven(set: &Set, url: &str) -> anyhow::Result<usize> {
         }
     }
     let single = ["provenance", "entries_balance", "balance_adds_up"];
-    let found: Vec<_> = found.iter().filter(|f| single.contains(&f.rule.id.as_str())).collect();
-    ensure!(found.is_empty(), "{} of {count} transactions, such as {:?}", found.len(), found[0]);
+    let found: Vec<_> = found
+        .iter()
+        .filter(|f| single.contains(&f.rule.id.as_str()))
+        .collect();
+    ensure!(
+        found.is_empty(),
+        "{} of {count} transactions, such as {:?}",
+        found.len(),
+        found[0]
+    );
     Ok(count)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_live_as_they_do_together_and_a_refusal_burns_no_key() -> anyhow::Result<()> {
-    let mut set = Set::up(Options { apart: true, ..options() }).await?;
+    let mut set = Set::up(Options {
+        apart: true,
+        ..options()
+    })
+    .await?;
     let traffic = Traffic::new("apart", 40);
     traffic.fund(&set.stage, 1_000).await?;
-    let report = traffic.open(&set.stage, 150, Duration::from_secs(4)).await?;
-    ensure!(report.succeeded() == report.answered() && report.answered() == 600, "{:?}", report.statuses);
+    let report = traffic
+        .open(&set.stage, 150, Duration::from_secs(4))
+        .await?;
+    ensure!(
+        report.succeeded() == report.answered() && report.answered() == 600,
+        "{:?}",
+        report.statuses
+    );
     set.all_is_well().await?;
-    let accepted = set.published()?.into_iter().filter(|e| e.kind == "withdraw.accepted").count();
+    let accepted = set
+        .published()?
+        .into_iter()
+        .filter(|e| e.kind == "withdraw.accepted")
+        .count();
     ensure!(accepted == 600, "{accepted} orders were told as accepted");
     let apart = set.stage.apart.as_ref().context("apart")?;
     for url in [apart.balance.url(), apart.ledger.url()] {
@@ -100,7 +131,10 @@ async fn orders_live_as_they_do_together_and_a_refusal_burns_no_key() -> anyhow:
     }
 
     let (status, answer) = ask(&set, "too-much", "5000.00").await?;
-    ensure!(status == 422 && answer["code"] == 42202, "{status} {answer}");
+    ensure!(
+        status == 422 && answer["code"] == 42202,
+        "{status} {answer}"
+    );
     // Funded, the same key and business number are as good as new.
     let received = BusinessEvent {
         id: "more".into(),
@@ -119,8 +153,14 @@ async fn orders_live_as_they_do_together_and_a_refusal_burns_no_key() -> anyhow:
     let (status, first) = ask(&set, "too-much", "5000.00").await?;
     ensure!(status == 202, "{status} {first}");
     let (status, again) = ask(&set, "too-much", "5000.00").await?;
-    ensure!(status == 202 && again["data"] == first["data"], "{status} {again}");
-    let id = first["data"]["withdrawOrderId"].as_str().context("an id")?.to_owned();
+    ensure!(
+        status == 202 && again["data"] == first["data"],
+        "{status} {again}"
+    );
+    let id = first["data"]["withdrawOrderId"]
+        .as_str()
+        .context("an id")?
+        .to_owned();
     set.stage.wait_for_status(&id, "success").await?;
 
     // The balance service is away: nothing is promised, and /ready says which it is.
@@ -129,10 +169,21 @@ async fn orders_live_as_they_do_together_and_a_refusal_burns_no_key() -> anyhow:
     let (status, answer) = ask(&set, "away", "7.00").await?;
     ensure!(status == 503, "{status} {answer}");
     let told = ready(&set, false).await?;
-    ensure!(told["waits_for"]["balance"].as_str().is_some_and(|w| w.contains("balance")), "{told}");
+    ensure!(
+        told["waits_for"]["balance"]
+            .as_str()
+            .is_some_and(|w| w.contains("balance")),
+        "{told}"
+    );
     let (status, answer) = ask(&set, "never-written", "7.00").await?;
     ensure!(status == 503, "{status} {answer}");
-    set.stage.apart.as_mut().context("apart")?.balance.restart().await?;
+    set.stage
+        .apart
+        .as_mut()
+        .context("apart")?
+        .balance
+        .restart()
+        .await?;
     ready(&set, true).await?;
     let (status, first) = ask(&set, "away", "7.00").await?;
     ensure!(status == 202, "a repeat learns the truth: {status} {first}");
@@ -143,10 +194,19 @@ async fn orders_live_as_they_do_together_and_a_refusal_burns_no_key() -> anyhow:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kills_of_cores_and_of_each_server_lose_and_double_nothing() -> anyhow::Result<()> {
-    let mut set = Set::up(Options { apart: true, sims: bad_day(seed()), ..options() }).await?;
+    let mut set = Set::up(Options {
+        apart: true,
+        sims: bad_day(seed()),
+        ..options()
+    })
+    .await?;
     let (one, other) = (Traffic::new("one", 50), Traffic::new("other", 50));
     one.fund(&set.stage, 10_000).await?;
-    let ports = Ports { core: free_port()?, core_admin: free_port()?, ..set.stage.ports };
+    let ports = Ports {
+        core: free_port()?,
+        core_admin: free_port()?,
+        ..set.stage.ports
+    };
     let mut second = set.stage.spawn_core("core-2", ports).await?;
     let mut core = set.stage.core.take().context("core")?;
     let mut orders = set.stage.mariadb.take().context("server")?;
@@ -155,48 +215,79 @@ async fn kills_of_cores_and_of_each_server_lose_and_double_nothing() -> anyhow::
     other.tell(&set.stage, rate * time.as_secs() + 1).await?;
     let beside = async {
         let (traffic, target) = (other.clone(), Target::new(&ports.address(ports.core)));
-        let load = Open { address: target.address.clone(), rate, duration: time, connections: 64, deadline: DEADLINE };
-        load::open(load, move |n, out: &mut Vec<u8>| traffic.request(&target, n, out), |_, _, _: &[u8]| {}).await
+        let load = Open {
+            address: target.address.clone(),
+            rate,
+            duration: time,
+            connections: 64,
+            deadline: DEADLINE,
+        };
+        load::open(
+            load,
+            move |n, out: &mut Vec<u8>| traffic.request(&target, n, out),
+            |_, _, _: &[u8]| {},
+        )
+        .await
     };
-    let (load_one, load_other, killed) = tokio::join!(one.open(&set.stage, rate, time), beside, async {
-        let pause = || tokio::time::sleep(Duration::from_millis(1_200));
-        pause().await;
-        core.kill9()?;
-        core.restart()?;
-        pause().await;
-        apart.balance.kill9()?;
-        apart.balance.restart().await?;
-        pause().await;
-        second.kill9()?;
-        apart.ledger.kill9()?;
-        second.restart()?;
-        apart.ledger.restart().await?;
-        pause().await;
-        orders.kill9()?;
-        core.kill9()?;
-        orders.restart().await?;
-        core.restart()?;
-        anyhow::Ok(())
-    });
+    let (load_one, load_other, killed) =
+        tokio::join!(one.open(&set.stage, rate, time), beside, async {
+            let pause = || tokio::time::sleep(Duration::from_millis(1_200));
+            pause().await;
+            core.kill9()?;
+            core.restart()?;
+            pause().await;
+            apart.balance.kill9()?;
+            apart.balance.restart().await?;
+            pause().await;
+            second.kill9()?;
+            apart.ledger.kill9()?;
+            second.restart()?;
+            apart.ledger.restart().await?;
+            pause().await;
+            orders.kill9()?;
+            core.kill9()?;
+            orders.restart().await?;
+            core.restart()?;
+            anyhow::Ok(())
+        });
     let (load_one, load_other) = (load_one?, load_other?);
     killed?;
-    ensure!(load_one.succeeded() + load_other.succeeded() > 200, "hardly any order was accepted");
+    ensure!(
+        load_one.succeeded() + load_other.succeeded() > 200,
+        "hardly any order was accepted"
+    );
     set.stage.apart = Some(apart);
     set.stage.mariadb = Some(orders);
-    for (process, admin) in [(&mut core, set.stage.ports.core_admin), (&mut second, ports.core_admin)] {
-        process.wait_ready(&set.stage.ports.address(admin), Duration::from_secs(40)).await?;
+    for (process, admin) in [
+        (&mut core, set.stage.ports.core_admin),
+        (&mut second, ports.core_admin),
+    ] {
+        process
+            .wait_ready(&set.stage.ports.address(admin), Duration::from_secs(40))
+            .await?;
     }
     set.stage.core = Some(core);
     ready(&set, true).await?;
     // Everybody who got no answer asks again, as upstreams do: same key, same order.
     let asked = rate * time.as_secs();
     for traffic in [&one, &other] {
-        let again = traffic.open(&set.stage, 160, Duration::from_secs(asked / 160)).await?;
-        ensure!(again.succeeded() == again.answered(), "repeats were refused: {:?}", again.statuses);
+        let again = traffic
+            .open(&set.stage, 160, Duration::from_secs(asked / 160))
+            .await?;
+        ensure!(
+            again.succeeded() == again.answered(),
+            "repeats were refused: {:?}",
+            again.statuses
+        );
     }
     set.all_is_well().await?;
     let counts = sluice_drill::checks::counts(&set.stage.pool, &set.stage.schemas, &[]).await?;
-    ensure!(counts.total() == 2 * asked, "{} orders for {} keys", counts.total(), 2 * asked);
+    ensure!(
+        counts.total() == 2 * asked,
+        "{} orders for {} keys",
+        counts.total(),
+        2 * asked
+    );
     drop(second);
     Ok(())
 }

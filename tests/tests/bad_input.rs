@@ -9,29 +9,144 @@ use sluice_tests::{Set, options};
 
 /// Body, status, code, and what the message must name.
 const BAD: &[(&str, u16, u32, &str)] = &[
-    (r#"{"fromAccountId":"G","toAccountId":"p","amount":"0"}"#, 400, 40002, "amount"),
-    (r#"{"fromAccountId":"G","toAccountId":"p","amount":"-1"}"#, 400, 40002, "amount"),
-    (r#"{"fromAccountId":"G","toAccountId":"p","amount":-0.01}"#, 400, 40002, "amount"),
-    (r#"{"fromAccountId":"G","toAccountId":"p","amount":"1.001"}"#, 400, 40002, "amount"),
-    (r#"{"fromAccountId":"G","toAccountId":"p","amount":0.1000000000000000055511151231257827}"#, 400, 40002, "amount"),
-    (r#"{"fromAccountId":"G","toAccountId":"p","amount":"99999999999999999.99"}"#, 400, 40002, "amount"),
-    (r#"{"fromAccountId":"G","toAccountId":"p","amount":"NaN"}"#, 400, 40002, "amount"),
-    (r#"{"fromAccountId":"G","toAccountId":"p","amount":NaN}"#, 400, 40000, "body"),
-    (r#"{"fromAccountId":"G","toAccountId":"p","amount":"1e3"}"#, 400, 40002, "amount"),
-    (r#"{"fromAccountId":"G","toAccountId":"p","amount":1e3}"#, 400, 40002, "amount"),
-    (r#"{"fromAccountId":"G","toAccountId":"p","amount":true}"#, 400, 40002, "amount"),
-    (r#"{"fromAccountId":"G","toAccountId":"p"}"#, 400, 40002, "amount"),
-    (r#"{"fromAccountId":"G","toAccountId":"p","amount":"1.5","currency":"JPY"}"#, 400, 40002, "amount"),
-    (r#"{"fromAccountId":"G","toAccountId":"p","amount":"1","currency":"XXX"}"#, 400, 40003, "currency"),
-    (r#"{"fromAccountId":"G","toAccountId":"p","amount":"1","currency":"USD"}"#, 422, 42201, "currency"),
-    (r#"{"fromAccountId":"nobody","toAccountId":"p","amount":"1"}"#, 422, 42201, "fromAccountId"),
-    (r#"{"fromAccountId":"G","toAccountId":"p","amount":"100.01"}"#, 422, 42202, "amount"),
-    (r#"{"toAccountId":"p","amount":"1"}"#, 400, 40001, "fromAccountId"),
-    (r#"{"fromAccountId":"G","amount":"1"}"#, 400, 40001, "toAccountId"),
-    (r#"{"fromAccountId":"G'; DROP","toAccountId":"p","amount":"1"}"#, 400, 40001, "fromAccountId"),
-    (r#"{"fromAccountId":"G","toAccountId":"p","amount":"1","channel":"pigeon"}"#, 400, 40001, "channel"),
-    (r#"{"fromAccountId":"G","toAccountId":"p","amount":"1","amuont":"2"}"#, 400, 40001, "amuont"),
-    (r#"{"fromAccountId":"G","toAccountId":"p","amount":"1""#, 400, 40000, "body"),
+    (
+        r#"{"fromAccountId":"G","toAccountId":"p","amount":"0"}"#,
+        400,
+        40002,
+        "amount",
+    ),
+    (
+        r#"{"fromAccountId":"G","toAccountId":"p","amount":"-1"}"#,
+        400,
+        40002,
+        "amount",
+    ),
+    (
+        r#"{"fromAccountId":"G","toAccountId":"p","amount":-0.01}"#,
+        400,
+        40002,
+        "amount",
+    ),
+    (
+        r#"{"fromAccountId":"G","toAccountId":"p","amount":"1.001"}"#,
+        400,
+        40002,
+        "amount",
+    ),
+    (
+        r#"{"fromAccountId":"G","toAccountId":"p","amount":0.1000000000000000055511151231257827}"#,
+        400,
+        40002,
+        "amount",
+    ),
+    (
+        r#"{"fromAccountId":"G","toAccountId":"p","amount":"99999999999999999.99"}"#,
+        400,
+        40002,
+        "amount",
+    ),
+    (
+        r#"{"fromAccountId":"G","toAccountId":"p","amount":"NaN"}"#,
+        400,
+        40002,
+        "amount",
+    ),
+    (
+        r#"{"fromAccountId":"G","toAccountId":"p","amount":NaN}"#,
+        400,
+        40000,
+        "body",
+    ),
+    (
+        r#"{"fromAccountId":"G","toAccountId":"p","amount":"1e3"}"#,
+        400,
+        40002,
+        "amount",
+    ),
+    (
+        r#"{"fromAccountId":"G","toAccountId":"p","amount":1e3}"#,
+        400,
+        40002,
+        "amount",
+    ),
+    (
+        r#"{"fromAccountId":"G","toAccountId":"p","amount":true}"#,
+        400,
+        40002,
+        "amount",
+    ),
+    (
+        r#"{"fromAccountId":"G","toAccountId":"p"}"#,
+        400,
+        40002,
+        "amount",
+    ),
+    (
+        r#"{"fromAccountId":"G","toAccountId":"p","amount":"1.5","currency":"JPY"}"#,
+        400,
+        40002,
+        "amount",
+    ),
+    (
+        r#"{"fromAccountId":"G","toAccountId":"p","amount":"1","currency":"XXX"}"#,
+        400,
+        40003,
+        "currency",
+    ),
+    (
+        r#"{"fromAccountId":"G","toAccountId":"p","amount":"1","currency":"USD"}"#,
+        422,
+        42201,
+        "currency",
+    ),
+    (
+        r#"{"fromAccountId":"nobody","toAccountId":"p","amount":"1"}"#,
+        422,
+        42201,
+        "fromAccountId",
+    ),
+    (
+        r#"{"fromAccountId":"G","toAccountId":"p","amount":"100.01"}"#,
+        422,
+        42202,
+        "amount",
+    ),
+    (
+        r#"{"toAccountId":"p","amount":"1"}"#,
+        400,
+        40001,
+        "fromAccountId",
+    ),
+    (
+        r#"{"fromAccountId":"G","amount":"1"}"#,
+        400,
+        40001,
+        "toAccountId",
+    ),
+    (
+        r#"{"fromAccountId":"G'; DROP","toAccountId":"p","amount":"1"}"#,
+        400,
+        40001,
+        "fromAccountId",
+    ),
+    (
+        r#"{"fromAccountId":"G","toAccountId":"p","amount":"1","channel":"pigeon"}"#,
+        400,
+        40001,
+        "channel",
+    ),
+    (
+        r#"{"fromAccountId":"G","toAccountId":"p","amount":"1","amuont":"2"}"#,
+        400,
+        40001,
+        "amuont",
+    ),
+    (
+        r#"{"fromAccountId":"G","toAccountId":"p","amount":"1""#,
+        400,
+        40000,
+        "body",
+    ),
     ("", 400, 40000, "body"),
 ];
 
@@ -53,25 +168,49 @@ async fn bad_input_is_refused_by_name_and_nothing_is_written() -> anyhow::Result
         }
         async move {
             let reply = request.send().await?;
-            anyhow::Ok((reply.status().as_u16(), serde_json::from_str::<serde_json::Value>(&reply.text().await?)?))
+            anyhow::Ok((
+                reply.status().as_u16(),
+                serde_json::from_str::<serde_json::Value>(&reply.text().await?)?,
+            ))
         }
     };
     for (body, status, code, names) in BAD {
         let (got, answer) = post((*body).to_owned(), Some("kept-key")).await?;
         let msg = answer["msg"].as_str().unwrap_or_default();
-        ensure!(got == *status && answer["code"] == *code && msg.contains(names), "{body}: {got} {answer}");
+        ensure!(
+            got == *status && answer["code"] == *code && msg.contains(names),
+            "{body}: {got} {answer}"
+        );
     }
     let good = r#"{"fromAccountId":"G","toAccountId":"p","amount":"1"}"#.to_owned();
-    ensure!(post(good.clone(), None).await?.1["code"] == 40004, "a missing key");
-    ensure!(post(good.clone(), Some(&"k".repeat(65))).await?.1["code"] == 40005, "an over-long key");
-    let huge = format!(r#"{{"fromAccountId":"G","toAccountId":"{}"}}"#, "x".repeat(20_000));
-    ensure!(post(huge, Some("kept-key")).await?.1["code"] == 41300, "a huge body");
+    ensure!(
+        post(good.clone(), None).await?.1["code"] == 40004,
+        "a missing key"
+    );
+    ensure!(
+        post(good.clone(), Some(&"k".repeat(65))).await?.1["code"] == 40005,
+        "an over-long key"
+    );
+    let huge = format!(
+        r#"{{"fromAccountId":"G","toAccountId":"{}"}}"#,
+        "x".repeat(20_000)
+    );
+    ensure!(
+        post(huge, Some("kept-key")).await?.1["code"] == 41300,
+        "a huge body"
+    );
 
     let mut conn = set.stage.pool.get_conn().await?;
     for table in ["orders", "idempotency"] {
-        let sql = format!("SELECT COUNT(*) FROM {}.{table} WHERE account_id='G'", set.stage.schemas.orders);
+        let sql = format!(
+            "SELECT COUNT(*) FROM {}.{table} WHERE account_id='G'",
+            set.stage.schemas.orders
+        );
         let count: Option<u64> = conn.query_first(sql).await?;
-        ensure!(count == Some(u64::from(table == "idempotency")), "{table} holds {count:?}");
+        ensure!(
+            count == Some(u64::from(table == "idempotency")),
+            "{table} holds {count:?}"
+        );
     }
     let (status, answer) = post(good, Some("kept-key")).await?;
     ensure!(status == 202, "the key was burnt: {answer}");
@@ -87,16 +226,30 @@ async fn a_notification_counts_only_with_its_signature() -> anyhow::Result<()> {
     set.stage.start_core().await?;
     let body = json!({ "serialNo": "0".repeat(32), "code": "00S" });
     let post = |headers: Vec<(&'static str, String)>, channel: &str| {
-        let (client, body, path) = (set.stage.client.clone(), body.clone(), format!("/withdraw/notify/{channel}"));
+        let (client, body, path) = (
+            set.stage.client.clone(),
+            body.clone(),
+            format!("/withdraw/notify/{channel}"),
+        );
         async move {
-            let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
+            let headers: Vec<(&str, &str)> =
+                headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
             client.post(&path, &body, &headers).await
         }
     };
     let now = (sluice_contract::clock::now_us() / 1_000_000).to_string();
     let wrong = vec![(TIMESTAMP_HEADER, now), (SIGNATURE_HEADER, "00".repeat(32))];
-    ensure!(post(vec![], "unionpay").await?.1["code"] == 40101, "unsigned");
-    ensure!(post(wrong.clone(), "unionpay").await?.1["code"] == 40101, "wrongly signed");
-    ensure!(post(wrong, "pigeon").await?.1["code"] == 40401, "an unknown channel");
+    ensure!(
+        post(vec![], "unionpay").await?.1["code"] == 40101,
+        "unsigned"
+    );
+    ensure!(
+        post(wrong.clone(), "unionpay").await?.1["code"] == 40101,
+        "wrongly signed"
+    );
+    ensure!(
+        post(wrong, "pigeon").await?.1["code"] == 40401,
+        "an unknown channel"
+    );
     Ok(())
 }

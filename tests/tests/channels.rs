@@ -19,22 +19,68 @@ fn scripts() -> Vec<(Kind, Action, &'static str, bool)> {
     vec![
         (Kind::NetsUnion, Normal, "success", true),
         (Kind::NetsUnion, Fail, "failed", false),
-        (Kind::NetsUnion, TimeoutAfterPaying { hold_ms: 1_400 }, "success", true),
-        (Kind::NetsUnion, TimeoutWithoutPaying { hold_ms: 1_400 }, "success", true),
-        (Kind::NetsUnion, UnknownCode { code: "7777".into(), pays: true }, "success", true),
-        (Kind::NetsUnion, UnknownCode { code: "7777".into(), pays: false }, "success", true),
+        (
+            Kind::NetsUnion,
+            TimeoutAfterPaying { hold_ms: 1_400 },
+            "success",
+            true,
+        ),
+        (
+            Kind::NetsUnion,
+            TimeoutWithoutPaying { hold_ms: 1_400 },
+            "success",
+            true,
+        ),
+        (
+            Kind::NetsUnion,
+            UnknownCode {
+                code: "7777".into(),
+                pays: true,
+            },
+            "success",
+            true,
+        ),
+        (
+            Kind::NetsUnion,
+            UnknownCode {
+                code: "7777".into(),
+                pays: false,
+            },
+            "success",
+            true,
+        ),
         (Kind::NetsUnion, Http500AfterPaying, "success", true),
         (Kind::NetsUnion, JunkBody { pays: true }, "success", true),
-        (Kind::NetsUnion, InProcessThenNotify { ms: 150 }, "success", true),
+        (
+            Kind::NetsUnion,
+            InProcessThenNotify { ms: 150 },
+            "success",
+            true,
+        ),
         (Kind::UnionPay, Normal, "success", true),
         (Kind::UnionPay, Fail, "failed", false),
         (Kind::UnionPay, FailLater { ms: 150 }, "failed", false),
-        (Kind::UnionPay, DuplicateCallback { times: 3 }, "success", true),
+        (
+            Kind::UnionPay,
+            DuplicateCallback { times: 3 },
+            "success",
+            true,
+        ),
         (Kind::UnionPay, LateCallback { ms: 2_500 }, "success", true),
         (Kind::UnionPay, NoCallback, "success", true),
         (Kind::UnionPay, CallbackBeforeReply, "success", true),
-        (Kind::UnionPay, TimeoutAfterPaying { hold_ms: 1_400 }, "success", true),
-        (Kind::UnionPay, ReturnAfterSuccess { ms: 300 }, "returned", true),
+        (
+            Kind::UnionPay,
+            TimeoutAfterPaying { hold_ms: 1_400 },
+            "success",
+            true,
+        ),
+        (
+            Kind::UnionPay,
+            ReturnAfterSuccess { ms: 300 },
+            "returned",
+            true,
+        ),
         (Kind::Psp, Normal, "success", true),
         (Kind::Psp, Fail, "failed", false),
         (Kind::Psp, FailLater { ms: 150 }, "failed", false),
@@ -42,10 +88,36 @@ fn scripts() -> Vec<(Kind, Action, &'static str, bool)> {
         (Kind::Psp, LateCallback { ms: 2_500 }, "success", true),
         (Kind::Psp, NoCallback, "success", true),
         (Kind::Psp, CallbackBeforeReply, "success", true),
-        (Kind::Psp, TimeoutAfterPaying { hold_ms: 1_400 }, "success", true),
-        (Kind::Psp, TimeoutWithoutPaying { hold_ms: 1_400 }, "success", true),
-        (Kind::Psp, UnknownCode { code: "7777".into(), pays: true }, "success", true),
-        (Kind::Psp, UnknownCode { code: "7777".into(), pays: false }, "success", true),
+        (
+            Kind::Psp,
+            TimeoutAfterPaying { hold_ms: 1_400 },
+            "success",
+            true,
+        ),
+        (
+            Kind::Psp,
+            TimeoutWithoutPaying { hold_ms: 1_400 },
+            "success",
+            true,
+        ),
+        (
+            Kind::Psp,
+            UnknownCode {
+                code: "7777".into(),
+                pays: true,
+            },
+            "success",
+            true,
+        ),
+        (
+            Kind::Psp,
+            UnknownCode {
+                code: "7777".into(),
+                pays: false,
+            },
+            "success",
+            true,
+        ),
         (Kind::Psp, Http500AfterPaying, "success", true),
         (Kind::Psp, JunkBody { pays: true }, "success", true),
         (Kind::Psp, JunkBody { pays: false }, "success", true),
@@ -76,36 +148,64 @@ async fn every_manner_of_a_channel_ends_clearly() -> anyhow::Result<()> {
     }
     for (order, action, end, paid) in &orders {
         set.stage.wait_for_status(order, end).await?;
-        let times = set.stage.book().iter().filter(|p| p.serial_no == serial_no(order)).count();
-        ensure!(times == usize::from(*paid), "{action:?}: paid {times} times");
+        let times = set
+            .stage
+            .book()
+            .iter()
+            .filter(|p| p.serial_no == serial_no(order))
+            .count();
+        ensure!(
+            times == usize::from(*paid),
+            "{action:?}: paid {times} times"
+        );
         let shown: Value = set.stage.client.order(order).await?;
         ensure!(shown["serialNo"] == serial_no(order).as_str(), "{shown}");
-        ensure!(set.stage.client.cancel(order).await.is_err() || *end == "failed", "cancelled after its end");
+        ensure!(
+            set.stage.client.cancel(order).await.is_err() || *end == "failed",
+            "cancelled after its end"
+        );
     }
     set.all_is_well().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_cores_killed_at_will_pay_each_order_once() -> anyhow::Result<()> {
-    let set = Set::up(Options { sims: bad_day(seed()), ..options() }).await?;
+    let set = Set::up(Options {
+        sims: bad_day(seed()),
+        ..options()
+    })
+    .await?;
     let channels = vec!["netsunion", "unionpay", "psp"];
-    let traffic = Traffic { channels, ..Traffic::new("three", 60) };
+    let traffic = Traffic {
+        channels,
+        ..Traffic::new("three", 60)
+    };
     traffic.fund(&set.stage, 10_000).await?;
     let mut others = Vec::new();
     for n in 2..=3 {
-        let ports = Ports { core: free_port()?, core_admin: free_port()?, ..set.stage.ports };
+        let ports = Ports {
+            core: free_port()?,
+            core_admin: free_port()?,
+            ..set.stage.ports
+        };
         others.push(set.stage.spawn_core(&format!("core-{n}"), ports).await?);
     }
-    let (report, killed) = tokio::join!(traffic.open(&set.stage, 150, Duration::from_secs(8)), async {
-        for n in 0..4 {
-            tokio::time::sleep(Duration::from_millis(1_700)).await;
-            let core = &mut others[n % 2];
-            core.kill9()?;
-            core.restart()?;
+    let (report, killed) = tokio::join!(
+        traffic.open(&set.stage, 150, Duration::from_secs(8)),
+        async {
+            for n in 0..4 {
+                tokio::time::sleep(Duration::from_millis(1_700)).await;
+                let core = &mut others[n % 2];
+                core.kill9()?;
+                core.restart()?;
+            }
+            anyhow::Ok(())
         }
-        anyhow::Ok(())
-    });
+    );
     killed?;
-    ensure!(report?.succeeded() == 150 * 8, "requests to the living core were refused");
+    ensure!(
+        report?.succeeded() == 150 * 8,
+        "requests to the living core were refused"
+    );
     set.all_is_well().await
 }

@@ -38,7 +38,10 @@ fn notice(kind: Kind, serial: &str, good: bool, minor: i64, to: &str) -> Value {
 
 /// Tells it as the channel does; returns the HTTP status and how it was taken.
 async fn tell(set: &Set, kind: Kind, body: &Value) -> anyhow::Result<(u16, Value)> {
-    let keys = Keys::load(&format!("channel_{kind}"), Some(&set.stage.dir.join("secrets")))?;
+    let keys = Keys::load(
+        &format!("channel_{kind}"),
+        Some(&set.stage.dir.join("secrets")),
+    )?;
     let now = (now_us() / 1_000_000).to_string();
     let signature = sign(keys.current(), now.parse()?, body.to_string().as_bytes());
     let both = format!("t={now},v1={signature}");
@@ -46,7 +49,11 @@ async fn tell(set: &Set, kind: Kind, body: &Value) -> anyhow::Result<(u16, Value
         Kind::Psp => vec![("psp-signature", &both)],
         _ => vec![(SIGNATURE_HEADER, &signature), (TIMESTAMP_HEADER, &now)],
     };
-    let (status, answer) = set.stage.client.post(&format!("/withdraw/notify/{kind}"), body, &headers).await?;
+    let (status, answer) = set
+        .stage
+        .client
+        .post(&format!("/withdraw/notify/{kind}"), body, &headers)
+        .await?;
     Ok((status, answer["data"]["taken"].clone()))
 }
 
@@ -77,32 +84,63 @@ async fn contradictions_open_cases_and_overwrite_nothing() -> anyhow::Result<()>
         let before = set.stage.client.order(&order).await?;
         let serial = serial_no(&order);
         // The control: the truth again changes nothing.
-        ensure!(tell(&set, kind, &notice(kind, &serial, true, 300, TO)).await? == (200, "Already".into()));
+        ensure!(
+            tell(&set, kind, &notice(kind, &serial, true, 300, TO)).await?
+                == (200, "Already".into())
+        );
         ensure!(cases(&set, &order).await?.is_empty());
         let other = Kind::ALL[(n + 1) % Kind::COUNT];
         let odd = [
-            (kind, notice(kind, &serial, false, 300, TO), "failed after success"),
-            (kind, notice(kind, &serial, true, 301, TO), "the channel speaks of 3.01 CNY"),
-            (kind, notice(kind, &serial, true, 300, "somebody-else"), "the channel speaks of account somebody-else"),
-            (other, notice(other, &serial, false, 300, TO), "speaks of an order that is"),
+            (
+                kind,
+                notice(kind, &serial, false, 300, TO),
+                "failed after success",
+            ),
+            (
+                kind,
+                notice(kind, &serial, true, 301, TO),
+                "the channel speaks of 3.01 CNY",
+            ),
+            (
+                kind,
+                notice(kind, &serial, true, 300, "somebody-else"),
+                "the channel speaks of account somebody-else",
+            ),
+            (
+                other,
+                notice(other, &serial, false, 300, TO),
+                "speaks of an order that is",
+            ),
         ];
         for (at, (from, body, says)) in odd.iter().enumerate() {
             for _ in 0..2 {
                 let taken = tell(&set, *from, body).await?;
-                ensure!(taken == (200, "Contradiction".into()), "{kind} {body}: {taken:?}");
+                ensure!(
+                    taken == (200, "Contradiction".into()),
+                    "{kind} {body}: {taken:?}"
+                );
             }
             let found = cases(&set, &order).await?;
             let says = found.iter().filter(|(account, case, detail)| {
                 *account == ask.from && case == "contradiction" && detail.contains(says)
             });
-            ensure!(says.count() == 1 && found.len() == at + 1, "{kind} {body}: {found:?}");
+            ensure!(
+                says.count() == 1 && found.len() == at + 1,
+                "{kind} {body}: {found:?}"
+            );
         }
-        ensure!(set.stage.client.order(&order).await? == before, "{kind}: the order has changed");
+        ensure!(
+            set.stage.client.order(&order).await? == before,
+            "{kind}: the order has changed"
+        );
     }
     set.all_is_well().await?;
     // The sidecar has seen every one of them.
     let seen = set.verdicts().await?;
-    ensure!(seen.len() == 12 && seen.iter().all(|v| v.starts_with("channel_contradicts ")), "{seen:?}");
+    ensure!(
+        seen.len() == 12 && seen.iter().all(|v| v.starts_with("channel_contradicts ")),
+        "{seen:?}"
+    );
     Ok(())
 }
 
@@ -113,16 +151,43 @@ async fn an_unknown_serial_number_is_one_case_however_often_it_is_told() -> anyh
     for kind in Kind::ALL {
         for serial in [format!("{:032X}", 77), "not-hex".to_owned(), long.clone()] {
             for _ in 0..2 {
-                ensure!(tell(&set, kind, &notice(kind, &serial, true, 300, TO)).await?.0 == 404, "{kind} {serial}");
+                ensure!(
+                    tell(&set, kind, &notice(kind, &serial, true, 300, TO))
+                        .await?
+                        .0
+                        == 404,
+                    "{kind} {serial}"
+                );
             }
-            let stored: String = serial.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' }).take(32).collect();
+            let stored: String = serial
+                .chars()
+                .map(|c| if c.is_ascii_graphic() { c } else { '?' })
+                .take(32)
+                .collect();
             let found = cases(&set, &stored).await?;
-            let own: Vec<_> = found.iter().filter(|(_, _, detail)| detail.starts_with(kind.id())).collect();
-            ensure!(own.len() == 1 && own[0].0 == "-" && own[0].1 == "unknown_serial", "{found:?}");
+            let own: Vec<_> = found
+                .iter()
+                .filter(|(_, _, detail)| detail.starts_with(kind.id()))
+                .collect();
+            ensure!(
+                own.len() == 1 && own[0].0 == "-" && own[0].1 == "unknown_serial",
+                "{found:?}"
+            );
         }
     }
     // Unsigned, it is nobody's word.
-    let (status, _) = set.stage.client.post("/withdraw/notify/psp", &notice(Kind::Psp, "x", true, 1, TO), &[]).await?;
-    ensure!(status == 401 && cases(&set, "x").await?.is_empty(), "an unsigned notification: {status}");
+    let (status, _) = set
+        .stage
+        .client
+        .post(
+            "/withdraw/notify/psp",
+            &notice(Kind::Psp, "x", true, 1, TO),
+            &[],
+        )
+        .await?;
+    ensure!(
+        status == 401 && cases(&set, "x").await?.is_empty(),
+        "an unsigned notification: {status}"
+    );
     set.all_is_well().await
 }

@@ -65,7 +65,13 @@ fn worst_day(seed: u64) -> SimConfig {
     SimConfig {
         seed: Some(seed),
         netsunion: channel(Kind::NetsUnion, both.clone()),
-        unionpay: channel(Kind::UnionPay, Rates { return_after_success: 20, ..both }),
+        unionpay: channel(
+            Kind::UnionPay,
+            Rates {
+                return_after_success: 20,
+                ..both
+            },
+        ),
         ..SimConfig::default()
     }
 }
@@ -83,16 +89,28 @@ struct Row {
 }
 
 async fn rows(set: &Set) -> anyhow::Result<Vec<Row>> {
-    let sql = format!("SELECT order_id,serial_no,state,to_account,sends FROM {}.orders", set.stage.schemas.orders);
-    let rows: Vec<(String, String, String, String, i64)> = set.stage.pool.get_conn().await?.query(sql).await?;
-    let make = |(order_id, serial_no, state, to_account, sends)| Row { order_id, serial_no, state, to_account, sends };
+    let sql = format!(
+        "SELECT order_id,serial_no,state,to_account,sends FROM {}.orders",
+        set.stage.schemas.orders
+    );
+    let rows: Vec<(String, String, String, String, i64)> =
+        set.stage.pool.get_conn().await?.query(sql).await?;
+    let make = |(order_id, serial_no, state, to_account, sends)| Row {
+        order_id,
+        serial_no,
+        state,
+        to_account,
+        sends,
+    };
     Ok(rows.into_iter().map(make).collect())
 }
 
 /// Open cases by order, in words.
 async fn open_cases(set: &Set) -> anyhow::Result<HashMap<String, Vec<String>>> {
-    let sql =
-        format!("SELECT order_id,CONCAT(kind,': ',detail) FROM {}.cases WHERE state='open'", set.stage.schemas.orders);
+    let sql = format!(
+        "SELECT order_id,CONCAT(kind,': ',detail) FROM {}.cases WHERE state='open'",
+        set.stage.schemas.orders
+    );
     let rows: Vec<(String, String)> = set.stage.pool.get_conn().await?.query(sql).await?;
     let mut cases: HashMap<String, Vec<String>> = HashMap::new();
     for (order, kind) in rows {
@@ -128,9 +146,20 @@ async fn play(set: &mut Set, traffic: &Traffic, seed: u64) -> anyhow::Result<()>
     });
     killed?;
     let first = report?;
-    core.wait_ready(&set.stage.ports.address(set.stage.ports.core_admin), Duration::from_secs(60)).await?;
-    let again = traffic.open(&set.stage, 1_000, Duration::from_secs(ORDERS / 1_000)).await?;
-    ensure!(again.succeeded() == ORDERS, "repeats were refused: {:?} (first {:?})", again.statuses, first.statuses);
+    core.wait_ready(
+        &set.stage.ports.address(set.stage.ports.core_admin),
+        Duration::from_secs(60),
+    )
+    .await?;
+    let again = traffic
+        .open(&set.stage, 1_000, Duration::from_secs(ORDERS / 1_000))
+        .await?;
+    ensure!(
+        again.succeeded() == ORDERS,
+        "repeats were refused: {:?} (first {:?})",
+        again.statuses,
+        first.statuses
+    );
     set.stage.core = Some(core);
     Ok(())
 }
@@ -142,12 +171,23 @@ async fn wait_for_ends(set: &Set) -> anyhow::Result<()> {
         set.stage.schemas.orders
     );
     loop {
-        let left: u64 = set.stage.pool.get_conn().await?.query_first(&sql).await?.unwrap_or(0);
+        let left: u64 = set
+            .stage
+            .pool
+            .get_conn()
+            .await?
+            .query_first(&sql)
+            .await?
+            .unwrap_or(0);
         // A channel's callbacks may still be on their way: contradictions among them.
         if left == 0 && set.stage.sims.callbacks().0 == 0 {
             return Ok(());
         }
-        ensure!(begun.elapsed() < PATIENCE, "{left} orders have not ended: {}", tail(&set.stage.dir.join("core.log")));
+        ensure!(
+            begun.elapsed() < PATIENCE,
+            "{left} orders have not ended: {}",
+            tail(&set.stage.dir.join("core.log"))
+        );
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
@@ -157,7 +197,11 @@ async fn wait_for_ends(set: &Set) -> anyhow::Result<()> {
 async fn ten_thousand_orders_end_though_everything_fails() -> anyhow::Result<()> {
     let seed = seed();
     println!("seed: {seed} (set SLUICE_SEED to play it again)");
-    let mut set = Set::up(Options { sims: worst_day(seed), ..options() }).await?;
+    let mut set = Set::up(Options {
+        sims: worst_day(seed),
+        ..options()
+    })
+    .await?;
     let traffic = Traffic::new("converge", 100);
     traffic.fund(&set.stage, 1_000_000).await?;
     let begun = Instant::now();
@@ -167,7 +211,11 @@ async fn ten_thousand_orders_end_though_everything_fails() -> anyhow::Result<()>
     println!("ended after {:?}", begun.elapsed());
 
     let (rows, cases, book) = (rows(&set).await?, open_cases(&set).await?, set.stage.book());
-    ensure!(rows.len() as u64 == ORDERS, "{} orders for {ORDERS} keys", rows.len());
+    ensure!(
+        rows.len() as u64 == ORDERS,
+        "{} orders for {ORDERS} keys",
+        rows.len()
+    );
     let paid: HashMap<&str, &Paid> = book.iter().map(|p| (p.serial_no.as_str(), p)).collect();
     let (mut states, mut sent_again) = (BTreeMap::<&str, u32>::new(), 0);
     for row in &rows {
@@ -175,7 +223,11 @@ async fn ten_thousand_orders_end_though_everything_fails() -> anyhow::Result<()>
         sent_again += u32::from(row.sends > 1);
         let case = cases.get(&row.order_id);
         let lied = is_lied_to(&row.to_account);
-        ensure!(case.is_none() || lied, "{} is a case without a lie: {case:?}", row.order_id);
+        ensure!(
+            case.is_none() || lied,
+            "{} is a case without a lie: {case:?}",
+            row.order_id
+        );
         let fits = agrees(row, paid.get(row.serial_no.as_str()).copied());
         ensure!(
             fits || case.is_some(),
@@ -185,10 +237,22 @@ async fn ten_thousand_orders_end_though_everything_fails() -> anyhow::Result<()>
             paid.get(row.serial_no.as_str())
         );
     }
-    let contradicted = cases.values().filter(|kinds| kinds.iter().any(|k| k.starts_with("contradiction"))).count();
-    println!("{states:?}, {sent_again} sent again, {} cases, {contradicted} contradicted", cases.len());
-    ensure!(contradicted > 200, "hardly any lie was noticed: {contradicted}");
-    ensure!(sent_again > 50, "hardly any order was sent again: {sent_again}");
+    let contradicted = cases
+        .values()
+        .filter(|kinds| kinds.iter().any(|k| k.starts_with("contradiction")))
+        .count();
+    println!(
+        "{states:?}, {sent_again} sent again, {} cases, {contradicted} contradicted",
+        cases.len()
+    );
+    ensure!(
+        contradicted > 200,
+        "hardly any lie was noticed: {contradicted}"
+    );
+    ensure!(
+        sent_again > 50,
+        "hardly any order was sent again: {sent_again}"
+    );
     set.histories_have_no_gap().await?;
 
     let held = set.stage.invariants().await?;
@@ -197,7 +261,10 @@ async fn ten_thousand_orders_end_though_everything_fails() -> anyhow::Result<()>
     set.everything_is_evaluated().await?;
     let known: HashSet<&String> = cases.keys().collect();
     for verdict in set.verdicts().await? {
-        ensure!(known.iter().any(|order| verdict.contains(order.as_str())), "a false alarm: {verdict}");
+        ensure!(
+            known.iter().any(|order| verdict.contains(order.as_str())),
+            "a false alarm: {verdict}"
+        );
     }
     Ok(())
 }

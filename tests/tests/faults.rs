@@ -19,12 +19,19 @@ async fn every_kind_of_loss_is_found_and_nothing_leaves() -> anyhow::Result<()> 
         let made = act::make(&set.stage, kind).await?;
         let seen = act::watch(&set.stage, &made).await?;
         ensure!(seen.detected && seen.leaked.is_zero(), "{seen:?}");
-        ensure!(seen.breaker == format!("cash_out/account/{account}"), "{seen:?}");
+        ensure!(
+            seen.breaker == format!("cash_out/account/{account}"),
+            "{seen:?}"
+        );
         act::clean_up(&set.stage, &made).await?;
     }
-    ensure!(set.stage.drain(0, Duration::from_secs(30)).await? == 0, "an order has not ended");
+    ensure!(
+        set.stage.drain(0, Duration::from_secs(30)).await? == 0,
+        "an order has not ended"
+    );
     let expected: Vec<String> = Kind::ALL.map(act::account_of).to_vec();
-    let counts = sluice_drill::checks::counts(&set.stage.pool, &set.stage.schemas, &expected).await?;
+    let counts =
+        sluice_drill::checks::counts(&set.stage.pool, &set.stage.schemas, &expected).await?;
     ensure!(counts.false_positives == 0, "{:?}", set.verdicts().await?);
     let held = set.stage.invariants().await?;
     ensure!(held.all_hold(), "{:?}", held.problems);
@@ -35,7 +42,15 @@ async fn every_kind_of_loss_is_found_and_nothing_leaves() -> anyhow::Result<()> 
 async fn by_hand(set: &Set, n: u32) -> anyhow::Result<()> {
     let mut conn = set.stage.pool.get_conn().await?;
     let account = format!("A{n:05}");
-    signed::adjust(&mut conn, &set.stage.schemas, None, &account, Decimal::ONE, &format!("by-hand-{n}")).await
+    signed::adjust(
+        &mut conn,
+        &set.stage.schemas,
+        None,
+        &account,
+        Decimal::ONE,
+        &format!("by-hand-{n}"),
+    )
+    .await
 }
 
 async fn verdicts_of(set: &Set, rule: &str) -> anyhow::Result<Vec<(String, u32)>> {
@@ -51,7 +66,9 @@ async fn verdicts_of(set: &Set, rule: &str) -> anyhow::Result<Vec<(String, u32)>
 async fn killed_and_resumed_by_gtid_no_verdict_is_lost_or_doubled() -> anyhow::Result<()> {
     let mut set = Set::up(options()).await?;
     let accounts = 60;
-    Traffic::new("gtid", accounts).fund(&set.stage, 1_000).await?;
+    Traffic::new("gtid", accounts)
+        .fund(&set.stage, 1_000)
+        .await?;
     let mut sidecar = set.stage.sidecar.take().expect("the stage has a sidecar");
     // Faults before, while it is dead, and while it comes back.
     for n in 0..accounts as u32 {
@@ -69,18 +86,31 @@ async fn killed_and_resumed_by_gtid_no_verdict_is_lost_or_doubled() -> anyhow::R
         tokio::time::sleep(Duration::from_millis(100)).await;
         found = verdicts_of(&set, "provenance").await?;
     }
-    ensure!(found.len() == accounts as usize, "{} of {accounts} faults were found", found.len());
+    ensure!(
+        found.len() == accounts as usize,
+        "{} of {accounts} faults were found",
+        found.len()
+    );
     // Once more from the start of what it remembers: the same verdicts, once each.
     sidecar.kill9()?;
     sidecar.restart()?;
     set.everything_is_evaluated().await?;
     let again = verdicts_of(&set, "provenance").await?;
-    ensure!(again == found && again.iter().all(|(_, times)| *times == 1), "doubled: {again:?}");
+    ensure!(
+        again == found && again.iter().all(|(_, times)| *times == 1),
+        "doubled: {again:?}"
+    );
     let mut conn = set.stage.pool.get_conn().await?;
-    let sql = format!("SELECT COUNT(*),MAX(version) FROM {}.breaker_move", set.stage.schemas.guard);
+    let sql = format!(
+        "SELECT COUNT(*),MAX(version) FROM {}.breaker_move",
+        set.stage.schemas.guard
+    );
     let moves: Option<(u64, u64)> = conn.query_first(sql).await?;
     // A manual change stops the account at all three points.
-    ensure!(moves == Some((3 * accounts, 1)), "each breaker moved once: {moves:?}");
+    ensure!(
+        moves == Some((3 * accounts, 1)),
+        "each breaker moved once: {moves:?}"
+    );
     Ok(())
 }
 
@@ -91,7 +121,10 @@ const REFUSED: &str = "sluice_sidecar_rule_reload_failures_total";
 async fn grown(set: &Set, metric: &str, than: u64) -> anyhow::Result<()> {
     let begun = Instant::now();
     while set.stage.sidecar_metric(metric).await? <= than {
-        ensure!(begun.elapsed() < Duration::from_secs(20), "{metric} stays at {than}");
+        ensure!(
+            begun.elapsed() < Duration::from_secs(20),
+            "{metric} stays at {than}"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Ok(())
@@ -106,34 +139,49 @@ async fn rules_are_reloaded_under_load_all_or_nothing() -> anyhow::Result<()> {
     let set = Set::up(options).await?;
     let traffic = Traffic::new("reload", 50);
     traffic.fund(&set.stage, 10_000).await?;
-    let hash = || async { anyhow::Ok(set.stage.client.sidecar_status().await?["data"].to_string()) };
+    let hash =
+        || async { anyhow::Ok(set.stage.client.sidecar_status().await?["data"].to_string()) };
     let rule = rules.path().join("balance_adds_up.rhai");
     let good = std::fs::read_to_string(&rule)?;
-    let (report, reloaded) = tokio::join!(traffic.open(&set.stage, 150, Duration::from_secs(8)), async {
-        for turn in 0..5 {
-            let version = set.stage.sidecar_metric(VERSION).await?;
-            std::fs::write(&rule, format!("{good}\n// turn {turn}\n"))?;
-            grown(&set, VERSION, version).await?;
-            let refused = set.stage.sidecar_metric(REFUSED).await?;
-            std::fs::write(&rule, "fn check(row) { this is not a rule")?;
-            grown(&set, REFUSED, refused).await?;
+    let (report, reloaded) = tokio::join!(
+        traffic.open(&set.stage, 150, Duration::from_secs(8)),
+        async {
+            for turn in 0..5 {
+                let version = set.stage.sidecar_metric(VERSION).await?;
+                std::fs::write(&rule, format!("{good}\n// turn {turn}\n"))?;
+                grown(&set, VERSION, version).await?;
+                let refused = set.stage.sidecar_metric(REFUSED).await?;
+                std::fs::write(&rule, "fn check(row) { this is not a rule")?;
+                grown(&set, REFUSED, refused).await?;
+            }
+            anyhow::Ok(())
         }
-        anyhow::Ok(())
-    });
+    );
     reloaded?;
     report?;
-    ensure!(set.stage.sidecar_metric("sluice_sidecar_rules_loaded").await? >= 8, "the last good set is gone");
+    ensure!(
+        set.stage
+            .sidecar_metric("sluice_sidecar_rules_loaded")
+            .await?
+            >= 8,
+        "the last good set is gone"
+    );
     // The set that is loaded still stops faults, and a mended file loads.
     let before = hash().await?;
     by_hand(&set, 7).await?;
     std::fs::write(&rule, format!("{good}\n// mended\n"))?;
     let begun = Instant::now();
     while hash().await? == before || verdicts_of(&set, "provenance").await?.is_empty() {
-        ensure!(begun.elapsed() < Duration::from_secs(20), "not mended or not found: {before}");
+        ensure!(
+            begun.elapsed() < Duration::from_secs(20),
+            "not mended or not found: {before}"
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     set.stage.drain(0, Duration::from_secs(30)).await?;
-    let counts = sluice_drill::checks::counts(&set.stage.pool, &set.stage.schemas, &["A00007".to_owned()]).await?;
+    let counts =
+        sluice_drill::checks::counts(&set.stage.pool, &set.stage.schemas, &["A00007".to_owned()])
+            .await?;
     ensure!(counts.false_positives == 0, "{:?}", set.verdicts().await?);
     Ok(())
 }
@@ -143,10 +191,15 @@ async fn a_change_of_thousands_by_hand_stops_everybody() -> anyhow::Result<()> {
     let set = Set::up(options()).await?;
     Traffic::new("mass", 4_000).fund(&set.stage, 100).await?;
     let mut conn = set.stage.pool.get_conn().await?;
-    let sql = format!("UPDATE {}.balance SET balance=balance+1,available=available+1", set.stage.schemas.balance);
+    let sql = format!(
+        "UPDATE {}.balance SET balance=balance+1,available=available+1",
+        set.stage.schemas.balance
+    );
     conn.query_drop(sql).await?;
-    let open =
-        format!("SELECT CONCAT(scope,'/',scope_key) FROM {}.breaker WHERE state='open'", set.stage.schemas.guard);
+    let open = format!(
+        "SELECT CONCAT(scope,'/',scope_key) FROM {}.breaker WHERE state='open'",
+        set.stage.schemas.guard
+    );
     let begun = Instant::now();
     loop {
         let open: Vec<String> = conn.query(&open).await?;

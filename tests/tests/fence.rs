@@ -31,7 +31,10 @@ async fn waits_for(set: &Set, order: &str, word: &str) -> anyhow::Result<String>
             ensure!(shown["status"] == "init", "{shown}");
             return Ok(why);
         }
-        ensure!(begun.elapsed() < Duration::from_secs(20), "never waited for {word}: {shown}");
+        ensure!(
+            begun.elapsed() < Duration::from_secs(20),
+            "never waited for {word}: {shown}"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -64,38 +67,77 @@ async fn sidecar_stopped_orders_wait_and_say_why_then_go_on() -> anyhow::Result<
 async fn an_open_breaker_holds_orders_until_a_person_closes_it() -> anyhow::Result<()> {
     let set = Set::up(options()).await?;
     Traffic::new("wait", 2).fund(&set.stage, 1_000).await?;
-    let trip = format!("{}/breakers/cash_out/account/A00001/trip", set.stage.ports.url(set.stage.ports.sidecar));
+    let trip = format!(
+        "{}/breakers/cash_out/account/A00001/trip",
+        set.stage.ports.url(set.stage.ports.sidecar)
+    );
     let http = reqwest::Client::new();
     let body = r#"{"by":"test","reason":"drill"}"#;
-    let bare = http.post(&trip).header("content-type", "application/json").body(body).send().await?;
-    ensure!(bare.status() == 401, "a breaker moved without a token: {}", bare.status());
+    let bare = http
+        .post(&trip)
+        .header("content-type", "application/json")
+        .body(body)
+        .send()
+        .await?;
+    ensure!(
+        bare.status() == 401,
+        "a breaker moved without a token: {}",
+        bare.status()
+    );
     let token = String::from_utf8_lossy(set.stage.token.expose()).into_owned();
-    let done = http.post(&trip).bearer_auth(token).header("content-type", "application/json").body(body).send().await?;
+    let done = http
+        .post(&trip)
+        .bearer_auth(token)
+        .header("content-type", "application/json")
+        .body(body)
+        .send()
+        .await?;
     ensure!(done.status() == 200, "{}", done.text().await?);
     let order = submit(&set, "held-1").await?;
     let why = waits_for(&set, &order, "breaker").await?;
-    ensure!(why.contains("cash_out/account/A00001") && why.contains("drill"), "{why}");
+    ensure!(
+        why.contains("cash_out/account/A00001") && why.contains("drill"),
+        "{why}"
+    );
     tokio::time::sleep(Duration::from_secs(1)).await;
     ensure!(set.stage.book().is_empty(), "money passed an open breaker");
-    set.stage.client.reset("cash_out/account/A00001", "test", "the drill is over").await?;
+    set.stage
+        .client
+        .reset("cash_out/account/A00001", "test", "the drill is over")
+        .await?;
     set.stage.wait_for_status(&order, "success").await?;
-    ensure!(set.stage.client.reset("cash_out/account/A00001", "test", "again").await.is_err(), "reset twice");
+    ensure!(
+        set.stage
+            .client
+            .reset("cash_out/account/A00001", "test", "again")
+            .await
+            .is_err(),
+        "reset twice"
+    );
     set.all_is_well().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_binlog_settings_are_blind_and_named() -> anyhow::Result<()> {
     let base = options();
-    let mariadb = MariadbOptions { extra: vec!["--binlog-row-image=MINIMAL".into()], ..base.mariadb.clone() };
+    let mariadb = MariadbOptions {
+        extra: vec!["--binlog-row-image=MINIMAL".into()],
+        ..base.mariadb.clone()
+    };
     let mut set = Set::prepare(Options { mariadb, ..base }).await?;
     set.stage.start_core().await?;
     let address = set.stage.ports.address(set.stage.ports.sidecar);
-    let (started, seen) =
-        tokio::join!(tokio::time::timeout(Duration::from_secs(6), set.stage.start_sidecar()), async {
+    let (started, seen) = tokio::join!(
+        tokio::time::timeout(Duration::from_secs(6), set.stage.start_sidecar()),
+        async {
             tokio::time::sleep(Duration::from_secs(3)).await;
             sluice_drill::load::http::get(&address, "/ready").await
-        });
-    ensure!(!matches!(started, Ok(Ok(()))), "the sidecar calls itself ready");
+        }
+    );
+    ensure!(
+        !matches!(started, Ok(Ok(()))),
+        "the sidecar calls itself ready"
+    );
     let (status, body) = seen?;
     ensure!(status == 503, "{status}");
     let body = String::from_utf8_lossy(&body).into_owned();
@@ -116,9 +158,15 @@ async fn stops_everybody(by_hand: &[String], set: &Set) -> anyhow::Result<()> {
     let why = waits_for(set, &order, "breaker").await?;
     ensure!(why.contains("cash_out/all/*"), "{why}");
     tokio::time::sleep(Duration::from_secs(1)).await;
-    ensure!(set.stage.book().is_empty(), "money left past an unreadable change");
+    ensure!(
+        set.stage.book().is_empty(),
+        "money left past an unreadable change"
+    );
     let verdicts = set.verdicts().await?;
-    ensure!(verdicts.len() == 1 && verdicts[0].starts_with("statement_dml"), "{verdicts:?}");
+    ensure!(
+        verdicts.len() == 1 && verdicts[0].starts_with("statement_dml"),
+        "{verdicts:?}"
+    );
     set.everything_is_evaluated().await
 }
 
@@ -129,8 +177,15 @@ async fn statement_format_on_a_guarded_table_stops_everybody() -> anyhow::Result
         "UPDATE {}.balance SET available=available+500,balance=balance+500 WHERE account_id='A00001'",
         set.stage.schemas.balance
     );
-    let session = ["SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SET SESSION binlog_format=STATEMENT"];
-    let by_hand: Vec<String> = session.iter().map(|s| (*s).to_owned()).chain([update]).collect();
+    let session = [
+        "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+        "SET SESSION binlog_format=STATEMENT",
+    ];
+    let by_hand: Vec<String> = session
+        .iter()
+        .map(|s| (*s).to_owned())
+        .chain([update])
+        .collect();
     stops_everybody(&by_hand, &set).await
 }
 
@@ -148,13 +203,21 @@ async fn a_sidecar_that_has_not_begun_to_read_is_never_ready() -> anyhow::Result
     let mut set = Set::prepare(options()).await?;
     set.stage.start_core().await?;
     let guard = set.stage.schemas.guard.clone();
-    let (mut locks, mut looks) = (set.stage.pool.get_conn().await?, set.stage.pool.get_conn().await?);
-    locks.query_drop(format!("LOCK TABLES {guard}.checkpoint WRITE")).await?;
+    let (mut locks, mut looks) = (
+        set.stage.pool.get_conn().await?,
+        set.stage.pool.get_conn().await?,
+    );
+    locks
+        .query_drop(format!("LOCK TABLES {guard}.checkpoint WRITE"))
+        .await?;
     let held = async {
         let begun = Instant::now();
         let owner = format!("SELECT owner FROM {guard}.lease WHERE until_us>0");
         while looks.query_first::<String, _>(&owner).await?.is_none() {
-            ensure!(begun.elapsed() < Duration::from_secs(20), "the sidecar never took the lease");
+            ensure!(
+                begun.elapsed() < Duration::from_secs(20),
+                "the sidecar never took the lease"
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         // It stands at its checkpoint, and is asked whether it is ready all the time.

@@ -27,7 +27,11 @@ async fn two_hundred_at_once_make_one_order() -> anyhow::Result<()> {
     let mut set = Set::prepare(options).await?;
     set.stage.start_core().await?;
     fund(&set).await?;
-    let other = Ports { core: free_port()?, core_admin: free_port()?, ..set.stage.ports };
+    let other = Ports {
+        core: free_port()?,
+        core_admin: free_port()?,
+        ..set.stage.ports
+    };
     let second = set.stage.spawn_core("core-2", other).await?;
     let other_client = sluice_drill::stage::client::Client::new(
         &other.url(other.core),
@@ -36,8 +40,20 @@ async fn two_hundred_at_once_make_one_order() -> anyhow::Result<()> {
     )?;
     // Half of them over a second instance on the same database.
     let asks = (0..200).map(|n| {
-        let client = if n % 2 == 0 { set.stage.client.clone() } else { other_client.clone() };
-        tokio::spawn(async move { client.post("/withdraw", &body("10.00"), &[("idempotent-key", "one-key")]).await })
+        let client = if n % 2 == 0 {
+            set.stage.client.clone()
+        } else {
+            other_client.clone()
+        };
+        tokio::spawn(async move {
+            client
+                .post(
+                    "/withdraw",
+                    &body("10.00"),
+                    &[("idempotent-key", "one-key")],
+                )
+                .await
+        })
     });
     let (mut ids, mut accepted) = (BTreeSet::new(), 0);
     for answer in join_all(asks).await {
@@ -48,39 +64,76 @@ async fn two_hundred_at_once_make_one_order() -> anyhow::Result<()> {
             ids.insert(answer["data"]["withdrawOrderId"].to_string());
         }
     }
-    ensure!(accepted >= 1 && ids.len() == 1, "{accepted} answers name {ids:?}");
+    ensure!(
+        accepted >= 1 && ids.len() == 1,
+        "{accepted} answers name {ids:?}"
+    );
     let (_, account) = set.stage.client.get("/accounts/K").await?;
-    ensure!(account["data"]["balances"][0]["reserved"] == "10", "reserved once: {account}");
+    ensure!(
+        account["data"]["balances"][0]["reserved"] == "10",
+        "reserved once: {account}"
+    );
     drop(second);
 
     // Same key and body after a restart: the same order. Another body: refused.
     let core = set.stage.core.as_mut().expect("the stage has a core");
     core.kill9()?;
     core.restart()?;
-    core.wait_ready(&set.stage.ports.address(set.stage.ports.core_admin), std::time::Duration::from_secs(30)).await?;
+    core.wait_ready(
+        &set.stage.ports.address(set.stage.ports.core_admin),
+        std::time::Duration::from_secs(30),
+    )
+    .await?;
     let again = |amount: &str| {
         let (client, body) = (set.stage.client.clone(), body(amount));
-        async move { client.post("/withdraw", &body, &[("idempotent-key", "one-key")]).await }
+        async move {
+            client
+                .post("/withdraw", &body, &[("idempotent-key", "one-key")])
+                .await
+        }
     };
     let (status, answer) = again("10.000").await?;
-    ensure!(status == 400, "three decimals are a bad amount, whatever the key: {answer}");
+    ensure!(
+        status == 400,
+        "three decimals are a bad amount, whatever the key: {answer}"
+    );
     let (status, answer) = again("10").await?;
-    ensure!(status == 202 && ids.contains(&answer["data"]["withdrawOrderId"].to_string()), "{status} {answer}");
+    ensure!(
+        status == 202 && ids.contains(&answer["data"]["withdrawOrderId"].to_string()),
+        "{status} {answer}"
+    );
     let (status, answer) = again("10.01").await?;
-    ensure!(status == 422 && answer["code"] == 42200, "{status} {answer}");
+    ensure!(
+        status == 422 && answer["code"] == 42200,
+        "{status} {answer}"
+    );
     // A repeat that the remaining money would not cover is still a repeat.
     let all = |key: &'static str| {
         let client = set.stage.client.clone();
-        async move { client.post("/withdraw", &body("990.00"), &[("idempotent-key", key)]).await }
+        async move {
+            client
+                .post("/withdraw", &body("990.00"), &[("idempotent-key", key)])
+                .await
+        }
     };
     let (status, first) = all("the-rest").await?;
     ensure!(status == 202, "{first}");
     let core = set.stage.core.as_mut().expect("the stage has a core");
     core.kill9()?;
     core.restart()?;
-    core.wait_ready(&set.stage.ports.address(set.stage.ports.core_admin), std::time::Duration::from_secs(30)).await?;
+    core.wait_ready(
+        &set.stage.ports.address(set.stage.ports.core_admin),
+        std::time::Duration::from_secs(30),
+    )
+    .await?;
     let (status, repeat) = all("the-rest").await?;
-    ensure!(status == 202 && repeat["data"] == first["data"], "the repeat was answered {status} {repeat}");
-    ensure!(all("one-more").await?.1["code"] == 42202, "an empty account paid");
+    ensure!(
+        status == 202 && repeat["data"] == first["data"],
+        "the repeat was answered {status} {repeat}"
+    );
+    ensure!(
+        all("one-more").await?.1["code"] == 42202,
+        "an empty account paid"
+    );
     Ok(())
 }

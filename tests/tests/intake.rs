@@ -13,14 +13,22 @@ use sluice_tests::{Set, options};
 use std::time::{Duration, Instant};
 
 async fn intake(set: &Set, result: &str) -> anyhow::Result<u64> {
-    set.stage.core_metric(&format!("sluice_core_intake_events_total{{result=\"{result}\"}}")).await
+    set.stage
+        .core_metric(&format!(
+            "sluice_core_intake_events_total{{result=\"{result}\"}}"
+        ))
+        .await
 }
 
 /// Waits until the core has counted so many events of a result.
 async fn counted(set: &Set, result: &str, most: u64) -> anyhow::Result<()> {
     let begun = Instant::now();
     while intake(set, result).await? < most {
-        ensure!(begun.elapsed() < Duration::from_secs(30), "{} of {most} are {result}", intake(set, result).await?);
+        ensure!(
+            begun.elapsed() < Duration::from_secs(30),
+            "{} of {most} are {result}",
+            intake(set, result).await?
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     Ok(())
@@ -30,8 +38,10 @@ async fn counted(set: &Set, result: &str, most: u64) -> anyhow::Result<()> {
 async fn books(set: &Set, account: &str) -> anyhow::Result<(Decimal, Decimal)> {
     let mut conn = set.stage.pool.get_conn().await?;
     let schema = &set.stage.schemas.balance;
-    let captured = format!("SELECT IFNULL(SUM(captured),0) FROM {schema}.capture WHERE account_id=?");
-    let held = format!("SELECT IFNULL(SUM(intermediate),0) FROM {schema}.balance WHERE account_id=?");
+    let captured =
+        format!("SELECT IFNULL(SUM(captured),0) FROM {schema}.capture WHERE account_id=?");
+    let held =
+        format!("SELECT IFNULL(SUM(intermediate),0) FROM {schema}.balance WHERE account_id=?");
     let captured: Option<Decimal> = conn.exec_first(captured, (account,)).await?;
     let held: Option<Decimal> = conn.exec_first(held, (account,)).await?;
     Ok((captured.unwrap_or_default(), held.unwrap_or_default()))
@@ -42,7 +52,11 @@ async fn doubled_malformed_and_contradicting_events_open_no_hole() -> anyhow::Re
     let set = Set::up(options()).await?;
     let honest = Merchants::new("in", 4);
     let bad = |change: &dyn Fn(&mut BusinessEvent)| {
-        let mut event = BusinessEvent { account_id: "BAD".into(), biz_no: "bad".into(), ..honest.event(0) };
+        let mut event = BusinessEvent {
+            account_id: "BAD".into(),
+            biz_no: "bad".into(),
+            ..honest.event(0)
+        };
         change(&mut event);
         serde_json::to_vec(&event)
     };
@@ -60,12 +74,18 @@ async fn doubled_malformed_and_contradicting_events_open_no_hole() -> anyhow::Re
         set.stage.events.queue(&event).await?;
         if let Some(wrong) = wrong.get(n as usize) {
             // Under the honest merchant's key: in the way of its next payments.
-            set.stage.events.send_raw(BUSINESS_TOPICS[0], &event.account_id, wrong).await?;
+            set.stage
+                .events
+                .send_raw(BUSINESS_TOPICS[0], &event.account_id, wrong)
+                .await?;
         }
         if n % 3 == 0 {
             // Told again, by itself and under another id.
             set.stage.events.queue(&event).await?;
-            let again = BusinessEvent { id: format!("again-{}", event.id), ..event };
+            let again = BusinessEvent {
+                id: format!("again-{}", event.id),
+                ..event
+            };
             set.stage.events.queue(&again).await?;
         }
     }
@@ -75,24 +95,52 @@ async fn doubled_malformed_and_contradicting_events_open_no_hole() -> anyhow::Re
     for n in 0..4 {
         let account = honest.account(n);
         let hundred = Decimal::from(100 * 10);
-        ensure!(books(&set, &account).await? == (hundred, hundred), "{account}: {:?}", books(&set, &account).await?);
+        ensure!(
+            books(&set, &account).await? == (hundred, hundred),
+            "{account}: {:?}",
+            books(&set, &account).await?
+        );
     }
     // The same number with other words, behind each other in one partition: the first
     // one counts, and the merchant is stopped until somebody knows.
-    let first = BusinessEvent { account_id: "TWICE".into(), biz_no: "t".into(), ..honest.event(0) };
-    let second = BusinessEvent { id: "t-2".into(), amount: Decimal::from(999), ..first.clone() };
+    let first = BusinessEvent {
+        account_id: "TWICE".into(),
+        biz_no: "t".into(),
+        ..honest.event(0)
+    };
+    let second = BusinessEvent {
+        id: "t-2".into(),
+        amount: Decimal::from(999),
+        ..first.clone()
+    };
     set.stage.events.queue(&first).await?;
     set.stage.events.queue(&second).await?;
     counted(&set, "conflict", 1).await?;
-    ensure!(books(&set, "TWICE").await?.0 == first.amount, "{:?}", books(&set, "TWICE").await?);
-    ensure!(intake(&set, "booked").await? == 41, "{} are booked", intake(&set, "booked").await?);
+    ensure!(
+        books(&set, "TWICE").await?.0 == first.amount,
+        "{:?}",
+        books(&set, "TWICE").await?
+    );
+    ensure!(
+        intake(&set, "booked").await? == 41,
+        "{} are booked",
+        intake(&set, "booked").await?
+    );
     set.everything_is_evaluated().await?;
     let mut conn = set.stage.pool.get_conn().await?;
-    let open = format!("SELECT point FROM {}.breaker WHERE scope_key='TWICE' ORDER BY point", set.stage.schemas.guard);
+    let open = format!(
+        "SELECT point FROM {}.breaker WHERE scope_key='TWICE' ORDER BY point",
+        set.stage.schemas.guard
+    );
     let open: Vec<String> = conn.query(open).await?;
-    ensure!(open == ["refund", "settlement"], "{open:?}: {:?}", set.verdicts().await?);
+    ensure!(
+        open == ["refund", "settlement"],
+        "{open:?}: {:?}",
+        set.verdicts().await?
+    );
     let expected = ["BAD", "B'; DROP", "TWICE"].map(str::to_owned);
-    let counts = sluice_drill::checks::counts(&set.stage.pool, &set.stage.schemas, &expected).await?;
+    let counts =
+        sluice_drill::checks::counts(&set.stage.pool, &set.stage.schemas, &expected).await?;
     ensure!(counts.false_positives == 0, "{:?}", set.verdicts().await?);
     let held = set.stage.invariants().await?;
     ensure!(held.all_hold(), "{:?}", held.problems);
@@ -129,8 +177,15 @@ async fn killed_between_booking_and_offset_nothing_is_lost_or_booked_twice() -> 
 
     // A core that knows of no committed offset is told everything again: what a crash
     // before every one of the commits would come to.
-    set.stage.options.core_extra.push_str("\nintake.group = \"again\"");
-    let ports = Ports { core: free_port()?, core_admin: free_port()?, ..set.stage.ports };
+    set.stage
+        .options
+        .core_extra
+        .push_str("\nintake.group = \"again\"");
+    let ports = Ports {
+        core: free_port()?,
+        core_admin: free_port()?,
+        ..set.stage.ports
+    };
     let _other = set.stage.spawn_core("core-2", ports).await?;
     let mine = ports.address(ports.core_admin);
     let begun = Instant::now();
@@ -141,21 +196,36 @@ async fn killed_between_booking_and_offset_nothing_is_lost_or_booked_twice() -> 
             ensure!(!text.contains("result=\"booked\""), "booked twice: {text}");
             break;
         }
-        ensure!(begun.elapsed() < Duration::from_secs(30), "the events did not come again");
+        ensure!(
+            begun.elapsed() < Duration::from_secs(30),
+            "the events did not come again"
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     for n in 0..5 {
         let (captured, held) = books(&set, &first.account(n)).await?;
-        ensure!(captured == Decimal::from(100 * 34) && held == captured, "{n}: {captured}, {held}");
+        ensure!(
+            captured == Decimal::from(100 * 34) && held == captured,
+            "{n}: {captured}, {held}"
+        );
     }
     let held = set.stage.invariants().await?;
     ensure!(held.all_hold(), "{:?}", held.problems);
     // That payments were late while nobody could book them is told, and stops nobody.
     let late = |verdict: &String| verdict.starts_with("payment_is_booked ");
-    let others: Vec<String> = set.verdicts().await?.into_iter().filter(|v| !late(v)).collect();
+    let others: Vec<String> = set
+        .verdicts()
+        .await?
+        .into_iter()
+        .filter(|v| !late(v))
+        .collect();
     ensure!(others.is_empty(), "{others:?}");
     set.stage.mariadb = Some(server);
     // It leaves in time, also if Kafka can't hear its farewell.
-    set.stage.kafka.as_ref().expect("the stage has Kafka").go_down()?;
+    set.stage
+        .kafka
+        .as_ref()
+        .expect("the stage has Kafka")
+        .go_down()?;
     core.terminate(Duration::from_secs(15)).await.map(drop)
 }

@@ -10,7 +10,11 @@ const RATE: u64 = 150;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn core_killed_under_load_pays_nobody_twice() -> anyhow::Result<()> {
-    let mut set = Set::up(sluice_drill::stage::Options { sims: bad_day(seed()), ..options() }).await?;
+    let mut set = Set::up(sluice_drill::stage::Options {
+        sims: bad_day(seed()),
+        ..options()
+    })
+    .await?;
     let traffic = Traffic::new("kills", 60);
     traffic.fund(&set.stage, 10_000).await?;
     let mut core = set.stage.core.take().expect("the stage has a core");
@@ -25,20 +29,43 @@ async fn core_killed_under_load_pays_nobody_twice() -> anyhow::Result<()> {
     });
     let report = report?;
     killed?;
-    ensure!(report.succeeded() > 200, "hardly any order was accepted: {:?}", report.statuses);
-    core.wait_ready(&set.stage.ports.address(set.stage.ports.core_admin), Duration::from_secs(30)).await?;
+    ensure!(
+        report.succeeded() > 200,
+        "hardly any order was accepted: {:?}",
+        report.statuses
+    );
+    core.wait_ready(
+        &set.stage.ports.address(set.stage.ports.core_admin),
+        Duration::from_secs(30),
+    )
+    .await?;
     // Everybody who got no answer asks again, as upstreams do: same key, same order.
-    let again = traffic.open(&set.stage, 400, Duration::from_secs(RATE * LOAD.as_secs() / 400 + 1)).await?;
-    ensure!(again.succeeded() == again.answered(), "repeats were refused: {:?}", again.statuses);
+    let again = traffic
+        .open(
+            &set.stage,
+            400,
+            Duration::from_secs(RATE * LOAD.as_secs() / 400 + 1),
+        )
+        .await?;
+    ensure!(
+        again.succeeded() == again.answered(),
+        "repeats were refused: {:?}",
+        again.statuses
+    );
     set.all_is_well().await?;
     let counts = sluice_drill::checks::counts(&set.stage.pool, &set.stage.schemas, &[]).await?;
     let asked = 400 * (RATE * LOAD.as_secs() / 400 + 1);
-    ensure!(counts.total() == asked, "{} orders for {asked} keys", counts.total());
+    ensure!(
+        counts.total() == asked,
+        "{} orders for {asked} keys",
+        counts.total()
+    );
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sidecar_killed_under_load_loses_no_verdict_and_lets_nothing_through() -> anyhow::Result<()> {
+async fn sidecar_killed_under_load_loses_no_verdict_and_lets_nothing_through() -> anyhow::Result<()>
+{
     let mut set = Set::up(options()).await?;
     let traffic = Traffic::new("kills", 60);
     traffic.fund(&set.stage, 10_000).await?;
@@ -54,7 +81,11 @@ async fn sidecar_killed_under_load_loses_no_verdict_and_lets_nothing_through() -
     });
     killed?;
     let report = report?;
-    ensure!(report.succeeded() == RATE * LOAD.as_secs(), "accepting depends on the sidecar: {:?}", report.statuses);
+    ensure!(
+        report.succeeded() == RATE * LOAD.as_secs(),
+        "accepting depends on the sidecar: {:?}",
+        report.statuses
+    );
     set.all_is_well().await
 }
 
@@ -77,7 +108,11 @@ async fn mariadb_killed_under_load_loses_no_answered_request() -> anyhow::Result
     ensure!(accepted > 200, "hardly any order was accepted");
     set.all_is_well().await?;
     let counts = sluice_drill::checks::counts(&set.stage.pool, &set.stage.schemas, &[]).await?;
-    ensure!(counts.total() >= accepted, "{accepted} were answered, {} are there", counts.total());
+    ensure!(
+        counts.total() >= accepted,
+        "{accepted} were answered, {} are there",
+        counts.total()
+    );
     set.stage.mariadb = Some(server);
     Ok(())
 }

@@ -20,7 +20,13 @@ use sluice_drill::stage::merchants::Merchants;
 use sluice_tests::{Set, options};
 use std::time::{Duration, Instant};
 
-fn told(kind: &str, account: &str, biz_no: &str, amount: &str, currency: &str) -> anyhow::Result<BusinessEvent> {
+fn told(
+    kind: &str,
+    account: &str,
+    biz_no: &str,
+    amount: &str,
+    currency: &str,
+) -> anyhow::Result<BusinessEvent> {
     Ok(BusinessEvent {
         id: format!("{kind}-{biz_no}"),
         kind: kind.into(),
@@ -36,8 +42,12 @@ fn told(kind: &str, account: &str, biz_no: &str, amount: &str, currency: &str) -
 async fn deposit(set: &Set, account: &str, amount: &Value, currency: &str) -> anyhow::Result<()> {
     let text = amount.as_str().map_or(amount.to_string(), str::to_owned);
     let biz_no = format!("dep-{account}-{currency}");
-    set.stage.events.send(&told(DEPOSIT_RECEIVED, account, &biz_no, &text, currency)?).await?;
-    let body = json!({ "accountId": account, "amount": amount, "currency": currency, "bizNo": biz_no });
+    set.stage
+        .events
+        .send(&told(DEPOSIT_RECEIVED, account, &biz_no, &text, currency)?)
+        .await?;
+    let body =
+        json!({ "accountId": account, "amount": amount, "currency": currency, "bizNo": biz_no });
     let (status, answer) = set.stage.client.post("/deposit", &body, &[]).await?;
     ensure!(status == 202, "{answer}");
     Ok(())
@@ -45,9 +55,16 @@ async fn deposit(set: &Set, account: &str, amount: &Value, currency: &str) -> an
 
 /// Whatever `field` of the account's balance in `currency` is.
 async fn holds(set: &Set, account: &str, currency: &str, field: &str) -> anyhow::Result<Value> {
-    let (_, answer) = set.stage.client.get(&format!("/accounts/{account}")).await?;
+    let (_, answer) = set
+        .stage
+        .client
+        .get(&format!("/accounts/{account}"))
+        .await?;
     let balances = answer["data"]["balances"].as_array().context("balances")?;
-    let of = balances.iter().find(|b| b["currency"] == currency).with_context(|| answer.to_string())?;
+    let of = balances
+        .iter()
+        .find(|b| b["currency"] == currency)
+        .with_context(|| answer.to_string())?;
     Ok(of[field].clone())
 }
 
@@ -55,11 +72,21 @@ async fn captured(set: &Set, account: &str, payment: &str) -> anyhow::Result<()>
     let begun = Instant::now();
     loop {
         let mut conn = set.stage.pool.get_conn().await?;
-        let sql = format!("SELECT 1 FROM {}.capture WHERE account_id=? AND payment_no=?", set.stage.schemas.balance);
-        if conn.exec_first::<u8, _, _>(sql, (account, payment)).await?.is_some() {
+        let sql = format!(
+            "SELECT 1 FROM {}.capture WHERE account_id=? AND payment_no=?",
+            set.stage.schemas.balance
+        );
+        if conn
+            .exec_first::<u8, _, _>(sql, (account, payment))
+            .await?
+            .is_some()
+        {
             return Ok(());
         }
-        ensure!(begun.elapsed() < Duration::from_secs(40), "{payment} was not captured");
+        ensure!(
+            begun.elapsed() < Duration::from_secs(40),
+            "{payment} was not captured"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -72,7 +99,9 @@ async fn ask(client: &Client, path: &str, key: &str, body: Value) -> anyhow::Res
 async fn accepted(set: &Set, kind: Kind, key: &str, body: Value) -> anyhow::Result<String> {
     let (status, answer) = ask(&set.stage.client, &format!("/{}", kind.word()), key, body).await?;
     ensure!(status == 202, "{key}: {status} {answer}");
-    let id = answer["data"][format!("{}OrderId", kind.word())].as_str().context("an order's id")?;
+    let id = answer["data"][format!("{}OrderId", kind.word())]
+        .as_str()
+        .context("an order's id")?;
     Ok(id.to_owned())
 }
 
@@ -80,7 +109,9 @@ fn body(kind: Kind, amount: &str) -> Value {
     match kind {
         Kind::CashOut => json!({ "fromAccountId": "M", "toAccountId": "bank-M", "amount": amount }),
         Kind::Settlement => json!({ "accountId": "M", "amount": amount }),
-        Kind::Refund => json!({ "accountId": "M", "paymentNo": "P-1", "toAccountId": "payer", "amount": amount }),
+        Kind::Refund => {
+            json!({ "accountId": "M", "paymentNo": "P-1", "toAccountId": "payer", "amount": amount })
+        }
     }
 }
 
@@ -88,7 +119,10 @@ fn body(kind: Kind, amount: &str) -> Value {
 async fn each_kind_has_its_own_breaker_point_and_its_own_events() -> anyhow::Result<()> {
     let set = Set::up(options()).await?;
     deposit(&set, "M", &json!("100.00"), "CNY").await?;
-    set.stage.events.send(&told(PAYMENT_SUCCEEDED, "M", "P-1", "100.00", "CNY")?).await?;
+    set.stage
+        .events
+        .send(&told(PAYMENT_SUCCEEDED, "M", "P-1", "100.00", "CNY")?)
+        .await?;
     captured(&set, "M", "P-1").await?;
     let client = &set.stage.client;
     for stopped in Kind::ALL {
@@ -96,47 +130,100 @@ async fn each_kind_has_its_own_breaker_point_and_its_own_events() -> anyhow::Res
         client.trip(&breaker, "test", "this point only").await?;
         let mut held = String::new();
         for kind in Kind::ALL {
-            let order = accepted(&set, kind, &format!("{stopped:?}-{kind:?}"), body(kind, "10.00")).await?;
+            let order = accepted(
+                &set,
+                kind,
+                &format!("{stopped:?}-{kind:?}"),
+                body(kind, "10.00"),
+            )
+            .await?;
             if kind == stopped {
                 held = order;
             } else {
-                set.stage.wait_for_status_of(kind, &order, "success").await?;
+                set.stage
+                    .wait_for_status_of(kind, &order, "success")
+                    .await?;
             }
         }
         let shown = client.order_of(stopped, &held).await?;
         let why = shown["waitsFor"].as_str().unwrap_or_default();
-        ensure!(shown["status"] == "init" && why.contains(&breaker), "{stopped:?}: {shown}");
+        ensure!(
+            shown["status"] == "init" && why.contains(&breaker),
+            "{stopped:?}: {shown}"
+        );
         // Another kind's path does not know it.
         for other in Kind::ALL.into_iter().filter(|k| *k != stopped) {
             let (status, answer) = client.get(&format!("/{}/{held}", other.word())).await?;
-            ensure!(status == 404 && answer["code"] == 40400, "{other:?}: {answer}");
+            ensure!(
+                status == 404 && answer["code"] == 40400,
+                "{other:?}: {answer}"
+            );
         }
         client.reset(&breaker, "test", "over").await?;
-        set.stage.wait_for_status_of(stopped, &held, "success").await?;
+        set.stage
+            .wait_for_status_of(stopped, &held, "success")
+            .await?;
     }
     // 30 each: paid out, settled, refunded; the settled came onto the available money.
-    for (field, want) in
-        [("available", "100"), ("reserved", "0"), ("intermediate", "40"), ("intermediateReserved", "0")]
-    {
-        ensure!(holds(&set, "M", "CNY", field).await? == want, "{field}: {}", holds(&set, "M", "CNY", field).await?);
+    for (field, want) in [
+        ("available", "100"),
+        ("reserved", "0"),
+        ("intermediate", "40"),
+        ("intermediateReserved", "0"),
+    ] {
+        ensure!(
+            holds(&set, "M", "CNY", field).await? == want,
+            "{field}: {}",
+            holds(&set, "M", "CNY", field).await?
+        );
     }
-    ensure!(set.stage.book().len() == 6, "settlements leave by no channel: {:?}", set.stage.book());
+    ensure!(
+        set.stage.book().len() == 6,
+        "settlements leave by no channel: {:?}",
+        set.stage.book()
+    );
     // A waiting one is taken back, once, and its money with it.
-    client.trip("settlement/account/M", "test", "to cancel").await?;
-    let order = accepted(&set, Kind::Settlement, "cancelled", body(Kind::Settlement, "40.00")).await?;
-    ensure!(holds(&set, "M", "CNY", "intermediate").await? == "0", "not reserved");
-    let (status, answer) = client.post(&format!("/settlement/{order}/cancel"), &json!({}), &[]).await?;
-    ensure!(status == 200 && answer["data"]["settlementOrderId"] == order.as_str(), "{answer}");
-    ensure!(holds(&set, "M", "CNY", "intermediate").await? == "40", "not given back");
+    client
+        .trip("settlement/account/M", "test", "to cancel")
+        .await?;
+    let order = accepted(
+        &set,
+        Kind::Settlement,
+        "cancelled",
+        body(Kind::Settlement, "40.00"),
+    )
+    .await?;
+    ensure!(
+        holds(&set, "M", "CNY", "intermediate").await? == "0",
+        "not reserved"
+    );
+    let (status, answer) = client
+        .post(&format!("/settlement/{order}/cancel"), &json!({}), &[])
+        .await?;
+    ensure!(
+        status == 200 && answer["data"]["settlementOrderId"] == order.as_str(),
+        "{answer}"
+    );
+    ensure!(
+        holds(&set, "M", "CNY", "intermediate").await? == "40",
+        "not given back"
+    );
     client.reset("settlement/account/M", "test", "over").await?;
     set.all_is_well().await?;
     let begun = Instant::now();
     loop {
         let kinds: Vec<String> = set.published()?.into_iter().map(|e| e.kind).collect();
         let count = |kind: &str| kinds.iter().filter(|k| *k == kind).count();
-        let all = [("accepted", [3, 4, 3]), ("success", [3, 3, 3]), ("failed", [0, 1, 0])];
+        let all = [
+            ("accepted", [3, 4, 3]),
+            ("success", [3, 3, 3]),
+            ("failed", [0, 1, 0]),
+        ];
         let as_wanted = all.iter().all(|(end, times)| {
-            Kind::ALL.iter().zip(times).all(|(kind, n)| count(&format!("{}.{end}", kind.word())) == *n)
+            Kind::ALL
+                .iter()
+                .zip(times)
+                .all(|(kind, n)| count(&format!("{}.{end}", kind.word())) == *n)
         });
         if as_wanted && count("payment.captured") == 1 && count("deposit.booked") == 1 {
             return Ok(());
@@ -147,12 +234,24 @@ async fn each_kind_has_its_own_breaker_point_and_its_own_events() -> anyhow::Res
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refund_that_fails_or_comes_back_gives_back_and_bad_requests_are_named() -> anyhow::Result<()> {
+async fn a_refund_that_fails_or_comes_back_gives_back_and_bad_requests_are_named()
+-> anyhow::Result<()> {
     let set = Set::up(options()).await?;
-    set.stage.events.send(&told(PAYMENT_SUCCEEDED, "M", "P-1", "100.00", "CNY")?).await?;
-    set.stage.events.send(&told(PAYMENT_SUCCEEDED, "M", "P-2", "50.00", "CNY")?).await?;
-    set.stage.sims.add_script(Channel::NetsUnion, Script::new("fails.", Action::Fail))?;
-    set.stage.sims.add_script(Channel::UnionPay, Script::new("back.", Action::ReturnAfterSuccess { ms: 200 }))?;
+    set.stage
+        .events
+        .send(&told(PAYMENT_SUCCEEDED, "M", "P-1", "100.00", "CNY")?)
+        .await?;
+    set.stage
+        .events
+        .send(&told(PAYMENT_SUCCEEDED, "M", "P-2", "50.00", "CNY")?)
+        .await?;
+    set.stage
+        .sims
+        .add_script(Channel::NetsUnion, Script::new("fails.", Action::Fail))?;
+    set.stage.sims.add_script(
+        Channel::UnionPay,
+        Script::new("back.", Action::ReturnAfterSuccess { ms: 200 }),
+    )?;
     captured(&set, "M", "P-1").await?;
     captured(&set, "M", "P-2").await?;
     let refund = |to: &str, amount: &str, channel: &str| {
@@ -160,19 +259,47 @@ async fn a_refund_that_fails_or_comes_back_gives_back_and_bad_requests_are_named
                 "bankCode": "ICBC", "userId": "u-1", "bizNo": format!("R-{to}"), "channel": channel })
     };
     let of_payment = |payment: &'static str| taken_of(&set, payment);
-    for (to, channel, end) in [("fails.payer", "netsunion", "failed"), ("back.payer", "unionpay", "returned")] {
+    for (to, channel, end) in [
+        ("fails.payer", "netsunion", "failed"),
+        ("back.payer", "unionpay", "returned"),
+    ] {
         let order = accepted(&set, Kind::Refund, to, refund(to, "80.00", channel)).await?;
-        set.stage.wait_for_status_of(Kind::Refund, &order, end).await?;
-        ensure!(of_payment("P-1").await? == (Decimal::ZERO, Decimal::ZERO), "{to}: {:?}", of_payment("P-1").await?);
-        ensure!(holds(&set, "M", "CNY", "intermediate").await? == "150", "{to}");
-        let paid = set.stage.book().iter().any(|p| p.serial_no == serial_no(&order) && p.returned);
+        set.stage
+            .wait_for_status_of(Kind::Refund, &order, end)
+            .await?;
+        ensure!(
+            of_payment("P-1").await? == (Decimal::ZERO, Decimal::ZERO),
+            "{to}: {:?}",
+            of_payment("P-1").await?
+        );
+        ensure!(
+            holds(&set, "M", "CNY", "intermediate").await? == "150",
+            "{to}"
+        );
+        let paid = set
+            .stage
+            .book()
+            .iter()
+            .any(|p| p.serial_no == serial_no(&order) && p.returned);
         ensure!(paid == (end == "returned"), "{to}: {:?}", set.stage.book());
     }
-    let order = accepted(&set, Kind::Refund, "good", refund("payer", "80.00", "unionpay")).await?;
-    set.stage.wait_for_status_of(Kind::Refund, &order, "success").await?;
+    let order = accepted(
+        &set,
+        Kind::Refund,
+        "good",
+        refund("payer", "80.00", "unionpay"),
+    )
+    .await?;
+    set.stage
+        .wait_for_status_of(Kind::Refund, &order, "success")
+        .await?;
     let settle = |more: Value| {
-        let mut body = json!({ "accountId": "M", "amount": "20.01", "currency": "CNY", "paymentNo": "P-1" });
-        more.as_object().into_iter().flatten().for_each(|(k, v)| body[k] = v.clone());
+        let mut body =
+            json!({ "accountId": "M", "amount": "20.01", "currency": "CNY", "paymentNo": "P-1" });
+        more.as_object()
+            .into_iter()
+            .flatten()
+            .for_each(|(k, v)| body[k] = v.clone());
         body
     };
     let without = |mut body: Value, field: &str| {
@@ -181,33 +308,124 @@ async fn a_refund_that_fails_or_comes_back_gives_back_and_bad_requests_are_named
     };
     let bad = [
         ("/settlement", settle(json!({})), 422, 42204, "paymentNo"),
-        ("/refund", refund("payer", "20.01", "unionpay"), 422, 42204, "paymentNo"),
-        ("/settlement", settle(json!({ "paymentNo": "P-9" })), 422, 42203, "paymentNo"),
-        ("/settlement", settle(json!({ "currency": "USD" })), 422, 42201, "currency"),
-        ("/settlement", settle(json!({ "accountId": "nobody" })), 422, 42201, "accountId"),
-        ("/settlement", without(settle(json!({ "amount": "70.01" })), "paymentNo"), 422, 42202, "amount"),
-        ("/settlement", settle(json!({ "channel": "unionpay" })), 400, 40001, "channel"),
-        ("/settlement", without(settle(json!({})), "accountId"), 400, 40001, "accountId"),
-        ("/refund", without(refund("payer", "1", "unionpay"), "paymentNo"), 400, 40001, "paymentNo"),
-        ("/refund", without(refund("payer", "1", "unionpay"), "toAccountId"), 400, 40001, "toAccountId"),
-        ("/refund", refund("payer", "1.001", "unionpay"), 400, 40002, "amount"),
-        ("/refund", refund("payer", "1", "pigeon"), 400, 40001, "channel"),
+        (
+            "/refund",
+            refund("payer", "20.01", "unionpay"),
+            422,
+            42204,
+            "paymentNo",
+        ),
+        (
+            "/settlement",
+            settle(json!({ "paymentNo": "P-9" })),
+            422,
+            42203,
+            "paymentNo",
+        ),
+        (
+            "/settlement",
+            settle(json!({ "currency": "USD" })),
+            422,
+            42201,
+            "currency",
+        ),
+        (
+            "/settlement",
+            settle(json!({ "accountId": "nobody" })),
+            422,
+            42201,
+            "accountId",
+        ),
+        (
+            "/settlement",
+            without(settle(json!({ "amount": "70.01" })), "paymentNo"),
+            422,
+            42202,
+            "amount",
+        ),
+        (
+            "/settlement",
+            settle(json!({ "channel": "unionpay" })),
+            400,
+            40001,
+            "channel",
+        ),
+        (
+            "/settlement",
+            without(settle(json!({})), "accountId"),
+            400,
+            40001,
+            "accountId",
+        ),
+        (
+            "/refund",
+            without(refund("payer", "1", "unionpay"), "paymentNo"),
+            400,
+            40001,
+            "paymentNo",
+        ),
+        (
+            "/refund",
+            without(refund("payer", "1", "unionpay"), "toAccountId"),
+            400,
+            40001,
+            "toAccountId",
+        ),
+        (
+            "/refund",
+            refund("payer", "1.001", "unionpay"),
+            400,
+            40002,
+            "amount",
+        ),
+        (
+            "/refund",
+            refund("payer", "1", "pigeon"),
+            400,
+            40001,
+            "channel",
+        ),
     ];
     for (path, body, status, code, names) in bad {
         let (got, answer) = ask(&set.stage.client, path, "kept", body.clone()).await?;
         let msg = answer["msg"].as_str().unwrap_or_default();
-        ensure!(got == status && answer["code"] == code && msg.contains(names), "{path} {body}: {got} {answer}");
+        ensure!(
+            got == status && answer["code"] == code && msg.contains(names),
+            "{path} {body}: {got} {answer}"
+        );
     }
-    let (_, answer) = set.stage.client.post("/refund", &refund("payer", "1", "unionpay"), &[]).await?;
+    let (_, answer) = set
+        .stage
+        .client
+        .post("/refund", &refund("payer", "1", "unionpay"), &[])
+        .await?;
     ensure!(answer["code"] == 40004, "{answer}");
     // The rest of the payment, under the key that no refusal burnt; then again.
     let rest = settle(json!({ "amount": "20.00" }));
     let order = accepted(&set, Kind::Settlement, "kept", rest.clone()).await?;
-    ensure!(accepted(&set, Kind::Settlement, "kept", rest).await? == order, "a repeat is the same order");
-    let (status, answer) = ask(&set.stage.client, "/refund", "kept", refund("payer", "20.00", "unionpay")).await?;
-    ensure!(status == 422 && answer["code"] == 42200, "another kind under the key: {answer}");
-    set.stage.wait_for_status_of(Kind::Settlement, &order, "success").await?;
-    ensure!(of_payment("P-1").await? == (Decimal::from(80), Decimal::from(20)), "{:?}", of_payment("P-1").await?);
+    ensure!(
+        accepted(&set, Kind::Settlement, "kept", rest).await? == order,
+        "a repeat is the same order"
+    );
+    let (status, answer) = ask(
+        &set.stage.client,
+        "/refund",
+        "kept",
+        refund("payer", "20.00", "unionpay"),
+    )
+    .await?;
+    ensure!(
+        status == 422 && answer["code"] == 42200,
+        "another kind under the key: {answer}"
+    );
+    set.stage
+        .wait_for_status_of(Kind::Settlement, &order, "success")
+        .await?;
+    ensure!(
+        of_payment("P-1").await? == (Decimal::from(80), Decimal::from(20)),
+        "{:?}",
+        of_payment("P-1").await?
+    );
     set.all_is_well().await?;
     is_told(&set, "refund.returned").await
 }
@@ -215,7 +433,10 @@ async fn a_refund_that_fails_or_comes_back_gives_back_and_bad_requests_are_named
 /// What was refunded and settled of a payment.
 async fn taken_of(set: &Set, payment: &str) -> anyhow::Result<(Decimal, Decimal)> {
     let mut conn = set.stage.pool.get_conn().await?;
-    let sql = format!("SELECT refunded,settled FROM {}.capture WHERE payment_no=?", set.stage.schemas.balance);
+    let sql = format!(
+        "SELECT refunded,settled FROM {}.capture WHERE payment_no=?",
+        set.stage.schemas.balance
+    );
     let row: Option<(Decimal, Decimal)> = conn.exec_first(sql, (payment,)).await?;
     row.context("no such payment")
 }
@@ -223,7 +444,10 @@ async fn taken_of(set: &Set, payment: &str) -> anyhow::Result<(Decimal, Decimal)
 async fn is_told(set: &Set, kind: &str) -> anyhow::Result<()> {
     let begun = Instant::now();
     while !set.published()?.iter().any(|e| e.kind == kind) {
-        ensure!(begun.elapsed() < Duration::from_secs(20), "{kind} was not told");
+        ensure!(
+            begun.elapsed() < Duration::from_secs(20),
+            "{kind} was not told"
+        );
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     Ok(())
@@ -235,14 +459,25 @@ async fn two_cores_and_a_kill_never_exceed_a_payment() -> anyhow::Result<()> {
     let set = Set::up(options()).await?;
     let merchants = Merchants::new("race", 3);
     merchants.pay(&set.stage, PAYMENTS).await?;
-    let ports = Ports { core: free_port()?, core_admin: free_port()?, ..set.stage.ports };
+    let ports = Ports {
+        core: free_port()?,
+        core_admin: free_port()?,
+        ..set.stage.ports
+    };
     let mut second = set.stage.spawn_core("core-2", ports).await?;
     let sidecar = set.stage.ports.url(set.stage.ports.sidecar);
     let other = Client::new(&ports.url(ports.core), &sidecar, &set.stage.token)?;
     // 30 requests of 10 for each payment of 100, over both cores, each until it has a
     // clear answer.
     let asks = (0..PAYMENTS * 30).map(|n| {
-        let (payment, client) = (n % PAYMENTS, if n % 2 == 0 { set.stage.client.clone() } else { other.clone() });
+        let (payment, client) = (
+            n % PAYMENTS,
+            if n % 2 == 0 {
+                set.stage.client.clone()
+            } else {
+                other.clone()
+            },
+        );
         let mut body = json!({ "accountId": merchants.account(payment), "amount": "10.00",
                                "paymentNo": merchants.payment_no(payment) });
         let path = if n % 3 == 0 { "/settlement" } else { "/refund" };
@@ -271,7 +506,9 @@ async fn two_cores_and_a_kill_never_exceed_a_payment() -> anyhow::Result<()> {
             tokio::time::sleep(Duration::from_millis(150)).await;
             second.kill9()?;
             second.restart()?;
-            second.wait_ready(&ports.address(ports.core_admin), Duration::from_secs(30)).await?;
+            second
+                .wait_ready(&ports.address(ports.core_admin), Duration::from_secs(30))
+                .await?;
         }
         anyhow::Ok(())
     });
@@ -281,10 +518,16 @@ async fn two_cores_and_a_kill_never_exceed_a_payment() -> anyhow::Result<()> {
         let (payment, accepted) = answer?;
         taken[payment as usize] += u64::from(accepted);
     }
-    ensure!(taken.iter().all(|n| *n == 10), "accepted of each payment: {taken:?}");
+    ensure!(
+        taken.iter().all(|n| *n == 10),
+        "accepted of each payment: {taken:?}"
+    );
     set.all_is_well().await?;
     let mut conn = set.stage.pool.get_conn().await?;
-    let sql = format!("SELECT COUNT(*) FROM {}.capture WHERE refunded+settled=captured", set.stage.schemas.balance);
+    let sql = format!(
+        "SELECT COUNT(*) FROM {}.capture WHERE refunded+settled=captured",
+        set.stage.schemas.balance
+    );
     let used: Option<u64> = conn.query_first(sql).await?;
     ensure!(used == Some(PAYMENTS), "{used:?} payments are used up");
     Ok(())
@@ -297,8 +540,20 @@ async fn every_currency_has_its_own_decimals_from_request_to_payout() -> anyhow:
     let number = |text: &str| serde_json::from_str::<Value>(text);
     let cases = [
         ("JPY", json!("1000000"), number("100")?, "100", "100.0"),
-        ("CNY", number("1000.10")?, json!("999.99"), "999.99", "0.001"),
-        ("BHD", number("1000.001")?, number("1.234")?, "1.234", "1.2345"),
+        (
+            "CNY",
+            number("1000.10")?,
+            json!("999.99"),
+            "999.99",
+            "0.001",
+        ),
+        (
+            "BHD",
+            number("1000.001")?,
+            number("1.234")?,
+            "1.234",
+            "1.2345",
+        ),
         ("BHD", json!("5"), json!("0.001"), "0.001", "0.0001"),
     ];
     for (n, (currency, given, asked, paid, too_fine)) in cases.into_iter().enumerate() {
@@ -309,26 +564,59 @@ async fn every_currency_has_its_own_decimals_from_request_to_payout() -> anyhow:
                     "channel": "netsunion" })
         };
         for wrong in [json!(too_fine), number(too_fine)?] {
-            let (status, answer) = ask(&set.stage.client, "/withdraw", &format!("c-{n}"), body(&wrong)).await?;
-            ensure!(status == 400 && answer["code"] == 40002, "{currency} {wrong}: {answer}");
+            let (status, answer) = ask(
+                &set.stage.client,
+                "/withdraw",
+                &format!("c-{n}"),
+                body(&wrong),
+            )
+            .await?;
+            ensure!(
+                status == 400 && answer["code"] == 40002,
+                "{currency} {wrong}: {answer}"
+            );
         }
         let order = accepted(&set, Kind::CashOut, &format!("c-{n}"), body(&asked)).await?;
         set.stage.wait_for_status(&order, "success").await?;
-        ensure!(set.stage.client.order(&order).await?["amount"] == paid, "{}", set.stage.client.order(&order).await?);
-        let left = set.stage.book().into_iter().find(|p| p.serial_no == serial_no(&order)).context("not paid")?;
-        ensure!(left.amount == Decimal::from_str_exact(paid)? && left.currency == currency, "{left:?}");
-        let given = Decimal::from_str_exact(&given.as_str().map_or(given.to_string(), str::to_owned))?;
+        ensure!(
+            set.stage.client.order(&order).await?["amount"] == paid,
+            "{}",
+            set.stage.client.order(&order).await?
+        );
+        let left = set
+            .stage
+            .book()
+            .into_iter()
+            .find(|p| p.serial_no == serial_no(&order))
+            .context("not paid")?;
+        ensure!(
+            left.amount == Decimal::from_str_exact(paid)? && left.currency == currency,
+            "{left:?}"
+        );
+        let given =
+            Decimal::from_str_exact(&given.as_str().map_or(given.to_string(), str::to_owned))?;
         let rest = (given - left.amount).normalize().to_string();
-        ensure!(holds(&set, &account, currency, "available").await? == rest.as_str(), "{currency}");
+        ensure!(
+            holds(&set, &account, currency, "available").await? == rest.as_str(),
+            "{currency}"
+        );
     }
     // A payment in dinars, refunded to the last of its thousandths.
-    set.stage.events.send(&told(PAYMENT_SUCCEEDED, "M", "P-BHD", "7.125", "BHD")?).await?;
+    set.stage
+        .events
+        .send(&told(PAYMENT_SUCCEEDED, "M", "P-BHD", "7.125", "BHD")?)
+        .await?;
     captured(&set, "M", "P-BHD").await?;
     let refund = json!({ "accountId": "M", "paymentNo": "P-BHD", "toAccountId": "payer", "amount": number("7.125")?,
                          "currency": "BHD", "channel": "unionpay" });
     let order = accepted(&set, Kind::Refund, "bhd", refund).await?;
-    set.stage.wait_for_status_of(Kind::Refund, &order, "success").await?;
-    ensure!(holds(&set, "M", "BHD", "intermediate").await? == "0", "not refunded");
+    set.stage
+        .wait_for_status_of(Kind::Refund, &order, "success")
+        .await?;
+    ensure!(
+        holds(&set, "M", "BHD", "intermediate").await? == "0",
+        "not refunded"
+    );
     set.all_is_well().await
 }
 
@@ -340,12 +628,24 @@ async fn a_hot_account_pays_exactly_what_it_has() -> anyhow::Result<()> {
     options.dispatch = false;
     let mut set = Set::prepare(options).await?;
     set.stage.start_core().await?;
-    set.stage.client.deposit("HOT", Decimal::new(ORDERS as i64 * 7, 2), "hot").await?;
-    let ports = Ports { core: free_port()?, core_admin: free_port()?, ..set.stage.ports };
+    set.stage
+        .client
+        .deposit("HOT", Decimal::new(ORDERS as i64 * 7, 2), "hot")
+        .await?;
+    let ports = Ports {
+        core: free_port()?,
+        core_admin: free_port()?,
+        ..set.stage.ports
+    };
     let _second = set.stage.spawn_core("core-2", ports).await?;
     let load = |name: &'static str, address: String| {
         let target = sluice_drill::load::request::Target::new(&address);
-        let load = Closed { address, connections: 32, until: Until::Count(ORDERS), deadline: Duration::from_secs(20) };
+        let load = Closed {
+            address,
+            connections: 32,
+            until: Until::Count(ORDERS),
+            deadline: Duration::from_secs(20),
+        };
         let make = move |n: u64, out: &mut Vec<u8>| {
             let key = format!("{name}-{n}");
             let withdrawal = Withdrawal {
@@ -366,11 +666,27 @@ async fn a_hot_account_pays_exactly_what_it_has() -> anyhow::Result<()> {
     let (one, two) = tokio::join!(load("one", first), load("two", ports.address(ports.core)));
     let (one, two) = (one?, two?);
     ensure!(one.unanswered + two.unanswered == 0, "{one} {two}");
-    ensure!(one.succeeded() + two.succeeded() == ORDERS, "{} and {} were accepted", one.succeeded(), two.succeeded());
+    ensure!(
+        one.succeeded() + two.succeeded() == ORDERS,
+        "{} and {} were accepted",
+        one.succeeded(),
+        two.succeeded()
+    );
     let refused = |r: &sluice_drill::load::Report| r.statuses.get(&422).copied().unwrap_or(0);
-    ensure!(refused(&one) + refused(&two) == ORDERS, "{:?} {:?}", one.statuses, two.statuses);
-    ensure!(holds(&set, "HOT", "CNY", "available").await? == "0", "something is left");
-    ensure!(holds(&set, "HOT", "CNY", "reserved").await? == "49", "reserved is off");
+    ensure!(
+        refused(&one) + refused(&two) == ORDERS,
+        "{:?} {:?}",
+        one.statuses,
+        two.statuses
+    );
+    ensure!(
+        holds(&set, "HOT", "CNY", "available").await? == "0",
+        "something is left"
+    );
+    ensure!(
+        holds(&set, "HOT", "CNY", "reserved").await? == "49",
+        "reserved is off"
+    );
     let held = set.stage.invariants().await?;
     ensure!(held.all_hold(), "{:?}", held.problems);
     Ok(())

@@ -26,8 +26,17 @@ fn zone_before_midnight(ahead_s: i64) -> String {
     let local = 86_400 - ahead_s;
     let offset = (local - now_us() / 1_000_000).rem_euclid(86_400);
     // Within half a day of UTC either way, as real zones are.
-    let (sign, offset) = if offset > 43_200 { ('-', 86_400 - offset) } else { ('+', offset) };
-    format!("{sign}{:02}:{:02}:{:02}", offset / 3_600, offset / 60 % 60, offset % 60)
+    let (sign, offset) = if offset > 43_200 {
+        ('-', 86_400 - offset)
+    } else {
+        ('+', offset)
+    };
+    format!(
+        "{sign}{:02}:{:02}:{:02}",
+        offset / 3_600,
+        offset / 60 % 60,
+        offset % 60
+    )
 }
 
 fn date_in(zone: &str) -> anyhow::Result<String> {
@@ -51,11 +60,16 @@ fn scripts() -> Vec<(Kind, Action)> {
 /// declines it for itself alone.
 async fn submit_switched(stage: &Stage, run: usize) -> anyhow::Result<(Kind, String)> {
     let ms = (AHEAD_S as u64 + 2) * 1_000;
-    stage.sims.add_script(Kind::NetsUnion, Script::new(&format!("n{run}.s."), Action::NotHereLater { ms }))?;
+    stage.sims.add_script(
+        Kind::NetsUnion,
+        Script::new(&format!("n{run}.s."), Action::NotHereLater { ms }),
+    )?;
     let body = json!({ "fromAccountId": "A00009", "toAccountId": format!("n{run}.s.payee"), "amount": "3.00",
                        "currency": "CNY", "transactionId": format!("night-{run}-s") });
     let (status, answer) = stage.client.post("/withdraw/submit", &body, &[]).await?;
-    let id = answer["data"]["withdrawOrderId"].as_str().with_context(|| format!("{status} {answer}"))?;
+    let id = answer["data"]["withdrawOrderId"]
+        .as_str()
+        .with_context(|| format!("{status} {answer}"))?;
     Ok((Kind::UnionPay, id.to_owned()))
 }
 
@@ -87,7 +101,9 @@ async fn trade_times(stage: &Stage, orders: &[(Kind, String)]) -> anyhow::Result
             if let Some(time) = stage.client.order(order).await?["tradeTime"].as_str() {
                 break time.to_owned();
             }
-            tries.next().with_context(|| format!("order {order} is not claimed"))?;
+            tries
+                .next()
+                .with_context(|| format!("order {order} is not claimed"))?;
             tokio::time::sleep(Duration::from_millis(10)).await;
         };
         times.push(time);
@@ -96,7 +112,9 @@ async fn trade_times(stage: &Stage, orders: &[(Kind, String)]) -> anyhow::Result
 }
 
 /// Orders claimed on the day that ends a moment later: their zone, and themselves.
-async fn claimed_before_midnight(set: &mut Set) -> anyhow::Result<(String, Vec<(Kind, String)>, Vec<String>)> {
+async fn claimed_before_midnight(
+    set: &mut Set,
+) -> anyhow::Result<(String, Vec<(Kind, String)>, Vec<String>)> {
     for run in 0..TRIES {
         if let Some(mut core) = set.stage.core.take() {
             core.kill9()?;
@@ -131,7 +149,10 @@ async fn an_order_keeps_its_identity_over_midnight_and_is_paid_once() -> anyhow:
     Traffic::new("night", 20).fund(&set.stage, 1_000).await?;
     let (zone, orders, times) = claimed_before_midnight(&mut set).await?;
     let today = times[0][..8].to_owned();
-    ensure!(times.iter().all(|time| time[8..].starts_with("2359")), "claimed at {times:?}");
+    ensure!(
+        times.iter().all(|time| time[8..].starts_with("2359")),
+        "claimed at {times:?}"
+    );
 
     // The first calls are on their way; nobody hears their answers.
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -139,7 +160,11 @@ async fn an_order_keeps_its_identity_over_midnight_and_is_paid_once() -> anyhow:
     core.kill9()?;
     next_day(&zone, &today).await?;
     core.restart()?;
-    core.wait_ready(&set.stage.ports.address(set.stage.ports.core_admin), Duration::from_secs(30)).await?;
+    core.wait_ready(
+        &set.stage.ports.address(set.stage.ports.core_admin),
+        Duration::from_secs(30),
+    )
+    .await?;
     set.stage.core = Some(core);
     set.stage.wait_for_fence().await?;
     set.all_is_well().await?;
@@ -147,17 +172,34 @@ async fn an_order_keeps_its_identity_over_midnight_and_is_paid_once() -> anyhow:
     let book = set.stage.sims.book();
     for ((kind, order), time) in orders.iter().zip(&times) {
         let shown: Value = set.stage.client.order(order).await?;
-        ensure!(shown["status"] == "success" && shown["tradeTime"] == time.as_str(), "{shown}");
+        ensure!(
+            shown["status"] == "success" && shown["tradeTime"] == time.as_str(),
+            "{shown}"
+        );
         ensure!(shown["serialNo"] == serial_no(order).as_str(), "{shown}");
-        let paid: Vec<_> = book.iter().filter(|p| p.serial_no == serial_no(order)).collect();
+        let paid: Vec<_> = book
+            .iter()
+            .filter(|p| p.serial_no == serial_no(order))
+            .collect();
         ensure!(paid.len() == 1, "{kind}: paid {} times", paid.len());
-        ensure!(paid[0].trade_date == today && paid[0].channel == *kind, "{:?}", paid[0]);
+        ensure!(
+            paid[0].trade_date == today && paid[0].channel == *kind,
+            "{:?}",
+            paid[0]
+        );
     }
     // The first one changed its channel on the way, and nothing else.
     let switched: Value = set.stage.client.order(&orders[0].1).await?;
-    ensure!(switched["channel"] == "unionpay" && switched["route"]["tried"] == json!(["netsunion"]), "{switched}");
-    let later = |p: &&sluice_drill::channels::Paid| date_of(p.paid_us, &zone).is_ok_and(|d| d != today);
-    ensure!(book.iter().filter(later).count() >= Kind::ALL.len(), "nothing was sent again after midnight");
+    ensure!(
+        switched["channel"] == "unionpay" && switched["route"]["tried"] == json!(["netsunion"]),
+        "{switched}"
+    );
+    let later =
+        |p: &&sluice_drill::channels::Paid| date_of(p.paid_us, &zone).is_ok_and(|d| d != today);
+    ensure!(
+        book.iter().filter(later).count() >= Kind::ALL.len(),
+        "nothing was sent again after midnight"
+    );
     hazard(&set, &zone, &today, &orders).await
 }
 
@@ -166,17 +208,36 @@ fn date_of(at_us: i64, zone: &str) -> anyhow::Result<String> {
 }
 
 /// The control: with the new date, the same serial number is paid a second time.
-async fn hazard(set: &Set, zone: &str, today: &str, orders: &[(Kind, String)]) -> anyhow::Result<()> {
+async fn hazard(
+    set: &Set,
+    zone: &str,
+    today: &str,
+    orders: &[(Kind, String)],
+) -> anyhow::Result<()> {
     let now = trade_time(now_us(), zone)?;
     ensure!(now[..8] != *today, "it is still {today}");
     for kind in Kind::ALL {
-        let (_, order) = orders.iter().find(|(k, _)| *k == kind).context("no order")?;
+        let (_, order) = orders
+            .iter()
+            .find(|(k, _)| *k == kind)
+            .context("no order")?;
         let serial = serial_no(order);
-        let times = || set.stage.sims.book().iter().filter(|p| p.serial_no == serial).count();
+        let times = || {
+            set.stage
+                .sims
+                .book()
+                .iter()
+                .filter(|p| p.serial_no == serial)
+                .count()
+        };
         for (trade_time, want) in [(format!("{today}235959"), 1), (now.clone(), 2)] {
             pay(set, kind, &serial, &trade_time).await?;
             tokio::time::sleep(Duration::from_millis(300)).await;
-            ensure!(times() == want, "{kind} on {trade_time}: paid {} times, not {want}", times());
+            ensure!(
+                times() == want,
+                "{kind} on {trade_time}: paid {} times, not {want}",
+                times()
+            );
         }
     }
     Ok(())
@@ -184,18 +245,34 @@ async fn hazard(set: &Set, zone: &str, today: &str, orders: &[(Kind, String)]) -
 
 /// Sends a payment as a core would that forgets the first trade time.
 async fn pay(set: &Set, kind: Kind, serial: &str, trade_time: &str) -> anyhow::Result<()> {
-    let keys = Keys::load(&format!("channel_{kind}"), Some(&set.stage.dir.join("secrets")))?;
-    let (now, base) = (now_us() / 1_000_000, set.stage.ports.url(set.stage.ports.sims));
+    let keys = Keys::load(
+        &format!("channel_{kind}"),
+        Some(&set.stage.dir.join("secrets")),
+    )?;
+    let (now, base) = (
+        now_us() / 1_000_000,
+        set.stage.ports.url(set.stage.ports.sims),
+    );
     let mut request = reqwest::Client::new().post(match kind {
         Kind::Psp => format!("{base}/psp/v1/payouts"),
         _ => format!("{base}/{kind}/pay"),
     });
-    let to = set.stage.sims.book().iter().find(|p| p.serial_no == serial).map(|p| p.to_account.clone());
+    let to = set
+        .stage
+        .sims
+        .book()
+        .iter()
+        .find(|p| p.serial_no == serial)
+        .map(|p| p.to_account.clone());
     let body = match kind {
-        Kind::Psp => json!({ "reference": serial, "amount": 300, "currency": "CNY", "created": trade_time,
-                             "destination": { "account": to } }),
-        _ => json!({ "serialNo": serial, "tradeTime": trade_time, "toAccount": to, "amount": "3.00",
-                     "currency": "CNY" }),
+        Kind::Psp => {
+            json!({ "reference": serial, "amount": 300, "currency": "CNY", "created": trade_time,
+                             "destination": { "account": to } })
+        }
+        _ => {
+            json!({ "serialNo": serial, "tradeTime": trade_time, "toAccount": to, "amount": "3.00",
+                     "currency": "CNY" })
+        }
     }
     .to_string();
     let signature = sign(keys.current(), now, body.as_bytes());
@@ -204,9 +281,15 @@ async fn pay(set: &Set, kind: Kind, serial: &str, trade_time: &str) -> anyhow::R
             .header("psp-signature", format!("t={now},v1={signature}"))
             .header("psp-key-id", &sign(keys.current(), 0, b"key id")[..16])
             .header("idempotency-key", serial),
-        _ => request.header(SIGNATURE_HEADER, signature).header(TIMESTAMP_HEADER, now),
+        _ => request
+            .header(SIGNATURE_HEADER, signature)
+            .header(TIMESTAMP_HEADER, now),
     };
     let reply = request.body(body).send().await?;
-    ensure!(reply.status().is_success(), "{kind}: HTTP {}", reply.status());
+    ensure!(
+        reply.status().is_success(),
+        "{kind}: HTTP {}",
+        reply.status()
+    );
     Ok(())
 }

@@ -19,7 +19,11 @@ async fn orders_and_a_manual_change() -> anyhow::Result<()> {
     }
     let dir = tempfile::tempdir()?;
     let server = Mysql::start(dir.path(), &[]).await?;
-    let set = Set::up(Options { mysql_url: Some(server.url()), ..options() }).await?;
+    let set = Set::up(Options {
+        mysql_url: Some(server.url()),
+        ..options()
+    })
+    .await?;
     let traffic = Traffic::new("mysql", 20);
     traffic.fund(&set.stage, 1_000).await?;
     let report = traffic.open(&set.stage, 50, Duration::from_secs(2)).await?;
@@ -35,17 +39,30 @@ async fn orders_and_a_manual_change() -> anyhow::Result<()> {
     .await?;
     let begun = Instant::now();
     loop {
-        let sql = format!("SELECT COUNT(*) FROM {guard}.breaker WHERE state='open' AND scope='account'");
+        let sql =
+            format!("SELECT COUNT(*) FROM {guard}.breaker WHERE state='open' AND scope='account'");
         let open: Option<u64> = conn.query_first(sql).await?;
         if open.unwrap_or(0) >= 6 {
             break;
         }
-        ensure!(begun.elapsed() < Duration::from_secs(20), "{open:?} breakers: {:?}", set.verdicts().await?);
+        ensure!(
+            begun.elapsed() < Duration::from_secs(20),
+            "{open:?} breakers: {:?}",
+            set.verdicts().await?
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let (report, lines) = of_files(&set, &server.dir().join("data"))?;
-    let fired: Vec<_> = report.rules.iter().filter(|r| r.now.violations > 0).map(|r| r.rule.as_str()).collect();
-    ensure!(fired == ["balance_moves_with_entries", "provenance"], "{fired:?}: {lines}");
+    let fired: Vec<_> = report
+        .rules
+        .iter()
+        .filter(|r| r.now.violations > 0)
+        .map(|r| r.rule.as_str())
+        .collect();
+    ensure!(
+        fired == ["balance_moves_with_entries", "provenance"],
+        "{fired:?}: {lines}"
+    );
     Ok(())
 }
 
@@ -58,12 +75,16 @@ async fn hidden(set: &Set, url: &str) -> anyhow::Result<()> {
     let mut conn = sluice_contract::sql::connect(url).await?;
     conn.query_drop("SET SESSION sql_log_bin=0").await?;
     let balance = &set.stage.schemas.balance;
-    let raise =
-        format!("UPDATE {balance}.balance SET balance=balance+7,available=available+7 WHERE account_id='A00003'");
+    let raise = format!(
+        "UPDATE {balance}.balance SET balance=balance+7,available=available+7 WHERE account_id='A00003'"
+    );
     conn.query_drop(raise).await?;
     let run = set.stage.client.snapshot_now(patience).await?;
     ensure!(run["standing"] == 1 && run["verdicts"] == 1, "{run}");
     let seen = set.verdicts().await?;
-    ensure!(seen.len() == 1 && seen[0].starts_with("books_at_rest A00003 A00003/CNY: available+7"), "{seen:?}");
+    ensure!(
+        seen.len() == 1 && seen[0].starts_with("books_at_rest A00003 A00003/CNY: available+7"),
+        "{seen:?}"
+    );
     Ok(())
 }

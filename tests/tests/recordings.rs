@@ -18,7 +18,10 @@ use std::time::Duration;
 
 fn rules(set: &Set, edit: impl Fn(&str, &str) -> String) -> anyhow::Result<Arc<RuleSet>> {
     let mut files = Files::read(&set.stage.options.rules).map_err(|e| anyhow::anyhow!("{e:?}"))?;
-    files.rules.iter_mut().for_each(|file| file.text = edit(&file.id, &file.text));
+    files
+        .rules
+        .iter_mut()
+        .for_each(|file| file.text = edit(&file.id, &file.text));
     Ok(Arc::new(RuleSet::build(&files, set.stage.key.clone())?))
 }
 
@@ -27,7 +30,13 @@ fn as_is(set: &Set) -> anyhow::Result<Arc<RuleSet>> {
 }
 
 fn trial(set: Arc<RuleSet>, against: Option<Arc<RuleSet>>, workers: usize) -> Trial {
-    Trial { set, against, workers, drafts: false, resume_after_us: None }
+    Trial {
+        set,
+        against,
+        workers,
+        drafts: false,
+        resume_after_us: None,
+    }
 }
 
 fn run(from: Origin, trial: &Trial) -> anyhow::Result<(Report, String)> {
@@ -59,7 +68,9 @@ async fn live_ids(set: &Set) -> anyhow::Result<BTreeSet<String>> {
 async fn a_day(set: &Set) -> anyhow::Result<()> {
     let traffic = Traffic::new("recorded", 40);
     traffic.fund(&set.stage, 1_000).await?;
-    traffic.open(&set.stage, 100, Duration::from_secs(2)).await?;
+    traffic
+        .open(&set.stage, 100, Duration::from_secs(2))
+        .await?;
     for kind in Kind::ALL {
         act::fund(&set.stage, &act::account_of(kind), 10_000.into()).await?;
         let made = act::make(&set.stage, kind).await?;
@@ -76,7 +87,10 @@ async fn a_backtest_finds_what_live_found_whatever_the_workers() -> anyhow::Resu
     let place = tempfile::tempdir()?;
     let dir = place.path().join("recording");
     let mut options = options();
-    options.sidecar_extra = format!("record = {{ dir = \"{}\", most_mb = 64 }}\nworkers = 2", dir.display());
+    options.sidecar_extra = format!(
+        "record = {{ dir = \"{}\", most_mb = 64 }}\nworkers = 2",
+        dir.display()
+    );
     let mut set = Set::up(options).await?;
     a_day(&set).await?;
     // Killed in the middle of a block: what it records is read again, and what it
@@ -90,41 +104,99 @@ async fn a_backtest_finds_what_live_found_whatever_the_workers() -> anyhow::Resu
     ensure!(live.len() >= 5, "only {live:?}");
 
     let (report, lines) = run(recording(&dir)?, &trial(as_is(&set)?, None, 1))?;
-    ensure!(report.seen.starts >= 2 && report.seen.gaps == 0, "{:?}", report.seen);
-    ensure!(report.seen.notes.len() == 1 && report.seen.notes[0].contains("killed"), "{:?}", report.seen.notes);
+    ensure!(
+        report.seen.starts >= 2 && report.seen.gaps == 0,
+        "{:?}",
+        report.seen
+    );
+    ensure!(
+        report.seen.notes.len() == 1 && report.seen.notes[0].contains("killed"),
+        "{:?}",
+        report.seen.notes
+    );
     let found = ids(&lines)?;
     // kill -9 may have cut what was evaluated last; then it was evaluated again.
-    ensure!(found == live, "only live: {:?}; only here: {:?}", live.difference(&found), found.difference(&live));
+    ensure!(
+        found == live,
+        "only live: {:?}; only here: {:?}",
+        live.difference(&found),
+        found.difference(&live)
+    );
     let exact = serde_json::to_string(&report)?;
     for workers in [1, 4] {
         let (again, same) = run(recording(&dir)?, &trial(as_is(&set)?, None, workers))?;
-        ensure!(same == lines && serde_json::to_string(&again)? == exact, "{workers} workers said something else");
+        ensure!(
+            same == lines && serde_json::to_string(&again)? == exact,
+            "{workers} workers said something else"
+        );
     }
     edited(&set, &dir)?;
     let (report, lines) = of_files(&set, &set.stage.dir.join("mariadb/data"))?;
-    let found = |rule: &str| report.rules.iter().find(|r| r.rule == rule).map_or(0, |r| r.now.violations);
-    ensure!(found("provenance") == 1 && found("one_key_per_business_order") == 1, "{lines}");
-    ensure!(found("booking_has_payment") == 0, "nothing is missing where nothing can come: {lines}");
+    let found = |rule: &str| {
+        report
+            .rules
+            .iter()
+            .find(|r| r.rule == rule)
+            .map_or(0, |r| r.now.violations)
+    };
+    ensure!(
+        found("provenance") == 1 && found("one_key_per_business_order") == 1,
+        "{lines}"
+    );
+    ensure!(
+        found("booking_has_payment") == 0,
+        "nothing is missing where nothing can come: {lines}"
+    );
     Ok(())
 }
 
 /// A rule that takes honest orders for wrong ones: told before it is armed.
 fn edited(set: &Set, dir: &Path) -> anyhow::Result<()> {
     let wrong = rules(set, |id, text| match id {
-        "amount_matches_event" => text.replace("order.amount == request.amount", "order.amount > request.amount"),
+        "amount_matches_event" => text.replace(
+            "order.amount == request.amount",
+            "order.amount > request.amount",
+        ),
         _ => text.to_owned(),
     })?;
-    let (report, _) = run(recording(dir)?, &trial(Arc::clone(&wrong), Some(as_is(set)?), 2))?;
-    let rule = report.rules.iter().find(|rule| rule.rule == "amount_matches_event").context("no such rule")?;
+    let (report, _) = run(
+        recording(dir)?,
+        &trial(Arc::clone(&wrong), Some(as_is(set)?), 2),
+    )?;
+    let rule = report
+        .rules
+        .iter()
+        .find(|rule| rule.rule == "amount_matches_event")
+        .context("no such rule")?;
     // Two hundred honest orders newly fire; the order of a hundred times too much no longer does.
-    ensure!(rule.new >= 200 && rule.gone == 1, "{} new, {} gone", rule.new, rule.gone);
+    ensure!(
+        rule.new >= 200 && rule.gone == 1,
+        "{} new, {} gone",
+        rule.new,
+        rule.gone
+    );
     let held = |held: &backtest::held::Held| held.held.get("CNY").map_or(0, |sum| sum.orders);
-    let (now, then) = (held(&report.held), report.held_then.as_ref().map_or(0, held));
-    ensure!(now >= 100 && now > then, "{now} orders would have been held, {then} with the rules as they are");
+    let (now, then) = (
+        held(&report.held),
+        report.held_then.as_ref().map_or(0, held),
+    );
+    ensure!(
+        now >= 100 && now > then,
+        "{now} orders would have been held, {then} with the rules as they are"
+    );
     // Backwards it is the other way round.
     let (back, _) = run(recording(dir)?, &trial(as_is(set)?, Some(wrong), 2))?;
-    let rule = back.rules.iter().find(|rule| rule.rule == "amount_matches_event").context("no such rule")?;
-    ensure!(rule.new == 1 && rule.gone >= 200, "{} new, {} gone", rule.new, rule.gone);
+    let rule = back
+        .rules
+        .iter()
+        .find(|rule| rule.rule == "amount_matches_event")
+        .context("no such rule")?;
+    ensure!(
+        rule.new == 1 && rule.gone >= 200,
+        "{} new, {} gone",
+        rule.new,
+        rule.gone
+    );
     Ok(())
 }
 
@@ -133,16 +205,26 @@ pub fn of_files(set: &Set, data: &Path) -> anyhow::Result<(Report, String)> {
     let mut files: Vec<PathBuf> = Vec::new();
     for entry in std::fs::read_dir(data)? {
         let path = entry?.path();
-        let number = path.extension().and_then(|e| e.to_str()).is_some_and(|e| e.parse::<u32>().is_ok());
+        let number = path
+            .extension()
+            .and_then(|e| e.to_str())
+            .is_some_and(|e| e.parse::<u32>().is_ok());
         if number && path.file_stem().is_some_and(|stem| stem == "binlog") {
             files.push(path);
         }
     }
     files.sort();
     ensure!(!files.is_empty(), "no binlog files");
-    let from = Origin::Binlog(Box::new(BinlogFiles::open(&files, &Schemas::under("sluice")?)?));
+    let from = Origin::Binlog(Box::new(BinlogFiles::open(
+        &files,
+        &Schemas::under("sluice")?,
+    )?));
     let (report, lines) = run(from, &trial(as_is(set)?, None, 2))?;
-    ensure!(report.seen.changes > 1_000 && report.seen.to_us > report.seen.from_us, "{:?}", report.seen);
+    ensure!(
+        report.seen.changes > 1_000 && report.seen.to_us > report.seen.from_us,
+        "{:?}",
+        report.seen
+    );
     Ok((report, lines))
 }
 
@@ -151,43 +233,95 @@ async fn record_looks_beside_a_running_sidecar_and_disturbs_nothing() -> anyhow:
     let set = Set::up(options()).await?;
     let dir = set.path().join("recording");
     let program = Program::own("sluice", &set.path().join("record.log"))?.arg("record");
-    let program = program.arg("--config").arg(set.stage.dir.join("sidecar.toml")).arg("--to").arg(&dir);
+    let program = program
+        .arg("--config")
+        .arg(set.stage.dir.join("sidecar.toml"))
+        .arg("--to")
+        .arg(&dir);
     let mut recorder = Process::spawn(program)?;
     // It begins with what is committed from then on.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let traffic = Traffic::new("beside", 30);
     traffic.fund(&set.stage, 1_000).await?;
-    traffic.open(&set.stage, 100, Duration::from_secs(2)).await?;
+    traffic
+        .open(&set.stage, 100, Duration::from_secs(2))
+        .await?;
     set.all_is_well().await?;
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     let ended = recorder.terminate(Duration::from_secs(15)).await?;
     ensure!(ended.success(), "{ended}: {}", recorder.tail());
     let (report, lines) = run(recording(&dir)?, &trial(as_is(&set)?, None, 2))?;
-    ensure!(lines.is_empty(), "honest orders were taken for wrong: {lines}");
-    ensure!(report.seen.events >= 200 && report.seen.changes > 2_000, "{:?}", report.seen);
-    ensure!(report.seen.watermarks > 4 && report.seen.gaps == 0 && report.seen.notes.is_empty(), "{:?}", report.seen);
+    ensure!(
+        lines.is_empty(),
+        "honest orders were taken for wrong: {lines}"
+    );
+    ensure!(
+        report.seen.events >= 200 && report.seen.changes > 2_000,
+        "{:?}",
+        report.seen
+    );
+    ensure!(
+        report.seen.watermarks > 4 && report.seen.gaps == 0 && report.seen.notes.is_empty(),
+        "{:?}",
+        report.seen
+    );
     by_command(&set, &dir)
 }
 
 /// What a person types; and what it says about what can't work.
 fn by_command(set: &Set, dir: &Path) -> anyhow::Result<()> {
     let sluice = |arguments: &[&str]| {
-        let ran = std::process::Command::new(binary("sluice")?).arg("backtest").args(arguments).output()?;
-        let said = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
+        let ran = std::process::Command::new(binary("sluice")?)
+            .arg("backtest")
+            .args(arguments)
+            .output()?;
+        let said = String::from_utf8_lossy(&ran.stdout).into_owned()
+            + &String::from_utf8_lossy(&ran.stderr);
         anyhow::Ok((ran.status.success(), said))
     };
     let text = |path: &Path| path.display().to_string();
     let (dir, config) = (text(dir), text(&set.stage.dir.join("sidecar.toml")));
-    let (rules, json) = (text(&set.stage.options.rules), set.path().join("report.json"));
-    let (worked, said) = sluice(&[&dir, "--config", &config, "--rules", &rules, "--json", &text(&json)])?;
-    ensure!(worked && said.contains("paid_once") && said.contains("opened 0 times"), "{said}");
+    let (rules, json) = (
+        text(&set.stage.options.rules),
+        set.path().join("report.json"),
+    );
+    let (worked, said) = sluice(&[
+        &dir,
+        "--config",
+        &config,
+        "--rules",
+        &rules,
+        "--json",
+        &text(&json),
+    ])?;
+    ensure!(
+        worked && said.contains("paid_once") && said.contains("opened 0 times"),
+        "{said}"
+    );
     let report: serde_json::Value = serde_json::from_slice(&std::fs::read(json)?)?;
-    ensure!(report["set"] == report["against"] && report["seen"]["gaps"] == 0, "{report}");
+    ensure!(
+        report["set"] == report["against"] && report["seen"]["gaps"] == 0,
+        "{report}"
+    );
     let wrong: [(&[&str], &str); 4] = [
         (&["--rules", &rules], "--binlog FILE"),
         (&[&dir, "--rules", &rules], "--config or --secrets"),
-        (&[&dir, "--config", &config, "--rules", &rules, "--only", "paid_twice"], "no such rule"),
-        (&[&rules, "--config", &config, "--rules", &rules], "holds no recording"),
+        (
+            &[
+                &dir,
+                "--config",
+                &config,
+                "--rules",
+                &rules,
+                "--only",
+                "paid_twice",
+            ],
+            "no such rule",
+        ),
+        (
+            &[&rules, "--config", &config, "--rules", &rules],
+            "holds no recording",
+        ),
     ];
     for (arguments, why) in wrong {
         let (worked, said) = sluice(arguments)?;

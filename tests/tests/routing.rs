@@ -16,7 +16,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-const BOTH: &str = "[[channel]]\nid = \"netsunion\"\npriority = 1\n[[channel]]\nid = \"unionpay\"\npriority = 2\n";
+const BOTH: &str =
+    "[[channel]]\nid = \"netsunion\"\npriority = 1\n[[channel]]\nid = \"unionpay\"\npriority = 2\n";
 
 /// Runs `sluice routing …`: whether it went well, and what it said.
 fn sluice(args: &[&str], config: Option<&Path>) -> anyhow::Result<(bool, String)> {
@@ -26,7 +27,8 @@ fn sluice(args: &[&str], config: Option<&Path>) -> anyhow::Result<(bool, String)
         command.arg("--config").arg(config);
     }
     let ran = command.output()?;
-    let text = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
+    let text =
+        String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
     Ok((ran.status.success(), text))
 }
 
@@ -38,7 +40,9 @@ struct Routed {
 impl Routed {
     async fn up(accounts: u64) -> anyhow::Result<Self> {
         let set = Set::up(options()).await?;
-        Traffic::new("route", accounts).fund(&set.stage, 1_000).await?;
+        Traffic::new("route", accounts)
+            .fund(&set.stage, 1_000)
+            .await?;
         Ok(Routed { set })
     }
 
@@ -72,10 +76,16 @@ impl Routed {
         let begun = Instant::now();
         loop {
             let shown = self.set.stage.client.order(order).await?;
-            if shown["waitsFor"].as_str().is_some_and(|why| why.contains(word)) {
+            if shown["waitsFor"]
+                .as_str()
+                .is_some_and(|why| why.contains(word))
+            {
                 return Ok(shown);
             }
-            ensure!(begun.elapsed() < Duration::from_secs(20), "never waited for {word}: {shown}");
+            ensure!(
+                begun.elapsed() < Duration::from_secs(20),
+                "never waited for {word}: {shown}"
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -88,15 +98,22 @@ async fn submit(client: &Client, name: &str, more: Value) -> anyhow::Result<Stri
         body[field] = value.clone();
     }
     let (status, answer) = client.post("/withdraw/submit", &body, &[]).await?;
-    let id = answer["data"]["withdrawOrderId"].as_str().map(str::to_owned);
-    id.filter(|_| status == 202).with_context(|| format!("{status} {answer}"))
+    let id = answer["data"]["withdrawOrderId"]
+        .as_str()
+        .map(str::to_owned);
+    id.filter(|_| status == 202)
+        .with_context(|| format!("{status} {answer}"))
 }
 
 /// `chosen|channel by|…`
 fn told(order: &Value) -> String {
     let mut text = order["route"]["chosen"].as_str().unwrap_or("-").to_owned();
     for r in order["route"]["rejected"].as_array().into_iter().flatten() {
-        text.push_str(&format!("|{} {}", r["channel"].as_str().unwrap_or("?"), r["by"].as_str().unwrap_or("?")));
+        text.push_str(&format!(
+            "|{} {}",
+            r["channel"].as_str().unwrap_or("?"),
+            r["by"].as_str().unwrap_or("?")
+        ));
     }
     text
 }
@@ -105,36 +122,83 @@ fn told(order: &Value) -> String {
 async fn a_change_holds_at_once_and_can_be_taken_back() -> anyhow::Result<()> {
     let routed = Routed::up(3).await?;
     let first = routed.paid("none", json!({})).await?;
-    ensure!(told(&first) == "netsunion" && first["route"]["version"] == 0, "{first}");
+    ensure!(
+        told(&first) == "netsunion" && first["route"]["version"] == 0,
+        "{first}"
+    );
 
     let said = routed.apply(BOTH)?;
-    ensure!(said.contains("+ channel netsunion") && said.contains("version 1 is in force"), "{said}");
+    ensure!(
+        said.contains("+ channel netsunion") && said.contains("version 1 is in force"),
+        "{said}"
+    );
     let order = routed.paid("first", json!({})).await?;
-    ensure!(told(&order) == "netsunion" && order["route"]["version"] == 1, "{order}");
+    ensure!(
+        told(&order) == "netsunion" && order["route"]["version"] == 1,
+        "{order}"
+    );
 
     // Paused: new orders take the other channel, one that insists waits and says why.
-    let paused = BOTH.replacen("priority = 1", "priority = 1\npaused = true\nnote = \"line works\"", 1);
+    let paused = BOTH.replacen(
+        "priority = 1",
+        "priority = 1\npaused = true\nnote = \"line works\"",
+        1,
+    );
     let said = routed.apply(&paused)?;
-    ensure!(said.contains("~ channel netsunion") && !said.contains("unionpay"), "{said}");
+    ensure!(
+        said.contains("~ channel netsunion") && !said.contains("unionpay"),
+        "{said}"
+    );
     let order = routed.paid("second", json!({})).await?;
-    ensure!(told(&order) == "unionpay|netsunion pause" && order["channel"] == "unionpay", "{order}");
-    let insists = routed.submit("insists", json!({ "channel": "netsunion" })).await?;
+    ensure!(
+        told(&order) == "unionpay|netsunion pause" && order["channel"] == "unionpay",
+        "{order}"
+    );
+    let insists = routed
+        .submit("insists", json!({ "channel": "netsunion" }))
+        .await?;
     let shown = routed.waits_for(&insists, "line works").await?;
-    ensure!(shown["route"]["chosen"].is_null() && told(&shown) == "-|netsunion pause", "{shown}");
+    ensure!(
+        shown["route"]["chosen"].is_null() && told(&shown) == "-|netsunion pause",
+        "{shown}"
+    );
     let (_, said) = routed.run(&["explain", &insists])?;
-    ensure!(said.contains("by version 2") && said.contains("line works"), "{said}");
+    ensure!(
+        said.contains("by version 2") && said.contains("line works"),
+        "{said}"
+    );
     // It is looked at again and again, and written once.
     tokio::time::sleep(Duration::from_millis(1_200)).await;
-    ensure!(routed.set.stage.client.order(&insists).await?["version"] == 2, "rewritten at every look");
+    ensure!(
+        routed.set.stage.client.order(&insists).await?["version"] == 2,
+        "rewritten at every look"
+    );
 
-    let (well, said) = routed.run(&["rollback", "1", "--author", "test", "--reason", "the line works again"])?;
+    let (well, said) = routed.run(&[
+        "rollback",
+        "1",
+        "--author",
+        "test",
+        "--reason",
+        "the line works again",
+    ])?;
     ensure!(well, "{said}");
-    routed.set.stage.wait_for_status(&insists, "success").await?;
+    routed
+        .set
+        .stage
+        .wait_for_status(&insists, "success")
+        .await?;
     ensure!(told(&routed.paid("third", json!({})).await?) == "netsunion");
     let (_, said) = routed.run(&["history"])?;
-    ensure!(said.contains("2→1") && said.contains("the line works again") && said.contains("1*"), "{said}");
+    ensure!(
+        said.contains("2→1") && said.contains("the line works again") && said.contains("1*"),
+        "{said}"
+    );
     let (_, shown) = routed.run(&["show"])?;
-    ensure!(shown.contains("# version 1") && shown.contains("id = \"unionpay\""), "{shown}");
+    ensure!(
+        shown.contains("# version 1") && shown.contains("id = \"unionpay\""),
+        "{shown}"
+    );
     wrong_configurations(&routed).await?;
     routed.set.all_is_well().await
 }
@@ -145,13 +209,20 @@ async fn wrong_configurations(routed: &Routed) -> anyhow::Result<()> {
     let stage = &routed.set.stage;
     let path = routed.set.path().join("wrong.toml");
     for (text, part) in [
-        (format!("{BOTH}[[rule]]\nid = \"r\"\ncondition = \"amuont < 1\"\nmessage = \"no\"\n"), "amuont"),
-        (BOTH.replace("unionpay", "pigeon"), "is not in the core's settings"),
+        (
+            format!("{BOTH}[[rule]]\nid = \"r\"\ncondition = \"amuont < 1\"\nmessage = \"no\"\n"),
+            "amuont",
+        ),
+        (
+            BOTH.replace("unionpay", "pigeon"),
+            "is not in the core's settings",
+        ),
         (BOTH.to_owned(), "says just the same"),
     ] {
         std::fs::write(&path, text)?;
         let path = path.display().to_string();
-        let (well, said) = routed.run(&["apply", &path, "--author", "test", "--reason", "drill"])?;
+        let (well, said) =
+            routed.run(&["apply", &path, "--author", "test", "--reason", "drill"])?;
         ensure!(!well && said.contains(part), "{said}");
     }
     let mut conn = stage.pool.get_conn().await?;
@@ -167,7 +238,10 @@ async fn wrong_configurations(routed: &Routed) -> anyhow::Result<()> {
     }
     let order = routed.paid("last-good", json!({})).await?;
     ensure!(order["route"]["version"] == 1, "{order}");
-    ensure!(stage.core_metric("sluice_core_routing_invalid").await? == 1, "nothing says that version 9 is wrong");
+    ensure!(
+        stage.core_metric("sluice_core_routing_invalid").await? == 1,
+        "nothing says that version 9 is wrong"
+    );
     let (well, said) = routed.run(&["rollback", "9", "--author", "test", "--reason", "drill"])?;
     ensure!(!well, "{said}");
     let (well, said) = routed.run(&["rollback", "2", "--author", "test", "--reason", "drill"])?;
@@ -220,45 +294,100 @@ async fn rules_and_blacklists_decide_and_what_has_no_route_waits_or_fails() -> a
     routed.apply(&format!("{BOTH}{RULES}"))?;
     let cases = [
         ("plain", json!({}), "netsunion"),
-        ("large", json!({ "amount": "5.01" }), "unionpay|netsunion rule single"),
-        ("night", json!({ "bankCode": "NIGHT" }), "unionpay|netsunion rule maintenance"),
-        ("bank", json!({ "bankCode": "RCCB" }), "unionpay|netsunion rule banks"),
-        ("account", json!({ "fromAccountId": "A00002" }), "unionpay|netsunion rule accounts"),
+        (
+            "large",
+            json!({ "amount": "5.01" }),
+            "unionpay|netsunion rule single",
+        ),
+        (
+            "night",
+            json!({ "bankCode": "NIGHT" }),
+            "unionpay|netsunion rule maintenance",
+        ),
+        (
+            "bank",
+            json!({ "bankCode": "RCCB" }),
+            "unionpay|netsunion rule banks",
+        ),
+        (
+            "account",
+            json!({ "fromAccountId": "A00002" }),
+            "unionpay|netsunion rule accounts",
+        ),
     ];
     for (name, more, want) in cases {
         let order = routed.paid(name, more).await?;
         ensure!(told(&order) == want, "{name}: {order}");
     }
     // Nobody takes it: it waits, says why, and goes on after a change.
-    let waits = routed.submit("waits", json!({ "bankCode": "CLOSED" })).await?;
-    let shown = routed.waits_for(&waits, "bank CLOSED can't be reached").await?;
-    ensure!(told(&shown) == "-|netsunion rule banks|unionpay rule banks", "{shown}");
-    let limited = routed.submit("limited", json!({ "amount": "7.51", "userId": "u1" })).await?;
-    routed.waits_for(&limited, "7.51 is above 7.5 CNY in one payment").await?;
+    let waits = routed
+        .submit("waits", json!({ "bankCode": "CLOSED" }))
+        .await?;
+    let shown = routed
+        .waits_for(&waits, "bank CLOSED can't be reached")
+        .await?;
+    ensure!(
+        told(&shown) == "-|netsunion rule banks|unionpay rule banks",
+        "{shown}"
+    );
+    let limited = routed
+        .submit("limited", json!({ "amount": "7.51", "userId": "u1" }))
+        .await?;
+    routed
+        .waits_for(&limited, "7.51 is above 7.5 CNY in one payment")
+        .await?;
     // Its metrics are counted every other second.
     let begun = Instant::now();
-    while routed.set.stage.core_metric("sluice_core_unrouted_orders").await? != 2 {
-        ensure!(begun.elapsed() < Duration::from_secs(10), "orders without a route are not counted");
+    while routed
+        .set
+        .stage
+        .core_metric("sluice_core_unrouted_orders")
+        .await?
+        != 2
+    {
+        ensure!(
+            begun.elapsed() < Duration::from_secs(10),
+            "orders without a route are not counted"
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     // Not kept waiting only to fail in the end: the blocked payee counts first.
-    let thief = routed.submit("thief", json!({ "toAccountId": "thief", "bankCode": "CLOSED" })).await?;
+    let thief = routed
+        .submit(
+            "thief",
+            json!({ "toAccountId": "thief", "bankCode": "CLOSED" }),
+        )
+        .await?;
     routed.set.stage.wait_for_status(&thief, "failed").await?;
     let shown = routed.set.stage.client.order(&thief).await?;
     ensure!(
-        shown["resultCode"] == "no_route" && told(&shown) == "-|netsunion rule payees|unionpay rule payees",
+        shown["resultCode"] == "no_route"
+            && told(&shown) == "-|netsunion rule payees|unionpay rule payees",
         "{shown}"
     );
     // Taken back while it waits, like any order that was never sent.
-    let cancelled = routed.submit("cancelled", json!({ "bankCode": "CLOSED" })).await?;
+    let cancelled = routed
+        .submit("cancelled", json!({ "bankCode": "CLOSED" }))
+        .await?;
     routed.waits_for(&cancelled, "a route").await?;
     routed.set.stage.client.cancel(&cancelled).await?;
     let (_, account) = routed.set.stage.client.get("/accounts/A00001").await?;
-    ensure!(account["data"]["balances"][0]["reserved"] == "8.76", "failed or cancelled orders keep money: {account}");
+    ensure!(
+        account["data"]["balances"][0]["reserved"] == "8.76",
+        "failed or cancelled orders keep money: {account}"
+    );
 
-    routed.apply(&format!("{BOTH}{RULES}").replace("\"CLOSED\"", "\"SHUT\"").replace("7.50", "8"))?;
+    routed.apply(
+        &format!("{BOTH}{RULES}")
+            .replace("\"CLOSED\"", "\"SHUT\"")
+            .replace("7.50", "8"),
+    )?;
     routed.set.stage.wait_for_status(&waits, "success").await?;
-    routed.set.stage.wait_for_status(&limited, "success").await?;
+    routed
+        .set
+        .stage
+        .wait_for_status(&limited, "success")
+        .await?;
     routed.set.all_is_well().await
 }
 
@@ -271,65 +400,136 @@ async fn what_a_channel_declines_for_itself_alone_goes_through_another() -> anyh
     for name in ["near", "nowhere"] {
         sims.add_script(Kind::NetsUnion, Script::new(name, Action::NotHere))?;
     }
-    sims.add_script(Kind::NetsUnion, Script::new("later", Action::NotHereLater { ms: 300 }))?;
-    sims.add_script(Kind::UnionPay, Script::new("nowhere", Action::NotHereLater { ms: 50 }))?;
+    sims.add_script(
+        Kind::NetsUnion,
+        Script::new("later", Action::NotHereLater { ms: 300 }),
+    )?;
+    sims.add_script(
+        Kind::UnionPay,
+        Script::new("nowhere", Action::NotHereLater { ms: 50 }),
+    )?;
 
     for name in ["near", "later"] {
         let order = routed.paid(name, json!({ "toAccountId": name })).await?;
-        ensure!(told(&order) == "unionpay|netsunion channel" && order["channel"] == "unionpay", "{order}");
-        let id = order["withdrawOrderId"].as_str().context("an order has an id")?;
-        ensure!(order["serialNo"] == sluice_contract::ids::serial_no(id).as_str(), "{order}");
-        ensure!(attempts(&routed.set, id).await? == ["1 netsunion failed NULL", "2 unionpay success NULL"], "{order}");
+        ensure!(
+            told(&order) == "unionpay|netsunion channel" && order["channel"] == "unionpay",
+            "{order}"
+        );
+        let id = order["withdrawOrderId"]
+            .as_str()
+            .context("an order has an id")?;
+        ensure!(
+            order["serialNo"] == sluice_contract::ids::serial_no(id).as_str(),
+            "{order}"
+        );
+        ensure!(
+            attempts(&routed.set, id).await?
+                == ["1 netsunion failed NULL", "2 unionpay success NULL"],
+            "{order}"
+        );
     }
     // Nobody takes it: it ends by what the last one said, and nothing stays counted.
-    let nowhere = routed.submit("nowhere", json!({ "toAccountId": "nowhere" })).await?;
+    let nowhere = routed
+        .submit("nowhere", json!({ "toAccountId": "nowhere" }))
+        .await?;
     routed.set.stage.wait_for_status(&nowhere, "failed").await?;
     let shown = client.order(&nowhere).await?;
-    ensure!(shown["resultCode"] == "00N" && shown["route"]["tried"] == json!(["netsunion", "unionpay"]), "{shown}");
+    ensure!(
+        shown["resultCode"] == "00N" && shown["route"]["tried"] == json!(["netsunion", "unionpay"]),
+        "{shown}"
+    );
     // Its caller wants this channel and no other.
-    let wished = routed.submit("wished", json!({ "toAccountId": "near", "channel": "netsunion" })).await?;
+    let wished = routed
+        .submit(
+            "wished",
+            json!({ "toAccountId": "near", "channel": "netsunion" }),
+        )
+        .await?;
     routed.set.stage.wait_for_status(&wished, "failed").await?;
     ensure!(client.order(&wished).await?["resultCode"] == "1005");
     // Between two channels it can be taken back.
-    routed.apply(&format!("{BOTH}{limit}").replace("priority = 2", "priority = 2\npaused = true"))?;
-    let between = routed.submit("between", json!({ "toAccountId": "near" })).await?;
+    routed
+        .apply(&format!("{BOTH}{limit}").replace("priority = 2", "priority = 2\npaused = true"))?;
+    let between = routed
+        .submit("between", json!({ "toAccountId": "near" }))
+        .await?;
     routed.waits_for(&between, "unionpay: pause").await?;
     client.cancel(&between).await?;
     let cases: Option<u64> = {
         let mut conn = routed.set.stage.pool.get_conn().await?;
-        conn.query_first(format!("SELECT COUNT(*) FROM {}.cases", routed.set.stage.schemas.orders)).await?
+        conn.query_first(format!(
+            "SELECT COUNT(*) FROM {}.cases",
+            routed.set.stage.schemas.orders
+        ))
+        .await?
     };
-    ensure!(cases == Some(0), "a word that was only repeated became a case");
+    ensure!(
+        cases == Some(0),
+        "a word that was only repeated became a case"
+    );
     routed.set.all_is_well().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_channel_that_paid_what_it_declined_keeps_the_order_from_every_other() -> anyhow::Result<()> {
+async fn a_channel_that_paid_what_it_declined_keeps_the_order_from_every_other()
+-> anyhow::Result<()> {
     let routed = Routed::up(3).await?;
     let (set, client) = (&routed.set, &routed.set.stage.client);
-    set.stage.sims.add_script(Kind::NetsUnion, Script::new("liar", Action::NotHereThoughPaid { ms: 1_500 }))?;
+    set.stage.sims.add_script(
+        Kind::NetsUnion,
+        Script::new("liar", Action::NotHereThoughPaid { ms: 1_500 }),
+    )?;
     routed.apply(&BOTH.replace("priority = 2", "priority = 2\npaused = true"))?;
-    let order = routed.submit("lied", json!({ "toAccountId": "liar" })).await?;
+    let order = routed
+        .submit("lied", json!({ "toAccountId": "liar" }))
+        .await?;
     routed.waits_for(&order, "unionpay: pause").await?;
     set.stage.wait_for_status(&order, "manual").await?;
     // The other channel is free now, and must not be asked.
     routed.apply(BOTH)?;
-    routed.paid("after", json!({ "channel": "unionpay" })).await?;
-    ensure!(client.cancel(&order).await.is_err(), "taken back, though it is said to be paid");
+    routed
+        .paid("after", json!({ "channel": "unionpay" }))
+        .await?;
+    ensure!(
+        client.cancel(&order).await.is_err(),
+        "taken back, though it is said to be paid"
+    );
     let shown = client.order(&order).await?;
-    ensure!(shown["status"] == "manual" && shown["route"]["recanted"] == json!(["netsunion"]), "{shown}");
-    ensure!(attempts(set, &order).await? == ["1 netsunion failed NULL"], "sent again: {shown}");
+    ensure!(
+        shown["status"] == "manual" && shown["route"]["recanted"] == json!(["netsunion"]),
+        "{shown}"
+    );
+    ensure!(
+        attempts(set, &order).await? == ["1 netsunion failed NULL"],
+        "sent again: {shown}"
+    );
     let cases: Vec<(String, String)> = {
         let mut conn = set.stage.pool.get_conn().await?;
-        conn.query(format!("SELECT kind,detail FROM {}.cases WHERE state='open'", set.stage.schemas.orders)).await?
+        conn.query(format!(
+            "SELECT kind,detail FROM {}.cases WHERE state='open'",
+            set.stage.schemas.orders
+        ))
+        .await?
     };
-    ensure!(cases.len() == 1 && cases[0].0 == "contradiction" && cases[0].1.contains("says that it paid"), "{cases:?}");
+    ensure!(
+        cases.len() == 1
+            && cases[0].0 == "contradiction"
+            && cases[0].1.contains("says that it paid"),
+        "{cases:?}"
+    );
     set.histories_have_no_gap().await?;
     let held = set.stage.invariants().await?;
-    ensure!(held.paid_at_most_once && held.ledger_balanced && held.balances_match_ledger, "{:?}", held.problems);
+    ensure!(
+        held.paid_at_most_once && held.ledger_balanced && held.balances_match_ledger,
+        "{:?}",
+        held.problems
+    );
     set.everything_is_evaluated().await?;
     let seen = set.verdicts().await?;
-    ensure!(seen.len() == 1 && seen[0].starts_with("channel_contradicts "), "{seen:?}");
+    ensure!(
+        seen.len() == 1 && seen[0].starts_with("channel_contradicts "),
+        "{seen:?}"
+    );
     Ok(())
 }
 
@@ -345,7 +545,8 @@ async fn attempts(set: &Set, order: &str) -> anyhow::Result<Vec<String>> {
 
 /// A day's limit begins anew at midnight of the channel's zone: not within this test.
 async fn away_from_midnight() -> anyhow::Result<()> {
-    while sluice_contract::clock::trade_time(sluice_contract::clock::now_us(), "Asia/Shanghai")?.get(8..12)
+    while sluice_contract::clock::trade_time(sluice_contract::clock::now_us(), "Asia/Shanghai")?
+        .get(8..12)
         == Some("2359")
     {
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -372,30 +573,56 @@ async fn until_counted(set: &Set, want: Decimal) -> anyhow::Result<()> {
         if now == want {
             return Ok(());
         }
-        ensure!(begun.elapsed() < Duration::from_secs(30), "{now} are counted, not {want}");
+        ensure!(
+            begun.elapsed() < Duration::from_secs(30),
+            "{now} are counted, not {want}"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_day_limit_holds_over_two_cores_and_takes_back_what_failed_or_returned() -> anyhow::Result<()> {
+async fn a_day_limit_holds_over_two_cores_and_takes_back_what_failed_or_returned()
+-> anyhow::Result<()> {
     away_from_midnight().await?;
     let routed = Routed::up(3).await?;
     let set = &routed.set;
     let limit = "[[limit]]\nscope = \"account\"\ncurrency = \"CNY\"\nday = 50\n";
     let equal = BOTH.replace("priority = 2", "priority = 1");
-    routed.apply(&format!("{equal}{limit}[[limit]]\nscope = \"business\"\ncurrency = \"CNY\"\nmonth = 100000\n"))?;
-    set.stage.sims.add_script(Kind::NetsUnion, Script::new("fail", Action::Fail))?;
-    set.stage.sims.add_script(Kind::UnionPay, Script::new("fail", Action::FailLater { ms: 100 }))?;
-    set.stage.sims.add_script(Kind::UnionPay, Script::new("back", Action::ReturnAfterSuccess { ms: 150 }))?;
-    let ports = Ports { core: free_port()?, core_admin: free_port()?, ..set.stage.ports };
+    routed.apply(&format!(
+        "{equal}{limit}[[limit]]\nscope = \"business\"\ncurrency = \"CNY\"\nmonth = 100000\n"
+    ))?;
+    set.stage
+        .sims
+        .add_script(Kind::NetsUnion, Script::new("fail", Action::Fail))?;
+    set.stage.sims.add_script(
+        Kind::UnionPay,
+        Script::new("fail", Action::FailLater { ms: 100 }),
+    )?;
+    set.stage.sims.add_script(
+        Kind::UnionPay,
+        Script::new("back", Action::ReturnAfterSuccess { ms: 150 }),
+    )?;
+    let ports = Ports {
+        core: free_port()?,
+        core_admin: free_port()?,
+        ..set.stage.ports
+    };
     let mut second = set.stage.spawn_core("core-2", ports).await?;
-    let other = Client::new(&ports.url(ports.core), &ports.url(ports.sidecar), &set.stage.token)?;
+    let other = Client::new(
+        &ports.url(ports.core),
+        &ports.url(ports.sidecar),
+        &set.stage.token,
+    )?;
 
     // 90 orders of 1.25 where 40 fit; a third fails, a third comes back: in the end
     // every one of these has made room for another.
     let orders = futures_util::future::try_join_all((0..90).map(|n| {
-        let client = if n % 2 == 0 { &set.stage.client } else { &other };
+        let client = if n % 2 == 0 {
+            &set.stage.client
+        } else {
+            &other
+        };
         let (to, channel) = match n % 3 {
             0 => (format!("fail-{n}"), None),
             1 => (format!("back-{n}"), Some("unionpay")),
@@ -416,7 +643,10 @@ async fn a_day_limit_holds_over_two_cores_and_takes_back_what_failed_or_returned
     while set.stage.drain(0, Duration::ZERO).await? > 0 {
         let now = counted(set).await?;
         ensure!(now <= Decimal::from(50), "{now} were sent, the limit is 50");
-        ensure!(begun.elapsed() < Duration::from_secs(30), "orders still wait although there is room");
+        ensure!(
+            begun.elapsed() < Duration::from_secs(30),
+            "orders still wait although there is room"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     // Nothing is sent any more; once the last has come back, the 30 that stay paid
@@ -436,14 +666,24 @@ async fn a_day_limit_holds_over_two_cores_and_takes_back_what_failed_or_returned
     set.all_is_well().await?;
     // What that compares is worth something: a cent too much in one total is seen.
     let mut conn = set.stage.pool.get_conn().await?;
-    conn.query_drop(format!("UPDATE {}.limit_total SET amount=amount+0.01 LIMIT 1", set.stage.schemas.orders)).await?;
-    ensure!(!set.stage.invariants().await?.totals_match_orders, "a wrong total was not seen");
+    conn.query_drop(format!(
+        "UPDATE {}.limit_total SET amount=amount+0.01 LIMIT 1",
+        set.stage.schemas.orders
+    ))
+    .await?;
+    ensure!(
+        !set.stage.invariants().await?.totals_match_orders,
+        "a wrong total was not seen"
+    );
     Ok(())
 }
 
 #[test]
 fn the_example_is_right_and_hostile_files_are_refused() -> anyhow::Result<()> {
-    let example = top().join("docs/routing.example.toml").display().to_string();
+    let example = top()
+        .join("docs/routing.example.toml")
+        .display()
+        .to_string();
     let (well, said) = sluice(&["check", &example], None)?;
     ensure!(well, "{said}");
     let dir = tempfile::tempdir()?;
@@ -459,11 +699,21 @@ fn the_example_is_right_and_hostile_files_are_refused() -> anyhow::Result<()> {
         ("amount", "not true or false"),
     ];
     for (condition, part) in cases {
-        std::fs::write(&path, format!("{BOTH}[[rule]]\nid = \"r\"\ncondition = \"{condition}\"\nmessage = \"no\"\n"))?;
+        std::fs::write(
+            &path,
+            format!("{BOTH}[[rule]]\nid = \"r\"\ncondition = \"{condition}\"\nmessage = \"no\"\n"),
+        )?;
         let begun = Instant::now();
         let (well, said) = sluice(&["check", &path.display().to_string()], None)?;
-        ensure!(!well && said.contains(part) && said.contains("routing.toml:7"), "{condition}: {said}");
-        ensure!(begun.elapsed() < Duration::from_secs(10), "{condition} took {:?}", begun.elapsed());
+        ensure!(
+            !well && said.contains(part) && said.contains("routing.toml:7"),
+            "{condition}: {said}"
+        );
+        ensure!(
+            begun.elapsed() < Duration::from_secs(10),
+            "{condition} took {:?}",
+            begun.elapsed()
+        );
     }
     Ok(())
 }

@@ -39,21 +39,58 @@ impl Hand {
         let apart = stage.apart.as_ref().context("servers of their own")?;
         let schemas = &stage.schemas;
         let orders = pool(&stage.url, &schemas.orders)?;
-        let (balance, ledger) =
-            (pool(&apart.balance.url(), &schemas.balance)?, pool(&apart.ledger.url(), &schemas.ledger)?);
-        let saga = Arc::new(Saga::new(orders.clone(), balance, ledger, schemas, &stage.key, &ready));
+        let (balance, ledger) = (
+            pool(&apart.balance.url(), &schemas.balance)?,
+            pool(&apart.ledger.url(), &schemas.ledger)?,
+        );
+        let saga = Arc::new(Saga::new(
+            orders.clone(),
+            balance,
+            ledger,
+            schemas,
+            &stage.key,
+            &ready,
+        ));
         let nowhere = sql::pool("mysql://nobody@127.0.0.1:1", 1)?;
-        let lame = Saga::new(orders.clone(), nowhere.clone(), nowhere, schemas, &stage.key, &ready);
+        let lame = Saga::new(
+            orders.clone(),
+            nowhere.clone(),
+            nowhere,
+            schemas,
+            &stage.key,
+            &ready,
+        );
         let follower = Follower::start(&Arc::new(lame));
-        let hearing = Hearing { clients: Default::default(), first_us: 1, longest_us: 1, most_times: 1 };
-        let waits = Waits { first_query_us: 1_000_000, callback_us: 1_000_000, hearing };
-        let outcomes = Outcomes::start(&orders, schemas, &stage.key, &waits, &ready, Some(&follower));
+        let hearing = Hearing {
+            clients: Default::default(),
+            first_us: 1,
+            longest_us: 1,
+            most_times: 1,
+        };
+        let waits = Waits {
+            first_query_us: 1_000_000,
+            callback_us: 1_000_000,
+            hearing,
+        };
+        let outcomes = Outcomes::start(
+            &orders,
+            schemas,
+            &stage.key,
+            &waits,
+            &ready,
+            Some(&follower),
+        );
         Ok(Hand { saga, outcomes })
     }
 
     /// Step 1 of a request.
     async fn ask(&self, key: &str, ask: Ask) -> anyhow::Result<Vec<Intent>> {
-        let keyed = Keyed { client: "local".into(), key: key.into(), request_hash: format!("{:064}", 0), ask };
+        let keyed = Keyed {
+            client: "local".into(),
+            key: key.into(),
+            request_hash: format!("{:064}", 0),
+            ask,
+        };
         Ok(apart::open(&self.saga, &[&keyed], false).await?.intents)
     }
 
@@ -74,21 +111,38 @@ impl Hand {
     }
 
     async fn fund(&self, account: &str, amount: i64) -> anyhow::Result<()> {
-        let intents =
-            self.ask(&format!("fund-{account}"), deposit(account, &format!("fund-{account}"), amount)).await?;
+        let intents = self
+            .ask(
+                &format!("fund-{account}"),
+                deposit(account, &format!("fund-{account}"), amount),
+            )
+            .await?;
         self.go_on(intents, 4).await
     }
 
     /// An accepted order of 10.
-    async fn order(&self, account: &str, kind: Kind, payment: Option<&str>) -> anyhow::Result<OrderRef> {
-        let intents = self.ask(&format!("order-{account}"), withdraw(account, 10, kind, payment)).await?;
+    async fn order(
+        &self,
+        account: &str,
+        kind: Kind,
+        payment: Option<&str>,
+    ) -> anyhow::Result<OrderRef> {
+        let intents = self
+            .ask(
+                &format!("order-{account}"),
+                withdraw(account, 10, kind, payment),
+            )
+            .await?;
         let at = OrderRef::new(account, &intents[0].order_id);
         self.go_on(intents, 4).await?;
         Ok(at)
     }
 
     async fn hear(&self, at: &OrderRef, event: Event) -> anyhow::Result<()> {
-        let taken = self.outcomes.record(Outcome::new(at.clone(), event)).await?;
+        let taken = self
+            .outcomes
+            .record(Outcome::new(at.clone(), event))
+            .await?;
         ensure!(taken == Taken::Moved, "{event:?} of {at:?} was {taken:?}");
         Ok(())
     }
@@ -100,12 +154,23 @@ fn cny() -> Currency {
 
 fn deposit(account: &str, biz_no: &str, amount: i64) -> Ask {
     let (amount, currency) = (Decimal::from(amount), cny());
-    Ask::Deposit(Deposit { account_id: account.into(), amount, currency, biz_no: biz_no.into() })
+    Ask::Deposit(Deposit {
+        account_id: account.into(),
+        amount,
+        currency,
+        biz_no: biz_no.into(),
+    })
 }
 
 fn capture(account: &str, payment_no: &str) -> Ask {
     let (amount, currency) = (Decimal::from(100), cny());
-    Ask::Capture(Capture { account_id: account.into(), amount, currency, payment_no: payment_no.into(), told_us: 0 })
+    Ask::Capture(Capture {
+        account_id: account.into(),
+        amount,
+        currency,
+        payment_no: payment_no.into(),
+        told_us: 0,
+    })
 }
 
 fn withdraw(account: &str, amount: i64, kind: Kind, payment: Option<&str>) -> Ask {
@@ -126,16 +191,31 @@ fn withdraw(account: &str, amount: i64, kind: Kind, payment: Option<&str>) -> As
 
 /// As a claim leaves the order: out at a channel.
 async fn send(set: &Set, at: &OrderRef) -> anyhow::Result<()> {
-    let mut conn = pool(&set.stage.url, &set.stage.schemas.orders)?.get_conn().await?;
+    let mut conn = pool(&set.stage.url, &set.stage.schemas.orders)?
+        .get_conn()
+        .await?;
     conn.query_drop("START TRANSACTION").await?;
-    let mut order: Order = repo::lock(&mut conn, [at].into_iter()).await?.pop().context("no such order")?;
+    let mut order: Order = repo::lock(&mut conn, [at].into_iter())
+        .await?
+        .pop()
+        .context("no such order")?;
     order.state = State::Dispatching;
     order.channel = Some("netsunion".into());
     order.attempts = 1;
     order.version += 1;
-    let attempt = Attempt { order: &order, channel: "netsunion", state: "sent", live: true };
-    let journal = Journal { moved_orders: vec![&order], new_attempts: vec![attempt], ..Journal::default() };
-    conn.query_drop(journal.commit_sql(&set.stage.schemas, &set.stage.key, now_us())?).await?;
+    let attempt = Attempt {
+        order: &order,
+        channel: "netsunion",
+        state: "sent",
+        live: true,
+    };
+    let journal = Journal {
+        moved_orders: vec![&order],
+        new_attempts: vec![attempt],
+        ..Journal::default()
+    };
+    conn.query_drop(journal.commit_sql(&set.stage.schemas, &set.stage.key, now_us())?)
+        .await?;
     Ok(())
 }
 
@@ -150,7 +230,13 @@ struct Want {
 /// Makes one of each kind of booking, stopped after step `last`.
 async fn all_kinds(set: &Set, hand: &Hand, last: u32) -> anyhow::Result<Vec<Want>> {
     let mut wants = Vec::new();
-    let mut want = |account: &str, parts: [i64; 4], order| wants.push(Want { account: account.into(), parts, order });
+    let mut want = |account: &str, parts: [i64; 4], order| {
+        wants.push(Want {
+            account: account.into(),
+            parts,
+            order,
+        })
+    };
 
     let account = format!("deposit-{last}");
     let intents = hand.ask(&account, deposit(&account, &account, 7)).await?;
@@ -164,18 +250,28 @@ async fn all_kinds(set: &Set, hand: &Hand, last: u32) -> anyhow::Result<Vec<Want
 
     let account = format!("reserve-{last}");
     hand.fund(&account, 100).await?;
-    let intents = hand.ask(&account, withdraw(&account, 10, Kind::CashOut, None)).await?;
+    let intents = hand
+        .ask(&account, withdraw(&account, 10, Kind::CashOut, None))
+        .await?;
     hand.go_on(intents, last).await?;
     want(&account, [90, 10, 0, 0], Some(("init", None)));
 
     let account = format!("refused-{last}");
     hand.fund(&account, 9).await?;
-    let intents = hand.ask(&account, withdraw(&account, 10, Kind::CashOut, None)).await?;
+    let intents = hand
+        .ask(&account, withdraw(&account, 10, Kind::CashOut, None))
+        .await?;
     hand.go_on(intents, last).await?;
-    want(&account, [9, 0, 0, 0], Some(("failed", Some("insufficient_funds"))));
+    want(
+        &account,
+        [9, 0, 0, 0],
+        Some(("failed", Some("insufficient_funds"))),
+    );
 
     let account = format!("refund-{last}");
-    let intents = hand.ask(&format!("pay-{account}"), capture(&account, "p")).await?;
+    let intents = hand
+        .ask(&format!("pay-{account}"), capture(&account, "p"))
+        .await?;
     hand.go_on(intents, 4).await?;
     let at = hand.order(&account, Kind::Refund, Some("p")).await?;
     hand.hear(&at, Event::Cancel).await?;
@@ -218,25 +314,48 @@ async fn check(set: &Set, want: &Want) -> anyhow::Result<()> {
         "SELECT available,reserved,intermediate,intermediate_reserved FROM {}.balance WHERE account_id=?",
         set.stage.schemas.balance
     );
-    let row: Option<(Decimal, Decimal, Decimal, Decimal)> = conn.exec_first(sql, (&want.account,)).await?;
-    let (available, reserved, intermediate, held) = row.with_context(|| format!("{} has no balance", want.account))?;
+    let row: Option<(Decimal, Decimal, Decimal, Decimal)> =
+        conn.exec_first(sql, (&want.account,)).await?;
+    let (available, reserved, intermediate, held) =
+        row.with_context(|| format!("{} has no balance", want.account))?;
     let have = [available, reserved, intermediate, held];
-    ensure!(have == want.parts.map(Decimal::from), "{} has {have:?}, not {:?}", want.account, want.parts);
+    ensure!(
+        have == want.parts.map(Decimal::from),
+        "{} has {have:?}, not {:?}",
+        want.account,
+        want.parts
+    );
     let mut conn = set.stage.pool.get_conn().await?;
     let orders = &set.stage.schemas.orders;
     let sql = format!("SELECT state,result_code FROM {orders}.orders WHERE account_id=?");
     let order: Option<(String, Option<String>)> = conn.exec_first(sql, (&want.account,)).await?;
-    let told = order.as_ref().map(|(state, code)| (state.as_str(), code.as_deref()));
-    ensure!(told == want.order, "{}'s order is {told:?}, not {:?}", want.account, want.order);
+    let told = order
+        .as_ref()
+        .map(|(state, code)| (state.as_str(), code.as_deref()));
+    ensure!(
+        told == want.order,
+        "{}'s order is {told:?}, not {:?}",
+        want.account,
+        want.order
+    );
     let sql = format!("SELECT COUNT(*) FROM {orders}.idempotency WHERE idem_key=?");
     let keys: Option<u64> = conn.exec_first(sql, (&want.account,)).await?;
     let refused = want.account.starts_with("refused");
-    ensure!(!refused || keys == Some(0), "a refusal burned the key of {}", want.account);
+    ensure!(
+        !refused || keys == Some(0),
+        "a refusal burned the key of {}",
+        want.account
+    );
     Ok(())
 }
 
 fn quiet() -> Options {
-    Options { apart: true, fence: false, dispatch: false, ..options() }
+    Options {
+        apart: true,
+        fence: false,
+        dispatch: false,
+        ..options()
+    }
 }
 
 /// Waits until every booking is made.
@@ -250,11 +369,19 @@ async fn settled(set: &Set) -> anyhow::Result<()> {
             break;
         }
         let log = || tail(&set.stage.dir.join("core.log"));
-        ensure!(begun.elapsed() < Duration::from_secs(60), "{open} bookings stay open: {}", log());
+        ensure!(
+            begun.elapsed() < Duration::from_secs(60),
+            "{open} bookings stay open: {}",
+            log()
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let held = set.stage.invariants().await?;
-    ensure!(held.ledger_balanced && held.balances_match_ledger, "{:?}", held.problems);
+    ensure!(
+        held.ledger_balanced && held.balances_match_ledger,
+        "{:?}",
+        held.problems
+    );
     Ok(())
 }
 
@@ -279,20 +406,26 @@ async fn a_crash_between_any_two_steps_ends_in_balanced_books() -> anyhow::Resul
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_posting_driven_by_many_at_once_is_booked_once_and_a_forged_one_never() -> anyhow::Result<()> {
+async fn a_posting_driven_by_many_at_once_is_booked_once_and_a_forged_one_never()
+-> anyhow::Result<()> {
     let mut set = Set::prepare(quiet()).await?;
     set.stage.start_core().await?;
     drop(set.stage.core.take());
     let hand = Hand::on(&set)?;
     hand.fund("many", 100).await?;
-    let mut intents = hand.ask("order", withdraw("many", 10, Kind::CashOut, None)).await?;
+    let mut intents = hand
+        .ask("order", withdraw("many", 10, Kind::CashOut, None))
+        .await?;
     intents.extend(hand.ask("first", deposit("fresh", "d", 5)).await?);
     let drives = (0..8).map(|_| {
         let (saga, intents) = (hand.saga.clone(), intents.clone());
         tokio::spawn(async move { saga.drive(intents).await })
     });
     for driven in futures_util::future::join_all(drives).await {
-        ensure!(driven??.iter().all(|(_, done)| *done == Some(Done::Booked)), "one driver was told otherwise");
+        ensure!(
+            driven??.iter().all(|(_, done)| *done == Some(Done::Booked)),
+            "one driver was told otherwise"
+        );
     }
     // The same payment under another key is booked once, whatever it says.
     let again = hand.ask("second", deposit("fresh", "d", 6)).await?;
@@ -310,13 +443,36 @@ async fn a_posting_driven_by_many_at_once_is_booked_once_and_a_forged_one_never(
         "0".repeat(64)
     );
     conn.query_drop(forged).await?;
-    let found = hand.saga.open_of(&[OrderRef::new("many", &"0".repeat(32))]).await?;
+    let found = hand
+        .saga
+        .open_of(&[OrderRef::new("many", &"0".repeat(32))])
+        .await?;
     ensure!(found.is_empty(), "{found:?}");
-    conn.query_drop(format!("DELETE FROM {}.saga WHERE account_id='many'", set.stage.schemas.orders)).await?;
+    conn.query_drop(format!(
+        "DELETE FROM {}.saga WHERE account_id='many'",
+        set.stage.schemas.orders
+    ))
+    .await?;
     drop(conn);
     settled(&set).await?;
-    check(&set, &Want { account: "many".into(), parts: [90, 10, 0, 0], order: Some(("init", None)) }).await?;
-    check(&set, &Want { account: "fresh".into(), parts: [5, 0, 0, 0], order: None }).await
+    check(
+        &set,
+        &Want {
+            account: "many".into(),
+            parts: [90, 10, 0, 0],
+            order: Some(("init", None)),
+        },
+    )
+    .await?;
+    check(
+        &set,
+        &Want {
+            account: "fresh".into(),
+            parts: [5, 0, 0, 0],
+            order: None,
+        },
+    )
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -325,12 +481,34 @@ async fn books_other_than_the_orders_own_are_refused() -> anyhow::Result<()> {
     set.stage.start_core().await?;
     drop(set.stage.core.take());
     let apart = set.stage.apart.as_ref().context("servers of their own")?;
-    let (orders, balance, ledger) = (set.stage.url.clone(), apart.balance.url(), apart.ledger.url());
-    let swapped = Servers { orders: orders.clone(), balance: ledger.clone(), ledger: ledger.clone() };
-    let known = Servers { orders: orders.clone(), balance, ledger };
-    for (servers, setting) in [(swapped, "balance.url"), (Servers::together(&orders), "mysql.url")] {
-        let refused = migrate(&servers, &set.stage.schemas).await.err().map(|e| format!("{e:#}")).unwrap_or_default();
-        ensure!(refused.starts_with(setting) && refused.contains("were booked in"), "{setting}: {refused}");
+    let (orders, balance, ledger) = (
+        set.stage.url.clone(),
+        apart.balance.url(),
+        apart.ledger.url(),
+    );
+    let swapped = Servers {
+        orders: orders.clone(),
+        balance: ledger.clone(),
+        ledger: ledger.clone(),
+    };
+    let known = Servers {
+        orders: orders.clone(),
+        balance,
+        ledger,
+    };
+    for (servers, setting) in [
+        (swapped, "balance.url"),
+        (Servers::together(&orders), "mysql.url"),
+    ] {
+        let refused = migrate(&servers, &set.stage.schemas)
+            .await
+            .err()
+            .map(|e| format!("{e:#}"))
+            .unwrap_or_default();
+        ensure!(
+            refused.starts_with(setting) && refused.contains("were booked in"),
+            "{setting}: {refused}"
+        );
     }
     migrate(&known, &set.stage.schemas).await
 }

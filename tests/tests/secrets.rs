@@ -54,48 +54,77 @@ fn log(set: &Set) -> anyhow::Result<String> {
 
 fn logs(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "log")).collect()
+    entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "log"))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn secrets_are_changed_under_load_without_one_failed_call() -> anyhow::Result<()> {
     let env = vec![("RUST_LOG".to_owned(), "debug".to_owned())];
     let set = Set::up(Options { env, ..options() }).await?;
-    let traffic = Traffic { channels: vec!["netsunion", "unionpay", "psp"], ..Traffic::new("roll", 60) };
+    let traffic = Traffic {
+        channels: vec!["netsunion", "unionpay", "psp"],
+        ..Traffic::new("roll", 60)
+    };
     traffic.fund(&set.stage, 10_000).await?;
     let dir = set.stage.dir.join("secrets");
     let mut all = Vec::new();
     let (report, rolled) = tokio::join!(traffic.open(&set.stage, RATE, LOAD), roll(&dir, &mut all));
     rolled?;
-    ensure!(report?.succeeded() == RATE * LOAD.as_secs(), "requests were refused");
+    ensure!(
+        report?.succeeded() == RATE * LOAD.as_secs(),
+        "requests were refused"
+    );
     set.all_is_well().await?;
     for kind in Kind::ALL {
-        let name = format!("sluice_core_channel_results_total{{channel=\"{kind}\",result=\"unknown\"}}");
+        let name =
+            format!("sluice_core_channel_results_total{{channel=\"{kind}\",result=\"unknown\"}}");
         ensure!(
             set.stage.core_metric(&name).await? == 0,
             "calls to {kind} failed: {}",
             sluice_tests::tail(&set.stage.dir.join("core.log"))
         );
-        ensure!(log(&set)?.contains(&format!("secret channel_{kind} has changed")), "channel_{kind} was never changed");
+        ensure!(
+            log(&set)?.contains(&format!("secret channel_{kind} has changed")),
+            "channel_{kind} was never changed"
+        );
     }
-    ensure!(set.stage.sims.callbacks() == (0, 0), "callbacks were refused: {:?}", set.stage.sims.callbacks());
+    ensure!(
+        set.stage.sims.callbacks() == (0, 0),
+        "callbacks were refused: {:?}",
+        set.stage.sims.callbacks()
+    );
 
     // What can't be used: the present one stays, and the log names the secret.
     for (name, text) in [("channel_psp", "too short"), ("channel_unionpay_next", "")] {
         let before = std::fs::read_to_string(dir.join(name)).ok();
         put(&dir, name, text)?;
         tokio::time::sleep(SEEN).await;
-        let named =
-            log(&set)?.lines().filter(|l| l.contains(&format!("secret {name} ")) && l.contains("ERROR")).count();
+        let named = log(&set)?
+            .lines()
+            .filter(|l| l.contains(&format!("secret {name} ")) && l.contains("ERROR"))
+            .count();
         ensure!(named == 1, "{name} is named {named} times");
-        let metric = format!("sluice_core_secret_unusable{{secret=\"{}\"}}", name.trim_end_matches("_next"));
-        ensure!(set.stage.core_metric(&metric).await? == 1, "{metric} is not 1");
+        let metric = format!(
+            "sluice_core_secret_unusable{{secret=\"{}\"}}",
+            name.trim_end_matches("_next")
+        );
+        ensure!(
+            set.stage.core_metric(&metric).await? == 1,
+            "{metric} is not 1"
+        );
         match before {
             Some(text) => put(&dir, name, &text)?,
             None => std::fs::remove_file(dir.join(name))?,
         }
     }
-    let more = Traffic { run: "more".into(), channels: vec!["psp"], ..traffic };
+    let more = Traffic {
+        run: "more".into(),
+        channels: vec!["psp"],
+        ..traffic
+    };
     more.open(&set.stage, RATE, Duration::from_secs(1)).await?;
     set.all_is_well().await?;
 
@@ -105,7 +134,11 @@ async fn secrets_are_changed_under_load_without_one_failed_call() -> anyhow::Res
     for path in logs(&set.stage.dir) {
         let text = std::fs::read_to_string(&path)?;
         for secret in &all {
-            ensure!(!text.contains(secret.as_str()), "{} holds a secret", path.display());
+            ensure!(
+                !text.contains(secret.as_str()),
+                "{} holds a secret",
+                path.display()
+            );
         }
     }
     Ok(())

@@ -14,36 +14,58 @@ async fn found(set: &Set, rule: &str, server: &str) -> anyhow::Result<()> {
     let begun = Instant::now();
     let guard = &set.stage.schemas.guard;
     loop {
-        let sql = format!("SELECT COUNT(*) FROM {guard}.verdict WHERE rule='{rule}' AND position LIKE '{server}/%'");
+        let sql = format!(
+            "SELECT COUNT(*) FROM {guard}.verdict WHERE rule='{rule}' AND position LIKE '{server}/%'"
+        );
         let count: Option<u64> = set.stage.pool.get_conn().await?.query_first(sql).await?;
         if count.unwrap_or(0) > 0 {
             return Ok(());
         }
-        ensure!(begun.elapsed() < Duration::from_secs(20), "no {rule} of {server}: {:?}", set.verdicts().await?);
+        ensure!(
+            begun.elapsed() < Duration::from_secs(20),
+            "no {rule} of {server}: {:?}",
+            set.verdicts().await?
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
 /// Whether a rule can't see what it compares.
 async fn asleep(set: &Set, rule: &str) -> anyhow::Result<bool> {
-    let (_, body) = load::http::get(&set.stage.ports.address(set.stage.ports.sidecar), "/rules").await?;
+    let (_, body) =
+        load::http::get(&set.stage.ports.address(set.stage.ports.sidecar), "/rules").await?;
     let body: serde_json::Value = serde_json::from_slice(&body)?;
     let rules = body["data"]["rules"].as_array().context("no rules")?;
-    let rule = rules.iter().find(|r| r["id"] == rule).context("no such rule")?;
+    let rule = rules
+        .iter()
+        .find(|r| r["id"] == rule)
+        .context("no such rule")?;
     rule["asleep"].as_bool().context("it is not said")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_server_is_read_and_each_token_waits_for_all() -> anyhow::Result<()> {
-    let mut set = Set::up(Options { apart: true, ..options() }).await?;
+    let mut set = Set::up(Options {
+        apart: true,
+        ..options()
+    })
+    .await?;
     let traffic = Traffic::new("three", 20);
     traffic.fund(&set.stage, 1_000).await?;
     let report = traffic.open(&set.stage, 50, Duration::from_secs(2)).await?;
     ensure!(report.succeeded() == 100, "{:?}", report.statuses);
     set.all_is_well().await?;
     // A rule that compares rows of two servers would find every booking wrong.
-    ensure!(asleep(&set, "balance_moves_with_entries").await?, "it compares two servers");
-    for rule in ["provenance", "entries_balance", "balance_adds_up", "capture_has_payment"] {
+    ensure!(
+        asleep(&set, "balance_moves_with_entries").await?,
+        "it compares two servers"
+    );
+    for rule in [
+        "provenance",
+        "entries_balance",
+        "balance_adds_up",
+        "capture_has_payment",
+    ] {
         ensure!(!asleep(&set, rule).await?, "{rule} sleeps");
     }
 
@@ -65,8 +87,9 @@ async fn each_server_is_read_and_each_token_waits_for_all() -> anyhow::Result<()
 
     let apart = set.stage.apart.as_ref().context("apart")?;
     let (balance, ledger) = (&set.stage.schemas.balance, &set.stage.schemas.ledger);
-    let sql =
-        format!("UPDATE {balance}.balance SET balance=balance+1, available=available+1 WHERE account_id='A00003'");
+    let sql = format!(
+        "UPDATE {balance}.balance SET balance=balance+1, available=available+1 WHERE account_id='A00003'"
+    );
     apart.balance_pool.get_conn().await?.query_drop(sql).await?;
     found(&set, "provenance", "balance").await?;
     let sql = format!("DELETE FROM {ledger}.entry WHERE account_id='A00007' LIMIT 1");
@@ -75,6 +98,9 @@ async fn each_server_is_read_and_each_token_waits_for_all() -> anyhow::Result<()
     let guard = &set.stage.schemas.guard;
     let sql = format!("SELECT COUNT(*) FROM {guard}.breaker WHERE state='open'");
     let open: Option<u64> = set.stage.pool.get_conn().await?.query_first(sql).await?;
-    ensure!(open.unwrap_or(0) >= 6, "only {open:?} breakers are open, not three points for each of two accounts");
+    ensure!(
+        open.unwrap_or(0) >= 6,
+        "only {open:?} breakers are open, not three points for each of two accounts"
+    );
     Ok(())
 }

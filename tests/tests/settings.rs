@@ -9,8 +9,12 @@ fn run(program: &str, settings: &str) -> anyhow::Result<(Option<i32>, String)> {
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("settings.toml");
     std::fs::write(&path, settings)?;
-    let ran = Command::new(binary(program)?).arg(&path).env_remove("SLUICE_MYSQL_URL").output()?;
-    let text = String::from_utf8_lossy(&ran.stderr).into_owned() + &String::from_utf8_lossy(&ran.stdout);
+    let ran = Command::new(binary(program)?)
+        .arg(&path)
+        .env_remove("SLUICE_MYSQL_URL")
+        .output()?;
+    let text =
+        String::from_utf8_lossy(&ran.stderr).into_owned() + &String::from_utf8_lossy(&ran.stdout);
     Ok((ran.status.code(), text))
 }
 
@@ -21,24 +25,82 @@ fn wrong_settings_are_named() -> anyhow::Result<()> {
     let channel = |id: &str| format!("[[channels]]\nid = \"{id}\"\nurl = \"http://127.0.0.1:1\"\n");
     let cases = [
         ("sluice-core", format!("lanes = 4\n{MYSQL}"), "lanes"),
-        ("sluice-core", format!("listen = \"0.0.0.0:7100\"\n{MYSQL}{}", channel("netsunion")), "listen"),
-        ("sluice-core", format!("{MYSQL}{}", channel("pigeon")), "knows netsunion, unionpay, psp"),
-        ("sluice-core", format!("{MYSQL}{}{0}", channel("psp")), "listed twice"),
-        ("sluice-core", format!("{MYSQL}{}concurrency = 0\n", channel("psp")), "channels.concurrency of psp"),
-        ("sluice-core", format!("{MYSQL}{}query_concurrency = 0\n", channel("psp")), "channels.query_concurrency"),
-        ("sluice-core", format!("{MYSQL}{}deadline_ms = 0\n", channel("psp")), "channels.deadline_ms of psp"),
-        ("sluice-core", format!("{MYSQL}{}connect_ms = 3001\n", channel("psp")), "channels.connect_ms of psp"),
-        ("sluice-core", format!("{MYSQL}{}zone = \"+8\"\n", channel("psp")), "channels.zone of psp"),
-        ("sluice-core", format!("{MYSQL}[[channels]]\nid = \"psp\"\nurl = \"ftp://x\"\n"), "channels.url of psp"),
-        ("sluice-core", format!("default_currency = \"XXX\"\n{MYSQL}{}", channel("netsunion")), "default_currency"),
+        (
+            "sluice-core",
+            format!("listen = \"0.0.0.0:7100\"\n{MYSQL}{}", channel("netsunion")),
+            "listen",
+        ),
+        (
+            "sluice-core",
+            format!("{MYSQL}{}", channel("pigeon")),
+            "knows netsunion, unionpay, psp",
+        ),
+        (
+            "sluice-core",
+            format!("{MYSQL}{}{0}", channel("psp")),
+            "listed twice",
+        ),
+        (
+            "sluice-core",
+            format!("{MYSQL}{}concurrency = 0\n", channel("psp")),
+            "channels.concurrency of psp",
+        ),
+        (
+            "sluice-core",
+            format!("{MYSQL}{}query_concurrency = 0\n", channel("psp")),
+            "channels.query_concurrency",
+        ),
+        (
+            "sluice-core",
+            format!("{MYSQL}{}deadline_ms = 0\n", channel("psp")),
+            "channels.deadline_ms of psp",
+        ),
+        (
+            "sluice-core",
+            format!("{MYSQL}{}connect_ms = 3001\n", channel("psp")),
+            "channels.connect_ms of psp",
+        ),
+        (
+            "sluice-core",
+            format!("{MYSQL}{}zone = \"+8\"\n", channel("psp")),
+            "channels.zone of psp",
+        ),
+        (
+            "sluice-core",
+            format!("{MYSQL}[[channels]]\nid = \"psp\"\nurl = \"ftp://x\"\n"),
+            "channels.url of psp",
+        ),
+        (
+            "sluice-core",
+            format!(
+                "default_currency = \"XXX\"\n{MYSQL}{}",
+                channel("netsunion")
+            ),
+            "default_currency",
+        ),
         ("sluice-core", MYSQL.to_owned(), "channels"),
-        ("sluice-core", format!("{MYSQL}[balance]\nurl = \"pg://u:secret@h/\"\n"), "balance.url"),
-        ("sluice-core", format!("{MYSQL}[ledger]\nurl = \"mysql://root@127.0.0.1:1\"\n"), "ledger.url is mysql.url"),
-        ("sluice-sidecar", format!("ruels_dir = \"x\"\nrules_dir = \"x\"\n{MYSQL}"), "ruels_dir"),
+        (
+            "sluice-core",
+            format!("{MYSQL}[balance]\nurl = \"pg://u:secret@h/\"\n"),
+            "balance.url",
+        ),
+        (
+            "sluice-core",
+            format!("{MYSQL}[ledger]\nurl = \"mysql://root@127.0.0.1:1\"\n"),
+            "ledger.url is mysql.url",
+        ),
+        (
+            "sluice-sidecar",
+            format!("ruels_dir = \"x\"\nrules_dir = \"x\"\n{MYSQL}"),
+            "ruels_dir",
+        ),
     ];
     for (program, settings, names) in cases {
         let (code, text) = run(program, &settings)?;
-        ensure!(code == Some(2) && text.contains(names) && !text.contains("secret@"), "{settings}\n→ {code:?} {text}");
+        ensure!(
+            code == Some(2) && text.contains(names) && !text.contains("secret@"),
+            "{settings}\n→ {code:?} {text}"
+        );
     }
     Ok(())
 }
@@ -47,7 +109,10 @@ fn wrong_settings_are_named() -> anyhow::Result<()> {
 fn a_missing_secret_and_a_taken_port_are_named() -> anyhow::Result<()> {
     let settings = format!("secrets_dir = \"/nonexistent\"\n{MYSQL}[dispatch]\nenabled = false\n");
     let (code, text) = run("sluice-core", &settings)?;
-    ensure!(code == Some(1) && text.contains("provenance_key"), "{code:?} {text}");
+    ensure!(
+        code == Some(1) && text.contains("provenance_key"),
+        "{code:?} {text}"
+    );
 
     let dir = tempfile::tempdir()?;
     let secrets = sluice_drill::setup::secrets::create(dir.path())?;
@@ -58,6 +123,9 @@ fn a_missing_secret_and_a_taken_port_are_named() -> anyhow::Result<()> {
         secrets.display()
     );
     let (code, text) = run("sluice-core", &settings)?;
-    ensure!(code == Some(1) && text.contains(&address.to_string()) && text.contains("port"), "{code:?} {text}");
+    ensure!(
+        code == Some(1) && text.contains(&address.to_string()) && text.contains("port"),
+        "{code:?} {text}"
+    );
     Ok(())
 }

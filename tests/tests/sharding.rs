@@ -7,55 +7,164 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Tables of the money path: sharded by account, which leads their keys.
-const BY_ACCOUNT: [&str; 10] =
-    ["orders", "attempt", "order_move", "balance", "capture", "entry", "outbox", "cases", "saga", "step"];
+const BY_ACCOUNT: [&str; 10] = [
+    "orders",
+    "attempt",
+    "order_move",
+    "balance",
+    "capture",
+    "entry",
+    "outbox",
+    "cases",
+    "saga",
+    "step",
+];
 
 /// Tables that are unique by something else, or are no money's: what leads their
 /// primary key, and how they are kept.
 const OTHERS: [(&str, &str, &str); 14] = [
-    ("idempotency", "client", "sharded by client and key; claimed just before the order's transaction"),
+    (
+        "idempotency",
+        "client",
+        "sharded by client and key; claimed just before the order's transaction",
+    ),
     ("books", "service", "a row per service; replicated"),
     ("place", "name", "one row; replicated"),
-    ("breaker", "point", "a short list that every shard reads; replicated"),
+    (
+        "breaker",
+        "point",
+        "a short list that every shard reads; replicated",
+    ),
     ("breaker_move", "point", "beside breaker"),
-    ("verdict", "verdict_id", "sharded by its id; no transaction with money"),
-    ("checkpoint", "source", "a row per change stream, on that shard"),
+    (
+        "verdict",
+        "verdict_id",
+        "sharded by its id; no transaction with money",
+    ),
+    (
+        "checkpoint",
+        "source",
+        "a row per change stream, on that shard",
+    ),
     ("fence_token", "instance", "a row per core and shard"),
     ("lease", "name", "a row per kind of work; unsharded"),
-    ("suppression", "suppression_id", "a short list, beside the verdicts"),
-    ("snapshot_run", "run_id", "a row per run over the data at rest, on the shard that it read"),
-    ("snapshot_standing", "standing_id", "as small as what is wrong, on the shard that it is of"),
+    (
+        "suppression",
+        "suppression_id",
+        "a short list, beside the verdicts",
+    ),
+    (
+        "snapshot_run",
+        "run_id",
+        "a row per run over the data at rest, on the shard that it read",
+    ),
+    (
+        "snapshot_standing",
+        "standing_id",
+        "as small as what is wrong, on the shard that it is of",
+    ),
     ("gap", "source", "beside checkpoint"),
-    ("event_aside", "topic", "beside checkpoint; the newest few thousand"),
+    (
+        "event_aside",
+        "topic",
+        "beside checkpoint; the newest few thousand",
+    ),
 ];
 
 /// Families of tables that are kept alike.
 const FAMILIES: [(&str, &str); 3] = [
     ("route_", "routing's configuration: small, replicated"),
     ("limit_", "sharded by the limit's own key"),
-    ("rule_", "the rule sets: small, replicated, no transaction with money"),
+    (
+        "rule_",
+        "the rule sets: small, replicated, no transaction with money",
+    ),
 ];
 
 /// Reads of money tables without an account, by file and function: each asks all
 /// shards, or one by the bucket in an order's id. None of them locks or writes.
 const ONE_LOOKUP: [(&str, &str, &str); 18] = [
-    ("core/src/cases/repo.rs", "count_open", "a metric, per shard"),
-    ("core/src/desk/repo.rs", "ids", "a person's search by an upstream's id: every shard is asked once"),
-    ("core/src/orders/repo.rs", "find", "by order id, which carries its account's bucket: one shard"),
-    ("core/src/orders/repo.rs", "due_to_send", "polling, per shard by its own core"),
-    ("core/src/orders/repo.rs", "outbox_page", "the relay, per shard"),
-    ("core/src/orders/repo.rs", "outbox_backlog", "a metric, per shard"),
-    ("core/src/orders/repo.rs", "unfinished", "a metric, per shard"),
-    ("core/src/desk/repo.rs", "load", "a person's search: by order ids, which carry their accounts' buckets"),
-    ("core/src/desk/repo.rs", "of_client", "a caller's own list: every shard's page is merged"),
-    ("core/src/desk/repo.rs", "unfinished", "a person's list, per shard"),
-    ("core/src/desk/repo.rs", "unheard", "a person's list, per shard"),
-    ("core/src/desk/repo.rs", "oldest_unpublished", "a person's look, per shard"),
-    ("core/src/recovery/repo.rs", "channels", "polling, per shard"),
+    (
+        "core/src/cases/repo.rs",
+        "count_open",
+        "a metric, per shard",
+    ),
+    (
+        "core/src/desk/repo.rs",
+        "ids",
+        "a person's search by an upstream's id: every shard is asked once",
+    ),
+    (
+        "core/src/orders/repo.rs",
+        "find",
+        "by order id, which carries its account's bucket: one shard",
+    ),
+    (
+        "core/src/orders/repo.rs",
+        "due_to_send",
+        "polling, per shard by its own core",
+    ),
+    (
+        "core/src/orders/repo.rs",
+        "outbox_page",
+        "the relay, per shard",
+    ),
+    (
+        "core/src/orders/repo.rs",
+        "outbox_backlog",
+        "a metric, per shard",
+    ),
+    (
+        "core/src/orders/repo.rs",
+        "unfinished",
+        "a metric, per shard",
+    ),
+    (
+        "core/src/desk/repo.rs",
+        "load",
+        "a person's search: by order ids, which carry their accounts' buckets",
+    ),
+    (
+        "core/src/desk/repo.rs",
+        "of_client",
+        "a caller's own list: every shard's page is merged",
+    ),
+    (
+        "core/src/desk/repo.rs",
+        "unfinished",
+        "a person's list, per shard",
+    ),
+    (
+        "core/src/desk/repo.rs",
+        "unheard",
+        "a person's list, per shard",
+    ),
+    (
+        "core/src/desk/repo.rs",
+        "oldest_unpublished",
+        "a person's look, per shard",
+    ),
+    (
+        "core/src/recovery/repo.rs",
+        "channels",
+        "polling, per shard",
+    ),
     ("core/src/recovery/repo.rs", "waiting", "polling, per shard"),
-    ("core/src/recovery/repo.rs", "unheard", "a metric, per shard"),
-    ("core/src/routing/repo.rs", "unrouted", "a metric, per shard"),
-    ("core/src/saga/repo.rs", "lease", "polling, per shard; what it takes is locked by account"),
+    (
+        "core/src/recovery/repo.rs",
+        "unheard",
+        "a metric, per shard",
+    ),
+    (
+        "core/src/routing/repo.rs",
+        "unrouted",
+        "a metric, per shard",
+    ),
+    (
+        "core/src/saga/repo.rs",
+        "lease",
+        "polling, per shard; what it takes is locked by account",
+    ),
     ("core/src/saga/repo.rs", "open", "a metric, per shard"),
 ];
 
@@ -96,7 +205,9 @@ fn find_word(text: &str, word: &str) -> Option<usize> {
 }
 
 fn forbidden(text: &str) -> Option<String> {
-    let word = FORBIDDEN.into_iter().find(|word| find_word(text, word).is_some())?;
+    let word = FORBIDDEN
+        .into_iter()
+        .find(|word| find_word(text, word).is_some())?;
     Some(format!("{word} doesn't work on a sharded engine"))
 }
 
@@ -110,7 +221,10 @@ fn plain(sql: &str) -> String {
     while let Some(from) = text.find('{') {
         let to = text[from..].find('}').map_or(text.len(), |n| from + n + 1);
         let schema = text[to..].starts_with('.');
-        text.replace_range(from..to + usize::from(schema), if schema { "" } else { "?" });
+        text.replace_range(
+            from..to + usize::from(schema),
+            if schema { "" } else { "?" },
+        );
     }
     text
 }
@@ -118,7 +232,11 @@ fn plain(sql: &str) -> String {
 /// The name after `word`.
 fn table_after(text: &str, word: &str) -> Option<String> {
     let rest = text[find_word(text, word)? + word.len()..].trim_start();
-    Some(rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_' || *c == '?').collect())
+    Some(
+        rest.chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || *c == '_' || *c == '?')
+            .collect(),
+    )
 }
 
 /// What is wrong with one statement of a program; `free` allows reads without account.
@@ -145,12 +263,24 @@ fn complaint(sql: &str, free: bool) -> Option<String> {
     if verb == "INSERT" {
         let after = text[text.find("INTO").unwrap_or(0) + 4..].trim_start();
         let columns = after.strip_prefix(table.as_str()).map(str::trim_start);
-        return (!columns.is_some_and(|c| c.starts_with('('))).then(|| "INSERT must name its columns".into());
+        return (!columns.is_some_and(|c| c.starts_with('(')))
+            .then(|| "INSERT must name its columns".into());
     }
     let from = text.find("FROM").unwrap_or(0);
-    if verb == "SELECT" && text[from..].split(" WHERE ").next().unwrap_or_default().contains(',') {
+    if verb == "SELECT"
+        && text[from..]
+            .split(" WHERE ")
+            .next()
+            .unwrap_or_default()
+            .contains(',')
+    {
         let list = text[from..].split(" ORDER ").next().unwrap_or_default();
-        if list.split(" WHERE ").next().unwrap_or_default().contains(',') {
+        if list
+            .split(" WHERE ")
+            .next()
+            .unwrap_or_default()
+            .contains(',')
+        {
             return Some("a list of tables is a join".into());
         }
     }
@@ -158,14 +288,21 @@ fn complaint(sql: &str, free: bool) -> Option<String> {
         return Some("the sharding column can't be updated".into());
     }
     if !BY_ACCOUNT.contains(&table.as_str()) {
-        return (!is_known(&table)).then(|| format!("table {table:?}: say in this test how it is sharded"));
+        return (!is_known(&table))
+            .then(|| format!("table {table:?}: say in this test how it is sharded"));
     }
-    let named = text.split_once(" WHERE ").is_some_and(|(_, condition)| find_word(condition, "account_id").is_some());
+    let named = text
+        .split_once(" WHERE ")
+        .is_some_and(|(_, condition)| find_word(condition, "account_id").is_some());
     let locks = verb != "SELECT" || find_word(&text, "FOR UPDATE").is_some();
     match (named, locks, free) {
         (true, ..) | (false, false, true) => None,
-        (false, true, _) => Some(format!("{verb} on {table} names no account_id: it goes to every shard")),
-        (false, false, false) => Some(format!("a read of {table} without account_id is not in ONE_LOOKUP")),
+        (false, true, _) => Some(format!(
+            "{verb} on {table} names no account_id: it goes to every shard"
+        )),
+        (false, false, false) => Some(format!(
+            "a read of {table} without account_id is not in ONE_LOOKUP"
+        )),
     }
 }
 
@@ -177,7 +314,8 @@ fn assigns_account(set: &str) -> bool {
 }
 
 fn is_known(table: &str) -> bool {
-    OTHERS.iter().any(|(name, ..)| *name == table) || FAMILIES.iter().any(|(family, _)| table.starts_with(family))
+    OTHERS.iter().any(|(name, ..)| *name == table)
+        || FAMILIES.iter().any(|(family, _)| table.starts_with(family))
 }
 
 fn files(under: &Path, ending: &str) -> Vec<PathBuf> {
@@ -241,7 +379,9 @@ fn literal(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, raw: bool) -> S
     text
 }
 
-const VERBS: [&str; 9] = ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "REPLACE ", "CALL ", "XA ", "CREATE ", "ALTER "];
+const VERBS: [&str; 9] = [
+    "SELECT ", "INSERT ", "UPDATE ", "DELETE ", "REPLACE ", "CALL ", "XA ", "CREATE ", "ALTER ",
+];
 
 /// The statements of one function: a literal that begins with a verb, and what is
 /// pushed after it.
@@ -267,8 +407,13 @@ fn functions(code: &str) -> Vec<(String, String)> {
     let code = code.split("#[cfg(test)]").next().unwrap_or_default();
     let mut all: Vec<(String, String)> = vec![("-".into(), String::new())];
     for line in code.lines() {
-        let words = line.trim_start().trim_start_matches("pub(super) ").trim_start_matches("pub(crate) ");
-        let words = words.trim_start_matches("pub ").trim_start_matches("async ");
+        let words = line
+            .trim_start()
+            .trim_start_matches("pub(super) ")
+            .trim_start_matches("pub(crate) ");
+        let words = words
+            .trim_start_matches("pub ")
+            .trim_start_matches("async ");
         if let Some(rest) = words.strip_prefix("fn ") {
             let name = rest.chars().take_while(|c| is_word(*c as u8)).collect();
             all.push((name, String::new()));
@@ -286,12 +431,18 @@ fn every_statement_of_the_core_keeps_to_one_shard() {
     let (mut wrong, mut seen, mut used) = (Vec::new(), 0, Vec::new());
     for part in ["core/src", "contract/src"] {
         for path in files(&top().join(part), "rs") {
-            let name = path.strip_prefix(top()).unwrap_or(&path).display().to_string();
+            let name = path
+                .strip_prefix(top())
+                .unwrap_or(&path)
+                .display()
+                .to_string();
             let code = std::fs::read_to_string(&path).unwrap_or_default();
             for (function, text) in functions(&code) {
                 // Only one row of the server's own, by its name: no table to shard.
                 let own = name == "core/src/schema.rs" || name == "core/src/guard/lease.rs";
-                let listed = ONE_LOOKUP.iter().position(|(file, f, _)| *file == name && *f == function);
+                let listed = ONE_LOOKUP
+                    .iter()
+                    .position(|(file, f, _)| *file == name && *f == function);
                 for sql in statements(&text) {
                     seen += 1;
                     used.extend(listed.filter(|_| complaint(&sql, false).is_some()));
@@ -305,7 +456,10 @@ fn every_statement_of_the_core_keeps_to_one_shard() {
     assert!(seen > 40, "only {seen} statements were found");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     for (at, (file, function, _)) in ONE_LOOKUP.iter().enumerate() {
-        assert!(used.contains(&at), "{file} {function} needs no exception any more");
+        assert!(
+            used.contains(&at),
+            "{file} {function} needs no exception any more"
+        );
     }
 }
 
@@ -314,28 +468,47 @@ fn every_statement_of_the_core_keeps_to_one_shard() {
 fn key_complaints(table: &str, body: &str, lead: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     for line in body.lines().map(str::trim) {
-        let key = ["PRIMARY KEY", "UNIQUE KEY", "UNIQUE INDEX", "UNIQUE ("].iter().find_map(|k| line.find(k));
+        let key = ["PRIMARY KEY", "UNIQUE KEY", "UNIQUE INDEX", "UNIQUE ("]
+            .iter()
+            .find_map(|k| line.find(k));
         let Some(at) = key else { continue };
         let first = match line[at..].split_once('(') {
-            Some((_, columns)) => columns.split([',', ')']).next().unwrap_or_default().trim().to_owned(),
+            Some((_, columns)) => columns
+                .split([',', ')'])
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_owned(),
             // `name TYPE … PRIMARY KEY`: the column itself.
-            None => line.split_whitespace().next().unwrap_or_default().to_owned(),
+            None => line
+                .split_whitespace()
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
         };
         if first != lead {
-            wrong.push(format!("{table}: a key leads with {first}, not with {lead}: {line}"));
+            wrong.push(format!(
+                "{table}: a key leads with {first}, not with {lead}: {line}"
+            ));
         }
     }
     wrong
 }
 
 fn migration_complaints(sql: &str) -> Vec<String> {
-    let text: String = sql.lines().map(|l| l.split("--").next().unwrap_or_default()).collect::<Vec<_>>().join("\n");
+    let text: String = sql
+        .lines()
+        .map(|l| l.split("--").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join("\n");
     let mut wrong: Vec<String> = forbidden(&text).into_iter().collect();
     let ddl = text.matches(';').count();
     if ddl != 1 {
         wrong.push(format!("{ddl} statements in one file: DDL is not atomic"));
     }
-    let table = ["CREATE TABLE", "ALTER TABLE"].iter().find_map(|verb| table_after(&text, verb));
+    let table = ["CREATE TABLE", "ALTER TABLE"]
+        .iter()
+        .find_map(|verb| table_after(&text, verb));
     let Some(table) = table else { return wrong };
     let lead = match OTHERS.iter().find(|(name, ..)| *name == table) {
         Some((_, lead, _)) => lead,
@@ -403,16 +576,30 @@ fn the_checker_finds_what_it_is_there_for() {
     for sql in good {
         assert_eq!(complaint(sql, false), None, "{sql}");
     }
-    assert_eq!(complaint("SELECT a FROM orders WHERE order_id=?", true), None);
-    assert!(complaint("SELECT a FROM orders WHERE order_id=? FOR UPDATE", true).is_some(), "a lock is no look-up");
+    assert_eq!(
+        complaint("SELECT a FROM orders WHERE order_id=?", true),
+        None
+    );
+    assert!(
+        complaint("SELECT a FROM orders WHERE order_id=? FOR UPDATE", true).is_some(),
+        "a lock is no look-up"
+    );
 
     let code = r#"fn a() { let x = "SELECT a \
         FROM orders WHERE account_id=?"; sql.push_str("INSERT INTO "); sql.push_str(&schemas.ledger); sql.push_str(".entry (a) VALUES "); }"#;
     let found = statements(code);
-    assert_eq!(found, ["SELECT a FROM orders WHERE account_id=?", "INSERT INTO {}.entry (a) VALUES "]);
+    assert_eq!(
+        found,
+        [
+            "SELECT a FROM orders WHERE account_id=?",
+            "INSERT INTO {}.entry (a) VALUES "
+        ]
+    );
     assert!(found.iter().all(|sql| complaint(sql, false).is_none()));
 
-    let table = |keys: &str| format!("CREATE TABLE orders (\n  account_id INT,\n  id INT,\n  {keys}\n) ENGINE=InnoDB;");
+    let table = |keys: &str| {
+        format!("CREATE TABLE orders (\n  account_id INT,\n  id INT,\n  {keys}\n) ENGINE=InnoDB;")
+    };
     assert!(migration_complaints(&table("PRIMARY KEY (account_id, id)")).is_empty());
     for keys in [
         "PRIMARY KEY (id)",
@@ -421,7 +608,13 @@ fn the_checker_finds_what_it_is_there_for() {
         "PRIMARY KEY (account_id), FOREIGN KEY (id) REFERENCES x (id)",
     ] {
         let two_lines = keys.replace(", UNIQUE", ",\n UNIQUE");
-        assert!(!migration_complaints(&table(&two_lines)).is_empty(), "not found: {keys}");
+        assert!(
+            !migration_complaints(&table(&two_lines)).is_empty(),
+            "not found: {keys}"
+        );
     }
-    assert!(!migration_complaints("CREATE TRIGGER t BEFORE INSERT ON orders FOR EACH ROW SET @a=1;").is_empty());
+    assert!(
+        !migration_complaints("CREATE TRIGGER t BEFORE INSERT ON orders FOR EACH ROW SET @a=1;")
+            .is_empty()
+    );
 }

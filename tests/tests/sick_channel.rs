@@ -36,7 +36,11 @@ async fn run(set: &Set, name: &str, time: Duration) -> anyhow::Result<(u64, u64)
     let traffic = Traffic::new(name, 60);
     let asked = 2 * RATE * time.as_secs();
     let report = traffic.open(&set.stage, 2 * RATE, time).await?;
-    ensure!(report.succeeded() == asked, "requests were refused: {:?}", report.statuses);
+    ensure!(
+        report.succeeded() == asked,
+        "requests were refused: {:?}",
+        report.statuses
+    );
     for _ in 0..200 {
         let ended = latencies(set, name).await?;
         if ended.len() as u64 == asked / 2 {
@@ -45,41 +49,75 @@ async fn run(set: &Set, name: &str, time: Duration) -> anyhow::Result<(u64, u64)
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    anyhow::bail!("the healthy channel's orders have not ended: {} of {}", latencies(set, name).await?.len(), asked / 2)
+    anyhow::bail!(
+        "the healthy channel's orders have not ended: {} of {}",
+        latencies(set, name).await?.len(),
+        asked / 2
+    )
 }
 
 #[allow(clippy::print_stdout)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sick_channel_does_not_slow_the_other() -> anyhow::Result<()> {
     let each_channel = "deadline_ms = 35000\nconcurrency = 64".to_owned();
-    let set = Set::up(Options { each_channel, ..options() }).await?;
+    let set = Set::up(Options {
+        each_channel,
+        ..options()
+    })
+    .await?;
     Traffic::new("sick", 60).fund(&set.stage, 10_000).await?;
     run(&set, "warm", WARM).await?;
     let healthy = run(&set, "well", LOAD).await?;
 
-    let holds = Rates { timeout_without_paying: 1_000, hold_ms: Some(HELD_MS), ..Rates::default() };
+    let holds = Rates {
+        timeout_without_paying: 1_000,
+        hold_ms: Some(HELD_MS),
+        ..Rates::default()
+    };
     set.stage.sims.set_rates(Kind::UnionPay, holds)?;
     // Something else may run on this machine for a moment: what is really slower is
     // slower each time.
     let mut slower = Vec::new();
     for again in 0..TRIES {
         let beside = run(&set, &format!("sick{again}"), LOAD).await?;
-        println!("median and 99th percentile in µs: {healthy:?} without, {beside:?} beside a sick channel");
-        let both = [("median", beside.0, healthy.0), ("99th percentile", beside.1, healthy.1)];
-        slower = both.into_iter().filter(|(_, with, without)| *with > 2 * without + SLACK_US).collect();
+        println!(
+            "median and 99th percentile in µs: {healthy:?} without, {beside:?} beside a sick channel"
+        );
+        let both = [
+            ("median", beside.0, healthy.0),
+            ("99th percentile", beside.1, healthy.1),
+        ];
+        slower = both
+            .into_iter()
+            .filter(|(_, with, without)| *with > 2 * without + SLACK_US)
+            .collect();
         if slower.is_empty() {
             break;
         }
     }
-    let waiting = set.stage.core_metric("sluice_core_slot_waiting_orders{channel=\"unionpay\"}").await?;
+    let waiting = set
+        .stage
+        .core_metric("sluice_core_slot_waiting_orders{channel=\"unionpay\"}")
+        .await?;
     let dispatching = dispatching(&set).await?;
-    ensure!(dispatching == 64, "{dispatching} calls are held, not 64: the channel was not sick");
-    ensure!(waiting > RATE, "only {waiting} orders wait: the channel was not sick");
-    ensure!(slower.is_empty(), "µs beside a sick channel and without: {slower:?}");
+    ensure!(
+        dispatching == 64,
+        "{dispatching} calls are held, not 64: the channel was not sick"
+    );
+    ensure!(
+        waiting > RATE,
+        "only {waiting} orders wait: the channel was not sick"
+    );
+    ensure!(
+        slower.is_empty(),
+        "µs beside a sick channel and without: {slower:?}"
+    );
 
     // It recovers; what it held comes back after 30 s, unpaid, and is asked about.
     set.stage.sims.set_rates(Kind::UnionPay, Rates::default())?;
-    set.all_is_well().await.context("after the sick channel has recovered")
+    set.all_is_well()
+        .await
+        .context("after the sick channel has recovered")
 }
 
 async fn dispatching(set: &Set) -> anyhow::Result<u64> {

@@ -19,9 +19,19 @@ fn files(under: &Path, ending: &str) -> Vec<PathBuf> {
 
 fn sources() -> Vec<(String, String)> {
     let mut all = Vec::new();
-    for part in ["contract/src", "core/src", "sidecar/src", "drill/src", "tests"] {
+    for part in [
+        "contract/src",
+        "core/src",
+        "sidecar/src",
+        "drill/src",
+        "tests",
+    ] {
         for path in files(&top().join(part), "rs") {
-            let name = path.strip_prefix(top()).unwrap_or(&path).display().to_string();
+            let name = path
+                .strip_prefix(top())
+                .unwrap_or(&path)
+                .display()
+                .to_string();
             all.push((name, std::fs::read_to_string(&path).unwrap_or_default()));
         }
     }
@@ -32,7 +42,11 @@ fn sources() -> Vec<(String, String)> {
 #[test]
 fn files_are_small_and_one_level_deep() {
     for (name, text) in sources() {
-        assert!(text.lines().count() <= 500, "{name} has {} lines", text.lines().count());
+        assert!(
+            text.lines().count() <= 500,
+            "{name} has {} lines",
+            text.lines().count()
+        );
         let depth = name.split('/').count();
         assert!(depth <= 4, "{name} is deeper than one level under src");
     }
@@ -41,13 +55,26 @@ fn files_are_small_and_one_level_deep() {
 #[test]
 fn sql_is_only_where_sql_belongs() {
     let allowed = |name: &str| {
-        let belongs = ["repo.rs", "schema.rs", "preflight.rs", "sql.rs", "offsets.rs", "gtid.rs"];
+        let belongs = [
+            "repo.rs",
+            "schema.rs",
+            "preflight.rs",
+            "sql.rs",
+            "offsets.rs",
+            "gtid.rs",
+        ];
         belongs.iter().any(|file| name.ends_with(file))
             || name.starts_with("core/src/guard/")
             || name.starts_with("drill/")
             || name.starts_with("tests/")
     };
-    let verbs = ["\"SELECT ", "\"INSERT ", "\"UPDATE ", "\"DELETE ", "\"REPLACE "];
+    let verbs = [
+        "\"SELECT ",
+        "\"INSERT ",
+        "\"UPDATE ",
+        "\"DELETE ",
+        "\"REPLACE ",
+    ];
     for (name, text) in sources() {
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
         if !allowed(&name) && !name.contains("tests") {
@@ -63,13 +90,20 @@ fn layers_do_not_reach_across() {
     for (name, text) in sources() {
         let core = name.starts_with("core/");
         let sidecar = name.starts_with("sidecar/");
-        assert!(!(core && text.contains("sluice_sidecar")), "{name} imports the sidecar");
-        assert!(!(sidecar && text.contains("sluice_core")), "{name} imports the core");
+        assert!(
+            !(core && text.contains("sluice_sidecar")),
+            "{name} imports the sidecar"
+        );
+        assert!(
+            !(sidecar && text.contains("sluice_core")),
+            "{name} imports the core"
+        );
         if core && !name.starts_with("core/src/api/") {
             assert!(!text.contains("StatusCode"), "{name} speaks HTTP");
         }
         if text.contains("rhai::") && !name.starts_with("tests/") {
-            let rules = name.starts_with("sidecar/src/rules/") || name.starts_with("core/src/routing/");
+            let rules =
+                name.starts_with("sidecar/src/rules/") || name.starts_with("core/src/routing/");
             assert!(rules, "{name} knows Rhai");
         }
     }
@@ -78,19 +112,40 @@ fn layers_do_not_reach_across() {
 #[test]
 fn no_amount_passes_through_a_float() {
     // Where amounts live.
-    let in_contract = ["money.rs", "event.rs", "order.rs", "wire.rs", "provenance.rs"];
-    let in_core = ["accept/", "api/", "balance/", "intake.rs", "journal/", "ledger/", "orders/", "outcome/"];
+    let in_contract = [
+        "money.rs",
+        "event.rs",
+        "order.rs",
+        "wire.rs",
+        "provenance.rs",
+    ];
+    let in_core = [
+        "accept/",
+        "api/",
+        "balance/",
+        "intake.rs",
+        "journal/",
+        "ledger/",
+        "orders/",
+        "outcome/",
+    ];
     let holds_money = |name: &str| {
         let under = |part: &str, list: &[&str]| {
-            name.strip_prefix(part).is_some_and(|rest| list.iter().any(|file| rest.starts_with(file)))
+            name.strip_prefix(part)
+                .is_some_and(|rest| list.iter().any(|file| rest.starts_with(file)))
         };
-        under("contract/src/", &in_contract) || under("core/src/", &in_core) || name.starts_with("drill/src/checks/")
+        under("contract/src/", &in_contract)
+            || under("core/src/", &in_core)
+            || name.starts_with("drill/src/checks/")
     };
     let mut read = 0;
     for (name, text) in sources().into_iter().filter(|(name, _)| holds_money(name)) {
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
         let floats = ["f64", "f32"];
-        for line in code.lines().filter(|line| floats.iter().any(|float| line.contains(float))) {
+        for line in code
+            .lines()
+            .filter(|line| floats.iter().any(|float| line.contains(float)))
+        {
             // A histogram observes times and counts.
             assert!(line.contains(".observe("), "{name} has a float: {line}");
         }
@@ -114,9 +169,14 @@ fn ledger_rows_are_never_changed() {
 fn metrics_in(text: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for (at, _) in text.match_indices("sluice_") {
-        let name: String = text[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+        let name: String = text[at..]
+            .chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+            .collect();
         if name.starts_with("sluice_core_") || name.starts_with("sluice_sidecar_") {
-            let cut = ["_bucket", "_sum", "_count"].iter().find_map(|s| name.strip_suffix(s));
+            let cut = ["_bucket", "_sum", "_count"]
+                .iter()
+                .find_map(|s| name.strip_suffix(s));
             names.insert(cut.unwrap_or(&name).to_owned());
         }
     }
@@ -131,7 +191,10 @@ fn every_metric_that_a_dashboard_or_alert_names_exists() {
     let mut named = 0;
     for path in ["dashboards/alerts.yml", "dashboards/sluice.json"] {
         for metric in metrics_in(&read(path)) {
-            assert!(exist.contains(&metric), "{path} names {metric}, which no program has");
+            assert!(
+                exist.contains(&metric),
+                "{path} names {metric}, which no program has"
+            );
             named += 1;
         }
     }
@@ -140,13 +203,17 @@ fn every_metric_that_a_dashboard_or_alert_names_exists() {
 
 #[test]
 fn alerts_pass_their_own_tests() {
-    for verb in [["check", "rules", "alerts.yml"], ["test", "rules", "alerts.test.yml"]] {
+    for verb in [
+        ["check", "rules", "alerts.yml"],
+        ["test", "rules", "alerts.test.yml"],
+    ] {
         let ran = std::process::Command::new("promtool")
             .args(verb)
             .current_dir(top().join("dashboards"))
             .output()
             .expect("promtool is on the PATH: run `make test`, which fetches it");
-        let text = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
+        let text = String::from_utf8_lossy(&ran.stdout).into_owned()
+            + &String::from_utf8_lossy(&ran.stderr);
         assert!(ran.status.success(), "promtool {verb:?}: {text}");
     }
 }
@@ -158,12 +225,23 @@ fn every_alert_has_a_line_in_the_runbook() {
     let anchors: BTreeSet<String> = runbook
         .lines()
         .filter_map(|l| l.strip_prefix("## "))
-        .map(|title| title.to_lowercase().replace(' ', "-").replace(|c: char| !c.is_alphanumeric() && c != '-', ""))
+        .map(|title| {
+            title
+                .to_lowercase()
+                .replace(' ', "-")
+                .replace(|c: char| !c.is_alphanumeric() && c != '-', "")
+        })
         .collect();
     let mut seen = 0;
     for (at, _) in alerts.match_indices("docs/RUNBOOK.md#") {
-        let anchor: String = alerts[at + 16..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
-        assert!(anchors.contains(&anchor), "the runbook has no section {anchor}");
+        let anchor: String = alerts[at + 16..]
+            .chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || *c == '-')
+            .collect();
+        assert!(
+            anchors.contains(&anchor),
+            "the runbook has no section {anchor}"
+        );
         seen += 1;
     }
     assert!(seen >= 6, "only {seen} alerts point to the runbook");
@@ -172,9 +250,17 @@ fn every_alert_has_a_line_in_the_runbook() {
 #[test]
 fn every_file_that_the_walk_through_names_exists() {
     let text = std::fs::read_to_string(top().join("docs/ADD-A-CHANNEL.md")).unwrap();
-    let named: BTreeSet<&str> = text.split('`').skip(1).step_by(2).filter(|word| word.ends_with(".rs")).collect();
+    let named: BTreeSet<&str> = text
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|word| word.ends_with(".rs"))
+        .collect();
     assert!(named.len() > 15, "only {named:?} are named");
     for name in named {
-        assert!(top().join(name).is_file(), "docs/ADD-A-CHANNEL.md names {name}, which is not there");
+        assert!(
+            top().join(name).is_file(),
+            "docs/ADD-A-CHANNEL.md names {name}, which is not there"
+        );
     }
 }

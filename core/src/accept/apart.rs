@@ -101,14 +101,25 @@ async fn settle(saga: &Saga, opened: Opened, asks: &[&Keyed]) -> Vec<Verdict> {
 /// The server's; a duplicate key asks for another call with `look_up`.
 pub async fn open(saga: &Saga, asks: &[&Keyed], look_up: bool) -> anyhow::Result<Opened> {
     let mut conn = saga.orders.get_conn().await?;
-    let mut opened = Opened { stands: Vec::with_capacity(asks.len()), intents: Vec::new() };
-    let known = if look_up { look_up_keys(saga, &mut conn, asks).await? } else { HashMap::new() };
-    let repeats: Vec<OrderRef> = known.values().map(|k| OrderRef::new(&k.account_id, &k.order_id)).collect();
+    let mut opened = Opened {
+        stands: Vec::with_capacity(asks.len()),
+        intents: Vec::new(),
+    };
+    let known = if look_up {
+        look_up_keys(saga, &mut conn, asks).await?
+    } else {
+        HashMap::new()
+    };
+    let repeats: Vec<OrderRef> = known
+        .values()
+        .map(|k| OrderRef::new(&k.account_id, &k.order_id))
+        .collect();
     let mut open_ones = saga::repo::of_orders(&mut conn, &repeats, &saga.key).await?;
     open_ones.retain(Intent::is_asking);
 
     let now = now_us();
-    let (mut orders, mut keys, mut taken): (Vec<Order>, Vec<KeyRow>, HashSet<(String, String)>) = Default::default();
+    let (mut orders, mut keys, mut taken): (Vec<Order>, Vec<KeyRow>, HashSet<(String, String)>) =
+        Default::default();
     for keyed in asks {
         if let Some(row) = known.get(&(keyed.client.clone(), keyed.key.clone())) {
             opened.stands.push(repeat(row, keyed, &open_ones));
@@ -127,7 +138,10 @@ pub async fn open(saga: &Saga, asks: &[&Keyed], look_up: bool) -> anyhow::Result
             account_id: posting.account_id.clone(),
             order_id: intent.order_id.clone(),
         });
-        opened.stands.push(Stand::Waits(Accepted { order_id: intent.order_id.clone(), replayed: false }));
+        opened.stands.push(Stand::Waits(Accepted {
+            order_id: intent.order_id.clone(),
+            replayed: false,
+        }));
         orders.extend(order);
         opened.intents.push(intent);
     }
@@ -154,12 +168,22 @@ async fn look_up_keys(
     conn: &mut Conn,
     asks: &[&Keyed],
 ) -> anyhow::Result<HashMap<(String, String), KeyRow>> {
-    let wanted: Vec<_> = asks.iter().map(|k| (k.client.as_str(), k.key.as_str())).collect();
+    let wanted: Vec<_> = asks
+        .iter()
+        .map(|k| (k.client.as_str(), k.key.as_str()))
+        .collect();
     let known = repo::find_keys(conn, &wanted).await?;
-    let fresh = asks.iter().filter(|k| !known.contains_key(&(k.client.clone(), k.key.clone())));
-    let ids: Vec<(String, String)> =
-        fresh.filter_map(|k| incoming(&k.ask)).map(|p| (p.account_id, p.posting_id)).collect();
-    let ids: Vec<(&str, &str)> = ids.iter().map(|(account, id)| (account.as_str(), id.as_str())).collect();
+    let fresh = asks
+        .iter()
+        .filter(|k| !known.contains_key(&(k.client.clone(), k.key.clone())));
+    let ids: Vec<(String, String)> = fresh
+        .filter_map(|k| incoming(&k.ask))
+        .map(|p| (p.account_id, p.posting_id))
+        .collect();
+    let ids: Vec<(&str, &str)> = ids
+        .iter()
+        .map(|(account, id)| (account.as_str(), id.as_str()))
+        .collect();
     let others = saga::repo::of_postings(conn, &ids, &saga.key).await?;
     if !others.is_empty() {
         saga.drive(others).await?;
@@ -178,8 +202,18 @@ fn repeat(row: &KeyRow, keyed: &Keyed, open: &[Intent]) -> Stand {
 fn incoming(ask: &Ask) -> Option<Posting> {
     match ask {
         Ask::Withdraw(_) => None,
-        Ask::Deposit(d) => Some(Posting::deposit(&d.account_id, &d.biz_no, d.amount, d.currency)),
-        Ask::Capture(c) => Some(Posting::capture(&c.account_id, &c.payment_no, c.amount, c.currency)),
+        Ask::Deposit(d) => Some(Posting::deposit(
+            &d.account_id,
+            &d.biz_no,
+            d.amount,
+            d.currency,
+        )),
+        Ask::Capture(c) => Some(Posting::capture(
+            &c.account_id,
+            &c.payment_no,
+            c.amount,
+            c.currency,
+        )),
     }
 }
 
@@ -189,10 +223,17 @@ fn intend(keyed: &Keyed, now_us: i64) -> (Option<Order>, Intent) {
         Ask::Withdraw(w) => Some(new_order(keyed, w, State::Booking, now_us)),
         Ask::Deposit(_) | Ask::Capture(_) => None,
     };
-    let posting = order.as_ref().map(|o| Posting::of_order(o, PostingKind::Reserve)).or(incoming(&keyed.ask));
-    let Some(posting) = posting else { unreachable!("every request books something") };
+    let posting = order
+        .as_ref()
+        .map(|o| Posting::of_order(o, PostingKind::Reserve))
+        .or(incoming(&keyed.ask));
+    let Some(posting) = posting else {
+        unreachable!("every request books something")
+    };
     let intent = Intent {
-        order_id: order.as_ref().map_or_else(|| new_order_id(&posting.account_id), |o| o.order_id.clone()),
+        order_id: order
+            .as_ref()
+            .map_or_else(|| new_order_id(&posting.account_id), |o| o.order_id.clone()),
         kind: order.as_ref().map_or(Kind::CashOut, |o| o.kind),
         payment_no: keyed.ask.payment().map(|(_, payment)| payment.to_owned()),
         client: keyed.client.clone(),

@@ -27,7 +27,12 @@ pub struct Decided {
 }
 
 /// Decides all requests against the locked balances, in order of arrival.
-pub fn decide(batch: &[&Keyed], locked: Vec<Balance>, captures: Vec<Capture>, now_us: i64) -> Decided {
+pub fn decide(
+    batch: &[&Keyed],
+    locked: Vec<Balance>,
+    captures: Vec<Capture>,
+    now_us: i64,
+) -> Decided {
     let mut books = Books::new(locked, captures);
     let mut out = Decided::default();
     for keyed in batch {
@@ -51,14 +56,26 @@ pub fn decide(batch: &[&Keyed], locked: Vec<Balance>, captures: Vec<Capture>, no
     out
 }
 
-fn withdraw(books: &mut Books, out: &mut Decided, keyed: &Keyed, ask: &Withdraw, now_us: i64) -> Verdict {
-    books.book(PostingKind::Reserve, &ask.sum()).map_err(|e| keyed.ask.refusal(e))?;
+fn withdraw(
+    books: &mut Books,
+    out: &mut Decided,
+    keyed: &Keyed,
+    ask: &Withdraw,
+    now_us: i64,
+) -> Verdict {
+    books
+        .book(PostingKind::Reserve, &ask.sum())
+        .map_err(|e| keyed.ask.refusal(e))?;
     let order = new_order(keyed, ask, State::Init, now_us);
-    out.postings.push(Posting::of_order(&order, PostingKind::Reserve));
+    out.postings
+        .push(Posting::of_order(&order, PostingKind::Reserve));
     out.events.push(accepted_event(&order, now_us));
     let order_id = order.order_id.clone();
     out.orders.push(order);
-    Ok(Accepted { order_id, replayed: false })
+    Ok(Accepted {
+        order_id,
+        replayed: false,
+    })
 }
 
 /// The order that a request becomes.
@@ -119,14 +136,22 @@ fn capture(books: &mut Books, out: &mut Decided, ask: &super::Capture, now_us: i
 /// Money came in: its posting and the event that tells of it.
 fn booked(out: &mut Decided, posting: Posting, now_us: i64) -> Accepted {
     let booking_id = new_order_id(&posting.account_id);
-    out.events.push(incoming_event(&posting, &booking_id, now_us));
+    out.events
+        .push(incoming_event(&posting, &booking_id, now_us));
     out.postings.push(posting);
-    Accepted { order_id: booking_id, replayed: false }
+    Accepted {
+        order_id: booking_id,
+        replayed: false,
+    }
 }
 
 /// Tells that money came in.
 pub fn incoming_event(posting: &Posting, booking_id: &str, now_us: i64) -> OrderEvent {
-    let kind = if posting.kind == PostingKind::Capture { "payment.captured" } else { "deposit.booked" };
+    let kind = if posting.kind == PostingKind::Capture {
+        "payment.captured"
+    } else {
+        "deposit.booked"
+    };
     OrderEvent {
         id: booking_id.to_owned(),
         kind: kind.into(),
@@ -178,15 +203,39 @@ mod tests {
     fn one_failure_does_not_fail_a_neighbour_and_nothing_overdraws() {
         let mut rich = Balance::empty("A", cny());
         rich.credit(Decimal::new(10_000, 2)).unwrap();
-        let asks = [ask("A", 6_000, "1"), ask("A", 5_000, "2"), ask("B", 1, "3"), ask("A", 4_000, "4")];
+        let asks = [
+            ask("A", 6_000, "1"),
+            ask("A", 5_000, "2"),
+            ask("B", 1, "3"),
+            ask("A", 4_000, "4"),
+        ];
         let decided = decide(&asks.iter().collect::<Vec<_>>(), vec![rich], vec![], 7);
-        let shown: Vec<_> = decided.verdicts.iter().map(|v| v.as_ref().err().cloned()).collect();
-        assert_eq!(shown, [None, Some(Refusal::InsufficientFunds), Some(Refusal::UnknownAccount), None]);
+        let shown: Vec<_> = decided
+            .verdicts
+            .iter()
+            .map(|v| v.as_ref().err().cloned())
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                None,
+                Some(Refusal::InsufficientFunds),
+                Some(Refusal::UnknownAccount),
+                None
+            ]
+        );
         assert_eq!(decided.orders.len(), 2);
-        assert_eq!(decided.keys.len(), 2, "a refused request does not burn its key");
+        assert_eq!(
+            decided.keys.len(),
+            2,
+            "a refused request does not burn its key"
+        );
         assert_eq!(decided.touched.len(), 1);
         let after = &decided.touched[0];
-        assert_eq!((after.available, after.reserved, after.version), (Decimal::ZERO, Decimal::new(10_000, 2), 1));
+        assert_eq!(
+            (after.available, after.reserved, after.version),
+            (Decimal::ZERO, Decimal::new(10_000, 2), 1)
+        );
     }
 
     #[test]
@@ -240,15 +289,35 @@ mod tests {
             from_payment(Kind::Refund, "p", 1, "5"),
         ];
         let decided = decide(&asks.iter().collect::<Vec<_>>(), vec![], vec![], 7);
-        let shown: Vec<_> = decided.verdicts.iter().map(|v| v.as_ref().err().cloned()).collect();
-        let (exceeded, unknown) = (Some(Refusal::PaymentExceeded), Some(Refusal::UnknownPayment));
-        assert_eq!(shown, [None, None, exceeded.clone(), None, unknown, exceeded]);
-        let capture = &decided.captures[0];
-        assert_eq!((capture.refunded, capture.settled, capture.version), (Decimal::from(6), Decimal::from(4), 1));
-        let balance = &decided.touched[0];
-        assert_eq!((balance.intermediate, balance.intermediate_reserved), (Decimal::ZERO, Decimal::TEN));
+        let shown: Vec<_> = decided
+            .verdicts
+            .iter()
+            .map(|v| v.as_ref().err().cloned())
+            .collect();
+        let (exceeded, unknown) = (
+            Some(Refusal::PaymentExceeded),
+            Some(Refusal::UnknownPayment),
+        );
         assert_eq!(
-            decided.events.iter().map(|e| e.kind.as_str()).collect::<Vec<_>>(),
+            shown,
+            [None, None, exceeded.clone(), None, unknown, exceeded]
+        );
+        let capture = &decided.captures[0];
+        assert_eq!(
+            (capture.refunded, capture.settled, capture.version),
+            (Decimal::from(6), Decimal::from(4), 1)
+        );
+        let balance = &decided.touched[0];
+        assert_eq!(
+            (balance.intermediate, balance.intermediate_reserved),
+            (Decimal::ZERO, Decimal::TEN)
+        );
+        assert_eq!(
+            decided
+                .events
+                .iter()
+                .map(|e| e.kind.as_str())
+                .collect::<Vec<_>>(),
             ["payment.captured", "refund.accepted", "settlement.accepted"]
         );
     }
@@ -259,8 +328,15 @@ mod tests {
         balance.capture(Decimal::ONE).unwrap();
         let payment = Capture::new("M", "p", Decimal::TEN, cny());
         let asks = [from_payment(Kind::Refund, "p", 200, "1")];
-        let decided = decide(&asks.iter().collect::<Vec<_>>(), vec![balance], vec![payment], 7);
+        let decided = decide(
+            &asks.iter().collect::<Vec<_>>(),
+            vec![balance],
+            vec![payment],
+            7,
+        );
         assert_eq!(decided.verdicts, [Err(Refusal::InsufficientCaptured)]);
-        assert!(decided.captures.is_empty() && decided.touched.is_empty() && decided.keys.is_empty());
+        assert!(
+            decided.captures.is_empty() && decided.touched.is_empty() && decided.keys.is_empty()
+        );
     }
 }

@@ -122,7 +122,11 @@ impl Lane {
     /// only that one fails.
     async fn book_apart(&mut self, asks: &[&Keyed], in_doubt: bool) -> Vec<Verdict> {
         if asks.len() == 1 {
-            return vec![Err(if in_doubt { Refusal::Unavailable } else { Refusal::Unbookable })];
+            return vec![Err(if in_doubt {
+                Refusal::Unavailable
+            } else {
+                Refusal::Unbookable
+            })];
         }
         let mut verdicts = Vec::with_capacity(asks.len());
         for ask in asks {
@@ -134,7 +138,8 @@ impl Lane {
     /// Leaves no transaction open behind a failed try.
     async fn reset(&mut self, again: &Again) {
         if let Some(mut conn) = self.conn.take() {
-            let usable = !matches!(again, Again::Reconnect) && conn.query_drop("ROLLBACK").await.is_ok();
+            let usable =
+                !matches!(again, Again::Reconnect) && conn.query_drop("ROLLBACK").await.is_ok();
             self.conn = usable.then_some(conn);
         }
     }
@@ -142,11 +147,16 @@ impl Lane {
     async fn try_once(&mut self, asks: &[&Keyed], look_up: bool) -> anyhow::Result<Vec<Verdict>> {
         let conn = match &mut self.conn {
             Some(conn) => conn,
-            none => none.insert(Conn::new(sql::options(&self.url)?.db_name(Some(&self.schemas.orders))).await?),
+            none => none.insert(
+                Conn::new(sql::options(&self.url)?.db_name(Some(&self.schemas.orders))).await?,
+            ),
         };
         // Lock: all balances of the batch in key order, in one round trip with BEGIN.
         let accounts = asks.iter().map(|k| k.ask.account_id());
-        let lock = format!("START TRANSACTION; {}", balance::repo::lock_sql(&self.schemas, accounts));
+        let lock = format!(
+            "START TRANSACTION; {}",
+            balance::repo::lock_sql(&self.schemas, accounts)
+        );
         let mut sets = conn.query_iter(lock).await?;
         let _: Vec<Row> = sets.collect().await?;
         let rows: Vec<Row> = sets.collect().await?;
@@ -157,7 +167,10 @@ impl Lane {
 
         // Read: keys that were used before, if there is reason to think so.
         let known = if look_up {
-            let wanted: Vec<_> = asks.iter().map(|k| (k.client.as_str(), k.key.as_str())).collect();
+            let wanted: Vec<_> = asks
+                .iter()
+                .map(|k| (k.client.as_str(), k.key.as_str()))
+                .collect();
             repo::find_keys(conn, &wanted).await?
         } else {
             Default::default()
@@ -195,7 +208,10 @@ impl Lane {
                 currency = %order.currency, "accepted");
             self.ready.push(order.at());
         }
-        METRICS.orders.with_label_values(&["init"]).inc_by(decided.orders.len() as u64);
+        METRICS
+            .orders
+            .with_label_values(&["init"])
+            .inc_by(decided.orders.len() as u64);
     }
 }
 
@@ -214,12 +230,18 @@ pub fn journal(decided: &Decided) -> Journal<'_> {
 
 pub(super) fn classify(error: &anyhow::Error) -> Again {
     if error.is::<RefusedUnread>() || error.is::<tokio::time::error::Elapsed>() {
-        return if error.is::<RefusedUnread>() { Again::LookUpKeys } else { Again::Reconnect };
+        return if error.is::<RefusedUnread>() {
+            Again::LookUpKeys
+        } else {
+            Again::Reconnect
+        };
     }
     match error.downcast_ref::<mysql_async::Error>() {
         Some(e) if sql::is_duplicate(e) => Again::LookUpKeys,
         Some(e) if sql::is_retryable(e) => Again::Retry,
-        Some(mysql_async::Error::Server(e)) if !sql::is_disconnect(&mysql_async::Error::Server(e.clone())) => {
+        Some(mysql_async::Error::Server(e))
+            if !sql::is_disconnect(&mysql_async::Error::Server(e.clone())) =>
+        {
             Again::Poison
         }
         _ => Again::Reconnect,

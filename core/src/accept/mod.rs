@@ -87,14 +87,26 @@ impl Withdraw {
 impl Deposit {
     pub fn sum(&self) -> Sum<'_> {
         let (account_id, amount, currency) = (self.account_id.as_str(), self.amount, self.currency);
-        Sum { account_id, amount, currency, kind: Kind::CashOut, payment_no: None }
+        Sum {
+            account_id,
+            amount,
+            currency,
+            kind: Kind::CashOut,
+            payment_no: None,
+        }
     }
 }
 
 impl Capture {
     pub fn sum(&self) -> Sum<'_> {
         let (account_id, amount, currency) = (self.account_id.as_str(), self.amount, self.currency);
-        Sum { account_id, amount, currency, kind: Kind::CashOut, payment_no: Some(&self.payment_no) }
+        Sum {
+            account_id,
+            amount,
+            currency,
+            kind: Kind::CashOut,
+            payment_no: Some(&self.payment_no),
+        }
     }
 }
 
@@ -102,7 +114,9 @@ impl Ask {
     /// Why it is refused, in the words of where its money would come from.
     pub fn refusal(&self, error: BookError) -> Refusal {
         match (self, error) {
-            (Ask::Withdraw(w), BookError::Insufficient) if w.kind != Kind::CashOut => Refusal::InsufficientCaptured,
+            (Ask::Withdraw(w), BookError::Insufficient) if w.kind != Kind::CashOut => {
+                Refusal::InsufficientCaptured
+            }
             (_, error) => error.into(),
         }
     }
@@ -209,7 +223,11 @@ struct Slot<'a> {
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        self.acceptor.in_flight.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        self.acceptor
+            .in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.id);
     }
 }
 
@@ -232,7 +250,11 @@ impl Acceptor {
                 sender
             })
             .collect();
-        Arc::new(Acceptor { lanes, in_flight: Mutex::default(), answers: Cache::new(CACHED_ANSWERS) })
+        Arc::new(Acceptor {
+            lanes,
+            in_flight: Mutex::default(),
+            answers: Cache::new(CACHED_ANSWERS),
+        })
     }
 
     /// Books the request once. The answer leaves after the commit.
@@ -250,7 +272,12 @@ impl Acceptor {
         if let Some(known) = self.answers.get(&id) {
             return replay(&known.0, &known.1, &keyed.request_hash);
         }
-        if !self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone()) {
+        if !self
+            .in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id.clone())
+        {
             return Err(Refusal::InFlight);
         }
         let slot = Slot { acceptor: self, id };
@@ -259,13 +286,15 @@ impl Acceptor {
         let lane = &self.lanes[bucket_of(keyed.ask.account_id()) as usize % self.lanes.len()];
         let (answer, verdict) = oneshot::channel();
         let hash = keyed.request_hash.clone();
-        lane.try_send(Pending { keyed, answer }).map_err(|e| match e {
-            mpsc::error::TrySendError::Full(_) => Refusal::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => Refusal::Unavailable,
-        })?;
+        lane.try_send(Pending { keyed, answer })
+            .map_err(|e| match e {
+                mpsc::error::TrySendError::Full(_) => Refusal::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => Refusal::Unavailable,
+            })?;
         let verdict = verdict.await.unwrap_or(Err(Refusal::Unavailable));
         if let Ok(accepted) = &verdict {
-            self.answers.insert(slot.id.clone(), Arc::new((hash, accepted.order_id.clone())));
+            self.answers
+                .insert(slot.id.clone(), Arc::new((hash, accepted.order_id.clone())));
         }
         verdict
     }
@@ -274,7 +303,10 @@ impl Acceptor {
 /// What a used key answers: the same order for the same request, else a refusal.
 pub fn replay(known_hash: &str, order_id: &str, hash: &str) -> Verdict {
     if known_hash == hash {
-        Ok(Accepted { order_id: order_id.to_owned(), replayed: true })
+        Ok(Accepted {
+            order_id: order_id.to_owned(),
+            replayed: true,
+        })
     } else {
         Err(Refusal::KeyReused)
     }

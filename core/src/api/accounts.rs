@@ -21,11 +21,17 @@ const MOST: usize = 1_000;
 pub type Parameters = Query<Vec<(String, String)>>;
 
 /// Parameters by name; an unknown or doubled one is named.
-pub fn named(given: Vec<(String, String)>, known: &[&str]) -> Result<BTreeMap<String, String>, ApiError> {
+pub fn named(
+    given: Vec<(String, String)>,
+    known: &[&str],
+) -> Result<BTreeMap<String, String>, ApiError> {
     let mut all = BTreeMap::new();
     for (name, value) in given {
         if !known.contains(&name.as_str()) {
-            return Err(bad(&name, &format!("is no parameter here; known are {}", known.join(", "))));
+            return Err(bad(
+                &name,
+                &format!("is no parameter here; known are {}", known.join(", ")),
+            ));
         }
         if all.insert(name.clone(), value).is_some() {
             return Err(bad(&name, "is given twice"));
@@ -35,13 +41,21 @@ pub fn named(given: Vec<(String, String)>, known: &[&str]) -> Result<BTreeMap<St
 }
 
 pub fn bad(field: &str, why: &str) -> ApiError {
-    let name: String = field.chars().filter(char::is_ascii_graphic).take(40).collect();
+    let name: String = field
+        .chars()
+        .filter(char::is_ascii_graphic)
+        .take(40)
+        .collect();
     ApiError::new(ApiCode::BadField, &format!("{name}: {why}"))
 }
 
 pub fn currency(api: &Api, given: &BTreeMap<String, String>) -> Result<Currency, ApiError> {
-    let Some(code) = given.get("currency") else { return Ok(api.default_currency) };
-    code.parse().map_err(|e: AmountError| ApiError::new(ApiCode::UnknownCurrency, &format!("currency: {e}")))
+    let Some(code) = given.get("currency") else {
+        return Ok(api.default_currency);
+    };
+    code.parse().map_err(|e: AmountError| {
+        ApiError::new(ApiCode::UnknownCurrency, &format!("currency: {e}"))
+    })
 }
 
 /// The account's balances; an account without any doesn't exist.
@@ -50,13 +64,27 @@ pub async fn balances(api: &Api, id: &str) -> Result<Vec<Balance>, ApiError> {
     if !is_plain(id, MAX_ID) {
         return Err(missing());
     }
-    let mut conn = api.balance.get_conn().await.map_err(|e| ApiError::internal(&e.into()))?;
-    let found = balance::repo::of_account(&mut conn, &api.schemas, id).await.map_err(|e| ApiError::internal(&e))?;
-    if found.is_empty() { Err(missing()) } else { Ok(found) }
+    let mut conn = api
+        .balance
+        .get_conn()
+        .await
+        .map_err(|e| ApiError::internal(&e.into()))?;
+    let found = balance::repo::of_account(&mut conn, &api.schemas, id)
+        .await
+        .map_err(|e| ApiError::internal(&e))?;
+    if found.is_empty() {
+        Err(missing())
+    } else {
+        Ok(found)
+    }
 }
 
 /// `GET /accounts/{id}`.
-pub async fn account(State(api): Shared, headers: HeaderMap, Path(id): Path<String>) -> Result<Response, ApiError> {
+pub async fn account(
+    State(api): Shared,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
     api.client(&headers)?;
     let found = balances(&api, &id).await?;
     let text = |d: Decimal| d.normalize().to_string();
@@ -66,7 +94,11 @@ pub async fn account(State(api): Shared, headers: HeaderMap, Path(id): Path<Stri
                 "intermediateReserved": text(b.intermediate_reserved), "version": b.version })
     };
     let balances: Vec<Value> = found.iter().map(shown).collect();
-    Ok(success(StatusCode::OK, "ok", json!({ "accountId": id, "balances": balances })))
+    Ok(success(
+        StatusCode::OK,
+        "ok",
+        json!({ "accountId": id, "balances": balances }),
+    ))
 }
 
 /// `GET /accounts/{id}/entries`: oldest first, one currency, from behind a cursor.
@@ -80,9 +112,15 @@ pub async fn entries(
 ) -> Result<Response, ApiError> {
     api.client(&headers)?;
     let given = named(given, &["currency", "after", "limit"])?;
-    let wanted = Wanted { account_id: id.clone(), currency: currency(&api, &given)?, book: None, until_us: i64::MAX };
+    let wanted = Wanted {
+        account_id: id.clone(),
+        currency: currency(&api, &given)?,
+        book: None,
+        until_us: i64::MAX,
+    };
     let after = match given.get("after") {
-        Some(cursor) => Place::parse(cursor).ok_or_else(|| bad("after", "is not a cursor that was given out here"))?,
+        Some(cursor) => Place::parse(cursor)
+            .ok_or_else(|| bad("after", "is not a cursor that was given out here"))?,
         None => Place::at(0),
     };
     let limit = match given.get("limit") {
@@ -91,7 +129,9 @@ pub async fn entries(
     };
     let limit = limit.ok_or_else(|| bad("limit", &format!("is a number from 1 to {MOST}")))?;
     balances(&api, &id).await?;
-    let page = page(&api, &wanted, &after, limit).await.map_err(|e| ApiError::internal(&e))?;
+    let page = page(&api, &wanted, &after, limit)
+        .await
+        .map_err(|e| ApiError::internal(&e))?;
     let next = page.last().map_or(after, Entry::place);
     let answer = json!({
         "accountId": id,
@@ -103,7 +143,12 @@ pub async fn entries(
     Ok(success(StatusCode::OK, "ok", answer))
 }
 
-pub async fn page(api: &Api, wanted: &Wanted, after: &Place, most: usize) -> anyhow::Result<Vec<Entry>> {
+pub async fn page(
+    api: &Api,
+    wanted: &Wanted,
+    after: &Place,
+    most: usize,
+) -> anyhow::Result<Vec<Entry>> {
     let mut conn = api.ledger.get_conn().await?;
     ledger::repo::page(&mut conn, &api.schemas, wanted, after, most).await
 }

@@ -43,7 +43,11 @@ struct RefundBody {
     channel: Option<String>,
 }
 
-pub async fn settlement(State(api): Shared, headers: HeaderMap, request: Request) -> Result<Response, ApiError> {
+pub async fn settlement(
+    State(api): Shared,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response, ApiError> {
     let begun = Instant::now();
     let client = api.client(&headers)?;
     let key = header_key(&headers)?;
@@ -51,7 +55,11 @@ pub async fn settlement(State(api): Shared, headers: HeaderMap, request: Request
     order_by_key(&api, client, key, ask, begun).await
 }
 
-pub async fn refund(State(api): Shared, headers: HeaderMap, request: Request) -> Result<Response, ApiError> {
+pub async fn refund(
+    State(api): Shared,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response, ApiError> {
     let begun = Instant::now();
     let client = api.client(&headers)?;
     let key = header_key(&headers)?;
@@ -59,9 +67,17 @@ pub async fn refund(State(api): Shared, headers: HeaderMap, request: Request) ->
     order_by_key(&api, client, key, ask, begun).await
 }
 
-fn check_settlement(api: &Api, headers: &HeaderMap, body: SettlementBody) -> Result<Withdraw, ApiError> {
+fn check_settlement(
+    api: &Api,
+    headers: &HeaderMap,
+    body: SettlementBody,
+) -> Result<Withdraw, ApiError> {
     let (amount, currency) = money(api, body.amount, body.currency)?;
-    let account_id = needed("accountId", body.account_id.or_else(|| gateways(headers)), MAX_ID)?;
+    let account_id = needed(
+        "accountId",
+        body.account_id.or_else(|| gateways(headers)),
+        MAX_ID,
+    )?;
     Ok(Withdraw {
         // The money stays with the merchant.
         to_account: account_id.clone(),
@@ -81,7 +97,11 @@ fn check_settlement(api: &Api, headers: &HeaderMap, body: SettlementBody) -> Res
 fn check_refund(api: &Api, headers: &HeaderMap, body: RefundBody) -> Result<Withdraw, ApiError> {
     let (amount, currency) = money(api, body.amount, body.currency)?;
     Ok(Withdraw {
-        account_id: needed("accountId", body.account_id.or_else(|| gateways(headers)), MAX_ID)?,
+        account_id: needed(
+            "accountId",
+            body.account_id.or_else(|| gateways(headers)),
+            MAX_ID,
+        )?,
         kind: Kind::Refund,
         to_account: needed("toAccountId", body.to_account_id, MAX_KEY)?,
         amount,

@@ -36,7 +36,11 @@ pub struct Search {
 
 impl Api {
     fn desk(&self) -> Desk {
-        Desk { orders: self.pool.clone(), ledger: self.ledger.clone(), schemas: self.schemas.clone() }
+        Desk {
+            orders: self.pool.clone(),
+            ledger: self.ledger.clone(),
+            schemas: self.schemas.clone(),
+        }
     }
 }
 
@@ -48,25 +52,44 @@ pub async fn search(
     query: Result<Query<Search>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let client = api.client(&headers)?;
-    let Query(search) = query.map_err(|e| ApiError::new(ApiCode::BadField, &format!("query: {}", e.body_text())))?;
+    let Query(search) = query
+        .map_err(|e| ApiError::new(ApiCode::BadField, &format!("query: {}", e.body_text())))?;
     let limit = search.limit.unwrap_or(PAGE);
     if !(1..=LARGEST_PAGE).contains(&limit) {
-        return Err(ApiError::new(ApiCode::BadField, &format!("limit: 1 to {LARGEST_PAGE}")));
+        return Err(ApiError::new(
+            ApiCode::BadField,
+            &format!("limit: 1 to {LARGEST_PAGE}"),
+        ));
     }
     let found = match named(&search)? {
         Some((_, id)) if !is_plain(id, MAX_KEY) => Vec::new(),
-        Some((name, id)) => find(&api, client, name, id).await.map_err(|e| ApiError::internal(&e))?,
+        Some((name, id)) => find(&api, client, name, id)
+            .await
+            .map_err(|e| ApiError::internal(&e))?,
         None => {
             let after = search.after.as_deref().unwrap_or_default();
             if !after.is_empty() && order_id_of_serial(after).is_none() {
-                return Err(ApiError::new(ApiCode::BadField, "after: `next` of the page before"));
+                return Err(ApiError::new(
+                    ApiCode::BadField,
+                    "after: `next` of the page before",
+                ));
             }
-            api.desk().of_client(client, after, limit).await.map_err(|e| ApiError::internal(&e))?
+            api.desk()
+                .of_client(client, after, limit)
+                .await
+                .map_err(|e| ApiError::internal(&e))?
         }
     };
-    let next = found.last().filter(|_| found.len() == limit).map(|o| o.order_id.clone());
+    let next = found
+        .last()
+        .filter(|_| found.len() == limit)
+        .map(|o| o.order_id.clone());
     let orders: Vec<Value> = found.iter().map(|o| shown(o, None)).collect();
-    Ok(success(StatusCode::OK, "ok", json!({ "orders": orders, "next": next })))
+    Ok(success(
+        StatusCode::OK,
+        "ok",
+        json!({ "orders": orders, "next": next }),
+    ))
 }
 
 /// The one id that the search names, if any.
@@ -77,7 +100,9 @@ fn named(search: &Search) -> Result<Option<(&'static str, &str)>, ApiError> {
         ("key", &search.key),
         ("bizNo", &search.biz_no),
     ];
-    let mut given = ids.into_iter().filter_map(|(name, id)| Some((name, id.as_deref()?)));
+    let mut given = ids
+        .into_iter()
+        .filter_map(|(name, id)| Some((name, id.as_deref()?)));
     let first = given.next();
     if given.next().is_some() || (first.is_some() && search.after.is_some()) {
         let msg = "query: one of transactionId, serialNo, key, bizNo, or after and limit";
@@ -93,7 +118,9 @@ async fn find(api: &Api, client: &str, name: &str, id: &str) -> anyhow::Result<V
         "bizNo" => api.desk().find_by(By::Biz(id), client).await,
         "key" => api.desk().find_by(By::Key(&clients, id), client).await,
         _ => {
-            let Some(order_id) = order_id_of_serial(id) else { return Ok(Vec::new()) };
+            let Some(order_id) = order_id_of_serial(id) else {
+                return Ok(Vec::new());
+            };
             let mut conn = api.pool.get_conn().await?;
             let found = crate::orders::repo::find(&mut conn, &order_id).await?;
             Ok(found.into_iter().filter(|o| o.client == client).collect())
@@ -109,10 +136,21 @@ pub async fn history(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let order = load(&api, api.client(&headers)?, kind, &id).await?;
-    let story = api.desk().story(&order).await.map_err(|e| ApiError::internal(&e))?;
+    let story = api
+        .desk()
+        .story(&order)
+        .await
+        .map_err(|e| ApiError::internal(&e))?;
     let lines = story.lines(&order);
-    let lines: Vec<Value> = lines.iter().map(|l| json!({ "atUs": l.at_us, "what": l.what, "text": l.text })).collect();
-    Ok(success(StatusCode::OK, "ok", json!({ order_id_name(kind): id, "version": order.version, "history": lines })))
+    let lines: Vec<Value> = lines
+        .iter()
+        .map(|l| json!({ "atUs": l.at_us, "what": l.what, "text": l.text }))
+        .collect();
+    Ok(success(
+        StatusCode::OK,
+        "ok",
+        json!({ order_id_name(kind): id, "version": order.version, "history": lines }),
+    ))
 }
 
 /// `POST …/{id}/ack`: the upstream says that it knows the end.
@@ -123,12 +161,21 @@ pub async fn ack(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let order = load(&api, api.client(&headers)?, kind, &id).await?;
-    match api.outcomes.record(Outcome::new(order.at(), Event::Heard)).await {
-        Ok(Taken::Moved | Taken::Already) => {
-            Ok(success(StatusCode::OK, order.shown(), json!({ order_id_name(kind): id })))
-        }
+    match api
+        .outcomes
+        .record(Outcome::new(order.at(), Event::Heard))
+        .await
+    {
+        Ok(Taken::Moved | Taken::Already) => Ok(success(
+            StatusCode::OK,
+            order.shown(),
+            json!({ order_id_name(kind): id }),
+        )),
         Ok(_) => {
-            let msg = format!("the order is {}: there is no end to acknowledge yet", order.shown());
+            let msg = format!(
+                "the order is {}: there is no end to acknowledge yet",
+                order.shown()
+            );
             Err(ApiError::new(ApiCode::NotEnded, &msg))
         }
         Err(error) => Err(ApiError::new(ApiCode::Unavailable, &error.to_string())),
@@ -144,10 +191,24 @@ pub async fn renotify(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let order = load(&api, api.client(&headers)?, kind, &id).await?;
-    match api.outcomes.record(Outcome::new(order.at(), Event::Renotify)).await {
-        Ok(Taken::Moved) => Ok(success(StatusCode::ACCEPTED, order.shown(), json!({ order_id_name(kind): id }))),
-        Ok(Taken::Refused) => Err(ApiError::new(ApiCode::NotEnded, "the order is not booked yet: ask again")),
-        Ok(_) => Err(ApiError::new(ApiCode::TooOften, "the order changed or was told within the last second")),
+    match api
+        .outcomes
+        .record(Outcome::new(order.at(), Event::Renotify))
+        .await
+    {
+        Ok(Taken::Moved) => Ok(success(
+            StatusCode::ACCEPTED,
+            order.shown(),
+            json!({ order_id_name(kind): id }),
+        )),
+        Ok(Taken::Refused) => Err(ApiError::new(
+            ApiCode::NotEnded,
+            "the order is not booked yet: ask again",
+        )),
+        Ok(_) => Err(ApiError::new(
+            ApiCode::TooOften,
+            "the order changed or was told within the last second",
+        )),
         Err(error) => Err(ApiError::new(ApiCode::Unavailable, &error.to_string())),
     }
 }

@@ -61,7 +61,9 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/accounts/{id}/entries", get(accounts::entries))
         .route("/accounts/{id}/statement.csv", get(statement::statement))
         .fallback(|| async { ApiError::new(ApiCode::NoSuchPath, "no such path") })
-        .method_not_allowed_fallback(|| async { ApiError::new(ApiCode::NoSuchPath, "no such method on this path") })
+        .method_not_allowed_fallback(|| async {
+            ApiError::new(ApiCode::NoSuchPath, "no such method on this path")
+        })
         .layer(middleware::from_fn(count))
         .with_state(api)
 }
@@ -71,16 +73,28 @@ fn of_kind(router: Router<Arc<Api>>, kind: Kind) -> Router<Arc<Api>> {
     let path = |rest: &str| format!("/{}/{{id}}{rest}", kind.word());
     router
         .route(&path(""), get(move |s, h, p| orders::order(kind, s, h, p)))
-        .route(&path("/cancel"), post(move |s, h, p| orders::cancel(kind, s, h, p)))
-        .route(&path("/history"), get(move |s, h, p| desk::history(kind, s, h, p)))
+        .route(
+            &path("/cancel"),
+            post(move |s, h, p| orders::cancel(kind, s, h, p)),
+        )
+        .route(
+            &path("/history"),
+            get(move |s, h, p| desk::history(kind, s, h, p)),
+        )
         .route(&path("/ack"), post(move |s, h, p| desk::ack(kind, s, h, p)))
-        .route(&path("/renotify"), post(move |s, h, p| desk::renotify(kind, s, h, p)))
+        .route(
+            &path("/renotify"),
+            post(move |s, h, p| desk::renotify(kind, s, h, p)),
+        )
 }
 
 async fn count(path: Option<MatchedPath>, request: Request, next: Next) -> Response {
     let answer = next.run(request).await;
     let route = path.as_ref().map_or("none", MatchedPath::as_str);
-    METRICS.requests.with_label_values(&[route, answer.status().as_str()]).inc();
+    METRICS
+        .requests
+        .with_label_values(&[route, answer.status().as_str()])
+        .inc();
     answer
 }
 
@@ -91,8 +105,12 @@ impl Api {
         if self.clients.is_empty() {
             return Ok(crate::config::NAMELESS);
         }
-        let value = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-        let token = value.and_then(|v| v.strip_prefix("Bearer ")).unwrap_or_default();
+        let value = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|v| v.to_str().ok());
+        let token = value
+            .and_then(|v| v.strip_prefix("Bearer "))
+            .unwrap_or_default();
         let mut name = None;
         for (client, secret) in &self.clients {
             if secret.matches(token.as_bytes()) {
@@ -100,22 +118,38 @@ impl Api {
             }
         }
         name.ok_or_else(|| {
-            ApiError::new(ApiCode::Unauthorized, "Authorization: a known client's bearer token is needed")
+            ApiError::new(
+                ApiCode::Unauthorized,
+                "Authorization: a known client's bearer token is needed",
+            )
         })
     }
 
     async fn body(&self, request: Request) -> Result<axum::body::Bytes, ApiError> {
-        axum::body::to_bytes(request.into_body(), self.body_limit).await.map_err(|_| {
-            ApiError::new(
-                ApiCode::BodyTooLarge,
-                &format!("the body is larger than {} bytes or was cut off", self.body_limit),
-            )
-        })
+        axum::body::to_bytes(request.into_body(), self.body_limit)
+            .await
+            .map_err(|_| {
+                ApiError::new(
+                    ApiCode::BodyTooLarge,
+                    &format!(
+                        "the body is larger than {} bytes or was cut off",
+                        self.body_limit
+                    ),
+                )
+            })
     }
 }
 
 fn success(status: StatusCode, msg: &str, data: serde_json::Value) -> Response {
-    (status, Json(Answer { code: 0, msg: msg.to_owned(), data: Some(data) })).into_response()
+    (
+        status,
+        Json(Answer {
+            code: 0,
+            msg: msg.to_owned(),
+            data: Some(data),
+        }),
+    )
+        .into_response()
 }
 
 type Shared = State<Arc<Api>>;

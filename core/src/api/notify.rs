@@ -15,9 +15,16 @@ use serde_json::json;
 use sluice_contract::ids::order_id_of_serial;
 use sluice_contract::wire::ApiCode;
 
-pub async fn notify(State(api): Shared, Path(channel): Path<String>, request: Request) -> Result<Response, ApiError> {
+pub async fn notify(
+    State(api): Shared,
+    Path(channel): Path<String>,
+    request: Request,
+) -> Result<Response, ApiError> {
     let Some(channel) = api.channels.iter().find(|c| c.id() == channel) else {
-        return Err(ApiError::new(ApiCode::UnknownChannel, "channel: not configured"));
+        return Err(ApiError::new(
+            ApiCode::UnknownChannel,
+            "channel: not configured",
+        ));
     };
     let headers = request.headers().clone();
     let body = api.body(request).await?;
@@ -31,21 +38,37 @@ pub async fn notify(State(api): Shared, Path(channel): Path<String>, request: Re
     let Some(at) = whose(&api, &serial_no).await? else {
         return Err(unknown(&api, channel.id(), &serial_no).await);
     };
-    match api.outcomes.record(Outcome::heard(at, channel.id(), heard)).await {
+    match api
+        .outcomes
+        .record(Outcome::heard(at, channel.id(), heard))
+        .await
+    {
         Ok(Taken::NoSuchOrder) => Err(unknown(&api, channel.id(), &serial_no).await),
-        Ok(taken) => Ok(success(StatusCode::OK, "ok", json!({ "taken": format!("{taken:?}") }))),
+        Ok(taken) => Ok(success(
+            StatusCode::OK,
+            "ok",
+            json!({ "taken": format!("{taken:?}") }),
+        )),
         Err(error) => Err(ApiError::new(ApiCode::Unavailable, &error.to_string())),
     }
 }
 
 /// Where the order is: remembered if this instance sent it, else one lookup.
 async fn whose(api: &Api, serial_no: &str) -> Result<Option<OrderRef>, ApiError> {
-    let Some(order_id) = order_id_of_serial(serial_no) else { return Ok(None) };
+    let Some(order_id) = order_id_of_serial(serial_no) else {
+        return Ok(None);
+    };
     if let Some(at) = api.outcomes.remembered(&order_id) {
         return Ok(Some(at));
     }
-    let mut conn = api.pool.get_conn().await.map_err(|e| ApiError::internal(&e.into()))?;
-    let found = repo::find(&mut conn, &order_id).await.map_err(|e| ApiError::internal(&e))?;
+    let mut conn = api
+        .pool
+        .get_conn()
+        .await
+        .map_err(|e| ApiError::internal(&e.into()))?;
+    let found = repo::find(&mut conn, &order_id)
+        .await
+        .map_err(|e| ApiError::internal(&e))?;
     Ok(found.map(|o| o.at()))
 }
 
@@ -60,7 +83,11 @@ async fn unknown(api: &Api, channel: &'static str, serial_no: &str) -> ApiError 
         detail: format!("{channel} speaks of a serial number that nobody here knows"),
     };
     METRICS.contradictions.inc();
-    tracing::error!(serial_no = case.order_id, channel, "notified of an unknown serial number");
+    tracing::error!(
+        serial_no = case.order_id,
+        channel,
+        "notified of an unknown serial number"
+    );
     match cases::open(&api.pool, &api.schemas, &api.provenance, case).await {
         Ok(()) => ApiError::new(ApiCode::UnknownOrder, "serialNo: no such trade here"),
         // Not written down: the channel is to tell it again.

@@ -17,14 +17,27 @@ use sluice_contract::order::{Kind, State as OrderState};
 use sluice_contract::wire::ApiCode;
 
 pub(super) async fn load(api: &Api, client: &str, kind: Kind, id: &str) -> Result<Order, ApiError> {
-    let unknown_order = || ApiError::new(ApiCode::UnknownOrder, &format!("{}: no such order", order_id_name(kind)));
+    let unknown_order = || {
+        ApiError::new(
+            ApiCode::UnknownOrder,
+            &format!("{}: no such order", order_id_name(kind)),
+        )
+    };
     if !is_plain(id, MAX_ID) {
         return Err(unknown_order());
     }
-    let mut conn = api.pool.get_conn().await.map_err(|e| ApiError::internal(&e.into()))?;
-    let found = repo::find(&mut conn, id).await.map_err(|e| ApiError::internal(&e))?;
+    let mut conn = api
+        .pool
+        .get_conn()
+        .await
+        .map_err(|e| ApiError::internal(&e.into()))?;
+    let found = repo::find(&mut conn, id)
+        .await
+        .map_err(|e| ApiError::internal(&e))?;
     // Another client's order doesn't exist for this one.
-    found.filter(|o| o.client == client && o.kind == kind).ok_or_else(unknown_order)
+    found
+        .filter(|o| o.client == client && o.kind == kind)
+        .ok_or_else(unknown_order)
 }
 
 pub async fn order(
@@ -34,12 +47,22 @@ pub async fn order(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let order = load(&api, api.client(&headers)?, kind, &id).await?;
-    let waiting = waiting(&api, &order).await.map_err(|e| ApiError::internal(&e))?;
-    Ok(success(StatusCode::OK, order.shown(), shown(&order, waiting)))
+    let waiting = waiting(&api, &order)
+        .await
+        .map_err(|e| ApiError::internal(&e))?;
+    Ok(success(
+        StatusCode::OK,
+        order.shown(),
+        shown(&order, waiting),
+    ))
 }
 
 pub(super) fn shown(order: &Order, waiting: Option<String>) -> Value {
-    let account = if order.kind == Kind::CashOut { "fromAccountId" } else { "accountId" };
+    let account = if order.kind == Kind::CashOut {
+        "fromAccountId"
+    } else {
+        "accountId"
+    };
     json!({
         order_id_name(order.kind): order.order_id,
         "status": order.shown(),
@@ -72,7 +95,12 @@ async fn waiting(api: &Api, order: &Order) -> anyhow::Result<Option<String>> {
         true => breakers::read(&mut api.pool.get_conn().await?, &api.schemas).await?,
         false => Tripped::default(),
     };
-    Ok(waits_for(order, stalled.as_deref(), &tripped, api.fence.holds(&order.account_id)))
+    Ok(waits_for(
+        order,
+        stalled.as_deref(),
+        &tripped,
+        api.fence.holds(&order.account_id),
+    ))
 }
 
 /// `POST /withdraw/{id}/cancel` and the like: works while nothing was sent.
@@ -86,9 +114,16 @@ pub async fn cancel(
     if order.is_out() && !order.state.is_end() {
         return Err(too_late(&order));
     }
-    let taken = api.outcomes.record(Outcome::new(order.at(), Event::Cancel)).await;
+    let taken = api
+        .outcomes
+        .record(Outcome::new(order.at(), Event::Cancel))
+        .await;
     match taken {
-        Ok(Taken::Moved | Taken::Already) => Ok(success(StatusCode::OK, "failed", json!({ order_id_name(kind): id }))),
+        Ok(Taken::Moved | Taken::Already) => Ok(success(
+            StatusCode::OK,
+            "failed",
+            json!({ order_id_name(kind): id }),
+        )),
         Ok(_) => Err(too_late(&order)),
         Err(error) => Err(ApiError::new(ApiCode::Unavailable, &error.to_string())),
     }
@@ -97,6 +132,9 @@ pub async fn cancel(
 fn too_late(order: &Order) -> ApiError {
     ApiError::new(
         ApiCode::TooLate,
-        &format!("the order is {}: it can only be cancelled before it is sent", order.shown()),
+        &format!(
+            "the order is {}: it can only be cancelled before it is sent",
+            order.shown()
+        ),
     )
 }

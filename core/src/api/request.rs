@@ -44,7 +44,11 @@ struct DepositBody {
     biz_no: Option<String>,
 }
 
-pub async fn withdraw(State(api): Shared, headers: HeaderMap, request: Request) -> Result<Response, ApiError> {
+pub async fn withdraw(
+    State(api): Shared,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response, ApiError> {
     let begun = Instant::now();
     let client = api.client(&headers)?;
     let key = header_key(&headers)?;
@@ -66,25 +70,49 @@ pub(super) async fn order_by_key(
     if ask.transaction_id.is_empty() {
         ask.transaction_id = uuid::Uuid::now_v7().simple().to_string();
     }
-    let keyed = Keyed { client: client.to_owned(), key, request_hash, ask: Ask::Withdraw(ask) };
+    let keyed = Keyed {
+        client: client.to_owned(),
+        key,
+        request_hash,
+        ask: Ask::Withdraw(ask),
+    };
     book(api, keyed, begun).await
 }
 
-pub async fn submit(State(api): Shared, headers: HeaderMap, request: Request) -> Result<Response, ApiError> {
+pub async fn submit(
+    State(api): Shared,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response, ApiError> {
     let begun = Instant::now();
     let client = api.client(&headers)?;
     let body: WithdrawBody = parse(&api.body(request).await?)?;
     let ask = check_withdraw(&api, &headers, body)?;
     if ask.transaction_id.is_empty() {
-        return Err(ApiError::new(ApiCode::MissingKey, "transactionId: is missing; it is the key of this request"));
+        return Err(ApiError::new(
+            ApiCode::MissingKey,
+            "transactionId: is missing; it is the key of this request",
+        ));
     }
-    let (key, request_hash) = (format!("tx:{}", ask.transaction_id), hash(&ask, &ask.transaction_id));
-    let keyed = Keyed { client: client.to_owned(), key, request_hash, ask: Ask::Withdraw(ask) };
+    let (key, request_hash) = (
+        format!("tx:{}", ask.transaction_id),
+        hash(&ask, &ask.transaction_id),
+    );
+    let keyed = Keyed {
+        client: client.to_owned(),
+        key,
+        request_hash,
+        ask: Ask::Withdraw(ask),
+    };
     book(&api, keyed, begun).await
 }
 
 /// `POST /deposit`: books a payment once per `bizNo`.
-pub async fn deposit(State(api): Shared, headers: HeaderMap, request: Request) -> Result<Response, ApiError> {
+pub async fn deposit(
+    State(api): Shared,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response, ApiError> {
     let begun = Instant::now();
     api.client(&headers)?;
     let body: DepositBody = parse(&api.body(request).await?)?;
@@ -95,7 +123,12 @@ pub async fn deposit(State(api): Shared, headers: HeaderMap, request: Request) -
         currency,
         biz_no: needed("bizNo", body.biz_no, MAX_KEY)?,
     };
-    let digest = Sha256::digest(format!("{}|{}|{}", deposit.account_id, deposit.amount.normalize(), deposit.currency));
+    let digest = Sha256::digest(format!(
+        "{}|{}|{}",
+        deposit.account_id,
+        deposit.amount.normalize(),
+        deposit.currency
+    ));
     let keyed = Keyed {
         // Unique over all callers: a payment is booked once, whoever reports it.
         client: "deposit".into(),
@@ -113,11 +146,18 @@ async fn book(api: &Api, keyed: Keyed, begun: Instant) -> Result<Response, ApiEr
         Ask::Deposit(_) | Ask::Capture(_) => ("bookingId", "accountId"),
     };
     let booked = api.acceptor.submit(keyed).await;
-    let Accepted { order_id, replayed } = booked.map_err(|refusal| ApiError::refused(&refusal, account))?;
+    let Accepted { order_id, replayed } =
+        booked.map_err(|refusal| ApiError::refused(&refusal, account))?;
     METRICS.accept.observe(begun.elapsed().as_secs_f64());
-    let mut answer = success(StatusCode::ACCEPTED, "processing", serde_json::json!({ id_name: order_id }));
+    let mut answer = success(
+        StatusCode::ACCEPTED,
+        "processing",
+        serde_json::json!({ id_name: order_id }),
+    );
     if replayed {
-        answer.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
+        answer
+            .headers_mut()
+            .insert("idempotent-replayed", HeaderValue::from_static("true"));
     }
     Ok(answer)
 }
@@ -133,13 +173,19 @@ pub(super) fn order_id_name(kind: Kind) -> &'static str {
 
 pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(body).map_err(|e| {
-        let code = if e.is_data() { ApiCode::BadField } else { ApiCode::BadJson };
+        let code = if e.is_data() {
+            ApiCode::BadField
+        } else {
+            ApiCode::BadJson
+        };
         ApiError::new(code, &format!("body: {e}"))
     })
 }
 
 pub(super) fn header_key(headers: &HeaderMap) -> Result<String, ApiError> {
-    let value = headers.get("idempotent-key").or_else(|| headers.get("idempotency-key"));
+    let value = headers
+        .get("idempotent-key")
+        .or_else(|| headers.get("idempotency-key"));
     let Some(value) = value else {
         return Err(ApiError::new(
             ApiCode::MissingKey,
@@ -154,17 +200,27 @@ pub(super) fn header_key(headers: &HeaderMap) -> Result<String, ApiError> {
     Ok(key.to_owned())
 }
 
-pub(super) fn plain(field: &str, value: Option<String>, longest: usize) -> Result<Option<String>, ApiError> {
+pub(super) fn plain(
+    field: &str,
+    value: Option<String>,
+    longest: usize,
+) -> Result<Option<String>, ApiError> {
     match value {
-        Some(v) if !is_plain(&v, longest) => {
-            Err(ApiError::new(ApiCode::BadField, &format!("{field}: 1 to {longest} letters, digits and _ - . :")))
-        }
+        Some(v) if !is_plain(&v, longest) => Err(ApiError::new(
+            ApiCode::BadField,
+            &format!("{field}: 1 to {longest} letters, digits and _ - . :"),
+        )),
         other => Ok(other),
     }
 }
 
-pub(super) fn needed(field: &str, value: Option<String>, longest: usize) -> Result<String, ApiError> {
-    plain(field, value, longest)?.ok_or_else(|| ApiError::new(ApiCode::BadField, &format!("{field}: is missing")))
+pub(super) fn needed(
+    field: &str,
+    value: Option<String>,
+    longest: usize,
+) -> Result<String, ApiError> {
+    plain(field, value, longest)?
+        .ok_or_else(|| ApiError::new(ApiCode::BadField, &format!("{field}: is missing")))
 }
 
 pub(super) fn money(
@@ -173,42 +229,64 @@ pub(super) fn money(
     currency: Option<String>,
 ) -> Result<(Decimal, Currency), ApiError> {
     let currency = match currency {
-        Some(code) => {
-            code.parse().map_err(|e: AmountError| ApiError::new(ApiCode::UnknownCurrency, &format!("currency: {e}")))?
-        }
+        Some(code) => code.parse().map_err(|e: AmountError| {
+            ApiError::new(ApiCode::UnknownCurrency, &format!("currency: {e}"))
+        })?,
         None => api.default_currency,
     };
     let text = match amount {
         Some(Value::String(text)) => text,
         // With arbitrary precision the number is still the sender's own text.
         Some(Value::Number(number)) => number.to_string(),
-        Some(_) => return Err(ApiError::new(ApiCode::BadAmount, "amount: must be a string or a number")),
+        Some(_) => {
+            return Err(ApiError::new(
+                ApiCode::BadAmount,
+                "amount: must be a string or a number",
+            ));
+        }
         None => return Err(ApiError::new(ApiCode::BadAmount, "amount: is missing")),
     };
-    let amount =
-        parse_amount(&text, currency).map_err(|e| ApiError::new(ApiCode::BadAmount, &format!("amount: {e}")))?;
+    let amount = parse_amount(&text, currency)
+        .map_err(|e| ApiError::new(ApiCode::BadAmount, &format!("amount: {e}")))?;
     Ok((amount, currency))
 }
 
 /// The gateway in front may name the account that it authenticated.
 pub(super) fn gateways(headers: &HeaderMap) -> Option<String> {
-    headers.get("x-account-id").and_then(|v| v.to_str().ok()).map(str::to_owned)
+    headers
+        .get("x-account-id")
+        .and_then(|v| v.to_str().ok())
+        .map(str::to_owned)
 }
 
 /// A channel that the request wishes for must be configured.
 pub(super) fn channel(api: &Api, wished: Option<String>) -> Result<Option<String>, ApiError> {
     let channel = plain("channel", wished, 16)?;
-    if let Some(id) = channel.as_deref().filter(|id| !api.channels.iter().any(|c| c.id() == *id)) {
-        return Err(ApiError::new(ApiCode::BadField, &format!("channel: {id} is not configured")));
+    if let Some(id) = channel
+        .as_deref()
+        .filter(|id| !api.channels.iter().any(|c| c.id() == *id))
+    {
+        return Err(ApiError::new(
+            ApiCode::BadField,
+            &format!("channel: {id} is not configured"),
+        ));
     }
     Ok(channel)
 }
 
-fn check_withdraw(api: &Api, headers: &HeaderMap, body: WithdrawBody) -> Result<Withdraw, ApiError> {
+fn check_withdraw(
+    api: &Api,
+    headers: &HeaderMap,
+    body: WithdrawBody,
+) -> Result<Withdraw, ApiError> {
     let (amount, currency) = money(api, body.amount, body.currency)?;
     let channel = channel(api, body.channel)?;
     Ok(Withdraw {
-        account_id: needed("fromAccountId", body.from_account_id.or_else(|| gateways(headers)), MAX_ID)?,
+        account_id: needed(
+            "fromAccountId",
+            body.from_account_id.or_else(|| gateways(headers)),
+            MAX_ID,
+        )?,
         kind: Kind::CashOut,
         to_account: needed("toAccountId", body.to_account_id, MAX_KEY)?,
         amount,

@@ -41,7 +41,10 @@ pub async fn statement(
 ) -> Result<Response, ApiError> {
     api.client(&headers)?;
     let given = named(given, &["currency", "from", "to", "book"])?;
-    let book = given.get("book").map_or(AVAILABLE, String::as_str).to_owned();
+    let book = given
+        .get("book")
+        .map_or(AVAILABLE, String::as_str)
+        .to_owned();
     if !OWN_BOOKS.contains(&book.as_str()) {
         return Err(bad("book", &format!("is one of {}", OWN_BOOKS.join(", "))));
     }
@@ -52,13 +55,32 @@ pub async fn statement(
         return Err(bad("currency", "the account has no balance in it"));
     }
     let name = format!("attachment; filename=\"statement-{id}-{currency}-{book}.csv\"");
-    let wanted = Wanted { account_id: id, currency, book: Some(book), until_us };
-    let rest = Rest { balance: Decimal::ZERO, after: Place::at(from_us), wanted, api: api.clone(), done: false };
-    let (first, rest) = open(rest, from_us).await.map_err(|e| ApiError::internal(&e))?;
+    let wanted = Wanted {
+        account_id: id,
+        currency,
+        book: Some(book),
+        until_us,
+    };
+    let rest = Rest {
+        balance: Decimal::ZERO,
+        after: Place::at(from_us),
+        wanted,
+        api: api.clone(),
+        done: false,
+    };
+    let (first, rest) = open(rest, from_us)
+        .await
+        .map_err(|e| ApiError::internal(&e))?;
     // What fails from here on cuts the answer off: the reader sees that it is not whole.
     let more = stream::try_unfold(rest, next);
-    let body = Body::from_stream(stream::StreamExt::chain(stream::iter([anyhow::Ok(first)]), more));
-    let headers = [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
+    let body = Body::from_stream(stream::StreamExt::chain(
+        stream::iter([anyhow::Ok(first)]),
+        more,
+    ));
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+        (header::CONTENT_DISPOSITION, name),
+    ];
     Ok((headers, body).into_response())
 }
 
@@ -71,7 +93,12 @@ async fn open(mut rest: Rest, from_us: i64) -> anyhow::Result<(Bytes, Rest)> {
     drop(conn);
     let mut text = HEAD.to_owned();
     let money = in_currency(rest.balance, &rest.wanted);
-    let _ = writeln!(text, "{},,opening,,,,{money},{}", time(from_us)?, rest.wanted.currency);
+    let _ = writeln!(
+        text,
+        "{},,opening,,,,{money},{}",
+        time(from_us)?,
+        rest.wanted.currency
+    );
     text.push_str(&lines(&mut rest).await?);
     Ok((text.into(), rest))
 }
@@ -88,12 +115,18 @@ async fn next(mut rest: Rest) -> anyhow::Result<Option<(Bytes, Rest)>> {
 async fn lines(rest: &mut Rest) -> anyhow::Result<String> {
     let entries = page(&rest.api, &rest.wanted, &rest.after, PAGE).await?;
     rest.done = entries.len() < PAGE;
-    rest.after = entries.last().map_or_else(|| rest.after.clone(), Entry::place);
+    rest.after = entries
+        .last()
+        .map_or_else(|| rest.after.clone(), Entry::place);
     let mut text = String::with_capacity(entries.len() * 160);
     for entry in entries {
         rest.balance += entry.signed();
         let amount = in_currency(entry.amount, &rest.wanted);
-        let (debit, credit) = if entry.credit { (String::new(), amount) } else { (amount, String::new()) };
+        let (debit, credit) = if entry.credit {
+            (String::new(), amount)
+        } else {
+            (amount, String::new())
+        };
         // Writing into a String can't fail.
         let _ = writeln!(
             text,
@@ -112,7 +145,11 @@ async fn lines(rest: &mut Rest) -> anyhow::Result<String> {
 /// An id as a cell. Ids are plain: no comma, quote or line end; but a leading `-`
 /// would make a spreadsheet compute.
 fn cell(id: &str) -> String {
-    if id.starts_with('-') { format!("'{id}") } else { id.to_owned() }
+    if id.starts_with('-') {
+        format!("'{id}")
+    } else {
+        id.to_owned()
+    }
 }
 
 /// With all decimals of the currency: 100.00 CNY, 100 JPY.
@@ -133,9 +170,12 @@ fn time(at_us: i64) -> anyhow::Result<String> {
 /// last one is whole.
 fn span(given: &BTreeMap<String, String>) -> Result<(i64, i64), ApiError> {
     let read = |name: &str, last: bool, otherwise: i64| match given.get(name) {
-        Some(text) => {
-            instant(text, last).ok_or_else(|| bad(name, "is a UTC date such as 2026-11-21, or microseconds since 1970"))
-        }
+        Some(text) => instant(text, last).ok_or_else(|| {
+            bad(
+                name,
+                "is a UTC date such as 2026-11-21, or microseconds since 1970",
+            )
+        }),
         None => Ok(otherwise),
     };
     let (from_us, until_us) = (read("from", false, 0)?, read("to", true, now_us())?);
@@ -154,7 +194,11 @@ fn instant(text: &str, last: bool) -> Option<i64> {
     }
     let day: Date = text.parse().ok()?;
     let day = if last { day.tomorrow().ok()? } else { day };
-    let at_us = day.to_zoned(TimeZone::UTC).ok()?.timestamp().as_microsecond();
+    let at_us = day
+        .to_zoned(TimeZone::UTC)
+        .ok()?
+        .timestamp()
+        .as_microsecond();
     (0..=LAST_US).contains(&at_us).then_some(at_us)
 }
 
@@ -168,14 +212,28 @@ mod tests {
         assert_eq!(instant("1970-01-02", false), Some(day));
         assert_eq!(instant("1970-01-02", true), Some(2 * day));
         assert_eq!(instant("17", true), Some(17));
-        for wrong in ["", "yesterday", "1970-13-01", "-5", "1969-12-31", "9999999999999999999", "1970-01-02T00:00:00Z"]
-        {
-            assert_eq!(instant(wrong, false).filter(|_| !wrong.contains('T')), None, "{wrong}");
+        for wrong in [
+            "",
+            "yesterday",
+            "1970-13-01",
+            "-5",
+            "1969-12-31",
+            "9999999999999999999",
+            "1970-01-02T00:00:00Z",
+        ] {
+            assert_eq!(
+                instant(wrong, false).filter(|_| !wrong.contains('T')),
+                None,
+                "{wrong}"
+            );
         }
     }
 
     #[test]
     fn a_cell_never_computes() {
-        assert_eq!((cell("-1"), cell("pay-1")), ("'-1".to_owned(), "pay-1".to_owned()));
+        assert_eq!(
+            (cell("-1"), cell("pay-1")),
+            ("'-1".to_owned(), "pay-1".to_owned())
+        );
     }
 }

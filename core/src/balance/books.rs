@@ -93,9 +93,16 @@ pub struct Books {
 
 impl Books {
     pub fn new(locked: Vec<Balance>, captures: Vec<Capture>) -> Self {
-        let keyed = locked.into_iter().map(|b| ((b.account_id.clone(), b.currency), (b, false)));
-        let named = captures.into_iter().map(|c| ((c.account_id.clone(), c.payment_no.clone()), (c, false)));
-        Books { balances: keyed.collect(), captures: named.collect() }
+        let keyed = locked
+            .into_iter()
+            .map(|b| ((b.account_id.clone(), b.currency), (b, false)));
+        let named = captures
+            .into_iter()
+            .map(|c| ((c.account_id.clone(), c.payment_no.clone()), (c, false)));
+        Books {
+            balances: keyed.collect(),
+            captures: named.collect(),
+        }
     }
 
     /// Books `sum`, or changes nothing at all.
@@ -131,13 +138,23 @@ impl Books {
 
     /// The rows that were changed, each one version on.
     pub fn touched(self) -> (Vec<Balance>, Vec<Capture>) {
-        let balances = self.balances.into_values().filter(|(_, touched)| *touched).map(|(b, _)| b);
-        let captures = self.captures.into_values().filter(|(_, touched)| *touched).map(|(c, _)| c);
+        let balances = self
+            .balances
+            .into_values()
+            .filter(|(_, touched)| *touched)
+            .map(|(b, _)| b);
+        let captures = self
+            .captures
+            .into_values()
+            .filter(|(_, touched)| *touched)
+            .map(|(c, _)| c);
         (balances.collect(), captures.collect())
     }
 
     fn capture(&mut self, sum: &Sum<'_>) -> Result<(), BookError> {
-        let Some(payment_no) = sum.payment_no else { return Err(BookError::UnknownPayment) };
+        let Some(payment_no) = sum.payment_no else {
+            return Err(BookError::UnknownPayment);
+        };
         let key = (sum.account_id.to_owned(), payment_no.to_owned());
         if self.captures.contains_key(&key) {
             return Err(BookError::AlreadyBooked);
@@ -152,7 +169,10 @@ impl Books {
 
     /// When the payment that was just captured was told.
     pub fn told(&mut self, account_id: &str, payment_no: &str, told_us: i64) {
-        if let Some((capture, _)) = self.captures.get_mut(&(account_id.to_owned(), payment_no.to_owned())) {
+        if let Some((capture, _)) = self
+            .captures
+            .get_mut(&(account_id.to_owned(), payment_no.to_owned()))
+        {
             capture.told_us = told_us;
         }
     }
@@ -162,8 +182,12 @@ impl Books {
         sum: &Sum<'_>,
         step: impl FnOnce(&mut Capture) -> Result<(), BalanceError>,
     ) -> Result<(), BookError> {
-        let Some(payment_no) = sum.payment_no else { return Ok(()) };
-        let found = self.captures.get_mut(&(sum.account_id.to_owned(), payment_no.to_owned()));
+        let Some(payment_no) = sum.payment_no else {
+            return Ok(());
+        };
+        let found = self
+            .captures
+            .get_mut(&(sum.account_id.to_owned(), payment_no.to_owned()));
         let Some((capture, touched)) = found.filter(|(c, _)| c.currency == sum.currency) else {
             return Err(BookError::UnknownPayment);
         };
@@ -176,10 +200,21 @@ impl Books {
 
     /// Whether the payment has that much left; changes nothing.
     fn would_take(&self, sum: &Sum<'_>) -> Result<(), BookError> {
-        let Some(payment_no) = sum.payment_no else { return Ok(()) };
-        match self.captures.get(&(sum.account_id.to_owned(), payment_no.to_owned())) {
-            Some((capture, _)) if capture.currency == sum.currency && capture.left() >= sum.amount => Ok(()),
-            Some((capture, _)) if capture.currency == sum.currency => Err(BookError::PaymentExceeded),
+        let Some(payment_no) = sum.payment_no else {
+            return Ok(());
+        };
+        match self
+            .captures
+            .get(&(sum.account_id.to_owned(), payment_no.to_owned()))
+        {
+            Some((capture, _))
+                if capture.currency == sum.currency && capture.left() >= sum.amount =>
+            {
+                Ok(())
+            }
+            Some((capture, _)) if capture.currency == sum.currency => {
+                Err(BookError::PaymentExceeded)
+            }
             _ => Err(BookError::UnknownPayment),
         }
     }
@@ -190,7 +225,10 @@ impl Books {
         sum: &Sum<'_>,
         step: impl FnOnce(&mut Balance) -> Result<(), BalanceError>,
     ) -> Result<(), BookError> {
-        match self.balances.get_mut(&(sum.account_id.to_owned(), sum.currency)) {
+        match self
+            .balances
+            .get_mut(&(sum.account_id.to_owned(), sum.currency))
+        {
             Some((balance, touched)) => {
                 step(balance)?;
                 if !std::mem::replace(touched, true) {
@@ -208,7 +246,10 @@ impl Books {
         sum: &Sum<'_>,
         step: impl FnOnce(&mut Balance) -> Result<(), BalanceError>,
     ) -> Result<(), BookError> {
-        match self.balances.get(&(sum.account_id.to_owned(), sum.currency)) {
+        match self
+            .balances
+            .get(&(sum.account_id.to_owned(), sum.currency))
+        {
             Some((balance, _)) => Ok(step(&mut balance.clone())?),
             None => Err(self.unknown(sum.account_id)),
         }
@@ -216,13 +257,23 @@ impl Books {
 
     fn unknown(&self, account_id: &str) -> BookError {
         let from = (account_id.to_owned(), Currency::LOWEST);
-        let knows = self.balances.range(from..).next().is_some_and(|((id, _), _)| id == account_id);
-        if knows { BookError::UnknownBalance } else { BookError::UnknownAccount }
+        let knows = self
+            .balances
+            .range(from..)
+            .next()
+            .is_some_and(|((id, _), _)| id == account_id);
+        if knows {
+            BookError::UnknownBalance
+        } else {
+            BookError::UnknownAccount
+        }
     }
 
     fn open(&mut self, sum: &Sum<'_>) {
         let key = (sum.account_id.to_owned(), sum.currency);
-        self.balances.entry(key).or_insert_with(|| (Balance::empty(sum.account_id, sum.currency), false));
+        self.balances
+            .entry(key)
+            .or_insert_with(|| (Balance::empty(sum.account_id, sum.currency), false));
     }
 }
 
@@ -231,21 +282,37 @@ mod tests {
     use super::*;
 
     fn sum(amount: i64, kind: Kind, payment_no: Option<&str>) -> Sum<'_> {
-        Sum { account_id: "A", amount: Decimal::from(amount), currency: "CNY".parse().unwrap(), kind, payment_no }
+        Sum {
+            account_id: "A",
+            amount: Decimal::from(amount),
+            currency: "CNY".parse().unwrap(),
+            kind,
+            payment_no,
+        }
     }
 
     #[test]
     fn a_booking_that_fails_changes_nothing() {
         let mut books = Books::default();
-        books.book(PostingKind::Capture, &sum(10, Kind::CashOut, Some("p"))).unwrap();
-        books.book(PostingKind::Capture, &sum(10, Kind::CashOut, Some("q"))).unwrap();
-        assert_eq!(books.book(PostingKind::Capture, &sum(9, Kind::CashOut, Some("p"))), Err(BookError::AlreadyBooked));
+        books
+            .book(PostingKind::Capture, &sum(10, Kind::CashOut, Some("p")))
+            .unwrap();
+        books
+            .book(PostingKind::Capture, &sum(10, Kind::CashOut, Some("q")))
+            .unwrap();
+        assert_eq!(
+            books.book(PostingKind::Capture, &sum(9, Kind::CashOut, Some("p"))),
+            Err(BookError::AlreadyBooked)
+        );
         let refused = books.book(PostingKind::Reserve, &sum(11, Kind::Refund, Some("p")));
         assert_eq!(refused, Err(BookError::PaymentExceeded));
         let given = books.book(PostingKind::Return, &sum(1, Kind::Refund, Some("p")));
         assert_eq!(given, Err(BookError::PaymentExceeded));
         let (balances, captures) = books.touched();
-        assert_eq!((balances[0].intermediate, balances[0].version), (Decimal::from(20), 1));
+        assert_eq!(
+            (balances[0].intermediate, balances[0].version),
+            (Decimal::from(20), 1)
+        );
         assert!(captures.iter().all(|c| c.left() == Decimal::from(10)));
     }
 

@@ -75,7 +75,11 @@ impl Balance {
     /// between them can overflow.
     fn fits(&self, amount: Decimal) -> Result<(), BalanceError> {
         let held = self.total() + self.intermediate + self.intermediate_reserved;
-        if held + amount >= MOST { Err(BalanceError::Overflow) } else { Ok(()) }
+        if held + amount >= MOST {
+            Err(BalanceError::Overflow)
+        } else {
+            Ok(())
+        }
     }
 
     /// The money of an order is set aside: from what is available, or from the

@@ -9,7 +9,8 @@ use sluice_contract::schema::Schemas;
 use sluice_contract::sql::{Lit, in_list, push_row};
 use std::collections::{BTreeMap, BTreeSet};
 
-const COLUMNS: &str = "account_id,currency,available,reserved,intermediate,intermediate_reserved,version";
+const COLUMNS: &str =
+    "account_id,currency,available,reserved,intermediate,intermediate_reserved,version";
 
 /// The statement that reads all balances of these accounts and locks them, in
 /// the order of the primary key.
@@ -26,9 +27,27 @@ pub fn from_rows(rows: Vec<Row>) -> anyhow::Result<Vec<Balance>> {
         .map(|row| {
             type Stored = (String, String, Decimal, Decimal, Decimal, Decimal, i64);
             let stored: Stored = mysql_async::from_row_opt(row).context("balance row")?;
-            let (account_id, currency, available, reserved, intermediate, intermediate_reserved, version) = stored;
-            let currency = currency.parse().with_context(|| format!("balance.currency {currency:?}"))?;
-            Ok(Balance { account_id, currency, available, reserved, intermediate, intermediate_reserved, version })
+            let (
+                account_id,
+                currency,
+                available,
+                reserved,
+                intermediate,
+                intermediate_reserved,
+                version,
+            ) = stored;
+            let currency = currency
+                .parse()
+                .with_context(|| format!("balance.currency {currency:?}"))?;
+            Ok(Balance {
+                account_id,
+                currency,
+                available,
+                reserved,
+                intermediate,
+                intermediate_reserved,
+                version,
+            })
         })
         .collect()
 }
@@ -38,7 +57,10 @@ pub async fn of_account(
     schemas: &Schemas,
     account_id: &str,
 ) -> anyhow::Result<Vec<Balance>> {
-    let sql = format!("SELECT {COLUMNS} FROM {}.balance WHERE account_id=? ORDER BY currency", schemas.balance);
+    let sql = format!(
+        "SELECT {COLUMNS} FROM {}.balance WHERE account_id=? ORDER BY currency",
+        schemas.balance
+    );
     from_rows(conn.exec(sql, (account_id,)).await?)
 }
 
@@ -47,7 +69,8 @@ pub async fn of_account(
 /// (version 1) is a plain INSERT: if another instance opened it meanwhile, the
 /// duplicate key makes the batch run again instead of overwriting money.
 pub fn push_updates(sql: &mut String, schemas: &Schemas, balances: &[&Balance], now_us: i64) {
-    let (opened, known): (Vec<&Balance>, Vec<&Balance>) = balances.iter().partition(|b| b.version == 1);
+    let (opened, known): (Vec<&Balance>, Vec<&Balance>) =
+        balances.iter().partition(|b| b.version == 1);
     if !opened.is_empty() {
         push_insert(sql, schemas, &opened, now_us);
         sql.push(';');
@@ -84,7 +107,8 @@ fn push_insert(sql: &mut String, schemas: &Schemas, balances: &[&Balance], now_u
     }
 }
 
-const CAPTURE_COLUMNS: &str = "account_id,payment_no,currency,captured,refunded,settled,told_us,version";
+const CAPTURE_COLUMNS: &str =
+    "account_id,payment_no,currency,captured,refunded,settled,told_us,version";
 
 /// Reads captured payments by account and number and locks them, in the order of
 /// the primary key. Comes after the balances in the lock order.
@@ -104,7 +128,10 @@ pub async fn lock_captures(
     }
     let ranges = of_account.into_iter().map(|(account, payments)| {
         let one = in_list(std::iter::once(account));
-        format!("(account_id IN {one} AND payment_no IN {})", in_list(payments.into_iter()))
+        format!(
+            "(account_id IN {one} AND payment_no IN {})",
+            in_list(payments.into_iter())
+        )
     });
     let sql = format!(
         "SELECT {CAPTURE_COLUMNS} FROM {}.capture WHERE {} ORDER BY account_id,payment_no FOR UPDATE",
@@ -118,9 +145,21 @@ pub fn captures_from_rows(rows: Vec<Row>) -> anyhow::Result<Vec<Capture>> {
     type Stored = (String, String, String, Decimal, Decimal, Decimal, i64, i64);
     let make = |row: Row| {
         let stored: Stored = mysql_async::from_row_opt(row).context("capture row")?;
-        let (account_id, payment_no, currency, captured, refunded, settled, told_us, version) = stored;
-        let currency = currency.parse().with_context(|| format!("capture.currency {currency:?}"))?;
-        Ok(Capture { account_id, payment_no, currency, captured, refunded, settled, told_us, version })
+        let (account_id, payment_no, currency, captured, refunded, settled, told_us, version) =
+            stored;
+        let currency = currency
+            .parse()
+            .with_context(|| format!("capture.currency {currency:?}"))?;
+        Ok(Capture {
+            account_id,
+            payment_no,
+            currency,
+            captured,
+            refunded,
+            settled,
+            told_us,
+            version,
+        })
     };
     rows.into_iter().map(make).collect()
 }
@@ -128,7 +167,8 @@ pub fn captures_from_rows(rows: Vec<Row>) -> anyhow::Result<Vec<Capture>> {
 /// Appends captured payments: a new one (version 1) is a plain INSERT, so that a
 /// payment that another instance booked meanwhile is refused by its key.
 pub fn push_captures(sql: &mut String, schemas: &Schemas, captures: &[&Capture], now_us: i64) {
-    let (made, known): (Vec<&Capture>, Vec<&Capture>) = captures.iter().partition(|c| c.version == 1);
+    let (made, known): (Vec<&Capture>, Vec<&Capture>) =
+        captures.iter().partition(|c| c.version == 1);
     if !made.is_empty() {
         push_capture_rows(sql, schemas, &made, now_us);
         sql.push(';');

@@ -30,7 +30,12 @@ pub struct Aside {
 
 impl Aside {
     pub fn new(pool: &Pool, schemas: &Schemas, key: &Secret) -> Self {
-        Aside { pool: pool.clone(), schemas: schemas.clone(), key: key.clone(), orders: Arc::default() }
+        Aside {
+            pool: pool.clone(),
+            schemas: schemas.clone(),
+            key: key.clone(),
+            orders: Arc::default(),
+        }
     }
 
     /// Opens the order's case and puts it aside. `what` says what can't be done. If
@@ -50,11 +55,20 @@ impl Aside {
 
     async fn open(&self, at: &OrderRef, detail: String) -> anyhow::Result<()> {
         let (account_id, order_id) = (at.account_id.clone(), at.order_id.clone());
-        let case = Case { account_id, order_id, kind: CaseKind::Unreadable, detail };
-        let journal = Journal { cases: vec![case], ..Journal::default() };
+        let case = Case {
+            account_id,
+            order_id,
+            kind: CaseKind::Unreadable,
+            detail,
+        };
+        let journal = Journal {
+            cases: vec![case],
+            ..Journal::default()
+        };
         let mut conn = self.pool.get_conn().await?;
         conn.query_drop("START TRANSACTION").await?;
-        conn.query_drop(journal.commit_sql(&self.schemas, &self.key, now_us())?).await?;
+        conn.query_drop(journal.commit_sql(&self.schemas, &self.key, now_us())?)
+            .await?;
         Ok(())
     }
 

@@ -29,7 +29,8 @@ pub enum CaseKind {
 }
 
 /// Kinds that the core closes itself, once the order has gone on.
-pub const CLOSED_BY_CORE: [CaseKind; 3] = [CaseKind::Exhausted, CaseKind::Unheard, CaseKind::NotSent];
+pub const CLOSED_BY_CORE: [CaseKind; 3] =
+    [CaseKind::Exhausted, CaseKind::Unheard, CaseKind::NotSent];
 /// Who closed a case if no person did: these may be opened again.
 pub const CLOSERS: [&str; 3] = ["channel", "upstream", "core"];
 
@@ -84,14 +85,21 @@ pub fn detail(text: &str) -> String {
 /// Opens a case that no order's move comes with, in a transaction of its own,
 /// signed like every other. It is one insert: what fails is undone by the server.
 pub async fn open(pool: &Pool, schemas: &Schemas, key: &Secret, case: Case) -> anyhow::Result<()> {
-    let journal = Journal { cases: vec![case], ..Journal::default() };
+    let journal = Journal {
+        cases: vec![case],
+        ..Journal::default()
+    };
     let mut conn = pool.get_conn().await?;
     conn.query_drop("START TRANSACTION").await?;
-    conn.query_drop(journal.commit_sql(schemas, key, now_us())?).await?;
+    conn.query_drop(journal.commit_sql(schemas, key, now_us())?)
+        .await?;
     Ok(())
 }
 
 /// A word of a channel's cut to its column: ASCII, at most 32 characters.
 pub fn storable(word: &str) -> String {
-    word.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' }).take(32).collect()
+    word.chars()
+        .map(|c| if c.is_ascii_graphic() { c } else { '?' })
+        .take(32)
+        .collect()
 }

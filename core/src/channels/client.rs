@@ -44,7 +44,11 @@ pub struct Client {
 
 impl Client {
     /// `ready` gets back the orders that waited for a slot.
-    pub fn new(config: &config::Channel, keys: KeyRing, ready: &ReadyQueue) -> anyhow::Result<Self> {
+    pub fn new(
+        config: &config::Channel,
+        keys: KeyRing,
+        ready: &ReadyQueue,
+    ) -> anyhow::Result<Self> {
         let adaptor = adaptor(&config.id)?;
         let http = reqwest::Client::builder()
             .no_proxy()
@@ -91,7 +95,14 @@ impl Client {
     /// Understands a notification, if its signature holds.
     pub fn notified(&self, headers: &HeaderMap, body: &[u8]) -> Result<Notified, NotifyError> {
         let keys = self.keys.get();
-        self.adaptor.notified(headers, body, Seal { keys: &keys, now_s: now_us() / 1_000_000 })
+        self.adaptor.notified(
+            headers,
+            body,
+            Seal {
+                keys: &keys,
+                now_s: now_us() / 1_000_000,
+            },
+        )
     }
 
     async fn call(&self, call: Call, order: &Order) -> Heard {
@@ -111,8 +122,16 @@ impl Client {
                 Heard::unknown("no_answer")
             }
         };
-        METRICS.channels.call.with_label_values(&[self.id(), call.as_str()]).observe(begun.elapsed().as_secs_f64());
-        METRICS.channels.results.with_label_values(&[self.id(), heard.answer.as_str()]).inc();
+        METRICS
+            .channels
+            .call
+            .with_label_values(&[self.id(), call.as_str()])
+            .observe(begun.elapsed().as_secs_f64());
+        METRICS
+            .channels
+            .results
+            .with_label_values(&[self.id(), heard.answer.as_str()])
+            .inc();
         heard
     }
 
@@ -130,26 +149,59 @@ impl Client {
             .retry(tries)
             .when(surely_unsent)
             .notify(|error, pause| {
-                tracing::debug!(serial_no = order.serial_no, channel = self.id(), ?pause, "not connected: {error:#}");
-                METRICS.channels.reconnects.with_label_values(&[self.id()]).inc();
+                tracing::debug!(
+                    serial_no = order.serial_no,
+                    channel = self.id(),
+                    ?pause,
+                    "not connected: {error:#}"
+                );
+                METRICS
+                    .channels
+                    .reconnects
+                    .with_label_values(&[self.id()])
+                    .inc();
             })
             .await?;
-        let reply =
-            Reply { status: reply.status().as_u16(), headers: reply.headers().clone(), body: whole_body(reply).await? };
+        let reply = Reply {
+            status: reply.status().as_u16(),
+            headers: reply.headers().clone(),
+            body: whole_body(reply).await?,
+        };
         let keys = self.keys.get();
-        self.adaptor.read(call, order, &reply, Seal { keys: &keys, now_s: now_us() / 1_000_000 })
+        self.adaptor.read(
+            call,
+            order,
+            &reply,
+            Seal {
+                keys: &keys,
+                now_s: now_us() / 1_000_000,
+            },
+        )
     }
 
     /// One try, signed anew: channels refuse old timestamps.
     async fn send(&self, call: Call, order: &Order) -> anyhow::Result<reqwest::Response> {
         let keys = self.keys.get();
-        let message = self.adaptor.message(call, order, Seal { keys: &keys, now_s: now_us() / 1_000_000 })?;
-        let mut request = self.http.request(message.method, format!("{}{}", self.url, message.path));
+        let message = self.adaptor.message(
+            call,
+            order,
+            Seal {
+                keys: &keys,
+                now_s: now_us() / 1_000_000,
+            },
+        )?;
+        let mut request = self
+            .http
+            .request(message.method, format!("{}{}", self.url, message.path));
         for (name, value) in message.headers {
             request = request.header(name, value);
         }
         // Addresses may hold what logs must not.
-        Ok(request.body(message.body).send().await.map_err(reqwest::Error::without_url)?)
+        Ok(request
+            .body(message.body)
+            .send()
+            .await
+            .map_err(reqwest::Error::without_url)?)
     }
 }
 
@@ -157,13 +209,18 @@ impl Client {
 /// resolved, the connection was refused or timed out, or TLS was not agreed on.
 /// Everything after that may have been read and acted upon.
 fn surely_unsent(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect)
+    error
+        .downcast_ref::<reqwest::Error>()
+        .is_some_and(reqwest::Error::is_connect)
 }
 
 async fn whole_body(mut reply: reqwest::Response) -> anyhow::Result<Bytes> {
     let mut body = BytesMut::new();
     while let Some(chunk) = reply.chunk().await.map_err(reqwest::Error::without_url)? {
-        ensure!(body.len() + chunk.len() <= LONGEST_REPLY, "reply is longer than {LONGEST_REPLY} bytes");
+        ensure!(
+            body.len() + chunk.len() <= LONGEST_REPLY,
+            "reply is longer than {LONGEST_REPLY} bytes"
+        );
         body.extend_from_slice(&chunk);
     }
     Ok(body.freeze())

@@ -80,7 +80,13 @@ pub struct Heard {
 
 impl Heard {
     pub fn unknown(code: &str) -> Self {
-        Heard { answer: Answer::Unknown, code: code.to_owned(), amount: None, currency: None, to_account: None }
+        Heard {
+            answer: Answer::Unknown,
+            code: code.to_owned(),
+            amount: None,
+            currency: None,
+            to_account: None,
+        }
     }
 }
 
@@ -137,7 +143,10 @@ pub struct Notified {
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyError {
     #[error("{header}: {why}")]
-    Signature { header: &'static str, why: SignatureError },
+    Signature {
+        header: &'static str,
+        why: SignatureError,
+    },
     #[error("body: {0}")]
     Body(String),
 }
@@ -158,10 +167,21 @@ pub trait Adaptor: Send + Sync {
     /// # Errors
     /// Not the channel's answer about this order: unsigned, another serial number,
     /// junk. It counts as unknown.
-    fn read(&self, call: Call, order: &Order, reply: &Reply, seal: Seal<'_>) -> anyhow::Result<Heard>;
+    fn read(
+        &self,
+        call: Call,
+        order: &Order,
+        reply: &Reply,
+        seal: Seal<'_>,
+    ) -> anyhow::Result<Heard>;
 
     /// What a notification proves, if its signature holds.
-    fn notified(&self, headers: &HeaderMap, body: &[u8], seal: Seal<'_>) -> Result<Notified, NotifyError>;
+    fn notified(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        seal: Seal<'_>,
+    ) -> Result<Notified, NotifyError>;
 }
 
 /// The adaptor of a configured channel id.
@@ -170,7 +190,10 @@ pub fn adaptor(id: &str) -> anyhow::Result<Box<dyn Adaptor>> {
         "netsunion" => Ok(Box::new(json::JsonChannel(netsunion::CODES))),
         "unionpay" => Ok(Box::new(json::JsonChannel(unionpay::CODES))),
         "psp" => Ok(Box::new(psp::Psp)),
-        other => anyhow::bail!("channel {other:?} is not known: this build knows {}", KNOWN.join(", ")),
+        other => anyhow::bail!(
+            "channel {other:?} is not known: this build knows {}",
+            KNOWN.join(", ")
+        ),
     }
 }
 

@@ -24,5 +24,10 @@ pub const CODES: Codes = Codes {
         ("2001", Accepted),
         ("9001", NoSuchTrade),
     ],
-    on_notify: &[("0000", Succeeded), ("1001", Declined), ("1002", Declined), ("1005", NotHere)],
+    on_notify: &[
+        ("0000", Succeeded),
+        ("1001", Declined),
+        ("1002", Declined),
+        ("1005", NotHere),
+    ],
 };

@@ -24,7 +24,12 @@ const MOST_SIGNATURES: usize = 4;
 /// Failures after which the provider's documentation promises that nothing was and
 /// nothing will be paid. Every other failure is unknown until a person has
 /// confirmed it and it is listed here (seed 002 §3.3).
-const TERMINAL: &[&str] = &["account_closed", "invalid_account", "account_blocked", "payee_refused"];
+const TERMINAL: &[&str] = &[
+    "account_closed",
+    "invalid_account",
+    "account_blocked",
+    "payee_refused",
+];
 
 /// As certain, but of this provider alone: another channel may pay.
 const NOT_HERE: &[&str] = &["bank_not_supported"];
@@ -100,52 +105,100 @@ impl Adaptor for Psp {
     }
 
     fn message(&self, call: Call, order: &Order, seal: Seal<'_>) -> anyhow::Result<Message> {
-        let created = order.trade_time.as_deref().context("the order has no trade time yet")?;
+        let created = order
+            .trade_time
+            .as_deref()
+            .context("the order has no trade time yet")?;
         let serial_no = &order.serial_no;
         let mut headers = vec![(KEY_ID, key_id(seal.keys.current()))];
         let (method, path, body) = match call {
             Call::Pay => {
                 let amount = minor_units(order.amount, order.currency).with_context(|| {
-                    format!("{} {} is no whole number of minor units", order.amount, order.currency)
+                    format!(
+                        "{} {} is no whole number of minor units",
+                        order.amount, order.currency
+                    )
                 })?;
                 let payout = NewPayout {
                     reference: serial_no,
                     amount,
                     currency: order.currency.code(),
-                    destination: NewDestination { account: &order.to_account, bank: order.bank.as_deref() },
+                    destination: NewDestination {
+                        account: &order.to_account,
+                        bank: order.bank.as_deref(),
+                    },
                     created,
                 };
                 headers.push(("content-type", "application/json".to_owned()));
                 headers.push(("idempotency-key", serial_no.clone()));
-                (Method::POST, "/v1/payouts".to_owned(), serde_json::to_vec(&payout)?)
+                (
+                    Method::POST,
+                    "/v1/payouts".to_owned(),
+                    serde_json::to_vec(&payout)?,
+                )
             }
             Call::Query => {
                 let date = created.get(..8).context("trade time without a date")?;
-                (Method::GET, format!("/v1/payouts/by-reference/{serial_no}?date={date}"), Vec::new())
+                (
+                    Method::GET,
+                    format!("/v1/payouts/by-reference/{serial_no}?date={date}"),
+                    Vec::new(),
+                )
             }
         };
-        let signed = if body.is_empty() { path.as_bytes() } else { &body };
+        let signed = if body.is_empty() {
+            path.as_bytes()
+        } else {
+            &body
+        };
         let signature = signing::sign(seal.keys.current(), seal.now_s, signed);
         headers.push((SIGNATURE, format!("t={},v1={signature}", seal.now_s)));
-        Ok(Message { method, path, headers, body })
+        Ok(Message {
+            method,
+            path,
+            headers,
+            body,
+        })
     }
 
-    fn read(&self, call: Call, order: &Order, reply: &Reply, seal: Seal<'_>) -> anyhow::Result<Heard> {
+    fn read(
+        &self,
+        call: Call,
+        order: &Order,
+        reply: &Reply,
+        seal: Seal<'_>,
+    ) -> anyhow::Result<Heard> {
         // 409 and every other refusal says nothing of an earlier request.
-        let listed = matches!((call, reply.status), (Call::Pay, 200 | 201) | (Call::Query, 200 | 404));
+        let listed = matches!(
+            (call, reply.status),
+            (Call::Pay, 200 | 201) | (Call::Query, 200 | 404)
+        );
         ensure!(listed, "HTTP {}", reply.status);
         verify(&reply.headers, &reply.body, seal)?;
         if reply.status == 404 {
             return not_found(order, reply);
         }
-        let payout: Payout = serde_json::from_slice(&reply.body).context("reply is not a payout")?;
-        ensure!(payout.reference == order.serial_no, "reply is about another reference");
+        let payout: Payout =
+            serde_json::from_slice(&reply.body).context("reply is not a payout")?;
+        ensure!(
+            payout.reference == order.serial_no,
+            "reply is about another reference"
+        );
         Ok(heard(payout))
     }
 
-    fn notified(&self, headers: &HeaderMap, body: &[u8], seal: Seal<'_>) -> Result<Notified, NotifyError> {
-        verify(headers, body, seal).map_err(|why| NotifyError::Signature { header: SIGNATURE, why })?;
-        let event: Event = serde_json::from_slice(body).map_err(|e| NotifyError::Body(e.to_string()))?;
+    fn notified(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        seal: Seal<'_>,
+    ) -> Result<Notified, NotifyError> {
+        verify(headers, body, seal).map_err(|why| NotifyError::Signature {
+            header: SIGNATURE,
+            why,
+        })?;
+        let event: Event =
+            serde_json::from_slice(body).map_err(|e| NotifyError::Body(e.to_string()))?;
         let agree = event.kind.strip_prefix("payout.") == Some(event.data.status.as_str());
         let serial_no = event.data.reference.clone();
         let mut heard = heard(event.data);
@@ -160,10 +213,21 @@ impl Adaptor for Psp {
 /// Only the provider's own, signed "no such payout" about our reference is one: a
 /// 404 of anything between us is not.
 fn not_found(order: &Order, reply: &Reply) -> anyhow::Result<Heard> {
-    let refused: Refused = serde_json::from_slice(&reply.body).context("HTTP 404 without the agreed body")?;
-    ensure!(refused.error.code == "payout_not_found", "HTTP 404, {}", refused.error.code);
-    ensure!(refused.error.reference == order.serial_no, "reply is about another reference");
-    Ok(Heard { answer: Answer::NoSuchTrade, ..Heard::unknown(&refused.error.code) })
+    let refused: Refused =
+        serde_json::from_slice(&reply.body).context("HTTP 404 without the agreed body")?;
+    ensure!(
+        refused.error.code == "payout_not_found",
+        "HTTP 404, {}",
+        refused.error.code
+    );
+    ensure!(
+        refused.error.reference == order.serial_no,
+        "reply is about another reference"
+    );
+    Ok(Heard {
+        answer: Answer::NoSuchTrade,
+        ..Heard::unknown(&refused.error.code)
+    })
 }
 
 fn heard(payout: Payout) -> Heard {
@@ -173,10 +237,14 @@ fn heard(payout: Payout) -> Heard {
         (Some(codes), Some(failure)) => codes.contains(&failure),
         _ => false,
     };
-    let listed = STATUSES.iter().find(|(status, codes, _)| *status == payout.status && fits(codes));
+    let listed = STATUSES
+        .iter()
+        .find(|(status, codes, _)| *status == payout.status && fits(codes));
     Heard {
         answer: listed.map_or(Answer::Unknown, |(_, _, answer)| *answer),
-        code: failure.map_or(payout.status.clone(), |code| format!("{}:{code}", payout.status)),
+        code: failure.map_or(payout.status.clone(), |code| {
+            format!("{}:{code}", payout.status)
+        }),
         amount: Some(of_minor_units(payout.amount, payout.currency)),
         currency: Some(payout.currency),
         to_account: payout.destination.map(|d| d.account),
@@ -193,11 +261,21 @@ fn key_id(secret: &Secret) -> String {
 /// A header may carry several `v1`, while the provider changes its secret.
 fn verify(headers: &HeaderMap, body: &[u8], seal: Seal<'_>) -> Result<(), SignatureError> {
     let text = header(headers, SIGNATURE).ok_or(SignatureError::Malformed)?;
-    let parts = || text.split(',').filter_map(|part| part.trim().split_once('='));
-    let time = parts().find(|(name, _)| *name == "t").map(|(_, value)| value);
+    let parts = || {
+        text.split(',')
+            .filter_map(|part| part.trim().split_once('='))
+    };
+    let time = parts()
+        .find(|(name, _)| *name == "t")
+        .map(|(_, value)| value);
     let mut result = Err(SignatureError::Malformed);
-    for (_, signature) in parts().filter(|(name, _)| *name == "v1").take(MOST_SIGNATURES) {
-        result = seal.keys.either(|secret| signing::verify(secret, seal.now_s, time, Some(signature), body));
+    for (_, signature) in parts()
+        .filter(|(name, _)| *name == "v1")
+        .take(MOST_SIGNATURES)
+    {
+        result = seal
+            .keys
+            .either(|secret| signing::verify(secret, seal.now_s, time, Some(signature), body));
         if result.is_ok() {
             break;
         }

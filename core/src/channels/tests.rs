@@ -57,9 +57,17 @@ fn signed(id: &str, secret: &Secret, at: i64, body: &[u8]) -> HeaderMap {
     let signature = sign(secret, at, body);
     let all = match id {
         "psp" => vec![("psp-signature", format!("t={at},v1={signature}"))],
-        _ => vec![(SIGNATURE_HEADER, signature), (TIMESTAMP_HEADER, at.to_string())],
+        _ => vec![
+            (SIGNATURE_HEADER, signature),
+            (TIMESTAMP_HEADER, at.to_string()),
+        ],
     };
-    let make = |(n, v): (&'static str, String)| (HeaderName::from_static(n), HeaderValue::from_str(&v).unwrap());
+    let make = |(n, v): (&'static str, String)| {
+        (
+            HeaderName::from_static(n),
+            HeaderValue::from_str(&v).unwrap(),
+        )
+    };
     all.into_iter().map(make).collect()
 }
 
@@ -68,7 +76,9 @@ pub(super) fn body(id: &str, word: &str, serial_no: &str) -> Value {
     if id != "psp" {
         return json!({ "serialNo": serial_no, "code": word, "amount": "1.25", "toAccount": "payee-1" });
     }
-    let (status, failure) = word.split_once(':').map_or((word, None), |(s, f)| (s, Some(f)));
+    let (status, failure) = word
+        .split_once(':')
+        .map_or((word, None), |(s, f)| (s, Some(f)));
     json!({ "id": "po_1", "reference": serial_no, "status": status, "failure_code": failure, "amount": 125,
             "currency": "CNY", "destination": { "account": "payee-1" }, "new_field": [1] })
 }
@@ -76,8 +86,20 @@ pub(super) fn body(id: &str, word: &str, serial_no: &str) -> Value {
 fn read(id: &str, call: Call, status: u16, body: &[u8]) -> anyhow::Result<Heard> {
     let keys = keys();
     let headers = signed(id, keys.current(), NOW, body);
-    let reply = Reply { status, headers, body: Bytes::copy_from_slice(body) };
-    adaptor(id)?.read(call, &order("1.25", "CNY"), &reply, Seal { keys: &keys, now_s: NOW })
+    let reply = Reply {
+        status,
+        headers,
+        body: Bytes::copy_from_slice(body),
+    };
+    adaptor(id)?.read(
+        call,
+        &order("1.25", "CNY"),
+        &reply,
+        Seal {
+            keys: &keys,
+            now_s: NOW,
+        },
+    )
 }
 
 /// What a well-signed 200 with this word proves; no answer counts as unknown.
@@ -89,13 +111,22 @@ fn proves(id: &str, call: Call, word: &str) -> Answer {
 fn notified(id: &str, body: &Value) -> Result<Notified, NotifyError> {
     let (keys, body) = (keys(), body.to_string());
     let headers = signed(id, keys.current(), NOW, body.as_bytes());
-    adaptor(id).unwrap().notified(&headers, body.as_bytes(), Seal { keys: &keys, now_s: NOW })
+    adaptor(id).unwrap().notified(
+        &headers,
+        body.as_bytes(),
+        Seal {
+            keys: &keys,
+            now_s: NOW,
+        },
+    )
 }
 
 fn notice(id: &str, word: &str) -> Value {
     let data = body(id, word, SERIAL);
     match id {
-        "psp" => json!({ "id": "evt_1", "type": format!("payout.{}", data["status"].as_str().unwrap()), "data": data }),
+        "psp" => {
+            json!({ "id": "evt_1", "type": format!("payout.{}", data["status"].as_str().unwrap()), "data": data })
+        }
         _ => data,
     }
 }
@@ -126,10 +157,28 @@ const LISTED: &[(&str, &str, Answer, Answer, Answer)] = {
         ("psp", "pending", Accepted, Accepted, Unknown),
         ("psp", "paid", Succeeded, Succeeded, Succeeded),
         ("psp", "returned", Returned, Returned, Returned),
-        ("psp", "failed:bank_not_supported", NotHere, NotHere, NotHere),
+        (
+            "psp",
+            "failed:bank_not_supported",
+            NotHere,
+            NotHere,
+            NotHere,
+        ),
         ("psp", "failed:account_closed", Declined, Declined, Declined),
-        ("psp", "failed:invalid_account", Declined, Declined, Declined),
-        ("psp", "failed:account_blocked", Declined, Declined, Declined),
+        (
+            "psp",
+            "failed:invalid_account",
+            Declined,
+            Declined,
+            Declined,
+        ),
+        (
+            "psp",
+            "failed:account_blocked",
+            Declined,
+            Declined,
+            Declined,
+        ),
         ("psp", "failed:payee_refused", Declined, Declined, Declined),
     ]
 };
@@ -140,21 +189,57 @@ fn listed_words_prove_what_their_table_says() {
         assert_eq!(proves(id, Call::Pay, word), *on_pay, "{id} {word}");
         assert_eq!(proves(id, Call::Query, word), *on_query, "{id} {word}");
         let told = notified(id, &notice(id, word)).unwrap();
-        assert_eq!((told.heard.answer, told.serial_no.as_str()), (*on_notify, SERIAL), "{id} {word}");
+        assert_eq!(
+            (told.heard.answer, told.serial_no.as_str()),
+            (*on_notify, SERIAL),
+            "{id} {word}"
+        );
     }
 }
 
 #[test]
 fn what_is_not_listed_proves_nothing() {
-    let numbers = (0..10_000).map(|n| format!("{n:04}")).chain((0..100).map(|n| format!("{n:02}")));
-    let words = ["", "null", "OK", "SIG", "success", "FAILED", "failed", "Paid", " 0000", "0000 ", "00s", "paid:late"];
-    let failures = ["insufficient_funds", "timeout", "internal_error", "account_closed ", "", "unknown"];
+    let numbers = (0..10_000)
+        .map(|n| format!("{n:04}"))
+        .chain((0..100).map(|n| format!("{n:02}")));
+    let words = [
+        "",
+        "null",
+        "OK",
+        "SIG",
+        "success",
+        "FAILED",
+        "failed",
+        "Paid",
+        " 0000",
+        "0000 ",
+        "00s",
+        "paid:late",
+    ];
+    let failures = [
+        "insufficient_funds",
+        "timeout",
+        "internal_error",
+        "account_closed ",
+        "",
+        "unknown",
+    ];
     let failures = failures.iter().map(|f| format!("failed:{f}"));
-    let all: Vec<String> = numbers.chain(words.map(String::from)).chain(failures).collect();
+    let all: Vec<String> = numbers
+        .chain(words.map(String::from))
+        .chain(failures)
+        .collect();
     for id in KNOWN {
-        for word in all.iter().filter(|w| !LISTED.iter().any(|l| l.0 == id && l.1 == w.as_str())) {
+        for word in all
+            .iter()
+            .filter(|w| !LISTED.iter().any(|l| l.0 == id && l.1 == w.as_str()))
+        {
             assert_eq!(proves(id, Call::Pay, word), Answer::Unknown, "{id} {word}");
-            assert_eq!(proves(id, Call::Query, word), Answer::Unknown, "{id} {word}");
+            assert_eq!(
+                proves(id, Call::Query, word),
+                Answer::Unknown,
+                "{id} {word}"
+            );
             let told = notified(id, &notice(id, word)).map_or(Answer::Unknown, |n| n.heard.answer);
             assert_eq!(told, Answer::Unknown, "{id} {word}");
         }
@@ -162,8 +247,11 @@ fn what_is_not_listed_proves_nothing() {
 }
 
 /// A word that ends an order, by channel: good and bad.
-const ENDS: [(&str, [&str; 2]); 3] =
-    [("netsunion", ["0000", "1001"]), ("unionpay", ["00S", "00F"]), ("psp", ["paid", "failed:invalid_account"])];
+const ENDS: [(&str, [&str; 2]); 3] = [
+    ("netsunion", ["0000", "1001"]),
+    ("unionpay", ["00S", "00F"]),
+    ("psp", ["paid", "failed:invalid_account"]),
+];
 
 #[test]
 fn no_status_but_success_proves_anything_whatever_its_body_says() {
@@ -185,21 +273,45 @@ fn only_the_channels_own_word_about_this_order_counts() {
     for (id, [good, bad]) in ENDS {
         for word in [good, bad] {
             let text = body(id, word, SERIAL).to_string();
-            assert_ne!(proves(id, Call::Query, word), Answer::Unknown, "the control: {id} {word}");
+            assert_ne!(
+                proves(id, Call::Query, word),
+                Answer::Unknown,
+                "the control: {id} {word}"
+            );
             let other = body(id, word, &SERIAL.replace('0', "1")).to_string();
             let torn = &text[..text.len() - 1];
             let empty = body(id, word, "").to_string();
-            for junk in ["", "{}", "[]", "null", "<html>It works!</html>", torn, &other, &empty, "\u{0}"] {
+            for junk in [
+                "",
+                "{}",
+                "[]",
+                "null",
+                "<html>It works!</html>",
+                torn,
+                &other,
+                &empty,
+                "\u{0}",
+            ] {
                 for call in [Call::Pay, Call::Query] {
-                    assert!(read(id, call, 200, junk.as_bytes()).is_err(), "{id} {call:?} {junk:?}");
+                    assert!(
+                        read(id, call, 200, junk.as_bytes()).is_err(),
+                        "{id} {call:?} {junk:?}"
+                    );
                 }
             }
             let (own, foreign) = (keys(), Secret::new("of-somebody-else-here"));
             let good = signed(id, own.current(), NOW, text.as_bytes());
             let seal = |now_s| Seal { keys: &own, now_s };
             let heard = |headers: &HeaderMap, now_s| {
-                let reply = Reply { status: 200, headers: headers.clone(), body: text.clone().into() };
-                adaptor(id).unwrap().read(Call::Query, &order("1.25", "CNY"), &reply, seal(now_s)).is_ok()
+                let reply = Reply {
+                    status: 200,
+                    headers: headers.clone(),
+                    body: text.clone().into(),
+                };
+                adaptor(id)
+                    .unwrap()
+                    .read(Call::Query, &order("1.25", "CNY"), &reply, seal(now_s))
+                    .is_ok()
             };
             assert!(heard(&good, NOW + 300));
             for (headers, now_s) in [
@@ -210,8 +322,13 @@ fn only_the_channels_own_word_about_this_order_counts() {
                 (good.clone(), NOW - 301),
             ] {
                 assert!(!heard(&headers, now_s), "{id} {headers:?} {now_s}");
-                let told = adaptor(id).unwrap().notified(&headers, text.as_bytes(), seal(now_s));
-                assert!(matches!(told, Err(NotifyError::Signature { .. })), "{id} {headers:?}");
+                let told = adaptor(id)
+                    .unwrap()
+                    .notified(&headers, text.as_bytes(), seal(now_s));
+                assert!(
+                    matches!(told, Err(NotifyError::Signature { .. })),
+                    "{id} {headers:?}"
+                );
             }
         }
     }
@@ -219,23 +336,48 @@ fn only_the_channels_own_word_about_this_order_counts() {
 
 #[test]
 fn either_of_two_secrets_verifies_and_the_first_signs() {
-    let (first, second) = (Secret::new("the-first-secret-of-two"), Secret::new("the-second-secret-of-two"));
+    let (first, second) = (
+        Secret::new("the-first-secret-of-two"),
+        Secret::new("the-second-secret-of-two"),
+    );
     let both = Keys::new(first.clone(), Some(second.clone()));
     for (id, [good, _]) in ENDS {
         let text = body(id, good, SERIAL).to_string();
         for secret in [&first, &second] {
-            let reply =
-                Reply { status: 200, headers: signed(id, secret, NOW, text.as_bytes()), body: text.clone().into() };
-            let heard =
-                adaptor(id).unwrap().read(Call::Query, &order("1.25", "CNY"), &reply, Seal { keys: &both, now_s: NOW });
+            let reply = Reply {
+                status: 200,
+                headers: signed(id, secret, NOW, text.as_bytes()),
+                body: text.clone().into(),
+            };
+            let heard = adaptor(id).unwrap().read(
+                Call::Query,
+                &order("1.25", "CNY"),
+                &reply,
+                Seal {
+                    keys: &both,
+                    now_s: NOW,
+                },
+            );
             assert_eq!(heard.unwrap().answer, Answer::Succeeded, "{id}");
         }
         let message = |keys: &Keys| {
             let seal = Seal { keys, now_s: NOW };
-            adaptor(id).unwrap().message(Call::Pay, &order("1.25", "CNY"), seal).unwrap().headers
+            adaptor(id)
+                .unwrap()
+                .message(Call::Pay, &order("1.25", "CNY"), seal)
+                .unwrap()
+                .headers
         };
-        assert_eq!(message(&both), message(&Keys::new(first.clone(), None)), "{id}");
-        assert_ne!(message(&both), message(&Keys::new(second.clone(), None)), "{id}");
+        assert_eq!(
+            message(&both),
+            message(&Keys::new(first.clone(), None)),
+            "{id}"
+        );
+        assert_ne!(
+            message(&both),
+            message(&Keys::new(second.clone(), None)),
+            "{id}"
+        );
     }
 }
 
@@ -244,58 +386,133 @@ fn a_request_holds_the_stored_identity_whatever_the_time() {
     let keys = keys();
     for id in KNOWN {
         for call in [Call::Pay, Call::Query] {
-            let at = |now_s| adaptor(id).unwrap().message(call, &order("1.25", "CNY"), Seal { keys: &keys, now_s });
+            let at = |now_s| {
+                adaptor(id).unwrap().message(
+                    call,
+                    &order("1.25", "CNY"),
+                    Seal { keys: &keys, now_s },
+                )
+            };
             let (first, late) = (at(NOW).unwrap(), at(NOW + 86_400).unwrap());
-            assert_eq!((&first.path, &first.body), (&late.path, &late.body), "{id} {call:?}");
+            assert_eq!(
+                (&first.path, &first.body),
+                (&late.path, &late.body),
+                "{id} {call:?}"
+            );
             let text = format!("{}{}", first.path, String::from_utf8_lossy(&first.body));
-            assert!(text.contains(SERIAL) && text.contains("20261122"), "{id} {text}");
+            assert!(
+                text.contains(SERIAL) && text.contains("20261122"),
+                "{id} {text}"
+            );
         }
-        let unclaimed = Order { trade_time: None, ..order("1.25", "CNY") };
-        let seal = Seal { keys: &keys, now_s: NOW };
-        assert!(adaptor(id).unwrap().message(Call::Pay, &unclaimed, seal).is_err(), "{id}");
+        let unclaimed = Order {
+            trade_time: None,
+            ..order("1.25", "CNY")
+        };
+        let seal = Seal {
+            keys: &keys,
+            now_s: NOW,
+        };
+        assert!(
+            adaptor(id)
+                .unwrap()
+                .message(Call::Pay, &unclaimed, seal)
+                .is_err(),
+            "{id}"
+        );
     }
 }
 
 #[test]
 fn the_psp_is_told_whole_minor_units() {
     let keys = keys();
-    let seal = Seal { keys: &keys, now_s: NOW };
-    for (amount, currency, units) in [("1.2500", "CNY", "125"), ("700", "JPY", "700"), ("1.005", "BHD", "1005")] {
-        let message = psp::Psp.message(Call::Pay, &order(amount, currency), seal).unwrap();
+    let seal = Seal {
+        keys: &keys,
+        now_s: NOW,
+    };
+    for (amount, currency, units) in [
+        ("1.2500", "CNY", "125"),
+        ("700", "JPY", "700"),
+        ("1.005", "BHD", "1005"),
+    ] {
+        let message = psp::Psp
+            .message(Call::Pay, &order(amount, currency), seal)
+            .unwrap();
         let body: Value = serde_json::from_slice(&message.body).unwrap();
         assert_eq!(body["amount"].to_string(), units);
-        assert_eq!((&body["currency"], &body["destination"]["bank"]), (&json!(currency), &json!("ICBC")));
-        assert!(message.headers.contains(&("idempotency-key", SERIAL.to_owned())));
+        assert_eq!(
+            (&body["currency"], &body["destination"]["bank"]),
+            (&json!(currency), &json!("ICBC"))
+        );
+        assert!(
+            message
+                .headers
+                .contains(&("idempotency-key", SERIAL.to_owned()))
+        );
     }
-    assert!(psp::Psp.message(Call::Pay, &order("1.5", "JPY"), seal).is_err());
+    assert!(
+        psp::Psp
+            .message(Call::Pay, &order("1.5", "JPY"), seal)
+            .is_err()
+    );
     let told = |amount: Value, currency: &str| {
         let mut data = body("psp", "paid", SERIAL);
         data["amount"] = amount;
         data["currency"] = currency.into();
-        notified("psp", &json!({ "type": "payout.paid", "data": data })).map(|n| (n.heard.amount, n.heard.currency))
+        notified("psp", &json!({ "type": "payout.paid", "data": data }))
+            .map(|n| (n.heard.amount, n.heard.currency))
     };
-    let said = |text: &str, currency: &str| (Decimal::from_str_exact(text).ok(), currency.parse().ok());
+    let said =
+        |text: &str, currency: &str| (Decimal::from_str_exact(text).ok(), currency.parse().ok());
     assert_eq!(told(json!(125), "CNY").unwrap(), said("1.25", "CNY"));
     assert_eq!(told(json!(125), "JPY").unwrap(), said("125", "JPY"));
     assert_eq!(told(json!(125), "BHD").unwrap(), said("0.125", "BHD"));
-    for (amount, currency) in [(json!(1.25), "CNY"), (json!("125"), "CNY"), (json!(125), "XXX"), (Value::Null, "CNY")] {
-        assert!(matches!(told(amount.clone(), currency), Err(NotifyError::Body(_))), "{amount} {currency}");
+    for (amount, currency) in [
+        (json!(1.25), "CNY"),
+        (json!("125"), "CNY"),
+        (json!(125), "XXX"),
+        (Value::Null, "CNY"),
+    ] {
+        assert!(
+            matches!(told(amount.clone(), currency), Err(NotifyError::Body(_))),
+            "{amount} {currency}"
+        );
     }
 }
 
 #[test]
 fn the_psp_alone_says_no_such_payout_and_its_two_words_must_agree() {
-    let not_found =
-        |code: &str, reference: &str| json!({ "error": { "code": code, "reference": reference } }).to_string();
-    let heard = |call, body: &str| read("psp", call, 404, body.as_bytes()).map(|h| h.answer).ok();
-    assert_eq!(heard(Call::Query, &not_found("payout_not_found", SERIAL)), Some(Answer::NoSuchTrade));
-    assert_eq!(heard(Call::Pay, &not_found("payout_not_found", SERIAL)), None);
-    assert_eq!(heard(Call::Query, &not_found("payout_not_found", "another")), None);
-    assert_eq!(heard(Call::Query, &not_found("route_not_found", SERIAL)), None);
+    let not_found = |code: &str, reference: &str| {
+        json!({ "error": { "code": code, "reference": reference } }).to_string()
+    };
+    let heard = |call, body: &str| {
+        read("psp", call, 404, body.as_bytes())
+            .map(|h| h.answer)
+            .ok()
+    };
+    assert_eq!(
+        heard(Call::Query, &not_found("payout_not_found", SERIAL)),
+        Some(Answer::NoSuchTrade)
+    );
+    assert_eq!(
+        heard(Call::Pay, &not_found("payout_not_found", SERIAL)),
+        None
+    );
+    assert_eq!(
+        heard(Call::Query, &not_found("payout_not_found", "another")),
+        None
+    );
+    assert_eq!(
+        heard(Call::Query, &not_found("route_not_found", SERIAL)),
+        None
+    );
     assert_eq!(heard(Call::Query, "<html>not found</html>"), None);
     let mut told = notice("psp", "paid");
     told["type"] = "payout.failed".into();
-    assert_eq!(notified("psp", &told).unwrap().heard.answer, Answer::Unknown);
+    assert_eq!(
+        notified("psp", &told).unwrap().heard.answer,
+        Answer::Unknown
+    );
 }
 
 #[test]
@@ -303,12 +520,29 @@ fn a_header_of_two_signatures_holds_if_one_does() {
     let (keys, text) = (keys(), notice("psp", "paid").to_string());
     let good = sign(keys.current(), NOW, text.as_bytes());
     let held = |header: &str| {
-        let headers = HeaderMap::from_iter([(HeaderName::from_static("psp-signature"), header.parse().unwrap())]);
-        psp::Psp.notified(&headers, text.as_bytes(), Seal { keys: &keys, now_s: NOW }).is_ok()
+        let headers = HeaderMap::from_iter([(
+            HeaderName::from_static("psp-signature"),
+            header.parse().unwrap(),
+        )]);
+        psp::Psp
+            .notified(
+                &headers,
+                text.as_bytes(),
+                Seal {
+                    keys: &keys,
+                    now_s: NOW,
+                },
+            )
+            .is_ok()
     };
     let wrong = "00".repeat(32);
     assert!(held(&format!("t={NOW},v1={wrong},v1={good}")) && held(&format!("v1={good}, t={NOW}")));
-    for header in [format!("t={NOW},v1={wrong}"), format!("t={NOW},v0={good}"), format!("v1={good}"), "t=,v1=".into()] {
+    for header in [
+        format!("t={NOW},v1={wrong}"),
+        format!("t={NOW},v0={good}"),
+        format!("v1={good}"),
+        "t=,v1=".into(),
+    ] {
         assert!(!held(&header), "{header}");
     }
 }

@@ -56,7 +56,12 @@ async fn one(mut stream: TcpStream, does: Does, count: Arc<AtomicUsize>) {
         match &does {
             Does::Answers(text) => stream.write_all(text.as_bytes()).await.unwrap(),
             Does::Closes => return,
-            Does::Tears(text) => return stream.write_all(&text.as_bytes()[..text.len() - 9]).await.unwrap(),
+            Does::Tears(text) => {
+                return stream
+                    .write_all(&text.as_bytes()[..text.len() - 9])
+                    .await
+                    .unwrap();
+            }
             Does::Holds => sleep(Duration::from_secs(60)).await,
         }
     }
@@ -87,7 +92,10 @@ fn client_at(url: String, deadline_ms: u64) -> Client {
 }
 
 async fn paid(address: SocketAddr, deadline_ms: u64) -> Answer {
-    client(address, deadline_ms).pay(&order("1.25", "CNY")).await.answer
+    client(address, deadline_ms)
+        .pay(&order("1.25", "CNY"))
+        .await
+        .answer
 }
 
 #[tokio::test]
@@ -96,10 +104,16 @@ async fn a_refused_connection_is_tried_again_and_the_request_sent_once() {
     drop(first);
     let late = async {
         sleep(Duration::from_millis(30)).await;
-        serve(TcpListener::bind(address).await.unwrap(), Does::Answers(answer("0000", 0)))
+        serve(
+            TcpListener::bind(address).await.unwrap(),
+            Does::Answers(answer("0000", 0)),
+        )
     };
     let (answered, requests) = tokio::join!(paid(address, 5_000), late);
-    assert_eq!((answered, requests.load(Ordering::SeqCst)), (Answer::Succeeded, 1));
+    assert_eq!(
+        (answered, requests.load(Ordering::SeqCst)),
+        (Answer::Succeeded, 1)
+    );
 }
 
 #[tokio::test]
@@ -117,7 +131,10 @@ async fn a_tls_handshake_that_fails_has_sent_nothing_and_is_tried_again() {
     // Reads the greeting and hangs up: no request can be in it.
     let greetings = serve(listener, Does::Closes);
     let client = client_at(format!("https://{address}"), 5_000);
-    assert_eq!(client.pay(&order("1.25", "CNY")).await.answer, Answer::Unknown);
+    assert_eq!(
+        client.pay(&order("1.25", "CNY")).await.answer,
+        Answer::Unknown
+    );
     assert_eq!(greetings.load(Ordering::SeqCst), 5);
 }
 
@@ -125,7 +142,13 @@ async fn a_tls_handshake_that_fails_has_sent_nothing_and_is_tried_again() {
 async fn what_may_have_been_read_is_unknown_and_never_sent_again() {
     let long = answer("0000", 70_000);
     let torn = Does::Tears(answer("0000", 0));
-    for does in [Does::Closes, torn, Does::Holds, Does::Answers(long), Does::Answers("HTTP/1.1 200".into())] {
+    for does in [
+        Does::Closes,
+        torn,
+        Does::Holds,
+        Does::Answers(long),
+        Does::Answers("HTTP/1.1 200".into()),
+    ] {
         let (listener, address) = listener().await;
         let requests = serve(listener, does);
         assert_eq!(paid(address, 400).await, Answer::Unknown);
@@ -144,7 +167,9 @@ async fn nobody_else_is_asked_instead() {
     let (elsewhere, other) = listener().await;
     let (listener, address) = listener().await;
     let asked = serve(elsewhere, Does::Answers(answer("0000", 0)));
-    let redirect = format!("HTTP/1.1 307 Temporary Redirect\r\nlocation: http://{other}/\r\ncontent-length: 0\r\n\r\n");
+    let redirect = format!(
+        "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://{other}/\r\ncontent-length: 0\r\n\r\n"
+    );
     serve(listener, Does::Answers(redirect));
     assert_eq!(paid(address, 2_000).await, Answer::Unknown);
     assert_eq!(asked.load(Ordering::SeqCst), 0);
@@ -157,7 +182,11 @@ async fn held_payments_leave_queries_their_own_slots() {
     let client = client(address, 300);
     let order = order("1.25", "CNY");
     let slots: Vec<_> = (0..5).map(|_| client.slots.take(&order.at())).collect();
-    assert_eq!(slots.iter().filter(|slot| slot.is_some()).count(), 4, "as many as are configured");
+    assert_eq!(
+        slots.iter().filter(|slot| slot.is_some()).count(),
+        4,
+        "as many as are configured"
+    );
     // One query holds the only query slot: the next is unknown in time too.
     let begun = Instant::now();
     let (one, two) = tokio::join!(client.query(&order), client.query(&order));

@@ -8,7 +8,12 @@ use super::json::Codes;
 
 pub const CODES: Codes = Codes {
     id: "unionpay",
-    on_pay: &[("00", Accepted), ("11", Declined), ("15", NotHere), ("03", Duplicate)],
+    on_pay: &[
+        ("00", Accepted),
+        ("11", Declined),
+        ("15", NotHere),
+        ("03", Duplicate),
+    ],
     on_query: &[
         ("00S", Succeeded),
         ("00F", Declined),
@@ -17,5 +22,10 @@ pub const CODES: Codes = Codes {
         ("05", Accepted),
         ("34", NoSuchTrade),
     ],
-    on_notify: &[("00S", Succeeded), ("00F", Declined), ("00N", NotHere), ("00R", Returned)],
+    on_notify: &[
+        ("00S", Succeeded),
+        ("00F", Declined),
+        ("00N", NotHere),
+        ("00R", Returned),
+    ],
 };

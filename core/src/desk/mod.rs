@@ -35,7 +35,11 @@ impl Desk {
         let schemas = config.schemas()?;
         let options = sql::options(&config.mysql.url)?.db_name(Some(schemas.orders.clone()));
         let orders = sql::pool_of(options, 4)?;
-        Ok(Desk { ledger: orders.clone(), orders, schemas })
+        Ok(Desk {
+            ledger: orders.clone(),
+            orders,
+            schemas,
+        })
     }
 
     /// Orders under this id, whatever it is: order id, serial number, transaction id,
@@ -48,7 +52,12 @@ impl Desk {
         let mut ids: BTreeSet<String> = order_id_of_serial(id).into_iter().collect();
         // A submit's key is its transaction id, behind a prefix.
         let submitted = format!("tx:{id}");
-        for by in [By::Transaction(id), By::Biz(id), By::Key(clients, id), By::Key(clients, &submitted)] {
+        for by in [
+            By::Transaction(id),
+            By::Biz(id),
+            By::Key(clients, id),
+            By::Key(clients, &submitted),
+        ] {
             ids.extend(repo::ids(&mut conn, by, MOST_FOUND).await?);
         }
         repo::load(&mut conn, &ids.into_iter().collect::<Vec<_>>()).await
@@ -63,13 +72,22 @@ impl Desk {
         Ok(found)
     }
 
-    pub async fn of_client(&self, client: &str, after: &str, most: usize) -> anyhow::Result<Vec<Order>> {
+    pub async fn of_client(
+        &self,
+        client: &str,
+        after: &str,
+        most: usize,
+    ) -> anyhow::Result<Vec<Order>> {
         repo::of_client(&mut self.orders.get_conn().await?, client, after, most).await
     }
 
     /// Unfinished orders made before `before_us`, then ended ones that were told
     /// before it and never confirmed; and the cases of all of them.
-    pub async fn stuck(&self, before_us: i64, most: usize) -> anyhow::Result<(Vec<Order>, Vec<CaseRow>)> {
+    pub async fn stuck(
+        &self,
+        before_us: i64,
+        most: usize,
+    ) -> anyhow::Result<(Vec<Order>, Vec<CaseRow>)> {
         let mut conn = self.orders.get_conn().await?;
         let mut orders = repo::unfinished(&mut conn, before_us, most).await?;
         orders.extend(repo::unheard(&mut conn, before_us, most).await?);
@@ -91,12 +109,23 @@ impl Desk {
         let cases = repo::cases(&mut conn, std::slice::from_ref(&at)).await?;
         let oldest_unpublished = repo::oldest_unpublished(&mut conn).await?;
         drop(conn);
-        let postings = repo::postings(&mut self.ledger.get_conn().await?, &self.schemas, &at).await?;
-        Ok(Story { moves, attempts, cases, postings, oldest_unpublished })
+        let postings =
+            repo::postings(&mut self.ledger.get_conn().await?, &self.schemas, &at).await?;
+        Ok(Story {
+            moves,
+            attempts,
+            cases,
+            postings,
+            oldest_unpublished,
+        })
     }
 }
 
 /// The names under which callers are known with these settings.
 pub fn clients(config: &Config) -> Vec<&str> {
-    if config.clients.is_empty() { vec![NAMELESS] } else { config.clients.iter().map(String::as_str).collect() }
+    if config.clients.is_empty() {
+        vec![NAMELESS]
+    } else {
+        config.clients.iter().map(String::as_str).collect()
+    }
 }

@@ -21,11 +21,21 @@ pub enum By<'a> {
 }
 
 /// Ids of the orders found, at most `most`.
-pub async fn ids(conn: &mut impl Queryable, by: By<'_>, most: usize) -> anyhow::Result<Vec<String>> {
+pub async fn ids(
+    conn: &mut impl Queryable,
+    by: By<'_>,
+    most: usize,
+) -> anyhow::Result<Vec<String>> {
     let one = |id: &str| in_list([id].into_iter());
     let sql = match by {
-        By::Transaction(id) => format!("SELECT order_id FROM orders WHERE transaction_id IN {} LIMIT {most}", one(id)),
-        By::Biz(id) => format!("SELECT order_id FROM orders WHERE biz_no IN {} LIMIT {most}", one(id)),
+        By::Transaction(id) => format!(
+            "SELECT order_id FROM orders WHERE transaction_id IN {} LIMIT {most}",
+            one(id)
+        ),
+        By::Biz(id) => format!(
+            "SELECT order_id FROM orders WHERE biz_no IN {} LIMIT {most}",
+            one(id)
+        ),
         By::Key(clients, key) => format!(
             "SELECT order_id FROM idempotency WHERE client IN {} AND idem_key IN {} LIMIT {most}",
             in_list(clients.iter().copied()),
@@ -41,7 +51,9 @@ pub async fn load(conn: &mut impl Queryable, ids: &[String]) -> anyhow::Result<V
         return Ok(Vec::new());
     }
     let ids = in_list(ids.iter().map(String::as_str));
-    let sql = format!("SELECT {COLUMNS} FROM orders FORCE INDEX (by_order) WHERE order_id IN {ids} ORDER BY order_id");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM orders FORCE INDEX (by_order) WHERE order_id IN {ids} ORDER BY order_id"
+    );
     let rows: Vec<Row> = conn.query(sql).await?;
     rows.iter().map(from_row).collect()
 }
@@ -61,8 +73,15 @@ pub async fn of_client(
 }
 
 /// Orders that have not ended and were made before `before_us`, oldest first.
-pub async fn unfinished(conn: &mut impl Queryable, before_us: i64, most: usize) -> anyhow::Result<Vec<Order>> {
-    let states = State::ALL.iter().filter(|s| !s.is_end()).map(|s| s.as_str());
+pub async fn unfinished(
+    conn: &mut impl Queryable,
+    before_us: i64,
+    most: usize,
+) -> anyhow::Result<Vec<Order>> {
+    let states = State::ALL
+        .iter()
+        .filter(|s| !s.is_end())
+        .map(|s| s.as_str());
     let sql = format!(
         "SELECT order_id FROM orders FORCE INDEX (by_state) WHERE state IN {} AND due_us > 0 AND created_us < ? \
          ORDER BY created_us LIMIT {most}",
@@ -73,7 +92,11 @@ pub async fn unfinished(conn: &mut impl Queryable, before_us: i64, most: usize) 
 }
 
 /// Ended orders told before `before_us` whose upstream has not confirmed the end.
-pub async fn unheard(conn: &mut impl Queryable, before_us: i64, most: usize) -> anyhow::Result<Vec<Order>> {
+pub async fn unheard(
+    conn: &mut impl Queryable,
+    before_us: i64,
+    most: usize,
+) -> anyhow::Result<Vec<Order>> {
     let sql = format!(
         "SELECT order_id FROM orders FORCE INDEX (by_state) WHERE state IN ('success','failed','returned') \
          AND due_us > 0 AND told_us < ? ORDER BY told_us LIMIT {most}"
@@ -97,10 +120,25 @@ pub struct MoveRow {
 pub async fn moves(conn: &mut impl Queryable, at: &OrderRef) -> anyhow::Result<Vec<MoveRow>> {
     let sql = "SELECT version,event,from_state,to_state,channel,code,at_us FROM order_move \
                WHERE account_id=? AND order_id=? ORDER BY version";
-    type Stored = (i64, String, String, String, Option<String>, Option<String>, i64);
+    type Stored = (
+        i64,
+        String,
+        String,
+        String,
+        Option<String>,
+        Option<String>,
+        i64,
+    );
     let rows: Vec<Stored> = conn.exec(sql, (&at.account_id, &at.order_id)).await?;
-    let make =
-        |(version, event, from, to, channel, code, at_us)| MoveRow { version, event, from, to, channel, code, at_us };
+    let make = |(version, event, from, to, channel, code, at_us)| MoveRow {
+        version,
+        event,
+        from,
+        to,
+        channel,
+        code,
+        at_us,
+    };
     Ok(rows.into_iter().map(make).collect())
 }
 
@@ -147,7 +185,11 @@ pub struct PostingRow {
 }
 
 /// Takes a connection to the ledger. Posting ids derive from the order's.
-pub async fn postings(conn: &mut impl Queryable, schemas: &Schemas, at: &OrderRef) -> anyhow::Result<Vec<PostingRow>> {
+pub async fn postings(
+    conn: &mut impl Queryable,
+    schemas: &Schemas,
+    at: &OrderRef,
+) -> anyhow::Result<Vec<PostingRow>> {
     let ids = ["reserve", "end", "return"].map(|step| format!("{}-{step}", at.order_id));
     let sql = format!(
         "SELECT posting_id,kind,side,book,amount,currency,created_us FROM {}.entry \
@@ -161,10 +203,22 @@ pub async fn postings(conn: &mut impl Queryable, schemas: &Schemas, at: &OrderRe
     for (posting_id, kind, side, book, amount, currency, at_us) in rows {
         if all.last().is_none_or(|p| p.posting_id != posting_id) {
             let (debit, credit) = (String::new(), String::new());
-            all.push(PostingRow { posting_id, kind, debit, credit, amount, currency, at_us });
+            all.push(PostingRow {
+                posting_id,
+                kind,
+                debit,
+                credit,
+                amount,
+                currency,
+                at_us,
+            });
         }
         if let Some(posting) = all.last_mut() {
-            *if side == "D" { &mut posting.debit } else { &mut posting.credit } = book;
+            *if side == "D" {
+                &mut posting.debit
+            } else {
+                &mut posting.credit
+            } = book;
         }
     }
     Ok(all)
@@ -194,22 +248,34 @@ pub async fn cases(conn: &mut impl Queryable, orders: &[OrderRef]) -> anyhow::Re
         in_list(orders.iter().map(|o| o.account_id.as_str())),
         in_list(orders.iter().map(|o| o.order_id.as_str()))
     );
-    type Stored = (String, String, String, String, i64, Option<i64>, Option<String>, Option<String>);
+    type Stored = (
+        String,
+        String,
+        String,
+        String,
+        i64,
+        Option<i64>,
+        Option<String>,
+        Option<String>,
+    );
     let rows: Vec<Stored> = conn.query(sql).await?;
-    let make = |(order_id, kind, detail, state, opened_us, closed_us, closed_by, note): Stored| CaseRow {
-        order_id,
-        kind,
-        detail,
-        state,
-        opened_us,
-        closed_us,
-        closed_by,
-        note,
-    };
+    let make =
+        |(order_id, kind, detail, state, opened_us, closed_us, closed_by, note): Stored| CaseRow {
+            order_id,
+            kind,
+            detail,
+            state,
+            opened_us,
+            closed_us,
+            closed_by,
+            note,
+        };
     Ok(rows.into_iter().map(make).collect())
 }
 
 /// When the oldest event that still waits in the outbox was written.
 pub async fn oldest_unpublished(conn: &mut impl Queryable) -> anyhow::Result<Option<i64>> {
-    Ok(conn.query_first("SELECT created_us FROM outbox ORDER BY tx_id LIMIT 1").await?)
+    Ok(conn
+        .query_first("SELECT created_us FROM outbox ORDER BY tx_id LIMIT 1")
+        .await?)
 }

@@ -49,19 +49,39 @@ impl Story {
             let opened = format!("{} opened at {}", a.number, a.channel);
             lines.push(line(a.created_us, "attempt", opened));
             let ends = if a.live { "may still pay" } else { "ended" };
-            let now = format!("{} is {} and {ends}{}", a.number, a.state, by(", code ", a.code.as_deref()));
+            let now = format!(
+                "{} is {} and {ends}{}",
+                a.number,
+                a.state,
+                by(", code ", a.code.as_deref())
+            );
             lines.push(line(a.updated_us, "attempt", now));
         }
         for p in &self.postings {
-            let text = format!("{}: {} {} from {} to {}", p.kind, p.amount.normalize(), p.currency, p.debit, p.credit);
+            let text = format!(
+                "{}: {} {} from {} to {}",
+                p.kind,
+                p.amount.normalize(),
+                p.currency,
+                p.debit,
+                p.credit
+            );
             lines.push(line(p.at_us, "ledger", text));
         }
         lines.push(self.told(order));
         for c in &self.cases {
-            lines.push(line(c.opened_us, "case", format!("{} opened: {}", c.kind, c.detail)));
+            lines.push(line(
+                c.opened_us,
+                "case",
+                format!("{} opened: {}", c.kind, c.detail),
+            ));
             if let Some(at_us) = c.closed_us {
                 let who = by(" by ", c.closed_by.as_deref());
-                lines.push(line(at_us, "case", format!("{} closed{who}{}", c.kind, by(": ", c.note.as_deref()))));
+                lines.push(line(
+                    at_us,
+                    "case",
+                    format!("{} closed{who}{}", c.kind, by(": ", c.note.as_deref())),
+                ));
             }
         }
         // Stable: what happened at one time stays in the order above.
@@ -71,16 +91,38 @@ impl Story {
 
     /// Where the order's last event is.
     fn told(&self, order: &Order) -> Line {
-        let told_us = if order.told_us > 0 { order.told_us } else { order.created_us };
-        let waits = self.oldest_unpublished.is_some_and(|oldest| oldest <= told_us);
-        let place = if waits { "may still wait in the outbox" } else { "left the outbox" };
-        let again = if order.told > 0 { format!(", told {} times again", order.told) } else { String::new() };
-        line(told_us, "event", format!("{}-{} {place}{again}", order.order_id, order.told_version))
+        let told_us = if order.told_us > 0 {
+            order.told_us
+        } else {
+            order.created_us
+        };
+        let waits = self
+            .oldest_unpublished
+            .is_some_and(|oldest| oldest <= told_us);
+        let place = if waits {
+            "may still wait in the outbox"
+        } else {
+            "left the outbox"
+        };
+        let again = if order.told > 0 {
+            format!(", told {} times again", order.told)
+        } else {
+            String::new()
+        };
+        line(
+            told_us,
+            "event",
+            format!("{}-{} {place}{again}", order.order_id, order.told_version),
+        )
     }
 }
 
 fn move_line(m: &MoveRow) -> Line {
-    let moved = if m.from == m.to { m.to.clone() } else { format!("{} → {}", m.from, m.to) };
+    let moved = if m.from == m.to {
+        m.to.clone()
+    } else {
+        format!("{} → {}", m.from, m.to)
+    };
     let text = format!(
         "{} {} ({moved}){}{}",
         m.version,

@@ -28,12 +28,19 @@ const HELD_WAIT: std::time::Duration = std::time::Duration::from_millis(20);
 const HELD_BY: [&str; 4] = ["breaker", "pair", "route", "channel"];
 
 pub(super) async fn run(this: Arc<Dispatcher>, mut rounds: mpsc::Receiver<Round>) {
-    let sender = Sender { channels: this.channels.clone(), outcomes: this.outcomes.clone() };
+    let sender = Sender {
+        channels: this.channels.clone(),
+        outcomes: this.outcomes.clone(),
+    };
     let mut conn: Option<Conn> = None;
     while let Some(round) = rounds.recv().await {
         let holds = this.fence.wait(round.token).await;
         this.observe(&round);
-        let tried = tokio::time::timeout(sql::PATIENCE, claim(&this, &mut conn, &round.orders, &holds)).await;
+        let tried = tokio::time::timeout(
+            sql::PATIENCE,
+            claim(&this, &mut conn, &round.orders, &holds),
+        )
+        .await;
         let claimed = match tried.map_err(anyhow::Error::from).flatten() {
             Ok(claimed) => claimed,
             Err(error) => {
@@ -113,22 +120,38 @@ async fn claim_once(
         sort(this, &mut basis, order, holds, now, &mut sorted)?;
     }
     for by in HELD_BY {
-        METRICS.blocked.with_label_values(&[by]).set(sorted.held.get(by).copied().unwrap_or(0));
+        METRICS
+            .blocked
+            .with_label_values(&[by])
+            .set(sorted.held.get(by).copied().unwrap_or(0));
     }
-    let Sorted { claimed, unrouted, failing, .. } = sorted;
+    let Sorted {
+        claimed,
+        unrouted,
+        failing,
+        ..
+    } = sorted;
     if claimed.is_empty() && unrouted.is_empty() {
         conn.query_drop("ROLLBACK").await?;
     } else {
         let journal = Journal {
             moved_orders: claimed.iter().map(|(o, _)| o).chain(&unrouted).collect(),
             moves: moves(&claimed, &unrouted),
-            new_attempts: claimed.iter().filter(|(o, _)| !live.contains(&o.order_id)).map(|(o, _)| sent(o)).collect(),
+            new_attempts: claimed
+                .iter()
+                .filter(|(o, _)| !live.contains(&o.order_id))
+                .map(|(o, _)| sent(o))
+                .collect(),
             totals: basis.totals.touched(),
             ..Journal::default()
         };
-        conn.query_drop(journal.commit_sql(&this.schemas, &this.key, now)?).await?;
+        conn.query_drop(journal.commit_sql(&this.schemas, &this.key, now)?)
+            .await?;
         METRICS.claimed.inc_by(claimed.len() as u64);
-        METRICS.orders.with_label_values(&["dispatching"]).inc_by(claimed.len() as u64);
+        METRICS
+            .orders
+            .with_label_values(&["dispatching"])
+            .inc_by(claimed.len() as u64);
     }
     route::fail(this, failing);
     Ok(claimed)
@@ -143,7 +166,9 @@ fn sort(
     now: i64,
     sorted: &mut Sorted,
 ) -> anyhow::Result<()> {
-    let Step::Move(to, _) = step(order.state, Event::Claim) else { return Ok(()) };
+    let Step::Move(to, _) = step(order.state, Event::Claim) else {
+        return Ok(());
+    };
     let mut hold = |by: &'static str| *sorted.held.entry(by).or_default() += 1;
     if let Some((breaker, reason)) = basis.tripped.stops_anywhere(&order) {
         tracing::debug!(order = %order.order_id, %breaker, reason, "waits for a breaker");
@@ -160,7 +185,10 @@ fn sort(
         Found::Nowhere(decision) => {
             hold("route");
             if decision.fails {
-                sorted.failing.push(Failing { at: order.at(), declined: order.attempts > 0 });
+                sorted.failing.push(Failing {
+                    at: order.at(),
+                    declined: order.attempts > 0,
+                });
             }
             if route::note(&mut order, &decision.route, now)? {
                 sorted.unrouted.push(order);
@@ -180,7 +208,11 @@ fn sort(
     };
     take(&mut order, to, &via, now)?;
     if let Some(route) = route {
-        let keys = totals::keys(&order, via.id(), order.trade_time.as_deref().unwrap_or_default());
+        let keys = totals::keys(
+            &order,
+            via.id(),
+            order.trade_time.as_deref().unwrap_or_default(),
+        );
         basis.totals.take(&keys, order.amount)?;
         route::count(&route);
         order.route = Some(serde_json::to_string(&route)?);
@@ -190,12 +222,21 @@ fn sort(
 }
 
 fn moves(claimed: &Claimed, unrouted: &[Order]) -> Vec<Move> {
-    let claimed = claimed.iter().map(|(o, _)| Move::of(o, State::Init, Event::Claim.as_str()));
-    claimed.chain(unrouted.iter().map(|o| Move::of(o, o.state, UNROUTED))).collect()
+    let claimed = claimed
+        .iter()
+        .map(|(o, _)| Move::of(o, State::Init, Event::Claim.as_str()));
+    claimed
+        .chain(unrouted.iter().map(|o| Move::of(o, o.state, UNROUTED)))
+        .collect()
 }
 
 fn sent(order: &Order) -> Attempt<'_> {
-    Attempt { order, channel: order.channel.as_deref().unwrap_or_default(), state: "sent", live: true }
+    Attempt {
+        order,
+        channel: order.channel.as_deref().unwrap_or_default(),
+        state: "sent",
+        live: true,
+    }
 }
 
 /// Orders that are out and whose attempt may still pay: they are sent again under the

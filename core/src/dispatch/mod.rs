@@ -79,8 +79,14 @@ impl Dispatcher {
     ///
     /// # Errors
     /// The database's, after some tries.
-    pub async fn claim(&self, conn: &mut Option<Conn>, orders: &[OrderRef]) -> anyhow::Result<usize> {
-        Ok(claim::claim(self, conn, orders, &HashSet::new()).await?.len())
+    pub async fn claim(
+        &self,
+        conn: &mut Option<Conn>,
+        orders: &[OrderRef],
+    ) -> anyhow::Result<usize> {
+        Ok(claim::claim(self, conn, orders, &HashSet::new())
+            .await?
+            .len())
     }
 
     async fn gather(self: Arc<Self>, rounds: mpsc::Sender<Round>) {
@@ -88,7 +94,9 @@ impl Dispatcher {
         loop {
             let orders = match self.suspects.next() {
                 Some(alone) => vec![alone],
-                None => self.suspects.without_aside(self.ready.take(self.config.batch).await),
+                None => self
+                    .suspects
+                    .without_aside(self.ready.take(self.config.batch).await),
             };
             let token = loop {
                 match self.raise(&mut conn).await {
@@ -100,7 +108,15 @@ impl Dispatcher {
                     }
                 }
             };
-            if rounds.send(Round { token, raised: Instant::now(), orders }).await.is_err() {
+            if rounds
+                .send(Round {
+                    token,
+                    raised: Instant::now(),
+                    orders,
+                })
+                .await
+                .is_err()
+            {
                 return;
             }
         }
@@ -138,8 +154,11 @@ impl Dispatcher {
                         Some((due, at)) if page.len() == POLL_PAGE => (*due, at.order_id.clone()),
                         _ => (0, String::new()),
                     };
-                    let waits = |at: &OrderRef| self.channels.iter().any(|c| c.slots.is_waiting(at));
-                    page.into_iter().filter(|(_, at)| !waits(at)).for_each(|(_, at)| self.ready.push(at));
+                    let waits =
+                        |at: &OrderRef| self.channels.iter().any(|c| c.slots.is_waiting(at));
+                    page.into_iter()
+                        .filter(|(_, at)| !waits(at))
+                        .for_each(|(_, at)| self.ready.push(at));
                 }
                 Err(error) => tracing::warn!("can't poll for orders: {error:#}"),
             }
@@ -149,7 +168,10 @@ impl Dispatcher {
     async fn count_unrouted(&self) -> anyhow::Result<()> {
         let (count, oldest) = routing::repo::unrouted(&mut self.pool.get_conn().await?).await?;
         METRICS.routing.unrouted.set(count);
-        METRICS.routing.unrouted_oldest.set(oldest.map_or(0, |at| (now_us() - at) / 1_000_000));
+        METRICS
+            .routing
+            .unrouted_oldest
+            .set(oldest.map_or(0, |at| (now_us() - at) / 1_000_000));
         Ok(())
     }
 
@@ -159,6 +181,8 @@ impl Dispatcher {
     }
 
     fn observe(&self, round: &Round) {
-        METRICS.fence_wait.observe(round.raised.elapsed().as_secs_f64());
+        METRICS
+            .fence_wait
+            .observe(round.raised.elapsed().as_secs_f64());
     }
 }

@@ -18,7 +18,11 @@ struct Inner {
 impl ReadyQueue {
     /// `most` bounds the memory; beyond it polling takes over.
     pub fn new(most: usize) -> Self {
-        ReadyQueue(Arc::new(Inner { most, orders: Mutex::default(), some: Notify::new() }))
+        ReadyQueue(Arc::new(Inner {
+            most,
+            orders: Mutex::default(),
+            some: Notify::new(),
+        }))
     }
 
     pub fn push(&self, order: OrderRef) {
@@ -31,7 +35,11 @@ impl ReadyQueue {
     }
 
     pub fn len(&self) -> usize {
-        self.0.orders.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.0
+            .orders
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
     }
 
     pub fn is_empty(&self) -> bool {

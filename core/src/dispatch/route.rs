@@ -67,21 +67,42 @@ pub(super) enum Found<'a> {
 
 /// Reads what decides: the configuration, the totals of every channel that may be
 /// chosen, and last the breakers, so that one that opened a moment ago counts.
-pub(super) async fn basis(this: &Dispatcher, conn: &mut Conn, orders: &[Order], now: i64) -> anyhow::Result<Basis> {
+pub(super) async fn basis(
+    this: &Dispatcher,
+    conn: &mut Conn,
+    orders: &[Order],
+    now: i64,
+) -> anyhow::Result<Basis> {
     let set = this.routing.current(conn).await?;
-    let times = this.channels.iter().map(|c| Ok((c.id(), c.trade_time(now)?)));
+    let times = this
+        .channels
+        .iter()
+        .map(|c| Ok((c.id(), c.trade_time(now)?)));
     let times: Vec<(&str, String)> = times.collect::<anyhow::Result<_>>()?;
     let mut wanted: BTreeSet<TotalKey> = BTreeSet::new();
     for order in orders.iter().filter(|o| is_routed(o)) {
         for (channel, time) in &times {
-            if order.channel.as_deref().is_none_or(|wished| wished == *channel) {
-                wanted.extend(totals::keys(order, channel, order.trade_time.as_deref().unwrap_or(time)));
+            if order
+                .channel
+                .as_deref()
+                .is_none_or(|wished| wished == *channel)
+            {
+                wanted.extend(totals::keys(
+                    order,
+                    channel,
+                    order.trade_time.as_deref().unwrap_or(time),
+                ));
             }
         }
     }
     let stored = routing::repo::lock_totals(conn, &wanted).await?;
     let tripped = breakers::read(conn, &this.schemas).await?;
-    Ok(Basis { tripped, totals: Totals::new(wanted, stored), set, times })
+    Ok(Basis {
+        tripped,
+        totals: Totals::new(wanted, stored),
+        set,
+        times,
+    })
 }
 
 /// A settlement stays within the books; what was sent once keeps its channel, unless
@@ -102,7 +123,9 @@ impl Basis {
             Ok(set) => choose(set, order, &self.here(order.kind.point())?, &self.totals),
             Err(unusable) => nothing_to_decide_by(unusable),
         };
-        let chosen = channels.iter().find(|c| decision.route.chosen.as_deref() == Some(c.id()));
+        let chosen = channels
+            .iter()
+            .find(|c| decision.route.chosen.as_deref() == Some(c.id()));
         Ok(match chosen {
             Some(channel) => Found::Via(Via::Channel(channel), Some(decision.route)),
             None => Found::Nowhere(decision),
@@ -113,7 +136,10 @@ impl Basis {
     /// is gone or paused.
     fn again<'a>(&self, channels: &'a [Client], order: &Order) -> Via<'a> {
         let id = order.channel.as_deref().unwrap_or_default();
-        let paused = self.set.as_ref().is_ok_and(|s| s.channels.iter().any(|c| c.channel == id && c.paused));
+        let paused = self
+            .set
+            .as_ref()
+            .is_ok_and(|s| s.channels.iter().any(|c| c.channel == id && c.paused));
         match channels.iter().find(|c| c.id() == id) {
             Some(channel) if !paused => Via::Channel(channel),
             Some(_) => Via::Away(id.to_owned()),
@@ -129,16 +155,33 @@ impl Basis {
             let (breaker, why) = self.tripped.stops_channel(point, channel)?;
             Some((breaker.to_string(), why.to_owned()))
         };
-        self.times.iter().map(|(channel, time)| Here::new(channel, time, open(channel))).collect()
+        self.times
+            .iter()
+            .map(|(channel, time)| Here::new(channel, time, open(channel)))
+            .collect()
     }
 }
 
 fn nothing_to_decide_by(unusable: &Unusable) -> Decision {
-    let reason = format!("version {} can't be used: {}", unusable.version, unusable.reason);
+    let reason = format!(
+        "version {} can't be used: {}",
+        unusable.version, unusable.reason
+    );
     let reason = reason.chars().take(190).collect();
-    let rejected = vec![Rejected { channel: "*".to_owned(), by: "configuration".to_owned(), reason }];
-    let route = Route { version: unusable.version, rejected, ..Route::default() };
-    Decision { route, fails: false }
+    let rejected = vec![Rejected {
+        channel: "*".to_owned(),
+        by: "configuration".to_owned(),
+        reason,
+    }];
+    let route = Route {
+        version: unusable.version,
+        rejected,
+        ..Route::default()
+    };
+    Decision {
+        route,
+        fails: false,
+    }
 }
 
 /// Counts each rejection by its kind: pause, breaker, rule, limit or configuration.
@@ -159,7 +202,9 @@ pub(super) fn note(order: &mut Order, route: &Route, now: i64) -> anyhow::Result
     let mut route = route.clone();
     if route.tried.is_empty() {
         // Not even the configuration could be read: what was tried stays known.
-        route.tried = Route::read(order.route.as_deref()).map(|r| r.tried).unwrap_or_default();
+        route.tried = Route::read(order.route.as_deref())
+            .map(|r| r.tried)
+            .unwrap_or_default();
     }
     order.route = Some(serde_json::to_string(&route)?);
     order.version += 1;
@@ -182,7 +227,10 @@ pub(super) fn fail(this: &Dispatcher, orders: Vec<Failing>) {
     for Failing { at, declined } in orders {
         let outcomes = this.outcomes.clone();
         let code = (!declined).then(|| NO_ROUTE.to_owned());
-        let outcome = Outcome { code, ..Outcome::new(at, Event::Unroutable) };
+        let outcome = Outcome {
+            code,
+            ..Outcome::new(at, Event::Unroutable)
+        };
         tokio::spawn(async move { outcomes.record(outcome).await });
     }
 }

@@ -23,14 +23,21 @@ impl Sender {
                 let _ = this.outcomes.record(Outcome::settled(order.at())).await;
                 return;
             }
-            let Some(channel) = this.channels.iter().find(|c| order.channel.as_deref() == Some(c.id())) else {
+            let Some(channel) = this
+                .channels
+                .iter()
+                .find(|c| order.channel.as_deref() == Some(c.id()))
+            else {
                 return;
             };
             tracing::info!(order = %order.order_id, account = %order.account_id, channel = channel.id(), "sending");
             let heard = channel.pay(&order).await;
             drop(slot);
             // If it can't be recorded now, recovery asks the channel again.
-            let _ = this.outcomes.record(Outcome::heard(order.at(), channel.id(), heard).of_send(order.sends)).await;
+            let _ = this
+                .outcomes
+                .record(Outcome::heard(order.at(), channel.id(), heard).of_send(order.sends))
+                .await;
         });
     }
 }

@@ -50,7 +50,12 @@ impl Drop for Slot {
 impl Slots {
     pub fn new(channel: &'static str, count: usize, ready: &ReadyQueue) -> Self {
         let free = Arc::new(Semaphore::new(count));
-        Slots(Arc::new(Inner { channel, free, line: Mutex::default(), ready: ready.clone() }))
+        Slots(Arc::new(Inner {
+            channel,
+            free,
+            line: Mutex::default(),
+            ready: ready.clone(),
+        }))
     }
 
     /// A free slot for this order. If there is none, the order waits for one here:
@@ -61,7 +66,10 @@ impl Slots {
         let called = line.called.remove(order);
         let free = called || self.0.free.available_permits() > kept;
         if free && let Ok(permit) = self.0.free.clone().try_acquire_owned() {
-            return Some(Slot { slots: self.clone(), permit: Some(permit) });
+            return Some(Slot {
+                slots: self.clone(),
+                permit: Some(permit),
+            });
         }
         if line.waiting.len() < MOST_WAITING {
             line.waiting.insert(order.clone());
@@ -86,12 +94,18 @@ impl Slots {
     /// Lets the oldest try again, as many as there are free slots not kept yet.
     fn call(&self, line: &mut Line) {
         while self.0.free.available_permits() > line.called.len() {
-            let Some(order) = line.waiting.pop_first() else { break };
+            let Some(order) = line.waiting.pop_first() else {
+                break;
+            };
             line.called.insert(order.clone());
             self.0.ready.push(order);
         }
         let waiting = i64::try_from(line.waiting.len()).unwrap_or(i64::MAX);
-        METRICS.channels.waiting.with_label_values(&[self.0.channel]).set(waiting);
+        METRICS
+            .channels
+            .waiting
+            .with_label_values(&[self.0.channel])
+            .set(waiting);
     }
 
     fn lock(&self) -> MutexGuard<'_, Line> {
@@ -130,7 +144,10 @@ mod tests {
     async fn one_who_does_not_come_holds_nobody_up() {
         let ready = ReadyQueue::new(10);
         let slots = Slots::new("x", 2, &ready);
-        let both = (slots.take(&order(8)).unwrap(), slots.take(&order(9)).unwrap());
+        let both = (
+            slots.take(&order(8)).unwrap(),
+            slots.take(&order(9)).unwrap(),
+        );
         for n in 1..=4 {
             assert!(slots.take(&order(n)).is_none());
         }

@@ -17,7 +17,10 @@ pub struct Suspects {
 
 impl Suspects {
     pub fn new(aside: Aside) -> Self {
-        Suspects { aside, orders: Mutex::default() }
+        Suspects {
+            aside,
+            orders: Mutex::default(),
+        }
     }
 
     /// A claim of these orders failed.

@@ -9,7 +9,12 @@ use sluice_contract::order::{Kind, State};
 
 /// What the order waits for; `None` once it has ended. `stalled` is the fence's
 /// reason, and `held` whether its account's booking is still unconfirmed.
-pub fn waits_for(order: &Order, stalled: Option<&str>, tripped: &Tripped, held: bool) -> Option<String> {
+pub fn waits_for(
+    order: &Order,
+    stalled: Option<&str>,
+    tripped: &Tripped,
+    held: bool,
+) -> Option<String> {
     let reason = match order.state {
         State::Booking => "its reservation on the balance service".to_owned(),
         State::Init => turn(order, stalled, tripped, held),
@@ -24,9 +29,17 @@ pub fn waits_for(order: &Order, stalled: Option<&str>, tripped: &Tripped, held: 
 
 /// What stands before the claim, in the claim's own order.
 fn turn(order: &Order, stalled: Option<&str>, tripped: &Tripped, held: bool) -> String {
-    let usual = if order.kind == Kind::Settlement { INTERNAL } else { "" };
+    let usual = if order.kind == Kind::Settlement {
+        INTERNAL
+    } else {
+        ""
+    };
     let unrouted = Route::read(order.route.as_deref()).filter(|r| r.chosen.is_none());
-    match (stalled, tripped.stops(order, order.channel.as_deref().unwrap_or(usual)), unrouted) {
+    match (
+        stalled,
+        tripped.stops(order, order.channel.as_deref().unwrap_or(usual)),
+        unrouted,
+    ) {
         (Some(stalled), ..) => format!("fence: {stalled}"),
         (None, Some((breaker, why)), _) => format!("breaker {breaker} is open: {why}"),
         (None, None, _) if held => "the account's booking is not confirmed yet".to_owned(),

@@ -11,18 +11,31 @@ pub struct Tripped(Vec<(BreakerKey, String)>);
 
 /// Reads the breakers in the claim's own transaction (promise 6).
 pub async fn read(conn: &mut impl Queryable, schemas: &Schemas) -> anyhow::Result<Tripped> {
-    let sql = format!("SELECT point,scope,scope_key,reason FROM {}.breaker WHERE state<>'closed'", schemas.guard);
+    let sql = format!(
+        "SELECT point,scope,scope_key,reason FROM {}.breaker WHERE state<>'closed'",
+        schemas.guard
+    );
     let rows: Vec<(String, String, String, String)> = conn.query(sql).await?;
     let parse = |(point, scope, key, reason): (String, String, String, String)| {
-        anyhow::Ok((BreakerKey { point: point.parse()?, scope: scope.parse()?, key }, reason))
+        anyhow::Ok((
+            BreakerKey {
+                point: point.parse()?,
+                scope: scope.parse()?,
+                key,
+            },
+            reason,
+        ))
     };
-    Ok(Tripped(rows.into_iter().map(parse).collect::<Result<_, _>>()?))
+    Ok(Tripped(
+        rows.into_iter().map(parse).collect::<Result<_, _>>()?,
+    ))
 }
 
 impl Tripped {
     /// The breaker that stops this order on this channel, with its reason.
     pub fn stops(&self, order: &Order, channel: &str) -> Option<(&BreakerKey, &str)> {
-        self.stops_anywhere(order).or_else(|| self.stops_channel(order.kind.point(), channel))
+        self.stops_anywhere(order)
+            .or_else(|| self.stops_channel(order.kind.point(), channel))
     }
 
     /// The breaker that stops this order whatever its channel.
@@ -40,8 +53,15 @@ impl Tripped {
         self.find(point, |b| b.scope == Scope::Channel && b.key == channel)
     }
 
-    fn find(&self, point: Point, covers: impl Fn(&BreakerKey) -> bool) -> Option<(&BreakerKey, &str)> {
-        self.0.iter().find(|(b, _)| b.point == point && covers(b)).map(|(b, reason)| (b, reason.as_str()))
+    fn find(
+        &self,
+        point: Point,
+        covers: impl Fn(&BreakerKey) -> bool,
+    ) -> Option<(&BreakerKey, &str)> {
+        self.0
+            .iter()
+            .find(|(b, _)| b.point == point && covers(b))
+            .map(|(b, reason)| (b, reason.as_str()))
     }
 
     pub fn is_empty(&self) -> bool {

@@ -47,17 +47,34 @@ pub struct Fence {
 }
 
 impl Fence {
-    pub fn start(config: &config::Fence, name: &str, schemas: &Schemas, token: Option<Secret>) -> anyhow::Result<Self> {
+    pub fn start(
+        config: &config::Fence,
+        name: &str,
+        schemas: &Schemas,
+        token: Option<Secret>,
+    ) -> anyhow::Result<Self> {
         let instance: Arc<str> = format!("{name}-{:08x}", rand::random::<u32>()).into();
-        let stalled = config.enabled.then(|| "the sidecar has not been reached yet".to_owned());
-        let (sender, view) = watch::channel(View { token: 0, stalled, holds: Arc::default() });
+        let stalled = config
+            .enabled
+            .then(|| "the sidecar has not been reached yet".to_owned());
+        let (sender, view) = watch::channel(View {
+            token: 0,
+            stalled,
+            holds: Arc::default(),
+        });
         if config.enabled {
             let token = token.context("the fence needs the secret sidecar_token")?;
             let url = format!("{}/fence/{instance}", config.sidecar.trim_end_matches('/'));
             tokio::spawn(follow(url, token, sender));
         }
         let raised = Arc::new(AtomicU64::new(0));
-        Ok(Fence { enabled: config.enabled, instance, schemas: schemas.clone(), raised, view })
+        Ok(Fence {
+            enabled: config.enabled,
+            instance,
+            schemas: schemas.clone(),
+            raised,
+            view,
+        })
     }
 
     /// Commits a new token; everything committed before is covered by it.
@@ -71,7 +88,8 @@ impl Fence {
              ON DUPLICATE KEY UPDATE token=GREATEST(token,VALUES(token)),updated_us=VALUES(updated_us)",
             self.schemas.guard
         );
-        conn.exec_drop(sql, (&*self.instance, token, now_us())).await?;
+        conn.exec_drop(sql, (&*self.instance, token, now_us()))
+            .await?;
         Ok(token)
     }
 
@@ -82,7 +100,9 @@ impl Fence {
             return Arc::default();
         }
         let mut view = self.view.clone();
-        let passed = view.wait_for(|v| v.token >= token && v.stalled.is_none()).await;
+        let passed = view
+            .wait_for(|v| v.token >= token && v.stalled.is_none())
+            .await;
         let holds = passed.map(|v| v.holds.clone()).ok();
         match holds {
             Some(holds) => holds,
@@ -103,7 +123,8 @@ impl Fence {
                 (view.token, view.stalled.is_some())
             };
             if self.enabled && !stalled && before > token {
-                let raised = async { anyhow::Ok(self.raise(&mut pool.get_conn().await?).await?) }.await;
+                let raised =
+                    async { anyhow::Ok(self.raise(&mut pool.get_conn().await?).await?) }.await;
                 if let Err(error) = raised {
                     tracing::warn!("can't raise a fence token again: {error:#}");
                 }
@@ -139,22 +160,32 @@ async fn follow(url: String, token: Secret, view: watch::Sender<View>) {
 }
 
 async fn read_stream(url: &str, token: &Secret, view: &watch::Sender<View>) -> anyhow::Result<()> {
-    let http = reqwest::Client::builder().no_proxy().connect_timeout(SILENCE).tcp_nodelay(true).build()?;
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .connect_timeout(SILENCE)
+        .tcp_nodelay(true)
+        .build()?;
     let bearer = String::from_utf8_lossy(token.expose()).into_owned();
     let asked = tokio::time::timeout(SILENCE, http.get(url).bearer_auth(bearer).send()).await;
-    let reply = asked.context("it does not answer")?.map_err(|e| e.without_url())?;
+    let reply = asked
+        .context("it does not answer")?
+        .map_err(|e| e.without_url())?;
     if !reply.status().is_success() {
         bail!("it answered {}", reply.status());
     }
     let mut chunks = reply.bytes_stream();
     let mut buffer = Vec::new();
     loop {
-        let Some(chunk) = tokio::time::timeout(SILENCE, chunks.next()).await.context("it fell silent")? else {
+        let Some(chunk) = tokio::time::timeout(SILENCE, chunks.next())
+            .await
+            .context("it fell silent")?
+        else {
             return Ok(());
         };
         buffer.extend_from_slice(&chunk.map_err(|e| e.without_url())?);
         while let Some(end) = buffer.iter().position(|b| *b == b'\n') {
-            let line: FenceLine = serde_json::from_slice(&buffer[..end]).context("it sent a malformed line")?;
+            let line: FenceLine =
+                serde_json::from_slice(&buffer[..end]).context("it sent a malformed line")?;
             buffer.drain(..=end);
             apply(line, view);
         }

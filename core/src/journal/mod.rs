@@ -79,7 +79,13 @@ impl Journal<'_> {
                 serial_no: o.serial_no.as_bytes(),
                 trade_time: o.trade_time.as_deref().unwrap_or_default().as_bytes(),
             };
-            all.order(o.account_id.as_bytes(), o.order_id.as_bytes(), &words, units(o.amount)?, o.version.into());
+            all.order(
+                o.account_id.as_bytes(),
+                o.order_id.as_bytes(),
+                &words,
+                units(o.amount)?,
+                o.version.into(),
+            );
         }
         for a in self.new_attempts.iter().chain(&self.attempts) {
             all.attempt(
@@ -98,12 +104,23 @@ impl Journal<'_> {
                 units(b.intermediate)?,
                 units(b.intermediate_reserved)?,
             ];
-            all.balance(b.account_id.as_bytes(), b.currency.code().as_bytes(), &amounts, b.version.into());
+            all.balance(
+                b.account_id.as_bytes(),
+                b.currency.code().as_bytes(),
+                &amounts,
+                b.version.into(),
+            );
         }
         for c in &self.captures {
             let amounts = [units(c.captured)?, units(c.refunded)?, units(c.settled)?];
             let (payment, currency) = (c.payment_no.as_bytes(), c.currency.code().as_bytes());
-            all.capture(c.account_id.as_bytes(), payment, currency, &amounts, c.version.into());
+            all.capture(
+                c.account_id.as_bytes(),
+                payment,
+                currency,
+                &amounts,
+                c.version.into(),
+            );
         }
         for p in &self.postings {
             for (line, (side, book)) in p.lines().into_iter().enumerate() {
@@ -124,19 +141,43 @@ impl Journal<'_> {
     /// The account under whose key the outbox row lies: the first of the batch,
     /// since a batch never leaves its shard.
     fn lead_account(&self) -> &str {
-        let order = self.new_orders.first().or(self.moved_orders.first()).map(|o| o.account_id.as_str());
+        let order = self
+            .new_orders
+            .first()
+            .or(self.moved_orders.first())
+            .map(|o| o.account_id.as_str());
         let booked = self.balances.first().map(|b| b.account_id.as_str());
         let posted = self.postings.first().map(|p| p.account_id.as_str());
-        let intended = self.intents.first().or(self.closed.first().copied()).map(|i| i.posting.account_id.as_str());
-        let stepped = self.steps.first().or(self.replaced_steps.first()).map(|s| s.account_id.as_str());
-        order.or(booked).or(posted).or(intended).or(stepped).unwrap_or("-")
+        let intended = self
+            .intents
+            .first()
+            .or(self.closed.first().copied())
+            .map(|i| i.posting.account_id.as_str());
+        let stepped = self
+            .steps
+            .first()
+            .or(self.replaced_steps.first())
+            .map(|s| s.account_id.as_str());
+        order
+            .or(booked)
+            .or(posted)
+            .or(intended)
+            .or(stepped)
+            .unwrap_or("-")
     }
 
     /// All statements of the transaction, COMMIT last. The caller has begun it
     /// and holds the locks.
-    pub fn commit_sql(&self, schemas: &Schemas, key: &Secret, now_us: i64) -> anyhow::Result<String> {
+    pub fn commit_sql(
+        &self,
+        schemas: &Schemas,
+        key: &Secret,
+        now_us: i64,
+    ) -> anyhow::Result<String> {
         // About 700 bytes an order, measured on accept transactions.
-        let mut sql = String::with_capacity(1_024 + 1_024 * (self.new_orders.len() + self.moved_orders.len()));
+        let mut sql = String::with_capacity(
+            1_024 + 1_024 * (self.new_orders.len() + self.moved_orders.len()),
+        );
         if !self.keys.is_empty() {
             orders::push_keys(&mut sql, &self.keys, now_us);
         }
@@ -177,7 +218,14 @@ impl Journal<'_> {
         let tx_id = new_tx_id();
         let events = serde_json::to_string(&self.events)?;
         let signature = self.effects()?.sign(key, &tx_id, &events);
-        orders::push_outbox(&mut sql, self.lead_account(), &tx_id, &signature, &events, now_us);
+        orders::push_outbox(
+            &mut sql,
+            self.lead_account(),
+            &tx_id,
+            &signature,
+            &events,
+            now_us,
+        );
         if self.elsewhere {
             orders::push_outbox_delete(&mut sql, self.lead_account(), &tx_id);
         }
@@ -204,7 +252,11 @@ impl Journal<'_> {
 /// The last event that told of `order`, once more: the same id, so that whoever
 /// has heard it knows it.
 pub fn told_event(order: &Order) -> OrderEvent {
-    let name = if order.state.is_end() { order.state.as_str() } else { "accepted" };
+    let name = if order.state.is_end() {
+        order.state.as_str()
+    } else {
+        "accepted"
+    };
     let kind = format!("{}.{name}", order.kind.word());
     OrderEvent {
         id: format!("{}-{}", order.order_id, order.told_version),

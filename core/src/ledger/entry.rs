@@ -20,12 +20,20 @@ pub struct Entry {
 
 impl Entry {
     pub fn place(&self) -> Place {
-        Place { created_us: self.created_us, posting_id: self.posting_id.clone(), line: self.line }
+        Place {
+            created_us: self.created_us,
+            posting_id: self.posting_id.clone(),
+            line: self.line,
+        }
     }
 
     /// What the line adds to its book.
     pub fn signed(&self) -> Decimal {
-        if self.credit { self.amount } else { -self.amount }
+        if self.credit {
+            self.amount
+        } else {
+            -self.amount
+        }
     }
 }
 
@@ -42,12 +50,19 @@ pub struct Place {
 impl Place {
     /// Before every entry from `created_us` on.
     pub fn at(created_us: i64) -> Self {
-        Place { created_us, posting_id: String::new(), line: -1 }
+        Place {
+            created_us,
+            posting_id: String::new(),
+            line: -1,
+        }
     }
 
     /// Opaque to those who hand it back.
     pub fn cursor(&self) -> String {
-        hex::encode(format!("{}/{}/{}", self.created_us, self.line, self.posting_id))
+        hex::encode(format!(
+            "{}/{}/{}",
+            self.created_us, self.line, self.posting_id
+        ))
     }
 
     pub fn parse(cursor: &str) -> Option<Self> {
@@ -55,7 +70,11 @@ impl Place {
         let mut parts = text.splitn(3, '/');
         let (created_us, line) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
         let posting_id = parts.next().filter(|id| id.is_ascii())?.to_owned();
-        Some(Place { created_us, line, posting_id })
+        Some(Place {
+            created_us,
+            line,
+            posting_id,
+        })
     }
 }
 
@@ -65,7 +84,11 @@ mod tests {
 
     #[test]
     fn a_cursor_comes_back_as_it_was_given() {
-        let place = Place { created_us: 1_795_285_800_000_000, posting_id: "pay-a/b'c".into(), line: 1 };
+        let place = Place {
+            created_us: 1_795_285_800_000_000,
+            posting_id: "pay-a/b'c".into(),
+            line: 1,
+        };
         assert_eq!(Place::parse(&place.cursor()), Some(place));
         for wrong in ["", "zz", "31", "312f32"] {
             assert_eq!(Place::parse(wrong), None, "{wrong}");

@@ -96,12 +96,31 @@ pub const PAYMENTS: &str = "clearing.payments";
 impl Posting {
     /// Money that an upstream received for the account, to be used at once.
     pub fn deposit(account_id: &str, biz_no: &str, amount: Decimal, currency: Currency) -> Self {
-        Self::incoming(PostingKind::Deposit, "dep", AVAILABLE, (account_id, biz_no), amount, currency)
+        Self::incoming(
+            PostingKind::Deposit,
+            "dep",
+            AVAILABLE,
+            (account_id, biz_no),
+            amount,
+            currency,
+        )
     }
 
     /// A payment that a payer made to the merchant: onto the intermediate account.
-    pub fn capture(account_id: &str, payment_no: &str, amount: Decimal, currency: Currency) -> Self {
-        Self::incoming(PostingKind::Capture, "pay", INTERMEDIATE, (account_id, payment_no), amount, currency)
+    pub fn capture(
+        account_id: &str,
+        payment_no: &str,
+        amount: Decimal,
+        currency: Currency,
+    ) -> Self {
+        Self::incoming(
+            PostingKind::Capture,
+            "pay",
+            INTERMEDIATE,
+            (account_id, payment_no),
+            amount,
+            currency,
+        )
     }
 
     fn incoming(
@@ -130,11 +149,21 @@ impl Posting {
         let clearing = || format!("clearing.{}", order.channel.as_deref().unwrap_or("none"));
         let (free, held) = match order.kind {
             Kind::CashOut => (AVAILABLE.to_owned(), RESERVED.to_owned()),
-            Kind::Refund | Kind::Settlement => (INTERMEDIATE.to_owned(), INTERMEDIATE_RESERVED.to_owned()),
+            Kind::Refund | Kind::Settlement => {
+                (INTERMEDIATE.to_owned(), INTERMEDIATE_RESERVED.to_owned())
+            }
         };
-        let gone = || if order.kind == Kind::Settlement { AVAILABLE.to_owned() } else { clearing() };
+        let gone = || {
+            if order.kind == Kind::Settlement {
+                AVAILABLE.to_owned()
+            } else {
+                clearing()
+            }
+        };
         let (step, debit, credit) = match kind {
-            PostingKind::Reserve | PostingKind::Deposit | PostingKind::Capture => ("reserve", free, held),
+            PostingKind::Reserve | PostingKind::Deposit | PostingKind::Capture => {
+                ("reserve", free, held)
+            }
             PostingKind::Finalize => ("end", held, gone()),
             PostingKind::Release => ("end", held, free),
             PostingKind::Return => ("return", gone(), free),
@@ -153,11 +182,20 @@ impl Posting {
 
     /// What the posting changes of the account's balance.
     pub fn sum<'a>(&'a self, kind: Kind, payment_no: Option<&'a str>) -> Sum<'a> {
-        Sum { account_id: &self.account_id, amount: self.amount, currency: self.currency, kind, payment_no }
+        Sum {
+            account_id: &self.account_id,
+            amount: self.amount,
+            currency: self.currency,
+            kind,
+            payment_no,
+        }
     }
 
     /// The two entries: side and book.
     pub fn lines(&self) -> [(Side, &str); 2] {
-        [(Side::Debit, &self.debit_book), (Side::Credit, &self.credit_book)]
+        [
+            (Side::Debit, &self.debit_book),
+            (Side::Credit, &self.credit_book),
+        ]
     }
 }

@@ -13,7 +13,9 @@ use sluice_contract::sql::{Lit, pair_list, push_row};
 pub fn push_inserts(sql: &mut String, schemas: &Schemas, postings: &[Posting], now_us: i64) {
     sql.push_str("INSERT INTO ");
     sql.push_str(&schemas.ledger);
-    sql.push_str(".entry (account_id,posting_id,line,kind,book,side,amount,currency,ref,created_us) VALUES ");
+    sql.push_str(
+        ".entry (account_id,posting_id,line,kind,book,side,amount,currency,ref,created_us) VALUES ",
+    );
     let mut first = true;
     for p in postings {
         for (line, (side, book)) in p.lines().into_iter().enumerate() {
@@ -83,7 +85,16 @@ fn from_row(row: Row) -> anyhow::Result<Entry> {
     type Stored = (String, i64, String, String, String, Decimal, String, i64);
     let stored: Stored = mysql_async::from_row_opt(row).context("entry row")?;
     let (posting_id, line, kind, book, side, amount, reference, created_us) = stored;
-    Ok(Entry { posting_id, line, kind, book, credit: side == "C", amount, reference, created_us })
+    Ok(Entry {
+        posting_id,
+        line,
+        kind,
+        book,
+        credit: side == "C",
+        amount,
+        reference,
+        created_us,
+    })
 }
 
 /// What a book held before `before_us`: the sum of all its entries until then.
@@ -99,7 +110,12 @@ pub async fn held_before(
          WHERE account_id=? AND currency=? AND book=? AND created_us<?",
         schemas.ledger
     );
-    let values = (wanted.account_id.as_str(), wanted.currency.code(), book, before_us);
+    let values = (
+        wanted.account_id.as_str(),
+        wanted.currency.code(),
+        book,
+        before_us,
+    );
     let sum: Option<Option<Decimal>> = conn.exec_first(sql, values).await?;
     Ok(sum.flatten().unwrap_or_default())
 }
@@ -117,12 +133,20 @@ pub struct Line {
 }
 
 /// The lines of these postings that are booked already.
-pub async fn booked(conn: &mut impl Queryable, schemas: &Schemas, postings: &[&Posting]) -> anyhow::Result<Vec<Line>> {
+pub async fn booked(
+    conn: &mut impl Queryable,
+    schemas: &Schemas,
+    postings: &[&Posting],
+) -> anyhow::Result<Vec<Line>> {
     let sql = format!(
         "SELECT account_id,posting_id,line,book,side,amount,currency FROM {}.entry \
          WHERE (account_id,posting_id) IN {}",
         schemas.ledger,
-        pair_list(postings.iter().map(|p| (p.account_id.as_str(), p.posting_id.as_str())))
+        pair_list(
+            postings
+                .iter()
+                .map(|p| (p.account_id.as_str(), p.posting_id.as_str()))
+        )
     );
     type Stored = (String, String, i64, String, String, Decimal, String);
     let rows: Vec<Stored> = conn.query(sql).await?;

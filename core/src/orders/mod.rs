@@ -65,7 +65,10 @@ pub struct OrderRef {
 
 impl OrderRef {
     pub fn new(account_id: &str, order_id: &str) -> Self {
-        OrderRef { order_id: order_id.to_owned(), account_id: account_id.to_owned() }
+        OrderRef {
+            order_id: order_id.to_owned(),
+            account_id: account_id.to_owned(),
+        }
     }
 }
 
@@ -83,8 +86,12 @@ impl Order {
     /// `init` again after the channel was asked still shows as processing: for the
     /// upstream it never went back.
     pub fn shown(&self) -> &'static str {
-        if matches!(self.state, State::Booking | State::Init | State::Dispatching)
-            && (self.queries > 0 || self.attempts > 1 || (self.attempts > 0 && self.channel.is_none()))
+        if matches!(
+            self.state,
+            State::Booking | State::Init | State::Dispatching
+        ) && (self.queries > 0
+            || self.attempts > 1
+            || (self.attempts > 0 && self.channel.is_none()))
         {
             "processing"
         } else {

@@ -6,7 +6,11 @@ use sluice_contract::order::State;
 use std::fmt::Write;
 
 fn words(effects: &[Effect]) -> String {
-    effects.iter().map(|e| e.as_str()).collect::<Vec<_>>().join(", ")
+    effects
+        .iter()
+        .map(|e| e.as_str())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// A Mermaid diagram of every move; events that lead the same way share an arrow.
@@ -16,10 +20,19 @@ pub fn diagram() -> String {
     );
     for from in State::ALL {
         for to in State::ALL {
-            let events: Vec<String> = Event::ALL.into_iter().filter_map(|event| leads(from, event, to)).collect();
+            let events: Vec<String> = Event::ALL
+                .into_iter()
+                .filter_map(|event| leads(from, event, to))
+                .collect();
             if !events.is_empty() {
                 // Writing into a String can't fail.
-                let _ = writeln!(text, "    {} --> {}: {}", from.as_str(), to.as_str(), events.join(", "));
+                let _ = writeln!(
+                    text,
+                    "    {} --> {}: {}",
+                    from.as_str(),
+                    to.as_str(),
+                    events.join(", ")
+                );
             }
         }
     }
@@ -34,7 +47,9 @@ fn leads(from: State, event: Event, to: State) -> Option<String> {
     match step(from, event) {
         Step::Move(next, _) => (next == to).then(|| event.as_str().to_owned()),
         Step::After(first) => match step(from, first) {
-            Step::Move(between, _) => leads(between, event, to).map(|e| format!("{} then {e}", first.as_str())),
+            Step::Move(between, _) => {
+                leads(between, event, to).map(|e| format!("{} then {e}", first.as_str()))
+            }
             _ => None,
         },
         _ => None,
@@ -54,18 +69,32 @@ pub fn table() -> String {
             }
         }
         for (to, does, states) in rows {
-            let _ = writeln!(text, "| `{}` | {} | {to} | {does} |", event.as_str(), states.join(", "));
+            let _ = writeln!(
+                text,
+                "| `{}` | {} | {to} | {does} |",
+                event.as_str(),
+                states.join(", ")
+            );
         }
     }
     text
 }
 
 fn outcome(step: Step) -> (String, String) {
-    let dash = |words: String| if words.is_empty() { "–".to_owned() } else { words };
+    let dash = |words: String| {
+        if words.is_empty() {
+            "–".to_owned()
+        } else {
+            words
+        }
+    };
     match step {
         Step::Move(to, effects) => (format!("**{}**", to.as_str()), dash(words(effects))),
         Step::Stay(effects) => ("stays".into(), words(effects)),
-        Step::After(first) => (format!("`{}` first, then again", first.as_str()), "as those do".into()),
+        Step::After(first) => (
+            format!("`{}` first, then again", first.as_str()),
+            "as those do".into(),
+        ),
         Step::Already => ("stays".into(), "nothing: known already, or no news".into()),
         Step::Contradiction(why) => ("stays".into(), format!("**contradiction**, a case: {why}")),
         Step::Refused => ("stays".into(), "refused".into()),
@@ -79,8 +108,10 @@ mod tests {
 
     /// The page with the text between `begin` and `end` of that name replaced.
     fn with(page: &str, name: &str, text: &str) -> String {
-        let (begin, end) =
-            (format!("<!-- {name}: from core/src/orders/picture.rs -->\n"), format!("<!-- end {name} -->"));
+        let (begin, end) = (
+            format!("<!-- {name}: from core/src/orders/picture.rs -->\n"),
+            format!("<!-- end {name} -->"),
+        );
         let from = page.find(&begin).expect("the page has the mark") + begin.len();
         let to = page.find(&end).expect("the page has the end mark");
         format!("{}{text}{}", &page[..from], &page[to..])
@@ -94,15 +125,26 @@ mod tests {
         if std::env::var_os("SLUICE_BLESS").is_some() {
             std::fs::write(&path, &want).unwrap();
         } else {
-            assert!(page == want, "docs/ORDERS.md is behind `step`: run this test with SLUICE_BLESS=1");
+            assert!(
+                page == want,
+                "docs/ORDERS.md is behind `step`: run this test with SLUICE_BLESS=1"
+            );
         }
     }
 
     #[test]
     fn nothing_is_left_out() {
         let (picture, table) = (diagram(), table());
-        assert!(State::ALL.iter().all(|s| picture.contains(&format!(" {}:", s.as_str())) || *s == State::Booking));
-        assert!(Event::ALL.iter().all(|e| table.contains(&format!("`{}`", e.as_str()))));
+        assert!(
+            State::ALL
+                .iter()
+                .all(|s| picture.contains(&format!(" {}:", s.as_str())) || *s == State::Booking)
+        );
+        assert!(
+            Event::ALL
+                .iter()
+                .all(|e| table.contains(&format!("`{}`", e.as_str())))
+        );
         let effects = [
             Effect::Finalize,
             Effect::Release,

@@ -38,7 +38,9 @@ pub fn from_row(row: &Row) -> anyhow::Result<Order> {
         bank: column(row, "bank")?,
         payment_no: column(row, "payment_no")?,
         amount: column(row, "amount")?,
-        currency: currency.parse().with_context(|| format!("orders.currency {currency:?}"))?,
+        currency: currency
+            .parse()
+            .with_context(|| format!("orders.currency {currency:?}"))?,
         state: state.parse::<State>()?,
         channel: column(row, "channel")?,
         serial_no: column(row, "serial_no")?,
@@ -83,7 +85,11 @@ pub async fn lock<'a>(
 fn pairs<'a>(orders: impl Iterator<Item = &'a OrderRef>) -> String {
     let mut sql = String::new();
     for (at, order) in orders.enumerate() {
-        sql.push_str(if at == 0 { "(order_id=" } else { " OR (order_id=" });
+        sql.push_str(if at == 0 {
+            "(order_id="
+        } else {
+            " OR (order_id="
+        });
         push_lit(&mut sql, Lit::Text(&order.order_id));
         sql.push_str(" AND account_id=");
         push_lit(&mut sql, Lit::Text(&order.account_id));
@@ -111,8 +117,12 @@ pub async fn due_to_send(
         "SELECT due_us,account_id,order_id FROM orders FORCE INDEX (by_state) WHERE state='init' AND due_us <= ? \
          AND due_us >= ? AND (due_us > ? OR order_id > ?) ORDER BY due_us, order_id LIMIT {most}"
     );
-    let rows: Vec<(i64, String, String)> = conn.exec(sql, (now_us, after.0, after.0, after.1)).await?;
-    Ok(rows.into_iter().map(|(due, account, order)| (due, OrderRef::new(&account, &order))).collect())
+    let rows: Vec<(i64, String, String)> =
+        conn.exec(sql, (now_us, after.0, after.0, after.1)).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(due, account, order)| (due, OrderRef::new(&account, &order)))
+        .collect())
 }
 
 /// Appends an INSERT of new orders to a multi-statement text.
@@ -249,7 +259,9 @@ pub async fn live_attempts<'a>(
 ) -> anyhow::Result<HashSet<String>> {
     let accounts = in_list(orders.clone().map(|o| o.account_id.as_str()));
     let ids = in_list(orders.map(|o| o.order_id.as_str()));
-    let sql = format!("SELECT order_id FROM attempt WHERE account_id IN {accounts} AND order_id IN {ids} AND live=1");
+    let sql = format!(
+        "SELECT order_id FROM attempt WHERE account_id IN {accounts} AND order_id IN {ids} AND live=1"
+    );
     Ok(conn.query::<String, _>(sql).await?.into_iter().collect())
 }
 
@@ -299,7 +311,13 @@ pub async fn find_keys(
         );
         let rows: Vec<(String, String, String, String)> = conn.exec(sql, (client,)).await?;
         for (key, request_hash, account_id, order_id) in rows {
-            let row = KeyRow { client: client.to_owned(), key: key.clone(), request_hash, account_id, order_id };
+            let row = KeyRow {
+                client: client.to_owned(),
+                key: key.clone(),
+                request_hash,
+                account_id,
+                order_id,
+            };
             found.insert((client.to_owned(), key), row);
         }
     }
@@ -310,7 +328,9 @@ pub async fn find_keys(
 /// theirs, since each order's id is under one key.
 pub fn push_key_deletes(sql: &mut String, keys: &[(&str, &str, &str)]) {
     sql.push_str("DELETE FROM idempotency WHERE (client,idem_key) IN ");
-    sql.push_str(&pair_list(keys.iter().map(|(client, key, _)| (*client, *key))));
+    sql.push_str(&pair_list(
+        keys.iter().map(|(client, key, _)| (*client, *key)),
+    ));
     sql.push_str(" AND order_id IN ");
     sql.push_str(&in_list(keys.iter().map(|(.., order)| *order)));
     sql.push(';');
@@ -327,12 +347,25 @@ pub fn push_outbox_delete(sql: &mut String, account_id: &str, tx_id: &str) {
 }
 
 /// Appends the signed outbox row of the transaction.
-pub fn push_outbox(sql: &mut String, account_id: &str, tx_id: &str, signature: &str, events: &str, now_us: i64) {
+pub fn push_outbox(
+    sql: &mut String,
+    account_id: &str,
+    tx_id: &str,
+    signature: &str,
+    events: &str,
+    now_us: i64,
+) {
     sql.push_str("INSERT INTO outbox (account_id,tx_id,signature,events,created_us) VALUES ");
     push_row(
         sql,
         true,
-        &[Lit::Text(account_id), Lit::Text(tx_id), Lit::Text(signature), Lit::Text(events), Lit::Int(now_us)],
+        &[
+            Lit::Text(account_id),
+            Lit::Text(tx_id),
+            Lit::Text(signature),
+            Lit::Text(events),
+            Lit::Int(now_us),
+        ],
     );
     sql.push(';');
 }
@@ -348,16 +381,26 @@ pub struct OutboxRow {
 
 /// The oldest unpublished rows. The table is drained, so its size is the backlog.
 pub async fn outbox_page(conn: &mut impl Queryable, most: usize) -> anyhow::Result<Vec<OutboxRow>> {
-    let sql = format!("SELECT account_id,tx_id,events,created_us FROM outbox ORDER BY tx_id LIMIT {most}");
+    let sql = format!(
+        "SELECT account_id,tx_id,events,created_us FROM outbox ORDER BY tx_id LIMIT {most}"
+    );
     let rows: Vec<(String, String, String, i64)> = conn.query(sql).await?;
-    let make = |(account_id, tx_id, events, created_us)| OutboxRow { account_id, tx_id, events, created_us };
+    let make = |(account_id, tx_id, events, created_us)| OutboxRow {
+        account_id,
+        tx_id,
+        events,
+        created_us,
+    };
     Ok(rows.into_iter().map(make).collect())
 }
 
 pub async fn outbox_delete(conn: &mut impl Queryable, rows: &[OutboxRow]) -> anyhow::Result<()> {
     let accounts = in_list(rows.iter().map(|r| r.account_id.as_str()));
     let ids = in_list(rows.iter().map(|r| r.tx_id.as_str()));
-    conn.query_drop(format!("DELETE FROM outbox WHERE account_id IN {accounts} AND tx_id IN {ids}")).await?;
+    conn.query_drop(format!(
+        "DELETE FROM outbox WHERE account_id IN {accounts} AND tx_id IN {ids}"
+    ))
+    .await?;
     Ok(())
 }
 
@@ -365,7 +408,12 @@ pub async fn outbox_delete(conn: &mut impl Queryable, rows: &[OutboxRow]) -> any
 /// first was due. Read from the index alone; ended orders are not touched, whether
 /// their upstreams still have to hear of them or not.
 pub async fn unfinished(conn: &mut impl Queryable) -> anyhow::Result<Vec<(String, i64, i64, i64)>> {
-    let states = in_list(State::ALL.iter().filter(|s| !s.is_end()).map(|s| s.as_str()));
+    let states = in_list(
+        State::ALL
+            .iter()
+            .filter(|s| !s.is_end())
+            .map(|s| s.as_str()),
+    );
     let sql = format!(
         "SELECT state, COUNT(*), MIN(created_us), MIN(due_us) FROM orders FORCE INDEX (by_state) \
          WHERE state IN {states} AND due_us > 0 GROUP BY state"
@@ -374,6 +422,8 @@ pub async fn unfinished(conn: &mut impl Queryable) -> anyhow::Result<Vec<(String
 }
 
 pub async fn outbox_backlog(conn: &mut impl Queryable) -> anyhow::Result<(i64, Option<i64>)> {
-    let row: Option<(i64, Option<i64>)> = conn.query_first("SELECT COUNT(*), MIN(created_us) FROM outbox").await?;
+    let row: Option<(i64, Option<i64>)> = conn
+        .query_first("SELECT COUNT(*), MIN(created_us) FROM outbox")
+        .await?;
     Ok(row.unwrap_or((0, None)))
 }

@@ -152,12 +152,27 @@ pub enum Step {
 }
 
 const BOOKED: &[Effect] = &[Effect::Publish];
-const END_PAID: &[Effect] = &[Effect::Finalize, Effect::CloseAttempt, Effect::CloseCase, Effect::Publish];
-const END_UNPAID: &[Effect] =
-    &[Effect::Release, Effect::CloseAttempt, Effect::FreeLimits, Effect::CloseCase, Effect::Publish];
+const END_PAID: &[Effect] = &[
+    Effect::Finalize,
+    Effect::CloseAttempt,
+    Effect::CloseCase,
+    Effect::Publish,
+];
+const END_UNPAID: &[Effect] = &[
+    Effect::Release,
+    Effect::CloseAttempt,
+    Effect::FreeLimits,
+    Effect::CloseCase,
+    Effect::Publish,
+];
 const SWITCHED: &[Effect] = &[Effect::CloseAttempt, Effect::FreeLimits, Effect::CloseCase];
 const NEVER_SENT: &[Effect] = &[Effect::Release, Effect::CloseCase, Effect::Publish];
-const GIVEN_BACK: &[Effect] = &[Effect::GiveBack, Effect::FreeLimits, Effect::CloseCase, Effect::Publish];
+const GIVEN_BACK: &[Effect] = &[
+    Effect::GiveBack,
+    Effect::FreeLimits,
+    Effect::CloseCase,
+    Effect::Publish,
+];
 const FOR_A_PERSON: &[Effect] = &[Effect::OpenCase];
 
 /// The only place where an order's state is decided.
@@ -191,7 +206,9 @@ pub fn step(state: State, event: Event) -> Step {
         (_, Event::Cancel) => Step::Refused,
 
         (State::Booking | Init, Accepted | Succeeded | Declined | NotHere | Event::Returned)
-        | (State::Booking, Recanted) => Step::Contradiction("the channel answered for an order that was not sent"),
+        | (State::Booking, Recanted) => {
+            Step::Contradiction("the channel answered for an order that was not sent")
+        }
         (State::Booking | Init, Unknown | NoSuchTrade | Exhausted) => Step::Already,
 
         (Dispatching | InDoubt, Accepted) => Step::Move(Processing, &[]),
@@ -203,13 +220,19 @@ pub fn step(state: State, event: Event) -> Step {
         // Sent now, it would knowingly be paid twice. What is out already is asked on, but
         // nobody's refusal ends it any more: see `outcome::note`.
         (Init, Recanted) => Step::Move(Manual, FOR_A_PERSON),
-        (Dispatching | InDoubt | Processing | Manual | Success, Recanted) => Step::Stay(FOR_A_PERSON),
-        (Failed, Recanted) => Step::Contradiction("a channel that had declined it says that it paid"),
+        (Dispatching | InDoubt | Processing | Manual | Success, Recanted) => {
+            Step::Stay(FOR_A_PERSON)
+        }
+        (Failed, Recanted) => {
+            Step::Contradiction("a channel that had declined it says that it paid")
+        }
         (Dispatching, Unknown) => Step::Move(InDoubt, &[]),
         // Sent again under the same serial number and trade time, through a new
         // claim: fence and breakers are asked again (seed 002, stage 2 b).
         (Dispatching | InDoubt, NoSuchTrade) => Step::Move(Init, &[]),
-        (Processing, NoSuchTrade) => Step::Contradiction("the channel accepted the trade and now knows no such trade"),
+        (Processing, NoSuchTrade) => {
+            Step::Contradiction("the channel accepted the trade and now knows no such trade")
+        }
         (Dispatching | InDoubt | Processing, Exhausted) => Step::Move(Manual, FOR_A_PERSON),
         // Callbacks overtake each other: what came back had been paid.
         (Dispatching | InDoubt | Processing | Manual, Event::Returned) => Step::After(Succeeded),
@@ -222,7 +245,9 @@ pub fn step(state: State, event: Event) -> Step {
         (Success, Succeeded | Accepted | Unknown | Exhausted) => Step::Already,
         (Failed, Succeeded) => Step::Contradiction("success after failed"),
         (Failed, Event::Returned) => Step::Contradiction("returned after failed"),
-        (Failed, Declined | NotHere | Accepted | Unknown | NoSuchTrade | Exhausted) => Step::Already,
+        (Failed, Declined | NotHere | Accepted | Unknown | NoSuchTrade | Exhausted) => {
+            Step::Already
+        }
         (State::Returned, _) => Step::Already,
     }
 }

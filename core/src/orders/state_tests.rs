@@ -55,9 +55,16 @@ fn money_moves_exactly_once_on_every_path() {
         }
         for event in Event::ALL {
             if let Step::Move(to, effects) = step(state, event) {
-                let count = |wanted: &[Effect]| effects.iter().filter(|e| wanted.contains(e)).count() as u32;
+                let count = |wanted: &[Effect]| {
+                    effects.iter().filter(|e| wanted.contains(e)).count() as u32
+                };
                 let settles = count(&[Effect::Finalize, Effect::Release]);
-                walk(to, depth - 1, settled + settles, back + count(&[Effect::GiveBack]));
+                walk(
+                    to,
+                    depth - 1,
+                    settled + settles,
+                    back + count(&[Effect::GiveBack]),
+                );
             }
         }
     }
@@ -82,7 +89,10 @@ fn what_stays_moves_no_money() {
         for event in Event::ALL {
             if let Step::Stay(effects) = step(state, event) {
                 let harmless = [Effect::OpenCase, Effect::CloseCase, Effect::PublishAgain];
-                assert!(effects.iter().all(|e| harmless.contains(e)), "{state:?} × {event:?}");
+                assert!(
+                    effects.iter().all(|e| harmless.contains(e)),
+                    "{state:?} × {event:?}"
+                );
             }
         }
     }
@@ -93,8 +103,13 @@ fn what_comes_after_something_untold_is_possible_then() {
     for state in State::ALL {
         for event in Event::ALL {
             if let Step::After(first) = step(state, event) {
-                let Step::Move(between, _) = step(state, first) else { panic!("{state:?} × {first:?}") };
-                assert!(matches!(step(between, event), Step::Move(..)), "{between:?} × {event:?}");
+                let Step::Move(between, _) = step(state, first) else {
+                    panic!("{state:?} × {first:?}")
+                };
+                assert!(
+                    matches!(step(between, event), Step::Move(..)),
+                    "{between:?} × {event:?}"
+                );
             }
         }
     }

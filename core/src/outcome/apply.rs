@@ -54,8 +54,14 @@ pub struct Booking {
 /// Applies all outcomes to the locked orders. Balances follow in `settle`, once
 /// it is known which accounts are touched.
 pub fn apply(outcomes: &[&Outcome], locked: Vec<Order>, waits: &Waits, now_us: i64) -> Applied {
-    let orders = locked.into_iter().map(|o| (o.order_id.clone(), o)).collect();
-    let mut all = Applied { orders, ..Applied::default() };
+    let orders = locked
+        .into_iter()
+        .map(|o| (o.order_id.clone(), o))
+        .collect();
+    let mut all = Applied {
+        orders,
+        ..Applied::default()
+    };
     for outcome in outcomes {
         let taken = one(&mut all, outcome, waits, now_us);
         all.taken.push(taken);
@@ -64,14 +70,22 @@ pub fn apply(outcomes: &[&Outcome], locked: Vec<Order>, waits: &Waits, now_us: i
 }
 
 fn one(all: &mut Applied, outcome: &Outcome, waits: &Waits, now_us: i64) -> Taken {
-    let Some(order) = all.orders.get_mut(&outcome.at.order_id) else { return Taken::NoSuchOrder };
-    let event = match outcome.channel.filter(|c| order.channel.as_deref() != Some(*c)) {
+    let Some(order) = all.orders.get_mut(&outcome.at.order_id) else {
+        return Taken::NoSuchOrder;
+    };
+    let event = match outcome
+        .channel
+        .filter(|c| order.channel.as_deref() != Some(*c))
+    {
         Some(channel) => match not_its_channel(order, channel, outcome.event) {
             Word::Recants => Event::Recanted,
             Word::Odd(detail) => return contradiction(all, outcome, &detail),
             Word::Repeated => return Taken::Already,
         },
-        None => match (odd(order, outcome), event_for(order, outcome, waits, now_us)) {
+        None => match (
+            odd(order, outcome),
+            event_for(order, outcome, waits, now_us),
+        ) {
             (Some(detail), _) => return contradiction(all, outcome, &detail),
             (None, Err(taken)) => return taken,
             (None, Ok(event)) => event,
@@ -79,7 +93,8 @@ fn one(all: &mut Applied, outcome: &Outcome, waits: &Waits, now_us: i64) -> Take
     };
     // An order that waits to be sent again hears late answers as one that is out.
     let sent = order.is_out();
-    let hears = sent && order.state == State::Init && !matches!(event, Event::NotSent | Event::Recanted);
+    let hears =
+        sent && order.state == State::Init && !matches!(event, Event::NotSent | Event::Recanted);
     let state = if hears { State::InDoubt } else { order.state };
     let (to, effects) = match step(state, event) {
         Step::Move(to, _) if to == order.state => return Taken::Already,
@@ -87,7 +102,10 @@ fn one(all: &mut Applied, outcome: &Outcome, waits: &Waits, now_us: i64) -> Take
         Step::Stay(effects) => (order.state, effects),
         Step::After(first) => {
             // Two moves of one transaction, so that history and events have no gap.
-            let untold = Outcome { event: first, ..outcome.clone() };
+            let untold = Outcome {
+                event: first,
+                ..outcome.clone()
+            };
             return match one(all, &untold, waits, now_us) {
                 Taken::Moved => one(all, outcome, waits, now_us),
                 other => other,
@@ -101,15 +119,30 @@ fn one(all: &mut Applied, outcome: &Outcome, waits: &Waits, now_us: i64) -> Take
     let from = order.state;
     let with = order.channel.clone();
     // By channel and trade time as they are now: a switch takes the channel away.
-    if let Some(taking) = effects.contains(&Effect::FreeLimits).then(|| Taking::of(order)).flatten() {
+    if let Some(taking) = effects
+        .contains(&Effect::FreeLimits)
+        .then(|| Taking::of(order))
+        .flatten()
+    {
         all.freed.insert(order.order_id.clone(), taking);
     }
     if from != to {
         move_order(order, to, outcome, waits, now_us);
         if sent && has_last_attempt(order) {
-            let (state, live) = if event == Event::NotHere { ("failed", false) } else { attempt_state(order) };
+            let (state, live) = if event == Event::NotHere {
+                ("failed", false)
+            } else {
+                attempt_state(order)
+            };
             let channel = with.clone().unwrap_or_default();
-            all.attempts.insert(order.order_id.clone(), AttemptNow { channel, state, live });
+            all.attempts.insert(
+                order.order_id.clone(),
+                AttemptNow {
+                    channel,
+                    state,
+                    live,
+                },
+            );
         }
         if event == Event::NotHere {
             let route = elsewhere(order, outcome);
@@ -125,7 +158,10 @@ fn one(all: &mut Applied, outcome: &Outcome, waits: &Waits, now_us: i64) -> Take
     }
     note(order, event, effects, waits, now_us);
     let order = order.clone();
-    all.moves.push(Move { channel: with, ..Move::of(&order, from, event.as_str()) });
+    all.moves.push(Move {
+        channel: with,
+        ..Move::of(&order, from, event.as_str())
+    });
     perform(all, &order, (event, effects), outcome, now_us);
     Taken::Moved
 }
@@ -145,13 +181,19 @@ fn not_its_channel(order: &Order, channel: &str, event: Event) -> Word {
     let is_in = |list: &[String]| list.iter().any(|one| one == channel);
     let whose = order.channel.as_deref().unwrap_or("nobody");
     match event {
-        _ if !is_in(&route.tried) => Word::Odd(format!("{channel} speaks of an order that is {whose}'s")),
-        Event::Succeeded if is_in(&route.recanted) => Word::Repeated,
-        Event::Returned if is_in(&route.recanted) => {
-            Word::Odd(format!("{channel} declined the order, said that it paid, and now that it gave it back"))
+        _ if !is_in(&route.tried) => {
+            Word::Odd(format!("{channel} speaks of an order that is {whose}'s"))
         }
-        Event::Succeeded | Event::Returned if matches!(order.state, State::Failed | State::Returned) => {
-            Word::Odd(format!("{channel} declined the order and now says that it paid; it is {whose}'s now"))
+        Event::Succeeded if is_in(&route.recanted) => Word::Repeated,
+        Event::Returned if is_in(&route.recanted) => Word::Odd(format!(
+            "{channel} declined the order, said that it paid, and now that it gave it back"
+        )),
+        Event::Succeeded | Event::Returned
+            if matches!(order.state, State::Failed | State::Returned) =>
+        {
+            Word::Odd(format!(
+                "{channel} declined the order and now says that it paid; it is {whose}'s now"
+            ))
         }
         Event::Succeeded | Event::Returned => Word::Recants,
         // `Accepted` too: a reply to the sending may be overtaken by the refusal.
@@ -171,10 +213,15 @@ fn has_last_attempt(order: &Order) -> bool {
 fn odd(order: &Order, outcome: &Outcome) -> Option<String> {
     if outcome.event == Event::Returned && order.state != State::Returned {
         let route = Route::read(order.route.as_deref()).unwrap_or_default();
-        let paid_too = route.recanted.into_iter().find(|other| order.channel.as_ref() != Some(other));
+        let paid_too = route
+            .recanted
+            .into_iter()
+            .find(|other| order.channel.as_ref() != Some(other));
         // Given back, the account would have its money while the other payment stands.
         if let Some(other) = paid_too {
-            return Some(format!("the channel gave it back, but {other} says that it paid"));
+            return Some(format!(
+                "the channel gave it back, but {other} says that it paid"
+            ));
         }
     }
     otherwise(order, outcome)
@@ -186,12 +233,25 @@ fn otherwise(order: &Order, outcome: &Outcome) -> Option<String> {
     let amount = outcome.amount.filter(|a| *a != order.amount);
     let currency = outcome.currency.filter(|c| *c != order.currency);
     if amount.is_some() || currency.is_some() {
-        let said = (amount.unwrap_or(order.amount).normalize(), currency.unwrap_or(order.currency));
+        let said = (
+            amount.unwrap_or(order.amount).normalize(),
+            currency.unwrap_or(order.currency),
+        );
         let known = (order.amount.normalize(), order.currency);
-        return Some(format!("the channel speaks of {} {}, the order of {} {}", said.0, said.1, known.0, known.1));
+        return Some(format!(
+            "the channel speaks of {} {}, the order of {} {}",
+            said.0, said.1, known.0, known.1
+        ));
     }
-    let to = outcome.to_account.as_deref().filter(|to| *to != order.to_account)?;
-    Some(format!("the channel speaks of account {}, the order of {}", storable(to), storable(&order.to_account)))
+    let to = outcome
+        .to_account
+        .as_deref()
+        .filter(|to| *to != order.to_account)?;
+    Some(format!(
+        "the channel speaks of account {}, the order of {}",
+        storable(to),
+        storable(&order.to_account)
+    ))
 }
 
 fn contradiction(all: &mut Applied, outcome: &Outcome, detail: &str) -> Taken {
@@ -226,7 +286,13 @@ fn move_order(order: &mut Order, to: State, outcome: &Outcome, waits: &Waits, no
     };
 }
 
-fn perform(all: &mut Applied, order: &Order, (event, effects): (Event, &[Effect]), outcome: &Outcome, now_us: i64) {
+fn perform(
+    all: &mut Applied,
+    order: &Order,
+    (event, effects): (Event, &[Effect]),
+    outcome: &Outcome,
+    now_us: i64,
+) {
     let id = order.order_id.clone();
     for effect in effects {
         let kind = match effect {
@@ -291,13 +357,20 @@ impl Applied {
 
     /// Accounts whose balances must be locked.
     pub fn accounts(&self) -> BTreeSet<&str> {
-        self.bookings.iter().map(|b| b.posting.account_id.as_str()).collect()
+        self.bookings
+            .iter()
+            .map(|b| b.posting.account_id.as_str())
+            .collect()
     }
 
     /// Captured payments that get something back: account and number.
     pub fn payments(&self) -> BTreeSet<(&str, &str)> {
-        let back = self.bookings.iter().filter(|b| b.effect != Effect::Finalize);
-        back.filter_map(|b| Some((b.posting.account_id.as_str(), b.payment_no.as_deref()?))).collect()
+        let back = self
+            .bookings
+            .iter()
+            .filter(|b| b.effect != Effect::Finalize);
+        back.filter_map(|b| Some((b.posting.account_id.as_str(), b.payment_no.as_deref()?)))
+            .collect()
     }
 }
 
@@ -313,11 +386,21 @@ pub fn settle(
     captures: Vec<Capture>,
 ) -> anyhow::Result<(Vec<Balance>, Vec<Capture>)> {
     let mut books = Books::new(locked, captures);
-    for Booking { posting, kind, payment_no, .. } in &all.bookings {
+    for Booking {
+        posting,
+        kind,
+        payment_no,
+        ..
+    } in &all.bookings
+    {
         let sum = posting.sum(*kind, payment_no.as_deref());
-        books
-            .book(posting.kind, &sum)
-            .map_err(|e| anyhow::anyhow!("account {}: {e} ({})", posting.account_id, posting.posting_id))?;
+        books.book(posting.kind, &sum).map_err(|e| {
+            anyhow::anyhow!(
+                "account {}: {e} ({})",
+                posting.account_id,
+                posting.posting_id
+            )
+        })?;
     }
     Ok(books.touched())
 }
@@ -330,8 +413,17 @@ mod tests {
 
     fn waits() -> Waits {
         let clients = std::sync::Arc::new(["c".to_owned()].into());
-        let hearing = super::super::Hearing { clients, first_us: 1_000, longest_us: 8_000, most_times: 2 };
-        Waits { first_query_us: 10, callback_us: 20, hearing }
+        let hearing = super::super::Hearing {
+            clients,
+            first_us: 1_000,
+            longest_us: 8_000,
+            most_times: 2,
+        };
+        Waits {
+            first_query_us: 10,
+            callback_us: 20,
+            hearing,
+        }
     }
 
     /// An order of 1 CNY on unionpay that was sent `attempts` times.
@@ -376,7 +468,10 @@ mod tests {
         channel: Option<&'static str>,
         event: Event,
     ) -> (Taken, State, Option<String>) {
-        let outcome = Outcome { channel, ..Outcome::new(OrderRef::new("A", "o"), event) };
+        let outcome = Outcome {
+            channel,
+            ..Outcome::new(OrderRef::new("A", "o"), event)
+        };
         let all = apply(&[&outcome], vec![order(state, attempts)], &waits(), 100);
         let detail = all.cases.first().map(|c| c.detail.clone());
         (all.taken[0], all.orders["o"].state, detail)
@@ -384,7 +479,8 @@ mod tests {
 
     #[test]
     fn another_channel_cannot_end_an_order() {
-        let (taken, state, detail) = taken(State::Processing, 1, Some("netsunion"), Event::Declined);
+        let (taken, state, detail) =
+            taken(State::Processing, 1, Some("netsunion"), Event::Declined);
         assert_eq!((taken, state), (Taken::Contradiction, State::Processing));
         assert!(detail.is_some_and(|d| d.contains("netsunion") && d.contains("unionpay")));
     }
@@ -397,12 +493,16 @@ mod tests {
         let odd = taken(State::Init, 0, Some("unionpay"), Event::Succeeded);
         assert_eq!((odd.0, odd.1), (Taken::Contradiction, State::Init));
         // And a repeated "no such trade" changes nothing.
-        assert_eq!(taken(State::Init, 1, Some("unionpay"), Event::NoSuchTrade).0, Taken::Already);
+        assert_eq!(
+            taken(State::Init, 1, Some("unionpay"), Event::NoSuchTrade).0,
+            Taken::Already
+        );
     }
 
     /// An order that went to netsunion and back, without or with a wish for it.
     fn declined_here(wished: bool) -> Applied {
-        let route = format!(r#"{{"version":1,"chosen":"netsunion","rejected":[],"wished":{wished}}}"#);
+        let route =
+            format!(r#"{{"version":1,"chosen":"netsunion","rejected":[],"wished":{wished}}}"#);
         let order = Order {
             channel: Some("netsunion".into()),
             route: Some(route),
@@ -410,7 +510,11 @@ mod tests {
             ..order(State::Processing, 1)
         };
         let (at, channel) = (OrderRef::new("A", "o"), Some("netsunion"));
-        let said = Outcome { channel, code: Some("1005".into()), ..Outcome::new(at, Event::NotHere) };
+        let said = Outcome {
+            channel,
+            code: Some("1005".into()),
+            ..Outcome::new(at, Event::NotHere)
+        };
         // Told twice: the second time it is somebody else's.
         apply(&[&said, &said], vec![order], &waits(), 100)
     }
@@ -420,15 +524,36 @@ mod tests {
         let all = declined_here(false);
         let order = &all.orders["o"];
         assert_eq!(all.taken, [Taken::Moved, Taken::Already]);
-        assert_eq!((order.state, order.channel.as_deref(), order.is_out()), (State::Init, None, false));
-        assert_eq!((order.serial_no.as_str(), order.trade_time.as_deref()), ("O", Some("20261120235959")));
-        let closed = AttemptNow { channel: "netsunion".into(), state: "failed", live: false };
-        assert_eq!((&all.attempts["o"], all.bookings.len(), all.cases.len()), (&closed, 0, 0));
-        assert!(all.freed["o"].keys.iter().any(|k| k.key == "netsunion" && k.period == "20261120"));
+        assert_eq!(
+            (order.state, order.channel.as_deref(), order.is_out()),
+            (State::Init, None, false)
+        );
+        assert_eq!(
+            (order.serial_no.as_str(), order.trade_time.as_deref()),
+            ("O", Some("20261120235959"))
+        );
+        let closed = AttemptNow {
+            channel: "netsunion".into(),
+            state: "failed",
+            live: false,
+        };
+        assert_eq!(
+            (&all.attempts["o"], all.bookings.len(), all.cases.len()),
+            (&closed, 0, 0)
+        );
+        assert!(
+            all.freed["o"]
+                .keys
+                .iter()
+                .any(|k| k.key == "netsunion" && k.period == "20261120")
+        );
         assert_eq!(all.moves[0].channel.as_deref(), Some("netsunion"));
         // Its caller asked for this channel and no other.
         let all = declined_here(true);
-        assert_eq!((all.orders["o"].state, all.bookings.len()), (State::Failed, 1));
+        assert_eq!(
+            (all.orders["o"].state, all.bookings.len()),
+            (State::Failed, 1)
+        );
     }
 
     #[test]
@@ -440,11 +565,18 @@ mod tests {
 
     #[test]
     fn another_amount_is_a_contradiction_whose_detail_fits_its_column() {
-        let mut outcome =
-            Outcome { channel: Some("unionpay"), ..Outcome::new(OrderRef::new("A", "o"), Event::Succeeded) };
+        let mut outcome = Outcome {
+            channel: Some("unionpay"),
+            ..Outcome::new(OrderRef::new("A", "o"), Event::Succeeded)
+        };
         outcome.amount = Some(Decimal::TWO);
         outcome.code = Some("x".repeat(500));
-        let all = apply(&[&outcome], vec![order(State::Processing, 1)], &waits(), 100);
+        let all = apply(
+            &[&outcome],
+            vec![order(State::Processing, 1)],
+            &waits(),
+            100,
+        );
         assert_eq!(all.taken, [Taken::Contradiction]);
         assert!(all.cases[0].detail.len() < 190 && all.moved.is_empty());
     }
@@ -452,18 +584,39 @@ mod tests {
     #[test]
     fn another_currency_or_account_is_a_contradiction_and_the_same_is_none() {
         let heard = |amount: i64, currency: &str, to: &str| {
-            let mut outcome =
-                Outcome { channel: Some("unionpay"), ..Outcome::new(OrderRef::new("A", "o"), Event::Succeeded) };
+            let mut outcome = Outcome {
+                channel: Some("unionpay"),
+                ..Outcome::new(OrderRef::new("A", "o"), Event::Succeeded)
+            };
             outcome.amount = Some(Decimal::new(amount, 2));
             outcome.currency = Some(currency.parse().unwrap());
             outcome.to_account = Some(to.to_owned());
-            let all = apply(&[&outcome], vec![order(State::Processing, 1)], &waits(), 100);
-            (all.taken[0], all.cases.first().map(|c| c.detail.clone()).unwrap_or_default())
+            let all = apply(
+                &[&outcome],
+                vec![order(State::Processing, 1)],
+                &waits(),
+                100,
+            );
+            (
+                all.taken[0],
+                all.cases
+                    .first()
+                    .map(|c| c.detail.clone())
+                    .unwrap_or_default(),
+            )
         };
         assert_eq!(heard(100, "CNY", "p").0, Taken::Moved);
         let (taken, detail) = heard(100, "JPY", "p");
-        assert!(taken == Taken::Contradiction && detail.contains("1 JPY") && detail.contains("1 CNY"), "{detail}");
+        assert!(
+            taken == Taken::Contradiction && detail.contains("1 JPY") && detail.contains("1 CNY"),
+            "{detail}"
+        );
         let (taken, detail) = heard(100, "CNY", &"another account, and a long one ".repeat(9));
-        assert!(taken == Taken::Contradiction && detail.contains("another?account") && detail.len() < 190, "{detail}");
+        assert!(
+            taken == Taken::Contradiction
+                && detail.contains("another?account")
+                && detail.len() < 190,
+            "{detail}"
+        );
     }
 }

@@ -107,7 +107,10 @@ impl Lane {
             return Ok(applied.taken);
         }
         // Together the books change here; apart, what they shall become is written down.
-        let apart = self.follower.as_ref().map(|follower| (follower, applied.intents(now)));
+        let apart = self
+            .follower
+            .as_ref()
+            .map(|follower| (follower, applied.intents(now)));
         let (balances, captures) = match apart {
             Some(_) => Default::default(),
             None => lock_and_settle(conn, &self.schemas, &applied).await?,
@@ -120,7 +123,8 @@ impl Lane {
         }
         // The time is read again behind the locks: entries of one account are in the
         // order of their commits, so that who reads them by time misses none.
-        conn.query_drop(journal.commit_sql(&self.schemas, &self.key, now_us())?).await?;
+        conn.query_drop(journal.commit_sql(&self.schemas, &self.key, now_us())?)
+            .await?;
         if let Some((follower, intents)) = apart {
             follower.follow(intents);
         }
@@ -134,10 +138,15 @@ impl Lane {
                 code = moved.code.as_deref().unwrap_or("-"), "moved");
             METRICS.orders.with_label_values(&[moved.to.as_str()]).inc();
             if moved.to == State::Init {
-                self.ready.push(OrderRef::new(&moved.account_id, &moved.order_id));
+                self.ready
+                    .push(OrderRef::new(&moved.account_id, &moved.order_id));
             }
         }
-        for case in applied.cases.iter().filter(|c| c.kind == CaseKind::Contradiction) {
+        for case in applied
+            .cases
+            .iter()
+            .filter(|c| c.kind == CaseKind::Contradiction)
+        {
             METRICS.contradictions.inc();
             tracing::error!(order = %case.order_id, account = %case.account_id, "contradiction: {}", case.detail);
         }
@@ -171,7 +180,9 @@ async fn free(conn: &mut Conn, applied: &Applied) -> anyhow::Result<Vec<Total>> 
     let stored = routing::repo::lock_totals(conn, &wanted).await?;
     let mut totals = Totals::new(wanted, stored);
     for taking in taken {
-        totals.give_back(&taking.keys, taking.amount).with_context(|| format!("order {}", taking.order_id))?;
+        totals
+            .give_back(&taking.keys, taking.amount)
+            .with_context(|| format!("order {}", taking.order_id))?;
     }
     Ok(totals.touched())
 }
@@ -184,10 +195,19 @@ fn journal<'a>(
 ) -> Journal<'a> {
     let attempt = |(id, now): (&'a String, &'a AttemptNow)| {
         let order = applied.orders.get(id)?;
-        Some(Attempt { order, channel: &now.channel, state: now.state, live: now.live })
+        Some(Attempt {
+            order,
+            channel: &now.channel,
+            state: now.state,
+            live: now.live,
+        })
     };
     Journal {
-        moved_orders: applied.moved.iter().filter_map(|id| applied.orders.get(id)).collect(),
+        moved_orders: applied
+            .moved
+            .iter()
+            .filter_map(|id| applied.orders.get(id))
+            .collect(),
         attempts: applied.attempts.iter().filter_map(attempt).collect(),
         balances: balances.iter().collect(),
         moves: applied.moves.clone(),

@@ -17,7 +17,11 @@ fn waits() -> Waits {
         longest_us: 8_000,
         most_times: 2,
     };
-    Waits { first_query_us: 10, callback_us: 20, hearing }
+    Waits {
+        first_query_us: 10,
+        callback_us: 20,
+        hearing,
+    }
 }
 
 /// An order of `shop` that went out twice.
@@ -57,7 +61,10 @@ fn order(state: State) -> Order {
 }
 
 fn says(event: Event) -> Outcome {
-    Outcome { channel: Some("netsunion"), ..Outcome::new(OrderRef::new("A", "o"), event) }
+    Outcome {
+        channel: Some("netsunion"),
+        ..Outcome::new(OrderRef::new("A", "o"), event)
+    }
 }
 
 fn after(order: Order, outcome: &Outcome) -> (Taken, Order, Applied) {
@@ -71,15 +78,31 @@ fn a_reply_to_an_earlier_sending_ends_nothing() {
     for late in [Declined, Succeeded, Accepted, Unknown] {
         // The last sending is under way: its own reply tells, or a query.
         let (taken, order_after, _) = after(order(State::Dispatching), &says(late).of_send(1));
-        assert_eq!((taken, order_after.state), (Taken::Already, State::Dispatching), "{late:?}");
+        assert_eq!(
+            (taken, order_after.state),
+            (Taken::Already, State::Dispatching),
+            "{late:?}"
+        );
         for state in [State::InDoubt, State::Processing] {
             let (taken, order_after, _) = after(order(state), &says(late).of_send(1));
-            assert_eq!((taken, order_after.state), (Taken::Already, state), "{late:?}");
+            assert_eq!(
+                (taken, order_after.state),
+                (Taken::Already, state),
+                "{late:?}"
+            );
         }
     }
     // The reply to the last sending counts, and so does a callback.
-    assert_eq!(after(order(State::Dispatching), &says(Declined).of_send(2)).1.state, State::Failed);
-    assert_eq!(after(order(State::Dispatching), &says(Declined)).1.state, State::Failed);
+    assert_eq!(
+        after(order(State::Dispatching), &says(Declined).of_send(2))
+            .1
+            .state,
+        State::Failed
+    );
+    assert_eq!(
+        after(order(State::Dispatching), &says(Declined)).1.state,
+        State::Failed
+    );
 }
 
 #[test]
@@ -87,53 +110,109 @@ fn a_query_from_before_the_last_sending_counts_only_if_it_is_clear() {
     use Event::*;
     let (taken, stays, _) = after(order(State::Dispatching), &says(NoSuchTrade).of_query(1));
     assert_eq!((taken, stays.state), (Taken::Already, State::Dispatching));
-    assert_eq!(after(order(State::Dispatching), &says(NoSuchTrade).of_query(2)).1.state, State::Init);
-    assert_eq!(after(order(State::Dispatching), &says(Succeeded).of_query(1)).1.state, State::Success);
-    assert_eq!(after(order(State::InDoubt), &says(NoSuchTrade).of_query(1)).1.state, State::InDoubt);
+    assert_eq!(
+        after(order(State::Dispatching), &says(NoSuchTrade).of_query(2))
+            .1
+            .state,
+        State::Init
+    );
+    assert_eq!(
+        after(order(State::Dispatching), &says(Succeeded).of_query(1))
+            .1
+            .state,
+        State::Success
+    );
+    assert_eq!(
+        after(order(State::InDoubt), &says(NoSuchTrade).of_query(1))
+            .1
+            .state,
+        State::InDoubt
+    );
 }
 
 #[test]
 fn an_end_is_told_again_under_its_own_id_until_it_is_heard() {
     let (_, ended, all) = after(order(State::Processing), &says(Event::Succeeded));
     let first = all.events[0].clone();
-    assert!(ended.due_us.is_some_and(|due| due > NOW), "its upstream has to confirm");
+    assert!(
+        ended.due_us.is_some_and(|due| due > NOW),
+        "its upstream has to confirm"
+    );
     // Not due yet: another instance was quicker.
     let unheard = Outcome::new(OrderRef::new("A", "o"), Event::Unheard);
     assert_eq!(after(ended.clone(), &unheard).0, Taken::Already);
 
-    let due = Order { due_us: Some(NOW), ..ended };
+    let due = Order {
+        due_us: Some(NOW),
+        ..ended
+    };
     let (taken, told, all) = after(due.clone(), &unheard);
-    assert_eq!((taken, told.state, told.told), (Taken::Moved, State::Success, 1));
+    assert_eq!(
+        (taken, told.state, told.told),
+        (Taken::Moved, State::Success, 1)
+    );
     assert_eq!(all.events, [first], "the same event, not another one");
     assert!(all.bookings.is_empty() && all.attempts.is_empty() && all.moves.len() == 1);
 
-    let (taken, heard, _) = after(due.clone(), &Outcome::new(OrderRef::new("A", "o"), Event::Heard));
-    assert_eq!((taken, heard.due_us, heard.heard_us), (Taken::Moved, None, Some(NOW)));
-    assert_eq!(after(heard, &Outcome::new(OrderRef::new("A", "o"), Event::Heard)).0, Taken::Already);
+    let (taken, heard, _) = after(
+        due.clone(),
+        &Outcome::new(OrderRef::new("A", "o"), Event::Heard),
+    );
+    assert_eq!(
+        (taken, heard.due_us, heard.heard_us),
+        (Taken::Moved, None, Some(NOW))
+    );
+    assert_eq!(
+        after(heard, &Outcome::new(OrderRef::new("A", "o"), Event::Heard)).0,
+        Taken::Already
+    );
 
     let (_, given_up, all) = after(Order { told: 2, ..due }, &unheard);
-    assert_eq!((all.cases[0].kind, given_up.due_us, given_up.cased), (CaseKind::Unheard, None, true));
+    assert_eq!(
+        (all.cases[0].kind, given_up.due_us, given_up.cased),
+        (CaseKind::Unheard, None, true)
+    );
     assert!(all.events.is_empty());
-    let (_, _, all) = after(given_up, &Outcome::new(OrderRef::new("A", "o"), Event::Heard));
+    let (_, _, all) = after(
+        given_up,
+        &Outcome::new(OrderRef::new("A", "o"), Event::Heard),
+    );
     assert_eq!(all.closings[0].by, "upstream");
 }
 
 #[test]
 fn a_late_answer_ends_a_persons_case_too() {
-    let manual = Order { cased: true, due_us: Some(i64::MAX), ..order(State::Manual) };
+    let manual = Order {
+        cased: true,
+        due_us: Some(i64::MAX),
+        ..order(State::Manual)
+    };
     let (_, ended, all) = after(manual.clone(), &says(Event::Succeeded));
-    assert_eq!((ended.state, ended.cased, all.closings[0].by), (State::Success, false, "channel"));
+    assert_eq!(
+        (ended.state, ended.cased, all.closings[0].by),
+        (State::Success, false, "channel")
+    );
     // What isn't clear leaves it to the person.
     assert!(after(manual, &says(Event::Accepted)).2.closings.is_empty());
 }
 
 #[test]
 fn an_order_that_waits_too_long_is_a_case_once_and_goes_on_waiting() {
-    let waiting = Order { attempts: 0, sends: 0, channel: None, ..order(State::Init) };
-    let not_sent =
-        Outcome { detail: Some("breaker x".into()), ..Outcome::new(OrderRef::new("A", "o"), Event::NotSent) };
+    let waiting = Order {
+        attempts: 0,
+        sends: 0,
+        channel: None,
+        ..order(State::Init)
+    };
+    let not_sent = Outcome {
+        detail: Some("breaker x".into()),
+        ..Outcome::new(OrderRef::new("A", "o"), Event::NotSent)
+    };
     let (_, cased, all) = after(waiting, &not_sent);
-    assert_eq!((cased.state, cased.cased, all.cases[0].kind), (State::Init, true, CaseKind::NotSent));
+    assert_eq!(
+        (cased.state, cased.cased, all.cases[0].kind),
+        (State::Init, true, CaseKind::NotSent)
+    );
     assert!(all.cases[0].detail.contains("breaker x"));
     assert_eq!(after(cased.clone(), &not_sent).0, Taken::Already);
     let cancel = Outcome::new(OrderRef::new("A", "o"), Event::Cancel);
@@ -144,20 +223,40 @@ fn an_order_that_waits_too_long_is_a_case_once_and_goes_on_waiting() {
 fn an_upstream_may_ask_to_be_told_again_once_a_second() {
     let renotify = Outcome::new(OrderRef::new("A", "o"), Event::Renotify);
     let (taken, told, all) = after(order(State::InDoubt), &renotify);
-    assert_eq!((taken, told.state, told.due_us), (Taken::Moved, State::InDoubt, Some(1)));
-    assert_eq!((all.events[0].kind.as_str(), all.events[0].id.as_str()), ("withdraw.accepted", "o-1"));
+    assert_eq!(
+        (taken, told.state, told.due_us),
+        (Taken::Moved, State::InDoubt, Some(1))
+    );
+    assert_eq!(
+        (all.events[0].kind.as_str(), all.events[0].id.as_str()),
+        ("withdraw.accepted", "o-1")
+    );
     assert_eq!(after(told, &renotify).0, Taken::TooSoon);
 }
 
 #[test]
 fn a_return_that_overtakes_its_success_tells_both() {
     let (taken, back, all) = after(order(State::Processing), &says(Event::Returned));
-    assert_eq!((taken, back.state, back.version), (Taken::Moved, State::Returned, 7));
-    let postings: Vec<&str> = all.bookings.iter().map(|b| b.posting.posting_id.as_str()).collect();
-    assert_eq!(postings, ["o-end", "o-return"], "the money left and came back");
+    assert_eq!(
+        (taken, back.state, back.version),
+        (Taken::Moved, State::Returned, 7)
+    );
+    let postings: Vec<&str> = all
+        .bookings
+        .iter()
+        .map(|b| b.posting.posting_id.as_str())
+        .collect();
+    assert_eq!(
+        postings,
+        ["o-end", "o-return"],
+        "the money left and came back"
+    );
     let events: Vec<&str> = all.events.iter().map(|e| e.kind.as_str()).collect();
     assert_eq!(events, ["withdraw.success", "withdraw.returned"]);
-    assert_eq!(all.moves.iter().map(|m| m.version).collect::<Vec<_>>(), [6, 7]);
+    assert_eq!(
+        all.moves.iter().map(|m| m.version).collect::<Vec<_>>(),
+        [6, 7]
+    );
     // The success that was overtaken is no news, nor a second return.
     for late in [Event::Succeeded, Event::Returned] {
         assert_eq!(after(back.clone(), &says(late)).0, Taken::Already);
@@ -167,67 +266,162 @@ fn a_return_that_overtakes_its_success_tells_both() {
 /// An order that netsunion declined for itself alone.
 fn declined_by_netsunion(state: State, channel: Option<&str>) -> Order {
     let route = r#"{"version":1,"chosen":null,"rejected":[],"tried":["netsunion"]}"#;
-    Order { route: Some(route.into()), channel: channel.map(Into::into), ..order(state) }
+    Order {
+        route: Some(route.into()),
+        channel: channel.map(Into::into),
+        ..order(state)
+    }
 }
 
 #[test]
 fn what_a_channel_paid_though_it_had_declined_it_is_sent_through_no_other() {
     use crate::orders::state::{Step, step};
     for (channel, sent) in [(None, false), (Some("unionpay"), true)] {
-        let (taken, held, all) = after(declined_by_netsunion(State::Init, channel), &says(Event::Succeeded));
-        assert_eq!((taken, held.state, held.due_us), (Taken::Moved, State::Manual, Some(i64::MAX)), "{channel:?}");
-        assert_eq!((all.cases[0].kind, all.bookings.len()), (CaseKind::Contradiction, 0));
-        assert!(all.cases[0].detail.starts_with("netsunion declined the order and now says that it paid"));
-        assert_eq!(all.attempts.contains_key("o"), sent, "what was closed stays closed");
+        let (taken, held, all) = after(
+            declined_by_netsunion(State::Init, channel),
+            &says(Event::Succeeded),
+        );
+        assert_eq!(
+            (taken, held.state, held.due_us),
+            (Taken::Moved, State::Manual, Some(i64::MAX)),
+            "{channel:?}"
+        );
+        assert_eq!(
+            (all.cases[0].kind, all.bookings.len()),
+            (CaseKind::Contradiction, 0)
+        );
+        assert!(
+            all.cases[0]
+                .detail
+                .starts_with("netsunion declined the order and now says that it paid")
+        );
+        assert_eq!(
+            all.attempts.contains_key("o"),
+            sent,
+            "what was closed stays closed"
+        );
         assert!(matches!(step(held.state, Event::Claim), Step::Refused));
-        assert!(after(held, &says(Event::Declined)).2.bookings.is_empty(), "its money stays reserved");
+        assert!(
+            after(held, &says(Event::Declined)).2.bookings.is_empty(),
+            "its money stays reserved"
+        );
     }
 }
 
 #[test]
 fn a_recanted_order_that_nobody_else_has_is_ended_by_that_channels_next_word() {
-    let (_, held, _) = after(declined_by_netsunion(State::Init, None), &says(Event::Succeeded));
+    let (_, held, _) = after(
+        declined_by_netsunion(State::Init, None),
+        &says(Event::Succeeded),
+    );
     let (_, paid, all) = after(held.clone(), &says(Event::Succeeded));
     assert_eq!((paid.state, all.bookings.len()), (State::Success, 1));
     assert_eq!(all.attempts["o"].channel, "netsunion");
     let (_, back, all) = after(held.clone(), &says(Event::Returned));
-    assert_eq!((back.state, all.bookings.len()), (State::Returned, 2), "paid and given back");
-    assert!(all.freed.is_empty(), "what it took was given back when it was declined");
+    assert_eq!(
+        (back.state, all.bookings.len()),
+        (State::Returned, 2),
+        "paid and given back"
+    );
+    assert!(
+        all.freed.is_empty(),
+        "what it took was given back when it was declined"
+    );
     // Of two that declined it the first recants: the last attempt was the other's.
     let route = r#"{"version":1,"chosen":null,"rejected":[],"tried":["netsunion","unionpay"]}"#;
-    let twice = Order { route: Some(route.into()), attempts: 2, ..declined_by_netsunion(State::Init, None) };
+    let twice = Order {
+        route: Some(route.into()),
+        attempts: 2,
+        ..declined_by_netsunion(State::Init, None)
+    };
     let (_, held, _) = after(twice, &says(Event::Succeeded));
     let (_, paid, all) = after(held, &says(Event::Succeeded));
-    assert_eq!((paid.state, all.attempts.is_empty()), (State::Success, true));
+    assert_eq!(
+        (paid.state, all.attempts.is_empty()),
+        (State::Success, true)
+    );
 }
 
 #[test]
 fn once_a_channel_has_recanted_only_a_payment_ends_the_order() {
-    let other = |event| Outcome { channel: Some("unionpay"), ..says(event) };
-    for state in [State::Dispatching, State::InDoubt, State::Processing, State::Manual] {
-        let (taken, told, all) = after(declined_by_netsunion(state, Some("unionpay")), &says(Event::Succeeded));
-        assert_eq!((taken, told.state, all.cases.len()), (Taken::Moved, state, 1), "{state:?} is asked on");
-        assert_eq!(after(told.clone(), &says(Event::Succeeded)).0, Taken::Already, "said again it is no news");
+    let other = |event| Outcome {
+        channel: Some("unionpay"),
+        ..says(event)
+    };
+    for state in [
+        State::Dispatching,
+        State::InDoubt,
+        State::Processing,
+        State::Manual,
+    ] {
+        let (taken, told, all) = after(
+            declined_by_netsunion(state, Some("unionpay")),
+            &says(Event::Succeeded),
+        );
+        assert_eq!(
+            (taken, told.state, all.cases.len()),
+            (Taken::Moved, state, 1),
+            "{state:?} is asked on"
+        );
+        assert_eq!(
+            after(told.clone(), &says(Event::Succeeded)).0,
+            Taken::Already,
+            "said again it is no news"
+        );
         let (_, _, again) = after(told.clone(), &says(Event::Returned));
-        assert!(again.cases[0].detail.contains("gave it back"), "given back, it is");
-        for refusal in [Event::Declined, Event::NotHere, Event::NoSuchTrade, Event::Returned] {
+        assert!(
+            again.cases[0].detail.contains("gave it back"),
+            "given back, it is"
+        );
+        for refusal in [
+            Event::Declined,
+            Event::NotHere,
+            Event::NoSuchTrade,
+            Event::Returned,
+        ] {
             let (_, kept, all) = after(told.clone(), &other(refusal));
-            assert!(!kept.state.is_end() && kept.state != State::Init, "{state:?} × {refusal:?}: {:?}", kept.state);
-            assert!(all.bookings.is_empty(), "{state:?} × {refusal:?} releases the money");
+            assert!(
+                !kept.state.is_end() && kept.state != State::Init,
+                "{state:?} × {refusal:?}: {:?}",
+                kept.state
+            );
+            assert!(
+                all.bookings.is_empty(),
+                "{state:?} × {refusal:?} releases the money"
+            );
         }
         let (_, paid, all) = after(told, &other(Event::Succeeded));
         assert_eq!((paid.state, all.bookings.len()), (State::Success, 1));
-        assert_eq!(after(paid.clone(), &says(Event::Succeeded)).0, Taken::Already, "it is a case already");
+        assert_eq!(
+            after(paid.clone(), &says(Event::Succeeded)).0,
+            Taken::Already,
+            "it is a case already"
+        );
         // Both paid: what one gives back covers the other, and is not the account's.
         let (taken, kept, all) = after(paid, &other(Event::Returned));
-        assert_eq!((taken, kept.state, all.bookings.len()), (Taken::Contradiction, State::Success, 0));
+        assert_eq!(
+            (taken, kept.state, all.bookings.len()),
+            (Taken::Contradiction, State::Success, 0)
+        );
     }
     // The same if the other was quicker.
-    let (taken, paid, all) = after(declined_by_netsunion(State::Success, Some("unionpay")), &says(Event::Succeeded));
-    assert_eq!((taken, paid.state, all.cases.len(), all.bookings.len()), (Taken::Moved, State::Success, 1, 0));
+    let (taken, paid, all) = after(
+        declined_by_netsunion(State::Success, Some("unionpay")),
+        &says(Event::Succeeded),
+    );
+    assert_eq!(
+        (taken, paid.state, all.cases.len(), all.bookings.len()),
+        (Taken::Moved, State::Success, 1, 0)
+    );
     assert_eq!(after(paid, &other(Event::Returned)).0, Taken::Contradiction);
     for end in [State::Failed, State::Returned] {
-        let (taken, stays, all) = after(declined_by_netsunion(end, Some("unionpay")), &says(Event::Succeeded));
-        assert_eq!((taken, stays.state, all.cases.len()), (Taken::Contradiction, end, 1));
+        let (taken, stays, all) = after(
+            declined_by_netsunion(end, Some("unionpay")),
+            &says(Event::Succeeded),
+        );
+        assert_eq!(
+            (taken, stays.state, all.cases.len()),
+            (Taken::Contradiction, end, 1)
+        );
     }
 }

@@ -89,17 +89,26 @@ impl Outcome {
 
     /// The reply to the order's sending of this number.
     pub fn of_send(self, number: i64) -> Self {
-        Outcome { answers: Answers::Send(number), ..self }
+        Outcome {
+            answers: Answers::Send(number),
+            ..self
+        }
     }
 
     /// The reply to a query made after this many sendings.
     pub fn of_query(self, sends: i64) -> Self {
-        Outcome { answers: Answers::Query(sends), ..self }
+        Outcome {
+            answers: Answers::Query(sends),
+            ..self
+        }
     }
 
     /// A settlement's money moves within the books: claimed is as good as paid.
     pub fn settled(at: OrderRef) -> Self {
-        Outcome { channel: Some(INTERNAL), ..Outcome::new(at, Event::Succeeded) }
+        Outcome {
+            channel: Some(INTERNAL),
+            ..Outcome::new(at, Event::Succeeded)
+        }
     }
 
     pub fn heard(at: OrderRef, channel: &'static str, heard: Heard) -> Self {
@@ -226,16 +235,22 @@ impl Outcomes {
                 sender
             })
             .collect();
-        Outcomes { lanes, sent: Arc::new(Cache::new(REMEMBERED)) }
+        Outcomes {
+            lanes,
+            sent: Arc::new(Cache::new(REMEMBERED)),
+        }
     }
 
     /// Keeps in mind whose order was just sent.
     pub fn remember(&self, order: &OrderRef) {
-        self.sent.insert(order.order_id.clone(), order.account_id.clone());
+        self.sent
+            .insert(order.order_id.clone(), order.account_id.clone());
     }
 
     pub fn remembered(&self, order_id: &str) -> Option<OrderRef> {
-        self.sent.get(order_id).map(|account| OrderRef::new(&account, order_id))
+        self.sent
+            .get(order_id)
+            .map(|account| OrderRef::new(&account, order_id))
     }
 
     /// Applies the outcome; returns after the commit.
@@ -243,7 +258,10 @@ impl Outcomes {
         // One order always takes the same lane, so its outcomes stay in order.
         let lane = crc_of(&outcome.at.order_id) % self.lanes.len();
         let (answer, taken) = oneshot::channel();
-        self.lanes[lane].send(Pending { outcome, answer }).await.map_err(|_| NotRecorded)?;
+        self.lanes[lane]
+            .send(Pending { outcome, answer })
+            .await
+            .map_err(|_| NotRecorded)?;
         taken.await.unwrap_or(Err(NotRecorded))
     }
 }

@@ -10,13 +10,20 @@ use crate::routing::Route;
 use sluice_contract::order::{Kind, State};
 
 /// The event as it counts for this order now; an error if it counts for nothing.
-pub(super) fn event_for(order: &Order, outcome: &Outcome, waits: &Waits, now_us: i64) -> Result<Event, Taken> {
+pub(super) fn event_for(
+    order: &Order,
+    outcome: &Outcome,
+    waits: &Waits,
+    now_us: i64,
+) -> Result<Event, Taken> {
     let event = outcome.event;
     let superseded = match outcome.answers {
         Answers::Send(number) => number < order.sends,
         // What a query says clearly is true whenever it was asked; that the trade is
         // not known may have been true only before it was sent again.
-        Answers::Query(sends) => sends < order.sends && matches!(event, Event::NoSuchTrade | Event::Unknown),
+        Answers::Query(sends) => {
+            sends < order.sends && matches!(event, Event::NoSuchTrade | Event::Unknown)
+        }
         Answers::Nothing => false,
     };
     match event {
@@ -47,13 +54,26 @@ pub(super) fn event_for(order: &Order, outcome: &Outcome, waits: &Waits, now_us:
 /// The route of an order that its channel declined for itself alone; `None` if it goes
 /// through no other: its caller asked for this one, or it stays within the books.
 pub(super) fn elsewhere(order: &Order, outcome: &Outcome) -> Option<Route> {
-    let channel = order.channel.as_deref().filter(|_| order.kind != Kind::Settlement)?;
+    let channel = order
+        .channel
+        .as_deref()
+        .filter(|_| order.kind != Kind::Settlement)?;
     let code = outcome.code.as_deref().map_or("-".to_owned(), storable);
-    Route::without(order.route.as_deref(), channel, &format!("declined it for itself alone: {code}"))
+    Route::without(
+        order.route.as_deref(),
+        channel,
+        &format!("declined it for itself alone: {code}"),
+    )
 }
 
 /// What a change leaves on the order itself, beside its state.
-pub(super) fn note(order: &mut Order, event: Event, effects: &[Effect], waits: &Waits, now_us: i64) {
+pub(super) fn note(
+    order: &mut Order,
+    event: Event,
+    effects: &[Effect],
+    waits: &Waits,
+    now_us: i64,
+) {
     order.version += 1;
     order.updated_us = now_us;
     for effect in effects {
@@ -87,19 +107,36 @@ pub(super) fn case_of(order: &Order, event: Event, outcome: &Outcome) -> Case {
             let waits_for = outcome.detail.as_deref().unwrap_or("nothing that is known");
             (CaseKind::NotSent, format!("waits to be sent: {waits_for}"))
         }
-        Event::NeverHeard => {
-            (CaseKind::Unheard, format!("{} was told {} times again and never confirmed it", order.client, order.told))
-        }
+        Event::NeverHeard => (
+            CaseKind::Unheard,
+            format!(
+                "{} was told {} times again and never confirmed it",
+                order.client, order.told
+            ),
+        ),
         Event::Recanted => {
-            let (who, whose) = (outcome.channel.unwrap_or("-"), order.channel.as_deref().unwrap_or("nobody"));
+            let (who, whose) = (
+                outcome.channel.unwrap_or("-"),
+                order.channel.as_deref().unwrap_or("nobody"),
+            );
             let code = outcome.code.as_deref().map_or("-".to_owned(), storable);
-            let said = format!("{who} declined the order and now says that it paid (code {code}); it is {whose}'s now");
+            let said = format!(
+                "{who} declined the order and now says that it paid (code {code}); it is {whose}'s now"
+            );
             (CaseKind::Contradiction, said)
         }
-        _ => (CaseKind::Exhausted, format!("asked {} times without a clear answer", order.queries)),
+        _ => (
+            CaseKind::Exhausted,
+            format!("asked {} times without a clear answer", order.queries),
+        ),
     };
     let (account_id, order_id) = (order.account_id.clone(), order.order_id.clone());
-    Case { account_id, order_id, kind, detail: cases::detail(&detail) }
+    Case {
+        account_id,
+        order_id,
+        kind,
+        detail: cases::detail(&detail),
+    }
 }
 
 /// Closes what the core opened, if anything: the order has gone on.
@@ -113,7 +150,11 @@ pub(super) fn close_cases(all: &mut Applied, order: &Order, outcome: &Outcome) {
         (None, _) => "core",
     };
     let (account_id, order_id) = (order.account_id.clone(), order.order_id.clone());
-    all.closings.push(Closing { account_id, order_id, by });
+    all.closings.push(Closing {
+        account_id,
+        order_id,
+        by,
+    });
     if let Some(order) = all.orders.get_mut(&order.order_id) {
         order.cased = false;
     }

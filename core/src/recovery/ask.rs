@@ -21,18 +21,29 @@ impl Recovery {
             Some(channel) => {
                 tracing::info!(order = %order.order_id, stage, queries = order.queries, "asking the channel");
                 let heard = channel.query(&order).await;
-                METRICS.stages.results.with_label_values(&[stage, heard.answer.as_str()]).inc();
+                METRICS
+                    .stages
+                    .results
+                    .with_label_values(&[stage, heard.answer.as_str()])
+                    .inc();
                 Outcome::heard(order.at(), channel.id(), heard).of_query(order.sends)
             }
             None => {
-                METRICS.stages.results.with_label_values(&[stage, "no_channel"]).inc();
+                METRICS
+                    .stages
+                    .results
+                    .with_label_values(&[stage, "no_channel"])
+                    .inc();
                 tracing::error!(order = %order.order_id, channel = line.channel, "its channel is not configured any more");
                 Outcome::new(order.at(), Event::Unknown)
             }
         };
         // Asked for the last time, "no such trade" is a person's case too: sending
         // again has not helped so often.
-        let ends = !matches!(outcome.event, Event::Unknown | Event::Accepted | Event::NoSuchTrade);
+        let ends = !matches!(
+            outcome.event,
+            Event::Unknown | Event::Accepted | Event::NoSuchTrade
+        );
         if !spent || ends {
             // What can't be recorded now is asked for again when the lease has run out.
             let taken = self.outcomes.record(outcome).await;
@@ -41,7 +52,14 @@ impl Recovery {
             }
         }
         tracing::error!(order = %order.order_id, "asked {} times without an end: a person's case", order.queries);
-        METRICS.stages.results.with_label_values(&[stage, "case"]).inc();
-        let _ = self.outcomes.record(Outcome::new(order.at(), Event::Exhausted)).await;
+        METRICS
+            .stages
+            .results
+            .with_label_values(&[stage, "case"])
+            .inc();
+        let _ = self
+            .outcomes
+            .record(Outcome::new(order.at(), Event::Exhausted))
+            .await;
     }
 }

@@ -39,12 +39,20 @@ impl Recovery {
         let mut conn = self.pool.get_conn().await?;
         let rows = orders::repo::unfinished(&mut conn).await?;
         let now = now_us();
-        let mut stages: BTreeMap<Stage, Standing> = Stage::ALL.into_iter().map(|s| (s, Standing::default())).collect();
+        let mut stages: BTreeMap<Stage, Standing> = Stage::ALL
+            .into_iter()
+            .map(|s| (s, Standing::default()))
+            .collect();
         let mut oldest = 0;
         for state in State::ALL.into_iter().filter(|s| !s.is_end()) {
             let row = rows.iter().find(|(s, ..)| s == state.as_str());
-            METRICS.unfinished.with_label_values(&[state.as_str()]).set(row.map_or(0, |r| r.1));
-            let (Some((_, orders, made, due)), Some(stage)) = (row, stages.get_mut(&Stage::of(state))) else {
+            METRICS
+                .unfinished
+                .with_label_values(&[state.as_str()])
+                .set(row.map_or(0, |r| r.1));
+            let (Some((_, orders, made, due)), Some(stage)) =
+                (row, stages.get_mut(&Stage::of(state)))
+            else {
                 continue;
             };
             oldest = oldest.max((now - made) / 1_000_000);
@@ -54,20 +62,46 @@ impl Recovery {
         }
         METRICS.oldest_unfinished.set(oldest);
         let (orders, since_us, due_us) = repo::unheard(&mut conn).await?;
-        stages.insert(Stage::Upstream, Standing { orders, since_us, due_us });
+        stages.insert(
+            Stage::Upstream,
+            Standing {
+                orders,
+                since_us,
+                due_us,
+            },
+        );
         for (stage, standing) in stages {
             let seconds = |since: Option<i64>| since.map_or(0, |us| (now - us).max(0) / 1_000_000);
-            METRICS.stages.orders.with_label_values(&[stage.as_str()]).set(standing.orders);
-            METRICS.stages.oldest.with_label_values(&[stage.as_str()]).set(seconds(standing.since_us));
+            METRICS
+                .stages
+                .orders
+                .with_label_values(&[stage.as_str()])
+                .set(standing.orders);
+            METRICS
+                .stages
+                .oldest
+                .with_label_values(&[stage.as_str()])
+                .set(seconds(standing.since_us));
             // Stage 1 is due all the time: it waits for others, not for recovery.
             if !matches!(stage, Stage::Sending | Stage::Person) {
-                METRICS.stages.late.with_label_values(&[stage.as_str()]).set(seconds(standing.due_us));
+                METRICS
+                    .stages
+                    .late
+                    .with_label_values(&[stage.as_str()])
+                    .set(seconds(standing.due_us));
             }
         }
         let open = cases::repo::count_open(&mut conn).await?;
         for kind in CaseKind::ALL {
-            let count = open.iter().find(|(k, _)| k == kind.as_str()).map_or(0, |(_, n)| *n);
-            METRICS.stages.cases.with_label_values(&[kind.as_str()]).set(count);
+            let count = open
+                .iter()
+                .find(|(k, _)| k == kind.as_str())
+                .map_or(0, |(_, n)| *n);
+            METRICS
+                .stages
+                .cases
+                .with_label_values(&[kind.as_str()])
+                .set(count);
         }
         Ok(())
     }

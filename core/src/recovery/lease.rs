@@ -19,7 +19,15 @@ impl Recovery {
     pub(super) async fn lease(&self, line: &Line, most: usize) -> anyhow::Result<Vec<Order>> {
         let due = {
             let mut conn = self.pool.get_conn().await?;
-            repo::due_of(&mut conn, &line.channel, &ASKED, now_us(), &self.aside.ids(), most).await?
+            repo::due_of(
+                &mut conn,
+                &line.channel,
+                &ASKED,
+                now_us(),
+                &self.aside.ids(),
+                most,
+            )
+            .await?
         };
         if due.is_empty() {
             return Ok(Vec::new());
@@ -65,7 +73,8 @@ impl Recovery {
             moves: orders.iter().map(|o| Move::of(o, o.state, QUERY)).collect(),
             ..Journal::default()
         };
-        conn.query_drop(journal.commit_sql(&self.schemas, &self.key, now)?).await?;
+        conn.query_drop(journal.commit_sql(&self.schemas, &self.key, now)?)
+            .await?;
         Ok(orders)
     }
 }

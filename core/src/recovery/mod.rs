@@ -68,7 +68,9 @@ impl Recovery {
             names.push(INTERNAL.to_owned());
             match self.known_channels().await {
                 Ok(known) => names.extend(known),
-                Err(error) => tracing::warn!("recovery can't read which channels there are: {error:#}"),
+                Err(error) => {
+                    tracing::warn!("recovery can't read which channels there are: {error:#}")
+                }
             }
             for channel in names {
                 if open.insert(channel.clone()) {
@@ -98,7 +100,10 @@ impl Recovery {
             let orders = match self.lease(&line, free).await {
                 Ok(orders) => orders,
                 Err(error) => {
-                    tracing::warn!(channel = line.channel, "recovery can't lease orders: {error:#}");
+                    tracing::warn!(
+                        channel = line.channel,
+                        "recovery can't lease orders: {error:#}"
+                    );
                     continue;
                 }
             };
@@ -124,8 +129,14 @@ impl Recovery {
     /// The wait after an order's latest query, never shorter than the call may take.
     fn wait_us(&self, line: &Line, order: &Order) -> i64 {
         let us = |ms: u64| i64::try_from(ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
-        let (first, longest) = (us(self.config.query_first_ms), us(self.config.query_most_ms));
-        let deadline = self.client(line).map_or(0, |c| c.deadline.as_millis() as u64);
-        stages::backoff_us(first, longest, order.queries - 1, &order.order_id).saturating_add(us(deadline))
+        let (first, longest) = (
+            us(self.config.query_first_ms),
+            us(self.config.query_most_ms),
+        );
+        let deadline = self
+            .client(line)
+            .map_or(0, |c| c.deadline.as_millis() as u64);
+        stages::backoff_us(first, longest, order.queries - 1, &order.order_id)
+            .saturating_add(us(deadline))
     }
 }

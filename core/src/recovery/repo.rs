@@ -11,7 +11,9 @@ const ENDS: [State; 3] = [State::Success, State::Failed, State::Returned];
 
 /// Channels that any order ever had: a handful, read by skipping through the index.
 pub async fn channels(conn: &mut impl Queryable) -> anyhow::Result<Vec<String>> {
-    Ok(conn.query("SELECT DISTINCT channel FROM orders WHERE channel IS NOT NULL").await?)
+    Ok(conn
+        .query("SELECT DISTINCT channel FROM orders WHERE channel IS NOT NULL")
+        .await?)
 }
 
 /// Orders of one channel in these states that are due, those due first ahead.
@@ -36,7 +38,15 @@ pub async fn due_unheard(
     aside: &[String],
     most: usize,
 ) -> anyhow::Result<Vec<OrderRef>> {
-    due_in(conn, "FORCE INDEX (by_state) WHERE", &ENDS, now_us, aside, most).await
+    due_in(
+        conn,
+        "FORCE INDEX (by_state) WHERE",
+        &ENDS,
+        now_us,
+        aside,
+        most,
+    )
+    .await
 }
 
 async fn due_in(
@@ -49,7 +59,10 @@ async fn due_in(
 ) -> anyhow::Result<Vec<OrderRef>> {
     let without = match aside {
         [] => String::new(),
-        ids => format!("AND order_id NOT IN {}", in_list(ids.iter().map(String::as_str))),
+        ids => format!(
+            "AND order_id NOT IN {}",
+            in_list(ids.iter().map(String::as_str))
+        ),
     };
     // One range of the index per state, each with its own bound: over several states
     // at once the server would read all that are due to sort them.
@@ -63,7 +76,10 @@ async fn due_in(
     let all: Vec<String> = states.iter().map(of_state).collect();
     let sql = format!("{} ORDER BY due_us LIMIT {most}", all.join(" UNION ALL "));
     let rows: Vec<(i64, String, String)> = conn.query(sql).await?;
-    Ok(rows.into_iter().map(|(_, account, order)| OrderRef::new(&account, &order)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(_, account, order)| OrderRef::new(&account, &order))
+        .collect())
 }
 
 /// One page of the orders that wait to be sent, after a cursor of due time and id.
@@ -79,11 +95,18 @@ pub async fn waiting(
         state.as_str()
     );
     let rows: Vec<(i64, String, String)> = conn.exec(sql, (after.0, after.0, &after.1)).await?;
-    Ok(rows.into_iter().map(|(due, account, order)| (due, OrderRef::new(&account, &order))).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(due, account, order)| (due, OrderRef::new(&account, &order)))
+        .collect())
 }
 
 /// Which of these have waited since before `before_us` without a case.
-pub async fn overdue(conn: &mut impl Queryable, page: &[OrderRef], before_us: i64) -> anyhow::Result<Vec<OrderRef>> {
+pub async fn overdue(
+    conn: &mut impl Queryable,
+    page: &[OrderRef],
+    before_us: i64,
+) -> anyhow::Result<Vec<OrderRef>> {
     if page.is_empty() {
         return Ok(Vec::new());
     }
@@ -94,7 +117,10 @@ pub async fn overdue(conn: &mut impl Queryable, page: &[OrderRef], before_us: i6
         in_list(page.iter().map(|o| o.order_id.as_str()))
     );
     let rows: Vec<(String, String)> = conn.query(sql).await?;
-    Ok(rows.into_iter().map(|(account, order)| OrderRef::new(&account, &order)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(account, order)| OrderRef::new(&account, &order))
+        .collect())
 }
 
 /// Ended orders that still have to be heard of: how many, when the oldest was told,

@@ -51,8 +51,14 @@ impl Recovery {
             Some((due, at)) if page.len() == WAITING_PAGE => (*due, at.order_id.clone()),
             _ => Cursor::default(),
         };
-        let page: Vec<OrderRef> = page.into_iter().map(|(_, at)| at).filter(|at| !self.aside.holds(at)).collect();
-        let bound = i64::try_from(self.config.unsent_case_ms).unwrap_or(i64::MAX).saturating_mul(1_000);
+        let page: Vec<OrderRef> = page
+            .into_iter()
+            .map(|(_, at)| at)
+            .filter(|at| !self.aside.holds(at))
+            .collect();
+        let bound = i64::try_from(self.config.unsent_case_ms)
+            .unwrap_or(i64::MAX)
+            .saturating_mul(1_000);
         let late = repo::overdue(&mut conn, &page, now_us().saturating_sub(bound)).await?;
         if late.is_empty() {
             return Ok(());
@@ -66,7 +72,10 @@ impl Recovery {
                 Ok(Some(order)) => {
                     let held = self.fence.holds(&order.account_id);
                     let detail = waits_for(&order, stalled.as_deref(), &tripped, held);
-                    found.push(Outcome { detail, ..Outcome::new(at, Event::NotSent) });
+                    found.push(Outcome {
+                        detail,
+                        ..Outcome::new(at, Event::NotSent)
+                    });
                 }
                 Ok(None) => {}
                 Err(error) => self.aside.put(&at, "can't be read", &error).await,
@@ -74,8 +83,15 @@ impl Recovery {
         }
         drop(conn);
         let opened = join_all(found.into_iter().map(|o| self.outcomes.record(o))).await;
-        let opened = opened.into_iter().filter(|t| *t == Ok(Taken::Moved)).count();
-        METRICS.stages.results.with_label_values(&[Stage::Sending.as_str(), "case"]).inc_by(opened as u64);
+        let opened = opened
+            .into_iter()
+            .filter(|t| *t == Ok(Taken::Moved))
+            .count();
+        METRICS
+            .stages
+            .results
+            .with_label_values(&[Stage::Sending.as_str(), "case"])
+            .inc_by(opened as u64);
         Ok(())
     }
 
@@ -84,9 +100,17 @@ impl Recovery {
             let mut conn = self.pool.get_conn().await?;
             repo::due_unheard(&mut conn, now_us(), &self.aside.ids(), UNHEARD_PAGE).await?
         };
-        let told = join_all(due.into_iter().map(|at| self.outcomes.record(Outcome::new(at, Event::Unheard)))).await;
+        let told = join_all(
+            due.into_iter()
+                .map(|at| self.outcomes.record(Outcome::new(at, Event::Unheard))),
+        )
+        .await;
         let told = told.into_iter().filter(|t| *t == Ok(Taken::Moved)).count();
-        METRICS.stages.results.with_label_values(&[Stage::Upstream.as_str(), "told"]).inc_by(told as u64);
+        METRICS
+            .stages
+            .results
+            .with_label_values(&[Stage::Upstream.as_str(), "told"])
+            .inc_by(told as u64);
         Ok(())
     }
 }

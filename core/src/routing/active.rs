@@ -29,7 +29,10 @@ struct Loaded {
 impl Routing {
     /// `channels` in the order of the settings file.
     pub fn new<'a>(channels: impl Iterator<Item = &'a str>) -> Self {
-        Routing { unconfigured: Arc::new(Set::unconfigured(channels)), loaded: Mutex::default() }
+        Routing {
+            unconfigured: Arc::new(Set::unconfigured(channels)),
+            loaded: Mutex::default(),
+        }
     }
 
     /// The set to decide by. A version that can't be used leaves the last good one in
@@ -38,23 +41,37 @@ impl Routing {
     ///
     /// # Errors
     /// The database's.
-    pub async fn current(&self, conn: &mut impl Queryable) -> anyhow::Result<Result<Arc<Set>, Unusable>> {
+    pub async fn current(
+        &self,
+        conn: &mut impl Queryable,
+    ) -> anyhow::Result<Result<Arc<Set>, Unusable>> {
         let version = repo::active_version(conn).await?;
         if let Some(known) = self.known(version) {
             return Ok(known);
         }
-        let read = if version == 0 { Ok(Arc::clone(&self.unconfigured)) } else { read(conn, version).await? };
+        let read = if version == 0 {
+            Ok(Arc::clone(&self.unconfigured))
+        } else {
+            read(conn, version).await?
+        };
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         match read {
             Ok(set) => {
                 tracing::info!(version, "routing configuration is in force");
                 METRICS.routing.version.set(version);
                 METRICS.routing.invalid.set(0);
-                *loaded = Loaded { good: Some(set), bad: None };
+                *loaded = Loaded {
+                    good: Some(set),
+                    bad: None,
+                };
             }
             Err(reason) => {
                 let still = loaded.good.as_ref().map(|s| s.version);
-                tracing::error!(version, still, "routing configuration can't be used: {reason}");
+                tracing::error!(
+                    version,
+                    still,
+                    "routing configuration can't be used: {reason}"
+                );
                 METRICS.routing.invalid.set(1);
                 loaded.bad = Some(Unusable { version, reason });
             }
@@ -82,12 +99,18 @@ fn answer(loaded: &Loaded) -> Result<Arc<Set>, Unusable> {
     match (&loaded.good, &loaded.bad) {
         (Some(set), _) => Ok(Arc::clone(set)),
         (None, Some(bad)) => Err(bad.clone()),
-        (None, None) => Err(Unusable { version: 0, reason: "not read yet".to_owned() }),
+        (None, None) => Err(Unusable {
+            version: 0,
+            reason: "not read yet".to_owned(),
+        }),
     }
 }
 
 /// Reads and checks a version; the inner error says why it can't be used.
-pub async fn read(conn: &mut impl Queryable, version: i64) -> anyhow::Result<Result<Arc<Set>, String>> {
+pub async fn read(
+    conn: &mut impl Queryable,
+    version: i64,
+) -> anyhow::Result<Result<Arc<Set>, String>> {
     let (row, draft) = match repo::load(conn, version).await {
         Ok(Some(found)) => found,
         Ok(None) => return Ok(Err(format!("version {version} isn't there"))),
@@ -97,6 +120,12 @@ pub async fn read(conn: &mut impl Queryable, version: i64) -> anyhow::Result<Res
     if draft.hash()? != row.hash {
         return Ok(Err("its rows were changed after it was written".to_owned()));
     }
-    let told = |problems: Vec<Problem>| problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ");
+    let told = |problems: Vec<Problem>| {
+        problems
+            .iter()
+            .map(Problem::to_string)
+            .collect::<Vec<_>>()
+            .join("; ")
+    };
     Ok(Set::of(version, &draft).map(Arc::new).map_err(told))
 }

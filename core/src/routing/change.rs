@@ -16,9 +16,16 @@ pub struct By {
 
 impl By {
     fn check(&self) -> anyhow::Result<()> {
-        let fits = |text: &str, most: usize| !text.trim().is_empty() && text.chars().count() <= most;
-        ensure!(fits(&self.author, 64), "author: 1 to 64 characters, who changes it");
-        ensure!(fits(&self.reason, 400), "reason: 1 to 400 characters, why it is changed");
+        let fits =
+            |text: &str, most: usize| !text.trim().is_empty() && text.chars().count() <= most;
+        ensure!(
+            fits(&self.author, 64),
+            "author: 1 to 64 characters, who changes it"
+        );
+        ensure!(
+            fits(&self.reason, 400),
+            "reason: 1 to 400 characters, why it is changed"
+        );
         Ok(())
     }
 }
@@ -27,8 +34,15 @@ impl By {
 pub fn check<'a>(draft: &Draft, channels: impl Iterator<Item = &'a str>) -> Vec<Problem> {
     let mut problems = Set::of(0, draft).err().unwrap_or_default();
     let known: Vec<&str> = channels.collect();
-    for c in draft.channels.iter().filter(|c| !known.contains(&c.channel.as_str())) {
-        let what = format!("is not in the core's settings, which have {}", known.join(", "));
+    for c in draft
+        .channels
+        .iter()
+        .filter(|c| !known.contains(&c.channel.as_str()))
+    {
+        let what = format!(
+            "is not in the core's settings, which have {}",
+            known.join(", ")
+        );
         problems.push(Problem::new(&format!("channel {}", c.channel), what));
     }
     problems
@@ -36,15 +50,31 @@ pub fn check<'a>(draft: &Draft, channels: impl Iterator<Item = &'a str>) -> Vec<
 
 /// Writes the draft as a new version and puts it in force; returns its number. The
 /// version that was in force must still be `seen`. The draft was checked.
-pub async fn publish(conn: &mut Conn, draft: &Draft, seen: i64, by: &By, now_us: i64) -> anyhow::Result<i64> {
+pub async fn publish(
+    conn: &mut Conn,
+    draft: &Draft,
+    seen: i64,
+    by: &By,
+    now_us: i64,
+) -> anyhow::Result<i64> {
     by.check()?;
     let hash = draft.hash()?;
     conn.query_drop("START TRANSACTION").await?;
     let from = repo::lock_active(conn).await?;
-    ensure!(from.1 == seen, "version {} was put in force meanwhile: look at it, then apply again", from.1);
+    ensure!(
+        from.1 == seen,
+        "version {} was put in force meanwhile: look at it, then apply again",
+        from.1
+    );
     let version = repo::latest_version(conn).await? + 1;
     let (author, reason) = (by.author.clone(), by.reason.clone());
-    let row = VersionRow { version, author, reason, hash: hash.clone(), created_us: now_us };
+    let row = VersionRow {
+        version,
+        author,
+        reason,
+        hash: hash.clone(),
+        created_us: now_us,
+    };
     repo::insert(conn, &row, draft).await?;
     // Read back as a core will: what the columns changed is found before it counts.
     if let Err(error) = active::read(conn, version).await? {
@@ -68,9 +98,24 @@ pub async fn rollback(conn: &mut Conn, version: i64, by: &By, now_us: i64) -> an
     activate(conn, from, version, by, now_us).await
 }
 
-async fn activate(conn: &mut Conn, from: (i64, i64), version: i64, by: &By, now_us: i64) -> anyhow::Result<()> {
+async fn activate(
+    conn: &mut Conn,
+    from: (i64, i64),
+    version: i64,
+    by: &By,
+    now_us: i64,
+) -> anyhow::Result<()> {
     let (author, reason) = (by.author.clone(), by.reason.clone());
-    let row = ActivationRow { epoch: from.0 + 1, version, previous: from.1, author, reason, activated_us: now_us };
+    let row = ActivationRow {
+        epoch: from.0 + 1,
+        version,
+        previous: from.1,
+        author,
+        reason,
+        activated_us: now_us,
+    };
     repo::activate(conn, from, &row).await?;
-    conn.query_drop("COMMIT").await.context("whether it is in force is unknown: ask `sluice routing show`")
+    conn.query_drop("COMMIT")
+        .await
+        .context("whether it is in force is unknown: ask `sluice routing show`")
 }

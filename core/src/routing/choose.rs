@@ -26,9 +26,18 @@ pub struct Here {
 }
 
 impl Here {
-    pub fn new(channel: &str, trade_time: &str, breaker: Option<(String, String)>) -> anyhow::Result<Self> {
+    pub fn new(
+        channel: &str,
+        trade_time: &str,
+        breaker: Option<(String, String)>,
+    ) -> anyhow::Result<Self> {
         let local = local_of(trade_time)?;
-        Ok(Here { channel: channel.to_owned(), trade_time: trade_time.to_owned(), breaker, local })
+        Ok(Here {
+            channel: channel.to_owned(),
+            trade_time: trade_time.to_owned(),
+            breaker,
+            local,
+        })
     }
 }
 
@@ -47,7 +56,11 @@ struct Rejection {
 
 impl Rejection {
     fn new(by: impl Into<String>, reason: impl Into<String>, otherwise: Otherwise) -> Self {
-        Rejection { by: by.into(), reason: reason.into(), otherwise }
+        Rejection {
+            by: by.into(),
+            reason: reason.into(),
+            otherwise,
+        }
     }
 }
 
@@ -55,8 +68,15 @@ impl Rejection {
 /// a channel has that one only.
 pub fn choose(set: &Set, order: &Order, here: &[Here], totals: &Totals) -> Decision {
     let wished = order.channel.as_deref();
-    let tried = Route::read(order.route.as_deref()).map(|r| r.tried).unwrap_or_default();
-    let mut route = Route { version: set.version, wished: wished.is_some(), tried, ..Route::default() };
+    let tried = Route::read(order.route.as_deref())
+        .map(|r| r.tried)
+        .unwrap_or_default();
+    let mut route = Route {
+        version: set.version,
+        wished: wished.is_some(),
+        tried,
+        ..Route::default()
+    };
     let mut fails = true;
     for at in in_order(set, &order.order_id) {
         let channel = set.channels[at].channel.as_str();
@@ -69,7 +89,10 @@ pub fn choose(set: &Set, order: &Order, here: &[Here], totals: &Totals) -> Decis
         match declined.or_else(|| rejects(set, at, order, here, totals)) {
             None => {
                 route.chosen = Some(channel.to_owned());
-                return Decision { route, fails: false };
+                return Decision {
+                    route,
+                    fails: false,
+                };
             }
             Some(rejection) => {
                 fails &= rejection.otherwise == Otherwise::Fail;
@@ -80,14 +103,21 @@ pub fn choose(set: &Set, order: &Order, here: &[Here], totals: &Totals) -> Decis
     if let (true, Some(channel)) = (route.rejected.is_empty(), wished) {
         let reason = format!("configuration {} has no such channel", set.version);
         fails = set.no_route == Otherwise::Fail;
-        route.rejected.push(rejected(channel, Rejection::new("configuration", reason, set.no_route)));
+        route.rejected.push(rejected(
+            channel,
+            Rejection::new("configuration", reason, set.no_route),
+        ));
     }
     Decision { route, fails }
 }
 
 fn rejected(channel: &str, rejection: Rejection) -> Rejected {
     let reason = rejection.reason.chars().take(LONGEST_REASON).collect();
-    Rejected { channel: channel.to_owned(), by: rejection.by, reason }
+    Rejected {
+        channel: channel.to_owned(),
+        by: rejection.by,
+        reason,
+    }
 }
 
 /// Places in `set.channels` in the order in which this order tries them. Equals are
@@ -96,8 +126,9 @@ fn in_order(set: &Set, order_id: &str) -> Vec<usize> {
     let mut all = Vec::with_capacity(set.channels.len());
     let mut from = 0;
     while let Some(first) = set.channels.get(from) {
-        let mut equals: Vec<usize> =
-            (from..set.channels.len()).take_while(|at| set.channels[*at].priority == first.priority).collect();
+        let mut equals: Vec<usize> = (from..set.channels.len())
+            .take_while(|at| set.channels[*at].priority == first.priority)
+            .collect();
         from += equals.len();
         while equals.len() > 1 {
             let place = drawn(set, &equals, order_id, all.len());
@@ -112,7 +143,10 @@ fn drawn(set: &Set, equals: &[usize], order_id: &str, step: usize) -> usize {
     let weight = |at: usize| u64::try_from(set.channels[at].weight).unwrap_or(0);
     let sum: u64 = equals.iter().map(|at| weight(*at)).sum();
     let digest = Sha256::digest(format!("{order_id}/{step}"));
-    let number = digest.iter().take(8).fold(0u64, |n, byte| n << 8 | u64::from(*byte));
+    let number = digest
+        .iter()
+        .take(8)
+        .fold(0u64, |n, byte| n << 8 | u64::from(*byte));
     let mut point = number % sum.max(1);
     for (place, at) in equals.iter().enumerate() {
         if point < weight(*at) {
@@ -125,27 +159,56 @@ fn drawn(set: &Set, equals: &[usize], order_id: &str, step: usize) -> usize {
 
 /// Why this channel doesn't take it. What can never pass is told before what may
 /// pass later: an order isn't kept waiting only to fail in the end.
-fn rejects(set: &Set, at: usize, order: &Order, here: Option<&Here>, totals: &Totals) -> Option<Rejection> {
+fn rejects(
+    set: &Set,
+    at: usize,
+    order: &Order,
+    here: Option<&Here>,
+    totals: &Totals,
+) -> Option<Rejection> {
     let all = reasons(set, at, order, here, totals);
-    all.into_iter().min_by_key(|r| Reverse(r.otherwise == Otherwise::Fail))
+    all.into_iter()
+        .min_by_key(|r| Reverse(r.otherwise == Otherwise::Fail))
 }
 
-fn reasons(set: &Set, at: usize, order: &Order, here: Option<&Here>, totals: &Totals) -> Vec<Rejection> {
+fn reasons(
+    set: &Set,
+    at: usize,
+    order: &Order,
+    here: Option<&Here>,
+    totals: &Totals,
+) -> Vec<Rejection> {
     let row = &set.channels[at];
     let Some(here) = here else {
-        return vec![Rejection::new("configuration", "is not in this core's settings", Otherwise::Wait)];
+        return vec![Rejection::new(
+            "configuration",
+            "is not in this core's settings",
+            Otherwise::Wait,
+        )];
     };
     let mut all = Vec::new();
     if row.paused {
-        let reason = if row.note.is_empty() { "paused" } else { &row.note };
+        let reason = if row.note.is_empty() {
+            "paused"
+        } else {
+            &row.note
+        };
         all.push(Rejection::new("pause", reason, Otherwise::Wait));
     }
     if let Some((breaker, why)) = &here.breaker {
-        all.push(Rejection::new(format!("breaker {breaker}"), why, Otherwise::Wait));
+        all.push(Rejection::new(
+            format!("breaker {breaker}"),
+            why,
+            Otherwise::Wait,
+        ));
     }
     for rule in &set.rules {
         if let Some(refused) = set.refuses(rule, order, &here.channel, here.local) {
-            all.push(Rejection::new(format!("rule {}", rule.rule), refused.reason, refused.otherwise));
+            all.push(Rejection::new(
+                format!("rule {}", rule.rule),
+                refused.reason,
+                refused.otherwise,
+            ));
         }
     }
     // Sent once through another channel, it keeps that time.
@@ -155,7 +218,11 @@ fn reasons(set: &Set, at: usize, order: &Order, here: Option<&Here>, totals: &To
         all.push(Rejection::new(broken.by, broken.reason, broken.otherwise));
     }
     if let Err(error) = totals.fits(&keys, order.amount) {
-        all.push(Rejection::new("limit column", error.to_string(), Otherwise::Wait));
+        all.push(Rejection::new(
+            "limit column",
+            error.to_string(),
+            Otherwise::Wait,
+        ));
     }
     all
 }

@@ -31,13 +31,18 @@ fn here(breaker: Option<&str>) -> Vec<Here> {
 
 /// Totals in which account A-1 has sent 900 CNY today and 2,900 this month.
 fn totals(order: &Order) -> Totals {
-    let wanted: std::collections::BTreeSet<_> =
-        ["netsunion", "unionpay"].iter().flat_map(|c| totals::keys(order, c, TIME)).collect();
-    let stored = wanted.iter().filter(|k| k.key == "A-1").map(|k| totals::Total {
-        at: k.clone(),
-        amount: Decimal::from(if k.period.len() == 8 { 900 } else { 2_900 }),
-        version: 3,
-    });
+    let wanted: std::collections::BTreeSet<_> = ["netsunion", "unionpay"]
+        .iter()
+        .flat_map(|c| totals::keys(order, c, TIME))
+        .collect();
+    let stored = wanted
+        .iter()
+        .filter(|k| k.key == "A-1")
+        .map(|k| totals::Total {
+            at: k.clone(),
+            amount: Decimal::from(if k.period.len() == 8 { 900 } else { 2_900 }),
+            version: 3,
+        });
     let stored = stored.collect();
     Totals::new(wanted, stored)
 }
@@ -51,7 +56,11 @@ fn decide(more: &str, order: &Order, breaker: Option<&str>) -> Decision {
 /// `chosen|channel by|…`, or `fails` and `waits` where nobody takes it.
 fn told(decision: &Decision) -> String {
     let none = if decision.fails { "fails" } else { "waits" };
-    let mut text = decision.route.chosen.clone().unwrap_or_else(|| none.to_owned());
+    let mut text = decision
+        .route
+        .chosen
+        .clone()
+        .unwrap_or_else(|| none.to_owned());
     for r in &decision.route.rejected {
         text.push_str(&format!("|{} {}", r.channel, r.by));
     }
@@ -71,13 +80,37 @@ fn decisions_by_table() {
     let limit = |rest: &str| format!("[[limit]]\ncurrency = \"CNY\"\n{rest}\n");
     let cases = [
         (String::new(), 100, "netsunion"),
-        (rule("amount <= most", "fail", only_nets), 200, "unionpay|netsunion rule r"),
+        (
+            rule("amount <= most", "fail", only_nets),
+            200,
+            "unionpay|netsunion rule r",
+        ),
         (rule("amount <= most", "fail", only_nets), 100, "netsunion"),
-        (rule("amount <= most", "fail", all), 200, "fails|netsunion rule r|unionpay rule r"),
-        (rule("amount <= most", "wait", all), 200, "waits|netsunion rule r|unionpay rule r"),
-        (rule("amount <= most", "fail", own), 200, "unionpay|netsunion rule r"),
-        (rule("10 / (amount - 2) < 1", "fail", ""), 200, "waits|netsunion rule r|unionpay rule r"),
-        (limit("scope = \"account\"\nday = 1000"), 10_000, "netsunion"),
+        (
+            rule("amount <= most", "fail", all),
+            200,
+            "fails|netsunion rule r|unionpay rule r",
+        ),
+        (
+            rule("amount <= most", "wait", all),
+            200,
+            "waits|netsunion rule r|unionpay rule r",
+        ),
+        (
+            rule("amount <= most", "fail", own),
+            200,
+            "unionpay|netsunion rule r",
+        ),
+        (
+            rule("10 / (amount - 2) < 1", "fail", ""),
+            200,
+            "waits|netsunion rule r|unionpay rule r",
+        ),
+        (
+            limit("scope = \"account\"\nday = 1000"),
+            10_000,
+            "netsunion",
+        ),
         (
             limit("scope = \"account\"\nday = 1000"),
             10_001,
@@ -100,12 +133,17 @@ fn decisions_by_table() {
         ),
         // The account's own row alone holds for it.
         (
-            limit("scope = \"account\"\nday = 1") + &limit("scope = \"account\"\nkey = \"A-1\"\nday = 5000"),
+            limit("scope = \"account\"\nday = 1")
+                + &limit("scope = \"account\"\nkey = \"A-1\"\nday = 5000"),
             100,
             "netsunion",
         ),
         // Another currency's limit is none of ours.
-        ("[[limit]]\ncurrency = \"JPY\"\nscope = \"account\"\nday = 1\n".to_owned(), 100, "netsunion"),
+        (
+            "[[limit]]\ncurrency = \"JPY\"\nscope = \"account\"\nday = 1\n".to_owned(),
+            100,
+            "netsunion",
+        ),
         // What can never pass is told before what may pass later.
         (
             limit("scope = \"account\"\nday = 1") + &rule("amount <= most", "fail", all),
@@ -120,10 +158,15 @@ fn decisions_by_table() {
 
 #[test]
 fn pause_breaker_and_wish() {
-    let pause = BOTH.replace("priority = 1", "priority = 1\npaused = true\nnote = \"line works\"");
+    let pause = BOTH.replace(
+        "priority = 1",
+        "priority = 1\npaused = true\nnote = \"line works\"",
+    );
     let set = Set::of(7, &parse(&pause).unwrap().0).unwrap();
     let mut order = order(100);
-    let decide = |set: &Set, order: &Order, breaker| told(&choose(set, order, &here(breaker), &totals(order)));
+    let decide = |set: &Set, order: &Order, breaker| {
+        told(&choose(set, order, &here(breaker), &totals(order)))
+    };
     assert_eq!(decide(&set, &order, None), "unionpay|netsunion pause");
     let both = "waits|netsunion pause|unionpay breaker cash_out/channel/unionpay";
     assert_eq!(decide(&set, &order, Some("unionpay")), both);
@@ -131,8 +174,15 @@ fn pause_breaker_and_wish() {
     assert_eq!(decide(&set, &order, None), "waits|netsunion pause");
     order.channel = Some("elsewhere".into());
     assert_eq!(decide(&set, &order, None), "waits|elsewhere configuration");
-    let failing = Set::of(8, &parse(&format!("no_route = \"fail\"\n{BOTH}")).unwrap().0).unwrap();
-    assert_eq!(decide(&failing, &order, None), "fails|elsewhere configuration");
+    let failing = Set::of(
+        8,
+        &parse(&format!("no_route = \"fail\"\n{BOTH}")).unwrap().0,
+    )
+    .unwrap();
+    assert_eq!(
+        decide(&failing, &order, None),
+        "fails|elsewhere configuration"
+    );
     // A channel that this core has not got is no candidate, and no reason to fail.
     order.channel = None;
     assert_eq!(
@@ -145,10 +195,16 @@ fn pause_breaker_and_wish() {
 fn without_a_configuration_the_settings_order_holds() {
     let set = Set::unconfigured(["unionpay", "netsunion"].into_iter());
     let (mut order, totals) = (order(100), totals(&order(100)));
-    assert_eq!(told(&choose(&set, &order, &here(None), &totals)), "unionpay");
+    assert_eq!(
+        told(&choose(&set, &order, &here(None), &totals)),
+        "unionpay"
+    );
     order.channel = Some("netsunion".into());
     let decision = choose(&set, &order, &here(None), &totals);
-    assert_eq!((told(&decision).as_str(), decision.route.version), ("netsunion", 0));
+    assert_eq!(
+        (told(&decision).as_str(), decision.route.version),
+        ("netsunion", 0)
+    );
 }
 
 #[test]
@@ -164,7 +220,10 @@ fn equals_share_by_weight_and_the_same_order_always_draws_the_same() {
         assert_eq!(drawn.len(), 2);
         second += usize::from(set.channels[drawn[0]].channel == "unionpay");
     }
-    assert!((1_400..=1_600).contains(&second), "{second} of 2000 drew the channel of weight 3 of 4");
+    assert!(
+        (1_400..=1_600).contains(&second),
+        "{second} of 2000 drew the channel of weight 3 of 4"
+    );
 }
 
 #[test]
@@ -174,7 +233,10 @@ fn reasons_name_the_figures() {
     let decision = decide(more, &order(20_000), None);
     assert_eq!(decision.route.rejected[0].reason, "200 CNY is above 1.5");
     let limit = decide(&more.replace("1.50", "900"), &order(20_000), None);
-    assert_eq!(limit.route.rejected[0].reason, "900 of 1000 CNY are taken in 20261121, 200 more is too much");
+    assert_eq!(
+        limit.route.rejected[0].reason,
+        "900 of 1000 CNY are taken in 20261121, 200 more is too much"
+    );
     // Another figure in the reason is nothing new to write down.
     let stored = serde_json::to_string(&limit.route).unwrap();
     let again = decide(&more.replace("1.50", "900"), &order(30_000), None);

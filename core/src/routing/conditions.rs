@@ -8,9 +8,12 @@ use crate::orders::Order;
 use anyhow::Context;
 use jiff::civil::DateTime;
 use rhai::packages::{
-    ArithmeticPackage, BasicArrayPackage, BasicStringPackage, LogicPackage, MoreStringPackage, Package,
+    ArithmeticPackage, BasicArrayPackage, BasicStringPackage, LogicPackage, MoreStringPackage,
+    Package,
 };
-use rhai::{AST, Dynamic, Engine, EvalAltResult, ImmutableString, OptimizationLevel, Scope, def_package};
+use rhai::{
+    AST, Dynamic, Engine, EvalAltResult, ImmutableString, OptimizationLevel, Scope, def_package,
+};
 use rust_decimal::Decimal;
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -23,7 +26,16 @@ const MOST_OPERATIONS: u64 = 5_000;
 const MOST_TEXT: usize = 2_048;
 const MOST_ITEMS: usize = 256;
 /// What every condition may use besides its details.
-pub const VARIABLES: [&str; 8] = ["kind", "account", "user", "business", "to_account", "bank", "currency", "amount"];
+pub const VARIABLES: [&str; 8] = [
+    "kind",
+    "account",
+    "user",
+    "business",
+    "to_account",
+    "bank",
+    "currency",
+    "amount",
+];
 /// The ninth: which channel is asked.
 pub const CHANNEL: &str = "channel";
 
@@ -47,13 +59,25 @@ pub struct List {
 
 impl List {
     pub fn new(items: &[String]) -> Self {
-        List { items: items.iter().cloned().collect(), ordered: items.to_vec(), windows: OnceLock::new() }
+        List {
+            items: items.iter().cloned().collect(),
+            ordered: items.to_vec(),
+            windows: OnceLock::new(),
+        }
     }
 
     /// The members read as windows of time.
     pub fn windows(&self) -> Result<&[Window], &str> {
-        let read = || self.ordered.iter().map(|w| Window::parse(w).map_err(|e| format!("{e:#}"))).collect();
-        self.windows.get_or_init(read).as_deref().map_err(String::as_str)
+        let read = || {
+            self.ordered
+                .iter()
+                .map(|w| Window::parse(w).map_err(|e| format!("{e:#}")))
+                .collect()
+        };
+        self.windows
+            .get_or_init(read)
+            .as_deref()
+            .map_err(String::as_str)
     }
 }
 
@@ -102,7 +126,10 @@ impl Detail {
         match self {
             Detail::Text(text) => text.clone().into(),
             Detail::Number(number) => Dynamic::from_decimal(*number),
-            Detail::List(list) => Dynamic::from(ListView { list: Arc::clone(list), local }),
+            Detail::List(list) => Dynamic::from(ListView {
+                list: Arc::clone(list),
+                local,
+            }),
         }
     }
 
@@ -147,7 +174,10 @@ impl Default for Conditions {
         engine.set_max_functions(0);
         engine.set_max_variables(64);
         engine.set_max_modules(0);
-        for symbol in ["eval", "print", "debug", "import", "export", "fn", "loop", "while", "for", "do", "switch"] {
+        for symbol in [
+            "eval", "print", "debug", "import", "export", "fn", "loop", "while", "for", "do",
+            "switch",
+        ] {
             engine.disable_symbol(symbol);
         }
         register(&mut engine);
@@ -160,18 +190,34 @@ fn register(engine: &mut Engine) {
     engine.register_fn("contains", ListView::contains);
     engine.register_fn("len", ListView::len);
     engine.register_fn("within", ListView::within);
-    engine.register_fn("==", |a: Dynamic, b: Dynamic| Ok::<bool, Box<EvalAltResult>>(compare(&a, &b)?.is_eq()));
-    engine.register_fn("!=", |a: Dynamic, b: Dynamic| Ok::<bool, Box<EvalAltResult>>(compare(&a, &b)?.is_ne()));
-    engine.register_fn("<", |a: Dynamic, b: Dynamic| Ok::<bool, Box<EvalAltResult>>(compare(&a, &b)?.is_lt()));
-    engine.register_fn("<=", |a: Dynamic, b: Dynamic| Ok::<bool, Box<EvalAltResult>>(compare(&a, &b)?.is_le()));
-    engine.register_fn(">", |a: Dynamic, b: Dynamic| Ok::<bool, Box<EvalAltResult>>(compare(&a, &b)?.is_gt()));
-    engine.register_fn(">=", |a: Dynamic, b: Dynamic| Ok::<bool, Box<EvalAltResult>>(compare(&a, &b)?.is_ge()));
+    engine.register_fn("==", |a: Dynamic, b: Dynamic| {
+        Ok::<bool, Box<EvalAltResult>>(compare(&a, &b)?.is_eq())
+    });
+    engine.register_fn("!=", |a: Dynamic, b: Dynamic| {
+        Ok::<bool, Box<EvalAltResult>>(compare(&a, &b)?.is_ne())
+    });
+    engine.register_fn("<", |a: Dynamic, b: Dynamic| {
+        Ok::<bool, Box<EvalAltResult>>(compare(&a, &b)?.is_lt())
+    });
+    engine.register_fn("<=", |a: Dynamic, b: Dynamic| {
+        Ok::<bool, Box<EvalAltResult>>(compare(&a, &b)?.is_le())
+    });
+    engine.register_fn(">", |a: Dynamic, b: Dynamic| {
+        Ok::<bool, Box<EvalAltResult>>(compare(&a, &b)?.is_gt())
+    });
+    engine.register_fn(">=", |a: Dynamic, b: Dynamic| {
+        Ok::<bool, Box<EvalAltResult>>(compare(&a, &b)?.is_ge())
+    });
 }
 
 /// Rhai answers `false` when a number is compared with a text, so that
 /// `!(amount > "50000")` would let everything pass. Here it is an error.
 fn compare(a: &Dynamic, b: &Dynamic) -> Answer<Ordering> {
-    let number = |d: &Dynamic| d.as_decimal().ok().or_else(|| d.as_int().ok().map(Decimal::from));
+    let number = |d: &Dynamic| {
+        d.as_decimal()
+            .ok()
+            .or_else(|| d.as_int().ok().map(Decimal::from))
+    };
     if let (Some(a), Some(b)) = (number(a), number(b)) {
         return Ok(a.cmp(&b));
     }
@@ -191,11 +237,18 @@ impl Conditions {
     /// What isn't one expression, or names something unknown; in words.
     pub fn compile(&self, text: &str, details: &[String]) -> Result<Condition, String> {
         let mut scope = Scope::new();
-        for name in VARIABLES.iter().copied().chain([CHANNEL]).chain(details.iter().map(String::as_str)) {
+        for name in VARIABLES
+            .iter()
+            .copied()
+            .chain([CHANNEL])
+            .chain(details.iter().map(String::as_str))
+        {
             // Variables, not constants: those would be folded in.
             scope.push_dynamic(name.to_owned(), Dynamic::UNIT);
         }
-        let compiled = catch_unwind(AssertUnwindSafe(|| self.0.compile_expression_with_scope(&scope, text)));
+        let compiled = catch_unwind(AssertUnwindSafe(|| {
+            self.0.compile_expression_with_scope(&scope, text)
+        }));
         match compiled {
             Ok(Ok(ast)) => Ok(Condition(ast)),
             Ok(Err(error)) => Err(format!("can't be read: {error}")),
@@ -225,10 +278,14 @@ impl Conditions {
             scope.push_constant_dynamic(name.as_str(), detail.dynamic(local));
         }
         let told = catch_unwind(AssertUnwindSafe(|| {
-            self.0.eval_ast_with_scope::<Dynamic>(&mut scope, &condition.0).map_err(|e| e.to_string())
+            self.0
+                .eval_ast_with_scope::<Dynamic>(&mut scope, &condition.0)
+                .map_err(|e| e.to_string())
         }));
         let answer = told.map_err(|_| "a native function panicked".to_owned())??;
-        answer.as_bool().map_err(|kind| format!("answers {kind}, not true or false"))
+        answer
+            .as_bool()
+            .map_err(|kind| format!("answers {kind}, not true or false"))
     }
 }
 
@@ -249,7 +306,8 @@ fn values(order: &Order) -> [Dynamic; 8] {
 
 /// A channel's time, from its trade time `YYYYMMDDhhmmss`.
 pub fn local_of(trade_time: &str) -> anyhow::Result<DateTime> {
-    DateTime::strptime("%Y%m%d%H%M%S", trade_time).with_context(|| format!("trade time {trade_time:?}"))
+    DateTime::strptime("%Y%m%d%H%M%S", trade_time)
+        .with_context(|| format!("trade time {trade_time:?}"))
 }
 
 /// The details that the text reads as windows: `within(name)`.
@@ -257,7 +315,9 @@ pub fn named_windows(text: &str) -> Vec<&str> {
     let mut names = Vec::new();
     for (at, word) in text.match_indices("within") {
         let rest = text[at + word.len()..].trim_start();
-        let Some(inner) = rest.strip_prefix('(') else { continue };
+        let Some(inner) = rest.strip_prefix('(') else {
+            continue;
+        };
         names.push(inner.split(')').next().unwrap_or_default().trim());
     }
     names

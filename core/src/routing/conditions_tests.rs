@@ -75,7 +75,11 @@ fn what_compares_apples_with_pears_is_an_error_and_not_false() {
         "most <= night",
     ] {
         let said = ask(text);
-        assert!(said.as_ref().is_err_and(|e| e.contains("compare") || e.contains("contains")), "{text}: {said:?}");
+        assert!(
+            said.as_ref()
+                .is_err_and(|e| e.contains("compare") || e.contains("contains")),
+            "{text}: {said:?}"
+        );
     }
 }
 
@@ -117,13 +121,23 @@ fn hostile_and_mistaken_conditions_are_refused_or_stopped() {
     for (text, part) in cases {
         let (short, began) = (text.chars().take(60).collect::<String>(), Instant::now());
         let said = ask(text);
-        assert!(said.as_ref().is_err_and(|e| e.contains(part)), "{short}: {said:?}");
-        assert!(began.elapsed() < Duration::from_secs(2), "{short} took {:?}", began.elapsed());
+        assert!(
+            said.as_ref().is_err_and(|e| e.contains(part)),
+            "{short}: {said:?}"
+        );
+        assert!(
+            began.elapsed() < Duration::from_secs(2),
+            "{short} took {:?}",
+            began.elapsed()
+        );
     }
 }
 
 #[test]
 fn windows_are_found_where_they_are_named() {
-    assert_eq!(named_windows("!within( maintenance ) && within(other)"), ["maintenance", "other"]);
+    assert_eq!(
+        named_windows("!within( maintenance ) && within(other)"),
+        ["maintenance", "other"]
+    );
     assert!(named_windows("amount <= most").is_empty());
 }

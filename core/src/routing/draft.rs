@@ -74,7 +74,13 @@ pub struct LimitRow {
 
 impl LimitRow {
     pub fn place(&self) -> String {
-        format!("limit {}/{}/{}/{}", self.scope.as_str(), self.key, self.channel, self.currency)
+        format!(
+            "limit {}/{}/{}/{}",
+            self.scope.as_str(),
+            self.key,
+            self.channel,
+            self.currency
+        )
     }
 }
 
@@ -82,9 +88,11 @@ impl Draft {
     /// In the order in which the tables give it back, numbers without trailing
     /// zeros: the same content is the same value, and has the same hash.
     pub fn canonical(mut self) -> Self {
-        self.channels.sort_by(|a, b| (a.priority, &a.channel).cmp(&(b.priority, &b.channel)));
+        self.channels
+            .sort_by(|a, b| (a.priority, &a.channel).cmp(&(b.priority, &b.channel)));
         for rule in &mut self.rules {
-            rule.details.sort_by(|a, b| (&a.channel, &a.name).cmp(&(&b.channel, &b.name)));
+            rule.details
+                .sort_by(|a, b| (&a.channel, &a.name).cmp(&(&b.channel, &b.name)));
             for detail in &mut rule.details {
                 if let DetailValue::Number(number) = &mut detail.value {
                     *number = number.normalize();
@@ -108,15 +116,26 @@ impl Draft {
 
     /// Every item with its content in words: what a person compares.
     pub fn items(&self) -> BTreeMap<String, String> {
-        let mut items = BTreeMap::from([("no_route".to_owned(), self.no_route.as_str().to_owned())]);
+        let mut items =
+            BTreeMap::from([("no_route".to_owned(), self.no_route.as_str().to_owned())]);
         for c in &self.channels {
             let paused = if c.paused { ", paused" } else { "" };
-            let note = if c.note.is_empty() { String::new() } else { format!(" ({})", c.note) };
+            let note = if c.note.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", c.note)
+            };
             let text = format!("priority {}, weight {}{paused}{note}", c.priority, c.weight);
             items.insert(format!("channel {}", c.channel), text);
         }
         for (at, r) in self.rules.iter().enumerate() {
-            let text = format!("{}. {} | otherwise {} | {}", at + 1, r.condition, r.otherwise.as_str(), r.message);
+            let text = format!(
+                "{}. {} | otherwise {} | {}",
+                at + 1,
+                r.condition,
+                r.otherwise.as_str(),
+                r.message
+            );
             items.insert(format!("rule {}", r.rule), text);
             for d in &r.details {
                 let text = match &d.value {
@@ -130,7 +149,10 @@ impl Draft {
         for l in &self.limits {
             let amount = |a: Option<Decimal>| a.map_or("-".to_owned(), |a| a.to_string());
             let (single, day, month) = (amount(l.single), amount(l.day), amount(l.month));
-            let text = format!("single {single}, day {day}, month {month}, otherwise {}", l.otherwise.as_str());
+            let text = format!(
+                "single {single}, day {day}, month {month}, otherwise {}",
+                l.otherwise.as_str()
+            );
             items.insert(l.place(), text);
         }
         items

@@ -99,17 +99,38 @@ pub type Lines = HashMap<String, usize>;
 /// # Errors
 /// Everything that can't be read, with its line.
 pub fn parse(text: &str) -> Result<(Draft, Lines), Vec<Problem>> {
-    let file: File = toml::from_str(text).map_err(|e| vec![Problem::new("file", e.to_string().trim_end())])?;
+    let file: File =
+        toml::from_str(text).map_err(|e| vec![Problem::new("file", e.to_string().trim_end())])?;
     let mut lines = Lines::new();
     let mut note = |place: &str, start: usize| {
-        lines.entry(place.to_owned()).or_insert(1 + text[..start.min(text.len())].matches('\n').count());
+        lines
+            .entry(place.to_owned())
+            .or_insert(1 + text[..start.min(text.len())].matches('\n').count());
     };
     let mut problems = Vec::new();
-    let mut draft = Draft { no_route: file.no_route, ..Draft::default() };
+    let mut draft = Draft {
+        no_route: file.no_route,
+        ..Draft::default()
+    };
     for entry in file.channels {
-        note(&format!("channel {}", entry.get_ref().id), entry.span().start);
-        let Channel { id, priority, weight, paused, note } = entry.into_inner();
-        draft.channels.push(ChannelRow { channel: id, priority, weight, paused, note });
+        note(
+            &format!("channel {}", entry.get_ref().id),
+            entry.span().start,
+        );
+        let Channel {
+            id,
+            priority,
+            weight,
+            paused,
+            note,
+        } = entry.into_inner();
+        draft.channels.push(ChannelRow {
+            channel: id,
+            priority,
+            weight,
+            paused,
+            note,
+        });
     }
     for entry in file.rules {
         let place = format!("rule {}", entry.get_ref().id);
@@ -132,11 +153,16 @@ pub fn parse(text: &str) -> Result<(Draft, Lines), Vec<Problem>> {
             }
         }
     }
-    if problems.is_empty() { Ok((draft.canonical(), lines)) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok((draft.canonical(), lines))
+    } else {
+        Err(problems)
+    }
 }
 
 fn decimal(text: &str) -> anyhow::Result<Decimal> {
-    Decimal::from_str_exact(text).with_context(|| format!("{text:?} is not a number such as \"123.45\""))
+    Decimal::from_str_exact(text)
+        .with_context(|| format!("{text:?} is not a number such as \"123.45\""))
 }
 
 impl<'de> Deserialize<'de> for Value {
@@ -145,10 +171,14 @@ impl<'de> Deserialize<'de> for Value {
         match toml::Value::deserialize(from)? {
             toml::Value::Integer(number) => Ok(Value::Int(number)),
             toml::Value::String(text) => Ok(Value::Text(text)),
-            list @ toml::Value::Array(_) => list.try_into().map(Value::List).map_err(D::Error::custom),
+            list @ toml::Value::Array(_) => {
+                list.try_into().map(Value::List).map_err(D::Error::custom)
+            }
             toml::Value::Table(mut table) => match (table.remove("number"), table.is_empty()) {
                 (Some(toml::Value::String(number)), true) => Ok(Value::Number { number }),
-                _ => Err(D::Error::custom("a number with decimals is written { number = \"1.50\" }")),
+                _ => Err(D::Error::custom(
+                    "a number with decimals is written { number = \"1.50\" }",
+                )),
             },
             other => Err(D::Error::custom(format!(
                 "{other}: no {} here; write a whole number, a text, a list of texts, or {{ number = \"1.50\" }}",
@@ -187,7 +217,9 @@ impl Value {
     fn of_number(number: Decimal) -> Self {
         match i64::try_from(number) {
             Ok(whole) if Decimal::from(whole) == number => Value::Int(whole),
-            _ => Value::Number { number: number.to_string() },
+            _ => Value::Number {
+                number: number.to_string(),
+            },
         }
     }
 }
@@ -197,8 +229,14 @@ impl Rule {
         let mut details = Vec::new();
         for (channel, values) in self.details {
             for (name, value) in values {
-                let value = value.detail().with_context(|| format!("detail {name} of {channel}"))?;
-                details.push(DetailRow { channel: channel.clone(), name, value });
+                let value = value
+                    .detail()
+                    .with_context(|| format!("detail {name} of {channel}"))?;
+                details.push(DetailRow {
+                    channel: channel.clone(),
+                    name,
+                    value,
+                });
             }
         }
         Ok(RuleRow {
@@ -214,7 +252,10 @@ impl Rule {
 impl Limit {
     fn row(self, no_route: Otherwise) -> anyhow::Result<LimitRow> {
         let amount = |name: &str, value: Option<Value>| -> anyhow::Result<Option<Decimal>> {
-            value.map(Value::amount).transpose().with_context(|| name.to_owned())
+            value
+                .map(Value::amount)
+                .transpose()
+                .with_context(|| name.to_owned())
         };
         Ok(LimitRow {
             scope: self.scope,
@@ -241,10 +282,19 @@ pub fn write(draft: &Draft) -> anyhow::Result<String> {
     let rule = |r: &RuleRow| {
         let mut details: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
         for d in &r.details {
-            details.entry(d.channel.clone()).or_default().insert(d.name.clone(), Value::of(&d.value));
+            details
+                .entry(d.channel.clone())
+                .or_default()
+                .insert(d.name.clone(), Value::of(&d.value));
         }
         let (id, condition, message) = (r.rule.clone(), r.condition.clone(), r.message.clone());
-        Rule { id, condition, message, otherwise: Some(r.otherwise), details }
+        Rule {
+            id,
+            condition,
+            message,
+            otherwise: Some(r.otherwise),
+            details,
+        }
     };
     let limit = |l: &LimitRow| Limit {
         scope: l.scope,

@@ -28,12 +28,21 @@ impl Limits {
         let mut all = Limits::default();
         for row in rows {
             let by_key = all.0.entry((row.scope, row.currency)).or_default();
-            by_key.entry(row.key.clone()).or_default().insert(row.channel.clone(), row.clone());
+            by_key
+                .entry(row.key.clone())
+                .or_default()
+                .insert(row.channel.clone(), row.clone());
         }
         all
     }
 
-    fn find(&self, scope: Scope, key: &str, currency: Currency, channel: &str) -> Option<&LimitRow> {
+    fn find(
+        &self,
+        scope: Scope,
+        key: &str,
+        currency: Currency,
+        channel: &str,
+    ) -> Option<&LimitRow> {
         let by_key = self.0.get(&(scope, currency))?;
         let of = |key: &str| {
             let by_channel = by_key.get(key)?;
@@ -43,27 +52,45 @@ impl Limits {
     }
 
     /// The limits that `order` would break on `channel`. `keys` are its totals there.
-    pub fn broken(&self, order: &Order, channel: &str, keys: &[TotalKey], totals: &Totals) -> Vec<Broken> {
+    pub fn broken(
+        &self,
+        order: &Order,
+        channel: &str,
+        keys: &[TotalKey],
+        totals: &Totals,
+    ) -> Vec<Broken> {
         let mut all = Vec::new();
         if self.0.is_empty() {
             return all;
         }
         for at in keys {
-            let Some(row) = self.find(at.scope, &at.key, at.currency, channel) else { continue };
+            let Some(row) = self.find(at.scope, &at.key, at.currency, channel) else {
+                continue;
+            };
             // Each scope has two keys, month before day: the payment alone is looked at once.
-            let (name, most) = if at.period.len() == 8 { ("day", row.day) } else { ("month", row.month) };
+            let (name, most) = if at.period.len() == 8 {
+                ("day", row.day)
+            } else {
+                ("month", row.month)
+            };
             if name == "month"
                 && let Some(most) = row.single.filter(|most| order.amount > *most)
             {
-                let reason = format!("{} is above {most} {} in one payment", shown(order.amount), at.currency);
+                let reason = format!(
+                    "{} is above {most} {} in one payment",
+                    shown(order.amount),
+                    at.currency
+                );
                 all.push(broken(row, at, "single", reason));
             }
             let Some(most) = most else { continue };
             let taken = totals.of(at).unwrap_or(Decimal::MAX);
             if taken.checked_add(order.amount).is_none_or(|sum| sum > most) {
                 let (taken, amount) = (shown(taken), shown(order.amount));
-                let reason =
-                    format!("{taken} of {most} {} are taken in {}, {amount} more is too much", at.currency, at.period);
+                let reason = format!(
+                    "{taken} of {most} {} are taken in {}, {amount} more is too much",
+                    at.currency, at.period
+                );
                 all.push(broken(row, at, name, reason));
             }
         }
@@ -76,6 +103,16 @@ fn shown(amount: Decimal) -> Decimal {
 }
 
 fn broken(row: &LimitRow, at: &TotalKey, name: &str, reason: String) -> Broken {
-    let by = format!("limit {} {}/{}/{}", name, at.scope.as_str(), at.key, at.currency);
-    Broken { by, reason, otherwise: row.otherwise }
+    let by = format!(
+        "limit {} {}/{}/{}",
+        name,
+        at.scope.as_str(),
+        at.key,
+        at.currency
+    );
+    Broken {
+        by,
+        reason,
+        otherwise: row.otherwise,
+    }
 }

@@ -72,7 +72,9 @@ impl std::str::FromStr for Otherwise {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
-        let known = [Otherwise::Wait, Otherwise::Fail].into_iter().find(|o| o.as_str() == text);
+        let known = [Otherwise::Wait, Otherwise::Fail]
+            .into_iter()
+            .find(|o| o.as_str() == text);
         known.ok_or_else(|| anyhow::anyhow!("otherwise is wait or fail, not {text:?}"))
     }
 }
@@ -82,7 +84,9 @@ impl std::str::FromStr for Scope {
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
         let known = Scope::ALL.into_iter().find(|s| s.as_str() == text);
-        known.ok_or_else(|| anyhow::anyhow!("a limit's scope is account, business, channel or user, not {text:?}"))
+        known.ok_or_else(|| {
+            anyhow::anyhow!("a limit's scope is account, business, channel or user, not {text:?}")
+        })
     }
 }
 
@@ -116,7 +120,11 @@ pub struct Rejected {
 
 impl Rejected {
     fn by_channel(channel: &str, reason: &str) -> Self {
-        Rejected { channel: channel.to_owned(), by: "channel".to_owned(), reason: reason.to_owned() }
+        Rejected {
+            channel: channel.to_owned(),
+            by: "channel".to_owned(),
+            reason: reason.to_owned(),
+        }
     }
 }
 
@@ -167,7 +175,11 @@ impl fmt::Display for Route {
 }
 
 fn by_channel(route: &Route) -> Vec<(String, String)> {
-    route.rejected.iter().map(|r| (r.channel.clone(), r.by.clone())).collect()
+    route
+        .rejected
+        .iter()
+        .map(|r| (r.channel.clone(), r.by.clone()))
+        .collect()
 }
 
 /// What is wrong with a configuration, and where.
@@ -180,7 +192,10 @@ pub struct Problem {
 
 impl Problem {
     pub fn new(place: &str, what: impl Into<String>) -> Self {
-        Problem { place: place.to_owned(), what: what.into() }
+        Problem {
+            place: place.to_owned(),
+            what: what.into(),
+        }
     }
 }
 

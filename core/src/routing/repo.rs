@@ -42,7 +42,9 @@ pub struct ActivationRow {
 
 /// The version in force; 0 if none ever was.
 pub async fn active_version(conn: &mut impl Queryable) -> anyhow::Result<i64> {
-    let found: Option<i64> = conn.query_first("SELECT version FROM route_active WHERE name='active'").await?;
+    let found: Option<i64> = conn
+        .query_first("SELECT version FROM route_active WHERE name='active'")
+        .await?;
     Ok(found.unwrap_or(0))
 }
 
@@ -52,32 +54,64 @@ pub async fn lock_active(conn: &mut impl Queryable) -> anyhow::Result<(i64, i64)
     let first = "INSERT INTO route_active (name,version,epoch,updated_us) VALUES ('active',0,0,0) \
                  ON DUPLICATE KEY UPDATE name=name";
     conn.query_drop(first).await?;
-    let locked = conn.query_first("SELECT epoch,version FROM route_active WHERE name='active' FOR UPDATE").await?;
+    let locked = conn
+        .query_first("SELECT epoch,version FROM route_active WHERE name='active' FOR UPDATE")
+        .await?;
     locked.context("route_active has no row")
 }
 
 /// Puts a version in force, if `from` (epoch, version) still is.
-pub async fn activate(conn: &mut impl Queryable, from: (i64, i64), row: &ActivationRow) -> anyhow::Result<()> {
-    let update = "UPDATE route_active SET version=?,epoch=?,updated_us=? WHERE name='active' AND epoch=?";
-    let mut done = conn.exec_iter(update, (row.version, row.epoch, row.activated_us, from.0)).await?;
+pub async fn activate(
+    conn: &mut impl Queryable,
+    from: (i64, i64),
+    row: &ActivationRow,
+) -> anyhow::Result<()> {
+    let update =
+        "UPDATE route_active SET version=?,epoch=?,updated_us=? WHERE name='active' AND epoch=?";
+    let mut done = conn
+        .exec_iter(update, (row.version, row.epoch, row.activated_us, from.0))
+        .await?;
     let changed = done.affected_rows();
     let _: Vec<Row> = done.collect().await?;
     drop(done);
-    ensure!(changed == 1, "another change came first: look at it, then try again");
+    ensure!(
+        changed == 1,
+        "another change came first: look at it, then try again"
+    );
     let log = "INSERT INTO route_activation (epoch,version,previous,author,reason,activated_us) VALUES (?,?,?,?,?,?)";
-    conn.exec_drop(log, (row.epoch, row.version, from.1, &row.author, &row.reason, row.activated_us)).await?;
+    conn.exec_drop(
+        log,
+        (
+            row.epoch,
+            row.version,
+            from.1,
+            &row.author,
+            &row.reason,
+            row.activated_us,
+        ),
+    )
+    .await?;
     Ok(())
 }
 
 pub async fn latest_version(conn: &mut impl Queryable) -> anyhow::Result<i64> {
-    let found: Option<Option<i64>> = conn.query_first("SELECT MAX(version) FROM route_version").await?;
+    let found: Option<Option<i64>> = conn
+        .query_first("SELECT MAX(version) FROM route_version")
+        .await?;
     Ok(found.flatten().unwrap_or(0))
 }
 
 pub async fn versions(conn: &mut impl Queryable) -> anyhow::Result<Vec<VersionRow>> {
-    let rows: Vec<(i64, String, String, String, i64)> =
-        conn.query("SELECT version,author,reason,hash,created_us FROM route_version ORDER BY version").await?;
-    let make = |(version, author, reason, hash, created_us)| VersionRow { version, author, reason, hash, created_us };
+    let rows: Vec<(i64, String, String, String, i64)> = conn
+        .query("SELECT version,author,reason,hash,created_us FROM route_version ORDER BY version")
+        .await?;
+    let make = |(version, author, reason, hash, created_us)| VersionRow {
+        version,
+        author,
+        reason,
+        hash,
+        created_us,
+    };
     Ok(rows.into_iter().map(make).collect())
 }
 
@@ -100,31 +134,55 @@ pub async fn activations(conn: &mut impl Queryable) -> anyhow::Result<Vec<Activa
 /// # Errors
 /// The database's, or rows that no release of ours wrote: then it isn't one of
 /// `mysql_async`.
-pub async fn load(conn: &mut impl Queryable, version: i64) -> anyhow::Result<Option<(VersionRow, Draft)>> {
+pub async fn load(
+    conn: &mut impl Queryable,
+    version: i64,
+) -> anyhow::Result<Option<(VersionRow, Draft)>> {
     let head = "SELECT author,reason,hash,no_route,created_us FROM route_version WHERE version=?";
-    let head: Option<(String, String, String, String, i64)> = conn.exec_first(head, (version,)).await?;
-    let Some((author, reason, hash, no_route, created_us)) = head else { return Ok(None) };
+    let head: Option<(String, String, String, String, i64)> =
+        conn.exec_first(head, (version,)).await?;
+    let Some((author, reason, hash, no_route, created_us)) = head else {
+        return Ok(None);
+    };
     let channels = "SELECT channel,priority,weight,paused,note FROM route_channel WHERE version=?";
     let channels: Vec<(String, i64, i64, bool, String)> = conn.exec(channels, (version,)).await?;
-    let channel = |(channel, priority, weight, paused, note)| ChannelRow { channel, priority, weight, paused, note };
+    let channel = |(channel, priority, weight, paused, note)| ChannelRow {
+        channel,
+        priority,
+        weight,
+        paused,
+        note,
+    };
     let draft = Draft {
         no_route: no_route.parse()?,
         channels: channels.into_iter().map(channel).collect(),
         rules: rules(conn, version).await?,
         limits: limits(conn, version).await?,
     };
-    Ok(Some((VersionRow { version, author, reason, hash, created_us }, draft.canonical())))
+    Ok(Some((
+        VersionRow {
+            version,
+            author,
+            reason,
+            hash,
+            created_us,
+        },
+        draft.canonical(),
+    )))
 }
 
 async fn rules(conn: &mut impl Queryable, version: i64) -> anyhow::Result<Vec<RuleRow>> {
     let sql = "SELECT rule,channel,name,item,kind,value FROM route_detail WHERE version=? \
                ORDER BY rule,channel,name,item";
-    let stored: Vec<(String, String, String, i64, String, String)> = conn.exec(sql, (version,)).await?;
+    let stored: Vec<(String, String, String, i64, String, String)> =
+        conn.exec(sql, (version,)).await?;
     let mut details: BTreeMap<String, Vec<DetailRow>> = BTreeMap::new();
     for (rule, channel, name, item, kind, value) in stored {
         let of_rule = details.entry(rule).or_default();
         if item > 0 {
-            let last = of_rule.last_mut().filter(|d| d.channel == channel && d.name == name);
+            let last = of_rule
+                .last_mut()
+                .filter(|d| d.channel == channel && d.name == name);
             match last.map(|d| &mut d.value) {
                 Some(DetailValue::List(list)) => list.push(value),
                 _ => anyhow::bail!("detail {name} of {channel} has members and is no list"),
@@ -133,38 +191,86 @@ async fn rules(conn: &mut impl Queryable, version: i64) -> anyhow::Result<Vec<Ru
         }
         let value = match kind.as_str() {
             "text" => DetailValue::Text(value),
-            "number" => DetailValue::Number(Decimal::from_str_exact(&value).context("detail that is no number")?),
+            "number" => DetailValue::Number(
+                Decimal::from_str_exact(&value).context("detail that is no number")?,
+            ),
             "list" => DetailValue::List(Vec::new()),
             other => anyhow::bail!("detail {name} is of kind {other:?}"),
         };
-        of_rule.push(DetailRow { channel, name, value });
+        of_rule.push(DetailRow {
+            channel,
+            name,
+            value,
+        });
     }
-    let sql = "SELECT rule,condition_text,message,otherwise FROM route_rule WHERE version=? ORDER BY ord";
+    let sql =
+        "SELECT rule,condition_text,message,otherwise FROM route_rule WHERE version=? ORDER BY ord";
     let stored: Vec<(String, String, String, String)> = conn.exec(sql, (version,)).await?;
     let make = |(rule, condition, message, otherwise): (String, String, String, String)| {
         let details = details.remove(&rule).unwrap_or_default();
-        Ok(RuleRow { rule, condition, message, otherwise: otherwise.parse::<Otherwise>()?, details })
+        Ok(RuleRow {
+            rule,
+            condition,
+            message,
+            otherwise: otherwise.parse::<Otherwise>()?,
+            details,
+        })
     };
     stored.into_iter().map(make).collect()
 }
 
 async fn limits(conn: &mut impl Queryable, version: i64) -> anyhow::Result<Vec<LimitRow>> {
-    type Stored = (String, String, String, String, Option<Decimal>, Option<Decimal>, Option<Decimal>, String);
+    type Stored = (
+        String,
+        String,
+        String,
+        String,
+        Option<Decimal>,
+        Option<Decimal>,
+        Option<Decimal>,
+        String,
+    );
     let sql = "SELECT scope,scope_key,channel,currency,single,day,month,otherwise FROM route_limit WHERE version=?";
     let stored: Vec<Stored> = conn.exec(sql, (version,)).await?;
     let make = |(scope, key, channel, currency, single, day, month, otherwise): Stored| {
-        let currency = currency.parse::<Currency>().with_context(|| format!("limit in {currency:?}"))?;
+        let currency = currency
+            .parse::<Currency>()
+            .with_context(|| format!("limit in {currency:?}"))?;
         let (scope, otherwise) = (scope.parse::<Scope>()?, otherwise.parse::<Otherwise>()?);
-        Ok(LimitRow { scope, key, channel, currency, single, day, month, otherwise })
+        Ok(LimitRow {
+            scope,
+            key,
+            channel,
+            currency,
+            single,
+            day,
+            month,
+            otherwise,
+        })
     };
     stored.into_iter().map(make).collect()
 }
 
 /// Writes a new version. Takes a canonical draft and an open transaction.
-pub async fn insert(conn: &mut impl Queryable, row: &VersionRow, draft: &Draft) -> anyhow::Result<()> {
+pub async fn insert(
+    conn: &mut impl Queryable,
+    row: &VersionRow,
+    draft: &Draft,
+) -> anyhow::Result<()> {
     let head = "INSERT INTO route_version (version,author,reason,hash,no_route,created_us) VALUES (?,?,?,?,?,?)";
     let no_route = draft.no_route.as_str();
-    conn.exec_drop(head, (row.version, &row.author, &row.reason, &row.hash, no_route, row.created_us)).await?;
+    conn.exec_drop(
+        head,
+        (
+            row.version,
+            &row.author,
+            &row.reason,
+            &row.hash,
+            no_route,
+            row.created_us,
+        ),
+    )
+    .await?;
     for text in content_sql(row.version, draft) {
         conn.query_drop(text).await?;
     }
@@ -172,17 +278,37 @@ pub async fn insert(conn: &mut impl Queryable, row: &VersionRow, draft: &Draft) 
 }
 
 fn content_sql(version: i64, draft: &Draft) -> Vec<String> {
-    let (v, amount) = (Lit::Int(version), |a: Option<Decimal>| a.map_or(Lit::Null, Lit::Dec));
+    let (v, amount) = (Lit::Int(version), |a: Option<Decimal>| {
+        a.map_or(Lit::Null, Lit::Dec)
+    });
     let channels = draft.channels.iter().map(|c| {
         let (weight, paused) = (Lit::Int(c.weight), Lit::Int(c.paused.into()));
-        vec![v, Lit::Text(&c.channel), Lit::Int(c.priority), weight, paused, Lit::Text(&c.note)]
+        vec![
+            v,
+            Lit::Text(&c.channel),
+            Lit::Int(c.priority),
+            weight,
+            paused,
+            Lit::Text(&c.note),
+        ]
     });
     let rules = draft.rules.iter().zip(1..).map(|(r, ord)| {
         let otherwise = Lit::Text(r.otherwise.as_str());
-        vec![v, Lit::Text(&r.rule), Lit::Int(ord), Lit::Text(&r.condition), Lit::Text(&r.message), otherwise]
+        vec![
+            v,
+            Lit::Text(&r.rule),
+            Lit::Int(ord),
+            Lit::Text(&r.condition),
+            Lit::Text(&r.message),
+            otherwise,
+        ]
     });
     let limits = draft.limits.iter().map(|l| {
-        let (key, channel, currency) = (Lit::Text(&l.key), Lit::Text(&l.channel), Lit::Text(l.currency.code()));
+        let (key, channel, currency) = (
+            Lit::Text(&l.key),
+            Lit::Text(&l.channel),
+            Lit::Text(l.currency.code()),
+        );
         let (single, day, month) = (amount(l.single), amount(l.day), amount(l.month));
         vec![
             v,
@@ -196,7 +322,12 @@ fn content_sql(version: i64, draft: &Draft) -> Vec<String> {
             Lit::Text(l.otherwise.as_str()),
         ]
     });
-    let numbers: Vec<String> = draft.rules.iter().flat_map(|r| &r.details).map(number_text).collect();
+    let numbers: Vec<String> = draft
+        .rules
+        .iter()
+        .flat_map(|r| &r.details)
+        .map(number_text)
+        .collect();
     let mut number = numbers.iter();
     let mut details = Vec::new();
     for r in &draft.rules {
@@ -204,20 +335,38 @@ fn content_sql(version: i64, draft: &Draft) -> Vec<String> {
             let text = number.next().map_or("", String::as_str);
             let row = |item: i64, kind, value| {
                 let (channel, name) = (Lit::Text(&d.channel), Lit::Text(&d.name));
-                vec![v, Lit::Text(&r.rule), channel, name, Lit::Int(item), Lit::Text(kind), Lit::Text(value)]
+                vec![
+                    v,
+                    Lit::Text(&r.rule),
+                    channel,
+                    name,
+                    Lit::Int(item),
+                    Lit::Text(kind),
+                    Lit::Text(value),
+                ]
             };
             match &d.value {
                 DetailValue::Text(value) => details.push(row(0, "text", value)),
                 DetailValue::Number(_) => details.push(row(0, "number", text)),
                 DetailValue::List(list) => {
                     details.push(row(0, "list", ""));
-                    details.extend(list.iter().zip(1..).map(|(member, item)| row(item, "list", member)));
+                    details.extend(
+                        list.iter()
+                            .zip(1..)
+                            .map(|(member, item)| row(item, "list", member)),
+                    );
                 }
             }
         }
     }
-    let mut all = inserts("INSERT INTO route_channel (version,channel,priority,weight,paused,note) VALUES ", channels);
-    all.extend(inserts("INSERT INTO route_rule (version,rule,ord,condition_text,message,otherwise) VALUES ", rules));
+    let mut all = inserts(
+        "INSERT INTO route_channel (version,channel,priority,weight,paused,note) VALUES ",
+        channels,
+    );
+    all.extend(inserts(
+        "INSERT INTO route_rule (version,rule,ord,condition_text,message,otherwise) VALUES ",
+        rules,
+    ));
     all.extend(inserts(
         "INSERT INTO route_detail (version,rule,channel,name,item,kind,value) VALUES ",
         details.into_iter(),
@@ -240,7 +389,9 @@ fn inserts<'a>(head: &str, rows: impl Iterator<Item = Vec<Lit<'a>>>) -> Vec<Stri
     let rows: Vec<Vec<Lit<'a>>> = rows.collect();
     let text = |some: &[Vec<Lit<'a>>]| {
         let mut sql = head.to_owned();
-        some.iter().enumerate().for_each(|(at, row)| push_row(&mut sql, at == 0, row));
+        some.iter()
+            .enumerate()
+            .for_each(|(at, row)| push_row(&mut sql, at == 0, row));
         sql
     };
     rows.chunks(ROWS).map(text).collect()
@@ -268,7 +419,11 @@ fn totals_sql(wanted: &BTreeSet<TotalKey>, lock: &str) -> Vec<String> {
     Scope::ALL.into_iter().filter_map(statement).collect()
 }
 
-async fn totals(conn: &mut Conn, wanted: &BTreeSet<TotalKey>, lock: &str) -> anyhow::Result<Vec<Total>> {
+async fn totals(
+    conn: &mut Conn,
+    wanted: &BTreeSet<TotalKey>,
+    lock: &str,
+) -> anyhow::Result<Vec<Total>> {
     let statements = totals_sql(wanted, lock);
     let mut all = Vec::with_capacity(wanted.len());
     if statements.is_empty() {
@@ -281,20 +436,37 @@ async fn totals(conn: &mut Conn, wanted: &BTreeSet<TotalKey>, lock: &str) -> any
             type Stored = (String, String, String, String, Decimal, i64);
             let stored: Stored = mysql_async::from_row_opt(row).context("limit_total row")?;
             let (scope, key, currency, period, amount, version) = stored;
-            let currency = currency.parse().with_context(|| format!("limit_total.currency {currency:?}"))?;
-            all.push(Total { at: TotalKey { scope: scope.parse()?, key, currency, period }, amount, version });
+            let currency = currency
+                .parse()
+                .with_context(|| format!("limit_total.currency {currency:?}"))?;
+            all.push(Total {
+                at: TotalKey {
+                    scope: scope.parse()?,
+                    key,
+                    currency,
+                    period,
+                },
+                amount,
+                version,
+            });
         }
     }
     Ok(all)
 }
 
 /// Reads the totals and locks them until the transaction ends.
-pub async fn lock_totals(conn: &mut Conn, wanted: &BTreeSet<TotalKey>) -> anyhow::Result<Vec<Total>> {
+pub async fn lock_totals(
+    conn: &mut Conn,
+    wanted: &BTreeSet<TotalKey>,
+) -> anyhow::Result<Vec<Total>> {
     totals(conn, wanted, " FOR UPDATE").await
 }
 
 /// Reads the totals as they are, for people.
-pub async fn read_totals(conn: &mut Conn, wanted: &BTreeSet<TotalKey>) -> anyhow::Result<Vec<Total>> {
+pub async fn read_totals(
+    conn: &mut Conn,
+    wanted: &BTreeSet<TotalKey>,
+) -> anyhow::Result<Vec<Total>> {
     totals(conn, wanted, "").await
 }
 

@@ -1,7 +1,9 @@
 //! A configuration that was checked and can be asked. Checking is all or nothing:
 //! every problem is named, and only a whole set is ever used.
 
-use super::conditions::{CHANNEL, Condition, Conditions, Detail, Details, VARIABLES, local_of, named_windows};
+use super::conditions::{
+    CHANNEL, Condition, Conditions, Detail, Details, VARIABLES, local_of, named_windows,
+};
 use super::draft::{ANY, ChannelRow, DetailValue, Draft, LimitRow, RuleRow};
 use super::limits::Limits;
 use super::{Otherwise, Problem, Scope};
@@ -85,7 +87,10 @@ impl Set {
         let mut seen = HashSet::new();
         let mut rules = Vec::with_capacity(draft.rules.len());
         if draft.rules.len() > MOST_RULES {
-            problems.push(Problem::new("rule", format!("there are {}, at most {MOST_RULES}", draft.rules.len())));
+            problems.push(Problem::new(
+                "rule",
+                format!("there are {}, at most {MOST_RULES}", draft.rules.len()),
+            ));
         }
         for row in draft.rules.iter().take(MOST_RULES) {
             let place = format!("rule {}", row.rule);
@@ -104,17 +109,39 @@ impl Set {
         let mut channels = draft.channels.clone();
         channels.sort_by_key(|c| c.priority);
         let limits = Limits::new(&draft.limits);
-        Ok(Set { version, no_route: draft.no_route, channels, rules, limits, conditions })
+        Ok(Set {
+            version,
+            no_route: draft.no_route,
+            channels,
+            rules,
+            limits,
+            conditions,
+        })
     }
 
     /// Asks one rule; `None` if it lets the order pass or isn't for this channel.
-    pub fn refuses(&self, rule: &Rule, order: &Order, channel: &str, local: DateTime) -> Option<Refused> {
+    pub fn refuses(
+        &self,
+        rule: &Rule,
+        order: &Order,
+        channel: &str,
+        local: DateTime,
+    ) -> Option<Refused> {
         let details = rule.details.get(channel)?;
-        match self.conditions.holds(&rule.condition, order, channel, local, details) {
+        match self
+            .conditions
+            .holds(&rule.condition, order, channel, local, details)
+        {
             Ok(true) => None,
-            Ok(false) => Some(Refused { reason: filled(rule, order, details), otherwise: rule.otherwise }),
+            Ok(false) => Some(Refused {
+                reason: filled(rule, order, details),
+                otherwise: rule.otherwise,
+            }),
             // Nothing is known against the order: it waits for a mended rule.
-            Err(error) => Some(Refused { reason: format!("can't be evaluated: {error}"), otherwise: Otherwise::Wait }),
+            Err(error) => Some(Refused {
+                reason: format!("can't be evaluated: {error}"),
+                otherwise: Otherwise::Wait,
+            }),
         }
     }
 }
@@ -135,27 +162,41 @@ fn filled(rule: &Rule, order: &Order, details: &Details) -> String {
         ("to_account", order.to_account.clone()),
         ("bank", order.bank.clone().unwrap_or_default()),
     ];
-    of_order.iter().fold(text, |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+    of_order.iter().fold(text, |text, (name, value)| {
+        text.replace(&format!("{{{name}}}"), value)
+    })
 }
 
 fn check_channels(channels: &[ChannelRow], problems: &mut Vec<Problem>) {
     if channels.is_empty() {
-        problems.push(Problem::new("channel", "at least one [[channel]] is needed"));
+        problems.push(Problem::new(
+            "channel",
+            "at least one [[channel]] is needed",
+        ));
     }
     let mut seen = HashSet::new();
     for c in channels {
-        let mut wrong = |what: String| problems.push(Problem::new(&format!("channel {}", c.channel), what));
+        let mut wrong =
+            |what: String| problems.push(Problem::new(&format!("channel {}", c.channel), what));
         if !is_plain(&c.channel, LONGEST_CHANNEL) {
-            wrong(format!("id: 1 to {LONGEST_CHANNEL} letters, digits and _ - . :"));
+            wrong(format!(
+                "id: 1 to {LONGEST_CHANNEL} letters, digits and _ - . :"
+            ));
         }
         if !seen.insert(&c.channel) {
             wrong("is there twice".into());
         }
         if !(0..=1_000).contains(&c.priority) {
-            wrong(format!("priority = {}: 0 to 1000, the lowest is tried first", c.priority));
+            wrong(format!(
+                "priority = {}: 0 to 1000, the lowest is tried first",
+                c.priority
+            ));
         }
         if !(1..=MOST_WEIGHT).contains(&c.weight) {
-            wrong(format!("weight = {}: 1 to {MOST_WEIGHT}; to use a channel no more, pause it", c.weight));
+            wrong(format!(
+                "weight = {}: 1 to {MOST_WEIGHT}; to use a channel no more, pause it",
+                c.weight
+            ));
         }
         if c.note.chars().count() > LONGEST_TEXT {
             wrong(format!("note: at most {LONGEST_TEXT} characters"));
@@ -164,7 +205,11 @@ fn check_channels(channels: &[ChannelRow], problems: &mut Vec<Problem>) {
 }
 
 /// Compiles a rule, fills it for every channel and tries it on a sample.
-fn rule(row: &RuleRow, channels: &[ChannelRow], conditions: &Conditions) -> Result<Rule, Vec<String>> {
+fn rule(
+    row: &RuleRow,
+    channels: &[ChannelRow],
+    conditions: &Conditions,
+) -> Result<Rule, Vec<String>> {
     let mut wrong = Vec::new();
     check_texts(row, &mut wrong);
     let mut names: Vec<String> = row.details.iter().map(|d| d.name.clone()).collect();
@@ -172,7 +217,10 @@ fn rule(row: &RuleRow, channels: &[ChannelRow], conditions: &Conditions) -> Resu
     names.dedup();
     for detail in &row.details {
         if detail.channel != ANY && !channels.iter().any(|c| c.channel == detail.channel) {
-            wrong.push(format!("details for {:?}: no such [[channel]]", detail.channel));
+            wrong.push(format!(
+                "details for {:?}: no such [[channel]]",
+                detail.channel
+            ));
         }
         check_detail(&detail.name, &detail.value, &mut wrong);
     }
@@ -190,8 +238,13 @@ fn rule(row: &RuleRow, channels: &[ChannelRow], conditions: &Conditions) -> Resu
         if filled.is_empty() && !names.is_empty() {
             continue;
         }
-        if let Some(missing) = names.iter().find(|n| !filled.iter().any(|(have, _)| have == *n)) {
-            wrong.push(format!("channel {channel} has no detail {missing}, nor has \"*\""));
+        if let Some(missing) = names
+            .iter()
+            .find(|n| !filled.iter().any(|(have, _)| have == *n))
+        {
+            wrong.push(format!(
+                "channel {channel} has no detail {missing}, nor has \"*\""
+            ));
             continue;
         }
         check_windows(&row.condition, &filled, &mut wrong);
@@ -204,18 +257,28 @@ fn rule(row: &RuleRow, channels: &[ChannelRow], conditions: &Conditions) -> Resu
         return Err(wrong);
     }
     let (rule, message) = (row.rule.clone(), row.message.clone());
-    Ok(Rule { rule, message, otherwise: row.otherwise, condition, details })
+    Ok(Rule {
+        rule,
+        message,
+        otherwise: row.otherwise,
+        condition,
+        details,
+    })
 }
 
 fn check_texts(row: &RuleRow, wrong: &mut Vec<String>) {
     if !is_plain(&row.rule, LONGEST_NAME) {
-        wrong.push(format!("id: 1 to {LONGEST_NAME} letters, digits and _ - . :"));
+        wrong.push(format!(
+            "id: 1 to {LONGEST_NAME} letters, digits and _ - . :"
+        ));
     }
     if row.condition.len() > LONGEST_CONDITION {
         wrong.push(format!("condition: at most {LONGEST_CONDITION} bytes"));
     }
     if row.message.is_empty() || row.message.chars().count() > LONGEST_TEXT {
-        wrong.push(format!("message: 1 to {LONGEST_TEXT} characters, what the order is told"));
+        wrong.push(format!(
+            "message: 1 to {LONGEST_TEXT} characters, what the order is told"
+        ));
     }
 }
 
@@ -223,10 +286,14 @@ fn check_detail(name: &str, value: &DetailValue, wrong: &mut Vec<String>) {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     let starts = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
     if !starts || name.len() > LONGEST_NAME || !name.bytes().all(plain) {
-        wrong.push(format!("detail {name:?}: a name has 1 to {LONGEST_NAME} of a-z 0-9 _ and begins with a letter"));
+        wrong.push(format!(
+            "detail {name:?}: a name has 1 to {LONGEST_NAME} of a-z 0-9 _ and begins with a letter"
+        ));
     }
     if VARIABLES.contains(&name) || name == CHANNEL {
-        wrong.push(format!("detail {name:?}: that is what the order itself is called by, choose another name"));
+        wrong.push(format!(
+            "detail {name:?}: that is what the order itself is called by, choose another name"
+        ));
     }
     let texts: &[String] = match value {
         DetailValue::Text(text) => std::slice::from_ref(text),
@@ -234,18 +301,32 @@ fn check_detail(name: &str, value: &DetailValue, wrong: &mut Vec<String>) {
         DetailValue::Number(_) => &[],
     };
     if texts.len() > MOST_MEMBERS {
-        wrong.push(format!("detail {name}: {} members, at most {MOST_MEMBERS}", texts.len()));
+        wrong.push(format!(
+            "detail {name}: {} members, at most {MOST_MEMBERS}",
+            texts.len()
+        ));
     }
     if let Some(long) = texts.iter().find(|t| t.chars().count() > LONGEST_TEXT) {
         let begin: String = long.chars().take(20).collect();
-        wrong.push(format!("detail {name}: {begin:?}… is longer than {LONGEST_TEXT} characters"));
+        wrong.push(format!(
+            "detail {name}: {begin:?}… is longer than {LONGEST_TEXT} characters"
+        ));
     }
 }
 
 /// The details for a channel: its own before those of every channel.
 fn fill(row: &RuleRow, channel: &str, names: &[String]) -> Details {
-    let of = |name: &String, channel: &str| row.details.iter().find(|d| d.name == *name && d.channel == channel);
-    let found = |name: &String| Some((name.clone(), Detail::from(&of(name, channel).or_else(|| of(name, ANY))?.value)));
+    let of = |name: &String, channel: &str| {
+        row.details
+            .iter()
+            .find(|d| d.name == *name && d.channel == channel)
+    };
+    let found = |name: &String| {
+        Some((
+            name.clone(),
+            Detail::from(&of(name, channel).or_else(|| of(name, ANY))?.value),
+        ))
+    };
     names.iter().filter_map(found).collect()
 }
 
@@ -257,7 +338,9 @@ fn check_windows(condition: &str, details: &Details, wrong: &mut Vec<String>) {
                     wrong.push(format!("detail {name}: {error}"));
                 }
             }
-            _ => wrong.push(format!("within({name}): needs a list of windows as a detail of that name")),
+            _ => wrong.push(format!(
+                "within({name}): needs a list of windows as a detail of that name"
+            )),
         }
     }
 }
@@ -269,11 +352,17 @@ fn try_out(
     conditions: &Conditions,
     wrong: &mut Vec<String>,
 ) {
-    let Ok(local) = local_of(SAMPLE_TIME) else { return };
+    let Ok(local) = local_of(SAMPLE_TIME) else {
+        return;
+    };
     for (channel, details) in details {
         for kind in [Kind::CashOut, Kind::Refund] {
-            if let Err(error) = conditions.holds(condition, &sample(kind), channel, local, details) {
-                wrong.push(format!("condition, tried on a {} by {channel}: {error}", kind.as_str()));
+            if let Err(error) = conditions.holds(condition, &sample(kind), channel, local, details)
+            {
+                wrong.push(format!(
+                    "condition, tried on a {} by {channel}: {error}",
+                    kind.as_str()
+                ));
                 return;
             }
         }
@@ -318,7 +407,10 @@ pub(super) fn sample(kind: Kind) -> Order {
 
 fn check_limits(limits: &[LimitRow], channels: &[ChannelRow], problems: &mut Vec<Problem>) {
     if limits.len() > MOST_LIMITS {
-        problems.push(Problem::new("limit", format!("there are {}, at most {MOST_LIMITS}", limits.len())));
+        problems.push(Problem::new(
+            "limit",
+            format!("there are {}, at most {MOST_LIMITS}", limits.len()),
+        ));
         return;
     }
     let known = |channel: &str| channel == ANY || channels.iter().any(|c| c.channel == channel);
@@ -329,7 +421,9 @@ fn check_limits(limits: &[LimitRow], channels: &[ChannelRow], problems: &mut Vec
             wrong("is there twice".into());
         }
         if l.key != ANY && !is_plain(&l.key, MAX_ID) {
-            wrong(format!("key: \"*\", or 1 to {MAX_ID} letters, digits and _ - . :"));
+            wrong(format!(
+                "key: \"*\", or 1 to {MAX_ID} letters, digits and _ - . :"
+            ));
         }
         if !known(&l.channel) {
             wrong(format!("channel {:?}: no such [[channel]]", l.channel));
@@ -343,7 +437,9 @@ fn check_limits(limits: &[LimitRow], channels: &[ChannelRow], problems: &mut Vec
         }
         let most = Decimal::from(10u64.pow(COLUMN_INTEGER_DIGITS as u32));
         for (name, amount) in amounts {
-            let fits = |a: Decimal| a >= Decimal::ZERO && a < most && a.normalize().scale() <= COLUMN_SCALE;
+            let fits = |a: Decimal| {
+                a >= Decimal::ZERO && a < most && a.normalize().scale() <= COLUMN_SCALE
+            };
             if amount.is_some_and(|a| !fits(a)) {
                 wrong(format!("{name}: an amount from 0 to 9999999999999999.9999"));
             }

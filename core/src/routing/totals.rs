@@ -41,7 +41,13 @@ pub enum TotalsError {
 
 impl TotalKey {
     fn told(&self) -> String {
-        format!("{}/{}/{}/{}", self.scope.as_str(), self.key, self.currency, self.period)
+        format!(
+            "{}/{}/{}/{}",
+            self.scope.as_str(),
+            self.key,
+            self.currency,
+            self.period
+        )
     }
 }
 
@@ -59,7 +65,12 @@ pub fn keys(order: &Order, channel: &str, trade_time: &str) -> Vec<TotalKey> {
         let Some(owner) = owner else { continue };
         for digits in [6, 8] {
             let period = trade_time.get(..digits).unwrap_or_default().to_owned();
-            all.push(TotalKey { scope, key: owner.to_owned(), currency: order.currency, period });
+            all.push(TotalKey {
+                scope,
+                key: owner.to_owned(),
+                currency: order.currency,
+                period,
+            });
         }
     }
     all
@@ -83,7 +94,11 @@ impl Taking {
         let chosen = Route::read(Some(route)).is_none_or(|r| r.chosen.is_some());
         let (channel, trade_time) = (order.channel.as_deref()?, order.trade_time.as_deref()?);
         let keys = keys(order, channel, trade_time);
-        chosen.then(|| Taking { order_id: order.order_id.clone(), keys, amount: order.amount })
+        chosen.then(|| Taking {
+            order_id: order.order_id.clone(),
+            keys,
+            amount: order.amount,
+        })
     }
 }
 
@@ -94,7 +109,19 @@ pub struct Totals(BTreeMap<TotalKey, (Total, bool)>);
 impl Totals {
     /// `wanted` were locked; `stored` are those of them that have a row.
     pub fn new(wanted: BTreeSet<TotalKey>, stored: Vec<Total>) -> Self {
-        let none = |at: TotalKey| (at.clone(), (Total { at, amount: Decimal::ZERO, version: 0 }, false));
+        let none = |at: TotalKey| {
+            (
+                at.clone(),
+                (
+                    Total {
+                        at,
+                        amount: Decimal::ZERO,
+                        version: 0,
+                    },
+                    false,
+                ),
+            )
+        };
         let mut all: BTreeMap<_, _> = wanted.into_iter().map(none).collect();
         for total in stored {
             // A lock by lists covers more than was asked for: that stays out.
@@ -113,7 +140,9 @@ impl Totals {
     /// Whether `amount` can be counted; changes nothing.
     pub fn fits(&self, keys: &[TotalKey], amount: Decimal) -> Result<(), TotalsError> {
         for at in keys {
-            let now = self.of(at).ok_or_else(|| TotalsError::NotLocked(at.told()))?;
+            let now = self
+                .of(at)
+                .ok_or_else(|| TotalsError::NotLocked(at.told()))?;
             let fits = now.checked_add(amount).is_some_and(|sum| sum <= LARGEST);
             if !fits {
                 return Err(TotalsError::TooLarge(at.told()));
@@ -135,7 +164,9 @@ impl Totals {
     /// More than is there: somebody else changed the total. Nothing is changed.
     pub fn give_back(&mut self, keys: &[TotalKey], amount: Decimal) -> Result<(), TotalsError> {
         for at in keys {
-            let now = self.of(at).ok_or_else(|| TotalsError::NotLocked(at.told()))?;
+            let now = self
+                .of(at)
+                .ok_or_else(|| TotalsError::NotLocked(at.told()))?;
             if now < amount {
                 return Err(TotalsError::BelowZero(at.told()));
             }
@@ -157,7 +188,11 @@ impl Totals {
 
     /// What is to be written, in key order.
     pub fn touched(self) -> Vec<Total> {
-        self.0.into_values().filter(|(_, touched)| *touched).map(|(total, _)| total).collect()
+        self.0
+            .into_values()
+            .filter(|(_, touched)| *touched)
+            .map(|(total, _)| total)
+            .collect()
     }
 }
 

@@ -25,13 +25,20 @@ struct Stored(BTreeMap<TotalKey, Total>);
 
 impl Stored {
     fn lock(&self, wanted: BTreeSet<TotalKey>) -> Totals {
-        let rows = wanted.iter().filter_map(|k| self.0.get(k).cloned()).collect();
+        let rows = wanted
+            .iter()
+            .filter_map(|k| self.0.get(k).cloned())
+            .collect();
         Totals::new(wanted, rows)
     }
 
     fn write(&mut self, totals: Totals) {
         for total in totals.touched() {
-            assert_eq!(total.version, self.0.get(&total.at).map_or(0, |t| t.version) + 1, "written twice");
+            assert_eq!(
+                total.version,
+                self.0.get(&total.at).map_or(0, |t| t.version) + 1,
+                "written twice"
+            );
             self.0.insert(total.at.clone(), total);
         }
     }
@@ -41,7 +48,10 @@ fn place(life: &Life) -> (Vec<TotalKey>, Decimal) {
     let (account, user, client, second, day, cents, _) = life;
     let channel = if *second { "unionpay" } else { "netsunion" };
     let time = format!("202611{day:02}120000");
-    (keys(&order(*account, *user, *client), channel, &time), Decimal::new(*cents, 2))
+    (
+        keys(&order(*account, *user, *client), channel, &time),
+        Decimal::new(*cents, 2),
+    )
 }
 
 fn sums(lives: &[Life], counted: impl Fn(&Life) -> bool) -> BTreeMap<TotalKey, Decimal> {
@@ -105,11 +115,23 @@ fn what_was_never_taken_is_not_given_back_and_nothing_is_clamped() {
     let wanted: BTreeSet<_> = keys.iter().cloned().collect();
     let mut totals = Totals::new(wanted.clone(), Vec::new());
     totals.take(&keys, Decimal::TEN).unwrap();
-    assert!(matches!(totals.give_back(&keys, Decimal::from(11)), Err(TotalsError::BelowZero(_))));
-    assert!(keys.iter().all(|k| totals.of(k) == Some(Decimal::TEN)), "half of it was given back");
+    assert!(matches!(
+        totals.give_back(&keys, Decimal::from(11)),
+        Err(TotalsError::BelowZero(_))
+    ));
+    assert!(
+        keys.iter().all(|k| totals.of(k) == Some(Decimal::TEN)),
+        "half of it was given back"
+    );
     let few = Totals::new(keys[..3].iter().cloned().collect(), Vec::new());
-    assert!(matches!(few.fits(&keys, Decimal::ONE), Err(TotalsError::NotLocked(_))));
-    assert!(matches!(totals.take(&keys, LARGEST), Err(TotalsError::TooLarge(_))));
+    assert!(matches!(
+        few.fits(&keys, Decimal::ONE),
+        Err(TotalsError::NotLocked(_))
+    ));
+    assert!(matches!(
+        totals.take(&keys, LARGEST),
+        Err(TotalsError::TooLarge(_))
+    ));
     assert_eq!(LARGEST.to_string(), "99999999999999999999.9999");
 }
 
@@ -118,7 +140,10 @@ fn only_an_order_with_a_chosen_route_has_taken_anything() {
     let mut order = order(1, 0, 1);
     (order.channel, order.trade_time) = (Some("unionpay".into()), Some("20261121120000".into()));
     assert_eq!(Taking::of(&order), None);
-    let mut route = Route { version: 1, ..Route::default() };
+    let mut route = Route {
+        version: 1,
+        ..Route::default()
+    };
     order.route = Some(serde_json::to_string(&route).unwrap());
     assert_eq!(Taking::of(&order), None);
     route.chosen = Some("unionpay".into());

@@ -43,9 +43,19 @@ impl Window {
             return once(text.trim()).with_context(told);
         }
         let (from, to) = times.trim().split_once('-').with_context(told)?;
-        let (from, to) = (second(from).with_context(told)?, second(to).with_context(told)?);
-        ensure!(from != to && from < DAY_S, "window {text:?} has no length: 00:00-24:00 is a whole day");
-        Ok(Window::Weekly { days: days(day).with_context(told)?, from, to })
+        let (from, to) = (
+            second(from).with_context(told)?,
+            second(to).with_context(told)?,
+        );
+        ensure!(
+            from != to && from < DAY_S,
+            "window {text:?} has no length: 00:00-24:00 is a whole day"
+        );
+        Ok(Window::Weekly {
+            days: days(day).with_context(told)?,
+            from,
+            to,
+        })
     }
 
     pub fn holds(&self, at: DateTime) -> bool {
@@ -83,7 +93,11 @@ fn second(text: &str) -> anyhow::Result<i32> {
 }
 
 fn days(text: &str) -> anyhow::Result<[bool; 7]> {
-    let day = |name: &str| DAYS.iter().position(|(n, _)| *n == name).context("a day is mon to sun, or daily");
+    let day = |name: &str| {
+        DAYS.iter()
+            .position(|(n, _)| *n == name)
+            .context("a day is mon to sun, or daily")
+    };
     let mut days = [false; 7];
     if text == "daily" {
         return Ok([true; 7]);
@@ -101,7 +115,10 @@ fn days(text: &str) -> anyhow::Result<[bool; 7]> {
 
 /// `YYYY-MM-DD HH:MM-YYYY-MM-DD HH:MM`.
 fn once(text: &str) -> anyhow::Result<Window> {
-    let (from, to) = (text.get(..16).context("too short")?, text.get(17..).context("too short")?);
+    let (from, to) = (
+        text.get(..16).context("too short")?,
+        text.get(17..).context("too short")?,
+    );
     ensure!(text.get(16..17) == Some("-"), "no - between the two times");
     let moment = |text: &str| -> anyhow::Result<DateTime> {
         let (day, time) = text.split_once(' ').context("a day and a time")?;
@@ -122,7 +139,9 @@ mod tests {
     use super::*;
 
     fn within(window: &str, at: &str) -> bool {
-        Window::parse(window).unwrap().holds(DateTime::strptime("%Y%m%d%H%M%S", at).unwrap())
+        Window::parse(window)
+            .unwrap()
+            .holds(DateTime::strptime("%Y%m%d%H%M%S", at).unwrap())
     }
 
     #[test]

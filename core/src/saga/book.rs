@@ -28,8 +28,13 @@ impl Saga {
         let mut conn = self.balance.get_conn().await?;
         let all: Vec<&Intent> = intents.iter().collect();
         conn.query_drop("START TRANSACTION").await?;
-        let accounts: BTreeSet<&str> = intents.iter().map(|i| i.posting.account_id.as_str()).collect();
-        let rows = conn.query(balance::repo::lock_sql(&self.schemas, accounts.into_iter())).await?;
+        let accounts: BTreeSet<&str> = intents
+            .iter()
+            .map(|i| i.posting.account_id.as_str())
+            .collect();
+        let rows = conn
+            .query(balance::repo::lock_sql(&self.schemas, accounts.into_iter()))
+            .await?;
         let locked = balance::repo::from_rows(rows)?;
         let payments = intents.iter().filter_map(Intent::payment).collect();
         let captures = balance::repo::lock_captures(&mut conn, &self.schemas, &payments).await?;
@@ -50,7 +55,8 @@ impl Saga {
             elsewhere: true,
             ..Journal::default()
         };
-        conn.query_drop(journal.commit_sql(&self.schemas, &self.key, now_us())?).await?;
+        conn.query_drop(journal.commit_sql(&self.schemas, &self.key, now_us())?)
+            .await?;
         Ok(outcome.done)
     }
 }
@@ -63,14 +69,18 @@ impl Intent {
 }
 
 fn decide(intents: &[Intent], steps: Vec<Step>, books: &mut Books) -> Outcome {
-    let mut known: BTreeMap<(String, String), (Step, bool)> =
-        steps.into_iter().map(|s| ((s.account_id.clone(), s.step_id.clone()), (s, true))).collect();
+    let mut known: BTreeMap<(String, String), (Step, bool)> = steps
+        .into_iter()
+        .map(|s| ((s.account_id.clone(), s.step_id.clone()), (s, true)))
+        .collect();
     let mut out = Outcome::default();
     let mut stuck: HashSet<&str> = HashSet::new();
     for intent in intents {
         let p = &intent.posting;
         let key = (p.account_id.clone(), p.posting_id.clone());
-        let (before, stored) = known.get(&key).map_or((None, false), |(step, stored)| (Some(step), *stored));
+        let (before, stored) = known
+            .get(&key)
+            .map_or((None, false), |(step, stored)| (Some(step), *stored));
         if let Some(done) = before.and_then(|step| answer(step, intent)) {
             out.done.push(Some(done));
             continue;
@@ -98,7 +108,12 @@ fn decide(intents: &[Intent], steps: Vec<Step>, books: &mut Books) -> Outcome {
             order_id: intent.order_id.clone(),
             done,
         };
-        if stored { &mut out.replaced } else { &mut out.fresh }.push(step.clone());
+        if stored {
+            &mut out.replaced
+        } else {
+            &mut out.fresh
+        }
+        .push(step.clone());
         known.insert(key, (step, stored));
         out.done.push(Some(done));
     }
@@ -137,26 +152,51 @@ mod tests {
     }
 
     fn step(order: &str, done: Done) -> Step {
-        Step { account_id: "A".into(), step_id: "dep-biz".into(), order_id: order.into(), done }
+        Step {
+            account_id: "A".into(),
+            step_id: "dep-biz".into(),
+            order_id: order.into(),
+            done,
+        }
     }
 
     fn one(intent: Intent, before: Option<Step>) -> (Option<Done>, usize, usize, usize) {
         let mut books = Books::default();
         let out = decide(&[intent], before.into_iter().collect(), &mut books);
-        (out.done[0], out.fresh.len(), out.replaced.len(), books.touched().0.len())
+        (
+            out.done[0],
+            out.fresh.len(),
+            out.replaced.len(),
+            books.touched().0.len(),
+        )
     }
 
     #[test]
     fn what_was_booked_before_answers_and_changes_nothing() {
         let refused = Done::Refused(BookError::Overflow);
         assert_eq!(one(deposit("2", 5), None), (Some(Done::Booked), 1, 0, 1));
-        assert_eq!(one(deposit("2", 5), Some(step("2", Done::Booked))), (Some(Done::Booked), 0, 0, 0));
-        assert_eq!(one(deposit("2", 5), Some(step("2", refused))), (Some(refused), 0, 0, 0));
+        assert_eq!(
+            one(deposit("2", 5), Some(step("2", Done::Booked))),
+            (Some(Done::Booked), 0, 0, 0)
+        );
+        assert_eq!(
+            one(deposit("2", 5), Some(step("2", refused))),
+            (Some(refused), 0, 0, 0)
+        );
         let other = Some(Done::Refused(BookError::AlreadyBooked));
-        assert_eq!(one(deposit("2", 5), Some(step("1", Done::Booked))), (other, 0, 0, 0));
+        assert_eq!(
+            one(deposit("2", 5), Some(step("1", Done::Booked))),
+            (other, 0, 0, 0)
+        );
         // Refused for an earlier request: asked anew. For a later one: too late.
-        assert_eq!(one(deposit("2", 5), Some(step("1", refused))), (Some(Done::Booked), 0, 1, 1));
-        assert_eq!(one(deposit("2", 5), Some(step("3", refused))), (Some(refused), 0, 0, 0));
+        assert_eq!(
+            one(deposit("2", 5), Some(step("1", refused))),
+            (Some(Done::Booked), 0, 1, 1)
+        );
+        assert_eq!(
+            one(deposit("2", 5), Some(step("3", refused))),
+            (Some(refused), 0, 0, 0)
+        );
     }
 
     #[test]
@@ -169,7 +209,11 @@ mod tests {
         };
         use crate::ledger::PostingKind::{Finalize, Return};
         let mut books = Books::default();
-        let out = decide(&[intent(Finalize, "o-end"), intent(Return, "o-return")], vec![], &mut books);
+        let out = decide(
+            &[intent(Finalize, "o-end"), intent(Return, "o-return")],
+            vec![],
+            &mut books,
+        );
         assert_eq!(out.done, [None, None]);
         assert!(out.fresh.is_empty() && books.touched().0.is_empty());
     }

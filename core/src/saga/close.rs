@@ -32,8 +32,11 @@ impl Saga {
     /// # Errors
     /// The server's; the call may be repeated.
     pub async fn close(&self, intents: &[Intent], done: &[Option<Done>]) -> anyhow::Result<()> {
-        let closed: Vec<(&Intent, Done)> =
-            intents.iter().zip(done).filter_map(|(intent, done)| Some((intent, (*done)?))).collect();
+        let closed: Vec<(&Intent, Done)> = intents
+            .iter()
+            .zip(done)
+            .filter_map(|(intent, done)| Some((intent, (*done)?)))
+            .collect();
         if closed.is_empty() {
             return Ok(());
         }
@@ -47,7 +50,10 @@ impl Saga {
         for order in &moved {
             tracing::info!(order = %order.order_id, account = %order.account_id, amount = %order.amount,
                 currency = %order.currency, state = order.state.as_str(), "booked elsewhere");
-            METRICS.orders.with_label_values(&[order.state.as_str()]).inc();
+            METRICS
+                .orders
+                .with_label_values(&[order.state.as_str()])
+                .inc();
             if order.state == State::Init {
                 self.ready.push(order.at());
             }
@@ -55,16 +61,32 @@ impl Saga {
         Ok(())
     }
 
-    async fn close_asking(&self, conn: &mut Conn, closed: Vec<(&Intent, Done)>) -> anyhow::Result<Vec<Order>> {
+    async fn close_asking(
+        &self,
+        conn: &mut Conn,
+        closed: Vec<(&Intent, Done)>,
+    ) -> anyhow::Result<Vec<Order>> {
         conn.query_drop("START TRANSACTION").await?;
-        let reserves = || closed.iter().filter(|(i, _)| i.posting.kind == PostingKind::Reserve);
-        let at: Vec<OrderRef> = reserves().map(|(i, _)| OrderRef::new(&i.posting.account_id, &i.order_id)).collect();
-        let locked = if at.is_empty() { Vec::new() } else { orders::lock(conn, at.iter()).await? };
+        let reserves = || {
+            closed
+                .iter()
+                .filter(|(i, _)| i.posting.kind == PostingKind::Reserve)
+        };
+        let at: Vec<OrderRef> = reserves()
+            .map(|(i, _)| OrderRef::new(&i.posting.account_id, &i.order_id))
+            .collect();
+        let locked = if at.is_empty() {
+            Vec::new()
+        } else {
+            orders::lock(conn, at.iter()).await?
+        };
         let all: Vec<&Intent> = closed.iter().map(|(intent, _)| *intent).collect();
         let open = repo::lock(conn, &all).await?;
         let closed: Vec<(&Intent, Done)> = closed
             .into_iter()
-            .filter(|(i, _)| open.contains(&(i.posting.account_id.clone(), i.posting.posting_id.clone())))
+            .filter(|(i, _)| {
+                open.contains(&(i.posting.account_id.clone(), i.posting.posting_id.clone()))
+            })
             .collect();
         if closed.is_empty() {
             conn.query_drop("ROLLBACK").await?;
@@ -72,16 +94,21 @@ impl Saga {
         }
         let now = now_us();
         let moved = learn(&closed, locked, now);
-        let refused = closed.iter().filter(|(i, done)| i.is_asking() && *done != Done::Booked);
+        let refused = closed
+            .iter()
+            .filter(|(i, done)| i.is_asking() && *done != Done::Booked);
         let journal = Journal {
             moved_orders: moved.orders.iter().collect(),
             moves: moved.moves,
             events: moved.events,
             closed: closed.iter().map(|(intent, _)| *intent).collect(),
-            freed_keys: refused.map(|(i, _)| (i.client.as_str(), i.key.as_str(), i.order_id.as_str())).collect(),
+            freed_keys: refused
+                .map(|(i, _)| (i.client.as_str(), i.key.as_str(), i.order_id.as_str()))
+                .collect(),
             ..Journal::default()
         };
-        conn.query_drop(journal.commit_sql(&self.schemas, &self.key, now)?).await?;
+        conn.query_drop(journal.commit_sql(&self.schemas, &self.key, now)?)
+            .await?;
         Ok(moved.orders)
     }
 }
@@ -92,16 +119,26 @@ fn learn(closed: &[(&Intent, Done)], mut locked: Vec<Order>, now_us: i64) -> Mov
     for (intent, done) in closed {
         let kind = intent.posting.kind;
         if *done == Done::Booked && matches!(kind, PostingKind::Deposit | PostingKind::Capture) {
-            moved.events.push(incoming_event(&intent.posting, &intent.order_id, now_us));
+            moved
+                .events
+                .push(incoming_event(&intent.posting, &intent.order_id, now_us));
         }
         if kind != PostingKind::Reserve || !seen.insert(&intent.order_id) {
             continue;
         }
-        let Some(order) = locked.iter_mut().find(|o| o.order_id == intent.order_id) else { continue };
-        let event = if *done == Done::Booked { Event::Booked } else { Event::Unfunded };
+        let Some(order) = locked.iter_mut().find(|o| o.order_id == intent.order_id) else {
+            continue;
+        };
+        let event = if *done == Done::Booked {
+            Event::Booked
+        } else {
+            Event::Unfunded
+        };
         let from = order.state;
         // Anything but a move was learned before.
-        let Step::Move(to, _) = step(from, event) else { continue };
+        let Step::Move(to, _) = step(from, event) else {
+            continue;
+        };
         order.state = to;
         order.version += 1;
         order.updated_us = now_us;

@@ -40,15 +40,21 @@ impl Saga {
         let mut at = "balance";
         match tokio::time::timeout(PATIENCE, self.insist(&intents, &mut at)).await {
             Ok(Ok(done)) => Ok(intents.into_iter().zip(done).collect()),
-            Ok(Err(error)) if !passes(&error) && intents.len() > 1 => self.drive_apart(intents).await,
+            Ok(Err(error)) if !passes(&error) && intents.len() > 1 => {
+                self.drive_apart(intents).await
+            }
             failed => {
                 METRICS.saga.failures.with_label_values(&[at]).inc();
                 let error = failed.map_err(anyhow::Error::from).flatten().err();
-                let error = error.unwrap_or_else(|| anyhow::anyhow!("no answer within {PATIENCE:?}"));
+                let error =
+                    error.unwrap_or_else(|| anyhow::anyhow!("no answer within {PATIENCE:?}"));
                 if at != "orders" && (passes(&error) || error.is::<tokio::time::error::Elapsed>()) {
                     self.set_away(true);
                 }
-                Err(error.context(format!("{} bookings wait at the step of {at}", intents.len())))
+                Err(error.context(format!(
+                    "{} bookings wait at the step of {at}",
+                    intents.len()
+                )))
             }
         }
     }
@@ -68,7 +74,11 @@ impl Saga {
         Ok(all)
     }
 
-    async fn insist(&self, intents: &[Intent], at: &mut &'static str) -> anyhow::Result<Vec<Option<Done>>> {
+    async fn insist(
+        &self,
+        intents: &[Intent],
+        at: &mut &'static str,
+    ) -> anyhow::Result<Vec<Option<Done>>> {
         for attempt in 1u32.. {
             match self.once(intents, at).await {
                 Err(error) if attempt < TRIES && passes(&error) => {
@@ -81,7 +91,11 @@ impl Saga {
         unreachable!("the loop returns")
     }
 
-    async fn once(&self, intents: &[Intent], at: &mut &'static str) -> anyhow::Result<Vec<Option<Done>>> {
+    async fn once(
+        &self,
+        intents: &[Intent],
+        at: &mut &'static str,
+    ) -> anyhow::Result<Vec<Option<Done>>> {
         *at = "balance";
         let done = self.book(intents).await?;
         *at = "ledger";
@@ -116,7 +130,10 @@ impl Follower {
     pub fn start(saga: &Arc<Saga>) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
         tokio::spawn(follow(saga.clone(), waiting));
-        Follower { saga: saga.clone(), queue }
+        Follower {
+            saga: saga.clone(),
+            queue,
+        }
     }
 
     /// Takes committed intents to drive. Never waits: what doesn't fit is found again.
@@ -148,15 +165,20 @@ async fn follow(saga: Arc<Saga>, mut queue: mpsc::Receiver<Vec<Intent>>) {
 
 /// Adds what is still open before a return: it must be booked first.
 async fn with_earlier(saga: &Saga, intents: Vec<Intent>) -> anyhow::Result<Vec<Intent>> {
-    let late: BTreeSet<OrderRef> =
-        intents.iter().filter(|i| i.rank() > 1).map(|i| OrderRef::new(&i.posting.account_id, &i.order_id)).collect();
+    let late: BTreeSet<OrderRef> = intents
+        .iter()
+        .filter(|i| i.rank() > 1)
+        .map(|i| OrderRef::new(&i.posting.account_id, &i.order_id))
+        .collect();
     let late: Vec<OrderRef> = late.into_iter().collect();
     let mut all = saga.open_of(&late).await?;
-    let there: BTreeSet<(String, String)> =
-        all.iter().map(|i| (i.posting.account_id.clone(), i.posting.posting_id.clone())).collect();
-    all.extend(
-        intents.into_iter().filter(|i| !there.contains(&(i.posting.account_id.clone(), i.posting.posting_id.clone()))),
-    );
+    let there: BTreeSet<(String, String)> = all
+        .iter()
+        .map(|i| (i.posting.account_id.clone(), i.posting.posting_id.clone()))
+        .collect();
+    all.extend(intents.into_iter().filter(|i| {
+        !there.contains(&(i.posting.account_id.clone(), i.posting.posting_id.clone()))
+    }));
     Ok(all)
 }
 
@@ -171,7 +193,14 @@ mod tests {
         // Nobody listens there: a question would fail.
         let pool = || sql::pool("mysql://root@127.0.0.1:1", 1).unwrap();
         let (schemas, key) = (Schemas::under("t").unwrap(), Secret::new("k"));
-        let saga = Saga::new(pool(), pool(), pool(), &schemas, &key, &crate::dispatch::ReadyQueue::new(1));
+        let saga = Saga::new(
+            pool(),
+            pool(),
+            pool(),
+            &schemas,
+            &key,
+            &crate::dispatch::ReadyQueue::new(1),
+        );
         assert!(saga.drive(Vec::new()).await.unwrap().is_empty());
         assert!(!saga.is_away());
     }

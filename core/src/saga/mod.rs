@@ -53,7 +53,10 @@ pub struct Intent {
 impl Intent {
     /// Whether the balance may refuse it: nothing was promised before.
     pub fn is_asking(&self) -> bool {
-        matches!(self.posting.kind, PostingKind::Reserve | PostingKind::Deposit | PostingKind::Capture)
+        matches!(
+            self.posting.kind,
+            PostingKind::Reserve | PostingKind::Deposit | PostingKind::Capture
+        )
     }
 
     /// Order within one order's bookings: a later one never overtakes an earlier one.
@@ -77,7 +80,8 @@ impl Intent {
     pub fn proof(&self, key: &Secret) -> anyhow::Result<String> {
         let p = &self.posting;
         let text = |t: &'static str| Field::Text(t.as_bytes());
-        let units = column_units(p.amount).ok_or_else(|| anyhow::anyhow!("{} does not fit its column", p.amount))?;
+        let units = column_units(p.amount)
+            .ok_or_else(|| anyhow::anyhow!("{} does not fit its column", p.amount))?;
         let mut effects = Effects::new();
         effects.add(
             "s",
@@ -117,7 +121,11 @@ impl Done {
     }
 
     pub fn from_stored(text: &str) -> anyhow::Result<Self> {
-        Ok(if text == "booked" { Done::Booked } else { Done::Refused(text.parse()?) })
+        Ok(if text == "booked" {
+            Done::Booked
+        } else {
+            Done::Refused(text.parse()?)
+        })
     }
 }
 
@@ -144,7 +152,14 @@ pub struct Saga {
 
 impl Saga {
     /// Each pool's connections are at home in their service's schema.
-    pub fn new(orders: Pool, balance: Pool, ledger: Pool, schemas: &Schemas, key: &Secret, ready: &ReadyQueue) -> Self {
+    pub fn new(
+        orders: Pool,
+        balance: Pool,
+        ledger: Pool,
+        schemas: &Schemas,
+        key: &Secret,
+        ready: &ReadyQueue,
+    ) -> Self {
         Saga {
             orders,
             balance,

@@ -15,7 +15,10 @@ impl Saga {
     /// The server's, or entries under the same posting id that say something else:
     /// they were written by somebody else.
     pub async fn post(&self, intents: &[Intent], done: &[Option<Done>]) -> anyhow::Result<()> {
-        let booked = intents.iter().zip(done).filter(|(_, done)| **done == Some(Done::Booked));
+        let booked = intents
+            .iter()
+            .zip(done)
+            .filter(|(_, done)| **done == Some(Done::Booked));
         let postings: Vec<&Posting> = booked.map(|(intent, _)| &intent.posting).collect();
         if postings.is_empty() {
             return Ok(());
@@ -25,7 +28,11 @@ impl Saga {
         match self.append(&postings).await {
             Err(error) if error.downcast_ref().is_some_and(sql::is_duplicate) => {
                 let missing = self.missing(&postings).await?;
-                if missing.is_empty() { Ok(()) } else { self.append(&missing).await }
+                if missing.is_empty() {
+                    Ok(())
+                } else {
+                    self.append(&missing).await
+                }
             }
             done => done,
         }
@@ -48,8 +55,10 @@ impl Saga {
         let there = repo::booked(&mut conn, &self.schemas, postings).await?;
         let mut missing = Vec::new();
         for p in postings {
-            let lines: Vec<_> =
-                there.iter().filter(|l| l.account_id == p.account_id && l.posting_id == p.posting_id).collect();
+            let lines: Vec<_> = there
+                .iter()
+                .filter(|l| l.account_id == p.account_id && l.posting_id == p.posting_id)
+                .collect();
             if lines.is_empty() {
                 missing.push(*p);
                 continue;
@@ -64,7 +73,12 @@ impl Saga {
                             && l.currency == p.currency.code()
                     })
                 });
-            ensure!(same, "posting {} of {} is in the ledger with other entries", p.posting_id, p.account_id);
+            ensure!(
+                same,
+                "posting {} of {} is in the ledger with other entries",
+                p.posting_id,
+                p.account_id
+            );
         }
         Ok(missing)
     }

@@ -90,7 +90,10 @@ impl Recovery {
         let mut conn = self.saga.orders.get_conn().await?;
         let (open, oldest) = repo::open(&mut conn).await?;
         METRICS.saga.open.set(open);
-        METRICS.saga.oldest.set(oldest.map_or(0, |us| (now_us() - us) / 1_000_000));
+        METRICS
+            .saga
+            .oldest
+            .set(oldest.map_or(0, |us| (now_us() - us) / 1_000_000));
         Ok(())
     }
 }

@@ -59,7 +59,10 @@ pub fn push_intents(sql: &mut String, intents: &[Intent], key: &Secret) -> anyho
 /// Exactly these rows, not a later booking's that goes by the same number: pairs of
 /// account and id, and order ids.
 fn named(intents: &[&Intent]) -> (String, String) {
-    (pair_list(intents.iter().map(|i| i.id())), in_list(intents.iter().map(|i| i.order_id.as_str())))
+    (
+        pair_list(intents.iter().map(|i| i.id())),
+        in_list(intents.iter().map(|i| i.order_id.as_str())),
+    )
 }
 
 /// Deletes intents that are booked everywhere or refused.
@@ -69,7 +72,10 @@ pub fn delete_sql(intents: &[&Intent]) -> String {
 }
 
 /// Which of these are still open, locked until the transaction ends: account, id.
-pub async fn lock(conn: &mut impl Queryable, intents: &[&Intent]) -> anyhow::Result<BTreeSet<(String, String)>> {
+pub async fn lock(
+    conn: &mut impl Queryable,
+    intents: &[&Intent],
+) -> anyhow::Result<BTreeSet<(String, String)>> {
     let (pairs, orders) = named(intents);
     let sql = format!(
         "SELECT account_id,saga_id FROM saga WHERE (account_id,saga_id) IN {pairs} AND order_id IN {orders} \
@@ -80,7 +86,11 @@ pub async fn lock(conn: &mut impl Queryable, intents: &[&Intent]) -> anyhow::Res
 }
 
 /// The open intents of these orders and bookings; forged ones are left out and told.
-pub async fn of_orders(conn: &mut impl Queryable, at: &[OrderRef], key: &Secret) -> anyhow::Result<Vec<Intent>> {
+pub async fn of_orders(
+    conn: &mut impl Queryable,
+    at: &[OrderRef],
+    key: &Secret,
+) -> anyhow::Result<Vec<Intent>> {
     if at.is_empty() {
         return Ok(Vec::new());
     }
@@ -93,11 +103,18 @@ pub async fn of_orders(conn: &mut impl Queryable, at: &[OrderRef], key: &Secret)
 }
 
 /// The open intents under these posting ids: account and id.
-pub async fn of_postings(conn: &mut impl Queryable, ids: &[(&str, &str)], key: &Secret) -> anyhow::Result<Vec<Intent>> {
+pub async fn of_postings(
+    conn: &mut impl Queryable,
+    ids: &[(&str, &str)],
+    key: &Secret,
+) -> anyhow::Result<Vec<Intent>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = format!("SELECT {COLUMNS} FROM saga WHERE (account_id,saga_id) IN {}", pair_list(ids.iter().copied()));
+    let sql = format!(
+        "SELECT {COLUMNS} FROM saga WHERE (account_id,saga_id) IN {}",
+        pair_list(ids.iter().copied())
+    );
     genuine(conn.query(sql).await?, key)
 }
 
@@ -147,8 +164,13 @@ fn from_row(row: &Row) -> anyhow::Result<(Intent, String)> {
 
 /// Takes due intents of at most `most` orders: whoever moves the due time drives
 /// them. Runs in a transaction of the caller.
-pub async fn lease(conn: &mut impl Queryable, now_us: i64, most: usize) -> anyhow::Result<Vec<OrderRef>> {
-    let due = format!("SELECT account_id,saga_id FROM saga WHERE due_us<=? ORDER BY due_us LIMIT {most}");
+pub async fn lease(
+    conn: &mut impl Queryable,
+    now_us: i64,
+    most: usize,
+) -> anyhow::Result<Vec<OrderRef>> {
+    let due =
+        format!("SELECT account_id,saga_id FROM saga WHERE due_us<=? ORDER BY due_us LIMIT {most}");
     let rows: Vec<(String, String)> = conn.exec(due, (now_us,)).await?;
     if rows.is_empty() {
         return Ok(Vec::new());
@@ -156,7 +178,10 @@ pub async fn lease(conn: &mut impl Queryable, now_us: i64, most: usize) -> anyho
     let still = format!(
         "SELECT account_id,saga_id,order_id FROM saga WHERE (account_id,saga_id) IN {} AND due_us<=? \
          ORDER BY account_id,saga_id FOR UPDATE",
-        pair_list(rows.iter().map(|(account, id)| (account.as_str(), id.as_str())))
+        pair_list(
+            rows.iter()
+                .map(|(account, id)| (account.as_str(), id.as_str()))
+        )
     );
     let ours: Vec<(String, String, String)> = conn.exec(still, (now_us,)).await?;
     if ours.is_empty() {
@@ -166,22 +191,33 @@ pub async fn lease(conn: &mut impl Queryable, now_us: i64, most: usize) -> anyho
     let take = format!(
         "UPDATE saga SET due_us=?+{FIRST_DUE_US}*(1<<LEAST(tries,{DOUBLINGS})),tries=tries+1 \
          WHERE (account_id,saga_id) IN {}",
-        pair_list(ours.iter().map(|(account, id, _)| (account.as_str(), id.as_str())))
+        pair_list(
+            ours.iter()
+                .map(|(account, id, _)| (account.as_str(), id.as_str()))
+        )
     );
     conn.exec_drop(take, (now_us,)).await?;
-    let orders: BTreeSet<OrderRef> = ours.iter().map(|(account, _, order)| OrderRef::new(account, order)).collect();
+    let orders: BTreeSet<OrderRef> = ours
+        .iter()
+        .map(|(account, _, order)| OrderRef::new(account, order))
+        .collect();
     Ok(orders.into_iter().collect())
 }
 
 /// How many intents are open, and since when the oldest.
 pub async fn open(conn: &mut impl Queryable) -> anyhow::Result<(i64, Option<i64>)> {
-    let row: Option<(i64, Option<i64>)> = conn.query_first("SELECT COUNT(*), MIN(created_us) FROM saga").await?;
+    let row: Option<(i64, Option<i64>)> = conn
+        .query_first("SELECT COUNT(*), MIN(created_us) FROM saga")
+        .await?;
     Ok(row.unwrap_or((0, None)))
 }
 
 /// The step rows of these intents as they are now, locked. Comes after the balances
 /// and captured payments in the lock order.
-pub async fn lock_steps(conn: &mut impl Queryable, intents: &[&Intent]) -> anyhow::Result<Vec<Step>> {
+pub async fn lock_steps(
+    conn: &mut impl Queryable,
+    intents: &[&Intent],
+) -> anyhow::Result<Vec<Step>> {
     let sql = format!(
         "SELECT account_id,step_id,order_id,outcome FROM step WHERE (account_id,step_id) IN {} \
          ORDER BY account_id,step_id FOR UPDATE",
@@ -189,7 +225,12 @@ pub async fn lock_steps(conn: &mut impl Queryable, intents: &[&Intent]) -> anyho
     );
     let rows: Vec<(String, String, String, String)> = conn.query(sql).await?;
     let make = |(account_id, step_id, order_id, outcome): (String, String, String, String)| {
-        Ok(Step { account_id, step_id, order_id, done: Done::from_stored(&outcome)? })
+        Ok(Step {
+            account_id,
+            step_id,
+            order_id,
+            done: Done::from_stored(&outcome)?,
+        })
     };
     rows.into_iter().map(make).collect()
 }

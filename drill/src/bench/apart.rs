@@ -8,8 +8,17 @@ use crate::story::progress::Progress;
 use std::path::Path;
 
 /// Orders per second accepted over HTTP, each booked on three servers.
-pub async fn measure(dir: &Path, progress: &Progress, told: &(impl Fn(&str) + Sync)) -> anyhow::Result<u64> {
-    let options = Options { apart: true, fence: false, dispatch: false, ..super::options() };
+pub async fn measure(
+    dir: &Path,
+    progress: &Progress,
+    told: &(impl Fn(&str) + Sync),
+) -> anyhow::Result<u64> {
+    let options = Options {
+        apart: true,
+        fence: false,
+        dispatch: false,
+        ..super::options()
+    };
     let mut stage = Stage::prepare(dir, options, told).await?;
     stage.start_core().await?;
     progress.step("balance and ledger apart: giving accounts money");

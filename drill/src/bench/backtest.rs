@@ -30,15 +30,27 @@ pub struct Backtest {
     pub least_per_s: u64,
 }
 
-pub async fn measure(dir: &Path, progress: &Progress, rate: u64, time: Duration) -> anyhow::Result<Backtest> {
+pub async fn measure(
+    dir: &Path,
+    progress: &Progress,
+    rate: u64,
+    time: Duration,
+) -> anyhow::Result<Backtest> {
     let recording = dir.join("recording");
-    let options =
-        Options { sidecar_extra: format!("record = {{ dir = \"{}\" }}", recording.display()), ..Options::default() };
+    let options = Options {
+        sidecar_extra: format!("record = {{ dir = \"{}\" }}", recording.display()),
+        ..Options::default()
+    };
     let rules = options.rules.clone();
-    let mut stage = Stage::up(dir, options, &|step: &str| progress.step(&format!("starting {step}"))).await?;
+    let mut stage = Stage::up(dir, options, &|step: &str| {
+        progress.step(&format!("starting {step}"))
+    })
+    .await?;
     progress.step(&format!("recording whole lifecycles, {rate}/s offered"));
     Traffic::new("fund", ACCOUNTS).fund(&stage, EACH).await?;
-    Traffic::new("life", ACCOUNTS).open(&stage, rate, time).await?;
+    Traffic::new("life", ACCOUNTS)
+        .open(&stage, rate, time)
+        .await?;
     ensure!(stage.drain(0, DRAIN).await? == 0, "orders have not ended");
     let key = stage.key.clone();
     let mut sidecar = stage.sidecar.take().context("no sidecar")?;
@@ -61,19 +73,36 @@ fn timed(recording: &Path, set: &Arc<RuleSet>, progress: &Progress) -> anyhow::R
     while reader.block()?.is_some() {}
     let decoding = begun.elapsed();
     let run = |workers: usize| -> anyhow::Result<_> {
-        let trial = Trial { set: Arc::clone(set), against: None, workers, drafts: false, resume_after_us: None };
+        let trial = Trial {
+            set: Arc::clone(set),
+            against: None,
+            workers,
+            drafts: false,
+            resume_after_us: None,
+        };
         progress.step(&format!("backtest, {workers} at work"));
         let mut lines = Vec::new();
         let from = Origin::Recording(Box::new(Reader::open(recording, false)?));
         let reading = Reading::new(from.total());
-        let report = backtest::run(from, &trial, Some(&mut lines), &mut |at| reading.show(at.read, at.changes))?;
+        let report = backtest::run(from, &trial, Some(&mut lines), &mut |at| {
+            reading.show(at.read, at.changes)
+        })?;
         Ok((report, lines, reading.finish()))
     };
     let (one, one_lines, one_took) = run(1)?;
     let (_, four_lines, four_took) = run(4)?;
-    ensure!(one_lines == four_lines, "one worker and four found something else");
-    ensure!(one_lines.is_empty(), "false alarms: {}", String::from_utf8_lossy(&one_lines));
-    let per_s = |took: Duration| u64::try_from(u128::from(one.seen.changes) * 1_000 / took.as_millis().max(1));
+    ensure!(
+        one_lines == four_lines,
+        "one worker and four found something else"
+    );
+    ensure!(
+        one_lines.is_empty(),
+        "false alarms: {}",
+        String::from_utf8_lossy(&one_lines)
+    );
+    let per_s = |took: Duration| {
+        u64::try_from(u128::from(one.seen.changes) * 1_000 / took.as_millis().max(1))
+    };
     Ok(Backtest {
         changes: one.seen.changes,
         events: one.seen.events,

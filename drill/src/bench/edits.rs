@@ -30,7 +30,10 @@ pub async fn measure(stage: &Stage, progress: &Progress, accounts: u64) -> anyho
     let (load, edits) = tokio::join!(traffic.open(stage, 500, LOAD), edits(stage));
     load?;
     let times = Times::of(&edits?);
-    progress.done(&format!("edit to shadow: p50 {} ms, p99 {} ms", times.p50, times.p99));
+    progress.done(&format!(
+        "edit to shadow: p50 {} ms, p99 {} ms",
+        times.p50, times.p99
+    ));
     Ok(times)
 }
 
@@ -41,7 +44,8 @@ async fn evaluated(stage: &Stage) -> anyhow::Result<String> {
 
 async fn edits(stage: &Stage) -> anyhow::Result<Histogram<u64>> {
     let file = stage.options.rules.join(RULE);
-    let text = std::fs::read_to_string(&file).with_context(|| format!("can't read {}", file.display()))?;
+    let text =
+        std::fs::read_to_string(&file).with_context(|| format!("can't read {}", file.display()))?;
     let mut times = Histogram::new(3)?;
     tokio::time::sleep(BEGINS).await;
     for n in 0..EDITS {
@@ -49,7 +53,10 @@ async fn edits(stage: &Stage) -> anyhow::Result<Histogram<u64>> {
         let begun = Instant::now();
         std::fs::write(&file, format!("{text}\n// edit {n}\n"))?;
         while evaluated(stage).await? == before {
-            ensure!(begun.elapsed() < Duration::from_secs(10), "the edit was not taken over");
+            ensure!(
+                begun.elapsed() < Duration::from_secs(10),
+                "the edit was not taken over"
+            );
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         times.record(u64::try_from(begun.elapsed().as_micros())?)?;

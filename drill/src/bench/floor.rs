@@ -39,21 +39,31 @@ fn account(number: u64) -> String {
 
 async fn write(conn: &mut Conn, books: &Books, asks: &[Keyed]) -> anyhow::Result<()> {
     let lock = balance::repo::lock_sql(&books.schemas, asks.iter().map(|k| k.ask.account_id()));
-    let mut sets = conn.query_iter(format!("START TRANSACTION; {lock}")).await?;
+    let mut sets = conn
+        .query_iter(format!("START TRANSACTION; {lock}"))
+        .await?;
     let _: Vec<Row> = sets.collect().await?;
     let rows: Vec<Row> = sets.collect().await?;
     drop(sets);
     let now = now_us();
-    let decided = decide(&asks.iter().collect::<Vec<_>>(), balance::repo::from_rows(rows)?, Vec::new(), now);
+    let decided = decide(
+        &asks.iter().collect::<Vec<_>>(),
+        balance::repo::from_rows(rows)?,
+        Vec::new(),
+        now,
+    );
     if let Some(refused) = decided.verdicts.iter().find_map(|v| v.as_ref().err()) {
         anyhow::bail!("the floor's own request was refused: {refused}");
     }
-    conn.query_drop(journal(&decided).commit_sql(&books.schemas, &books.key, now)?).await?;
+    conn.query_drop(journal(&decided).commit_sql(&books.schemas, &books.key, now)?)
+        .await?;
     Ok(())
 }
 
 async fn connect(books: &Books) -> anyhow::Result<Conn> {
-    Conn::new(sql::options(&books.url)?.db_name(Some(&books.schemas.orders))).await.context("floor")
+    Conn::new(sql::options(&books.url)?.db_name(Some(&books.schemas.orders)))
+        .await
+        .context("floor")
 }
 
 /// Gives every account of the floor money, by signed deposits.
@@ -72,13 +82,22 @@ pub async fn fund(books: &Books, currency: Currency) -> anyhow::Result<()> {
                 biz_no: format!("floor-{n}"),
             }),
         };
-        write(&mut conn, books, &some.iter().map(deposit).collect::<Vec<_>>()).await?;
+        write(
+            &mut conn,
+            books,
+            &some.iter().map(deposit).collect::<Vec<_>>(),
+        )
+        .await?;
     }
     Ok(())
 }
 
 /// Orders per second that a bare client accepts for `time`, and how many in all.
-pub async fn accept(books: &Books, currency: Currency, time: Duration) -> anyhow::Result<(u64, u64)> {
+pub async fn accept(
+    books: &Books,
+    currency: Currency,
+    time: Duration,
+) -> anyhow::Result<(u64, u64)> {
     let done = Arc::new(AtomicU64::new(0));
     let begun = Instant::now();
     let writers: Vec<_> = (0..CONNECTIONS)
@@ -88,7 +107,9 @@ pub async fn accept(books: &Books, currency: Currency, time: Duration) -> anyhow
                 let mut conn = connect(&books).await?;
                 let mut at = lane * 7;
                 while begun.elapsed() < time {
-                    let asks: Vec<Keyed> = (0..BATCH).map(|_| ask(&books, lane, &mut at, currency)).collect();
+                    let asks: Vec<Keyed> = (0..BATCH)
+                        .map(|_| ask(&books, lane, &mut at, currency))
+                        .collect();
                     write(&mut conn, &books, &asks).await?;
                     done.fetch_add(BATCH, Ordering::Relaxed);
                 }
@@ -100,7 +121,10 @@ pub async fn accept(books: &Books, currency: Currency, time: Duration) -> anyhow
         writer.await??;
     }
     let all = done.load(Ordering::Relaxed);
-    Ok((u64::try_from(u128::from(all) * 1_000 / begun.elapsed().as_millis().max(1))?, all))
+    Ok((
+        u64::try_from(u128::from(all) * 1_000 / begun.elapsed().as_millis().max(1))?,
+        all,
+    ))
 }
 
 /// The next order of a lane; a lane's accounts are its own, as in the core.
@@ -133,11 +157,21 @@ fn ask(books: &Books, lane: u64, at: &mut u64, currency: Currency) -> Keyed {
 pub async fn read_binlog(url: &str, schemas: &Schemas) -> anyhow::Result<(u64, u64)> {
     let mut conn = sql::connect(url).await?;
     let logs: Vec<Row> = conn.query("SHOW BINARY LOGS").await?;
-    let first: String = logs.first().and_then(|r| r.get(0)).context("the server has no binlog")?;
-    let end: Row = conn.query_first("SHOW MASTER STATUS").await?.context("no master status")?;
-    let (end_file, end_position): (String, u64) = (end.get(0).context("file")?, end.get(1).context("position")?);
-    conn.query_drop("SET @master_binlog_checksum='CRC32', @mariadb_slave_capability=4").await?;
-    let request = BinlogStreamRequest::new(991).with_filename(first.as_bytes()).with_pos(4);
+    let first: String = logs
+        .first()
+        .and_then(|r| r.get(0))
+        .context("the server has no binlog")?;
+    let end: Row = conn
+        .query_first("SHOW MASTER STATUS")
+        .await?
+        .context("no master status")?;
+    let (end_file, end_position): (String, u64) =
+        (end.get(0).context("file")?, end.get(1).context("position")?);
+    conn.query_drop("SET @master_binlog_checksum='CRC32', @mariadb_slave_capability=4")
+        .await?;
+    let request = BinlogStreamRequest::new(991)
+        .with_filename(first.as_bytes())
+        .with_pos(4);
     let mut stream = conn.get_binlog_stream(request).await?;
     let mut file = first;
     let mut rows = 0u64;
@@ -149,7 +183,11 @@ pub async fn read_binlog(url: &str, schemas: &Schemas) -> anyhow::Result<(u64, u
             Some(EventData::RotateEvent(rotate)) => file = rotate.name().into_owned(),
             Some(EventData::RowsEvent(data)) => {
                 let table = stream.get_tme(data.table_id()).context("no table map")?;
-                if schemas.each().iter().any(|(_, schema)| table.database_name() == *schema) {
+                if schemas
+                    .each()
+                    .iter()
+                    .any(|(_, schema)| table.database_name() == *schema)
+                {
                     for row in data.rows(table) {
                         std::hint::black_box(row?);
                         rows += 1;
@@ -162,5 +200,8 @@ pub async fn read_binlog(url: &str, schemas: &Schemas) -> anyhow::Result<(u64, u
             break;
         }
     }
-    Ok((u64::try_from(u128::from(rows) * 1_000 / begun.elapsed().as_millis().max(1))?, rows))
+    Ok((
+        u64::try_from(u128::from(rows) * 1_000 / begun.elapsed().as_millis().max(1))?,
+        rows,
+    ))
 }

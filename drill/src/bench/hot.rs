@@ -18,7 +18,10 @@ const TIME: Duration = Duration::from_secs(6);
 /// never depends on it.
 pub async fn measure(stage: &Stage, progress: &Progress) -> anyhow::Result<u64> {
     progress.step("one hot account");
-    stage.client.deposit(ACCOUNT, Decimal::from(1_000_000_000), "hot-money").await?;
+    stage
+        .client
+        .deposit(ACCOUNT, Decimal::from(1_000_000_000), "hot-money")
+        .await?;
     let target = stage.target();
     let load = Closed {
         address: target.address.clone(),
@@ -41,7 +44,14 @@ pub async fn measure(stage: &Stage, progress: &Progress) -> anyhow::Result<u64> 
         target.submit(out, &withdrawal);
     };
     let report = closed(load, make, |_, _, _: &[u8]| {}).await?;
-    ensure!(report.succeeded() == report.answered(), "the hot account was refused: {:?}", report.statuses);
-    progress.done(&format!("one hot account: {} reserves/s over HTTP", report.succeeded_per_second()));
+    ensure!(
+        report.succeeded() == report.answered(),
+        "the hot account was refused: {:?}",
+        report.statuses
+    );
+    progress.done(&format!(
+        "one hot account: {} reserves/s over HTTP",
+        report.succeeded_per_second()
+    ));
     Ok(report.succeeded_per_second())
 }

@@ -49,14 +49,27 @@ pub async fn measure(stage: &mut Stage, progress: &Progress) -> anyhow::Result<L
     let steady = Traffic::new("steady", ACCOUNTS);
     let stop = CancellationToken::new();
     let report = steady.open(stage, 1_000, STEADY).await?;
-    ensure!(report.succeeded() == report.answered(), "steady load was refused: {:?}", report.statuses);
+    ensure!(
+        report.succeeded() == report.answered(),
+        "steady load was refused: {:?}",
+        report.statuses
+    );
     let accept = Times::of(&report.latency);
-    progress.done(&format!("accept at 1,000/s: p50 {} ms, p99 {} ms", accept.p50, accept.p99));
+    progress.done(&format!(
+        "accept at 1,000/s: p50 {} ms, p99 {} ms",
+        accept.p50, accept.p99
+    ));
     stage.drain(0, Duration::from_secs(30)).await?;
 
     let lifecycle_per_s = lifecycles(stage, progress).await?;
-    let pids = (stage.core.as_ref().context("core")?.pid(), stage.sidecar.as_ref().context("sidecar")?.pid());
-    let rss = Rss { core: rss_mb(pids.0), sidecar: rss_mb(pids.1) };
+    let pids = (
+        stage.core.as_ref().context("core")?.pid(),
+        stage.sidecar.as_ref().context("sidecar")?.pid(),
+    );
+    let rss = Rss {
+        core: rss_mb(pids.0),
+        sidecar: rss_mb(pids.1),
+    };
 
     progress.step("faults at 500/s: commit to open breaker");
     let beside = Traffic::new("beside", ACCOUNTS);
@@ -71,19 +84,36 @@ pub async fn measure(stage: &mut Stage, progress: &Progress) -> anyhow::Result<L
     );
     load?;
     let (detect, fence) = (Times::of(&detect?), Times::of(&fence?));
-    progress.done(&format!("commit to open breaker: p50 {} ms, p99 {} ms", detect.p50, detect.p99));
-    progress.done(&format!("the fence adds: p50 {} ms, p99 {} ms", fence.p50, fence.p99));
+    progress.done(&format!(
+        "commit to open breaker: p50 {} ms, p99 {} ms",
+        detect.p50, detect.p99
+    ));
+    progress.done(&format!(
+        "the fence adds: p50 {} ms, p99 {} ms",
+        fence.p50, fence.p99
+    ));
 
     let edit = edits::measure(stage, progress, ACCOUNTS).await?;
     let accept_per_s = saturate(stage, progress).await?;
     let hot_account_per_s = hot::measure(stage, progress).await?;
-    Ok(Live { accept_per_s, accept, hot_account_per_s, lifecycle_per_s, detect, fence, edit, rss })
+    Ok(Live {
+        accept_per_s,
+        accept,
+        hot_account_per_s,
+        lifecycle_per_s,
+        detect,
+        fence,
+        edit,
+        rss,
+    })
 }
 
 /// Orders a second from acceptance to their end, in the middle of a steady run.
 async fn lifecycles(stage: &Stage, progress: &Progress) -> anyhow::Result<u64> {
     const ENDED: &str = "sluice_core_orders_total{state=\"success\"}";
-    progress.step(&format!("whole lifecycles, {OFFERED}/s offered, sidecar and rules on"));
+    progress.step(&format!(
+        "whole lifecycles, {OFFERED}/s offered, sidecar and rules on"
+    ));
     let traffic = Traffic::new("life", ACCOUNTS);
     let counted = async {
         // Telling the events comes first: wait until orders are coming in.
@@ -95,15 +125,25 @@ async fn lifecycles(stage: &Stage, progress: &Progress) -> anyhow::Result<u64> {
         let (from, begun) = (stage.core_metric(ENDED).await?, Instant::now());
         tokio::time::sleep(LIFECYCLE - EDGE - EDGE).await;
         let ended = stage.core_metric(ENDED).await? - from;
-        anyhow::Ok(u64::try_from(u128::from(ended) * 1_000 / begun.elapsed().as_millis())?)
+        anyhow::Ok(u64::try_from(
+            u128::from(ended) * 1_000 / begun.elapsed().as_millis(),
+        )?)
     };
     let (report, per_s) = tokio::join!(traffic.open(stage, OFFERED, LIFECYCLE), counted);
     let (report, per_s) = (report?, per_s?);
-    ensure!(report.succeeded() == report.answered(), "lifecycle load was refused: {:?}", report.statuses);
+    ensure!(
+        report.succeeded() == report.answered(),
+        "lifecycle load was refused: {:?}",
+        report.statuses
+    );
     let left = stage.drain(0, Duration::from_secs(60)).await?;
     ensure!(left == 0, "{left} orders have not ended");
     let held = stage.invariants().await?;
-    ensure!(held.all_hold(), "invariants are broken: {:?}", held.problems);
+    ensure!(
+        held.all_hold(),
+        "invariants are broken: {:?}",
+        held.problems
+    );
     progress.done(&format!("lifecycles: {per_s}/s from acceptance to end"));
     Ok(per_s)
 }
@@ -122,10 +162,25 @@ async fn faults(stage: &Stage) -> anyhow::Result<Histogram<u64>> {
     for n in 0..FAULTS {
         // The accounts at the end of the list; load goes on beside and on them.
         let account = format!("A{:05}", ACCOUNTS - 1 - n);
-        signed::adjust(&mut conn, &stage.schemas, None, &account, Decimal::ONE, &format!("by-hand-{n}")).await?;
+        signed::adjust(
+            &mut conn,
+            &stage.schemas,
+            None,
+            &account,
+            Decimal::ONE,
+            &format!("by-hand-{n}"),
+        )
+        .await?;
         let begun = Instant::now();
-        while look.exec_first::<u8, _, _>(&open, (&account,)).await?.is_none() {
-            ensure!(begun.elapsed() < Duration::from_secs(10), "the fault on {account} was not found");
+        while look
+            .exec_first::<u8, _, _>(&open, (&account,))
+            .await?
+            .is_none()
+        {
+            ensure!(
+                begun.elapsed() < Duration::from_secs(10),
+                "the fault on {account} was not found"
+            );
             tokio::time::sleep(Duration::from_micros(300)).await;
         }
         times.record(u64::try_from(begun.elapsed().as_micros())?)?;
@@ -150,7 +205,14 @@ pub(super) async fn saturate(stage: &mut Stage, progress: &Progress) -> anyhow::
     };
     let make = move |n: u64, out: &mut Vec<u8>| traffic.request(&target, n, out);
     let report = closed(load, make, |_, _, _: &[u8]| {}).await?;
-    ensure!(report.succeeded() == report.answered(), "saturation was refused: {:?}", report.statuses);
-    progress.done(&format!("accept: {} orders/s over HTTP", report.succeeded_per_second()));
+    ensure!(
+        report.succeeded() == report.answered(),
+        "saturation was refused: {:?}",
+        report.statuses
+    );
+    progress.done(&format!(
+        "accept: {} orders/s over HTTP",
+        report.succeeded_per_second()
+    ));
     Ok(report.succeeded_per_second())
 }

@@ -19,17 +19,22 @@ fn line_after(path: &str, name: &str) -> Option<String> {
 
 /// What can't be read is left empty: the figures don't depend on it.
 pub fn describe() -> Machine {
-    let kb = line_after("/proc/meminfo", "MemTotal").and_then(|m| m.split(' ').next()?.parse::<u64>().ok());
+    let kb = line_after("/proc/meminfo", "MemTotal")
+        .and_then(|m| m.split(' ').next()?.parse::<u64>().ok());
     Machine {
         cores: std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
         processor: line_after("/proc/cpuinfo", "model name").unwrap_or_default(),
         memory_mb: kb.unwrap_or(0) / 1_024,
-        kernel: read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
+        kernel: read_to_string("/proc/sys/kernel/osrelease")
+            .unwrap_or_default()
+            .trim()
+            .to_owned(),
     }
 }
 
 /// Resident memory of a process, in MB (2²⁰ bytes).
 pub fn rss_mb(pid: u32) -> u64 {
-    let kb = line_after(&format!("/proc/{pid}/status"), "VmRSS").and_then(|m| m.split(' ').next()?.parse::<u64>().ok());
+    let kb = line_after(&format!("/proc/{pid}/status"), "VmRSS")
+        .and_then(|m| m.split(' ').next()?.parse::<u64>().ok());
     kb.unwrap_or(0) / 1_024
 }

@@ -62,7 +62,8 @@ pub async fn run(dir: &Path, progress: &Progress) -> anyhow::Result<Figures> {
     let recorded = replay::measure(&dir.join("replay"), progress, &told, FLOOR).await?;
     let routing_totals = routing::measure(&dir.join("routing"), progress, routing::BRIEF).await?;
     let rules = edits::copied(&options().rules, dir.join("rules"))?;
-    let mut stage = Stage::prepare(&dir.join("live"), Options { rules, ..options() }, &told).await?;
+    let mut stage =
+        Stage::prepare(&dir.join("live"), Options { rules, ..options() }, &told).await?;
     let live = live::measure(&mut stage, progress).await;
     let machine = machine::describe();
     stage.down().await?;

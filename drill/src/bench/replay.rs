@@ -30,7 +30,10 @@ pub async fn measure(
     time: Duration,
 ) -> anyhow::Result<Recorded> {
     let options = Options {
-        mariadb: MariadbOptions { buffer_pool_mb: 1_024, ..MariadbOptions::default() },
+        mariadb: MariadbOptions {
+            buffer_pool_mb: 1_024,
+            ..MariadbOptions::default()
+        },
         // Everything from the first binlog on; a cold start is behind by nature.
         sidecar_extra: "start = \"oldest\"\nmax_lag_ms = 600000".into(),
         ..Options::default()
@@ -38,26 +41,47 @@ pub async fn measure(
     let mut stage = Stage::prepare(dir, options, told).await?;
     progress.step("accept floor: a bare client writes the same transactions");
     migrate(&Servers::together(&stage.url), &stage.schemas).await?;
-    let books =
-        Books { url: stage.url.clone(), schemas: stage.schemas.clone(), key: stage.key.clone(), accounts: ACCOUNTS };
+    let books = Books {
+        url: stage.url.clone(),
+        schemas: stage.schemas.clone(),
+        key: stage.key.clone(),
+        accounts: ACCOUNTS,
+    };
     let currency = "CNY".parse()?;
     floor::fund(&books, currency).await?;
     let (accept_floor_per_s, orders) = floor::accept(&books, currency, time).await?;
-    progress.done(&format!("accept floor: {accept_floor_per_s} orders/s in batches of {}", floor::BATCH));
+    progress.done(&format!(
+        "accept floor: {accept_floor_per_s} orders/s in batches of {}",
+        floor::BATCH
+    ));
 
     progress.step("catch-up floor: a bare read of the same binlog");
     let (catch_up_floor_rows_per_s, rows) = floor::read_binlog(&stage.url, &stage.schemas).await?;
-    progress.done(&format!("catch-up floor: {catch_up_floor_rows_per_s} row changes/s over {rows}"));
+    progress.done(&format!(
+        "catch-up floor: {catch_up_floor_rows_per_s} row changes/s over {rows}"
+    ));
 
     progress.step("catch-up: a sidecar starts cold, with every rule on");
     let catch_up_rows_per_s = catch_up(&mut stage).await?;
     let mut conn = stage.pool.get_conn().await?;
-    let found: Option<u64> = conn.query_first(format!("SELECT COUNT(*) FROM {}.verdict", stage.schemas.guard)).await?;
+    let found: Option<u64> = conn
+        .query_first(format!(
+            "SELECT COUNT(*) FROM {}.verdict",
+            stage.schemas.guard
+        ))
+        .await?;
     drop(conn);
-    ensure!(found == Some(0), "{found:?} false alarms over {orders} honest orders");
+    ensure!(
+        found == Some(0),
+        "{found:?} false alarms over {orders} honest orders"
+    );
     progress.done(&format!("catch-up: {catch_up_rows_per_s} row changes/s"));
     stage.down().await?;
-    Ok(Recorded { accept_floor_per_s, catch_up_rows_per_s, catch_up_floor_rows_per_s })
+    Ok(Recorded {
+        accept_floor_per_s,
+        catch_up_rows_per_s,
+        catch_up_floor_rows_per_s,
+    })
 }
 
 /// Row changes a second between the first seen and the last, so that starting the
@@ -68,12 +92,21 @@ async fn catch_up(stage: &mut Stage) -> anyhow::Result<u64> {
     let mut conn = stage.pool.get_conn().await?;
     let schemas = stage.schemas.clone();
     let mut due = 0u64;
-    for table in [format!("{}.orders", schemas.orders), format!("{}.entry", schemas.ledger)] {
-        let count: Option<u64> = conn.query_first(format!("SELECT COUNT(*) FROM {table}")).await?;
+    for table in [
+        format!("{}.orders", schemas.orders),
+        format!("{}.entry", schemas.ledger),
+    ] {
+        let count: Option<u64> = conn
+            .query_first(format!("SELECT COUNT(*) FROM {table}"))
+            .await?;
         due += count.context("count")?;
     }
-    let updates: Option<u64> =
-        conn.query_first(format!("SELECT CAST(SUM(version) AS UNSIGNED) FROM {}.balance", schemas.balance)).await?;
+    let updates: Option<u64> = conn
+        .query_first(format!(
+            "SELECT CAST(SUM(version) AS UNSIGNED) FROM {}.balance",
+            schemas.balance
+        ))
+        .await?;
     due += updates.context("sum")?;
     drop(conn);
     let begun = Instant::now();
@@ -89,10 +122,19 @@ async fn catch_up(stage: &mut Stage) -> anyhow::Result<u64> {
         if seen >= due {
             let (from, at_first) = first.context("nothing seen")?;
             // Caught up before the first look: count the whole start instead.
-            let (rows, time) = if seen > at_first { (seen - at_first, now - from) } else { (seen, now - begun) };
-            return Ok(u64::try_from(u128::from(rows) * 1_000 / time.as_millis().max(1))?);
+            let (rows, time) = if seen > at_first {
+                (seen - at_first, now - from)
+            } else {
+                (seen, now - begun)
+            };
+            return Ok(u64::try_from(
+                u128::from(rows) * 1_000 / time.as_millis().max(1),
+            )?);
         }
-        ensure!(begun.elapsed() < PATIENCE, "the sidecar has seen {seen} of {due} row changes after {PATIENCE:?}");
+        ensure!(
+            begun.elapsed() < PATIENCE,
+            "the sidecar has seen {seen} of {due} row changes after {PATIENCE:?}"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

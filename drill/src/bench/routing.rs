@@ -76,7 +76,10 @@ pub struct Fill {
 }
 
 /// The small one of `make bench`.
-pub const BRIEF: Fill = Fill { orders: 1_000_000, most: Duration::from_secs(15) };
+pub const BRIEF: Fill = Fill {
+    orders: 1_000_000,
+    most: Duration::from_secs(15),
+};
 
 /// Orders a second, in transactions of 64.
 #[derive(Debug, Serialize)]
@@ -109,17 +112,32 @@ struct Side {
 pub async fn measure(dir: &Path, progress: &Progress, fill: Fill) -> anyhow::Result<RoutingTotals> {
     progress.step("starting a private MariaDB for the routing totals");
     // Room for the whole history in memory: what is compared is the claim, not a disk.
-    let options = MariadbOptions { buffer_pool_mb: 8_192, log_file_mb: 4_096, ..MariadbOptions::default() };
+    let options = MariadbOptions {
+        buffer_pool_mb: 8_192,
+        log_file_mb: 4_096,
+        ..MariadbOptions::default()
+    };
     let mut server = Mariadb::start(&dir.join("mariadb"), options).await?;
     progress.step("routing totals: making a history of orders");
-    let (mut small, ..) = side(&server.url(), "small", Fill { orders: FEW, ..fill }).await?;
+    let (mut small, ..) = side(
+        &server.url(),
+        "small",
+        Fill {
+            orders: FEW,
+            ..fill
+        },
+    )
+    .await?;
     let (mut large, large_rows, large_totals) = side(&server.url(), "large", fill).await?;
-    progress.step(&format!("routing totals: claims beside {FEW} and beside {large_rows} past orders"));
+    progress.step(&format!(
+        "routing totals: claims beside {FEW} and beside {large_rows} past orders"
+    ));
     for side in [&mut small, &mut large] {
         side.claims(WARM_UP).await?;
         (side.spent, side.claimed) = (Duration::ZERO, 0);
         // Each account's row of today is there, as on any day but its first moments.
-        side.totals(2 * ACCOUNTS as usize / floor::BATCH as usize).await?;
+        side.totals(2 * ACCOUNTS as usize / floor::BATCH as usize)
+            .await?;
         side.totals_spent = Duration::ZERO;
     }
     for _ in 0..CLAIMS / TURN {
@@ -148,12 +166,20 @@ pub async fn measure(dir: &Path, progress: &Progress, fill: Fill) -> anyhow::Res
 impl Side {
     async fn claims(&mut self, count: usize) -> anyhow::Result<()> {
         for _ in 0..count {
-            let from = self.orders.len().checked_sub(floor::BATCH as usize).context("no orders are left to claim")?;
+            let from = self
+                .orders
+                .len()
+                .checked_sub(floor::BATCH as usize)
+                .context("no orders are left to claim")?;
             let batch = self.orders.split_off(from);
             let begun = Instant::now();
             let claimed = self.dispatcher.claim(&mut self.conn, &batch).await?;
             self.spent += begun.elapsed();
-            ensure!(claimed == batch.len(), "{claimed} of {} orders were claimed", batch.len());
+            ensure!(
+                claimed == batch.len(),
+                "{claimed} of {} orders were claimed",
+                batch.len()
+            );
             self.claimed += claimed as u64;
         }
         Ok(())
@@ -174,7 +200,9 @@ impl Side {
 }
 
 fn a_second(count: u64, spent: Duration) -> anyhow::Result<u64> {
-    Ok(u64::try_from(u128::from(count) * 1_000_000 / spent.as_micros().max(1))?)
+    Ok(u64::try_from(
+        u128::from(count) * 1_000_000 / spent.as_micros().max(1),
+    )?)
 }
 
 /// A database with its history, new orders to claim, and limits in force; and how
@@ -186,22 +214,44 @@ async fn side(url: &str, name: &str, fill: Fill) -> anyhow::Result<(Side, u64, u
     let past = past_orders(url, &schemas, fill).await?;
     let totals = past_totals(&mut conn, past).await?;
     let (draft, _) = file::parse(LIMITS).map_err(|all| anyhow::anyhow!("{all:?}"))?;
-    let by = change::By { author: "bench".into(), reason: "limits on every scope".into() };
+    let by = change::By {
+        author: "bench".into(),
+        reason: "limits on every scope".into(),
+    };
     change::publish(&mut conn, &draft, 0, &by, now_us()).await?;
     let key = Secret::new("a key of the bench alone");
-    let books = Books { url: url.to_owned(), schemas: schemas.clone(), key: key.clone(), accounts: ACCOUNTS };
+    let books = Books {
+        url: url.to_owned(),
+        schemas: schemas.clone(),
+        key: key.clone(),
+        accounts: ACCOUNTS,
+    };
     let currency = "CNY".parse()?;
     floor::fund(&books, currency).await?;
     let (needed, mut made) = ((WARM_UP + CLAIMS) as u64 * floor::BATCH, 0);
     while made < needed {
-        made += floor::accept(&books, currency, Duration::from_secs(1)).await?.1;
+        made += floor::accept(&books, currency, Duration::from_secs(1))
+            .await?
+            .1;
     }
     let new = "SELECT order_id,account_id FROM orders WHERE due_us > 0 ORDER BY order_id DESC LIMIT 20000";
     let new: Vec<(String, String)> = conn.query(new).await?;
-    let orders = new.into_iter().map(|(id, account)| OrderRef::new(&account, &id)).collect();
+    let orders = new
+        .into_iter()
+        .map(|(id, account)| OrderRef::new(&account, &id))
+        .collect();
     let dispatcher = dispatcher(url, &schemas, &key)?;
     let spent = Duration::ZERO;
-    let side = Side { dispatcher, conn: None, orders, spent, claimed: 0, totals: conn, totals_spent: spent, next: 0 };
+    let side = Side {
+        dispatcher,
+        conn: None,
+        orders,
+        spent,
+        claimed: 0,
+        totals: conn,
+        totals_spent: spent,
+        next: 0,
+    };
     Ok((side, past, totals))
 }
 
@@ -209,15 +259,22 @@ async fn side(url: &str, name: &str, fill: Fill) -> anyhow::Result<(Side, u64, u
 /// how many there are.
 async fn past_orders(url: &str, schemas: &Schemas, fill: Fill) -> anyhow::Result<u64> {
     let half = fill.orders / 2;
-    let [low, high] = [(0, half), (half, fill.orders)].map(|range| past_range(url, schemas, fill, range));
+    let [low, high] =
+        [(0, half), (half, fill.orders)].map(|range| past_range(url, schemas, fill, range));
     let (low, high) = tokio::try_join!(low, high)?;
     Ok(low + high)
 }
 
 /// Not in the binlog: nobody follows it here.
-async fn past_range(url: &str, schemas: &Schemas, fill: Fill, (from, to): (u64, u64)) -> anyhow::Result<u64> {
+async fn past_range(
+    url: &str,
+    schemas: &Schemas,
+    fill: Fill,
+    (from, to): (u64, u64),
+) -> anyhow::Result<u64> {
     let mut conn = Conn::new(sql::options(url)?.db_name(Some(&schemas.orders))).await?;
-    conn.query_drop("SET SESSION sql_log_bin=0, unique_checks=0").await?;
+    conn.query_drop("SET SESSION sql_log_bin=0, unique_checks=0")
+        .await?;
     let (begun, each) = (Instant::now(), (fill.orders / ACCOUNTS).max(1));
     let mut done = from;
     while done < to && begun.elapsed() < fill.most {
@@ -229,7 +286,9 @@ async fn past_range(url: &str, schemas: &Schemas, fill: Fill, (from, to): (u64, 
              'success','netsunion',LPAD(HEX(seq),32,'0'),\
              DATE_FORMAT(UTC_DATE() - INTERVAL 1+seq MOD {DAYS} DAY,'%Y%m%d120000'),1,4,1,1 FROM seq_{done}_to_{last}"
         );
-        conn.query_drop(insert).await.context("the history is made with MariaDB's sequence engine")?;
+        conn.query_drop(insert)
+            .await
+            .context("the history is made with MariaDB's sequence engine")?;
         done = last + 1;
     }
     Ok(done - from)
@@ -269,17 +328,33 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
         deadline_ms: 1_000,
     };
     let ready = ReadyQueue::new(1);
-    let hearing = Hearing { clients: Arc::default(), first_us: 1, longest_us: 1, most_times: 1 };
-    let waits = Waits { first_query_us: 1, callback_us: 1, hearing };
+    let hearing = Hearing {
+        clients: Arc::default(),
+        first_us: 1,
+        longest_us: 1,
+        most_times: 1,
+    };
+    let waits = Waits {
+        first_query_us: 1,
+        callback_us: 1,
+        hearing,
+    };
     let outcomes = Outcomes::start(&pool, schemas, key, &waits, &ready, None);
-    let fence = config::Fence { enabled: false, sidecar: String::new() };
+    let fence = config::Fence {
+        enabled: false,
+        sidecar: String::new(),
+    };
     Ok(Dispatcher {
         config: config::Dispatch::default(),
         schemas: schemas.clone(),
         key: key.clone(),
         fence: Fence::start(&fence, "bench", schemas, None)?,
         routing: Routing::new([settings.id.as_str()].into_iter()),
-        channels: Arc::from([Client::new(&settings, KeyRing::fixed(Keys::new(key.clone(), None)), &ready)?]),
+        channels: Arc::from([Client::new(
+            &settings,
+            KeyRing::fixed(Keys::new(key.clone(), None)),
+            &ready,
+        )?]),
         suspects: Suspects::new(Aside::new(&pool, schemas, key)),
         pool,
         outcomes,

@@ -41,12 +41,18 @@ pub struct Figures {
 pub fn measure(rules: &Path, hostile: &Path) -> anyhow::Result<Figures> {
     let read = |dir: &Path| Files::read(dir).map_err(|e| LoadErrors(vec![e]));
     let hostile = read(hostile)?;
-    ensure!(!hostile.rules.is_empty(), "there is no hostile rule; name their folder with --hostile");
+    ensure!(
+        !hostile.rules.is_empty(),
+        "there is no hostile rule; name their folder with --hostile"
+    );
     let mut figures = empty(hostile.rules.len());
     // Their panics are caught and told as findings.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
-    let tried = hostile.rules.iter().try_for_each(|rule| try_out(&rule.id, &rule.text, &mut figures));
+    let tried = hostile
+        .rules
+        .iter()
+        .try_for_each(|rule| try_out(&rule.id, &rule.text, &mut figures));
     std::panic::set_hook(hook);
     tried?;
     let mut shipped = read(rules)?;
@@ -80,14 +86,22 @@ fn empty(hostile_rules: usize) -> Figures {
 }
 
 fn load(files: &Files) -> anyhow::Result<RuleSet> {
-    Ok(RuleSet::build(files, Secret::new("transactions-of-the-bench"))?)
+    Ok(RuleSet::build(
+        files,
+        Secret::new("transactions-of-the-bench"),
+    )?)
 }
 
 fn try_out(name: &str, text: &str, figures: &mut Figures) -> anyhow::Result<()> {
     let resident = forget_peak()?;
     let began = processor_time();
-    let set = RuleSet::build(&Files::of(vec![(format!("{name}.rhai"), text.to_owned())]), Secret::new("k"));
-    figures.hostile_load_worst_us = figures.hostile_load_worst_us.max((processor_time() - began).as_micros());
+    let set = RuleSet::build(
+        &Files::of(vec![(format!("{name}.rhai"), text.to_owned())]),
+        Secret::new("k"),
+    );
+    figures.hostile_load_worst_us = figures
+        .hostile_load_worst_us
+        .max((processor_time() - began).as_micros());
     if let Ok(set) = set {
         let mut evaluator = Evaluator::new(Arc::new(set));
         let input = deposit(0, 1);
@@ -108,10 +122,18 @@ fn try_out(name: &str, text: &str, figures: &mut Figures) -> anyhow::Result<()> 
 /// The shipped rules again and again, under other names.
 fn multiplied(shipped: &Files) -> Files {
     let mut many = shipped.clone();
-    for (number, rule) in shipped.rules.iter().cycle().take(MANY - shipped.rules.len()).enumerate() {
+    for (number, rule) in shipped
+        .rules
+        .iter()
+        .cycle()
+        .take(MANY - shipped.rules.len())
+        .enumerate()
+    {
         let mut copy = rule.clone();
         copy.id = format!("{}_{number}", rule.id);
-        copy.text = rule.text.replacen(&format!("{:?}", rule.id), &format!("{:?}", copy.id), 1);
+        copy.text = rule
+            .text
+            .replacen(&format!("{:?}", rule.id), &format!("{:?}", copy.id), 1);
         many.rules.push(copy);
     }
     many
@@ -120,11 +142,17 @@ fn multiplied(shipped: &Files) -> Files {
 /// The shipped rules, and many that watch what does not come.
 fn beside(shipped: &Files) -> Files {
     let mut many = shipped.clone();
-    let pattern = shipped.rules.iter().find(|rule| rule.id == "channel_contradicts").cloned();
+    let pattern = shipped
+        .rules
+        .iter()
+        .find(|rule| rule.id == "channel_contradicts")
+        .cloned();
     for number in 0..MANY {
         many.rules.extend(pattern.clone().map(|mut rule| {
             let id = format!("other_{number}");
-            rule.text = rule.text.replacen(&format!("{:?}", rule.id), &format!("{id:?}"), 1);
+            rule.text = rule
+                .text
+                .replacen(&format!("{:?}", rule.id), &format!("{id:?}"), 1);
             rule.id = id;
             rule
         }));
@@ -153,7 +181,10 @@ fn rows_per_s(set: RuleSet) -> u128 {
 fn deposit(number: u32, accounts: u32) -> Input {
     let table = |name: &str, columns: &[&str]| {
         let columns = columns.iter().map(|c| (*c).to_owned()).collect();
-        Arc::new(Table { name: name.to_owned(), columns })
+        Arc::new(Table {
+            name: name.to_owned(),
+            columns,
+        })
     };
     let balance = table(
         "balance",
@@ -171,12 +202,31 @@ fn deposit(number: u32, accounts: u32) -> Input {
     );
     let entry = table(
         "entry",
-        &["account_id", "posting_id", "line", "kind", "book", "side", "amount", "currency", "ref", "created_us"],
+        &[
+            "account_id",
+            "posting_id",
+            "line",
+            "kind",
+            "book",
+            "side",
+            "amount",
+            "currency",
+            "ref",
+            "created_us",
+        ],
     );
     let insert = |table: &Arc<Table>, values: Vec<Value>| {
-        Arc::new(Change { table: Arc::clone(table), op: Op::Insert, before: None, after: Some(values.into()) })
+        Arc::new(Change {
+            table: Arc::clone(table),
+            op: Op::Insert,
+            before: None,
+            after: Some(values.into()),
+        })
     };
-    let (word, money) = (|t: &str| Value::Text(t.into()), |n: i64| Value::Dec(Decimal::new(n, 2)));
+    let (word, money) = (
+        |t: &str| Value::Text(t.into()),
+        |n: i64| Value::Dec(Decimal::new(n, 2)),
+    );
     let mut changes = Vec::new();
     for account in 0..accounts {
         let (account, posting) = (format!("A-{account}"), format!("p-{number}-{account}"));
@@ -186,31 +236,47 @@ fn deposit(number: u32, accounts: u32) -> Input {
         row.extend(amounts.into_iter().chain(times).chain([money(0), money(0)]));
         changes.push(insert(&balance, row));
         for (line, book, side) in [(0, "clearing.bench", "D"), (1, "available", "C")] {
-            let words = [word("adjust"), word(book), word(side), money(500), word("CNY"), word(&posting)];
+            let words = [
+                word("adjust"),
+                word(book),
+                word(side),
+                money(500),
+                word("CNY"),
+                word(&posting),
+            ];
             let mut row = vec![word(&account), word(&posting), Value::Int(line)];
             row.extend(words.into_iter().chain([Value::Int(1)]));
             changes.push(insert(&entry, row));
         }
     }
-    Input::Transaction(Arc::new(Transaction { position: format!("0-1-{number}").into(), changes }))
+    Input::Transaction(Arc::new(Transaction {
+        position: format!("0-1-{number}").into(),
+        changes,
+    }))
 }
 
 fn processor_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or(0),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
 }
 
 /// Sets the peak of the resident memory back to what it is now, which is returned.
 fn forget_peak() -> anyhow::Result<u64> {
-    std::fs::write("/proc/self/clear_refs", "5").context("can't set the peak of resident memory back")?;
+    std::fs::write("/proc/self/clear_refs", "5")
+        .context("can't set the peak of resident memory back")?;
     status("VmRSS")
 }
 
 /// A size of this process, in bytes.
 fn status(name: &str) -> anyhow::Result<u64> {
     let text = std::fs::read_to_string("/proc/self/status")?;
-    let line =
-        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).with_context(|| name.to_owned())?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+        .with_context(|| name.to_owned())?;
     let kib: u64 = line.trim().trim_end_matches(" kB").trim().parse()?;
     Ok(kib * 1024)
 }

@@ -49,36 +49,67 @@ pub struct Figures {
 
 pub async fn measure(dir: &Path, progress: &Progress, rest: AtRest) -> anyhow::Result<Figures> {
     let told = |step: &str| progress.step(&format!("starting {step}"));
-    let mariadb = MariadbOptions { buffer_pool_mb: 4_096, log_file_mb: 2_048, ..MariadbOptions::default() };
-    let mut stage = Stage::prepare(dir, Options { mariadb, ..Options::default() }, &told).await?;
+    let mariadb = MariadbOptions {
+        buffer_pool_mb: 4_096,
+        log_file_mb: 2_048,
+        ..MariadbOptions::default()
+    };
+    let mut stage = Stage::prepare(
+        dir,
+        Options {
+            mariadb,
+            ..Options::default()
+        },
+        &told,
+    )
+    .await?;
     stage.start_core().await?;
     progress.step(&format!("making {} accounts", rest.accounts));
     let half = rest.accounts / 2;
-    tokio::try_join!(fill(&stage, rest, 0, half), fill(&stage, rest, half, rest.accounts))?;
+    tokio::try_join!(
+        fill(&stage, rest, 0, half),
+        fill(&stage, rest, half, rest.accounts)
+    )?;
     progress.step("the first start: everything at rest is checked");
     let begun = Instant::now();
     // Not ready before the run has ended, which may take longer than a start may.
     let _ = stage.start_sidecar().await;
     let first = loop {
-        let last = stage.client.snapshot().await.map(|note| note["last"].clone()).unwrap_or_default();
+        let last = stage
+            .client
+            .snapshot()
+            .await
+            .map(|note| note["last"].clone())
+            .unwrap_or_default();
         if last["runId"].is_string() {
             break last;
         }
         ensure!(begun.elapsed() < LONGEST, "the first run has not ended");
         tokio::time::sleep(Duration::from_millis(200)).await;
     };
-    ensure!(first["accounts"] == rest.accounts && first["suspects"] == 0, "{first}");
+    ensure!(
+        first["accounts"] == rest.accounts && first["suspects"] == 0,
+        "{first}"
+    );
     stage.wait_for_fence().await?;
-    progress.done(&format!("{} accounts alone: {} ms", rest.accounts, took_ms(&first)));
+    progress.done(&format!(
+        "{} accounts alone: {} ms",
+        rest.accounts,
+        took_ms(&first)
+    ));
 
     Traffic::new("fund", BUSY).fund(&stage, 1_000_000).await?;
     progress.step(&format!("{} orders/s, no run beside them", rest.rate));
-    let without = Traffic::new("without", BUSY).open(&stage, rest.rate, ALONE).await?;
+    let without = Traffic::new("without", BUSY)
+        .open(&stage, rest.rate, ALONE)
+        .await?;
     progress.step(&format!("{} orders/s, a run beside them", rest.rate));
     let (load, run) = tokio::join!(
         async {
             let time = Duration::from_millis(took_ms(&first) * 3 / 2).max(ALONE);
-            Traffic::new("beside", BUSY).open(&stage, rest.rate, Duration::from_secs(time.as_secs())).await
+            Traffic::new("beside", BUSY)
+                .open(&stage, rest.rate, Duration::from_secs(time.as_secs()))
+                .await
         },
         async {
             // Telling the events comes first.
@@ -87,7 +118,11 @@ pub async fn measure(dir: &Path, progress: &Progress, rest: AtRest) -> anyhow::R
         }
     );
     let (load, run) = (load?, run?);
-    ensure!(load.succeeded() == load.answered(), "load was refused: {:?}", load.statuses);
+    ensure!(
+        load.succeeded() == load.answered(),
+        "load was refused: {:?}",
+        load.statuses
+    );
     ensure!(run["standing"] == 0, "something honest was found: {run}");
     stage.drain(0, Duration::from_secs(60)).await?;
     let figures = Figures {
@@ -101,7 +136,10 @@ pub async fn measure(dir: &Path, progress: &Progress, rest: AtRest) -> anyhow::R
         accept_without_ms: Times::of(&without.latency),
         accept_beside_ms: Times::of(&load.latency),
     };
-    progress.done(&format!("{} accounts beside {} orders/s: {} ms", rest.accounts, rest.rate, figures.beside_ms));
+    progress.done(&format!(
+        "{} accounts beside {} orders/s: {} ms",
+        rest.accounts, rest.rate, figures.beside_ms
+    ));
     stage.down().await?;
     Ok(figures)
 }
@@ -115,11 +153,18 @@ fn took_ms(run: &Value) -> u64 {
 /// binlog: nobody follows it yet.
 async fn fill(stage: &Stage, rest: AtRest, from: u64, to: u64) -> anyhow::Result<()> {
     let mut conn = sql::connect(&stage.url).await?;
-    conn.query_drop("SET SESSION sql_log_bin=0, unique_checks=0").await?;
+    conn.query_drop("SET SESSION sql_log_bin=0, unique_checks=0")
+        .await?;
     let mut at = from;
     while at < to {
         let last = (at + STRIDE).min(to) - 1;
-        some(&mut conn, stage, rest.orders, &format!("seq_{at}_to_{last}")).await?;
+        some(
+            &mut conn,
+            stage,
+            rest.orders,
+            &format!("seq_{at}_to_{last}"),
+        )
+        .await?;
         at = last + 1;
     }
     Ok(())
@@ -159,7 +204,9 @@ async fn some(conn: &mut Conn, stage: &Stage, orders: u64, accounts: &str) -> an
             s.orders
         ),
     ] {
-        conn.query_drop(insert).await.context("accounts are made with MariaDB's sequence engine")?;
+        conn.query_drop(insert)
+            .await
+            .context("accounts are made with MariaDB's sequence engine")?;
     }
     Ok(())
 }

@@ -17,7 +17,11 @@ use std::time::{Duration, Instant};
 const STEP: u64 = 7_919;
 
 /// Takes of orders, one transaction for each batch of them; how long it took.
-pub(super) async fn take(conn: &mut Conn, batches: usize, next: &mut u64) -> anyhow::Result<Duration> {
+pub(super) async fn take(
+    conn: &mut Conn,
+    batches: usize,
+    next: &mut u64,
+) -> anyhow::Result<Duration> {
     let time = trade_time(now_us(), "UTC")?;
     let begun = Instant::now();
     for _ in 0..batches {
@@ -30,7 +34,9 @@ pub(super) async fn take(conn: &mut Conn, batches: usize, next: &mut u64) -> any
         let wanted: BTreeSet<TotalKey> = orders.iter().flatten().cloned().collect();
         conn.query_drop("START TRANSACTION").await?;
         let mut totals = Totals::new(wanted.clone(), lock_totals(conn, &wanted).await?);
-        orders.iter().try_for_each(|keys| totals.take(keys, Decimal::ONE))?;
+        orders
+            .iter()
+            .try_for_each(|keys| totals.take(keys, Decimal::ONE))?;
         let mut sql = String::new();
         push_totals(&mut sql, &totals.touched(), now_us());
         sql.push_str("COMMIT");
@@ -41,8 +47,12 @@ pub(super) async fn take(conn: &mut Conn, batches: usize, next: &mut u64) -> any
 
 /// As `routing::totals::keys` gives them for an order of this account.
 fn keys(account: &str, time: &str) -> anyhow::Result<Vec<TotalKey>> {
-    let owners =
-        [(Scope::Account, account), (Scope::Business, "floor"), (Scope::Channel, "netsunion"), (Scope::User, "user-1")];
+    let owners = [
+        (Scope::Account, account),
+        (Scope::Business, "floor"),
+        (Scope::Channel, "netsunion"),
+        (Scope::User, "user-1"),
+    ];
     let currency = "CNY".parse()?;
     let key = |(scope, key): (Scope, &str), digits: usize| TotalKey {
         period: time.chars().take(digits).collect(),
@@ -50,5 +60,8 @@ fn keys(account: &str, time: &str) -> anyhow::Result<Vec<TotalKey>> {
         key: key.to_owned(),
         currency,
     };
-    Ok(owners.into_iter().flat_map(|owner| [key(owner, 6), key(owner, 8)]).collect())
+    Ok(owners
+        .into_iter()
+        .flat_map(|owner| [key(owner, 6), key(owner, 8)])
+        .collect())
 }

@@ -79,7 +79,12 @@ impl Book {
         if times.iter().sum::<u32>() == 2 {
             self.doubled.push(serial);
         }
-        self.lines.push(Line { kind, pay, paid_us, returned: false });
+        self.lines.push(Line {
+            kind,
+            pay,
+            paid_us,
+            returned: false,
+        });
         self.lines.len() - 1
     }
 
@@ -92,7 +97,12 @@ impl Book {
 
     /// At most `limit` payments of `kind` from position `after` on, and the
     /// position to go on from: `None` at the end.
-    pub fn page(&self, kind: Option<Kind>, after: usize, limit: usize) -> (Vec<Paid>, Option<usize>) {
+    pub fn page(
+        &self,
+        kind: Option<Kind>,
+        after: usize,
+        limit: usize,
+    ) -> (Vec<Paid>, Option<usize>) {
         let mut items = Vec::new();
         for (at, line) in self.lines.iter().enumerate().skip(after) {
             if items.len() == limit {
@@ -110,7 +120,10 @@ impl Book {
     pub fn summary(&self, kind: Option<Kind>) -> Summary {
         let mut summary = Summary::default();
         let mut sums: BTreeMap<&str, Decimal> = BTreeMap::new();
-        for k in Kind::ALL.into_iter().filter(|k| kind.is_none_or(|only| only == *k)) {
+        for k in Kind::ALL
+            .into_iter()
+            .filter(|k| kind.is_none_or(|only| only == *k))
+        {
             let totals = &self.totals[k.index()];
             summary.count += totals.count;
             summary.returned += totals.returned;
@@ -118,11 +131,17 @@ impl Book {
                 *sums.entry(currency).or_default() += *sum;
             }
         }
-        summary.sums = sums.into_iter().map(|(c, sum)| (c.to_owned(), sum.to_string())).collect();
-        let doubled = self.doubled.iter().filter(|serial| match (kind, self.times.get(*serial)) {
-            (Some(kind), Some(times)) => times[kind.index()] > 1,
-            _ => true,
-        });
+        summary.sums = sums
+            .into_iter()
+            .map(|(c, sum)| (c.to_owned(), sum.to_string()))
+            .collect();
+        let doubled = self
+            .doubled
+            .iter()
+            .filter(|serial| match (kind, self.times.get(*serial)) {
+                (Some(kind), Some(times)) => times[kind.index()] > 1,
+                _ => true,
+            });
         summary.doubled = doubled.map(|serial| serial.to_string()).collect();
         summary
     }

@@ -45,12 +45,22 @@ impl Target {
         if base.is_empty() {
             return Ok(None);
         }
-        let rest = base.strip_prefix("http://").context("callback_url must start with http:// (no TLS here)")?;
-        let (address, prefix) = rest.split_once('/').map_or((rest, String::new()), |(a, p)| (a, format!("/{p}")));
-        ensure!(address.contains(':'), "callback_url = {base:?} needs a port, as in http://127.0.0.1:7100");
+        let rest = base
+            .strip_prefix("http://")
+            .context("callback_url must start with http:// (no TLS here)")?;
+        let (address, prefix) = rest
+            .split_once('/')
+            .map_or((rest, String::new()), |(a, p)| (a, format!("/{p}")));
+        ensure!(
+            address.contains(':'),
+            "callback_url = {base:?} needs a port, as in http://127.0.0.1:7100"
+        );
         let prefix = prefix.trim_end_matches('/');
         let paths = Kind::ALL.map(|kind| format!("{prefix}/withdraw/notify/{kind}"));
-        Ok(Some(Target { address: address.into(), paths }))
+        Ok(Some(Target {
+            address: address.into(),
+            paths,
+        }))
     }
 }
 
@@ -77,7 +87,10 @@ impl Callbacks {
 
     /// Callbacks not delivered yet, and those given up.
     pub fn counts(&self) -> (u64, u64) {
-        (self.open.load(Ordering::Relaxed), self.given_up.load(Ordering::Relaxed))
+        (
+            self.open.load(Ordering::Relaxed),
+            self.given_up.load(Ordering::Relaxed),
+        )
     }
 
     pub async fn deliver(&self, kind: Kind, said: &Said) {
@@ -109,9 +122,18 @@ impl Callbacks {
         // Signed anew each time: the receiver refuses old timestamps.
         let timestamp = now_us() / 1_000_000;
         let headers = wire::signature(kind, &self.secrets.of(kind), timestamp, body);
-        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let headers: Vec<(&str, &str)> = headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
         let mut request = Vec::with_capacity(512 + body.len());
-        push_post(&mut request, &target.address, &target.paths[kind.index()], &headers, body);
+        push_post(
+            &mut request,
+            &target.address,
+            &target.paths[kind.index()],
+            &headers,
+            body,
+        );
         // One that isn't put back, after an error or a time-out, is closed.
         let idle = self.idle().pop();
         let mut connection = match idle {
@@ -140,12 +162,22 @@ mod tests {
 
     #[test]
     fn callback_urls_by_table() {
-        let paths = |url: &str| Target::parse(url).map(|t| t.map(|t| (t.address, t.paths[1].clone())));
+        let paths =
+            |url: &str| Target::parse(url).map(|t| t.map(|t| (t.address, t.paths[1].clone())));
         let at = |path: &str| Some(("127.0.0.1:7100".to_owned(), path.to_owned()));
         assert_eq!(paths("").unwrap(), None);
-        assert_eq!(paths("http://127.0.0.1:7100").unwrap(), at("/withdraw/notify/unionpay"));
-        assert_eq!(paths("http://127.0.0.1:7100/").unwrap(), at("/withdraw/notify/unionpay"));
-        assert_eq!(paths("http://127.0.0.1:7100/gw/").unwrap(), at("/gw/withdraw/notify/unionpay"));
+        assert_eq!(
+            paths("http://127.0.0.1:7100").unwrap(),
+            at("/withdraw/notify/unionpay")
+        );
+        assert_eq!(
+            paths("http://127.0.0.1:7100/").unwrap(),
+            at("/withdraw/notify/unionpay")
+        );
+        assert_eq!(
+            paths("http://127.0.0.1:7100/gw/").unwrap(),
+            at("/gw/withdraw/notify/unionpay")
+        );
         assert!(paths("https://127.0.0.1:7100").is_err());
         assert!(paths("http://core").is_err());
     }

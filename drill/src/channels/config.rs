@@ -59,7 +59,12 @@ impl Default for SimConfig {
 
 impl Default for ChannelConfig {
     fn default() -> Self {
-        ChannelConfig { callback_delay_ms: 50, reply_delay_ms: 0, rates: Rates::default(), scripts: Vec::new() }
+        ChannelConfig {
+            callback_delay_ms: 50,
+            reply_delay_ms: 0,
+            rates: Rates::default(),
+            scripts: Vec::new(),
+        }
     }
 }
 
@@ -81,12 +86,18 @@ impl SimConfig {
     pub fn check(&self) -> anyhow::Result<()> {
         // Scripts and books are open to every caller, so this stays on loopback.
         settings::check_listener("listen", &self.listen, false)?;
-        anyhow::ensure!(self.callback_concurrency > 0, "callback_concurrency must be above 0");
+        anyhow::ensure!(
+            self.callback_concurrency > 0,
+            "callback_concurrency must be above 0"
+        );
         for kind in Kind::ALL {
             let channel = self.channel(kind);
             channel.rates.check(kind)?;
             for script in &channel.scripts {
-                script.action.check(kind).with_context(|| format!("{kind}.scripts match = {:?}", script.pattern))?;
+                script
+                    .action
+                    .check(kind)
+                    .with_context(|| format!("{kind}.scripts match = {:?}", script.pattern))?;
             }
         }
         Ok(())

@@ -34,7 +34,9 @@ pub(super) async fn serve(
         // Without it a small reply may wait for the peer's delayed ACK.
         let _ = io.set_nodelay(true);
     });
-    axum::serve(listener, router(simulator)).with_graceful_shutdown(end).await?;
+    axum::serve(listener, router(simulator))
+        .with_graceful_shutdown(end)
+        .await?;
     Ok(())
 }
 
@@ -62,16 +64,31 @@ async fn pay(
 ) -> Result<Response, Response> {
     let kind = union(&channel)?;
     let request: ChannelPay = opened(&simulator, kind, &headers, &body)?;
-    let sound = is_identity(&request.serial_no, &request.trade_time) && request.amount > Decimal::ZERO;
+    let sound =
+        is_identity(&request.serial_no, &request.trade_time) && request.amount > Decimal::ZERO;
     if !sound {
-        return Err(refusal(&simulator, kind, StatusCode::BAD_REQUEST, "FORMAT", "serialNo, tradeTime or amount"));
+        return Err(refusal(
+            &simulator,
+            kind,
+            StatusCode::BAD_REQUEST,
+            "FORMAT",
+            "serialNo, tradeTime or amount",
+        ));
     }
     let shown = simulator.pay(kind, request).await.map_err(|error| {
         tracing::error!(channel = %kind, "{error:#}");
-        refusal(&simulator, kind, StatusCode::INTERNAL_SERVER_ERROR, "SYS", "the book can't be written")
+        refusal(
+            &simulator,
+            kind,
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "SYS",
+            "the book can't be written",
+        )
     })?;
     Ok(match shown {
-        Shown::Reply(said) | Shown::Again(said) => signed_json(&simulator, kind, StatusCode::OK, &wire::reply(&said)),
+        Shown::Reply(said) | Shown::Again(said) => {
+            signed_json(&simulator, kind, StatusCode::OK, &wire::reply(&said))
+        }
         other => unclear(&simulator, kind, other).await,
     })
 }
@@ -81,7 +98,12 @@ pub(super) async fn unclear(simulator: &Simulator, kind: Kind, shown: Shown) -> 
     match shown {
         Shown::Http500 => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         // Well signed, so that the reader gets as far as reading it.
-        Shown::Junk => signed(simulator, kind, StatusCode::OK, b"<html>It works!</html>".as_slice().into()),
+        Shown::Junk => signed(
+            simulator,
+            kind,
+            StatusCode::OK,
+            b"<html>It works!</html>".as_slice().into(),
+        ),
         Shown::Hold(time) => {
             tokio::select! {
                 () = sleep(time) => {}
@@ -141,7 +163,10 @@ async fn book(
     Ok(Json(Page { items, next }))
 }
 
-async fn summary(State(simulator): State<Simulator>, Path(channel): Path<String>) -> Result<Json<Summary>, Response> {
+async fn summary(
+    State(simulator): State<Simulator>,
+    Path(channel): Path<String>,
+) -> Result<Json<Summary>, Response> {
     Ok(Json(simulator.summary(Some(known(&channel)?))))
 }
 
@@ -154,7 +179,9 @@ async fn script(
     Path(channel): Path<String>,
     Json(script): Json<Script>,
 ) -> Result<StatusCode, Response> {
-    simulator.add_script(known(&channel)?, script).map_err(|e| wrong(StatusCode::BAD_REQUEST, &e.to_string()))?;
+    simulator
+        .add_script(known(&channel)?, script)
+        .map_err(|e| wrong(StatusCode::BAD_REQUEST, &e.to_string()))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -163,25 +190,38 @@ async fn rates(
     Path(channel): Path<String>,
     Json(rates): Json<Rates>,
 ) -> Result<StatusCode, Response> {
-    simulator.set_rates(known(&channel)?, rates).map_err(|e| wrong(StatusCode::BAD_REQUEST, &e.to_string()))?;
+    simulator
+        .set_rates(known(&channel)?, rates)
+        .map_err(|e| wrong(StatusCode::BAD_REQUEST, &e.to_string()))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn ready(State(simulator): State<Simulator>) -> Json<serde_json::Value> {
     let (open, given_up) = simulator.callbacks();
-    Json(json!({ "ready": true, "seed": simulator.seed(), "callbacks_open": open, "callbacks_given_up": given_up }))
+    Json(
+        json!({ "ready": true, "seed": simulator.seed(), "callbacks_open": open, "callbacks_given_up": given_up }),
+    )
 }
 
 #[allow(clippy::result_large_err)]
 fn known(channel: &str) -> Result<Kind, Response> {
-    channel.parse().map_err(|e: anyhow::Error| wrong(StatusCode::NOT_FOUND, &e.to_string()))
+    channel
+        .parse()
+        .map_err(|e: anyhow::Error| wrong(StatusCode::NOT_FOUND, &e.to_string()))
 }
 
 /// One of the two that speak the shared JSON; the psp has paths of its own.
 #[allow(clippy::result_large_err)]
 fn union(channel: &str) -> Result<Kind, Response> {
     let kind = known(channel)?;
-    if kind == Kind::Psp { Err(wrong(StatusCode::NOT_FOUND, "the psp's API is below /psp/v1")) } else { Ok(kind) }
+    if kind == Kind::Psp {
+        Err(wrong(
+            StatusCode::NOT_FOUND,
+            "the psp's API is below /psp/v1",
+        ))
+    } else {
+        Ok(kind)
+    }
 }
 
 fn wrong(status: StatusCode, message: &str) -> Response {
@@ -201,13 +241,40 @@ fn opened<T: serde::de::DeserializeOwned>(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<T, Response> {
-    wire::verify(kind, &simulator.keys(kind), now_us() / 1_000_000, headers, body)
-        .map_err(|e| refusal(simulator, kind, StatusCode::UNAUTHORIZED, "SIG", &e.to_string()))?;
-    serde_json::from_slice(body)
-        .map_err(|e| refusal(simulator, kind, StatusCode::BAD_REQUEST, "FORMAT", &e.to_string()))
+    wire::verify(
+        kind,
+        &simulator.keys(kind),
+        now_us() / 1_000_000,
+        headers,
+        body,
+    )
+    .map_err(|e| {
+        refusal(
+            simulator,
+            kind,
+            StatusCode::UNAUTHORIZED,
+            "SIG",
+            &e.to_string(),
+        )
+    })?;
+    serde_json::from_slice(body).map_err(|e| {
+        refusal(
+            simulator,
+            kind,
+            StatusCode::BAD_REQUEST,
+            "FORMAT",
+            &e.to_string(),
+        )
+    })
 }
 
-fn refusal(simulator: &Simulator, kind: Kind, status: StatusCode, code: &str, message: &str) -> Response {
+fn refusal(
+    simulator: &Simulator,
+    kind: Kind,
+    status: StatusCode,
+    code: &str,
+    message: &str,
+) -> Response {
     signed_json(simulator, kind, status, &words(code, message))
 }
 
@@ -222,7 +289,12 @@ fn words(code: &str, message: &str) -> ChannelReply {
     }
 }
 
-pub(super) fn signed_json(simulator: &Simulator, kind: Kind, status: StatusCode, reply: &impl Serialize) -> Response {
+pub(super) fn signed_json(
+    simulator: &Simulator,
+    kind: Kind,
+    status: StatusCode,
+    reply: &impl Serialize,
+) -> Response {
     match serde_json::to_vec(reply) {
         Ok(body) => signed(simulator, kind, status, body.into()),
         Err(error) => wrong(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
@@ -233,7 +305,10 @@ fn signed(simulator: &Simulator, kind: Kind, status: StatusCode, body: Bytes) ->
     let all = wire::signature(kind, &simulator.keys(kind), now_us() / 1_000_000, &body);
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     for (name, value) in all {
         // Digits, hex and punctuation are always a valid header value.
         if let Ok(value) = HeaderValue::from_str(&value) {

@@ -99,7 +99,11 @@ impl Kind {
     /// A word that is in no list. The psp's for what it did not pay is a failure
     /// that its documentation doesn't name.
     pub(super) fn unlisted(self, code: &str, pays: bool) -> String {
-        if self == Kind::Psp && !pays { format!("failed:{code}") } else { code.to_owned() }
+        if self == Kind::Psp && !pays {
+            format!("failed:{code}")
+        } else {
+            code.to_owned()
+        }
     }
 
     pub(super) fn no_such_trade(self) -> &'static str {
@@ -145,6 +149,8 @@ impl FromStr for Kind {
         Kind::ALL
             .into_iter()
             .find(|k| k.id() == text)
-            .ok_or_else(|| anyhow::anyhow!("channel {text:?} is not simulated: use netsunion, unionpay or psp"))
+            .ok_or_else(|| {
+                anyhow::anyhow!("channel {text:?} is not simulated: use netsunion, unionpay or psp")
+            })
     }
 }

@@ -36,6 +36,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Runs all simulators on `listener` until `shutdown`. Secrets come from the
 /// environment or `secrets_dir`.
-pub async fn serve(config: SimConfig, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub async fn serve(
+    config: SimConfig,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     Simulator::load(config)?.serve(listener, shutdown).await
 }

@@ -58,7 +58,10 @@ impl Plan {
     }
 
     fn unknown(say: Say) -> Self {
-        Plan { stage: None, ..Plan::paid(say) }
+        Plan {
+            stage: None,
+            ..Plan::paid(say)
+        }
     }
 
     /// Accepts, and settles as `stage` after `ms`.
@@ -81,8 +84,15 @@ impl Plan {
     /// Paid, but the reply doesn't tell. UnionPay and the psp call back: they always
     /// do; NetsUnion does for what it answered as in process.
     fn paid_silently(kind: Kind, delay_ms: u64, say: Say) -> Self {
-        let tell_ms = if kind == Kind::NetsUnion { Vec::new() } else { vec![delay_ms] };
-        Plan { tell_ms, ..Plan::paid(say) }
+        let tell_ms = if kind == Kind::NetsUnion {
+            Vec::new()
+        } else {
+            vec![delay_ms]
+        };
+        Plan {
+            tell_ms,
+            ..Plan::paid(say)
+        }
     }
 }
 
@@ -91,37 +101,76 @@ pub(super) fn plan(kind: Kind, action: &Action, delay_ms: u64) -> Plan {
     let usual = || Plan::usual(kind, delay_ms);
     let later = |ms| Plan::later(kind, ms, Stage::Paid);
     let maybe_paid = |pays: bool, say| {
-        if pays { Plan::paid_silently(kind, delay_ms, say) } else { Plan::unknown(say) }
+        if pays {
+            Plan::paid_silently(kind, delay_ms, say)
+        } else {
+            Plan::unknown(say)
+        }
     };
     match action {
         Action::Normal => usual(),
-        Action::Delay { ms } => Plan { wait_ms: *ms, ..usual() },
+        Action::Delay { ms } => Plan {
+            wait_ms: *ms,
+            ..usual()
+        },
         Action::TimeoutAfterPaying { hold_ms } => maybe_paid(true, Say::Hold(*hold_ms)),
         Action::TimeoutWithoutPaying { hold_ms } => maybe_paid(false, Say::Hold(*hold_ms)),
-        Action::UnknownCode { code, pays } => maybe_paid(*pays, Say::Code(kind.unlisted(code, *pays))),
+        Action::UnknownCode { code, pays } => {
+            maybe_paid(*pays, Say::Code(kind.unlisted(code, *pays)))
+        }
         Action::DuplicateCallback { times } => {
             let tell_ms = (0..u64::from(*times)).map(|n| n * REPEAT_MS).collect();
             Plan { tell_ms, ..usual() }
         }
-        Action::LateCallback { ms } => Plan { tell_ms: vec![*ms], ..later(delay_ms) },
-        Action::NoCallback => Plan { tell_ms: Vec::new(), ..later(delay_ms) },
-        Action::CallbackBeforeReply => {
-            Plan { tell_ms: vec![0], tell_first: true, ..Plan::paid(Say::Code(kind.accepted().into())) }
-        }
-        Action::ReturnAfterSuccess { ms } => Plan { return_ms: Some(*ms), ..usual() },
-        Action::Fail => Plan { stage: Some(Stage::Failed), ..Plan::paid(Say::Code(kind.refused().into())) },
+        Action::LateCallback { ms } => Plan {
+            tell_ms: vec![*ms],
+            ..later(delay_ms)
+        },
+        Action::NoCallback => Plan {
+            tell_ms: Vec::new(),
+            ..later(delay_ms)
+        },
+        Action::CallbackBeforeReply => Plan {
+            tell_ms: vec![0],
+            tell_first: true,
+            ..Plan::paid(Say::Code(kind.accepted().into()))
+        },
+        Action::ReturnAfterSuccess { ms } => Plan {
+            return_ms: Some(*ms),
+            ..usual()
+        },
+        Action::Fail => Plan {
+            stage: Some(Stage::Failed),
+            ..Plan::paid(Say::Code(kind.refused().into()))
+        },
         Action::FailLater { ms } => Plan::later(kind, *ms, Stage::Failed),
-        Action::NotHere => Plan { stage: Some(Stage::NotHere), ..Plan::paid(Say::Code(kind.not_here().into())) },
-        Action::NotHereLater { ms } => Plan { tell_ms: vec![0, REPEAT_MS], ..Plan::later(kind, *ms, Stage::NotHere) },
+        Action::NotHere => Plan {
+            stage: Some(Stage::NotHere),
+            ..Plan::paid(Say::Code(kind.not_here().into()))
+        },
+        Action::NotHereLater { ms } => Plan {
+            tell_ms: vec![0, REPEAT_MS],
+            ..Plan::later(kind, *ms, Stage::NotHere)
+        },
         Action::InProcessThenNotify { ms } => later(*ms),
         Action::Http500AfterPaying => maybe_paid(true, Say::Http500),
         Action::JunkBody { pays } => maybe_paid(*pays, Say::Junk),
-        Action::WrongAmount => Plan { lie: Some(Lie::Amount), ..usual() },
-        Action::FailThoughPaid { ms } => Plan { tell_ms: vec![*ms], ..Plan::paid(Say::Code(kind.refused().into())) },
-        Action::NotHereThoughPaid { ms } => {
-            Plan { tell_ms: vec![*ms], ..Plan::paid(Say::Code(kind.not_here().into())) }
-        }
-        Action::FailAfterSuccess { ms } => Plan { lie: Some(Lie::Failed(*ms)), ..usual() },
+        Action::WrongAmount => Plan {
+            lie: Some(Lie::Amount),
+            ..usual()
+        },
+        Action::FailThoughPaid { ms } => Plan {
+            tell_ms: vec![*ms],
+            ..Plan::paid(Say::Code(kind.refused().into()))
+        },
+        Action::NotHereThoughPaid { ms } => Plan {
+            tell_ms: vec![*ms],
+            ..Plan::paid(Say::Code(kind.not_here().into()))
+        },
+        Action::FailAfterSuccess { ms } => Plan {
+            lie: Some(Lie::Failed(*ms)),
+            ..usual()
+        },
     }
 }
 
@@ -133,25 +182,44 @@ mod tests {
     fn what_is_not_paid_is_never_told_as_paid() {
         let unpaid = [
             Action::TimeoutWithoutPaying { hold_ms: 1 },
-            Action::UnknownCode { code: "7777".into(), pays: false },
+            Action::UnknownCode {
+                code: "7777".into(),
+                pays: false,
+            },
             Action::JunkBody { pays: false },
         ];
         for kind in Kind::ALL {
             for action in &unpaid {
                 let plan = plan(kind, action, 5);
-                assert_eq!((plan.stage, plan.settle, plan.tell_ms), (None, None, vec![]), "{kind} {action:?}");
+                assert_eq!(
+                    (plan.stage, plan.settle, plan.tell_ms),
+                    (None, None, vec![]),
+                    "{kind} {action:?}"
+                );
             }
             assert_eq!(plan(kind, &Action::Fail, 5).stage, Some(Stage::Failed));
-            assert_eq!(plan(kind, &Action::FailLater { ms: 1 }, 5).settle, Some((1, Stage::Failed)));
+            assert_eq!(
+                plan(kind, &Action::FailLater { ms: 1 }, 5).settle,
+                Some((1, Stage::Failed))
+            );
         }
     }
 
     #[test]
     fn the_usual_way_differs_by_channel() {
         let nets = plan(Kind::NetsUnion, &Action::Normal, 5);
-        assert_eq!((nets.stage, nets.say, nets.tell_ms), (Some(Stage::Paid), Say::Code("0000".into()), vec![]));
+        assert_eq!(
+            (nets.stage, nets.say, nets.tell_ms),
+            (Some(Stage::Paid), Say::Code("0000".into()), vec![])
+        );
         let union = plan(Kind::UnionPay, &Action::Normal, 5);
-        assert_eq!((union.stage, union.settle), (Some(Stage::InProcess), Some((5, Stage::Paid))));
-        assert_eq!((union.say, union.tell_ms), (Say::Code("00".into()), vec![0]));
+        assert_eq!(
+            (union.stage, union.settle),
+            (Some(Stage::InProcess), Some((5, Stage::Paid)))
+        );
+        assert_eq!(
+            (union.say, union.tell_ms),
+            (Say::Code("00".into()), vec![0])
+        );
     }
 }

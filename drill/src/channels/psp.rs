@@ -43,15 +43,29 @@ pub(super) struct Dated {
     date: String,
 }
 
-pub(super) async fn pay(State(simulator): State<Simulator>, headers: HeaderMap, body: Bytes) -> Response {
+pub(super) async fn pay(
+    State(simulator): State<Simulator>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let refuse = |status, code: &str| refusal(&simulator, status, code, "");
-    if wire::verify(Kind::Psp, &simulator.keys(Kind::Psp), now_us() / 1_000_000, &headers, &body).is_err() {
+    if wire::verify(
+        Kind::Psp,
+        &simulator.keys(Kind::Psp),
+        now_us() / 1_000_000,
+        &headers,
+        &body,
+    )
+    .is_err()
+    {
         return refuse(StatusCode::UNAUTHORIZED, "bad_signature");
     }
     let Ok(asked) = serde_json::from_slice::<NewPayout>(&body) else {
         return refuse(StatusCode::BAD_REQUEST, "bad_request");
     };
-    let keyed = headers.get(KEY).is_some_and(|key| key.as_bytes() == asked.reference.as_bytes());
+    let keyed = headers
+        .get(KEY)
+        .is_some_and(|key| key.as_bytes() == asked.reference.as_bytes());
     if !keyed || asked.amount <= 0 || !is_identity(&asked.reference, &asked.created) {
         return refuse(StatusCode::BAD_REQUEST, "bad_request");
     }
@@ -63,11 +77,18 @@ pub(super) async fn pay(State(simulator): State<Simulator>, headers: HeaderMap, 
         currency: asked.currency.code().to_owned(),
     };
     match simulator.pay(Kind::Psp, pay).await {
-        Ok(Shown::Reply(said)) => signed_json(&simulator, Kind::Psp, StatusCode::CREATED, &payout(&said)),
-        Ok(Shown::Again(said)) if said.code == Kind::Psp.conflict() => {
-            refusal(&simulator, StatusCode::CONFLICT, &said.code, &said.pay.serial_no)
+        Ok(Shown::Reply(said)) => {
+            signed_json(&simulator, Kind::Psp, StatusCode::CREATED, &payout(&said))
         }
-        Ok(Shown::Again(said)) => signed_json(&simulator, Kind::Psp, StatusCode::OK, &payout(&said)),
+        Ok(Shown::Again(said)) if said.code == Kind::Psp.conflict() => refusal(
+            &simulator,
+            StatusCode::CONFLICT,
+            &said.code,
+            &said.pay.serial_no,
+        ),
+        Ok(Shown::Again(said)) => {
+            signed_json(&simulator, Kind::Psp, StatusCode::OK, &payout(&said))
+        }
         Ok(other) => unclear(&simulator, Kind::Psp, other).await,
         Err(error) => {
             tracing::error!(channel = %Kind::Psp, "{error:#}");
@@ -84,23 +105,47 @@ pub(super) async fn query(
     headers: HeaderMap,
 ) -> Response {
     // Signed as the caller sees it: below the base URL.
-    let path = uri.path_and_query().map_or("", |p| p.as_str()).trim_start_matches("/psp");
+    let path = uri
+        .path_and_query()
+        .map_or("", |p| p.as_str())
+        .trim_start_matches("/psp");
     let keys = simulator.keys(Kind::Psp);
-    if wire::verify(Kind::Psp, &keys, now_us() / 1_000_000, &headers, path.as_bytes()).is_err() {
+    if wire::verify(
+        Kind::Psp,
+        &keys,
+        now_us() / 1_000_000,
+        &headers,
+        path.as_bytes(),
+    )
+    .is_err()
+    {
         return refusal(&simulator, StatusCode::UNAUTHORIZED, "bad_signature", "");
     }
     match simulator.query(Kind::Psp, &reference, &dated.date) {
         Some(said) => signed_json(&simulator, Kind::Psp, StatusCode::OK, &payout(&said)),
-        None => refusal(&simulator, StatusCode::NOT_FOUND, Kind::Psp.no_such_trade(), &reference),
+        None => refusal(
+            &simulator,
+            StatusCode::NOT_FOUND,
+            Kind::Psp.no_such_trade(),
+            &reference,
+        ),
     }
 }
 
 fn refusal(simulator: &Simulator, status: StatusCode, code: &str, reference: &str) -> Response {
-    signed_json(simulator, Kind::Psp, status, &json!({ "error": { "code": code, "reference": reference } }))
+    signed_json(
+        simulator,
+        Kind::Psp,
+        status,
+        &json!({ "error": { "code": code, "reference": reference } }),
+    )
 }
 
 fn payout(said: &Said) -> Value {
-    let (status, failure) = said.code.split_once(':').map_or((said.code.as_str(), None), |(s, f)| (s, Some(f)));
+    let (status, failure) = said
+        .code
+        .split_once(':')
+        .map_or((said.code.as_str(), None), |(s, f)| (s, Some(f)));
     let pay = &said.pay;
     let currency = pay.currency.parse::<Currency>().ok();
     json!({
@@ -130,10 +175,12 @@ pub(super) fn verify(
     key_id: Option<&str>,
     body: &[u8],
 ) -> Result<(), SignatureError> {
-    let (time, v1) =
-        signature.and_then(|text| text.strip_prefix("t=")?.split_once(",v1=")).ok_or(SignatureError::Malformed)?;
+    let (time, v1) = signature
+        .and_then(|text| text.strip_prefix("t=")?.split_once(",v1="))
+        .ok_or(SignatureError::Malformed)?;
     keys.either(|secret| {
-        let named = key_id.is_some_and(|id| id.len() == 16 && sign(secret, 0, b"key id").starts_with(id));
+        let named =
+            key_id.is_some_and(|id| id.len() == 16 && sign(secret, 0, b"key id").starts_with(id));
         if !named {
             return Err(SignatureError::Mismatch);
         }

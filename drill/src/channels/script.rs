@@ -111,7 +111,11 @@ pub struct Script {
 
 impl Script {
     pub fn new(pattern: &str, action: Action) -> Self {
-        Script { pattern: pattern.into(), action, times: None }
+        Script {
+            pattern: pattern.into(),
+            action,
+            times: None,
+        }
     }
 
     fn matches(&self, to_account: &str) -> bool {
@@ -155,9 +159,19 @@ const DEFAULT_HOLD_MS: u64 = 10_000;
 
 impl Rates {
     pub fn check(&self, kind: Kind) -> anyhow::Result<()> {
-        let sum: u64 = self.table(false).iter().map(|(permille, _)| u64::from(*permille)).sum();
-        ensure!(sum <= 1000, "rates of {kind} sum to {sum} permille: at most 1000");
-        ensure!(kind != Kind::NetsUnion || self.return_after_success == 0, "rates: netsunion never returns");
+        let sum: u64 = self
+            .table(false)
+            .iter()
+            .map(|(permille, _)| u64::from(*permille))
+            .sum();
+        ensure!(
+            sum <= 1000,
+            "rates of {kind} sum to {sum} permille: at most 1000"
+        );
+        ensure!(
+            kind != Kind::NetsUnion || self.return_after_success == 0,
+            "rates: netsunion never returns"
+        );
         Ok(())
     }
 
@@ -178,17 +192,35 @@ impl Rates {
         let hold_ms = self.hold_ms.unwrap_or(DEFAULT_HOLD_MS);
         [
             (self.delay, Action::Delay { ms }),
-            (self.timeout_after_paying, Action::TimeoutAfterPaying { hold_ms }),
-            (self.timeout_without_paying, Action::TimeoutWithoutPaying { hold_ms }),
-            (self.unknown_code, Action::UnknownCode { code: "7777".into(), pays }),
-            (self.duplicate_callback, Action::DuplicateCallback { times: 3 }),
+            (
+                self.timeout_after_paying,
+                Action::TimeoutAfterPaying { hold_ms },
+            ),
+            (
+                self.timeout_without_paying,
+                Action::TimeoutWithoutPaying { hold_ms },
+            ),
+            (
+                self.unknown_code,
+                Action::UnknownCode {
+                    code: "7777".into(),
+                    pays,
+                },
+            ),
+            (
+                self.duplicate_callback,
+                Action::DuplicateCallback { times: 3 },
+            ),
             (self.late_callback, Action::LateCallback { ms }),
             (self.no_callback, Action::NoCallback),
             (self.callback_before_reply, Action::CallbackBeforeReply),
             (self.return_after_success, Action::ReturnAfterSuccess { ms }),
             (self.fail, Action::Fail),
             (self.fail_later, Action::FailLater { ms }),
-            (self.in_process_then_notify, Action::InProcessThenNotify { ms }),
+            (
+                self.in_process_then_notify,
+                Action::InProcessThenNotify { ms },
+            ),
             (self.http_500_after_paying, Action::Http500AfterPaying),
             (self.junk_body, Action::JunkBody { pays }),
         ]
@@ -205,13 +237,19 @@ pub(super) struct Manners {
 
 impl Manners {
     pub fn new(scripts: Vec<Script>, rates: Rates) -> Self {
-        let mut manners = Manners { scripts, ..Manners::default() };
+        let mut manners = Manners {
+            scripts,
+            ..Manners::default()
+        };
         manners.set_rates(rates);
         manners
     }
 
     pub fn set_rates(&mut self, rates: Rates) {
-        self.all_zero = rates.table(false).iter().all(|(permille, _)| *permille == 0);
+        self.all_zero = rates
+            .table(false)
+            .iter()
+            .all(|(permille, _)| *permille == 0);
         self.rates = rates;
     }
 
@@ -221,6 +259,10 @@ impl Manners {
             script.times = script.times.map(|n| n - 1);
             return script.action.clone();
         }
-        if self.all_zero { Action::Normal } else { self.rates.draw(rng) }
+        if self.all_zero {
+            Action::Normal
+        } else {
+            self.rates.draw(rng)
+        }
     }
 }

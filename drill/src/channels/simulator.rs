@@ -32,7 +32,9 @@ pub struct Secrets(Vec<KeyRing>);
 impl Secrets {
     pub fn load(config: &SimConfig) -> anyhow::Result<Self> {
         let dir = config.secrets_dir.as_deref();
-        let rings = Kind::ALL.iter().map(|kind| KeyRing::load(&format!("channel_{kind}"), dir));
+        let rings = Kind::ALL
+            .iter()
+            .map(|kind| KeyRing::load(&format!("channel_{kind}"), dir));
         Ok(Secrets(rings.collect::<Result<_, _>>()?))
     }
 
@@ -90,15 +92,34 @@ impl Simulator {
             Manners::new(channel.scripts.clone(), channel.rates.clone())
         });
         let trades = Trades::open(config.book_file.as_deref())?;
-        let state = State { trades, manners, rng: StdRng::seed_from_u64(seed) };
-        let callbacks = Callbacks::new(&config.callback_url, config.callback_concurrency, secrets.clone())?;
+        let state = State {
+            trades,
+            manners,
+            rng: StdRng::seed_from_u64(seed),
+        };
+        let callbacks = Callbacks::new(
+            &config.callback_url,
+            config.callback_concurrency,
+            secrets.clone(),
+        )?;
         let stop = CancellationToken::new();
-        Ok(Simulator(Arc::new(Inner { config, secrets, seed, state: Mutex::new(state), callbacks, stop })))
+        Ok(Simulator(Arc::new(Inner {
+            config,
+            secrets,
+            seed,
+            state: Mutex::new(state),
+            callbacks,
+            stop,
+        })))
     }
 
     /// Serves all channels until `shutdown`; callbacks still due are then lost,
     /// as they are when a channel's machine dies.
-    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<()> {
         tracing::info!(seed = self.0.seed, address = %listener.local_addr()?, "channel simulators");
         self.resume();
         let stop = self.0.stop.clone();
@@ -127,7 +148,12 @@ impl Simulator {
     }
 
     /// At most `limit` payments from position `after`, and where to go on.
-    pub fn page(&self, kind: Option<Kind>, after: usize, limit: usize) -> (Vec<Paid>, Option<usize>) {
+    pub fn page(
+        &self,
+        kind: Option<Kind>,
+        after: usize,
+        limit: usize,
+    ) -> (Vec<Paid>, Option<usize>) {
         self.lock().trades.book.page(kind, after, limit)
     }
 
@@ -169,10 +195,24 @@ impl Simulator {
         let key = key(&pay.serial_no, &pay.trade_time);
         let plan = match self.enter(kind, &key, pay.clone())? {
             Ok(plan) => plan,
-            Err(code) => return Ok(Shown::Again(Said { pay, code: code.into() })),
+            Err(code) => {
+                return Ok(Shown::Again(Said {
+                    pay,
+                    code: code.into(),
+                }));
+            }
         };
-        let told = if plan.lie == Some(Lie::Amount) { Arc::new(doubled(&pay)) } else { pay };
-        let wait = self.0.config.channel(kind).reply_delay_ms.saturating_add(plan.wait_ms);
+        let told = if plan.lie == Some(Lie::Amount) {
+            Arc::new(doubled(&pay))
+        } else {
+            pay
+        };
+        let wait = self
+            .0
+            .config
+            .channel(kind)
+            .reply_delay_ms
+            .saturating_add(plan.wait_ms);
         self.follow(kind, key, &plan).await;
         if wait > 0 {
             sleep(Duration::from_millis(wait)).await;
@@ -189,20 +229,36 @@ impl Simulator {
     pub(super) fn query(&self, kind: Kind, serial_no: &str, trade_time: &str) -> Option<Said> {
         let state = self.lock();
         let trade = state.trades.get(kind, &key(serial_no, trade_time))?;
-        Some(Said { pay: trade.pay.clone(), code: kind.result(trade.stage).into() })
+        Some(Said {
+            pay: trade.pay.clone(),
+            code: kind.result(trade.stage).into(),
+        })
     }
 
     /// Records a new payment and says what follows; a known one is answered by
     /// its code at once.
-    fn enter(&self, kind: Kind, key: &str, pay: Arc<ChannelPay>) -> anyhow::Result<Result<Plan, &'static str>> {
+    fn enter(
+        &self,
+        kind: Kind,
+        key: &str,
+        pay: Arc<ChannelPay>,
+    ) -> anyhow::Result<Result<Plan, &'static str>> {
         let mut state = self.lock();
         if let Some(known) = state.trades.get(kind, key) {
             let same = known.pay.to_account == pay.to_account
                 && known.pay.amount == pay.amount
                 && known.pay.currency == pay.currency;
-            return Ok(Err(if same { kind.duplicate(known.stage) } else { kind.conflict() }));
+            return Ok(Err(if same {
+                kind.duplicate(known.stage)
+            } else {
+                kind.conflict()
+            }));
         }
-        let State { manners, rng, trades } = &mut *state;
+        let State {
+            manners,
+            rng,
+            trades,
+        } = &mut *state;
         let action = manners[kind.index()].choose(&pay.to_account, rng);
         let plan = plan(kind, &action, self.0.config.channel(kind).callback_delay_ms);
         if let Some(stage) = plan.stage {
@@ -219,7 +275,9 @@ impl Simulator {
         let mut plan = plan.clone();
         if plan.tell_first && !plan.tell_ms.is_empty() {
             plan.tell_ms.remove(0);
-            let told = self.clone().tell(kind, key.clone(), plan.lie.filter(|l| *l == Lie::Amount));
+            let told = self
+                .clone()
+                .tell(kind, key.clone(), plan.lie.filter(|l| *l == Lie::Amount));
             // Goes on in its own task if the core takes longer.
             let _ = timeout(CALLBACK_FIRST, self.background(told)).await;
         }
@@ -237,7 +295,11 @@ impl Simulator {
         let known = Instant::now();
         for ms in plan.tell_ms {
             sleep_until(known + Duration::from_millis(ms)).await;
-            self.background(self.clone().tell(kind, key.clone(), plan.lie.filter(|l| *l == Lie::Amount)));
+            self.background(self.clone().tell(
+                kind,
+                key.clone(),
+                plan.lie.filter(|l| *l == Lie::Amount),
+            ));
         }
         if let Some(Lie::Failed(ms)) = plan.lie {
             sleep_until(known + Duration::from_millis(ms)).await;
@@ -263,7 +325,10 @@ impl Simulator {
     async fn tell(self, kind: Kind, key: String, lie: Option<Lie>) {
         let said = {
             let state = self.lock();
-            state.trades.get(kind, &key).map(|t| Said { pay: t.pay.clone(), code: kind.result(t.stage).into() })
+            state.trades.get(kind, &key).map(|t| Said {
+                pay: t.pay.clone(),
+                code: kind.result(t.stage).into(),
+            })
         };
         if let Some(mut said) = said {
             match lie {
@@ -282,13 +347,20 @@ impl Simulator {
             let delay_ms = self.0.config.channel(kind).callback_delay_ms;
             let open = self.lock().trades.in_process(kind);
             for key in open {
-                let plan = plan(kind, &super::Action::InProcessThenNotify { ms: delay_ms }, delay_ms);
+                let plan = plan(
+                    kind,
+                    &super::Action::InProcessThenNotify { ms: delay_ms },
+                    delay_ms,
+                );
                 self.background(self.clone().unfold(kind, key, plan));
             }
         }
     }
 
-    fn background(&self, work: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
+    fn background(
+        &self,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> tokio::task::JoinHandle<()> {
         let stop = self.0.stop.clone();
         tokio::spawn(async move {
             stop.run_until_cancelled(work).await;
@@ -302,5 +374,8 @@ impl Simulator {
 }
 
 fn doubled(pay: &ChannelPay) -> ChannelPay {
-    ChannelPay { amount: pay.amount.saturating_add(pay.amount), ..pay.clone() }
+    ChannelPay {
+        amount: pay.amount.saturating_add(pay.amount),
+        ..pay.clone()
+    }
 }

@@ -50,10 +50,25 @@ async fn core_side(deaf: usize) -> (String, Told) {
         let kind: Kind = channel.parse().unwrap();
         let keys = secrets.of(kind);
         let (time, signature) = match kind {
-            Kind::Psp => header("psp-signature").unwrap().strip_prefix("t=").unwrap().split_once(",v1=").unwrap(),
-            _ => (header(TIMESTAMP_HEADER).unwrap(), header(SIGNATURE_HEADER).unwrap()),
+            Kind::Psp => header("psp-signature")
+                .unwrap()
+                .strip_prefix("t=")
+                .unwrap()
+                .split_once(",v1=")
+                .unwrap(),
+            _ => (
+                header(TIMESTAMP_HEADER).unwrap(),
+                header(SIGNATURE_HEADER).unwrap(),
+            ),
         };
-        verify(keys.current(), now_us() / 1_000_000, Some(time), Some(signature), body.as_bytes()).unwrap();
+        verify(
+            keys.current(),
+            now_us() / 1_000_000,
+            Some(time),
+            Some(signature),
+            body.as_bytes(),
+        )
+        .unwrap();
         let mut refusals = refusals.lock().unwrap();
         if *refusals > 0 {
             *refusals -= 1;
@@ -74,7 +89,10 @@ fn heard(kind: Kind, body: &str) -> ChannelReply {
     let mut body: serde_json::Value = serde_json::from_str(body).unwrap();
     if kind == Kind::Psp {
         let data = body["data"].take();
-        assert_eq!(body["type"], format!("payout.{}", data["status"].as_str().unwrap()));
+        assert_eq!(
+            body["type"],
+            format!("payout.{}", data["status"].as_str().unwrap())
+        );
         let code = tests_psp::word(&data);
         body = serde_json::json!({ "serialNo": data["reference"], "code": code });
     }
@@ -83,9 +101,18 @@ fn heard(kind: Kind, body: &str) -> ChannelReply {
 
 async fn bench_with(book: Option<&Path>, deaf: usize) -> Bench {
     let (callback_url, told) = core_side(deaf).await;
-    let unionpay = ChannelConfig { callback_delay_ms: 30, ..ChannelConfig::default() };
+    let unionpay = ChannelConfig {
+        callback_delay_ms: 30,
+        ..ChannelConfig::default()
+    };
     let book_file = book.map(Into::into);
-    let config = SimConfig { callback_url, book_file, unionpay, seed: Some(7), ..SimConfig::default() };
+    let config = SimConfig {
+        callback_url,
+        book_file,
+        unionpay,
+        seed: Some(7),
+        ..SimConfig::default()
+    };
     // The tests' own client needs it.
     sluice_contract::telemetry::install_crypto();
     let simulator = Simulator::new(config, secrets()).unwrap();
@@ -93,7 +120,12 @@ async fn bench_with(book: Option<&Path>, deaf: usize) -> Bench {
     let base = listener.local_addr().unwrap().to_string();
     let stop = CancellationToken::new();
     tokio::spawn(simulator.clone().serve(listener, stop.clone()));
-    Bench { simulator, base, told, stop }
+    Bench {
+        simulator,
+        base,
+        told,
+        stop,
+    }
 }
 
 pub(super) async fn bench() -> Bench {
@@ -112,7 +144,12 @@ fn payment(serial: &str, trade_time: &str, to_account: &str, cents: i64) -> Chan
 
 impl Bench {
     /// Status, and the reply if its signature holds and it is one.
-    async fn call(&self, kind: Kind, call: &str, body: &impl Serialize) -> (u16, Option<ChannelReply>) {
+    async fn call(
+        &self,
+        kind: Kind,
+        call: &str,
+        body: &impl Serialize,
+    ) -> (u16, Option<ChannelReply>) {
         let (keys, body) = (secrets().of(kind), serde_json::to_vec(body).unwrap());
         let secret = keys.current();
         let now = now_us() / 1_000_000;
@@ -124,7 +161,13 @@ impl Bench {
             .send()
             .await
             .unwrap();
-        let header = |name| answer.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let header = |name| {
+            answer
+                .headers()
+                .get(name)
+                .and_then(|v| v.to_str().ok())
+                .map(str::to_owned)
+        };
         let (time, signature) = (header(TIMESTAMP_HEADER), header(SIGNATURE_HEADER));
         let status = answer.status().as_u16();
         let body = answer.bytes().await.unwrap();
@@ -134,19 +177,34 @@ impl Bench {
         (status, serde_json::from_slice(&body).ok())
     }
 
-    async fn pay(&self, kind: Kind, serial: &str, trade_time: &str, to: &str, cents: i64) -> String {
-        let (status, reply) = self.call(kind, "pay", &payment(serial, trade_time, to, cents)).await;
+    async fn pay(
+        &self,
+        kind: Kind,
+        serial: &str,
+        trade_time: &str,
+        to: &str,
+        cents: i64,
+    ) -> String {
+        let (status, reply) = self
+            .call(kind, "pay", &payment(serial, trade_time, to, cents))
+            .await;
         reply.map_or(format!("HTTP {status}"), |reply| reply.code)
     }
 
     async fn query(&self, kind: Kind, serial: &str, trade_time: &str) -> String {
-        let query = ChannelQuery { serial_no: serial.into(), trade_time: trade_time.into() };
+        let query = ChannelQuery {
+            serial_no: serial.into(),
+            trade_time: trade_time.into(),
+        };
         self.call(kind, "query", &query).await.1.unwrap().code
     }
 
     fn codes(&self, serial: &str) -> Vec<String> {
         let told = self.told.lock().unwrap();
-        told.iter().filter(|(_, r)| r.serial_no == serial).map(|(_, r)| r.code.clone()).collect()
+        told.iter()
+            .filter(|(_, r)| r.serial_no == serial)
+            .map(|(_, r)| r.code.clone())
+            .collect()
     }
 
     pub async fn wait_codes(&self, serial: &str, count: usize) -> Vec<String> {
@@ -162,20 +220,26 @@ impl Bench {
     }
 
     pub fn script(&self, kind: Kind, pattern: &str, action: Action) {
-        self.simulator.add_script(kind, Script::new(pattern, action)).unwrap();
+        self.simulator
+            .add_script(kind, Script::new(pattern, action))
+            .unwrap();
     }
 }
 
 #[tokio::test]
 async fn one_serial_on_one_day_is_paid_once() {
     let bench = bench().await;
-    for (kind, first, duplicate, conflict, paid) in
-        [(Kind::NetsUnion, "0000", "9002", "1003", "0000"), (Kind::UnionPay, "00", "03", "12", "00S")]
-    {
+    for (kind, first, duplicate, conflict, paid) in [
+        (Kind::NetsUnion, "0000", "9002", "1003", "0000"),
+        (Kind::UnionPay, "00", "03", "12", "00S"),
+    ] {
         assert_eq!(bench.pay(kind, "S1", DAY, "acct", 1234).await, first);
         assert_eq!(bench.pay(kind, "S1", DAY, "acct", 1234).await, duplicate);
         // Later the same day is the same day.
-        assert_eq!(bench.pay(kind, "S1", "20261121235959", "acct", 1234).await, duplicate);
+        assert_eq!(
+            bench.pay(kind, "S1", "20261121235959", "acct", 1234).await,
+            duplicate
+        );
         assert_eq!(bench.pay(kind, "S1", DAY, "acct", 1235).await, conflict);
         assert_eq!(bench.pay(kind, "S1", DAY, "other", 1234).await, conflict);
         sleep(Duration::from_millis(100)).await;
@@ -200,9 +264,17 @@ async fn many_at_once_are_paid_once() {
 #[tokio::test]
 async fn another_day_pays_again() {
     let bench = bench().await;
-    assert_eq!(bench.pay(Kind::NetsUnion, "S1", DAY, "acct", 1234).await, "0000");
+    assert_eq!(
+        bench.pay(Kind::NetsUnion, "S1", DAY, "acct", 1234).await,
+        "0000"
+    );
     assert_eq!(bench.query(Kind::NetsUnion, "S1", NEXT_DAY).await, "9001");
-    assert_eq!(bench.pay(Kind::NetsUnion, "S1", NEXT_DAY, "acct", 1234).await, "0000");
+    assert_eq!(
+        bench
+            .pay(Kind::NetsUnion, "S1", NEXT_DAY, "acct", 1234)
+            .await,
+        "0000"
+    );
     let summary = bench.simulator.summary(Some(Kind::NetsUnion));
     assert_eq!((summary.count, summary.doubled), (2, vec!["S1".to_owned()]));
     assert_eq!(summary.sums["CNY"], "24.68");
@@ -214,10 +286,36 @@ async fn the_book_holds_what_was_paid_whatever_was_said() {
     let kind = Kind::NetsUnion;
     let hold_ms = 50;
     for (serial, action, said, found) in [
-        ("T1", Action::TimeoutAfterPaying { hold_ms }, "HTTP 504", "0000"),
-        ("T2", Action::TimeoutWithoutPaying { hold_ms }, "HTTP 504", "9001"),
-        ("T3", Action::UnknownCode { code: "7777".into(), pays: true }, "7777", "0000"),
-        ("T4", Action::UnknownCode { code: "7777".into(), pays: false }, "7777", "9001"),
+        (
+            "T1",
+            Action::TimeoutAfterPaying { hold_ms },
+            "HTTP 504",
+            "0000",
+        ),
+        (
+            "T2",
+            Action::TimeoutWithoutPaying { hold_ms },
+            "HTTP 504",
+            "9001",
+        ),
+        (
+            "T3",
+            Action::UnknownCode {
+                code: "7777".into(),
+                pays: true,
+            },
+            "7777",
+            "0000",
+        ),
+        (
+            "T4",
+            Action::UnknownCode {
+                code: "7777".into(),
+                pays: false,
+            },
+            "7777",
+            "9001",
+        ),
         ("T5", Action::Http500AfterPaying, "HTTP 500", "0000"),
         ("T6", Action::JunkBody { pays: true }, "HTTP 200", "0000"),
         ("T7", Action::JunkBody { pays: false }, "HTTP 200", "9001"),
@@ -225,10 +323,21 @@ async fn the_book_holds_what_was_paid_whatever_was_said() {
         ("T9", Action::NoCallback, "2001", "0000"),
     ] {
         bench.script(kind, &format!("*-{serial}"), action);
-        assert_eq!(bench.pay(kind, serial, DAY, &format!("acct-{serial}"), 100).await, said, "{serial}");
+        assert_eq!(
+            bench
+                .pay(kind, serial, DAY, &format!("acct-{serial}"), 100)
+                .await,
+            said,
+            "{serial}"
+        );
         sleep(Duration::from_millis(150)).await;
         assert_eq!(bench.query(kind, serial, DAY).await, found, "{serial}");
-        let paid = bench.simulator.book().iter().filter(|p| p.serial_no == serial).count();
+        let paid = bench
+            .simulator
+            .book()
+            .iter()
+            .filter(|p| p.serial_no == serial)
+            .count();
         assert_eq!(paid, usize::from(found == "0000"), "{serial}");
     }
     // A refused trade stays refused.
@@ -259,8 +368,15 @@ async fn results_are_told_by_callback() {
     assert_eq!(bench.query(kind, "U4", DAY).await, "00R");
     let summary = bench.simulator.summary(Some(kind));
     assert_eq!((summary.count, summary.returned), (4, 1));
-    bench.script(Kind::NetsUnion, "slow", Action::InProcessThenNotify { ms: 400 });
-    assert_eq!(bench.pay(Kind::NetsUnion, "N1", DAY, "slow", 1).await, "2001");
+    bench.script(
+        Kind::NetsUnion,
+        "slow",
+        Action::InProcessThenNotify { ms: 400 },
+    );
+    assert_eq!(
+        bench.pay(Kind::NetsUnion, "N1", DAY, "slow", 1).await,
+        "2001"
+    );
     assert_eq!(bench.query(Kind::NetsUnion, "N1", DAY).await, "2001");
     assert_eq!(bench.wait_codes("N1", 1).await, ["0000"]);
 }
@@ -286,14 +402,19 @@ async fn a_callback_is_repeated_until_it_is_taken() {
 async fn only_signed_requests_are_heard() {
     let bench = bench().await;
     let body = serde_json::to_string(&payment("S1", DAY, "acct", 1)).unwrap();
-    let (status, answer) = http::post(&bench.base, "/netsunion/pay", &body).await.unwrap();
+    let (status, answer) = http::post(&bench.base, "/netsunion/pay", &body)
+        .await
+        .unwrap();
     let reply: ChannelReply = serde_json::from_slice(&answer).unwrap();
     assert_eq!((status, reply.code.as_str()), (401, "SIG"));
     // Well signed, but by the other channel's secret.
     let now = now_us() / 1_000_000;
     let answer = reqwest::Client::new()
         .post(format!("http://{}/netsunion/pay", bench.base))
-        .header(SIGNATURE_HEADER, sign(secrets().of(Kind::UnionPay).current(), now, body.as_bytes()))
+        .header(
+            SIGNATURE_HEADER,
+            sign(secrets().of(Kind::UnionPay).current(), now, body.as_bytes()),
+        )
         .header(TIMESTAMP_HEADER, now)
         .body(body)
         .send()
@@ -309,8 +430,15 @@ async fn the_book_survives_a_restart() {
     let file = dir.path().join("book.jsonl");
     {
         let bench = bench_with(Some(&file), 0).await;
-        bench.script(Kind::UnionPay, "open", Action::InProcessThenNotify { ms: 60_000 });
-        assert_eq!(bench.pay(Kind::NetsUnion, "S1", DAY, "acct", 1234).await, "0000");
+        bench.script(
+            Kind::UnionPay,
+            "open",
+            Action::InProcessThenNotify { ms: 60_000 },
+        );
+        assert_eq!(
+            bench.pay(Kind::NetsUnion, "S1", DAY, "acct", 1234).await,
+            "0000"
+        );
         assert_eq!(bench.pay(Kind::UnionPay, "S2", DAY, "open", 5).await, "00");
     }
     // A line torn by a kill.
@@ -318,11 +446,19 @@ async fn the_book_survives_a_restart() {
     text.extend_from_slice(b"{\"channel\":\"nets");
     std::fs::write(&file, text).unwrap();
     let bench = bench_with(Some(&file), 0).await;
-    assert_eq!(bench.pay(Kind::NetsUnion, "S1", DAY, "acct", 1234).await, "9002");
+    assert_eq!(
+        bench.pay(Kind::NetsUnion, "S1", DAY, "acct", 1234).await,
+        "9002"
+    );
     // What was in process is settled and told.
     assert_eq!(bench.wait_codes("S2", 1).await, ["00S"]);
     let book = bench.simulator.book();
-    assert_eq!(book.iter().map(|p| p.serial_no.as_str()).collect::<Vec<_>>(), ["S1", "S2"]);
+    assert_eq!(
+        book.iter()
+            .map(|p| p.serial_no.as_str())
+            .collect::<Vec<_>>(),
+        ["S1", "S2"]
+    );
     assert_eq!(bench.simulator.summary(None).sums["CNY"], "12.39");
 }
 
@@ -332,25 +468,80 @@ async fn books_scripts_and_rates_over_http() {
     let ready = http::get(&bench.base, "/ready").await.unwrap();
     assert_eq!(ready.0, 200);
     let script = r#"{"match":"no-","action":{"kind":"fail"},"times":1}"#;
-    assert_eq!(http::post(&bench.base, "/netsunion/script", script).await.unwrap().0, 204);
-    assert_eq!(bench.pay(Kind::NetsUnion, "B1", DAY, "no-1", 1).await, "1001");
-    assert_eq!(bench.pay(Kind::NetsUnion, "B2", DAY, "no-1", 1).await, "0000");
-    assert_eq!(http::post(&bench.base, "/netsunion/rates", r#"{"fail":1000}"#).await.unwrap().0, 204);
-    assert_eq!(bench.pay(Kind::NetsUnion, "B3", DAY, "any", 1).await, "1001");
-    let wrong = http::post(&bench.base, "/netsunion/rates", r#"{"fail":999,"junk_body":2}"#).await.unwrap();
+    assert_eq!(
+        http::post(&bench.base, "/netsunion/script", script)
+            .await
+            .unwrap()
+            .0,
+        204
+    );
+    assert_eq!(
+        bench.pay(Kind::NetsUnion, "B1", DAY, "no-1", 1).await,
+        "1001"
+    );
+    assert_eq!(
+        bench.pay(Kind::NetsUnion, "B2", DAY, "no-1", 1).await,
+        "0000"
+    );
+    assert_eq!(
+        http::post(&bench.base, "/netsunion/rates", r#"{"fail":1000}"#)
+            .await
+            .unwrap()
+            .0,
+        204
+    );
+    assert_eq!(
+        bench.pay(Kind::NetsUnion, "B3", DAY, "any", 1).await,
+        "1001"
+    );
+    let wrong = http::post(
+        &bench.base,
+        "/netsunion/rates",
+        r#"{"fail":999,"junk_body":2}"#,
+    )
+    .await
+    .unwrap();
     assert_eq!(wrong.0, 400, "{}", String::from_utf8_lossy(&wrong.1));
     let returns = r#"{"match":"x","action":{"kind":"return_after_success","ms":1}}"#;
-    assert_eq!(http::post(&bench.base, "/netsunion/script", returns).await.unwrap().0, 400);
-    assert_eq!(http::post(&bench.base, "/netsunion/rates", "{}").await.unwrap().0, 204);
-    assert_eq!(bench.pay(Kind::NetsUnion, "B4", DAY, "any", 250).await, "0000");
-    let (_, page) = http::get(&bench.base, "/netsunion/book?limit=1").await.unwrap();
+    assert_eq!(
+        http::post(&bench.base, "/netsunion/script", returns)
+            .await
+            .unwrap()
+            .0,
+        400
+    );
+    assert_eq!(
+        http::post(&bench.base, "/netsunion/rates", "{}")
+            .await
+            .unwrap()
+            .0,
+        204
+    );
+    assert_eq!(
+        bench.pay(Kind::NetsUnion, "B4", DAY, "any", 250).await,
+        "0000"
+    );
+    let (_, page) = http::get(&bench.base, "/netsunion/book?limit=1")
+        .await
+        .unwrap();
     let page: serde_json::Value = serde_json::from_slice(&page).unwrap();
-    assert_eq!((&page["items"][0]["serialNo"], &page["next"]), (&"B2".into(), &1.into()));
-    let (_, page) = http::get(&bench.base, "/netsunion/book?after=1").await.unwrap();
+    assert_eq!(
+        (&page["items"][0]["serialNo"], &page["next"]),
+        (&"B2".into(), &1.into())
+    );
+    let (_, page) = http::get(&bench.base, "/netsunion/book?after=1")
+        .await
+        .unwrap();
     let page: serde_json::Value = serde_json::from_slice(&page).unwrap();
-    assert_eq!((&page["items"][0]["amount"], page["next"].is_null()), (&"2.50".into(), true));
+    assert_eq!(
+        (&page["items"][0]["amount"], page["next"].is_null()),
+        (&"2.50".into(), true)
+    );
     let (_, summary) = http::get(&bench.base, "/book/summary").await.unwrap();
-    assert_eq!(serde_json::from_slice::<Summary>(&summary).unwrap().count, 2);
+    assert_eq!(
+        serde_json::from_slice::<Summary>(&summary).unwrap().count,
+        2
+    );
 }
 
 #[test]
@@ -368,10 +559,16 @@ fn settings_are_read_and_contradictions_refused() {
     let file = dir.path().join("channel.toml");
     std::fs::write(&file, text).unwrap();
     let config = SimConfig::load(&file).unwrap();
-    assert_eq!(config.unionpay.scripts[0].action, Action::ReturnAfterSuccess { ms: 10 });
+    assert_eq!(
+        config.unionpay.scripts[0].action,
+        Action::ReturnAfterSuccess { ms: 10 }
+    );
     std::fs::write(&file, text.replace("unionpay", "netsunion")).unwrap();
     let error = format!("{:#}", SimConfig::load(&file).unwrap_err());
-    assert!(error.contains("netsunion.scripts") && error.contains("never returns"), "{error}");
+    assert!(
+        error.contains("netsunion.scripts") && error.contains("never returns"),
+        "{error}"
+    );
     std::fs::write(&file, "listen = '0.0.0.0:1'").unwrap();
     assert!(SimConfig::load(&file).is_err());
 }

@@ -47,14 +47,21 @@ impl Trades {
     pub fn open(path: Option<&Path>) -> anyhow::Result<Self> {
         let mut trades = Trades::default();
         if let Some(path) = path {
-            let file = trades.replay(path).with_context(|| format!("book_file {}", path.display()))?;
+            let file = trades
+                .replay(path)
+                .with_context(|| format!("book_file {}", path.display()))?;
             trades.file = Some(file);
         }
         Ok(trades)
     }
 
     fn replay(&mut self, path: &Path) -> anyhow::Result<File> {
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).context("can't open it")?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(path)
+            .context("can't open it")?;
         let mut text = String::new();
         file.read_to_string(&mut text)?;
         // A kill may have torn the last line; nobody learnt of that trade.
@@ -63,13 +70,23 @@ impl Trades {
             file.set_len(whole as u64)?;
         }
         for (number, line) in text[..whole].lines().enumerate() {
-            let record: Record<ChannelPay> = serde_json::from_str(line)
-                .with_context(|| format!("line {} is not a trade: move the file away to start anew", number + 1))?;
+            let record: Record<ChannelPay> = serde_json::from_str(line).with_context(|| {
+                format!(
+                    "line {} is not a trade: move the file away to start anew",
+                    number + 1
+                )
+            })?;
             let key = key(&record.pay.serial_no, &record.pay.trade_time);
             if self.get(record.channel, &key).is_some() {
                 self.apply(record.channel, &key, record.stage, record.at_us);
             } else {
-                self.insert(record.channel, key, Arc::new(record.pay), record.stage, record.at_us);
+                self.insert(
+                    record.channel,
+                    key,
+                    Arc::new(record.pay),
+                    record.stage,
+                    record.at_us,
+                );
             }
         }
         Ok(file)
@@ -81,39 +98,71 @@ impl Trades {
 
     /// Trades that are still to be settled.
     pub fn in_process(&self, kind: Kind) -> Vec<String> {
-        let open = self.known[kind.index()].iter().filter(|(_, trade)| trade.stage == Stage::InProcess);
+        let open = self.known[kind.index()]
+            .iter()
+            .filter(|(_, trade)| trade.stage == Stage::InProcess);
         open.map(|(key, _)| key.clone()).collect()
     }
 
     /// Records a trade that isn't known yet.
-    pub fn enter(&mut self, kind: Kind, key: String, pay: Arc<ChannelPay>, stage: Stage) -> anyhow::Result<()> {
+    pub fn enter(
+        &mut self,
+        kind: Kind,
+        key: String,
+        pay: Arc<ChannelPay>,
+        stage: Stage,
+    ) -> anyhow::Result<()> {
         let at_us = now_us();
-        self.write(&Record { channel: kind, stage, at_us, pay: &*pay })?;
+        self.write(&Record {
+            channel: kind,
+            stage,
+            at_us,
+            pay: &*pay,
+        })?;
         self.insert(kind, key, pay, stage, at_us);
         Ok(())
     }
 
     /// Moves a trade on. A move that isn't possible any more is an error.
-    pub fn settle(&mut self, kind: Kind, key: &str, stage: Stage) -> anyhow::Result<Arc<ChannelPay>> {
-        let Some(trade) = self.get(kind, key) else { bail!("trade {key} is not known") };
+    pub fn settle(
+        &mut self,
+        kind: Kind,
+        key: &str,
+        stage: Stage,
+    ) -> anyhow::Result<Arc<ChannelPay>> {
+        let Some(trade) = self.get(kind, key) else {
+            bail!("trade {key} is not known")
+        };
         match (trade.stage, stage) {
-            (Stage::InProcess, Stage::Paid | Stage::Failed | Stage::NotHere) | (Stage::Paid, Stage::Returned) => {}
+            (Stage::InProcess, Stage::Paid | Stage::Failed | Stage::NotHere)
+            | (Stage::Paid, Stage::Returned) => {}
             (from, to) => bail!("trade {key} can't go from {from:?} to {to:?}"),
         }
         let (at_us, pay) = (now_us(), trade.pay.clone());
-        self.write(&Record { channel: kind, stage, at_us, pay: &*pay })?;
+        self.write(&Record {
+            channel: kind,
+            stage,
+            at_us,
+            pay: &*pay,
+        })?;
         self.apply(kind, key, stage, at_us);
         Ok(pay)
     }
 
     fn insert(&mut self, kind: Kind, key: String, pay: Arc<ChannelPay>, stage: Stage, at_us: i64) {
-        let trade = Trade { pay, stage: Stage::InProcess, line: None };
+        let trade = Trade {
+            pay,
+            stage: Stage::InProcess,
+            line: None,
+        };
         self.known[kind.index()].insert(key.clone(), trade);
         self.apply(kind, &key, stage, at_us);
     }
 
     fn apply(&mut self, kind: Kind, key: &str, stage: Stage, at_us: i64) {
-        let Some(trade) = self.known[kind.index()].get_mut(key) else { return };
+        let Some(trade) = self.known[kind.index()].get_mut(key) else {
+            return;
+        };
         trade.stage = stage;
         match (stage, trade.line) {
             (Stage::Paid, None) => trade.line = Some(self.book.pay(kind, trade.pay.clone(), at_us)),
@@ -123,7 +172,9 @@ impl Trades {
     }
 
     fn write(&mut self, record: &Record<&ChannelPay>) -> anyhow::Result<()> {
-        let Some(file) = &mut self.file else { return Ok(()) };
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
         let mut line = serde_json::to_vec(record)?;
         line.push(b'\n');
         // One write per line: after a kill the kernel still has it.

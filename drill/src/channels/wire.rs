@@ -5,7 +5,9 @@ use super::kind::Kind;
 use super::psp;
 use axum::http::HeaderMap;
 use sluice_contract::keys::Keys;
-use sluice_contract::signing::{SIGNATURE_HEADER, SignatureError, TIMESTAMP_HEADER, sign, verify as verified};
+use sluice_contract::signing::{
+    SIGNATURE_HEADER, SignatureError, TIMESTAMP_HEADER, sign, verify as verified,
+};
 use sluice_contract::wire::{ChannelPay, ChannelReply};
 use std::sync::Arc;
 
@@ -37,11 +39,19 @@ pub(super) fn notice(kind: Kind, said: &Said) -> serde_json::Result<Vec<u8>> {
 }
 
 /// The headers that sign `body`.
-pub(super) fn signature(kind: Kind, keys: &Keys, now_s: i64, body: &[u8]) -> Vec<(&'static str, String)> {
+pub(super) fn signature(
+    kind: Kind,
+    keys: &Keys,
+    now_s: i64,
+    body: &[u8],
+) -> Vec<(&'static str, String)> {
     let signature = sign(keys.current(), now_s, body);
     match kind {
         Kind::NetsUnion | Kind::UnionPay => {
-            vec![(SIGNATURE_HEADER, signature), (TIMESTAMP_HEADER, now_s.to_string())]
+            vec![
+                (SIGNATURE_HEADER, signature),
+                (TIMESTAMP_HEADER, now_s.to_string()),
+            ]
         }
         Kind::Psp => vec![(psp::SIGNATURE, format!("t={now_s},v1={signature}"))],
     }
@@ -56,7 +66,13 @@ pub(super) fn verify(
 ) -> Result<(), SignatureError> {
     let header = |name| headers.get(name).and_then(|v| v.to_str().ok());
     if kind == Kind::Psp {
-        return psp::verify(keys, now_s, header(psp::SIGNATURE), header(psp::KEY_ID), body);
+        return psp::verify(
+            keys,
+            now_s,
+            header(psp::SIGNATURE),
+            header(psp::KEY_ID),
+            body,
+        );
     }
     let (time, signature) = (header(TIMESTAMP_HEADER), header(SIGNATURE_HEADER));
     keys.either(|secret| verified(secret, now_s, time, signature, body))

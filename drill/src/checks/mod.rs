@@ -60,28 +60,53 @@ pub struct Servers<'a> {
 
 /// Checks all of them. Takes the channels' books as they are now: unfinished orders
 /// may be in them or not.
-pub async fn invariants(servers: Servers<'_>, schemas: &Schemas, book: &[Paid]) -> anyhow::Result<Invariants> {
+pub async fn invariants(
+    servers: Servers<'_>,
+    schemas: &Schemas,
+    book: &[Paid],
+) -> anyhow::Result<Invariants> {
     let mut conn = servers.orders.get_conn().await.context("invariants")?;
     let mut all = Invariants::default();
-    let mut books = servers.ledger.get_conn().await.context("invariants: ledger")?;
+    let mut books = servers
+        .ledger
+        .get_conn()
+        .await
+        .context("invariants: ledger")?;
     let ledger = sql::unbalanced_postings(&mut books, schemas).await?;
     all.ledger_balanced = note(&mut all.problems, "posting does not balance", ledger);
     let sums = sql::entry_sums(&mut books, schemas).await?;
-    let mut balance = servers.balance.get_conn().await.context("invariants: balance")?;
+    let mut balance = servers
+        .balance
+        .get_conn()
+        .await
+        .context("invariants: balance")?;
     let balances = differing(sql::balances(&mut balance, schemas).await?, sums);
     all.balances_match_ledger = note(&mut all.problems, "balance is not its entries", balances);
     let payments = payments::off(&mut balance, &mut conn, schemas).await?;
     all.payments_not_exceeded = note(&mut all.problems, "payment is not its orders", payments);
     let orders = sql::orders(&mut conn, schemas).await?;
     all.paid_at_most_once = note(&mut all.problems, "paid more than once", doubled(book));
-    all.channel_book_matches = note(&mut all.problems, "order and channel's book differ", differences(&orders, book));
+    all.channel_book_matches = note(
+        &mut all.problems,
+        "order and channel's book differ",
+        differences(&orders, book),
+    );
     let totals = sql::totals_off(&mut conn, schemas).await?;
-    all.totals_match_orders = note(&mut all.problems, "total is not the sum of its orders", totals);
+    all.totals_match_orders = note(
+        &mut all.problems,
+        "total is not the sum of its orders",
+        totals,
+    );
     Ok(all)
 }
 
 fn note(problems: &mut Vec<String>, kind: &str, found: Vec<String>) -> bool {
-    problems.extend(found.iter().take(SHOWN).map(|what| format!("{kind}: {what}")));
+    problems.extend(
+        found
+            .iter()
+            .take(SHOWN)
+            .map(|what| format!("{kind}: {what}")),
+    );
     if found.len() > SHOWN {
         problems.push(format!("{kind}: {} more", found.len() - SHOWN));
     }
@@ -93,14 +118,25 @@ fn differing(balances: sql::BookSums, mut entries: sql::BookSums) -> Vec<String>
     let mut found = Vec::new();
     for (key, has) in balances {
         let say = entries.remove(&key).unwrap_or_default();
-        let adds_up = has.total.is_none_or(|total| total == has.available + has.reserved);
+        let adds_up = has
+            .total
+            .is_none_or(|total| total == has.available + has.reserved);
         let parts = |b: &sql::Sums| [b.available, b.reserved, b.intermediate, b.held];
-        if !adds_up || parts(&has) != parts(&say) || parts(&has).iter().any(|p| *p < Decimal::ZERO) {
-            found.push(format!("{} {} has {has:?}, entries say {say:?}", key.0, key.1));
+        if !adds_up || parts(&has) != parts(&say) || parts(&has).iter().any(|p| *p < Decimal::ZERO)
+        {
+            found.push(format!(
+                "{} {} has {has:?}, entries say {say:?}",
+                key.0, key.1
+            ));
         }
     }
-    let unowned = entries.iter().filter(|(_, sums)| **sums != sql::Sums::default());
-    found.extend(unowned.map(|(key, say)| format!("{} {} has no balance, entries say {say:?}", key.0, key.1)));
+    let unowned = entries
+        .iter()
+        .filter(|(_, sums)| **sums != sql::Sums::default());
+    found.extend(
+        unowned
+            .map(|(key, say)| format!("{} {} has no balance, entries say {say:?}", key.0, key.1)),
+    );
     found
 }
 
@@ -110,7 +146,11 @@ fn doubled(book: &[Paid]) -> Vec<String> {
     for paid in book {
         *times.entry(&paid.serial_no).or_default() += 1;
     }
-    times.into_iter().filter(|(_, n)| *n > 1).map(|(serial, n)| format!("{serial} {n} times")).collect()
+    times
+        .into_iter()
+        .filter(|(_, n)| *n > 1)
+        .map(|(serial, n)| format!("{serial} {n} times"))
+        .collect()
 }
 
 /// An order at its end says the same as the channel's book; a payment in the book
@@ -129,15 +169,23 @@ fn differences(orders: &[sql::OrderRow], book: &[Paid]) -> Vec<String> {
             _ => true,
         };
         if !fits {
-            found.push(format!("{} is {}, the book says {entry:?}", order.order_id, order.state));
+            found.push(format!(
+                "{} is {}, the book says {entry:?}",
+                order.order_id, order.state
+            ));
         }
     }
-    found.extend(paid.keys().map(|serial| format!("{serial} was paid without an order")));
+    found.extend(
+        paid.keys()
+            .map(|serial| format!("{serial} was paid without an order")),
+    );
     found
 }
 
 fn same(order: &sql::OrderRow, paid: &Paid) -> bool {
-    order.amount == paid.amount && order.currency == paid.currency && order.to_account == paid.to_account
+    order.amount == paid.amount
+        && order.currency == paid.currency
+        && order.to_account == paid.to_account
 }
 
 /// Orders by state, and verdicts of violations on accounts outside `expected`.

@@ -21,7 +21,10 @@ pub struct OrderRow {
 }
 
 /// Postings whose debits and credits differ in some currency.
-pub async fn unbalanced_postings(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Vec<String>> {
+pub async fn unbalanced_postings(
+    conn: &mut Conn,
+    schemas: &Schemas,
+) -> anyhow::Result<Vec<String>> {
     let sql = format!(
         "SELECT CONCAT(account_id,' ',posting_id,' ',currency) FROM {}.entry GROUP BY account_id,posting_id,currency \
          HAVING SUM(IF(side='D',amount,-amount))<>0",
@@ -52,7 +55,16 @@ pub async fn balances(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Book
     type Row = (String, String, Decimal, Decimal, Decimal, Decimal, Decimal);
     let rows: Vec<Row> = conn.query(sql).await?;
     let make = |(account, currency, available, reserved, intermediate, held, total)| {
-        ((account, currency), Sums { available, reserved, intermediate, held, total: Some(total) })
+        (
+            (account, currency),
+            Sums {
+                available,
+                reserved,
+                intermediate,
+                held,
+                total: Some(total),
+            },
+        )
     };
     Ok(rows.into_iter().map(make).collect())
 }
@@ -70,7 +82,16 @@ pub async fn entry_sums(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Bo
     );
     let rows: Vec<(String, String, Decimal, Decimal, Decimal, Decimal)> = conn.query(sql).await?;
     let make = |(account, currency, available, reserved, intermediate, held)| {
-        ((account, currency), Sums { available, reserved, intermediate, held, total: None })
+        (
+            (account, currency),
+            Sums {
+                available,
+                reserved,
+                intermediate,
+                held,
+                total: None,
+            },
+        )
     };
     Ok(rows.into_iter().map(make).collect())
 }
@@ -78,7 +99,12 @@ pub async fn entry_sums(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Bo
 /// Cumulative totals that differ from a plain sum over the orders that were sent and
 /// have neither failed nor come back; sums without a row, too.
 pub async fn totals_off(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Vec<String>> {
-    let owners = [("account", "account_id"), ("business", "client"), ("channel", "channel"), ("user", "user_id")];
+    let owners = [
+        ("account", "account_id"),
+        ("business", "client"),
+        ("channel", "channel"),
+        ("user", "user_id"),
+    ];
     let sums = owners.map(|(scope, owner)| {
         format!(
             "SELECT '{scope}' scope,{owner} scope_key,currency,LEFT(trade_time,p.digits) period,amount counted,0 said \
@@ -115,12 +141,23 @@ pub async fn orders(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Vec<Or
     Ok(rows.into_iter().map(make).collect())
 }
 
-pub async fn counts(conn: &mut Conn, schemas: &Schemas, expected: &[String]) -> anyhow::Result<Counts> {
-    let by_state: Vec<(String, u64)> =
-        conn.query(format!("SELECT state,COUNT(*) FROM {}.orders GROUP BY state", schemas.orders)).await?;
+pub async fn counts(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    expected: &[String],
+) -> anyhow::Result<Counts> {
+    let by_state: Vec<(String, u64)> = conn
+        .query(format!(
+            "SELECT state,COUNT(*) FROM {}.orders GROUP BY state",
+            schemas.orders
+        ))
+        .await?;
     let expected = match expected.is_empty() {
         true => String::new(),
-        false => format!(" AND account_id NOT IN {}", in_list(expected.iter().map(String::as_str))),
+        false => format!(
+            " AND account_id NOT IN {}",
+            in_list(expected.iter().map(String::as_str))
+        ),
     };
     // What a channel says against itself is no false alarm: a case stands behind it.
     let sql = format!(
@@ -129,5 +166,8 @@ pub async fn counts(conn: &mut Conn, schemas: &Schemas, expected: &[String]) -> 
         schemas.guard, schemas.orders
     );
     let false_positives: Option<u64> = conn.query_first(sql).await?;
-    Ok(Counts { by_state: by_state.into_iter().collect(), false_positives: false_positives.unwrap_or(0) })
+    Ok(Counts {
+        by_state: by_state.into_iter().collect(),
+        false_positives: false_positives.unwrap_or(0),
+    })
 }

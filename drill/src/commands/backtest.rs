@@ -93,32 +93,54 @@ fn measured(options: &Options) -> anyhow::Result<(Report, f64)> {
 
 fn source(options: &Options, config: Option<&Config>) -> anyhow::Result<Origin> {
     match &options.recording {
-        Some(path) => Ok(Origin::Recording(Box::new(Reader::open(path, options.skip_damaged)?))),
+        Some(path) => Ok(Origin::Recording(Box::new(Reader::open(
+            path,
+            options.skip_damaged,
+        )?))),
         None if options.binlog.is_empty() => {
             bail!("name what to read: a recording's folder, or --binlog FILE…")
         }
         None => {
-            let named = options.database.as_deref().or(config.map(|config| config.mysql.database.as_str()));
+            let named = options
+                .database
+                .as_deref()
+                .or(config.map(|config| config.mysql.database.as_str()));
             let schemas = Schemas::under(named.unwrap_or("sluice")).context("--database")?;
-            Ok(Origin::Binlog(Box::new(BinlogFiles::open(&options.binlog, &schemas)?)))
+            Ok(Origin::Binlog(Box::new(BinlogFiles::open(
+                &options.binlog,
+                &schemas,
+            )?)))
         }
     }
 }
 
 fn trial(options: &Options, config: Option<&Config>) -> anyhow::Result<Trial> {
-    let secrets = options.secrets.as_deref().or(config.and_then(|config| config.secrets_dir.as_deref()));
+    let secrets = options
+        .secrets
+        .as_deref()
+        .or(config.and_then(|config| config.secrets_dir.as_deref()));
     // A wrong key would make every transaction look like somebody's hand.
     let key = Secret::load("provenance_key", secrets)
         .context("a rule may ask who signed: name the core's secrets with --config or --secrets")?;
     let apart = config.is_some_and(|config| config.mysql.books_apart);
     let load = |dir: &Path| load(dir, &options.only, &key, apart).map(Arc::new);
-    let against = options.against.as_deref().or(config.map(|config| config.rules_dir.as_path()));
+    let against = options
+        .against
+        .as_deref()
+        .or(config.map(|config| config.rules_dir.as_path()));
     let set = load(&options.rules)?;
     for rule in &options.only {
-        ensure!(set.rules().any(|r| r.id == *rule), "--only {rule}: {} has no such rule", options.rules.display());
+        ensure!(
+            set.rules().any(|r| r.id == *rule),
+            "--only {rule}: {} has no such rule",
+            options.rules.display()
+        );
     }
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let resume = options.resume_after.map(|after| i64::try_from(after.as_micros())).transpose();
+    let resume = options
+        .resume_after
+        .map(|after| i64::try_from(after.as_micros()))
+        .transpose();
     Ok(Trial {
         set,
         against: against.map(load).transpose()?,
@@ -129,9 +151,13 @@ fn trial(options: &Options, config: Option<&Config>) -> anyhow::Result<Trial> {
 }
 
 fn load(dir: &Path, only: &[String], key: &Secret, apart: bool) -> anyhow::Result<RuleSet> {
-    let mut files =
-        Files::read(dir).map_err(|error| anyhow::anyhow!("{}: {}; {}", error.file, error.cause, error.next))?;
-    ensure!(!files.rules.is_empty(), "{} holds no rule file (*.rhai)", dir.display());
+    let mut files = Files::read(dir)
+        .map_err(|error| anyhow::anyhow!("{}: {}; {}", error.file, error.cause, error.next))?;
+    ensure!(
+        !files.rules.is_empty(),
+        "{} holds no rule file (*.rhai)",
+        dir.display()
+    );
     if !only.is_empty() {
         files.rules.retain(|file| only.contains(&file.id));
     }
@@ -143,5 +169,7 @@ fn load(dir: &Path, only: &[String], key: &Secret, apart: bool) -> anyhow::Resul
 }
 
 fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
-    Ok(BufWriter::new(File::create(path).with_context(|| format!("can't write {}", path.display()))?))
+    Ok(BufWriter::new(File::create(path).with_context(|| {
+        format!("can't write {}", path.display())
+    })?))
 }

@@ -31,11 +31,19 @@ fn write_all(out: &mut String, report: &Report, seconds: f64) -> std::fmt::Resul
         writeln!(out, "! {note}")?;
     }
     if seen.gaps > 0 {
-        writeln!(out, "! {} gaps: right after them pairs are not judged, and windows reach back less", seen.gaps)?;
+        writeln!(
+            out,
+            "! {} gaps: right after them pairs are not judged, and windows reach back less",
+            seen.gaps
+        )?;
     }
     match &report.against {
         Some(against) => writeln!(out, "set {} against set {against}\n", report.set)?,
-        None => writeln!(out, "set {}; with --against it is compared with another\n", report.set)?,
+        None => writeln!(
+            out,
+            "set {}; with --against it is compared with another\n",
+            report.set
+        )?,
     }
     writeln!(
         out,
@@ -53,7 +61,11 @@ fn write_all(out: &mut String, report: &Report, seconds: f64) -> std::fmt::Resul
         }
     }
     if report.not_compared > 0 {
-        writeln!(out, "\n! {} more verdicts were counted but not compared", report.not_compared)?;
+        writeln!(
+            out,
+            "\n! {} more verdicts were counted but not compared",
+            report.not_compared
+        )?;
     }
     held(out, "this set", &report.held)?;
     if let Some(then) = &report.held_then {
@@ -68,7 +80,11 @@ fn line(out: &mut String, rule: &Compared) -> std::fmt::Result {
         out,
         "{:<30} {:<7} {:>10} {:>10} {:>8} {:>8} {:>8} {:>12}",
         rule.rule,
-        if rule.mode.is_empty() { "gone" } else { rule.mode },
+        if rule.mode.is_empty() {
+            "gone"
+        } else {
+            rule.mode
+        },
         count(&rule.now),
         rule.then.as_ref().map_or_else(|| "-".to_owned(), count),
         rule.new,
@@ -79,17 +95,27 @@ fn line(out: &mut String, rule: &Compared) -> std::fmt::Result {
 }
 
 fn examples(out: &mut String, what: &str, shown: &[Verdict], all: u64) -> std::fmt::Result {
-    let Some(first) = shown.first() else { return Ok(()) };
+    let Some(first) = shown.first() else {
+        return Ok(());
+    };
     writeln!(out, "\n{what}: {} ({all})", first.rule)?;
     for verdict in shown {
-        writeln!(out, "  {} {} {}: {}", verdict.position, verdict.account_id, verdict.outcome, verdict.message)?;
+        writeln!(
+            out,
+            "  {} {} {}: {}",
+            verdict.position, verdict.account_id, verdict.outcome, verdict.message
+        )?;
     }
     Ok(())
 }
 
 fn held(out: &mut String, whose: &str, held: &Held) -> std::fmt::Result {
     let openings = held.openings.len() as u64 + held.unlisted;
-    writeln!(out, "\nbreakers of {whose}: opened {openings} times, would have held {}", money(&held.held))?;
+    writeln!(
+        out,
+        "\nbreakers of {whose}: opened {openings} times, would have held {}",
+        money(&held.held)
+    )?;
     if !held.exact {
         writeln!(out, "! so many orders that some may count twice")?;
     }
@@ -125,7 +151,11 @@ fn money(money: &Money) -> String {
         return "no order".to_owned();
     }
     let one = |(currency, sum): (&String, &sluice_sidecar::backtest::held::Sum)| {
-        format!("{} orders of {} {currency}", sum.orders, sum.amount.normalize())
+        format!(
+            "{} orders of {} {currency}",
+            sum.orders,
+            sum.amount.normalize()
+        )
     };
     money.iter().map(one).collect::<Vec<_>>().join(", ")
 }

@@ -102,21 +102,35 @@ fn told(figures: &impl serde::Serialize, report: &str) -> anyhow::Result<()> {
 #[serde(untagged)]
 enum Measured {
     All(Box<bench::Figures>),
-    Routing { routing_totals: bench::routing::RoutingTotals },
-    Snapshot { snapshot: bench::snapshot::Figures },
-    Backtest { backtest: bench::backtest::Backtest },
+    Routing {
+        routing_totals: bench::routing::RoutingTotals,
+    },
+    Snapshot {
+        snapshot: bench::snapshot::Figures,
+    },
+    Backtest {
+        backtest: bench::backtest::Backtest,
+    },
 }
 
 /// The figures, and where they belong.
-async fn measure(options: &Options, progress: &Progress) -> anyhow::Result<(Measured, &'static str)> {
+async fn measure(
+    options: &Options,
+    progress: &Progress,
+) -> anyhow::Result<(Measured, &'static str)> {
     match options.only {
         // Told already: it needs no server.
-        None | Some(Only::Rules { .. }) => {
-            Ok((Measured::All(Box::new(bench::run(&options.dir, progress).await?)), REPORT))
-        }
+        None | Some(Only::Rules { .. }) => Ok((
+            Measured::All(Box::new(bench::run(&options.dir, progress).await?)),
+            REPORT,
+        )),
         Some(Only::Routing { past, fill }) => {
-            let fill = Fill { orders: past, most: Duration::from_secs(fill) };
-            let routing_totals = bench::routing::measure(&options.dir.join("routing"), progress, fill).await?;
+            let fill = Fill {
+                orders: past,
+                most: Duration::from_secs(fill),
+            };
+            let routing_totals =
+                bench::routing::measure(&options.dir.join("routing"), progress, fill).await?;
             Ok((Measured::Routing { routing_totals }, ROUTING_REPORT))
         }
         Some(Only::Backtest { rate, seconds }) => {
@@ -124,9 +138,18 @@ async fn measure(options: &Options, progress: &Progress) -> anyhow::Result<(Meas
             let backtest = bench::backtest::measure(&dir, progress, rate, time).await?;
             Ok((Measured::Backtest { backtest }, BACKTEST_REPORT))
         }
-        Some(Only::Snapshot { accounts, orders, rate }) => {
-            let rest = bench::snapshot::AtRest { accounts, orders, rate };
-            let snapshot = bench::snapshot::measure(&options.dir.join("snapshot"), progress, rest).await?;
+        Some(Only::Snapshot {
+            accounts,
+            orders,
+            rate,
+        }) => {
+            let rest = bench::snapshot::AtRest {
+                accounts,
+                orders,
+                rate,
+            };
+            let snapshot =
+                bench::snapshot::measure(&options.dir.join("snapshot"), progress, rest).await?;
             Ok((Measured::Snapshot { snapshot }, SNAPSHOT_REPORT))
         }
     }

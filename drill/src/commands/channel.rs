@@ -16,10 +16,17 @@ pub struct Options {
 
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let config = SimConfig::load(&options.config)?;
-    let listener = TcpListener::bind(&config.listen)
-        .await
-        .with_context(|| format!("listen = {}: can't listen there; is another simulator running?", config.listen))?;
+    let listener = TcpListener::bind(&config.listen).await.with_context(|| {
+        format!(
+            "listen = {}: can't listen there; is another simulator running?",
+            config.listen
+        )
+    })?;
     let simulator = Simulator::load(config)?;
-    println!("channels on http://{} (seed {})", listener.local_addr()?, simulator.seed());
+    println!(
+        "channels on http://{} (seed {})",
+        listener.local_addr()?,
+        simulator.seed()
+    );
     simulator.serve(listener, interrupted()?).await
 }

@@ -28,7 +28,10 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let report = played?;
     report.write(Path::new(REPORT))?;
     println!("{}", report.table());
-    println!("written to {REPORT}; logs and settings are in {}", options.dir.display());
+    println!(
+        "written to {REPORT}; logs and settings are in {}",
+        options.dir.display()
+    );
     if !report.held() {
         bail!("not everything held: see the table above");
     }

@@ -43,7 +43,12 @@ enum Verb {
 #[allow(clippy::print_stdout)]
 pub async fn run(options: Options) -> anyhow::Result<()> {
     match options.verb {
-        Verb::Aside { mysql, database, limit, topic } => {
+        Verb::Aside {
+            mysql,
+            database,
+            limit,
+            topic,
+        } => {
             let schemas = Schemas::under(&database)?;
             let rows = aside(&mysql, &schemas, topic.as_deref(), limit.min(MOST)).await?;
             for row in &rows {
@@ -54,18 +59,32 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         Verb::Check { file } => {
             let payload = match file.to_str() {
                 Some("-") => std::io::read_to_string(std::io::stdin())?.into_bytes(),
-                _ => std::fs::read(&file).with_context(|| format!("can't read {}", file.display()))?,
+                _ => std::fs::read(&file)
+                    .with_context(|| format!("can't read {}", file.display()))?,
             };
             match BusinessEvent::read(&payload) {
-                Ok(event) => println!("good: {} for topic {}, key {}", event.kind, event.topic(), event.account_id),
-                Err(why) => bail!("it would be set aside ({}): {why}; see docs/EVENTS.md", why.label()),
+                Ok(event) => println!(
+                    "good: {} for topic {}, key {}",
+                    event.kind,
+                    event.topic(),
+                    event.account_id
+                ),
+                Err(why) => bail!(
+                    "it would be set aside ({}): {why}; see docs/EVENTS.md",
+                    why.label()
+                ),
             }
         }
     }
     Ok(())
 }
 
-async fn aside(url: &str, schemas: &Schemas, topic: Option<&str>, limit: u32) -> anyhow::Result<Vec<String>> {
+async fn aside(
+    url: &str,
+    schemas: &Schemas,
+    topic: Option<&str>,
+    limit: u32,
+) -> anyhow::Result<Vec<String>> {
     let mut conn = sluice_contract::sql::connect(url).await?;
     let sql = format!(
         "SELECT topic, partition_no, offset_no, reason, payload_bytes, told_us, payload FROM {}.event_aside \
@@ -76,10 +95,15 @@ async fn aside(url: &str, schemas: &Schemas, topic: Option<&str>, limit: u32) ->
     let line = |row: Row| {
         let (topic, partition, offset, reason, bytes, told_us, payload) =
             mysql_async::from_row::<(String, i32, i64, String, i64, i64, Vec<u8>)>(row);
-        let told = jiff::Timestamp::from_microsecond(told_us).map_or_else(|_| "-".to_owned(), |at| at.to_string());
+        let told = jiff::Timestamp::from_microsecond(told_us)
+            .map_or_else(|_| "-".to_owned(), |at| at.to_string());
         let text = String::from_utf8_lossy(&payload);
         // Whatever it holds, a terminal must not obey it.
-        let text: String = text.chars().take(SHOWN).map(|c| if c.is_control() { '·' } else { c }).collect();
+        let text: String = text
+            .chars()
+            .take(SHOWN)
+            .map(|c| if c.is_control() { '·' } else { c })
+            .collect();
         format!("{topic}/{partition}/{offset}  {reason}  {bytes} bytes  told {told}  {text}")
     };
     Ok(rows.into_iter().map(line).collect())

@@ -9,11 +9,19 @@ pub fn write(results: &[CaseResult]) -> String {
     let all: Vec<&CaseResult> = results.iter().collect();
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     // Writing into a String can't fail.
-    let _ = writeln!(xml, "<testsuites name=\"rules\" tests=\"{}\" failures=\"{}\">", all.len(), failed(&all));
+    let _ = writeln!(
+        xml,
+        "<testsuites name=\"rules\" tests=\"{}\" failures=\"{}\">",
+        all.len(),
+        failed(&all)
+    );
     for suite in all.chunk_by(|a, b| a.rule == b.rule) {
         let rule = suite.first().map(|r| escaped(&r.rule)).unwrap_or_default();
         let (tests, failures) = (suite.len(), failed(suite));
-        let _ = writeln!(xml, "  <testsuite name=\"{rule}\" tests=\"{tests}\" failures=\"{failures}\">");
+        let _ = writeln!(
+            xml,
+            "  <testsuite name=\"{rule}\" tests=\"{tests}\" failures=\"{failures}\">"
+        );
         for result in suite {
             let case = escaped(&result.case);
             let _ = match result.passed {
@@ -60,8 +68,11 @@ mod tests {
             passed: detail.is_empty(),
             detail: detail.to_owned(),
         };
-        let xml =
-            write(&[result("a", "one", ""), result("a", "<two>", "1 < 2 & \"3\"\n\u{1}"), result("b", "three", "")]);
+        let xml = write(&[
+            result("a", "one", ""),
+            result("a", "<two>", "1 < 2 & \"3\"\n\u{1}"),
+            result("b", "three", ""),
+        ]);
         for part in [
             "tests=\"3\" failures=\"1\"",
             "<testsuite name=\"a\" tests=\"2\" failures=\"1\">",

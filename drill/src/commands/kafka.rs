@@ -30,7 +30,10 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     println!("Kafka     {}", broker.brokers());
     println!("topics    {}, {ORDER_TOPIC}", BUSINESS_TOPICS.join(", "));
     println!("data, log {}", options.dir.display());
-    println!("\nFor the stage: SLUICE_KAFKA_BROKERS={} make up", broker.brokers());
+    println!(
+        "\nFor the stage: SLUICE_KAFKA_BROKERS={} make up",
+        broker.brokers()
+    );
     println!("What to publish: docs/EVENTS.md. Ctrl-C stops it; its data stay.");
     interrupted.cancelled().await;
     println!("stopping");

@@ -23,7 +23,12 @@ pub struct Options {
     #[command(subcommand)]
     verb: Verb,
     /// The core's settings file.
-    #[arg(long, env = "SLUICE_CORE_CONFIG", default_value = "core.toml", global = true)]
+    #[arg(
+        long,
+        env = "SLUICE_CORE_CONFIG",
+        default_value = "core.toml",
+        global = true
+    )]
     config: PathBuf,
 }
 
@@ -87,11 +92,18 @@ async fn stuck(desk: &Desk, config: &Config, older_us: i64) -> anyhow::Result<St
     }
     let (stalled, tripped) = (stalled(config).await, desk.tripped().await?);
     orders.sort_by_key(|o| (Stage::of(o.state), o.created_us));
-    let mut text =
-        format!("{:<9} {:>8}  {:<32} {:<12} {:<10} waits for\n", "stage", "age", "order", "state", "channel");
+    let mut text = format!(
+        "{:<9} {:>8}  {:<32} {:<12} {:<10} waits for\n",
+        "stage", "age", "order", "state", "channel"
+    );
     for order in &orders {
         let waits = waits_for(order, stalled.as_deref(), &tripped, false);
-        let waits = waits.unwrap_or_else(|| format!("{} to confirm, told {} times again", order.client, order.told));
+        let waits = waits.unwrap_or_else(|| {
+            format!(
+                "{} to confirm, told {} times again",
+                order.client, order.told
+            )
+        });
         text += &format!(
             "{:<9} {:>8}  {:<32} {:<12} {:<10} {waits}\n",
             Stage::of(order.state).as_str(),
@@ -100,7 +112,9 @@ async fn stuck(desk: &Desk, config: &Config, older_us: i64) -> anyhow::Result<St
             order.state.as_str(),
             order.channel.as_deref().unwrap_or("-"),
         );
-        let of = cases.iter().filter(|c| c.order_id == order.order_id && c.state == "open");
+        let of = cases
+            .iter()
+            .filter(|c| c.order_id == order.order_id && c.state == "open");
         of.for_each(|c| text += &format!("{:>20}case {}: {}\n", "", c.kind, c.detail));
     }
     if orders.len() >= MOST {
@@ -116,13 +130,21 @@ async fn stalled(config: &Config) -> Option<String> {
     }
     let url = format!("{}/status", config.fence.sidecar.trim_end_matches('/'));
     let asked = async {
-        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
-        anyhow::Ok(serde_json::from_str::<serde_json::Value>(&http.get(url).send().await?.text().await?)?)
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(PATIENCE)
+            .build()?;
+        anyhow::Ok(serde_json::from_str::<serde_json::Value>(
+            &http.get(url).send().await?.text().await?,
+        )?)
     };
     match asked.await {
         Ok(status) => match &status["blind"] {
             serde_json::Value::Object(causes) if !causes.is_empty() => {
-                let causes: Vec<String> = causes.iter().map(|(cause, why)| format!("{cause}: {why}")).collect();
+                let causes: Vec<String> = causes
+                    .iter()
+                    .map(|(cause, why)| format!("{cause}: {why}"))
+                    .collect();
                 Some(format!("the sidecar is blind: {}", causes.join("; ")))
             }
             _ => None,
@@ -145,7 +167,12 @@ async fn each(
     let mut text = String::new();
     for (at, order) in found.iter().enumerate() {
         if found.len() > 1 {
-            text += &format!("{}── {} of {}\n", if at > 0 { "\n" } else { "" }, at + 1, found.len());
+            text += &format!(
+                "{}── {} of {}\n",
+                if at > 0 { "\n" } else { "" },
+                at + 1,
+                found.len()
+            );
         }
         text += &tell(desk, order).await?;
     }
@@ -155,7 +182,9 @@ async fn each(
 async fn history(desk: &Desk, order: &Order) -> anyhow::Result<String> {
     let lines = desk.story(order).await?.lines(order);
     let head = format!("{} is {}\n", order.order_id, order.state.as_str());
-    let shown = lines.iter().map(|l| format!("{}  {:<7} {}\n", time(l.at_us), l.what, l.text));
+    let shown = lines
+        .iter()
+        .map(|l| format!("{}  {:<7} {}\n", time(l.at_us), l.what, l.text));
     Ok(head + &shown.collect::<String>())
 }
 
@@ -164,34 +193,70 @@ async fn show(desk: &Desk, order: &Order) -> anyhow::Result<String> {
     let dash = |text: &Option<String>| text.clone().unwrap_or("-".into());
     let fields = [
         ("order", order.order_id.clone()),
-        ("state", format!("{} (shown as {})", order.state.as_str(), order.shown())),
+        (
+            "state",
+            format!("{} (shown as {})", order.state.as_str(), order.shown()),
+        ),
         ("kind", order.kind.as_str().into()),
-        ("amount", format!("{} {}", order.amount.normalize(), order.currency)),
+        (
+            "amount",
+            format!("{} {}", order.amount.normalize(), order.currency),
+        ),
         ("from", order.account_id.clone()),
-        ("to", format!("{}, bank {}", order.to_account, dash(&order.bank))),
-        ("client", format!("{}, user {}", order.client, dash(&order.user_id))),
+        (
+            "to",
+            format!("{}, bank {}", order.to_account, dash(&order.bank)),
+        ),
+        (
+            "client",
+            format!("{}, user {}", order.client, dash(&order.user_id)),
+        ),
         ("transaction", order.transaction_id.clone()),
         ("bizNo", dash(&order.biz_no)),
         ("payment", dash(&order.payment_no)),
         ("channel", dash(&order.channel)),
-        ("serial no", format!("{} at {}", order.serial_no, dash(&order.trade_time))),
-        ("sent", format!("{} times, asked for {} times", order.sends, order.queries)),
+        (
+            "serial no",
+            format!("{} at {}", order.serial_no, dash(&order.trade_time)),
+        ),
+        (
+            "sent",
+            format!("{} times, asked for {} times", order.sends, order.queries),
+        ),
         ("last code", dash(&order.result_code)),
         ("version", order.version.to_string()),
         ("made", time(order.created_us)),
         ("changed", time(order.updated_us)),
-        ("due", order.due_us.filter(|d| *d < i64::MAX).map_or("-".into(), time)),
+        (
+            "due",
+            order
+                .due_us
+                .filter(|d| *d < i64::MAX)
+                .map_or("-".into(), time),
+        ),
         ("heard", order.heard_us.map_or("-".into(), time)),
     ];
-    let mut text: String = fields.iter().map(|(name, value)| format!("{name:<12} {value}\n")).collect();
+    let mut text: String = fields
+        .iter()
+        .map(|(name, value)| format!("{name:<12} {value}\n"))
+        .collect();
     text += &route(order);
     for a in &story.attempts {
         let live = if a.live { "may still pay" } else { "ended" };
-        text += &format!("attempt {:<4} {}: {}, {live}, code {}\n", a.number, a.channel, a.state, dash(&a.code));
+        text += &format!(
+            "attempt {:<4} {}: {}, {live}, code {}\n",
+            a.number,
+            a.channel,
+            a.state,
+            dash(&a.code)
+        );
     }
     for p in &story.postings {
         let amount = format!("{} {}", p.amount.normalize(), p.currency);
-        text += &format!("{:<12} {amount} from {} to {} ({})\n", p.kind, p.debit, p.credit, p.posting_id);
+        text += &format!(
+            "{:<12} {amount} from {} to {} ({})\n",
+            p.kind, p.debit, p.credit, p.posting_id
+        );
     }
     Ok(text + &story.cases.iter().map(case).collect::<String>())
 }
@@ -199,7 +264,11 @@ async fn show(desk: &Desk, order: &Order) -> anyhow::Result<String> {
 fn case(case: &CaseRow) -> String {
     let closed = case.closed_us.map(|us| {
         let who = case.closed_by.as_deref().unwrap_or("-");
-        format!(", closed {} by {who} {}", time(us), case.note.as_deref().unwrap_or_default())
+        format!(
+            ", closed {} by {who} {}",
+            time(us),
+            case.note.as_deref().unwrap_or_default()
+        )
     });
     format!(
         "{:<12} {}: {} (since {}{})\n",
@@ -213,12 +282,31 @@ fn case(case: &CaseRow) -> String {
 
 /// The route as it was chosen: the channel, then each one that was not, and why.
 fn route(order: &Order) -> String {
-    let Some(json) = &order.route else { return String::new() };
-    let Ok(route) = serde_json::from_str::<serde_json::Value>(json) else { return format!("{:<12} {json}\n", "route") };
-    let word = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let mut text = format!("{:<12} {} by version {}\n", "route", word(&route["chosen"]), route["version"]);
+    let Some(json) = &order.route else {
+        return String::new();
+    };
+    let Ok(route) = serde_json::from_str::<serde_json::Value>(json) else {
+        return format!("{:<12} {json}\n", "route");
+    };
+    let word = |value: &serde_json::Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    };
+    let mut text = format!(
+        "{:<12} {} by version {}\n",
+        "route",
+        word(&route["chosen"]),
+        route["version"]
+    );
     for no in route["rejected"].as_array().into_iter().flatten() {
-        text += &format!("{:<12} not {}: {} ({})\n", "", word(&no["channel"]), word(&no["reason"]), word(&no["by"]));
+        text += &format!(
+            "{:<12} not {}: {} ({})\n",
+            "",
+            word(&no["channel"]),
+            word(&no["reason"]),
+            word(&no["by"])
+        );
     }
     text
 }

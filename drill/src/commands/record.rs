@@ -36,7 +36,10 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     }
     let bar = ProgressBar::new_spinner();
     let told = |changes: u64| {
-        bar.set_message(format!("{} row changes recorded; Ctrl-C ends it", HumanCount(changes)));
+        bar.set_message(format!(
+            "{} row changes recorded; Ctrl-C ends it",
+            HumanCount(changes)
+        ));
         bar.tick();
     };
     let recorded = live::record(&config, &options.to, options.most_mb, stop, told).await;
@@ -49,7 +52,10 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         options.to.display()
     );
     if recorded.lost > 0 {
-        println!("{} inputs are missing: the disk did not keep up; backtests say where", recorded.lost);
+        println!(
+            "{} inputs are missing: the disk did not keep up; backtests say where",
+            recorded.lost
+        );
     }
     if let Some(why) = recorded.blind {
         bail!("the recorder was blind at the end: {why}");

@@ -13,7 +13,9 @@ use sluice_core::guard::breakers;
 use sluice_core::orders::{self, Order};
 use sluice_core::routing::change::{self, By};
 use sluice_core::routing::totals::{Totals, keys};
-use sluice_core::routing::{Decision, Draft, Here, Problem, Route, Set, active, choose, file, repo};
+use sluice_core::routing::{
+    Decision, Draft, Here, Problem, Route, Set, active, choose, file, repo,
+};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +25,12 @@ pub struct Options {
     #[command(subcommand)]
     verb: Verb,
     /// The core's settings file: names the database and the channels.
-    #[arg(long, global = true, env = "SLUICE_CORE_CONFIG", default_value = "core.toml")]
+    #[arg(
+        long,
+        global = true,
+        env = "SLUICE_CORE_CONFIG",
+        default_value = "core.toml"
+    )]
     config: PathBuf,
 }
 
@@ -66,7 +73,10 @@ struct Who {
 
 impl Who {
     fn by(self) -> By {
-        By { author: self.author, reason: self.reason }
+        By {
+            author: self.author,
+            reason: self.reason,
+        }
     }
 }
 
@@ -78,7 +88,12 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let database = config.schemas()?.orders;
     let mut conn = Conn::new(sql::options(&config.mysql.url)?.db_name(Some(database)))
         .await
-        .with_context(|| format!("{}: can't reach the database of mysql.url", options.config.display()))?;
+        .with_context(|| {
+            format!(
+                "{}: can't reach the database of mysql.url",
+                options.config.display()
+            )
+        })?;
     let done = match options.verb {
         Verb::Check { .. } => Ok(()),
         Verb::Apply { file, by } => apply(&mut conn, &config, &file, &by.by()).await,
@@ -92,14 +107,17 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 }
 
 fn read(file: &Path) -> anyhow::Result<(Draft, file::Lines)> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("can't read {}", file.display()))?;
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("can't read {}", file.display()))?;
     file::parse(&text).map_err(|problems| refused(file, &problems, &file::Lines::new()))
 }
 
 #[allow(clippy::print_stdout)]
 fn refused(file: &Path, problems: &[Problem], lines: &file::Lines) -> anyhow::Error {
     for problem in problems {
-        let line = lines.get(&problem.place).map_or(String::new(), |n| format!(":{n}"));
+        let line = lines
+            .get(&problem.place)
+            .map_or(String::new(), |n| format!(":{n}"));
         println!("✘ {}{line}: {problem}", file.display());
     }
     anyhow::anyhow!("{} problem(s): nothing was changed", problems.len())
@@ -109,7 +127,12 @@ fn refused(file: &Path, problems: &[Problem], lines: &file::Lines) -> anyhow::Er
 fn check(file: &Path) -> anyhow::Result<()> {
     let (draft, lines) = read(file)?;
     let set = Set::of(0, &draft).map_err(|problems| refused(file, &problems, &lines))?;
-    println!("✔ {} channels, {} rules, {} limits", set.channels.len(), set.rules.len(), draft.limits.len());
+    println!(
+        "✔ {} channels, {} rules, {} limits",
+        set.channels.len(),
+        set.rules.len(),
+        draft.limits.len()
+    );
     println!("  whether these channels are in a core's settings is checked by apply");
     Ok(())
 }
@@ -119,7 +142,9 @@ async fn draft_of(conn: &mut Conn, version: i64) -> anyhow::Result<Draft> {
         return Ok(Draft::default());
     }
     let found = repo::load(conn, version).await?;
-    Ok(found.with_context(|| format!("there is no version {version}: see `sluice routing history`"))?.1)
+    Ok(found
+        .with_context(|| format!("there is no version {version}: see `sluice routing history`"))?
+        .1)
 }
 
 #[allow(clippy::print_stdout)]
@@ -131,25 +156,40 @@ async fn apply(conn: &mut Conn, config: &Config, file: &Path, by: &By) -> anyhow
     }
     let seen = repo::active_version(conn).await?;
     let before = draft_of(conn, seen).await?;
-    ensure!(seen == 0 || before != draft, "version {seen}, in force now, says just the same: nothing to change");
+    ensure!(
+        seen == 0 || before != draft,
+        "version {seen}, in force now, says just the same: nothing to change"
+    );
     print_changes(&before, &draft, seen == 0);
     let version = change::publish(conn, &draft, seen, by, now_us()).await?;
-    println!("version {version} is in force; back again: sluice routing rollback {seen} --author … --reason …");
+    println!(
+        "version {version} is in force; back again: sluice routing rollback {seen} --author … --reason …"
+    );
     Ok(())
 }
 
 #[allow(clippy::print_stdout)]
 fn print_changes(before: &Draft, after: &Draft, first: bool) {
-    let old = if first { Default::default() } else { before.items() };
+    let old = if first {
+        Default::default()
+    } else {
+        before.items()
+    };
     let new = after.items();
     let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     for name in names {
         let short = |text: &String| {
-            if text.chars().count() > 90 { text.chars().take(89).chain(['…']).collect() } else { text.clone() }
+            if text.chars().count() > 90 {
+                text.chars().take(89).chain(['…']).collect()
+            } else {
+                text.clone()
+            }
         };
         match (old.get(name), new.get(name)) {
             (Some(was), Some(is)) if was == is => {}
-            (Some(was), Some(is)) => println!("~ {name:<34} {}\n  {:<34} {}", short(was), "→", short(is)),
+            (Some(was), Some(is)) => {
+                println!("~ {name:<34} {}\n  {:<34} {}", short(was), "→", short(is))
+            }
             (Some(was), None) => println!("- {name:<34} {}", short(was)),
             (None, Some(is)) => println!("+ {name:<34} {}", short(is)),
             (None, None) => {}
@@ -164,26 +204,47 @@ async fn show(conn: &mut Conn, version: Option<i64>) -> anyhow::Result<()> {
         None => repo::active_version(conn).await?,
     };
     if version == 0 {
-        println!("# Nothing is configured: the channels of the core's settings, in their order, without rules.");
+        println!(
+            "# Nothing is configured: the channels of the core's settings, in their order, without rules."
+        );
         return Ok(());
     }
-    println!("# version {version}\n{}", file::write(&draft_of(conn, version).await?)?);
+    println!(
+        "# version {version}\n{}",
+        file::write(&draft_of(conn, version).await?)?
+    );
     Ok(())
 }
 
 #[allow(clippy::print_stdout)]
 async fn history(conn: &mut Conn) -> anyhow::Result<()> {
     let active = repo::active_version(conn).await?;
-    println!("{:<9} {:<16} {:<18} reason", "version", "written (UTC)", "author");
+    println!(
+        "{:<9} {:<16} {:<18} reason",
+        "version", "written (UTC)", "author"
+    );
     for row in repo::versions(conn).await? {
         let mark = if row.version == active { "*" } else { "" };
         let written = time(row.created_us)?;
-        println!("{:<9} {written:<16} {:<18} {}", format!("{}{mark}", row.version), row.author, row.reason);
+        println!(
+            "{:<9} {written:<16} {:<18} {}",
+            format!("{}{mark}", row.version),
+            row.author,
+            row.reason
+        );
     }
-    println!("\n{:<9} {:<16} {:<18} reason", "in force", "since (UTC)", "by");
+    println!(
+        "\n{:<9} {:<16} {:<18} reason",
+        "in force", "since (UTC)", "by"
+    );
     for row in repo::activations(conn).await? {
         let change = format!("{}→{}", row.previous, row.version);
-        println!("{change:<9} {:<16} {:<18} {}", time(row.activated_us)?, row.author, row.reason);
+        println!(
+            "{change:<9} {:<16} {:<18} {}",
+            time(row.activated_us)?,
+            row.author,
+            row.reason
+        );
     }
     Ok(())
 }
@@ -191,7 +252,14 @@ async fn history(conn: &mut Conn) -> anyhow::Result<()> {
 fn time(at_us: i64) -> anyhow::Result<String> {
     let text = trade_time(at_us, "UTC")?;
     let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default().to_owned();
-    Ok(format!("{}-{}-{} {}:{}", part(0, 4), part(4, 6), part(6, 8), part(8, 10), part(10, 12)))
+    Ok(format!(
+        "{}-{}-{} {}:{}",
+        part(0, 4),
+        part(4, 6),
+        part(6, 8),
+        part(8, 10),
+        part(10, 12)
+    ))
 }
 
 #[allow(clippy::print_stdout)]
@@ -207,7 +275,9 @@ async fn rollback(conn: &mut Conn, version: i64, by: &By) -> anyhow::Result<()> 
 #[allow(clippy::print_stdout)]
 async fn explain(conn: &mut Conn, config: &Config, id: &str) -> anyhow::Result<()> {
     ensure!(is_plain(id, MAX_ID), "{id:?} is no order id");
-    let Some(order) = orders::repo::find(conn, id).await? else { bail!("there is no order {id}") };
+    let Some(order) = orders::repo::find(conn, id).await? else {
+        bail!("there is no order {id}")
+    };
     println!(
         "order {id}: {} of {} {} for {}, {}",
         order.kind.as_str(),
@@ -240,9 +310,15 @@ async fn explain(conn: &mut Conn, config: &Config, id: &str) -> anyhow::Result<(
 
 #[allow(clippy::print_stdout)]
 fn print_route(when: &str, route: &Route) {
-    println!("\n{when}, by version {}\n{:<12} {:<9} {:<36} reason", route.version, "candidate", "verdict", "rule");
+    println!(
+        "\n{when}, by version {}\n{:<12} {:<9} {:<36} reason",
+        route.version, "candidate", "verdict", "rule"
+    );
     for r in &route.rejected {
-        println!("{:<12} {:<9} {:<36} {}", r.channel, "rejected", r.by, r.reason);
+        println!(
+            "{:<12} {:<9} {:<36} {}",
+            r.channel, "rejected", r.by, r.reason
+        );
     }
     match &route.chosen {
         Some(chosen) => println!("{chosen:<12} {:<9}", "chosen"),
@@ -251,10 +327,16 @@ fn print_route(when: &str, route: &Route) {
 }
 
 /// What a claim would decide: the same code, without its locks.
-async fn now(conn: &mut Conn, config: &Config, order: &Order) -> anyhow::Result<Result<Decision, String>> {
+async fn now(
+    conn: &mut Conn,
+    config: &Config,
+    order: &Order,
+) -> anyhow::Result<Result<Decision, String>> {
     let version = repo::active_version(conn).await?;
     let set = match version {
-        0 => Arc::new(Set::unconfigured(config.channels.iter().map(|c| c.id.as_str()))),
+        0 => Arc::new(Set::unconfigured(
+            config.channels.iter().map(|c| c.id.as_str()),
+        )),
         _ => match active::read(conn, version).await? {
             Ok(set) => set,
             Err(reason) => return Ok(Err(format!("version {version} can't be used: {reason}"))),
@@ -269,7 +351,11 @@ async fn now(conn: &mut Conn, config: &Config, order: &Order) -> anyhow::Result<
     for channel in &config.channels {
         let time = trade_time(at, &channel.zone)?;
         let open = tripped.stops_channel(order.kind.point(), &channel.id);
-        here.push(Here::new(&channel.id, &time, open.map(|(b, why)| (b.to_string(), why.to_owned())))?);
+        here.push(Here::new(
+            &channel.id,
+            &time,
+            open.map(|(b, why)| (b.to_string(), why.to_owned())),
+        )?);
         wanted.extend(keys(order, &channel.id, &time));
     }
     let stored = repo::read_totals(conn, &wanted).await?;

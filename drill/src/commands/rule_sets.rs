@@ -16,7 +16,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, clap::Args)]
 pub struct Sidecar {
     /// The sidecar's listener.
-    #[arg(long, env = "SLUICE_SIDECAR", default_value = "http://127.0.0.1:7200", global = true)]
+    #[arg(
+        long,
+        env = "SLUICE_SIDECAR",
+        default_value = "http://127.0.0.1:7200",
+        global = true
+    )]
     sidecar: String,
     /// The file with your own token; needed for whatever changes something.
     #[arg(long, env = "SLUICE_TOKEN_FILE", global = true)]
@@ -109,27 +114,55 @@ pub async fn run(verb: &Verb, sidecar: &Sidecar) -> anyhow::Result<()> {
         Verb::Sets => text::sets(&asked.get("/rules/sets").await?),
         Verb::Suppressions => text::suppressions(&asked.get("/suppressions").await?, now_us()),
         Verb::Explain { id } => text::explain(&asked.get(&format!("/verdicts/{id}")).await?),
-        Verb::Promote { rule, to, hash, reason } => {
+        Verb::Promote {
+            rule,
+            to,
+            hash,
+            reason,
+        } => {
             let body = json!({ "to": to, "hash": hash, "reason": reason });
-            text::done(&asked.post(&format!("/rules/{rule}/promote"), body).await?, rule)
+            text::done(
+                &asked.post(&format!("/rules/{rule}/promote"), body).await?,
+                rule,
+            )
         }
         Verb::Approve { rule, to, hash } => {
             let url = format!("/rules/{rule}/approve");
-            text::done(&asked.send(&url, &json!({ "step": to, "hash": hash })).await?, rule)
+            text::done(
+                &asked
+                    .send(&url, &json!({ "step": to, "hash": hash }))
+                    .await?,
+                rule,
+            )
         }
         Verb::Demote { rule, to, reason } => {
             let body = json!({ "to": to, "reason": reason });
-            text::done(&asked.post(&format!("/rules/{rule}/demote"), body).await?, rule)
+            text::done(
+                &asked.post(&format!("/rules/{rule}/demote"), body).await?,
+                rule,
+            )
         }
         Verb::Retire { rule, hash, reason } => {
             let body = json!({ "hash": hash, "reason": reason });
-            text::done(&asked.post(&format!("/rules/{rule}/retire"), body).await?, rule)
+            text::done(
+                &asked.post(&format!("/rules/{rule}/retire"), body).await?,
+                rule,
+            )
         }
         Verb::Rollback { version, reason } => {
             let body = json!({ "version": version, "reason": reason });
-            text::done(&asked.post("/rules/rollback", body).await?, &format!("set {version}"))
+            text::done(
+                &asked.post("/rules/rollback", body).await?,
+                &format!("set {version}"),
+            )
         }
-        Verb::Suppress { rule, key, amount_cap, time, reason } => {
+        Verb::Suppress {
+            rule,
+            key,
+            amount_cap,
+            time,
+            reason,
+        } => {
             let expires_us = now_us() + micros(time)?;
             let body = json!({ "rule": rule, "key": key, "amount_cap": amount_cap, "expires_us": expires_us, "reason": reason });
             let made = asked.post("/suppressions", body).await?;
@@ -140,7 +173,9 @@ pub async fn run(verb: &Verb, sidecar: &Sidecar) -> anyhow::Result<()> {
             )
         }
         Verb::Unsuppress { id } => {
-            asked.post(&format!("/suppressions/{id}/revoke"), json!({})).await?;
+            asked
+                .post(&format!("/suppressions/{id}/revoke"), json!({}))
+                .await?;
             "ended\n".to_owned()
         }
     };
@@ -150,7 +185,9 @@ pub async fn run(verb: &Verb, sidecar: &Sidecar) -> anyhow::Result<()> {
 
 /// A day has 24 hours here.
 fn micros(time: &jiff::Span) -> anyhow::Result<i64> {
-    let time = time.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).context("--for: as in 30m, 2h or 3d")?;
+    let time = time
+        .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
+        .context("--for: as in 30m, 2h or 3d")?;
     Ok(i64::try_from(time.as_micros())?)
 }
 
@@ -164,12 +201,15 @@ struct Asked<'a> {
 impl<'a> Asked<'a> {
     fn new(sidecar: &'a Sidecar) -> anyhow::Result<Self> {
         let read = |path: &PathBuf| {
-            let text =
-                std::fs::read_to_string(path).with_context(|| format!("--token-file: can't read {}", path.display()));
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("--token-file: can't read {}", path.display()));
             text.map(|text| text.trim().to_owned())
         };
         Ok(Asked {
-            http: reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?,
+            http: reqwest::Client::builder()
+                .no_proxy()
+                .timeout(PATIENCE)
+                .build()?,
             url: sidecar.sidecar.trim_end_matches('/'),
             token: sidecar.token_file.as_ref().map(read).transpose()?,
             by: sidecar.by.as_deref(),
@@ -177,7 +217,8 @@ impl<'a> Asked<'a> {
     }
 
     async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        self.answer(self.http.get(format!("{}{path}", self.url))).await
+        self.answer(self.http.get(format!("{}{path}", self.url)))
+            .await
     }
 
     /// With the name of who asks, if it was given.
@@ -189,23 +230,41 @@ impl<'a> Asked<'a> {
     }
 
     async fn send(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        let Some(token) = &self.token else { bail!("say who you are: --token-file, or SLUICE_TOKEN_FILE") };
-        let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(token);
-        self.answer(request.header("content-type", "application/json").body(body.to_string())).await
+        let Some(token) = &self.token else {
+            bail!("say who you are: --token-file, or SLUICE_TOKEN_FILE")
+        };
+        let request = self
+            .http
+            .post(format!("{}{path}", self.url))
+            .bearer_auth(token);
+        self.answer(
+            request
+                .header("content-type", "application/json")
+                .body(body.to_string()),
+        )
+        .await
     }
 
     async fn answer(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
-        let response = request.send().await.with_context(|| format!("--sidecar: {} does not answer", self.url))?;
+        let response = request
+            .send()
+            .await
+            .with_context(|| format!("--sidecar: {} does not answer", self.url))?;
         let status = response.status();
         let text = response.text().await?;
-        let mut answer: Value = serde_json::from_str(&text).with_context(|| format!("{status}: {text}"))?;
+        let mut answer: Value =
+            serde_json::from_str(&text).with_context(|| format!("{status}: {text}"))?;
         if status.is_success() {
             return Ok(answer["data"].take());
         }
         match answer["data"]["reasons"].as_array() {
             Some(reasons) => bail!(
                 "refused:\n{}",
-                reasons.iter().map(|r| format!("  - {}", text::str(r))).collect::<Vec<_>>().join("\n")
+                reasons
+                    .iter()
+                    .map(|r| format!("  - {}", text::str(r)))
+                    .collect::<Vec<_>>()
+                    .join("\n")
             ),
             None => bail!("refused: {}", text::str(&answer["msg"])),
         }

@@ -13,8 +13,13 @@ pub fn str(value: &Value) -> String {
 
 /// UTC, to the second.
 pub fn time(us: &Value) -> String {
-    let at = us.as_i64().and_then(|us| jiff::Timestamp::from_microsecond(us).ok());
-    at.map_or_else(|| "-".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
+    let at = us
+        .as_i64()
+        .and_then(|us| jiff::Timestamp::from_microsecond(us).ok());
+    at.map_or_else(
+        || "-".to_owned(),
+        |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+    )
 }
 
 fn each(value: &Value) -> impl Iterator<Item = &Value> {
@@ -30,9 +35,18 @@ macro_rules! line {
 
 pub fn list(data: &Value) -> String {
     let mut text = String::new();
-    line!(text, "set {} ({}) is loaded", str(&data["version"]), str(&data["hash"]));
+    line!(
+        text,
+        "set {} ({}) is loaded",
+        str(&data["version"]),
+        str(&data["hash"])
+    );
     if data["version"] != data["inForce"] {
-        line!(text, "set {} is in force and not loaded yet", str(&data["inForce"]));
+        line!(
+            text,
+            "set {} is in force and not loaded yet",
+            str(&data["inForce"])
+        );
     }
     if !data["refused"].is_null() {
         line!(
@@ -52,7 +66,15 @@ pub fn list(data: &Value) -> String {
         "since (UTC)"
     );
     for rule in each(&data["rules"]) {
-        let name = format!("{}{}", if rule["candidate"] == true { "└ edited: " } else { "" }, str(&rule["id"]));
+        let name = format!(
+            "{}{}",
+            if rule["candidate"] == true {
+                "└ edited: "
+            } else {
+                ""
+            },
+            str(&rule["id"])
+        );
         let found = format!("{} ({})", str(&rule["findings"]), str(&rule["ratePerHour"]));
         let missing: Vec<String> = each(&rule["untested"]).map(str).collect();
         let ready = match (rule["demoted"] == true, missing.is_empty()) {
@@ -70,7 +92,13 @@ pub fn list(data: &Value) -> String {
     }
     for p in each(&data["proposals"]) {
         let (rule, hash) = (str(&p["rule"]), str(&p["ruleHash"]));
-        line!(text, "\nproposed: {rule} to {} by {}: {}", str(&p["step"]), str(&p["proposedBy"]), str(&p["reason"]));
+        line!(
+            text,
+            "\nproposed: {rule} to {} by {}: {}",
+            str(&p["step"]),
+            str(&p["proposedBy"]),
+            str(&p["reason"])
+        );
         line!(
             text,
             "  until {}; a second person: sluice rules approve {rule} --to {} --hash {hash}",
@@ -83,7 +111,14 @@ pub fn list(data: &Value) -> String {
 
 pub fn sets(data: &Value) -> String {
     let mut text = String::new();
-    line!(text, "{:<8} {:<16} {:<20} {:<16} why", "version", "hash", "since (UTC)", "by");
+    line!(
+        text,
+        "{:<8} {:<16} {:<20} {:<16} why",
+        "version",
+        "hash",
+        "since (UTC)",
+        "by"
+    );
     for (at, set) in each(data).enumerate() {
         let version = format!("{}{}", str(&set["version"]), if at == 0 { "*" } else { "" });
         let back = if set["contentOf"] == set["version"] {
@@ -92,21 +127,38 @@ pub fn sets(data: &Value) -> String {
             format!("back to {}: ", str(&set["contentOf"]))
         };
         let (hash, by) = (str(&set["hash"]), str(&set["createdBy"]));
-        line!(text, "{version:<8} {hash:<16} {:<20} {by:<16} {back}{}", time(&set["createdUs"]), str(&set["reason"]));
+        line!(
+            text,
+            "{version:<8} {hash:<16} {:<20} {by:<16} {back}{}",
+            time(&set["createdUs"]),
+            str(&set["reason"])
+        );
     }
-    line!(text, "* in force; an earlier one again: sluice rules rollback VERSION --reason …");
+    line!(
+        text,
+        "* in force; an earlier one again: sluice rules rollback VERSION --reason …"
+    );
     text
 }
 
 pub fn suppressions(data: &Value, now_us: i64) -> String {
     let mut text = String::new();
     for s in each(data) {
-        let state = match (s["revokedUs"].is_null(), s["expiresUs"].as_i64().is_some_and(|at| at > now_us)) {
+        let state = match (
+            s["revokedUs"].is_null(),
+            s["expiresUs"].as_i64().is_some_and(|at| at > now_us),
+        ) {
             (false, _) => format!("ended {}", time(&s["revokedUs"])),
             (true, false) => format!("ran out {}", time(&s["expiresUs"])),
             (true, true) => format!("IN FORCE until {}", time(&s["expiresUs"])),
         };
-        line!(text, "{}  {} on {}  {state}", str(&s["id"]), str(&s["rule"]), str(&s["key"]));
+        line!(
+            text,
+            "{}  {} on {}  {state}",
+            str(&s["id"]),
+            str(&s["rule"]),
+            str(&s["key"])
+        );
         line!(
             text,
             "    {} hits, {} of {} used; {}: {}",
@@ -131,7 +183,11 @@ pub fn done(data: &Value, what: &str) -> String {
             str(&data["step"]),
             str(&data["ruleHash"])
         ),
-        _ => format!("done: set {} ({}) is in force\n", str(&data["version"]), str(&data["hash"])),
+        _ => format!(
+            "done: set {} ({}) is in force\n",
+            str(&data["version"]),
+            str(&data["hash"])
+        ),
     }
 }
 
@@ -152,10 +208,21 @@ pub fn explain(v: &Value) -> String {
     }
     line!(text, "Found     {}", time(&v["foundUs"]));
     line!(text, "Verdict   {}\n", str(&v["verdictId"]));
-    line!(text, "Rule      {} (version {}, set {})", str(&v["rule"]), str(&v["ruleHash"]), str(&v["setVersion"]));
+    line!(
+        text,
+        "Rule      {} (version {}, set {})",
+        str(&v["rule"]),
+        str(&v["ruleHash"]),
+        str(&v["setVersion"])
+    );
     if !about.is_null() {
         line!(text, "It holds  {}", str(&about["guards"]));
-        line!(text, "Severity  {}; owner: {}", str(&about["severity"]), str(&about["owner"]));
+        line!(
+            text,
+            "Severity  {}; owner: {}",
+            str(&about["severity"]),
+            str(&about["owner"])
+        );
     }
     line!(text, "Mode      {}\n", mode(v));
     consequences(&mut text, v);
@@ -185,8 +252,18 @@ fn consequences(text: &mut String, v: &Value) {
         );
     }
     for b in each(&v["breakers"]) {
-        let name = format!("{}/{}/{}", str(&b["point"]), str(&b["scope"]), str(&b["key"]));
-        let now = format!("now {} since {}, by {}", str(&b["state"]), time(&b["updatedUs"]), str(&b["changedBy"]));
+        let name = format!(
+            "{}/{}/{}",
+            str(&b["point"]),
+            str(&b["scope"]),
+            str(&b["key"])
+        );
+        let now = format!(
+            "now {} since {}, by {}",
+            str(&b["state"]),
+            time(&b["updatedUs"]),
+            str(&b["changedBy"])
+        );
         line!(text, "Stopped   {name}: {now}");
     }
     if v["suppression"].is_null() && v["breaker"].is_null() {
@@ -203,7 +280,12 @@ fn evidence(text: &mut String, v: &Value) {
     let mut inputs = 0;
     for input in each(&detail["inputs"]) {
         inputs += 1;
-        line!(text, "  {:<44} at {}", str(&input["what"]), str(&input["position"]));
+        line!(
+            text,
+            "  {:<44} at {}",
+            str(&input["what"]),
+            str(&input["position"])
+        );
     }
     if inputs == 0 {
         line!(text, "  the change at {}", str(&v["position"]));
@@ -212,8 +294,17 @@ fn evidence(text: &mut String, v: &Value) {
     if !reads.is_empty() {
         line!(text, "\n  {:<44} {:<26} value", "read from", "field");
         for read in reads {
-            let value = if read["value"].is_null() { "(nothing)".to_owned() } else { str(&read["value"]) };
-            line!(text, "  {:<44} {:<26} {value}", str(&read["of"]), str(&read["name"]));
+            let value = if read["value"].is_null() {
+                "(nothing)".to_owned()
+            } else {
+                str(&read["value"])
+            };
+            line!(
+                text,
+                "  {:<44} {:<26} {value}",
+                str(&read["of"]),
+                str(&read["name"])
+            );
         }
     }
     if detail["cut"] == true || !detail["tooLong"].is_null() {
@@ -269,7 +360,9 @@ mod tests {
         let silent = json!({ "outcome": "undetermined", "mode": "shadow", "breaker": null, "suppression": null, "position": "p" });
         let text = explain(&silent);
         assert!(
-            text.contains("could not decide") && text.contains("Stopped   nothing") && text.contains("change at p"),
+            text.contains("could not decide")
+                && text.contains("Stopped   nothing")
+                && text.contains("change at p"),
             "{text}"
         );
     }

@@ -65,13 +65,19 @@ fn test(dir: &Path, report: Option<&Path>) -> anyhow::Result<()> {
     let results = run_cases(dir)?;
     if let Some(report) = report {
         if let Some(folder) = report.parent() {
-            std::fs::create_dir_all(folder).with_context(|| format!("can't make {}", folder.display()))?;
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("can't make {}", folder.display()))?;
         }
         std::fs::write(report, junit::write(&results))
             .with_context(|| format!("can't write {}; choose another file", report.display()))?;
     }
     for result in &results {
-        println!("{} {:<28} {}", if result.passed { "✔" } else { "✘" }, result.rule, result.case);
+        println!(
+            "{} {:<28} {}",
+            if result.passed { "✔" } else { "✘" },
+            result.rule,
+            result.case
+        );
         if !result.passed {
             println!("    {}", result.detail);
         }
@@ -88,20 +94,30 @@ fn test(dir: &Path, report: Option<&Path>) -> anyhow::Result<()> {
 fn cover(dir: &Path, least: usize) -> anyhow::Result<()> {
     let files = Files::read(dir).map_err(|e| LoadErrors(vec![e]))?;
     if files.rules.is_empty() {
-        bail!("there is no rule file (*.rhai) in {}; name the folder with --dir", dir.display());
+        bail!(
+            "there is no rule file (*.rhai) in {}; name the folder with --dir",
+            dir.display()
+        );
     }
     let measured = coverage::measure(&files)?;
     let mut below = 0;
     for (file, coverage) in &measured {
         let percent = coverage.percent();
         below += usize::from(percent < least);
-        println!("{} {file:<40} {percent:>3} % of {}", if percent < least { "✘" } else { "✔" }, coverage.branches);
+        println!(
+            "{} {file:<40} {percent:>3} % of {}",
+            if percent < least { "✘" } else { "✔" },
+            coverage.branches
+        );
         for missing in &coverage.missing {
             println!("    {missing}");
         }
     }
     if below > 0 {
-        bail!("{below} of {} files are below {least} %: add cases for the lines named", measured.len());
+        bail!(
+            "{below} of {} files are below {least} %: add cases for the lines named",
+            measured.len()
+        );
     }
     println!("{} files, each at least {least} %", measured.len());
     Ok(())

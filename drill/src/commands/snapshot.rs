@@ -33,7 +33,9 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     // Only the sidecar is called.
     let client = Client::new("", options.sidecar.trim_end_matches('/'), &token)?;
     if options.now {
-        let run = client.snapshot_now(Duration::from_secs(options.within)).await?;
+        let run = client
+            .snapshot_now(Duration::from_secs(options.within))
+            .await?;
         print!("{}", tell(&run));
         return Ok(());
     }
@@ -61,7 +63,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 }
 
 fn tell(run: &Value) -> String {
-    let took_ms = (run["completedUs"].as_i64().unwrap_or(0) - run["startedUs"].as_i64().unwrap_or(0)) / 1_000;
+    let took_ms =
+        (run["completedUs"].as_i64().unwrap_or(0) - run["startedUs"].as_i64().unwrap_or(0)) / 1_000;
     format!(
         "run {} ({}) at {}: {} balances, {} rows in {took_ms} ms; {} looked at twice, {} differences stand, {} of them new\n",
         run["runId"].as_str().unwrap_or_default(),

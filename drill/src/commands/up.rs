@@ -25,7 +25,11 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     super::demo::fresh(&options.dir)?;
     let interrupted = interrupted()?;
     let progress = Progress::new();
-    let stage_options = StageOptions { ports: Some(Ports::DOCUMENTED), ..crate::story::options() }.from_environment();
+    let stage_options = StageOptions {
+        ports: Some(Ports::DOCUMENTED),
+        ..crate::story::options()
+    }
+    .from_environment();
     let told = |step: &str| progress.step(&format!("starting {step}"));
     let stage = tokio::select! {
         stage = Stage::up(&options.dir, stage_options, &told) => stage?,
@@ -34,9 +38,18 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     progress.finish();
     let ports = stage.ports;
     println!("core API       {}", ports.url(ports.core));
-    println!("core admin     {}/ready  {0}/metrics", ports.url(ports.core_admin));
-    println!("sidecar        {}/status  {0}/breakers  {0}/verdicts  {0}/metrics", ports.url(ports.sidecar));
-    println!("channels       {}/netsunion/book  {0}/unionpay/book  {0}/psp/book", ports.url(ports.sims));
+    println!(
+        "core admin     {}/ready  {0}/metrics",
+        ports.url(ports.core_admin)
+    );
+    println!(
+        "sidecar        {}/status  {0}/breakers  {0}/verdicts  {0}/metrics",
+        ports.url(ports.sidecar)
+    );
+    println!(
+        "channels       {}/netsunion/book  {0}/unionpay/book  {0}/psp/book",
+        ports.url(ports.sims)
+    );
     println!("Kafka          {}", stage.brokers);
     println!("secrets, settings, logs   {}", options.dir.display());
     println!(

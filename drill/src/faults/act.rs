@@ -79,14 +79,25 @@ fn ask(account: &str, name: &str, amount: &str) -> Submit {
 /// Gives the fault's account honest money first.
 pub async fn fund(stage: &Stage, account: &str, amount: Decimal) -> anyhow::Result<()> {
     let biz_no = format!("fund-{account}");
-    stage.events.send(&event(DEPOSIT_RECEIVED, account, &biz_no, amount)).await?;
+    stage
+        .events
+        .send(&event(DEPOSIT_RECEIVED, account, &biz_no, amount))
+        .await?;
     stage.client.deposit(account, amount, &biz_no).await
 }
 
 /// Submits an order as an honest upstream does: it tells first, then asks.
 async fn honest(stage: &Stage, submit: &Submit) -> anyhow::Result<String> {
     let amount = Decimal::from_str_exact(&submit.amount)?;
-    stage.events.send(&event(WITHDRAW_REQUESTED, &submit.from, &submit.biz_no, amount)).await?;
+    stage
+        .events
+        .send(&event(
+            WITHDRAW_REQUESTED,
+            &submit.from,
+            &submit.biz_no,
+            amount,
+        ))
+        .await?;
     stage.client.submit(submit).await
 }
 
@@ -97,13 +108,21 @@ pub async fn make(stage: &Stage, kind: Kind) -> anyhow::Result<Made> {
     let (at, bad) = match kind {
         Kind::WrongOutput => {
             let submit = ask(&account, "unit", "1234.00");
-            let told = event(WITHDRAW_REQUESTED, &account, &submit.biz_no, Decimal::new(1_234, 2));
+            let told = event(
+                WITHDRAW_REQUESTED,
+                &account,
+                &submit.biz_no,
+                Decimal::new(1_234, 2),
+            );
             stage.events.send(&told).await?;
             let order = stage.client.submit(&submit).await?;
             (Instant::now(), vec![(order, 0)])
         }
         Kind::UpstreamDownstream => {
-            stage.client.deposit(&account, Decimal::from(5_000), &format!("ghost-{account}")).await?;
+            stage
+                .client
+                .deposit(&account, Decimal::from(5_000), &format!("ghost-{account}"))
+                .await?;
             let at = Instant::now();
             let order = honest(stage, &ask(&account, "ghost", "5000.00")).await?;
             (at, vec![(order, 0)])
@@ -111,7 +130,10 @@ pub async fn make(stage: &Stage, kind: Kind) -> anyhow::Result<Made> {
         Kind::Duplicate => {
             let first = ask(&account, "once", "88.00");
             let paid = honest(stage, &first).await?;
-            let twin = Submit { transaction_id: format!("{}-again", first.transaction_id), ..first };
+            let twin = Submit {
+                transaction_id: format!("{}-again", first.transaction_id),
+                ..first
+            };
             let order = stage.client.submit(&twin).await?;
             (Instant::now(), vec![(paid, 1), (order, 0)])
         }
@@ -124,13 +146,26 @@ pub async fn make(stage: &Stage, kind: Kind) -> anyhow::Result<Made> {
         }
         Kind::ManualFix => {
             let by_hand = Decimal::from(1_000);
-            signed::adjust(&mut conn, &stage.schemas, None, &account, by_hand, "by-hand").await?;
+            signed::adjust(
+                &mut conn,
+                &stage.schemas,
+                None,
+                &account,
+                by_hand,
+                "by-hand",
+            )
+            .await?;
             let at = Instant::now();
             let order = honest(stage, &ask(&account, "greedy", "1000.00")).await?;
             (at, vec![(order, 0)])
         }
     };
-    Ok(Made { kind, account, at, bad })
+    Ok(Made {
+        kind,
+        account,
+        at,
+        bad,
+    })
 }
 
 /// Waits for the breaker of the fault's account, then measures what left.
@@ -143,7 +178,11 @@ pub async fn watch(stage: &Stage, made: &Made) -> anyhow::Result<Seen> {
     );
     let mut detect = None;
     while made.at.elapsed() < PATIENCE {
-        if conn.exec_first::<u8, _, _>(&sql, (&made.account,)).await?.is_some() {
+        if conn
+            .exec_first::<u8, _, _>(&sql, (&made.account,))
+            .await?
+            .is_some()
+        {
             detect = Some(made.at.elapsed());
             break;
         }
@@ -163,7 +202,11 @@ pub async fn watch(stage: &Stage, made: &Made) -> anyhow::Result<Seen> {
         kind: made.kind.as_str(),
         detected: detect.is_some(),
         rule: rule.unwrap_or_default(),
-        breaker: if detect.is_some() { breaker } else { String::new() },
+        breaker: if detect.is_some() {
+            breaker
+        } else {
+            String::new()
+        },
         detect_ms: detect,
         leaked: leaked(stage, made).await?,
     })
@@ -184,7 +227,11 @@ async fn leaked(stage: &Stage, made: &Made) -> anyhow::Result<Decimal> {
 /// What a person does: puts it right, says why, and closes the breaker.
 pub async fn clean_up(stage: &Stage, made: &Made) -> anyhow::Result<&'static str> {
     let mut conn = stage.pool.get_conn().await?;
-    let bad = made.bad.last().map(|(order, _)| order.as_str()).context("a fault has an order")?;
+    let bad = made
+        .bad
+        .last()
+        .map(|(order, _)| order.as_str())
+        .context("a fault has an order")?;
     let done = match made.kind {
         Kind::WrongOutput | Kind::Duplicate => {
             stage.client.cancel(bad).await?;
@@ -192,8 +239,12 @@ pub async fn clean_up(stage: &Stage, made: &Made) -> anyhow::Result<&'static str
         }
         Kind::UpstreamDownstream => {
             stage.client.cancel(bad).await?;
-            let ghost =
-                event(DEPOSIT_RECEIVED, &made.account, &format!("ghost-{}", made.account), Decimal::from(5_000));
+            let ghost = event(
+                DEPOSIT_RECEIVED,
+                &made.account,
+                &format!("ghost-{}", made.account),
+                Decimal::from(5_000),
+            );
             stage.events.send(&ghost).await?;
             "order cancelled, the deposit's event turned up late"
         }
@@ -204,13 +255,23 @@ pub async fn clean_up(stage: &Stage, made: &Made) -> anyhow::Result<&'static str
         Kind::ManualFix => {
             stage.client.cancel(bad).await?;
             let back = Decimal::from(-1_000);
-            signed::adjust(&mut conn, &stage.schemas, Some(&stage.key), &made.account, back, "by-hand-reversed")
-                .await?;
+            signed::adjust(
+                &mut conn,
+                &stage.schemas,
+                Some(&stage.key),
+                &made.account,
+                back,
+                "by-hand-reversed",
+            )
+            .await?;
             "order cancelled, credit reversed, signed"
         }
     };
     for point in open_points(&mut conn, stage, &made.account).await? {
-        stage.client.reset(&format!("{point}/account/{}", made.account), "drill", done).await?;
+        stage
+            .client
+            .reset(&format!("{point}/account/{}", made.account), "drill", done)
+            .await?;
     }
     Ok(done)
 }

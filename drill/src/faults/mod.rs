@@ -23,8 +23,13 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Kind; 5] =
-        [Kind::WrongOutput, Kind::UpstreamDownstream, Kind::Duplicate, Kind::InternalLogic, Kind::ManualFix];
+    pub const ALL: [Kind; 5] = [
+        Kind::WrongOutput,
+        Kind::UpstreamDownstream,
+        Kind::Duplicate,
+        Kind::InternalLogic,
+        Kind::ManualFix,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {

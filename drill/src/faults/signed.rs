@@ -30,7 +30,9 @@ async fn sign(
         "INSERT INTO {}.outbox (account_id,tx_id,signature,events,created_us) VALUES (?,?,?,'[]',?)",
         schemas.orders
     );
-    Ok(conn.exec_drop(sql, (account, tx_id, signature, now_us())).await?)
+    Ok(conn
+        .exec_drop(sql, (account, tx_id, signature, now_us()))
+        .await?)
 }
 
 /// Sets an order's state as a wrong release of the core would: signed.
@@ -48,7 +50,17 @@ pub async fn set_state(
         "SELECT account_id,to_account,amount,currency,version,kind,channel,serial_no,trade_time \
          FROM {orders}.orders WHERE order_id=? FOR UPDATE"
     );
-    type Row = (String, String, Decimal, String, i64, String, Option<String>, String, Option<String>);
+    type Row = (
+        String,
+        String,
+        Decimal,
+        String,
+        i64,
+        String,
+        Option<String>,
+        String,
+        Option<String>,
+    );
     let row: Option<Row> = conn.exec_first(select, (order_id,)).await?;
     let (account, to, amount, currency, version, kind, channel, serial_no, trade_time) =
         row.with_context(|| format!("no order {order_id}"))?;
@@ -67,7 +79,13 @@ pub async fn set_state(
         serial_no: serial_no.as_bytes(),
         trade_time: trade_time.as_deref().unwrap_or_default().as_bytes(),
     };
-    effects.order(account.as_bytes(), order_id.as_bytes(), &words, units(amount)?, i128::from(version) + 1);
+    effects.order(
+        account.as_bytes(),
+        order_id.as_bytes(),
+        &words,
+        units(amount)?,
+        i128::from(version) + 1,
+    );
     sign(conn, schemas, key, &account, &effects).await?;
     Ok(conn.query_drop("COMMIT").await?)
 }
@@ -102,13 +120,27 @@ pub async fn adjust(
         (balance + amount, available + amount, account),
     )
     .await?;
-    let (debit, credit) =
-        if amount > Decimal::ZERO { ("clearing.manual", "available") } else { ("available", "clearing.manual") };
+    let (debit, credit) = if amount > Decimal::ZERO {
+        ("clearing.manual", "available")
+    } else {
+        ("available", "clearing.manual")
+    };
     let mut effects = Effects::new();
-    let amounts = [balance + amount, available + amount, reserved, intermediate, held];
+    let amounts = [
+        balance + amount,
+        available + amount,
+        reserved,
+        intermediate,
+        held,
+    ];
     let [balance, available, reserved, intermediate, held] = amounts.map(units);
     let amounts = [balance?, available?, reserved?, intermediate?, held?];
-    effects.balance(account.as_bytes(), b"CNY", &amounts, i128::from(version) + 1);
+    effects.balance(
+        account.as_bytes(),
+        b"CNY",
+        &amounts,
+        i128::from(version) + 1,
+    );
     for (line, side, book) in [(0, "D", debit), (1, "C", credit)] {
         conn.exec_drop(
             format!(

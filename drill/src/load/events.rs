@@ -88,14 +88,18 @@ impl EventProducer {
     pub async fn send_raw(&self, topic: &str, key: &str, payload: &[u8]) -> anyhow::Result<Stored> {
         let (ack, told) = oneshot::channel();
         self.put(topic, key, payload, Some(ack)).await?;
-        told.await.context("the producer is gone")?.map_err(anyhow::Error::msg)
+        told.await
+            .context("the producer is gone")?
+            .map_err(anyhow::Error::msg)
     }
 
     /// Waits until nothing is queued any more. An error if any event of this
     /// producer, ever, could not be stored.
     pub async fn flush(&self, within: Duration) -> anyhow::Result<u64> {
         let producer = self.0.clone();
-        tokio::task::spawn_blocking(move || producer.flush(within)).await?.context("events are still queued")?;
+        tokio::task::spawn_blocking(move || producer.flush(within))
+            .await?
+            .context("events are still queued")?;
         let tally = self.0.context();
         match tally.failed.load(Ordering::Relaxed) {
             0 => Ok(tally.delivered.load(Ordering::Relaxed)),
@@ -104,19 +108,35 @@ impl EventProducer {
     }
 
     async fn enqueue(&self, event: &BusinessEvent, ack: Option<Ack>) -> anyhow::Result<()> {
-        self.put(event.topic(), &event.account_id, &serde_json::to_vec(event)?, ack).await
+        self.put(
+            event.topic(),
+            &event.account_id,
+            &serde_json::to_vec(event)?,
+            ack,
+        )
+        .await
     }
 
-    async fn put(&self, topic: &str, key: &str, payload: &[u8], ack: Option<Ack>) -> anyhow::Result<()> {
+    async fn put(
+        &self,
+        topic: &str,
+        key: &str,
+        payload: &[u8],
+        ack: Option<Ack>,
+    ) -> anyhow::Result<()> {
         let mut ack = Box::new(ack);
         loop {
-            let record = BaseRecord::with_opaque_to(topic, ack).key(key).payload(payload);
+            let record = BaseRecord::with_opaque_to(topic, ack)
+                .key(key)
+                .payload(payload);
             match self.0.send(record) {
                 Ok(()) => return Ok(()),
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), record)) => {
                     ack = record.delivery_opaque;
                 }
-                Err((error, _)) => return Err(error).with_context(|| format!("can't queue for {topic}")),
+                Err((error, _)) => {
+                    return Err(error).with_context(|| format!("can't queue for {topic}"));
+                }
             }
             sleep(FULL).await;
         }

@@ -36,7 +36,12 @@ impl Connection {
     pub async fn open(address: &str) -> std::io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Connection { stream, buffer: BytesMut::with_capacity(4096), used: 0, closing: false })
+        Ok(Connection {
+            stream,
+            buffer: BytesMut::with_capacity(4096),
+            used: 0,
+            closing: false,
+        })
     }
 
     /// Sends a whole request; returns status and body. After an error, or when
@@ -45,7 +50,10 @@ impl Connection {
         self.buffer.advance(self.used);
         self.used = 0;
         if !self.buffer.is_empty() {
-            return Err(Error::new(ErrorKind::InvalidData, "bytes after the last answer"));
+            return Err(Error::new(
+                ErrorKind::InvalidData,
+                "bytes after the last answer",
+            ));
         }
         self.stream.write_all(request).await?;
         let head = loop {
@@ -70,7 +78,10 @@ impl Connection {
 
     async fn fill(&mut self) -> std::io::Result<()> {
         if self.stream.read_buf(&mut self.buffer).await? == 0 {
-            return Err(Error::new(ErrorKind::UnexpectedEof, "the server closed without an answer"));
+            return Err(Error::new(
+                ErrorKind::UnexpectedEof,
+                "the server closed without an answer",
+            ));
         }
         Ok(())
     }
@@ -79,19 +90,33 @@ impl Connection {
 fn parse_head(bytes: &[u8]) -> std::io::Result<Option<Head>> {
     let bad = |what: &str| Error::new(ErrorKind::InvalidData, what.to_owned());
     let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") else {
-        return if bytes.len() > LONGEST_HEAD { Err(bad("the answer's head is too long")) } else { Ok(None) };
+        return if bytes.len() > LONGEST_HEAD {
+            Err(bad("the answer's head is too long"))
+        } else {
+            Ok(None)
+        };
     };
-    let text = std::str::from_utf8(&bytes[..end]).map_err(|_| bad("the answer's head is not text"))?;
+    let text =
+        std::str::from_utf8(&bytes[..end]).map_err(|_| bad("the answer's head is not text"))?;
     let mut lines = text.split("\r\n");
     let first = lines.next().unwrap_or_default();
-    let status = first.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)).and_then(|code| code.parse().ok());
+    let status = first
+        .strip_prefix("HTTP/1.")
+        .and_then(|rest| rest.get(2..5))
+        .and_then(|code| code.parse().ok());
     let status: u16 = status.ok_or_else(|| bad("no HTTP/1 status line"))?;
     let (mut length, mut close) = (None, false);
     for line in lines {
-        let Some((name, value)) = line.split_once(':') else { continue };
+        let Some((name, value)) = line.split_once(':') else {
+            continue;
+        };
         let value = value.trim();
         if name.eq_ignore_ascii_case("content-length") {
-            length = Some(value.parse().map_err(|_| bad("content-length is not a number"))?);
+            length = Some(
+                value
+                    .parse()
+                    .map_err(|_| bad("content-length is not a number"))?,
+            );
         } else if name.eq_ignore_ascii_case("connection") {
             close = value.eq_ignore_ascii_case("close");
         } else if name.eq_ignore_ascii_case("transfer-encoding") {
@@ -104,12 +129,21 @@ fn parse_head(bytes: &[u8]) -> std::io::Result<Option<Head>> {
         (_, Some(length)) => length,
         (_, None) => return Err(bad("the answer has no content-length")),
     };
-    Ok(Some(Head { status, length: end + 4, body, close }))
+    Ok(Some(Head {
+        status,
+        length: end + 4,
+        body,
+        close,
+    }))
 }
 
 /// One GET on a connection of its own.
 pub async fn get(address: &str, path: &str) -> std::io::Result<(u16, Vec<u8>)> {
-    once(address, format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n\r\n").as_bytes()).await
+    once(
+        address,
+        format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n\r\n").as_bytes(),
+    )
+    .await
 }
 
 /// One POST of JSON on a connection of its own.
@@ -124,9 +158,14 @@ pub async fn post(address: &str, path: &str, json: &str) -> std::io::Result<(u16
 async fn once(address: &str, request: &[u8]) -> std::io::Result<(u16, Vec<u8>)> {
     let exchange = async {
         let mut connection = Connection::open(address).await?;
-        connection.exchange(request).await.map(|(status, body)| (status, body.to_vec()))
+        connection
+            .exchange(request)
+            .await
+            .map(|(status, body)| (status, body.to_vec()))
     };
-    timeout(PATIENCE, exchange).await.unwrap_or_else(|_| Err(Error::new(ErrorKind::TimedOut, "no answer in 30 s")))
+    timeout(PATIENCE, exchange)
+        .await
+        .unwrap_or_else(|_| Err(Error::new(ErrorKind::TimedOut, "no answer in 30 s")))
 }
 
 #[cfg(test)]
@@ -137,8 +176,14 @@ mod tests {
     fn heads_by_table() {
         let read = |text: &str| parse_head(text.as_bytes()).map_err(|e| e.to_string());
         let ok = |text: &str| read(text).unwrap().map(|h| (h.status, h.body, h.close));
-        assert_eq!(ok("HTTP/1.1 202 Accepted\r\nContent-Length: 5\r\n\r\nhello"), Some((202, 5, false)));
-        assert_eq!(ok("HTTP/1.1 200 OK\r\ncontent-length:0\r\nconnection: close\r\n\r\n"), Some((200, 0, true)));
+        assert_eq!(
+            ok("HTTP/1.1 202 Accepted\r\nContent-Length: 5\r\n\r\nhello"),
+            Some((202, 5, false))
+        );
+        assert_eq!(
+            ok("HTTP/1.1 200 OK\r\ncontent-length:0\r\nconnection: close\r\n\r\n"),
+            Some((200, 0, true))
+        );
         assert_eq!(ok("HTTP/1.1 204 No Content\r\n\r\n"), Some((204, 0, false)));
         assert_eq!(ok("HTTP/1.1 200 OK\r\ncontent-le"), None);
         for wrong in [

@@ -78,13 +78,18 @@ impl Report {
             *self.statuses.entry(*status).or_default() += n;
         }
         self.unanswered += other.unanswered;
-        self.first_error = self.first_error.take().or_else(|| other.first_error.clone());
+        self.first_error = self
+            .first_error
+            .take()
+            .or_else(|| other.first_error.clone());
         Ok(())
     }
 }
 
 fn per_second(count: u64, elapsed: Duration) -> u64 {
-    let rate = (u128::from(count) * 1_000_000).checked_div(elapsed.as_micros()).unwrap_or(0);
+    let rate = (u128::from(count) * 1_000_000)
+        .checked_div(elapsed.as_micros())
+        .unwrap_or(0);
     u64::try_from(rate).unwrap_or(u64::MAX)
 }
 
@@ -92,8 +97,19 @@ fn per_second(count: u64, elapsed: Duration) -> u64 {
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let us = |q| self.latency_us(q);
-        write!(f, "{}/s, p50 {} µs, p99 {} µs, p99.9 {} µs", self.per_second(), us(0.5), us(0.99), us(0.999))?;
-        for (status, n) in self.statuses.iter().filter(|(status, _)| !(200..300).contains(*status)) {
+        write!(
+            f,
+            "{}/s, p50 {} µs, p99 {} µs, p99.9 {} µs",
+            self.per_second(),
+            us(0.5),
+            us(0.99),
+            us(0.999)
+        )?;
+        for (status, n) in self
+            .statuses
+            .iter()
+            .filter(|(status, _)| !(200..300).contains(*status))
+        {
             write!(f, ", {n} × HTTP {status}")?;
         }
         match &self.first_error {

@@ -41,7 +41,10 @@ pub fn new_key() -> String {
 
 impl Target {
     pub fn new(address: &str) -> Self {
-        Target { address: address.into(), token: None }
+        Target {
+            address: address.into(),
+            token: None,
+        }
     }
 
     /// `POST /withdraw/submit`, keyed by the transaction id.
@@ -56,9 +59,15 @@ impl Target {
 
     /// `POST /deposit`, keyed by the business number.
     pub fn deposit(&self, out: &mut Vec<u8>, deposit: &Deposit<'_>) {
-        let Deposit { account, amount, currency, biz_no } = deposit;
-        let json =
-            format!(r#"{{"accountId":"{account}","amount":"{amount}","currency":"{currency}","bizNo":"{biz_no}"}}"#);
+        let Deposit {
+            account,
+            amount,
+            currency,
+            biz_no,
+        } = deposit;
+        let json = format!(
+            r#"{{"accountId":"{account}","amount":"{amount}","currency":"{currency}","bizNo":"{biz_no}"}}"#
+        );
         self.post(out, "/deposit", None, &json);
     }
 
@@ -78,7 +87,13 @@ impl Target {
         let authorization = bearer.as_deref().map(|bearer| ("authorization", bearer));
         let key = key.map(|key| ("idempotent-key", key));
         let headers: [Option<(&str, &str)>; 2] = [authorization, key];
-        push_post(out, &self.address, path, headers.iter().flatten(), json.as_bytes());
+        push_post(
+            out,
+            &self.address,
+            path,
+            headers.iter().flatten(),
+            json.as_bytes(),
+        );
     }
 }
 
@@ -104,7 +119,16 @@ pub fn push_post<'h>(
 
 impl Withdrawal<'_> {
     fn json(&self) -> String {
-        let Withdrawal { from_account, to_account, amount, currency, user_id, transaction_id, biz_no, .. } = self;
+        let Withdrawal {
+            from_account,
+            to_account,
+            amount,
+            currency,
+            user_id,
+            transaction_id,
+            biz_no,
+            ..
+        } = self;
         let mut json = format!(
             r#"{{"fromAccountId":"{from_account}","toAccountId":"{to_account}","amount":"{amount}","currency":"{currency}","userId":"{user_id}","transactionId":"{transaction_id}","bizNo":"{biz_no}""#
         );
@@ -132,7 +156,10 @@ mod tests {
 
     #[test]
     fn a_request_is_what_the_core_reads() {
-        let target = Target { token: Some("t0k".into()), ..Target::new("127.0.0.1:7100") };
+        let target = Target {
+            token: Some("t0k".into()),
+            ..Target::new("127.0.0.1:7100")
+        };
         let withdrawal = Withdrawal {
             from_account: "a-1",
             to_account: "b-1",
@@ -147,7 +174,11 @@ mod tests {
         target.withdraw(&mut out, "key-1", &withdrawal);
         let text = String::from_utf8(out).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        for line in ["POST /withdraw HTTP/1.1", "idempotent-key: key-1", "authorization: Bearer t0k"] {
+        for line in [
+            "POST /withdraw HTTP/1.1",
+            "idempotent-key: key-1",
+            "authorization: Bearer t0k",
+        ] {
             assert!(head.lines().any(|l| l == line), "{line} in {head}");
         }
         assert!(head.contains(&format!("content-length: {}", body.len())));

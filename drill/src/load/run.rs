@@ -58,7 +58,10 @@ pub struct Open {
 
 /// Every connection sends its next request when the last one is answered.
 pub async fn closed(load: Closed, make: impl Make, hear: impl Hear) -> anyhow::Result<Report> {
-    ensure!(load.connections > 0, "closed load needs at least one connection");
+    ensure!(
+        load.connections > 0,
+        "closed load needs at least one connection"
+    );
     let start = Instant::now();
     let (count, end) = match load.until {
         Until::Count(count) => (count, None),
@@ -75,7 +78,9 @@ pub async fn closed(load: Closed, make: impl Make, hear: impl Hear) -> anyhow::R
                 if number >= count {
                     break;
                 }
-                client.send(number, Instant::now(), &shared, &mut report).await;
+                client
+                    .send(number, Instant::now(), &shared, &mut report)
+                    .await;
             }
             report
         });
@@ -86,7 +91,10 @@ pub async fn closed(load: Closed, make: impl Make, hear: impl Hear) -> anyhow::R
 /// Request `n` is due at `n / rate` seconds, whether or not earlier ones are
 /// answered.
 pub async fn open(load: Open, make: impl Make, hear: impl Hear) -> anyhow::Result<Report> {
-    ensure!(load.rate > 0 && load.connections > 0, "open load needs a rate and at least one connection");
+    ensure!(
+        load.rate > 0 && load.connections > 0,
+        "open load needs a rate and at least one connection"
+    );
     let count = u64::try_from(u128::from(load.rate) * load.duration.as_micros() / 1_000_000)?;
     let shared = Shared::new(make, hear);
     let due = Arc::new(Semaphore::new(0));
@@ -141,7 +149,10 @@ fn pace(start: Instant, count: u64, load: &Open, due: Weak<Semaphore>) -> std::i
             due.add_permits(connections);
         }
     };
-    std::thread::Builder::new().name("pacer".into()).spawn(work).map(|_| ())
+    std::thread::Builder::new()
+        .name("pacer".into())
+        .spawn(work)
+        .map(|_| ())
 }
 
 fn offset(number: u64, rate: u64) -> Duration {
@@ -170,7 +181,11 @@ struct Shared<M, H> {
 
 impl<M: Make, H: Hear> Shared<M, H> {
     fn new(make: M, hear: H) -> Arc<Self> {
-        Arc::new(Shared { next: AtomicU64::new(0), make, hear })
+        Arc::new(Shared {
+            next: AtomicU64::new(0),
+            make,
+            hear,
+        })
     }
 }
 
@@ -184,7 +199,12 @@ struct Client {
 
 impl Client {
     fn new(address: &str, deadline: Duration) -> Self {
-        Client { address: address.into(), deadline, connection: None, request: Vec::with_capacity(1024) }
+        Client {
+            address: address.into(),
+            deadline,
+            connection: None,
+            request: Vec::with_capacity(1024),
+        }
     }
 
     async fn connect(&mut self) -> std::io::Result<()> {
@@ -204,7 +224,12 @@ impl Client {
     ) {
         self.request.clear();
         (shared.make)(number, &mut self.request);
-        let late = || Err(Error::new(ErrorKind::TimedOut, "no answer before the deadline"));
+        let late = || {
+            Err(Error::new(
+                ErrorKind::TimedOut,
+                "no answer before the deadline",
+            ))
+        };
         let outcome = timeout(self.deadline, self.exchange(number, since, shared, report)).await;
         if let Err(error) = outcome.unwrap_or_else(|_| late()) {
             // The answer to this request must not be taken for the next one's.
@@ -222,7 +247,9 @@ impl Client {
         report: &mut Report,
     ) -> std::io::Result<()> {
         self.connect().await?;
-        let Some(connection) = &mut self.connection else { return Err(ErrorKind::NotConnected.into()) };
+        let Some(connection) = &mut self.connection else {
+            return Err(ErrorKind::NotConnected.into());
+        };
         let (status, body) = connection.exchange(&self.request).await?;
         report.count(status, micros(since));
         (shared.hear)(number, status, body);
@@ -247,7 +274,9 @@ mod tests {
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        tokio::spawn(async move { axum::serve(listener, Router::new().route("/e", post(echo))).await });
+        tokio::spawn(
+            async move { axum::serve(listener, Router::new().route("/e", post(echo))).await },
+        );
         address
     }
 
@@ -257,23 +286,41 @@ mod tests {
         let target = Target::new(&address);
         let heard = Arc::new(Mutex::new(Vec::new()));
         let (load, sink) = (
-            Closed { address, connections: 8, until: Until::Count(500), deadline: Duration::from_secs(5) },
+            Closed {
+                address,
+                connections: 8,
+                until: Until::Count(500),
+                deadline: Duration::from_secs(5),
+            },
             heard.clone(),
         );
         let make = move |n: u64, out: &mut Vec<u8>| {
-            let body = if n == 7 { "no".to_owned() } else { n.to_string() };
+            let body = if n == 7 {
+                "no".to_owned()
+            } else {
+                n.to_string()
+            };
             target.post(out, "/e", None, &body);
         };
         let hear = move |n: u64, status: u16, body: &[u8]| {
-            sink.lock().unwrap().push((n, status, String::from_utf8(body.to_vec()).unwrap()));
+            sink.lock()
+                .unwrap()
+                .push((n, status, String::from_utf8(body.to_vec()).unwrap()));
         };
         let report = closed(load, make, hear).await.unwrap();
-        assert_eq!((report.answered(), report.succeeded(), report.unanswered), (500, 499, 0), "{report}");
+        assert_eq!(
+            (report.answered(), report.succeeded(), report.unanswered),
+            (500, 499, 0),
+            "{report}"
+        );
         let mut heard = heard.lock().unwrap();
         heard.sort();
         for (at, (n, status, body)) in heard.iter().enumerate() {
             assert_eq!(*n, at as u64);
-            assert!(body == &n.to_string() || (*n == 7 && *status == 503), "{n} {body}");
+            assert!(
+                body == &n.to_string() || (*n == 7 && *status == 503),
+                "{n} {body}"
+            );
         }
     }
 
@@ -289,7 +336,13 @@ mod tests {
             deadline: Duration::from_secs(5),
         };
         // Two connections can answer 40 a second at most; 100 are due.
-        let report = open(load, move |_, out| target.post(out, "/e", None, "x"), |_, _, _| {}).await.unwrap();
+        let report = open(
+            load,
+            move |_, out| target.post(out, "/e", None, "x"),
+            |_, _, _| {},
+        )
+        .await
+        .unwrap();
         assert_eq!(report.succeeded(), 100, "{report}");
         assert!(report.latency_us(0.99) > 1_000_000, "{report}");
         assert!(report.send_lag.max() > 1_000_000);
@@ -306,9 +359,19 @@ mod tests {
             connections: 16,
             deadline: Duration::from_secs(5),
         };
-        let report = open(load, move |_, out| target.post(out, "/e", None, "x"), |_, _, _| {}).await.unwrap();
+        let report = open(
+            load,
+            move |_, out| target.post(out, "/e", None, "x"),
+            |_, _, _| {},
+        )
+        .await
+        .unwrap();
         assert_eq!(report.answered(), 1_000);
-        assert!(report.elapsed < Duration::from_secs(4), "{:?}", report.elapsed);
+        assert!(
+            report.elapsed < Duration::from_secs(4),
+            "{:?}",
+            report.elapsed
+        );
         assert!(report.send_lag.value_at_quantile(0.5) < 20_000, "{report}");
     }
 
@@ -320,7 +383,9 @@ mod tests {
             until: Until::Count(4),
             deadline: Duration::from_secs(1),
         };
-        let report = closed(load, |_, out| out.push(b'x'), |_, _, _| {}).await.unwrap();
+        let report = closed(load, |_, out| out.push(b'x'), |_, _, _| {})
+            .await
+            .unwrap();
         assert_eq!((report.answered(), report.unanswered), (0, 4));
         assert!(report.first_error.is_some());
     }
@@ -329,8 +394,19 @@ mod tests {
     async fn a_late_answer_is_not_taken_for_the_next_one() {
         let address = server(Duration::from_millis(200)).await;
         let target = Target::new(&address);
-        let load = Closed { address, connections: 1, until: Until::Count(3), deadline: Duration::from_millis(50) };
-        let report = closed(load, move |_, out| target.post(out, "/e", None, "x"), |_, _, _| {}).await.unwrap();
+        let load = Closed {
+            address,
+            connections: 1,
+            until: Until::Count(3),
+            deadline: Duration::from_millis(50),
+        };
+        let report = closed(
+            load,
+            move |_, out| target.post(out, "/e", None, "x"),
+            |_, _, _| {},
+        )
+        .await
+        .unwrap();
         assert_eq!((report.answered(), report.unanswered), (0, 3), "{report}");
     }
 }

@@ -19,7 +19,11 @@ use tokio::time::Instant;
 const HEAP: [&str; 2] = ["-Xmx512m", "-Xms128m"];
 /// One short-lived server on a small machine: starting fast is worth more than
 /// running fast.
-const JVM: [&str; 3] = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
+const JVM: [&str; 3] = [
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Xshare:auto",
+];
 const START: Duration = Duration::from_secs(90);
 const STOP: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -38,10 +42,13 @@ impl Broker {
     /// answers. `port` is a free one if `None`.
     pub async fn start(dir: &Path, port: Option<u16>) -> anyhow::Result<Self> {
         std::fs::create_dir_all(dir).with_context(|| format!("can't make {}", dir.display()))?;
-        let dir = dir.canonicalize().with_context(|| dir.display().to_string())?;
+        let dir = dir
+            .canonicalize()
+            .with_context(|| dir.display().to_string())?;
         let port = port.map_or_else(ports::free_port, Ok)?;
         let settings = settings(&dir, port, ports::free_port()?);
-        std::fs::write(dir.join("server.properties"), settings).context("can't write server.properties")?;
+        std::fs::write(dir.join("server.properties"), settings)
+            .context("can't write server.properties")?;
         std::fs::write(dir.join("log4j2.yaml"), LOG).context("can't write log4j2.yaml")?;
         if !dir.join("data/meta.properties").is_file() {
             format(&dir).await?;
@@ -93,7 +100,11 @@ impl Broker {
     /// Makes a topic; one that is there already stays as it is.
     pub async fn create_topic(&self, topic: &str, partitions: i32) -> anyhow::Result<()> {
         let topic = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
-        for result in self.admin()?.create_topics([&topic], &AdminOptions::new()).await? {
+        for result in self
+            .admin()?
+            .create_topics([&topic], &AdminOptions::new())
+            .await?
+        {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
                 Err((name, code)) => anyhow::bail!("can't create topic {name}: {code}"),
@@ -104,21 +115,38 @@ impl Broker {
 
     /// Raises a topic's number of partitions to `count`.
     pub async fn add_partitions(&self, topic: &str, count: usize) -> anyhow::Result<()> {
-        let results =
-            self.admin()?.create_partitions([&NewPartitions::new(topic, count)], &AdminOptions::new()).await?;
+        let results = self
+            .admin()?
+            .create_partitions([&NewPartitions::new(topic, count)], &AdminOptions::new())
+            .await?;
         first_error(results)
     }
 
     pub async fn delete_topic(&self, topic: &str) -> anyhow::Result<()> {
-        first_error(self.admin()?.delete_topics(&[topic], &AdminOptions::new()).await?)
+        first_error(
+            self.admin()?
+                .delete_topics(&[topic], &AdminOptions::new())
+                .await?,
+        )
     }
 
     /// Takes away everything before `offset`, as retention does.
-    pub async fn delete_before(&self, topic: &str, partition: i32, offset: i64) -> anyhow::Result<()> {
+    pub async fn delete_before(
+        &self,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+    ) -> anyhow::Result<()> {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, partition, Offset::Offset(offset))?;
-        let deleted = self.admin()?.delete_records(&list, &AdminOptions::new()).await?;
-        deleted.elements().iter().try_for_each(|element| Ok(element.error()?))
+        let deleted = self
+            .admin()?
+            .delete_records(&list, &AdminOptions::new())
+            .await?;
+        deleted
+            .elements()
+            .iter()
+            .try_for_each(|element| Ok(element.error()?))
     }
 
     fn admin(&self) -> Result<AdminClient<DefaultClientContext>, KafkaError> {
@@ -132,8 +160,16 @@ impl Broker {
             let asked = consumer.fetch_metadata(None, Duration::from_millis(500));
             match asked {
                 Ok(metadata) if !metadata.brokers().is_empty() => return Ok(()),
-                Ok(_) => self.process.pause_until(deadline, "it has no broker yet").await?,
-                Err(error) => self.process.pause_until(deadline, &error.to_string()).await?,
+                Ok(_) => {
+                    self.process
+                        .pause_until(deadline, "it has no broker yet")
+                        .await?
+                }
+                Err(error) => {
+                    self.process
+                        .pause_until(deadline, &error.to_string())
+                        .await?
+                }
             }
         }
     }
@@ -142,7 +178,10 @@ impl Broker {
 /// A client that doesn't complain while the broker starts.
 fn client(brokers: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", brokers).set("log_level", "0").set("reconnect.backoff.max.ms", "200");
+    config
+        .set("bootstrap.servers", brokers)
+        .set("log_level", "0")
+        .set("reconnect.backoff.max.ms", "200");
     config.set("request.timeout.ms", PATIENCE.as_millis().to_string());
     config
 }
@@ -157,8 +196,15 @@ fn first_error(results: Vec<Result<String, (String, RDKafkaErrorCode)>>) -> anyh
 fn java(dir: &Path, name: &str, class: &str) -> anyhow::Result<Program> {
     let mut program = Program::at(tools::java()?, name, &dir.join("kafka.log"));
     program.args = HEAP.iter().chain(&JVM).map(Into::into).collect();
-    let log = format!("-Dlog4j2.configurationFile={}", dir.join("log4j2.yaml").display());
-    Ok(program.arg(log).arg("-cp").arg(tools::class_path(&tools::jars("kafka")?)).arg(class))
+    let log = format!(
+        "-Dlog4j2.configurationFile={}",
+        dir.join("log4j2.yaml").display()
+    );
+    Ok(program
+        .arg(log)
+        .arg("-cp")
+        .arg(tools::class_path(&tools::jars("kafka")?))
+        .arg(class))
 }
 
 fn program(dir: &Path) -> anyhow::Result<Program> {
@@ -168,17 +214,33 @@ fn program(dir: &Path) -> anyhow::Result<Program> {
 /// Writes the cluster's identity, once.
 async fn format(dir: &Path) -> anyhow::Result<()> {
     let tool = java(dir, "kafka's storage tool", "kafka.tools.StorageTool")?;
-    let tool = tool.arg("format").arg("-t").arg(CLUSTER).arg("-c").arg(dir.join("server.properties"));
+    let tool = tool
+        .arg("format")
+        .arg("-t")
+        .arg(CLUSTER)
+        .arg("-c")
+        .arg(dir.join("server.properties"));
     let mut formatting = Process::spawn(tool)?;
     let deadline = Instant::now() + START;
     loop {
         match formatting.ended()? {
             Some(status) if status.success() => return Ok(()),
-            Some(status) => anyhow::bail!("can't format {} ({status}); {}", dir.display(), formatting.tail()),
-            None => formatting.pause_until(deadline, "formatting").await.or_else(|error| {
-                // It ended between the two looks: the next look tells how.
-                if formatting.is_running() { Err(error) } else { Ok(()) }
-            })?,
+            Some(status) => anyhow::bail!(
+                "can't format {} ({status}); {}",
+                dir.display(),
+                formatting.tail()
+            ),
+            None => formatting
+                .pause_until(deadline, "formatting")
+                .await
+                .or_else(|error| {
+                    // It ended between the two looks: the next look tells how.
+                    if formatting.is_running() {
+                        Err(error)
+                    } else {
+                        Ok(())
+                    }
+                })?,
         }
     }
 }

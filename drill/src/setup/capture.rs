@@ -22,18 +22,32 @@ const START: Duration = Duration::from_secs(60);
 /// Every topic that the sidecar reads from the feed of a database.
 pub fn topics(schemas: &Schemas) -> Vec<String> {
     let tables = sluice_sidecar::sources::watch::tables(schemas);
-    let rows = tables.iter().map(|((schema, table), _)| format!("{PREFIX}.{schema}.{table}"));
-    rows.chain([PREFIX.to_owned(), format!("{PREFIX}.transaction")]).collect()
+    let rows = tables
+        .iter()
+        .map(|((schema, table), _)| format!("{PREFIX}.{schema}.{table}"));
+    rows.chain([PREFIX.to_owned(), format!("{PREFIX}.transaction")])
+        .collect()
 }
 
 /// Starts it and waits until it follows the binlog. Its offsets are in `dir`, so that
 /// it goes on where it was after `restart`.
-pub async fn start(dir: &Path, mysql_url: &str, brokers: &str, schemas: &Schemas) -> anyhow::Result<Process> {
+pub async fn start(
+    dir: &Path,
+    mysql_url: &str,
+    brokers: &str,
+    schemas: &Schemas,
+) -> anyhow::Result<Process> {
     std::fs::create_dir_all(dir).with_context(|| format!("can't make {}", dir.display()))?;
     let path = dir.join("capture.properties");
     let settings = settings(dir, &Opts::from_url(mysql_url)?, brokers, schemas);
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
-    file.and_then(|mut f| f.write_all(settings.as_bytes())).with_context(|| path.display().to_string())?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&path);
+    file.and_then(|mut f| f.write_all(settings.as_bytes()))
+        .with_context(|| path.display().to_string())?;
     let debezium = tools::class_path(&tools::jars("debezium")?);
     // The engine's own client comes first; Kafka's jars bring a logger.
     let class_path = format!("{debezium}:{}", tools::class_path(&tools::jars("kafka")?));
@@ -49,12 +63,16 @@ pub async fn start(dir: &Path, mysql_url: &str, brokers: &str, schemas: &Schemas
 pub async fn wait(process: &mut Process) -> anyhow::Result<()> {
     let said = |process: &Process| {
         let log = std::fs::read(process.log()).unwrap_or_default();
-        String::from_utf8_lossy(&log).matches("Connected to ").count()
+        String::from_utf8_lossy(&log)
+            .matches("Connected to ")
+            .count()
     };
     let before = said(process);
     let deadline = tokio::time::Instant::now() + START;
     while said(process) <= before {
-        process.pause_until(deadline, "it does not follow the binlog").await?;
+        process
+            .pause_until(deadline, "it does not follow the binlog")
+            .await?;
     }
     Ok(())
 }
@@ -62,8 +80,11 @@ pub async fn wait(process: &mut Process) -> anyhow::Result<()> {
 fn settings(dir: &Path, server: &Opts, brokers: &str, schemas: &Schemas) -> String {
     let databases = schemas.each().map(|(_, name)| name).join(",");
     let tables = sluice_sidecar::sources::watch::tables(schemas);
-    let tables =
-        tables.iter().map(|((schema, table), _)| format!("{schema}\\\\.{table}")).collect::<Vec<_>>().join(",");
+    let tables = tables
+        .iter()
+        .map(|((schema, table), _)| format!("{schema}\\\\.{table}"))
+        .collect::<Vec<_>>()
+        .join(",");
     format!(
         "sluice.brokers={brokers}\n\
          name=sluice\n\

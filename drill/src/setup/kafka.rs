@@ -27,9 +27,14 @@ impl Kafka {
     pub fn start() -> anyhow::Result<Self> {
         let mut config = ClientConfig::new();
         // Its own client complains of every outage that a drill makes.
-        config.set("test.mock.num.brokers", "1").set("log_level", "0");
+        config
+            .set("test.mock.num.brokers", "1")
+            .set("log_level", "0");
         let owner: BaseProducer = config.create().context("can't start the embedded Kafka")?;
-        let cluster = owner.client().mock_cluster().context("this librdkafka has no mock cluster")?;
+        let cluster = owner
+            .client()
+            .mock_cluster()
+            .context("this librdkafka has no mock cluster")?;
         let brokers = cluster.bootstrap_servers();
         drop(cluster);
         Ok(Kafka { owner, brokers })
@@ -42,25 +47,36 @@ impl Kafka {
 
     /// The admin API for this is not in the mock, so topics are made here.
     pub fn create_topic(&self, topic: &str, partitions: i32) -> anyhow::Result<()> {
-        self.cluster()?.create_topic(topic, partitions, 1).with_context(|| format!("can't create topic {topic}"))
+        self.cluster()?
+            .create_topic(topic, partitions, 1)
+            .with_context(|| format!("can't create topic {topic}"))
     }
 
     /// Cuts all connections and takes no new ones. What was stored stays.
     pub fn go_down(&self) -> anyhow::Result<()> {
-        self.cluster()?.broker_down(EVERY_BROKER).context("can't take the embedded Kafka down")
+        self.cluster()?
+            .broker_down(EVERY_BROKER)
+            .context("can't take the embedded Kafka down")
     }
 
     pub fn come_up(&self) -> anyhow::Result<()> {
-        self.cluster()?.broker_up(EVERY_BROKER).context("can't bring the embedded Kafka up")
+        self.cluster()?
+            .broker_up(EVERY_BROKER)
+            .context("can't bring the embedded Kafka up")
     }
 
     /// Delays every answer.
     pub fn slow_down(&self, round_trip: Duration) -> anyhow::Result<()> {
-        self.cluster()?.broker_round_trip_time(EVERY_BROKER, round_trip).context("can't slow the embedded Kafka down")
+        self.cluster()?
+            .broker_round_trip_time(EVERY_BROKER, round_trip)
+            .context("can't slow the embedded Kafka down")
     }
 
     fn cluster(&self) -> anyhow::Result<MockCluster<'_, DefaultProducerContext>> {
-        self.owner.client().mock_cluster().context("the embedded Kafka is gone")
+        self.owner
+            .client()
+            .mock_cluster()
+            .context("the embedded Kafka is gone")
     }
 }
 
@@ -121,10 +137,19 @@ mod tests {
         kafka.come_up().unwrap();
         assert_eq!(producer.flush(Duration::from_secs(30)).await.unwrap(), 200);
         let brokers = kafka.brokers().to_owned();
-        let events = tokio::task::spawn_blocking(move || read(&brokers, topic, 200)).await.unwrap();
+        let events = tokio::task::spawn_blocking(move || read(&brokers, topic, 200))
+            .await
+            .unwrap();
         for account in ["a-0", "a-1", "a-2"] {
-            let of_account: Vec<_> = events.iter().filter(|e| e.account_id == account).map(|e| e.occurred_us).collect();
-            assert!(of_account.is_sorted_by(|a, b| a < b), "{account}: {of_account:?}");
+            let of_account: Vec<_> = events
+                .iter()
+                .filter(|e| e.account_id == account)
+                .map(|e| e.occurred_us)
+                .collect();
+            assert!(
+                of_account.is_sorted_by(|a, b| a < b),
+                "{account}: {of_account:?}"
+            );
         }
         assert_eq!(events.len(), 200);
     }

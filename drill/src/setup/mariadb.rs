@@ -58,7 +58,13 @@ pub struct MariadbOptions {
 
 impl Default for MariadbOptions {
     fn default() -> Self {
-        MariadbOptions { buffer_pool_mb: 512, log_file_mb: 512, max_connections: 300, extra: Vec::new(), cache: None }
+        MariadbOptions {
+            buffer_pool_mb: 512,
+            log_file_mb: 512,
+            max_connections: 300,
+            extra: Vec::new(),
+            cache: None,
+        }
     }
 }
 
@@ -81,10 +87,15 @@ impl Mariadb {
     pub async fn start(dir: &Path, options: MariadbOptions) -> anyhow::Result<Self> {
         missing::check()?;
         fs::create_dir_all(dir).with_context(|| format!("can't create {}", dir.display()))?;
-        let dir = dir.canonicalize().with_context(|| dir.display().to_string())?;
+        let dir = dir
+            .canonicalize()
+            .with_context(|| dir.display().to_string())?;
         let data = dir.join("data");
         if !data.join("mysql").is_dir() {
-            let cache = options.cache.clone().unwrap_or_else(|| template::default_dir(&dir));
+            let cache = options
+                .cache
+                .clone()
+                .unwrap_or_else(|| template::default_dir(&dir));
             let target = data.clone();
             // A kill within the copy must not leave half a directory behind.
             let _ = fs::remove_dir_all(&data);
@@ -100,13 +111,23 @@ impl Mariadb {
             let port = ports::free_port()?;
             let process = Process::spawn(program(&dir, &socket, port, &options)?)?;
             let (socket, password, options) = (socket.clone(), password.clone(), options.clone());
-            let mut server = Mariadb { port, socket, dir: dir.clone(), password, options, process, _short: None };
+            let mut server = Mariadb {
+                port,
+                socket,
+                dir: dir.clone(),
+                password,
+                options,
+                process,
+                _short: None,
+            };
             match server.wait(START).await {
                 Ok(()) => {
                     server._short = short;
                     return Ok(server);
                 }
-                Err(error) if tried < PORTS_TRIED && error.to_string().contains("Address already in use") => {}
+                Err(error)
+                    if tried < PORTS_TRIED
+                        && error.to_string().contains("Address already in use") => {}
                 Err(error) => return Err(error),
             }
         }
@@ -189,22 +210,38 @@ fn write_init_file(dir: &Path, password: &str) -> anyhow::Result<()> {
          GRANT ALL PRIVILEGES ON *.* TO '{USER}'@'127.0.0.1' WITH GRANT OPTION;\n"
     );
     let path = dir.join("init.sql");
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
-    file.and_then(|mut f| f.write_all(sql.as_bytes())).with_context(|| format!("can't write {}", path.display()))
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&path);
+    file.and_then(|mut f| f.write_all(sql.as_bytes()))
+        .with_context(|| format!("can't write {}", path.display()))
 }
 
 /// Ends a server that a killed `sluice` left running on this very directory; it
 /// would hold the lock on the data.
 fn end_orphan(dir: &Path) -> anyhow::Result<()> {
-    let Ok(pid) = fs::read_to_string(pid_file(dir)) else { return Ok(()) };
+    let Ok(pid) = fs::read_to_string(pid_file(dir)) else {
+        return Ok(());
+    };
     let pid: i32 = pid.trim().parse().unwrap_or(0);
     let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let ours = datadir(dir);
-    if !command.split(|byte| *byte == 0).any(|arg| arg == ours.as_bytes()) {
+    if !command
+        .split(|byte| *byte == 0)
+        .any(|arg| arg == ours.as_bytes())
+    {
         return Ok(());
     }
-    tracing::warn!(pid, "ending the server that an earlier run left on {}", dir.display());
-    process::end_foreign(pid).with_context(|| format!("process {pid} holds {}: stop it", dir.display()))
+    tracing::warn!(
+        pid,
+        "ending the server that an earlier run left on {}",
+        dir.display()
+    );
+    process::end_foreign(pid)
+        .with_context(|| format!("process {pid} holds {}: stop it", dir.display()))
 }
 
 fn datadir(dir: &Path) -> String {
@@ -221,11 +258,19 @@ fn socket_path(dir: &Path) -> anyhow::Result<(PathBuf, Option<tempfile::TempDir>
     if socket.as_os_str().len() <= SOCKET_PATH {
         return Ok((socket, None));
     }
-    let short = tempfile::Builder::new().prefix("sluice-").tempdir_in("/tmp").context("a short directory in /tmp")?;
+    let short = tempfile::Builder::new()
+        .prefix("sluice-")
+        .tempdir_in("/tmp")
+        .context("a short directory in /tmp")?;
     Ok((short.path().join("mysqld.sock"), Some(short)))
 }
 
-fn program(dir: &Path, socket: &Path, port: u16, options: &MariadbOptions) -> anyhow::Result<Program> {
+fn program(
+    dir: &Path,
+    socket: &Path,
+    port: u16,
+    options: &MariadbOptions,
+) -> anyhow::Result<Program> {
     let server = missing::find("mariadbd").context("mariadbd not found")?;
     let settings = [
         "--no-defaults".to_owned(),
@@ -264,7 +309,11 @@ mod tests {
         let base = tempfile::tempdir()?;
         // Too deep for a socket.
         let dir = base.path().join("d".repeat(120));
-        let options = MariadbOptions { buffer_pool_mb: 64, log_file_mb: 32, ..MariadbOptions::default() };
+        let options = MariadbOptions {
+            buffer_pool_mb: 64,
+            log_file_mb: 32,
+            ..MariadbOptions::default()
+        };
         let mut server = Mariadb::start(&dir, options).await?;
         assert!(server.socket.as_os_str().len() <= SOCKET_PATH);
         number(&server, "CREATE DATABASE a").await?;
@@ -275,8 +324,14 @@ mod tests {
         assert_eq!(number(&server, "SELECT n FROM a.t").await?, "7");
         let setting = "SELECT CONCAT_WS(' ', @@binlog_format, @@binlog_row_image, @@binlog_row_metadata, @@sync_binlog, \
                        @@innodb_flush_log_at_trx_commit, @@gtid_strict_mode, @@log_bin, @@gtid_current_pos)";
-        assert_eq!(number(&server, setting).await?, "ROW FULL FULL 1 1 ON ON 0-1-3");
-        assert_eq!(number(&server, "SELECT COUNT(*) FROM mysql.user WHERE User=''").await?, "0");
+        assert_eq!(
+            number(&server, setting).await?,
+            "ROW FULL FULL 1 1 ON ON 0-1-3"
+        );
+        assert_eq!(
+            number(&server, "SELECT COUNT(*) FROM mysql.user WHERE User=''").await?,
+            "0"
+        );
         server.stop().await?;
         server.restart().await?;
         assert_eq!(number(&server, "SELECT COUNT(*) FROM a.t").await?, "1");
@@ -286,7 +341,11 @@ mod tests {
     #[tokio::test]
     async fn an_orphan_makes_way() -> anyhow::Result<()> {
         let base = tempfile::tempdir()?;
-        let options = MariadbOptions { buffer_pool_mb: 64, log_file_mb: 32, ..MariadbOptions::default() };
+        let options = MariadbOptions {
+            buffer_pool_mb: 64,
+            log_file_mb: 32,
+            ..MariadbOptions::default()
+        };
         let mut orphan = Mariadb::start(base.path(), options.clone()).await?;
         number(&orphan, "CREATE DATABASE kept").await?;
         // Reaped in the background: in life the orphan's parent is gone.

@@ -4,7 +4,10 @@ use anyhow::bail;
 use std::path::PathBuf;
 
 /// Tool and the Debian or Ubuntu package that brings it.
-const TOOLS: [(&str, &str); 2] = [("mariadbd", "mariadb-server-core"), ("mariadb-install-db", "mariadb-server")];
+const TOOLS: [(&str, &str); 2] = [
+    ("mariadbd", "mariadb-server-core"),
+    ("mariadb-install-db", "mariadb-server"),
+];
 
 /// Where Debian puts servers; an ordinary user's PATH often lacks it.
 const EXTRA_DIRS: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
@@ -18,11 +21,18 @@ pub fn find(tool: &str) -> Option<PathBuf> {
 
 /// One line that names everything missing and the command that installs it.
 pub fn check() -> anyhow::Result<()> {
-    let missing: Vec<_> = TOOLS.iter().filter(|(tool, _)| find(tool).is_none()).collect();
+    let missing: Vec<_> = TOOLS
+        .iter()
+        .filter(|(tool, _)| find(tool).is_none())
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
     let tools: Vec<_> = missing.iter().map(|(tool, _)| *tool).collect();
     let packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
-    bail!("{} not found: run `apt-get install --no-install-recommends {}`", tools.join(", "), packages.join(" "))
+    bail!(
+        "{} not found: run `apt-get install --no-install-recommends {}`",
+        tools.join(", "),
+        packages.join(" ")
+    )
 }

@@ -48,8 +48,12 @@ const FIXED: &[&str] = &[
 pub fn program() -> Option<PathBuf> {
     let named = std::env::var_os("SLUICE_MYSQLD").map(PathBuf::from);
     let exe = std::env::current_exe().unwrap_or_default();
-    let target = exe.ancestors().find(|dir| dir.file_name().is_some_and(|name| name == "target"));
-    let fetched = target.and_then(Path::parent).map(|top| top.join(".run/tools/mysql/mysqld"));
+    let target = exe
+        .ancestors()
+        .find(|dir| dir.file_name().is_some_and(|name| name == "target"));
+    let fetched = target
+        .and_then(Path::parent)
+        .map(|top| top.join(".run/tools/mysql/mysqld"));
     named.or(fetched).filter(|file| file.is_file())
 }
 
@@ -72,7 +76,10 @@ impl Mysql {
         let dir = dir.canonicalize()?;
         let (data, cache) = (dir.join("data"), template::default_dir(&dir));
         if !data.join("mysql.ibd").is_file() {
-            tokio::task::spawn_blocking(move || template::instantiate_mysql(&server, &cache, &data)).await??;
+            tokio::task::spawn_blocking(move || {
+                template::instantiate_mysql(&server, &cache, &data)
+            })
+            .await??;
         }
         let password = secrets::random_hex();
         write_init_file(&dir, &password)?;
@@ -80,14 +87,24 @@ impl Mysql {
         for _ in 0..PORTS_TRIED {
             let port = ports::free_port()?;
             let process = Process::spawn(settings(&dir, port, &extra)?)?;
-            let mut server =
-                Mysql { port, dir: dir.clone(), password: password.clone(), extra: extra.clone(), process };
+            let mut server = Mysql {
+                port,
+                dir: dir.clone(),
+                password: password.clone(),
+                extra: extra.clone(),
+                process,
+            };
             match server.wait().await {
-                Err(error) if error.to_string().contains("port") => tracing::warn!(port, "taken meanwhile"),
+                Err(error) if error.to_string().contains("port") => {
+                    tracing::warn!(port, "taken meanwhile")
+                }
                 other => return other.map(|()| server),
             }
         }
-        bail!("no port of {PORTS_TRIED} could be bound; see {}", dir.join("mysqld.log").display())
+        bail!(
+            "no port of {PORTS_TRIED} could be bound; see {}",
+            dir.join("mysqld.log").display()
+        )
     }
 
     /// For clients; holds the password, so it is not for logs.
@@ -140,8 +157,14 @@ fn write_init_file(dir: &Path, password: &str) -> anyhow::Result<()> {
          GRANT ALL PRIVILEGES ON *.* TO '{USER}'@'127.0.0.1' WITH GRANT OPTION;\n"
     );
     let path = dir.join("init.sql");
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
-    file.and_then(|mut f| f.write_all(sql.as_bytes())).with_context(|| format!("can't write {}", path.display()))
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&path);
+    file.and_then(|mut f| f.write_all(sql.as_bytes()))
+        .with_context(|| format!("can't write {}", path.display()))
 }
 
 fn settings(dir: &Path, port: u16, extra: &[String]) -> anyhow::Result<Program> {

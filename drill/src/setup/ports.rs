@@ -23,14 +23,19 @@ pub fn free_port() -> anyhow::Result<u16> {
             return Ok(port);
         }
     }
-    bail!("no free port on 127.0.0.1 between {} and {}: stop what holds them", RANGE.start, RANGE.end)
+    bail!(
+        "no free port on 127.0.0.1 between {} and {}: stop what holds them",
+        RANGE.start,
+        RANGE.end
+    )
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn ports_are_given_out_once() {
-        let ports: std::collections::BTreeSet<u16> = (0..50).map(|_| super::free_port().unwrap()).collect();
+        let ports: std::collections::BTreeSet<u16> =
+            (0..50).map(|_| super::free_port().unwrap()).collect();
         assert_eq!(ports.len(), 50);
     }
 }

@@ -38,7 +38,13 @@ impl Program {
     }
 
     pub fn at(path: PathBuf, name: &str, log: &Path) -> Self {
-        Program { name: name.into(), path, args: Vec::new(), env: Vec::new(), log: log.into() }
+        Program {
+            name: name.into(),
+            path,
+            args: Vec::new(),
+            env: Vec::new(),
+            log: log.into(),
+        }
     }
 
     pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
@@ -62,7 +68,10 @@ pub struct Process {
 impl Process {
     pub fn spawn(program: Program) -> anyhow::Result<Self> {
         let started = (|| {
-            let log = OpenOptions::new().create(true).append(true).open(&program.log)?;
+            let log = OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(&program.log)?;
             Command::new(&program.path)
                 .args(&program.args)
                 .envs(program.env.iter().map(|(name, value)| (name, value)))
@@ -72,7 +81,12 @@ impl Process {
                 .spawn()
         })();
         let child = started.with_context(|| {
-            format!("can't start {} ({}; log {})", program.name, program.path.display(), program.log.display())
+            format!(
+                "can't start {} ({}; log {})",
+                program.name,
+                program.path.display(),
+                program.log.display()
+            )
         })?;
         Ok(Process { program, child })
     }
@@ -91,7 +105,9 @@ impl Process {
 
     /// How it ended, if it has.
     pub fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
-        self.child.try_wait().with_context(|| format!("can't ask for the state of {}", self.program.name))
+        self.child
+            .try_wait()
+            .with_context(|| format!("can't ask for the state of {}", self.program.name))
     }
 
     pub fn is_running(&mut self) -> bool {
@@ -118,17 +134,30 @@ impl Process {
             if ready(&mut last).await {
                 return Ok(());
             }
-            self.pause_until(deadline, &format!("http://{address}/ready: {last}")).await?;
+            self.pause_until(deadline, &format!("http://{address}/ready: {last}"))
+                .await?;
         }
     }
 
     /// Sleeps a moment; an error if the child has ended or `deadline` has passed.
-    pub(super) async fn pause_until(&mut self, deadline: Instant, waiting_for: &str) -> anyhow::Result<()> {
+    pub(super) async fn pause_until(
+        &mut self,
+        deadline: Instant,
+        waiting_for: &str,
+    ) -> anyhow::Result<()> {
         if let Some(status) = self.ended()? {
-            bail!("{} ended early ({status}); {}", self.program.name, self.tail());
+            bail!(
+                "{} ended early ({status}); {}",
+                self.program.name,
+                self.tail()
+            );
         }
         if Instant::now() >= deadline {
-            bail!("{} is not ready in time ({waiting_for}); {}", self.program.name, self.tail());
+            bail!(
+                "{} is not ready in time ({waiting_for}); {}",
+                self.program.name,
+                self.tail()
+            );
         }
         sleep(POLL).await;
         Ok(())
@@ -148,21 +177,30 @@ impl Process {
             sleep(POLL).await;
         }
         self.kill9()?;
-        bail!("{} did not end within {within:?} of SIGTERM and was killed; {}", self.program.name, self.tail())
+        bail!(
+            "{} did not end within {within:?} of SIGTERM and was killed; {}",
+            self.program.name,
+            self.tail()
+        )
     }
 
     /// SIGKILL, and waits for the kernel to take it away.
     pub fn kill9(&mut self) -> anyhow::Result<()> {
         // An error means that it has ended already.
         let _ = self.child.kill();
-        self.child.wait().with_context(|| format!("can't wait for {}", self.program.name))?;
+        self.child
+            .wait()
+            .with_context(|| format!("can't wait for {}", self.program.name))?;
         Ok(())
     }
 
     /// Blocks until it ends by itself.
     #[cfg(test)]
     pub(super) fn wait_end(&mut self) -> anyhow::Result<()> {
-        self.child.wait().map(|_| ()).with_context(|| format!("can't wait for {}", self.program.name))
+        self.child
+            .wait()
+            .map(|_| ())
+            .with_context(|| format!("can't wait for {}", self.program.name))
     }
 
     /// Stops (SIGSTOP) it in its tracks: alive, and silent.
@@ -220,7 +258,8 @@ pub(super) fn end_foreign(pid: i32) -> anyhow::Result<()> {
 /// The last lines of a log, with its name.
 pub(super) fn tail(log: &Path) -> String {
     let bytes = std::fs::read(log).unwrap_or_default();
-    let end = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(TAIL_BYTES)..]).into_owned();
+    let end =
+        String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(TAIL_BYTES)..]).into_owned();
     let lines: Vec<&str> = end.lines().collect();
     let last = &lines[lines.len().saturating_sub(TAIL_LINES)..];
     format!("end of {}:\n{}", log.display(), last.join("\n"))
@@ -229,19 +268,30 @@ pub(super) fn tail(log: &Path) -> String {
 /// Finds a binary of this workspace: in `SLUICE_BIN_DIR`, beside this
 /// executable, above it (tests run in `deps/`), or in `target/release`.
 pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
-    let mut dirs: Vec<PathBuf> = std::env::var_os("SLUICE_BIN_DIR").into_iter().map(PathBuf::from).collect();
+    let mut dirs: Vec<PathBuf> = std::env::var_os("SLUICE_BIN_DIR")
+        .into_iter()
+        .map(PathBuf::from)
+        .collect();
     if let Ok(exe) = std::env::current_exe() {
         dirs.extend(exe.ancestors().skip(1).take(2).map(Path::to_path_buf));
     }
     dirs.push("target/release".into());
-    let found = dirs.iter().map(|dir| dir.join(name)).find(|path| path.is_file());
-    found.with_context(|| format!("no {name} in {dirs:?}: run `cargo build --release` or set SLUICE_BIN_DIR"))
+    let found = dirs
+        .iter()
+        .map(|dir| dir.join(name))
+        .find(|path| path.is_file());
+    found.with_context(|| {
+        format!("no {name} in {dirs:?}: run `cargo build --release` or set SLUICE_BIN_DIR")
+    })
 }
 
 /// Cancelled on Ctrl-C or SIGTERM. Whoever starts processes waits for it and
 /// returns, so that handles are dropped and children stopped.
 pub fn interrupted() -> anyhow::Result<CancellationToken> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
     let token = CancellationToken::new();
     let cancel = token.clone();
     tokio::spawn(async move {
@@ -259,15 +309,27 @@ mod tests {
     use super::*;
 
     fn shell(script: &str, log: &Path) -> Process {
-        Process::spawn(Program::at("/bin/sh".into(), "shell", log).arg("-c").arg(script)).unwrap()
+        Process::spawn(
+            Program::at("/bin/sh".into(), "shell", log)
+                .arg("-c")
+                .arg(script),
+        )
+        .unwrap()
     }
 
     #[tokio::test]
     async fn an_early_end_shows_the_log() {
         let dir = tempfile::tempdir().unwrap();
         let mut child = shell("echo port taken; exit 3", &dir.path().join("log"));
-        let error = child.wait_ready("127.0.0.1:1", Duration::from_secs(5)).await.unwrap_err().to_string();
-        assert!(error.contains("exit status: 3") && error.contains("port taken"), "{error}");
+        let error = child
+            .wait_ready("127.0.0.1:1", Duration::from_secs(5))
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("exit status: 3") && error.contains("port taken"),
+            "{error}"
+        );
     }
 
     #[tokio::test]
@@ -275,11 +337,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut good = shell("exec sleep 60", &dir.path().join("good"));
         good.terminate(Duration::from_secs(5)).await.unwrap();
-        let mut deaf = shell("trap '' TERM; echo deaf; while :; do sleep 0.05; done", &dir.path().join("deaf"));
+        let mut deaf = shell(
+            "trap '' TERM; echo deaf; while :; do sleep 0.05; done",
+            &dir.path().join("deaf"),
+        );
         while !deaf.tail().contains("\ndeaf") {
             sleep(POLL).await;
         }
-        let error = deaf.terminate(Duration::from_millis(200)).await.unwrap_err().to_string();
+        let error = deaf
+            .terminate(Duration::from_millis(200))
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("was killed"), "{error}");
         assert!(!deaf.is_running());
     }

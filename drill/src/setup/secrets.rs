@@ -8,8 +8,13 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// What the core, the sidecar and the channels share.
-pub const NAMES: [&str; 5] =
-    ["provenance_key", "sidecar_token", "channel_netsunion", "channel_unionpay", "channel_psp"];
+pub const NAMES: [&str; 5] = [
+    "provenance_key",
+    "sidecar_token",
+    "channel_netsunion",
+    "channel_unionpay",
+    "channel_psp",
+];
 
 /// 32 random bytes in hex.
 pub fn random_hex() -> String {
@@ -27,14 +32,24 @@ pub fn create(dir: &Path) -> anyhow::Result<PathBuf> {
 /// As `create`, for names of the caller's choice, such as `client_<name>`.
 pub fn create_named(dir: &Path, names: &[&str]) -> anyhow::Result<PathBuf> {
     let secrets = dir.join("secrets");
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(&secrets);
+    let made = DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&secrets);
     made.with_context(|| format!("can't create {}", secrets.display()))?;
     for name in names {
         let path = secrets.join(name);
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+        match OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+        {
             Ok(mut file) => writeln!(file, "{}", random_hex())?,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error).with_context(|| format!("can't create {}", path.display())),
+            Err(error) => {
+                return Err(error).with_context(|| format!("can't create {}", path.display()));
+            }
         }
     }
     Ok(secrets)
@@ -55,9 +70,15 @@ mod tests {
         create(dir.path()).unwrap();
         assert_eq!(before, read());
         for name in NAMES {
-            let mode = std::fs::metadata(secrets.join(name)).unwrap().permissions().mode();
+            let mode = std::fs::metadata(secrets.join(name))
+                .unwrap()
+                .permissions()
+                .mode();
             assert_eq!(mode & 0o777, 0o600);
-            assert_eq!(Secret::load(name, Some(&secrets)).unwrap().expose().len(), 64);
+            assert_eq!(
+                Secret::load(name, Some(&secrets)).unwrap().expose().len(),
+                64
+            );
         }
     }
 }

@@ -20,8 +20,13 @@ pub(super) fn user() -> anyhow::Result<String> {
     }
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let id = uid.to_string();
-    let line = passwd.lines().map(|l| l.split(':').collect::<Vec<_>>()).find(|f| f.get(2) == Some(&id.as_str()));
-    let name = line.and_then(|fields| fields.first().map(|name| (*name).to_owned())).or(std::env::var("USER").ok());
+    let line = passwd
+        .lines()
+        .map(|l| l.split(':').collect::<Vec<_>>())
+        .find(|f| f.get(2) == Some(&id.as_str()));
+    let name = line
+        .and_then(|fields| fields.first().map(|name| (*name).to_owned()))
+        .or(std::env::var("USER").ok());
     name.with_context(|| format!("user id {uid} has no name in /etc/passwd: set USER"))
 }
 
@@ -32,24 +37,37 @@ pub(super) fn default_dir(server_dir: &Path) -> PathBuf {
         return dir.into();
     }
     let exe = std::env::current_exe().unwrap_or_default();
-    let target = exe.ancestors().find(|dir| dir.file_name().is_some_and(|name| name == "target"));
+    let target = exe
+        .ancestors()
+        .find(|dir| dir.file_name().is_some_and(|name| name == "target"));
     match target {
         Some(target) => target.join("sluice-cache"),
-        None => server_dir.parent().unwrap_or(server_dir).join("sluice-cache"),
+        None => server_dir
+            .parent()
+            .unwrap_or(server_dir)
+            .join("sluice-cache"),
     }
 }
 
 /// Copies the template for this server version to `data`, making it if needed.
 pub(super) fn instantiate(cache: &Path, data: &Path) -> anyhow::Result<()> {
     let server = missing::find("mariadbd").context("mariadbd not found")?;
-    from_template(cache, &format!("mariadb-{}", version(&server)?), data, install)
+    from_template(
+        cache,
+        &format!("mariadb-{}", version(&server)?),
+        data,
+        install,
+    )
 }
 
 /// The same for MySQL.
 pub(super) fn instantiate_mysql(server: &Path, cache: &Path, data: &Path) -> anyhow::Result<()> {
-    from_template(cache, &format!("mysql-{}", version(server)?), data, |data, log, scratch| {
-        install_mysql(server, data, log, scratch)
-    })
+    from_template(
+        cache,
+        &format!("mysql-{}", version(server)?),
+        data,
+        |data, log, scratch| install_mysql(server, data, log, scratch),
+    )
 }
 
 /// Data directory, log, and a place for what the program writes meanwhile.
@@ -65,26 +83,46 @@ fn from_template(
     if !template.is_dir() {
         make(cache, &template, &install)?;
     }
-    copy_dir(&template, data).with_context(|| format!("can't copy {} to {}", template.display(), data.display()))
+    copy_dir(&template, data)
+        .with_context(|| format!("can't copy {} to {}", template.display(), data.display()))
 }
 
 /// Version and user: a template of another server or owner doesn't fit.
 fn version(server: &Path) -> anyhow::Result<String> {
-    let output = Command::new(server).args(["--no-defaults", "--version"]).output();
+    let output = Command::new(server)
+        .args(["--no-defaults", "--version"])
+        .output();
     let output = output.with_context(|| format!("{} --version", server.display()))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let version = text.split_whitespace().skip_while(|word| *word != "Ver").nth(1).unwrap_or("unknown");
-    let plain: String = version.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let version = text
+        .split_whitespace()
+        .skip_while(|word| *word != "Ver")
+        .nth(1)
+        .unwrap_or("unknown");
+    let plain: String = version
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .collect();
     Ok(format!("{plain}-{}", user()?))
 }
 
 fn make(cache: &Path, template: &Path, install: Install<'_>) -> anyhow::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(cache).with_context(|| cache.display().to_string())?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(cache)
+        .with_context(|| cache.display().to_string())?;
     let unique = uuid::Uuid::now_v7().simple().to_string();
-    let (building, log) = (cache.join(format!("new-{unique}")), cache.join(format!("install-{unique}.log")));
+    let (building, log) = (
+        cache.join(format!("new-{unique}")),
+        cache.join(format!("install-{unique}.log")),
+    );
     // Of its own: a server that starts clears away what lies there of others.
     let scratch = cache.join(format!("tmp-{unique}"));
-    DirBuilder::new().mode(0o700).create(&scratch).with_context(|| scratch.display().to_string())?;
+    DirBuilder::new()
+        .mode(0o700)
+        .create(&scratch)
+        .with_context(|| scratch.display().to_string())?;
     let made = install(&building, &log, &scratch);
     let _ = fs::remove_dir_all(&scratch);
     if let Err(error) = made {
@@ -112,7 +150,11 @@ fn install(data: &Path, log: &Path, scratch: &Path) -> anyhow::Result<()> {
         .arg(format!("--datadir={}", data.display()))
         .arg(format!("--user={user}"))
         .arg(format!("--auth-root-socket-user={user}"))
-        .args(["--auth-root-authentication-method=socket", "--skip-test-db", LOG_FILE])
+        .args([
+            "--auth-root-authentication-method=socket",
+            "--skip-test-db",
+            LOG_FILE,
+        ])
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
         .stderr(output)
@@ -138,7 +180,10 @@ fn install_mysql(server: &Path, data: &Path, log: &Path, scratch: &Path) -> anyh
         .status()
         .context("can't run mysqld")?;
     if !status.success() {
-        bail!("mysqld --initialize-insecure failed ({status}); {}", tail(log));
+        bail!(
+            "mysqld --initialize-insecure failed ({status}); {}",
+            tail(log)
+        );
     }
     // Each copy is a server of its own and makes its own name.
     fs::remove_file(data.join("auto.cnf")).context("auto.cnf")

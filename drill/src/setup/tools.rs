@@ -9,18 +9,29 @@ use std::path::{Path, PathBuf};
 pub fn jars(name: &str) -> anyhow::Result<PathBuf> {
     let named = std::env::var_os("SLUICE_TOOLS_DIR").map(PathBuf::from);
     let mut above: Vec<PathBuf> = Vec::new();
-    for start in [std::env::current_exe().ok(), std::env::current_dir().ok()].into_iter().flatten() {
+    for start in [std::env::current_exe().ok(), std::env::current_dir().ok()]
+        .into_iter()
+        .flatten()
+    {
         above.extend(start.ancestors().map(|dir| dir.join(".run/tools")));
     }
-    let found = named.into_iter().chain(above).map(|dir| dir.join(name).join("lib")).find(|dir| dir.is_dir());
-    found.with_context(|| format!("the jars of {name} are not in .run/tools: run `scripts/kafka debezium`"))
+    let found = named
+        .into_iter()
+        .chain(above)
+        .map(|dir| dir.join(name).join("lib"))
+        .find(|dir| dir.is_dir());
+    found.with_context(|| {
+        format!("the jars of {name} are not in .run/tools: run `scripts/kafka debezium`")
+    })
 }
 
 /// Java's own program.
 pub fn java() -> anyhow::Result<PathBuf> {
     match missing::find("java") {
         Some(java) => Ok(java),
-        None => bail!("java not found: run `apt-get install --no-install-recommends default-jdk-headless`"),
+        None => bail!(
+            "java not found: run `apt-get install --no-install-recommends default-jdk-headless`"
+        ),
     }
 }
 

@@ -33,20 +33,38 @@ pub struct Client {
 impl Client {
     /// `core` and `sidecar` are base URLs; `token` is what the sidecar asks for.
     pub fn new(core: &str, sidecar: &str, token: &Secret) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).tcp_nodelay(true).build()?;
-        Ok(Client { http, core: core.to_owned(), sidecar: sidecar.to_owned(), token: token.clone() })
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(PATIENCE)
+            .tcp_nodelay(true)
+            .build()?;
+        Ok(Client {
+            http,
+            core: core.to_owned(),
+            sidecar: sidecar.to_owned(),
+            token: token.clone(),
+        })
     }
 
     async fn answer(reply: reqwest::Response) -> anyhow::Result<(u16, Value)> {
         let status = reply.status().as_u16();
         let text = reply.text().await?;
-        let body = serde_json::from_str(&text).with_context(|| format!("HTTP {status}, not JSON: {text}"))?;
+        let body = serde_json::from_str(&text)
+            .with_context(|| format!("HTTP {status}, not JSON: {text}"))?;
         Ok((status, body))
     }
 
     /// POSTs to the core; returns status and body whatever they are.
-    pub async fn post(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> anyhow::Result<(u16, Value)> {
-        let mut request = self.http.post(format!("{}{path}", self.core)).body(body.to_string());
+    pub async fn post(
+        &self,
+        path: &str,
+        body: &Value,
+        headers: &[(&str, &str)],
+    ) -> anyhow::Result<(u16, Value)> {
+        let mut request = self
+            .http
+            .post(format!("{}{path}", self.core))
+            .body(body.to_string());
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -70,7 +88,12 @@ impl Client {
         }
     }
 
-    pub async fn deposit(&self, account: &str, amount: Decimal, biz_no: &str) -> anyhow::Result<()> {
+    pub async fn deposit(
+        &self,
+        account: &str,
+        amount: Decimal,
+        biz_no: &str,
+    ) -> anyhow::Result<()> {
         let body = json!({ "accountId": account, "amount": amount.to_string(), "currency": "CNY", "bizNo": biz_no });
         let (status, answer) = self.post("/deposit", &body, &[]).await?;
         if status != 202 {
@@ -93,7 +116,9 @@ impl Client {
     }
 
     pub async fn cancel(&self, id: &str) -> anyhow::Result<()> {
-        let (status, answer) = self.post(&format!("/withdraw/{id}/cancel"), &json!({}), &[]).await?;
+        let (status, answer) = self
+            .post(&format!("/withdraw/{id}/cancel"), &json!({}), &[])
+            .await?;
         if status != 200 {
             bail!("cancel of {id} was answered {status}: {answer}");
         }
@@ -110,7 +135,13 @@ impl Client {
         self.move_breaker(breaker, "trip", by, reason).await
     }
 
-    async fn move_breaker(&self, breaker: &str, verb: &str, by: &str, reason: &str) -> anyhow::Result<()> {
+    async fn move_breaker(
+        &self,
+        breaker: &str,
+        verb: &str,
+        by: &str,
+        reason: &str,
+    ) -> anyhow::Result<()> {
         let token = String::from_utf8_lossy(self.token.expose()).into_owned();
         let request = self
             .http
@@ -127,7 +158,13 @@ impl Client {
 
     /// What the sidecar says of its runs over the data at rest.
     pub async fn snapshot(&self) -> anyhow::Result<Value> {
-        let (status, answer) = Self::answer(self.http.get(format!("{}/snapshot", self.sidecar)).send().await?).await?;
+        let (status, answer) = Self::answer(
+            self.http
+                .get(format!("{}/snapshot", self.sidecar))
+                .send()
+                .await?,
+        )
+        .await?;
         if status != 200 {
             bail!("the sidecar answered {status}: {answer}");
         }
@@ -139,15 +176,23 @@ impl Client {
     pub async fn snapshot_now(&self, within: Duration) -> anyhow::Result<Value> {
         let before = self.snapshot().await?["last"]["runId"].clone();
         let token = String::from_utf8_lossy(self.token.expose()).into_owned();
-        let (status, answer) =
-            Self::answer(self.http.post(format!("{}/snapshot", self.sidecar)).bearer_auth(token).send().await?).await?;
+        let (status, answer) = Self::answer(
+            self.http
+                .post(format!("{}/snapshot", self.sidecar))
+                .bearer_auth(token)
+                .send()
+                .await?,
+        )
+        .await?;
         if status != 200 {
             bail!("the sidecar answered {status}: {answer}");
         }
         let begun = std::time::Instant::now();
         loop {
             let note = self.snapshot().await?;
-            let done = note["asked"] == false && note["running"].is_null() && note["last"]["runId"] != before;
+            let done = note["asked"] == false
+                && note["running"].is_null()
+                && note["last"]["runId"] != before;
             if done {
                 return Ok(note["last"].clone());
             }
@@ -159,6 +204,13 @@ impl Client {
     }
 
     pub async fn sidecar_status(&self) -> anyhow::Result<Value> {
-        Ok(Self::answer(self.http.get(format!("{}/status", self.sidecar)).send().await?).await?.1)
+        Ok(Self::answer(
+            self.http
+                .get(format!("{}/status", self.sidecar))
+                .send()
+                .await?,
+        )
+        .await?
+        .1)
     }
 }

@@ -30,7 +30,10 @@ pub struct Merchants {
 
 impl Merchants {
     pub fn new(run: &str, merchants: u64) -> Self {
-        Merchants { run: run.into(), merchants }
+        Merchants {
+            run: run.into(),
+            merchants,
+        }
     }
 
     pub fn account(&self, payment: u64) -> String {
@@ -65,14 +68,23 @@ impl Merchants {
     /// Waits until so many payments of this run are captured.
     pub async fn wait_for(&self, stage: &Stage, payments: u64) -> anyhow::Result<()> {
         let begun = Instant::now();
-        let sql = format!("SELECT COUNT(*) FROM {}.capture WHERE payment_no LIKE ?", stage.schemas.balance);
+        let sql = format!(
+            "SELECT COUNT(*) FROM {}.capture WHERE payment_no LIKE ?",
+            stage.schemas.balance
+        );
         loop {
             let mut conn = stage.pool.get_conn().await?;
-            let captured: u64 = conn.exec_first(&sql, (format!("{}-%", self.run),)).await?.unwrap_or(0);
+            let captured: u64 = conn
+                .exec_first(&sql, (format!("{}-%", self.run),))
+                .await?
+                .unwrap_or(0);
             if captured == payments {
                 return Ok(());
             }
-            ensure!(begun.elapsed() < PATIENCE, "{captured} of {payments} payments are captured");
+            ensure!(
+                begun.elapsed() < PATIENCE,
+                "{captured} of {payments} payments are captured"
+            );
             drop(conn);
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -82,9 +94,16 @@ impl Merchants {
     pub fn request(&self, target: &Target, n: u64, out: &mut Vec<u8>) {
         let (account, payment) = (self.account(n / 2), self.payment_no(n / 2));
         let key = format!("{}-{n}", self.run);
-        let named = format!(r#""accountId":"{account}","paymentNo":"{payment}","bizNo":"{key}","currency":"CNY""#);
+        let named = format!(
+            r#""accountId":"{account}","paymentNo":"{payment}","bizNo":"{key}","currency":"CNY""#
+        );
         if n.is_multiple_of(2) {
-            target.post(out, "/settlement", Some(&key), &format!(r#"{{{named},"amount":"{SETTLED}"}}"#));
+            target.post(
+                out,
+                "/settlement",
+                Some(&key),
+                &format!(r#"{{{named},"amount":"{SETTLED}"}}"#),
+            );
         } else {
             let channel = if n % 4 == 1 { "netsunion" } else { "unionpay" };
             let json = format!(
@@ -98,7 +117,18 @@ impl Merchants {
     pub async fn open(&self, stage: &Stage, rate: u64, time: Duration) -> anyhow::Result<Report> {
         self.pay(stage, rate * time.as_secs() / 2 + 1).await?;
         let (this, target) = (self.clone(), stage.target());
-        let load = Open { address: target.address.clone(), rate, duration: time, connections: 16, deadline: DEADLINE };
-        open(load, move |n, out: &mut Vec<u8>| this.request(&target, n, out), |_, _, _: &[u8]| {}).await
+        let load = Open {
+            address: target.address.clone(),
+            rate,
+            duration: time,
+            connections: 16,
+            deadline: DEADLINE,
+        };
+        open(
+            load,
+            move |n, out: &mut Vec<u8>| this.request(&target, n, out),
+            |_, _, _: &[u8]| {},
+        )
+        .await
     }
 }

@@ -135,8 +135,14 @@ impl Apart {
             Mariadb::start(&at_balance, options.clone()),
             Mariadb::start(&at_ledger, options.clone())
         )?;
-        let (balance_pool, ledger_pool) = (sql::pool(&balance.url(), 8)?, sql::pool(&ledger.url(), 8)?);
-        Ok(Apart { balance, ledger, balance_pool, ledger_pool })
+        let (balance_pool, ledger_pool) =
+            (sql::pool(&balance.url(), 8)?, sql::pool(&ledger.url(), 8)?);
+        Ok(Apart {
+            balance,
+            ledger,
+            balance_pool,
+            ledger_pool,
+        })
     }
 }
 
@@ -149,14 +155,23 @@ impl Drop for Stage {
 impl Stage {
     /// Starts the servers and simulators, but neither core nor sidecar. `told` is
     /// called with each step.
-    pub async fn prepare(dir: &Path, options: Options, told: &(impl Fn(&str) + Sync)) -> anyhow::Result<Self> {
+    pub async fn prepare(
+        dir: &Path,
+        options: Options,
+        told: &(impl Fn(&str) + Sync),
+    ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(dir).with_context(|| format!("can't make {}", dir.display()))?;
         // Settings files hold the database's password.
         std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))?;
         let secrets_dir = secrets::create(dir)?;
         let ports = match options.ports {
             Some(ports) => ports,
-            None => Ports { core: free_port()?, core_admin: free_port()?, sidecar: free_port()?, sims: free_port()? },
+            None => Ports {
+                core: free_port()?,
+                core_admin: free_port()?,
+                sidecar: free_port()?,
+                sims: free_port()?,
+            },
         };
         let (mariadb, url) = match &options.mysql_url {
             Some(url) => (None, url.clone()),
@@ -216,7 +231,11 @@ impl Stage {
     }
 
     /// The whole stage, ready for orders.
-    pub async fn up(dir: &Path, options: Options, told: &(impl Fn(&str) + Sync)) -> anyhow::Result<Self> {
+    pub async fn up(
+        dir: &Path,
+        options: Options,
+        told: &(impl Fn(&str) + Sync),
+    ) -> anyhow::Result<Self> {
         let mut stage = Stage::prepare(dir, options, told).await?;
         told("core (migrates)");
         stage.start_core().await?;
@@ -237,21 +256,28 @@ impl Stage {
         let path = self.dir.join(format!("{name}.toml"));
         std::fs::write(&path, settings::core(self, name, ports))?;
         let mut core = self.spawn("sluice-core", name, &path)?;
-        core.wait_ready(&ports.address(ports.core_admin), START).await?;
+        core.wait_ready(&ports.address(ports.core_admin), START)
+            .await?;
         Ok(core)
     }
 
     pub async fn start_sidecar(&mut self) -> anyhow::Result<()> {
         let path = self.dir.join("sidecar.toml");
         std::fs::write(&path, settings::sidecar(self))?;
-        let (sidecar, address) =
-            (self.spawn("sluice-sidecar", "sidecar", &path)?, self.ports.address(self.ports.sidecar));
+        let (sidecar, address) = (
+            self.spawn("sluice-sidecar", "sidecar", &path)?,
+            self.ports.address(self.ports.sidecar),
+        );
         // Kept even if it is not ready in time: its first look at a large ledger is long.
-        self.sidecar.insert(sidecar).wait_ready(&address, START).await
+        self.sidecar
+            .insert(sidecar)
+            .wait_ready(&address, START)
+            .await
     }
 
     fn spawn(&self, binary: &str, name: &str, settings: &Path) -> anyhow::Result<Process> {
-        let mut program = Program::own(binary, &self.dir.join(format!("{name}.log")))?.arg(settings);
+        let mut program =
+            Program::own(binary, &self.dir.join(format!("{name}.log")))?.arg(settings);
         for (variable, value) in &self.options.env {
             program = program.env(variable, value);
         }
@@ -268,7 +294,10 @@ impl Stage {
             }
             return Ok(());
         }
-        bail!("the core's fence has stalled for {START:?}; see {}", self.dir.join("sidecar.log").display())
+        bail!(
+            "the core's fence has stalled for {START:?}; see {}",
+            self.dir.join("sidecar.log").display()
+        )
     }
 
     /// One number of the core's `/metrics`, labels and all; 0 if it isn't there.
@@ -302,15 +331,25 @@ impl Stage {
             Some(apart) => (&apart.balance_pool, &apart.ledger_pool),
             None => (&self.pool, &self.pool),
         };
-        let servers = checks::Servers { orders: &self.pool, balance, ledger };
+        let servers = checks::Servers {
+            orders: &self.pool,
+            balance,
+            ledger,
+        };
         checks::invariants(servers, &self.schemas, &self.book()).await
     }
 
     pub async fn wait_for_status(&self, order_id: &str, status: &str) -> anyhow::Result<()> {
-        self.wait_for_status_of(Kind::CashOut, order_id, status).await
+        self.wait_for_status_of(Kind::CashOut, order_id, status)
+            .await
     }
 
-    pub async fn wait_for_status_of(&self, kind: Kind, order_id: &str, status: &str) -> anyhow::Result<()> {
+    pub async fn wait_for_status_of(
+        &self,
+        kind: Kind,
+        order_id: &str,
+        status: &str,
+    ) -> anyhow::Result<()> {
         let begun = Instant::now();
         loop {
             let order = self.client.order_of(kind, order_id).await?;
@@ -348,7 +387,10 @@ impl Stage {
 
     /// Stops in the order in which nothing is left waiting for a dead neighbour.
     pub async fn down(mut self) -> anyhow::Result<()> {
-        for mut process in [self.core.take(), self.sidecar.take()].into_iter().flatten() {
+        for mut process in [self.core.take(), self.sidecar.take()]
+            .into_iter()
+            .flatten()
+        {
             process.terminate(STOP).await?;
         }
         self.stop.cancel();
@@ -377,7 +419,9 @@ async fn start_simulators(
     config.listen = ports.address(ports.sims);
     config.secrets_dir = Some(secrets.to_owned());
     config.callback_url = ports.url(ports.core);
-    let listener = TcpListener::bind(&config.listen).await.with_context(|| format!("{}: taken?", config.listen))?;
+    let listener = TcpListener::bind(&config.listen)
+        .await
+        .with_context(|| format!("{}: taken?", config.listen))?;
     let sims = Simulator::load(config)?;
     let (running, stop) = (sims.clone(), stop.clone());
     tokio::spawn(async move {
@@ -389,9 +433,15 @@ async fn start_simulators(
 }
 
 async fn metric(address: &str, name: &str) -> anyhow::Result<u64> {
-    let (_, body) = crate::load::http::get(address, "/metrics").await.with_context(|| format!("{address}/metrics"))?;
+    let (_, body) = crate::load::http::get(address, "/metrics")
+        .await
+        .with_context(|| format!("{address}/metrics"))?;
     let text = String::from_utf8_lossy(&body).into_owned();
-    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     // Counters print as floats; only whole numbers are asked for here.
-    Ok(value.and_then(|v| v.split('.').next()?.parse().ok()).unwrap_or(0))
+    Ok(value
+        .and_then(|v| v.split('.').next()?.parse().ok())
+        .unwrap_or(0))
 }

@@ -10,9 +10,21 @@ use tokio_util::sync::CancellationToken;
 
 /// Microseconds from before a token's commit to its passing, one token every
 /// `pause`, until `stop`.
-pub async fn fence(stage: &Stage, pause: Duration, stop: CancellationToken) -> anyhow::Result<Histogram<u64>> {
-    let settings = config::Fence { enabled: true, sidecar: stage.ports.url(stage.ports.sidecar) };
-    let fence = Fence::start(&settings, "probe", &stage.schemas, Some(stage.token.clone()))?;
+pub async fn fence(
+    stage: &Stage,
+    pause: Duration,
+    stop: CancellationToken,
+) -> anyhow::Result<Histogram<u64>> {
+    let settings = config::Fence {
+        enabled: true,
+        sidecar: stage.ports.url(stage.ports.sidecar),
+    };
+    let fence = Fence::start(
+        &settings,
+        "probe",
+        &stage.schemas,
+        Some(stage.token.clone()),
+    )?;
     let mut conn = stage.pool.get_conn().await?;
     let mut times = Histogram::new(3)?;
     // The first token also waits for the connection: not counted.

@@ -13,7 +13,12 @@ pub struct Ports {
 
 impl Ports {
     /// The ports that the documents speak of.
-    pub const DOCUMENTED: Ports = Ports { core: 7_100, core_admin: 7_101, sidecar: 7_200, sims: 7_300 };
+    pub const DOCUMENTED: Ports = Ports {
+        core: 7_100,
+        core_admin: 7_101,
+        sidecar: 7_200,
+        sims: 7_300,
+    };
 
     pub fn address(&self, port: u16) -> String {
         format!("127.0.0.1:{port}")
@@ -82,8 +87,12 @@ database = "{database}"
 {also}[kafka]
 brokers = "{brokers}"
 {changes}"#,
-        changes =
-            options.changes.as_ref().map_or_else(String::new, |prefix| format!("changes.prefix = \"{prefix}\"\n")),
+        changes = options
+            .changes
+            .as_ref()
+            .map_or_else(String::new, |prefix| format!(
+                "changes.prefix = \"{prefix}\"\n"
+            )),
         listen = stage.ports.address(stage.ports.sidecar),
         secrets = stage.dir.join("secrets").display(),
         rules = options.rules.display(),
@@ -97,7 +106,9 @@ brokers = "{brokers}"
 
 /// The same servers, as the sidecar reads them.
 fn also(stage: &Stage) -> String {
-    let Some(apart) = &stage.apart else { return String::new() };
+    let Some(apart) = &stage.apart else {
+        return String::new();
+    };
     let server = |name: &str, url: String| {
         format!("[[mysql.also]]\nname = \"{name}\"\nurl = \"{url}\"\nschemas = [\"{name}\"]\n")
     };
@@ -106,6 +117,11 @@ fn also(stage: &Stage) -> String {
 
 /// The servers of balance and ledger, if they are apart.
 fn apart(stage: &Stage) -> String {
-    let urls = stage.apart.as_ref().map(|apart| (apart.balance.url(), apart.ledger.url()));
-    urls.map_or_else(String::new, |(b, l)| format!("[balance]\nurl = \"{b}\"\n[ledger]\nurl = \"{l}\"\n"))
+    let urls = stage
+        .apart
+        .as_ref()
+        .map(|apart| (apart.balance.url(), apart.ledger.url()));
+    urls.map_or_else(String::new, |(b, l)| {
+        format!("[balance]\nurl = \"{b}\"\n[ledger]\nurl = \"{l}\"\n")
+    })
 }

@@ -29,7 +29,12 @@ pub struct Traffic {
 
 impl Traffic {
     pub fn new(run: &str, accounts: u64) -> Self {
-        Traffic { run: run.into(), accounts, payee: "payee".into(), channels: vec!["netsunion", "unionpay"] }
+        Traffic {
+            run: run.into(),
+            accounts,
+            payee: "payee".into(),
+            channels: vec!["netsunion", "unionpay"],
+        }
     }
 
     pub fn account(&self, n: u64) -> String {
@@ -81,8 +86,19 @@ impl Traffic {
     pub async fn open(&self, stage: &Stage, rate: u64, time: Duration) -> anyhow::Result<Report> {
         self.tell(stage, rate * time.as_secs() + 1).await?;
         let (this, target) = (self.clone(), stage.target());
-        let load = Open { address: target.address.clone(), rate, duration: time, connections: 128, deadline: DEADLINE };
-        open(load, move |n, out: &mut Vec<u8>| this.request(&target, n, out), |_, _, _: &[u8]| {}).await
+        let load = Open {
+            address: target.address.clone(),
+            rate,
+            duration: time,
+            connections: 128,
+            deadline: DEADLINE,
+        };
+        open(
+            load,
+            move |n, out: &mut Vec<u8>| this.request(&target, n, out),
+            |_, _, _: &[u8]| {},
+        )
+        .await
     }
 
     /// Gives every account of the run money: the deposit's event, then its booking.
@@ -121,7 +137,11 @@ impl Traffic {
             target.deposit(out, &deposit);
         };
         let report = closed(load, make, |_, _, _: &[u8]| {}).await?;
-        anyhow::ensure!(report.succeeded() == self.accounts, "funding failed: {:?}", report.statuses);
+        anyhow::ensure!(
+            report.succeeded() == self.accounts,
+            "funding failed: {:?}",
+            report.statuses
+        );
         Ok(())
     }
 }

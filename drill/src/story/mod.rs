@@ -70,10 +70,21 @@ fn bad_day() -> SimConfig {
     };
     SimConfig {
         // The same day again, if somebody wants to see it again.
-        seed: std::env::var("SLUICE_SEED").ok().and_then(|seed| seed.parse().ok()),
-        netsunion: ChannelConfig { rates: netsunion, ..ChannelConfig::default() },
-        unionpay: ChannelConfig { rates: unionpay, ..ChannelConfig::default() },
-        psp: ChannelConfig { rates: psp, ..ChannelConfig::default() },
+        seed: std::env::var("SLUICE_SEED")
+            .ok()
+            .and_then(|seed| seed.parse().ok()),
+        netsunion: ChannelConfig {
+            rates: netsunion,
+            ..ChannelConfig::default()
+        },
+        unionpay: ChannelConfig {
+            rates: unionpay,
+            ..ChannelConfig::default()
+        },
+        psp: ChannelConfig {
+            rates: psp,
+            ..ChannelConfig::default()
+        },
         ..SimConfig::default()
     }
 }
@@ -108,16 +119,26 @@ pub async fn play(dir: &Path, progress: &Progress) -> anyhow::Result<Report> {
 
 async fn acts(stage: &Stage, progress: &Progress) -> anyhow::Result<Report> {
     let channels = vec!["netsunion", "unionpay", "psp"];
-    let traffic = Traffic { channels, ..Traffic::new("healthy", ACCOUNTS) };
-    progress.step(&format!("giving {ACCOUNTS} accounts money, each deposit told on Kafka and booked"));
+    let traffic = Traffic {
+        channels,
+        ..Traffic::new("healthy", ACCOUNTS)
+    };
+    progress.step(&format!(
+        "giving {ACCOUNTS} accounts money, each deposit told on Kafka and booked"
+    ));
     traffic.fund(stage, EACH).await?;
     for kind in Kind::ALL {
         act::fund(stage, &act::account_of(kind), Decimal::from(10_000)).await?;
     }
-    progress.done(&format!("{} accounts have money", ACCOUNTS + Kind::ALL.len() as u64));
+    progress.done(&format!(
+        "{} accounts have money",
+        ACCOUNTS + Kind::ALL.len() as u64
+    ));
 
-    progress
-        .step(&format!("healthy load: {RATE} orders/s for {} s, on channels that have a bad day", HEALTHY.as_secs()));
+    progress.step(&format!(
+        "healthy load: {RATE} orders/s for {} s, on channels that have a bad day",
+        HEALTHY.as_secs()
+    ));
     let merchants = Merchants::new("sold", MERCHANTS);
     let stop = CancellationToken::new();
     let (healthy, fence) = tokio::join!(
@@ -146,33 +167,61 @@ async fn acts(stage: &Stage, progress: &Progress) -> anyhow::Result<Report> {
         healthy.statuses,
         healthy.first_error
     );
-    progress.done(&format!("{} orders accepted, {}/s, on three channels", healthy.succeeded(), healthy.per_second()));
-    progress.done(&format!("{} settlements and refunds of payments that Kafka told", sold.succeeded()));
+    progress.done(&format!(
+        "{} orders accepted, {}/s, on three channels",
+        healthy.succeeded(),
+        healthy.per_second()
+    ));
+    progress.done(&format!(
+        "{} settlements and refunds of payments that Kafka told",
+        sold.succeeded()
+    ));
 
-    let beside = Traffic { run: "beside".into(), ..traffic };
+    let beside = Traffic {
+        run: "beside".into(),
+        ..traffic
+    };
     let (load, faults) = tokio::join!(beside.open(stage, RATE, BESIDE), faults(stage, progress));
     let (load, faults) = (load?, faults?);
-    anyhow::ensure!(load.succeeded() == load.answered(), "load beside the faults was refused: {:?}", load.statuses);
+    anyhow::ensure!(
+        load.succeeded() == load.answered(),
+        "load beside the faults was refused: {:?}",
+        load.statuses
+    );
 
     progress.step("waiting for the last orders to end");
     let left = stage.drain(0, DRAIN).await?;
-    progress.done(&if left == 0 { "every order is at its end".to_owned() } else { format!("{left} orders are not") });
+    progress.done(&if left == 0 {
+        "every order is at its end".to_owned()
+    } else {
+        format!("{left} orders are not")
+    });
     let expected: Vec<String> = Kind::ALL.map(act::account_of).to_vec();
     let counts = checks::counts(&stage.pool, &stage.schemas, &expected).await?;
     let invariants = stage.invariants().await?;
     let fence = Times::of(&fence.context("fence probe")?);
-    Ok(Report::new(counts, invariants, faults, Times::of(&healthy.latency), fence))
+    Ok(Report::new(
+        counts,
+        invariants,
+        faults,
+        Times::of(&healthy.latency),
+        fence,
+    ))
 }
 
 async fn faults(stage: &Stage, progress: &Progress) -> anyhow::Result<Vec<act::Seen>> {
     let mut all = Vec::new();
     for kind in Kind::ALL {
         progress.step(&format!("fault: {}", kind.told()));
-        let made = act::make(stage, kind).await.with_context(|| format!("making the fault {}", kind.as_str()))?;
+        let made = act::make(stage, kind)
+            .await
+            .with_context(|| format!("making the fault {}", kind.as_str()))?;
         let seen = act::watch(stage, &made).await?;
         progress.done(&report::fault_line(kind, &seen));
         if seen.detected {
-            let done = act::clean_up(stage, &made).await.with_context(|| format!("cleaning up {}", kind.as_str()))?;
+            let done = act::clean_up(stage, &made)
+                .await
+                .with_context(|| format!("cleaning up {}", kind.as_str()))?;
             progress.note(&format!("a person: {done}; breaker closed by API"));
         }
         all.push(seen);

@@ -61,7 +61,9 @@ impl Progress {
             let accepted = counted(stage, "init").await;
             let paid = counted(stage, "success").await;
             let left = time.saturating_sub(begun.elapsed()).as_secs();
-            self.bar.set_message(format!("{what}: {accepted} accepted, {paid} paid, {left} s to go …"));
+            self.bar.set_message(format!(
+                "{what}: {accepted} accepted, {paid} paid, {left} s to go …"
+            ));
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
@@ -77,17 +79,26 @@ pub struct Reading {
 impl Reading {
     pub fn new(bytes: u64) -> Self {
         let bar = ProgressBar::new(bytes);
-        if let Ok(style) = ProgressStyle::with_template("{bar:40} {percent:>3} % of {total_bytes}, {msg}, {eta} to go")
-        {
+        if let Ok(style) = ProgressStyle::with_template(
+            "{bar:40} {percent:>3} % of {total_bytes}, {msg}, {eta} to go",
+        ) {
             bar.set_style(style);
         }
-        Reading { bar, begun: Instant::now() }
+        Reading {
+            bar,
+            begun: Instant::now(),
+        }
     }
 
     pub fn show(&self, read: u64, changes: u64) {
-        let milliseconds = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        let milliseconds = u64::try_from(self.begun.elapsed().as_millis())
+            .unwrap_or(u64::MAX)
+            .max(1);
         self.bar.set_position(read);
-        self.bar.set_message(format!("{} row changes/s", changes.saturating_mul(1_000) / milliseconds));
+        self.bar.set_message(format!(
+            "{} row changes/s",
+            changes.saturating_mul(1_000) / milliseconds
+        ));
     }
 
     pub fn finish(&self) -> Duration {
@@ -104,7 +115,10 @@ impl Default for Progress {
 
 /// A counter that can't be read now is shown as 0: the bar is for the eye.
 async fn counted(stage: &Stage, state: &str) -> u64 {
-    stage.core_metric(&format!("sluice_core_orders_total{{state=\"{state}\"}}")).await.unwrap_or(0)
+    stage
+        .core_metric(&format!("sluice_core_orders_total{{state=\"{state}\"}}"))
+        .await
+        .unwrap_or(0)
 }
 
 #[allow(clippy::print_stdout)]

@@ -17,7 +17,10 @@ pub struct Times {
 
 impl Times {
     pub fn of(microseconds: &Histogram<u64>) -> Self {
-        Times { p50: ms(microseconds.value_at_quantile(0.5)), p99: ms(microseconds.value_at_quantile(0.99)) }
+        Times {
+            p50: ms(microseconds.value_at_quantile(0.5)),
+            p99: ms(microseconds.value_at_quantile(0.99)),
+        }
     }
 }
 
@@ -43,7 +46,13 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn new(counts: Counts, invariants: Invariants, faults: Vec<Seen>, accept: Times, fence: Times) -> Self {
+    pub fn new(
+        counts: Counts,
+        invariants: Invariants,
+        faults: Vec<Seen>,
+        accept: Times,
+        fence: Times,
+    ) -> Self {
         Report {
             accepted: counts.total(),
             succeeded: counts.of("success"),
@@ -82,7 +91,9 @@ impl Report {
             "fault", "found by rule", "breaker", "after ms", "leaked"
         );
         for fault in &self.faults {
-            let after = fault.detect_ms.map_or("not found".to_owned(), |t| format!("{:.1}", ms(t.as_micros() as u64)));
+            let after = fault.detect_ms.map_or("not found".to_owned(), |t| {
+                format!("{:.1}", ms(t.as_micros() as u64))
+            });
             let _ = writeln!(
                 text,
                 "{:<20} {:<26} {:<38} {:>9} {:>7}",
@@ -96,7 +107,12 @@ impl Report {
         let _ = writeln!(
             text,
             "\n{} orders accepted: {} paid, {} failed, {} returned, {} without an end; {} false alarms",
-            self.accepted, self.succeeded, self.failed, self.returned, self.in_doubt, self.false_positives
+            self.accepted,
+            self.succeeded,
+            self.failed,
+            self.returned,
+            self.in_doubt,
+            self.false_positives
         );
         let _ = writeln!(
             text,

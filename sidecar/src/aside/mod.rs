@@ -39,7 +39,10 @@ pub struct Asides {
 impl Default for Asides {
     fn default() -> Self {
         // A restart may find a table that the last run had no time to prune.
-        Asides { waiting: VecDeque::new(), since_pruned: PRUNE_EVERY }
+        Asides {
+            waiting: VecDeque::new(),
+            since_pruned: PRUNE_EVERY,
+        }
     }
 }
 
@@ -65,7 +68,11 @@ impl Asides {
 
     /// They are committed.
     pub fn written(&mut self) {
-        self.since_pruned = if self.prune() { 0 } else { self.since_pruned + self.waiting.len() };
+        self.since_pruned = if self.prune() {
+            0
+        } else {
+            self.since_pruned + self.waiting.len()
+        };
         self.waiting.clear();
     }
 }
@@ -88,7 +95,13 @@ mod tests {
         let mut asides = Asides::default();
         assert!(asides.is_empty() && !asides.prune());
         asides.add((0..2_000).map(one));
-        assert_eq!((asides.waiting().count(), asides.waiting().next().map(|a| a.offset)), (500, Some(1_500)));
+        assert_eq!(
+            (
+                asides.waiting().count(),
+                asides.waiting().next().map(|a| a.offset)
+            ),
+            (500, Some(1_500))
+        );
         assert!(asides.prune());
         asides.written();
         for _ in 0..999 {

@@ -40,7 +40,10 @@ pub async fn insert<'a, Q: Queryable>(
             sql.pop();
             sql.push_str(",x'");
             // Writing into a String can't fail.
-            let _ = one.payload.iter().try_for_each(|byte| write!(sql, "{byte:02x}"));
+            let _ = one
+                .payload
+                .iter()
+                .try_for_each(|byte| write!(sql, "{byte:02x}"));
             sql.push_str("')");
         }
         conn.query_drop(sql).await?;
@@ -50,9 +53,16 @@ pub async fn insert<'a, Q: Queryable>(
 
 /// Takes the oldest rows away until about [`MOST_ROWS`] are left.
 pub async fn prune<Q: Queryable>(conn: &mut Q, schemas: &Schemas) -> mysql_async::Result<()> {
-    let newest_surplus =
-        format!("SELECT found_us FROM {}.event_aside ORDER BY found_us DESC LIMIT 1 OFFSET {MOST_ROWS}", schemas.guard);
-    let Some(found_us) = conn.query_first::<i64, _>(newest_surplus).await? else { return Ok(()) };
-    let sql = format!("DELETE FROM {}.event_aside WHERE found_us <= {found_us} LIMIT {PRUNED}", schemas.guard);
+    let newest_surplus = format!(
+        "SELECT found_us FROM {}.event_aside ORDER BY found_us DESC LIMIT 1 OFFSET {MOST_ROWS}",
+        schemas.guard
+    );
+    let Some(found_us) = conn.query_first::<i64, _>(newest_surplus).await? else {
+        return Ok(());
+    };
+    let sql = format!(
+        "DELETE FROM {}.event_aside WHERE found_us <= {found_us} LIMIT {PRUNED}",
+        schemas.guard
+    );
     conn.query_drop(sql).await
 }

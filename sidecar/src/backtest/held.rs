@@ -89,7 +89,10 @@ const RESET: usize = 1;
 
 impl Machine {
     pub fn new(resume_after_us: Option<i64>) -> Machine {
-        let told = Held { exact: true, ..Held::default() };
+        let told = Held {
+            exact: true,
+            ..Held::default()
+        };
         Machine {
             open: HashMap::new(),
             orders: HashSet::new(),
@@ -116,12 +119,22 @@ impl Machine {
     /// The recording's time has moved on.
     pub fn time(&mut self, at_us: i64) {
         self.now_us = self.now_us.max(at_us);
-        let Some(after_us) = self.resume_after_us else { return };
+        let Some(after_us) = self.resume_after_us else {
+            return;
+        };
         let due = |open: &Open| open.from_us.saturating_add(after_us) <= self.now_us;
-        let mut over: Vec<BreakerKey> = self.open.iter().filter(|(_, o)| due(o)).map(|(key, _)| key.clone()).collect();
+        let mut over: Vec<BreakerKey> = self
+            .open
+            .iter()
+            .filter(|(_, o)| due(o))
+            .map(|(key, _)| key.clone())
+            .collect();
         over.sort_by_cached_key(ToString::to_string);
         for key in over {
-            let until_us = self.open.get(&key).map_or(0, |open| open.from_us.saturating_add(after_us));
+            let until_us = self
+                .open
+                .get(&key)
+                .map_or(0, |open| open.from_us.saturating_add(after_us));
             self.close(&key, until_us, "resume");
         }
     }
@@ -150,7 +163,10 @@ impl Machine {
         if !claimed || self.is_known(CLAIM, at_us) || self.open.is_empty() {
             return;
         }
-        let (Some(kind), Some(order)) = (after("kind").and_then(|k| k.parse::<Kind>().ok()), after("order_id")) else {
+        let (Some(kind), Some(order)) = (
+            after("kind").and_then(|k| k.parse::<Kind>().ok()),
+            after("order_id"),
+        ) else {
             return;
         };
         let point = kind.point();
@@ -160,10 +176,21 @@ impl Machine {
             (Scope::Channel, after("channel")),
             (Scope::Currency, after("currency")),
         ];
-        let key = |(scope, key): (Scope, Option<&str>)| Some(BreakerKey { point, scope, key: key?.to_owned() });
+        let key = |(scope, key): (Scope, Option<&str>)| {
+            Some(BreakerKey {
+                point,
+                scope,
+                key: key?.to_owned(),
+            })
+        };
         // Of several, the one that opened first.
-        let holding = keys.into_iter().filter_map(key).filter_map(|key| Some((self.open.get(&key)?.listed, key)));
-        let Some((_, key)) = holding.min_by_key(|(listed, _)| listed.unwrap_or(usize::MAX)) else { return };
+        let holding = keys
+            .into_iter()
+            .filter_map(key)
+            .filter_map(|key| Some((self.open.get(&key)?.listed, key)));
+        let Some((_, key)) = holding.min_by_key(|(listed, _)| listed.unwrap_or(usize::MAX)) else {
+            return;
+        };
         if self.orders.contains(order) {
             return;
         }
@@ -193,8 +220,13 @@ impl Machine {
             return;
         }
         let key = (|| {
-            let (point, scope): (Point, Scope) = (text("point")?.parse().ok()?, text("scope")?.parse().ok()?);
-            Some(BreakerKey { point, scope, key: text("scope_key")?.to_owned() })
+            let (point, scope): (Point, Scope) =
+                (text("point")?.parse().ok()?, text("scope")?.parse().ok()?);
+            Some(BreakerKey {
+                point,
+                scope,
+                key: text("scope_key")?.to_owned(),
+            })
         })();
         let at_us = match value(change, true, "updated_us") {
             Some(Value::Int(at_us)) => *at_us,
@@ -210,8 +242,16 @@ impl Machine {
             if self.open.contains_key(key) {
                 continue;
             }
-            let listed = (self.told.openings.len() < MOST_OPENINGS).then_some(self.told.openings.len());
-            self.open.insert(key.clone(), Open { listed, from_us: self.now_us, first_us: None });
+            let listed =
+                (self.told.openings.len() < MOST_OPENINGS).then_some(self.told.openings.len());
+            self.open.insert(
+                key.clone(),
+                Open {
+                    listed,
+                    from_us: self.now_us,
+                    first_us: None,
+                },
+            );
             if listed.is_none() {
                 self.told.unlisted += 1;
                 continue;
@@ -231,18 +271,25 @@ impl Machine {
     }
 
     fn close(&mut self, key: &BreakerKey, at_us: i64, by: &'static str) {
-        let Some(open) = self.open.remove(key) else { return };
-        let Some(opening) = open.listed.and_then(|at| self.told.openings.get_mut(at)) else { return };
+        let Some(open) = self.open.remove(key) else {
+            return;
+        };
+        let Some(opening) = open.listed.and_then(|at| self.told.openings.get_mut(at)) else {
+            return;
+        };
         opening.until_us = at_us.max(open.from_us);
         opening.closed_by = by;
-        opening.longest_us = open.first_us.map_or(0, |first_us| at_us.saturating_sub(first_us).max(0));
+        opening.longest_us = open
+            .first_us
+            .map_or(0, |first_us| at_us.saturating_sub(first_us).max(0));
     }
 
     /// The recording is over.
     pub fn end(mut self) -> Held {
         let mut keys: Vec<BreakerKey> = self.open.keys().cloned().collect();
         keys.sort_by_cached_key(ToString::to_string);
-        keys.iter().for_each(|key| self.close(key, self.now_us, "end"));
+        keys.iter()
+            .for_each(|key| self.close(key, self.now_us, "end"));
         self.told
     }
 }

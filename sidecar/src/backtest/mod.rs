@@ -85,34 +85,54 @@ pub fn run(
     mut lines: Lines<'_>,
     told: &mut dyn FnMut(Progress),
 ) -> anyhow::Result<Report> {
-    let side = |set: &Arc<RuleSet>| Side::new(Arc::clone(set), trial.workers, trial.drafts, trial.resume_after_us);
+    let side = |set: &Arc<RuleSet>| {
+        Side::new(
+            Arc::clone(set),
+            trial.workers,
+            trial.drafts,
+            trial.resume_after_us,
+        )
+    };
     let mut sides = vec![side(&trial.set)?];
     if let Some(against) = &trial.against {
         sides.push(side(against)?);
     }
     let (blocks, decoded) = bounded::<anyhow::Result<Block>>(AHEAD);
-    let reader = std::thread::Builder::new().name("sluice-decode".to_owned()).spawn(move || {
-        loop {
-            let block = match from.block() {
-                Ok(Some(block)) => Ok(block),
-                Ok(None) => return from.notes(),
-                Err(error) => Err(error),
-            };
-            let failed = block.is_err();
-            if blocks.send(block).is_err() || failed {
-                return from.notes();
+    let reader = std::thread::Builder::new()
+        .name("sluice-decode".to_owned())
+        .spawn(move || {
+            loop {
+                let block = match from.block() {
+                    Ok(Some(block)) => Ok(block),
+                    Ok(None) => return from.notes(),
+                    Err(error) => Err(error),
+                };
+                let failed = block.is_err();
+                if blocks.send(block).is_err() || failed {
+                    return from.notes();
+                }
             }
-        }
-    });
+        });
     let reader = reader.context("the thread that reads the recording")?;
-    let mut pass = Pass { sides, seen: Seen::default(), begun: false };
+    let mut pass = Pass {
+        sides,
+        seen: Seen::default(),
+        begun: false,
+    };
     for block in decoded {
         let block = block?;
         pass.block(block.records, &mut lines)?;
-        told(Progress { read: block.read, changes: pass.seen.changes });
+        told(Progress {
+            read: block.read,
+            changes: pass.seen.changes,
+        });
     }
-    let Pass { sides, mut seen, .. } = pass;
-    seen.notes = reader.join().map_err(|_| anyhow::anyhow!("the thread that reads the recording panicked"))?;
+    let Pass {
+        sides, mut seen, ..
+    } = pass;
+    seen.notes = reader
+        .join()
+        .map_err(|_| anyhow::anyhow!("the thread that reads the recording panicked"))?;
     let mut said = Vec::new();
     for (at, side) in sides.into_iter().enumerate() {
         let mut none: Lines<'_> = None;
@@ -120,7 +140,11 @@ pub fn run(
     }
     let then = if said.len() > 1 { said.pop() } else { None };
     let now = said.pop().unwrap_or_default();
-    Ok(Report::of(seen, (&trial.set, now), trial.against.as_deref().zip(then)))
+    Ok(Report::of(
+        seen,
+        (&trial.set, now),
+        trial.against.as_deref().zip(then),
+    ))
 }
 
 /// One pass over the recording, by all sides together.
@@ -138,7 +162,13 @@ impl Pass {
                 Record::Input(input) => {
                     if !self.begun {
                         // The oldest segments are gone: this is not the beginning.
-                        self.mark(&Mark::Begin { mid_stream: true, rules: Arc::default() }, lines)?;
+                        self.mark(
+                            &Mark::Begin {
+                                mid_stream: true,
+                                rules: Arc::default(),
+                            },
+                            lines,
+                        )?;
                     }
                     self.count(&input);
                     inputs.push(input);
@@ -164,7 +194,11 @@ impl Pass {
             Input::Watermark { source, at_us } => {
                 self.seen.watermarks += 1;
                 if *source == Source::Binlog {
-                    self.seen.from_us = if self.seen.from_us == 0 { *at_us } else { self.seen.from_us.min(*at_us) };
+                    self.seen.from_us = if self.seen.from_us == 0 {
+                        *at_us
+                    } else {
+                        self.seen.from_us.min(*at_us)
+                    };
                     self.seen.to_us = self.seen.to_us.max(*at_us);
                 }
             }
@@ -190,7 +224,11 @@ impl Pass {
             Mark::Rules { hash } => {
                 self.set(hash);
                 // A segment may begin with it; what came before is not there.
-                if begun { Ok(()) } else { self.each(lines, |side, lines| side.blur(lines)) }
+                if begun {
+                    Ok(())
+                } else {
+                    self.each(lines, |side, lines| side.blur(lines))
+                }
             }
             Mark::Gap { lost } => {
                 self.seen.gaps += 1;

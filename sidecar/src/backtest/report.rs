@@ -90,18 +90,34 @@ impl Report {
 }
 
 fn compare(set: &RuleSet, now: &Said, then: Option<(&RuleSet, &Said)>) -> Vec<Compared> {
-    let modes: BTreeMap<&str, &'static str> = set.rules().map(|rule| (rule.id.as_str(), rule.mode.as_str())).collect();
+    let modes: BTreeMap<&str, &'static str> = set
+        .rules()
+        .map(|rule| (rule.id.as_str(), rule.mode.as_str()))
+        .collect();
     let old = then.map(|(_, said)| said);
     let mut names: BTreeSet<&str> = modes.keys().copied().collect();
-    names.extend(then.iter().flat_map(|(set, _)| set.rules().map(|rule| rule.id.as_str())));
-    let ours: BTreeSet<&str> = now.verdicts.iter().map(|verdict| verdict.verdict_id.as_str()).collect();
-    let theirs: BTreeSet<&str> =
-        old.iter().flat_map(|said| &said.verdicts).map(|verdict| verdict.verdict_id.as_str()).collect();
+    names.extend(
+        then.iter()
+            .flat_map(|(set, _)| set.rules().map(|rule| rule.id.as_str())),
+    );
+    let ours: BTreeSet<&str> = now
+        .verdicts
+        .iter()
+        .map(|verdict| verdict.verdict_id.as_str())
+        .collect();
+    let theirs: BTreeSet<&str> = old
+        .iter()
+        .flat_map(|said| &said.verdicts)
+        .map(|verdict| verdict.verdict_id.as_str())
+        .collect();
     let of = |rule: &str| {
         let new = only(now, &theirs, rule).filter(|_| old.is_some());
         let (new_count, new_examples) = some(new);
         let (gone, gone_examples) = some(old.iter().flat_map(|said| only(said, &ours, rule)));
-        let both = now.verdicts.iter().filter(|v| v.rule == rule && theirs.contains(v.verdict_id.as_str()));
+        let both = now
+            .verdicts
+            .iter()
+            .filter(|v| v.rule == rule && theirs.contains(v.verdict_id.as_str()));
         Compared {
             rule: rule.to_owned(),
             mode: modes.get(rule).copied().unwrap_or_default(),
@@ -119,8 +135,14 @@ fn compare(set: &RuleSet, now: &Said, then: Option<(&RuleSet, &Said)>) -> Vec<Co
 }
 
 /// A rule's verdicts that are not among `others`.
-fn only<'a>(said: &'a Said, others: &BTreeSet<&str>, rule: &str) -> impl Iterator<Item = &'a Verdict> {
-    said.verdicts.iter().filter(move |v| v.rule == rule && !others.contains(v.verdict_id.as_str()))
+fn only<'a>(
+    said: &'a Said,
+    others: &BTreeSet<&str>,
+    rule: &str,
+) -> impl Iterator<Item = &'a Verdict> {
+    said.verdicts
+        .iter()
+        .filter(move |v| v.rule == rule && !others.contains(v.verdict_id.as_str()))
 }
 
 fn some<'a>(all: impl Iterator<Item = &'a Verdict>) -> (u64, Vec<Verdict>) {
@@ -137,5 +159,8 @@ fn some<'a>(all: impl Iterator<Item = &'a Verdict>) -> (u64, Vec<Verdict>) {
 
 fn fired(said: &Said, rule: &str) -> Fired {
     let [violations, undetermined] = said.counts.get(rule).copied().unwrap_or_default();
-    Fired { violations, undetermined }
+    Fired {
+        violations,
+        undetermined,
+    }
 }

@@ -83,7 +83,12 @@ pub struct Side {
 }
 
 impl Side {
-    pub fn new(set: Arc<RuleSet>, workers: usize, drafts: bool, resume_after_us: Option<i64>) -> anyhow::Result<Side> {
+    pub fn new(
+        set: Arc<RuleSet>,
+        workers: usize,
+        drafts: bool,
+        resume_after_us: Option<i64>,
+    ) -> anyhow::Result<Side> {
         Ok(Side {
             team: Workers::new(Arc::clone(&set), workers, drafts)?,
             set,
@@ -131,7 +136,9 @@ impl Side {
     }
 
     fn collect(&mut self, lines: &mut Lines<'_>) -> anyhow::Result<()> {
-        let (Some(batch), Some(inputs)) = (self.team.collect()?, self.in_flight.pop_front()) else { return Ok(()) };
+        let (Some(batch), Some(inputs)) = (self.team.collect()?, self.in_flight.pop_front()) else {
+            return Ok(());
+        };
         for error in batch.errors {
             self.said.errors.entry(error.rule).or_insert(error.message);
         }
@@ -151,12 +158,16 @@ impl Side {
 
     fn finding(&mut self, finding: &Finding, lines: &mut Lines<'_>) -> anyhow::Result<()> {
         // What live knows already moves nothing.
-        let id = u128::from_str_radix(&finding.verdict_id, 16).context("a verdict's id is no hexadecimal number")?;
+        let id = u128::from_str_radix(&finding.verdict_id, 16)
+            .context("a verdict's id is no hexadecimal number")?;
         if !self.known.insert(id) {
             return Ok(());
         }
         if self.known.len() > MOST_KNOWN {
-            bail!("more than {MOST_KNOWN} verdicts, the last of rule {}: try that rule on less", finding.rule.id);
+            bail!(
+                "more than {MOST_KNOWN} verdicts, the last of rule {}: try that rule on less",
+                finding.rule.id
+            );
         }
         self.machine.finding(finding);
         let verdict = Verdict::of(finding);

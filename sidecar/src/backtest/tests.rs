@@ -29,7 +29,12 @@ fn asked() -> (String, String) {
 }
 
 fn rule(head: &str, body: &str) -> String {
-    head.lines().map(|line| format!("//! {line}\n")).collect::<String>() + "\n" + body + "\n"
+    head.lines()
+        .map(|line| format!("//! {line}\n"))
+        .collect::<String>()
+        + "\n"
+        + body
+        + "\n"
 }
 
 fn set(rules: Vec<(String, String)>) -> Arc<RuleSet> {
@@ -47,8 +52,15 @@ fn row(table: &str, columns: &[(&str, &str)], from: Option<&[(&str, &str)]>) -> 
         values.iter().map(value).collect()
     };
     Arc::new(Change {
-        table: Arc::new(Table { name: table.to_owned(), columns: names }),
-        op: if from.is_some() { Op::Update } else { Op::Insert },
+        table: Arc::new(Table {
+            name: table.to_owned(),
+            columns: names,
+        }),
+        op: if from.is_some() {
+            Op::Update
+        } else {
+            Op::Insert
+        },
         before: from.map(image),
         after: Some(image(columns)),
     })
@@ -56,15 +68,25 @@ fn row(table: &str, columns: &[(&str, &str)], from: Option<&[(&str, &str)]>) -> 
 
 /// An order: inserted, or claimed from `init`.
 fn order(number: u32, account: &str, amount: &str, claimed_s: Option<i64>) -> Record {
-    let (id, at) = (format!("o{number}"), claimed_s.map_or(0, |s| s * SECOND).to_string());
+    let (id, at) = (
+        format!("o{number}"),
+        claimed_s.map_or(0, |s| s * SECOND).to_string(),
+    );
     let columns = |state: &'static str| {
-        [("account_id", account), ("order_id", &id), ("biz_no", &id), ("kind", "cash_out"), ("amount", amount)]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into_iter()
-            .chain(
-                [("currency", "CNY"), ("state", state), ("updated_us", &at)].map(|(n, v)| (n.to_owned(), v.to_owned())),
-            )
-            .collect::<Vec<_>>()
+        [
+            ("account_id", account),
+            ("order_id", &id),
+            ("biz_no", &id),
+            ("kind", "cash_out"),
+            ("amount", amount),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into_iter()
+        .chain(
+            [("currency", "CNY"), ("state", state), ("updated_us", &at)]
+                .map(|(n, v)| (n.to_owned(), v.to_owned())),
+        )
+        .collect::<Vec<_>>()
     };
     let (init, dispatching) = (columns("init"), columns("dispatching"));
     let lend = |owned: &'_ [(String, String)]| -> Vec<(String, String)> { owned.to_vec() };
@@ -72,28 +94,47 @@ fn order(number: u32, account: &str, amount: &str, claimed_s: Option<i64>) -> Re
         None => (None, lend(&init)),
         Some(_) => (Some(lend(&init)), lend(&dispatching)),
     };
-    let after: Vec<(&str, &str)> = after.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-    let before: Option<Vec<(&str, &str)>> =
-        before.as_ref().map(|before| before.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect());
+    let after: Vec<(&str, &str)> = after
+        .iter()
+        .map(|(n, v)| (n.as_str(), v.as_str()))
+        .collect();
+    let before: Option<Vec<(&str, &str)>> = before.as_ref().map(|before| {
+        before
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.as_str()))
+            .collect()
+    });
     let turn = if claimed_s.is_some() { 1_000 } else { 0 };
     transaction(number + turn, row("orders", &after, before.as_deref()))
 }
 
 fn transaction(number: u32, change: Arc<Change>) -> Record {
     let position = format!("0-1-{number}").into();
-    Record::Input(Input::Transaction(Arc::new(Transaction { position, changes: vec![change] })))
+    Record::Input(Input::Transaction(Arc::new(Transaction {
+        position,
+        changes: vec![change],
+    })))
 }
 
 fn at(seconds: i64) -> Record {
-    Record::Input(Input::Watermark { source: Source::Binlog, at_us: seconds * SECOND })
+    Record::Input(Input::Watermark {
+        source: Source::Binlog,
+        at_us: seconds * SECOND,
+    })
 }
 
 fn events_at(seconds: i64) -> Record {
-    Record::Input(Input::Watermark { source: Source::Kafka, at_us: seconds * SECOND })
+    Record::Input(Input::Watermark {
+        source: Source::Kafka,
+        at_us: seconds * SECOND,
+    })
 }
 
 fn begin(mid_stream: bool) -> Record {
-    Record::Mark(Mark::Begin { mid_stream, rules: "then".into() })
+    Record::Mark(Mark::Begin {
+        mid_stream,
+        rules: "then".into(),
+    })
 }
 
 fn written(dir: &Path, records: &[Record]) {
@@ -114,7 +155,13 @@ fn tried(dir: &Path, trial: &Trial) -> (Report, String) {
 }
 
 fn trial(set: Arc<RuleSet>, against: Option<Arc<RuleSet>>) -> Trial {
-    Trial { set, against, workers: 1, drafts: true, resume_after_us: None }
+    Trial {
+        set,
+        against,
+        workers: 1,
+        drafts: true,
+        resume_after_us: None,
+    }
 }
 
 /// A1 asks for 600 and A2 for 2,000; both are claimed; a person lets A2 go on.
@@ -150,34 +197,74 @@ fn an_edited_rule_newly_fires_no_longer_fires_and_holds() {
     let dir = tempfile::tempdir().unwrap();
     written(dir.path(), &story());
     let (narrow, wide) = (set(vec![limit(1_000)]), set(vec![limit(500)]));
-    let (report, lines) = tried(dir.path(), &trial(Arc::clone(&wide), Some(Arc::clone(&narrow))));
+    let (report, lines) = tried(
+        dir.path(),
+        &trial(Arc::clone(&wide), Some(Arc::clone(&narrow))),
+    );
     let rule = &report.rules[0];
-    assert_eq!((rule.new, rule.gone, rule.same, rule.now.violations), (1, 0, 1, 2));
+    assert_eq!(
+        (rule.new, rule.gone, rule.same, rule.now.violations),
+        (1, 0, 1, 2)
+    );
     assert_eq!(rule.new_examples[0].account_id, "A1");
     assert_eq!(lines.lines().count(), 2);
     let sums = |held: &super::held::Held| {
-        held.held.iter().map(|(currency, sum)| format!("{} {} {currency}", sum.orders, sum.amount)).collect::<Vec<_>>()
+        held.held
+            .iter()
+            .map(|(currency, sum)| format!("{} {} {currency}", sum.orders, sum.amount))
+            .collect::<Vec<_>>()
     };
-    assert_eq!(sums(&report.held), ["2 2600 CNY"], "each order once, and none after the reset");
+    assert_eq!(
+        sums(&report.held),
+        ["2 2600 CNY"],
+        "each order once, and none after the reset"
+    );
     assert_eq!(sums(report.held_then.as_ref().unwrap()), ["1 2000 CNY"]);
     let told: Vec<_> = report
         .held
         .openings
         .iter()
-        .map(|o| (o.breaker.as_str(), o.from_us / SECOND, o.until_us / SECOND, o.closed_by, o.longest_us / SECOND))
+        .map(|o| {
+            (
+                o.breaker.as_str(),
+                o.from_us / SECOND,
+                o.until_us / SECOND,
+                o.closed_by,
+                o.longest_us / SECOND,
+            )
+        })
         .collect();
-    assert_eq!(told, [("cash_out/account/A1", 1, 20, "end", 17), ("cash_out/account/A2", 4, 8, "person", 3)]);
+    assert_eq!(
+        told,
+        [
+            ("cash_out/account/A1", 1, 20, "end", 17),
+            ("cash_out/account/A2", 4, 8, "person", 3)
+        ]
+    );
     let (back, _) = tried(dir.path(), &trial(narrow, Some(wide)));
-    assert_eq!((back.rules[0].new, back.rules[0].gone, back.rules[0].same), (0, 1, 1));
+    assert_eq!(
+        (back.rules[0].new, back.rules[0].gone, back.rules[0].same),
+        (0, 1, 1)
+    );
 }
 
 #[test]
 fn what_a_restart_reads_again_is_not_held_again() {
     let dir = tempfile::tempdir().unwrap();
-    let mut records = vec![begin(false), order(9, "A1", "10", None), order(9, "A1", "10", Some(1)), at(2)];
+    let mut records = vec![
+        begin(false),
+        order(9, "A1", "10", None),
+        order(9, "A1", "10", Some(1)),
+        at(2),
+    ];
     // Opened after that claim, and read again with the breaker open.
     records.extend([order(1, "A1", "600", None), at(3)]);
-    records.extend([begin(false), order(9, "A1", "10", Some(1)), order(1, "A1", "600", None), at(3)]);
+    records.extend([
+        begin(false),
+        order(9, "A1", "10", Some(1)),
+        order(1, "A1", "600", None),
+        at(3),
+    ]);
     records.extend([order(1, "A1", "600", Some(4)), at(5)]);
     written(dir.path(), &records);
     let (report, lines) = tried(dir.path(), &trial(set(vec![limit(500)]), None));
@@ -189,9 +276,17 @@ fn what_a_restart_reads_again_is_not_held_again() {
 fn a_breaker_resumes_after_the_time_that_was_asked_for() {
     let dir = tempfile::tempdir().unwrap();
     written(dir.path(), &story());
-    let trial = Trial { resume_after_us: Some(5 * SECOND), ..trial(set(vec![limit(500)]), None) };
+    let trial = Trial {
+        resume_after_us: Some(5 * SECOND),
+        ..trial(set(vec![limit(500)]), None)
+    };
     let (report, _) = tried(dir.path(), &trial);
-    let told: Vec<_> = report.held.openings.iter().map(|o| (o.until_us / SECOND, o.closed_by)).collect();
+    let told: Vec<_> = report
+        .held
+        .openings
+        .iter()
+        .map(|o| (o.until_us / SECOND, o.closed_by))
+        .collect();
     assert_eq!(told, [(6, "resume"), (8, "person")]);
     assert!(report.against.is_none() && report.rules[0].then.is_none() && report.rules[0].new == 0);
 }
@@ -199,17 +294,50 @@ fn a_breaker_resumes_after_the_time_that_was_asked_for() {
 #[test]
 fn near_a_gap_a_missing_half_is_no_violation() {
     let dir = tempfile::tempdir().unwrap();
-    let mut records = vec![begin(true), order(1, "A1", "1", None), at(10), events_at(10), at(12), events_at(12)];
+    let mut records = vec![
+        begin(true),
+        order(1, "A1", "1", None),
+        at(10),
+        events_at(10),
+        at(12),
+        events_at(12),
+    ];
     // Well after the beginning: this one was really not asked for.
-    records.extend([order(2, "A2", "1", None), at(20), events_at(20), at(22), events_at(22)]);
-    records.extend([Record::Mark(Mark::Gap { lost: 3 }), order(3, "A3", "1", None)]);
-    records.extend([at(30), events_at(30), at(32), events_at(32), at(40), events_at(40)]);
+    records.extend([
+        order(2, "A2", "1", None),
+        at(20),
+        events_at(20),
+        at(22),
+        events_at(22),
+    ]);
+    records.extend([
+        Record::Mark(Mark::Gap { lost: 3 }),
+        order(3, "A3", "1", None),
+    ]);
+    records.extend([
+        at(30),
+        events_at(30),
+        at(32),
+        events_at(32),
+        at(40),
+        events_at(40),
+    ]);
     written(dir.path(), &records);
     let (report, lines) = tried(dir.path(), &trial(set(vec![asked()]), None));
-    assert_eq!((report.rules[0].now.violations, report.rules[0].now.undetermined), (1, 2), "{lines}");
+    assert_eq!(
+        (
+            report.rules[0].now.violations,
+            report.rules[0].now.undetermined
+        ),
+        (1, 2),
+        "{lines}"
+    );
     assert_eq!((report.seen.gaps, report.seen.lost), (1, 3));
     // Without drafts it says nothing.
-    let silent = Trial { drafts: false, ..trial(set(vec![asked()]), None) };
+    let silent = Trial {
+        drafts: false,
+        ..trial(set(vec![asked()]), None)
+    };
     assert_eq!(tried(dir.path(), &silent).1, "");
 }
 
@@ -218,7 +346,13 @@ fn any_number_of_workers_writes_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
     written(dir.path(), &story());
     let of = |workers| {
-        let trial = Trial { workers, ..trial(set(vec![limit(500), asked()]), Some(set(vec![limit(1_000)]))) };
+        let trial = Trial {
+            workers,
+            ..trial(
+                set(vec![limit(500), asked()]),
+                Some(set(vec![limit(1_000)])),
+            )
+        };
         let (report, lines) = tried(dir.path(), &trial);
         (serde_json::to_string(&report).unwrap(), lines)
     };

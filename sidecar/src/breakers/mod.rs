@@ -27,7 +27,11 @@ pub enum Moved {
 }
 
 /// One move in a transaction of its own.
-pub async fn apply(conn: &mut Conn, schemas: &Schemas, wanted: &Move) -> mysql_async::Result<Moved> {
+pub async fn apply(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    wanted: &Move,
+) -> mysql_async::Result<Moved> {
     let mut tx = conn.start_transaction(TxOpts::default()).await?;
     let moved = repo::apply(&mut tx, schemas, wanted).await?;
     tx.commit().await?;

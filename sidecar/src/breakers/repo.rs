@@ -12,14 +12,24 @@ use std::collections::HashSet;
 const KEYS: usize = 500;
 
 /// Moves a breaker and writes down who and why, under its row's lock.
-pub async fn apply(tx: &mut Transaction<'_>, schemas: &Schemas, wanted: &Move) -> mysql_async::Result<Moved> {
+pub async fn apply(
+    tx: &mut Transaction<'_>,
+    schemas: &Schemas,
+    wanted: &Move,
+) -> mysql_async::Result<Moved> {
     let guard = &schemas.guard;
-    let (point, scope, key) = (wanted.key.point.as_str(), wanted.key.scope.as_str(), wanted.key.key.as_str());
+    let (point, scope, key) = (
+        wanted.key.point.as_str(),
+        wanted.key.scope.as_str(),
+        wanted.key.key.as_str(),
+    );
     let sql = format!(
         "SELECT state, version FROM {guard}.breaker WHERE point = :point AND scope = :scope AND scope_key = :key FOR UPDATE"
     );
     let now: Option<(String, i64)> = tx.exec_first(sql, params! { point, scope, key }).await?;
-    let state = now.as_ref().map_or(BreakerState::Closed.as_str(), |(state, _)| state);
+    let state = now
+        .as_ref()
+        .map_or(BreakerState::Closed.as_str(), |(state, _)| state);
     if state == wanted.to.as_str() {
         return Ok(Moved::AlreadyThere);
     }
@@ -63,7 +73,11 @@ pub struct Listed {
 }
 
 /// All breakers that are or were open; at most `limit`, open ones first.
-pub async fn list(conn: &mut Conn, schemas: &Schemas, limit: u32) -> mysql_async::Result<Vec<Listed>> {
+pub async fn list(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    limit: u32,
+) -> mysql_async::Result<Vec<Listed>> {
     let sql = format!(
         "SELECT point, scope, scope_key, state, verdict_id, reason, changed_by, version, updated_us \
          FROM {}.breaker ORDER BY (state = 'open') DESC, updated_us DESC LIMIT {limit}",
@@ -73,7 +87,11 @@ pub async fn list(conn: &mut Conn, schemas: &Schemas, limit: u32) -> mysql_async
 }
 
 /// Those of `keys` that there are; a few.
-pub async fn find(conn: &mut Conn, schemas: &Schemas, keys: &[BreakerKey]) -> mysql_async::Result<Vec<Listed>> {
+pub async fn find(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    keys: &[BreakerKey],
+) -> mysql_async::Result<Vec<Listed>> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
@@ -89,23 +107,30 @@ pub async fn find(conn: &mut Conn, schemas: &Schemas, keys: &[BreakerKey]) -> my
 fn list_of<'a>(keys: impl Iterator<Item = &'a BreakerKey>) -> String {
     let mut list = String::new();
     for (at, key) in keys.enumerate() {
-        push_row(&mut list, at == 0, &[key.point.as_str(), key.scope.as_str(), key.key.as_str()].map(Lit::Text));
+        push_row(
+            &mut list,
+            at == 0,
+            &[key.point.as_str(), key.scope.as_str(), key.key.as_str()].map(Lit::Text),
+        );
     }
     list
 }
 
 async fn read(conn: &mut Conn, sql: String) -> mysql_async::Result<Vec<Listed>> {
-    conn.query_map(sql, |(point, scope, key, state, verdict_id, reason, changed_by, version, updated_us)| Listed {
-        point,
-        scope,
-        key,
-        state,
-        verdict_id,
-        reason,
-        changed_by,
-        version,
-        updated_us,
-    })
+    conn.query_map(
+        sql,
+        |(point, scope, key, state, verdict_id, reason, changed_by, version, updated_us)| Listed {
+            point,
+            scope,
+            key,
+            state,
+            verdict_id,
+            reason,
+            changed_by,
+            version,
+            updated_us,
+        },
+    )
     .await
 }
 
@@ -129,7 +154,13 @@ pub async fn open_among<Q: Queryable>(
 }
 
 /// Open breakers per point.
-pub async fn open_counts(conn: &mut Conn, schemas: &Schemas) -> mysql_async::Result<Vec<(String, i64)>> {
-    let sql = format!("SELECT point, COUNT(*) FROM {}.breaker WHERE state = 'open' GROUP BY point", schemas.guard);
+pub async fn open_counts(
+    conn: &mut Conn,
+    schemas: &Schemas,
+) -> mysql_async::Result<Vec<(String, i64)>> {
+    let sql = format!(
+        "SELECT point, COUNT(*) FROM {}.breaker WHERE state = 'open' GROUP BY point",
+        schemas.guard
+    );
     conn.query(sql).await
 }

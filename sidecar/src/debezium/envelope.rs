@@ -69,9 +69,13 @@ struct Counted {
 
 impl Boundary {
     /// How many events of each watched table the transaction has.
-    pub fn counts<'a>(&'a self, watched: impl Fn(&str) -> bool + 'a) -> impl Iterator<Item = (&'a str, u64)> {
+    pub fn counts<'a>(
+        &'a self,
+        watched: impl Fn(&str) -> bool + 'a,
+    ) -> impl Iterator<Item = (&'a str, u64)> {
         let all = self.data_collections.iter().flatten();
-        all.filter(move |c| watched(&c.data_collection)).map(|c| (c.data_collection.as_str(), c.event_count))
+        all.filter(move |c| watched(&c.data_collection))
+            .map(|c| (c.data_collection.as_str(), c.event_count))
     }
 }
 
@@ -101,15 +105,21 @@ impl Statement {
 
     /// Told when the connector first looked at the tables: nothing was done.
     pub fn is_first_look(&self) -> bool {
-        self.source.snapshot.as_deref().is_some_and(|snapshot| snapshot != "false")
+        self.source
+            .snapshot
+            .as_deref()
+            .is_some_and(|snapshot| snapshot != "false")
     }
 }
 
 /// JSON with or without its schema around it.
 pub fn parse<T: for<'a> Deserialize<'a>>(payload: &[u8]) -> anyhow::Result<T> {
-    let json: Json = serde_json::from_slice(payload).context("not JSON; Avro and Protobuf are not read")?;
+    let json: Json =
+        serde_json::from_slice(payload).context("not JSON; Avro and Protobuf are not read")?;
     let inner = match json {
-        Json::Object(mut with) if with.len() == 2 && with.contains_key("schema") && with.contains_key("payload") => {
+        Json::Object(mut with)
+            if with.len() == 2 && with.contains_key("schema") && with.contains_key("payload") =>
+        {
             with.remove("payload").unwrap_or_default()
         }
         other => other,
@@ -126,31 +136,54 @@ pub struct Rows {
 impl Rows {
     /// A message about a row of the watched table `name`; `None` is a tombstone.
     pub fn read(&mut self, name: &'static str, payload: Option<&[u8]>) -> anyhow::Result<Row> {
-        let Some(payload) = payload else { return Ok(Row::Passed) };
+        let Some(payload) = payload else {
+            return Ok(Row::Passed);
+        };
         let envelope: Envelope = parse(payload)?;
         let op = match envelope.op.as_str() {
             "c" => Op::Insert,
             "u" => Op::Update,
             "d" => Op::Delete,
             "r" => return Ok(Row::Passed),
-            "t" => return Ok(Row::Truncated { gtid: envelope.source.and_then(|source| source.gtid) }),
+            "t" => {
+                return Ok(Row::Truncated {
+                    gtid: envelope.source.and_then(|source| source.gtid),
+                });
+            }
             other => bail!("operation {other:?} of table {name} is unknown"),
         };
         let (before, after) = match (op, &envelope.before, &envelope.after) {
             (Op::Insert, None, Some(after)) => (None, Some(after)),
             (Op::Update, Some(before), Some(after)) => (Some(before), Some(after)),
             (Op::Delete, Some(before), None) => (Some(before), None),
-            _ => bail!("a {op:?} of table {name} lacks an image of its row; set binlog_row_image = FULL"),
+            _ => bail!(
+                "a {op:?} of table {name} lacks an image of its row; set binlog_row_image = FULL"
+            ),
         };
         let Some(within) = envelope.transaction else {
-            bail!("a change of table {name} names no transaction; set the connector's provide.transaction.metadata")
+            bail!(
+                "a change of table {name} names no transaction; set the connector's provide.transaction.metadata"
+            )
         };
-        let Some(columns) = after.or(before) else { bail!("a change of table {name} has no row") };
+        let Some(columns) = after.or(before) else {
+            bail!("a change of table {name} has no row")
+        };
         let table = self.table(name, columns);
-        let read = |columns: Option<&Columns>| columns.map(|columns| image(&table, columns)).transpose();
-        let change = Change { op, before: read(before)?, after: read(after)?, table: Arc::clone(&table) };
+        let read =
+            |columns: Option<&Columns>| columns.map(|columns| image(&table, columns)).transpose();
+        let change = Change {
+            op,
+            before: read(before)?,
+            after: read(after)?,
+            table: Arc::clone(&table),
+        };
         let mark = mark(&change)?;
-        Ok(Row::Change { transaction: within.id, order: within.total_order, change, mark })
+        Ok(Row::Change {
+            transaction: within.id,
+            order: within.total_order,
+            change,
+            mark,
+        })
     }
 
     fn table(&mut self, name: &'static str, columns: &Columns) -> Arc<Table> {
@@ -158,7 +191,10 @@ impl Rows {
         if let Some(table) = known.filter(|table| table.columns.iter().eq(columns.keys())) {
             return Arc::clone(table);
         }
-        let table = Arc::new(Table { name: name.to_owned(), columns: columns.keys().cloned().collect() });
+        let table = Arc::new(Table {
+            name: name.to_owned(),
+            columns: columns.keys().cloned().collect(),
+        });
         self.tables.insert(name, Arc::clone(&table));
         table
     }
@@ -166,14 +202,23 @@ impl Rows {
 
 fn image(table: &Table, columns: &Columns) -> anyhow::Result<Image> {
     if !table.columns.iter().eq(columns.keys()) {
-        bail!("a row of table {} has other columns before than after", table.name);
+        bail!(
+            "a row of table {} has other columns before than after",
+            table.name
+        );
     }
     let known = tables::find(&table.name).map(|at| tables::TABLES[at].columns);
     let value = |(column, json): (&String, &Json)| {
-        let kind = known.and_then(|all| all.iter().find(|(name, _)| name == column)).map(|(_, kind)| *kind);
+        let kind = known
+            .and_then(|all| all.iter().find(|(name, _)| name == column))
+            .map(|(_, kind)| *kind);
         value(kind, json).with_context(|| format!("column {} of table {}", column, table.name))
     };
-    Ok(columns.iter().map(value).collect::<anyhow::Result<Vec<_>>>()?.into_boxed_slice())
+    Ok(columns
+        .iter()
+        .map(value)
+        .collect::<anyhow::Result<Vec<_>>>()?
+        .into_boxed_slice())
 }
 
 fn value(kind: Option<Kind>, json: &Json) -> anyhow::Result<Value> {
@@ -184,9 +229,11 @@ fn value(kind: Option<Kind>, json: &Json) -> anyhow::Result<Value> {
             bail!("an amount came as a number; set the connector's decimal.handling.mode = string")
         }
         (Some(Kind::Int) | None, Json::Bool(flag)) => Value::Int(i64::from(*flag)),
-        (Some(Kind::Int), Json::Number(number)) => {
-            Value::Int(number.as_i64().with_context(|| format!("{number} is no whole number"))?)
-        }
+        (Some(Kind::Int), Json::Number(number)) => Value::Int(
+            number
+                .as_i64()
+                .with_context(|| format!("{number} is no whole number"))?,
+        ),
         (Some(Kind::Text) | None, Json::String(text)) => Value::Text(text.as_str().into()),
         (None, Json::Number(number)) => number.as_i64().map_or(Value::Opaque, Value::Int),
         (None, _) => Value::Opaque,
@@ -199,25 +246,37 @@ fn value(kind: Option<Kind>, json: &Json) -> anyhow::Result<Value> {
 /// is a number of another size.
 fn amount(text: &str) -> anyhow::Result<Decimal> {
     if !text.contains('.') {
-        bail!("an amount came without its decimals; set the connector's decimal.handling.mode = string");
+        bail!(
+            "an amount came without its decimals; set the connector's decimal.handling.mode = string"
+        );
     }
     Decimal::from_str_exact(text).context("not an exact decimal")
 }
 
 /// What this change tells the sidecar itself.
 fn mark(change: &Change) -> anyhow::Result<Option<Mark>> {
-    let Some(after) = &change.after else { return Ok(None) };
+    let Some(after) = &change.after else {
+        return Ok(None);
+    };
     let at = |column: &str| change.table.column(column).and_then(|at| after.get(at));
     let int = |column: &str| match at(column) {
         Some(Value::Int(number)) => Ok(*number),
         _ => bail!("{}.{column} is no whole number", change.table.name),
     };
     Ok(match change.table.name.as_str() {
-        "checkpoint" => Some(Mark::Heartbeat { updated_us: int("updated_us")? }),
+        "checkpoint" => Some(Mark::Heartbeat {
+            updated_us: int("updated_us")?,
+        }),
         "fence_token" => {
-            let Some(Value::Text(instance)) = at("instance") else { bail!("fence_token.instance is no text") };
+            let Some(Value::Text(instance)) = at("instance") else {
+                bail!("fence_token.instance is no text")
+            };
             let token = u64::try_from(int("token")?).context("fence_token.token")?;
-            Some(Mark::Token(Token { instance: instance.to_string(), token, updated_us: int("updated_us")? }))
+            Some(Mark::Token(Token {
+                instance: instance.to_string(),
+                token,
+                updated_us: int("updated_us")?,
+            }))
         }
         _ => None,
     })

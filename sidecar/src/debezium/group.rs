@@ -120,7 +120,8 @@ impl Assembler {
             Carries::Statements => self.statement(&topic, place, payload),
         };
         taken.with_context(|| format!("can't read on at {place}"))?;
-        self.read.set(place.topic, place.partition, place.offset + 1);
+        self.read
+            .set(place.topic, place.partition, place.offset + 1);
         if self.changes > MOST_CHANGES {
             bail!(
                 "can't read on at {place}: more than {MOST_CHANGES} row changes wait for the end of their transaction"
@@ -146,9 +147,18 @@ impl Assembler {
         payload: Option<&[u8]>,
     ) -> anyhow::Result<()> {
         let (transaction, order, change, mark) = match self.rows.read(name, payload)? {
-            Row::Change { transaction, order, change, mark } => (transaction, order, change, mark),
+            Row::Change {
+                transaction,
+                order,
+                change,
+                mark,
+            } => (transaction, order, change, mark),
             Row::Truncated { gtid } => {
-                let unseen = Unseen { table: name, text: format!("TRUNCATE TABLE {name}"), count: 1 };
+                let unseen = Unseen {
+                    table: name,
+                    text: format!("TRUNCATE TABLE {name}"),
+                    count: 1,
+                };
                 self.without_rows(topic, place, gtid, vec![unseen]);
                 return Ok(());
             }
@@ -161,7 +171,10 @@ impl Assembler {
         let open = self.open.entry(transaction).or_default();
         if let Some((before, _)) = open.changes.get(&order) {
             let same = before.table.name == change.table.name && before.op == change.op;
-            anyhow::ensure!(same, "change {order} of its transaction came before, as another");
+            anyhow::ensure!(
+                same,
+                "change {order} of its transaction came before, as another"
+            );
             return Ok(());
         }
         open.changes.insert(order, (Arc::new(change), mark));
@@ -170,17 +183,31 @@ impl Assembler {
             Some(missing) => {
                 let left = missing.entry(Arc::clone(topic)).or_default();
                 *left -= 1;
-                anyhow::ensure!(*left >= 0, "its transaction has more changes of table {name} than its end says");
+                anyhow::ensure!(
+                    *left >= 0,
+                    "its transaction has more changes of table {name} than its end says"
+                );
             }
             None => *open.seen.entry(Arc::clone(topic)).or_default() += 1,
         }
-        open.places.push((Arc::clone(topic), place.partition, place.offset));
-        self.held.entry((Arc::clone(topic), place.partition)).or_default().insert(place.offset);
+        open.places
+            .push((Arc::clone(topic), place.partition, place.offset));
+        self.held
+            .entry((Arc::clone(topic), place.partition))
+            .or_default()
+            .insert(place.offset);
         Ok(())
     }
 
-    fn boundary(&mut self, topic: &Arc<str>, place: Place<'_>, payload: Option<&[u8]>) -> anyhow::Result<()> {
-        let Some(payload) = payload else { return Ok(()) };
+    fn boundary(
+        &mut self,
+        topic: &Arc<str>,
+        place: Place<'_>,
+        payload: Option<&[u8]>,
+    ) -> anyhow::Result<()> {
+        let Some(payload) = payload else {
+            return Ok(());
+        };
         let boundary: Boundary = envelope::parse(payload)?;
         if self.reached.contains(&boundary.id) {
             return Ok(());
@@ -198,14 +225,19 @@ impl Assembler {
         }
         let mut missing: BTreeMap<Arc<str>, i64> = BTreeMap::new();
         for (collection, count) in boundary.counts(|name| self.collections.contains_key(name)) {
-            let Some(topic) = self.collections.get(collection) else { continue };
+            let Some(topic) = self.collections.get(collection) else {
+                continue;
+            };
             *missing.entry(Arc::clone(topic)).or_default() += i64::try_from(count)?;
         }
         for (topic, seen) in std::mem::take(&mut open.seen) {
             *missing.entry(topic).or_default() -= seen;
         }
         if let Some((topic, _)) = missing.iter().find(|(_, left)| **left < 0) {
-            bail!("transaction {} has more changes of {topic} than its end says", boundary.id);
+            bail!(
+                "transaction {} has more changes of {topic} than its end says",
+                boundary.id
+            );
         }
         open.missing = Some(missing);
         self.ended.push_back(boundary.id);
@@ -216,19 +248,30 @@ impl Assembler {
         let gtid = position::gtid(id)?;
         if self.streams.insert(position::stream(&gtid)) && !self.reached.knows_stream_of(&gtid) {
             self.reached.begin_at(&gtid)?;
-            let older: Vec<String> = self.open.keys().filter(|id| self.reached.contains(id)).cloned().collect();
+            let older: Vec<String> = self
+                .open
+                .keys()
+                .filter(|id| self.reached.contains(id))
+                .cloned()
+                .collect();
             older.iter().for_each(|id| self.forget(id));
         }
         let open = self.open.entry(id.to_owned()).or_default();
         if !std::mem::replace(&mut open.begun, true) {
-            open.places.push((Arc::clone(topic), place.partition, place.offset));
-            self.held.entry((Arc::clone(topic), place.partition)).or_default().insert(place.offset);
+            open.places
+                .push((Arc::clone(topic), place.partition, place.offset));
+            self.held
+                .entry((Arc::clone(topic), place.partition))
+                .or_default()
+                .insert(place.offset);
         }
         Ok(())
     }
 
     fn forget(&mut self, id: &str) {
-        let Some(open) = self.open.remove(id) else { return };
+        let Some(open) = self.open.remove(id) else {
+            return;
+        };
         self.changes -= open.changes.len();
         self.release(&open.places);
     }
@@ -241,11 +284,23 @@ impl Assembler {
         }
     }
 
-    fn statement(&mut self, topic: &Arc<str>, place: Place<'_>, payload: Option<&[u8]>) -> anyhow::Result<()> {
-        let Some(payload) = payload else { return Ok(()) };
+    fn statement(
+        &mut self,
+        topic: &Arc<str>,
+        place: Place<'_>,
+        payload: Option<&[u8]>,
+    ) -> anyhow::Result<()> {
+        let Some(payload) = payload else {
+            return Ok(());
+        };
         let statement: Statement = envelope::parse(payload)?;
-        let (database, ddl) = (statement.database.as_deref().unwrap_or_default(), statement.ddl.as_deref());
-        let Some(ddl) = ddl.filter(|ddl| !statement.is_first_look() && !leaves_rows(&self.watch, database, ddl)) else {
+        let (database, ddl) = (
+            statement.database.as_deref().unwrap_or_default(),
+            statement.ddl.as_deref(),
+        );
+        let Some(ddl) = ddl
+            .filter(|ddl| !statement.is_first_look() && !leaves_rows(&self.watch, database, ddl))
+        else {
             return Ok(());
         };
         let mut unseen = Vec::new();
@@ -256,12 +311,31 @@ impl Assembler {
 
     /// By its GTID it is the same if the connector tells it again. It is not counted as
     /// done: transactions before it may still be on their way, on another topic.
-    fn without_rows(&mut self, topic: &Arc<str>, place: Place<'_>, gtid: Option<String>, unseen: Vec<Unseen>) {
+    fn without_rows(
+        &mut self,
+        topic: &Arc<str>,
+        place: Place<'_>,
+        gtid: Option<String>,
+        unseen: Vec<Unseen>,
+    ) {
         let position = gtid.unwrap_or_else(|| place.to_string());
-        let transaction = Arc::new(Transaction { position: position.into(), changes: Vec::new() });
+        let transaction = Arc::new(Transaction {
+            position: position.into(),
+            changes: Vec::new(),
+        });
         let held = (Arc::clone(topic), place.partition, place.offset);
-        self.held.entry((Arc::clone(topic), place.partition)).or_default().insert(place.offset);
-        self.unseen.push_back((Item { transaction, marks: Vec::new(), unseen }, held));
+        self.held
+            .entry((Arc::clone(topic), place.partition))
+            .or_default()
+            .insert(place.offset);
+        self.unseen.push_back((
+            Item {
+                transaction,
+                marks: Vec::new(),
+                unseen,
+            },
+            held,
+        ));
     }
 
     /// The next whole transaction, or statement that left no rows: `Some(None)` if it
@@ -271,11 +345,24 @@ impl Assembler {
             self.release(&[held]);
             return Ok(Some(Some(item)));
         }
-        let complete = |open: &Open| open.missing.as_ref().is_some_and(|m| m.values().all(|left| *left == 0));
-        if !self.ended.front().and_then(|id| self.open.get(id)).is_some_and(complete) {
+        let complete = |open: &Open| {
+            open.missing
+                .as_ref()
+                .is_some_and(|m| m.values().all(|left| *left == 0))
+        };
+        if !self
+            .ended
+            .front()
+            .and_then(|id| self.open.get(id))
+            .is_some_and(complete)
+        {
             return Ok(None);
         }
-        let Some((id, open)) = self.ended.pop_front().and_then(|id| self.open.remove_entry(&id)) else {
+        let Some((id, open)) = self
+            .ended
+            .pop_front()
+            .and_then(|id| self.open.remove_entry(&id))
+        else {
             return Ok(None);
         };
         self.reached.add(&position::gtid(&id)?)?;
@@ -285,15 +372,25 @@ impl Assembler {
             return Ok(Some(None));
         }
         let (changes, marks): (Vec<_>, Vec<_>) = open.changes.into_values().unzip();
-        let transaction = Arc::new(Transaction { position: id.into(), changes });
-        Ok(Some(Some(Item { transaction, marks: marks.into_iter().flatten().collect(), unseen: Vec::new() })))
+        let transaction = Arc::new(Transaction {
+            position: id.into(),
+            changes,
+        });
+        Ok(Some(Some(Item {
+            transaction,
+            marks: marks.into_iter().flatten().collect(),
+            unseen: Vec::new(),
+        })))
     }
 
     /// The transaction that the next one waits for, and its topics that lack events.
     pub fn waits_for(&self) -> Option<(&str, Lacking)> {
         let id = self.ended.front()?;
         let missing = self.open.get(id)?.missing.as_ref()?;
-        let lacking = missing.iter().filter(|(_, left)| **left > 0).map(|(topic, left)| (Arc::clone(topic), *left));
+        let lacking = missing
+            .iter()
+            .filter(|(_, left)| **left > 0)
+            .map(|(topic, left)| (Arc::clone(topic), *left));
         Some((id, lacking.collect()))
     }
 

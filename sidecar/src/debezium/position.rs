@@ -26,12 +26,21 @@ impl Reached {
                 "{text:?} is no position of a change feed; delete the checkpoint row of source changes to start anew"
             )
         })?;
-        let done = (!done.is_empty()).then(|| GtidSet::parse(flavour_of(done), done)).transpose()?;
-        Ok(Reached { done, offsets: Offsets::parse(offsets)? })
+        let done = (!done.is_empty())
+            .then(|| GtidSet::parse(flavour_of(done), done))
+            .transpose()?;
+        Ok(Reached {
+            done,
+            offsets: Offsets::parse(offsets)?,
+        })
     }
 
     pub fn render(&self) -> String {
-        format!("{}{MARK}{}", self.done.as_ref().map(GtidSet::render).unwrap_or_default(), self.offsets.render())
+        format!(
+            "{}{MARK}{}",
+            self.done.as_ref().map(GtidSet::render).unwrap_or_default(),
+            self.offsets.render()
+        )
     }
 
     /// Whether a transaction is done.
@@ -48,14 +57,31 @@ impl Reached {
     pub fn begin_at(&mut self, gtid: &Gtid) -> anyhow::Result<()> {
         match gtid {
             // A stream's transactions are numbered from 1.
-            Gtid::MariaDb { sequence: 0 | 1, .. } | Gtid::MySql { number: 0 | 1, .. } => Ok(()),
-            Gtid::MariaDb { domain, server, sequence } => {
-                self.add(&Gtid::MariaDb { domain: *domain, server: *server, sequence: sequence - 1 })
+            Gtid::MariaDb {
+                sequence: 0 | 1, ..
             }
+            | Gtid::MySql { number: 0 | 1, .. } => Ok(()),
+            Gtid::MariaDb {
+                domain,
+                server,
+                sequence,
+            } => self.add(&Gtid::MariaDb {
+                domain: *domain,
+                server: *server,
+                sequence: sequence - 1,
+            }),
             Gtid::MySql { number, .. } => {
                 let before = first_of(gtid).replace(":1", &format!(":1-{}", number - 1));
-                let known = self.done.as_ref().map(GtidSet::render).filter(|text| !text.is_empty());
-                let all = known.into_iter().chain([before]).collect::<Vec<_>>().join(",");
+                let known = self
+                    .done
+                    .as_ref()
+                    .map(GtidSet::render)
+                    .filter(|text| !text.is_empty());
+                let all = known
+                    .into_iter()
+                    .chain([before])
+                    .collect::<Vec<_>>()
+                    .join(",");
                 self.done = Some(GtidSet::parse(Flavour::MySql, &all)?);
                 Ok(())
             }
@@ -77,10 +103,17 @@ impl Reached {
 /// The first transaction of the same stream.
 fn first_of(gtid: &Gtid) -> String {
     match gtid {
-        Gtid::MariaDb { domain, server, .. } => {
-            Gtid::MariaDb { domain: *domain, server: *server, sequence: 1 }.render()
+        Gtid::MariaDb { domain, server, .. } => Gtid::MariaDb {
+            domain: *domain,
+            server: *server,
+            sequence: 1,
         }
-        Gtid::MySql { source, .. } => Gtid::MySql { source: *source, number: 1 }.render(),
+        .render(),
+        Gtid::MySql { source, .. } => Gtid::MySql {
+            source: *source,
+            number: 1,
+        }
+        .render(),
     }
 }
 
@@ -93,7 +126,11 @@ pub fn stream(gtid: &Gtid) -> String {
 }
 
 fn flavour_of(text: &str) -> Flavour {
-    if text.contains(':') { Flavour::MySql } else { Flavour::MariaDb }
+    if text.contains(':') {
+        Flavour::MySql
+    } else {
+        Flavour::MariaDb
+    }
 }
 
 /// A transaction's id in the feed: the GTID that its server gave it.
@@ -114,8 +151,16 @@ mod tests {
     #[test]
     fn text_and_back_for_both_kinds_of_server() -> anyhow::Result<()> {
         for (first, next, text) in [
-            ("0-1-56".to_owned(), "0-1-57".to_owned(), "0-1-57|a=3".to_owned()),
-            (format!("{UUID}:56"), format!("{UUID}:57"), format!("{UUID}:1-55:57|a=3")),
+            (
+                "0-1-56".to_owned(),
+                "0-1-57".to_owned(),
+                "0-1-57|a=3".to_owned(),
+            ),
+            (
+                format!("{UUID}:56"),
+                format!("{UUID}:57"),
+                format!("{UUID}:1-55:57|a=3"),
+            ),
         ] {
             let mut reached = Reached::parse("")?;
             assert!(!reached.knows_stream_of(&gtid(&first)?));

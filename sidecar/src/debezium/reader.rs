@@ -142,17 +142,23 @@ impl Run<'_> {
         }
         if Instant::now() >= self.look_again {
             self.assign()?;
-            self.look_again = Instant::now() + Duration::from_millis(self.reader.settings.metadata_ms);
+            self.look_again =
+                Instant::now() + Duration::from_millis(self.reader.settings.metadata_ms);
         }
         let mut wait = POLL;
         for _ in 0..ROUND {
-            let Some(message) = self.consumer.poll(wait) else { break };
+            let Some(message) = self.consumer.poll(wait) else {
+                break;
+            };
             wait = Duration::ZERO;
             match message {
                 Ok(message) => {
                     self.reader.heard.now();
-                    let place =
-                        Place { topic: message.topic(), partition: message.partition(), offset: message.offset() };
+                    let place = Place {
+                        topic: message.topic(),
+                        partition: message.partition(),
+                        offset: message.offset(),
+                    };
                     self.assembler.take(place, message.payload())?;
                 }
                 Err(KafkaError::PartitionEOF(_)) => {}
@@ -169,30 +175,52 @@ impl Run<'_> {
     /// Adds partitions that are new.
     fn assign(&mut self) -> Result<(), Stop> {
         let found = kafka::partitions(&self.consumer, &self.assembler.topics())?;
-        let ordering = found.iter().filter(|(topic, _)| topic == self.assembler.transactions()).count();
+        let ordering = found
+            .iter()
+            .filter(|(topic, _)| topic == self.assembler.transactions())
+            .count();
         if ordering != 1 {
             return Err(Stop::Unreadable(format!(
                 "topic {} has {ordering} partitions: only one keeps the order of transactions",
                 self.assembler.transactions()
             )));
         }
-        let fresh: Vec<_> = found.into_iter().filter(|p| !self.known.contains(p)).collect();
+        let fresh: Vec<_> = found
+            .into_iter()
+            .filter(|p| !self.known.contains(p))
+            .collect();
         if fresh.is_empty() {
             return Ok(());
         }
         let first_ever = self.known.is_empty() && self.reader.position.is_empty();
-        let begin = if first_ever && self.reader.start == Start::Now { self.now(&fresh)? } else { Offsets::default() };
+        let begin = if first_ever && self.reader.start == Start::Now {
+            self.now(&fresh)?
+        } else {
+            Offsets::default()
+        };
         let mut list = TopicPartitionList::new();
         for (topic, partition) in &fresh {
-            let from = self.assembler.read().next(topic, *partition).or_else(|| begin.next(topic, *partition));
-            list.add_partition_offset(topic, *partition, from.map_or(Offset::Beginning, Offset::Offset))?;
+            let from = self
+                .assembler
+                .read()
+                .next(topic, *partition)
+                .or_else(|| begin.next(topic, *partition));
+            list.add_partition_offset(
+                topic,
+                *partition,
+                from.map_or(Offset::Beginning, Offset::Offset),
+            )?;
             if let Some(from) = from {
                 self.assembler.passed(topic, *partition, from);
             }
         }
         self.consumer.incremental_assign(&list)?;
         self.known.extend(fresh);
-        tracing::info!(partitions = self.known.len(), prefix = self.reader.prefix, "change feed assigned");
+        tracing::info!(
+            partitions = self.known.len(),
+            prefix = self.reader.prefix,
+            "change feed assigned"
+        );
         self.reader.blind.clear(Cause::Binlog);
         Ok(())
     }
@@ -200,11 +228,15 @@ impl Run<'_> {
     /// Where a first start begins. The transactions' end is asked last: of whatever
     /// begins after it, every piece is read.
     fn now(&self, partitions: &[(String, i32)]) -> anyhow::Result<Offsets> {
-        let (ordering, pieces): (Vec<_>, Vec<_>) =
-            partitions.iter().cloned().partition(|(topic, _)| topic == self.assembler.transactions());
+        let (ordering, pieces): (Vec<_>, Vec<_>) = partitions
+            .iter()
+            .cloned()
+            .partition(|(topic, _)| topic == self.assembler.transactions());
         let mut begin = Offsets::default();
         for (topic, partition, end) in kafka::ends(&self.consumer, &pieces)?.partitions() {
-            let (low, _) = self.consumer.fetch_watermarks(topic, partition, kafka::PATIENCE)?;
+            let (low, _) = self
+                .consumer
+                .fetch_watermarks(topic, partition, kafka::PATIENCE)?;
             begin.set(topic, partition, (end - MARGIN).max(low));
         }
         for (topic, partition, end) in kafka::ends(&self.consumer, &ordering)?.partitions() {
@@ -245,9 +277,15 @@ impl Run<'_> {
         }
         let mut feed = Feed::Binlog(std::mem::take(&mut self.batch));
         loop {
-            match self.reader.feed.send_timeout(feed, Duration::from_millis(100)) {
+            match self
+                .reader
+                .feed
+                .send_timeout(feed, Duration::from_millis(100))
+            {
                 Ok(()) => return Ok(()),
-                Err(SendTimeoutError::Timeout(back)) if !self.reader.cancel.is_cancelled() => feed = back,
+                Err(SendTimeoutError::Timeout(back)) if !self.reader.cancel.is_cancelled() => {
+                    feed = back
+                }
                 Err(_) => return Err(Stop::Cancelled),
             }
         }
@@ -272,7 +310,10 @@ impl Run<'_> {
         if since.elapsed() < PIECES {
             return Ok(());
         }
-        let lacks: Vec<String> = missing.iter().map(|(topic, left)| format!("{left} of {topic}")).collect();
+        let lacks: Vec<String> = missing
+            .iter()
+            .map(|(topic, left)| format!("{left} of {topic}"))
+            .collect();
         Err(Stop::Unreadable(format!(
             "transaction {id} ended {} s ago and lacks events ({}): does the connector capture the table, is its topic \
              compacted or cut short? Check the gap, then delete the checkpoint row of source changes and restart",
@@ -284,7 +325,9 @@ impl Run<'_> {
     /// Under a backlog topics are read at different speeds: those that are ahead wait.
     fn steer(&mut self) -> Result<(), Stop> {
         let waiting = self.assembler.waiting();
-        if waiting < FEW && self.paused.is_empty() || (FEW..MANY).contains(&waiting) && self.paused.is_empty() {
+        if waiting < FEW && self.paused.is_empty()
+            || (FEW..MANY).contains(&waiting) && self.paused.is_empty()
+        {
             return Ok(());
         }
         let wanted: Vec<String> = match self.assembler.waits_for() {
@@ -300,7 +343,10 @@ impl Run<'_> {
             }
             list
         };
-        let (more, less) = (pause.difference(&self.paused).collect(), self.paused.difference(&pause).collect());
+        let (more, less) = (
+            pause.difference(&self.paused).collect(),
+            self.paused.difference(&pause).collect(),
+        );
         let (more, less) = (list(more), list(less));
         if more.count() > 0 {
             self.consumer.pause(&more)?;
@@ -314,8 +360,14 @@ impl Run<'_> {
 }
 
 fn failed(error: &KafkaError) -> Result<(), Stop> {
-    let lost = [RDKafkaErrorCode::AutoOffsetReset, RDKafkaErrorCode::OffsetOutOfRange];
-    if error.rdkafka_error_code().is_some_and(|code| lost.contains(&code)) {
+    let lost = [
+        RDKafkaErrorCode::AutoOffsetReset,
+        RDKafkaErrorCode::OffsetOutOfRange,
+    ];
+    if error
+        .rdkafka_error_code()
+        .is_some_and(|code| lost.contains(&code))
+    {
         return Err(Stop::Unreadable(format!(
             "position of the change feed lost ({error}); check the gap with snapshot rules, then delete the checkpoint \
              row of source changes and restart"

@@ -33,7 +33,10 @@ pub async fn watch(url: String, blind: Blind, fit: watch::Sender<Option<Flavour>
                     fit.send_replace(None);
                 }
             }
-            Err(error) => blind.set(Cause::Mysql, format!("unreachable, still trying: {error:#}")),
+            Err(error) => blind.set(
+                Cause::Mysql,
+                format!("unreachable, still trying: {error:#}"),
+            ),
         }
         tokio::time::sleep(AGAIN).await;
     }

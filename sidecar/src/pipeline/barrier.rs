@@ -7,7 +7,9 @@ use crate::config::Kafka;
 use crate::pipeline::Feed;
 use crate::sources::kafka;
 use crate::sources::offsets::Offsets;
-use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, TrySendError, bounded};
+use crossbeam_channel::{
+    Receiver, RecvTimeoutError, SendTimeoutError, Sender, TrySendError, bounded,
+};
 use sluice_contract::clock::now_us;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -47,7 +49,14 @@ impl Bell {
         // One ring that was not heard yet stands for any number of tokens.
         let (ring, rung) = bounded(1);
         let seen = Arc::new(AtomicU64::new(0));
-        (Bell { seen: Arc::clone(&seen), ring }, seen, rung)
+        (
+            Bell {
+                seen: Arc::clone(&seen),
+                ring,
+            },
+            seen,
+            rung,
+        )
     }
 
     /// Numbers what was just seen.
@@ -86,7 +95,18 @@ pub fn barrier(
     assigned: Arc<AtomicBool>,
 ) -> (Barrier, Bell) {
     let (bell, seen, rung) = Bell::new();
-    (Barrier { settings, feed, blind, cancel, assigned, seen, rung }, bell)
+    (
+        Barrier {
+            settings,
+            feed,
+            blind,
+            cancel,
+            assigned,
+            seen,
+            rung,
+        },
+        bell,
+    )
 }
 
 impl Barrier {

@@ -120,13 +120,19 @@ impl Committer {
         // Best effort: without it a restart reads a little more.
         let last = tokio::time::timeout(Duration::from_secs(1), self.attempt(&[])).await;
         if !matches!(last, Ok(Ok(_))) {
-            tracing::warn!("the last checkpoint could not be written; the next start reads a little more");
+            tracing::warn!(
+                "the last checkpoint could not be written; the next start reads a little more"
+            );
         }
         End::Cancelled
     }
 
     /// Takes all results that are there, commits what was found, then announces.
-    async fn take(&mut self, first: Evaluated, results: &mut mpsc::Receiver<Evaluated>) -> Result<(), End> {
+    async fn take(
+        &mut self,
+        first: Evaluated,
+        results: &mut mpsc::Receiver<Evaluated>,
+    ) -> Result<(), End> {
         let mut all = vec![first];
         let mut found = all[0].findings.len();
         while found < MOST_FINDINGS {
@@ -136,7 +142,9 @@ impl Committer {
         }
         let numbered = |one: &mut Evaluated| {
             let version = one.rules_version;
-            std::mem::take(&mut one.findings).into_iter().map(move |finding| (finding, version))
+            std::mem::take(&mut one.findings)
+                .into_iter()
+                .map(move |finding| (finding, version))
         };
         let findings: Vec<_> = all.iter_mut().flat_map(numbered).collect();
         let mut verdicts = verdicts(&findings);
@@ -145,7 +153,8 @@ impl Committer {
         let last = self.commit_most(&mut verdicts).await?;
         let had_kafka = self.kafka.is_some();
         all.iter().for_each(|one| self.advance(one));
-        all.iter_mut().for_each(|one| self.asides.add(std::mem::take(&mut one.aside)));
+        all.iter_mut()
+            .for_each(|one| self.asides.add(std::mem::take(&mut one.aside)));
         let verdicts = &verdicts[last..];
         // Where Kafka began is written down before anything is told: whoever starts again
         // without it would begin at its end, and miss what was published meanwhile.
@@ -192,7 +201,11 @@ impl Committer {
             match &mut self.kafka {
                 Some(row) => row.position = position,
                 none => {
-                    *none = Some(Checkpoint { source: "kafka".to_owned(), replay_from: position.clone(), position })
+                    *none = Some(Checkpoint {
+                        source: "kafka".to_owned(),
+                        replay_from: position.clone(),
+                        position,
+                    })
                 }
             }
         }
@@ -210,9 +223,13 @@ impl Committer {
     fn announce(&self, one: Evaluated) {
         let now = now_us();
         for token in &one.released {
-            self.metrics.fence_token_seconds.observe(seconds(now.saturating_sub(token.updated_us)));
+            self.metrics
+                .fence_token_seconds
+                .observe(seconds(now.saturating_sub(token.updated_us)));
         }
-        self.metrics.pairs_open.set(i64::try_from(one.pairs).unwrap_or(i64::MAX));
+        self.metrics
+            .pairs_open
+            .set(i64::try_from(one.pairs).unwrap_or(i64::MAX));
         self.fence.announce(&one.released, one.holds);
         self.status.update(|s| {
             s.binlog.clone_from(&self.binlog.position);
@@ -236,7 +253,9 @@ impl Committer {
         loop {
             let reason = match tokio::time::timeout(PATIENCE, self.attempt(verdicts)).await {
                 Ok(Ok(judged)) => {
-                    self.metrics.commit_seconds.observe(begun.elapsed().as_secs_f64());
+                    self.metrics
+                        .commit_seconds
+                        .observe(begun.elapsed().as_secs_f64());
                     self.blind.clear(Cause::Commit);
                     self.recorded(&judged);
                     self.asides.written();
@@ -251,8 +270,10 @@ impl Committer {
                 Err(_) => "no answer within 10 s".to_owned(),
             };
             if begun.elapsed() >= BLIND_AFTER {
-                self.blind
-                    .set(Cause::Commit, format!("verdicts and checkpoint can't be written, still trying: {reason}"));
+                self.blind.set(
+                    Cause::Commit,
+                    format!("verdicts and checkpoint can't be written, still trying: {reason}"),
+                );
             }
             tokio::select! {
                 () = self.cancel.cancelled() => return Err(End::Cancelled),
@@ -264,9 +285,16 @@ impl Committer {
     async fn attempt(&self, verdicts: &[Verdict]) -> Result<Judged, Failure> {
         // Empty: the first start at the oldest file, of which nothing was read yet.
         let begun = |row: &&Checkpoint| !row.position.is_empty();
-        let rows: Vec<Checkpoint> =
-            std::iter::once(&self.binlog).chain(&self.also).chain(&self.kafka).filter(begun).cloned().collect();
-        if let Some(row) = rows.iter().find(|r| r.position.len() > POSITION || r.replay_from.len() > POSITION) {
+        let rows: Vec<Checkpoint> = std::iter::once(&self.binlog)
+            .chain(&self.also)
+            .chain(&self.kafka)
+            .filter(begun)
+            .cloned()
+            .collect();
+        if let Some(row) = rows
+            .iter()
+            .find(|r| r.position.len() > POSITION || r.replay_from.len() > POSITION)
+        {
             return Err(Failure::Wrong(format!(
                 "the position of {} is longer than {POSITION} characters; use fewer partitions or GTID domains",
                 row.source
@@ -277,7 +305,15 @@ impl Committer {
         self.status.update(|s| s.sends(now));
         let mut conn = self.pool.get_conn().await?;
         let mut tx = conn.start_transaction(TxOpts::default()).await?;
-        if !repo::renew(&mut tx, &self.schemas, &self.owner, self.epoch, now + LEASE_US).await? {
+        if !repo::renew(
+            &mut tx,
+            &self.schemas,
+            &self.owner,
+            self.epoch,
+            now + LEASE_US,
+        )
+        .await?
+        {
             tx.rollback().await?;
             return Err(Failure::Deposed);
         }
@@ -293,12 +329,24 @@ impl Committer {
         Ok(judged)
     }
 
-    async fn record(&self, tx: &mut Transaction<'_>, verdicts: &[Verdict], now_us: i64) -> Result<Judged, Failure> {
+    async fn record(
+        &self,
+        tx: &mut Transaction<'_>,
+        verdicts: &[Verdict],
+        now_us: i64,
+    ) -> Result<Judged, Failure> {
         let rules = self.rules.borrow().clone();
-        let judge = Judge { schemas: &self.schemas, rules: rules.as_deref(), books_apart: self.books_apart, now_us };
-        record(tx, &judge, verdicts).await.map_err(|error| match error.downcast::<mysql_async::Error>() {
-            Ok(error) => Failure::from(error),
-            Err(other) => Failure::Wrong(format!("{other:#}")),
+        let judge = Judge {
+            schemas: &self.schemas,
+            rules: rules.as_deref(),
+            books_apart: self.books_apart,
+            now_us,
+        };
+        record(tx, &judge, verdicts).await.map_err(|error| {
+            match error.downcast::<mysql_async::Error>() {
+                Ok(error) => Failure::from(error),
+                Err(other) => Failure::Wrong(format!("{other:#}")),
+            }
         })
     }
 
@@ -311,17 +359,28 @@ impl Committer {
 
 /// Writes those verdicts that are new, as they are judged, and opens their breakers.
 /// The caller's transaction holds the lease's row, and commits.
-pub async fn record(tx: &mut Transaction<'_>, judge: &Judge<'_>, verdicts: &[Verdict]) -> anyhow::Result<Judged> {
+pub async fn record(
+    tx: &mut Transaction<'_>,
+    judge: &Judge<'_>,
+    verdicts: &[Verdict],
+) -> anyhow::Result<Judged> {
     if verdicts.is_empty() {
         return Ok(Judged::default());
     }
     let known = verdict_repo::known(tx, judge.schemas, verdicts).await?;
-    let new = verdicts.iter().filter(|v| !known.contains(&v.verdict_id)).cloned().collect();
+    let new = verdicts
+        .iter()
+        .filter(|v| !known.contains(&v.verdict_id))
+        .cloned()
+        .collect();
     let mut judged = judge.judge(tx, new).await?;
     for wanted in moves(&judged.verdicts, judge.now_us) {
         if let Moved::To(version) = breakers::repo::apply(tx, judge.schemas, &wanted).await? {
             tracing::warn!(breaker = %wanted.key, version, reason = wanted.reason, "breaker opens");
-            let by = judged.verdicts.iter_mut().find(|v| Some(&v.verdict_id) == wanted.verdict_id.as_ref());
+            let by = judged
+                .verdicts
+                .iter_mut()
+                .find(|v| Some(&v.verdict_id) == wanted.verdict_id.as_ref());
             by.into_iter().for_each(|verdict| verdict.opened += 1);
         }
     }
@@ -333,18 +392,42 @@ pub async fn record(tx: &mut Transaction<'_>, judge: &Judge<'_>, verdicts: &[Ver
 pub fn recorded(judged: &Judged, metrics: &Metrics, status: &Status, rules_changed: &Notify) {
     for verdict in &judged.verdicts {
         verdict.log();
-        metrics.verdicts.with_label_values(&[verdict.rule.as_str(), verdict.outcome]).inc();
+        metrics
+            .verdicts
+            .with_label_values(&[verdict.rule.as_str(), verdict.outcome])
+            .inc();
         if verdict.suppression.is_some() {
-            metrics.workflow.suppressed.with_label_values(&[verdict.rule.as_str()]).inc();
+            metrics
+                .workflow
+                .suppressed
+                .with_label_values(&[verdict.rule.as_str()])
+                .inc();
         }
     }
     for (rule, why) in &judged.disarmed {
-        tracing::error!(rule, why, set = judged.version, "past its budget: this rule stops nothing any more");
-        metrics.workflow.demotions.with_label_values(&[rule.as_str()]).inc();
+        tracing::error!(
+            rule,
+            why,
+            set = judged.version,
+            "past its budget: this rule stops nothing any more"
+        );
+        metrics
+            .workflow
+            .demotions
+            .with_label_values(&[rule.as_str()])
+            .inc();
     }
     for (rule, why) in &judged.widened {
-        tracing::error!(rule, why, "past its budget, and not alone: everybody is stopped");
-        metrics.workflow.widened.with_label_values(&[rule.as_str()]).inc();
+        tracing::error!(
+            rule,
+            why,
+            "past its budget, and not alone: everybody is stopped"
+        );
+        metrics
+            .workflow
+            .widened
+            .with_label_values(&[rule.as_str()])
+            .inc();
     }
     if judged.version.is_some() {
         rules_changed.notify_one();
@@ -355,13 +438,23 @@ pub fn recorded(judged: &Judged, metrics: &Metrics, status: &Status, rules_chang
 /// Breakers to open, each once, in the order of their keys: the one lock order.
 fn moves(new: &[Verdict], at_us: i64) -> Vec<Move> {
     let (mut moves, mut moved) = (Vec::new(), HashSet::new());
-    for (verdict, key) in new.iter().flat_map(|v| v.breakers.iter().map(move |key| (v, key.clone()))) {
+    for (verdict, key) in new
+        .iter()
+        .flat_map(|v| v.breakers.iter().map(move |key| (v, key.clone())))
+    {
         if !moved.insert(key.to_string()) {
             continue;
         }
         let reason = cut(&format!("{}: {}", verdict.rule, verdict.message), REASON);
         let (verdict_id, by) = (Some(verdict.verdict_id.clone()), "sidecar".to_owned());
-        moves.push(Move { key, to: BreakerState::Open, verdict_id, reason, by, at_us });
+        moves.push(Move {
+            key,
+            to: BreakerState::Open,
+            verdict_id,
+            reason,
+            by,
+            at_us,
+        });
     }
     moves.sort_by_cached_key(|m| m.key.to_string());
     moves

@@ -54,13 +54,24 @@ pub struct Asker {
 /// Who asks the other servers, and the bell that the evaluator rings.
 pub fn asker(others: Vec<Other>, feed: Sender<Feed>, cancel: CancellationToken) -> (Asker, Bell) {
     let (bell, seen, rung) = Bell::new();
-    (Asker { others, feed, cancel, seen, rung }, bell)
+    (
+        Asker {
+            others,
+            feed,
+            cancel,
+            seen,
+            rung,
+        },
+        bell,
+    )
 }
 
 impl Asker {
     /// Asks until cancelled, on its own thread and runtime.
     pub fn run(self) -> anyhow::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let mut conns: Vec<Option<Conn>> = self.others.iter().map(|_| None).collect();
         let mut answered = 0;
         while !self.cancel.is_cancelled() {
@@ -92,8 +103,13 @@ impl Asker {
                     other.blind.clear(Cause::Position);
                     ends.push(end);
                 }
-                Ok(Err(error)) => other.blind.set(Cause::Position, format!("can't be asked how far it is: {error:#}")),
-                Err(_) => other.blind.set(Cause::Position, "does not say how far it is within 2 s"),
+                Ok(Err(error)) => other.blind.set(
+                    Cause::Position,
+                    format!("can't be asked how far it is: {error:#}"),
+                ),
+                Err(_) => other
+                    .blind
+                    .set(Cause::Position, "does not say how far it is within 2 s"),
             }
         }
         (ends.len() == self.others.len()).then_some(ends)
@@ -135,7 +151,12 @@ pub struct Elsewhere {
 impl Elsewhere {
     /// `read` is where the other servers' readers begin.
     pub fn new(bell: Bell, read: Vec<GtidSet>) -> Self {
-        Elsewhere { bell, read, answers: VecDeque::new(), waiting: VecDeque::new() }
+        Elsewhere {
+            bell,
+            read,
+            answers: VecDeque::new(),
+            waiting: VecDeque::new(),
+        }
     }
 
     /// A mark of the first server was seen.
@@ -146,8 +167,13 @@ impl Elsewhere {
                 Mark::Token(token) => token.instance.clone(),
                 Mark::Heartbeat { .. } => String::new(),
             };
-            let newest: HashMap<String, u64> = self.waiting.iter().map(|(n, mark)| (core(mark), *n)).collect();
-            self.waiting.retain(|(n, mark)| newest.get(&core(mark)) == Some(n));
+            let newest: HashMap<String, u64> = self
+                .waiting
+                .iter()
+                .map(|(n, mark)| (core(mark), *n))
+                .collect();
+            self.waiting
+                .retain(|(n, mark)| newest.get(&core(mark)) == Some(n));
         }
     }
 
@@ -170,11 +196,20 @@ impl Elsewhere {
     pub fn passed(&mut self) -> Vec<Mark> {
         let mut passed = Vec::new();
         while let Some(answer) = self.answers.front() {
-            if self.read.iter().zip(&answer.ends).any(|(read, end)| read.lacks(end) > 0) {
+            if self
+                .read
+                .iter()
+                .zip(&answer.ends)
+                .any(|(read, end)| read.lacks(end) > 0)
+            {
                 break;
             }
             let seen = answer.seen;
-            while self.waiting.front().is_some_and(|(number, _)| *number <= seen) {
+            while self
+                .waiting
+                .front()
+                .is_some_and(|(number, _)| *number <= seen)
+            {
                 passed.extend(self.waiting.pop_front().map(|(_, mark)| mark));
             }
             self.answers.pop_front();
@@ -194,14 +229,27 @@ mod tests {
         let mut elsewhere = Elsewhere::new(bell, vec![at("0-1-5")?, at("")?]);
         let beat = |n| Mark::Heartbeat { updated_us: n };
         elsewhere.wait(beat(1));
-        assert_eq!((seen.load(Ordering::Acquire), elsewhere.passed().len()), (1, 0));
-        elsewhere.answered(Answer { seen: 1, ends: vec![at("0-1-6")?, at("0-2-3")?] });
+        assert_eq!(
+            (seen.load(Ordering::Acquire), elsewhere.passed().len()),
+            (1, 0)
+        );
+        elsewhere.answered(Answer {
+            seen: 1,
+            ends: vec![at("0-1-6")?, at("0-2-3")?],
+        });
         elsewhere.wait(beat(2));
         elsewhere.reached(1, at("0-1-9")?);
         assert!(elsewhere.passed().is_empty());
         elsewhere.reached(2, at("0-2-3")?);
-        assert_eq!(elsewhere.passed(), [beat(1)], "the second was not asked for yet");
-        elsewhere.answered(Answer { seen: 2, ends: vec![at("0-1-9")?, at("0-2-3")?] });
+        assert_eq!(
+            elsewhere.passed(),
+            [beat(1)],
+            "the second was not asked for yet"
+        );
+        elsewhere.answered(Answer {
+            seen: 2,
+            ends: vec![at("0-1-9")?, at("0-2-3")?],
+        });
         assert_eq!(elsewhere.passed(), [beat(2)]);
         Ok(())
     }

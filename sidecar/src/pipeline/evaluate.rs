@@ -109,7 +109,10 @@ pub struct Worker {
 impl Worker {
     pub fn new(mut settings: Settings) -> anyhow::Result<Self> {
         if let Some(tap) = &mut settings.tap {
-            tap.mark(Noted::Begin { mid_stream: settings.mid_stream, rules: settings.rules.hash().into() });
+            tap.mark(Noted::Begin {
+                mid_stream: settings.mid_stream,
+                rules: settings.rules.hash().into(),
+            });
         }
         let rules_hash = settings.rules.hash().into();
         let rules_version = settings.rules.version();
@@ -130,7 +133,11 @@ impl Worker {
             passages: VecDeque::new(),
             read: Arc::default(),
             elsewhere: settings.elsewhere,
-            binlog_anchors: Anchors::new(Places::parse(&settings.flavours, &settings.names, &settings.positions)?),
+            binlog_anchors: Anchors::new(Places::parse(
+                &settings.flavours,
+                &settings.names,
+                &settings.positions,
+            )?),
             kafka_anchors: None,
             kafka_heard: settings.kafka_heard,
             flavours: settings.flavours,
@@ -145,7 +152,11 @@ impl Worker {
     ///
     /// # Errors
     /// A thread that evaluates died.
-    pub fn run(mut self, feed: &Receiver<Feed>, results: &mpsc::Sender<Evaluated>) -> anyhow::Result<()> {
+    pub fn run(
+        mut self,
+        feed: &Receiver<Feed>,
+        results: &mpsc::Sender<Evaluated>,
+    ) -> anyhow::Result<()> {
         loop {
             let next = feed.recv_timeout(RELOAD);
             self.reload()?;
@@ -161,13 +172,20 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
-            let passed = self.elsewhere.as_mut().map(Elsewhere::passed).unwrap_or_default();
+            let passed = self
+                .elsewhere
+                .as_mut()
+                .map(Elsewhere::passed)
+                .unwrap_or_default();
             passed.into_iter().for_each(|mark| self.mark(mark));
             self.pass();
             self.evaluator.flush(&mut self.out.findings)?;
             self.finish();
             // Full: the committer is behind, and so is everything before us.
-            if results.blocking_send(std::mem::take(&mut self.out)).is_err() {
+            if results
+                .blocking_send(std::mem::take(&mut self.out))
+                .is_err()
+            {
                 return Ok(());
             }
         }
@@ -177,11 +195,15 @@ impl Worker {
         if !self.reloads.has_changed().unwrap_or(false) {
             return Ok(());
         }
-        let Some(rules) = self.reloads.borrow_and_update().clone() else { return Ok(()) };
+        let Some(rules) = self.reloads.borrow_and_update().clone() else {
+            return Ok(());
+        };
         if (rules.hash(), rules.version()) != (&*self.rules_hash, self.rules_version) {
             (self.rules_hash, self.rules_version) = (rules.hash().into(), rules.version());
             if let Some(tap) = &mut self.tap {
-                tap.mark(Noted::Rules { hash: Arc::clone(&self.rules_hash) });
+                tap.mark(Noted::Rules {
+                    hash: Arc::clone(&self.rules_hash),
+                });
             }
             self.evaluator.swap(rules)?;
         }
@@ -198,8 +220,16 @@ impl Worker {
     fn binlog(&mut self, batch: BinlogBatch) {
         self.metrics.row_changes.inc_by(batch.changes as u64);
         self.metrics.transactions.inc_by(batch.items.len() as u64);
-        for Item { transaction, marks, unseen } in batch.items {
-            let found = unseen.iter().map(|u| self.unseen.finding(&transaction.position, u.table, u.count, &u.text));
+        for Item {
+            transaction,
+            marks,
+            unseen,
+        } in batch.items
+        {
+            let found = unseen.iter().map(|u| {
+                self.unseen
+                    .finding(&transaction.position, u.table, u.count, &u.text)
+            });
             self.out.findings.extend(found);
             self.evaluate(&Input::Transaction(transaction));
             for mark in marks {
@@ -218,12 +248,16 @@ impl Worker {
             place.clone_from(&position);
         }
         let (flavours, names, positions) = (&self.flavours, &self.names, &self.positions);
-        self.binlog_anchors.reached(now_us(), || Places::parse(flavours, names, positions).ok());
+        self.binlog_anchors
+            .reached(now_us(), || Places::parse(flavours, names, positions).ok());
         if server == 0 {
             self.out.binlog = Some(position);
             return;
         }
-        let parsed = self.flavours.get(server).and_then(|flavour| GtidSet::parse(*flavour, &position).ok());
+        let parsed = self
+            .flavours
+            .get(server)
+            .and_then(|flavour| GtidSet::parse(*flavour, &position).ok());
         if let (Some(elsewhere), Some(parsed)) = (&mut self.elsewhere, parsed) {
             elsewhere.reached(server, parsed);
         }
@@ -237,7 +271,10 @@ impl Worker {
             // Only our own clock moves the watermark: a core whose clock is ahead
             // must not make others look late.
             Mark::Heartbeat { updated_us } => {
-                self.evaluate(&Input::Watermark { source: Source::Binlog, at_us: updated_us });
+                self.evaluate(&Input::Watermark {
+                    source: Source::Binlog,
+                    at_us: updated_us,
+                });
                 self.out.heartbeat_us = Some(updated_us);
             }
             Mark::Token(token) => match &self.bell {
@@ -253,8 +290,13 @@ impl Worker {
     fn wait(&mut self, number: u64, token: Token) {
         self.waiting.push_back((number, token));
         if self.waiting.len() > MOST_TOKENS {
-            let newest: HashMap<String, u64> = self.waiting.iter().map(|(n, t)| (t.instance.clone(), *n)).collect();
-            self.waiting.retain(|(n, t)| newest.get(&t.instance) == Some(n));
+            let newest: HashMap<String, u64> = self
+                .waiting
+                .iter()
+                .map(|(n, t)| (t.instance.clone(), *n))
+                .collect();
+            self.waiting
+                .retain(|(n, t)| newest.get(&t.instance) == Some(n));
         }
     }
 
@@ -265,7 +307,9 @@ impl Worker {
         }
         self.out.aside = batch.aside;
         let offsets = batch.offsets;
-        let anchors = self.kafka_anchors.get_or_insert_with(|| Anchors::new(Arc::clone(&offsets)));
+        let anchors = self
+            .kafka_anchors
+            .get_or_insert_with(|| Anchors::new(Arc::clone(&offsets)));
         anchors.reached(now_us(), || Some(Arc::clone(&offsets)));
         self.read = Arc::clone(&offsets);
         self.out.kafka = Some(offsets);
@@ -273,12 +317,27 @@ impl Worker {
 
     /// Lets through what Kafka's ends allow by now.
     fn pass(&mut self) {
-        while self.passages.front().is_some_and(|passage| self.read.reached(&passage.ends)) {
-            let Some(passage) = self.passages.pop_front() else { return };
+        while self
+            .passages
+            .front()
+            .is_some_and(|passage| self.read.reached(&passage.ends))
+        {
+            let Some(passage) = self.passages.pop_front() else {
+                return;
+            };
             self.kafka_heard.now();
-            self.evaluate(&Input::Watermark { source: Source::Kafka, at_us: passage.at_us });
-            while self.waiting.front().is_some_and(|(number, _)| *number <= passage.seen) {
-                self.out.released.extend(self.waiting.pop_front().map(|(_, token)| token));
+            self.evaluate(&Input::Watermark {
+                source: Source::Kafka,
+                at_us: passage.at_us,
+            });
+            while self
+                .waiting
+                .front()
+                .is_some_and(|(number, _)| *number <= passage.seen)
+            {
+                self.out
+                    .released
+                    .extend(self.waiting.pop_front().map(|(_, token)| token));
             }
         }
         // What an older question asks for, a newer one asks for too.
@@ -295,23 +354,36 @@ impl Worker {
         if self.holds_version != Some(version) {
             self.holds_version = Some(version);
             // Without Kafka the other half of a pair can't come: nothing waits for it.
-            let holds = if self.bell.is_some() { self.evaluator.holds() } else { Vec::new() };
+            let holds = if self.bell.is_some() {
+                self.evaluator.holds()
+            } else {
+                Vec::new()
+            };
             self.out.holds = Some(Arc::new(holds));
         }
         self.out.pairs = self.evaluator.open_pairs();
-        self.metrics.pairs_lagging.set(i64::try_from(self.evaluator.lagging()).unwrap_or(i64::MAX));
+        self.metrics
+            .pairs_lagging
+            .set(i64::try_from(self.evaluator.lagging()).unwrap_or(i64::MAX));
         self.out.rules_hash = Arc::clone(&self.rules_hash);
         self.out.rules_version = self.rules_version;
         let now = now_us();
         if now.saturating_sub(self.replay_us) >= REPLAY_US {
             self.replay_us = now;
             let needed = self.evaluator.needs_from(Source::Binlog);
-            let places = self.binlog_anchors.before(needed.as_deref()).map(Places::render).unwrap_or_default();
+            let places = self
+                .binlog_anchors
+                .before(needed.as_deref())
+                .map(Places::render)
+                .unwrap_or_default();
             let mut places = places.into_iter();
             let binlog = places.next().unwrap_or_default();
             self.out.replay_also = places.collect();
             let needed = self.evaluator.needs_from(Source::Kafka);
-            let kafka = self.kafka_anchors.as_mut().and_then(|anchors| anchors.before(needed.as_deref()));
+            let kafka = self
+                .kafka_anchors
+                .as_mut()
+                .and_then(|anchors| anchors.before(needed.as_deref()));
             self.out.replay = Some((binlog, kafka.map(|offsets| offsets.render())));
         }
         self.count_errors();
@@ -319,7 +391,10 @@ impl Worker {
 
     fn count_errors(&mut self) {
         for error in self.evaluator.errors() {
-            self.metrics.rule_errors.with_label_values(&[&error.rule]).inc();
+            self.metrics
+                .rule_errors
+                .with_label_values(&[&error.rule])
+                .inc();
             let times = self.errors.entry(error.rule.to_string()).or_default();
             *times += 1;
             // A rule that fails on every row must not flood the log.

@@ -34,14 +34,19 @@ pub fn thread(
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.context(name),
             Err(panic) => {
-                let said = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+                let said = panic
+                    .downcast_ref::<String>()
+                    .map(String::as_str)
+                    .or(panic.downcast_ref::<&str>().copied());
                 anyhow::anyhow!("{name} panicked: {}", said.unwrap_or("no message"))
             }
         };
         // Full or closed: the reign is over already.
         let _ = died.try_send(error);
     };
-    Ok(std::thread::Builder::new().name(name.to_owned()).spawn(watched)?)
+    Ok(std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(watched)?)
 }
 
 /// What a reign reads, while it is started.
@@ -79,10 +84,19 @@ impl Readers<'_> {
             return Ok(None);
         }
         let assigned = Arc::new(AtomicBool::new(false));
-        let offsets = self.begin.kafka.as_ref().map(|row| Offsets::parse(&row.replay_from)).transpose()?;
+        let offsets = self
+            .begin
+            .kafka
+            .as_ref()
+            .map(|row| Offsets::parse(&row.replay_from))
+            .transpose()?;
         let reader = kafka::Reader {
             settings: settings.clone(),
-            start: self.begin.binlogs.first().map_or(Start::Now, |(_, start)| *start),
+            start: self
+                .begin
+                .binlogs
+                .first()
+                .map_or(Start::Now, |(_, start)| *start),
             offsets,
             from_us: self.begin.kafka_from_us,
             feed: self.feed.clone(),
@@ -92,7 +106,8 @@ impl Readers<'_> {
             assigned: Arc::clone(&assigned),
         };
         let (blind, cancel) = (parts.blind.clone(), self.cancel.clone());
-        let (barrier, bell) = barrier::barrier(settings.clone(), self.feed.clone(), blind, cancel, assigned);
+        let (barrier, bell) =
+            barrier::barrier(settings.clone(), self.feed.clone(), blind, cancel, assigned);
         self.start("sluice-kafka", move || reader.run())?;
         self.start("sluice-barrier", move || barrier.run())?;
         let progress = Progress {
@@ -108,10 +123,20 @@ impl Readers<'_> {
 
     /// With several servers: who asks the others how far they are.
     pub fn asker(&mut self) -> anyhow::Result<Option<Elsewhere>> {
-        let others = self.parts.servers.iter().zip(self.flavours).zip(&self.begin.binlogs).skip(1);
+        let others = self
+            .parts
+            .servers
+            .iter()
+            .zip(self.flavours)
+            .zip(&self.begin.binlogs)
+            .skip(1);
         let (mut asked, mut read) = (Vec::new(), Vec::new());
         for ((server, flavour), (row, _)) in others {
-            asked.push(Other { hosts: Arc::clone(&server.hosts), flavour: *flavour, blind: server.blind.clone() });
+            asked.push(Other {
+                hosts: Arc::clone(&server.hosts),
+                flavour: *flavour,
+                blind: server.blind.clone(),
+            });
             read.push(GtidSet::parse(*flavour, &row.replay_from)?);
         }
         if asked.is_empty() {
@@ -124,10 +149,16 @@ impl Readers<'_> {
 
     /// A reader for each server. `moved` is cancelled when another host took over,
     /// `lost` told when the first server's position may be given up.
-    pub fn binlogs(&mut self, moved: &CancellationToken, lost: Option<&mpsc::Sender<()>>) -> anyhow::Result<()> {
+    pub fn binlogs(
+        &mut self,
+        moved: &CancellationToken,
+        lost: Option<&mpsc::Sender<()>>,
+    ) -> anyhow::Result<()> {
         let parts = self.parts;
         for (number, (server, flavour)) in parts.servers.iter().zip(self.flavours).enumerate() {
-            let Some(begun) = self.begin.binlogs.get(number) else { continue };
+            let Some(begun) = self.begin.binlogs.get(number) else {
+                continue;
+            };
             if number == 0
                 && let Some(reader) = self.changes(begun)
             {
@@ -143,9 +174,14 @@ impl Readers<'_> {
                 position: row.replay_from.clone(),
                 start: *start,
             };
-            let (feed, blind, cancel) = (self.feed.clone(), server.blind.clone(), self.cancel.clone());
+            let (feed, blind, cancel) =
+                (self.feed.clone(), server.blind.clone(), self.cancel.clone());
             let mut reader = binlog::Reader::new(settings, feed, blind, cancel)?;
-            reader = reader.over(Arc::clone(&server.hosts), server.heard.clone(), moved.clone());
+            reader = reader.over(
+                Arc::clone(&server.hosts),
+                server.heard.clone(),
+                moved.clone(),
+            );
             // A gap is closed on the first server only; another one's waits for a person.
             if let Some(lost) = lost.filter(|_| number == 0) {
                 reader = reader.telling(lost.clone());

@@ -27,9 +27,19 @@ pub struct Places {
 
 impl Places {
     /// Parses `positions`, one for each name.
-    pub fn parse(flavours: &[Flavour], names: &Arc<[String]>, positions: &[String]) -> anyhow::Result<Self> {
-        let sets = flavours.iter().zip(positions).map(|(flavour, position)| GtidSet::parse(*flavour, position));
-        Ok(Places { names: Arc::clone(names), sets: sets.collect::<Result<_, _>>()? })
+    pub fn parse(
+        flavours: &[Flavour],
+        names: &Arc<[String]>,
+        positions: &[String],
+    ) -> anyhow::Result<Self> {
+        let sets = flavours
+            .iter()
+            .zip(positions)
+            .map(|(flavour, position)| GtidSet::parse(*flavour, position));
+        Ok(Places {
+            names: Arc::clone(names),
+            sets: sets.collect::<Result<_, _>>()?,
+        })
     }
 
     /// One text per server.
@@ -43,7 +53,8 @@ impl Anchor for Places {
     fn contains(&self, position: &str) -> bool {
         let (name, gtid) = position.split_once('/').unwrap_or(("", position));
         let at = self.names.iter().position(|n| n == name);
-        at.and_then(|at| self.sets.get(at)).is_some_and(|set| set.contains(gtid))
+        at.and_then(|at| self.sets.get(at))
+            .is_some_and(|set| set.contains(gtid))
     }
 }
 
@@ -62,7 +73,10 @@ pub struct Anchors<A> {
 impl<A: Anchor> Anchors<A> {
     /// `first` is where this run began to read.
     pub fn new(first: A) -> Self {
-        Anchors { anchors: VecDeque::from([first]), last_us: 0 }
+        Anchors {
+            anchors: VecDeque::from([first]),
+            last_us: 0,
+        }
     }
 
     /// Remembers a position reached, unless the last one is too close.
@@ -85,7 +99,11 @@ impl<A: Anchor> Anchors<A> {
     /// Where to begin so that `needed` is read again. Older anchors are forgotten.
     pub fn before(&mut self, needed: Option<&str>) -> Option<&A> {
         let after = match needed {
-            Some(needed) => self.anchors.iter().position(|a| a.contains(needed)).unwrap_or(self.anchors.len()),
+            Some(needed) => self
+                .anchors
+                .iter()
+                .position(|a| a.contains(needed))
+                .unwrap_or(self.anchors.len()),
             None => self.anchors.len(),
         };
         // The first anchor has none before it; it stays whatever it contains.
@@ -110,8 +128,13 @@ mod tests {
             anchors.reached(moment * 1_000_000, || at(main, balance).ok());
         }
         anchors.reached(3_000_001, || at(41, 5).ok());
-        let mut before =
-            |needed: Option<&str>| anchors.before(needed).map(Places::render).unwrap_or_default().join(" ");
+        let mut before = |needed: Option<&str>| {
+            anchors
+                .before(needed)
+                .map(Places::render)
+                .unwrap_or_default()
+                .join(" ")
+        };
         assert_eq!(before(Some("balance/0-1-2")), "0-1-20 0-1-1");
         assert_eq!(before(Some("0-1-21")), "0-1-20 0-1-1");
         assert_eq!(before(Some("0-1-31")), "0-1-30 0-1-5");

@@ -26,25 +26,49 @@ const MOST_PARTS: usize = 64;
 pub const MOST_POSITION: usize = PART * (MOST_PARTS - 1);
 
 fn part_name(source: &str, part: usize) -> String {
-    if part == 0 { source.to_owned() } else { format!("{source}+{part}") }
+    if part == 0 {
+        source.to_owned()
+    } else {
+        format!("{source}+{part}")
+    }
 }
 
 fn part(text: &str, part: usize) -> &str {
     // Positions are ASCII.
-    text.get(part * PART..).map_or("", |rest| rest.get(..PART).unwrap_or(rest))
+    text.get(part * PART..)
+        .map_or("", |rest| rest.get(..PART).unwrap_or(rest))
 }
 
-pub async fn read_checkpoint(conn: &mut Conn, schemas: &Schemas, source: &str) -> anyhow::Result<Option<Checkpoint>> {
-    let sql = format!("SELECT position, replay_from FROM {}.checkpoint WHERE source = :source", schemas.guard);
-    let mut whole = Checkpoint { source: source.to_owned(), position: String::new(), replay_from: String::new() };
+pub async fn read_checkpoint(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    source: &str,
+) -> anyhow::Result<Option<Checkpoint>> {
+    let sql = format!(
+        "SELECT position, replay_from FROM {}.checkpoint WHERE source = :source",
+        schemas.guard
+    );
+    let mut whole = Checkpoint {
+        source: source.to_owned(),
+        position: String::new(),
+        replay_from: String::new(),
+    };
     for number in 0..MOST_PARTS {
-        let row: Option<(String, String)> =
-            conn.exec_first(&sql, params! { "source" => part_name(source, number) }).await?;
+        let row: Option<(String, String)> = conn
+            .exec_first(&sql, params! { "source" => part_name(source, number) })
+            .await?;
         let Some((position, replay_from)) = row else {
-            return if number == 0 { Ok(None) } else { Ok(Some(whole)) };
+            return if number == 0 {
+                Ok(None)
+            } else {
+                Ok(Some(whole))
+            };
         };
         let full = |text: &String| text.len() == number * PART;
-        for (text, more) in [(&mut whole.position, position), (&mut whole.replay_from, replay_from)] {
+        for (text, more) in [
+            (&mut whole.position, position),
+            (&mut whole.replay_from, replay_from),
+        ] {
             if full(text) {
                 text.push_str(&more);
             }
@@ -58,8 +82,15 @@ pub async fn read_checkpoint(conn: &mut Conn, schemas: &Schemas, source: &str) -
 }
 
 /// When a source's row was written last.
-pub async fn committed_us(conn: &mut Conn, schemas: &Schemas, source: &str) -> mysql_async::Result<Option<i64>> {
-    let sql = format!("SELECT updated_us FROM {}.checkpoint WHERE source = :source", schemas.guard);
+pub async fn committed_us(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    source: &str,
+) -> mysql_async::Result<Option<i64>> {
+    let sql = format!(
+        "SELECT updated_us FROM {}.checkpoint WHERE source = :source",
+        schemas.guard
+    );
     conn.exec_first(sql, params! { source }).await
 }
 
@@ -83,8 +114,23 @@ pub async fn write_checkpoint<Q: Queryable>(
         let parts = row.position.len().max(row.replay_from.len()) / PART + 1;
         for number in 0..parts {
             let name = part_name(&row.source, number);
-            let texts = [&name, part(&row.position, number), part(&row.replay_from, number)].map(Lit::Text);
-            push_row(&mut sql, first, &[texts[0], texts[1], texts[2], Lit::Text(rules_hash), Lit::Int(now_us)]);
+            let texts = [
+                &name,
+                part(&row.position, number),
+                part(&row.replay_from, number),
+            ]
+            .map(Lit::Text);
+            push_row(
+                &mut sql,
+                first,
+                &[
+                    texts[0],
+                    texts[1],
+                    texts[2],
+                    Lit::Text(rules_hash),
+                    Lit::Int(now_us),
+                ],
+            );
             first = false;
         }
     }
@@ -103,10 +149,20 @@ pub struct Holder {
     pub until_us: i64,
 }
 
-async fn holder(tx: &mut Transaction<'_>, schemas: &Schemas) -> mysql_async::Result<Option<Holder>> {
-    let sql = format!("SELECT owner, epoch, until_us FROM {}.lease WHERE name = '{LEASE}' FOR UPDATE", schemas.guard);
+async fn holder(
+    tx: &mut Transaction<'_>,
+    schemas: &Schemas,
+) -> mysql_async::Result<Option<Holder>> {
+    let sql = format!(
+        "SELECT owner, epoch, until_us FROM {}.lease WHERE name = '{LEASE}' FOR UPDATE",
+        schemas.guard
+    );
     let row: Option<(String, i64, i64)> = tx.query_first(sql).await?;
-    Ok(row.map(|(owner, epoch, until_us)| Holder { owner, epoch, until_us }))
+    Ok(row.map(|(owner, epoch, until_us)| Holder {
+        owner,
+        epoch,
+        until_us,
+    }))
 }
 
 async fn put(
@@ -151,10 +207,15 @@ pub async fn acquire_again(
         schemas.guard
     );
     conn.query_drop(first).await?;
-    let mut tx = conn.start_transaction(mysql_async::TxOpts::default()).await?;
+    let mut tx = conn
+        .start_transaction(mysql_async::TxOpts::default())
+        .await?;
     let held = holder(&mut tx, schemas).await?;
     let ours = |held: &Holder| held.owner == owner && (epoch == 0 || held.epoch <= epoch);
-    if let Some(held) = held.clone().filter(|held| held.until_us > now_us && !ours(held)) {
+    if let Some(held) = held
+        .clone()
+        .filter(|held| held.until_us > now_us && !ours(held))
+    {
         tx.rollback().await?;
         return Ok(Err(held));
     }
@@ -173,7 +234,9 @@ pub async fn renew(
     epoch: i64,
     until_us: i64,
 ) -> mysql_async::Result<bool> {
-    let ours = holder(tx, schemas).await?.is_some_and(|h| h.owner == owner && h.epoch == epoch);
+    let ours = holder(tx, schemas)
+        .await?
+        .is_some_and(|h| h.owner == owner && h.epoch == epoch);
     if ours {
         put(tx, schemas, owner, epoch, until_us).await?;
     }
@@ -181,7 +244,12 @@ pub async fn renew(
 }
 
 /// Lets a standby take over at once.
-pub async fn release(conn: &mut Conn, schemas: &Schemas, owner: &str, epoch: i64) -> mysql_async::Result<()> {
+pub async fn release(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    owner: &str,
+    epoch: i64,
+) -> mysql_async::Result<()> {
     let sql = format!(
         "UPDATE {}.lease SET until_us = 0 WHERE name = '{LEASE}' AND owner = :owner AND epoch = :epoch",
         schemas.guard

@@ -34,11 +34,16 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub async fn lease(parts: &Parts) -> Option<i64> {
     loop {
         let silent = || Err(anyhow::anyhow!("no answer within 2 s"));
-        let taken = tokio::time::timeout(PATIENCE, take(parts)).await.unwrap_or_else(|_| silent());
+        let taken = tokio::time::timeout(PATIENCE, take(parts))
+            .await
+            .unwrap_or_else(|_| silent());
         match taken {
             Ok(Ok(epoch)) => {
                 // Before the lease's cause goes: not for a moment does it look as if we saw.
-                parts.servers.iter().for_each(|server| server.blind.set(Cause::Binlog, "connecting"));
+                parts
+                    .servers
+                    .iter()
+                    .for_each(|server| server.blind.set(Cause::Binlog, "connecting"));
                 if !parts.config.kafka.brokers.is_empty() {
                     parts.blind.set(Cause::Kafka, "connecting");
                 }
@@ -49,9 +54,15 @@ pub async fn lease(parts: &Parts) -> Option<i64> {
             }
             Ok(Err(held)) => {
                 parts.status.update(|s| s.role = "standby");
-                parts.blind.set(Cause::Standby, format!("lease held by {} (epoch {})", held.owner, held.epoch));
+                parts.blind.set(
+                    Cause::Standby,
+                    format!("lease held by {} (epoch {})", held.owner, held.epoch),
+                );
             }
-            Err(error) => parts.blind.set(Cause::Standby, format!("the lease can't be read, still trying: {error:#}")),
+            Err(error) => parts.blind.set(
+                Cause::Standby,
+                format!("the lease can't be read, still trying: {error:#}"),
+            ),
         }
         tokio::select! {
             () = parts.cancel.cancelled() => return None,
@@ -75,7 +86,12 @@ pub struct Begin {
     pub kafka_from_us: Option<i64>,
 }
 
-async fn begin(parts: &Parts, epoch: i64, flavours: &[Flavour], rules: &Arc<RuleSet>) -> anyhow::Result<Begin> {
+async fn begin(
+    parts: &Parts,
+    epoch: i64,
+    flavours: &[Flavour],
+    rules: &Arc<RuleSet>,
+) -> anyhow::Result<Begin> {
     let mut conn = parts.pool.get_conn().await?;
     let kafka = repo::read_checkpoint(&mut conn, &parts.schemas, "kafka").await?;
     let kafka_from_us = match kafka {
@@ -95,19 +111,32 @@ async fn begin(parts: &Parts, epoch: i64, flavours: &[Flavour], rules: &Arc<Rule
     let stored = repo::read_checkpoint(&mut conn, &parts.schemas, &first.source(*flavour)).await?;
     drop(conn);
     let closed = match &stored {
-        Some(row) if check && *flavour != Flavour::Feed && gap::is_lost(parts, *flavour, row).await? => true,
+        Some(row)
+            if check && *flavour != Flavour::Feed && gap::is_lost(parts, *flavour, row).await? =>
+        {
+            true
+        }
         None if check && parts.config.start == Start::Now && *flavour != Flavour::Feed => {
             let known = snapshot::run::servers(parts, *flavour);
-            known.inspect_err(|error| tracing::warn!("the past is not checked: {error:#}")).is_ok()
+            known
+                .inspect_err(|error| tracing::warn!("the past is not checked: {error:#}"))
+                .is_ok()
         }
         _ => false,
     };
     let begun = match closed {
-        true => (gap::close(parts, epoch, *flavour, rules, stored.as_ref()).await?, Start::Now),
+        true => (
+            gap::close(parts, epoch, *flavour, rules, stored.as_ref()).await?,
+            Start::Now,
+        ),
         false => begin_at(parts, first, *flavour, rules.hash()).await?,
     };
     binlogs.insert(0, begun);
-    Ok(Begin { binlogs, kafka, kafka_from_us })
+    Ok(Begin {
+        binlogs,
+        kafka,
+        kafka_from_us,
+    })
 }
 
 /// From when on Kafka is read without a checkpoint: long enough before the rows that this
@@ -117,7 +146,8 @@ async fn kafka_from(parts: &Parts, flavours: &[Flavour], rules: &RuleSet) -> any
     let mut conn = parts.pool.get_conn().await?;
     let mut from_us = now_us();
     for (server, flavour) in parts.servers.iter().zip(flavours) {
-        let committed = repo::committed_us(&mut conn, &parts.schemas, &server.source(*flavour)).await?;
+        let committed =
+            repo::committed_us(&mut conn, &parts.schemas, &server.source(*flavour)).await?;
         from_us = from_us.min(committed.unwrap_or(from_us));
     }
     Ok(from_us.saturating_sub(rules.look_back_us()))
@@ -143,21 +173,39 @@ async fn begin_at(
         Start::Oldest => String::new(),
     };
     tracing::info!(source, position, ?start, "no checkpoint: the first start");
-    let row = Checkpoint { source, position: position.clone(), replay_from: position };
+    let row = Checkpoint {
+        source,
+        position: position.clone(),
+        replay_from: position,
+    };
     if start == Start::Now && flavour != Flavour::Feed {
         // Written at once: a crash before the first commit must not lose what came between.
-        repo::write_checkpoint(&mut conn, &parts.schemas, std::slice::from_ref(&row), rules_hash, now_us()).await?;
+        repo::write_checkpoint(
+            &mut conn,
+            &parts.schemas,
+            std::slice::from_ref(&row),
+            rules_hash,
+            now_us(),
+        )
+        .await?;
     }
     Ok((row, start))
 }
 
 /// Reigns until cancelled or deposed. An error ends the program: its supervisor
 /// starts it again from the checkpoint.
-pub async fn reign(parts: &Arc<Parts>, epoch: i64, flavours: &[Flavour], rules: Arc<RuleSet>) -> anyhow::Result<End> {
+pub async fn reign(
+    parts: &Arc<Parts>,
+    epoch: i64,
+    flavours: &[Flavour],
+    rules: Arc<RuleSet>,
+) -> anyhow::Result<End> {
     // Verdicts go where they were read, even if another host takes over meanwhile.
     let pool = parts.pool.committing();
     let flavour = *flavours.first().context("mysql.url names no server")?;
-    let begin = begin(parts, epoch, flavours, &rules).await.context("reading the checkpoint")?;
+    let begin = begin(parts, epoch, flavours, &rules)
+        .await
+        .context("reading the checkpoint")?;
     parts.fence.begins();
     let cancel = parts.cancel.child_token();
     let _ends_with_us = cancel.clone().drop_guard();
@@ -166,8 +214,15 @@ pub async fn reign(parts: &Arc<Parts>, epoch: i64, flavours: &[Flavour], rules: 
     let moved = cancel.child_token();
     let (lost, mut is_lost) = mpsc::channel(1);
     let tell = may_be_given_up(parts, flavour).then(|| lost.clone());
-    let mut readers =
-        Readers { parts, begin: &begin, flavours, feed, cancel: &cancel, died: &died, threads: Vec::new() };
+    let mut readers = Readers {
+        parts,
+        begin: &begin,
+        flavours,
+        feed,
+        cancel: &cancel,
+        died: &died,
+        threads: Vec::new(),
+    };
     let bell = readers.kafka()?;
     let elsewhere = readers.asker()?;
     readers.binlogs(&moved, tell.as_ref())?;
@@ -176,7 +231,11 @@ pub async fn reign(parts: &Arc<Parts>, epoch: i64, flavours: &[Flavour], rules: 
     let worker = evaluate::Worker::new(evaluate::Settings {
         flavours: flavours.to_vec(),
         names: parts.servers.iter().map(|s| s.name.clone()).collect(),
-        positions: begin.binlogs.iter().map(|(row, _)| row.replay_from.clone()).collect(),
+        positions: begin
+            .binlogs
+            .iter()
+            .map(|(row, _)| row.replay_from.clone())
+            .collect(),
         elsewhere,
         kafka_heard: parts.kafka_heard.clone(),
         rules: Arc::clone(&rules),
@@ -189,9 +248,15 @@ pub async fn reign(parts: &Arc<Parts>, epoch: i64, flavours: &[Flavour], rules: 
         workers: parts.config.workers,
     })?;
     let (results, mut evaluated) = evaluate::results();
-    threads.push(thread("sluice-evaluate", &died, move || worker.run(&fed, &results))?);
+    threads.push(thread("sluice-evaluate", &died, move || {
+        worker.run(&fed, &results)
+    })?);
 
-    let replay_from = begin.binlogs.first().map(|(row, _)| row.replay_from.clone()).unwrap_or_default();
+    let replay_from = begin
+        .binlogs
+        .first()
+        .map(|(row, _)| row.replay_from.clone())
+        .unwrap_or_default();
     let committer = committer(parts, epoch, pool, begin, &rules, &cancel)?;
     let mut snapshots = tokio::spawn(schedule::keep(Arc::clone(parts), epoch, flavour));
     let end = tokio::select! {

@@ -52,7 +52,9 @@ impl Files {
     pub fn open(paths: &[PathBuf], schemas: &Schemas) -> anyhow::Result<Files> {
         let mut total = 0;
         for path in paths {
-            total += std::fs::metadata(path).with_context(|| format!("the binlog {}", path.display()))?.len();
+            total += std::fs::metadata(path)
+                .with_context(|| format!("the binlog {}", path.display()))?
+                .len();
         }
         Ok(Files {
             paths: paths.to_vec().into(),
@@ -85,28 +87,48 @@ impl Files {
             }
             changes += self.advance(&mut records)?;
         }
-        let at = self.current.as_mut().and_then(|current| current.input.stream_position().ok()).unwrap_or(0);
+        let at = self
+            .current
+            .as_mut()
+            .and_then(|current| current.input.stream_position().ok())
+            .unwrap_or(0);
         let more = !records.is_empty() || self.current.is_some();
-        Ok(more.then_some(Block { records, read: self.done + at }))
+        Ok(more.then_some(Block {
+            records,
+            read: self.done + at,
+        }))
     }
 
     /// Opens the next file. `false` if there is none.
     fn begin(&mut self, records: &mut Vec<Record>) -> anyhow::Result<bool> {
-        let Some(path) = self.paths.pop_front() else { return Ok(false) };
-        let mut input = BufReader::new(File::open(&path).with_context(|| format!("the binlog {}", path.display()))?);
+        let Some(path) = self.paths.pop_front() else {
+            return Ok(false);
+        };
+        let mut input = BufReader::new(
+            File::open(&path).with_context(|| format!("the binlog {}", path.display()))?,
+        );
         let no_binlog = || format!("{} does not begin as a binlog does", path.display());
         BinlogFileHeader::read(&mut input).with_context(no_binlog)?;
         match &mut self.grouper {
             Some(grouper) => grouper.restart(true),
-            None => records.push(Record::Mark(Mark::Begin { mid_stream: true, rules: Arc::default() })),
+            None => records.push(Record::Mark(Mark::Begin {
+                mid_stream: true,
+                rules: Arc::default(),
+            })),
         }
-        self.current = Some(Current { path, reader: EventStreamReader::new(BinlogVersion::Version4), input });
+        self.current = Some(Current {
+            path,
+            reader: EventStreamReader::new(BinlogVersion::Version4),
+            input,
+        });
         Ok(true)
     }
 
     /// One event; returns how many changes it ended.
     fn advance(&mut self, records: &mut Vec<Record>) -> anyhow::Result<usize> {
-        let Some(current) = &mut self.current else { return Ok(0) };
+        let Some(current) = &mut self.current else {
+            return Ok(0);
+        };
         let at = current.input.stream_position()?;
         let place = |path: &Path| format!("{}, byte {at}", path.display());
         let event = match current.reader.read(&mut current.input) {
@@ -144,27 +166,50 @@ impl Files {
         }
         if self.grouper.is_none() {
             // The first event describes the server.
-            let version = self.current.as_ref().map(|current| current.reader.get_fde().server_version());
-            let is_mariadb = version.is_some_and(|version| version.to_lowercase().contains("mariadb"));
-            let flavour = if is_mariadb { Flavour::MariaDb } else { Flavour::MySql };
-            let mut grouper = Grouper::new(Watch::new(&self.schemas), flavour, GtidSet::parse(flavour, "")?);
+            let version = self
+                .current
+                .as_ref()
+                .map(|current| current.reader.get_fde().server_version());
+            let is_mariadb =
+                version.is_some_and(|version| version.to_lowercase().contains("mariadb"));
+            let flavour = if is_mariadb {
+                Flavour::MariaDb
+            } else {
+                Flavour::MySql
+            };
+            let mut grouper = Grouper::new(
+                Watch::new(&self.schemas),
+                flavour,
+                GtidSet::parse(flavour, "")?,
+            );
             grouper.restart(true);
             self.grouper = Some(grouper);
         }
-        let Some(grouper) = &mut self.grouper else { return Ok(0) };
-        let before = matches!(raw, PREVIOUS_GTIDS | GTID_LIST).then(|| sorted(grouper)).filter(|p| !p.is_empty());
+        let Some(grouper) = &mut self.grouper else {
+            return Ok(0);
+        };
+        let before = matches!(raw, PREVIOUS_GTIDS | GTID_LIST)
+            .then(|| sorted(grouper))
+            .filter(|p| !p.is_empty());
         let step = grouper.apply(event)?;
         if let Some(before) = before.filter(|before| *before != sorted(grouper)) {
-            self.notes
-                .push(format!("files are missing: one ended at {before}, the next begins at {}", sorted(grouper)));
+            self.notes.push(format!(
+                "files are missing: one ended at {before}, the next begins at {}",
+                sorted(grouper)
+            ));
             records.push(Record::Mark(Mark::Gap { lost: 0 }));
         }
-        let Step::Ended(Some(item)) = step else { return Ok(0) };
+        let Step::Ended(Some(item)) = step else {
+            return Ok(0);
+        };
         let changes = item.transaction.changes.len();
         records.push(Record::Input(Input::Transaction(item.transaction)));
         for mark in item.marks {
             if let Own::Heartbeat { updated_us: at_us } = mark {
-                records.push(Record::Input(Input::Watermark { source: Source::Binlog, at_us }));
+                records.push(Record::Input(Input::Watermark {
+                    source: Source::Binlog,
+                    at_us,
+                }));
             }
         }
         Ok(changes)

@@ -35,7 +35,11 @@ struct Block<'a> {
 impl Decoder {
     /// The records of a block. `None`: it is not what version 1 writes.
     pub fn block(&mut self, bytes: &[u8]) -> Option<Vec<Record>> {
-        let mut block = Block { bytes: Bytes(bytes), texts: Vec::new(), tables: Vec::new() };
+        let mut block = Block {
+            bytes: Bytes(bytes),
+            texts: Vec::new(),
+            tables: Vec::new(),
+        };
         let mut records = Vec::new();
         while !block.bytes.is_empty() {
             let kind = block.bytes.byte()?;
@@ -52,7 +56,10 @@ impl Decoder {
     /// The inner `None`: it is not whole yet, or its beginning is missing.
     fn transaction(&mut self, block: &mut Block<'_>, goes_on: bool) -> Option<Option<Record>> {
         let position: Arc<str> = block.bytes.text()?.into();
-        let open = self.open.take().filter(|open| goes_on && open.position == position);
+        let open = self
+            .open
+            .take()
+            .filter(|open| goes_on && open.position == position);
         let is_headless = goes_on && open.is_none();
         let mut changes = open.map_or_else(Vec::new, |open| open.changes);
         loop {
@@ -79,14 +86,24 @@ impl<'a> Block<'a> {
             encode::EVENT => Record::Input(Input::Event(Arc::new(self.event()?))),
             encode::WATERMARK => {
                 let source = encode::source(self.bytes.byte()?)?;
-                Record::Input(Input::Watermark { source, at_us: self.bytes.signed()? })
+                Record::Input(Input::Watermark {
+                    source,
+                    at_us: self.bytes.signed()?,
+                })
             }
             encode::BEGIN => {
                 let mid_stream = self.bytes.byte()? == 1;
-                Record::Mark(Mark::Begin { mid_stream, rules: self.bytes.text()?.into() })
+                Record::Mark(Mark::Begin {
+                    mid_stream,
+                    rules: self.bytes.text()?.into(),
+                })
             }
-            encode::RULES => Record::Mark(Mark::Rules { hash: self.bytes.text()?.into() }),
-            encode::GAP => Record::Mark(Mark::Gap { lost: self.bytes.number()? }),
+            encode::RULES => Record::Mark(Mark::Rules {
+                hash: self.bytes.text()?.into(),
+            }),
+            encode::GAP => Record::Mark(Mark::Gap {
+                lost: self.bytes.number()?,
+            }),
             _ => return None,
         })
     }
@@ -94,19 +111,43 @@ impl<'a> Block<'a> {
     fn event(&mut self) -> Option<Event> {
         let position = self.bytes.text()?.into();
         let mut text = || self.text().map(str::to_owned);
-        let (id, kind, account_id, biz_no, currency) = (text()?, text()?, text()?, text()?, text()?);
+        let (id, kind, account_id, biz_no, currency) =
+            (text()?, text()?, text()?, text()?, text()?);
         let (amount, occurred_us) = (self.bytes.decimal()?, self.bytes.signed()?);
-        let body = BusinessEvent { id, kind, account_id, biz_no, amount, currency, occurred_us };
+        let body = BusinessEvent {
+            id,
+            kind,
+            account_id,
+            biz_no,
+            amount,
+            currency,
+            occurred_us,
+        };
         Some(Event { position, body })
     }
 
     fn change(&mut self, tables: &mut Vec<Arc<Table>>) -> Option<Change> {
         let table = self.table(tables)?;
-        let op = [Op::Insert, Op::Update, Op::Delete].into_iter().nth(usize::from(self.bytes.byte()?))?;
+        let op = [Op::Insert, Op::Update, Op::Delete]
+            .into_iter()
+            .nth(usize::from(self.bytes.byte()?))?;
         let images = self.bytes.byte()?;
-        let before = if images & 1 == 1 { Some(self.image(None)?) } else { None };
-        let after = if images & 2 == 2 { Some(self.image(before.as_ref())?) } else { None };
-        Some(Change { table, op, before, after })
+        let before = if images & 1 == 1 {
+            Some(self.image(None)?)
+        } else {
+            None
+        };
+        let after = if images & 2 == 2 {
+            Some(self.image(before.as_ref())?)
+        } else {
+            None
+        };
+        Some(Change {
+            table,
+            op,
+            before,
+            after,
+        })
     }
 
     fn table(&mut self, tables: &mut Vec<Arc<Table>>) -> Option<Arc<Table>> {
@@ -116,7 +157,9 @@ impl<'a> Block<'a> {
         }
         let name = self.bytes.text()?.to_owned();
         let count = self.bytes.size()?;
-        let columns = (0..count).map(|_| self.bytes.text().map(str::to_owned)).collect::<Option<Vec<_>>>()?;
+        let columns = (0..count)
+            .map(|_| self.bytes.text().map(str::to_owned))
+            .collect::<Option<Vec<_>>>()?;
         let table = Table { name, columns };
         let known = tables.iter().find(|known| ***known == table).cloned();
         let table = known.unwrap_or_else(|| {

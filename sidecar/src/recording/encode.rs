@@ -87,7 +87,15 @@ impl Block {
     }
 
     fn event(&mut self, event: &Event) {
-        let BusinessEvent { id, kind, account_id, biz_no, amount, currency, occurred_us } = &event.body;
+        let BusinessEvent {
+            id,
+            kind,
+            account_id,
+            biz_no,
+            amount,
+            currency,
+            occurred_us,
+        } = &event.body;
         self.bytes.push(EVENT);
         put_text(&mut self.bytes, &event.position);
         for text in [id, kind, account_id, biz_no, currency] {
@@ -116,7 +124,12 @@ impl Block {
     }
 
     fn change(&mut self, change: &Change) {
-        let Change { table, op, before, after } = change;
+        let Change {
+            table,
+            op,
+            before,
+            after,
+        } = change;
         self.table(table);
         self.bytes.push(match op {
             Op::Insert => 0,
@@ -134,12 +147,18 @@ impl Block {
     }
 
     fn table(&mut self, table: &Arc<Table>) {
-        let known = self.tables.iter().position(|known| Arc::ptr_eq(known, table) || **known == **table);
+        let known = self
+            .tables
+            .iter()
+            .position(|known| Arc::ptr_eq(known, table) || **known == **table);
         put_number(&mut self.bytes, known.unwrap_or(self.tables.len()) as u64);
         if known.is_none() {
             put_text(&mut self.bytes, &table.name);
             put_number(&mut self.bytes, table.columns.len() as u64);
-            table.columns.iter().for_each(|column| put_text(&mut self.bytes, column));
+            table
+                .columns
+                .iter()
+                .for_each(|column| put_text(&mut self.bytes, column));
             self.tables.push(Arc::clone(table));
         }
     }
@@ -149,7 +168,13 @@ impl Block {
         for (at, value) in image.iter().enumerate() {
             match value {
                 // Two decimals can be equal and yet differ in trailing zeros.
-                value if before.and_then(|b| b.get(at)).is_some_and(|old| is_same(old, value)) => self.bytes.push(SAME),
+                value
+                    if before
+                        .and_then(|b| b.get(at))
+                        .is_some_and(|old| is_same(old, value)) =>
+                {
+                    self.bytes.push(SAME)
+                }
                 Value::Null => self.bytes.push(NULL),
                 Value::Int(number) => {
                     self.bytes.push(INT);
@@ -200,5 +225,7 @@ fn code(source: Source) -> u8 {
 }
 
 pub fn source(code: u8) -> Option<Source> {
-    [Source::Binlog, Source::Kafka].into_iter().find(|source| self::code(*source) == code)
+    [Source::Binlog, Source::Kafka]
+        .into_iter()
+        .find(|source| self::code(*source) == code)
 }

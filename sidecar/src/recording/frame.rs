@@ -18,7 +18,9 @@ pub enum Kind {
 
 impl Kind {
     fn of(byte: u8) -> Option<Kind> {
-        [Kind::Header, Kind::Block, Kind::End].into_iter().find(|kind| *kind as u8 == byte)
+        [Kind::Header, Kind::Block, Kind::End]
+            .into_iter()
+            .find(|kind| *kind as u8 == byte)
     }
 }
 
@@ -35,14 +37,13 @@ pub enum Found<'a> {
     /// The rest is the beginning of a frame, or zeros: writing ended in the middle.
     Torn,
     /// Something else. The next whole frame, if there is one, begins at `next`.
-    Damaged {
-        next: Option<usize>,
-    },
+    Damaged { next: Option<usize> },
 }
 
 /// Appends a frame. The body is at most 4 GiB long, which blocks never are.
 pub fn put(out: &mut Vec<u8>, kind: Kind, body: &[u8]) -> std::io::Result<()> {
-    let length = u32::try_from(body.len()).map_err(|_| std::io::Error::other("a block of more than 4 GiB"))?;
+    let length = u32::try_from(body.len())
+        .map_err(|_| std::io::Error::other("a block of more than 4 GiB"))?;
     out.extend_from_slice(&MARKER);
     out.push(kind as u8);
     out.extend_from_slice(&length.to_le_bytes());
@@ -66,11 +67,19 @@ pub fn find(bytes: &[u8], at: usize) -> Found<'_> {
         return Found::Over;
     }
     if let Some((kind, body)) = whole(rest) {
-        return Found::Frame { kind, body, next: at + OVERHEAD + body.len() };
+        return Found::Frame {
+            kind,
+            body,
+            next: at + OVERHEAD + body.len(),
+        };
     }
     let next = (at + 1..bytes.len()).find(|at| bytes.get(*at..).and_then(whole).is_some());
     let is_torn = next.is_none() && (begins(rest) || rest.iter().all(|byte| *byte == 0));
-    if is_torn { Found::Torn } else { Found::Damaged { next } }
+    if is_torn {
+        Found::Torn
+    } else {
+        Found::Damaged { next }
+    }
 }
 
 fn whole(rest: &[u8]) -> Option<(Kind, &[u8])> {
@@ -86,9 +95,14 @@ fn whole(rest: &[u8]) -> Option<(Kind, &[u8])> {
 fn begins(rest: &[u8]) -> bool {
     let marker = &MARKER[..rest.len().min(MARKER.len())];
     let length = word(rest, 5).and_then(|length| usize::try_from(length).ok());
-    rest.starts_with(marker) && length.is_none_or(|length| rest.len() < OVERHEAD.saturating_add(length))
+    rest.starts_with(marker)
+        && length.is_none_or(|length| rest.len() < OVERHEAD.saturating_add(length))
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes)
+    bytes
+        .get(at..at + 4)?
+        .try_into()
+        .ok()
+        .map(u32::from_le_bytes)
 }

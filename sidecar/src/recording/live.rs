@@ -65,13 +65,20 @@ pub async fn record(
     let flavour = found.ok().and_then(|found| *found.ok()?);
     let Some(flavour) = flavour else {
         watching.abort();
-        bail!("the binlog can't be read: {}", blind.reason().unwrap_or_default());
+        bail!(
+            "the binlog can't be read: {}",
+            blind.reason().unwrap_or_default()
+        );
     };
     let position = {
         let mut conn = sluice_contract::sql::connect(&config.mysql.url).await?;
         preflight::position(&mut conn, flavour).await?
     };
-    let before = (metrics.row_changes.get(), metrics.events.get(), metrics.recording_lost.get());
+    let before = (
+        metrics.row_changes.get(),
+        metrics.events.get(),
+        metrics.recording_lost.get(),
+    );
     let recorder = Recorder::start(writer, metrics)?;
     let cancel = stop.child_token();
     let threads = read(config, flavour, position, &blind, &recorder, &cancel)?;
@@ -100,14 +107,20 @@ pub async fn record(
 
 type Thread = JoinHandle<()>;
 
-fn spawn(name: &str, work: impl FnOnce() -> anyhow::Result<()> + Send + 'static) -> anyhow::Result<Thread> {
+fn spawn(
+    name: &str,
+    work: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
+) -> anyhow::Result<Thread> {
     let told = name.to_owned();
     let work = move || {
         if let Err(error) = work() {
             tracing::error!("{told}: {error:#}");
         }
     };
-    std::thread::Builder::new().name(name.to_owned()).spawn(work).context("a thread of the recorder")
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+        .context("a thread of the recorder")
 }
 
 /// The parts of a reign that read, and an evaluator without rules, which keeps the
@@ -153,7 +166,9 @@ fn read(
         workers: 1,
     })?;
     let (results, mut evaluated) = evaluate::results();
-    threads.push(spawn("record-evaluate", move || worker.run(&fed, &results))?);
+    threads.push(spawn("record-evaluate", move || {
+        worker.run(&fed, &results)
+    })?);
     threads.push(spawn("record-results", move || {
         while evaluated.blocking_recv().is_some() {}
         Ok(())
@@ -187,7 +202,13 @@ fn read_kafka(
         cancel: cancel.clone(),
         assigned: Arc::clone(&assigned),
     };
-    let (barrier, bell) = barrier::barrier(settings, feed.clone(), blind.clone(), cancel.clone(), assigned);
+    let (barrier, bell) = barrier::barrier(
+        settings,
+        feed.clone(),
+        blind.clone(),
+        cancel.clone(),
+        assigned,
+    );
     threads.push(spawn("record-kafka", move || reader.run())?);
     threads.push(spawn("record-barrier", move || barrier.run())?);
     Ok(Some(bell))

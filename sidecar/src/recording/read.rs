@@ -49,11 +49,20 @@ impl Reader {
         let segments = if path.is_dir() {
             segment::list(path).with_context(|| format!("the recording {}", path.display()))?
         } else {
-            let bytes = std::fs::metadata(path).with_context(|| format!("the recording {}", path.display()))?.len();
-            vec![Segment { number: 0, path: path.to_owned(), bytes }]
+            let bytes = std::fs::metadata(path)
+                .with_context(|| format!("the recording {}", path.display()))?
+                .len();
+            vec![Segment {
+                number: 0,
+                path: path.to_owned(),
+                bytes,
+            }]
         };
         if segments.is_empty() {
-            bail!("{} holds no recording: there is no file like 0000000001.rec in it", path.display());
+            bail!(
+                "{} holds no recording: there is no file like 0000000001.rec in it",
+                path.display()
+            );
         }
         Ok(Reader {
             total: segments.iter().map(|segment| segment.bytes).sum(),
@@ -87,7 +96,9 @@ impl Reader {
                 self.end();
                 return Ok(None);
             }
-            let Some(records) = self.advance()? else { continue };
+            let Some(records) = self.advance()? else {
+                continue;
+            };
             let read = self.done + self.current.as_ref().map_or(0, |current| current.at as u64);
             return Ok(Some(Block { records, read }));
         }
@@ -95,7 +106,9 @@ impl Reader {
 
     /// Opens the next segment. `false` if there is none.
     fn begin(&mut self) -> anyhow::Result<bool> {
-        let Some(segment) = self.segments.pop_front() else { return Ok(false) };
+        let Some(segment) = self.segments.pop_front() else {
+            return Ok(false);
+        };
         let bytes = std::fs::read(&segment.path).with_context(|| {
             let name = segment.path.display();
             format!("{name} can't be read; a recorder forgets its oldest segments: copy a recording before reading it")
@@ -108,7 +121,10 @@ impl Reader {
                 self.current = Some(Current { segment, bytes, at });
             }
             Err(_) if is_torn(&bytes) => {
-                self.notes.push(format!("{} ends within its header: its recorder was killed", segment.path.display()));
+                self.notes.push(format!(
+                    "{} ends within its header: its recorder was killed",
+                    segment.path.display()
+                ));
                 self.done += segment.bytes;
             }
             Err(error) => {
@@ -123,16 +139,25 @@ impl Reader {
     fn late(&mut self, header: &Header) {
         self.next = Some(header.first);
         if header.first > 0 {
-            self.notes.push(format!("the first {} records are no longer there (the oldest segments go)", header.first));
+            self.notes.push(format!(
+                "the first {} records are no longer there (the oldest segments go)",
+                header.first
+            ));
         }
     }
 
     /// One step within a segment: a block's records, if that was one.
     fn advance(&mut self) -> anyhow::Result<Option<Vec<Record>>> {
-        let Some(mut current) = self.current.take() else { return Ok(None) };
+        let Some(mut current) = self.current.take() else {
+            return Ok(None);
+        };
         let (name, at) = (current.segment.path.display().to_string(), current.at);
         match frame::find(&current.bytes, at) {
-            Found::Frame { kind: Kind::Block, body, next } => {
+            Found::Frame {
+                kind: Kind::Block,
+                body,
+                next,
+            } => {
                 let records = self.decode(body, &format!("{name}, byte {at}"))?;
                 current.at = next;
                 self.current = Some(current);
@@ -144,7 +169,9 @@ impl Reader {
                 return Ok(None);
             }
             Found::Frame { next, .. } => {
-                self.damaged(&format!("{name}, byte {next}: bytes follow the segment's end"))?;
+                self.damaged(&format!(
+                    "{name}, byte {next}: bytes follow the segment's end"
+                ))?;
                 current.at = next;
             }
             Found::Over => {
@@ -187,28 +214,42 @@ impl Reader {
     fn decode(&mut self, body: &[u8], place: &str) -> anyhow::Result<Option<Vec<Record>>> {
         let mut bytes = Bytes(body);
         let meta = Meta::take(&mut bytes).filter(|meta| meta.raw <= MOST_RAW);
-        let raw = meta.as_ref().and_then(|meta| zstd::bulk::decompress(bytes.0, usize::try_from(meta.raw).ok()?).ok());
+        let raw = meta
+            .as_ref()
+            .and_then(|meta| zstd::bulk::decompress(bytes.0, usize::try_from(meta.raw).ok()?).ok());
         let (Some(meta), Some(raw)) = (meta, raw) else {
-            bail!("{place}: its checksum is right, but it is no block of version {}", super::VERSION)
+            bail!(
+                "{place}: its checksum is right, but it is no block of version {}",
+                super::VERSION
+            )
         };
         let mut all = Vec::new();
         let next = self.next.unwrap_or(meta.first);
         if meta.first < next {
-            bail!("{place}: record {} comes again after {next}; are segments of two recordings mixed?", meta.first);
+            bail!(
+                "{place}: record {} comes again after {next}; are segments of two recordings mixed?",
+                meta.first
+            );
         }
         if meta.first > next {
             let lost = meta.first - next;
-            self.notes.push(format!("{lost} records are missing before {place}"));
+            self.notes
+                .push(format!("{lost} records are missing before {place}"));
             all.push(Record::Mark(Mark::Gap { lost }));
         }
         let ended = self.decoder.ended;
         let records = self.decoder.block(&raw);
         let Some(records) = records.filter(|_| self.decoder.ended - ended == meta.records) else {
-            bail!("{place}: its checksum is right, but its records are not of version {}", super::VERSION)
+            bail!(
+                "{place}: its checksum is right, but its records are not of version {}",
+                super::VERSION
+            )
         };
         self.next = Some(meta.first + meta.records);
         if std::mem::take(&mut self.decoder.headless) > 0 {
-            self.notes.push(format!("{place}: the transaction that goes on here has lost its beginning"));
+            self.notes.push(format!(
+                "{place}: the transaction that goes on here has lost its beginning"
+            ));
             all.push(Record::Mark(Mark::Gap { lost: 1 }));
         }
         all.extend(records);
@@ -217,7 +258,10 @@ impl Reader {
 
     fn end(&mut self) {
         if let Some(open) = self.decoder.open.take() {
-            self.notes.push(format!("transaction {} is not there to its end and was left out", open.position));
+            self.notes.push(format!(
+                "transaction {} is not there to its end and was left out",
+                open.position
+            ));
         }
     }
 }
@@ -225,5 +269,6 @@ impl Reader {
 /// Whether a file ends within its header.
 fn is_torn(bytes: &[u8]) -> bool {
     let begun = bytes.len().min(MAGIC.len());
-    bytes[..begun] == MAGIC[..begun] && (bytes.len() <= MAGIC.len() || frame::find(bytes, MAGIC.len()) == Found::Torn)
+    bytes[..begun] == MAGIC[..begun]
+        && (bytes.len() <= MAGIC.len() || frame::find(bytes, MAGIC.len()) == Found::Torn)
 }

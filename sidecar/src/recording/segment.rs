@@ -25,10 +25,17 @@ pub fn list(dir: &Path) -> std::io::Result<Vec<Segment>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
-        let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+        let number = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .and_then(|stem| stem.parse().ok());
         if let Some(number) = number.filter(|_| path.extension().is_some_and(|e| e == ENDING)) {
             let bytes = std::fs::metadata(&path)?.len();
-            found.push(Segment { number, path, bytes });
+            found.push(Segment {
+                number,
+                path,
+                bytes,
+            });
         }
     }
     found.sort_by_key(|segment| segment.number);
@@ -56,7 +63,9 @@ impl Header {
         put_number(&mut body, VERSION);
         put_number(&mut body, self.number);
         put_number(&mut body, self.first);
-        self.watermarks.iter().for_each(|at_us| put_signed(&mut body, *at_us));
+        self.watermarks
+            .iter()
+            .for_each(|at_us| put_signed(&mut body, *at_us));
         put_text(&mut body, &self.rules);
         out.extend_from_slice(MAGIC);
         frame::put(out, Kind::Header, &body)
@@ -67,17 +76,29 @@ impl Header {
         if !bytes.starts_with(MAGIC) {
             bail!("it does not begin as a recording's segment does");
         }
-        let Found::Frame { kind: Kind::Header, body, next } = frame::find(bytes, MAGIC.len()) else {
+        let Found::Frame {
+            kind: Kind::Header,
+            body,
+            next,
+        } = frame::find(bytes, MAGIC.len())
+        else {
             bail!("its header, at byte {}, is damaged", MAGIC.len())
         };
         let mut body = Bytes(body);
         let version = body.number().context("its header is empty")?;
         if version != VERSION {
-            bail!("it is of version {version}, and this program reads version {VERSION}; use the newer program");
+            bail!(
+                "it is of version {version}, and this program reads version {VERSION}; use the newer program"
+            );
         }
         let read = (|| {
             let (number, first) = (body.number()?, body.number()?);
-            Some(Header { number, first, watermarks: [body.signed()?, body.signed()?], rules: body.text()?.into() })
+            Some(Header {
+                number,
+                first,
+                watermarks: [body.signed()?, body.signed()?],
+                rules: body.text()?.into(),
+            })
         })();
         Ok((read.context("its header does not fit version 1")?, next))
     }
@@ -100,9 +121,13 @@ pub struct Meta {
 
 impl Meta {
     pub fn put(&self, out: &mut Vec<u8>) {
-        [self.first, self.records, self.raw].iter().for_each(|number| put_number(out, *number));
+        [self.first, self.records, self.raw]
+            .iter()
+            .for_each(|number| put_number(out, *number));
         self.times.iter().for_each(|at_us| put_signed(out, *at_us));
-        self.positions.iter().for_each(|position| put_text(out, position));
+        self.positions
+            .iter()
+            .for_each(|position| put_text(out, position));
     }
 
     /// The rest of `bytes` is the compressed part.
@@ -110,7 +135,13 @@ impl Meta {
         let (first, records, raw) = (bytes.number()?, bytes.number()?, bytes.number()?);
         let times = [bytes.signed()?, bytes.signed()?];
         let positions = [bytes.text()?.into(), bytes.text()?.into()];
-        Some(Meta { first, records, raw, times, positions })
+        Some(Meta {
+            first,
+            records,
+            raw,
+            times,
+            positions,
+        })
     }
 }
 
@@ -128,17 +159,28 @@ pub struct Scan {
 /// What is damaged in the middle is not cut: that is for the reader to say.
 pub fn scan(bytes: &[u8]) -> anyhow::Result<Scan> {
     let (header, mut at) = Header::read(bytes)?;
-    let mut scan = Scan { good: at, ended: false, records: header.first };
+    let mut scan = Scan {
+        good: at,
+        ended: false,
+        records: header.first,
+    };
     loop {
         match frame::find(bytes, at) {
             Found::Frame { kind, body, next } => {
                 scan.ended = kind == Kind::End;
-                let meta = Some(Bytes(body)).filter(|_| kind == Kind::Block).and_then(|mut b| Meta::take(&mut b));
+                let meta = Some(Bytes(body))
+                    .filter(|_| kind == Kind::Block)
+                    .and_then(|mut b| Meta::take(&mut b));
                 scan.records = meta.map_or(scan.records, |meta| meta.first + meta.records);
                 (at, scan.good) = (next, next);
             }
             Found::Damaged { next: Some(next) } => at = next,
-            Found::Damaged { next: None } => return Ok(Scan { good: bytes.len(), ..scan }),
+            Found::Damaged { next: None } => {
+                return Ok(Scan {
+                    good: bytes.len(),
+                    ..scan
+                });
+            }
             Found::Over | Found::Torn => return Ok(scan),
         }
     }

@@ -37,15 +37,27 @@ impl Recorder {
             write_all(writer, &queue, metrics);
             let _ = end.send(());
         };
-        let thread = std::thread::Builder::new().name("sluice-record".to_owned()).spawn(write);
+        let thread = std::thread::Builder::new()
+            .name("sluice-record".to_owned())
+            .spawn(write);
         let thread = Some(thread.context("the recording's thread")?);
-        Ok(Recorder { batches: Some(batches), ended, thread, metrics })
+        Ok(Recorder {
+            batches: Some(batches),
+            ended,
+            thread,
+            metrics,
+        })
     }
 
     /// For one evaluator.
     pub fn tap(&self) -> Option<Tap> {
         let batches = self.batches.clone()?;
-        Some(Tap { batches, pending: Vec::new(), lost: 0, metrics: self.metrics })
+        Some(Tap {
+            batches,
+            pending: Vec::new(),
+            lost: 0,
+            metrics: self.metrics,
+        })
     }
 }
 
@@ -94,7 +106,9 @@ impl Tap {
             return;
         }
         if self.lost == 0 {
-            tracing::error!("the recording can't keep up: it will have a gap here; evaluation goes on");
+            tracing::error!(
+                "the recording can't keep up: it will have a gap here; evaluation goes on"
+            );
         }
         self.lost += records;
         self.metrics.recording_lost.inc_by(records);

@@ -24,44 +24,69 @@ pub fn read_all(dir: &Path, skip_damaged: bool) -> anyhow::Result<(Vec<Record>, 
 
 pub fn write_all(dir: &Path, records: &[Record]) {
     let mut writer = Writer::open(dir, 16).unwrap();
-    records.iter().for_each(|record| writer.push(record).unwrap());
+    records
+        .iter()
+        .for_each(|record| writer.push(record).unwrap());
     writer.finish().unwrap();
 }
 
 pub fn begin() -> Record {
-    Record::Mark(Mark::Begin { mid_stream: false, rules: "0123456789abcdef".into() })
+    Record::Mark(Mark::Begin {
+        mid_stream: false,
+        rules: "0123456789abcdef".into(),
+    })
 }
 
 pub fn watermark(at_us: i64) -> Record {
-    Record::Input(Input::Watermark { source: Source::Binlog, at_us })
+    Record::Input(Input::Watermark {
+        source: Source::Binlog,
+        at_us,
+    })
 }
 
 /// A transaction with rows of a size.
 pub fn transaction(number: usize, rows: usize, length: usize) -> Record {
-    let table =
-        Arc::new(Table { name: "entry".to_owned(), columns: vec!["account_id".to_owned(), "amount".to_owned()] });
+    let table = Arc::new(Table {
+        name: "entry".to_owned(),
+        columns: vec!["account_id".to_owned(), "amount".to_owned()],
+    });
     // Nothing that zstd could shorten much.
     let mut noise = number as u64 + 1;
     let mut letter = || {
-        noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        noise = noise
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         char::from(b'!' + ((noise >> 33) % 90) as u8)
     };
     let mut row = |at: usize| {
         let text: String = (0..length).map(|_| letter()).collect();
-        let image: Image = Box::new([Value::Text(text.into()), Value::Dec(Decimal::new(at as i64, 2))]);
-        Arc::new(Change { table: Arc::clone(&table), op: Op::Insert, before: None, after: Some(image) })
+        let image: Image = Box::new([
+            Value::Text(text.into()),
+            Value::Dec(Decimal::new(at as i64, 2)),
+        ]);
+        Arc::new(Change {
+            table: Arc::clone(&table),
+            op: Op::Insert,
+            before: None,
+            after: Some(image),
+        })
     };
     let changes = (0..rows).map(&mut row).collect();
-    Record::Input(Input::Transaction(Arc::new(Transaction { position: format!("0-1-{number}").into(), changes })))
+    Record::Input(Input::Transaction(Arc::new(Transaction {
+        position: format!("0-1-{number}").into(),
+        changes,
+    })))
 }
 
 fn a_value() -> impl Strategy<Value = Value> {
-    let decimal = (any::<i64>(), any::<i32>(), 0..=28_u32, any::<bool>()).prop_map(|(low, high, scale, negative)| {
-        let mantissa = i128::from(high.unsigned_abs()) << 64 | i128::from(low.cast_unsigned());
-        let mut number = Decimal::try_from_i128_with_scale(mantissa, scale).unwrap_or_default();
-        number.set_sign_negative(negative);
-        number
-    });
+    let decimal = (any::<i64>(), any::<i32>(), 0..=28_u32, any::<bool>()).prop_map(
+        |(low, high, scale, negative)| {
+            let mantissa = i128::from(high.unsigned_abs()) << 64 | i128::from(low.cast_unsigned());
+            let mut number = Decimal::try_from_i128_with_scale(mantissa, scale).unwrap_or_default();
+            number.set_sign_negative(negative);
+            number
+        },
+    );
     prop_oneof![
         Just(Value::Null),
         Just(Value::Opaque),
@@ -74,51 +99,90 @@ fn a_value() -> impl Strategy<Value = Value> {
 fn a_change() -> impl Strategy<Value = Change> {
     let tables = ["orders", "balance", "外"].map(|name| {
         let columns = (0..name.len()).map(|n| format!("column_{n}")).collect();
-        Arc::new(Table { name: name.to_owned(), columns })
+        Arc::new(Table {
+            name: name.to_owned(),
+            columns,
+        })
     });
     let image = |table: &Arc<Table>| prop::collection::vec(a_value(), table.columns.len());
     prop::sample::select(tables.to_vec()).prop_flat_map(move |table| {
-        (Just(Arc::clone(&table)), image(&table), image(&table), 0..3_u8, any::<bool>()).prop_map(
-            |(table, before, mut after, op, alike)| {
+        (
+            Just(Arc::clone(&table)),
+            image(&table),
+            image(&table),
+            0..3_u8,
+            any::<bool>(),
+        )
+            .prop_map(|(table, before, mut after, op, alike)| {
                 if alike {
                     after = before.clone();
                 }
                 let (before, after): (Image, Image) = (before.into(), after.into());
                 match op {
-                    0 => Change { table, op: Op::Insert, before: None, after: Some(after) },
-                    1 => Change { table, op: Op::Update, before: Some(before), after: Some(after) },
-                    _ => Change { table, op: Op::Delete, before: Some(before), after: None },
+                    0 => Change {
+                        table,
+                        op: Op::Insert,
+                        before: None,
+                        after: Some(after),
+                    },
+                    1 => Change {
+                        table,
+                        op: Op::Update,
+                        before: Some(before),
+                        after: Some(after),
+                    },
+                    _ => Change {
+                        table,
+                        op: Op::Delete,
+                        before: Some(before),
+                        after: None,
+                    },
                 }
-            },
-        )
+            })
     })
 }
 
 fn a_record() -> impl Strategy<Value = Record> {
-    let transaction =
-        ("[0-9]-[0-9]-[0-9]{1,9}", prop::collection::vec(a_change(), 0..6)).prop_map(|(position, changes)| {
+    let transaction = (
+        "[0-9]-[0-9]-[0-9]{1,9}",
+        prop::collection::vec(a_change(), 0..6),
+    )
+        .prop_map(|(position, changes)| {
             let changes = changes.into_iter().map(Arc::new).collect();
-            Record::Input(Input::Transaction(Arc::new(Transaction { position: position.into(), changes })))
+            Record::Input(Input::Transaction(Arc::new(Transaction {
+                position: position.into(),
+                changes,
+            })))
         });
-    let event = (".{0,9}", "[a-z.]{0,12}", any::<i64>(), any::<i64>()).prop_map(|(text, kind, amount, occurred_us)| {
-        let body = BusinessEvent {
-            id: text.clone(),
-            kind,
-            account_id: text.clone(),
-            biz_no: text,
-            amount: Decimal::new(amount, 4),
-            currency: "CNY".to_owned(),
-            occurred_us,
-        };
-        Record::Input(Input::Event(Arc::new(Event { position: "business.payment/0/7".into(), body })))
-    });
+    let event = (".{0,9}", "[a-z.]{0,12}", any::<i64>(), any::<i64>()).prop_map(
+        |(text, kind, amount, occurred_us)| {
+            let body = BusinessEvent {
+                id: text.clone(),
+                kind,
+                account_id: text.clone(),
+                biz_no: text,
+                amount: Decimal::new(amount, 4),
+                currency: "CNY".to_owned(),
+                occurred_us,
+            };
+            Record::Input(Input::Event(Arc::new(Event {
+                position: "business.payment/0/7".into(),
+                body,
+            })))
+        },
+    );
     let watermark = (any::<bool>(), any::<i64>()).prop_map(|(kafka, at_us)| {
         let source = if kafka { Source::Kafka } else { Source::Binlog };
         Record::Input(Input::Watermark { source, at_us })
     });
     let mark = prop_oneof![
-        any::<bool>().prop_map(|mid_stream| Mark::Begin { mid_stream, rules: "0123".into() }),
-        Just(Mark::Rules { hash: "4567".into() }),
+        any::<bool>().prop_map(|mid_stream| Mark::Begin {
+            mid_stream,
+            rules: "0123".into()
+        }),
+        Just(Mark::Rules {
+            hash: "4567".into()
+        }),
         any::<u64>().prop_map(|lost| Mark::Gap { lost }),
     ];
     prop_oneof![4 => transaction, 2 => event, 1 => watermark, 1 => mark.prop_map(Record::Mark)]
@@ -144,15 +208,27 @@ proptest! {
 #[test]
 fn a_transaction_larger_than_a_block_comes_back_whole() {
     let dir = tempfile::tempdir().unwrap();
-    let records = [begin(), transaction(1, 9_000, 300), watermark(5), transaction(2, 1, 1)];
+    let records = [
+        begin(),
+        transaction(1, 9_000, 300),
+        watermark(5),
+        transaction(2, 1, 1),
+    ];
     write_all(dir.path(), &records);
     let (read, notes) = read_all(dir.path(), false).unwrap();
     assert!(words(&read) == words(&records) && notes.is_empty());
-    assert!(segments(dir.path()).len() >= 2, "2.7 MB do not fit one segment of 2 MiB");
+    assert!(
+        segments(dir.path()).len() >= 2,
+        "2.7 MB do not fit one segment of 2 MiB"
+    );
 }
 
 pub fn segments(dir: &Path) -> Vec<std::path::PathBuf> {
-    super::segment::list(dir).unwrap().into_iter().map(|segment| segment.path).collect()
+    super::segment::list(dir)
+        .unwrap()
+        .into_iter()
+        .map(|segment| segment.path)
+        .collect()
 }
 
 #[test]
@@ -162,7 +238,10 @@ fn only_one_writes_and_only_the_owner_reads() {
     let dir = top.path().join("recording");
     let mut first = Writer::open(&dir, 16).unwrap();
     let second = Writer::open(&dir, 16).err().unwrap();
-    assert!(format!("{second:#}").contains("another process"), "{second:#}");
+    assert!(
+        format!("{second:#}").contains("another process"),
+        "{second:#}"
+    );
     first.push(&begin()).unwrap();
     first.finish().unwrap();
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;

@@ -14,8 +14,11 @@ use std::time::{Duration, Instant};
 
 /// A segment of three blocks; returns its bytes and the records of each.
 fn three_blocks(dir: &Path) -> (Vec<u8>, [Vec<Record>; 3]) {
-    let blocks =
-        [vec![begin(), transaction(1, 3, 20)], vec![transaction(2, 2, 9), watermark(7)], vec![transaction(3, 1, 5)]];
+    let blocks = [
+        vec![begin(), transaction(1, 3, 20)],
+        vec![transaction(2, 2, 9), watermark(7)],
+        vec![transaction(3, 1, 5)],
+    ];
     let mut writer = Writer::open(dir, 16).unwrap();
     for block in &blocks {
         block.iter().for_each(|record| writer.push(record).unwrap());
@@ -31,7 +34,8 @@ fn frames(bytes: &[u8]) -> Vec<usize> {
     let mut at = super::segment::MAGIC.len();
     while at < bytes.len() {
         starts.push(at);
-        at += super::frame::OVERHEAD + u32::from_le_bytes(bytes[at + 5..at + 9].try_into().unwrap()) as usize;
+        at += super::frame::OVERHEAD
+            + u32::from_le_bytes(bytes[at + 5..at + 9].try_into().unwrap()) as usize;
     }
     starts
 }
@@ -47,7 +51,10 @@ fn a_tail_torn_at_any_byte_is_cut_and_told_and_the_recording_goes_on() {
         std::fs::write(&path, &bytes[..end]).unwrap();
         let (read, notes) = read_all(dir.path(), false).unwrap();
         assert_eq!(words(&read), words(&good), "cut at {end}");
-        assert!(notes.len() == 1 && notes[0].contains("killed"), "cut at {end}: {notes:?}");
+        assert!(
+            notes.len() == 1 && notes[0].contains("killed"),
+            "cut at {end}: {notes:?}"
+        );
     }
     // The next recorder cuts it off and goes on with the next number.
     let after = [watermark(9)];
@@ -69,10 +76,16 @@ fn a_header_torn_at_any_byte_is_told() {
         std::fs::write(&last, &whole[..end]).unwrap();
         let (read, notes) = read_all(dir.path(), false).unwrap();
         assert_eq!(words(&read), words(&blocks.concat()));
-        assert!(notes.len() == 1 && notes[0].contains("killed"), "cut at {end}: {notes:?}");
+        assert!(
+            notes.len() == 1 && notes[0].contains("killed"),
+            "cut at {end}: {notes:?}"
+        );
     }
     write_all(dir.path(), &[watermark(10)]);
-    assert_eq!(read_all(dir.path(), false).unwrap().0.len(), blocks.concat().len() + 1);
+    assert_eq!(
+        read_all(dir.path(), false).unwrap().0.len(),
+        blocks.concat().len() + 1
+    );
     assert!(!bytes.is_empty());
 }
 
@@ -90,11 +103,17 @@ fn a_flipped_byte_anywhere_is_found_and_what_is_left_can_be_read() {
         match strict {
             Err(error) => {
                 let error = format!("{error:#}");
-                assert!(error.contains("0000000001.rec") && error.contains("--skip-damaged"), "{at}: {error}");
+                assert!(
+                    error.contains("0000000001.rec") && error.contains("--skip-damaged"),
+                    "{at}: {error}"
+                );
             }
             // A longer length of the end looks like a torn one; every record is there.
             Ok((read, notes)) => {
-                assert!(at >= *starts.last().unwrap() && read.len() == blocks.concat().len(), "{at}");
+                assert!(
+                    at >= *starts.last().unwrap() && read.len() == blocks.concat().len(),
+                    "{at}"
+                );
                 assert_eq!(notes.len(), 1, "{at}");
             }
         }
@@ -117,8 +136,15 @@ fn a_segment_that_is_missing_or_of_another_recording_is_told() {
     }
     std::fs::remove_file(&segments(one.path())[1]).unwrap();
     let (read, notes) = read_all(one.path(), false).unwrap();
-    assert!(read.len() == 5 && notes[0].contains("2 records are missing"), "{notes:?}");
-    std::fs::copy(&segments(two.path())[1], segments(one.path())[0].with_file_name("0000000009.rec")).unwrap();
+    assert!(
+        read.len() == 5 && notes[0].contains("2 records are missing"),
+        "{notes:?}"
+    );
+    std::fs::copy(
+        &segments(two.path())[1],
+        segments(one.path())[0].with_file_name("0000000009.rec"),
+    )
+    .unwrap();
     assert!(format!("{:#}", read_all(one.path(), false).unwrap_err()).contains("two recordings"));
 }
 
@@ -129,13 +155,20 @@ fn the_folder_never_holds_more_than_it_may() {
     for number in 0..100 {
         writer.push(&transaction(number, 600, 1_000)).unwrap();
         if number % 10 == 9 {
-            let held: u64 = segments(dir.path()).iter().map(|path| path.metadata().unwrap().len()).sum();
+            let held: u64 = segments(dir.path())
+                .iter()
+                .map(|path| path.metadata().unwrap().len())
+                .sum();
             assert!(held <= 16 << 20, "{held} bytes");
         }
     }
     writer.finish().unwrap();
     let (read, notes) = read_all(dir.path(), false).unwrap();
-    assert!(read.len() < 100 && notes.len() == 1 && notes[0].contains("no longer there"), "{} {notes:?}", read.len());
+    assert!(
+        read.len() < 100 && notes.len() == 1 && notes[0].contains("no longer there"),
+        "{} {notes:?}",
+        read.len()
+    );
     let last = words(&read).pop().unwrap();
     assert!(last.contains("0-1-99"), "the newest are kept");
 }
@@ -153,7 +186,9 @@ impl Disk for Small {
 
 impl Write for Limited {
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
-        let left = usize::try_from(self.1.load(Ordering::SeqCst)).unwrap_or(0).min(bytes.len());
+        let left = usize::try_from(self.1.load(Ordering::SeqCst))
+            .unwrap_or(0)
+            .min(bytes.len());
         if left == 0 {
             return Err(Error::from(std::io::ErrorKind::StorageFull));
         }
@@ -189,7 +224,10 @@ fn after_a_full_disk_the_recording_goes_on_with_a_gap() {
     }
     writer.finish().unwrap();
     let (read, notes) = read_all(dir.path(), false).unwrap();
-    let gaps = words(&read).iter().filter(|w| w.contains("Gap { lost: 3 }")).count();
+    let gaps = words(&read)
+        .iter()
+        .filter(|w| w.contains("Gap { lost: 3 }"))
+        .count();
     assert_eq!((refused, gaps, read.len()), (3, 1, 20 - 3 + 1), "{notes:?}");
 }
 
@@ -212,7 +250,9 @@ fn a_disk_that_hangs_holds_nobody_back() {
     let writer = Writer::on(Box::new(Stuck(Arc::clone(&stuck))), dir.path(), 16).unwrap();
     let recorder = Recorder::start(writer, metrics().unwrap()).unwrap();
     let mut tap = recorder.tap().unwrap();
-    let Record::Input(input) = transaction(1, 100, 1_000) else { return };
+    let Record::Input(input) = transaction(1, 100, 1_000) else {
+        return;
+    };
     // Ten times what block and queue hold; were it to wait, it would wait for ever.
     for _ in 0..1_000 {
         tap.input(&input);
@@ -220,8 +260,11 @@ fn a_disk_that_hangs_holds_nobody_back() {
     }
     stuck.store(false, Ordering::SeqCst);
     let (begun, mut tries) = (Instant::now(), 0);
-    let Record::Input(last) = watermark(77) else { return };
-    let is_last = |record: &Record| matches!(record, Record::Input(Input::Watermark { at_us: 77, .. }));
+    let Record::Input(last) = watermark(77) else {
+        return;
+    };
+    let is_last =
+        |record: &Record| matches!(record, Record::Input(Input::Watermark { at_us: 77, .. }));
     loop {
         tap.input(&last);
         tap.hand_over();
@@ -229,13 +272,31 @@ fn a_disk_that_hangs_holds_nobody_back() {
         std::thread::sleep(Duration::from_millis(20));
         let (read, _) = read_all(dir.path(), false).unwrap_or_default();
         if read.iter().any(is_last) {
-            let lost: u64 = read.iter().map(|r| if let Record::Mark(Mark::Gap { lost }) = r { *lost } else { 0 }).sum();
-            let kept = read.iter().filter(|r| matches!(r, Record::Input(Input::Transaction(_)))).count() as u64;
+            let lost: u64 = read
+                .iter()
+                .map(|r| {
+                    if let Record::Mark(Mark::Gap { lost }) = r {
+                        *lost
+                    } else {
+                        0
+                    }
+                })
+                .sum();
+            let kept = read
+                .iter()
+                .filter(|r| matches!(r, Record::Input(Input::Transaction(_))))
+                .count() as u64;
             // Some of the last ones were lost too.
-            assert!(lost > 0 && (1_000..1_000 + tries).contains(&(kept + lost)), "{kept} kept, {lost} lost");
+            assert!(
+                lost > 0 && (1_000..1_000 + tries).contains(&(kept + lost)),
+                "{kept} kept, {lost} lost"
+            );
             break;
         }
-        assert!(begun.elapsed() < Duration::from_secs(20), "it does not go on");
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "it does not go on"
+        );
     }
     drop(tap);
     drop(recorder);

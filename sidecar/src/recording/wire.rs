@@ -29,7 +29,11 @@ pub fn put_text(out: &mut Vec<u8>, text: &str) {
 
 /// Exactly, down to the trailing zeros and the sign of a zero.
 pub fn put_decimal(out: &mut Vec<u8>, number: Decimal) {
-    let sign = if number.is_sign_negative() { NEGATIVE } else { 0 };
+    let sign = if number.is_sign_negative() {
+        NEGATIVE
+    } else {
+        0
+    };
     // A scale is at most 28.
     out.push(sign | number.scale() as u8);
     put_wide(out, number.mantissa().unsigned_abs());
@@ -104,7 +108,8 @@ impl<'a> Bytes<'a> {
     pub fn decimal(&mut self) -> Option<Decimal> {
         let first = self.byte()?;
         let mantissa = i128::try_from(self.wide()?).ok()?;
-        let mut number = Decimal::try_from_i128_with_scale(mantissa, u32::from(first & !NEGATIVE)).ok()?;
+        let mut number =
+            Decimal::try_from_i128_with_scale(mantissa, u32::from(first & !NEGATIVE)).ok()?;
         number.set_sign_negative(first & NEGATIVE != 0);
         Some(number)
     }
@@ -119,17 +124,32 @@ mod tests {
         let mut out = Vec::new();
         let numbers = [0, 1, 127, 128, 300, u64::MAX];
         let signed = [0, -1, 1, i64::MIN, i64::MAX];
-        let decimals =
-            ["0", "-0.00", "1.50", "-1.5000", "79228162514264337593543950335", "0.0000000000000000000000000001"];
+        let decimals = [
+            "0",
+            "-0.00",
+            "1.50",
+            "-1.5000",
+            "79228162514264337593543950335",
+            "0.0000000000000000000000000001",
+        ];
         numbers.iter().for_each(|n| put_number(&mut out, *n));
         signed.iter().for_each(|n| put_signed(&mut out, *n));
-        let mut written: Vec<Decimal> = decimals.iter().map(|d| Decimal::from_str_exact(d).unwrap()).collect();
+        let mut written: Vec<Decimal> = decimals
+            .iter()
+            .map(|d| Decimal::from_str_exact(d).unwrap())
+            .collect();
         written[1].set_sign_negative(true);
         written.iter().for_each(|d| put_decimal(&mut out, *d));
         let mut bytes = Bytes(&out);
-        numbers.iter().for_each(|n| assert_eq!(bytes.number(), Some(*n)));
-        signed.iter().for_each(|n| assert_eq!(bytes.signed(), Some(*n)));
-        written.iter().for_each(|d| assert_eq!(bytes.decimal().unwrap().serialize(), d.serialize()));
+        numbers
+            .iter()
+            .for_each(|n| assert_eq!(bytes.number(), Some(*n)));
+        signed
+            .iter()
+            .for_each(|n| assert_eq!(bytes.signed(), Some(*n)));
+        written
+            .iter()
+            .for_each(|d| assert_eq!(bytes.decimal().unwrap().serialize(), d.serialize()));
         assert!(bytes.is_empty() && bytes.byte().is_none());
         assert_eq!(Bytes(&[0xff; 11]).number(), None, "longer than 64 bits");
     }

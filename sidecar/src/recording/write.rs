@@ -49,7 +49,13 @@ pub struct Files;
 
 impl Disk for Files {
     fn create(&mut self, path: &Path) -> Result<Box<dyn Sink>> {
-        Ok(Box::new(OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?))
+        Ok(Box::new(
+            OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(path)?,
+        ))
     }
 }
 
@@ -90,12 +96,24 @@ impl Writer {
     }
 
     pub fn on(disk: Box<dyn Disk>, dir: &Path, most_mb: u64) -> anyhow::Result<Writer> {
-        anyhow::ensure!(most_mb >= LEAST_MB, "most_mb = {most_mb}: a recording needs {LEAST_MB} at least");
+        anyhow::ensure!(
+            most_mb >= LEAST_MB,
+            "most_mb = {most_mb}: a recording needs {LEAST_MB} at least"
+        );
         let here = || format!("the recording's folder {}", dir.display());
-        DirBuilder::new().recursive(true).mode(0o700).create(dir).with_context(here)?;
-        let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(dir.join("lock"));
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .with_context(here)?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(dir.join("lock"));
         let lock = lock.with_context(here)?;
-        lock.try_lock().with_context(|| format!("{} is being written by another process", here()))?;
+        lock.try_lock()
+            .with_context(|| format!("{} is being written by another process", here()))?;
         let mut older: VecDeque<Segment> = segment::list(dir).with_context(here)?.into();
         let mut records = None;
         for segment in older.iter_mut().rev() {
@@ -144,7 +162,11 @@ impl Writer {
             small => self.block.small(small),
         }
         self.meta.records += 1;
-        if self.block.bytes.len() >= BLOCK { self.flush() } else { Ok(()) }
+        if self.block.bytes.len() >= BLOCK {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     /// What the block's head and the next segment's header say.
@@ -191,7 +213,10 @@ impl Writer {
             return Ok(());
         }
         let newest = self.watermarks[0].max(self.watermarks[1]);
-        let next = Meta { times: [newest, newest], ..Meta::default() };
+        let next = Meta {
+            times: [newest, newest],
+            ..Meta::default()
+        };
         let mut meta = std::mem::replace(&mut self.meta, next);
         (meta.first, meta.raw) = (self.records, self.block.bytes.len() as u64);
         self.records += meta.records;
@@ -212,14 +237,21 @@ impl Writer {
         frame::put(&mut self.frame, Kind::Block, &body)?;
         let length = self.frame.len() as u64;
         let full = SEGMENT.min(self.most / PARTS);
-        if self.current.as_ref().is_some_and(|c| c.bytes + length > full) {
+        if self
+            .current
+            .as_ref()
+            .is_some_and(|c| c.bytes + length > full)
+        {
             self.end()?;
         }
         self.make_room(length + RESERVE)?;
         if self.current.is_none() {
             self.begin(meta.first)?;
         }
-        let current = self.current.as_mut().ok_or_else(|| Error::other("no segment is open"))?;
+        let current = self
+            .current
+            .as_mut()
+            .ok_or_else(|| Error::other("no segment is open"))?;
         current.sink.write_all(&self.frame)?;
         current.bytes += length;
         Ok(())
@@ -228,21 +260,35 @@ impl Writer {
     fn begin(&mut self, first: u64) -> Result<()> {
         // A number whose file could not be written is not used again.
         self.last += 1;
-        let header = Header { number: self.last, first, watermarks: self.watermarks, rules: Arc::clone(&self.rules) };
+        let header = Header {
+            number: self.last,
+            first,
+            watermarks: self.watermarks,
+            rules: Arc::clone(&self.rules),
+        };
         let mut bytes = Vec::new();
         header.put(&mut bytes)?;
         let mut sink = self.disk.create(&segment::path_of(&self.dir, self.last))?;
         let written = sink.write_all(&bytes);
-        self.current = Some(Current { sink, number: self.last, bytes: bytes.len() as u64 });
+        self.current = Some(Current {
+            sink,
+            number: self.last,
+            bytes: bytes.len() as u64,
+        });
         written
     }
 
     /// Ends the segment in order.
     fn end(&mut self) -> Result<()> {
-        let Some(mut current) = self.current.take() else { return Ok(()) };
+        let Some(mut current) = self.current.take() else {
+            return Ok(());
+        };
         let mut bytes = Vec::new();
         frame::put(&mut bytes, Kind::End, &[])?;
-        let ended = current.sink.write_all(&bytes).and_then(|()| current.sink.sync());
+        let ended = current
+            .sink
+            .write_all(&bytes)
+            .and_then(|()| current.sink.sync());
         self.keep(current.number, current.bytes + bytes.len() as u64);
         ended
     }
@@ -256,7 +302,11 @@ impl Writer {
     }
 
     fn keep(&mut self, number: u64, bytes: u64) {
-        self.older.push_back(Segment { number, path: segment::path_of(&self.dir, number), bytes });
+        self.older.push_back(Segment {
+            number,
+            path: segment::path_of(&self.dir, number),
+            bytes,
+        });
     }
 
     /// Forgets the oldest segments until `more` bytes fit.
@@ -267,7 +317,9 @@ impl Writer {
         };
         while now(self) + more > self.most {
             let Some(oldest) = self.older.pop_front() else {
-                return Err(Error::other("one block is larger than most_mb allows for the whole recording"));
+                return Err(Error::other(
+                    "one block is larger than most_mb allows for the whole recording",
+                ));
             };
             match std::fs::remove_file(&oldest.path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -305,7 +357,10 @@ fn mend(last: &mut Segment) -> anyhow::Result<Option<u64>> {
             segment = %name, at = scan.good, cut = bytes.len() - scan.good,
             "the last recorder was killed while it wrote a block: its beginning is cut off"
         );
-        OpenOptions::new().write(true).open(&last.path)?.set_len(scan.good as u64)?;
+        OpenOptions::new()
+            .write(true)
+            .open(&last.path)?
+            .set_len(scan.good as u64)?;
         last.bytes = scan.good as u64;
     }
     Ok(Some(scan.records))

@@ -124,7 +124,11 @@ pub fn account(fact: &Fact) -> &str {
 
 /// What rules of the set that are no drafts look at.
 pub fn looked_at(set: &RuleSet) -> Vec<Of> {
-    let active = set.plan.at_rest.iter().filter(|(_, rule)| !is_draft(set, *rule));
+    let active = set
+        .plan
+        .at_rest
+        .iter()
+        .filter(|(_, rule)| !is_draft(set, *rule));
     let mut all: Vec<Of> = active.map(|(of, _)| *of).collect();
     all.sort_unstable();
     all.dedup();
@@ -142,7 +146,11 @@ pub fn suspects(set: &RuleSet, facts: &[Arc<Fact>]) -> BTreeSet<String> {
         drop(run);
         !found.is_empty()
     };
-    facts.iter().filter(suspect).map(|fact| account(fact).to_owned()).collect()
+    facts
+        .iter()
+        .filter(suspect)
+        .map(|fact| account(fact).to_owned())
+        .collect()
 }
 
 /// A finding that no rule's word made: `of` could not be judged, for a reason that lies
@@ -152,7 +160,12 @@ pub fn undetermined(set: &RuleSet, of: Of, account: &str, message: &str) -> Vec<
     // Of data at rest nothing moved.
     let balances = SharedBalances::default();
     let mut run = Run::new(set, &mut scope, &mut errors, &mut found, &balances);
-    for (_, rule) in set.plan.at_rest.iter().filter(|(its, rule)| *its == of && !is_draft(set, *rule)) {
+    for (_, rule) in set
+        .plan
+        .at_rest
+        .iter()
+        .filter(|(its, rule)| *its == of && !is_draft(set, *rule))
+    {
         run.undetermined(*rule, message, &POSITION.into(), account);
     }
     drop(run);
@@ -177,19 +190,31 @@ pub(super) fn judge(run: &mut Run<'_>, facts: &[Arc<Fact>], drafts: bool) {
     for fact in facts {
         for (of, rule) in &set.plan.at_rest {
             if *of == fact.of && (drafts || !is_draft(set, *rule)) {
-                run.call(*rule, "check", (View(Arc::clone(fact)),), &position, account(fact));
+                run.call(
+                    *rule,
+                    "check",
+                    (View(Arc::clone(fact)),),
+                    &position,
+                    account(fact),
+                );
             }
         }
     }
 }
 
 fn is_draft(set: &RuleSet, rule: usize) -> bool {
-    set.rules.get(rule).is_none_or(|r| r.header.mode == Mode::Draft)
+    set.rules
+        .get(rule)
+        .is_none_or(|r| r.header.mode == Mode::Draft)
 }
 
 pub fn register(engine: &mut Engine) {
     engine.register_type_with_name::<View>("AtRest");
-    let mut all: Vec<&str> = KINDS.iter().flat_map(|of| fields(*of)).map(|(field, _)| *field).collect();
+    let mut all: Vec<&str> = KINDS
+        .iter()
+        .flat_map(|of| fields(*of))
+        .map(|(field, _)| *field)
+        .collect();
     all.sort_unstable();
     all.dedup();
     for field in all {

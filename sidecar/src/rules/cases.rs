@@ -47,7 +47,11 @@ pub fn key() -> Secret {
 
 /// Runs the cases of `files` against `set`, which was built of them.
 pub fn run_all(set: &Arc<RuleSet>, files: &Files) -> Result<Vec<CaseResult>, LoadErrors> {
-    let wrong = |file: String, cause: String| LoadError { file, cause, next: "correct the cases file" };
+    let wrong = |file: String, cause: String| LoadError {
+        file,
+        cause,
+        next: "correct the cases file",
+    };
     let no_rule = |name: &String| {
         let rule = name.trim_end_matches(".cases.toml");
         wrong(name.clone(), format!("there is no rule {rule}.rhai"))
@@ -61,7 +65,10 @@ pub fn run_all(set: &Arc<RuleSet>, files: &Files) -> Result<Vec<CaseResult>, Loa
         };
         match parsed {
             Ok(parsed) => cases.push(parsed.case),
-            Err(e) => errors.push(wrong(format!("{}.cases.toml", file.id), e.to_string().trim_end().to_owned())),
+            Err(e) => errors.push(wrong(
+                format!("{}.cases.toml", file.id),
+                e.to_string().trim_end().to_owned(),
+            )),
         }
     }
     if !errors.is_empty() {
@@ -69,7 +76,11 @@ pub fn run_all(set: &Arc<RuleSet>, files: &Files) -> Result<Vec<CaseResult>, Loa
     }
     let mut results: Vec<CaseResult> = Vec::new();
     for (rule, (header, cases)) in set.rules().zip(&cases).enumerate() {
-        results.extend(cases.iter().map(|case| run_case(set, rule, &header.id, case)));
+        results.extend(
+            cases
+                .iter()
+                .map(|case| run_case(set, rule, &header.id, case)),
+        );
         results.extend(hardly_tried(&header.id, cases));
     }
     Ok(results)
@@ -77,7 +88,9 @@ pub fn run_all(set: &Arc<RuleSet>, files: &Files) -> Result<Vec<CaseResult>, Loa
 
 /// A failed result for a rule that is hardly tried.
 fn hardly_tried(rule: &str, cases: &[Case]) -> Option<CaseResult> {
-    let fires = cases.iter().any(|c| c.expect.iter().any(|e| !e.undetermined));
+    let fires = cases
+        .iter()
+        .any(|c| c.expect.iter().any(|e| !e.undetermined));
     let silent = cases.iter().any(|c| c.expect.is_empty());
     let detail = match (cases.len(), fires, silent) {
         (count, ..) if count < FEWEST_CASES => {
@@ -87,12 +100,19 @@ fn hardly_tried(rule: &str, cases: &[Case]) -> Option<CaseResult> {
         (_, _, false) => "no case in which it keeps silent".to_owned(),
         _ => return None,
     };
-    Some(CaseResult { rule: rule.to_owned(), case: "coverage".to_owned(), passed: false, detail })
+    Some(CaseResult {
+        rule: rule.to_owned(),
+        case: "coverage".to_owned(),
+        passed: false,
+        detail,
+    })
 }
 
 fn run_case(set: &Arc<RuleSet>, rule: usize, id: &str, case: &Case) -> CaseResult {
     let detail = match evaluate(set, rule, case) {
-        Ok(found) => compare(&found, &case.expect).or_else(|| timeline_differs(&found, &case.breaker)),
+        Ok(found) => {
+            compare(&found, &case.expect).or_else(|| timeline_differs(&found, &case.breaker))
+        }
         Err(wrong) => Some(wrong),
     };
     CaseResult {
@@ -131,11 +151,24 @@ fn evaluate(set: &Arc<RuleSet>, rule: usize, case: &Case) -> Result<Vec<Found>, 
 fn timeline_differs(found: &[Found], expected: &[ExpectedBreaker]) -> Option<String> {
     expected.iter().find_map(|wanted| {
         let opened = |f: &&Found| {
-            f.at.unwrap_or(0) <= wanted.at && f.finding.breakers.iter().any(|b| b.to_string() == wanted.key)
+            f.at.unwrap_or(0) <= wanted.at
+                && f.finding
+                    .breakers
+                    .iter()
+                    .any(|b| b.to_string() == wanted.key)
         };
-        let state = if found.iter().any(|f| opened(&f)) { BreakerState::Open } else { BreakerState::Closed };
-        let ExpectedBreaker { at, key, state: want } = wanted;
-        (state != *want).then(|| format!("at {at} ms breaker {key} is {state:?}, expected {want:?}"))
+        let state = if found.iter().any(|f| opened(&f)) {
+            BreakerState::Open
+        } else {
+            BreakerState::Closed
+        };
+        let ExpectedBreaker {
+            at,
+            key,
+            state: want,
+        } = wanted;
+        (state != *want)
+            .then(|| format!("at {at} ms breaker {key} is {state:?}, expected {want:?}"))
     })
 }
 
@@ -143,7 +176,12 @@ fn timeline_differs(found: &[Found], expected: &[ExpectedBreaker]) -> Option<Str
 fn compare(found: &[Found], expected: &[Expected]) -> Option<String> {
     for (at, pair) in expected.iter().enumerate() {
         match found.get(at) {
-            None => return Some(format!("finding {} did not come; expected {pair:?}", at + 1)),
+            None => {
+                return Some(format!(
+                    "finding {} did not come; expected {pair:?}",
+                    at + 1
+                ));
+            }
             Some(finding) => {
                 if let Some(difference) = difference(finding, pair) {
                     return Some(format!("finding {}: {difference}", at + 1));
@@ -152,29 +190,54 @@ fn compare(found: &[Found], expected: &[Expected]) -> Option<String> {
         }
     }
     let more = &found.get(expected.len())?.finding;
-    Some(format!("came unexpected: {:?} on {} {}: {}", more.outcome, more.account, more.item, more.message))
+    Some(format!(
+        "came unexpected: {:?} on {} {}: {}",
+        more.outcome, more.account, more.item, more.message
+    ))
 }
 
 fn difference(found: &Found, expected: &Expected) -> Option<String> {
     let finding = &found.finding;
     if let Some(at) = expected.at.filter(|at| found.at != Some(*at)) {
-        let came = found.at.map_or("before any watermark".to_owned(), |ms| format!("at {ms} ms"));
+        let came = found.at.map_or("before any watermark".to_owned(), |ms| {
+            format!("at {ms} ms")
+        });
         return Some(format!("came {came}, expected at {at} ms"));
     }
     let differs = |what: &str, want: &Option<String>, got: &str| {
         let want = want.as_ref().filter(|want| want.as_str() != got)?;
         Some(format!("{what} is {got:?}, expected {want:?}"))
     };
-    let outcome = if expected.undetermined { Outcome::Undetermined } else { Outcome::Violation };
+    let outcome = if expected.undetermined {
+        Outcome::Undetermined
+    } else {
+        Outcome::Violation
+    };
     if finding.outcome != outcome {
-        return Some(format!("is {:?} ({}), expected {outcome:?}", finding.outcome, finding.message));
+        return Some(format!(
+            "is {:?} ({}), expected {outcome:?}",
+            finding.outcome, finding.message
+        ));
     }
-    if let Some(part) = expected.message.as_ref().filter(|part| !finding.message.contains(part.as_str())) {
-        return Some(format!("message is {:?}, expected {part:?} in it", finding.message));
+    if let Some(part) = expected
+        .message
+        .as_ref()
+        .filter(|part| !finding.message.contains(part.as_str()))
+    {
+        return Some(format!(
+            "message is {:?}, expected {part:?} in it",
+            finding.message
+        ));
     }
     differs("account", &expected.account, &finding.account)
         .or_else(|| differs("item", &expected.item, &finding.item))
-        .or_else(|| differs("amount", &expected.amount, &finding.amount.map(|a| a.to_string()).unwrap_or_default()))
+        .or_else(|| {
+            differs(
+                "amount",
+                &expected.amount,
+                &finding.amount.map(|a| a.to_string()).unwrap_or_default(),
+            )
+        })
         .or_else(|| breakers_differ(finding, expected))
 }
 

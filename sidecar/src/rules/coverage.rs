@@ -46,10 +46,20 @@ impl Coverage {
 /// What the cases of one rule see of it. A rule that can't be loaded or whose cases
 /// can't be read has that as what is missing.
 pub fn of(file: &RuleFile, lib: &[(String, String)]) -> Coverage {
-    let files = Files { rules: vec![file.clone()], lib: lib.to_vec(), orphans: Vec::new() };
-    let measured = measure(&files).map(|mut all| all.remove(&format!("{}.rhai", file.id)).unwrap_or_default());
-    measured
-        .unwrap_or_else(|errors| Coverage { branches: 1, missing: vec![Missing { line: 0, what: errors.to_string() }] })
+    let files = Files {
+        rules: vec![file.clone()],
+        lib: lib.to_vec(),
+        orphans: Vec::new(),
+    };
+    let measured =
+        measure(&files).map(|mut all| all.remove(&format!("{}.rhai", file.id)).unwrap_or_default());
+    measured.unwrap_or_else(|errors| Coverage {
+        branches: 1,
+        missing: vec![Missing {
+            line: 0,
+            what: errors.to_string(),
+        }],
+    })
 }
 
 /// Times that each branch was passed: true or entered, and false.
@@ -64,13 +74,19 @@ pub fn measure(files: &Files) -> Result<BTreeMap<String, Coverage>, LoadErrors> 
         let first = counts.len();
         let (branches, copy) = instrument(text, first);
         counts.resize(first + branches.len(), [0; 2]);
-        known.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), (first, branches));
+        known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.to_owned(), (first, branches));
         Ok(copy)
     })?;
     cases::run_all(&Arc::new(set), files)?;
     let counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
     let known = known.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(known.into_iter().map(|(name, (first, branches))| (name, told(&branches, &counts[first..]))).collect())
+    Ok(known
+        .into_iter()
+        .map(|(name, (first, branches))| (name, told(&branches, &counts[first..])))
+        .collect())
 }
 
 fn told(branches: &[Branch], counts: &[[u64; 2]]) -> Coverage {
@@ -80,7 +96,10 @@ fn told(branches: &[Branch], counts: &[[u64; 2]]) -> Coverage {
             coverage.branches += 1;
             if seen == 0 {
                 let what = format!("`{}` was never {how}", branch.text);
-                coverage.missing.push(Missing { line: branch.line, what });
+                coverage.missing.push(Missing {
+                    line: branch.line,
+                    what,
+                });
             }
         };
         match branch.both_ways {
@@ -109,7 +128,10 @@ fn counting(counts: &Counts) -> Engine {
 
 fn count(counts: &Counts, branch: i64, outcome: usize) -> Answer<()> {
     let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
-    match usize::try_from(branch).ok().and_then(|at| counts.get_mut(at)) {
+    match usize::try_from(branch)
+        .ok()
+        .and_then(|at| counts.get_mut(at))
+    {
         Some(count) => {
             count[outcome] += 1;
             Ok(())

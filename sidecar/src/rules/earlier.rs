@@ -66,11 +66,19 @@ impl Sum {
             // NULL adds nothing.
             Value::Null => return,
             Value::Text(_) | Value::Opaque => {
-                self.others = if comes { self.others + 1 } else { self.others.saturating_sub(1) };
+                self.others = if comes {
+                    self.others + 1
+                } else {
+                    self.others.saturating_sub(1)
+                };
                 return;
             }
         };
-        let moved = if comes { self.total.checked_add(number) } else { self.total.checked_sub(number) };
+        let moved = if comes {
+            self.total.checked_add(number)
+        } else {
+            self.total.checked_sub(number)
+        };
         match moved {
             Some(total) => self.total = total,
             None => self.lost = true,
@@ -79,9 +87,15 @@ impl Sum {
 
     fn told(&self) -> Answer<Decimal> {
         match self {
-            Sum { others: 0, lost: false, total } => Ok(*total),
+            Sum {
+                others: 0,
+                lost: false,
+                total,
+            } => Ok(*total),
             Sum { lost: true, .. } => fail("the window's sum is too large".to_owned()),
-            Sum { .. } => fail("the window keeps something that is no number, so it has no sum".to_owned()),
+            Sum { .. } => {
+                fail("the window keeps something that is no number, so it has no sum".to_owned())
+            }
         }
     }
 }
@@ -91,7 +105,10 @@ impl Totals {
         self.count += 1;
         self.sum.move_by(value, true);
         *self.values.entry(key_of(value)).or_default() += 1;
-        self.newest.push_back(Seen { position: Arc::clone(position), value: value.clone() });
+        self.newest.push_back(Seen {
+            position: Arc::clone(position),
+            value: value.clone(),
+        });
         if self.newest.len() > MOST_SHOWN {
             self.newest.pop_front();
         }
@@ -135,7 +152,10 @@ impl Earlier {
 
     /// Their positions, of the newest.
     pub fn inputs(&self) -> Vec<InputSeen> {
-        let input = |seen: &Seen| InputSeen { position: seen.position.to_string(), what: "earlier row".to_owned() };
+        let input = |seen: &Seen| InputSeen {
+            position: seen.position.to_string(),
+            what: "earlier row".to_owned(),
+        };
         match self {
             Earlier::Few(seen) => seen.iter().map(input).collect(),
             Earlier::Many(totals) => locked(totals).newest.iter().map(input).collect(),
@@ -180,7 +200,9 @@ impl Earlier {
     fn seen(&mut self, wanted: Dynamic) -> bool {
         let seen = match self {
             Earlier::Few(seen) => seen.iter().any(|s| equals(&s.value, &wanted)),
-            Earlier::Many(totals) => wanted_key(&wanted).is_some_and(|key| locked(totals).values.contains_key(&key)),
+            Earlier::Many(totals) => {
+                wanted_key(&wanted).is_some_and(|key| locked(totals).values.contains_key(&key))
+            }
         };
         noted(&format!("seen({wanted})"), || Some(seen.to_string()));
         seen
@@ -191,9 +213,21 @@ impl Earlier {
         let values = |seen: &Seen| to_dynamic(&seen.value, "keep");
         let shown: Array = match self {
             Earlier::Few(seen) => seen.iter().map(values).collect::<Answer<_>>()?,
-            Earlier::Many(totals) => locked(totals).newest.iter().map(values).collect::<Answer<_>>()?,
+            Earlier::Many(totals) => locked(totals)
+                .newest
+                .iter()
+                .map(values)
+                .collect::<Answer<_>>()?,
         };
-        noted("values", || Some(shown.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")));
+        noted("values", || {
+            Some(
+                shown
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            )
+        });
         Ok(shown)
     }
 }
@@ -212,11 +246,20 @@ fn wanted_key(wanted: &Dynamic) -> Option<Key> {
     if let Ok(amount) = wanted.as_decimal() {
         return Some(Key::Dec(amount));
     }
-    wanted.clone().into_string().ok().map(|text| Key::Text(text.into()))
+    wanted
+        .clone()
+        .into_string()
+        .ok()
+        .map(|text| Key::Text(text.into()))
 }
 
 fn noted(name: &str, value: impl FnOnce() -> Option<String>) {
-    trace::note(|| Read { position: String::new(), of: "window".to_owned(), name: name.to_owned(), value: value() });
+    trace::note(|| Read {
+        position: String::new(),
+        of: "window".to_owned(),
+        name: name.to_owned(),
+        value: value(),
+    });
 }
 
 pub fn register(engine: &mut Engine) {

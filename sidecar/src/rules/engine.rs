@@ -3,8 +3,8 @@
 use super::types::{Answer, fail};
 use super::{at_rest, earlier, here, sums, tx, types};
 use rhai::packages::{
-    ArithmeticPackage, BasicArrayPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage, BasicStringPackage,
-    LogicPackage, MoreStringPackage,
+    ArithmeticPackage, BasicArrayPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage,
+    BasicStringPackage, LogicPackage, MoreStringPackage,
 };
 use rhai::{Dynamic, Engine, ImmutableString, OptimizationLevel, def_package};
 use std::cell::Cell;
@@ -92,26 +92,48 @@ pub fn build() -> Engine {
 fn register_replace(engine: &mut Engine) {
     fn replace(text: &mut ImmutableString, find: &str, by: &str) -> Answer<()> {
         let longer = by.len().saturating_sub(find.len());
-        let found = if longer == 0 { 0 } else { text.matches(find).count() };
+        let found = if longer == 0 {
+            0
+        } else {
+            text.matches(find).count()
+        };
         if text.len() + found.saturating_mul(longer) > MOST_TEXT {
-            return fail(format!("replace would make a text that is too large: more than {MOST_TEXT} bytes"));
+            return fail(format!(
+                "replace would make a text that is too large: more than {MOST_TEXT} bytes"
+            ));
         }
         *text = text.replace(find, by).into();
         Ok(())
     }
     engine
-        .register_fn("replace", |text: &mut ImmutableString, find: ImmutableString, by: ImmutableString| {
-            replace(text, &find, &by)
-        })
-        .register_fn("replace", |text: &mut ImmutableString, find: ImmutableString, by: char| {
-            replace(text, &find, by.encode_utf8(&mut [0; 4]))
-        })
-        .register_fn("replace", |text: &mut ImmutableString, find: char, by: ImmutableString| {
-            replace(text, find.encode_utf8(&mut [0; 4]), &by)
-        })
-        .register_fn("replace", |text: &mut ImmutableString, find: char, by: char| {
-            replace(text, find.encode_utf8(&mut [0; 4]), by.encode_utf8(&mut [0; 4]))
-        });
+        .register_fn(
+            "replace",
+            |text: &mut ImmutableString, find: ImmutableString, by: ImmutableString| {
+                replace(text, &find, &by)
+            },
+        )
+        .register_fn(
+            "replace",
+            |text: &mut ImmutableString, find: ImmutableString, by: char| {
+                replace(text, &find, by.encode_utf8(&mut [0; 4]))
+            },
+        )
+        .register_fn(
+            "replace",
+            |text: &mut ImmutableString, find: char, by: ImmutableString| {
+                replace(text, find.encode_utf8(&mut [0; 4]), &by)
+            },
+        )
+        .register_fn(
+            "replace",
+            |text: &mut ImmutableString, find: char, by: char| {
+                replace(
+                    text,
+                    find.encode_utf8(&mut [0; 4]),
+                    by.encode_utf8(&mut [0; 4]),
+                )
+            },
+        );
 }
 
 /// A call begins.
@@ -137,7 +159,9 @@ pub fn uncounted<T>(work: impl FnOnce() -> T) -> T {
         Stage::Counted(began) => {
             let from = processor_time();
             let done = work();
-            STAGE.set(Stage::Counted(began + processor_time().saturating_sub(from)));
+            STAGE.set(Stage::Counted(
+                began + processor_time().saturating_sub(from),
+            ));
             done
         }
     }
@@ -155,7 +179,10 @@ fn past_deadline(operations: u64) -> Option<Dynamic> {
             STAGE.set(Stage::Counted(processor_time()));
         }
         Stage::Counted(began) if processor_time().saturating_sub(began) > DEADLINE => {
-            return Some(Dynamic::from(format!("took longer than {} ms", DEADLINE.as_millis())));
+            return Some(Dynamic::from(format!(
+                "took longer than {} ms",
+                DEADLINE.as_millis()
+            )));
         }
         Stage::Began(_) | Stage::Counted(_) => {}
     }
@@ -172,5 +199,8 @@ fn machine_time() -> Duration {
 
 fn time_of(clock: rustix::time::ClockId) -> Duration {
     let time = rustix::time::clock_gettime(clock);
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or(0),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
 }

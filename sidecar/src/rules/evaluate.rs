@@ -78,7 +78,10 @@ impl Evaluator {
     /// Evaluates one rule alone, even in mode `draft`.
     pub(super) fn of_one(set: Arc<RuleSet>, rule: usize) -> Self {
         let all = vec![true; set.rules.len()];
-        Evaluator { only: Some(rule), ..Self::build(set, false, all) }
+        Evaluator {
+            only: Some(rule),
+            ..Self::build(set, false, all)
+        }
     }
 
     /// Evaluates the rules that `mine` says.
@@ -159,7 +162,9 @@ impl Evaluator {
                 Some(memory) => std::mem::replace(memory, Memory::None),
                 None => Memory::of(&header.trigger, header.mode, now_us),
             };
-            if let (Memory::Pairs(pairs), Some(terms)) = (&mut memory, Terms::of(&header.trigger, header.mode)) {
+            if let (Memory::Pairs(pairs), Some(terms)) =
+                (&mut memory, Terms::of(&header.trigger, header.mode))
+            {
                 pairs.adopt(&mut self.holds, terms);
             }
             self.memories.push(memory);
@@ -180,8 +185,13 @@ impl Evaluator {
             Input::Event(event) => self.event(event, out),
             Input::AtRest(fact) => {
                 let set = Arc::clone(&self.set);
-                let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out, &self.balances);
-                at_rest::judge(&mut run, std::slice::from_ref(fact), self.drafts || self.only.is_some());
+                let mut run =
+                    Run::new(&set, &mut self.scope, &mut self.errors, out, &self.balances);
+                at_rest::judge(
+                    &mut run,
+                    std::slice::from_ref(fact),
+                    self.drafts || self.only.is_some(),
+                );
             }
             Input::Watermark { source, at_us } => self.watermark(*source, *at_us, out),
         }
@@ -194,9 +204,17 @@ impl Evaluator {
         // by their ids; but nothing in it is new to a window or a pair.
         let is_new = self.transactions.is_new(&transaction.position);
         if set.asks_balances {
-            self.balances.lock().unwrap_or_else(PoisonError::into_inner).learn(transaction);
+            self.balances
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .learn(transaction);
         }
-        let awake = Awake { set: &set, only: self.only, drafts: self.drafts, mine: &self.mine };
+        let awake = Awake {
+            set: &set,
+            only: self.only,
+            drafts: self.drafts,
+            mine: &self.mine,
+        };
         let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out, &self.balances);
         let mut state = Remembering {
             memories: &mut self.memories,
@@ -214,7 +232,14 @@ impl Evaluator {
             last = Some((&change.table, table));
             let Some(table) = table else { continue };
             touched |= 1 << table;
-            for (turn, watch) in set.plan.by_table.get(table).into_iter().flatten().enumerate() {
+            for (turn, watch) in set
+                .plan
+                .by_table
+                .get(table)
+                .into_iter()
+                .flatten()
+                .enumerate()
+            {
                 if awake.is(watch.rule()) {
                     let seat = Seat::new(&transaction.position, at);
                     state.row(&mut run, *watch, change, seat, is_new);
@@ -225,7 +250,9 @@ impl Evaluator {
         let mut tx = None;
         for rule in set.plan.of_tables(touched) {
             if awake.is(rule) {
-                let tx = tx.get_or_insert_with(|| Tx::new(transaction, &set.provenance_key)).clone();
+                let tx = tx
+                    .get_or_insert_with(|| Tx::new(transaction, &set.provenance_key))
+                    .clone();
                 run.call(rule, "check", (tx,), &transaction.position, "");
                 note(&mut self.places, &run, usize::MAX, rule);
             }
@@ -236,12 +263,24 @@ impl Evaluator {
         let body = &event.body;
         self.marks[place(Source::Kafka)].input(&event.position);
         // Under one id, only the same words are the same event.
-        let print = (&body.id, &body.kind, &body.account_id, &body.biz_no, body.amount, &body.currency);
+        let print = (
+            &body.id,
+            &body.kind,
+            &body.account_id,
+            &body.biz_no,
+            body.amount,
+            &body.currency,
+        );
         if !self.events.is_new(&print) {
             return;
         }
         let set = Arc::clone(&self.set);
-        let awake = Awake { set: &set, only: self.only, drafts: self.drafts, mine: &self.mine };
+        let awake = Awake {
+            set: &set,
+            only: self.only,
+            drafts: self.drafts,
+            mine: &self.mine,
+        };
         let mut run = Run::new(&set, &mut self.scope, &mut self.errors, out, &self.balances);
         let mut state = Remembering {
             memories: &mut self.memories,
@@ -249,7 +288,14 @@ impl Evaluator {
             watermarks: &self.watermarks,
             events: &mut self.marks[1],
         };
-        for (turn, watch) in set.plan.by_event.get(&body.kind).into_iter().flatten().enumerate() {
+        for (turn, watch) in set
+            .plan
+            .by_event
+            .get(&body.kind)
+            .into_iter()
+            .flatten()
+            .enumerate()
+        {
             if awake.is(watch.rule()) {
                 state.event(&mut run, *watch, event);
                 note(&mut self.places, &run, 0, turn);
@@ -279,7 +325,10 @@ impl Evaluator {
             match memory {
                 Memory::Window(window) if source == Source::Binlog => window.advance(now_us),
                 Memory::Pairs(pairs) => {
-                    let clock = Clock { watermarks: &self.watermarks, known };
+                    let clock = Clock {
+                        watermarks: &self.watermarks,
+                        known,
+                    };
                     pairs.advance(&mut run, &mut self.holds, rule, source, &clock);
                 }
                 Memory::Window(_) | Memory::None => {}
@@ -332,19 +381,29 @@ impl Evaluator {
             None => return i64::MIN,
         };
         let mut windows = NOT_YET;
-        for memory in self.remember.iter().filter_map(|rule| self.memories.get(*rule)) {
+        for memory in self
+            .remember
+            .iter()
+            .filter_map(|rule| self.memories.get(*rule))
+        {
             match memory {
                 Memory::Window(window) => windows = windows.min(oldest(&window.log)),
                 Memory::Pairs(pairs) => open = pairs.logs.iter().map(oldest).fold(open, i64::min),
                 Memory::None => {}
             }
         }
-        let open = if open == NOT_YET { NOT_YET } else { open.saturating_sub(2 * self.margin_us) };
+        let open = if open == NOT_YET {
+            NOT_YET
+        } else {
+            open.saturating_sub(2 * self.margin_us)
+        };
         let from_us = windows.min(open);
         if self.margin_us == 0 {
             return from_us;
         }
-        let [Some(now_us), Some(first_us)] = [self.watermarks, self.first].map(|of| of[place(Source::Binlog)]) else {
+        let [Some(now_us), Some(first_us)] =
+            [self.watermarks, self.first].map(|of| of[place(Source::Binlog)])
+        else {
             return from_us;
         };
         // Nothing came before the first watermark: what is older came with it.
@@ -359,10 +418,12 @@ impl Evaluator {
     }
 
     fn pairs(&self) -> impl Iterator<Item = &Pairs> {
-        self.remember.iter().filter_map(|rule| match self.memories.get(*rule) {
-            Some(Memory::Pairs(pairs)) => Some(&**pairs),
-            _ => None,
-        })
+        self.remember
+            .iter()
+            .filter_map(|rule| match self.memories.get(*rule) {
+                Some(Memory::Pairs(pairs)) => Some(&**pairs),
+                _ => None,
+            })
     }
 }
 
@@ -377,12 +438,24 @@ pub(super) fn heirs(old: &RuleSet, new: &RuleSet) -> Vec<Option<usize>> {
     let mut heirs: Vec<Option<usize>> = vec![None; new.rules.len()];
     let mut taken = vec![false; old.rules.len()];
     for itself in [true, false] {
-        for (rule, heir) in new.rules.iter().zip(&mut heirs).filter(|(_, heir)| heir.is_none()) {
+        for (rule, heir) in new
+            .rules
+            .iter()
+            .zip(&mut heirs)
+            .filter(|(_, heir)| heir.is_none())
+        {
             let fits = |at: &usize| {
                 let was = &old.rules[*at];
-                !taken[*at] && was.header.trigger == rule.header.trigger && (!itself || was.hash == rule.hash)
+                !taken[*at]
+                    && was.header.trigger == rule.header.trigger
+                    && (!itself || was.hash == rule.hash)
             };
-            *heir = by_id.get(rule.header.id.as_str()).into_iter().flatten().copied().find(fits);
+            *heir = by_id
+                .get(rule.header.id.as_str())
+                .into_iter()
+                .flatten()
+                .copied()
+                .find(fits);
             if let Some(at) = *heir {
                 taken[at] = true;
             }
@@ -392,7 +465,10 @@ pub(super) fn heirs(old: &RuleSet, new: &RuleSet) -> Vec<Option<usize>> {
 }
 
 fn remembering(memories: &[Memory]) -> Vec<usize> {
-    let remember = memories.iter().enumerate().filter(|(_, memory)| !matches!(memory, Memory::None));
+    let remember = memories
+        .iter()
+        .enumerate()
+        .filter(|(_, memory)| !matches!(memory, Memory::None));
     remember.map(|(rule, _)| rule).collect()
 }
 
@@ -427,8 +503,9 @@ impl Memory {
     fn of(trigger: &Trigger, mode: Mode, now_us: Option<i64>) -> Memory {
         match trigger {
             Trigger::Window { span_ms, first, .. } => Memory::Window(Window::new(*span_ms, *first)),
-            _ => Terms::of(trigger, mode)
-                .map_or(Memory::None, |terms| Memory::Pairs(Box::new(Pairs::new(terms, now_us)))),
+            _ => Terms::of(trigger, mode).map_or(Memory::None, |terms| {
+                Memory::Pairs(Box::new(Pairs::new(terms, now_us)))
+            }),
         }
     }
 }
@@ -443,54 +520,135 @@ struct Remembering<'a> {
 }
 
 impl Remembering<'_> {
-    fn row(&mut self, run: &mut Run<'_>, watch: Watch, change: &Arc<Change>, seat: Seat, is_new: bool) {
-        let Some(rule) = run.set.rules.get(watch.rule()) else { return };
+    fn row(
+        &mut self,
+        run: &mut Run<'_>,
+        watch: Watch,
+        change: &Arc<Change>,
+        seat: Seat,
+        is_new: bool,
+    ) {
+        let Some(rule) = run.set.rules.get(watch.rule()) else {
+            return;
+        };
         let header = Arc::clone(&rule.header);
         match (watch, &header.trigger) {
-            (Watch::Single(rule), Trigger::Row { ops, changed, only, .. })
-                if passes(change, ops, only) && has_changed(change, changed) =>
-            {
+            (
+                Watch::Single(rule),
+                Trigger::Row {
+                    ops, changed, only, ..
+                },
+            ) if passes(change, ops, only) && has_changed(change, changed) => {
                 let position = Arc::clone(&seat.position);
-                run.call(rule, "check", (Row { change: Arc::clone(change), seat },), &position, owner(change));
+                run.call(
+                    rule,
+                    "check",
+                    (Row {
+                        change: Arc::clone(change),
+                        seat,
+                    },),
+                    &position,
+                    owner(change),
+                );
             }
-            (Watch::Window(rule), Trigger::Window { ops, key, keep, only, .. }) if is_new => {
-                let Some(image) = change.after.as_ref().filter(|_| passes(change, ops, only)) else { return };
-                let (Some(key), Some(keep)) = (key_of(change, image, key), value(change, image, keep)) else { return };
-                let new = windows::Arrival { rule, key: &key, keep, row: change, seat, account: owner(change) };
+            (
+                Watch::Window(rule),
+                Trigger::Window {
+                    ops,
+                    key,
+                    keep,
+                    only,
+                    ..
+                },
+            ) if is_new => {
+                let Some(image) = change.after.as_ref().filter(|_| passes(change, ops, only))
+                else {
+                    return;
+                };
+                let (Some(key), Some(keep)) =
+                    (key_of(change, image, key), value(change, image, keep))
+                else {
+                    return;
+                };
+                let new = windows::Arrival {
+                    rule,
+                    key: &key,
+                    keep,
+                    row: change,
+                    seat,
+                    account: owner(change),
+                };
                 if let Some(Memory::Window(window)) = self.memories.get_mut(rule) {
                     window.arrive(run, new);
                 }
             }
             (Watch::Pair(_, side), Trigger::Pair { left, right, .. }) if is_new => {
                 let declared = if side == 0 { left } else { right };
-                let Some(key) = row_key(change, declared) else { return };
+                let Some(key) = row_key(change, declared) else {
+                    return;
+                };
                 let position = Arc::clone(&seat.position);
-                self.meet(run, watch, &key, Thing::Row(Arc::clone(change), seat.row), &position);
+                self.meet(
+                    run,
+                    watch,
+                    &key,
+                    Thing::Row(Arc::clone(change), seat.row),
+                    &position,
+                );
             }
             _ => {}
         }
     }
 
     fn event(&mut self, run: &mut Run<'_>, watch: Watch, event: &Arc<Event>) {
-        let Some(rule) = run.set.rules.get(watch.rule()) else { return };
+        let Some(rule) = run.set.rules.get(watch.rule()) else {
+            return;
+        };
         let header = Arc::clone(&rule.header);
         match (watch, &header.trigger) {
             (Watch::Single(rule), _) => {
-                run.call(rule, "check", (EventView(Arc::clone(event)),), &event.position, &event.body.account_id);
+                run.call(
+                    rule,
+                    "check",
+                    (EventView(Arc::clone(event)),),
+                    &event.position,
+                    &event.body.account_id,
+                );
             }
             (Watch::Pair(_, side), Trigger::Pair { left, right, .. }) => {
                 let declared = if side == 0 { left } else { right };
                 let key = event_key(event, declared);
-                self.meet(run, watch, &key, Thing::Event(Arc::clone(event)), &event.position);
+                self.meet(
+                    run,
+                    watch,
+                    &key,
+                    Thing::Event(Arc::clone(event)),
+                    &event.position,
+                );
             }
             _ => {}
         }
     }
 
-    fn meet(&mut self, run: &mut Run<'_>, watch: Watch, key: &str, thing: Thing, position: &Arc<str>) {
-        let Watch::Pair(rule, side) = watch else { return };
+    fn meet(
+        &mut self,
+        run: &mut Run<'_>,
+        watch: Watch,
+        key: &str,
+        thing: Thing,
+        position: &Arc<str>,
+    ) {
+        let Watch::Pair(rule, side) = watch else {
+            return;
+        };
         if let Some(Memory::Pairs(pairs)) = self.memories.get_mut(rule) {
-            let new = pairs::Arrival { rule, side, key, thing, position };
+            let new = pairs::Arrival {
+                rule,
+                side,
+                key,
+                thing,
+                position,
+            };
             pairs.arrive(run, self.holds, new, self.watermarks, self.events);
         }
     }

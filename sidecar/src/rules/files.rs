@@ -73,10 +73,16 @@ impl Files {
                 files.rules.push(file);
             }
         }
-        let places: BTreeMap<String, usize> =
-            files.rules.iter().enumerate().map(|(at, rule)| (rule.id.clone(), at)).collect();
+        let places: BTreeMap<String, usize> = files
+            .rules
+            .iter()
+            .enumerate()
+            .map(|(at, rule)| (rule.id.clone(), at))
+            .collect();
         for (name, text) in texts {
-            let Some(id) = name.strip_suffix(".cases.toml") else { continue };
+            let Some(id) = name.strip_suffix(".cases.toml") else {
+                continue;
+            };
             match places.get(id).and_then(|at| files.rules.get_mut(*at)) {
                 Some(rule) => rule.cases = text,
                 None => files.orphans.push(name),
@@ -93,23 +99,39 @@ impl Files {
 
     /// 16 hex digits over the library; `None` if there is none.
     pub(super) fn lib_hash(&self) -> Option<String> {
-        let lib = self.lib.iter().flat_map(|(name, text)| [name.as_str(), text]);
+        let lib = self
+            .lib
+            .iter()
+            .flat_map(|(name, text)| [name.as_str(), text]);
         (!self.lib.is_empty()).then(|| digest(lib))
     }
 
     /// 16 hex digits over everything that a set holds.
     pub fn hash(&self) -> String {
-        let lib = self.lib.iter().flat_map(|(name, text)| [name.as_str(), text]);
+        let lib = self
+            .lib
+            .iter()
+            .flat_map(|(name, text)| [name.as_str(), text]);
         let parts = self.rules.iter().flat_map(|r| {
             let mode = r.mode.map_or("", Mode::as_str);
-            [r.id.as_str(), &r.text, &r.cases, mode, if r.candidate { "candidate" } else { "" }]
+            [
+                r.id.as_str(),
+                &r.text,
+                &r.cases,
+                mode,
+                if r.candidate { "candidate" } else { "" },
+            ]
         });
         digest(parts.chain(lib))
     }
 }
 
 /// Files of a folder with their texts; `before` comes before each name.
-fn texts_in(dir: &Path, before: &str, endings: &[&str]) -> Result<Vec<(String, String)>, LoadError> {
+fn texts_in(
+    dir: &Path,
+    before: &str,
+    endings: &[&str],
+) -> Result<Vec<(String, String)>, LoadError> {
     let cant_read = |path: &Path, e: std::io::Error| LoadError {
         file: path.display().to_string(),
         cause: format!("can't be read: {e}"),
@@ -121,7 +143,8 @@ fn texts_in(dir: &Path, before: &str, endings: &[&str]) -> Result<Vec<(String, S
         let name = entry.file_name().to_string_lossy().into_owned();
         // A dot begins an editor's own files.
         if !name.starts_with('.') && endings.iter().any(|ending| name.ends_with(ending)) {
-            let text = std::fs::read_to_string(entry.path()).map_err(|e| cant_read(&entry.path(), e))?;
+            let text =
+                std::fs::read_to_string(entry.path()).map_err(|e| cant_read(&entry.path(), e))?;
             texts.push((format!("{before}{name}"), text));
         }
     }

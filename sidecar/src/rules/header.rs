@@ -83,7 +83,10 @@ pub enum RowOp {
 
 impl RowOp {
     pub fn is(self, op: Op) -> bool {
-        matches!((self, op), (RowOp::Insert, Op::Insert) | (RowOp::Update, Op::Update) | (RowOp::Delete, Op::Delete))
+        matches!(
+            (self, op),
+            (RowOp::Insert, Op::Insert) | (RowOp::Update, Op::Update) | (RowOp::Delete, Op::Delete)
+        )
     }
 }
 
@@ -176,7 +179,11 @@ pub struct Side {
 
 impl Side {
     pub fn source(&self) -> Source {
-        if self.event.is_some() { Source::Kafka } else { Source::Binlog }
+        if self.event.is_some() {
+            Source::Kafka
+        } else {
+            Source::Binlog
+        }
     }
 }
 
@@ -241,22 +248,41 @@ impl OneOrMany {
 /// Reads and checks the header of `text`. The error names the field.
 pub fn parse(stem: &str, text: &str) -> Result<Header, String> {
     let lines = text.lines().map_while(|l| l.strip_prefix("//!"));
-    let header: String = lines.map(|l| format!("{}\n", l.strip_prefix(' ').unwrap_or(l))).collect();
+    let header: String = lines
+        .map(|l| format!("{}\n", l.strip_prefix(' ').unwrap_or(l)))
+        .collect();
     if header.is_empty() {
-        return Err("there is no header: the file must begin with `//! ` lines of TOML (id, guards, …)".to_owned());
+        return Err(
+            "there is no header: the file must begin with `//! ` lines of TOML (id, guards, …)"
+                .to_owned(),
+        );
     }
-    let written: Written = toml::from_str(&header).map_err(|e| format!("header: {}", e.to_string().trim_end()))?;
+    let written: Written =
+        toml::from_str(&header).map_err(|e| format!("header: {}", e.to_string().trim_end()))?;
     if written.id != stem {
-        return Err(format!("id = {:?} is not the file's name {stem:?}", written.id));
+        return Err(format!(
+            "id = {:?} is not the file's name {stem:?}",
+            written.id
+        ));
     }
-    for (field, text) in [("guards", &written.guards), ("owner", &written.owner), ("runbook", &written.runbook)] {
+    for (field, text) in [
+        ("guards", &written.guards),
+        ("owner", &written.owner),
+        ("runbook", &written.runbook),
+    ] {
         if text.trim().is_empty() {
             return Err(format!("{field} is empty"));
         }
     }
     let declared = written.breaker.iter().flat_map(|b| b.all());
-    let breakers = declared.map(|b| parse_breaker(b)).collect::<Result<Vec<_>, _>>()?;
-    if breakers.iter().enumerate().any(|(at, b)| breakers[..at].contains(b)) {
+    let breakers = declared
+        .map(|b| parse_breaker(b))
+        .collect::<Result<Vec<_>, _>>()?;
+    if breakers
+        .iter()
+        .enumerate()
+        .any(|(at, b)| breakers[..at].contains(b))
+    {
         return Err("breaker names one of its breakers twice".to_owned());
     }
     if breakers.iter().any(|(_, scope)| *scope != breakers[0].1) {
@@ -284,20 +310,31 @@ pub fn parse(stem: &str, text: &str) -> Result<Header, String> {
 }
 
 fn parse_breaker(text: &str) -> Result<(Point, Scope), String> {
-    let (point, scope) = text
-        .split_once('/')
-        .ok_or_else(|| format!("breaker = {text:?} must be point/scope, such as \"cash_out/account\""))?;
-    let point = point.parse().map_err(|e| format!("breaker = {text:?}: {e}"))?;
-    let scope: Scope = scope.parse().map_err(|e| format!("breaker = {text:?}: {e}"))?;
+    let (point, scope) = text.split_once('/').ok_or_else(|| {
+        format!("breaker = {text:?} must be point/scope, such as \"cash_out/account\"")
+    })?;
+    let point = point
+        .parse()
+        .map_err(|e| format!("breaker = {text:?}: {e}"))?;
+    let scope: Scope = scope
+        .parse()
+        .map_err(|e| format!("breaker = {text:?}: {e}"))?;
     if !matches!(scope, Scope::All | Scope::Account) {
-        return Err(format!("breaker = {text:?}: a finding names an account, so the scope must be account or all"));
+        return Err(format!(
+            "breaker = {text:?}: a finding names an account, so the scope must be account or all"
+        ));
     }
     Ok((point, scope))
 }
 
 fn check_trigger(trigger: &Trigger) -> Result<(), String> {
     match trigger {
-        Trigger::Row { table, ops, changed, only } => {
+        Trigger::Row {
+            table,
+            ops,
+            changed,
+            only,
+        } => {
             let known = known_table("trigger.table", table)?;
             check_ops(ops, true)?;
             check_columns("trigger.changed", known, changed.iter())?;
@@ -307,11 +344,21 @@ fn check_trigger(trigger: &Trigger) -> Result<(), String> {
             if tables.is_empty() {
                 return Err("trigger.tables is empty".to_owned());
             }
-            tables.iter().try_for_each(|t| known_table("trigger.tables", t).map(drop))
+            tables
+                .iter()
+                .try_for_each(|t| known_table("trigger.tables", t).map(drop))
         }
         Trigger::Event { event } => check_event("trigger.event", event),
         Trigger::Snapshot { .. } => Ok(()),
-        Trigger::Window { table, ops, key, span_ms, keep, only, first: _ } => {
+        Trigger::Window {
+            table,
+            ops,
+            key,
+            span_ms,
+            keep,
+            only,
+            first: _,
+        } => {
             let known = known_table("trigger.table", table)?;
             check_ops(ops, false)?;
             if key.is_empty() {
@@ -322,11 +369,20 @@ fn check_trigger(trigger: &Trigger) -> Result<(), String> {
             check_columns("trigger.keep", known, std::iter::once(keep))?;
             check_columns("trigger.where", known, only.keys())
         }
-        Trigger::Pair { left, right, within_ms, keep_ms, delay_ms, .. } => {
+        Trigger::Pair {
+            left,
+            right,
+            within_ms,
+            keep_ms,
+            delay_ms,
+            ..
+        } => {
             check_positive("trigger.within_ms", *within_ms)?;
             check_positive("trigger.keep_ms", *keep_ms)?;
             if delay_ms > within_ms {
-                return Err(format!("trigger.delay_ms = {delay_ms} is longer than within_ms = {within_ms}"));
+                return Err(format!(
+                    "trigger.delay_ms = {delay_ms} is longer than within_ms = {within_ms}"
+                ));
             }
             check_side("trigger.left", left)?;
             check_side("trigger.right", right)?;
@@ -346,15 +402,24 @@ fn check_side(field: &str, side: &Side) -> Result<(), String> {
         (Some(table), Some(op), None) => {
             let known = known_table(&format!("{field}.table"), table)?;
             if op == RowOp::Delete {
-                return Err(format!("{field}.op must be insert or update: a deleted row can't meet anything"));
+                return Err(format!(
+                    "{field}.op must be insert or update: a deleted row can't meet anything"
+                ));
             }
             check_columns(&format!("{field}.key"), known, side.key.all().iter())?;
             check_columns(&format!("{field}.where"), known, side.only.keys())
         }
         (None, None, Some(event)) => {
             check_event(&format!("{field}.event"), event)?;
-            if let Some(key) = side.key.all().iter().find(|k| !matches!(k.as_str(), "biz_no" | "account_id" | "id")) {
-                return Err(format!("{field}.key = {key:?}: an event's keys are biz_no, account_id, id"));
+            if let Some(key) = side
+                .key
+                .all()
+                .iter()
+                .find(|k| !matches!(k.as_str(), "biz_no" | "account_id" | "id"))
+            {
+                return Err(format!(
+                    "{field}.key = {key:?}: an event's keys are biz_no, account_id, id"
+                ));
             }
             if !side.only.is_empty() {
                 return Err(format!("{field}.where is for tables only"));
@@ -370,30 +435,53 @@ fn check_ops(ops: &[RowOp], delete_allowed: bool) -> Result<(), String> {
         return Err("trigger.ops is empty: list some of insert, update, delete".to_owned());
     }
     if !delete_allowed && ops.contains(&RowOp::Delete) {
-        return Err("trigger.ops: a window keeps values of after-images, so it can't watch delete".to_owned());
+        return Err(
+            "trigger.ops: a window keeps values of after-images, so it can't watch delete"
+                .to_owned(),
+        );
     }
     Ok(())
 }
 
 fn check_positive(field: &str, number: u32) -> Result<(), String> {
-    if number == 0 { Err(format!("{field} must be greater than zero")) } else { Ok(()) }
+    if number == 0 {
+        Err(format!("{field} must be greater than zero"))
+    } else {
+        Ok(())
+    }
 }
 
 fn check_event(field: &str, event: &str) -> Result<(), String> {
     if BUSINESS_EVENTS.contains(&event) {
         return Ok(());
     }
-    Err(format!("{field} = {event:?} is not an event here: {}", BUSINESS_EVENTS.join(", ")))
+    Err(format!(
+        "{field} = {event:?} is not an event here: {}",
+        BUSINESS_EVENTS.join(", ")
+    ))
 }
 
 fn known_table(field: &str, name: &str) -> Result<&'static Known, String> {
     let at = tables::find(name);
-    at.map(|at| &TABLES[at]).ok_or_else(|| format!("{field} = {name:?} is not a watched table: {}", tables::names()))
+    at.map(|at| &TABLES[at]).ok_or_else(|| {
+        format!(
+            "{field} = {name:?} is not a watched table: {}",
+            tables::names()
+        )
+    })
 }
 
-fn check_columns<'a>(field: &str, known: &Known, mut columns: impl Iterator<Item = &'a String>) -> Result<(), String> {
+fn check_columns<'a>(
+    field: &str,
+    known: &Known,
+    mut columns: impl Iterator<Item = &'a String>,
+) -> Result<(), String> {
     match columns.find(|c| known.column(c).is_none()) {
         None => Ok(()),
-        Some(c) => Err(format!("{field} = {c:?} is not a column of {}: {}", known.name, known.column_names())),
+        Some(c) => Err(format!(
+            "{field} = {c:?} is not a column of {}: {}",
+            known.name,
+            known.column_names()
+        )),
     }
 }

@@ -39,7 +39,12 @@ impl Balances {
     /// Remembers every balance row of a transaction. A row that is older than what is
     /// known (a redelivery) changes nothing.
     pub fn learn(&mut self, transaction: &Transaction) {
-        for (at, change) in transaction.changes.iter().enumerate().filter(|(_, c)| c.table.name == "balance") {
+        for (at, change) in transaction
+            .changes
+            .iter()
+            .enumerate()
+            .filter(|(_, c)| c.table.name == "balance")
+        {
             let Some(key) = key_of(change) else { continue };
             if change.op == Op::Delete {
                 self.young.remove(&key);
@@ -56,7 +61,11 @@ impl Balances {
                     after: change.after.clone(),
                 }),
             };
-            let older = self.young.get(&key).or_else(|| self.old.get(&key)).is_some_and(|k| k.version > known.version);
+            let older = self
+                .young
+                .get(&key)
+                .or_else(|| self.old.get(&key))
+                .is_some_and(|k| k.version > known.version);
             if !older {
                 self.keep(key, known);
             }
@@ -85,12 +94,18 @@ fn text<'a>(change: &'a Change, column: &str) -> Option<&'a str> {
 }
 
 fn key_of(change: &Change) -> Option<(Box<str>, Box<str>)> {
-    Some((text(change, "account_id")?.into(), text(change, "currency")?.into()))
+    Some((
+        text(change, "account_id")?.into(),
+        text(change, "currency")?.into(),
+    ))
 }
 
 fn version_of(change: &Change) -> i64 {
     let at = change.table.column("version");
-    match at.zip(change.after.as_ref()).and_then(|(at, image)| image.get(at)) {
+    match at
+        .zip(change.after.as_ref())
+        .and_then(|(at, image)| image.get(at))
+    {
         Some(Value::Int(version)) => *version,
         _ => 0,
     }
@@ -104,26 +119,45 @@ pub struct Here {
 }
 
 fn here(context: &NativeCallContext) -> Answer<Here> {
-    let here = context.tag().and_then(|tag| tag.read_lock::<Here>().map(|here| here.clone()));
-    here.map_or_else(|| fail("this can only be asked for by a rule".to_owned()), Ok)
-}
-
-fn param(context: NativeCallContext, name: &str) -> Answer<Dynamic> {
-    let here = here(&context)?;
-    here.header.params.get(name).map(Param::to_dynamic).map_or_else(
-        || {
-            let known: Vec<&str> = here.header.params.keys().map(String::as_str).collect();
-            fail(format!("[params] of the header has no {name:?}: it has {}", known.join(", ")))
-        },
+    let here = context
+        .tag()
+        .and_then(|tag| tag.read_lock::<Here>().map(|here| here.clone()));
+    here.map_or_else(
+        || fail("this can only be asked for by a rule".to_owned()),
         Ok,
     )
 }
 
+fn param(context: NativeCallContext, name: &str) -> Answer<Dynamic> {
+    let here = here(&context)?;
+    here.header
+        .params
+        .get(name)
+        .map(Param::to_dynamic)
+        .map_or_else(
+            || {
+                let known: Vec<&str> = here.header.params.keys().map(String::as_str).collect();
+                fail(format!(
+                    "[params] of the header has no {name:?}: it has {}",
+                    known.join(", ")
+                ))
+            },
+            Ok,
+        )
+}
+
 fn balance_of(context: NativeCallContext, account: &str, currency: &str) -> Answer<Dynamic> {
     let here = here(&context)?;
-    let known = here.balances.lock().unwrap_or_else(PoisonError::into_inner).of(account, currency);
+    let known = here
+        .balances
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .of(account, currency);
     trace::note(|| Read {
-        position: known.as_ref().map(|k| k.seat.position.to_string()).unwrap_or_default(),
+        position: known
+            .as_ref()
+            .map(|k| k.seat.position.to_string())
+            .unwrap_or_default(),
         of: "balances".to_owned(),
         name: format!("balance_of({account:?}, {currency:?})"),
         value: known.as_ref().map(|k| format!("version {}", k.version)),
@@ -135,10 +169,15 @@ fn balance_of(context: NativeCallContext, account: &str, currency: &str) -> Answ
 }
 
 pub fn register(engine: &mut Engine) {
-    engine.register_fn("param", |context: NativeCallContext, name: ImmutableString| param(context, &name)).register_fn(
-        "balance_of",
-        |context: NativeCallContext, account: ImmutableString, currency: ImmutableString| {
-            balance_of(context, &account, &currency)
-        },
-    );
+    engine
+        .register_fn(
+            "param",
+            |context: NativeCallContext, name: ImmutableString| param(context, &name),
+        )
+        .register_fn(
+            "balance_of",
+            |context: NativeCallContext, account: ImmutableString, currency: ImmutableString| {
+                balance_of(context, &account, &currency)
+            },
+        );
 }

@@ -21,7 +21,12 @@ const MOST_SHOWN: usize = 60;
 
 /// The branches of a text, and the copy that counts them, numbered from `first`.
 pub fn instrument(source: &str, first: usize) -> (Vec<Branch>, String) {
-    let mut copy = Copy { tokens: Tokens::of(source), first, branches: Vec::new(), inserts: Vec::new() };
+    let mut copy = Copy {
+        tokens: Tokens::of(source),
+        first,
+        branches: Vec::new(),
+        inserts: Vec::new(),
+    };
     for at in 0..copy.tokens.all.len() {
         copy.look(at);
     }
@@ -50,13 +55,17 @@ impl Copy<'_> {
         let is_word = tokens.all.get(at).is_some_and(|t| t.kind == Kind::Word) && !self.is_name(at);
         match tokens.text(at) {
             "if" if is_word => self.both_ways(at + 1..self.end_of(at + 1, &["{", "=>"])),
-            "while" | "until" if is_word => self.both_ways(at + 1..self.end_of(at + 1, &["{", ";", "}"])),
+            "while" | "until" if is_word => {
+                self.both_ways(at + 1..self.end_of(at + 1, &["{", ";", "}"]))
+            }
             "for" if is_word => {
                 let body = self.end_of(at + 1, &["{"]);
                 self.enters(body, &format!("for {}", self.shown(at + 1..body)));
             }
             "fn" if is_word => {
-                let Some(body) = tokens.closing(at + 2).map(|end| end + 1) else { return };
+                let Some(body) = tokens.closing(at + 2).map(|end| end + 1) else {
+                    return;
+                };
                 self.enters(body, &format!("fn {}", tokens.text(at + 1)));
             }
             "=>" => self.body(at + 1, &self.arm(at)),
@@ -72,17 +81,22 @@ impl Copy<'_> {
 
     /// A property or the key of a map, whatever word it is.
     fn is_name(&self, at: usize) -> bool {
-        at.checked_sub(1).is_some_and(|before| self.tokens.is(before, ".") || self.tokens.is(before, "?."))
+        at.checked_sub(1)
+            .is_some_and(|before| self.tokens.is(before, ".") || self.tokens.is(before, "?."))
             || (self.tokens.is(at + 1, ":") && !self.tokens.is(at + 1, "::"))
     }
 
     /// Whether an expression begins at `at`: there a `|` begins a closure.
     fn begins_expression(&self, at: usize) -> bool {
-        let Some(before) = at.checked_sub(1) else { return true };
+        let Some(before) = at.checked_sub(1) else {
+            return true;
+        };
         let text = self.tokens.text(before);
         match self.tokens.all.get(before).map(|t| t.kind) {
             Some(Kind::Symbol) => !matches!(text, ")" | "]" | "}"),
-            Some(Kind::Word) => matches!(text, "return" | "in" | "if" | "while" | "until" | "throw"),
+            Some(Kind::Word) => {
+                matches!(text, "return" | "in" | "if" | "while" | "until" | "throw")
+            }
             _ => false,
         }
     }
@@ -95,7 +109,10 @@ impl Copy<'_> {
                 return place;
             }
             place = match self.tokens.opens(place) {
-                true => self.tokens.closing(place).map_or(self.tokens.all.len(), |close| close + 1),
+                true => self
+                    .tokens
+                    .closing(place)
+                    .map_or(self.tokens.all.len(), |close| close + 1),
                 false => place + 1,
             };
         }
@@ -105,7 +122,10 @@ impl Copy<'_> {
     fn arm(&self, at: usize) -> String {
         let mut from = at;
         while let Some(before) = from.checked_sub(1) {
-            if ["{", ",", "}"].iter().any(|end| self.tokens.is(before, end)) {
+            if ["{", ",", "}"]
+                .iter()
+                .any(|end| self.tokens.is(before, end))
+            {
                 break;
             }
             from = before;
@@ -120,36 +140,65 @@ impl Copy<'_> {
             return;
         }
         let end = self.end_of(at, &[",", ";"]);
-        let (Some(from), Some(to)) = (self.tokens.all.get(at), end.checked_sub(1).and_then(|e| self.tokens.all.get(e)))
-        else {
+        let (Some(from), Some(to)) = (
+            self.tokens.all.get(at),
+            end.checked_sub(1).and_then(|e| self.tokens.all.get(e)),
+        ) else {
             return;
         };
         let (start, stop) = (from.start, to.end);
         let number = self.branch(self.tokens.line(at), what.to_owned(), false);
-        self.insert(start, Side::Begins, stop - start, format!("{{ {ENTERED}({number}); "));
+        self.insert(
+            start,
+            Side::Begins,
+            stop - start,
+            format!("{{ {ENTERED}({number}); "),
+        );
         self.insert(stop, Side::Ends, stop - start, " }".to_owned());
     }
 
     /// A counter after the `{` at `at`.
     fn enters(&mut self, at: usize, what: &str) {
-        let Some(open) = self.tokens.all.get(at).filter(|_| self.tokens.is(at, "{")) else { return };
+        let Some(open) = self.tokens.all.get(at).filter(|_| self.tokens.is(at, "{")) else {
+            return;
+        };
         let end = open.end;
         let number = self.branch(self.tokens.line(at), what.to_owned(), false);
-        self.insert(end, Side::Ends, usize::MAX, format!(" {ENTERED}({number}); "));
+        self.insert(
+            end,
+            Side::Ends,
+            usize::MAX,
+            format!(" {ENTERED}({number}); "),
+        );
     }
 
     fn both_ways(&mut self, places: Range<usize>) {
-        let last = places.end.checked_sub(1).filter(|last| *last >= places.start);
-        let Some((from, to)) = self.tokens.all.get(places.start).zip(last.and_then(|l| self.tokens.all.get(l))) else {
+        let last = places
+            .end
+            .checked_sub(1)
+            .filter(|last| *last >= places.start);
+        let Some((from, to)) = self
+            .tokens
+            .all
+            .get(places.start)
+            .zip(last.and_then(|l| self.tokens.all.get(l)))
+        else {
             return;
         };
         let (start, stop) = (from.start, to.end);
-        let known = |i: &&(usize, Side, usize, String)| i.0 == start && i.1 == Side::Begins && i.2 == stop - start;
+        let known = |i: &&(usize, Side, usize, String)| {
+            i.0 == start && i.1 == Side::Begins && i.2 == stop - start
+        };
         if self.inserts.iter().any(|i| known(&i)) {
             return;
         }
         let number = self.branch(self.tokens.line(places.start), self.shown(places), true);
-        self.insert(start, Side::Begins, stop - start, format!("{CONDITION}({number}, "));
+        self.insert(
+            start,
+            Side::Begins,
+            stop - start,
+            format!("{CONDITION}({number}, "),
+        );
         self.insert(stop, Side::Ends, stop - start, ")".to_owned());
     }
 
@@ -165,20 +214,37 @@ impl Copy<'_> {
             let looser = self.tokens.is(at, "||");
             let ends = |copy: &Self, place: usize| -> bool {
                 let text = copy.tokens.text(place);
-                let symbol = copy.tokens.all.get(place).is_some_and(|t| t.kind == Kind::Symbol);
-                let assigns = matches!(text, "=" | "+=" | "-=" | "*=" | "/=" | "%=" | "**=" | "=>" | ":" | "," | ";");
+                let symbol = copy
+                    .tokens
+                    .all
+                    .get(place)
+                    .is_some_and(|t| t.kind == Kind::Symbol);
+                let assigns = matches!(
+                    text,
+                    "=" | "+=" | "-=" | "*=" | "/=" | "%=" | "**=" | "=>" | ":" | "," | ";"
+                );
                 let or = matches!(text, "||" | "|" | "^");
                 let and = !looser && matches!(text, "&&" | "&");
                 let word = copy.tokens.word(place).is_some() && !copy.is_name(place);
-                let begins = matches!(text, "return" | "if" | "while" | "until" | "throw" | "let" | "const" | "else");
+                let begins = matches!(
+                    text,
+                    "return" | "if" | "while" | "until" | "throw" | "let" | "const" | "else"
+                );
                 (symbol && (assigns || or || and)) || (word && begins)
             };
             let from = self.begin_before(at, &ends);
             self.both_ways(from..at);
             let mut to = at + 1;
-            while to < self.tokens.all.len() && !self.tokens.closes(to) && !ends(self, to) && !self.tokens.is(to, "{") {
+            while to < self.tokens.all.len()
+                && !self.tokens.closes(to)
+                && !ends(self, to)
+                && !self.tokens.is(to, "{")
+            {
                 to = match self.tokens.opens(to) {
-                    true => self.tokens.closing(to).map_or(self.tokens.all.len(), |close| close + 1),
+                    true => self
+                        .tokens
+                        .closing(to)
+                        .map_or(self.tokens.all.len(), |close| close + 1),
                     false => to + 1,
                 };
             }
@@ -212,12 +278,18 @@ impl Copy<'_> {
 
     /// Whether the `}` at `at` closes a map or `${`, not a block.
     fn closes_value(&self, at: usize) -> bool {
-        let open = (0..at).rev().find(|open| self.tokens.opens(*open) && self.tokens.closing(*open) == Some(at));
+        let open = (0..at)
+            .rev()
+            .find(|open| self.tokens.opens(*open) && self.tokens.closing(*open) == Some(at));
         open.is_some_and(|open| !self.tokens.is(open, "{"))
     }
 
     fn branch(&mut self, line: usize, text: String, both_ways: bool) -> usize {
-        self.branches.push(Branch { line, text, both_ways });
+        self.branches.push(Branch {
+            line,
+            text,
+            both_ways,
+        });
         self.first + self.branches.len() - 1
     }
 
@@ -226,12 +298,25 @@ impl Copy<'_> {
     }
 
     fn shown(&self, places: Range<usize>) -> String {
-        let Some((from, to)) = self.tokens.all.get(places.start).zip(self.tokens.all.get(places.end.saturating_sub(1)))
+        let Some((from, to)) = self
+            .tokens
+            .all
+            .get(places.start)
+            .zip(self.tokens.all.get(places.end.saturating_sub(1)))
         else {
             return String::new();
         };
-        let text = self.tokens.source.get(from.start..to.end).unwrap_or_default();
-        text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MOST_SHOWN).collect()
+        let text = self
+            .tokens
+            .source
+            .get(from.start..to.end)
+            .unwrap_or_default();
+        text.split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+            .chars()
+            .take(MOST_SHOWN)
+            .collect()
     }
 
     fn finish(mut self) -> (Vec<Branch>, String) {
@@ -261,24 +346,45 @@ mod tests {
 
     /// The copy, with the counters' names cut short.
     fn copy(source: &str) -> String {
-        instrument(source, 0).1.replace(CONDITION, "c").replace(ENTERED, "e")
+        instrument(source, 0)
+            .1
+            .replace(CONDITION, "c")
+            .replace(ENTERED, "e")
     }
 
     #[test]
     fn counters_by_table() {
         for (source, wanted) in [
             ("if a { b }", "if c(0, a) { b }"),
-            ("x = a && b || !c;", "x = c(2, c(0, a) && c(1, b)) || c(3, !c);"),
-            ("if a.x == 1 && f(b, c || d) {}", "if c(0, c(1, a.x == 1) && c(2, f(b, c(3, c) || c(4, d)))) {}"),
+            (
+                "x = a && b || !c;",
+                "x = c(2, c(0, a) && c(1, b)) || c(3, !c);",
+            ),
+            (
+                "if a.x == 1 && f(b, c || d) {}",
+                "if c(0, c(1, a.x == 1) && c(2, f(b, c(3, c) || c(4, d)))) {}",
+            ),
             ("while x < 3 { }", "while c(0, x < 3) { }"),
-            ("for x in #{ a: 1 }.keys() { y }", "for x in #{ a: 1 }.keys() { e(0);  y }"),
+            (
+                "for x in #{ a: 1 }.keys() { y }",
+                "for x in #{ a: 1 }.keys() { e(0);  y }",
+            ),
             ("fn f(a) { a }", "fn f(a) { e(0);  a }"),
             ("a.filter(|x| x > 1)", "a.filter(|x| { e(0); x > 1 })"),
-            ("a.filter(|x| { x && y }, 2)", "a.filter(|x| { e(0);  c(1, x) && c(2, y) }, 2)"),
+            (
+                "a.filter(|x| { x && y }, 2)",
+                "a.filter(|x| { e(0);  c(1, x) && c(2, y) }, 2)",
+            ),
             ("f(|| 1)", "f(|| { e(0); 1 })"),
-            ("switch a { 1 if b => 2, _ => { 3 } }", "switch a { 1 if c(0, b) => { e(1); 2 }, _ => { e(2);  3 } }"),
+            (
+                "switch a { 1 if b => 2, _ => { 3 } }",
+                "switch a { 1 if c(0, b) => { e(1); 2 }, _ => { e(2);  3 } }",
+            ),
             ("if x {} y && z", "if c(0, x) {} c(1, y) && c(2, z)"),
-            ("`${if a { 1 } else { 2 }}`", "`${if c(0, a) { 1 } else { 2 }}`"),
+            (
+                "`${if a { 1 } else { 2 }}`",
+                "`${if c(0, a) { 1 } else { 2 }}`",
+            ),
             ("return a && b", "return c(0, a) && c(1, b)"),
             ("!(a in [1]) && b", "c(0, !(a in [1])) && c(1, b)"),
             ("#{ if_: 1 }.if_ // if a {}", "#{ if_: 1 }.if_ // if a {}"),

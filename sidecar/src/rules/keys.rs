@@ -10,7 +10,9 @@ fn image_of(change: &Change) -> Option<&Image> {
 }
 
 pub fn owner(change: &Change) -> &str {
-    image_of(change).and_then(|image| account_of(change, image)).unwrap_or_default()
+    image_of(change)
+        .and_then(|image| account_of(change, image))
+        .unwrap_or_default()
 }
 
 pub fn value<'a>(change: &Change, image: &'a Image, column: &str) -> Option<&'a Value> {
@@ -18,27 +20,35 @@ pub fn value<'a>(change: &Change, image: &'a Image, column: &str) -> Option<&'a 
 }
 
 pub fn passes(change: &Change, ops: &[RowOp], only: &Where) -> bool {
-    let Some(image) = image_of(change) else { return false };
+    let Some(image) = image_of(change) else {
+        return false;
+    };
     ops.iter().any(|op| op.is(change.op)) && has_values(change, image, only)
 }
 
 fn has_values(change: &Change, image: &Image, only: &Where) -> bool {
-    only.iter().all(|(column, wanted)| value(change, image, column).is_some_and(|v| wanted.is(v)))
+    only.iter()
+        .all(|(column, wanted)| value(change, image, column).is_some_and(|v| wanted.is(v)))
 }
 
 /// Whether an update changes any of `columns`; other changes always do.
 pub fn has_changed(change: &Change, columns: &[String]) -> bool {
     match (change.op, &change.before, &change.after) {
-        (Op::Update, Some(before), Some(after)) if !columns.is_empty() => {
-            columns.iter().any(|c| value(change, before, c) != value(change, after, c))
-        }
+        (Op::Update, Some(before), Some(after)) if !columns.is_empty() => columns
+            .iter()
+            .any(|c| value(change, before, c) != value(change, after, c)),
         _ => true,
     }
 }
 
 pub fn row_key(change: &Change, side: &Side) -> Option<String> {
-    let image = change.after.as_ref().filter(|_| side.op.is_some_and(|op| op.is(change.op)))?;
-    has_values(change, image, &side.only).then(|| key_of(change, image, side.key.all())).flatten()
+    let image = change
+        .after
+        .as_ref()
+        .filter(|_| side.op.is_some_and(|op| op.is(change.op)))?;
+    has_values(change, image, &side.only)
+        .then(|| key_of(change, image, side.key.all()))
+        .flatten()
 }
 
 /// As `key_of` writes it for the row that the event is to meet.

@@ -24,18 +24,29 @@ impl Library {
         files: &[(String, String)],
         script: impl Fn(&str, &str) -> Result<String, String>,
     ) -> Result<Library, Vec<LoadError>> {
-        let mut library =
-            Library { asks: files.iter().any(|(_, text)| text.contains("balance_of")), ..Self::default() };
+        let mut library = Library {
+            asks: files.iter().any(|(_, text)| text.contains("balance_of")),
+            ..Self::default()
+        };
         let mut all = AST::empty();
         let mut errors = Vec::new();
         for (name, text) in files {
-            let compiled = one(engine, text).and_then(|ast| library.add(name, &ast)).and_then(|()| script(name, text));
-            let compiled =
-                compiled.and_then(|text| engine.compile(text).map_err(|e| format!("can't be compiled: {e}")));
+            let compiled = one(engine, text)
+                .and_then(|ast| library.add(name, &ast))
+                .and_then(|()| script(name, text));
+            let compiled = compiled.and_then(|text| {
+                engine
+                    .compile(text)
+                    .map_err(|e| format!("can't be compiled: {e}"))
+            });
             match compiled {
                 Ok(ast) => all = all.merge(&ast),
                 Err(cause) => {
-                    errors.push(LoadError { file: name.clone(), cause, next: "correct the library and save the file" });
+                    errors.push(LoadError {
+                        file: name.clone(),
+                        cause,
+                        next: "correct the library and save the file",
+                    });
                 }
             }
         }
@@ -45,7 +56,11 @@ impl Library {
         if !library.is_empty() {
             let module = Module::eval_ast_as_new(Scope::new(), &all, engine).map_err(|e| {
                 let cause = format!("can't be made: {e}");
-                vec![LoadError { file: "lib".to_owned(), cause, next: "correct the library and save the file" }]
+                vec![LoadError {
+                    file: "lib".to_owned(),
+                    cause,
+                    next: "correct the library and save the file",
+                }]
             })?;
             engine.register_global_module(module.into());
         }
@@ -54,9 +69,15 @@ impl Library {
 
     fn add(&mut self, file: &str, ast: &AST) -> Result<(), String> {
         for f in ast.iter_functions() {
-            let known = self.functions.insert((f.name.to_owned(), f.params.len()), file.to_owned());
+            let known = self
+                .functions
+                .insert((f.name.to_owned(), f.params.len()), file.to_owned());
             if let Some(other) = known {
-                return Err(format!("defines `fn {}` with {} parameters, as {other} does", f.name, f.params.len()));
+                return Err(format!(
+                    "defines `fn {}` with {} parameters, as {other} does",
+                    f.name,
+                    f.params.len()
+                ));
             }
         }
         Ok(())
@@ -76,7 +97,11 @@ impl Library {
         check_reserved(ast)?;
         for f in ast.iter_functions() {
             if let Some(file) = self.functions.get(&(f.name.to_owned(), f.params.len())) {
-                return Err(format!("defines `fn {}` with {} parameters, as {file} does", f.name, f.params.len()));
+                return Err(format!(
+                    "defines `fn {}` with {} parameters, as {file} does",
+                    f.name,
+                    f.params.len()
+                ));
             }
         }
         Ok(())
@@ -86,11 +111,19 @@ impl Library {
 /// Compiles a library file, which has functions and nothing else.
 fn one(engine: &Engine, text: &str) -> Result<AST, String> {
     if text.len() > MOST_BYTES {
-        return Err(format!("is {} bytes long; a library file has at most {MOST_BYTES}", text.len()));
+        return Err(format!(
+            "is {} bytes long; a library file has at most {MOST_BYTES}",
+            text.len()
+        ));
     }
-    let ast = engine.compile(text).map_err(|e| format!("can't be compiled: {e}"))?;
+    let ast = engine
+        .compile(text)
+        .map_err(|e| format!("can't be compiled: {e}"))?;
     check_reserved(&ast)?;
-    if let Some(f) = ast.iter_functions().find(|f| matches!(f.name, "check" | "missing")) {
+    if let Some(f) = ast
+        .iter_functions()
+        .find(|f| matches!(f.name, "check" | "missing"))
+    {
         return Err(format!("defines `fn {}`, which only a rule has", f.name));
     }
     let tokens = Tokens::of(text);
@@ -98,7 +131,9 @@ fn one(engine: &Engine, text: &str) -> Result<AST, String> {
     let mut at = 0;
     while at < tokens.all.len() {
         let begins = at + usize::from(tokens.is(at, "private"));
-        let function = functions.iter().find(|f| f.open > begins && tokens.is(begins, "fn"));
+        let function = functions
+            .iter()
+            .find(|f| f.open > begins && tokens.is(begins, "fn"));
         match function {
             Some(f) => at = f.close + 1,
             None => {
@@ -110,7 +145,10 @@ fn one(engine: &Engine, text: &str) -> Result<AST, String> {
         }
     }
     if let Some(at) = (0..tokens.all.len()).find(|at| tokens.are(*at, &["param", "("])) {
-        return Err(format!("line {}: a rule's parameters are the rule's own; hand them over", tokens.line(at)));
+        return Err(format!(
+            "line {}: a rule's parameters are the rule's own; hand them over",
+            tokens.line(at)
+        ));
     }
     Ok(ast)
 }

@@ -21,7 +21,13 @@ pub(super) const MOST_BYTES: usize = 64 * 1024;
 /// and events that it watches.
 const MOST_RULES: usize = 10_000;
 /// Functions that a rule or the library must not make its own.
-const RESERVED: [&str; 5] = ["violation", "param", "balance_of", library::CONDITION, library::ENTERED];
+const RESERVED: [&str; 5] = [
+    "violation",
+    "param",
+    "balance_of",
+    library::CONDITION,
+    library::ENTERED,
+];
 
 /// A rule, ready to be called.
 pub(super) struct Rule {
@@ -110,7 +116,12 @@ impl RuleSet {
 
     /// Compiles all of `files`, wherever they come from, or none of them.
     pub fn build(files: &Files, provenance_key: Secret) -> Result<RuleSet, LoadErrors> {
-        RuleSet::build_with(build(), files, provenance_key, |_, text| Ok(text.to_owned()))
+        RuleSet::build_with(
+            build(),
+            files,
+            provenance_key,
+            |_, text| Ok(text.to_owned()),
+        )
     }
 
     /// `script` turns a file's text, which was checked, into what is compiled.
@@ -128,7 +139,13 @@ impl RuleSet {
         let mut rules = Vec::new();
         let lib = files.lib_hash();
         for file in &files.rules {
-            match compile(&engine, &library, file, file.hash_with(lib.as_deref()), &script) {
+            match compile(
+                &engine,
+                &library,
+                file,
+                file.hash_with(lib.as_deref()),
+                &script,
+            ) {
                 Ok(rule) => rules.push(rule),
                 // Without its library, every rule would be wrong.
                 Err(_) if !errors.is_empty() && library.is_empty() && !files.lib.is_empty() => {}
@@ -138,7 +155,10 @@ impl RuleSet {
         if rules.len() > MOST_RULES {
             errors.push(LoadError {
                 file: "the set".to_owned(),
-                cause: format!("{} rules are more than the {MOST_RULES} that fit", rules.len()),
+                cause: format!(
+                    "{} rules are more than the {MOST_RULES} that fit",
+                    rules.len()
+                ),
                 next: "merge or remove rules",
             });
         }
@@ -146,9 +166,21 @@ impl RuleSet {
             return Err(LoadErrors(errors));
         }
         let plan = Plan::of(&rules);
-        let texts = files.rules.iter().map(|r| &r.text).chain(files.lib.iter().map(|(_, text)| text));
+        let texts = files
+            .rules
+            .iter()
+            .map(|r| &r.text)
+            .chain(files.lib.iter().map(|(_, text)| text));
         let asks_balances = texts.into_iter().any(|text| text.contains("balance_of"));
-        Ok(RuleSet { engine, rules, plan, provenance_key, asks_balances, hash: files.hash(), version: 0 })
+        Ok(RuleSet {
+            engine,
+            rules,
+            plan,
+            provenance_key,
+            asks_balances,
+            hash: files.hash(),
+            version: 0,
+        })
     }
 
     /// As the version of that number.
@@ -172,7 +204,9 @@ impl RuleSet {
             let blind = match &rule.header.trigger {
                 Trigger::Row { table, .. } | Trigger::Window { table, .. } => unseen(table),
                 Trigger::Transaction { tables } => tables.iter().all(unseen),
-                Trigger::Pair { left, right, .. } => [left, right].iter().any(|s| s.table.as_ref().is_some_and(unseen)),
+                Trigger::Pair { left, right, .. } => [left, right]
+                    .iter()
+                    .any(|s| s.table.as_ref().is_some_and(unseen)),
                 // A snapshot reads the tables themselves, wherever they are.
                 Trigger::Event { .. } | Trigger::Snapshot { .. } => false,
             };
@@ -190,13 +224,20 @@ impl RuleSet {
     pub fn apart(&mut self, server_of: impl Fn(&str) -> Option<usize>) -> Vec<String> {
         let mut asleep = Vec::new();
         for rule in &mut self.rules {
-            let Trigger::Transaction { .. } = rule.header.trigger else { continue };
+            let Trigger::Transaction { .. } = rule.header.trigger else {
+                continue;
+            };
             if rule.header.mode == Mode::Draft {
                 continue;
             }
-            let named = TABLES.iter().enumerate().filter(|(at, _)| rule.names & (1 << at) != 0);
+            let named = TABLES
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| rule.names & (1 << at) != 0);
             // Every server has an outbox.
-            let mut servers = named.filter(|(_, t)| t.name != "outbox").map(|(_, t)| server_of(t.name));
+            let mut servers = named
+                .filter(|(_, t)| t.name != "outbox")
+                .map(|(_, t)| server_of(t.name));
             let first = servers.next();
             if servers.any(|server| Some(server) != first) {
                 Arc::make_mut(&mut rule.header).mode = Mode::Draft;
@@ -224,7 +265,10 @@ impl RuleSet {
 
 impl fmt::Debug for RuleSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RuleSet").field("hash", &self.hash).field("rules", &self.rules.len()).finish()
+        f.debug_struct("RuleSet")
+            .field("hash", &self.hash)
+            .field("rules", &self.rules.len())
+            .finish()
     }
 }
 
@@ -236,38 +280,74 @@ fn compile(
     script: impl Fn(&str, &str) -> Result<String, String>,
 ) -> Result<Rule, LoadError> {
     let name = format!("{}.rhai", file.id);
-    let bad = |cause: String, next: &'static str| LoadError { file: name.clone(), cause, next };
+    let bad = |cause: String, next: &'static str| LoadError {
+        file: name.clone(),
+        cause,
+        next,
+    };
     if file.text.len() > MOST_BYTES {
-        let cause = format!("is {} bytes long; a rule has at most {MOST_BYTES}", file.text.len());
+        let cause = format!(
+            "is {} bytes long; a rule has at most {MOST_BYTES}",
+            file.text.len()
+        );
         return Err(bad(cause, "split the rule"));
     }
-    let mut header = header::parse(&file.id, &file.text).map_err(|e| bad(e, "correct the header and save the file"))?;
+    let mut header = header::parse(&file.id, &file.text)
+        .map_err(|e| bad(e, "correct the header and save the file"))?;
     header.mode = file.mode.unwrap_or(header.mode);
-    let uncompiled = |e: String| bad(format!("can't be compiled: {e}"), "correct the rule and save the file");
-    let mut ast = engine.compile(&file.text).map_err(|e| uncompiled(e.to_string()))?;
-    check_functions(&header.trigger, &ast).map_err(|e| bad(e, "define exactly what the trigger calls"))?;
-    library.check_names(&ast).map_err(|e| bad(e, "give the function another name"))?;
+    let uncompiled = |e: String| {
+        bad(
+            format!("can't be compiled: {e}"),
+            "correct the rule and save the file",
+        )
+    };
+    let mut ast = engine
+        .compile(&file.text)
+        .map_err(|e| uncompiled(e.to_string()))?;
+    check_functions(&header.trigger, &ast)
+        .map_err(|e| bad(e, "define exactly what the trigger calls"))?;
+    library
+        .check_names(&ast)
+        .map_err(|e| bad(e, "give the function another name"))?;
     let tokens = Tokens::of(&file.text);
     names::check(&header, &tokens).map_err(|e| bad(e, "correct the name and save the file"))?;
     let script = script(&name, &file.text).map_err(|e| bad(e, "write it in a simpler way"))?;
     if script != file.text {
-        ast = engine.compile(&script).map_err(|e| uncompiled(e.to_string()))?;
+        ast = engine
+            .compile(&script)
+            .map_err(|e| uncompiled(e.to_string()))?;
     }
     let names = tables::named(&file.text);
-    let asks = library.asks() || ["param", "balance_of"].iter().any(|name| file.text.contains(name));
-    Ok(Rule { header: Arc::new(header), hash, candidate: file.candidate, names, ast, asks })
+    let asks = library.asks()
+        || ["param", "balance_of"]
+            .iter()
+            .any(|name| file.text.contains(name));
+    Ok(Rule {
+        header: Arc::new(header),
+        hash,
+        candidate: file.candidate,
+        names,
+        ast,
+        asks,
+    })
 }
 
 /// Refuses functions that would take the place of what rules are given.
 pub(super) fn check_reserved(ast: &AST) -> Result<(), String> {
     match ast.iter_functions().find(|f| RESERVED.contains(&f.name)) {
-        Some(f) => Err(format!("defines `fn {}`, which every rule is given already", f.name)),
+        Some(f) => Err(format!(
+            "defines `fn {}`, which every rule is given already",
+            f.name
+        )),
         None => Ok(()),
     }
 }
 
 fn check_functions(trigger: &Trigger, ast: &AST) -> Result<(), String> {
-    let has = |name: &str, arity: usize| ast.iter_functions().any(|f| f.name == name && f.params.len() == arity);
+    let has = |name: &str, arity: usize| {
+        ast.iter_functions()
+            .any(|f| f.name == name && f.params.len() == arity)
+    };
     let check = match trigger {
         Trigger::Row { .. } => ("fn check(row)", 1),
         Trigger::Transaction { .. } => ("fn check(tx)", 1),
@@ -326,12 +406,19 @@ impl Plan {
     }
 
     fn watch_event(&mut self, event: &str, watch: Watch) {
-        self.by_event.entry(event.to_owned()).or_default().push(watch);
+        self.by_event
+            .entry(event.to_owned())
+            .or_default()
+            .push(watch);
     }
 
     /// Transaction rules that watch any of the tables of these bits, each once, in order.
     pub fn of_tables(&self, touched: u32) -> Vec<usize> {
-        let watched = self.transactions.iter().enumerate().filter(|(table, _)| touched & (1 << table) != 0);
+        let watched = self
+            .transactions
+            .iter()
+            .enumerate()
+            .filter(|(table, _)| touched & (1 << table) != 0);
         let mut rules: Vec<usize> = watched.flat_map(|(_, rules)| rules).copied().collect();
         rules.sort_unstable();
         rules.dedup();

@@ -40,7 +40,12 @@ pub struct Log<T> {
 
 impl<T> Default for Log<T> {
     fn default() -> Self {
-        Log { items: VecDeque::new(), first: 0, untimed: 0, newest: AHashMap::new() }
+        Log {
+            items: VecDeque::new(),
+            first: 0,
+            untimed: 0,
+            newest: AHashMap::new(),
+        }
     }
 }
 
@@ -58,11 +63,13 @@ impl<T> Log<T> {
     }
 
     pub fn get(&self, id: u64) -> Option<&Item<T>> {
-        self.items.get(usize::try_from(id.checked_sub(self.first)?).ok()?)
+        self.items
+            .get(usize::try_from(id.checked_sub(self.first)?).ok()?)
     }
 
     pub fn get_mut(&mut self, id: u64) -> Option<&mut Item<T>> {
-        self.items.get_mut(usize::try_from(id.checked_sub(self.first)?).ok()?)
+        self.items
+            .get_mut(usize::try_from(id.checked_sub(self.first)?).ok()?)
     }
 
     /// Ids under `key`, newest first, at most `most`.
@@ -82,7 +89,13 @@ impl<T> Log<T> {
     pub fn push(&mut self, key: Arc<str>, position: Arc<str>, value: T) -> u64 {
         let id = self.first + self.items.len() as u64;
         let earlier = self.newest.insert(key.clone(), id);
-        self.items.push_back(Item { key, earlier, at_us: NOT_YET, position, value });
+        self.items.push_back(Item {
+            key,
+            earlier,
+            at_us: NOT_YET,
+            position,
+            value,
+        });
         id
     }
 

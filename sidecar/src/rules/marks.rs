@@ -47,7 +47,11 @@ impl Marks {
     /// An input came.
     pub fn input(&mut self, position: &Arc<str>) {
         if self.0.back().is_none_or(|mark| mark.at_us != NOT_YET) {
-            self.0.push_back(Mark { at_us: NOT_YET, position: Arc::clone(position), rows_from_us: NOT_YET });
+            self.0.push_back(Mark {
+                at_us: NOT_YET,
+                position: Arc::clone(position),
+                rows_from_us: NOT_YET,
+            });
             if self.0.len() > MOST {
                 self.0.pop_front();
             }
@@ -96,7 +100,9 @@ impl Marks {
 /// D for a rule set: 0 if no rule can say that something is missing.
 pub fn margin(rules: &[Rule]) -> i64 {
     let patience = rules.iter().filter_map(|rule| match &rule.header.trigger {
-        Trigger::Pair { within_ms, require, .. } if *require != Require::None => Some(i64::from(*within_ms) * 1_000),
+        Trigger::Pair {
+            within_ms, require, ..
+        } if *require != Require::None => Some(i64::from(*within_ms) * 1_000),
         _ => None,
     });
     patience.max().map_or(0, |patience| patience + SLACK_US)
@@ -119,7 +125,9 @@ pub fn judged_from(first: &Watermarks, margin_us: i64) -> i64 {
 /// that is read again, finds the event that came before it.
 pub fn look_back(rules: &[Rule]) -> i64 {
     let keep = rules.iter().filter_map(|rule| match &rule.header.trigger {
-        Trigger::Pair { within_ms, keep_ms, .. } => Some(i64::from(*keep_ms.max(within_ms)) * 1_000),
+        Trigger::Pair {
+            within_ms, keep_ms, ..
+        } => Some(i64::from(*keep_ms.max(within_ms)) * 1_000),
         _ => None,
     });
     2 * (keep.max().unwrap_or(0).min(MOST_BACK_US) + margin(rules))
@@ -157,6 +165,11 @@ impl Known {
     /// Of a timeline that is there from its very beginning.
     pub fn whole(first: &Watermarks, margin_us: i64) -> Known {
         let judged_from_us = judged_from(first, margin_us);
-        Known { judged_from_us, rows_from_us: i64::MIN, past_until_us: i64::MIN, events_from_us: i64::MIN }
+        Known {
+            judged_from_us,
+            rows_from_us: i64::MIN,
+            past_until_us: i64::MIN,
+            events_from_us: i64::MIN,
+        }
     }
 }

@@ -71,7 +71,11 @@ fn all_names() -> &'static [&'static str] {
     static ALL: OnceLock<Vec<&'static str>> = OnceLock::new();
     ALL.get_or_init(|| {
         let mut all: BTreeSet<&str> = tables::all_columns().into_iter().collect();
-        all.extend([Of::Books, Of::Postings, Of::Captures, Of::Orders].into_iter().flat_map(at_rest_names));
+        all.extend(
+            [Of::Books, Of::Postings, Of::Captures, Of::Orders]
+                .into_iter()
+                .flat_map(at_rest_names),
+        );
         for some in [&ROW[..], &TX, &EARLIER, &OTHERS, &FIELDS] {
             all.extend(some);
         }
@@ -92,16 +96,27 @@ fn check_params(header: &Header, tokens: &Tokens<'_>) -> Result<(), String> {
         }
         let line = tokens.line(at);
         let Some(name) = tokens.literal(at + 2).filter(|_| tokens.is(at + 3, ")")) else {
-            return Err(format!("line {line}: param takes the name written out, such as param(\"most\")"));
+            return Err(format!(
+                "line {line}: param takes the name written out, such as param(\"most\")"
+            ));
         };
         if !header.params.contains_key(name) {
             let known: Vec<&str> = header.params.keys().map(String::as_str).collect();
-            return Err(format!("line {line}: [params] has no `{name}`{}", hint(name, &known)));
+            return Err(format!(
+                "line {line}: [params] has no `{name}`{}",
+                hint(name, &known)
+            ));
         }
         asked.insert(name);
     }
-    match header.params.keys().find(|name| !asked.contains(name.as_str())) {
-        Some(name) => Err(format!("params.{name} is never asked for with param({name:?})")),
+    match header
+        .params
+        .keys()
+        .find(|name| !asked.contains(name.as_str()))
+    {
+        Some(name) => Err(format!(
+            "params.{name} is never asked for with param({name:?})"
+        )),
         None => Ok(()),
     }
 }
@@ -129,13 +144,18 @@ pub fn names_amount(text: &str) -> bool {
         let (mut count, mut at) = (1, open + 1);
         while at < close {
             // What stands in brackets of its own has its own commas.
-            at = if tokens.opens(at) { tokens.closing(at)? } else { at };
+            at = if tokens.opens(at) {
+                tokens.closing(at)?
+            } else {
+                at
+            };
             count += usize::from(tokens.is(at, ","));
             at += 1;
         }
         Some(count)
     };
-    (0..tokens.all.len()).any(|at| tokens.are(at, &["violation", "("]) && arguments(at + 1).is_some_and(|n| n >= 4))
+    (0..tokens.all.len())
+        .any(|at| tokens.are(at, &["violation", "("]) && arguments(at + 1).is_some_and(|n| n >= 4))
 }
 
 fn table(name: &str) -> Option<usize> {
@@ -156,9 +176,19 @@ fn given(trigger: &Trigger, function: &str) -> Vec<Option<What>> {
         (Trigger::Transaction { .. }, "check") => vec![Some(What::Tx)],
         (Trigger::Event { .. }, "check") => vec![Some(What::Event)],
         (Trigger::Snapshot { of }, "check") => vec![Some(What::AtRest(*of))],
-        (Trigger::Window { table: name, .. }, "check") => vec![table(name).map(What::Row), Some(What::Earlier)],
+        (Trigger::Window { table: name, .. }, "check") => {
+            vec![table(name).map(What::Row), Some(What::Earlier)]
+        }
         (Trigger::Pair { left, right, .. }, "check") => vec![side(left), side(right)],
-        (Trigger::Pair { left, right, require, .. }, "missing") => match require {
+        (
+            Trigger::Pair {
+                left,
+                right,
+                require,
+                ..
+            },
+            "missing",
+        ) => match require {
             Require::Left => vec![side(left)],
             Require::Right => vec![side(right)],
             Require::Both if side(left) == side(right) => vec![side(left)],
@@ -183,9 +213,13 @@ fn variables<'a>(trigger: &Trigger, tokens: &Tokens<'a>, function: &Function<'a>
         let names: Vec<usize> = if declares {
             vec![at + 1 + usize::from(tokens.is(at + 1, "("))]
         } else if tokens.is(at, "|") {
-            (at + 1..function.close).take_while(|p| !tokens.is(*p, "|")).take(4).collect()
+            (at + 1..function.close)
+                .take_while(|p| !tokens.is(*p, "|"))
+                .take(4)
+                .collect()
         } else if tokens.is(at + 1, "=") && !tokens.is(at.wrapping_sub(1), ".") {
-            let declared = tokens.is(at.wrapping_sub(1), "let") || tokens.is(at.wrapping_sub(1), "const");
+            let declared =
+                tokens.is(at.wrapping_sub(1), "let") || tokens.is(at.wrapping_sub(1), "const");
             if declared { Vec::new() } else { vec![at] }
         } else {
             Vec::new()
@@ -207,11 +241,15 @@ fn taken<'a>(tokens: &Tokens<'a>, at: usize, known: &Variables<'a>) -> Option<(&
     let of = known.get(tokens.word(at + 3)?).copied()?;
     let member = tokens.word(at + 5).filter(|_| tokens.is(at + 4, "."))?;
     match of {
-        What::Row(table) if tokens.is(at, "let") && tokens.is(at + 2, "=") && tokens.is(at + 6, ";") => {
+        What::Row(table)
+            if tokens.is(at, "let") && tokens.is(at + 2, "=") && tokens.is(at + 6, ";") =>
+        {
             matches!(member, "after" | "before").then_some((name, What::Image(table)))
         }
         What::Tx if tokens.is(at, "for") && tokens.is(at + 2, "in") && member == "rows" => {
-            let rows = tokens.literal(at + 7).filter(|_| tokens.is(at + 6, "(") && tokens.is(at + 8, ")"));
+            let rows = tokens
+                .literal(at + 7)
+                .filter(|_| tokens.is(at + 6, "(") && tokens.is(at + 8, ")"));
             Some((name, What::Row(table(rows?)?)))
         }
         _ => None,
@@ -222,12 +260,16 @@ fn taken<'a>(tokens: &Tokens<'a>, at: usize, known: &Variables<'a>) -> Option<(&
 fn object(tokens: &Tokens<'_>, at: usize, variables: &Variables<'_>) -> Option<What> {
     let before = at.checked_sub(1)?;
     let word = tokens.word(before)?;
-    let chained = before.checked_sub(1).is_some_and(|p| tokens.is(p, ".") || tokens.is(p, "?."));
+    let chained = before
+        .checked_sub(1)
+        .is_some_and(|p| tokens.is(p, ".") || tokens.is(p, "?."));
     if !chained {
         return variables.get(word).copied();
     }
     let root = before.checked_sub(2)?;
-    let rooted = root.checked_sub(1).is_none_or(|p| !tokens.is(p, ".") && !tokens.is(p, "?."));
+    let rooted = root
+        .checked_sub(1)
+        .is_none_or(|p| !tokens.is(p, ".") && !tokens.is(p, "?."));
     match variables.get(tokens.word(root).filter(|_| rooted)?) {
         Some(What::Row(table)) if matches!(word, "after" | "before") => Some(What::Image(*table)),
         _ => None,
@@ -242,7 +284,9 @@ fn check_name(
     variables: &Variables<'_>,
     own: &BTreeSet<&str>,
 ) -> Result<(), String> {
-    let Some(name) = tokens.word(at + 1) else { return Ok(()) };
+    let Some(name) = tokens.word(at + 1) else {
+        return Ok(());
+    };
     let line = tokens.line(at + 1);
     let what = object(tokens, at, variables);
     if tokens.is(at + 2, "(") {
@@ -252,10 +296,15 @@ fn check_name(
         if names.contains(&name) {
             return Ok(());
         }
-        Err(format!("line {line}: {whose} has no `{name}`{}", hint(name, names)))
+        Err(format!(
+            "line {line}: {whose} has no `{name}`{}",
+            hint(name, names)
+        ))
     };
     match what {
-        Some(What::Image(table)) => column(&TABLES[table], name).map_err(|e| format!("line {line}: {e}")),
+        Some(What::Image(table)) => {
+            column(&TABLES[table], name).map_err(|e| format!("line {line}: {e}"))
+        }
         Some(What::Row(_)) => known("a row", &ROW),
         Some(What::Tx) => known("a transaction", &TX),
         Some(What::Event) => known("an event", &FIELDS),
@@ -263,10 +312,15 @@ fn check_name(
         Some(What::Earlier) => {
             known("a window", &EARLIER)?;
             match trigger {
-                Trigger::Window { table: name_of, keep, .. } if name == "sum" => {
+                Trigger::Window {
+                    table: name_of,
+                    keep,
+                    ..
+                } if name == "sum" => {
                     let kind = table(name_of).and_then(|t| TABLES[t].column(keep));
                     let adds = kind != Some(Kind::Text);
-                    let wrong = || format!("line {line}: the window keeps {keep}, a text: it has no sum");
+                    let wrong =
+                        || format!("line {line}: the window keeps {keep}, a text: it has no sum");
                     adds.then_some(()).ok_or_else(wrong)
                 }
                 _ => Ok(()),
@@ -278,7 +332,10 @@ fn check_name(
             if all.binary_search(&name).is_ok() {
                 return Ok(());
             }
-            Err(format!("line {line}: nothing has a column, field or property `{name}`{}", nearest(name, all)))
+            Err(format!(
+                "line {line}: nothing has a column, field or property `{name}`{}",
+                nearest(name, all)
+            ))
         }
     }
 }
@@ -295,22 +352,41 @@ fn check_call(tokens: &Tokens<'_>, at: usize, what: Option<What>) -> Result<(), 
         Some(What::Tx) => {
             let methods = ["touches", "rows", "net", "moves"];
             if !methods.contains(&name) {
-                return Err(format!("a transaction has no `{name}(…)`{}", hint(name, &methods)));
+                return Err(format!(
+                    "a transaction has no `{name}(…)`{}",
+                    hint(name, &methods)
+                ));
             }
-            let Some(wanted) = tokens.literal(first) else { return Ok(()) };
+            let Some(wanted) = tokens.literal(first) else {
+                return Ok(());
+            };
             let names: Vec<&str> = TABLES.iter().map(|t| t.name).collect();
-            let found =
-                table(wanted).ok_or_else(|| format!("\"{wanted}\" is not a watched table{}", hint(wanted, &names)))?;
+            let found = table(wanted).ok_or_else(|| {
+                format!(
+                    "\"{wanted}\" is not a watched table{}",
+                    hint(wanted, &names)
+                )
+            })?;
             check_columns(tokens, first + 2, &TABLES[found], name)
         }
-        Some(What::Earlier) if name != "seen" => Err(format!("a window has no `{name}(…)`{}", hint(name, &["seen"]))),
+        Some(What::Earlier) if name != "seen" => Err(format!(
+            "a window has no `{name}(…)`{}",
+            hint(name, &["seen"])
+        )),
         _ => Ok(()),
     }
 }
 
 /// Columns in `["key", …], #{ column: … }` and `["key", …], "column"`, from `at` on.
-fn check_columns(tokens: &Tokens<'_>, at: usize, known: &Known, method: &str) -> Result<(), String> {
-    let Some(end) = tokens.closing(at).filter(|_| tokens.is(at, "[")) else { return Ok(()) };
+fn check_columns(
+    tokens: &Tokens<'_>,
+    at: usize,
+    known: &Known,
+    method: &str,
+) -> Result<(), String> {
+    let Some(end) = tokens.closing(at).filter(|_| tokens.is(at, "[")) else {
+        return Ok(());
+    };
     for place in at..end {
         if let Some(wanted) = tokens.literal(place) {
             column(known, wanted)?;
@@ -318,17 +394,23 @@ fn check_columns(tokens: &Tokens<'_>, at: usize, known: &Known, method: &str) ->
     }
     let next = end + 2;
     if method == "moves" {
-        let Some(wanted) = tokens.literal(next) else { return Ok(()) };
+        let Some(wanted) = tokens.literal(next) else {
+            return Ok(());
+        };
         column(known, wanted)?;
         return match known.column(wanted) {
             Some(Kind::Money) => Ok(()),
             _ => Err(format!("{wanted} of {} is not an amount", known.name)),
         };
     }
-    let Some(end) = tokens.closing(next).filter(|_| tokens.is(next, "#{")) else { return Ok(()) };
+    let Some(end) = tokens.closing(next).filter(|_| tokens.is(next, "#{")) else {
+        return Ok(());
+    };
     for place in next..end {
         if (tokens.is(place, "#{") || tokens.is(place, ",")) && tokens.is(place + 2, ":") {
-            tokens.word(place + 1).map_or(Ok(()), |wanted| column(known, wanted))?;
+            tokens
+                .word(place + 1)
+                .map_or(Ok(()), |wanted| column(known, wanted))?;
         }
     }
     Ok(())
@@ -339,7 +421,11 @@ fn column(known: &Known, name: &str) -> Result<(), String> {
         return Ok(());
     }
     let columns: Vec<&str> = known.columns.iter().map(|(c, _)| *c).collect();
-    Err(format!("{} has no column `{name}`{}", known.name, hint(name, &columns)))
+    Err(format!(
+        "{} has no column `{name}`{}",
+        known.name,
+        hint(name, &columns)
+    ))
 }
 
 /// What there is, the nearest name first.
@@ -351,6 +437,8 @@ fn hint(name: &str, known: &[&str]) -> String {
 }
 
 fn nearest(name: &str, known: &[&str]) -> String {
-    let best = known.iter().min_by_key(|k| strsim::damerau_levenshtein(name, k));
+    let best = known
+        .iter()
+        .min_by_key(|k| strsim::damerau_levenshtein(name, k));
     best.map_or_else(String::new, |best| format!(": is it `{best}`?"))
 }

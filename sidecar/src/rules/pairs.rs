@@ -40,7 +40,18 @@ pub struct Terms {
 
 impl Terms {
     pub fn of(trigger: &Trigger, mode: Mode) -> Option<Terms> {
-        let Trigger::Pair { left, right, within_ms, keep_ms, require, hold, delay_ms } = trigger else { return None };
+        let Trigger::Pair {
+            left,
+            right,
+            within_ms,
+            keep_ms,
+            require,
+            hold,
+            delay_ms,
+        } = trigger
+        else {
+            return None;
+        };
         Some(Terms {
             within_us: i64::from(*within_ms) * 1_000,
             keep_us: i64::from(*keep_ms.max(within_ms)) * 1_000,
@@ -177,14 +188,23 @@ impl Pairs {
             self.decide(holds, other, *id, State::Met);
             self.met(&new, *id, watermarks, events);
         }
-        let state = if partners.is_empty() { State::Waiting } else { State::Met };
+        let state = if partners.is_empty() {
+            State::Waiting
+        } else {
+            State::Met
+        };
         if state == State::Waiting && self.terms.require.of(new.side) {
             self.open += 1;
             if self.terms.hold {
                 holds.open(new.thing.account());
             }
         }
-        let kept = Kept { thing: new.thing, state, compared: None, forgotten_us: self.forgotten_us[other] };
+        let kept = Kept {
+            thing: new.thing,
+            state,
+            compared: None,
+            forgotten_us: self.forgotten_us[other],
+        };
         let id = self.logs[new.side].push(new.key.into(), Arc::clone(new.position), kept);
         if state == State::Met && self.terms.delay_us > 0 {
             self.due[new.side].push_back(id);
@@ -196,7 +216,9 @@ impl Pairs {
 
     /// Whoever reads an event again must read the row that it met too.
     fn met(&self, new: &Arrival<'_>, partner: u64, watermarks: &Watermarks, events: &mut Marks) {
-        let Some(item) = self.logs[1 - new.side].get(partner) else { return };
+        let Some(item) = self.logs[1 - new.side].get(partner) else {
+            return;
+        };
         // What came after the newest watermark came no earlier than that.
         let newest_us = watermarks[place(Source::Binlog)].unwrap_or(i64::MIN);
         match self.terms.sources[new.side] {
@@ -216,13 +238,21 @@ impl Pairs {
         watermarks: &Watermarks,
     ) {
         let now_us = watermarks[place(self.terms.sources[side])];
-        let until_us = now_us.unwrap_or(i64::MIN).saturating_add(self.terms.keep_us);
+        let until_us = now_us
+            .unwrap_or(i64::MIN)
+            .saturating_add(self.terms.keep_us);
         self.full.until_us = self.full.until_us.max(Some(until_us));
         self.full.untimed |= now_us.is_none();
-        if self.full.said_until_us.is_none_or(|until_us| now_us >= Some(until_us)) {
+        if self
+            .full
+            .said_until_us
+            .is_none_or(|until_us| now_us >= Some(until_us))
+        {
             self.full.said_until_us = Some(until_us);
             self.full.stopped.clear();
-            let message = format!("more than {MOST_KEPT} are kept: the oldest are forgotten; shorten keep_ms");
+            let message = format!(
+                "more than {MOST_KEPT} are kept: the oldest are forgotten; shorten keep_ms"
+            );
             run.error(rule, &message);
             run.unknown(rule, &message, position, "");
         }
@@ -238,13 +268,21 @@ impl Pairs {
     /// A required side of which nobody can say any more whether its partner is missing:
     /// as with a rule that broke off, its money waits for a person.
     fn unchecked(&mut self, run: &mut Run<'_>, rule: usize, side: usize, id: u64) {
-        let Some(item) = self.logs[side].get(id) else { return };
+        let Some(item) = self.logs[side].get(id) else {
+            return;
+        };
         let account = item.value.thing.account();
         if self.full.stopped.len() > MOST_STOPPED || !self.full.stopped.insert(account.into()) {
             return;
         }
-        let account = if self.full.stopped.len() > MOST_STOPPED { "" } else { account };
-        let message = format!("more than {MOST_KEPT} are kept: whether the partner is missing was not checked");
+        let account = if self.full.stopped.len() > MOST_STOPPED {
+            ""
+        } else {
+            account
+        };
+        let message = format!(
+            "more than {MOST_KEPT} are kept: whether the partner is missing was not checked"
+        );
         run.unchecked(rule, &message, &item.position, account);
     }
 
@@ -252,7 +290,11 @@ impl Pairs {
     /// of a kind is compared with what the first one met.
     fn partners(&self, side: usize, key: &str) -> Vec<u64> {
         let mut ids = self.logs[side].chain(key, MOST_SAME);
-        let waits = |id: &u64| self.logs[side].get(*id).is_some_and(|item| item.value.state == State::Waiting);
+        let waits = |id: &u64| {
+            self.logs[side]
+                .get(*id)
+                .is_some_and(|item| item.value.state == State::Waiting)
+        };
         if ids.iter().any(waits) {
             ids.retain(waits);
             ids.reverse();
@@ -265,8 +307,13 @@ impl Pairs {
     /// The finding's position is the left side's, whichever arrived first, so that
     /// the same pair is the same verdict after a restart.
     fn compare(&self, run: &mut Run<'_>, new: &Arrival<'_>, partner: u64) {
-        let Some(item) = self.logs[1 - new.side].get(partner) else { return };
-        let (new_view, view) = (new.thing.view(new.position), item.value.thing.view(&item.position));
+        let Some(item) = self.logs[1 - new.side].get(partner) else {
+            return;
+        };
+        let (new_view, view) = (
+            new.thing.view(new.position),
+            item.value.thing.view(&item.position),
+        );
         let (args, position) = match new.side {
             0 => ((new_view, view), new.position),
             _ => ((view, new_view), &item.position),
@@ -275,7 +322,9 @@ impl Pairs {
     }
 
     fn decide(&mut self, holds: &mut Holds, side: usize, id: u64, state: State) {
-        let Some(item) = self.logs[side].get_mut(id) else { return };
+        let Some(item) = self.logs[side].get_mut(id) else {
+            return;
+        };
         let waited = std::mem::replace(&mut item.value.state, state) == State::Waiting;
         if waited && self.terms.require.of(side) {
             self.open -= 1;
@@ -296,11 +345,20 @@ impl Pairs {
     /// Inputs are missing before `at_us`: partners of what came until then, or comes
     /// soon after, may be among them.
     pub fn blur(&mut self, at_us: i64) {
-        self.blurred_until_us = self.blurred_until_us.max(at_us.saturating_add(self.terms.keep_us));
+        self.blurred_until_us = self
+            .blurred_until_us
+            .max(at_us.saturating_add(self.terms.keep_us));
     }
 
     /// A source has delivered everything up to its watermark.
-    pub fn advance(&mut self, run: &mut Run<'_>, holds: &mut Holds, rule: usize, source: Source, clock: &Clock<'_>) {
+    pub fn advance(
+        &mut self,
+        run: &mut Run<'_>,
+        holds: &mut Holds,
+        rule: usize,
+        source: Source,
+        clock: &Clock<'_>,
+    ) {
         let watermarks = clock.watermarks;
         for side in [0, 1] {
             if self.terms.sources[side] == source
@@ -309,7 +367,10 @@ impl Pairs {
                 self.logs[side].time(now_us);
                 self.own[side] = [Some(now_us), self.own[side][0]];
                 if std::mem::take(&mut self.full.untimed) {
-                    self.full.until_us = self.full.until_us.max(Some(now_us.saturating_add(self.terms.keep_us)));
+                    self.full.until_us = self
+                        .full
+                        .until_us
+                        .max(Some(now_us.saturating_add(self.terms.keep_us)));
                 }
             }
         }
@@ -331,7 +392,9 @@ impl Pairs {
     /// Compares what met and has had its time to change: the newest of each side.
     fn compare_due(&mut self, run: &mut Run<'_>, rule: usize, watermarks: &Watermarks) {
         let [one, other] = self.terms.sources.map(|source| watermarks[place(source)]);
-        let Some(now_us) = one.zip(other).map(|(one, other)| one.min(other)) else { return };
+        let Some(now_us) = one.zip(other).map(|(one, other)| one.min(other)) else {
+            return;
+        };
         for side in [0, 1] {
             while let Some(id) = self.due[side].front().copied() {
                 let item = self.logs[side].get(id);
@@ -347,18 +410,34 @@ impl Pairs {
     }
 
     fn compare_newest(&mut self, run: &mut Run<'_>, rule: usize, key: &str) {
-        let [Some(left), Some(right)] = [0, 1].map(|side: usize| self.logs[side].chain(key, 1).first().copied()) else {
+        let [Some(left), Some(right)] =
+            [0, 1].map(|side: usize| self.logs[side].chain(key, 1).first().copied())
+        else {
             return;
         };
-        if self.logs[0].get(left).is_some_and(|item| item.value.compared == Some(right)) {
+        if self.logs[0]
+            .get(left)
+            .is_some_and(|item| item.value.compared == Some(right))
+        {
             return;
         }
         if let Some(item) = self.logs[0].get_mut(left) {
             item.value.compared = Some(right);
         }
-        let (Some(left), Some(right)) = (self.logs[0].get(left), self.logs[1].get(right)) else { return };
-        let args = (left.value.thing.view(&left.position), right.value.thing.view(&right.position));
-        run.call(rule, "check", args, &left.position, left.value.thing.account());
+        let (Some(left), Some(right)) = (self.logs[0].get(left), self.logs[1].get(right)) else {
+            return;
+        };
+        let args = (
+            left.value.thing.view(&left.position),
+            right.value.thing.view(&right.position),
+        );
+        run.call(
+            rule,
+            "check",
+            args,
+            &left.position,
+            left.value.thing.account(),
+        );
     }
 
     /// Says once that nothing can be said: a side waits longer than its partner may
@@ -367,7 +446,9 @@ impl Pairs {
         let waits = self.terms.require.of(side) && self.open > 0;
         let patience_us = self.terms.within_us.saturating_add(LAG_US);
         let late = self.logs[side].get(self.undecided[side]).filter(|_| waits);
-        let late = late.filter(|item| self.own[side][1].is_some_and(|own_us| item.is_past(patience_us, own_us)));
+        let late = late.filter(|item| {
+            self.own[side][1].is_some_and(|own_us| item.is_past(patience_us, own_us))
+        });
         if let Some(item) = late
             && !self.lags[side]
         {
@@ -375,17 +456,29 @@ impl Pairs {
                 Source::Binlog => "the binlog",
                 Source::Kafka => "Kafka",
             };
-            let message = format!("{source} lags behind: whether something is missing can't be said until it has come");
+            let message = format!(
+                "{source} lags behind: whether something is missing can't be said until it has come"
+            );
             run.unknown(rule, &message, &item.position, "");
         }
         self.lags[side] = late.is_some();
     }
 
     /// Says which required sides have waited in vain.
-    fn miss(&mut self, run: &mut Run<'_>, holds: &mut Holds, rule: usize, side: usize, (now_us, known): (i64, &Known)) {
+    fn miss(
+        &mut self,
+        run: &mut Run<'_>,
+        holds: &mut Holds,
+        rule: usize,
+        side: usize,
+        (now_us, known): (i64, &Known),
+    ) {
         loop {
             let id = self.undecided[side];
-            let Some(item) = self.logs[side].get(id).filter(|item| item.is_past(self.terms.within_us, now_us)) else {
+            let Some(item) = self.logs[side]
+                .get(id)
+                .filter(|item| item.is_past(self.terms.within_us, now_us))
+            else {
                 return;
             };
             if self.terms.require.of(side) && item.value.state == State::Waiting {
@@ -397,8 +490,17 @@ impl Pairs {
     }
 
     /// What is said of a required side that has waited in vain.
-    fn judge(&mut self, run: &mut Run<'_>, rule: usize, (side, id): (usize, u64), now_us: i64, known: &Known) {
-        let Some(item) = self.logs[side].get(id) else { return };
+    fn judge(
+        &mut self,
+        run: &mut Run<'_>,
+        rule: usize,
+        (side, id): (usize, u64),
+        now_us: i64,
+        known: &Known,
+    ) {
+        let Some(item) = self.logs[side].get(id) else {
+            return;
+        };
         let account = item.value.thing.account();
         if self.is_past(side, item, known) {
             // It was judged before this run, with what is not read again; at the first
@@ -413,8 +515,17 @@ impl Pairs {
                 Source::Kafka => "kafka",
             };
             let passed = format!("came until {now_us} without a partner");
-            run.because = Some(InputSeen { position: source.to_owned(), what: passed });
-            run.call(rule, "missing", (item.value.thing.view(&item.position),), &item.position, account);
+            run.because = Some(InputSeen {
+                position: source.to_owned(),
+                what: passed,
+            });
+            run.call(
+                rule,
+                "missing",
+                (item.value.thing.view(&item.position),),
+                &item.position,
+                account,
+            );
             run.because = None;
         }
     }
@@ -423,28 +534,41 @@ impl Pairs {
     fn is_past(&self, side: usize, item: &Item<Kept>, known: &Known) -> bool {
         match &item.value.thing {
             Thing::Row(..) => item.at_us < known.judged_from_us,
-            Thing::Event(_) => item.at_us <= known.past_until_us && self.happened_before(side, item, known),
+            Thing::Event(_) => {
+                item.at_us <= known.past_until_us && self.happened_before(side, item, known)
+            }
         }
     }
 
     /// Whether an event's row may lie before what is read of the binlog.
     fn happened_before(&self, side: usize, item: &Item<Kept>, known: &Known) -> bool {
         let of_row = self.terms.sources[1 - side] == Source::Binlog;
-        of_row && item.value.thing.occurred_us().is_some_and(|occurred| occurred < known.rows_from_us)
+        of_row
+            && item
+                .value
+                .thing
+                .occurred_us()
+                .is_some_and(|occurred| occurred < known.rows_from_us)
     }
 
     /// Why nothing can be said of a side that waits in vain.
     fn unknown(&self, side: usize, item: &Item<Kept>, known: &Known) -> Option<&'static str> {
         let of_event = self.terms.sources[1 - side] == Source::Kafka;
         if of_event && item.at_us < known.events_from_us.saturating_add(self.terms.keep_us) {
-            return Some("its event may have been published before Kafka is read: nothing can be said");
+            return Some(
+                "its event may have been published before Kafka is read: nothing can be said",
+            );
         }
         if item.at_us < self.blurred_until_us {
             return Some("the partner may have come before this rule kept it: nothing can be said");
         }
         // A row comes after what happened. One that came before all that are still
         // known when the event is told can't be found any more.
-        let late = item.value.thing.occurred_us().is_some_and(|occurred| occurred <= item.value.forgotten_us);
+        let late = item
+            .value
+            .thing
+            .occurred_us()
+            .is_some_and(|occurred| occurred <= item.value.forgotten_us);
         let late = late || self.happened_before(side, item, known);
         late.then_some("told long after it happened: its partner may have come and be forgotten")
     }
@@ -466,7 +590,13 @@ impl Pairs {
         let was = std::mem::replace(&mut self.terms, terms);
         if was.hold != terms.hold {
             let accounts = self.waiting();
-            accounts.for_each(|account| if terms.hold { holds.open(account) } else { holds.close(account) });
+            accounts.for_each(|account| {
+                if terms.hold {
+                    holds.open(account)
+                } else {
+                    holds.close(account)
+                }
+            });
         }
     }
 
@@ -478,8 +608,11 @@ impl Pairs {
     }
 
     fn waiting(&self) -> impl Iterator<Item = &str> {
-        let required = [0, 1].into_iter().filter(|side| self.terms.require.of(*side));
+        let required = [0, 1]
+            .into_iter()
+            .filter(|side| self.terms.require.of(*side));
         let kept = required.flat_map(|side| self.logs[side].values());
-        kept.filter(|kept| kept.state == State::Waiting).map(|kept| kept.thing.account())
+        kept.filter(|kept| kept.state == State::Waiting)
+            .map(|kept| kept.thing.account())
     }
 }

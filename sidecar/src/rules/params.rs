@@ -36,13 +36,19 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Budget { trips_per_hour: 50, errors_per_hour: 100, accounts_percent: 5, amount: None }
+        Budget {
+            trips_per_hour: 50,
+            errors_per_hour: 100,
+            accounts_percent: 5,
+            amount: None,
+        }
     }
 }
 
 fn exact<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Decimal>, D::Error> {
     let text = String::deserialize(from)?;
-    let amount = Decimal::from_str_exact(&text).map_err(|e| serde::de::Error::custom(format!("{text:?}: {e}")))?;
+    let amount = Decimal::from_str_exact(&text)
+        .map_err(|e| serde::de::Error::custom(format!("{text:?}: {e}")))?;
     if amount.is_sign_negative() {
         return Err(serde::de::Error::custom(format!("{text:?} is below zero")));
     }
@@ -53,7 +59,9 @@ impl Budget {
     pub fn check(&self) -> Result<(), String> {
         match self.accounts_percent {
             1..=100 => Ok(()),
-            other => Err(format!("budget.accounts_percent = {other} must be from 1 to 100")),
+            other => Err(format!(
+                "budget.accounts_percent = {other} must be from 1 to 100"
+            )),
         }
     }
 }
@@ -63,7 +71,9 @@ pub fn parse(written: BTreeMap<String, toml::Value>) -> Result<Params, String> {
     let one = |(name, value): (String, toml::Value)| {
         let param = match value {
             toml::Value::Integer(number) => Param::Number(number),
-            toml::Value::String(text) => Decimal::from_str_exact(&text).map_or(Param::Text(text), Param::Amount),
+            toml::Value::String(text) => {
+                Decimal::from_str_exact(&text).map_or(Param::Text(text), Param::Amount)
+            }
             toml::Value::Array(list) => Param::List(texts(&name, list)?),
             other => {
                 let kind = other.type_str();
@@ -80,7 +90,10 @@ pub fn parse(written: BTreeMap<String, toml::Value>) -> Result<Params, String> {
 fn texts(name: &str, list: Vec<toml::Value>) -> Result<Vec<String>, String> {
     let text = |value: toml::Value| match value {
         toml::Value::String(text) => Ok(text),
-        other => Err(format!("params.{name} has a {} in its list, which holds texts only", other.type_str())),
+        other => Err(format!(
+            "params.{name} has a {} in its list, which holds texts only",
+            other.type_str()
+        )),
     };
     list.into_iter().map(text).collect()
 }
@@ -91,9 +104,11 @@ impl Param {
             Param::Amount(amount) => (*amount).into(),
             Param::Number(number) => (*number).into(),
             Param::Text(text) => ImmutableString::from(text.as_str()).into(),
-            Param::List(list) => {
-                list.iter().map(|t| Dynamic::from(ImmutableString::from(t.as_str()))).collect::<Array>().into()
-            }
+            Param::List(list) => list
+                .iter()
+                .map(|t| Dynamic::from(ImmutableString::from(t.as_str())))
+                .collect::<Array>()
+                .into(),
         }
     }
 }

@@ -31,7 +31,11 @@ impl Places {
 /// Says of everything new which rule's turn at which change it was.
 pub fn note(places: &mut Option<Places>, run: &Run<'_>, change: usize, turn: usize) {
     if let Some(places) = places {
-        let place = Place { input: places.inputs - 1, change, turn };
+        let place = Place {
+            input: places.inputs - 1,
+            change,
+            turn,
+        };
         places.findings.resize(run.out.len(), place);
         places.errors.resize(run.errors.len(), place);
     }

@@ -55,7 +55,18 @@ const SIGNED: [(&str, &[&str]); 5] = [
             "intermediate_reserved",
         ],
     ),
-    ("entry", &["account_id", "posting_id", "line", "book", "side", "amount", "currency"]),
+    (
+        "entry",
+        &[
+            "account_id",
+            "posting_id",
+            "line",
+            "book",
+            "side",
+            "amount",
+            "currency",
+        ],
+    ),
     (
         "orders",
         &[
@@ -72,8 +83,22 @@ const SIGNED: [(&str, &[&str]); 5] = [
             "trade_time",
         ],
     ),
-    ("attempt", &["account_id", "order_id", "attempt_no", "channel", "state"]),
-    ("capture", &["account_id", "payment_no", "version", "currency", "captured", "refunded", "settled"]),
+    (
+        "attempt",
+        &["account_id", "order_id", "attempt_no", "channel", "state"],
+    ),
+    (
+        "capture",
+        &[
+            "account_id",
+            "payment_no",
+            "version",
+            "currency",
+            "captured",
+            "refunded",
+            "settled",
+        ],
+    ),
 ];
 /// The widest of them.
 const MOST_SIGNED: usize = 11;
@@ -107,14 +132,21 @@ fn is_signed(effects: &Effects, table: &Table, image: &[Value], key: &Secret) ->
         _ => None,
     };
     match (text("tx_id"), text("events"), text("signature")) {
-        (Some(tx_id), Some(events), Some(signature)) => effects.verify(key, tx_id, events, signature),
+        (Some(tx_id), Some(events), Some(signature)) => {
+            effects.verify(key, tx_id, events, signature)
+        }
         _ => false,
     }
 }
 
 /// Collects the effects of every guarded change.
 pub fn summarize(transaction: &Transaction) -> Summary<'_> {
-    let mut summary = Summary { effects: Effects::new(), outbox: Vec::new(), unsigned: false, replayed: false };
+    let mut summary = Summary {
+        effects: Effects::new(),
+        outbox: Vec::new(),
+        unsigned: false,
+        replayed: false,
+    };
     let mut places: Vec<Places<'_>> = Vec::new();
     for change in &transaction.changes {
         if change.table.name == "outbox" {
@@ -126,7 +158,10 @@ pub fn summarize(transaction: &Transaction) -> Summary<'_> {
             }
             continue;
         }
-        let at = match places.iter().position(|p| Arc::ptr_eq(p.table, &change.table)) {
+        let at = match places
+            .iter()
+            .position(|p| Arc::ptr_eq(p.table, &change.table))
+        {
             Some(at) => at,
             None => {
                 places.push(Places::of(&change.table));
@@ -147,17 +182,28 @@ impl<'a> Places<'a> {
     fn of(table: &'a Arc<Table>) -> Self {
         let signed = SIGNED.iter().position(|(name, _)| *name == table.name);
         let mut columns = [None; MOST_SIGNED];
-        for (slot, name) in columns.iter_mut().zip(signed.map_or(&[][..], |at| SIGNED[at].1)) {
+        for (slot, name) in columns
+            .iter_mut()
+            .zip(signed.map_or(&[][..], |at| SIGNED[at].1))
+        {
             *slot = table.column(name);
         }
-        Places { table, signed, columns }
+        Places {
+            table,
+            signed,
+            columns,
+        }
     }
 }
 
 /// Whether an update of a versioned table has a higher version after it.
 fn raises_version(places: &Places<'_>, change: &Change) -> bool {
     let versioned = VERSIONED.contains(&places.table.name.as_str());
-    let at = if versioned { places.columns[VERSION] } else { None };
+    let at = if versioned {
+        places.columns[VERSION]
+    } else {
+        None
+    };
     let version = |image: &Option<crate::change::Image>| match image.as_ref()?.get(at?) {
         Some(Value::Int(version)) => Some(*version),
         _ => None,
@@ -195,7 +241,15 @@ fn add(effects: &mut Effects, places: &Places<'_>, change: &Change) -> Option<()
             let amounts = [number(3)?, number(4)?, number(5)?, sum(6)?, sum(7)?];
             effects.balance(text(0)?, text(1)?, &amounts, number(VERSION)?);
         }
-        1 => effects.entry(text(0)?, text(1)?, number(2)?, text(3)?, text(4)?, number(5)?, text(6)?),
+        1 => effects.entry(
+            text(0)?,
+            text(1)?,
+            number(2)?,
+            text(3)?,
+            text(4)?,
+            number(5)?,
+            text(6)?,
+        ),
         2 => {
             let words = OrderWords {
                 kind: word(3)?,

@@ -58,7 +58,17 @@ impl<'a> Run<'a> {
         out: &'a mut Vec<Finding>,
         balances: &'a SharedBalances,
     ) -> Self {
-        Run { set, scope, errors, out, balances, because: None, failed: Vec::new(), told: Vec::new(), detailed: 0 }
+        Run {
+            set,
+            scope,
+            errors,
+            out,
+            balances,
+            because: None,
+            failed: Vec::new(),
+            told: Vec::new(),
+            detailed: 0,
+        }
     }
 
     /// Calls a function of a rule. `account` is whose change this is, if known.
@@ -70,7 +80,9 @@ impl<'a> Run<'a> {
         position: &Arc<str>,
         account: &str,
     ) {
-        let Some(called) = self.set.rules.get(rule) else { return };
+        let Some(called) = self.set.rules.get(rule) else {
+            return;
+        };
         if self.failed.contains(&(rule, true)) {
             return;
         }
@@ -90,10 +102,18 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn answer(&mut self, rule: &Rule, function: &str, args: impl FuncArgs) -> Result<Dynamic, Failure> {
+    fn answer(
+        &mut self,
+        rule: &Rule,
+        function: &str,
+        args: impl FuncArgs,
+    ) -> Result<Dynamic, Failure> {
         let mut options = CallFnOptions::new().eval_ast(false).rewind_scope(true);
         if rule.asks {
-            options = options.with_tag(Here { header: Arc::clone(&rule.header), balances: Arc::clone(self.balances) });
+            options = options.with_tag(Here {
+                header: Arc::clone(&rule.header),
+                balances: Arc::clone(self.balances),
+            });
         }
         let (engine, scope) = (&self.set.engine, &mut *self.scope);
         engine::begin();
@@ -102,29 +122,54 @@ impl<'a> Run<'a> {
         }));
         match called {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => {
-                Err(Failure { message: format!("{function}: {}", words(&error)), stopped: is_stopped(&error) })
-            }
+            Ok(Err(error)) => Err(Failure {
+                message: format!("{function}: {}", words(&error)),
+                stopped: is_stopped(&error),
+            }),
             Err(_) => {
                 self.scope.clear();
-                Err(Failure { message: format!("{function}: a native function panicked"), stopped: true })
+                Err(Failure {
+                    message: format!("{function}: a native function panicked"),
+                    stopped: true,
+                })
             }
         }
     }
 
     /// What the call looked at: made again, with its reads traced if `traced`.
-    fn detail(&mut self, rule: &Rule, function: &str, args: impl FuncArgs + Clone, traced: bool) -> Arc<Detail> {
+    fn detail(
+        &mut self,
+        rule: &Rule,
+        function: &str,
+        args: impl FuncArgs + Clone,
+        traced: bool,
+    ) -> Arc<Detail> {
         let mut given: Vec<Dynamic> = Vec::new();
         args.clone().parse(&mut given);
         let mut inputs: Vec<InputSeen> = given.iter().flat_map(inputs_of).collect();
         inputs.extend(self.because.clone());
-        let params = rule.header.params.iter().map(|(name, value)| (name.clone(), value.to_string())).collect();
+        let params = rule
+            .header
+            .params
+            .iter()
+            .map(|(name, value)| (name.clone(), value.to_string()))
+            .collect();
         if !traced || self.detailed == MOST_DETAILED {
-            return Arc::new(Detail { inputs, reads: Vec::new(), params, cut: true });
+            return Arc::new(Detail {
+                inputs,
+                reads: Vec::new(),
+                params,
+                cut: true,
+            });
         }
         self.detailed += 1;
         let (reads, cut) = trace::during(|| drop(self.answer(rule, function, args)));
-        Arc::new(Detail { inputs, reads, params, cut })
+        Arc::new(Detail {
+            inputs,
+            reads,
+            params,
+            cut,
+        })
     }
 
     /// A violation, or an array of them; those before a wrong element count.
@@ -137,17 +182,35 @@ impl<'a> Run<'a> {
         detail: &Arc<Detail>,
     ) -> Result<(), Failure> {
         let wrong = |what: &Dynamic| Failure {
-            message: format!("answered {} instead of (), a violation(…) or an array of them", what.type_name()),
+            message: format!(
+                "answered {} instead of (), a violation(…) or an array of them",
+                what.type_name()
+            ),
             stopped: false,
         };
-        let answers = if answer.is_array() { answer.into_array().unwrap_or_default() } else { vec![answer] };
+        let answers = if answer.is_array() {
+            answer.into_array().unwrap_or_default()
+        } else {
+            vec![answer]
+        };
         for answer in answers {
-            let violation = answer.try_cast_result::<Violation>().map_err(|other| wrong(&other))?;
+            let violation = answer
+                .try_cast_result::<Violation>()
+                .map_err(|other| wrong(&other))?;
             let account = violation.account.to_string();
             let breakers = stops(rule, &account);
-            let said = Said { function, item: &violation.item, message: &violation.message };
+            let said = Said {
+                function,
+                item: &violation.item,
+                message: &violation.message,
+            };
             let found = finding(rule, Outcome::Violation, position, &said, account);
-            self.out.push(Finding { breakers, amount: violation.amount, detail: Some(Arc::clone(detail)), ..found });
+            self.out.push(Finding {
+                breakers,
+                amount: violation.amount,
+                detail: Some(Arc::clone(detail)),
+                ..found
+            });
         }
         Ok(())
     }
@@ -155,26 +218,45 @@ impl<'a> Run<'a> {
     /// The rule can't say: once per rule and input, so that a rule that fails at
     /// every row does not flood anybody.
     pub fn undetermined(&mut self, rule: usize, message: &str, position: &Arc<str>, account: &str) {
-        let Some(failed) = self.set.rules.get(rule) else { return };
+        let Some(failed) = self.set.rules.get(rule) else {
+            return;
+        };
         self.error(rule, message);
         if !self.failed.iter().any(|(r, _)| *r == rule) {
             self.failed.push((rule, false));
-            let said = Said { function: "error", item: "error", message };
-            self.out.push(finding(failed, Outcome::Undetermined, position, &said, account.to_owned()));
+            let said = Said {
+                function: "error",
+                item: "error",
+                message,
+            };
+            self.out.push(finding(
+                failed,
+                Outcome::Undetermined,
+                position,
+                &said,
+                account.to_owned(),
+            ));
         }
     }
 
     /// For the log and the alert on failing rules.
     pub fn error(&mut self, rule: usize, message: &str) {
-        let Some(failed) = self.set.rules.get(rule) else { return };
+        let Some(failed) = self.set.rules.get(rule) else {
+            return;
+        };
         if self.errors.len() < MOST_ERRORS {
-            self.errors.push(RuleError { rule: failed.header.id.clone(), message: message.to_owned() });
+            self.errors.push(RuleError {
+                rule: failed.header.id.clone(),
+                message: message.to_owned(),
+            });
         }
     }
 
     /// Nothing can be said, and the rule did nothing wrong: once per rule and input.
     pub fn unknown(&mut self, rule: usize, message: &str, position: &Arc<str>, account: &str) {
-        let Some(about) = self.set.rules.get(rule) else { return };
+        let Some(about) = self.set.rules.get(rule) else {
+            return;
+        };
         if !self.told.contains(&rule) {
             self.told.push(rule);
             self.out.push(not_known(about, message, position, account));
@@ -184,27 +266,59 @@ impl<'a> Run<'a> {
     /// Likewise, of money that nobody will check any more: what a rule in mode trip would
     /// stop for it is stopped (decision 003). The caller bounds how often.
     pub fn unchecked(&mut self, rule: usize, message: &str, position: &Arc<str>, account: &str) {
-        let Some(about) = self.set.rules.get(rule) else { return };
+        let Some(about) = self.set.rules.get(rule) else {
+            return;
+        };
         let found = not_known(about, message, position, account);
-        self.out.push(Finding { breakers: stops(about, account), ..found });
+        self.out.push(Finding {
+            breakers: stops(about, account),
+            ..found
+        });
     }
 
     /// A call gave no answer. Money that a trip rule could not check must not leave
     /// (promise 5), so the breaker opens: the account's, if this was the only
     /// failure; everybody's once it fails on a second account or hits a limit,
     /// since the rest of the input is then not checked either.
-    fn fail(&mut self, rule: usize, failure: Failure, position: &Arc<str>, account: &str, detail: &Arc<Detail>) {
-        let Some(failed) = self.set.rules.get(rule) else { return };
+    fn fail(
+        &mut self,
+        rule: usize,
+        failure: Failure,
+        position: &Arc<str>,
+        account: &str,
+        detail: &Arc<Detail>,
+    ) {
+        let Some(failed) = self.set.rules.get(rule) else {
+            return;
+        };
         let before = self.failed.iter().any(|(r, _)| *r == rule);
-        let account = if before || failure.stopped { "" } else { account };
+        let account = if before || failure.stopped {
+            ""
+        } else {
+            account
+        };
         if self.failed.contains(&(rule, true)) {
             return;
         }
         self.error(rule, &failure.message);
-        let said = Said { function: "error", item: "error", message: &failure.message };
-        let found = finding(failed, Outcome::Undetermined, position, &said, account.to_owned());
+        let said = Said {
+            function: "error",
+            item: "error",
+            message: &failure.message,
+        };
+        let found = finding(
+            failed,
+            Outcome::Undetermined,
+            position,
+            &said,
+            account.to_owned(),
+        );
         let detail = Some(Arc::clone(detail));
-        self.out.push(Finding { breakers: stops(failed, account), detail, ..found });
+        self.out.push(Finding {
+            breakers: stops(failed, account),
+            detail,
+            ..found
+        });
         // After a failure that spoke for everybody, more of them say nothing new.
         self.failed.push((rule, account.is_empty()));
     }
@@ -224,14 +338,19 @@ fn inputs_of(argument: &Dynamic) -> Vec<InputSeen> {
     if let Some(tx) = argument.read_lock::<Tx>() {
         return vec![tx.seen()];
     }
-    argument.read_lock::<Earlier>().map(|earlier| earlier.inputs()).unwrap_or_default()
+    argument
+        .read_lock::<Earlier>()
+        .map(|earlier| earlier.inputs())
+        .unwrap_or_default()
 }
 
 /// What a rule in mode trip stops for this account.
 fn stops(rule: &Rule, account: &str) -> Vec<BreakerKey> {
     let trips = rule.header.mode == Mode::Trip;
     let declared = rule.header.breakers.iter().filter(|_| trips);
-    declared.map(|(point, scope)| breaker_key(*point, *scope, account)).collect()
+    declared
+        .map(|(point, scope)| breaker_key(*point, *scope, account))
+        .collect()
 }
 
 /// Which function of a rule said what about what.
@@ -242,10 +361,22 @@ struct Said<'a> {
 }
 
 /// An unknown account means that nobody knows whose money it is: the whole point.
-fn breaker_key(point: sluice_contract::breaker::Point, scope: BreakerScope, account: &str) -> BreakerKey {
+fn breaker_key(
+    point: sluice_contract::breaker::Point,
+    scope: BreakerScope,
+    account: &str,
+) -> BreakerKey {
     match scope {
-        BreakerScope::Account if !account.is_empty() => BreakerKey { point, scope, key: account.to_owned() },
-        _ => BreakerKey { point, scope: BreakerScope::All, key: "*".to_owned() },
+        BreakerScope::Account if !account.is_empty() => BreakerKey {
+            point,
+            scope,
+            key: account.to_owned(),
+        },
+        _ => BreakerKey {
+            point,
+            scope: BreakerScope::All,
+            key: "*".to_owned(),
+        },
     }
 }
 
@@ -268,17 +399,39 @@ fn is_stopped(error: &EvalAltResult) -> bool {
 }
 
 fn not_known(rule: &Rule, message: &str, position: &Arc<str>, account: &str) -> Finding {
-    let said = Said { function: "missing", item: UNKNOWN, message };
-    finding(rule, Outcome::Undetermined, position, &said, account.to_owned())
+    let said = Said {
+        function: "missing",
+        item: UNKNOWN,
+        message,
+    };
+    finding(
+        rule,
+        Outcome::Undetermined,
+        position,
+        &said,
+        account.to_owned(),
+    )
 }
 
-fn finding(rule: &Rule, outcome: Outcome, position: &Arc<str>, said: &Said<'_>, account: String) -> Finding {
+fn finding(
+    rule: &Rule,
+    outcome: Outcome,
+    position: &Arc<str>,
+    said: &Said<'_>,
+    account: String,
+) -> Finding {
     let item: String = said.item.chars().take(MOST_ITEM).collect();
     // The account counts too: two accounts under one item are two verdicts, or the
     // second one's breaker would never be opened. So does the function: a payment
     // that was late and then booked wrong is two findings.
     // A candidate's verdicts must not be taken for those of the version that is armed.
-    let parts = [rule.header.id.as_str(), said.function, position, &account, &item];
+    let parts = [
+        rule.header.id.as_str(),
+        said.function,
+        position,
+        &account,
+        &item,
+    ];
     let of_version: Vec<&str> = parts.into_iter().chain([rule.hash.as_str()]).collect();
     let of_version = verdict_id(&of_version);
     let (verdict_id, before) = match rule.candidate {

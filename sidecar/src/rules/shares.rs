@@ -11,13 +11,30 @@ pub fn deal(set: &RuleSet, workers: usize, drafts: bool) -> Vec<usize> {
 }
 
 /// As `deal`, but rules that were dealt before stay where their memory is.
-pub fn deal_again(set: &RuleSet, workers: usize, drafts: bool, old: &RuleSet, dealt: &[usize]) -> Vec<usize> {
+pub fn deal_again(
+    set: &RuleSet,
+    workers: usize,
+    drafts: bool,
+    old: &RuleSet,
+    dealt: &[usize],
+) -> Vec<usize> {
     let heirs = heirs(old, set);
-    deal_on(set, workers, drafts, |rule| dealt.get((*heirs.get(rule)?)?).copied())
+    deal_on(set, workers, drafts, |rule| {
+        dealt.get((*heirs.get(rule)?)?).copied()
+    })
 }
 
-fn deal_on(set: &RuleSet, workers: usize, drafts: bool, stays: impl Fn(usize) -> Option<usize>) -> Vec<usize> {
-    let weights: Vec<u64> = set.rules.iter().map(|rule| weight(&rule.header, drafts)).collect();
+fn deal_on(
+    set: &RuleSet,
+    workers: usize,
+    drafts: bool,
+    stays: impl Fn(usize) -> Option<usize>,
+) -> Vec<usize> {
+    let weights: Vec<u64> = set
+        .rules
+        .iter()
+        .map(|rule| weight(&rule.header, drafts))
+        .collect();
     let mut loads = vec![0_u64; workers];
     let mut shares = vec![None; set.rules.len()];
     for (rule, share) in shares.iter_mut().enumerate() {
@@ -27,10 +44,14 @@ fn deal_on(set: &RuleSet, workers: usize, drafts: bool, stays: impl Fn(usize) ->
         }
     }
     // The heaviest first, each to whoever has least.
-    let mut order: Vec<usize> = (0..shares.len()).filter(|rule| shares[*rule].is_none()).collect();
+    let mut order: Vec<usize> = (0..shares.len())
+        .filter(|rule| shares[*rule].is_none())
+        .collect();
     order.sort_by_key(|rule| std::cmp::Reverse(weights[*rule]));
     for rule in order {
-        let worker = (0..workers).min_by_key(|worker| loads[*worker]).unwrap_or(0);
+        let worker = (0..workers)
+            .min_by_key(|worker| loads[*worker])
+            .unwrap_or(0);
         loads[worker] += weights[rule];
         shares[rule] = Some(worker);
     }

@@ -74,7 +74,10 @@ impl Sums {
             Ok(true)
         };
         let asked = || {
-            let only: String = only.iter().map(|(column, wanted)| format!(", {column} = {wanted}")).collect();
+            let only: String = only
+                .iter()
+                .map(|(column, wanted)| format!(", {column} = {wanted}"))
+                .collect();
             format!("net of {table} by {}{only}", names(keys))
         };
         Self::build(tx, table, keys, asked, |change, image| {
@@ -93,7 +96,9 @@ impl Sums {
     /// Σ (after − before) of `column`; a row that was not there counts as 0.
     pub fn moves(tx: &Arc<Transaction>, table: &str, keys: &Array, column: &str) -> Answer<Sums> {
         let asked = || format!("{column} of {table} moves by {}", names(keys));
-        Self::build(tx, table, keys, asked, |change, image| decimal(change, image, column).map(Some))
+        Self::build(tx, table, keys, asked, |change, image| {
+            decimal(change, image, column).map(Some)
+        })
     }
 
     fn build(
@@ -104,42 +109,72 @@ impl Sums {
         amount: impl Fn(&Change, &[Value]) -> Answer<Option<Decimal>>,
     ) -> Answer<Sums> {
         if tables::find(table).is_none() {
-            return fail(format!("{table:?} is not a watched table: {}", tables::names()));
+            return fail(format!(
+                "{table:?} is not a watched table: {}",
+                tables::names()
+            ));
         }
         let mut columns = Vec::new();
         let mut totals: Vec<Total> = Vec::new();
         let mut places: AHashMap<Key<'_>, usize> = AHashMap::new();
-        for (at, change) in tx.changes.iter().enumerate().filter(|(_, c)| c.table.name == table) {
+        for (at, change) in tx
+            .changes
+            .iter()
+            .enumerate()
+            .filter(|(_, c)| c.table.name == table)
+        {
             if columns.is_empty() {
                 columns = key_columns(change, keys)?;
             }
             for (after, image) in [(false, &change.before), (true, &change.after)] {
                 let Some(image) = image else { continue };
-                let Some(amount) = amount(change, image)? else { continue };
+                let Some(amount) = amount(change, image)? else {
+                    continue;
+                };
                 let signed = if after { amount } else { -amount };
-                let place = *places.entry(key_of(image, &columns)).or_insert(totals.len());
+                let place = *places
+                    .entry(key_of(image, &columns))
+                    .or_insert(totals.len());
                 match totals.get_mut(place) {
                     Some(total) => total.sum = add(total.sum, signed)?,
-                    None => totals.push(Total { change: at, after, sum: signed }),
+                    None => totals.push(Total {
+                        change: at,
+                        after,
+                        sum: signed,
+                    }),
                 }
             }
         }
         drop(places);
         let asked = if trace::on() { asked() } else { String::new() };
-        Ok(Sums(Arc::new(Inner { transaction: Arc::clone(tx), asked, columns, totals })))
+        Ok(Sums(Arc::new(Inner {
+            transaction: Arc::clone(tx),
+            asked,
+            columns,
+            totals,
+        })))
     }
 
     fn nonzero(&mut self) -> Array {
         let wrong = self.0.totals.iter().filter(|t| !t.sum.is_zero());
-        let found = wrong.take(MOST_NAMED + 1).map(|t| self.describe(t, [("amount", t.sum)])).collect();
+        let found = wrong
+            .take(MOST_NAMED + 1)
+            .map(|t| self.describe(t, [("amount", t.sum)]))
+            .collect();
         self.told("nonzero", &found);
         bounded(found)
     }
 
     /// The keys whose sums differ from `other`'s; a key that one side lacks has 0 there.
     fn differs(&mut self, other: Sums) -> Array {
-        let theirs: AHashMap<Key<'_>, Decimal> = other.0.totals.iter().map(|t| (other.key(t), t.sum)).collect();
-        let ours: AHashMap<Key<'_>, Decimal> = self.0.totals.iter().map(|t| (self.key(t), t.sum)).collect();
+        let theirs: AHashMap<Key<'_>, Decimal> = other
+            .0
+            .totals
+            .iter()
+            .map(|t| (other.key(t), t.sum))
+            .collect();
+        let ours: AHashMap<Key<'_>, Decimal> =
+            self.0.totals.iter().map(|t| (self.key(t), t.sum)).collect();
         let mut found = Array::new();
         for total in &self.0.totals {
             if found.len() > MOST_NAMED {
@@ -150,7 +185,11 @@ impl Sums {
                 found.push(self.describe(total, [("left", total.sum), ("right", right)]));
             }
         }
-        let missing = other.0.totals.iter().filter(|t| !t.sum.is_zero() && !ours.contains_key(&other.key(t)));
+        let missing = other
+            .0
+            .totals
+            .iter()
+            .filter(|t| !t.sum.is_zero() && !ours.contains_key(&other.key(t)));
         for total in missing.take((MOST_NAMED + 1).saturating_sub(found.len())) {
             found.push(other.describe(total, [("left", Decimal::ZERO), ("right", total.sum)]));
         }
@@ -163,23 +202,45 @@ impl Sums {
             position: self.0.transaction.position.to_string(),
             of: self.0.asked.clone(),
             name: how.to_owned(),
-            value: Some(found.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+            value: Some(
+                found
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            ),
         });
     }
 
     fn image(&self, total: &Total) -> Option<(&Change, &[Value])> {
         let change = self.0.transaction.changes.get(total.change)?;
-        let image = if total.after { &change.after } else { &change.before };
+        let image = if total.after {
+            &change.after
+        } else {
+            &change.before
+        };
         Some((change, image.as_deref()?))
     }
 
     fn key(&self, total: &Total) -> Key<'_> {
-        self.image(total).map_or(Key([None; MOST_KEYS]), |(_, image)| key_of(image, &self.0.columns))
+        self.image(total)
+            .map_or(Key([None; MOST_KEYS]), |(_, image)| {
+                key_of(image, &self.0.columns)
+            })
     }
 
     fn describe<const N: usize>(&self, total: &Total, sums: [(&str, Decimal); N]) -> Dynamic {
-        let key: Array = self.key(total).0.into_iter().flatten().map(|v| Dynamic::from(text_of(v))).collect();
-        let account = self.image(total).and_then(|(change, image)| account_of(change, image)).unwrap_or_default();
+        let key: Array = self
+            .key(total)
+            .0
+            .into_iter()
+            .flatten()
+            .map(|v| Dynamic::from(text_of(v)))
+            .collect();
+        let account = self
+            .image(total)
+            .and_then(|(change, image)| account_of(change, image))
+            .unwrap_or_default();
         let mut map = Map::new();
         map.insert("key".into(), key.into());
         map.insert("account".into(), ImmutableString::from(account).into());
@@ -211,34 +272,50 @@ fn key_of<'a>(image: &'a [Value], columns: &[usize]) -> Key<'a> {
 }
 
 fn names(keys: &Array) -> String {
-    keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    keys.iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn key_columns(change: &Change, keys: &Array) -> Answer<Vec<usize>> {
     if keys.is_empty() || keys.len() > MOST_KEYS {
-        return fail(format!("a key has 1 to {MOST_KEYS} columns, not {}", keys.len()));
+        return fail(format!(
+            "a key has 1 to {MOST_KEYS} columns, not {}",
+            keys.len()
+        ));
     }
     let column = |key: &Dynamic| {
         let name = key.clone().into_immutable_string().unwrap_or_default();
-        change.table.column(&name).map_or_else(|| fail(format!("{} has no column {name:?}", change.table.name)), Ok)
+        change.table.column(&name).map_or_else(
+            || fail(format!("{} has no column {name:?}", change.table.name)),
+            Ok,
+        )
     };
     keys.iter().map(column).collect()
 }
 
 fn column_of<'a>(change: &Change, image: &'a [Value], column: &str) -> Answer<&'a Value> {
     let value = change.table.column(column).and_then(|at| image.get(at));
-    value.map_or_else(|| fail(format!("{} has no column {column}", change.table.name)), Ok)
+    value.map_or_else(
+        || fail(format!("{} has no column {column}", change.table.name)),
+        Ok,
+    )
 }
 
 fn decimal(change: &Change, image: &[Value], column: &str) -> Answer<Decimal> {
     match column_of(change, image, column)? {
         Value::Dec(amount) => Ok(*amount),
-        other => fail(format!("{column} of {} is not an amount but {other:?}", change.table.name)),
+        other => fail(format!(
+            "{column} of {} is not an amount but {other:?}",
+            change.table.name
+        )),
     }
 }
 
 fn add(left: Decimal, right: Decimal) -> Answer<Decimal> {
-    left.checked_add(right).map_or_else(|| fail(format!("{left} + {right} is too large")), Ok)
+    left.checked_add(right)
+        .map_or_else(|| fail(format!("{left} + {right} is too large")), Ok)
 }
 
 fn text_of(value: &Value) -> ImmutableString {

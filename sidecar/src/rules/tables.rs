@@ -138,9 +138,19 @@ pub const TABLES: [Known; 10] = [
     Known {
         name: "outbox",
         guarded: false,
-        columns: &[("account_id", Text), ("tx_id", Text), ("signature", Text), ("events", Text), ("created_us", Int)],
+        columns: &[
+            ("account_id", Text),
+            ("tx_id", Text),
+            ("signature", Text),
+            ("events", Text),
+            ("created_us", Int),
+        ],
     },
-    Known { name: "fence_token", guarded: false, columns: &[("instance", Text), ("token", Int), ("updated_us", Int)] },
+    Known {
+        name: "fence_token",
+        guarded: false,
+        columns: &[("instance", Text), ("token", Int), ("updated_us", Int)],
+    },
     Known {
         name: "checkpoint",
         guarded: false,
@@ -176,20 +186,37 @@ pub fn find(name: &str) -> Option<usize> {
 
 /// The tables whose names stand in quotes in a rule's code, a bit for each.
 pub fn named(text: &str) -> u32 {
-    let code = || text.lines().filter(|line| !line.trim_start().starts_with("//"));
-    let stands =
-        |name: &str| code().any(|line| line.contains(&format!("\"{name}\"")) || line.contains(&format!("`{name}`")));
-    TABLES.iter().enumerate().filter(|(_, t)| stands(t.name)).fold(0, |bits, (at, _)| bits | (1 << at))
+    let code = || {
+        text.lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+    };
+    let stands = |name: &str| {
+        code().any(|line| {
+            line.contains(&format!("\"{name}\"")) || line.contains(&format!("`{name}`"))
+        })
+    };
+    TABLES
+        .iter()
+        .enumerate()
+        .filter(|(_, t)| stands(t.name))
+        .fold(0, |bits, (at, _)| bits | (1 << at))
 }
 
 impl Known {
     pub fn column(&self, name: &str) -> Option<Kind> {
-        self.columns.iter().find(|(c, _)| *c == name).map(|(_, kind)| *kind)
+        self.columns
+            .iter()
+            .find(|(c, _)| *c == name)
+            .map(|(_, kind)| *kind)
     }
 
     /// The names of all columns, for a message.
     pub fn column_names(&self) -> String {
-        self.columns.iter().map(|(c, _)| *c).collect::<Vec<_>>().join(", ")
+        self.columns
+            .iter()
+            .map(|(c, _)| *c)
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }
 
@@ -200,7 +227,10 @@ pub fn names() -> String {
 
 /// Every column name once, sorted: rules get one getter for each.
 pub fn all_columns() -> Vec<&'static str> {
-    let mut all: Vec<&str> = TABLES.iter().flat_map(|t| t.columns.iter().map(|(c, _)| *c)).collect();
+    let mut all: Vec<&str> = TABLES
+        .iter()
+        .flat_map(|t| t.columns.iter().map(|(c, _)| *c))
+        .collect();
     all.sort_unstable();
     all.dedup();
     all
@@ -215,7 +245,10 @@ mod tests {
     fn columns_of(sql: &str) -> Vec<(String, Kind)> {
         let body = sql.split_once('(').map(|(_, b)| b).unwrap_or_default();
         let column = |line: &str| {
-            let mut words = line.trim_start().trim_start_matches("ADD COLUMN ").split_whitespace();
+            let mut words = line
+                .trim_start()
+                .trim_start_matches("ADD COLUMN ")
+                .split_whitespace();
             let (name, kind) = (words.next()?, words.next()?);
             let kind = match kind.split('(').next()? {
                 "VARCHAR" | "CHAR" | "TEXT" | "MEDIUMTEXT" => Text,
@@ -233,16 +266,25 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
         let mut made: std::collections::BTreeMap<String, Vec<(String, Kind)>> = Default::default();
         for folder in std::fs::read_dir(root).unwrap() {
-            let files = std::fs::read_dir(folder.unwrap().path()).unwrap().map(|f| f.unwrap().path());
+            let files = std::fs::read_dir(folder.unwrap().path())
+                .unwrap()
+                .map(|f| f.unwrap().path());
             let number = |p: &std::path::PathBuf| {
                 let name = p.file_name().unwrap().to_string_lossy().into_owned();
-                name[1..].split("__").next().unwrap().parse::<u32>().unwrap()
+                name[1..]
+                    .split("__")
+                    .next()
+                    .unwrap()
+                    .parse::<u32>()
+                    .unwrap()
             };
             let mut files: Vec<_> = files.collect();
             files.sort_by_key(number);
             for file in files {
                 let sql = std::fs::read_to_string(file).unwrap();
-                let created = sql.split_once("CREATE TABLE ").map(|(_, rest)| (rest, columns_of(rest)));
+                let created = sql
+                    .split_once("CREATE TABLE ")
+                    .map(|(_, rest)| (rest, columns_of(rest)));
                 if let Some((rest, columns)) = created {
                     // The outbox is in three schemas, alike in each.
                     let name = rest.split_whitespace().next().unwrap().to_owned();
@@ -250,13 +292,23 @@ mod tests {
                     continue;
                 }
                 // An ALTER has no bracket of its own: its columns begin a line.
-                let altered = sql.split_once("ALTER TABLE ").map(|(_, rest)| (rest, columns_of(&format!("({rest}"))));
-                let Some((rest, columns)) = altered else { continue };
-                made.entry(rest.split_whitespace().next().unwrap().to_owned()).or_default().extend(columns);
+                let altered = sql
+                    .split_once("ALTER TABLE ")
+                    .map(|(_, rest)| (rest, columns_of(&format!("({rest}"))));
+                let Some((rest, columns)) = altered else {
+                    continue;
+                };
+                made.entry(rest.split_whitespace().next().unwrap().to_owned())
+                    .or_default()
+                    .extend(columns);
             }
         }
         for known in &TABLES {
-            let want: Vec<_> = known.columns.iter().map(|(c, k)| ((*c).to_owned(), *k)).collect();
+            let want: Vec<_> = known
+                .columns
+                .iter()
+                .map(|(c, k)| ((*c).to_owned(), *k))
+                .collect();
             assert_eq!(made.get(known.name), Some(&want), "{}", known.name);
         }
     }

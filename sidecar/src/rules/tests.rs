@@ -17,7 +17,8 @@ impl Folder {
     pub fn of(files: &[(&str, &str)]) -> Folder {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let dir = std::env::temp_dir().join(format!("sluice-rules-{}-{number}", std::process::id()));
+        let dir =
+            std::env::temp_dir().join(format!("sluice-rules-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         for (name, text) in files {
             std::fs::write(dir.join(name), text).unwrap();
@@ -68,10 +69,18 @@ pub fn money(amount: &str) -> Value {
 pub fn insert(table: &str, values: &[(&str, Value)]) -> Change {
     let known = TABLES.iter().find(|t| t.name == table).unwrap();
     let columns: Vec<String> = known.columns.iter().map(|(c, _)| (*c).to_owned()).collect();
-    let value = |column: &String| values.iter().find(|(c, _)| c == column).map_or(Value::Null, |(_, v)| v.clone());
+    let value = |column: &String| {
+        values
+            .iter()
+            .find(|(c, _)| c == column)
+            .map_or(Value::Null, |(_, v)| v.clone())
+    };
     let after = columns.iter().map(value).collect();
     Change {
-        table: Arc::new(Table { name: table.to_owned(), columns }),
+        table: Arc::new(Table {
+            name: table.to_owned(),
+            columns,
+        }),
         op: Op::Insert,
         before: None,
         after: Some(after),
@@ -79,13 +88,26 @@ pub fn insert(table: &str, values: &[(&str, Value)]) -> Change {
 }
 
 pub fn balance(account: &str, balance: &str, available: &str) -> Change {
-    let values = [("balance", money(balance)), ("available", money(available)), ("reserved", money("0"))];
-    let ids = [("account_id", text(account)), ("currency", text("CNY")), ("version", Value::Int(1))];
+    let values = [
+        ("balance", money(balance)),
+        ("available", money(available)),
+        ("reserved", money("0")),
+    ];
+    let ids = [
+        ("account_id", text(account)),
+        ("currency", text("CNY")),
+        ("version", Value::Int(1)),
+    ];
     insert("balance", &[values.as_slice(), ids.as_slice()].concat())
 }
 
 pub fn deposit(account: &str, payment: &str, amount: &str) -> Change {
-    let words = [("kind", "deposit"), ("book", "available"), ("side", "C"), ("currency", "CNY")];
+    let words = [
+        ("kind", "deposit"),
+        ("book", "available"),
+        ("side", "C"),
+        ("currency", "CNY"),
+    ];
     let mut values: Vec<(&str, Value)> = words.iter().map(|(c, v)| (*c, text(v))).collect();
     values.extend([
         ("account_id", text(account)),
@@ -99,7 +121,10 @@ pub fn deposit(account: &str, payment: &str, amount: &str) -> Change {
 
 pub fn transaction(position: &str, changes: Vec<Change>) -> Input {
     let changes = changes.into_iter().map(Arc::new).collect();
-    Input::Transaction(Arc::new(Transaction { position: position.into(), changes }))
+    Input::Transaction(Arc::new(Transaction {
+        position: position.into(),
+        changes,
+    }))
 }
 
 pub fn payment(id: &str, offset: u32, account: &str, biz_no: &str, amount: &str) -> Input {
@@ -112,23 +137,32 @@ pub fn payment(id: &str, offset: u32, account: &str, biz_no: &str, amount: &str)
         currency: "CNY".to_owned(),
         occurred_us: 1,
     };
-    Input::Event(Arc::new(Event { position: format!("business.payment/0/{offset}").into(), body }))
+    Input::Event(Arc::new(Event {
+        position: format!("business.payment/0/{offset}").into(),
+        body,
+    }))
 }
 
 pub fn at(source: Source, ms: i64) -> Input {
-    Input::Watermark { source, at_us: ms * 1_000 }
+    Input::Watermark {
+        source,
+        at_us: ms * 1_000,
+    }
 }
 
 pub fn run(evaluator: &mut Evaluator, inputs: &[Input]) -> Vec<Finding> {
     let mut out = Vec::new();
-    inputs.iter().for_each(|input| evaluator.evaluate(input, &mut out));
+    inputs
+        .iter()
+        .for_each(|input| evaluator.evaluate(input, &mut out));
     out
 }
 
 /// `rule account item` of each violation.
 pub fn violations(found: &[Finding]) -> Vec<String> {
     let said = found.iter().filter(|f| f.outcome == Outcome::Violation);
-    said.map(|f| format!("{} {} {}", f.rule.id, f.account, f.item)).collect()
+    said.map(|f| format!("{} {} {}", f.rule.id, f.account, f.item))
+        .collect()
 }
 
 pub fn shipped() -> PathBuf {
@@ -147,19 +181,32 @@ fn every_shipped_case_passes() {
 fn a_rule_that_is_hardly_tried_fails() {
     let lonely = rule("lonely", ON_BALANCE, "fn check(row) {}");
     let one = "[[case]]\nname = \"one\"\nstep = []\n[[case.expect]]\naccount = \"A\"";
-    let results = run_cases(&Folder::of(&[("lonely.rhai", &lonely), ("lonely.cases.toml", one)]).0).unwrap();
-    let failed: Vec<_> = results.iter().map(|r| (r.case.as_str(), r.passed, r.detail.as_str())).collect();
+    let results =
+        run_cases(&Folder::of(&[("lonely.rhai", &lonely), ("lonely.cases.toml", one)]).0).unwrap();
+    let failed: Vec<_> = results
+        .iter()
+        .map(|r| (r.case.as_str(), r.passed, r.detail.as_str()))
+        .collect();
     assert_eq!(failed.len(), 2);
-    assert!(failed[0].2.contains("did not come") && failed[1].2.contains("has 1 cases"), "{failed:?}");
+    assert!(
+        failed[0].2.contains("did not come") && failed[1].2.contains("has 1 cases"),
+        "{failed:?}"
+    );
 }
 
 #[test]
 fn a_cases_file_without_rule_or_with_a_wrong_step_is_named() {
     let good = rule("good", ON_BALANCE, "fn check(row) {}");
     let orphan = Folder::of(&[("good.rhai", &good), ("gone.cases.toml", "case = []")]);
-    assert!(run_cases(&orphan.0).unwrap_err().to_string().contains("gone.cases.toml: there is no rule gone.rhai"));
+    assert!(
+        run_cases(&orphan.0)
+            .unwrap_err()
+            .to_string()
+            .contains("gone.cases.toml: there is no rule gone.rhai")
+    );
     let step = "[[case]]\nname = \"x\"\n[[case.step]]\ntransaction = \"\"\nrow = [{ table = \"balance\", op = \"insert\", after = { balanse = \"1\" } }]";
-    let results = run_cases(&Folder::of(&[("good.rhai", &good), ("good.cases.toml", step)]).0).unwrap();
+    let results =
+        run_cases(&Folder::of(&[("good.rhai", &good), ("good.cases.toml", step)]).0).unwrap();
     assert!(results[0].detail.contains("balanse"), "{results:?}");
 }
 
@@ -168,7 +215,10 @@ fn stream() -> Vec<Input> {
     let mut inputs = vec![at(Source::Binlog, 1_000), at(Source::Kafka, 1_000)];
     for n in 0..40u32 {
         let (account, number) = (format!("A-{}", n % 7), format!("P-{n}"));
-        let changes = vec![deposit(&account, &number, "5.00"), balance(&account, "7.01", "7")];
+        let changes = vec![
+            deposit(&account, &number, "5.00"),
+            balance(&account, "7.01", "7"),
+        ];
         inputs.push(transaction(&format!("0-1-{n}"), changes));
         if n % 3 == 0 {
             inputs.push(payment(&format!("e{n}"), n, &account, &number, "5.01"));
@@ -187,7 +237,9 @@ fn the_same_inputs_give_the_same_findings() {
     };
     let first = once();
     assert!(
-        first.contains("booking_has_payment") && first.contains("deposit_is_booked") && first.contains("provenance")
+        first.contains("booking_has_payment")
+            && first.contains("deposit_is_booked")
+            && first.contains("provenance")
     );
     assert_eq!(first, once());
 }
@@ -199,8 +251,18 @@ fn a_verdict_is_known_by_rule_position_and_item() {
     let once = run(&mut evaluator, std::slice::from_ref(&bad));
     let again = run(&mut evaluator, &[bad]);
     assert_eq!(once, again);
-    let other = run(&mut evaluator, &[transaction("0-1-6", vec![balance("A-1", "2", "1")])]);
+    let other = run(
+        &mut evaluator,
+        &[transaction("0-1-6", vec![balance("A-1", "2", "1")])],
+    );
     assert_eq!(other.len(), once.len());
-    assert!(once.iter().zip(&other).all(|(a, b)| a.verdict_id != b.verdict_id && a.verdict_id.len() == 32));
-    assert!(once.iter().all(|f| f.rule_hash.len() == 16 && !f.breakers.is_empty()));
+    assert!(
+        once.iter()
+            .zip(&other)
+            .all(|(a, b)| a.verdict_id != b.verdict_id && a.verdict_id.len() == 32)
+    );
+    assert!(
+        once.iter()
+            .all(|f| f.rule_hash.len() == 16 && !f.breakers.is_empty())
+    );
 }

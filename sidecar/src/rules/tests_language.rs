@@ -2,7 +2,8 @@
 //! balances, delays; and names that are refused before anything runs.
 
 use super::tests::{
-    Folder, ON_BALANCE, at, balance, deposit, insert, money, payment, rule, run, shipped, text, transaction, violations,
+    Folder, ON_BALANCE, at, balance, deposit, insert, money, payment, rule, run, shipped, text,
+    transaction, violations,
 };
 use super::{Files, Finding, Outcome, coverage};
 use crate::change::{Change, Input, Op, Source, Value};
@@ -13,18 +14,33 @@ fn with_header(text: &str, more: &str) -> String {
 }
 
 fn update(before: Change, after: Change) -> Change {
-    Change { op: Op::Update, before: before.after, ..after }
+    Change {
+        op: Op::Update,
+        before: before.after,
+        ..after
+    }
 }
 
 fn reads(finding: &Finding) -> Vec<String> {
     let detail = finding.detail.as_ref().unwrap();
-    let word = |r: &super::Read| format!("{}|{}={}", r.of, r.name, r.value.as_deref().unwrap_or("NULL"));
+    let word = |r: &super::Read| {
+        format!(
+            "{}|{}={}",
+            r.of,
+            r.name,
+            r.value.as_deref().unwrap_or("NULL")
+        )
+    };
     detail.reads.iter().map(word).collect()
 }
 
 fn inputs(finding: &Finding) -> Vec<String> {
     let detail = finding.detail.as_ref().unwrap();
-    detail.inputs.iter().map(|i| format!("{} {}", i.position, i.what)).collect()
+    detail
+        .inputs
+        .iter()
+        .map(|i| format!("{} {}", i.position, i.what))
+        .collect()
 }
 
 #[test]
@@ -34,13 +50,25 @@ fn a_finding_keeps_what_the_rule_read() {
     let mut evaluator = Folder::of(&[("r.rhai", &rule("r", ON_BALANCE, body))]).evaluator();
     let changes = vec![deposit("A-1", "P-1", "1"), balance("A-1", "7.01", "7")];
     let found = run(&mut evaluator, &[transaction("0-1-7", changes)]);
-    assert_eq!(found[0].amount.map(|a| a.to_string()).as_deref(), Some("0.01"));
+    assert_eq!(
+        found[0].amount.map(|a| a.to_string()).as_deref(),
+        Some("0.01")
+    );
     assert_eq!(inputs(&found[0]), ["0-1-7 row 2: balance insert"]);
     let after = |read: &str| format!("row 2: balance insert, after|{read}");
-    let wanted = ["balance=7.01", "available=7", "account_id=A-1", "currency=CNY"].map(after);
+    let wanted = [
+        "balance=7.01",
+        "available=7",
+        "account_id=A-1",
+        "currency=CNY",
+    ]
+    .map(after);
     assert_eq!(reads(&found[0]), wanted);
     let json = serde_json::to_string(&**found[0].detail.as_ref().unwrap()).unwrap();
-    assert!(json.contains("\"name\":\"balance\",\"value\":\"7.01\"") && json.contains("\"cut\":false"), "{json}");
+    assert!(
+        json.contains("\"name\":\"balance\",\"value\":\"7.01\"") && json.contains("\"cut\":false"),
+        "{json}"
+    );
 }
 
 #[test]
@@ -48,22 +76,36 @@ fn sums_events_and_what_made_something_missing_are_kept_too() {
     let body = "fn check(tx) { [violation(\"\", \"\", `${tx.provenance} ${tx.net(\"entry\", [\"ref\"], \
         #{ book: \"available\" }).nonzero().len}`)] }";
     let text = rule("r", "on = \"transaction\"\ntables = [\"entry\"]", body);
-    let found =
-        run(&mut Folder::of(&[("r.rhai", &text)]).evaluator(), &[transaction("0-1-1", vec![deposit("A", "P", "5")])]);
+    let found = run(
+        &mut Folder::of(&[("r.rhai", &text)]).evaluator(),
+        &[transaction("0-1-1", vec![deposit("A", "P", "5")])],
+    );
     assert_eq!(inputs(&found[0]), ["0-1-1 transaction of 1 watched rows"]);
     let read = reads(&found[0]);
     assert_eq!(read[0], "transaction|provenance=missing");
-    assert!(read[1].starts_with("net of entry by ref, book = available|nonzero=") && read[1].contains('5'), "{read:?}");
+    assert!(
+        read[1].starts_with("net of entry by ref, book = available|nonzero=")
+            && read[1].contains('5'),
+        "{read:?}"
+    );
 
     let sides = "on = \"pair\"\nleft = { event = \"deposit.received\", key = \"biz_no\" }\n\
         right = { table = \"entry\", op = \"insert\", key = \"ref\" }\nwithin_ms = 5000\nrequire = \"left\"";
-    let body = "fn check(l, r) {} fn missing(l) { violation(l.account_id, l.biz_no, \"gone\", l.amount) }";
+    let body =
+        "fn check(l, r) {} fn missing(l) { violation(l.account_id, l.biz_no, \"gone\", l.amount) }";
     let mut evaluator = Folder::of(&[("p.rhai", &rule("p", sides, body))]).evaluator();
-    let gone = [payment("e", 1, "A-1", "P-1", "5.20"), at(Source::Kafka, 1_000), at(Source::Binlog, 7_000)];
+    let gone = [
+        payment("e", 1, "A-1", "P-1", "5.20"),
+        at(Source::Kafka, 1_000),
+        at(Source::Binlog, 7_000),
+    ];
     let found = run(&mut evaluator, &gone);
     assert_eq!(
         inputs(&found[0]),
-        ["business.payment/0/1 event deposit.received e", "binlog came until 7000000 without a partner"]
+        [
+            "business.payment/0/1 event deposit.received e",
+            "binlog came until 7000000 without a partner"
+        ]
     );
     assert_eq!(reads(&found[0])[2], "event deposit.received e|amount=5.20");
 }
@@ -73,44 +115,105 @@ fn what_is_kept_is_bounded_and_a_failure_is_explained() {
     let body = "fn check(tx) { let n = 0; for row in tx.rows(\"entry\") { n += row.after.line; } \
         [violation(\"\", \"\", `${n}`)] }";
     let files = [
-        ("r.rhai", rule("r", "on = \"transaction\"\ntables = [\"entry\"]", body)),
-        ("s.rhai", rule("s", ON_BALANCE, "fn check(row) { row.after.balance / (row.after.available - 7) }")),
+        (
+            "r.rhai",
+            rule("r", "on = \"transaction\"\ntables = [\"entry\"]", body),
+        ),
+        (
+            "s.rhai",
+            rule(
+                "s",
+                ON_BALANCE,
+                "fn check(row) { row.after.balance / (row.after.available - 7) }",
+            ),
+        ),
     ];
     let files: Vec<(&str, &str)> = files.iter().map(|(n, t)| (*n, t.as_str())).collect();
-    let mut changes: Vec<Change> = (0..300).map(|n| deposit("A", &format!("P-{n}"), "5")).collect();
+    let mut changes: Vec<Change> = (0..300)
+        .map(|n| deposit("A", &format!("P-{n}"), "5"))
+        .collect();
     changes.push(balance("A", "7", "7"));
-    let found = run(&mut Folder::of(&files).evaluator(), &[transaction("0-1-1", changes)]);
-    let detail = |rule: &str| found.iter().find(|f| f.rule.id == rule).unwrap().detail.clone().unwrap();
+    let found = run(
+        &mut Folder::of(&files).evaluator(),
+        &[transaction("0-1-1", changes)],
+    );
+    let detail = |rule: &str| {
+        found
+            .iter()
+            .find(|f| f.rule.id == rule)
+            .unwrap()
+            .detail
+            .clone()
+            .unwrap()
+    };
     assert!(detail("r").cut && detail("r").reads.len() == 200);
     let failed = detail("s");
-    assert_eq!((failed.reads.len(), failed.cut, failed.inputs.len()), (2, false, 1));
+    assert_eq!(
+        (failed.reads.len(), failed.cut, failed.inputs.len()),
+        (2, false, 1)
+    );
 }
 
 #[test]
 fn a_library_is_shared_hashed_and_checked() {
-    let uses =
-        rule("r", ON_BALANCE, "fn check(row) { if twice(row.after.available) > 5 { violation(\"\", \"\", \"\") } }");
+    let uses = rule(
+        "r",
+        ON_BALANCE,
+        "fn check(row) { if twice(row.after.available) > 5 { violation(\"\", \"\", \"\") } }",
+    );
     let lib = "// shared\nfn twice(x) { one(x) + one(x) }\nprivate fn one(x) { x }\n";
     let files = |lib: &[(&str, &str)]| {
-        let mut texts: Vec<(String, String)> =
-            lib.iter().map(|(n, t)| (format!("lib/{n}.rhai"), (*t).to_owned())).collect();
+        let mut texts: Vec<(String, String)> = lib
+            .iter()
+            .map(|(n, t)| (format!("lib/{n}.rhai"), (*t).to_owned()))
+            .collect();
         texts.push(("r.rhai".to_owned(), uses.clone()));
         Files::of(texts)
     };
     let load = |lib: &[(&str, &str)]| super::RuleSet::build(&files(lib), super::tests::key());
     let set = load(&[("x", lib)]).unwrap();
     let (hash, whole) = (set.rules[0].hash.clone(), set.hash().to_owned());
-    let found = run(&mut super::Evaluator::new(set.into()), &[transaction("0-1-1", vec![balance("A", "3", "3")])]);
-    assert_eq!((found.len(), found[0].outcome, &found[0].rule_hash), (1, Outcome::Violation, &hash));
+    let found = run(
+        &mut super::Evaluator::new(set.into()),
+        &[transaction("0-1-1", vec![balance("A", "3", "3")])],
+    );
+    assert_eq!(
+        (found.len(), found[0].outcome, &found[0].rule_hash),
+        (1, Outcome::Violation, &hash)
+    );
     let other = load(&[("x", &format!("{lib} "))]).unwrap();
     assert!(other.rules[0].hash != hash && other.hash() != whole);
     for (lib, file, part) in [
-        (vec![("x", lib), ("y", "fn twice(a) { a }")], "lib/y.rhai", "as lib/x.rhai does"),
-        (vec![("x", "let a = 1; fn twice(x) { x }")], "lib/x.rhai", "line 1: `let` stands outside"),
-        (vec![("x", "fn check(row) {}")], "lib/x.rhai", "only a rule has"),
-        (vec![("x", "fn violation(a, b, c) {}")], "lib/x.rhai", "given already"),
-        (vec![("x", "fn twice(x) { param(\"a\") }")], "lib/x.rhai", "hand them over"),
-        (vec![("x", "fn twice(x { }")], "lib/x.rhai", "can't be compiled"),
+        (
+            vec![("x", lib), ("y", "fn twice(a) { a }")],
+            "lib/y.rhai",
+            "as lib/x.rhai does",
+        ),
+        (
+            vec![("x", "let a = 1; fn twice(x) { x }")],
+            "lib/x.rhai",
+            "line 1: `let` stands outside",
+        ),
+        (
+            vec![("x", "fn check(row) {}")],
+            "lib/x.rhai",
+            "only a rule has",
+        ),
+        (
+            vec![("x", "fn violation(a, b, c) {}")],
+            "lib/x.rhai",
+            "given already",
+        ),
+        (
+            vec![("x", "fn twice(x) { param(\"a\") }")],
+            "lib/x.rhai",
+            "hand them over",
+        ),
+        (
+            vec![("x", "fn twice(x { }")],
+            "lib/x.rhai",
+            "can't be compiled",
+        ),
     ] {
         let errors = load(&lib).unwrap_err();
         assert!(errors.0.len() == 1 && errors.0[0].file == file, "{errors}");
@@ -120,7 +223,12 @@ fn a_library_is_shared_hashed_and_checked() {
         ("lib/x.rhai".to_owned(), lib.to_owned()),
         ("r.rhai".to_owned(), format!("{uses}fn twice(a) {{ a }}")),
     ]);
-    assert!(super::RuleSet::build(&hides, super::tests::key()).unwrap_err().to_string().contains("as lib/x.rhai does"));
+    assert!(
+        super::RuleSet::build(&hides, super::tests::key())
+            .unwrap_err()
+            .to_string()
+            .contains("as lib/x.rhai does")
+    );
 }
 
 #[test]
@@ -130,41 +238,88 @@ fn parameters_are_exact_and_must_be_used() {
     let params = "[params]\nmost = \"5.005\"\nof = [\"CNY\", \"USD\"]\nn = 2\nword = \"item\"";
     let good = with_header(&rule("r", ON_BALANCE, body), params);
     let mut evaluator = Folder::of(&[("r.rhai", &good)]).evaluator();
-    let found =
-        run(&mut evaluator, &[transaction("0-1-1", vec![balance("A", "5", "5.005"), balance("B", "5", "5.01")])]);
+    let found = run(
+        &mut evaluator,
+        &[transaction(
+            "0-1-1",
+            vec![balance("A", "5", "5.005"), balance("B", "5", "5.01")],
+        )],
+    );
     assert_eq!(violations(&found), ["r B item"]);
     assert_eq!(found[0].detail.as_ref().unwrap().params["most"], "5.005");
     let refusals = [
-        (good.replace("most =", "mots ="), "[params] has no `most`: is it `mots`?"),
-        (good.replace("n = 2", "n = 2\n//! m = 3"), "params.m is never asked for"),
+        (
+            good.replace("most =", "mots ="),
+            "[params] has no `most`: is it `mots`?",
+        ),
+        (
+            good.replace("n = 2", "n = 2\n//! m = 3"),
+            "params.m is never asked for",
+        ),
         (good.replace("n = 2", "n = 2.5"), "params.n is a float"),
-        (good.replace("\"USD\"]", "3]"), "params.of has a integer in its list"),
-        (good.replace("param(\"word\")", "param(now.currency)"), "param takes the name written out"),
-        (with_header(&good, "[budget]\naccounts_percent = 0"), "budget.accounts_percent = 0"),
-        (with_header(&good, "[budget]\namount = \"-1\""), "below zero"),
-        (with_header(&good, "[budget]\ntrips = 1"), "unknown field `trips`"),
+        (
+            good.replace("\"USD\"]", "3]"),
+            "params.of has a integer in its list",
+        ),
+        (
+            good.replace("param(\"word\")", "param(now.currency)"),
+            "param takes the name written out",
+        ),
+        (
+            with_header(&good, "[budget]\naccounts_percent = 0"),
+            "budget.accounts_percent = 0",
+        ),
+        (
+            with_header(&good, "[budget]\namount = \"-1\""),
+            "below zero",
+        ),
+        (
+            with_header(&good, "[budget]\ntrips = 1"),
+            "unknown field `trips`",
+        ),
     ];
     for (text, part) in refusals {
-        let errors = Folder::of(&[("r.rhai", &text)]).load().unwrap_err().to_string();
+        let errors = Folder::of(&[("r.rhai", &text)])
+            .load()
+            .unwrap_err()
+            .to_string();
         assert!(errors.contains(part), "{part} in {errors}");
     }
     let header = with_header(&good, "[budget]\namount = \"100.5\"\ntrips_per_hour = 2");
     let header = header.replacen("//! owner", "//! rate_per_hour = 3\n//! owner", 1);
     let set = Folder::of(&[("r.rhai", &header)]).load().unwrap();
     let header = set.rules().next().unwrap();
-    assert_eq!((header.rate_per_hour, header.budget.trips_per_hour, header.budget.errors_per_hour), (Some(3), 2, 100));
-    assert_eq!(header.budget.amount.map(|a| a.to_string()).as_deref(), Some("100.5"));
+    assert_eq!(
+        (
+            header.rate_per_hour,
+            header.budget.trips_per_hour,
+            header.budget.errors_per_hour
+        ),
+        (Some(3), 2, 100)
+    );
+    assert_eq!(
+        header.budget.amount.map(|a| a.to_string()).as_deref(),
+        Some("100.5")
+    );
 }
 
 #[test]
 fn a_row_knows_what_changed() {
-    let body =
-        "fn check(row) { violation(\"\", `${row.changed.len}`, `${row.changed(\"available\")} ${row.changed}`) }";
+    let body = "fn check(row) { violation(\"\", `${row.changed.len}`, `${row.changed(\"available\")} ${row.changed}`) }";
     let mut evaluator = Folder::of(&[("r.rhai", &rule("r", ON_BALANCE, body))]).evaluator();
-    let changes = vec![update(balance("A", "5", "5"), balance("A", "6", "5")), balance("A", "1", "1")];
+    let changes = vec![
+        update(balance("A", "5", "5"), balance("A", "6", "5")),
+        balance("A", "1", "1"),
+    ];
     let found = run(&mut evaluator, &[transaction("0-1-1", changes)]);
-    assert_eq!((found[0].item.as_str(), found[0].message.as_str()), ("1", "false [\"balance\"]"));
-    assert!(found[1].item == "9" && found[1].message.starts_with("true"), "{found:?}");
+    assert_eq!(
+        (found[0].item.as_str(), found[0].message.as_str()),
+        ("1", "false [\"balance\"]")
+    );
+    assert!(
+        found[1].item == "9" && found[1].message.starts_with("true"),
+        "{found:?}"
+    );
 }
 
 const WINDOW: &str = "on = \"window\"\ntable = \"entry\"\nops = [\"insert\"]\nkey = [\"account_id\"]\nspan_ms = 1000\n";
@@ -173,7 +328,11 @@ const WINDOW: &str = "on = \"window\"\ntable = \"entry\"\nops = [\"insert\"]\nke
 fn a_window_is_exact_however_much_it_holds() {
     let body = "fn check(row, earlier) { violation(\"\", `${earlier.count} ${earlier.sum} ${earlier.distinct} \
         ${earlier.seen(row.after.amount)} ${earlier.values.len}`, \"m\") }";
-    let text = rule("r", &format!("{WINDOW}keep = \"amount\"\nfirst = true"), body);
+    let text = rule(
+        "r",
+        &format!("{WINDOW}keep = \"amount\"\nfirst = true"),
+        body,
+    );
     let mut evaluator = Folder::of(&[("r.rhai", &text)]).evaluator();
     let mut kept: Vec<(i64, u32)> = Vec::new();
     let mut now = 0;
@@ -184,7 +343,10 @@ fn a_window_is_exact_however_much_it_holds() {
         let found = run(
             &mut evaluator,
             &[
-                transaction(&format!("0-1-{n}"), vec![deposit("A", &format!("P-{n}"), &format!("{amount}.50"))]),
+                transaction(
+                    &format!("0-1-{n}"),
+                    vec![deposit("A", &format!("P-{n}"), &format!("{amount}.50"))],
+                ),
                 at(Source::Binlog, now),
             ],
         );
@@ -201,7 +363,11 @@ fn a_window_is_exact_however_much_it_holds() {
             kept.len().min(64).to_string(),
         ];
         let mut said: Vec<String> = found[0].item.split(' ').map(str::to_owned).collect();
-        said[1] = said[1].parse::<rust_decimal::Decimal>().unwrap().normalize().to_string();
+        said[1] = said[1]
+            .parse::<rust_decimal::Decimal>()
+            .unwrap()
+            .normalize()
+            .to_string();
         assert_eq!(said, wanted, "row {n}");
         kept.push((now, amount));
         kept.retain(|(at, _)| at + 1_000 > now);
@@ -212,8 +378,14 @@ fn a_window_is_exact_however_much_it_holds() {
 fn a_window_of_texts_has_no_sum() {
     let body = "fn check(row, earlier) { if earlier.sum > 1 {} }";
     let text = rule("r", &format!("{WINDOW}keep = \"ref\""), body);
-    let errors = Folder::of(&[("r.rhai", &text)]).load().unwrap_err().to_string();
-    assert!(errors.contains("keeps ref, a text: it has no sum"), "{errors}");
+    let errors = Folder::of(&[("r.rhai", &text)])
+        .load()
+        .unwrap_err()
+        .to_string();
+    assert!(
+        errors.contains("keeps ref, a text: it has no sum"),
+        "{errors}"
+    );
 }
 
 #[test]
@@ -233,10 +405,16 @@ fn the_last_balance_is_known_to_every_rule() {
         found.iter().map(|f| f.item.clone()).collect::<Vec<_>>()
     };
     assert_eq!(said(vec![deposit("A", "P", "1")], 1), ["unknown"]);
-    assert_eq!(said(vec![deposit("A", "P", "1"), versioned(5, "7")], 2), ["7"]);
+    assert_eq!(
+        said(vec![deposit("A", "P", "1"), versioned(5, "7")], 2),
+        ["7"]
+    );
     // A redelivery of something older changes nothing.
     assert_eq!(said(vec![versioned(4, "6")], 3), [""; 0]);
-    assert_eq!(said(vec![deposit("A", "P", "1"), deposit("B", "P", "1")], 4), ["7", "unknown"]);
+    assert_eq!(
+        said(vec![deposit("A", "P", "1"), deposit("B", "P", "1")], 4),
+        ["7", "unknown"]
+    );
 }
 
 const DELAYED: &str = "on = \"pair\"\nleft = { event = \"deposit.received\", key = \"biz_no\" }\n\
@@ -249,8 +427,15 @@ fn a_delayed_pair_compares_what_is_newest_then() {
         fn missing(l) { violation(l.account_id, \"gone\", \"\") }";
     let mut evaluator = Folder::of(&[("p.rhai", &rule("p", DELAYED, body))]).evaluator();
     let clocks = |ms: i64| [at(Source::Binlog, ms), at(Source::Kafka, ms)];
-    let booked = |n: u32, amount: &str| transaction(&format!("0-1-{n}"), vec![deposit("A", "P-1", amount)]);
-    assert!(run(&mut evaluator, &[payment("e", 1, "A", "P-1", "5"), booked(1, "4")]).is_empty());
+    let booked =
+        |n: u32, amount: &str| transaction(&format!("0-1-{n}"), vec![deposit("A", "P-1", amount)]);
+    assert!(
+        run(
+            &mut evaluator,
+            &[payment("e", 1, "A", "P-1", "5"), booked(1, "4")]
+        )
+        .is_empty()
+    );
     run(&mut evaluator, &clocks(1_000));
     // Corrected within the delay.
     assert!(run(&mut evaluator, &[booked(2, "5")]).is_empty());
@@ -261,11 +446,24 @@ fn a_delayed_pair_compares_what_is_newest_then() {
     run(&mut evaluator, &clocks(10_000));
     assert!(run(&mut evaluator, &[at(Source::Binlog, 12_500)]).is_empty());
     let found = run(&mut evaluator, &[at(Source::Kafka, 12_000)]);
-    assert_eq!((violations(&found), found[0].message.as_str()), (vec!["p A P-1".to_owned()], "5 6"));
+    assert_eq!(
+        (violations(&found), found[0].message.as_str()),
+        (vec!["p A P-1".to_owned()], "5 6")
+    );
     assert!(run(&mut evaluator, &clocks(90_000)).is_empty());
-    let late = rule("p", &DELAYED.replace("2000\nrequire", "5001\nrequire"), body);
-    let errors = Folder::of(&[("p.rhai", &late)]).load().unwrap_err().to_string();
-    assert!(errors.contains("trigger.delay_ms = 5001 is longer than within_ms"), "{errors}");
+    let late = rule(
+        "p",
+        &DELAYED.replace("2000\nrequire", "5001\nrequire"),
+        body,
+    );
+    let errors = Folder::of(&[("p.rhai", &late)])
+        .load()
+        .unwrap_err()
+        .to_string();
+    assert!(
+        errors.contains("trigger.delay_ms = 5001 is longer than within_ms"),
+        "{errors}"
+    );
 }
 
 #[test]
@@ -275,20 +473,49 @@ fn a_source_that_lags_is_told_once_per_episode() {
     let mut evaluator = Folder::of(&[("p.rhai", &text)]).evaluator();
     let mut step = |inputs: &[Input]| {
         let found = run(&mut evaluator, inputs);
-        let said: Vec<_> = found.iter().map(|f| (f.outcome, f.item.clone(), f.breakers.len())).collect();
+        let said: Vec<_> = found
+            .iter()
+            .map(|f| (f.outcome, f.item.clone(), f.breakers.len()))
+            .collect();
         (said, evaluator.lagging(), evaluator.errors().len())
     };
-    let first = [payment("e", 1, "A", "P-1", "5"), at(Source::Binlog, 1_000), at(Source::Kafka, 1_000)];
+    let first = [
+        payment("e", 1, "A", "P-1", "5"),
+        at(Source::Binlog, 1_000),
+        at(Source::Kafka, 1_000),
+    ];
     assert_eq!(step(&first), (vec![], 0, 0));
-    assert_eq!(step(&[at(Source::Kafka, 36_000)]), (vec![], 0, 0), "the first one after a pause");
+    assert_eq!(
+        step(&[at(Source::Kafka, 36_000)]),
+        (vec![], 0, 0),
+        "the first one after a pause"
+    );
     let lags = vec![(Outcome::Undetermined, super::UNKNOWN.to_owned(), 0)];
     assert_eq!(step(&[at(Source::Kafka, 36_100)]), (lags.clone(), 1, 0));
-    assert_eq!(step(&[at(Source::Kafka, 90_000), at(Source::Binlog, 5_999)]), (vec![], 1, 0), "said once");
+    assert_eq!(
+        step(&[at(Source::Kafka, 90_000), at(Source::Binlog, 5_999)]),
+        (vec![], 1, 0),
+        "said once"
+    );
     let gone = vec![(Outcome::Violation, "P-1".to_owned(), 1)];
-    assert_eq!(step(&[at(Source::Binlog, 6_000)]), (gone, 0, 0), "decided as always");
-    assert_eq!(step(&[payment("f", 2, "A", "P-2", "5"), at(Source::Kafka, 90_100)]), (vec![], 0, 0));
-    assert_eq!(step(&[at(Source::Kafka, 130_000), at(Source::Kafka, 130_100)]), (lags, 1, 0), "another episode");
-    let met = [transaction("0-1-1", vec![deposit("A", "P-2", "5")]), at(Source::Binlog, 130_100)];
+    assert_eq!(
+        step(&[at(Source::Binlog, 6_000)]),
+        (gone, 0, 0),
+        "decided as always"
+    );
+    assert_eq!(
+        step(&[payment("f", 2, "A", "P-2", "5"), at(Source::Kafka, 90_100)]),
+        (vec![], 0, 0)
+    );
+    assert_eq!(
+        step(&[at(Source::Kafka, 130_000), at(Source::Kafka, 130_100)]),
+        (lags, 1, 0),
+        "another episode"
+    );
+    let met = [
+        transaction("0-1-1", vec![deposit("A", "P-2", "5")]),
+        at(Source::Binlog, 130_100),
+    ];
     assert_eq!(step(&met), (vec![], 0, 0));
 }
 
@@ -297,37 +524,107 @@ fn misspelt_names_are_refused_with_line_and_nearest() {
     let transaction = "on = \"transaction\"\ntables = [\"entry\"]";
     let window = format!("{WINDOW}keep = \"amount\"");
     let cases: &[(&str, &str, &str)] = &[
-        (ON_BALANCE, "fn check(row) {\n  row.after.balanse }", "balance has no column `balanse`: is it `balance`?"),
-        (ON_BALANCE, "fn check(row) { `${row.after.order_id}` }", "balance has no column `order_id`"),
+        (
+            ON_BALANCE,
+            "fn check(row) {\n  row.after.balanse }",
+            "balance has no column `balanse`: is it `balance`?",
+        ),
+        (
+            ON_BALANCE,
+            "fn check(row) { `${row.after.order_id}` }",
+            "balance has no column `order_id`",
+        ),
         (
             ON_BALANCE,
             "fn check(r) { let now = r.after;\n now.acount_id }",
             "no column `acount_id`: is it `account_id`?",
         ),
-        (ON_BALANCE, "fn check(row) { row.aftr }", "a row has no `aftr`: is it `after`?"),
-        (ON_BALANCE, "fn check(row) { row.changed(\"blance\") }", "no column `blance`"),
+        (
+            ON_BALANCE,
+            "fn check(row) { row.aftr }",
+            "a row has no `aftr`: is it `after`?",
+        ),
+        (
+            ON_BALANCE,
+            "fn check(row) { row.changed(\"blance\") }",
+            "no column `blance`",
+        ),
         (
             ON_BALANCE,
             "fn check(row) { f(row.after) } fn f(x) { x.acount_id }",
             "nothing has a column, field or property",
         ),
-        (transaction, "fn check(tx) { tx.rows(\"entri\") }", "\"entri\" is not a watched table: is it `entry`?"),
-        (transaction, "fn check(tx) { tx.row(\"entry\") }", "a transaction has no `row(…)`: is it `rows`?"),
-        (transaction, "fn check(tx) { for e in tx.rows(\"entry\") { e.after.reff } }", "entry has no column `reff`"),
-        (transaction, "fn check(tx) { tx.net(\"entry\", [\"reff\"], #{}) }", "entry has no column `reff`"),
-        (transaction, "fn check(tx) { tx.net(\"entry\", [\"ref\"], #{ boook: 1 }) }", "entry has no column `boook`"),
-        (transaction, "fn check(tx) { tx.moves(\"balance\", [\"currency\"], \"version\") }", "is not an amount"),
-        (transaction, "fn check(tx) { tx.net(\"entry\", [\"ref\"], #{}).nonzero()[0].acount }", "is it `account`?"),
-        (&window, "fn check(row, earlier) { earlier.len }", "a window has no `len`"),
-        (DELAYED, "fn check(event, entry) { event.ref } fn missing(e) {}", "an event has no `ref`"),
-        (DELAYED, "fn check(event, entry) { entry.biz_no } fn missing(e) {}", "entry has no column `biz_no`"),
-        (DELAYED, "fn check(event, entry) {} fn missing(e) { e.amout }", "an event has no `amout`: is it `amount`?"),
-        (ON_BALANCE, "fn param(x) {} fn check(row) {}", "given already"),
+        (
+            transaction,
+            "fn check(tx) { tx.rows(\"entri\") }",
+            "\"entri\" is not a watched table: is it `entry`?",
+        ),
+        (
+            transaction,
+            "fn check(tx) { tx.row(\"entry\") }",
+            "a transaction has no `row(…)`: is it `rows`?",
+        ),
+        (
+            transaction,
+            "fn check(tx) { for e in tx.rows(\"entry\") { e.after.reff } }",
+            "entry has no column `reff`",
+        ),
+        (
+            transaction,
+            "fn check(tx) { tx.net(\"entry\", [\"reff\"], #{}) }",
+            "entry has no column `reff`",
+        ),
+        (
+            transaction,
+            "fn check(tx) { tx.net(\"entry\", [\"ref\"], #{ boook: 1 }) }",
+            "entry has no column `boook`",
+        ),
+        (
+            transaction,
+            "fn check(tx) { tx.moves(\"balance\", [\"currency\"], \"version\") }",
+            "is not an amount",
+        ),
+        (
+            transaction,
+            "fn check(tx) { tx.net(\"entry\", [\"ref\"], #{}).nonzero()[0].acount }",
+            "is it `account`?",
+        ),
+        (
+            &window,
+            "fn check(row, earlier) { earlier.len }",
+            "a window has no `len`",
+        ),
+        (
+            DELAYED,
+            "fn check(event, entry) { event.ref } fn missing(e) {}",
+            "an event has no `ref`",
+        ),
+        (
+            DELAYED,
+            "fn check(event, entry) { entry.biz_no } fn missing(e) {}",
+            "entry has no column `biz_no`",
+        ),
+        (
+            DELAYED,
+            "fn check(event, entry) {} fn missing(e) { e.amout }",
+            "an event has no `amout`: is it `amount`?",
+        ),
+        (
+            ON_BALANCE,
+            "fn param(x) {} fn check(row) {}",
+            "given already",
+        ),
     ];
     for (trigger, body, part) in cases {
         let text = rule("r", trigger, body);
-        let errors = Folder::of(&[("r.rhai", &text)]).load().unwrap_err().to_string();
-        assert!(errors.starts_with("r.rhai: ") && errors.contains(part), "{part} in {errors}");
+        let errors = Folder::of(&[("r.rhai", &text)])
+            .load()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            errors.starts_with("r.rhai: ") && errors.contains(part),
+            "{part} in {errors}"
+        );
     }
     // What is the rule's own, or of another kind by then, is not mistaken for an error.
     for body in [
@@ -337,7 +634,9 @@ fn misspelt_names_are_refused_with_line_and_nearest() {
         "fn check(row) { \"row.after.nothing\" /* row.nothing */ } // row.nothing",
         "fn check(row) { let now = row.after; now = #{ other: 1 }; now.other }",
     ] {
-        Folder::of(&[("r.rhai", &rule("r", ON_BALANCE, body))]).load().unwrap();
+        Folder::of(&[("r.rhai", &rule("r", ON_BALANCE, body))])
+            .load()
+            .unwrap();
     }
 }
 
@@ -353,8 +652,10 @@ fn coverage_names_what_no_case_has_seen() {
         )
     };
     let cases = case("1", "[[case.expect]]\naccount = \"A\"\n") + &case("9", "");
-    let files =
-        Files::of(vec![("r.rhai".to_owned(), rule("r", ON_BALANCE, body)), ("r.cases.toml".to_owned(), cases.clone())]);
+    let files = Files::of(vec![
+        ("r.rhai".to_owned(), rule("r", ON_BALANCE, body)),
+        ("r.cases.toml".to_owned(), cases.clone()),
+    ]);
     let found = coverage::of(&files.rules[0], &files.lib);
     let missing: Vec<String> = found.missing.iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -373,7 +674,9 @@ fn coverage_names_what_no_case_has_seen() {
 #[test]
 fn the_cases_of_shipped_rules_see_every_branch() {
     let measured = coverage::measure(&Files::read(&shipped()).unwrap()).unwrap();
-    let missing = measured.iter().flat_map(|(file, c)| c.missing.iter().map(move |m| format!("{file} {m}")));
+    let missing = measured
+        .iter()
+        .flat_map(|(file, c)| c.missing.iter().map(move |m| format!("{file} {m}")));
     let missing: Vec<String> = missing.collect();
     assert!(missing.is_empty(), "{missing:#?}");
     assert!(measured.len() > 15 && measured.contains_key("lib/amounts.rhai"));
@@ -381,7 +684,8 @@ fn the_cases_of_shipped_rules_see_every_branch() {
 
 #[test]
 fn cases_tell_when_and_what_is_open() {
-    let body = "fn check(row) { violation(row.after.account_id, \"i\", \"m\", row.after.available) }";
+    let body =
+        "fn check(row) { violation(row.after.account_id, \"i\", \"m\", row.after.available) }";
     let good = rule("r", ON_BALANCE, body);
     let cases = |at: i64, state: &str| {
         format!(
@@ -392,23 +696,44 @@ fn cases_tell_when_and_what_is_open() {
         )
     };
     let detail = |at: i64, state: &str| {
-        let files = Files::of(vec![("r.rhai".into(), good.clone()), ("r.cases.toml".into(), cases(at, state))]);
+        let files = Files::of(vec![
+            ("r.rhai".into(), good.clone()),
+            ("r.cases.toml".into(), cases(at, state)),
+        ]);
         super::run_cases_of(&files).unwrap()[0].detail.clone()
     };
     assert_eq!(detail(40, "open"), "");
     assert!(detail(41, "open").contains("came at 40 ms, expected at 41 ms"));
-    assert!(detail(40, "closed").contains("at 40 ms breaker cash_out/account/A is Open, expected Closed"));
+    assert!(
+        detail(40, "closed")
+            .contains("at 40 ms breaker cash_out/account/A is Open, expected Closed")
+    );
 }
 
 #[test]
 fn rows_of_tables_that_no_rule_watches_cost_no_call() {
-    let other = insert("attempt", &[("account_id", text("A")), ("attempt_no", Value::Int(1))]);
+    let other = insert(
+        "attempt",
+        &[("account_id", text("A")), ("attempt_no", Value::Int(1))],
+    );
     let body = "fn check(tx) { violation(\"\", \"\", \"\") }";
-    let text = rule("r", "on = \"transaction\"\ntables = [\"entry\", \"balance\"]", body);
+    let text = rule(
+        "r",
+        "on = \"transaction\"\ntables = [\"entry\", \"balance\"]",
+        body,
+    );
     let mut evaluator = Folder::of(&[("r.rhai", &text)]).evaluator();
     assert!(run(&mut evaluator, &[transaction("0-1-1", vec![other])]).is_empty());
-    let both = vec![deposit("A", "P", "1"), balance("A", "1", "1"), insert("balance", &[("balance", money("1"))])];
-    assert_eq!(run(&mut evaluator, &[transaction("0-1-2", both)]).len(), 1, "once for a transaction of both");
+    let both = vec![
+        deposit("A", "P", "1"),
+        balance("A", "1", "1"),
+        insert("balance", &[("balance", money("1"))]),
+    ];
+    assert_eq!(
+        run(&mut evaluator, &[transaction("0-1-2", both)]).len(),
+        1,
+        "once for a transaction of both"
+    );
 }
 
 #[test]
@@ -416,17 +741,32 @@ fn the_guides_examples_are_executed() {
     let dir = shipped().join("../docs/rules");
     let files = Files::read(&dir).unwrap();
     assert_eq!(files.rules.len(), 10);
-    let failed: Vec<_> = super::run_cases_of(&files).unwrap().into_iter().filter(|r| !r.passed).collect();
+    let failed: Vec<_> = super::run_cases_of(&files)
+        .unwrap()
+        .into_iter()
+        .filter(|r| !r.passed)
+        .collect();
     assert!(failed.is_empty(), "{failed:#?}");
     let measured = coverage::measure(&files).unwrap();
     let missing: Vec<_> = measured.iter().filter(|(_, c)| c.percent() < 100).collect();
     assert!(missing.is_empty(), "{missing:#?}");
     let guide = std::fs::read_to_string(dir.join("../RULES.md")).unwrap();
     for rule in &files.rules {
-        assert!(guide.contains(&format!("rules/{}.rhai", rule.id)), "docs/RULES.md does not name {}", rule.id);
+        assert!(
+            guide.contains(&format!("rules/{}.rhai", rule.id)),
+            "docs/RULES.md does not name {}",
+            rule.id
+        );
     }
     // What the guide promises of names is what there is.
-    for known in super::tables::TABLES.iter().map(|t| t.name).chain(super::types::FIELDS) {
-        assert!(guide.contains(&format!("`{known}`")), "docs/RULES.md does not name `{known}`");
+    for known in super::tables::TABLES
+        .iter()
+        .map(|t| t.name)
+        .chain(super::types::FIELDS)
+    {
+        assert!(
+            guide.contains(&format!("`{known}`")),
+            "docs/RULES.md does not name `{known}`"
+        );
     }
 }

@@ -12,7 +12,9 @@ const SILENT: &str = "fn check(row) {}";
 /// Why a file `r.rhai` is refused.
 fn refusal(text: &str) -> String {
     let good = rule("good", ON_BALANCE, SILENT);
-    let errors = Folder::of(&[("r.rhai", text), ("good.rhai", &good)]).load().unwrap_err();
+    let errors = Folder::of(&[("r.rhai", text), ("good.rhai", &good)])
+        .load()
+        .unwrap_err();
     assert_eq!(errors.0.len(), 1, "{errors}");
     assert_eq!(errors.0[0].file, "r.rhai");
     assert!(!errors.0[0].next.is_empty());
@@ -24,52 +26,161 @@ fn a_wrong_header_is_refused_by_field() {
     let good = rule("r", ON_BALANCE, SILENT);
     let pair = |left: &str, rest: &str| {
         let right = "right = { event = \"payment.succeeded\", key = \"biz_no\" }\nwithin_ms = 5";
-        rule("r", &format!("on = \"pair\"\nleft = {left}\n{right}\n{rest}"), "fn check(a, b) {}")
+        rule(
+            "r",
+            &format!("on = \"pair\"\nleft = {left}\n{right}\n{rest}"),
+            "fn check(a, b) {}",
+        )
     };
-    let window = |rest: &str| rule("r", &format!("on = \"window\"\ntable = \"orders\"\n{rest}"), "fn check(a, b) {}");
+    let window = |rest: &str| {
+        rule(
+            "r",
+            &format!("on = \"window\"\ntable = \"orders\"\n{rest}"),
+            "fn check(a, b) {}",
+        )
+    };
     let cases: &[(String, &str)] = &[
         (SILENT.to_owned(), "no header"),
-        (good.replace("id = \"r\"", "id = \"q\""), "id = \"q\" is not the file's name"),
-        (good.replace("severity = \"minor\"", "severity = \"tiny\""), "tiny"),
-        (good.replace("kind = \"internal_logic\"", "kind = \"luck\""), "luck"),
-        (good.replace("owner = \"us\"", "owner = \" \""), "owner is empty"),
+        (
+            good.replace("id = \"r\"", "id = \"q\""),
+            "id = \"q\" is not the file's name",
+        ),
+        (
+            good.replace("severity = \"minor\"", "severity = \"tiny\""),
+            "tiny",
+        ),
+        (
+            good.replace("kind = \"internal_logic\"", "kind = \"luck\""),
+            "luck",
+        ),
+        (
+            good.replace("owner = \"us\"", "owner = \" \""),
+            "owner is empty",
+        ),
         (good.replace("owner = \"us\"", "boss = \"us\""), "boss"),
         (good.replace("//! runbook = \"none\"\n", ""), "runbook"),
-        (good.replace("//! breaker = \"cash_out/account\"\n", ""), "needs breaker"),
+        (
+            good.replace("//! breaker = \"cash_out/account\"\n", ""),
+            "needs breaker",
+        ),
         (good.replace("cash_out/account", "cash_out"), "point/scope"),
-        (good.replace("cash_out/account", "cash/account"), "breaker point"),
-        (good.replace("cash_out/account", "cash_out/channel"), "account or all"),
-        (good.replace("\"cash_out/account\"", "[\"refund/account\", \"refund/account\"]"), "twice"),
-        (good.replace("\"cash_out/account\"", "[\"refund/account\", \"cash_out/all\"]"), "same scope"),
+        (
+            good.replace("cash_out/account", "cash/account"),
+            "breaker point",
+        ),
+        (
+            good.replace("cash_out/account", "cash_out/channel"),
+            "account or all",
+        ),
+        (
+            good.replace(
+                "\"cash_out/account\"",
+                "[\"refund/account\", \"refund/account\"]",
+            ),
+            "twice",
+        ),
+        (
+            good.replace(
+                "\"cash_out/account\"",
+                "[\"refund/account\", \"cash_out/all\"]",
+            ),
+            "same scope",
+        ),
         (good.replace("\"cash_out/account\"", "[]"), "needs breaker"),
         (good.replace("\"row\"", "\"cron\""), "cron"),
-        (good.replace("\"balance\"", "\"balances\""), "trigger.table = \"balances\" is not a watched table"),
-        (good.replace("[\"insert\", \"update\"]", "[]"), "trigger.ops"),
+        (
+            good.replace("\"balance\"", "\"balances\""),
+            "trigger.table = \"balances\" is not a watched table",
+        ),
+        (
+            good.replace("[\"insert\", \"update\"]", "[]"),
+            "trigger.ops",
+        ),
         (good.replace("\"update\"]", "\"upsert\"]"), "upsert"),
         (
             rule("r", &format!("{ON_BALANCE}\nchanged = [\"state\"]"), SILENT),
             "trigger.changed = \"state\" is not a column of balance",
         ),
-        (rule("r", &format!("{ON_BALANCE}\nwhere = {{ x = 1 }}"), SILENT), "trigger.where = \"x\""),
-        (rule("r", &format!("{ON_BALANCE}\nspan_ms = 1"), SILENT), "span_ms"),
-        (rule("r", "on = \"transaction\"\ntables = []", SILENT), "trigger.tables is empty"),
-        (rule("r", "on = \"event\"\nevent = \"payment.failed\"", SILENT), "trigger.event"),
-        (window("ops = [\"insert\"]\nkey = []\nspan_ms = 1\nkeep = \"order_id\""), "trigger.key is empty"),
-        (window("ops = [\"insert\"]\nkey = [\"biz\"]\nspan_ms = 1\nkeep = \"order_id\""), "trigger.key = \"biz\""),
-        (window("ops = [\"insert\"]\nkey = [\"biz_no\"]\nspan_ms = 0\nkeep = \"order_id\""), "trigger.span_ms"),
-        (window("ops = [\"delete\"]\nkey = [\"biz_no\"]\nspan_ms = 1\nkeep = \"order_id\""), "trigger.ops"),
-        (window("ops = [\"insert\"]\nkey = [\"biz_no\"]\nspan_ms = 1\nkeep = \"id\""), "trigger.keep = \"id\""),
-        (pair("{ key = \"ref\" }", "require = \"none\""), "trigger.left needs either"),
         (
-            pair("{ table = \"entry\", op = \"insert\", key = \"biz_no\" }", "require = \"none\""),
+            rule("r", &format!("{ON_BALANCE}\nwhere = {{ x = 1 }}"), SILENT),
+            "trigger.where = \"x\"",
+        ),
+        (
+            rule("r", &format!("{ON_BALANCE}\nspan_ms = 1"), SILENT),
+            "span_ms",
+        ),
+        (
+            rule("r", "on = \"transaction\"\ntables = []", SILENT),
+            "trigger.tables is empty",
+        ),
+        (
+            rule("r", "on = \"event\"\nevent = \"payment.failed\"", SILENT),
+            "trigger.event",
+        ),
+        (
+            window("ops = [\"insert\"]\nkey = []\nspan_ms = 1\nkeep = \"order_id\""),
+            "trigger.key is empty",
+        ),
+        (
+            window("ops = [\"insert\"]\nkey = [\"biz\"]\nspan_ms = 1\nkeep = \"order_id\""),
+            "trigger.key = \"biz\"",
+        ),
+        (
+            window("ops = [\"insert\"]\nkey = [\"biz_no\"]\nspan_ms = 0\nkeep = \"order_id\""),
+            "trigger.span_ms",
+        ),
+        (
+            window("ops = [\"delete\"]\nkey = [\"biz_no\"]\nspan_ms = 1\nkeep = \"order_id\""),
+            "trigger.ops",
+        ),
+        (
+            window("ops = [\"insert\"]\nkey = [\"biz_no\"]\nspan_ms = 1\nkeep = \"id\""),
+            "trigger.keep = \"id\"",
+        ),
+        (
+            pair("{ key = \"ref\" }", "require = \"none\""),
+            "trigger.left needs either",
+        ),
+        (
+            pair(
+                "{ table = \"entry\", op = \"insert\", key = \"biz_no\" }",
+                "require = \"none\"",
+            ),
             "trigger.left.key = \"biz_no\"",
         ),
-        (pair("{ table = \"entry\", op = \"delete\", key = \"ref\" }", "require = \"none\""), "trigger.left.op"),
-        (pair("{ event = \"payment.succeeded\", key = \"ref\" }", "require = \"none\""), "trigger.left.key"),
-        (pair("{ table = \"entry\", op = \"insert\", key = \"ref\" }", "require = \"left\""), "fn missing(one)"),
-        (pair("{ table = \"entry\", op = \"insert\", key = \"ref\" }", "require = \"some\""), "some"),
         (
-            pair("{ table = \"entry\", op = \"insert\", key = [\"account_id\", \"ref\"] }", "require = \"none\""),
+            pair(
+                "{ table = \"entry\", op = \"delete\", key = \"ref\" }",
+                "require = \"none\"",
+            ),
+            "trigger.left.op",
+        ),
+        (
+            pair(
+                "{ event = \"payment.succeeded\", key = \"ref\" }",
+                "require = \"none\"",
+            ),
+            "trigger.left.key",
+        ),
+        (
+            pair(
+                "{ table = \"entry\", op = \"insert\", key = \"ref\" }",
+                "require = \"left\"",
+            ),
+            "fn missing(one)",
+        ),
+        (
+            pair(
+                "{ table = \"entry\", op = \"insert\", key = \"ref\" }",
+                "require = \"some\"",
+            ),
+            "some",
+        ),
+        (
+            pair(
+                "{ table = \"entry\", op = \"insert\", key = [\"account_id\", \"ref\"] }",
+                "require = \"none\"",
+            ),
             "trigger.right.key needs as many",
         ),
     ];
@@ -82,12 +193,36 @@ fn a_wrong_header_is_refused_by_field() {
 #[test]
 fn all_bad_files_are_named_and_none_is_loaded() {
     let good = rule("good", ON_BALANCE, SILENT);
-    let folder = Folder::of(&[("a.rhai", "fn"), ("b.rhai", "//! id = 1"), ("good.rhai", &good), ("notes.txt", "x")]);
+    let folder = Folder::of(&[
+        ("a.rhai", "fn"),
+        ("b.rhai", "//! id = 1"),
+        ("good.rhai", &good),
+        ("notes.txt", "x"),
+    ]);
     let errors = folder.load().unwrap_err();
-    assert_eq!(errors.to_string().lines().filter(|l| l.contains(".rhai: ")).count(), 2, "{errors}");
-    assert!(Folder::of(&[]).load().unwrap_err().to_string().contains("no rule file"));
+    assert_eq!(
+        errors
+            .to_string()
+            .lines()
+            .filter(|l| l.contains(".rhai: "))
+            .count(),
+        2,
+        "{errors}"
+    );
+    assert!(
+        Folder::of(&[])
+            .load()
+            .unwrap_err()
+            .to_string()
+            .contains("no rule file")
+    );
     let nowhere = super::RuleSet::load(Path::new("/nowhere/rules"), Secret::new("k")).unwrap_err();
-    assert!(nowhere.to_string().contains("/nowhere/rules: can't be read"), "{nowhere}");
+    assert!(
+        nowhere
+            .to_string()
+            .contains("/nowhere/rules: can't be read"),
+        "{nowhere}"
+    );
 }
 
 #[test]
@@ -97,54 +232,86 @@ fn the_hash_covers_every_file() {
     let plain = hash(&[("one.rhai", &one)]);
     assert_eq!(plain.len(), 16);
     assert_eq!(plain, hash(&[("one.rhai", &one), (".one.rhai.swp", "x")]));
-    assert_ne!(plain, hash(&[("one.rhai", &one), ("one.cases.toml", "case = []")]));
+    assert_ne!(
+        plain,
+        hash(&[("one.rhai", &one), ("one.cases.toml", "case = []")])
+    );
     assert_ne!(plain, hash(&[("one.rhai", &format!("{one}\n"))]));
 }
 
 #[test]
 fn modes_decide_what_a_finding_does() {
     let body = "fn check(row) { violation(row.after.account_id, \"i\", \"m\") }";
-    for (mode, finds, trips) in
-        [("draft", false, false), ("shadow", true, false), ("alert", true, false), ("trip", true, true)]
-    {
-        let text = rule("r", ON_BALANCE, body).replace("mode = \"trip\"", &format!("mode = {mode:?}"));
+    for (mode, finds, trips) in [
+        ("draft", false, false),
+        ("shadow", true, false),
+        ("alert", true, false),
+        ("trip", true, true),
+    ] {
+        let text =
+            rule("r", ON_BALANCE, body).replace("mode = \"trip\"", &format!("mode = {mode:?}"));
         let mut evaluator = Folder::of(&[("r.rhai", &text)]).evaluator();
-        let found = run(&mut evaluator, &[transaction("0-1-1", vec![balance("A-1", "1", "1")])]);
+        let found = run(
+            &mut evaluator,
+            &[transaction("0-1-1", vec![balance("A-1", "1", "1")])],
+        );
         assert_eq!(found.len(), usize::from(finds), "{mode}");
-        assert!(found.iter().all(|f| f.breakers.is_empty() != trips && f.rule.mode.as_str() == mode));
+        assert!(
+            found
+                .iter()
+                .all(|f| f.breakers.is_empty() != trips && f.rule.mode.as_str() == mode)
+        );
     }
     assert!(Mode::Draft < Mode::Trip);
 }
 
 #[test]
 fn an_unknown_account_trips_the_whole_point() {
-    let text = rule("r", ON_BALANCE, "fn check(row) { violation(\"\", \"i\", \"m\") }");
-    let found =
-        run(&mut Folder::of(&[("r.rhai", &text)]).evaluator(), &[transaction("0-1-1", vec![balance("A-1", "1", "1")])]);
+    let text = rule(
+        "r",
+        ON_BALANCE,
+        "fn check(row) { violation(\"\", \"i\", \"m\") }",
+    );
+    let found = run(
+        &mut Folder::of(&[("r.rhai", &text)]).evaluator(),
+        &[transaction("0-1-1", vec![balance("A-1", "1", "1")])],
+    );
     assert_eq!(found[0].breakers[0].to_string(), "cash_out/all/*");
 }
 
 #[test]
 fn a_reload_keeps_what_an_unchanged_rule_remembers() {
     let window = "on = \"window\"\ntable = \"entry\"\nops = [\"insert\"]\nkey = [\"ref\"]\nspan_ms = 1000\nkeep = \"posting_id\"";
-    let body = "fn check(row, earlier) { violation(row.after.account_id, `${earlier.count}`, \"m\") }";
+    let body =
+        "fn check(row, earlier) { violation(row.after.account_id, `${earlier.count}`, \"m\") }";
     let first = Folder::of(&[("r.rhai", &rule("r", window, body))]);
     let mut evaluator = first.evaluator();
     let entry = |position: &str| transaction(position, vec![deposit("A-1", "P-1", "1")]);
     assert!(run(&mut evaluator, &[entry("0-1-1"), at(Source::Binlog, 1)]).is_empty());
     let reworded = rule("r", window, &format!("{body} // better"));
     let added = rule("a", ON_BALANCE, SILENT);
-    evaluator.swap(Arc::new(Folder::of(&[("a.rhai", &added), ("r.rhai", &reworded)]).load().unwrap()));
-    assert_eq!(violations(&run(&mut evaluator, &[entry("0-1-2")])), ["r A-1 1"]);
+    evaluator.swap(Arc::new(
+        Folder::of(&[("a.rhai", &added), ("r.rhai", &reworded)])
+            .load()
+            .unwrap(),
+    ));
+    assert_eq!(
+        violations(&run(&mut evaluator, &[entry("0-1-2")])),
+        ["r A-1 1"]
+    );
     let longer = rule("r", &window.replace("1000", "2000"), body);
     evaluator.swap(Arc::new(Folder::of(&[("r.rhai", &longer)]).load().unwrap()));
-    assert!(run(&mut evaluator, &[entry("0-1-3")]).is_empty(), "another span begins anew");
+    assert!(
+        run(&mut evaluator, &[entry("0-1-3")]).is_empty(),
+        "another span begins anew"
+    );
 }
 
 #[test]
 fn a_candidate_takes_no_memory_from_the_armed_version() {
     let window = "on = \"window\"\ntable = \"entry\"\nops = [\"insert\"]\nkey = [\"ref\"]\nspan_ms = 1000\nkeep = \"posting_id\"";
-    let body = "fn check(row, earlier) { violation(row.after.account_id, `${earlier.count}`, \"m\") }";
+    let body =
+        "fn check(row, earlier) { violation(row.after.account_id, `${earlier.count}`, \"m\") }";
     let file = |text: String, candidate: bool| super::RuleFile {
         id: "r".to_owned(),
         text,
@@ -155,22 +322,42 @@ fn a_candidate_takes_no_memory_from_the_armed_version() {
     let armed = file(rule("r", window, body), false);
     let next = file(rule("r", window, &format!("{body} // next")), true);
     let set = |rules: Vec<super::RuleFile>| {
-        let files = super::Files { rules, ..super::Files::default() };
+        let files = super::Files {
+            rules,
+            ..super::Files::default()
+        };
         Arc::new(RuleSet::build(&files, super::tests::key()).unwrap())
     };
     let entry = |position: &str| transaction(position, vec![deposit("A-1", "P-1", "1")]);
-    for both in [vec![armed.clone(), next.clone()], vec![next.clone(), armed.clone()]] {
+    for both in [
+        vec![armed.clone(), next.clone()],
+        vec![next.clone(), armed.clone()],
+    ] {
         let mut evaluator = Evaluator::new(set(vec![armed.clone()]));
         run(&mut evaluator, &[entry("0-1-1")]);
         evaluator.swap(set(both));
-        assert_eq!(violations(&run(&mut evaluator, &[entry("0-1-2")])), ["r A-1 1"], "the armed one remembers");
+        assert_eq!(
+            violations(&run(&mut evaluator, &[entry("0-1-2")])),
+            ["r A-1 1"],
+            "the armed one remembers"
+        );
         let mut said = violations(&run(&mut evaluator, &[entry("0-1-3")]));
         said.sort();
-        assert_eq!(said, ["r A-1 1", "r A-1 2"], "and the candidate has begun to");
+        assert_eq!(
+            said,
+            ["r A-1 1", "r A-1 2"],
+            "and the candidate has begun to"
+        );
         // Armed, the candidate goes on with what it has seen itself.
-        let promoted = super::RuleFile { candidate: false, ..next.clone() };
+        let promoted = super::RuleFile {
+            candidate: false,
+            ..next.clone()
+        };
         evaluator.swap(set(vec![promoted]));
-        assert_eq!(violations(&run(&mut evaluator, &[entry("0-1-4")])), ["r A-1 2"]);
+        assert_eq!(
+            violations(&run(&mut evaluator, &[entry("0-1-4")])),
+            ["r A-1 2"]
+        );
     }
 }
 
@@ -181,8 +368,20 @@ fn what_a_window_needs_to_be_rebuilt() {
         Folder::of(&[("r.rhai", &rule("r", window, "fn check(row, earlier) {}"))]).evaluator();
     let needs = |e: &Evaluator| e.needs_from(Source::Binlog).map(|p| p.to_string());
     assert_eq!(needs(&evaluator), None);
-    run(&mut evaluator, &[transaction("0-1-1", vec![deposit("A", "P-1", "1")]), at(Source::Binlog, 10)]);
-    run(&mut evaluator, &[transaction("0-1-2", vec![deposit("A", "P-2", "1")]), at(Source::Binlog, 500)]);
+    run(
+        &mut evaluator,
+        &[
+            transaction("0-1-1", vec![deposit("A", "P-1", "1")]),
+            at(Source::Binlog, 10),
+        ],
+    );
+    run(
+        &mut evaluator,
+        &[
+            transaction("0-1-2", vec![deposit("A", "P-2", "1")]),
+            at(Source::Binlog, 500),
+        ],
+    );
     assert_eq!(needs(&evaluator).as_deref(), Some("0-1-1"));
     run(&mut evaluator, &[at(Source::Binlog, 1_010)]);
     assert_eq!(needs(&evaluator).as_deref(), Some("0-1-2"));
@@ -199,12 +398,28 @@ fn rules_on_tables_of_another_server_sleep_and_others_do_not() {
     let files = [
         ("row.rhai", rule("row", ON_BALANCE, SILENT)),
         ("pair.rhai", rule("pair", pair, "fn check(a, b) {}")),
-        ("both.rhai", rule("both", &on("[\"balance\", \"entry\"]"), "fn check(tx) {}")),
-        ("proof.rhai", rule("proof", &on("[\"balance\", \"orders\"]"), "fn check(tx) {}")),
+        (
+            "both.rhai",
+            rule("both", &on("[\"balance\", \"entry\"]"), "fn check(tx) {}"),
+        ),
+        (
+            "proof.rhai",
+            rule("proof", &on("[\"balance\", \"orders\"]"), "fn check(tx) {}"),
+        ),
     ];
-    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(name, text)| (*name, text.as_str()))
+        .collect();
     let mut set = Folder::of(&files).load().unwrap();
-    assert_eq!(set.without(&["balance", "capture", "entry"]), ["both", "pair", "row"]);
-    let awake: Vec<&str> = set.rules().filter(|r| r.mode != Mode::Draft).map(|r| r.id.as_str()).collect();
+    assert_eq!(
+        set.without(&["balance", "capture", "entry"]),
+        ["both", "pair", "row"]
+    );
+    let awake: Vec<&str> = set
+        .rules()
+        .filter(|r| r.mode != Mode::Draft)
+        .map(|r| r.id.as_str())
+        .collect();
     assert_eq!(awake, ["proof"]);
 }

@@ -1,6 +1,8 @@
 //! Pairs: meeting, missing, redelivery, holds.
 
-use super::tests::{Folder, at, deposit, key, payment, rule, run, shipped, transaction, violations};
+use super::tests::{
+    Folder, at, deposit, key, payment, rule, run, shipped, transaction, violations,
+};
 use super::{Evaluator, Outcome, RuleSet};
 use crate::change::{Input, Source};
 use std::sync::Arc;
@@ -26,7 +28,10 @@ pub fn clocks(ms: i64) -> [Input; 2] {
 
 #[test]
 fn the_same_pair_is_the_same_verdict_in_either_order() {
-    let (event, entry) = (payment("e", 1, "A-1", "P-1", "5"), booked("0-1-1", "P-1", "5.01"));
+    let (event, entry) = (
+        payment("e", 1, "A-1", "P-1", "5"),
+        booked("0-1-1", "P-1", "5.01"),
+    );
     let one = run(&mut pair("none"), &[event.clone(), entry.clone()]);
     let other = run(&mut pair("none"), &[entry, event]);
     assert_eq!(violations(&one), ["p A-1 P-1"]);
@@ -38,13 +43,28 @@ fn the_same_pair_is_the_same_verdict_in_either_order() {
 fn missing_only_once_the_other_source_is_past_the_deadline() {
     let mut evaluator = pair("left");
     run(&mut evaluator, &clocks(1_000));
-    let found =
-        run(&mut evaluator, &[payment("e", 1, "A-1", "P-1", "5"), at(Source::Kafka, 1_500), at(Source::Binlog, 6_499)]);
+    let found = run(
+        &mut evaluator,
+        &[
+            payment("e", 1, "A-1", "P-1", "5"),
+            at(Source::Kafka, 1_500),
+            at(Source::Binlog, 6_499),
+        ],
+    );
     assert!(found.is_empty() && evaluator.open_pairs() == 1);
-    assert!(run(&mut evaluator, &[at(Source::Kafka, 36_499)]).is_empty(), "the binlog lags a little");
-    assert_eq!(violations(&run(&mut evaluator, &[at(Source::Binlog, 6_500)])), ["p A-1 gone"]);
+    assert!(
+        run(&mut evaluator, &[at(Source::Kafka, 36_499)]).is_empty(),
+        "the binlog lags a little"
+    );
+    assert_eq!(
+        violations(&run(&mut evaluator, &[at(Source::Binlog, 6_500)])),
+        ["p A-1 gone"]
+    );
     assert_eq!(evaluator.open_pairs(), 0);
-    assert!(run(&mut evaluator, &clocks(999_000)).is_empty(), "said once");
+    assert!(
+        run(&mut evaluator, &clocks(999_000)).is_empty(),
+        "said once"
+    );
 }
 
 #[test]
@@ -54,17 +74,30 @@ fn a_pause_of_all_sources_is_nobodys_fault() {
     run(&mut evaluator, &clocks(1_000));
     let found = run(
         &mut evaluator,
-        &[payment("e", 1, "A-1", "P-1", "5"), at(Source::Binlog, 60_000), at(Source::Kafka, 60_000)],
+        &[
+            payment("e", 1, "A-1", "P-1", "5"),
+            at(Source::Binlog, 60_000),
+            at(Source::Kafka, 60_000),
+        ],
     );
     assert!(found.is_empty());
-    assert!(run(&mut evaluator, &[booked("0-1-1", "P-1", "5"), at(Source::Binlog, 60_500)]).is_empty());
+    assert!(
+        run(
+            &mut evaluator,
+            &[booked("0-1-1", "P-1", "5"), at(Source::Binlog, 60_500)]
+        )
+        .is_empty()
+    );
     assert!(run(&mut evaluator, &clocks(120_000)).is_empty());
 }
 
 #[test]
 fn before_the_first_watermark_nothing_is_late() {
     let mut evaluator = pair("both");
-    let early = [payment("e", 1, "A-1", "P-1", "5"), booked("0-1-1", "P-2", "5")];
+    let early = [
+        payment("e", 1, "A-1", "P-1", "5"),
+        booked("0-1-1", "P-2", "5"),
+    ];
     assert!(run(&mut evaluator, &early).is_empty());
     assert!(run(&mut evaluator, &clocks(1_000_000)).is_empty());
     let found = run(&mut evaluator, &clocks(1_005_000));
@@ -75,9 +108,19 @@ fn before_the_first_watermark_nothing_is_late() {
 fn either_or_both_sides_can_be_required() {
     for (require, missing) in [("none", 0), ("left", 1), ("right", 1), ("both", 2)] {
         let mut evaluator = pair(require);
-        run(&mut evaluator, &[payment("e", 1, "A-1", "P-1", "5"), booked("0-1-1", "P-2", "5")]);
+        run(
+            &mut evaluator,
+            &[
+                payment("e", 1, "A-1", "P-1", "5"),
+                booked("0-1-1", "P-2", "5"),
+            ],
+        );
         run(&mut evaluator, &clocks(1_000));
-        assert_eq!(run(&mut evaluator, &clocks(7_000)).len(), missing, "{require}");
+        assert_eq!(
+            run(&mut evaluator, &clocks(7_000)).len(),
+            missing,
+            "{require}"
+        );
     }
 }
 
@@ -85,7 +128,10 @@ fn either_or_both_sides_can_be_required() {
 fn a_redelivery_is_never_a_finding() {
     let mut evaluator = pair("both");
     let entry = booked("0-1-1", "P-1", "5");
-    run(&mut evaluator, &[payment("e", 1, "A-1", "P-1", "5"), entry.clone()]);
+    run(
+        &mut evaluator,
+        &[payment("e", 1, "A-1", "P-1", "5"), entry.clone()],
+    );
     // At once, and again when everything about it is forgotten; the same event has another offset.
     for (offset, ms) in [(1, 1_000), (2, 100_000), (3, 900_000)] {
         let again = [payment("e", offset, "A-1", "P-1", "5"), entry.clone()];
@@ -98,18 +144,36 @@ fn a_redelivery_is_never_a_finding() {
 #[test]
 fn the_same_id_with_another_amount_is_not_the_same_event() {
     let mut evaluator = pair("left");
-    run(&mut evaluator, &[payment("e", 1, "A-1", "P-1", "5"), booked("0-1-1", "P-1", "5")]);
-    assert_eq!(violations(&run(&mut evaluator, &[payment("e", 2, "A-1", "P-1", "6")])), ["p A-1 P-1"]);
+    run(
+        &mut evaluator,
+        &[
+            payment("e", 1, "A-1", "P-1", "5"),
+            booked("0-1-1", "P-1", "5"),
+        ],
+    );
+    assert_eq!(
+        violations(&run(&mut evaluator, &[payment("e", 2, "A-1", "P-1", "6")])),
+        ["p A-1 P-1"]
+    );
 }
 
 #[test]
 fn several_waiting_sides_meet_one_partner() {
     let mut evaluator = pair("left");
-    run(&mut evaluator, &[payment("e1", 1, "A-1", "P-1", "5"), payment("e2", 2, "A-1", "P-1", "6")]);
+    run(
+        &mut evaluator,
+        &[
+            payment("e1", 1, "A-1", "P-1", "5"),
+            payment("e2", 2, "A-1", "P-1", "6"),
+        ],
+    );
     assert_eq!(evaluator.open_pairs(), 2);
     let found = run(&mut evaluator, &[booked("0-1-1", "P-1", "5")]);
     assert_eq!(violations(&found), ["p A-1 P-1"]);
-    assert_eq!((&*found[0].position, evaluator.open_pairs()), ("business.payment/0/2", 0));
+    assert_eq!(
+        (&*found[0].position, evaluator.open_pairs()),
+        ("business.payment/0/2", 0)
+    );
 }
 
 #[test]
@@ -118,7 +182,10 @@ fn a_late_partner_is_still_compared() {
     run(&mut evaluator, &[payment("e", 1, "A-1", "P-1", "5")]);
     run(&mut evaluator, &clocks(1_000));
     assert_eq!(run(&mut evaluator, &clocks(6_000)).len(), 1);
-    assert_eq!(violations(&run(&mut evaluator, &[booked("0-1-1", "P-1", "4")])), ["p A-1 P-1"]);
+    assert_eq!(
+        violations(&run(&mut evaluator, &[booked("0-1-1", "P-1", "4")])),
+        ["p A-1 P-1"]
+    );
     assert!(run(&mut evaluator, &clocks(90_000)).is_empty());
 }
 
@@ -127,13 +194,28 @@ fn holds_open_and_close_with_their_pair() {
     let mut evaluator = Evaluator::new(Arc::new(RuleSet::load(&shipped(), key()).unwrap()));
     run(&mut evaluator, &clocks(1_000));
     let quiet = evaluator.holds_version();
-    run(&mut evaluator, &[booked("0-1-1", "P-1", "5"), transaction("0-1-2", vec![deposit("A-0", "P-2", "5")])]);
+    run(
+        &mut evaluator,
+        &[
+            booked("0-1-1", "P-1", "5"),
+            transaction("0-1-2", vec![deposit("A-0", "P-2", "5")]),
+        ],
+    );
     assert_eq!(evaluator.holds(), ["A-0", "A-1"]);
     let held = evaluator.holds_version();
     assert_ne!(held, quiet);
     // A second open pair of the same account changes nothing until both are closed.
-    run(&mut evaluator, &[booked("0-1-3", "P-3", "5"), payment("e1", 1, "A-1", "P-1", "5")]);
-    assert_eq!((evaluator.holds_version(), evaluator.holds().len()), (held, 2));
+    run(
+        &mut evaluator,
+        &[
+            booked("0-1-3", "P-3", "5"),
+            payment("e1", 1, "A-1", "P-1", "5"),
+        ],
+    );
+    assert_eq!(
+        (evaluator.holds_version(), evaluator.holds().len()),
+        (held, 2)
+    );
     run(&mut evaluator, &[payment("e3", 3, "A-1", "P-3", "5")]);
     assert_eq!(evaluator.holds(), ["A-0"]);
     // The breaker takes over from the hold.
@@ -146,7 +228,8 @@ fn holds_open_and_close_with_their_pair() {
 #[test]
 fn only_a_rule_that_may_trip_holds() {
     let text = |mode: &str| {
-        rule("p", &format!("{SIDES}require = \"left\""), BODY).replace("mode = \"trip\"", &format!("mode = {mode:?}"))
+        rule("p", &format!("{SIDES}require = \"left\""), BODY)
+            .replace("mode = \"trip\"", &format!("mode = {mode:?}"))
     };
     let set = |mode: &str| Arc::new(Folder::of(&[("p.rhai", &text(mode))]).load().unwrap());
     let mut evaluator = Evaluator::new(set("shadow"));
@@ -170,7 +253,10 @@ fn a_rule_that_is_new_cant_say_that_something_is_missing_yet() {
     run(&mut evaluator, &[booked("0-1-1", "P-1", "5")]);
     let text = rule("p", &format!("{SIDES}require = \"left\""), BODY);
     evaluator.swap(Arc::new(Folder::of(&[("p.rhai", &text)]).load().unwrap()));
-    run(&mut evaluator, &[payment("e", 1, "A-1", "P-1", "5"), at(Source::Kafka, 1_100)]);
+    run(
+        &mut evaluator,
+        &[payment("e", 1, "A-1", "P-1", "5"), at(Source::Kafka, 1_100)],
+    );
     let found = run(&mut evaluator, &[at(Source::Binlog, 7_000)]);
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].outcome, Outcome::Undetermined);
@@ -178,7 +264,8 @@ fn a_rule_that_is_new_cant_say_that_something_is_missing_yet() {
 
 /// Binlog and Kafka: where reading would begin again.
 pub fn needs(evaluator: &Evaluator) -> [Option<String>; 2] {
-    [Source::Binlog, Source::Kafka].map(|source| evaluator.needs_from(source).map(|p| p.to_string()))
+    [Source::Binlog, Source::Kafka]
+        .map(|source| evaluator.needs_from(source).map(|p| p.to_string()))
 }
 
 #[test]
@@ -189,17 +276,39 @@ fn what_pairs_need_to_be_rebuilt() {
     for second in 1..=60u32 {
         let inputs = [
             transaction(&format!("0-1-{second}"), vec![]),
-            payment(&format!("e{second}"), second, "A-1", &format!("P-{second}"), "5"),
+            payment(
+                &format!("e{second}"),
+                second,
+                "A-1",
+                &format!("P-{second}"),
+                "5",
+            ),
         ];
         run(&mut evaluator, &inputs);
-        run(&mut evaluator, &[booked(&format!("0-2-{second}"), &format!("P-{second}"), "5")]);
+        run(
+            &mut evaluator,
+            &[booked(
+                &format!("0-2-{second}"),
+                &format!("P-{second}"),
+                "5",
+            )],
+        );
         run(&mut evaluator, &clocks(i64::from(second) * 1_000));
     }
     // The oldest pair that is kept came at 41 s: the binlog from 21 s, Kafka from 31 s.
-    assert_eq!(needs(&evaluator), [Some("0-1-21".to_owned()), Some("business.payment/0/31".to_owned())]);
+    assert_eq!(
+        needs(&evaluator),
+        [
+            Some("0-1-21".to_owned()),
+            Some("business.payment/0/31".to_owned())
+        ]
+    );
     // Everything is closed: still 2·D of the binlog, so that what comes next can be judged.
     run(&mut evaluator, &clocks(90_000));
-    run(&mut evaluator, &[transaction("0-1-99", vec![]), at(Source::Binlog, 91_000)]);
+    run(
+        &mut evaluator,
+        &[transaction("0-1-99", vec![]), at(Source::Binlog, 91_000)],
+    );
     assert_eq!(needs(&evaluator), [Some("0-1-99".to_owned()), None]);
 }
 
@@ -207,10 +316,23 @@ fn what_pairs_need_to_be_rebuilt() {
 fn a_restart_neither_accuses_what_had_met_nor_forgives_what_is_open() {
     let mut evaluator = pair("both");
     // Met before anything that is read again: the row comes without its event.
-    run(&mut evaluator, &[booked("0-1-1", "P-1", "5"), at(Source::Binlog, 400_000)]);
+    run(
+        &mut evaluator,
+        &[booked("0-1-1", "P-1", "5"), at(Source::Binlog, 400_000)],
+    );
     // Open when the sidecar died, and never paid.
-    run(&mut evaluator, &[at(Source::Binlog, 420_000), booked("0-1-2", "P-2", "5"), at(Source::Binlog, 421_000)]);
+    run(
+        &mut evaluator,
+        &[
+            at(Source::Binlog, 420_000),
+            booked("0-1-2", "P-2", "5"),
+            at(Source::Binlog, 421_000),
+        ],
+    );
     assert_eq!(evaluator.open_pairs(), 2);
     let found = run(&mut evaluator, &[at(Source::Kafka, 900_000)]);
-    assert_eq!((found.len(), &*found[0].position, evaluator.open_pairs()), (1, "0-1-2", 0));
+    assert_eq!(
+        (found.len(), &*found[0].position, evaluator.open_pairs()),
+        (1, "0-1-2", 0)
+    );
 }

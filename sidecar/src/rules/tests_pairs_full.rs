@@ -8,13 +8,29 @@ use crate::change::{Input, Source};
 
 /// The breaker that each finding opens; all are undetermined and nobody's error.
 fn stopped(found: &[Finding]) -> Vec<String> {
-    assert!(found.iter().all(|f| f.outcome == Outcome::Undetermined && f.item == UNKNOWN), "{found:#?}");
-    found.iter().map(|f| f.breakers.iter().map(ToString::to_string).collect()).collect()
+    assert!(
+        found
+            .iter()
+            .all(|f| f.outcome == Outcome::Undetermined && f.item == UNKNOWN),
+        "{found:#?}"
+    );
+    found
+        .iter()
+        .map(|f| f.breakers.iter().map(ToString::to_string).collect())
+        .collect()
 }
 
 /// Deposits from number `from` on, each of its own account.
 fn deposits(from: usize, count: usize) -> Vec<Input> {
-    let one = |n: usize| payment(&format!("e{n}"), n as u32, &format!("A-{n}"), &format!("P-{n}"), "5");
+    let one = |n: usize| {
+        payment(
+            &format!("e{n}"),
+            n as u32,
+            &format!("A-{n}"),
+            &format!("P-{n}"),
+            "5",
+        )
+    };
     (from..from + count).map(one).collect()
 }
 
@@ -23,14 +39,28 @@ fn what_is_forgotten_while_it_waits_stops_its_account_and_too_many_stop_everybod
     let mut evaluator = pair("left");
     run(&mut evaluator, &clocks(1_000));
     assert!(run(&mut evaluator, &deposits(0, MOST_KEPT)).is_empty());
-    assert_eq!((evaluator.holds().len(), evaluator.open_pairs()), (MOST_KEPT, MOST_KEPT));
+    assert_eq!(
+        (evaluator.holds().len(), evaluator.open_pairs()),
+        (MOST_KEPT, MOST_KEPT)
+    );
     let found = stopped(&run(&mut evaluator, &deposits(MOST_KEPT, 3)));
-    assert_eq!(found, ["", "cash_out/account/A-0", "cash_out/account/A-1", "cash_out/account/A-2"]);
+    assert_eq!(
+        found,
+        [
+            "",
+            "cash_out/account/A-0",
+            "cash_out/account/A-1",
+            "cash_out/account/A-2"
+        ]
+    );
     assert_eq!(evaluator.holds().len(), MOST_KEPT);
     // One word of the log, so that somebody is told; none of each thing that is forgotten.
     assert_eq!(evaluator.errors().len(), 1);
     let found = stopped(&run(&mut evaluator, &deposits(MOST_KEPT + 3, 150)));
-    assert_eq!((found.len(), found[96].as_str(), found[97].as_str()), (98, "cash_out/account/A-99", "cash_out/all/*"));
+    assert_eq!(
+        (found.len(), found[96].as_str(), found[97].as_str()),
+        (98, "cash_out/account/A-99", "cash_out/all/*")
+    );
     assert!(evaluator.errors().is_empty());
     // It is said anew once what was kept then is gone.
     run(&mut evaluator, &[at(Source::Kafka, 30_000)]);
@@ -43,9 +73,16 @@ fn what_misses_a_partner_that_may_be_forgotten_waits_too() {
     let mut evaluator = pair("right");
     run(&mut evaluator, &clocks(1_000));
     let found = run(&mut evaluator, &deposits(0, MOST_KEPT + 2));
-    assert_eq!(stopped(&found), [""], "nothing that is required was forgotten");
+    assert_eq!(
+        stopped(&found),
+        [""],
+        "nothing that is required was forgotten"
+    );
     run(&mut evaluator, &[booked("0-1-1", "P-0", "5")]);
     run(&mut evaluator, &clocks(2_000));
     // Neither accused nor let go.
-    assert_eq!(stopped(&run(&mut evaluator, &clocks(7_000))), ["cash_out/account/A-1"]);
+    assert_eq!(
+        stopped(&run(&mut evaluator, &clocks(7_000))),
+        ["cash_out/account/A-1"]
+    );
 }

@@ -8,17 +8,32 @@ use std::sync::Arc;
 
 /// Each finding's outcome, item, account and number of breakers.
 fn said(found: &[Finding]) -> Vec<(Outcome, &str, &str, usize)> {
-    found.iter().map(|f| (f.outcome, f.item.as_str(), f.account.as_str(), f.breakers.len())).collect()
+    found
+        .iter()
+        .map(|f| {
+            (
+                f.outcome,
+                f.item.as_str(),
+                f.account.as_str(),
+                f.breakers.len(),
+            )
+        })
+        .collect()
 }
 
 const NOT_KNOWN: (Outcome, &str, &str, usize) = (Outcome::Undetermined, UNKNOWN, "A-1", 0);
 
 /// A deposit told with the time when it happened.
 fn told(id: &str, offset: u32, biz_no: &str, occurred_ms: i64) -> Input {
-    let Input::Event(event) = payment(id, offset, "A-1", biz_no, "5") else { unreachable!() };
+    let Input::Event(event) = payment(id, offset, "A-1", biz_no, "5") else {
+        unreachable!()
+    };
     let mut body = event.body.clone();
     body.occurred_us = occurred_ms * 1_000;
-    Input::Event(Arc::new(Event { position: Arc::clone(&event.position), body }))
+    Input::Event(Arc::new(Event {
+        position: Arc::clone(&event.position),
+        body,
+    }))
 }
 
 #[test]
@@ -30,30 +45,48 @@ fn a_rule_that_begins_says_nothing_for_as_long_as_a_partner_is_kept() {
     evaluator.swap(Arc::new(Folder::of(&[("p.rhai", &text)]).load().unwrap()));
     // Its event came 12 s before, which is within keep_ms, and before the rule was there.
     run(&mut evaluator, &clocks(12_900));
-    run(&mut evaluator, &[booked("0-1-1", "P-1", "5"), at(Source::Binlog, 13_000)]);
+    run(
+        &mut evaluator,
+        &[booked("0-1-1", "P-1", "5"), at(Source::Binlog, 13_000)],
+    );
     let found = run(&mut evaluator, &clocks(18_100));
     assert_eq!(said(&found), [NOT_KNOWN]);
     assert!(evaluator.errors().is_empty(), "the rule did nothing wrong");
     // Past keep_ms of its beginning it speaks.
     run(&mut evaluator, &clocks(21_000));
-    run(&mut evaluator, &[booked("0-1-2", "P-2", "5"), at(Source::Binlog, 21_100)]);
-    assert_eq!(violations(&run(&mut evaluator, &clocks(26_200))), ["p A-1 gone"]);
+    run(
+        &mut evaluator,
+        &[booked("0-1-2", "P-2", "5"), at(Source::Binlog, 21_100)],
+    );
+    assert_eq!(
+        violations(&run(&mut evaluator, &clocks(26_200))),
+        ["p A-1 gone"]
+    );
 }
 
 #[test]
 fn an_event_told_long_after_it_happened_cant_be_missed_by_its_row() {
     let mut evaluator = pair("left");
     run(&mut evaluator, &clocks(1_000));
-    run(&mut evaluator, &[told("e1", 1, "P-1", 900), booked("0-1-1", "P-1", "5")]);
+    run(
+        &mut evaluator,
+        &[told("e1", 1, "P-1", 900), booked("0-1-1", "P-1", "5")],
+    );
     run(&mut evaluator, &clocks(2_000));
     // An hour later the upstream tells it again, under an id that is not known any more.
     let late = 3_600_000;
     run(&mut evaluator, &clocks(late));
-    run(&mut evaluator, &[told("e1-again", 2, "P-1", 900), told("e2", 3, "P-2", late)]);
+    run(
+        &mut evaluator,
+        &[told("e1-again", 2, "P-1", 900), told("e2", 3, "P-2", late)],
+    );
     run(&mut evaluator, &clocks(late + 100));
     let found = run(&mut evaluator, &clocks(late + 6_000));
     // What happened just now is judged as always.
-    assert_eq!(said(&found), [NOT_KNOWN, (Outcome::Violation, "gone", "A-1", 1)]);
+    assert_eq!(
+        said(&found),
+        [NOT_KNOWN, (Outcome::Violation, "gone", "A-1", 1)]
+    );
     assert!(evaluator.errors().is_empty());
 }
 
@@ -69,15 +102,27 @@ fn what_happened_before_the_first_start_is_not_said_to_miss_its_row() {
     let start = 1_000_000;
     // Kafka is read back; the binlog begins with what comes now.
     let mut evaluator = live("both", Some(start - 60_000));
-    run(&mut evaluator, &[told("e1", 1, "P-1", start - 10_000), told("e2", 2, "P-2", start - 500)]);
+    run(
+        &mut evaluator,
+        &[
+            told("e1", 1, "P-1", start - 10_000),
+            told("e2", 2, "P-2", start - 500),
+        ],
+    );
     run(&mut evaluator, &[booked("0-1-1", "P-2", "5")]);
     run(&mut evaluator, &clocks(start));
-    assert!(run(&mut evaluator, &clocks(start + 6_000)).is_empty(), "its row may lie before the start");
+    assert!(
+        run(&mut evaluator, &clocks(start + 6_000)).is_empty(),
+        "its row may lie before the start"
+    );
     assert_eq!(evaluator.open_pairs(), 0);
     // Told late: that can't be told from what was booked before the start.
     run(&mut evaluator, &[told("e3", 3, "P-3", start - 1_000)]);
     run(&mut evaluator, &clocks(start + 6_100));
-    assert_eq!(said(&run(&mut evaluator, &clocks(start + 12_000))), [NOT_KNOWN]);
+    assert_eq!(
+        said(&run(&mut evaluator, &clocks(start + 12_000))),
+        [NOT_KNOWN]
+    );
 }
 
 #[test]
@@ -85,9 +130,18 @@ fn what_comes_after_the_first_start_is_judged_at_once() {
     let start = 1_000_000;
     let mut evaluator = live("both", Some(start - 60_000));
     run(&mut evaluator, &clocks(start));
-    run(&mut evaluator, &[told("e1", 1, "P-1", start + 10), booked("0-1-1", "P-2", "5")]);
+    run(
+        &mut evaluator,
+        &[
+            told("e1", 1, "P-1", start + 10),
+            booked("0-1-1", "P-2", "5"),
+        ],
+    );
     run(&mut evaluator, &clocks(start + 100));
-    assert_eq!(violations(&run(&mut evaluator, &clocks(start + 5_100))), ["p A-1 gone", "p A-1 gone"]);
+    assert_eq!(
+        violations(&run(&mut evaluator, &clocks(start + 5_100))),
+        ["p A-1 gone", "p A-1 gone"]
+    );
 }
 
 #[test]
@@ -95,11 +149,31 @@ fn rows_read_again_find_the_events_of_a_kafka_without_checkpoint_or_are_left_alo
     let now = 1_000_000;
     // The binlog is read from 880 s again, Kafka from 900 s: pairs are kept for 20 s.
     let mut evaluator = live("right", Some(900_000));
-    run(&mut evaluator, &[told("e1", 1, "P-1", 905_000), at(Source::Binlog, 880_000)]);
-    for (position, biz_no, ms) in [("0-1-1", "P-0", 910_000), ("0-1-2", "P-1", 915_000), ("0-1-3", "P-3", 925_000)] {
-        run(&mut evaluator, &[at(Source::Binlog, ms - 1_000), booked(position, biz_no, "5"), at(Source::Binlog, ms)]);
+    run(
+        &mut evaluator,
+        &[told("e1", 1, "P-1", 905_000), at(Source::Binlog, 880_000)],
+    );
+    for (position, biz_no, ms) in [
+        ("0-1-1", "P-0", 910_000),
+        ("0-1-2", "P-1", 915_000),
+        ("0-1-3", "P-3", 925_000),
+    ] {
+        run(
+            &mut evaluator,
+            &[
+                at(Source::Binlog, ms - 1_000),
+                booked(position, biz_no, "5"),
+                at(Source::Binlog, ms),
+            ],
+        );
     }
-    let found = run(&mut evaluator, &[at(Source::Binlog, now), at(Source::Kafka, now)]);
-    assert_eq!(said(&found), [NOT_KNOWN, (Outcome::Violation, "gone", "A-1", 1)]);
+    let found = run(
+        &mut evaluator,
+        &[at(Source::Binlog, now), at(Source::Kafka, now)],
+    );
+    assert_eq!(
+        said(&found),
+        [NOT_KNOWN, (Outcome::Violation, "gone", "A-1", 1)]
+    );
     assert_eq!(&*found[0].position, "0-1-1");
 }

@@ -18,29 +18,52 @@ fn position(input: &Input) -> Option<&str> {
 fn restarted(old: &Evaluator, all: &[Input], now_ms: i64) -> (Vec<Finding>, usize) {
     let [binlog, kafka] = needs(old);
     let from = |needed: Option<String>| {
-        all.iter().position(|input| needed.is_some() && position(input) == needed.as_deref()).unwrap_or(all.len())
+        all.iter()
+            .position(|input| needed.is_some() && position(input) == needed.as_deref())
+            .unwrap_or(all.len())
     };
     let (binlog, kafka) = (from(binlog), from(kafka));
-    let of_binlog =
-        |input: &&Input| matches!(input, Input::Transaction(_) | Input::Watermark { source: Source::Binlog, .. });
-    let events = all[kafka..].iter().filter(|input| matches!(input, Input::Event(_)));
+    let of_binlog = |input: &&Input| {
+        matches!(
+            input,
+            Input::Transaction(_)
+                | Input::Watermark {
+                    source: Source::Binlog,
+                    ..
+                }
+        )
+    };
+    let events = all[kafka..]
+        .iter()
+        .filter(|input| matches!(input, Input::Event(_)));
     // Kafka has no old watermarks: its events are all there at once.
-    let again: Vec<Input> = events.chain(all[binlog..].iter().filter(of_binlog)).cloned().collect();
+    let again: Vec<Input> = events
+        .chain(all[binlog..].iter().filter(of_binlog))
+        .cloned()
+        .collect();
     let mut new = pair("left");
     new.begins(None);
     let mut found = run(&mut new, &again);
     for ms in [now_ms, now_ms + 6_000] {
-        found.extend(run(&mut new, &[at(Source::Kafka, ms), at(Source::Binlog, ms)]));
+        found.extend(run(
+            &mut new,
+            &[at(Source::Kafka, ms), at(Source::Binlog, ms)],
+        ));
     }
     (found, again.len())
 }
 
 /// Sent, and said to have happened, only when Kafka was back.
 fn sent(n: u32, ms: i64) -> Input {
-    let Input::Event(event) = payment(&format!("e{n}"), n, "A-1", &format!("P-{n}"), "5") else { unreachable!() };
+    let Input::Event(event) = payment(&format!("e{n}"), n, "A-1", &format!("P-{n}"), "5") else {
+        unreachable!()
+    };
     let mut body = event.body.clone();
     body.occurred_us = ms * 1_000;
-    Input::Event(Arc::new(Event { position: Arc::clone(&event.position), body }))
+    Input::Event(Arc::new(Event {
+        position: Arc::clone(&event.position),
+        body,
+    }))
 }
 
 #[test]
@@ -52,7 +75,12 @@ fn a_restart_after_kafka_lagged_accuses_nothing_that_had_met() {
         assert!(violations(&found).is_empty(), "{found:?}");
     };
     come(&[at(Source::Kafka, 500)]);
-    let row = |n: u32| [booked(&format!("0-1-{n}"), &format!("P-{n}"), "5"), at(Source::Binlog, i64::from(n) * 1_000)];
+    let row = |n: u32| {
+        [
+            booked(&format!("0-1-{n}"), &format!("P-{n}"), "5"),
+            at(Source::Binlog, i64::from(n) * 1_000),
+        ]
+    };
     (1..=60).for_each(|n| come(&row(n)));
     // It is back: the oldest rows are past keep_ms at once, their events are new.
     (1..=60).for_each(|n| come(&[sent(n, 60_000)]));
@@ -63,11 +91,21 @@ fn a_restart_after_kafka_lagged_accuses_nothing_that_had_met() {
         come(&[at(Source::Kafka, i64::from(n) * 1_000)]);
     }
     let (found, _) = restarted(&old, &all, 76_000);
-    assert!(found.is_empty(), "{} accused, the first {:?}", found.len(), found.first());
+    assert!(
+        found.is_empty(),
+        "{} accused, the first {:?}",
+        found.len(),
+        found.first()
+    );
     // Long afterwards nothing of it is read again.
     for n in 76..=200 {
         let ms = i64::from(n) * 1_000;
-        let more = [sent(n, ms), row(n)[0].clone(), at(Source::Binlog, ms), at(Source::Kafka, ms)];
+        let more = [
+            sent(n, ms),
+            row(n)[0].clone(),
+            at(Source::Binlog, ms),
+            at(Source::Kafka, ms),
+        ];
         all.extend_from_slice(&more);
         assert!(run(&mut old, &more).is_empty());
     }

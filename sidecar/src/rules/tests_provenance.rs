@@ -9,8 +9,16 @@ use sluice_contract::settings::Secret;
 use std::sync::Arc;
 
 fn balance(version: i64) -> Change {
-    let money = [("balance", money("100.5")), ("available", money("88.16")), ("reserved", money("12.3400"))];
-    let ids = [("account_id", text("A-1")), ("currency", text("CNY")), ("version", Value::Int(version))];
+    let money = [
+        ("balance", money("100.5")),
+        ("available", money("88.16")),
+        ("reserved", money("12.3400")),
+    ];
+    let ids = [
+        ("account_id", text("A-1")),
+        ("currency", text("CNY")),
+        ("version", Value::Int(version)),
+    ];
     let mut change = insert("balance", &[money.as_slice(), ids.as_slice()].concat());
     change.before = change.after.clone();
     if let (Some(before), Some(at)) = (change.before.as_mut(), change.table.column("version")) {
@@ -21,8 +29,13 @@ fn balance(version: i64) -> Change {
 }
 
 fn guarded() -> Vec<Change> {
-    let order =
-        [("order_id", "o1"), ("state", "init"), ("to_account", "6222"), ("currency", "CNY"), ("account_id", "A-1")];
+    let order = [
+        ("order_id", "o1"),
+        ("state", "init"),
+        ("to_account", "6222"),
+        ("currency", "CNY"),
+        ("account_id", "A-1"),
+    ];
     let mut order: Vec<_> = order.map(|(c, v)| (c, text(v))).into();
     order.extend([("amount", money("12.34")), ("version", Value::Int(1))]);
     let entry = [
@@ -34,18 +47,41 @@ fn guarded() -> Vec<Change> {
     ];
     let mut entry: Vec<_> = entry.map(|(c, v)| (c, text(v))).into();
     entry.extend([("amount", money("12.34")), ("line", Value::Int(0))]);
-    let attempt = [("order_id", "o1"), ("channel", "unionpay"), ("state", "calling"), ("account_id", "A-1")];
+    let attempt = [
+        ("order_id", "o1"),
+        ("channel", "unionpay"),
+        ("state", "calling"),
+        ("account_id", "A-1"),
+    ];
     let mut attempt: Vec<_> = attempt.map(|(c, v)| (c, text(v))).into();
     attempt.push(("attempt_no", Value::Int(1)));
-    vec![insert("orders", &order), balance(7), insert("entry", &entry), insert("attempt", &attempt)]
+    vec![
+        insert("orders", &order),
+        balance(7),
+        insert("entry", &entry),
+        insert("attempt", &attempt),
+    ]
 }
 
 /// The core's outbox row for `guarded`.
 fn outbox() -> Change {
     let mut effects = Effects::new();
     effects.balance(b"A-1", b"CNY", &[1_005_000, 881_600, 123_400, 0, 0], 7);
-    effects.entry(b"A-1", b"o1-reserve", 0, b"available", b"D", 123_400, b"CNY");
-    let words = OrderWords { state: b"init", to: b"6222", currency: b"CNY", ..OrderWords::default() };
+    effects.entry(
+        b"A-1",
+        b"o1-reserve",
+        0,
+        b"available",
+        b"D",
+        123_400,
+        b"CNY",
+    );
+    let words = OrderWords {
+        state: b"init",
+        to: b"6222",
+        currency: b"CNY",
+        ..OrderWords::default()
+    };
     effects.order(b"A-1", b"o1", &words, 123_400, 1);
     effects.attempt(b"A-1", b"o1", 1, b"unionpay", b"calling");
     let signature = effects.sign(&key(), "tx1", "[1]");
@@ -65,7 +101,13 @@ fn judge(changes: Vec<Change>) -> Provenance {
 }
 
 fn judge_with(changes: Vec<Change>, key: &Secret) -> Provenance {
-    of(&Transaction { position: "0-1-1".into(), changes: changes.into_iter().map(Arc::new).collect() }, key)
+    of(
+        &Transaction {
+            position: "0-1-1".into(),
+            changes: changes.into_iter().map(Arc::new).collect(),
+        },
+        key,
+    )
 }
 
 fn with(mut changes: Vec<Change>, more: Change) -> Vec<Change> {
@@ -94,7 +136,10 @@ fn the_cores_own_transaction_is_valid_in_any_order() {
     let mut backwards = with(guarded(), outbox());
     backwards.reverse();
     assert_eq!(judge(backwards), Provenance::Valid);
-    assert_eq!(judge_with(with(guarded(), outbox()), &Secret::new("another key")), Provenance::Invalid);
+    assert_eq!(
+        judge_with(with(guarded(), outbox()), &Secret::new("another key")),
+        Provenance::Invalid
+    );
 }
 
 #[test]
@@ -123,17 +168,27 @@ fn every_signed_value_counts() {
         ("orders", "to_account", Value::Opaque),
         ("outbox", "signature", Value::Null),
     ] {
-        assert_eq!(judge(tampered(table, column, value.clone())), Provenance::Invalid, "{table}.{column} = {value:?}");
+        assert_eq!(
+            judge(tampered(table, column, value.clone())),
+            Provenance::Invalid,
+            "{table}.{column} = {value:?}"
+        );
     }
     // What the relay, the dispatcher's clock and the channel's words do is not signed.
-    assert_eq!(judge(tampered("orders", "due_us", Value::Int(5))), Provenance::Valid);
+    assert_eq!(
+        judge(tampered("orders", "due_us", Value::Int(5))),
+        Provenance::Valid
+    );
 }
 
 #[test]
 fn a_genuine_signature_played_again_proves_nothing() {
     // The same row, the same signature, another column changed, no new version.
     let mut again = with(guarded(), outbox());
-    let change = again.iter_mut().find(|c| c.table.name == "balance").unwrap();
+    let change = again
+        .iter_mut()
+        .find(|c| c.table.name == "balance")
+        .unwrap();
     change.before = change.after.clone();
     assert_eq!(judge(again), Provenance::Invalid);
 }
@@ -142,10 +197,19 @@ fn a_genuine_signature_played_again_proves_nothing() {
 fn changes_by_hand_are_missing_or_invalid() {
     assert_eq!(judge(guarded()), Provenance::Missing);
     assert_eq!(judge(vec![balance(9)]), Provenance::Missing);
-    assert_eq!(judge(with(with(guarded(), outbox()), balance(8))), Provenance::Invalid);
+    assert_eq!(
+        judge(with(with(guarded(), outbox()), balance(8))),
+        Provenance::Invalid
+    );
     assert_eq!(judge(vec![deleted(balance(9))]), Provenance::Invalid);
-    assert_eq!(judge(with(with(guarded(), outbox()), deleted(balance(9)))), Provenance::Invalid);
-    assert_eq!(judge(with(with(guarded(), outbox()), outbox())), Provenance::Invalid);
+    assert_eq!(
+        judge(with(with(guarded(), outbox()), deleted(balance(9)))),
+        Provenance::Invalid
+    );
+    assert_eq!(
+        judge(with(with(guarded(), outbox()), outbox())),
+        Provenance::Invalid
+    );
     let mut rewritten = outbox();
     rewritten.op = Op::Update;
     rewritten.before = rewritten.after.clone();
@@ -163,5 +227,8 @@ fn a_replayed_outbox_row_proves_nothing() {
 fn what_is_not_guarded_needs_no_signature() {
     assert_eq!(judge(vec![]), Provenance::Valid);
     assert_eq!(judge(vec![deleted(outbox())]), Provenance::Valid);
-    assert_eq!(judge(vec![insert("fence_token", &[("token", Value::Int(1))])]), Provenance::Valid);
+    assert_eq!(
+        judge(vec![insert("fence_token", &[("token", Value::Int(1))])]),
+        Provenance::Valid
+    );
 }

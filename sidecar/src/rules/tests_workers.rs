@@ -26,7 +26,12 @@ fn stream(files: &Files) -> Vec<Input> {
                 number += 1;
                 // Data at rest is no part of a stream.
                 let streamed = |input: &Input| !matches!(input, Input::AtRest(_));
-                inputs.extend(step.inputs(number, &key).unwrap().into_iter().filter(streamed));
+                inputs.extend(
+                    step.inputs(number, &key)
+                        .unwrap()
+                        .into_iter()
+                        .filter(streamed),
+                );
             }
         }
     }
@@ -45,15 +50,25 @@ fn with_bad_ones(mut files: Files) -> Files {
             "[trigger]\non='row'\ntable='entry'\nops=['insert','update']",
             "fn check(row) { row.after.amount + 1 / 0 }",
         ),
-        ("fails_at_all", "[trigger]\non='transaction'\ntables=['entry','orders']", "fn check(tx) { throw \"no\" }"),
-        ("never_ends", "[trigger]\non='event'\nevent='payment.succeeded'", "fn check(event) { loop { } }"),
+        (
+            "fails_at_all",
+            "[trigger]\non='transaction'\ntables=['entry','orders']",
+            "fn check(tx) { throw \"no\" }",
+        ),
+        (
+            "never_ends",
+            "[trigger]\non='event'\nevent='payment.succeeded'",
+            "fn check(event) { loop { } }",
+        ),
     ];
     for (id, trigger, body) in bad {
         let header = format!(
             "id='{id}'\nguards='x'\nkind='duplicate'\nseverity='minor'\nmode='trip'\nbreaker='cash_out/account'\nowner='x'\nrunbook='x'\n{trigger}"
         );
         let head: String = header.lines().map(|line| format!("//! {line}\n")).collect();
-        files.rules.extend(Files::of(vec![(format!("{id}.rhai"), format!("{head}\n{body}\n"))]).rules);
+        files
+            .rules
+            .extend(Files::of(vec![(format!("{id}.rhai"), format!("{head}\n{body}\n"))]).rules);
     }
     files
 }
@@ -71,11 +86,19 @@ fn told(inputs: &[Input], sets: &[Arc<RuleSet>; 2], workers: usize) -> Vec<Strin
             team.blur().unwrap();
         }
         let mut out = Vec::new();
-        batch.iter().for_each(|input| team.evaluate(input, &mut out));
+        batch
+            .iter()
+            .for_each(|input| team.evaluate(input, &mut out));
         team.flush(&mut out).unwrap();
         said.extend(out.iter().map(|finding| format!("{finding:?}")));
         let needs = [Source::Binlog, Source::Kafka].map(|source| team.needs_from(source));
-        said.push(format!("{turn} {:?} {:?} {} {:?}", team.errors(), team.holds(), team.open_pairs(), needs));
+        said.push(format!(
+            "{turn} {:?} {:?} {} {:?}",
+            team.errors(),
+            team.holds(),
+            team.open_pairs(),
+            needs
+        ));
     }
     said
 }
@@ -85,16 +108,28 @@ fn any_number_of_workers_says_the_same_in_the_same_order() {
     let files = with_bad_ones(shipped());
     let inputs = stream(&shipped());
     let mut fewer = files.clone();
-    fewer.rules.retain(|rule| !rule.id.contains("paid") && !rule.id.contains("_at_rows"));
+    fewer
+        .rules
+        .retain(|rule| !rule.id.contains("paid") && !rule.id.contains("_at_rows"));
     fewer.rules.rotate_left(3);
-    let sets = [files, fewer].map(|files| Arc::new(RuleSet::build(&files, Secret::new(KEY)).unwrap()));
+    let sets =
+        [files, fewer].map(|files| Arc::new(RuleSet::build(&files, Secret::new(KEY)).unwrap()));
     let one = told(&inputs, &sets, 1);
-    let findings = one.iter().filter(|line| line.starts_with("Finding")).count();
-    assert!(findings > 100, "only {findings} findings: the stream says too little");
+    let findings = one
+        .iter()
+        .filter(|line| line.starts_with("Finding"))
+        .count();
+    assert!(
+        findings > 100,
+        "only {findings} findings: the stream says too little"
+    );
     for workers in [2, 3, 4, 16] {
         let many = told(&inputs, &sets, workers);
         let differs = one.iter().zip(&many).find(|(one, many)| one != many);
-        assert!(differs.is_none() && one.len() == many.len(), "{workers} workers: {differs:#?}");
+        assert!(
+            differs.is_none() && one.len() == many.len(),
+            "{workers} workers: {differs:#?}"
+        );
     }
 }
 
@@ -104,7 +139,9 @@ fn batches_in_flight_come_back_in_order() {
     let inputs = stream(&shipped());
     let mut alone = Evaluator::build(Arc::clone(&set), true, vec![true; set.rules.len()]);
     let mut wanted = Vec::new();
-    inputs.iter().for_each(|input| alone.evaluate(input, &mut wanted));
+    inputs
+        .iter()
+        .for_each(|input| alone.evaluate(input, &mut wanted));
     for workers in [1, 4] {
         let mut team = Workers::new(Arc::clone(&set), workers, true).unwrap();
         let mut found = Vec::new();

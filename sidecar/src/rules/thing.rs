@@ -17,9 +17,11 @@ pub enum Thing {
 impl Thing {
     pub fn account(&self) -> &str {
         match self {
-            Thing::Row(change, _) => {
-                change.after.as_ref().and_then(|image| account_of(change, image)).unwrap_or_default()
-            }
+            Thing::Row(change, _) => change
+                .after
+                .as_ref()
+                .and_then(|image| account_of(change, image))
+                .unwrap_or_default(),
             Thing::Event(event) => &event.body.account_id,
         }
     }
@@ -36,7 +38,10 @@ impl Thing {
     pub fn view(&self, position: &Arc<str>) -> Dynamic {
         match self {
             Thing::Row(change, row) => {
-                let seat = Seat { position: Arc::clone(position), row: *row };
+                let seat = Seat {
+                    position: Arc::clone(position),
+                    row: *row,
+                };
                 Image::of(change, true, seat).map_or(Dynamic::UNIT, Dynamic::from)
             }
             Thing::Event(event) => Dynamic::from(EventView(Arc::clone(event))),

@@ -146,25 +146,49 @@ struct WrittenWatermark {
 impl Step {
     /// The latest time that this step's watermark tells, in milliseconds.
     pub fn clock(&self) -> Option<i64> {
-        self.watermark.as_ref().and_then(|both| both.binlog.max(both.kafka))
+        self.watermark
+            .as_ref()
+            .and_then(|both| both.binlog.max(both.kafka))
     }
 
     /// The inputs of this step; `number` makes positions and ids unique.
     pub fn inputs(&self, number: usize, key: &Secret) -> Result<Vec<Input>, String> {
-        match (&self.transaction, &self.event, &self.watermark, &self.snapshot) {
-            (Some(position), None, None, None) => Ok(vec![self.transaction(position, number, key)?]),
+        match (
+            &self.transaction,
+            &self.event,
+            &self.watermark,
+            &self.snapshot,
+        ) {
+            (Some(position), None, None, None) => {
+                Ok(vec![self.transaction(position, number, key)?])
+            }
             (None, Some(event), None, None) => Ok(vec![event.input(number)?]),
             (None, None, Some(watermark), None) => Ok(watermark.inputs()),
-            (None, None, None, Some(fact)) => Ok(vec![fact.input().map_err(|e| format!("step {number}: {e}"))?]),
-            _ => Err(format!("step {number} needs exactly one of transaction, event, watermark and snapshot")),
+            (None, None, None, Some(fact)) => Ok(vec![
+                fact.input().map_err(|e| format!("step {number}: {e}"))?,
+            ]),
+            _ => Err(format!(
+                "step {number} needs exactly one of transaction, event, watermark and snapshot"
+            )),
         }
     }
 
     fn transaction(&self, position: &str, number: usize, key: &Secret) -> Result<Input, String> {
         let tables: Vec<Arc<Table>> = TABLES.iter().map(table_of).collect();
-        let changes = self.row.iter().map(|row| row.change(&tables).map(Arc::new)).collect::<Result<Vec<_>, _>>();
-        let position = if position.is_empty() { format!("0-1-{number}").into() } else { position.into() };
-        let mut transaction = Transaction { position, changes: changes.map_err(|e| format!("step {number}: {e}"))? };
+        let changes = self
+            .row
+            .iter()
+            .map(|row| row.change(&tables).map(Arc::new))
+            .collect::<Result<Vec<_>, _>>();
+        let position = if position.is_empty() {
+            format!("0-1-{number}").into()
+        } else {
+            position.into()
+        };
+        let mut transaction = Transaction {
+            position,
+            changes: changes.map_err(|e| format!("step {number}: {e}"))?,
+        };
         if self.signed {
             let outbox = sign(&transaction, &tables, number, key);
             transaction.changes.extend(outbox.map(Arc::new));
@@ -189,16 +213,34 @@ impl WrittenFact {
             Kind::Int => Value::Int(0),
             Kind::Money => Value::Dec(Decimal::ZERO),
         };
-        let known = Known { name: at_rest::name(self.of), guarded: false, columns: fields };
-        let values = fill(&known, fields.iter().map(|(_, kind)| zero(*kind)).collect(), &self.values)?;
-        Ok(Input::AtRest(Arc::new(Fact { of: self.of, values })))
+        let known = Known {
+            name: at_rest::name(self.of),
+            guarded: false,
+            columns: fields,
+        };
+        let values = fill(
+            &known,
+            fields.iter().map(|(_, kind)| zero(*kind)).collect(),
+            &self.values,
+        )?;
+        Ok(Input::AtRest(Arc::new(Fact {
+            of: self.of,
+            values,
+        })))
     }
 }
 
 /// The outbox row that the core would have written.
-fn sign(transaction: &Transaction, tables: &[Arc<Table>], number: usize, key: &Secret) -> Option<Change> {
+fn sign(
+    transaction: &Transaction,
+    tables: &[Arc<Table>],
+    number: usize,
+    key: &Secret,
+) -> Option<Change> {
     let tx_id = format!("{number:032x}");
-    let signature = provenance::summarize(transaction).effects.sign(key, &tx_id, "[]");
+    let signature = provenance::summarize(transaction)
+        .effects
+        .sign(key, &tx_id, "[]");
     let row = |column: &str| match column {
         "tx_id" => Value::Text(tx_id.as_str().into()),
         "signature" => Value::Text(signature.as_str().into()),
@@ -207,31 +249,68 @@ fn sign(transaction: &Transaction, tables: &[Arc<Table>], number: usize, key: &S
     };
     let table = tables::find("outbox").and_then(|at| tables.get(at))?;
     let after: Image = table.columns.iter().map(|c| row(c)).collect();
-    Some(Change { table: Arc::clone(table), op: Op::Insert, before: None, after: Some(after) })
+    Some(Change {
+        table: Arc::clone(table),
+        op: Op::Insert,
+        before: None,
+        after: Some(after),
+    })
 }
 
 fn table_of(known: &Known) -> Arc<Table> {
     let columns = known.columns.iter().map(|(c, _)| (*c).to_owned()).collect();
-    Arc::new(Table { name: known.name.to_owned(), columns })
+    Arc::new(Table {
+        name: known.name.to_owned(),
+        columns,
+    })
 }
 
 impl WrittenRow {
     fn change(&self, tables: &[Arc<Table>]) -> Result<Change, String> {
         use super::header::RowOp;
-        let at = tables::find(&self.table)
-            .ok_or_else(|| format!("{:?} is not a watched table: {}", self.table, tables::names()))?;
+        let at = tables::find(&self.table).ok_or_else(|| {
+            format!(
+                "{:?} is not a watched table: {}",
+                self.table,
+                tables::names()
+            )
+        })?;
         let known = &TABLES[at];
-        let empty = || known.columns.iter().map(|(c, _)| by_default(c)).collect::<Image>();
+        let empty = || {
+            known
+                .columns
+                .iter()
+                .map(|(c, _)| by_default(c))
+                .collect::<Image>()
+        };
         let (op, before, after) = match (self.op, &self.before, &self.after) {
-            (RowOp::Insert, None, Some(after)) => (Op::Insert, None, Some(fill(known, empty(), after)?)),
-            (RowOp::Delete, Some(before), None) => (Op::Delete, Some(fill(known, empty(), before)?), None),
+            (RowOp::Insert, None, Some(after)) => {
+                (Op::Insert, None, Some(fill(known, empty(), after)?))
+            }
+            (RowOp::Delete, Some(before), None) => {
+                (Op::Delete, Some(fill(known, empty(), before)?), None)
+            }
             (RowOp::Update, Some(before), Some(after)) => {
                 let after = fill(known, empty(), after)?;
-                (Op::Update, Some(fill(known, after.clone(), before)?), Some(after))
+                (
+                    Op::Update,
+                    Some(fill(known, after.clone(), before)?),
+                    Some(after),
+                )
             }
-            _ => return Err(format!("a row of {}: insert has after, delete has before, update has both", self.table)),
+            _ => {
+                return Err(format!(
+                    "a row of {}: insert has after, delete has before, update has both",
+                    self.table
+                ));
+            }
         };
-        Ok(Change { table: Arc::clone(&tables[at]), op, before, after })
+        Ok(Change {
+            table: Arc::clone(&tables[at]),
+            op,
+            before,
+            after,
+        })
     }
 }
 
@@ -247,13 +326,22 @@ fn by_default(column: &str) -> Value {
 fn fill(known: &Known, mut image: Image, values: &Values) -> Result<Image, String> {
     for (column, written) in values {
         let at = known.columns.iter().position(|(c, _)| c == column);
-        let at = at.ok_or_else(|| format!("{column:?} is not a column of {}: {}", known.name, known.column_names()))?;
+        let at = at.ok_or_else(|| {
+            format!(
+                "{column:?} is not a column of {}: {}",
+                known.name,
+                known.column_names()
+            )
+        })?;
         image[at] = match (known.columns[at].1, written) {
             (Kind::Money, toml::Value::String(text)) => Value::Dec(amount(text)?),
             (Kind::Int, toml::Value::Integer(number)) => Value::Int(*number),
             (Kind::Text, toml::Value::String(text)) => Value::Text(text.as_str().into()),
             (kind, _) => {
-                return Err(format!("{}.{column} is {kind:?}; amounts and texts are written in quotes", known.name));
+                return Err(format!(
+                    "{}.{column} is {kind:?}; amounts and texts are written in quotes",
+                    known.name
+                ));
             }
         };
     }
@@ -266,7 +354,11 @@ fn amount(text: &str) -> Result<Decimal, String> {
 
 impl WrittenEvent {
     fn input(&self, number: usize) -> Result<Input, String> {
-        let id = if self.id.is_empty() { format!("event-{number}") } else { self.id.clone() };
+        let id = if self.id.is_empty() {
+            format!("event-{number}")
+        } else {
+            self.id.clone()
+        };
         let body = BusinessEvent {
             id,
             kind: self.kind.clone(),
@@ -284,8 +376,12 @@ impl WrittenEvent {
 impl WrittenWatermark {
     fn inputs(&self) -> Vec<Input> {
         let both = [(Source::Binlog, self.binlog), (Source::Kafka, self.kafka)];
-        let input =
-            |(source, ms): (Source, Option<i64>)| Some(Input::Watermark { source, at_us: ms?.saturating_mul(1_000) });
+        let input = |(source, ms): (Source, Option<i64>)| {
+            Some(Input::Watermark {
+                source,
+                at_us: ms?.saturating_mul(1_000),
+            })
+        };
         both.into_iter().filter_map(input).collect()
     }
 }

@@ -29,19 +29,31 @@ pub struct Tokens<'a> {
 
 /// Longest first.
 const SYMBOLS: [&str; 31] = [
-    "**=", "<<=", ">>=", "..=", "&&", "||", "==", "!=", "<=", ">=", "=>", "->", "::", "..", "+=", "-=", "*=", "/=",
-    "%=", "**", "<<", ">>", "&=", "|=", "^=", "??", "?.", "?[", "#{", "${", "!in",
+    "**=", "<<=", ">>=", "..=", "&&", "||", "==", "!=", "<=", ">=", "=>", "->", "::", "..", "+=",
+    "-=", "*=", "/=", "%=", "**", "<<", ">>", "&=", "|=", "^=", "??", "?.", "?[", "#{", "${",
+    "!in",
 ];
 
 impl<'a> Tokens<'a> {
     pub fn of(source: &'a str) -> Tokens<'a> {
-        let mut reader = Reader { source, at: 0, line: 1, all: Vec::new(), braces: Vec::new() };
+        let mut reader = Reader {
+            source,
+            at: 0,
+            line: 1,
+            all: Vec::new(),
+            braces: Vec::new(),
+        };
         while reader.step() {}
-        Tokens { source, all: reader.all }
+        Tokens {
+            source,
+            all: reader.all,
+        }
     }
 
     pub fn text(&self, at: usize) -> &'a str {
-        self.all.get(at).map_or("", |token| &self.source[token.start..token.end])
+        self.all
+            .get(at)
+            .map_or("", |token| &self.source[token.start..token.end])
     }
 
     pub fn is(&self, at: usize, text: &str) -> bool {
@@ -51,17 +63,29 @@ impl<'a> Tokens<'a> {
 
     /// Whether these words stand here, one after the other.
     pub fn are(&self, at: usize, texts: &[&str]) -> bool {
-        texts.iter().enumerate().all(|(n, text)| self.is(at + n, text))
+        texts
+            .iter()
+            .enumerate()
+            .all(|(n, text)| self.is(at + n, text))
     }
 
     pub fn word(&self, at: usize) -> Option<&'a str> {
-        self.all.get(at).filter(|token| token.kind == Kind::Word).map(|_| self.text(at))
+        self.all
+            .get(at)
+            .filter(|token| token.kind == Kind::Word)
+            .map(|_| self.text(at))
     }
 
     /// The content of a string that is written out (no `${…}` in it).
     pub fn literal(&self, at: usize) -> Option<&'a str> {
-        let text = self.all.get(at).filter(|token| token.kind == Kind::Text).map(|_| self.text(at))?;
-        let inner = text.strip_prefix(['"', '`']).and_then(|t| t.strip_suffix(['"', '`']))?;
+        let text = self
+            .all
+            .get(at)
+            .filter(|token| token.kind == Kind::Text)
+            .map(|_| self.text(at))?;
+        let inner = text
+            .strip_prefix(['"', '`'])
+            .and_then(|t| t.strip_suffix(['"', '`']))?;
         (!inner.contains('\\')).then_some(inner)
     }
 
@@ -75,7 +99,8 @@ impl<'a> Tokens<'a> {
     }
 
     pub fn closes(&self, at: usize) -> bool {
-        self.all.get(at).is_some_and(|t| t.kind == Kind::Symbol) && matches!(self.text(at), ")" | "]" | "}")
+        self.all.get(at).is_some_and(|t| t.kind == Kind::Symbol)
+            && matches!(self.text(at), ")" | "]" | "}")
     }
 
     /// The place of the bracket that closes the one at `at`.
@@ -103,10 +128,19 @@ impl<'a> Tokens<'a> {
                 at += 1;
                 continue;
             };
-            let Some(end) = self.closing(at + 2).filter(|_| self.is(at + 2, "(")) else { break };
+            let Some(end) = self.closing(at + 2).filter(|_| self.is(at + 2, "(")) else {
+                break;
+            };
             let params = (at + 3..end).filter_map(|p| self.word(p)).collect();
-            let Some(close) = self.closing(end + 1).filter(|_| self.is(end + 1, "{")) else { break };
-            found.push(Function { name, params, open: end + 1, close });
+            let Some(close) = self.closing(end + 1).filter(|_| self.is(end + 1, "{")) else {
+                break;
+            };
+            found.push(Function {
+                name,
+                params,
+                open: end + 1,
+                close,
+            });
             at = close + 1;
         }
         found
@@ -144,14 +178,21 @@ impl Reader<'_> {
     }
 
     fn push(&mut self, kind: Kind, bytes: usize) {
-        self.all.push(Token { kind, start: self.at, end: self.at + bytes, line: self.line });
+        self.all.push(Token {
+            kind,
+            start: self.at,
+            end: self.at + bytes,
+            line: self.line,
+        });
         self.skip(bytes);
     }
 
     /// Reads one word; false at the end.
     fn step(&mut self) -> bool {
         let rest = self.rest();
-        let Some(first) = rest.chars().next() else { return false };
+        let Some(first) = rest.chars().next() else {
+            return false;
+        };
         if first.is_whitespace() {
             self.skip(first.len_utf8());
         } else if rest.starts_with("//") {
@@ -159,7 +200,9 @@ impl Reader<'_> {
         } else if rest.starts_with("/*") {
             self.skip(comment(rest));
         } else if first.is_alphabetic() || first == '_' {
-            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let end = rest
+                .find(|c: char| !c.is_alphanumeric() && c != '_')
+                .unwrap_or(rest.len());
             self.push(Kind::Word, end);
         } else if first.is_ascii_digit() {
             self.push(Kind::Number, number(rest));
@@ -180,9 +223,16 @@ impl Reader<'_> {
     fn symbol(&mut self) {
         let rest = self.rest();
         // `!in` is one only if the word ends there.
-        let ends = |s: &str| s != "!in" || !rest[3..].starts_with(|c: char| c.is_alphanumeric() || c == '_');
-        let known = SYMBOLS.iter().find(|s| **s != "${" && rest.starts_with(**s) && ends(s));
-        let bytes = known.map_or_else(|| rest.chars().next().map_or(1, char::len_utf8), |s| s.len());
+        let ends = |s: &str| {
+            s != "!in" || !rest[3..].starts_with(|c: char| c.is_alphanumeric() || c == '_')
+        };
+        let known = SYMBOLS
+            .iter()
+            .find(|s| **s != "${" && rest.starts_with(**s) && ends(s));
+        let bytes = known.map_or_else(
+            || rest.chars().next().map_or(1, char::len_utf8),
+            |s| s.len(),
+        );
         let text = &rest[..bytes];
         match text {
             "{" | "#{" => {
@@ -272,7 +322,11 @@ fn raw(text: &str) -> Option<usize> {
     }
     let end = format!("\"{}", "#".repeat(hashes));
     let inner = hashes + 1;
-    Some(text[inner..].find(&end).map_or(text.len(), |at| inner + at + end.len()))
+    Some(
+        text[inner..]
+            .find(&end)
+            .map_or(text.len(), |at| inner + at + end.len()),
+    )
 }
 
 /// A point belongs to a number only if a digit follows: `1..3` is a range.
@@ -301,21 +355,44 @@ mod tests {
     #[test]
     fn strings_and_comments_hide_and_interpolations_do_not() {
         assert_eq!(words("a/*x/*y*/z*/b // c\n.d"), ["a", "b", ".", "d"]);
-        assert_eq!(words(r#"x = "a \" b.c" + 'q'"#), ["x", "=", r#""a \" b.c""#, "+", "'q'"]);
+        assert_eq!(
+            words(r#"x = "a \" b.c" + 'q'"#),
+            ["x", "=", r#""a \" b.c""#, "+", "'q'"]
+        );
         assert_eq!(
             words("`a${b.c}d``e${#{ f: `${g}` }}`"),
-            ["`a", "${", "b", ".", "c", "}", "d``e", "${", "#{", "f", ":", "`", "${", "g", "}", "`", "}", "}", "`"]
+            [
+                "`a", "${", "b", ".", "c", "}", "d``e", "${", "#{", "f", ":", "`", "${", "g", "}",
+                "`", "}", "}", "`"
+            ]
         );
         assert_eq!(
             words("1..3 1.5 0xff_a a!in b !inner ##\"x\"#y\"## &&"),
-            ["1", "..", "3", "1.5", "0xff_a", "a", "!in", "b", "!", "inner", "##\"x\"#y\"##", "&&"]
+            [
+                "1",
+                "..",
+                "3",
+                "1.5",
+                "0xff_a",
+                "a",
+                "!in",
+                "b",
+                "!",
+                "inner",
+                "##\"x\"#y\"##",
+                "&&"
+            ]
         );
     }
 
     #[test]
     fn functions() {
         let tokens = Tokens::of("//! x\nfn a(b, c) { if b { `${c}` } }\nprivate fn d() {}");
-        let found: Vec<_> = tokens.functions().iter().map(|f| (f.name, f.params.len(), tokens.line(f.open))).collect();
+        let found: Vec<_> = tokens
+            .functions()
+            .iter()
+            .map(|f| (f.name, f.params.len(), tokens.line(f.open)))
+            .collect();
         assert_eq!(found, [("a", 2, 2), ("d", 0, 3)]);
     }
 }

@@ -82,7 +82,10 @@ pub fn note(read: impl FnOnce() -> Read) {
         if noted.reads.contains(&read) {
             return;
         }
-        let bytes = read.position.len() + read.of.len() + read.name.len() + read.value.as_ref().map_or(0, String::len);
+        let bytes = read.position.len()
+            + read.of.len()
+            + read.name.len()
+            + read.value.as_ref().map_or(0, String::len);
         if noted.reads.len() == MOST_READS || noted.bytes + bytes > MOST_BYTES {
             noted.cut = true;
             return;

@@ -28,20 +28,36 @@ struct Inner {
 
 impl Tx {
     pub fn new(transaction: &Arc<Transaction>, key: &Secret) -> Tx {
-        Tx(Arc::new(Inner { transaction: Arc::clone(transaction), key: key.clone(), provenance: OnceLock::new() }))
+        Tx(Arc::new(Inner {
+            transaction: Arc::clone(transaction),
+            key: key.clone(),
+            provenance: OnceLock::new(),
+        }))
     }
 
     fn changes(&self, table: &str) -> Answer<impl Iterator<Item = (usize, &Arc<Change>)>> {
         if tables::find(table).is_none() {
-            return fail(format!("{table:?} is not a watched table: {}", tables::names()));
+            return fail(format!(
+                "{table:?} is not a watched table: {}",
+                tables::names()
+            ));
         }
-        Ok(self.0.transaction.changes.iter().enumerate().filter(move |(_, c)| c.table.name == table))
+        Ok(self
+            .0
+            .transaction
+            .changes
+            .iter()
+            .enumerate()
+            .filter(move |(_, c)| c.table.name == table))
     }
 
     fn provenance(&mut self) -> ImmutableString {
         let inner = &*self.0;
-        let said =
-            engine::uncounted(|| *inner.provenance.get_or_init(|| provenance::of(&inner.transaction, &inner.key)));
+        let said = engine::uncounted(|| {
+            *inner
+                .provenance
+                .get_or_init(|| provenance::of(&inner.transaction, &inner.key))
+        });
         let said = said.as_str();
         self.note("provenance", || said.to_owned());
         said.into()
@@ -71,7 +87,11 @@ impl Tx {
         let mut accounts: Vec<&str> = Vec::new();
         let mut seen = ahash::AHashSet::new();
         for change in self.0.transaction.changes.iter().filter(|c| is_guarded(c)) {
-            for account in [&change.before, &change.after].into_iter().flatten().filter_map(|i| account_of(change, i)) {
+            for account in [&change.before, &change.after]
+                .into_iter()
+                .flatten()
+                .filter_map(|i| account_of(change, i))
+            {
                 if seen.insert(account) {
                     accounts.push(account);
                 }
@@ -82,7 +102,10 @@ impl Tx {
             accounts.push("");
         }
         self.note("accounts", || accounts.join(", "));
-        accounts.into_iter().map(|a| Dynamic::from(ImmutableString::from(a))).collect()
+        accounts
+            .into_iter()
+            .map(|a| Dynamic::from(ImmutableString::from(a)))
+            .collect()
     }
 
     fn touches(&mut self, table: &str) -> Answer<bool> {
@@ -94,7 +117,10 @@ impl Tx {
     fn rows(&mut self, table: &str) -> Answer<Array> {
         let transaction = &self.0.transaction;
         let row = |(at, change): (usize, &Arc<Change>)| {
-            let row = Row { change: Arc::clone(change), seat: Seat::new(&transaction.position, at) };
+            let row = Row {
+                change: Arc::clone(change),
+                seat: Seat::new(&transaction.position, at),
+            };
             Dynamic::from(row)
         };
         let rows: Array = self.changes(table)?.map(row).collect();
@@ -118,7 +144,11 @@ fn is_guarded(change: &Change) -> bool {
 
 /// The account of a row, if it has one.
 pub fn account_of<'a>(change: &Change, image: &'a [Value]) -> Option<&'a str> {
-    match change.table.column("account_id").and_then(|at| image.get(at)) {
+    match change
+        .table
+        .column("account_id")
+        .and_then(|at| image.get(at))
+    {
         Some(Value::Text(account)) => Some(account),
         _ => None,
     }

@@ -26,7 +26,10 @@ pub struct Seat {
 impl Seat {
     /// Of the change at `at` in its transaction.
     pub fn new(position: &Arc<str>, at: usize) -> Seat {
-        Seat { position: Arc::clone(position), row: u32::try_from(at).unwrap_or(u32::MAX).saturating_add(1) }
+        Seat {
+            position: Arc::clone(position),
+            row: u32::try_from(at).unwrap_or(u32::MAX).saturating_add(1),
+        }
     }
 }
 
@@ -71,7 +74,12 @@ fn op_name(op: Op) -> &'static str {
 
 /// `row 3: orders insert`.
 fn row_name(change: &Change, seat: &Seat) -> String {
-    format!("row {}: {} {}", seat.row, change.table.name, op_name(change.op))
+    format!(
+        "row {}: {} {}",
+        seat.row,
+        change.table.name,
+        op_name(change.op)
+    )
 }
 
 impl Row {
@@ -100,10 +108,19 @@ impl Row {
     }
 
     fn changed(&mut self) -> Array {
-        let columns = self.change.table.columns.iter().enumerate().filter(|(at, _)| self.differs(*at));
+        let columns = self
+            .change
+            .table
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| self.differs(*at));
         let columns: Vec<&str> = columns.map(|(_, column)| column.as_str()).collect();
         self.note("changed", || columns.join(", "));
-        columns.into_iter().map(|column| Dynamic::from(ImmutableString::from(column))).collect()
+        columns
+            .into_iter()
+            .map(|column| Dynamic::from(ImmutableString::from(column)))
+            .collect()
     }
 
     fn has_changed(&mut self, column: &str) -> Answer<bool> {
@@ -125,7 +142,10 @@ impl Row {
     }
 
     pub fn seen(&self) -> InputSeen {
-        InputSeen { position: self.seat.position.to_string(), what: row_name(&self.change, &self.seat) }
+        InputSeen {
+            position: self.seat.position.to_string(),
+            what: row_name(&self.change, &self.seat),
+        }
     }
 }
 
@@ -133,14 +153,26 @@ impl Image {
     pub fn of(change: &Arc<Change>, after: bool, seat: Seat) -> Answer<Image> {
         let image = if after { &change.after } else { &change.before };
         if image.is_none() {
-            let which = if after { "deleted: it has no after" } else { "inserted: it has no before" };
+            let which = if after {
+                "deleted: it has no after"
+            } else {
+                "inserted: it has no before"
+            };
             return fail(format!("this row of {} was {which}", change.table.name));
         }
-        Ok(Image { change: Arc::clone(change), after, seat })
+        Ok(Image {
+            change: Arc::clone(change),
+            after,
+            seat,
+        })
     }
 
     fn get(&self, column: &str) -> Answer<Dynamic> {
-        let image = if self.after { &self.change.after } else { &self.change.before };
+        let image = if self.after {
+            &self.change.after
+        } else {
+            &self.change.before
+        };
         let at = self.change.table.column(column);
         match at.zip(image.as_ref()).and_then(|(at, image)| image.get(at)) {
             Some(value) => {
@@ -162,7 +194,10 @@ impl Image {
     }
 
     pub fn seen(&self) -> InputSeen {
-        InputSeen { position: self.seat.position.to_string(), what: row_name(&self.change, &self.seat) }
+        InputSeen {
+            position: self.seat.position.to_string(),
+            what: row_name(&self.change, &self.seat),
+        }
     }
 }
 
@@ -186,7 +221,10 @@ impl EventView {
     }
 
     pub fn seen(&self) -> InputSeen {
-        InputSeen { position: self.0.position.to_string(), what: self.of() }
+        InputSeen {
+            position: self.0.position.to_string(),
+            what: self.of(),
+        }
     }
 }
 
@@ -218,7 +256,9 @@ pub fn equals(value: &Value, wanted: &Dynamic) -> bool {
         Value::Null => wanted.is_unit(),
         Value::Int(number) => wanted.as_int().is_ok_and(|w| w == *number),
         Value::Dec(number) => wanted.as_decimal().is_ok_and(|w| w == *number),
-        Value::Text(text) => wanted.read_lock::<ImmutableString>().is_some_and(|w| w.as_str() == &**text),
+        Value::Text(text) => wanted
+            .read_lock::<ImmutableString>()
+            .is_some_and(|w| w.as_str() == &**text),
         Value::Opaque => false,
     }
 }
@@ -234,7 +274,15 @@ const TEXTS: [(&str, TextOf); 5] = [
     ("currency", |body| &body.currency),
 ];
 /// All fields of an event.
-pub const FIELDS: [&str; 7] = ["id", "kind", "account_id", "biz_no", "amount", "currency", "occurred_us"];
+pub const FIELDS: [&str; 7] = [
+    "id",
+    "kind",
+    "account_id",
+    "biz_no",
+    "amount",
+    "currency",
+    "occurred_us",
+];
 
 pub fn register(engine: &mut Engine) {
     engine
@@ -270,11 +318,20 @@ pub fn register(engine: &mut Engine) {
         amount: amount.map(|amount| amount.abs()),
     };
     engine
-        .register_fn("violation", move |account: Text, item: Text, message: Text| make(account, item, message, None))
-        .register_fn("violation", move |account: Text, item: Text, message: Text, amount: Decimal| {
-            make(account, item, message, Some(amount))
-        })
-        .register_fn("violation", move |account: Text, item: Text, message: Text, amount: i64| {
-            make(account, item, message, Some(amount.into()))
-        });
+        .register_fn(
+            "violation",
+            move |account: Text, item: Text, message: Text| make(account, item, message, None),
+        )
+        .register_fn(
+            "violation",
+            move |account: Text, item: Text, message: Text, amount: Decimal| {
+                make(account, item, message, Some(amount))
+            },
+        )
+        .register_fn(
+            "violation",
+            move |account: Text, item: Text, message: Text, amount: i64| {
+                make(account, item, message, Some(amount.into()))
+            },
+        );
 }

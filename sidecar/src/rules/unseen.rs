@@ -35,7 +35,10 @@ impl UnseenRule {
     /// An error is a fault of this file, found by its test.
     pub fn load() -> anyhow::Result<Self> {
         let header = header::parse(ID, HEADER).map_err(|e| anyhow::anyhow!("{ID}: {e}"))?;
-        Ok(UnseenRule { header: Arc::new(header), hash: hex::encode(&Sha256::digest(HEADER)[..8]) })
+        Ok(UnseenRule {
+            header: Arc::new(header),
+            hash: hex::encode(&Sha256::digest(HEADER)[..8]),
+        })
     }
 
     /// `count` statements of the transaction at `position` changed `table` unseen;
@@ -58,7 +61,11 @@ impl UnseenRule {
                  can't be trusted before snapshot checks have run: {text}"
             ),
             breakers: stopped
-                .map(|(point, _)| BreakerKey { point: *point, scope: Scope::All, key: "*".to_owned() })
+                .map(|(point, _)| BreakerKey {
+                    point: *point,
+                    scope: Scope::All,
+                    key: "*".to_owned(),
+                })
                 .collect(),
         }
     }
@@ -75,7 +82,10 @@ mod tests {
         let found = rule.finding(&position, "entry", 1, "DELETE FROM entry");
         assert_eq!((found.item.as_str(), found.breakers.len()), ("entry", 3));
         assert!(found.message.ends_with("DELETE FROM entry"));
-        assert_ne!(found.verdict_id, rule.finding(&position, "orders", 1, "").verdict_id);
+        assert_ne!(
+            found.verdict_id,
+            rule.finding(&position, "orders", 1, "").verdict_id
+        );
         Ok(())
     }
 }

@@ -36,7 +36,12 @@ pub struct Arrival<'a> {
 
 impl Window {
     pub fn new(span_ms: u32, first: bool) -> Self {
-        Window { log: Log::default(), span_us: i64::from(span_ms) * 1_000, first, busy: AHashMap::new() }
+        Window {
+            log: Log::default(),
+            span_us: i64::from(span_ms) * 1_000,
+            first,
+            busy: AHashMap::new(),
+        }
     }
 
     /// Shows the rule what the key had before, and keeps this one.
@@ -44,17 +49,25 @@ impl Window {
         let earlier = self.earlier(new.key);
         let position = Arc::clone(&new.seat.position);
         if self.first || !earlier.is_empty() {
-            let row = Row { change: Arc::clone(new.row), seat: new.seat };
+            let row = Row {
+                change: Arc::clone(new.row),
+                seat: new.seat,
+            };
             run.call(new.rule, "check", (row, earlier), &position, new.account);
         }
         if let Some(totals) = self.busy.get(new.key) {
-            totals.lock().unwrap_or_else(PoisonError::into_inner).add(new.keep, &position);
+            totals
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .add(new.keep, &position);
         }
-        self.log.push(new.key.into(), Arc::clone(&position), new.keep.clone());
+        self.log
+            .push(new.key.into(), Arc::clone(&position), new.keep.clone());
         if self.log.len() > MOST_KEPT {
             self.pop();
-            let message =
-                format!("the window is full at {MOST_KEPT} rows: it reaches back less than span_ms; shorten it");
+            let message = format!(
+                "the window is full at {MOST_KEPT} rows: it reaches back less than span_ms; shorten it"
+            );
             run.undetermined(new.rule, &message, &position, "");
         }
     }
@@ -65,15 +78,21 @@ impl Window {
         }
         let mut seen: Vec<Seen> = Vec::new();
         for id in self.log.chain(key, MOST_SHOWN) {
-            let Some(item) = self.log.get(id) else { continue };
-            seen.push(Seen { position: Arc::clone(&item.position), value: item.value.clone() });
+            let Some(item) = self.log.get(id) else {
+                continue;
+            };
+            seen.push(Seen {
+                position: Arc::clone(&item.position),
+                value: item.value.clone(),
+            });
         }
         seen.reverse();
         if seen.len() < MOST_SHOWN {
             return Earlier::few(seen);
         }
         let mut totals = Totals::default();
-        seen.iter().for_each(|seen| totals.add(&seen.value, &seen.position));
+        seen.iter()
+            .for_each(|seen| totals.add(&seen.value, &seen.position));
         let totals = Arc::new(Mutex::new(totals));
         let earlier = Earlier::many(&totals);
         self.busy.insert(key.into(), totals);
@@ -82,8 +101,13 @@ impl Window {
 
     fn pop(&mut self) {
         let Some(item) = self.log.pop() else { return };
-        let Some(totals) = self.busy.get(&item.key) else { return };
-        let left = totals.lock().unwrap_or_else(PoisonError::into_inner).take(&item.value);
+        let Some(totals) = self.busy.get(&item.key) else {
+            return;
+        };
+        let left = totals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take(&item.value);
         if left < MOST_SHOWN {
             self.busy.remove(&item.key);
         }
@@ -92,7 +116,11 @@ impl Window {
     /// Time has moved on: what is older than the span goes.
     pub fn advance(&mut self, now_us: i64) {
         self.log.time(now_us);
-        while self.log.front().is_some_and(|(_, item)| item.is_past(self.span_us, now_us)) {
+        while self
+            .log
+            .front()
+            .is_some_and(|(_, item)| item.is_past(self.span_us, now_us))
+        {
             self.pop();
         }
     }

@@ -98,7 +98,11 @@ impl Workers {
             errors: Vec::new(),
         };
         if workers == 1 {
-            made.alone = Some(Box::new(Evaluator::build(set, drafts, vec![true; made.shares.len()])));
+            made.alone = Some(Box::new(Evaluator::build(
+                set,
+                drafts,
+                vec![true; made.shares.len()],
+            )));
             return Ok(made);
         }
         for number in 0..workers {
@@ -108,7 +112,9 @@ impl Workers {
             let (jobs, todo) = bounded(AHEAD);
             let (finish, done) = bounded(AHEAD);
             let name = format!("sluice-rules-{number}");
-            let spawned = std::thread::Builder::new().name(name).spawn(move || work(evaluator, &todo, &finish));
+            let spawned = std::thread::Builder::new()
+                .name(name)
+                .spawn(move || work(evaluator, &todo, &finish));
             spawned.context("a thread for rules")?;
             made.team.push(Worker { jobs, done });
         }
@@ -131,7 +137,9 @@ impl Workers {
             let mut found = Vec::new();
             for (input, one) in inputs.iter().enumerate() {
                 evaluator.evaluate(one, &mut found);
-                batch.found.extend(found.drain(..).map(|finding| Found { input, finding }));
+                batch
+                    .found
+                    .extend(found.drain(..).map(|finding| Found { input, finding }));
             }
             batch.errors = evaluator.errors();
             self.finished.push_back(batch);
@@ -152,7 +160,10 @@ impl Workers {
         let mut found = Vec::new();
         let mut errors = Vec::new();
         for (worker, state) in self.team.iter().zip(&mut self.states) {
-            let done = worker.done.recv().context("a thread that evaluates rules died")?;
+            let done = worker
+                .done
+                .recv()
+                .context("a thread that evaluates rules died")?;
             found.extend(done.found);
             errors.extend(done.errors);
             if let Some(now) = done.state {
@@ -163,8 +174,17 @@ impl Workers {
         found.sort_by_key(|(place, _)| *place);
         errors.sort_by_key(|(place, _)| *place);
         errors.truncate(MOST_ERRORS);
-        let found = found.into_iter().map(|(place, finding)| Found { input: place.input, finding }).collect();
-        Ok(Some(Batch { found, errors: errors.into_iter().map(|(_, error)| error).collect() }))
+        let found = found
+            .into_iter()
+            .map(|(place, finding)| Found {
+                input: place.input,
+                finding,
+            })
+            .collect();
+        Ok(Some(Batch {
+            found,
+            errors: errors.into_iter().map(|(_, error)| error).collect(),
+        }))
     }
 
     /// How many batches were begun and not collected.
@@ -174,7 +194,10 @@ impl Workers {
 
     fn tell(&self, job: impl Fn(usize) -> Job) -> anyhow::Result<()> {
         for (number, worker) in self.team.iter().enumerate() {
-            worker.jobs.send(job(number)).context("a thread that evaluates rules died")?;
+            worker
+                .jobs
+                .send(job(number))
+                .context("a thread that evaluates rules died")?;
         }
         Ok(())
     }
@@ -203,7 +226,8 @@ impl Workers {
             evaluator.swap(set);
             return Ok(());
         }
-        self.shares = shares::deal_again(&set, self.team.len(), self.drafts, &self.set, &self.shares);
+        self.shares =
+            shares::deal_again(&set, self.team.len(), self.drafts, &self.set, &self.shares);
         self.set = Arc::clone(&set);
         self.tell(|number| Job::Swap(Arc::clone(&set), self.mine(number)))
     }
@@ -232,7 +256,11 @@ impl Workers {
     /// See [`Evaluator::holds`].
     pub fn holds(&self) -> Vec<String> {
         let Some(evaluator) = &self.alone else {
-            let all: BTreeSet<&String> = self.states.iter().flat_map(|state| state.holds.iter()).collect();
+            let all: BTreeSet<&String> = self
+                .states
+                .iter()
+                .flat_map(|state| state.holds.iter())
+                .collect();
             return all.into_iter().cloned().collect();
         };
         evaluator.holds()
@@ -240,21 +268,26 @@ impl Workers {
 
     /// See [`Evaluator::holds_version`].
     pub fn holds_version(&self) -> u64 {
-        self.alone
-            .as_ref()
-            .map_or_else(|| self.states.iter().map(|state| state.holds_version).sum(), |alone| alone.holds_version())
+        self.alone.as_ref().map_or_else(
+            || self.states.iter().map(|state| state.holds_version).sum(),
+            |alone| alone.holds_version(),
+        )
     }
 
     /// See [`Evaluator::open_pairs`].
     pub fn open_pairs(&self) -> usize {
-        self.alone
-            .as_ref()
-            .map_or_else(|| self.states.iter().map(|state| state.open_pairs).sum(), |alone| alone.open_pairs())
+        self.alone.as_ref().map_or_else(
+            || self.states.iter().map(|state| state.open_pairs).sum(),
+            |alone| alone.open_pairs(),
+        )
     }
 
     /// See [`Evaluator::lagging`].
     pub fn lagging(&self) -> usize {
-        self.alone.as_ref().map_or_else(|| self.states.iter().map(|state| state.lagging).sum(), |alone| alone.lagging())
+        self.alone.as_ref().map_or_else(
+            || self.states.iter().map(|state| state.lagging).sum(),
+            |alone| alone.lagging(),
+        )
     }
 
     /// See [`Evaluator::needs_from`]: whoever needs most decides for all.
@@ -268,7 +301,9 @@ impl Workers {
 
     /// See [`Evaluator::errors`].
     pub fn errors(&mut self) -> Vec<RuleError> {
-        self.alone.as_mut().map_or_else(|| std::mem::take(&mut self.errors), |alone| alone.errors())
+        self.alone
+            .as_mut()
+            .map_or_else(|| std::mem::take(&mut self.errors), |alone| alone.errors())
     }
 }
 
@@ -278,7 +313,10 @@ impl State {
         let same = last.filter(|last| last.holds_version == holds_version);
         State {
             holds_version,
-            holds: same.map_or_else(|| Arc::new(evaluator.holds()), |last| Arc::clone(&last.holds)),
+            holds: same.map_or_else(
+                || Arc::new(evaluator.holds()),
+                |last| Arc::clone(&last.holds),
+            ),
             open_pairs: evaluator.open_pairs(),
             lagging: evaluator.lagging(),
             binlog_from: evaluator.binlog_from(),
@@ -297,7 +335,9 @@ fn work(mut evaluator: Evaluator, jobs: &Receiver<Job>, finish: &Sender<Done>) {
             Job::Begins(kafka_from_us) => evaluator.begins(kafka_from_us),
             Job::Batch(inputs, with_state) => {
                 let mut out = Vec::new();
-                inputs.iter().for_each(|input| evaluator.evaluate(input, &mut out));
+                inputs
+                    .iter()
+                    .for_each(|input| evaluator.evaluate(input, &mut out));
                 let places = evaluator.places();
                 if with_state {
                     state = State::of(&evaluator, Some(&state));

@@ -103,7 +103,12 @@ impl Book {
                 let verdict_id = derive(&[&id, position]);
                 new.push((
                     id,
-                    Finding { verdict_id, before: None, position: position.as_str().into(), ..finding.clone() },
+                    Finding {
+                        verdict_id,
+                        before: None,
+                        position: position.as_str().into(),
+                        ..finding.clone()
+                    },
                 ));
             }
         }
@@ -119,18 +124,34 @@ impl Book {
         let mut conn = self.pool.get_conn().await?;
         let mut tx = conn.start_transaction(TxOpts::default()).await?;
         let now = now_us();
-        if !renew(&mut tx, &self.schemas, &self.owner, self.epoch, now + LEASE_US).await? {
+        if !renew(
+            &mut tx,
+            &self.schemas,
+            &self.owner,
+            self.epoch,
+            now + LEASE_US,
+        )
+        .await?
+        {
             tx.rollback().await?;
             return Err(Stop::Deposed);
         }
         let ids: Vec<&str> = found.iter().map(|(id, _)| id.as_str()).collect();
         let stand = repo::standing(&mut tx, &self.schemas, &ids, now).await?;
-        let fresh: Vec<_> = found.iter().filter(|(id, _)| !stand.contains_key(id)).collect();
-        let said: Vec<_> = fresh.iter().map(|(_, finding)| (finding.clone(), self.rules.version())).collect();
+        let fresh: Vec<_> = found
+            .iter()
+            .filter(|(id, _)| !stand.contains_key(id))
+            .collect();
+        let said: Vec<_> = fresh
+            .iter()
+            .map(|(_, finding)| (finding.clone(), self.rules.version()))
+            .collect();
         let verdicts = verdicts(&said);
         let new = record(&mut tx, &self.judge(now), &verdicts).await?;
-        let rows: Vec<_> =
-            fresh.iter().map(|(id, f)| (id.as_str(), f.rule.id.as_str(), f.verdict_id.as_str())).collect();
+        let rows: Vec<_> = fresh
+            .iter()
+            .map(|(id, f)| (id.as_str(), f.rule.id.as_str(), f.verdict_id.as_str()))
+            .collect();
         repo::insert_standing(&mut tx, &self.schemas, &rows, now).await?;
         tx.commit().await?;
         recorded(&new, self.metrics, &self.status, &self.rules_changed);
@@ -138,7 +159,12 @@ impl Book {
     }
 
     fn judge(&self, now_us: i64) -> Judge<'_> {
-        Judge { schemas: &self.schemas, rules: Some(&self.rules), books_apart: self.books_apart, now_us }
+        Judge {
+            schemas: &self.schemas,
+            rules: Some(&self.rules),
+            books_apart: self.books_apart,
+            now_us,
+        }
     }
 
     /// The run is complete: what it did not see does not stand any more, but for rules
@@ -152,7 +178,10 @@ impl Book {
     ) -> Result<usize, Stop> {
         let mut tries = Tries(0);
         loop {
-            if let Some(gone) = tries.answer(self.try_complete(run, partial, seen, closing)).await {
+            if let Some(gone) = tries
+                .answer(self.try_complete(run, partial, seen, closing))
+                .await
+            {
                 return gone;
             }
         }
@@ -168,7 +197,15 @@ impl Book {
         let mut conn = self.pool.get_conn().await?;
         let mut tx = conn.start_transaction(TxOpts::default()).await?;
         let now = now_us();
-        if !renew(&mut tx, &self.schemas, &self.owner, self.epoch, now + LEASE_US).await? {
+        if !renew(
+            &mut tx,
+            &self.schemas,
+            &self.owner,
+            self.epoch,
+            now + LEASE_US,
+        )
+        .await?
+        {
             tx.rollback().await?;
             return Err(Stop::Deposed);
         }
@@ -194,10 +231,16 @@ struct Tries(u32);
 
 impl Tries {
     /// The answer, unless it is to be tried again.
-    async fn answer<T>(&mut self, attempt: impl Future<Output = Result<T, Stop>>) -> Option<Result<T, Stop>> {
+    async fn answer<T>(
+        &mut self,
+        attempt: impl Future<Output = Result<T, Stop>>,
+    ) -> Option<Result<T, Stop>> {
         self.0 += 1;
         let silent = || Err(Stop::Failed(anyhow::anyhow!("no answer within 10 s")));
-        match tokio::time::timeout(PATIENCE, attempt).await.unwrap_or_else(|_| silent()) {
+        match tokio::time::timeout(PATIENCE, attempt)
+            .await
+            .unwrap_or_else(|_| silent())
+        {
             Err(Stop::Failed(error)) if self.0 < TRIES && passes(&error) => {
                 tokio::time::sleep(PAUSE).await;
                 None
@@ -208,5 +251,7 @@ impl Tries {
 }
 
 fn passes(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<mysql_async::Error>().is_some_and(|e| is_retryable(e) || is_disconnect(e))
+    error
+        .downcast_ref::<mysql_async::Error>()
+        .is_some_and(|e| is_retryable(e) || is_disconnect(e))
 }

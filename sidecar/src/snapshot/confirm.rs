@@ -60,10 +60,16 @@ async fn apart_from_each_other(
         let before = reader.movement(&left).await?;
         let reading = reader.these(of, &left).await?;
         let after = reader.movement(&left).await?;
-        let still: BTreeSet<String> = left.iter().filter(|a| before.still(&after, a)).cloned().collect();
+        let still: BTreeSet<String> = left
+            .iter()
+            .filter(|a| before.still(&after, a))
+            .cloned()
+            .collect();
         // What agrees now has only been under way.
         let differs = suspects(rules, &reading.facts);
-        confirmed.judge(rules, of, reading, &position, |account| still.contains(account));
+        confirmed.judge(rules, of, reading, &position, |account| {
+            still.contains(account)
+        });
         left.retain(|account| !still.contains(account) && differs.contains(account));
         if left.is_empty() {
             return Ok(());
@@ -71,22 +77,42 @@ async fn apart_from_each_other(
         tokio::time::sleep(PAUSE).await;
     }
     for account in left {
-        let message = format!("its balance and its entries did not stand still within {LOOKS} looks");
+        let message =
+            format!("its balance and its entries did not stand still within {LOOKS} looks");
         let found = undetermined(rules, of, &account, &message);
-        confirmed.findings.extend(found.into_iter().map(|f| (f, position.to_owned())));
+        confirmed
+            .findings
+            .extend(found.into_iter().map(|f| (f, position.to_owned())));
     }
     Ok(())
 }
 
 impl Confirmed {
-    fn judge(&mut self, rules: &RuleSet, of: Of, reading: Reading, position: &str, counts: impl Fn(&str) -> bool) {
-        let Reading { mut facts, overflow, .. } = reading;
+    fn judge(
+        &mut self,
+        rules: &RuleSet,
+        of: Of,
+        reading: Reading,
+        position: &str,
+        counts: impl Fn(&str) -> bool,
+    ) {
+        let Reading {
+            mut facts,
+            overflow,
+            ..
+        } = reading;
         facts.retain(|fact| counts(crate::rules::at_rest::account(fact)));
         let (mut found, errors) = judge_all(rules, &facts);
         if overflow {
-            found.extend(undetermined(rules, of, "", "there is more to read of one account than fits"));
+            found.extend(undetermined(
+                rules,
+                of,
+                "",
+                "there is more to read of one account than fits",
+            ));
         }
-        self.findings.extend(found.into_iter().map(|f| (f, position.to_owned())));
+        self.findings
+            .extend(found.into_iter().map(|f| (f, position.to_owned())));
         self.errors.extend(errors);
     }
 }

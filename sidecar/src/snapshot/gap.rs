@@ -48,7 +48,14 @@ pub async fn is_lost(parts: &Parts, flavour: Flavour, stored: &Checkpoint) -> an
             return Ok(true);
         }
         drop(conn);
-        let opened = preflight::open(url, parts.config.mysql.server_id, flavour, &position, Start::Now).await;
+        let opened = preflight::open(
+            url,
+            parts.config.mysql.server_id,
+            flavour,
+            &position,
+            Start::Now,
+        )
+        .await;
         let error = match opened {
             Ok(mut stream) => match stream.next().await {
                 Some(Err(error)) => error.into(),
@@ -61,7 +68,9 @@ pub async fn is_lost(parts: &Parts, flavour: Flavour, stored: &Checkpoint) -> an
             _ => Err(error),
         }
     };
-    tokio::time::timeout(PATIENCE, asked).await.context("the server was silent for 5 s")?
+    tokio::time::timeout(PATIENCE, asked)
+        .await
+        .context("the server was silent for 5 s")?
 }
 
 /// Closes the gap after `lost` (`None`: the first start) and returns the checkpoint
@@ -75,19 +84,31 @@ pub async fn close(
 ) -> anyhow::Result<Checkpoint> {
     let why = match lost {
         Some(stored) => {
-            format!("position {} lost: everything at rest is checked before reading on", stored.replay_from)
+            format!(
+                "position {} lost: everything at rest is checked before reading on",
+                stored.replay_from
+            )
         }
         None => "the first start: everything at rest is checked before reading".to_owned(),
     };
     parts.blind.set(Cause::Binlog, why);
     let found_us = now_us();
-    let job = Job { parts, epoch, flavour, rules: Arc::clone(rules), reason: Reason::Gap };
+    let job = Job {
+        parts,
+        epoch,
+        flavour,
+        rules: Arc::clone(rules),
+        reason: Reason::Gap,
+    };
     let done = async {
         let checked = schedule::started(&job).check().await?;
         // Taken before the first reading.
         let position = checked.row.position.clone();
         let closing = closing(&checked, lost, &position, found_us, rules);
-        Ok((job.finish(checked, Some(&closing)).await?, closing.checkpoint))
+        Ok((
+            job.finish(checked, Some(&closing)).await?,
+            closing.checkpoint,
+        ))
     };
     let done = tokio::select! {
         done = done => done,
@@ -107,7 +128,13 @@ pub async fn close(
     checkpoint.context("a gap was closed without a checkpoint")
 }
 
-fn closing(checked: &Checked, lost: Option<&Checkpoint>, to: &str, found_us: i64, rules: &RuleSet) -> Closing {
+fn closing(
+    checked: &Checked,
+    lost: Option<&Checkpoint>,
+    to: &str,
+    found_us: i64,
+    rules: &RuleSet,
+) -> Closing {
     let from = lost.map_or("", |stored| stored.position.as_str());
     let standing = checked.row.standing;
     let message = format!(
@@ -142,7 +169,11 @@ fn closing(checked: &Checked, lost: Option<&Checkpoint>, to: &str, found_us: i64
             closed_us: now_us(),
             verdicts: standing,
         },
-        checkpoint: Checkpoint { source: "binlog".to_owned(), position: to.to_owned(), replay_from: to.to_owned() },
+        checkpoint: Checkpoint {
+            source: "binlog".to_owned(),
+            position: to.to_owned(),
+            replay_from: to.to_owned(),
+        },
         rules_hash: rules.hash().chars().take(16).collect(),
         // Nobody was promised anything before the first start.
         verdict: lost.map(|_| verdict),
@@ -157,7 +188,14 @@ async fn keep_lease(parts: &Parts, epoch: i64) -> Stop {
         let renewed = async {
             let mut conn = parts.pool.get_conn().await?;
             let mut tx = conn.start_transaction(TxOpts::default()).await?;
-            let ours = renew(&mut tx, &parts.schemas, &parts.config.instance, epoch, now_us() + LEASE_US).await?;
+            let ours = renew(
+                &mut tx,
+                &parts.schemas,
+                &parts.config.instance,
+                epoch,
+                now_us() + LEASE_US,
+            )
+            .await?;
             tx.commit().await?;
             mysql_async::Result::Ok(ours)
         };

@@ -88,7 +88,11 @@ impl Desk {
     }
 
     pub fn read(&self) -> Note {
-        self.0.note.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .note
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Asks for a run after the one that is under way, if any: what was changed just
@@ -104,7 +108,12 @@ impl Desk {
     }
 
     fn is_lost(&self, position: &str) -> bool {
-        self.0.lost.lock().unwrap_or_else(PoisonError::into_inner).as_deref() == Some(position)
+        self.0
+            .lost
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_deref()
+            == Some(position)
     }
 
     fn found_again(&self) {

@@ -26,7 +26,11 @@ pub struct Pace {
 
 impl Pace {
     pub fn new(rows_per_second: u64) -> Self {
-        Pace { rows_per_second: rows_per_second.max(1), size: FIRST, best: None }
+        Pace {
+            rows_per_second: rows_per_second.max(1),
+            size: FIRST,
+            best: None,
+        }
     }
 
     pub fn size(&self) -> u32 {
@@ -47,10 +51,13 @@ impl Pace {
     /// A chunk of `rows` took so long; how long to wait before the next one.
     pub fn done(&mut self, rows: u64, took: Duration) -> Duration {
         let grown = u128::from(self.size) * WANTED.as_micros() / took.as_micros().max(1);
-        let grown = u32::try_from(grown).unwrap_or(MOST).clamp(self.size / 4, self.size.saturating_mul(2));
+        let grown = u32::try_from(grown)
+            .unwrap_or(MOST)
+            .clamp(self.size / 4, self.size.saturating_mul(2));
         self.size = grown.clamp(FEWEST, MOST);
         let due = Duration::from_micros(
-            u64::try_from(u128::from(rows) * 1_000_000 / u128::from(self.rows_per_second)).unwrap_or(0),
+            u64::try_from(u128::from(rows) * 1_000_000 / u128::from(self.rows_per_second))
+                .unwrap_or(0),
         );
         let each = took.as_nanos() / u128::from(rows.max(1));
         let strained = self.best.is_some_and(|best| each > best * STRAINED);
@@ -58,7 +65,11 @@ impl Pace {
         if rows >= u64::from(FIRST) {
             self.best = Some(self.best.map_or(each, |best| best.min(each)));
         }
-        let pause = if strained { took.min(LONGEST) } else { Duration::ZERO };
+        let pause = if strained {
+            took.min(LONGEST)
+        } else {
+            Duration::ZERO
+        };
         pause.max(due.saturating_sub(took))
     }
 }
@@ -76,13 +87,20 @@ mod tests {
         assert_eq!(pace.size(), MOST);
         // Ten times slower: half the time is left to others, and chunks shrink.
         let pause = pace.done(5_000, Duration::from_millis(400));
-        assert!(pause == Duration::from_millis(400) && pace.size() < MOST, "{pause:?} {}", pace.size());
+        assert!(
+            pause == Duration::from_millis(400) && pace.size() < MOST,
+            "{pause:?} {}",
+            pace.size()
+        );
         for _ in 0..20 {
             pace.done(1, Duration::from_secs(5));
         }
         assert!(pace.size() == FEWEST && !pace.smaller());
         // No faster than is allowed.
         let mut slow = Pace::new(1_000);
-        assert_eq!(slow.done(500, Duration::from_millis(100)), Duration::from_millis(400));
+        assert_eq!(
+            slow.done(500, Duration::from_millis(100)),
+            Duration::from_millis(400)
+        );
     }
 }

@@ -103,7 +103,10 @@ impl Reader {
         let schemas = self.schemas.clone();
         let open = sql::open_sagas(&mut self.orders, &schemas, accounts).await?;
         let rows = sql::balances(self.balance(), &schemas, Which::These(accounts)).await?;
-        let versions = rows.into_iter().map(|row| ((row.account, row.currency), row.version)).collect();
+        let versions = rows
+            .into_iter()
+            .map(|row| ((row.account, row.currency), row.version))
+            .collect();
         Ok(Movement { open, versions })
     }
 
@@ -128,23 +131,39 @@ impl Reader {
                 self.begin().await?;
                 let place = sql::snapshot_place(&mut self.orders).await?;
                 self.end().await?;
-                let (file, at) = place.context("the server does not tell where its snapshot is in the binlog")?;
+                let (file, at) = place
+                    .context("the server does not tell where its snapshot is in the binlog")?;
                 let position = sql::gtid_of(&mut self.orders, &file, at).await?;
-                let position = position.with_context(|| format!("the server knows no GTID at {file}:{at}"))?;
+                let position =
+                    position.with_context(|| format!("the server knows no GTID at {file}:{at}"))?;
                 Ok(GtidSet::parse(self.flavour, &position)?.render())
             }
         }
     }
 
     async fn begin(&mut self) -> anyhow::Result<()> {
-        for conn in [Some(&mut self.orders), self.balance.as_mut(), self.ledger.as_mut()].into_iter().flatten() {
+        for conn in [
+            Some(&mut self.orders),
+            self.balance.as_mut(),
+            self.ledger.as_mut(),
+        ]
+        .into_iter()
+        .flatten()
+        {
             sql::begin(conn).await?;
         }
         Ok(())
     }
 
     async fn end(&mut self) -> anyhow::Result<()> {
-        for conn in [Some(&mut self.orders), self.balance.as_mut(), self.ledger.as_mut()].into_iter().flatten() {
+        for conn in [
+            Some(&mut self.orders),
+            self.balance.as_mut(),
+            self.ledger.as_mut(),
+        ]
+        .into_iter()
+        .flatten()
+        {
             sql::end(conn).await?;
         }
         Ok(())
@@ -177,20 +196,45 @@ impl Reader {
         let entries: i64 = sums.iter().map(|s| s.entries).sum();
         let rows = balances.len() as u64 + u64::try_from(entries).unwrap_or(0);
         let facts = books(balances, sums);
-        Ok(Reading { accounts: facts.len() as u64, facts, to, rows, ..Reading::default() })
+        Ok(Reading {
+            accounts: facts.len() as u64,
+            facts,
+            to,
+            rows,
+            ..Reading::default()
+        })
     }
 
     async fn postings(&mut self, which: Which<'_>) -> anyhow::Result<Reading> {
         let schemas = self.schemas.clone();
         let found = sql::unbalanced(self.ledger(), &schemas, which).await?;
         let overflow = found.len() >= sql::MOST_POSTINGS;
-        let rows = if found.is_empty() { Vec::new() } else { sql::postings(self.ledger(), &schemas, &found).await? };
+        let rows = if found.is_empty() {
+            Vec::new()
+        } else {
+            sql::postings(self.ledger(), &schemas, &found).await?
+        };
         let fact = |(account, posting, currency, lines, debits, credits): sql::PostingRow| {
-            let values = [text(account), text(posting), text(currency), Value::Int(lines), dec(debits), dec(credits)];
-            Arc::new(Fact { of: Of::Postings, values: Box::new(values) })
+            let values = [
+                text(account),
+                text(posting),
+                text(currency),
+                Value::Int(lines),
+                dec(debits),
+                dec(credits),
+            ];
+            Arc::new(Fact {
+                of: Of::Postings,
+                values: Box::new(values),
+            })
         };
         let rows: Vec<_> = rows.into_iter().map(fact).collect();
-        Ok(Reading { rows: rows.len() as u64, facts: rows, overflow, ..Reading::default() })
+        Ok(Reading {
+            rows: rows.len() as u64,
+            facts: rows,
+            overflow,
+            ..Reading::default()
+        })
     }
 
     async fn captures(&mut self, which: Which<'_>) -> anyhow::Result<Reading> {
@@ -199,13 +243,19 @@ impl Reader {
         differ.add(sql::capture_prints(self.balance(), &schemas, which).await?);
         differ.add(sql::taken_prints(&mut self.orders, &schemas, which).await?);
         differ.add(sql::captured_prints(self.ledger(), &schemas, which).await?);
-        let mut reading = Reading { accounts: differ.accounts(), rows: differ.rows, ..Reading::default() };
+        let mut reading = Reading {
+            accounts: differ.accounts(),
+            rows: differ.rows,
+            ..Reading::default()
+        };
         for some in differ.suspects().chunks(CLOSELY) {
             let which = Which::These(some);
             let rows = sql::captures(self.balance(), &schemas, which).await?;
             let taken = sql::taken_of(&mut self.orders, &schemas, which).await?;
             let booked = sql::captured_of(self.ledger(), &schemas, which).await?;
-            reading.overflow |= [&rows, &taken, &booked].iter().any(|all| all.len() >= sql::MOST_DETAILS);
+            reading.overflow |= [&rows, &taken, &booked]
+                .iter()
+                .any(|all| all.len() >= sql::MOST_DETAILS);
             reading.facts.extend(payments(rows, taken, booked));
         }
         Ok(reading)
@@ -216,7 +266,11 @@ impl Reader {
         let mut differ = Differ::default();
         differ.add(sql::order_prints(&mut self.orders, &schemas, which).await?);
         differ.add(sql::step_prints(self.ledger(), &schemas, which).await?);
-        let mut reading = Reading { accounts: differ.accounts(), rows: differ.rows, ..Reading::default() };
+        let mut reading = Reading {
+            accounts: differ.accounts(),
+            rows: differ.rows,
+            ..Reading::default()
+        };
         for some in differ.suspects().chunks(CLOSELY) {
             let which = Which::These(some);
             let rows = sql::orders(&mut self.orders, &schemas, which).await?;
@@ -241,8 +295,12 @@ impl Movement {
         let open = |m: &Movement| m.open.iter().any(|a| a == account);
         let of = |m: &Movement| -> Vec<(String, i64)> {
             let from = (account.to_owned(), String::new());
-            let own = m.versions.range(from..).take_while(|((a, _), _)| a == account);
-            own.map(|((_, currency), version)| (currency.clone(), *version)).collect()
+            let own = m
+                .versions
+                .range(from..)
+                .take_while(|((a, _), _)| a == account);
+            own.map(|((_, currency), version)| (currency.clone(), *version))
+                .collect()
         };
         !open(self) && !open(later) && of(self) == of(later)
     }
@@ -260,7 +318,9 @@ impl Differ {
         for (account, prints, rows) in side {
             self.rows += rows;
             let all = self.of.entry(account).or_default();
-            all.iter_mut().zip(prints).for_each(|(one, other)| *one ^= other);
+            all.iter_mut()
+                .zip(prints)
+                .for_each(|(one, other)| *one ^= other);
         }
     }
 
@@ -269,7 +329,11 @@ impl Differ {
     }
 
     fn suspects(self) -> Vec<String> {
-        self.of.into_iter().filter(|(_, all)| *all != [0; 3]).map(|(account, _)| account).collect()
+        self.of
+            .into_iter()
+            .filter(|(_, all)| *all != [0; 3])
+            .map(|(account, _)| account)
+            .collect()
     }
 }
 
@@ -310,28 +374,46 @@ fn book(row: Option<BalanceRow>, said: Option<EntrySums>) -> Arc<Fact> {
     values.extend(row.amounts.map(dec));
     values.extend([Value::Int(row.version), Value::Int(said.entries)]);
     values.extend(said.amounts.map(dec));
-    Arc::new(Fact { of: Of::Books, values: values.into() })
+    Arc::new(Fact {
+        of: Of::Books,
+        values: values.into(),
+    })
 }
 
 /// Payments by account and number, from three sides.
-fn payments(rows: Vec<PaymentRow>, taken: Vec<PaymentRow>, booked: Vec<PaymentRow>) -> Vec<Arc<Fact>> {
+fn payments(
+    rows: Vec<PaymentRow>,
+    taken: Vec<PaymentRow>,
+    booked: Vec<PaymentRow>,
+) -> Vec<Arc<Fact>> {
     type Sides = (String, i64, [Decimal; 6]);
     let mut all: BTreeMap<(String, String), Sides> = BTreeMap::new();
     for (side, rows) in [rows, booked, taken].into_iter().enumerate() {
         for (account, payment, currency, captured, refunded, settled) in rows {
-            let (_, there, amounts) =
-                all.entry((account, payment)).or_insert_with(|| (currency, 0, Default::default()));
+            let (_, there, amounts) = all
+                .entry((account, payment))
+                .or_insert_with(|| (currency, 0, Default::default()));
             match side {
-                0 => (*there, amounts[0], amounts[1], amounts[2]) = (1, captured, refunded, settled),
+                0 => {
+                    (*there, amounts[0], amounts[1], amounts[2]) = (1, captured, refunded, settled)
+                }
                 1 => amounts[3] = captured,
                 _ => (amounts[4], amounts[5]) = (refunded, settled),
             }
         }
     }
     let fact = |((account, payment), (currency, rows, amounts)): ((String, String), Sides)| {
-        let mut values = vec![text(account), text(payment), text(currency), Value::Int(rows)];
+        let mut values = vec![
+            text(account),
+            text(payment),
+            text(currency),
+            Value::Int(rows),
+        ];
         values.extend(amounts.map(dec));
-        Arc::new(Fact { of: Of::Captures, values: values.into() })
+        Arc::new(Fact {
+            of: Of::Captures,
+            values: values.into(),
+        })
     };
     all.into_iter().map(fact).collect()
 }
@@ -340,17 +422,29 @@ fn payments(rows: Vec<PaymentRow>, taken: Vec<PaymentRow>, booked: Vec<PaymentRo
 fn orders(rows: Vec<sql::OrderRow>, steps: Vec<sql::StepRow>) -> Vec<Arc<Fact>> {
     let mut said: BTreeMap<(String, String), (String, [Decimal; 4])> = BTreeMap::new();
     for (account, order, currency, reserved, finalized, released, returned) in steps {
-        said.insert((account, order), (currency, [reserved, finalized, released, returned]));
+        said.insert(
+            (account, order),
+            (currency, [reserved, finalized, released, returned]),
+        );
     }
     let mut facts = Vec::with_capacity(rows.len());
     for (account, order, kind, state, currency, amount) in rows {
         let key = (account, order);
-        let steps = said.remove(&key).map(|(_, steps)| steps).unwrap_or_default();
+        let steps = said
+            .remove(&key)
+            .map(|(_, steps)| steps)
+            .unwrap_or_default();
         facts.push(order_fact(key, [kind, state, currency], 1, amount, steps));
     }
     let orphans = said.into_iter();
     facts.extend(orphans.map(|(key, (currency, steps))| {
-        order_fact(key, [String::new(), String::new(), currency], 0, Decimal::ZERO, steps)
+        order_fact(
+            key,
+            [String::new(), String::new(), currency],
+            0,
+            Decimal::ZERO,
+            steps,
+        )
     }));
     facts
 }
@@ -366,7 +460,10 @@ fn order_fact(
     values.extend(words.map(text));
     values.extend([Value::Int(rows), dec(amount)]);
     values.extend(steps.map(dec));
-    Arc::new(Fact { of: Of::Orders, values: values.into() })
+    Arc::new(Fact {
+        of: Of::Orders,
+        values: values.into(),
+    })
 }
 
 #[cfg(test)]
@@ -377,14 +474,33 @@ mod tests {
     fn movement(open: &[&str], versions: &[(&str, &str, i64)]) -> Movement {
         Movement {
             open: open.iter().map(|a| (*a).to_owned()).collect(),
-            versions: versions.iter().map(|(a, c, v)| (((*a).to_owned(), (*c).to_owned()), *v)).collect(),
+            versions: versions
+                .iter()
+                .map(|(a, c, v)| (((*a).to_owned(), (*c).to_owned()), *v))
+                .collect(),
         }
     }
 
     #[test]
     fn only_what_nobody_moves_stands_still() {
-        let before = movement(&["b"], &[("a", "CNY", 1), ("a", "EUR", 5), ("b", "CNY", 1), ("c", "CNY", 1)]);
-        let after = movement(&["d"], &[("a", "CNY", 1), ("a", "EUR", 5), ("b", "CNY", 1), ("c", "CNY", 2)]);
+        let before = movement(
+            &["b"],
+            &[
+                ("a", "CNY", 1),
+                ("a", "EUR", 5),
+                ("b", "CNY", 1),
+                ("c", "CNY", 1),
+            ],
+        );
+        let after = movement(
+            &["d"],
+            &[
+                ("a", "CNY", 1),
+                ("a", "EUR", 5),
+                ("b", "CNY", 1),
+                ("c", "CNY", 2),
+            ],
+        );
         let still = |account: &str| before.still(&after, account);
         assert!(still("a") && still("nobody"));
         // A booking under way before or after; a balance that moved.
@@ -408,9 +524,15 @@ mod tests {
             vec![row("a", "CNY"), row("a", "EUR"), row("c", "CNY")],
             vec![sum("a", "CNY"), sum("b", "CNY"), sum("c", "CNY")],
         );
-        let seen: Vec<_> = facts.iter().map(|f| (account(f), f.values[2].clone(), f.values[9].clone())).collect();
+        let seen: Vec<_> = facts
+            .iter()
+            .map(|f| (account(f), f.values[2].clone(), f.values[9].clone()))
+            .collect();
         let wanted = [("a", 1, 2), ("a", 1, 0), ("b", 0, 2), ("c", 1, 2)];
-        assert_eq!(seen, wanted.map(|(a, rows, entries)| (a, Value::Int(rows), Value::Int(entries))));
+        assert_eq!(
+            seen,
+            wanted.map(|(a, rows, entries)| (a, Value::Int(rows), Value::Int(entries)))
+        );
     }
 
     #[test]

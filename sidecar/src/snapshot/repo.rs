@@ -36,13 +36,41 @@ pub async fn last_run(conn: &mut Conn, schemas: &Schemas) -> mysql_async::Result
     );
     type Row = (String, String, String, i64, i64, i64, i64, i64, i64, i64);
     let row: Option<Row> = conn.query_first(sql).await?;
-    Ok(row.map(|(run_id, reason, position, accounts, rows, suspects, standing, verdicts, started_us, completed_us)| {
-        RunRow { run_id, reason, position, accounts, rows, suspects, standing, verdicts, started_us, completed_us }
-    }))
+    Ok(row.map(
+        |(
+            run_id,
+            reason,
+            position,
+            accounts,
+            rows,
+            suspects,
+            standing,
+            verdicts,
+            started_us,
+            completed_us,
+        )| {
+            RunRow {
+                run_id,
+                reason,
+                position,
+                accounts,
+                rows,
+                suspects,
+                standing,
+                verdicts,
+                started_us,
+                completed_us,
+            }
+        },
+    ))
 }
 
 /// Written once, however often the same commit is tried.
-pub async fn insert_run(tx: &mut Transaction<'_>, schemas: &Schemas, run: &RunRow) -> mysql_async::Result<()> {
+pub async fn insert_run(
+    tx: &mut Transaction<'_>,
+    schemas: &Schemas,
+    run: &RunRow,
+) -> mysql_async::Result<()> {
     let sql = format!(
         "INSERT IGNORE INTO {}.snapshot_run (run_id,reason,position,accounts,row_count,suspects,standing,verdicts,started_us,\
          completed_us) VALUES (:run_id,:reason,:position,:accounts,:rows,:suspects,:standing,:verdicts,:started_us,\
@@ -87,12 +115,25 @@ pub async fn insert_standing(
     since_us: i64,
 ) -> mysql_async::Result<()> {
     for some in new.chunks(ROWS) {
-        let mut sql =
-            format!("INSERT INTO {}.snapshot_standing (standing_id,rule,verdict_id,since_us) VALUES ", schemas.guard);
+        let mut sql = format!(
+            "INSERT INTO {}.snapshot_standing (standing_id,rule,verdict_id,since_us) VALUES ",
+            schemas.guard
+        );
         for (at, (id, rule, verdict)) in some.iter().enumerate() {
-            push_row(&mut sql, at == 0, &[Lit::Text(id), Lit::Text(rule), Lit::Text(verdict), Lit::Int(since_us)]);
+            push_row(
+                &mut sql,
+                at == 0,
+                &[
+                    Lit::Text(id),
+                    Lit::Text(rule),
+                    Lit::Text(verdict),
+                    Lit::Int(since_us),
+                ],
+            );
         }
-        sql.push_str(" ON DUPLICATE KEY UPDATE verdict_id=VALUES(verdict_id),since_us=VALUES(since_us)");
+        sql.push_str(
+            " ON DUPLICATE KEY UPDATE verdict_id=VALUES(verdict_id),since_us=VALUES(since_us)",
+        );
         tx.query_drop(sql).await?;
     }
     Ok(())
@@ -108,13 +149,25 @@ pub async fn forget_but(
     partial: &[String],
     seen: &HashSet<String>,
 ) -> mysql_async::Result<usize> {
-    let stored: Vec<(String, String)> =
-        tx.query(format!("SELECT standing_id,rule FROM {}.snapshot_standing", schemas.guard)).await?;
+    let stored: Vec<(String, String)> = tx
+        .query(format!(
+            "SELECT standing_id,rule FROM {}.snapshot_standing",
+            schemas.guard
+        ))
+        .await?;
     let is_gone = |(id, rule): &&(String, String)| !seen.contains(id) && !partial.contains(rule);
-    let gone: Vec<&str> = stored.iter().filter(is_gone).map(|(id, _)| id.as_str()).collect();
+    let gone: Vec<&str> = stored
+        .iter()
+        .filter(is_gone)
+        .map(|(id, _)| id.as_str())
+        .collect();
     for some in gone.chunks(ROWS) {
         let ids = in_list(some.iter().copied());
-        tx.query_drop(format!("DELETE FROM {}.snapshot_standing WHERE standing_id IN {ids}", schemas.guard)).await?;
+        tx.query_drop(format!(
+            "DELETE FROM {}.snapshot_standing WHERE standing_id IN {ids}",
+            schemas.guard
+        ))
+        .await?;
     }
     Ok(gone.len())
 }
@@ -130,7 +183,11 @@ pub struct Gap {
     pub verdicts: i64,
 }
 
-pub async fn insert_gap(tx: &mut Transaction<'_>, schemas: &Schemas, gap: &Gap) -> mysql_async::Result<()> {
+pub async fn insert_gap(
+    tx: &mut Transaction<'_>,
+    schemas: &Schemas,
+    gap: &Gap,
+) -> mysql_async::Result<()> {
     let sql = format!(
         "INSERT IGNORE INTO {}.gap (source,found_us,from_position,to_position,closed_us,verdicts) \
          VALUES (:source,:found_us,:from_position,:to_position,:closed_us,:verdicts)",

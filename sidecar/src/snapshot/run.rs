@@ -51,11 +51,19 @@ pub struct Checked {
 pub fn servers(parts: &Parts, flavour: Flavour) -> anyhow::Result<Servers> {
     let settings = &parts.config.snapshot;
     // One that is read as a server of its own is known by that.
-    let also = |schema: &str| parts.servers.iter().skip(1).find(|server| server.schemas.contains(&schema));
+    let also = |schema: &str| {
+        parts
+            .servers
+            .iter()
+            .skip(1)
+            .find(|server| server.schemas.contains(&schema))
+    };
     let of = |key: &str, schema: &str, url: &str| match (url, also(schema)) {
         ("", Some(server)) => Ok(Some(server.hosts.pool())),
         ("", None) if parts.config.mysql.books_apart => {
-            anyhow::bail!("{key} is not set: with mysql.books_apart, data at rest can't be checked without it")
+            anyhow::bail!(
+                "{key} is not set: with mysql.books_apart, data at rest can't be checked without it"
+            )
         }
         ("", None) => Ok(None),
         (url, _) => Ok(Some(pool_of(options_of(key, url)?, CONNECTIONS)?)),
@@ -89,10 +97,20 @@ impl Job<'_> {
         let servers = servers(self.parts, self.flavour)?;
         let mut reader = servers.reader().await?;
         let started_us = now_us();
-        let run_id =
-            hex::encode(&Sha256::digest(format!("{}/{}/{started_us}", self.parts.config.instance, self.epoch))[..16]);
+        let run_id = hex::encode(
+            &Sha256::digest(format!(
+                "{}/{}/{started_us}",
+                self.parts.config.instance, self.epoch
+            ))[..16],
+        );
         let position = reader.position().await?;
-        let row = RunRow { run_id, reason: self.reason.as_str().to_owned(), position, started_us, ..RunRow::default() };
+        let row = RunRow {
+            run_id,
+            reason: self.reason.as_str().to_owned(),
+            position,
+            started_us,
+            ..RunRow::default()
+        };
         let all = looked_at(&self.rules);
         let mut run = Run {
             job: self,
@@ -100,20 +118,34 @@ impl Job<'_> {
             apart: servers.apart(),
             pace: Pace::new(self.parts.config.snapshot.rows_per_second),
             named: HashMap::new(),
-            checked: Checked { row, seen: HashSet::new(), partial: Vec::new() },
+            checked: Checked {
+                row,
+                seen: HashSet::new(),
+                partial: Vec::new(),
+            },
         };
         for of in &all {
             run.all(&mut reader, *of).await?;
         }
-        let Run { named, mut checked, .. } = run;
-        checked.partial = named.into_iter().filter(|(_, n)| *n >= MOST_NAMED).map(|(rule, _)| rule).collect();
+        let Run {
+            named, mut checked, ..
+        } = run;
+        checked.partial = named
+            .into_iter()
+            .filter(|(_, n)| *n >= MOST_NAMED)
+            .map(|(rule, _)| rule)
+            .collect();
         checked.row.standing = i64::try_from(checked.seen.len()).unwrap_or(i64::MAX);
         checked.row.completed_us = now_us();
         Ok(checked)
     }
 
     /// The run's last commit.
-    pub async fn finish(&self, checked: Checked, closing: Option<&Closing>) -> Result<RunRow, Stop> {
+    pub async fn finish(
+        &self,
+        checked: Checked,
+        closing: Option<&Closing>,
+    ) -> Result<RunRow, Stop> {
         let Checked { row, seen, partial } = checked;
         let gone = self.book().complete(&row, &partial, &seen, closing).await?;
         tracing::info!(
@@ -151,7 +183,8 @@ impl Run<'_> {
         let mut judged = None;
         loop {
             let begun = Instant::now();
-            let read = tokio::time::timeout(PATIENCE, reader.chunk(of, &after, self.pace.size())).await;
+            let read =
+                tokio::time::timeout(PATIENCE, reader.chunk(of, &after, self.pace.size())).await;
             let reading = read.context("a reading took more than 300 s")??;
             let took = begun.elapsed();
             if reading.overflow && self.pace.smaller() {
@@ -196,12 +229,22 @@ impl Run<'_> {
     }
 
     /// Reads suspects again, and says what is still wrong.
-    async fn settle(&mut self, reader: &mut Reader, of: Of, judged: JoinHandle<BTreeSet<String>>) -> Result<(), Stop> {
+    async fn settle(
+        &mut self,
+        reader: &mut Reader,
+        of: Of,
+        judged: JoinHandle<BTreeSet<String>>,
+    ) -> Result<(), Stop> {
         let found = judged.await.context("judging panicked")?;
         if found.is_empty() {
             return Ok(());
         }
-        self.job.parts.metrics.snapshot.suspects.inc_by(found.len() as u64);
+        self.job
+            .parts
+            .metrics
+            .snapshot
+            .suspects
+            .inc_by(found.len() as u64);
         self.checked.row.suspects += i64::try_from(found.len()).unwrap_or(0);
         let confirmed = confirm(reader, &self.job.rules, of, self.apart, found).await?;
         self.count(&confirmed.errors);
@@ -231,10 +274,19 @@ impl Run<'_> {
 
     fn count(&self, errors: &[RuleError]) {
         for error in errors {
-            self.job.parts.metrics.rule_errors.with_label_values(&[&error.rule]).inc();
+            self.job
+                .parts
+                .metrics
+                .rule_errors
+                .with_label_values(&[&error.rule])
+                .inc();
         }
         if let Some(error) = errors.first() {
-            tracing::error!(rule = error.rule, message = error.message, "a rule failed on data at rest");
+            tracing::error!(
+                rule = error.rule,
+                message = error.message,
+                "a rule failed on data at rest"
+            );
         }
     }
 
@@ -251,13 +303,20 @@ impl Run<'_> {
             rows: count(row.rows),
             suspects: count(row.suspects),
         };
-        self.job.parts.snapshot.update(|note| note.running = Some(progress));
+        self.job
+            .parts
+            .snapshot
+            .update(|note| note.running = Some(progress));
     }
 }
 
 /// So much is wrong that nobody is known to be right.
 fn everybody(finding: Finding) -> Finding {
-    let all = |b: &BreakerKey| BreakerKey { point: b.point, scope: Scope::All, key: "*".to_owned() };
+    let all = |b: &BreakerKey| BreakerKey {
+        point: b.point,
+        scope: Scope::All,
+        key: "*".to_owned(),
+    };
     let item = format!("more than {MOST_NAMED} accounts");
     let id = Sha256::digest(format!("{}/{item}", finding.rule.id));
     Finding {

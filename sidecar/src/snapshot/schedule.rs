@@ -19,7 +19,11 @@ const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
 /// Runs until another sidecar holds the lease.
 pub async fn keep(parts: Arc<Parts>, epoch: i64, flavour: Flavour) {
     let period = Duration::from_secs(u64::from(parts.config.snapshot.every_minutes) * 60);
-    parts.metrics.snapshot.period_seconds.set(i64::from(parts.config.snapshot.every_minutes) * 60);
+    parts
+        .metrics
+        .snapshot
+        .period_seconds
+        .set(i64::from(parts.config.snapshot.every_minutes) * 60);
     let mut wait = first_wait(&parts, period).await;
     loop {
         let reason = tokio::select! {
@@ -30,7 +34,13 @@ pub async fn keep(parts: Arc<Parts>, epoch: i64, flavour: Flavour) {
             wait = AGAIN;
             continue;
         };
-        let job = Job { parts: &parts, epoch, flavour, rules, reason };
+        let job = Job {
+            parts: &parts,
+            epoch,
+            flavour,
+            rules,
+            reason,
+        };
         wait = match once(&job).await {
             Ok(()) if period.is_zero() => NEVER,
             Ok(()) => period,
@@ -43,7 +53,8 @@ pub async fn keep(parts: Arc<Parts>, epoch: i64, flavour: Flavour) {
 /// Until the next run is due, by the last one of whichever instance.
 async fn first_wait(parts: &Parts, period: Duration) -> Duration {
     let last = loop {
-        let asked = async { repo::last_run(&mut parts.pool.get_conn().await?, &parts.schemas).await };
+        let asked =
+            async { repo::last_run(&mut parts.pool.get_conn().await?, &parts.schemas).await };
         match asked.await {
             Ok(last) => break last,
             Err(error) => {
@@ -59,7 +70,9 @@ async fn first_wait(parts: &Parts, period: Duration) -> Duration {
     if period.is_zero() {
         return NEVER;
     }
-    period.saturating_sub(Duration::from_micros(u64::try_from(now_us() - done_us).unwrap_or(0)))
+    period.saturating_sub(Duration::from_micros(
+        u64::try_from(now_us() - done_us).unwrap_or(0),
+    ))
 }
 
 async fn once(job: &Job<'_>) -> Result<(), Stop> {
@@ -75,9 +88,15 @@ async fn once(job: &Job<'_>) -> Result<(), Stop> {
 
 /// Shows that a run has begun.
 pub fn started<'j, 'p>(job: &'j Job<'p>) -> &'j Job<'p> {
-    let progress = Progress { reason: job.reason.as_str(), started_us: now_us(), ..Progress::default() };
+    let progress = Progress {
+        reason: job.reason.as_str(),
+        started_us: now_us(),
+        ..Progress::default()
+    };
     // Whoever asked before now is answered by this one.
-    job.parts.snapshot.update(|note| (note.running, note.asked) = (Some(progress), false));
+    job.parts
+        .snapshot
+        .update(|note| (note.running, note.asked) = (Some(progress), false));
     job.parts.metrics.snapshot.running.set(1);
     job
 }
@@ -91,7 +110,9 @@ pub fn ended(parts: &Parts, done: &Result<RunRow, Stop>) {
         Err(stop) => {
             parts.metrics.snapshot.failures.inc();
             tracing::error!(error = %stop, "data at rest could not be checked; the run starts over");
-            parts.snapshot.update(|note| note.failed = Some(stop.to_string()));
+            parts
+                .snapshot
+                .update(|note| note.failed = Some(stop.to_string()));
         }
     }
 }
@@ -99,8 +120,12 @@ pub fn ended(parts: &Parts, done: &Result<RunRow, Stop>) {
 fn show(parts: &Parts, run: &RunRow) {
     let shown = &parts.metrics.snapshot;
     shown.completed_seconds.set(seconds(run.completed_us));
-    shown.took_seconds.set(seconds(run.completed_us - run.started_us));
+    shown
+        .took_seconds
+        .set(seconds(run.completed_us - run.started_us));
     shown.accounts.set(run.accounts);
     shown.standing.set(run.standing);
-    parts.snapshot.update(|note| (note.last, note.failed) = (Some(run.clone()), None));
+    parts
+        .snapshot
+        .update(|note| (note.last, note.failed) = (Some(run.clone()), None));
 }

@@ -34,9 +34,15 @@ impl Settings {
     /// Refuses what can't work; the error names the key.
     pub fn check(&self) -> anyhow::Result<()> {
         if self.rows_per_second < FEWEST_ROWS {
-            bail!("snapshot.rows_per_second = {} is below {FEWEST_ROWS}", self.rows_per_second);
+            bail!(
+                "snapshot.rows_per_second = {} is below {FEWEST_ROWS}",
+                self.rows_per_second
+            );
         }
-        let named = [("snapshot.balance_url", &self.balance_url), ("snapshot.ledger_url", &self.ledger_url)];
+        let named = [
+            ("snapshot.balance_url", &self.balance_url),
+            ("snapshot.ledger_url", &self.ledger_url),
+        ];
         for (key, url) in named.into_iter().filter(|(_, url)| !url.is_empty()) {
             sluice_contract::sql::options_of(key, url)?;
         }

@@ -32,7 +32,10 @@ pub enum Which<'a> {
 impl Which<'_> {
     fn sql(self) -> String {
         match self {
-            Which::These(accounts) => format!("account_id IN {}", in_list(accounts.iter().map(String::as_str))),
+            Which::These(accounts) => format!(
+                "account_id IN {}",
+                in_list(accounts.iter().map(String::as_str))
+            ),
             Which::Range(after, to) => {
                 let mut sql = String::from("account_id > ");
                 push_lit(&mut sql, Lit::Text(after));
@@ -71,20 +74,36 @@ pub struct BalanceRow {
     pub version: i64,
 }
 
-pub async fn balances(conn: &mut Conn, schemas: &Schemas, which: Which<'_>) -> mysql_async::Result<Vec<BalanceRow>> {
+pub async fn balances(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    which: Which<'_>,
+) -> mysql_async::Result<Vec<BalanceRow>> {
     let sql = format!(
         "SELECT account_id,currency,balance,available,reserved,intermediate,intermediate_reserved,version \
          FROM {}.balance WHERE {} ORDER BY account_id,currency",
         schemas.balance,
         which.sql()
     );
-    type Row = (String, String, Decimal, Decimal, Decimal, Decimal, Decimal, i64);
-    conn.query_map(sql, |(account, currency, balance, available, reserved, free, held, version): Row| BalanceRow {
-        account,
-        currency,
-        amounts: [balance, available, reserved, free, held],
-        version,
-    })
+    type Row = (
+        String,
+        String,
+        Decimal,
+        Decimal,
+        Decimal,
+        Decimal,
+        Decimal,
+        i64,
+    );
+    conn.query_map(
+        sql,
+        |(account, currency, balance, available, reserved, free, held, version): Row| BalanceRow {
+            account,
+            currency,
+            amounts: [balance, available, reserved, free, held],
+            version,
+        },
+    )
     .await
 }
 
@@ -99,7 +118,11 @@ pub struct EntrySums {
 }
 
 /// Sums of the account's own books; one scan of the clustered key.
-pub async fn entry_sums(conn: &mut Conn, schemas: &Schemas, which: Which<'_>) -> mysql_async::Result<Vec<EntrySums>> {
+pub async fn entry_sums(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    which: Which<'_>,
+) -> mysql_async::Result<Vec<EntrySums>> {
     let sum = |book: &str| format!("SUM(IF(book='{book}',IF(side='C',amount,-amount),0))");
     let sql = format!(
         "SELECT account_id,currency,COUNT(*),{},{},{},{} FROM {}.entry FORCE INDEX (PRIMARY) WHERE {} \
@@ -112,12 +135,15 @@ pub async fn entry_sums(conn: &mut Conn, schemas: &Schemas, which: Which<'_>) ->
         which.sql()
     );
     type Row = (String, String, i64, Decimal, Decimal, Decimal, Decimal);
-    conn.query_map(sql, |(account, currency, entries, available, reserved, free, held): Row| EntrySums {
-        account,
-        currency,
-        entries,
-        amounts: [available, reserved, free, held],
-    })
+    conn.query_map(
+        sql,
+        |(account, currency, entries, available, reserved, free, held): Row| EntrySums {
+            account,
+            currency,
+            entries,
+            amounts: [available, reserved, free, held],
+        },
+    )
     .await
 }
 
@@ -147,7 +173,11 @@ pub async fn postings(
     schemas: &Schemas,
     which: &[(String, String)],
 ) -> mysql_async::Result<Vec<PostingRow>> {
-    let these = pair_list(which.iter().map(|(account, posting)| (account.as_str(), posting.as_str())));
+    let these = pair_list(
+        which
+            .iter()
+            .map(|(account, posting)| (account.as_str(), posting.as_str())),
+    );
     let sql = format!(
         "SELECT account_id,posting_id,currency,COUNT(*),SUM(IF(side='D',amount,0)),SUM(IF(side='C',amount,0)) \
          FROM {}.entry WHERE (account_id,posting_id) IN {these} GROUP BY account_id,posting_id,currency \
@@ -162,7 +192,10 @@ pub type Prints = (String, [u64; 3], u64);
 
 async fn prints(conn: &mut Conn, sql: String) -> mysql_async::Result<Vec<Prints>> {
     type Row = (String, u64, u64, u64, u64);
-    conn.query_map(sql, |(account, one, two, three, rows): Row| (account, [one, two, three], rows)).await
+    conn.query_map(sql, |(account, one, two, three, rows): Row| {
+        (account, [one, two, three], rows)
+    })
+    .await
 }
 
 fn crc(words: &str) -> String {
@@ -174,7 +207,11 @@ fn print(words: &str, only: &str) -> String {
 }
 
 /// Captured payments: as captured, as taken from, and how many are exceeded.
-pub async fn capture_prints(conn: &mut Conn, schemas: &Schemas, which: Which<'_>) -> mysql_async::Result<Vec<Prints>> {
+pub async fn capture_prints(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    which: Which<'_>,
+) -> mysql_async::Result<Vec<Prints>> {
     let sql = format!(
         "SELECT account_id,{},{},CAST(SUM(refunded<0 OR settled<0 OR refunded+settled>captured) AS UNSIGNED),COUNT(*) \
          FROM {}.capture WHERE {} GROUP BY account_id ORDER BY account_id",
@@ -187,7 +224,11 @@ pub async fn capture_prints(conn: &mut Conn, schemas: &Schemas, which: Which<'_>
 }
 
 /// What orders took from payments, under the second print of `capture_prints`.
-pub async fn taken_prints(conn: &mut Conn, schemas: &Schemas, which: Which<'_>) -> mysql_async::Result<Vec<Prints>> {
+pub async fn taken_prints(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    which: Which<'_>,
+) -> mysql_async::Result<Vec<Prints>> {
     let sql = format!(
         "SELECT account_id,0,{},0,COUNT(*) FROM ({}) taken GROUP BY account_id ORDER BY account_id",
         print("payment_no,refunded,settled", "refunded<>0 OR settled<>0"),
@@ -209,7 +250,11 @@ fn taken(schemas: &Schemas, which: Which<'_>, end: &str) -> String {
 }
 
 /// What entries say was captured, under the first print of `capture_prints`.
-pub async fn captured_prints(conn: &mut Conn, schemas: &Schemas, which: Which<'_>) -> mysql_async::Result<Vec<Prints>> {
+pub async fn captured_prints(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    which: Which<'_>,
+) -> mysql_async::Result<Vec<Prints>> {
     let sql = format!(
         "SELECT account_id,{},0,0,COUNT(*) FROM {}.entry FORCE INDEX (PRIMARY) WHERE {} AND kind='capture' \
          GROUP BY account_id ORDER BY account_id",
@@ -224,7 +269,11 @@ pub async fn captured_prints(conn: &mut Conn, schemas: &Schemas, which: Which<'_
 pub type PaymentRow = (String, String, String, Decimal, Decimal, Decimal);
 
 /// Rows of `capture`: captured, refunded, settled.
-pub async fn captures(conn: &mut Conn, schemas: &Schemas, which: Which<'_>) -> mysql_async::Result<Vec<PaymentRow>> {
+pub async fn captures(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    which: Which<'_>,
+) -> mysql_async::Result<Vec<PaymentRow>> {
     let sql = format!(
         "SELECT account_id,payment_no,currency,captured,refunded,settled FROM {}.capture WHERE {} LIMIT {MOST_DETAILS}",
         schemas.balance,
@@ -234,14 +283,23 @@ pub async fn captures(conn: &mut Conn, schemas: &Schemas, which: Which<'_>) -> m
 }
 
 /// What orders took: 0, refunded, settled.
-pub async fn taken_of(conn: &mut Conn, schemas: &Schemas, which: Which<'_>) -> mysql_async::Result<Vec<PaymentRow>> {
+pub async fn taken_of(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    which: Which<'_>,
+) -> mysql_async::Result<Vec<PaymentRow>> {
     let rows = taken(schemas, which, &format!(" LIMIT {MOST_DETAILS}"));
-    let sql = format!("SELECT account_id,payment_no,currency,0.0,refunded,settled FROM ({rows}) taken");
+    let sql =
+        format!("SELECT account_id,payment_no,currency,0.0,refunded,settled FROM ({rows}) taken");
     conn.query(sql).await
 }
 
 /// What entries say was captured: amount, 0, 0.
-pub async fn captured_of(conn: &mut Conn, schemas: &Schemas, which: Which<'_>) -> mysql_async::Result<Vec<PaymentRow>> {
+pub async fn captured_of(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    which: Which<'_>,
+) -> mysql_async::Result<Vec<PaymentRow>> {
     let sql = format!(
         "SELECT account_id,ref,MIN(currency),SUM(amount),0.0,0.0 FROM {}.entry FORCE INDEX (PRIMARY) WHERE {} \
          AND kind='capture' AND book='intermediate' AND side='C' GROUP BY account_id,ref LIMIT {MOST_DETAILS}",
@@ -252,7 +310,11 @@ pub async fn captured_of(conn: &mut Conn, schemas: &Schemas, which: Which<'_>) -
 }
 
 /// Orders whose money is reserved or gone, that were paid, and that came back.
-pub async fn order_prints(conn: &mut Conn, schemas: &Schemas, which: Which<'_>) -> mysql_async::Result<Vec<Prints>> {
+pub async fn order_prints(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    which: Which<'_>,
+) -> mysql_async::Result<Vec<Prints>> {
     let words = "order_id,currency,amount";
     let sql = format!(
         "SELECT account_id,{},{},{},COUNT(*) FROM {}.orders FORCE INDEX (PRIMARY) WHERE {} \
@@ -268,7 +330,11 @@ pub async fn order_prints(conn: &mut Conn, schemas: &Schemas, which: Which<'_>) 
 
 /// What entries say of orders, under the same prints: reserved and not released,
 /// finalized, returned.
-pub async fn step_prints(conn: &mut Conn, schemas: &Schemas, which: Which<'_>) -> mysql_async::Result<Vec<Prints>> {
+pub async fn step_prints(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    which: Which<'_>,
+) -> mysql_async::Result<Vec<Prints>> {
     let words = "ref,currency,amount";
     let sql = format!(
         "SELECT account_id,{},{},{},COUNT(*) FROM {}.entry FORCE INDEX (PRIMARY) WHERE {} AND line=0 \
@@ -285,7 +351,11 @@ pub async fn step_prints(conn: &mut Conn, schemas: &Schemas, which: Which<'_>) -
 /// Account, order, kind, state, currency, amount.
 pub type OrderRow = (String, String, String, String, String, Decimal);
 
-pub async fn orders(conn: &mut Conn, schemas: &Schemas, which: Which<'_>) -> mysql_async::Result<Vec<OrderRow>> {
+pub async fn orders(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    which: Which<'_>,
+) -> mysql_async::Result<Vec<OrderRow>> {
     let sql = format!(
         "SELECT account_id,order_id,kind,state,currency,amount FROM {}.orders WHERE {} LIMIT {MOST_DETAILS}",
         schemas.orders,
@@ -297,7 +367,11 @@ pub async fn orders(conn: &mut Conn, schemas: &Schemas, which: Which<'_>) -> mys
 /// Account, order, currency; reserved, finalized, released, returned.
 pub type StepRow = (String, String, String, Decimal, Decimal, Decimal, Decimal);
 
-pub async fn steps(conn: &mut Conn, schemas: &Schemas, which: Which<'_>) -> mysql_async::Result<Vec<StepRow>> {
+pub async fn steps(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    which: Which<'_>,
+) -> mysql_async::Result<Vec<StepRow>> {
     let sum = |kind: &str| format!("SUM(IF(kind='{kind}',amount,0))");
     let sql = format!(
         "SELECT account_id,ref,MIN(currency),{},{},{},{} FROM {}.entry FORCE INDEX (PRIMARY) WHERE {} AND line=0 \
@@ -313,16 +387,26 @@ pub async fn steps(conn: &mut Conn, schemas: &Schemas, which: Which<'_>) -> mysq
 }
 
 /// Accounts among these with a booking that is not made everywhere yet.
-pub async fn open_sagas(conn: &mut Conn, schemas: &Schemas, accounts: &[String]) -> mysql_async::Result<Vec<String>> {
-    let sql = format!("SELECT DISTINCT account_id FROM {}.saga WHERE {}", schemas.orders, Which::These(accounts).sql());
+pub async fn open_sagas(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    accounts: &[String],
+) -> mysql_async::Result<Vec<String>> {
+    let sql = format!(
+        "SELECT DISTINCT account_id FROM {}.saga WHERE {}",
+        schemas.orders,
+        Which::These(accounts).sql()
+    );
     conn.query(sql).await
 }
 
 /// Begins a snapshot of everything on this server. The isolation is this one
 /// transaction's: the session's own gives none.
 pub async fn begin(conn: &mut Conn) -> mysql_async::Result<()> {
-    conn.query_drop("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?;
-    conn.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").await
+    conn.query_drop("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        .await?;
+    conn.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+        .await
 }
 
 pub async fn end(conn: &mut Conn) -> mysql_async::Result<()> {
@@ -333,12 +417,20 @@ pub async fn end(conn: &mut Conn) -> mysql_async::Result<()> {
 /// can tell.
 pub async fn snapshot_place(conn: &mut Conn) -> mysql_async::Result<Option<(String, u64)>> {
     let status: Vec<(String, String)> = conn.query("SHOW STATUS LIKE 'binlog_snapshot_%'").await?;
-    let of = |name: &str| status.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.clone());
+    let of = |name: &str| {
+        status
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.clone())
+    };
     let at = of("binlog_snapshot_position").and_then(|at| at.parse().ok());
     Ok(of("binlog_snapshot_file").zip(at))
 }
 
 /// The GTID position of a place. The server reads the file up to there.
 pub async fn gtid_of(conn: &mut Conn, file: &str, at: u64) -> mysql_async::Result<Option<String>> {
-    Ok(conn.exec_first::<Option<String>, _, _>("SELECT BINLOG_GTID_POS(?,?)", (file, at)).await?.flatten())
+    Ok(conn
+        .exec_first::<Option<String>, _, _>("SELECT BINLOG_GTID_POS(?,?)", (file, at))
+        .await?
+        .flatten())
 }

@@ -123,12 +123,15 @@ fn stays_in_innodb(clause: &[Token]) -> bool {
         other => other,
     };
     let is_innodb = |token: &Token| matches!(token, Token::Word(engine) | Token::Name(engine) | Token::Text(engine) if engine.eq_ignore_ascii_case("innodb"));
-    (0..clause.len()).filter(|at| is(&clause[*at], "ENGINE")).all(|at| value(at).is_some_and(is_innodb))
+    (0..clause.len())
+        .filter(|at| is(&clause[*at], "ENGINE"))
+        .all(|at| value(at).is_some_and(is_innodb))
 }
 
 /// A foreign key by which the engine itself changes rows: those are in no binlog.
 fn cascades(clause: &[Token]) -> bool {
-    let sets = |pair: &[Token]| is(&pair[0], "SET") && (is(&pair[1], "NULL") || is(&pair[1], "DEFAULT"));
+    let sets =
+        |pair: &[Token]| is(&pair[0], "SET") && (is(&pair[1], "NULL") || is(&pair[1], "DEFAULT"));
     let refers = clause.iter().any(|token| is(token, "REFERENCES"));
     refers && (clause.iter().any(|token| is(token, "CASCADE")) || clause.windows(2).any(sets))
 }

@@ -133,7 +133,9 @@ impl Reader {
     pub fn run(mut self) -> anyhow::Result<()> {
         let hosts = Arc::clone(&self.hosts);
         let _followed = hosts.follow();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         runtime.block_on(self.read_for_ever());
         Ok(())
     }
@@ -162,7 +164,11 @@ impl Reader {
                     MENDED
                 }
                 Stop::Broken(reason) => {
-                    pause = if healthy { BACKOFF.0 } else { (pause * 2).min(BACKOFF.1) };
+                    pause = if healthy {
+                        BACKOFF.0
+                    } else {
+                        (pause * 2).min(BACKOFF.1)
+                    };
                     tracing::warn!(
                         reason,
                         position = self.grouper.position().render(),
@@ -188,15 +194,24 @@ impl Reader {
             Ok(relied) => relied,
             Err(error) => return Stop::Broken(format!("{reason}; {error:#}")),
         };
-        match self.hosts.find(self.settings.server_id, self.settings.flavour, &relied).await {
+        match self
+            .hosts
+            .find(self.settings.server_id, self.settings.flavour, &relied)
+            .await
+        {
             Found::Same => Stop::Broken(reason),
             Found::Moved => Stop::Moved,
-            Found::Nowhere(refusals) => Stop::Broken(format!("{reason}; no host can go on: {refusals}")),
+            Found::Nowhere(refusals) => {
+                Stop::Broken(format!("{reason}; no host can go on: {refusals}"))
+            }
         }
     }
 
     fn blind_if_long(&self, reason: &str) {
-        if self.down_since.is_some_and(|since| since.elapsed() >= BLIND_AFTER) {
+        if self
+            .down_since
+            .is_some_and(|since| since.elapsed() >= BLIND_AFTER)
+        {
             self.blind.set(Cause::Binlog, reason);
         }
     }
@@ -205,7 +220,9 @@ impl Reader {
         let mut stream = match tokio::time::timeout(CONNECT, self.open()).await {
             Ok(Ok(Some(stream))) => stream,
             Ok(Ok(None)) => return self.lost_something(),
-            Ok(Err(error)) => return classify(error.downcast::<Error>().map_err(|e| format!("{e:#}"))),
+            Ok(Err(error)) => {
+                return classify(error.downcast::<Error>().map_err(|e| format!("{e:#}")));
+            }
             Err(_) => return Stop::Broken("connecting took more than 2 s".to_owned()),
         };
         let stop = self.follow(&mut stream).await;
@@ -234,14 +251,22 @@ impl Reader {
             conn.disconnect().await?;
         }
         let position = self.grouper.position();
-        preflight::open(url, self.settings.server_id, flavour, position, self.start).await.map(Some)
+        preflight::open(url, self.settings.server_id, flavour, position, self.start)
+            .await
+            .map(Some)
     }
 
     fn lost_something(&self) -> Stop {
-        let why =
-            format!("the server does not have everything that was read, up to {}", self.grouper.position().render());
+        let why = format!(
+            "the server does not have everything that was read, up to {}",
+            self.grouper.position().render()
+        );
         // With several hosts one that has it may be there: a person decides, as for any of them.
-        if self.hosts.several() { Stop::Broken(why) } else { lost(&why) }
+        if self.hosts.several() {
+            Stop::Broken(why)
+        } else {
+            lost(&why)
+        }
     }
 
     async fn follow(&mut self, stream: &mut BinlogStream) -> Stop {
@@ -332,7 +357,9 @@ impl Reader {
                     return Ok(());
                 }
                 Err(SendTimeoutError::Disconnected(_)) => return Err(Stop::Cancelled),
-                Err(SendTimeoutError::Timeout(_)) if self.cancel.is_cancelled() => return Err(Stop::Cancelled),
+                Err(SendTimeoutError::Timeout(_)) if self.cancel.is_cancelled() => {
+                    return Err(Stop::Cancelled);
+                }
                 Err(SendTimeoutError::Timeout(back)) => feed = back,
             }
         }

@@ -10,10 +10,14 @@ use super::watch::Watch;
 use super::{Item, Mark, Unseen};
 use crate::change::{Change, Op, Transaction};
 use anyhow::{Context, bail};
-use mysql_async::binlog::events::{Event, EventData, ExecuteLoadQueryEvent, QueryEvent, RowsEventData, TableMapEvent};
+use mysql_async::binlog::events::{
+    Event, EventData, ExecuteLoadQueryEvent, QueryEvent, RowsEventData, TableMapEvent,
+};
 use mysql_async::binlog::{BinlogChecksumAlg, EventFlags, EventType};
 use mysql_cdc::events::event_header::EventHeader;
-use mysql_cdc::providers::mariadb::events::{gtid_event::GtidEvent, gtid_list_event::GtidListEvent};
+use mysql_cdc::providers::mariadb::events::{
+    gtid_event::GtidEvent, gtid_list_event::GtidListEvent,
+};
 use mysql_cdc::providers::mysql::events::prev_gtids_event::PreviousGtidsEvent;
 use std::io::Cursor;
 use std::sync::Arc;
@@ -69,14 +73,26 @@ pub struct Grouper {
 impl Grouper {
     pub fn new(watch: Watch, flavour: Flavour, position: GtidSet) -> Self {
         let relied = Relied::from(&position);
-        Grouper { watch, flavour, prefix: String::new(), position, relied, adopt: false, open: None }
+        Grouper {
+            watch,
+            flavour,
+            prefix: String::new(),
+            position,
+            relied,
+            adopt: false,
+            open: None,
+        }
     }
 
     /// One of several servers: it has only what `watch` says, and its positions begin
     /// with its name, so that they are no other server's. The first has none.
     pub fn of_server(&mut self, name: &str, watch: Watch) {
         self.watch = watch;
-        self.prefix = if name.is_empty() { String::new() } else { format!("{name}/") };
+        self.prefix = if name.is_empty() {
+            String::new()
+        } else {
+            format!("{name}/")
+        };
     }
 
     /// Everything up to here was grouped.
@@ -107,16 +123,27 @@ impl Grouper {
         match raw {
             MARIADB_GTID => return self.begin_mariadb(event),
             MARIADB_GTID_LIST => return self.adopt_mariadb(event),
-            MARIADB_ANNOTATE_ROWS | MARIADB_BINLOG_CHECKPOINT | MARIADB_START_ENCRYPTION => return Ok(Step::Nothing),
+            MARIADB_ANNOTATE_ROWS | MARIADB_BINLOG_CHECKPOINT | MARIADB_START_ENCRYPTION => {
+                return Ok(Step::Nothing);
+            }
             HEARTBEAT_V2 => return Ok(Step::Idle),
             kind if MARIADB_COMPRESSED.contains(&kind) => {
-                bail!("event type {kind} is compressed and can't be decoded; SET GLOBAL log_bin_compress = OFF")
+                bail!(
+                    "event type {kind} is compressed and can't be decoded; SET GLOBAL log_bin_compress = OFF"
+                )
             }
             _ => {}
         }
         match event.header().event_type() {
             Ok(kind) => self.known(kind, event),
-            Err(_) if event.header().flags().contains(EventFlags::LOG_EVENT_IGNORABLE_F) => Ok(Step::Nothing),
+            Err(_)
+                if event
+                    .header()
+                    .flags()
+                    .contains(EventFlags::LOG_EVENT_IGNORABLE_F) =>
+            {
+                Ok(Step::Nothing)
+            }
             Err(_) => bail!("event type {raw} is unknown and may carry rows"),
         }
     }
@@ -178,27 +205,55 @@ impl Grouper {
         };
         let parsed = GtidEvent::parse(&mut Cursor::new(event.data()), &header);
         let parsed = parsed.map_err(|e| anyhow::anyhow!("GTID event: {e:?}"))?;
-        let (domain, server, sequence) = (parsed.gtid.domain_id, parsed.gtid.server_id, parsed.gtid.sequence);
-        self.begin(Gtid::MariaDb { domain, server, sequence }, parsed.flags & STANDALONE == 0)
+        let (domain, server, sequence) = (
+            parsed.gtid.domain_id,
+            parsed.gtid.server_id,
+            parsed.gtid.sequence,
+        );
+        self.begin(
+            Gtid::MariaDb {
+                domain,
+                server,
+                sequence,
+            },
+            parsed.flags & STANDALONE == 0,
+        )
     }
 
     fn begin_mysql(&mut self, event: &Event) -> anyhow::Result<Step> {
-        let Some(EventData::GtidEvent(gtid)) = event.read_data()? else { bail!("GTID event can't be read") };
-        self.begin(Gtid::MySql { source: gtid.sid(), number: gtid.gno() }, false)
+        let Some(EventData::GtidEvent(gtid)) = event.read_data()? else {
+            bail!("GTID event can't be read")
+        };
+        self.begin(
+            Gtid::MySql {
+                source: gtid.sid(),
+                number: gtid.gno(),
+            },
+            false,
+        )
     }
 
     fn begin(&mut self, gtid: Gtid, begun: bool) -> anyhow::Result<Step> {
         if let Some(open) = &self.open {
             bail!("transaction {} has no end", open.gtid.render());
         }
-        self.open = Some(Open { gtid, begun, changes: Vec::new(), marks: Vec::new(), unseen: Vec::new() });
+        self.open = Some(Open {
+            gtid,
+            begun,
+            changes: Vec::new(),
+            marks: Vec::new(),
+            unseen: Vec::new(),
+        });
         Ok(Step::Nothing)
     }
 
     fn adopt_mariadb(&mut self, event: &Event) -> anyhow::Result<Step> {
         if std::mem::take(&mut self.adopt) {
             let list = GtidListEvent::parse(&mut Cursor::new(event.data()));
-            self.position = GtidSet::MariaDb(list.map_err(|e| anyhow::anyhow!("GTID list: {e:?}"))?.gtid_list);
+            self.position = GtidSet::MariaDb(
+                list.map_err(|e| anyhow::anyhow!("GTID list: {e:?}"))?
+                    .gtid_list,
+            );
         }
         Ok(Step::Nothing)
     }
@@ -206,7 +261,10 @@ impl Grouper {
     fn adopt_mysql(&mut self, event: &Event) -> anyhow::Result<Step> {
         if std::mem::take(&mut self.adopt) {
             let set = PreviousGtidsEvent::parse(&mut Cursor::new(event.data()));
-            self.position = GtidSet::MySql(set.map_err(|e| anyhow::anyhow!("previous GTIDs: {e:?}"))?.gtid_set);
+            self.position = GtidSet::MySql(
+                set.map_err(|e| anyhow::anyhow!("previous GTIDs: {e:?}"))?
+                    .gtid_set,
+            );
         }
         Ok(Step::Nothing)
     }
@@ -237,7 +295,9 @@ impl Grouper {
             }
             "COMMIT" | "XA COMMIT" => self.end(),
             "ROLLBACK" => self.rolled_back(),
-            "ROLLBACK TO" => self.refuse("a rollback to a savepoint").map(|()| Step::Nothing),
+            "ROLLBACK TO" => self
+                .refuse("a rollback to a savepoint")
+                .map(|()| Step::Nothing),
             "SAVEPOINT" | "RELEASE" | "XA END" | "XA PREPARE" => Ok(Step::Nothing),
             "XA ROLLBACK" => self.rolled_back(),
             // Everything else that names a watched schema must be known to be
@@ -252,7 +312,9 @@ impl Grouper {
 
     /// The stream goes on after it: what the change was is lost, that it was is told.
     fn unseen(&mut self, statement: &str) -> anyhow::Result<()> {
-        let Some(open) = &mut self.open else { bail!("a statement on a watched schema came outside a transaction") };
+        let Some(open) = &mut self.open else {
+            bail!("a statement on a watched schema came outside a transaction")
+        };
         statement::note(&self.watch, statement, &mut open.unseen);
         Ok(())
     }
@@ -279,28 +341,43 @@ impl Grouper {
     fn refuse(&self, what: &str) -> anyhow::Result<()> {
         match &self.open {
             Some(open) if !open.changes.is_empty() || !open.unseen.is_empty() => {
-                bail!("transaction {}: {what} on watched tables can't be followed", open.gtid.render())
+                bail!(
+                    "transaction {}: {what} on watched tables can't be followed",
+                    open.gtid.render()
+                )
             }
             _ => Ok(()),
         }
     }
 
     fn rows(&mut self, event: &Event) -> anyhow::Result<Step> {
-        let Some(EventData::RowsEvent(rows)) = event.read_data()? else { bail!("rows event can't be read") };
+        let Some(EventData::RowsEvent(rows)) = event.read_data()? else {
+            bail!("rows event can't be read")
+        };
         if rows.rows_data().is_empty() {
             return Ok(Step::Nothing);
         }
         let id = rows.table_id();
-        let plan =
-            self.watch.plan(id).ok_or_else(|| anyhow::anyhow!("rows of table id {id} came without a table map"))?;
-        let Some(plan) = plan else { return Ok(Step::Nothing) };
-        let Some(open) = &mut self.open else { bail!("rows of {} came outside a transaction", plan.table.name) };
+        let plan = self
+            .watch
+            .plan(id)
+            .ok_or_else(|| anyhow::anyhow!("rows of table id {id} came without a table map"))?;
+        let Some(plan) = plan else {
+            return Ok(Step::Nothing);
+        };
+        let Some(open) = &mut self.open else {
+            bail!("rows of {} came outside a transaction", plan.table.name)
+        };
         let all = |bits: Option<bool>| bits.unwrap_or(true);
         let before = rows.columns_before_image().map(|bits| bits.all());
         let after = rows.columns_after_image().map(|bits| bits.all());
         let partial = matches!(rows, RowsEventData::PartialUpdateRowsEvent(_));
-        if partial || !all(before) || !all(after) || rows.num_columns() != plan.columns.len() as u64 {
-            bail!("rows of {} are incomplete; SET GLOBAL binlog_row_image = 'FULL'", plan.table.name);
+        if partial || !all(before) || !all(after) || rows.num_columns() != plan.columns.len() as u64
+        {
+            bail!(
+                "rows of {} are incomplete; SET GLOBAL binlog_row_image = 'FULL'",
+                plan.table.name
+            );
         }
         let op = match (before, after) {
             (None, _) => Op::Insert,
@@ -311,33 +388,55 @@ impl Grouper {
         while !data.is_empty() {
             let before = before.map(|_| plan.image(&mut data)).transpose()?;
             let after = after.map(|_| plan.image(&mut data)).transpose()?;
-            let change = Change { table: Arc::clone(&plan.table), op, before, after };
+            let change = Change {
+                table: Arc::clone(&plan.table),
+                op,
+                before,
+                after,
+            };
             open.marks.extend(plan.mark(&change));
             open.changes.push(Arc::new(change));
         }
         if open.changes.len() > MOST_CHANGES {
-            bail!("transaction {} changes more than {MOST_CHANGES} watched rows", open.gtid.render());
+            bail!(
+                "transaction {} changes more than {MOST_CHANGES} watched rows",
+                open.gtid.render()
+            );
         }
         Ok(Step::Nothing)
     }
 
     fn end(&mut self) -> anyhow::Result<Step> {
-        let Some(open) = self.open.take() else { bail!("a {:?} transaction without GTID ended", self.flavour) };
+        let Some(open) = self.open.take() else {
+            bail!("a {:?} transaction without GTID ended", self.flavour)
+        };
         self.position.add(&open.gtid)?;
-        let heavy = open.changes.iter().any(|change| matters(&change.table.name)) || !open.unseen.is_empty();
+        let heavy = open
+            .changes
+            .iter()
+            .any(|change| matters(&change.table.name))
+            || !open.unseen.is_empty();
         self.relied.read(&open.gtid, heavy);
         if open.changes.is_empty() && open.unseen.is_empty() {
             return Ok(Step::Ended(None));
         }
         let position = format!("{}{}", self.prefix, open.gtid.render()).into();
-        let transaction = Arc::new(Transaction { position, changes: open.changes });
-        Ok(Step::Ended(Some(Item { transaction, marks: open.marks, unseen: open.unseen })))
+        let transaction = Arc::new(Transaction {
+            position,
+            changes: open.changes,
+        });
+        Ok(Step::Ended(Some(Item {
+            transaction,
+            marks: open.marks,
+            unseen: open.unseen,
+        })))
     }
 }
 
 /// mysql_async does not verify checksums. Events inside a compressed payload have none.
 fn verify(event: &Event) -> anyhow::Result<()> {
-    let crc = event.footer().get_checksum_alg() == Ok(Some(BinlogChecksumAlg::BINLOG_CHECKSUM_ALG_CRC32));
+    let crc =
+        event.footer().get_checksum_alg() == Ok(Some(BinlogChecksumAlg::BINLOG_CHECKSUM_ALG_CRC32));
     let carries = !matches!(event.header().event_type_raw(), 4 | 15 | 27 | 41);
     if !crc || !carries || !event.footer().get_checksum_enabled() {
         return Ok(());
@@ -345,7 +444,10 @@ fn verify(event: &Event) -> anyhow::Result<()> {
     let found = event.checksum().map(u32::from_le_bytes);
     let made = event.calc_checksum(BinlogChecksumAlg::BINLOG_CHECKSUM_ALG_CRC32);
     if found != Some(made) {
-        bail!("event of type {} has a wrong checksum", event.header().event_type_raw());
+        bail!(
+            "event of type {} has a wrong checksum",
+            event.header().event_type_raw()
+        );
     }
     Ok(())
 }

@@ -19,8 +19,15 @@ pub enum Flavour {
 /// One transaction's GTID.
 #[derive(Debug, Clone)]
 pub enum Gtid {
-    MariaDb { domain: u32, server: u32, sequence: u64 },
-    MySql { source: [u8; 16], number: u64 },
+    MariaDb {
+        domain: u32,
+        server: u32,
+        sequence: u64,
+    },
+    MySql {
+        source: [u8; 16],
+        number: u64,
+    },
 }
 
 impl Gtid {
@@ -33,13 +40,21 @@ impl Gtid {
         }
         let (domain, sequence) = maria_parts(text)?;
         let server = text.split('-').nth(1)?.parse().ok()?;
-        Some(Gtid::MariaDb { domain, server, sequence })
+        Some(Gtid::MariaDb {
+            domain,
+            server,
+            sequence,
+        })
     }
 
     /// As rules, verdicts and people see it: `0-1-56` or `uuid:56`.
     pub fn render(&self) -> String {
         match self {
-            Gtid::MariaDb { domain, server, sequence } => format!("{domain}-{server}-{sequence}"),
+            Gtid::MariaDb {
+                domain,
+                server,
+                sequence,
+            } => format!("{domain}-{server}-{sequence}"),
             Gtid::MySql { source, number } => format!("{}:{number}", Uuid::new(*source).uuid),
         }
     }
@@ -72,14 +87,23 @@ impl GtidSet {
         }
         let broken = |e| anyhow::anyhow!("GTID position {text:?}: {e:?}");
         Ok(match flavour {
-            Flavour::MariaDb | Flavour::Feed => GtidSet::MariaDb(GtidList::parse(&text).map_err(broken)?),
+            Flavour::MariaDb | Flavour::Feed => {
+                GtidSet::MariaDb(GtidList::parse(&text).map_err(broken)?)
+            }
             Flavour::MySql => GtidSet::MySql(gtid_set::GtidSet::parse(&text).map_err(broken)?),
         })
     }
 
     pub fn add(&mut self, gtid: &Gtid) -> anyhow::Result<()> {
         match (self, gtid) {
-            (GtidSet::MariaDb(list), Gtid::MariaDb { domain, server, sequence }) => {
+            (
+                GtidSet::MariaDb(list),
+                Gtid::MariaDb {
+                    domain,
+                    server,
+                    sequence,
+                },
+            ) => {
                 list.add_gtid(MariaGtid::new(*domain, *server, *sequence));
                 Ok(())
             }
@@ -105,11 +129,14 @@ impl GtidSet {
         match self {
             GtidSet::Feed(reached) => reached.contains(position),
             GtidSet::MariaDb(list) => maria_parts(position).is_some_and(|(domain, sequence)| {
-                list.gtids.iter().any(|g| g.domain_id == domain && g.sequence >= sequence)
+                list.gtids
+                    .iter()
+                    .any(|g| g.domain_id == domain && g.sequence >= sequence)
             }),
             GtidSet::MySql(set) => mysql_parts(position).is_some_and(|(source, number)| {
                 let intervals = set.uuid_sets.get(source).map(|s| &s.intervals);
-                intervals.is_some_and(|all| all.iter().any(|i| i.start <= number && number <= i.end))
+                intervals
+                    .is_some_and(|all| all.iter().any(|i| i.start <= number && number <= i.end))
             }),
         }
     }
@@ -118,8 +145,17 @@ impl GtidSet {
     pub fn lacks(&self, other: &GtidSet) -> u64 {
         match (self, other) {
             (GtidSet::MariaDb(ours), GtidSet::MariaDb(theirs)) => {
-                let reached = |domain| ours.gtids.iter().find(|g| g.domain_id == domain).map_or(0, |g| g.sequence);
-                theirs.gtids.iter().map(|g| g.sequence.saturating_sub(reached(g.domain_id))).sum()
+                let reached = |domain| {
+                    ours.gtids
+                        .iter()
+                        .find(|g| g.domain_id == domain)
+                        .map_or(0, |g| g.sequence)
+                };
+                theirs
+                    .gtids
+                    .iter()
+                    .map(|g| g.sequence.saturating_sub(reached(g.domain_id)))
+                    .sum()
             }
             (GtidSet::MySql(ours), GtidSet::MySql(theirs)) => theirs
                 .uuid_sets
@@ -130,7 +166,11 @@ impl GtidSet {
                     let both: u64 = set
                         .intervals
                         .iter()
-                        .flat_map(|i| within.iter().map(move |w| (i.start.max(w.start), i.end.min(w.end))))
+                        .flat_map(|i| {
+                            within
+                                .iter()
+                                .map(move |w| (i.start.max(w.start), i.end.min(w.end)))
+                        })
                         .map(|(start, end)| (end + 1).saturating_sub(start))
                         .sum();
                     whole - both
@@ -143,12 +183,16 @@ impl GtidSet {
 
     /// For MySQL's `COM_BINLOG_DUMP_GTID`; empty for MariaDB.
     pub fn sids(&self) -> Vec<Sid<'static>> {
-        let GtidSet::MySql(set) = self else { return Vec::new() };
+        let GtidSet::MySql(set) = self else {
+            return Vec::new();
+        };
         let one = |s: &mysql_cdc::providers::mysql::gtid::uuid_set::UuidSet| {
             // On the wire the end is exclusive.
-            s.intervals.iter().fold(Sid::new(s.source_id.data), |sid, i| {
-                sid.with_interval(GnoInterval::new(i.start, i.end.saturating_add(1)))
-            })
+            s.intervals
+                .iter()
+                .fold(Sid::new(s.source_id.data), |sid, i| {
+                    sid.with_interval(GnoInterval::new(i.start, i.end.saturating_add(1)))
+                })
         };
         set.uuid_sets.values().map(one).collect()
     }
@@ -203,9 +247,21 @@ mod tests {
             (Flavour::MariaDb, "0-1", false),
             (Flavour::MariaDb, "0-1-56-9", false),
             (Flavour::MariaDb, "x", false),
-            (Flavour::MySql, "24bc7850-2c16-11e6-a073-0242ac110001:1-5:7", true),
-            (Flavour::MySql, "24bc7850-2c16-11e6-a073-0242ac110001", false),
-            (Flavour::MySql, "24bc7850-2c16-11e6-a073-0242ac110001:tag:1", false),
+            (
+                Flavour::MySql,
+                "24bc7850-2c16-11e6-a073-0242ac110001:1-5:7",
+                true,
+            ),
+            (
+                Flavour::MySql,
+                "24bc7850-2c16-11e6-a073-0242ac110001",
+                false,
+            ),
+            (
+                Flavour::MySql,
+                "24bc7850-2c16-11e6-a073-0242ac110001:tag:1",
+                false,
+            ),
             (Flavour::MySql, "24bc7850:1", false),
             (Flavour::MySql, "0-1-56", false),
         ];
@@ -221,27 +277,52 @@ mod tests {
     #[test]
     fn adding_moves_one_domain_and_contains_knows_it() -> anyhow::Result<()> {
         let mut set = GtidSet::parse(Flavour::MariaDb, "0-1-56,1-1-3")?;
-        set.add(&Gtid::MariaDb { domain: 0, server: 2, sequence: 57 })?;
+        set.add(&Gtid::MariaDb {
+            domain: 0,
+            server: 2,
+            sequence: 57,
+        })?;
         assert_eq!(set.render(), "0-2-57,1-1-3");
-        assert!(set.contains("0-1-56") && set.contains("1-1-3") && !set.contains("0-1-58") && !set.contains("2-1-1"));
-        assert!(set.add(&Gtid::MySql { source: [0; 16], number: 1 }).is_err());
+        assert!(
+            set.contains("0-1-56")
+                && set.contains("1-1-3")
+                && !set.contains("0-1-58")
+                && !set.contains("2-1-1")
+        );
+        assert!(
+            set.add(&Gtid::MySql {
+                source: [0; 16],
+                number: 1
+            })
+            .is_err()
+        );
         let theirs = GtidSet::parse(Flavour::MariaDb, "0-2-60,1-1-2,5-1-4")?;
-        assert_eq!((set.lacks(&theirs), theirs.lacks(&set), set.lacks(&set)), (7, 1, 0));
+        assert_eq!(
+            (set.lacks(&theirs), theirs.lacks(&set), set.lacks(&set)),
+            (7, 1, 0)
+        );
         Ok(())
     }
 
     #[test]
     fn mysql_intervals_join_and_go_to_the_wire_half_open() -> anyhow::Result<()> {
         let mut set = GtidSet::parse(Flavour::MySql, &format!("{UUID}:1-5:7"))?;
-        let source = Uuid::parse(UUID.to_owned()).map_err(|e| anyhow::anyhow!("{e:?}"))?.data;
+        let source = Uuid::parse(UUID.to_owned())
+            .map_err(|e| anyhow::anyhow!("{e:?}"))?
+            .data;
         set.add(&Gtid::MySql { source, number: 6 })?;
         assert_eq!(set.render(), format!("{UUID}:1-7"));
         assert!(set.contains(&format!("{UUID}:6")) && !set.contains(&format!("{UUID}:8")));
-        let theirs =
-            GtidSet::parse(Flavour::MySql, &format!("{UUID}:3-9:12-13,00000000-0000-0000-0000-000000000000:1"))?;
+        let theirs = GtidSet::parse(
+            Flavour::MySql,
+            &format!("{UUID}:3-9:12-13,00000000-0000-0000-0000-000000000000:1"),
+        )?;
         assert_eq!((set.lacks(&theirs), theirs.lacks(&set)), (5, 2));
         let sids = set.sids();
-        assert_eq!((sids[0].intervals()[0].start(), sids[0].intervals()[0].end()), (1, 8));
+        assert_eq!(
+            (sids[0].intervals()[0].start(), sids[0].intervals()[0].end()),
+            (1, 8)
+        );
         Ok(())
     }
 }

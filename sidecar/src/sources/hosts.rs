@@ -69,16 +69,27 @@ impl Hosts {
     pub fn new(name: &str, url: &str, connections: usize) -> anyhow::Result<Self> {
         let urls = each_host(url);
         if urls.len() > MOST_HOSTS {
-            anyhow::bail!("{name} names {} hosts; at most {MOST_HOSTS} are tried", urls.len());
+            anyhow::bail!(
+                "{name} names {} hosts; at most {MOST_HOSTS} are tried",
+                urls.len()
+            );
         }
         let host = |url: String| {
             let options = sql::options_of(name, &url)?;
             let opts = mysql_async::Opts::from(options.clone());
             let name = format!("{}:{}", opts.ip_or_hostname(), opts.tcp_port());
             let committing = sql::pool_of(options.clone(), COMMITTING)?;
-            anyhow::Ok(Host { url, name, pool: sql::pool_of(options, connections)?, committing })
+            anyhow::Ok(Host {
+                url,
+                name,
+                pool: sql::pool_of(options, connections)?,
+                committing,
+            })
         };
-        let hosts = urls.into_iter().map(host).collect::<anyhow::Result<Vec<_>>>()?;
+        let hosts = urls
+            .into_iter()
+            .map(host)
+            .collect::<anyhow::Result<Vec<_>>>()?;
         Ok(Hosts {
             hosts,
             current: AtomicUsize::new(0),
@@ -188,11 +199,20 @@ impl Hosts {
             return Found::Same;
         }
         self.current.store(to, Ordering::Release);
-        tracing::error!(from = self.hosts[from].name, to = self.hosts[to].name, "another server takes over");
+        tracing::error!(
+            from = self.hosts[from].name,
+            to = self.hosts[to].name,
+            "another server takes over"
+        );
         Found::Moved
     }
 
-    async fn refusal(&self, at: usize, server_id: u32, read: Option<(Flavour, &GtidSet)>) -> Option<String> {
+    async fn refusal(
+        &self,
+        at: usize,
+        server_id: u32,
+        read: Option<(Flavour, &GtidSet)>,
+    ) -> Option<String> {
         let host = &self.hosts[at];
         match timeout(PATIENCE * 2, host.is_fit(server_id, read)).await {
             Ok(Ok(())) => None,
@@ -203,15 +223,24 @@ impl Hosts {
 }
 
 impl Host {
-    async fn is_fit(&self, server_id: u32, read: Option<(Flavour, &GtidSet)>) -> anyhow::Result<()> {
+    async fn is_fit(
+        &self,
+        server_id: u32,
+        read: Option<(Flavour, &GtidSet)>,
+    ) -> anyhow::Result<()> {
         let mut conn = timeout(PATIENCE, sql::connect(&self.url)).await??;
         if let Some(why) = preflight::not_primary(&mut conn).await? {
             anyhow::bail!("{why}");
         }
-        let Some((flavour, position)) = read else { return Ok(()) };
+        let Some((flavour, position)) = read else {
+            return Ok(());
+        };
         // Asked first of MySQL, which would go on all the same.
         if !preflight::has_all(&mut conn, flavour, position).await? {
-            anyhow::bail!("{}", lost_something(position, "its gtid_executed is behind"));
+            anyhow::bail!(
+                "{}",
+                lost_something(position, "its gtid_executed is behind")
+            );
         }
         // The server itself is asked to go on from there: a position that is ahead of
         // it, or of another history, is refused by its own rules.
@@ -245,12 +274,19 @@ async fn goes_on(mut stream: BinlogStream) -> Result<(), mysql_async::Error> {
 
 /// One URL per host of `mysql://user:password@one:3306,two/…?…`.
 pub fn each_host(url: &str) -> Vec<String> {
-    let Some((scheme, rest)) = url.split_once("://") else { return vec![url.to_owned()] };
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return vec![url.to_owned()];
+    };
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at(end);
-    let (user, hosts) = authority.rsplit_once('@').map_or(("", authority), |(user, hosts)| (user, hosts));
+    let (user, hosts) = authority
+        .rsplit_once('@')
+        .map_or(("", authority), |(user, hosts)| (user, hosts));
     let at = if user.is_empty() { "" } else { "@" };
-    hosts.split(',').map(|host| format!("{scheme}://{user}{at}{}{tail}", host.trim())).collect()
+    hosts
+        .split(',')
+        .map(|host| format!("{scheme}://{user}{at}{}{tail}", host.trim()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -261,8 +297,14 @@ mod tests {
     fn hosts_by_table() {
         let cases = [
             ("mysql://u:p@h:3306", "mysql://u:p@h:3306"),
-            ("mysql://u:p@h:1,i:2/x?a=b", "mysql://u:p@h:1/x?a=b mysql://u:p@i:2/x?a=b"),
-            ("mysql://h, i?tls_ca=/f,g", "mysql://h?tls_ca=/f,g mysql://i?tls_ca=/f,g"),
+            (
+                "mysql://u:p@h:1,i:2/x?a=b",
+                "mysql://u:p@h:1/x?a=b mysql://u:p@i:2/x?a=b",
+            ),
+            (
+                "mysql://h, i?tls_ca=/f,g",
+                "mysql://h?tls_ca=/f,g mysql://i?tls_ca=/f,g",
+            ),
             ("nonsense", "nonsense"),
         ];
         for (url, want) in cases {

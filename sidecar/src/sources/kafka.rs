@@ -42,7 +42,11 @@ pub enum Reads {
 
 /// Settings of a consumer, as reader and barrier use it.
 pub fn client(settings: &Kafka, suffix: &str, reads: Reads) -> ClientConfig {
-    let isolation = if reads == Reads::Committed { "read_committed" } else { "read_uncommitted" };
+    let isolation = if reads == Reads::Committed {
+        "read_committed"
+    } else {
+        "read_uncommitted"
+    };
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", &settings.brokers)
@@ -71,7 +75,10 @@ pub fn asker(settings: &Kafka, suffix: &str) -> KafkaResult<BaseConsumer> {
 
 /// Every partition of the topics. A topic without partitions is an error: events
 /// written to it a moment later would be missed.
-pub fn partitions(consumer: &BaseConsumer, topics: &[String]) -> anyhow::Result<Vec<(String, i32)>> {
+pub fn partitions(
+    consumer: &BaseConsumer,
+    topics: &[String],
+) -> anyhow::Result<Vec<(String, i32)>> {
     let mut all = Vec::new();
     for topic in topics {
         let found = consumer.fetch_metadata(Some(topic), PATIENCE)?;
@@ -98,7 +105,11 @@ pub fn ends(consumer: &BaseConsumer, partitions: &[(String, i32)]) -> anyhow::Re
         match element.offset() {
             Offset::Offset(end) => ends.set(element.topic(), element.partition(), end),
             other => {
-                anyhow::bail!("{}/{}: the broker gave {other:?} for its end", element.topic(), element.partition())
+                anyhow::bail!(
+                    "{}/{}: the broker gave {other:?} for its end",
+                    element.topic(),
+                    element.partition()
+                )
             }
         }
     }
@@ -106,7 +117,11 @@ pub fn ends(consumer: &BaseConsumer, partitions: &[(String, i32)]) -> anyhow::Re
 }
 
 /// The first offset of each partition that was published at `from_us` or later.
-fn since(consumer: &BaseConsumer, partitions: &[(String, i32)], from_us: i64) -> anyhow::Result<Offsets> {
+fn since(
+    consumer: &BaseConsumer,
+    partitions: &[(String, i32)],
+    from_us: i64,
+) -> anyhow::Result<Offsets> {
     // Asked first: what is published meanwhile comes after it.
     let mut since = ends(consumer, partitions)?;
     let mut list = TopicPartitionList::new();
@@ -117,7 +132,9 @@ fn since(consumer: &BaseConsumer, partitions: &[(String, i32)], from_us: i64) ->
         element.error()?;
         // Anything else: nothing was published since then, so the end it is.
         if let Offset::Offset(first) = element.offset() {
-            let end = since.next(element.topic(), element.partition()).unwrap_or(first);
+            let end = since
+                .next(element.topic(), element.partition())
+                .unwrap_or(first);
             since.set(element.topic(), element.partition(), first.min(end));
         }
     }
@@ -150,8 +167,12 @@ impl Reader {
         while !self.cancel.is_cancelled() {
             if Instant::now() >= look_again {
                 let found = self.assign(&consumer, &mut known, &mut offsets);
-                look_again =
-                    Instant::now() + if found { Duration::from_millis(self.settings.metadata_ms) } else { RETRY };
+                look_again = Instant::now()
+                    + if found {
+                        Duration::from_millis(self.settings.metadata_ms)
+                    } else {
+                        RETRY
+                    };
             }
             if !self.poll(&consumer, &mut offsets) {
                 return Ok(());
@@ -161,7 +182,12 @@ impl Reader {
     }
 
     /// Adds partitions that are new. Whether all topics are there.
-    fn assign(&self, consumer: &BaseConsumer, known: &mut Vec<(String, i32)>, offsets: &mut Offsets) -> bool {
+    fn assign(
+        &self,
+        consumer: &BaseConsumer,
+        known: &mut Vec<(String, i32)>,
+        offsets: &mut Offsets,
+    ) -> bool {
         match self.try_assign(consumer, known, offsets) {
             Ok(()) => {
                 self.assigned.store(true, Ordering::Release);
@@ -184,7 +210,11 @@ impl Reader {
         offsets: &mut Offsets,
     ) -> anyhow::Result<()> {
         let found = partitions(consumer, &self.settings.topics)?;
-        let fresh: Vec<_> = found.iter().filter(|p| !known.contains(p)).cloned().collect();
+        let fresh: Vec<_> = found
+            .iter()
+            .filter(|p| !known.contains(p))
+            .cloned()
+            .collect();
         if fresh.is_empty() {
             return Ok(());
         }
@@ -199,7 +229,9 @@ impl Reader {
         let mut list = TopicPartitionList::new();
         let mut lows = Offsets::default();
         for (topic, partition) in &fresh {
-            let stored = offsets.next(topic, *partition).or_else(|| ends.next(topic, *partition));
+            let stored = offsets
+                .next(topic, *partition)
+                .or_else(|| ends.next(topic, *partition));
             if stored.is_none() {
                 // What retention took before we came never comes: without this a partition
                 // that it emptied would be waited for to its end, and no token would pass.
@@ -212,11 +244,18 @@ impl Reader {
         }
         consumer.incremental_assign(&list)?;
         for (topic, partition) in &fresh {
-            if let Some(begin) = ends.next(topic, *partition).or_else(|| lows.next(topic, *partition)) {
+            if let Some(begin) = ends
+                .next(topic, *partition)
+                .or_else(|| lows.next(topic, *partition))
+            {
                 offsets.set(topic, *partition, begin);
             }
         }
-        tracing::info!(partitions = fresh.len(), offsets = offsets.render(), "kafka partitions assigned");
+        tracing::info!(
+            partitions = fresh.len(),
+            offsets = offsets.render(),
+            "kafka partitions assigned"
+        );
         known.extend(fresh);
         self.send(KafkaBatch::default(), offsets);
         Ok(())
@@ -250,8 +289,14 @@ impl Reader {
     }
 
     fn failed(&self, error: &KafkaError) {
-        let lost = [RDKafkaErrorCode::AutoOffsetReset, RDKafkaErrorCode::OffsetOutOfRange];
-        if error.rdkafka_error_code().is_some_and(|code| lost.contains(&code)) {
+        let lost = [
+            RDKafkaErrorCode::AutoOffsetReset,
+            RDKafkaErrorCode::OffsetOutOfRange,
+        ];
+        if error
+            .rdkafka_error_code()
+            .is_some_and(|code| lost.contains(&code))
+        {
             self.blind.set(
                 Cause::KafkaPosition,
                 format!("lost ({error}); check the gap, then delete the checkpoint row of source kafka and restart"),
@@ -265,10 +310,22 @@ impl Reader {
         let payload = message.payload().unwrap_or_default();
         let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
         BusinessEvent::read(payload)
-            .map(|body| Event { position: format!("{topic}/{partition}/{offset}").into(), body })
+            .map(|body| Event {
+                position: format!("{topic}/{partition}/{offset}").into(),
+                body,
+            })
             .map_err(|why| {
-                self.metrics.events_set_aside.with_label_values(&[why.label()]).inc();
-                tracing::warn!(topic, partition, offset, why = why.as_str(), "a business event is set aside");
+                self.metrics
+                    .events_set_aside
+                    .with_label_values(&[why.label()])
+                    .inc();
+                tracing::warn!(
+                    topic,
+                    partition,
+                    offset,
+                    why = why.as_str(),
+                    "a business event is set aside"
+                );
                 Aside {
                     topic: topic.to_owned(),
                     partition,
@@ -276,7 +333,10 @@ impl Reader {
                     reason: why.label(),
                     payload: payload[..payload.len().min(aside::MOST_BYTES)].to_vec(),
                     bytes: payload.len(),
-                    told_us: message.timestamp().to_millis().map_or(0, |ms| ms.saturating_mul(1_000)),
+                    told_us: message
+                        .timestamp()
+                        .to_millis()
+                        .map_or(0, |ms| ms.saturating_mul(1_000)),
                 }
             })
     }
@@ -298,12 +358,19 @@ impl Reader {
 /// transactions, and all that an aborted one had written. Whether anything moved.
 pub fn pass_marks(consumer: &BaseConsumer, offsets: &mut Offsets) -> bool {
     // A local question; an error means that nothing is assigned yet.
-    let Ok(reached) = consumer.position() else { return false };
+    let Ok(reached) = consumer.position() else {
+        return false;
+    };
     let mut moved = false;
     for element in reached.elements() {
-        let Offset::Offset(next) = element.offset() else { continue };
+        let Offset::Offset(next) = element.offset() else {
+            continue;
+        };
         let (topic, partition) = (element.topic(), element.partition());
-        if offsets.next(topic, partition).is_none_or(|known| known < next) {
+        if offsets
+            .next(topic, partition)
+            .is_none_or(|known| known < next)
+        {
             offsets.set(topic, partition, next);
             moved = true;
         }

@@ -13,25 +13,48 @@ impl Offsets {
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         let mut all = BTreeMap::new();
         for topic in text.split(';').filter(|t| !t.is_empty()) {
-            let numbers = topic.split_once('=').map(|(name, list)| (name, list.split(',').map(str::parse::<i64>)));
+            let numbers = topic
+                .split_once('=')
+                .map(|(name, list)| (name, list.split(',').map(str::parse::<i64>)));
             let (name, numbers) = numbers.ok_or_else(|| malformed(text))?;
-            all.insert(name.to_owned(), numbers.collect::<Result<Vec<_>, _>>().map_err(|_| malformed(text))?);
+            all.insert(
+                name.to_owned(),
+                numbers
+                    .collect::<Result<Vec<_>, _>>()
+                    .map_err(|_| malformed(text))?,
+            );
         }
         Ok(Offsets(all))
     }
 
     pub fn render(&self) -> String {
-        let list = |numbers: &Vec<i64>| numbers.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
-        self.0.iter().map(|(topic, numbers)| format!("{topic}={}", list(numbers))).collect::<Vec<_>>().join(";")
+        let list = |numbers: &Vec<i64>| {
+            numbers
+                .iter()
+                .map(i64::to_string)
+                .collect::<Vec<_>>()
+                .join(",")
+        };
+        self.0
+            .iter()
+            .map(|(topic, numbers)| format!("{topic}={}", list(numbers)))
+            .collect::<Vec<_>>()
+            .join(";")
     }
 
     pub fn next(&self, topic: &str, partition: i32) -> Option<i64> {
         let at = usize::try_from(partition).ok()?;
-        self.0.get(topic)?.get(at).copied().filter(|next| *next >= 0)
+        self.0
+            .get(topic)?
+            .get(at)
+            .copied()
+            .filter(|next| *next >= 0)
     }
 
     pub fn set(&mut self, topic: &str, partition: i32, next: i64) {
-        let Ok(at) = usize::try_from(partition) else { return };
+        let Ok(at) = usize::try_from(partition) else {
+            return;
+        };
         if !self.0.contains_key(topic) {
             self.0.insert(topic.to_owned(), Vec::new());
         }
@@ -45,23 +68,31 @@ impl Offsets {
 
     pub fn partitions(&self) -> impl Iterator<Item = (&str, i32, i64)> {
         let numbered = |list: &Vec<i64>| (0_i32..).zip(list.clone()).collect::<Vec<_>>();
-        self.0
-            .iter()
-            .flat_map(move |(topic, list)| numbered(list).into_iter().map(|(p, next)| (topic.as_str(), p, next)))
+        self.0.iter().flat_map(move |(topic, list)| {
+            numbered(list)
+                .into_iter()
+                .map(|(p, next)| (topic.as_str(), p, next))
+        })
     }
 
     /// Whether everything before `ends` was read.
     pub fn reached(&self, ends: &Offsets) -> bool {
-        ends.partitions()
-            .all(|(topic, partition, end)| end <= 0 || self.next(topic, partition).is_some_and(|n| n >= end))
+        ends.partitions().all(|(topic, partition, end)| {
+            end <= 0 || self.next(topic, partition).is_some_and(|n| n >= end)
+        })
     }
 
     /// Whether the event at `topic/partition/offset` was read.
     pub fn contains(&self, position: &str) -> bool {
         let mut parts = position.rsplitn(3, '/');
         let (offset, partition, topic) = (parts.next(), parts.next(), parts.next());
-        let parsed = offset.and_then(|o| o.parse::<i64>().ok()).zip(partition.and_then(|p| p.parse().ok())).zip(topic);
-        parsed.is_some_and(|((offset, partition), topic)| self.next(topic, partition).is_some_and(|n| n > offset))
+        let parsed = offset
+            .and_then(|o| o.parse::<i64>().ok())
+            .zip(partition.and_then(|p| p.parse().ok()))
+            .zip(topic);
+        parsed.is_some_and(|((offset, partition), topic)| {
+            self.next(topic, partition).is_some_and(|n| n > offset)
+        })
     }
 }
 
@@ -82,7 +113,14 @@ mod tests {
         offsets.set("a.p", 2, 7);
         assert_eq!(offsets.render(), "a.p=-1,-1,7;b.w=3");
         assert_eq!(Offsets::parse(&offsets.render())?, offsets);
-        assert_eq!((offsets.next("a.p", 0), offsets.next("a.p", 2), offsets.next("c", 0)), (None, Some(7), None));
+        assert_eq!(
+            (
+                offsets.next("a.p", 0),
+                offsets.next("a.p", 2),
+                offsets.next("c", 0)
+            ),
+            (None, Some(7), None)
+        );
         for wrong in ["a", "a=", "a=x", "a=1,"] {
             assert!(Offsets::parse(wrong).is_err(), "{wrong}");
         }

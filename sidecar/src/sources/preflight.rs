@@ -33,9 +33,14 @@ const BOTH: [Required; 6] = [
     Required("sync_binlog", "1", false),
     Required("innodb_flush_log_at_trx_commit", "1", false),
 ];
-const MARIADB: [Required; 2] =
-    [Required("log_bin_compress", "OFF", false), Required("binlog_annotate_row_events", "ON", false)];
-const MYSQL: [Required; 2] = [Required("binlog_rows_query_log_events", "ON", false), Required("gtid_mode", "ON", true)];
+const MARIADB: [Required; 2] = [
+    Required("log_bin_compress", "OFF", false),
+    Required("binlog_annotate_row_events", "ON", false),
+];
+const MYSQL: [Required; 2] = [
+    Required("binlog_rows_query_log_events", "ON", false),
+    Required("gtid_mode", "ON", true),
+];
 
 /// Every wrong variable, with what to set. Empty if the server is fit.
 pub fn wrong(flavour: Flavour, variables: &HashMap<String, String>) -> Vec<String> {
@@ -44,7 +49,10 @@ pub fn wrong(flavour: Flavour, variables: &HashMap<String, String>) -> Vec<Strin
         Flavour::MySql => &MYSQL,
         Flavour::Feed => return Vec::new(),
     };
-    BOTH.iter().chain(own).filter_map(|required| complaint(required, variables)).collect()
+    BOTH.iter()
+        .chain(own)
+        .filter_map(|required| complaint(required, variables))
+        .collect()
 }
 
 /// What a server that is read through a feed must have: a statement in its binlog instead
@@ -58,20 +66,35 @@ pub async fn wrong_for_feed(conn: &mut Conn) -> anyhow::Result<Vec<String>> {
         Err(mysql_async::Error::Server(_)) => HashMap::new(),
         Err(error) => return Err(error.into()),
     };
-    let known = BOTH.iter().filter(|required| NEEDED.contains(&required.0) && variables.contains_key(required.0));
-    Ok(known.filter_map(|required| complaint(required, &variables)).collect())
+    let known = BOTH
+        .iter()
+        .filter(|required| NEEDED.contains(&required.0) && variables.contains_key(required.0));
+    Ok(known
+        .filter_map(|required| complaint(required, &variables))
+        .collect())
 }
 
-fn complaint(Required(name, want, restart): &Required, variables: &HashMap<String, String>) -> Option<String> {
+fn complaint(
+    Required(name, want, restart): &Required,
+    variables: &HashMap<String, String>,
+) -> Option<String> {
     let have = variables.get(*name).map_or("missing", String::as_str);
-    let same = have.eq_ignore_ascii_case(want) || (*want == "ON" && have == "1") || (*want == "OFF" && have == "0");
+    let same = have.eq_ignore_ascii_case(want)
+        || (*want == "ON" && have == "1")
+        || (*want == "OFF" && have == "0");
     // A server without binlog_format knows rows only.
     if same || (*name == "binlog_format" && have == "missing") {
         return None;
     }
-    let quoted = if want.parse::<u32>().is_ok() { (*want).to_owned() } else { format!("'{want}'") };
+    let quoted = if want.parse::<u32>().is_ok() {
+        (*want).to_owned()
+    } else {
+        format!("'{want}'")
+    };
     Some(if *restart {
-        format!("{name} is {have}: set {name} = {want} in the server's configuration and restart it")
+        format!(
+            "{name} is {have}: set {name} = {want} in the server's configuration and restart it"
+        )
     } else {
         format!("{name} is {have}: SET GLOBAL {name} = {quoted}")
     })
@@ -91,7 +114,10 @@ pub async fn watch(hosts: Arc<Hosts>, blind: Blind, fit: watch::Sender<Option<Fl
             tokio::time::sleep(AGAIN).await;
             continue;
         }
-        if kept.as_ref().is_some_and(|(name, _): &(String, _)| name != hosts.name()) {
+        if kept
+            .as_ref()
+            .is_some_and(|(name, _): &(String, _)| name != hosts.name())
+        {
             kept = None;
         }
         let mut conn = kept.take().map(|(_, conn)| conn);
@@ -110,8 +136,14 @@ pub async fn watch(hosts: Arc<Hosts>, blind: Blind, fit: watch::Sender<Option<Fl
                     fit.send_replace(None);
                 }
             }
-            Ok(Err(error)) => blind.set(Cause::Mysql, format!("{name} is unreachable, still trying: {error:#}")),
-            Err(_) => blind.set(Cause::Mysql, format!("{name} is unreachable, still trying: no answer within 2 s")),
+            Ok(Err(error)) => blind.set(
+                Cause::Mysql,
+                format!("{name} is unreachable, still trying: {error:#}"),
+            ),
+            Err(_) => blind.set(
+                Cause::Mysql,
+                format!("{name} is unreachable, still trying: no answer within 2 s"),
+            ),
         }
         kept = conn.map(|conn| (name, conn));
         tokio::time::sleep(AGAIN).await;
@@ -120,7 +152,9 @@ pub async fn watch(hosts: Arc<Hosts>, blind: Blind, fit: watch::Sender<Option<Fl
 
 /// A planned switch: the server answers and is no primary any more.
 async fn is_follower(kept: &mut Option<Conn>) -> bool {
-    let Some(mut conn) = kept.take() else { return false };
+    let Some(mut conn) = kept.take() else {
+        return false;
+    };
     let asked = tokio::time::timeout(PATIENCE, not_primary(&mut conn)).await;
     let Ok(Ok(why)) = asked else { return false };
     *kept = Some(conn);
@@ -136,11 +170,17 @@ pub async fn not_primary(conn: &mut Conn) -> anyhow::Result<Option<&'static str>
     }
     let rows: Vec<mysql_async::Row> = conn.query("SHOW REPLICA STATUS").await?;
     let follows = |row: &mysql_async::Row| {
-        let running = row.columns_ref().iter().position(|c| c.name_str().ends_with("_IO_Running"));
+        let running = row
+            .columns_ref()
+            .iter()
+            .position(|c| c.name_str().ends_with("_IO_Running"));
         let state: Option<String> = running.and_then(|at| row.get_opt(at)).and_then(Result::ok);
         state.is_none_or(|state| state != "No")
     };
-    Ok(rows.iter().any(follows).then_some("it is a replica that follows another server"))
+    Ok(rows
+        .iter()
+        .any(follows)
+        .then_some("it is a replica that follows another server"))
 }
 
 async fn inspect(url: &str, kept: &mut Option<Conn>) -> anyhow::Result<(Flavour, Vec<String>)> {
@@ -163,8 +203,15 @@ async fn inspect(url: &str, kept: &mut Option<Conn>) -> anyhow::Result<(Flavour,
 
 async fn flavour(conn: &mut Conn) -> anyhow::Result<Flavour> {
     let version: Option<String> = conn.query_first("SELECT VERSION()").await?;
-    let is_mariadb = version.unwrap_or_default().to_lowercase().contains("mariadb");
-    Ok(if is_mariadb { Flavour::MariaDb } else { Flavour::MySql })
+    let is_mariadb = version
+        .unwrap_or_default()
+        .to_lowercase()
+        .contains("mariadb");
+    Ok(if is_mariadb {
+        Flavour::MariaDb
+    } else {
+        Flavour::MySql
+    })
 }
 
 /// Where the server is now: what is committed later comes after it.
@@ -205,8 +252,10 @@ pub async fn open(
     start: Start,
 ) -> anyhow::Result<BinlogStream> {
     let mut conn = sluice_contract::sql::connect(url).await?;
-    conn.query_drop(format!("SET @master_heartbeat_period={HEARTBEAT_NS}, @source_heartbeat_period={HEARTBEAT_NS}"))
-        .await?;
+    conn.query_drop(format!(
+        "SET @master_heartbeat_period={HEARTBEAT_NS}, @source_heartbeat_period={HEARTBEAT_NS}"
+    ))
+    .await?;
     if flavour == Flavour::MariaDb {
         conn.query_drop("SET @mariadb_slave_capability=4").await?;
     }
@@ -218,10 +267,13 @@ pub async fn open(
         return Ok(conn.get_binlog_stream(request.with_filename(&file)).await?);
     }
     if flavour == Flavour::MySql {
-        return Ok(conn.get_binlog_stream(request.with_gtid().with_gtid_set(position.sids())).await?);
+        return Ok(conn
+            .get_binlog_stream(request.with_gtid().with_gtid_set(position.sids()))
+            .await?);
     }
     // A rendered GTID list holds digits, commas and hyphens only.
-    conn.query_drop(format!("SET @slave_connect_state='{}'", position.render())).await?;
+    conn.query_drop(format!("SET @slave_connect_state='{}'", position.render()))
+        .await?;
     conn.query_drop("SET @slave_gtid_strict_mode=1").await?;
     Ok(conn.get_binlog_stream(request).await?)
 }
@@ -231,7 +283,10 @@ mod tests {
     use super::*;
 
     fn variables(pairs: &[(&str, &str)]) -> HashMap<String, String> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     const FIT: [(&str, &str); 8] = [
@@ -247,15 +302,23 @@ mod tests {
 
     #[test]
     fn each_wrong_variable_is_named_with_its_cure() {
-        assert_eq!(wrong(Flavour::MariaDb, &variables(&FIT)), Vec::<String>::new());
-        for (name, bad) in
-            [("sync_binlog", "0"), ("binlog_format", "MIXED"), ("log_bin", "OFF"), ("log_bin_compress", "ON")]
-        {
+        assert_eq!(
+            wrong(Flavour::MariaDb, &variables(&FIT)),
+            Vec::<String>::new()
+        );
+        for (name, bad) in [
+            ("sync_binlog", "0"),
+            ("binlog_format", "MIXED"),
+            ("log_bin", "OFF"),
+            ("log_bin_compress", "ON"),
+        ] {
             let mut all = variables(&FIT);
             all.insert(name.to_owned(), bad.to_owned());
             let complaints = wrong(Flavour::MariaDb, &all);
             assert!(
-                complaints.len() == 1 && complaints[0].contains(name) && complaints[0].to_lowercase().contains("set"),
+                complaints.len() == 1
+                    && complaints[0].contains(name)
+                    && complaints[0].to_lowercase().contains("set"),
                 "{complaints:?}"
             );
         }

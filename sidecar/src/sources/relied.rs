@@ -29,16 +29,27 @@ impl Relied {
     /// Everything before the first transaction that is read is relied on.
     pub fn from(position: &GtidSet) -> Self {
         let last = match position {
-            GtidSet::MariaDb(list) => list.gtids.iter().map(|g| (g.domain_id, g.server_id, g.sequence)).collect(),
+            GtidSet::MariaDb(list) => list
+                .gtids
+                .iter()
+                .map(|g| (g.domain_id, g.server_id, g.sequence))
+                .collect(),
             GtidSet::MySql(_) | GtidSet::Feed(_) => Vec::new(),
         };
-        Relied { last, since: Vec::new() }
+        Relied {
+            last,
+            since: Vec::new(),
+        }
     }
 
     /// A transaction was read.
     pub fn read(&mut self, gtid: &Gtid, matters: bool) {
         match gtid {
-            Gtid::MariaDb { domain, server, sequence } if matters => {
+            Gtid::MariaDb {
+                domain,
+                server,
+                sequence,
+            } if matters => {
                 self.last.retain(|(known, ..)| known != domain);
                 self.last.push((*domain, *server, *sequence));
             }
@@ -57,19 +68,30 @@ impl Relied {
     pub fn of(&self, flavour: Flavour, position: &GtidSet) -> anyhow::Result<GtidSet> {
         match position {
             GtidSet::MariaDb(_) => {
-                let last = self.last.iter().map(|(domain, server, sequence)| format!("{domain}-{server}-{sequence}"));
+                let last = self
+                    .last
+                    .iter()
+                    .map(|(domain, server, sequence)| format!("{domain}-{server}-{sequence}"));
                 GtidSet::parse(flavour, &last.collect::<Vec<_>>().join(","))
             }
             GtidSet::MySql(set) => {
                 let mut text = String::new();
                 for sid in set.uuid_sets.values() {
-                    let parts: Vec<(u64, u64)> =
-                        sid.intervals.iter().flat_map(|i| self.without(sid.source_id.data, i.start, i.end)).collect();
+                    let parts: Vec<(u64, u64)> = sid
+                        .intervals
+                        .iter()
+                        .flat_map(|i| self.without(sid.source_id.data, i.start, i.end))
+                        .collect();
                     if parts.is_empty() {
                         continue;
                     }
                     // Writing into a String can't fail.
-                    let _ = write!(text, "{}{}", if text.is_empty() { "" } else { "," }, sid.source_id.uuid);
+                    let _ = write!(
+                        text,
+                        "{}{}",
+                        if text.is_empty() { "" } else { "," },
+                        sid.source_id.uuid
+                    );
                     for (start, end) in parts {
                         let _ = write!(text, ":{start}-{end}");
                     }
@@ -111,20 +133,34 @@ mod tests {
     fn trailing_heartbeats_are_not_relied_on() -> anyhow::Result<()> {
         let begin = GtidSet::parse(Flavour::MariaDb, "0-1-5,1-1-3")?;
         let mut relied = Relied::from(&begin);
-        let gtid = |sequence| Gtid::MariaDb { domain: 0, server: 2, sequence };
+        let gtid = |sequence| Gtid::MariaDb {
+            domain: 0,
+            server: 2,
+            sequence,
+        };
         relied.read(&gtid(6), true);
         relied.read(&gtid(7), false);
-        assert_eq!(relied.of(Flavour::MariaDb, &begin)?.lacks(&GtidSet::parse(Flavour::MariaDb, "0-2-7,1-1-3")?), 1);
+        assert_eq!(
+            relied
+                .of(Flavour::MariaDb, &begin)?
+                .lacks(&GtidSet::parse(Flavour::MariaDb, "0-2-7,1-1-3")?),
+            1
+        );
 
         const UUID: &str = "24bc7850-2c16-11e6-a073-0242ac110001";
         let set = GtidSet::parse(Flavour::MySql, &format!("{UUID}:1-9"))?;
-        let GtidSet::MySql(inner) = &set else { anyhow::bail!("not MySQL's") };
+        let GtidSet::MySql(inner) = &set else {
+            anyhow::bail!("not MySQL's")
+        };
         let source = inner.uuid_sets[UUID].source_id.data;
         let mut relied = Relied::from(&set);
         for (number, matters) in [(5, false), (6, true), (7, false), (9, false)] {
             relied.read(&Gtid::MySql { source, number }, matters);
         }
-        assert_eq!(relied.of(Flavour::MySql, &set)?.render(), format!("{UUID}:1-6:8"));
+        assert_eq!(
+            relied.of(Flavour::MySql, &set)?.render(),
+            format!("{UUID}:1-6:8")
+        );
         Ok(())
     }
 }

@@ -40,8 +40,10 @@ pub enum Column {
 /// A table's columns, their names and how each is read.
 pub fn columns(map: &TableMapEvent<'_>) -> anyhow::Result<(Vec<String>, Vec<Column>)> {
     let meta = OptionalMetaExtractor::new(map.iter_optional_meta())?;
-    let names: Vec<String> =
-        meta.iter_column_name().map(|n| n.map(|n| n.name().into_owned())).collect::<Result<_, _>>()?;
+    let names: Vec<String> = meta
+        .iter_column_name()
+        .map(|n| n.map(|n| n.name().into_owned()))
+        .collect::<Result<_, _>>()?;
     let count = usize::try_from(map.columns_count())?;
     if names.len() != count {
         anyhow::bail!("the table map has no column names; SET GLOBAL binlog_row_metadata = 'FULL'");
@@ -50,11 +52,15 @@ pub fn columns(map: &TableMapEvent<'_>) -> anyhow::Result<(Vec<String>, Vec<Colu
     let mut columns = Vec::with_capacity(count);
     for (at, name) in names.iter().enumerate() {
         let kind = map.get_column_type(at).ok().flatten();
-        let kind = kind.ok_or_else(|| anyhow::anyhow!("column {name} has a type that can't be decoded"))?;
+        let kind =
+            kind.ok_or_else(|| anyhow::anyhow!("column {name} has a type that can't be decoded"))?;
         let unsigned = kind.is_numeric_type() && signs.next().unwrap_or(false);
         let detail = map.get_column_metadata(at).unwrap_or(&[]);
         let column = column(kind, detail, unsigned);
-        columns.push(column.ok_or_else(|| anyhow::anyhow!("column {name}: type {kind:?} can't be decoded"))?);
+        columns.push(
+            column
+                .ok_or_else(|| anyhow::anyhow!("column {name}: type {kind:?} can't be decoded"))?,
+        );
     }
     Ok((names, columns))
 }
@@ -65,7 +71,11 @@ fn column(kind: ColumnType, detail: &[u8], unsigned: bool) -> Option<Column> {
     let second = detail.get(1).copied();
     let prefix_for = |longest: u16| if longest < 256 { 1 } else { 2 };
     // Fractions of a second take half a byte per digit.
-    let with_fraction = |bytes: u16| first.map(|digits| Column::Skip { bytes: bytes + u16::from(digits.div_ceil(2)) });
+    let with_fraction = |bytes: u16| {
+        first.map(|digits| Column::Skip {
+            bytes: bytes + u16::from(digits.div_ceil(2)),
+        })
+    };
     Some(match kind {
         MYSQL_TYPE_TINY => Column::Int { bytes: 1, unsigned },
         MYSQL_TYPE_SHORT => Column::Int { bytes: 2, unsigned },
@@ -73,23 +83,34 @@ fn column(kind: ColumnType, detail: &[u8], unsigned: bool) -> Option<Column> {
         MYSQL_TYPE_LONG => Column::Int { bytes: 4, unsigned },
         MYSQL_TYPE_LONGLONG => Column::Int { bytes: 8, unsigned },
         MYSQL_TYPE_YEAR => Column::Year,
-        MYSQL_TYPE_NEWDECIMAL => Column::Decimal { whole: first?.checked_sub(second?)?, fraction: second? },
-        MYSQL_TYPE_VARCHAR | MYSQL_TYPE_VAR_STRING => {
-            Column::Text { prefix: prefix_for(u16::from_le_bytes([first?, second?])) }
-        }
+        MYSQL_TYPE_NEWDECIMAL => Column::Decimal {
+            whole: first?.checked_sub(second?)?,
+            fraction: second?,
+        },
+        MYSQL_TYPE_VARCHAR | MYSQL_TYPE_VAR_STRING => Column::Text {
+            prefix: prefix_for(u16::from_le_bytes([first?, second?])),
+        },
         MYSQL_TYPE_STRING => {
             // A long CHAR hides two bits of its length in the type byte (MySQL bug 37426).
             let high = u16::from((first? & 0x30) ^ 0x30) << 4;
-            Column::Text { prefix: prefix_for(high | u16::from(second?)) }
+            Column::Text {
+                prefix: prefix_for(high | u16::from(second?)),
+            }
         }
         MYSQL_TYPE_TINY_BLOB | MYSQL_TYPE_BLOB | MYSQL_TYPE_MEDIUM_BLOB | MYSQL_TYPE_LONG_BLOB => {
-            Column::Text { prefix: first.filter(|p| (1..=4).contains(p))? }
+            Column::Text {
+                prefix: first.filter(|p| (1..=4).contains(p))?,
+            }
         }
-        MYSQL_TYPE_JSON | MYSQL_TYPE_GEOMETRY | MYSQL_TYPE_VECTOR => {
-            Column::Blob { prefix: first.filter(|p| (1..=4).contains(p))? }
-        }
-        MYSQL_TYPE_ENUM | MYSQL_TYPE_SET => Column::Skip { bytes: u16::from(second?) },
-        MYSQL_TYPE_BIT => Column::Skip { bytes: u16::from(second?) + u16::from(first? > 0) },
+        MYSQL_TYPE_JSON | MYSQL_TYPE_GEOMETRY | MYSQL_TYPE_VECTOR => Column::Blob {
+            prefix: first.filter(|p| (1..=4).contains(p))?,
+        },
+        MYSQL_TYPE_ENUM | MYSQL_TYPE_SET => Column::Skip {
+            bytes: u16::from(second?),
+        },
+        MYSQL_TYPE_BIT => Column::Skip {
+            bytes: u16::from(second?) + u16::from(first? > 0),
+        },
         MYSQL_TYPE_FLOAT | MYSQL_TYPE_TIMESTAMP => Column::Skip { bytes: 4 },
         MYSQL_TYPE_DOUBLE | MYSQL_TYPE_DATETIME => Column::Skip { bytes: 8 },
         MYSQL_TYPE_DATE | MYSQL_TYPE_NEWDATE | MYSQL_TYPE_TIME => Column::Skip { bytes: 3 },
@@ -107,7 +128,11 @@ pub fn image(columns: &[Column], data: &mut &[u8]) -> Option<Image> {
     let mut values = Vec::with_capacity(columns.len());
     for (at, column) in columns.iter().enumerate() {
         let is_null = nulls.get(at / 8)? >> (at % 8) & 1 == 1;
-        values.push(if is_null { Value::Null } else { value(*column, data)? });
+        values.push(if is_null {
+            Value::Null
+        } else {
+            value(*column, data)?
+        });
     }
     Some(values.into_boxed_slice())
 }
@@ -119,7 +144,9 @@ fn value(column: Column, data: &mut &[u8]) -> Option<Value> {
             0 => Value::Int(0),
             year => Value::Int(1900 + i64::from(*year)),
         },
-        Column::Decimal { whole, fraction } => decimal(usize::from(whole), usize::from(fraction), data)?,
+        Column::Decimal { whole, fraction } => {
+            decimal(usize::from(whole), usize::from(fraction), data)?
+        }
         Column::Text { prefix } => {
             let length = unsigned_le(take(data, usize::from(prefix))?);
             let bytes = take(data, usize::try_from(length).ok()?)?;
@@ -144,7 +171,10 @@ fn take<'a>(data: &mut &'a [u8], bytes: usize) -> Option<&'a [u8]> {
 }
 
 fn unsigned_le(bytes: &[u8]) -> u64 {
-    bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    bytes
+        .iter()
+        .rev()
+        .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 fn integer(bytes: &[u8], unsigned: bool) -> Value {
@@ -168,7 +198,9 @@ fn decimal(whole: usize, fraction: usize, data: &mut &[u8]) -> Option<Value> {
     let negative = bytes.first()? & 0x80 == 0;
     let mut sign_bit = 0x80;
     let mut number: Option<i128> = Some(0);
-    let groups = std::iter::once(lead).chain(std::iter::repeat_n(DIGITS_PER_WORD, words)).chain(std::iter::once(tail));
+    let groups = std::iter::once(lead)
+        .chain(std::iter::repeat_n(DIGITS_PER_WORD, words))
+        .chain(std::iter::once(tail));
     for digits in groups {
         let mut group: u32 = 0;
         for byte in take(&mut bytes, DIGIT_BYTES[digits])? {
@@ -177,10 +209,13 @@ fn decimal(whole: usize, fraction: usize, data: &mut &[u8]) -> Option<Value> {
             group = group << 8 | u32::from(plain);
         }
         let shift = 10_i128.pow(digits as u32);
-        number = number.and_then(|n| n.checked_mul(shift)).and_then(|n| n.checked_add(i128::from(group)));
+        number = number
+            .and_then(|n| n.checked_mul(shift))
+            .and_then(|n| n.checked_add(i128::from(group)));
     }
     let signed = number.map(|n| if negative { -n } else { n });
-    let exact = signed.and_then(|n| Decimal::try_from_i128_with_scale(n, u32::try_from(fraction).ok()?).ok());
+    let exact = signed
+        .and_then(|n| Decimal::try_from_i128_with_scale(n, u32::try_from(fraction).ok()?).ok());
     Some(exact.map_or(Value::Opaque, Value::Dec))
 }
 
@@ -206,45 +241,103 @@ mod tests {
             (int(2, false), &[0xff, 0x7f], Value::Int(32767)),
             (int(3, false), &[0xff, 0xff, 0xff], Value::Int(-1)),
             (int(3, true), &[0xff, 0xff, 0xff], Value::Int(16_777_215)),
-            (int(4, false), &[0, 0, 0, 0x80], Value::Int(i64::from(i32::MIN))),
+            (
+                int(4, false),
+                &[0, 0, 0, 0x80],
+                Value::Int(i64::from(i32::MIN)),
+            ),
             (int(8, false), &[0xff; 8], Value::Int(-1)),
-            (int(8, false), &[0, 0, 0, 0, 0, 0, 0, 0x80], Value::Int(i64::MIN)),
-            (int(8, true), &[0xff; 8], Value::Dec(Decimal::from(u64::MAX))),
+            (
+                int(8, false),
+                &[0, 0, 0, 0, 0, 0, 0, 0x80],
+                Value::Int(i64::MIN),
+            ),
+            (
+                int(8, true),
+                &[0xff; 8],
+                Value::Dec(Decimal::from(u64::MAX)),
+            ),
             (Column::Year, &[126], Value::Int(2026)),
         ];
         for (column, bytes, want) in cases {
-            assert_eq!(read(*column, bytes).as_ref(), Some(want), "{column:?} {bytes:?}");
+            assert_eq!(
+                read(*column, bytes).as_ref(),
+                Some(want),
+                "{column:?} {bytes:?}"
+            );
         }
     }
 
     #[test]
     fn decimals_by_table() {
         // DECIMAL(14,4) 1234567890.1234, the example of MySQL's decimal.c.
-        let column = Column::Decimal { whole: 10, fraction: 4 };
+        let column = Column::Decimal {
+            whole: 10,
+            fraction: 4,
+        };
         let plus = [0x81, 0x0d, 0xfb, 0x38, 0xd2, 0x04, 0xd2];
         let minus = plus.map(|b: u8| b ^ 0xff);
         assert_eq!(read(column, &plus), dec("1234567890.1234"));
         assert_eq!(read(column, &minus), dec("-1234567890.1234"));
-        assert_eq!(read(Column::Decimal { whole: 2, fraction: 2 }, &[0x80, 0]), dec("0.00"));
-        assert_eq!(read(Column::Decimal { whole: 0, fraction: 2 }, &[0x80 | 7]), dec("0.07"));
+        assert_eq!(
+            read(
+                Column::Decimal {
+                    whole: 2,
+                    fraction: 2
+                },
+                &[0x80, 0]
+            ),
+            dec("0.00")
+        );
+        assert_eq!(
+            read(
+                Column::Decimal {
+                    whole: 0,
+                    fraction: 2
+                },
+                &[0x80 | 7]
+            ),
+            dec("0.07")
+        );
         // DECIMAL(65,0) of 65 nines: too long for exact rules, so opaque.
         let mut long = vec![0x80 | 0x63];
         long.extend([0x3b, 0x9a, 0xc9, 0xff].repeat(7));
-        assert_eq!(read(Column::Decimal { whole: 65, fraction: 0 }, &long), Some(Value::Opaque));
+        assert_eq!(
+            read(
+                Column::Decimal {
+                    whole: 65,
+                    fraction: 0
+                },
+                &long
+            ),
+            Some(Value::Opaque)
+        );
     }
 
     #[test]
     fn text_is_utf8_or_opaque_and_never_cut() {
         let text = Column::Text { prefix: 1 };
-        assert_eq!(read(text, "\u{6}退票".as_bytes()), Some(Value::Text("退票".into())));
+        assert_eq!(
+            read(text, "\u{6}退票".as_bytes()),
+            Some(Value::Text("退票".into()))
+        );
         assert_eq!(read(text, &[1, 0xff]), Some(Value::Opaque));
         assert_eq!(read(text, &[2, b'a']), None);
-        assert_eq!(read(Column::Text { prefix: 2 }, &[1, 0, b'a']), Some(Value::Text("a".into())));
+        assert_eq!(
+            read(Column::Text { prefix: 2 }, &[1, 0, b'a']),
+            Some(Value::Text("a".into()))
+        );
     }
 
     #[test]
     fn nulls_take_no_bytes() {
-        let columns = [Column::Int { bytes: 1, unsigned: false }, Column::Text { prefix: 1 }];
+        let columns = [
+            Column::Int {
+                bytes: 1,
+                unsigned: false,
+            },
+            Column::Text { prefix: 1 },
+        ];
         let mut data: &[u8] = &[0b10, 7];
         let want: Image = Box::new([Value::Int(7), Value::Null]);
         assert_eq!(image(&columns, &mut data), Some(want));

@@ -36,12 +36,20 @@ impl Server {
         if flavour == Flavour::Feed {
             return "changes".to_owned();
         }
-        if self.name.is_empty() { "binlog".to_owned() } else { format!("binlog:{}", self.name) }
+        if self.name.is_empty() {
+            "binlog".to_owned()
+        } else {
+            format!("binlog:{}", self.name)
+        }
     }
 
     /// How it is called in metrics.
     pub fn label(&self) -> &str {
-        if self.name.is_empty() { "main" } else { &self.name }
+        if self.name.is_empty() {
+            "main"
+        } else {
+            &self.name
+        }
     }
 
     /// What is watched here.
@@ -64,7 +72,11 @@ impl Server {
     /// need only be there.
     pub fn inspect(&self, fed: bool) -> JoinHandle<()> {
         self.blind.set(Cause::Mysql, "connecting");
-        let (hosts, blind, fit) = (Arc::clone(&self.hosts), self.blind.clone(), self.fit.clone());
+        let (hosts, blind, fit) = (
+            Arc::clone(&self.hosts),
+            self.blind.clone(),
+            self.fit.clone(),
+        );
         match fed {
             true => tokio::spawn(debezium::server::watch(hosts.url().to_owned(), blind, fit)),
             false => tokio::spawn(preflight::watch(hosts, blind, fit)),
@@ -78,16 +90,32 @@ pub fn all(mysql: &Mysql, connections: usize, blind: &Blind) -> anyhow::Result<V
         anyhow::Ok(Server {
             hosts: Arc::new(Hosts::new(setting, url, connections)?),
             schemas,
-            blind: if name.is_empty() { blind.clone() } else { blind.of(name) },
+            blind: if name.is_empty() {
+                blind.clone()
+            } else {
+                blind.of(name)
+            },
             heard: Heard::default(),
             fit: watch::channel(None).0,
             name: name.to_owned(),
         })
     };
-    let mut servers = vec![server("", "mysql.url", &mysql.url, mysql.schemas_of(None), connections)?];
+    let mut servers = vec![server(
+        "",
+        "mysql.url",
+        &mysql.url,
+        mysql.schemas_of(None),
+        connections,
+    )?];
     for also in &mysql.also {
         let schemas = mysql.schemas_of(Some(also));
-        servers.push(server(&also.name, "mysql.also.url", &also.url, schemas, FEW_CONNECTIONS)?);
+        servers.push(server(
+            &also.name,
+            "mysql.also.url",
+            &also.url,
+            schemas,
+            FEW_CONNECTIONS,
+        )?);
     }
     Ok(servers)
 }

@@ -41,20 +41,36 @@ pub fn leaves_rows(watch: &Watch, schema: &str, statement: &str) -> bool {
         return true;
     }
     let readings = words::readings(statement);
-    let judge = |tokens: &Vec<Token>| Words { watch, schema, statement, rest: tokens }.are_harmless();
+    let judge = |tokens: &Vec<Token>| {
+        Words {
+            watch,
+            schema,
+            statement,
+            rest: tokens,
+        }
+        .are_harmless()
+    };
     !readings.is_empty() && readings.iter().all(judge)
 }
 
 /// Notes a statement that did not, with each watched table that it names.
 pub fn note(watch: &Watch, statement: &str, unseen: &mut Vec<Unseen>) {
     let named = watch.named(statement);
-    let named = if named.is_empty() { vec![UNNAMED] } else { named };
+    let named = if named.is_empty() {
+        vec![UNNAMED]
+    } else {
+        named
+    };
     for table in named {
         match unseen.iter_mut().find(|u| u.table == table) {
             Some(unseen) => unseen.count += 1,
             None => {
                 let text = statement.chars().take(MOST_STATEMENT).collect();
-                unseen.push(Unseen { table, text, count: 1 });
+                unseen.push(Unseen {
+                    table,
+                    text,
+                    count: 1,
+                });
             }
         }
     }
@@ -74,7 +90,9 @@ impl<'a> Words<'a> {
         if let [before @ .., Token::Sign(';')] = self.rest {
             self.rest = before;
         }
-        let Some(verb) = self.word() else { return false };
+        let Some(verb) = self.word() else {
+            return false;
+        };
         match verb {
             "GRANT" | "REVOKE" | "FLUSH" | "INSTALL" | "UNINSTALL" => true,
             // `ANALYZE UPDATE …` runs the update.
@@ -96,7 +114,9 @@ impl<'a> Words<'a> {
     }
 
     fn creates(mut self) -> bool {
-        let Some((object, before)) = self.object() else { return false };
+        let Some((object, before)) = self.object() else {
+            return false;
+        };
         let replaces = before.iter().any(|token| is(token, "REPLACE"));
         self.takes_all(&["IF", "NOT", "EXISTS"]);
         match object {
@@ -104,7 +124,10 @@ impl<'a> Words<'a> {
             _ if TABLES.contains(&object) => {
                 let selects = self.rest.iter().any(|token| is(token, "SELECT"));
                 let mut words = self;
-                !selects && words.name().is_some_and(|table| !replaces || !self.is_watched(&table))
+                !selects
+                    && words
+                        .name()
+                        .is_some_and(|table| !replaces || !self.is_watched(&table))
             }
             _ if DATABASES.contains(&object) => !replaces || self.is_other_schema(),
             // A trigger's or event's later effects come as rows.
@@ -113,7 +136,9 @@ impl<'a> Words<'a> {
     }
 
     fn drops(mut self) -> bool {
-        let Some((object, before)) = self.object() else { return false };
+        let Some((object, before)) = self.object() else {
+            return false;
+        };
         self.takes_all(&["IF", "EXISTS"]);
         match object {
             // As servers write it when a session with such tables ends.
@@ -125,13 +150,17 @@ impl<'a> Words<'a> {
     }
 
     fn alters(mut self) -> bool {
-        let Some((object, before)) = self.object() else { return false };
+        let Some((object, before)) = self.object() else {
+            return false;
+        };
         // A unique key over rows that are not: those are deleted.
         let ignores = before.iter().any(|token| is(token, "IGNORE"));
         match object {
             "TABLE" => {
                 self.takes_all(&["IF", "EXISTS"]);
-                let Some(table) = self.name() else { return false };
+                let Some(table) = self.name() else {
+                    return false;
+                };
                 self.waits();
                 if self.is_watched(&table) {
                     return !ignores && alter::keeps_rows(self.rest);
@@ -147,9 +176,15 @@ impl<'a> Words<'a> {
     fn renames(mut self) -> bool {
         self.takes_all(&["IF", "EXISTS"]);
         loop {
-            let Some(from) = self.name() else { return false };
+            let Some(from) = self.name() else {
+                return false;
+            };
             self.waits();
-            let to = if self.takes(&["TO"]) { self.name() } else { None };
+            let to = if self.takes(&["TO"]) {
+                self.name()
+            } else {
+                None
+            };
             let Some(to) = to else { return false };
             if self.is_watched(&from) || self.is_watched(&to) {
                 return false;
@@ -177,7 +212,8 @@ impl<'a> Words<'a> {
     }
 
     fn is_other_schema(mut self) -> bool {
-        self.name().is_some_and(|(_, name)| !self.watch.is_schema(name))
+        self.name()
+            .is_some_and(|(_, name)| !self.watch.is_schema(name))
     }
 
     fn is_watched(&self, (schema, table): &(Option<&str>, &str)) -> bool {
@@ -187,7 +223,9 @@ impl<'a> Words<'a> {
     /// What the statement is about, and the words before it.
     fn object(&mut self) -> Option<(&'a str, &'a [Token])> {
         let known = |token: &Token| match token {
-            Token::Word(word) => [&TABLES[..], &DATABASES, &ROWLESS].iter().any(|some| some.contains(&word.as_str())),
+            Token::Word(word) => [&TABLES[..], &DATABASES, &ROWLESS]
+                .iter()
+                .any(|some| some.contains(&word.as_str())),
             _ => false,
         };
         let at = self.rest.iter().position(known)?;
@@ -197,7 +235,9 @@ impl<'a> Words<'a> {
     }
 
     fn word(&mut self) -> Option<&'a str> {
-        let [Token::Word(word), rest @ ..] = self.rest else { return None };
+        let [Token::Word(word), rest @ ..] = self.rest else {
+            return None;
+        };
         self.rest = rest;
         Some(word)
     }
@@ -220,7 +260,9 @@ impl<'a> Words<'a> {
     }
 
     fn takes_sign(&mut self, sign: char) -> bool {
-        let [Token::Sign(next), rest @ ..] = self.rest else { return false };
+        let [Token::Sign(next), rest @ ..] = self.rest else {
+            return false;
+        };
         if *next == sign {
             self.rest = rest;
         }
@@ -245,7 +287,13 @@ impl<'a> Words<'a> {
     }
 
     fn part(&mut self) -> Option<&'a str> {
-        let [Token::Word(part) | Token::Name(part) | Token::Text(part), rest @ ..] = self.rest else { return None };
+        let [
+            Token::Word(part) | Token::Name(part) | Token::Text(part),
+            rest @ ..,
+        ] = self.rest
+        else {
+            return None;
+        };
         self.rest = rest;
         Some(part)
     }
@@ -260,7 +308,10 @@ pub(super) fn is(token: &Token, word: &str) -> bool {
 pub fn verb(statement: &str) -> String {
     let mut rest = statement.trim_start();
     loop {
-        rest = if let Some(code) = rest.strip_prefix("/*!").or_else(|| rest.strip_prefix("/*M!")) {
+        rest = if let Some(code) = rest
+            .strip_prefix("/*!")
+            .or_else(|| rest.strip_prefix("/*M!"))
+        {
             code.trim_start_matches(|c: char| c.is_ascii_digit())
         } else if let Some(comment) = rest.strip_prefix("/*") {
             comment.split_once("*/").map_or("", |(_, after)| after)
@@ -271,8 +322,10 @@ pub fn verb(statement: &str) -> String {
         }
         .trim_start();
     }
-    let mut words =
-        rest.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_ascii_uppercase);
+    let mut words = rest
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|w| !w.is_empty())
+        .map(str::to_ascii_uppercase);
     let first = words.next().unwrap_or_default();
     let second = words.next().unwrap_or_default();
     match (first.as_str(), second.as_str()) {
@@ -404,8 +457,14 @@ mod tests {
         for text in in_ledger {
             assert!(!is_harmless("t_ledger", text), "{text}");
         }
-        assert!(!is_harmless("other", "UPDATE `t_ledger`.x SET a=1") && !is_harmless("", "DROP TABLE t_ledger.entry"));
-        assert!(!is_harmless("", "DROP TABLE entry, t_ledger.scratch"), "whose entry it is, is not known");
+        assert!(
+            !is_harmless("other", "UPDATE `t_ledger`.x SET a=1")
+                && !is_harmless("", "DROP TABLE t_ledger.entry")
+        );
+        assert!(
+            !is_harmless("", "DROP TABLE entry, t_ledger.scratch"),
+            "whose entry it is, is not known"
+        );
         // Another schema, whose name only begins as ours does.
         assert!(is_harmless("other", "UPDATE t_ledger_archive.x SET a=1"));
     }
@@ -416,12 +475,24 @@ mod tests {
     fn every_migration_is_harmless() {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
         let folders = std::fs::read_dir(root).unwrap().map(|f| f.unwrap().path());
-        let files: Vec<_> = folders.flat_map(|f| std::fs::read_dir(f).unwrap()).map(|f| f.unwrap().path()).collect();
+        let files: Vec<_> = folders
+            .flat_map(|f| std::fs::read_dir(f).unwrap())
+            .map(|f| f.unwrap().path())
+            .collect();
         assert!(files.len() > 30);
         for file in files {
             let text = std::fs::read_to_string(&file).unwrap();
-            let folder = file.parent().and_then(|f| f.file_name()).unwrap_or_default().to_string_lossy().into_owned();
-            assert!(is_harmless(&format!("t_{folder}"), &text), "{} would trip", file.display());
+            let folder = file
+                .parent()
+                .and_then(|f| f.file_name())
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            assert!(
+                is_harmless(&format!("t_{folder}"), &text),
+                "{} would trip",
+                file.display()
+            );
         }
     }
 

@@ -16,8 +16,14 @@ const MOST_TABLE_IDS: usize = 4096;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Own {
     Nothing,
-    FenceToken { instance: usize, token: usize, updated_us: usize },
-    Checkpoint { updated_us: usize },
+    FenceToken {
+        instance: usize,
+        token: usize,
+        updated_us: usize,
+    },
+    Checkpoint {
+        updated_us: usize,
+    },
 }
 
 /// A watched table: how its rows are read.
@@ -47,9 +53,15 @@ impl Watch {
 
     /// Of those schemas alone whose logical name (`balance`) is `here`.
     pub fn of(schemas: &Schemas, here: impl Fn(&str) -> bool) -> Self {
-        let here: Vec<&str> =
-            schemas.each().into_iter().filter(|(logical, _)| here(logical)).map(|(_, name)| name).collect();
-        let tables = tables(schemas).into_iter().filter(|((schema, _), _)| here.contains(&schema.as_str()));
+        let here: Vec<&str> = schemas
+            .each()
+            .into_iter()
+            .filter(|(logical, _)| here(logical))
+            .map(|(_, name)| name)
+            .collect();
+        let tables = tables(schemas)
+            .into_iter()
+            .filter(|((schema, _), _)| here.contains(&schema.as_str()));
         Watch {
             names: tables.collect(),
             schemas: here.iter().map(|name| (*name).to_owned()).collect(),
@@ -66,20 +78,31 @@ impl Watch {
 
     /// Whether a schema of this name has watched tables.
     pub fn is_schema(&self, name: &str) -> bool {
-        self.schemas.iter().any(|schema| schema.eq_ignore_ascii_case(name))
+        self.schemas
+            .iter()
+            .any(|schema| schema.eq_ignore_ascii_case(name))
     }
 
     /// Whether this table is watched. Without a schema: whether one of this name is.
     pub fn watches(&self, schema: &str, table: &str) -> bool {
         let here = |known: &String| schema.is_empty() || known.eq_ignore_ascii_case(schema);
-        self.names.keys().any(|(known, name)| name.eq_ignore_ascii_case(table) && here(known))
+        self.names
+            .keys()
+            .any(|(known, name)| name.eq_ignore_ascii_case(table) && here(known))
     }
 
     /// The watched tables that a statement names, in the order of their names.
     pub fn named(&self, statement: &str) -> Vec<&'static str> {
         let statement = statement.to_ascii_lowercase();
-        let words: Vec<&str> = statement.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
-        let mut named: Vec<&'static str> = self.names.values().copied().filter(|name| words.contains(name)).collect();
+        let words: Vec<&str> = statement
+            .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .collect();
+        let mut named: Vec<&'static str> = self
+            .names
+            .values()
+            .copied()
+            .filter(|name| words.contains(name))
+            .collect();
         named.sort_unstable();
         named.dedup();
         named
@@ -91,7 +114,9 @@ impl Watch {
         body: &[u8],
         parse: impl FnOnce() -> std::io::Result<TableMapEvent<'static>>,
     ) -> anyhow::Result<()> {
-        let id = body.get(..6).map(|id| id.iter().rev().fold(0, |n, byte| n << 8 | u64::from(*byte)));
+        let id = body
+            .get(..6)
+            .map(|id| id.iter().rev().fold(0, |n, byte| n << 8 | u64::from(*byte)));
         let id = id.ok_or_else(|| anyhow::anyhow!("a table map is cut short"))?;
         if self.known.get(&id).is_some_and(|known| known.body == body) {
             return Ok(());
@@ -100,15 +125,25 @@ impl Watch {
             self.known.clear();
         }
         let map = parse()?;
-        let key = (map.database_name().into_owned(), map.table_name().into_owned());
+        let key = (
+            map.database_name().into_owned(),
+            map.table_name().into_owned(),
+        );
         let plan = match self.names.get(&key) {
             Some(name) => {
-                let plan = plan(name, &map).map_err(|e| e.context(format!("table {}.{}", key.0, key.1)))?;
+                let plan = plan(name, &map)
+                    .map_err(|e| e.context(format!("table {}.{}", key.0, key.1)))?;
                 Some(Arc::new(plan))
             }
             None => None,
         };
-        self.known.insert(id, Known { body: body.to_vec(), plan });
+        self.known.insert(
+            id,
+            Known {
+                body: body.to_vec(),
+                plan,
+            },
+        );
         Ok(())
     }
 
@@ -141,24 +176,41 @@ pub fn tables(schemas: &Schemas) -> [((String, String), &'static str); 12] {
 
 fn plan(name: &str, map: &TableMapEvent<'_>) -> anyhow::Result<Plan> {
     let (names, columns) = rows::columns(map)?;
-    let table = Table { name: name.to_owned(), columns: names };
+    let table = Table {
+        name: name.to_owned(),
+        columns: names,
+    };
     let at = |column: &str| {
-        table.column(column).ok_or_else(|| anyhow::anyhow!("column {column} is missing; run the migrations"))
+        table
+            .column(column)
+            .ok_or_else(|| anyhow::anyhow!("column {column} is missing; run the migrations"))
     };
     let own = match name {
-        "fence_token" => {
-            Own::FenceToken { instance: at("instance")?, token: at("token")?, updated_us: at("updated_us")? }
-        }
-        "checkpoint" => Own::Checkpoint { updated_us: at("updated_us")? },
+        "fence_token" => Own::FenceToken {
+            instance: at("instance")?,
+            token: at("token")?,
+            updated_us: at("updated_us")?,
+        },
+        "checkpoint" => Own::Checkpoint {
+            updated_us: at("updated_us")?,
+        },
         _ => Own::Nothing,
     };
-    Ok(Plan { table: Arc::new(table), columns, own })
+    Ok(Plan {
+        table: Arc::new(table),
+        columns,
+        own,
+    })
 }
 
 impl Plan {
     pub fn image(&self, data: &mut &[u8]) -> anyhow::Result<Image> {
-        rows::image(&self.columns, data)
-            .ok_or_else(|| anyhow::anyhow!("a row of table {} does not fit its table map", self.table.name))
+        rows::image(&self.columns, data).ok_or_else(|| {
+            anyhow::anyhow!(
+                "a row of table {} does not fit its table map",
+                self.table.name
+            )
+        })
     }
 
     /// What this change tells the sidecar itself.
@@ -173,9 +225,17 @@ impl Plan {
         };
         match self.own {
             Own::Nothing => None,
-            Own::Checkpoint { updated_us } => Some(Mark::Heartbeat { updated_us: int(updated_us)? }),
-            Own::FenceToken { instance, token, updated_us } => {
-                let Some(Value::Text(instance)) = after.get(instance) else { return None };
+            Own::Checkpoint { updated_us } => Some(Mark::Heartbeat {
+                updated_us: int(updated_us)?,
+            }),
+            Own::FenceToken {
+                instance,
+                token,
+                updated_us,
+            } => {
+                let Some(Value::Text(instance)) = after.get(instance) else {
+                    return None;
+                };
                 Some(Mark::Token(Token {
                     instance: instance.to_string(),
                     token: u64::try_from(int(token)?).ok()?,

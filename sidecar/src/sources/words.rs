@@ -30,12 +30,23 @@ const VERSION_DIGITS: usize = 6;
 /// Every way in which a server may read the statement, by its kind, version and settings;
 /// none if there is none.
 pub fn readings(statement: &str) -> Vec<Vec<Token>> {
-    let choice = |unclear: bool| if unclear { vec![true, false] } else { vec![true] };
+    let choice = |unclear: bool| {
+        if unclear {
+            vec![true, false]
+        } else {
+            vec![true]
+        }
+    };
     let mut all = Vec::new();
     for conditional in choice(statement.contains("/*!") || statement.contains("/*M!")) {
         for backslash in choice(statement.contains('\\')) {
-            if let Some(tokens) = read(statement, Mode { conditional, backslash })
-                && !all.contains(&tokens)
+            if let Some(tokens) = read(
+                statement,
+                Mode {
+                    conditional,
+                    backslash,
+                },
+            ) && !all.contains(&tokens)
             {
                 all.push(tokens);
             }
@@ -67,7 +78,11 @@ fn read(statement: &str, mode: Mode) -> Option<Vec<Token>> {
             &rest[2..]
         } else if matches!(first, '`' | '\'' | '"') {
             let (text, next) = quoted(after, first, mode.backslash && first != '`')?;
-            tokens.push(if first == '`' { Token::Name(text) } else { Token::Text(text) });
+            tokens.push(if first == '`' {
+                Token::Name(text)
+            } else {
+                Token::Text(text)
+            });
             next
         } else if is_part(first) {
             let end = rest.find(|c: char| !is_part(c)).unwrap_or(rest.len());
@@ -87,7 +102,11 @@ pub fn is_part(c: char) -> bool {
 }
 
 fn is_dashes(rest: &str) -> bool {
-    rest.strip_prefix("--").is_some_and(|next| next.chars().next().is_none_or(|c| c.is_whitespace() || c.is_control()))
+    rest.strip_prefix("--").is_some_and(|next| {
+        next.chars()
+            .next()
+            .is_none_or(|c| c.is_whitespace() || c.is_control())
+    })
 }
 
 /// An executable comment: whether it runs, and what is in it.
@@ -96,9 +115,16 @@ fn executable(rest: &str, mode: Mode) -> Option<(bool, &str)> {
         Some(code) => (code, false),
         None => (rest.strip_prefix("/*M!")?, true),
     };
-    let digits = code.bytes().take(VERSION_DIGITS).take_while(u8::is_ascii_digit).count();
+    let digits = code
+        .bytes()
+        .take(VERSION_DIGITS)
+        .take_while(u8::is_ascii_digit)
+        .count();
     let version = code[..digits].parse().unwrap_or(0_u32);
-    Some((mode.conditional || !of_mariadb && version < EVERYBODY_RUNS, &code[digits..]))
+    Some((
+        mode.conditional || !of_mariadb && version < EVERYBODY_RUNS,
+        &code[digits..],
+    ))
 }
 
 /// What is quoted, and what comes after it.
@@ -129,7 +155,10 @@ mod tests {
             Token::Text(text) => format!("'{text}'"),
             Token::Sign(sign) => sign.to_string(),
         };
-        readings(statement).iter().map(|all| all.iter().map(one).collect::<Vec<_>>().join(" ")).collect()
+        readings(statement)
+            .iter()
+            .map(|all| all.iter().map(one).collect::<Vec<_>>().join(" "))
+            .collect()
     }
 
     #[test]
@@ -143,9 +172,18 @@ mod tests {
             (r"a 'it\'s' b", &["A 'it's' B"]),
             (r"a 'x\', b 'y", &[r"A 'x', b ' Y"]),
             (r"a 'x\\' b", &[r"A 'x\' B", r"A 'x\\' B"]),
-            ("DROP /*!40005 TEMPORARY */ TABLE x", &["DROP TEMPORARY TABLE X"]),
-            ("DROP /*!99999 TEMPORARY */ TABLE x", &["DROP TEMPORARY TABLE X", "DROP TABLE X"]),
-            ("DROP /*M!100100 TEMPORARY */ TABLE x", &["DROP TEMPORARY TABLE X", "DROP TABLE X"]),
+            (
+                "DROP /*!40005 TEMPORARY */ TABLE x",
+                &["DROP TEMPORARY TABLE X"],
+            ),
+            (
+                "DROP /*!99999 TEMPORARY */ TABLE x",
+                &["DROP TEMPORARY TABLE X", "DROP TABLE X"],
+            ),
+            (
+                "DROP /*M!100100 TEMPORARY */ TABLE x",
+                &["DROP TEMPORARY TABLE X", "DROP TABLE X"],
+            ),
             ("/*! a /* b */ c */ d", &["A C D"]),
             ("a 'b", &[]),
             ("a /* b", &[]),

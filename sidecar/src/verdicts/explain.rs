@@ -42,28 +42,53 @@ impl From<Header> for About {
 /// `None` if there is no such verdict.
 pub async fn explain(parts: &Parts, id: &str) -> anyhow::Result<Option<Explained>> {
     let mut conn = parts.pool.get_conn().await?;
-    let Some(verdict) = repo::find(&mut conn, &parts.schemas, id).await? else { return Ok(None) };
+    let Some(verdict) = repo::find(&mut conn, &parts.schemas, id).await? else {
+        return Ok(None);
+    };
     let text = sets::text(&mut conn, &parts.schemas, &verdict.rule, &verdict.rule_hash).await?;
-    let about = text.and_then(|text| parse_header(&verdict.rule, &text).ok()).map(About::from);
+    let about = text
+        .and_then(|text| parse_header(&verdict.rule, &text).ok())
+        .map(About::from);
     let named = verdict.breaker.as_deref().map(keys).unwrap_or_default();
     let breakers = breakers::repo::find(&mut conn, &parts.schemas, &named).await?;
-    Ok(Some(Explained { verdict, about, breakers }))
+    Ok(Some(Explained {
+        verdict,
+        about,
+        breakers,
+    }))
 }
 
 /// The breakers that `refund+settlement/account/A-17` stands for; `*` for every point.
 fn keys(text: &str) -> Vec<BreakerKey> {
-    let Some((points, rest)) = text.split_once('/') else { return Vec::new() };
+    let Some((points, rest)) = text.split_once('/') else {
+        return Vec::new();
+    };
     let every = [Point::Refund, Point::Settlement, Point::CashOut].map(Point::as_str);
-    let points: Vec<&str> = if points == "*" { every.to_vec() } else { points.split('+').collect() };
-    points.iter().filter_map(|point| format!("{point}/{rest}").parse().ok()).collect()
+    let points: Vec<&str> = if points == "*" {
+        every.to_vec()
+    } else {
+        points.split('+').collect()
+    };
+    points
+        .iter()
+        .filter_map(|point| format!("{point}/{rest}").parse().ok())
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn a_stored_name_stands_for_its_breakers() {
-        let keys = |text| super::keys(text).iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(keys("refund+cash_out/account/a/b"), ["refund/account/a/b", "cash_out/account/a/b"]);
+        let keys = |text| {
+            super::keys(text)
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            keys("refund+cash_out/account/a/b"),
+            ["refund/account/a/b", "cash_out/account/a/b"]
+        );
         assert_eq!(keys("*/all/*").len(), 3);
         assert!(keys("").is_empty() && keys("x/y/z").is_empty());
     }

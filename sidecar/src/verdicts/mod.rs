@@ -58,7 +58,9 @@ pub struct Verdict {
 /// Findings as verdicts, each once. Drafts are not recorded.
 pub fn verdicts(findings: &[(Finding, i64)]) -> Vec<Verdict> {
     let mut seen = HashSet::new();
-    let made = findings.iter().filter_map(|(finding, set_version)| verdict(finding, *set_version));
+    let made = findings
+        .iter()
+        .filter_map(|(finding, set_version)| verdict(finding, *set_version));
     made.filter(|v| seen.insert(v.verdict_id.clone())).collect()
 }
 
@@ -85,7 +87,10 @@ fn verdict(finding: &Finding, set_version: i64) -> Option<Verdict> {
         message: cut(&finding.message, MESSAGE),
         breakers: finding.breakers.iter().filter(fits).cloned().collect(),
         set_version,
-        amount: finding.amount.filter(|amount| amount.abs() < MOST_AMOUNT).map(|amount| amount.round_dp(4)),
+        amount: finding
+            .amount
+            .filter(|amount| amount.abs() < MOST_AMOUNT)
+            .map(|amount| amount.round_dp(4)),
         detail: finding.detail.as_deref().and_then(detail),
         suppression: None,
         opened: 0,
@@ -95,7 +100,11 @@ fn verdict(finding: &Finding, set_version: i64) -> Option<Verdict> {
 /// One that is too long says so: half of it could mislead.
 fn detail(detail: &Detail) -> Option<String> {
     let text = serde_json::to_string(detail).ok()?;
-    Some(if text.len() <= DETAIL { text } else { format!("{{\"tooLong\":{}}}", text.len()) })
+    Some(if text.len() <= DETAIL {
+        text
+    } else {
+        format!("{{\"tooLong\":{}}}", text.len())
+    })
 }
 
 impl Verdict {
@@ -110,9 +119,17 @@ impl Verdict {
         let first = self.breakers.first()?;
         let points = match self.breakers.len() {
             POINTS => "*".to_owned(),
-            _ => self.breakers.iter().map(|b| b.point.as_str()).collect::<Vec<_>>().join("+"),
+            _ => self
+                .breakers
+                .iter()
+                .map(|b| b.point.as_str())
+                .collect::<Vec<_>>()
+                .join("+"),
         };
-        Some(cut(&format!("{points}/{}/{}", first.scope.as_str(), first.key), BREAKER))
+        Some(cut(
+            &format!("{points}/{}/{}", first.scope.as_str(), first.key),
+            BREAKER,
+        ))
     }
 
     /// Said once, when the verdict is new.
@@ -143,7 +160,10 @@ pub fn cut(text: &str, most: usize) -> String {
 
 /// For ASCII columns: anything else becomes a question mark.
 fn ascii(text: &str, most: usize) -> String {
-    text.chars().take(most).map(|c| if c.is_ascii() { c } else { '?' }).collect()
+    text.chars()
+        .take(most)
+        .map(|c| if c.is_ascii() { c } else { '?' })
+        .collect()
 }
 
 #[cfg(test)]
@@ -154,6 +174,9 @@ mod tests {
     fn texts_fit_and_stay_text() {
         assert_eq!(cut("退票退票", 3), "退票退");
         assert_eq!(ascii("rule-退", 6), "rule-?");
-        assert_eq!((cut("ab", 5).as_str(), ascii("abc", 2).as_str()), ("ab", "ab"));
+        assert_eq!(
+            (cut("ab", 5).as_str(), ascii("abc", 2).as_str()),
+            ("ab", "ab")
+        );
     }
 }

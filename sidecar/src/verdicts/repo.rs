@@ -21,10 +21,19 @@ pub async fn known<Q: Queryable>(
 ) -> mysql_async::Result<HashSet<String>> {
     let mut known = HashSet::new();
     for some in verdicts.chunks(ROWS) {
-        let ids = in_list(some.iter().flat_map(|v| [&v.verdict_id].into_iter().chain(&v.before)).map(String::as_str));
-        let sql = format!("SELECT verdict_id FROM {}.verdict WHERE verdict_id IN {ids}", schemas.guard);
+        let ids = in_list(
+            some.iter()
+                .flat_map(|v| [&v.verdict_id].into_iter().chain(&v.before))
+                .map(String::as_str),
+        );
+        let sql = format!(
+            "SELECT verdict_id FROM {}.verdict WHERE verdict_id IN {ids}",
+            schemas.guard
+        );
         let found: HashSet<String> = conn.query::<String, _>(sql).await?.into_iter().collect();
-        let said = |v: &&Verdict| found.contains(&v.verdict_id) || v.before.as_ref().is_some_and(|b| found.contains(b));
+        let said = |v: &&Verdict| {
+            found.contains(&v.verdict_id) || v.before.as_ref().is_some_and(|b| found.contains(b))
+        };
         known.extend(some.iter().filter(said).map(|v| v.verdict_id.clone()));
     }
     Ok(known)
@@ -126,7 +135,12 @@ impl FromRow for Listed {
 }
 
 /// Verdicts found after `after_us`, oldest first.
-pub async fn list(conn: &mut Conn, schemas: &Schemas, after_us: i64, limit: u32) -> mysql_async::Result<Vec<Listed>> {
+pub async fn list(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    after_us: i64,
+    limit: u32,
+) -> mysql_async::Result<Vec<Listed>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM {}.verdict WHERE found_us > :after_us ORDER BY found_us, verdict_id LIMIT {limit}",
         schemas.guard
@@ -135,12 +149,20 @@ pub async fn list(conn: &mut Conn, schemas: &Schemas, after_us: i64, limit: u32)
 }
 
 /// One with everything that is known of it.
-pub async fn find(conn: &mut Conn, schemas: &Schemas, id: &str) -> mysql_async::Result<Option<Listed>> {
+pub async fn find(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    id: &str,
+) -> mysql_async::Result<Option<Listed>> {
     let guard = &schemas.guard;
     let sql = format!("SELECT {COLUMNS} FROM {guard}.verdict WHERE verdict_id = :id");
-    let Some(mut listed): Option<Listed> = conn.exec_first(sql, params! { id }).await? else { return Ok(None) };
+    let Some(mut listed): Option<Listed> = conn.exec_first(sql, params! { id }).await? else {
+        return Ok(None);
+    };
     let sql = format!("SELECT detail FROM {guard}.verdict WHERE verdict_id = :id");
     let detail: Option<Option<String>> = conn.exec_first(sql, params! { id }).await?;
-    listed.detail = detail.flatten().and_then(|text| serde_json::from_str(&text).ok());
+    listed.detail = detail
+        .flatten()
+        .and_then(|text| serde_json::from_str(&text).ok());
     Ok(Some(listed))
 }

@@ -30,13 +30,21 @@ pub struct Wish<'a> {
 }
 
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "done")]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "done"
+)]
 pub enum Done {
     #[serde(rename = "inForce")]
     InForce { version: i64, hash: String },
     /// It waits for a second person.
     #[serde(rename = "proposed")]
-    Proposed { step: String, rule_hash: String, expires_us: i64 },
+    Proposed {
+        step: String,
+        rule_hash: String,
+        expires_us: i64,
+    },
 }
 
 /// Why nothing was done.
@@ -71,10 +79,25 @@ pub async fn carry_out(parts: &Parts, wish: &Wish<'_>) -> Result<Done, Refusal> 
             return propose(parts, &mut conn, &set, wish, now).await;
         }
         let reason = match wish.proposed_by {
-            Some(first) => format!("{} {}, proposed by {first}: {}", wish.step.as_str(), wish.rule, wish.reason),
+            Some(first) => format!(
+                "{} {}, proposed by {first}: {}",
+                wish.step.as_str(),
+                wish.rule,
+                wish.reason
+            ),
             None => format!("{} {}: {}", wish.step.as_str(), wish.rule, wish.reason),
         };
-        if let Some(done) = put(parts, &mut conn, next, wish.by, &reason, None, Some(wish.rule)).await? {
+        if let Some(done) = put(
+            parts,
+            &mut conn,
+            next,
+            wish.by,
+            &reason,
+            None,
+            Some(wish.rule),
+        )
+        .await?
+        {
             return Ok(done);
         }
     }
@@ -82,34 +105,60 @@ pub async fn carry_out(parts: &Parts, wish: &Wish<'_>) -> Result<Done, Refusal> 
 }
 
 /// The second person's word on what is proposed.
-pub async fn approve(parts: &Parts, rule: &str, step: &str, hash: &str, by: &str) -> Result<Done, Refusal> {
+pub async fn approve(
+    parts: &Parts,
+    rule: &str,
+    step: &str,
+    hash: &str,
+    by: &str,
+) -> Result<Done, Refusal> {
     let mut conn = parts.pool.get_conn().await?;
     let proposals = repo::proposals(&mut conn, &parts.schemas, now_us()).await?;
     drop(conn);
     let Some(proposal) = proposals.into_iter().find(|p| p.rule == rule) else {
-        return no(format!("nothing is proposed for {rule}, or its hour has passed: propose it again"));
+        return no(format!(
+            "nothing is proposed for {rule}, or its hour has passed: propose it again"
+        ));
     };
     if proposal.proposed_by == by {
         return no(format!("{by} proposed it: a second person must approve"));
     }
     if proposal.rule_hash != hash {
-        return no(format!("proposed is the version {}, not {hash}: look at it again", proposal.rule_hash));
+        return no(format!(
+            "proposed is the version {}, not {hash}: look at it again",
+            proposal.rule_hash
+        ));
     }
     // Another proposal may have taken its place since the second person looked.
     if proposal.step != step {
         let (what, who) = (&proposal.step, &proposal.proposed_by);
-        return no(format!("proposed by {who} is {what}, not {step}: look at it again"));
+        return no(format!(
+            "proposed by {who} is {what}, not {step}: look at it again"
+        ));
     }
     let step = match super::mode_of(&proposal.step) {
         Some(mode) => Step::Promote(mode),
         None => Step::Retire,
     };
-    let wish = Wish { rule, step, hash, by, reason: &proposal.reason, proposed_by: Some(&proposal.proposed_by) };
+    let wish = Wish {
+        rule,
+        step,
+        hash,
+        by,
+        reason: &proposal.reason,
+        proposed_by: Some(&proposal.proposed_by),
+    };
     carry_out(parts, &wish).await
 }
 
 /// Down, at once.
-pub async fn demote(parts: &Parts, rule: &str, to: Mode, by: &str, reason: &str) -> Result<Done, Refusal> {
+pub async fn demote(
+    parts: &Parts,
+    rule: &str,
+    to: Mode,
+    by: &str,
+    reason: &str,
+) -> Result<Done, Refusal> {
     let mut conn = parts.pool.get_conn().await?;
     for _ in 0..TRIES {
         let set = in_force(parts, &mut conn).await?;
@@ -123,7 +172,12 @@ pub async fn demote(parts: &Parts, rule: &str, to: Mode, by: &str, reason: &str)
 }
 
 /// The content of an earlier version, as a new one.
-pub async fn roll_back(parts: &Parts, version: i64, by: &str, reason: &str) -> Result<Done, Refusal> {
+pub async fn roll_back(
+    parts: &Parts,
+    version: i64,
+    by: &str,
+    reason: &str,
+) -> Result<Done, Refusal> {
     let mut conn = parts.pool.get_conn().await?;
     for _ in 0..TRIES {
         let active = repo::active(&mut conn, &parts.schemas).await?;
@@ -162,13 +216,24 @@ async fn promoted(
     now_us: i64,
 ) -> Result<Set, Refusal> {
     let Some(subject) = step::subject(set, wish.rule) else {
-        return no(format!("there is no rule {} in set {}", wish.rule, set.version));
+        return no(format!(
+            "there is no rule {} in set {}",
+            wish.rule, set.version
+        ));
     };
-    let header = parse_header(wish.rule, &subject.text.body).map_err(|e| Refusal::Reasons(vec![e]))?;
+    let header =
+        parse_header(wish.rule, &subject.text.body).map_err(|e| Refusal::Reasons(vec![e]))?;
     let seen = repo::seen(conn, &parts.schemas, now_us - HOUR_US).await?;
-    let seen = seen.get(&(wish.rule.to_owned(), subject.text.rule_hash.clone())).copied().unwrap_or_default();
+    let seen = seen
+        .get(&(wish.rule.to_owned(), subject.text.rule_hash.clone()))
+        .copied()
+        .unwrap_or_default();
     let untested = parts.tested.untested(subject).await?;
-    let known = Known { header: &header, seen, untested: &untested };
+    let known = Known {
+        header: &header,
+        seen,
+        untested: &untested,
+    };
     step::promote(set, wish.rule, wish.hash, to, &known, now_us).map_err(Refusal::Reasons)
 }
 
@@ -200,7 +265,11 @@ impl Tested {
     }
 
     fn known(&self, hash: &str) -> Option<Arc<Vec<String>>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(hash).cloned()
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(hash)
+            .cloned()
     }
 }
 
@@ -209,9 +278,17 @@ async fn run(member: &Member) -> anyhow::Result<Vec<String>> {
     let text = Arc::clone(&member.text);
     let rule = member.rule.clone();
     let ran = tokio::task::spawn_blocking(move || {
-        let file =
-            RuleFile { id: rule, text: text.body.clone(), cases: text.cases.clone(), mode: None, candidate: false };
-        let files = Files { rules: vec![file.clone()], ..Files::default() };
+        let file = RuleFile {
+            id: rule,
+            text: text.body.clone(),
+            cases: text.cases.clone(),
+            mode: None,
+            candidate: false,
+        };
+        let files = Files {
+            rules: vec![file.clone()],
+            ..Files::default()
+        };
         let results = match run_cases_of(&files) {
             Ok(results) => results,
             Err(errors) => return vec![errors.to_string()],
@@ -220,8 +297,13 @@ async fn run(member: &Member) -> anyhow::Result<Vec<String>> {
         let failed = failed.map(|r| format!("case {:?}: {}", r.case, r.detail));
         // What the library has besides is its own cases' business.
         let own = own_lines(&file.text);
-        let missing = coverage::of(&file, &[]).missing.into_iter().filter(|m| m.line <= own);
-        failed.chain(missing.map(|m| format!("no case has seen {m}"))).collect()
+        let missing = coverage::of(&file, &[])
+            .missing
+            .into_iter()
+            .filter(|m| m.line <= own);
+        failed
+            .chain(missing.map(|m| format!("no case has seen {m}")))
+            .collect()
     });
     Ok(ran.await?)
 }
@@ -229,15 +311,24 @@ async fn run(member: &Member) -> anyhow::Result<Vec<String>> {
 fn retired(set: &Set, wish: &Wish<'_>) -> Result<Set, Refusal> {
     let hash = step::subject(set, wish.rule).map(|m| m.text.rule_hash.as_str());
     match hash {
-        Some(hash) if hash != wish.hash => {
-            no(format!("the version in the set has the hash {hash}, not {}: look at it again", wish.hash))
-        }
+        Some(hash) if hash != wish.hash => no(format!(
+            "the version in the set has the hash {hash}, not {}: look at it again",
+            wish.hash
+        )),
         _ => step::retire(set, wish.rule).map_err(Refusal::Reasons),
     }
 }
 
-async fn propose(parts: &Parts, conn: &mut Conn, set: &Set, wish: &Wish<'_>, now_us: i64) -> Result<Done, Refusal> {
-    let rule_hash = step::subject(set, wish.rule).map(|m| m.text.rule_hash.clone()).unwrap_or_default();
+async fn propose(
+    parts: &Parts,
+    conn: &mut Conn,
+    set: &Set,
+    wish: &Wish<'_>,
+    now_us: i64,
+) -> Result<Done, Refusal> {
+    let rule_hash = step::subject(set, wish.rule)
+        .map(|m| m.text.rule_hash.clone())
+        .unwrap_or_default();
     let proposal = Proposal {
         rule: wish.rule.to_owned(),
         rule_hash: rule_hash.clone(),
@@ -248,8 +339,18 @@ async fn propose(parts: &Parts, conn: &mut Conn, set: &Set, wish: &Wish<'_>, now
         expires_us: now_us + step::PROPOSAL_US,
     };
     repo::propose(conn, &parts.schemas, &proposal).await?;
-    tracing::warn!(rule = wish.rule, step = proposal.step, by = wish.by, reason = wish.reason, "proposed");
-    Ok(Done::Proposed { step: proposal.step, rule_hash, expires_us: proposal.expires_us })
+    tracing::warn!(
+        rule = wish.rule,
+        step = proposal.step,
+        by = wish.by,
+        reason = wish.reason,
+        "proposed"
+    );
+    Ok(Done::Proposed {
+        step: proposal.step,
+        rule_hash,
+        expires_us: proposal.expires_us,
+    })
 }
 
 /// `None` if somebody else was faster.
@@ -267,7 +368,12 @@ async fn put(
         return no(format!("this set can't be loaded here: {errors}"));
     }
     let reason = crate::verdicts::cut(reason, repo::REASON);
-    let why = repo::Why { by, reason: &reason, content_of, at_us: now_us() };
+    let why = repo::Why {
+        by,
+        reason: &reason,
+        content_of,
+        at_us: now_us(),
+    };
     let mut tx = conn.start_transaction(TxOpts::default()).await?;
     if !repo::publish(&mut tx, &parts.schemas, &next, &why).await? {
         tx.rollback().await?;
@@ -279,6 +385,15 @@ async fn put(
     tx.commit().await?;
     parts.rules_changed.notify_one();
     let hash = next.hash();
-    tracing::warn!(version = next.version, hash, by, reason, "another rule set is in force");
-    Ok(Some(Done::InForce { version: next.version, hash }))
+    tracing::warn!(
+        version = next.version,
+        hash,
+        by,
+        reason,
+        "another rule set is in force"
+    );
+    Ok(Some(Done::InForce {
+        version: next.version,
+        hash,
+    }))
 }

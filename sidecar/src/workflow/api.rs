@@ -37,32 +37,49 @@ pub fn router() -> Router<Shared> {
 
 /// Who acts. A person by their own token; the holder of `sidecar_token`, under the
 /// name that is given, while nobody has one and only for what one person may do.
-pub(super) fn actor(parts: &Parts, headers: &HeaderMap, by: Option<&str>) -> Result<String, Box<Response>> {
-    match who(parts.config.secrets_dir.as_deref(), &parts.secrets.sidecar_token, headers) {
+pub(super) fn actor(
+    parts: &Parts,
+    headers: &HeaderMap,
+    by: Option<&str>,
+) -> Result<String, Box<Response>> {
+    match who(
+        parts.config.secrets_dir.as_deref(),
+        &parts.secrets.sidecar_token,
+        headers,
+    ) {
         Who::Person(name) => Ok(name),
         Who::Operator => match by.map(str::trim).filter(|by| !by.is_empty()) {
             Some(by) => Ok(cut(by, BY)),
-            None => {
-                Err(Box::new(refuse(ApiCode::BadField, format!("by must name you: no person has a token; {SET_UP}"))))
-            }
+            None => Err(Box::new(refuse(
+                ApiCode::BadField,
+                format!("by must name you: no person has a token; {SET_UP}"),
+            ))),
         },
         Who::Nobody(why) => Err(Box::new(refuse(ApiCode::Unauthorized, why))),
     }
 }
 
 fn is_person(parts: &Parts, headers: &HeaderMap) -> bool {
-    let who = who(parts.config.secrets_dir.as_deref(), &parts.secrets.sidecar_token, headers);
+    let who = who(
+        parts.config.secrets_dir.as_deref(),
+        &parts.secrets.sidecar_token,
+        headers,
+    );
     matches!(who, Who::Person(_))
 }
 
 pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Box<Response>> {
-    serde_json::from_slice(body).map_err(|error| Box::new(refuse(ApiCode::BadJson, error.to_string())))
+    serde_json::from_slice(body)
+        .map_err(|error| Box::new(refuse(ApiCode::BadJson, error.to_string())))
 }
 
 fn said<'a>(field: &str, text: &'a str) -> Result<&'a str, Box<Response>> {
     let text = text.trim();
     if text.is_empty() {
-        return Err(Box::new(refuse(ApiCode::BadField, format!("{field} must say something: it is written down"))));
+        return Err(Box::new(refuse(
+            ApiCode::BadField,
+            format!("{field} must say something: it is written down"),
+        )));
     }
     Ok(text)
 }
@@ -70,9 +87,11 @@ fn said<'a>(field: &str, text: &'a str) -> Result<&'a str, Box<Response>> {
 fn told(done: Result<Done, Refusal>) -> Response {
     match done {
         Ok(done) => answer(done),
-        Err(Refusal::Reasons(reasons)) => {
-            refuse_with(ApiCode::RuleRefused, reasons.join("; "), json!({ "reasons": reasons }))
-        }
+        Err(Refusal::Reasons(reasons)) => refuse_with(
+            ApiCode::RuleRefused,
+            reasons.join("; "),
+            json!({ "reasons": reasons }),
+        ),
         Err(Refusal::Failed(error)) => failed(&error),
     }
 }
@@ -93,7 +112,12 @@ pub(super) fn flat(answered: Answered) -> Response {
     answered.unwrap_or_else(|refused| *refused)
 }
 
-async fn promote(State(parts): State<Shared>, Path(id): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
+async fn promote(
+    State(parts): State<Shared>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let promoted = async {
         let asked: Asked = parse(&body)?;
         let by = actor(&parts, &headers, asked.by.as_deref())?;
@@ -109,13 +133,25 @@ async fn promote(State(parts): State<Shared>, Path(id): Path<String>, headers: H
             )]))));
         }
         let reason = said("reason", &asked.reason)?;
-        let wish = Wish { rule: &id, step, hash, by: &by, reason, proposed_by: None };
+        let wish = Wish {
+            rule: &id,
+            step,
+            hash,
+            by: &by,
+            reason,
+            proposed_by: None,
+        };
         Ok(told(act::carry_out(&parts, &wish).await))
     };
     flat(promoted.await)
 }
 
-async fn approve(State(parts): State<Shared>, Path(id): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
+async fn approve(
+    State(parts): State<Shared>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Approval {
@@ -127,35 +163,64 @@ async fn approve(State(parts): State<Shared>, Path(id): Path<String>, headers: H
         let approval: Approval = parse(&body)?;
         if !is_person(&parts, &headers) {
             actor(&parts, &headers, Some("-"))?;
-            return Ok(told(Err(Refusal::Reasons(vec![format!("only a person with a token can approve: {SET_UP}")]))));
+            return Ok(told(Err(Refusal::Reasons(vec![format!(
+                "only a person with a token can approve: {SET_UP}"
+            )]))));
         }
         let by = actor(&parts, &headers, None)?;
-        Ok(told(act::approve(&parts, &id, &approval.step, &approval.hash, &by).await))
+        Ok(told(
+            act::approve(&parts, &id, &approval.step, &approval.hash, &by).await,
+        ))
     };
     flat(approved.await)
 }
 
-async fn demote(State(parts): State<Shared>, Path(id): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
+async fn demote(
+    State(parts): State<Shared>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let demoted = async {
         let asked: Asked = parse(&body)?;
         let by = actor(&parts, &headers, asked.by.as_deref())?;
         let Some(to) = asked.to.as_deref().and_then(mode_of) else {
-            return Err(Box::new(refuse(ApiCode::BadField, "send to: draft, shadow or alert")));
+            return Err(Box::new(refuse(
+                ApiCode::BadField,
+                "send to: draft, shadow or alert",
+            )));
         };
-        Ok(told(act::demote(&parts, &id, to, &by, said("reason", &asked.reason)?).await))
+        Ok(told(
+            act::demote(&parts, &id, to, &by, said("reason", &asked.reason)?).await,
+        ))
     };
     flat(demoted.await)
 }
 
-async fn retire(State(parts): State<Shared>, Path(id): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
+async fn retire(
+    State(parts): State<Shared>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let retired = async {
         let asked: Asked = parse(&body)?;
         let by = actor(&parts, &headers, asked.by.as_deref())?;
         let Some(hash) = asked.hash.as_deref() else {
-            return Err(Box::new(refuse(ApiCode::BadField, "send hash, as GET /rules shows it")));
+            return Err(Box::new(refuse(
+                ApiCode::BadField,
+                "send hash, as GET /rules shows it",
+            )));
         };
         let reason = said("reason", &asked.reason)?;
-        let wish = Wish { rule: &id, step: Step::Retire, hash, by: &by, reason, proposed_by: None };
+        let wish = Wish {
+            rule: &id,
+            step: Step::Retire,
+            hash,
+            by: &by,
+            reason,
+            proposed_by: None,
+        };
         Ok(told(act::carry_out(&parts, &wish).await))
     };
     flat(retired.await)
@@ -172,7 +237,9 @@ async fn rollback(State(parts): State<Shared>, headers: HeaderMap, body: Bytes) 
     let back = async {
         let asked: Back = parse(&body)?;
         let by = actor(&parts, &headers, asked.by.as_deref())?;
-        Ok(told(act::roll_back(&parts, asked.version, &by, said("reason", &asked.reason)?).await))
+        Ok(told(
+            act::roll_back(&parts, asked.version, &by, said("reason", &asked.reason)?).await,
+        ))
     };
     flat(back.await)
 }
@@ -187,12 +254,18 @@ async fn sets(State(parts): State<Shared>) -> Response {
 
 /// What is loaded here, with what each version found within the hour.
 async fn list(State(parts): State<Shared>) -> Response {
-    let loaded = parts.rules.borrow().as_ref().map(|r| (r.version(), r.hash().to_owned()));
+    let loaded = parts
+        .rules
+        .borrow()
+        .as_ref()
+        .map(|r| (r.version(), r.hash().to_owned()));
     let listed = async {
         let mut conn = parts.pool.get_conn().await?;
         let now = now_us();
         let version = repo::active(&mut conn, &parts.schemas).await?;
-        let set = repo::read(&mut conn, &parts.schemas, version).await?.unwrap_or_default();
+        let set = repo::read(&mut conn, &parts.schemas, version)
+            .await?
+            .unwrap_or_default();
         let seen = repo::seen(&mut conn, &parts.schemas, now - HOUR_US).await?;
         let proposals = repo::proposals(&mut conn, &parts.schemas, now).await?;
         // Cases may run for a while: the connection is for those who commit.
@@ -220,11 +293,20 @@ async fn rows(
     for member in &set.members {
         // What it compares lies on servers that this sidecar doesn't read together.
         let asleep = member.mode != Mode::Draft
-            && loaded.iter().flat_map(|set| set.rules()).any(|h| h.id == member.rule && h.mode == Mode::Draft);
+            && loaded
+                .iter()
+                .flat_map(|set| set.rules())
+                .any(|h| h.id == member.rule && h.mode == Mode::Draft);
         let hash = &member.text.rule_hash;
-        let seen = seen.get(&(member.rule.clone(), hash.clone())).copied().unwrap_or_default();
+        let seen = seen
+            .get(&(member.rule.clone(), hash.clone()))
+            .copied()
+            .unwrap_or_default();
         let header = parse_header(&member.rule, &member.text.body).ok();
-        let rate = header.as_ref().and_then(|h| h.rate_per_hour).unwrap_or(RATE_PER_HOUR);
+        let rate = header
+            .as_ref()
+            .and_then(|h| h.rate_per_hour)
+            .unwrap_or(RATE_PER_HOUR);
         rows.push(json!({
             "id": member.rule,
             "hash": hash,

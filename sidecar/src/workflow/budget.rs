@@ -29,18 +29,28 @@ impl Window {
     pub fn error(&mut self, budget: &Budget) -> Option<String> {
         self.errors += 1;
         let most = budget.errors_per_hour;
-        (self.errors > u64::from(most))
-            .then(|| format!("it failed {} times within an hour; its budget is {most}", self.errors))
+        (self.errors > u64::from(most)).then(|| {
+            format!(
+                "it failed {} times within an hour; its budget is {most}",
+                self.errors
+            )
+        })
     }
 
     /// It is about to stop an account; why that is too much.
     pub fn trip(&mut self, budget: &Budget, account: &str) -> Option<String> {
         let trips = self.trips + 1;
         if trips > u64::from(budget.trips_per_hour) {
-            return Some(format!("it tripped {trips} times within an hour; its budget is {}", budget.trips_per_hour));
+            return Some(format!(
+                "it tripped {trips} times within an hour; its budget is {}",
+                budget.trips_per_hour
+            ));
         }
         let stopped = self.accounts.len() + usize::from(!self.accounts.contains(account));
-        if let Some(why) = self.share(budget, stopped).or_else(|| self.amount(budget, account)) {
+        if let Some(why) = self
+            .share(budget, stopped)
+            .or_else(|| self.amount(budget, account))
+        {
             return Some(why);
         }
         self.trips = trips;
@@ -50,22 +60,36 @@ impl Window {
 
     fn share(&self, budget: &Budget, stopped: usize) -> Option<String> {
         let all = self.all_accounts?;
-        let within = stopped <= FEW_ACCOUNTS || stopped * 100 <= budget.accounts_percent as usize * all;
+        let within =
+            stopped <= FEW_ACCOUNTS || stopped * 100 <= budget.accounts_percent as usize * all;
         (!within).then(|| {
-            format!("it stopped {stopped} accounts within an hour; its budget is {} % of them", budget.accounts_percent)
+            format!(
+                "it stopped {stopped} accounts within an hour; its budget is {} % of them",
+                budget.accounts_percent
+            )
         })
     }
 
     fn amount(&self, budget: &Budget, account: &str) -> Option<String> {
         let most = budget.amount?;
-        let before = self.accounts.iter().map(String::as_str).filter(|before| *before != account);
+        let before = self
+            .accounts
+            .iter()
+            .map(String::as_str)
+            .filter(|before| *before != account);
         let mut sums = Held::new();
-        for (currency, amount) in before.chain([account]).filter_map(|a| self.held.get(a)).flatten() {
+        for (currency, amount) in before
+            .chain([account])
+            .filter_map(|a| self.held.get(a))
+            .flatten()
+        {
             let sum = sums.entry(currency.clone()).or_default();
             *sum = sum.saturating_add(*amount);
         }
         let (currency, sum) = sums.into_iter().find(|(_, sum)| *sum > most)?;
-        Some(format!("it stopped {sum} {currency} within an hour; its budget is {most}"))
+        Some(format!(
+            "it stopped {sum} {currency} within an hour; its budget is {most}"
+        ))
     }
 
     /// How many accounts must be counted to know the share of `stopped` ones.
@@ -81,22 +105,74 @@ mod tests {
 
     #[test]
     fn each_bound_is_found_when_it_is_passed() {
-        let budget = Budget { trips_per_hour: 40, errors_per_hour: 1, accounts_percent: 5, ..Budget::default() };
+        let budget = Budget {
+            trips_per_hour: 40,
+            errors_per_hour: 1,
+            accounts_percent: 5,
+            ..Budget::default()
+        };
         let trips = |window: &mut Window, count: usize| {
-            (0..count).map(|n| window.trip(&budget, &format!("a{n}"))).position(|why| why.is_some())
+            (0..count)
+                .map(|n| window.trip(&budget, &format!("a{n}")))
+                .position(|why| why.is_some())
         };
         // Few accounts are always within, and so is a share of five in a hundred.
-        assert_eq!(trips(&mut Window { all_accounts: Some(10), ..Window::default() }, 12), Some(10));
-        assert_eq!(trips(&mut Window { all_accounts: Some(400), ..Window::default() }, 30), Some(20));
-        assert_eq!(trips(&mut Window { all_accounts: None, ..Window::default() }, 60), Some(40));
+        assert_eq!(
+            trips(
+                &mut Window {
+                    all_accounts: Some(10),
+                    ..Window::default()
+                },
+                12
+            ),
+            Some(10)
+        );
+        assert_eq!(
+            trips(
+                &mut Window {
+                    all_accounts: Some(400),
+                    ..Window::default()
+                },
+                30
+            ),
+            Some(20)
+        );
+        assert_eq!(
+            trips(
+                &mut Window {
+                    all_accounts: None,
+                    ..Window::default()
+                },
+                60
+            ),
+            Some(40)
+        );
         let mut errors = Window::default();
-        assert_eq!((errors.error(&budget), errors.error(&budget).is_some()), (None, true));
+        assert_eq!(
+            (errors.error(&budget), errors.error(&budget).is_some()),
+            (None, true)
+        );
         let rich: Held = [("CNY".to_owned(), Decimal::from(60))].into();
-        let budget = Budget { amount: Some(Decimal::from(100)), ..budget };
-        let mut window =
-            Window { held: [("a".to_owned(), rich.clone()), ("b".to_owned(), rich)].into(), ..Window::default() };
-        assert_eq!((window.trip(&budget, "a"), window.trip(&budget, "a")), (None, None));
-        assert!(window.trip(&budget, "b").is_some_and(|why| why.contains("120 CNY")));
-        assert_eq!((Window::needed(&budget, 10), Window::needed(&budget, 20)), (None, Some(401)));
+        let budget = Budget {
+            amount: Some(Decimal::from(100)),
+            ..budget
+        };
+        let mut window = Window {
+            held: [("a".to_owned(), rich.clone()), ("b".to_owned(), rich)].into(),
+            ..Window::default()
+        };
+        assert_eq!(
+            (window.trip(&budget, "a"), window.trip(&budget, "a")),
+            (None, None)
+        );
+        assert!(
+            window
+                .trip(&budget, "b")
+                .is_some_and(|why| why.contains("120 CNY"))
+        );
+        assert_eq!(
+            (Window::needed(&budget, 10), Window::needed(&budget, 20)),
+            (None, Some(401))
+        );
     }
 }

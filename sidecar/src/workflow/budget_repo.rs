@@ -19,27 +19,44 @@ pub async fn window(
     rule: &str,
     since_us: i64,
 ) -> mysql_async::Result<Window> {
-    let from = format!("FROM {}.verdict WHERE rule = :rule AND mode = 'trip' AND found_us > :since_us", schemas.guard);
+    let from = format!(
+        "FROM {}.verdict WHERE rule = :rule AND mode = 'trip' AND found_us > :since_us",
+        schemas.guard
+    );
     let named = params! { rule, since_us };
     // What is not known is no mistake of the rule: it counts neither as trip nor as error.
     let known = format!("NOT (outcome = 'undetermined' AND item = '{UNKNOWN}')");
     let opened = "outcome IN ('undetermined', 'violation') AND opened IN (1, 2, 3) AND breaker LIKE '%/account/%'";
-    let sql = format!("SELECT account_id, COUNT(*) {from} AND {opened} AND {known} GROUP BY account_id");
+    let sql =
+        format!("SELECT account_id, COUNT(*) {from} AND {opened} AND {known} GROUP BY account_id");
     let stopped: Vec<(String, u64)> = tx.exec(sql, named.clone()).await?;
-    let sql = format!("SELECT COUNT(*) {from} AND outcome = 'undetermined' AND opened IN (0, 1, 2, 3) AND {known}");
+    let sql = format!(
+        "SELECT COUNT(*) {from} AND outcome = 'undetermined' AND opened IN (0, 1, 2, 3) AND {known}"
+    );
     let errors: Option<u64> = tx.exec_first(sql, named).await?;
     Ok(Window {
         trips: stopped.iter().map(|(_, count)| count).sum(),
         errors: errors.unwrap_or(0),
-        accounts: stopped.into_iter().map(|(account, _)| account).filter(|a| !a.is_empty()).collect(),
+        accounts: stopped
+            .into_iter()
+            .map(|(account, _)| account)
+            .filter(|a| !a.is_empty())
+            .collect(),
         ..Window::default()
     })
 }
 
 /// How many accounts there are; `most` stands for any number above it, so that the
 /// cost does not grow with them.
-pub async fn accounts(tx: &mut Transaction<'_>, schemas: &Schemas, most: usize) -> mysql_async::Result<usize> {
-    let sql = format!("SELECT DISTINCT account_id FROM {}.balance LIMIT {most}", schemas.balance);
+pub async fn accounts(
+    tx: &mut Transaction<'_>,
+    schemas: &Schemas,
+    most: usize,
+) -> mysql_async::Result<usize> {
+    let sql = format!(
+        "SELECT DISTINCT account_id FROM {}.balance LIMIT {most}",
+        schemas.balance
+    );
     Ok(tx.query::<String, _>(sql).await?.len())
 }
 

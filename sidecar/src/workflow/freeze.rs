@@ -7,7 +7,8 @@ const MARK: &str = "// ==== the library, as it was when this rule was saved ====
 
 /// Lines of the rule's own text. The last mark counts, since `with_library` wrote it.
 pub fn own_lines(text: &str) -> usize {
-    text.rfind(MARK).map_or(usize::MAX, |at| text[..at].matches('\n').count())
+    text.rfind(MARK)
+        .map_or(usize::MAX, |at| text[..at].matches('\n').count())
 }
 
 /// The rule's text, followed by those library files that it needs.
@@ -45,8 +46,9 @@ fn functions(file: &str) -> impl Iterator<Item = &str> {
 /// Whether `text` has this very word.
 fn mentions(text: &str, word: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    text.match_indices(word)
-        .any(|(at, _)| !text[..at].ends_with(is_word) && !text[at + word.len()..].starts_with(is_word))
+    text.match_indices(word).any(|(at, _)| {
+        !text[..at].ends_with(is_word) && !text[at + word.len()..].starts_with(is_word)
+    })
 }
 
 #[cfg(test)]
@@ -60,13 +62,25 @@ mod tests {
             ("lib/b.rhai", "fn two(x) { x }"),
             ("lib/c.rhai", "fn three() {}"),
         ];
-        let lib: Vec<(String, String)> = lib.map(|(name, text)| (name.to_owned(), text.to_owned())).to_vec();
+        let lib: Vec<(String, String)> = lib
+            .map(|(name, text)| (name.to_owned(), text.to_owned()))
+            .to_vec();
         let text = with_library("fn check(row) { one(row) }", &lib);
-        assert!(text.starts_with("fn check(row) { one(row) }\n") && text.contains("// lib/a.rhai\nfn one"), "{text}");
+        assert!(
+            text.starts_with("fn check(row) { one(row) }\n")
+                && text.contains("// lib/a.rhai\nfn one"),
+            "{text}"
+        );
         assert_eq!(own_lines(&text), 1);
         assert!(text.contains("fn two") && !text.contains("three"), "{text}");
-        assert_eq!(with_library("fn check(row) { someone(row) }", &lib), "fn check(row) { someone(row) }");
+        assert_eq!(
+            with_library("fn check(row) { someone(row) }", &lib),
+            "fn check(row) { someone(row) }"
+        );
         let own = format!("{MARK}\nfn check(row) {{}}");
-        assert_eq!((own_lines(&with_library(&own, &lib)), own_lines("x")), (2, usize::MAX));
+        assert_eq!(
+            (own_lines(&with_library(&own, &lib)), own_lines("x")),
+            (2, usize::MAX)
+        );
     }
 }

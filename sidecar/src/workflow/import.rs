@@ -22,7 +22,10 @@ impl Folder {
     pub fn read(dir: &Path, provenance_key: Secret) -> Result<(Folder, RuleSet), LoadErrors> {
         let rules = RuleSet::load(dir, provenance_key.clone())?;
         let files = Files::read(dir).map_err(|e| LoadErrors(vec![e]))?;
-        let folder = Folder::new(files, rules.rules().map(|r| (r.id.clone(), r.mode)).collect());
+        let folder = Folder::new(
+            files,
+            rules.rules().map(|r| (r.id.clone(), r.mode)).collect(),
+        );
         // A rule may be well, and with its copy too large, or a name in the library wrong.
         first(&folder, 0).compile(provenance_key)?;
         Ok((folder, rules))
@@ -34,12 +37,18 @@ impl Folder {
             let text = Text::new(&file.id, with_library(&file.text, lib), file.cases);
             (file.id, Arc::new(text))
         };
-        Folder { texts: files.rules.into_iter().map(text).collect(), modes }
+        Folder {
+            texts: files.rules.into_iter().map(text).collect(),
+            modes,
+        }
     }
 
     /// Hashes of texts by rule: what is remembered once it was taken over.
     pub fn hashes(&self) -> BTreeMap<String, String> {
-        self.texts.iter().map(|(rule, text)| (rule.clone(), text.hash.clone())).collect()
+        self.texts
+            .iter()
+            .map(|(rule, text)| (rule.clone(), text.hash.clone()))
+            .collect()
     }
 }
 
@@ -97,7 +106,11 @@ pub fn import(
             demoted: false,
             since_us: now_us,
         };
-        let list = if active.main(rule).is_some() { &mut edited } else { &mut new };
+        let list = if active.main(rule).is_some() {
+            &mut edited
+        } else {
+            &mut new
+        };
         if edit(&mut members, &member) {
             list.push(rule.clone());
         }
@@ -116,7 +129,10 @@ pub fn import(
     }
     let parts = [("new", new), ("edited", edited), ("deleted", retired)];
     let parts = parts.iter().filter(|(_, rules)| !rules.is_empty());
-    done.reason = parts.map(|(what, rules)| format!("{what}: {}", rules.join(", "))).collect::<Vec<_>>().join("; ");
+    done.reason = parts
+        .map(|(what, rules)| format!("{what}: {}", rules.join(", ")))
+        .collect::<Vec<_>>()
+        .join("; ");
     if !done.reason.is_empty() {
         done.set = Some(Set::new(active.version + 1, members));
     }
@@ -126,8 +142,13 @@ pub fn import(
 /// Takes one edited text into the set; whether that changed anything.
 fn edit(members: &mut Vec<Member>, member: &dyn Fn(bool) -> Member) -> bool {
     let wanted = member(true);
-    let candidate = members.iter().position(|m| m.rule == wanted.rule && m.candidate);
-    let Some(main) = members.iter_mut().find(|m| m.rule == wanted.rule && !m.candidate) else {
+    let candidate = members
+        .iter()
+        .position(|m| m.rule == wanted.rule && m.candidate);
+    let Some(main) = members
+        .iter_mut()
+        .find(|m| m.rule == wanted.rule && !m.candidate)
+    else {
         members.push(member(false));
         return true;
     };

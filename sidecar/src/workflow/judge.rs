@@ -40,21 +40,37 @@ pub struct Judge<'a> {
 
 impl Judge<'_> {
     /// Decides on `new` verdicts within the commit's transaction.
-    pub async fn judge(&self, tx: &mut Transaction<'_>, new: Vec<Verdict>) -> anyhow::Result<Judged> {
-        let mut judged = Judged { verdicts: new, ..Judged::default() };
+    pub async fn judge(
+        &self,
+        tx: &mut Transaction<'_>,
+        new: Vec<Verdict>,
+    ) -> anyhow::Result<Judged> {
+        let mut judged = Judged {
+            verdicts: new,
+            ..Judged::default()
+        };
         suppress::apply(tx, self.schemas, &mut judged.verdicts, self.now_us).await?;
         if judged.verdicts.iter().all(|v| v.breakers.is_empty()) {
             return Ok(judged);
         }
         let version = repo::lock_active(tx, self.schemas).await?;
         let since = self.lower(tx, version, &mut judged.verdicts).await?;
-        let rules: BTreeSet<String> =
-            judged.verdicts.iter().filter(|v| !v.breakers.is_empty()).map(|v| v.rule.clone()).collect();
+        let rules: BTreeSet<String> = judged
+            .verdicts
+            .iter()
+            .filter(|v| !v.breakers.is_empty())
+            .map(|v| v.rule.clone())
+            .collect();
         let wanted: Vec<&BreakerKey> = judged.verdicts.iter().flat_map(|v| &v.breakers).collect();
         let mut open = breakers::repo::open_among(tx, self.schemas, &wanted).await?;
         for rule in rules {
-            let since_us = since.get(&rule).copied().unwrap_or(0).max(self.now_us - HOUR_US);
-            self.spend(tx, &rule, since_us, &mut open, &mut judged).await?;
+            let since_us = since
+                .get(&rule)
+                .copied()
+                .unwrap_or(0)
+                .max(self.now_us - HOUR_US);
+            self.spend(tx, &rule, since_us, &mut open, &mut judged)
+                .await?;
         }
         if version > 0 && !judged.disarmed.is_empty() {
             judged.version = Some(self.disarm(tx, version, &judged.disarmed).await?);
@@ -74,19 +90,25 @@ impl Judge<'_> {
             return Ok(BTreeMap::new());
         }
         // What is no file is in no set, and nobody can disarm it.
-        let of_set = |v: &&mut Verdict| !v.breakers.is_empty() && !BUILT_IN.contains(&v.rule.as_str());
+        let of_set =
+            |v: &&mut Verdict| !v.breakers.is_empty() && !BUILT_IN.contains(&v.rule.as_str());
         let armed = verdicts.iter().filter(|v| !v.breakers.is_empty());
         let rules: BTreeSet<&str> = armed.map(|v| v.rule.as_str()).collect();
         let modes = repo::modes(tx, self.schemas, version, &rules).await?;
         for verdict in verdicts.iter_mut().filter(of_set) {
-            let mode = modes.get(&verdict.rule).and_then(|(mode, _)| super::mode_of(mode));
+            let mode = modes
+                .get(&verdict.rule)
+                .and_then(|(mode, _)| super::mode_of(mode));
             if mode.is_none_or(|mode| mode.as_str() != "trip") {
                 // A rule that is out of the set by now was shadow at most.
                 verdict.mode = mode.map_or("shadow", |mode| mode.as_str());
                 verdict.breakers.clear();
             }
         }
-        Ok(modes.into_iter().map(|(rule, (_, since_us))| (rule, since_us)).collect())
+        Ok(modes
+            .into_iter()
+            .map(|(rule, (_, since_us))| (rule, since_us))
+            .collect())
     }
 
     /// Holds one rule's verdicts against its budget, in their order.
@@ -98,13 +120,21 @@ impl Judge<'_> {
         open: &mut HashSet<String>,
         judged: &mut Judged,
     ) -> anyhow::Result<()> {
-        let budget = self.rules.and_then(|set| set.rules().find(|h| h.id == rule)).map(|h| h.budget.clone());
+        let budget = self
+            .rules
+            .and_then(|set| set.rules().find(|h| h.id == rule))
+            .map(|h| h.budget.clone());
         let budget = budget.unwrap_or_default();
-        let mut window = self.window(tx, rule, since_us, &budget, &judged.verdicts).await?;
+        let mut window = self
+            .window(tx, rule, since_us, &budget, &judged.verdicts)
+            .await?;
         for at in 0..judged.verdicts.len() {
             let verdict = &judged.verdicts[at];
             let stops_one = verdict.breakers.iter().any(|b| b.scope == Scope::Account);
-            let opens = verdict.breakers.iter().any(|b| !open.contains(&b.to_string()));
+            let opens = verdict
+                .breakers
+                .iter()
+                .any(|b| !open.contains(&b.to_string()));
             if verdict.rule != rule || verdict.breakers.is_empty() {
                 continue;
             }
@@ -119,15 +149,22 @@ impl Judge<'_> {
                 && !judged.widened.contains_key(rule)
                 && self.others_agree(tx, rule, &window, judged).await?
             {
-                let why = format!("{}; other rules found the same accounts", stopping.clone().unwrap_or_default());
+                let why = format!(
+                    "{}; other rules found the same accounts",
+                    stopping.clone().unwrap_or_default()
+                );
                 judged.widened.insert(rule.to_owned(), why);
                 let verdict = &mut judged.verdicts[at];
                 verdict.breakers.iter_mut().for_each(widen);
-            } else if let Some(why) = failing.or(stopping.filter(|_| !judged.widened.contains_key(rule))) {
+            } else if let Some(why) =
+                failing.or(stopping.filter(|_| !judged.widened.contains_key(rule)))
+            {
                 judged.disarmed.entry(rule.to_owned()).or_insert(why);
             }
             let verdict = &mut judged.verdicts[at];
-            if judged.disarmed.contains_key(rule) && verdict.breakers.iter().any(|b| b.scope == Scope::Account) {
+            if judged.disarmed.contains_key(rule)
+                && verdict.breakers.iter().any(|b| b.scope == Scope::Account)
+            {
                 verdict.mode = "alert";
                 verdict.breakers.clear();
             }
@@ -145,7 +182,10 @@ impl Judge<'_> {
         verdicts: &[Verdict],
     ) -> anyhow::Result<Window> {
         let mut window = budget_repo::window(tx, self.schemas, rule, since_us).await?;
-        let about = verdicts.iter().filter(|v| v.rule == rule && !v.breakers.is_empty()).map(|v| v.account_id.clone());
+        let about = verdicts
+            .iter()
+            .filter(|v| v.rule == rule && !v.breakers.is_empty())
+            .map(|v| v.account_id.clone());
         let accounts: BTreeSet<String> = window.accounts.iter().cloned().chain(about).collect();
         if self.books_apart {
             return Ok(window);
@@ -153,12 +193,15 @@ impl Judge<'_> {
         // What is not known here must not keep verdicts from being written.
         if let Some(most) = Window::needed(budget, accounts.len()) {
             let counted = budget_repo::accounts(tx, self.schemas, most).await;
-            window.all_accounts = counted.inspect_err(|error| tracing::warn!(%error, "accounts can't be counted")).ok();
+            window.all_accounts = counted
+                .inspect_err(|error| tracing::warn!(%error, "accounts can't be counted"))
+                .ok();
         }
         if budget.amount.is_some() {
             let held = budget_repo::held(tx, self.schemas, &accounts).await;
-            window.held =
-                held.inspect_err(|error| tracing::warn!(%error, "balances can't be read")).unwrap_or_default();
+            window.held = held
+                .inspect_err(|error| tracing::warn!(%error, "balances can't be read"))
+                .unwrap_or_default();
         }
         Ok(window)
     }
@@ -172,7 +215,12 @@ impl Judge<'_> {
         window: &Window,
         judged: &Judged,
     ) -> mysql_async::Result<bool> {
-        let compared: BTreeSet<&str> = window.accounts.iter().map(String::as_str).take(MOST_COMPARED).collect();
+        let compared: BTreeSet<&str> = window
+            .accounts
+            .iter()
+            .map(String::as_str)
+            .take(MOST_COMPARED)
+            .collect();
         if compared.is_empty() {
             return Ok(false);
         }
@@ -181,8 +229,14 @@ impl Judge<'_> {
             v.rule != rule && armed && v.outcome == Outcome::Violation.as_str()
         });
         let mut agree: BTreeSet<String> = others.map(|v| v.account_id.clone()).collect();
-        agree.extend(budget_repo::also_named(tx, self.schemas, rule, &compared, self.now_us - HOUR_US).await?);
-        let agreed = compared.iter().filter(|account| agree.contains(**account)).count();
+        agree.extend(
+            budget_repo::also_named(tx, self.schemas, rule, &compared, self.now_us - HOUR_US)
+                .await?,
+        );
+        let agreed = compared
+            .iter()
+            .filter(|account| agree.contains(**account))
+            .count();
         Ok(agreed * 2 >= compared.len())
     }
 
@@ -193,12 +247,21 @@ impl Judge<'_> {
         disarmed: &BTreeMap<String, String>,
     ) -> anyhow::Result<i64> {
         let set = repo::read(tx, self.schemas, version).await?;
-        let set = set.ok_or_else(|| anyhow::anyhow!("set {version} is in force, but its rules are gone"))?;
+        let set = set
+            .ok_or_else(|| anyhow::anyhow!("set {version} is in force, but its rules are gone"))?;
         let rules: Vec<&str> = disarmed.keys().map(String::as_str).collect();
         let next = step::disarm(&set, &rules, self.now_us);
-        let reason: Vec<String> = disarmed.iter().map(|(rule, why)| format!("{rule}: {why}")).collect();
+        let reason: Vec<String> = disarmed
+            .iter()
+            .map(|(rule, why)| format!("{rule}: {why}"))
+            .collect();
         let reason = crate::verdicts::cut(&reason.join("; "), repo::REASON);
-        let why = repo::Why { by: "budget", reason: &reason, content_of: None, at_us: self.now_us };
+        let why = repo::Why {
+            by: "budget",
+            reason: &reason,
+            content_of: None,
+            at_us: self.now_us,
+        };
         repo::publish(tx, self.schemas, &next, &why).await?;
         Ok(next.version)
     }

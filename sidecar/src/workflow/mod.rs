@@ -69,14 +69,25 @@ impl Text {
             hash.update(part);
         }
         let hash = hex::encode(&hash.finalize()[..16]);
-        let mut text = Text { body, cases, hash, rule_hash: String::new() };
+        let mut text = Text {
+            body,
+            cases,
+            hash,
+            rule_hash: String::new(),
+        };
         text.rule_hash = text.file(rule, None, false).hash();
         text
     }
 
     /// Exactly this text has a mode of its own in a set: headers' modes count in the first only.
     fn file(&self, rule: &str, mode: Option<Mode>, candidate: bool) -> RuleFile {
-        RuleFile { id: rule.to_owned(), text: self.body.clone(), cases: self.cases.clone(), mode, candidate }
+        RuleFile {
+            id: rule.to_owned(),
+            text: self.body.clone(),
+            cases: self.cases.clone(),
+            mode,
+            candidate,
+        }
     }
 }
 
@@ -93,8 +104,14 @@ impl Set {
     }
 
     pub fn files(&self) -> Files {
-        let files = self.members.iter().map(|m| m.text.file(&m.rule, Some(m.mode), m.candidate));
-        Files { rules: files.collect(), ..Files::default() }
+        let files = self
+            .members
+            .iter()
+            .map(|m| m.text.file(&m.rule, Some(m.mode), m.candidate));
+        Files {
+            rules: files.collect(),
+            ..Files::default()
+        }
     }
 
     pub fn hash(&self) -> String {
@@ -117,5 +134,7 @@ impl Set {
 
 /// As headers, rows and requests write it.
 pub fn mode_of(text: &str) -> Option<Mode> {
-    [Mode::Draft, Mode::Shadow, Mode::Alert, Mode::Trip].into_iter().find(|mode| mode.as_str() == text)
+    [Mode::Draft, Mode::Shadow, Mode::Alert, Mode::Trip]
+        .into_iter()
+        .find(|mode| mode.as_str() == text)
 }

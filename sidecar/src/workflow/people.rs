@@ -35,18 +35,29 @@ pub fn who(secrets_dir: Option<&Path>, sidecar_token: &Secret, headers: &HeaderM
         Ok(people) => people.unwrap_or_default(),
         Err(error) => return Who::Nobody(format!("the people's tokens can't be read: {error}")),
     };
-    let is_theirs = |token: &Option<Secret>| token.as_ref().is_some_and(|token| authorized(headers, token));
-    let mut owners = people.iter().filter(|(_, token)| is_theirs(token)).map(|(name, _)| name);
+    let is_theirs = |token: &Option<Secret>| {
+        token
+            .as_ref()
+            .is_some_and(|token| authorized(headers, token))
+    };
+    let mut owners = people
+        .iter()
+        .filter(|(_, token)| is_theirs(token))
+        .map(|(name, _)| name);
     let (first, second) = (owners.next(), owners.next());
     match (first, second) {
         (Some(name), None) => Who::Person(name.clone()),
         // One token would be two people.
-        (Some(a), Some(b)) => Who::Nobody(format!("{a} and {b} have the same token: make one for each")),
+        (Some(a), Some(b)) => Who::Nobody(format!(
+            "{a} and {b} have the same token: make one for each"
+        )),
         _ if !authorized(headers, sidecar_token) => {
             Who::Nobody("send Authorization: Bearer with your own token".to_owned())
         }
         _ if people.is_empty() => Who::Operator,
-        _ => Who::Nobody("sidecar_token is no person's: use the token of your own file in people/".to_owned()),
+        _ => Who::Nobody(
+            "sidecar_token is no person's: use the token of your own file in people/".to_owned(),
+        ),
     }
 }
 
@@ -57,22 +68,35 @@ fn read(dir: &Path) -> std::io::Result<Vec<(String, Option<Secret>)>> {
         Err(error) => return Err(error),
     };
     let mut people = Vec::new();
-    let mut paths = entries.map(|entry| entry.map(|e| e.path())).collect::<std::io::Result<Vec<_>>>()?;
+    let mut paths = entries
+        .map(|entry| entry.map(|e| e.path()))
+        .collect::<std::io::Result<Vec<_>>>()?;
     paths.sort();
     for path in paths.into_iter().take(MOST_FILES) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if !path.is_file() || !sluice_contract::ids::is_plain(&name, NAME) || name.starts_with('.') {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if !path.is_file() || !sluice_contract::ids::is_plain(&name, NAME) || name.starts_with('.')
+        {
             continue;
         }
         // One file of a wrong mode must not lock out everybody; it is a person all the
         // same, whose token nobody can show.
         let Ok(token) = std::fs::read_to_string(&path) else {
-            tracing::warn!(person = name, "this token can't be read as text: check the file's owner and mode");
+            tracing::warn!(
+                person = name,
+                "this token can't be read as text: check the file's owner and mode"
+            );
             people.push((name, None));
             continue;
         };
         if token.trim().len() < FEWEST_BYTES {
-            tracing::warn!(person = name, "this token is shorter than {FEWEST_BYTES} characters and is not taken");
+            tracing::warn!(
+                person = name,
+                "this token is shorter than {FEWEST_BYTES} characters and is not taken"
+            );
             continue;
         }
         people.push((name, Some(Secret::new(token.trim()))));
@@ -105,7 +129,11 @@ mod tests {
         assert_eq!(ask(&"s".repeat(32)), Who::Operator);
         assert!(matches!(ask("x"), Who::Nobody(_)));
         std::fs::create_dir_all(&people).unwrap();
-        for (name, token) in [("ann", "a".repeat(32)), ("short", "b".repeat(31)), ("c c", "c".repeat(32))] {
+        for (name, token) in [
+            ("ann", "a".repeat(32)),
+            ("short", "b".repeat(31)),
+            ("c c", "c".repeat(32)),
+        ] {
             std::fs::write(people.join(name), token).unwrap();
         }
         assert_eq!(ask(&"a".repeat(32)), Who::Person("ann".to_owned()));
@@ -113,7 +141,9 @@ mod tests {
             assert!(matches!(ask(&token), Who::Nobody(_)), "{token}");
         }
         std::fs::write(people.join("bob"), "a".repeat(32)).unwrap();
-        let Who::Nobody(why) = ask(&"a".repeat(32)) else { panic!("one token was two people") };
+        let Who::Nobody(why) = ask(&"a".repeat(32)) else {
+            panic!("one token was two people")
+        };
         assert!(why.contains("ann") && why.contains("bob"), "{why}");
         std::fs::remove_file(people.join("ann")).unwrap();
         std::fs::write(people.join("dora"), [0xff, 0xfe]).unwrap();

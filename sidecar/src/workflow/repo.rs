@@ -41,18 +41,28 @@ pub struct Why<'a> {
 
 /// The version in force; 0 if there is none yet.
 pub async fn active<Q: Queryable>(conn: &mut Q, schemas: &Schemas) -> mysql_async::Result<i64> {
-    let sql = format!("SELECT version FROM {}.rule_active WHERE name = '{NAME}'", schemas.guard);
+    let sql = format!(
+        "SELECT version FROM {}.rule_active WHERE name = '{NAME}'",
+        schemas.guard
+    );
     Ok(conn.query_first(sql).await?.unwrap_or(0))
 }
 
 /// As `active`, and nobody else makes another one before this transaction ends.
 pub async fn lock_active(tx: &mut Transaction<'_>, schemas: &Schemas) -> mysql_async::Result<i64> {
-    let sql = format!("SELECT version FROM {}.rule_active WHERE name = '{NAME}' FOR UPDATE", schemas.guard);
+    let sql = format!(
+        "SELECT version FROM {}.rule_active WHERE name = '{NAME}' FOR UPDATE",
+        schemas.guard
+    );
     Ok(tx.query_first(sql).await?.unwrap_or(0))
 }
 
 /// `None` if there is no such version.
-pub async fn read<Q: Queryable>(conn: &mut Q, schemas: &Schemas, version: i64) -> anyhow::Result<Option<Set>> {
+pub async fn read<Q: Queryable>(
+    conn: &mut Q,
+    schemas: &Schemas,
+    version: i64,
+) -> anyhow::Result<Option<Set>> {
     let guard = &schemas.guard;
     let sql = format!(
         "SELECT rule, candidate, text_hash, mode, demoted, since_us FROM {guard}.rule_member WHERE version = :version"
@@ -65,27 +75,43 @@ pub async fn read<Q: Queryable>(conn: &mut Q, schemas: &Schemas, version: i64) -
     let mut texts: HashMap<String, Arc<Text>> = HashMap::new();
     for some in rows.chunks(ROWS) {
         let hashes = in_list(some.iter().map(|row| row.2.as_str()));
-        let sql = format!("SELECT text_hash, rule, body, cases FROM {guard}.rule_text WHERE text_hash IN {hashes}");
+        let sql = format!(
+            "SELECT text_hash, rule, body, cases FROM {guard}.rule_text WHERE text_hash IN {hashes}"
+        );
         let found: Vec<(String, String, String, String)> = conn.query(sql).await?;
-        texts
-            .extend(found.into_iter().map(|(hash, rule, body, cases)| (hash, Arc::new(Text::new(&rule, body, cases)))));
+        texts.extend(
+            found
+                .into_iter()
+                .map(|(hash, rule, body, cases)| (hash, Arc::new(Text::new(&rule, body, cases)))),
+        );
     }
     let mut members = Vec::new();
     for (rule, candidate, hash, mode, demoted, since_us) in rows {
         let text = texts.get(&hash).cloned();
         let text = text.filter(|t| t.hash == hash);
-        let text =
-            text.ok_or_else(|| anyhow::anyhow!("set {version}: the text of {rule} is gone or was changed by hand"))?;
-        let mode = mode_of(&mode).ok_or_else(|| anyhow::anyhow!("set {version}: {rule} has the mode {mode:?}"))?;
-        members.push(Member { rule, text, mode, candidate, demoted, since_us });
+        let text = text.ok_or_else(|| {
+            anyhow::anyhow!("set {version}: the text of {rule} is gone or was changed by hand")
+        })?;
+        let mode = mode_of(&mode)
+            .ok_or_else(|| anyhow::anyhow!("set {version}: {rule} has the mode {mode:?}"))?;
+        members.push(Member {
+            rule,
+            text,
+            mode,
+            candidate,
+            demoted,
+            since_us,
+        });
     }
     Ok(Some(Set::new(version, members)))
 }
 
 /// The row that is locked must exist.
 pub async fn prepare(conn: &mut Conn, schemas: &Schemas) -> mysql_async::Result<()> {
-    let sql =
-        format!("INSERT IGNORE INTO {}.rule_active (name, version, updated_us) VALUES ('{NAME}', 0, 0)", schemas.guard);
+    let sql = format!(
+        "INSERT IGNORE INTO {}.rule_active (name, version, updated_us) VALUES ('{NAME}', 0, 0)",
+        schemas.guard
+    );
     conn.query_drop(sql).await
 }
 
@@ -116,23 +142,42 @@ pub async fn publish(
     tx.exec_drop(sql, named).await?;
     put_texts(tx, guard, set).await?;
     put_members(tx, guard, set).await?;
-    let sql = format!("UPDATE {guard}.rule_active SET version = :version, updated_us = :at_us WHERE name = '{NAME}'");
+    let sql = format!(
+        "UPDATE {guard}.rule_active SET version = :version, updated_us = :at_us WHERE name = '{NAME}'"
+    );
     tx.exec_drop(sql, params! { version, at_us }).await?;
     // Verdicts name version and text; what a set held is kept for as long as it can be had back.
     let sql = format!("DELETE FROM {guard}.rule_member WHERE version < :oldest");
-    tx.exec_drop(sql, params! { "oldest" => version - 2 * KEPT_SETS }).await?;
+    tx.exec_drop(sql, params! { "oldest" => version - 2 * KEPT_SETS })
+        .await?;
     Ok(true)
 }
 
 async fn put_texts(tx: &mut Transaction<'_>, guard: &str, set: &Set) -> mysql_async::Result<()> {
     let hashes = in_list(set.members.iter().map(|m| m.text.hash.as_str()));
-    let known: Vec<String> =
-        tx.query(format!("SELECT text_hash FROM {guard}.rule_text WHERE text_hash IN {hashes}")).await?;
-    let new: Vec<&Member> = set.members.iter().filter(|m| !known.contains(&m.text.hash)).collect();
+    let known: Vec<String> = tx
+        .query(format!(
+            "SELECT text_hash FROM {guard}.rule_text WHERE text_hash IN {hashes}"
+        ))
+        .await?;
+    let new: Vec<&Member> = set
+        .members
+        .iter()
+        .filter(|m| !known.contains(&m.text.hash))
+        .collect();
     for some in new.chunks(ROWS) {
-        let mut sql = format!("INSERT IGNORE INTO {guard}.rule_text (text_hash, rule, rule_hash, body, cases) VALUES ");
+        let mut sql = format!(
+            "INSERT IGNORE INTO {guard}.rule_text (text_hash, rule, rule_hash, body, cases) VALUES "
+        );
         for (at, m) in some.iter().enumerate() {
-            let row = [&m.text.hash, &m.rule, &m.text.rule_hash, &m.text.body, &m.text.cases].map(|t| Lit::Text(t));
+            let row = [
+                &m.text.hash,
+                &m.rule,
+                &m.text.rule_hash,
+                &m.text.body,
+                &m.text.cases,
+            ]
+            .map(|t| Lit::Text(t));
             push_row(&mut sql, at == 0, &row);
         }
         tx.query_drop(sql).await?;
@@ -160,7 +205,12 @@ async fn put_members(tx: &mut Transaction<'_>, guard: &str, set: &Set) -> mysql_
 }
 
 /// `publish` in a transaction of its own.
-pub async fn put_in_force(conn: &mut Conn, schemas: &Schemas, set: &Set, why: &Why<'_>) -> mysql_async::Result<bool> {
+pub async fn put_in_force(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    set: &Set,
+    why: &Why<'_>,
+) -> mysql_async::Result<bool> {
     prepare(conn, schemas).await?;
     let mut tx = conn.start_transaction(TxOpts::default()).await?;
     let done = publish(&mut tx, schemas, set, why).await?;
@@ -173,27 +223,41 @@ pub async fn put_in_force(conn: &mut Conn, schemas: &Schemas, set: &Set, why: &W
 }
 
 /// The newest versions, newest first.
-pub async fn heads(conn: &mut Conn, schemas: &Schemas, limit: i64) -> mysql_async::Result<Vec<Head>> {
+pub async fn heads(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    limit: i64,
+) -> mysql_async::Result<Vec<Head>> {
     let sql = format!(
         "SELECT version, hash, content_of, created_by, reason, created_us FROM {}.rule_set \
          ORDER BY version DESC LIMIT {limit}",
         schemas.guard
     );
-    conn.query_map(sql, |(version, hash, content_of, created_by, reason, created_us)| Head {
-        version,
-        hash,
-        content_of,
-        created_by,
-        reason,
-        created_us,
-    })
+    conn.query_map(
+        sql,
+        |(version, hash, content_of, created_by, reason, created_us)| Head {
+            version,
+            hash,
+            content_of,
+            created_by,
+            reason,
+            created_us,
+        },
+    )
     .await
 }
 
 /// What was last taken over from the folder: hashes of texts by rule.
-pub async fn folder<Q: Queryable>(conn: &mut Q, schemas: &Schemas) -> mysql_async::Result<BTreeMap<String, String>> {
-    let rows: Vec<(String, String)> =
-        conn.query(format!("SELECT rule, text_hash FROM {}.rule_folder", schemas.guard)).await?;
+pub async fn folder<Q: Queryable>(
+    conn: &mut Q,
+    schemas: &Schemas,
+) -> mysql_async::Result<BTreeMap<String, String>> {
+    let rows: Vec<(String, String)> = conn
+        .query(format!(
+            "SELECT rule, text_hash FROM {}.rule_folder",
+            schemas.guard
+        ))
+        .await?;
     Ok(rows.into_iter().collect())
 }
 
@@ -207,16 +271,26 @@ pub async fn remember_folder(
 ) -> mysql_async::Result<()> {
     let guard = &schemas.guard;
     if !now.is_empty() {
-        let mut sql = format!("INSERT INTO {guard}.rule_folder (rule, text_hash, taken_us) VALUES ");
+        let mut sql =
+            format!("INSERT INTO {guard}.rule_folder (rule, text_hash, taken_us) VALUES ");
         for (at, (rule, hash)) in now.iter().enumerate() {
-            push_row(&mut sql, at == 0, &[Lit::Text(rule), Lit::Text(hash), Lit::Int(at_us)]);
+            push_row(
+                &mut sql,
+                at == 0,
+                &[Lit::Text(rule), Lit::Text(hash), Lit::Int(at_us)],
+            );
         }
-        sql.push_str(" ON DUPLICATE KEY UPDATE text_hash = VALUES(text_hash), taken_us = VALUES(taken_us)");
+        sql.push_str(
+            " ON DUPLICATE KEY UPDATE text_hash = VALUES(text_hash), taken_us = VALUES(taken_us)",
+        );
         tx.query_drop(sql).await?;
     }
     if !gone.is_empty() {
         let rules = in_list(gone.iter().map(String::as_str));
-        tx.query_drop(format!("DELETE FROM {guard}.rule_folder WHERE rule IN {rules}")).await?;
+        tx.query_drop(format!(
+            "DELETE FROM {guard}.rule_folder WHERE rule IN {rules}"
+        ))
+        .await?;
     }
     Ok(())
 }
@@ -237,12 +311,20 @@ pub async fn seen<Q: Queryable>(
     let mut seen: HashMap<(String, String), Seen> = HashMap::new();
     for (rule, hash, outcome, count) in rows {
         let of = seen.entry((rule, hash)).or_default();
-        if outcome == "violation" { of.findings += count } else { of.errors += count }
+        if outcome == "violation" {
+            of.findings += count
+        } else {
+            of.errors += count
+        }
     }
     Ok(seen)
 }
 
-pub async fn proposals(conn: &mut Conn, schemas: &Schemas, now_us: i64) -> mysql_async::Result<Vec<Proposal>> {
+pub async fn proposals(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    now_us: i64,
+) -> mysql_async::Result<Vec<Proposal>> {
     let sql = format!(
         "SELECT rule, rule_hash, step, proposed_by, reason, created_us, expires_us FROM {}.rule_proposal \
          WHERE expires_us > :now_us ORDER BY rule",
@@ -278,8 +360,15 @@ pub async fn propose(conn: &mut Conn, schemas: &Schemas, p: &Proposal) -> mysql_
 }
 
 /// It was carried out, or the text that it was for is gone.
-pub async fn forget_proposal(tx: &mut Transaction<'_>, schemas: &Schemas, rule: &str) -> mysql_async::Result<()> {
-    let sql = format!("DELETE FROM {}.rule_proposal WHERE rule = :rule", schemas.guard);
+pub async fn forget_proposal(
+    tx: &mut Transaction<'_>,
+    schemas: &Schemas,
+    rule: &str,
+) -> mysql_async::Result<()> {
+    let sql = format!(
+        "DELETE FROM {}.rule_proposal WHERE rule = :rule",
+        schemas.guard
+    );
     tx.exec_drop(sql, params! { rule }).await
 }
 
@@ -296,11 +385,22 @@ pub async fn modes(
         schemas.guard
     );
     let rows: Vec<(String, String, i64)> = tx.query(sql).await?;
-    Ok(rows.into_iter().map(|(rule, mode, since_us)| (rule, (mode, since_us))).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(rule, mode, since_us)| (rule, (mode, since_us)))
+        .collect())
 }
 
 /// The text of a rule that a verdict names by its hash.
-pub async fn text(conn: &mut Conn, schemas: &Schemas, rule: &str, hash: &str) -> mysql_async::Result<Option<String>> {
-    let sql = format!("SELECT body FROM {}.rule_text WHERE rule = :rule AND rule_hash = :hash LIMIT 1", schemas.guard);
+pub async fn text(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    rule: &str,
+    hash: &str,
+) -> mysql_async::Result<Option<String>> {
+    let sql = format!(
+        "SELECT body FROM {}.rule_text WHERE rule = :rule AND rule_hash = :hash LIMIT 1",
+        schemas.guard
+    );
     conn.exec_first(sql, params! { rule, hash }).await
 }

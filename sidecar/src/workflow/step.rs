@@ -79,7 +79,10 @@ pub fn promote(
     now_us: i64,
 ) -> Result<Set, Vec<String>> {
     let Some(subject) = subject(set, rule) else {
-        return Err(vec![format!("there is no rule {rule} in set {}", set.version)]);
+        return Err(vec![format!(
+            "there is no rule {rule} in set {}",
+            set.version
+        )]);
     };
     let mut against = order(set, subject, to);
     if subject.text.rule_hash != hash {
@@ -89,7 +92,8 @@ pub fn promote(
         ));
     }
     if to == Mode::Trip && known.header.breakers.is_empty() {
-        against.push("its header names no breaker, so there is nothing that it could trip".to_owned());
+        against
+            .push("its header names no breaker, so there is nothing that it could trip".to_owned());
     }
     against.extend(known.untested.iter().cloned());
     if known.seen.errors > 0 {
@@ -108,7 +112,13 @@ pub fn promote(
     if !against.is_empty() {
         return Err(against);
     }
-    let armed = Member { mode: to, candidate: false, demoted: false, since_us: now_us, ..subject.clone() };
+    let armed = Member {
+        mode: to,
+        candidate: false,
+        demoted: false,
+        since_us: now_us,
+        ..subject.clone()
+    };
     let mut members = set.members.clone();
     members.retain(|m| m.rule != rule);
     members.push(armed);
@@ -119,7 +129,10 @@ pub fn promote(
 /// as far as that one at once, and never less far: that would disarm the rule.
 fn order(set: &Set, subject: &Member, to: Mode) -> Vec<String> {
     let from = subject.mode;
-    let armed = set.main(&subject.rule).filter(|m| subject.candidate && m.armed()).map(|m| m.mode);
+    let armed = set
+        .main(&subject.rule)
+        .filter(|m| subject.candidate && m.armed())
+        .map(|m| m.mode);
     let next = match (from, armed) {
         (Mode::Draft, _) => Mode::Shadow,
         (_, Some(armed)) => armed,
@@ -128,17 +141,27 @@ fn order(set: &Set, subject: &Member, to: Mode) -> Vec<String> {
     };
     match (from, armed) {
         (Mode::Draft, Some(_)) => {
-            vec!["its header says draft: change that and save the file, and it runs in shadow".to_owned()]
+            vec![
+                "its header says draft: change that and save the file, and it runs in shadow"
+                    .to_owned(),
+            ]
         }
         (_, Some(armed)) if to < armed => vec![format!(
             "it would take the place of a version in {0}: promote it to {0}, or demote that one first",
             armed.as_str()
         )],
         (_, None) if to <= from => {
-            vec![format!("it is in {} already; down it goes by demote", from.as_str())]
+            vec![format!(
+                "it is in {} already; down it goes by demote",
+                from.as_str()
+            )]
         }
         _ if to == next => Vec::new(),
-        _ => vec![format!("one step at a time: it is in {}, the next step is {}", from.as_str(), next.as_str())],
+        _ => vec![format!(
+            "one step at a time: it is in {}, the next step is {}",
+            from.as_str(),
+            next.as_str()
+        )],
     }
 }
 
@@ -146,14 +169,23 @@ fn order(set: &Set, subject: &Member, to: Mode) -> Vec<String> {
 /// again means that a person takes note.
 pub fn demote(set: &Set, rule: &str, to: Mode, now_us: i64) -> Result<Set, Vec<String>> {
     let Some(main) = set.main(rule) else {
-        return Err(vec![format!("there is no rule {rule} in set {}", set.version)]);
+        return Err(vec![format!(
+            "there is no rule {rule} in set {}",
+            set.version
+        )]);
     };
     let noted = main.demoted && to == main.mode;
     if to >= main.mode && !noted {
-        return Err(vec![format!("it is in {}; up it goes by promote", main.mode.as_str())]);
+        return Err(vec![format!(
+            "it is in {}; up it goes by promote",
+            main.mode.as_str()
+        )]);
     }
     let mut members = set.members.clone();
-    for member in members.iter_mut().filter(|m| m.rule == rule && !m.candidate) {
+    for member in members
+        .iter_mut()
+        .filter(|m| m.rule == rule && !m.candidate)
+    {
         (member.mode, member.demoted, member.since_us) = (to, false, now_us);
     }
     Ok(Set::new(set.version + 1, members))
@@ -164,10 +196,15 @@ pub fn retire(set: &Set, rule: &str) -> Result<Set, Vec<String>> {
     let mut members = set.members.clone();
     members.retain(|m| m.rule != rule);
     if members.len() == set.members.len() {
-        return Err(vec![format!("there is no rule {rule} in set {}", set.version)]);
+        return Err(vec![format!(
+            "there is no rule {rule} in set {}",
+            set.version
+        )]);
     }
     if members.is_empty() {
-        return Err(vec!["it is the last rule: a set without rules sees nothing".to_owned()]);
+        return Err(vec![
+            "it is the last rule: a set without rules sees nothing".to_owned(),
+        ]);
     }
     Ok(Set::new(set.version + 1, members))
 }
@@ -176,17 +213,31 @@ pub fn retire(set: &Set, rule: &str) -> Result<Set, Vec<String>> {
 /// there anew: what another text did within the hour is not on its budget.
 pub fn taken_back(old: Set, now: &Set, now_us: i64) -> Set {
     let same = |m: &Member| {
-        let of_now = now.members.iter().find(|n| n.rule == m.rule && n.candidate == m.candidate);
-        of_now.filter(|n| n.text.hash == m.text.hash && n.mode == m.mode).map(|n| n.since_us)
+        let of_now = now
+            .members
+            .iter()
+            .find(|n| n.rule == m.rule && n.candidate == m.candidate);
+        of_now
+            .filter(|n| n.text.hash == m.text.hash && n.mode == m.mode)
+            .map(|n| n.since_us)
     };
-    let again = |m: Member| Member { since_us: same(&m).unwrap_or(now_us), ..m };
-    Set { version: now.version + 1, members: old.members.into_iter().map(again).collect() }
+    let again = |m: Member| Member {
+        since_us: same(&m).unwrap_or(now_us),
+        ..m
+    };
+    Set {
+        version: now.version + 1,
+        members: old.members.into_iter().map(again).collect(),
+    }
 }
 
 /// Rules that went past their budget: they go on as `alert`.
 pub fn disarm(set: &Set, rules: &[&str], now_us: i64) -> Set {
     let mut members = set.members.clone();
-    for member in members.iter_mut().filter(|m| m.mode == Mode::Trip && rules.contains(&m.rule.as_str())) {
+    for member in members
+        .iter_mut()
+        .filter(|m| m.mode == Mode::Trip && rules.contains(&m.rule.as_str()))
+    {
         (member.mode, member.demoted, member.since_us) = (Mode::Alert, true, now_us);
     }
     Set::new(set.version + 1, members)

@@ -36,9 +36,13 @@ pub struct Suppression {
 impl Suppression {
     /// Whether the finding is one of those meant, and there is room for its amount.
     fn takes(&self, verdict: &Verdict) -> bool {
-        let meant = self.rule == verdict.rule && (self.key == verdict.account_id || self.key == verdict.item);
-        let within =
-            |amount: Decimal| self.amount_used.checked_add(amount.abs()).is_some_and(|used| used <= self.amount_cap);
+        let meant = self.rule == verdict.rule
+            && (self.key == verdict.account_id || self.key == verdict.item);
+        let within = |amount: Decimal| {
+            self.amount_used
+                .checked_add(amount.abs())
+                .is_some_and(|used| used <= self.amount_cap)
+        };
         meant && verdict.amount.is_some_and(within)
     }
 }
@@ -52,7 +56,9 @@ pub async fn apply(
     verdicts: &mut [Verdict],
     now_us: i64,
 ) -> mysql_async::Result<()> {
-    let meant = |v: &&mut Verdict| v.outcome == Outcome::Violation.as_str() && matches!(v.mode, "alert" | "trip");
+    let meant = |v: &&mut Verdict| {
+        v.outcome == Outcome::Violation.as_str() && matches!(v.mode, "alert" | "trip")
+    };
     let mut armed: Vec<&mut Verdict> = verdicts.iter_mut().filter(meant).collect();
     if armed.is_empty() {
         return Ok(());
@@ -61,7 +67,9 @@ pub async fn apply(
     let mut found = repo::suppressions_of(tx, schemas, &rules, now_us).await?;
     let mut hit: BTreeMap<usize, u64> = BTreeMap::new();
     for verdict in &mut armed {
-        let Some((at, one)) = found.iter_mut().enumerate().find(|(_, s)| s.takes(verdict)) else { continue };
+        let Some((at, one)) = found.iter_mut().enumerate().find(|(_, s)| s.takes(verdict)) else {
+            continue;
+        };
         one.amount_used += verdict.amount.unwrap_or_default().abs();
         *hit.entry(at).or_default() += 1;
         verdict.suppression = Some(one.id.clone());

@@ -54,7 +54,8 @@ async fn suppress(State(parts): State<Shared>, headers: HeaderMap, body: Bytes) 
     let suppressed = async {
         let wanted: Wanted = parse(&body)?;
         let author = actor(&parts, &headers, wanted.by.as_deref())?;
-        let made = suppression(&wanted, author).map_err(|why| Box::new(refuse(ApiCode::BadField, why)))?;
+        let made =
+            suppression(&wanted, author).map_err(|why| Box::new(refuse(ApiCode::BadField, why)))?;
         can_be(&parts, &made.rule).await?;
         let stored = async {
             let mut conn = parts.pool.get_conn().await?;
@@ -68,10 +69,19 @@ async fn suppress(State(parts): State<Shared>, headers: HeaderMap, body: Bytes) 
         };
         Ok(match stored.await {
             Ok(true) => {
-                tracing::warn!(rule = made.rule, key = made.key, by = made.author, reason = made.reason, "suppressed");
+                tracing::warn!(
+                    rule = made.rule,
+                    key = made.key,
+                    by = made.author,
+                    reason = made.reason,
+                    "suppressed"
+                );
                 answer(made)
             }
-            Ok(false) => refuse(ApiCode::RuleRefused, format!("{MOST} suppressions are in force: revoke some")),
+            Ok(false) => refuse(
+                ApiCode::RuleRefused,
+                format!("{MOST} suppressions are in force: revoke some"),
+            ),
             Err(error) => failed(&error),
         })
     };
@@ -83,9 +93,13 @@ async fn can_be(parts: &Parts, rule: &str) -> Result<(), Box<Response>> {
     let set = async {
         let mut conn = parts.pool.get_conn().await?;
         let version = rule_sets::active(&mut conn, &parts.schemas).await?;
-        Ok(rule_sets::read(&mut conn, &parts.schemas, version).await?.unwrap_or_default())
+        Ok(rule_sets::read(&mut conn, &parts.schemas, version)
+            .await?
+            .unwrap_or_default())
     };
-    let set: Set = set.await.map_err(|error: anyhow::Error| Box::new(failed(&error)))?;
+    let set: Set = set
+        .await
+        .map_err(|error: anyhow::Error| Box::new(failed(&error)))?;
     let no = |why: String| Err(Box::new(refuse(ApiCode::RuleRefused, why)));
     match set.main(rule).or_else(|| set.candidate(rule)) {
         None => no(format!("there is no rule {rule} in set {}", set.version)),
@@ -98,16 +112,25 @@ async fn can_be(parts: &Parts, rule: &str) -> Result<(), Box<Response>> {
 
 fn suppression(wanted: &Wanted, author: String) -> Result<Suppression, String> {
     let now = now_us();
-    let texts = [("rule", &wanted.rule, RULE), ("key", &wanted.key, KEY), ("reason", &wanted.reason, REASON)];
+    let texts = [
+        ("rule", &wanted.rule, RULE),
+        ("key", &wanted.key, KEY),
+        ("reason", &wanted.reason, REASON),
+    ];
     for (field, text, most) in texts {
         if text.trim().is_empty() || text.chars().count() > most {
             return Err(format!("{field} must have 1 to {most} characters"));
         }
     }
-    let cap = Decimal::from_str_exact(&wanted.amount_cap).ok().filter(|cap| *cap >= Decimal::ZERO && cap.scale() <= 4);
+    let cap = Decimal::from_str_exact(&wanted.amount_cap)
+        .ok()
+        .filter(|cap| *cap >= Decimal::ZERO && cap.scale() <= 4);
     let cap = cap.filter(|cap| *cap < Decimal::from(10_000_000_000_000_000_u64));
     let Some(amount_cap) = cap else {
-        return Err("amount_cap is the most money that may pass in all, as text, such as \"100.00\"".to_owned());
+        return Err(
+            "amount_cap is the most money that may pass in all, as text, such as \"100.00\""
+                .to_owned(),
+        );
     };
     if wanted.expires_us <= now || wanted.expires_us > now + LONGEST_US {
         return Err("expires_us must lie ahead, and at most 7 days".to_owned());
@@ -127,14 +150,23 @@ fn suppression(wanted: &Wanted, author: String) -> Result<Suppression, String> {
     })
 }
 
-async fn revoke(State(parts): State<Shared>, Path(id): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
+async fn revoke(
+    State(parts): State<Shared>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     #[derive(Deserialize, Default)]
     #[serde(deny_unknown_fields, default)]
     struct By {
         by: Option<String>,
     }
     let revoked = async {
-        let asked: By = if body.is_empty() { By::default() } else { parse(&body)? };
+        let asked: By = if body.is_empty() {
+            By::default()
+        } else {
+            parse(&body)?
+        };
         let by = actor(&parts, &headers, asked.by.as_deref())?;
         let done = async {
             let mut conn = parts.pool.get_conn().await?;

@@ -10,11 +10,47 @@ use std::collections::BTreeSet;
 const SUPPRESSION: &str = "suppression_id, rule, finding_key, reason, author, amount_cap, amount_used, hits, \
                            created_us, expires_us, revoked_us";
 
-type SuppressionRow = (String, String, String, String, String, Decimal, Decimal, u64, i64, i64, Option<i64>);
+type SuppressionRow = (
+    String,
+    String,
+    String,
+    String,
+    String,
+    Decimal,
+    Decimal,
+    u64,
+    i64,
+    i64,
+    Option<i64>,
+);
 
 fn suppression(row: SuppressionRow) -> Suppression {
-    let (id, rule, key, reason, author, amount_cap, amount_used, hits, created_us, expires_us, revoked_us) = row;
-    Suppression { id, rule, key, reason, author, amount_cap, amount_used, hits, created_us, expires_us, revoked_us }
+    let (
+        id,
+        rule,
+        key,
+        reason,
+        author,
+        amount_cap,
+        amount_used,
+        hits,
+        created_us,
+        expires_us,
+        revoked_us,
+    ) = row;
+    Suppression {
+        id,
+        rule,
+        key,
+        reason,
+        author,
+        amount_cap,
+        amount_used,
+        hits,
+        created_us,
+        expires_us,
+        revoked_us,
+    }
 }
 
 /// Suppressions in force of these rules, locked: two commits must not use one up twice.
@@ -44,11 +80,19 @@ pub async fn count_suppressed(
         "UPDATE {}.suppression SET hits = hits + :hits, amount_used = :used WHERE suppression_id = :id",
         schemas.guard
     );
-    tx.exec_drop(sql, params! { hits, "used" => one.amount_used, "id" => &one.id }).await
+    tx.exec_drop(
+        sql,
+        params! { hits, "used" => one.amount_used, "id" => &one.id },
+    )
+    .await
 }
 
 /// All that are in force, then the newest of the others.
-pub async fn suppressions(conn: &mut Conn, schemas: &Schemas, now_us: i64) -> mysql_async::Result<Vec<Suppression>> {
+pub async fn suppressions(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    now_us: i64,
+) -> mysql_async::Result<Vec<Suppression>> {
     let sql = format!(
         "SELECT {SUPPRESSION} FROM {}.suppression \
          ORDER BY (expires_us > {now_us} AND revoked_us IS NULL) DESC, created_us DESC LIMIT {}",
@@ -57,7 +101,11 @@ pub async fn suppressions(conn: &mut Conn, schemas: &Schemas, now_us: i64) -> my
     conn.query_map(sql, suppression).await
 }
 
-pub async fn suppress(conn: &mut Conn, schemas: &Schemas, s: &Suppression) -> mysql_async::Result<()> {
+pub async fn suppress(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    s: &Suppression,
+) -> mysql_async::Result<()> {
     let sql = format!(
         "INSERT INTO {}.suppression (suppression_id, rule, finding_key, reason, author, amount_cap, amount_used, \
          hits, created_us, expires_us) VALUES (:id, :rule, :key, :reason, :author, :cap, 0, 0, :created_us, :expires_us)",
@@ -71,7 +119,13 @@ pub async fn suppress(conn: &mut Conn, schemas: &Schemas, s: &Suppression) -> my
 }
 
 /// `false` if there is none in force of this id.
-pub async fn revoke(conn: &mut Conn, schemas: &Schemas, id: &str, by: &str, now_us: i64) -> mysql_async::Result<bool> {
+pub async fn revoke(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    id: &str,
+    by: &str,
+    now_us: i64,
+) -> mysql_async::Result<bool> {
     let sql = format!(
         "UPDATE {}.suppression SET revoked_us = :now_us, revoked_by = :by \
          WHERE suppression_id = :id AND revoked_us IS NULL AND expires_us > :now_us",

@@ -17,18 +17,34 @@ fn rule(id: &str, mode: &str, turn: u32) -> String {
 }
 
 fn folder(files: &[(&str, &str, u32)]) -> Folder {
-    let texts = files.iter().map(|(id, mode, turn)| (format!("{id}.rhai"), rule(id, mode, *turn)));
-    let modes = files.iter().map(|(id, mode, _)| ((*id).to_owned(), super::mode_of(mode).unwrap()));
+    let texts = files
+        .iter()
+        .map(|(id, mode, turn)| (format!("{id}.rhai"), rule(id, mode, *turn)));
+    let modes = files
+        .iter()
+        .map(|(id, mode, _)| ((*id).to_owned(), super::mode_of(mode).unwrap()));
     Folder::new(Files::of(texts.collect()), modes.collect())
 }
 
 /// `rule mode`, with a star for a candidate.
 fn shown(set: &Set) -> Vec<String> {
-    let show = |m: &Member| format!("{}{} {}", m.rule, if m.candidate { "*" } else { "" }, m.mode.as_str());
+    let show = |m: &Member| {
+        format!(
+            "{}{} {}",
+            m.rule,
+            if m.candidate { "*" } else { "" },
+            m.mode.as_str()
+        )
+    };
     set.members.iter().map(show).collect()
 }
 
-fn take(set: &Set, now: &Folder, last: &BTreeMap<String, String>, had: &[&str]) -> Option<Vec<String>> {
+fn take(
+    set: &Set,
+    now: &Folder,
+    last: &BTreeMap<String, String>,
+    had: &[&str],
+) -> Option<Vec<String>> {
     let had: BTreeSet<String> = had.iter().map(|r| (*r).to_owned()).collect();
     import(set, now, last, &had, NOW).set.map(|set| shown(&set))
 }
@@ -43,18 +59,48 @@ fn an_edit_runs_beside_what_is_armed_and_only_an_edit_counts() {
     type Case<'a> = (&'a [(&'a str, &'a str, u32)], &'a [&'a str]);
     let cases: [Case<'_>; 6] = [
         // Armed: beside it. Not armed: in its place. New: in shadow, whatever it says.
-        (&[("a", "trip", 2), ("b", "shadow", 1)], &["a trip", "a* shadow", "b shadow"]),
-        (&[("a", "trip", 1), ("b", "trip", 2)], &["a trip", "b shadow"]),
-        (&[("a", "trip", 1), ("b", "draft", 2)], &["a trip", "b draft"]),
-        (&[("a", "trip", 1), ("b", "shadow", 1), ("c", "trip", 1)], &["a trip", "b shadow", "c shadow"]),
-        (&[("a", "trip", 1), ("b", "shadow", 1), ("c", "draft", 1)], &["a trip", "b shadow", "c draft"]),
+        (
+            &[("a", "trip", 2), ("b", "shadow", 1)],
+            &["a trip", "a* shadow", "b shadow"],
+        ),
+        (
+            &[("a", "trip", 1), ("b", "trip", 2)],
+            &["a trip", "b shadow"],
+        ),
+        (
+            &[("a", "trip", 1), ("b", "draft", 2)],
+            &["a trip", "b draft"],
+        ),
+        (
+            &[("a", "trip", 1), ("b", "shadow", 1), ("c", "trip", 1)],
+            &["a trip", "b shadow", "c shadow"],
+        ),
+        (
+            &[("a", "trip", 1), ("b", "shadow", 1), ("c", "draft", 1)],
+            &["a trip", "b shadow", "c draft"],
+        ),
         // Deleted: out, unless it is armed.
         (&[("a", "trip", 1)], &["a trip"]),
     ];
     for (files, wanted) in cases {
-        assert_eq!(next(files).as_deref(), Some(wanted.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>().as_slice()));
+        assert_eq!(
+            next(files).as_deref(),
+            Some(
+                wanted
+                    .iter()
+                    .map(|w| (*w).to_owned())
+                    .collect::<Vec<_>>()
+                    .as_slice()
+            )
+        );
     }
-    let done = import(&set, &folder(&[("b", "shadow", 1)]), &last, &["a".to_owned(), "b".to_owned()].into(), NOW);
+    let done = import(
+        &set,
+        &folder(&[("b", "shadow", 1)]),
+        &last,
+        &["a".to_owned(), "b".to_owned()].into(),
+        NOW,
+    );
     assert_eq!((done.set, done.orphans), (None, vec!["a".to_owned()]));
     // Another sidecar's folder, which never had it.
     assert_eq!(take(&set, &folder(&[("a", "trip", 1)]), &last, &[]), None);
@@ -65,11 +111,18 @@ fn an_edit_that_is_taken_back_takes_its_candidate_along() {
     let before = folder(&[("a", "alert", 1)]);
     let set = first(&before, NOW);
     let edited = folder(&[("a", "alert", 2)]);
-    let with = import(&set, &edited, &before.hashes(), &BTreeSet::new(), NOW).set.unwrap();
+    let with = import(&set, &edited, &before.hashes(), &BTreeSet::new(), NOW)
+        .set
+        .unwrap();
     assert_eq!(shown(&with), ["a alert", "a* shadow"]);
-    assert_eq!(take(&with, &before, &edited.hashes(), &["a"]), Some(vec!["a alert".to_owned()]));
+    assert_eq!(
+        take(&with, &before, &edited.hashes(), &["a"]),
+        Some(vec!["a alert".to_owned()])
+    );
     let again = folder(&[("a", "alert", 3)]);
-    let third = import(&with, &again, &edited.hashes(), &BTreeSet::new(), NOW).set.unwrap();
+    let third = import(&with, &again, &edited.hashes(), &BTreeSet::new(), NOW)
+        .set
+        .unwrap();
     assert_eq!(third.candidate("a").unwrap().text, again.texts["a"]);
     // A person took the edit back: the folder still holds it, and it stays out.
     assert_eq!(take(&set, &edited, &edited.hashes(), &["a"]), None);
@@ -79,23 +132,50 @@ fn an_edit_that_is_taken_back_takes_its_candidate_along() {
 fn cases_alone_disarm_nothing() {
     let before = folder(&[("a", "trip", 1)]);
     let set = first(&before, NOW);
-    let texts = vec![("a.rhai".to_owned(), rule("a", "trip", 1)), ("a.cases.toml".to_owned(), "# more".to_owned())];
+    let texts = vec![
+        ("a.rhai".to_owned(), rule("a", "trip", 1)),
+        ("a.cases.toml".to_owned(), "# more".to_owned()),
+    ];
     let more = Folder::new(Files::of(texts), before.modes.clone());
-    let next = import(&set, &more, &before.hashes(), &BTreeSet::new(), NOW).set.unwrap();
-    assert_eq!((shown(&next), next.members[0].text.cases.as_str()), (vec!["a trip".to_owned()], "# more"));
+    let next = import(&set, &more, &before.hashes(), &BTreeSet::new(), NOW)
+        .set
+        .unwrap();
+    assert_eq!(
+        (shown(&next), next.members[0].text.cases.as_str()),
+        (vec!["a trip".to_owned()], "# more")
+    );
 }
 
 #[test]
 fn an_edit_of_the_library_leaves_what_is_armed_as_it_is() {
     let with = |function: &str| {
-        let calls = rule("a", "trip", 1).replace("fn check(row) {}", "fn check(row) { helps(row) }");
-        let texts = [("a.rhai", calls), ("b.rhai", rule("b", "trip", 1)), ("lib/help.rhai", function.to_owned())];
-        let modes = ["a", "b"].map(|id| (id.to_owned(), Mode::Trip)).into_iter().collect();
-        Folder::new(Files::of(texts.map(|(name, text)| (name.to_owned(), text)).to_vec()), modes)
+        let calls =
+            rule("a", "trip", 1).replace("fn check(row) {}", "fn check(row) { helps(row) }");
+        let texts = [
+            ("a.rhai", calls),
+            ("b.rhai", rule("b", "trip", 1)),
+            ("lib/help.rhai", function.to_owned()),
+        ];
+        let modes = ["a", "b"]
+            .map(|id| (id.to_owned(), Mode::Trip))
+            .into_iter()
+            .collect();
+        Folder::new(
+            Files::of(texts.map(|(name, text)| (name.to_owned(), text)).to_vec()),
+            modes,
+        )
     };
     let before = with("fn helps(row) { () }");
     let set = first(&before, NOW);
-    let next = import(&set, &with("fn helps(row) { 1 }"), &before.hashes(), &BTreeSet::new(), NOW).set.unwrap();
+    let next = import(
+        &set,
+        &with("fn helps(row) { 1 }"),
+        &before.hashes(),
+        &BTreeSet::new(),
+        NOW,
+    )
+    .set
+    .unwrap();
     assert_eq!(shown(&next), ["a trip", "a* shadow", "b trip"]);
     assert_eq!(next.main("a"), set.main("a"));
     assert!(next.candidate("a").unwrap().text.body.contains("{ 1 }"));
@@ -109,7 +189,9 @@ fn set_of(members: &[(&str, Mode, bool)]) -> Set {
     let of = |(id, mode, candidate): &(&str, Mode, bool)| Member {
         mode: *mode,
         candidate: *candidate,
-        ..first(&folder(&[(id, "shadow", u32::from(*candidate))]), NOW).members.remove(0)
+        ..first(&folder(&[(id, "shadow", u32::from(*candidate))]), NOW)
+            .members
+            .remove(0)
     };
     Set::new(7, members.iter().map(of).collect())
 }
@@ -118,7 +200,11 @@ fn set_of(members: &[(&str, Mode, bool)]) -> Set {
 fn a_step_is_refused_for_each_reason_and_names_all() {
     let header = header();
     let try_it = |set: &Set, to: Mode, seen: Seen, untested: &[String], hash: Option<&str>| {
-        let known = Known { header: &header, seen, untested };
+        let known = Known {
+            header: &header,
+            seen,
+            untested,
+        };
         let own = step::subject(set, "a").unwrap().text.rule_hash.clone();
         step::promote(set, "a", hash.unwrap_or(&own), to, &known, NOW).map(|set| shown(&set))
     };
@@ -130,11 +216,22 @@ fn a_step_is_refused_for_each_reason_and_names_all() {
         (&[("a", Shadow, false)], Alert, &["a alert"]),
         (&[("a", Alert, false)], Trip, &["a trip"]),
         // A candidate takes the place of what was armed.
-        (&[("a", Trip, false), ("a", Shadow, true)], Trip, &["a trip"]),
-        (&[("a", Alert, false), ("a", Shadow, true)], Alert, &["a alert"]),
+        (
+            &[("a", Trip, false), ("a", Shadow, true)],
+            Trip,
+            &["a trip"],
+        ),
+        (
+            &[("a", Alert, false), ("a", Shadow, true)],
+            Alert,
+            &["a alert"],
+        ),
     ];
     for (members, to, wanted) in good {
-        assert_eq!(try_it(&set_of(members), to, none, &[], None).unwrap(), wanted);
+        assert_eq!(
+            try_it(&set_of(members), to, none, &[], None).unwrap(),
+            wanted
+        );
     }
     type Bad<'a> = (&'a [(&'a str, Mode, bool)], Mode, &'a str);
     let bad: [Bad<'_>; 6] = [
@@ -142,18 +239,48 @@ fn a_step_is_refused_for_each_reason_and_names_all() {
         (&[("a", Shadow, false)], Trip, "next step is alert"),
         (&[("a", Alert, false)], Shadow, "by demote"),
         (&[("a", Trip, false)], Trip, "in trip already"),
-        (&[("a", Trip, false), ("a", Shadow, true)], Alert, "demote that one first"),
-        (&[("a", Alert, false), ("a", Shadow, true)], Trip, "next step is alert"),
+        (
+            &[("a", Trip, false), ("a", Shadow, true)],
+            Alert,
+            "demote that one first",
+        ),
+        (
+            &[("a", Alert, false), ("a", Shadow, true)],
+            Trip,
+            "next step is alert",
+        ),
     ];
     for (members, to, part) in bad {
         let reasons = try_it(&set_of(members), to, none, &[], None).unwrap_err();
-        assert!(reasons.len() == 1 && reasons[0].contains(part), "{reasons:?} for {part}");
+        assert!(
+            reasons.len() == 1 && reasons[0].contains(part),
+            "{reasons:?} for {part}"
+        );
     }
     let set = set_of(&[("a", Shadow, false)]);
-    let seen = Seen { findings: 4, errors: 1 };
-    let reasons = try_it(&set, Alert, seen, &["case \"x\": fails".to_owned()], Some("0")).unwrap_err();
-    for part in ["somebody edited", "case \"x\"", "failed to evaluate 1", "found 4", "rate_per_hour of 3"] {
-        assert!(reasons.iter().any(|r| r.contains(part)), "{part} is not in {reasons:?}");
+    let seen = Seen {
+        findings: 4,
+        errors: 1,
+    };
+    let reasons = try_it(
+        &set,
+        Alert,
+        seen,
+        &["case \"x\": fails".to_owned()],
+        Some("0"),
+    )
+    .unwrap_err();
+    for part in [
+        "somebody edited",
+        "case \"x\"",
+        "failed to evaluate 1",
+        "found 4",
+        "rate_per_hour of 3",
+    ] {
+        assert!(
+            reasons.iter().any(|r| r.contains(part)),
+            "{part} is not in {reasons:?}"
+        );
     }
 }
 
@@ -172,14 +299,30 @@ fn what_is_taken_back_begins_its_budget_anew() {
 
 #[test]
 fn down_is_one_step_and_a_candidate_stays() {
-    let set = set_of(&[("a", Mode::Trip, false), ("a", Mode::Shadow, true), ("b", Mode::Alert, false)]);
-    assert_eq!(shown(&step::demote(&set, "a", Mode::Alert, NOW).unwrap()), ["a alert", "a* shadow", "b alert"]);
-    assert!(step::demote(&set, "b", Mode::Alert, NOW).is_err() && step::demote(&set, "c", Mode::Draft, NOW).is_err());
+    let set = set_of(&[
+        ("a", Mode::Trip, false),
+        ("a", Mode::Shadow, true),
+        ("b", Mode::Alert, false),
+    ]);
+    assert_eq!(
+        shown(&step::demote(&set, "a", Mode::Alert, NOW).unwrap()),
+        ["a alert", "a* shadow", "b alert"]
+    );
+    assert!(
+        step::demote(&set, "b", Mode::Alert, NOW).is_err()
+            && step::demote(&set, "c", Mode::Draft, NOW).is_err()
+    );
     let disarmed = step::disarm(&set, &["a", "b"], NOW);
     assert_eq!(shown(&disarmed), ["a alert", "a* shadow", "b alert"]);
     assert!(disarmed.main("a").unwrap().demoted && !disarmed.main("b").unwrap().demoted);
     // A person takes note: it stays where it is, without the mark.
-    assert!(!step::demote(&disarmed, "a", Mode::Alert, NOW).unwrap().main("a").unwrap().demoted);
+    assert!(
+        !step::demote(&disarmed, "a", Mode::Alert, NOW)
+            .unwrap()
+            .main("a")
+            .unwrap()
+            .demoted
+    );
     assert_eq!(shown(&step::retire(&set, "a").unwrap()), ["b alert"]);
     assert!(step::retire(&set_of(&[("a", Mode::Trip, false)]), "a").is_err());
 }

@@ -49,7 +49,11 @@ pub struct Daemon {
 impl Daemon {
     /// Starts one; `mysql` are the lines of that table of the settings.
     pub fn start(dir: &Path, name: &str, mysql: &str) -> Daemon {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         std::fs::create_dir_all(dir.join("rules")).unwrap();
         std::fs::write(dir.join("rules/balance-adds-up.rhai"), RULE).unwrap();
         for secret in ["provenance_key", "sidecar_token"] {
@@ -64,19 +68,24 @@ impl Daemon {
         std::fs::write(&file, text).unwrap();
         let log = dir.join(format!("{name}.log"));
         let sidecar = PathBuf::from(env!("CARGO_BIN_EXE_sluice-sidecar"));
-        let process = Process::spawn(Program::at(sidecar, "sluice-sidecar", &log).arg(file)).unwrap();
+        let process =
+            Process::spawn(Program::at(sidecar, "sluice-sidecar", &log).arg(file)).unwrap();
         Daemon { port, process, log }
     }
 
     pub async fn get(&self, path: &str) -> Option<String> {
-        let (_, body) = http::get(&format!("127.0.0.1:{}", self.port), path).await.ok()?;
+        let (_, body) = http::get(&format!("127.0.0.1:{}", self.port), path)
+            .await
+            .ok()?;
         Some(String::from_utf8_lossy(&body).into_owned())
     }
 
     /// The value of one line of `/metrics`.
     pub async fn metric(&self, name: &str) -> Option<f64> {
         let metrics = self.get("/metrics").await?;
-        metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+        metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
     }
 
     /// Waits until that line's value is as wanted.
@@ -87,7 +96,11 @@ impl Daemon {
             if value.is_some_and(&wanted) {
                 return;
             }
-            assert!(begun.elapsed() < Duration::from_secs(20), "{name} is {value:?}; log {}", self.log.display());
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "{name} is {value:?}; log {}",
+                self.log.display()
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -97,13 +110,18 @@ impl Daemon {
         let begun = Instant::now();
         loop {
             let answer = http::get(&format!("127.0.0.1:{}", self.port), "/ready").await;
-            let said = answer.map(|(status, body)| (status, String::from_utf8_lossy(&body).into_owned()));
+            let said =
+                answer.map(|(status, body)| (status, String::from_utf8_lossy(&body).into_owned()));
             match (&said, reason) {
                 (Ok((200, _)), None) => return,
                 (Ok((_, body)), Some(reason)) if body.contains(reason) => return,
                 _ => {}
             }
-            assert!(begun.elapsed() < Duration::from_secs(20), "{said:?}, not {reason:?}; log {}", self.log.display());
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "{said:?}, not {reason:?}; log {}",
+                self.log.display()
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -119,7 +137,9 @@ pub struct Fence(BufReader<TcpStream>);
 impl Fence {
     pub async fn open(port: u16) -> Option<Fence> {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
-        let request = format!("GET /fence/core-1 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\r\n");
+        let request = format!(
+            "GET /fence/core-1 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).await.ok()?;
         Some(Fence(BufReader::new(stream)))
     }
@@ -128,7 +148,8 @@ impl Fence {
     pub async fn line(&mut self) -> Option<FenceLine> {
         loop {
             let mut text = String::new();
-            let read = tokio::time::timeout(Duration::from_secs(10), self.0.read_line(&mut text)).await;
+            let read =
+                tokio::time::timeout(Duration::from_secs(10), self.0.read_line(&mut text)).await;
             if !matches!(read, Ok(Ok(1..))) {
                 return None;
             }
@@ -148,7 +169,10 @@ impl Fence {
             if line.token >= token && line.blind.is_none() {
                 return;
             }
-            assert!(begun.elapsed() < Duration::from_secs(20), "last line: {line:?}, not {token}");
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "last line: {line:?}, not {token}"
+            );
         }
     }
 }
@@ -164,7 +188,11 @@ pub async fn write_token(conn: &mut mysql_async::Conn, token: u64) -> mysql_asyn
 }
 
 /// A row of a balance that adds up, or doesn't; the account's name counts them.
-pub async fn write_balance(conn: &mut mysql_async::Conn, number: u64, wrong: bool) -> mysql_async::Result<()> {
+pub async fn write_balance(
+    conn: &mut mysql_async::Conn,
+    number: u64,
+    wrong: bool,
+) -> mysql_async::Result<()> {
     let (kind, available) = if wrong { ("f", 5) } else { ("g", 6) };
     let sql = format!(
         "INSERT INTO t_balance.balance (account_id,currency,balance,available,reserved,version,updated_us) \

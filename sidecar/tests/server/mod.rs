@@ -28,8 +28,13 @@ static INSTALLING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 impl Server {
     pub async fn start(name: &str, extra: &[&str]) -> Server {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let dir = std::env::temp_dir().join(format!("sluice-sidecar-{name}-{}", std::process::id()));
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let dir =
+            std::env::temp_dir().join(format!("sluice-sidecar-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).unwrap();
         let data = format!("--datadir={}", dir.join("data").display());
@@ -38,18 +43,28 @@ impl Server {
         let installed = Command::new("mariadb-install-db")
             // Of its own: a server that starts clears away what lies there of others.
             .env("TMPDIR", &dir)
-            .args(["--no-defaults", "--auth-root-authentication-method=normal", "--user=root", &data])
+            .args([
+                "--no-defaults",
+                "--auth-root-authentication-method=normal",
+                "--user=root",
+                &data,
+            ])
             .output()
             .unwrap();
         drop(one_at_a_time);
-        let said =
-            String::from_utf8_lossy(&installed.stdout).into_owned() + &String::from_utf8_lossy(&installed.stderr);
-        assert!(installed.status.success(), "mariadb-install-db failed: {said}");
+        let said = String::from_utf8_lossy(&installed.stdout).into_owned()
+            + &String::from_utf8_lossy(&installed.stderr);
+        assert!(
+            installed.status.success(),
+            "mariadb-install-db failed: {said}"
+        );
         let program = Program::MariaDb(spawn(&dir, port, extra));
         let server = Server { dir, port, program };
         let mut conn = server.conn().await;
         for host in ["localhost", &hostname(&mut conn).await] {
-            conn.query_drop(format!("DROP USER IF EXISTS ''@'{host}'")).await.unwrap();
+            conn.query_drop(format!("DROP USER IF EXISTS ''@'{host}'"))
+                .await
+                .unwrap();
         }
         server
     }
@@ -61,10 +76,15 @@ impl Server {
             println!("skipped on MySQL: there is none here, run scripts/mysql");
             return None;
         }
-        let dir = std::env::temp_dir().join(format!("sluice-sidecar-my-{name}-{}", std::process::id()));
+        let dir =
+            std::env::temp_dir().join(format!("sluice-sidecar-my-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
         let server = Mysql::start(&dir, extra).await.unwrap();
-        Some(Server { dir, port: server.port, program: Program::MySql(Box::new(server)) })
+        Some(Server {
+            dir,
+            port: server.port,
+            program: Program::MySql(Box::new(server)),
+        })
     }
 
     /// One of either flavour, as far as they can be had.
@@ -105,9 +125,17 @@ impl Server {
 
     /// SIGSTOP, or SIGCONT: connections stay open and nothing answers.
     pub fn freeze(&self, frozen: bool) {
-        let Program::MariaDb(child) = &self.program else { panic!("only MariaDB is frozen here") };
+        let Program::MariaDb(child) = &self.program else {
+            panic!("only MariaDB is frozen here")
+        };
         let signal = if frozen { "-STOP" } else { "-CONT" };
-        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args([signal, &child.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     pub fn dir(&self) -> &Path {
@@ -144,12 +172,24 @@ impl Server {
         let mut conn = self.conn().await;
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
         for (folder, schema) in schemas.each() {
-            conn.query_drop(format!("CREATE DATABASE {schema}")).await.unwrap();
+            conn.query_drop(format!("CREATE DATABASE {schema}"))
+                .await
+                .unwrap();
             conn.query_drop(format!("USE {schema}")).await.unwrap();
-            let mut files: Vec<_> = std::fs::read_dir(root.join(folder)).unwrap().map(|f| f.unwrap().path()).collect();
+            let mut files: Vec<_> = std::fs::read_dir(root.join(folder))
+                .unwrap()
+                .map(|f| f.unwrap().path())
+                .collect();
             files.sort_by_key(|file| number_of(file));
             for file in files {
-                conn.query_drop(std::fs::read_to_string(file).unwrap().trim().trim_end_matches(';')).await.unwrap();
+                conn.query_drop(
+                    std::fs::read_to_string(file)
+                        .unwrap()
+                        .trim()
+                        .trim_end_matches(';'),
+                )
+                .await
+                .unwrap();
             }
         }
     }
@@ -157,12 +197,23 @@ impl Server {
 
 /// The number in `V12__name.sql`: the order in which migrations run.
 fn number_of(file: &Path) -> u32 {
-    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    name[1..].split("__").next().and_then(|number| number.parse().ok()).unwrap_or_default()
+    let name = file
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    name[1..]
+        .split("__")
+        .next()
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_default()
 }
 
 async fn hostname(conn: &mut Conn) -> String {
-    conn.query_first("SELECT @@hostname").await.unwrap().unwrap_or_default()
+    conn.query_first("SELECT @@hostname")
+        .await
+        .unwrap()
+        .unwrap_or_default()
 }
 
 fn spawn(dir: &Path, port: u16, extra: &[&str]) -> Child {
@@ -173,9 +224,23 @@ fn spawn(dir: &Path, port: u16, extra: &[&str]) -> Child {
         .arg(format!("--datadir={}", dir.join("data").display()))
         .arg(format!("--socket={}", dir.join("s").display()))
         .arg(format!("--port={port}"))
-        .args(["--bind-address=127.0.0.1", "--user=root", "--server-id=1", "--log-bin=bin", "--binlog-format=ROW"])
-        .args(["--binlog-row-image=FULL", "--binlog-row-metadata=FULL", "--sync-binlog=1"])
-        .args(["--innodb-flush-log-at-trx-commit=1", "--binlog-annotate-row-events=ON", "--max-allowed-packet=64M"])
+        .args([
+            "--bind-address=127.0.0.1",
+            "--user=root",
+            "--server-id=1",
+            "--log-bin=bin",
+            "--binlog-format=ROW",
+        ])
+        .args([
+            "--binlog-row-image=FULL",
+            "--binlog-row-metadata=FULL",
+            "--sync-binlog=1",
+        ])
+        .args([
+            "--innodb-flush-log-at-trx-commit=1",
+            "--binlog-annotate-row-events=ON",
+            "--max-allowed-packet=64M",
+        ])
         .args(extra)
         .stdout(Stdio::null())
         .stderr(log)

@@ -44,11 +44,18 @@ pub fn tail_of(url: &str, flavour: Flavour, server_id: u32, position: &str, star
         start,
     };
     let (send, feed) = crossbeam_channel::bounded(64);
-    let blind = Blind::new(Readiness::default(), prometheus::IntGauge::new("t", "t").unwrap());
+    let blind = Blind::new(
+        Readiness::default(),
+        prometheus::IntGauge::new("t", "t").unwrap(),
+    );
     let cancel = CancellationToken::new();
     let reader = binlog::Reader::new(settings, send, blind.clone(), cancel.clone()).unwrap();
     std::thread::spawn(move || reader.run());
-    Tail { feed, blind, cancel }
+    Tail {
+        feed,
+        blind,
+        cancel,
+    }
 }
 
 impl Tail {
@@ -63,8 +70,9 @@ impl Tail {
     pub fn transactions(&self, count: usize) -> (Vec<Arc<Transaction>>, Vec<Mark>, String) {
         let (mut all, mut marks, mut position) = (Vec::new(), Vec::new(), String::new());
         while all.len() < count {
-            let batch =
-                self.batch().unwrap_or_else(|| panic!("only {} came; blind: {:?}", all.len(), self.blind.reason()));
+            let batch = self.batch().unwrap_or_else(|| {
+                panic!("only {} came; blind: {:?}", all.len(), self.blind.reason())
+            });
             for item in batch.items {
                 all.push(item.transaction);
                 marks.extend(item.marks);
@@ -78,8 +86,9 @@ impl Tail {
     pub fn items(&self, count: usize) -> Vec<Item> {
         let mut all = Vec::new();
         while all.len() < count {
-            let batch =
-                self.batch().unwrap_or_else(|| panic!("only {} came; blind: {:?}", all.len(), self.blind.reason()));
+            let batch = self.batch().unwrap_or_else(|| {
+                panic!("only {} came; blind: {:?}", all.len(), self.blind.reason())
+            });
             all.extend(batch.items);
         }
         all
@@ -98,5 +107,7 @@ impl Tail {
 }
 
 pub async fn position(server: &Server) -> String {
-    preflight::position(&mut server.conn().await, server.flavour()).await.unwrap()
+    preflight::position(&mut server.conn().await, server.flavour())
+        .await
+        .unwrap()
 }
