@@ -51,7 +51,7 @@ pub struct Config {
     #[serde(default)]
     pub recovery: Recovery,
     #[serde(default)]
-    pub acknowledge: Acknowledge,
+    pub acknowledgement: Acknowledge,
     #[serde(default)]
     pub channels: Vec<Channel>,
     /// Callers allowed; empty means "one nameless caller, on loopback only".
@@ -100,23 +100,23 @@ pub struct Intake {
 pub struct Fence {
     pub enabled: bool,
     /// Base URL of the sidecar's listener.
-    pub sidecar: String,
+    pub sidecar_url: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Accept {
     /// Connections that write accept transactions side by side.
-    pub lanes: usize,
+    pub writers: usize,
     /// Most requests in one transaction: larger batches were no faster when measured.
-    pub batch: usize,
-    /// Shortest time between two batches of a lane, unless one is full: what a
+    pub max_batch: usize,
+    /// Shortest time between two batches of a writer, unless one is full: what a
     /// request may wait so that many share a commit.
-    pub gather_ms: u64,
-    /// Requests that may wait per lane before callers get 503.
-    pub queue: usize,
+    pub linger_ms: u64,
+    /// Requests that may wait per writer before callers get 503.
+    pub queue_capacity: usize,
     /// Largest request body in bytes.
-    pub body_limit: usize,
+    pub max_body_bytes: usize,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -124,27 +124,27 @@ pub struct Accept {
 pub struct Dispatch {
     pub enabled: bool,
     /// Most orders in one claim.
-    pub batch: usize,
+    pub max_batch: usize,
     /// Orders remembered between acceptance and claim; the rest is found by polling.
-    pub queue: usize,
+    pub queue_capacity: usize,
     /// How often orders that nobody remembers are looked for.
-    pub poll_ms: u64,
+    pub poll_interval_ms: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Recovery {
-    /// First query after a call without an answer; doubles up to `query_most_ms`.
-    pub query_first_ms: u64,
-    pub query_most_ms: u64,
+    /// First query after a call without an answer; doubles up to `query_max_delay_ms`.
+    pub query_initial_delay_ms: u64,
+    pub query_max_delay_ms: u64,
     /// How long to wait for a callback before the first query.
     pub callback_wait_ms: u64,
     /// Queries without an end before the order becomes a person's case.
-    pub most_queries: u32,
+    pub max_queries: u32,
     /// Queries under way at once per channel.
-    pub asking: usize,
+    pub max_concurrent_queries: usize,
     /// An order that isn't on its way after this is a person's case; it still waits.
-    pub unsent_case_ms: u64,
+    pub unsent_case_after_ms: u64,
 }
 
 /// Upstreams that must say that they know an order's end (stage 4 of recovery).
@@ -153,11 +153,11 @@ pub struct Recovery {
 pub struct Acknowledge {
     /// Names as in `clients`; `local` if there are none.
     pub clients: Vec<String>,
-    /// First wait before the end is told again; doubles up to `most_ms`.
-    pub first_ms: u64,
-    pub most_ms: u64,
+    /// First wait before the end is told again; doubles up to `max_delay_ms`.
+    pub initial_delay_ms: u64,
+    pub max_delay_ms: u64,
     /// Told again so often before it is a person's case.
-    pub most_times: u32,
+    pub max_notifications: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -180,13 +180,13 @@ pub struct Channel {
     pub deadline_ms: u64,
     /// How long one try to connect may take, TLS included; unset: a second, or the
     /// deadline if that is shorter.
-    pub connect_ms: Option<u64>,
+    pub connect_timeout_ms: Option<u64>,
 }
 
 impl Channel {
     pub fn connect(&self) -> Duration {
         Duration::from_millis(
-            self.connect_ms
+            self.connect_timeout_ms
                 .unwrap_or(DEFAULT_CONNECT_MS)
                 .min(self.deadline_ms),
         )
@@ -218,9 +218,9 @@ impl Channel {
             "channels.deadline_ms of {id} must be 1 to 300000"
         );
         ensure!(
-            self.connect_ms
+            self.connect_timeout_ms
                 .is_none_or(|ms| (1..=self.deadline_ms).contains(&ms)),
-            "channels.connect_ms of {id} must be 1 to its deadline_ms, {}",
+            "channels.connect_timeout_ms of {id} must be 1 to its deadline_ms, {}",
             self.deadline_ms
         );
         sluice_contract::clock::trade_time(0, &self.zone)
@@ -272,7 +272,7 @@ impl Default for Fence {
     fn default() -> Self {
         Fence {
             enabled: true,
-            sidecar: "http://127.0.0.1:7200".into(),
+            sidecar_url: "http://127.0.0.1:7200".into(),
         }
     }
 }
@@ -280,11 +280,11 @@ impl Default for Fence {
 impl Default for Accept {
     fn default() -> Self {
         Accept {
-            lanes: 2,
-            batch: 128,
-            gather_ms: 8,
-            queue: 4_096,
-            body_limit: 16_384,
+            writers: 2,
+            max_batch: 128,
+            linger_ms: 8,
+            queue_capacity: 4_096,
+            max_body_bytes: 16_384,
         }
     }
 }
@@ -293,9 +293,9 @@ impl Default for Dispatch {
     fn default() -> Self {
         Dispatch {
             enabled: true,
-            batch: 256,
-            queue: 50_000,
-            poll_ms: 500,
+            max_batch: 256,
+            queue_capacity: 50_000,
+            poll_interval_ms: 500,
         }
     }
 }
@@ -303,12 +303,12 @@ impl Default for Dispatch {
 impl Default for Recovery {
     fn default() -> Self {
         Recovery {
-            query_first_ms: 500,
-            query_most_ms: 60_000,
+            query_initial_delay_ms: 500,
+            query_max_delay_ms: 60_000,
             callback_wait_ms: 10_000,
-            most_queries: 20,
-            asking: 32,
-            unsent_case_ms: 3_600_000,
+            max_queries: 20,
+            max_concurrent_queries: 32,
+            unsent_case_after_ms: 3_600_000,
         }
     }
 }
@@ -317,9 +317,9 @@ impl Default for Acknowledge {
     fn default() -> Self {
         Acknowledge {
             clients: Vec::new(),
-            first_ms: 60_000,
-            most_ms: 3_600_000,
-            most_times: 12,
+            initial_delay_ms: 60_000,
+            max_delay_ms: 3_600_000,
+            max_notifications: 12,
         }
     }
 }
@@ -395,16 +395,16 @@ impl Config {
             .parse::<sluice_contract::money::Currency>()
             .with_context(|| format!("default_currency = {:?}", self.default_currency))?;
         ensure!(
-            (1..=64).contains(&self.accept.lanes),
-            "accept.lanes must be 1 to 64"
+            (1..=64).contains(&self.accept.writers),
+            "accept.writers must be 1 to 64"
         );
         ensure!(
-            (1..=512).contains(&self.accept.batch),
-            "accept.batch must be 1 to 512"
+            (1..=512).contains(&self.accept.max_batch),
+            "accept.max_batch must be 1 to 512"
         );
         ensure!(
-            (1..=1024).contains(&self.dispatch.batch),
-            "dispatch.batch must be 1 to 1024"
+            (1..=1024).contains(&self.dispatch.max_batch),
+            "dispatch.max_batch must be 1 to 1024"
         );
         ensure!(
             is_plain(&self.intake.group, 64),
@@ -441,33 +441,33 @@ impl Config {
     }
 
     fn check_recovery(&self) -> anyhow::Result<()> {
-        let (recovery, acknowledge) = (&self.recovery, &self.acknowledge);
+        let (recovery, acknowledgement) = (&self.recovery, &self.acknowledgement);
         ensure!(
-            recovery.query_first_ms > 0,
-            "recovery.query_first_ms must be above 0"
+            recovery.query_initial_delay_ms > 0,
+            "recovery.query_initial_delay_ms must be above 0"
         );
         ensure!(
-            (1..=1_000).contains(&recovery.most_queries),
-            "recovery.most_queries must be 1 to 1000"
+            (1..=1_000).contains(&recovery.max_queries),
+            "recovery.max_queries must be 1 to 1000"
         );
         ensure!(
-            (1..=1_000).contains(&recovery.asking),
-            "recovery.asking must be 1 to 1000"
+            (1..=1_000).contains(&recovery.max_concurrent_queries),
+            "recovery.max_concurrent_queries must be 1 to 1000"
         );
         ensure!(
-            acknowledge.first_ms > 0,
-            "acknowledge.first_ms must be above 0"
+            acknowledgement.initial_delay_ms > 0,
+            "acknowledgement.initial_delay_ms must be above 0"
         );
         ensure!(
-            acknowledge.most_times <= 1_000,
-            "acknowledge.most_times must be at most 1000"
+            acknowledgement.max_notifications <= 1_000,
+            "acknowledgement.max_notifications must be at most 1000"
         );
-        for client in &acknowledge.clients {
+        for client in &acknowledgement.clients {
             let known =
                 self.clients.contains(client) || (self.clients.is_empty() && client == NAMELESS);
             ensure!(
                 known,
-                "acknowledge.clients: {client:?} is not in clients ({NAMELESS} if there are none)"
+                "acknowledgement.clients: {client:?} is not in clients ({NAMELESS} if there are none)"
             );
         }
         Ok(())

@@ -216,7 +216,7 @@ fn refused(payment: &Payment, refusal: &Refusal) {
             "a payment was told before with other words: not booked"
         );
     } else {
-        count("set_aside");
+        count("dead_letter");
         tracing::error!(
             topic,
             partition,
@@ -261,7 +261,7 @@ fn take(message: &BorrowedMessage<'_>) -> Option<Payment> {
     match keyed {
         Ok(keyed) => Some(Payment { keyed, place }),
         Err(why) => {
-            count("set_aside");
+            count("dead_letter");
             // What isn't plain may be anything: it stays out of the log.
             let account = if is_plain(&account, MAX_ID) {
                 account.as_str()
@@ -283,7 +283,7 @@ fn take(message: &BorrowedMessage<'_>) -> Option<Payment> {
 
 /// The booking that the event asks for, under a key of its own. When it was told is no
 /// part of what was asked: told again, it is the same payment.
-fn keyed(event: &BusinessEvent, told_us: i64) -> Result<Keyed, String> {
+fn keyed(event: &BusinessEvent, event_time_us: i64) -> Result<Keyed, String> {
     let BusinessEvent {
         account_id, biz_no, ..
     } = event;
@@ -311,7 +311,7 @@ fn keyed(event: &BusinessEvent, told_us: i64) -> Result<Keyed, String> {
         amount,
         currency,
         payment_no,
-        told_us,
+        event_time_us,
     });
     Ok(Keyed {
         client: CLIENT.to_owned(),

@@ -103,7 +103,7 @@ fn register() -> prometheus::Result<Metrics> {
             "Orders that moved into a state",
             &["state"]
         )?,
-        claimed: register_int_counter!("sluice_core_claimed_total", "Orders claimed for sending")?,
+        claimed: register_int_counter!("sluice_core_claims_total", "Orders claimed for sending")?,
         blocked: register_int_gauge_vec!(
             "sluice_core_blocked_orders",
             "Orders held back at the last look",
@@ -136,7 +136,7 @@ fn register() -> prometheus::Result<Metrics> {
             "Age of the oldest unpublished transaction"
         )?,
         published: register_int_counter!(
-            "sluice_core_published_total",
+            "sluice_core_published_events_total",
             "Events acknowledged by Kafka"
         )?,
         publish_failures: register_int_counter!(
@@ -174,8 +174,8 @@ fn register_channels() -> prometheus::Result<Channels> {
             &["channel"]
         )?,
         waiting: register_int_gauge_vec!(
-            "sluice_core_slot_waiting_orders",
-            "Orders that wait for a free call slot of a channel",
+            "sluice_core_permit_waiting_orders",
+            "Orders that wait for a free call permit of a channel",
             &["channel"]
         )?,
         secret_unusable: register_int_gauge_vec!(
@@ -190,7 +190,7 @@ fn register_intake() -> prometheus::Result<Intake> {
     Ok(Intake {
         events: register_int_counter_vec!(
             "sluice_core_intake_events_total",
-            "Events read from the payments' topic: booked, repeated, conflict, set_aside, other",
+            "Events read from the payments' topic: booked, repeated, conflict, dead_letter, other",
             &["result"]
         )?,
         retries: register_int_counter!(
@@ -235,7 +235,7 @@ fn register_stages() -> prometheus::Result<Stages> {
             &["stage"]
         )?,
         late: register_int_gauge_vec!(
-            "sluice_core_stage_late_seconds",
+            "sluice_core_stage_overdue_seconds",
             "How long the order that recovery should have looked at first has been due",
             &["stage"]
         )?,

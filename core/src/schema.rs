@@ -114,22 +114,22 @@ async fn same_books(
     let (orders, now) = (&schemas.orders, now_us());
     for (service, schema) in [("balance", &schemas.balance), ("ledger", &schemas.ledger)] {
         let (setting, url) = servers.of(service);
-        let place = place_of(url, schema)
+        let store = store_of(url, schema)
             .await
-            .with_context(|| format!("the place of {schema}"))?;
+            .with_context(|| format!("the store identity of {schema}"))?;
         conn.exec_drop(
-            format!("INSERT IGNORE INTO {orders}.books (service,place_id,noted_us) VALUES (?,?,?)"),
-            (service, &place, now),
+            format!("INSERT IGNORE INTO {orders}.expected_store (service,store_id,first_seen_us) VALUES (?,?,?)"),
+            (service, &store, now),
         )
         .await?;
         let noted: Option<String> = conn
             .exec_first(
-                format!("SELECT place_id FROM {orders}.books WHERE service=?"),
+                format!("SELECT store_id FROM {orders}.expected_store WHERE service=?"),
                 (service,),
             )
             .await?;
         ensure!(
-            noted.as_ref() == Some(&place),
+            noted.as_ref() == Some(&store),
             "{setting}: schema {schema} there is not the one that these orders were booked in; point the setting at \
              the server that holds it, or move its data first (docs/SHARDING.md)"
         );
@@ -138,16 +138,16 @@ async fn same_books(
 }
 
 /// The id of the books in `schema`; made if they are new.
-async fn place_of(url: &str, schema: &str) -> anyhow::Result<String> {
+async fn store_of(url: &str, schema: &str) -> anyhow::Result<String> {
     let mut conn = sql::connect(url).await?;
-    let table = format!("{schema}.place");
+    let table = format!("{schema}.store_identity");
     conn.exec_drop(
-        format!("INSERT IGNORE INTO {table} (name,place_id) VALUES ('here',?)"),
+        format!("INSERT IGNORE INTO {table} (name,store_id) VALUES ('this',?)"),
         (new_tx_id(),),
     )
     .await?;
     let found: Option<String> = conn
-        .query_first(format!("SELECT place_id FROM {table} WHERE name='here'"))
+        .query_first(format!("SELECT store_id FROM {table} WHERE name='this'"))
         .await?;
     conn.disconnect().await?;
     found.context("it has no id")

@@ -50,7 +50,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
         &schemas,
         secrets.sidecar.clone(),
     )?;
-    let ready = ReadyQueue::new(config.dispatch.queue);
+    let ready = ReadyQueue::new(config.dispatch.queue_capacity);
     let channels = clients(&config, &secrets, &ready)?;
     let key = &secrets.provenance;
     let follower = apart(&config.servers(), &pools, &schemas, key, &ready, &readiness).await?;
@@ -92,7 +92,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
             .zip(secrets.clients.iter().cloned())
             .collect(),
         default_currency: config.default_currency.parse()?,
-        body_limit: config.accept.body_limit,
+        max_body_bytes: config.accept.max_body_bytes,
     });
     Recovery {
         config: config.recovery.clone(),

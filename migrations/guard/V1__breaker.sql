@@ -1,4 +1,5 @@
--- Breakers that are or were open. The core reads them in the claim's transaction.
+-- This table holds the breakers that are or were open. The core reads them in the
+-- transaction of the claim.
 CREATE TABLE breaker (
   point      VARCHAR(12)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   scope      VARCHAR(12)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,

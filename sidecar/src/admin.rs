@@ -38,7 +38,7 @@ pub fn router(parts: Shared, readiness: Readiness) -> Router {
         .route("/breakers/{point}/{scope}/{key}/trip", post(trip))
         .route("/breakers/{point}/{scope}/{key}/reset", post(reset))
         .route("/verdicts", get(list_verdicts))
-        .route("/snapshot", get(snapshot).post(ask_snapshot))
+        .route("/audit", get(audit).post(ask_audit))
         .route("/verdicts/{id}", get(one_verdict))
         .merge(workflow::api::router())
         .with_state(parts)
@@ -148,18 +148,18 @@ async fn status(State(parts): State<Shared>) -> Response {
         "rowChanges": parts.metrics.row_changes.get(),
         "transactions": parts.metrics.transactions.get(),
         "events": parts.metrics.events.get(),
-        "eventsSetAside": parts.metrics.set_aside(),
+        "deadLetters": parts.metrics.dead_letter_count(),
         "state": note,
-        "snapshot": parts.snapshot.read(),
+        "audit": parts.audit.read(),
     }))
 }
 
-async fn snapshot(State(parts): State<Shared>) -> Response {
-    answer(parts.snapshot.read())
+async fn audit(State(parts): State<Shared>) -> Response {
+    answer(parts.audit.read())
 }
 
 /// Asks for a run over the data at rest, after the one that is under way.
-async fn ask_snapshot(State(parts): State<Shared>, headers: HeaderMap) -> Response {
+async fn ask_audit(State(parts): State<Shared>, headers: HeaderMap) -> Response {
     if !authorized(&headers, &parts.secrets.sidecar_token) {
         return refuse(
             ApiCode::Unauthorized,
@@ -172,8 +172,8 @@ async fn ask_snapshot(State(parts): State<Shared>, headers: HeaderMap) -> Respon
             "this sidecar is a standby: ask the one that holds the lease",
         );
     }
-    parts.snapshot.ask();
-    answer(parts.snapshot.read())
+    parts.audit.ask();
+    answer(parts.audit.read())
 }
 
 async fn list_breakers(State(parts): State<Shared>) -> Response {

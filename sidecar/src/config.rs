@@ -30,7 +30,7 @@ pub struct Config {
     #[serde(default)]
     pub kafka: Kafka,
     /// Keeps what was evaluated, for backtests.
-    pub record: Option<Record>,
+    pub recording: Option<Record>,
     /// Threads that evaluate rules; findings are the same with any number.
     #[serde(default = "default_workers")]
     pub workers: usize,
@@ -38,8 +38,8 @@ pub struct Config {
     /// Holds `provenance_key` and `sidecar_token` unless they are in the environment.
     pub secrets_dir: Option<PathBuf>,
     /// Checkpoint and heartbeat interval.
-    #[serde(default = "default_checkpoint_ms")]
-    pub checkpoint_ms: u64,
+    #[serde(default = "default_checkpoint_interval_ms")]
+    pub checkpoint_interval_ms: u64,
     /// Past this the sidecar is blind: it does not know what happens now.
     #[serde(default = "default_max_lag_ms")]
     pub max_lag_ms: u64,
@@ -51,7 +51,7 @@ pub struct Config {
     #[serde(default)]
     pub on_lost_position: OnLost,
     #[serde(default)]
-    pub snapshot: Snapshot,
+    pub audit: Snapshot,
     /// Name of this instance in the lease; at most 32 characters. No two sidecars that
     /// run have the same: who starts under a name takes over from its earlier life.
     /// Unset, it is another one with each start.
@@ -71,12 +71,12 @@ pub struct Mysql {
     #[serde(default = "default_database")]
     pub database: String,
     /// The core keeps balance and ledger on servers of their own. Rules that look at
-    /// those of them that `also` does not name are set to `draft`: nobody reads them.
+    /// those of them that `book_servers` does not name are set to `draft`: nobody reads them.
     #[serde(default)]
-    pub books_apart: bool,
+    pub split_books: bool,
     /// Other servers, read beside this one.
     #[serde(default)]
-    pub also: Vec<Also>,
+    pub book_servers: Vec<Also>,
     /// This sidecar as a replica; unique among all replicas of the server.
     #[serde(default = "default_server_id")]
     pub server_id: u32,
@@ -112,10 +112,10 @@ impl Book {
 }
 
 impl Mysql {
-    /// Logical names of the schemas on the server `also`, or on the first one.
+    /// Logical names of the schemas on the server `book_servers`, or on the first one.
     pub fn schemas_of(&self, also: Option<&Also>) -> Vec<&'static str> {
         let elsewhere = |book: &&str| {
-            self.also
+            self.book_servers
                 .iter()
                 .flat_map(|a| &a.schemas)
                 .any(|b| b.as_str() == *book)
@@ -138,47 +138,53 @@ impl Mysql {
             _ => return Some(0),
         };
         let also = self
-            .also
+            .book_servers
             .iter()
             .position(|a| a.schemas.contains(&book))
             .map(|at| at + 1);
-        also.or((!self.books_apart).then_some(0))
+        also.or((!self.split_books).then_some(0))
     }
 
     fn urls(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        std::iter::once(("mysql.url", self.url.as_str()))
-            .chain(self.also.iter().map(|a| ("mysql.also.url", a.url.as_str())))
+        std::iter::once(("mysql.url", self.url.as_str())).chain(
+            self.book_servers
+                .iter()
+                .map(|a| ("mysql.book_servers.url", a.url.as_str())),
+        )
     }
 
     fn check_also(&self) -> anyhow::Result<()> {
-        for (at, also) in self.also.iter().enumerate() {
+        for (at, also) in self.book_servers.iter().enumerate() {
             let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
             if also.name.is_empty() || also.name.len() > 32 || !also.name.bytes().all(plain) {
                 bail!(
-                    "mysql.also.name = {:?}: use 1 to 32 letters, digits, _ and -",
+                    "mysql.book_servers.name = {:?}: use 1 to 32 letters, digits, _ and -",
                     also.name
                 );
             }
-            let before = &self.also[..at];
+            let before = &self.book_servers[..at];
             if before.iter().any(|b| b.name == also.name) {
-                bail!("mysql.also.name = {:?} is there twice", also.name);
+                bail!("mysql.book_servers.name = {:?} is there twice", also.name);
             }
             if also.url.is_empty() {
                 bail!(
-                    "mysql.also.url of {:?} is not set; write it or set {}",
+                    "mysql.book_servers.url of {:?} is not set; write it or set {}",
                     also.name,
                     also.variable()
                 );
             }
             if also.schemas.is_empty() {
                 bail!(
-                    "mysql.also.schemas of {:?} is empty: balance, ledger or both",
+                    "mysql.book_servers.schemas of {:?} is empty: balance, ledger or both",
                     also.name
                 );
             }
             let taken = |book: &&Book| before.iter().any(|b| b.schemas.contains(book));
             if let Some(book) = also.schemas.iter().find(taken) {
-                bail!("mysql.also.schemas: {} is on two servers", book.as_str());
+                bail!(
+                    "mysql.book_servers.schemas: {} is on two servers",
+                    book.as_str()
+                );
             }
         }
         Ok(())
@@ -205,7 +211,7 @@ pub struct Kafka {
     /// Longest wait of one fetch.
     pub fetch_wait_ms: u32,
     /// How often new partitions are looked for.
-    pub metadata_ms: u64,
+    pub metadata_interval_ms: u64,
     /// Read the database's changes from here instead of from its binlog.
     pub changes: Option<Changes>,
 }
@@ -225,7 +231,7 @@ impl Default for Kafka {
             group: "sluice-sidecar".to_owned(),
             topics: BUSINESS_TOPICS.map(str::to_owned).to_vec(),
             fetch_wait_ms: 5,
-            metadata_ms: 3_000,
+            metadata_interval_ms: 3_000,
             changes: None,
         }
     }
@@ -238,8 +244,8 @@ pub struct Record {
     /// A folder of its own; made if it isn't there.
     pub dir: PathBuf,
     /// MiB; the oldest part goes.
-    #[serde(default = "default_most_mb")]
-    pub most_mb: u64,
+    #[serde(default = "default_max_mb")]
+    pub max_mb: u64,
 }
 
 /// What both the fence and rules keep from others.
@@ -253,7 +259,7 @@ fn default_listen() -> String {
     "127.0.0.1:7200".to_owned()
 }
 
-fn default_checkpoint_ms() -> u64 {
+fn default_checkpoint_interval_ms() -> u64 {
     500
 }
 
@@ -266,7 +272,7 @@ fn default_workers() -> usize {
 }
 
 /// Some twenty million row changes.
-fn default_most_mb() -> u64 {
+fn default_max_mb() -> u64 {
     1_024
 }
 
@@ -298,7 +304,7 @@ impl Config {
         let mut config: Config = load_toml(path)?;
         override_by(&mut config.mysql.url, "SLUICE_MYSQL_URL");
         override_by(&mut config.kafka.brokers, "SLUICE_KAFKA_BROKERS");
-        for also in &mut config.mysql.also {
+        for also in &mut config.mysql.book_servers {
             let variable = also.variable();
             override_by(&mut also.url, &variable);
         }
@@ -322,17 +328,17 @@ impl Config {
         if self.mysql.server_id == 0 {
             bail!("mysql.server_id is 0, which no replica may use; take any free number");
         }
-        if !(50..=5_000).contains(&self.checkpoint_ms) {
+        if !(50..=5_000).contains(&self.checkpoint_interval_ms) {
             bail!(
-                "checkpoint_ms = {} is not within 50 and 5000; the lease lasts 5 s",
-                self.checkpoint_ms
+                "checkpoint_interval_ms = {} is not within 50 and 5000; the lease lasts 5 s",
+                self.checkpoint_interval_ms
             );
         }
-        if self.max_lag_ms < self.checkpoint_ms.saturating_mul(2) {
+        if self.max_lag_ms < self.checkpoint_interval_ms.saturating_mul(2) {
             bail!(
                 "max_lag_ms = {} is below two checkpoints of {} ms; every beat would look late",
                 self.max_lag_ms,
-                self.checkpoint_ms
+                self.checkpoint_interval_ms
             );
         }
         if !sluice_contract::ids::is_plain(&self.instance, sluice_contract::ids::MAX_ID) {
@@ -348,16 +354,16 @@ impl Config {
             );
         }
         if let Some(record) = self
-            .record
+            .recording
             .as_ref()
-            .filter(|record| record.most_mb < LEAST_MB)
+            .filter(|record| record.max_mb < LEAST_MB)
         {
             bail!(
-                "record.most_mb = {} is below {LEAST_MB}; a recording of less is hardly one",
-                record.most_mb
+                "recording.max_mb = {} is below {LEAST_MB}; a recording of less is hardly one",
+                record.max_mb
             );
         }
-        self.snapshot.check()?;
+        self.audit.check()?;
         if let Some(changes) = &self.kafka.changes {
             if self.kafka.brokers.is_empty() {
                 bail!(
@@ -372,10 +378,10 @@ impl Config {
                 );
             }
         }
-        if !METADATA_MS.contains(&self.kafka.metadata_ms) {
+        if !METADATA_MS.contains(&self.kafka.metadata_interval_ms) {
             bail!(
-                "kafka.metadata_ms = {} is not within 100 and 60000",
-                self.kafka.metadata_ms
+                "kafka.metadata_interval_ms = {} is not within 100 and 60000",
+                self.kafka.metadata_interval_ms
             );
         }
         let broken = |topic: &&String| topic.is_empty() || topic.contains(['=', ';', ',']);
@@ -425,7 +431,10 @@ mod tests {
             (format!("{GOOD}urll = 1\n"), "urll"),
             (format!("lisen = 'x'\n{GOOD}"), "lisen"),
             (format!("listen = 'nowhere'\n{GOOD}"), "listen"),
-            (format!("checkpoint_ms = 1\n{GOOD}"), "checkpoint_ms"),
+            (
+                format!("checkpoint_interval_ms = 1\n{GOOD}"),
+                "checkpoint_interval_ms",
+            ),
             (format!("max_lag_ms = 600\n{GOOD}"), "max_lag_ms"),
             (format!("instance = 'a b'\n{GOOD}"), "instance"),
             (format!("start = 'later'\n{GOOD}"), "start"),
@@ -434,44 +443,48 @@ mod tests {
                 "on_lost_position",
             ),
             (
-                format!("{GOOD}[snapshot]\nrows_per_second = 5\n"),
-                "snapshot.rows_per_second",
+                format!("{GOOD}[audit]\nmax_rows_per_second = 5\n"),
+                "audit.max_rows_per_second",
             ),
             (
-                format!("{GOOD}[snapshot]\nbalance_url = 'x'\n"),
-                "snapshot.balance_url",
+                format!("{GOOD}[audit]\nbalance_url = 'x'\n"),
+                "audit.balance_url",
             ),
             (format!("{GOOD}server_id = 0\n"), "mysql.server_id"),
             (format!("{GOOD}database = 'a-b'\n"), "mysql.database"),
             (
                 format!(
-                    "{GOOD}[[mysql.also]]\nname = 'b'\nurl = 'mysql://h'\nschemas = ['balance']\n"
+                    "{GOOD}[[mysql.book_servers]]\nname = 'b'\nurl = 'mysql://h'\nschemas = ['balance']\n"
                 ),
                 "",
             ),
             (
-                format!("{GOOD}[[mysql.also]]\nname = 'b'\nschemas = ['balance']\n"),
+                format!("{GOOD}[[mysql.book_servers]]\nname = 'b'\nschemas = ['balance']\n"),
                 "SLUICE_B_URL",
             ),
             (
                 format!(
-                    "{GOOD}[[mysql.also]]\nname = 'b/'\nurl = 'mysql://h'\nschemas = ['ledger']\n"
+                    "{GOOD}[[mysql.book_servers]]\nname = 'b/'\nurl = 'mysql://h'\nschemas = ['ledger']\n"
                 ),
-                "mysql.also.name",
-            ),
-            (
-                format!("{GOOD}[[mysql.also]]\nname = 'b'\nurl = 'x'\nschemas = ['ledger']\n"),
-                "mysql.also.url",
+                "mysql.book_servers.name",
             ),
             (
                 format!(
-                    "{GOOD}[[mysql.also]]\nname = 'b'\nurl = 'mysql://h'\nschemas = ['guard']\n"
+                    "{GOOD}[[mysql.book_servers]]\nname = 'b'\nurl = 'x'\nschemas = ['ledger']\n"
+                ),
+                "mysql.book_servers.url",
+            ),
+            (
+                format!(
+                    "{GOOD}[[mysql.book_servers]]\nname = 'b'\nurl = 'mysql://h'\nschemas = ['guard']\n"
                 ),
                 "guard",
             ),
             (
-                format!("{GOOD}[[mysql.also]]\nname = 'b'\nurl = 'mysql://h'\nschemas = []\n"),
-                "mysql.also.schemas",
+                format!(
+                    "{GOOD}[[mysql.book_servers]]\nname = 'b'\nurl = 'mysql://h'\nschemas = []\n"
+                ),
+                "mysql.book_servers.schemas",
             ),
             (
                 GOOD.replace("3306", "3306,other:3307?tls_ca=none.pem"),
@@ -480,12 +493,12 @@ mod tests {
             (format!("{GOOD}[kafka]\ntopics = ['a=b']\n"), "kafka.topics"),
             (format!("{GOOD}[kafka]\nbroker = 'x'\n"), "broker"),
             (
-                format!("{GOOD}[kafka]\nmetadata_ms = 0\n"),
-                "kafka.metadata_ms",
+                format!("{GOOD}[kafka]\nmetadata_interval_ms = 0\n"),
+                "kafka.metadata_interval_ms",
             ),
             (
-                format!("{GOOD}[kafka]\nmetadata_ms = 600000\n"),
-                "kafka.metadata_ms",
+                format!("{GOOD}[kafka]\nmetadata_interval_ms = 600000\n"),
+                "kafka.metadata_interval_ms",
             ),
             (
                 format!("{GOOD}[kafka.changes]\nprefix = 'bank'\n"),
@@ -505,10 +518,10 @@ mod tests {
             ),
             (format!("workers = 0\n{GOOD}"), "workers"),
             (
-                format!("{GOOD}[record]\ndir = 'x'\nmost_mb = 3\n"),
-                "record.most_mb",
+                format!("{GOOD}[recording]\ndir = 'x'\nmax_mb = 3\n"),
+                "recording.max_mb",
             ),
-            (format!("{GOOD}[record]\nmost_mb = 30\n"), "dir"),
+            (format!("{GOOD}[recording]\nmax_mb = 30\n"), "dir"),
             ("[mysql]\n".to_owned(), "rules_dir"),
         ];
         for (text, key) in cases {

@@ -74,7 +74,7 @@ pub struct Parts {
     pub blind: Blind,
     pub fence: Fence,
     pub status: Status,
-    pub snapshot: snapshot::Desk,
+    pub audit: snapshot::Desk,
     pub metrics: &'static Metrics,
     pub rules: watch::Receiver<Option<Arc<RuleSet>>>,
     /// Keeps what the evaluator sees, if that was asked for.
@@ -155,7 +155,7 @@ impl Parts {
             fence: Fence::new(blind.clone()),
             cancel: CancellationToken::new(),
             status,
-            snapshot: snapshot::Desk::default(),
+            audit: snapshot::Desk::default(),
             blind,
             metrics,
             rules,
@@ -169,9 +169,9 @@ impl Parts {
 /// A folder that can't be written to must not keep a sidecar from guarding money:
 /// it is told, and counts as not recording.
 fn recorder(config: &Config, metrics: &'static Metrics) -> Option<Recorder> {
-    let record = config.record.as_ref()?;
+    let record = config.recording.as_ref()?;
     metrics.recording_wanted.set(1);
-    let opened = Writer::open(&record.dir, record.most_mb)
+    let opened = Writer::open(&record.dir, record.max_mb)
         .and_then(|writer| Recorder::start(writer, metrics));
     opened
         .inspect_err(|error| tracing::error!("nothing is recorded: {error:#}; mend it and restart"))

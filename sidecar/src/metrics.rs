@@ -12,7 +12,7 @@ pub struct Metrics {
     pub row_changes: IntCounter,
     pub transactions: IntCounter,
     pub events: IntCounter,
-    pub events_set_aside: IntCounterVec,
+    pub dead_letters: IntCounterVec,
     pub blind: IntGauge,
     pub lag_seconds: Gauge,
     pub heartbeat_wait_seconds: Gauge,
@@ -33,7 +33,7 @@ pub struct Metrics {
     pub recording_wanted: IntGauge,
     pub recorded: IntCounter,
     pub recording_lost: IntCounter,
-    pub snapshot: Snapshot,
+    pub audit: Snapshot,
 }
 
 /// Rule sets, and what the workflow takes from their verdicts.
@@ -54,7 +54,7 @@ pub struct Snapshot {
     pub took_seconds: Gauge,
     pub period_seconds: IntGauge,
     pub accounts: IntGauge,
-    pub standing: IntGauge,
+    pub open_findings: IntGauge,
     pub suspects: IntCounter,
     pub failures: IntCounter,
 }
@@ -113,8 +113,8 @@ impl Metrics {
                 "Transactions with watched rows evaluated",
             )?,
             events: counter("sluice_sidecar_events_total", "Business events evaluated")?,
-            events_set_aside: counters(
-                "sluice_sidecar_events_set_aside_total",
+            dead_letters: counters(
+                "sluice_sidecar_dead_letters_total",
                 "Business events that can't be read",
                 &["reason"],
             )?,
@@ -134,7 +134,7 @@ impl Metrics {
             )?,
             position_distance: registered(IntGaugeVec::new(
                 Opts::new(
-                    "sluice_sidecar_position_distance",
+                    "sluice_sidecar_position_lag_transactions",
                     "Transactions that a server has and are not evaluated",
                 ),
                 &["server"],
@@ -185,23 +185,26 @@ impl Metrics {
                 "1 while what is evaluated is recorded",
             )?,
             recording_wanted: gauge(
-                "sluice_sidecar_recording_wanted",
+                "sluice_sidecar_recording_enabled",
                 "1 if a recording was asked for",
             )?,
-            recorded: counter("sluice_sidecar_recorded_total", "Inputs and marks recorded")?,
+            recorded: counter(
+                "sluice_sidecar_recorded_inputs_total",
+                "Inputs and marks recorded",
+            )?,
             recording_lost: counter(
-                "sluice_sidecar_recording_lost_total",
+                "sluice_sidecar_recording_lost_inputs_total",
                 "Inputs that a recording misses",
             )?,
-            snapshot: Snapshot::new()?,
+            audit: Snapshot::new()?,
         })
     }
 }
 
 impl Metrics {
     /// Events set aside, for whatever reason.
-    pub fn set_aside(&self) -> u64 {
-        let values = self.events_set_aside.collect();
+    pub fn dead_letter_count(&self) -> u64 {
+        let values = self.dead_letters.collect();
         let counters = values.iter().flat_map(|family| family.get_metric());
         // Whole numbers far below 2^53.
         counters
@@ -236,12 +239,12 @@ impl Workflow {
                 &["rule"],
             )?,
             suppressed: counters(
-                "sluice_sidecar_suppressed_total",
+                "sluice_sidecar_suppressed_verdicts_total",
                 "Verdicts that a suppression took",
                 &["rule"],
             )?,
             shadow_unwritten: counters(
-                "sluice_sidecar_shadow_unwritten_total",
+                "sluice_sidecar_shadow_verdicts_dropped_total",
                 "Verdicts of rules in shadow beyond what is written down in an hour",
                 &["rule"],
             )?,
@@ -254,35 +257,35 @@ impl Snapshot {
         let seconds = |name: &str, help: &str| registered(Gauge::new(name, help));
         Ok(Snapshot {
             running: gauge(
-                "sluice_sidecar_snapshot_running",
+                "sluice_sidecar_audit_running",
                 "1 while the data at rest is being checked",
             )?,
             completed_seconds: seconds(
-                "sluice_sidecar_snapshot_completed_seconds",
+                "sluice_sidecar_audit_completed_timestamp_seconds",
                 "Unix time of the last complete run over the data at rest; 0 if there was none",
             )?,
             took_seconds: seconds(
-                "sluice_sidecar_snapshot_took_seconds",
+                "sluice_sidecar_audit_duration_seconds",
                 "How long the last complete run took",
             )?,
             period_seconds: gauge(
-                "sluice_sidecar_snapshot_period_seconds",
+                "sluice_sidecar_audit_interval_seconds",
                 "How often a run is due; 0 for only when asked",
             )?,
             accounts: gauge(
-                "sluice_sidecar_snapshot_accounts",
+                "sluice_sidecar_audit_accounts",
                 "Balances that the last complete run compared",
             )?,
-            standing: gauge(
-                "sluice_sidecar_snapshot_standing",
+            open_findings: gauge(
+                "sluice_sidecar_audit_open_findings",
                 "Differences at rest that stand",
             )?,
             suspects: counter(
-                "sluice_sidecar_snapshot_suspects_total",
+                "sluice_sidecar_audit_suspects_total",
                 "Accounts that were read a second time",
             )?,
             failures: counter(
-                "sluice_sidecar_snapshot_failures_total",
+                "sluice_sidecar_audit_failures_total",
                 "Runs that could not be completed",
             )?,
         })

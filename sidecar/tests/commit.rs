@@ -79,7 +79,7 @@ async fn once_and_only_by_the_holder() {
         shadow: Default::default(),
         rules: tokio::sync::watch::channel(None).1,
         rules_changed: Default::default(),
-        books_apart: false,
+        split_books: false,
     };
     let found = [
         verdict(1, "trip", "violation", "a"),
@@ -108,7 +108,10 @@ async fn once_and_only_by_the_holder() {
         1
     );
     assert_eq!(count("SELECT COUNT(*) FROM t_guard.breaker").await, 1);
-    assert_eq!(count("SELECT COUNT(*) FROM t_guard.breaker_move").await, 1);
+    assert_eq!(
+        count("SELECT COUNT(*) FROM t_guard.breaker_transition").await,
+        1
+    );
     let stored = read_checkpoint(&mut conn, &schemas, "binlog")
         .await
         .unwrap();

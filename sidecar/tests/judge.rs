@@ -126,7 +126,7 @@ impl Set {
             rules_hash: "1".repeat(16),
             rules: tokio::sync::watch::channel(None).1,
             rules_changed: Default::default(),
-            books_apart: false,
+            split_books: false,
         };
         Set {
             server,

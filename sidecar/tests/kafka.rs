@@ -49,7 +49,7 @@ async fn what_retention_took_is_not_waited_for_and_new_partitions_are() {
     let settings = Kafka {
         brokers: broker.brokers(),
         topics: vec![TOPIC.to_owned()],
-        metadata_ms: 60_000,
+        metadata_interval_ms: 60_000,
         ..Kafka::default()
     };
     let (feed, fed) = crossbeam_channel::bounded(64);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const WAITS: &str = "sluice_sidecar_heartbeat_wait_seconds";
 const SILENCE: &str = "sluice_sidecar_source_silence_seconds{source=\"binlog\"}";
-const DISTANCE: &str = "sluice_sidecar_position_distance{server=\"main\"}";
+const DISTANCE: &str = "sluice_sidecar_position_lag_transactions{server=\"main\"}";
 const AGE: &str = "sluice_sidecar_position_age_seconds{server=\"main\"}";
 
 #[tokio::test(flavor = "multi_thread")]

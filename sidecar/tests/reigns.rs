@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 async fn depose(server: &Server, sidecar: &Daemon) {
     let mut conn = server.conn().await;
     let until_us = now_us() + 1_500_000;
-    let sql = format!("UPDATE t_guard.lease SET owner='other', epoch=epoch+1, until_us={until_us}");
+    let sql =
+        format!("UPDATE t_guard.lease SET owner='other', epoch=epoch+1, expires_us={until_us}");
     conn.query_drop(sql).await.unwrap();
     sidecar.until_ready(Some("lease held by other")).await;
     let begun = Instant::now();
@@ -40,7 +41,7 @@ async fn with_two_servers_each_reign_sees_both() {
     first.migrate(&schemas()).await;
     books.migrate(&schemas()).await;
     let mysql = format!(
-        "url = '{}'\n[[mysql.also]]\nname = 'books'\nurl = '{}'\nschemas = ['balance']",
+        "url = '{}'\n[[mysql.book_servers]]\nname = 'books'\nurl = '{}'\nschemas = ['balance']",
         first.url(),
         books.url()
     );

@@ -285,8 +285,7 @@ async fn events(sidecar: &Sidecar, brokers: &str) {
     let begun = Instant::now();
     loop {
         let (_, status) = sidecar.call("GET", "/status", "", "").await;
-        if status.contains("\"events\":9,\"eventsSetAside\":1")
-            && status.contains("business.payment=")
+        if status.contains("\"events\":9,\"deadLetters\":1") && status.contains("business.payment=")
         {
             return;
         }

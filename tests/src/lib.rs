@@ -36,7 +36,7 @@ pub fn options() -> Options {
     Options {
         rules: top().join("rules"),
         mariadb: MariadbOptions { buffer_pool_mb: 128, log_file_mb: 64, ..MariadbOptions::default() },
-        core_extra: "recovery.query_first_ms = 200\nrecovery.callback_wait_ms = 1500\ndispatch.poll_ms = 200".into(),
+        core_extra: "recovery.query_initial_delay_ms = 200\nrecovery.callback_wait_ms = 1500\ndispatch.poll_interval_ms = 200".into(),
         ..Options::default()
     }
 }
@@ -169,7 +169,7 @@ impl Set {
         // One statement, so that both are as of one moment.
         let sql = format!(
             "SELECT o.order_id,o.version,o.state,m.version,m.from_state,m.to_state FROM {0}.orders o \
-             LEFT JOIN {0}.order_move m USING (account_id,order_id) ORDER BY o.order_id,m.version",
+             LEFT JOIN {0}.order_transition m USING (account_id,order_id) ORDER BY o.order_id,m.version",
             self.stage.schemas.orders
         );
         let rows: Vec<(String, i64, String, _, _, _)> =
@@ -217,7 +217,7 @@ impl Set {
         use sluice_core::{config, guard::fence::Fence};
         let settings = config::Fence {
             enabled: true,
-            sidecar: self.stage.ports.url(self.stage.ports.sidecar),
+            sidecar_url: self.stage.ports.url(self.stage.ports.sidecar),
         };
         let fence = Fence::start(
             &settings,

@@ -240,7 +240,7 @@ async fn set_aside_with_the_offsets(set: &Set) -> anyhow::Result<()> {
     }
     let mut conn = set.stage.pool.get_conn().await?;
     let sql = format!(
-        "SELECT reason, payload FROM {}.event_aside ORDER BY offset_no",
+        "SELECT reason, payload FROM {}.dead_letter ORDER BY offset_no",
         set.stage.schemas.guard
     );
     let mut rows: Vec<(String, Vec<u8>)> = Vec::new();

@@ -112,7 +112,7 @@ async fn figures_say_what_is_known(set: &Set) -> anyhow::Result<()> {
         "silent for {silence} s"
     );
     let unknown = [
-        "sluice_sidecar_position_distance{",
+        "sluice_sidecar_position_lag_transactions{",
         "sluice_sidecar_position_age_seconds{",
     ];
     ensure!(

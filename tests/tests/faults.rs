@@ -102,7 +102,7 @@ async fn killed_and_resumed_by_gtid_no_verdict_is_lost_or_doubled() -> anyhow::R
     );
     let mut conn = set.stage.pool.get_conn().await?;
     let sql = format!(
-        "SELECT COUNT(*),MAX(version) FROM {}.breaker_move",
+        "SELECT COUNT(*),MAX(version) FROM {}.breaker_transition",
         set.stage.schemas.guard
     );
     let moves: Option<(u64, u64)> = conn.query_first(sql).await?;

@@ -212,7 +212,7 @@ async fn a_sidecar_that_has_not_begun_to_read_is_never_ready() -> anyhow::Result
         .await?;
     let held = async {
         let begun = Instant::now();
-        let owner = format!("SELECT owner FROM {guard}.lease WHERE until_us>0");
+        let owner = format!("SELECT owner FROM {guard}.lease WHERE expires_us>0");
         while looks.query_first::<String, _>(&owner).await?.is_none() {
             ensure!(
                 begun.elapsed() < Duration::from_secs(20),

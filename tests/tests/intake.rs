@@ -90,7 +90,7 @@ async fn doubled_malformed_and_contradicting_events_open_no_hole() -> anyhow::Re
         }
     }
     honest.wait_for(&set.stage, 40).await?;
-    counted(&set, "set_aside", wrong.len() as u64).await?;
+    counted(&set, "dead_letter", wrong.len() as u64).await?;
     counted(&set, "repeated", 28).await?;
     for n in 0..4 {
         let account = honest.account(n);

@@ -70,7 +70,7 @@ async fn orders_and_a_manual_change() -> anyhow::Result<()> {
 /// one is found and stopped.
 async fn hidden(set: &Set, url: &str) -> anyhow::Result<()> {
     let patience = Duration::from_secs(60);
-    let run = set.stage.client.snapshot_now(patience).await?;
+    let run = set.stage.client.audit_now(patience).await?;
     ensure!(run["accounts"] == 20 && run["verdicts"] == 0, "{run}");
     let mut conn = sluice_contract::sql::connect(url).await?;
     conn.query_drop("SET SESSION sql_log_bin=0").await?;
@@ -79,8 +79,8 @@ async fn hidden(set: &Set, url: &str) -> anyhow::Result<()> {
         "UPDATE {balance}.balance SET balance=balance+7,available=available+7 WHERE account_id='A00003'"
     );
     conn.query_drop(raise).await?;
-    let run = set.stage.client.snapshot_now(patience).await?;
-    ensure!(run["standing"] == 1 && run["verdicts"] == 1, "{run}");
+    let run = set.stage.client.audit_now(patience).await?;
+    ensure!(run["openFindings"] == 1 && run["verdicts"] == 1, "{run}");
     let seen = set.verdicts().await?;
     ensure!(
         seen.len() == 1 && seen[0].starts_with("books_at_rest A00003 A00003/CNY: available+7"),

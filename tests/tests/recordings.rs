@@ -88,7 +88,7 @@ async fn a_backtest_finds_what_live_found_whatever_the_workers() -> anyhow::Resu
     let dir = place.path().join("recording");
     let mut options = options();
     options.sidecar_extra = format!(
-        "record = {{ dir = \"{}\", most_mb = 64 }}\nworkers = 2",
+        "recording = {{ dir = \"{}\", max_mb = 64 }}\nworkers = 2",
         dir.display()
     );
     let mut set = Set::up(options).await?;

@@ -83,7 +83,7 @@ async fn post(set: &Set, path: &str) -> anyhow::Result<(u16, Value)> {
 async fn stage_1_waits_for_the_fence_and_stage_3_for_a_callback_until_they_are_cases()
 -> anyhow::Result<()> {
     let mut set = Set::up(with(
-        "recovery.unsent_case_ms = 1000\nrecovery.most_queries = 3",
+        "recovery.unsent_case_after_ms = 1000\nrecovery.max_queries = 3",
     ))
     .await?;
     Traffic::new("stages", 20).fund(&set.stage, 1_000).await?;
@@ -162,8 +162,7 @@ async fn stage_1_waits_for_the_fence_and_stage_3_for_a_callback_until_they_are_c
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stage_4_tells_again_until_it_is_heard_or_a_case() -> anyhow::Result<()> {
-    let extra =
-        "[acknowledge]\nclients = [\"local\"]\nfirst_ms = 300\nmost_ms = 500\nmost_times = 2";
+    let extra = "[acknowledgement]\nclients = [\"local\"]\ninitial_delay_ms = 300\nmax_delay_ms = 500\nmax_notifications = 2";
     let set = Set::up(with(extra)).await?;
     Traffic::new("heard", 20).fund(&set.stage, 1_000).await?;
     let slow = Action::InProcessThenNotify { ms: 2_000 };
@@ -181,11 +180,11 @@ async fn stage_4_tells_again_until_it_is_heard_or_a_case() -> anyhow::Result<()>
     );
 
     // Told twice again, then a person's; the same event each time.
-    wait_for_case(&set, &deaf, "unheard open -").await?;
+    wait_for_case(&set, &deaf, "unacknowledged open -").await?;
     ensure!(
         sluice_orders(&set, &["show", &deaf])
             .await?
-            .contains("case         unheard: local was told 2 times"),
+            .contains("case         unacknowledged: local was told 2 times"),
         "no case"
     );
     let ends = |order: &str| -> anyhow::Result<Vec<_>> {
@@ -212,9 +211,9 @@ async fn stage_4_tells_again_until_it_is_heard_or_a_case() -> anyhow::Result<()>
         let (status, answer) = post(&set, &format!("/withdraw/{deaf}/ack")).await?;
         ensure!(status == 200, "{status} {answer}");
     }
-    wait_for_case(&set, &deaf, "unheard closed upstream").await?;
+    wait_for_case(&set, &deaf, "unacknowledged closed upstream").await?;
     ensure!(
-        set.stage.client.order(&deaf).await?["heardUs"].is_number(),
+        set.stage.client.order(&deaf).await?["acknowledgedUs"].is_number(),
         "it isn't shown as heard"
     );
 

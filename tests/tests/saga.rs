@@ -65,7 +65,7 @@ impl Hand {
             clients: Default::default(),
             first_us: 1,
             longest_us: 1,
-            most_times: 1,
+            max_notifications: 1,
         };
         let waits = Waits {
             first_query_us: 1_000_000,
@@ -169,7 +169,7 @@ fn capture(account: &str, payment_no: &str) -> Ask {
         amount,
         currency,
         payment_no: payment_no.into(),
-        told_us: 0,
+        event_time_us: 0,
     })
 }
 
@@ -338,7 +338,7 @@ async fn check(set: &Set, want: &Want) -> anyhow::Result<()> {
         want.account,
         want.order
     );
-    let sql = format!("SELECT COUNT(*) FROM {orders}.idempotency WHERE idem_key=?");
+    let sql = format!("SELECT COUNT(*) FROM {orders}.idempotency WHERE idempotency_key=?");
     let keys: Option<u64> = conn.exec_first(sql, (&want.account,)).await?;
     let refused = want.account.starts_with("refused");
     ensure!(
@@ -363,7 +363,10 @@ async fn settled(set: &Set) -> anyhow::Result<()> {
     let begun = Instant::now();
     let mut conn = set.stage.pool.get_conn().await?;
     loop {
-        let sql = format!("SELECT COUNT(*) FROM {}.saga", set.stage.schemas.orders);
+        let sql = format!(
+            "SELECT COUNT(*) FROM {}.booking_intent",
+            set.stage.schemas.orders
+        );
         let open: u64 = conn.query_first(sql).await?.unwrap_or(0);
         if open == 0 {
             break;
@@ -435,8 +438,8 @@ async fn a_posting_driven_by_many_at_once_is_booked_once_and_a_forged_one_never(
     // A row that somebody else writes is never booked.
     let mut conn = set.stage.pool.get_conn().await?;
     let forged = format!(
-        "INSERT INTO {}.saga (account_id,saga_id,order_id,kind,order_kind,debit_book,credit_book,amount,currency,ref,\
-         payment_no,client,idem_key,proof,tries,created_us,due_us) VALUES ('many','dep-x','{}','deposit','cash_out',\
+        "INSERT INTO {}.booking_intent (account_id,posting_id,order_id,kind,order_kind,debit_book,credit_book,amount,currency,ref,\
+         payment_no,client,idempotency_key,signature,attempts,created_us,due_us) VALUES ('many','dep-x','{}','deposit','cash_out',\
          'clearing.payments','available',1000,'CNY','x',NULL,'c','k','{}',0,1,1)",
         set.stage.schemas.orders,
         "0".repeat(32),
@@ -449,7 +452,7 @@ async fn a_posting_driven_by_many_at_once_is_booked_once_and_a_forged_one_never(
         .await?;
     ensure!(found.is_empty(), "{found:?}");
     conn.query_drop(format!(
-        "DELETE FROM {}.saga WHERE account_id='many'",
+        "DELETE FROM {}.booking_intent WHERE account_id='many'",
         set.stage.schemas.orders
     ))
     .await?;

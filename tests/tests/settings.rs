@@ -24,7 +24,7 @@ const MYSQL: &str = "[mysql]\nurl = \"mysql://root@127.0.0.1:1\"\n";
 fn wrong_settings_are_named() -> anyhow::Result<()> {
     let channel = |id: &str| format!("[[channels]]\nid = \"{id}\"\nurl = \"http://127.0.0.1:1\"\n");
     let cases = [
-        ("sluice-core", format!("lanes = 4\n{MYSQL}"), "lanes"),
+        ("sluice-core", format!("writers = 4\n{MYSQL}"), "writers"),
         (
             "sluice-core",
             format!("listen = \"0.0.0.0:7100\"\n{MYSQL}{}", channel("netsunion")),
@@ -57,8 +57,8 @@ fn wrong_settings_are_named() -> anyhow::Result<()> {
         ),
         (
             "sluice-core",
-            format!("{MYSQL}{}connect_ms = 3001\n", channel("psp")),
-            "channels.connect_ms of psp",
+            format!("{MYSQL}{}connect_timeout_ms = 3001\n", channel("psp")),
+            "channels.connect_timeout_ms of psp",
         ),
         (
             "sluice-core",

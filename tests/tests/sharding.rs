@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 const BY_ACCOUNT: [&str; 10] = [
     "orders",
     "attempt",
-    "order_move",
+    "order_transition",
     "balance",
     "capture",
     "entry",
     "outbox",
     "cases",
-    "saga",
-    "step",
+    "booking_intent",
+    "booking_result",
 ];
 
 /// Tables that are unique by something else, or are no money's: what leads their
@@ -28,14 +28,14 @@ const OTHERS: [(&str, &str, &str); 14] = [
         "client",
         "sharded by client and key; claimed just before the order's transaction",
     ),
-    ("books", "service", "a row per service; replicated"),
-    ("place", "name", "one row; replicated"),
+    ("expected_store", "service", "a row per service; replicated"),
+    ("store_identity", "name", "one row; replicated"),
     (
         "breaker",
         "point",
         "a short list that every shard reads; replicated",
     ),
-    ("breaker_move", "point", "beside breaker"),
+    ("breaker_transition", "point", "beside breaker"),
     (
         "verdict",
         "verdict_id",
@@ -54,18 +54,18 @@ const OTHERS: [(&str, &str, &str); 14] = [
         "a short list, beside the verdicts",
     ),
     (
-        "snapshot_run",
+        "audit_run",
         "run_id",
         "a row per run over the data at rest, on the shard that it read",
     ),
     (
-        "snapshot_standing",
-        "standing_id",
+        "audit_finding",
+        "finding_id",
         "as small as what is wrong, on the shard that it is of",
     ),
     ("gap", "source", "beside checkpoint"),
     (
-        "event_aside",
+        "dead_letter",
         "topic",
         "beside checkpoint; the newest few thousand",
     ),
@@ -546,12 +546,12 @@ fn the_checker_finds_what_it_is_there_for() {
         "SELECT a FROM {}.balance WHERE currency=? FOR UPDATE",
         "UPDATE {}.balance SET available=0 WHERE currency='account_id'",
         "UPDATE orders SET account_id=? WHERE account_id=?",
-        "DELETE FROM saga WHERE order_id IN {x}",
+        "DELETE FROM booking_intent WHERE order_id IN {x}",
         "SELECT state FROM orders WHERE biz_no=?",
         "INSERT INTO entry VALUES (1)",
         "INSERT INTO {}.entry SELECT a FROM b",
-        "INSERT INTO step (account_id) VALUES (1) ON DUPLICATE KEY UPDATE account_id=VALUES(account_id)",
-        "REPLACE INTO step (account_id) VALUES (1)",
+        "INSERT INTO booking_result (account_id) VALUES (1) ON DUPLICATE KEY UPDATE account_id=VALUES(account_id)",
+        "REPLACE INTO booking_result (account_id) VALUES (1)",
         "DELETE FROM outbox WHERE account_id=? RETURNING tx_id",
         "SELECT a FROM orders WHERE account_id=? FOR UPDATE SKIP LOCKED",
         "SELECT a FROM orders WHERE account_id=? LOCK IN SHARE MODE",
@@ -568,7 +568,7 @@ fn the_checker_finds_what_it_is_there_for() {
     }
     let good = [
         "SELECT {COLUMNS} FROM {}.balance WHERE account_id IN {} ORDER BY account_id,currency FOR UPDATE",
-        "SELECT a,b FROM saga WHERE (account_id,saga_id) IN {} AND due_us<=? ORDER BY account_id,saga_id FOR UPDATE",
+        "SELECT a,b FROM booking_intent WHERE (account_id,posting_id) IN {} AND due_us<=? ORDER BY account_id,posting_id FOR UPDATE",
         "INSERT INTO cases (account_id,order_id) VALUES (1,2) ON DUPLICATE KEY UPDATE opened_us=opened_us",
         "DELETE FROM outbox WHERE account_id='it''s' AND tx_id=?",
         "SELECT a FROM {}.breaker WHERE state<>'closed'",

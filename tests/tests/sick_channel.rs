@@ -97,7 +97,7 @@ async fn a_sick_channel_does_not_slow_the_other() -> anyhow::Result<()> {
     }
     let waiting = set
         .stage
-        .core_metric("sluice_core_slot_waiting_orders{channel=\"unionpay\"}")
+        .core_metric("sluice_core_permit_waiting_orders{channel=\"unionpay\"}")
         .await?;
     let dispatching = dispatching(&set).await?;
     ensure!(

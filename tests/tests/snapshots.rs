@@ -73,25 +73,25 @@ async fn what_the_binlog_never_showed_is_found_stops_the_account_and_is_said_onc
 
     let stage = &set.stage;
     raise(stage, "A00005", 3).await?;
-    let run = stage.client.snapshot_now(PATIENCE).await?;
+    let run = stage.client.audit_now(PATIENCE).await?;
     ensure!(
-        run["standing"] == 2 && run["verdicts"] == 1 && run["accounts"] == 12,
+        run["openFindings"] == 2 && run["verdicts"] == 1 && run["accounts"] == 12,
         "{run}"
     );
     // Honest traffic on the same account moves all figures; the difference is the same.
     traffic.open(stage, 40, Duration::from_secs(1)).await?;
-    let run = stage.client.snapshot_now(PATIENCE).await?;
+    let run = stage.client.audit_now(PATIENCE).await?;
     ensure!(
-        run["standing"] == 2 && run["verdicts"] == 0,
+        run["openFindings"] == 2 && run["verdicts"] == 0,
         "said twice: {run}"
     );
     // Mended, and wrong again in the same way later: that is news.
     raise(stage, "A00005", -3).await?;
-    let run = stage.client.snapshot_now(PATIENCE).await?;
-    ensure!(run["standing"] == 1, "{run}");
+    let run = stage.client.audit_now(PATIENCE).await?;
+    ensure!(run["openFindings"] == 1, "{run}");
     raise(stage, "A00005", 3).await?;
-    let run = stage.client.snapshot_now(PATIENCE).await?;
-    ensure!(run["standing"] == 2 && run["verdicts"] == 1, "{run}");
+    let run = stage.client.audit_now(PATIENCE).await?;
+    ensure!(run["openFindings"] == 2 && run["verdicts"] == 1, "{run}");
     let (verdicts, open) = said(stage).await?;
     ensure!(
         verdicts.len() == 3 && open == ["A00003", "A00005"],
@@ -109,7 +109,7 @@ async fn each_kind_is_found(set: &Set) -> anyhow::Result<()> {
     let left = stage.drain(10, Duration::from_secs(30)).await?;
     ensure!(left <= 10, "{left} orders have not ended");
     ensure!(
-        stage.client.snapshot_now(PATIENCE).await?["verdicts"] == 0,
+        stage.client.audit_now(PATIENCE).await?["verdicts"] == 0,
         "merchants are honest: {:?}",
         said(stage).await?
     );
@@ -147,7 +147,7 @@ async fn each_kind_is_found(set: &Set) -> anyhow::Result<()> {
     ] {
         conn.query_drop(fault).await?;
     }
-    stage.client.snapshot_now(PATIENCE).await?;
+    stage.client.audit_now(PATIENCE).await?;
     let (verdicts, open) = said(stage).await?;
     for wanted in [
         "captures_at_rest M0001",
@@ -179,8 +179,8 @@ async fn a_hidden_change_of_many_accounts_stops_every_one_of_them() -> anyhow::R
         set.stage.schemas.balance
     );
     unseen(&set.stage.url).await?.query_drop(sql).await?;
-    let run = set.stage.client.snapshot_now(PATIENCE).await?;
-    ensure!(run["standing"] == 60 && run["verdicts"] == 60, "{run}");
+    let run = set.stage.client.audit_now(PATIENCE).await?;
+    ensure!(run["openFindings"] == 60 && run["verdicts"] == 60, "{run}");
     let (_, open) = said(&set.stage).await?;
     ensure!(
         open.len() == 60,
@@ -204,7 +204,7 @@ async fn beside<T>(
     loop {
         tokio::select! {
             done = &mut load => return done.map(|_| runs),
-            run = stage.client.snapshot_now(PATIENCE) => {
+            run = stage.client.audit_now(PATIENCE) => {
                 run?;
                 runs += 1;
             }
@@ -214,7 +214,7 @@ async fn beside<T>(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn honest_load_is_never_suspected() -> anyhow::Result<()> {
-    let extra = "snapshot.rows_per_second = 1000000".to_owned();
+    let extra = "audit.max_rows_per_second = 1000000".to_owned();
     let set = Set::up(Options {
         sidecar_extra: extra,
         ..options()
@@ -234,7 +234,7 @@ async fn honest_load_is_never_suspected() -> anyhow::Result<()> {
     set.all_is_well().await?;
     let suspects = set
         .stage
-        .sidecar_metric("sluice_sidecar_snapshot_suspects_total")
+        .sidecar_metric("sluice_sidecar_audit_suspects_total")
         .await?;
     ensure!(
         suspects == 0,
@@ -260,7 +260,7 @@ async fn books_apart_are_compared_while_they_move() -> anyhow::Result<()> {
     ensure!(runs >= 1, "no run beside the load");
     set.all_is_well().await?;
     raise(&set.stage, "A00011", 2).await?;
-    let run = set.stage.client.snapshot_now(PATIENCE).await?;
+    let run = set.stage.client.audit_now(PATIENCE).await?;
     let (verdicts, open) = said(&set.stage).await?;
     ensure!(
         verdicts == ["books_at_rest A00011 A00011/CNY: available+2.0000"],
@@ -302,7 +302,7 @@ async fn purge(stage: &Stage) -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_purged_position_is_closed_by_itself_whatever_dies_meanwhile() -> anyhow::Result<()> {
     // Slow enough to be killed half-way.
-    let extra = "snapshot.rows_per_second = 1000".to_owned();
+    let extra = "audit.max_rows_per_second = 1000".to_owned();
     let mut set = Set::up(Options {
         sidecar_extra: extra,
         ..options()
@@ -322,7 +322,7 @@ async fn a_purged_position_is_closed_by_itself_whatever_dies_meanwhile() -> anyh
         while set
             .stage
             .client
-            .snapshot()
+            .audit()
             .await
             .map_or(true, |note| note["running"]["reason"] != "gap")
         {

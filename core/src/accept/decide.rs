@@ -102,11 +102,11 @@ pub fn new_order(keyed: &Keyed, ask: &Withdraw, state: State, now_us: i64) -> Or
         attempts: 0,
         queries: 0,
         sends: 0,
-        told_version: 1,
-        told_us: now_us,
-        told: 0,
-        heard_us: None,
-        cased: false,
+        notified_version: 1,
+        notified_us: now_us,
+        notify_count: 0,
+        acknowledged_us: None,
+        has_open_case: false,
         result_code: None,
         version: 1,
         due_us: Some(now_us + FIRST_LOOK_US),
@@ -128,7 +128,7 @@ fn deposit(books: &mut Books, out: &mut Decided, ask: &Deposit, now_us: i64) -> 
 
 fn capture(books: &mut Books, out: &mut Decided, ask: &super::Capture, now_us: i64) -> Verdict {
     books.book(PostingKind::Capture, &ask.sum())?;
-    books.told(&ask.account_id, &ask.payment_no, ask.told_us);
+    books.told(&ask.account_id, &ask.payment_no, ask.event_time_us);
     let posting = Posting::capture(&ask.account_id, &ask.payment_no, ask.amount, ask.currency);
     Ok(booked(out, posting, now_us))
 }
@@ -277,7 +277,7 @@ mod tests {
                 amount: Decimal::TEN,
                 currency: cny(),
                 payment_no: "p".into(),
-                told_us: 5,
+                event_time_us: 5,
             }),
         };
         let asks = [

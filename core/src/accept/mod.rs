@@ -69,7 +69,7 @@ pub struct Capture {
     /// The payment's own number, unique per account.
     pub payment_no: String,
     /// When it was told, in its sender's clock; 0 if nobody said.
-    pub told_us: i64,
+    pub event_time_us: i64,
 }
 
 impl Withdraw {
@@ -242,9 +242,9 @@ impl Acceptor {
         ready: &ReadyQueue,
         saga: Option<Arc<Saga>>,
     ) -> Arc<Self> {
-        let lanes = (0..config.lanes)
+        let lanes = (0..config.writers)
             .map(|_| {
-                let (sender, receiver) = mpsc::channel(config.queue);
+                let (sender, receiver) = mpsc::channel(config.queue_capacity);
                 let lane = lane::Lane::new(config, url, schemas, key, ready.clone(), saga.clone());
                 tokio::spawn(lane.run(receiver));
                 sender

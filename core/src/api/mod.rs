@@ -45,7 +45,7 @@ pub struct Api {
     pub channels: Arc<[Client]>,
     pub clients: Vec<(String, Secret)>,
     pub default_currency: Currency,
-    pub body_limit: usize,
+    pub max_body_bytes: usize,
 }
 
 pub fn router(api: Arc<Api>) -> Router {
@@ -126,14 +126,14 @@ impl Api {
     }
 
     async fn body(&self, request: Request) -> Result<axum::body::Bytes, ApiError> {
-        axum::body::to_bytes(request.into_body(), self.body_limit)
+        axum::body::to_bytes(request.into_body(), self.max_body_bytes)
             .await
             .map_err(|_| {
                 ApiError::new(
                     ApiCode::BodyTooLarge,
                     &format!(
                         "the body is larger than {} bytes or was cut off",
-                        self.body_limit
+                        self.max_body_bytes
                     ),
                 )
             })

@@ -80,7 +80,7 @@ pub(super) fn shown(order: &Order, waiting: Option<String>) -> Value {
         "serialNo": order.serial_no,
         "tradeTime": order.trade_time,
         "resultCode": order.result_code,
-        "heardUs": order.heard_us,
+        "acknowledgedUs": order.acknowledged_us,
         "createdUs": order.created_us,
         "updatedUs": order.updated_us,
         "version": order.version,

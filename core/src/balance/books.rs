@@ -168,12 +168,12 @@ impl Books {
     }
 
     /// When the payment that was just captured was told.
-    pub fn told(&mut self, account_id: &str, payment_no: &str, told_us: i64) {
+    pub fn told(&mut self, account_id: &str, payment_no: &str, event_time_us: i64) {
         if let Some((capture, _)) = self
             .captures
             .get_mut(&(account_id.to_owned(), payment_no.to_owned()))
         {
-            capture.told_us = told_us;
+            capture.event_time_us = event_time_us;
         }
     }
 

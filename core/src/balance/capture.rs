@@ -17,7 +17,7 @@ pub struct Capture {
     pub refunded: Decimal,
     pub settled: Decimal,
     /// When the payment was told, in its sender's clock; 0 if nobody said.
-    pub told_us: i64,
+    pub event_time_us: i64,
     /// Grows by one with every transaction that touches the row.
     pub version: i64,
 }
@@ -31,7 +31,7 @@ impl Capture {
             captured: amount,
             refunded: Decimal::ZERO,
             settled: Decimal::ZERO,
-            told_us: 0,
+            event_time_us: 0,
             version: 0,
         }
     }

@@ -108,7 +108,7 @@ fn push_insert(sql: &mut String, schemas: &Schemas, balances: &[&Balance], now_u
 }
 
 const CAPTURE_COLUMNS: &str =
-    "account_id,payment_no,currency,captured,refunded,settled,told_us,version";
+    "account_id,payment_no,currency,captured,refunded,settled,event_time_us,version";
 
 /// Reads captured payments by account and number and locks them, in the order of
 /// the primary key. Comes after the balances in the lock order.
@@ -145,7 +145,7 @@ pub fn captures_from_rows(rows: Vec<Row>) -> anyhow::Result<Vec<Capture>> {
     type Stored = (String, String, String, Decimal, Decimal, Decimal, i64, i64);
     let make = |row: Row| {
         let stored: Stored = mysql_async::from_row_opt(row).context("capture row")?;
-        let (account_id, payment_no, currency, captured, refunded, settled, told_us, version) =
+        let (account_id, payment_no, currency, captured, refunded, settled, event_time_us, version) =
             stored;
         let currency = currency
             .parse()
@@ -157,7 +157,7 @@ pub fn captures_from_rows(rows: Vec<Row>) -> anyhow::Result<Vec<Capture>> {
             captured,
             refunded,
             settled,
-            told_us,
+            event_time_us,
             version,
         })
     };
@@ -186,7 +186,7 @@ fn push_capture_rows(sql: &mut String, schemas: &Schemas, captures: &[&Capture],
     sql.push_str("INSERT INTO ");
     sql.push_str(&schemas.balance);
     sql.push_str(
-        ".capture (account_id,payment_no,currency,captured,refunded,settled,told_us,version,updated_us) VALUES ",
+        ".capture (account_id,payment_no,currency,captured,refunded,settled,event_time_us,version,updated_us) VALUES ",
     );
     for (at, c) in captures.iter().enumerate() {
         push_row(
@@ -199,7 +199,7 @@ fn push_capture_rows(sql: &mut String, schemas: &Schemas, captures: &[&Capture],
                 Lit::Dec(c.captured),
                 Lit::Dec(c.refunded),
                 Lit::Dec(c.settled),
-                Lit::Int(c.told_us),
+                Lit::Int(c.event_time_us),
                 Lit::Int(c.version),
                 Lit::Int(now_us),
             ],

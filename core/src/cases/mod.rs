@@ -49,7 +49,7 @@ impl CaseKind {
             CaseKind::Contradiction => "contradiction",
             CaseKind::UnknownSerial => "unknown_serial",
             CaseKind::Exhausted => "exhausted",
-            CaseKind::Unheard => "unheard",
+            CaseKind::Unheard => "unacknowledged",
             CaseKind::NotSent => "not_sent",
             CaseKind::Unreadable => "unreadable",
         }

@@ -86,7 +86,7 @@ fn client_at(url: String, deadline_ms: u64) -> Client {
         concurrency: 4,
         query_concurrency: 1,
         deadline_ms,
-        connect_ms: None,
+        connect_timeout_ms: None,
     };
     Client::new(&config, KeyRing::fixed(keys()), &ReadyQueue::new(1)).unwrap()
 }

@@ -37,7 +37,7 @@ pub async fn ids(
             one(id)
         ),
         By::Key(clients, key) => format!(
-            "SELECT order_id FROM idempotency WHERE client IN {} AND idem_key IN {} LIMIT {most}",
+            "SELECT order_id FROM idempotency WHERE client IN {} AND idempotency_key IN {} LIMIT {most}",
             in_list(clients.iter().copied()),
             one(key)
         ),
@@ -99,13 +99,13 @@ pub async fn unheard(
 ) -> anyhow::Result<Vec<Order>> {
     let sql = format!(
         "SELECT order_id FROM orders FORCE INDEX (by_state) WHERE state IN ('success','failed','returned') \
-         AND due_us > 0 AND told_us < ? ORDER BY told_us LIMIT {most}"
+         AND due_us > 0 AND notified_us < ? ORDER BY notified_us LIMIT {most}"
     );
     let ids: Vec<String> = conn.exec(sql, (before_us,)).await?;
     load(conn, &ids).await
 }
 
-/// One row of `order_move`.
+/// One row of `order_transition`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MoveRow {
     pub version: i64,
@@ -118,7 +118,7 @@ pub struct MoveRow {
 }
 
 pub async fn moves(conn: &mut impl Queryable, at: &OrderRef) -> anyhow::Result<Vec<MoveRow>> {
-    let sql = "SELECT version,event,from_state,to_state,channel,code,at_us FROM order_move \
+    let sql = "SELECT version,event,from_state,to_state,channel,code,at_us FROM order_transition \
                WHERE account_id=? AND order_id=? ORDER BY version";
     type Stored = (
         i64,

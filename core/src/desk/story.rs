@@ -91,28 +91,31 @@ impl Story {
 
     /// Where the order's last event is.
     fn told(&self, order: &Order) -> Line {
-        let told_us = if order.told_us > 0 {
-            order.told_us
+        let notified_us = if order.notified_us > 0 {
+            order.notified_us
         } else {
             order.created_us
         };
         let waits = self
             .oldest_unpublished
-            .is_some_and(|oldest| oldest <= told_us);
+            .is_some_and(|oldest| oldest <= notified_us);
         let place = if waits {
             "may still wait in the outbox"
         } else {
             "left the outbox"
         };
-        let again = if order.told > 0 {
-            format!(", told {} times again", order.told)
+        let again = if order.notify_count > 0 {
+            format!(", told {} times again", order.notify_count)
         } else {
             String::new()
         };
         line(
-            told_us,
+            notified_us,
             "event",
-            format!("{}-{} {place}{again}", order.order_id, order.told_version),
+            format!(
+                "{}-{} {place}{again}",
+                order.order_id, order.notified_version
+            ),
         )
     }
 }

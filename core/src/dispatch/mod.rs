@@ -96,7 +96,7 @@ impl Dispatcher {
                 Some(alone) => vec![alone],
                 None => self
                     .suspects
-                    .without_aside(self.ready.take(self.config.batch).await),
+                    .without_aside(self.ready.take(self.config.max_batch).await),
             };
             let token = loop {
                 match self.raise(&mut conn).await {
@@ -137,7 +137,7 @@ impl Dispatcher {
         let mut cursor = (0, String::new());
         let mut counted: Option<Instant> = None;
         loop {
-            tokio::time::sleep(Duration::from_millis(self.config.poll_ms)).await;
+            tokio::time::sleep(Duration::from_millis(self.config.poll_interval_ms)).await;
             if counted.is_none_or(|at| at.elapsed() > COUNT_UNROUTED) {
                 counted = Some(Instant::now());
                 if let Err(error) = self.count_unrouted().await {
@@ -145,7 +145,7 @@ impl Dispatcher {
                 }
             }
             self.channels.iter().for_each(|c| c.slots.sweep());
-            if self.fence.stalled().is_some() || self.ready.len() > self.config.queue / 2 {
+            if self.fence.stalled().is_some() || self.ready.len() > self.config.queue_capacity / 2 {
                 continue;
             }
             match self.page(&cursor).await {

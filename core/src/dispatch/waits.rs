@@ -44,6 +44,8 @@ fn turn(order: &Order, stalled: Option<&str>, tripped: &Tripped, held: bool) -> 
         (None, Some((breaker, why)), _) => format!("breaker {breaker} is open: {why}"),
         (None, None, _) if held => "the account's booking is not confirmed yet".to_owned(),
         (None, None, Some(route)) => format!("a route: {route}"),
-        (None, None, None) => "its turn: fence token, then a free slot of the channel".to_owned(),
+        (None, None, None) => {
+            "its turn: fence token, then a free call permit of the channel".to_owned()
+        }
     }
 }

@@ -64,7 +64,10 @@ impl Fence {
         });
         if config.enabled {
             let token = token.context("the fence needs the secret sidecar_token")?;
-            let url = format!("{}/fence/{instance}", config.sidecar.trim_end_matches('/'));
+            let url = format!(
+                "{}/fence/{instance}",
+                config.sidecar_url.trim_end_matches('/')
+            );
             tokio::spawn(follow(url, token, sender));
         }
         let raised = Arc::new(AtomicU64::new(0));

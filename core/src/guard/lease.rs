@@ -15,18 +15,18 @@ pub async fn take(
     let table = format!("{}.lease", schemas.guard);
     let until = now_us + life_us;
     conn.exec_drop(
-        format!("INSERT IGNORE INTO {table} (name,owner,epoch,until_us) VALUES (?,?,0,0)"),
+        format!("INSERT IGNORE INTO {table} (name,owner,epoch,expires_us) VALUES (?,?,0,0)"),
         (name, owner),
     )
     .await?;
     let update = format!(
-        "UPDATE {table} SET epoch=epoch+(owner<>?),owner=?,until_us=? WHERE name=? AND (owner=? OR until_us<?)"
+        "UPDATE {table} SET epoch=epoch+(owner<>?),owner=?,expires_us=? WHERE name=? AND (owner=? OR expires_us<?)"
     );
     conn.exec_drop(update, (owner, owner, until, name, owner, now_us))
         .await?;
     let held: Option<(String, i64)> = conn
         .exec_first(
-            format!("SELECT owner,until_us FROM {table} WHERE name=?"),
+            format!("SELECT owner,expires_us FROM {table} WHERE name=?"),
             (name,),
         )
         .await?;

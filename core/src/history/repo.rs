@@ -1,11 +1,11 @@
-//! All SQL on `order_move`: only ever INSERT and SELECT.
+//! All SQL on `order_transition`: only ever INSERT and SELECT.
 
 use super::Move;
 use sluice_contract::sql::{Lit, push_row};
 
 pub fn push_moves(sql: &mut String, moves: &[Move], now_us: i64) {
     sql.push_str(
-        "INSERT INTO order_move (account_id,order_id,version,event,from_state,to_state,channel,code,at_us) VALUES ",
+        "INSERT INTO order_transition (account_id,order_id,version,event,from_state,to_state,channel,code,at_us) VALUES ",
     );
     for (at, m) in moves.iter().enumerate() {
         push_row(

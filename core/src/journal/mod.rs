@@ -259,9 +259,9 @@ pub fn told_event(order: &Order) -> OrderEvent {
     };
     let kind = format!("{}.{name}", order.kind.word());
     OrderEvent {
-        id: format!("{}-{}", order.order_id, order.told_version),
-        version: order.told_version,
-        ..order_event(order, &kind, order.told_us)
+        id: format!("{}-{}", order.order_id, order.notified_version),
+        version: order.notified_version,
+        ..order_event(order, &kind, order.notified_us)
     }
 }
 

@@ -41,14 +41,14 @@ pub struct Order {
     /// nothing about the last one.
     pub sends: i64,
     /// The last event that told of it: its version and when it happened.
-    pub told_version: i64,
-    pub told_us: i64,
+    pub notified_version: i64,
+    pub notified_us: i64,
     /// How often that event was told again because nobody said that it was heard.
-    pub told: i64,
+    pub notify_count: i64,
     /// When the upstream said that it knows the end.
-    pub heard_us: Option<i64>,
+    pub acknowledged_us: Option<i64>,
     /// A case that the core itself may close is open.
-    pub cased: bool,
+    pub has_open_case: bool,
     pub result_code: Option<String>,
     pub version: i64,
     pub due_us: Option<i64>,

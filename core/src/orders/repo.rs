@@ -14,7 +14,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 pub const COLUMNS: &str = "account_id,order_id,kind,client,transaction_id,biz_no,user_id,to_account,bank,payment_no,\
     amount,currency,state,channel,serial_no,trade_time,route,attempts,queries,result_code,version,due_us,created_us,updated_us,\
-    sends,told,told_version,told_us,heard_us,cased";
+    sends,notify_count,notified_version,notified_us,acknowledged_us,has_open_case";
 
 fn column<T: FromValue>(row: &Row, name: &str) -> anyhow::Result<T> {
     row.get_opt(name)
@@ -54,11 +54,11 @@ pub fn from_row(row: &Row) -> anyhow::Result<Order> {
         created_us: column(row, "created_us")?,
         updated_us: column(row, "updated_us")?,
         sends: column(row, "sends")?,
-        told: column(row, "told")?,
-        told_version: column(row, "told_version")?,
-        told_us: column(row, "told_us")?,
-        heard_us: column(row, "heard_us")?,
-        cased: column(row, "cased")?,
+        notify_count: column(row, "notify_count")?,
+        notified_version: column(row, "notified_version")?,
+        notified_us: column(row, "notified_us")?,
+        acknowledged_us: column(row, "acknowledged_us")?,
+        has_open_case: column(row, "has_open_case")?,
     })
 }
 
@@ -129,7 +129,7 @@ pub async fn due_to_send(
 pub fn push_inserts(sql: &mut String, orders: &[&Order]) {
     sql.push_str(
         "INSERT INTO orders (account_id,order_id,kind,client,transaction_id,biz_no,user_id,to_account,amount,currency,\
-         state,channel,serial_no,attempts,version,due_us,created_us,updated_us,bank,payment_no,told_us) VALUES ",
+         state,channel,serial_no,attempts,version,due_us,created_us,updated_us,bank,payment_no,notified_us) VALUES ",
     );
     for (at, o) in orders.iter().enumerate() {
         push_row(
@@ -156,7 +156,7 @@ pub fn push_inserts(sql: &mut String, orders: &[&Order]) {
                 Lit::Int(o.updated_us),
                 o.bank.as_deref().into(),
                 o.payment_no.as_deref().into(),
-                Lit::Int(o.told_us),
+                Lit::Int(o.notified_us),
             ],
         );
     }
@@ -168,7 +168,7 @@ pub fn push_inserts(sql: &mut String, orders: &[&Order]) {
 pub fn push_updates(sql: &mut String, orders: &[&Order]) {
     sql.push_str(
         "INSERT INTO orders (account_id,order_id,state,channel,trade_time,route,attempts,queries,result_code,version,due_us,updated_us,\
-         sends,told,told_version,told_us,heard_us,cased) VALUES ",
+         sends,notify_count,notified_version,notified_us,acknowledged_us,has_open_case) VALUES ",
     );
     for (at, o) in orders.iter().enumerate() {
         push_row(
@@ -188,19 +188,19 @@ pub fn push_updates(sql: &mut String, orders: &[&Order]) {
                 o.due_us.map_or(Lit::Null, Lit::Int),
                 Lit::Int(o.updated_us),
                 Lit::Int(o.sends),
-                Lit::Int(o.told),
-                Lit::Int(o.told_version),
-                Lit::Int(o.told_us),
-                o.heard_us.map_or(Lit::Null, Lit::Int),
-                Lit::Int(o.cased.into()),
+                Lit::Int(o.notify_count),
+                Lit::Int(o.notified_version),
+                Lit::Int(o.notified_us),
+                o.acknowledged_us.map_or(Lit::Null, Lit::Int),
+                Lit::Int(o.has_open_case.into()),
             ],
         );
     }
     sql.push_str(
         " ON DUPLICATE KEY UPDATE state=VALUES(state),channel=VALUES(channel),trade_time=VALUES(trade_time),\
          route=VALUES(route),attempts=VALUES(attempts),queries=VALUES(queries),result_code=VALUES(result_code),version=VALUES(version),\
-         due_us=VALUES(due_us),updated_us=VALUES(updated_us),sends=VALUES(sends),told=VALUES(told),\
-         told_version=VALUES(told_version),told_us=VALUES(told_us),heard_us=VALUES(heard_us),cased=VALUES(cased);",
+         due_us=VALUES(due_us),updated_us=VALUES(updated_us),sends=VALUES(sends),notify_count=VALUES(notify_count),\
+         notified_version=VALUES(notified_version),notified_us=VALUES(notified_us),acknowledged_us=VALUES(acknowledged_us),has_open_case=VALUES(has_open_case);",
     );
 }
 
@@ -276,7 +276,7 @@ pub struct KeyRow {
 }
 
 pub fn push_keys(sql: &mut String, keys: &[KeyRow], now_us: i64) {
-    sql.push_str("INSERT INTO idempotency (client,idem_key,request_hash,account_id,order_id,created_us) VALUES ");
+    sql.push_str("INSERT INTO idempotency (client,idempotency_key,request_hash,account_id,order_id,created_us) VALUES ");
     for (at, k) in keys.iter().enumerate() {
         push_row(
             sql,
@@ -306,7 +306,7 @@ pub async fn find_keys(
     let mut found = HashMap::new();
     for (client, keys) in by_client {
         let sql = format!(
-            "SELECT idem_key,request_hash,account_id,order_id FROM idempotency WHERE client=? AND idem_key IN {}",
+            "SELECT idempotency_key,request_hash,account_id,order_id FROM idempotency WHERE client=? AND idempotency_key IN {}",
             in_list(keys.into_iter())
         );
         let rows: Vec<(String, String, String, String)> = conn.exec(sql, (client,)).await?;
@@ -327,7 +327,7 @@ pub async fn find_keys(
 /// Appends the deletion of keys whose requests were refused after all: exactly
 /// theirs, since each order's id is under one key.
 pub fn push_key_deletes(sql: &mut String, keys: &[(&str, &str, &str)]) {
-    sql.push_str("DELETE FROM idempotency WHERE (client,idem_key) IN ");
+    sql.push_str("DELETE FROM idempotency WHERE (client,idempotency_key) IN ");
     sql.push_str(&pair_list(
         keys.iter().map(|(client, key, _)| (*client, *key)),
     ));

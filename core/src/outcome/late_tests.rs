@@ -15,7 +15,7 @@ fn waits() -> Waits {
         clients: std::sync::Arc::new(["shop".to_owned()].into()),
         first_us: 1_000,
         longest_us: 8_000,
-        most_times: 2,
+        max_notifications: 2,
     };
     Waits {
         first_query_us: 10,
@@ -47,11 +47,11 @@ fn order(state: State) -> Order {
         attempts: 1,
         queries: 1,
         sends: 2,
-        told_version: 1,
-        told_us: 1,
-        told: 0,
-        heard_us: None,
-        cased: false,
+        notified_version: 1,
+        notified_us: 1,
+        notify_count: 0,
+        acknowledged_us: None,
+        has_open_case: false,
         result_code: None,
         version: 5,
         due_us: Some(1),
@@ -148,7 +148,7 @@ fn an_end_is_told_again_under_its_own_id_until_it_is_heard() {
     };
     let (taken, told, all) = after(due.clone(), &unheard);
     assert_eq!(
-        (taken, told.state, told.told),
+        (taken, told.state, told.notify_count),
         (Taken::Moved, State::Success, 1)
     );
     assert_eq!(all.events, [first], "the same event, not another one");
@@ -159,7 +159,7 @@ fn an_end_is_told_again_under_its_own_id_until_it_is_heard() {
         &Outcome::new(OrderRef::new("A", "o"), Event::Heard),
     );
     assert_eq!(
-        (taken, heard.due_us, heard.heard_us),
+        (taken, heard.due_us, heard.acknowledged_us),
         (Taken::Moved, None, Some(NOW))
     );
     assert_eq!(
@@ -167,9 +167,15 @@ fn an_end_is_told_again_under_its_own_id_until_it_is_heard() {
         Taken::Already
     );
 
-    let (_, given_up, all) = after(Order { told: 2, ..due }, &unheard);
+    let (_, given_up, all) = after(
+        Order {
+            notify_count: 2,
+            ..due
+        },
+        &unheard,
+    );
     assert_eq!(
-        (all.cases[0].kind, given_up.due_us, given_up.cased),
+        (all.cases[0].kind, given_up.due_us, given_up.has_open_case),
         (CaseKind::Unheard, None, true)
     );
     assert!(all.events.is_empty());
@@ -183,13 +189,13 @@ fn an_end_is_told_again_under_its_own_id_until_it_is_heard() {
 #[test]
 fn a_late_answer_ends_a_persons_case_too() {
     let manual = Order {
-        cased: true,
+        has_open_case: true,
         due_us: Some(i64::MAX),
         ..order(State::Manual)
     };
     let (_, ended, all) = after(manual.clone(), &says(Event::Succeeded));
     assert_eq!(
-        (ended.state, ended.cased, all.closings[0].by),
+        (ended.state, ended.has_open_case, all.closings[0].by),
         (State::Success, false, "channel")
     );
     // What isn't clear leaves it to the person.
@@ -208,15 +214,15 @@ fn an_order_that_waits_too_long_is_a_case_once_and_goes_on_waiting() {
         detail: Some("breaker x".into()),
         ..Outcome::new(OrderRef::new("A", "o"), Event::NotSent)
     };
-    let (_, cased, all) = after(waiting, &not_sent);
+    let (_, with_case, all) = after(waiting, &not_sent);
     assert_eq!(
-        (cased.state, cased.cased, all.cases[0].kind),
+        (with_case.state, with_case.has_open_case, all.cases[0].kind),
         (State::Init, true, CaseKind::NotSent)
     );
     assert!(all.cases[0].detail.contains("breaker x"));
-    assert_eq!(after(cased.clone(), &not_sent).0, Taken::Already);
+    assert_eq!(after(with_case.clone(), &not_sent).0, Taken::Already);
     let cancel = Outcome::new(OrderRef::new("A", "o"), Event::Cancel);
-    assert_eq!(after(cased, &cancel).2.closings[0].by, "upstream");
+    assert_eq!(after(with_case, &cancel).2.closings[0].by, "upstream");
 }
 
 #[test]

@@ -178,15 +178,15 @@ pub struct Waits {
 impl Waits {
     pub fn of(config: &Config) -> Self {
         let us = |ms: u64| i64::try_from(ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
-        let (recovery, acknowledge) = (&config.recovery, &config.acknowledge);
+        let (recovery, acknowledgement) = (&config.recovery, &config.acknowledgement);
         Waits {
-            first_query_us: us(recovery.query_first_ms),
+            first_query_us: us(recovery.query_initial_delay_ms),
             callback_us: us(recovery.callback_wait_ms),
             hearing: Hearing {
-                clients: Arc::new(acknowledge.clients.iter().cloned().collect()),
-                first_us: us(acknowledge.first_ms),
-                longest_us: us(acknowledge.most_ms),
-                most_times: acknowledge.most_times.into(),
+                clients: Arc::new(acknowledgement.clients.iter().cloned().collect()),
+                first_us: us(acknowledgement.initial_delay_ms),
+                longest_us: us(acknowledgement.max_delay_ms),
+                max_notifications: acknowledgement.max_notifications.into(),
             },
         }
     }
@@ -198,7 +198,7 @@ pub struct Hearing {
     pub clients: Arc<HashSet<String>>,
     pub first_us: i64,
     pub longest_us: i64,
-    pub most_times: i64,
+    pub max_notifications: i64,
 }
 
 impl Hearing {

@@ -34,7 +34,9 @@ pub(super) fn event_for(
         Event::Cancel if order.is_out() && order.state == State::Init => Err(Taken::Refused),
         // Another instance has told it again meanwhile, or it was heard.
         Event::Unheard if order.due_us.is_none_or(|due| due > now_us) => Err(Taken::Already),
-        Event::Unheard if order.told >= waits.hearing.most_times => Ok(Event::NeverHeard),
+        Event::Unheard if order.notify_count >= waits.hearing.max_notifications => {
+            Ok(Event::NeverHeard)
+        }
         // Another that had it says that it paid: who refuses now proves nothing any more,
         // and the money stays reserved until a person has looked.
         Event::Declined | Event::NotHere | Event::NoSuchTrade
@@ -44,8 +46,8 @@ pub(super) fn event_for(
         }
         // No other may take it: then it is the end.
         Event::NotHere if elsewhere(order, outcome).is_none() => Ok(Event::Declined),
-        Event::NotSent if order.cased => Err(Taken::Already),
-        Event::Heard if order.heard_us.is_some() => Err(Taken::Already),
+        Event::NotSent if order.has_open_case => Err(Taken::Already),
+        Event::Heard if order.acknowledged_us.is_some() => Err(Taken::Already),
         Event::Renotify if now_us - order.updated_us < RENOTIFY_US => Err(Taken::TooSoon),
         event => Ok(event),
     }
@@ -78,10 +80,10 @@ pub(super) fn note(
     order.updated_us = now_us;
     for effect in effects {
         match effect {
-            Effect::OpenCase => order.cased = true,
+            Effect::OpenCase => order.has_open_case = true,
             Effect::Publish => {
-                (order.told_version, order.told_us) = (order.version, now_us);
-                (order.told, order.heard_us) = (0, None);
+                (order.notified_version, order.notified_us) = (order.version, now_us);
+                (order.notify_count, order.acknowledged_us) = (0, None);
                 if order.state.is_end() && waits.hearing.clients.contains(&order.client) {
                     order.due_us = Some(now_us + waits.hearing.wait_us(&order.order_id, 0));
                 }
@@ -91,11 +93,12 @@ pub(super) fn note(
     }
     match event {
         Event::Unheard => {
-            order.told += 1;
-            order.due_us = Some(now_us + waits.hearing.wait_us(&order.order_id, order.told));
+            order.notify_count += 1;
+            order.due_us =
+                Some(now_us + waits.hearing.wait_us(&order.order_id, order.notify_count));
         }
         Event::NeverHeard => order.due_us = None,
-        Event::Heard => (order.heard_us, order.due_us) = (Some(now_us), None),
+        Event::Heard => (order.acknowledged_us, order.due_us) = (Some(now_us), None),
         _ => {}
     }
 }
@@ -111,7 +114,7 @@ pub(super) fn case_of(order: &Order, event: Event, outcome: &Outcome) -> Case {
             CaseKind::Unheard,
             format!(
                 "{} was told {} times again and never confirmed it",
-                order.client, order.told
+                order.client, order.notify_count
             ),
         ),
         Event::Recanted => {
@@ -141,7 +144,7 @@ pub(super) fn case_of(order: &Order, event: Event, outcome: &Outcome) -> Case {
 
 /// Closes what the core opened, if anything: the order has gone on.
 pub(super) fn close_cases(all: &mut Applied, order: &Order, outcome: &Outcome) {
-    if !order.cased {
+    if !order.has_open_case {
         return;
     }
     let by = match (outcome.channel, outcome.event) {
@@ -156,6 +159,6 @@ pub(super) fn close_cases(all: &mut Applied, order: &Order, outcome: &Outcome) {
         by,
     });
     if let Some(order) = all.orders.get_mut(&order.order_id) {
-        order.cased = false;
+        order.has_open_case = false;
     }
 }

@@ -11,7 +11,7 @@ use sluice_contract::order::Kind;
 
 impl Recovery {
     pub(super) async fn ask(&self, line: &Line, order: Order) {
-        let spent = order.queries >= i64::from(self.config.most_queries);
+        let spent = order.queries >= i64::from(self.config.max_queries);
         if order.kind == Kind::Settlement {
             let _ = self.outcomes.record(Outcome::settled(order.at())).await;
             return;

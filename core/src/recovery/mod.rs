@@ -74,7 +74,7 @@ impl Recovery {
             }
             for channel in names {
                 if open.insert(channel.clone()) {
-                    let slots = Arc::new(Semaphore::new(self.config.asking));
+                    let slots = Arc::new(Semaphore::new(self.config.max_concurrent_queries));
                     tokio::spawn(self.clone().serve(Arc::new(Line { channel, slots })));
                 }
             }
@@ -130,8 +130,8 @@ impl Recovery {
     fn wait_us(&self, line: &Line, order: &Order) -> i64 {
         let us = |ms: u64| i64::try_from(ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
         let (first, longest) = (
-            us(self.config.query_first_ms),
-            us(self.config.query_most_ms),
+            us(self.config.query_initial_delay_ms),
+            us(self.config.query_max_delay_ms),
         );
         let deadline = self
             .client(line)

@@ -112,7 +112,7 @@ pub async fn overdue(
     }
     let sql = format!(
         "SELECT account_id,order_id FROM orders FORCE INDEX (by_order) WHERE account_id IN {} AND order_id IN {} \
-         AND updated_us < {before_us} AND cased=0",
+         AND updated_us < {before_us} AND has_open_case=0",
         in_list(page.iter().map(|o| o.account_id.as_str())),
         in_list(page.iter().map(|o| o.order_id.as_str()))
     );
@@ -127,7 +127,7 @@ pub async fn overdue(
 /// and when the first was due.
 pub async fn unheard(conn: &mut impl Queryable) -> anyhow::Result<(i64, Option<i64>, Option<i64>)> {
     let sql = format!(
-        "SELECT COUNT(*), MIN(told_us), MIN(due_us) FROM orders FORCE INDEX (by_state) WHERE state IN {} AND due_us > 0",
+        "SELECT COUNT(*), MIN(notified_us), MIN(due_us) FROM orders FORCE INDEX (by_state) WHERE state IN {} AND due_us > 0",
         in_list(ENDS.iter().map(|s| s.as_str()))
     );
     Ok(conn.query_first(sql).await?.unwrap_or((0, None, None)))

@@ -56,7 +56,7 @@ impl Recovery {
             .map(|(_, at)| at)
             .filter(|at| !self.aside.holds(at))
             .collect();
-        let bound = i64::try_from(self.config.unsent_case_ms)
+        let bound = i64::try_from(self.config.unsent_case_after_ms)
             .unwrap_or(i64::MAX)
             .saturating_mul(1_000);
         let late = repo::overdue(&mut conn, &page, now_us().saturating_sub(bound)).await?;
@@ -109,7 +109,7 @@ impl Recovery {
         METRICS
             .stages
             .results
-            .with_label_values(&[Stage::Upstream.as_str(), "told"])
+            .with_label_values(&[Stage::Upstream.as_str(), "notified"])
             .inc_by(told as u64);
         Ok(())
     }

@@ -203,8 +203,7 @@ async fn rules(conn: &mut impl Queryable, version: i64) -> anyhow::Result<Vec<Ru
             value,
         });
     }
-    let sql =
-        "SELECT rule,condition_text,message,otherwise FROM route_rule WHERE version=? ORDER BY ord";
+    let sql = "SELECT rule,condition_text,message,otherwise FROM route_rule WHERE version=? ORDER BY sort_order";
     let stored: Vec<(String, String, String, String)> = conn.exec(sql, (version,)).await?;
     let make = |(rule, condition, message, otherwise): (String, String, String, String)| {
         let details = details.remove(&rule).unwrap_or_default();
@@ -364,7 +363,7 @@ fn content_sql(version: i64, draft: &Draft) -> Vec<String> {
         channels,
     );
     all.extend(inserts(
-        "INSERT INTO route_rule (version,rule,ord,condition_text,message,otherwise) VALUES ",
+        "INSERT INTO route_rule (version,rule,sort_order,condition_text,message,otherwise) VALUES ",
         rules,
     ));
     all.extend(inserts(

@@ -71,7 +71,7 @@ impl Intent {
 fn decide(intents: &[Intent], steps: Vec<Step>, books: &mut Books) -> Outcome {
     let mut known: BTreeMap<(String, String), (Step, bool)> = steps
         .into_iter()
-        .map(|s| ((s.account_id.clone(), s.step_id.clone()), (s, true)))
+        .map(|s| ((s.account_id.clone(), s.posting_id.clone()), (s, true)))
         .collect();
     let mut out = Outcome::default();
     let mut stuck: HashSet<&str> = HashSet::new();
@@ -104,7 +104,7 @@ fn decide(intents: &[Intent], steps: Vec<Step>, books: &mut Books) -> Outcome {
         };
         let step = Step {
             account_id: p.account_id.clone(),
-            step_id: p.posting_id.clone(),
+            posting_id: p.posting_id.clone(),
             order_id: intent.order_id.clone(),
             done,
         };
@@ -154,7 +154,7 @@ mod tests {
     fn step(order: &str, done: Done) -> Step {
         Step {
             account_id: "A".into(),
-            step_id: "dep-biz".into(),
+            posting_id: "dep-biz".into(),
             order_id: order.into(),
             done,
         }

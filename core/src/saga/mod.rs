@@ -133,7 +133,7 @@ impl Done {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     pub account_id: String,
-    pub step_id: String,
+    pub posting_id: String,
     pub order_id: String,
     pub done: Done,
 }

@@ -1,4 +1,4 @@
-//! All SQL on `saga` (with the orders) and `step` (with the balances).
+//! All SQL on `booking_intent` (with the orders) and `booking_result` (with the balances).
 
 use super::{Done, Intent, Step};
 use crate::ledger::{Posting, PostingKind};
@@ -16,15 +16,15 @@ pub const FIRST_DUE_US: i64 = 5_000_000;
 /// Pauses between two drives double this often: 5 s up to 80 s.
 const DOUBLINGS: u32 = 4;
 
-const COLUMNS: &str = "account_id,saga_id,order_id,kind,order_kind,debit_book,credit_book,amount,currency,ref,\
-    payment_no,client,idem_key,proof,created_us";
+const COLUMNS: &str = "account_id,posting_id,order_id,kind,order_kind,debit_book,credit_book,amount,currency,ref,\
+    payment_no,client,idempotency_key,signature,created_us";
 
 /// Appends intents: a plain INSERT, so that a posting that is open already is refused
 /// by its key.
 pub fn push_intents(sql: &mut String, intents: &[Intent], key: &Secret) -> anyhow::Result<()> {
     sql.push_str(
-        "INSERT INTO saga (account_id,saga_id,order_id,kind,order_kind,debit_book,credit_book,amount,currency,ref,\
-         payment_no,client,idem_key,proof,tries,created_us,due_us) VALUES ",
+        "INSERT INTO booking_intent (account_id,posting_id,order_id,kind,order_kind,debit_book,credit_book,amount,currency,ref,\
+         payment_no,client,idempotency_key,signature,attempts,created_us,due_us) VALUES ",
     );
     for (at, i) in intents.iter().enumerate() {
         let (p, proof) = (&i.posting, i.proof(key)?);
@@ -68,7 +68,9 @@ fn named(intents: &[&Intent]) -> (String, String) {
 /// Deletes intents that are booked everywhere or refused.
 pub fn delete_sql(intents: &[&Intent]) -> String {
     let (pairs, orders) = named(intents);
-    format!("DELETE FROM saga WHERE (account_id,saga_id) IN {pairs} AND order_id IN {orders}")
+    format!(
+        "DELETE FROM booking_intent WHERE (account_id,posting_id) IN {pairs} AND order_id IN {orders}"
+    )
 }
 
 /// Which of these are still open, locked until the transaction ends: account, id.
@@ -78,8 +80,8 @@ pub async fn lock(
 ) -> anyhow::Result<BTreeSet<(String, String)>> {
     let (pairs, orders) = named(intents);
     let sql = format!(
-        "SELECT account_id,saga_id FROM saga WHERE (account_id,saga_id) IN {pairs} AND order_id IN {orders} \
-         ORDER BY account_id,saga_id FOR UPDATE"
+        "SELECT account_id,posting_id FROM booking_intent WHERE (account_id,posting_id) IN {pairs} AND order_id IN {orders} \
+         ORDER BY account_id,posting_id FOR UPDATE"
     );
     let rows: Vec<(String, String)> = conn.query(sql).await?;
     Ok(rows.into_iter().collect())
@@ -95,7 +97,7 @@ pub async fn of_orders(
         return Ok(Vec::new());
     }
     let sql = format!(
-        "SELECT {COLUMNS} FROM saga WHERE account_id IN {} AND order_id IN {}",
+        "SELECT {COLUMNS} FROM booking_intent WHERE account_id IN {} AND order_id IN {}",
         in_list(at.iter().map(|o| o.account_id.as_str())),
         in_list(at.iter().map(|o| o.order_id.as_str()))
     );
@@ -112,7 +114,7 @@ pub async fn of_postings(
         return Ok(Vec::new());
     }
     let sql = format!(
-        "SELECT {COLUMNS} FROM saga WHERE (account_id,saga_id) IN {}",
+        "SELECT {COLUMNS} FROM booking_intent WHERE (account_id,posting_id) IN {}",
         pair_list(ids.iter().copied())
     );
     genuine(conn.query(sql).await?, key)
@@ -134,20 +136,22 @@ fn genuine(rows: Vec<Row>, key: &Secret) -> anyhow::Result<Vec<Intent>> {
 
 fn column<T: FromValue>(row: &Row, name: &str) -> anyhow::Result<T> {
     row.get_opt(name)
-        .with_context(|| format!("saga has no column {name}: migrations are behind"))?
-        .map_err(|e| anyhow::anyhow!("saga.{name}: {e}"))
+        .with_context(|| format!("booking_intent has no column {name}: migrations are behind"))?
+        .map_err(|e| anyhow::anyhow!("booking_intent.{name}: {e}"))
 }
 
 fn from_row(row: &Row) -> anyhow::Result<(Intent, String)> {
     let text = |name: &str| column::<String>(row, name);
     let posting = Posting {
         account_id: text("account_id")?,
-        posting_id: text("saga_id")?,
+        posting_id: text("posting_id")?,
         kind: text("kind")?.parse::<PostingKind>()?,
         debit_book: text("debit_book")?,
         credit_book: text("credit_book")?,
         amount: column(row, "amount")?,
-        currency: text("currency")?.parse().context("saga.currency")?,
+        currency: text("currency")?
+            .parse()
+            .context("booking_intent.currency")?,
         reference: text("ref")?,
     };
     let intent = Intent {
@@ -156,10 +160,10 @@ fn from_row(row: &Row) -> anyhow::Result<(Intent, String)> {
         kind: text("order_kind")?.parse::<Kind>()?,
         payment_no: column(row, "payment_no")?,
         client: text("client")?,
-        key: text("idem_key")?,
+        key: text("idempotency_key")?,
         created_us: column(row, "created_us")?,
     };
-    Ok((intent, text("proof")?))
+    Ok((intent, text("signature")?))
 }
 
 /// Takes due intents of at most `most` orders: whoever moves the due time drives
@@ -169,15 +173,16 @@ pub async fn lease(
     now_us: i64,
     most: usize,
 ) -> anyhow::Result<Vec<OrderRef>> {
-    let due =
-        format!("SELECT account_id,saga_id FROM saga WHERE due_us<=? ORDER BY due_us LIMIT {most}");
+    let due = format!(
+        "SELECT account_id,posting_id FROM booking_intent WHERE due_us<=? ORDER BY due_us LIMIT {most}"
+    );
     let rows: Vec<(String, String)> = conn.exec(due, (now_us,)).await?;
     if rows.is_empty() {
         return Ok(Vec::new());
     }
     let still = format!(
-        "SELECT account_id,saga_id,order_id FROM saga WHERE (account_id,saga_id) IN {} AND due_us<=? \
-         ORDER BY account_id,saga_id FOR UPDATE",
+        "SELECT account_id,posting_id,order_id FROM booking_intent WHERE (account_id,posting_id) IN {} AND due_us<=? \
+         ORDER BY account_id,posting_id FOR UPDATE",
         pair_list(
             rows.iter()
                 .map(|(account, id)| (account.as_str(), id.as_str()))
@@ -189,8 +194,8 @@ pub async fn lease(
     }
     // The due time is set by the tries before they are counted up.
     let take = format!(
-        "UPDATE saga SET due_us=?+{FIRST_DUE_US}*(1<<LEAST(tries,{DOUBLINGS})),tries=tries+1 \
-         WHERE (account_id,saga_id) IN {}",
+        "UPDATE booking_intent SET due_us=?+{FIRST_DUE_US}*(1<<LEAST(attempts,{DOUBLINGS})),attempts=attempts+1 \
+         WHERE (account_id,posting_id) IN {}",
         pair_list(
             ours.iter()
                 .map(|(account, id, _)| (account.as_str(), id.as_str()))
@@ -207,7 +212,7 @@ pub async fn lease(
 /// How many intents are open, and since when the oldest.
 pub async fn open(conn: &mut impl Queryable) -> anyhow::Result<(i64, Option<i64>)> {
     let row: Option<(i64, Option<i64>)> = conn
-        .query_first("SELECT COUNT(*), MIN(created_us) FROM saga")
+        .query_first("SELECT COUNT(*), MIN(created_us) FROM booking_intent")
         .await?;
     Ok(row.unwrap_or((0, None)))
 }
@@ -219,15 +224,15 @@ pub async fn lock_steps(
     intents: &[&Intent],
 ) -> anyhow::Result<Vec<Step>> {
     let sql = format!(
-        "SELECT account_id,step_id,order_id,outcome FROM step WHERE (account_id,step_id) IN {} \
-         ORDER BY account_id,step_id FOR UPDATE",
+        "SELECT account_id,posting_id,order_id,outcome FROM booking_result WHERE (account_id,posting_id) IN {} \
+         ORDER BY account_id,posting_id FOR UPDATE",
         pair_list(intents.iter().map(|i| i.id()))
     );
     let rows: Vec<(String, String, String, String)> = conn.query(sql).await?;
-    let make = |(account_id, step_id, order_id, outcome): (String, String, String, String)| {
+    let make = |(account_id, posting_id, order_id, outcome): (String, String, String, String)| {
         Ok(Step {
             account_id,
-            step_id,
+            posting_id,
             order_id,
             done: Done::from_stored(&outcome)?,
         })
@@ -251,14 +256,16 @@ pub fn push_steps(sql: &mut String, steps: &[Step], known: &[Step], now_us: i64)
 }
 
 fn push_step_rows(sql: &mut String, steps: &[Step], now_us: i64) {
-    sql.push_str("INSERT INTO step (account_id,step_id,order_id,outcome,created_us) VALUES ");
+    sql.push_str(
+        "INSERT INTO booking_result (account_id,posting_id,order_id,outcome,created_us) VALUES ",
+    );
     for (at, s) in steps.iter().enumerate() {
         push_row(
             sql,
             at == 0,
             &[
                 Lit::Text(&s.account_id),
-                Lit::Text(&s.step_id),
+                Lit::Text(&s.posting_id),
                 Lit::Text(&s.order_id),
                 Lit::Text(s.done.as_str()),
                 Lit::Int(now_us),

@@ -38,7 +38,7 @@ pub async fn measure(
 ) -> anyhow::Result<Backtest> {
     let recording = dir.join("recording");
     let options = Options {
-        sidecar_extra: format!("record = {{ dir = \"{}\" }}", recording.display()),
+        sidecar_extra: format!("recording = {{ dir = \"{}\" }}", recording.display()),
         ..Options::default()
     };
     let rules = options.rules.clone();

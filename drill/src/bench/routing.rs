@@ -324,7 +324,7 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
         zone: "UTC".into(),
         concurrency: 128,
         query_concurrency: 32,
-        connect_ms: None,
+        connect_timeout_ms: None,
         deadline_ms: 1_000,
     };
     let ready = ReadyQueue::new(1);
@@ -332,7 +332,7 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
         clients: Arc::default(),
         first_us: 1,
         longest_us: 1,
-        most_times: 1,
+        max_notifications: 1,
     };
     let waits = Waits {
         first_query_us: 1,
@@ -342,7 +342,7 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
     let outcomes = Outcomes::start(&pool, schemas, key, &waits, &ready, None);
     let fence = config::Fence {
         enabled: false,
-        sidecar: String::new(),
+        sidecar_url: String::new(),
     };
     Ok(Dispatcher {
         config: config::Dispatch::default(),

@@ -77,7 +77,7 @@ pub async fn measure(dir: &Path, progress: &Progress, rest: AtRest) -> anyhow::R
     let first = loop {
         let last = stage
             .client
-            .snapshot()
+            .audit()
             .await
             .map(|note| note["last"].clone())
             .unwrap_or_default();
@@ -114,7 +114,7 @@ pub async fn measure(dir: &Path, progress: &Progress, rest: AtRest) -> anyhow::R
         async {
             // Telling the events comes first.
             tokio::time::sleep(Duration::from_secs(2)).await;
-            stage.client.snapshot_now(LONGEST).await
+            stage.client.audit_now(LONGEST).await
         }
     );
     let (load, run) = (load?, run?);
@@ -123,7 +123,10 @@ pub async fn measure(dir: &Path, progress: &Progress, rest: AtRest) -> anyhow::R
         "load was refused: {:?}",
         load.statuses
     );
-    ensure!(run["standing"] == 0, "something honest was found: {run}");
+    ensure!(
+        run["openFindings"] == 0,
+        "something honest was found: {run}"
+    );
     stage.drain(0, Duration::from_secs(60)).await?;
     let figures = Figures {
         accounts: rest.accounts,

@@ -122,7 +122,7 @@ fn trial(options: &Options, config: Option<&Config>) -> anyhow::Result<Trial> {
     // A wrong key would make every transaction look like somebody's hand.
     let key = Secret::load("provenance_key", secrets)
         .context("a rule may ask who signed: name the core's secrets with --config or --secrets")?;
-    let apart = config.is_some_and(|config| config.mysql.books_apart);
+    let apart = config.is_some_and(|config| config.mysql.split_books);
     let load = |dir: &Path| load(dir, &options.only, &key, apart).map(Arc::new);
     let against = options
         .against

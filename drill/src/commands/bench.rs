@@ -1,6 +1,6 @@
 //! `sluice bench`: measures, and writes `bench.json`. `sluice bench routing`: only
 //! the routing totals, beside a history as long as is asked for. `sluice bench
-//! snapshot`: only the checks of data at rest. `sluice bench backtest`: a recorded
+//! audit`: only the checks of data at rest. `sluice bench backtest`: a recorded
 //! load, tried again. `sluice bench rules`: only the rule engine, without any server.
 
 use super::demo::fresh;
@@ -13,7 +13,7 @@ use std::time::Duration;
 const REPORT: &str = "target/report/bench.json";
 const BACKTEST_REPORT: &str = "target/report/bench-backtest.json";
 const ROUTING_REPORT: &str = "target/report/bench-routing.json";
-const SNAPSHOT_REPORT: &str = "target/report/bench-snapshot.json";
+const SNAPSHOT_REPORT: &str = "target/report/bench-audit.json";
 const RULES_REPORT: &str = "target/report/bench-rules.json";
 
 #[derive(Debug, clap::Args)]
@@ -37,7 +37,7 @@ enum Only {
         fill: u64,
     },
     /// A run over all accounts beside live load.
-    Snapshot {
+    Audit {
         /// Accounts at rest.
         #[arg(long, default_value_t = 1_000_000)]
         accounts: u64,
@@ -73,7 +73,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         return told(&bench::rules::measure(rules, hostile)?, RULES_REPORT);
     }
     let progress = Progress::new();
-    for part in ["replay", "live", "snapshot", "backtest"] {
+    for part in ["replay", "live", "audit", "backtest"] {
         fresh(&options.dir.join(part))?;
     }
     let routing = options.dir.join("routing");
@@ -105,8 +105,8 @@ enum Measured {
     Routing {
         routing_totals: bench::routing::RoutingTotals,
     },
-    Snapshot {
-        snapshot: bench::snapshot::Figures,
+    Audit {
+        audit: bench::snapshot::Figures,
     },
     Backtest {
         backtest: bench::backtest::Backtest,
@@ -138,7 +138,7 @@ async fn measure(
             let backtest = bench::backtest::measure(&dir, progress, rate, time).await?;
             Ok((Measured::Backtest { backtest }, BACKTEST_REPORT))
         }
-        Some(Only::Snapshot {
+        Some(Only::Audit {
             accounts,
             orders,
             rate,
@@ -148,9 +148,9 @@ async fn measure(
                 orders,
                 rate,
             };
-            let snapshot =
-                bench::snapshot::measure(&options.dir.join("snapshot"), progress, rest).await?;
-            Ok((Measured::Snapshot { snapshot }, SNAPSHOT_REPORT))
+            let audit =
+                bench::snapshot::measure(&options.dir.join("audit"), progress, rest).await?;
+            Ok((Measured::Audit { audit }, SNAPSHOT_REPORT))
         }
     }
 }

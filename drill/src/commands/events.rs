@@ -1,4 +1,4 @@
-//! `sluice events aside | check`: what was set aside and why; whether an event would be.
+//! `sluice events dead-letters | check`: what was set aside and why; whether an event would be.
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
@@ -22,7 +22,7 @@ pub struct Options {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Business events that were set aside, newest first.
-    Aside {
+    DeadLetters {
         /// The database: `mysql://user:password@host:port`.
         #[arg(long, env = "SLUICE_MYSQL_URL", hide_env_values = true)]
         mysql: String,
@@ -43,7 +43,7 @@ enum Verb {
 #[allow(clippy::print_stdout)]
 pub async fn run(options: Options) -> anyhow::Result<()> {
     match options.verb {
-        Verb::Aside {
+        Verb::DeadLetters {
             mysql,
             database,
             limit,
@@ -87,15 +87,15 @@ async fn aside(
 ) -> anyhow::Result<Vec<String>> {
     let mut conn = sluice_contract::sql::connect(url).await?;
     let sql = format!(
-        "SELECT topic, partition_no, offset_no, reason, payload_bytes, told_us, payload FROM {}.event_aside \
+        "SELECT topic, partition_no, offset_no, reason, payload_bytes, event_time_us, payload FROM {}.dead_letter \
          WHERE :topic IS NULL OR topic = :topic ORDER BY found_us DESC, topic, partition_no, offset_no DESC LIMIT {limit}",
         schemas.guard
     );
     let rows: Vec<Row> = conn.exec(sql, params! { topic }).await?;
     let line = |row: Row| {
-        let (topic, partition, offset, reason, bytes, told_us, payload) =
+        let (topic, partition, offset, reason, bytes, event_time_us, payload) =
             mysql_async::from_row::<(String, i32, i64, String, i64, i64, Vec<u8>)>(row);
-        let told = jiff::Timestamp::from_microsecond(told_us)
+        let told = jiff::Timestamp::from_microsecond(event_time_us)
             .map_or_else(|_| "-".to_owned(), |at| at.to_string());
         let text = String::from_utf8_lossy(&payload);
         // Whatever it holds, a terminal must not obey it.

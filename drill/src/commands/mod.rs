@@ -46,7 +46,7 @@ enum Command {
     /// Check rule files, run their cases; see, promote and take back what is in force; explain a verdict.
     Rules(rules::Options),
     /// Check all data at rest now, or show how the last check went.
-    Snapshot(snapshot::Options),
+    Audit(snapshot::Options),
     /// Keep what is committed and told from now on, for backtests.
     Record(record::Options),
     /// Try rules on a recording: what they would have found and held.
@@ -75,7 +75,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Events(options) => events::run(options).await,
         Command::Orders(options) => orders::run(options).await,
         Command::Rules(options) => rules::run(&options).await,
-        Command::Snapshot(options) => snapshot::run(options).await,
+        Command::Audit(options) => snapshot::run(options).await,
         Command::Record(options) => record::run(options).await,
         Command::Backtest(options) => backtest::run(*options).await,
         Command::Routing(options) => routing::run(options).await,

@@ -101,7 +101,7 @@ async fn stuck(desk: &Desk, config: &Config, older_us: i64) -> anyhow::Result<St
         let waits = waits.unwrap_or_else(|| {
             format!(
                 "{} to confirm, told {} times again",
-                order.client, order.told
+                order.client, order.notify_count
             )
         });
         text += &format!(
@@ -128,7 +128,7 @@ async fn stalled(config: &Config) -> Option<String> {
     if !config.fence.enabled {
         return None;
     }
-    let url = format!("{}/status", config.fence.sidecar.trim_end_matches('/'));
+    let url = format!("{}/status", config.fence.sidecar_url.trim_end_matches('/'));
     let asked = async {
         let http = reqwest::Client::builder()
             .no_proxy()
@@ -149,7 +149,10 @@ async fn stalled(config: &Config) -> Option<String> {
             }
             _ => None,
         },
-        Err(_) => Some(format!("no sidecar answers at {}", config.fence.sidecar)),
+        Err(_) => Some(format!(
+            "no sidecar answers at {}",
+            config.fence.sidecar_url
+        )),
     }
 }
 
@@ -234,7 +237,10 @@ async fn show(desk: &Desk, order: &Order) -> anyhow::Result<String> {
                 .filter(|d| *d < i64::MAX)
                 .map_or("-".into(), time),
         ),
-        ("heard", order.heard_us.map_or("-".into(), time)),
+        (
+            "acknowledged",
+            order.acknowledged_us.map_or("-".into(), time),
+        ),
     ];
     let mut text: String = fields
         .iter()

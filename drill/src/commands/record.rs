@@ -20,7 +20,7 @@ pub struct Options {
     time: Option<jiff::SignedDuration>,
     /// MiB that the recording may take; the oldest part goes.
     #[arg(long, default_value_t = 1_024)]
-    most_mb: u64,
+    max_mb: u64,
 }
 
 #[allow(clippy::print_stdout)]
@@ -42,7 +42,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         ));
         bar.tick();
     };
-    let recorded = live::record(&config, &options.to, options.most_mb, stop, told).await;
+    let recorded = live::record(&config, &options.to, options.max_mb, stop, told).await;
     bar.finish_and_clear();
     let recorded = recorded?;
     println!(

@@ -1,4 +1,4 @@
-//! `sluice snapshot [--now]`: how the sidecar's checks of the data at rest went, or
+//! `sluice audit [--now]`: how the sidecar's checks of the data at rest went, or
 //! one more of them now.
 
 use crate::stage::client::Client;
@@ -34,12 +34,12 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let client = Client::new("", options.sidecar.trim_end_matches('/'), &token)?;
     if options.now {
         let run = client
-            .snapshot_now(Duration::from_secs(options.within))
+            .audit_now(Duration::from_secs(options.within))
             .await?;
         print!("{}", tell(&run));
         return Ok(());
     }
-    let note = client.snapshot().await?;
+    let note = client.audit().await?;
     match &note["running"] {
         Value::Null => println!("nothing runs now"),
         running => println!(
@@ -73,7 +73,7 @@ fn tell(run: &Value) -> String {
         run["accounts"],
         run["rows"],
         run["suspects"],
-        run["standing"],
+        run["openFindings"],
         run["verdicts"],
     )
 }

@@ -157,10 +157,10 @@ impl Client {
     }
 
     /// What the sidecar says of its runs over the data at rest.
-    pub async fn snapshot(&self) -> anyhow::Result<Value> {
+    pub async fn audit(&self) -> anyhow::Result<Value> {
         let (status, answer) = Self::answer(
             self.http
-                .get(format!("{}/snapshot", self.sidecar))
+                .get(format!("{}/audit", self.sidecar))
                 .send()
                 .await?,
         )
@@ -173,12 +173,12 @@ impl Client {
 
     /// Asks for a run that begins after now, and waits until one has ended; what it
     /// found is in the verdicts.
-    pub async fn snapshot_now(&self, within: Duration) -> anyhow::Result<Value> {
-        let before = self.snapshot().await?["last"]["runId"].clone();
+    pub async fn audit_now(&self, within: Duration) -> anyhow::Result<Value> {
+        let before = self.audit().await?["last"]["runId"].clone();
         let token = String::from_utf8_lossy(self.token.expose()).into_owned();
         let (status, answer) = Self::answer(
             self.http
-                .post(format!("{}/snapshot", self.sidecar))
+                .post(format!("{}/audit", self.sidecar))
                 .bearer_auth(token)
                 .send()
                 .await?,
@@ -189,7 +189,7 @@ impl Client {
         }
         let begun = std::time::Instant::now();
         loop {
-            let note = self.snapshot().await?;
+            let note = self.audit().await?;
             let done = note["asked"] == false
                 && note["running"].is_null()
                 && note["last"]["runId"] != before;

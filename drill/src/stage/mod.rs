@@ -375,7 +375,7 @@ impl Stage {
                 "SELECT COUNT(*) FROM {orders}.orders WHERE state NOT IN ('success','failed','returned') AND due_us > 0"
             );
             let left: u64 = conn.query_first(sql).await?.unwrap_or(0);
-            let sql = format!("SELECT COUNT(*) FROM {orders}.saga");
+            let sql = format!("SELECT COUNT(*) FROM {orders}.booking_intent");
             let left = left + conn.query_first::<u64, _>(sql).await?.unwrap_or(0);
             if left <= most || begun.elapsed() > within {
                 return Ok(left);

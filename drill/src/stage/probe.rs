@@ -17,7 +17,7 @@ pub async fn fence(
 ) -> anyhow::Result<Histogram<u64>> {
     let settings = config::Fence {
         enabled: true,
-        sidecar: stage.ports.url(stage.ports.sidecar),
+        sidecar_url: stage.ports.url(stage.ports.sidecar),
     };
     let fence = Fence::start(
         &settings,

@@ -37,7 +37,7 @@ listen = "{listen}"
 admin = "{admin}"
 secrets_dir = "{secrets}"
 fence.enabled = {fence}
-fence.sidecar = "{sidecar}"
+fence.sidecar_url = "{sidecar}"
 dispatch.enabled = {dispatch}
 {extra}
 [mysql]
@@ -110,7 +110,9 @@ fn also(stage: &Stage) -> String {
         return String::new();
     };
     let server = |name: &str, url: String| {
-        format!("[[mysql.also]]\nname = \"{name}\"\nurl = \"{url}\"\nschemas = [\"{name}\"]\n")
+        format!(
+            "[[mysql.book_servers]]\nname = \"{name}\"\nurl = \"{url}\"\nschemas = [\"{name}\"]\n"
+        )
     };
     server("balance", apart.balance.url()) + &server("ledger", apart.ledger.url())
 }

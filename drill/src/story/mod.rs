@@ -92,7 +92,8 @@ fn bad_day() -> SimConfig {
 pub fn options() -> Options {
     Options {
         sims: bad_day(),
-        core_extra: "recovery.query_first_ms = 300\nrecovery.callback_wait_ms = 2000".into(),
+        core_extra: "recovery.query_initial_delay_ms = 300\nrecovery.callback_wait_ms = 2000"
+            .into(),
         ..Options::default()
     }
 }

@@ -26,7 +26,7 @@ pub struct Aside {
     /// How long it was.
     pub bytes: usize,
     /// By its sender or the broker; 0 if neither said.
-    pub told_us: i64,
+    pub event_time_us: i64,
 }
 
 /// What waits to be written with the next commit.
@@ -90,7 +90,7 @@ mod tests {
             reason: "malformed",
             payload: Vec::new(),
             bytes: 0,
-            told_us: 0,
+            event_time_us: 0,
         };
         let mut asides = Asides::default();
         assert!(asides.is_empty() && !asides.prune());

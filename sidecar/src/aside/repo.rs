@@ -21,7 +21,7 @@ pub async fn insert<'a, Q: Queryable>(
     let asides: Vec<&Aside> = asides.collect();
     for some in asides.chunks(ROWS) {
         let mut sql = format!(
-            "INSERT IGNORE INTO {}.event_aside (topic, partition_no, offset_no, reason, payload_bytes, told_us, \
+            "INSERT IGNORE INTO {}.dead_letter (topic, partition_no, offset_no, reason, payload_bytes, event_time_us, \
              found_us, payload) VALUES ",
             schemas.guard
         );
@@ -32,7 +32,7 @@ pub async fn insert<'a, Q: Queryable>(
                 Lit::Int(one.offset),
                 Lit::Text(one.reason),
                 Lit::Int(i64::try_from(one.bytes).unwrap_or(i64::MAX)),
-                Lit::Int(one.told_us),
+                Lit::Int(one.event_time_us),
                 Lit::Int(found_us),
             ];
             push_row(&mut sql, at == 0, &row);
@@ -54,14 +54,14 @@ pub async fn insert<'a, Q: Queryable>(
 /// Takes the oldest rows away until about [`MOST_ROWS`] are left.
 pub async fn prune<Q: Queryable>(conn: &mut Q, schemas: &Schemas) -> mysql_async::Result<()> {
     let newest_surplus = format!(
-        "SELECT found_us FROM {}.event_aside ORDER BY found_us DESC LIMIT 1 OFFSET {MOST_ROWS}",
+        "SELECT found_us FROM {}.dead_letter ORDER BY found_us DESC LIMIT 1 OFFSET {MOST_ROWS}",
         schemas.guard
     );
     let Some(found_us) = conn.query_first::<i64, _>(newest_surplus).await? else {
         return Ok(());
     };
     let sql = format!(
-        "DELETE FROM {}.event_aside WHERE found_us <= {found_us} LIMIT {PRUNED}",
+        "DELETE FROM {}.dead_letter WHERE found_us <= {found_us} LIMIT {PRUNED}",
         schemas.guard
     );
     conn.query_drop(sql).await

@@ -50,7 +50,7 @@ pub async fn apply(
     );
     tx.exec_drop(upsert, values.clone()).await?;
     let written_down = format!(
-        "INSERT INTO {guard}.breaker_move (point, scope, scope_key, version, state, verdict_id, reason, changed_by, moved_us) \
+        "INSERT INTO {guard}.breaker_transition (point, scope, scope_key, version, state, verdict_id, reason, changed_by, changed_us) \
          VALUES (:point, :scope, :key, :version, :state, :verdict_id, :reason, :changed_by, :at_us)"
     );
     tx.exec_drop(written_down, values).await?;

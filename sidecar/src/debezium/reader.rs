@@ -143,7 +143,7 @@ impl Run<'_> {
         if Instant::now() >= self.look_again {
             self.assign()?;
             self.look_again =
-                Instant::now() + Duration::from_millis(self.reader.settings.metadata_ms);
+                Instant::now() + Duration::from_millis(self.reader.settings.metadata_interval_ms);
         }
         let mut wait = POLL;
         for _ in 0..ROUND {
@@ -369,7 +369,7 @@ fn failed(error: &KafkaError) -> Result<(), Stop> {
         .is_some_and(|code| lost.contains(&code))
     {
         return Err(Stop::Unreadable(format!(
-            "position of the change feed lost ({error}); check the gap with snapshot rules, then delete the checkpoint \
+            "position of the change feed lost ({error}); check the gap with audit rules, then delete the checkpoint \
              row of source changes and restart"
         )));
     }

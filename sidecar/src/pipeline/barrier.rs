@@ -21,7 +21,7 @@ const IDLE: Duration = Duration::from_millis(200);
 
 /// How old the list of partitions may be. An event on one that is not known yet is not
 /// waited for, so what is said about a moment is never newer than the list: with a list of
-/// the reader's age (`kafka.metadata_ms`) a missing half would be found seconds later. A
+/// the reader's age (`kafka.metadata_interval_ms`) a missing half would be found seconds later. A
 /// question for each topic four times a second is little, beside one for every token.
 const LISTED: Duration = Duration::from_millis(250);
 

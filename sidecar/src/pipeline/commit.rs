@@ -78,7 +78,7 @@ pub struct Committer {
     pub rules: watch::Receiver<Option<Arc<RuleSet>>>,
     /// Told when a commit made a new set.
     pub rules_changed: Arc<Notify>,
-    pub books_apart: bool,
+    pub split_books: bool,
 }
 
 enum Failure {
@@ -339,7 +339,7 @@ impl Committer {
         let judge = Judge {
             schemas: &self.schemas,
             rules: rules.as_deref(),
-            books_apart: self.books_apart,
+            split_books: self.split_books,
             now_us,
         };
         record(tx, &judge, verdicts).await.map_err(|error| {

@@ -146,7 +146,7 @@ pub async fn write_checkpoint<Q: Queryable>(
 pub struct Holder {
     pub owner: String,
     pub epoch: i64,
-    pub until_us: i64,
+    pub expires_us: i64,
 }
 
 async fn holder(
@@ -154,14 +154,14 @@ async fn holder(
     schemas: &Schemas,
 ) -> mysql_async::Result<Option<Holder>> {
     let sql = format!(
-        "SELECT owner, epoch, until_us FROM {}.lease WHERE name = '{LEASE}' FOR UPDATE",
+        "SELECT owner, epoch, expires_us FROM {}.lease WHERE name = '{LEASE}' FOR UPDATE",
         schemas.guard
     );
     let row: Option<(String, i64, i64)> = tx.query_first(sql).await?;
-    Ok(row.map(|(owner, epoch, until_us)| Holder {
+    Ok(row.map(|(owner, epoch, expires_us)| Holder {
         owner,
         epoch,
-        until_us,
+        expires_us,
     }))
 }
 
@@ -170,14 +170,15 @@ async fn put(
     schemas: &Schemas,
     owner: &str,
     epoch: i64,
-    until_us: i64,
+    expires_us: i64,
 ) -> mysql_async::Result<()> {
     let sql = format!(
-        "INSERT INTO {}.lease (name, owner, epoch, until_us) VALUES ('{LEASE}', :owner, :epoch, :until_us) \
-         ON DUPLICATE KEY UPDATE owner = VALUES(owner), epoch = VALUES(epoch), until_us = VALUES(until_us)",
+        "INSERT INTO {}.lease (name, owner, epoch, expires_us) VALUES ('{LEASE}', :owner, :epoch, :expires_us) \
+         ON DUPLICATE KEY UPDATE owner = VALUES(owner), epoch = VALUES(epoch), expires_us = VALUES(expires_us)",
         schemas.guard
     );
-    tx.exec_drop(sql, params! { owner, epoch, until_us }).await
+    tx.exec_drop(sql, params! { owner, epoch, expires_us })
+        .await
 }
 
 /// Takes the lease if it is free, has run out, or is of our own earlier life (killed,
@@ -203,7 +204,7 @@ pub async fn acquire_again(
     ttl_us: i64,
 ) -> mysql_async::Result<Result<i64, Holder>> {
     let first = format!(
-        "INSERT IGNORE INTO {}.lease (name, owner, epoch, until_us) VALUES ('{LEASE}', '', 0, 0)",
+        "INSERT IGNORE INTO {}.lease (name, owner, epoch, expires_us) VALUES ('{LEASE}', '', 0, 0)",
         schemas.guard
     );
     conn.query_drop(first).await?;
@@ -214,7 +215,7 @@ pub async fn acquire_again(
     let ours = |held: &Holder| held.owner == owner && (epoch == 0 || held.epoch <= epoch);
     if let Some(held) = held
         .clone()
-        .filter(|held| held.until_us > now_us && !ours(held))
+        .filter(|held| held.expires_us > now_us && !ours(held))
     {
         tx.rollback().await?;
         return Ok(Err(held));
@@ -232,13 +233,13 @@ pub async fn renew(
     schemas: &Schemas,
     owner: &str,
     epoch: i64,
-    until_us: i64,
+    expires_us: i64,
 ) -> mysql_async::Result<bool> {
     let ours = holder(tx, schemas)
         .await?
         .is_some_and(|h| h.owner == owner && h.epoch == epoch);
     if ours {
-        put(tx, schemas, owner, epoch, until_us).await?;
+        put(tx, schemas, owner, epoch, expires_us).await?;
     }
     Ok(ours)
 }
@@ -251,7 +252,7 @@ pub async fn release(
     epoch: i64,
 ) -> mysql_async::Result<()> {
     let sql = format!(
-        "UPDATE {}.lease SET until_us = 0 WHERE name = '{LEASE}' AND owner = :owner AND epoch = :epoch",
+        "UPDATE {}.lease SET expires_us = 0 WHERE name = '{LEASE}' AND owner = :owner AND epoch = :epoch",
         schemas.guard
     );
     let named: Params = params! { owner, epoch };

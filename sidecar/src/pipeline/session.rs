@@ -264,7 +264,7 @@ pub async fn reign(
         Some(error) = dead.recv() => End::Died(error),
         () = moved.cancelled(), if !cancel.is_cancelled() => End::Moved,
         Some(()) = is_lost.recv() => {
-            parts.snapshot.lost(&replay_from);
+            parts.audit.lost(&replay_from);
             End::Lost
         }
         ended = &mut snapshots => match ended {
@@ -293,7 +293,7 @@ fn committer(
         schemas: parts.schemas.clone(),
         owner: parts.config.instance.clone(),
         epoch,
-        checkpoint: Duration::from_millis(parts.config.checkpoint_ms),
+        checkpoint: Duration::from_millis(parts.config.checkpoint_interval_ms),
         fence: parts.fence.clone(),
         blind: parts.blind.clone(),
         status: parts.status.clone(),
@@ -307,7 +307,7 @@ fn committer(
         shadow: Shadow::default(),
         rules: parts.rules.clone(),
         rules_changed: Arc::clone(&parts.rules_changed),
-        books_apart: parts.config.mysql.books_apart,
+        split_books: parts.config.mysql.split_books,
     })
 }
 

@@ -44,19 +44,19 @@ pub struct Recorded {
 pub async fn record(
     config: &Config,
     dir: &Path,
-    most_mb: u64,
+    max_mb: u64,
     stop: CancellationToken,
     told: impl Fn(u64),
 ) -> anyhow::Result<Recorded> {
     config.check()?;
-    if !config.mysql.also.is_empty() || config.kafka.changes.is_some() {
+    if !config.mysql.book_servers.is_empty() || config.kafka.changes.is_some() {
         bail!(
             "sluice record reads the binlog of one server, and here there are more or changes come through Kafka: \
-             set record.dir in the sidecar's settings, which keeps all that the sidecar itself sees"
+             set recording.dir in the sidecar's settings, which keeps all that the sidecar itself sees"
         );
     }
     let metrics = metrics()?;
-    let writer = Writer::open(dir, most_mb)?;
+    let writer = Writer::open(dir, max_mb)?;
     let blind = Blind::new(Readiness::default(), metrics.blind.clone());
     let (sender, mut fit) = watch::channel(None);
     let hosts = Arc::new(Hosts::new("mysql.url", &config.mysql.url, 1)?);

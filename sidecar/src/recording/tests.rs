@@ -247,5 +247,5 @@ fn only_one_writes_and_only_the_owner_reads() {
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&dir), mode(&segments(&dir)[0])), (0o700, 0o600));
     let small = Writer::open(&top.path().join("other"), 15).err().unwrap();
-    assert!(format!("{small:#}").contains("most_mb"), "{small:#}");
+    assert!(format!("{small:#}").contains("max_mb"), "{small:#}");
 }

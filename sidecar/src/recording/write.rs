@@ -91,14 +91,14 @@ pub struct Writer {
 
 impl Writer {
     /// Goes on with the recording in `dir`, in a new segment, or begins one.
-    pub fn open(dir: &Path, most_mb: u64) -> anyhow::Result<Writer> {
-        Self::on(Box::new(Files), dir, most_mb)
+    pub fn open(dir: &Path, max_mb: u64) -> anyhow::Result<Writer> {
+        Self::on(Box::new(Files), dir, max_mb)
     }
 
-    pub fn on(disk: Box<dyn Disk>, dir: &Path, most_mb: u64) -> anyhow::Result<Writer> {
+    pub fn on(disk: Box<dyn Disk>, dir: &Path, max_mb: u64) -> anyhow::Result<Writer> {
         anyhow::ensure!(
-            most_mb >= LEAST_MB,
-            "most_mb = {most_mb}: a recording needs {LEAST_MB} at least"
+            max_mb >= LEAST_MB,
+            "max_mb = {max_mb}: a recording needs {LEAST_MB} at least"
         );
         let here = || format!("the recording's folder {}", dir.display());
         DirBuilder::new()
@@ -125,7 +125,7 @@ impl Writer {
         Ok(Writer {
             dir: dir.to_owned(),
             disk,
-            most: most_mb << 20,
+            most: max_mb << 20,
             _lock: lock,
             last: older.back().map_or(0, |segment| segment.number),
             older,
@@ -318,7 +318,7 @@ impl Writer {
         while now(self) + more > self.most {
             let Some(oldest) = self.older.pop_front() else {
                 return Err(Error::other(
-                    "one block is larger than most_mb allows for the whole recording",
+                    "one block is larger than max_mb allows for the whole recording",
                 ));
             };
             match std::fs::remove_file(&oldest.path) {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use Kind::{Int, Money, Text};
 
 /// The position of everything that a snapshot rule says, until it is confirmed.
-pub const POSITION: &str = "snapshot";
+pub const POSITION: &str = "audit";
 
 /// `rows` is 0 if the account has entries and no balance. Amounts in major units.
 const BOOKS: [(&str, Kind); 14] = [

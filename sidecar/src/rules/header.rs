@@ -155,7 +155,7 @@ pub enum Trigger {
         delay_ms: u32,
     },
     /// Data at rest, read chunk by chunk by `snapshot`.
-    Snapshot {
+    Audit {
         of: Of,
     },
 }
@@ -349,7 +349,7 @@ fn check_trigger(trigger: &Trigger) -> Result<(), String> {
                 .try_for_each(|t| known_table("trigger.tables", t).map(drop))
         }
         Trigger::Event { event } => check_event("trigger.event", event),
-        Trigger::Snapshot { .. } => Ok(()),
+        Trigger::Audit { .. } => Ok(()),
         Trigger::Window {
             table,
             ops,

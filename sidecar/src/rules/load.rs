@@ -208,7 +208,7 @@ impl RuleSet {
                     .iter()
                     .any(|s| s.table.as_ref().is_some_and(unseen)),
                 // A snapshot reads the tables themselves, wherever they are.
-                Trigger::Event { .. } | Trigger::Snapshot { .. } => false,
+                Trigger::Event { .. } | Trigger::Audit { .. } => false,
             };
             if blind {
                 Arc::make_mut(&mut rule.header).mode = Mode::Draft;
@@ -352,7 +352,7 @@ fn check_functions(trigger: &Trigger, ast: &AST) -> Result<(), String> {
         Trigger::Row { .. } => ("fn check(row)", 1),
         Trigger::Transaction { .. } => ("fn check(tx)", 1),
         Trigger::Event { .. } => ("fn check(event)", 1),
-        Trigger::Snapshot { .. } => ("fn check(item)", 1),
+        Trigger::Audit { .. } => ("fn check(item)", 1),
         Trigger::Window { .. } => ("fn check(row, earlier)", 2),
         Trigger::Pair { .. } => ("fn check(left, right)", 2),
     };
@@ -379,7 +379,7 @@ impl Plan {
                 Trigger::Row { table, .. } => plan.watch_table(table, Watch::Single(at)),
                 Trigger::Window { table, .. } => plan.watch_table(table, Watch::Window(at)),
                 Trigger::Event { event } => plan.watch_event(event, Watch::Single(at)),
-                Trigger::Snapshot { of } => plan.at_rest.push((*of, at)),
+                Trigger::Audit { of } => plan.at_rest.push((*of, at)),
                 Trigger::Transaction { tables } => {
                     for table in tables.iter().filter_map(|t| tables::find(t)) {
                         plan.transactions[table].push(at);

@@ -175,7 +175,7 @@ fn given(trigger: &Trigger, function: &str) -> Vec<Option<What>> {
         (Trigger::Row { table: name, .. }, "check") => vec![table(name).map(What::Row)],
         (Trigger::Transaction { .. }, "check") => vec![Some(What::Tx)],
         (Trigger::Event { .. }, "check") => vec![Some(What::Event)],
-        (Trigger::Snapshot { of }, "check") => vec![Some(What::AtRest(*of))],
+        (Trigger::Audit { of }, "check") => vec![Some(What::AtRest(*of))],
         (Trigger::Window { table: name, .. }, "check") => {
             vec![table(name).map(What::Row), Some(What::Earlier)]
         }

@@ -19,13 +19,13 @@
 //! account = "A-1"
 //! message = "100"
 //! [[case.step]]
-//! snapshot = { of = "books", account_id = "A-1", currency = "CNY", rows = 1, balance = "5" }
+//! audit = { of = "books", account_id = "A-1", currency = "CNY", rows = 1, balance = "5" }
 //! [[case.breaker]]
 //! at = 2500
 //! key = "cash_out/account/A-1"
 //! state = "open"
 //! ```
-//! Columns left out are NULL (in a snapshot: zero, or an empty text); of an update,
+//! Columns left out are NULL (in an audit: zero, or an empty text); of an update,
 //! `before` lists only what differs.
 
 use super::at_rest;
@@ -91,7 +91,7 @@ pub struct Expected {
     pub undetermined: bool,
 }
 
-/// Exactly one of `transaction`, `event`, `watermark` and `snapshot`.
+/// Exactly one of `transaction`, `event`, `watermark` and `audit`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
@@ -102,7 +102,7 @@ pub struct Step {
     row: Vec<WrittenRow>,
     event: Option<WrittenEvent>,
     watermark: Option<WrittenWatermark>,
-    snapshot: Option<WrittenFact>,
+    audit: Option<WrittenFact>,
 }
 
 type Values = BTreeMap<String, toml::Value>;
@@ -153,12 +153,7 @@ impl Step {
 
     /// The inputs of this step; `number` makes positions and ids unique.
     pub fn inputs(&self, number: usize, key: &Secret) -> Result<Vec<Input>, String> {
-        match (
-            &self.transaction,
-            &self.event,
-            &self.watermark,
-            &self.snapshot,
-        ) {
+        match (&self.transaction, &self.event, &self.watermark, &self.audit) {
             (Some(position), None, None, None) => {
                 Ok(vec![self.transaction(position, number, key)?])
             }
@@ -168,7 +163,7 @@ impl Step {
                 fact.input().map_err(|e| format!("step {number}: {e}"))?,
             ]),
             _ => Err(format!(
-                "step {number} needs exactly one of transaction, event, watermark and snapshot"
+                "step {number} needs exactly one of transaction, event, watermark and audit"
             )),
         }
     }
@@ -318,7 +313,7 @@ impl WrittenRow {
 fn by_default(column: &str) -> Value {
     match column {
         "intermediate" | "intermediate_reserved" => Value::Dec(Decimal::ZERO),
-        "told_us" => Value::Int(0),
+        "event_time_us" => Value::Int(0),
         _ => Value::Null,
     }
 }

@@ -19,7 +19,7 @@ const HEADER: &str = r#"//! id = "statement_dml"
 //! mode = "trip"
 //! breaker = ["cash_out/all", "settlement/all", "refund/all"]
 //! owner = "risk"
-//! runbook = "Somebody changed the database by hand, with a statement that left no rows. Run the snapshot checks over the table before closing the breakers."
+//! runbook = "Somebody changed the database by hand, with a statement that left no rows. Run the audit over the table before closing the breakers."
 //! [trigger]
 //! on = "transaction"
 //! tables = ["orders", "attempt", "balance", "capture", "entry"]
@@ -58,7 +58,7 @@ impl UnseenRule {
             detail: None,
             message: format!(
                 "{table} was changed by {count} statement(s) without rows in the binlog; pairs and windows over it \
-                 can't be trusted before snapshot checks have run: {text}"
+                 can't be trusted before an audit has run: {text}"
             ),
             breakers: stopped
                 .map(|(point, _)| BreakerKey {

@@ -1,7 +1,7 @@
 //! What snapshots commit. Each commit asks first whether the lease is still ours.
 //!
 //! A verdict's id of a difference at rest: it has no position of its own, and a
-//! standing difference is one verdict, not one per run. So `standing_id` is derived
+//! standing difference is one verdict, not one per run. So `finding_id` is derived
 //! from rule, mode, account and item (the item says what is wrong and by how much; a
 //! rule that is promoted says it again, since now it stops something). While its row
 //! is there, nothing is said. The verdict's id is derived from it and the position at
@@ -65,7 +65,7 @@ pub struct Closing {
 pub struct Book {
     pub rules: Arc<RuleSet>,
     pub rules_changed: Arc<Notify>,
-    pub books_apart: bool,
+    pub split_books: bool,
     pub pool: Pool,
     pub schemas: Schemas,
     pub owner: String,
@@ -85,7 +85,7 @@ fn derive(parts: &[&str]) -> String {
 }
 
 /// The id under which a difference stands.
-pub fn standing_id(finding: &Finding) -> String {
+pub fn finding_id(finding: &Finding) -> String {
     // The finding's own id is of rule, function, account and item: its position is
     // the same for all that snapshot rules say.
     derive(&[&finding.verdict_id, finding.rule.mode.as_str()])
@@ -98,7 +98,7 @@ impl Book {
         let mut seen = HashSet::new();
         let mut new = Vec::new();
         for (finding, position) in found {
-            let id = standing_id(finding);
+            let id = finding_id(finding);
             if seen.insert(id.clone()) {
                 let verdict_id = derive(&[&id, position]);
                 new.push((
@@ -162,7 +162,7 @@ impl Book {
         Judge {
             schemas: &self.schemas,
             rules: Some(&self.rules),
-            books_apart: self.books_apart,
+            split_books: self.split_books,
             now_us,
         }
     }

@@ -37,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Whether a stored position that was lost is to be given up: the policy says so, and
 /// the server says once more that it can't read on from there.
 pub async fn is_lost(parts: &Parts, flavour: Flavour, stored: &Checkpoint) -> anyhow::Result<bool> {
-    if !parts.snapshot.is_lost(&stored.replay_from) || servers(parts, flavour).is_err() {
+    if !parts.audit.is_lost(&stored.replay_from) || servers(parts, flavour).is_err() {
         return Ok(false);
     }
     let position = GtidSet::parse(flavour, &stored.replay_from)?;
@@ -122,7 +122,7 @@ pub async fn close(
     schedule::ended(parts, &done);
     done.context("checking what a gap left behind")?;
     if let Some(lost) = lost {
-        parts.snapshot.found_again();
+        parts.audit.found_again();
         tracing::warn!(from = lost.position, "the gap is closed; reading on");
     }
     checkpoint.context("a gap was closed without a checkpoint")
@@ -136,7 +136,7 @@ fn closing(
     rules: &RuleSet,
 ) -> Closing {
     let from = lost.map_or("", |stored| stored.position.as_str());
-    let standing = checked.row.standing;
+    let standing = checked.row.open_findings;
     let message = format!(
         "changes after {from} up to {to} could not be read: rules on rows and pairs are undecided there. Snapshots \
          found {standing} differences at rest"

@@ -124,7 +124,7 @@ impl Reader {
             // Executed is what is committed in the engine.
             Flavour::MySql => preflight::position(&mut self.orders, self.flavour).await,
             // A feed has no position of the server's: the time tells one run from another.
-            Flavour::Feed => Ok(format!("snapshot/{}", now_us())),
+            Flavour::Feed => Ok(format!("audit/{}", now_us())),
             // Not gtid_binlog_pos: that is moved on before the engine has committed, and
             // a snapshot right after it may still miss the last transaction.
             Flavour::MariaDb => {

@@ -21,7 +21,7 @@ pub struct RunRow {
     pub rows: i64,
     pub suspects: i64,
     /// Differences that stand, of this run and earlier ones.
-    pub standing: i64,
+    pub open_findings: i64,
     /// Of them, those said for the first time.
     pub verdicts: i64,
     pub started_us: i64,
@@ -30,8 +30,8 @@ pub struct RunRow {
 
 pub async fn last_run(conn: &mut Conn, schemas: &Schemas) -> mysql_async::Result<Option<RunRow>> {
     let sql = format!(
-        "SELECT run_id,reason,position,accounts,row_count,suspects,standing,verdicts,started_us,completed_us \
-         FROM {}.snapshot_run ORDER BY completed_us DESC LIMIT 1",
+        "SELECT run_id,reason,position,accounts,row_count,suspects,open_findings,verdicts,started_us,completed_us \
+         FROM {}.audit_run ORDER BY completed_us DESC LIMIT 1",
         schemas.guard
     );
     type Row = (String, String, String, i64, i64, i64, i64, i64, i64, i64);
@@ -44,7 +44,7 @@ pub async fn last_run(conn: &mut Conn, schemas: &Schemas) -> mysql_async::Result
             accounts,
             rows,
             suspects,
-            standing,
+            open_findings,
             verdicts,
             started_us,
             completed_us,
@@ -56,7 +56,7 @@ pub async fn last_run(conn: &mut Conn, schemas: &Schemas) -> mysql_async::Result
                 accounts,
                 rows,
                 suspects,
-                standing,
+                open_findings,
                 verdicts,
                 started_us,
                 completed_us,
@@ -72,14 +72,14 @@ pub async fn insert_run(
     run: &RunRow,
 ) -> mysql_async::Result<()> {
     let sql = format!(
-        "INSERT IGNORE INTO {}.snapshot_run (run_id,reason,position,accounts,row_count,suspects,standing,verdicts,started_us,\
-         completed_us) VALUES (:run_id,:reason,:position,:accounts,:rows,:suspects,:standing,:verdicts,:started_us,\
+        "INSERT IGNORE INTO {}.audit_run (run_id,reason,position,accounts,row_count,suspects,open_findings,verdicts,started_us,\
+         completed_us) VALUES (:run_id,:reason,:position,:accounts,:rows,:suspects,:open_findings,:verdicts,:started_us,\
          :completed_us)",
         schemas.guard
     );
     let values = params! {
         "run_id" => &run.run_id, "reason" => &run.reason, "position" => &run.position, "accounts" => run.accounts,
-        "rows" => run.rows, "suspects" => run.suspects, "standing" => run.standing, "verdicts" => run.verdicts,
+        "rows" => run.rows, "suspects" => run.suspects, "open_findings" => run.open_findings, "verdicts" => run.verdicts,
         "started_us" => run.started_us, "completed_us" => run.completed_us,
     };
     tx.exec_drop(sql, values).await
@@ -96,9 +96,9 @@ pub async fn standing(
     let mut all = HashMap::new();
     for some in ids.chunks(ROWS) {
         let sql = format!(
-            "SELECT s.standing_id,s.verdict_id FROM {0}.snapshot_standing s \
+            "SELECT s.finding_id,s.verdict_id FROM {0}.audit_finding s \
              LEFT JOIN {0}.verdict v USING (verdict_id) LEFT JOIN {0}.suppression p ON p.suppression_id=v.suppression \
-             WHERE s.standing_id IN {1} AND (v.suppression IS NULL OR (p.expires_us>{now_us} AND p.revoked_us IS NULL))",
+             WHERE s.finding_id IN {1} AND (v.suppression IS NULL OR (p.expires_us>{now_us} AND p.revoked_us IS NULL))",
             schemas.guard,
             in_list(some.iter().copied())
         );
@@ -116,7 +116,7 @@ pub async fn insert_standing(
 ) -> mysql_async::Result<()> {
     for some in new.chunks(ROWS) {
         let mut sql = format!(
-            "INSERT INTO {}.snapshot_standing (standing_id,rule,verdict_id,since_us) VALUES ",
+            "INSERT INTO {}.audit_finding (finding_id,rule,verdict_id,since_us) VALUES ",
             schemas.guard
         );
         for (at, (id, rule, verdict)) in some.iter().enumerate() {
@@ -151,7 +151,7 @@ pub async fn forget_but(
 ) -> mysql_async::Result<usize> {
     let stored: Vec<(String, String)> = tx
         .query(format!(
-            "SELECT standing_id,rule FROM {}.snapshot_standing",
+            "SELECT finding_id,rule FROM {}.audit_finding",
             schemas.guard
         ))
         .await?;
@@ -164,7 +164,7 @@ pub async fn forget_but(
     for some in gone.chunks(ROWS) {
         let ids = in_list(some.iter().copied());
         tx.query_drop(format!(
-            "DELETE FROM {}.snapshot_standing WHERE standing_id IN {ids}",
+            "DELETE FROM {}.audit_finding WHERE finding_id IN {ids}",
             schemas.guard
         ))
         .await?;

@@ -49,7 +49,7 @@ pub struct Checked {
 
 /// Where the schemas are; an error if the books are apart and nobody said where.
 pub fn servers(parts: &Parts, flavour: Flavour) -> anyhow::Result<Servers> {
-    let settings = &parts.config.snapshot;
+    let settings = &parts.config.audit;
     // One that is read as a server of its own is known by that.
     let also = |schema: &str| {
         parts
@@ -60,9 +60,9 @@ pub fn servers(parts: &Parts, flavour: Flavour) -> anyhow::Result<Servers> {
     };
     let of = |key: &str, schema: &str, url: &str| match (url, also(schema)) {
         ("", Some(server)) => Ok(Some(server.hosts.pool())),
-        ("", None) if parts.config.mysql.books_apart => {
+        ("", None) if parts.config.mysql.split_books => {
             anyhow::bail!(
-                "{key} is not set: with mysql.books_apart, data at rest can't be checked without it"
+                "{key} is not set: with mysql.split_books, data at rest can't be checked without it"
             )
         }
         ("", None) => Ok(None),
@@ -72,8 +72,8 @@ pub fn servers(parts: &Parts, flavour: Flavour) -> anyhow::Result<Servers> {
         schemas: parts.schemas.clone(),
         flavour,
         orders: parts.pool.pool(),
-        balance: of("snapshot.balance_url", "balance", &settings.balance_url)?,
-        ledger: of("snapshot.ledger_url", "ledger", &settings.ledger_url)?,
+        balance: of("audit.balance_url", "balance", &settings.balance_url)?,
+        ledger: of("audit.ledger_url", "ledger", &settings.ledger_url)?,
     })
 }
 
@@ -82,7 +82,7 @@ impl Job<'_> {
         Book {
             rules: Arc::clone(&self.rules),
             rules_changed: Arc::clone(&self.parts.rules_changed),
-            books_apart: self.parts.config.mysql.books_apart,
+            split_books: self.parts.config.mysql.split_books,
             pool: self.parts.pool.pool(),
             schemas: self.parts.schemas.clone(),
             owner: self.parts.config.instance.clone(),
@@ -116,7 +116,7 @@ impl Job<'_> {
             job: self,
             book: self.book(),
             apart: servers.apart(),
-            pace: Pace::new(self.parts.config.snapshot.rows_per_second),
+            pace: Pace::new(self.parts.config.audit.max_rows_per_second),
             named: HashMap::new(),
             checked: Checked {
                 row,
@@ -135,7 +135,7 @@ impl Job<'_> {
             .filter(|(_, n)| *n >= MOST_NAMED)
             .map(|(rule, _)| rule)
             .collect();
-        checked.row.standing = i64::try_from(checked.seen.len()).unwrap_or(i64::MAX);
+        checked.row.open_findings = i64::try_from(checked.seen.len()).unwrap_or(i64::MAX);
         checked.row.completed_us = now_us();
         Ok(checked)
     }
@@ -154,7 +154,7 @@ impl Job<'_> {
             accounts = row.accounts,
             rows = row.rows,
             suspects = row.suspects,
-            standing = row.standing,
+            standing = row.open_findings,
             new = row.verdicts,
             gone,
             ms = (row.completed_us - row.started_us) / 1_000,
@@ -242,7 +242,7 @@ impl Run<'_> {
         self.job
             .parts
             .metrics
-            .snapshot
+            .audit
             .suspects
             .inc_by(found.len() as u64);
         self.checked.row.suspects += i64::try_from(found.len()).unwrap_or(0);
@@ -305,7 +305,7 @@ impl Run<'_> {
         };
         self.job
             .parts
-            .snapshot
+            .audit
             .update(|note| note.running = Some(progress));
     }
 }

@@ -18,16 +18,16 @@ const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// Runs until another sidecar holds the lease.
 pub async fn keep(parts: Arc<Parts>, epoch: i64, flavour: Flavour) {
-    let period = Duration::from_secs(u64::from(parts.config.snapshot.every_minutes) * 60);
+    let period = Duration::from_secs(u64::from(parts.config.audit.interval_minutes) * 60);
     parts
         .metrics
-        .snapshot
+        .audit
         .period_seconds
-        .set(i64::from(parts.config.snapshot.every_minutes) * 60);
+        .set(i64::from(parts.config.audit.interval_minutes) * 60);
     let mut wait = first_wait(&parts, period).await;
     loop {
         let reason = tokio::select! {
-            () = parts.snapshot.asked() => Reason::Demand,
+            () = parts.audit.asked() => Reason::Demand,
             () = tokio::time::sleep(wait) => Reason::Schedule,
         };
         let Some(rules) = parts.rules.borrow().clone() else {
@@ -95,37 +95,37 @@ pub fn started<'j, 'p>(job: &'j Job<'p>) -> &'j Job<'p> {
     };
     // Whoever asked before now is answered by this one.
     job.parts
-        .snapshot
+        .audit
         .update(|note| (note.running, note.asked) = (Some(progress), false));
-    job.parts.metrics.snapshot.running.set(1);
+    job.parts.metrics.audit.running.set(1);
     job
 }
 
 /// Shows how it ended.
 pub fn ended(parts: &Parts, done: &Result<RunRow, Stop>) {
-    parts.metrics.snapshot.running.set(0);
-    parts.snapshot.update(|note| note.running = None);
+    parts.metrics.audit.running.set(0);
+    parts.audit.update(|note| note.running = None);
     match done {
         Ok(run) => show(parts, run),
         Err(stop) => {
-            parts.metrics.snapshot.failures.inc();
+            parts.metrics.audit.failures.inc();
             tracing::error!(error = %stop, "data at rest could not be checked; the run starts over");
             parts
-                .snapshot
+                .audit
                 .update(|note| note.failed = Some(stop.to_string()));
         }
     }
 }
 
 fn show(parts: &Parts, run: &RunRow) {
-    let shown = &parts.metrics.snapshot;
+    let shown = &parts.metrics.audit;
     shown.completed_seconds.set(seconds(run.completed_us));
     shown
         .took_seconds
         .set(seconds(run.completed_us - run.started_us));
     shown.accounts.set(run.accounts);
-    shown.standing.set(run.standing);
+    shown.open_findings.set(run.open_findings);
     parts
-        .snapshot
+        .audit
         .update(|note| (note.last, note.failed) = (Some(run.clone()), None));
 }

@@ -10,9 +10,9 @@ const FEWEST_ROWS: u64 = 1_000;
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// How often everything at rest is checked; 0 for only when asked.
-    pub every_minutes: u32,
+    pub interval_minutes: u32,
     /// Rows (balances, entries, captures, orders) read a second at most.
-    pub rows_per_second: u64,
+    pub max_rows_per_second: u64,
     /// Where the balance schema is, if it is on a server of its own.
     pub balance_url: String,
     /// The ledger's, likewise.
@@ -22,8 +22,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            every_minutes: 60,
-            rows_per_second: 1_000_000,
+            interval_minutes: 60,
+            max_rows_per_second: 1_000_000,
             balance_url: String::new(),
             ledger_url: String::new(),
         }
@@ -33,15 +33,15 @@ impl Default for Settings {
 impl Settings {
     /// Refuses what can't work; the error names the key.
     pub fn check(&self) -> anyhow::Result<()> {
-        if self.rows_per_second < FEWEST_ROWS {
+        if self.max_rows_per_second < FEWEST_ROWS {
             bail!(
-                "snapshot.rows_per_second = {} is below {FEWEST_ROWS}",
-                self.rows_per_second
+                "audit.max_rows_per_second = {} is below {FEWEST_ROWS}",
+                self.max_rows_per_second
             );
         }
         let named = [
-            ("snapshot.balance_url", &self.balance_url),
-            ("snapshot.ledger_url", &self.ledger_url),
+            ("audit.balance_url", &self.balance_url),
+            ("audit.ledger_url", &self.ledger_url),
         ];
         for (key, url) in named.into_iter().filter(|(_, url)| !url.is_empty()) {
             sluice_contract::sql::options_of(key, url)?;

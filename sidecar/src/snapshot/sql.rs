@@ -393,7 +393,7 @@ pub async fn open_sagas(
     accounts: &[String],
 ) -> mysql_async::Result<Vec<String>> {
     let sql = format!(
-        "SELECT DISTINCT account_id FROM {}.saga WHERE {}",
+        "SELECT DISTINCT account_id FROM {}.booking_intent WHERE {}",
         schemas.orders,
         Which::These(accounts).sql()
     );

@@ -255,7 +255,7 @@ impl Host {
 fn lost_something(read: &GtidSet, why: &str) -> String {
     format!(
         "it does not have everything that was read, up to {}: {why}; what it lost was evaluated and told already: run \
-         the snapshot checks, then restart the sidecar",
+         the audit, then restart the sidecar",
         read.render()
     )
 }

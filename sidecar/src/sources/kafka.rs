@@ -169,7 +169,7 @@ impl Reader {
                 let found = self.assign(&consumer, &mut known, &mut offsets);
                 look_again = Instant::now()
                     + if found {
-                        Duration::from_millis(self.settings.metadata_ms)
+                        Duration::from_millis(self.settings.metadata_interval_ms)
                     } else {
                         RETRY
                     };
@@ -316,7 +316,7 @@ impl Reader {
             })
             .map_err(|why| {
                 self.metrics
-                    .events_set_aside
+                    .dead_letters
                     .with_label_values(&[why.label()])
                     .inc();
                 tracing::warn!(
@@ -333,7 +333,7 @@ impl Reader {
                     reason: why.label(),
                     payload: payload[..payload.len().min(aside::MOST_BYTES)].to_vec(),
                     bytes: payload.len(),
-                    told_us: message
+                    event_time_us: message
                         .timestamp()
                         .to_millis()
                         .map_or(0, |ms| ms.saturating_mul(1_000)),

@@ -107,11 +107,11 @@ pub fn all(mysql: &Mysql, connections: usize, blind: &Blind) -> anyhow::Result<V
         mysql.schemas_of(None),
         connections,
     )?];
-    for also in &mysql.also {
+    for also in &mysql.book_servers {
         let schemas = mysql.schemas_of(Some(also));
         servers.push(server(
             &also.name,
-            "mysql.also.url",
+            "mysql.book_servers.url",
             &also.url,
             schemas,
             FEW_CONNECTIONS,

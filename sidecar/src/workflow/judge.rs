@@ -34,7 +34,7 @@ pub struct Judge<'a> {
     /// For the rules' budgets; the usual one without it.
     pub rules: Option<&'a RuleSet>,
     /// Balances are on another server: shares and amounts are not known here.
-    pub books_apart: bool,
+    pub split_books: bool,
     pub now_us: i64,
 }
 
@@ -187,7 +187,7 @@ impl Judge<'_> {
             .filter(|v| v.rule == rule && !v.breakers.is_empty())
             .map(|v| v.account_id.clone());
         let accounts: BTreeSet<String> = window.accounts.iter().cloned().chain(about).collect();
-        if self.books_apart {
+        if self.split_books {
             return Ok(window);
         }
         // What is not known here must not keep verdicts from being written.

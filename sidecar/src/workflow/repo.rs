@@ -254,7 +254,7 @@ pub async fn folder<Q: Queryable>(
 ) -> mysql_async::Result<BTreeMap<String, String>> {
     let rows: Vec<(String, String)> = conn
         .query(format!(
-            "SELECT rule, text_hash FROM {}.rule_folder",
+            "SELECT rule, text_hash FROM {}.rule_import",
             schemas.guard
         ))
         .await?;
@@ -272,7 +272,7 @@ pub async fn remember_folder(
     let guard = &schemas.guard;
     if !now.is_empty() {
         let mut sql =
-            format!("INSERT INTO {guard}.rule_folder (rule, text_hash, taken_us) VALUES ");
+            format!("INSERT INTO {guard}.rule_import (rule, text_hash, imported_us) VALUES ");
         for (at, (rule, hash)) in now.iter().enumerate() {
             push_row(
                 &mut sql,
@@ -281,14 +281,14 @@ pub async fn remember_folder(
             );
         }
         sql.push_str(
-            " ON DUPLICATE KEY UPDATE text_hash = VALUES(text_hash), taken_us = VALUES(taken_us)",
+            " ON DUPLICATE KEY UPDATE text_hash = VALUES(text_hash), imported_us = VALUES(imported_us)",
         );
         tx.query_drop(sql).await?;
     }
     if !gone.is_empty() {
         let rules = in_list(gone.iter().map(String::as_str));
         tx.query_drop(format!(
-            "DELETE FROM {guard}.rule_folder WHERE rule IN {rules}"
+            "DELETE FROM {guard}.rule_import WHERE rule IN {rules}"
         ))
         .await?;
     }

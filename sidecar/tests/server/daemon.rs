@@ -61,7 +61,7 @@ impl Daemon {
         }
         let text = format!(
             "listen = '127.0.0.1:{port}'\nrules_dir = '{0}/rules'\nsecrets_dir = '{0}'\ninstance = '{name}'\n\
-             checkpoint_ms = 100\n[mysql]\ndatabase = 't'\n{mysql}\n",
+             checkpoint_interval_ms = 100\n[mysql]\ndatabase = 't'\n{mysql}\n",
             dir.display(),
         );
         let file = dir.join(format!("{name}.toml"));
