@@ -7,39 +7,43 @@ use std::str::FromStr;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Point {
+pub enum BreakerPoint {
     Refund,
     Settlement,
     CashOut,
 }
 
-impl Point {
+impl BreakerPoint {
     pub fn as_str(self) -> &'static str {
         match self {
-            Point::Refund => "refund",
-            Point::Settlement => "settlement",
-            Point::CashOut => "cash_out",
+            BreakerPoint::Refund => "refund",
+            BreakerPoint::Settlement => "settlement",
+            BreakerPoint::CashOut => "cash_out",
         }
     }
 }
 
-impl FromStr for Point {
+impl FromStr for BreakerPoint {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
-        [Point::Refund, Point::Settlement, Point::CashOut]
-            .into_iter()
-            .find(|p| p.as_str() == text)
-            .ok_or_else(|| {
-                anyhow::anyhow!("breaker point is refund, settlement or cash_out, not {text:?}")
-            })
+        [
+            BreakerPoint::Refund,
+            BreakerPoint::Settlement,
+            BreakerPoint::CashOut,
+        ]
+        .into_iter()
+        .find(|p| p.as_str() == text)
+        .ok_or_else(|| {
+            anyhow::anyhow!("breaker point is refund, settlement or cash_out, not {text:?}")
+        })
     }
 }
 
 /// What part of a point is stopped; narrower scopes trip first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Scope {
+pub enum BreakerScope {
     All,
     Channel,
     Merchant,
@@ -47,28 +51,28 @@ pub enum Scope {
     Currency,
 }
 
-impl Scope {
+impl BreakerScope {
     pub fn as_str(self) -> &'static str {
         match self {
-            Scope::All => "all",
-            Scope::Channel => "channel",
-            Scope::Merchant => "merchant",
-            Scope::Account => "account",
-            Scope::Currency => "currency",
+            BreakerScope::All => "all",
+            BreakerScope::Channel => "channel",
+            BreakerScope::Merchant => "merchant",
+            BreakerScope::Account => "account",
+            BreakerScope::Currency => "currency",
         }
     }
 }
 
-impl FromStr for Scope {
+impl FromStr for BreakerScope {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
         [
-            Scope::All,
-            Scope::Channel,
-            Scope::Merchant,
-            Scope::Account,
-            Scope::Currency,
+            BreakerScope::All,
+            BreakerScope::Channel,
+            BreakerScope::Merchant,
+            BreakerScope::Account,
+            BreakerScope::Currency,
         ]
         .into_iter()
         .find(|s| s.as_str() == text)
@@ -99,8 +103,8 @@ impl BreakerState {
 /// One breaker: `cash_out/account/A-17`. The key of scope `all` is `*`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct BreakerKey {
-    pub point: Point,
-    pub scope: Scope,
+    pub point: BreakerPoint,
+    pub scope: BreakerScope,
     pub key: String,
 }
 

@@ -55,7 +55,7 @@ fn offset_seconds(text: &str) -> Option<i32> {
 
 #[cfg(test)]
 mod tests {
-    use super::trade_time;
+    use crate::clock::trade_time;
 
     #[test]
     fn trade_time_is_in_the_channels_zone() -> anyhow::Result<()> {

@@ -61,13 +61,13 @@ pub const WITHDRAW_REQUESTED: &str = "withdraw.requested";
 pub const BUSINESS_EVENTS: [&str; 3] = [PAYMENT_SUCCEEDED, DEPOSIT_RECEIVED, WITHDRAW_REQUESTED];
 
 /// Longest event read, in bytes; a business event has seven short fields.
-pub const MOST_BYTES: usize = 64 * 1024;
+pub const MAX_EVENT_BYTES: usize = 64 * 1024;
 /// Digits before and after the point of an amount: what the books can hold.
-const AMOUNT_DIGITS: (usize, usize) = (16, 4);
+const MAX_AMOUNT_DIGITS: (usize, usize) = (16, 4);
 
 /// Why a message is no business event. It never quotes what it refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum EventError {
     TooLong,
     /// Not JSON, a field is missing or of another kind, or a key comes twice.
     Malformed,
@@ -76,33 +76,33 @@ pub enum Refusal {
     EmptyField,
 }
 
-impl Refusal {
+impl EventError {
     /// For metrics and tables.
     pub fn label(self) -> &'static str {
         match self {
-            Refusal::TooLong => "too_long",
-            Refusal::Malformed => "malformed",
-            Refusal::Amount => "amount",
-            Refusal::UnknownType => "unknown_type",
-            Refusal::EmptyField => "empty_field",
+            EventError::TooLong => "too_long",
+            EventError::Malformed => "malformed",
+            EventError::Amount => "amount",
+            EventError::UnknownType => "unknown_type",
+            EventError::EmptyField => "empty_field",
         }
     }
 
     /// For people.
     pub fn as_str(self) -> &'static str {
         match self {
-            Refusal::TooLong => "longer than 64 KiB",
-            Refusal::Malformed => "not the JSON of a business event",
-            Refusal::Amount => {
+            EventError::TooLong => "longer than 64 KiB",
+            EventError::Malformed => "not the JSON of a business event",
+            EventError::Amount => {
                 "amount is not text of the form 12.34, above zero, 16 digits and 4 decimals at most"
             }
-            Refusal::UnknownType => "unknown type",
-            Refusal::EmptyField => "id, accountId, bizNo or currency is empty",
+            EventError::UnknownType => "unknown type",
+            EventError::EmptyField => "id, accountId, bizNo or currency is empty",
         }
     }
 }
 
-impl std::fmt::Display for Refusal {
+impl std::fmt::Display for EventError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
     }
@@ -123,12 +123,12 @@ impl BusinessEvent {
     ///
     /// # Errors
     /// What is wrong, without quoting it: it may hold anything.
-    pub fn read(payload: &[u8]) -> Result<Self, Refusal> {
+    pub fn read(payload: &[u8]) -> Result<Self, EventError> {
         /// The event with its amount as it came: the event's own reader rounds past
         /// 28 digits without a word.
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
-        struct Told {
+        struct RawBusinessEvent {
             id: String,
             #[serde(rename = "type")]
             kind: String,
@@ -138,19 +138,20 @@ impl BusinessEvent {
             currency: String,
             occurred_us: i64,
         }
-        if payload.len() > MOST_BYTES {
-            return Err(Refusal::TooLong);
+        if payload.len() > MAX_EVENT_BYTES {
+            return Err(EventError::TooLong);
         }
-        let told: Told = serde_json::from_slice(payload).map_err(|_| Refusal::Malformed)?;
+        let told: RawBusinessEvent =
+            serde_json::from_slice(payload).map_err(|_| EventError::Malformed)?;
         if !BUSINESS_EVENTS.contains(&told.kind.as_str()) {
-            return Err(Refusal::UnknownType);
+            return Err(EventError::UnknownType);
         }
         let amount = told
             .amount
             .as_str()
             .and_then(amount)
-            .ok_or(Refusal::Amount)?;
-        let Told {
+            .ok_or(EventError::Amount)?;
+        let RawBusinessEvent {
             id,
             kind,
             account_id,
@@ -163,7 +164,7 @@ impl BusinessEvent {
             .iter()
             .any(|text| text.is_empty())
         {
-            return Err(Refusal::EmptyField);
+            return Err(EventError::EmptyField);
         }
         Ok(BusinessEvent {
             id,
@@ -183,7 +184,7 @@ fn amount(text: &str) -> Option<Decimal> {
     let digits = |part: &str, most| {
         (1..=most).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit())
     };
-    let plain = digits(whole, AMOUNT_DIGITS.0) && digits(fraction, AMOUNT_DIGITS.1);
+    let plain = digits(whole, MAX_AMOUNT_DIGITS.0) && digits(fraction, MAX_AMOUNT_DIGITS.1);
     if !plain || (whole.len() > 1 && whole.starts_with('0')) {
         return None;
     }
@@ -193,61 +194,5 @@ fn amount(text: &str) -> Option<Decimal> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{BusinessEvent, MOST_BYTES, Refusal};
-
-    #[test]
-    fn events_by_table() {
-        let event = |kind: &str, amount: &str, account: &str| {
-            format!(
-                r#"{{"id":"e1","type":"{kind}","accountId":"{account}","bizNo":"b","amount":{amount},"currency":"CNY","occurredUs":1,"more":2}}"#
-            )
-        };
-        let good = |text: &str| event("payment.succeeded", &format!("\"{text}\""), "a");
-        let twice = event("payment.succeeded", "\"1\"", "a").replace("\"more\":2", "\"id\":\"e2\"");
-        let cases = [
-            (good("1.50"), None),
-            (good("9999999999999999.9999"), None),
-            (event("deposit.received", "\"1.50\"", "a"), None),
-            (event("withdraw.requested", "\"1\"", "a"), None),
-            (
-                event("payment.gone", "\"1\"", "a"),
-                Some(Refusal::UnknownType),
-            ),
-            (
-                good("0.10000000000000000555111512312578270211815834045"),
-                Some(Refusal::Amount),
-            ),
-            (good("10000000000000000"), Some(Refusal::Amount)),
-            (good("1.00000"), Some(Refusal::Amount)),
-            (good("0.00"), Some(Refusal::Amount)),
-            (good("-1"), Some(Refusal::Amount)),
-            (good("+1"), Some(Refusal::Amount)),
-            (good("1e3"), Some(Refusal::Amount)),
-            (good("1_000"), Some(Refusal::Amount)),
-            (good("01"), Some(Refusal::Amount)),
-            (good(".5"), Some(Refusal::Amount)),
-            (good("5."), Some(Refusal::Amount)),
-            (good("x"), Some(Refusal::Amount)),
-            (good(""), Some(Refusal::Amount)),
-            (
-                event("payment.succeeded", "1.5", "a"),
-                Some(Refusal::Amount),
-            ),
-            (
-                event("payment.succeeded", "null", "a"),
-                Some(Refusal::Amount),
-            ),
-            (
-                event("payment.succeeded", "\"1\"", ""),
-                Some(Refusal::EmptyField),
-            ),
-            (twice, Some(Refusal::Malformed)),
-            ("{".to_owned(), Some(Refusal::Malformed)),
-            (" ".repeat(MOST_BYTES + 1), Some(Refusal::TooLong)),
-        ];
-        for (text, want) in cases {
-            assert_eq!(BusinessEvent::read(text.as_bytes()).err(), want, "{text}");
-        }
-    }
-}
+#[path = "event_tests.rs"]
+mod tests;

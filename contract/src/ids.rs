@@ -4,15 +4,15 @@
 use uuid::Uuid;
 
 /// Buckets that accounts hash into; a sharded engine maps ranges of them to shards.
-pub const BUCKETS: u32 = 4096;
+pub const ACCOUNT_BUCKETS: u32 = 4096;
 
 /// Longest account, user, client and channel id that the columns hold.
-pub const MAX_ID: usize = 32;
+pub const MAX_ID_BYTES: usize = 32;
 /// Longest idempotency key, transaction id and business number.
-pub const MAX_KEY: usize = 64;
+pub const MAX_KEY_BYTES: usize = 64;
 
 pub fn bucket_of(account_id: &str) -> u32 {
-    crc32fast::hash(account_id.as_bytes()) % BUCKETS
+    crc32fast::hash(account_id.as_bytes()) % ACCOUNT_BUCKETS
 }
 
 /// A new order id: 32 hex digits, time-ordered (UUIDv7), the last three being the

@@ -10,23 +10,23 @@ use std::time::Duration;
 /// How often files are looked at. A change counts when it was seen twice in a row,
 /// so that a file that is just being written, or one of two that are being
 /// exchanged, is not taken for the new state: in force within a second.
-const LOOK: Duration = Duration::from_millis(400);
+const FILE_CHECK_INTERVAL: Duration = Duration::from_millis(400);
 
 /// What signs and verifies the messages of one counterpart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Keys {
+pub struct SigningKeys {
     current: Secret,
     next: Option<Secret>,
 }
 
-impl Keys {
+impl SigningKeys {
     pub fn new(current: Secret, next: Option<Secret>) -> Self {
-        Keys { current, next }
+        SigningKeys { current, next }
     }
 
     /// Reads the secret `<name>` and, if there is one, `<name>_next`.
     pub fn load(name: &str, dir: Option<&Path>) -> anyhow::Result<Self> {
-        Ok(Keys {
+        Ok(SigningKeys {
             current: Secret::load(name, dir)?,
             next: Secret::load_optional(&format!("{name}_next"), dir)?,
         })
@@ -52,13 +52,13 @@ impl Keys {
 pub struct KeyRing {
     name: String,
     dir: Option<PathBuf>,
-    keys: Arc<ArcSwap<Keys>>,
+    keys: Arc<ArcSwap<SigningKeys>>,
 }
 
 impl KeyRing {
     /// Reads the keys; later `watch` looks at them again.
     pub fn load(name: &str, dir: Option<&Path>) -> anyhow::Result<Self> {
-        let keys = Keys::load(name, dir)?;
+        let keys = SigningKeys::load(name, dir)?;
         Ok(KeyRing {
             name: name.to_owned(),
             dir: dir.map(Path::to_owned),
@@ -67,7 +67,7 @@ impl KeyRing {
     }
 
     /// Keys that never change.
-    pub fn fixed(keys: Keys) -> Self {
+    pub fn fixed(keys: SigningKeys) -> Self {
         KeyRing {
             name: String::new(),
             dir: None,
@@ -75,7 +75,7 @@ impl KeyRing {
         }
     }
 
-    pub fn get(&self) -> Arc<Keys> {
+    pub fn get(&self) -> Arc<SigningKeys> {
         self.keys.load_full()
     }
 }
@@ -83,9 +83,9 @@ impl KeyRing {
 /// Looks at the rings' files for as long as the process lives. `told` hears the
 /// name of a ring and whether its files are usable, after each look.
 pub async fn watch(rings: Vec<KeyRing>, told: impl Fn(&str, bool)) {
-    let mut watched: Vec<Watched> = rings.into_iter().map(Watched::new).collect();
+    let mut watched: Vec<WatchedKeyRing> = rings.into_iter().map(WatchedKeyRing::new).collect();
     loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(FILE_CHECK_INTERVAL).await;
         for one in &mut watched {
             let usable = one.look();
             told(&one.ring.name, usable);
@@ -93,22 +93,22 @@ pub async fn watch(rings: Vec<KeyRing>, told: impl Fn(&str, bool)) {
     }
 }
 
-struct Watched {
+struct WatchedKeyRing {
     ring: KeyRing,
     /// What the last look found, and how many looks in a row found the same.
-    seen: Option<(Result<Keys, String>, u32)>,
+    seen: Option<(Result<SigningKeys, String>, u32)>,
 }
 
-impl Watched {
+impl WatchedKeyRing {
     fn new(ring: KeyRing) -> Self {
-        Watched { ring, seen: None }
+        WatchedKeyRing { ring, seen: None }
     }
 
     /// Whether the files are usable. They are a few bytes on a local disk: reading
     /// them doesn't need a thread of its own.
     fn look(&mut self) -> bool {
         let name = &self.ring.name;
-        let found = Keys::load(name, self.ring.dir.as_deref()).map_err(|e| format!("{e:#}"));
+        let found = SigningKeys::load(name, self.ring.dir.as_deref()).map_err(|e| format!("{e:#}"));
         let times = match &self.seen {
             Some((seen, times)) if *seen == found => times.saturating_add(1),
             _ => 1,
@@ -133,76 +133,5 @@ impl Watched {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::signing::{sign, verify};
-
-    const OLD: &str = "the-old-secret-of-it";
-    const NEW: &str = "the-new-secret-of-it";
-
-    fn write(dir: &Path, name: &str, text: &str) {
-        std::fs::write(dir.join(name), text).unwrap();
-    }
-
-    fn signed_with(text: &str) -> impl Fn(&Secret) -> Result<(), crate::signing::SignatureError> {
-        let signature = sign(&Secret::new(text), 1_000, b"body");
-        move |secret| verify(secret, 1_000, Some("1000"), Some(&signature), b"body")
-    }
-
-    #[test]
-    fn a_roll_never_leaves_a_message_unverified() {
-        let dir = tempfile::tempdir().unwrap();
-        write(dir.path(), "channel_x", OLD);
-        let ring = KeyRing::load("channel_x", Some(dir.path())).unwrap();
-        let mut watched = Watched::new(ring.clone());
-        assert!(ring.get().either(signed_with(NEW)).is_err());
-        write(dir.path(), "channel_x_next", NEW);
-        assert!(
-            watched.look() && ring.get().either(signed_with(NEW)).is_err(),
-            "a first look decides nothing"
-        );
-        assert!(watched.look());
-        assert!(
-            ring.get().either(signed_with(NEW)).is_ok()
-                && ring.get().either(signed_with(OLD)).is_ok()
-        );
-        assert_eq!(ring.get().current(), &Secret::new(OLD));
-        // Half exchanged when looked at, whole at the next look: one change.
-        write(dir.path(), "channel_x", NEW);
-        watched.look();
-        write(dir.path(), "channel_x_next", OLD);
-        watched.look();
-        assert_eq!(ring.get().current(), &Secret::new(OLD));
-        watched.look();
-        assert_eq!(ring.get().current(), &Secret::new(NEW));
-        assert!(ring.get().either(signed_with(OLD)).is_ok());
-        std::fs::remove_file(dir.path().join("channel_x_next")).unwrap();
-        watched.look();
-        watched.look();
-        assert!(
-            ring.get().either(signed_with(OLD)).is_err()
-                && ring.get().either(signed_with(NEW)).is_ok()
-        );
-    }
-
-    #[test]
-    fn what_cannot_be_used_leaves_the_present_secret_in_force() {
-        let dir = tempfile::tempdir().unwrap();
-        write(dir.path(), "channel_x", OLD);
-        let ring = KeyRing::load("channel_x", Some(dir.path())).unwrap();
-        let mut watched = Watched::new(ring.clone());
-        for (name, text) in [
-            ("channel_x", "short"),
-            ("channel_x", ""),
-            ("channel_x_next", "short"),
-        ] {
-            write(dir.path(), "channel_x", OLD);
-            write(dir.path(), name, text);
-            assert!(!watched.look() && !watched.look(), "{name} {text}");
-            assert_eq!(*ring.get(), Keys::new(Secret::new(OLD), None));
-        }
-        std::fs::remove_file(dir.path().join("channel_x")).unwrap();
-        assert!(!watched.look() && !watched.look());
-        assert_eq!(ring.get().current(), &Secret::new(OLD));
-    }
-}
+#[path = "keys_tests.rs"]
+mod tests;

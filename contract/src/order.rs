@@ -1,25 +1,25 @@
 //! Kinds and states of outflow orders, as stored and as shown.
 
-use crate::breaker::Point;
+use crate::breaker::BreakerPoint;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum OrderKind {
     CashOut,
     Settlement,
     Refund,
 }
 
-impl Kind {
-    pub const ALL: [Kind; 3] = [Kind::CashOut, Kind::Settlement, Kind::Refund];
+impl OrderKind {
+    pub const ALL: [OrderKind; 3] = [OrderKind::CashOut, OrderKind::Settlement, OrderKind::Refund];
 
     pub fn as_str(self) -> &'static str {
         match self {
-            Kind::CashOut => "cash_out",
-            Kind::Settlement => "settlement",
-            Kind::Refund => "refund",
+            OrderKind::CashOut => "cash_out",
+            OrderKind::Settlement => "settlement",
+            OrderKind::Refund => "refund",
         }
     }
 
@@ -27,18 +27,18 @@ impl Kind {
     /// `POST /refund`.
     pub fn word(self) -> &'static str {
         match self {
-            Kind::CashOut => "withdraw",
-            Kind::Settlement => "settlement",
-            Kind::Refund => "refund",
+            OrderKind::CashOut => "withdraw",
+            OrderKind::Settlement => "settlement",
+            OrderKind::Refund => "refund",
         }
     }
 
     /// The breaker point that is checked in this kind's claim.
-    pub fn point(self) -> Point {
+    pub fn point(self) -> BreakerPoint {
         match self {
-            Kind::CashOut => Point::CashOut,
-            Kind::Settlement => Point::Settlement,
-            Kind::Refund => Point::Refund,
+            OrderKind::CashOut => BreakerPoint::CashOut,
+            OrderKind::Settlement => BreakerPoint::Settlement,
+            OrderKind::Refund => BreakerPoint::Refund,
         }
     }
 }
@@ -46,7 +46,7 @@ impl Kind {
 /// State of an order as stored. `shown` is what an upstream sees (seed 001).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum OrderState {
     /// Written down, its money not reserved yet: only while balance and ledger are
     /// on servers of their own.
     Booking,
@@ -66,64 +66,67 @@ pub enum State {
     Returned,
 }
 
-impl State {
-    pub const ALL: [State; 9] = [
-        State::Booking,
-        State::Init,
-        State::Dispatching,
-        State::Processing,
-        State::InDoubt,
-        State::Manual,
-        State::Success,
-        State::Failed,
-        State::Returned,
+impl OrderState {
+    pub const ALL: [OrderState; 9] = [
+        OrderState::Booking,
+        OrderState::Init,
+        OrderState::Dispatching,
+        OrderState::Processing,
+        OrderState::InDoubt,
+        OrderState::Manual,
+        OrderState::Success,
+        OrderState::Failed,
+        OrderState::Returned,
     ];
 
     pub fn as_str(self) -> &'static str {
         match self {
-            State::Booking => "booking",
-            State::Init => "init",
-            State::Dispatching => "dispatching",
-            State::Processing => "processing",
-            State::InDoubt => "in_doubt",
-            State::Manual => "manual",
-            State::Success => "success",
-            State::Failed => "failed",
-            State::Returned => "returned",
+            OrderState::Booking => "booking",
+            OrderState::Init => "init",
+            OrderState::Dispatching => "dispatching",
+            OrderState::Processing => "processing",
+            OrderState::InDoubt => "in_doubt",
+            OrderState::Manual => "manual",
+            OrderState::Success => "success",
+            OrderState::Failed => "failed",
+            OrderState::Returned => "returned",
         }
     }
 
     /// `init → processing → [manual] → success | failed`, `success → returned`.
     pub fn shown(self) -> &'static str {
         match self {
-            State::Booking | State::Init | State::Dispatching => "init",
-            State::Processing | State::InDoubt => "processing",
+            OrderState::Booking | OrderState::Init | OrderState::Dispatching => "init",
+            OrderState::Processing | OrderState::InDoubt => "processing",
             other => other.as_str(),
         }
     }
 
     /// No more money moves, except that a success may come back as returned.
     pub fn is_end(self) -> bool {
-        matches!(self, State::Success | State::Failed | State::Returned)
+        matches!(
+            self,
+            OrderState::Success | OrderState::Failed | OrderState::Returned
+        )
     }
 }
 
-impl FromStr for Kind {
+impl FromStr for OrderKind {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
-        Kind::ALL
+        OrderKind::ALL
             .into_iter()
             .find(|k| k.as_str() == text)
             .ok_or_else(|| anyhow::anyhow!("unknown kind of order {text:?}"))
     }
 }
 
-impl FromStr for State {
+impl FromStr for OrderState {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
-        State::ALL
+        OrderState::ALL
             .into_iter()
             .find(|s| s.as_str() == text)
             .ok_or_else(|| anyhow::anyhow!("unknown order state {text:?}"))

@@ -14,7 +14,7 @@ use sha2::Sha256;
 
 /// Collects effects in any order and signs them as a sorted list.
 #[derive(Debug, Default, Clone)]
-pub struct Effects {
+pub struct TransactionEffects {
     /// Every effect back to back, each ended by a newline.
     text: Vec<u8>,
     /// End offset of each effect in `text`.
@@ -23,7 +23,7 @@ pub struct Effects {
 
 /// What of an order is text; NULL is signed as empty.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct OrderWords<'a> {
+pub struct OrderTextFields<'a> {
     pub kind: &'a [u8],
     pub state: &'a [u8],
     pub to: &'a [u8],
@@ -35,12 +35,12 @@ pub struct OrderWords<'a> {
 
 /// One field of an effect.
 #[derive(Debug, Clone, Copy)]
-pub enum Field<'a> {
+pub enum EffectField<'a> {
     Text(&'a [u8]),
     Int(i128),
 }
 
-impl Effects {
+impl TransactionEffects {
     pub fn new() -> Self {
         Self::default()
     }
@@ -55,17 +55,17 @@ impl Effects {
 
     /// Adds the after-image of one row. Texts carry their length, so that no two
     /// different lists of fields read the same.
-    pub fn add(&mut self, table: &str, fields: &[Field<'_>]) {
+    pub fn add(&mut self, table: &str, fields: &[EffectField<'_>]) {
         self.text.extend_from_slice(table.as_bytes());
         for field in fields {
             match field {
-                Field::Text(text) => {
+                EffectField::Text(text) => {
                     self.text.push(b'|');
                     push_int(&mut self.text, text.len() as i128);
                     self.text.push(b':');
                     self.text.extend_from_slice(text);
                 }
-                Field::Int(number) => {
+                EffectField::Int(number) => {
                     self.text.push(b'#');
                     push_int(&mut self.text, *number);
                 }
@@ -78,7 +78,7 @@ impl Effects {
     /// `b`: balances, in units of 10⁻⁴: balance, available, reserved, intermediate,
     /// intermediate_reserved.
     pub fn balance(&mut self, account: &[u8], currency: &[u8], amounts: &[i128; 5], version: i128) {
-        use Field::{Int, Text};
+        use crate::provenance::EffectField::{Int, Text};
         let [balance, available, reserved, intermediate, held] = amounts.map(Int);
         let fields = [
             Text(account),
@@ -103,7 +103,7 @@ impl Effects {
         amounts: &[i128; 3],
         version: i128,
     ) {
-        use Field::{Int, Text};
+        use crate::provenance::EffectField::{Int, Text};
         let [captured, refunded, settled] = amounts.map(Int);
         self.add(
             "c",
@@ -131,7 +131,7 @@ impl Effects {
         amount: i128,
         currency: &[u8],
     ) {
-        use Field::{Int, Text};
+        use crate::provenance::EffectField::{Int, Text};
         self.add(
             "e",
             &[
@@ -151,12 +151,12 @@ impl Effects {
         &mut self,
         account: &[u8],
         order: &[u8],
-        words: &OrderWords<'_>,
+        words: &OrderTextFields<'_>,
         amount: i128,
         version: i128,
     ) {
-        use Field::{Int, Text};
-        let OrderWords {
+        use crate::provenance::EffectField::{Int, Text};
+        let OrderTextFields {
             kind,
             state,
             to,
@@ -190,7 +190,7 @@ impl Effects {
         channel: &[u8],
         state: &[u8],
     ) {
-        use Field::{Int, Text};
+        use crate::provenance::EffectField::{Int, Text};
         self.add(
             "a",
             &[
@@ -253,54 +253,5 @@ fn push_int(text: &mut Vec<u8>, number: i128) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn effects(order: [usize; 3]) -> Effects {
-        let mut all = Effects::new();
-        for which in order {
-            match which {
-                0 => all.balance(b"A", b"CNY", &[10, 4, 6, 0, 0], 2),
-                1 => all.entry(b"A", b"p", 0, b"available", b"D", 6, b"CNY"),
-                _ => all.order(
-                    b"A",
-                    b"o",
-                    &OrderWords {
-                        state: b"init",
-                        to: b"to",
-                        ..OrderWords::default()
-                    },
-                    6,
-                    1,
-                ),
-            }
-        }
-        all
-    }
-
-    #[test]
-    fn signature_covers_every_effect_in_any_order() {
-        let key = Secret::new("key");
-        let signature = effects([0, 1, 2]).sign(&key, "t", "[]");
-        let verify = |e: &Effects, id: &[u8], events: &[u8]| {
-            e.verify(&key, id, events, signature.as_bytes())
-        };
-        assert!(verify(&effects([2, 0, 1]), b"t", b"[]"));
-        assert!(!verify(&effects([2, 0, 1]), b"u", b"[]"));
-        assert!(!verify(&effects([2, 0, 1]), b"t", b"[1]"));
-        assert!(!verify(&effects([2, 0, 0]), b"t", b"[]"));
-        let mut more = effects([0, 1, 2]);
-        more.balance(b"B", b"CNY", &[1, 1, 0, 0, 0], 1);
-        assert!(!verify(&more, b"t", b"[]"));
-    }
-
-    #[test]
-    fn fields_cannot_run_into_each_other() {
-        let key = Secret::new("key");
-        let mut one = Effects::new();
-        one.attempt(b"A|1:B", b"C", 1, b"x", b"y");
-        let mut two = Effects::new();
-        two.attempt(b"A", b"B|1:C", 1, b"x", b"y");
-        assert_ne!(one.sign(&key, "t", ""), two.sign(&key, "t", ""));
-    }
-}
+#[path = "provenance_tests.rs"]
+mod tests;

@@ -8,13 +8,13 @@ use sha2::Sha256;
 pub const SIGNATURE_HEADER: &str = "x-sluice-signature";
 pub const TIMESTAMP_HEADER: &str = "x-sluice-timestamp";
 /// Oldest and newest timestamp accepted, in seconds from now.
-pub const TOLERANCE_S: i64 = 300;
+pub const MAX_CLOCK_SKEW_S: i64 = 300;
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     #[error("the signature or timestamp header is missing or malformed")]
     Malformed,
-    #[error("the timestamp is more than {TOLERANCE_S} s away")]
+    #[error("the timestamp is more than {MAX_CLOCK_SKEW_S} s away")]
     Stale,
     #[error("the signature does not match")]
     Mismatch,
@@ -51,7 +51,7 @@ pub fn verify(
     let signature = signature
         .and_then(|s| hex::decode(s).ok())
         .ok_or(SignatureError::Malformed)?;
-    if now_s.saturating_sub(timestamp).saturating_abs() > TOLERANCE_S {
+    if now_s.saturating_sub(timestamp).saturating_abs() > MAX_CLOCK_SKEW_S {
         return Err(SignatureError::Stale);
     }
     mac(secret, timestamp, body)

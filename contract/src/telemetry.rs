@@ -1,6 +1,8 @@
 //! Logs, readiness and metrics: the face both programs show to operators.
 
-use axum::{Json, Router, http::StatusCode, routing::get};
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
 use prometheus::{Encoder, TextEncoder};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

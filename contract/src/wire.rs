@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Every API answer. `code` is 0 for success, else one of `ApiCode`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Answer<T> {
+pub struct ApiResponse<T> {
     pub code: u32,
     pub msg: String,
     pub data: Option<T>,

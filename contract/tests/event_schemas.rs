@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 use sluice_contract::event::{BUSINESS_EVENTS, BusinessEvent};
 use std::path::Path;
 
-struct Published {
+struct PublishedSchemas {
     schemas: Schemas,
     kinds: Vec<(&'static str, SchemaIndex)>,
 }
 
-fn published() -> Published {
+fn published() -> PublishedSchemas {
     let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
     compiler.set_default_draft(Draft::V2020_12);
     let mut kinds = Vec::new();
@@ -27,10 +27,10 @@ fn published() -> Published {
         compiler.add_resource(&place, schema).unwrap();
         kinds.push((kind, compiler.compile(&place, &mut schemas).unwrap()));
     }
-    Published { schemas, kinds }
+    PublishedSchemas { schemas, kinds }
 }
 
-impl Published {
+impl PublishedSchemas {
     /// Whether the schema of any type takes it.
     fn takes(&self, event: &Value) -> bool {
         self.kinds

@@ -1,7 +1,6 @@
 //! Settings of the core, one struct per concern. Contradictions fail at load.
 
-use crate::channels::KNOWN;
-use crate::schema::Servers;
+use crate::schema::DatabaseUrls;
 use anyhow::{Context, ensure};
 use serde::Deserialize;
 use sluice_contract::ids::is_plain;
@@ -13,11 +12,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The caller's name if no clients are configured.
-pub const NAMELESS: &str = "local";
+pub const NAMELESS_CLIENT: &str = "local";
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+pub struct CoreConfig {
     /// Name of this instance in logs and fence tokens; each start adds a random part.
     #[serde(default = "default_name")]
     pub name: String,
@@ -31,29 +30,29 @@ pub struct Config {
     /// Currency of a request that names none.
     #[serde(default = "default_currency")]
     pub default_currency: String,
-    pub mysql: Mysql,
+    pub mysql: CoreMysqlConfig,
     /// The balance service's server, if it has one of its own.
     #[serde(default)]
-    pub balance: Service,
+    pub balance: ServiceServerConfig,
     /// The ledger service's server, if it has one of its own.
     #[serde(default)]
-    pub ledger: Service,
+    pub ledger: ServiceServerConfig,
     #[serde(default)]
-    pub kafka: Kafka,
+    pub kafka: CoreKafkaConfig,
     #[serde(default)]
-    pub intake: Intake,
+    pub intake: IntakeConfig,
     #[serde(default)]
-    pub fence: Fence,
+    pub fence: FenceClientConfig,
     #[serde(default)]
-    pub accept: Accept,
+    pub accept: AcceptConfig,
     #[serde(default)]
-    pub dispatch: Dispatch,
+    pub dispatch: DispatchConfig,
     #[serde(default)]
-    pub recovery: Recovery,
+    pub recovery: RecoveryConfig,
     #[serde(default)]
-    pub acknowledgement: Acknowledge,
+    pub acknowledgement: AcknowledgementConfig,
     #[serde(default)]
-    pub channels: Vec<Channel>,
+    pub channels: Vec<ChannelConfig>,
     /// Callers allowed; empty means "one nameless caller, on loopback only".
     #[serde(default)]
     pub clients: Vec<String>,
@@ -61,7 +60,7 @@ pub struct Config {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Mysql {
+pub struct CoreMysqlConfig {
     /// `mysql://user:password@host:port`, here or in `SLUICE_MYSQL_URL`.
     #[serde(default)]
     pub url: String,
@@ -73,7 +72,7 @@ pub struct Mysql {
 /// Where a service keeps its schema.
 #[derive(Debug, Clone, Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
-pub struct Service {
+pub struct ServiceServerConfig {
     /// As `mysql.url`, here or in `SLUICE_BALANCE_URL` or `SLUICE_LEDGER_URL`.
     /// Empty: with the orders.
     pub url: String,
@@ -81,7 +80,7 @@ pub struct Service {
 
 #[derive(Debug, Clone, Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
-pub struct Kafka {
+pub struct CoreKafkaConfig {
     /// Empty: events stay in the outbox and nothing is published.
     pub brokers: String,
 }
@@ -89,7 +88,7 @@ pub struct Kafka {
 /// Payments from Kafka. Without brokers there are none.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Intake {
+pub struct IntakeConfig {
     pub enabled: bool,
     /// Consumer group that all cores of one database share.
     pub group: String,
@@ -97,7 +96,7 @@ pub struct Intake {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Fence {
+pub struct FenceClientConfig {
     pub enabled: bool,
     /// Base URL of the sidecar's listener.
     pub sidecar_url: String,
@@ -105,7 +104,7 @@ pub struct Fence {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Accept {
+pub struct AcceptConfig {
     /// Connections that write accept transactions side by side.
     pub writers: usize,
     /// Most requests in one transaction: larger batches were no faster when measured.
@@ -121,7 +120,7 @@ pub struct Accept {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Dispatch {
+pub struct DispatchConfig {
     pub enabled: bool,
     /// Most orders in one claim.
     pub max_batch: usize,
@@ -133,7 +132,7 @@ pub struct Dispatch {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Recovery {
+pub struct RecoveryConfig {
     /// First query after a call without an answer; doubles up to `query_max_delay_ms`.
     pub query_initial_delay_ms: u64,
     pub query_max_delay_ms: u64,
@@ -150,7 +149,7 @@ pub struct Recovery {
 /// Upstreams that must say that they know an order's end (stage 4 of recovery).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Acknowledge {
+pub struct AcknowledgementConfig {
     /// Names as in `clients`; `local` if there are none.
     pub clients: Vec<String>,
     /// First wait before the end is told again; doubles up to `max_delay_ms`.
@@ -162,7 +161,7 @@ pub struct Acknowledge {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Channel {
+pub struct ChannelConfig {
     /// `netsunion`, `unionpay` or `psp`. The first listed is the default.
     pub id: String,
     pub url: String,
@@ -183,11 +182,11 @@ pub struct Channel {
     pub connect_timeout_ms: Option<u64>,
 }
 
-impl Channel {
+impl ChannelConfig {
     pub fn connect(&self) -> Duration {
         Duration::from_millis(
             self.connect_timeout_ms
-                .unwrap_or(DEFAULT_CONNECT_MS)
+                .unwrap_or(DEFAULT_CONNECT_TIMEOUT_MS)
                 .min(self.deadline_ms),
         )
     }
@@ -195,9 +194,9 @@ impl Channel {
     fn check(&self) -> anyhow::Result<()> {
         let id = &self.id;
         ensure!(
-            KNOWN.contains(&id.as_str()),
+            KNOWN_CHANNELS.contains(&id.as_str()),
             "channels.id = {id:?}: this build knows {}",
-            KNOWN.join(", ")
+            KNOWN_CHANNELS.join(", ")
         );
         let url = reqwest::Url::parse(&self.url)
             .with_context(|| format!("channels.url of {id} = {:?}", self.url))?;
@@ -229,7 +228,7 @@ impl Channel {
     }
 }
 
-const DEFAULT_CONNECT_MS: u64 = 1_000;
+const DEFAULT_CONNECT_TIMEOUT_MS: u64 = 1_000;
 
 fn default_name() -> String {
     "core".into()
@@ -259,27 +258,27 @@ fn default_deadline_ms() -> u64 {
     3_000
 }
 
-impl Default for Intake {
+impl Default for IntakeConfig {
     fn default() -> Self {
-        Intake {
+        IntakeConfig {
             enabled: true,
             group: "sluice-core".into(),
         }
     }
 }
 
-impl Default for Fence {
+impl Default for FenceClientConfig {
     fn default() -> Self {
-        Fence {
+        FenceClientConfig {
             enabled: true,
             sidecar_url: "http://127.0.0.1:7200".into(),
         }
     }
 }
 
-impl Default for Accept {
+impl Default for AcceptConfig {
     fn default() -> Self {
-        Accept {
+        AcceptConfig {
             writers: 2,
             max_batch: 128,
             linger_ms: 8,
@@ -289,9 +288,9 @@ impl Default for Accept {
     }
 }
 
-impl Default for Dispatch {
+impl Default for DispatchConfig {
     fn default() -> Self {
-        Dispatch {
+        DispatchConfig {
             enabled: true,
             max_batch: 256,
             queue_capacity: 50_000,
@@ -300,9 +299,9 @@ impl Default for Dispatch {
     }
 }
 
-impl Default for Recovery {
+impl Default for RecoveryConfig {
     fn default() -> Self {
-        Recovery {
+        RecoveryConfig {
             query_initial_delay_ms: 500,
             query_max_delay_ms: 60_000,
             callback_wait_ms: 10_000,
@@ -313,9 +312,9 @@ impl Default for Recovery {
     }
 }
 
-impl Default for Acknowledge {
+impl Default for AcknowledgementConfig {
     fn default() -> Self {
-        Acknowledge {
+        AcknowledgementConfig {
             clients: Vec::new(),
             initial_delay_ms: 60_000,
             max_delay_ms: 3_600_000,
@@ -326,7 +325,7 @@ impl Default for Acknowledge {
 
 /// Everything that the running core needs besides the file.
 #[derive(Debug, Clone)]
-pub struct Secrets {
+pub struct CoreSecrets {
     pub provenance: Secret,
     /// Shown to the sidecar when subscribing to its fence.
     pub sidecar: Option<Secret>,
@@ -336,9 +335,9 @@ pub struct Secrets {
     pub clients: Vec<Secret>,
 }
 
-impl Config {
+impl CoreConfig {
     pub fn load(path: &Path) -> anyhow::Result<Self> {
-        let mut config: Config = settings::load_toml(path)?;
+        let mut config: CoreConfig = settings::load_toml(path)?;
         settings::override_by(&mut config.mysql.url, "SLUICE_MYSQL_URL");
         settings::override_by(&mut config.balance.url, "SLUICE_BALANCE_URL");
         settings::override_by(&mut config.ledger.url, "SLUICE_LEDGER_URL");
@@ -354,7 +353,7 @@ impl Config {
     }
 
     /// The servers of the schemas.
-    pub fn servers(&self) -> Servers {
+    pub fn servers(&self) -> DatabaseUrls {
         let or_orders = |url: &String| {
             if url.is_empty() {
                 self.mysql.url.clone()
@@ -362,7 +361,7 @@ impl Config {
                 url.clone()
             }
         };
-        Servers {
+        DatabaseUrls {
             orders: self.mysql.url.clone(),
             balance: or_orders(&self.balance.url),
             ledger: or_orders(&self.ledger.url),
@@ -431,7 +430,7 @@ impl Config {
                 "clients: {client:?} is not a plain name"
             );
             // Deposits and payments have their keys under these names.
-            let taken = matches!(client.as_str(), "deposit" | crate::intake::CLIENT);
+            let taken = matches!(client.as_str(), "deposit" | crate::config::INTAKE_CLIENT);
             ensure!(
                 !taken,
                 "clients: {client:?} is used by the core itself; choose another name"
@@ -463,20 +462,20 @@ impl Config {
             "acknowledgement.max_notifications must be at most 1000"
         );
         for client in &acknowledgement.clients {
-            let known =
-                self.clients.contains(client) || (self.clients.is_empty() && client == NAMELESS);
+            let known = self.clients.contains(client)
+                || (self.clients.is_empty() && client == NAMELESS_CLIENT);
             ensure!(
                 known,
-                "acknowledgement.clients: {client:?} is not in clients ({NAMELESS} if there are none)"
+                "acknowledgement.clients: {client:?} is not in clients ({NAMELESS_CLIENT} if there are none)"
             );
         }
         Ok(())
     }
 
-    pub fn secrets(&self) -> anyhow::Result<Secrets> {
+    pub fn secrets(&self) -> anyhow::Result<CoreSecrets> {
         let dir = self.secrets_dir.as_deref();
         let load = |name: String| Secret::load(&name, dir);
-        Ok(Secrets {
+        Ok(CoreSecrets {
             provenance: load("provenance_key".into())?,
             sidecar: self
                 .fence
@@ -496,3 +495,9 @@ impl Config {
         })
     }
 }
+
+/// Channels that this build can talk to.
+pub const KNOWN_CHANNELS: [&str; 3] = ["netsunion", "unionpay", "psp"];
+
+/// Under whose name payments have their keys; no caller of the API can have it.
+pub const INTAKE_CLIENT: &str = "kafka";

@@ -1,6 +1,6 @@
 //! `sluice-core CONFIG.toml`: the withdrawal core.
 
-use sluice_core::config::Config;
+use sluice_core::config::CoreConfig;
 use sluice_core::service;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A setting is wrong; restarting won't help.
-const BAD_CONFIG: u8 = 2;
+const EXIT_BAD_CONFIG: u8 = 2;
 
 fn main() -> ExitCode {
     sluice_contract::telemetry::start_logging("info");
@@ -21,13 +21,13 @@ fn main() -> ExitCode {
         .or_else(|| std::env::var_os("SLUICE_CORE_CONFIG"));
     let Some(path) = path.map(PathBuf::from) else {
         tracing::error!("usage: sluice-core CONFIG.toml (or set SLUICE_CORE_CONFIG)");
-        return ExitCode::from(BAD_CONFIG);
+        return ExitCode::from(EXIT_BAD_CONFIG);
     };
-    let config = match Config::load(&path) {
+    let config = match CoreConfig::load(&path) {
         Ok(config) => config,
         Err(error) => {
             tracing::error!("{error:#}");
-            return ExitCode::from(BAD_CONFIG);
+            return ExitCode::from(EXIT_BAD_CONFIG);
         }
     };
     let runtime = match tokio::runtime::Runtime::new() {
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(config: Config) -> anyhow::Result<()> {
+async fn run(config: CoreConfig) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let signal = stop.clone();
     let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;

@@ -1,15 +1,15 @@
 //! Metrics of the core. Names follow Prometheus' conventions; label sets are
 //! bounded by code, never by data.
 
-use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use prometheus::{
-    register_histogram, register_histogram_vec, register_int_counter, register_int_counter_vec,
+    Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, register_histogram,
+    register_histogram_vec, register_int_counter, register_int_counter_vec, register_int_gauge,
+    register_int_gauge_vec,
 };
-use prometheus::{register_int_gauge, register_int_gauge_vec};
 use sluice_contract::telemetry::LATENCY_BUCKETS;
 use std::sync::LazyLock;
 
-pub struct Metrics {
+pub struct CoreMetrics {
     pub requests: IntCounterVec,
     pub accept: Histogram,
     pub accept_batch: Histogram,
@@ -25,15 +25,15 @@ pub struct Metrics {
     pub published: IntCounter,
     pub publish_failures: IntCounter,
     pub contradictions: IntCounter,
-    pub channels: Channels,
-    pub intake: Intake,
-    pub saga: Saga,
-    pub stages: Stages,
-    pub routing: Routing,
+    pub channels: ChannelMetrics,
+    pub intake: IntakeMetrics,
+    pub saga: SagaMetrics,
+    pub stages: RecoveryMetrics,
+    pub routing: RoutingMetrics,
 }
 
 /// Calls to channels, and what stands before them.
-pub struct Channels {
+pub struct ChannelMetrics {
     pub call: HistogramVec,
     pub results: IntCounterVec,
     pub reconnects: IntCounterVec,
@@ -42,21 +42,21 @@ pub struct Channels {
 }
 
 /// Payments in.
-pub struct Intake {
+pub struct IntakeMetrics {
     pub events: IntCounterVec,
     pub retries: IntCounter,
     pub lag: IntGauge,
 }
 
 /// Bookings at balance and ledger while they are apart.
-pub struct Saga {
+pub struct SagaMetrics {
     pub open: IntGauge,
     pub oldest: IntGauge,
     pub failures: IntCounterVec,
 }
 
 /// Recovery, by stage.
-pub struct Stages {
+pub struct RecoveryMetrics {
     pub orders: IntGaugeVec,
     pub oldest: IntGaugeVec,
     pub late: IntGaugeVec,
@@ -65,7 +65,7 @@ pub struct Stages {
 }
 
 /// Routing, and orders that no channel takes.
-pub struct Routing {
+pub struct RoutingMetrics {
     pub version: IntGauge,
     pub invalid: IntGauge,
     pub rejections: IntCounterVec,
@@ -74,15 +74,15 @@ pub struct Routing {
     pub unroutable: IntCounter,
 }
 
-pub static METRICS: LazyLock<Metrics> = LazyLock::new(|| match register() {
+pub static METRICS: LazyLock<CoreMetrics> = LazyLock::new(|| match register() {
     Ok(metrics) => metrics,
     // Names are constants of this file: a clash is a bug seen at the first start.
     Err(error) => unreachable!("metrics: {error}"),
 });
 
-fn register() -> prometheus::Result<Metrics> {
+fn register() -> prometheus::Result<CoreMetrics> {
     let sizes = vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
-    Ok(Metrics {
+    Ok(CoreMetrics {
         requests: register_int_counter_vec!(
             "sluice_core_requests_total",
             "API requests answered",
@@ -155,8 +155,8 @@ fn register() -> prometheus::Result<Metrics> {
     })
 }
 
-fn register_channels() -> prometheus::Result<Channels> {
-    Ok(Channels {
+fn register_channels() -> prometheus::Result<ChannelMetrics> {
+    Ok(ChannelMetrics {
         call: register_histogram_vec!(
             "sluice_core_channel_call_seconds",
             "Calls to a channel",
@@ -186,8 +186,8 @@ fn register_channels() -> prometheus::Result<Channels> {
     })
 }
 
-fn register_intake() -> prometheus::Result<Intake> {
-    Ok(Intake {
+fn register_intake() -> prometheus::Result<IntakeMetrics> {
+    Ok(IntakeMetrics {
         events: register_int_counter_vec!(
             "sluice_core_intake_events_total",
             "Events read from the payments' topic: booked, repeated, conflict, dead_letter, other",
@@ -204,8 +204,8 @@ fn register_intake() -> prometheus::Result<Intake> {
     })
 }
 
-fn register_saga() -> prometheus::Result<Saga> {
-    Ok(Saga {
+fn register_saga() -> prometheus::Result<SagaMetrics> {
+    Ok(SagaMetrics {
         open: register_int_gauge!(
             "sluice_core_saga_open_bookings",
             "Bookings that are decided and not known to be made by balance and ledger"
@@ -222,8 +222,8 @@ fn register_saga() -> prometheus::Result<Saga> {
     })
 }
 
-fn register_stages() -> prometheus::Result<Stages> {
-    Ok(Stages {
+fn register_stages() -> prometheus::Result<RecoveryMetrics> {
+    Ok(RecoveryMetrics {
         orders: register_int_gauge_vec!(
             "sluice_core_stage_orders",
             "Orders in each stage of recovery",
@@ -252,8 +252,8 @@ fn register_stages() -> prometheus::Result<Stages> {
     })
 }
 
-fn register_routing() -> prometheus::Result<Routing> {
-    Ok(Routing {
+fn register_routing() -> prometheus::Result<RoutingMetrics> {
+    Ok(RoutingMetrics {
         version: register_int_gauge!(
             "sluice_core_routing_version",
             "Routing configuration that this core decides by; 0 without any"

@@ -24,28 +24,28 @@ mod guard {
 }
 
 /// How long to wait for another instance that migrates, in seconds.
-const LOCK_WAIT_S: u32 = 60;
+const LOCK_TIMEOUT_S: u32 = 60;
 
 /// URLs of the servers. Orders and guard always share one; balance and ledger are
 /// there too, or each on its own.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Servers {
+pub struct DatabaseUrls {
     pub orders: String,
     pub balance: String,
     pub ledger: String,
 }
 
-impl Servers {
+impl DatabaseUrls {
     /// All four schemas on one server.
     pub fn together(url: &str) -> Self {
-        Servers {
+        DatabaseUrls {
             orders: url.to_owned(),
             balance: url.to_owned(),
             ledger: url.to_owned(),
         }
     }
 
-    pub fn are_apart(&self) -> bool {
+    pub fn are_split(&self) -> bool {
         self.balance != self.orders || self.ledger != self.orders
     }
 
@@ -59,17 +59,17 @@ impl Servers {
     }
 }
 
-pub async fn migrate(servers: &Servers, schemas: &Schemas) -> anyhow::Result<()> {
+pub async fn migrate(servers: &DatabaseUrls, schemas: &Schemas) -> anyhow::Result<()> {
     let mut lock = sql::connect(&servers.orders)
         .await
         .context("migrate: can't connect to mysql.url")?;
     let name = format!("sluice-migrate-{}", schemas.orders);
     let got: Option<i64> = lock
-        .exec_first("SELECT GET_LOCK(?, ?)", (&name, LOCK_WAIT_S))
+        .exec_first("SELECT GET_LOCK(?, ?)", (&name, LOCK_TIMEOUT_S))
         .await?;
     ensure!(
         got == Some(1),
-        "migrate: another instance has held {name} for {LOCK_WAIT_S} s"
+        "migrate: another instance has held {name} for {LOCK_TIMEOUT_S} s"
     );
     for (part, schema) in schemas.each() {
         let (setting, url) = servers.of(part);
@@ -108,7 +108,7 @@ async fn migrate_one(part: &str, schema: &str, setting: &str, url: &str) -> anyh
 /// Notes the identity of the books at the first start and insists on it later.
 async fn same_books(
     conn: &mut impl Queryable,
-    servers: &Servers,
+    servers: &DatabaseUrls,
     schemas: &Schemas,
 ) -> anyhow::Result<()> {
     let (orders, now) = (&schemas.orders, now_us());

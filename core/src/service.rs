@@ -1,20 +1,20 @@
 //! Puts the core together, in dependency order, and runs it until told to stop.
 
 use crate::accept::Acceptor;
-use crate::api::{self, Api};
-use crate::cases::aside::Aside;
-use crate::channels::Client;
-use crate::config::{Config, Secrets};
-use crate::dispatch::{Dispatcher, ReadyQueue, Suspects};
-use crate::guard::fence::Fence;
-use crate::intake::Intake;
+use crate::channels::ChannelClient;
+use crate::config::{CoreConfig, CoreSecrets};
+use crate::dispatch::{Dispatcher, IsolationQueue, ReadyQueue};
+use crate::guard::fence::FenceClient;
+use crate::http::{self, CoreApi};
+use crate::intake::PaymentIntake;
 use crate::metrics::METRICS;
-use crate::outcome::{Outcomes, Waits};
-use crate::recovery::Recovery;
-use crate::relay::{Relay, producer};
-use crate::routing::Routing;
-use crate::saga::{self, Follower, Saga};
-use crate::schema::{self, Servers};
+use crate::outbox_relay::{OutboxRelay, producer};
+use crate::outcome::{OutcomeDelays, OutcomeRecorder};
+use crate::quarantine::OrderQuarantine;
+use crate::recovery::OrderRecovery;
+use crate::routing::ActiveRouting;
+use crate::saga::{self, BookingSaga, SagaFollower};
+use crate::schema::{self, DatabaseUrls};
 use anyhow::Context;
 use mysql_async::Pool;
 use sluice_contract::schema::Schemas;
@@ -26,12 +26,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// Connections of everything but the accept lanes, which own theirs.
-const POOL: usize = 24;
+const MAX_POOL_CONNECTIONS: usize = 24;
 /// How long open requests may take to end after the stop signal.
-const DRAIN: Duration = Duration::from_secs(10);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs until `stop` is cancelled, then drains open requests.
-pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(config: CoreConfig, stop: CancellationToken) -> anyhow::Result<()> {
     telemetry::install_crypto();
     let secrets = config.secrets()?;
     let schemas = config.schemas()?;
@@ -42,27 +42,27 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     serve_admin(admin, &readiness, &stop);
 
     migrate_when_reachable(&config, &schemas, &readiness, &stop).await?;
-    let pools = Pools::connect(&config.servers(), &schemas)?;
+    let pools = ServicePools::connect(&config.servers(), &schemas)?;
     let pool = pools.orders.clone();
-    let fence = Fence::start(
+    let fence = FenceClient::start(
         &config.fence,
         &config.name,
         &schemas,
         secrets.sidecar.clone(),
     )?;
     let ready = ReadyQueue::new(config.dispatch.queue_capacity);
-    let channels = clients(&config, &secrets, &ready)?;
+    let channels = channel_clients(&config, &secrets, &ready)?;
     let key = &secrets.provenance;
-    let follower = apart(&config.servers(), &pools, &schemas, key, &ready, &readiness).await?;
-    let outcomes = Outcomes::start(
+    let follower = start_saga(&config.servers(), &pools, &schemas, key, &ready, &readiness).await?;
+    let outcomes = OutcomeRecorder::start(
         &pool,
         &schemas,
         key,
-        &Waits::of(&config),
+        &OutcomeDelays::of(&config),
         &ready,
         follower.as_ref(),
     );
-    let aside = Aside::new(&pool, &schemas, key);
+    let quarantine = OrderQuarantine::new(&pool, &schemas, key);
     let saga = follower.map(|f| f.saga().clone());
     let acceptor = Acceptor::start(
         &config.accept,
@@ -73,9 +73,9 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
         saga,
     );
     if config.intake.enabled && !config.kafka.brokers.is_empty() {
-        Intake::start(&config.intake, &config.kafka.brokers, acceptor.clone())?;
+        PaymentIntake::start(&config.intake, &config.kafka.brokers, acceptor.clone())?;
     }
-    let api = Arc::new(Api {
+    let api = Arc::new(CoreApi {
         acceptor,
         outcomes: outcomes.clone(),
         pool: pool.clone(),
@@ -94,7 +94,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
         default_currency: config.default_currency.parse()?,
         max_body_bytes: config.accept.max_body_bytes,
     });
-    Recovery {
+    OrderRecovery {
         config: config.recovery.clone(),
         pool: pool.clone(),
         schemas: schemas.clone(),
@@ -102,10 +102,10 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
         fence: fence.clone(),
         channels: channels.clone(),
         outcomes: outcomes.clone(),
-        aside: aside.clone(),
+        quarantine: quarantine.clone(),
     }
     .start();
-    relay(&config, &pool, &schemas)?.start();
+    outbox_relay(&config, &pool, &schemas)?.start();
     if config.dispatch.enabled {
         Dispatcher {
             config: config.dispatch.clone(),
@@ -113,11 +113,11 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
             schemas,
             key: key.clone(),
             fence: fence.clone(),
-            routing: Routing::new(config.channels.iter().map(|c| c.id.as_str())),
+            routing: ActiveRouting::new(config.channels.iter().map(|c| c.id.as_str())),
             channels,
             outcomes,
             ready,
-            suspects: Suspects::new(aside),
+            suspects: IsolationQueue::new(quarantine),
         }
         .start();
     }
@@ -136,12 +136,16 @@ fn serve_admin(listener: TcpListener, readiness: &telemetry::Readiness, stop: &C
     });
 }
 
-fn relay(config: &Config, pool: &Pool, schemas: &Schemas) -> anyhow::Result<Relay> {
+fn outbox_relay(
+    config: &CoreConfig,
+    pool: &Pool,
+    schemas: &Schemas,
+) -> anyhow::Result<OutboxRelay> {
     let owner = format!("{}-{:08x}", config.name, rand::random::<u32>());
     let producer = (!config.kafka.brokers.is_empty())
         .then(|| producer(&config.kafka.brokers))
         .transpose()?;
-    Ok(Relay {
+    Ok(OutboxRelay {
         pool: pool.clone(),
         schemas: schemas.clone(),
         owner,
@@ -152,20 +156,23 @@ fn relay(config: &Config, pool: &Pool, schemas: &Schemas) -> anyhow::Result<Rela
 
 /// Connections to each service's server, at home in its schema. Together they are
 /// one pool.
-struct Pools {
+struct ServicePools {
     orders: Pool,
     balance: Pool,
     ledger: Pool,
 }
 
-impl Pools {
-    fn connect(servers: &Servers, schemas: &Schemas) -> anyhow::Result<Self> {
+impl ServicePools {
+    fn connect(servers: &DatabaseUrls, schemas: &Schemas) -> anyhow::Result<Self> {
         let pool = |url: &str, schema: &String| {
-            sql::pool_of(sql::options(url)?.db_name(Some(schema.clone())), POOL)
+            sql::pool_of(
+                sql::options(url)?.db_name(Some(schema.clone())),
+                MAX_POOL_CONNECTIONS,
+            )
         };
         let orders = pool(&servers.orders, &schemas.orders)?;
-        if !servers.are_apart() {
-            return Ok(Pools {
+        if !servers.are_split() {
+            return Ok(ServicePools {
                 balance: orders.clone(),
                 ledger: orders.clone(),
                 orders,
@@ -175,7 +182,7 @@ impl Pools {
             pool(&servers.balance, &schemas.balance)?,
             pool(&servers.ledger, &schemas.ledger)?,
         );
-        Ok(Pools {
+        Ok(ServicePools {
             orders,
             balance,
             ledger,
@@ -187,16 +194,16 @@ impl Pools {
 ///
 /// # Errors
 /// They are together, yet bookings of a time apart are open: nobody would make them.
-async fn apart(
-    servers: &Servers,
-    pools: &Pools,
+async fn start_saga(
+    servers: &DatabaseUrls,
+    pools: &ServicePools,
     schemas: &Schemas,
     key: &Secret,
     ready: &ReadyQueue,
     readiness: &telemetry::Readiness,
-) -> anyhow::Result<Option<Follower>> {
-    if !servers.are_apart() {
-        let (open, _) = saga::repo::open(&mut pools.orders.get_conn().await?).await?;
+) -> anyhow::Result<Option<SagaFollower>> {
+    if !servers.are_split() {
+        let (open, _) = crate::intents::repo::open(&mut pools.orders.get_conn().await?).await?;
         anyhow::ensure!(
             open == 0,
             "{open} bookings are still open from when balance and ledger were apart: set balance.url and ledger.url as \
@@ -204,12 +211,12 @@ async fn apart(
         );
         return Ok(None);
     }
-    let Pools {
+    let ServicePools {
         orders,
         balance,
         ledger,
     } = pools;
-    let saga = Saga::new(
+    let saga = BookingSaga::new(
         orders.clone(),
         balance.clone(),
         ledger.clone(),
@@ -218,24 +225,24 @@ async fn apart(
         ready,
     );
     let saga = Arc::new(saga);
-    saga::Recovery {
+    saga::SagaRecovery {
         saga: saga.clone(),
         readiness: readiness.clone(),
     }
     .start();
     tracing::info!("balance and ledger are apart: bookings go through the saga");
-    Ok(Some(Follower::start(&saga)))
+    Ok(Some(SagaFollower::start(&saga)))
 }
 
 /// The channels' clients, in the order of preference of the settings.
-fn clients(
-    config: &Config,
-    secrets: &Secrets,
+fn channel_clients(
+    config: &CoreConfig,
+    secrets: &CoreSecrets,
     ready: &ReadyQueue,
-) -> anyhow::Result<Arc<[Client]>> {
+) -> anyhow::Result<Arc<[ChannelClient]>> {
     let pairs = config.channels.iter().zip(secrets.channels.iter().cloned());
-    let clients: Result<Vec<Client>, _> = pairs
-        .map(|(channel, keys)| Client::new(channel, keys, ready))
+    let clients: Result<Vec<ChannelClient>, _> = pairs
+        .map(|(channel, keys)| ChannelClient::new(channel, keys, ready))
         .collect();
     tokio::spawn(keys::watch(secrets.channels.clone(), |secret, usable| {
         METRICS
@@ -252,27 +259,31 @@ async fn bind(name: &str, address: &str) -> anyhow::Result<TcpListener> {
     bound.with_context(|| format!("{name} = {address}: can't listen there; is the port taken?"))
 }
 
-async fn serve(public: TcpListener, api: Arc<Api>, stop: CancellationToken) -> anyhow::Result<()> {
+async fn serve(
+    public: TcpListener,
+    api: Arc<CoreApi>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let listener = axum::serve::ListenerExt::tap_io(public, |stream| {
         // Answers are one small write: don't wait for more. Failing costs speed only.
         let _ = stream.set_nodelay(true);
     });
-    let serve = axum::serve(listener, api::router(api))
+    let serve = axum::serve(listener, http::router(api))
         .with_graceful_shutdown(stop.clone().cancelled_owned());
     let drained = async {
         stop.cancelled().await;
-        tokio::time::sleep(DRAIN).await;
+        tokio::time::sleep(DRAIN_TIMEOUT).await;
     };
     tokio::select! {
         done = serve.into_future() => done.context("HTTP server")?,
-        () = drained => tracing::warn!("some requests were still open after {DRAIN:?}"),
+        () = drained => tracing::warn!("some requests were still open after {DRAIN_TIMEOUT:?}"),
     }
     tracing::info!("core has stopped");
     Ok(())
 }
 
 async fn migrate_when_reachable(
-    config: &Config,
+    config: &CoreConfig,
     schemas: &Schemas,
     readiness: &telemetry::Readiness,
     stop: &CancellationToken,
@@ -294,7 +305,7 @@ async fn migrate_when_reachable(
 
 /// Accepting never depends on the sidecar, so a stalled fence is told but doesn't
 /// take the instance out of service.
-async fn watch_fence(fence: Fence) {
+async fn watch_fence(fence: FenceClient) {
     loop {
         crate::metrics::METRICS
             .fence_stalled

@@ -12,3 +12,6 @@ pub mod load;
 pub mod setup;
 pub mod stage;
 pub mod story;
+
+pub mod cli;
+pub mod output;

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use sluice_contract::telemetry;
-use sluice_drill::commands::{Cli, run};
+use sluice_drill::commands::{DrillCli, run};
 use std::process::ExitCode;
 
 /// Backtests make many small, short-lived values on several threads, as the sidecar
@@ -11,7 +11,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = DrillCli::parse();
     telemetry::start_logging(cli.usual_log());
     telemetry::install_crypto();
     let runtime = match tokio::runtime::Runtime::new() {

@@ -6,21 +6,21 @@ use sluice_contract::clock::now_us;
 use sluice_contract::settings::Secret;
 use sluice_contract::signing::{SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};
 use sluice_contract::wire::ChannelPay;
-use sluice_drill::load::{Closed, Report, Until, closed, http};
-use sluice_drill::setup::{Process, Program, ports, secrets};
+use sluice_drill::load::{ClosedLoad, LoadEnd, LoadReport, closed, http};
+use sluice_drill::setup::{ChildProcess, ProgramSpec, ports, secrets};
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-const READY: Duration = Duration::from_secs(20);
+const READY_TIMEOUT: Duration = Duration::from_secs(20);
 
-struct Channel {
-    process: Process,
+struct ChannelProcess {
+    process: ChildProcess,
     address: String,
     secret: Secret,
 }
 
-async fn start(dir: &Path) -> anyhow::Result<Channel> {
+async fn start(dir: &Path) -> anyhow::Result<ChannelProcess> {
     let secrets_dir = secrets::create(dir)?;
     let address = format!("127.0.0.1:{}", ports::free_port()?);
     let config = dir.join("channel.toml");
@@ -30,15 +30,15 @@ async fn start(dir: &Path) -> anyhow::Result<Channel> {
         book.display()
     );
     std::fs::write(&config, text)?;
-    let program = Program::at(
+    let program = ProgramSpec::at(
         env!("CARGO_BIN_EXE_sluice").into(),
         "sluice channel",
         &dir.join("channel.log"),
     );
-    let mut process = Process::spawn(program.arg("channel").arg("--config").arg(config))?;
-    process.wait_ready(&address, READY).await?;
+    let mut process = ChildProcess::spawn(program.arg("channel").arg("--config").arg(config))?;
+    process.wait_ready(&address, READY_TIMEOUT).await?;
     let secret = Secret::load("channel_netsunion", Some(&secrets_dir))?;
-    Ok(Channel {
+    Ok(ChannelProcess {
         process,
         address,
         secret,
@@ -63,13 +63,13 @@ fn pay(secret: &Secret, number: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&body);
 }
 
-impl Channel {
-    async fn load(&self, count: u64) -> anyhow::Result<Report> {
+impl ChannelProcess {
+    async fn load(&self, count: u64) -> anyhow::Result<LoadReport> {
         let secret = self.secret.clone();
-        let load = Closed {
+        let load = ClosedLoad {
             address: self.address.clone(),
             connections: 32,
-            until: Until::Count(count),
+            until: LoadEnd::Count(count),
             deadline: Duration::from_secs(10),
         };
         closed(
@@ -95,7 +95,10 @@ async fn a_killed_channel_knows_what_it_paid() -> anyhow::Result<()> {
     assert_eq!(report.succeeded(), count, "{report}");
     channel.process.kill9()?;
     channel.process.restart()?;
-    channel.process.wait_ready(&channel.address, READY).await?;
+    channel
+        .process
+        .wait_ready(&channel.address, READY_TIMEOUT)
+        .await?;
     let paid = channel.paid().await?;
     assert_eq!(paid["count"], count);
     // The same requests again: duplicates all, and nothing is paid.

@@ -2,13 +2,12 @@
 //! everything was evaluated and committed, which accounts must wait, and whether
 //! the sidecar can see at all. While it can't, tokens stand still.
 
-use crate::blind::Blind;
-use crate::sources::Token;
+use crate::health::blind::Blind;
+use crate::stream::batches::FenceToken;
 use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use sluice_contract::settings::Secret;
 use sluice_contract::wire::FenceLine;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,14 +17,14 @@ use tokio_util::sync::CancellationToken;
 
 /// Cores remembered; past it the one silent for longest is forgotten, and starts
 /// from 0 when it writes its next token.
-const MOST_INSTANCES: usize = 1_000;
+const MAX_INSTANCES: usize = 1_000;
 /// A line at least this often, so that a core knows that the stream lives.
-const BEAT: Duration = Duration::from_millis(500);
+const LINE_INTERVAL: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Default)]
-struct Shown {
+struct FenceState {
     /// Counts reigns: what an earlier one told is forgotten.
-    reign: u64,
+    leadership: u64,
     /// Highest token and when it was written.
     tokens: HashMap<String, (u64, i64)>,
     holds: Arc<Vec<String>>,
@@ -33,22 +32,22 @@ struct Shown {
 
 /// Shared by the committer, which announces, and the listener, which tells.
 #[derive(Clone)]
-pub struct Fence {
-    evaluated: Arc<Mutex<Shown>>,
+pub struct FencePublisher {
+    evaluated: Arc<Mutex<FenceState>>,
     changed: watch::Sender<u64>,
     blind: Blind,
 }
 
-impl Fence {
+impl FencePublisher {
     pub fn new(blind: Blind) -> Self {
-        Fence {
+        FencePublisher {
             evaluated: Arc::default(),
             changed: watch::channel(0).0,
             blind,
         }
     }
 
-    /// Another reign begins to read, in this process: which accounts must wait is known
+    /// Another leadership begins to read, in this process: which accounts must wait is known
     /// only once it has read again what is open. A token that was told before must not
     /// let anything through meanwhile; cores raise another one.
     pub fn begins(&self) {
@@ -56,16 +55,16 @@ impl Fence {
             .evaluated
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        *shown = Shown {
-            reign: shown.reign + 1,
-            ..Shown::default()
+        *shown = FenceState {
+            leadership: shown.leadership + 1,
+            ..FenceState::default()
         };
         drop(shown);
         self.changed.send_modify(|version| *version += 1);
     }
 
     /// Everything up to these tokens is evaluated and committed.
-    pub fn announce(&self, released: &[Token], holds: Option<Arc<Vec<String>>>) {
+    pub fn announce(&self, released: &[FenceToken], holds: Option<Arc<Vec<String>>>) {
         if released.is_empty() && holds.is_none() {
             return;
         }
@@ -77,7 +76,7 @@ impl Fence {
             let entry = shown.tokens.entry(token.instance.clone()).or_default();
             *entry = (entry.0.max(token.token), entry.1.max(token.updated_us));
         }
-        if shown.tokens.len() > MOST_INSTANCES {
+        if shown.tokens.len() > MAX_INSTANCES {
             let oldest = shown
                 .tokens
                 .iter()
@@ -92,7 +91,7 @@ impl Fence {
         self.changed.send_modify(|version| *version += 1);
     }
 
-    /// This instance's word now, and in which reign. `before` is the last token that was
+    /// This instance's word now, and in which leadership. `before` is the last token that was
     /// told, and when: blind, it stays.
     fn line(&self, instance: &str, before: (u64, u64)) -> (u64, FenceLine) {
         let blind = self.blind.reason();
@@ -100,7 +99,11 @@ impl Fence {
             .evaluated
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let before = if before.0 == shown.reign { before.1 } else { 0 };
+        let before = if before.0 == shown.leadership {
+            before.1
+        } else {
+            0
+        };
         let reached = shown.tokens.get(instance).map_or(0, |(token, _)| *token);
         let token = if blind.is_some() {
             before
@@ -108,7 +111,7 @@ impl Fence {
             reached.max(before)
         };
         (
-            shown.reign,
+            shown.leadership,
             FenceLine {
                 token,
                 blind: blind.map(|b| b.to_string()),
@@ -119,13 +122,13 @@ impl Fence {
 
     /// A stream of lines for one core.
     pub fn stream(&self, instance: String, cancel: CancellationToken) -> Response {
-        let told = Told {
+        let told = FenceStream {
             changed: self.changed.subscribe(),
             blind: self.blind.subscribe(),
             fence: self.clone(),
             instance,
             last: None,
-            reign: 0,
+            leadership: 0,
             cancel,
         };
         let lines = stream::unfold(told, |mut told| async move {
@@ -144,28 +147,28 @@ impl Fence {
 }
 
 /// One open stream.
-struct Told {
-    fence: Fence,
+struct FenceStream {
+    fence: FencePublisher,
     instance: String,
     changed: watch::Receiver<u64>,
     blind: watch::Receiver<Option<Arc<str>>>,
     last: Option<FenceLine>,
     /// In which `last` was told.
-    reign: u64,
+    leadership: u64,
     cancel: CancellationToken,
 }
 
-impl Told {
+impl FenceStream {
     /// The next line: at once the first time, then at a change or a beat.
     async fn next(&mut self) -> Option<Bytes> {
-        let beat = tokio::time::sleep(BEAT);
+        let beat = tokio::time::sleep(LINE_INTERVAL);
         tokio::pin!(beat);
         loop {
-            let before = (self.reign, self.last.as_ref().map_or(0, |l| l.token));
+            let before = (self.leadership, self.last.as_ref().map_or(0, |l| l.token));
             self.changed.mark_unchanged();
             self.blind.mark_unchanged();
-            let (reign, line) = self.fence.line(&self.instance, before);
-            self.reign = reign;
+            let (leadership, line) = self.fence.line(&self.instance, before);
+            self.leadership = leadership;
             if self.last.as_ref() != Some(&line) {
                 return self.tell(line);
             }
@@ -189,78 +192,6 @@ impl Told {
     }
 }
 
-/// Whether `Authorization: Bearer …` carries the sidecar's token, in constant time.
-pub fn authorized(headers: &axum::http::HeaderMap, token: &Secret) -> bool {
-    let given = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|v| v.as_bytes().strip_prefix(b"Bearer "));
-    given.is_some_and(|given| token.matches(given))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::blind::Cause;
-
-    fn token(instance: &str, token: u64) -> Token {
-        Token {
-            instance: instance.to_owned(),
-            token,
-            updated_us: i64::try_from(token).unwrap(),
-        }
-    }
-
-    #[test]
-    fn tokens_rise_per_core_and_stand_still_while_blind() -> anyhow::Result<()> {
-        let blind = Blind::new(
-            Default::default(),
-            prometheus::IntGauge::new("fence_test", "test")?,
-        );
-        let fence = Fence::new(blind.clone());
-        fence.announce(
-            &[token("a", 5), token("b", 9), token("a", 3)],
-            Some(Arc::new(vec!["acct".to_owned()])),
-        );
-        let line = |instance: &str, before: u64| fence.line(instance, (0, before)).1;
-        assert_eq!(
-            line("a", 0),
-            FenceLine {
-                token: 5,
-                blind: None,
-                holds: vec!["acct".to_owned()]
-            }
-        );
-        blind.set(Cause::Binlog, "gone");
-        fence.announce(&[token("a", 6)], None);
-        let blinded = line("a", 5);
-        assert_eq!(
-            (blinded.token, blinded.blind.as_deref()),
-            (5, Some("binlog: gone"))
-        );
-        blind.clear(Cause::Binlog);
-        assert_eq!((line("a", 5).token, line("new", 0).token), (6, 0));
-        // What was told before must not pass while the holds are not known again.
-        fence.begins();
-        assert_eq!(
-            line("a", 6),
-            FenceLine {
-                token: 0,
-                blind: None,
-                holds: vec![]
-            }
-        );
-        fence.announce(&[token("a", 7)], None);
-        assert_eq!(
-            fence.line("a", (0, 6)),
-            (
-                1,
-                FenceLine {
-                    token: 7,
-                    blind: None,
-                    holds: vec![]
-                }
-            )
-        );
-        Ok(())
-    }
-}
+#[path = "fence_tests.rs"]
+mod tests;

@@ -1,104 +1,69 @@
 //! The loss-prevention sidecar: reads every committed change and business event,
 //! evaluates rules over them, trips breakers, and tells the core what it may send.
 
-pub mod admin;
-pub mod aside;
 pub mod backtest;
-pub mod blind;
 pub mod breakers;
-pub mod change;
 pub mod config;
 pub mod debezium;
 pub mod fence;
-pub mod heard;
-mod lag;
 pub mod metrics;
 pub mod pipeline;
 pub mod recording;
 pub mod reload;
 pub mod rules;
-pub mod snapshot;
-pub mod sources;
-pub mod status;
 pub mod verdicts;
 pub mod workflow;
 
+pub mod audit;
+pub mod binlog;
+pub mod context;
+pub mod health;
+pub mod http;
+pub mod kafka;
+pub mod leader;
+pub mod stream;
+
+use crate::config::SidecarConfig;
+use crate::context::SidecarContext;
+use crate::health::blind::BlindCause;
+use crate::pipeline::commit::LeadershipEnd;
+use crate::pipeline::leadership;
+use crate::reload::RuleReloader;
+use crate::stream::gtid::Flavour;
 use anyhow::Context;
 use axum::serve::ListenerExt;
-use blind::{Blind, Cause};
-use config::{Config, Secrets};
-use fence::Fence;
-use heard::Heard;
-use metrics::{Metrics, metrics};
-use pipeline::commit::End;
-use pipeline::session;
-use recording::{Recorder, Writer};
-use reload::Reloader;
-use rules::RuleSet;
-use sluice_contract::breaker::Point;
+use sluice_contract::breaker::BreakerPoint;
 use sluice_contract::clock::now_us;
-use sluice_contract::schema::Schemas;
 use sluice_contract::telemetry::{Readiness, install_crypto, seconds};
-use sources::gtid::Flavour;
-use sources::hosts::Hosts;
-use sources::servers::{self, Server};
-use status::Status;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
-/// Connections for commits, operators and gauges.
-const CONNECTIONS: usize = 4;
 /// How often the lag is measured.
-const MEASURE: Duration = Duration::from_millis(200);
+const MEASURE_INTERVAL: Duration = Duration::from_millis(200);
 /// How often open breakers are counted, in measures.
-const COUNT_EVERY: u64 = 10;
+const MEASURES_PER_BREAKER_COUNT: u64 = 10;
 /// Open fence streams are given this long to end.
-const DRAIN: Duration = Duration::from_secs(2);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 /// Between two tries to begin.
-const AGAIN: Duration = Duration::from_secs(1);
-
-/// What all parts share.
-pub struct Parts {
-    pub config: Config,
-    pub schemas: Schemas,
-    pub secrets: Secrets,
-    /// The first server's: verdicts, breakers and the lease are there.
-    pub pool: Arc<Hosts>,
-    /// Every server that is read, the first one included.
-    pub servers: Vec<Server>,
-    pub kafka_heard: Heard,
-    pub blind: Blind,
-    pub fence: Fence,
-    pub status: Status,
-    pub audit: snapshot::Desk,
-    pub metrics: &'static Metrics,
-    pub rules: watch::Receiver<Option<Arc<RuleSet>>>,
-    /// Keeps what the evaluator sees, if that was asked for.
-    pub recorder: Option<Recorder>,
-    /// Told when this process put another set in force.
-    pub rules_changed: Arc<Notify>,
-    pub tested: workflow::act::Tested,
-    pub cancel: CancellationToken,
-}
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Runs the sidecar until `shutdown`, then checkpoints and gives up the lease.
 ///
 /// Errors mean that it can't start (a taken port, a missing secret) or that a part
 /// died; it is safe to start it again.
-pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+pub async fn run(config: SidecarConfig, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
     install_crypto();
     config.check()?;
     let readiness = Readiness::default();
     let (rules_sender, rules) = watch::channel(None);
-    let parts = Arc::new(Parts::build(config, &readiness, rules)?);
+    let parts = Arc::new(SidecarContext::build(config, &readiness, rules)?);
     // Whoever drops this future ends all parts too.
     let _ends_with_us = parts.cancel.clone().drop_guard();
     let server = listen(&parts, readiness).await?;
-    let reloader = Reloader::new(Arc::clone(&parts), rules_sender);
+    let reloader = RuleReloader::new(Arc::clone(&parts), rules_sender);
     let mut background = vec![
         tokio::spawn(reloader.run()),
         tokio::spawn(measure(Arc::clone(&parts))),
@@ -112,74 +77,27 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> anyhow::
     );
     background.extend(
         (0..parts.servers.len())
-            .map(|number| tokio::spawn(lag::follow(Arc::clone(&parts), number))),
+            .map(|number| tokio::spawn(crate::pipeline::lag::follow(Arc::clone(&parts), number))),
     );
-    let mut reigns = tokio::spawn(reigns(Arc::clone(&parts)));
+    let mut keep_leading = tokio::spawn(keep_leading(Arc::clone(&parts)));
     let ended = tokio::select! {
         () = shutdown => {
             tracing::info!("shutting down");
             parts.cancel.cancel();
-            reigns.await
+            keep_leading.await
         }
-        ended = &mut reigns => ended,
+        ended = &mut keep_leading => ended,
     };
     parts.cancel.cancel();
     background.iter().for_each(tokio::task::JoinHandle::abort);
     // Streams end by themselves; a client that does not read must not hold us.
-    let _ = tokio::time::timeout(DRAIN, server).await;
-    let _ = tokio::time::timeout(DRAIN, parts.pool.disconnect()).await;
+    let _ = tokio::time::timeout(DRAIN_TIMEOUT, server).await;
+    let _ = tokio::time::timeout(DRAIN_TIMEOUT, parts.pool.disconnect()).await;
     ended.context("the sidecar's main task panicked")?
 }
 
-impl Parts {
-    fn build(
-        config: Config,
-        readiness: &Readiness,
-        rules: watch::Receiver<Option<Arc<RuleSet>>>,
-    ) -> anyhow::Result<Self> {
-        let metrics = metrics()?;
-        let blind = Blind::new(readiness.clone(), metrics.blind.clone());
-        let status = Status::default();
-        status.update(|s| s.role = "starting");
-        blind.set(Cause::Rules, "loading");
-        blind.set(Cause::Standby, "the lease was not asked for yet");
-        let servers = servers::all(&config.mysql, CONNECTIONS, &blind)?;
-        let first = servers.first().context("mysql.url names no server")?;
-        Ok(Parts {
-            recorder: recorder(&config, metrics),
-            schemas: config.schemas()?,
-            secrets: config.secrets()?,
-            pool: Arc::clone(&first.hosts),
-            servers,
-            kafka_heard: Heard::default(),
-            fence: Fence::new(blind.clone()),
-            cancel: CancellationToken::new(),
-            status,
-            audit: snapshot::Desk::default(),
-            blind,
-            metrics,
-            rules,
-            rules_changed: Arc::default(),
-            tested: Default::default(),
-            config,
-        })
-    }
-}
-
-/// A folder that can't be written to must not keep a sidecar from guarding money:
-/// it is told, and counts as not recording.
-fn recorder(config: &Config, metrics: &'static Metrics) -> Option<Recorder> {
-    let record = config.recording.as_ref()?;
-    metrics.recording_wanted.set(1);
-    let opened = Writer::open(&record.dir, record.max_mb)
-        .and_then(|writer| Recorder::start(writer, metrics));
-    opened
-        .inspect_err(|error| tracing::error!("nothing is recorded: {error:#}; mend it and restart"))
-        .ok()
-}
-
 async fn listen(
-    parts: &Arc<Parts>,
+    parts: &Arc<SidecarContext>,
     readiness: Readiness,
 ) -> anyhow::Result<JoinHandle<std::io::Result<()>>> {
     let listener = tokio::net::TcpListener::bind(parts.config.listener()?).await;
@@ -192,7 +110,7 @@ async fn listen(
     tracing::info!(address = %listener.local_addr()?, instance = parts.config.instance, "listening");
     // A fence line is a few bytes that must leave at once.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let app = admin::router(Arc::clone(parts), readiness);
+    let app = crate::http::router(Arc::clone(parts), readiness);
     let stopped = parts.cancel.clone().cancelled_owned();
     Ok(tokio::spawn(
         axum::serve(listener, app)
@@ -202,7 +120,7 @@ async fn listen(
 }
 
 /// One reign after the other, until cancelled or until a part dies.
-async fn reigns(parts: Arc<Parts>) -> anyhow::Result<()> {
+async fn keep_leading(parts: Arc<SidecarContext>) -> anyhow::Result<()> {
     let mut rules = parts.rules.clone();
     loop {
         let ready = async {
@@ -220,48 +138,50 @@ async fn reigns(parts: Arc<Parts>) -> anyhow::Result<()> {
         let Some((rules, flavours)) = ready else {
             return Ok(());
         };
-        let Some(epoch) = session::lease(&parts).await else {
+        let Some(epoch) = leadership::lease(&parts).await else {
             return Ok(());
         };
-        match session::reign(&parts, epoch, &flavours, rules).await {
-            Ok(End::Cancelled) => {
-                session::abdicate(&parts, epoch).await;
+        match leadership::lead(&parts, epoch, &flavours, rules).await {
+            Ok(LeadershipEnd::Cancelled) => {
+                leadership::step_down(&parts, epoch).await;
                 return Ok(());
             }
-            Ok(End::Died(error)) => {
-                parts.blind.set(Cause::Died, format!("{error:#}"));
-                session::abdicate(&parts, epoch).await;
+            Ok(LeadershipEnd::Died(error)) => {
+                parts.blind.set(BlindCause::Died, format!("{error:#}"));
+                leadership::step_down(&parts, epoch).await;
                 return Err(error.context(
                     "a part of the sidecar died; start it again, it resumes at its checkpoint",
                 ));
             }
             // The lease there is our own, as it was copied: given up, it is free at once.
-            Ok(End::Moved) => session::abdicate(&parts, epoch).await,
+            Ok(LeadershipEnd::Moved) => leadership::step_down(&parts, epoch).await,
             // The next reign begins with the gap, if nobody else does.
-            Ok(End::Lost) => {
-                session::abdicate(&parts, epoch).await;
-                tokio::time::sleep(AGAIN).await;
+            Ok(LeadershipEnd::PositionLost) => {
+                leadership::step_down(&parts, epoch).await;
+                tokio::time::sleep(RETRY_DELAY).await;
             }
-            Ok(End::Deposed) => tracing::warn!(epoch, "deposed: another sidecar took the lease"),
+            Ok(LeadershipEnd::LeaseLost) => {
+                tracing::warn!(epoch, "deposed: another sidecar took the lease")
+            }
             Err(error) => {
                 parts.blind.set(
-                    Cause::Binlog,
+                    BlindCause::Binlog,
                     format!("can't begin to read, still trying: {error:#}"),
                 );
-                session::abdicate(&parts, epoch).await;
-                tokio::time::sleep(AGAIN).await;
+                leadership::step_down(&parts, epoch).await;
+                tokio::time::sleep(RETRY_DELAY).await;
             }
         }
     }
 }
 
 /// Keeps the gauges that nobody else moves: lag grows when nothing comes back.
-async fn measure(parts: Arc<Parts>) {
-    let mut tick = tokio::time::interval(MEASURE);
+async fn measure(parts: Arc<SidecarContext>) {
+    let mut tick = tokio::time::interval(MEASURE_INTERVAL);
     let mut count = 0_u64;
     loop {
         tick.tick().await;
-        lag::show(&parts);
+        crate::pipeline::lag::show(&parts);
         let note = parts.status.read();
         if note.heartbeat_us > 0 {
             let lag_us = now_us().saturating_sub(note.heartbeat_us).max(0);
@@ -271,28 +191,34 @@ async fn measure(parts: Arc<Parts>) {
             if late {
                 parts
                     .blind
-                    .set(Cause::Lag, format!("{} s behind", lag_us / 1_000_000));
+                    .set(BlindCause::Lag, format!("{} s behind", lag_us / 1_000_000));
             } else {
-                parts.blind.clear(Cause::Lag);
+                parts.blind.clear(BlindCause::Lag);
             }
         }
-        if count.is_multiple_of(COUNT_EVERY) {
+        if count.is_multiple_of(MEASURES_PER_BREAKER_COUNT) {
             count_breakers(&parts).await;
         }
         count += 1;
     }
 }
 
-async fn count_breakers(parts: &Parts) {
+async fn count_breakers(parts: &SidecarContext) {
     let counted = async {
         let mut conn = parts.pool.get_conn().await?;
         breakers::repo::open_counts(&mut conn, &parts.schemas).await
     };
     // The database being away is told elsewhere; the gauge keeps its last value.
-    let Ok(Ok(counts)) = tokio::time::timeout(DRAIN, counted).await else {
+    let Ok(Ok(counts)) = tokio::time::timeout(DRAIN_TIMEOUT, counted).await else {
         return;
     };
-    for point in [Point::Refund, Point::Settlement, Point::CashOut].map(Point::as_str) {
+    for point in [
+        BreakerPoint::Refund,
+        BreakerPoint::Settlement,
+        BreakerPoint::CashOut,
+    ]
+    .map(BreakerPoint::as_str)
+    {
         let open = counts
             .iter()
             .find(|(name, _)| name == point)

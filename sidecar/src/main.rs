@@ -1,7 +1,7 @@
 //! `sluice-sidecar [CONFIG]`: log, config, run until a signal, drain.
 
 use sluice_contract::telemetry::start_logging;
-use sluice_sidecar::config::Config;
+use sluice_sidecar::config::SidecarConfig;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A wrong configuration: starting again changes nothing.
-const BAD_CONFIG: u8 = 2;
+const EXIT_BAD_CONFIG: u8 = 2;
 
 fn main() -> ExitCode {
     start_logging("info");
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) => {
             tracing::error!("{}", one_line(&format!("{error:#}")));
-            return ExitCode::from(BAD_CONFIG);
+            return ExitCode::from(EXIT_BAD_CONFIG);
         }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn load() -> anyhow::Result<Config> {
+fn load() -> anyhow::Result<SidecarConfig> {
     let path = std::env::args_os()
         .nth(1)
         .or_else(|| std::env::var_os("SLUICE_SIDECAR_CONFIG"));
@@ -46,7 +46,7 @@ fn load() -> anyhow::Result<Config> {
     let path = path.ok_or_else(|| {
         anyhow::anyhow!("name the configuration: sluice-sidecar FILE, or set SLUICE_SIDECAR_CONFIG")
     })?;
-    let config = Config::load(&path)?;
+    let config = SidecarConfig::load(&path)?;
     config.secrets()?;
     Ok(config)
 }

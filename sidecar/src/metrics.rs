@@ -8,7 +8,7 @@ use prometheus::{
 use sluice_contract::telemetry::LATENCY_BUCKETS;
 use std::sync::OnceLock;
 
-pub struct Metrics {
+pub struct SidecarMetrics {
     pub row_changes: IntCounter,
     pub transactions: IntCounter,
     pub events: IntCounter,
@@ -23,7 +23,7 @@ pub struct Metrics {
     pub rule_errors: IntCounterVec,
     pub rules_loaded: IntGauge,
     pub reload_failures: IntCounter,
-    pub workflow: Workflow,
+    pub workflow: WorkflowMetrics,
     pub breakers_open: IntGaugeVec,
     pub commit_seconds: Histogram,
     pub pairs_open: IntGauge,
@@ -33,11 +33,11 @@ pub struct Metrics {
     pub recording_wanted: IntGauge,
     pub recorded: IntCounter,
     pub recording_lost: IntCounter,
-    pub audit: Snapshot,
+    pub audit: AuditMetrics,
 }
 
 /// Rule sets, and what the workflow takes from their verdicts.
-pub struct Workflow {
+pub struct WorkflowMetrics {
     pub version: IntGauge,
     pub info: IntGaugeVec,
     pub demoted: IntGauge,
@@ -48,7 +48,7 @@ pub struct Workflow {
 }
 
 /// Runs over the data at rest.
-pub struct Snapshot {
+pub struct AuditMetrics {
     pub running: IntGauge,
     pub completed_seconds: Gauge,
     pub took_seconds: Gauge,
@@ -59,14 +59,14 @@ pub struct Snapshot {
     pub failures: IntCounter,
 }
 
-static METRICS: OnceLock<Metrics> = OnceLock::new();
+static METRICS: OnceLock<SidecarMetrics> = OnceLock::new();
 
 /// The process's metrics; made and registered once.
-pub fn metrics() -> anyhow::Result<&'static Metrics> {
+pub fn metrics() -> anyhow::Result<&'static SidecarMetrics> {
     if let Some(made) = METRICS.get() {
         return Ok(made);
     }
-    let made = Metrics::new()?;
+    let made = SidecarMetrics::new()?;
     Ok(METRICS.get_or_init(|| made))
 }
 
@@ -101,9 +101,9 @@ fn latency(name: &str, help: &str) -> anyhow::Result<Histogram> {
     ))
 }
 
-impl Metrics {
+impl SidecarMetrics {
     fn new() -> anyhow::Result<Self> {
-        Ok(Metrics {
+        Ok(SidecarMetrics {
             row_changes: counter(
                 "sluice_sidecar_row_changes_total",
                 "Row changes of watched tables evaluated",
@@ -159,7 +159,7 @@ impl Metrics {
                 "sluice_sidecar_rule_reload_failures_total",
                 "Rule sets refused",
             )?,
-            workflow: Workflow::new()?,
+            workflow: WorkflowMetrics::new()?,
             breakers_open: registered(IntGaugeVec::new(
                 Opts::new("sluice_sidecar_breakers_open", "Open breakers per point"),
                 &["point"],
@@ -196,12 +196,12 @@ impl Metrics {
                 "sluice_sidecar_recording_lost_inputs_total",
                 "Inputs that a recording misses",
             )?,
-            audit: Snapshot::new()?,
+            audit: AuditMetrics::new()?,
         })
     }
 }
 
-impl Metrics {
+impl SidecarMetrics {
     /// Events set aside, for whatever reason.
     pub fn dead_letter_count(&self) -> u64 {
         let values = self.dead_letters.collect();
@@ -213,9 +213,9 @@ impl Metrics {
     }
 }
 
-impl Workflow {
+impl WorkflowMetrics {
     fn new() -> anyhow::Result<Self> {
-        Ok(Workflow {
+        Ok(WorkflowMetrics {
             version: gauge("sluice_sidecar_rules_version", "Version of the set in use")?,
             info: registered(IntGaugeVec::new(
                 Opts::new(
@@ -252,10 +252,10 @@ impl Workflow {
     }
 }
 
-impl Snapshot {
+impl AuditMetrics {
     fn new() -> anyhow::Result<Self> {
         let seconds = |name: &str, help: &str| registered(Gauge::new(name, help));
-        Ok(Snapshot {
+        Ok(AuditMetrics {
             running: gauge(
                 "sluice_sidecar_audit_running",
                 "1 while the data at rest is being checked",

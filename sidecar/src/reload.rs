@@ -2,15 +2,15 @@
 //! over by whoever holds the lease. All or nothing: a folder with one wrong file
 //! changes nothing, and a set that can't be loaded leaves the last one in use.
 
-use crate::Parts;
-use crate::blind::Cause;
-use crate::pipeline::commit::LEASE_US;
-use crate::pipeline::repo as lease_repo;
-use crate::rules::RuleSet;
+use crate::context::SidecarContext;
+use crate::health::blind::BlindCause;
+use crate::leader::repo as lease_repo;
+use crate::leader::repo::LEASE_TTL_US;
+use crate::rules::runtime::rule_set::RuleSet;
 use crate::verdicts::cut;
-use crate::workflow::import::{Folder, first, import};
-use crate::workflow::repo::{self, Why};
-use crate::workflow::{Member, Set};
+use crate::workflow::folder_import::{RuleFolder, first, import};
+use crate::workflow::repo::{self, PublishReason};
+use crate::workflow::{RuleSetMember, RuleSetVersion};
 use anyhow::Context;
 use mysql_async::{Conn, TxOpts};
 use notify::{RecursiveMode, Watcher};
@@ -22,35 +22,35 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, watch};
 
 /// Tables of the balance and ledger services.
-pub const BOOKS: [&str; 3] = ["balance", "capture", "entry"];
+pub const BOOK_TABLES: [&str; 3] = ["balance", "capture", "entry"];
 /// Editors write a file in several steps.
-const DEBOUNCE: Duration = Duration::from_millis(100);
+const DEBOUNCE_DELAY: Duration = Duration::from_millis(100);
 /// Set and folder are looked at even if nobody told: another sidecar may have changed
 /// the one, and some file systems tell nothing of the other.
-const POLL: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// A database that does not answer within this is asked again.
-const PATIENCE: Duration = Duration::from_secs(5);
+const ROUND_TIMEOUT: Duration = Duration::from_secs(5);
 /// Subfolders that are looked into.
-const DEPTH: usize = 4;
+const MAX_FOLDER_DEPTH: usize = 4;
 
-type Print = Vec<(PathBuf, u64, Option<SystemTime>)>;
+type FolderFingerprint = Vec<(PathBuf, u64, Option<SystemTime>)>;
 
-pub struct Reloader {
-    parts: Arc<Parts>,
+pub struct RuleReloader {
+    parts: Arc<SidecarContext>,
     rules: watch::Sender<Option<Arc<RuleSet>>>,
     /// The version in use; 0 before the first.
     loaded: i64,
     /// The folder when it was last taken over or refused, and in which epoch.
-    taken: Option<(i64, Print)>,
+    taken: Option<(i64, FolderFingerprint)>,
     /// Rules whose files this process has seen.
     had: BTreeSet<String>,
     /// Why the last look failed: said once.
     failed: Option<String>,
 }
 
-impl Reloader {
-    pub fn new(parts: Arc<Parts>, rules: watch::Sender<Option<Arc<RuleSet>>>) -> Self {
-        Reloader {
+impl RuleReloader {
+    pub fn new(parts: Arc<SidecarContext>, rules: watch::Sender<Option<Arc<RuleSet>>>) -> Self {
+        RuleReloader {
             parts,
             rules,
             loaded: 0,
@@ -83,15 +83,15 @@ impl Reloader {
                     .watch(&self.parts.config.rules_dir, RecursiveMode::Recursive)
                     .is_ok();
             }
-            let round = tokio::time::timeout(PATIENCE, self.round()).await;
+            let round = tokio::time::timeout(ROUND_TIMEOUT, self.round()).await;
             match round.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within 5 s"))) {
                 Ok(()) => self.failed = None,
                 Err(error) => self.unread(&error),
             }
             tokio::select! {
-                Some(()) = nudged.recv() => tokio::time::sleep(DEBOUNCE).await,
+                Some(()) = nudged.recv() => tokio::time::sleep(DEBOUNCE_DELAY).await,
                 () = self.parts.rules_changed.notified() => {}
-                () = tokio::time::sleep(POLL) => {}
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
             }
         }
     }
@@ -120,7 +120,7 @@ impl Reloader {
             anyhow::anyhow!("set {version} can't be used by this release: {errors}; take one back that can be")
         })?;
         let mysql = &self.parts.config.mysql;
-        let unread: Vec<&str> = BOOKS
+        let unread: Vec<&str> = BOOK_TABLES
             .into_iter()
             .filter(|t| mysql.server_of(t).is_none())
             .collect();
@@ -135,11 +135,11 @@ impl Reloader {
         self.show(&set, &rules);
         self.rules.send_replace(Some(Arc::new(rules)));
         self.loaded = version;
-        self.parts.blind.clear(Cause::Rules);
+        self.parts.blind.clear(BlindCause::Rules);
         Ok(())
     }
 
-    fn show(&self, set: &Set, rules: &RuleSet) {
+    fn show(&self, set: &RuleSetVersion, rules: &RuleSet) {
         let count = rules.rules().count();
         tracing::info!(
             rules = count,
@@ -179,7 +179,7 @@ impl Reloader {
             return Ok(false);
         }
         let key = self.parts.secrets.provenance_key.clone();
-        let read = tokio::task::spawn_blocking(move || Folder::read(&dir, key));
+        let read = tokio::task::spawn_blocking(move || RuleFolder::read(&dir, key));
         let folder = match read.await? {
             Ok((folder, _)) => folder,
             Err(errors) => {
@@ -198,7 +198,7 @@ impl Reloader {
     async fn take(
         &self,
         conn: &mut Conn,
-        folder: &Folder,
+        folder: &RuleFolder,
         version: i64,
         epoch: i64,
     ) -> anyhow::Result<bool> {
@@ -206,7 +206,7 @@ impl Reloader {
         let now = now_us();
         let last = repo::folder(conn, schemas).await?;
         let active = match version {
-            0 => Set::default(),
+            0 => RuleSetVersion::default(),
             _ => repo::read(conn, schemas, version)
                 .await?
                 .with_context(|| format!("set {version} has no rules"))?,
@@ -233,13 +233,14 @@ impl Reloader {
         repo::prepare(conn, schemas).await?;
         let mut tx = conn.start_transaction(TxOpts::default()).await?;
         let owner = &self.parts.config.instance;
-        if version > 0 && !lease_repo::renew(&mut tx, schemas, owner, epoch, now + LEASE_US).await?
+        if version > 0
+            && !lease_repo::renew(&mut tx, schemas, owner, epoch, now + LEASE_TTL_US).await?
         {
             tx.rollback().await?;
             anyhow::bail!("the lease is lost: its new holder takes over the folder's edits");
         }
-        let reason = cut(&done.reason, repo::REASON);
-        let why = Why {
+        let reason = cut(&done.reason, repo::MAX_REASON_CHARS);
+        let why = PublishReason {
             by: "folder",
             reason: &reason,
             content_of: None,
@@ -254,7 +255,7 @@ impl Reloader {
         repo::remember_folder(&mut tx, schemas, &folder.hashes(), &done.gone, now).await?;
         tx.commit().await?;
         if let Some(set) = &done.set {
-            let modes = |m: &Member| {
+            let modes = |m: &RuleSetMember| {
                 format!(
                     "{}{}: {}",
                     m.rule,
@@ -289,7 +290,7 @@ impl Reloader {
             .update(|s| s.rules_refused = Some(why.to_owned()));
         if self.loaded == 0 {
             self.parts.blind.set(
-                Cause::Rules,
+                BlindCause::Rules,
                 format!("no rule set could be loaded from {dir}: {why}"),
             );
         }
@@ -299,7 +300,7 @@ impl Reloader {
     fn unread(&mut self, error: &anyhow::Error) {
         let why = format!("the rule set can't be read, still trying: {error:#}");
         if self.loaded == 0 {
-            self.parts.blind.set(Cause::Rules, why.as_str());
+            self.parts.blind.set(BlindCause::Rules, why.as_str());
         } else if self.failed.as_ref() != Some(&why) {
             tracing::error!("{why}");
         }
@@ -308,14 +309,14 @@ impl Reloader {
 }
 
 /// Names, sizes and times of all files.
-fn fingerprint(dir: &Path) -> Print {
+fn fingerprint(dir: &Path) -> FolderFingerprint {
     let mut found = Vec::new();
-    collect(dir, DEPTH, &mut found);
+    collect(dir, MAX_FOLDER_DEPTH, &mut found);
     found.sort();
     found
 }
 
-fn collect(dir: &Path, depth: usize, found: &mut Print) {
+fn collect(dir: &Path, depth: usize, found: &mut FolderFingerprint) {
     let Ok(entries) = std::fs::read_dir(dir) else {
         return;
     };

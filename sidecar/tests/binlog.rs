@@ -1,31 +1,33 @@
 //! The binlog reader against a real MariaDB and a real MySQL.
 
-use crate::server::Server;
+use crate::server::TestServer;
 use crate::server::tail::{position, schemas, tail};
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
-use sluice_sidecar::change::{Op, Value};
-use sluice_sidecar::sources::gtid::Flavour;
-use sluice_sidecar::sources::hosts::Hosts;
-use sluice_sidecar::sources::{Mark, Start, Token, preflight};
+use sluice_sidecar::binlog::hosts::ServerHosts;
+use sluice_sidecar::binlog::preflight;
+use sluice_sidecar::stream::batches::{ControlRow, FenceToken};
+use sluice_sidecar::stream::change::{ChangeOp, ColumnValue};
+use sluice_sidecar::stream::gtid::Flavour;
+use sluice_sidecar::stream::position::StartPosition;
 use std::sync::Arc;
 
-fn text(text: &str) -> Value {
-    Value::Text(text.into())
+fn text(text: &str) -> ColumnValue {
+    ColumnValue::Text(text.into())
 }
 
-fn dec(text: &str) -> Value {
-    Value::Dec(Decimal::from_str_exact(text).unwrap())
+fn dec(text: &str) -> ColumnValue {
+    ColumnValue::Dec(Decimal::from_str_exact(text).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_transactions_and_marks_are_what_was_committed() {
-    for server in Server::both("rows", &[]).await {
+    for server in TestServer::both("rows", &[]).await {
         rows_and_marks(&server).await;
     }
 }
 
-async fn rows_and_marks(server: &Server) {
+async fn rows_and_marks(server: &TestServer) {
     server.migrate(&schemas()).await;
     let mut conn = server.conn().await;
     conn.query_drop("CREATE TABLE t_orders.noise (a TIME(3), b BLOB, c BIT(9))")
@@ -41,7 +43,7 @@ async fn rows_and_marks(server: &Server) {
     )
     .await
     .unwrap();
-    let tail = tail(server, 901, &position(server).await, Start::Now);
+    let tail = tail(server, 901, &position(server).await, StartPosition::Now);
     conn.query_drop("INSERT INTO t_orders.noise VALUES ('-10:00:00.5', x'ff', b'1')")
         .await
         .unwrap();
@@ -78,53 +80,56 @@ async fn rows_and_marks(server: &Server) {
         .await
         .unwrap();
 
-    let (all, marks, _) = tail.transactions(6);
+    let (all, control_rows, _) = tail.transactions(6);
     let sizes: Vec<_> = all.iter().map(|t| t.changes.len()).collect();
     assert_eq!(sizes, [3, 1, 1, 1, 1, 1]);
     let entry = &all[0].changes[0];
     let after = entry.after.as_ref().unwrap();
     let at = |name: &str| after[entry.table.column(name).unwrap()].clone();
-    assert_eq!((entry.table.name.as_str(), entry.op), ("entry", Op::Insert));
+    assert_eq!(
+        (entry.table.name.as_str(), entry.op),
+        ("entry", ChangeOp::Insert)
+    );
     assert_eq!(
         (at("line"), at("amount"), at("created_us")),
         (
-            Value::Int(-5),
+            ColumnValue::Int(-5),
             dec("-12345678901234.5678"),
-            Value::Int(i64::MIN)
+            ColumnValue::Int(i64::MIN)
         )
     );
     assert_eq!(
         (at("u"), at("m"), at("y")),
         (
             dec("18446744073709551615"),
-            Value::Int(-8_388_608),
-            Value::Int(2026)
+            ColumnValue::Int(-8_388_608),
+            ColumnValue::Int(2026)
         )
     );
     assert_eq!(
         (at("t"), at("d"), at("f"), at("e"), at("b"), at("ts")),
         (
-            Value::Opaque,
-            Value::Opaque,
-            Value::Opaque,
-            Value::Opaque,
-            Value::Opaque,
-            Value::Opaque
+            ColumnValue::Opaque,
+            ColumnValue::Opaque,
+            ColumnValue::Opaque,
+            ColumnValue::Opaque,
+            ColumnValue::Opaque,
+            ColumnValue::Opaque
         )
     );
     assert_eq!(
         (at("long_char"), at("tail")),
-        (text("长长"), Value::Int(-7))
+        (text("长长"), ColumnValue::Int(-7))
     );
     // MariaDB's JSON is text; MySQL's is a format of its own, which no rule reads.
     let json = if server.flavour() == Flavour::MariaDb {
         text("{}")
     } else {
-        Value::Opaque
+        ColumnValue::Opaque
     };
     assert_eq!(at("j"), json);
     let update = &all[1].changes[0];
-    assert_eq!(update.op, Op::Update);
+    assert_eq!(update.op, ChangeOp::Update);
     let available = update.table.column("available").unwrap();
     assert_eq!(update.before.as_ref().unwrap()[available], dec("1.0000"));
     assert_eq!(update.after.as_ref().unwrap()[available], dec("0.2500"));
@@ -134,28 +139,31 @@ async fn rows_and_marks(server: &Server) {
     );
     assert_eq!(
         (all[5].changes[0].op, all[5].changes[0].after.is_none()),
-        (Op::Delete, true)
+        (ChangeOp::Delete, true)
     );
-    let token = Token {
+    let token = FenceToken {
         instance: "core-1".to_owned(),
         token: 7,
         updated_us: 123,
     };
     assert_eq!(
-        marks,
-        [Mark::Token(token), Mark::Heartbeat { updated_us: 456 }]
+        control_rows,
+        [
+            ControlRow::Token(token),
+            ControlRow::Heartbeat { updated_us: 456 }
+        ]
     );
     assert_eq!(tail.blind.reason(), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn resuming_loses_and_doubles_nothing() {
-    for mut server in Server::both("resume", &[]).await {
+    for mut server in TestServer::both("resume", &[]).await {
         resume(&mut server).await;
     }
 }
 
-async fn resume(server: &mut Server) {
+async fn resume(server: &mut TestServer) {
     server.migrate(&schemas()).await;
     let mut conn = server.conn().await;
     let from = position(server).await;
@@ -163,11 +171,11 @@ async fn resume(server: &mut Server) {
     for n in 0..300 {
         conn.query_drop(token(n)).await.unwrap();
     }
-    let tokens = |marks: Vec<Mark>| -> Vec<u64> {
-        marks
+    let tokens = |control_rows: Vec<ControlRow>| -> Vec<u64> {
+        control_rows
             .into_iter()
             .filter_map(|m| {
-                if let Mark::Token(t) = m {
+                if let ControlRow::Token(t) = m {
                     Some(t.token)
                 } else {
                     None
@@ -175,11 +183,11 @@ async fn resume(server: &mut Server) {
             })
             .collect()
     };
-    let first = tail(server, 902, &from, Start::Now);
-    let (_, marks, reached) = first.transactions(100);
-    let mut seen = tokens(marks);
+    let first = tail(server, 902, &from, StartPosition::Now);
+    let (_, control_rows, reached) = first.transactions(100);
+    let mut seen = tokens(control_rows);
     drop(first);
-    let second = tail(server, 903, &reached, Start::Now);
+    let second = tail(server, 903, &reached, StartPosition::Now);
     seen.extend(tokens(second.transactions(300 - seen.len()).1));
     // The server goes and comes back over the same connection settings.
     server.restart(&[]).await;
@@ -189,7 +197,7 @@ async fn resume(server: &mut Server) {
     }
     seen.extend(tokens(second.transactions(100).1));
     assert_eq!(seen, (0..400).collect::<Vec<u64>>());
-    let oldest = tail(server, 904, "", Start::Oldest);
+    let oldest = tail(server, 904, "", StartPosition::Oldest);
     assert_eq!(
         tokens(oldest.transactions(400).1),
         (0..400).collect::<Vec<u64>>()
@@ -198,7 +206,7 @@ async fn resume(server: &mut Server) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_read_makes_blind() {
-    for server in Server::both("blind", &[]).await {
+    for server in TestServer::both("blind", &[]).await {
         unreadable(&server).await;
         match server.flavour() {
             Flavour::MariaDb => compressed_rows(&server).await,
@@ -208,17 +216,17 @@ async fn what_cannot_be_read_makes_blind() {
     }
 }
 
-async fn unreadable(server: &Server) {
+async fn unreadable(server: &TestServer) {
     server.migrate(&schemas()).await;
     let mut conn = server.conn().await;
-    let tail_now = async |id| tail(server, id, &position(server).await, Start::Now);
+    let tail_now = async |id| tail(server, id, &position(server).await, StartPosition::Now);
 
     let never = match server.flavour() {
         Flavour::MariaDb => "0-1-99999".to_owned(),
         Flavour::MySql => position(server).await.replace(":1-", ":1-99999"),
         Flavour::Feed => unreachable!("no server is a feed"),
     };
-    let lost = tail(server, 905, &never, Start::Now);
+    let lost = tail(server, 905, &never, StartPosition::Now);
     lost.blind_with("position lost").await;
     drop(lost);
 
@@ -228,7 +236,7 @@ async fn unreadable(server: &Server) {
             "{},24bc7850-2c16-11e6-a073-0242ac110001:1-5",
             position(server).await
         );
-        let lost = tail(server, 906, &more, Start::Now);
+        let lost = tail(server, 906, &more, StartPosition::Now);
         lost.blind_with("position lost: the server does not have everything that was read")
             .await;
     }
@@ -266,8 +274,8 @@ async fn unreadable(server: &Server) {
 }
 
 /// MySQL's compressed transactions are read like any others.
-async fn compressed_payload(server: &Server) {
-    let tail = tail(server, 910, &position(server).await, Start::Now);
+async fn compressed_payload(server: &TestServer) {
+    let tail = tail(server, 910, &position(server).await, StartPosition::Now);
     let mut conn = server.conn().await;
     conn.query_drop("SET SESSION binlog_transaction_compression=ON")
         .await
@@ -286,9 +294,9 @@ async fn compressed_payload(server: &Server) {
 }
 
 /// MariaDB's compressed rows can't be decoded: said, not skipped.
-async fn compressed_rows(server: &Server) {
+async fn compressed_rows(server: &TestServer) {
     let mut conn = server.conn().await;
-    let compressed = tail(server, 909, &position(server).await, Start::Now);
+    let compressed = tail(server, 909, &position(server).await, StartPosition::Now);
     conn.query_drop("SET GLOBAL log_bin_compress=ON")
         .await
         .unwrap();
@@ -304,7 +312,7 @@ async fn compressed_rows(server: &Server) {
     compressed.blind_with("log_bin_compress = OFF").await;
 
     let (fit, mut fits) = tokio::sync::watch::channel(None);
-    let hosts = Arc::new(Hosts::new("mysql.url", &server.url(), 1).unwrap());
+    let hosts = Arc::new(ServerHosts::new("mysql.url", &server.url(), 1).unwrap());
     tokio::spawn(preflight::watch(hosts, compressed.blind.clone(), fit));
     compressed
         .blind_with("preflight: log_bin_compress is ON")

@@ -1,17 +1,17 @@
 //! What a commit writes, once, and what a deposed sidecar can't write.
 
-use crate::server::Server;
+use crate::server::TestServer;
 use mysql_async::prelude::Queryable;
 use sluice_contract::schema::Schemas;
 use sluice_contract::telemetry::Readiness;
-use sluice_sidecar::blind::Blind;
-use sluice_sidecar::fence::Fence;
-use sluice_sidecar::metrics::metrics;
-use sluice_sidecar::pipeline::commit::{Committer, End, LEASE_US};
-use sluice_sidecar::pipeline::repo::{
-    Checkpoint, acquire, acquire_again, read_checkpoint, write_checkpoint,
+use sluice_sidecar::fence::FencePublisher;
+use sluice_sidecar::health::blind::Blind;
+use sluice_sidecar::health::status::SidecarStatus;
+use sluice_sidecar::leader::repo::{
+    CheckpointRow, LEASE_TTL_US, acquire, reacquire, read_checkpoint, write_checkpoint,
 };
-use sluice_sidecar::status::Status;
+use sluice_sidecar::metrics::metrics;
+use sluice_sidecar::pipeline::commit::{BatchCommitter, LeadershipEnd};
 use sluice_sidecar::verdicts::Verdict;
 use std::time::Duration;
 
@@ -38,44 +38,50 @@ fn verdict(id: u32, mode: &'static str, outcome: &'static str, account: &str) ->
 
 #[tokio::test(flavor = "multi_thread")]
 async fn once_and_only_by_the_holder() {
-    let server = Server::start("commit", &[]).await;
+    let server = TestServer::start("commit", &[]).await;
     let schemas = Schemas::under("t").unwrap();
     server.migrate(&schemas).await;
     let mut conn = server.conn().await;
-    let epoch = acquire(&mut conn, &schemas, "one", 1_000, LEASE_US)
+    let epoch = acquire(&mut conn, &schemas, "one", 1_000, LEASE_TTL_US)
         .await
         .unwrap()
         .unwrap();
-    let held = acquire(&mut conn, &schemas, "two", 1_000 + LEASE_US - 1, LEASE_US)
-        .await
-        .unwrap()
-        .unwrap_err();
+    let held = acquire(
+        &mut conn,
+        &schemas,
+        "two",
+        1_000 + LEASE_TTL_US - 1,
+        LEASE_TTL_US,
+    )
+    .await
+    .unwrap()
+    .unwrap_err();
     assert_eq!((held.owner.as_str(), held.epoch), ("one", epoch));
     let blind = Blind::new(
         Readiness::default(),
         prometheus::IntGauge::new("c", "c").unwrap(),
     );
-    let place = |source: &str, position: &str| Checkpoint {
+    let place = |source: &str, position: &str| CheckpointRow {
         source: source.to_owned(),
         position: position.to_owned(),
         replay_from: "0-1-5".to_owned(),
     };
-    let mut committer = Committer {
+    let mut committer = BatchCommitter {
         pool: sluice_contract::sql::pool(&server.url(), 2).unwrap(),
         schemas: schemas.clone(),
         owner: "one".to_owned(),
         epoch,
         checkpoint: Duration::from_millis(500),
-        fence: Fence::new(blind.clone()),
+        fence: FencePublisher::new(blind.clone()),
         blind,
-        status: Status::default(),
+        status: SidecarStatus::default(),
         metrics: metrics().unwrap(),
         cancel: Default::default(),
         binlog: place("binlog", "0-1-7"),
         also: vec![place("binlog:balance", "0-2-3")],
         kafka: Some(place("kafka", "a=1")),
         rules_hash: "1".repeat(16),
-        asides: Default::default(),
+        dead_letters: Default::default(),
         shadow: Default::default(),
         rules: tokio::sync::watch::channel(None).1,
         rules_changed: Default::default(),
@@ -118,14 +124,14 @@ async fn once_and_only_by_the_holder() {
     assert_eq!(stored, Some(place("binlog", "0-1-7")));
 
     // Another takes over: the old holder writes nothing any more.
-    acquire(&mut conn, &schemas, "two", i64::MAX / 2, LEASE_US)
+    acquire(&mut conn, &schemas, "two", i64::MAX / 2, LEASE_TTL_US)
         .await
         .unwrap()
         .unwrap();
     let late = committer
         .commit(&[verdict(6, "trip", "violation", "z")])
         .await;
-    assert!(matches!(late, Err(End::Deposed)));
+    assert!(matches!(late, Err(LeadershipEnd::LeaseLost)));
     assert_eq!(count("SELECT COUNT(*) FROM t_guard.verdict").await, 5);
     assert_eq!(count("SELECT COUNT(*) FROM t_guard.breaker").await, 1);
 }
@@ -134,7 +140,7 @@ async fn once_and_only_by_the_holder() {
 /// whole, whatever a longer one left behind.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_position_of_any_length_comes_back_whole() {
-    let server = Server::start("places", &[]).await;
+    let server = TestServer::start("places", &[]).await;
     let schemas = Schemas::under("t").unwrap();
     server.migrate(&schemas).await;
     let mut conn = server.conn().await;
@@ -151,7 +157,7 @@ async fn a_position_of_any_length_comes_back_whole() {
                 .map(|n| char::from(b'a' + (n % 26) as u8))
                 .collect::<String>()
         };
-        let place = Checkpoint {
+        let place = CheckpointRow {
             source: "changes".to_owned(),
             position: text(length),
             replay_from: text(older),
@@ -171,35 +177,35 @@ async fn a_position_of_any_length_comes_back_whole() {
 /// Two processes that were given one name don't depose each other in turn.
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_earlier_life_of_this_process_is_taken_over() {
-    let server = Server::start("names", &[]).await;
+    let server = TestServer::start("names", &[]).await;
     let schemas = Schemas::under("t").unwrap();
     server.migrate(&schemas).await;
     let mut conn = server.conn().await;
     // Killed and started again under its name.
-    let first = acquire(&mut conn, &schemas, "one", 1_000, LEASE_US)
+    let first = acquire(&mut conn, &schemas, "one", 1_000, LEASE_TTL_US)
         .await
         .unwrap()
         .unwrap();
-    let second = acquire(&mut conn, &schemas, "one", 1_000, LEASE_US)
+    let second = acquire(&mut conn, &schemas, "one", 1_000, LEASE_TTL_US)
         .await
         .unwrap()
         .unwrap();
     assert!(second > first);
     // The first one lives: it was deposed, and finds its own name in a later epoch.
-    let held = acquire_again(&mut conn, &schemas, ("one", first), 1_000, LEASE_US)
+    let held = reacquire(&mut conn, &schemas, ("one", first), 1_000, LEASE_TTL_US)
         .await
         .unwrap()
         .unwrap_err();
     assert_eq!((held.owner.as_str(), held.epoch), ("one", second));
     // A reign of its own that it could not give up is its own.
-    let third = acquire_again(&mut conn, &schemas, ("one", second), 1_000, LEASE_US)
+    let third = reacquire(&mut conn, &schemas, ("one", second), 1_000, LEASE_TTL_US)
         .await
         .unwrap()
         .unwrap();
     assert_eq!(third, second + 1);
     // Once it has run out anybody takes it.
-    let late = 1_001 + LEASE_US;
-    acquire_again(&mut conn, &schemas, ("one", first), late, LEASE_US)
+    let late = 1_001 + LEASE_TTL_US;
+    reacquire(&mut conn, &schemas, ("one", first), late, LEASE_TTL_US)
         .await
         .unwrap()
         .unwrap();

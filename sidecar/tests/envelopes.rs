@@ -2,16 +2,16 @@
 //! is no envelope that can be trusted.
 
 use sluice_contract::schema::Schemas;
-use sluice_sidecar::change::{Op, Value};
-use sluice_sidecar::debezium::Place;
-use sluice_sidecar::debezium::group::Assembler;
-use sluice_sidecar::sources::Mark;
+use sluice_sidecar::debezium::FeedMessagePosition;
+use sluice_sidecar::debezium::transactions::TransactionAssembler;
+use sluice_sidecar::stream::batches::ControlRow;
+use sluice_sidecar::stream::change::{ChangeOp, ColumnValue};
 use std::collections::BTreeMap;
 
-type Log = BTreeMap<String, Vec<Option<String>>>;
+type CapturedTopics = BTreeMap<String, Vec<Option<String>>>;
 
-fn captured() -> Log {
-    let mut log = Log::new();
+fn captured() -> CapturedTopics {
+    let mut log = CapturedTopics::new();
     for line in include_str!("envelopes/deposit.tsv").lines() {
         let (topic, value) = line.split_once('\t').unwrap();
         log.entry(topic.to_owned())
@@ -21,18 +21,18 @@ fn captured() -> Log {
     log
 }
 
-fn assembler(position: &str) -> Assembler {
-    Assembler::new("bank", &Schemas::under("sluice").unwrap(), position).unwrap()
+fn assembler(position: &str) -> TransactionAssembler {
+    TransactionAssembler::new("bank", &Schemas::under("sluice").unwrap(), position).unwrap()
 }
 
 fn take(
-    assembler: &mut Assembler,
+    assembler: &mut TransactionAssembler,
     topic: &str,
     offset: i64,
     value: &Option<String>,
 ) -> anyhow::Result<()> {
     assembler.take(
-        Place {
+        FeedMessagePosition {
             topic,
             partition: 0,
             offset,
@@ -42,7 +42,7 @@ fn take(
 }
 
 /// What came out: position, and each change's table and operation.
-fn drain(assembler: &mut Assembler, into: &mut Vec<String>) {
+fn drain(assembler: &mut TransactionAssembler, into: &mut Vec<String>) {
     while let Some(ended) = assembler.next_whole().unwrap() {
         let Some(item) = ended else { continue };
         let changes: Vec<String> = item
@@ -59,15 +59,15 @@ fn drain(assembler: &mut Assembler, into: &mut Vec<String>) {
     }
 }
 
-const WHOLE: [&str; 3] = [
+const WHOLE_TRANSACTIONS: [&str; 3] = [
     "0-1-188: checkpoint Update, checkpoint Update",
     "0-1-189: balance Insert, entry Insert, entry Insert, outbox Insert",
     "0-1-190: outbox Delete",
 ];
 
-struct Dice(u64);
+struct SeededRandom(u64);
 
-impl Dice {
+impl SeededRandom {
     fn below(&mut self, most: usize) -> usize {
         self.0 = self
             .0
@@ -84,7 +84,7 @@ fn whatever_the_order_of_topics_and_restarts_transactions_are_whole_and_once() {
         .and_then(|s| s.parse().ok())
         .unwrap_or(u64::from(std::process::id()));
     println!("seed {seed} (set SLUICE_SEED to play it again)");
-    let mut dice = Dice(seed);
+    let mut dice = SeededRandom(seed);
     let log = captured();
     for _ in 0..300 {
         // The connector may tell everything again, behind what it told before.
@@ -119,7 +119,7 @@ fn whatever_the_order_of_topics_and_restarts_transactions_are_whole_and_once() {
                 }
             }
         }
-        assert_eq!(out, WHOLE);
+        assert_eq!(out, WHOLE_TRANSACTIONS);
         assert!(one.waits_for().is_none() && one.waiting() == 0);
     }
 }
@@ -135,23 +135,23 @@ fn values_are_what_the_binlog_has() {
     let first = one.next_whole().unwrap().unwrap().unwrap();
     assert!(
         matches!(
-            first.marks[..],
-            [Mark::Heartbeat { .. }, Mark::Heartbeat { .. }]
+            first.control_rows[..],
+            [ControlRow::Heartbeat { .. }, ControlRow::Heartbeat { .. }]
         ),
         "{:?}",
-        first.marks
+        first.control_rows
     );
     let deposit = one.next_whole().unwrap().unwrap().unwrap();
     let entry = &deposit.transaction.changes[1];
     let at = |name: &str| entry.after.as_ref().unwrap()[entry.table.column(name).unwrap()].clone();
-    assert_eq!((entry.op, entry.before.is_none()), (Op::Insert, true));
+    assert_eq!((entry.op, entry.before.is_none()), (ChangeOp::Insert, true));
     assert_eq!(
         at("amount"),
-        Value::Dec(rust_decimal::Decimal::from_str_exact("100.0000").unwrap())
+        ColumnValue::Dec(rust_decimal::Decimal::from_str_exact("100.0000").unwrap())
     );
     assert_eq!(
         (at("line"), at("side")),
-        (Value::Int(0), Value::Text("D".into()))
+        (ColumnValue::Int(0), ColumnValue::Text("D".into()))
     );
 }
 
@@ -276,7 +276,7 @@ fn statements_without_rows_are_named_and_the_feed_goes_on() {
         let item = item.unwrap();
         assert!(item.transaction.changes.is_empty());
         found.extend(
-            item.unseen
+            item.unlogged
                 .iter()
                 .map(|u| format!("{} {}: {}", item.transaction.position, u.table, u.text)),
         );
@@ -298,5 +298,5 @@ fn statements_without_rows_are_named_and_the_feed_goes_on() {
         }
     }
     drain(&mut one, &mut out);
-    assert_eq!(out, WHOLE);
+    assert_eq!(out, WHOLE_TRANSACTIONS);
 }

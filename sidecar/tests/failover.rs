@@ -1,21 +1,21 @@
 //! A primary dies and its replica is promoted: the sidecar goes on there, nothing is
 //! lost or found twice; a replica that lacks what was read makes it blind.
 
-use crate::server::Server;
-use crate::server::daemon::{Daemon, verdicts, write_balance, write_token};
+use crate::server::TestServer;
+use crate::server::daemon::{SidecarProcess, verdicts, write_balance, write_token};
 use crate::server::tail::{position, schemas};
 use mysql_async::prelude::Queryable;
-use sluice_sidecar::sources::gtid::{Flavour, GtidSet};
+use sluice_sidecar::stream::gtid::{Flavour, GtidSet};
 use std::time::Duration;
 
 /// Both hosts of MySQL know it; on MariaDB it is root without a password.
 const USER: (&str, &str) = ("both", "of-both-hosts");
 
 /// A primary and a replica that follows it by GTID.
-async fn two(name: &str, flavour: Flavour) -> Option<(Server, Server)> {
+async fn two(name: &str, flavour: Flavour) -> Option<(TestServer, TestServer)> {
     let replica = format!("{name}-replica");
     if flavour == Flavour::MySql {
-        let first = Server::mysql(name, &[]).await?;
+        let first = TestServer::mysql(name, &[]).await?;
         let ((user, password), mut conn) = (USER, first.conn().await);
         conn.query_drop(format!(
             "CREATE USER '{user}'@'127.0.0.1' IDENTIFIED BY '{password}'"
@@ -27,7 +27,7 @@ async fn two(name: &str, flavour: Flavour) -> Option<(Server, Server)> {
         ))
         .await
         .unwrap();
-        let second = Server::mysql(&replica, &["--server-id=2", "--read-only=ON"]).await?;
+        let second = TestServer::mysql(&replica, &["--server-id=2", "--read-only=ON"]).await?;
         let follow = format!(
             "CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={}, SOURCE_USER='{user}', \
              SOURCE_PASSWORD='{password}', SOURCE_CONNECT_RETRY=1, SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1",
@@ -36,8 +36,8 @@ async fn two(name: &str, flavour: Flavour) -> Option<(Server, Server)> {
         all(&second, &[&follow, "START REPLICA"]).await;
         return Some((first, second));
     }
-    let first = Server::start(name, &[]).await;
-    let second = Server::start(
+    let first = TestServer::start(name, &[]).await;
+    let second = TestServer::start(
         &replica,
         &["--server-id=2", "--log-slave-updates=ON", "--read-only=ON"],
     )
@@ -60,7 +60,7 @@ async fn two(name: &str, flavour: Flavour) -> Option<(Server, Server)> {
     Some((first, second))
 }
 
-async fn all(server: &Server, statements: &[&str]) {
+async fn all(server: &TestServer, statements: &[&str]) {
     let mut conn = server.conn().await;
     for sql in statements {
         conn.query_drop(*sql)
@@ -70,7 +70,7 @@ async fn all(server: &Server, statements: &[&str]) {
 }
 
 /// The settings' line that names both hosts.
-fn hosts(first: &Server, second: &Server) -> String {
+fn hosts(first: &TestServer, second: &TestServer) -> String {
     let who = match first.flavour() {
         Flavour::MySql => format!("{}:{}", USER.0, USER.1),
         _ => "root".to_owned(),
@@ -84,7 +84,7 @@ fn hosts(first: &Server, second: &Server) -> String {
 
 /// Waits until the replica has all that the primary has now: the sidecar's own breakers
 /// too, which count as much as what they are about.
-async fn caught_up(primary: &Server, replica: &Server) {
+async fn caught_up(primary: &TestServer, replica: &TestServer) {
     let read = |text: String| GtidSet::parse(primary.flavour(), &text).unwrap();
     let wanted = read(position(primary).await);
     for _ in 0..400 {
@@ -96,7 +96,7 @@ async fn caught_up(primary: &Server, replica: &Server) {
     panic!("the replica does not get {}", wanted.render());
 }
 
-async fn promote(replica: &Server) {
+async fn promote(replica: &TestServer) {
     match replica.flavour() {
         Flavour::MySql => {
             all(
@@ -119,7 +119,7 @@ async fn promote(replica: &Server) {
     }
 }
 
-async fn faults(server: &Server, numbers: std::ops::RangeInclusive<u64>) {
+async fn faults(server: &TestServer, numbers: std::ops::RangeInclusive<u64>) {
     let mut conn = server.conn().await;
     for number in numbers {
         write_balance(&mut conn, number, true).await.unwrap();
@@ -142,7 +142,7 @@ async fn planned(flavour: Flavour) {
         return;
     };
     first.migrate(&schemas()).await;
-    let sidecar = Daemon::start(first.dir(), "planned", &hosts(&first, &second));
+    let sidecar = SidecarProcess::start(first.dir(), "planned", &hosts(&first, &second));
     sidecar.until_ready(None).await;
     faults(&first, 1..=10).await;
     sidecar.fence().await.unwrap().until(10).await;
@@ -175,7 +175,7 @@ async fn promoted(flavour: Flavour) {
         return;
     };
     first.migrate(&schemas()).await;
-    let mut sidecar = Daemon::start(first.dir(), "failover", &hosts(&first, &second));
+    let mut sidecar = SidecarProcess::start(first.dir(), "failover", &hosts(&first, &second));
     sidecar.until_ready(None).await;
     faults(&first, 1..=40).await;
     sidecar.fence().await.unwrap().until(40).await;

@@ -6,18 +6,22 @@
 use peak_alloc::PeakAlloc;
 use rust_decimal::Decimal;
 use sluice_contract::settings::Secret;
-use sluice_sidecar::change::{Change, Input, Op, Table, Transaction, Value};
-use sluice_sidecar::rules::{Evaluator, Files, Finding, Outcome, RuleSet};
+use sluice_sidecar::rules::runtime::finding::{Finding, FindingOutcome};
+use sluice_sidecar::rules::runtime::rule_set::RuleSet;
+use sluice_sidecar::rules::{Evaluator, RuleFiles};
+use sluice_sidecar::stream::change::{
+    ChangeOp, ChangeTransaction, ColumnValue, RowChange, RuleInput, TableSchema,
+};
 use std::path::Path;
 use std::sync::Arc;
 
 #[global_allocator]
-static COUNTED: PeakAlloc = PeakAlloc;
+static COUNTING_ALLOCATOR: PeakAlloc = PeakAlloc;
 
 /// What a hostile rule may cost beyond what was there.
-const MOST_BYTES: usize = 16 << 20;
+const MAX_ALLOCATED_BYTES: usize = 16 << 20;
 
-const HEALTHY: &str = r#"//! id = "healthy"
+const HEALTHY_RULE: &str = r#"//! id = "healthy"
 //! guards = "A balance is available."
 //! kind = "internal_logic"
 //! severity = "minor"
@@ -32,30 +36,30 @@ const HEALTHY: &str = r#"//! id = "healthy"
 fn check(row) { if row.after.balance != row.after.available { violation(row.after.account_id, "b", "differs") } }
 "#;
 
-fn input(position: &str) -> Input {
+fn input(position: &str) -> RuleInput {
     let columns = ["account_id", "currency", "balance", "available"]
         .map(str::to_owned)
         .to_vec();
-    let table = Arc::new(Table {
+    let table = Arc::new(TableSchema {
         name: "balance".to_owned(),
         columns,
     });
     let row = |account: &str| {
         let values = [
-            Value::Text(account.into()),
-            Value::Text("CNY".into()),
-            Value::Dec(Decimal::from(2)),
-            Value::Dec(Decimal::from(1)),
+            ColumnValue::Text(account.into()),
+            ColumnValue::Text("CNY".into()),
+            ColumnValue::Dec(Decimal::from(2)),
+            ColumnValue::Dec(Decimal::from(1)),
         ];
-        Arc::new(Change {
+        Arc::new(RowChange {
             table: Arc::clone(&table),
-            op: Op::Insert,
+            op: ChangeOp::Insert,
             before: None,
             after: Some(values.into()),
         })
     };
     let changes = ["A-1", "A-2", "A-3"].map(row).to_vec();
-    Input::Transaction(Arc::new(Transaction {
+    RuleInput::Transaction(Arc::new(ChangeTransaction {
         position: position.into(),
         changes,
     }))
@@ -64,19 +68,19 @@ fn input(position: &str) -> Input {
 fn healthy(found: &[Finding]) -> usize {
     found
         .iter()
-        .filter(|f| f.rule.id == "healthy" && f.outcome == Outcome::Violation)
+        .filter(|f| f.rule.id == "healthy" && f.outcome == FindingOutcome::Violation)
         .count()
 }
 
 /// What was said about the rule, and the most bytes that it cost.
 fn try_out(name: &str, text: &str) -> (String, usize) {
-    let files = Files::of(vec![
+    let files = RuleFiles::of(vec![
         (format!("{name}.rhai"), text.to_owned()),
-        ("healthy.rhai".to_owned(), HEALTHY.to_owned()),
+        ("healthy.rhai".to_owned(), HEALTHY_RULE.to_owned()),
     ]);
-    COUNTED.reset_peak_usage();
-    let before = COUNTED.current_usage();
-    let cost = || COUNTED.peak_usage().saturating_sub(before);
+    COUNTING_ALLOCATOR.reset_peak_usage();
+    let before = COUNTING_ALLOCATOR.current_usage();
+    let cost = || COUNTING_ALLOCATOR.peak_usage().saturating_sub(before);
     let set = match RuleSet::build(&files, Secret::new("k")) {
         Ok(set) => set,
         Err(errors) => {
@@ -98,7 +102,10 @@ fn try_out(name: &str, text: &str) -> (String, usize) {
     );
     let about: Vec<&Finding> = found.iter().filter(|f| f.rule.id == name).collect();
     assert!(
-        !about.is_empty() && about.iter().all(|f| f.outcome == Outcome::Undetermined),
+        !about.is_empty()
+            && about
+                .iter()
+                .all(|f| f.outcome == FindingOutcome::Undetermined),
         "{name}: {about:#?}"
     );
     let errors = evaluator.errors();
@@ -115,7 +122,7 @@ fn try_out(name: &str, text: &str) -> (String, usize) {
 #[test]
 fn every_hostile_rule_is_stopped_and_named() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/hostile");
-    let corpus = Files::read(&dir).unwrap();
+    let corpus = RuleFiles::read(&dir).unwrap();
     assert!(
         corpus.rules.len() >= 40,
         "only {} files",
@@ -147,7 +154,7 @@ fn every_hostile_rule_is_stopped_and_named() {
         if !said.starts_with(how) || !limits.iter().any(|limit| said.contains(limit)) {
             wrong.push(format!("{}: {said:.300}", rule.id));
         }
-        if bytes > MOST_BYTES {
+        if bytes > MAX_ALLOCATED_BYTES {
             wrong.push(format!("{} cost {bytes} bytes", rule.id));
         }
         worst = worst.max((bytes, rule.id.clone()));

@@ -1,26 +1,26 @@
 //! What a commit does with findings: suppressions, the mode in force, and budgets.
 
-use crate::server::Server;
+use crate::server::TestServer;
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
 use sluice_contract::telemetry::Readiness;
-use sluice_sidecar::blind::Blind;
-use sluice_sidecar::fence::Fence;
+use sluice_sidecar::fence::FencePublisher;
+use sluice_sidecar::health::blind::Blind;
+use sluice_sidecar::health::status::SidecarStatus;
+use sluice_sidecar::leader::repo::{CheckpointRow, LEASE_TTL_US, acquire};
 use sluice_sidecar::metrics::metrics;
-use sluice_sidecar::pipeline::commit::{Committer, LEASE_US};
-use sluice_sidecar::pipeline::repo::{Checkpoint, acquire};
-use sluice_sidecar::rules::{Files, Mode};
-use sluice_sidecar::status::Status;
+use sluice_sidecar::pipeline::commit::BatchCommitter;
+use sluice_sidecar::rules::{RuleFiles, RuleMode};
 use sluice_sidecar::verdicts::Verdict;
-use sluice_sidecar::workflow::import::{Folder, first};
-use sluice_sidecar::workflow::repo::{self, Why};
-use sluice_sidecar::workflow::suppress::Suppression;
-use sluice_sidecar::workflow::suppress_repo;
+use sluice_sidecar::workflow::folder_import::{RuleFolder, first};
+use sluice_sidecar::workflow::repo::{self, PublishReason};
+use sluice_sidecar::workflow::suppressions::Suppression;
+use sluice_sidecar::workflow::suppressions_repo;
 use std::time::Duration;
 
-const RULES: [&str; 5] = ["noisy", "witness", "lonely", "failing", "known"];
+const RULE_IDS: [&str; 5] = ["noisy", "witness", "lonely", "failing", "known"];
 
 fn rule(id: &str) -> String {
     format!(
@@ -60,29 +60,29 @@ fn stops(rule: &str, account: &str) -> Verdict {
     verdict(rule, account, &format!("cash_out/account/{account}"))
 }
 
-struct Set {
-    server: Server,
+struct CommitterSetup {
+    server: TestServer,
     schemas: Schemas,
-    committer: Committer,
+    committer: BatchCommitter,
 }
 
-impl Set {
-    async fn up() -> Set {
-        let server = Server::start("judge", &[]).await;
+impl CommitterSetup {
+    async fn up() -> CommitterSetup {
+        let server = TestServer::start("judge", &[]).await;
         let schemas = Schemas::under("t").unwrap();
         server.migrate(&schemas).await;
         let mut conn = server.conn().await;
-        let epoch = acquire(&mut conn, &schemas, "one", now_us(), LEASE_US)
+        let epoch = acquire(&mut conn, &schemas, "one", now_us(), LEASE_TTL_US)
             .await
             .unwrap()
             .unwrap();
-        let texts = RULES.map(|id| (format!("{id}.rhai"), rule(id))).to_vec();
-        let modes = RULES
-            .map(|id| (id.to_owned(), Mode::Trip))
+        let texts = RULE_IDS.map(|id| (format!("{id}.rhai"), rule(id))).to_vec();
+        let modes = RULE_IDS
+            .map(|id| (id.to_owned(), RuleMode::Trip))
             .into_iter()
             .collect();
-        let set = first(&Folder::new(Files::of(texts), modes), now_us());
-        let why = Why {
+        let set = first(&RuleFolder::new(RuleFiles::of(texts), modes), now_us());
+        let why = PublishReason {
             by: "test",
             reason: "first",
             content_of: None,
@@ -103,24 +103,24 @@ impl Set {
             Readiness::default(),
             prometheus::IntGauge::new("j", "j").unwrap(),
         );
-        let committer = Committer {
+        let committer = BatchCommitter {
             pool: sluice_contract::sql::pool(&server.url(), 2).unwrap(),
             schemas: schemas.clone(),
             owner: "one".to_owned(),
             epoch,
             checkpoint: Duration::from_millis(500),
-            fence: Fence::new(blind.clone()),
+            fence: FencePublisher::new(blind.clone()),
             blind,
-            status: Status::default(),
+            status: SidecarStatus::default(),
             metrics: metrics().unwrap(),
             cancel: Default::default(),
-            binlog: Checkpoint {
+            binlog: CheckpointRow {
                 source: "binlog".into(),
                 position: "0-1-7".into(),
                 replay_from: "0-1-5".into(),
             },
             also: Vec::new(),
-            asides: Default::default(),
+            dead_letters: Default::default(),
             shadow: Default::default(),
             kafka: None,
             rules_hash: "1".repeat(16),
@@ -128,7 +128,7 @@ impl Set {
             rules_changed: Default::default(),
             split_books: false,
         };
-        Set {
+        CommitterSetup {
             server,
             schemas,
             committer,
@@ -161,7 +161,7 @@ impl Set {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_wins_at_the_commit() {
-    let mut set = Set::up().await;
+    let mut set = CommitterSetup::up().await;
     suppressed_by_key_cap_and_time(&mut set).await;
     a_rule_past_its_budget_goes_on_as_alert(&mut set).await;
     what_others_see_too_stops_everybody(&mut set).await;
@@ -170,7 +170,7 @@ async fn who_wins_at_the_commit() {
     what_is_no_longer_armed_opens_nothing(&mut set).await;
 }
 
-async fn suppressed_by_key_cap_and_time(set: &mut Set) {
+async fn suppressed_by_key_cap_and_time(set: &mut CommitterSetup) {
     let now = now_us();
     let suppression = |id: u8, key: &str, expires_us: i64| Suppression {
         id: format!("{id:032x}"),
@@ -191,17 +191,17 @@ async fn suppressed_by_key_cap_and_time(set: &mut Set) {
         suppression(2, "s-2", now - 1),
         suppression(3, "s-3", now + 60_000_000),
     ] {
-        suppress_repo::suppress(&mut conn, &set.schemas, &one)
+        suppressions_repo::suppress(&mut conn, &set.schemas, &one)
             .await
             .unwrap();
     }
     assert!(
-        suppress_repo::revoke(&mut conn, &set.schemas, &format!("{:032x}", 3), "bob", now)
+        suppressions_repo::revoke(&mut conn, &set.schemas, &format!("{:032x}", 3), "bob", now)
             .await
             .unwrap()
     );
     assert!(
-        !suppress_repo::revoke(&mut conn, &set.schemas, &format!("{:032x}", 2), "bob", now)
+        !suppressions_repo::revoke(&mut conn, &set.schemas, &format!("{:032x}", 2), "bob", now)
             .await
             .unwrap()
     );
@@ -238,7 +238,7 @@ async fn suppressed_by_key_cap_and_time(set: &mut Set) {
     assert_eq!(set.texts(marked).await, ["s-1 trip 0", "s-4 trip 0"]);
 }
 
-async fn a_rule_past_its_budget_goes_on_as_alert(set: &mut Set) {
+async fn a_rule_past_its_budget_goes_on_as_alert(set: &mut CommitterSetup) {
     let mut conn = set.server.conn().await;
     let rows: Vec<String> = (0..300)
         .map(|n| format!("('n-{n}','CNY',1,1,0,1)"))
@@ -286,7 +286,7 @@ async fn a_rule_past_its_budget_goes_on_as_alert(set: &mut Set) {
         .unwrap();
 }
 
-async fn what_others_see_too_stops_everybody(set: &mut Set) {
+async fn what_others_see_too_stops_everybody(set: &mut CommitterSetup) {
     let witness = (100..120).map(|n| Verdict {
         mode: "alert",
         ..verdict("witness", &format!("n-{n}"), "")
@@ -303,7 +303,7 @@ async fn what_others_see_too_stops_everybody(set: &mut Set) {
     assert_eq!(set.mode("lonely").await, "trip 0");
 }
 
-async fn errors_have_a_budget(set: &mut Set) {
+async fn errors_have_a_budget(set: &mut CommitterSetup) {
     let found: Vec<Verdict> = (0..105)
         .map(|n| Verdict {
             outcome: "undetermined",
@@ -317,7 +317,7 @@ async fn errors_have_a_budget(set: &mut Set) {
     assert_eq!(set.mode("failing").await, "alert 1");
 }
 
-async fn what_is_not_known_is_no_mistake(set: &mut Set) {
+async fn what_is_not_known_is_no_mistake(set: &mut CommitterSetup) {
     let found: Vec<Verdict> = (0..105)
         .map(|n| Verdict {
             outcome: "undetermined",
@@ -347,7 +347,7 @@ async fn what_is_not_known_is_no_mistake(set: &mut Set) {
     assert_eq!((of("known"), of("failing")), (0, 105));
 }
 
-async fn what_is_no_longer_armed_opens_nothing(set: &mut Set) {
+async fn what_is_no_longer_armed_opens_nothing(set: &mut CommitterSetup) {
     let before = set.open().await;
     let mut conn = set.server.conn().await;
     let version = repo::active(&mut conn, &set.schemas).await.unwrap();
@@ -355,9 +355,14 @@ async fn what_is_no_longer_armed_opens_nothing(set: &mut Set) {
         .await
         .unwrap()
         .unwrap();
-    let next =
-        sluice_sidecar::workflow::step::demote(&active, "witness", Mode::Shadow, now_us()).unwrap();
-    let why = Why {
+    let next = sluice_sidecar::workflow::promotion_rules::demote(
+        &active,
+        "witness",
+        RuleMode::Shadow,
+        now_us(),
+    )
+    .unwrap();
+    let why = PublishReason {
         by: "ann",
         reason: "down",
         content_of: None,

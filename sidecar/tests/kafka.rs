@@ -4,22 +4,24 @@ use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use sluice_contract::clock::now_us;
 use sluice_contract::telemetry::Readiness;
-use sluice_drill::setup::Broker;
-use sluice_sidecar::blind::Blind;
-use sluice_sidecar::config::Kafka;
+use sluice_drill::setup::KafkaBroker;
+use sluice_sidecar::health::blind::Blind;
+use sluice_sidecar::kafka::consumer;
+use sluice_sidecar::kafka::settings::KafkaSourceSettings;
 use sluice_sidecar::metrics::metrics;
-use sluice_sidecar::pipeline::{Feed, barrier};
-use sluice_sidecar::sources::offsets::Offsets;
-use sluice_sidecar::sources::{Start, kafka};
+use sluice_sidecar::pipeline::gate::barrier;
+use sluice_sidecar::stream::feed::SourceMessage;
+use sluice_sidecar::stream::offsets::PartitionOffsets;
+use sluice_sidecar::stream::position::StartPosition;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-const TOPIC: &str = "business.payment";
-const PATIENCE: Duration = Duration::from_secs(20);
+const PAYMENT_TOPIC: &str = "business.payment";
+const WAIT_TIMEOUT: Duration = Duration::from_secs(20);
 
-fn publish(broker: &Broker, partition: i32, count: usize) {
+fn publish(broker: &KafkaBroker, partition: i32, count: usize) {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", broker.brokers())
         .set("message.timeout.ms", "20000")
@@ -28,29 +30,29 @@ fn publish(broker: &Broker, partition: i32, count: usize) {
     for _ in 0..count {
         producer
             .send(
-                BaseRecord::<str, str>::to(TOPIC)
+                BaseRecord::<str, str>::to(PAYMENT_TOPIC)
                     .partition(partition)
                     .payload("{}"),
             )
             .unwrap();
     }
-    producer.flush(PATIENCE).unwrap();
+    producer.flush(WAIT_TIMEOUT).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_retention_took_is_not_waited_for_and_new_partitions_are() {
     let dir = tempfile::tempdir().unwrap();
-    let broker = Broker::start(dir.path(), None).await.unwrap();
-    broker.create_topic(TOPIC, 2).await.unwrap();
+    let broker = KafkaBroker::start(dir.path(), None).await.unwrap();
+    broker.create_topic(PAYMENT_TOPIC, 2).await.unwrap();
     publish(&broker, 0, 5);
-    broker.delete_before(TOPIC, 0, 5).await.unwrap();
+    broker.delete_before(PAYMENT_TOPIC, 0, 5).await.unwrap();
 
     // A long list for the reader: the barrier must not rest on it.
-    let settings = Kafka {
+    let settings = KafkaSourceSettings {
         brokers: broker.brokers(),
-        topics: vec![TOPIC.to_owned()],
+        topics: vec![PAYMENT_TOPIC.to_owned()],
         metadata_interval_ms: 60_000,
-        ..Kafka::default()
+        ..KafkaSourceSettings::default()
     };
     let (feed, fed) = crossbeam_channel::bounded(64);
     let blind = Blind::new(
@@ -59,11 +61,11 @@ async fn what_retention_took_is_not_waited_for_and_new_partitions_are() {
     );
     let (cancel, assigned) = (CancellationToken::new(), Arc::new(AtomicBool::new(false)));
     let _ends_with_us = cancel.clone().drop_guard();
-    let reader = kafka::Reader {
+    let reader = consumer::KafkaReader {
         settings: settings.clone(),
-        start: Start::Now,
+        start: StartPosition::Now,
         // Of before the topic was added to the settings.
-        offsets: Some(Offsets::default()),
+        offsets: Some(PartitionOffsets::default()),
         from_us: None,
         feed: feed.clone(),
         blind: blind.clone(),
@@ -75,12 +77,12 @@ async fn what_retention_took_is_not_waited_for_and_new_partitions_are() {
     let (barrier, bell) = barrier::barrier(settings, feed, blind, cancel, assigned);
     std::thread::spawn(move || barrier.run());
 
-    let (mut read, begun) = (Offsets::default(), Instant::now());
+    let (mut read, begun) = (PartitionOffsets::default(), Instant::now());
     let mut next = || loop {
-        assert!(begun.elapsed() < PATIENCE, "read {read:?}");
-        match fed.recv_timeout(PATIENCE).unwrap() {
-            Feed::Kafka(batch) => read = Offsets::clone(&batch.offsets),
-            Feed::Passage(passage) => return (passage, read.clone()),
+        assert!(begun.elapsed() < WAIT_TIMEOUT, "read {read:?}");
+        match fed.recv_timeout(WAIT_TIMEOUT).unwrap() {
+            SourceMessage::Kafka(batch) => read = PartitionOffsets::clone(&batch.offsets),
+            SourceMessage::Passage(passage) => return (passage, read.clone()),
             other => panic!("{other:?}"),
         }
     };
@@ -88,19 +90,19 @@ async fn what_retention_took_is_not_waited_for_and_new_partitions_are() {
     loop {
         let (passage, read) = next();
         if passage.seen >= number && read.reached(&passage.ends) {
-            assert_eq!(passage.ends.next(TOPIC, 0), Some(5));
+            assert_eq!(passage.ends.next(PAYMENT_TOPIC, 0), Some(5));
             break;
         }
     }
 
     // A partition more, with an event on it: every later moment includes it.
-    broker.add_partitions(TOPIC, 3).await.unwrap();
+    broker.add_partitions(PAYMENT_TOPIC, 3).await.unwrap();
     publish(&broker, 2, 1);
     let published_us = now_us();
     loop {
         bell.ring();
         let (passage, _) = next();
-        if passage.ends.next(TOPIC, 2) == Some(1) {
+        if passage.ends.next(PAYMENT_TOPIC, 2) == Some(1) {
             break;
         }
         assert!(

@@ -2,8 +2,10 @@
 //! has its verdict at the end, none has two, and no token was ever told before the
 //! verdicts of everything committed before it were there.
 
-use crate::server::Server;
-use crate::server::daemon::{Daemon, Fence, verdicts, write_balance, write_token};
+use crate::server::TestServer;
+use crate::server::daemon::{
+    FenceLineReader, SidecarProcess, verdicts, write_balance, write_token,
+};
 use crate::server::tail::schemas;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -11,13 +13,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-const KILLS: u32 = 50;
+const KILL_COUNT: u32 = 50;
 /// Each life lasts this long at most, in milliseconds: now and then not long enough
 /// to begin, mostly long enough to be in the middle of something.
-const LIFE_MS: std::ops::Range<u64> = 60..800;
+const LIFETIME_MS: std::ops::Range<u64> = 60..800;
 
 /// Commits faults one after the other; token n is written after fault n.
-async fn load(server: Arc<Server>, stop: Arc<AtomicBool>, written: Arc<AtomicU64>) {
+async fn load(server: Arc<TestServer>, stop: Arc<AtomicBool>, written: Arc<AtomicU64>) {
     let mut conn = server.conn().await;
     let mut number = 0;
     while !stop.load(Ordering::Acquire) {
@@ -31,11 +33,11 @@ async fn load(server: Arc<Server>, stop: Arc<AtomicBool>, written: Arc<AtomicU64
 }
 
 /// Looks, for each token that is told, whether its verdicts are there at that moment.
-async fn watch(server: Arc<Server>, port: u16, stop: Arc<AtomicBool>) -> u64 {
+async fn watch(server: Arc<TestServer>, port: u16, stop: Arc<AtomicBool>) -> u64 {
     let mut conn = server.conn().await;
     let mut checked = 0;
     while !stop.load(Ordering::Acquire) {
-        let Some(mut fence) = Fence::open(port).await else {
+        let Some(mut fence) = FenceLineReader::open(port).await else {
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
@@ -68,9 +70,10 @@ async fn nothing_is_lost_doubled_or_told_too_early() {
         .unwrap_or_else(rand::random::<u64>);
     println!("seed: {seed} (set SLUICE_SEED to play it again)");
     let mut random = StdRng::seed_from_u64(seed);
-    let server = Arc::new(Server::start("kills", &[]).await);
+    let server = Arc::new(TestServer::start("kills", &[]).await);
     server.migrate(&schemas()).await;
-    let mut sidecar = Daemon::start(server.dir(), "killed", &format!("url = '{}'", server.url()));
+    let mut sidecar =
+        SidecarProcess::start(server.dir(), "killed", &format!("url = '{}'", server.url()));
     sidecar.until_ready(None).await;
     let (stop, written) = (
         Arc::new(AtomicBool::new(false)),
@@ -87,8 +90,8 @@ async fn nothing_is_lost_doubled_or_told_too_early() {
         sidecar.port,
         Arc::clone(&unwatched),
     ));
-    for _ in 0..KILLS {
-        tokio::time::sleep(Duration::from_millis(random.random_range(LIFE_MS))).await;
+    for _ in 0..KILL_COUNT {
+        tokio::time::sleep(Duration::from_millis(random.random_range(LIFETIME_MS))).await;
         sidecar.process.restart().unwrap();
     }
     stop.store(true, Ordering::Release);
@@ -100,7 +103,7 @@ async fn nothing_is_lost_doubled_or_told_too_early() {
     let checked = watches.await.unwrap();
     println!("{last} faults, {checked} tokens looked at");
     assert!(
-        checked > u64::from(KILLS) / 2,
+        checked > u64::from(KILL_COUNT) / 2,
         "only {checked} tokens were told: too short lives to prove anything"
     );
     let mut conn = server.conn().await;

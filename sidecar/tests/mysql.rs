@@ -1,14 +1,14 @@
 //! The whole sidecar on MySQL: migrations, lease, fence, verdicts, breakers, a kill,
 //! and a restart of the server.
 
-use crate::server::Server;
-use crate::server::daemon::{Daemon, verdicts, write_balance, write_token};
+use crate::server::TestServer;
+use crate::server::daemon::{SidecarProcess, verdicts, write_balance, write_token};
 use crate::server::tail::schemas;
 use mysql_async::prelude::Queryable;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_works_as_on_mariadb() {
-    let Some(mut server) = Server::mysql("mysql", &[]).await else {
+    let Some(mut server) = TestServer::mysql("mysql", &[]).await else {
         return;
     };
     server.migrate(&schemas()).await;
@@ -16,7 +16,8 @@ async fn it_works_as_on_mariadb() {
     conn.query_drop("SET GLOBAL binlog_rows_query_log_events=OFF")
         .await
         .unwrap();
-    let mut sidecar = Daemon::start(server.dir(), "mysql", &format!("url = '{}'", server.url()));
+    let mut sidecar =
+        SidecarProcess::start(server.dir(), "mysql", &format!("url = '{}'", server.url()));
     sidecar
         .until_ready(Some("SET GLOBAL binlog_rows_query_log_events = 'ON'"))
         .await;

@@ -1,12 +1,12 @@
 //! What people do to a database that is watched: odd data in other tables, rows of
 //! many megabytes, new columns, and statements that leave no rows.
 
-use crate::server::Server;
+use crate::server::TestServer;
 use crate::server::tail::{position, schemas, tail};
 use mysql_async::prelude::Queryable;
-use sluice_sidecar::change::Value;
-use sluice_sidecar::sources::Start;
-use sluice_sidecar::sources::gtid::Flavour;
+use sluice_sidecar::stream::change::ColumnValue;
+use sluice_sidecar::stream::gtid::Flavour;
+use sluice_sidecar::stream::position::StartPosition;
 
 async fn all(conn: &mut mysql_async::Conn, statements: &[&str]) {
     for statement in statements {
@@ -18,12 +18,12 @@ async fn all(conn: &mut mysql_async::Conn, statements: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn odd_data_of_others_and_new_columns_stop_nothing() {
-    for server in Server::both("odd", &[]).await {
+    for server in TestServer::both("odd", &[]).await {
         odd(&server).await;
     }
 }
 
-async fn odd(server: &Server) {
+async fn odd(server: &TestServer) {
     server.migrate(&schemas()).await;
     let mut conn = server.conn().await;
     // As an old application beside us has it: no strict mode, another character set.
@@ -45,7 +45,7 @@ async fn odd(server: &Server) {
         ],
     )
     .await;
-    let tail = tail(server, 920, &position(server).await, Start::Now);
+    let tail = tail(server, 920, &position(server).await, StartPosition::Now);
     let entry = |n: u32, rest: &str| {
         format!(
             "INSERT INTO t_ledger.entry VALUES ('acct','p',{n},'k','b','D',1,'CNY','r',{n}{rest})"
@@ -79,9 +79,9 @@ async fn odd(server: &Server) {
     )
     .await;
     let items = tail.items(6);
-    let unseen: Vec<_> = items.iter().flat_map(|i| &i.unseen).collect();
-    assert!(unseen.is_empty(), "{unseen:?}");
-    let lines: Vec<(usize, Value)> = items
+    let unlogged: Vec<_> = items.iter().flat_map(|i| &i.unlogged).collect();
+    assert!(unlogged.is_empty(), "{unlogged:?}");
+    let lines: Vec<(usize, ColumnValue)> = items
         .iter()
         .flat_map(|item| &item.transaction.changes)
         .filter(|change| change.table.name == "entry")
@@ -94,10 +94,10 @@ async fn odd(server: &Server) {
         })
         .collect();
     let want = [(10, 1), (11, 2), (11, 3), (11, 4), (12, 5), (12, 1)]
-        .map(|(columns, line)| (columns, Value::Int(line)));
+        .map(|(columns, line)| (columns, ColumnValue::Int(line)));
     assert_eq!(lines, want);
     let big = &items[1].transaction.changes[0];
-    let Value::Text(events) = &big.after.as_ref().unwrap()[3] else {
+    let ColumnValue::Text(events) = &big.after.as_ref().unwrap()[3] else {
         panic!("not text")
     };
     assert_eq!((events.len(), tail.blind.reason()), (16_777_215, None));
@@ -105,16 +105,16 @@ async fn odd(server: &Server) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_without_rows_is_named_and_the_stream_goes_on() {
-    for server in Server::both("unseen", &[]).await {
+    for server in TestServer::both("unlogged", &[]).await {
         statements(&server).await;
     }
 }
 
-async fn statements(server: &Server) {
+async fn statements(server: &TestServer) {
     server.migrate(&schemas()).await;
     let mut conn = server.conn().await;
     let row = "INSERT INTO t_guard.fence_token VALUES ('core',1,1)";
-    let tail = tail(server, 930, &position(server).await, Start::Now);
+    let tail = tail(server, 930, &position(server).await, StartPosition::Now);
     all(
         &mut conn,
         &[
@@ -140,7 +140,7 @@ async fn statements(server: &Server) {
     let items = tail.items(8);
     let said: Vec<Vec<(&str, usize)>> = items
         .iter()
-        .map(|item| item.unseen.iter().map(|u| (u.table, u.count)).collect())
+        .map(|item| item.unlogged.iter().map(|u| (u.table, u.count)).collect())
         .collect();
     let want: [&[(&str, usize)]; 8] = [
         &[],
@@ -154,16 +154,16 @@ async fn statements(server: &Server) {
     ];
     assert_eq!(said, want);
     assert!(
-        items[2].unseen[0].text.contains("balance=9"),
+        items[2].unlogged[0].text.contains("balance=9"),
         "{:?}",
-        items[2].unseen
+        items[2].unlogged
     );
-    assert_eq!(items[7].marks.len(), 1);
+    assert_eq!(items[7].control_rows.len(), 1);
     assert_eq!(tail.blind.reason(), None);
 }
 
 /// In this order; the last but one takes a column of a watched table away.
-const ADMINISTRATION: [&str; 28] = [
+const ADMIN_STATEMENTS: [&str; 28] = [
     "CREATE DATABASE other",
     "CREATE TABLE other.entry LIKE t_ledger.entry",
     "USE t_ledger",
@@ -196,12 +196,12 @@ const ADMINISTRATION: [&str; 28] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn administration_stops_nobody_and_files_are_loaded_in_sight() {
-    for server in Server::both("admin", &["--secure-file-priv="]).await {
+    for server in TestServer::both("admin", &["--secure-file-priv="]).await {
         administration(&server).await;
     }
 }
 
-async fn administration(server: &Server) {
+async fn administration(server: &TestServer) {
     server.migrate(&schemas()).await;
     let mut conn = server.conn().await;
     let file = server.dir().join("rows");
@@ -211,8 +211,8 @@ async fn administration(server: &Server) {
         _ => "SET PASSWORD FOR anyone = 'Some-2-one'",
     };
     let load = |into: &str| format!("LOAD DATA INFILE '{}' INTO TABLE {into}", file.display());
-    let tail = tail(server, 940, &position(server).await, Start::Now);
-    all(&mut conn, &ADMINISTRATION).await;
+    let tail = tail(server, 940, &position(server).await, StartPosition::Now);
+    all(&mut conn, &ADMIN_STATEMENTS).await;
     all(
         &mut conn,
         &[
@@ -244,14 +244,14 @@ async fn administration(server: &Server) {
     conn.query_drop("INSERT INTO t_guard.fence_token VALUES ('core',1,1)")
         .await
         .unwrap();
-    let shown = |item: &sluice_sidecar::sources::Item| {
-        let unseen = item
-            .unseen
+    let shown = |item: &sluice_sidecar::stream::batches::WatchedTransaction| {
+        let unlogged = item
+            .unlogged
             .first()
             .map_or("", |u| u.text.split(' ').next().unwrap_or_default());
-        (item.transaction.changes.len(), unseen.to_owned())
+        (item.transaction.changes.len(), unlogged.to_owned())
     };
-    let of = |changes: usize, unseen: &str| (changes, unseen.to_owned());
+    let of = |changes: usize, unlogged: &str| (changes, unlogged.to_owned());
     let mut want = vec![of(0, "ALTER"), of(0, "LOAD"), of(1, ""), of(1, "")];
     want.extend(
         by_hand

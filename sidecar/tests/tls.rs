@@ -1,26 +1,26 @@
 //! Encrypted connections: the server shows a certificate of our authority for its
 //! own name, or nothing is read.
 
-use crate::server::Server;
+use crate::server::TestServer;
 use crate::server::tail::{position, schemas, tail_of};
 use mysql_async::prelude::Queryable;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
 };
 use sluice_contract::sql;
-use sluice_sidecar::sources::Start;
+use sluice_sidecar::stream::position::StartPosition;
 use std::path::{Path, PathBuf};
 
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+struct TestAuthority(CertifiedIssuer<'static, KeyPair>);
 
-impl Authority {
-    fn new(dir: &Path, file: &str) -> Authority {
+impl TestAuthority {
+    fn new(dir: &Path, file: &str) -> TestAuthority {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, file);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         std::fs::write(dir.join(file), issuer.pem()).unwrap();
-        Authority(issuer)
+        TestAuthority(issuer)
     }
 
     /// Settings of a server with a certificate for `name`.
@@ -54,12 +54,12 @@ async fn refused(url: &str) -> String {
 async fn only_the_right_certificate_is_read_from() {
     sluice_contract::telemetry::install_crypto();
     let dir = tempfile::tempdir().unwrap();
-    let ours = Authority::new(dir.path(), "ours.pem");
-    Authority::new(dir.path(), "other.pem");
+    let ours = TestAuthority::new(dir.path(), "ours.pem");
+    TestAuthority::new(dir.path(), "other.pem");
     let good = ours.server(dir.path(), "127.0.0.1", false);
     let good: Vec<&str> = good.iter().map(String::as_str).collect();
-    for mut server in Server::both("tls", &good).await {
-        let with = |server: &Server, file: &str| {
+    for mut server in TestServer::both("tls", &good).await {
+        let with = |server: &TestServer, file: &str| {
             format!(
                 "{}?tls_ca={}",
                 server.url(),
@@ -82,7 +82,7 @@ async fn only_the_right_certificate_is_read_from() {
             server.flavour(),
             940,
             &position(&server).await,
-            Start::Now,
+            StartPosition::Now,
         );
         conn.query_drop("INSERT INTO t_guard.fence_token VALUES ('c',1,1)")
             .await
@@ -108,7 +108,7 @@ async fn only_the_right_certificate_is_read_from() {
             server.flavour(),
             941,
             &position(&server).await,
-            Start::Now,
+            StartPosition::Now,
         );
         tail.blind_with("certificate").await;
     }

@@ -1,7 +1,7 @@
 //! The whole sidecar over a real MariaDB and librdkafka's mock of Kafka: lease,
 //! fence, barrier, breakers by hand, and a restart.
 
-use crate::server::Server;
+use crate::server::TestServer;
 use mysql_async::prelude::Queryable;
 use rdkafka::ClientConfig;
 use rdkafka::mocking::MockCluster;
@@ -10,7 +10,7 @@ use sluice_contract::clock::now_us;
 use sluice_contract::event::BUSINESS_TOPICS;
 use sluice_contract::schema::Schemas;
 use sluice_contract::wire::FenceLine;
-use sluice_sidecar::config::Config;
+use sluice_sidecar::config::SidecarConfig;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -18,9 +18,9 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+const WHOLE_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-const RULE: &str = r#"//! id = "balance-adds-up"
+const WHOLE_RULE: &str = r#"//! id = "balance-adds-up"
 //! guards = "balance is available plus reserved"
 //! kind = "internal_logic"
 //! severity = "critical"
@@ -41,13 +41,13 @@ fn check(row) {
 }
 "#;
 
-struct Sidecar {
+struct WholeSidecar {
     port: u16,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<anyhow::Result<()>>,
 }
 
-fn start(server: &Server, brokers: &str, instance: &str) -> Sidecar {
+fn start(server: &TestServer, brokers: &str, instance: &str) -> WholeSidecar {
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -55,10 +55,10 @@ fn start(server: &Server, brokers: &str, instance: &str) -> Sidecar {
         .port();
     let dir = server.dir();
     for secret in ["provenance_key", "sidecar_token"] {
-        std::fs::write(dir.join(secret), TOKEN).unwrap();
+        std::fs::write(dir.join(secret), WHOLE_TOKEN).unwrap();
     }
     std::fs::create_dir_all(dir.join("rules")).unwrap();
-    std::fs::write(dir.join("rules/balance-adds-up.rhai"), RULE).unwrap();
+    std::fs::write(dir.join("rules/balance-adds-up.rhai"), WHOLE_RULE).unwrap();
     let text = format!(
         "listen = '127.0.0.1:{port}'\nrules_dir = '{}'\nsecrets_dir = '{}'\ninstance = '{instance}'\n\
          [mysql]\nurl = '{}'\ndatabase = 't'\nserver_id = {}\n[kafka]\nbrokers = '{brokers}'\n",
@@ -69,15 +69,15 @@ fn start(server: &Server, brokers: &str, instance: &str) -> Sidecar {
     );
     let file = dir.join(format!("{instance}.toml"));
     std::fs::write(&file, text).unwrap();
-    let config = Config::load(Path::new(&file)).unwrap();
+    let config = SidecarConfig::load(Path::new(&file)).unwrap();
     let (stop, stopped) = oneshot::channel();
     let ended = tokio::spawn(sluice_sidecar::run(config, async {
         let _ = stopped.await;
     }));
-    Sidecar { port, stop, ended }
+    WholeSidecar { port, stop, ended }
 }
 
-impl Sidecar {
+impl WholeSidecar {
     async fn call(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
         let mut stream = self.connect().await;
         let request = format!(
@@ -101,13 +101,13 @@ impl Sidecar {
         panic!("the sidecar does not listen");
     }
 
-    async fn fence(&self, instance: &str) -> Fence {
+    async fn fence(&self, instance: &str) -> WholeFenceReader {
         let mut stream = self.connect().await;
         let request = format!(
-            "GET /fence/{instance} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\r\n"
+            "GET /fence/{instance} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {WHOLE_TOKEN}\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
-        Fence(BufReader::new(stream))
+        WholeFenceReader(BufReader::new(stream))
     }
 
     async fn metric(&self, line: &str) {
@@ -150,9 +150,9 @@ impl Sidecar {
     }
 }
 
-struct Fence(BufReader<TcpStream>);
+struct WholeFenceReader(BufReader<TcpStream>);
 
-impl Fence {
+impl WholeFenceReader {
     /// The next line, past headers and chunk sizes.
     async fn line(&mut self) -> FenceLine {
         loop {
@@ -195,7 +195,7 @@ async fn write_token(conn: &mut mysql_async::Conn, token: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fence_breakers_and_standby() {
-    let server = Server::start("whole", &[]).await;
+    let server = TestServer::start("whole", &[]).await;
     server.migrate(&Schemas::under("t").unwrap()).await;
     let kafka = MockCluster::new(1).unwrap();
     for topic in BUSINESS_TOPICS {
@@ -260,7 +260,7 @@ async fn fence_breakers_and_standby() {
 }
 
 /// Good events are evaluated, a bad one is set aside, and neither stops the fence.
-async fn events(sidecar: &Sidecar, brokers: &str) {
+async fn events(sidecar: &WholeSidecar, brokers: &str) {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .create()
@@ -295,7 +295,7 @@ async fn events(sidecar: &Sidecar, brokers: &str) {
 }
 
 /// By the time that a token is told, whatever was committed before it has tripped.
-async fn violation(sidecar: &Sidecar, server: &Server, fence: &mut Fence) {
+async fn violation(sidecar: &WholeSidecar, server: &TestServer, fence: &mut WholeFenceReader) {
     let mut conn = server.conn().await;
     conn.query_drop("INSERT INTO t_balance.balance (account_id,currency,balance,available,reserved,version,updated_us) VALUES ('wrong','CNY',10,5,4,1,0),('right','CNY',10,5,5,1,0)")
         .await
@@ -324,25 +324,45 @@ async fn violation(sidecar: &Sidecar, server: &Server, fence: &mut Fence) {
     std::fs::remove_file(&file).unwrap();
 }
 
-async fn breakers_by_hand(sidecar: &Sidecar) {
+async fn breakers_by_hand(sidecar: &WholeSidecar) {
     let why = r#"{"by":"ann","reason":"drill"}"#;
     let cases = [
-        ("/breakers/cash_out/account/a-1/reset", TOKEN, why, 409),
+        (
+            "/breakers/cash_out/account/a-1/reset",
+            WHOLE_TOKEN,
+            why,
+            409,
+        ),
         ("/breakers/cash_out/account/a-1/trip", "wrong", why, 401),
         (
             "/breakers/cash_out/account/a-1/trip",
-            TOKEN,
+            WHOLE_TOKEN,
             r#"{"by":"","reason":"x"}"#,
             400,
         ),
-        ("/breakers/cash_out/account/a-1/trip", TOKEN, "{}", 400),
-        ("/breakers/cash_out/nothing/a-1/trip", TOKEN, why, 400),
-        ("/breakers/cash_out/all/a-1/trip", TOKEN, why, 400),
-        ("/breakers/cash_out/account/a-1/trip", TOKEN, why, 200),
-        ("/breakers/cash_out/account/a-1/trip", TOKEN, why, 200),
-        ("/breakers/cash_out/account/a-1/reset", TOKEN, why, 200),
-        ("/breakers/cash_out/account/a-1/reset", TOKEN, why, 409),
-        ("/nothing", TOKEN, why, 404),
+        (
+            "/breakers/cash_out/account/a-1/trip",
+            WHOLE_TOKEN,
+            "{}",
+            400,
+        ),
+        ("/breakers/cash_out/nothing/a-1/trip", WHOLE_TOKEN, why, 400),
+        ("/breakers/cash_out/all/a-1/trip", WHOLE_TOKEN, why, 400),
+        ("/breakers/cash_out/account/a-1/trip", WHOLE_TOKEN, why, 200),
+        ("/breakers/cash_out/account/a-1/trip", WHOLE_TOKEN, why, 200),
+        (
+            "/breakers/cash_out/account/a-1/reset",
+            WHOLE_TOKEN,
+            why,
+            200,
+        ),
+        (
+            "/breakers/cash_out/account/a-1/reset",
+            WHOLE_TOKEN,
+            why,
+            409,
+        ),
+        ("/nothing", WHOLE_TOKEN, why, 404),
     ];
     for (path, token, body, want) in cases {
         let (status, answer) = sidecar.call("POST", path, token, body).await;

@@ -1,11 +1,11 @@
 //! A rule's way over a real MariaDB: edited in the folder, in shadow beside the armed
 //! version, promoted by two people, taken back.
 
-use crate::server::Server;
+use crate::server::TestServer;
 use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
 use sluice_contract::schema::Schemas;
-use sluice_sidecar::config::Config;
+use sluice_sidecar::config::SidecarConfig;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,9 +13,9 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-const TOKEN: &str = "0123456789abcdef0123456789abcdef";
-const ANN: &str = "ann-0123456789abcdef0123456789abcdef";
-const BOB: &str = "bob-0123456789abcdef0123456789abcdef";
+const SIDECAR_TOKEN: &str = "0123456789abcdef0123456789abcdef";
+const ANN_TOKEN: &str = "ann-0123456789abcdef0123456789abcdef";
+const BOB_TOKEN: &str = "bob-0123456789abcdef0123456789abcdef";
 
 fn rule(rate: u32, message: &str) -> String {
     format!(
@@ -55,13 +55,13 @@ fn cases(message: &str) -> String {
     format!("{right}{wrong}[[case.expect]]\naccount = \"a\"\nmessage = \"{message}\"\n")
 }
 
-struct Sidecar {
+struct WorkflowSidecar {
     port: u16,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<anyhow::Result<()>>,
 }
 
-fn start(server: &Server, instance: &str, rules: &Path) -> Sidecar {
+fn start(server: &TestServer, instance: &str, rules: &Path) -> WorkflowSidecar {
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -69,7 +69,7 @@ fn start(server: &Server, instance: &str, rules: &Path) -> Sidecar {
         .port();
     let dir = server.dir();
     for secret in ["provenance_key", "sidecar_token"] {
-        std::fs::write(dir.join(secret), TOKEN).unwrap();
+        std::fs::write(dir.join(secret), SIDECAR_TOKEN).unwrap();
     }
     let text = format!(
         "listen = '127.0.0.1:{port}'\nrules_dir = '{}'\nsecrets_dir = '{}'\ninstance = '{instance}'\n\
@@ -81,15 +81,15 @@ fn start(server: &Server, instance: &str, rules: &Path) -> Sidecar {
     );
     let file = dir.join(format!("{instance}.toml"));
     std::fs::write(&file, text).unwrap();
-    let config = Config::load(&file).unwrap();
+    let config = SidecarConfig::load(&file).unwrap();
     let (stop, stopped) = oneshot::channel();
     let ended = tokio::spawn(sluice_sidecar::run(config, async {
         let _ = stopped.await;
     }));
-    Sidecar { port, stop, ended }
+    WorkflowSidecar { port, stop, ended }
 }
 
-impl Sidecar {
+impl WorkflowSidecar {
     async fn call(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, Value) {
         let mut stream = loop {
             if let Ok(stream) = TcpStream::connect(("127.0.0.1", self.port)).await {
@@ -195,18 +195,18 @@ fn shown(data: &Value) -> Vec<String> {
     data["rules"].as_array().unwrap().iter().map(one).collect()
 }
 
-struct Stage {
-    server: Server,
+struct WorkflowSetup {
+    server: TestServer,
     rules: PathBuf,
 }
 
-impl Stage {
-    async fn up() -> Stage {
-        let server = Server::start("workflow", &[]).await;
+impl WorkflowSetup {
+    async fn up() -> WorkflowSetup {
+        let server = TestServer::start("workflow", &[]).await;
         server.migrate(&Schemas::under("t").unwrap()).await;
         let rules = server.dir().join("rules");
         std::fs::create_dir_all(&rules).unwrap();
-        let stage = Stage { server, rules };
+        let stage = WorkflowSetup { server, rules };
         stage.write(&rule(10, "it does not add up"), &cases("add up"));
         stage
     }
@@ -219,13 +219,18 @@ impl Stage {
     fn people(&self) {
         let people = self.server.dir().join("people");
         std::fs::create_dir_all(&people).unwrap();
-        for (name, token) in [("ann", ANN), ("bob", BOB)] {
+        for (name, token) in [("ann", ANN_TOKEN), ("bob", BOB_TOKEN)] {
             std::fs::write(people.join(name), token).unwrap();
         }
     }
 
     /// A balance that does not add up; waits for as many verdicts on it.
-    async fn violate(&self, sidecar: &Sidecar, account: &str, verdicts: usize) -> Vec<Value> {
+    async fn violate(
+        &self,
+        sidecar: &WorkflowSidecar,
+        account: &str,
+        verdicts: usize,
+    ) -> Vec<Value> {
         let sql = format!(
             "INSERT INTO t_balance.balance (account_id,currency,balance,available,reserved,version,updated_us) \
              VALUES ('{account}','CNY',10,5,4,1,0)"
@@ -248,7 +253,7 @@ impl Stage {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_the_folder_to_trip_and_back() {
-    let stage = Stage::up().await;
+    let stage = WorkflowSetup::up().await;
     let one = start(&stage.server, "one", &stage.rules);
     one.ready().await;
     // The first set: modes as headers say.
@@ -273,15 +278,25 @@ async fn from_the_folder_to_trip_and_back() {
     // Refused: the wrong version, more findings than declared, a step too far.
     let to = |to: &str, hash: &str| json!({ "to": to, "hash": hash, "reason": "a test" });
     let promote = "/rules/adds_up/promote";
-    one.refused(promote, ANN, to("trip", &first), "somebody edited")
+    one.refused(promote, ANN_TOKEN, to("trip", &first), "somebody edited")
         .await;
-    one.refused(promote, ANN, to("trip", &edited), "rate_per_hour of 0")
-        .await;
-    one.refused(promote, ANN, to("alert", &edited), "demote that one first")
-        .await;
+    one.refused(
+        promote,
+        ANN_TOKEN,
+        to("trip", &edited),
+        "rate_per_hour of 0",
+    )
+    .await;
+    one.refused(
+        promote,
+        ANN_TOKEN,
+        to("alert", &edited),
+        "demote that one first",
+    )
+    .await;
     one.refused(promote, "x", to("trip", &edited), "your own token")
         .await;
-    one.refused(promote, TOKEN, to("trip", &edited), "no person's")
+    one.refused(promote, SIDECAR_TOKEN, to("trip", &edited), "no person's")
         .await;
     // Corrected, but its cases no longer fit; then they do.
     stage.write(&rule(5, "corrected: it does not add up"), &cases("edited"));
@@ -292,7 +307,7 @@ async fn from_the_folder_to_trip_and_back() {
         .await;
     assert!(untested.contains("it does not"), "{untested}");
     let corrected = one.shows(&["adds_up trip", "adds_up* shadow"]).await;
-    one.refused(promote, ANN, to("trip", &corrected), "it does not")
+    one.refused(promote, ANN_TOKEN, to("trip", &corrected), "it does not")
         .await;
     stage.write(
         &rule(5, "corrected: it does not add up"),
@@ -322,16 +337,26 @@ async fn from_the_folder_to_trip_and_back() {
     another_folder(&stage, one).await;
 }
 
-async fn nobody_has_a_token(one: &Sidecar, hash: &str) {
+async fn nobody_has_a_token(one: &WorkflowSidecar, hash: &str) {
     let body = json!({ "to": "trip", "hash": hash, "reason": "a test", "by": "me" });
-    one.refused("/rules/adds_up/promote", TOKEN, body, "secrets_dir/people")
-        .await;
+    one.refused(
+        "/rules/adds_up/promote",
+        SIDECAR_TOKEN,
+        body,
+        "secrets_dir/people",
+    )
+    .await;
     let body = json!({ "to": "alert", "reason": "a test" });
-    one.refused("/rules/adds_up/demote", TOKEN, body, "by must name you")
-        .await;
+    one.refused(
+        "/rules/adds_up/demote",
+        SIDECAR_TOKEN,
+        body,
+        "by must name you",
+    )
+    .await;
 }
 
-async fn explained(one: &Sidecar, found: &[Value]) {
+async fn explained(one: &WorkflowSidecar, found: &[Value]) {
     let trip = found.iter().find(|v| v["mode"] == "trip").unwrap();
     let (status, answer) = one
         .call(
@@ -354,38 +379,39 @@ async fn explained(one: &Sidecar, found: &[Value]) {
     assert_eq!(one.call("GET", "/verdicts/0", "", "").await.0, 404);
 }
 
-async fn two_people(one: &Sidecar, hash: &str) {
+async fn two_people(one: &WorkflowSidecar, hash: &str) {
     let body = json!({ "to": "trip", "hash": hash, "reason": "a test" });
-    let proposed = one.done("/rules/adds_up/promote", ANN, body).await;
+    let proposed = one.done("/rules/adds_up/promote", ANN_TOKEN, body).await;
     assert_eq!(proposed["done"], "proposed");
     one.shows(&["adds_up trip", "adds_up* shadow"]).await;
     let approve = "/rules/adds_up/approve";
     let trip = json!({ "step": "trip", "hash": hash });
-    one.refused(approve, ANN, trip.clone(), "second person")
+    one.refused(approve, ANN_TOKEN, trip.clone(), "second person")
         .await;
     one.refused(
         approve,
-        BOB,
+        BOB_TOKEN,
         json!({ "step": "trip", "hash": "0" }),
         "look at it again",
     )
     .await;
-    one.refused(approve, TOKEN, trip.clone(), "no person's")
+    one.refused(approve, SIDECAR_TOKEN, trip.clone(), "no person's")
         .await;
     // What is proposed under this hash is another thing than bob was asked for.
     one.refused(
         approve,
-        BOB,
+        BOB_TOKEN,
         json!({ "step": "retire", "hash": hash }),
         "is trip, not retire",
     )
     .await;
     assert_eq!(
-        one.done(approve, BOB, trip.clone()).await["done"],
+        one.done(approve, BOB_TOKEN, trip.clone()).await["done"],
         "inForce"
     );
     assert_eq!(one.shows(&["adds_up trip"]).await, hash);
-    one.refused(approve, BOB, trip, "nothing is proposed").await;
+    one.refused(approve, BOB_TOKEN, trip, "nothing is proposed")
+        .await;
     let (_, sets) = one.call("GET", "/rules/sets", "", "").await;
     let newest = &sets["data"][0];
     assert!(
@@ -398,17 +424,17 @@ async fn two_people(one: &Sidecar, hash: &str) {
     );
 }
 
-async fn back_again(stage: &Stage, one: &Sidecar) {
+async fn back_again(stage: &WorkflowSetup, one: &WorkflowSidecar) {
     one.refused(
         "/rules/rollback",
-        ANN,
+        ANN_TOKEN,
         json!({ "version": 99, "reason": "a test" }),
         "can't be had back",
     )
     .await;
     one.done(
         "/rules/rollback",
-        ANN,
+        ANN_TOKEN,
         json!({ "version": 1, "reason": "a test" }),
     )
     .await;
@@ -417,7 +443,7 @@ async fn back_again(stage: &Stage, one: &Sidecar) {
     assert_eq!(found[0]["message"], "it does not add up");
     one.done(
         "/rules/adds_up/demote",
-        BOB,
+        BOB_TOKEN,
         json!({ "to": "alert", "reason": "a test" }),
     )
     .await;
@@ -425,7 +451,7 @@ async fn back_again(stage: &Stage, one: &Sidecar) {
     assert_eq!(stage.violate(one, "v-4", 1).await[0]["opened"], 0);
 }
 
-async fn a_wrong_file_changes_nothing(stage: &Stage, one: &Sidecar) {
+async fn a_wrong_file_changes_nothing(stage: &WorkflowSetup, one: &WorkflowSidecar) {
     let wrong = stage.rules.join("wrong.rhai");
     std::fs::write(&wrong, "no header").unwrap();
     stage.write(&rule(7, "beside a wrong file"), &cases("beside"));
@@ -456,7 +482,7 @@ async fn a_wrong_file_changes_nothing(stage: &Stage, one: &Sidecar) {
 }
 
 /// A standby with another folder uses the same set, and changes nothing by taking over.
-async fn another_folder(stage: &Stage, one: Sidecar) {
+async fn another_folder(stage: &WorkflowSetup, one: WorkflowSidecar) {
     let other = stage.server.dir().join("other-rules");
     std::fs::create_dir_all(&other).unwrap();
     std::fs::write(
@@ -475,7 +501,7 @@ async fn another_folder(stage: &Stage, one: Sidecar) {
     // What is asked of one reaches the other too.
     two.done(
         "/rules/adds_up/demote",
-        ANN,
+        ANN_TOKEN,
         json!({ "to": "shadow", "reason": "a test" }),
     )
     .await;

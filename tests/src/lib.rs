@@ -3,14 +3,12 @@
 
 use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
-use rdkafka::ClientConfig;
-use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use sluice_contract::event::{ORDER_TOPIC, OrderEvent};
-use sluice_drill::channels::{ChannelConfig, Rates, SimConfig};
+use sluice_drill::channels::{ActionRates, SimulatedChannelConfig, SimulatorConfig};
 use sluice_drill::setup::MariadbOptions;
-use sluice_drill::stage::{Options, Stage};
+use sluice_drill::stage::{DrillStage, StageOptions};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -25,27 +23,27 @@ pub fn top() -> PathBuf {
 }
 
 /// A stage in a directory that goes away with it.
-pub struct Set {
-    pub stage: Stage,
+pub struct TestStage {
+    pub stage: DrillStage,
     dir: TempDir,
 }
 
 /// A small server, quick recovery, channels that behave.
-pub fn options() -> Options {
+pub fn options() -> StageOptions {
     sluice_contract::telemetry::install_crypto();
-    Options {
+    StageOptions {
         rules: top().join("rules"),
         mariadb: MariadbOptions { buffer_pool_mb: 128, log_file_mb: 64, ..MariadbOptions::default() },
         core_extra: "recovery.query_initial_delay_ms = 200\nrecovery.callback_wait_ms = 1500\ndispatch.poll_interval_ms = 200".into(),
-        ..Options::default()
+        ..StageOptions::default()
     }
 }
 
 /// Channels on a bad day; the seed is printed by the simulators and here.
 #[allow(clippy::print_stdout)]
-pub fn bad_day(seed: u64) -> SimConfig {
+pub fn bad_day(seed: u64) -> SimulatorConfig {
     println!("simulators' seed: {seed} (set SLUICE_SEED to play it again)");
-    let netsunion = Rates {
+    let netsunion = ActionRates {
         timeout_after_paying: 10,
         timeout_without_paying: 10,
         unknown_code: 10,
@@ -55,9 +53,9 @@ pub fn bad_day(seed: u64) -> SimConfig {
         fail: 20,
         ms: Some(200),
         hold_ms: Some(1_300),
-        ..Rates::default()
+        ..ActionRates::default()
     };
-    let unionpay = Rates {
+    let unionpay = ActionRates {
         late_callback: 30,
         duplicate_callback: 30,
         callback_before_reply: 30,
@@ -67,9 +65,9 @@ pub fn bad_day(seed: u64) -> SimConfig {
         timeout_after_paying: 10,
         ms: Some(200),
         hold_ms: Some(1_300),
-        ..Rates::default()
+        ..ActionRates::default()
     };
-    let psp = Rates {
+    let psp = ActionRates {
         late_callback: 30,
         duplicate_callback: 30,
         callback_before_reply: 30,
@@ -82,23 +80,23 @@ pub fn bad_day(seed: u64) -> SimConfig {
         timeout_without_paying: 10,
         ms: Some(200),
         hold_ms: Some(1_300),
-        ..Rates::default()
+        ..ActionRates::default()
     };
-    SimConfig {
+    SimulatorConfig {
         seed: Some(seed),
-        netsunion: ChannelConfig {
+        netsunion: SimulatedChannelConfig {
             rates: netsunion,
-            ..ChannelConfig::default()
+            ..SimulatedChannelConfig::default()
         },
-        unionpay: ChannelConfig {
+        unionpay: SimulatedChannelConfig {
             rates: unionpay,
-            ..ChannelConfig::default()
+            ..SimulatedChannelConfig::default()
         },
-        psp: ChannelConfig {
+        psp: SimulatedChannelConfig {
             rates: psp,
-            ..ChannelConfig::default()
+            ..SimulatedChannelConfig::default()
         },
-        ..SimConfig::default()
+        ..SimulatorConfig::default()
     }
 }
 
@@ -115,19 +113,19 @@ fn begins(state: &str) -> bool {
     ["init", "booking"].contains(&state)
 }
 
-impl Set {
+impl TestStage {
     /// The whole stage, ready for orders.
-    pub async fn up(options: Options) -> anyhow::Result<Set> {
+    pub async fn up(options: StageOptions) -> anyhow::Result<TestStage> {
         let dir = tempfile::tempdir()?;
-        let stage = Stage::up(&dir.path().join("stage"), options, &|_: &str| {}).await?;
-        Ok(Set { stage, dir })
+        let stage = DrillStage::up(&dir.path().join("stage"), options, &|_: &str| {}).await?;
+        Ok(TestStage { stage, dir })
     }
 
     /// Servers and simulators only.
-    pub async fn prepare(options: Options) -> anyhow::Result<Set> {
+    pub async fn prepare(options: StageOptions) -> anyhow::Result<TestStage> {
         let dir = tempfile::tempdir()?;
-        let stage = Stage::prepare(&dir.path().join("stage"), options, &|_: &str| {}).await?;
-        Ok(Set { stage, dir })
+        let stage = DrillStage::prepare(&dir.path().join("stage"), options, &|_: &str| {}).await?;
+        Ok(TestStage { stage, dir })
     }
 
     pub fn path(&self) -> &Path {
@@ -164,8 +162,8 @@ impl Set {
     /// Each version of each order has its row, each row begins where the one before it
     /// ended, and the last is where the order is now.
     pub async fn histories_have_no_gap(&self) -> anyhow::Result<()> {
-        type Now = (String, i64, String);
-        type Move = (Option<i64>, Option<String>, Option<String>);
+        type OrderAtVersion = (String, i64, String);
+        type CheckedMove = (Option<i64>, Option<String>, Option<String>);
         // One statement, so that both are as of one moment.
         let sql = format!(
             "SELECT o.order_id,o.version,o.state,m.version,m.from_state,m.to_state FROM {0}.orders o \
@@ -174,7 +172,7 @@ impl Set {
         );
         let rows: Vec<(String, i64, String, _, _, _)> =
             self.stage.pool.get_conn().await?.query(sql).await?;
-        let mut orders: BTreeMap<Now, Vec<Move>> = BTreeMap::new();
+        let mut orders: BTreeMap<OrderAtVersion, Vec<CheckedMove>> = BTreeMap::new();
         for (order, version, state, to_version, from, to) in rows {
             orders
                 .entry((order, version, state))
@@ -214,12 +212,13 @@ impl Set {
 
     /// A token raised now passes: the sidecar has evaluated every commit before it.
     pub async fn everything_is_evaluated(&self) -> anyhow::Result<()> {
-        use sluice_core::{config, guard::fence::Fence};
-        let settings = config::Fence {
+        use sluice_core::config;
+        use sluice_core::guard::fence::FenceClient;
+        let settings = config::FenceClientConfig {
             enabled: true,
             sidecar_url: self.stage.ports.url(self.stage.ports.sidecar),
         };
-        let fence = Fence::start(
+        let fence = FenceClient::start(
             &settings,
             "check",
             &self.stage.schemas,
@@ -249,12 +248,13 @@ impl Set {
             .set("group.id", "tests")
             .set("enable.auto.commit", "false")
             .create()?;
-        let patience = Duration::from_secs(10);
-        let metadata = consumer.fetch_metadata(Some(ORDER_TOPIC), patience)?;
+        let kafka_timeout = Duration::from_secs(10);
+        let metadata = consumer.fetch_metadata(Some(ORDER_TOPIC), kafka_timeout)?;
         let partitions = metadata.topics().first().context("no topic")?.partitions();
         let (mut list, mut due) = (TopicPartitionList::new(), 0);
         for partition in partitions {
-            let (low, high) = consumer.fetch_watermarks(ORDER_TOPIC, partition.id(), patience)?;
+            let (low, high) =
+                consumer.fetch_watermarks(ORDER_TOPIC, partition.id(), kafka_timeout)?;
             list.add_partition_offset(ORDER_TOPIC, partition.id(), Offset::Offset(low))?;
             due += high - low;
         }

@@ -4,33 +4,33 @@
 use anyhow::{Context, ensure};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use sluice_drill::load::request::Withdrawal;
-use sluice_drill::load::{Closed, Until, closed};
-use sluice_tests::{Set, options};
+use sluice_drill::load::request::LoadWithdrawal;
+use sluice_drill::load::{ClosedLoad, LoadEnd, closed};
+use sluice_tests::{TestStage, options};
 use std::collections::HashSet;
 use std::time::Duration;
 
 /// A core alone: what it books is all there is.
-async fn core_alone() -> anyhow::Result<Set> {
+async fn core_alone() -> anyhow::Result<TestStage> {
     let mut options = options();
     options.fence = false;
     options.dispatch = false;
-    let mut set = Set::prepare(options).await?;
+    let mut set = TestStage::prepare(options).await?;
     set.stage.start_core().await?;
     Ok(set)
 }
 
-async fn withdraw(set: &Set, run: &'static str, count: u64) -> anyhow::Result<()> {
+async fn withdraw(set: &TestStage, run: &'static str, count: u64) -> anyhow::Result<()> {
     let target = set.stage.target();
-    let load = Closed {
+    let load = ClosedLoad {
         address: target.address.clone(),
         connections: 16,
-        until: Until::Count(count),
+        until: LoadEnd::Count(count),
         deadline: Duration::from_secs(15),
     };
     let make = move |n: u64, out: &mut Vec<u8>| {
         let key = format!("{run}-{n}");
-        let withdrawal = Withdrawal {
+        let withdrawal = LoadWithdrawal {
             from_account: "A-1",
             to_account: "payee",
             amount: "0.10",
@@ -49,7 +49,11 @@ async fn withdraw(set: &Set, run: &'static str, count: u64) -> anyhow::Result<()
 
 /// One page behind a cursor: entries as `posting/line`, the next cursor, whether there
 /// is more.
-async fn page(set: &Set, after: &str, limit: u32) -> anyhow::Result<(Vec<String>, String, bool)> {
+async fn page(
+    set: &TestStage,
+    after: &str,
+    limit: u32,
+) -> anyhow::Result<(Vec<String>, String, bool)> {
     let after = if after.is_empty() {
         String::new()
     } else {
@@ -155,7 +159,7 @@ async fn entries_by_cursor_come_once_each_while_more_are_written() -> anyhow::Re
 }
 
 /// The statement's lines as columns, its head left out.
-async fn statement(set: &Set, query: &str) -> anyhow::Result<Vec<Vec<String>>> {
+async fn statement(set: &TestStage, query: &str) -> anyhow::Result<Vec<Vec<String>>> {
     let url = format!(
         "{}/accounts/A-1/statement.csv?{query}",
         set.stage.ports.url(set.stage.ports.core)

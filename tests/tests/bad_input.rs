@@ -5,10 +5,10 @@ use anyhow::ensure;
 use mysql_async::prelude::Queryable;
 use serde_json::json;
 use sluice_contract::signing::{SIGNATURE_HEADER, TIMESTAMP_HEADER};
-use sluice_tests::{Set, options};
+use sluice_tests::{TestStage, options};
 
 /// Body, status, code, and what the message must name.
-const BAD: &[(&str, u16, u32, &str)] = &[
+const BAD_REQUESTS: &[(&str, u16, u32, &str)] = &[
     (
         r#"{"fromAccountId":"G","toAccountId":"p","amount":"0"}"#,
         400,
@@ -155,7 +155,7 @@ async fn bad_input_is_refused_by_name_and_nothing_is_written() -> anyhow::Result
     let mut options = options();
     options.fence = false;
     options.dispatch = false;
-    let mut set = Set::prepare(options).await?;
+    let mut set = TestStage::prepare(options).await?;
     set.stage.start_core().await?;
     let deposit = json!({ "accountId": "G", "amount": "100.00", "bizNo": "pay-G" });
     ensure!(set.stage.client.post("/deposit", &deposit, &[]).await?.0 == 202);
@@ -174,7 +174,7 @@ async fn bad_input_is_refused_by_name_and_nothing_is_written() -> anyhow::Result
             ))
         }
     };
-    for (body, status, code, names) in BAD {
+    for (body, status, code, names) in BAD_REQUESTS {
         let (got, answer) = post((*body).to_owned(), Some("kept-key")).await?;
         let msg = answer["msg"].as_str().unwrap_or_default();
         ensure!(
@@ -222,7 +222,7 @@ async fn a_notification_counts_only_with_its_signature() -> anyhow::Result<()> {
     let mut options = options();
     options.fence = false;
     options.dispatch = false;
-    let mut set = Set::prepare(options).await?;
+    let mut set = TestStage::prepare(options).await?;
     set.stage.start_core().await?;
     let body = json!({ "serialNo": "0".repeat(32), "code": "00S" });
     let post = |headers: Vec<(&'static str, String)>, channel: &str| {

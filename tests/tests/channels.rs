@@ -5,34 +5,34 @@
 use anyhow::ensure;
 use serde_json::Value;
 use sluice_contract::ids::serial_no;
-use sluice_drill::channels::{Action, Kind, Script};
+use sluice_drill::channels::{ActionScript, ScriptedAction, SimulatorKind};
 use sluice_drill::setup::ports::free_port;
-use sluice_drill::stage::client::Submit;
+use sluice_drill::stage::client::UpstreamSubmit;
 use sluice_drill::stage::traffic::Traffic;
-use sluice_drill::stage::{Options, Ports};
-use sluice_tests::{Set, bad_day, options, seed};
+use sluice_drill::stage::{StageOptions, StagePorts};
+use sluice_tests::{TestStage, bad_day, options, seed};
 use std::time::Duration;
 
 /// Channel, what it does, the order's end, and whether the book holds a payment.
-fn scripts() -> Vec<(Kind, Action, &'static str, bool)> {
-    use Action::*;
+fn scripts() -> Vec<(SimulatorKind, ScriptedAction, &'static str, bool)> {
+    use sluice_drill::channels::ScriptedAction::*;
     vec![
-        (Kind::NetsUnion, Normal, "success", true),
-        (Kind::NetsUnion, Fail, "failed", false),
+        (SimulatorKind::NetsUnion, Normal, "success", true),
+        (SimulatorKind::NetsUnion, Fail, "failed", false),
         (
-            Kind::NetsUnion,
+            SimulatorKind::NetsUnion,
             TimeoutAfterPaying { hold_ms: 1_400 },
             "success",
             true,
         ),
         (
-            Kind::NetsUnion,
+            SimulatorKind::NetsUnion,
             TimeoutWithoutPaying { hold_ms: 1_400 },
             "success",
             true,
         ),
         (
-            Kind::NetsUnion,
+            SimulatorKind::NetsUnion,
             UnknownCode {
                 code: "7777".into(),
                 pays: true,
@@ -41,7 +41,7 @@ fn scripts() -> Vec<(Kind, Action, &'static str, bool)> {
             true,
         ),
         (
-            Kind::NetsUnion,
+            SimulatorKind::NetsUnion,
             UnknownCode {
                 code: "7777".into(),
                 pays: false,
@@ -49,59 +49,94 @@ fn scripts() -> Vec<(Kind, Action, &'static str, bool)> {
             "success",
             true,
         ),
-        (Kind::NetsUnion, Http500AfterPaying, "success", true),
-        (Kind::NetsUnion, JunkBody { pays: true }, "success", true),
         (
-            Kind::NetsUnion,
+            SimulatorKind::NetsUnion,
+            Http500AfterPaying,
+            "success",
+            true,
+        ),
+        (
+            SimulatorKind::NetsUnion,
+            JunkBody { pays: true },
+            "success",
+            true,
+        ),
+        (
+            SimulatorKind::NetsUnion,
             InProcessThenNotify { ms: 150 },
             "success",
             true,
         ),
-        (Kind::UnionPay, Normal, "success", true),
-        (Kind::UnionPay, Fail, "failed", false),
-        (Kind::UnionPay, FailLater { ms: 150 }, "failed", false),
+        (SimulatorKind::UnionPay, Normal, "success", true),
+        (SimulatorKind::UnionPay, Fail, "failed", false),
         (
-            Kind::UnionPay,
+            SimulatorKind::UnionPay,
+            FailLater { ms: 150 },
+            "failed",
+            false,
+        ),
+        (
+            SimulatorKind::UnionPay,
             DuplicateCallback { times: 3 },
             "success",
             true,
         ),
-        (Kind::UnionPay, LateCallback { ms: 2_500 }, "success", true),
-        (Kind::UnionPay, NoCallback, "success", true),
-        (Kind::UnionPay, CallbackBeforeReply, "success", true),
         (
-            Kind::UnionPay,
+            SimulatorKind::UnionPay,
+            LateCallback { ms: 2_500 },
+            "success",
+            true,
+        ),
+        (SimulatorKind::UnionPay, NoCallback, "success", true),
+        (
+            SimulatorKind::UnionPay,
+            CallbackBeforeReply,
+            "success",
+            true,
+        ),
+        (
+            SimulatorKind::UnionPay,
             TimeoutAfterPaying { hold_ms: 1_400 },
             "success",
             true,
         ),
         (
-            Kind::UnionPay,
+            SimulatorKind::UnionPay,
             ReturnAfterSuccess { ms: 300 },
             "returned",
             true,
         ),
-        (Kind::Psp, Normal, "success", true),
-        (Kind::Psp, Fail, "failed", false),
-        (Kind::Psp, FailLater { ms: 150 }, "failed", false),
-        (Kind::Psp, DuplicateCallback { times: 3 }, "success", true),
-        (Kind::Psp, LateCallback { ms: 2_500 }, "success", true),
-        (Kind::Psp, NoCallback, "success", true),
-        (Kind::Psp, CallbackBeforeReply, "success", true),
+        (SimulatorKind::Psp, Normal, "success", true),
+        (SimulatorKind::Psp, Fail, "failed", false),
+        (SimulatorKind::Psp, FailLater { ms: 150 }, "failed", false),
         (
-            Kind::Psp,
+            SimulatorKind::Psp,
+            DuplicateCallback { times: 3 },
+            "success",
+            true,
+        ),
+        (
+            SimulatorKind::Psp,
+            LateCallback { ms: 2_500 },
+            "success",
+            true,
+        ),
+        (SimulatorKind::Psp, NoCallback, "success", true),
+        (SimulatorKind::Psp, CallbackBeforeReply, "success", true),
+        (
+            SimulatorKind::Psp,
             TimeoutAfterPaying { hold_ms: 1_400 },
             "success",
             true,
         ),
         (
-            Kind::Psp,
+            SimulatorKind::Psp,
             TimeoutWithoutPaying { hold_ms: 1_400 },
             "success",
             true,
         ),
         (
-            Kind::Psp,
+            SimulatorKind::Psp,
             UnknownCode {
                 code: "7777".into(),
                 pays: true,
@@ -110,7 +145,7 @@ fn scripts() -> Vec<(Kind, Action, &'static str, bool)> {
             true,
         ),
         (
-            Kind::Psp,
+            SimulatorKind::Psp,
             UnknownCode {
                 code: "7777".into(),
                 pays: false,
@@ -118,25 +153,35 @@ fn scripts() -> Vec<(Kind, Action, &'static str, bool)> {
             "success",
             true,
         ),
-        (Kind::Psp, Http500AfterPaying, "success", true),
-        (Kind::Psp, JunkBody { pays: true }, "success", true),
-        (Kind::Psp, JunkBody { pays: false }, "success", true),
-        (Kind::Psp, ReturnAfterSuccess { ms: 300 }, "returned", true),
+        (SimulatorKind::Psp, Http500AfterPaying, "success", true),
+        (SimulatorKind::Psp, JunkBody { pays: true }, "success", true),
+        (
+            SimulatorKind::Psp,
+            JunkBody { pays: false },
+            "success",
+            true,
+        ),
+        (
+            SimulatorKind::Psp,
+            ReturnAfterSuccess { ms: 300 },
+            "returned",
+            true,
+        ),
     ]
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_manner_of_a_channel_ends_clearly() -> anyhow::Result<()> {
-    let set = Set::up(options()).await?;
+    let set = TestStage::up(options()).await?;
     Traffic::new("manners", 40).fund(&set.stage, 1_000).await?;
     let mut orders = Vec::new();
     for (n, (kind, action, end, paid)) in scripts().into_iter().enumerate() {
         // A number ends with a dot, so that 1 is no prefix of 10. Tried once: the
         // second request for an unpaid trade goes as usual.
-        let mut script = Script::new(&format!("m{n}."), action.clone());
+        let mut script = ActionScript::new(&format!("m{n}."), action.clone());
         script.times = Some(1);
         set.stage.sims.add_script(kind, script)?;
-        let ask = Submit {
+        let ask = UpstreamSubmit {
             from: format!("A{n:05}"),
             to: format!("m{n}.payee"),
             amount: "3.00".into(),
@@ -170,7 +215,7 @@ async fn every_manner_of_a_channel_ends_clearly() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_cores_killed_at_will_pay_each_order_once() -> anyhow::Result<()> {
-    let set = Set::up(Options {
+    let set = TestStage::up(StageOptions {
         sims: bad_day(seed()),
         ..options()
     })
@@ -183,7 +228,7 @@ async fn three_cores_killed_at_will_pay_each_order_once() -> anyhow::Result<()> 
     traffic.fund(&set.stage, 10_000).await?;
     let mut others = Vec::new();
     for n in 2..=3 {
-        let ports = Ports {
+        let ports = StagePorts {
             core: free_port()?,
             core_admin: free_port()?,
             ..set.stage.ports

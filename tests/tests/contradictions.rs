@@ -7,26 +7,26 @@ use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
 use sluice_contract::clock::now_us;
 use sluice_contract::ids::serial_no;
-use sluice_contract::keys::Keys;
+use sluice_contract::keys::SigningKeys;
 use sluice_contract::signing::{SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};
-use sluice_drill::channels::Kind;
-use sluice_drill::stage::client::Submit;
+use sluice_drill::channels::SimulatorKind;
+use sluice_drill::stage::client::UpstreamSubmit;
 use sluice_drill::stage::traffic::Traffic;
-use sluice_tests::{Set, options};
+use sluice_tests::{TestStage, options};
 
-const TO: &str = "payee-of-all";
+const PAYEE: &str = "payee-of-all";
 
 /// A notification: a good or a bad end, an amount in minor units, an account.
-fn notice(kind: Kind, serial: &str, good: bool, minor: i64, to: &str) -> Value {
+fn notice(kind: SimulatorKind, serial: &str, good: bool, minor: i64, to: &str) -> Value {
     let code = match (kind, good) {
-        (Kind::NetsUnion, true) => "0000",
-        (Kind::NetsUnion, false) => "1001",
-        (Kind::UnionPay, true) => "00S",
-        (Kind::UnionPay, false) => "00F",
-        (Kind::Psp, true) => "paid",
-        (Kind::Psp, false) => "failed",
+        (SimulatorKind::NetsUnion, true) => "0000",
+        (SimulatorKind::NetsUnion, false) => "1001",
+        (SimulatorKind::UnionPay, true) => "00S",
+        (SimulatorKind::UnionPay, false) => "00F",
+        (SimulatorKind::Psp, true) => "paid",
+        (SimulatorKind::Psp, false) => "failed",
     };
-    if kind != Kind::Psp {
+    if kind != SimulatorKind::Psp {
         let amount = rust_decimal::Decimal::new(minor, 2).to_string();
         return json!({ "serialNo": serial, "code": code, "amount": amount, "toAccount": to });
     }
@@ -37,8 +37,8 @@ fn notice(kind: Kind, serial: &str, good: bool, minor: i64, to: &str) -> Value {
 }
 
 /// Tells it as the channel does; returns the HTTP status and how it was taken.
-async fn tell(set: &Set, kind: Kind, body: &Value) -> anyhow::Result<(u16, Value)> {
-    let keys = Keys::load(
+async fn tell(set: &TestStage, kind: SimulatorKind, body: &Value) -> anyhow::Result<(u16, Value)> {
+    let keys = SigningKeys::load(
         &format!("channel_{kind}"),
         Some(&set.stage.dir.join("secrets")),
     )?;
@@ -46,7 +46,7 @@ async fn tell(set: &Set, kind: Kind, body: &Value) -> anyhow::Result<(u16, Value
     let signature = sign(keys.current(), now.parse()?, body.to_string().as_bytes());
     let both = format!("t={now},v1={signature}");
     let headers: Vec<(&str, &str)> = match kind {
-        Kind::Psp => vec![("psp-signature", &both)],
+        SimulatorKind::Psp => vec![("psp-signature", &both)],
         _ => vec![(SIGNATURE_HEADER, &signature), (TIMESTAMP_HEADER, &now)],
     };
     let (status, answer) = set
@@ -57,7 +57,7 @@ async fn tell(set: &Set, kind: Kind, body: &Value) -> anyhow::Result<(u16, Value
     Ok((status, answer["data"]["taken"].clone()))
 }
 
-async fn cases(set: &Set, order: &str) -> anyhow::Result<Vec<(String, String, String)>> {
+async fn cases(set: &TestStage, order: &str) -> anyhow::Result<Vec<(String, String, String)>> {
     let mut conn = set.stage.pool.get_conn().await?;
     let sql = format!(
         "SELECT account_id,kind,detail FROM {}.cases WHERE order_id=? ORDER BY opened_us,detail",
@@ -68,12 +68,12 @@ async fn cases(set: &Set, order: &str) -> anyhow::Result<Vec<(String, String, St
 
 #[tokio::test(flavor = "multi_thread")]
 async fn contradictions_open_cases_and_overwrite_nothing() -> anyhow::Result<()> {
-    let set = Set::up(options()).await?;
+    let set = TestStage::up(options()).await?;
     Traffic::new("odd", 10).fund(&set.stage, 1_000).await?;
-    for (n, kind) in Kind::ALL.into_iter().enumerate() {
-        let ask = Submit {
+    for (n, kind) in SimulatorKind::ALL.into_iter().enumerate() {
+        let ask = UpstreamSubmit {
             from: format!("A{n:05}"),
-            to: TO.into(),
+            to: PAYEE.into(),
             amount: "3.00".into(),
             transaction_id: format!("odd-{n}"),
             biz_no: format!("odd-{n}"),
@@ -85,20 +85,20 @@ async fn contradictions_open_cases_and_overwrite_nothing() -> anyhow::Result<()>
         let serial = serial_no(&order);
         // The control: the truth again changes nothing.
         ensure!(
-            tell(&set, kind, &notice(kind, &serial, true, 300, TO)).await?
+            tell(&set, kind, &notice(kind, &serial, true, 300, PAYEE)).await?
                 == (200, "Already".into())
         );
         ensure!(cases(&set, &order).await?.is_empty());
-        let other = Kind::ALL[(n + 1) % Kind::COUNT];
+        let other = SimulatorKind::ALL[(n + 1) % SimulatorKind::COUNT];
         let odd = [
             (
                 kind,
-                notice(kind, &serial, false, 300, TO),
+                notice(kind, &serial, false, 300, PAYEE),
                 "failed after success",
             ),
             (
                 kind,
-                notice(kind, &serial, true, 301, TO),
+                notice(kind, &serial, true, 301, PAYEE),
                 "the channel speaks of 3.01 CNY",
             ),
             (
@@ -108,7 +108,7 @@ async fn contradictions_open_cases_and_overwrite_nothing() -> anyhow::Result<()>
             ),
             (
                 other,
-                notice(other, &serial, false, 300, TO),
+                notice(other, &serial, false, 300, PAYEE),
                 "speaks of an order that is",
             ),
         ];
@@ -146,13 +146,13 @@ async fn contradictions_open_cases_and_overwrite_nothing() -> anyhow::Result<()>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_serial_number_is_one_case_however_often_it_is_told() -> anyhow::Result<()> {
-    let set = Set::up(options()).await?;
+    let set = TestStage::up(options()).await?;
     let long = "serial number of 汉字, and a long one at that".to_owned();
-    for kind in Kind::ALL {
+    for kind in SimulatorKind::ALL {
         for serial in [format!("{:032X}", 77), "not-hex".to_owned(), long.clone()] {
             for _ in 0..2 {
                 ensure!(
-                    tell(&set, kind, &notice(kind, &serial, true, 300, TO))
+                    tell(&set, kind, &notice(kind, &serial, true, 300, PAYEE))
                         .await?
                         .0
                         == 404,
@@ -181,7 +181,7 @@ async fn an_unknown_serial_number_is_one_case_however_often_it_is_told() -> anyh
         .client
         .post(
             "/withdraw/notify/psp",
-            &notice(Kind::Psp, "x", true, 1, TO),
+            &notice(SimulatorKind::Psp, "x", true, 1, PAYEE),
             &[],
         )
         .await?;

@@ -7,35 +7,50 @@ use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use sluice_drill::channels::{Action, ChannelConfig, Kind, Rates, Script, SimConfig};
-use sluice_drill::checks::Paid;
-use sluice_drill::stage::Options;
+use sluice_drill::channels::{
+    ActionRates, ActionScript, ScriptedAction, SimulatedChannelConfig, SimulatorConfig,
+    SimulatorKind,
+};
+use sluice_drill::checks::CheckedPayment;
+use sluice_drill::stage::StageOptions;
 use sluice_drill::stage::traffic::Traffic;
-use sluice_tests::{Set, options, seed, tail};
+use sluice_tests::{TestStage, options, seed, tail};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-const ORDERS: u64 = 10_000;
-const RATE: u64 = 400;
-const KILLS: u32 = 10;
+const ORDER_COUNT: u64 = 10_000;
+const ORDERS_PER_S: u64 = 400;
+const KILL_COUNT: u32 = 10;
 /// Upper bound of the wait after the last order was submitted.
-const PATIENCE: Duration = Duration::from_secs(240);
+const CONVERGENCE_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// Payees to whom a channel lies, by the end of their name. Even orders are
 /// NetsUnion's, odd ones UnionPay's: about a hundred each.
-fn lies() -> Vec<(Kind, &'static str, Action)> {
+fn lies() -> Vec<(SimulatorKind, &'static str, ScriptedAction)> {
     vec![
-        (Kind::NetsUnion, "42", Action::WrongAmount),
-        (Kind::NetsUnion, "84", Action::FailThoughPaid { ms: 400 }),
-        (Kind::UnionPay, "13", Action::FailThoughPaid { ms: 400 }),
-        (Kind::UnionPay, "37", Action::FailAfterSuccess { ms: 300 }),
-        (Kind::UnionPay, "59", Action::WrongAmount),
+        (SimulatorKind::NetsUnion, "42", ScriptedAction::WrongAmount),
+        (
+            SimulatorKind::NetsUnion,
+            "84",
+            ScriptedAction::FailThoughPaid { ms: 400 },
+        ),
+        (
+            SimulatorKind::UnionPay,
+            "13",
+            ScriptedAction::FailThoughPaid { ms: 400 },
+        ),
+        (
+            SimulatorKind::UnionPay,
+            "37",
+            ScriptedAction::FailAfterSuccess { ms: 300 },
+        ),
+        (SimulatorKind::UnionPay, "59", ScriptedAction::WrongAmount),
     ]
 }
 
 /// A worse day than `bad_day`: about one order in five is answered in a bad manner.
-fn worst_day(seed: u64) -> SimConfig {
-    let both = Rates {
+fn worst_day(seed: u64) -> SimulatorConfig {
+    let both = ActionRates {
         delay: 20,
         timeout_after_paying: 15,
         timeout_without_paying: 15,
@@ -51,28 +66,28 @@ fn worst_day(seed: u64) -> SimConfig {
         no_callback: 15,
         ms: Some(300),
         hold_ms: Some(1_200),
-        ..Rates::default()
+        ..ActionRates::default()
     };
-    let channel = |kind: Kind, rates: Rates| ChannelConfig {
+    let channel = |kind: SimulatorKind, rates: ActionRates| SimulatedChannelConfig {
         rates,
         scripts: lies()
             .iter()
             .filter(|l| l.0 == kind)
-            .map(|l| Script::new(&format!("*{}", l.1), l.2.clone()))
+            .map(|l| ActionScript::new(&format!("*{}", l.1), l.2.clone()))
             .collect(),
-        ..ChannelConfig::default()
+        ..SimulatedChannelConfig::default()
     };
-    SimConfig {
+    SimulatorConfig {
         seed: Some(seed),
-        netsunion: channel(Kind::NetsUnion, both.clone()),
+        netsunion: channel(SimulatorKind::NetsUnion, both.clone()),
         unionpay: channel(
-            Kind::UnionPay,
-            Rates {
+            SimulatorKind::UnionPay,
+            ActionRates {
                 return_after_success: 20,
                 ..both
             },
         ),
-        ..SimConfig::default()
+        ..SimulatorConfig::default()
     }
 }
 
@@ -80,7 +95,7 @@ fn is_lied_to(payee: &str) -> bool {
     lies().iter().any(|l| payee.ends_with(l.1))
 }
 
-struct Row {
+struct ConvergedOrder {
     order_id: String,
     serial_no: String,
     state: String,
@@ -88,14 +103,14 @@ struct Row {
     sends: i64,
 }
 
-async fn rows(set: &Set) -> anyhow::Result<Vec<Row>> {
+async fn rows(set: &TestStage) -> anyhow::Result<Vec<ConvergedOrder>> {
     let sql = format!(
         "SELECT order_id,serial_no,state,to_account,sends FROM {}.orders",
         set.stage.schemas.orders
     );
     let rows: Vec<(String, String, String, String, i64)> =
         set.stage.pool.get_conn().await?.query(sql).await?;
-    let make = |(order_id, serial_no, state, to_account, sends)| Row {
+    let make = |(order_id, serial_no, state, to_account, sends)| ConvergedOrder {
         order_id,
         serial_no,
         state,
@@ -106,7 +121,7 @@ async fn rows(set: &Set) -> anyhow::Result<Vec<Row>> {
 }
 
 /// Open cases by order, in words.
-async fn open_cases(set: &Set) -> anyhow::Result<HashMap<String, Vec<String>>> {
+async fn open_cases(set: &TestStage) -> anyhow::Result<HashMap<String, Vec<String>>> {
     let sql = format!(
         "SELECT order_id,CONCAT(kind,': ',detail) FROM {}.cases WHERE state='open'",
         set.stage.schemas.orders
@@ -120,7 +135,7 @@ async fn open_cases(set: &Set) -> anyhow::Result<HashMap<String, Vec<String>>> {
 }
 
 /// Whether the order's end is what the channel's book says.
-fn agrees(row: &Row, paid: Option<&Paid>) -> bool {
+fn agrees(row: &ConvergedOrder, paid: Option<&CheckedPayment>) -> bool {
     match (row.state.as_str(), paid) {
         ("success", Some(p)) => p.to_account == row.to_account && !p.returned,
         ("returned", Some(p)) => p.returned,
@@ -131,12 +146,12 @@ fn agrees(row: &Row, paid: Option<&Paid>) -> bool {
 
 /// Submits everything while the core is killed again and again, at moments drawn
 /// from the seed; who got no answer asks again with the same key.
-async fn play(set: &mut Set, traffic: &Traffic, seed: u64) -> anyhow::Result<()> {
+async fn play(set: &mut TestStage, traffic: &Traffic, seed: u64) -> anyhow::Result<()> {
     let mut core = set.stage.core.take().context("the stage has a core")?;
     let mut rng = StdRng::seed_from_u64(seed);
-    let time = Duration::from_secs(ORDERS / RATE);
-    let (report, killed) = tokio::join!(traffic.open(&set.stage, RATE, time), async {
-        for _ in 0..KILLS {
+    let time = Duration::from_secs(ORDER_COUNT / ORDERS_PER_S);
+    let (report, killed) = tokio::join!(traffic.open(&set.stage, ORDERS_PER_S, time), async {
+        for _ in 0..KILL_COUNT {
             tokio::time::sleep(Duration::from_millis(rng.random_range(1_200..3_200))).await;
             core.kill9()?;
             tokio::time::sleep(Duration::from_millis(rng.random_range(0..400))).await;
@@ -152,10 +167,10 @@ async fn play(set: &mut Set, traffic: &Traffic, seed: u64) -> anyhow::Result<()>
     )
     .await?;
     let again = traffic
-        .open(&set.stage, 1_000, Duration::from_secs(ORDERS / 1_000))
+        .open(&set.stage, 1_000, Duration::from_secs(ORDER_COUNT / 1_000))
         .await?;
     ensure!(
-        again.succeeded() == ORDERS,
+        again.succeeded() == ORDER_COUNT,
         "repeats were refused: {:?} (first {:?})",
         again.statuses,
         first.statuses
@@ -164,7 +179,7 @@ async fn play(set: &mut Set, traffic: &Traffic, seed: u64) -> anyhow::Result<()>
     Ok(())
 }
 
-async fn wait_for_ends(set: &Set) -> anyhow::Result<()> {
+async fn wait_for_ends(set: &TestStage) -> anyhow::Result<()> {
     let begun = Instant::now();
     let sql = format!(
         "SELECT COUNT(*) FROM {}.orders WHERE state IN ('init','dispatching','processing','in_doubt')",
@@ -184,7 +199,7 @@ async fn wait_for_ends(set: &Set) -> anyhow::Result<()> {
             return Ok(());
         }
         ensure!(
-            begun.elapsed() < PATIENCE,
+            begun.elapsed() < CONVERGENCE_TIMEOUT,
             "{left} orders have not ended: {}",
             tail(&set.stage.dir.join("core.log"))
         );
@@ -197,7 +212,7 @@ async fn wait_for_ends(set: &Set) -> anyhow::Result<()> {
 async fn ten_thousand_orders_end_though_everything_fails() -> anyhow::Result<()> {
     let seed = seed();
     println!("seed: {seed} (set SLUICE_SEED to play it again)");
-    let mut set = Set::up(Options {
+    let mut set = TestStage::up(StageOptions {
         sims: worst_day(seed),
         ..options()
     })
@@ -212,11 +227,12 @@ async fn ten_thousand_orders_end_though_everything_fails() -> anyhow::Result<()>
 
     let (rows, cases, book) = (rows(&set).await?, open_cases(&set).await?, set.stage.book());
     ensure!(
-        rows.len() as u64 == ORDERS,
-        "{} orders for {ORDERS} keys",
+        rows.len() as u64 == ORDER_COUNT,
+        "{} orders for {ORDER_COUNT} keys",
         rows.len()
     );
-    let paid: HashMap<&str, &Paid> = book.iter().map(|p| (p.serial_no.as_str(), p)).collect();
+    let paid: HashMap<&str, &CheckedPayment> =
+        book.iter().map(|p| (p.serial_no.as_str(), p)).collect();
     let (mut states, mut sent_again) = (BTreeMap::<&str, u32>::new(), 0);
     for row in &rows {
         *states.entry(&row.state).or_default() += 1;

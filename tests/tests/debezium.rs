@@ -5,23 +5,23 @@ use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use sluice_contract::event::{BUSINESS_TOPICS, ORDER_TOPIC};
-use sluice_drill::faults::{Kind, act};
+use sluice_drill::faults::{FaultKind, injection};
 use sluice_drill::load;
-use sluice_drill::setup::{Broker, capture};
-use sluice_drill::stage::Options;
+use sluice_drill::setup::{KafkaBroker, debezium};
+use sluice_drill::stage::StageOptions;
 use sluice_drill::stage::traffic::Traffic;
-use sluice_tests::{Set, options};
+use sluice_tests::{TestStage, options};
 use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(20);
-const SILENCE: &str = "sluice_sidecar_source_silence_seconds{source=\"changes\"} ";
+const WAIT_TIMEOUT: Duration = Duration::from_secs(20);
+const SILENCE_METRIC: &str = "sluice_sidecar_source_silence_seconds{source=\"changes\"} ";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn through_change_events_the_same_faults_are_found() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
-    let broker = Broker::start(&dir.path().join("kafka"), None).await?;
-    let changes = Some(capture::PREFIX.to_owned());
-    let mut set = Set::prepare(Options {
+    let broker = KafkaBroker::start(&dir.path().join("kafka"), None).await?;
+    let changes = Some(debezium::TOPIC_PREFIX.to_owned());
+    let mut set = TestStage::prepare(StageOptions {
         brokers: Some(broker.brokers()),
         changes,
         ..options()
@@ -31,7 +31,7 @@ async fn through_change_events_the_same_faults_are_found() -> anyhow::Result<()>
         broker.create_topic(topic, 2).await?;
     }
     // Rows of one table over two partitions; transactions keep one order.
-    for topic in capture::topics(&set.stage.schemas) {
+    for topic in debezium::topics(&set.stage.schemas) {
         let partitions = if topic.ends_with(".entry") || topic.ends_with(".balance") {
             2
         } else {
@@ -41,7 +41,7 @@ async fn through_change_events_the_same_faults_are_found() -> anyhow::Result<()>
     }
     set.stage.start_core().await?;
     let captures = dir.path().join("capture");
-    let mut engine = capture::start(
+    let mut engine = debezium::start(
         &captures,
         &set.stage.url,
         &broker.brokers(),
@@ -51,13 +51,13 @@ async fn through_change_events_the_same_faults_are_found() -> anyhow::Result<()>
     set.stage.start_sidecar().await?;
     set.stage.wait_for_fence().await?;
 
-    for kind in Kind::ALL {
-        let account = act::account_of(kind);
-        act::fund(&set.stage, &account, Decimal::from(10_000)).await?;
-        let made = act::make(&set.stage, kind).await?;
-        let seen = act::watch(&set.stage, &made).await?;
+    for kind in FaultKind::ALL {
+        let account = injection::account_of(kind);
+        injection::fund(&set.stage, &account, Decimal::from(10_000)).await?;
+        let made = injection::make(&set.stage, kind).await?;
+        let seen = injection::watch(&set.stage, &made).await?;
         ensure!(seen.detected && seen.leaked.is_zero(), "{seen:?}");
-        act::clean_up(&set.stage, &made).await?;
+        injection::clean_up(&set.stage, &made).await?;
     }
     // Honest load while the engine dies, comes back and tells things again, and while
     // the sidecar dies and comes back.
@@ -85,7 +85,7 @@ async fn through_change_events_the_same_faults_are_found() -> anyhow::Result<()>
     set.everything_is_evaluated().await?;
     let left = set.stage.drain(0, Duration::from_secs(30)).await?;
     ensure!(left == 0, "{left} orders have not ended");
-    let expected: Vec<String> = Kind::ALL.map(act::account_of).to_vec();
+    let expected: Vec<String> = FaultKind::ALL.map(injection::account_of).to_vec();
     let counts =
         sluice_drill::checks::counts(&set.stage.pool, &set.stage.schemas, &expected).await?;
     ensure!(counts.false_positives == 0, "{:?}", set.verdicts().await?);
@@ -96,7 +96,7 @@ async fn through_change_events_the_same_faults_are_found() -> anyhow::Result<()>
 }
 
 /// The connector is heard all the time; how far it is behind nobody knows.
-async fn figures_say_what_is_known(set: &Set) -> anyhow::Result<()> {
+async fn figures_say_what_is_known(set: &TestStage) -> anyhow::Result<()> {
     let (_, metrics) = load::http::get(
         &set.stage.ports.address(set.stage.ports.sidecar),
         "/metrics",
@@ -105,7 +105,7 @@ async fn figures_say_what_is_known(set: &Set) -> anyhow::Result<()> {
     let metrics = String::from_utf8_lossy(&metrics);
     let silence = metrics
         .lines()
-        .find_map(|line| line.strip_prefix(SILENCE))
+        .find_map(|line| line.strip_prefix(SILENCE_METRIC))
         .context("no silence")?;
     ensure!(
         silence.trim().parse::<f64>()? < 5.0,
@@ -123,7 +123,7 @@ async fn figures_say_what_is_known(set: &Set) -> anyhow::Result<()> {
 }
 
 /// Administration passes, a truncated table is found, a setting that hides rows makes blind.
-async fn statements(set: &Set) -> anyhow::Result<()> {
+async fn statements(set: &TestStage) -> anyhow::Result<()> {
     let mut conn = set.stage.pool.get_conn().await?;
     let (orders, ledger, guard) = (
         &set.stage.schemas.orders,
@@ -156,7 +156,7 @@ async fn statements(set: &Set) -> anyhow::Result<()> {
         let begun = Instant::now();
         while conn.query_first::<u64, _>(&sql).await? != Some(found) {
             ensure!(
-                begun.elapsed() < PATIENCE,
+                begun.elapsed() < WAIT_TIMEOUT,
                 "{statement} was not found: {:?}",
                 set.verdicts().await?
             );
@@ -175,7 +175,7 @@ async fn statements(set: &Set) -> anyhow::Result<()> {
             != blind
         {
             ensure!(
-                begun.elapsed() < PATIENCE,
+                begun.elapsed() < WAIT_TIMEOUT,
                 "binlog_format {format} is not noticed"
             );
             tokio::time::sleep(Duration::from_millis(50)).await;

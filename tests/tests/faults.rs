@@ -4,32 +4,32 @@
 use anyhow::ensure;
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
-use sluice_drill::faults::{Kind, act, signed};
+use sluice_drill::faults::{FaultKind, injection, signed};
 use sluice_drill::setup::copy_dir;
 use sluice_drill::stage::traffic::Traffic;
-use sluice_tests::{Set, options};
+use sluice_tests::{TestStage, options};
 use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_loss_is_found_and_nothing_leaves() -> anyhow::Result<()> {
-    let set = Set::up(options()).await?;
-    for kind in Kind::ALL {
-        let account = act::account_of(kind);
-        act::fund(&set.stage, &account, Decimal::from(10_000)).await?;
-        let made = act::make(&set.stage, kind).await?;
-        let seen = act::watch(&set.stage, &made).await?;
+    let set = TestStage::up(options()).await?;
+    for kind in FaultKind::ALL {
+        let account = injection::account_of(kind);
+        injection::fund(&set.stage, &account, Decimal::from(10_000)).await?;
+        let made = injection::make(&set.stage, kind).await?;
+        let seen = injection::watch(&set.stage, &made).await?;
         ensure!(seen.detected && seen.leaked.is_zero(), "{seen:?}");
         ensure!(
             seen.breaker == format!("cash_out/account/{account}"),
             "{seen:?}"
         );
-        act::clean_up(&set.stage, &made).await?;
+        injection::clean_up(&set.stage, &made).await?;
     }
     ensure!(
         set.stage.drain(0, Duration::from_secs(30)).await? == 0,
         "an order has not ended"
     );
-    let expected: Vec<String> = Kind::ALL.map(act::account_of).to_vec();
+    let expected: Vec<String> = FaultKind::ALL.map(injection::account_of).to_vec();
     let counts =
         sluice_drill::checks::counts(&set.stage.pool, &set.stage.schemas, &expected).await?;
     ensure!(counts.false_positives == 0, "{:?}", set.verdicts().await?);
@@ -39,7 +39,7 @@ async fn every_kind_of_loss_is_found_and_nothing_leaves() -> anyhow::Result<()> 
 }
 
 /// The faults' accounts by number, so that each has a verdict of its own.
-async fn by_hand(set: &Set, n: u32) -> anyhow::Result<()> {
+async fn by_hand(set: &TestStage, n: u32) -> anyhow::Result<()> {
     let mut conn = set.stage.pool.get_conn().await?;
     let account = format!("A{n:05}");
     signed::adjust(
@@ -53,7 +53,7 @@ async fn by_hand(set: &Set, n: u32) -> anyhow::Result<()> {
     .await
 }
 
-async fn verdicts_of(set: &Set, rule: &str) -> anyhow::Result<Vec<(String, u32)>> {
+async fn verdicts_of(set: &TestStage, rule: &str) -> anyhow::Result<Vec<(String, u32)>> {
     let mut conn = set.stage.pool.get_conn().await?;
     let sql = format!(
         "SELECT account_id,COUNT(*) FROM {}.verdict WHERE rule=? GROUP BY account_id ORDER BY account_id",
@@ -64,7 +64,7 @@ async fn verdicts_of(set: &Set, rule: &str) -> anyhow::Result<Vec<(String, u32)>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_and_resumed_by_gtid_no_verdict_is_lost_or_doubled() -> anyhow::Result<()> {
-    let mut set = Set::up(options()).await?;
+    let mut set = TestStage::up(options()).await?;
     let accounts = 60;
     Traffic::new("gtid", accounts)
         .fund(&set.stage, 1_000)
@@ -114,11 +114,11 @@ async fn killed_and_resumed_by_gtid_no_verdict_is_lost_or_doubled() -> anyhow::R
     Ok(())
 }
 
-const VERSION: &str = "sluice_sidecar_rules_version";
-const REFUSED: &str = "sluice_sidecar_rule_reload_failures_total";
+const RULES_VERSION_METRIC: &str = "sluice_sidecar_rules_version";
+const RELOAD_FAILURES_METRIC: &str = "sluice_sidecar_rule_reload_failures_total";
 
 /// Waits until the sidecar counts more than this.
-async fn grown(set: &Set, metric: &str, than: u64) -> anyhow::Result<()> {
+async fn grown(set: &TestStage, metric: &str, than: u64) -> anyhow::Result<()> {
     let begun = Instant::now();
     while set.stage.sidecar_metric(metric).await? <= than {
         ensure!(
@@ -136,7 +136,7 @@ async fn rules_are_reloaded_under_load_all_or_nothing() -> anyhow::Result<()> {
     let rules = tempfile::tempdir()?;
     copy_dir(&options.rules, rules.path())?;
     options.rules = rules.path().to_owned();
-    let set = Set::up(options).await?;
+    let set = TestStage::up(options).await?;
     let traffic = Traffic::new("reload", 50);
     traffic.fund(&set.stage, 10_000).await?;
     let hash =
@@ -147,12 +147,12 @@ async fn rules_are_reloaded_under_load_all_or_nothing() -> anyhow::Result<()> {
         traffic.open(&set.stage, 150, Duration::from_secs(8)),
         async {
             for turn in 0..5 {
-                let version = set.stage.sidecar_metric(VERSION).await?;
+                let version = set.stage.sidecar_metric(RULES_VERSION_METRIC).await?;
                 std::fs::write(&rule, format!("{good}\n// turn {turn}\n"))?;
-                grown(&set, VERSION, version).await?;
-                let refused = set.stage.sidecar_metric(REFUSED).await?;
+                grown(&set, RULES_VERSION_METRIC, version).await?;
+                let refused = set.stage.sidecar_metric(RELOAD_FAILURES_METRIC).await?;
                 std::fs::write(&rule, "fn check(row) { this is not a rule")?;
-                grown(&set, REFUSED, refused).await?;
+                grown(&set, RELOAD_FAILURES_METRIC, refused).await?;
             }
             anyhow::Ok(())
         }
@@ -188,7 +188,7 @@ async fn rules_are_reloaded_under_load_all_or_nothing() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_of_thousands_by_hand_stops_everybody() -> anyhow::Result<()> {
-    let set = Set::up(options()).await?;
+    let set = TestStage::up(options()).await?;
     Traffic::new("mass", 4_000).fund(&set.stage, 100).await?;
     let mut conn = set.stage.pool.get_conn().await?;
     let sql = format!(

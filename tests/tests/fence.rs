@@ -4,13 +4,14 @@
 use anyhow::ensure;
 use mysql_async::prelude::Queryable;
 use sluice_drill::setup::MariadbOptions;
+use sluice_drill::stage::StageOptions;
+use sluice_drill::stage::client::UpstreamSubmit;
 use sluice_drill::stage::traffic::Traffic;
-use sluice_drill::stage::{Options, client::Submit};
-use sluice_tests::{Set, options};
+use sluice_tests::{TestStage, options};
 use std::time::{Duration, Instant};
 
-async fn submit(set: &Set, name: &str) -> anyhow::Result<String> {
-    let ask = Submit {
+async fn submit(set: &TestStage, name: &str) -> anyhow::Result<String> {
+    let ask = UpstreamSubmit {
         from: "A00001".into(),
         to: "payee".into(),
         amount: "5.00".into(),
@@ -22,7 +23,7 @@ async fn submit(set: &Set, name: &str) -> anyhow::Result<String> {
 }
 
 /// What the order says it waits for, once it says something with `word` in it.
-async fn waits_for(set: &Set, order: &str, word: &str) -> anyhow::Result<String> {
+async fn waits_for(set: &TestStage, order: &str, word: &str) -> anyhow::Result<String> {
     let begun = Instant::now();
     loop {
         let shown = set.stage.client.order(order).await?;
@@ -41,7 +42,7 @@ async fn waits_for(set: &Set, order: &str, word: &str) -> anyhow::Result<String>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sidecar_stopped_orders_wait_and_say_why_then_go_on() -> anyhow::Result<()> {
-    let mut set = Set::up(options()).await?;
+    let mut set = TestStage::up(options()).await?;
     Traffic::new("wait", 2).fund(&set.stage, 1_000).await?;
     let mut sidecar = set.stage.sidecar.take().expect("the stage has a sidecar");
     sidecar.terminate(Duration::from_secs(15)).await?;
@@ -65,7 +66,7 @@ async fn sidecar_stopped_orders_wait_and_say_why_then_go_on() -> anyhow::Result<
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_open_breaker_holds_orders_until_a_person_closes_it() -> anyhow::Result<()> {
-    let set = Set::up(options()).await?;
+    let set = TestStage::up(options()).await?;
     Traffic::new("wait", 2).fund(&set.stage, 1_000).await?;
     let trip = format!(
         "{}/breakers/cash_out/account/A00001/trip",
@@ -124,7 +125,7 @@ async fn wrong_binlog_settings_are_blind_and_named() -> anyhow::Result<()> {
         extra: vec!["--binlog-row-image=MINIMAL".into()],
         ..base.mariadb.clone()
     };
-    let mut set = Set::prepare(Options { mariadb, ..base }).await?;
+    let mut set = TestStage::prepare(StageOptions { mariadb, ..base }).await?;
     set.stage.start_core().await?;
     let address = set.stage.ports.address(set.stage.ports.sidecar);
     let (started, seen) = tokio::join!(
@@ -147,7 +148,7 @@ async fn wrong_binlog_settings_are_blind_and_named() -> anyhow::Result<()> {
 
 /// What the binlog tells without rows: nobody knows what it did, so everybody stops,
 /// and the sidecar goes on seeing.
-async fn stops_everybody(by_hand: &[String], set: &Set) -> anyhow::Result<()> {
+async fn stops_everybody(by_hand: &[String], set: &TestStage) -> anyhow::Result<()> {
     Traffic::new("wait", 2).fund(&set.stage, 1_000).await?;
     set.everything_is_evaluated().await?;
     let mut conn = set.stage.pool.get_conn().await?;
@@ -172,7 +173,7 @@ async fn stops_everybody(by_hand: &[String], set: &Set) -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn statement_format_on_a_guarded_table_stops_everybody() -> anyhow::Result<()> {
-    let set = Set::up(options()).await?;
+    let set = TestStage::up(options()).await?;
     let update = format!(
         "UPDATE {}.balance SET available=available+500,balance=balance+500 WHERE account_id='A00001'",
         set.stage.schemas.balance
@@ -191,7 +192,7 @@ async fn statement_format_on_a_guarded_table_stops_everybody() -> anyhow::Result
 
 #[tokio::test(flavor = "multi_thread")]
 async fn truncating_the_ledger_stops_everybody() -> anyhow::Result<()> {
-    let set = Set::up(options()).await?;
+    let set = TestStage::up(options()).await?;
     let truncate = format!("TRUNCATE TABLE {}.entry", set.stage.schemas.ledger);
     stops_everybody(&[truncate], &set).await
 }
@@ -200,7 +201,7 @@ async fn truncating_the_ledger_stops_everybody() -> anyhow::Result<()> {
 /// missed, and its booking called a booking without a payment.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sidecar_that_has_not_begun_to_read_is_never_ready() -> anyhow::Result<()> {
-    let mut set = Set::prepare(options()).await?;
+    let mut set = TestStage::prepare(options()).await?;
     set.stage.start_core().await?;
     let guard = set.stage.schemas.guard.clone();
     let (mut locks, mut looks) = (

@@ -4,11 +4,11 @@ use anyhow::ensure;
 use futures_util::future::join_all;
 use serde_json::json;
 use sluice_drill::setup::ports::free_port;
-use sluice_drill::stage::Ports;
-use sluice_tests::{Set, options};
+use sluice_drill::stage::StagePorts;
+use sluice_tests::{TestStage, options};
 use std::collections::BTreeSet;
 
-async fn fund(set: &Set) -> anyhow::Result<()> {
+async fn fund(set: &TestStage) -> anyhow::Result<()> {
     let body = json!({ "accountId": "K", "amount": "1000.00", "bizNo": "pay-K" });
     let (status, answer) = set.stage.client.post("/deposit", &body, &[]).await?;
     ensure!(status == 202, "{answer}");
@@ -24,16 +24,16 @@ async fn two_hundred_at_once_make_one_order() -> anyhow::Result<()> {
     let mut options = options();
     options.fence = false;
     options.dispatch = false;
-    let mut set = Set::prepare(options).await?;
+    let mut set = TestStage::prepare(options).await?;
     set.stage.start_core().await?;
     fund(&set).await?;
-    let other = Ports {
+    let other = StagePorts {
         core: free_port()?,
         core_admin: free_port()?,
         ..set.stage.ports
     };
     let second = set.stage.spawn_core("core-2", other).await?;
-    let other_client = sluice_drill::stage::client::Client::new(
+    let other_client = sluice_drill::stage::client::StageClient::new(
         &other.url(other.core),
         &set.stage.ports.url(set.stage.ports.sidecar),
         &set.stage.token,

@@ -7,12 +7,12 @@ use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use sluice_contract::event::{BUSINESS_TOPICS, BusinessEvent};
 use sluice_drill::setup::ports::free_port;
-use sluice_drill::stage::Ports;
-use sluice_drill::stage::merchants::Merchants;
-use sluice_tests::{Set, options};
+use sluice_drill::stage::StagePorts;
+use sluice_drill::stage::merchants::MerchantTraffic;
+use sluice_tests::{TestStage, options};
 use std::time::{Duration, Instant};
 
-async fn intake(set: &Set, result: &str) -> anyhow::Result<u64> {
+async fn intake(set: &TestStage, result: &str) -> anyhow::Result<u64> {
     set.stage
         .core_metric(&format!(
             "sluice_core_intake_events_total{{result=\"{result}\"}}"
@@ -21,7 +21,7 @@ async fn intake(set: &Set, result: &str) -> anyhow::Result<u64> {
 }
 
 /// Waits until the core has counted so many events of a result.
-async fn counted(set: &Set, result: &str, most: u64) -> anyhow::Result<()> {
+async fn counted(set: &TestStage, result: &str, most: u64) -> anyhow::Result<()> {
     let begun = Instant::now();
     while intake(set, result).await? < most {
         ensure!(
@@ -35,7 +35,7 @@ async fn counted(set: &Set, result: &str, most: u64) -> anyhow::Result<()> {
 }
 
 /// Captured by the merchant in all, and what its intermediate account holds.
-async fn books(set: &Set, account: &str) -> anyhow::Result<(Decimal, Decimal)> {
+async fn books(set: &TestStage, account: &str) -> anyhow::Result<(Decimal, Decimal)> {
     let mut conn = set.stage.pool.get_conn().await?;
     let schema = &set.stage.schemas.balance;
     let captured =
@@ -49,8 +49,8 @@ async fn books(set: &Set, account: &str) -> anyhow::Result<(Decimal, Decimal)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn doubled_malformed_and_contradicting_events_open_no_hole() -> anyhow::Result<()> {
-    let set = Set::up(options()).await?;
-    let honest = Merchants::new("in", 4);
+    let set = TestStage::up(options()).await?;
+    let honest = MerchantTraffic::new("in", 4);
     let bad = |change: &dyn Fn(&mut BusinessEvent)| {
         let mut event = BusinessEvent {
             account_id: "BAD".into(),
@@ -149,11 +149,11 @@ async fn doubled_malformed_and_contradicting_events_open_no_hole() -> anyhow::Re
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_booking_and_offset_nothing_is_lost_or_booked_twice() -> anyhow::Result<()> {
-    let mut set = Set::up(options()).await?;
-    let first = Merchants::new("kill", 5);
+    let mut set = TestStage::up(options()).await?;
+    let first = MerchantTraffic::new("kill", 5);
     first.pay(&set.stage, 50).await?;
     let mut core = set.stage.core.take().expect("the stage has a core");
-    let second = Merchants::new("dead", 5);
+    let second = MerchantTraffic::new("dead", 5);
     for n in 0..100 {
         set.stage.events.queue(&second.event(n)).await?;
         if n == 50 {
@@ -167,7 +167,7 @@ async fn killed_between_booking_and_offset_nothing_is_lost_or_booked_twice() -> 
     // The database dies: the events wait, however long it takes.
     let mut server = set.stage.mariadb.take().expect("the stage has a server");
     server.kill9()?;
-    let third = Merchants::new("down", 5);
+    let third = MerchantTraffic::new("down", 5);
     for n in 0..20 {
         set.stage.events.queue(&third.event(n)).await?;
     }
@@ -181,7 +181,7 @@ async fn killed_between_booking_and_offset_nothing_is_lost_or_booked_twice() -> 
         .options
         .core_extra
         .push_str("\nintake.group = \"again\"");
-    let ports = Ports {
+    let ports = StagePorts {
         core: free_port()?,
         core_admin: free_port()?,
         ..set.stage.ports

@@ -2,15 +2,15 @@
 
 use anyhow::ensure;
 use sluice_drill::stage::traffic::Traffic;
-use sluice_tests::{Set, bad_day, options, seed};
+use sluice_tests::{TestStage, bad_day, options, seed};
 use std::time::Duration;
 
-const LOAD: Duration = Duration::from_secs(9);
-const RATE: u64 = 150;
+const LOAD_TIME: Duration = Duration::from_secs(9);
+const ORDERS_PER_S: u64 = 150;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn core_killed_under_load_pays_nobody_twice() -> anyhow::Result<()> {
-    let mut set = Set::up(sluice_drill::stage::Options {
+    let mut set = TestStage::up(sluice_drill::stage::StageOptions {
         sims: bad_day(seed()),
         ..options()
     })
@@ -18,7 +18,7 @@ async fn core_killed_under_load_pays_nobody_twice() -> anyhow::Result<()> {
     let traffic = Traffic::new("kills", 60);
     traffic.fund(&set.stage, 10_000).await?;
     let mut core = set.stage.core.take().expect("the stage has a core");
-    let (report, killed) = tokio::join!(traffic.open(&set.stage, RATE, LOAD), async {
+    let (report, killed) = tokio::join!(traffic.open(&set.stage, ORDERS_PER_S, LOAD_TIME), async {
         for _ in 0..3 {
             tokio::time::sleep(Duration::from_secs(2)).await;
             core.kill9()?;
@@ -44,7 +44,7 @@ async fn core_killed_under_load_pays_nobody_twice() -> anyhow::Result<()> {
         .open(
             &set.stage,
             400,
-            Duration::from_secs(RATE * LOAD.as_secs() / 400 + 1),
+            Duration::from_secs(ORDERS_PER_S * LOAD_TIME.as_secs() / 400 + 1),
         )
         .await?;
     ensure!(
@@ -54,7 +54,7 @@ async fn core_killed_under_load_pays_nobody_twice() -> anyhow::Result<()> {
     );
     set.all_is_well().await?;
     let counts = sluice_drill::checks::counts(&set.stage.pool, &set.stage.schemas, &[]).await?;
-    let asked = 400 * (RATE * LOAD.as_secs() / 400 + 1);
+    let asked = 400 * (ORDERS_PER_S * LOAD_TIME.as_secs() / 400 + 1);
     ensure!(
         counts.total() == asked,
         "{} orders for {asked} keys",
@@ -66,11 +66,11 @@ async fn core_killed_under_load_pays_nobody_twice() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn sidecar_killed_under_load_loses_no_verdict_and_lets_nothing_through() -> anyhow::Result<()>
 {
-    let mut set = Set::up(options()).await?;
+    let mut set = TestStage::up(options()).await?;
     let traffic = Traffic::new("kills", 60);
     traffic.fund(&set.stage, 10_000).await?;
     let mut sidecar = set.stage.sidecar.take().expect("the stage has a sidecar");
-    let (report, killed) = tokio::join!(traffic.open(&set.stage, RATE, LOAD), async {
+    let (report, killed) = tokio::join!(traffic.open(&set.stage, ORDERS_PER_S, LOAD_TIME), async {
         for _ in 0..4 {
             tokio::time::sleep(Duration::from_millis(1_500)).await;
             sidecar.kill9()?;
@@ -82,7 +82,7 @@ async fn sidecar_killed_under_load_loses_no_verdict_and_lets_nothing_through() -
     killed?;
     let report = report?;
     ensure!(
-        report.succeeded() == RATE * LOAD.as_secs(),
+        report.succeeded() == ORDERS_PER_S * LOAD_TIME.as_secs(),
         "accepting depends on the sidecar: {:?}",
         report.statuses
     );
@@ -91,11 +91,11 @@ async fn sidecar_killed_under_load_loses_no_verdict_and_lets_nothing_through() -
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mariadb_killed_under_load_loses_no_answered_request() -> anyhow::Result<()> {
-    let mut set = Set::up(options()).await?;
+    let mut set = TestStage::up(options()).await?;
     let traffic = Traffic::new("kills", 60);
     traffic.fund(&set.stage, 10_000).await?;
     let mut server = set.stage.mariadb.take().expect("the stage has a server");
-    let (report, killed) = tokio::join!(traffic.open(&set.stage, RATE, LOAD), async {
+    let (report, killed) = tokio::join!(traffic.open(&set.stage, ORDERS_PER_S, LOAD_TIME), async {
         for _ in 0..2 {
             tokio::time::sleep(Duration::from_secs(3)).await;
             server.kill9()?;

@@ -9,18 +9,18 @@ use serde_json::{Value, json};
 use sluice_contract::clock::now_us;
 use sluice_contract::event::{BusinessEvent, DEPOSIT_RECEIVED, PAYMENT_SUCCEEDED};
 use sluice_contract::ids::serial_no;
-use sluice_contract::order::Kind;
-use sluice_drill::channels::{Action, Kind as Channel, Script};
-use sluice_drill::load::request::Withdrawal;
-use sluice_drill::load::{Closed, Until, closed};
+use sluice_contract::order::OrderKind;
+use sluice_drill::channels::{ActionScript, ScriptedAction, SimulatorKind as Channel};
+use sluice_drill::load::request::LoadWithdrawal;
+use sluice_drill::load::{ClosedLoad, LoadEnd, closed};
 use sluice_drill::setup::ports::free_port;
-use sluice_drill::stage::Ports;
-use sluice_drill::stage::client::Client;
-use sluice_drill::stage::merchants::Merchants;
-use sluice_tests::{Set, options};
+use sluice_drill::stage::StagePorts;
+use sluice_drill::stage::client::StageClient;
+use sluice_drill::stage::merchants::MerchantTraffic;
+use sluice_tests::{TestStage, options};
 use std::time::{Duration, Instant};
 
-fn told(
+fn business_event(
     kind: &str,
     account: &str,
     biz_no: &str,
@@ -39,12 +39,23 @@ fn told(
 }
 
 /// Gives an account available money: told, then booked. `amount` is JSON.
-async fn deposit(set: &Set, account: &str, amount: &Value, currency: &str) -> anyhow::Result<()> {
+async fn deposit(
+    set: &TestStage,
+    account: &str,
+    amount: &Value,
+    currency: &str,
+) -> anyhow::Result<()> {
     let text = amount.as_str().map_or(amount.to_string(), str::to_owned);
     let biz_no = format!("dep-{account}-{currency}");
     set.stage
         .events
-        .send(&told(DEPOSIT_RECEIVED, account, &biz_no, &text, currency)?)
+        .send(&business_event(
+            DEPOSIT_RECEIVED,
+            account,
+            &biz_no,
+            &text,
+            currency,
+        )?)
         .await?;
     let body =
         json!({ "accountId": account, "amount": amount, "currency": currency, "bizNo": biz_no });
@@ -54,7 +65,12 @@ async fn deposit(set: &Set, account: &str, amount: &Value, currency: &str) -> an
 }
 
 /// Whatever `field` of the account's balance in `currency` is.
-async fn holds(set: &Set, account: &str, currency: &str, field: &str) -> anyhow::Result<Value> {
+async fn holds(
+    set: &TestStage,
+    account: &str,
+    currency: &str,
+    field: &str,
+) -> anyhow::Result<Value> {
     let (_, answer) = set
         .stage
         .client
@@ -68,7 +84,7 @@ async fn holds(set: &Set, account: &str, currency: &str, field: &str) -> anyhow:
     Ok(of[field].clone())
 }
 
-async fn captured(set: &Set, account: &str, payment: &str) -> anyhow::Result<()> {
+async fn captured(set: &TestStage, account: &str, payment: &str) -> anyhow::Result<()> {
     let begun = Instant::now();
     loop {
         let mut conn = set.stage.pool.get_conn().await?;
@@ -91,12 +107,22 @@ async fn captured(set: &Set, account: &str, payment: &str) -> anyhow::Result<()>
     }
 }
 
-async fn ask(client: &Client, path: &str, key: &str, body: Value) -> anyhow::Result<(u16, Value)> {
+async fn ask(
+    client: &StageClient,
+    path: &str,
+    key: &str,
+    body: Value,
+) -> anyhow::Result<(u16, Value)> {
     client.post(path, &body, &[("idempotent-key", key)]).await
 }
 
 /// An accepted order's id.
-async fn accepted(set: &Set, kind: Kind, key: &str, body: Value) -> anyhow::Result<String> {
+async fn accepted(
+    set: &TestStage,
+    kind: OrderKind,
+    key: &str,
+    body: Value,
+) -> anyhow::Result<String> {
     let (status, answer) = ask(&set.stage.client, &format!("/{}", kind.word()), key, body).await?;
     ensure!(status == 202, "{key}: {status} {answer}");
     let id = answer["data"][format!("{}OrderId", kind.word())]
@@ -105,11 +131,13 @@ async fn accepted(set: &Set, kind: Kind, key: &str, body: Value) -> anyhow::Resu
     Ok(id.to_owned())
 }
 
-fn body(kind: Kind, amount: &str) -> Value {
+fn body(kind: OrderKind, amount: &str) -> Value {
     match kind {
-        Kind::CashOut => json!({ "fromAccountId": "M", "toAccountId": "bank-M", "amount": amount }),
-        Kind::Settlement => json!({ "accountId": "M", "amount": amount }),
-        Kind::Refund => {
+        OrderKind::CashOut => {
+            json!({ "fromAccountId": "M", "toAccountId": "bank-M", "amount": amount })
+        }
+        OrderKind::Settlement => json!({ "accountId": "M", "amount": amount }),
+        OrderKind::Refund => {
             json!({ "accountId": "M", "paymentNo": "P-1", "toAccountId": "payer", "amount": amount })
         }
     }
@@ -117,19 +145,25 @@ fn body(kind: Kind, amount: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_kind_has_its_own_breaker_point_and_its_own_events() -> anyhow::Result<()> {
-    let set = Set::up(options()).await?;
+    let set = TestStage::up(options()).await?;
     deposit(&set, "M", &json!("100.00"), "CNY").await?;
     set.stage
         .events
-        .send(&told(PAYMENT_SUCCEEDED, "M", "P-1", "100.00", "CNY")?)
+        .send(&business_event(
+            PAYMENT_SUCCEEDED,
+            "M",
+            "P-1",
+            "100.00",
+            "CNY",
+        )?)
         .await?;
     captured(&set, "M", "P-1").await?;
     let client = &set.stage.client;
-    for stopped in Kind::ALL {
+    for stopped in OrderKind::ALL {
         let breaker = format!("{}/account/M", stopped.as_str());
         client.trip(&breaker, "test", "this point only").await?;
         let mut held = String::new();
-        for kind in Kind::ALL {
+        for kind in OrderKind::ALL {
             let order = accepted(
                 &set,
                 kind,
@@ -152,7 +186,7 @@ async fn each_kind_has_its_own_breaker_point_and_its_own_events() -> anyhow::Res
             "{stopped:?}: {shown}"
         );
         // Another kind's path does not know it.
-        for other in Kind::ALL.into_iter().filter(|k| *k != stopped) {
+        for other in OrderKind::ALL.into_iter().filter(|k| *k != stopped) {
             let (status, answer) = client.get(&format!("/{}/{held}", other.word())).await?;
             ensure!(
                 status == 404 && answer["code"] == 40400,
@@ -188,9 +222,9 @@ async fn each_kind_has_its_own_breaker_point_and_its_own_events() -> anyhow::Res
         .await?;
     let order = accepted(
         &set,
-        Kind::Settlement,
+        OrderKind::Settlement,
         "cancelled",
-        body(Kind::Settlement, "40.00"),
+        body(OrderKind::Settlement, "40.00"),
     )
     .await?;
     ensure!(
@@ -220,7 +254,7 @@ async fn each_kind_has_its_own_breaker_point_and_its_own_events() -> anyhow::Res
             ("failed", [0, 1, 0]),
         ];
         let as_wanted = all.iter().all(|(end, times)| {
-            Kind::ALL
+            OrderKind::ALL
                 .iter()
                 .zip(times)
                 .all(|(kind, n)| count(&format!("{}.{end}", kind.word())) == *n)
@@ -236,21 +270,34 @@ async fn each_kind_has_its_own_breaker_point_and_its_own_events() -> anyhow::Res
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refund_that_fails_or_comes_back_gives_back_and_bad_requests_are_named()
 -> anyhow::Result<()> {
-    let set = Set::up(options()).await?;
+    let set = TestStage::up(options()).await?;
     set.stage
         .events
-        .send(&told(PAYMENT_SUCCEEDED, "M", "P-1", "100.00", "CNY")?)
+        .send(&business_event(
+            PAYMENT_SUCCEEDED,
+            "M",
+            "P-1",
+            "100.00",
+            "CNY",
+        )?)
         .await?;
     set.stage
         .events
-        .send(&told(PAYMENT_SUCCEEDED, "M", "P-2", "50.00", "CNY")?)
+        .send(&business_event(
+            PAYMENT_SUCCEEDED,
+            "M",
+            "P-2",
+            "50.00",
+            "CNY",
+        )?)
         .await?;
-    set.stage
-        .sims
-        .add_script(Channel::NetsUnion, Script::new("fails.", Action::Fail))?;
+    set.stage.sims.add_script(
+        Channel::NetsUnion,
+        ActionScript::new("fails.", ScriptedAction::Fail),
+    )?;
     set.stage.sims.add_script(
         Channel::UnionPay,
-        Script::new("back.", Action::ReturnAfterSuccess { ms: 200 }),
+        ActionScript::new("back.", ScriptedAction::ReturnAfterSuccess { ms: 200 }),
     )?;
     captured(&set, "M", "P-1").await?;
     captured(&set, "M", "P-2").await?;
@@ -263,9 +310,9 @@ async fn a_refund_that_fails_or_comes_back_gives_back_and_bad_requests_are_named
         ("fails.payer", "netsunion", "failed"),
         ("back.payer", "unionpay", "returned"),
     ] {
-        let order = accepted(&set, Kind::Refund, to, refund(to, "80.00", channel)).await?;
+        let order = accepted(&set, OrderKind::Refund, to, refund(to, "80.00", channel)).await?;
         set.stage
-            .wait_for_status_of(Kind::Refund, &order, end)
+            .wait_for_status_of(OrderKind::Refund, &order, end)
             .await?;
         ensure!(
             of_payment("P-1").await? == (Decimal::ZERO, Decimal::ZERO),
@@ -285,13 +332,13 @@ async fn a_refund_that_fails_or_comes_back_gives_back_and_bad_requests_are_named
     }
     let order = accepted(
         &set,
-        Kind::Refund,
+        OrderKind::Refund,
         "good",
         refund("payer", "80.00", "unionpay"),
     )
     .await?;
     set.stage
-        .wait_for_status_of(Kind::Refund, &order, "success")
+        .wait_for_status_of(OrderKind::Refund, &order, "success")
         .await?;
     let settle = |more: Value| {
         let mut body =
@@ -402,9 +449,9 @@ async fn a_refund_that_fails_or_comes_back_gives_back_and_bad_requests_are_named
     ensure!(answer["code"] == 40004, "{answer}");
     // The rest of the payment, under the key that no refusal burnt; then again.
     let rest = settle(json!({ "amount": "20.00" }));
-    let order = accepted(&set, Kind::Settlement, "kept", rest.clone()).await?;
+    let order = accepted(&set, OrderKind::Settlement, "kept", rest.clone()).await?;
     ensure!(
-        accepted(&set, Kind::Settlement, "kept", rest).await? == order,
+        accepted(&set, OrderKind::Settlement, "kept", rest).await? == order,
         "a repeat is the same order"
     );
     let (status, answer) = ask(
@@ -419,7 +466,7 @@ async fn a_refund_that_fails_or_comes_back_gives_back_and_bad_requests_are_named
         "another kind under the key: {answer}"
     );
     set.stage
-        .wait_for_status_of(Kind::Settlement, &order, "success")
+        .wait_for_status_of(OrderKind::Settlement, &order, "success")
         .await?;
     ensure!(
         of_payment("P-1").await? == (Decimal::from(80), Decimal::from(20)),
@@ -431,7 +478,7 @@ async fn a_refund_that_fails_or_comes_back_gives_back_and_bad_requests_are_named
 }
 
 /// What was refunded and settled of a payment.
-async fn taken_of(set: &Set, payment: &str) -> anyhow::Result<(Decimal, Decimal)> {
+async fn taken_of(set: &TestStage, payment: &str) -> anyhow::Result<(Decimal, Decimal)> {
     let mut conn = set.stage.pool.get_conn().await?;
     let sql = format!(
         "SELECT refunded,settled FROM {}.capture WHERE payment_no=?",
@@ -441,7 +488,7 @@ async fn taken_of(set: &Set, payment: &str) -> anyhow::Result<(Decimal, Decimal)
     row.context("no such payment")
 }
 
-async fn is_told(set: &Set, kind: &str) -> anyhow::Result<()> {
+async fn is_told(set: &TestStage, kind: &str) -> anyhow::Result<()> {
     let begun = Instant::now();
     while !set.published()?.iter().any(|e| e.kind == kind) {
         ensure!(
@@ -455,23 +502,23 @@ async fn is_told(set: &Set, kind: &str) -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_cores_and_a_kill_never_exceed_a_payment() -> anyhow::Result<()> {
-    const PAYMENTS: u64 = 12;
-    let set = Set::up(options()).await?;
-    let merchants = Merchants::new("race", 3);
-    merchants.pay(&set.stage, PAYMENTS).await?;
-    let ports = Ports {
+    const PAYMENT_COUNT: u64 = 12;
+    let set = TestStage::up(options()).await?;
+    let merchants = MerchantTraffic::new("race", 3);
+    merchants.pay(&set.stage, PAYMENT_COUNT).await?;
+    let ports = StagePorts {
         core: free_port()?,
         core_admin: free_port()?,
         ..set.stage.ports
     };
     let mut second = set.stage.spawn_core("core-2", ports).await?;
     let sidecar = set.stage.ports.url(set.stage.ports.sidecar);
-    let other = Client::new(&ports.url(ports.core), &sidecar, &set.stage.token)?;
+    let other = StageClient::new(&ports.url(ports.core), &sidecar, &set.stage.token)?;
     // 30 requests of 10 for each payment of 100, over both cores, each until it has a
     // clear answer.
-    let asks = (0..PAYMENTS * 30).map(|n| {
+    let asks = (0..PAYMENT_COUNT * 30).map(|n| {
         let (payment, client) = (
-            n % PAYMENTS,
+            n % PAYMENT_COUNT,
             if n % 2 == 0 {
                 set.stage.client.clone()
             } else {
@@ -513,7 +560,7 @@ async fn two_cores_and_a_kill_never_exceed_a_payment() -> anyhow::Result<()> {
         anyhow::Ok(())
     });
     killed?;
-    let mut taken = vec![0; PAYMENTS as usize];
+    let mut taken = vec![0; PAYMENT_COUNT as usize];
     for answer in answers {
         let (payment, accepted) = answer?;
         taken[payment as usize] += u64::from(accepted);
@@ -529,13 +576,13 @@ async fn two_cores_and_a_kill_never_exceed_a_payment() -> anyhow::Result<()> {
         set.stage.schemas.balance
     );
     let used: Option<u64> = conn.query_first(sql).await?;
-    ensure!(used == Some(PAYMENTS), "{used:?} payments are used up");
+    ensure!(used == Some(PAYMENT_COUNT), "{used:?} payments are used up");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_currency_has_its_own_decimals_from_request_to_payout() -> anyhow::Result<()> {
-    let set = Set::up(options()).await?;
+    let set = TestStage::up(options()).await?;
     // JSON as written: a number keeps its own digits.
     let number = |text: &str| serde_json::from_str::<Value>(text);
     let cases = [
@@ -576,7 +623,7 @@ async fn every_currency_has_its_own_decimals_from_request_to_payout() -> anyhow:
                 "{currency} {wrong}: {answer}"
             );
         }
-        let order = accepted(&set, Kind::CashOut, &format!("c-{n}"), body(&asked)).await?;
+        let order = accepted(&set, OrderKind::CashOut, &format!("c-{n}"), body(&asked)).await?;
         set.stage.wait_for_status(&order, "success").await?;
         ensure!(
             set.stage.client.order(&order).await?["amount"] == paid,
@@ -604,14 +651,20 @@ async fn every_currency_has_its_own_decimals_from_request_to_payout() -> anyhow:
     // A payment in dinars, refunded to the last of its thousandths.
     set.stage
         .events
-        .send(&told(PAYMENT_SUCCEEDED, "M", "P-BHD", "7.125", "BHD")?)
+        .send(&business_event(
+            PAYMENT_SUCCEEDED,
+            "M",
+            "P-BHD",
+            "7.125",
+            "BHD",
+        )?)
         .await?;
     captured(&set, "M", "P-BHD").await?;
     let refund = json!({ "accountId": "M", "paymentNo": "P-BHD", "toAccountId": "payer", "amount": number("7.125")?,
                          "currency": "BHD", "channel": "unionpay" });
-    let order = accepted(&set, Kind::Refund, "bhd", refund).await?;
+    let order = accepted(&set, OrderKind::Refund, "bhd", refund).await?;
     set.stage
-        .wait_for_status_of(Kind::Refund, &order, "success")
+        .wait_for_status_of(OrderKind::Refund, &order, "success")
         .await?;
     ensure!(
         holds(&set, "M", "BHD", "intermediate").await? == "0",
@@ -622,33 +675,33 @@ async fn every_currency_has_its_own_decimals_from_request_to_payout() -> anyhow:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hot_account_pays_exactly_what_it_has() -> anyhow::Result<()> {
-    const ORDERS: u64 = 700;
+    const ORDER_COUNT: u64 = 700;
     let mut options = options();
     options.fence = false;
     options.dispatch = false;
-    let mut set = Set::prepare(options).await?;
+    let mut set = TestStage::prepare(options).await?;
     set.stage.start_core().await?;
     set.stage
         .client
-        .deposit("HOT", Decimal::new(ORDERS as i64 * 7, 2), "hot")
+        .deposit("HOT", Decimal::new(ORDER_COUNT as i64 * 7, 2), "hot")
         .await?;
-    let ports = Ports {
+    let ports = StagePorts {
         core: free_port()?,
         core_admin: free_port()?,
         ..set.stage.ports
     };
     let _second = set.stage.spawn_core("core-2", ports).await?;
     let load = |name: &'static str, address: String| {
-        let target = sluice_drill::load::request::Target::new(&address);
-        let load = Closed {
+        let target = sluice_drill::load::request::LoadTarget::new(&address);
+        let load = ClosedLoad {
             address,
             connections: 32,
-            until: Until::Count(ORDERS),
+            until: LoadEnd::Count(ORDER_COUNT),
             deadline: Duration::from_secs(20),
         };
         let make = move |n: u64, out: &mut Vec<u8>| {
             let key = format!("{name}-{n}");
-            let withdrawal = Withdrawal {
+            let withdrawal = LoadWithdrawal {
                 from_account: "HOT",
                 to_account: "payee",
                 amount: "0.07",
@@ -667,14 +720,14 @@ async fn a_hot_account_pays_exactly_what_it_has() -> anyhow::Result<()> {
     let (one, two) = (one?, two?);
     ensure!(one.unanswered + two.unanswered == 0, "{one} {two}");
     ensure!(
-        one.succeeded() + two.succeeded() == ORDERS,
+        one.succeeded() + two.succeeded() == ORDER_COUNT,
         "{} and {} were accepted",
         one.succeeded(),
         two.succeeded()
     );
-    let refused = |r: &sluice_drill::load::Report| r.statuses.get(&422).copied().unwrap_or(0);
+    let refused = |r: &sluice_drill::load::LoadReport| r.statuses.get(&422).copied().unwrap_or(0);
     ensure!(
-        refused(&one) + refused(&two) == ORDERS,
+        refused(&one) + refused(&two) == ORDER_COUNT,
         "{:?} {:?}",
         one.statuses,
         two.statuses

@@ -1,9 +1,8 @@
 //! The whole system on real servers, and the rules of the house.
 
 mod accounts;
-mod apart;
+mod audits;
 mod bad_input;
-mod broker;
 mod channels;
 mod contradictions;
 mod converge;
@@ -12,7 +11,8 @@ mod faults;
 mod fence;
 mod idempotency;
 mod intake;
-mod kafka;
+mod kafka_broker;
+mod kafka_outage;
 mod kills;
 mod kinds;
 mod midnight;
@@ -26,5 +26,5 @@ mod secrets;
 mod servers;
 mod settings;
 mod sharding;
-mod snapshots;
+mod split_books;
 mod style;

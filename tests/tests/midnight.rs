@@ -6,20 +6,20 @@ use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 use sluice_contract::clock::{now_us, trade_time};
 use sluice_contract::ids::serial_no;
-use sluice_contract::keys::Keys;
+use sluice_contract::keys::SigningKeys;
 use sluice_contract::signing::{SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};
-use sluice_drill::channels::{Action, Kind, Script};
-use sluice_drill::stage::client::Submit;
+use sluice_drill::channels::{ActionScript, ScriptedAction, SimulatorKind};
+use sluice_drill::stage::client::UpstreamSubmit;
 use sluice_drill::stage::traffic::Traffic;
-use sluice_drill::stage::{Options, Stage};
-use sluice_tests::{Set, options};
+use sluice_drill::stage::{DrillStage, StageOptions};
+use sluice_tests::{TestStage, options};
 use std::time::Duration;
 
 /// From the core's start to midnight: enough for the start and the claims.
-const AHEAD_S: i64 = 12;
+const START_TO_MIDNIGHT_S: i64 = 12;
 /// A claim this close to midnight could be on either side.
-const MARGIN_S: i64 = 3;
-const TRIES: usize = 4;
+const MIDNIGHT_MARGIN_S: i64 = 3;
+const MAX_ATTEMPTS: usize = 4;
 
 /// A fixed offset in which midnight is `ahead_s` away.
 fn zone_before_midnight(ahead_s: i64) -> String {
@@ -44,25 +44,28 @@ fn date_in(zone: &str) -> anyhow::Result<String> {
 }
 
 /// What each order's first call does: nobody learns what became of it.
-fn scripts() -> Vec<(Kind, Action)> {
+fn scripts() -> Vec<(SimulatorKind, ScriptedAction)> {
     let hold_ms = 4_000;
     let mut all = Vec::new();
-    for kind in Kind::ALL {
-        all.push((kind, Action::TimeoutAfterPaying { hold_ms }));
-        all.push((kind, Action::TimeoutWithoutPaying { hold_ms }));
+    for kind in SimulatorKind::ALL {
+        all.push((kind, ScriptedAction::TimeoutAfterPaying { hold_ms }));
+        all.push((kind, ScriptedAction::TimeoutWithoutPaying { hold_ms }));
     }
-    all.push((Kind::UnionPay, Action::NoCallback));
-    all.push((Kind::Psp, Action::NoCallback));
+    all.push((SimulatorKind::UnionPay, ScriptedAction::NoCallback));
+    all.push((SimulatorKind::Psp, ScriptedAction::NoCallback));
     all
 }
 
 /// An order that may go through any channel: the first takes it, and after midnight
 /// declines it for itself alone.
-async fn submit_switched(stage: &Stage, run: usize) -> anyhow::Result<(Kind, String)> {
-    let ms = (AHEAD_S as u64 + 2) * 1_000;
+async fn submit_switched(
+    stage: &DrillStage,
+    run: usize,
+) -> anyhow::Result<(SimulatorKind, String)> {
+    let ms = (START_TO_MIDNIGHT_S as u64 + 2) * 1_000;
     stage.sims.add_script(
-        Kind::NetsUnion,
-        Script::new(&format!("n{run}.s."), Action::NotHereLater { ms }),
+        SimulatorKind::NetsUnion,
+        ActionScript::new(&format!("n{run}.s."), ScriptedAction::NotHereLater { ms }),
     )?;
     let body = json!({ "fromAccountId": "A00009", "toAccountId": format!("n{run}.s.payee"), "amount": "3.00",
                        "currency": "CNY", "transactionId": format!("night-{run}-s") });
@@ -70,16 +73,16 @@ async fn submit_switched(stage: &Stage, run: usize) -> anyhow::Result<(Kind, Str
     let id = answer["data"]["withdrawOrderId"]
         .as_str()
         .with_context(|| format!("{status} {answer}"))?;
-    Ok((Kind::UnionPay, id.to_owned()))
+    Ok((SimulatorKind::UnionPay, id.to_owned()))
 }
 
-async fn submit(stage: &Stage, run: usize) -> anyhow::Result<Vec<(Kind, String)>> {
+async fn submit(stage: &DrillStage, run: usize) -> anyhow::Result<Vec<(SimulatorKind, String)>> {
     let mut orders = vec![submit_switched(stage, run).await?];
     for (n, (kind, action)) in scripts().into_iter().enumerate() {
-        let mut script = Script::new(&format!("n{run}.{n}."), action);
+        let mut script = ActionScript::new(&format!("n{run}.{n}."), action);
         script.times = Some(1);
         stage.sims.add_script(kind, script)?;
-        let ask = Submit {
+        let ask = UpstreamSubmit {
             from: format!("A{n:05}"),
             to: format!("n{run}.{n}.payee"),
             amount: "3.00".into(),
@@ -93,7 +96,10 @@ async fn submit(stage: &Stage, run: usize) -> anyhow::Result<Vec<(Kind, String)>
 }
 
 /// The orders' trade times, once all are claimed.
-async fn trade_times(stage: &Stage, orders: &[(Kind, String)]) -> anyhow::Result<Vec<String>> {
+async fn trade_times(
+    stage: &DrillStage,
+    orders: &[(SimulatorKind, String)],
+) -> anyhow::Result<Vec<String>> {
     let mut times = Vec::new();
     for (_, order) in orders {
         let mut tries = 0..400;
@@ -113,18 +119,18 @@ async fn trade_times(stage: &Stage, orders: &[(Kind, String)]) -> anyhow::Result
 
 /// Orders claimed on the day that ends a moment later: their zone, and themselves.
 async fn claimed_before_midnight(
-    set: &mut Set,
-) -> anyhow::Result<(String, Vec<(Kind, String)>, Vec<String>)> {
-    for run in 0..TRIES {
+    set: &mut TestStage,
+) -> anyhow::Result<(String, Vec<(SimulatorKind, String)>, Vec<String>)> {
+    for run in 0..MAX_ATTEMPTS {
         if let Some(mut core) = set.stage.core.take() {
             core.kill9()?;
         }
-        let zone = zone_before_midnight(AHEAD_S);
+        let zone = zone_before_midnight(START_TO_MIDNIGHT_S);
         let (begun, today) = (now_us(), date_in(&zone)?);
         set.stage.options.each_channel = format!("deadline_ms = 1000\nzone = \"{zone}\"");
         set.stage.start_core().await?;
         set.stage.wait_for_fence().await?;
-        if (now_us() - begun) / 1_000_000 > AHEAD_S - MARGIN_S {
+        if (now_us() - begun) / 1_000_000 > START_TO_MIDNIGHT_S - MIDNIGHT_MARGIN_S {
             continue;
         }
         let orders = submit(&set.stage, run).await?;
@@ -133,7 +139,9 @@ async fn claimed_before_midnight(
             return Ok((zone, orders, times));
         }
     }
-    bail!("this machine is too slow: no order was claimed within {AHEAD_S} s of the core's start")
+    bail!(
+        "this machine is too slow: no order was claimed within {START_TO_MIDNIGHT_S} s of the core's start"
+    )
 }
 
 async fn next_day(zone: &str, today: &str) -> anyhow::Result<()> {
@@ -145,7 +153,7 @@ async fn next_day(zone: &str, today: &str) -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_keeps_its_identity_over_midnight_and_is_paid_once() -> anyhow::Result<()> {
-    let mut set = Set::up(Options { ..options() }).await?;
+    let mut set = TestStage::up(StageOptions { ..options() }).await?;
     Traffic::new("night", 20).fund(&set.stage, 1_000).await?;
     let (zone, orders, times) = claimed_before_midnight(&mut set).await?;
     let today = times[0][..8].to_owned();
@@ -194,10 +202,11 @@ async fn an_order_keeps_its_identity_over_midnight_and_is_paid_once() -> anyhow:
         switched["channel"] == "unionpay" && switched["route"]["tried"] == json!(["netsunion"]),
         "{switched}"
     );
-    let later =
-        |p: &&sluice_drill::channels::Paid| date_of(p.paid_us, &zone).is_ok_and(|d| d != today);
+    let later = |p: &&sluice_drill::channels::BookedPayment| {
+        date_of(p.paid_us, &zone).is_ok_and(|d| d != today)
+    };
     ensure!(
-        book.iter().filter(later).count() >= Kind::ALL.len(),
+        book.iter().filter(later).count() >= SimulatorKind::ALL.len(),
         "nothing was sent again after midnight"
     );
     hazard(&set, &zone, &today, &orders).await
@@ -209,14 +218,14 @@ fn date_of(at_us: i64, zone: &str) -> anyhow::Result<String> {
 
 /// The control: with the new date, the same serial number is paid a second time.
 async fn hazard(
-    set: &Set,
+    set: &TestStage,
     zone: &str,
     today: &str,
-    orders: &[(Kind, String)],
+    orders: &[(SimulatorKind, String)],
 ) -> anyhow::Result<()> {
     let now = trade_time(now_us(), zone)?;
     ensure!(now[..8] != *today, "it is still {today}");
-    for kind in Kind::ALL {
+    for kind in SimulatorKind::ALL {
         let (_, order) = orders
             .iter()
             .find(|(k, _)| *k == kind)
@@ -244,8 +253,13 @@ async fn hazard(
 }
 
 /// Sends a payment as a core would that forgets the first trade time.
-async fn pay(set: &Set, kind: Kind, serial: &str, trade_time: &str) -> anyhow::Result<()> {
-    let keys = Keys::load(
+async fn pay(
+    set: &TestStage,
+    kind: SimulatorKind,
+    serial: &str,
+    trade_time: &str,
+) -> anyhow::Result<()> {
+    let keys = SigningKeys::load(
         &format!("channel_{kind}"),
         Some(&set.stage.dir.join("secrets")),
     )?;
@@ -254,7 +268,7 @@ async fn pay(set: &Set, kind: Kind, serial: &str, trade_time: &str) -> anyhow::R
         set.stage.ports.url(set.stage.ports.sims),
     );
     let mut request = reqwest::Client::new().post(match kind {
-        Kind::Psp => format!("{base}/psp/v1/payouts"),
+        SimulatorKind::Psp => format!("{base}/psp/v1/payouts"),
         _ => format!("{base}/{kind}/pay"),
     });
     let to = set
@@ -265,7 +279,7 @@ async fn pay(set: &Set, kind: Kind, serial: &str, trade_time: &str) -> anyhow::R
         .find(|p| p.serial_no == serial)
         .map(|p| p.to_account.clone());
     let body = match kind {
-        Kind::Psp => {
+        SimulatorKind::Psp => {
             json!({ "reference": serial, "amount": 300, "currency": "CNY", "created": trade_time,
                              "destination": { "account": to } })
         }
@@ -277,7 +291,7 @@ async fn pay(set: &Set, kind: Kind, serial: &str, trade_time: &str) -> anyhow::R
     .to_string();
     let signature = sign(keys.current(), now, body.as_bytes());
     request = match kind {
-        Kind::Psp => request
+        SimulatorKind::Psp => request
             .header("psp-signature", format!("t={now},v1={signature}"))
             .header("psp-key-id", &sign(keys.current(), 0, b"key id")[..16])
             .header("idempotency-key", serial),

@@ -4,10 +4,10 @@
 use crate::recordings::of_files;
 use anyhow::ensure;
 use mysql_async::prelude::Queryable;
-use sluice_drill::setup::{Mysql, mysql};
-use sluice_drill::stage::Options;
+use sluice_drill::setup::{MysqlServer, mysql};
+use sluice_drill::stage::StageOptions;
 use sluice_drill::stage::traffic::Traffic;
-use sluice_tests::{Set, options};
+use sluice_tests::{TestStage, options};
 use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -18,8 +18,8 @@ async fn orders_and_a_manual_change() -> anyhow::Result<()> {
         return Ok(());
     }
     let dir = tempfile::tempdir()?;
-    let server = Mysql::start(dir.path(), &[]).await?;
-    let set = Set::up(Options {
+    let server = MysqlServer::start(dir.path(), &[]).await?;
+    let set = TestStage::up(StageOptions {
         mysql_url: Some(server.url()),
         ..options()
     })
@@ -68,7 +68,7 @@ async fn orders_and_a_manual_change() -> anyhow::Result<()> {
 
 /// A balance raised where no binlog shows it: honest accounts are not suspected, this
 /// one is found and stopped.
-async fn hidden(set: &Set, url: &str) -> anyhow::Result<()> {
+async fn hidden(set: &TestStage, url: &str) -> anyhow::Result<()> {
     let patience = Duration::from_secs(60);
     let run = set.stage.client.audit_now(patience).await?;
     ensure!(run["accounts"] == 20 && run["verdicts"] == 0, "{run}");

@@ -3,21 +3,23 @@
 use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
 use sluice_contract::schema::Schemas;
-use sluice_drill::faults::{Kind, act};
-use sluice_drill::setup::process::{Process, Program, binary};
+use sluice_drill::faults::{FaultKind, injection};
+use sluice_drill::setup::process::{ChildProcess, ProgramSpec, binary};
 use sluice_drill::stage::traffic::Traffic;
-use sluice_sidecar::backtest::{self, Origin, Report, Trial};
-use sluice_sidecar::recording::Reader;
-use sluice_sidecar::recording::binlog::Files as BinlogFiles;
-use sluice_sidecar::rules::{Files, RuleSet};
-use sluice_tests::{Set, options};
+use sluice_sidecar::backtest::{self, BacktestOptions, BacktestReport, BacktestSource};
+use sluice_sidecar::recording::RecordingReader;
+use sluice_sidecar::recording::binlog_files::BinlogFiles;
+use sluice_sidecar::rules::RuleFiles;
+use sluice_sidecar::rules::runtime::rule_set::RuleSet;
+use sluice_tests::{TestStage, options};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-fn rules(set: &Set, edit: impl Fn(&str, &str) -> String) -> anyhow::Result<Arc<RuleSet>> {
-    let mut files = Files::read(&set.stage.options.rules).map_err(|e| anyhow::anyhow!("{e:?}"))?;
+fn rules(set: &TestStage, edit: impl Fn(&str, &str) -> String) -> anyhow::Result<Arc<RuleSet>> {
+    let mut files =
+        RuleFiles::read(&set.stage.options.rules).map_err(|e| anyhow::anyhow!("{e:?}"))?;
     files
         .rules
         .iter_mut()
@@ -25,12 +27,12 @@ fn rules(set: &Set, edit: impl Fn(&str, &str) -> String) -> anyhow::Result<Arc<R
     Ok(Arc::new(RuleSet::build(&files, set.stage.key.clone())?))
 }
 
-fn as_is(set: &Set) -> anyhow::Result<Arc<RuleSet>> {
+fn as_is(set: &TestStage) -> anyhow::Result<Arc<RuleSet>> {
     rules(set, |_, text| text.to_owned())
 }
 
-fn trial(set: Arc<RuleSet>, against: Option<Arc<RuleSet>>, workers: usize) -> Trial {
-    Trial {
+fn trial(set: Arc<RuleSet>, against: Option<Arc<RuleSet>>, workers: usize) -> BacktestOptions {
+    BacktestOptions {
         set,
         against,
         workers,
@@ -39,14 +41,16 @@ fn trial(set: Arc<RuleSet>, against: Option<Arc<RuleSet>>, workers: usize) -> Tr
     }
 }
 
-fn run(from: Origin, trial: &Trial) -> anyhow::Result<(Report, String)> {
+fn run(from: BacktestSource, trial: &BacktestOptions) -> anyhow::Result<(BacktestReport, String)> {
     let mut lines = Vec::new();
     let report = backtest::run(from, trial, Some(&mut lines), &mut |_| {})?;
     Ok((report, String::from_utf8(lines)?))
 }
 
-fn recording(dir: &Path) -> anyhow::Result<Origin> {
-    Ok(Origin::Recording(Box::new(Reader::open(dir, false)?)))
+fn recording(dir: &Path) -> anyhow::Result<BacktestSource> {
+    Ok(BacktestSource::Recording(Box::new(RecordingReader::open(
+        dir, false,
+    )?)))
 }
 
 /// The ids of a backtest's verdicts.
@@ -58,25 +62,25 @@ fn ids(lines: &str) -> anyhow::Result<BTreeSet<String>> {
     lines.lines().map(id).collect()
 }
 
-async fn live_ids(set: &Set) -> anyhow::Result<BTreeSet<String>> {
+async fn live_ids(set: &TestStage) -> anyhow::Result<BTreeSet<String>> {
     let mut conn = set.stage.pool.get_conn().await?;
     let sql = format!("SELECT verdict_id FROM {}.verdict", set.stage.schemas.guard);
     Ok(conn.query::<String, _>(sql).await?.into_iter().collect())
 }
 
 /// Load, and a fault of every kind, each cleaned up.
-async fn a_day(set: &Set) -> anyhow::Result<()> {
+async fn a_day(set: &TestStage) -> anyhow::Result<()> {
     let traffic = Traffic::new("recorded", 40);
     traffic.fund(&set.stage, 1_000).await?;
     traffic
         .open(&set.stage, 100, Duration::from_secs(2))
         .await?;
-    for kind in Kind::ALL {
-        act::fund(&set.stage, &act::account_of(kind), 10_000.into()).await?;
-        let made = act::make(&set.stage, kind).await?;
-        let seen = act::watch(&set.stage, &made).await?;
+    for kind in FaultKind::ALL {
+        injection::fund(&set.stage, &injection::account_of(kind), 10_000.into()).await?;
+        let made = injection::make(&set.stage, kind).await?;
+        let seen = injection::watch(&set.stage, &made).await?;
         ensure!(seen.detected, "{seen:?}");
-        act::clean_up(&set.stage, &made).await?;
+        injection::clean_up(&set.stage, &made).await?;
     }
     set.stage.drain(0, Duration::from_secs(30)).await?;
     set.everything_is_evaluated().await
@@ -91,7 +95,7 @@ async fn a_backtest_finds_what_live_found_whatever_the_workers() -> anyhow::Resu
         "recording = {{ dir = \"{}\", max_mb = 64 }}\nworkers = 2",
         dir.display()
     );
-    let mut set = Set::up(options).await?;
+    let mut set = TestStage::up(options).await?;
     a_day(&set).await?;
     // Killed in the middle of a block: what it records is read again, and what it
     // evaluated again is no second verdict.
@@ -151,7 +155,7 @@ async fn a_backtest_finds_what_live_found_whatever_the_workers() -> anyhow::Resu
 }
 
 /// A rule that takes honest orders for wrong ones: told before it is armed.
-fn edited(set: &Set, dir: &Path) -> anyhow::Result<()> {
+fn edited(set: &TestStage, dir: &Path) -> anyhow::Result<()> {
     let wrong = rules(set, |id, text| match id {
         "amount_matches_event" => text.replace(
             "order.amount == request.amount",
@@ -175,7 +179,8 @@ fn edited(set: &Set, dir: &Path) -> anyhow::Result<()> {
         rule.new,
         rule.gone
     );
-    let held = |held: &backtest::held::Held| held.held.get("CNY").map_or(0, |sum| sum.orders);
+    let held =
+        |held: &backtest::what_if::BreakerEffects| held.held.get("CNY").map_or(0, |sum| sum.orders);
     let (now, then) = (
         held(&report.held),
         report.held_then.as_ref().map_or(0, held),
@@ -201,7 +206,7 @@ fn edited(set: &Set, dir: &Path) -> anyhow::Result<()> {
 }
 
 /// The server's own files hold the same rows; what needs no event is found in them.
-pub fn of_files(set: &Set, data: &Path) -> anyhow::Result<(Report, String)> {
+pub fn of_files(set: &TestStage, data: &Path) -> anyhow::Result<(BacktestReport, String)> {
     let mut files: Vec<PathBuf> = Vec::new();
     for entry in std::fs::read_dir(data)? {
         let path = entry?.path();
@@ -215,7 +220,7 @@ pub fn of_files(set: &Set, data: &Path) -> anyhow::Result<(Report, String)> {
     }
     files.sort();
     ensure!(!files.is_empty(), "no binlog files");
-    let from = Origin::Binlog(Box::new(BinlogFiles::open(
+    let from = BacktestSource::Binlog(Box::new(BinlogFiles::open(
         &files,
         &Schemas::under("sluice")?,
     )?));
@@ -230,15 +235,15 @@ pub fn of_files(set: &Set, data: &Path) -> anyhow::Result<(Report, String)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn record_looks_beside_a_running_sidecar_and_disturbs_nothing() -> anyhow::Result<()> {
-    let set = Set::up(options()).await?;
+    let set = TestStage::up(options()).await?;
     let dir = set.path().join("recording");
-    let program = Program::own("sluice", &set.path().join("record.log"))?.arg("record");
+    let program = ProgramSpec::own("sluice", &set.path().join("record.log"))?.arg("record");
     let program = program
         .arg("--config")
         .arg(set.stage.dir.join("sidecar.toml"))
         .arg("--to")
         .arg(&dir);
-    let mut recorder = Process::spawn(program)?;
+    let mut recorder = ChildProcess::spawn(program)?;
     // It begins with what is committed from then on.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let traffic = Traffic::new("beside", 30);
@@ -269,7 +274,7 @@ async fn record_looks_beside_a_running_sidecar_and_disturbs_nothing() -> anyhow:
 }
 
 /// What a person types; and what it says about what can't work.
-fn by_command(set: &Set, dir: &Path) -> anyhow::Result<()> {
+fn by_command(set: &TestStage, dir: &Path) -> anyhow::Result<()> {
     let sluice = |arguments: &[&str]| {
         let ran = std::process::Command::new(binary("sluice")?)
             .arg("backtest")

@@ -5,27 +5,27 @@ use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
 use sluice_contract::ids::serial_no;
-use sluice_drill::channels::{Action, Kind, Script};
+use sluice_drill::channels::{ActionScript, ScriptedAction, SimulatorKind};
 use sluice_drill::setup::process::binary;
-use sluice_drill::stage::Options;
-use sluice_drill::stage::client::Submit;
+use sluice_drill::stage::StageOptions;
+use sluice_drill::stage::client::UpstreamSubmit;
 use sluice_drill::stage::traffic::Traffic;
-use sluice_tests::{Set, options};
+use sluice_tests::{TestStage, options};
 use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(40);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(40);
 
-fn with(extra: &str) -> Options {
+fn with(extra: &str) -> StageOptions {
     let options = options();
-    Options {
+    StageOptions {
         core_extra: format!("{}\n{extra}", options.core_extra),
         ..options
     }
 }
 
 /// Order `n`: from an account of its own, to a payee of its own.
-async fn submit(set: &Set, run: &str, n: u64, kind: Kind) -> anyhow::Result<String> {
-    let ask = Submit {
+async fn submit(set: &TestStage, run: &str, n: u64, kind: SimulatorKind) -> anyhow::Result<String> {
+    let ask = UpstreamSubmit {
         from: format!("A{n:05}"),
         to: format!("{run}{n}.payee"),
         amount: "3.00".into(),
@@ -37,7 +37,7 @@ async fn submit(set: &Set, run: &str, n: u64, kind: Kind) -> anyhow::Result<Stri
 }
 
 /// `kind state closed_by` of the order's cases.
-async fn cases(set: &Set, order: &str) -> anyhow::Result<Vec<String>> {
+async fn cases(set: &TestStage, order: &str) -> anyhow::Result<Vec<String>> {
     let sql = format!(
         "SELECT CONCAT(kind,' ',state,' ',IFNULL(closed_by,'-')) FROM {}.cases WHERE order_id='{order}' ORDER BY kind",
         set.stage.schemas.orders
@@ -45,7 +45,7 @@ async fn cases(set: &Set, order: &str) -> anyhow::Result<Vec<String>> {
     Ok(set.stage.pool.get_conn().await?.query(sql).await?)
 }
 
-async fn wait_for_case(set: &Set, order: &str, wanted: &str) -> anyhow::Result<()> {
+async fn wait_for_case(set: &TestStage, order: &str, wanted: &str) -> anyhow::Result<()> {
     let begun = Instant::now();
     loop {
         let found = cases(set, order).await?;
@@ -53,7 +53,7 @@ async fn wait_for_case(set: &Set, order: &str, wanted: &str) -> anyhow::Result<(
             return Ok(());
         }
         ensure!(
-            begun.elapsed() < PATIENCE,
+            begun.elapsed() < WAIT_TIMEOUT,
             "{order} has {found:?}, not {wanted:?}"
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -61,7 +61,7 @@ async fn wait_for_case(set: &Set, order: &str, wanted: &str) -> anyhow::Result<(
 }
 
 /// What `sluice orders …` prints.
-async fn sluice_orders(set: &Set, words: &[&str]) -> anyhow::Result<String> {
+async fn sluice_orders(set: &TestStage, words: &[&str]) -> anyhow::Result<String> {
     let ran = tokio::process::Command::new(binary("sluice")?)
         .arg("orders")
         .args(words)
@@ -75,25 +75,25 @@ async fn sluice_orders(set: &Set, words: &[&str]) -> anyhow::Result<String> {
     Ok(text)
 }
 
-async fn post(set: &Set, path: &str) -> anyhow::Result<(u16, Value)> {
+async fn post(set: &TestStage, path: &str) -> anyhow::Result<(u16, Value)> {
     set.stage.client.post(path, &json!({}), &[]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stage_1_waits_for_the_fence_and_stage_3_for_a_callback_until_they_are_cases()
 -> anyhow::Result<()> {
-    let mut set = Set::up(with(
+    let mut set = TestStage::up(with(
         "recovery.unsent_case_after_ms = 1000\nrecovery.max_queries = 3",
     ))
     .await?;
     Traffic::new("stages", 20).fund(&set.stage, 1_000).await?;
 
     // Stage 3: the channel never tells, and queries say "in process" until late.
-    let slow = Action::InProcessThenNotify { ms: 9_000 };
+    let slow = ScriptedAction::InProcessThenNotify { ms: 9_000 };
     set.stage
         .sims
-        .add_script(Kind::UnionPay, Script::new("slow7", slow))?;
-    let third = submit(&set, "slow", 7, Kind::UnionPay).await?;
+        .add_script(SimulatorKind::UnionPay, ActionScript::new("slow7", slow))?;
+    let third = submit(&set, "slow", 7, SimulatorKind::UnionPay).await?;
     wait_for_case(&set, &third, "exhausted open -").await?;
     set.stage.wait_for_status(&third, "manual").await?;
     ensure!(
@@ -109,7 +109,7 @@ async fn stage_1_waits_for_the_fence_and_stage_3_for_a_callback_until_they_are_c
         .as_mut()
         .context("the stage has a sidecar")?
         .kill9()?;
-    let first = submit(&set, "dark", 1, Kind::NetsUnion).await?;
+    let first = submit(&set, "dark", 1, SimulatorKind::NetsUnion).await?;
     wait_for_case(&set, &first, "not_sent open -").await?;
     let stuck = sluice_orders(&set, &["stuck", "--older", "1s"]).await?;
     let row = stuck
@@ -163,15 +163,15 @@ async fn stage_1_waits_for_the_fence_and_stage_3_for_a_callback_until_they_are_c
 #[tokio::test(flavor = "multi_thread")]
 async fn stage_4_tells_again_until_it_is_heard_or_a_case() -> anyhow::Result<()> {
     let extra = "[acknowledgement]\nclients = [\"local\"]\ninitial_delay_ms = 300\nmax_delay_ms = 500\nmax_notifications = 2";
-    let set = Set::up(with(extra)).await?;
+    let set = TestStage::up(with(extra)).await?;
     Traffic::new("heard", 20).fund(&set.stage, 1_000).await?;
-    let slow = Action::InProcessThenNotify { ms: 2_000 };
+    let slow = ScriptedAction::InProcessThenNotify { ms: 2_000 };
     set.stage
         .sims
-        .add_script(Kind::UnionPay, Script::new("open3", slow))?;
+        .add_script(SimulatorKind::UnionPay, ActionScript::new("open3", slow))?;
     let (deaf, open) = (
-        submit(&set, "deaf", 1, Kind::NetsUnion).await?,
-        submit(&set, "open", 3, Kind::UnionPay).await?,
+        submit(&set, "deaf", 1, SimulatorKind::NetsUnion).await?,
+        submit(&set, "open", 3, SimulatorKind::UnionPay).await?,
     );
     let (status, answer) = post(&set, &format!("/withdraw/{open}/ack")).await?;
     ensure!(
@@ -197,7 +197,7 @@ async fn stage_4_tells_again_until_it_is_heard_or_a_case() -> anyhow::Result<()>
     let begun = Instant::now();
     let times = loop {
         let told = ends(&deaf)?;
-        if told.len() >= 3 || begun.elapsed() > PATIENCE {
+        if told.len() >= 3 || begun.elapsed() > WAIT_TIMEOUT {
             break told;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -236,7 +236,7 @@ async fn stage_4_tells_again_until_it_is_heard_or_a_case() -> anyhow::Result<()>
     ensure!((asked.0, again.0) == (202, 429), "{asked:?} {again:?}");
     let begun = Instant::now();
     while ends(&open)?.len() <= told {
-        ensure!(begun.elapsed() < PATIENCE, "not told again");
+        ensure!(begun.elapsed() < WAIT_TIMEOUT, "not told again");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     set.all_is_well().await
@@ -244,11 +244,11 @@ async fn stage_4_tells_again_until_it_is_heard_or_a_case() -> anyhow::Result<()>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_is_found_by_every_id_that_anybody_holds() -> anyhow::Result<()> {
-    let set = Set::up(options()).await?;
+    let set = TestStage::up(options()).await?;
     Traffic::new("find", 20).fund(&set.stage, 1_000).await?;
     let mut orders = Vec::new();
     for n in 0..5 {
-        orders.push(submit(&set, "find", n, Kind::NetsUnion).await?);
+        orders.push(submit(&set, "find", n, SimulatorKind::NetsUnion).await?);
     }
     let body = json!({ "fromAccountId": "A00009", "toAccountId": "payee", "amount": "1.00", "transactionId": "find-biz-2" });
     let (_, keyed) = set
@@ -357,7 +357,7 @@ async fn an_order_is_found_by_every_id_that_anybody_holds() -> anyhow::Result<()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_nobody_can_read_stops_no_other() -> anyhow::Result<()> {
     // Without a sidecar: it would find the hand that spoils the rows.
-    let mut set = Set::prepare(Options {
+    let mut set = TestStage::prepare(StageOptions {
         fence: false,
         dispatch: false,
         ..options()
@@ -365,14 +365,14 @@ async fn a_row_that_nobody_can_read_stops_no_other() -> anyhow::Result<()> {
     .await?;
     set.stage.start_core().await?;
     Traffic::new("poison", 20).fund(&set.stage, 1_000).await?;
-    let silent = Action::TimeoutAfterPaying { hold_ms: 1_400 };
+    let silent = ScriptedAction::TimeoutAfterPaying { hold_ms: 1_400 };
     set.stage
         .sims
-        .add_script(Kind::NetsUnion, Script::new("doubt", silent))?;
+        .add_script(SimulatorKind::NetsUnion, ActionScript::new("doubt", silent))?;
     let (mut waiting, mut doubtful) = (Vec::new(), Vec::new());
     for n in 0..6 {
-        waiting.push(submit(&set, "wait", n, Kind::UnionPay).await?);
-        doubtful.push(submit(&set, "doubt", n, Kind::NetsUnion).await?);
+        waiting.push(submit(&set, "wait", n, SimulatorKind::UnionPay).await?);
+        doubtful.push(submit(&set, "doubt", n, SimulatorKind::NetsUnion).await?);
     }
     let spoil = async |order: &str| -> anyhow::Result<()> {
         let sql = format!(
@@ -391,7 +391,7 @@ async fn a_row_that_nobody_can_read_stops_no_other() -> anyhow::Result<()> {
     let spoilt = doubtful[2].clone();
     let begun = Instant::now();
     while set.stage.client.order(&spoilt).await?["tradeTime"].is_null() {
-        ensure!(begun.elapsed() < PATIENCE, "never sent");
+        ensure!(begun.elapsed() < WAIT_TIMEOUT, "never sent");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let sql = format!(

@@ -5,18 +5,18 @@ use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use sluice_drill::channels::{Action, Kind, Script};
+use sluice_drill::channels::{ActionScript, ScriptedAction, SimulatorKind};
 use sluice_drill::setup::ports::free_port;
 use sluice_drill::setup::process::binary;
-use sluice_drill::stage::Ports;
-use sluice_drill::stage::client::Client;
+use sluice_drill::stage::StagePorts;
+use sluice_drill::stage::client::StageClient;
 use sluice_drill::stage::traffic::Traffic;
-use sluice_tests::{Set, options, top};
+use sluice_tests::{TestStage, options, top};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-const BOTH: &str =
+const BOTH_CHANNELS: &str =
     "[[channel]]\nid = \"netsunion\"\npriority = 1\n[[channel]]\nid = \"unionpay\"\npriority = 2\n";
 
 /// Runs `sluice routing …`: whether it went well, and what it said.
@@ -33,17 +33,17 @@ fn sluice(args: &[&str], config: Option<&Path>) -> anyhow::Result<(bool, String)
 }
 
 /// A stage whose routing is changed as an operator does.
-struct Routed {
-    set: Set,
+struct RoutedStage {
+    set: TestStage,
 }
 
-impl Routed {
+impl RoutedStage {
     async fn up(accounts: u64) -> anyhow::Result<Self> {
-        let set = Set::up(options()).await?;
+        let set = TestStage::up(options()).await?;
         Traffic::new("route", accounts)
             .fund(&set.stage, 1_000)
             .await?;
-        Ok(Routed { set })
+        Ok(RoutedStage { set })
     }
 
     fn run(&self, args: &[&str]) -> anyhow::Result<(bool, String)> {
@@ -91,7 +91,7 @@ impl Routed {
     }
 }
 
-async fn submit(client: &Client, name: &str, more: Value) -> anyhow::Result<String> {
+async fn submit(client: &StageClient, name: &str, more: Value) -> anyhow::Result<String> {
     let mut body = json!({ "fromAccountId": "A00001", "toAccountId": "payee", "amount": "1.25", "currency": "CNY",
                            "transactionId": name });
     for (field, value) in more.as_object().into_iter().flatten() {
@@ -106,7 +106,7 @@ async fn submit(client: &Client, name: &str, more: Value) -> anyhow::Result<Stri
 }
 
 /// `chosen|channel by|…`
-fn told(order: &Value) -> String {
+fn route_text(order: &Value) -> String {
     let mut text = order["route"]["chosen"].as_str().unwrap_or("-").to_owned();
     for r in order["route"]["rejected"].as_array().into_iter().flatten() {
         text.push_str(&format!(
@@ -120,26 +120,26 @@ fn told(order: &Value) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_holds_at_once_and_can_be_taken_back() -> anyhow::Result<()> {
-    let routed = Routed::up(3).await?;
+    let routed = RoutedStage::up(3).await?;
     let first = routed.paid("none", json!({})).await?;
     ensure!(
-        told(&first) == "netsunion" && first["route"]["version"] == 0,
+        route_text(&first) == "netsunion" && first["route"]["version"] == 0,
         "{first}"
     );
 
-    let said = routed.apply(BOTH)?;
+    let said = routed.apply(BOTH_CHANNELS)?;
     ensure!(
         said.contains("+ channel netsunion") && said.contains("version 1 is in force"),
         "{said}"
     );
     let order = routed.paid("first", json!({})).await?;
     ensure!(
-        told(&order) == "netsunion" && order["route"]["version"] == 1,
+        route_text(&order) == "netsunion" && order["route"]["version"] == 1,
         "{order}"
     );
 
     // Paused: new orders take the other channel, one that insists waits and says why.
-    let paused = BOTH.replacen(
+    let paused = BOTH_CHANNELS.replacen(
         "priority = 1",
         "priority = 1\npaused = true\nnote = \"line works\"",
         1,
@@ -151,7 +151,7 @@ async fn a_change_holds_at_once_and_can_be_taken_back() -> anyhow::Result<()> {
     );
     let order = routed.paid("second", json!({})).await?;
     ensure!(
-        told(&order) == "unionpay|netsunion pause" && order["channel"] == "unionpay",
+        route_text(&order) == "unionpay|netsunion pause" && order["channel"] == "unionpay",
         "{order}"
     );
     let insists = routed
@@ -159,7 +159,7 @@ async fn a_change_holds_at_once_and_can_be_taken_back() -> anyhow::Result<()> {
         .await?;
     let shown = routed.waits_for(&insists, "line works").await?;
     ensure!(
-        shown["route"]["chosen"].is_null() && told(&shown) == "-|netsunion pause",
+        shown["route"]["chosen"].is_null() && route_text(&shown) == "-|netsunion pause",
         "{shown}"
     );
     let (_, said) = routed.run(&["explain", &insists])?;
@@ -188,7 +188,7 @@ async fn a_change_holds_at_once_and_can_be_taken_back() -> anyhow::Result<()> {
         .stage
         .wait_for_status(&insists, "success")
         .await?;
-    ensure!(told(&routed.paid("third", json!({})).await?) == "netsunion");
+    ensure!(route_text(&routed.paid("third", json!({})).await?) == "netsunion");
     let (_, said) = routed.run(&["history"])?;
     ensure!(
         said.contains("2→1") && said.contains("the line works again") && said.contains("1*"),
@@ -205,19 +205,21 @@ async fn a_change_holds_at_once_and_can_be_taken_back() -> anyhow::Result<()> {
 
 /// Refused by the tool; and what gets into the tables past it leaves the last good
 /// one in force.
-async fn wrong_configurations(routed: &Routed) -> anyhow::Result<()> {
+async fn wrong_configurations(routed: &RoutedStage) -> anyhow::Result<()> {
     let stage = &routed.set.stage;
     let path = routed.set.path().join("wrong.toml");
     for (text, part) in [
         (
-            format!("{BOTH}[[rule]]\nid = \"r\"\ncondition = \"amuont < 1\"\nmessage = \"no\"\n"),
+            format!(
+                "{BOTH_CHANNELS}[[rule]]\nid = \"r\"\ncondition = \"amuont < 1\"\nmessage = \"no\"\n"
+            ),
             "amuont",
         ),
         (
-            BOTH.replace("unionpay", "pigeon"),
+            BOTH_CHANNELS.replace("unionpay", "pigeon"),
             "is not in the core's settings",
         ),
-        (BOTH.to_owned(), "says just the same"),
+        (BOTH_CHANNELS.to_owned(), "says just the same"),
     ] {
         std::fs::write(&path, text)?;
         let path = path.display().to_string();
@@ -246,14 +248,14 @@ async fn wrong_configurations(routed: &Routed) -> anyhow::Result<()> {
     ensure!(!well, "{said}");
     let (well, said) = routed.run(&["rollback", "2", "--author", "test", "--reason", "drill"])?;
     ensure!(well, "{said}");
-    ensure!(told(&routed.paid("mended", json!({})).await?) == "unionpay|netsunion pause");
+    ensure!(route_text(&routed.paid("mended", json!({})).await?) == "unionpay|netsunion pause");
     ensure!(stage.core_metric("sluice_core_routing_invalid").await? == 0);
     ensure!(stage.core_metric("sluice_core_routing_version").await? == 2);
     Ok(())
 }
 
 /// Rules of every sort, and what each does to an order.
-const RULES: &str = r#"
+const RULES_CONFIG: &str = r#"
 [[rule]]
 id = "single"
 condition = "amount <= most"
@@ -290,8 +292,8 @@ single = "7.50"
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rules_and_blacklists_decide_and_what_has_no_route_waits_or_fails() -> anyhow::Result<()> {
-    let routed = Routed::up(3).await?;
-    routed.apply(&format!("{BOTH}{RULES}"))?;
+    let routed = RoutedStage::up(3).await?;
+    routed.apply(&format!("{BOTH_CHANNELS}{RULES_CONFIG}"))?;
     let cases = [
         ("plain", json!({}), "netsunion"),
         (
@@ -317,7 +319,7 @@ async fn rules_and_blacklists_decide_and_what_has_no_route_waits_or_fails() -> a
     ];
     for (name, more, want) in cases {
         let order = routed.paid(name, more).await?;
-        ensure!(told(&order) == want, "{name}: {order}");
+        ensure!(route_text(&order) == want, "{name}: {order}");
     }
     // Nobody takes it: it waits, says why, and goes on after a change.
     let waits = routed
@@ -327,7 +329,7 @@ async fn rules_and_blacklists_decide_and_what_has_no_route_waits_or_fails() -> a
         .waits_for(&waits, "bank CLOSED can't be reached")
         .await?;
     ensure!(
-        told(&shown) == "-|netsunion rule banks|unionpay rule banks",
+        route_text(&shown) == "-|netsunion rule banks|unionpay rule banks",
         "{shown}"
     );
     let limited = routed
@@ -362,7 +364,7 @@ async fn rules_and_blacklists_decide_and_what_has_no_route_waits_or_fails() -> a
     let shown = routed.set.stage.client.order(&thief).await?;
     ensure!(
         shown["resultCode"] == "no_route"
-            && told(&shown) == "-|netsunion rule payees|unionpay rule payees",
+            && route_text(&shown) == "-|netsunion rule payees|unionpay rule payees",
         "{shown}"
     );
     // Taken back while it waits, like any order that was never sent.
@@ -378,7 +380,7 @@ async fn rules_and_blacklists_decide_and_what_has_no_route_waits_or_fails() -> a
     );
 
     routed.apply(
-        &format!("{BOTH}{RULES}")
+        &format!("{BOTH_CHANNELS}{RULES_CONFIG}")
             .replace("\"CLOSED\"", "\"SHUT\"")
             .replace("7.50", "8"),
     )?;
@@ -393,26 +395,29 @@ async fn rules_and_blacklists_decide_and_what_has_no_route_waits_or_fails() -> a
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_channel_declines_for_itself_alone_goes_through_another() -> anyhow::Result<()> {
-    let routed = Routed::up(3).await?;
+    let routed = RoutedStage::up(3).await?;
     let limit = "[[limit]]\nscope = \"channel\"\ncurrency = \"CNY\"\nday = 50\n";
-    routed.apply(&format!("{BOTH}{limit}"))?;
+    routed.apply(&format!("{BOTH_CHANNELS}{limit}"))?;
     let (sims, client) = (&routed.set.stage.sims, &routed.set.stage.client);
     for name in ["near", "nowhere"] {
-        sims.add_script(Kind::NetsUnion, Script::new(name, Action::NotHere))?;
+        sims.add_script(
+            SimulatorKind::NetsUnion,
+            ActionScript::new(name, ScriptedAction::NotHere),
+        )?;
     }
     sims.add_script(
-        Kind::NetsUnion,
-        Script::new("later", Action::NotHereLater { ms: 300 }),
+        SimulatorKind::NetsUnion,
+        ActionScript::new("later", ScriptedAction::NotHereLater { ms: 300 }),
     )?;
     sims.add_script(
-        Kind::UnionPay,
-        Script::new("nowhere", Action::NotHereLater { ms: 50 }),
+        SimulatorKind::UnionPay,
+        ActionScript::new("nowhere", ScriptedAction::NotHereLater { ms: 50 }),
     )?;
 
     for name in ["near", "later"] {
         let order = routed.paid(name, json!({ "toAccountId": name })).await?;
         ensure!(
-            told(&order) == "unionpay|netsunion channel" && order["channel"] == "unionpay",
+            route_text(&order) == "unionpay|netsunion channel" && order["channel"] == "unionpay",
             "{order}"
         );
         let id = order["withdrawOrderId"]
@@ -448,8 +453,9 @@ async fn what_a_channel_declines_for_itself_alone_goes_through_another() -> anyh
     routed.set.stage.wait_for_status(&wished, "failed").await?;
     ensure!(client.order(&wished).await?["resultCode"] == "1005");
     // Between two channels it can be taken back.
-    routed
-        .apply(&format!("{BOTH}{limit}").replace("priority = 2", "priority = 2\npaused = true"))?;
+    routed.apply(
+        &format!("{BOTH_CHANNELS}{limit}").replace("priority = 2", "priority = 2\npaused = true"),
+    )?;
     let between = routed
         .submit("between", json!({ "toAccountId": "near" }))
         .await?;
@@ -473,20 +479,20 @@ async fn what_a_channel_declines_for_itself_alone_goes_through_another() -> anyh
 #[tokio::test(flavor = "multi_thread")]
 async fn a_channel_that_paid_what_it_declined_keeps_the_order_from_every_other()
 -> anyhow::Result<()> {
-    let routed = Routed::up(3).await?;
+    let routed = RoutedStage::up(3).await?;
     let (set, client) = (&routed.set, &routed.set.stage.client);
     set.stage.sims.add_script(
-        Kind::NetsUnion,
-        Script::new("liar", Action::NotHereThoughPaid { ms: 1_500 }),
+        SimulatorKind::NetsUnion,
+        ActionScript::new("liar", ScriptedAction::NotHereThoughPaid { ms: 1_500 }),
     )?;
-    routed.apply(&BOTH.replace("priority = 2", "priority = 2\npaused = true"))?;
+    routed.apply(&BOTH_CHANNELS.replace("priority = 2", "priority = 2\npaused = true"))?;
     let order = routed
         .submit("lied", json!({ "toAccountId": "liar" }))
         .await?;
     routed.waits_for(&order, "unionpay: pause").await?;
     set.stage.wait_for_status(&order, "manual").await?;
     // The other channel is free now, and must not be asked.
-    routed.apply(BOTH)?;
+    routed.apply(BOTH_CHANNELS)?;
     routed
         .paid("after", json!({ "channel": "unionpay" }))
         .await?;
@@ -534,7 +540,7 @@ async fn a_channel_that_paid_what_it_declined_keeps_the_order_from_every_other()
 }
 
 /// `number channel state live` of each try.
-async fn attempts(set: &Set, order: &str) -> anyhow::Result<Vec<String>> {
+async fn attempts(set: &TestStage, order: &str) -> anyhow::Result<Vec<String>> {
     let sql = format!(
         "SELECT CONCAT_WS(' ',attempt_no,channel,state,IFNULL(live,'NULL')) FROM {}.attempt WHERE order_id='{order}' \
          ORDER BY attempt_no",
@@ -555,7 +561,7 @@ async fn away_from_midnight() -> anyhow::Result<()> {
 }
 
 /// What is counted of account A00001 now, in one look.
-async fn counted(set: &Set) -> anyhow::Result<Decimal> {
+async fn counted(set: &TestStage) -> anyhow::Result<Decimal> {
     let mut conn = set.stage.pool.get_conn().await?;
     let sql = format!(
         "SELECT IFNULL(SUM(amount),0) FROM {}.orders WHERE account_id='A00001' AND attempts>0 \
@@ -565,7 +571,7 @@ async fn counted(set: &Set) -> anyhow::Result<Decimal> {
     Ok(conn.query_first(sql).await?.unwrap_or_default())
 }
 
-async fn until_counted(set: &Set, want: Decimal) -> anyhow::Result<()> {
+async fn until_counted(set: &TestStage, want: Decimal) -> anyhow::Result<()> {
     let begun = Instant::now();
     loop {
         let now = counted(set).await?;
@@ -585,31 +591,32 @@ async fn until_counted(set: &Set, want: Decimal) -> anyhow::Result<()> {
 async fn a_day_limit_holds_over_two_cores_and_takes_back_what_failed_or_returned()
 -> anyhow::Result<()> {
     away_from_midnight().await?;
-    let routed = Routed::up(3).await?;
+    let routed = RoutedStage::up(3).await?;
     let set = &routed.set;
     let limit = "[[limit]]\nscope = \"account\"\ncurrency = \"CNY\"\nday = 50\n";
-    let equal = BOTH.replace("priority = 2", "priority = 1");
+    let equal = BOTH_CHANNELS.replace("priority = 2", "priority = 1");
     routed.apply(&format!(
         "{equal}{limit}[[limit]]\nscope = \"business\"\ncurrency = \"CNY\"\nmonth = 100000\n"
     ))?;
-    set.stage
-        .sims
-        .add_script(Kind::NetsUnion, Script::new("fail", Action::Fail))?;
     set.stage.sims.add_script(
-        Kind::UnionPay,
-        Script::new("fail", Action::FailLater { ms: 100 }),
+        SimulatorKind::NetsUnion,
+        ActionScript::new("fail", ScriptedAction::Fail),
     )?;
     set.stage.sims.add_script(
-        Kind::UnionPay,
-        Script::new("back", Action::ReturnAfterSuccess { ms: 150 }),
+        SimulatorKind::UnionPay,
+        ActionScript::new("fail", ScriptedAction::FailLater { ms: 100 }),
     )?;
-    let ports = Ports {
+    set.stage.sims.add_script(
+        SimulatorKind::UnionPay,
+        ActionScript::new("back", ScriptedAction::ReturnAfterSuccess { ms: 150 }),
+    )?;
+    let ports = StagePorts {
         core: free_port()?,
         core_admin: free_port()?,
         ..set.stage.ports
     };
     let mut second = set.stage.spawn_core("core-2", ports).await?;
-    let other = Client::new(
+    let other = StageClient::new(
         &ports.url(ports.core),
         &ports.url(ports.sidecar),
         &set.stage.token,
@@ -701,7 +708,9 @@ fn the_example_is_right_and_hostile_files_are_refused() -> anyhow::Result<()> {
     for (condition, part) in cases {
         std::fs::write(
             &path,
-            format!("{BOTH}[[rule]]\nid = \"r\"\ncondition = \"{condition}\"\nmessage = \"no\"\n"),
+            format!(
+                "{BOTH_CHANNELS}[[rule]]\nid = \"r\"\ncondition = \"{condition}\"\nmessage = \"no\"\n"
+            ),
         )?;
         let begun = Instant::now();
         let (well, said) = sluice(&["check", &path.display().to_string()], None)?;

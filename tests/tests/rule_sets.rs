@@ -6,16 +6,16 @@ use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use sluice_contract::clock::now_us;
 use sluice_contract::event::{BusinessEvent, DEPOSIT_RECEIVED};
-use sluice_drill::faults::act;
+use sluice_drill::faults::injection;
 use sluice_drill::setup::copy_dir;
 use sluice_drill::setup::process::binary;
 use sluice_drill::setup::secrets::random_hex;
-use sluice_tests::{Set, options, seed};
+use sluice_tests::{TestStage, options, seed};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-const RULE: &str = "balance_adds_up";
+const RULE_ID: &str = "balance_adds_up";
 
 /// The shipped rules in a folder that may be edited.
 fn copied(from: &Path) -> anyhow::Result<TempDir> {
@@ -25,7 +25,11 @@ fn copied(from: &Path) -> anyhow::Result<TempDir> {
 }
 
 /// What `sluice rules …` prints, or its error, under a person's name.
-async fn sluice(set: &Set, person: &str, words: &[&str]) -> anyhow::Result<Result<String, String>> {
+async fn sluice(
+    set: &TestStage,
+    person: &str,
+    words: &[&str],
+) -> anyhow::Result<Result<String, String>> {
     let ran = tokio::process::Command::new(binary("sluice")?)
         .arg("rules")
         .args(words)
@@ -42,14 +46,14 @@ async fn sluice(set: &Set, person: &str, words: &[&str]) -> anyhow::Result<Resul
     })
 }
 
-async fn done(set: &Set, person: &str, words: &[&str]) -> anyhow::Result<String> {
+async fn done(set: &TestStage, person: &str, words: &[&str]) -> anyhow::Result<String> {
     sluice(set, person, words)
         .await?
         .map_err(|error| anyhow::anyhow!("{words:?}: {error}"))
 }
 
 /// Waits for a line of the list that begins so, with another hash than that; its words.
-async fn listed(set: &Set, begins: &str, other_than: &str) -> anyhow::Result<Vec<String>> {
+async fn listed(set: &TestStage, begins: &str, other_than: &str) -> anyhow::Result<Vec<String>> {
     let begun = Instant::now();
     loop {
         let list = sluice(set, "ann", &["list"])
@@ -71,7 +75,7 @@ async fn listed(set: &Set, begins: &str, other_than: &str) -> anyhow::Result<Vec
     }
 }
 
-async fn numbers(set: &Set, sql: &str) -> anyhow::Result<Vec<i64>> {
+async fn numbers(set: &TestStage, sql: &str) -> anyhow::Result<Vec<i64>> {
     let sql = sql.replace("guard", &set.stage.schemas.guard);
     Ok(set.stage.pool.get_conn().await?.query(sql).await?)
 }
@@ -84,7 +88,7 @@ async fn an_edit_survives_kills_and_is_armed_by_two() -> anyhow::Result<()> {
     let mut options = options();
     let rules = copied(&options.rules)?;
     options.rules = rules.path().to_owned();
-    let mut set = Set::up(options).await?;
+    let mut set = TestStage::up(options).await?;
     let people = set.stage.dir.join("secrets/people");
     std::fs::create_dir_all(&people)?;
     for person in ["ann", "bob"] {
@@ -92,7 +96,7 @@ async fn an_edit_survives_kills_and_is_armed_by_two() -> anyhow::Result<()> {
     }
 
     // Whatever is shipped can be armed: its cases pass and have seen every branch.
-    listed(&set, &format!("{RULE} "), "").await?;
+    listed(&set, &format!("{RULE_ID} "), "").await?;
     let list = done(&set, "ann", &["list"]).await?;
     let unready = list
         .lines()
@@ -101,7 +105,7 @@ async fn an_edit_survives_kills_and_is_armed_by_two() -> anyhow::Result<()> {
     ensure!(unready.is_empty(), "{unready:?}");
 
     // Killed at any moment around an edit: the set is whole, and the edit is in it once.
-    let file = rules.path().join(format!("{RULE}.rhai"));
+    let file = rules.path().join(format!("{RULE_ID}.rhai"));
     let good = std::fs::read_to_string(&file)?;
     let mut sidecar = set
         .stage
@@ -114,7 +118,7 @@ async fn an_edit_survives_kills_and_is_armed_by_two() -> anyhow::Result<()> {
         tokio::time::sleep(Duration::from_millis((seed >> (8 * turn)) % 400)).await;
         sidecar.kill9()?;
         sidecar.restart()?;
-        hash = listed(&set, &format!("└ edited: {RULE}"), &hash)
+        hash = listed(&set, &format!("└ edited: {RULE_ID}"), &hash)
             .await?
             .remove(0);
     }
@@ -134,12 +138,12 @@ async fn an_edit_survives_kills_and_is_armed_by_two() -> anyhow::Result<()> {
 
     // Both versions see the fault, one verdict each; the armed one alone stops it.
     let account = "RULES1";
-    act::fund(&set.stage, account, Decimal::from(10_000)).await?;
+    injection::fund(&set.stage, account, Decimal::from(10_000)).await?;
     break_balance(&set, account).await?;
     let begun = Instant::now();
     let ids = loop {
         let sql = format!(
-            "SELECT verdict_id FROM {}.verdict WHERE rule='{RULE}' AND account_id='{account}' ORDER BY mode DESC",
+            "SELECT verdict_id FROM {}.verdict WHERE rule='{RULE_ID}' AND account_id='{account}' ORDER BY mode DESC",
             set.stage.schemas.guard
         );
         let ids: Vec<String> = set.stage.pool.get_conn().await?.query(sql).await?;
@@ -174,7 +178,7 @@ async fn an_edit_survives_kills_and_is_armed_by_two() -> anyhow::Result<()> {
 }
 
 /// By hand: less available than the balance says.
-async fn break_balance(set: &Set, account: &str) -> anyhow::Result<()> {
+async fn break_balance(set: &TestStage, account: &str) -> anyhow::Result<()> {
     let sql = format!(
         "UPDATE {}.balance SET available=available-1 WHERE account_id=?",
         set.stage.schemas.balance
@@ -188,25 +192,25 @@ async fn break_balance(set: &Set, account: &str) -> anyhow::Result<()> {
         .await?)
 }
 
-async fn two_people(set: &Set, hash: &str) -> anyhow::Result<()> {
+async fn two_people(set: &TestStage, hash: &str) -> anyhow::Result<()> {
     let promote = [
-        "promote", RULE, "--to", "trip", "--hash", hash, "--reason", "clearer",
+        "promote", RULE_ID, "--to", "trip", "--hash", hash, "--reason", "clearer",
     ];
     let told = done(set, "ann", &promote).await?;
     ensure!(
         told.contains(&format!(
-            "sluice rules approve {RULE} --to trip --hash {hash}"
+            "sluice rules approve {RULE_ID} --to trip --hash {hash}"
         )),
         "{told}"
     );
-    let approve = ["approve", RULE, "--to", "trip", "--hash", hash];
+    let approve = ["approve", RULE_ID, "--to", "trip", "--hash", hash];
     let own = sluice(set, "ann", &approve)
         .await?
         .err()
         .unwrap_or_default();
     ensure!(own.contains("a second person must approve"), "{own}");
     done(set, "bob", &approve).await?;
-    let now = listed(set, &format!("{RULE} "), "").await?;
+    let now = listed(set, &format!("{RULE_ID} "), "").await?;
     ensure!(
         now.starts_with(&[hash.to_owned(), "trip".to_owned()]),
         "{now:?}"
@@ -219,7 +223,7 @@ async fn two_people(set: &Set, hash: &str) -> anyhow::Result<()> {
         "bob",
         &[
             "suppress",
-            RULE,
+            RULE_ID,
             "A-1",
             "--amount-cap",
             "10.00",
@@ -235,7 +239,7 @@ async fn two_people(set: &Set, hash: &str) -> anyhow::Result<()> {
     );
     let long = [
         "suppress",
-        RULE,
+        RULE_ID,
         "A-1",
         "--amount-cap",
         "10.00",
@@ -270,7 +274,7 @@ async fn two_people(set: &Set, hash: &str) -> anyhow::Result<()> {
 }
 
 /// A shipped rule's finding up to the cap, and one beyond it.
-async fn what_is_suppressed_stops_nobody(set: &Set) -> anyhow::Result<()> {
+async fn what_is_suppressed_stops_nobody(set: &TestStage) -> anyhow::Result<()> {
     let (account, rule) = ("RULES2", "deposit_is_booked");
     let cap = [
         "suppress",

@@ -7,43 +7,50 @@ use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use sluice_contract::clock::now_us;
 use sluice_contract::money::Currency;
-use sluice_contract::order::{Kind, State};
+use sluice_contract::order::{OrderKind, OrderState};
 use sluice_contract::sql;
-use sluice_core::accept::{Ask, Capture, Deposit, Keyed, Withdraw, apart};
+use sluice_core::accept::{
+    BookingRequest, CaptureBooking, DepositBooking, IdempotentRequest, WithdrawalBooking,
+    split_books,
+};
 use sluice_core::dispatch::ReadyQueue;
-use sluice_core::journal::Journal;
-use sluice_core::orders::repo::Attempt;
-use sluice_core::orders::{Order, OrderRef, repo, state::Event};
-use sluice_core::outcome::{Hearing, Outcome, Outcomes, Taken, Waits};
-use sluice_core::saga::{Done, Follower, Intent, Saga};
-use sluice_core::schema::{Servers, migrate};
-use sluice_drill::stage::Options;
-use sluice_tests::{Set, options, tail};
+use sluice_core::intents::{BookingIntent, BookingResult};
+use sluice_core::orders::repo::{self, Attempt};
+use sluice_core::orders::state::OrderInput;
+use sluice_core::orders::{Order, OrderRef};
+use sluice_core::outcome::{
+    AckPolicy, OrderOutcome, OutcomeDelays, OutcomeRecorder, OutcomeResult,
+};
+use sluice_core::saga::{BookingSaga, SagaFollower};
+use sluice_core::schema::{DatabaseUrls, migrate};
+use sluice_core::unit_of_work::UnitOfWork;
+use sluice_drill::stage::StageOptions;
+use sluice_tests::{TestStage, options, tail};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A core that can be stopped after any step.
-struct Hand {
-    saga: Arc<Saga>,
+struct SagaHand {
+    saga: Arc<BookingSaga>,
     /// Writes outcomes; what they leave to be booked, nobody drives.
-    outcomes: Outcomes,
+    outcomes: OutcomeRecorder,
 }
 
 fn pool(url: &str, schema: &str) -> anyhow::Result<Pool> {
     sql::pool_of(sql::options(url)?.db_name(Some(schema.to_owned())), 8)
 }
 
-impl Hand {
-    fn on(set: &Set) -> anyhow::Result<Self> {
+impl SagaHand {
+    fn on(set: &TestStage) -> anyhow::Result<Self> {
         let (stage, ready) = (&set.stage, ReadyQueue::new(100));
-        let apart = stage.apart.as_ref().context("servers of their own")?;
+        let split_books = stage.split_books.as_ref().context("servers of their own")?;
         let schemas = &stage.schemas;
         let orders = pool(&stage.url, &schemas.orders)?;
         let (balance, ledger) = (
-            pool(&apart.balance.url(), &schemas.balance)?,
-            pool(&apart.ledger.url(), &schemas.ledger)?,
+            pool(&split_books.balance.url(), &schemas.balance)?,
+            pool(&split_books.ledger.url(), &schemas.ledger)?,
         );
-        let saga = Arc::new(Saga::new(
+        let saga = Arc::new(BookingSaga::new(
             orders.clone(),
             balance,
             ledger,
@@ -52,7 +59,7 @@ impl Hand {
             &ready,
         ));
         let nowhere = sql::pool("mysql://nobody@127.0.0.1:1", 1)?;
-        let lame = Saga::new(
+        let lame = BookingSaga::new(
             orders.clone(),
             nowhere.clone(),
             nowhere,
@@ -60,19 +67,19 @@ impl Hand {
             &stage.key,
             &ready,
         );
-        let follower = Follower::start(&Arc::new(lame));
-        let hearing = Hearing {
+        let follower = SagaFollower::start(&Arc::new(lame));
+        let ack_policy = AckPolicy {
             clients: Default::default(),
             first_us: 1,
-            longest_us: 1,
+            max_delay_us: 1,
             max_notifications: 1,
         };
-        let waits = Waits {
+        let waits = OutcomeDelays {
             first_query_us: 1_000_000,
             callback_us: 1_000_000,
-            hearing,
+            ack_policy,
         };
-        let outcomes = Outcomes::start(
+        let outcomes = OutcomeRecorder::start(
             &orders,
             schemas,
             &stage.key,
@@ -80,22 +87,28 @@ impl Hand {
             &ready,
             Some(&follower),
         );
-        Ok(Hand { saga, outcomes })
+        Ok(SagaHand { saga, outcomes })
     }
 
     /// Step 1 of a request.
-    async fn ask(&self, key: &str, ask: Ask) -> anyhow::Result<Vec<Intent>> {
-        let keyed = Keyed {
+    async fn booking(
+        &self,
+        key: &str,
+        booking: BookingRequest,
+    ) -> anyhow::Result<Vec<BookingIntent>> {
+        let keyed = IdempotentRequest {
             client: "local".into(),
             key: key.into(),
             request_hash: format!("{:064}", 0),
-            ask,
+            booking,
         };
-        Ok(apart::open(&self.saga, &[&keyed], false).await?.intents)
+        Ok(split_books::open(&self.saga, &[&keyed], false)
+            .await?
+            .intents)
     }
 
     /// Steps 2 to `last` of what is open, then nothing more.
-    async fn go_on(&self, mut intents: Vec<Intent>, last: u32) -> anyhow::Result<()> {
+    async fn go_on(&self, mut intents: Vec<BookingIntent>, last: u32) -> anyhow::Result<()> {
         intents.sort_by_key(|i| i.posting.posting_id.clone());
         if last < 2 {
             return Ok(());
@@ -112,7 +125,7 @@ impl Hand {
 
     async fn fund(&self, account: &str, amount: i64) -> anyhow::Result<()> {
         let intents = self
-            .ask(
+            .booking(
                 &format!("fund-{account}"),
                 deposit(account, &format!("fund-{account}"), amount),
             )
@@ -124,11 +137,11 @@ impl Hand {
     async fn order(
         &self,
         account: &str,
-        kind: Kind,
+        kind: OrderKind,
         payment: Option<&str>,
     ) -> anyhow::Result<OrderRef> {
         let intents = self
-            .ask(
+            .booking(
                 &format!("order-{account}"),
                 withdraw(account, 10, kind, payment),
             )
@@ -138,12 +151,15 @@ impl Hand {
         Ok(at)
     }
 
-    async fn hear(&self, at: &OrderRef, event: Event) -> anyhow::Result<()> {
+    async fn hear(&self, at: &OrderRef, event: OrderInput) -> anyhow::Result<()> {
         let taken = self
             .outcomes
-            .record(Outcome::new(at.clone(), event))
+            .record(OrderOutcome::new(at.clone(), event))
             .await?;
-        ensure!(taken == Taken::Moved, "{event:?} of {at:?} was {taken:?}");
+        ensure!(
+            taken == OutcomeResult::Moved,
+            "{event:?} of {at:?} was {taken:?}"
+        );
         Ok(())
     }
 }
@@ -152,9 +168,9 @@ fn cny() -> Currency {
     "CNY".parse().expect("CNY is a currency")
 }
 
-fn deposit(account: &str, biz_no: &str, amount: i64) -> Ask {
+fn deposit(account: &str, biz_no: &str, amount: i64) -> BookingRequest {
     let (amount, currency) = (Decimal::from(amount), cny());
-    Ask::Deposit(Deposit {
+    BookingRequest::Deposit(DepositBooking {
         account_id: account.into(),
         amount,
         currency,
@@ -162,9 +178,9 @@ fn deposit(account: &str, biz_no: &str, amount: i64) -> Ask {
     })
 }
 
-fn capture(account: &str, payment_no: &str) -> Ask {
+fn capture(account: &str, payment_no: &str) -> BookingRequest {
     let (amount, currency) = (Decimal::from(100), cny());
-    Ask::Capture(Capture {
+    BookingRequest::Capture(CaptureBooking {
         account_id: account.into(),
         amount,
         currency,
@@ -173,8 +189,8 @@ fn capture(account: &str, payment_no: &str) -> Ask {
     })
 }
 
-fn withdraw(account: &str, amount: i64, kind: Kind, payment: Option<&str>) -> Ask {
-    Ask::Withdraw(Withdraw {
+fn withdraw(account: &str, amount: i64, kind: OrderKind, payment: Option<&str>) -> BookingRequest {
+    BookingRequest::Withdraw(WithdrawalBooking {
         account_id: account.into(),
         kind,
         to_account: "payee".into(),
@@ -190,7 +206,7 @@ fn withdraw(account: &str, amount: i64, kind: Kind, payment: Option<&str>) -> As
 }
 
 /// As a claim leaves the order: out at a channel.
-async fn send(set: &Set, at: &OrderRef) -> anyhow::Result<()> {
+async fn send(set: &TestStage, at: &OrderRef) -> anyhow::Result<()> {
     let mut conn = pool(&set.stage.url, &set.stage.schemas.orders)?
         .get_conn()
         .await?;
@@ -199,7 +215,7 @@ async fn send(set: &Set, at: &OrderRef) -> anyhow::Result<()> {
         .await?
         .pop()
         .context("no such order")?;
-    order.state = State::Dispatching;
+    order.state = OrderState::Dispatching;
     order.channel = Some("netsunion".into());
     order.attempts = 1;
     order.version += 1;
@@ -209,29 +225,33 @@ async fn send(set: &Set, at: &OrderRef) -> anyhow::Result<()> {
         state: "sent",
         live: true,
     };
-    let journal = Journal {
+    let unit_of_work = UnitOfWork {
         moved_orders: vec![&order],
         new_attempts: vec![attempt],
-        ..Journal::default()
+        ..UnitOfWork::default()
     };
-    conn.query_drop(journal.commit_sql(&set.stage.schemas, &set.stage.key, now_us())?)
+    conn.query_drop(unit_of_work.commit_sql(&set.stage.schemas, &set.stage.key, now_us())?)
         .await?;
     Ok(())
 }
 
 /// What account `name` shall have at the end: available, reserved, intermediate,
 /// intermediate reserved; and the state and code of its order.
-struct Want {
+struct ExpectedAccount {
     account: String,
     parts: [i64; 4],
     order: Option<(&'static str, Option<&'static str>)>,
 }
 
 /// Makes one of each kind of booking, stopped after step `last`.
-async fn all_kinds(set: &Set, hand: &Hand, last: u32) -> anyhow::Result<Vec<Want>> {
+async fn all_kinds(
+    set: &TestStage,
+    hand: &SagaHand,
+    last: u32,
+) -> anyhow::Result<Vec<ExpectedAccount>> {
     let mut wants = Vec::new();
     let mut want = |account: &str, parts: [i64; 4], order| {
-        wants.push(Want {
+        wants.push(ExpectedAccount {
             account: account.into(),
             parts,
             order,
@@ -239,19 +259,21 @@ async fn all_kinds(set: &Set, hand: &Hand, last: u32) -> anyhow::Result<Vec<Want
     };
 
     let account = format!("deposit-{last}");
-    let intents = hand.ask(&account, deposit(&account, &account, 7)).await?;
+    let intents = hand
+        .booking(&account, deposit(&account, &account, 7))
+        .await?;
     hand.go_on(intents, last).await?;
     want(&account, [7, 0, 0, 0], None);
 
     let account = format!("capture-{last}");
-    let intents = hand.ask(&account, capture(&account, &account)).await?;
+    let intents = hand.booking(&account, capture(&account, &account)).await?;
     hand.go_on(intents, last).await?;
     want(&account, [0, 0, 100, 0], None);
 
     let account = format!("reserve-{last}");
     hand.fund(&account, 100).await?;
     let intents = hand
-        .ask(&account, withdraw(&account, 10, Kind::CashOut, None))
+        .booking(&account, withdraw(&account, 10, OrderKind::CashOut, None))
         .await?;
     hand.go_on(intents, last).await?;
     want(&account, [90, 10, 0, 0], Some(("init", None)));
@@ -259,7 +281,7 @@ async fn all_kinds(set: &Set, hand: &Hand, last: u32) -> anyhow::Result<Vec<Want
     let account = format!("refused-{last}");
     hand.fund(&account, 9).await?;
     let intents = hand
-        .ask(&account, withdraw(&account, 10, Kind::CashOut, None))
+        .booking(&account, withdraw(&account, 10, OrderKind::CashOut, None))
         .await?;
     hand.go_on(intents, last).await?;
     want(
@@ -270,36 +292,36 @@ async fn all_kinds(set: &Set, hand: &Hand, last: u32) -> anyhow::Result<Vec<Want
 
     let account = format!("refund-{last}");
     let intents = hand
-        .ask(&format!("pay-{account}"), capture(&account, "p"))
+        .booking(&format!("pay-{account}"), capture(&account, "p"))
         .await?;
     hand.go_on(intents, 4).await?;
-    let at = hand.order(&account, Kind::Refund, Some("p")).await?;
-    hand.hear(&at, Event::Cancel).await?;
+    let at = hand.order(&account, OrderKind::Refund, Some("p")).await?;
+    hand.hear(&at, OrderInput::Cancel).await?;
     hand.go_on(hand.saga.open_of(&[at]).await?, last).await?;
     want(&account, [0, 0, 100, 0], Some(("failed", None)));
 
     let account = format!("release-{last}");
     hand.fund(&account, 100).await?;
-    let at = hand.order(&account, Kind::CashOut, None).await?;
-    hand.hear(&at, Event::Cancel).await?;
+    let at = hand.order(&account, OrderKind::CashOut, None).await?;
+    hand.hear(&at, OrderInput::Cancel).await?;
     hand.go_on(hand.saga.open_of(&[at]).await?, last).await?;
     want(&account, [100, 0, 0, 0], Some(("failed", None)));
 
     let account = format!("finalize-{last}");
     hand.fund(&account, 100).await?;
-    let at = hand.order(&account, Kind::CashOut, None).await?;
+    let at = hand.order(&account, OrderKind::CashOut, None).await?;
     send(set, &at).await?;
-    hand.hear(&at, Event::Succeeded).await?;
+    hand.hear(&at, OrderInput::Succeeded).await?;
     hand.go_on(hand.saga.open_of(&[at]).await?, last).await?;
     want(&account, [90, 0, 0, 0], Some(("success", None)));
 
     // The return is there before the end is booked.
     let account = format!("returned-{last}");
     hand.fund(&account, 100).await?;
-    let at = hand.order(&account, Kind::CashOut, None).await?;
+    let at = hand.order(&account, OrderKind::CashOut, None).await?;
     send(set, &at).await?;
-    hand.hear(&at, Event::Succeeded).await?;
-    hand.hear(&at, Event::Returned).await?;
+    hand.hear(&at, OrderInput::Succeeded).await?;
+    hand.hear(&at, OrderInput::Returned).await?;
     let open = hand.saga.open_of(&[at]).await?;
     ensure!(open.len() == 2, "{open:?}");
     hand.go_on(open, last).await?;
@@ -307,9 +329,13 @@ async fn all_kinds(set: &Set, hand: &Hand, last: u32) -> anyhow::Result<Vec<Want
     Ok(wants)
 }
 
-async fn check(set: &Set, want: &Want) -> anyhow::Result<()> {
-    let apart = set.stage.apart.as_ref().context("servers of their own")?;
-    let mut conn = apart.balance_pool.get_conn().await?;
+async fn check(set: &TestStage, want: &ExpectedAccount) -> anyhow::Result<()> {
+    let split_books = set
+        .stage
+        .split_books
+        .as_ref()
+        .context("servers of their own")?;
+    let mut conn = split_books.balance_pool.get_conn().await?;
     let sql = format!(
         "SELECT available,reserved,intermediate,intermediate_reserved FROM {}.balance WHERE account_id=?",
         set.stage.schemas.balance
@@ -349,9 +375,9 @@ async fn check(set: &Set, want: &Want) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn quiet() -> Options {
-    Options {
-        apart: true,
+fn quiet() -> StageOptions {
+    StageOptions {
+        split_books: true,
         fence: false,
         dispatch: false,
         ..options()
@@ -359,7 +385,7 @@ fn quiet() -> Options {
 }
 
 /// Waits until every booking is made.
-async fn settled(set: &Set) -> anyhow::Result<()> {
+async fn settled(set: &TestStage) -> anyhow::Result<()> {
     let begun = Instant::now();
     let mut conn = set.stage.pool.get_conn().await?;
     loop {
@@ -390,11 +416,11 @@ async fn settled(set: &Set) -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_between_any_two_steps_ends_in_balanced_books() -> anyhow::Result<()> {
-    let mut set = Set::prepare(quiet()).await?;
+    let mut set = TestStage::prepare(quiet()).await?;
     set.stage.start_core().await?;
     let mut core = set.stage.core.take().context("core")?;
     core.kill9()?;
-    let hand = Hand::on(&set)?;
+    let hand = SagaHand::on(&set)?;
     let mut wants = Vec::new();
     for last in 1..=4 {
         wants.extend(all_kinds(&set, &hand, last).await?);
@@ -411,29 +437,34 @@ async fn a_crash_between_any_two_steps_ends_in_balanced_books() -> anyhow::Resul
 #[tokio::test(flavor = "multi_thread")]
 async fn a_posting_driven_by_many_at_once_is_booked_once_and_a_forged_one_never()
 -> anyhow::Result<()> {
-    let mut set = Set::prepare(quiet()).await?;
+    let mut set = TestStage::prepare(quiet()).await?;
     set.stage.start_core().await?;
     drop(set.stage.core.take());
-    let hand = Hand::on(&set)?;
+    let hand = SagaHand::on(&set)?;
     hand.fund("many", 100).await?;
     let mut intents = hand
-        .ask("order", withdraw("many", 10, Kind::CashOut, None))
+        .booking("order", withdraw("many", 10, OrderKind::CashOut, None))
         .await?;
-    intents.extend(hand.ask("first", deposit("fresh", "d", 5)).await?);
+    intents.extend(hand.booking("first", deposit("fresh", "d", 5)).await?);
     let drives = (0..8).map(|_| {
         let (saga, intents) = (hand.saga.clone(), intents.clone());
         tokio::spawn(async move { saga.drive(intents).await })
     });
     for driven in futures_util::future::join_all(drives).await {
         ensure!(
-            driven??.iter().all(|(_, done)| *done == Some(Done::Booked)),
+            driven??
+                .iter()
+                .all(|(_, done)| *done == Some(BookingResult::Booked)),
             "one driver was told otherwise"
         );
     }
     // The same payment under another key is booked once, whatever it says.
-    let again = hand.ask("second", deposit("fresh", "d", 6)).await?;
+    let again = hand.booking("second", deposit("fresh", "d", 6)).await?;
     let driven = hand.saga.drive(again).await?;
-    ensure!(matches!(driven[0].1, Some(Done::Refused(_))), "{driven:?}");
+    ensure!(
+        matches!(driven[0].1, Some(BookingResult::Refused(_))),
+        "{driven:?}"
+    );
 
     // A row that somebody else writes is never booked.
     let mut conn = set.stage.pool.get_conn().await?;
@@ -460,7 +491,7 @@ async fn a_posting_driven_by_many_at_once_is_booked_once_and_a_forged_one_never(
     settled(&set).await?;
     check(
         &set,
-        &Want {
+        &ExpectedAccount {
             account: "many".into(),
             parts: [90, 10, 0, 0],
             order: Some(("init", None)),
@@ -469,7 +500,7 @@ async fn a_posting_driven_by_many_at_once_is_booked_once_and_a_forged_one_never(
     .await?;
     check(
         &set,
-        &Want {
+        &ExpectedAccount {
             account: "fresh".into(),
             parts: [5, 0, 0, 0],
             order: None,
@@ -480,28 +511,32 @@ async fn a_posting_driven_by_many_at_once_is_booked_once_and_a_forged_one_never(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn books_other_than_the_orders_own_are_refused() -> anyhow::Result<()> {
-    let mut set = Set::prepare(quiet()).await?;
+    let mut set = TestStage::prepare(quiet()).await?;
     set.stage.start_core().await?;
     drop(set.stage.core.take());
-    let apart = set.stage.apart.as_ref().context("servers of their own")?;
+    let split_books = set
+        .stage
+        .split_books
+        .as_ref()
+        .context("servers of their own")?;
     let (orders, balance, ledger) = (
         set.stage.url.clone(),
-        apart.balance.url(),
-        apart.ledger.url(),
+        split_books.balance.url(),
+        split_books.ledger.url(),
     );
-    let swapped = Servers {
+    let swapped = DatabaseUrls {
         orders: orders.clone(),
         balance: ledger.clone(),
         ledger: ledger.clone(),
     };
-    let known = Servers {
+    let known = DatabaseUrls {
         orders: orders.clone(),
         balance,
         ledger,
     };
     for (servers, setting) in [
         (swapped, "balance.url"),
-        (Servers::together(&orders), "mysql.url"),
+        (DatabaseUrls::together(&orders), "mysql.url"),
     ] {
         let refused = migrate(&servers, &set.stage.schemas)
             .await

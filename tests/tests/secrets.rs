@@ -2,18 +2,18 @@
 //! can't be used is refused by name; and no log ever holds a secret.
 
 use anyhow::{Context, ensure};
-use sluice_drill::channels::Kind;
+use sluice_drill::channels::SimulatorKind;
 use sluice_drill::setup::secrets::random_hex;
-use sluice_drill::stage::Options;
+use sluice_drill::stage::StageOptions;
 use sluice_drill::stage::traffic::Traffic;
-use sluice_tests::{Set, options};
+use sluice_tests::{TestStage, options};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-const RATE: u64 = 60;
-const LOAD: Duration = Duration::from_secs(9);
+const ORDERS_PER_S: u64 = 60;
+const LOAD_TIME: Duration = Duration::from_secs(9);
 /// Longer than both sides take to see a change of their files.
-const SEEN: Duration = Duration::from_millis(1_800);
+const SECRET_RELOAD_WAIT: Duration = Duration::from_millis(1_800);
 
 /// Replaces a file whole, as `docs/ADD-A-CHANNEL.md` says.
 fn put(dir: &Path, name: &str, text: &str) -> anyhow::Result<()> {
@@ -24,7 +24,7 @@ fn put(dir: &Path, name: &str, text: &str) -> anyhow::Result<()> {
 
 /// The three steps: both know the new one, both use it, the old one goes.
 async fn roll(dir: &Path, all: &mut Vec<String>) -> anyhow::Result<()> {
-    let names = Kind::ALL.map(|kind| format!("channel_{kind}"));
+    let names = SimulatorKind::ALL.map(|kind| format!("channel_{kind}"));
     let mut olds = Vec::new();
     for name in &names {
         olds.push(std::fs::read_to_string(dir.join(name))?.trim().to_owned());
@@ -33,22 +33,22 @@ async fn roll(dir: &Path, all: &mut Vec<String>) -> anyhow::Result<()> {
     for (name, new) in names.iter().zip(&news) {
         put(dir, &format!("{name}_next"), new)?;
     }
-    tokio::time::sleep(SEEN).await;
+    tokio::time::sleep(SECRET_RELOAD_WAIT).await;
     for ((name, old), new) in names.iter().zip(&olds).zip(&news) {
         put(dir, name, new)?;
         put(dir, &format!("{name}_next"), old)?;
     }
-    tokio::time::sleep(SEEN).await;
+    tokio::time::sleep(SECRET_RELOAD_WAIT).await;
     for name in &names {
         std::fs::remove_file(dir.join(format!("{name}_next")))?;
     }
-    tokio::time::sleep(SEEN).await;
+    tokio::time::sleep(SECRET_RELOAD_WAIT).await;
     all.extend(olds);
     all.extend(news);
     Ok(())
 }
 
-fn log(set: &Set) -> anyhow::Result<String> {
+fn log(set: &TestStage) -> anyhow::Result<String> {
     Ok(std::fs::read_to_string(set.stage.dir.join("core.log"))?)
 }
 
@@ -63,7 +63,7 @@ fn logs(dir: &Path) -> Vec<PathBuf> {
 #[tokio::test(flavor = "multi_thread")]
 async fn secrets_are_changed_under_load_without_one_failed_call() -> anyhow::Result<()> {
     let env = vec![("RUST_LOG".to_owned(), "debug".to_owned())];
-    let set = Set::up(Options { env, ..options() }).await?;
+    let set = TestStage::up(StageOptions { env, ..options() }).await?;
     let traffic = Traffic {
         channels: vec!["netsunion", "unionpay", "psp"],
         ..Traffic::new("roll", 60)
@@ -71,14 +71,17 @@ async fn secrets_are_changed_under_load_without_one_failed_call() -> anyhow::Res
     traffic.fund(&set.stage, 10_000).await?;
     let dir = set.stage.dir.join("secrets");
     let mut all = Vec::new();
-    let (report, rolled) = tokio::join!(traffic.open(&set.stage, RATE, LOAD), roll(&dir, &mut all));
+    let (report, rolled) = tokio::join!(
+        traffic.open(&set.stage, ORDERS_PER_S, LOAD_TIME),
+        roll(&dir, &mut all)
+    );
     rolled?;
     ensure!(
-        report?.succeeded() == RATE * LOAD.as_secs(),
+        report?.succeeded() == ORDERS_PER_S * LOAD_TIME.as_secs(),
         "requests were refused"
     );
     set.all_is_well().await?;
-    for kind in Kind::ALL {
+    for kind in SimulatorKind::ALL {
         let name =
             format!("sluice_core_channel_results_total{{channel=\"{kind}\",result=\"unknown\"}}");
         ensure!(
@@ -101,7 +104,7 @@ async fn secrets_are_changed_under_load_without_one_failed_call() -> anyhow::Res
     for (name, text) in [("channel_psp", "too short"), ("channel_unionpay_next", "")] {
         let before = std::fs::read_to_string(dir.join(name)).ok();
         put(&dir, name, text)?;
-        tokio::time::sleep(SEEN).await;
+        tokio::time::sleep(SECRET_RELOAD_WAIT).await;
         let named = log(&set)?
             .lines()
             .filter(|l| l.contains(&format!("secret {name} ")) && l.contains("ERROR"))
@@ -125,7 +128,8 @@ async fn secrets_are_changed_under_load_without_one_failed_call() -> anyhow::Res
         channels: vec!["psp"],
         ..traffic
     };
-    more.open(&set.stage, RATE, Duration::from_secs(1)).await?;
+    more.open(&set.stage, ORDERS_PER_S, Duration::from_secs(1))
+        .await?;
     set.all_is_well().await?;
 
     for name in std::fs::read_dir(&dir)?.flatten() {

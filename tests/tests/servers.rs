@@ -4,13 +4,13 @@
 use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
 use sluice_drill::load;
-use sluice_drill::stage::Options;
+use sluice_drill::stage::StageOptions;
 use sluice_drill::stage::traffic::Traffic;
-use sluice_tests::{Set, options};
+use sluice_tests::{TestStage, options};
 use std::time::{Duration, Instant};
 
 /// Waits until the database has a verdict of this rule at a position of this server.
-async fn found(set: &Set, rule: &str, server: &str) -> anyhow::Result<()> {
+async fn found(set: &TestStage, rule: &str, server: &str) -> anyhow::Result<()> {
     let begun = Instant::now();
     let guard = &set.stage.schemas.guard;
     loop {
@@ -31,7 +31,7 @@ async fn found(set: &Set, rule: &str, server: &str) -> anyhow::Result<()> {
 }
 
 /// Whether a rule can't see what it compares.
-async fn asleep(set: &Set, rule: &str) -> anyhow::Result<bool> {
+async fn asleep(set: &TestStage, rule: &str) -> anyhow::Result<bool> {
     let (_, body) =
         load::http::get(&set.stage.ports.address(set.stage.ports.sidecar), "/rules").await?;
     let body: serde_json::Value = serde_json::from_slice(&body)?;
@@ -45,8 +45,8 @@ async fn asleep(set: &Set, rule: &str) -> anyhow::Result<bool> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_server_is_read_and_each_token_waits_for_all() -> anyhow::Result<()> {
-    let mut set = Set::up(Options {
-        apart: true,
+    let mut set = TestStage::up(StageOptions {
+        split_books: true,
         ..options()
     })
     .await?;
@@ -70,7 +70,12 @@ async fn each_server_is_read_and_each_token_waits_for_all() -> anyhow::Result<()
     }
 
     // A frozen ledger: no token passes, and the sidecar names the server.
-    set.stage.apart.as_mut().context("apart")?.ledger.freeze()?;
+    set.stage
+        .split_books
+        .as_mut()
+        .context("split_books")?
+        .ledger
+        .freeze()?;
     let address = set.stage.ports.address(set.stage.ports.sidecar);
     let begun = Instant::now();
     loop {
@@ -82,18 +87,33 @@ async fn each_server_is_read_and_each_token_waits_for_all() -> anyhow::Result<()
         ensure!(begun.elapsed() < Duration::from_secs(20), "{status} {text}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    set.stage.apart.as_mut().context("apart")?.ledger.thaw()?;
+    set.stage
+        .split_books
+        .as_mut()
+        .context("split_books")?
+        .ledger
+        .thaw()?;
     set.everything_is_evaluated().await?;
 
-    let apart = set.stage.apart.as_ref().context("apart")?;
+    let split_books = set.stage.split_books.as_ref().context("split_books")?;
     let (balance, ledger) = (&set.stage.schemas.balance, &set.stage.schemas.ledger);
     let sql = format!(
         "UPDATE {balance}.balance SET balance=balance+1, available=available+1 WHERE account_id='A00003'"
     );
-    apart.balance_pool.get_conn().await?.query_drop(sql).await?;
+    split_books
+        .balance_pool
+        .get_conn()
+        .await?
+        .query_drop(sql)
+        .await?;
     found(&set, "provenance", "balance").await?;
     let sql = format!("DELETE FROM {ledger}.entry WHERE account_id='A00007' LIMIT 1");
-    apart.ledger_pool.get_conn().await?.query_drop(sql).await?;
+    split_books
+        .ledger_pool
+        .get_conn()
+        .await?
+        .query_drop(sql)
+        .await?;
     found(&set, "provenance", "ledger").await?;
     let guard = &set.stage.schemas.guard;
     let sql = format!("SELECT COUNT(*) FROM {guard}.breaker WHERE state='open'");

@@ -18,80 +18,90 @@ fn run(program: &str, settings: &str) -> anyhow::Result<(Option<i32>, String)> {
     Ok((ran.status.code(), text))
 }
 
-const MYSQL: &str = "[mysql]\nurl = \"mysql://root@127.0.0.1:1\"\n";
+const MYSQL_SETTINGS: &str = "[mysql]\nurl = \"mysql://root@127.0.0.1:1\"\n";
 
 #[test]
 fn wrong_settings_are_named() -> anyhow::Result<()> {
     let channel = |id: &str| format!("[[channels]]\nid = \"{id}\"\nurl = \"http://127.0.0.1:1\"\n");
     let cases = [
-        ("sluice-core", format!("writers = 4\n{MYSQL}"), "writers"),
         (
             "sluice-core",
-            format!("listen = \"0.0.0.0:7100\"\n{MYSQL}{}", channel("netsunion")),
+            format!("writers = 4\n{MYSQL_SETTINGS}"),
+            "writers",
+        ),
+        (
+            "sluice-core",
+            format!(
+                "listen = \"0.0.0.0:7100\"\n{MYSQL_SETTINGS}{}",
+                channel("netsunion")
+            ),
             "listen",
         ),
         (
             "sluice-core",
-            format!("{MYSQL}{}", channel("pigeon")),
+            format!("{MYSQL_SETTINGS}{}", channel("pigeon")),
             "knows netsunion, unionpay, psp",
         ),
         (
             "sluice-core",
-            format!("{MYSQL}{}{0}", channel("psp")),
+            format!("{MYSQL_SETTINGS}{}{0}", channel("psp")),
             "listed twice",
         ),
         (
             "sluice-core",
-            format!("{MYSQL}{}concurrency = 0\n", channel("psp")),
+            format!("{MYSQL_SETTINGS}{}concurrency = 0\n", channel("psp")),
             "channels.concurrency of psp",
         ),
         (
             "sluice-core",
-            format!("{MYSQL}{}query_concurrency = 0\n", channel("psp")),
+            format!("{MYSQL_SETTINGS}{}query_concurrency = 0\n", channel("psp")),
             "channels.query_concurrency",
         ),
         (
             "sluice-core",
-            format!("{MYSQL}{}deadline_ms = 0\n", channel("psp")),
+            format!("{MYSQL_SETTINGS}{}deadline_ms = 0\n", channel("psp")),
             "channels.deadline_ms of psp",
         ),
         (
             "sluice-core",
-            format!("{MYSQL}{}connect_timeout_ms = 3001\n", channel("psp")),
+            format!(
+                "{MYSQL_SETTINGS}{}connect_timeout_ms = 3001\n",
+                channel("psp")
+            ),
             "channels.connect_timeout_ms of psp",
         ),
         (
             "sluice-core",
-            format!("{MYSQL}{}zone = \"+8\"\n", channel("psp")),
+            format!("{MYSQL_SETTINGS}{}zone = \"+8\"\n", channel("psp")),
             "channels.zone of psp",
         ),
         (
             "sluice-core",
-            format!("{MYSQL}[[channels]]\nid = \"psp\"\nurl = \"ftp://x\"\n"),
+            format!("{MYSQL_SETTINGS}[[channels]]\nid = \"psp\"\nurl = \"ftp://x\"\n"),
             "channels.url of psp",
         ),
         (
             "sluice-core",
             format!(
-                "default_currency = \"XXX\"\n{MYSQL}{}",
+                "default_currency = \"XXX\"\n{MYSQL_SETTINGS}{}",
                 channel("netsunion")
             ),
             "default_currency",
         ),
-        ("sluice-core", MYSQL.to_owned(), "channels"),
+        ("sluice-core", MYSQL_SETTINGS.to_owned(), "channels"),
         (
             "sluice-core",
-            format!("{MYSQL}[balance]\nurl = \"pg://u:secret@h/\"\n"),
+            format!("{MYSQL_SETTINGS}[balance]\nurl = \"pg://u:secret@h/\"\n"),
             "balance.url",
         ),
         (
             "sluice-core",
-            format!("{MYSQL}[ledger]\nurl = \"mysql://root@127.0.0.1:1\"\n"),
+            format!("{MYSQL_SETTINGS}[ledger]\nurl = \"mysql://root@127.0.0.1:1\"\n"),
             "ledger.url is mysql.url",
         ),
         (
             "sluice-sidecar",
-            format!("ruels_dir = \"x\"\nrules_dir = \"x\"\n{MYSQL}"),
+            format!("ruels_dir = \"x\"\nrules_dir = \"x\"\n{MYSQL_SETTINGS}"),
             "ruels_dir",
         ),
     ];
@@ -107,7 +117,8 @@ fn wrong_settings_are_named() -> anyhow::Result<()> {
 
 #[test]
 fn a_missing_secret_and_a_taken_port_are_named() -> anyhow::Result<()> {
-    let settings = format!("secrets_dir = \"/nonexistent\"\n{MYSQL}[dispatch]\nenabled = false\n");
+    let settings =
+        format!("secrets_dir = \"/nonexistent\"\n{MYSQL_SETTINGS}[dispatch]\nenabled = false\n");
     let (code, text) = run("sluice-core", &settings)?;
     ensure!(
         code == Some(1) && text.contains("provenance_key"),
@@ -119,7 +130,7 @@ fn a_missing_secret_and_a_taken_port_are_named() -> anyhow::Result<()> {
     let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
     let address = taken.local_addr()?;
     let settings = format!(
-        "listen = \"{address}\"\nsecrets_dir = \"{}\"\n{MYSQL}[dispatch]\nenabled = false\n",
+        "listen = \"{address}\"\nsecrets_dir = \"{}\"\n{MYSQL_SETTINGS}[dispatch]\nenabled = false\n",
         secrets.display()
     );
     let (code, text) = run("sluice-core", &settings)?;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Tables of the money path: sharded by account, which leads their keys.
-const BY_ACCOUNT: [&str; 10] = [
+const TABLES_BY_ACCOUNT: [&str; 10] = [
     "orders",
     "attempt",
     "order_transition",
@@ -22,7 +22,7 @@ const BY_ACCOUNT: [&str; 10] = [
 
 /// Tables that are unique by something else, or are no money's: what leads their
 /// primary key, and how they are kept.
-const OTHERS: [(&str, &str, &str); 14] = [
+const OTHER_TABLES: [(&str, &str, &str); 14] = [
     (
         "idempotency",
         "client",
@@ -72,7 +72,7 @@ const OTHERS: [(&str, &str, &str); 14] = [
 ];
 
 /// Families of tables that are kept alike.
-const FAMILIES: [(&str, &str); 3] = [
+const TABLE_FAMILIES: [(&str, &str); 3] = [
     ("route_", "routing's configuration: small, replicated"),
     ("limit_", "sharded by the limit's own key"),
     (
@@ -83,14 +83,14 @@ const FAMILIES: [(&str, &str); 3] = [
 
 /// Reads of money tables without an account, by file and function: each asks all
 /// shards, or one by the bucket in an order's id. None of them locks or writes.
-const ONE_LOOKUP: [(&str, &str, &str); 18] = [
+const UNSHARDED_READS: [(&str, &str, &str); 18] = [
     (
         "core/src/cases/repo.rs",
         "count_open",
         "a metric, per shard",
     ),
     (
-        "core/src/desk/repo.rs",
+        "core/src/lookup/repo.rs",
         "ids",
         "a person's search by an upstream's id: every shard is asked once",
     ),
@@ -120,27 +120,27 @@ const ONE_LOOKUP: [(&str, &str, &str); 18] = [
         "a metric, per shard",
     ),
     (
-        "core/src/desk/repo.rs",
+        "core/src/lookup/repo.rs",
         "load",
         "a person's search: by order ids, which carry their accounts' buckets",
     ),
     (
-        "core/src/desk/repo.rs",
+        "core/src/lookup/repo.rs",
         "of_client",
         "a caller's own list: every shard's page is merged",
     ),
     (
-        "core/src/desk/repo.rs",
+        "core/src/lookup/repo.rs",
         "unfinished",
         "a person's list, per shard",
     ),
     (
-        "core/src/desk/repo.rs",
+        "core/src/lookup/repo.rs",
         "unheard",
         "a person's list, per shard",
     ),
     (
-        "core/src/desk/repo.rs",
+        "core/src/lookup/repo.rs",
         "oldest_unpublished",
         "a person's look, per shard",
     ),
@@ -161,15 +161,15 @@ const ONE_LOOKUP: [(&str, &str, &str); 18] = [
         "a metric, per shard",
     ),
     (
-        "core/src/saga/repo.rs",
+        "core/src/intents/repo.rs",
         "lease",
         "polling, per shard; what it takes is locked by account",
     ),
-    ("core/src/saga/repo.rs", "open", "a metric, per shard"),
+    ("core/src/intents/repo.rs", "open", "a metric, per shard"),
 ];
 
 /// Words that no statement may hold.
-const FORBIDDEN: [&str; 19] = [
+const FORBIDDEN_SQL: [&str; 19] = [
     "FOREIGN KEY",
     "REFERENCES",
     "TRIGGER",
@@ -205,7 +205,7 @@ fn find_word(text: &str, word: &str) -> Option<usize> {
 }
 
 fn forbidden(text: &str) -> Option<String> {
-    let word = FORBIDDEN
+    let word = FORBIDDEN_SQL
         .into_iter()
         .find(|word| find_word(text, word).is_some())?;
     Some(format!("{word} doesn't work on a sharded engine"))
@@ -287,7 +287,7 @@ fn complaint(sql: &str, free: bool) -> Option<String> {
     if verb == "UPDATE" && text.split(" WHERE ").next().is_some_and(assigns_account) {
         return Some("the sharding column can't be updated".into());
     }
-    if !BY_ACCOUNT.contains(&table.as_str()) {
+    if !TABLES_BY_ACCOUNT.contains(&table.as_str()) {
         return (!is_known(&table))
             .then(|| format!("table {table:?}: say in this test how it is sharded"));
     }
@@ -314,8 +314,10 @@ fn assigns_account(set: &str) -> bool {
 }
 
 fn is_known(table: &str) -> bool {
-    OTHERS.iter().any(|(name, ..)| *name == table)
-        || FAMILIES.iter().any(|(family, _)| table.starts_with(family))
+    OTHER_TABLES.iter().any(|(name, ..)| *name == table)
+        || TABLE_FAMILIES
+            .iter()
+            .any(|(family, _)| table.starts_with(family))
 }
 
 fn files(under: &Path, ending: &str) -> Vec<PathBuf> {
@@ -379,7 +381,7 @@ fn literal(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, raw: bool) -> S
     text
 }
 
-const VERBS: [&str; 9] = [
+const SQL_VERBS: [&str; 9] = [
     "SELECT ", "INSERT ", "UPDATE ", "DELETE ", "REPLACE ", "CALL ", "XA ", "CREATE ", "ALTER ",
 ];
 
@@ -389,7 +391,10 @@ fn statements(function: &str) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for text in literals(function) {
         for part in text.split("; ").filter(|p| !p.is_empty()) {
-            if VERBS.iter().any(|verb| part.trim_start().starts_with(verb)) {
+            if SQL_VERBS
+                .iter()
+                .any(|verb| part.trim_start().starts_with(verb))
+            {
                 all.push(part.trim_start().to_owned());
             } else if text.starts_with([' ', '.', '(', ',', ')'])
                 && let Some(last) = all.last_mut()
@@ -440,7 +445,7 @@ fn every_statement_of_the_core_keeps_to_one_shard() {
             for (function, text) in functions(&code) {
                 // Only one row of the server's own, by its name: no table to shard.
                 let own = name == "core/src/schema.rs" || name == "core/src/guard/lease.rs";
-                let listed = ONE_LOOKUP
+                let listed = UNSHARDED_READS
                     .iter()
                     .position(|(file, f, _)| *file == name && *f == function);
                 for sql in statements(&text) {
@@ -455,7 +460,7 @@ fn every_statement_of_the_core_keeps_to_one_shard() {
     }
     assert!(seen > 40, "only {seen} statements were found");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    for (at, (file, function, _)) in ONE_LOOKUP.iter().enumerate() {
+    for (at, (file, function, _)) in UNSHARDED_READS.iter().enumerate() {
         assert!(
             used.contains(&at),
             "{file} {function} needs no exception any more"
@@ -510,9 +515,14 @@ fn migration_complaints(sql: &str) -> Vec<String> {
         .iter()
         .find_map(|verb| table_after(&text, verb));
     let Some(table) = table else { return wrong };
-    let lead = match OTHERS.iter().find(|(name, ..)| *name == table) {
+    let lead = match OTHER_TABLES.iter().find(|(name, ..)| *name == table) {
         Some((_, lead, _)) => lead,
-        None if FAMILIES.iter().any(|(family, _)| table.starts_with(family)) => return wrong,
+        None if TABLE_FAMILIES
+            .iter()
+            .any(|(family, _)| table.starts_with(family)) =>
+        {
+            return wrong;
+        }
         None => "account_id",
     };
     wrong.extend(key_complaints(&table, &text, lead));
@@ -529,13 +539,13 @@ fn every_table_of_the_money_path_leads_its_keys_with_the_account() {
         tables.extend(table_after(&sql, "CREATE TABLE").map(|table| (table, true)));
         tables.extend(table_after(&sql, "DROP TABLE").map(|table| (table, false)));
     }
-    for table in BY_ACCOUNT {
+    for table in TABLES_BY_ACCOUNT {
         assert!(tables.contains_key(table), "no migration makes {table}");
     }
     // Made once and dropped since.
     let gone = ["contradiction"];
     for table in tables.keys().filter(|t| !gone.contains(&t.as_str())) {
-        let known = BY_ACCOUNT.contains(&table.as_str()) || is_known(table);
+        let known = TABLES_BY_ACCOUNT.contains(&table.as_str()) || is_known(table);
         assert!(known, "table {table}: say in this test how it is sharded");
     }
 }

@@ -4,24 +4,24 @@
 
 use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
-use sluice_drill::channels::{Kind, Rates};
-use sluice_drill::stage::Options;
+use sluice_drill::channels::{ActionRates, SimulatorKind};
+use sluice_drill::stage::StageOptions;
 use sluice_drill::stage::traffic::Traffic;
-use sluice_tests::{Set, options};
+use sluice_tests::{TestStage, options};
 use std::time::Duration;
 
 /// Orders a second on each of the two channels.
-const RATE: u64 = 80;
-const LOAD: Duration = Duration::from_secs(6);
+const ORDERS_PER_S: u64 = 80;
+const LOAD_TIME: Duration = Duration::from_secs(6);
 /// The first orders of a fresh stage find cold caches: not measured.
-const WARM: Duration = Duration::from_secs(2);
-const TRIES: u32 = 3;
-const HELD_MS: u64 = 30_000;
+const WARM_UP_TIME: Duration = Duration::from_secs(2);
+const MAX_ATTEMPTS: u32 = 3;
+const HOLD_MS: u64 = 30_000;
 /// What any run may differ by, as other work on the machine comes and goes.
-const SLACK_US: u64 = 50_000;
+const LATENCY_SLACK_US: u64 = 50_000;
 
 /// Microseconds from acceptance to end of the run's orders on the healthy channel.
-async fn latencies(set: &Set, run: &str) -> anyhow::Result<Vec<u64>> {
+async fn latencies(set: &TestStage, run: &str) -> anyhow::Result<Vec<u64>> {
     let mut conn = set.stage.pool.get_conn().await?;
     let sql = format!(
         "SELECT CAST(updated_us - created_us AS UNSIGNED) FROM {}.orders \
@@ -32,10 +32,10 @@ async fn latencies(set: &Set, run: &str) -> anyhow::Result<Vec<u64>> {
 }
 
 /// Of the healthy channel: the median and the 99th percentile.
-async fn run(set: &Set, name: &str, time: Duration) -> anyhow::Result<(u64, u64)> {
+async fn run(set: &TestStage, name: &str, time: Duration) -> anyhow::Result<(u64, u64)> {
     let traffic = Traffic::new(name, 60);
-    let asked = 2 * RATE * time.as_secs();
-    let report = traffic.open(&set.stage, 2 * RATE, time).await?;
+    let asked = 2 * ORDERS_PER_S * time.as_secs();
+    let report = traffic.open(&set.stage, 2 * ORDERS_PER_S, time).await?;
     ensure!(
         report.succeeded() == asked,
         "requests were refused: {:?}",
@@ -60,26 +60,26 @@ async fn run(set: &Set, name: &str, time: Duration) -> anyhow::Result<(u64, u64)
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sick_channel_does_not_slow_the_other() -> anyhow::Result<()> {
     let each_channel = "deadline_ms = 35000\nconcurrency = 64".to_owned();
-    let set = Set::up(Options {
+    let set = TestStage::up(StageOptions {
         each_channel,
         ..options()
     })
     .await?;
     Traffic::new("sick", 60).fund(&set.stage, 10_000).await?;
-    run(&set, "warm", WARM).await?;
-    let healthy = run(&set, "well", LOAD).await?;
+    run(&set, "warm", WARM_UP_TIME).await?;
+    let healthy = run(&set, "well", LOAD_TIME).await?;
 
-    let holds = Rates {
+    let holds = ActionRates {
         timeout_without_paying: 1_000,
-        hold_ms: Some(HELD_MS),
-        ..Rates::default()
+        hold_ms: Some(HOLD_MS),
+        ..ActionRates::default()
     };
-    set.stage.sims.set_rates(Kind::UnionPay, holds)?;
+    set.stage.sims.set_rates(SimulatorKind::UnionPay, holds)?;
     // Something else may run on this machine for a moment: what is really slower is
     // slower each time.
     let mut slower = Vec::new();
-    for again in 0..TRIES {
-        let beside = run(&set, &format!("sick{again}"), LOAD).await?;
+    for again in 0..MAX_ATTEMPTS {
+        let beside = run(&set, &format!("sick{again}"), LOAD_TIME).await?;
         println!(
             "median and 99th percentile in µs: {healthy:?} without, {beside:?} beside a sick channel"
         );
@@ -89,7 +89,7 @@ async fn a_sick_channel_does_not_slow_the_other() -> anyhow::Result<()> {
         ];
         slower = both
             .into_iter()
-            .filter(|(_, with, without)| *with > 2 * without + SLACK_US)
+            .filter(|(_, with, without)| *with > 2 * without + LATENCY_SLACK_US)
             .collect();
         if slower.is_empty() {
             break;
@@ -105,7 +105,7 @@ async fn a_sick_channel_does_not_slow_the_other() -> anyhow::Result<()> {
         "{dispatching} calls are held, not 64: the channel was not sick"
     );
     ensure!(
-        waiting > RATE,
+        waiting > ORDERS_PER_S,
         "only {waiting} orders wait: the channel was not sick"
     );
     ensure!(
@@ -114,13 +114,15 @@ async fn a_sick_channel_does_not_slow_the_other() -> anyhow::Result<()> {
     );
 
     // It recovers; what it held comes back after 30 s, unpaid, and is asked about.
-    set.stage.sims.set_rates(Kind::UnionPay, Rates::default())?;
+    set.stage
+        .sims
+        .set_rates(SimulatorKind::UnionPay, ActionRates::default())?;
     set.all_is_well()
         .await
         .context("after the sick channel has recovered")
 }
 
-async fn dispatching(set: &Set) -> anyhow::Result<u64> {
+async fn dispatching(set: &TestStage) -> anyhow::Result<u64> {
     let mut conn = set.stage.pool.get_conn().await?;
     let sql = format!(
         "SELECT COUNT(*) FROM {}.orders WHERE state='dispatching' AND channel='unionpay'",

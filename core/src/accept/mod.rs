@@ -2,40 +2,42 @@
 //! transaction over keys, orders, balances, entries and a signed outbox row.
 //! Each caller gets its own result; one caller's failure never fails a neighbour.
 
-pub mod apart;
 pub mod decide;
-pub mod lane;
 
-use crate::balance::{BookError, Sum};
-use crate::config::Accept;
+pub mod split_books;
+pub mod writer;
+
+use crate::balance::BookingError;
+use crate::config::AcceptConfig;
 use crate::dispatch::ReadyQueue;
-use crate::saga::Saga;
+use crate::ledger::BookingAmount;
+use crate::saga::BookingSaga;
 use ahash::AHashSet;
 use quick_cache::sync::Cache;
 use rust_decimal::Decimal;
 use sluice_contract::ids::bucket_of;
 use sluice_contract::money::Currency;
-use sluice_contract::order::Kind;
+use sluice_contract::order::OrderKind;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 /// Answers kept so that a repeated request spares the database (about 30 MB).
-const CACHED_ANSWERS: usize = 100_000;
+const MAX_CACHED_ANSWERS: usize = 100_000;
 
 /// A checked request, ready to be booked.
 #[derive(Debug, Clone)]
-pub enum Ask {
-    Withdraw(Withdraw),
-    Deposit(Deposit),
-    Capture(Capture),
+pub enum BookingRequest {
+    Withdraw(WithdrawalBooking),
+    Deposit(DepositBooking),
+    Capture(CaptureBooking),
 }
 
 #[derive(Debug, Clone)]
-pub struct Withdraw {
+pub struct WithdrawalBooking {
     pub account_id: String,
-    pub kind: Kind,
+    pub kind: OrderKind,
     pub to_account: String,
     /// Major units of `currency`.
     pub amount: Decimal,
@@ -52,7 +54,7 @@ pub struct Withdraw {
 
 /// Books a payment that an upstream received for the account.
 #[derive(Debug, Clone)]
-pub struct Deposit {
+pub struct DepositBooking {
     pub account_id: String,
     pub amount: Decimal,
     pub currency: Currency,
@@ -62,7 +64,7 @@ pub struct Deposit {
 /// Books a payment that a payer made to the merchant: onto the merchant's
 /// intermediate account, to be refunded or settled later.
 #[derive(Debug, Clone)]
-pub struct Capture {
+pub struct CaptureBooking {
     pub account_id: String,
     pub amount: Decimal,
     pub currency: Currency,
@@ -72,9 +74,9 @@ pub struct Capture {
     pub event_time_us: i64,
 }
 
-impl Withdraw {
-    pub fn sum(&self) -> Sum<'_> {
-        Sum {
+impl WithdrawalBooking {
+    pub fn sum(&self) -> BookingAmount<'_> {
+        BookingAmount {
             account_id: &self.account_id,
             amount: self.amount,
             currency: self.currency,
@@ -84,38 +86,40 @@ impl Withdraw {
     }
 }
 
-impl Deposit {
-    pub fn sum(&self) -> Sum<'_> {
+impl DepositBooking {
+    pub fn sum(&self) -> BookingAmount<'_> {
         let (account_id, amount, currency) = (self.account_id.as_str(), self.amount, self.currency);
-        Sum {
+        BookingAmount {
             account_id,
             amount,
             currency,
-            kind: Kind::CashOut,
+            kind: OrderKind::CashOut,
             payment_no: None,
         }
     }
 }
 
-impl Capture {
-    pub fn sum(&self) -> Sum<'_> {
+impl CaptureBooking {
+    pub fn sum(&self) -> BookingAmount<'_> {
         let (account_id, amount, currency) = (self.account_id.as_str(), self.amount, self.currency);
-        Sum {
+        BookingAmount {
             account_id,
             amount,
             currency,
-            kind: Kind::CashOut,
+            kind: OrderKind::CashOut,
             payment_no: Some(&self.payment_no),
         }
     }
 }
 
-impl Ask {
+impl BookingRequest {
     /// Why it is refused, in the words of where its money would come from.
-    pub fn refusal(&self, error: BookError) -> Refusal {
+    pub fn refusal(&self, error: BookingError) -> AcceptError {
         match (self, error) {
-            (Ask::Withdraw(w), BookError::Insufficient) if w.kind != Kind::CashOut => {
-                Refusal::InsufficientCaptured
+            (BookingRequest::Withdraw(w), BookingError::Insufficient)
+                if w.kind != OrderKind::CashOut =>
+            {
+                AcceptError::InsufficientCaptured
             }
             (_, error) => error.into(),
         }
@@ -124,40 +128,40 @@ impl Ask {
     /// The captured payment that is made or taken from: account and number.
     pub fn payment(&self) -> Option<(&str, &str)> {
         match self {
-            Ask::Withdraw(w) => Some((&w.account_id, w.payment_no.as_deref()?)),
-            Ask::Deposit(_) => None,
-            Ask::Capture(c) => Some((&c.account_id, &c.payment_no)),
+            BookingRequest::Withdraw(w) => Some((&w.account_id, w.payment_no.as_deref()?)),
+            BookingRequest::Deposit(_) => None,
+            BookingRequest::Capture(c) => Some((&c.account_id, &c.payment_no)),
         }
     }
 
     pub fn account_id(&self) -> &str {
         match self {
-            Ask::Withdraw(w) => &w.account_id,
-            Ask::Deposit(d) => &d.account_id,
-            Ask::Capture(c) => &c.account_id,
+            BookingRequest::Withdraw(w) => &w.account_id,
+            BookingRequest::Deposit(d) => &d.account_id,
+            BookingRequest::Capture(c) => &c.account_id,
         }
     }
 }
 
 /// Who asks, under which key, and what exactly (a hash over the fields).
 #[derive(Debug, Clone)]
-pub struct Keyed {
+pub struct IdempotentRequest {
     pub client: String,
     pub key: String,
     pub request_hash: String,
-    pub ask: Ask,
+    pub booking: BookingRequest,
 }
 
 /// The order (or booking) that a key stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Accepted {
+pub struct AcceptedRequest {
     pub order_id: String,
     /// True if an earlier request with this key made it.
     pub replayed: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum AcceptError {
     #[error("another request with this key is being processed; ask again")]
     InFlight,
     #[error("this key was used for another request")]
@@ -186,42 +190,42 @@ pub enum Refusal {
     Unavailable,
 }
 
-impl From<BookError> for Refusal {
-    fn from(error: BookError) -> Self {
+impl From<BookingError> for AcceptError {
+    fn from(error: BookingError) -> Self {
         match error {
-            BookError::UnknownAccount => Refusal::UnknownAccount,
-            BookError::UnknownBalance => Refusal::UnknownBalance,
-            BookError::Insufficient => Refusal::InsufficientFunds,
-            BookError::UnknownPayment => Refusal::UnknownPayment,
-            BookError::PaymentExceeded => Refusal::PaymentExceeded,
-            BookError::AlreadyBooked => Refusal::AlreadyCaptured,
-            BookError::Overflow => Refusal::BalanceOverflow,
+            BookingError::UnknownAccount => AcceptError::UnknownAccount,
+            BookingError::UnknownBalance => AcceptError::UnknownBalance,
+            BookingError::Insufficient => AcceptError::InsufficientFunds,
+            BookingError::UnknownPayment => AcceptError::UnknownPayment,
+            BookingError::PaymentExceeded => AcceptError::PaymentExceeded,
+            BookingError::AlreadyBooked => AcceptError::AlreadyCaptured,
+            BookingError::Overflow => AcceptError::BalanceOverflow,
         }
     }
 }
 
-pub type Verdict = Result<Accepted, Refusal>;
+pub type AcceptResult = Result<AcceptedRequest, AcceptError>;
 
 /// One request on its way through a lane.
-pub struct Pending {
-    pub keyed: Keyed,
-    pub answer: oneshot::Sender<Verdict>,
+pub struct PendingAccept {
+    pub request: IdempotentRequest,
+    pub answer: oneshot::Sender<AcceptResult>,
 }
 
 /// The front of the accept path: cache, in-flight keys, and the lanes.
 pub struct Acceptor {
-    lanes: Vec<mpsc::Sender<Pending>>,
+    lanes: Vec<mpsc::Sender<PendingAccept>>,
     in_flight: Mutex<AHashSet<(String, String)>>,
     answers: Cache<(String, String), Arc<(String, String)>>,
 }
 
 /// Frees the key when the request is over, however it ends.
-struct Slot<'a> {
+struct InFlightKey<'a> {
     acceptor: &'a Acceptor,
     id: (String, String),
 }
 
-impl Drop for Slot<'_> {
+impl Drop for InFlightKey<'_> {
     fn drop(&mut self) {
         self.acceptor
             .in_flight
@@ -235,17 +239,24 @@ impl Acceptor {
     /// Starts the lanes. They end when the acceptor is dropped and they are drained.
     /// `saga` books instead while balance and ledger are apart.
     pub fn start(
-        config: &Accept,
+        config: &AcceptConfig,
         url: &str,
         schemas: &Schemas,
         key: &Secret,
         ready: &ReadyQueue,
-        saga: Option<Arc<Saga>>,
+        saga: Option<Arc<BookingSaga>>,
     ) -> Arc<Self> {
         let lanes = (0..config.writers)
             .map(|_| {
                 let (sender, receiver) = mpsc::channel(config.queue_capacity);
-                let lane = lane::Lane::new(config, url, schemas, key, ready.clone(), saga.clone());
+                let lane = crate::accept::writer::AcceptWriter::new(
+                    config,
+                    url,
+                    schemas,
+                    key,
+                    ready.clone(),
+                    saga.clone(),
+                );
                 tokio::spawn(lane.run(receiver));
                 sender
             })
@@ -253,7 +264,7 @@ impl Acceptor {
         Arc::new(Acceptor {
             lanes,
             in_flight: Mutex::default(),
-            answers: Cache::new(CACHED_ANSWERS),
+            answers: Cache::new(MAX_CACHED_ANSWERS),
         })
     }
 
@@ -261,16 +272,16 @@ impl Acceptor {
     ///
     /// The whole runs as a task of its own, so that a caller who hangs up can't
     /// free the key while the transaction is still under way.
-    pub async fn submit(self: &Arc<Self>, keyed: Keyed) -> Verdict {
+    pub async fn submit(self: &Arc<Self>, request: IdempotentRequest) -> AcceptResult {
         let this = self.clone();
-        let task = tokio::spawn(async move { this.book(keyed).await });
-        task.await.unwrap_or(Err(Refusal::Unavailable))
+        let task = tokio::spawn(async move { this.book(request).await });
+        task.await.unwrap_or(Err(AcceptError::Unavailable))
     }
 
-    async fn book(&self, keyed: Keyed) -> Verdict {
-        let id = (keyed.client.clone(), keyed.key.clone());
+    async fn book(&self, request: IdempotentRequest) -> AcceptResult {
+        let id = (request.client.clone(), request.key.clone());
         if let Some(known) = self.answers.get(&id) {
-            return replay(&known.0, &known.1, &keyed.request_hash);
+            return replay(&known.0, &known.1, &request.request_hash);
         }
         if !self
             .in_flight
@@ -278,36 +289,36 @@ impl Acceptor {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(id.clone())
         {
-            return Err(Refusal::InFlight);
+            return Err(AcceptError::InFlight);
         }
-        let slot = Slot { acceptor: self, id };
+        let slot = InFlightKey { acceptor: self, id };
         // One account always takes the same lane: lanes of one instance don't
         // wait for each other's locks, and a hot account's requests share batches.
-        let lane = &self.lanes[bucket_of(keyed.ask.account_id()) as usize % self.lanes.len()];
-        let (answer, verdict) = oneshot::channel();
-        let hash = keyed.request_hash.clone();
-        lane.try_send(Pending { keyed, answer })
+        let lane = &self.lanes[bucket_of(request.booking.account_id()) as usize % self.lanes.len()];
+        let (answer, result) = oneshot::channel();
+        let hash = request.request_hash.clone();
+        lane.try_send(PendingAccept { request, answer })
             .map_err(|e| match e {
-                mpsc::error::TrySendError::Full(_) => Refusal::Overloaded,
-                mpsc::error::TrySendError::Closed(_) => Refusal::Unavailable,
+                mpsc::error::TrySendError::Full(_) => AcceptError::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => AcceptError::Unavailable,
             })?;
-        let verdict = verdict.await.unwrap_or(Err(Refusal::Unavailable));
-        if let Ok(accepted) = &verdict {
+        let result = result.await.unwrap_or(Err(AcceptError::Unavailable));
+        if let Ok(accepted) = &result {
             self.answers
                 .insert(slot.id.clone(), Arc::new((hash, accepted.order_id.clone())));
         }
-        verdict
+        result
     }
 }
 
 /// What a used key answers: the same order for the same request, else a refusal.
-pub fn replay(known_hash: &str, order_id: &str, hash: &str) -> Verdict {
+pub fn replay(known_hash: &str, order_id: &str, hash: &str) -> AcceptResult {
     if known_hash == hash {
-        Ok(Accepted {
+        Ok(AcceptedRequest {
             order_id: order_id.to_owned(),
             replayed: true,
         })
     } else {
-        Err(Refusal::KeyReused)
+        Err(AcceptError::KeyReused)
     }
 }

@@ -2,17 +2,15 @@
 //! by one booking after the other. Pure. Accepting, settling and the saga's step at
 //! the balance service all change money here, so that together and apart book alike.
 
-use super::{Balance, BalanceError, Capture};
-use crate::ledger::PostingKind;
-use rust_decimal::Decimal;
+use crate::balance::{Balance, BalanceError, CapturedPayment};
+use crate::ledger::{BookingAmount, PostingKind};
 use sluice_contract::money::Currency;
-use sluice_contract::order::Kind;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
 /// Why a booking changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BookError {
+pub enum BookingError {
     #[error("no such account")]
     UnknownAccount,
     #[error("the account has no balance in this currency")]
@@ -29,84 +27,72 @@ pub enum BookError {
     Overflow,
 }
 
-impl BookError {
-    pub const ALL: [BookError; 7] = [
-        BookError::UnknownAccount,
-        BookError::UnknownBalance,
-        BookError::Insufficient,
-        BookError::UnknownPayment,
-        BookError::PaymentExceeded,
-        BookError::AlreadyBooked,
-        BookError::Overflow,
+impl BookingError {
+    pub const ALL: [BookingError; 7] = [
+        BookingError::UnknownAccount,
+        BookingError::UnknownBalance,
+        BookingError::Insufficient,
+        BookingError::UnknownPayment,
+        BookingError::PaymentExceeded,
+        BookingError::AlreadyBooked,
+        BookingError::Overflow,
     ];
 
     /// As it is stored; at most 20 characters.
     pub fn as_str(self) -> &'static str {
         match self {
-            BookError::UnknownAccount => "unknown_account",
-            BookError::UnknownBalance => "unknown_balance",
-            BookError::Insufficient => "insufficient_funds",
-            BookError::UnknownPayment => "unknown_payment",
-            BookError::PaymentExceeded => "payment_exceeded",
-            BookError::AlreadyBooked => "already_booked",
-            BookError::Overflow => "overflow",
+            BookingError::UnknownAccount => "unknown_account",
+            BookingError::UnknownBalance => "unknown_balance",
+            BookingError::Insufficient => "insufficient_funds",
+            BookingError::UnknownPayment => "unknown_payment",
+            BookingError::PaymentExceeded => "payment_exceeded",
+            BookingError::AlreadyBooked => "already_booked",
+            BookingError::Overflow => "overflow",
         }
     }
 }
 
-impl FromStr for BookError {
+impl FromStr for BookingError {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
-        let found = BookError::ALL.into_iter().find(|e| e.as_str() == text);
+        let found = BookingError::ALL.into_iter().find(|e| e.as_str() == text);
         found.ok_or_else(|| anyhow::anyhow!("unknown outcome of a booking {text:?}"))
     }
 }
 
-impl From<BalanceError> for BookError {
+impl From<BalanceError> for BookingError {
     fn from(error: BalanceError) -> Self {
         match error {
-            BalanceError::Insufficient | BalanceError::NotReserved => BookError::Insufficient,
-            BalanceError::Overflow => BookError::Overflow,
+            BalanceError::Insufficient | BalanceError::NotReserved => BookingError::Insufficient,
+            BalanceError::Overflow => BookingError::Overflow,
         }
     }
 }
 
-/// Whose money, how much of it, and for what kind of order.
-#[derive(Debug, Clone, Copy)]
-pub struct Sum<'a> {
-    pub account_id: &'a str,
-    /// Major units of `currency`.
-    pub amount: Decimal,
-    pub currency: Currency,
-    pub kind: Kind,
-    /// The captured payment that is made, taken from, or given back to.
-    pub payment_no: Option<&'a str>,
-}
-
 /// Locked rows, each with whether this batch has changed it.
 #[derive(Debug, Default)]
-pub struct Books {
+pub struct LockedBooks {
     balances: BTreeMap<(String, Currency), (Balance, bool)>,
-    captures: BTreeMap<(String, String), (Capture, bool)>,
+    captures: BTreeMap<(String, String), (CapturedPayment, bool)>,
 }
 
-impl Books {
-    pub fn new(locked: Vec<Balance>, captures: Vec<Capture>) -> Self {
+impl LockedBooks {
+    pub fn new(locked: Vec<Balance>, captures: Vec<CapturedPayment>) -> Self {
         let keyed = locked
             .into_iter()
             .map(|b| ((b.account_id.clone(), b.currency), (b, false)));
         let named = captures
             .into_iter()
             .map(|c| ((c.account_id.clone(), c.payment_no.clone()), (c, false)));
-        Books {
+        LockedBooks {
             balances: keyed.collect(),
             captures: named.collect(),
         }
     }
 
     /// Books `sum`, or changes nothing at all.
-    pub fn book(&mut self, what: PostingKind, sum: &Sum<'_>) -> Result<(), BookError> {
+    pub fn book(&mut self, what: PostingKind, sum: &BookingAmount<'_>) -> Result<(), BookingError> {
         let amount = sum.amount;
         match what {
             PostingKind::Deposit => {
@@ -137,7 +123,7 @@ impl Books {
     }
 
     /// The rows that were changed, each one version on.
-    pub fn touched(self) -> (Vec<Balance>, Vec<Capture>) {
+    pub fn touched(self) -> (Vec<Balance>, Vec<CapturedPayment>) {
         let balances = self
             .balances
             .into_values()
@@ -151,24 +137,24 @@ impl Books {
         (balances.collect(), captures.collect())
     }
 
-    fn capture(&mut self, sum: &Sum<'_>) -> Result<(), BookError> {
+    fn capture(&mut self, sum: &BookingAmount<'_>) -> Result<(), BookingError> {
         let Some(payment_no) = sum.payment_no else {
-            return Err(BookError::UnknownPayment);
+            return Err(BookingError::UnknownPayment);
         };
         let key = (sum.account_id.to_owned(), payment_no.to_owned());
         if self.captures.contains_key(&key) {
-            return Err(BookError::AlreadyBooked);
+            return Err(BookingError::AlreadyBooked);
         }
         self.open(sum);
         self.change(sum, |b| b.capture(sum.amount))?;
-        let mut made = Capture::new(sum.account_id, payment_no, sum.amount, sum.currency);
+        let mut made = CapturedPayment::new(sum.account_id, payment_no, sum.amount, sum.currency);
         made.version = 1;
         self.captures.insert(key, (made, true));
         Ok(())
     }
 
     /// When the payment that was just captured was told.
-    pub fn told(&mut self, account_id: &str, payment_no: &str, event_time_us: i64) {
+    pub fn set_event_time(&mut self, account_id: &str, payment_no: &str, event_time_us: i64) {
         if let Some((capture, _)) = self
             .captures
             .get_mut(&(account_id.to_owned(), payment_no.to_owned()))
@@ -179,9 +165,9 @@ impl Books {
 
     fn payment(
         &mut self,
-        sum: &Sum<'_>,
-        step: impl FnOnce(&mut Capture) -> Result<(), BalanceError>,
-    ) -> Result<(), BookError> {
+        sum: &BookingAmount<'_>,
+        step: impl FnOnce(&mut CapturedPayment) -> Result<(), BalanceError>,
+    ) -> Result<(), BookingError> {
         let Some(payment_no) = sum.payment_no else {
             return Ok(());
         };
@@ -189,9 +175,9 @@ impl Books {
             .captures
             .get_mut(&(sum.account_id.to_owned(), payment_no.to_owned()));
         let Some((capture, touched)) = found.filter(|(c, _)| c.currency == sum.currency) else {
-            return Err(BookError::UnknownPayment);
+            return Err(BookingError::UnknownPayment);
         };
-        step(capture).map_err(|_| BookError::PaymentExceeded)?;
+        step(capture).map_err(|_| BookingError::PaymentExceeded)?;
         if !std::mem::replace(touched, true) {
             capture.version += 1;
         }
@@ -199,7 +185,7 @@ impl Books {
     }
 
     /// Whether the payment has that much left; changes nothing.
-    fn would_take(&self, sum: &Sum<'_>) -> Result<(), BookError> {
+    fn would_take(&self, sum: &BookingAmount<'_>) -> Result<(), BookingError> {
         let Some(payment_no) = sum.payment_no else {
             return Ok(());
         };
@@ -213,18 +199,18 @@ impl Books {
                 Ok(())
             }
             Some((capture, _)) if capture.currency == sum.currency => {
-                Err(BookError::PaymentExceeded)
+                Err(BookingError::PaymentExceeded)
             }
-            _ => Err(BookError::UnknownPayment),
+            _ => Err(BookingError::UnknownPayment),
         }
     }
 
     /// Changes the balance; its version grows once in a batch.
     fn change(
         &mut self,
-        sum: &Sum<'_>,
+        sum: &BookingAmount<'_>,
         step: impl FnOnce(&mut Balance) -> Result<(), BalanceError>,
-    ) -> Result<(), BookError> {
+    ) -> Result<(), BookingError> {
         match self
             .balances
             .get_mut(&(sum.account_id.to_owned(), sum.currency))
@@ -243,9 +229,9 @@ impl Books {
     /// Whether the step would work; changes nothing.
     fn would(
         &self,
-        sum: &Sum<'_>,
+        sum: &BookingAmount<'_>,
         step: impl FnOnce(&mut Balance) -> Result<(), BalanceError>,
-    ) -> Result<(), BookError> {
+    ) -> Result<(), BookingError> {
         match self
             .balances
             .get(&(sum.account_id.to_owned(), sum.currency))
@@ -255,7 +241,7 @@ impl Books {
         }
     }
 
-    fn unknown(&self, account_id: &str) -> BookError {
+    fn unknown(&self, account_id: &str) -> BookingError {
         let from = (account_id.to_owned(), Currency::LOWEST);
         let knows = self
             .balances
@@ -263,13 +249,13 @@ impl Books {
             .next()
             .is_some_and(|((id, _), _)| id == account_id);
         if knows {
-            BookError::UnknownBalance
+            BookingError::UnknownBalance
         } else {
-            BookError::UnknownAccount
+            BookingError::UnknownAccount
         }
     }
 
-    fn open(&mut self, sum: &Sum<'_>) {
+    fn open(&mut self, sum: &BookingAmount<'_>) {
         let key = (sum.account_id.to_owned(), sum.currency);
         self.balances
             .entry(key)
@@ -278,49 +264,5 @@ impl Books {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sum(amount: i64, kind: Kind, payment_no: Option<&str>) -> Sum<'_> {
-        Sum {
-            account_id: "A",
-            amount: Decimal::from(amount),
-            currency: "CNY".parse().unwrap(),
-            kind,
-            payment_no,
-        }
-    }
-
-    #[test]
-    fn a_booking_that_fails_changes_nothing() {
-        let mut books = Books::default();
-        books
-            .book(PostingKind::Capture, &sum(10, Kind::CashOut, Some("p")))
-            .unwrap();
-        books
-            .book(PostingKind::Capture, &sum(10, Kind::CashOut, Some("q")))
-            .unwrap();
-        assert_eq!(
-            books.book(PostingKind::Capture, &sum(9, Kind::CashOut, Some("p"))),
-            Err(BookError::AlreadyBooked)
-        );
-        let refused = books.book(PostingKind::Reserve, &sum(11, Kind::Refund, Some("p")));
-        assert_eq!(refused, Err(BookError::PaymentExceeded));
-        let given = books.book(PostingKind::Return, &sum(1, Kind::Refund, Some("p")));
-        assert_eq!(given, Err(BookError::PaymentExceeded));
-        let (balances, captures) = books.touched();
-        assert_eq!(
-            (balances[0].intermediate, balances[0].version),
-            (Decimal::from(20), 1)
-        );
-        assert!(captures.iter().all(|c| c.left() == Decimal::from(10)));
-    }
-
-    #[test]
-    fn outcomes_are_read_back_and_fit_their_column() {
-        for error in BookError::ALL {
-            assert_eq!(error.as_str().parse::<BookError>().unwrap(), error);
-            assert!(error.as_str().len() <= 20);
-        }
-    }
-}
+#[path = "books_tests.rs"]
+mod tests;

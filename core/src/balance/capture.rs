@@ -2,14 +2,14 @@
 //! refunded + settled ≤ captured, whatever comes at the same time: the row is
 //! locked by whoever changes it.
 
-use super::BalanceError;
+use crate::balance::BalanceError;
 use rust_decimal::Decimal;
 use sluice_contract::money::Currency;
-use sluice_contract::order::Kind;
+use sluice_contract::order::OrderKind;
 
 /// One captured payment, in major units.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Capture {
+pub struct CapturedPayment {
     pub account_id: String,
     pub payment_no: String,
     pub currency: Currency,
@@ -22,9 +22,9 @@ pub struct Capture {
     pub version: i64,
 }
 
-impl Capture {
+impl CapturedPayment {
     pub fn new(account_id: &str, payment_no: &str, amount: Decimal, currency: Currency) -> Self {
-        Capture {
+        CapturedPayment {
             account_id: account_id.to_owned(),
             payment_no: payment_no.to_owned(),
             currency,
@@ -42,7 +42,7 @@ impl Capture {
     }
 
     /// Takes `amount` for an order of this kind.
-    pub fn take(&mut self, kind: Kind, amount: Decimal) -> Result<(), BalanceError> {
+    pub fn take(&mut self, kind: OrderKind, amount: Decimal) -> Result<(), BalanceError> {
         if self.left() < amount {
             return Err(BalanceError::Insufficient);
         }
@@ -51,7 +51,7 @@ impl Capture {
     }
 
     /// The order did not pay, or its money came back.
-    pub fn give_back(&mut self, kind: Kind, amount: Decimal) -> Result<(), BalanceError> {
+    pub fn give_back(&mut self, kind: OrderKind, amount: Decimal) -> Result<(), BalanceError> {
         let part = self.part(kind);
         if *part < amount {
             return Err(BalanceError::NotReserved);
@@ -60,10 +60,10 @@ impl Capture {
         Ok(())
     }
 
-    fn part(&mut self, kind: Kind) -> &mut Decimal {
+    fn part(&mut self, kind: OrderKind) -> &mut Decimal {
         match kind {
-            Kind::Settlement => &mut self.settled,
-            Kind::Refund | Kind::CashOut => &mut self.refunded,
+            OrderKind::Settlement => &mut self.settled,
+            OrderKind::Refund | OrderKind::CashOut => &mut self.refunded,
         }
     }
 }

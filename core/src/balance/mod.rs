@@ -4,12 +4,13 @@ pub mod books;
 pub mod capture;
 pub mod repo;
 
-pub use books::{BookError, Books, Sum};
-pub use capture::Capture;
+pub use crate::balance::books::{BookingError, LockedBooks};
+pub use crate::balance::capture::CapturedPayment;
+pub use crate::ledger::BookingAmount;
 
 use rust_decimal::Decimal;
 use sluice_contract::money::Currency;
-use sluice_contract::order::Kind;
+use sluice_contract::order::OrderKind;
 
 /// One account in one currency, in major units.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub enum BalanceError {
 }
 
 /// Largest balance of an account, 10^16: the column's own bound.
-const MOST: Decimal = Decimal::from_parts(0x6FC1_0000, 0x0023_86F2, 0, false, 0);
+const MAX_BALANCE: Decimal = Decimal::from_parts(0x6FC1_0000, 0x0023_86F2, 0, false, 0);
 
 impl Balance {
     pub fn empty(account_id: &str, currency: Currency) -> Self {
@@ -75,7 +76,7 @@ impl Balance {
     /// between them can overflow.
     fn fits(&self, amount: Decimal) -> Result<(), BalanceError> {
         let held = self.total() + self.intermediate + self.intermediate_reserved;
-        if held + amount >= MOST {
+        if held + amount >= MAX_BALANCE {
             Err(BalanceError::Overflow)
         } else {
             Ok(())
@@ -84,10 +85,10 @@ impl Balance {
 
     /// The money of an order is set aside: from what is available, or from the
     /// intermediate account for refunds and settlements.
-    pub fn reserve_for(&mut self, kind: Kind, amount: Decimal) -> Result<(), BalanceError> {
+    pub fn reserve_for(&mut self, kind: OrderKind, amount: Decimal) -> Result<(), BalanceError> {
         match kind {
-            Kind::CashOut => self.reserve(amount),
-            Kind::Refund | Kind::Settlement => {
+            OrderKind::CashOut => self.reserve(amount),
+            OrderKind::Refund | OrderKind::Settlement => {
                 if self.intermediate < amount {
                     return Err(BalanceError::Insufficient);
                 }
@@ -99,11 +100,11 @@ impl Balance {
     }
 
     /// The order was paid: its money is gone, or settled onto the account.
-    pub fn finalize_for(&mut self, kind: Kind, amount: Decimal) -> Result<(), BalanceError> {
+    pub fn finalize_for(&mut self, kind: OrderKind, amount: Decimal) -> Result<(), BalanceError> {
         match kind {
-            Kind::CashOut => self.finalize(amount),
-            Kind::Refund => self.unhold(amount),
-            Kind::Settlement => {
+            OrderKind::CashOut => self.finalize(amount),
+            OrderKind::Refund => self.unhold(amount),
+            OrderKind::Settlement => {
                 self.unhold(amount)?;
                 self.available += amount;
                 Ok(())
@@ -112,10 +113,10 @@ impl Balance {
     }
 
     /// The order was not paid: its money is free again.
-    pub fn release_for(&mut self, kind: Kind, amount: Decimal) -> Result<(), BalanceError> {
+    pub fn release_for(&mut self, kind: OrderKind, amount: Decimal) -> Result<(), BalanceError> {
         match kind {
-            Kind::CashOut => self.release(amount),
-            Kind::Refund | Kind::Settlement => {
+            OrderKind::CashOut => self.release(amount),
+            OrderKind::Refund | OrderKind::Settlement => {
                 self.unhold(amount)?;
                 self.intermediate += amount;
                 Ok(())
@@ -124,10 +125,10 @@ impl Balance {
     }
 
     /// The channel gave the money back after paying.
-    pub fn give_back_for(&mut self, kind: Kind, amount: Decimal) -> Result<(), BalanceError> {
+    pub fn give_back_for(&mut self, kind: OrderKind, amount: Decimal) -> Result<(), BalanceError> {
         match kind {
-            Kind::CashOut => self.credit(amount),
-            Kind::Refund | Kind::Settlement => self.capture(amount),
+            OrderKind::CashOut => self.credit(amount),
+            OrderKind::Refund | OrderKind::Settlement => self.capture(amount),
         }
     }
 
@@ -167,49 +168,4 @@ impl Balance {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn no_sequence_of_steps_loses_or_makes_money(
-            steps in proptest::collection::vec((0u8..6, 0usize..3, 1i64..1_000), 0..80)
-        ) {
-            let mut balance = Balance::empty("a", "CNY".parse().unwrap());
-            let (mut came, mut left) = (Decimal::ZERO, Decimal::ZERO);
-            for (step, kind, cents) in steps {
-                let (kind, amount) = (Kind::ALL[kind], Decimal::new(cents, 2));
-                match step {
-                    0 => { balance.credit(amount).unwrap(); came += amount; }
-                    1 => { balance.capture(amount).unwrap(); came += amount; }
-                    2 => { let _ = balance.reserve_for(kind, amount); }
-                    3 => { let _ = balance.release_for(kind, amount); }
-                    4 => { balance.give_back_for(kind, amount).unwrap(); came += amount; }
-                    _ => if balance.finalize_for(kind, amount).is_ok() && kind != Kind::Settlement { left += amount; }
-                }
-                let parts = [balance.available, balance.reserved, balance.intermediate, balance.intermediate_reserved];
-                prop_assert!(parts.iter().all(|p| *p >= Decimal::ZERO));
-                prop_assert_eq!(parts.iter().sum::<Decimal>(), came - left);
-            }
-        }
-
-        #[test]
-        fn never_more_is_refunded_and_settled_than_was_captured(
-            steps in proptest::collection::vec((any::<bool>(), any::<bool>(), 1i64..500), 0..60)
-        ) {
-            let mut capture = Capture::new("a", "p", Decimal::new(1_000, 2), "CNY".parse().unwrap());
-            for (take, refund, cents) in steps {
-                let (kind, amount) = (if refund { Kind::Refund } else { Kind::Settlement }, Decimal::new(cents, 2));
-                let _ = if take { capture.take(kind, amount) } else { capture.give_back(kind, amount) };
-                prop_assert!(capture.left() >= Decimal::ZERO);
-                prop_assert!(capture.refunded >= Decimal::ZERO && capture.settled >= Decimal::ZERO);
-            }
-        }
-    }
-
-    #[test]
-    fn the_bound_is_the_columns() {
-        assert_eq!(MOST.to_string(), "10000000000000000");
-    }
-}
+mod tests;

@@ -1,22 +1,22 @@
 //! All SQL on `balance` and `capture`.
 
-use super::{Balance, Capture};
+use crate::balance::{Balance, CapturedPayment};
 use anyhow::Context;
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use sluice_contract::schema::Schemas;
-use sluice_contract::sql::{Lit, in_list, push_row};
+use sluice_contract::sql::{SqlLiteral, in_list, push_row};
 use std::collections::{BTreeMap, BTreeSet};
 
-const COLUMNS: &str =
+const BALANCE_COLUMNS: &str =
     "account_id,currency,available,reserved,intermediate,intermediate_reserved,version";
 
 /// The statement that reads all balances of these accounts and locks them, in
 /// the order of the primary key.
 pub fn lock_sql<'a>(schemas: &Schemas, accounts: impl Iterator<Item = &'a str>) -> String {
     format!(
-        "SELECT {COLUMNS} FROM {}.balance WHERE account_id IN {} ORDER BY account_id,currency FOR UPDATE",
+        "SELECT {BALANCE_COLUMNS} FROM {}.balance WHERE account_id IN {} ORDER BY account_id,currency FOR UPDATE",
         schemas.balance,
         in_list(accounts)
     )
@@ -58,7 +58,7 @@ pub async fn of_account(
     account_id: &str,
 ) -> anyhow::Result<Vec<Balance>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM {}.balance WHERE account_id=? ORDER BY currency",
+        "SELECT {BALANCE_COLUMNS} FROM {}.balance WHERE account_id=? ORDER BY currency",
         schemas.balance
     );
     from_rows(conn.exec(sql, (account_id,)).await?)
@@ -93,15 +93,15 @@ fn push_insert(sql: &mut String, schemas: &Schemas, balances: &[&Balance], now_u
             sql,
             at == 0,
             &[
-                Lit::Text(&b.account_id),
-                Lit::Text(b.currency.code()),
-                Lit::Dec(b.total()),
-                Lit::Dec(b.available),
-                Lit::Dec(b.reserved),
-                Lit::Dec(b.intermediate),
-                Lit::Dec(b.intermediate_reserved),
-                Lit::Int(b.version),
-                Lit::Int(now_us),
+                SqlLiteral::Text(&b.account_id),
+                SqlLiteral::Text(b.currency.code()),
+                SqlLiteral::Dec(b.total()),
+                SqlLiteral::Dec(b.available),
+                SqlLiteral::Dec(b.reserved),
+                SqlLiteral::Dec(b.intermediate),
+                SqlLiteral::Dec(b.intermediate_reserved),
+                SqlLiteral::Int(b.version),
+                SqlLiteral::Int(now_us),
             ],
         );
     }
@@ -116,7 +116,7 @@ pub async fn lock_captures(
     conn: &mut impl Queryable,
     schemas: &Schemas,
     wanted: &BTreeSet<(&str, &str)>,
-) -> anyhow::Result<Vec<Capture>> {
+) -> anyhow::Result<Vec<CapturedPayment>> {
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
@@ -141,7 +141,7 @@ pub async fn lock_captures(
     captures_from_rows(conn.query(sql).await?)
 }
 
-pub fn captures_from_rows(rows: Vec<Row>) -> anyhow::Result<Vec<Capture>> {
+pub fn captures_from_rows(rows: Vec<Row>) -> anyhow::Result<Vec<CapturedPayment>> {
     type Stored = (String, String, String, Decimal, Decimal, Decimal, i64, i64);
     let make = |row: Row| {
         let stored: Stored = mysql_async::from_row_opt(row).context("capture row")?;
@@ -150,7 +150,7 @@ pub fn captures_from_rows(rows: Vec<Row>) -> anyhow::Result<Vec<Capture>> {
         let currency = currency
             .parse()
             .with_context(|| format!("capture.currency {currency:?}"))?;
-        Ok(Capture {
+        Ok(CapturedPayment {
             account_id,
             payment_no,
             currency,
@@ -166,8 +166,13 @@ pub fn captures_from_rows(rows: Vec<Row>) -> anyhow::Result<Vec<Capture>> {
 
 /// Appends captured payments: a new one (version 1) is a plain INSERT, so that a
 /// payment that another instance booked meanwhile is refused by its key.
-pub fn push_captures(sql: &mut String, schemas: &Schemas, captures: &[&Capture], now_us: i64) {
-    let (made, known): (Vec<&Capture>, Vec<&Capture>) =
+pub fn push_captures(
+    sql: &mut String,
+    schemas: &Schemas,
+    captures: &[&CapturedPayment],
+    now_us: i64,
+) {
+    let (made, known): (Vec<&CapturedPayment>, Vec<&CapturedPayment>) =
         captures.iter().partition(|c| c.version == 1);
     if !made.is_empty() {
         push_capture_rows(sql, schemas, &made, now_us);
@@ -182,7 +187,12 @@ pub fn push_captures(sql: &mut String, schemas: &Schemas, captures: &[&Capture],
     }
 }
 
-fn push_capture_rows(sql: &mut String, schemas: &Schemas, captures: &[&Capture], now_us: i64) {
+fn push_capture_rows(
+    sql: &mut String,
+    schemas: &Schemas,
+    captures: &[&CapturedPayment],
+    now_us: i64,
+) {
     sql.push_str("INSERT INTO ");
     sql.push_str(&schemas.balance);
     sql.push_str(
@@ -193,15 +203,15 @@ fn push_capture_rows(sql: &mut String, schemas: &Schemas, captures: &[&Capture],
             sql,
             at == 0,
             &[
-                Lit::Text(&c.account_id),
-                Lit::Text(&c.payment_no),
-                Lit::Text(c.currency.code()),
-                Lit::Dec(c.captured),
-                Lit::Dec(c.refunded),
-                Lit::Dec(c.settled),
-                Lit::Int(c.event_time_us),
-                Lit::Int(c.version),
-                Lit::Int(now_us),
+                SqlLiteral::Text(&c.account_id),
+                SqlLiteral::Text(&c.payment_no),
+                SqlLiteral::Text(c.currency.code()),
+                SqlLiteral::Dec(c.captured),
+                SqlLiteral::Dec(c.refunded),
+                SqlLiteral::Dec(c.settled),
+                SqlLiteral::Int(c.event_time_us),
+                SqlLiteral::Int(c.version),
+                SqlLiteral::Int(now_us),
             ],
         );
     }

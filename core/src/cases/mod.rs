@@ -1,15 +1,7 @@
 //! Cases: what a person must look at. Nothing ends silently; what the machine can't
 //! decide is written down here, with the order's whole history beside it.
 
-pub mod aside;
 pub mod repo;
-
-use crate::journal::Journal;
-use mysql_async::Pool;
-use mysql_async::prelude::Queryable;
-use sluice_contract::clock::now_us;
-use sluice_contract::schema::Schemas;
-use sluice_contract::settings::Secret;
 
 /// Why somebody must look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,7 +13,7 @@ pub enum CaseKind {
     /// Asked as often as allowed, without an end.
     Exhausted,
     /// The upstream never confirmed the result.
-    Unheard,
+    Unacknowledged,
     /// It waits to be sent for longer than anybody may overlook.
     NotSent,
     /// Its row can't be read or written: put aside, so that others go on.
@@ -29,17 +21,20 @@ pub enum CaseKind {
 }
 
 /// Kinds that the core closes itself, once the order has gone on.
-pub const CLOSED_BY_CORE: [CaseKind; 3] =
-    [CaseKind::Exhausted, CaseKind::Unheard, CaseKind::NotSent];
+pub const KINDS_CLOSED_BY_CORE: [CaseKind; 3] = [
+    CaseKind::Exhausted,
+    CaseKind::Unacknowledged,
+    CaseKind::NotSent,
+];
 /// Who closed a case if no person did: these may be opened again.
-pub const CLOSERS: [&str; 3] = ["channel", "upstream", "core"];
+pub const AUTOMATIC_CLOSERS: [&str; 3] = ["channel", "upstream", "core"];
 
 impl CaseKind {
     pub const ALL: [CaseKind; 6] = [
         CaseKind::Contradiction,
         CaseKind::UnknownSerial,
         CaseKind::Exhausted,
-        CaseKind::Unheard,
+        CaseKind::Unacknowledged,
         CaseKind::NotSent,
         CaseKind::Unreadable,
     ];
@@ -49,7 +44,7 @@ impl CaseKind {
             CaseKind::Contradiction => "contradiction",
             CaseKind::UnknownSerial => "unknown_serial",
             CaseKind::Exhausted => "exhausted",
-            CaseKind::Unheard => "unacknowledged",
+            CaseKind::Unacknowledged => "unacknowledged",
             CaseKind::NotSent => "not_sent",
             CaseKind::Unreadable => "unreadable",
         }
@@ -58,7 +53,7 @@ impl CaseKind {
 
 /// One case; a repeat of the same is the same case.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Case {
+pub struct OrderCase {
     /// `-` if no account is known.
     pub account_id: String,
     /// The order's id, or the serial number that nobody knows.
@@ -70,30 +65,16 @@ pub struct Case {
 
 /// The end of what the core opened itself for an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Closing {
+pub struct CaseClosing {
     pub account_id: String,
     pub order_id: String,
-    /// One of [`CLOSERS`].
+    /// One of [`AUTOMATIC_CLOSERS`].
     pub by: &'static str,
 }
 
 /// A detail cut to its column: at most 190 characters.
 pub fn detail(text: &str) -> String {
     text.chars().take(190).collect()
-}
-
-/// Opens a case that no order's move comes with, in a transaction of its own,
-/// signed like every other. It is one insert: what fails is undone by the server.
-pub async fn open(pool: &Pool, schemas: &Schemas, key: &Secret, case: Case) -> anyhow::Result<()> {
-    let journal = Journal {
-        cases: vec![case],
-        ..Journal::default()
-    };
-    let mut conn = pool.get_conn().await?;
-    conn.query_drop("START TRANSACTION").await?;
-    conn.query_drop(journal.commit_sql(schemas, key, now_us())?)
-        .await?;
-    Ok(())
 }
 
 /// A word of a channel's cut to its column: ASCII, at most 32 characters.

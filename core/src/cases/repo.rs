@@ -1,30 +1,30 @@
 //! All SQL on `cases`.
 
-use super::{CLOSED_BY_CORE, CLOSERS, Case, Closing};
+use crate::cases::{AUTOMATIC_CLOSERS, CaseClosing, KINDS_CLOSED_BY_CORE, OrderCase};
 use mysql_async::prelude::Queryable;
-use sluice_contract::sql::{Lit, in_list, push_row};
+use sluice_contract::sql::{SqlLiteral, in_list, push_row};
 use std::fmt::Write;
 
 /// Appends cases. One that is open stays as it is, and so does one that a person
 /// closed: a repeat is no news. What the core closed itself is opened again.
-pub fn push_cases(sql: &mut String, cases: &[Case], now_us: i64) {
+pub fn push_cases(sql: &mut String, cases: &[OrderCase], now_us: i64) {
     sql.push_str("INSERT INTO cases (account_id,order_id,kind,detail,state,opened_us) VALUES ");
     for (at, c) in cases.iter().enumerate() {
         push_row(
             sql,
             at == 0,
             &[
-                Lit::Text(&c.account_id),
-                Lit::Text(&c.order_id),
-                Lit::Text(c.kind.as_str()),
-                Lit::Text(&c.detail),
-                Lit::Text("open"),
-                Lit::Int(now_us),
+                SqlLiteral::Text(&c.account_id),
+                SqlLiteral::Text(&c.order_id),
+                SqlLiteral::Text(c.kind.as_str()),
+                SqlLiteral::Text(&c.detail),
+                SqlLiteral::Text("open"),
+                SqlLiteral::Int(now_us),
             ],
         );
     }
     // Assignments are made from left to right: the one that decides comes last.
-    let closers = in_list(CLOSERS.into_iter());
+    let closers = in_list(AUTOMATIC_CLOSERS.into_iter());
     // Writing into a String can't fail.
     let _ = write!(
         sql,
@@ -36,9 +36,9 @@ pub fn push_cases(sql: &mut String, cases: &[Case], now_us: i64) {
 
 /// Appends the closing of the cases that the core opened for these orders, which
 /// the caller has locked. Contradictions stay: they are a person's.
-pub fn push_closings(sql: &mut String, closings: &[Closing], now_us: i64) {
-    let kinds = in_list(CLOSED_BY_CORE.iter().map(|k| k.as_str()));
-    for by in CLOSERS {
+pub fn push_closings(sql: &mut String, closings: &[CaseClosing], now_us: i64) {
+    let kinds = in_list(KINDS_CLOSED_BY_CORE.iter().map(|k| k.as_str()));
+    for by in AUTOMATIC_CLOSERS {
         let of = || closings.iter().filter(move |c| c.by == by);
         if of().next().is_none() {
             continue;

@@ -2,9 +2,12 @@
 //! calls in flight, a deadline after which the outcome is unknown, and a second try
 //! only while surely nothing was sent.
 
-use super::{Adaptor, Call, Heard, Notified, NotifyError, Reply, Seal, adaptor};
+use crate::channels::{
+    ChannelAdapter, ChannelCall, ChannelNotification, ChannelResult, NotificationError, RawReply,
+    SigningContext, adapter,
+};
 use crate::config;
-use crate::dispatch::{ReadyQueue, Slots};
+use crate::dispatch::{CallPermits, ReadyQueue};
 use crate::metrics::METRICS;
 use crate::orders::Order;
 use anyhow::{Context, ensure};
@@ -18,52 +21,52 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 
 /// Longest reply read from a channel: real ones have a few hundred bytes.
-const LONGEST_REPLY: usize = 64 << 10;
+const MAX_REPLY_BYTES: usize = 64 << 10;
 /// Idle connections are closed after this, before most servers close them: a
 /// request that meets a closing connection would be in doubt.
-const IDLE: Duration = Duration::from_secs(20);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Tries to connect within a call, and the pauses between them.
-const CONNECT_TRIES: usize = 5;
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+const MAX_CONNECT_ATTEMPTS: usize = 5;
+const MIN_CONNECT_BACKOFF: Duration = Duration::from_millis(20);
+const MAX_CONNECT_BACKOFF: Duration = Duration::from_millis(500);
 
-pub struct Client {
-    adaptor: Box<dyn Adaptor>,
+pub struct ChannelClient {
+    adapter: Box<dyn ChannelAdapter>,
     keys: KeyRing,
     url: String,
     zone: String,
     http: reqwest::Client,
-    /// Payment calls that may still start; a claim takes its slot first.
-    pub slots: Slots,
-    /// Queries have slots of their own: held payments can't keep them from finding
+    /// Payment calls that may still start; a claim takes its permit first.
+    pub permits: CallPermits,
+    /// Queries have permits of their own: held payments can't keep them from finding
     /// out what became of these.
     queries: Semaphore,
-    /// Of a whole call: waiting for a query's slot, connecting, sending, reading.
+    /// Of a whole call: waiting for a query's permit, connecting, sending, reading.
     pub deadline: Duration,
 }
 
-impl Client {
-    /// `ready` gets back the orders that waited for a slot.
+impl ChannelClient {
+    /// `ready` gets back the orders that waited for a permit.
     pub fn new(
-        config: &config::Channel,
+        config: &config::ChannelConfig,
         keys: KeyRing,
         ready: &ReadyQueue,
     ) -> anyhow::Result<Self> {
-        let adaptor = adaptor(&config.id)?;
+        let adapter = adapter(&config.id)?;
         let http = reqwest::Client::builder()
             .no_proxy()
             .connect_timeout(config.connect())
             .tcp_nodelay(true)
             .pool_max_idle_per_host(config.concurrency + config.query_concurrency)
-            .pool_idle_timeout(IDLE)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             // What may be sent again is decided here alone.
             .retry(reqwest::retry::never())
             .build()
             .with_context(|| format!("channel {}: HTTP client", config.id))?;
-        Ok(Client {
-            slots: Slots::new(adaptor.id(), config.concurrency, ready),
-            adaptor,
+        Ok(ChannelClient {
+            permits: CallPermits::new(adapter.id(), config.concurrency, ready),
+            adapter,
             keys,
             url: config.url.trim_end_matches('/').to_owned(),
             zone: config.zone.clone(),
@@ -74,7 +77,7 @@ impl Client {
     }
 
     pub fn id(&self) -> &'static str {
-        self.adaptor.id()
+        self.adapter.id()
     }
 
     /// The trade time of an order claimed now, in this channel's zone.
@@ -83,29 +86,33 @@ impl Client {
     }
 
     /// Asks the channel to pay. Any failure to get a clear answer is unknown.
-    pub async fn pay(&self, order: &Order) -> Heard {
-        self.call(Call::Pay, order).await
+    pub async fn pay(&self, order: &Order) -> ChannelResult {
+        self.call(ChannelCall::Pay, order).await
     }
 
     /// Asks what became of it, by the stored serial number and trade time.
-    pub async fn query(&self, order: &Order) -> Heard {
-        self.call(Call::Query, order).await
+    pub async fn query(&self, order: &Order) -> ChannelResult {
+        self.call(ChannelCall::Query, order).await
     }
 
     /// Understands a notification, if its signature holds.
-    pub fn notified(&self, headers: &HeaderMap, body: &[u8]) -> Result<Notified, NotifyError> {
+    pub fn notified(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<ChannelNotification, NotificationError> {
         let keys = self.keys.get();
-        self.adaptor.notified(
+        self.adapter.notified(
             headers,
             body,
-            Seal {
+            SigningContext {
                 keys: &keys,
                 now_s: now_us() / 1_000_000,
             },
         )
     }
 
-    async fn call(&self, call: Call, order: &Order) -> Heard {
+    async fn call(&self, call: ChannelCall, order: &Order) -> ChannelResult {
         let begun = Instant::now();
         let deadline = tokio::time::Instant::from_std(begun + self.deadline);
         let heard = timeout_at(deadline, self.exchange(call, order)).await;
@@ -119,7 +126,7 @@ impl Client {
                     call = call.as_str(),
                     "no clear answer: {error:#}"
                 );
-                Heard::unknown("no_answer")
+                ChannelResult::unknown("no_answer")
             }
         };
         METRICS
@@ -135,15 +142,15 @@ impl Client {
         heard
     }
 
-    async fn exchange(&self, call: Call, order: &Order) -> anyhow::Result<Heard> {
+    async fn exchange(&self, call: ChannelCall, order: &Order) -> anyhow::Result<ChannelResult> {
         let _slot = match call {
-            Call::Pay => None,
-            Call::Query => Some(self.queries.acquire().await?),
+            ChannelCall::Pay => None,
+            ChannelCall::Query => Some(self.queries.acquire().await?),
         };
         let tries = ExponentialBuilder::default()
-            .with_min_delay(FIRST_PAUSE)
-            .with_max_delay(LONGEST_PAUSE)
-            .with_max_times(CONNECT_TRIES - 1)
+            .with_min_delay(MIN_CONNECT_BACKOFF)
+            .with_max_delay(MAX_CONNECT_BACKOFF)
+            .with_max_times(MAX_CONNECT_ATTEMPTS - 1)
             .with_jitter();
         let reply = (|| self.send(call, order))
             .retry(tries)
@@ -162,17 +169,17 @@ impl Client {
                     .inc();
             })
             .await?;
-        let reply = Reply {
+        let reply = RawReply {
             status: reply.status().as_u16(),
             headers: reply.headers().clone(),
             body: whole_body(reply).await?,
         };
         let keys = self.keys.get();
-        self.adaptor.read(
+        self.adapter.read(
             call,
             order,
             &reply,
-            Seal {
+            SigningContext {
                 keys: &keys,
                 now_s: now_us() / 1_000_000,
             },
@@ -180,12 +187,12 @@ impl Client {
     }
 
     /// One try, signed anew: channels refuse old timestamps.
-    async fn send(&self, call: Call, order: &Order) -> anyhow::Result<reqwest::Response> {
+    async fn send(&self, call: ChannelCall, order: &Order) -> anyhow::Result<reqwest::Response> {
         let keys = self.keys.get();
-        let message = self.adaptor.message(
+        let message = self.adapter.message(
             call,
             order,
-            Seal {
+            SigningContext {
                 keys: &keys,
                 now_s: now_us() / 1_000_000,
             },
@@ -218,8 +225,8 @@ async fn whole_body(mut reply: reqwest::Response) -> anyhow::Result<Bytes> {
     let mut body = BytesMut::new();
     while let Some(chunk) = reply.chunk().await.map_err(reqwest::Error::without_url)? {
         ensure!(
-            body.len() + chunk.len() <= LONGEST_REPLY,
-            "reply is longer than {LONGEST_REPLY} bytes"
+            body.len() + chunk.len() <= MAX_REPLY_BYTES,
+            "reply is longer than {MAX_REPLY_BYTES} bytes"
         );
         body.extend_from_slice(&chunk);
     }

@@ -1,7 +1,10 @@
 //! The wire that NetsUnion-like and UnionPay-like channels share: signed JSON, POST
-//! only, a response code in every reply. Which code means what is data (`Codes`).
+//! only, a response code in every reply. Which code means what is data (`ResponseCodes`).
 
-use super::{Adaptor, Answer, Call, Heard, Message, Notified, NotifyError, Reply, Seal, header};
+use crate::channels::{
+    ChannelAdapter, ChannelAnswer, ChannelCall, ChannelMessage, ChannelNotification, ChannelResult,
+    NotificationError, RawReply, SigningContext, header,
+};
 use crate::orders::Order;
 use anyhow::{Context, ensure};
 use reqwest::Method;
@@ -10,43 +13,48 @@ use sluice_contract::signing::{self, SIGNATURE_HEADER, SignatureError, TIMESTAMP
 use sluice_contract::wire::{ChannelPay, ChannelQuery, ChannelReply};
 
 /// A channel's response codes by what they answer. What isn't listed is unknown.
-pub struct Codes {
+pub struct ResponseCodes {
     pub id: &'static str,
-    pub on_pay: &'static [(&'static str, Answer)],
+    pub on_pay: &'static [(&'static str, ChannelAnswer)],
     /// Reply to a query by serial number and trade time.
-    pub on_query: &'static [(&'static str, Answer)],
+    pub on_query: &'static [(&'static str, ChannelAnswer)],
     /// The channel's own call to us.
-    pub on_notify: &'static [(&'static str, Answer)],
+    pub on_notify: &'static [(&'static str, ChannelAnswer)],
 }
 
-pub struct JsonChannel(pub Codes);
+pub struct JsonChannel(pub ResponseCodes);
 
-fn look_up(table: &[(&str, Answer)], code: &str) -> Answer {
+fn look_up(table: &[(&str, ChannelAnswer)], code: &str) -> ChannelAnswer {
     table
         .iter()
         .find(|(listed, _)| *listed == code)
-        .map_or(Answer::Unknown, |(_, answer)| *answer)
+        .map_or(ChannelAnswer::Unknown, |(_, answer)| *answer)
 }
 
-impl Adaptor for JsonChannel {
+impl ChannelAdapter for JsonChannel {
     fn id(&self) -> &'static str {
         self.0.id
     }
 
-    fn message(&self, call: Call, order: &Order, seal: Seal<'_>) -> anyhow::Result<Message> {
+    fn message(
+        &self,
+        call: ChannelCall,
+        order: &Order,
+        seal: SigningContext<'_>,
+    ) -> anyhow::Result<ChannelMessage> {
         let trade_time = order
             .trade_time
             .clone()
             .context("the order has no trade time yet")?;
         let body = match call {
-            Call::Pay => serde_json::to_vec(&ChannelPay {
+            ChannelCall::Pay => serde_json::to_vec(&ChannelPay {
                 serial_no: order.serial_no.clone(),
                 trade_time,
                 to_account: order.to_account.clone(),
                 amount: order.amount.normalize(),
                 currency: order.currency.code().to_owned(),
             }),
-            Call::Query => serde_json::to_vec(&ChannelQuery {
+            ChannelCall::Query => serde_json::to_vec(&ChannelQuery {
                 serial_no: order.serial_no.clone(),
                 trade_time,
             }),
@@ -59,7 +67,7 @@ impl Adaptor for JsonChannel {
             ),
             (TIMESTAMP_HEADER, seal.now_s.to_string()),
         ];
-        Ok(Message {
+        Ok(ChannelMessage {
             method: Method::POST,
             path: format!("/{}/{}", self.0.id, call.as_str()),
             headers,
@@ -69,11 +77,11 @@ impl Adaptor for JsonChannel {
 
     fn read(
         &self,
-        call: Call,
+        call: ChannelCall,
         order: &Order,
-        reply: &Reply,
-        seal: Seal<'_>,
-    ) -> anyhow::Result<Heard> {
+        reply: &RawReply,
+        seal: SigningContext<'_>,
+    ) -> anyhow::Result<ChannelResult> {
         // Whatever a refused request says of itself, it says nothing of an earlier
         // one under the same serial number.
         ensure!((200..300).contains(&reply.status), "HTTP {}", reply.status);
@@ -85,8 +93,8 @@ impl Adaptor for JsonChannel {
             "reply is about another serial number"
         );
         let table = match call {
-            Call::Pay => self.0.on_pay,
-            Call::Query => self.0.on_query,
+            ChannelCall::Pay => self.0.on_pay,
+            ChannelCall::Query => self.0.on_query,
         };
         Ok(heard(table, said))
     }
@@ -95,23 +103,23 @@ impl Adaptor for JsonChannel {
         &self,
         headers: &HeaderMap,
         body: &[u8],
-        seal: Seal<'_>,
-    ) -> Result<Notified, NotifyError> {
-        verify(headers, body, seal).map_err(|why| NotifyError::Signature {
+        seal: SigningContext<'_>,
+    ) -> Result<ChannelNotification, NotificationError> {
+        verify(headers, body, seal).map_err(|why| NotificationError::Signature {
             header: SIGNATURE_HEADER,
             why,
         })?;
         let said: ChannelReply =
-            serde_json::from_slice(body).map_err(|e| NotifyError::Body(e.to_string()))?;
-        Ok(Notified {
+            serde_json::from_slice(body).map_err(|e| NotificationError::Body(e.to_string()))?;
+        Ok(ChannelNotification {
             serial_no: said.serial_no.clone(),
             heard: heard(self.0.on_notify, said),
         })
     }
 }
 
-fn heard(table: &[(&str, Answer)], said: ChannelReply) -> Heard {
-    Heard {
+fn heard(table: &[(&str, ChannelAnswer)], said: ChannelReply) -> ChannelResult {
+    ChannelResult {
         answer: look_up(table, &said.code),
         code: said.code,
         amount: said.amount,
@@ -120,7 +128,11 @@ fn heard(table: &[(&str, Answer)], said: ChannelReply) -> Heard {
     }
 }
 
-fn verify(headers: &HeaderMap, body: &[u8], seal: Seal<'_>) -> Result<(), SignatureError> {
+fn verify(
+    headers: &HeaderMap,
+    body: &[u8],
+    seal: SigningContext<'_>,
+) -> Result<(), SignatureError> {
     let (time, signature) = (
         header(headers, TIMESTAMP_HEADER),
         header(headers, SIGNATURE_HEADER),

@@ -1,5 +1,5 @@
 //! Payment channels behind one trait. What a channel is asked, and what its words
-//! mean, is its `Adaptor`'s; connections, bounds, deadlines and retries are the
+//! mean, is its `ChannelAdapter`'s; connections, bounds, deadlines and retries are the
 //! `client`'s and the same for all. `docs/ADD-A-CHANNEL.md` walks through adding one.
 
 pub mod client;
@@ -12,26 +12,26 @@ mod tests;
 mod tests_transport;
 pub mod unionpay;
 
-pub use client::Client;
+pub mod permits;
+
+pub use crate::channels::client::ChannelClient;
+use crate::config::KNOWN_CHANNELS;
 
 use crate::orders::Order;
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use rust_decimal::Decimal;
-use sluice_contract::keys::Keys;
+use sluice_contract::keys::SigningKeys;
 use sluice_contract::money::Currency;
 use sluice_contract::signing::SignatureError;
 
 /// A settlement never leaves the platform: this stands where others have a channel.
-pub const INTERNAL: &str = "internal";
-
-/// Channels that this build can talk to.
-pub const KNOWN: [&str; 3] = ["netsunion", "unionpay", "psp"];
+pub const INTERNAL_CHANNEL: &str = "internal";
 
 /// What a channel's answer proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Answer {
+pub enum ChannelAnswer {
     /// It has the trade and will tell the result.
     Accepted,
     Succeeded,
@@ -49,17 +49,17 @@ pub enum Answer {
     Returned,
 }
 
-impl Answer {
+impl ChannelAnswer {
     pub fn as_str(self) -> &'static str {
         match self {
-            Answer::Accepted => "accepted",
-            Answer::Succeeded => "succeeded",
-            Answer::Declined => "declined",
-            Answer::NotHere => "not_here",
-            Answer::Unknown => "unknown",
-            Answer::Duplicate => "duplicate",
-            Answer::NoSuchTrade => "no_such_trade",
-            Answer::Returned => "returned",
+            ChannelAnswer::Accepted => "accepted",
+            ChannelAnswer::Succeeded => "succeeded",
+            ChannelAnswer::Declined => "declined",
+            ChannelAnswer::NotHere => "not_here",
+            ChannelAnswer::Unknown => "unknown",
+            ChannelAnswer::Duplicate => "duplicate",
+            ChannelAnswer::NoSuchTrade => "no_such_trade",
+            ChannelAnswer::Returned => "returned",
         }
     }
 }
@@ -68,8 +68,8 @@ impl Answer {
 /// channel says of the payment is compared with the order: anything else than what
 /// we asked for is a person's case.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Heard {
-    pub answer: Answer,
+pub struct ChannelResult {
+    pub answer: ChannelAnswer,
     pub code: String,
     /// Major units.
     pub amount: Option<Decimal>,
@@ -78,10 +78,10 @@ pub struct Heard {
     pub to_account: Option<String>,
 }
 
-impl Heard {
+impl ChannelResult {
     pub fn unknown(code: &str) -> Self {
-        Heard {
-            answer: Answer::Unknown,
+        ChannelResult {
+            answer: ChannelAnswer::Unknown,
             code: code.to_owned(),
             amount: None,
             currency: None,
@@ -92,16 +92,16 @@ impl Heard {
 
 /// What the channel is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Call {
+pub enum ChannelCall {
     Pay,
     Query,
 }
 
-impl Call {
+impl ChannelCall {
     pub fn as_str(self) -> &'static str {
         match self {
-            Call::Pay => "pay",
-            Call::Query => "query",
+            ChannelCall::Pay => "pay",
+            ChannelCall::Query => "query",
         }
     }
 }
@@ -109,15 +109,15 @@ impl Call {
 /// What messages are signed and verified with, and the time of it in seconds since
 /// 1970 UTC.
 #[derive(Debug, Clone, Copy)]
-pub struct Seal<'a> {
-    pub keys: &'a Keys,
+pub struct SigningContext<'a> {
+    pub keys: &'a SigningKeys,
     pub now_s: i64,
 }
 
 /// A request, ready to be sent. Nothing in it may change from try to try but its
 /// signature: serial number and trade time are the order's.
 #[derive(Debug)]
-pub struct Message {
+pub struct ChannelMessage {
     pub method: Method,
     /// Below the channel's base URL, query string included.
     pub path: String,
@@ -127,7 +127,7 @@ pub struct Message {
 
 /// What came back over HTTP, whatever it is.
 #[derive(Debug)]
-pub struct Reply {
+pub struct RawReply {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -135,13 +135,13 @@ pub struct Reply {
 
 /// What a channel told of its own accord.
 #[derive(Debug, PartialEq)]
-pub struct Notified {
+pub struct ChannelNotification {
     pub serial_no: String,
-    pub heard: Heard,
+    pub heard: ChannelResult,
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum NotifyError {
+pub enum NotificationError {
     #[error("{header}: {why}")]
     Signature {
         header: &'static str,
@@ -152,7 +152,7 @@ pub enum NotifyError {
 }
 
 /// One channel: how it is asked, and what its words mean. All of it is pure.
-pub trait Adaptor: Send + Sync {
+pub trait ChannelAdapter: Send + Sync {
     fn id(&self) -> &'static str;
 
     /// The request that asks to pay, or what became of it. Always by the order's
@@ -160,7 +160,12 @@ pub trait Adaptor: Send + Sync {
     ///
     /// # Errors
     /// The order can't be told to this channel. Nothing was sent.
-    fn message(&self, call: Call, order: &Order, seal: Seal<'_>) -> anyhow::Result<Message>;
+    fn message(
+        &self,
+        call: ChannelCall,
+        order: &Order,
+        seal: SigningContext<'_>,
+    ) -> anyhow::Result<ChannelMessage>;
 
     /// What a reply proves. What isn't listed proves nothing.
     ///
@@ -169,30 +174,30 @@ pub trait Adaptor: Send + Sync {
     /// junk. It counts as unknown.
     fn read(
         &self,
-        call: Call,
+        call: ChannelCall,
         order: &Order,
-        reply: &Reply,
-        seal: Seal<'_>,
-    ) -> anyhow::Result<Heard>;
+        reply: &RawReply,
+        seal: SigningContext<'_>,
+    ) -> anyhow::Result<ChannelResult>;
 
     /// What a notification proves, if its signature holds.
     fn notified(
         &self,
         headers: &HeaderMap,
         body: &[u8],
-        seal: Seal<'_>,
-    ) -> Result<Notified, NotifyError>;
+        seal: SigningContext<'_>,
+    ) -> Result<ChannelNotification, NotificationError>;
 }
 
-/// The adaptor of a configured channel id.
-pub fn adaptor(id: &str) -> anyhow::Result<Box<dyn Adaptor>> {
+/// The adapter of a configured channel id.
+pub fn adapter(id: &str) -> anyhow::Result<Box<dyn ChannelAdapter>> {
     match id {
-        "netsunion" => Ok(Box::new(json::JsonChannel(netsunion::CODES))),
-        "unionpay" => Ok(Box::new(json::JsonChannel(unionpay::CODES))),
-        "psp" => Ok(Box::new(psp::Psp)),
+        "netsunion" => Ok(Box::new(json::JsonChannel(netsunion::NETSUNION_CODES))),
+        "unionpay" => Ok(Box::new(json::JsonChannel(unionpay::UNIONPAY_CODES))),
+        "psp" => Ok(Box::new(psp::PspChannel)),
         other => anyhow::bail!(
             "channel {other:?} is not known: this build knows {}",
-            KNOWN.join(", ")
+            KNOWN_CHANNELS.join(", ")
         ),
     }
 }

@@ -3,10 +3,12 @@
 //! earlier request, is left out on purpose: it proves nothing about that one. 1005:
 //! the payee's bank can't be reached through this channel.
 
-use super::Answer::{Accepted, Declined, Duplicate, NoSuchTrade, NotHere, Succeeded};
-use super::json::Codes;
+use crate::channels::ChannelAnswer::{
+    Accepted, Declined, Duplicate, NoSuchTrade, NotHere, Succeeded,
+};
+use crate::channels::json::ResponseCodes;
 
-pub const CODES: Codes = Codes {
+pub const NETSUNION_CODES: ResponseCodes = ResponseCodes {
     id: "netsunion",
     on_pay: &[
         ("0000", Succeeded),

@@ -3,7 +3,10 @@
 //! serial number, which the provider remembers for one date of `created`: that is
 //! the order's stored trade time, always.
 
-use super::{Adaptor, Answer, Call, Heard, Message, Notified, NotifyError, Reply, Seal, header};
+use crate::channels::{
+    ChannelAdapter, ChannelAnswer, ChannelCall, ChannelMessage, ChannelNotification, ChannelResult,
+    NotificationError, RawReply, SigningContext, header,
+};
 use crate::orders::Order;
 use anyhow::{Context, ensure};
 use reqwest::Method;
@@ -15,16 +18,16 @@ use sluice_contract::signing::{self, SignatureError};
 
 /// `t=<seconds since 1970>,v1=<hex HMAC-SHA256 over "t.body">`, both ways. What has
 /// no body is signed by its path and query instead.
-const SIGNATURE: &str = "psp-signature";
+const PSP_SIGNATURE_HEADER: &str = "psp-signature";
 /// Tells the provider which secret signed; not secret itself.
-const KEY_ID: &str = "psp-key-id";
+const KEY_ID_HEADER: &str = "psp-key-id";
 /// Signatures looked at in one header: the provider has two secrets at most.
-const MOST_SIGNATURES: usize = 4;
+const MAX_SIGNATURES: usize = 4;
 
 /// Failures after which the provider's documentation promises that nothing was and
 /// nothing will be paid. Every other failure is unknown until a person has
 /// confirmed it and it is listed here (seed 002 §3.3).
-const TERMINAL: &[&str] = &[
+const DECLINED_CODES: &[&str] = &[
     "account_closed",
     "invalid_account",
     "account_blocked",
@@ -32,29 +35,29 @@ const TERMINAL: &[&str] = &[
 ];
 
 /// As certain, but of this provider alone: another channel may pay.
-const NOT_HERE: &[&str] = &["bank_not_supported"];
+const NOT_HERE_CODES: &[&str] = &["bank_not_supported"];
 
 /// What a payout's status proves, with its failure code.
-const STATUSES: &[(&str, Option<&[&str]>, Answer)] = &[
-    ("pending", None, Answer::Accepted),
-    ("paid", None, Answer::Succeeded),
-    ("returned", None, Answer::Returned),
-    ("failed", Some(TERMINAL), Answer::Declined),
-    ("failed", Some(NOT_HERE), Answer::NotHere),
+const STATUS_ANSWERS: &[(&str, Option<&[&str]>, ChannelAnswer)] = &[
+    ("pending", None, ChannelAnswer::Accepted),
+    ("paid", None, ChannelAnswer::Succeeded),
+    ("returned", None, ChannelAnswer::Returned),
+    ("failed", Some(DECLINED_CODES), ChannelAnswer::Declined),
+    ("failed", Some(NOT_HERE_CODES), ChannelAnswer::NotHere),
 ];
 
 #[derive(Serialize)]
-struct NewPayout<'a> {
+struct PspPayoutRequest<'a> {
     reference: &'a str,
     /// Minor units.
     amount: i64,
     currency: &'a str,
-    destination: NewDestination<'a>,
+    destination: PspRequestDestination<'a>,
     created: &'a str,
 }
 
 #[derive(Serialize)]
-struct NewDestination<'a> {
+struct PspRequestDestination<'a> {
     account: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     bank: Option<&'a str>,
@@ -62,7 +65,7 @@ struct NewDestination<'a> {
 
 /// A payout as the provider tells it. Unknown fields are its own affair.
 #[derive(Deserialize)]
-struct Payout {
+struct PspPayout {
     reference: String,
     status: String,
     #[serde(default)]
@@ -70,60 +73,65 @@ struct Payout {
     amount: i64,
     currency: Currency,
     #[serde(default)]
-    destination: Option<Destination>,
+    destination: Option<PspReplyDestination>,
 }
 
 #[derive(Deserialize)]
-struct Destination {
+struct PspReplyDestination {
     account: String,
 }
 
 #[derive(Deserialize)]
-struct Event {
+struct PspWebhook {
     #[serde(rename = "type")]
     kind: String,
-    data: Payout,
+    data: PspPayout,
 }
 
 /// The body of a refusal.
 #[derive(Deserialize)]
-struct Refused {
-    error: Reason,
+struct PspErrorBody {
+    error: PspErrorDetail,
 }
 
 #[derive(Deserialize)]
-struct Reason {
+struct PspErrorDetail {
     code: String,
     reference: String,
 }
 
-pub struct Psp;
+pub struct PspChannel;
 
-impl Adaptor for Psp {
+impl ChannelAdapter for PspChannel {
     fn id(&self) -> &'static str {
         "psp"
     }
 
-    fn message(&self, call: Call, order: &Order, seal: Seal<'_>) -> anyhow::Result<Message> {
+    fn message(
+        &self,
+        call: ChannelCall,
+        order: &Order,
+        seal: SigningContext<'_>,
+    ) -> anyhow::Result<ChannelMessage> {
         let created = order
             .trade_time
             .as_deref()
             .context("the order has no trade time yet")?;
         let serial_no = &order.serial_no;
-        let mut headers = vec![(KEY_ID, key_id(seal.keys.current()))];
+        let mut headers = vec![(KEY_ID_HEADER, key_id(seal.keys.current()))];
         let (method, path, body) = match call {
-            Call::Pay => {
+            ChannelCall::Pay => {
                 let amount = minor_units(order.amount, order.currency).with_context(|| {
                     format!(
                         "{} {} is no whole number of minor units",
                         order.amount, order.currency
                     )
                 })?;
-                let payout = NewPayout {
+                let payout = PspPayoutRequest {
                     reference: serial_no,
                     amount,
                     currency: order.currency.code(),
-                    destination: NewDestination {
+                    destination: PspRequestDestination {
                         account: &order.to_account,
                         bank: order.bank.as_deref(),
                     },
@@ -137,7 +145,7 @@ impl Adaptor for Psp {
                     serde_json::to_vec(&payout)?,
                 )
             }
-            Call::Query => {
+            ChannelCall::Query => {
                 let date = created.get(..8).context("trade time without a date")?;
                 (
                     Method::GET,
@@ -152,8 +160,11 @@ impl Adaptor for Psp {
             &body
         };
         let signature = signing::sign(seal.keys.current(), seal.now_s, signed);
-        headers.push((SIGNATURE, format!("t={},v1={signature}", seal.now_s)));
-        Ok(Message {
+        headers.push((
+            PSP_SIGNATURE_HEADER,
+            format!("t={},v1={signature}", seal.now_s),
+        ));
+        Ok(ChannelMessage {
             method,
             path,
             headers,
@@ -163,22 +174,22 @@ impl Adaptor for Psp {
 
     fn read(
         &self,
-        call: Call,
+        call: ChannelCall,
         order: &Order,
-        reply: &Reply,
-        seal: Seal<'_>,
-    ) -> anyhow::Result<Heard> {
+        reply: &RawReply,
+        seal: SigningContext<'_>,
+    ) -> anyhow::Result<ChannelResult> {
         // 409 and every other refusal says nothing of an earlier request.
         let listed = matches!(
             (call, reply.status),
-            (Call::Pay, 200 | 201) | (Call::Query, 200 | 404)
+            (ChannelCall::Pay, 200 | 201) | (ChannelCall::Query, 200 | 404)
         );
         ensure!(listed, "HTTP {}", reply.status);
         verify(&reply.headers, &reply.body, seal)?;
         if reply.status == 404 {
             return not_found(order, reply);
         }
-        let payout: Payout =
+        let payout: PspPayout =
             serde_json::from_slice(&reply.body).context("reply is not a payout")?;
         ensure!(
             payout.reference == order.serial_no,
@@ -191,29 +202,29 @@ impl Adaptor for Psp {
         &self,
         headers: &HeaderMap,
         body: &[u8],
-        seal: Seal<'_>,
-    ) -> Result<Notified, NotifyError> {
-        verify(headers, body, seal).map_err(|why| NotifyError::Signature {
-            header: SIGNATURE,
+        seal: SigningContext<'_>,
+    ) -> Result<ChannelNotification, NotificationError> {
+        verify(headers, body, seal).map_err(|why| NotificationError::Signature {
+            header: PSP_SIGNATURE_HEADER,
             why,
         })?;
-        let event: Event =
-            serde_json::from_slice(body).map_err(|e| NotifyError::Body(e.to_string()))?;
+        let event: PspWebhook =
+            serde_json::from_slice(body).map_err(|e| NotificationError::Body(e.to_string()))?;
         let agree = event.kind.strip_prefix("payout.") == Some(event.data.status.as_str());
         let serial_no = event.data.reference.clone();
         let mut heard = heard(event.data);
         // A webhook tells ends only, and its two words for one thing must agree.
-        if !agree || heard.answer == Answer::Accepted {
-            heard.answer = Answer::Unknown;
+        if !agree || heard.answer == ChannelAnswer::Accepted {
+            heard.answer = ChannelAnswer::Unknown;
         }
-        Ok(Notified { serial_no, heard })
+        Ok(ChannelNotification { serial_no, heard })
     }
 }
 
 /// Only the provider's own, signed "no such payout" about our reference is one: a
 /// 404 of anything between us is not.
-fn not_found(order: &Order, reply: &Reply) -> anyhow::Result<Heard> {
-    let refused: Refused =
+fn not_found(order: &Order, reply: &RawReply) -> anyhow::Result<ChannelResult> {
+    let refused: PspErrorBody =
         serde_json::from_slice(&reply.body).context("HTTP 404 without the agreed body")?;
     ensure!(
         refused.error.code == "payout_not_found",
@@ -224,24 +235,24 @@ fn not_found(order: &Order, reply: &Reply) -> anyhow::Result<Heard> {
         refused.error.reference == order.serial_no,
         "reply is about another reference"
     );
-    Ok(Heard {
-        answer: Answer::NoSuchTrade,
-        ..Heard::unknown(&refused.error.code)
+    Ok(ChannelResult {
+        answer: ChannelAnswer::NoSuchTrade,
+        ..ChannelResult::unknown(&refused.error.code)
     })
 }
 
-fn heard(payout: Payout) -> Heard {
+fn heard(payout: PspPayout) -> ChannelResult {
     let failure = payout.failure_code.as_deref();
     let fits = |codes: &Option<&[&str]>| match (codes, failure) {
         (None, None) => true,
         (Some(codes), Some(failure)) => codes.contains(&failure),
         _ => false,
     };
-    let listed = STATUSES
+    let listed = STATUS_ANSWERS
         .iter()
         .find(|(status, codes, _)| *status == payout.status && fits(codes));
-    Heard {
-        answer: listed.map_or(Answer::Unknown, |(_, _, answer)| *answer),
+    ChannelResult {
+        answer: listed.map_or(ChannelAnswer::Unknown, |(_, _, answer)| *answer),
         code: failure.map_or(payout.status.clone(), |code| {
             format!("{}:{code}", payout.status)
         }),
@@ -259,8 +270,12 @@ fn key_id(secret: &Secret) -> String {
 }
 
 /// A header may carry several `v1`, while the provider changes its secret.
-fn verify(headers: &HeaderMap, body: &[u8], seal: Seal<'_>) -> Result<(), SignatureError> {
-    let text = header(headers, SIGNATURE).ok_or(SignatureError::Malformed)?;
+fn verify(
+    headers: &HeaderMap,
+    body: &[u8],
+    seal: SigningContext<'_>,
+) -> Result<(), SignatureError> {
+    let text = header(headers, PSP_SIGNATURE_HEADER).ok_or(SignatureError::Malformed)?;
     let parts = || {
         text.split(',')
             .filter_map(|part| part.trim().split_once('='))
@@ -271,7 +286,7 @@ fn verify(headers: &HeaderMap, body: &[u8], seal: Seal<'_>) -> Result<(), Signat
     let mut result = Err(SignatureError::Malformed);
     for (_, signature) in parts()
         .filter(|(name, _)| *name == "v1")
-        .take(MOST_SIGNATURES)
+        .take(MAX_SIGNATURES)
     {
         result = seal
             .keys

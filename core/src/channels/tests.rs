@@ -1,27 +1,27 @@
-//! What each adaptor makes of answers, as tables over all of them. What isn't
+//! What each adapter makes of answers, as tables over all of them. What isn't
 //! listed proves nothing, and nothing but a listed word ever does.
 
 use super::*;
 use crate::orders::OrderRef;
 use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
-use sluice_contract::order::{Kind, State};
+use sluice_contract::order::{OrderKind, OrderState};
 use sluice_contract::settings::Secret;
 use sluice_contract::signing::{SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};
 
-pub(super) const SERIAL: &str = "0190A1B2C3D4E5F60718293A4B5C6D7E";
-const NOW: i64 = 1_795_285_800;
+pub(super) const SERIAL_NO: &str = "0190A1B2C3D4E5F60718293A4B5C6D7E";
+const NOW_S: i64 = 1_795_285_800;
 
-pub(super) fn keys() -> Keys {
-    Keys::new(Secret::new("the-secret-in-force"), None)
+pub(super) fn keys() -> SigningKeys {
+    SigningKeys::new(Secret::new("the-secret-in-force"), None)
 }
 
 pub(super) fn order(amount: &str, currency: &str) -> Order {
-    let at = OrderRef::new("A", &SERIAL.to_lowercase());
+    let at = OrderRef::new("A", &SERIAL_NO.to_lowercase());
     Order {
         account_id: at.account_id,
         order_id: at.order_id,
-        kind: Kind::CashOut,
+        kind: OrderKind::CashOut,
         client: "c".into(),
         transaction_id: "t".into(),
         biz_no: None,
@@ -32,9 +32,9 @@ pub(super) fn order(amount: &str, currency: &str) -> Order {
         route: None,
         amount: Decimal::from_str_exact(amount).unwrap(),
         currency: currency.parse().unwrap(),
-        state: State::Dispatching,
+        state: OrderState::Dispatching,
         channel: None,
-        serial_no: SERIAL.into(),
+        serial_no: SERIAL_NO.into(),
         trade_time: Some("20261122023000".into()),
         attempts: 1,
         queries: 0,
@@ -83,46 +83,46 @@ pub(super) fn body(id: &str, word: &str, serial_no: &str) -> Value {
             "currency": "CNY", "destination": { "account": "payee-1" }, "new_field": [1] })
 }
 
-fn read(id: &str, call: Call, status: u16, body: &[u8]) -> anyhow::Result<Heard> {
+fn read(id: &str, call: ChannelCall, status: u16, body: &[u8]) -> anyhow::Result<ChannelResult> {
     let keys = keys();
-    let headers = signed(id, keys.current(), NOW, body);
-    let reply = Reply {
+    let headers = signed(id, keys.current(), NOW_S, body);
+    let reply = RawReply {
         status,
         headers,
         body: Bytes::copy_from_slice(body),
     };
-    adaptor(id)?.read(
+    adapter(id)?.read(
         call,
         &order("1.25", "CNY"),
         &reply,
-        Seal {
+        SigningContext {
             keys: &keys,
-            now_s: NOW,
+            now_s: NOW_S,
         },
     )
 }
 
 /// What a well-signed 200 with this word proves; no answer counts as unknown.
-fn proves(id: &str, call: Call, word: &str) -> Answer {
-    let body = body(id, word, SERIAL).to_string();
-    read(id, call, 200, body.as_bytes()).map_or(Answer::Unknown, |heard| heard.answer)
+fn proves(id: &str, call: ChannelCall, word: &str) -> ChannelAnswer {
+    let body = body(id, word, SERIAL_NO).to_string();
+    read(id, call, 200, body.as_bytes()).map_or(ChannelAnswer::Unknown, |heard| heard.answer)
 }
 
-fn notified(id: &str, body: &Value) -> Result<Notified, NotifyError> {
+fn notified(id: &str, body: &Value) -> Result<ChannelNotification, NotificationError> {
     let (keys, body) = (keys(), body.to_string());
-    let headers = signed(id, keys.current(), NOW, body.as_bytes());
-    adaptor(id).unwrap().notified(
+    let headers = signed(id, keys.current(), NOW_S, body.as_bytes());
+    adapter(id).unwrap().notified(
         &headers,
         body.as_bytes(),
-        Seal {
+        SigningContext {
             keys: &keys,
-            now_s: NOW,
+            now_s: NOW_S,
         },
     )
 }
 
 fn notice(id: &str, word: &str) -> Value {
-    let data = body(id, word, SERIAL);
+    let data = body(id, word, SERIAL_NO);
     match id {
         "psp" => {
             json!({ "id": "evt_1", "type": format!("payout.{}", data["status"].as_str().unwrap()), "data": data })
@@ -132,8 +132,8 @@ fn notice(id: &str, word: &str) -> Value {
 }
 
 /// Every listed word: on pay, on query, as a notification.
-const LISTED: &[(&str, &str, Answer, Answer, Answer)] = {
-    use Answer::*;
+const LISTED_ANSWERS: &[(&str, &str, ChannelAnswer, ChannelAnswer, ChannelAnswer)] = {
+    use crate::channels::ChannelAnswer::*;
     &[
         ("netsunion", "0000", Succeeded, Succeeded, Succeeded),
         ("netsunion", "1001", Declined, Declined, Declined),
@@ -185,13 +185,17 @@ const LISTED: &[(&str, &str, Answer, Answer, Answer)] = {
 
 #[test]
 fn listed_words_prove_what_their_table_says() {
-    for (id, word, on_pay, on_query, on_notify) in LISTED {
-        assert_eq!(proves(id, Call::Pay, word), *on_pay, "{id} {word}");
-        assert_eq!(proves(id, Call::Query, word), *on_query, "{id} {word}");
+    for (id, word, on_pay, on_query, on_notify) in LISTED_ANSWERS {
+        assert_eq!(proves(id, ChannelCall::Pay, word), *on_pay, "{id} {word}");
+        assert_eq!(
+            proves(id, ChannelCall::Query, word),
+            *on_query,
+            "{id} {word}"
+        );
         let told = notified(id, &notice(id, word)).unwrap();
         assert_eq!(
             (told.heard.answer, told.serial_no.as_str()),
-            (*on_notify, SERIAL),
+            (*on_notify, SERIAL_NO),
             "{id} {word}"
         );
     }
@@ -229,25 +233,31 @@ fn what_is_not_listed_proves_nothing() {
         .chain(words.map(String::from))
         .chain(failures)
         .collect();
-    for id in KNOWN {
-        for word in all
-            .iter()
-            .filter(|w| !LISTED.iter().any(|l| l.0 == id && l.1 == w.as_str()))
-        {
-            assert_eq!(proves(id, Call::Pay, word), Answer::Unknown, "{id} {word}");
+    for id in KNOWN_CHANNELS {
+        for word in all.iter().filter(|w| {
+            !LISTED_ANSWERS
+                .iter()
+                .any(|l| l.0 == id && l.1 == w.as_str())
+        }) {
             assert_eq!(
-                proves(id, Call::Query, word),
-                Answer::Unknown,
+                proves(id, ChannelCall::Pay, word),
+                ChannelAnswer::Unknown,
                 "{id} {word}"
             );
-            let told = notified(id, &notice(id, word)).map_or(Answer::Unknown, |n| n.heard.answer);
-            assert_eq!(told, Answer::Unknown, "{id} {word}");
+            assert_eq!(
+                proves(id, ChannelCall::Query, word),
+                ChannelAnswer::Unknown,
+                "{id} {word}"
+            );
+            let told =
+                notified(id, &notice(id, word)).map_or(ChannelAnswer::Unknown, |n| n.heard.answer);
+            assert_eq!(told, ChannelAnswer::Unknown, "{id} {word}");
         }
     }
 }
 
 /// A word that ends an order, by channel: good and bad.
-const ENDS: [(&str, [&str; 2]); 3] = [
+const END_CODES: [(&str, [&str; 2]); 3] = [
     ("netsunion", ["0000", "1001"]),
     ("unionpay", ["00S", "00F"]),
     ("psp", ["paid", "failed:invalid_account"]),
@@ -255,11 +265,11 @@ const ENDS: [(&str, [&str; 2]); 3] = [
 
 #[test]
 fn no_status_but_success_proves_anything_whatever_its_body_says() {
-    for (id, words) in ENDS {
+    for (id, words) in END_CODES {
         for word in words {
-            let body = body(id, word, SERIAL).to_string();
+            let body = body(id, word, SERIAL_NO).to_string();
             for status in (100..200).chain(300..600) {
-                for call in [Call::Pay, Call::Query] {
+                for call in [ChannelCall::Pay, ChannelCall::Query] {
                     let heard = read(id, call, status, body.as_bytes());
                     assert!(heard.is_err(), "{id} {status} {call:?} {word}: {heard:?}");
                 }
@@ -270,15 +280,15 @@ fn no_status_but_success_proves_anything_whatever_its_body_says() {
 
 #[test]
 fn only_the_channels_own_word_about_this_order_counts() {
-    for (id, [good, bad]) in ENDS {
+    for (id, [good, bad]) in END_CODES {
         for word in [good, bad] {
-            let text = body(id, word, SERIAL).to_string();
+            let text = body(id, word, SERIAL_NO).to_string();
             assert_ne!(
-                proves(id, Call::Query, word),
-                Answer::Unknown,
+                proves(id, ChannelCall::Query, word),
+                ChannelAnswer::Unknown,
                 "the control: {id} {word}"
             );
-            let other = body(id, word, &SERIAL.replace('0', "1")).to_string();
+            let other = body(id, word, &SERIAL_NO.replace('0', "1")).to_string();
             let torn = &text[..text.len() - 1];
             let empty = body(id, word, "").to_string();
             for junk in [
@@ -292,7 +302,7 @@ fn only_the_channels_own_word_about_this_order_counts() {
                 &empty,
                 "\u{0}",
             ] {
-                for call in [Call::Pay, Call::Query] {
+                for call in [ChannelCall::Pay, ChannelCall::Query] {
                     assert!(
                         read(id, call, 200, junk.as_bytes()).is_err(),
                         "{id} {call:?} {junk:?}"
@@ -300,33 +310,38 @@ fn only_the_channels_own_word_about_this_order_counts() {
                 }
             }
             let (own, foreign) = (keys(), Secret::new("of-somebody-else-here"));
-            let good = signed(id, own.current(), NOW, text.as_bytes());
-            let seal = |now_s| Seal { keys: &own, now_s };
+            let good = signed(id, own.current(), NOW_S, text.as_bytes());
+            let seal = |now_s| SigningContext { keys: &own, now_s };
             let heard = |headers: &HeaderMap, now_s| {
-                let reply = Reply {
+                let reply = RawReply {
                     status: 200,
                     headers: headers.clone(),
                     body: text.clone().into(),
                 };
-                adaptor(id)
+                adapter(id)
                     .unwrap()
-                    .read(Call::Query, &order("1.25", "CNY"), &reply, seal(now_s))
+                    .read(
+                        ChannelCall::Query,
+                        &order("1.25", "CNY"),
+                        &reply,
+                        seal(now_s),
+                    )
                     .is_ok()
             };
-            assert!(heard(&good, NOW + 300));
+            assert!(heard(&good, NOW_S + 300));
             for (headers, now_s) in [
-                (HeaderMap::new(), NOW),
-                (signed(id, &foreign, NOW, text.as_bytes()), NOW),
-                (signed(id, own.current(), NOW, b"another body"), NOW),
-                (good.clone(), NOW + 301),
-                (good.clone(), NOW - 301),
+                (HeaderMap::new(), NOW_S),
+                (signed(id, &foreign, NOW_S, text.as_bytes()), NOW_S),
+                (signed(id, own.current(), NOW_S, b"another body"), NOW_S),
+                (good.clone(), NOW_S + 301),
+                (good.clone(), NOW_S - 301),
             ] {
                 assert!(!heard(&headers, now_s), "{id} {headers:?} {now_s}");
-                let told = adaptor(id)
+                let told = adapter(id)
                     .unwrap()
                     .notified(&headers, text.as_bytes(), seal(now_s));
                 assert!(
-                    matches!(told, Err(NotifyError::Signature { .. })),
+                    matches!(told, Err(NotificationError::Signature { .. })),
                     "{id} {headers:?}"
                 );
             }
@@ -340,42 +355,42 @@ fn either_of_two_secrets_verifies_and_the_first_signs() {
         Secret::new("the-first-secret-of-two"),
         Secret::new("the-second-secret-of-two"),
     );
-    let both = Keys::new(first.clone(), Some(second.clone()));
-    for (id, [good, _]) in ENDS {
-        let text = body(id, good, SERIAL).to_string();
+    let both = SigningKeys::new(first.clone(), Some(second.clone()));
+    for (id, [good, _]) in END_CODES {
+        let text = body(id, good, SERIAL_NO).to_string();
         for secret in [&first, &second] {
-            let reply = Reply {
+            let reply = RawReply {
                 status: 200,
-                headers: signed(id, secret, NOW, text.as_bytes()),
+                headers: signed(id, secret, NOW_S, text.as_bytes()),
                 body: text.clone().into(),
             };
-            let heard = adaptor(id).unwrap().read(
-                Call::Query,
+            let heard = adapter(id).unwrap().read(
+                ChannelCall::Query,
                 &order("1.25", "CNY"),
                 &reply,
-                Seal {
+                SigningContext {
                     keys: &both,
-                    now_s: NOW,
+                    now_s: NOW_S,
                 },
             );
-            assert_eq!(heard.unwrap().answer, Answer::Succeeded, "{id}");
+            assert_eq!(heard.unwrap().answer, ChannelAnswer::Succeeded, "{id}");
         }
-        let message = |keys: &Keys| {
-            let seal = Seal { keys, now_s: NOW };
-            adaptor(id)
+        let message = |keys: &SigningKeys| {
+            let seal = SigningContext { keys, now_s: NOW_S };
+            adapter(id)
                 .unwrap()
-                .message(Call::Pay, &order("1.25", "CNY"), seal)
+                .message(ChannelCall::Pay, &order("1.25", "CNY"), seal)
                 .unwrap()
                 .headers
         };
         assert_eq!(
             message(&both),
-            message(&Keys::new(first.clone(), None)),
+            message(&SigningKeys::new(first.clone(), None)),
             "{id}"
         );
         assert_ne!(
             message(&both),
-            message(&Keys::new(second.clone(), None)),
+            message(&SigningKeys::new(second.clone(), None)),
             "{id}"
         );
     }
@@ -384,16 +399,16 @@ fn either_of_two_secrets_verifies_and_the_first_signs() {
 #[test]
 fn a_request_holds_the_stored_identity_whatever_the_time() {
     let keys = keys();
-    for id in KNOWN {
-        for call in [Call::Pay, Call::Query] {
+    for id in KNOWN_CHANNELS {
+        for call in [ChannelCall::Pay, ChannelCall::Query] {
             let at = |now_s| {
-                adaptor(id).unwrap().message(
+                adapter(id).unwrap().message(
                     call,
                     &order("1.25", "CNY"),
-                    Seal { keys: &keys, now_s },
+                    SigningContext { keys: &keys, now_s },
                 )
             };
-            let (first, late) = (at(NOW).unwrap(), at(NOW + 86_400).unwrap());
+            let (first, late) = (at(NOW_S).unwrap(), at(NOW_S + 86_400).unwrap());
             assert_eq!(
                 (&first.path, &first.body),
                 (&late.path, &late.body),
@@ -401,7 +416,7 @@ fn a_request_holds_the_stored_identity_whatever_the_time() {
             );
             let text = format!("{}{}", first.path, String::from_utf8_lossy(&first.body));
             assert!(
-                text.contains(SERIAL) && text.contains("20261122"),
+                text.contains(SERIAL_NO) && text.contains("20261122"),
                 "{id} {text}"
             );
         }
@@ -409,14 +424,14 @@ fn a_request_holds_the_stored_identity_whatever_the_time() {
             trade_time: None,
             ..order("1.25", "CNY")
         };
-        let seal = Seal {
+        let seal = SigningContext {
             keys: &keys,
-            now_s: NOW,
+            now_s: NOW_S,
         };
         assert!(
-            adaptor(id)
+            adapter(id)
                 .unwrap()
-                .message(Call::Pay, &unclaimed, seal)
+                .message(ChannelCall::Pay, &unclaimed, seal)
                 .is_err(),
             "{id}"
         );
@@ -426,17 +441,17 @@ fn a_request_holds_the_stored_identity_whatever_the_time() {
 #[test]
 fn the_psp_is_told_whole_minor_units() {
     let keys = keys();
-    let seal = Seal {
+    let seal = SigningContext {
         keys: &keys,
-        now_s: NOW,
+        now_s: NOW_S,
     };
     for (amount, currency, units) in [
         ("1.2500", "CNY", "125"),
         ("700", "JPY", "700"),
         ("1.005", "BHD", "1005"),
     ] {
-        let message = psp::Psp
-            .message(Call::Pay, &order(amount, currency), seal)
+        let message = psp::PspChannel
+            .message(ChannelCall::Pay, &order(amount, currency), seal)
             .unwrap();
         let body: Value = serde_json::from_slice(&message.body).unwrap();
         assert_eq!(body["amount"].to_string(), units);
@@ -447,16 +462,16 @@ fn the_psp_is_told_whole_minor_units() {
         assert!(
             message
                 .headers
-                .contains(&("idempotency-key", SERIAL.to_owned()))
+                .contains(&("idempotency-key", SERIAL_NO.to_owned()))
         );
     }
     assert!(
-        psp::Psp
-            .message(Call::Pay, &order("1.5", "JPY"), seal)
+        psp::PspChannel
+            .message(ChannelCall::Pay, &order("1.5", "JPY"), seal)
             .is_err()
     );
     let told = |amount: Value, currency: &str| {
-        let mut data = body("psp", "paid", SERIAL);
+        let mut data = body("psp", "paid", SERIAL_NO);
         data["amount"] = amount;
         data["currency"] = currency.into();
         notified("psp", &json!({ "type": "payout.paid", "data": data }))
@@ -474,7 +489,10 @@ fn the_psp_is_told_whole_minor_units() {
         (Value::Null, "CNY"),
     ] {
         assert!(
-            matches!(told(amount.clone(), currency), Err(NotifyError::Body(_))),
+            matches!(
+                told(amount.clone(), currency),
+                Err(NotificationError::Body(_))
+            ),
             "{amount} {currency}"
         );
     }
@@ -491,55 +509,63 @@ fn the_psp_alone_says_no_such_payout_and_its_two_words_must_agree() {
             .ok()
     };
     assert_eq!(
-        heard(Call::Query, &not_found("payout_not_found", SERIAL)),
-        Some(Answer::NoSuchTrade)
+        heard(
+            ChannelCall::Query,
+            &not_found("payout_not_found", SERIAL_NO)
+        ),
+        Some(ChannelAnswer::NoSuchTrade)
     );
     assert_eq!(
-        heard(Call::Pay, &not_found("payout_not_found", SERIAL)),
+        heard(ChannelCall::Pay, &not_found("payout_not_found", SERIAL_NO)),
         None
     );
     assert_eq!(
-        heard(Call::Query, &not_found("payout_not_found", "another")),
+        heard(
+            ChannelCall::Query,
+            &not_found("payout_not_found", "another")
+        ),
         None
     );
     assert_eq!(
-        heard(Call::Query, &not_found("route_not_found", SERIAL)),
+        heard(ChannelCall::Query, &not_found("route_not_found", SERIAL_NO)),
         None
     );
-    assert_eq!(heard(Call::Query, "<html>not found</html>"), None);
+    assert_eq!(heard(ChannelCall::Query, "<html>not found</html>"), None);
     let mut told = notice("psp", "paid");
     told["type"] = "payout.failed".into();
     assert_eq!(
         notified("psp", &told).unwrap().heard.answer,
-        Answer::Unknown
+        ChannelAnswer::Unknown
     );
 }
 
 #[test]
 fn a_header_of_two_signatures_holds_if_one_does() {
     let (keys, text) = (keys(), notice("psp", "paid").to_string());
-    let good = sign(keys.current(), NOW, text.as_bytes());
+    let good = sign(keys.current(), NOW_S, text.as_bytes());
     let held = |header: &str| {
         let headers = HeaderMap::from_iter([(
             HeaderName::from_static("psp-signature"),
             header.parse().unwrap(),
         )]);
-        psp::Psp
+        psp::PspChannel
             .notified(
                 &headers,
                 text.as_bytes(),
-                Seal {
+                SigningContext {
                     keys: &keys,
-                    now_s: NOW,
+                    now_s: NOW_S,
                 },
             )
             .is_ok()
     };
     let wrong = "00".repeat(32);
-    assert!(held(&format!("t={NOW},v1={wrong},v1={good}")) && held(&format!("v1={good}, t={NOW}")));
+    assert!(
+        held(&format!("t={NOW_S},v1={wrong},v1={good}")) && held(&format!("v1={good}, t={NOW_S}"))
+    );
     for header in [
-        format!("t={NOW},v1={wrong}"),
-        format!("t={NOW},v0={good}"),
+        format!("t={NOW_S},v1={wrong}"),
+        format!("t={NOW_S},v0={good}"),
         format!("v1={good}"),
         "t=,v1=".into(),
     ] {

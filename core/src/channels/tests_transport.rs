@@ -1,7 +1,7 @@
 //! What may be sent again and what may not, over real sockets.
 
-use super::tests::{SERIAL, body, keys, order};
 use super::*;
+use crate::channels::tests::{SERIAL_NO, body, keys, order};
 use crate::config;
 use crate::dispatch::ReadyQueue;
 use sluice_contract::clock::now_us;
@@ -17,7 +17,7 @@ use tokio::time::sleep;
 
 /// What a server does once it has read the first bytes of a request.
 #[derive(Clone)]
-enum Does {
+enum ServerBehaviour {
     Answers(String),
     Closes,
     /// Closes in the middle of its answer.
@@ -27,7 +27,7 @@ enum Does {
 
 /// An answer of the channel, well signed, that says `word` in a body of `length`.
 fn answer(word: &str, length: usize) -> String {
-    let mut body = body("netsunion", word, SERIAL);
+    let mut body = body("netsunion", word, SERIAL_NO);
     body["message"] = "x".repeat(length).into();
     let (body, now) = (body.to_string(), now_us() / 1_000_000);
     let signature = sign(keys().current(), now, body.as_bytes());
@@ -38,7 +38,7 @@ fn answer(word: &str, length: usize) -> String {
 }
 
 /// Serves, and counts the requests that reached it.
-fn serve(listener: TcpListener, does: Does) -> Arc<AtomicUsize> {
+fn serve(listener: TcpListener, does: ServerBehaviour) -> Arc<AtomicUsize> {
     let requests = Arc::new(AtomicUsize::new(0));
     let count = requests.clone();
     tokio::spawn(async move {
@@ -49,20 +49,20 @@ fn serve(listener: TcpListener, does: Does) -> Arc<AtomicUsize> {
     requests
 }
 
-async fn one(mut stream: TcpStream, does: Does, count: Arc<AtomicUsize>) {
+async fn one(mut stream: TcpStream, does: ServerBehaviour, count: Arc<AtomicUsize>) {
     let mut buffer = [0; 4_096];
     while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
         count.fetch_add(1, Ordering::SeqCst);
         match &does {
-            Does::Answers(text) => stream.write_all(text.as_bytes()).await.unwrap(),
-            Does::Closes => return,
-            Does::Tears(text) => {
+            ServerBehaviour::Answers(text) => stream.write_all(text.as_bytes()).await.unwrap(),
+            ServerBehaviour::Closes => return,
+            ServerBehaviour::Tears(text) => {
                 return stream
                     .write_all(&text.as_bytes()[..text.len() - 9])
                     .await
                     .unwrap();
             }
-            Does::Holds => sleep(Duration::from_secs(60)).await,
+            ServerBehaviour::Holds => sleep(Duration::from_secs(60)).await,
         }
     }
 }
@@ -74,12 +74,12 @@ async fn listener() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-fn client(address: SocketAddr, deadline_ms: u64) -> Client {
+fn client(address: SocketAddr, deadline_ms: u64) -> ChannelClient {
     client_at(format!("http://{address}/"), deadline_ms)
 }
 
-fn client_at(url: String, deadline_ms: u64) -> Client {
-    let config = config::Channel {
+fn client_at(url: String, deadline_ms: u64) -> ChannelClient {
+    let config = config::ChannelConfig {
         id: "netsunion".into(),
         url,
         zone: "UTC".into(),
@@ -88,10 +88,10 @@ fn client_at(url: String, deadline_ms: u64) -> Client {
         deadline_ms,
         connect_timeout_ms: None,
     };
-    Client::new(&config, KeyRing::fixed(keys()), &ReadyQueue::new(1)).unwrap()
+    ChannelClient::new(&config, KeyRing::fixed(keys()), &ReadyQueue::new(1)).unwrap()
 }
 
-async fn paid(address: SocketAddr, deadline_ms: u64) -> Answer {
+async fn paid(address: SocketAddr, deadline_ms: u64) -> ChannelAnswer {
     client(address, deadline_ms)
         .pay(&order("1.25", "CNY"))
         .await
@@ -106,13 +106,13 @@ async fn a_refused_connection_is_tried_again_and_the_request_sent_once() {
         sleep(Duration::from_millis(30)).await;
         serve(
             TcpListener::bind(address).await.unwrap(),
-            Does::Answers(answer("0000", 0)),
+            ServerBehaviour::Answers(answer("0000", 0)),
         )
     };
     let (answered, requests) = tokio::join!(paid(address, 5_000), late);
     assert_eq!(
         (answered, requests.load(Ordering::SeqCst)),
-        (Answer::Succeeded, 1)
+        (ChannelAnswer::Succeeded, 1)
     );
 }
 
@@ -121,7 +121,7 @@ async fn one_that_refuses_for_good_is_unknown_within_the_deadline() {
     let (first, address) = listener().await;
     drop(first);
     let begun = Instant::now();
-    assert_eq!(paid(address, 1_000).await, Answer::Unknown);
+    assert_eq!(paid(address, 1_000).await, ChannelAnswer::Unknown);
     assert!(begun.elapsed() < Duration::from_secs(10));
 }
 
@@ -129,11 +129,11 @@ async fn one_that_refuses_for_good_is_unknown_within_the_deadline() {
 async fn a_tls_handshake_that_fails_has_sent_nothing_and_is_tried_again() {
     let (listener, address) = listener().await;
     // Reads the greeting and hangs up: no request can be in it.
-    let greetings = serve(listener, Does::Closes);
+    let greetings = serve(listener, ServerBehaviour::Closes);
     let client = client_at(format!("https://{address}"), 5_000);
     assert_eq!(
         client.pay(&order("1.25", "CNY")).await.answer,
-        Answer::Unknown
+        ChannelAnswer::Unknown
     );
     assert_eq!(greetings.load(Ordering::SeqCst), 5);
 }
@@ -141,47 +141,47 @@ async fn a_tls_handshake_that_fails_has_sent_nothing_and_is_tried_again() {
 #[tokio::test]
 async fn what_may_have_been_read_is_unknown_and_never_sent_again() {
     let long = answer("0000", 70_000);
-    let torn = Does::Tears(answer("0000", 0));
+    let torn = ServerBehaviour::Tears(answer("0000", 0));
     for does in [
-        Does::Closes,
+        ServerBehaviour::Closes,
         torn,
-        Does::Holds,
-        Does::Answers(long),
-        Does::Answers("HTTP/1.1 200".into()),
+        ServerBehaviour::Holds,
+        ServerBehaviour::Answers(long),
+        ServerBehaviour::Answers("HTTP/1.1 200".into()),
     ] {
         let (listener, address) = listener().await;
         let requests = serve(listener, does);
-        assert_eq!(paid(address, 400).await, Answer::Unknown);
+        assert_eq!(paid(address, 400).await, ChannelAnswer::Unknown);
         // Long enough for a second try to arrive.
         sleep(Duration::from_millis(100)).await;
         assert_eq!(requests.load(Ordering::SeqCst), 1);
     }
     // The control: the same body, not too long.
     let (listener, address) = listener().await;
-    serve(listener, Does::Answers(answer("0000", 60_000)));
-    assert_eq!(paid(address, 5_000).await, Answer::Succeeded);
+    serve(listener, ServerBehaviour::Answers(answer("0000", 60_000)));
+    assert_eq!(paid(address, 5_000).await, ChannelAnswer::Succeeded);
 }
 
 #[tokio::test]
 async fn nobody_else_is_asked_instead() {
     let (elsewhere, other) = listener().await;
     let (listener, address) = listener().await;
-    let asked = serve(elsewhere, Does::Answers(answer("0000", 0)));
+    let asked = serve(elsewhere, ServerBehaviour::Answers(answer("0000", 0)));
     let redirect = format!(
         "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://{other}/\r\ncontent-length: 0\r\n\r\n"
     );
-    serve(listener, Does::Answers(redirect));
-    assert_eq!(paid(address, 2_000).await, Answer::Unknown);
+    serve(listener, ServerBehaviour::Answers(redirect));
+    assert_eq!(paid(address, 2_000).await, ChannelAnswer::Unknown);
     assert_eq!(asked.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]
 async fn held_payments_leave_queries_their_own_slots() {
     let (listener, address) = listener().await;
-    serve(listener, Does::Holds);
+    serve(listener, ServerBehaviour::Holds);
     let client = client(address, 300);
     let order = order("1.25", "CNY");
-    let slots: Vec<_> = (0..5).map(|_| client.slots.take(&order.at())).collect();
+    let slots: Vec<_> = (0..5).map(|_| client.permits.take(&order.at())).collect();
     assert_eq!(
         slots.iter().filter(|slot| slot.is_some()).count(),
         4,
@@ -190,6 +190,9 @@ async fn held_payments_leave_queries_their_own_slots() {
     // One query holds the only query slot: the next is unknown in time too.
     let begun = Instant::now();
     let (one, two) = tokio::join!(client.query(&order), client.query(&order));
-    assert_eq!((one.answer, two.answer), (Answer::Unknown, Answer::Unknown));
+    assert_eq!(
+        (one.answer, two.answer),
+        (ChannelAnswer::Unknown, ChannelAnswer::Unknown)
+    );
     assert!(begun.elapsed() < Duration::from_secs(10));
 }

@@ -3,10 +3,12 @@
 //! conflict with an earlier request, proves nothing about that one. 15 and 00N: the
 //! payee's bank can't be reached through this channel.
 
-use super::Answer::{Accepted, Declined, Duplicate, NoSuchTrade, NotHere, Returned, Succeeded};
-use super::json::Codes;
+use crate::channels::ChannelAnswer::{
+    Accepted, Declined, Duplicate, NoSuchTrade, NotHere, Returned, Succeeded,
+};
+use crate::channels::json::ResponseCodes;
 
-pub const CODES: Codes = Codes {
+pub const UNIONPAY_CODES: ResponseCodes = ResponseCodes {
     id: "unionpay",
     on_pay: &[
         ("00", Accepted),

@@ -5,25 +5,24 @@
 //! `gather` raises tokens, `claim` takes what has passed.
 
 mod claim;
-mod ready;
 mod route;
 mod send;
-mod slots;
-mod suspects;
-pub mod waits;
 
-pub use ready::ReadyQueue;
+pub mod blocking_reason;
+pub mod isolate;
+
+pub use crate::channels::permits::{CallPermit, CallPermits};
+pub use crate::dispatch::isolate::IsolationQueue;
+pub use crate::ready_queue::ReadyQueue;
 pub use send::Sender;
-pub use slots::{Slot, Slots};
-pub use suspects::Suspects;
 
-use crate::channels::Client;
+use crate::channels::ChannelClient;
 use crate::config;
-use crate::guard::fence::Fence;
+use crate::guard::fence::FenceClient;
 use crate::metrics::METRICS;
 use crate::orders::{OrderRef, repo};
-use crate::outcome::Outcomes;
-use crate::routing::{self, Routing};
+use crate::outcome::OutcomeRecorder;
+use crate::routing::{self, ActiveRouting};
 use mysql_async::{Conn, Pool};
 use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
@@ -34,29 +33,29 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// Token rounds under way at once: enough to hide a round trip of several commits.
-const ROUNDS: usize = 8;
+const MAX_ROUNDS_IN_FLIGHT: usize = 8;
 /// Orders read per poll of the table.
-const POLL_PAGE: usize = 500;
-const AFTER_ERROR: Duration = Duration::from_millis(200);
+const MAX_ORDERS_PER_POLL: usize = 500;
+const RETRY_DELAY: Duration = Duration::from_millis(200);
 /// How often orders without a route are counted.
-const COUNT_UNROUTED: Duration = Duration::from_secs(2);
+const UNROUTED_COUNT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Everything that dispatch needs; channels in order of preference.
 pub struct Dispatcher {
-    pub config: config::Dispatch,
+    pub config: config::DispatchConfig,
     pub pool: Pool,
     pub schemas: Schemas,
     pub key: Secret,
-    pub fence: Fence,
-    pub routing: Routing,
-    pub channels: Arc<[Client]>,
-    pub outcomes: Outcomes,
+    pub fence: FenceClient,
+    pub routing: ActiveRouting,
+    pub channels: Arc<[ChannelClient]>,
+    pub outcomes: OutcomeRecorder,
     pub ready: ReadyQueue,
-    pub suspects: Suspects,
+    pub suspects: IsolationQueue,
 }
 
 /// Orders under one token.
-struct Round {
+struct TokenRound {
     token: u64,
     raised: Instant,
     orders: Vec<OrderRef>,
@@ -67,7 +66,7 @@ impl Dispatcher {
     /// since the claim alone decides.
     pub fn start(self) {
         let this = Arc::new(self);
-        let (rounds, passed) = mpsc::channel(ROUNDS);
+        let (rounds, passed) = mpsc::channel(MAX_ROUNDS_IN_FLIGHT);
         tokio::spawn(this.clone().gather(rounds));
         tokio::spawn(claim::run(this.clone(), passed));
         tokio::spawn(this.fence.clone().keep_raising(this.pool.clone()));
@@ -89,14 +88,14 @@ impl Dispatcher {
             .len())
     }
 
-    async fn gather(self: Arc<Self>, rounds: mpsc::Sender<Round>) {
+    async fn gather(self: Arc<Self>, rounds: mpsc::Sender<TokenRound>) {
         let mut conn: Option<Conn> = None;
         loop {
             let orders = match self.suspects.next() {
                 Some(alone) => vec![alone],
                 None => self
                     .suspects
-                    .without_aside(self.ready.take(self.config.max_batch).await),
+                    .without_quarantined(self.ready.take(self.config.max_batch).await),
             };
             let token = loop {
                 match self.raise(&mut conn).await {
@@ -104,12 +103,12 @@ impl Dispatcher {
                     Err(error) => {
                         tracing::warn!("can't raise a fence token: {error:#}");
                         conn = None;
-                        tokio::time::sleep(AFTER_ERROR).await;
+                        tokio::time::sleep(RETRY_DELAY).await;
                     }
                 }
             };
             if rounds
-                .send(Round {
+                .send(TokenRound {
                     token,
                     raised: Instant::now(),
                     orders,
@@ -138,24 +137,26 @@ impl Dispatcher {
         let mut counted: Option<Instant> = None;
         loop {
             tokio::time::sleep(Duration::from_millis(self.config.poll_interval_ms)).await;
-            if counted.is_none_or(|at| at.elapsed() > COUNT_UNROUTED) {
+            if counted.is_none_or(|at| at.elapsed() > UNROUTED_COUNT_INTERVAL) {
                 counted = Some(Instant::now());
                 if let Err(error) = self.count_unrouted().await {
                     tracing::warn!("can't count orders without a route: {error:#}");
                 }
             }
-            self.channels.iter().for_each(|c| c.slots.sweep());
+            self.channels.iter().for_each(|c| c.permits.sweep());
             if self.fence.stalled().is_some() || self.ready.len() > self.config.queue_capacity / 2 {
                 continue;
             }
             match self.page(&cursor).await {
                 Ok(page) => {
                     cursor = match page.last() {
-                        Some((due, at)) if page.len() == POLL_PAGE => (*due, at.order_id.clone()),
+                        Some((due, at)) if page.len() == MAX_ORDERS_PER_POLL => {
+                            (*due, at.order_id.clone())
+                        }
                         _ => (0, String::new()),
                     };
                     let waits =
-                        |at: &OrderRef| self.channels.iter().any(|c| c.slots.is_waiting(at));
+                        |at: &OrderRef| self.channels.iter().any(|c| c.permits.is_waiting(at));
                     page.into_iter()
                         .filter(|(_, at)| !waits(at))
                         .for_each(|(_, at)| self.ready.push(at));
@@ -177,10 +178,16 @@ impl Dispatcher {
 
     async fn page(&self, cursor: &(i64, String)) -> anyhow::Result<Vec<(i64, OrderRef)>> {
         let mut conn = self.pool.get_conn().await?;
-        repo::due_to_send(&mut conn, now_us(), (cursor.0, &cursor.1), POLL_PAGE).await
+        repo::due_to_send(
+            &mut conn,
+            now_us(),
+            (cursor.0, &cursor.1),
+            MAX_ORDERS_PER_POLL,
+        )
+        .await
     }
 
-    fn observe(&self, round: &Round) {
+    fn observe(&self, round: &TokenRound) {
         METRICS
             .fence_wait
             .observe(round.raised.elapsed().as_secs_f64());

@@ -1,85 +1,87 @@
 //! Routing within a claim: what a batch is decided by, and what becomes of the
 //! orders that no channel takes.
 
-use super::{Dispatcher, Slot};
-use crate::channels::{Client, INTERNAL};
-use crate::guard::breakers::{self, Tripped};
+use crate::channels::{ChannelClient, INTERNAL_CHANNEL};
+use crate::dispatch::{CallPermit, Dispatcher};
+use crate::guard::breakers::{self, OpenBreakers};
 use crate::metrics::METRICS;
-use crate::orders::state::Event;
+use crate::orders::state::OrderInput;
 use crate::orders::{Order, OrderRef};
-use crate::outcome::Outcome;
-use crate::routing::totals::{self, TotalKey, Totals};
-use crate::routing::{self, Decision, Here, Rejected, Route, Set, Unusable, choose};
+use crate::outcome::OrderOutcome;
+use crate::routing::totals::{self, LimitTotalKey, LimitTotals};
+use crate::routing::{
+    self, ChannelStatus, RejectedChannel, Route, RouteDecision, RoutingSet, UnusableRouting, choose,
+};
 use mysql_async::Conn;
-use sluice_contract::breaker::Point;
-use sluice_contract::order::Kind;
+use sluice_contract::breaker::BreakerPoint;
+use sluice_contract::order::OrderKind;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// An order without a route is looked at again after this.
-const LOOK_AGAIN_US: i64 = 300_000;
+const ROUTE_RETRY_DELAY_US: i64 = 300_000;
 /// What an order is failed with that no channel will ever take.
-const NO_ROUTE: &str = "no_route";
+const NO_ROUTE_CODE: &str = "no_route";
 
 /// What the orders of one claim are decided by: read and locked in its transaction.
-pub(super) struct Basis {
-    pub tripped: Tripped,
-    pub totals: Totals,
-    set: Result<Arc<Set>, Unusable>,
+pub(super) struct ClaimInputs {
+    pub tripped: OpenBreakers,
+    pub totals: LimitTotals,
+    set: Result<Arc<RoutingSet>, UnusableRouting>,
     /// Each channel's trade time for this claim.
     times: Vec<(&'static str, String)>,
 }
 
 /// Through what an order's money moves.
-pub(super) enum Via<'a> {
-    Channel(&'a Client),
+pub(super) enum SendPath<'a> {
+    Channel(&'a ChannelClient),
     /// Within the books: a settlement.
     Books,
     /// The channel it was sent through can't take it now.
-    Away(String),
+    Unavailable(String),
 }
 
-impl Via<'_> {
+impl SendPath<'_> {
     pub fn id(&self) -> &str {
         match self {
-            Via::Channel(channel) => channel.id(),
-            Via::Books => INTERNAL,
-            Via::Away(id) => id,
+            SendPath::Channel(channel) => channel.id(),
+            SendPath::Books => INTERNAL_CHANNEL,
+            SendPath::Unavailable(id) => id,
         }
     }
 
-    /// A free call slot; `None` where no call is made. An error: not now. The order
-    /// then waits for the channel's next free slot, or for a poll.
-    pub fn slot(&self, order: &Order) -> Result<Option<Slot>, ()> {
+    /// A free call permit; `None` where no call is made. An error: not now. The order
+    /// then waits for the channel's next free permit, or for a poll.
+    pub fn permit(&self, order: &Order) -> Result<Option<CallPermit>, ()> {
         match self {
-            Via::Channel(channel) => channel.slots.take(&order.at()).map(Some).ok_or(()),
-            Via::Books => Ok(None),
-            Via::Away(_) => Err(()),
+            SendPath::Channel(channel) => channel.permits.take(&order.at()).map(Some).ok_or(()),
+            SendPath::Books => Ok(None),
+            SendPath::Unavailable(_) => Err(()),
         }
     }
 }
 
 /// Where an order goes, if it goes.
-pub(super) enum Found<'a> {
-    Via(Via<'a>, Option<Route>),
-    Nowhere(Decision),
+pub(super) enum RouteChoice<'a> {
+    Via(SendPath<'a>, Option<Route>),
+    NoRoute(RouteDecision),
 }
 
 /// Reads what decides: the configuration, the totals of every channel that may be
 /// chosen, and last the breakers, so that one that opened a moment ago counts.
-pub(super) async fn basis(
+pub(super) async fn inputs(
     this: &Dispatcher,
     conn: &mut Conn,
     orders: &[Order],
     now: i64,
-) -> anyhow::Result<Basis> {
+) -> anyhow::Result<ClaimInputs> {
     let set = this.routing.current(conn).await?;
     let times = this
         .channels
         .iter()
         .map(|c| Ok((c.id(), c.trade_time(now)?)));
     let times: Vec<(&str, String)> = times.collect::<anyhow::Result<_>>()?;
-    let mut wanted: BTreeSet<TotalKey> = BTreeSet::new();
+    let mut wanted: BTreeSet<LimitTotalKey> = BTreeSet::new();
     for order in orders.iter().filter(|o| is_routed(o)) {
         for (channel, time) in &times {
             if order
@@ -97,9 +99,9 @@ pub(super) async fn basis(
     }
     let stored = routing::repo::lock_totals(conn, &wanted).await?;
     let tripped = breakers::read(conn, &this.schemas).await?;
-    Ok(Basis {
+    Ok(ClaimInputs {
         tripped,
-        totals: Totals::new(wanted, stored),
+        totals: LimitTotals::new(wanted, stored),
         set,
         times,
     })
@@ -108,67 +110,71 @@ pub(super) async fn basis(
 /// A settlement stays within the books; what was sent once keeps its channel, unless
 /// that declined it for itself alone.
 fn is_routed(order: &Order) -> bool {
-    order.kind != Kind::Settlement && !order.is_out()
+    order.kind != OrderKind::Settlement && !order.was_sent()
 }
 
-impl Basis {
-    pub fn find<'a>(&self, channels: &'a [Client], order: &Order) -> anyhow::Result<Found<'a>> {
-        if order.kind == Kind::Settlement {
-            return Ok(Found::Via(Via::Books, None));
+impl ClaimInputs {
+    pub fn find<'a>(
+        &self,
+        channels: &'a [ChannelClient],
+        order: &Order,
+    ) -> anyhow::Result<RouteChoice<'a>> {
+        if order.kind == OrderKind::Settlement {
+            return Ok(RouteChoice::Via(SendPath::Books, None));
         }
         if !is_routed(order) {
-            return Ok(Found::Via(self.again(channels, order), None));
+            return Ok(RouteChoice::Via(self.again(channels, order), None));
         }
         let decision = match &self.set {
             Ok(set) => choose(set, order, &self.here(order.kind.point())?, &self.totals),
-            Err(unusable) => nothing_to_decide_by(unusable),
+            Err(unusable) => unusable_decision(unusable),
         };
         let chosen = channels
             .iter()
             .find(|c| decision.route.chosen.as_deref() == Some(c.id()));
         Ok(match chosen {
-            Some(channel) => Found::Via(Via::Channel(channel), Some(decision.route)),
-            None => Found::Nowhere(decision),
+            Some(channel) => RouteChoice::Via(SendPath::Channel(channel), Some(decision.route)),
+            None => RouteChoice::NoRoute(decision),
         })
     }
 
     /// Sent before: the same channel, whatever rules and limits say now, unless it
     /// is gone or paused.
-    fn again<'a>(&self, channels: &'a [Client], order: &Order) -> Via<'a> {
+    fn again<'a>(&self, channels: &'a [ChannelClient], order: &Order) -> SendPath<'a> {
         let id = order.channel.as_deref().unwrap_or_default();
         let paused = self
             .set
             .as_ref()
             .is_ok_and(|s| s.channels.iter().any(|c| c.channel == id && c.paused));
         match channels.iter().find(|c| c.id() == id) {
-            Some(channel) if !paused => Via::Channel(channel),
-            Some(_) => Via::Away(id.to_owned()),
+            Some(channel) if !paused => SendPath::Channel(channel),
+            Some(_) => SendPath::Unavailable(id.to_owned()),
             None => {
                 tracing::error!(order = %order.order_id, channel = id, "an order's channel is not configured any more: it waits");
-                Via::Away(id.to_owned())
+                SendPath::Unavailable(id.to_owned())
             }
         }
     }
 
-    fn here(&self, point: Point) -> anyhow::Result<Vec<Here>> {
+    fn here(&self, point: BreakerPoint) -> anyhow::Result<Vec<ChannelStatus>> {
         let open = |channel: &str| {
             let (breaker, why) = self.tripped.stops_channel(point, channel)?;
             Some((breaker.to_string(), why.to_owned()))
         };
         self.times
             .iter()
-            .map(|(channel, time)| Here::new(channel, time, open(channel)))
+            .map(|(channel, time)| ChannelStatus::new(channel, time, open(channel)))
             .collect()
     }
 }
 
-fn nothing_to_decide_by(unusable: &Unusable) -> Decision {
+fn unusable_decision(unusable: &UnusableRouting) -> RouteDecision {
     let reason = format!(
         "version {} can't be used: {}",
         unusable.version, unusable.reason
     );
     let reason = reason.chars().take(190).collect();
-    let rejected = vec![Rejected {
+    let rejected = vec![RejectedChannel {
         channel: "*".to_owned(),
         by: "configuration".to_owned(),
         reason,
@@ -178,7 +184,7 @@ fn nothing_to_decide_by(unusable: &Unusable) -> Decision {
         rejected,
         ..Route::default()
     };
-    Decision {
+    RouteDecision {
         route,
         fails: false,
     }
@@ -193,7 +199,11 @@ pub(super) fn count(route: &Route) {
 }
 
 /// Writes into the order why no channel takes it; false if it says so already.
-pub(super) fn note(order: &mut Order, route: &Route, now: i64) -> anyhow::Result<bool> {
+pub(super) fn record_rejections(
+    order: &mut Order,
+    route: &Route,
+    now: i64,
+) -> anyhow::Result<bool> {
     if route.repeats(order.route.as_deref()) {
         return Ok(false);
     }
@@ -209,12 +219,12 @@ pub(super) fn note(order: &mut Order, route: &Route, now: i64) -> anyhow::Result
     order.route = Some(serde_json::to_string(&route)?);
     order.version += 1;
     order.updated_us = now;
-    order.due_us = Some(now + LOOK_AGAIN_US);
+    order.due_us = Some(now + ROUTE_RETRY_DELAY_US);
     Ok(true)
 }
 
 /// An order that no channel will ever take.
-pub(super) struct Failing {
+pub(super) struct UnroutableOrder {
     pub at: OrderRef,
     /// A channel had it: what that said stays its result.
     pub declined: bool,
@@ -222,14 +232,14 @@ pub(super) struct Failing {
 
 /// Hands over orders that no channel will ever take. What can't be recorded now is
 /// found again by polling.
-pub(super) fn fail(this: &Dispatcher, orders: Vec<Failing>) {
+pub(super) fn fail_unroutable(this: &Dispatcher, orders: Vec<UnroutableOrder>) {
     METRICS.routing.unroutable.inc_by(orders.len() as u64);
-    for Failing { at, declined } in orders {
+    for UnroutableOrder { at, declined } in orders {
         let outcomes = this.outcomes.clone();
-        let code = (!declined).then(|| NO_ROUTE.to_owned());
-        let outcome = Outcome {
+        let code = (!declined).then(|| NO_ROUTE_CODE.to_owned());
+        let outcome = OrderOutcome {
             code,
-            ..Outcome::new(at, Event::Unroutable)
+            ..OrderOutcome::new(at, OrderInput::Unroutable)
         };
         tokio::spawn(async move { outcomes.record(outcome).await });
     }

@@ -2,15 +2,15 @@
 
 use crate::orders::Order;
 use mysql_async::prelude::Queryable;
-use sluice_contract::breaker::{BreakerKey, Point, Scope};
+use sluice_contract::breaker::{BreakerKey, BreakerPoint, BreakerScope};
 use sluice_contract::schema::Schemas;
 
 /// Every breaker that isn't closed: a short list by nature.
 #[derive(Debug, Default, Clone)]
-pub struct Tripped(Vec<(BreakerKey, String)>);
+pub struct OpenBreakers(Vec<(BreakerKey, String)>);
 
 /// Reads the breakers in the claim's own transaction (promise 6).
-pub async fn read(conn: &mut impl Queryable, schemas: &Schemas) -> anyhow::Result<Tripped> {
+pub async fn read(conn: &mut impl Queryable, schemas: &Schemas) -> anyhow::Result<OpenBreakers> {
     let sql = format!(
         "SELECT point,scope,scope_key,reason FROM {}.breaker WHERE state<>'closed'",
         schemas.guard
@@ -26,12 +26,12 @@ pub async fn read(conn: &mut impl Queryable, schemas: &Schemas) -> anyhow::Resul
             reason,
         ))
     };
-    Ok(Tripped(
+    Ok(OpenBreakers(
         rows.into_iter().map(parse).collect::<Result<_, _>>()?,
     ))
 }
 
-impl Tripped {
+impl OpenBreakers {
     /// The breaker that stops this order on this channel, with its reason.
     pub fn stops(&self, order: &Order, channel: &str) -> Option<(&BreakerKey, &str)> {
         self.stops_anywhere(order)
@@ -41,21 +41,23 @@ impl Tripped {
     /// The breaker that stops this order whatever its channel.
     pub fn stops_anywhere(&self, order: &Order) -> Option<(&BreakerKey, &str)> {
         self.find(order.kind.point(), |b| match b.scope {
-            Scope::All => true,
-            Scope::Channel => false,
-            Scope::Account | Scope::Merchant => b.key == order.account_id,
-            Scope::Currency => b.key == order.currency.code(),
+            BreakerScope::All => true,
+            BreakerScope::Channel => false,
+            BreakerScope::Account | BreakerScope::Merchant => b.key == order.account_id,
+            BreakerScope::Currency => b.key == order.currency.code(),
         })
     }
 
     /// The breaker of this very channel: another channel may still take the order.
-    pub fn stops_channel(&self, point: Point, channel: &str) -> Option<(&BreakerKey, &str)> {
-        self.find(point, |b| b.scope == Scope::Channel && b.key == channel)
+    pub fn stops_channel(&self, point: BreakerPoint, channel: &str) -> Option<(&BreakerKey, &str)> {
+        self.find(point, |b| {
+            b.scope == BreakerScope::Channel && b.key == channel
+        })
     }
 
     fn find(
         &self,
-        point: Point,
+        point: BreakerPoint,
         covers: impl Fn(&BreakerKey) -> bool,
     ) -> Option<(&BreakerKey, &str)> {
         self.0

@@ -18,16 +18,16 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// Silence after which the stream counts as broken: five heartbeats.
-const SILENCE: Duration = Duration::from_millis(2_500);
-const RECONNECT: Duration = Duration::from_millis(200);
+const READ_TIMEOUT: Duration = Duration::from_millis(2_500);
+const RECONNECT_DELAY: Duration = Duration::from_millis(200);
 /// A token that hasn't passed after this is followed by another.
-const RAISE_AGAIN: Duration = Duration::from_secs(1);
+const RERAISE_INTERVAL: Duration = Duration::from_secs(1);
 /// A stream that sends this much without a line end is not the sidecar.
-const LONGEST_LINE: usize = 4 << 20;
+const MAX_LINE_BYTES: usize = 4 << 20;
 
 /// What is known of the sidecar now.
 #[derive(Debug, Clone)]
-pub struct View {
+pub struct FenceView {
     pub token: u64,
     /// Why nothing may pass, if so.
     pub stalled: Option<String>,
@@ -37,18 +37,18 @@ pub struct View {
 
 /// Cheap to clone; one per process.
 #[derive(Clone)]
-pub struct Fence {
+pub struct FenceClient {
     enabled: bool,
     /// Unique per start: a token of an earlier life must not open this one's fence.
     instance: Arc<str>,
     schemas: Schemas,
     raised: Arc<AtomicU64>,
-    view: watch::Receiver<View>,
+    view: watch::Receiver<FenceView>,
 }
 
-impl Fence {
+impl FenceClient {
     pub fn start(
-        config: &config::Fence,
+        config: &config::FenceClientConfig,
         name: &str,
         schemas: &Schemas,
         token: Option<Secret>,
@@ -57,7 +57,7 @@ impl Fence {
         let stalled = config
             .enabled
             .then(|| "the sidecar has not been reached yet".to_owned());
-        let (sender, view) = watch::channel(View {
+        let (sender, view) = watch::channel(FenceView {
             token: 0,
             stalled,
             holds: Arc::default(),
@@ -71,7 +71,7 @@ impl Fence {
             tokio::spawn(follow(url, token, sender));
         }
         let raised = Arc::new(AtomicU64::new(0));
-        Ok(Fence {
+        Ok(FenceClient {
             enabled: config.enabled,
             instance,
             schemas: schemas.clone(),
@@ -120,7 +120,7 @@ impl Fence {
     pub async fn keep_raising(self, pool: mysql_async::Pool) {
         loop {
             let before = self.raised.load(Ordering::Relaxed);
-            tokio::time::sleep(RAISE_AGAIN).await;
+            tokio::time::sleep(RERAISE_INTERVAL).await;
             let (token, stalled) = {
                 let view = self.view.borrow();
                 (view.token, view.stalled.is_some())
@@ -145,7 +145,7 @@ impl Fence {
     }
 }
 
-async fn follow(url: String, token: Secret, view: watch::Sender<View>) {
+async fn follow(url: String, token: Secret, view: watch::Sender<FenceView>) {
     loop {
         let error = match read_stream(&url, &token, &view).await {
             Ok(()) => "the stream ended".to_owned(),
@@ -158,18 +158,22 @@ async fn follow(url: String, token: Secret, view: watch::Sender<View>) {
             }
             v.stalled = Some(format!("the sidecar can't be reached: {error}"));
         });
-        tokio::time::sleep(RECONNECT).await;
+        tokio::time::sleep(RECONNECT_DELAY).await;
     }
 }
 
-async fn read_stream(url: &str, token: &Secret, view: &watch::Sender<View>) -> anyhow::Result<()> {
+async fn read_stream(
+    url: &str,
+    token: &Secret,
+    view: &watch::Sender<FenceView>,
+) -> anyhow::Result<()> {
     let http = reqwest::Client::builder()
         .no_proxy()
-        .connect_timeout(SILENCE)
+        .connect_timeout(READ_TIMEOUT)
         .tcp_nodelay(true)
         .build()?;
     let bearer = String::from_utf8_lossy(token.expose()).into_owned();
-    let asked = tokio::time::timeout(SILENCE, http.get(url).bearer_auth(bearer).send()).await;
+    let asked = tokio::time::timeout(READ_TIMEOUT, http.get(url).bearer_auth(bearer).send()).await;
     let reply = asked
         .context("it does not answer")?
         .map_err(|e| e.without_url())?;
@@ -179,7 +183,7 @@ async fn read_stream(url: &str, token: &Secret, view: &watch::Sender<View>) -> a
     let mut chunks = reply.bytes_stream();
     let mut buffer = Vec::new();
     loop {
-        let Some(chunk) = tokio::time::timeout(SILENCE, chunks.next())
+        let Some(chunk) = tokio::time::timeout(READ_TIMEOUT, chunks.next())
             .await
             .context("it fell silent")?
         else {
@@ -192,13 +196,13 @@ async fn read_stream(url: &str, token: &Secret, view: &watch::Sender<View>) -> a
             buffer.drain(..=end);
             apply(line, view);
         }
-        if buffer.len() > LONGEST_LINE {
-            bail!("it sent a line beyond {LONGEST_LINE} bytes");
+        if buffer.len() > MAX_LINE_BYTES {
+            bail!("it sent a line beyond {MAX_LINE_BYTES} bytes");
         }
     }
 }
 
-fn apply(line: FenceLine, view: &watch::Sender<View>) {
+fn apply(line: FenceLine, view: &watch::Sender<FenceView>) {
     METRICS.fence_stalled.set(line.blind.is_some().into());
     view.send_modify(|v| {
         let stalled = line.blind.map(|b| format!("the sidecar is blind: {b}"));

@@ -1,4 +1,4 @@
-//! Entries as they are read back: one line of a posting, and a place among an
+//! Entries as they are read back: one line of a posting, and a position among an
 //! account's lines.
 
 use rust_decimal::Decimal;
@@ -19,8 +19,8 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub fn place(&self) -> Place {
-        Place {
+    pub fn position(&self) -> EntryPosition {
+        EntryPosition {
             created_us: self.created_us,
             posting_id: self.posting_id.clone(),
             line: self.line,
@@ -37,20 +37,20 @@ impl Entry {
     }
 }
 
-/// A place in an account's entries, ordered by time, posting and line. Entries of one
+/// A position in an account's entries, ordered by time, posting and line. Entries of one
 /// account and currency are stamped behind its balance's lock, so whatever is written
 /// later comes after it (between instances: as far as their clocks agree).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct EntryPosition {
     pub created_us: i64,
     pub posting_id: String,
     pub line: i64,
 }
 
-impl Place {
+impl EntryPosition {
     /// Before every entry from `created_us` on.
     pub fn at(created_us: i64) -> Self {
-        Place {
+        EntryPosition {
             created_us,
             posting_id: String::new(),
             line: -1,
@@ -70,7 +70,7 @@ impl Place {
         let mut parts = text.splitn(3, '/');
         let (created_us, line) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
         let posting_id = parts.next().filter(|id| id.is_ascii())?.to_owned();
-        Some(Place {
+        Some(EntryPosition {
             created_us,
             line,
             posting_id,
@@ -80,18 +80,18 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
-    use super::Place;
+    use crate::ledger::entry::EntryPosition;
 
     #[test]
     fn a_cursor_comes_back_as_it_was_given() {
-        let place = Place {
+        let position = EntryPosition {
             created_us: 1_795_285_800_000_000,
             posting_id: "pay-a/b'c".into(),
             line: 1,
         };
-        assert_eq!(Place::parse(&place.cursor()), Some(place));
+        assert_eq!(EntryPosition::parse(&position.cursor()), Some(position));
         for wrong in ["", "zz", "31", "312f32"] {
-            assert_eq!(Place::parse(wrong), None, "{wrong}");
+            assert_eq!(EntryPosition::parse(wrong), None, "{wrong}");
         }
     }
 }

@@ -3,25 +3,26 @@
 pub mod entry;
 pub mod repo;
 
-use crate::balance::Sum;
+pub mod events;
+
 use crate::orders::Order;
 use rust_decimal::Decimal;
 use sluice_contract::money::Currency;
-use sluice_contract::order::Kind;
+use sluice_contract::order::OrderKind;
 use std::str::FromStr;
 
 /// Debit or credit. A credit on one of an account's books increases it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
+pub enum EntrySide {
     Debit,
     Credit,
 }
 
-impl Side {
+impl EntrySide {
     pub fn as_str(self) -> &'static str {
         match self {
-            Side::Debit => "D",
-            Side::Credit => "C",
+            EntrySide::Debit => "D",
+            EntrySide::Credit => "C",
         }
     }
 }
@@ -85,13 +86,18 @@ pub struct Posting {
     pub reference: String,
 }
 
-pub const AVAILABLE: &str = "available";
-pub const RESERVED: &str = "reserved";
-pub const INTERMEDIATE: &str = "intermediate";
-pub const INTERMEDIATE_RESERVED: &str = "intermediate_reserved";
+pub const AVAILABLE_BOOK: &str = "available";
+pub const RESERVED_BOOK: &str = "reserved";
+pub const INTERMEDIATE_BOOK: &str = "intermediate";
+pub const INTERMEDIATE_RESERVED_BOOK: &str = "intermediate_reserved";
 /// The books that are the account's own; their sums are its balance.
-pub const OWN_BOOKS: [&str; 4] = [AVAILABLE, RESERVED, INTERMEDIATE, INTERMEDIATE_RESERVED];
-pub const PAYMENTS: &str = "clearing.payments";
+pub const ACCOUNT_BOOKS: [&str; 4] = [
+    AVAILABLE_BOOK,
+    RESERVED_BOOK,
+    INTERMEDIATE_BOOK,
+    INTERMEDIATE_RESERVED_BOOK,
+];
+pub const PAYMENTS_CLEARING_BOOK: &str = "clearing.payments";
 
 impl Posting {
     /// Money that an upstream received for the account, to be used at once.
@@ -99,7 +105,7 @@ impl Posting {
         Self::incoming(
             PostingKind::Deposit,
             "dep",
-            AVAILABLE,
+            AVAILABLE_BOOK,
             (account_id, biz_no),
             amount,
             currency,
@@ -116,7 +122,7 @@ impl Posting {
         Self::incoming(
             PostingKind::Capture,
             "pay",
-            INTERMEDIATE,
+            INTERMEDIATE_BOOK,
             (account_id, payment_no),
             amount,
             currency,
@@ -135,7 +141,7 @@ impl Posting {
             account_id: account_id.to_owned(),
             posting_id: format!("{prefix}-{number}"),
             kind,
-            debit_book: PAYMENTS.to_owned(),
+            debit_book: PAYMENTS_CLEARING_BOOK.to_owned(),
             credit_book: book.to_owned(),
             amount,
             currency,
@@ -148,14 +154,15 @@ impl Posting {
     pub fn of_order(order: &Order, kind: PostingKind) -> Self {
         let clearing = || format!("clearing.{}", order.channel.as_deref().unwrap_or("none"));
         let (free, held) = match order.kind {
-            Kind::CashOut => (AVAILABLE.to_owned(), RESERVED.to_owned()),
-            Kind::Refund | Kind::Settlement => {
-                (INTERMEDIATE.to_owned(), INTERMEDIATE_RESERVED.to_owned())
-            }
+            OrderKind::CashOut => (AVAILABLE_BOOK.to_owned(), RESERVED_BOOK.to_owned()),
+            OrderKind::Refund | OrderKind::Settlement => (
+                INTERMEDIATE_BOOK.to_owned(),
+                INTERMEDIATE_RESERVED_BOOK.to_owned(),
+            ),
         };
         let gone = || {
-            if order.kind == Kind::Settlement {
-                AVAILABLE.to_owned()
+            if order.kind == OrderKind::Settlement {
+                AVAILABLE_BOOK.to_owned()
             } else {
                 clearing()
             }
@@ -181,8 +188,8 @@ impl Posting {
     }
 
     /// What the posting changes of the account's balance.
-    pub fn sum<'a>(&'a self, kind: Kind, payment_no: Option<&'a str>) -> Sum<'a> {
-        Sum {
+    pub fn sum<'a>(&'a self, kind: OrderKind, payment_no: Option<&'a str>) -> BookingAmount<'a> {
+        BookingAmount {
             account_id: &self.account_id,
             amount: self.amount,
             currency: self.currency,
@@ -192,10 +199,22 @@ impl Posting {
     }
 
     /// The two entries: side and book.
-    pub fn lines(&self) -> [(Side, &str); 2] {
+    pub fn lines(&self) -> [(EntrySide, &str); 2] {
         [
-            (Side::Debit, &self.debit_book),
-            (Side::Credit, &self.credit_book),
+            (EntrySide::Debit, &self.debit_book),
+            (EntrySide::Credit, &self.credit_book),
         ]
     }
+}
+
+/// Whose money, how much of it, and for what kind of order.
+#[derive(Debug, Clone, Copy)]
+pub struct BookingAmount<'a> {
+    pub account_id: &'a str,
+    /// Major units of `currency`.
+    pub amount: Decimal,
+    pub currency: Currency,
+    pub kind: OrderKind,
+    /// The captured payment that is made, taken from, or given back to.
+    pub payment_no: Option<&'a str>,
 }

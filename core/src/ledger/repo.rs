@@ -1,14 +1,14 @@
 //! All SQL on `entry`: only ever INSERT and SELECT.
 
-use super::Posting;
-use super::entry::{Entry, Place};
+use crate::ledger::Posting;
+use crate::ledger::entry::{Entry, EntryPosition};
 use anyhow::Context;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Row, params};
 use rust_decimal::Decimal;
 use sluice_contract::money::Currency;
 use sluice_contract::schema::Schemas;
-use sluice_contract::sql::{Lit, pair_list, push_row};
+use sluice_contract::sql::{SqlLiteral, pair_list, push_row};
 
 pub fn push_inserts(sql: &mut String, schemas: &Schemas, postings: &[Posting], now_us: i64) {
     sql.push_str("INSERT INTO ");
@@ -23,16 +23,16 @@ pub fn push_inserts(sql: &mut String, schemas: &Schemas, postings: &[Posting], n
                 sql,
                 first,
                 &[
-                    Lit::Text(&p.account_id),
-                    Lit::Text(&p.posting_id),
-                    Lit::Int(line as i64),
-                    Lit::Text(p.kind.as_str()),
-                    Lit::Text(book),
-                    Lit::Text(side.as_str()),
-                    Lit::Dec(p.amount),
-                    Lit::Text(p.currency.code()),
-                    Lit::Text(&p.reference),
-                    Lit::Int(now_us),
+                    SqlLiteral::Text(&p.account_id),
+                    SqlLiteral::Text(&p.posting_id),
+                    SqlLiteral::Int(line as i64),
+                    SqlLiteral::Text(p.kind.as_str()),
+                    SqlLiteral::Text(book),
+                    SqlLiteral::Text(side.as_str()),
+                    SqlLiteral::Dec(p.amount),
+                    SqlLiteral::Text(p.currency.code()),
+                    SqlLiteral::Text(&p.reference),
+                    SqlLiteral::Int(now_us),
                 ],
             );
             first = false;
@@ -43,7 +43,7 @@ pub fn push_inserts(sql: &mut String, schemas: &Schemas, postings: &[Posting], n
 
 /// Which entries of an account are read.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct EntryFilter {
     pub account_id: String,
     pub currency: Currency,
     /// One book, or all.
@@ -56,8 +56,8 @@ pub struct Wanted {
 pub async fn page(
     conn: &mut impl Queryable,
     schemas: &Schemas,
-    wanted: &Wanted,
-    after: &Place,
+    wanted: &EntryFilter,
+    after: &EntryPosition,
     most: usize,
 ) -> anyhow::Result<Vec<Entry>> {
     // Written out, since servers don't use an index for a comparison of rows.
@@ -101,7 +101,7 @@ fn from_row(row: Row) -> anyhow::Result<Entry> {
 pub async fn held_before(
     conn: &mut impl Queryable,
     schemas: &Schemas,
-    wanted: &Wanted,
+    wanted: &EntryFilter,
     book: &str,
     before_us: i64,
 ) -> anyhow::Result<Decimal> {
@@ -122,7 +122,7 @@ pub async fn held_before(
 
 /// A line as it stands in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct BookedLine {
     pub account_id: String,
     pub posting_id: String,
     pub line: i64,
@@ -137,7 +137,7 @@ pub async fn booked(
     conn: &mut impl Queryable,
     schemas: &Schemas,
     postings: &[&Posting],
-) -> anyhow::Result<Vec<Line>> {
+) -> anyhow::Result<Vec<BookedLine>> {
     let sql = format!(
         "SELECT account_id,posting_id,line,book,side,amount,currency FROM {}.entry \
          WHERE (account_id,posting_id) IN {}",
@@ -150,7 +150,7 @@ pub async fn booked(
     );
     type Stored = (String, String, i64, String, String, Decimal, String);
     let rows: Vec<Stored> = conn.query(sql).await?;
-    let make = |(account_id, posting_id, line, book, side, amount, currency)| Line {
+    let make = |(account_id, posting_id, line, book, side, amount, currency)| BookedLine {
         account_id,
         posting_id,
         line,

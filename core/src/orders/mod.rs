@@ -1,20 +1,23 @@
 //! Outflow orders: what one is (`Order`), how it moves (`state`, drawn by `picture`), and
 //! its rows (`repo`).
 
-pub mod picture;
 pub mod repo;
 pub mod state;
 
+pub mod diagram;
+pub mod events;
+pub mod history;
+
 use rust_decimal::Decimal;
 use sluice_contract::money::Currency;
-use sluice_contract::order::{Kind, State};
+use sluice_contract::order::{OrderKind, OrderState};
 
 /// An order as stored. Amount in major units of `currency`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Order {
     pub account_id: String,
     pub order_id: String,
-    pub kind: Kind,
+    pub kind: OrderKind,
     pub client: String,
     pub transaction_id: String,
     pub biz_no: Option<String>,
@@ -26,7 +29,7 @@ pub struct Order {
     pub payment_no: Option<String>,
     pub amount: Decimal,
     pub currency: Currency,
-    pub state: State,
+    pub state: OrderState,
     /// Wished for at acceptance, fixed at the claim; none again once that channel has
     /// declined it for itself alone.
     pub channel: Option<String>,
@@ -79,7 +82,7 @@ impl Order {
 
     /// Whether a channel may have it: sent at least once, and to the channel that it
     /// names. One that declined it for itself alone is named no more.
-    pub fn is_out(&self) -> bool {
+    pub fn was_sent(&self) -> bool {
         self.attempts > 0 && self.channel.is_some()
     }
 
@@ -88,7 +91,7 @@ impl Order {
     pub fn shown(&self) -> &'static str {
         if matches!(
             self.state,
-            State::Booking | State::Init | State::Dispatching
+            OrderState::Booking | OrderState::Init | OrderState::Dispatching
         ) && (self.queries > 0
             || self.attempts > 1
             || (self.attempts > 0 && self.channel.is_none()))
@@ -99,3 +102,6 @@ impl Order {
         }
     }
 }
+
+/// A new order that nobody dispatched is looked for after this long.
+pub const FIRST_POLL_DELAY_US: i64 = 2_000_000;

@@ -4,15 +4,15 @@
 //! currency, then inserts. Whoever keeps it can't deadlock with the others; a
 //! deadlock that InnoDB sees all the same is run again.
 
-use super::{Order, OrderRef};
+use crate::orders::{Order, OrderRef};
 use anyhow::Context;
 use mysql_async::Row;
 use mysql_async::prelude::{FromValue, Queryable};
-use sluice_contract::order::{Kind, State};
-use sluice_contract::sql::{Lit, in_list, pair_list, push_lit, push_row};
+use sluice_contract::order::{OrderKind, OrderState};
+use sluice_contract::sql::{SqlLiteral, in_list, pair_list, push_lit, push_row};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-pub const COLUMNS: &str = "account_id,order_id,kind,client,transaction_id,biz_no,user_id,to_account,bank,payment_no,\
+pub const ORDER_COLUMNS: &str = "account_id,order_id,kind,client,transaction_id,biz_no,user_id,to_account,bank,payment_no,\
     amount,currency,state,channel,serial_no,trade_time,route,attempts,queries,result_code,version,due_us,created_us,updated_us,\
     sends,notify_count,notified_version,notified_us,acknowledged_us,has_open_case";
 
@@ -29,7 +29,7 @@ pub fn from_row(row: &Row) -> anyhow::Result<Order> {
     Ok(Order {
         account_id: column(row, "account_id")?,
         order_id: column(row, "order_id")?,
-        kind: kind.parse::<Kind>()?,
+        kind: kind.parse::<OrderKind>()?,
         client: column(row, "client")?,
         transaction_id: column(row, "transaction_id")?,
         biz_no: column(row, "biz_no")?,
@@ -41,7 +41,7 @@ pub fn from_row(row: &Row) -> anyhow::Result<Order> {
         currency: currency
             .parse()
             .with_context(|| format!("orders.currency {currency:?}"))?,
-        state: state.parse::<State>()?,
+        state: state.parse::<OrderState>()?,
         channel: column(row, "channel")?,
         serial_no: column(row, "serial_no")?,
         trade_time: column(row, "trade_time")?,
@@ -71,7 +71,7 @@ pub async fn lock<'a>(
 ) -> anyhow::Result<Vec<Order>> {
     let accounts: BTreeSet<&str> = orders.clone().map(|o| o.account_id.as_str()).collect();
     let sql = format!(
-        "SELECT {COLUMNS} FROM orders FORCE INDEX (by_order) WHERE account_id IN {} AND ({}) \
+        "SELECT {ORDER_COLUMNS} FROM orders FORCE INDEX (by_order) WHERE account_id IN {} AND ({}) \
          ORDER BY order_id FOR UPDATE",
         in_list(accounts.into_iter()),
         pairs(orders)
@@ -90,16 +90,16 @@ fn pairs<'a>(orders: impl Iterator<Item = &'a OrderRef>) -> String {
         } else {
             " OR (order_id="
         });
-        push_lit(&mut sql, Lit::Text(&order.order_id));
+        push_lit(&mut sql, SqlLiteral::Text(&order.order_id));
         sql.push_str(" AND account_id=");
-        push_lit(&mut sql, Lit::Text(&order.account_id));
+        push_lit(&mut sql, SqlLiteral::Text(&order.account_id));
         sql.push(')');
     }
     sql
 }
 
 pub async fn find(conn: &mut impl Queryable, order_id: &str) -> anyhow::Result<Option<Order>> {
-    let sql = format!("SELECT {COLUMNS} FROM orders WHERE order_id = ?");
+    let sql = format!("SELECT {ORDER_COLUMNS} FROM orders WHERE order_id = ?");
     let row: Option<Row> = conn.exec_first(sql, (order_id,)).await?;
     row.as_ref().map(from_row).transpose()
 }
@@ -136,27 +136,27 @@ pub fn push_inserts(sql: &mut String, orders: &[&Order]) {
             sql,
             at == 0,
             &[
-                Lit::Text(&o.account_id),
-                Lit::Text(&o.order_id),
-                Lit::Text(o.kind.as_str()),
-                Lit::Text(&o.client),
-                Lit::Text(&o.transaction_id),
+                SqlLiteral::Text(&o.account_id),
+                SqlLiteral::Text(&o.order_id),
+                SqlLiteral::Text(o.kind.as_str()),
+                SqlLiteral::Text(&o.client),
+                SqlLiteral::Text(&o.transaction_id),
                 o.biz_no.as_deref().into(),
                 o.user_id.as_deref().into(),
-                Lit::Text(&o.to_account),
-                Lit::Dec(o.amount),
-                Lit::Text(o.currency.code()),
-                Lit::Text(o.state.as_str()),
+                SqlLiteral::Text(&o.to_account),
+                SqlLiteral::Dec(o.amount),
+                SqlLiteral::Text(o.currency.code()),
+                SqlLiteral::Text(o.state.as_str()),
                 o.channel.as_deref().into(),
-                Lit::Text(&o.serial_no),
-                Lit::Int(o.attempts),
-                Lit::Int(o.version),
-                o.due_us.map_or(Lit::Null, Lit::Int),
-                Lit::Int(o.created_us),
-                Lit::Int(o.updated_us),
+                SqlLiteral::Text(&o.serial_no),
+                SqlLiteral::Int(o.attempts),
+                SqlLiteral::Int(o.version),
+                o.due_us.map_or(SqlLiteral::Null, SqlLiteral::Int),
+                SqlLiteral::Int(o.created_us),
+                SqlLiteral::Int(o.updated_us),
                 o.bank.as_deref().into(),
                 o.payment_no.as_deref().into(),
-                Lit::Int(o.notified_us),
+                SqlLiteral::Int(o.notified_us),
             ],
         );
     }
@@ -175,24 +175,24 @@ pub fn push_updates(sql: &mut String, orders: &[&Order]) {
             sql,
             at == 0,
             &[
-                Lit::Text(&o.account_id),
-                Lit::Text(&o.order_id),
-                Lit::Text(o.state.as_str()),
+                SqlLiteral::Text(&o.account_id),
+                SqlLiteral::Text(&o.order_id),
+                SqlLiteral::Text(o.state.as_str()),
                 o.channel.as_deref().into(),
                 o.trade_time.as_deref().into(),
                 o.route.as_deref().into(),
-                Lit::Int(o.attempts),
-                Lit::Int(o.queries),
+                SqlLiteral::Int(o.attempts),
+                SqlLiteral::Int(o.queries),
                 o.result_code.as_deref().into(),
-                Lit::Int(o.version),
-                o.due_us.map_or(Lit::Null, Lit::Int),
-                Lit::Int(o.updated_us),
-                Lit::Int(o.sends),
-                Lit::Int(o.notify_count),
-                Lit::Int(o.notified_version),
-                Lit::Int(o.notified_us),
-                o.acknowledged_us.map_or(Lit::Null, Lit::Int),
-                Lit::Int(o.has_open_case.into()),
+                SqlLiteral::Int(o.version),
+                o.due_us.map_or(SqlLiteral::Null, SqlLiteral::Int),
+                SqlLiteral::Int(o.updated_us),
+                SqlLiteral::Int(o.sends),
+                SqlLiteral::Int(o.notify_count),
+                SqlLiteral::Int(o.notified_version),
+                SqlLiteral::Int(o.notified_us),
+                o.acknowledged_us.map_or(SqlLiteral::Null, SqlLiteral::Int),
+                SqlLiteral::Int(o.has_open_case.into()),
             ],
         );
     }
@@ -225,15 +225,19 @@ fn push_attempt_rows(sql: &mut String, attempts: &[Attempt<'_>]) {
             sql,
             at == 0,
             &[
-                Lit::Text(&o.account_id),
-                Lit::Text(&o.order_id),
-                Lit::Int(o.attempts),
-                Lit::Text(a.channel),
-                Lit::Text(a.state),
-                if a.live { Lit::Int(1) } else { Lit::Null },
+                SqlLiteral::Text(&o.account_id),
+                SqlLiteral::Text(&o.order_id),
+                SqlLiteral::Int(o.attempts),
+                SqlLiteral::Text(a.channel),
+                SqlLiteral::Text(a.state),
+                if a.live {
+                    SqlLiteral::Int(1)
+                } else {
+                    SqlLiteral::Null
+                },
                 o.result_code.as_deref().into(),
-                Lit::Int(o.updated_us),
-                Lit::Int(o.updated_us),
+                SqlLiteral::Int(o.updated_us),
+                SqlLiteral::Int(o.updated_us),
             ],
         );
     }
@@ -267,7 +271,7 @@ pub async fn live_attempts<'a>(
 
 /// A caller's key and the order it made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyRow {
+pub struct IdempotencyRow {
     pub client: String,
     pub key: String,
     pub request_hash: String,
@@ -275,19 +279,19 @@ pub struct KeyRow {
     pub order_id: String,
 }
 
-pub fn push_keys(sql: &mut String, keys: &[KeyRow], now_us: i64) {
+pub fn push_keys(sql: &mut String, keys: &[IdempotencyRow], now_us: i64) {
     sql.push_str("INSERT INTO idempotency (client,idempotency_key,request_hash,account_id,order_id,created_us) VALUES ");
     for (at, k) in keys.iter().enumerate() {
         push_row(
             sql,
             at == 0,
             &[
-                Lit::Text(&k.client),
-                Lit::Text(&k.key),
-                Lit::Text(&k.request_hash),
-                Lit::Text(&k.account_id),
-                Lit::Text(&k.order_id),
-                Lit::Int(now_us),
+                SqlLiteral::Text(&k.client),
+                SqlLiteral::Text(&k.key),
+                SqlLiteral::Text(&k.request_hash),
+                SqlLiteral::Text(&k.account_id),
+                SqlLiteral::Text(&k.order_id),
+                SqlLiteral::Int(now_us),
             ],
         );
     }
@@ -298,7 +302,7 @@ pub fn push_keys(sql: &mut String, keys: &[KeyRow], now_us: i64) {
 pub async fn find_keys(
     conn: &mut impl Queryable,
     wanted: &[(&str, &str)],
-) -> anyhow::Result<HashMap<(String, String), KeyRow>> {
+) -> anyhow::Result<HashMap<(String, String), IdempotencyRow>> {
     let mut by_client: HashMap<&str, Vec<&str>> = HashMap::new();
     for (client, key) in wanted {
         by_client.entry(client).or_default().push(key);
@@ -311,7 +315,7 @@ pub async fn find_keys(
         );
         let rows: Vec<(String, String, String, String)> = conn.exec(sql, (client,)).await?;
         for (key, request_hash, account_id, order_id) in rows {
-            let row = KeyRow {
+            let row = IdempotencyRow {
                 client: client.to_owned(),
                 key: key.clone(),
                 request_hash,
@@ -340,9 +344,9 @@ pub fn push_key_deletes(sql: &mut String, keys: &[(&str, &str, &str)]) {
 /// the binlog keeps the proof.
 pub fn push_outbox_delete(sql: &mut String, account_id: &str, tx_id: &str) {
     sql.push_str("DELETE FROM outbox WHERE account_id=");
-    push_lit(sql, Lit::Text(account_id));
+    push_lit(sql, SqlLiteral::Text(account_id));
     sql.push_str(" AND tx_id=");
-    push_lit(sql, Lit::Text(tx_id));
+    push_lit(sql, SqlLiteral::Text(tx_id));
     sql.push(';');
 }
 
@@ -360,11 +364,11 @@ pub fn push_outbox(
         sql,
         true,
         &[
-            Lit::Text(account_id),
-            Lit::Text(tx_id),
-            Lit::Text(signature),
-            Lit::Text(events),
-            Lit::Int(now_us),
+            SqlLiteral::Text(account_id),
+            SqlLiteral::Text(tx_id),
+            SqlLiteral::Text(signature),
+            SqlLiteral::Text(events),
+            SqlLiteral::Int(now_us),
         ],
     );
     sql.push(';');
@@ -409,7 +413,7 @@ pub async fn outbox_delete(conn: &mut impl Queryable, rows: &[OutboxRow]) -> any
 /// their upstreams still have to hear of them or not.
 pub async fn unfinished(conn: &mut impl Queryable) -> anyhow::Result<Vec<(String, i64, i64, i64)>> {
     let states = in_list(
-        State::ALL
+        OrderState::ALL
             .iter()
             .filter(|s| !s.is_end())
             .map(|s| s.as_str()),

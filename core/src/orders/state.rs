@@ -2,11 +2,11 @@
 //! callbacks, queries, cancellations and recovery all go through `step`; nothing
 //! else decides. Effects are data; `outcome` and `dispatch` perform them.
 
-use sluice_contract::order::State;
+use sluice_contract::order::OrderState;
 
 /// What happened to an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Event {
+pub enum OrderInput {
     /// Its money is reserved: the saga's word, while the books are apart.
     Booked,
     /// Its money could not be reserved: the saga's word, while the books are apart.
@@ -24,7 +24,7 @@ pub enum Event {
     /// It says so of itself alone: another channel may pay.
     NotHere,
     /// Another channel, which had said so of itself alone, now says that it paid.
-    Recanted,
+    DeclineReversed,
     /// No answer, or one that proves nothing (promise 2: unknown is never failed).
     Unknown,
     /// Asked by serial number and trade time, the channel knows no such trade.
@@ -38,67 +38,67 @@ pub enum Event {
     /// It has waited to be sent for longer than anybody may overlook.
     NotSent,
     /// Its upstream has not said in time that it knows the end: tell it again.
-    Unheard,
+    AckOverdue,
     /// Told as often as allowed, its upstream never said that it knows.
-    NeverHeard,
+    AckExhausted,
     /// The upstream says that it knows the end.
-    Heard,
+    Acknowledged,
     /// The upstream wants to be told again.
     Renotify,
 }
 
-impl Event {
-    pub const ALL: [Event; 19] = [
-        Event::Booked,
-        Event::Unfunded,
-        Event::Claim,
-        Event::Unroutable,
-        Event::Accepted,
-        Event::Succeeded,
-        Event::Declined,
-        Event::NotHere,
-        Event::Recanted,
-        Event::Unknown,
-        Event::NoSuchTrade,
-        Event::Returned,
-        Event::Cancel,
-        Event::Exhausted,
-        Event::NotSent,
-        Event::Unheard,
-        Event::NeverHeard,
-        Event::Heard,
-        Event::Renotify,
+impl OrderInput {
+    pub const ALL: [OrderInput; 19] = [
+        OrderInput::Booked,
+        OrderInput::Unfunded,
+        OrderInput::Claim,
+        OrderInput::Unroutable,
+        OrderInput::Accepted,
+        OrderInput::Succeeded,
+        OrderInput::Declined,
+        OrderInput::NotHere,
+        OrderInput::DeclineReversed,
+        OrderInput::Unknown,
+        OrderInput::NoSuchTrade,
+        OrderInput::Returned,
+        OrderInput::Cancel,
+        OrderInput::Exhausted,
+        OrderInput::NotSent,
+        OrderInput::AckOverdue,
+        OrderInput::AckExhausted,
+        OrderInput::Acknowledged,
+        OrderInput::Renotify,
     ];
 
     /// As it stands in the order's history.
     pub fn as_str(self) -> &'static str {
         match self {
-            Event::Booked => "booked",
-            Event::Unfunded => "unfunded",
-            Event::Claim => "claim",
-            Event::Unroutable => "unroutable",
-            Event::Accepted => "accepted",
-            Event::Succeeded => "succeeded",
-            Event::Declined => "declined",
-            Event::NotHere => "not_here",
-            Event::Recanted => "decline_reversed",
-            Event::Unknown => "unknown",
-            Event::NoSuchTrade => "no_such_trade",
-            Event::Returned => "returned",
-            Event::Cancel => "cancel",
-            Event::Exhausted => "exhausted",
-            Event::NotSent => "not_sent",
-            Event::Unheard => "ack_overdue",
-            Event::NeverHeard => "ack_exhausted",
-            Event::Heard => "acknowledged",
-            Event::Renotify => "renotify",
+            OrderInput::Booked => "booked",
+            OrderInput::Unfunded => "unfunded",
+            OrderInput::Claim => "claim",
+            OrderInput::Unroutable => "unroutable",
+            OrderInput::Accepted => "accepted",
+            OrderInput::Succeeded => "succeeded",
+            OrderInput::Declined => "declined",
+            OrderInput::NotHere => "not_here",
+            OrderInput::DeclineReversed => "decline_reversed",
+            OrderInput::Unknown => "unknown",
+            OrderInput::NoSuchTrade => "no_such_trade",
+            OrderInput::Returned => "returned",
+            OrderInput::Cancel => "cancel",
+            OrderInput::Exhausted => "exhausted",
+            OrderInput::NotSent => "not_sent",
+            OrderInput::AckOverdue => "ack_overdue",
+            OrderInput::AckExhausted => "ack_exhausted",
+            OrderInput::Acknowledged => "acknowledged",
+            OrderInput::Renotify => "renotify",
         }
     }
 }
 
 /// What has to be done in the transaction of the move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Effect {
+pub enum OrderEffect {
     /// The reserved money has left: reserved → channel.
     Finalize,
     /// The reserved money is the account's again: reserved → available.
@@ -119,30 +119,30 @@ pub enum Effect {
     PublishAgain,
 }
 
-impl Effect {
+impl OrderEffect {
     pub fn as_str(self) -> &'static str {
         match self {
-            Effect::Finalize => "finalize",
-            Effect::Release => "release",
-            Effect::GiveBack => "give back",
-            Effect::CloseAttempt => "close attempt",
-            Effect::FreeLimits => "free limits",
-            Effect::OpenCase => "open case",
-            Effect::CloseCase => "close case",
-            Effect::Publish => "publish",
-            Effect::PublishAgain => "publish again",
+            OrderEffect::Finalize => "finalize",
+            OrderEffect::Release => "release",
+            OrderEffect::GiveBack => "give back",
+            OrderEffect::CloseAttempt => "close attempt",
+            OrderEffect::FreeLimits => "free limits",
+            OrderEffect::OpenCase => "open case",
+            OrderEffect::CloseCase => "close case",
+            OrderEffect::Publish => "publish",
+            OrderEffect::PublishAgain => "publish again",
         }
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    Move(State, &'static [Effect]),
+pub enum StateDecision {
+    Move(OrderState, &'static [OrderEffect]),
     /// The state stays as it is; something is done all the same.
-    Stay(&'static [Effect]),
+    Stay(&'static [OrderEffect]),
     /// It can only have come after this, which nobody told: that is applied first, then
     /// the event again.
-    After(Event),
+    After(OrderInput),
     /// A repeat or a late echo: nothing to do.
     Already,
     /// It can't be true together with what we know: a person's case, never an overwrite.
@@ -151,104 +151,135 @@ pub enum Step {
     Refused,
 }
 
-const BOOKED: &[Effect] = &[Effect::Publish];
-const END_PAID: &[Effect] = &[
-    Effect::Finalize,
-    Effect::CloseAttempt,
-    Effect::CloseCase,
-    Effect::Publish,
+const BOOKED_EFFECTS: &[OrderEffect] = &[OrderEffect::Publish];
+const PAID_EFFECTS: &[OrderEffect] = &[
+    OrderEffect::Finalize,
+    OrderEffect::CloseAttempt,
+    OrderEffect::CloseCase,
+    OrderEffect::Publish,
 ];
-const END_UNPAID: &[Effect] = &[
-    Effect::Release,
-    Effect::CloseAttempt,
-    Effect::FreeLimits,
-    Effect::CloseCase,
-    Effect::Publish,
+const UNPAID_EFFECTS: &[OrderEffect] = &[
+    OrderEffect::Release,
+    OrderEffect::CloseAttempt,
+    OrderEffect::FreeLimits,
+    OrderEffect::CloseCase,
+    OrderEffect::Publish,
 ];
-const SWITCHED: &[Effect] = &[Effect::CloseAttempt, Effect::FreeLimits, Effect::CloseCase];
-const NEVER_SENT: &[Effect] = &[Effect::Release, Effect::CloseCase, Effect::Publish];
-const GIVEN_BACK: &[Effect] = &[
-    Effect::GiveBack,
-    Effect::FreeLimits,
-    Effect::CloseCase,
-    Effect::Publish,
+const SWITCH_EFFECTS: &[OrderEffect] = &[
+    OrderEffect::CloseAttempt,
+    OrderEffect::FreeLimits,
+    OrderEffect::CloseCase,
 ];
-const FOR_A_PERSON: &[Effect] = &[Effect::OpenCase];
+const NEVER_SENT_EFFECTS: &[OrderEffect] = &[
+    OrderEffect::Release,
+    OrderEffect::CloseCase,
+    OrderEffect::Publish,
+];
+const RETURN_EFFECTS: &[OrderEffect] = &[
+    OrderEffect::GiveBack,
+    OrderEffect::FreeLimits,
+    OrderEffect::CloseCase,
+    OrderEffect::Publish,
+];
+const CASE_EFFECTS: &[OrderEffect] = &[OrderEffect::OpenCase];
 
 /// The only place where an order's state is decided.
-pub fn step(state: State, event: Event) -> Step {
-    use Event::*;
-    use State::*;
+pub fn step(state: OrderState, event: OrderInput) -> StateDecision {
+    use crate::orders::state::OrderInput::*;
+    use sluice_contract::order::OrderState::*;
     match (state, event) {
-        (State::Booking | Init, NotSent) => Step::Stay(FOR_A_PERSON),
-        (_, NotSent) => Step::Already,
-        (Success | Failed | State::Returned, Unheard) => Step::Stay(&[Effect::PublishAgain]),
-        (Success | Failed | State::Returned, NeverHeard) => Step::Stay(FOR_A_PERSON),
-        (_, Unheard | NeverHeard) => Step::Already,
-        (Success | Failed | State::Returned, Heard) => Step::Stay(&[Effect::CloseCase]),
-        (_, Heard) => Step::Refused,
-        // Nothing was told yet.
-        (State::Booking, Renotify) => Step::Refused,
-        (_, Renotify) => Step::Stay(&[Effect::PublishAgain]),
-
-        (State::Booking, Booked) => Step::Move(Init, BOOKED),
-        (State::Booking, Unfunded) => Step::Move(Failed, &[Effect::CloseCase]),
-        (Failed, Unfunded) => Step::Already,
-        (_, Booked) => Step::Already,
-        (_, Unfunded) => Step::Contradiction("its money was reserved and is said not to be there"),
-
-        (Init, Claim) => Step::Move(Dispatching, &[]),
-        (_, Claim) => Step::Refused,
-        (Init, Unroutable) => Step::Move(Failed, NEVER_SENT),
-        (_, Unroutable) => Step::Refused,
-        (Init, Event::Cancel) => Step::Move(Failed, NEVER_SENT),
-        (Failed, Event::Cancel) => Step::Already,
-        (_, Event::Cancel) => Step::Refused,
-
-        (State::Booking | Init, Accepted | Succeeded | Declined | NotHere | Event::Returned)
-        | (State::Booking, Recanted) => {
-            Step::Contradiction("the channel answered for an order that was not sent")
+        (OrderState::Booking | Init, NotSent) => StateDecision::Stay(CASE_EFFECTS),
+        (_, NotSent) => StateDecision::Already,
+        (Success | Failed | OrderState::Returned, AckOverdue) => {
+            StateDecision::Stay(&[OrderEffect::PublishAgain])
         }
-        (State::Booking | Init, Unknown | NoSuchTrade | Exhausted) => Step::Already,
+        (Success | Failed | OrderState::Returned, AckExhausted) => {
+            StateDecision::Stay(CASE_EFFECTS)
+        }
+        (_, AckOverdue | AckExhausted) => StateDecision::Already,
+        (Success | Failed | OrderState::Returned, Acknowledged) => {
+            StateDecision::Stay(&[OrderEffect::CloseCase])
+        }
+        (_, Acknowledged) => StateDecision::Refused,
+        // Nothing was told yet.
+        (OrderState::Booking, Renotify) => StateDecision::Refused,
+        (_, Renotify) => StateDecision::Stay(&[OrderEffect::PublishAgain]),
 
-        (Dispatching | InDoubt, Accepted) => Step::Move(Processing, &[]),
-        (Dispatching | InDoubt | Processing | Manual, Succeeded) => Step::Move(Success, END_PAID),
-        (Dispatching | InDoubt | Processing | Manual, Declined) => Step::Move(Failed, END_UNPAID),
+        (OrderState::Booking, Booked) => StateDecision::Move(Init, BOOKED_EFFECTS),
+        (OrderState::Booking, Unfunded) => StateDecision::Move(Failed, &[OrderEffect::CloseCase]),
+        (Failed, Unfunded) => StateDecision::Already,
+        (_, Booked) => StateDecision::Already,
+        (_, Unfunded) => {
+            StateDecision::Contradiction("its money was reserved and is said not to be there")
+        }
+
+        (Init, Claim) => StateDecision::Move(Dispatching, &[]),
+        (_, Claim) => StateDecision::Refused,
+        (Init, Unroutable) => StateDecision::Move(Failed, NEVER_SENT_EFFECTS),
+        (_, Unroutable) => StateDecision::Refused,
+        (Init, OrderInput::Cancel) => StateDecision::Move(Failed, NEVER_SENT_EFFECTS),
+        (Failed, OrderInput::Cancel) => StateDecision::Already,
+        (_, OrderInput::Cancel) => StateDecision::Refused,
+
+        (
+            OrderState::Booking | Init,
+            Accepted | Succeeded | Declined | NotHere | OrderInput::Returned,
+        )
+        | (OrderState::Booking, DeclineReversed) => {
+            StateDecision::Contradiction("the channel answered for an order that was not sent")
+        }
+        (OrderState::Booking | Init, Unknown | NoSuchTrade | Exhausted) => StateDecision::Already,
+
+        (Dispatching | InDoubt, Accepted) => StateDecision::Move(Processing, &[]),
+        (Dispatching | InDoubt | Processing | Manual, Succeeded) => {
+            StateDecision::Move(Success, PAID_EFFECTS)
+        }
+        (Dispatching | InDoubt | Processing | Manual, Declined) => {
+            StateDecision::Move(Failed, UNPAID_EFFECTS)
+        }
         // Under the same serial number and trade time, through a new claim and as a new
         // attempt (promise 1: a switch needs the first channel's definitive failure).
-        (Dispatching | InDoubt | Processing | Manual, NotHere) => Step::Move(Init, SWITCHED),
+        (Dispatching | InDoubt | Processing | Manual, NotHere) => {
+            StateDecision::Move(Init, SWITCH_EFFECTS)
+        }
         // Sent now, it would knowingly be paid twice. What is out already is asked on, but
         // nobody's refusal ends it any more: see `outcome::note`.
-        (Init, Recanted) => Step::Move(Manual, FOR_A_PERSON),
-        (Dispatching | InDoubt | Processing | Manual | Success, Recanted) => {
-            Step::Stay(FOR_A_PERSON)
+        (Init, DeclineReversed) => StateDecision::Move(Manual, CASE_EFFECTS),
+        (Dispatching | InDoubt | Processing | Manual | Success, DeclineReversed) => {
+            StateDecision::Stay(CASE_EFFECTS)
         }
-        (Failed, Recanted) => {
-            Step::Contradiction("a channel that had declined it says that it paid")
+        (Failed, DeclineReversed) => {
+            StateDecision::Contradiction("a channel that had declined it says that it paid")
         }
-        (Dispatching, Unknown) => Step::Move(InDoubt, &[]),
+        (Dispatching, Unknown) => StateDecision::Move(InDoubt, &[]),
         // Sent again under the same serial number and trade time, through a new
         // claim: fence and breakers are asked again (seed 002, stage 2 b).
-        (Dispatching | InDoubt, NoSuchTrade) => Step::Move(Init, &[]),
-        (Processing, NoSuchTrade) => {
-            Step::Contradiction("the channel accepted the trade and now knows no such trade")
+        (Dispatching | InDoubt, NoSuchTrade) => StateDecision::Move(Init, &[]),
+        (Processing, NoSuchTrade) => StateDecision::Contradiction(
+            "the channel accepted the trade and now knows no such trade",
+        ),
+        (Dispatching | InDoubt | Processing, Exhausted) => {
+            StateDecision::Move(Manual, CASE_EFFECTS)
         }
-        (Dispatching | InDoubt | Processing, Exhausted) => Step::Move(Manual, FOR_A_PERSON),
         // Callbacks overtake each other: what came back had been paid.
-        (Dispatching | InDoubt | Processing | Manual, Event::Returned) => Step::After(Succeeded),
-        (InDoubt, Unknown) | (Processing, Accepted | Unknown) => Step::Already,
-        (Manual, Accepted | Unknown | NoSuchTrade | Exhausted) => Step::Already,
-
-        (Success, Event::Returned) => Step::Move(State::Returned, GIVEN_BACK),
-        (Success, Declined | NotHere) => Step::Contradiction("failed after success"),
-        (Success, NoSuchTrade) => Step::Contradiction("no such trade after success"),
-        (Success, Succeeded | Accepted | Unknown | Exhausted) => Step::Already,
-        (Failed, Succeeded) => Step::Contradiction("success after failed"),
-        (Failed, Event::Returned) => Step::Contradiction("returned after failed"),
-        (Failed, Declined | NotHere | Accepted | Unknown | NoSuchTrade | Exhausted) => {
-            Step::Already
+        (Dispatching | InDoubt | Processing | Manual, OrderInput::Returned) => {
+            StateDecision::After(Succeeded)
         }
-        (State::Returned, _) => Step::Already,
+        (InDoubt, Unknown) | (Processing, Accepted | Unknown) => StateDecision::Already,
+        (Manual, Accepted | Unknown | NoSuchTrade | Exhausted) => StateDecision::Already,
+
+        (Success, OrderInput::Returned) => {
+            StateDecision::Move(OrderState::Returned, RETURN_EFFECTS)
+        }
+        (Success, Declined | NotHere) => StateDecision::Contradiction("failed after success"),
+        (Success, NoSuchTrade) => StateDecision::Contradiction("no such trade after success"),
+        (Success, Succeeded | Accepted | Unknown | Exhausted) => StateDecision::Already,
+        (Failed, Succeeded) => StateDecision::Contradiction("success after failed"),
+        (Failed, OrderInput::Returned) => StateDecision::Contradiction("returned after failed"),
+        (Failed, Declined | NotHere | Accepted | Unknown | NoSuchTrade | Exhausted) => {
+            StateDecision::Already
+        }
+        (OrderState::Returned, _) => StateDecision::Already,
     }
 }
 

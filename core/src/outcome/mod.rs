@@ -3,18 +3,19 @@
 //! are written in batches.
 
 mod apply;
-mod lane;
 #[cfg(test)]
 mod late_tests;
 mod note;
 
-use crate::channels::{Answer, Heard, INTERNAL};
-use crate::config::Config;
+pub mod writer;
+
+use crate::backoff::backoff_us;
+use crate::channels::{ChannelAnswer, ChannelResult, INTERNAL_CHANNEL};
+use crate::config::CoreConfig;
 use crate::dispatch::ReadyQueue;
 use crate::orders::OrderRef;
-use crate::orders::state::Event;
-use crate::recovery::stages::backoff_us;
-use crate::saga::Follower;
+use crate::orders::state::OrderInput;
+use crate::saga::SagaFollower;
 use mysql_async::Pool;
 use quick_cache::sync::Cache;
 use rust_decimal::Decimal;
@@ -26,19 +27,19 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 /// Lanes that write outcomes side by side.
-const LANES: usize = 2;
+const WRITER_COUNT: usize = 2;
 /// Outcomes in one transaction at most.
-const BATCH: usize = 128;
+const MAX_OUTCOMES_PER_BATCH: usize = 128;
 /// Outcomes waiting per lane; senders wait beyond it.
-const QUEUE: usize = 4_096;
+const QUEUE_CAPACITY: usize = 4_096;
 /// Sent orders whose account is remembered (about 10 MB).
-const REMEMBERED: usize = 50_000;
+const MAX_REMEMBERED_ORDERS: usize = 50_000;
 
 /// One thing heard about one order.
 #[derive(Debug, Clone)]
-pub struct Outcome {
+pub struct OrderOutcome {
     pub at: OrderRef,
-    pub event: Event,
+    pub event: OrderInput,
     /// The channel that speaks; `None` for recovery and upstreams.
     pub channel: Option<&'static str>,
     /// The channel's code, for people.
@@ -52,7 +53,7 @@ pub struct Outcome {
     /// Ask the channel at once instead of after the usual wait.
     pub query_now: bool,
     /// What the channel answers to.
-    pub answers: Answers,
+    pub answers: AnswerTo,
     /// For people: what an order that is not sent waits for.
     pub detail: Option<String>,
 }
@@ -61,7 +62,7 @@ pub struct Outcome {
 /// out several times, from several instances: an answer to an earlier sending says
 /// nothing of the one that is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Answers {
+pub enum AnswerTo {
     /// To that sending, by its number.
     Send(i64),
     /// To a query made when the order had gone out so often.
@@ -71,9 +72,9 @@ pub enum Answers {
     Nothing,
 }
 
-impl Outcome {
-    pub fn new(at: OrderRef, event: Event) -> Self {
-        Outcome {
+impl OrderOutcome {
+    pub fn new(at: OrderRef, event: OrderInput) -> Self {
+        OrderOutcome {
             at,
             event,
             channel: None,
@@ -82,110 +83,110 @@ impl Outcome {
             currency: None,
             to_account: None,
             query_now: false,
-            answers: Answers::Nothing,
+            answers: AnswerTo::Nothing,
             detail: None,
         }
     }
 
     /// The reply to the order's sending of this number.
     pub fn of_send(self, number: i64) -> Self {
-        Outcome {
-            answers: Answers::Send(number),
+        OrderOutcome {
+            answers: AnswerTo::Send(number),
             ..self
         }
     }
 
     /// The reply to a query made after this many sendings.
     pub fn of_query(self, sends: i64) -> Self {
-        Outcome {
-            answers: Answers::Query(sends),
+        OrderOutcome {
+            answers: AnswerTo::Query(sends),
             ..self
         }
     }
 
     /// A settlement's money moves within the books: claimed is as good as paid.
     pub fn settled(at: OrderRef) -> Self {
-        Outcome {
-            channel: Some(INTERNAL),
-            ..Outcome::new(at, Event::Succeeded)
+        OrderOutcome {
+            channel: Some(INTERNAL_CHANNEL),
+            ..OrderOutcome::new(at, OrderInput::Succeeded)
         }
     }
 
-    pub fn heard(at: OrderRef, channel: &'static str, heard: Heard) -> Self {
+    pub fn heard(at: OrderRef, channel: &'static str, heard: ChannelResult) -> Self {
         let event = match heard.answer {
-            Answer::Accepted => Event::Accepted,
-            Answer::Succeeded => Event::Succeeded,
-            Answer::Declined => Event::Declined,
-            Answer::NotHere => Event::NotHere,
-            Answer::Unknown | Answer::Duplicate => Event::Unknown,
-            Answer::NoSuchTrade => Event::NoSuchTrade,
-            Answer::Returned => Event::Returned,
+            ChannelAnswer::Accepted => OrderInput::Accepted,
+            ChannelAnswer::Succeeded => OrderInput::Succeeded,
+            ChannelAnswer::Declined => OrderInput::Declined,
+            ChannelAnswer::NotHere => OrderInput::NotHere,
+            ChannelAnswer::Unknown | ChannelAnswer::Duplicate => OrderInput::Unknown,
+            ChannelAnswer::NoSuchTrade => OrderInput::NoSuchTrade,
+            ChannelAnswer::Returned => OrderInput::Returned,
         };
-        Outcome {
+        OrderOutcome {
             channel: Some(channel),
             code: Some(heard.code),
             amount: heard.amount,
             currency: heard.currency,
             to_account: heard.to_account,
-            query_now: heard.answer == Answer::Duplicate,
-            ..Outcome::new(at, event)
+            query_now: heard.answer == ChannelAnswer::Duplicate,
+            ..OrderOutcome::new(at, event)
         }
     }
 }
 
 /// How an outcome was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Taken {
+pub enum OutcomeResult {
     Moved,
     Already,
     /// Recorded as a contradiction; the order stays as it was.
     Contradiction,
     Refused,
-    /// Asked for again too soon: see [`RENOTIFY_US`].
+    /// Asked for again too soon: see [`RENOTIFY_INTERVAL_US`].
     TooSoon,
     NoSuchOrder,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the outcome could not be written; it will be asked for again")]
-pub struct NotRecorded;
+pub struct OutcomeNotRecorded;
 
-struct Pending {
-    outcome: Outcome,
-    answer: oneshot::Sender<Result<Taken, NotRecorded>>,
+pub struct PendingOutcome {
+    outcome: OrderOutcome,
+    answer: oneshot::Sender<Result<OutcomeResult, OutcomeNotRecorded>>,
 }
 
 /// Entrance for outcomes; cheap to clone.
 #[derive(Clone)]
-pub struct Outcomes {
-    lanes: Vec<mpsc::Sender<Pending>>,
+pub struct OutcomeRecorder {
+    lanes: Vec<mpsc::Sender<PendingOutcome>>,
     /// Accounts of orders that this instance sent, so that their callbacks need no
     /// lookup: order id → account.
     sent: Arc<Cache<String, String>>,
 }
 
 /// An order's event is told again on request once in this time.
-pub const RENOTIFY_US: i64 = 1_000_000;
+pub const RENOTIFY_INTERVAL_US: i64 = 1_000_000;
 
 /// Waits that follow a move, from the settings.
 #[derive(Debug, Clone, Default)]
-pub struct Waits {
+pub struct OutcomeDelays {
     pub first_query_us: i64,
     pub callback_us: i64,
-    pub hearing: Hearing,
+    pub ack_policy: AckPolicy,
 }
 
-impl Waits {
-    pub fn of(config: &Config) -> Self {
+impl OutcomeDelays {
+    pub fn of(config: &CoreConfig) -> Self {
         let us = |ms: u64| i64::try_from(ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
         let (recovery, acknowledgement) = (&config.recovery, &config.acknowledgement);
-        Waits {
+        OutcomeDelays {
             first_query_us: us(recovery.query_initial_delay_ms),
             callback_us: us(recovery.callback_wait_ms),
-            hearing: Hearing {
+            ack_policy: AckPolicy {
                 clients: Arc::new(acknowledgement.clients.iter().cloned().collect()),
                 first_us: us(acknowledgement.initial_delay_ms),
-                longest_us: us(acknowledgement.max_delay_ms),
+                max_delay_us: us(acknowledgement.max_delay_ms),
                 max_notifications: acknowledgement.max_notifications.into(),
             },
         }
@@ -194,35 +195,35 @@ impl Waits {
 
 /// Stage 4: whose ends must be acknowledged, and how they are told again until then.
 #[derive(Debug, Clone, Default)]
-pub struct Hearing {
+pub struct AckPolicy {
     pub clients: Arc<HashSet<String>>,
     pub first_us: i64,
-    pub longest_us: i64,
+    pub max_delay_us: i64,
     pub max_notifications: i64,
 }
 
-impl Hearing {
+impl AckPolicy {
     /// How long to wait for the acknowledgement after telling for the `told`-th time
     /// again: doubles each time.
     pub fn wait_us(&self, order_id: &str, told: i64) -> i64 {
-        backoff_us(self.first_us, self.longest_us, told, order_id)
+        backoff_us(self.first_us, self.max_delay_us, told, order_id)
     }
 }
 
-impl Outcomes {
+impl OutcomeRecorder {
     /// `follower` books while balance and ledger are apart.
     pub fn start(
         pool: &Pool,
         schemas: &Schemas,
         key: &Secret,
-        waits: &Waits,
+        waits: &OutcomeDelays,
         ready: &ReadyQueue,
-        follower: Option<&Follower>,
+        follower: Option<&SagaFollower>,
     ) -> Self {
-        let lanes = (0..LANES)
+        let lanes = (0..WRITER_COUNT)
             .map(|_| {
-                let (sender, receiver) = mpsc::channel(QUEUE);
-                let lane = lane::Lane {
+                let (sender, receiver) = mpsc::channel(QUEUE_CAPACITY);
+                let lane = crate::outcome::writer::OutcomeWriter {
                     pool: pool.clone(),
                     schemas: schemas.clone(),
                     key: key.clone(),
@@ -235,9 +236,9 @@ impl Outcomes {
                 sender
             })
             .collect();
-        Outcomes {
+        OutcomeRecorder {
             lanes,
-            sent: Arc::new(Cache::new(REMEMBERED)),
+            sent: Arc::new(Cache::new(MAX_REMEMBERED_ORDERS)),
         }
     }
 
@@ -254,15 +255,15 @@ impl Outcomes {
     }
 
     /// Applies the outcome; returns after the commit.
-    pub async fn record(&self, outcome: Outcome) -> Result<Taken, NotRecorded> {
+    pub async fn record(&self, outcome: OrderOutcome) -> Result<OutcomeResult, OutcomeNotRecorded> {
         // One order always takes the same lane, so its outcomes stay in order.
         let lane = crc_of(&outcome.at.order_id) % self.lanes.len();
         let (answer, taken) = oneshot::channel();
         self.lanes[lane]
-            .send(Pending { outcome, answer })
+            .send(PendingOutcome { outcome, answer })
             .await
-            .map_err(|_| NotRecorded)?;
-        taken.await.unwrap_or(Err(NotRecorded))
+            .map_err(|_| OutcomeNotRecorded)?;
+        taken.await.unwrap_or(Err(OutcomeNotRecorded))
     }
 }
 

@@ -1,65 +1,71 @@
 //! What an outcome counts for, and what a change leaves on the order beside its
 //! state: what was told, what was heard, which case is open. Pure.
 
-use super::apply::Applied;
-use super::{Answers, Outcome, RENOTIFY_US, Taken, Waits};
-use crate::cases::{self, Case, CaseKind, Closing, storable};
+use crate::cases::{self, CaseClosing, CaseKind, OrderCase, storable};
 use crate::orders::Order;
-use crate::orders::state::{Effect, Event};
+use crate::orders::state::{OrderEffect, OrderInput};
+use crate::outcome::apply::AppliedOutcomes;
+use crate::outcome::{AnswerTo, OrderOutcome, OutcomeDelays, OutcomeResult, RENOTIFY_INTERVAL_US};
 use crate::routing::Route;
-use sluice_contract::order::{Kind, State};
+use sluice_contract::order::{OrderKind, OrderState};
 
 /// The event as it counts for this order now; an error if it counts for nothing.
 pub(super) fn event_for(
     order: &Order,
-    outcome: &Outcome,
-    waits: &Waits,
+    outcome: &OrderOutcome,
+    waits: &OutcomeDelays,
     now_us: i64,
-) -> Result<Event, Taken> {
+) -> Result<OrderInput, OutcomeResult> {
     let event = outcome.event;
     let superseded = match outcome.answers {
-        Answers::Send(number) => number < order.sends,
+        AnswerTo::Send(number) => number < order.sends,
         // What a query says clearly is true whenever it was asked; that the trade is
         // not known may have been true only before it was sent again.
-        Answers::Query(sends) => {
-            sends < order.sends && matches!(event, Event::NoSuchTrade | Event::Unknown)
+        AnswerTo::Query(sends) => {
+            sends < order.sends && matches!(event, OrderInput::NoSuchTrade | OrderInput::Unknown)
         }
-        Answers::Nothing => false,
+        AnswerTo::Nothing => false,
     };
     match event {
         // The answer to the last sending is still to come, or will be asked for.
-        _ if superseded && order.state == State::Dispatching => Err(Taken::Already),
-        _ if superseded => Ok(Event::Unknown),
+        _ if superseded && order.state == OrderState::Dispatching => Err(OutcomeResult::Already),
+        _ if superseded => Ok(OrderInput::Unknown),
         // The first request may still arrive.
-        Event::Cancel if order.is_out() && order.state == State::Init => Err(Taken::Refused),
+        OrderInput::Cancel if order.was_sent() && order.state == OrderState::Init => {
+            Err(OutcomeResult::Refused)
+        }
         // Another instance has told it again meanwhile, or it was heard.
-        Event::Unheard if order.due_us.is_none_or(|due| due > now_us) => Err(Taken::Already),
-        Event::Unheard if order.notify_count >= waits.hearing.max_notifications => {
-            Ok(Event::NeverHeard)
+        OrderInput::AckOverdue if order.due_us.is_none_or(|due| due > now_us) => {
+            Err(OutcomeResult::Already)
+        }
+        OrderInput::AckOverdue if order.notify_count >= waits.ack_policy.max_notifications => {
+            Ok(OrderInput::AckExhausted)
         }
         // Another that had it says that it paid: who refuses now proves nothing any more,
         // and the money stays reserved until a person has looked.
-        Event::Declined | Event::NotHere | Event::NoSuchTrade
-            if !order.state.is_end() && Route::is_recanted(order.route.as_deref()) =>
+        OrderInput::Declined | OrderInput::NotHere | OrderInput::NoSuchTrade
+            if !order.state.is_end() && Route::has_reversed_decline(order.route.as_deref()) =>
         {
-            Ok(Event::Unknown)
+            Ok(OrderInput::Unknown)
         }
         // No other may take it: then it is the end.
-        Event::NotHere if elsewhere(order, outcome).is_none() => Ok(Event::Declined),
-        Event::NotSent if order.has_open_case => Err(Taken::Already),
-        Event::Heard if order.acknowledged_us.is_some() => Err(Taken::Already),
-        Event::Renotify if now_us - order.updated_us < RENOTIFY_US => Err(Taken::TooSoon),
+        OrderInput::NotHere if reroute(order, outcome).is_none() => Ok(OrderInput::Declined),
+        OrderInput::NotSent if order.has_open_case => Err(OutcomeResult::Already),
+        OrderInput::Acknowledged if order.acknowledged_us.is_some() => Err(OutcomeResult::Already),
+        OrderInput::Renotify if now_us - order.updated_us < RENOTIFY_INTERVAL_US => {
+            Err(OutcomeResult::TooSoon)
+        }
         event => Ok(event),
     }
 }
 
 /// The route of an order that its channel declined for itself alone; `None` if it goes
 /// through no other: its caller asked for this one, or it stays within the books.
-pub(super) fn elsewhere(order: &Order, outcome: &Outcome) -> Option<Route> {
+pub(super) fn reroute(order: &Order, outcome: &OrderOutcome) -> Option<Route> {
     let channel = order
         .channel
         .as_deref()
-        .filter(|_| order.kind != Kind::Settlement)?;
+        .filter(|_| order.kind != OrderKind::Settlement)?;
     let code = outcome.code.as_deref().map_or("-".to_owned(), storable);
     Route::without(
         order.route.as_deref(),
@@ -71,53 +77,57 @@ pub(super) fn elsewhere(order: &Order, outcome: &Outcome) -> Option<Route> {
 /// What a change leaves on the order itself, beside its state.
 pub(super) fn note(
     order: &mut Order,
-    event: Event,
-    effects: &[Effect],
-    waits: &Waits,
+    event: OrderInput,
+    effects: &[OrderEffect],
+    waits: &OutcomeDelays,
     now_us: i64,
 ) {
     order.version += 1;
     order.updated_us = now_us;
     for effect in effects {
         match effect {
-            Effect::OpenCase => order.has_open_case = true,
-            Effect::Publish => {
+            OrderEffect::OpenCase => order.has_open_case = true,
+            OrderEffect::Publish => {
                 (order.notified_version, order.notified_us) = (order.version, now_us);
                 (order.notify_count, order.acknowledged_us) = (0, None);
-                if order.state.is_end() && waits.hearing.clients.contains(&order.client) {
-                    order.due_us = Some(now_us + waits.hearing.wait_us(&order.order_id, 0));
+                if order.state.is_end() && waits.ack_policy.clients.contains(&order.client) {
+                    order.due_us = Some(now_us + waits.ack_policy.wait_us(&order.order_id, 0));
                 }
             }
             _ => {}
         }
     }
     match event {
-        Event::Unheard => {
+        OrderInput::AckOverdue => {
             order.notify_count += 1;
-            order.due_us =
-                Some(now_us + waits.hearing.wait_us(&order.order_id, order.notify_count));
+            order.due_us = Some(
+                now_us
+                    + waits
+                        .ack_policy
+                        .wait_us(&order.order_id, order.notify_count),
+            );
         }
-        Event::NeverHeard => order.due_us = None,
-        Event::Heard => (order.acknowledged_us, order.due_us) = (Some(now_us), None),
+        OrderInput::AckExhausted => order.due_us = None,
+        OrderInput::Acknowledged => (order.acknowledged_us, order.due_us) = (Some(now_us), None),
         _ => {}
     }
 }
 
 /// What a person has to look at, in words.
-pub(super) fn case_of(order: &Order, event: Event, outcome: &Outcome) -> Case {
+pub(super) fn case_of(order: &Order, event: OrderInput, outcome: &OrderOutcome) -> OrderCase {
     let (kind, detail) = match event {
-        Event::NotSent => {
+        OrderInput::NotSent => {
             let waits_for = outcome.detail.as_deref().unwrap_or("nothing that is known");
             (CaseKind::NotSent, format!("waits to be sent: {waits_for}"))
         }
-        Event::NeverHeard => (
-            CaseKind::Unheard,
+        OrderInput::AckExhausted => (
+            CaseKind::Unacknowledged,
             format!(
                 "{} was told {} times again and never confirmed it",
                 order.client, order.notify_count
             ),
         ),
-        Event::Recanted => {
+        OrderInput::DeclineReversed => {
             let (who, whose) = (
                 outcome.channel.unwrap_or("-"),
                 order.channel.as_deref().unwrap_or("nobody"),
@@ -134,7 +144,7 @@ pub(super) fn case_of(order: &Order, event: Event, outcome: &Outcome) -> Case {
         ),
     };
     let (account_id, order_id) = (order.account_id.clone(), order.order_id.clone());
-    Case {
+    OrderCase {
         account_id,
         order_id,
         kind,
@@ -143,17 +153,17 @@ pub(super) fn case_of(order: &Order, event: Event, outcome: &Outcome) -> Case {
 }
 
 /// Closes what the core opened, if anything: the order has gone on.
-pub(super) fn close_cases(all: &mut Applied, order: &Order, outcome: &Outcome) {
+pub(super) fn close_cases(all: &mut AppliedOutcomes, order: &Order, outcome: &OrderOutcome) {
     if !order.has_open_case {
         return;
     }
     let by = match (outcome.channel, outcome.event) {
         (Some(_), _) => "channel",
-        (None, Event::Heard | Event::Cancel) => "upstream",
+        (None, OrderInput::Acknowledged | OrderInput::Cancel) => "upstream",
         (None, _) => "core",
     };
     let (account_id, order_id) = (order.account_id.clone(), order.order_id.clone());
-    all.closings.push(Closing {
+    all.closings.push(CaseClosing {
         account_id,
         order_id,
         by,

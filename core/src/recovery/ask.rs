@@ -1,23 +1,26 @@
 //! Asks a channel what became of an order, by the stored serial number and trade
 //! time: always before anything is sent again (seed 002 §4.1, stages 2 and 3).
 
-use super::stages::Stage;
-use super::{Line, Recovery};
 use crate::metrics::METRICS;
 use crate::orders::Order;
-use crate::orders::state::Event;
-use crate::outcome::{Outcome, Taken};
-use sluice_contract::order::Kind;
+use crate::orders::state::OrderInput;
+use crate::outcome::{OrderOutcome, OutcomeResult};
+use crate::recovery::stages::RecoveryStage;
+use crate::recovery::{OrderRecovery, QueryLane};
+use sluice_contract::order::OrderKind;
 
-impl Recovery {
-    pub(super) async fn ask(&self, line: &Line, order: Order) {
+impl OrderRecovery {
+    pub(super) async fn ask(&self, lane: &QueryLane, order: Order) {
         let spent = order.queries >= i64::from(self.config.max_queries);
-        if order.kind == Kind::Settlement {
-            let _ = self.outcomes.record(Outcome::settled(order.at())).await;
+        if order.kind == OrderKind::Settlement {
+            let _ = self
+                .outcomes
+                .record(OrderOutcome::settled(order.at()))
+                .await;
             return;
         }
-        let stage = Stage::of(order.state).as_str();
-        let outcome = match self.client(line) {
+        let stage = RecoveryStage::of(order.state).as_str();
+        let outcome = match self.client(lane) {
             Some(channel) => {
                 tracing::info!(order = %order.order_id, stage, queries = order.queries, "asking the channel");
                 let heard = channel.query(&order).await;
@@ -26,7 +29,7 @@ impl Recovery {
                     .results
                     .with_label_values(&[stage, heard.answer.as_str()])
                     .inc();
-                Outcome::heard(order.at(), channel.id(), heard).of_query(order.sends)
+                OrderOutcome::heard(order.at(), channel.id(), heard).of_query(order.sends)
             }
             None => {
                 METRICS
@@ -34,20 +37,20 @@ impl Recovery {
                     .results
                     .with_label_values(&[stage, "no_channel"])
                     .inc();
-                tracing::error!(order = %order.order_id, channel = line.channel, "its channel is not configured any more");
-                Outcome::new(order.at(), Event::Unknown)
+                tracing::error!(order = %order.order_id, channel = lane.channel, "its channel is not configured any more");
+                OrderOutcome::new(order.at(), OrderInput::Unknown)
             }
         };
         // Asked for the last time, "no such trade" is a person's case too: sending
         // again has not helped so often.
         let ends = !matches!(
             outcome.event,
-            Event::Unknown | Event::Accepted | Event::NoSuchTrade
+            OrderInput::Unknown | OrderInput::Accepted | OrderInput::NoSuchTrade
         );
         if !spent || ends {
             // What can't be recorded now is asked for again when the lease has run out.
             let taken = self.outcomes.record(outcome).await;
-            if !spent || taken == Ok(Taken::Moved) {
+            if !spent || taken == Ok(OutcomeResult::Moved) {
                 return;
             }
         }
@@ -59,7 +62,7 @@ impl Recovery {
             .inc();
         let _ = self
             .outcomes
-            .record(Outcome::new(order.at(), Event::Exhausted))
+            .record(OrderOutcome::new(order.at(), OrderInput::Exhausted))
             .await;
     }
 }

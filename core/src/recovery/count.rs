@@ -1,37 +1,37 @@
 //! Counts what stands still, for the metrics. Every instance counts the same.
 
-use super::stages::Stage;
-use super::{Recovery, repo};
 use crate::cases::{self, CaseKind};
 use crate::metrics::METRICS;
 use crate::orders;
+use crate::recovery::stages::RecoveryStage;
+use crate::recovery::{OrderRecovery, repo};
 use sluice_contract::clock::now_us;
-use sluice_contract::order::State;
+use sluice_contract::order::OrderState;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-const EVERY: Duration = Duration::from_secs(2);
+const COUNT_INTERVAL: Duration = Duration::from_secs(2);
 /// Counting takes at most this share of the time: with 200,000 orders waiting it took
 /// 90 ms.
-const SHARE: u32 = 40;
+const COUNT_PAUSE_FACTOR: u32 = 40;
 
 /// Of one stage: orders, when the oldest began, and when the first was due.
 #[derive(Debug, Default, Clone, Copy)]
-struct Standing {
+struct StageCount {
     orders: i64,
     since_us: Option<i64>,
     due_us: Option<i64>,
 }
 
-impl Recovery {
+impl OrderRecovery {
     pub(super) async fn count(self: Arc<Self>) {
         loop {
             let begun = Instant::now();
             if let Err(error) = self.count_once().await {
                 tracing::warn!("can't count unfinished orders: {error:#}");
             }
-            tokio::time::sleep(EVERY.max(begun.elapsed() * SHARE)).await;
+            tokio::time::sleep(COUNT_INTERVAL.max(begun.elapsed() * COUNT_PAUSE_FACTOR)).await;
         }
     }
 
@@ -39,19 +39,19 @@ impl Recovery {
         let mut conn = self.pool.get_conn().await?;
         let rows = orders::repo::unfinished(&mut conn).await?;
         let now = now_us();
-        let mut stages: BTreeMap<Stage, Standing> = Stage::ALL
+        let mut stages: BTreeMap<RecoveryStage, StageCount> = RecoveryStage::ALL
             .into_iter()
-            .map(|s| (s, Standing::default()))
+            .map(|s| (s, StageCount::default()))
             .collect();
         let mut oldest = 0;
-        for state in State::ALL.into_iter().filter(|s| !s.is_end()) {
+        for state in OrderState::ALL.into_iter().filter(|s| !s.is_end()) {
             let row = rows.iter().find(|(s, ..)| s == state.as_str());
             METRICS
                 .unfinished
                 .with_label_values(&[state.as_str()])
                 .set(row.map_or(0, |r| r.1));
             let (Some((_, orders, made, due)), Some(stage)) =
-                (row, stages.get_mut(&Stage::of(state)))
+                (row, stages.get_mut(&RecoveryStage::of(state)))
             else {
                 continue;
             };
@@ -61,10 +61,10 @@ impl Recovery {
             stage.due_us = stage.due_us.into_iter().chain([*due]).min();
         }
         METRICS.oldest_unfinished.set(oldest);
-        let (orders, since_us, due_us) = repo::unheard(&mut conn).await?;
+        let (orders, since_us, due_us) = repo::ack_overdue(&mut conn).await?;
         stages.insert(
-            Stage::Upstream,
-            Standing {
+            RecoveryStage::Upstream,
+            StageCount {
                 orders,
                 since_us,
                 due_us,
@@ -83,7 +83,7 @@ impl Recovery {
                 .with_label_values(&[stage.as_str()])
                 .set(seconds(standing.since_us));
             // Stage 1 is due all the time: it waits for others, not for recovery.
-            if !matches!(stage, Stage::Sending | Stage::Person) {
+            if !matches!(stage, RecoveryStage::Sending | RecoveryStage::Person) {
                 METRICS
                     .stages
                     .late

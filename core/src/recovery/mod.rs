@@ -2,7 +2,7 @@
 //! no callback, not heard. Each is bounded; past its bound an order is a person's
 //! case and nothing ends silently. docs/ORDERS.md has the whole.
 //!
-//! Each channel has a line of its own, with its own bound on queries under way: a
+//! Each channel has a lane of its own, with its own bound on queries under way: a
 //! sick channel's orders wait for each other and for nobody else.
 
 mod ask;
@@ -12,12 +12,12 @@ mod repo;
 pub mod stages;
 mod sweep;
 
-use crate::cases::aside::Aside;
-use crate::channels::{Client, INTERNAL};
+use crate::channels::{ChannelClient, INTERNAL_CHANNEL};
 use crate::config;
-use crate::guard::fence::Fence;
+use crate::guard::fence::FenceClient;
 use crate::orders::Order;
-use crate::outcome::Outcomes;
+use crate::outcome::OutcomeRecorder;
+use crate::quarantine::OrderQuarantine;
 use mysql_async::Pool;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
@@ -26,46 +26,46 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-/// Between two looks of a line for due orders.
-const ROUND: Duration = Duration::from_millis(200);
+/// Between two looks of a lane for due orders.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// The same while there were more than it could take.
-const BUSY_ROUND: Duration = Duration::from_millis(20);
+const BUSY_POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Between two looks for channels that only the database knows.
-const NEW_LINES: Duration = Duration::from_secs(60);
+const CHANNEL_SCAN_INTERVAL: Duration = Duration::from_secs(60);
 
-pub struct Recovery {
-    pub config: config::Recovery,
+pub struct OrderRecovery {
+    pub config: config::RecoveryConfig,
     pub pool: Pool,
     pub schemas: Schemas,
     pub key: Secret,
-    pub fence: Fence,
-    pub channels: Arc<[Client]>,
-    pub outcomes: Outcomes,
-    pub aside: Aside,
+    pub fence: FenceClient,
+    pub channels: Arc<[ChannelClient]>,
+    pub outcomes: OutcomeRecorder,
+    pub quarantine: OrderQuarantine,
 }
 
 /// The orders of one channel.
-struct Line {
+struct QueryLane {
     channel: String,
     /// Queries that may still start.
-    slots: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
-impl Recovery {
+impl OrderRecovery {
     pub fn start(self) {
         let this = Arc::new(self);
-        tokio::spawn(this.clone().open_lines());
+        tokio::spawn(this.clone().open_lanes());
         tokio::spawn(this.clone().sweep());
         tokio::spawn(this.count());
     }
 
-    /// A line for each channel of the settings, for settlements, and for each that an order has: an
+    /// A lane for each channel of the settings, for settlements, and for each that an order has: an
     /// order whose channel is gone from the settings must not be forgotten.
-    async fn open_lines(self: Arc<Self>) {
+    async fn open_lanes(self: Arc<Self>) {
         let mut open = HashSet::new();
         loop {
             let mut names: Vec<String> = self.channels.iter().map(|c| c.id().to_owned()).collect();
-            names.push(INTERNAL.to_owned());
+            names.push(INTERNAL_CHANNEL.to_owned());
             match self.known_channels().await {
                 Ok(known) => names.extend(known),
                 Err(error) => {
@@ -74,11 +74,11 @@ impl Recovery {
             }
             for channel in names {
                 if open.insert(channel.clone()) {
-                    let slots = Arc::new(Semaphore::new(self.config.max_concurrent_queries));
-                    tokio::spawn(self.clone().serve(Arc::new(Line { channel, slots })));
+                    let permits = Arc::new(Semaphore::new(self.config.max_concurrent_queries));
+                    tokio::spawn(self.clone().serve(Arc::new(QueryLane { channel, permits })));
                 }
             }
-            tokio::time::sleep(NEW_LINES).await;
+            tokio::time::sleep(CHANNEL_SCAN_INTERVAL).await;
         }
     }
 
@@ -88,55 +88,55 @@ impl Recovery {
 
     /// Leases as many orders as may be asked for now, asks for each in a task of its
     /// own, and goes on without waiting for them.
-    async fn serve(self: Arc<Self>, line: Arc<Line>) {
-        let mut pause = ROUND;
+    async fn serve(self: Arc<Self>, lane: Arc<QueryLane>) {
+        let mut pause = POLL_INTERVAL;
         loop {
             tokio::time::sleep(pause).await;
-            pause = ROUND;
-            let free = line.slots.available_permits();
+            pause = POLL_INTERVAL;
+            let free = lane.permits.available_permits();
             if free == 0 {
                 continue;
             }
-            let orders = match self.lease(&line, free).await {
+            let orders = match self.lease(&lane, free).await {
                 Ok(orders) => orders,
                 Err(error) => {
                     tracing::warn!(
-                        channel = line.channel,
+                        channel = lane.channel,
                         "recovery can't lease orders: {error:#}"
                     );
                     continue;
                 }
             };
             if orders.len() == free {
-                pause = BUSY_ROUND;
+                pause = BUSY_POLL_INTERVAL;
             }
             for order in orders {
                 // Nobody else takes permits, so there is one for each.
-                let permit = line.slots.clone().try_acquire_owned();
-                let (this, line) = (self.clone(), line.clone());
+                let permit = lane.permits.clone().try_acquire_owned();
+                let (this, lane) = (self.clone(), lane.clone());
                 tokio::spawn(async move {
                     let _permit = permit;
-                    this.ask(&line, order).await;
+                    this.ask(&lane, order).await;
                 });
             }
         }
     }
 
-    fn client(&self, line: &Line) -> Option<&Client> {
-        self.channels.iter().find(|c| c.id() == line.channel)
+    fn client(&self, lane: &QueryLane) -> Option<&ChannelClient> {
+        self.channels.iter().find(|c| c.id() == lane.channel)
     }
 
     /// The wait after an order's latest query, never shorter than the call may take.
-    fn wait_us(&self, line: &Line, order: &Order) -> i64 {
+    fn wait_us(&self, lane: &QueryLane, order: &Order) -> i64 {
         let us = |ms: u64| i64::try_from(ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
         let (first, longest) = (
             us(self.config.query_initial_delay_ms),
             us(self.config.query_max_delay_ms),
         );
         let deadline = self
-            .client(line)
+            .client(lane)
             .map_or(0, |c| c.deadline.as_millis() as u64);
-        stages::backoff_us(first, longest, order.queries - 1, &order.order_id)
+        crate::backoff::backoff_us(first, longest, order.queries - 1, &order.order_id)
             .saturating_add(us(deadline))
     }
 }

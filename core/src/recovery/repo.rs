@@ -4,10 +4,14 @@
 
 use crate::orders::OrderRef;
 use mysql_async::prelude::Queryable;
-use sluice_contract::order::State;
+use sluice_contract::order::OrderState;
 use sluice_contract::sql::in_list;
 
-const ENDS: [State; 3] = [State::Success, State::Failed, State::Returned];
+const END_STATES: [OrderState; 3] = [
+    OrderState::Success,
+    OrderState::Failed,
+    OrderState::Returned,
+];
 
 /// Channels that any order ever had: a handful, read by skipping through the index.
 pub async fn channels(conn: &mut impl Queryable) -> anyhow::Result<Vec<String>> {
@@ -17,33 +21,33 @@ pub async fn channels(conn: &mut impl Queryable) -> anyhow::Result<Vec<String>> 
 }
 
 /// Orders of one channel in these states that are due, those due first ahead.
-/// `aside` are left out.
+/// `quarantined` are left out.
 pub async fn due_of(
     conn: &mut impl Queryable,
     channel: &str,
-    states: &[State],
+    states: &[OrderState],
     now_us: i64,
-    aside: &[String],
+    quarantined: &[String],
     most: usize,
 ) -> anyhow::Result<Vec<OrderRef>> {
     let channel = in_list([channel].into_iter());
     let scope = format!("FORCE INDEX (by_channel) WHERE channel IN {channel} AND");
-    due_in(conn, &scope, states, now_us, aside, most).await
+    due_in(conn, &scope, states, now_us, quarantined, most).await
 }
 
 /// Ended orders whose upstream has to be told again.
-pub async fn due_unheard(
+pub async fn due_ack_overdue(
     conn: &mut impl Queryable,
     now_us: i64,
-    aside: &[String],
+    quarantined: &[String],
     most: usize,
 ) -> anyhow::Result<Vec<OrderRef>> {
     due_in(
         conn,
         "FORCE INDEX (by_state) WHERE",
-        &ENDS,
+        &END_STATES,
         now_us,
-        aside,
+        quarantined,
         most,
     )
     .await
@@ -52,12 +56,12 @@ pub async fn due_unheard(
 async fn due_in(
     conn: &mut impl Queryable,
     scope: &str,
-    states: &[State],
+    states: &[OrderState],
     now_us: i64,
-    aside: &[String],
+    quarantined: &[String],
     most: usize,
 ) -> anyhow::Result<Vec<OrderRef>> {
-    let without = match aside {
+    let without = match quarantined {
         [] => String::new(),
         ids => format!(
             "AND order_id NOT IN {}",
@@ -66,7 +70,7 @@ async fn due_in(
     };
     // One range of the index per state, each with its own bound: over several states
     // at once the server would read all that are due to sort them.
-    let of_state = |state: &State| {
+    let of_state = |state: &OrderState| {
         format!(
             "(SELECT due_us,account_id,order_id FROM orders {scope} state='{}' AND due_us <= {now_us} {without} \
              ORDER BY due_us LIMIT {most})",
@@ -85,7 +89,7 @@ async fn due_in(
 /// One page of the orders that wait to be sent, after a cursor of due time and id.
 pub async fn waiting(
     conn: &mut impl Queryable,
-    state: State,
+    state: OrderState,
     after: &(i64, String),
     most: usize,
 ) -> anyhow::Result<Vec<(i64, OrderRef)>> {
@@ -125,10 +129,12 @@ pub async fn overdue(
 
 /// Ended orders that still have to be heard of: how many, when the oldest was told,
 /// and when the first was due.
-pub async fn unheard(conn: &mut impl Queryable) -> anyhow::Result<(i64, Option<i64>, Option<i64>)> {
+pub async fn ack_overdue(
+    conn: &mut impl Queryable,
+) -> anyhow::Result<(i64, Option<i64>, Option<i64>)> {
     let sql = format!(
         "SELECT COUNT(*), MIN(notified_us), MIN(due_us) FROM orders FORCE INDEX (by_state) WHERE state IN {} AND due_us > 0",
-        in_list(ENDS.iter().map(|s| s.as_str()))
+        in_list(END_STATES.iter().map(|s| s.as_str()))
     );
     Ok(conn.query_first(sql).await?.unwrap_or((0, None, None)))
 }

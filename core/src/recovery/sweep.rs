@@ -3,58 +3,62 @@
 //! waited too long, and a case says for what. Stage 4: the end is told again until
 //! the upstream says that it knows, or a case says that it never did.
 
-use super::stages::Stage;
-use super::{Recovery, repo};
-use crate::dispatch::waits::waits_for;
+use crate::dispatch::blocking_reason::blocking_reason;
 use crate::guard::breakers;
 use crate::metrics::METRICS;
-use crate::orders::state::Event;
+use crate::orders::state::OrderInput;
 use crate::orders::{self, OrderRef};
-use crate::outcome::{Outcome, Taken};
+use crate::outcome::{OrderOutcome, OutcomeResult};
+use crate::recovery::stages::RecoveryStage;
+use crate::recovery::{OrderRecovery, repo};
 use futures_util::future::join_all;
 use sluice_contract::clock::now_us;
-use sluice_contract::order::State;
+use sluice_contract::order::OrderState;
 use std::sync::Arc;
 use std::time::Duration;
 
-const EVERY: Duration = Duration::from_secs(1);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// Waiting orders looked at per round, so that a hundred thousand behind a breaker
 /// cost as much as a thousand.
-const WAITING_PAGE: usize = 500;
+const MAX_WAITING_PER_SWEEP: usize = 500;
 /// Ends told again per round: one batch of an outcome lane for each.
-const UNHEARD_PAGE: usize = 256;
-const WAITING: [State; 2] = [State::Booking, State::Init];
+const MAX_RENOTIFIED_PER_SWEEP: usize = 256;
+const WAITING_STATES: [OrderState; 2] = [OrderState::Booking, OrderState::Init];
 
-type Cursor = (i64, String);
+type SweepCursor = (i64, String);
 
-impl Recovery {
+impl OrderRecovery {
     pub(super) async fn sweep(self: Arc<Self>) {
-        let mut cursors: [Cursor; 2] = Default::default();
+        let mut cursors: [SweepCursor; 2] = Default::default();
         loop {
-            tokio::time::sleep(EVERY).await;
-            for (state, cursor) in WAITING.into_iter().zip(&mut cursors) {
-                if let Err(error) = self.notice(state, cursor).await {
+            tokio::time::sleep(SWEEP_INTERVAL).await;
+            for (state, cursor) in WAITING_STATES.into_iter().zip(&mut cursors) {
+                if let Err(error) = self.open_overdue_cases(state, cursor).await {
                     tracing::warn!("can't look through waiting orders: {error:#}");
                 }
             }
-            if let Err(error) = self.tell_again().await {
+            if let Err(error) = self.renotify_due().await {
                 tracing::warn!("can't look for ends that nobody heard of: {error:#}");
             }
         }
     }
 
     /// Opens cases for one page of the orders that wait to be sent.
-    async fn notice(&self, state: State, cursor: &mut Cursor) -> anyhow::Result<()> {
+    async fn open_overdue_cases(
+        &self,
+        state: OrderState,
+        cursor: &mut SweepCursor,
+    ) -> anyhow::Result<()> {
         let mut conn = self.pool.get_conn().await?;
-        let page = repo::waiting(&mut conn, state, cursor, WAITING_PAGE).await?;
+        let page = repo::waiting(&mut conn, state, cursor, MAX_WAITING_PER_SWEEP).await?;
         *cursor = match page.last() {
-            Some((due, at)) if page.len() == WAITING_PAGE => (*due, at.order_id.clone()),
-            _ => Cursor::default(),
+            Some((due, at)) if page.len() == MAX_WAITING_PER_SWEEP => (*due, at.order_id.clone()),
+            _ => SweepCursor::default(),
         };
         let page: Vec<OrderRef> = page
             .into_iter()
             .map(|(_, at)| at)
-            .filter(|at| !self.aside.holds(at))
+            .filter(|at| !self.quarantine.holds(at))
             .collect();
         let bound = i64::try_from(self.config.unsent_case_after_ms)
             .unwrap_or(i64::MAX)
@@ -71,45 +75,54 @@ impl Recovery {
             match orders::repo::find(&mut conn, &at.order_id).await {
                 Ok(Some(order)) => {
                     let held = self.fence.holds(&order.account_id);
-                    let detail = waits_for(&order, stalled.as_deref(), &tripped, held);
-                    found.push(Outcome {
+                    let detail = blocking_reason(&order, stalled.as_deref(), &tripped, held);
+                    found.push(OrderOutcome {
                         detail,
-                        ..Outcome::new(at, Event::NotSent)
+                        ..OrderOutcome::new(at, OrderInput::NotSent)
                     });
                 }
                 Ok(None) => {}
-                Err(error) => self.aside.put(&at, "can't be read", &error).await,
+                Err(error) => self.quarantine.put(&at, "can't be read", &error).await,
             }
         }
         drop(conn);
         let opened = join_all(found.into_iter().map(|o| self.outcomes.record(o))).await;
         let opened = opened
             .into_iter()
-            .filter(|t| *t == Ok(Taken::Moved))
+            .filter(|t| *t == Ok(OutcomeResult::Moved))
             .count();
         METRICS
             .stages
             .results
-            .with_label_values(&[Stage::Sending.as_str(), "case"])
+            .with_label_values(&[RecoveryStage::Sending.as_str(), "case"])
             .inc_by(opened as u64);
         Ok(())
     }
 
-    async fn tell_again(&self) -> anyhow::Result<()> {
+    async fn renotify_due(&self) -> anyhow::Result<()> {
         let due = {
             let mut conn = self.pool.get_conn().await?;
-            repo::due_unheard(&mut conn, now_us(), &self.aside.ids(), UNHEARD_PAGE).await?
+            repo::due_ack_overdue(
+                &mut conn,
+                now_us(),
+                &self.quarantine.ids(),
+                MAX_RENOTIFIED_PER_SWEEP,
+            )
+            .await?
         };
-        let told = join_all(
-            due.into_iter()
-                .map(|at| self.outcomes.record(Outcome::new(at, Event::Unheard))),
-        )
+        let told = join_all(due.into_iter().map(|at| {
+            self.outcomes
+                .record(OrderOutcome::new(at, OrderInput::AckOverdue))
+        }))
         .await;
-        let told = told.into_iter().filter(|t| *t == Ok(Taken::Moved)).count();
+        let told = told
+            .into_iter()
+            .filter(|t| *t == Ok(OutcomeResult::Moved))
+            .count();
         METRICS
             .stages
             .results
-            .with_label_values(&[Stage::Upstream.as_str(), "notified"])
+            .with_label_values(&[RecoveryStage::Upstream.as_str(), "notified"])
             .inc_by(told as u64);
         Ok(())
     }

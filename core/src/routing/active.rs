@@ -1,36 +1,36 @@
 //! The configuration in force. Every claim reads its number in its own transaction,
 //! so a change holds from the next claim on; the content is loaded once a version.
 
-use super::{Problem, Set, repo};
 use crate::metrics::METRICS;
+use crate::routing::{RoutingProblem, RoutingSet, repo};
 use mysql_async::prelude::Queryable;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Why no order can be routed now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unusable {
+pub struct UnusableRouting {
     pub version: i64,
     pub reason: String,
 }
 
 /// One per process.
-pub struct Routing {
+pub struct ActiveRouting {
     /// What holds without any configuration.
-    unconfigured: Arc<Set>,
-    loaded: Mutex<Loaded>,
+    unconfigured: Arc<RoutingSet>,
+    loaded: Mutex<LoadedRouting>,
 }
 
 #[derive(Default)]
-struct Loaded {
-    good: Option<Arc<Set>>,
-    bad: Option<Unusable>,
+struct LoadedRouting {
+    good: Option<Arc<RoutingSet>>,
+    bad: Option<UnusableRouting>,
 }
 
-impl Routing {
+impl ActiveRouting {
     /// `channels` in the order of the settings file.
     pub fn new<'a>(channels: impl Iterator<Item = &'a str>) -> Self {
-        Routing {
-            unconfigured: Arc::new(Set::unconfigured(channels)),
+        ActiveRouting {
+            unconfigured: Arc::new(RoutingSet::unconfigured(channels)),
             loaded: Mutex::default(),
         }
     }
@@ -44,7 +44,7 @@ impl Routing {
     pub async fn current(
         &self,
         conn: &mut impl Queryable,
-    ) -> anyhow::Result<Result<Arc<Set>, Unusable>> {
+    ) -> anyhow::Result<Result<Arc<RoutingSet>, UnusableRouting>> {
         let version = repo::active_version(conn).await?;
         if let Some(known) = self.known(version) {
             return Ok(known);
@@ -60,7 +60,7 @@ impl Routing {
                 tracing::info!(version, "routing configuration is in force");
                 METRICS.routing.version.set(version);
                 METRICS.routing.invalid.set(0);
-                *loaded = Loaded {
+                *loaded = LoadedRouting {
                     good: Some(set),
                     bad: None,
                 };
@@ -73,13 +73,13 @@ impl Routing {
                     "routing configuration can't be used: {reason}"
                 );
                 METRICS.routing.invalid.set(1);
-                loaded.bad = Some(Unusable { version, reason });
+                loaded.bad = Some(UnusableRouting { version, reason });
             }
         }
         Ok(answer(&loaded))
     }
 
-    fn known(&self, version: i64) -> Option<Result<Arc<Set>, Unusable>> {
+    fn known(&self, version: i64) -> Option<Result<Arc<RoutingSet>, UnusableRouting>> {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if loaded.bad.as_ref().is_some_and(|b| b.version == version) {
             return Some(answer(&loaded));
@@ -95,11 +95,11 @@ impl Routing {
     }
 }
 
-fn answer(loaded: &Loaded) -> Result<Arc<Set>, Unusable> {
+fn answer(loaded: &LoadedRouting) -> Result<Arc<RoutingSet>, UnusableRouting> {
     match (&loaded.good, &loaded.bad) {
         (Some(set), _) => Ok(Arc::clone(set)),
         (None, Some(bad)) => Err(bad.clone()),
-        (None, None) => Err(Unusable {
+        (None, None) => Err(UnusableRouting {
             version: 0,
             reason: "not read yet".to_owned(),
         }),
@@ -110,7 +110,7 @@ fn answer(loaded: &Loaded) -> Result<Arc<Set>, Unusable> {
 pub async fn read(
     conn: &mut impl Queryable,
     version: i64,
-) -> anyhow::Result<Result<Arc<Set>, String>> {
+) -> anyhow::Result<Result<Arc<RoutingSet>, String>> {
     let (row, draft) = match repo::load(conn, version).await {
         Ok(Some(found)) => found,
         Ok(None) => return Ok(Err(format!("version {version} isn't there"))),
@@ -120,12 +120,12 @@ pub async fn read(
     if draft.hash()? != row.hash {
         return Ok(Err("its rows were changed after it was written".to_owned()));
     }
-    let told = |problems: Vec<Problem>| {
+    let told = |problems: Vec<RoutingProblem>| {
         problems
             .iter()
-            .map(Problem::to_string)
+            .map(RoutingProblem::to_string)
             .collect::<Vec<_>>()
             .join("; ")
     };
-    Ok(Set::of(version, &draft).map(Arc::new).map_err(told))
+    Ok(RoutingSet::of(version, &draft).map(Arc::new).map_err(told))
 }

@@ -1,20 +1,20 @@
 //! Changing the routing: a new version, or back to an older one. One transaction
 //! each; two who change at once wait for each other, and the second looks again.
 
-use super::repo::{self, ActivationRow, VersionRow};
-use super::{Draft, Problem, Set, active};
+use crate::routing::repo::{self, RoutingActivationRow, RoutingVersionRow};
+use crate::routing::{RoutingDraft, RoutingProblem, RoutingSet, active};
 use anyhow::{Context, bail, ensure};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 /// Who changes it, and why: kept for ever.
 #[derive(Debug, Clone)]
-pub struct By {
+pub struct RoutingChangeNote {
     pub author: String,
     pub reason: String,
 }
 
-impl By {
+impl RoutingChangeNote {
     fn check(&self) -> anyhow::Result<()> {
         let fits =
             |text: &str, most: usize| !text.trim().is_empty() && text.chars().count() <= most;
@@ -31,8 +31,11 @@ impl By {
 }
 
 /// Everything that is wrong with a draft, for a core with these channels.
-pub fn check<'a>(draft: &Draft, channels: impl Iterator<Item = &'a str>) -> Vec<Problem> {
-    let mut problems = Set::of(0, draft).err().unwrap_or_default();
+pub fn check<'a>(
+    draft: &RoutingDraft,
+    channels: impl Iterator<Item = &'a str>,
+) -> Vec<RoutingProblem> {
+    let mut problems = RoutingSet::of(0, draft).err().unwrap_or_default();
     let known: Vec<&str> = channels.collect();
     for c in draft
         .channels
@@ -43,7 +46,7 @@ pub fn check<'a>(draft: &Draft, channels: impl Iterator<Item = &'a str>) -> Vec<
             "is not in the core's settings, which have {}",
             known.join(", ")
         );
-        problems.push(Problem::new(&format!("channel {}", c.channel), what));
+        problems.push(RoutingProblem::new(&format!("channel {}", c.channel), what));
     }
     problems
 }
@@ -52,9 +55,9 @@ pub fn check<'a>(draft: &Draft, channels: impl Iterator<Item = &'a str>) -> Vec<
 /// version that was in force must still be `seen`. The draft was checked.
 pub async fn publish(
     conn: &mut Conn,
-    draft: &Draft,
+    draft: &RoutingDraft,
     seen: i64,
-    by: &By,
+    by: &RoutingChangeNote,
     now_us: i64,
 ) -> anyhow::Result<i64> {
     by.check()?;
@@ -68,7 +71,7 @@ pub async fn publish(
     );
     let version = repo::latest_version(conn).await? + 1;
     let (author, reason) = (by.author.clone(), by.reason.clone());
-    let row = VersionRow {
+    let row = RoutingVersionRow {
         version,
         author,
         reason,
@@ -85,7 +88,12 @@ pub async fn publish(
 }
 
 /// Puts an older version in force again; 0 is "no configuration".
-pub async fn rollback(conn: &mut Conn, version: i64, by: &By, now_us: i64) -> anyhow::Result<()> {
+pub async fn rollback(
+    conn: &mut Conn,
+    version: i64,
+    by: &RoutingChangeNote,
+    now_us: i64,
+) -> anyhow::Result<()> {
     by.check()?;
     conn.query_drop("START TRANSACTION").await?;
     let from = repo::lock_active(conn).await?;
@@ -102,11 +110,11 @@ async fn activate(
     conn: &mut Conn,
     from: (i64, i64),
     version: i64,
-    by: &By,
+    by: &RoutingChangeNote,
     now_us: i64,
 ) -> anyhow::Result<()> {
     let (author, reason) = (by.author.clone(), by.reason.clone());
-    let row = ActivationRow {
+    let row = RoutingActivationRow {
         epoch: from.0 + 1,
         version,
         previous: from.1,

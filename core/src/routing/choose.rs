@@ -2,21 +2,21 @@
 //! each channel is like now, and the locked totals in; the choice, every rejection
 //! and its reason out.
 
-use super::conditions::local_of;
-use super::set::Set;
-use super::totals::{self, Totals};
-use super::{Otherwise, Rejected, Route};
 use crate::orders::Order;
+use crate::routing::conditions::local_of;
+use crate::routing::set::RoutingSet;
+use crate::routing::totals::{self, LimitTotals};
+use crate::routing::{NoRouteAction, RejectedChannel, Route};
 use jiff::civil::DateTime;
 use sha2::{Digest, Sha256};
 use std::cmp::Reverse;
 
 /// Longest reason kept with an order, in characters.
-const LONGEST_REASON: usize = 190;
+const MAX_REASON_CHARS: usize = 190;
 
 /// A configured channel as it is now.
 #[derive(Debug, Clone)]
-pub struct Here {
+pub struct ChannelStatus {
     pub channel: String,
     /// What the trade time would be, in the channel's zone.
     pub trade_time: String,
@@ -25,14 +25,14 @@ pub struct Here {
     local: DateTime,
 }
 
-impl Here {
+impl ChannelStatus {
     pub fn new(
         channel: &str,
         trade_time: &str,
         breaker: Option<(String, String)>,
     ) -> anyhow::Result<Self> {
         let local = local_of(trade_time)?;
-        Ok(Here {
+        Ok(ChannelStatus {
             channel: channel.to_owned(),
             trade_time: trade_time.to_owned(),
             breaker,
@@ -42,21 +42,21 @@ impl Here {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decision {
+pub struct RouteDecision {
     pub route: Route,
     /// No channel will ever take it: don't wait.
     pub fails: bool,
 }
 
-struct Rejection {
+struct RejectionCause {
     by: String,
     reason: String,
-    otherwise: Otherwise,
+    otherwise: NoRouteAction,
 }
 
-impl Rejection {
-    fn new(by: impl Into<String>, reason: impl Into<String>, otherwise: Otherwise) -> Self {
-        Rejection {
+impl RejectionCause {
+    fn new(by: impl Into<String>, reason: impl Into<String>, otherwise: NoRouteAction) -> Self {
+        RejectionCause {
             by: by.into(),
             reason: reason.into(),
             otherwise,
@@ -66,7 +66,12 @@ impl Rejection {
 
 /// Tries the candidates in order until one takes the order. An order that wished for
 /// a channel has that one only.
-pub fn choose(set: &Set, order: &Order, here: &[Here], totals: &Totals) -> Decision {
+pub fn choose(
+    set: &RoutingSet,
+    order: &Order,
+    here: &[ChannelStatus],
+    totals: &LimitTotals,
+) -> RouteDecision {
     let wished = order.channel.as_deref();
     let tried = Route::read(order.route.as_deref())
         .map(|r| r.tried)
@@ -84,36 +89,37 @@ pub fn choose(set: &Set, order: &Order, here: &[Here], totals: &Totals) -> Decis
             continue;
         }
         let declined = route.tried.iter().any(|tried| tried == channel);
-        let declined = declined.then(|| Rejection::new("channel", "declined it", Otherwise::Fail));
+        let declined =
+            declined.then(|| RejectionCause::new("channel", "declined it", NoRouteAction::Fail));
         let here = here.iter().find(|h| h.channel == channel);
         match declined.or_else(|| rejects(set, at, order, here, totals)) {
             None => {
                 route.chosen = Some(channel.to_owned());
-                return Decision {
+                return RouteDecision {
                     route,
                     fails: false,
                 };
             }
             Some(rejection) => {
-                fails &= rejection.otherwise == Otherwise::Fail;
+                fails &= rejection.otherwise == NoRouteAction::Fail;
                 route.rejected.push(rejected(channel, rejection));
             }
         }
     }
     if let (true, Some(channel)) = (route.rejected.is_empty(), wished) {
         let reason = format!("configuration {} has no such channel", set.version);
-        fails = set.no_route == Otherwise::Fail;
+        fails = set.no_route == NoRouteAction::Fail;
         route.rejected.push(rejected(
             channel,
-            Rejection::new("configuration", reason, set.no_route),
+            RejectionCause::new("configuration", reason, set.no_route),
         ));
     }
-    Decision { route, fails }
+    RouteDecision { route, fails }
 }
 
-fn rejected(channel: &str, rejection: Rejection) -> Rejected {
-    let reason = rejection.reason.chars().take(LONGEST_REASON).collect();
-    Rejected {
+fn rejected(channel: &str, rejection: RejectionCause) -> RejectedChannel {
+    let reason = rejection.reason.chars().take(MAX_REASON_CHARS).collect();
+    RejectedChannel {
         channel: channel.to_owned(),
         by: rejection.by,
         reason,
@@ -122,7 +128,7 @@ fn rejected(channel: &str, rejection: Rejection) -> Rejected {
 
 /// Places in `set.channels` in the order in which this order tries them. Equals are
 /// drawn by weight from the order's id alone, so that `explain` draws the same.
-fn in_order(set: &Set, order_id: &str) -> Vec<usize> {
+fn in_order(set: &RoutingSet, order_id: &str) -> Vec<usize> {
     let mut all = Vec::with_capacity(set.channels.len());
     let mut from = 0;
     while let Some(first) = set.channels.get(from) {
@@ -139,7 +145,7 @@ fn in_order(set: &Set, order_id: &str) -> Vec<usize> {
     all
 }
 
-fn drawn(set: &Set, equals: &[usize], order_id: &str, step: usize) -> usize {
+fn drawn(set: &RoutingSet, equals: &[usize], order_id: &str, step: usize) -> usize {
     let weight = |at: usize| u64::try_from(set.channels[at].weight).unwrap_or(0);
     let sum: u64 = equals.iter().map(|at| weight(*at)).sum();
     let digest = Sha256::digest(format!("{order_id}/{step}"));
@@ -160,30 +166,30 @@ fn drawn(set: &Set, equals: &[usize], order_id: &str, step: usize) -> usize {
 /// Why this channel doesn't take it. What can never pass is told before what may
 /// pass later: an order isn't kept waiting only to fail in the end.
 fn rejects(
-    set: &Set,
+    set: &RoutingSet,
     at: usize,
     order: &Order,
-    here: Option<&Here>,
-    totals: &Totals,
-) -> Option<Rejection> {
+    here: Option<&ChannelStatus>,
+    totals: &LimitTotals,
+) -> Option<RejectionCause> {
     let all = reasons(set, at, order, here, totals);
     all.into_iter()
-        .min_by_key(|r| Reverse(r.otherwise == Otherwise::Fail))
+        .min_by_key(|r| Reverse(r.otherwise == NoRouteAction::Fail))
 }
 
 fn reasons(
-    set: &Set,
+    set: &RoutingSet,
     at: usize,
     order: &Order,
-    here: Option<&Here>,
-    totals: &Totals,
-) -> Vec<Rejection> {
+    here: Option<&ChannelStatus>,
+    totals: &LimitTotals,
+) -> Vec<RejectionCause> {
     let row = &set.channels[at];
     let Some(here) = here else {
-        return vec![Rejection::new(
+        return vec![RejectionCause::new(
             "configuration",
             "is not in this core's settings",
-            Otherwise::Wait,
+            NoRouteAction::Wait,
         )];
     };
     let mut all = Vec::new();
@@ -193,18 +199,18 @@ fn reasons(
         } else {
             &row.note
         };
-        all.push(Rejection::new("pause", reason, Otherwise::Wait));
+        all.push(RejectionCause::new("pause", reason, NoRouteAction::Wait));
     }
     if let Some((breaker, why)) = &here.breaker {
-        all.push(Rejection::new(
+        all.push(RejectionCause::new(
             format!("breaker {breaker}"),
             why,
-            Otherwise::Wait,
+            NoRouteAction::Wait,
         ));
     }
     for rule in &set.rules {
         if let Some(refused) = set.refuses(rule, order, &here.channel, here.local) {
-            all.push(Rejection::new(
+            all.push(RejectionCause::new(
                 format!("rule {}", rule.rule),
                 refused.reason,
                 refused.otherwise,
@@ -215,13 +221,17 @@ fn reasons(
     let time = order.trade_time.as_deref().unwrap_or(&here.trade_time);
     let keys = totals::keys(order, &here.channel, time);
     for broken in set.limits.broken(order, &here.channel, &keys, totals) {
-        all.push(Rejection::new(broken.by, broken.reason, broken.otherwise));
+        all.push(RejectionCause::new(
+            broken.by,
+            broken.reason,
+            broken.otherwise,
+        ));
     }
     if let Err(error) = totals.fits(&keys, order.amount) {
-        all.push(Rejection::new(
+        all.push(RejectionCause::new(
             "limit column",
             error.to_string(),
-            Otherwise::Wait,
+            NoRouteAction::Wait,
         ));
     }
     all

@@ -1,14 +1,14 @@
 //! Who takes an order, and what the others are said to have against it.
 
-use super::super::file::parse;
-use super::super::set::sample;
 use super::*;
+use crate::routing::file::parse;
+use crate::routing::set::sample;
 use rust_decimal::Decimal;
-use sluice_contract::order::Kind;
+use sluice_contract::order::OrderKind;
 
-const TIME: &str = "20261121120000";
+const TRADE_TIME: &str = "20261121120000";
 
-const BOTH: &str = r#"
+const TWO_CHANNELS_TOML: &str = r#"
 [[channel]]
 id = "netsunion"
 priority = 1
@@ -18,43 +18,50 @@ priority = 2
 "#;
 
 fn order(cents: i64) -> Order {
-    let mut order = sample(Kind::CashOut);
+    let mut order = sample(OrderKind::CashOut);
     (order.amount, order.currency) = (Decimal::new(cents, 2), "CNY".parse().unwrap());
     order
 }
 
-fn here(breaker: Option<&str>) -> Vec<Here> {
+fn here(breaker: Option<&str>) -> Vec<ChannelStatus> {
     let open = breaker.map(|channel| (format!("cash_out/channel/{channel}"), "drill".to_owned()));
-    let of = |id: &str| Here::new(id, TIME, open.clone().filter(|(b, _)| b.ends_with(id))).unwrap();
+    let of = |id: &str| {
+        ChannelStatus::new(
+            id,
+            TRADE_TIME,
+            open.clone().filter(|(b, _)| b.ends_with(id)),
+        )
+        .unwrap()
+    };
     vec![of("netsunion"), of("unionpay")]
 }
 
 /// Totals in which account A-1 has sent 900 CNY today and 2,900 this month.
-fn totals(order: &Order) -> Totals {
+fn totals(order: &Order) -> LimitTotals {
     let wanted: std::collections::BTreeSet<_> = ["netsunion", "unionpay"]
         .iter()
-        .flat_map(|c| totals::keys(order, c, TIME))
+        .flat_map(|c| totals::keys(order, c, TRADE_TIME))
         .collect();
     let stored = wanted
         .iter()
         .filter(|k| k.key == "A-1")
-        .map(|k| totals::Total {
+        .map(|k| totals::LimitTotal {
             at: k.clone(),
             amount: Decimal::from(if k.period.len() == 8 { 900 } else { 2_900 }),
             version: 3,
         });
     let stored = stored.collect();
-    Totals::new(wanted, stored)
+    LimitTotals::new(wanted, stored)
 }
 
-fn decide(more: &str, order: &Order, breaker: Option<&str>) -> Decision {
-    let (draft, _) = parse(&format!("{BOTH}{more}")).unwrap();
-    let set = Set::of(7, &draft).unwrap();
+fn decide(more: &str, order: &Order, breaker: Option<&str>) -> RouteDecision {
+    let (draft, _) = parse(&format!("{TWO_CHANNELS_TOML}{more}")).unwrap();
+    let set = RoutingSet::of(7, &draft).unwrap();
     choose(&set, order, &here(breaker), &totals(order))
 }
 
 /// `chosen|channel by|…`, or `fails` and `waits` where nobody takes it.
-fn told(decision: &Decision) -> String {
+fn told(decision: &RouteDecision) -> String {
     let none = if decision.fails { "fails" } else { "waits" };
     let mut text = decision
         .route
@@ -158,13 +165,13 @@ fn decisions_by_table() {
 
 #[test]
 fn pause_breaker_and_wish() {
-    let pause = BOTH.replace(
+    let pause = TWO_CHANNELS_TOML.replace(
         "priority = 1",
         "priority = 1\npaused = true\nnote = \"line works\"",
     );
-    let set = Set::of(7, &parse(&pause).unwrap().0).unwrap();
+    let set = RoutingSet::of(7, &parse(&pause).unwrap().0).unwrap();
     let mut order = order(100);
-    let decide = |set: &Set, order: &Order, breaker| {
+    let decide = |set: &RoutingSet, order: &Order, breaker| {
         told(&choose(set, order, &here(breaker), &totals(order)))
     };
     assert_eq!(decide(&set, &order, None), "unionpay|netsunion pause");
@@ -174,9 +181,11 @@ fn pause_breaker_and_wish() {
     assert_eq!(decide(&set, &order, None), "waits|netsunion pause");
     order.channel = Some("elsewhere".into());
     assert_eq!(decide(&set, &order, None), "waits|elsewhere configuration");
-    let failing = Set::of(
+    let failing = RoutingSet::of(
         8,
-        &parse(&format!("no_route = \"fail\"\n{BOTH}")).unwrap().0,
+        &parse(&format!("no_route = \"fail\"\n{TWO_CHANNELS_TOML}"))
+            .unwrap()
+            .0,
     )
     .unwrap();
     assert_eq!(
@@ -193,7 +202,7 @@ fn pause_breaker_and_wish() {
 
 #[test]
 fn without_a_configuration_the_settings_order_holds() {
-    let set = Set::unconfigured(["unionpay", "netsunion"].into_iter());
+    let set = RoutingSet::unconfigured(["unionpay", "netsunion"].into_iter());
     let (mut order, totals) = (order(100), totals(&order(100)));
     assert_eq!(
         told(&choose(&set, &order, &here(None), &totals)),
@@ -209,8 +218,8 @@ fn without_a_configuration_the_settings_order_holds() {
 
 #[test]
 fn equals_share_by_weight_and_the_same_order_always_draws_the_same() {
-    let text = BOTH.replace("priority = 2", "priority = 1\nweight = 3");
-    let set = Set::of(1, &parse(&text).unwrap().0).unwrap();
+    let text = TWO_CHANNELS_TOML.replace("priority = 2", "priority = 1\nweight = 3");
+    let set = RoutingSet::of(1, &parse(&text).unwrap().0).unwrap();
     let mut order = order(100);
     let mut second = 0;
     for n in 0..2_000 {

@@ -2,9 +2,9 @@
 //! see the order, the channel and the rule's details, and nothing else: no clock, no
 //! I/O, no floats, no statements, and a limit on everything.
 
-use super::draft::DetailValue;
-use super::windows::Window;
 use crate::orders::Order;
+use crate::routing::draft::RoutingDetailValue;
+use crate::routing::windows::TimeWindow;
 use anyhow::Context;
 use jiff::civil::DateTime;
 use rhai::packages::{
@@ -21,12 +21,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 /// Operations of one evaluation: a condition needs some dozens. With texts of at
-/// most `MOST_TEXT` bytes this bounds the time too, so no clock is needed.
-const MOST_OPERATIONS: u64 = 5_000;
-const MOST_TEXT: usize = 2_048;
-const MOST_ITEMS: usize = 256;
+/// most `MAX_TEXT_BYTES` bytes this bounds the time too, so no clock is needed.
+const MAX_OPERATIONS: u64 = 5_000;
+const MAX_TEXT_BYTES: usize = 2_048;
+const MAX_ARRAY_ITEMS: usize = 256;
 /// What every condition may use besides its details.
-pub const VARIABLES: [&str; 8] = [
+pub const CONDITION_VARIABLES: [&str; 8] = [
     "kind",
     "account",
     "user",
@@ -37,9 +37,9 @@ pub const VARIABLES: [&str; 8] = [
     "amount",
 ];
 /// The ninth: which channel is asked.
-pub const CHANNEL: &str = "channel";
+pub const CHANNEL_VARIABLE: &str = "channel";
 
-type Answer<T> = Result<T, Box<EvalAltResult>>;
+type ConditionResult<T> = Result<T, Box<EvalAltResult>>;
 
 def_package! {
     /// Arithmetic, comparisons and text. Not the language core package: its `sleep`
@@ -51,15 +51,15 @@ def_package! {
 
 /// A list of texts, such as a blacklist: asked by hash, whatever its length.
 #[derive(Debug, Default)]
-pub struct List {
+pub struct TextList {
     items: HashSet<String>,
     ordered: Vec<String>,
-    windows: OnceLock<Result<Vec<Window>, String>>,
+    windows: OnceLock<Result<Vec<TimeWindow>, String>>,
 }
 
-impl List {
+impl TextList {
     pub fn new(items: &[String]) -> Self {
-        List {
+        TextList {
             items: items.iter().cloned().collect(),
             ordered: items.to_vec(),
             windows: OnceLock::new(),
@@ -67,11 +67,11 @@ impl List {
     }
 
     /// The members read as windows of time.
-    pub fn windows(&self) -> Result<&[Window], &str> {
+    pub fn windows(&self) -> Result<&[TimeWindow], &str> {
         let read = || {
             self.ordered
                 .iter()
-                .map(|w| Window::parse(w).map_err(|e| format!("{e:#}")))
+                .map(|w| TimeWindow::parse(w).map_err(|e| format!("{e:#}")))
                 .collect()
         };
         self.windows
@@ -83,12 +83,12 @@ impl List {
 
 /// A list as a condition sees it, with the channel's time beside it.
 #[derive(Debug, Clone)]
-struct ListView {
-    list: Arc<List>,
+struct TextListView {
+    list: Arc<TextList>,
     local: DateTime,
 }
 
-impl ListView {
+impl TextListView {
     fn contains(&mut self, item: ImmutableString) -> bool {
         self.list.items.contains(item.as_str())
     }
@@ -97,7 +97,7 @@ impl ListView {
         self.list.ordered.len() as i64
     }
 
-    fn within(self) -> Answer<bool> {
+    fn within(self) -> ConditionResult<bool> {
         let windows = self.list.windows().map_err(Box::<EvalAltResult>::from)?;
         Ok(windows.iter().any(|w| w.holds(self.local)))
     }
@@ -105,28 +105,28 @@ impl ListView {
 
 /// A detail, ready to be put into a condition.
 #[derive(Debug, Clone)]
-pub enum Detail {
+pub enum ConditionDetail {
     Text(ImmutableString),
     Number(Decimal),
-    List(Arc<List>),
+    List(Arc<TextList>),
 }
 
-impl From<&DetailValue> for Detail {
-    fn from(value: &DetailValue) -> Self {
+impl From<&RoutingDetailValue> for ConditionDetail {
+    fn from(value: &RoutingDetailValue) -> Self {
         match value {
-            DetailValue::Text(text) => Detail::Text(text.as_str().into()),
-            DetailValue::Number(number) => Detail::Number(*number),
-            DetailValue::List(list) => Detail::List(Arc::new(List::new(list))),
+            RoutingDetailValue::Text(text) => ConditionDetail::Text(text.as_str().into()),
+            RoutingDetailValue::Number(number) => ConditionDetail::Number(*number),
+            RoutingDetailValue::List(list) => ConditionDetail::List(Arc::new(TextList::new(list))),
         }
     }
 }
 
-impl Detail {
+impl ConditionDetail {
     fn dynamic(&self, local: DateTime) -> Dynamic {
         match self {
-            Detail::Text(text) => text.clone().into(),
-            Detail::Number(number) => Dynamic::from_decimal(*number),
-            Detail::List(list) => Dynamic::from(ListView {
+            ConditionDetail::Text(text) => text.clone().into(),
+            ConditionDetail::Number(number) => Dynamic::from_decimal(*number),
+            ConditionDetail::List(list) => Dynamic::from(TextListView {
                 list: Arc::clone(list),
                 local,
             }),
@@ -136,25 +136,25 @@ impl Detail {
     /// For a message; a list is only counted.
     pub fn shown(&self) -> String {
         match self {
-            Detail::Text(text) => text.to_string(),
-            Detail::Number(number) => number.to_string(),
-            Detail::List(list) => format!("a list of {}", list.ordered.len()),
+            ConditionDetail::Text(text) => text.to_string(),
+            ConditionDetail::Number(number) => number.to_string(),
+            ConditionDetail::List(list) => format!("a list of {}", list.ordered.len()),
         }
     }
 }
 
 /// Names and values of a rule's details for one channel.
-pub type Details = Vec<(String, Detail)>;
+pub type ConditionDetails = Vec<(String, ConditionDetail)>;
 
 /// A compiled condition.
 #[derive(Debug)]
-pub struct Condition(AST);
+pub struct CompiledCondition(AST);
 
 /// The engine, shared by all conditions of a configuration.
 #[derive(Debug)]
-pub struct Conditions(Engine);
+pub struct ConditionEngine(Engine);
 
-impl Default for Conditions {
+impl Default for ConditionEngine {
     fn default() -> Self {
         let mut engine = Engine::new_raw();
         ConditionPackage::new().register_into_engine(&mut engine);
@@ -165,9 +165,9 @@ impl Default for Conditions {
         engine.set_strict_variables(true);
         // Comparisons are our own: see `compare`.
         engine.set_fast_operators(false);
-        engine.set_max_operations(MOST_OPERATIONS);
-        engine.set_max_string_size(MOST_TEXT);
-        engine.set_max_array_size(MOST_ITEMS);
+        engine.set_max_operations(MAX_OPERATIONS);
+        engine.set_max_string_size(MAX_TEXT_BYTES);
+        engine.set_max_array_size(MAX_ARRAY_ITEMS);
         engine.set_max_map_size(1);
         engine.set_max_call_levels(4);
         engine.set_max_expr_depths(32, 1);
@@ -181,15 +181,15 @@ impl Default for Conditions {
             engine.disable_symbol(symbol);
         }
         register(&mut engine);
-        Conditions(engine)
+        ConditionEngine(engine)
     }
 }
 
 fn register(engine: &mut Engine) {
-    engine.register_type_with_name::<ListView>("list");
-    engine.register_fn("contains", ListView::contains);
-    engine.register_fn("len", ListView::len);
-    engine.register_fn("within", ListView::within);
+    engine.register_type_with_name::<TextListView>("list");
+    engine.register_fn("contains", TextListView::contains);
+    engine.register_fn("len", TextListView::len);
+    engine.register_fn("within", TextListView::within);
     engine.register_fn("==", |a: Dynamic, b: Dynamic| {
         Ok::<bool, Box<EvalAltResult>>(compare(&a, &b)?.is_eq())
     });
@@ -212,7 +212,7 @@ fn register(engine: &mut Engine) {
 
 /// Rhai answers `false` when a number is compared with a text, so that
 /// `!(amount > "50000")` would let everything pass. Here it is an error.
-fn compare(a: &Dynamic, b: &Dynamic) -> Answer<Ordering> {
+fn compare(a: &Dynamic, b: &Dynamic) -> ConditionResult<Ordering> {
     let number = |d: &Dynamic| {
         d.as_decimal()
             .ok()
@@ -230,17 +230,17 @@ fn compare(a: &Dynamic, b: &Dynamic) -> Answer<Ordering> {
     }
 }
 
-impl Conditions {
+impl ConditionEngine {
     /// Compiles an expression that may use the known variables and these details.
     ///
     /// # Errors
     /// What isn't one expression, or names something unknown; in words.
-    pub fn compile(&self, text: &str, details: &[String]) -> Result<Condition, String> {
+    pub fn compile(&self, text: &str, details: &[String]) -> Result<CompiledCondition, String> {
         let mut scope = Scope::new();
-        for name in VARIABLES
+        for name in CONDITION_VARIABLES
             .iter()
             .copied()
-            .chain([CHANNEL])
+            .chain([CHANNEL_VARIABLE])
             .chain(details.iter().map(String::as_str))
         {
             // Variables, not constants: those would be folded in.
@@ -250,7 +250,7 @@ impl Conditions {
             self.0.compile_expression_with_scope(&scope, text)
         }));
         match compiled {
-            Ok(Ok(ast)) => Ok(Condition(ast)),
+            Ok(Ok(ast)) => Ok(CompiledCondition(ast)),
             Ok(Err(error)) => Err(format!("can't be read: {error}")),
             Err(_) => Err("can't be read".to_owned()),
         }
@@ -263,17 +263,17 @@ impl Conditions {
     /// What stopped the evaluation, in words: nothing was decided.
     pub fn holds(
         &self,
-        condition: &Condition,
+        condition: &CompiledCondition,
         order: &Order,
         channel: &str,
         local: DateTime,
-        details: &Details,
+        details: &ConditionDetails,
     ) -> Result<bool, String> {
         let mut scope = Scope::new();
-        for (name, value) in VARIABLES.iter().zip(values(order)) {
+        for (name, value) in CONDITION_VARIABLES.iter().zip(values(order)) {
             scope.push_constant_dynamic(*name, value);
         }
-        scope.push_constant_dynamic(CHANNEL, channel.into());
+        scope.push_constant_dynamic(CHANNEL_VARIABLE, channel.into());
         for (name, detail) in details {
             scope.push_constant_dynamic(name.as_str(), detail.dynamic(local));
         }
@@ -289,7 +289,7 @@ impl Conditions {
     }
 }
 
-/// In the order of `VARIABLES`. What an order hasn't got is an empty text.
+/// In the order of `CONDITION_VARIABLES`. What an order hasn't got is an empty text.
 fn values(order: &Order) -> [Dynamic; 8] {
     let text = |text: Option<&str>| Dynamic::from(ImmutableString::from(text.unwrap_or_default()));
     [

@@ -2,24 +2,27 @@
 
 use super::*;
 use crate::routing::set::sample;
-use sluice_contract::order::Kind;
+use sluice_contract::order::OrderKind;
 use std::time::{Duration, Instant};
 
-fn details() -> Details {
-    let list = |items: &[&str]| Detail::List(Arc::new(List::new(&items.map_to())));
+fn details() -> ConditionDetails {
+    let list = |items: &[&str]| ConditionDetail::List(Arc::new(TextList::new(&items.map_to())));
     vec![
-        ("most".into(), Detail::Number(Decimal::new(50_000, 2))),
-        ("prefix".into(), Detail::Text("payee".into())),
+        (
+            "most".into(),
+            ConditionDetail::Number(Decimal::new(50_000, 2)),
+        ),
+        ("prefix".into(), ConditionDetail::Text("payee".into())),
         ("banned".into(), list(&["payee-9", "A-1"])),
         ("night".into(), list(&["daily 22:00-06:00"])),
     ]
 }
 
-trait MapTo {
+trait ToTextList {
     fn map_to(&self) -> Vec<String>;
 }
 
-impl MapTo for [&str] {
+impl ToTextList for [&str] {
     fn map_to(&self) -> Vec<String> {
         self.iter().map(|s| (*s).to_owned()).collect()
     }
@@ -29,9 +32,9 @@ impl MapTo for [&str] {
 fn ask(text: &str) -> Result<bool, String> {
     let details = details();
     let names: Vec<String> = details.iter().map(|(name, _)| name.clone()).collect();
-    let mut order = sample(Kind::CashOut);
+    let mut order = sample(OrderKind::CashOut);
     order.currency = "CNY".parse().unwrap();
-    let conditions = Conditions::default();
+    let conditions = ConditionEngine::default();
     let condition = conditions.compile(text, &names)?;
     let noon = local_of("20261121120000").unwrap();
     conditions.holds(&condition, &order, "netsunion", noon, &details)

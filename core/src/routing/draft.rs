@@ -1,7 +1,7 @@
 //! The whole content of a configuration as plain data: what a file holds and what
 //! the tables hold. Nothing here is checked; `Set::of` does that.
 
-use super::{Otherwise, Scope};
+use crate::routing::{LimitScope, NoRouteAction};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -9,19 +9,19 @@ use sluice_contract::money::Currency;
 use std::collections::BTreeMap;
 
 /// Stands for every channel or every key.
-pub const ANY: &str = "*";
+pub const ANY_KEY: &str = "*";
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Draft {
+pub struct RoutingDraft {
     /// For rules and limits that say nothing themselves.
-    pub no_route: Otherwise,
-    pub channels: Vec<ChannelRow>,
-    pub rules: Vec<RuleRow>,
-    pub limits: Vec<LimitRow>,
+    pub no_route: NoRouteAction,
+    pub channels: Vec<RoutingChannelRow>,
+    pub rules: Vec<RoutingRuleRow>,
+    pub limits: Vec<RoutingLimitRow>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ChannelRow {
+pub struct RoutingChannelRow {
     pub channel: String,
     /// Lower is tried first.
     pub priority: i64,
@@ -32,26 +32,26 @@ pub struct ChannelRow {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RuleRow {
+pub struct RoutingRuleRow {
     pub rule: String,
     pub condition: String,
     /// What an order is told; `{name}` stands for a detail or a variable.
     pub message: String,
-    pub otherwise: Otherwise,
-    pub details: Vec<DetailRow>,
+    pub otherwise: NoRouteAction,
+    pub details: Vec<RoutingDetailRow>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DetailRow {
+pub struct RoutingDetailRow {
     /// A channel, or `*`.
     pub channel: String,
     pub name: String,
-    pub value: DetailValue,
+    pub value: RoutingDetailValue,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum DetailValue {
+pub enum RoutingDetailValue {
     Text(String),
     Number(Decimal),
     List(Vec<String>),
@@ -59,8 +59,8 @@ pub enum DetailValue {
 
 /// A limit in major units; `None` is no limit of that sort.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LimitRow {
-    pub scope: Scope,
+pub struct RoutingLimitRow {
+    pub scope: LimitScope,
     /// One account, client, channel or user, or `*` for each of them.
     pub key: String,
     /// Holds only for payments through this channel; the total is of all channels.
@@ -69,10 +69,10 @@ pub struct LimitRow {
     pub single: Option<Decimal>,
     pub day: Option<Decimal>,
     pub month: Option<Decimal>,
-    pub otherwise: Otherwise,
+    pub otherwise: NoRouteAction,
 }
 
-impl LimitRow {
+impl RoutingLimitRow {
     pub fn place(&self) -> String {
         format!(
             "limit {}/{}/{}/{}",
@@ -84,7 +84,7 @@ impl LimitRow {
     }
 }
 
-impl Draft {
+impl RoutingDraft {
     /// In the order in which the tables give it back, numbers without trailing
     /// zeros: the same content is the same value, and has the same hash.
     pub fn canonical(mut self) -> Self {
@@ -94,12 +94,12 @@ impl Draft {
             rule.details
                 .sort_by(|a, b| (&a.channel, &a.name).cmp(&(&b.channel, &b.name)));
             for detail in &mut rule.details {
-                if let DetailValue::Number(number) = &mut detail.value {
+                if let RoutingDetailValue::Number(number) = &mut detail.value {
                     *number = number.normalize();
                 }
             }
         }
-        let key = |l: &LimitRow| (l.scope, l.key.clone(), l.channel.clone(), l.currency);
+        let key = |l: &RoutingLimitRow| (l.scope, l.key.clone(), l.channel.clone(), l.currency);
         self.limits.sort_by_key(key);
         for limit in &mut self.limits {
             for amount in [&mut limit.single, &mut limit.day, &mut limit.month] {
@@ -139,9 +139,9 @@ impl Draft {
             items.insert(format!("rule {}", r.rule), text);
             for d in &r.details {
                 let text = match &d.value {
-                    DetailValue::Text(text) => format!("{text:?}"),
-                    DetailValue::Number(number) => number.to_string(),
-                    DetailValue::List(list) => format!("[{}]", list.join(", ")),
+                    RoutingDetailValue::Text(text) => format!("{text:?}"),
+                    RoutingDetailValue::Number(number) => number.to_string(),
+                    RoutingDetailValue::List(list) => format!("[{}]", list.join(", ")),
                 };
                 items.insert(format!("detail {}/{}/{}", r.rule, d.channel, d.name), text);
             }

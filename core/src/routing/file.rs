@@ -1,8 +1,11 @@
 //! A configuration as a file (TOML): `[[channel]]`, `[[rule]]` with its details per
 //! channel, `[[limit]]`, `no_route`. What it looks like: docs/routing.example.toml.
 
-use super::draft::{ANY, ChannelRow, DetailRow, DetailValue, Draft, LimitRow, RuleRow};
-use super::{Otherwise, Problem, Scope};
+use crate::routing::draft::{
+    ANY_KEY, RoutingChannelRow, RoutingDetailRow, RoutingDetailValue, RoutingDraft,
+    RoutingLimitRow, RoutingRuleRow,
+};
+use crate::routing::{LimitScope, NoRouteAction, RoutingProblem};
 use anyhow::Context;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -12,31 +15,31 @@ use toml::Spanned;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct RoutingFile {
     #[serde(default)]
-    no_route: Otherwise,
+    no_route: NoRouteAction,
     #[serde(default, rename = "channel")]
-    channels: Vec<Spanned<Channel>>,
+    channels: Vec<Spanned<RoutingFileChannel>>,
     #[serde(default, rename = "rule")]
-    rules: Vec<Spanned<Rule>>,
+    rules: Vec<Spanned<RoutingFileRule>>,
     #[serde(default, rename = "limit")]
-    limits: Vec<Spanned<Limit>>,
+    limits: Vec<Spanned<RoutingFileLimit>>,
 }
 
 #[derive(Debug, Serialize)]
-struct Written {
-    no_route: Otherwise,
+struct WrittenRoutingFile {
+    no_route: NoRouteAction,
     #[serde(rename = "channel")]
-    channels: Vec<Channel>,
+    channels: Vec<RoutingFileChannel>,
     #[serde(rename = "rule")]
-    rules: Vec<Rule>,
+    rules: Vec<RoutingFileRule>,
     #[serde(rename = "limit")]
-    limits: Vec<Limit>,
+    limits: Vec<RoutingFileLimit>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Channel {
+struct RoutingFileChannel {
     id: String,
     priority: i64,
     #[serde(default = "one")]
@@ -49,35 +52,35 @@ struct Channel {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Rule {
+struct RoutingFileRule {
     id: String,
     condition: String,
     message: String,
-    otherwise: Option<Otherwise>,
+    otherwise: Option<NoRouteAction>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    details: BTreeMap<String, BTreeMap<String, Value>>,
+    details: BTreeMap<String, BTreeMap<String, RoutingFileValue>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Limit {
-    scope: Scope,
+struct RoutingFileLimit {
+    scope: LimitScope,
     #[serde(default = "any")]
     key: String,
     #[serde(default = "any")]
     channel: String,
     currency: Currency,
-    single: Option<Value>,
-    day: Option<Value>,
-    month: Option<Value>,
-    otherwise: Option<Otherwise>,
+    single: Option<RoutingFileValue>,
+    day: Option<RoutingFileValue>,
+    month: Option<RoutingFileValue>,
+    otherwise: Option<NoRouteAction>,
 }
 
 /// No floats: 0.1 isn't 0.1 there. A number with decimals is written
 /// `{ number = "0.10" }`, or as a text where only an amount can stand.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
-enum Value {
+enum RoutingFileValue {
     Int(i64),
     Text(String),
     List(Vec<String>),
@@ -88,43 +91,43 @@ fn one() -> i64 {
     1
 }
 fn any() -> String {
-    ANY.to_owned()
+    ANY_KEY.to_owned()
 }
 
 /// In which line each place of a problem begins.
-pub type Lines = HashMap<String, usize>;
+pub type RoutingLineNumbers = HashMap<String, usize>;
 
 /// Reads a file.
 ///
 /// # Errors
 /// Everything that can't be read, with its line.
-pub fn parse(text: &str) -> Result<(Draft, Lines), Vec<Problem>> {
-    let file: File =
-        toml::from_str(text).map_err(|e| vec![Problem::new("file", e.to_string().trim_end())])?;
-    let mut lines = Lines::new();
+pub fn parse(text: &str) -> Result<(RoutingDraft, RoutingLineNumbers), Vec<RoutingProblem>> {
+    let file: RoutingFile = toml::from_str(text)
+        .map_err(|e| vec![RoutingProblem::new("file", e.to_string().trim_end())])?;
+    let mut lines = RoutingLineNumbers::new();
     let mut note = |place: &str, start: usize| {
         lines
             .entry(place.to_owned())
             .or_insert(1 + text[..start.min(text.len())].matches('\n').count());
     };
     let mut problems = Vec::new();
-    let mut draft = Draft {
+    let mut draft = RoutingDraft {
         no_route: file.no_route,
-        ..Draft::default()
+        ..RoutingDraft::default()
     };
     for entry in file.channels {
         note(
             &format!("channel {}", entry.get_ref().id),
             entry.span().start,
         );
-        let Channel {
+        let RoutingFileChannel {
             id,
             priority,
             weight,
             paused,
             note,
         } = entry.into_inner();
-        draft.channels.push(ChannelRow {
+        draft.channels.push(RoutingChannelRow {
             channel: id,
             priority,
             weight,
@@ -137,7 +140,7 @@ pub fn parse(text: &str) -> Result<(Draft, Lines), Vec<Problem>> {
         note(&place, entry.span().start);
         match entry.into_inner().row(file.no_route) {
             Ok(row) => draft.rules.push(row),
-            Err(error) => problems.push(Problem::new(&place, format!("{error:#}"))),
+            Err(error) => problems.push(RoutingProblem::new(&place, format!("{error:#}"))),
         }
     }
     for entry in file.limits {
@@ -149,7 +152,7 @@ pub fn parse(text: &str) -> Result<(Draft, Lines), Vec<Problem>> {
             }
             Err(error) => {
                 note("limit", start);
-                problems.push(Problem::new("limit", format!("{error:#}")));
+                problems.push(RoutingProblem::new("limit", format!("{error:#}")));
             }
         }
     }
@@ -165,17 +168,20 @@ fn decimal(text: &str) -> anyhow::Result<Decimal> {
         .with_context(|| format!("{text:?} is not a number such as \"123.45\""))
 }
 
-impl<'de> Deserialize<'de> for Value {
+impl<'de> Deserialize<'de> for RoutingFileValue {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         use serde::de::Error;
         match toml::Value::deserialize(from)? {
-            toml::Value::Integer(number) => Ok(Value::Int(number)),
-            toml::Value::String(text) => Ok(Value::Text(text)),
-            list @ toml::Value::Array(_) => {
-                list.try_into().map(Value::List).map_err(D::Error::custom)
-            }
+            toml::Value::Integer(number) => Ok(RoutingFileValue::Int(number)),
+            toml::Value::String(text) => Ok(RoutingFileValue::Text(text)),
+            list @ toml::Value::Array(_) => list
+                .try_into()
+                .map(RoutingFileValue::List)
+                .map_err(D::Error::custom),
             toml::Value::Table(mut table) => match (table.remove("number"), table.is_empty()) {
-                (Some(toml::Value::String(number)), true) => Ok(Value::Number { number }),
+                (Some(toml::Value::String(number)), true) => {
+                    Ok(RoutingFileValue::Number { number })
+                }
                 _ => Err(D::Error::custom(
                     "a number with decimals is written { number = \"1.50\" }",
                 )),
@@ -188,58 +194,60 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
-impl Value {
-    fn detail(self) -> anyhow::Result<DetailValue> {
+impl RoutingFileValue {
+    fn detail(self) -> anyhow::Result<RoutingDetailValue> {
         Ok(match self {
-            Value::Int(number) => DetailValue::Number(number.into()),
-            Value::Number { number } => DetailValue::Number(decimal(&number)?),
-            Value::Text(text) => DetailValue::Text(text),
-            Value::List(list) => DetailValue::List(list),
+            RoutingFileValue::Int(number) => RoutingDetailValue::Number(number.into()),
+            RoutingFileValue::Number { number } => RoutingDetailValue::Number(decimal(&number)?),
+            RoutingFileValue::Text(text) => RoutingDetailValue::Text(text),
+            RoutingFileValue::List(list) => RoutingDetailValue::List(list),
         })
     }
 
     fn amount(self) -> anyhow::Result<Decimal> {
         match self {
-            Value::Int(number) => Ok(number.into()),
-            Value::Text(number) | Value::Number { number } => decimal(&number),
-            Value::List(_) => anyhow::bail!("an amount is one number"),
+            RoutingFileValue::Int(number) => Ok(number.into()),
+            RoutingFileValue::Text(number) | RoutingFileValue::Number { number } => {
+                decimal(&number)
+            }
+            RoutingFileValue::List(_) => anyhow::bail!("an amount is one number"),
         }
     }
 
-    fn of(value: &DetailValue) -> Self {
+    fn of(value: &RoutingDetailValue) -> Self {
         match value {
-            DetailValue::Text(text) => Value::Text(text.clone()),
-            DetailValue::List(list) => Value::List(list.clone()),
-            DetailValue::Number(number) => Value::of_number(*number),
+            RoutingDetailValue::Text(text) => RoutingFileValue::Text(text.clone()),
+            RoutingDetailValue::List(list) => RoutingFileValue::List(list.clone()),
+            RoutingDetailValue::Number(number) => RoutingFileValue::of_number(*number),
         }
     }
 
     fn of_number(number: Decimal) -> Self {
         match i64::try_from(number) {
-            Ok(whole) if Decimal::from(whole) == number => Value::Int(whole),
-            _ => Value::Number {
+            Ok(whole) if Decimal::from(whole) == number => RoutingFileValue::Int(whole),
+            _ => RoutingFileValue::Number {
                 number: number.to_string(),
             },
         }
     }
 }
 
-impl Rule {
-    fn row(self, no_route: Otherwise) -> anyhow::Result<RuleRow> {
+impl RoutingFileRule {
+    fn row(self, no_route: NoRouteAction) -> anyhow::Result<RoutingRuleRow> {
         let mut details = Vec::new();
         for (channel, values) in self.details {
             for (name, value) in values {
                 let value = value
                     .detail()
                     .with_context(|| format!("detail {name} of {channel}"))?;
-                details.push(DetailRow {
+                details.push(RoutingDetailRow {
                     channel: channel.clone(),
                     name,
                     value,
                 });
             }
         }
-        Ok(RuleRow {
+        Ok(RoutingRuleRow {
             rule: self.id,
             condition: self.condition,
             message: self.message,
@@ -249,15 +257,16 @@ impl Rule {
     }
 }
 
-impl Limit {
-    fn row(self, no_route: Otherwise) -> anyhow::Result<LimitRow> {
-        let amount = |name: &str, value: Option<Value>| -> anyhow::Result<Option<Decimal>> {
-            value
-                .map(Value::amount)
-                .transpose()
-                .with_context(|| name.to_owned())
-        };
-        Ok(LimitRow {
+impl RoutingFileLimit {
+    fn row(self, no_route: NoRouteAction) -> anyhow::Result<RoutingLimitRow> {
+        let amount =
+            |name: &str, value: Option<RoutingFileValue>| -> anyhow::Result<Option<Decimal>> {
+                value
+                    .map(RoutingFileValue::amount)
+                    .transpose()
+                    .with_context(|| name.to_owned())
+            };
+        Ok(RoutingLimitRow {
             scope: self.scope,
             key: self.key,
             channel: self.channel,
@@ -271,24 +280,24 @@ impl Limit {
 }
 
 /// A configuration as a file that `parse` reads as the same.
-pub fn write(draft: &Draft) -> anyhow::Result<String> {
-    let channel = |c: &ChannelRow| Channel {
+pub fn write(draft: &RoutingDraft) -> anyhow::Result<String> {
+    let channel = |c: &RoutingChannelRow| RoutingFileChannel {
         id: c.channel.clone(),
         priority: c.priority,
         weight: c.weight,
         paused: c.paused,
         note: c.note.clone(),
     };
-    let rule = |r: &RuleRow| {
-        let mut details: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
+    let rule = |r: &RoutingRuleRow| {
+        let mut details: BTreeMap<String, BTreeMap<String, RoutingFileValue>> = BTreeMap::new();
         for d in &r.details {
             details
                 .entry(d.channel.clone())
                 .or_default()
-                .insert(d.name.clone(), Value::of(&d.value));
+                .insert(d.name.clone(), RoutingFileValue::of(&d.value));
         }
         let (id, condition, message) = (r.rule.clone(), r.condition.clone(), r.message.clone());
-        Rule {
+        RoutingFileRule {
             id,
             condition,
             message,
@@ -296,17 +305,17 @@ pub fn write(draft: &Draft) -> anyhow::Result<String> {
             details,
         }
     };
-    let limit = |l: &LimitRow| Limit {
+    let limit = |l: &RoutingLimitRow| RoutingFileLimit {
         scope: l.scope,
         key: l.key.clone(),
         channel: l.channel.clone(),
         currency: l.currency,
-        single: l.single.map(Value::of_number),
-        day: l.day.map(Value::of_number),
-        month: l.month.map(Value::of_number),
+        single: l.single.map(RoutingFileValue::of_number),
+        day: l.day.map(RoutingFileValue::of_number),
+        month: l.month.map(RoutingFileValue::of_number),
         otherwise: Some(l.otherwise),
     };
-    Ok(toml::to_string(&Written {
+    Ok(toml::to_string(&WrittenRoutingFile {
         no_route: draft.no_route,
         channels: draft.channels.iter().map(channel).collect(),
         rules: draft.rules.iter().map(rule).collect(),

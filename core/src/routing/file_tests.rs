@@ -1,7 +1,7 @@
 //! Files that are read, written and refused.
 
-use super::super::Set;
 use super::*;
+use crate::routing::RoutingSet;
 
 #[test]
 fn a_file_survives_writing_and_reading() {
@@ -42,8 +42,8 @@ month = 7
         ),
         (3, 9, 18)
     );
-    assert_eq!(draft.limits[0].otherwise, Otherwise::Fail);
-    assert!(Set::of(1, &draft).is_ok());
+    assert_eq!(draft.limits[0].otherwise, NoRouteAction::Fail);
+    assert!(RoutingSet::of(1, &draft).is_ok());
     let again = parse(&write(&draft).unwrap()).unwrap().0;
     assert_eq!(again, draft);
     assert_eq!(again.hash().unwrap(), draft.hash().unwrap());
@@ -54,15 +54,15 @@ month = 7
 /// A whole file but for what is put into it.
 fn problems(more: &str) -> String {
     let text = format!("[[channel]]\nid = \"netsunion\"\npriority = 1\n{more}");
-    let told = |all: Vec<Problem>| {
+    let told = |all: Vec<RoutingProblem>| {
         all.iter()
-            .map(Problem::to_string)
+            .map(RoutingProblem::to_string)
             .collect::<Vec<_>>()
             .join("\n")
     };
     match parse(&text) {
         Err(all) => told(all),
-        Ok((draft, _)) => Set::of(1, &draft).map_or_else(told, |_| String::new()),
+        Ok((draft, _)) => RoutingSet::of(1, &draft).map_or_else(told, |_| String::new()),
     }
 }
 
@@ -184,7 +184,7 @@ fn what_is_wrong_is_named_with_its_place() {
         );
     }
     assert_eq!(
-        Set::of(1, &Draft::default()).unwrap_err()[0].place,
+        RoutingSet::of(1, &RoutingDraft::default()).unwrap_err()[0].place,
         "channel"
     );
 }

@@ -2,30 +2,30 @@
 //! row alone holds: one of the very key before one of every key, and among those one
 //! of the very channel before one of every channel.
 
-use super::draft::{ANY, LimitRow};
-use super::totals::{TotalKey, Totals};
-use super::{Otherwise, Scope};
 use crate::orders::Order;
+use crate::routing::draft::{ANY_KEY, RoutingLimitRow};
+use crate::routing::totals::{LimitTotalKey, LimitTotals};
+use crate::routing::{LimitScope, NoRouteAction};
 use rust_decimal::Decimal;
 use sluice_contract::money::Currency;
 use std::collections::HashMap;
 
-type ByKey = HashMap<String, HashMap<String, LimitRow>>;
+type LimitsByKey = HashMap<String, HashMap<String, RoutingLimitRow>>;
 
 #[derive(Debug, Default)]
-pub struct Limits(HashMap<(Scope, Currency), ByKey>);
+pub struct RoutingLimits(HashMap<(LimitScope, Currency), LimitsByKey>);
 
 /// A limit that an order would break.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Broken {
+pub struct BrokenLimit {
     pub by: String,
     pub reason: String,
-    pub otherwise: Otherwise,
+    pub otherwise: NoRouteAction,
 }
 
-impl Limits {
-    pub fn new(rows: &[LimitRow]) -> Self {
-        let mut all = Limits::default();
+impl RoutingLimits {
+    pub fn new(rows: &[RoutingLimitRow]) -> Self {
+        let mut all = RoutingLimits::default();
         for row in rows {
             let by_key = all.0.entry((row.scope, row.currency)).or_default();
             by_key
@@ -38,17 +38,17 @@ impl Limits {
 
     fn find(
         &self,
-        scope: Scope,
+        scope: LimitScope,
         key: &str,
         currency: Currency,
         channel: &str,
-    ) -> Option<&LimitRow> {
+    ) -> Option<&RoutingLimitRow> {
         let by_key = self.0.get(&(scope, currency))?;
         let of = |key: &str| {
             let by_channel = by_key.get(key)?;
-            by_channel.get(channel).or_else(|| by_channel.get(ANY))
+            by_channel.get(channel).or_else(|| by_channel.get(ANY_KEY))
         };
-        of(key).or_else(|| of(ANY))
+        of(key).or_else(|| of(ANY_KEY))
     }
 
     /// The limits that `order` would break on `channel`. `keys` are its totals there.
@@ -56,9 +56,9 @@ impl Limits {
         &self,
         order: &Order,
         channel: &str,
-        keys: &[TotalKey],
-        totals: &Totals,
-    ) -> Vec<Broken> {
+        keys: &[LimitTotalKey],
+        totals: &LimitTotals,
+    ) -> Vec<BrokenLimit> {
         let mut all = Vec::new();
         if self.0.is_empty() {
             return all;
@@ -102,7 +102,7 @@ fn shown(amount: Decimal) -> Decimal {
     amount.normalize()
 }
 
-fn broken(row: &LimitRow, at: &TotalKey, name: &str, reason: String) -> Broken {
+fn broken(row: &RoutingLimitRow, at: &LimitTotalKey, name: &str, reason: String) -> BrokenLimit {
     let by = format!(
         "limit {} {}/{}/{}",
         name,
@@ -110,7 +110,7 @@ fn broken(row: &LimitRow, at: &TotalKey, name: &str, reason: String) -> Broken {
         at.key,
         at.currency
     );
-    Broken {
+    BrokenLimit {
         by,
         reason,
         otherwise: row.otherwise,

@@ -1,6 +1,6 @@
 //! Routing: which channel takes an order, and why the others don't (seed 002 §4.4).
 //! Rules and the details that fill them are tables; a change is a new version. The
-//! claim asks `Routing::current` in its own transaction, `choose` decides, and
+//! claim asks `ActiveRouting::current` in its own transaction, `choose` decides, and
 //! `totals` holds the cumulative limits to the cent.
 
 pub mod active;
@@ -15,10 +15,10 @@ pub mod set;
 pub mod totals;
 pub mod windows;
 
-pub use active::{Routing, Unusable};
-pub use choose::{Decision, Here, choose};
-pub use draft::Draft;
-pub use set::Set;
+pub use crate::routing::active::{ActiveRouting, UnusableRouting};
+pub use crate::routing::choose::{ChannelStatus, RouteDecision, choose};
+pub use crate::routing::draft::RoutingDraft;
+pub use crate::routing::set::RoutingSet;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -26,7 +26,7 @@ use std::fmt;
 /// What becomes of an order that nothing but this rejects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Otherwise {
+pub enum NoRouteAction {
     /// It waits: tomorrow, or after a change, it may go.
     #[default]
     Wait,
@@ -34,11 +34,11 @@ pub enum Otherwise {
     Fail,
 }
 
-impl Otherwise {
+impl NoRouteAction {
     pub fn as_str(self) -> &'static str {
         match self {
-            Otherwise::Wait => "wait",
-            Otherwise::Fail => "fail",
+            NoRouteAction::Wait => "wait",
+            NoRouteAction::Fail => "fail",
         }
     }
 }
@@ -47,7 +47,7 @@ impl Otherwise {
 /// locked in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Scope {
+pub enum LimitScope {
     Account,
     /// The calling client.
     Business,
@@ -55,35 +55,40 @@ pub enum Scope {
     User,
 }
 
-impl Scope {
-    pub const ALL: [Scope; 4] = [Scope::Account, Scope::Business, Scope::Channel, Scope::User];
+impl LimitScope {
+    pub const ALL: [LimitScope; 4] = [
+        LimitScope::Account,
+        LimitScope::Business,
+        LimitScope::Channel,
+        LimitScope::User,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
-            Scope::Account => "account",
-            Scope::Business => "business",
-            Scope::Channel => "channel",
-            Scope::User => "user",
+            LimitScope::Account => "account",
+            LimitScope::Business => "business",
+            LimitScope::Channel => "channel",
+            LimitScope::User => "user",
         }
     }
 }
 
-impl std::str::FromStr for Otherwise {
+impl std::str::FromStr for NoRouteAction {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
-        let known = [Otherwise::Wait, Otherwise::Fail]
+        let known = [NoRouteAction::Wait, NoRouteAction::Fail]
             .into_iter()
             .find(|o| o.as_str() == text);
         known.ok_or_else(|| anyhow::anyhow!("otherwise is wait or fail, not {text:?}"))
     }
 }
 
-impl std::str::FromStr for Scope {
+impl std::str::FromStr for LimitScope {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
-        let known = Scope::ALL.into_iter().find(|s| s.as_str() == text);
+        let known = LimitScope::ALL.into_iter().find(|s| s.as_str() == text);
         known.ok_or_else(|| {
             anyhow::anyhow!("a limit's scope is account, business, channel or user, not {text:?}")
         })
@@ -96,7 +101,7 @@ pub struct Route {
     /// The configuration that decided; 0 is "none: the settings file's order".
     pub version: i64,
     pub chosen: Option<String>,
-    pub rejected: Vec<Rejected>,
+    pub rejected: Vec<RejectedChannel>,
     /// Its caller asked for this very channel: it is never switched to another.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wished: bool,
@@ -110,7 +115,7 @@ pub struct Route {
 
 /// A channel that did not take it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rejected {
+pub struct RejectedChannel {
     pub channel: String,
     /// `pause`, `breaker …`, `rule …`, `limit …`, `configuration`, or `channel`: it
     /// declined the order itself.
@@ -118,9 +123,9 @@ pub struct Rejected {
     pub reason: String,
 }
 
-impl Rejected {
+impl RejectedChannel {
     fn by_channel(channel: &str, reason: &str) -> Self {
-        Rejected {
+        RejectedChannel {
             channel: channel.to_owned(),
             by: "channel".to_owned(),
             reason: reason.to_owned(),
@@ -134,12 +139,12 @@ impl Route {
     }
 
     /// Whether a channel that had declined it later said that it had paid it.
-    pub fn is_recanted(json: Option<&str>) -> bool {
+    pub fn has_reversed_decline(json: Option<&str>) -> bool {
         Route::read(json).is_some_and(|route| !route.recanted.is_empty())
     }
 
     /// The same route with a channel that says so.
-    pub fn recanted_by(json: Option<&str>, channel: &str) -> Option<String> {
+    pub fn with_decline_reversed(json: Option<&str>, channel: &str) -> Option<String> {
         let mut route = Route::read(json).unwrap_or_default();
         route.recanted.push(channel.to_owned());
         serde_json::to_string(&route).ok()
@@ -150,7 +155,7 @@ impl Route {
     pub fn without(json: Option<&str>, channel: &str, code: &str) -> Option<Route> {
         let mut route = Route::read(json).filter(|route| !route.wished)?;
         route.chosen = None;
-        route.rejected = vec![Rejected::by_channel(channel, code)];
+        route.rejected = vec![RejectedChannel::by_channel(channel, code)];
         route.tried.push(channel.to_owned());
         Some(route)
     }
@@ -184,22 +189,22 @@ fn by_channel(route: &Route) -> Vec<(String, String)> {
 
 /// What is wrong with a configuration, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Such as `rule single_limit`: a key of `file::Lines`.
+pub struct RoutingProblem {
+    /// Such as `rule single_limit`: a key of `file::RoutingLineNumbers`.
     pub place: String,
     pub what: String,
 }
 
-impl Problem {
+impl RoutingProblem {
     pub fn new(place: &str, what: impl Into<String>) -> Self {
-        Problem {
+        RoutingProblem {
             place: place.to_owned(),
             what: what.into(),
         }
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for RoutingProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.place, self.what)
     }

@@ -5,23 +5,26 @@
 //! another instance made it meanwhile, the duplicate key makes the batch run again
 //! instead of overwriting what the other has counted.
 
-use super::draft::{ChannelRow, DetailRow, DetailValue, Draft, LimitRow, RuleRow};
-use super::totals::{Total, TotalKey};
-use super::{Otherwise, Scope};
+use crate::routing::draft::{
+    RoutingChannelRow, RoutingDetailRow, RoutingDetailValue, RoutingDraft, RoutingLimitRow,
+    RoutingRuleRow,
+};
+use crate::routing::totals::{LimitTotal, LimitTotalKey};
+use crate::routing::{LimitScope, NoRouteAction};
 use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 use rust_decimal::Decimal;
 use sluice_contract::money::Currency;
-use sluice_contract::sql::{Lit, in_list, push_row};
+use sluice_contract::sql::{SqlLiteral, in_list, push_row};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows of one INSERT at most: a blacklist may have very many members.
-const ROWS: usize = 1_000;
+const MAX_ROWS_PER_INSERT: usize = 1_000;
 
 /// Who made a version, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VersionRow {
+pub struct RoutingVersionRow {
     pub version: i64,
     pub author: String,
     pub reason: String,
@@ -31,7 +34,7 @@ pub struct VersionRow {
 
 /// A version put in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ActivationRow {
+pub struct RoutingActivationRow {
     pub epoch: i64,
     pub version: i64,
     pub previous: i64,
@@ -64,7 +67,7 @@ pub async fn lock_active(conn: &mut impl Queryable) -> anyhow::Result<(i64, i64)
 pub async fn activate(
     conn: &mut impl Queryable,
     from: (i64, i64),
-    row: &ActivationRow,
+    row: &RoutingActivationRow,
 ) -> anyhow::Result<()> {
     let update =
         "UPDATE route_active SET version=?,epoch=?,updated_us=? WHERE name='active' AND epoch=?";
@@ -101,11 +104,11 @@ pub async fn latest_version(conn: &mut impl Queryable) -> anyhow::Result<i64> {
     Ok(found.flatten().unwrap_or(0))
 }
 
-pub async fn versions(conn: &mut impl Queryable) -> anyhow::Result<Vec<VersionRow>> {
+pub async fn versions(conn: &mut impl Queryable) -> anyhow::Result<Vec<RoutingVersionRow>> {
     let rows: Vec<(i64, String, String, String, i64)> = conn
         .query("SELECT version,author,reason,hash,created_us FROM route_version ORDER BY version")
         .await?;
-    let make = |(version, author, reason, hash, created_us)| VersionRow {
+    let make = |(version, author, reason, hash, created_us)| RoutingVersionRow {
         version,
         author,
         reason,
@@ -115,10 +118,10 @@ pub async fn versions(conn: &mut impl Queryable) -> anyhow::Result<Vec<VersionRo
     Ok(rows.into_iter().map(make).collect())
 }
 
-pub async fn activations(conn: &mut impl Queryable) -> anyhow::Result<Vec<ActivationRow>> {
+pub async fn activations(conn: &mut impl Queryable) -> anyhow::Result<Vec<RoutingActivationRow>> {
     let sql = "SELECT epoch,version,previous,author,reason,activated_us FROM route_activation ORDER BY epoch";
     let rows: Vec<(i64, i64, i64, String, String, i64)> = conn.query(sql).await?;
-    let make = |(epoch, version, previous, author, reason, activated_us)| ActivationRow {
+    let make = |(epoch, version, previous, author, reason, activated_us)| RoutingActivationRow {
         epoch,
         version,
         previous,
@@ -137,7 +140,7 @@ pub async fn activations(conn: &mut impl Queryable) -> anyhow::Result<Vec<Activa
 pub async fn load(
     conn: &mut impl Queryable,
     version: i64,
-) -> anyhow::Result<Option<(VersionRow, Draft)>> {
+) -> anyhow::Result<Option<(RoutingVersionRow, RoutingDraft)>> {
     let head = "SELECT author,reason,hash,no_route,created_us FROM route_version WHERE version=?";
     let head: Option<(String, String, String, String, i64)> =
         conn.exec_first(head, (version,)).await?;
@@ -146,21 +149,21 @@ pub async fn load(
     };
     let channels = "SELECT channel,priority,weight,paused,note FROM route_channel WHERE version=?";
     let channels: Vec<(String, i64, i64, bool, String)> = conn.exec(channels, (version,)).await?;
-    let channel = |(channel, priority, weight, paused, note)| ChannelRow {
+    let channel = |(channel, priority, weight, paused, note)| RoutingChannelRow {
         channel,
         priority,
         weight,
         paused,
         note,
     };
-    let draft = Draft {
+    let draft = RoutingDraft {
         no_route: no_route.parse()?,
         channels: channels.into_iter().map(channel).collect(),
         rules: rules(conn, version).await?,
         limits: limits(conn, version).await?,
     };
     Ok(Some((
-        VersionRow {
+        RoutingVersionRow {
             version,
             author,
             reason,
@@ -171,12 +174,12 @@ pub async fn load(
     )))
 }
 
-async fn rules(conn: &mut impl Queryable, version: i64) -> anyhow::Result<Vec<RuleRow>> {
+async fn rules(conn: &mut impl Queryable, version: i64) -> anyhow::Result<Vec<RoutingRuleRow>> {
     let sql = "SELECT rule,channel,name,item,kind,value FROM route_detail WHERE version=? \
                ORDER BY rule,channel,name,item";
     let stored: Vec<(String, String, String, i64, String, String)> =
         conn.exec(sql, (version,)).await?;
-    let mut details: BTreeMap<String, Vec<DetailRow>> = BTreeMap::new();
+    let mut details: BTreeMap<String, Vec<RoutingDetailRow>> = BTreeMap::new();
     for (rule, channel, name, item, kind, value) in stored {
         let of_rule = details.entry(rule).or_default();
         if item > 0 {
@@ -184,20 +187,20 @@ async fn rules(conn: &mut impl Queryable, version: i64) -> anyhow::Result<Vec<Ru
                 .last_mut()
                 .filter(|d| d.channel == channel && d.name == name);
             match last.map(|d| &mut d.value) {
-                Some(DetailValue::List(list)) => list.push(value),
+                Some(RoutingDetailValue::List(list)) => list.push(value),
                 _ => anyhow::bail!("detail {name} of {channel} has members and is no list"),
             }
             continue;
         }
         let value = match kind.as_str() {
-            "text" => DetailValue::Text(value),
-            "number" => DetailValue::Number(
+            "text" => RoutingDetailValue::Text(value),
+            "number" => RoutingDetailValue::Number(
                 Decimal::from_str_exact(&value).context("detail that is no number")?,
             ),
-            "list" => DetailValue::List(Vec::new()),
+            "list" => RoutingDetailValue::List(Vec::new()),
             other => anyhow::bail!("detail {name} is of kind {other:?}"),
         };
-        of_rule.push(DetailRow {
+        of_rule.push(RoutingDetailRow {
             channel,
             name,
             value,
@@ -207,18 +210,18 @@ async fn rules(conn: &mut impl Queryable, version: i64) -> anyhow::Result<Vec<Ru
     let stored: Vec<(String, String, String, String)> = conn.exec(sql, (version,)).await?;
     let make = |(rule, condition, message, otherwise): (String, String, String, String)| {
         let details = details.remove(&rule).unwrap_or_default();
-        Ok(RuleRow {
+        Ok(RoutingRuleRow {
             rule,
             condition,
             message,
-            otherwise: otherwise.parse::<Otherwise>()?,
+            otherwise: otherwise.parse::<NoRouteAction>()?,
             details,
         })
     };
     stored.into_iter().map(make).collect()
 }
 
-async fn limits(conn: &mut impl Queryable, version: i64) -> anyhow::Result<Vec<LimitRow>> {
+async fn limits(conn: &mut impl Queryable, version: i64) -> anyhow::Result<Vec<RoutingLimitRow>> {
     type Stored = (
         String,
         String,
@@ -235,8 +238,11 @@ async fn limits(conn: &mut impl Queryable, version: i64) -> anyhow::Result<Vec<L
         let currency = currency
             .parse::<Currency>()
             .with_context(|| format!("limit in {currency:?}"))?;
-        let (scope, otherwise) = (scope.parse::<Scope>()?, otherwise.parse::<Otherwise>()?);
-        Ok(LimitRow {
+        let (scope, otherwise) = (
+            scope.parse::<LimitScope>()?,
+            otherwise.parse::<NoRouteAction>()?,
+        );
+        Ok(RoutingLimitRow {
             scope,
             key,
             channel,
@@ -253,8 +259,8 @@ async fn limits(conn: &mut impl Queryable, version: i64) -> anyhow::Result<Vec<L
 /// Writes a new version. Takes a canonical draft and an open transaction.
 pub async fn insert(
     conn: &mut impl Queryable,
-    row: &VersionRow,
-    draft: &Draft,
+    row: &RoutingVersionRow,
+    draft: &RoutingDraft,
 ) -> anyhow::Result<()> {
     let head = "INSERT INTO route_version (version,author,reason,hash,no_route,created_us) VALUES (?,?,?,?,?,?)";
     let no_route = draft.no_route.as_str();
@@ -276,49 +282,49 @@ pub async fn insert(
     Ok(())
 }
 
-fn content_sql(version: i64, draft: &Draft) -> Vec<String> {
-    let (v, amount) = (Lit::Int(version), |a: Option<Decimal>| {
-        a.map_or(Lit::Null, Lit::Dec)
+fn content_sql(version: i64, draft: &RoutingDraft) -> Vec<String> {
+    let (v, amount) = (SqlLiteral::Int(version), |a: Option<Decimal>| {
+        a.map_or(SqlLiteral::Null, SqlLiteral::Dec)
     });
     let channels = draft.channels.iter().map(|c| {
-        let (weight, paused) = (Lit::Int(c.weight), Lit::Int(c.paused.into()));
+        let (weight, paused) = (SqlLiteral::Int(c.weight), SqlLiteral::Int(c.paused.into()));
         vec![
             v,
-            Lit::Text(&c.channel),
-            Lit::Int(c.priority),
+            SqlLiteral::Text(&c.channel),
+            SqlLiteral::Int(c.priority),
             weight,
             paused,
-            Lit::Text(&c.note),
+            SqlLiteral::Text(&c.note),
         ]
     });
     let rules = draft.rules.iter().zip(1..).map(|(r, ord)| {
-        let otherwise = Lit::Text(r.otherwise.as_str());
+        let otherwise = SqlLiteral::Text(r.otherwise.as_str());
         vec![
             v,
-            Lit::Text(&r.rule),
-            Lit::Int(ord),
-            Lit::Text(&r.condition),
-            Lit::Text(&r.message),
+            SqlLiteral::Text(&r.rule),
+            SqlLiteral::Int(ord),
+            SqlLiteral::Text(&r.condition),
+            SqlLiteral::Text(&r.message),
             otherwise,
         ]
     });
     let limits = draft.limits.iter().map(|l| {
         let (key, channel, currency) = (
-            Lit::Text(&l.key),
-            Lit::Text(&l.channel),
-            Lit::Text(l.currency.code()),
+            SqlLiteral::Text(&l.key),
+            SqlLiteral::Text(&l.channel),
+            SqlLiteral::Text(l.currency.code()),
         );
         let (single, day, month) = (amount(l.single), amount(l.day), amount(l.month));
         vec![
             v,
-            Lit::Text(l.scope.as_str()),
+            SqlLiteral::Text(l.scope.as_str()),
             key,
             channel,
             currency,
             single,
             day,
             month,
-            Lit::Text(l.otherwise.as_str()),
+            SqlLiteral::Text(l.otherwise.as_str()),
         ]
     });
     let numbers: Vec<String> = draft
@@ -333,21 +339,21 @@ fn content_sql(version: i64, draft: &Draft) -> Vec<String> {
         for d in &r.details {
             let text = number.next().map_or("", String::as_str);
             let row = |item: i64, kind, value| {
-                let (channel, name) = (Lit::Text(&d.channel), Lit::Text(&d.name));
+                let (channel, name) = (SqlLiteral::Text(&d.channel), SqlLiteral::Text(&d.name));
                 vec![
                     v,
-                    Lit::Text(&r.rule),
+                    SqlLiteral::Text(&r.rule),
                     channel,
                     name,
-                    Lit::Int(item),
-                    Lit::Text(kind),
-                    Lit::Text(value),
+                    SqlLiteral::Int(item),
+                    SqlLiteral::Text(kind),
+                    SqlLiteral::Text(value),
                 ]
             };
             match &d.value {
-                DetailValue::Text(value) => details.push(row(0, "text", value)),
-                DetailValue::Number(_) => details.push(row(0, "number", text)),
-                DetailValue::List(list) => {
+                RoutingDetailValue::Text(value) => details.push(row(0, "text", value)),
+                RoutingDetailValue::Number(_) => details.push(row(0, "number", text)),
+                RoutingDetailValue::List(list) => {
                     details.push(row(0, "list", ""));
                     details.extend(
                         list.iter()
@@ -377,29 +383,29 @@ fn content_sql(version: i64, draft: &Draft) -> Vec<String> {
     all
 }
 
-fn number_text(detail: &DetailRow) -> String {
+fn number_text(detail: &RoutingDetailRow) -> String {
     match &detail.value {
-        DetailValue::Number(number) => number.to_string(),
+        RoutingDetailValue::Number(number) => number.to_string(),
         _ => String::new(),
     }
 }
 
-fn inserts<'a>(head: &str, rows: impl Iterator<Item = Vec<Lit<'a>>>) -> Vec<String> {
-    let rows: Vec<Vec<Lit<'a>>> = rows.collect();
-    let text = |some: &[Vec<Lit<'a>>]| {
+fn inserts<'a>(head: &str, rows: impl Iterator<Item = Vec<SqlLiteral<'a>>>) -> Vec<String> {
+    let rows: Vec<Vec<SqlLiteral<'a>>> = rows.collect();
+    let text = |some: &[Vec<SqlLiteral<'a>>]| {
         let mut sql = head.to_owned();
         some.iter()
             .enumerate()
             .for_each(|(at, row)| push_row(&mut sql, at == 0, row));
         sql
     };
-    rows.chunks(ROWS).map(text).collect()
+    rows.chunks(MAX_ROWS_PER_INSERT).map(text).collect()
 }
 
 /// Statements that read totals, one a scope, in the order of the key. The lists of
 /// a scope cover every row that is wanted and some that aren't.
-fn totals_sql(wanted: &BTreeSet<TotalKey>, lock: &str) -> Vec<String> {
-    let statement = |scope: Scope| {
+fn totals_sql(wanted: &BTreeSet<LimitTotalKey>, lock: &str) -> Vec<String> {
+    let statement = |scope: LimitScope| {
         let of = || wanted.iter().filter(move |k| k.scope == scope);
         of().next()?;
         let keys: BTreeSet<&str> = of().map(|k| k.key.as_str()).collect();
@@ -415,14 +421,14 @@ fn totals_sql(wanted: &BTreeSet<TotalKey>, lock: &str) -> Vec<String> {
             in_list(periods.into_iter())
         ))
     };
-    Scope::ALL.into_iter().filter_map(statement).collect()
+    LimitScope::ALL.into_iter().filter_map(statement).collect()
 }
 
 async fn totals(
     conn: &mut Conn,
-    wanted: &BTreeSet<TotalKey>,
+    wanted: &BTreeSet<LimitTotalKey>,
     lock: &str,
-) -> anyhow::Result<Vec<Total>> {
+) -> anyhow::Result<Vec<LimitTotal>> {
     let statements = totals_sql(wanted, lock);
     let mut all = Vec::with_capacity(wanted.len());
     if statements.is_empty() {
@@ -438,8 +444,8 @@ async fn totals(
             let currency = currency
                 .parse()
                 .with_context(|| format!("limit_total.currency {currency:?}"))?;
-            all.push(Total {
-                at: TotalKey {
+            all.push(LimitTotal {
+                at: LimitTotalKey {
                     scope: scope.parse()?,
                     key,
                     currency,
@@ -456,22 +462,23 @@ async fn totals(
 /// Reads the totals and locks them until the transaction ends.
 pub async fn lock_totals(
     conn: &mut Conn,
-    wanted: &BTreeSet<TotalKey>,
-) -> anyhow::Result<Vec<Total>> {
+    wanted: &BTreeSet<LimitTotalKey>,
+) -> anyhow::Result<Vec<LimitTotal>> {
     totals(conn, wanted, " FOR UPDATE").await
 }
 
 /// Reads the totals as they are, for people.
 pub async fn read_totals(
     conn: &mut Conn,
-    wanted: &BTreeSet<TotalKey>,
-) -> anyhow::Result<Vec<Total>> {
+    wanted: &BTreeSet<LimitTotalKey>,
+) -> anyhow::Result<Vec<LimitTotal>> {
     totals(conn, wanted, "").await
 }
 
 /// Appends totals that this transaction changed.
-pub fn push_totals(sql: &mut String, totals: &[Total], now_us: i64) {
-    let (made, known): (Vec<&Total>, Vec<&Total>) = totals.iter().partition(|t| t.version == 1);
+pub fn push_totals(sql: &mut String, totals: &[LimitTotal], now_us: i64) {
+    let (made, known): (Vec<&LimitTotal>, Vec<&LimitTotal>) =
+        totals.iter().partition(|t| t.version == 1);
     if !made.is_empty() {
         push_total_rows(sql, &made, now_us);
         sql.push(';');
@@ -484,20 +491,20 @@ pub fn push_totals(sql: &mut String, totals: &[Total], now_us: i64) {
     }
 }
 
-fn push_total_rows(sql: &mut String, totals: &[&Total], now_us: i64) {
+fn push_total_rows(sql: &mut String, totals: &[&LimitTotal], now_us: i64) {
     sql.push_str("INSERT INTO limit_total (scope,scope_key,currency,period,amount,version,updated_us) VALUES ");
     for (at, t) in totals.iter().enumerate() {
         push_row(
             sql,
             at == 0,
             &[
-                Lit::Text(t.at.scope.as_str()),
-                Lit::Text(&t.at.key),
-                Lit::Text(t.at.currency.code()),
-                Lit::Text(&t.at.period),
-                Lit::Dec(t.amount),
-                Lit::Int(t.version),
-                Lit::Int(now_us),
+                SqlLiteral::Text(t.at.scope.as_str()),
+                SqlLiteral::Text(&t.at.key),
+                SqlLiteral::Text(t.at.currency.code()),
+                SqlLiteral::Text(&t.at.period),
+                SqlLiteral::Dec(t.amount),
+                SqlLiteral::Int(t.version),
+                SqlLiteral::Int(now_us),
             ],
         );
     }

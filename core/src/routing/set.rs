@@ -1,78 +1,81 @@
 //! A configuration that was checked and can be asked. Checking is all or nothing:
 //! every problem is named, and only a whole set is ever used.
 
-use super::conditions::{
-    CHANNEL, Condition, Conditions, Detail, Details, VARIABLES, local_of, named_windows,
-};
-use super::draft::{ANY, ChannelRow, DetailValue, Draft, LimitRow, RuleRow};
-use super::limits::Limits;
-use super::{Otherwise, Problem, Scope};
 use crate::orders::Order;
+use crate::routing::conditions::{
+    CHANNEL_VARIABLE, CONDITION_VARIABLES, CompiledCondition, ConditionDetail, ConditionDetails,
+    ConditionEngine, local_of, named_windows,
+};
+use crate::routing::draft::{
+    ANY_KEY, RoutingChannelRow, RoutingDetailValue, RoutingDraft, RoutingLimitRow, RoutingRuleRow,
+};
+use crate::routing::limits::RoutingLimits;
+use crate::routing::{LimitScope, NoRouteAction, RoutingProblem};
 use jiff::civil::DateTime;
 use rust_decimal::Decimal;
-use sluice_contract::ids::{MAX_ID, is_plain};
+use sluice_contract::ids::{MAX_ID_BYTES, is_plain};
 use sluice_contract::money::{COLUMN_INTEGER_DIGITS, COLUMN_SCALE};
-use sluice_contract::order::{Kind, State};
+use sluice_contract::order::{OrderKind, OrderState};
 use std::collections::{HashMap, HashSet};
 
 /// More than these are no configuration but a mistake; a claim asks every rule.
-const MOST_RULES: usize = 200;
-const MOST_LIMITS: usize = 20_000;
-const MOST_MEMBERS: usize = 100_000;
-const LONGEST_CONDITION: usize = 2_000;
-const LONGEST_TEXT: usize = 190;
-const LONGEST_NAME: usize = 32;
-const LONGEST_CHANNEL: usize = 16;
-const MOST_WEIGHT: i64 = 1_000;
+const MAX_RULES: usize = 200;
+const MAX_LIMITS: usize = 20_000;
+const MAX_LIST_MEMBERS: usize = 100_000;
+const MAX_CONDITION_BYTES: usize = 2_000;
+const MAX_TEXT_CHARS: usize = 190;
+const MAX_NAME_LEN: usize = 32;
+const MAX_CHANNEL_ID_LEN: usize = 16;
+const MAX_WEIGHT: i64 = 1_000;
 /// A time at which samples are evaluated.
 const SAMPLE_TIME: &str = "20261121120000";
 
 /// One rule with its details filled in, per channel it applies to.
 #[derive(Debug)]
-pub struct Rule {
+pub struct RoutingRule {
     pub rule: String,
     pub message: String,
-    pub otherwise: Otherwise,
-    condition: Condition,
-    details: HashMap<String, Details>,
+    pub otherwise: NoRouteAction,
+    condition: CompiledCondition,
+    details: HashMap<String, ConditionDetails>,
 }
 
 /// A whole configuration.
 #[derive(Debug)]
-pub struct Set {
+pub struct RoutingSet {
     /// 0: nothing is configured.
     pub version: i64,
-    pub no_route: Otherwise,
+    pub no_route: NoRouteAction,
     /// By priority.
-    pub channels: Vec<ChannelRow>,
-    pub rules: Vec<Rule>,
-    pub limits: Limits,
-    conditions: Conditions,
+    pub channels: Vec<RoutingChannelRow>,
+    pub rules: Vec<RoutingRule>,
+    pub limits: RoutingLimits,
+    conditions: ConditionEngine,
 }
 
 /// Why a rule does not let an order pass.
-pub struct Refused {
+pub struct RuleRefusal {
     pub reason: String,
-    pub otherwise: Otherwise,
+    pub otherwise: NoRouteAction,
 }
 
-impl Set {
+impl RoutingSet {
     /// Without a configuration: the channels in the order of the settings file.
     pub fn unconfigured<'a>(channels: impl Iterator<Item = &'a str>) -> Self {
-        let row = |(at, channel): (usize, &str)| ChannelRow {
+        let row = |(at, channel): (usize, &str)| RoutingChannelRow {
             channel: channel.to_owned(),
             priority: at as i64,
             weight: 1,
             paused: false,
             note: String::new(),
         };
-        Set {
+        RoutingSet {
             version: 0,
-            no_route: Otherwise::Wait,
+            no_route: NoRouteAction::Wait,
             channels: channels.enumerate().map(row).collect(),
             rules: Vec::new(),
-            limits: Limits::default(),
-            conditions: Conditions::default(),
+            limits: RoutingLimits::default(),
+            conditions: ConditionEngine::default(),
         }
     }
 
@@ -80,26 +83,29 @@ impl Set {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn of(version: i64, draft: &Draft) -> Result<Self, Vec<Problem>> {
+    pub fn of(version: i64, draft: &RoutingDraft) -> Result<Self, Vec<RoutingProblem>> {
         let mut problems = Vec::new();
-        let conditions = Conditions::default();
+        let conditions = ConditionEngine::default();
         check_channels(&draft.channels, &mut problems);
         let mut seen = HashSet::new();
         let mut rules = Vec::with_capacity(draft.rules.len());
-        if draft.rules.len() > MOST_RULES {
-            problems.push(Problem::new(
+        if draft.rules.len() > MAX_RULES {
+            problems.push(RoutingProblem::new(
                 "rule",
-                format!("there are {}, at most {MOST_RULES}", draft.rules.len()),
+                format!("there are {}, at most {MAX_RULES}", draft.rules.len()),
             ));
         }
-        for row in draft.rules.iter().take(MOST_RULES) {
+        for row in draft.rules.iter().take(MAX_RULES) {
             let place = format!("rule {}", row.rule);
             if !seen.insert(&row.rule) {
-                problems.push(Problem::new(&place, "is there twice"));
+                problems.push(RoutingProblem::new(&place, "is there twice"));
             }
             match rule(row, &draft.channels, &conditions) {
                 Ok(rule) => rules.push(rule),
-                Err(all) => problems.extend(all.into_iter().map(|what| Problem::new(&place, what))),
+                Err(all) => problems.extend(
+                    all.into_iter()
+                        .map(|what| RoutingProblem::new(&place, what)),
+                ),
             }
         }
         check_limits(&draft.limits, &draft.channels, &mut problems);
@@ -108,8 +114,8 @@ impl Set {
         }
         let mut channels = draft.channels.clone();
         channels.sort_by_key(|c| c.priority);
-        let limits = Limits::new(&draft.limits);
-        Ok(Set {
+        let limits = RoutingLimits::new(&draft.limits);
+        Ok(RoutingSet {
             version,
             no_route: draft.no_route,
             channels,
@@ -122,32 +128,32 @@ impl Set {
     /// Asks one rule; `None` if it lets the order pass or isn't for this channel.
     pub fn refuses(
         &self,
-        rule: &Rule,
+        rule: &RoutingRule,
         order: &Order,
         channel: &str,
         local: DateTime,
-    ) -> Option<Refused> {
+    ) -> Option<RuleRefusal> {
         let details = rule.details.get(channel)?;
         match self
             .conditions
             .holds(&rule.condition, order, channel, local, details)
         {
             Ok(true) => None,
-            Ok(false) => Some(Refused {
+            Ok(false) => Some(RuleRefusal {
                 reason: filled(rule, order, details),
                 otherwise: rule.otherwise,
             }),
             // Nothing is known against the order: it waits for a mended rule.
-            Err(error) => Some(Refused {
+            Err(error) => Some(RuleRefusal {
                 reason: format!("can't be evaluated: {error}"),
-                otherwise: Otherwise::Wait,
+                otherwise: NoRouteAction::Wait,
             }),
         }
     }
 }
 
 /// The rule's message with `{name}` filled by its details and the order.
-fn filled(rule: &Rule, order: &Order, details: &Details) -> String {
+fn filled(rule: &RoutingRule, order: &Order, details: &ConditionDetails) -> String {
     let mut text = rule.message.clone();
     if !text.contains('{') {
         return text;
@@ -167,20 +173,21 @@ fn filled(rule: &Rule, order: &Order, details: &Details) -> String {
     })
 }
 
-fn check_channels(channels: &[ChannelRow], problems: &mut Vec<Problem>) {
+fn check_channels(channels: &[RoutingChannelRow], problems: &mut Vec<RoutingProblem>) {
     if channels.is_empty() {
-        problems.push(Problem::new(
+        problems.push(RoutingProblem::new(
             "channel",
             "at least one [[channel]] is needed",
         ));
     }
     let mut seen = HashSet::new();
     for c in channels {
-        let mut wrong =
-            |what: String| problems.push(Problem::new(&format!("channel {}", c.channel), what));
-        if !is_plain(&c.channel, LONGEST_CHANNEL) {
+        let mut wrong = |what: String| {
+            problems.push(RoutingProblem::new(&format!("channel {}", c.channel), what))
+        };
+        if !is_plain(&c.channel, MAX_CHANNEL_ID_LEN) {
             wrong(format!(
-                "id: 1 to {LONGEST_CHANNEL} letters, digits and _ - . :"
+                "id: 1 to {MAX_CHANNEL_ID_LEN} letters, digits and _ - . :"
             ));
         }
         if !seen.insert(&c.channel) {
@@ -192,31 +199,31 @@ fn check_channels(channels: &[ChannelRow], problems: &mut Vec<Problem>) {
                 c.priority
             ));
         }
-        if !(1..=MOST_WEIGHT).contains(&c.weight) {
+        if !(1..=MAX_WEIGHT).contains(&c.weight) {
             wrong(format!(
-                "weight = {}: 1 to {MOST_WEIGHT}; to use a channel no more, pause it",
+                "weight = {}: 1 to {MAX_WEIGHT}; to use a channel no more, pause it",
                 c.weight
             ));
         }
-        if c.note.chars().count() > LONGEST_TEXT {
-            wrong(format!("note: at most {LONGEST_TEXT} characters"));
+        if c.note.chars().count() > MAX_TEXT_CHARS {
+            wrong(format!("note: at most {MAX_TEXT_CHARS} characters"));
         }
     }
 }
 
 /// Compiles a rule, fills it for every channel and tries it on a sample.
 fn rule(
-    row: &RuleRow,
-    channels: &[ChannelRow],
-    conditions: &Conditions,
-) -> Result<Rule, Vec<String>> {
+    row: &RoutingRuleRow,
+    channels: &[RoutingChannelRow],
+    conditions: &ConditionEngine,
+) -> Result<RoutingRule, Vec<String>> {
     let mut wrong = Vec::new();
     check_texts(row, &mut wrong);
     let mut names: Vec<String> = row.details.iter().map(|d| d.name.clone()).collect();
     names.sort();
     names.dedup();
     for detail in &row.details {
-        if detail.channel != ANY && !channels.iter().any(|c| c.channel == detail.channel) {
+        if detail.channel != ANY_KEY && !channels.iter().any(|c| c.channel == detail.channel) {
             wrong.push(format!(
                 "details for {:?}: no such [[channel]]",
                 detail.channel
@@ -257,7 +264,7 @@ fn rule(
         return Err(wrong);
     }
     let (rule, message) = (row.rule.clone(), row.message.clone());
-    Ok(Rule {
+    Ok(RoutingRule {
         rule,
         message,
         otherwise: row.otherwise,
@@ -266,56 +273,56 @@ fn rule(
     })
 }
 
-fn check_texts(row: &RuleRow, wrong: &mut Vec<String>) {
-    if !is_plain(&row.rule, LONGEST_NAME) {
+fn check_texts(row: &RoutingRuleRow, wrong: &mut Vec<String>) {
+    if !is_plain(&row.rule, MAX_NAME_LEN) {
         wrong.push(format!(
-            "id: 1 to {LONGEST_NAME} letters, digits and _ - . :"
+            "id: 1 to {MAX_NAME_LEN} letters, digits and _ - . :"
         ));
     }
-    if row.condition.len() > LONGEST_CONDITION {
-        wrong.push(format!("condition: at most {LONGEST_CONDITION} bytes"));
+    if row.condition.len() > MAX_CONDITION_BYTES {
+        wrong.push(format!("condition: at most {MAX_CONDITION_BYTES} bytes"));
     }
-    if row.message.is_empty() || row.message.chars().count() > LONGEST_TEXT {
+    if row.message.is_empty() || row.message.chars().count() > MAX_TEXT_CHARS {
         wrong.push(format!(
-            "message: 1 to {LONGEST_TEXT} characters, what the order is told"
+            "message: 1 to {MAX_TEXT_CHARS} characters, what the order is told"
         ));
     }
 }
 
-fn check_detail(name: &str, value: &DetailValue, wrong: &mut Vec<String>) {
+fn check_detail(name: &str, value: &RoutingDetailValue, wrong: &mut Vec<String>) {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     let starts = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
-    if !starts || name.len() > LONGEST_NAME || !name.bytes().all(plain) {
+    if !starts || name.len() > MAX_NAME_LEN || !name.bytes().all(plain) {
         wrong.push(format!(
-            "detail {name:?}: a name has 1 to {LONGEST_NAME} of a-z 0-9 _ and begins with a letter"
+            "detail {name:?}: a name has 1 to {MAX_NAME_LEN} of a-z 0-9 _ and begins with a letter"
         ));
     }
-    if VARIABLES.contains(&name) || name == CHANNEL {
+    if CONDITION_VARIABLES.contains(&name) || name == CHANNEL_VARIABLE {
         wrong.push(format!(
             "detail {name:?}: that is what the order itself is called by, choose another name"
         ));
     }
     let texts: &[String] = match value {
-        DetailValue::Text(text) => std::slice::from_ref(text),
-        DetailValue::List(list) => list,
-        DetailValue::Number(_) => &[],
+        RoutingDetailValue::Text(text) => std::slice::from_ref(text),
+        RoutingDetailValue::List(list) => list,
+        RoutingDetailValue::Number(_) => &[],
     };
-    if texts.len() > MOST_MEMBERS {
+    if texts.len() > MAX_LIST_MEMBERS {
         wrong.push(format!(
-            "detail {name}: {} members, at most {MOST_MEMBERS}",
+            "detail {name}: {} members, at most {MAX_LIST_MEMBERS}",
             texts.len()
         ));
     }
-    if let Some(long) = texts.iter().find(|t| t.chars().count() > LONGEST_TEXT) {
+    if let Some(long) = texts.iter().find(|t| t.chars().count() > MAX_TEXT_CHARS) {
         let begin: String = long.chars().take(20).collect();
         wrong.push(format!(
-            "detail {name}: {begin:?}… is longer than {LONGEST_TEXT} characters"
+            "detail {name}: {begin:?}… is longer than {MAX_TEXT_CHARS} characters"
         ));
     }
 }
 
 /// The details for a channel: its own before those of every channel.
-fn fill(row: &RuleRow, channel: &str, names: &[String]) -> Details {
+fn fill(row: &RoutingRuleRow, channel: &str, names: &[String]) -> ConditionDetails {
     let of = |name: &String, channel: &str| {
         row.details
             .iter()
@@ -324,16 +331,16 @@ fn fill(row: &RuleRow, channel: &str, names: &[String]) -> Details {
     let found = |name: &String| {
         Some((
             name.clone(),
-            Detail::from(&of(name, channel).or_else(|| of(name, ANY))?.value),
+            ConditionDetail::from(&of(name, channel).or_else(|| of(name, ANY_KEY))?.value),
         ))
     };
     names.iter().filter_map(found).collect()
 }
 
-fn check_windows(condition: &str, details: &Details, wrong: &mut Vec<String>) {
+fn check_windows(condition: &str, details: &ConditionDetails, wrong: &mut Vec<String>) {
     for name in named_windows(condition) {
         match details.iter().find(|(n, _)| n == name) {
-            Some((_, Detail::List(list))) => {
+            Some((_, ConditionDetail::List(list))) => {
                 if let Err(error) = list.windows() {
                     wrong.push(format!("detail {name}: {error}"));
                 }
@@ -347,16 +354,16 @@ fn check_windows(condition: &str, details: &Details, wrong: &mut Vec<String>) {
 
 /// A condition must answer true or false on samples of every kind.
 fn try_out(
-    condition: &Condition,
-    details: &HashMap<String, Details>,
-    conditions: &Conditions,
+    condition: &CompiledCondition,
+    details: &HashMap<String, ConditionDetails>,
+    conditions: &ConditionEngine,
     wrong: &mut Vec<String>,
 ) {
     let Ok(local) = local_of(SAMPLE_TIME) else {
         return;
     };
     for (channel, details) in details {
-        for kind in [Kind::CashOut, Kind::Refund] {
+        for kind in [OrderKind::CashOut, OrderKind::Refund] {
             if let Err(error) = conditions.holds(condition, &sample(kind), channel, local, details)
             {
                 wrong.push(format!(
@@ -370,7 +377,7 @@ fn try_out(
 }
 
 /// An order that conditions are tried on.
-pub(super) fn sample(kind: Kind) -> Order {
+pub(super) fn sample(kind: OrderKind) -> Order {
     Order {
         account_id: "A-1".into(),
         order_id: "0".repeat(32),
@@ -384,7 +391,7 @@ pub(super) fn sample(kind: Kind) -> Order {
         payment_no: None,
         amount: Decimal::ONE,
         currency: sluice_contract::money::Currency::LOWEST,
-        state: State::Init,
+        state: OrderState::Init,
         channel: None,
         serial_no: "0".repeat(32),
         trade_time: None,
@@ -405,30 +412,34 @@ pub(super) fn sample(kind: Kind) -> Order {
     }
 }
 
-fn check_limits(limits: &[LimitRow], channels: &[ChannelRow], problems: &mut Vec<Problem>) {
-    if limits.len() > MOST_LIMITS {
-        problems.push(Problem::new(
+fn check_limits(
+    limits: &[RoutingLimitRow],
+    channels: &[RoutingChannelRow],
+    problems: &mut Vec<RoutingProblem>,
+) {
+    if limits.len() > MAX_LIMITS {
+        problems.push(RoutingProblem::new(
             "limit",
-            format!("there are {}, at most {MOST_LIMITS}", limits.len()),
+            format!("there are {}, at most {MAX_LIMITS}", limits.len()),
         ));
         return;
     }
-    let known = |channel: &str| channel == ANY || channels.iter().any(|c| c.channel == channel);
+    let known = |channel: &str| channel == ANY_KEY || channels.iter().any(|c| c.channel == channel);
     let mut seen = HashSet::new();
     for l in limits {
-        let mut wrong = |what: String| problems.push(Problem::new(&l.place(), what));
+        let mut wrong = |what: String| problems.push(RoutingProblem::new(&l.place(), what));
         if !seen.insert((l.scope, &l.key, &l.channel, l.currency)) {
             wrong("is there twice".into());
         }
-        if l.key != ANY && !is_plain(&l.key, MAX_ID) {
+        if l.key != ANY_KEY && !is_plain(&l.key, MAX_ID_BYTES) {
             wrong(format!(
-                "key: \"*\", or 1 to {MAX_ID} letters, digits and _ - . :"
+                "key: \"*\", or 1 to {MAX_ID_BYTES} letters, digits and _ - . :"
             ));
         }
         if !known(&l.channel) {
             wrong(format!("channel {:?}: no such [[channel]]", l.channel));
         }
-        if l.scope == Scope::Channel && (l.channel != ANY || !known(&l.key)) {
+        if l.scope == LimitScope::Channel && (l.channel != ANY_KEY || !known(&l.key)) {
             wrong("a channel's limit names the channel as its key, and that [[channel]] must be there".into());
         }
         let amounts = [("single", l.single), ("day", l.day), ("month", l.month)];

@@ -1,36 +1,36 @@
 //! Cumulative totals as pure arithmetic: what the locked rows say, what a batch
 //! takes and gives back, and what is to be written. All or nothing per order.
 
-use super::{Route, Scope};
 use crate::orders::Order;
+use crate::routing::{LimitScope, Route};
 use rust_decimal::Decimal;
 use sluice_contract::money::Currency;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The largest total that the column holds, `DECIMAL(24,4)`.
-const LARGEST: Decimal = Decimal::from_parts(0xA0FF_FFFF, 0x1BCE_CCED, 0xD3C2, false, 4);
+const MAX_TOTAL: Decimal = Decimal::from_parts(0xA0FF_FFFF, 0x1BCE_CCED, 0xD3C2, false, 4);
 
 /// Where a total is kept; sorts as the table's key does.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TotalKey {
+pub struct LimitTotalKey {
     /// `YYYYMMDD` or `YYYYMM`, of the orders' trade times.
     pub period: String,
-    pub scope: Scope,
+    pub scope: LimitScope,
     pub key: String,
     pub currency: Currency,
 }
 
 /// One total as stored. Amount in major units.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Total {
-    pub at: TotalKey,
+pub struct LimitTotal {
+    pub at: LimitTotalKey,
     pub amount: Decimal,
     /// 0: no row yet. Grows by one with every transaction that touches the row.
     pub version: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TotalsError {
+pub enum LimitTotalsError {
     #[error("the total {0} was not locked")]
     NotLocked(String),
     #[error("the total {0} has less than is given back")]
@@ -39,8 +39,8 @@ pub enum TotalsError {
     TooLarge(String),
 }
 
-impl TotalKey {
-    fn told(&self) -> String {
+impl LimitTotalKey {
+    fn label(&self) -> String {
         format!(
             "{}/{}/{}/{}",
             self.scope.as_str(),
@@ -53,19 +53,19 @@ impl TotalKey {
 
 /// The totals that an order counts in: of its account, its business, its channel
 /// and its user, for the day and the month of `trade_time` (`YYYYMMDDhhmmss`).
-pub fn keys(order: &Order, channel: &str, trade_time: &str) -> Vec<TotalKey> {
+pub fn keys(order: &Order, channel: &str, trade_time: &str) -> Vec<LimitTotalKey> {
     let owners = [
-        (Scope::Account, Some(order.account_id.as_str())),
-        (Scope::Business, Some(order.client.as_str())),
-        (Scope::Channel, Some(channel)),
-        (Scope::User, order.user_id.as_deref()),
+        (LimitScope::Account, Some(order.account_id.as_str())),
+        (LimitScope::Business, Some(order.client.as_str())),
+        (LimitScope::Channel, Some(channel)),
+        (LimitScope::User, order.user_id.as_deref()),
     ];
     let mut all = Vec::with_capacity(8);
     for (scope, owner) in owners {
         let Some(owner) = owner else { continue };
         for digits in [6, 8] {
             let period = trade_time.get(..digits).unwrap_or_default().to_owned();
-            all.push(TotalKey {
+            all.push(LimitTotalKey {
                 scope,
                 key: owner.to_owned(),
                 currency: order.currency,
@@ -78,13 +78,13 @@ pub fn keys(order: &Order, channel: &str, trade_time: &str) -> Vec<TotalKey> {
 
 /// What an order that was sent has taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Taking {
+pub struct LimitUsage {
     pub order_id: String,
-    pub keys: Vec<TotalKey>,
+    pub keys: Vec<LimitTotalKey>,
     pub amount: Decimal,
 }
 
-impl Taking {
+impl LimitUsage {
     /// By the order's own channel and trade time, which are fixed, so that the same
     /// rows are found again. `None` for what was never counted: settlements, and
     /// orders without a chosen route, sent before there were totals. A route that
@@ -94,7 +94,7 @@ impl Taking {
         let chosen = Route::read(Some(route)).is_none_or(|r| r.chosen.is_some());
         let (channel, trade_time) = (order.channel.as_deref()?, order.trade_time.as_deref()?);
         let keys = keys(order, channel, trade_time);
-        chosen.then(|| Taking {
+        chosen.then(|| LimitUsage {
             order_id: order.order_id.clone(),
             keys,
             amount: order.amount,
@@ -104,16 +104,16 @@ impl Taking {
 
 /// The totals of one transaction, locked.
 #[derive(Debug, Default)]
-pub struct Totals(BTreeMap<TotalKey, (Total, bool)>);
+pub struct LimitTotals(BTreeMap<LimitTotalKey, (LimitTotal, bool)>);
 
-impl Totals {
+impl LimitTotals {
     /// `wanted` were locked; `stored` are those of them that have a row.
-    pub fn new(wanted: BTreeSet<TotalKey>, stored: Vec<Total>) -> Self {
-        let none = |at: TotalKey| {
+    pub fn new(wanted: BTreeSet<LimitTotalKey>, stored: Vec<LimitTotal>) -> Self {
+        let none = |at: LimitTotalKey| {
             (
                 at.clone(),
                 (
-                    Total {
+                    LimitTotal {
                         at,
                         amount: Decimal::ZERO,
                         version: 0,
@@ -129,30 +129,34 @@ impl Totals {
                 slot.0 = total;
             }
         }
-        Totals(all)
+        LimitTotals(all)
     }
 
     /// What is counted there now.
-    pub fn of(&self, at: &TotalKey) -> Option<Decimal> {
+    pub fn of(&self, at: &LimitTotalKey) -> Option<Decimal> {
         self.0.get(at).map(|(total, _)| total.amount)
     }
 
     /// Whether `amount` can be counted; changes nothing.
-    pub fn fits(&self, keys: &[TotalKey], amount: Decimal) -> Result<(), TotalsError> {
+    pub fn fits(&self, keys: &[LimitTotalKey], amount: Decimal) -> Result<(), LimitTotalsError> {
         for at in keys {
             let now = self
                 .of(at)
-                .ok_or_else(|| TotalsError::NotLocked(at.told()))?;
-            let fits = now.checked_add(amount).is_some_and(|sum| sum <= LARGEST);
+                .ok_or_else(|| LimitTotalsError::NotLocked(at.label()))?;
+            let fits = now.checked_add(amount).is_some_and(|sum| sum <= MAX_TOTAL);
             if !fits {
-                return Err(TotalsError::TooLarge(at.told()));
+                return Err(LimitTotalsError::TooLarge(at.label()));
             }
         }
         Ok(())
     }
 
     /// Counts an order that is about to be sent.
-    pub fn take(&mut self, keys: &[TotalKey], amount: Decimal) -> Result<(), TotalsError> {
+    pub fn take(
+        &mut self,
+        keys: &[LimitTotalKey],
+        amount: Decimal,
+    ) -> Result<(), LimitTotalsError> {
         self.fits(keys, amount)?;
         self.add(keys, amount);
         Ok(())
@@ -162,20 +166,24 @@ impl Totals {
     ///
     /// # Errors
     /// More than is there: somebody else changed the total. Nothing is changed.
-    pub fn give_back(&mut self, keys: &[TotalKey], amount: Decimal) -> Result<(), TotalsError> {
+    pub fn give_back(
+        &mut self,
+        keys: &[LimitTotalKey],
+        amount: Decimal,
+    ) -> Result<(), LimitTotalsError> {
         for at in keys {
             let now = self
                 .of(at)
-                .ok_or_else(|| TotalsError::NotLocked(at.told()))?;
+                .ok_or_else(|| LimitTotalsError::NotLocked(at.label()))?;
             if now < amount {
-                return Err(TotalsError::BelowZero(at.told()));
+                return Err(LimitTotalsError::BelowZero(at.label()));
             }
         }
         self.add(keys, -amount);
         Ok(())
     }
 
-    fn add(&mut self, keys: &[TotalKey], amount: Decimal) {
+    fn add(&mut self, keys: &[LimitTotalKey], amount: Decimal) {
         for at in keys {
             if let Some((total, touched)) = self.0.get_mut(at) {
                 total.amount += amount;
@@ -187,7 +195,7 @@ impl Totals {
     }
 
     /// What is to be written, in key order.
-    pub fn touched(self) -> Vec<Total> {
+    pub fn touched(self) -> Vec<LimitTotal> {
         self.0
             .into_values()
             .filter(|(_, touched)| *touched)

@@ -4,10 +4,10 @@ use super::*;
 use crate::routing::Route;
 use crate::routing::set::sample;
 use proptest::prelude::*;
-use sluice_contract::order::Kind;
+use sluice_contract::order::OrderKind;
 
 fn order(account: u8, user: u8, client: u8) -> Order {
-    let mut order = sample(Kind::CashOut);
+    let mut order = sample(OrderKind::CashOut);
     order.currency = "CNY".parse().unwrap();
     order.account_id = format!("A{account}");
     order.user_id = (user > 0).then(|| format!("U{user}"));
@@ -16,23 +16,23 @@ fn order(account: u8, user: u8, client: u8) -> Order {
 }
 
 /// One order's life: who, when, how much, and whether it came back.
-type Life = (u8, u8, u8, bool, u8, i64, bool);
+type OrderLife = (u8, u8, u8, bool, u8, i64, bool);
 
 /// A database of totals as several instances use it: a batch locks what it wants,
 /// works in memory, and writes what it touched.
 #[derive(Default)]
-struct Stored(BTreeMap<TotalKey, Total>);
+struct StoredTotals(BTreeMap<LimitTotalKey, LimitTotal>);
 
-impl Stored {
-    fn lock(&self, wanted: BTreeSet<TotalKey>) -> Totals {
+impl StoredTotals {
+    fn lock(&self, wanted: BTreeSet<LimitTotalKey>) -> LimitTotals {
         let rows = wanted
             .iter()
             .filter_map(|k| self.0.get(k).cloned())
             .collect();
-        Totals::new(wanted, rows)
+        LimitTotals::new(wanted, rows)
     }
 
-    fn write(&mut self, totals: Totals) {
+    fn write(&mut self, totals: LimitTotals) {
         for total in totals.touched() {
             assert_eq!(
                 total.version,
@@ -44,7 +44,7 @@ impl Stored {
     }
 }
 
-fn place(life: &Life) -> (Vec<TotalKey>, Decimal) {
+fn place(life: &OrderLife) -> (Vec<LimitTotalKey>, Decimal) {
     let (account, user, client, second, day, cents, _) = life;
     let channel = if *second { "unionpay" } else { "netsunion" };
     let time = format!("202611{day:02}120000");
@@ -54,7 +54,10 @@ fn place(life: &Life) -> (Vec<TotalKey>, Decimal) {
     )
 }
 
-fn sums(lives: &[Life], counted: impl Fn(&Life) -> bool) -> BTreeMap<TotalKey, Decimal> {
+fn sums(
+    lives: &[OrderLife],
+    counted: impl Fn(&OrderLife) -> bool,
+) -> BTreeMap<LimitTotalKey, Decimal> {
     let mut sums = BTreeMap::new();
     for life in lives.iter().filter(|l| counted(l)) {
         let (keys, amount) = place(life);
@@ -72,10 +75,10 @@ proptest! {
         batch in 1usize..9,
         turn in 1usize..7,
     ) {
-        let mut stored = Stored::default();
+        let mut stored = StoredTotals::default();
         // Takes come in batches; what comes back does so some batches later, mixed
         // into other transactions.
-        let mut back: Vec<&Life> = Vec::new();
+        let mut back: Vec<&OrderLife> = Vec::new();
         for (n, some) in lives.chunks(batch).enumerate() {
             let wanted = some.iter().flat_map(|l| place(l).0).collect();
             let mut totals = stored.lock(wanted);
@@ -98,7 +101,7 @@ proptest! {
     }
 }
 
-fn give(stored: &mut Stored, back: &mut Vec<&Life>) {
+fn give(stored: &mut StoredTotals, back: &mut Vec<&OrderLife>) {
     let wanted = back.iter().flat_map(|l| place(l).0).collect();
     let mut totals = stored.lock(wanted);
     for life in back.drain(..) {
@@ -113,40 +116,40 @@ fn what_was_never_taken_is_not_given_back_and_nothing_is_clamped() {
     let keys = keys(&order(1, 1, 1), "netsunion", "20261121120000");
     assert_eq!(keys.len(), 8);
     let wanted: BTreeSet<_> = keys.iter().cloned().collect();
-    let mut totals = Totals::new(wanted.clone(), Vec::new());
+    let mut totals = LimitTotals::new(wanted.clone(), Vec::new());
     totals.take(&keys, Decimal::TEN).unwrap();
     assert!(matches!(
         totals.give_back(&keys, Decimal::from(11)),
-        Err(TotalsError::BelowZero(_))
+        Err(LimitTotalsError::BelowZero(_))
     ));
     assert!(
         keys.iter().all(|k| totals.of(k) == Some(Decimal::TEN)),
         "half of it was given back"
     );
-    let few = Totals::new(keys[..3].iter().cloned().collect(), Vec::new());
+    let few = LimitTotals::new(keys[..3].iter().cloned().collect(), Vec::new());
     assert!(matches!(
         few.fits(&keys, Decimal::ONE),
-        Err(TotalsError::NotLocked(_))
+        Err(LimitTotalsError::NotLocked(_))
     ));
     assert!(matches!(
-        totals.take(&keys, LARGEST),
-        Err(TotalsError::TooLarge(_))
+        totals.take(&keys, MAX_TOTAL),
+        Err(LimitTotalsError::TooLarge(_))
     ));
-    assert_eq!(LARGEST.to_string(), "99999999999999999999.9999");
+    assert_eq!(MAX_TOTAL.to_string(), "99999999999999999999.9999");
 }
 
 #[test]
 fn only_an_order_with_a_chosen_route_has_taken_anything() {
     let mut order = order(1, 0, 1);
     (order.channel, order.trade_time) = (Some("unionpay".into()), Some("20261121120000".into()));
-    assert_eq!(Taking::of(&order), None);
+    assert_eq!(LimitUsage::of(&order), None);
     let mut route = Route {
         version: 1,
         ..Route::default()
     };
     order.route = Some(serde_json::to_string(&route).unwrap());
-    assert_eq!(Taking::of(&order), None);
+    assert_eq!(LimitUsage::of(&order), None);
     route.chosen = Some("unionpay".into());
     order.route = Some(serde_json::to_string(&route).unwrap());
-    assert_eq!(Taking::of(&order).unwrap().keys.len(), 6);
+    assert_eq!(LimitUsage::of(&order).unwrap().keys.len(), 6);
 }

@@ -12,134 +12,25 @@
 //! is the step's key, at the ledger the entries' own. So a crash between any two steps
 //! is mended by driving again, which `recover` does.
 
-mod book;
-mod close;
-mod drive;
-mod post;
 mod recover;
-pub mod repo;
 
-pub use drive::Follower;
-pub use recover::Recovery;
+pub mod balance_step;
+pub mod driver;
+pub mod ledger_step;
+pub mod order_step;
 
-use crate::balance::BookError;
+pub use crate::saga::driver::SagaFollower;
+pub use crate::saga::recover::SagaRecovery;
+
 use crate::dispatch::ReadyQueue;
-use crate::ledger::{Posting, PostingKind};
 use mysql_async::Pool;
 use rust_decimal::Decimal;
-use sluice_contract::money::column_units;
-use sluice_contract::order::Kind;
-use sluice_contract::provenance::{Effects, Field};
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A booking that is decided and not yet known to be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Intent {
-    /// Its id is the intent's.
-    pub posting: Posting,
-    /// The order's id; for money that comes in, the booking's own.
-    pub order_id: String,
-    pub kind: Kind,
-    /// The captured payment that is made, taken from, or given back to.
-    pub payment_no: Option<String>,
-    /// Whose key a refusal frees; empty once the order is accepted.
-    pub client: String,
-    pub key: String,
-    pub created_us: i64,
-}
-
-impl Intent {
-    /// Whether the balance may refuse it: nothing was promised before.
-    pub fn is_asking(&self) -> bool {
-        matches!(
-            self.posting.kind,
-            PostingKind::Reserve | PostingKind::Deposit | PostingKind::Capture
-        )
-    }
-
-    /// Order within one order's bookings: a later one never overtakes an earlier one.
-    fn rank(&self) -> u8 {
-        match self.posting.kind {
-            PostingKind::Reserve | PostingKind::Deposit | PostingKind::Capture => 0,
-            PostingKind::Finalize | PostingKind::Release => 1,
-            PostingKind::Return => 2,
-        }
-    }
-
-    fn id(&self) -> (&str, &str) {
-        (&self.posting.account_id, &self.posting.posting_id)
-    }
-
-    /// Hex signature over all that is booked: a row that somebody else wrote into
-    /// the table is never booked.
-    ///
-    /// # Errors
-    /// An amount with more decimals than its column.
-    pub fn proof(&self, key: &Secret) -> anyhow::Result<String> {
-        let p = &self.posting;
-        let text = |t: &'static str| Field::Text(t.as_bytes());
-        let units = column_units(p.amount)
-            .ok_or_else(|| anyhow::anyhow!("{} does not fit its column", p.amount))?;
-        let mut effects = Effects::new();
-        effects.add(
-            "s",
-            &[
-                Field::Text(p.account_id.as_bytes()),
-                Field::Text(self.order_id.as_bytes()),
-                text(p.kind.as_str()),
-                text(self.kind.as_str()),
-                Field::Text(p.debit_book.as_bytes()),
-                Field::Text(p.credit_book.as_bytes()),
-                Field::Int(units),
-                text(p.currency.code()),
-                Field::Text(p.reference.as_bytes()),
-                Field::Text(self.payment_no.as_deref().unwrap_or_default().as_bytes()),
-                Field::Text(self.client.as_bytes()),
-                Field::Text(self.key.as_bytes()),
-            ],
-        );
-        Ok(effects.sign(key, &p.posting_id, ""))
-    }
-}
-
-/// What became of a booking at the balance service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Done {
-    Booked,
-    Refused(BookError),
-}
-
-impl Done {
-    /// As a step row holds it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Done::Booked => "booked",
-            Done::Refused(error) => error.as_str(),
-        }
-    }
-
-    pub fn from_stored(text: &str) -> anyhow::Result<Self> {
-        Ok(if text == "booked" {
-            Done::Booked
-        } else {
-            Done::Refused(text.parse()?)
-        })
-    }
-}
-
-/// A step row: one booking's outcome, kept with the balance.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
-    pub account_id: String,
-    pub posting_id: String,
-    pub order_id: String,
-    pub done: Done,
-}
-
 /// Drives intents. One per process, shared by whoever books.
-pub struct Saga {
+pub struct BookingSaga {
     pub(crate) orders: Pool,
     balance: Pool,
     ledger: Pool,
@@ -150,7 +41,7 @@ pub struct Saga {
     away: AtomicBool,
 }
 
-impl Saga {
+impl BookingSaga {
     /// Each pool's connections are at home in their service's schema.
     pub fn new(
         orders: Pool,
@@ -160,7 +51,7 @@ impl Saga {
         key: &Secret,
         ready: &ReadyQueue,
     ) -> Self {
-        Saga {
+        BookingSaga {
             orders,
             balance,
             ledger,

@@ -1,9 +1,10 @@
 //! Drives what nobody drives any more: intents of an instance that died, or that a
 //! service was away for. Also looks whether the services answer, and counts.
 
-use super::{Saga, repo};
+use crate::intents::repo;
 use crate::metrics::METRICS;
 use crate::orders::OrderRef;
+use crate::saga::BookingSaga;
 use mysql_async::Pool;
 use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
@@ -11,25 +12,25 @@ use sluice_contract::telemetry::Readiness;
 use std::sync::Arc;
 use std::time::Duration;
 
-const ROUND: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// Intents taken at once.
-const PAGE: usize = 128;
+const MAX_INTENTS_PER_LEASE: usize = 128;
 /// A service that doesn't answer a ping within this is away.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
-pub struct Recovery {
-    pub saga: Arc<Saga>,
+pub struct SagaRecovery {
+    pub saga: Arc<BookingSaga>,
     pub readiness: Readiness,
 }
 
-impl Recovery {
+impl SagaRecovery {
     pub fn start(self) {
         tokio::spawn(self.run());
     }
 
     async fn run(self) {
         loop {
-            tokio::time::sleep(ROUND).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
             let saga = &self.saga;
             let balance = self.look("balance", &saga.balance).await;
             let ledger = self.look("ledger", &saga.ledger).await;
@@ -57,7 +58,7 @@ impl Recovery {
     /// Whether the service answers; tells readiness.
     async fn look(&self, service: &'static str, pool: &Pool) -> bool {
         let asked = async { repo::ping(&mut pool.get_conn().await?).await };
-        let away = match tokio::time::timeout(PATIENCE, asked).await {
+        let away = match tokio::time::timeout(PING_TIMEOUT, asked).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(format!("the {service} service can't be reached: {error:#}")),
             Err(_) => Some(format!("the {service} service doesn't answer")),
@@ -81,7 +82,7 @@ impl Recovery {
     async fn lease(&self) -> anyhow::Result<Vec<OrderRef>> {
         let mut conn = self.saga.orders.get_conn().await?;
         conn.query_drop("START TRANSACTION").await?;
-        let orders = repo::lease(&mut conn, now_us(), PAGE).await?;
+        let orders = repo::lease(&mut conn, now_us(), MAX_INTENTS_PER_LEASE).await?;
         conn.query_drop("COMMIT").await?;
         Ok(orders)
     }

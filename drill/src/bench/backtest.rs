@@ -1,25 +1,27 @@
 //! `sluice bench backtest`: a stage's load is recorded, and then backtested with
 //! every shipped rule, on one worker and on four, progress bar on.
 
-use crate::stage::{Options, Stage, traffic::Traffic};
-use crate::story::progress::{Progress, Reading};
+use crate::output::progress::ProgressDisplay;
+use crate::output::reading_bar::ReadingBar;
+use crate::stage::traffic::Traffic;
+use crate::stage::{DrillStage, StageOptions};
 use anyhow::{Context, ensure};
 use serde::Serialize;
-use sluice_sidecar::backtest::{self, Origin, Trial};
-use sluice_sidecar::recording::Reader;
-use sluice_sidecar::rules::RuleSet;
+use sluice_sidecar::backtest::{self, BacktestOptions, BacktestSource};
+use sluice_sidecar::recording::RecordingReader;
+use sluice_sidecar::rules::runtime::rule_set::RuleSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-const ACCOUNTS: u64 = 2_000;
-const EACH: u64 = 10_000_000;
-const DRAIN: Duration = Duration::from_secs(60);
+const ACCOUNT_COUNT: u64 = 2_000;
+const MONEY_PER_ACCOUNT: u64 = 10_000_000;
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(60);
 /// What must be reached.
-const LEAST_PER_S: u64 = 150_000;
+const MIN_CHANGES_PER_S: u64 = 150_000;
 
 #[derive(Debug, Serialize)]
-pub struct Backtest {
+pub struct BacktestFigures {
     pub changes: u64,
     pub events: u64,
     pub recording_bytes: u64,
@@ -32,26 +34,31 @@ pub struct Backtest {
 
 pub async fn measure(
     dir: &Path,
-    progress: &Progress,
+    progress: &ProgressDisplay,
     rate: u64,
     time: Duration,
-) -> anyhow::Result<Backtest> {
+) -> anyhow::Result<BacktestFigures> {
     let recording = dir.join("recording");
-    let options = Options {
+    let options = StageOptions {
         sidecar_extra: format!("recording = {{ dir = \"{}\" }}", recording.display()),
-        ..Options::default()
+        ..StageOptions::default()
     };
     let rules = options.rules.clone();
-    let mut stage = Stage::up(dir, options, &|step: &str| {
+    let mut stage = DrillStage::up(dir, options, &|step: &str| {
         progress.step(&format!("starting {step}"))
     })
     .await?;
     progress.step(&format!("recording whole lifecycles, {rate}/s offered"));
-    Traffic::new("fund", ACCOUNTS).fund(&stage, EACH).await?;
-    Traffic::new("life", ACCOUNTS)
+    Traffic::new("fund", ACCOUNT_COUNT)
+        .fund(&stage, MONEY_PER_ACCOUNT)
+        .await?;
+    Traffic::new("life", ACCOUNT_COUNT)
         .open(&stage, rate, time)
         .await?;
-    ensure!(stage.drain(0, DRAIN).await? == 0, "orders have not ended");
+    ensure!(
+        stage.drain(0, DRAIN_TIMEOUT).await? == 0,
+        "orders have not ended"
+    );
     let key = stage.key.clone();
     let mut sidecar = stage.sidecar.take().context("no sidecar")?;
     sidecar.terminate(Duration::from_secs(15)).await?;
@@ -66,14 +73,18 @@ pub async fn measure(
     Ok(figures)
 }
 
-fn timed(recording: &Path, set: &Arc<RuleSet>, progress: &Progress) -> anyhow::Result<Backtest> {
+fn timed(
+    recording: &Path,
+    set: &Arc<RuleSet>,
+    progress: &ProgressDisplay,
+) -> anyhow::Result<BacktestFigures> {
     let begun = Instant::now();
-    let mut reader = Reader::open(recording, false)?;
+    let mut reader = RecordingReader::open(recording, false)?;
     let recording_bytes = reader.total();
     while reader.block()?.is_some() {}
     let decoding = begun.elapsed();
     let run = |workers: usize| -> anyhow::Result<_> {
-        let trial = Trial {
+        let trial = BacktestOptions {
             set: Arc::clone(set),
             against: None,
             workers,
@@ -82,8 +93,8 @@ fn timed(recording: &Path, set: &Arc<RuleSet>, progress: &Progress) -> anyhow::R
         };
         progress.step(&format!("backtest, {workers} at work"));
         let mut lines = Vec::new();
-        let from = Origin::Recording(Box::new(Reader::open(recording, false)?));
-        let reading = Reading::new(from.total());
+        let from = BacktestSource::Recording(Box::new(RecordingReader::open(recording, false)?));
+        let reading = ReadingBar::new(from.total());
         let report = backtest::run(from, &trial, Some(&mut lines), &mut |at| {
             reading.show(at.read, at.changes)
         })?;
@@ -103,13 +114,13 @@ fn timed(recording: &Path, set: &Arc<RuleSet>, progress: &Progress) -> anyhow::R
     let per_s = |took: Duration| {
         u64::try_from(u128::from(one.seen.changes) * 1_000 / took.as_millis().max(1))
     };
-    Ok(Backtest {
+    Ok(BacktestFigures {
         changes: one.seen.changes,
         events: one.seen.events,
         recording_bytes,
         one_worker_per_s: per_s(one_took)?,
         four_workers_per_s: per_s(four_took)?,
         decode_per_s: per_s(decoding)?,
-        least_per_s: LEAST_PER_S,
+        least_per_s: MIN_CHANGES_PER_S,
     })
 }

@@ -9,24 +9,26 @@ use mysql_async::{BinlogStreamRequest, Conn, Row};
 use rust_decimal::Decimal;
 use sluice_contract::clock::now_us;
 use sluice_contract::money::Currency;
-use sluice_contract::order::Kind;
+use sluice_contract::order::OrderKind;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql;
-use sluice_core::accept::{Ask, Deposit, Keyed, Withdraw, decide::decide, lane::journal};
+use sluice_core::accept::decide::decide;
+use sluice_core::accept::writer::unit_of_work;
+use sluice_core::accept::{BookingRequest, DepositBooking, IdempotentRequest, WithdrawalBooking};
 use sluice_core::balance;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Orders in one transaction, as in the recorded figures this is compared with.
-pub const BATCH: u64 = 64;
+pub const ORDERS_PER_TRANSACTION: u64 = 64;
 /// Connections: more were no faster when measured.
-const CONNECTIONS: u64 = 4;
+const CONNECTION_COUNT: u64 = 4;
 
 /// What the bare client writes to, and how much money each account has.
 #[derive(Clone)]
-pub struct Books {
+pub struct FloorBooks {
     pub url: String,
     pub schemas: Schemas,
     pub key: Secret,
@@ -37,8 +39,12 @@ fn account(number: u64) -> String {
     format!("B{number:06}")
 }
 
-async fn write(conn: &mut Conn, books: &Books, asks: &[Keyed]) -> anyhow::Result<()> {
-    let lock = balance::repo::lock_sql(&books.schemas, asks.iter().map(|k| k.ask.account_id()));
+async fn write(
+    conn: &mut Conn,
+    books: &FloorBooks,
+    asks: &[IdempotentRequest],
+) -> anyhow::Result<()> {
+    let lock = balance::repo::lock_sql(&books.schemas, asks.iter().map(|k| k.booking.account_id()));
     let mut sets = conn
         .query_iter(format!("START TRANSACTION; {lock}"))
         .await?;
@@ -52,30 +58,30 @@ async fn write(conn: &mut Conn, books: &Books, asks: &[Keyed]) -> anyhow::Result
         Vec::new(),
         now,
     );
-    if let Some(refused) = decided.verdicts.iter().find_map(|v| v.as_ref().err()) {
+    if let Some(refused) = decided.results.iter().find_map(|v| v.as_ref().err()) {
         anyhow::bail!("the floor's own request was refused: {refused}");
     }
-    conn.query_drop(journal(&decided).commit_sql(&books.schemas, &books.key, now)?)
+    conn.query_drop(unit_of_work(&decided).commit_sql(&books.schemas, &books.key, now)?)
         .await?;
     Ok(())
 }
 
-async fn connect(books: &Books) -> anyhow::Result<Conn> {
+async fn connect(books: &FloorBooks) -> anyhow::Result<Conn> {
     Conn::new(sql::options(&books.url)?.db_name(Some(&books.schemas.orders)))
         .await
         .context("floor")
 }
 
 /// Gives every account of the floor money, by signed deposits.
-pub async fn fund(books: &Books, currency: Currency) -> anyhow::Result<()> {
+pub async fn fund(books: &FloorBooks, currency: Currency) -> anyhow::Result<()> {
     let mut conn = connect(books).await?;
     let all: Vec<u64> = (0..books.accounts).collect();
     for some in all.chunks(200) {
-        let deposit = |n: &u64| Keyed {
+        let deposit = |n: &u64| IdempotentRequest {
             client: "deposit".into(),
             key: format!("floor-{n}"),
             request_hash: "0".repeat(64),
-            ask: Ask::Deposit(Deposit {
+            booking: BookingRequest::Deposit(DepositBooking {
                 account_id: account(*n),
                 amount: Decimal::from(10_000_000),
                 currency,
@@ -94,24 +100,24 @@ pub async fn fund(books: &Books, currency: Currency) -> anyhow::Result<()> {
 
 /// Orders per second that a bare client accepts for `time`, and how many in all.
 pub async fn accept(
-    books: &Books,
+    books: &FloorBooks,
     currency: Currency,
     time: Duration,
 ) -> anyhow::Result<(u64, u64)> {
     let done = Arc::new(AtomicU64::new(0));
     let begun = Instant::now();
-    let writers: Vec<_> = (0..CONNECTIONS)
+    let writers: Vec<_> = (0..CONNECTION_COUNT)
         .map(|lane| {
             let (books, done) = (books.clone(), done.clone());
             tokio::spawn(async move {
                 let mut conn = connect(&books).await?;
                 let mut at = lane * 7;
                 while begun.elapsed() < time {
-                    let asks: Vec<Keyed> = (0..BATCH)
+                    let asks: Vec<IdempotentRequest> = (0..ORDERS_PER_TRANSACTION)
                         .map(|_| ask(&books, lane, &mut at, currency))
                         .collect();
                     write(&mut conn, &books, &asks).await?;
-                    done.fetch_add(BATCH, Ordering::Relaxed);
+                    done.fetch_add(ORDERS_PER_TRANSACTION, Ordering::Relaxed);
                 }
                 anyhow::Ok(())
             })
@@ -128,17 +134,17 @@ pub async fn accept(
 }
 
 /// The next order of a lane; a lane's accounts are its own, as in the core.
-fn ask(books: &Books, lane: u64, at: &mut u64, currency: Currency) -> Keyed {
+fn ask(books: &FloorBooks, lane: u64, at: &mut u64, currency: Currency) -> IdempotentRequest {
     *at += 1;
-    let number = (*at * 7_919 * CONNECTIONS + lane) % books.accounts;
+    let number = (*at * 7_919 * CONNECTION_COUNT + lane) % books.accounts;
     let key = uuid::Uuid::now_v7().simple().to_string();
-    Keyed {
+    IdempotentRequest {
         client: "floor".into(),
         key: key.clone(),
         request_hash: "0".repeat(64),
-        ask: Ask::Withdraw(Withdraw {
+        booking: BookingRequest::Withdraw(WithdrawalBooking {
             account_id: account(number),
-            kind: Kind::CashOut,
+            kind: OrderKind::CashOut,
             to_account: "payee-1".into(),
             amount: Decimal::new(10_025, 2),
             currency,

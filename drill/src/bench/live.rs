@@ -1,12 +1,14 @@
 //! The live half: accepting at saturation, accepting at a rate, whole lifecycles,
 //! and faults under load, on the running system.
 
-use super::{Rss, edits, hot, machine::rss_mb};
+use crate::bench::machine::rss_mb;
+use crate::bench::{ResidentMemory, hot_account, rule_edits};
 use crate::faults::signed;
-use crate::load::{Closed, Until, closed};
-use crate::stage::traffic::{DEADLINE, Traffic};
-use crate::stage::{Stage, probe};
-use crate::story::{progress::Progress, report::Times};
+use crate::load::{ClosedLoad, LoadEnd, closed};
+use crate::output::latency::LatencyMs;
+use crate::output::progress::ProgressDisplay;
+use crate::stage::traffic::{REQUEST_TIMEOUT, Traffic};
+use crate::stage::{DrillStage, fence_probe};
 use anyhow::{Context, ensure};
 use hdrhistogram::Histogram;
 use mysql_async::prelude::Queryable;
@@ -14,47 +16,52 @@ use rust_decimal::Decimal;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-pub(super) const ACCOUNTS: u64 = 2_000;
-pub(super) const EACH: u64 = 10_000_000;
+pub(super) const ACCOUNT_COUNT: u64 = 2_000;
+pub(super) const MONEY_PER_ACCOUNT: u64 = 10_000_000;
 /// Connections that saturate accepting: more only wait longer.
-const SATURATING: usize = 256;
-const SATURATE: Duration = Duration::from_secs(8);
-const STEADY: Duration = Duration::from_secs(12);
+const SATURATING_CONNECTIONS: usize = 256;
+const SATURATION_TIME: Duration = Duration::from_secs(8);
+const STEADY_LOAD_TIME: Duration = Duration::from_secs(12);
 /// Offered orders a second of whole lifecycles: above what must be reached.
-const OFFERED: u64 = 2_000;
-const LIFECYCLE: Duration = Duration::from_secs(16);
+const OFFERED_PER_S: u64 = 2_000;
+const LIFECYCLE_TIME: Duration = Duration::from_secs(16);
 /// Left out at both ends of the lifecycle run: the pipeline fills and drains.
-const EDGE: Duration = Duration::from_secs(3);
-const FAULTS: u64 = 150;
+const UNMEASURED_EDGE: Duration = Duration::from_secs(3);
+const FAULT_COUNT: u64 = 150;
 
-pub struct Live {
+pub struct LiveFigures {
     pub accept_per_s: u64,
-    pub accept: Times,
+    pub accept: LatencyMs,
     pub hot_account_per_s: u64,
     pub lifecycle_per_s: u64,
-    pub detect: Times,
-    pub fence: Times,
-    pub edit: Times,
-    pub rss: Rss,
+    pub detect: LatencyMs,
+    pub fence: LatencyMs,
+    pub edit: LatencyMs,
+    pub rss: ResidentMemory,
 }
 
-pub async fn measure(stage: &mut Stage, progress: &Progress) -> anyhow::Result<Live> {
+pub async fn measure(
+    stage: &mut DrillStage,
+    progress: &ProgressDisplay,
+) -> anyhow::Result<LiveFigures> {
     stage.start_core().await?;
     stage.start_sidecar().await?;
     stage.wait_for_fence().await?;
     progress.step("giving accounts money");
-    Traffic::new("fund", ACCOUNTS).fund(stage, EACH).await?;
+    Traffic::new("fund", ACCOUNT_COUNT)
+        .fund(stage, MONEY_PER_ACCOUNT)
+        .await?;
 
     progress.step("accepting at 1,000/s, everything on");
-    let steady = Traffic::new("steady", ACCOUNTS);
+    let steady = Traffic::new("steady", ACCOUNT_COUNT);
     let stop = CancellationToken::new();
-    let report = steady.open(stage, 1_000, STEADY).await?;
+    let report = steady.open(stage, 1_000, STEADY_LOAD_TIME).await?;
     ensure!(
         report.succeeded() == report.answered(),
         "steady load was refused: {:?}",
         report.statuses
     );
-    let accept = Times::of(&report.latency);
+    let accept = LatencyMs::of(&report.latency);
     progress.done(&format!(
         "accept at 1,000/s: p50 {} ms, p99 {} ms",
         accept.p50, accept.p99
@@ -66,13 +73,13 @@ pub async fn measure(stage: &mut Stage, progress: &Progress) -> anyhow::Result<L
         stage.core.as_ref().context("core")?.pid(),
         stage.sidecar.as_ref().context("sidecar")?.pid(),
     );
-    let rss = Rss {
+    let rss = ResidentMemory {
         core: rss_mb(pids.0),
         sidecar: rss_mb(pids.1),
     };
 
     progress.step("faults at 500/s: commit to open breaker");
-    let beside = Traffic::new("beside", ACCOUNTS);
+    let beside = Traffic::new("beside", ACCOUNT_COUNT);
     let (load, detect, fence) = tokio::join!(
         beside.open(stage, 500, Duration::from_secs(14)),
         async {
@@ -80,10 +87,10 @@ pub async fn measure(stage: &mut Stage, progress: &Progress) -> anyhow::Result<L
             stop.cancel();
             detect
         },
-        probe::fence(stage, Duration::from_millis(20), stop.clone())
+        fence_probe::fence(stage, Duration::from_millis(20), stop.clone())
     );
     load?;
-    let (detect, fence) = (Times::of(&detect?), Times::of(&fence?));
+    let (detect, fence) = (LatencyMs::of(&detect?), LatencyMs::of(&fence?));
     progress.done(&format!(
         "commit to open breaker: p50 {} ms, p99 {} ms",
         detect.p50, detect.p99
@@ -93,10 +100,10 @@ pub async fn measure(stage: &mut Stage, progress: &Progress) -> anyhow::Result<L
         fence.p50, fence.p99
     ));
 
-    let edit = edits::measure(stage, progress, ACCOUNTS).await?;
+    let edit = rule_edits::measure(stage, progress, ACCOUNT_COUNT).await?;
     let accept_per_s = saturate(stage, progress).await?;
-    let hot_account_per_s = hot::measure(stage, progress).await?;
-    Ok(Live {
+    let hot_account_per_s = hot_account::measure(stage, progress).await?;
+    Ok(LiveFigures {
         accept_per_s,
         accept,
         hot_account_per_s,
@@ -109,27 +116,30 @@ pub async fn measure(stage: &mut Stage, progress: &Progress) -> anyhow::Result<L
 }
 
 /// Orders a second from acceptance to their end, in the middle of a steady run.
-async fn lifecycles(stage: &Stage, progress: &Progress) -> anyhow::Result<u64> {
-    const ENDED: &str = "sluice_core_orders_total{state=\"success\"}";
+async fn lifecycles(stage: &DrillStage, progress: &ProgressDisplay) -> anyhow::Result<u64> {
+    const ENDED_ORDERS_METRIC: &str = "sluice_core_orders_total{state=\"success\"}";
     progress.step(&format!(
-        "whole lifecycles, {OFFERED}/s offered, sidecar and rules on"
+        "whole lifecycles, {OFFERED_PER_S}/s offered, sidecar and rules on"
     ));
-    let traffic = Traffic::new("life", ACCOUNTS);
+    let traffic = Traffic::new("life", ACCOUNT_COUNT);
     let counted = async {
         // Telling the events comes first: wait until orders are coming in.
-        let before = stage.core_metric(ENDED).await?;
-        while stage.core_metric(ENDED).await? < before + OFFERED / 4 {
+        let before = stage.core_metric(ENDED_ORDERS_METRIC).await?;
+        while stage.core_metric(ENDED_ORDERS_METRIC).await? < before + OFFERED_PER_S / 4 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        tokio::time::sleep(EDGE).await;
-        let (from, begun) = (stage.core_metric(ENDED).await?, Instant::now());
-        tokio::time::sleep(LIFECYCLE - EDGE - EDGE).await;
-        let ended = stage.core_metric(ENDED).await? - from;
+        tokio::time::sleep(UNMEASURED_EDGE).await;
+        let (from, begun) = (
+            stage.core_metric(ENDED_ORDERS_METRIC).await?,
+            Instant::now(),
+        );
+        tokio::time::sleep(LIFECYCLE_TIME - UNMEASURED_EDGE - UNMEASURED_EDGE).await;
+        let ended = stage.core_metric(ENDED_ORDERS_METRIC).await? - from;
         anyhow::Ok(u64::try_from(
             u128::from(ended) * 1_000 / begun.elapsed().as_millis(),
         )?)
     };
-    let (report, per_s) = tokio::join!(traffic.open(stage, OFFERED, LIFECYCLE), counted);
+    let (report, per_s) = tokio::join!(traffic.open(stage, OFFERED_PER_S, LIFECYCLE_TIME), counted);
     let (report, per_s) = (report?, per_s?);
     ensure!(
         report.succeeded() == report.answered(),
@@ -149,7 +159,7 @@ async fn lifecycles(stage: &Stage, progress: &Progress) -> anyhow::Result<u64> {
 }
 
 /// Credits accounts by hand, one after the other, and times each breaker.
-async fn faults(stage: &Stage) -> anyhow::Result<Histogram<u64>> {
+async fn faults(stage: &DrillStage) -> anyhow::Result<Histogram<u64>> {
     let mut times = Histogram::new(3)?;
     let mut conn = stage.pool.get_conn().await?;
     let mut look = stage.pool.get_conn().await?;
@@ -159,9 +169,9 @@ async fn faults(stage: &Stage) -> anyhow::Result<Histogram<u64>> {
         "SELECT 1 FROM {}.breaker WHERE point='cash_out' AND scope='account' AND scope_key=? AND state='open'",
         stage.schemas.guard
     );
-    for n in 0..FAULTS {
+    for n in 0..FAULT_COUNT {
         // The accounts at the end of the list; load goes on beside and on them.
-        let account = format!("A{:05}", ACCOUNTS - 1 - n);
+        let account = format!("A{:05}", ACCOUNT_COUNT - 1 - n);
         signed::adjust(
             &mut conn,
             &stage.schemas,
@@ -191,17 +201,20 @@ async fn faults(stage: &Stage) -> anyhow::Result<Histogram<u64>> {
 
 /// Accepting as fast as it goes. The sidecar is down: accepting never depends on
 /// it, and the floor has none beside it either. Orders wait at the fence.
-pub(super) async fn saturate(stage: &mut Stage, progress: &Progress) -> anyhow::Result<u64> {
+pub(super) async fn saturate(
+    stage: &mut DrillStage,
+    progress: &ProgressDisplay,
+) -> anyhow::Result<u64> {
     progress.step("accepting at saturation over HTTP");
     if let Some(mut sidecar) = stage.sidecar.take() {
         sidecar.terminate(Duration::from_secs(15)).await?;
     }
-    let (traffic, target) = (Traffic::new("full", ACCOUNTS), stage.target());
-    let load = Closed {
+    let (traffic, target) = (Traffic::new("full", ACCOUNT_COUNT), stage.target());
+    let load = ClosedLoad {
         address: target.address.clone(),
-        connections: SATURATING,
-        until: Until::Elapsed(SATURATE),
-        deadline: DEADLINE,
+        connections: SATURATING_CONNECTIONS,
+        until: LoadEnd::Elapsed(SATURATION_TIME),
+        deadline: REQUEST_TIMEOUT,
     };
     let make = move |n: u64, out: &mut Vec<u8>| traffic.request(&target, n, out);
     let report = closed(load, make, |_, _, _: &[u8]| {}).await?;

@@ -4,7 +4,7 @@ use serde::Serialize;
 use std::fs::read_to_string;
 
 #[derive(Debug, Serialize)]
-pub struct Machine {
+pub struct MachineDescription {
     pub cores: usize,
     pub processor: String,
     pub memory_mb: u64,
@@ -18,10 +18,10 @@ fn line_after(path: &str, name: &str) -> Option<String> {
 }
 
 /// What can't be read is left empty: the figures don't depend on it.
-pub fn describe() -> Machine {
+pub fn describe() -> MachineDescription {
     let kb = line_after("/proc/meminfo", "MemTotal")
         .and_then(|m| m.split(' ').next()?.parse::<u64>().ok());
-    Machine {
+    MachineDescription {
         cores: std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
         processor: line_after("/proc/cpuinfo", "model name").unwrap_or_default(),
         memory_mb: kb.unwrap_or(0) / 1_024,

@@ -1,75 +1,83 @@
 //! `make bench`: every figure beside its floor, taken in the same run on the same
 //! machine, so that each is also a ratio.
 
-mod apart;
 pub mod backtest;
-mod edits;
 pub mod floor;
-mod hot;
 mod live;
 mod machine;
 mod replay;
 pub mod routing;
 pub mod rules;
-pub mod snapshot;
-mod totals;
 
-use crate::stage::{Options, Stage};
-use crate::story::{progress::Progress, report::Times};
+pub mod audit;
+pub mod hot_account;
+pub mod routing_totals;
+pub mod rule_edits;
+pub mod split_books;
+
+use crate::output::latency::LatencyMs;
+use crate::output::progress::ProgressDisplay;
+use crate::stage::{DrillStage, StageOptions};
 use serde::Serialize;
 use std::path::Path;
 use std::time::Duration;
 
 /// What `bench.json` holds.
 #[derive(Debug, Serialize)]
-pub struct Figures {
+pub struct BenchFigures {
     pub accept_per_s: u64,
     pub accept_floor_per_s: u64,
     /// With balance and ledger on servers of their own.
     pub apart_accept_per_s: u64,
-    pub accept_ms: Times,
+    pub accept_ms: LatencyMs,
     /// Reserves on one account, all through one row.
     pub hot_account_per_s: u64,
     pub lifecycle_per_s: u64,
-    pub detect_ms: Times,
-    pub fence_ms: Times,
+    pub detect_ms: LatencyMs,
+    pub fence_ms: LatencyMs,
     /// A rule file saved to live traffic evaluated with it, in shadow.
-    pub edit_ms: Times,
+    pub edit_ms: LatencyMs,
     pub catch_up_rows_per_s: u64,
     pub catch_up_floor_rows_per_s: u64,
-    pub routing_totals: routing::RoutingTotals,
-    pub rss_mb: Rss,
-    pub machine: machine::Machine,
+    pub routing_totals: routing::RoutingFigures,
+    pub rss_mb: ResidentMemory,
+    pub machine: machine::MachineDescription,
 }
 
 #[derive(Debug, Serialize)]
-pub struct Rss {
+pub struct ResidentMemory {
     pub core: u64,
     pub sidecar: u64,
 }
 
 /// How long the bare client writes: it makes the binlog for the catch-up too.
-const FLOOR: Duration = Duration::from_secs(9);
+const FLOOR_TIME: Duration = Duration::from_secs(9);
 
 /// Both programs log as they do in production, at `info`, to files.
-fn options() -> Options {
-    Options::default()
+fn options() -> StageOptions {
+    StageOptions::default()
 }
 
 /// Runs everything under `dir`; about two and a half minutes.
-pub async fn run(dir: &Path, progress: &Progress) -> anyhow::Result<Figures> {
-    let told = |step: &str| progress.step(&format!("starting {step}"));
-    let recorded = replay::measure(&dir.join("replay"), progress, &told, FLOOR).await?;
-    let routing_totals = routing::measure(&dir.join("routing"), progress, routing::BRIEF).await?;
-    let rules = edits::copied(&options().rules, dir.join("rules"))?;
-    let mut stage =
-        Stage::prepare(&dir.join("live"), Options { rules, ..options() }, &told).await?;
+pub async fn run(dir: &Path, progress: &ProgressDisplay) -> anyhow::Result<BenchFigures> {
+    let on_step = |step: &str| progress.step(&format!("starting {step}"));
+    let recorded = replay::measure(&dir.join("replay"), progress, &on_step, FLOOR_TIME).await?;
+    let routing_totals =
+        routing::measure(&dir.join("routing"), progress, routing::BRIEF_FILL).await?;
+    let rules = crate::bench::rule_edits::copied(&options().rules, dir.join("rules"))?;
+    let mut stage = DrillStage::prepare(
+        &dir.join("live"),
+        StageOptions { rules, ..options() },
+        &on_step,
+    )
+    .await?;
     let live = live::measure(&mut stage, progress).await;
     let machine = machine::describe();
     stage.down().await?;
     let live = live?;
-    let apart_accept_per_s = apart::measure(&dir.join("apart"), progress, &told).await?;
-    Ok(Figures {
+    let apart_accept_per_s =
+        crate::bench::split_books::measure(&dir.join("apart"), progress, &on_step).await?;
+    Ok(BenchFigures {
         accept_per_s: live.accept_per_s,
         accept_floor_per_s: recorded.accept_floor_per_s,
         apart_accept_per_s,

@@ -2,22 +2,22 @@
 //! accept floor and a binlog; that binlog is read bare, and then by a sidecar
 //! from a cold start with every rule on.
 
-use super::floor::{self, Books};
+use crate::bench::floor::{self, FloorBooks};
+use crate::output::progress::ProgressDisplay;
 use crate::setup::MariadbOptions;
-use crate::stage::{Options, Stage};
-use crate::story::progress::Progress;
+use crate::stage::{DrillStage, StageOptions};
 use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
-use sluice_core::schema::{Servers, migrate};
+use sluice_core::schema::{DatabaseUrls, migrate};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Accounts of the bare client; a multiple of its connections.
-const ACCOUNTS: u64 = 10_000;
+const ACCOUNT_COUNT: u64 = 10_000;
 /// A catch-up that takes longer than this has failed.
-const PATIENCE: Duration = Duration::from_secs(120);
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(120);
 
-pub struct Recorded {
+pub struct ReplayFigures {
     pub accept_floor_per_s: u64,
     pub catch_up_rows_per_s: u64,
     pub catch_up_floor_rows_per_s: u64,
@@ -25,34 +25,34 @@ pub struct Recorded {
 
 pub async fn measure(
     dir: &Path,
-    progress: &Progress,
-    told: &(impl Fn(&str) + Sync),
+    progress: &ProgressDisplay,
+    on_step: &(impl Fn(&str) + Sync),
     time: Duration,
-) -> anyhow::Result<Recorded> {
-    let options = Options {
+) -> anyhow::Result<ReplayFigures> {
+    let options = StageOptions {
         mariadb: MariadbOptions {
             buffer_pool_mb: 1_024,
             ..MariadbOptions::default()
         },
         // Everything from the first binlog on; a cold start is behind by nature.
         sidecar_extra: "start = \"oldest\"\nmax_lag_ms = 600000".into(),
-        ..Options::default()
+        ..StageOptions::default()
     };
-    let mut stage = Stage::prepare(dir, options, told).await?;
+    let mut stage = DrillStage::prepare(dir, options, on_step).await?;
     progress.step("accept floor: a bare client writes the same transactions");
-    migrate(&Servers::together(&stage.url), &stage.schemas).await?;
-    let books = Books {
+    migrate(&DatabaseUrls::together(&stage.url), &stage.schemas).await?;
+    let books = FloorBooks {
         url: stage.url.clone(),
         schemas: stage.schemas.clone(),
         key: stage.key.clone(),
-        accounts: ACCOUNTS,
+        accounts: ACCOUNT_COUNT,
     };
     let currency = "CNY".parse()?;
     floor::fund(&books, currency).await?;
     let (accept_floor_per_s, orders) = floor::accept(&books, currency, time).await?;
     progress.done(&format!(
         "accept floor: {accept_floor_per_s} orders/s in batches of {}",
-        floor::BATCH
+        floor::ORDERS_PER_TRANSACTION
     ));
 
     progress.step("catch-up floor: a bare read of the same binlog");
@@ -77,7 +77,7 @@ pub async fn measure(
     );
     progress.done(&format!("catch-up: {catch_up_rows_per_s} row changes/s"));
     stage.down().await?;
-    Ok(Recorded {
+    Ok(ReplayFigures {
         accept_floor_per_s,
         catch_up_rows_per_s,
         catch_up_floor_rows_per_s,
@@ -86,8 +86,8 @@ pub async fn measure(
 
 /// Row changes a second between the first seen and the last, so that starting the
 /// process doesn't count but everything it does with a row does.
-async fn catch_up(stage: &mut Stage) -> anyhow::Result<u64> {
-    const NAME: &str = "sluice_sidecar_row_changes_total";
+async fn catch_up(stage: &mut DrillStage) -> anyhow::Result<u64> {
+    const ROW_CHANGES_METRIC: &str = "sluice_sidecar_row_changes_total";
     // Row changes that a rule can look at: the outbox and keys aren't among them.
     let mut conn = stage.pool.get_conn().await?;
     let schemas = stage.schemas.clone();
@@ -114,7 +114,7 @@ async fn catch_up(stage: &mut Stage) -> anyhow::Result<u64> {
     let mut first: Option<(Instant, u64)> = None;
     path.await?;
     loop {
-        let seen = stage.sidecar_metric(NAME).await?;
+        let seen = stage.sidecar_metric(ROW_CHANGES_METRIC).await?;
         let now = Instant::now();
         if seen > 0 && first.is_none() {
             first = Some((now, seen));
@@ -132,8 +132,8 @@ async fn catch_up(stage: &mut Stage) -> anyhow::Result<u64> {
             )?);
         }
         ensure!(
-            begun.elapsed() < PATIENCE,
-            "the sidecar has seen {seen} of {due} row changes after {PATIENCE:?}"
+            begun.elapsed() < CATCH_UP_TIMEOUT,
+            "the sidecar has seen {seen} of {due} row changes after {CATCH_UP_TIMEOUT:?}"
         );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

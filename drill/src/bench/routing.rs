@@ -1,46 +1,46 @@
 //! What a claim costs beside a long history: the core's own claim, with limits in
 //! force, on a database with few past orders and on one with very many, in turn.
 
-use super::floor::{self, Books};
-use super::totals;
-use crate::setup::{Mariadb, MariadbOptions};
-use crate::story::progress::Progress;
+use crate::bench::floor::{self, FloorBooks};
+use crate::bench::routing_totals;
+use crate::output::progress::ProgressDisplay;
+use crate::setup::{MariadbOptions, MariadbServer};
 use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Pool};
 use serde::Serialize;
 use sluice_contract::clock::now_us;
-use sluice_contract::keys::{KeyRing, Keys};
+use sluice_contract::keys::{KeyRing, SigningKeys};
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql;
-use sluice_core::cases::aside::Aside;
-use sluice_core::channels::Client;
+use sluice_core::channels::ChannelClient;
 use sluice_core::config;
-use sluice_core::dispatch::{Dispatcher, ReadyQueue, Suspects};
-use sluice_core::guard::fence::Fence;
+use sluice_core::dispatch::{Dispatcher, IsolationQueue, ReadyQueue};
+use sluice_core::guard::fence::FenceClient;
 use sluice_core::orders::OrderRef;
-use sluice_core::outcome::{Hearing, Outcomes, Waits};
-use sluice_core::routing::{Routing, change, file};
-use sluice_core::schema::{Servers, migrate};
+use sluice_core::outcome::{AckPolicy, OutcomeDelays, OutcomeRecorder};
+use sluice_core::quarantine::OrderQuarantine;
+use sluice_core::routing::{ActiveRouting, change, file};
+use sluice_core::schema::{DatabaseUrls, migrate};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Accounts of past and new orders; a multiple of the floor's connections.
-pub(super) const ACCOUNTS: u64 = 10_000;
+pub(super) const ACCOUNT_COUNT: u64 = 10_000;
 /// Past orders of the small database.
-const FEW: u64 = 10_000;
+const SMALL_HISTORY_ORDERS: u64 = 10_000;
 /// Rows of one INSERT while filling.
-const STRIDE: u64 = 250_000;
+const ORDERS_PER_INSERT: u64 = 250_000;
 /// Days over which the past orders are spread.
-const DAYS: u64 = 365;
-const WARM_UP: usize = 20;
-/// Claims measured on each side, in turns of `TURN`.
-const CLAIMS: usize = 160;
-const TURN: usize = 20;
+const HISTORY_DAYS: u64 = 365;
+const WARM_UP_BATCHES: usize = 20;
+/// Claims measured on each side, in turns of `BATCHES_PER_TURN`.
+const CLAIM_BATCHES: usize = 160;
+const BATCHES_PER_TURN: usize = 20;
 /// A limit on every scope, so that each order's totals are asked and counted.
-const LIMITS: &str = r#"
+const ROUTING_CONFIG: &str = r#"
 [[channel]]
 id = "netsunion"
 priority = 1
@@ -70,20 +70,20 @@ month = 900000000000
 
 /// How much history to make, and for how long at most.
 #[derive(Debug, Clone, Copy)]
-pub struct Fill {
+pub struct HistoryFill {
     pub orders: u64,
-    pub most: Duration,
+    pub max_time: Duration,
 }
 
 /// The small one of `make bench`.
-pub const BRIEF: Fill = Fill {
+pub const BRIEF_FILL: HistoryFill = HistoryFill {
     orders: 1_000_000,
-    most: Duration::from_secs(15),
+    max_time: Duration::from_secs(15),
 };
 
 /// Orders a second, in transactions of 64.
 #[derive(Debug, Serialize)]
-pub struct RoutingTotals {
+pub struct RoutingFigures {
     /// Their totals alone: locked, counted, written, committed.
     pub totals_small_per_s: u64,
     pub totals_large_per_s: u64,
@@ -97,7 +97,7 @@ pub struct RoutingTotals {
 }
 
 /// One database and the core's dispatcher on it.
-struct Side {
+struct ClaimSide {
     dispatcher: Dispatcher,
     conn: Option<Conn>,
     orders: Vec<OrderRef>,
@@ -109,7 +109,11 @@ struct Side {
     next: u64,
 }
 
-pub async fn measure(dir: &Path, progress: &Progress, fill: Fill) -> anyhow::Result<RoutingTotals> {
+pub async fn measure(
+    dir: &Path,
+    progress: &ProgressDisplay,
+    fill: HistoryFill,
+) -> anyhow::Result<RoutingFigures> {
     progress.step("starting a private MariaDB for the routing totals");
     // Room for the whole history in memory: what is compared is the claim, not a disk.
     let options = MariadbOptions {
@@ -117,36 +121,36 @@ pub async fn measure(dir: &Path, progress: &Progress, fill: Fill) -> anyhow::Res
         log_file_mb: 4_096,
         ..MariadbOptions::default()
     };
-    let mut server = Mariadb::start(&dir.join("mariadb"), options).await?;
+    let mut server = MariadbServer::start(&dir.join("mariadb"), options).await?;
     progress.step("routing totals: making a history of orders");
     let (mut small, ..) = side(
         &server.url(),
         "small",
-        Fill {
-            orders: FEW,
+        HistoryFill {
+            orders: SMALL_HISTORY_ORDERS,
             ..fill
         },
     )
     .await?;
     let (mut large, large_rows, large_totals) = side(&server.url(), "large", fill).await?;
     progress.step(&format!(
-        "routing totals: claims beside {FEW} and beside {large_rows} past orders"
+        "routing totals: claims beside {SMALL_HISTORY_ORDERS} and beside {large_rows} past orders"
     ));
     for side in [&mut small, &mut large] {
-        side.claims(WARM_UP).await?;
+        side.claims(WARM_UP_BATCHES).await?;
         (side.spent, side.claimed) = (Duration::ZERO, 0);
         // Each account's row of today is there, as on any day but its first moments.
-        side.totals(2 * ACCOUNTS as usize / floor::BATCH as usize)
+        side.totals(2 * ACCOUNT_COUNT as usize / floor::ORDERS_PER_TRANSACTION as usize)
             .await?;
         side.totals_spent = Duration::ZERO;
     }
-    for _ in 0..CLAIMS / TURN {
+    for _ in 0..CLAIM_BATCHES / BATCHES_PER_TURN {
         for side in [&mut small, &mut large] {
-            side.claims(TURN).await?;
-            side.totals(TURN).await?;
+            side.claims(BATCHES_PER_TURN).await?;
+            side.totals(BATCHES_PER_TURN).await?;
         }
     }
-    let figures = RoutingTotals {
+    let figures = RoutingFigures {
         totals_small_per_s: small.totals_per_s()?,
         totals_large_per_s: large.totals_per_s()?,
         small_per_s: small.per_s()?,
@@ -155,7 +159,7 @@ pub async fn measure(dir: &Path, progress: &Progress, fill: Fill) -> anyhow::Res
         large_totals,
     };
     progress.done(&format!(
-        "routing totals: of {} orders/s beside {FEW} past orders, of {} beside {large_rows}; whole claims {} and {}",
+        "routing totals: of {} orders/s beside {SMALL_HISTORY_ORDERS} past orders, of {} beside {large_rows}; whole claims {} and {}",
         figures.totals_small_per_s, figures.totals_large_per_s, figures.small_per_s, figures.large_per_s
     ));
     drop((small, large));
@@ -163,13 +167,13 @@ pub async fn measure(dir: &Path, progress: &Progress, fill: Fill) -> anyhow::Res
     Ok(figures)
 }
 
-impl Side {
+impl ClaimSide {
     async fn claims(&mut self, count: usize) -> anyhow::Result<()> {
         for _ in 0..count {
             let from = self
                 .orders
                 .len()
-                .checked_sub(floor::BATCH as usize)
+                .checked_sub(floor::ORDERS_PER_TRANSACTION as usize)
                 .context("no orders are left to claim")?;
             let batch = self.orders.split_off(from);
             let begun = Instant::now();
@@ -186,7 +190,8 @@ impl Side {
     }
 
     async fn totals(&mut self, batches: usize) -> anyhow::Result<()> {
-        self.totals_spent += totals::take(&mut self.totals, batches, &mut self.next).await?;
+        self.totals_spent +=
+            routing_totals::take(&mut self.totals, batches, &mut self.next).await?;
         Ok(())
     }
 
@@ -195,7 +200,10 @@ impl Side {
     }
 
     fn totals_per_s(&self) -> anyhow::Result<u64> {
-        a_second(CLAIMS as u64 * floor::BATCH, self.totals_spent)
+        a_second(
+            CLAIM_BATCHES as u64 * floor::ORDERS_PER_TRANSACTION,
+            self.totals_spent,
+        )
     }
 }
 
@@ -207,28 +215,31 @@ fn a_second(count: u64, spent: Duration) -> anyhow::Result<u64> {
 
 /// A database with its history, new orders to claim, and limits in force; and how
 /// many past orders and totals it has.
-async fn side(url: &str, name: &str, fill: Fill) -> anyhow::Result<(Side, u64, u64)> {
+async fn side(url: &str, name: &str, fill: HistoryFill) -> anyhow::Result<(ClaimSide, u64, u64)> {
     let schemas = Schemas::under(name)?;
-    migrate(&Servers::together(url), &schemas).await?;
+    migrate(&DatabaseUrls::together(url), &schemas).await?;
     let mut conn = Conn::new(sql::options(url)?.db_name(Some(&schemas.orders))).await?;
     let past = past_orders(url, &schemas, fill).await?;
     let totals = past_totals(&mut conn, past).await?;
-    let (draft, _) = file::parse(LIMITS).map_err(|all| anyhow::anyhow!("{all:?}"))?;
-    let by = change::By {
+    let (draft, _) = file::parse(ROUTING_CONFIG).map_err(|all| anyhow::anyhow!("{all:?}"))?;
+    let by = change::RoutingChangeNote {
         author: "bench".into(),
         reason: "limits on every scope".into(),
     };
     change::publish(&mut conn, &draft, 0, &by, now_us()).await?;
     let key = Secret::new("a key of the bench alone");
-    let books = Books {
+    let books = FloorBooks {
         url: url.to_owned(),
         schemas: schemas.clone(),
         key: key.clone(),
-        accounts: ACCOUNTS,
+        accounts: ACCOUNT_COUNT,
     };
     let currency = "CNY".parse()?;
     floor::fund(&books, currency).await?;
-    let (needed, mut made) = ((WARM_UP + CLAIMS) as u64 * floor::BATCH, 0);
+    let (needed, mut made) = (
+        (WARM_UP_BATCHES + CLAIM_BATCHES) as u64 * floor::ORDERS_PER_TRANSACTION,
+        0,
+    );
     while made < needed {
         made += floor::accept(&books, currency, Duration::from_secs(1))
             .await?
@@ -242,7 +253,7 @@ async fn side(url: &str, name: &str, fill: Fill) -> anyhow::Result<(Side, u64, u
         .collect();
     let dispatcher = dispatcher(url, &schemas, &key)?;
     let spent = Duration::ZERO;
-    let side = Side {
+    let side = ClaimSide {
         dispatcher,
         conn: None,
         orders,
@@ -257,7 +268,7 @@ async fn side(url: &str, name: &str, fill: Fill) -> anyhow::Result<(Side, u64, u
 
 /// Ended orders of the same accounts, from the last year, made by two connections;
 /// how many there are.
-async fn past_orders(url: &str, schemas: &Schemas, fill: Fill) -> anyhow::Result<u64> {
+async fn past_orders(url: &str, schemas: &Schemas, fill: HistoryFill) -> anyhow::Result<u64> {
     let half = fill.orders / 2;
     let [low, high] =
         [(0, half), (half, fill.orders)].map(|range| past_range(url, schemas, fill, range));
@@ -269,22 +280,22 @@ async fn past_orders(url: &str, schemas: &Schemas, fill: Fill) -> anyhow::Result
 async fn past_range(
     url: &str,
     schemas: &Schemas,
-    fill: Fill,
+    fill: HistoryFill,
     (from, to): (u64, u64),
 ) -> anyhow::Result<u64> {
     let mut conn = Conn::new(sql::options(url)?.db_name(Some(&schemas.orders))).await?;
     conn.query_drop("SET SESSION sql_log_bin=0, unique_checks=0")
         .await?;
-    let (begun, each) = (Instant::now(), (fill.orders / ACCOUNTS).max(1));
+    let (begun, each) = (Instant::now(), (fill.orders / ACCOUNT_COUNT).max(1));
     let mut done = from;
-    while done < to && begun.elapsed() < fill.most {
-        let last = (done + STRIDE).min(to) - 1;
+    while done < to && begun.elapsed() < fill.max_time {
+        let last = (done + ORDERS_PER_INSERT).min(to) - 1;
         let insert = format!(
             "INSERT INTO orders (account_id,order_id,client,user_id,to_account,amount,currency,state,channel,serial_no,\
              trade_time,attempts,version,created_us,updated_us) \
              SELECT CONCAT('B',LPAD(seq DIV {each},6,'0')),LPAD(HEX(seq),32,'0'),'floor','user-1','payee-1',100.25,'CNY',\
              'success','netsunion',LPAD(HEX(seq),32,'0'),\
-             DATE_FORMAT(UTC_DATE() - INTERVAL 1+seq MOD {DAYS} DAY,'%Y%m%d120000'),1,4,1,1 FROM seq_{done}_to_{last}"
+             DATE_FORMAT(UTC_DATE() - INTERVAL 1+seq MOD {HISTORY_DAYS} DAY,'%Y%m%d120000'),1,4,1,1 FROM seq_{done}_to_{last}"
         );
         conn.query_drop(insert)
             .await
@@ -297,10 +308,10 @@ async fn past_range(
 /// The totals that these orders left: of each account per day and month. (Those of
 /// the one channel, user and business are few.)
 async fn past_totals(conn: &mut Conn, past: u64) -> anyhow::Result<u64> {
-    for (digits, units, days) in [(8, "DAY", DAYS), (6, "MONTH", 12)] {
+    for (digits, units, days) in [(8, "DAY", HISTORY_DAYS), (6, "MONTH", 12)] {
         let format = if digits == 8 { "%Y%m%d" } else { "%Y%m" };
-        let rows = (past / ACCOUNTS).clamp(1, days);
-        for from in (0..ACCOUNTS).step_by(1_000) {
+        let rows = (past / ACCOUNT_COUNT).clamp(1, days);
+        for from in (0..ACCOUNT_COUNT).step_by(1_000) {
             let insert = format!(
                 "INSERT INTO limit_total (scope,scope_key,currency,period,amount,version,updated_us) \
                  SELECT 'account',CONCAT('B',LPAD(a.seq,6,'0')),'CNY',\
@@ -318,7 +329,7 @@ async fn past_totals(conn: &mut Conn, past: u64) -> anyhow::Result<u64> {
 /// The core's own dispatcher; nothing is ever sent, so the channel needs no answer.
 fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Dispatcher> {
     let pool: Pool = sql::pool_of(sql::options(url)?.db_name(Some(schemas.orders.clone())), 4)?;
-    let settings = config::Channel {
+    let settings = config::ChannelConfig {
         id: "netsunion".into(),
         url: "http://127.0.0.1:1".into(),
         zone: "UTC".into(),
@@ -328,34 +339,34 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
         deadline_ms: 1_000,
     };
     let ready = ReadyQueue::new(1);
-    let hearing = Hearing {
+    let ack_policy = AckPolicy {
         clients: Arc::default(),
         first_us: 1,
-        longest_us: 1,
+        max_delay_us: 1,
         max_notifications: 1,
     };
-    let waits = Waits {
+    let waits = OutcomeDelays {
         first_query_us: 1,
         callback_us: 1,
-        hearing,
+        ack_policy,
     };
-    let outcomes = Outcomes::start(&pool, schemas, key, &waits, &ready, None);
-    let fence = config::Fence {
+    let outcomes = OutcomeRecorder::start(&pool, schemas, key, &waits, &ready, None);
+    let fence = config::FenceClientConfig {
         enabled: false,
         sidecar_url: String::new(),
     };
     Ok(Dispatcher {
-        config: config::Dispatch::default(),
+        config: config::DispatchConfig::default(),
         schemas: schemas.clone(),
         key: key.clone(),
-        fence: Fence::start(&fence, "bench", schemas, None)?,
-        routing: Routing::new([settings.id.as_str()].into_iter()),
-        channels: Arc::from([Client::new(
+        fence: FenceClient::start(&fence, "bench", schemas, None)?,
+        routing: ActiveRouting::new([settings.id.as_str()].into_iter()),
+        channels: Arc::from([ChannelClient::new(
             &settings,
-            KeyRing::fixed(Keys::new(key.clone(), None)),
+            KeyRing::fixed(SigningKeys::new(key.clone(), None)),
             &ready,
         )?]),
-        suspects: Suspects::new(Aside::new(&pool, schemas, key)),
+        suspects: IsolationQueue::new(OrderQuarantine::new(&pool, schemas, key)),
         pool,
         outcomes,
         ready,

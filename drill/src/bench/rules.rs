@@ -5,19 +5,23 @@ use anyhow::{Context, ensure};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use sluice_contract::settings::Secret;
-use sluice_sidecar::change::{Change, Input, Op, Table, Transaction, Value};
-use sluice_sidecar::rules::{Evaluator, Files, LoadErrors, RuleSet};
+use sluice_sidecar::rules::runtime::rule_set::RuleSet;
+use sluice_sidecar::rules::text::error::LoadErrors;
+use sluice_sidecar::rules::{Evaluator, RuleFiles};
+use sluice_sidecar::stream::change::{
+    ChangeOp, ChangeTransaction, ColumnValue, RowChange, RuleInput, TableSchema,
+};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// As many as the largest published installation has.
-const MANY: usize = 3_000;
+const RULE_COUNT: usize = 3_000;
 /// How long each evaluation is measured.
-const MEASURE: Duration = Duration::from_secs(2);
+const MEASURE_TIME: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Serialize)]
-pub struct Figures {
+pub struct RuleEngineFigures {
     pub hostile_rules: usize,
     /// Processor time of one evaluation, in microseconds, and whose it was.
     pub hostile_worst_us: u128,
@@ -38,8 +42,8 @@ pub struct Figures {
 }
 
 /// Measures with the rules of `rules` and the hostile ones of `hostile`.
-pub fn measure(rules: &Path, hostile: &Path) -> anyhow::Result<Figures> {
-    let read = |dir: &Path| Files::read(dir).map_err(|e| LoadErrors(vec![e]));
+pub fn measure(rules: &Path, hostile: &Path) -> anyhow::Result<RuleEngineFigures> {
+    let read = |dir: &Path| RuleFiles::read(dir).map_err(|e| LoadErrors(vec![e]));
     let hostile = read(hostile)?;
     ensure!(
         !hostile.rules.is_empty(),
@@ -69,8 +73,8 @@ pub fn measure(rules: &Path, hostile: &Path) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-fn empty(hostile_rules: usize) -> Figures {
-    Figures {
+fn empty(hostile_rules: usize) -> RuleEngineFigures {
+    RuleEngineFigures {
         hostile_rules,
         hostile_worst_us: 0,
         hostile_slowest: String::new(),
@@ -85,18 +89,18 @@ fn empty(hostile_rules: usize) -> Figures {
     }
 }
 
-fn load(files: &Files) -> anyhow::Result<RuleSet> {
+fn load(files: &RuleFiles) -> anyhow::Result<RuleSet> {
     Ok(RuleSet::build(
         files,
         Secret::new("transactions-of-the-bench"),
     )?)
 }
 
-fn try_out(name: &str, text: &str, figures: &mut Figures) -> anyhow::Result<()> {
+fn try_out(name: &str, text: &str, figures: &mut RuleEngineFigures) -> anyhow::Result<()> {
     let resident = forget_peak()?;
     let began = processor_time();
     let set = RuleSet::build(
-        &Files::of(vec![(format!("{name}.rhai"), text.to_owned())]),
+        &RuleFiles::of(vec![(format!("{name}.rhai"), text.to_owned())]),
         Secret::new("k"),
     );
     figures.hostile_load_worst_us = figures
@@ -120,13 +124,13 @@ fn try_out(name: &str, text: &str, figures: &mut Figures) -> anyhow::Result<()> 
 }
 
 /// The shipped rules again and again, under other names.
-fn multiplied(shipped: &Files) -> Files {
+fn multiplied(shipped: &RuleFiles) -> RuleFiles {
     let mut many = shipped.clone();
     for (number, rule) in shipped
         .rules
         .iter()
         .cycle()
-        .take(MANY - shipped.rules.len())
+        .take(RULE_COUNT - shipped.rules.len())
         .enumerate()
     {
         let mut copy = rule.clone();
@@ -140,14 +144,14 @@ fn multiplied(shipped: &Files) -> Files {
 }
 
 /// The shipped rules, and many that watch what does not come.
-fn beside(shipped: &Files) -> Files {
+fn beside(shipped: &RuleFiles) -> RuleFiles {
     let mut many = shipped.clone();
     let pattern = shipped
         .rules
         .iter()
         .find(|rule| rule.id == "channel_contradicts")
         .cloned();
-    for number in 0..MANY {
+    for number in 0..RULE_COUNT {
         many.rules.extend(pattern.clone().map(|mut rule| {
             let id = format!("other_{number}");
             rule.text = rule
@@ -165,9 +169,9 @@ fn rows_per_s(set: RuleSet) -> u128 {
     let (mut rows, mut found) = (0_u128, Vec::new());
     let began = Instant::now();
     let mut number = 1;
-    while began.elapsed() < MEASURE {
+    while began.elapsed() < MEASURE_TIME {
         let input = deposit(number, 32);
-        if let Input::Transaction(transaction) = &input {
+        if let RuleInput::Transaction(transaction) = &input {
             rows += transaction.changes.len() as u128;
         }
         evaluator.evaluate(&input, &mut found);
@@ -178,10 +182,10 @@ fn rows_per_s(set: RuleSet) -> u128 {
 }
 
 /// Money that comes onto accounts, with nothing wrong: a balance and two entries each.
-fn deposit(number: u32, accounts: u32) -> Input {
+fn deposit(number: u32, accounts: u32) -> RuleInput {
     let table = |name: &str, columns: &[&str]| {
         let columns = columns.iter().map(|c| (*c).to_owned()).collect();
-        Arc::new(Table {
+        Arc::new(TableSchema {
             name: name.to_owned(),
             columns,
         })
@@ -215,22 +219,22 @@ fn deposit(number: u32, accounts: u32) -> Input {
             "created_us",
         ],
     );
-    let insert = |table: &Arc<Table>, values: Vec<Value>| {
-        Arc::new(Change {
+    let insert = |table: &Arc<TableSchema>, values: Vec<ColumnValue>| {
+        Arc::new(RowChange {
             table: Arc::clone(table),
-            op: Op::Insert,
+            op: ChangeOp::Insert,
             before: None,
             after: Some(values.into()),
         })
     };
     let (word, money) = (
-        |t: &str| Value::Text(t.into()),
-        |n: i64| Value::Dec(Decimal::new(n, 2)),
+        |t: &str| ColumnValue::Text(t.into()),
+        |n: i64| ColumnValue::Dec(Decimal::new(n, 2)),
     );
     let mut changes = Vec::new();
     for account in 0..accounts {
         let (account, posting) = (format!("A-{account}"), format!("p-{number}-{account}"));
-        let times = [Value::Int(i64::from(number)), Value::Int(1)];
+        let times = [ColumnValue::Int(i64::from(number)), ColumnValue::Int(1)];
         let amounts = [money(500), money(500), money(0)];
         let mut row = vec![word(&account), word("CNY")];
         row.extend(amounts.into_iter().chain(times).chain([money(0), money(0)]));
@@ -244,12 +248,12 @@ fn deposit(number: u32, accounts: u32) -> Input {
                 word("CNY"),
                 word(&posting),
             ];
-            let mut row = vec![word(&account), word(&posting), Value::Int(line)];
-            row.extend(words.into_iter().chain([Value::Int(1)]));
+            let mut row = vec![word(&account), word(&posting), ColumnValue::Int(line)];
+            row.extend(words.into_iter().chain([ColumnValue::Int(1)]));
             changes.push(insert(&entry, row));
         }
     }
-    Input::Transaction(Arc::new(Transaction {
+    RuleInput::Transaction(Arc::new(ChangeTransaction {
         position: format!("0-1-{number}").into(),
         changes,
     }))

@@ -1,6 +1,6 @@
 //! What the channels really paid, in order. Nothing here is ever removed.
 
-use super::kind::Kind;
+use crate::channels::kind::SimulatorKind;
 use ahash::AHashMap;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -11,8 +11,8 @@ use std::sync::Arc;
 /// One payment that left the channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Paid {
-    pub channel: Kind,
+pub struct BookedPayment {
+    pub channel: SimulatorKind,
     pub serial_no: String,
     /// `YYYYMMDD` in the channel's zone.
     pub trade_date: String,
@@ -27,7 +27,7 @@ pub struct Paid {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Summary {
+pub struct BookSummary {
     /// Payments, the returned ones included.
     pub count: u64,
     pub returned: u64,
@@ -38,15 +38,15 @@ pub struct Summary {
 }
 
 #[derive(Debug)]
-struct Line {
-    kind: Kind,
+struct BookLine {
+    kind: SimulatorKind,
     pay: Arc<ChannelPay>,
     paid_us: i64,
     returned: bool,
 }
 
 #[derive(Debug, Default, Clone)]
-struct Totals {
+struct BookTotals {
     count: u64,
     returned: u64,
     sums: BTreeMap<String, Decimal>,
@@ -54,10 +54,10 @@ struct Totals {
 
 /// All channels' payments, so that a payment on two of them shows as doubled.
 #[derive(Debug, Default)]
-pub(super) struct Book {
-    lines: Vec<Line>,
-    totals: [Totals; Kind::COUNT],
-    times: AHashMap<Arc<str>, [u32; Kind::COUNT]>,
+pub(super) struct PaymentBook {
+    lines: Vec<BookLine>,
+    totals: [BookTotals; SimulatorKind::COUNT],
+    times: AHashMap<Arc<str>, [u32; SimulatorKind::COUNT]>,
     /// Serial numbers in the order in which they were paid a second time.
     doubled: Vec<Arc<str>>,
 }
@@ -67,9 +67,9 @@ pub(super) fn trade_date(trade_time: &str) -> &str {
     trade_time.get(..8).unwrap_or(trade_time)
 }
 
-impl Book {
+impl PaymentBook {
     /// Writes a payment down; the position is for `give_back`.
-    pub fn pay(&mut self, kind: Kind, pay: Arc<ChannelPay>, paid_us: i64) -> usize {
+    pub fn pay(&mut self, kind: SimulatorKind, pay: Arc<ChannelPay>, paid_us: i64) -> usize {
         let totals = &mut self.totals[kind.index()];
         totals.count += 1;
         *totals.sums.entry(pay.currency.clone()).or_default() += pay.amount;
@@ -79,7 +79,7 @@ impl Book {
         if times.iter().sum::<u32>() == 2 {
             self.doubled.push(serial);
         }
-        self.lines.push(Line {
+        self.lines.push(BookLine {
             kind,
             pay,
             paid_us,
@@ -99,10 +99,10 @@ impl Book {
     /// position to go on from: `None` at the end.
     pub fn page(
         &self,
-        kind: Option<Kind>,
+        kind: Option<SimulatorKind>,
         after: usize,
         limit: usize,
-    ) -> (Vec<Paid>, Option<usize>) {
+    ) -> (Vec<BookedPayment>, Option<usize>) {
         let mut items = Vec::new();
         for (at, line) in self.lines.iter().enumerate().skip(after) {
             if items.len() == limit {
@@ -117,10 +117,10 @@ impl Book {
 
     /// Of one channel; `None` sums up all, where one serial number paid once by
     /// each of two counts as doubled.
-    pub fn summary(&self, kind: Option<Kind>) -> Summary {
-        let mut summary = Summary::default();
+    pub fn summary(&self, kind: Option<SimulatorKind>) -> BookSummary {
+        let mut summary = BookSummary::default();
         let mut sums: BTreeMap<&str, Decimal> = BTreeMap::new();
-        for k in Kind::ALL
+        for k in SimulatorKind::ALL
             .into_iter()
             .filter(|k| kind.is_none_or(|only| only == *k))
         {
@@ -147,9 +147,9 @@ impl Book {
     }
 }
 
-impl Line {
-    fn shown(&self) -> Paid {
-        Paid {
+impl BookLine {
+    fn shown(&self) -> BookedPayment {
+        BookedPayment {
             channel: self.kind,
             serial_no: self.pay.serial_no.clone(),
             trade_date: trade_date(&self.pay.trade_time).to_owned(),

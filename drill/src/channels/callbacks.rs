@@ -2,10 +2,10 @@
 //! are under way. Waiting for the next try takes up no slot. It goes over the load
 //! generator's own client, to leave the cores to the program under test.
 
-use super::kind::Kind;
-use super::simulator::Secrets;
-use super::wire::{self, Said};
-use crate::load::http::Connection;
+use crate::channels::kind::SimulatorKind;
+use crate::channels::server::SimulatorSecrets;
+use crate::channels::wire::{self, TradeMessage};
+use crate::load::http::HttpConnection;
 use crate::load::request::push_post;
 use anyhow::{Context, bail, ensure};
 use sluice_contract::clock::now_us;
@@ -16,17 +16,17 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 /// Tries per callback; with the pauses below they span about half a minute.
-const TRIES: u32 = 10;
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-const DEADLINE: Duration = Duration::from_secs(10);
+const MAX_ATTEMPTS: u32 = 10;
+const FIRST_RETRY_DELAY: Duration = Duration::from_millis(100);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-pub(super) struct Callbacks {
+pub(super) struct CallbackSender {
     /// `None` if nobody is to be told.
-    target: Option<Target>,
+    target: Option<CallbackTarget>,
     /// Connections between two callbacks; at most one per slot.
-    idle: Mutex<Vec<Connection>>,
-    secrets: Secrets,
+    idle: Mutex<Vec<HttpConnection>>,
+    secrets: SimulatorSecrets,
     slots: Semaphore,
     open: AtomicU64,
     given_up: AtomicU64,
@@ -34,13 +34,13 @@ pub(super) struct Callbacks {
 
 /// `http://127.0.0.1:7100/base`, taken apart.
 #[derive(Debug, PartialEq, Eq)]
-struct Target {
+struct CallbackTarget {
     address: String,
     /// One path per channel.
-    paths: [String; Kind::COUNT],
+    paths: [String; SimulatorKind::COUNT],
 }
 
-impl Target {
+impl CallbackTarget {
     fn parse(base: &str) -> anyhow::Result<Option<Self>> {
         if base.is_empty() {
             return Ok(None);
@@ -56,8 +56,8 @@ impl Target {
             "callback_url = {base:?} needs a port, as in http://127.0.0.1:7100"
         );
         let prefix = prefix.trim_end_matches('/');
-        let paths = Kind::ALL.map(|kind| format!("{prefix}/withdraw/notify/{kind}"));
-        Ok(Some(Target {
+        let paths = SimulatorKind::ALL.map(|kind| format!("{prefix}/withdraw/notify/{kind}"));
+        Ok(Some(CallbackTarget {
             address: address.into(),
             paths,
         }))
@@ -65,18 +65,18 @@ impl Target {
 }
 
 /// Counts a callback as open for as long as it lives.
-struct Open<'a>(&'a AtomicU64);
+struct OpenCallback<'a>(&'a AtomicU64);
 
-impl Drop for Open<'_> {
+impl Drop for OpenCallback<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl Callbacks {
-    pub fn new(base: &str, concurrency: usize, secrets: Secrets) -> anyhow::Result<Self> {
-        Ok(Callbacks {
-            target: Target::parse(base)?,
+impl CallbackSender {
+    pub fn new(base: &str, concurrency: usize, secrets: SimulatorSecrets) -> anyhow::Result<Self> {
+        Ok(CallbackSender {
+            target: CallbackTarget::parse(base)?,
             idle: Mutex::new(Vec::new()),
             secrets,
             slots: Semaphore::new(concurrency),
@@ -93,7 +93,7 @@ impl Callbacks {
         )
     }
 
-    pub async fn deliver(&self, kind: Kind, said: &Said) {
+    pub async fn deliver(&self, kind: SimulatorKind, said: &TradeMessage) {
         let Some(target) = &self.target else { return };
         let serial_no = said.pay.serial_no.as_str();
         let body = match wire::notice(kind, said) {
@@ -101,23 +101,28 @@ impl Callbacks {
             Err(error) => return tracing::error!("callback can't be written: {error}"),
         };
         self.open.fetch_add(1, Ordering::Relaxed);
-        let _open = Open(&self.open);
-        let mut pause = FIRST_PAUSE;
-        for attempt in 1..=TRIES {
+        let _open = OpenCallback(&self.open);
+        let mut pause = FIRST_RETRY_DELAY;
+        for attempt in 1..=MAX_ATTEMPTS {
             match self.attempt(kind, target, &body).await {
                 Ok(()) => return,
                 Err(error) => tracing::debug!(serial_no, attempt, "callback: {error:#}"),
             }
-            if attempt < TRIES {
+            if attempt < MAX_ATTEMPTS {
                 sleep(pause).await;
-                pause = LONGEST_PAUSE.min(pause * 2);
+                pause = MAX_RETRY_DELAY.min(pause * 2);
             }
         }
         self.given_up.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(serial_no, channel = %kind, "callback given up after {TRIES} tries");
+        tracing::warn!(serial_no, channel = %kind, "callback given up after {MAX_ATTEMPTS} tries");
     }
 
-    async fn attempt(&self, kind: Kind, target: &Target, body: &[u8]) -> anyhow::Result<()> {
+    async fn attempt(
+        &self,
+        kind: SimulatorKind,
+        target: &CallbackTarget,
+        body: &[u8],
+    ) -> anyhow::Result<()> {
         let _slot = self.slots.acquire().await?;
         // Signed anew each time: the receiver refuses old timestamps.
         let timestamp = now_us() / 1_000_000;
@@ -138,10 +143,10 @@ impl Callbacks {
         let idle = self.idle().pop();
         let mut connection = match idle {
             Some(connection) => connection,
-            None => Connection::open(&target.address).await?,
+            None => HttpConnection::open(&target.address).await?,
         };
-        let Ok(answer) = timeout(DEADLINE, connection.exchange(&request)).await else {
-            bail!("no answer in {DEADLINE:?}")
+        let Ok(answer) = timeout(REQUEST_TIMEOUT, connection.exchange(&request)).await else {
+            bail!("no answer in {REQUEST_TIMEOUT:?}")
         };
         let (status, _) = answer?;
         if !connection.is_spent() {
@@ -151,34 +156,11 @@ impl Callbacks {
         Ok(())
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<HttpConnection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn callback_urls_by_table() {
-        let paths =
-            |url: &str| Target::parse(url).map(|t| t.map(|t| (t.address, t.paths[1].clone())));
-        let at = |path: &str| Some(("127.0.0.1:7100".to_owned(), path.to_owned()));
-        assert_eq!(paths("").unwrap(), None);
-        assert_eq!(
-            paths("http://127.0.0.1:7100").unwrap(),
-            at("/withdraw/notify/unionpay")
-        );
-        assert_eq!(
-            paths("http://127.0.0.1:7100/").unwrap(),
-            at("/withdraw/notify/unionpay")
-        );
-        assert_eq!(
-            paths("http://127.0.0.1:7100/gw/").unwrap(),
-            at("/gw/withdraw/notify/unionpay")
-        );
-        assert!(paths("https://127.0.0.1:7100").is_err());
-        assert!(paths("http://core").is_err());
-    }
-}
+#[path = "callbacks_tests.rs"]
+mod tests;

@@ -1,7 +1,7 @@
 //! Settings of the simulators.
 
-use super::kind::Kind;
-use super::script::{Rates, Script};
+use crate::channels::kind::SimulatorKind;
+use crate::channels::script::{ActionRates, ActionScript};
 use anyhow::Context;
 use serde::Deserialize;
 use sluice_contract::settings;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct SimConfig {
+pub struct SimulatorConfig {
     /// Address of the channels' API; port 0 picks a free one.
     pub listen: String,
     /// Holds `channel_<id>` of each, and `channel_<id>_next` while one is changed.
@@ -24,25 +24,25 @@ pub struct SimConfig {
     pub seed: Option<u64>,
     /// Callbacks under way at a time.
     pub callback_concurrency: usize,
-    pub netsunion: ChannelConfig,
-    pub unionpay: ChannelConfig,
-    pub psp: ChannelConfig,
+    pub netsunion: SimulatedChannelConfig,
+    pub unionpay: SimulatedChannelConfig,
+    pub psp: SimulatedChannelConfig,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct ChannelConfig {
+pub struct SimulatedChannelConfig {
     /// Milliseconds between accepting a trade and settling and telling it.
     pub callback_delay_ms: u64,
     /// Milliseconds before every reply to a payment request.
     pub reply_delay_ms: u64,
-    pub rates: Rates,
-    pub scripts: Vec<Script>,
+    pub rates: ActionRates,
+    pub scripts: Vec<ActionScript>,
 }
 
-impl Default for SimConfig {
+impl Default for SimulatorConfig {
     fn default() -> Self {
-        SimConfig {
+        SimulatorConfig {
             listen: "127.0.0.1:7300".into(),
             secrets_dir: None,
             callback_url: String::new(),
@@ -50,36 +50,36 @@ impl Default for SimConfig {
             seed: None,
             // A callback waits for the core's commit: fewer would bound the whole system.
             callback_concurrency: 256,
-            netsunion: ChannelConfig::default(),
-            unionpay: ChannelConfig::default(),
-            psp: ChannelConfig::default(),
+            netsunion: SimulatedChannelConfig::default(),
+            unionpay: SimulatedChannelConfig::default(),
+            psp: SimulatedChannelConfig::default(),
         }
     }
 }
 
-impl Default for ChannelConfig {
+impl Default for SimulatedChannelConfig {
     fn default() -> Self {
-        ChannelConfig {
+        SimulatedChannelConfig {
             callback_delay_ms: 50,
             reply_delay_ms: 0,
-            rates: Rates::default(),
+            rates: ActionRates::default(),
             scripts: Vec::new(),
         }
     }
 }
 
-impl SimConfig {
+impl SimulatorConfig {
     pub fn load(path: &Path) -> anyhow::Result<Self> {
-        let config: SimConfig = settings::load_toml(path)?;
+        let config: SimulatorConfig = settings::load_toml(path)?;
         config.check().with_context(|| path.display().to_string())?;
         Ok(config)
     }
 
-    pub fn channel(&self, kind: Kind) -> &ChannelConfig {
+    pub fn channel(&self, kind: SimulatorKind) -> &SimulatedChannelConfig {
         match kind {
-            Kind::NetsUnion => &self.netsunion,
-            Kind::UnionPay => &self.unionpay,
-            Kind::Psp => &self.psp,
+            SimulatorKind::NetsUnion => &self.netsunion,
+            SimulatorKind::UnionPay => &self.unionpay,
+            SimulatorKind::Psp => &self.psp,
         }
     }
 
@@ -90,7 +90,7 @@ impl SimConfig {
             self.callback_concurrency > 0,
             "callback_concurrency must be above 0"
         );
-        for kind in Kind::ALL {
+        for kind in SimulatorKind::ALL {
             let channel = self.channel(kind);
             channel.rates.check(kind)?;
             for script in &channel.scripts {

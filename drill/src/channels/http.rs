@@ -1,11 +1,11 @@
 //! The simulators over HTTP: the channel's API (signed both ways), and the book
 //! and scripts for whoever drills (open: the listener is on loopback).
 
-use super::book::{Paid, Summary};
-use super::kind::Kind;
-use super::script::{Rates, Script};
-use super::simulator::{Shown, Simulator};
-use super::{psp, wire};
+use crate::channels::book::{BookSummary, BookedPayment};
+use crate::channels::kind::SimulatorKind;
+use crate::channels::script::{ActionRates, ActionScript};
+use crate::channels::server::{SimulatedReply, SimulatorServer};
+use crate::channels::{psp, wire};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -23,10 +23,10 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 /// Payments on one page of the book.
-const MOST_PER_PAGE: usize = 10_000;
+const MAX_PAYMENTS_PER_PAGE: usize = 10_000;
 
 pub(super) async fn serve(
-    simulator: Simulator,
+    simulator: SimulatorServer,
     listener: TcpListener,
     end: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
@@ -40,7 +40,7 @@ pub(super) async fn serve(
     Ok(())
 }
 
-fn router(simulator: Simulator) -> Router {
+fn router(simulator: SimulatorServer) -> Router {
     Router::new()
         .route("/{channel}/pay", post(pay))
         .route("/{channel}/query", post(query))
@@ -57,7 +57,7 @@ fn router(simulator: Simulator) -> Router {
 }
 
 async fn pay(
-    State(simulator): State<Simulator>,
+    State(simulator): State<SimulatorServer>,
     Path(channel): Path<String>,
     headers: HeaderMap,
     body: Bytes,
@@ -86,7 +86,7 @@ async fn pay(
         )
     })?;
     Ok(match shown {
-        Shown::Reply(said) | Shown::Again(said) => {
+        SimulatedReply::Reply(said) | SimulatedReply::Again(said) => {
             signed_json(&simulator, kind, StatusCode::OK, &wire::reply(&said))
         }
         other => unclear(&simulator, kind, other).await,
@@ -94,29 +94,35 @@ async fn pay(
 }
 
 /// What a channel on a bad day says instead of its result.
-pub(super) async fn unclear(simulator: &Simulator, kind: Kind, shown: Shown) -> Response {
+pub(super) async fn unclear(
+    simulator: &SimulatorServer,
+    kind: SimulatorKind,
+    shown: SimulatedReply,
+) -> Response {
     match shown {
-        Shown::Http500 => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        SimulatedReply::Http500 => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         // Well signed, so that the reader gets as far as reading it.
-        Shown::Junk => signed(
+        SimulatedReply::Junk => signed(
             simulator,
             kind,
             StatusCode::OK,
             b"<html>It works!</html>".as_slice().into(),
         ),
-        Shown::Hold(time) => {
+        SimulatedReply::Hold(time) => {
             tokio::select! {
                 () = sleep(time) => {}
                 () = simulator.stop().cancelled() => {}
             }
             StatusCode::GATEWAY_TIMEOUT.into_response()
         }
-        Shown::Reply(_) | Shown::Again(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        SimulatedReply::Reply(_) | SimulatedReply::Again(_) => {
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
     }
 }
 
 async fn query(
-    State(simulator): State<Simulator>,
+    State(simulator): State<SimulatorServer>,
     Path(channel): Path<String>,
     headers: HeaderMap,
     body: Bytes,
@@ -135,7 +141,7 @@ async fn query(
 }
 
 #[derive(Deserialize)]
-struct PageOf {
+struct BookPageQuery {
     #[serde(default)]
     after: usize,
     #[serde(default = "default_limit")]
@@ -147,37 +153,37 @@ fn default_limit() -> usize {
 }
 
 #[derive(Serialize)]
-struct Page {
-    items: Vec<Paid>,
+struct BookPage {
+    items: Vec<BookedPayment>,
     /// `after` of the next page, if there is more.
     next: Option<usize>,
 }
 
 async fn book(
-    State(simulator): State<Simulator>,
+    State(simulator): State<SimulatorServer>,
     Path(channel): Path<String>,
-    Query(page): Query<PageOf>,
-) -> Result<Json<Page>, Response> {
-    let limit = page.limit.clamp(1, MOST_PER_PAGE);
+    Query(page): Query<BookPageQuery>,
+) -> Result<Json<BookPage>, Response> {
+    let limit = page.limit.clamp(1, MAX_PAYMENTS_PER_PAGE);
     let (items, next) = simulator.page(Some(known(&channel)?), page.after, limit);
-    Ok(Json(Page { items, next }))
+    Ok(Json(BookPage { items, next }))
 }
 
 async fn summary(
-    State(simulator): State<Simulator>,
+    State(simulator): State<SimulatorServer>,
     Path(channel): Path<String>,
-) -> Result<Json<Summary>, Response> {
+) -> Result<Json<BookSummary>, Response> {
     Ok(Json(simulator.summary(Some(known(&channel)?))))
 }
 
-async fn summary_of_all(State(simulator): State<Simulator>) -> Json<Summary> {
+async fn summary_of_all(State(simulator): State<SimulatorServer>) -> Json<BookSummary> {
     Json(simulator.summary(None))
 }
 
 async fn script(
-    State(simulator): State<Simulator>,
+    State(simulator): State<SimulatorServer>,
     Path(channel): Path<String>,
-    Json(script): Json<Script>,
+    Json(script): Json<ActionScript>,
 ) -> Result<StatusCode, Response> {
     simulator
         .add_script(known(&channel)?, script)
@@ -186,9 +192,9 @@ async fn script(
 }
 
 async fn rates(
-    State(simulator): State<Simulator>,
+    State(simulator): State<SimulatorServer>,
     Path(channel): Path<String>,
-    Json(rates): Json<Rates>,
+    Json(rates): Json<ActionRates>,
 ) -> Result<StatusCode, Response> {
     simulator
         .set_rates(known(&channel)?, rates)
@@ -196,7 +202,7 @@ async fn rates(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn ready(State(simulator): State<Simulator>) -> Json<serde_json::Value> {
+async fn ready(State(simulator): State<SimulatorServer>) -> Json<serde_json::Value> {
     let (open, given_up) = simulator.callbacks();
     Json(
         json!({ "ready": true, "seed": simulator.seed(), "callbacks_open": open, "callbacks_given_up": given_up }),
@@ -204,7 +210,7 @@ async fn ready(State(simulator): State<Simulator>) -> Json<serde_json::Value> {
 }
 
 #[allow(clippy::result_large_err)]
-fn known(channel: &str) -> Result<Kind, Response> {
+fn known(channel: &str) -> Result<SimulatorKind, Response> {
     channel
         .parse()
         .map_err(|e: anyhow::Error| wrong(StatusCode::NOT_FOUND, &e.to_string()))
@@ -212,9 +218,9 @@ fn known(channel: &str) -> Result<Kind, Response> {
 
 /// One of the two that speak the shared JSON; the psp has paths of its own.
 #[allow(clippy::result_large_err)]
-fn union(channel: &str) -> Result<Kind, Response> {
+fn union(channel: &str) -> Result<SimulatorKind, Response> {
     let kind = known(channel)?;
-    if kind == Kind::Psp {
+    if kind == SimulatorKind::Psp {
         Err(wrong(
             StatusCode::NOT_FOUND,
             "the psp's API is below /psp/v1",
@@ -236,8 +242,8 @@ pub(super) fn is_identity(serial_no: &str, trade_time: &str) -> bool {
 /// Checks the signature, then reads the body.
 #[allow(clippy::result_large_err)]
 fn opened<T: serde::de::DeserializeOwned>(
-    simulator: &Simulator,
-    kind: Kind,
+    simulator: &SimulatorServer,
+    kind: SimulatorKind,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<T, Response> {
@@ -269,8 +275,8 @@ fn opened<T: serde::de::DeserializeOwned>(
 }
 
 fn refusal(
-    simulator: &Simulator,
-    kind: Kind,
+    simulator: &SimulatorServer,
+    kind: SimulatorKind,
     status: StatusCode,
     code: &str,
     message: &str,
@@ -290,8 +296,8 @@ fn words(code: &str, message: &str) -> ChannelReply {
 }
 
 pub(super) fn signed_json(
-    simulator: &Simulator,
-    kind: Kind,
+    simulator: &SimulatorServer,
+    kind: SimulatorKind,
     status: StatusCode,
     reply: &impl Serialize,
 ) -> Response {
@@ -301,7 +307,12 @@ pub(super) fn signed_json(
     }
 }
 
-fn signed(simulator: &Simulator, kind: Kind, status: StatusCode, body: Bytes) -> Response {
+fn signed(
+    simulator: &SimulatorServer,
+    kind: SimulatorKind,
+    status: StatusCode,
+    body: Bytes,
+) -> Response {
     let all = wire::signature(kind, &simulator.keys(kind), now_us() / 1_000_000, &body);
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();

@@ -17,19 +17,20 @@ mod kind;
 mod plan;
 mod psp;
 mod script;
-mod simulator;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tests_psp;
-mod trades;
 mod wire;
 
-pub use book::{Paid, Summary};
-pub use config::{ChannelConfig, SimConfig};
-pub use kind::Kind;
-pub use script::{Action, Rates, Script};
-pub use simulator::{Secrets, Simulator};
+pub mod server;
+pub mod trade_log;
+
+pub use crate::channels::book::{BookSummary, BookedPayment};
+pub use crate::channels::config::{SimulatedChannelConfig, SimulatorConfig};
+pub use crate::channels::kind::SimulatorKind;
+pub use crate::channels::script::{ActionRates, ActionScript, ScriptedAction};
+pub use crate::channels::server::{SimulatorSecrets, SimulatorServer};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -37,9 +38,11 @@ use tokio_util::sync::CancellationToken;
 /// Runs all simulators on `listener` until `shutdown`. Secrets come from the
 /// environment or `secrets_dir`.
 pub async fn serve(
-    config: SimConfig,
+    config: SimulatorConfig,
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    Simulator::load(config)?.serve(listener, shutdown).await
+    SimulatorServer::load(config)?
+        .serve(listener, shutdown)
+        .await
 }

@@ -1,10 +1,10 @@
 //! A public payout API in today's style: amounts in minor units, an idempotency key
 //! that is remembered for one date of `created`, results by webhook.
 
-use super::http::{is_identity, signed_json, unclear};
-use super::kind::Kind;
-use super::simulator::{Shown, Simulator};
-use super::wire::{self, Said};
+use crate::channels::http::{is_identity, signed_json, unclear};
+use crate::channels::kind::SimulatorKind;
+use crate::channels::server::{SimulatedReply, SimulatorServer};
+use crate::channels::wire::{self, TradeMessage};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
@@ -12,46 +12,46 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sluice_contract::clock::now_us;
-use sluice_contract::keys::Keys;
+use sluice_contract::keys::SigningKeys;
 use sluice_contract::money::{Currency, minor_units, of_minor_units};
 use sluice_contract::signing::{SignatureError, sign, verify as verified};
 use sluice_contract::wire::ChannelPay;
 
-pub(super) const SIGNATURE: &str = "psp-signature";
-pub(super) const KEY_ID: &str = "psp-key-id";
-const KEY: &str = "idempotency-key";
+pub(super) const PSP_SIGNATURE_HEADER: &str = "psp-signature";
+pub(super) const PSP_KEY_ID_HEADER: &str = "psp-key-id";
+const IDEMPOTENCY_KEY_HEADER: &str = "idempotency-key";
 
 #[derive(Deserialize)]
-struct NewPayout {
+struct SimulatedPayoutRequest {
     reference: String,
     /// Minor units.
     amount: i64,
     currency: Currency,
-    destination: Destination,
+    destination: SimulatedDestination,
     /// `YYYYMMDDhhmmss`.
     created: String,
 }
 
 #[derive(Deserialize)]
-struct Destination {
+struct SimulatedDestination {
     account: String,
 }
 
 #[derive(Deserialize)]
-pub(super) struct Dated {
+pub(super) struct PayoutDateQuery {
     #[serde(default)]
     date: String,
 }
 
 pub(super) async fn pay(
-    State(simulator): State<Simulator>,
+    State(simulator): State<SimulatorServer>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let refuse = |status, code: &str| refusal(&simulator, status, code, "");
     if wire::verify(
-        Kind::Psp,
-        &simulator.keys(Kind::Psp),
+        SimulatorKind::Psp,
+        &simulator.keys(SimulatorKind::Psp),
         now_us() / 1_000_000,
         &headers,
         &body,
@@ -60,11 +60,11 @@ pub(super) async fn pay(
     {
         return refuse(StatusCode::UNAUTHORIZED, "bad_signature");
     }
-    let Ok(asked) = serde_json::from_slice::<NewPayout>(&body) else {
+    let Ok(asked) = serde_json::from_slice::<SimulatedPayoutRequest>(&body) else {
         return refuse(StatusCode::BAD_REQUEST, "bad_request");
     };
     let keyed = headers
-        .get(KEY)
+        .get(IDEMPOTENCY_KEY_HEADER)
         .is_some_and(|key| key.as_bytes() == asked.reference.as_bytes());
     if !keyed || asked.amount <= 0 || !is_identity(&asked.reference, &asked.created) {
         return refuse(StatusCode::BAD_REQUEST, "bad_request");
@@ -76,31 +76,37 @@ pub(super) async fn pay(
         amount: of_minor_units(asked.amount, asked.currency),
         currency: asked.currency.code().to_owned(),
     };
-    match simulator.pay(Kind::Psp, pay).await {
-        Ok(Shown::Reply(said)) => {
-            signed_json(&simulator, Kind::Psp, StatusCode::CREATED, &payout(&said))
-        }
-        Ok(Shown::Again(said)) if said.code == Kind::Psp.conflict() => refusal(
+    match simulator.pay(SimulatorKind::Psp, pay).await {
+        Ok(SimulatedReply::Reply(said)) => signed_json(
+            &simulator,
+            SimulatorKind::Psp,
+            StatusCode::CREATED,
+            &payout(&said),
+        ),
+        Ok(SimulatedReply::Again(said)) if said.code == SimulatorKind::Psp.conflict() => refusal(
             &simulator,
             StatusCode::CONFLICT,
             &said.code,
             &said.pay.serial_no,
         ),
-        Ok(Shown::Again(said)) => {
-            signed_json(&simulator, Kind::Psp, StatusCode::OK, &payout(&said))
-        }
-        Ok(other) => unclear(&simulator, Kind::Psp, other).await,
+        Ok(SimulatedReply::Again(said)) => signed_json(
+            &simulator,
+            SimulatorKind::Psp,
+            StatusCode::OK,
+            &payout(&said),
+        ),
+        Ok(other) => unclear(&simulator, SimulatorKind::Psp, other).await,
         Err(error) => {
-            tracing::error!(channel = %Kind::Psp, "{error:#}");
+            tracing::error!(channel = %SimulatorKind::Psp, "{error:#}");
             refuse(StatusCode::INTERNAL_SERVER_ERROR, "internal_error")
         }
     }
 }
 
 pub(super) async fn query(
-    State(simulator): State<Simulator>,
+    State(simulator): State<SimulatorServer>,
     Path(reference): Path<String>,
-    Query(dated): Query<Dated>,
+    Query(dated): Query<PayoutDateQuery>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
@@ -109,9 +115,9 @@ pub(super) async fn query(
         .path_and_query()
         .map_or("", |p| p.as_str())
         .trim_start_matches("/psp");
-    let keys = simulator.keys(Kind::Psp);
+    let keys = simulator.keys(SimulatorKind::Psp);
     if wire::verify(
-        Kind::Psp,
+        SimulatorKind::Psp,
         &keys,
         now_us() / 1_000_000,
         &headers,
@@ -121,27 +127,37 @@ pub(super) async fn query(
     {
         return refusal(&simulator, StatusCode::UNAUTHORIZED, "bad_signature", "");
     }
-    match simulator.query(Kind::Psp, &reference, &dated.date) {
-        Some(said) => signed_json(&simulator, Kind::Psp, StatusCode::OK, &payout(&said)),
+    match simulator.query(SimulatorKind::Psp, &reference, &dated.date) {
+        Some(said) => signed_json(
+            &simulator,
+            SimulatorKind::Psp,
+            StatusCode::OK,
+            &payout(&said),
+        ),
         None => refusal(
             &simulator,
             StatusCode::NOT_FOUND,
-            Kind::Psp.no_such_trade(),
+            SimulatorKind::Psp.no_such_trade(),
             &reference,
         ),
     }
 }
 
-fn refusal(simulator: &Simulator, status: StatusCode, code: &str, reference: &str) -> Response {
+fn refusal(
+    simulator: &SimulatorServer,
+    status: StatusCode,
+    code: &str,
+    reference: &str,
+) -> Response {
     signed_json(
         simulator,
-        Kind::Psp,
+        SimulatorKind::Psp,
         status,
         &json!({ "error": { "code": code, "reference": reference } }),
     )
 }
 
-fn payout(said: &Said) -> Value {
+fn payout(said: &TradeMessage) -> Value {
     let (status, failure) = said
         .code
         .split_once(':')
@@ -161,7 +177,7 @@ fn payout(said: &Said) -> Value {
 }
 
 /// A webhook.
-pub(super) fn event(said: &Said) -> Value {
+pub(super) fn event(said: &TradeMessage) -> Value {
     let data = payout(said);
     let status = data["status"].as_str().unwrap_or_default();
     json!({ "id": format!("evt_{}_{status}", said.pay.serial_no), "type": format!("payout.{status}"), "data": data })
@@ -169,7 +185,7 @@ pub(super) fn event(said: &Said) -> Value {
 
 /// One signature by the secret that the key id names.
 pub(super) fn verify(
-    keys: &Keys,
+    keys: &SigningKeys,
     now_s: i64,
     signature: Option<&str>,
     key_id: Option<&str>,

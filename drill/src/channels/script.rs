@@ -1,6 +1,6 @@
 //! How a simulator misbehaves: by destination account, or by chance.
 
-use super::kind::Kind;
+use crate::channels::kind::SimulatorKind;
 use anyhow::ensure;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// payment are always answered as duplicates, whatever the action.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Action {
+pub enum ScriptedAction {
     #[default]
     Normal,
     /// Pays as usual, answers late.
@@ -85,11 +85,11 @@ pub enum Action {
     },
 }
 
-impl Action {
-    pub fn check(&self, kind: Kind) -> anyhow::Result<()> {
-        let returns = matches!(self, Action::ReturnAfterSuccess { .. });
+impl ScriptedAction {
+    pub fn check(&self, kind: SimulatorKind) -> anyhow::Result<()> {
+        let returns = matches!(self, ScriptedAction::ReturnAfterSuccess { .. });
         ensure!(
-            !(returns && kind == Kind::NetsUnion),
+            !(returns && kind == SimulatorKind::NetsUnion),
             "netsunion never returns: use unionpay or psp for return_after_success"
         );
         Ok(())
@@ -99,19 +99,19 @@ impl Action {
 /// An action for certain destination accounts. The first script that matches wins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Script {
+pub struct ActionScript {
     /// Prefix of `toAccount`; with a leading `*`, its suffix.
     #[serde(rename = "match")]
     pub pattern: String,
-    pub action: Action,
+    pub action: ScriptedAction,
     /// Only this many requests in all are treated so; the rest go on as usual.
     #[serde(default)]
     pub times: Option<u64>,
 }
 
-impl Script {
-    pub fn new(pattern: &str, action: Action) -> Self {
-        Script {
+impl ActionScript {
+    pub fn new(pattern: &str, action: ScriptedAction) -> Self {
+        ActionScript {
             pattern: pattern.into(),
             action,
             times: None,
@@ -130,7 +130,7 @@ impl Script {
 /// action per payment, so the sum is at most 1000.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Rates {
+pub struct ActionRates {
     pub delay: u32,
     pub timeout_after_paying: u32,
     pub timeout_without_paying: u32,
@@ -154,11 +154,11 @@ pub struct Rates {
 }
 
 /// What `ms` and `hold_ms` are if not set; longer than the core's usual deadline.
-const DEFAULT_MS: u64 = 1_000;
+const DEFAULT_ACTION_MS: u64 = 1_000;
 const DEFAULT_HOLD_MS: u64 = 10_000;
 
-impl Rates {
-    pub fn check(&self, kind: Kind) -> anyhow::Result<()> {
+impl ActionRates {
+    pub fn check(&self, kind: SimulatorKind) -> anyhow::Result<()> {
         let sum: u64 = self
             .table(false)
             .iter()
@@ -169,14 +169,14 @@ impl Rates {
             "rates of {kind} sum to {sum} permille: at most 1000"
         );
         ensure!(
-            kind != Kind::NetsUnion || self.return_after_success == 0,
+            kind != SimulatorKind::NetsUnion || self.return_after_success == 0,
             "rates: netsunion never returns"
         );
         Ok(())
     }
 
     /// The action of one payment.
-    pub fn draw(&self, rng: &mut impl Rng) -> Action {
+    pub fn draw(&self, rng: &mut impl Rng) -> ScriptedAction {
         let mut point = rng.random_range(0..1000u32);
         for (permille, action) in self.table(rng.random()) {
             if point < permille {
@@ -184,68 +184,77 @@ impl Rates {
             }
             point -= permille;
         }
-        Action::Normal
+        ScriptedAction::Normal
     }
 
-    fn table(&self, pays: bool) -> [(u32, Action); 14] {
-        let ms = self.ms.unwrap_or(DEFAULT_MS);
+    fn table(&self, pays: bool) -> [(u32, ScriptedAction); 14] {
+        let ms = self.ms.unwrap_or(DEFAULT_ACTION_MS);
         let hold_ms = self.hold_ms.unwrap_or(DEFAULT_HOLD_MS);
         [
-            (self.delay, Action::Delay { ms }),
+            (self.delay, ScriptedAction::Delay { ms }),
             (
                 self.timeout_after_paying,
-                Action::TimeoutAfterPaying { hold_ms },
+                ScriptedAction::TimeoutAfterPaying { hold_ms },
             ),
             (
                 self.timeout_without_paying,
-                Action::TimeoutWithoutPaying { hold_ms },
+                ScriptedAction::TimeoutWithoutPaying { hold_ms },
             ),
             (
                 self.unknown_code,
-                Action::UnknownCode {
+                ScriptedAction::UnknownCode {
                     code: "7777".into(),
                     pays,
                 },
             ),
             (
                 self.duplicate_callback,
-                Action::DuplicateCallback { times: 3 },
+                ScriptedAction::DuplicateCallback { times: 3 },
             ),
-            (self.late_callback, Action::LateCallback { ms }),
-            (self.no_callback, Action::NoCallback),
-            (self.callback_before_reply, Action::CallbackBeforeReply),
-            (self.return_after_success, Action::ReturnAfterSuccess { ms }),
-            (self.fail, Action::Fail),
-            (self.fail_later, Action::FailLater { ms }),
+            (self.late_callback, ScriptedAction::LateCallback { ms }),
+            (self.no_callback, ScriptedAction::NoCallback),
+            (
+                self.callback_before_reply,
+                ScriptedAction::CallbackBeforeReply,
+            ),
+            (
+                self.return_after_success,
+                ScriptedAction::ReturnAfterSuccess { ms },
+            ),
+            (self.fail, ScriptedAction::Fail),
+            (self.fail_later, ScriptedAction::FailLater { ms }),
             (
                 self.in_process_then_notify,
-                Action::InProcessThenNotify { ms },
+                ScriptedAction::InProcessThenNotify { ms },
             ),
-            (self.http_500_after_paying, Action::Http500AfterPaying),
-            (self.junk_body, Action::JunkBody { pays }),
+            (
+                self.http_500_after_paying,
+                ScriptedAction::Http500AfterPaying,
+            ),
+            (self.junk_body, ScriptedAction::JunkBody { pays }),
         ]
     }
 }
 
 /// Scripts and rates of one channel, as they stand now.
 #[derive(Debug, Default)]
-pub(super) struct Manners {
-    pub scripts: Vec<Script>,
-    pub rates: Rates,
+pub(super) struct ChannelBehavior {
+    pub scripts: Vec<ActionScript>,
+    pub rates: ActionRates,
     all_zero: bool,
 }
 
-impl Manners {
-    pub fn new(scripts: Vec<Script>, rates: Rates) -> Self {
-        let mut manners = Manners {
+impl ChannelBehavior {
+    pub fn new(scripts: Vec<ActionScript>, rates: ActionRates) -> Self {
+        let mut behavior = ChannelBehavior {
             scripts,
-            ..Manners::default()
+            ..ChannelBehavior::default()
         };
-        manners.set_rates(rates);
-        manners
+        behavior.set_rates(rates);
+        behavior
     }
 
-    pub fn set_rates(&mut self, rates: Rates) {
+    pub fn set_rates(&mut self, rates: ActionRates) {
         self.all_zero = rates
             .table(false)
             .iter()
@@ -253,14 +262,14 @@ impl Manners {
         self.rates = rates;
     }
 
-    pub fn choose(&mut self, to_account: &str, rng: &mut impl Rng) -> Action {
-        let live = |s: &&mut Script| s.times != Some(0) && s.matches(to_account);
+    pub fn choose(&mut self, to_account: &str, rng: &mut impl Rng) -> ScriptedAction {
+        let live = |s: &&mut ActionScript| s.times != Some(0) && s.matches(to_account);
         if let Some(script) = self.scripts.iter_mut().find(live) {
             script.times = script.times.map(|n| n - 1);
             return script.action.clone();
         }
         if self.all_zero {
-            Action::Normal
+            ScriptedAction::Normal
         } else {
             self.rates.draw(rng)
         }

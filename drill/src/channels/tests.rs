@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use sluice_contract::clock::now_us;
-use sluice_contract::keys::Keys;
+use sluice_contract::keys::SigningKeys;
 use sluice_contract::settings::Secret;
 use sluice_contract::signing::{SIGNATURE_HEADER, TIMESTAMP_HEADER, sign, verify};
 use sluice_contract::wire::{ChannelPay, ChannelQuery, ChannelReply};
@@ -15,42 +15,44 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::sleep;
 
-pub(super) const DAY: &str = "20261121183000";
-pub(super) const NEXT_DAY: &str = "20261122000100";
+pub(super) const TRADE_TIME: &str = "20261121183000";
+pub(super) const NEXT_DAY_TRADE_TIME: &str = "20261122000100";
 
 /// What the core's side was told: channel and message, in order.
-type Told = Arc<Mutex<Vec<(String, ChannelReply)>>>;
+type ReceivedCallbacks = Arc<Mutex<Vec<(String, ChannelReply)>>>;
 
-pub(super) struct Bench {
-    pub simulator: Simulator,
+pub(super) struct SimulatorBench {
+    pub simulator: SimulatorServer,
     pub base: String,
-    told: Told,
+    told: ReceivedCallbacks,
     stop: CancellationToken,
 }
 
-impl Drop for Bench {
+impl Drop for SimulatorBench {
     fn drop(&mut self) {
         self.stop.cancel();
     }
 }
 
-pub(super) fn secrets() -> Secrets {
-    Secrets::fixed(|kind| Keys::new(Secret::new(&format!("{kind}-secret-of-tests")), None))
+pub(super) fn secrets() -> SimulatorSecrets {
+    SimulatorSecrets::fixed(|kind| {
+        SigningKeys::new(Secret::new(&format!("{kind}-secret-of-tests")), None)
+    })
 }
 
 /// Takes callbacks; refuses the first `deaf` of them.
-async fn core_side(deaf: usize) -> (String, Told) {
-    let told = Told::default();
+async fn core_side(deaf: usize) -> (String, ReceivedCallbacks) {
+    let told = ReceivedCallbacks::default();
     let (sink, refusals) = (told.clone(), Arc::new(Mutex::new(deaf)));
     let notify = move |axum::extract::Path(channel): axum::extract::Path<String>,
                        headers: axum::http::HeaderMap,
                        body: String| async move {
         let secrets = secrets();
         let header = |name| headers.get(name).and_then(|v| v.to_str().ok());
-        let kind: Kind = channel.parse().unwrap();
+        let kind: SimulatorKind = channel.parse().unwrap();
         let keys = secrets.of(kind);
         let (time, signature) = match kind {
-            Kind::Psp => header("psp-signature")
+            SimulatorKind::Psp => header("psp-signature")
                 .unwrap()
                 .strip_prefix("t=")
                 .unwrap()
@@ -85,9 +87,9 @@ async fn core_side(deaf: usize) -> (String, Told) {
 }
 
 /// A callback, the psp's in the words of the others.
-fn heard(kind: Kind, body: &str) -> ChannelReply {
+fn heard(kind: SimulatorKind, body: &str) -> ChannelReply {
     let mut body: serde_json::Value = serde_json::from_str(body).unwrap();
-    if kind == Kind::Psp {
+    if kind == SimulatorKind::Psp {
         let data = body["data"].take();
         assert_eq!(
             body["type"],
@@ -99,28 +101,28 @@ fn heard(kind: Kind, body: &str) -> ChannelReply {
     serde_json::from_value(body).unwrap()
 }
 
-async fn bench_with(book: Option<&Path>, deaf: usize) -> Bench {
+async fn bench_with(book: Option<&Path>, deaf: usize) -> SimulatorBench {
     let (callback_url, told) = core_side(deaf).await;
-    let unionpay = ChannelConfig {
+    let unionpay = SimulatedChannelConfig {
         callback_delay_ms: 30,
-        ..ChannelConfig::default()
+        ..SimulatedChannelConfig::default()
     };
     let book_file = book.map(Into::into);
-    let config = SimConfig {
+    let config = SimulatorConfig {
         callback_url,
         book_file,
         unionpay,
         seed: Some(7),
-        ..SimConfig::default()
+        ..SimulatorConfig::default()
     };
     // The tests' own client needs it.
     sluice_contract::telemetry::install_crypto();
-    let simulator = Simulator::new(config, secrets()).unwrap();
+    let simulator = SimulatorServer::new(config, secrets()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = listener.local_addr().unwrap().to_string();
     let stop = CancellationToken::new();
     tokio::spawn(simulator.clone().serve(listener, stop.clone()));
-    Bench {
+    SimulatorBench {
         simulator,
         base,
         told,
@@ -128,7 +130,7 @@ async fn bench_with(book: Option<&Path>, deaf: usize) -> Bench {
     }
 }
 
-pub(super) async fn bench() -> Bench {
+pub(super) async fn bench() -> SimulatorBench {
     bench_with(None, 0).await
 }
 
@@ -142,11 +144,11 @@ fn payment(serial: &str, trade_time: &str, to_account: &str, cents: i64) -> Chan
     }
 }
 
-impl Bench {
+impl SimulatorBench {
     /// Status, and the reply if its signature holds and it is one.
     async fn call(
         &self,
-        kind: Kind,
+        kind: SimulatorKind,
         call: &str,
         body: &impl Serialize,
     ) -> (u16, Option<ChannelReply>) {
@@ -179,7 +181,7 @@ impl Bench {
 
     async fn pay(
         &self,
-        kind: Kind,
+        kind: SimulatorKind,
         serial: &str,
         trade_time: &str,
         to: &str,
@@ -191,7 +193,7 @@ impl Bench {
         reply.map_or(format!("HTTP {status}"), |reply| reply.code)
     }
 
-    async fn query(&self, kind: Kind, serial: &str, trade_time: &str) -> String {
+    async fn query(&self, kind: SimulatorKind, serial: &str, trade_time: &str) -> String {
         let query = ChannelQuery {
             serial_no: serial.into(),
             trade_time: trade_time.into(),
@@ -219,9 +221,9 @@ impl Bench {
         self.codes(serial)
     }
 
-    pub fn script(&self, kind: Kind, pattern: &str, action: Action) {
+    pub fn script(&self, kind: SimulatorKind, pattern: &str, action: ScriptedAction) {
         self.simulator
-            .add_script(kind, Script::new(pattern, action))
+            .add_script(kind, ActionScript::new(pattern, action))
             .unwrap();
     }
 }
@@ -230,20 +232,29 @@ impl Bench {
 async fn one_serial_on_one_day_is_paid_once() {
     let bench = bench().await;
     for (kind, first, duplicate, conflict, paid) in [
-        (Kind::NetsUnion, "0000", "9002", "1003", "0000"),
-        (Kind::UnionPay, "00", "03", "12", "00S"),
+        (SimulatorKind::NetsUnion, "0000", "9002", "1003", "0000"),
+        (SimulatorKind::UnionPay, "00", "03", "12", "00S"),
     ] {
-        assert_eq!(bench.pay(kind, "S1", DAY, "acct", 1234).await, first);
-        assert_eq!(bench.pay(kind, "S1", DAY, "acct", 1234).await, duplicate);
+        assert_eq!(bench.pay(kind, "S1", TRADE_TIME, "acct", 1234).await, first);
+        assert_eq!(
+            bench.pay(kind, "S1", TRADE_TIME, "acct", 1234).await,
+            duplicate
+        );
         // Later the same day is the same day.
         assert_eq!(
             bench.pay(kind, "S1", "20261121235959", "acct", 1234).await,
             duplicate
         );
-        assert_eq!(bench.pay(kind, "S1", DAY, "acct", 1235).await, conflict);
-        assert_eq!(bench.pay(kind, "S1", DAY, "other", 1234).await, conflict);
+        assert_eq!(
+            bench.pay(kind, "S1", TRADE_TIME, "acct", 1235).await,
+            conflict
+        );
+        assert_eq!(
+            bench.pay(kind, "S1", TRADE_TIME, "other", 1234).await,
+            conflict
+        );
         sleep(Duration::from_millis(100)).await;
-        assert_eq!(bench.query(kind, "S1", DAY).await, paid);
+        assert_eq!(bench.query(kind, "S1", TRADE_TIME).await, paid);
         assert_eq!(bench.simulator.summary(Some(kind)).count, 1);
         assert!(bench.simulator.summary(Some(kind)).doubled.is_empty());
     }
@@ -254,7 +265,7 @@ async fn one_serial_on_one_day_is_paid_once() {
 #[tokio::test]
 async fn many_at_once_are_paid_once() {
     let bench = bench().await;
-    let calls = (0..40).map(|_| bench.pay(Kind::NetsUnion, "S1", DAY, "acct", 1));
+    let calls = (0..40).map(|_| bench.pay(SimulatorKind::NetsUnion, "S1", TRADE_TIME, "acct", 1));
     let codes = futures_util::future::join_all(calls).await;
     assert_eq!(codes.iter().filter(|c| *c == "0000").count(), 1);
     assert_eq!(codes.iter().filter(|c| *c == "9002").count(), 39);
@@ -265,17 +276,30 @@ async fn many_at_once_are_paid_once() {
 async fn another_day_pays_again() {
     let bench = bench().await;
     assert_eq!(
-        bench.pay(Kind::NetsUnion, "S1", DAY, "acct", 1234).await,
-        "0000"
-    );
-    assert_eq!(bench.query(Kind::NetsUnion, "S1", NEXT_DAY).await, "9001");
-    assert_eq!(
         bench
-            .pay(Kind::NetsUnion, "S1", NEXT_DAY, "acct", 1234)
+            .pay(SimulatorKind::NetsUnion, "S1", TRADE_TIME, "acct", 1234)
             .await,
         "0000"
     );
-    let summary = bench.simulator.summary(Some(Kind::NetsUnion));
+    assert_eq!(
+        bench
+            .query(SimulatorKind::NetsUnion, "S1", NEXT_DAY_TRADE_TIME)
+            .await,
+        "9001"
+    );
+    assert_eq!(
+        bench
+            .pay(
+                SimulatorKind::NetsUnion,
+                "S1",
+                NEXT_DAY_TRADE_TIME,
+                "acct",
+                1234
+            )
+            .await,
+        "0000"
+    );
+    let summary = bench.simulator.summary(Some(SimulatorKind::NetsUnion));
     assert_eq!((summary.count, summary.doubled), (2, vec!["S1".to_owned()]));
     assert_eq!(summary.sums["CNY"], "24.68");
 }
@@ -283,24 +307,24 @@ async fn another_day_pays_again() {
 #[tokio::test]
 async fn the_book_holds_what_was_paid_whatever_was_said() {
     let bench = bench().await;
-    let kind = Kind::NetsUnion;
+    let kind = SimulatorKind::NetsUnion;
     let hold_ms = 50;
     for (serial, action, said, found) in [
         (
             "T1",
-            Action::TimeoutAfterPaying { hold_ms },
+            ScriptedAction::TimeoutAfterPaying { hold_ms },
             "HTTP 504",
             "0000",
         ),
         (
             "T2",
-            Action::TimeoutWithoutPaying { hold_ms },
+            ScriptedAction::TimeoutWithoutPaying { hold_ms },
             "HTTP 504",
             "9001",
         ),
         (
             "T3",
-            Action::UnknownCode {
+            ScriptedAction::UnknownCode {
                 code: "7777".into(),
                 pays: true,
             },
@@ -309,29 +333,43 @@ async fn the_book_holds_what_was_paid_whatever_was_said() {
         ),
         (
             "T4",
-            Action::UnknownCode {
+            ScriptedAction::UnknownCode {
                 code: "7777".into(),
                 pays: false,
             },
             "7777",
             "9001",
         ),
-        ("T5", Action::Http500AfterPaying, "HTTP 500", "0000"),
-        ("T6", Action::JunkBody { pays: true }, "HTTP 200", "0000"),
-        ("T7", Action::JunkBody { pays: false }, "HTTP 200", "9001"),
-        ("T8", Action::Fail, "1001", "1001"),
-        ("T9", Action::NoCallback, "2001", "0000"),
+        ("T5", ScriptedAction::Http500AfterPaying, "HTTP 500", "0000"),
+        (
+            "T6",
+            ScriptedAction::JunkBody { pays: true },
+            "HTTP 200",
+            "0000",
+        ),
+        (
+            "T7",
+            ScriptedAction::JunkBody { pays: false },
+            "HTTP 200",
+            "9001",
+        ),
+        ("T8", ScriptedAction::Fail, "1001", "1001"),
+        ("T9", ScriptedAction::NoCallback, "2001", "0000"),
     ] {
         bench.script(kind, &format!("*-{serial}"), action);
         assert_eq!(
             bench
-                .pay(kind, serial, DAY, &format!("acct-{serial}"), 100)
+                .pay(kind, serial, TRADE_TIME, &format!("acct-{serial}"), 100)
                 .await,
             said,
             "{serial}"
         );
         sleep(Duration::from_millis(150)).await;
-        assert_eq!(bench.query(kind, serial, DAY).await, found, "{serial}");
+        assert_eq!(
+            bench.query(kind, serial, TRADE_TIME).await,
+            found,
+            "{serial}"
+        );
         let paid = bench
             .simulator
             .book()
@@ -341,20 +379,27 @@ async fn the_book_holds_what_was_paid_whatever_was_said() {
         assert_eq!(paid, usize::from(found == "0000"), "{serial}");
     }
     // A refused trade stays refused.
-    assert_eq!(bench.pay(kind, "T8", DAY, "acct-T8", 100).await, "9002");
+    assert_eq!(
+        bench.pay(kind, "T8", TRADE_TIME, "acct-T8", 100).await,
+        "9002"
+    );
     assert_eq!(bench.simulator.book().len(), 5);
 }
 
 #[tokio::test]
 async fn results_are_told_by_callback() {
     let bench = bench().await;
-    let kind = Kind::UnionPay;
-    bench.script(kind, "twice", Action::DuplicateCallback { times: 3 });
-    bench.script(kind, "bad", Action::FailLater { ms: 20 });
-    bench.script(kind, "back", Action::ReturnAfterSuccess { ms: 60 });
-    bench.script(kind, "never", Action::NoCallback);
-    assert_eq!(bench.pay(kind, "U1", DAY, "plain", 1).await, "00");
-    assert_eq!(bench.query(kind, "U1", DAY).await, "05");
+    let kind = SimulatorKind::UnionPay;
+    bench.script(
+        kind,
+        "twice",
+        ScriptedAction::DuplicateCallback { times: 3 },
+    );
+    bench.script(kind, "bad", ScriptedAction::FailLater { ms: 20 });
+    bench.script(kind, "back", ScriptedAction::ReturnAfterSuccess { ms: 60 });
+    bench.script(kind, "never", ScriptedAction::NoCallback);
+    assert_eq!(bench.pay(kind, "U1", TRADE_TIME, "plain", 1).await, "00");
+    assert_eq!(bench.query(kind, "U1", TRADE_TIME).await, "05");
     assert_eq!(bench.wait_codes("U1", 1).await, ["00S"]);
     for (serial, to, codes) in [
         ("U2", "twice", vec!["00S", "00S", "00S"]),
@@ -362,30 +407,46 @@ async fn results_are_told_by_callback() {
         ("U4", "back", vec!["00S", "00R"]),
         ("U5", "never", vec![]),
     ] {
-        assert_eq!(bench.pay(kind, serial, DAY, to, 1).await, "00");
+        assert_eq!(bench.pay(kind, serial, TRADE_TIME, to, 1).await, "00");
         assert_eq!(bench.wait_codes(serial, codes.len()).await, codes, "{to}");
     }
-    assert_eq!(bench.query(kind, "U4", DAY).await, "00R");
+    assert_eq!(bench.query(kind, "U4", TRADE_TIME).await, "00R");
     let summary = bench.simulator.summary(Some(kind));
     assert_eq!((summary.count, summary.returned), (4, 1));
     bench.script(
-        Kind::NetsUnion,
+        SimulatorKind::NetsUnion,
         "slow",
-        Action::InProcessThenNotify { ms: 400 },
+        ScriptedAction::InProcessThenNotify { ms: 400 },
     );
     assert_eq!(
-        bench.pay(Kind::NetsUnion, "N1", DAY, "slow", 1).await,
+        bench
+            .pay(SimulatorKind::NetsUnion, "N1", TRADE_TIME, "slow", 1)
+            .await,
         "2001"
     );
-    assert_eq!(bench.query(Kind::NetsUnion, "N1", DAY).await, "2001");
+    assert_eq!(
+        bench
+            .query(SimulatorKind::NetsUnion, "N1", TRADE_TIME)
+            .await,
+        "2001"
+    );
     assert_eq!(bench.wait_codes("N1", 1).await, ["0000"]);
 }
 
 #[tokio::test]
 async fn a_callback_can_come_before_the_reply() {
     let bench = bench().await;
-    bench.script(Kind::UnionPay, "early", Action::CallbackBeforeReply);
-    assert_eq!(bench.pay(Kind::UnionPay, "E1", DAY, "early", 1).await, "00");
+    bench.script(
+        SimulatorKind::UnionPay,
+        "early",
+        ScriptedAction::CallbackBeforeReply,
+    );
+    assert_eq!(
+        bench
+            .pay(SimulatorKind::UnionPay, "E1", TRADE_TIME, "early", 1)
+            .await,
+        "00"
+    );
     assert_eq!(bench.codes("E1"), ["00S"]);
     assert_eq!(bench.wait_codes("E1", 1).await.len(), 1);
 }
@@ -393,7 +454,12 @@ async fn a_callback_can_come_before_the_reply() {
 #[tokio::test]
 async fn a_callback_is_repeated_until_it_is_taken() {
     let bench = bench_with(None, 3).await;
-    assert_eq!(bench.pay(Kind::UnionPay, "R1", DAY, "plain", 1).await, "00");
+    assert_eq!(
+        bench
+            .pay(SimulatorKind::UnionPay, "R1", TRADE_TIME, "plain", 1)
+            .await,
+        "00"
+    );
     assert_eq!(bench.wait_codes("R1", 1).await, ["00S"]);
     assert_eq!(bench.simulator.callbacks(), (0, 0));
 }
@@ -401,7 +467,7 @@ async fn a_callback_is_repeated_until_it_is_taken() {
 #[tokio::test]
 async fn only_signed_requests_are_heard() {
     let bench = bench().await;
-    let body = serde_json::to_string(&payment("S1", DAY, "acct", 1)).unwrap();
+    let body = serde_json::to_string(&payment("S1", TRADE_TIME, "acct", 1)).unwrap();
     let (status, answer) = http::post(&bench.base, "/netsunion/pay", &body)
         .await
         .unwrap();
@@ -413,7 +479,11 @@ async fn only_signed_requests_are_heard() {
         .post(format!("http://{}/netsunion/pay", bench.base))
         .header(
             SIGNATURE_HEADER,
-            sign(secrets().of(Kind::UnionPay).current(), now, body.as_bytes()),
+            sign(
+                secrets().of(SimulatorKind::UnionPay).current(),
+                now,
+                body.as_bytes(),
+            ),
         )
         .header(TIMESTAMP_HEADER, now)
         .body(body)
@@ -431,15 +501,22 @@ async fn the_book_survives_a_restart() {
     {
         let bench = bench_with(Some(&file), 0).await;
         bench.script(
-            Kind::UnionPay,
+            SimulatorKind::UnionPay,
             "open",
-            Action::InProcessThenNotify { ms: 60_000 },
+            ScriptedAction::InProcessThenNotify { ms: 60_000 },
         );
         assert_eq!(
-            bench.pay(Kind::NetsUnion, "S1", DAY, "acct", 1234).await,
+            bench
+                .pay(SimulatorKind::NetsUnion, "S1", TRADE_TIME, "acct", 1234)
+                .await,
             "0000"
         );
-        assert_eq!(bench.pay(Kind::UnionPay, "S2", DAY, "open", 5).await, "00");
+        assert_eq!(
+            bench
+                .pay(SimulatorKind::UnionPay, "S2", TRADE_TIME, "open", 5)
+                .await,
+            "00"
+        );
     }
     // A line torn by a kill.
     let mut text = std::fs::read(&file).unwrap();
@@ -447,7 +524,9 @@ async fn the_book_survives_a_restart() {
     std::fs::write(&file, text).unwrap();
     let bench = bench_with(Some(&file), 0).await;
     assert_eq!(
-        bench.pay(Kind::NetsUnion, "S1", DAY, "acct", 1234).await,
+        bench
+            .pay(SimulatorKind::NetsUnion, "S1", TRADE_TIME, "acct", 1234)
+            .await,
         "9002"
     );
     // What was in process is settled and told.
@@ -476,11 +555,15 @@ async fn books_scripts_and_rates_over_http() {
         204
     );
     assert_eq!(
-        bench.pay(Kind::NetsUnion, "B1", DAY, "no-1", 1).await,
+        bench
+            .pay(SimulatorKind::NetsUnion, "B1", TRADE_TIME, "no-1", 1)
+            .await,
         "1001"
     );
     assert_eq!(
-        bench.pay(Kind::NetsUnion, "B2", DAY, "no-1", 1).await,
+        bench
+            .pay(SimulatorKind::NetsUnion, "B2", TRADE_TIME, "no-1", 1)
+            .await,
         "0000"
     );
     assert_eq!(
@@ -491,7 +574,9 @@ async fn books_scripts_and_rates_over_http() {
         204
     );
     assert_eq!(
-        bench.pay(Kind::NetsUnion, "B3", DAY, "any", 1).await,
+        bench
+            .pay(SimulatorKind::NetsUnion, "B3", TRADE_TIME, "any", 1)
+            .await,
         "1001"
     );
     let wrong = http::post(
@@ -518,7 +603,9 @@ async fn books_scripts_and_rates_over_http() {
         204
     );
     assert_eq!(
-        bench.pay(Kind::NetsUnion, "B4", DAY, "any", 250).await,
+        bench
+            .pay(SimulatorKind::NetsUnion, "B4", TRADE_TIME, "any", 250)
+            .await,
         "0000"
     );
     let (_, page) = http::get(&bench.base, "/netsunion/book?limit=1")
@@ -539,7 +626,9 @@ async fn books_scripts_and_rates_over_http() {
     );
     let (_, summary) = http::get(&bench.base, "/book/summary").await.unwrap();
     assert_eq!(
-        serde_json::from_slice::<Summary>(&summary).unwrap().count,
+        serde_json::from_slice::<BookSummary>(&summary)
+            .unwrap()
+            .count,
         2
     );
 }
@@ -558,17 +647,17 @@ fn settings_are_read_and_contradictions_refused() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("channel.toml");
     std::fs::write(&file, text).unwrap();
-    let config = SimConfig::load(&file).unwrap();
+    let config = SimulatorConfig::load(&file).unwrap();
     assert_eq!(
         config.unionpay.scripts[0].action,
-        Action::ReturnAfterSuccess { ms: 10 }
+        ScriptedAction::ReturnAfterSuccess { ms: 10 }
     );
     std::fs::write(&file, text.replace("unionpay", "netsunion")).unwrap();
-    let error = format!("{:#}", SimConfig::load(&file).unwrap_err());
+    let error = format!("{:#}", SimulatorConfig::load(&file).unwrap_err());
     assert!(
         error.contains("netsunion.scripts") && error.contains("never returns"),
         "{error}"
     );
     std::fs::write(&file, "listen = '0.0.0.0:1'").unwrap();
-    assert!(SimConfig::load(&file).is_err());
+    assert!(SimulatorConfig::load(&file).is_err());
 }

@@ -1,7 +1,7 @@
 //! The payout API over real HTTP, as the core sees it.
 
-use super::tests::{Bench, DAY, NEXT_DAY, bench, secrets};
 use super::*;
+use crate::channels::tests::{NEXT_DAY_TRADE_TIME, SimulatorBench, TRADE_TIME, bench, secrets};
 use serde_json::{Value, json};
 use sluice_contract::clock::now_us;
 use sluice_contract::settings::Secret;
@@ -20,7 +20,7 @@ fn ask(reference: &str, created: &str, amount: Value, currency: &str) -> Value {
             "destination": { "account": "payee", "bank": "ICBC" } })
 }
 
-impl Bench {
+impl SimulatorBench {
     async fn psp(
         &self,
         secret: &Secret,
@@ -59,7 +59,7 @@ impl Bench {
     }
 
     async fn payout(&self, body: &Value) -> (u16, Value) {
-        let keys = secrets().of(Kind::Psp);
+        let keys = secrets().of(SimulatorKind::Psp);
         self.psp(
             keys.current(),
             body["reference"].as_str().unwrap(),
@@ -71,7 +71,7 @@ impl Bench {
 
     async fn by_reference(&self, reference: &str, date: &str) -> (u16, Value) {
         let path = format!("/v1/payouts/by-reference/{reference}?date={date}");
-        self.psp(secrets().of(Kind::Psp).current(), "", &path, None)
+        self.psp(secrets().of(SimulatorKind::Psp).current(), "", &path, None)
             .await
     }
 }
@@ -79,7 +79,7 @@ impl Bench {
 #[tokio::test]
 async fn one_key_on_one_date_is_one_payout_told_by_webhook() {
     let bench = bench().await;
-    let body = ask("P1", DAY, json!(125), "CNY");
+    let body = ask("P1", TRADE_TIME, json!(125), "CNY");
     let (status, first) = bench.payout(&body).await;
     assert_eq!(
         (status, word(&first).as_str(), &first["amount"]),
@@ -91,28 +91,36 @@ async fn one_key_on_one_date_is_one_payout_told_by_webhook() {
         (status, word(&again).as_str(), &again["id"]),
         (200, "paid", &first["id"])
     );
-    let (status, other) = bench.payout(&ask("P1", DAY, json!(126), "CNY")).await;
+    let (status, other) = bench
+        .payout(&ask("P1", TRADE_TIME, json!(126), "CNY"))
+        .await;
     assert_eq!(
         (status, &other["error"]["code"]),
         (409, &json!("idempotency_conflict"))
     );
-    assert_eq!(word(&bench.by_reference("P1", &DAY[..8]).await.1), "paid");
+    assert_eq!(
+        word(&bench.by_reference("P1", &TRADE_TIME[..8]).await.1),
+        "paid"
+    );
     assert_eq!(bench.simulator.summary(None).sums["CNY"], "1.25");
     // Another date is another payout: the hazard that a fixed trade time avoids.
-    let (status, none) = bench.by_reference("P1", &NEXT_DAY[..8]).await;
+    let (status, none) = bench.by_reference("P1", &NEXT_DAY_TRADE_TIME[..8]).await;
     assert_eq!(
         (status, &none["error"]["code"]),
         (404, &json!("payout_not_found"))
     );
     assert_eq!(
         bench
-            .payout(&ask("P1", NEXT_DAY, json!(125), "CNY"))
+            .payout(&ask("P1", NEXT_DAY_TRADE_TIME, json!(125), "CNY"))
             .await
             .0,
         201
     );
     bench.wait_codes("P1", 2).await;
-    assert_eq!(bench.simulator.summary(Some(Kind::Psp)).doubled, ["P1"]);
+    assert_eq!(
+        bench.simulator.summary(Some(SimulatorKind::Psp)).doubled,
+        ["P1"]
+    );
 }
 
 #[tokio::test]
@@ -120,7 +128,10 @@ async fn amounts_are_whole_minor_units_of_the_currency() {
     let bench = bench().await;
     for (reference, amount, currency) in [("J", json!(700), "JPY"), ("B", json!(1_005), "BHD")] {
         assert_eq!(
-            bench.payout(&ask(reference, DAY, amount, currency)).await.0,
+            bench
+                .payout(&ask(reference, TRADE_TIME, amount, currency))
+                .await
+                .0,
             201
         );
         bench.wait_codes(reference, 1).await;
@@ -131,15 +142,18 @@ async fn amounts_are_whole_minor_units_of_the_currency() {
         ("700", "1.005")
     );
     for amount in [json!(1.25), json!("125"), json!(0), json!(-1)] {
-        assert_eq!(bench.payout(&ask("X", DAY, amount, "CNY")).await.0, 400);
+        assert_eq!(
+            bench.payout(&ask("X", TRADE_TIME, amount, "CNY")).await.0,
+            400
+        );
     }
-    let keys = secrets().of(Kind::Psp);
+    let keys = secrets().of(SimulatorKind::Psp);
     let wrong_key = bench
         .psp(
             keys.current(),
             "other",
             "/v1/payouts",
-            Some(&ask("X", DAY, json!(1), "CNY")),
+            Some(&ask("X", TRADE_TIME, json!(1), "CNY")),
         )
         .await;
     assert_eq!(wrong_key.0, 400);
@@ -149,7 +163,7 @@ async fn amounts_are_whole_minor_units_of_the_currency() {
             &stranger,
             "X",
             "/v1/payouts",
-            Some(&ask("X", DAY, json!(1), "CNY")),
+            Some(&ask("X", TRADE_TIME, json!(1), "CNY")),
         )
         .await;
     assert_eq!(unsigned.0, 401);
@@ -159,44 +173,64 @@ async fn amounts_are_whole_minor_units_of_the_currency() {
 #[tokio::test]
 async fn failures_and_returns_are_told_in_its_words() {
     let bench = bench().await;
-    let script = |action| bench.script(Kind::Psp, "payee", action);
-    script(Action::Fail);
+    let script = |action| bench.script(SimulatorKind::Psp, "payee", action);
+    script(ScriptedAction::Fail);
     assert_eq!(
-        word(&bench.payout(&ask("F1", DAY, json!(1), "CNY")).await.1),
+        word(
+            &bench
+                .payout(&ask("F1", TRADE_TIME, json!(1), "CNY"))
+                .await
+                .1
+        ),
         "failed:invalid_account"
     );
-    script(Action::FailLater { ms: 10 });
+    script(ScriptedAction::FailLater { ms: 10 });
     assert_eq!(
-        word(&bench.payout(&ask("F2", DAY, json!(1), "CNY")).await.1),
+        word(
+            &bench
+                .payout(&ask("F2", TRADE_TIME, json!(1), "CNY"))
+                .await
+                .1
+        ),
         "pending"
     );
     assert_eq!(bench.wait_codes("F2", 1).await, ["failed:invalid_account"]);
-    script(Action::UnknownCode {
+    script(ScriptedAction::UnknownCode {
         code: "7777".into(),
         pays: false,
     });
     assert_eq!(
-        word(&bench.payout(&ask("F3", DAY, json!(1), "CNY")).await.1),
+        word(
+            &bench
+                .payout(&ask("F3", TRADE_TIME, json!(1), "CNY"))
+                .await
+                .1
+        ),
         "failed:7777"
     );
-    assert_eq!(bench.by_reference("F3", &DAY[..8]).await.0, 404);
-    script(Action::ReturnAfterSuccess { ms: 60 });
-    bench.payout(&ask("F4", DAY, json!(1), "CNY")).await;
+    assert_eq!(bench.by_reference("F3", &TRADE_TIME[..8]).await.0, 404);
+    script(ScriptedAction::ReturnAfterSuccess { ms: 60 });
+    bench.payout(&ask("F4", TRADE_TIME, json!(1), "CNY")).await;
     assert_eq!(bench.wait_codes("F4", 2).await, ["paid", "returned"]);
-    script(Action::JunkBody { pays: true });
+    script(ScriptedAction::JunkBody { pays: true });
     assert_eq!(
-        bench.payout(&ask("F5", DAY, json!(1), "CNY")).await,
+        bench.payout(&ask("F5", TRADE_TIME, json!(1), "CNY")).await,
         (200, Value::Null)
     );
-    script(Action::DuplicateCallback { times: 2 });
-    bench.payout(&ask("F6", DAY, json!(1), "CNY")).await;
+    script(ScriptedAction::DuplicateCallback { times: 2 });
+    bench.payout(&ask("F6", TRADE_TIME, json!(1), "CNY")).await;
     assert_eq!(bench.wait_codes("F6", 2).await, ["paid", "paid"]);
-    script(Action::CallbackBeforeReply);
+    script(ScriptedAction::CallbackBeforeReply);
     assert_eq!(
-        word(&bench.payout(&ask("F7", DAY, json!(1), "CNY")).await.1),
+        word(
+            &bench
+                .payout(&ask("F7", TRADE_TIME, json!(1), "CNY"))
+                .await
+                .1
+        ),
         "pending"
     );
     assert_eq!(bench.wait_codes("F7", 1).await, ["paid"]);
-    let summary = bench.simulator.summary(Some(Kind::Psp));
+    let summary = bench.simulator.summary(Some(SimulatorKind::Psp));
     assert_eq!((summary.count, summary.returned), (4, 1));
 }

@@ -1,10 +1,10 @@
 //! How the channels write what they say, and sign it. Written apart from the core's
 //! reading of it, so that a mistake there meets another opinion here.
 
-use super::kind::Kind;
-use super::psp;
+use crate::channels::kind::SimulatorKind;
+use crate::channels::psp;
 use axum::http::HeaderMap;
-use sluice_contract::keys::Keys;
+use sluice_contract::keys::SigningKeys;
 use sluice_contract::signing::{
     SIGNATURE_HEADER, SignatureError, TIMESTAMP_HEADER, sign, verify as verified,
 };
@@ -13,13 +13,13 @@ use std::sync::Arc;
 
 /// One word of a channel about one trade.
 #[derive(Debug, Clone)]
-pub(super) struct Said {
+pub(super) struct TradeMessage {
     pub pay: Arc<ChannelPay>,
     pub code: String,
 }
 
 /// As the two unions write it.
-pub(super) fn reply(said: &Said) -> ChannelReply {
+pub(super) fn reply(said: &TradeMessage) -> ChannelReply {
     ChannelReply {
         serial_no: said.pay.serial_no.clone(),
         trade_time: said.pay.trade_time.clone(),
@@ -31,46 +31,49 @@ pub(super) fn reply(said: &Said) -> ChannelReply {
 }
 
 /// The body of a callback.
-pub(super) fn notice(kind: Kind, said: &Said) -> serde_json::Result<Vec<u8>> {
+pub(super) fn notice(kind: SimulatorKind, said: &TradeMessage) -> serde_json::Result<Vec<u8>> {
     match kind {
-        Kind::NetsUnion | Kind::UnionPay => serde_json::to_vec(&reply(said)),
-        Kind::Psp => serde_json::to_vec(&psp::event(said)),
+        SimulatorKind::NetsUnion | SimulatorKind::UnionPay => serde_json::to_vec(&reply(said)),
+        SimulatorKind::Psp => serde_json::to_vec(&psp::event(said)),
     }
 }
 
 /// The headers that sign `body`.
 pub(super) fn signature(
-    kind: Kind,
-    keys: &Keys,
+    kind: SimulatorKind,
+    keys: &SigningKeys,
     now_s: i64,
     body: &[u8],
 ) -> Vec<(&'static str, String)> {
     let signature = sign(keys.current(), now_s, body);
     match kind {
-        Kind::NetsUnion | Kind::UnionPay => {
+        SimulatorKind::NetsUnion | SimulatorKind::UnionPay => {
             vec![
                 (SIGNATURE_HEADER, signature),
                 (TIMESTAMP_HEADER, now_s.to_string()),
             ]
         }
-        Kind::Psp => vec![(psp::SIGNATURE, format!("t={now_s},v1={signature}"))],
+        SimulatorKind::Psp => vec![(
+            psp::PSP_SIGNATURE_HEADER,
+            format!("t={now_s},v1={signature}"),
+        )],
     }
 }
 
 pub(super) fn verify(
-    kind: Kind,
-    keys: &Keys,
+    kind: SimulatorKind,
+    keys: &SigningKeys,
     now_s: i64,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<(), SignatureError> {
     let header = |name| headers.get(name).and_then(|v| v.to_str().ok());
-    if kind == Kind::Psp {
+    if kind == SimulatorKind::Psp {
         return psp::verify(
             keys,
             now_s,
-            header(psp::SIGNATURE),
-            header(psp::KEY_ID),
+            header(psp::PSP_SIGNATURE_HEADER),
+            header(psp::PSP_KEY_ID_HEADER),
             body,
         );
     }

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 
 /// One payment that a channel really made, from its own book.
 #[derive(Debug, Clone)]
-pub struct Paid {
+pub struct CheckedPayment {
     pub serial_no: String,
     pub to_account: String,
     pub amount: Decimal,
@@ -48,11 +48,11 @@ impl Invariants {
 }
 
 /// Problems of one kind that are worth listing; more only say the same.
-const SHOWN: usize = 5;
+const MAX_PROBLEMS_SHOWN: usize = 5;
 
 /// Where the schemas are; all the same pool if they are together.
 #[derive(Clone, Copy)]
-pub struct Servers<'a> {
+pub struct CheckedServers<'a> {
     pub orders: &'a Pool,
     pub balance: &'a Pool,
     pub ledger: &'a Pool,
@@ -61,9 +61,9 @@ pub struct Servers<'a> {
 /// Checks all of them. Takes the channels' books as they are now: unfinished orders
 /// may be in them or not.
 pub async fn invariants(
-    servers: Servers<'_>,
+    servers: CheckedServers<'_>,
     schemas: &Schemas,
-    book: &[Paid],
+    book: &[CheckedPayment],
 ) -> anyhow::Result<Invariants> {
     let mut conn = servers.orders.get_conn().await.context("invariants")?;
     let mut all = Invariants::default();
@@ -104,24 +104,24 @@ fn note(problems: &mut Vec<String>, kind: &str, found: Vec<String>) -> bool {
     problems.extend(
         found
             .iter()
-            .take(SHOWN)
+            .take(MAX_PROBLEMS_SHOWN)
             .map(|what| format!("{kind}: {what}")),
     );
-    if found.len() > SHOWN {
-        problems.push(format!("{kind}: {} more", found.len() - SHOWN));
+    if found.len() > MAX_PROBLEMS_SHOWN {
+        problems.push(format!("{kind}: {} more", found.len() - MAX_PROBLEMS_SHOWN));
     }
     found.is_empty()
 }
 
 /// Balances that differ from the sums of their entries, don't add up, or are negative.
-fn differing(balances: sql::BookSums, mut entries: sql::BookSums) -> Vec<String> {
+fn differing(balances: sql::CheckedSumsByKey, mut entries: sql::CheckedSumsByKey) -> Vec<String> {
     let mut found = Vec::new();
     for (key, has) in balances {
         let say = entries.remove(&key).unwrap_or_default();
         let adds_up = has
             .total
             .is_none_or(|total| total == has.available + has.reserved);
-        let parts = |b: &sql::Sums| [b.available, b.reserved, b.intermediate, b.held];
+        let parts = |b: &sql::CheckedSums| [b.available, b.reserved, b.intermediate, b.held];
         if !adds_up || parts(&has) != parts(&say) || parts(&has).iter().any(|p| *p < Decimal::ZERO)
         {
             found.push(format!(
@@ -132,7 +132,7 @@ fn differing(balances: sql::BookSums, mut entries: sql::BookSums) -> Vec<String>
     }
     let unowned = entries
         .iter()
-        .filter(|(_, sums)| **sums != sql::Sums::default());
+        .filter(|(_, sums)| **sums != sql::CheckedSums::default());
     found.extend(
         unowned
             .map(|(key, say)| format!("{} {} has no balance, entries say {say:?}", key.0, key.1)),
@@ -141,7 +141,7 @@ fn differing(balances: sql::BookSums, mut entries: sql::BookSums) -> Vec<String>
 }
 
 /// Serial numbers that left a channel twice, on whatever day.
-fn doubled(book: &[Paid]) -> Vec<String> {
+fn doubled(book: &[CheckedPayment]) -> Vec<String> {
     let mut times: HashMap<&str, u32> = HashMap::new();
     for paid in book {
         *times.entry(&paid.serial_no).or_default() += 1;
@@ -155,8 +155,9 @@ fn doubled(book: &[Paid]) -> Vec<String> {
 
 /// An order at its end says the same as the channel's book; a payment in the book
 /// belongs to an order.
-fn differences(orders: &[sql::OrderRow], book: &[Paid]) -> Vec<String> {
-    let mut paid: HashMap<&str, &Paid> = book.iter().map(|p| (p.serial_no.as_str(), p)).collect();
+fn differences(orders: &[sql::CheckedOrder], book: &[CheckedPayment]) -> Vec<String> {
+    let mut paid: HashMap<&str, &CheckedPayment> =
+        book.iter().map(|p| (p.serial_no.as_str(), p)).collect();
     let mut found = Vec::new();
     for order in orders {
         let entry = paid.remove(order.serial_no.as_str());
@@ -182,7 +183,7 @@ fn differences(orders: &[sql::OrderRow], book: &[Paid]) -> Vec<String> {
     found
 }
 
-fn same(order: &sql::OrderRow, paid: &Paid) -> bool {
+fn same(order: &sql::CheckedOrder, paid: &CheckedPayment) -> bool {
     order.amount == paid.amount
         && order.currency == paid.currency
         && order.to_account == paid.to_account
@@ -190,12 +191,12 @@ fn same(order: &sql::OrderRow, paid: &Paid) -> bool {
 
 /// Orders by state, and verdicts of violations on accounts outside `expected`.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Counts {
+pub struct StateCounts {
     pub by_state: HashMap<String, u64>,
     pub false_positives: u64,
 }
 
-impl Counts {
+impl StateCounts {
     pub fn of(&self, state: &str) -> u64 {
         self.by_state.get(state).copied().unwrap_or(0)
     }
@@ -210,49 +211,14 @@ impl Counts {
     }
 }
 
-pub async fn counts(pool: &Pool, schemas: &Schemas, expected: &[String]) -> anyhow::Result<Counts> {
+pub async fn counts(
+    pool: &Pool,
+    schemas: &Schemas,
+    expected: &[String],
+) -> anyhow::Result<StateCounts> {
     let mut conn = pool.get_conn().await?;
     sql::counts(&mut conn, schemas, expected).await
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn order(state: &str) -> sql::OrderRow {
-        sql::OrderRow {
-            order_id: "o".into(),
-            serial_no: "S".into(),
-            state: state.into(),
-            amount: Decimal::ONE,
-            currency: "CNY".into(),
-            to_account: "t".into(),
-            attempts: 1,
-        }
-    }
-
-    fn paid(cents: i64) -> Paid {
-        Paid {
-            serial_no: "S".into(),
-            to_account: "t".into(),
-            amount: Decimal::new(cents, 2),
-            currency: "CNY".into(),
-            returned: false,
-        }
-    }
-
-    #[test]
-    fn what_must_and_what_must_not_be_in_the_book() {
-        let differ = |state: &str, book: &[Paid]| !differences(&[order(state)], book).is_empty();
-        assert!(!differ("success", &[paid(100)]));
-        assert!(differ("success", &[]));
-        assert!(differ("success", &[paid(101)]));
-        assert!(differ("failed", &[paid(100)]));
-        assert!(!differ("failed", &[]));
-        assert!(!differ("in_doubt", &[paid(100)]));
-        assert!(differ("returned", &[paid(100)]));
-        assert!(!differences(&[], &[paid(100)]).is_empty());
-        assert_eq!(doubled(&[paid(1), paid(1)]).len(), 1);
-        assert!(doubled(&[paid(1)]).is_empty());
-    }
-}
+mod tests;

@@ -8,12 +8,12 @@ use sluice_contract::schema::Schemas;
 use std::collections::BTreeMap;
 
 /// Orders that have taken money and neither failed nor came back.
-const TAKING: &str = "state NOT IN ('failed','returned','booking')";
+const TAKING_STATES_SQL: &str = "state NOT IN ('failed','returned','booking')";
 
 /// By account and payment, or account and currency: two sums.
-type Pairs = BTreeMap<(String, String), (Decimal, Decimal)>;
+type SumPairs = BTreeMap<(String, String), (Decimal, Decimal)>;
 
-async fn pairs(conn: &mut Conn, sql: String) -> anyhow::Result<Pairs> {
+async fn pairs(conn: &mut Conn, sql: String) -> anyhow::Result<SumPairs> {
     let rows: Vec<(String, String, Decimal, Decimal)> = conn.query(sql).await?;
     Ok(rows
         .into_iter()
@@ -35,7 +35,7 @@ pub async fn off(
     );
     let taken = format!(
         "SELECT account_id,payment_no,SUM(IF(kind='refund',amount,0)),SUM(IF(kind='settlement',amount,0)) \
-         FROM {}.orders WHERE payment_no IS NOT NULL AND {TAKING} GROUP BY account_id,payment_no",
+         FROM {}.orders WHERE payment_no IS NOT NULL AND {TAKING_STATES_SQL} GROUP BY account_id,payment_no",
         schemas.orders
     );
     let (parts, mut taken) = (pairs(balance, parts).await?, pairs(orders, taken).await?);
@@ -82,7 +82,7 @@ async fn intermediate(
     );
     let taken = format!(
         "SELECT account_id,currency,SUM(amount),SUM(IF(state='success',0,amount)) \
-         FROM {}.orders WHERE kind<>'cash_out' AND {TAKING} GROUP BY account_id,currency",
+         FROM {}.orders WHERE kind<>'cash_out' AND {TAKING_STATES_SQL} GROUP BY account_id,currency",
         schemas.orders
     );
     let (rows, captured) = (pairs(balance, rows).await?, pairs(balance, captured).await?);

@@ -1,7 +1,7 @@
 //! SQL of the checks. Each reads one schema, which may be on a server of its own;
 //! none shares the code that it checks.
 
-use super::Counts;
+use crate::checks::StateCounts;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
@@ -10,7 +10,7 @@ use sluice_contract::sql::in_list;
 use std::collections::BTreeMap;
 
 #[derive(Debug, Clone)]
-pub struct OrderRow {
+pub struct CheckedOrder {
     pub order_id: String,
     pub serial_no: String,
     pub state: String,
@@ -35,7 +35,7 @@ pub async fn unbalanced_postings(
 
 /// One account's books in one currency.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sums {
+pub struct CheckedSums {
     pub available: Decimal,
     pub reserved: Decimal,
     pub intermediate: Decimal,
@@ -45,19 +45,19 @@ pub struct Sums {
 }
 
 /// By account and currency.
-pub type BookSums = BTreeMap<(String, String), Sums>;
+pub type CheckedSumsByKey = BTreeMap<(String, String), CheckedSums>;
 
-pub async fn balances(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<BookSums> {
+pub async fn balances(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<CheckedSumsByKey> {
     let sql = format!(
         "SELECT account_id,currency,available,reserved,intermediate,intermediate_reserved,balance FROM {}.balance",
         schemas.balance
     );
-    type Row = (String, String, Decimal, Decimal, Decimal, Decimal, Decimal);
-    let rows: Vec<Row> = conn.query(sql).await?;
+    type CheckedBalanceRow = (String, String, Decimal, Decimal, Decimal, Decimal, Decimal);
+    let rows: Vec<CheckedBalanceRow> = conn.query(sql).await?;
     let make = |(account, currency, available, reserved, intermediate, held, total)| {
         (
             (account, currency),
-            Sums {
+            CheckedSums {
                 available,
                 reserved,
                 intermediate,
@@ -70,7 +70,7 @@ pub async fn balances(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Book
 }
 
 /// What the entries say of each account's own books.
-pub async fn entry_sums(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<BookSums> {
+pub async fn entry_sums(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<CheckedSumsByKey> {
     let sum = |book: &str| format!("SUM(IF(book='{book}',IF(side='C',amount,-amount),0))");
     let sql = format!(
         "SELECT account_id,currency,{},{},{},{} FROM {}.entry GROUP BY account_id,currency",
@@ -84,7 +84,7 @@ pub async fn entry_sums(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Bo
     let make = |(account, currency, available, reserved, intermediate, held)| {
         (
             (account, currency),
-            Sums {
+            CheckedSums {
                 available,
                 reserved,
                 intermediate,
@@ -123,21 +123,22 @@ pub async fn totals_off(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Ve
     Ok(conn.query(sql).await?)
 }
 
-pub async fn orders(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Vec<OrderRow>> {
+pub async fn orders(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Vec<CheckedOrder>> {
     let sql = format!(
         "SELECT order_id,serial_no,state,amount,currency,to_account,attempts FROM {}.orders WHERE kind<>'settlement'",
         schemas.orders
     );
     let rows: Vec<(String, String, String, Decimal, String, String, i64)> = conn.query(sql).await?;
-    let make = |(order_id, serial_no, state, amount, currency, to_account, attempts)| OrderRow {
-        order_id,
-        serial_no,
-        state,
-        amount,
-        currency,
-        to_account,
-        attempts,
-    };
+    let make =
+        |(order_id, serial_no, state, amount, currency, to_account, attempts)| CheckedOrder {
+            order_id,
+            serial_no,
+            state,
+            amount,
+            currency,
+            to_account,
+            attempts,
+        };
     Ok(rows.into_iter().map(make).collect())
 }
 
@@ -145,7 +146,7 @@ pub async fn counts(
     conn: &mut Conn,
     schemas: &Schemas,
     expected: &[String],
-) -> anyhow::Result<Counts> {
+) -> anyhow::Result<StateCounts> {
     let by_state: Vec<(String, u64)> = conn
         .query(format!(
             "SELECT state,COUNT(*) FROM {}.orders GROUP BY state",
@@ -166,7 +167,7 @@ pub async fn counts(
         schemas.guard, schemas.orders
     );
     let false_positives: Option<u64> = conn.query_first(sql).await?;
-    Ok(Counts {
+    Ok(StateCounts {
         by_state: by_state.into_iter().collect(),
         false_positives: false_positives.unwrap_or(0),
     })

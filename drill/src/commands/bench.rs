@@ -3,30 +3,32 @@
 //! audit`: only the checks of data at rest. `sluice bench backtest`: a recorded
 //! load, tried again. `sluice bench rules`: only the rule engine, without any server.
 
-use super::demo::fresh;
-use crate::bench::{self, routing::Fill};
+use crate::bench;
+use crate::bench::routing::HistoryFill;
+use crate::commands::demo::fresh;
+use crate::output::json::write_json;
+use crate::output::progress::ProgressDisplay;
 use crate::setup::process::interrupted;
-use crate::story::{progress::Progress, report::write_json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-const REPORT: &str = "target/report/bench.json";
-const BACKTEST_REPORT: &str = "target/report/bench-backtest.json";
-const ROUTING_REPORT: &str = "target/report/bench-routing.json";
-const SNAPSHOT_REPORT: &str = "target/report/bench-audit.json";
-const RULES_REPORT: &str = "target/report/bench-rules.json";
+const BENCH_REPORT_PATH: &str = "target/report/bench.json";
+const BACKTEST_REPORT_PATH: &str = "target/report/bench-backtest.json";
+const ROUTING_REPORT_PATH: &str = "target/report/bench-routing.json";
+const AUDIT_REPORT_PATH: &str = "target/report/bench-audit.json";
+const RULES_REPORT_PATH: &str = "target/report/bench-rules.json";
 
 #[derive(Debug, clap::Args)]
-pub struct Options {
+pub struct BenchArgs {
     /// Where the private servers keep their data and logs; emptied first.
     #[arg(long, default_value = ".run/bench")]
     dir: PathBuf,
     #[command(subcommand)]
-    only: Option<Only>,
+    only: Option<BenchCommand>,
 }
 
 #[derive(Debug, Clone, clap::Subcommand)]
-enum Only {
+enum BenchCommand {
     /// Claims per second beside few and beside very many past orders.
     Routing {
         /// Past orders to make.
@@ -68,11 +70,11 @@ enum Only {
     },
 }
 
-pub async fn run(options: Options) -> anyhow::Result<()> {
-    if let Some(Only::Rules { rules, hostile }) = &options.only {
-        return told(&bench::rules::measure(rules, hostile)?, RULES_REPORT);
+pub async fn run(options: BenchArgs) -> anyhow::Result<()> {
+    if let Some(BenchCommand::Rules { rules, hostile }) = &options.only {
+        return told(&bench::rules::measure(rules, hostile)?, RULES_REPORT_PATH);
     }
-    let progress = Progress::new();
+    let progress = ProgressDisplay::new();
     for part in ["replay", "live", "audit", "backtest"] {
         fresh(&options.dir.join(part))?;
     }
@@ -100,57 +102,56 @@ fn told(figures: &impl serde::Serialize, report: &str) -> anyhow::Result<()> {
 
 #[derive(serde::Serialize)]
 #[serde(untagged)]
-enum Measured {
-    All(Box<bench::Figures>),
+enum BenchResult {
+    All(Box<bench::BenchFigures>),
     Routing {
-        routing_totals: bench::routing::RoutingTotals,
+        routing_totals: bench::routing::RoutingFigures,
     },
     Audit {
-        audit: bench::snapshot::Figures,
+        audit: bench::audit::AuditFigures,
     },
     Backtest {
-        backtest: bench::backtest::Backtest,
+        backtest: bench::backtest::BacktestFigures,
     },
 }
 
 /// The figures, and where they belong.
 async fn measure(
-    options: &Options,
-    progress: &Progress,
-) -> anyhow::Result<(Measured, &'static str)> {
+    options: &BenchArgs,
+    progress: &ProgressDisplay,
+) -> anyhow::Result<(BenchResult, &'static str)> {
     match options.only {
         // Told already: it needs no server.
-        None | Some(Only::Rules { .. }) => Ok((
-            Measured::All(Box::new(bench::run(&options.dir, progress).await?)),
-            REPORT,
+        None | Some(BenchCommand::Rules { .. }) => Ok((
+            BenchResult::All(Box::new(bench::run(&options.dir, progress).await?)),
+            BENCH_REPORT_PATH,
         )),
-        Some(Only::Routing { past, fill }) => {
-            let fill = Fill {
+        Some(BenchCommand::Routing { past, fill }) => {
+            let fill = HistoryFill {
                 orders: past,
-                most: Duration::from_secs(fill),
+                max_time: Duration::from_secs(fill),
             };
             let routing_totals =
                 bench::routing::measure(&options.dir.join("routing"), progress, fill).await?;
-            Ok((Measured::Routing { routing_totals }, ROUTING_REPORT))
+            Ok((BenchResult::Routing { routing_totals }, ROUTING_REPORT_PATH))
         }
-        Some(Only::Backtest { rate, seconds }) => {
+        Some(BenchCommand::Backtest { rate, seconds }) => {
             let (dir, time) = (options.dir.join("backtest"), Duration::from_secs(seconds));
             let backtest = bench::backtest::measure(&dir, progress, rate, time).await?;
-            Ok((Measured::Backtest { backtest }, BACKTEST_REPORT))
+            Ok((BenchResult::Backtest { backtest }, BACKTEST_REPORT_PATH))
         }
-        Some(Only::Audit {
+        Some(BenchCommand::Audit {
             accounts,
             orders,
             rate,
         }) => {
-            let rest = bench::snapshot::AtRest {
+            let rest = bench::audit::AuditLoad {
                 accounts,
                 orders,
                 rate,
             };
-            let audit =
-                bench::snapshot::measure(&options.dir.join("audit"), progress, rest).await?;
-            Ok((Measured::Audit { audit }, SNAPSHOT_REPORT))
+            let audit = bench::audit::measure(&options.dir.join("audit"), progress, rest).await?;
+            Ok((BenchResult::Audit { audit }, AUDIT_REPORT_PATH))
         }
     }
 }

@@ -1,28 +1,28 @@
 //! `sluice channel`: the channel simulators in the foreground.
 #![allow(clippy::print_stdout)]
 
-use crate::channels::{SimConfig, Simulator};
+use crate::channels::{SimulatorConfig, SimulatorServer};
 use crate::setup::process::interrupted;
 use anyhow::Context;
 use std::path::PathBuf;
 use tokio::net::TcpListener;
 
 #[derive(Debug, clap::Args)]
-pub struct Options {
+pub struct ChannelArgs {
     /// Settings of the simulators (TOML).
     #[arg(long, env = "SLUICE_CHANNEL_CONFIG")]
     config: PathBuf,
 }
 
-pub async fn run(options: Options) -> anyhow::Result<()> {
-    let config = SimConfig::load(&options.config)?;
+pub async fn run(options: ChannelArgs) -> anyhow::Result<()> {
+    let config = SimulatorConfig::load(&options.config)?;
     let listener = TcpListener::bind(&config.listen).await.with_context(|| {
         format!(
             "listen = {}: can't listen there; is another simulator running?",
             config.listen
         )
     })?;
-    let simulator = Simulator::load(config)?;
+    let simulator = SimulatorServer::load(config)?;
     println!(
         "channels on http://{} (seed {})",
         listener.local_addr()?,

@@ -1,23 +1,24 @@
 //! `sluice demo`: plays the story and says whether everything held.
 
+use crate::output::progress::ProgressDisplay;
 use crate::setup::process::interrupted;
-use crate::story::{self, progress::Progress};
+use crate::story;
 use anyhow::bail;
 use std::path::{Path, PathBuf};
 
 /// Where the summary for programs goes.
-const REPORT: &str = "target/report/demo.json";
+const DEMO_REPORT_PATH: &str = "target/report/demo.json";
 
 #[derive(Debug, clap::Args)]
-pub struct Options {
+pub struct DemoArgs {
     /// Where the private servers keep their data and logs; emptied first.
     #[arg(long, default_value = ".run/demo")]
     dir: PathBuf,
 }
 
 #[allow(clippy::print_stdout)]
-pub async fn run(options: Options) -> anyhow::Result<()> {
-    let progress = Progress::new();
+pub async fn run(options: DemoArgs) -> anyhow::Result<()> {
+    let progress = ProgressDisplay::new();
     fresh(&options.dir)?;
     let interrupted = interrupted()?;
     let played = tokio::select! {
@@ -26,10 +27,10 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     };
     progress.finish();
     let report = played?;
-    report.write(Path::new(REPORT))?;
+    report.write(Path::new(DEMO_REPORT_PATH))?;
     println!("{}", report.table());
     println!(
-        "written to {REPORT}; logs and settings are in {}",
+        "written to {DEMO_REPORT_PATH}; logs and settings are in {}",
         options.dir.display()
     );
     if !report.held() {

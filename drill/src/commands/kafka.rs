@@ -1,12 +1,12 @@
 //! `sluice kafka`: a real Apache Kafka with the product's topics, until Ctrl-C.
 
-use crate::setup::Broker;
+use crate::setup::KafkaBroker;
 use crate::setup::process::interrupted;
 use sluice_contract::event::{BUSINESS_TOPICS, ORDER_TOPIC};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
-pub struct Options {
+pub struct KafkaArgs {
     /// Where it keeps its data and log; what was there is used again.
     #[arg(long, default_value = ".run/kafka")]
     dir: PathBuf,
@@ -18,10 +18,10 @@ pub struct Options {
 }
 
 #[allow(clippy::print_stdout)]
-pub async fn run(options: Options) -> anyhow::Result<()> {
+pub async fn run(options: KafkaArgs) -> anyhow::Result<()> {
     let interrupted = interrupted()?;
     let mut broker = tokio::select! {
-        broker = Broker::start(&options.dir, Some(options.port)) => broker?,
+        broker = KafkaBroker::start(&options.dir, Some(options.port)) => broker?,
         () = interrupted.cancelled() => anyhow::bail!("interrupted while starting; it is stopped"),
     };
     for topic in BUSINESS_TOPICS.iter().chain([&ORDER_TOPIC]) {

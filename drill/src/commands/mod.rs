@@ -1,20 +1,9 @@
 //! The subcommands of `sluice`, one file each.
 
-mod backtest;
-mod backtest_table;
 mod bench;
 mod channel;
 mod demo;
-mod events;
-mod junit;
 mod kafka;
-mod orders;
-mod record;
-mod routing;
-mod rule_sets;
-mod rule_text;
-mod rules;
-mod snapshot;
 mod up;
 
 use clap::{Parser, Subcommand};
@@ -22,62 +11,62 @@ use clap::{Parser, Subcommand};
 /// Drills, simulators and load for the Sluice withdrawal core.
 #[derive(Debug, Parser)]
 #[command(name = "sluice", version)]
-pub struct Cli {
+pub struct DrillCli {
     #[command(subcommand)]
-    command: Command,
+    command: DrillCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum DrillCommand {
     /// Run the NetsUnion-like, UnionPay-like and payout API's simulators.
-    Channel(channel::Options),
+    Channel(channel::ChannelArgs),
     /// Play the story: healthy load, five faults found and stopped, books compared.
-    Demo(demo::Options),
+    Demo(demo::DemoArgs),
     /// Start the demo's stage and keep it until Ctrl-C.
-    Up(up::Options),
+    Up(up::UpArgs),
     /// Measure, each figure beside its floor.
-    Bench(bench::Options),
+    Bench(bench::BenchArgs),
     /// Start a real Apache Kafka and keep it until Ctrl-C.
-    Kafka(kafka::Options),
+    Kafka(kafka::KafkaArgs),
     /// Show the business events that were set aside; check one against its schema.
-    Events(events::Options),
+    Events(crate::cli::events::EventsArgs),
     /// Find orders, and tell what happened to them.
-    Orders(orders::Options),
+    Orders(crate::cli::orders::OrdersArgs),
     /// Check rule files, run their cases; see, promote and take back what is in force; explain a verdict.
-    Rules(rules::Options),
+    Rules(crate::cli::rules::RulesArgs),
     /// Check all data at rest now, or show how the last check went.
-    Audit(snapshot::Options),
+    Audit(crate::cli::audit::AuditArgs),
     /// Keep what is committed and told from now on, for backtests.
-    Record(record::Options),
+    Record(crate::cli::record::RecordArgs),
     /// Try rules on a recording: what they would have found and held.
-    Backtest(Box<backtest::Options>),
+    Backtest(Box<crate::cli::backtest::BacktestArgs>),
     /// Check, show, change and take back the routing; explain an order's channel.
-    Routing(routing::Options),
+    Routing(crate::cli::routing::RoutingArgs),
 }
 
-impl Cli {
+impl DrillCli {
     /// A server logs; what a person watches on a terminal speaks for itself.
     pub fn usual_log(&self) -> &'static str {
         match self.command {
-            Command::Channel(_) => "info",
+            DrillCommand::Channel(_) => "info",
             _ => "error,sluice_core=off",
         }
     }
 }
 
-pub async fn run(cli: Cli) -> anyhow::Result<()> {
+pub async fn run(cli: DrillCli) -> anyhow::Result<()> {
     match cli.command {
-        Command::Channel(options) => channel::run(options).await,
-        Command::Demo(options) => demo::run(options).await,
-        Command::Up(options) => up::run(options).await,
-        Command::Bench(options) => bench::run(options).await,
-        Command::Kafka(options) => kafka::run(options).await,
-        Command::Events(options) => events::run(options).await,
-        Command::Orders(options) => orders::run(options).await,
-        Command::Rules(options) => rules::run(&options).await,
-        Command::Audit(options) => snapshot::run(options).await,
-        Command::Record(options) => record::run(options).await,
-        Command::Backtest(options) => backtest::run(*options).await,
-        Command::Routing(options) => routing::run(options).await,
+        DrillCommand::Channel(options) => channel::run(options).await,
+        DrillCommand::Demo(options) => demo::run(options).await,
+        DrillCommand::Up(options) => up::run(options).await,
+        DrillCommand::Bench(options) => bench::run(options).await,
+        DrillCommand::Kafka(options) => kafka::run(options).await,
+        DrillCommand::Events(options) => crate::cli::events::run(options).await,
+        DrillCommand::Orders(options) => crate::cli::orders::run(options).await,
+        DrillCommand::Rules(options) => crate::cli::rules::run(&options).await,
+        DrillCommand::Audit(options) => crate::cli::audit::run(options).await,
+        DrillCommand::Record(options) => crate::cli::record::run(options).await,
+        DrillCommand::Backtest(options) => crate::cli::backtest::run(*options).await,
+        DrillCommand::Routing(options) => crate::cli::routing::run(options).await,
     }
 }

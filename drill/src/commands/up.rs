@@ -1,13 +1,14 @@
 //! `sluice up`: the demo's stage, without the story, until Ctrl-C.
 
+use crate::output::progress::ProgressDisplay;
 use crate::setup::process::interrupted;
-use crate::stage::{Options as StageOptions, Ports, Stage, traffic::Traffic};
-use crate::story::progress::Progress;
+use crate::stage::traffic::Traffic;
+use crate::stage::{DrillStage, StageOptions, StagePorts};
 use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
-pub struct Options {
+pub struct UpArgs {
     /// Where the private servers keep their data and logs; emptied first,
     /// since the embedded Kafka forgets and positions in it would be lost.
     #[arg(long, default_value = ".run/up")]
@@ -18,21 +19,21 @@ pub struct Options {
 }
 
 /// Load is started anew after this, so that it never ends by itself.
-const STRETCH: Duration = Duration::from_secs(60);
+const LOAD_RUN_TIME: Duration = Duration::from_secs(60);
 
 #[allow(clippy::print_stdout)]
-pub async fn run(options: Options) -> anyhow::Result<()> {
-    super::demo::fresh(&options.dir)?;
+pub async fn run(options: UpArgs) -> anyhow::Result<()> {
+    crate::commands::demo::fresh(&options.dir)?;
     let interrupted = interrupted()?;
-    let progress = Progress::new();
+    let progress = ProgressDisplay::new();
     let stage_options = StageOptions {
-        ports: Some(Ports::DOCUMENTED),
+        ports: Some(StagePorts::DOCUMENTED),
         ..crate::story::options()
     }
     .from_environment();
     let told = |step: &str| progress.step(&format!("starting {step}"));
     let stage = tokio::select! {
-        stage = Stage::up(&options.dir, stage_options, &told) => stage?,
+        stage = DrillStage::up(&options.dir, stage_options, &told) => stage?,
         () = interrupted.cancelled() => anyhow::bail!("interrupted while starting; everything is stopped"),
     };
     progress.finish();
@@ -65,7 +66,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         traffic.fund(&stage, 1_000_000).await?;
         loop {
             traffic.run = crate::load::request::new_key();
-            traffic.open(&stage, options.load, STRETCH).await?;
+            traffic.open(&stage, options.load, LOAD_RUN_TIME).await?;
         }
     };
     tokio::select! {

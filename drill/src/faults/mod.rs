@@ -1,15 +1,16 @@
 //! The five kinds of loss (seed 003) as faults that can be made on purpose, each
 //! by plain SQL or a lying upstream, each on an account of its own.
 
-pub mod act;
 pub mod signed;
+
+pub mod injection;
 
 use serde::Serialize;
 
 /// One kind of loss and how the drill makes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum FaultKind {
     /// Right input, wrong output: the upstream asked for 12.34 and sent 1234.
     WrongOutput,
     /// Upstream and downstream disagree: money booked for a deposit that nobody received.
@@ -22,33 +23,35 @@ pub enum Kind {
     ManualFix,
 }
 
-impl Kind {
-    pub const ALL: [Kind; 5] = [
-        Kind::WrongOutput,
-        Kind::UpstreamDownstream,
-        Kind::Duplicate,
-        Kind::InternalLogic,
-        Kind::ManualFix,
+impl FaultKind {
+    pub const ALL: [FaultKind; 5] = [
+        FaultKind::WrongOutput,
+        FaultKind::UpstreamDownstream,
+        FaultKind::Duplicate,
+        FaultKind::InternalLogic,
+        FaultKind::ManualFix,
     ];
 
     pub fn as_str(self) -> &'static str {
         match self {
-            Kind::WrongOutput => "wrong_output",
-            Kind::UpstreamDownstream => "upstream_downstream",
-            Kind::Duplicate => "duplicate",
-            Kind::InternalLogic => "internal_logic",
-            Kind::ManualFix => "manual_fix",
+            FaultKind::WrongOutput => "wrong_output",
+            FaultKind::UpstreamDownstream => "upstream_downstream",
+            FaultKind::Duplicate => "duplicate",
+            FaultKind::InternalLogic => "internal_logic",
+            FaultKind::ManualFix => "manual_fix",
         }
     }
 
     /// What happens, for the one who watches the story.
-    pub fn told(self) -> &'static str {
+    pub fn description(self) -> &'static str {
         match self {
-            Kind::WrongOutput => "an upstream asks for 12.34 and submits 1234",
-            Kind::UpstreamDownstream => "money is booked for a deposit that was never received",
-            Kind::Duplicate => "one withdrawal is submitted twice under two keys",
-            Kind::InternalLogic => "a paid order is set back to be paid again",
-            Kind::ManualFix => "somebody credits an account by hand",
+            FaultKind::WrongOutput => "an upstream asks for 12.34 and submits 1234",
+            FaultKind::UpstreamDownstream => {
+                "money is booked for a deposit that was never received"
+            }
+            FaultKind::Duplicate => "one withdrawal is submitted twice under two keys",
+            FaultKind::InternalLogic => "a paid order is set back to be paid again",
+            FaultKind::ManualFix => "somebody credits an account by hand",
         }
     }
 }

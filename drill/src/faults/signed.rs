@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use sluice_contract::clock::now_us;
 use sluice_contract::ids::new_tx_id;
 use sluice_contract::money::column_units;
-use sluice_contract::provenance::{Effects, OrderWords};
+use sluice_contract::provenance::{OrderTextFields, TransactionEffects};
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 
@@ -22,7 +22,7 @@ async fn sign(
     schemas: &Schemas,
     key: &Secret,
     account: &str,
-    effects: &Effects,
+    effects: &TransactionEffects,
 ) -> anyhow::Result<()> {
     let tx_id = new_tx_id();
     let signature = effects.sign(key, &tx_id, "[]");
@@ -50,7 +50,7 @@ pub async fn set_state(
         "SELECT account_id,to_account,amount,currency,version,kind,channel,serial_no,trade_time \
          FROM {orders}.orders WHERE order_id=? FOR UPDATE"
     );
-    type Row = (
+    type SignedOrderRow = (
         String,
         String,
         Decimal,
@@ -61,7 +61,7 @@ pub async fn set_state(
         String,
         Option<String>,
     );
-    let row: Option<Row> = conn.exec_first(select, (order_id,)).await?;
+    let row: Option<SignedOrderRow> = conn.exec_first(select, (order_id,)).await?;
     let (account, to, amount, currency, version, kind, channel, serial_no, trade_time) =
         row.with_context(|| format!("no order {order_id}"))?;
     conn.exec_drop(
@@ -69,8 +69,8 @@ pub async fn set_state(
         (state, due_us, &account, order_id),
     )
     .await?;
-    let mut effects = Effects::new();
-    let words = OrderWords {
+    let mut effects = TransactionEffects::new();
+    let words = OrderTextFields {
         kind: kind.as_bytes(),
         state: state.as_bytes(),
         to: to.as_bytes(),
@@ -125,7 +125,7 @@ pub async fn adjust(
     } else {
         ("available", "clearing.manual")
     };
-    let mut effects = Effects::new();
+    let mut effects = TransactionEffects::new();
     let amounts = [
         balance + amount,
         available + amount,

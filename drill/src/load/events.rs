@@ -2,13 +2,12 @@
 //! keyed by account.
 
 use anyhow::{Context, bail};
-use rdkafka::ClientConfig;
-use rdkafka::ClientContext;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{ClientConfig, ClientContext};
 use sluice_contract::event::BusinessEvent;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,26 +18,26 @@ use tokio::time::sleep;
 /// How long librdkafka tries to deliver one message, in milliseconds.
 const MESSAGE_TIMEOUT_MS: &str = "60000";
 /// Pause when the producer's queue is full.
-const FULL: Duration = Duration::from_millis(2);
+const QUEUE_FULL_DELAY: Duration = Duration::from_millis(2);
 
 /// Partition and offset at which an event was stored.
-pub type Stored = (i32, i64);
-type Ack = oneshot::Sender<Result<Stored, String>>;
+pub type StoredOffset = (i32, i64);
+type DeliverySender = oneshot::Sender<Result<StoredOffset, String>>;
 
 /// Clones are the same producer.
 #[derive(Clone)]
-pub struct EventProducer(Arc<ThreadedProducer<Tally>>);
+pub struct EventProducer(Arc<ThreadedProducer<DeliveryTally>>);
 
 #[derive(Default)]
-struct Tally {
+struct DeliveryTally {
     delivered: AtomicU64,
     failed: AtomicU64,
 }
 
-impl ClientContext for Tally {}
+impl ClientContext for DeliveryTally {}
 
-impl ProducerContext for Tally {
-    type DeliveryOpaque = Box<Option<Ack>>;
+impl ProducerContext for DeliveryTally {
+    type DeliveryOpaque = Box<Option<DeliverySender>>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, ack: Self::DeliveryOpaque) {
         let (counter, told) = match result {
@@ -64,13 +63,13 @@ impl EventProducer {
             // The defaults reach 10 s: an outage of 3 s cost 11 s when measured.
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "500");
-        let producer = ThreadedProducer::from_config_and_context(&config, Tally::default())
+        let producer = ThreadedProducer::from_config_and_context(&config, DeliveryTally::default())
             .with_context(|| format!("Kafka producer for {brokers}"))?;
         Ok(EventProducer(Arc::new(producer)))
     }
 
     /// Sends one event and waits until the brokers have it.
-    pub async fn send(&self, event: &BusinessEvent) -> anyhow::Result<Stored> {
+    pub async fn send(&self, event: &BusinessEvent) -> anyhow::Result<StoredOffset> {
         let (ack, told) = oneshot::channel();
         self.enqueue(event, Some(ack)).await?;
         match told.await.context("the producer is gone")? {
@@ -85,7 +84,12 @@ impl EventProducer {
     }
 
     /// Any bytes on any topic: what a broken upstream would send.
-    pub async fn send_raw(&self, topic: &str, key: &str, payload: &[u8]) -> anyhow::Result<Stored> {
+    pub async fn send_raw(
+        &self,
+        topic: &str,
+        key: &str,
+        payload: &[u8],
+    ) -> anyhow::Result<StoredOffset> {
         let (ack, told) = oneshot::channel();
         self.put(topic, key, payload, Some(ack)).await?;
         told.await
@@ -107,7 +111,11 @@ impl EventProducer {
         }
     }
 
-    async fn enqueue(&self, event: &BusinessEvent, ack: Option<Ack>) -> anyhow::Result<()> {
+    async fn enqueue(
+        &self,
+        event: &BusinessEvent,
+        ack: Option<DeliverySender>,
+    ) -> anyhow::Result<()> {
         self.put(
             event.topic(),
             &event.account_id,
@@ -122,7 +130,7 @@ impl EventProducer {
         topic: &str,
         key: &str,
         payload: &[u8],
-        ack: Option<Ack>,
+        ack: Option<DeliverySender>,
     ) -> anyhow::Result<()> {
         let mut ack = Box::new(ack);
         loop {
@@ -138,7 +146,7 @@ impl EventProducer {
                     return Err(error).with_context(|| format!("can't queue for {topic}"));
                 }
             }
-            sleep(FULL).await;
+            sleep(QUEUE_FULL_DELAY).await;
         }
     }
 }

@@ -9,13 +9,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-const LONGEST_HEAD: usize = 16 << 10;
-const LONGEST_BODY: usize = 16 << 20;
+const MAX_HEAD_BYTES: usize = 16 << 10;
+const MAX_BODY_BYTES: usize = 16 << 20;
 /// For `get` and `post`, which people wait for.
-const PATIENCE: Duration = Duration::from_secs(30);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One connection; one request at a time.
-pub struct Connection {
+pub struct HttpConnection {
     stream: TcpStream,
     buffer: BytesMut,
     /// Bytes of the last answer that are still at the front of the buffer.
@@ -24,7 +24,7 @@ pub struct Connection {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Head {
+struct ResponseHead {
     status: u16,
     /// Where the body starts.
     length: usize,
@@ -32,11 +32,11 @@ struct Head {
     close: bool,
 }
 
-impl Connection {
+impl HttpConnection {
     pub async fn open(address: &str) -> std::io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Connection {
+        Ok(HttpConnection {
             stream,
             buffer: BytesMut::with_capacity(4096),
             used: 0,
@@ -87,10 +87,10 @@ impl Connection {
     }
 }
 
-fn parse_head(bytes: &[u8]) -> std::io::Result<Option<Head>> {
+fn parse_head(bytes: &[u8]) -> std::io::Result<Option<ResponseHead>> {
     let bad = |what: &str| Error::new(ErrorKind::InvalidData, what.to_owned());
     let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") else {
-        return if bytes.len() > LONGEST_HEAD {
+        return if bytes.len() > MAX_HEAD_BYTES {
             Err(bad("the answer's head is too long"))
         } else {
             Ok(None)
@@ -125,11 +125,11 @@ fn parse_head(bytes: &[u8]) -> std::io::Result<Option<Head>> {
     }
     let body = match (status, length) {
         (204 | 304, _) => 0,
-        (_, Some(length)) if length > LONGEST_BODY => return Err(bad("the answer is too long")),
+        (_, Some(length)) if length > MAX_BODY_BYTES => return Err(bad("the answer is too long")),
         (_, Some(length)) => length,
         (_, None) => return Err(bad("the answer has no content-length")),
     };
-    Ok(Some(Head {
+    Ok(Some(ResponseHead {
         status,
         length: end + 4,
         body,
@@ -157,43 +157,17 @@ pub async fn post(address: &str, path: &str, json: &str) -> std::io::Result<(u16
 
 async fn once(address: &str, request: &[u8]) -> std::io::Result<(u16, Vec<u8>)> {
     let exchange = async {
-        let mut connection = Connection::open(address).await?;
+        let mut connection = HttpConnection::open(address).await?;
         connection
             .exchange(request)
             .await
             .map(|(status, body)| (status, body.to_vec()))
     };
-    timeout(PATIENCE, exchange)
+    timeout(REQUEST_TIMEOUT, exchange)
         .await
         .unwrap_or_else(|_| Err(Error::new(ErrorKind::TimedOut, "no answer in 30 s")))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn heads_by_table() {
-        let read = |text: &str| parse_head(text.as_bytes()).map_err(|e| e.to_string());
-        let ok = |text: &str| read(text).unwrap().map(|h| (h.status, h.body, h.close));
-        assert_eq!(
-            ok("HTTP/1.1 202 Accepted\r\nContent-Length: 5\r\n\r\nhello"),
-            Some((202, 5, false))
-        );
-        assert_eq!(
-            ok("HTTP/1.1 200 OK\r\ncontent-length:0\r\nconnection: close\r\n\r\n"),
-            Some((200, 0, true))
-        );
-        assert_eq!(ok("HTTP/1.1 204 No Content\r\n\r\n"), Some((204, 0, false)));
-        assert_eq!(ok("HTTP/1.1 200 OK\r\ncontent-le"), None);
-        for wrong in [
-            "HTTP/2 200\r\n\r\n",
-            "HTTP/1.1 200 OK\r\n\r\n",
-            "HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
-            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
-            "HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n",
-        ] {
-            assert!(read(wrong).is_err(), "{wrong}");
-        }
-    }
-}
+#[path = "http_tests.rs"]
+mod tests;

@@ -5,8 +5,9 @@ pub mod events;
 pub mod http;
 mod report;
 pub mod request;
-mod run;
 
+pub mod generator;
+
+pub use crate::load::generator::{ClosedLoad, LoadEnd, OpenLoad, closed, open};
+pub use crate::load::report::LoadReport;
 pub use events::EventProducer;
-pub use report::Report;
-pub use run::{Closed, Open, Until, closed, open};

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Longest latency told apart, in microseconds; longer ones count as this.
-const LONGEST_US: u64 = 600_000_000;
-const DIGITS: u8 = 3;
+const MAX_LATENCY_US: u64 = 600_000_000;
+const SIGNIFICANT_DIGITS: u8 = 3;
 
 #[derive(Debug, Clone)]
-pub struct Report {
+pub struct LoadReport {
     /// Microseconds from sending (closed) or from the scheduled instant (open) to
     /// the end of the answer.
     pub latency: Histogram<u64>,
@@ -26,11 +26,11 @@ pub struct Report {
     pub elapsed: Duration,
 }
 
-impl Report {
+impl LoadReport {
     pub(super) fn new() -> anyhow::Result<Self> {
-        Ok(Report {
-            latency: Histogram::new_with_max(LONGEST_US, DIGITS)?,
-            send_lag: Histogram::new_with_max(LONGEST_US, DIGITS)?,
+        Ok(LoadReport {
+            latency: Histogram::new_with_max(MAX_LATENCY_US, SIGNIFICANT_DIGITS)?,
+            send_lag: Histogram::new_with_max(MAX_LATENCY_US, SIGNIFICANT_DIGITS)?,
             statuses: BTreeMap::new(),
             unanswered: 0,
             first_error: None,
@@ -71,7 +71,7 @@ impl Report {
         self.first_error.get_or_insert_with(|| error.to_string());
     }
 
-    pub(super) fn merge(&mut self, other: &Report) -> anyhow::Result<()> {
+    pub(super) fn merge(&mut self, other: &LoadReport) -> anyhow::Result<()> {
         self.latency.add(&other.latency)?;
         self.send_lag.add(&other.send_lag)?;
         for (status, n) in &other.statuses {
@@ -94,7 +94,7 @@ fn per_second(count: u64, elapsed: Duration) -> u64 {
 }
 
 /// Two significant parts of a run on one line: rate, p50, p99, p99.9, errors.
-impl std::fmt::Display for Report {
+impl std::fmt::Display for LoadReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let us = |q| self.latency_us(q);
         write!(

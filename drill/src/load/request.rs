@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 /// Where requests go, and as whom.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub struct LoadTarget {
     /// `127.0.0.1:7100`.
     pub address: String,
     /// Bearer token of a configured client.
@@ -15,7 +15,7 @@ pub struct Target {
 /// A withdrawal. Amounts are major units as text. Values are ids and digits: they
 /// hold nothing that JSON would escape.
 #[derive(Debug, Clone, Copy)]
-pub struct Withdrawal<'a> {
+pub struct LoadWithdrawal<'a> {
     pub from_account: &'a str,
     pub to_account: &'a str,
     pub amount: &'a str,
@@ -27,7 +27,7 @@ pub struct Withdrawal<'a> {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub struct Deposit<'a> {
+pub struct LoadDeposit<'a> {
     pub account: &'a str,
     pub amount: &'a str,
     pub currency: &'a str,
@@ -39,27 +39,27 @@ pub fn new_key() -> String {
     Uuid::now_v7().simple().to_string()
 }
 
-impl Target {
+impl LoadTarget {
     pub fn new(address: &str) -> Self {
-        Target {
+        LoadTarget {
             address: address.into(),
             token: None,
         }
     }
 
     /// `POST /withdraw/submit`, keyed by the transaction id.
-    pub fn submit(&self, out: &mut Vec<u8>, withdrawal: &Withdrawal<'_>) {
+    pub fn submit(&self, out: &mut Vec<u8>, withdrawal: &LoadWithdrawal<'_>) {
         self.post(out, "/withdraw/submit", None, &withdrawal.json());
     }
 
     /// `POST /withdraw`, keyed by the header.
-    pub fn withdraw(&self, out: &mut Vec<u8>, key: &str, withdrawal: &Withdrawal<'_>) {
+    pub fn withdraw(&self, out: &mut Vec<u8>, key: &str, withdrawal: &LoadWithdrawal<'_>) {
         self.post(out, "/withdraw", Some(key), &withdrawal.json());
     }
 
     /// `POST /deposit`, keyed by the business number.
-    pub fn deposit(&self, out: &mut Vec<u8>, deposit: &Deposit<'_>) {
-        let Deposit {
+    pub fn deposit(&self, out: &mut Vec<u8>, deposit: &LoadDeposit<'_>) {
+        let LoadDeposit {
             account,
             amount,
             currency,
@@ -117,9 +117,9 @@ pub fn push_post<'h>(
     out.extend_from_slice(json);
 }
 
-impl Withdrawal<'_> {
+impl LoadWithdrawal<'_> {
     fn json(&self) -> String {
-        let Withdrawal {
+        let LoadWithdrawal {
             from_account,
             to_account,
             amount,
@@ -151,41 +151,5 @@ pub fn field<'a>(body: &'a [u8], name: &str) -> Option<&'a str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_request_is_what_the_core_reads() {
-        let target = Target {
-            token: Some("t0k".into()),
-            ..Target::new("127.0.0.1:7100")
-        };
-        let withdrawal = Withdrawal {
-            from_account: "a-1",
-            to_account: "b-1",
-            amount: "12.34",
-            currency: "CNY",
-            user_id: "u-1",
-            transaction_id: "t-1",
-            biz_no: "z-1",
-            channel: Some("unionpay"),
-        };
-        let mut out = Vec::new();
-        target.withdraw(&mut out, "key-1", &withdrawal);
-        let text = String::from_utf8(out).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        for line in [
-            "POST /withdraw HTTP/1.1",
-            "idempotent-key: key-1",
-            "authorization: Bearer t0k",
-        ] {
-            assert!(head.lines().any(|l| l == line), "{line} in {head}");
-        }
-        assert!(head.contains(&format!("content-length: {}", body.len())));
-        let json: serde_json::Value = serde_json::from_str(body).unwrap();
-        assert_eq!(json["amount"], "12.34");
-        assert_eq!(json["channel"], "unionpay");
-        assert_eq!(field(body.as_bytes(), "transactionId"), Some("t-1"));
-        assert_eq!(field(body.as_bytes(), "nothing"), None);
-    }
-}
+#[path = "request_tests.rs"]
+mod tests;

@@ -1,11 +1,11 @@
 //! A private MariaDB: own directory, own port on loopback, own socket, no
 //! system configuration, durable and with a binlog as the sidecar needs it.
 
-use super::{missing, ports, process, secrets, template};
+use crate::setup::process::{self, ChildProcess, ProgramSpec};
+use crate::setup::{ports, required_tools, secrets, template};
 use anyhow::Context;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts};
-use process::{Process, Program};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -14,16 +14,16 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 /// Longest path of a Unix socket, less the final zero byte.
-const SOCKET_PATH: usize = 107;
-const START: Duration = Duration::from_secs(90);
-const STOP: Duration = Duration::from_secs(90);
+const MAX_SOCKET_PATH: usize = 107;
+const START_TIMEOUT: Duration = Duration::from_secs(90);
+const STOP_TIMEOUT: Duration = Duration::from_secs(90);
 /// Another program may take the port between choosing and binding it.
-const PORTS_TRIED: usize = 3;
+const MAX_PORT_ATTEMPTS: usize = 3;
 const USER: &str = "sluice";
 
 /// What the design rests on (DESIGN §2, FACTS "Binlog"): durable commits, and
 /// full row images with names.
-const FIXED: &[&str] = &[
+const FIXED_OPTIONS: &[&str] = &[
     "--bind-address=127.0.0.1",
     "--skip-name-resolve",
     "--log-bin=binlog",
@@ -70,22 +70,22 @@ impl Default for MariadbOptions {
 
 /// A running private server. Dropping it kills it; its data stay in `dir`.
 #[derive(Debug)]
-pub struct Mariadb {
+pub struct MariadbServer {
     pub port: u16,
     pub socket: PathBuf,
     dir: PathBuf,
     password: String,
     options: MariadbOptions,
-    process: Process,
+    process: ChildProcess,
     /// Holds the socket if `dir` is too deep for one.
     _short: Option<tempfile::TempDir>,
 }
 
-impl Mariadb {
+impl MariadbServer {
     /// Starts a server on `dir` (made if missing; kept data are used again) and
     /// waits until it answers.
     pub async fn start(dir: &Path, options: MariadbOptions) -> anyhow::Result<Self> {
-        missing::check()?;
+        required_tools::check()?;
         fs::create_dir_all(dir).with_context(|| format!("can't create {}", dir.display()))?;
         let dir = dir
             .canonicalize()
@@ -109,9 +109,9 @@ impl Mariadb {
         loop {
             tried += 1;
             let port = ports::free_port()?;
-            let process = Process::spawn(program(&dir, &socket, port, &options)?)?;
+            let process = ChildProcess::spawn(program(&dir, &socket, port, &options)?)?;
             let (socket, password, options) = (socket.clone(), password.clone(), options.clone());
-            let mut server = Mariadb {
+            let mut server = MariadbServer {
                 port,
                 socket,
                 dir: dir.clone(),
@@ -120,13 +120,13 @@ impl Mariadb {
                 process,
                 _short: None,
             };
-            match server.wait(START).await {
+            match server.wait(START_TIMEOUT).await {
                 Ok(()) => {
                     server._short = short;
                     return Ok(server);
                 }
                 Err(error)
-                    if tried < PORTS_TRIED
+                    if tried < MAX_PORT_ATTEMPTS
                         && error.to_string().contains("Address already in use") => {}
                 Err(error) => return Err(error),
             }
@@ -166,7 +166,7 @@ impl Mariadb {
 
     /// A clean shutdown.
     pub async fn stop(&mut self) -> anyhow::Result<()> {
-        self.process.terminate(STOP).await.map(|_| ())
+        self.process.terminate(STOP_TIMEOUT).await.map(|_| ())
     }
 
     /// Starts it again on the same data and port (after a clean stop, if it runs).
@@ -174,8 +174,9 @@ impl Mariadb {
         if self.process.is_running() {
             self.stop().await?;
         }
-        self.process = Process::spawn(program(&self.dir, &self.socket, self.port, &self.options)?)?;
-        self.wait(START).await
+        self.process =
+            ChildProcess::spawn(program(&self.dir, &self.socket, self.port, &self.options)?)?;
+        self.wait(START_TIMEOUT).await
     }
 
     async fn wait(&mut self, within: Duration) -> anyhow::Result<()> {
@@ -255,7 +256,7 @@ fn pid_file(dir: &Path) -> PathBuf {
 /// In `dir` if the path fits, else in a short directory of its own.
 fn socket_path(dir: &Path) -> anyhow::Result<(PathBuf, Option<tempfile::TempDir>)> {
     let socket = dir.join("mysqld.sock");
-    if socket.as_os_str().len() <= SOCKET_PATH {
+    if socket.as_os_str().len() <= MAX_SOCKET_PATH {
         return Ok((socket, None));
     }
     let short = tempfile::Builder::new()
@@ -270,8 +271,8 @@ fn program(
     socket: &Path,
     port: u16,
     options: &MariadbOptions,
-) -> anyhow::Result<Program> {
-    let server = missing::find("mariadbd").context("mariadbd not found")?;
+) -> anyhow::Result<ProgramSpec> {
+    let server = required_tools::find("mariadbd").context("mariadbd not found")?;
     let settings = [
         "--no-defaults".to_owned(),
         format!("--user={}", template::user()?),
@@ -286,74 +287,13 @@ fn program(
         format!("--innodb-log-file-size={}M", options.log_file_mb),
         format!("--max-connections={}", options.max_connections),
     ];
-    let mut program = Program::at(server, "mariadbd", &dir.join("mariadbd.log"));
+    let mut program = ProgramSpec::at(server, "mariadbd", &dir.join("mariadbd.log"));
     program.args = settings.into_iter().map(Into::into).collect();
-    program.args.extend(FIXED.iter().map(Into::into));
+    program.args.extend(FIXED_OPTIONS.iter().map(Into::into));
     program.args.extend(options.extra.iter().map(Into::into));
     Ok(program)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn number(server: &Mariadb, sql: &str) -> anyhow::Result<String> {
-        let mut conn = Conn::new(Opts::from_url(&server.url())?).await?;
-        let value: Option<String> = conn.query_first(sql).await?;
-        conn.disconnect().await?;
-        Ok(value.unwrap_or_default())
-    }
-
-    #[tokio::test]
-    async fn data_survive_a_kill_and_the_settings_hold() -> anyhow::Result<()> {
-        let base = tempfile::tempdir()?;
-        // Too deep for a socket.
-        let dir = base.path().join("d".repeat(120));
-        let options = MariadbOptions {
-            buffer_pool_mb: 64,
-            log_file_mb: 32,
-            ..MariadbOptions::default()
-        };
-        let mut server = Mariadb::start(&dir, options).await?;
-        assert!(server.socket.as_os_str().len() <= SOCKET_PATH);
-        number(&server, "CREATE DATABASE a").await?;
-        number(&server, "CREATE TABLE a.t (n INT PRIMARY KEY)").await?;
-        number(&server, "INSERT INTO a.t VALUES (7)").await?;
-        server.kill9()?;
-        server.restart().await?;
-        assert_eq!(number(&server, "SELECT n FROM a.t").await?, "7");
-        let setting = "SELECT CONCAT_WS(' ', @@binlog_format, @@binlog_row_image, @@binlog_row_metadata, @@sync_binlog, \
-                       @@innodb_flush_log_at_trx_commit, @@gtid_strict_mode, @@log_bin, @@gtid_current_pos)";
-        assert_eq!(
-            number(&server, setting).await?,
-            "ROW FULL FULL 1 1 ON ON 0-1-3"
-        );
-        assert_eq!(
-            number(&server, "SELECT COUNT(*) FROM mysql.user WHERE User=''").await?,
-            "0"
-        );
-        server.stop().await?;
-        server.restart().await?;
-        assert_eq!(number(&server, "SELECT COUNT(*) FROM a.t").await?, "1");
-        Ok(())
-    }
-
-    #[tokio::test]
-    async fn an_orphan_makes_way() -> anyhow::Result<()> {
-        let base = tempfile::tempdir()?;
-        let options = MariadbOptions {
-            buffer_pool_mb: 64,
-            log_file_mb: 32,
-            ..MariadbOptions::default()
-        };
-        let mut orphan = Mariadb::start(base.path(), options.clone()).await?;
-        number(&orphan, "CREATE DATABASE kept").await?;
-        // Reaped in the background: in life the orphan's parent is gone.
-        let first = orphan.pid();
-        let reaper = tokio::task::spawn_blocking(move || orphan.process.wait_end());
-        let server = Mariadb::start(base.path(), options).await?;
-        assert_ne!(server.pid(), first);
-        assert_eq!(number(&server, "SHOW DATABASES LIKE 'kept'").await?, "kept");
-        reaper.await?
-    }
-}
+#[path = "mariadb_tests.rs"]
+mod tests;

@@ -1,21 +1,22 @@
 //! Private servers and child processes. Whatever is started here is killed when
 //! its handle is dropped; nothing outside the given directories is touched.
 
-pub mod broker;
-pub mod capture;
-pub mod kafka;
 pub mod mariadb;
-pub mod missing;
 pub mod mysql;
 pub mod ports;
 pub mod process;
 pub mod secrets;
 mod template;
-pub mod tools;
 
-pub use broker::Broker;
-pub use kafka::Kafka;
-pub use mariadb::{Mariadb, MariadbOptions};
-pub use mysql::Mysql;
-pub use process::{Process, Program};
+pub mod debezium;
+pub mod embedded_kafka;
+pub mod jars;
+pub mod kafka_broker;
+pub mod required_tools;
+
+pub use crate::setup::embedded_kafka::EmbeddedKafka;
+pub use crate::setup::kafka_broker::KafkaBroker;
+pub use crate::setup::mariadb::{MariadbOptions, MariadbServer};
+pub use crate::setup::mysql::MysqlServer;
+pub use crate::setup::process::{ChildProcess, ProgramSpec};
 pub use template::copy_dir;

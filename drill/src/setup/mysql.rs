@@ -1,9 +1,9 @@
 //! A private MySQL 9 beside MariaDB: own directory, own port on loopback, the
 //! binlog as the sidecar needs it. `scripts/mysql` fetches the server.
 
-use super::mariadb::answers;
-use super::process::{Process, Program};
-use super::{ports, secrets, template};
+use crate::setup::mariadb::answers;
+use crate::setup::process::{ChildProcess, ProgramSpec};
+use crate::setup::{ports, secrets, template};
 use anyhow::{Context, bail};
 use mysql_async::Opts;
 use std::fs::OpenOptions;
@@ -13,14 +13,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
-const START: Duration = Duration::from_secs(90);
-const STOP: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(90);
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 /// Another program may take the port between choosing and binding it.
-const PORTS_TRIED: usize = 3;
+const MAX_PORT_ATTEMPTS: usize = 3;
 const USER: &str = "sluice";
 
 /// As `mariadb::FIXED`, by this server's names; small, since it is for tests.
-const FIXED: &[&str] = &[
+const FIXED_OPTIONS: &[&str] = &[
     "--bind-address=127.0.0.1",
     "--skip-name-resolve",
     "--mysqlx=OFF",
@@ -59,15 +59,15 @@ pub fn program() -> Option<PathBuf> {
 
 /// A running private server. Dropping it kills it; its data stay in `dir`.
 #[derive(Debug)]
-pub struct Mysql {
+pub struct MysqlServer {
     pub port: u16,
     dir: PathBuf,
     password: String,
     extra: Vec<String>,
-    process: Process,
+    process: ChildProcess,
 }
 
-impl Mysql {
+impl MysqlServer {
     /// Starts a server on `dir` (made if missing; kept data are used again) and
     /// waits until it answers. `extra` comes after all other settings.
     pub async fn start(dir: &Path, extra: &[&str]) -> anyhow::Result<Self> {
@@ -84,10 +84,10 @@ impl Mysql {
         let password = secrets::random_hex();
         write_init_file(&dir, &password)?;
         let extra: Vec<String> = extra.iter().map(|e| (*e).to_owned()).collect();
-        for _ in 0..PORTS_TRIED {
+        for _ in 0..MAX_PORT_ATTEMPTS {
             let port = ports::free_port()?;
-            let process = Process::spawn(settings(&dir, port, &extra)?)?;
-            let mut server = Mysql {
+            let process = ChildProcess::spawn(settings(&dir, port, &extra)?)?;
+            let mut server = MysqlServer {
                 port,
                 dir: dir.clone(),
                 password: password.clone(),
@@ -102,7 +102,7 @@ impl Mysql {
             }
         }
         bail!(
-            "no port of {PORTS_TRIED} could be bound; see {}",
+            "no port of {MAX_PORT_ATTEMPTS} could be bound; see {}",
             dir.join("mysqld.log").display()
         )
     }
@@ -125,17 +125,17 @@ impl Mysql {
     pub async fn restart(&mut self, extra: &[&str]) -> anyhow::Result<()> {
         self.process.kill9()?;
         self.extra = extra.iter().map(|e| (*e).to_owned()).collect();
-        self.process = Process::spawn(settings(&self.dir, self.port, &self.extra)?)?;
+        self.process = ChildProcess::spawn(settings(&self.dir, self.port, &self.extra)?)?;
         self.wait().await
     }
 
     /// A clean shutdown.
     pub async fn stop(&mut self) -> anyhow::Result<()> {
-        self.process.terminate(STOP).await.map(|_| ())
+        self.process.terminate(STOP_TIMEOUT).await.map(|_| ())
     }
 
     async fn wait(&mut self) -> anyhow::Result<()> {
-        let deadline = Instant::now() + START;
+        let deadline = Instant::now() + START_TIMEOUT;
         let opts = Opts::from_url(&self.url()).context("URL of the private server")?;
         loop {
             let error = match timeout(Duration::from_secs(5), answers(opts.clone())).await {
@@ -167,7 +167,7 @@ fn write_init_file(dir: &Path, password: &str) -> anyhow::Result<()> {
         .with_context(|| format!("can't write {}", path.display()))
 }
 
-fn settings(dir: &Path, port: u16, extra: &[String]) -> anyhow::Result<Program> {
+fn settings(dir: &Path, port: u16, extra: &[String]) -> anyhow::Result<ProgramSpec> {
     let server = program().context("no MySQL: run scripts/mysql, or set SLUICE_MYSQLD")?;
     // A socket's path has a bound, and clients come by TCP.
     let own = [
@@ -180,9 +180,9 @@ fn settings(dir: &Path, port: u16, extra: &[String]) -> anyhow::Result<Program> 
         format!("--init-file={}", dir.join("init.sql").display()),
         format!("--port={port}"),
     ];
-    let mut program = Program::at(server, "mysqld", &dir.join("mysqld.log"));
+    let mut program = ProgramSpec::at(server, "mysqld", &dir.join("mysqld.log"));
     program.args = own.into_iter().map(Into::into).collect();
-    program.args.extend(FIXED.iter().map(Into::into));
+    program.args.extend(FIXED_OPTIONS.iter().map(Into::into));
     program.args.extend(extra.iter().map(Into::into));
     Ok(program)
 }

@@ -8,16 +8,16 @@ use std::sync::{Mutex, PoisonError};
 
 /// Below the range from which the kernel takes ports of outgoing connections
 /// (32768 and up), so that a restarted server finds its port still free.
-const RANGE: std::ops::Range<u16> = 20_000..32_000;
-const TRIES: usize = 200;
+const PORT_RANGE: std::ops::Range<u16> = 20_000..32_000;
+const MAX_ATTEMPTS: usize = 200;
 
-static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+static GIVEN_PORTS: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 
 /// A port that was free a moment ago and that this process gives out only once.
 pub fn free_port() -> anyhow::Result<u16> {
-    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
-    for _ in 0..TRIES {
-        let port = rand::rng().random_range(RANGE);
+    let mut given = GIVEN_PORTS.lock().unwrap_or_else(PoisonError::into_inner);
+    for _ in 0..MAX_ATTEMPTS {
+        let port = rand::rng().random_range(PORT_RANGE);
         if !given.contains(&port) && TcpListener::bind(("127.0.0.1", port)).is_ok() {
             given.insert(port);
             return Ok(port);
@@ -25,8 +25,8 @@ pub fn free_port() -> anyhow::Result<u16> {
     }
     bail!(
         "no free port on 127.0.0.1 between {} and {}: stop what holds them",
-        RANGE.start,
-        RANGE.end
+        PORT_RANGE.start,
+        PORT_RANGE.end
     )
 }
 
@@ -34,8 +34,9 @@ pub fn free_port() -> anyhow::Result<u16> {
 mod tests {
     #[test]
     fn ports_are_given_out_once() {
-        let ports: std::collections::BTreeSet<u16> =
-            (0..50).map(|_| super::free_port().unwrap()).collect();
+        let ports: std::collections::BTreeSet<u16> = (0..50)
+            .map(|_| crate::setup::ports::free_port().unwrap())
+            .collect();
         assert_eq!(ports.len(), 50);
     }
 }

@@ -12,16 +12,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-const POLL: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How often to look whether a killed process is gone: for 10 s.
-const FOREIGN_POLLS: usize = 500;
+const MAX_FOREIGN_POLLS: usize = 500;
 /// Lines of a log that an error message shows.
-const TAIL_LINES: usize = 20;
-const TAIL_BYTES: usize = 8 << 10;
+const MAX_TAIL_LINES: usize = 20;
+const MAX_TAIL_BYTES: usize = 8 << 10;
 
 /// What to start.
 #[derive(Debug, Clone)]
-pub struct Program {
+pub struct ProgramSpec {
     /// For messages.
     pub name: String,
     pub path: PathBuf,
@@ -31,14 +31,14 @@ pub struct Program {
     pub log: PathBuf,
 }
 
-impl Program {
+impl ProgramSpec {
     /// One of Sluice's own binaries, such as `sluice-core`.
     pub fn own(binary_name: &str, log: &Path) -> anyhow::Result<Self> {
-        Ok(Program::at(binary(binary_name)?, binary_name, log))
+        Ok(ProgramSpec::at(binary(binary_name)?, binary_name, log))
     }
 
     pub fn at(path: PathBuf, name: &str, log: &Path) -> Self {
-        Program {
+        ProgramSpec {
             name: name.into(),
             path,
             args: Vec::new(),
@@ -60,13 +60,13 @@ impl Program {
 
 /// A running child. Dropping it kills it.
 #[derive(Debug)]
-pub struct Process {
-    program: Program,
+pub struct ChildProcess {
+    program: ProgramSpec,
     child: Child,
 }
 
-impl Process {
-    pub fn spawn(program: Program) -> anyhow::Result<Self> {
+impl ChildProcess {
+    pub fn spawn(program: ProgramSpec) -> anyhow::Result<Self> {
         let started = (|| {
             let log = OpenOptions::new()
                 .create(true)
@@ -88,7 +88,7 @@ impl Process {
                 program.log.display()
             )
         })?;
-        Ok(Process { program, child })
+        Ok(ChildProcess { program, child })
     }
 
     pub fn pid(&self) -> u32 {
@@ -159,7 +159,7 @@ impl Process {
                 self.tail()
             );
         }
-        sleep(POLL).await;
+        sleep(POLL_INTERVAL).await;
         Ok(())
     }
 
@@ -174,7 +174,7 @@ impl Process {
             if let Some(status) = self.ended()? {
                 return Ok(status);
             }
-            sleep(POLL).await;
+            sleep(POLL_INTERVAL).await;
         }
         self.kill9()?;
         bail!(
@@ -215,7 +215,7 @@ impl Process {
     /// Starts the same program again, after `kill9` or `terminate`.
     pub fn restart(&mut self) -> anyhow::Result<()> {
         self.kill9()?;
-        *self = Process::spawn(self.program.clone())?;
+        *self = ChildProcess::spawn(self.program.clone())?;
         Ok(())
     }
 
@@ -235,7 +235,7 @@ impl Process {
     }
 }
 
-impl Drop for Process {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -246,11 +246,11 @@ impl Drop for Process {
 pub(super) fn end_foreign(pid: i32) -> anyhow::Result<()> {
     let pid = Pid::from_raw(pid).context("no process id")?;
     kill_process(pid, Signal::KILL).context("can't kill it")?;
-    for _ in 0..FOREIGN_POLLS {
+    for _ in 0..MAX_FOREIGN_POLLS {
         if test_kill_process(pid).is_err() {
             return Ok(());
         }
-        std::thread::sleep(POLL);
+        std::thread::sleep(POLL_INTERVAL);
     }
     bail!("it is still there after SIGKILL")
 }
@@ -259,9 +259,9 @@ pub(super) fn end_foreign(pid: i32) -> anyhow::Result<()> {
 pub(super) fn tail(log: &Path) -> String {
     let bytes = std::fs::read(log).unwrap_or_default();
     let end =
-        String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(TAIL_BYTES)..]).into_owned();
+        String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(MAX_TAIL_BYTES)..]).into_owned();
     let lines: Vec<&str> = end.lines().collect();
-    let last = &lines[lines.len().saturating_sub(TAIL_LINES)..];
+    let last = &lines[lines.len().saturating_sub(MAX_TAIL_LINES)..];
     format!("end of {}:\n{}", log.display(), last.join("\n"))
 }
 
@@ -305,51 +305,5 @@ pub fn interrupted() -> anyhow::Result<CancellationToken> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shell(script: &str, log: &Path) -> Process {
-        Process::spawn(
-            Program::at("/bin/sh".into(), "shell", log)
-                .arg("-c")
-                .arg(script),
-        )
-        .unwrap()
-    }
-
-    #[tokio::test]
-    async fn an_early_end_shows_the_log() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut child = shell("echo port taken; exit 3", &dir.path().join("log"));
-        let error = child
-            .wait_ready("127.0.0.1:1", Duration::from_secs(5))
-            .await
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("exit status: 3") && error.contains("port taken"),
-            "{error}"
-        );
-    }
-
-    #[tokio::test]
-    async fn terminate_escalates_and_says_so() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut good = shell("exec sleep 60", &dir.path().join("good"));
-        good.terminate(Duration::from_secs(5)).await.unwrap();
-        let mut deaf = shell(
-            "trap '' TERM; echo deaf; while :; do sleep 0.05; done",
-            &dir.path().join("deaf"),
-        );
-        while !deaf.tail().contains("\ndeaf") {
-            sleep(POLL).await;
-        }
-        let error = deaf
-            .terminate(Duration::from_millis(200))
-            .await
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("was killed"), "{error}");
-        assert!(!deaf.is_running());
-    }
-}
+#[path = "process_tests.rs"]
+mod tests;

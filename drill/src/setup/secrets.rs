@@ -8,7 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// What the core, the sidecar and the channels share.
-pub const NAMES: [&str; 5] = [
+pub const SECRET_NAMES: [&str; 5] = [
     "provenance_key",
     "sidecar_token",
     "channel_netsunion",
@@ -26,7 +26,7 @@ pub fn random_hex() -> String {
 /// Makes what is missing of `<dir>/secrets/*` (mode 0600) and returns that
 /// directory. What exists is kept: programs may be running on it.
 pub fn create(dir: &Path) -> anyhow::Result<PathBuf> {
-    create_named(dir, &NAMES)
+    create_named(dir, &SECRET_NAMES)
 }
 
 /// As `create`, for names of the caller's choice, such as `client_<name>`.
@@ -65,11 +65,11 @@ mod tests {
     fn secrets_are_private_and_kept() {
         let dir = tempfile::tempdir().unwrap();
         let secrets = create(dir.path()).unwrap();
-        let read = || NAMES.map(|name| std::fs::read_to_string(secrets.join(name)).unwrap());
+        let read = || SECRET_NAMES.map(|name| std::fs::read_to_string(secrets.join(name)).unwrap());
         let before = read();
         create(dir.path()).unwrap();
         assert_eq!(before, read());
-        for name in NAMES {
+        for name in SECRET_NAMES {
             let mode = std::fs::metadata(secrets.join(name))
                 .unwrap()
                 .permissions()

@@ -1,8 +1,8 @@
 //! Freshly initialised data directories, made once and copied after: the
 //! initialisation takes seconds, the copy a tenth of one.
 
-use super::missing;
-use super::process::tail;
+use crate::setup::process::tail;
+use crate::setup::required_tools;
 use anyhow::{Context, bail};
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Log of the template: small, so that copies are; servers resize it at the start.
-const LOG_FILE: &str = "--innodb-log-file-size=4M";
+const TEMPLATE_LOG_FILE_OPTION: &str = "--innodb-log-file-size=4M";
 
 /// The account under which servers run here.
 pub(super) fn user() -> anyhow::Result<String> {
@@ -51,7 +51,7 @@ pub(super) fn default_dir(server_dir: &Path) -> PathBuf {
 
 /// Copies the template for this server version to `data`, making it if needed.
 pub(super) fn instantiate(cache: &Path, data: &Path) -> anyhow::Result<()> {
-    let server = missing::find("mariadbd").context("mariadbd not found")?;
+    let server = required_tools::find("mariadbd").context("mariadbd not found")?;
     from_template(
         cache,
         &format!("mariadb-{}", version(&server)?),
@@ -71,7 +71,7 @@ pub(super) fn instantiate_mysql(server: &Path, cache: &Path, data: &Path) -> any
 }
 
 /// Data directory, log, and a place for what the program writes meanwhile.
-type Install<'a> = &'a dyn Fn(&Path, &Path, &Path) -> anyhow::Result<()>;
+type InstallFn<'a> = &'a dyn Fn(&Path, &Path, &Path) -> anyhow::Result<()>;
 
 fn from_template(
     cache: &Path,
@@ -106,7 +106,7 @@ fn version(server: &Path) -> anyhow::Result<String> {
     Ok(format!("{plain}-{}", user()?))
 }
 
-fn make(cache: &Path, template: &Path, install: Install<'_>) -> anyhow::Result<()> {
+fn make(cache: &Path, template: &Path, install: InstallFn<'_>) -> anyhow::Result<()> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -142,7 +142,8 @@ fn make(cache: &Path, template: &Path, install: Install<'_>) -> anyhow::Result<(
 }
 
 fn install(data: &Path, log: &Path, scratch: &Path) -> anyhow::Result<()> {
-    let tool = missing::find("mariadb-install-db").context("mariadb-install-db not found")?;
+    let tool =
+        required_tools::find("mariadb-install-db").context("mariadb-install-db not found")?;
     let (output, user) = (File::create(log)?, user()?);
     let status = Command::new(tool)
         .env("TMPDIR", scratch)
@@ -153,7 +154,7 @@ fn install(data: &Path, log: &Path, scratch: &Path) -> anyhow::Result<()> {
         .args([
             "--auth-root-authentication-method=socket",
             "--skip-test-db",
-            LOG_FILE,
+            TEMPLATE_LOG_FILE_OPTION,
         ])
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)

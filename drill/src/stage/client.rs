@@ -3,16 +3,16 @@
 use anyhow::{Context, bail};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use sluice_contract::order::Kind;
+use sluice_contract::order::OrderKind;
 use sluice_contract::settings::Secret;
 use std::time::Duration;
 
 /// Longer than any answer should take; a hang is an error, not a wait.
-const PATIENCE: Duration = Duration::from_secs(20);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// One withdrawal as an upstream submits it.
 #[derive(Debug, Clone)]
-pub struct Submit {
+pub struct UpstreamSubmit {
     pub from: String,
     pub to: String,
     /// Major units, as text.
@@ -23,22 +23,22 @@ pub struct Submit {
 }
 
 #[derive(Clone)]
-pub struct Client {
+pub struct StageClient {
     http: reqwest::Client,
     core: String,
     sidecar: String,
     token: Secret,
 }
 
-impl Client {
+impl StageClient {
     /// `core` and `sidecar` are base URLs; `token` is what the sidecar asks for.
     pub fn new(core: &str, sidecar: &str, token: &Secret) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder()
             .no_proxy()
-            .timeout(PATIENCE)
+            .timeout(REQUEST_TIMEOUT)
             .tcp_nodelay(true)
             .build()?;
-        Ok(Client {
+        Ok(StageClient {
             http,
             core: core.to_owned(),
             sidecar: sidecar.to_owned(),
@@ -76,7 +76,7 @@ impl Client {
     }
 
     /// Submits a withdrawal; returns its order id.
-    pub async fn submit(&self, ask: &Submit) -> anyhow::Result<String> {
+    pub async fn submit(&self, ask: &UpstreamSubmit) -> anyhow::Result<String> {
         let body = json!({
             "fromAccountId": ask.from, "toAccountId": ask.to, "amount": ask.amount, "currency": "CNY",
             "transactionId": ask.transaction_id, "bizNo": ask.biz_no, "channel": ask.channel,
@@ -104,10 +104,10 @@ impl Client {
 
     /// The order's shown data.
     pub async fn order(&self, id: &str) -> anyhow::Result<Value> {
-        self.order_of(Kind::CashOut, id).await
+        self.order_of(OrderKind::CashOut, id).await
     }
 
-    pub async fn order_of(&self, kind: Kind, id: &str) -> anyhow::Result<Value> {
+    pub async fn order_of(&self, kind: OrderKind, id: &str) -> anyhow::Result<Value> {
         let (status, answer) = self.get(&format!("/{}/{id}", kind.word())).await?;
         if status != 200 {
             bail!("order {id} was answered {status}: {answer}");

@@ -1,10 +1,10 @@
 //! Honest merchants: payers pay them, which Kafka tells and the core captures; then
 //! they settle a part of each payment and refund another.
 
-use super::Stage;
-use super::traffic::DEADLINE;
-use crate::load::request::Target;
-use crate::load::{Open, Report, open};
+use crate::load::request::LoadTarget;
+use crate::load::{LoadReport, OpenLoad, open};
+use crate::stage::DrillStage;
+use crate::stage::traffic::REQUEST_TIMEOUT;
 use anyhow::ensure;
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
@@ -13,24 +13,24 @@ use sluice_contract::event::{BusinessEvent, PAYMENT_SUCCEEDED};
 use std::time::{Duration, Instant};
 
 /// Of each payment: what is paid, settled and refunded.
-const PAID: i64 = 100;
-const SETTLED: &str = "60.00";
-const REFUNDED: &str = "30.00";
+const PAID_AMOUNT: i64 = 100;
+const SETTLED_AMOUNT: &str = "60.00";
+const REFUNDED_AMOUNT: &str = "30.00";
 /// How long the core may take to capture what was told: a consumer group that has just
 /// lost a member takes some seconds to share out its partitions again.
-const PATIENCE: Duration = Duration::from_secs(40);
+const CAPTURE_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// One run of merchants. Request `2p` settles a part of payment `p`, `2p + 1` refunds
 /// one.
 #[derive(Debug, Clone)]
-pub struct Merchants {
+pub struct MerchantTraffic {
     pub run: String,
     pub merchants: u64,
 }
 
-impl Merchants {
+impl MerchantTraffic {
     pub fn new(run: &str, merchants: u64) -> Self {
-        Merchants {
+        MerchantTraffic {
             run: run.into(),
             merchants,
         }
@@ -50,14 +50,14 @@ impl Merchants {
             kind: PAYMENT_SUCCEEDED.into(),
             account_id: self.account(payment),
             biz_no: self.payment_no(payment),
-            amount: Decimal::from(PAID),
+            amount: Decimal::from(PAID_AMOUNT),
             currency: "CNY".into(),
             occurred_us: now_us(),
         }
     }
 
     /// Payers pay: told on Kafka, and captured by a core.
-    pub async fn pay(&self, stage: &Stage, payments: u64) -> anyhow::Result<()> {
+    pub async fn pay(&self, stage: &DrillStage, payments: u64) -> anyhow::Result<()> {
         for payment in 0..payments {
             stage.events.queue(&self.event(payment)).await?;
         }
@@ -66,7 +66,7 @@ impl Merchants {
     }
 
     /// Waits until so many payments of this run are captured.
-    pub async fn wait_for(&self, stage: &Stage, payments: u64) -> anyhow::Result<()> {
+    pub async fn wait_for(&self, stage: &DrillStage, payments: u64) -> anyhow::Result<()> {
         let begun = Instant::now();
         let sql = format!(
             "SELECT COUNT(*) FROM {}.capture WHERE payment_no LIKE ?",
@@ -82,7 +82,7 @@ impl Merchants {
                 return Ok(());
             }
             ensure!(
-                begun.elapsed() < PATIENCE,
+                begun.elapsed() < CAPTURE_TIMEOUT,
                 "{captured} of {payments} payments are captured"
             );
             drop(conn);
@@ -91,7 +91,7 @@ impl Merchants {
     }
 
     /// Writes request `n`.
-    pub fn request(&self, target: &Target, n: u64, out: &mut Vec<u8>) {
+    pub fn request(&self, target: &LoadTarget, n: u64, out: &mut Vec<u8>) {
         let (account, payment) = (self.account(n / 2), self.payment_no(n / 2));
         let key = format!("{}-{n}", self.run);
         let named = format!(
@@ -102,27 +102,32 @@ impl Merchants {
                 out,
                 "/settlement",
                 Some(&key),
-                &format!(r#"{{{named},"amount":"{SETTLED}"}}"#),
+                &format!(r#"{{{named},"amount":"{SETTLED_AMOUNT}"}}"#),
             );
         } else {
             let channel = if n % 4 == 1 { "netsunion" } else { "unionpay" };
             let json = format!(
-                r#"{{{named},"amount":"{REFUNDED}","toAccountId":"payer-{key}","userId":"payer","channel":"{channel}"}}"#
+                r#"{{{named},"amount":"{REFUNDED_AMOUNT}","toAccountId":"payer-{key}","userId":"payer","channel":"{channel}"}}"#
             );
             target.post(out, "/refund", Some(&key), &json);
         }
     }
 
     /// Payers pay first, then requests come at `rate` a second for `time`.
-    pub async fn open(&self, stage: &Stage, rate: u64, time: Duration) -> anyhow::Result<Report> {
+    pub async fn open(
+        &self,
+        stage: &DrillStage,
+        rate: u64,
+        time: Duration,
+    ) -> anyhow::Result<LoadReport> {
         self.pay(stage, rate * time.as_secs() / 2 + 1).await?;
         let (this, target) = (self.clone(), stage.target());
-        let load = Open {
+        let load = OpenLoad {
             address: target.address.clone(),
             rate,
             duration: time,
             connections: 16,
-            deadline: DEADLINE,
+            deadline: REQUEST_TIMEOUT,
         };
         open(
             load,

@@ -4,22 +4,26 @@
 
 pub mod client;
 pub mod merchants;
-pub mod probe;
 mod settings;
 pub mod traffic;
 
-use crate::channels::{SimConfig, Simulator};
-use crate::checks::{self, Invariants, Paid};
+pub mod fence_probe;
+
+use crate::channels::{SimulatorConfig, SimulatorServer};
+use crate::checks::{self, CheckedPayment, Invariants};
 use crate::load::EventProducer;
-use crate::load::request::Target;
+use crate::load::request::LoadTarget;
 use crate::setup::ports::free_port;
-use crate::setup::{Kafka, Mariadb, MariadbOptions, Process, Program, missing, secrets};
+use crate::setup::{
+    ChildProcess, EmbeddedKafka, MariadbOptions, MariadbServer, ProgramSpec, required_tools,
+    secrets,
+};
+use crate::stage::client::StageClient;
 use anyhow::{Context, bail};
-use client::Client;
 use mysql_async::Pool;
 use mysql_async::prelude::Queryable;
 use sluice_contract::event::{BUSINESS_TOPICS, ORDER_TOPIC};
-use sluice_contract::order::Kind;
+use sluice_contract::order::OrderKind;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql;
@@ -29,25 +33,25 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use settings::Ports;
+pub use crate::stage::settings::StagePorts;
 
 /// How long a program may take until it is ready.
-const START: Duration = Duration::from_secs(40);
-const STOP: Duration = Duration::from_secs(15);
+const START_TIMEOUT: Duration = Duration::from_secs(40);
+const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 /// Partitions of each topic on the embedded Kafka.
-const PARTITIONS: i32 = 2;
+const PARTITIONS_PER_TOPIC: i32 = 2;
 
 /// What the stage is to be like. `Default` is the demo's.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct StageOptions {
     pub database: String,
     pub rules: PathBuf,
-    pub sims: SimConfig,
+    pub sims: SimulatorConfig,
     pub mariadb: MariadbOptions,
     /// Use these instead of private ones.
     pub mysql_url: Option<String>,
     /// Balance and ledger get private servers of their own.
-    pub apart: bool,
+    pub split_books: bool,
     pub brokers: Option<String>,
     /// Appended to the core's settings file (TOML tables or dotted keys).
     pub core_extra: String,
@@ -59,20 +63,20 @@ pub struct Options {
     /// Environment of both programs, such as `RUST_LOG`.
     pub env: Vec<(String, String)>,
     /// Fixed ports (`make up`); free ones if `None`.
-    pub ports: Option<Ports>,
+    pub ports: Option<StagePorts>,
     pub fence: bool,
     pub dispatch: bool,
 }
 
-impl Default for Options {
+impl Default for StageOptions {
     fn default() -> Self {
-        Options {
+        StageOptions {
             database: "sluice".into(),
             rules: PathBuf::from("rules"),
-            sims: SimConfig::default(),
+            sims: SimulatorConfig::default(),
             mariadb: MariadbOptions::default(),
             mysql_url: None,
-            apart: false,
+            split_books: false,
             brokers: None,
             core_extra: String::new(),
             each_channel: "deadline_ms = 1000".into(),
@@ -86,7 +90,7 @@ impl Default for Options {
     }
 }
 
-impl Options {
+impl StageOptions {
     /// Real services named in the environment are used instead of private ones.
     pub fn from_environment(mut self) -> Self {
         let set = |name| std::env::var(name).ok().filter(|v| !v.is_empty());
@@ -97,47 +101,47 @@ impl Options {
 }
 
 /// A running stage. Dropping it stops everything it started.
-pub struct Stage {
+pub struct DrillStage {
     pub dir: PathBuf,
-    pub options: Options,
+    pub options: StageOptions,
     pub schemas: Schemas,
     pub url: String,
     pub brokers: String,
     /// The core's provenance key: faults and repairs sign with it.
     pub key: Secret,
     pub token: Secret,
-    pub ports: Ports,
+    pub ports: StagePorts,
     pub pool: Pool,
-    /// Servers of balance and ledger, if they are apart.
-    pub apart: Option<Apart>,
-    pub client: Client,
+    /// Servers of balance and ledger, if the books are split.
+    pub split_books: Option<SplitBookServers>,
+    pub client: StageClient,
     pub events: EventProducer,
-    pub sims: Simulator,
-    pub core: Option<Process>,
-    pub sidecar: Option<Process>,
-    pub mariadb: Option<Mariadb>,
-    pub kafka: Option<Kafka>,
+    pub sims: SimulatorServer,
+    pub core: Option<ChildProcess>,
+    pub sidecar: Option<ChildProcess>,
+    pub mariadb: Option<MariadbServer>,
+    pub kafka: Option<EmbeddedKafka>,
     stop: CancellationToken,
 }
 
 /// The servers of balance and ledger, and connections to them.
-pub struct Apart {
-    pub balance: Mariadb,
-    pub ledger: Mariadb,
+pub struct SplitBookServers {
+    pub balance: MariadbServer,
+    pub ledger: MariadbServer,
     pub balance_pool: Pool,
     pub ledger_pool: Pool,
 }
 
-impl Apart {
+impl SplitBookServers {
     async fn start(dir: &Path, options: &MariadbOptions) -> anyhow::Result<Self> {
         let (at_balance, at_ledger) = (dir.join("mariadb-balance"), dir.join("mariadb-ledger"));
         let (balance, ledger) = tokio::try_join!(
-            Mariadb::start(&at_balance, options.clone()),
-            Mariadb::start(&at_ledger, options.clone())
+            MariadbServer::start(&at_balance, options.clone()),
+            MariadbServer::start(&at_ledger, options.clone())
         )?;
         let (balance_pool, ledger_pool) =
             (sql::pool(&balance.url(), 8)?, sql::pool(&ledger.url(), 8)?);
-        Ok(Apart {
+        Ok(SplitBookServers {
             balance,
             ledger,
             balance_pool,
@@ -146,19 +150,19 @@ impl Apart {
     }
 }
 
-impl Drop for Stage {
+impl Drop for DrillStage {
     fn drop(&mut self) {
         self.stop.cancel();
     }
 }
 
-impl Stage {
-    /// Starts the servers and simulators, but neither core nor sidecar. `told` is
+impl DrillStage {
+    /// Starts the servers and simulators, but neither core nor sidecar. `on_step` is
     /// called with each step.
     pub async fn prepare(
         dir: &Path,
-        options: Options,
-        told: &(impl Fn(&str) + Sync),
+        options: StageOptions,
+        on_step: &(impl Fn(&str) + Sync),
     ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(dir).with_context(|| format!("can't make {}", dir.display()))?;
         // Settings files hold the database's password.
@@ -166,7 +170,7 @@ impl Stage {
         let secrets_dir = secrets::create(dir)?;
         let ports = match options.ports {
             Some(ports) => ports,
-            None => Ports {
+            None => StagePorts {
                 core: free_port()?,
                 core_admin: free_port()?,
                 sidecar: free_port()?,
@@ -176,9 +180,10 @@ impl Stage {
         let (mariadb, url) = match &options.mysql_url {
             Some(url) => (None, url.clone()),
             None => {
-                missing::check()?;
-                told("private MariaDB");
-                let server = Mariadb::start(&dir.join("mariadb"), options.mariadb.clone()).await?;
+                required_tools::check()?;
+                on_step("private MariaDB");
+                let server =
+                    MariadbServer::start(&dir.join("mariadb"), options.mariadb.clone()).await?;
                 let url = server.url();
                 (Some(server), url)
             }
@@ -186,32 +191,32 @@ impl Stage {
         let (kafka, brokers) = match &options.brokers {
             Some(brokers) => (None, brokers.clone()),
             None => {
-                told("embedded Kafka");
-                let kafka = Kafka::start()?;
+                on_step("embedded Kafka");
+                let kafka = EmbeddedKafka::start()?;
                 for topic in BUSINESS_TOPICS.iter().chain([&ORDER_TOPIC]) {
-                    kafka.create_topic(topic, PARTITIONS)?;
+                    kafka.create_topic(topic, PARTITIONS_PER_TOPIC)?;
                 }
                 let brokers = kafka.brokers().to_owned();
                 (Some(kafka), brokers)
             }
         };
-        let apart = match options.apart {
+        let split_books = match options.split_books {
             true => {
-                told("private MariaDBs of balance and ledger");
-                Some(Apart::start(dir, &options.mariadb).await?)
+                on_step("private MariaDBs of balance and ledger");
+                Some(SplitBookServers::start(dir, &options.mariadb).await?)
             }
             false => None,
         };
-        told("channel simulators");
+        on_step("channel simulators");
         let stop = CancellationToken::new();
         let sims = start_simulators(&options, &ports, &secrets_dir, &stop).await?;
         let schemas = Schemas::under(&options.database)?;
         let token = Secret::load("sidecar_token", Some(&secrets_dir))?;
-        let client = Client::new(&ports.url(ports.core), &ports.url(ports.sidecar), &token)?;
-        Ok(Stage {
+        let client = StageClient::new(&ports.url(ports.core), &ports.url(ports.sidecar), &token)?;
+        Ok(DrillStage {
             dir: dir.to_owned(),
             pool: sql::pool(&url, 16)?,
-            apart,
+            split_books,
             key: Secret::load("provenance_key", Some(&secrets_dir))?,
             events: EventProducer::new(&brokers)?,
             core: None,
@@ -233,13 +238,13 @@ impl Stage {
     /// The whole stage, ready for orders.
     pub async fn up(
         dir: &Path,
-        options: Options,
-        told: &(impl Fn(&str) + Sync),
+        options: StageOptions,
+        on_step: &(impl Fn(&str) + Sync),
     ) -> anyhow::Result<Self> {
-        let mut stage = Stage::prepare(dir, options, told).await?;
-        told("core (migrates)");
+        let mut stage = DrillStage::prepare(dir, options, on_step).await?;
+        on_step("core (migrates)");
         stage.start_core().await?;
-        told("sidecar");
+        on_step("sidecar");
         stage.start_sidecar().await?;
         stage.wait_for_fence().await?;
         Ok(stage)
@@ -252,11 +257,11 @@ impl Stage {
     }
 
     /// One more core on the same database, on ports of its own.
-    pub async fn spawn_core(&self, name: &str, ports: Ports) -> anyhow::Result<Process> {
+    pub async fn spawn_core(&self, name: &str, ports: StagePorts) -> anyhow::Result<ChildProcess> {
         let path = self.dir.join(format!("{name}.toml"));
         std::fs::write(&path, settings::core(self, name, ports))?;
         let mut core = self.spawn("sluice-core", name, &path)?;
-        core.wait_ready(&ports.address(ports.core_admin), START)
+        core.wait_ready(&ports.address(ports.core_admin), START_TIMEOUT)
             .await?;
         Ok(core)
     }
@@ -271,23 +276,23 @@ impl Stage {
         // Kept even if it is not ready in time: its first look at a large ledger is long.
         self.sidecar
             .insert(sidecar)
-            .wait_ready(&address, START)
+            .wait_ready(&address, START_TIMEOUT)
             .await
     }
 
-    fn spawn(&self, binary: &str, name: &str, settings: &Path) -> anyhow::Result<Process> {
+    fn spawn(&self, binary: &str, name: &str, settings: &Path) -> anyhow::Result<ChildProcess> {
         let mut program =
-            Program::own(binary, &self.dir.join(format!("{name}.log")))?.arg(settings);
+            ProgramSpec::own(binary, &self.dir.join(format!("{name}.log")))?.arg(settings);
         for (variable, value) in &self.options.env {
             program = program.env(variable, value);
         }
-        Process::spawn(program)
+        ChildProcess::spawn(program)
     }
 
     /// Waits until the core hears from a sidecar that sees.
     pub async fn wait_for_fence(&self) -> anyhow::Result<()> {
         let begun = Instant::now();
-        while begun.elapsed() < START {
+        while begun.elapsed() < START_TIMEOUT {
             if self.options.fence && self.core_metric("sluice_core_fence_stalled").await? > 0 {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
@@ -295,7 +300,7 @@ impl Stage {
             return Ok(());
         }
         bail!(
-            "the core's fence has stalled for {START:?}; see {}",
+            "the core's fence has stalled for {START_TIMEOUT:?}; see {}",
             self.dir.join("sidecar.log").display()
         )
     }
@@ -310,13 +315,13 @@ impl Stage {
     }
 
     /// Where load goes.
-    pub fn target(&self) -> Target {
-        Target::new(&self.ports.address(self.ports.core))
+    pub fn target(&self) -> LoadTarget {
+        LoadTarget::new(&self.ports.address(self.ports.core))
     }
 
     /// Everything that the channels really paid.
-    pub fn book(&self) -> Vec<Paid> {
-        let paid = |p: crate::channels::Paid| Paid {
+    pub fn book(&self) -> Vec<CheckedPayment> {
+        let paid = |p: crate::channels::BookedPayment| CheckedPayment {
             serial_no: p.serial_no,
             to_account: p.to_account,
             amount: p.amount,
@@ -327,11 +332,11 @@ impl Stage {
     }
 
     pub async fn invariants(&self) -> anyhow::Result<Invariants> {
-        let (balance, ledger) = match &self.apart {
-            Some(apart) => (&apart.balance_pool, &apart.ledger_pool),
+        let (balance, ledger) = match &self.split_books {
+            Some(split_books) => (&split_books.balance_pool, &split_books.ledger_pool),
             None => (&self.pool, &self.pool),
         };
-        let servers = checks::Servers {
+        let servers = checks::CheckedServers {
             orders: &self.pool,
             balance,
             ledger,
@@ -340,13 +345,13 @@ impl Stage {
     }
 
     pub async fn wait_for_status(&self, order_id: &str, status: &str) -> anyhow::Result<()> {
-        self.wait_for_status_of(Kind::CashOut, order_id, status)
+        self.wait_for_status_of(OrderKind::CashOut, order_id, status)
             .await
     }
 
     pub async fn wait_for_status_of(
         &self,
-        kind: Kind,
+        kind: OrderKind,
         order_id: &str,
         status: &str,
     ) -> anyhow::Result<()> {
@@ -356,16 +361,16 @@ impl Stage {
             if order["status"] == status {
                 return Ok(());
             }
-            if begun.elapsed() > START {
-                bail!("after {START:?} it is not {status}: {order}");
+            if begun.elapsed() > START_TIMEOUT {
+                bail!("after {START_TIMEOUT:?} it is not {status}: {order}");
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
-    /// Waits until at most `most` orders and bookings are unfinished; returns how
+    /// Waits until at most `max_left` orders and bookings are unfinished; returns how
     /// many are.
-    pub async fn drain(&self, most: u64, within: Duration) -> anyhow::Result<u64> {
+    pub async fn drain(&self, max_left: u64, within: Duration) -> anyhow::Result<u64> {
         let begun = Instant::now();
         loop {
             let mut conn = self.pool.get_conn().await?;
@@ -377,7 +382,7 @@ impl Stage {
             let left: u64 = conn.query_first(sql).await?.unwrap_or(0);
             let sql = format!("SELECT COUNT(*) FROM {orders}.booking_intent");
             let left = left + conn.query_first::<u64, _>(sql).await?.unwrap_or(0);
-            if left <= most || begun.elapsed() > within {
+            if left <= max_left || begun.elapsed() > within {
                 return Ok(left);
             }
             drop(conn);
@@ -391,30 +396,30 @@ impl Stage {
             .into_iter()
             .flatten()
         {
-            process.terminate(STOP).await?;
+            process.terminate(STOP_TIMEOUT).await?;
         }
         self.stop.cancel();
         self.pool.clone().disconnect().await?;
         if let Some(mut server) = self.mariadb.take() {
             server.stop().await?;
         }
-        if let Some(mut apart) = self.apart.take() {
-            for pool in [apart.balance_pool, apart.ledger_pool] {
+        if let Some(mut split_books) = self.split_books.take() {
+            for pool in [split_books.balance_pool, split_books.ledger_pool] {
                 pool.disconnect().await?;
             }
-            apart.balance.stop().await?;
-            apart.ledger.stop().await?;
+            split_books.balance.stop().await?;
+            split_books.ledger.stop().await?;
         }
         Ok(())
     }
 }
 
 async fn start_simulators(
-    options: &Options,
-    ports: &Ports,
+    options: &StageOptions,
+    ports: &StagePorts,
     secrets: &Path,
     stop: &CancellationToken,
-) -> anyhow::Result<Simulator> {
+) -> anyhow::Result<SimulatorServer> {
     let mut config = options.sims.clone();
     config.listen = ports.address(ports.sims);
     config.secrets_dir = Some(secrets.to_owned());
@@ -422,7 +427,7 @@ async fn start_simulators(
     let listener = TcpListener::bind(&config.listen)
         .await
         .with_context(|| format!("{}: taken?", config.listen))?;
-    let sims = Simulator::load(config)?;
+    let sims = SimulatorServer::load(config)?;
     let (running, stop) = (sims.clone(), stop.clone());
     tokio::spawn(async move {
         if let Err(error) = running.serve(listener, stop).await {

@@ -1,19 +1,19 @@
 //! The settings files of a stage: complete, so that they serve as examples too.
 
-use super::Stage;
+use crate::stage::DrillStage;
 
 /// Loopback ports of a stage.
 #[derive(Debug, Clone, Copy)]
-pub struct Ports {
+pub struct StagePorts {
     pub core: u16,
     pub core_admin: u16,
     pub sidecar: u16,
     pub sims: u16,
 }
 
-impl Ports {
+impl StagePorts {
     /// The ports that the documents speak of.
-    pub const DOCUMENTED: Ports = Ports {
+    pub const DOCUMENTED: StagePorts = StagePorts {
         core: 7_100,
         core_admin: 7_101,
         sidecar: 7_200,
@@ -29,7 +29,7 @@ impl Ports {
     }
 }
 
-pub fn core(stage: &Stage, name: &str, ports: Ports) -> String {
+pub fn core(stage: &DrillStage, name: &str, ports: StagePorts) -> String {
     let options = &stage.options;
     format!(
         r#"name = "{name}"
@@ -43,7 +43,7 @@ dispatch.enabled = {dispatch}
 [mysql]
 url = "{url}"
 database = "{database}"
-{apart}[kafka]
+{split_books}[kafka]
 brokers = "{brokers}"
 [[channels]]
 id = "netsunion"
@@ -65,7 +65,7 @@ url = "{sims}/psp"
         each_channel = options.each_channel,
         url = stage.url,
         database = options.database,
-        apart = apart(stage),
+        split_books = split_books(stage),
         brokers = stage.brokers,
         fence = options.fence,
         sidecar = ports.url(stage.ports.sidecar),
@@ -74,7 +74,7 @@ url = "{sims}/psp"
     )
 }
 
-pub fn sidecar(stage: &Stage) -> String {
+pub fn sidecar(stage: &DrillStage) -> String {
     let options = &stage.options;
     format!(
         r#"listen = "{listen}"
@@ -105,8 +105,8 @@ brokers = "{brokers}"
 }
 
 /// The same servers, as the sidecar reads them.
-fn also(stage: &Stage) -> String {
-    let Some(apart) = &stage.apart else {
+fn also(stage: &DrillStage) -> String {
+    let Some(split_books) = &stage.split_books else {
         return String::new();
     };
     let server = |name: &str, url: String| {
@@ -114,15 +114,15 @@ fn also(stage: &Stage) -> String {
             "[[mysql.book_servers]]\nname = \"{name}\"\nurl = \"{url}\"\nschemas = [\"{name}\"]\n"
         )
     };
-    server("balance", apart.balance.url()) + &server("ledger", apart.ledger.url())
+    server("balance", split_books.balance.url()) + &server("ledger", split_books.ledger.url())
 }
 
-/// The servers of balance and ledger, if they are apart.
-fn apart(stage: &Stage) -> String {
+/// The servers of balance and ledger, if the books are split.
+fn split_books(stage: &DrillStage) -> String {
     let urls = stage
-        .apart
+        .split_books
         .as_ref()
-        .map(|apart| (apart.balance.url(), apart.ledger.url()));
+        .map(|split_books| (split_books.balance.url(), split_books.ledger.url()));
     urls.map_or_else(String::new, |(b, l)| {
         format!("[balance]\nurl = \"{b}\"\n[ledger]\nurl = \"{l}\"\n")
     })

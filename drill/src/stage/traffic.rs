@@ -1,19 +1,19 @@
 //! Honest load: an upstream that tells its event first and then submits, over
 //! many accounts and, unless told otherwise, two channels.
 
-use super::Stage;
-use crate::load::request::{Target, Withdrawal};
-use crate::load::{Open, Report, Until, closed, open};
+use crate::load::request::{LoadTarget, LoadWithdrawal};
+use crate::load::{LoadEnd, LoadReport, OpenLoad, closed, open};
+use crate::stage::DrillStage;
 use rust_decimal::Decimal;
 use sluice_contract::clock::now_us;
 use sluice_contract::event::{BusinessEvent, DEPOSIT_RECEIVED, WITHDRAW_REQUESTED};
 use std::time::Duration;
 
 /// Every honest order is of this much: small against what accounts get.
-pub const AMOUNT: &str = "1.25";
-const CURRENCY: &str = "CNY";
+pub const ORDER_AMOUNT: &str = "1.25";
+const ORDER_CURRENCY: &str = "CNY";
 /// An answer later than this counts as none.
-pub const DEADLINE: Duration = Duration::from_secs(15);
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Names of one run of load: order `n` is always of the same account, payee,
 /// business number and channel.
@@ -52,19 +52,19 @@ impl Traffic {
             account_id: self.account(n),
             biz_no: self.biz_no(n),
             amount: Decimal::new(125, 2),
-            currency: CURRENCY.into(),
+            currency: ORDER_CURRENCY.into(),
             occurred_us: now_us(),
         }
     }
 
     /// Writes the request of order `n`.
-    pub fn request(&self, target: &Target, n: u64, out: &mut Vec<u8>) {
+    pub fn request(&self, target: &LoadTarget, n: u64, out: &mut Vec<u8>) {
         let biz_no = self.biz_no(n);
-        let withdrawal = Withdrawal {
+        let withdrawal = LoadWithdrawal {
             from_account: &self.account(n),
             to_account: &format!("{}-{n}", self.payee),
-            amount: AMOUNT,
-            currency: CURRENCY,
+            amount: ORDER_AMOUNT,
+            currency: ORDER_CURRENCY,
             user_id: "user-1",
             transaction_id: &biz_no,
             biz_no: &biz_no,
@@ -74,7 +74,7 @@ impl Traffic {
     }
 
     /// Tells the events of the orders to come, before any is submitted.
-    pub async fn tell(&self, stage: &Stage, count: u64) -> anyhow::Result<()> {
+    pub async fn tell(&self, stage: &DrillStage, count: u64) -> anyhow::Result<()> {
         for n in 0..count {
             stage.events.queue(&self.event(n)).await?;
         }
@@ -83,15 +83,20 @@ impl Traffic {
     }
 
     /// Submits at `rate` a second for `time`, whatever the core does.
-    pub async fn open(&self, stage: &Stage, rate: u64, time: Duration) -> anyhow::Result<Report> {
+    pub async fn open(
+        &self,
+        stage: &DrillStage,
+        rate: u64,
+        time: Duration,
+    ) -> anyhow::Result<LoadReport> {
         self.tell(stage, rate * time.as_secs() + 1).await?;
         let (this, target) = (self.clone(), stage.target());
-        let load = Open {
+        let load = OpenLoad {
             address: target.address.clone(),
             rate,
             duration: time,
             connections: 128,
-            deadline: DEADLINE,
+            deadline: REQUEST_TIMEOUT,
         };
         open(
             load,
@@ -102,7 +107,7 @@ impl Traffic {
     }
 
     /// Gives every account of the run money: the deposit's event, then its booking.
-    pub async fn fund(&self, stage: &Stage, amount: u64) -> anyhow::Result<()> {
+    pub async fn fund(&self, stage: &DrillStage, amount: u64) -> anyhow::Result<()> {
         let run = self.run.clone();
         let biz_no = move |n: u64| format!("fund-{run}-{n}");
         for n in 0..self.accounts {
@@ -112,26 +117,26 @@ impl Traffic {
                 account_id: format!("A{n:05}"),
                 biz_no: biz_no(n),
                 amount: Decimal::from(amount),
-                currency: CURRENCY.into(),
+                currency: ORDER_CURRENCY.into(),
                 occurred_us: now_us(),
             };
             stage.events.queue(&event).await?;
         }
         stage.events.flush(Duration::from_secs(30)).await?;
         let target = stage.target();
-        let load = crate::load::Closed {
+        let load = crate::load::ClosedLoad {
             address: target.address.clone(),
             connections: 32,
-            until: Until::Count(self.accounts),
-            deadline: DEADLINE,
+            until: LoadEnd::Count(self.accounts),
+            deadline: REQUEST_TIMEOUT,
         };
         let amount = amount.to_string();
         let make = move |n: u64, out: &mut Vec<u8>| {
             let (account, biz_no) = (format!("A{n:05}"), biz_no(n));
-            let deposit = crate::load::request::Deposit {
+            let deposit = crate::load::request::LoadDeposit {
                 account: &account,
                 amount: &amount,
-                currency: CURRENCY,
+                currency: ORDER_CURRENCY,
                 biz_no: &biz_no,
             };
             target.deposit(out, &deposit);

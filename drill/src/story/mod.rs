@@ -1,40 +1,40 @@
 //! `make demo`: healthy load, then one fault of each kind of loss while the load
 //! goes on, then a person cleans up; at the end the books are compared.
 
-pub mod progress;
 pub mod report;
 
-use crate::channels::{ChannelConfig, Rates, SimConfig};
+use crate::channels::{ActionRates, SimulatedChannelConfig, SimulatorConfig};
 use crate::checks;
-use crate::faults::{Kind, act};
-use crate::stage::merchants::Merchants;
+use crate::faults::{FaultKind, injection};
+use crate::output::latency::LatencyMs;
+use crate::output::progress::ProgressDisplay;
+use crate::stage::merchants::MerchantTraffic;
 use crate::stage::traffic::Traffic;
-use crate::stage::{Options, Stage, probe};
+use crate::stage::{DrillStage, StageOptions, fence_probe};
+use crate::story::report::StoryReport;
 use anyhow::Context;
-use progress::Progress;
-use report::{Report, Times};
 use rust_decimal::Decimal;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// Honest orders a second, all through the story.
-const RATE: u64 = 320;
-const HEALTHY: Duration = Duration::from_secs(15);
+const ORDERS_PER_S: u64 = 320;
+const HEALTHY_TIME: Duration = Duration::from_secs(15);
 /// Load beside the faults; longer than they take, so that it covers them.
-const BESIDE: Duration = Duration::from_secs(20);
+const LOAD_BESIDE_FAULTS_TIME: Duration = Duration::from_secs(20);
 /// Settlements and refunds a second beside the healthy load.
-const MERCHANT_RATE: u64 = 20;
-const MERCHANTS: u64 = 10;
-const ACCOUNTS: u64 = 400;
-const EACH: u64 = 100_000;
+const MERCHANT_REQUESTS_PER_S: u64 = 20;
+const MERCHANT_COUNT: u64 = 10;
+const ACCOUNT_COUNT: u64 = 400;
+const MONEY_PER_ACCOUNT: u64 = 100_000;
 /// How long the last orders may take to their end.
-const DRAIN: Duration = Duration::from_secs(25);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// Channels as they are on a bad day: time-outs after and without paying, unknown
 /// codes, late, doubled and early callbacks, returns.
-fn bad_day() -> SimConfig {
-    let netsunion = Rates {
+fn bad_day() -> SimulatorConfig {
+    let netsunion = ActionRates {
         delay: 20,
         timeout_after_paying: 3,
         timeout_without_paying: 3,
@@ -44,9 +44,9 @@ fn bad_day() -> SimConfig {
         fail: 5,
         ms: Some(300),
         hold_ms: Some(1_500),
-        ..Rates::default()
+        ..ActionRates::default()
     };
-    let unionpay = Rates {
+    let unionpay = ActionRates {
         late_callback: 20,
         duplicate_callback: 20,
         callback_before_reply: 20,
@@ -56,9 +56,9 @@ fn bad_day() -> SimConfig {
         timeout_after_paying: 2,
         ms: Some(300),
         hold_ms: Some(1_500),
-        ..Rates::default()
+        ..ActionRates::default()
     };
-    let psp = Rates {
+    let psp = ActionRates {
         delay: 20,
         late_callback: 20,
         duplicate_callback: 20,
@@ -66,47 +66,47 @@ fn bad_day() -> SimConfig {
         return_after_success: 4,
         fail: 5,
         ms: Some(300),
-        ..Rates::default()
+        ..ActionRates::default()
     };
-    SimConfig {
+    SimulatorConfig {
         // The same day again, if somebody wants to see it again.
         seed: std::env::var("SLUICE_SEED")
             .ok()
             .and_then(|seed| seed.parse().ok()),
-        netsunion: ChannelConfig {
+        netsunion: SimulatedChannelConfig {
             rates: netsunion,
-            ..ChannelConfig::default()
+            ..SimulatedChannelConfig::default()
         },
-        unionpay: ChannelConfig {
+        unionpay: SimulatedChannelConfig {
             rates: unionpay,
-            ..ChannelConfig::default()
+            ..SimulatedChannelConfig::default()
         },
-        psp: ChannelConfig {
+        psp: SimulatedChannelConfig {
             rates: psp,
-            ..ChannelConfig::default()
+            ..SimulatedChannelConfig::default()
         },
-        ..SimConfig::default()
+        ..SimulatorConfig::default()
     }
 }
 
-pub fn options() -> Options {
-    Options {
+pub fn options() -> StageOptions {
+    StageOptions {
         sims: bad_day(),
         core_extra: "recovery.query_initial_delay_ms = 300\nrecovery.callback_wait_ms = 2000"
             .into(),
-        ..Options::default()
+        ..StageOptions::default()
     }
 }
 
 /// Plays the story on a stage under `dir`, and returns what was seen.
-pub async fn play(dir: &Path, progress: &Progress) -> anyhow::Result<Report> {
+pub async fn play(dir: &Path, progress: &ProgressDisplay) -> anyhow::Result<StoryReport> {
     progress.line(&format!(
         "Sluice on this machine: {} s of healthy load, then one fault of each kind of loss while load goes on.",
-        HEALTHY.as_secs()
+        HEALTHY_TIME.as_secs()
     ));
     let begun = Instant::now();
     let told = |step: &str| progress.step(&format!("starting {step}"));
-    let stage = Stage::up(dir, options().from_environment(), &told).await?;
+    let stage = DrillStage::up(dir, options().from_environment(), &told).await?;
     progress.done(&format!(
         "the stage is up in {:.1?}; the channels' chances have seed {} (SLUICE_SEED plays it again)",
         begun.elapsed(),
@@ -118,42 +118,46 @@ pub async fn play(dir: &Path, progress: &Progress) -> anyhow::Result<Report> {
     report
 }
 
-async fn acts(stage: &Stage, progress: &Progress) -> anyhow::Result<Report> {
+async fn acts(stage: &DrillStage, progress: &ProgressDisplay) -> anyhow::Result<StoryReport> {
     let channels = vec!["netsunion", "unionpay", "psp"];
     let traffic = Traffic {
         channels,
-        ..Traffic::new("healthy", ACCOUNTS)
+        ..Traffic::new("healthy", ACCOUNT_COUNT)
     };
     progress.step(&format!(
-        "giving {ACCOUNTS} accounts money, each deposit told on Kafka and booked"
+        "giving {ACCOUNT_COUNT} accounts money, each deposit told on Kafka and booked"
     ));
-    traffic.fund(stage, EACH).await?;
-    for kind in Kind::ALL {
-        act::fund(stage, &act::account_of(kind), Decimal::from(10_000)).await?;
+    traffic.fund(stage, MONEY_PER_ACCOUNT).await?;
+    for kind in FaultKind::ALL {
+        injection::fund(stage, &injection::account_of(kind), Decimal::from(10_000)).await?;
     }
     progress.done(&format!(
         "{} accounts have money",
-        ACCOUNTS + Kind::ALL.len() as u64
+        ACCOUNT_COUNT + FaultKind::ALL.len() as u64
     ));
 
     progress.step(&format!(
-        "healthy load: {RATE} orders/s for {} s, on channels that have a bad day",
-        HEALTHY.as_secs()
+        "healthy load: {ORDERS_PER_S} orders/s for {} s, on channels that have a bad day",
+        HEALTHY_TIME.as_secs()
     ));
-    let merchants = Merchants::new("sold", MERCHANTS);
+    let merchants = MerchantTraffic::new("sold", MERCHANT_COUNT);
     let stop = CancellationToken::new();
     let (healthy, fence) = tokio::join!(
         async {
-            let told = progress.while_loading(stage, HEALTHY, "healthy load");
+            let told = progress.while_loading(stage, HEALTHY_TIME, "healthy load");
             let (report, sold, ()) = tokio::join!(
-                traffic.open(stage, RATE, HEALTHY),
-                merchants.open(stage, MERCHANT_RATE, HEALTHY - Duration::from_secs(2)),
+                traffic.open(stage, ORDERS_PER_S, HEALTHY_TIME),
+                merchants.open(
+                    stage,
+                    MERCHANT_REQUESTS_PER_S,
+                    HEALTHY_TIME - Duration::from_secs(2)
+                ),
                 told
             );
             stop.cancel();
             (report, sold)
         },
-        probe::fence(stage, Duration::from_millis(25), stop.clone())
+        fence_probe::fence(stage, Duration::from_millis(25), stop.clone())
     );
     let (healthy, sold) = (healthy.0?, healthy.1?);
     anyhow::ensure!(
@@ -182,7 +186,10 @@ async fn acts(stage: &Stage, progress: &Progress) -> anyhow::Result<Report> {
         run: "beside".into(),
         ..traffic
     };
-    let (load, faults) = tokio::join!(beside.open(stage, RATE, BESIDE), faults(stage, progress));
+    let (load, faults) = tokio::join!(
+        beside.open(stage, ORDERS_PER_S, LOAD_BESIDE_FAULTS_TIME),
+        faults(stage, progress)
+    );
     let (load, faults) = (load?, faults?);
     anyhow::ensure!(
         load.succeeded() == load.answered(),
@@ -191,36 +198,39 @@ async fn acts(stage: &Stage, progress: &Progress) -> anyhow::Result<Report> {
     );
 
     progress.step("waiting for the last orders to end");
-    let left = stage.drain(0, DRAIN).await?;
+    let left = stage.drain(0, DRAIN_TIMEOUT).await?;
     progress.done(&if left == 0 {
         "every order is at its end".to_owned()
     } else {
         format!("{left} orders are not")
     });
-    let expected: Vec<String> = Kind::ALL.map(act::account_of).to_vec();
+    let expected: Vec<String> = FaultKind::ALL.map(injection::account_of).to_vec();
     let counts = checks::counts(&stage.pool, &stage.schemas, &expected).await?;
     let invariants = stage.invariants().await?;
-    let fence = Times::of(&fence.context("fence probe")?);
-    Ok(Report::new(
+    let fence = LatencyMs::of(&fence.context("fence probe")?);
+    Ok(StoryReport::new(
         counts,
         invariants,
         faults,
-        Times::of(&healthy.latency),
+        LatencyMs::of(&healthy.latency),
         fence,
     ))
 }
 
-async fn faults(stage: &Stage, progress: &Progress) -> anyhow::Result<Vec<act::Seen>> {
+async fn faults(
+    stage: &DrillStage,
+    progress: &ProgressDisplay,
+) -> anyhow::Result<Vec<injection::FaultOutcome>> {
     let mut all = Vec::new();
-    for kind in Kind::ALL {
-        progress.step(&format!("fault: {}", kind.told()));
-        let made = act::make(stage, kind)
+    for kind in FaultKind::ALL {
+        progress.step(&format!("fault: {}", kind.description()));
+        let made = injection::make(stage, kind)
             .await
             .with_context(|| format!("making the fault {}", kind.as_str()))?;
-        let seen = act::watch(stage, &made).await?;
+        let seen = injection::watch(stage, &made).await?;
         progress.done(&report::fault_line(kind, &seen));
         if seen.detected {
-            let done = act::clean_up(stage, &made)
+            let done = injection::clean_up(stage, &made)
                 .await
                 .with_context(|| format!("cleaning up {}", kind.as_str()))?;
             progress.note(&format!("a person: {done}; breaker closed by API"));

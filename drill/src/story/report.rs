@@ -1,37 +1,16 @@
 //! The story's result: a table for people, `demo.json` for programs.
 
-use crate::checks::{Counts, Invariants};
-use crate::faults::{Kind, act::Seen};
-use anyhow::Context;
-use hdrhistogram::Histogram;
+use crate::checks::{Invariants, StateCounts};
+use crate::faults::FaultKind;
+use crate::faults::injection::FaultOutcome;
+use crate::output::json::write_json;
+use crate::output::latency::{LatencyMs, ms};
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::Path;
 
-/// Milliseconds with two decimals.
-#[derive(Debug, Clone, Serialize)]
-pub struct Times {
-    pub p50: f64,
-    pub p99: f64,
-}
-
-impl Times {
-    pub fn of(microseconds: &Histogram<u64>) -> Self {
-        Times {
-            p50: ms(microseconds.value_at_quantile(0.5)),
-            p99: ms(microseconds.value_at_quantile(0.99)),
-        }
-    }
-}
-
-/// Microseconds as milliseconds: a time, never money.
-#[allow(clippy::float_arithmetic)]
-pub fn ms(us: u64) -> f64 {
-    (us / 10) as f64 / 100.0
-}
-
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub struct StoryReport {
     pub accepted: u64,
     pub succeeded: u64,
     pub failed: u64,
@@ -40,20 +19,20 @@ pub struct Report {
     pub in_doubt: u64,
     pub false_positives: u64,
     pub invariants: Invariants,
-    pub faults: Vec<Seen>,
-    pub accept_ms: Times,
-    pub fence_ms: Times,
+    pub faults: Vec<FaultOutcome>,
+    pub accept_ms: LatencyMs,
+    pub fence_ms: LatencyMs,
 }
 
-impl Report {
+impl StoryReport {
     pub fn new(
-        counts: Counts,
+        counts: StateCounts,
         invariants: Invariants,
-        faults: Vec<Seen>,
-        accept: Times,
-        fence: Times,
+        faults: Vec<FaultOutcome>,
+        accept: LatencyMs,
+        fence: LatencyMs,
     ) -> Self {
-        Report {
+        StoryReport {
             accepted: counts.total(),
             succeeded: counts.of("success"),
             failed: counts.of("failed"),
@@ -71,7 +50,7 @@ impl Report {
     pub fn held(&self) -> bool {
         let stopped = self.faults.iter().all(|f| f.detected && f.leaked.is_zero());
         stopped
-            && self.faults.len() == Kind::ALL.len()
+            && self.faults.len() == FaultKind::ALL.len()
             && self.false_positives == 0
             && self.in_doubt == 0
             && self.invariants.all_hold()
@@ -138,16 +117,8 @@ impl Report {
     }
 }
 
-pub fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
-    if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir)?;
-    }
-    std::fs::write(path, serde_json::to_string_pretty(value)? + "\n")
-        .with_context(|| format!("can't write {}", path.display()))
-}
-
 /// One line per fault, as it is seen.
-pub fn fault_line(kind: Kind, seen: &Seen) -> String {
+pub fn fault_line(kind: FaultKind, seen: &FaultOutcome) -> String {
     match seen.detect_ms {
         Some(after) => format!(
             "{}: found by {} after {:.1} ms, {} open, {} left",

@@ -1,61 +1,62 @@
 //! Backtests: a rule set over a recording, with the same evaluator, windows, pairs
 //! and breakers as live, and beside it the set to compare with.
 
-pub mod held;
 pub mod report;
-pub mod side;
 
 #[cfg(test)]
 mod tests;
 
-pub use report::Report;
+pub mod variant;
+pub mod what_if;
 
-use crate::change::{Input, Source};
-use crate::recording::binlog::Files;
-use crate::recording::read::Block;
-use crate::recording::{Mark, Reader, Record};
-use crate::rules::RuleSet;
+pub use crate::backtest::report::BacktestReport;
+
+use crate::backtest::report::RecordingStats;
+use crate::backtest::variant::{BacktestVariant, VerdictOutput};
+use crate::recording::binlog_files::BinlogFiles;
+use crate::recording::read::RecordingBlock;
+use crate::recording::{RecordingEntry, RecordingMark, RecordingReader};
+use crate::rules::runtime::rule_set::RuleSet;
+use crate::stream::change::{RuleInput, SourceKind};
 use anyhow::Context;
 use crossbeam_channel::bounded;
-use report::Seen;
-use side::{Lines, Side};
 use std::sync::Arc;
 
 /// Blocks that are decoded ahead of the evaluator.
-const AHEAD: usize = 4;
+const MAX_DECODED_BLOCKS: usize = 4;
 
 /// What is read.
-pub enum Origin {
-    Recording(Box<Reader>),
-    Binlog(Box<Files>),
+pub enum BacktestSource {
+    Recording(Box<RecordingReader>),
+    Binlog(Box<BinlogFiles>),
 }
 
-impl Origin {
+impl BacktestSource {
     /// Bytes in all.
     pub fn total(&self) -> u64 {
         match self {
-            Origin::Recording(reader) => reader.total(),
-            Origin::Binlog(files) => files.total(),
+            BacktestSource::Recording(reader) => reader.total(),
+            BacktestSource::Binlog(files) => files.total(),
         }
     }
 
-    fn block(&mut self) -> anyhow::Result<Option<Block>> {
+    fn block(&mut self) -> anyhow::Result<Option<RecordingBlock>> {
         match self {
-            Origin::Recording(reader) => reader.block(),
-            Origin::Binlog(files) => files.block(),
+            BacktestSource::Recording(reader) => reader.block(),
+            BacktestSource::Binlog(files) => files.block(),
         }
     }
 
     fn notes(&self) -> Vec<String> {
         match self {
-            Origin::Recording(reader) => reader.notes().to_vec(),
-            Origin::Binlog(files) => files.notes().to_vec(),
+            BacktestSource::Recording(reader) => reader.notes().to_vec(),
+            BacktestSource::Binlog(files) => files.notes().to_vec(),
         }
     }
 }
 
 /// What is tried.
-pub struct Trial {
+pub struct BacktestOptions {
     pub set: Arc<RuleSet>,
     /// What it is compared with.
     pub against: Option<Arc<RuleSet>>,
@@ -69,7 +70,7 @@ pub struct Trial {
 
 /// How far it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
+pub struct BacktestProgress {
     pub read: u64,
     pub changes: u64,
 }
@@ -80,13 +81,13 @@ pub struct Progress {
 /// # Errors
 /// Damage of the recording, `lines`' own, or a dead thread.
 pub fn run(
-    mut from: Origin,
-    trial: &Trial,
-    mut lines: Lines<'_>,
-    told: &mut dyn FnMut(Progress),
-) -> anyhow::Result<Report> {
+    mut from: BacktestSource,
+    trial: &BacktestOptions,
+    mut lines: VerdictOutput<'_>,
+    told: &mut dyn FnMut(BacktestProgress),
+) -> anyhow::Result<BacktestReport> {
     let side = |set: &Arc<RuleSet>| {
-        Side::new(
+        BacktestVariant::new(
             Arc::clone(set),
             trial.workers,
             trial.drafts,
@@ -97,7 +98,7 @@ pub fn run(
     if let Some(against) = &trial.against {
         sides.push(side(against)?);
     }
-    let (blocks, decoded) = bounded::<anyhow::Result<Block>>(AHEAD);
+    let (blocks, decoded) = bounded::<anyhow::Result<RecordingBlock>>(MAX_DECODED_BLOCKS);
     let reader = std::thread::Builder::new()
         .name("sluice-decode".to_owned())
         .spawn(move || {
@@ -114,20 +115,20 @@ pub fn run(
             }
         });
     let reader = reader.context("the thread that reads the recording")?;
-    let mut pass = Pass {
+    let mut pass = BacktestPass {
         sides,
-        seen: Seen::default(),
+        seen: RecordingStats::default(),
         begun: false,
     };
     for block in decoded {
         let block = block?;
         pass.block(block.records, &mut lines)?;
-        told(Progress {
+        told(BacktestProgress {
             read: block.read,
             changes: pass.seen.changes,
         });
     }
-    let Pass {
+    let BacktestPass {
         sides, mut seen, ..
     } = pass;
     seen.notes = reader
@@ -135,12 +136,12 @@ pub fn run(
         .map_err(|_| anyhow::anyhow!("the thread that reads the recording panicked"))?;
     let mut said = Vec::new();
     for (at, side) in sides.into_iter().enumerate() {
-        let mut none: Lines<'_> = None;
+        let mut none: VerdictOutput<'_> = None;
         said.push(side.end(if at == 0 { &mut lines } else { &mut none })?);
     }
     let then = if said.len() > 1 { said.pop() } else { None };
     let now = said.pop().unwrap_or_default();
-    Ok(Report::of(
+    Ok(BacktestReport::of(
         seen,
         (&trial.set, now),
         trial.against.as_deref().zip(then),
@@ -148,22 +149,26 @@ pub fn run(
 }
 
 /// One pass over the recording, by all sides together.
-struct Pass {
-    sides: Vec<Side>,
-    seen: Seen,
+struct BacktestPass {
+    sides: Vec<BacktestVariant>,
+    seen: RecordingStats,
     begun: bool,
 }
 
-impl Pass {
-    fn block(&mut self, records: Vec<Record>, lines: &mut Lines<'_>) -> anyhow::Result<()> {
+impl BacktestPass {
+    fn block(
+        &mut self,
+        records: Vec<RecordingEntry>,
+        lines: &mut VerdictOutput<'_>,
+    ) -> anyhow::Result<()> {
         let mut inputs = Vec::with_capacity(records.len());
         for record in records {
             match record {
-                Record::Input(input) => {
+                RecordingEntry::Input(input) => {
                     if !self.begun {
                         // The oldest segments are gone: this is not the beginning.
                         self.mark(
-                            &Mark::Begin {
+                            &RecordingMark::Begin {
                                 mid_stream: true,
                                 rules: Arc::default(),
                             },
@@ -173,7 +178,7 @@ impl Pass {
                     self.count(&input);
                     inputs.push(input);
                 }
-                Record::Mark(mark) => {
+                RecordingEntry::Mark(mark) => {
                     self.evaluate(std::mem::take(&mut inputs), lines)?;
                     self.mark(&mark, lines)?;
                 }
@@ -182,18 +187,18 @@ impl Pass {
         self.evaluate(inputs, lines)
     }
 
-    fn count(&mut self, input: &Input) {
+    fn count(&mut self, input: &RuleInput) {
         match input {
-            Input::Transaction(transaction) => {
+            RuleInput::Transaction(transaction) => {
                 self.seen.transactions += 1;
                 self.seen.changes += transaction.changes.len() as u64;
             }
-            Input::Event(_) => self.seen.events += 1,
+            RuleInput::Event(_) => self.seen.events += 1,
             // No part of a stream.
-            Input::AtRest(_) => {}
-            Input::Watermark { source, at_us } => {
+            RuleInput::AtRest(_) => {}
+            RuleInput::Watermark { source, at_us } => {
                 self.seen.watermarks += 1;
-                if *source == Source::Binlog {
+                if *source == SourceKind::Binlog {
                     self.seen.from_us = if self.seen.from_us == 0 {
                         *at_us
                     } else {
@@ -205,35 +210,39 @@ impl Pass {
         }
     }
 
-    fn evaluate(&mut self, inputs: Vec<Input>, lines: &mut Lines<'_>) -> anyhow::Result<()> {
+    fn evaluate(
+        &mut self,
+        inputs: Vec<RuleInput>,
+        lines: &mut VerdictOutput<'_>,
+    ) -> anyhow::Result<()> {
         if inputs.is_empty() {
             return Ok(());
         }
-        let inputs: Arc<[Input]> = inputs.into();
+        let inputs: Arc<[RuleInput]> = inputs.into();
         self.each(lines, |side, lines| side.begin(&inputs, lines))
     }
 
-    fn mark(&mut self, mark: &Mark, lines: &mut Lines<'_>) -> anyhow::Result<()> {
+    fn mark(&mut self, mark: &RecordingMark, lines: &mut VerdictOutput<'_>) -> anyhow::Result<()> {
         let begun = std::mem::replace(&mut self.begun, true);
         match mark {
-            Mark::Begin { mid_stream, rules } => {
+            RecordingMark::Begin { mid_stream, rules } => {
                 self.seen.starts += 1;
                 self.set(rules);
                 self.each(lines, |side, lines| side.renew(*mid_stream, lines))
             }
-            Mark::Rules { hash } => {
+            RecordingMark::Rules { hash } => {
                 self.set(hash);
                 // A segment may begin with it; what came before is not there.
                 if begun {
                     Ok(())
                 } else {
-                    self.each(lines, |side, lines| side.blur(lines))
+                    self.each(lines, |side, lines| side.mark_gap(lines))
                 }
             }
-            Mark::Gap { lost } => {
+            RecordingMark::Gap { lost } => {
                 self.seen.gaps += 1;
                 self.seen.lost += lost;
-                self.each(lines, |side, lines| side.blur(lines))
+                self.each(lines, |side, lines| side.mark_gap(lines))
             }
         }
     }
@@ -247,10 +256,10 @@ impl Pass {
     /// Only the first side's verdicts are written.
     fn each(
         &mut self,
-        lines: &mut Lines<'_>,
-        mut to: impl FnMut(&mut Side, &mut Lines<'_>) -> anyhow::Result<()>,
+        lines: &mut VerdictOutput<'_>,
+        mut to: impl FnMut(&mut BacktestVariant, &mut VerdictOutput<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let mut none: Lines<'_> = None;
+        let mut none: VerdictOutput<'_> = None;
         for (at, side) in self.sides.iter_mut().enumerate() {
             to(side, if at == 0 { &mut *lines } else { &mut none })?;
         }

@@ -1,19 +1,19 @@
 //! What a backtest tells: rule by rule what is newly found and what no longer is,
 //! and what the breakers would have held.
 
-use super::held::Held;
-use super::side::{Said, Verdict};
-use crate::rules::RuleSet;
+use crate::backtest::variant::{BacktestVerdict, VariantResult};
+use crate::backtest::what_if::BreakerEffects;
+use crate::rules::runtime::rule_set::RuleSet;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Verdicts shown of each kind and rule; all of them are in `--verdicts`.
-const SHOWN: usize = 5;
+const MAX_EXAMPLES: usize = 5;
 
 /// What was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Seen {
+pub struct RecordingStats {
     pub transactions: u64,
     pub changes: u64,
     pub events: u64,
@@ -34,7 +34,7 @@ pub struct Seen {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Fired {
+pub struct VerdictCounts {
     pub violations: u64,
     pub undetermined: u64,
 }
@@ -42,19 +42,19 @@ pub struct Fired {
 /// One rule, then and now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Compared {
+pub struct RuleComparison {
     pub rule: String,
     /// Its mode in the set that is tried; empty if it is not in it.
     pub mode: &'static str,
-    pub now: Fired,
+    pub now: VerdictCounts,
     /// `None` without a set to compare with.
-    pub then: Option<Fired>,
+    pub then: Option<VerdictCounts>,
     /// Verdicts of either kind that only the tried set has.
     pub new: u64,
     pub gone: u64,
     pub same: u64,
-    pub new_examples: Vec<Verdict>,
-    pub gone_examples: Vec<Verdict>,
+    pub new_examples: Vec<BacktestVerdict>,
+    pub gone_examples: Vec<BacktestVerdict>,
     /// The first error of it in the tried set.
     pub error: Option<String>,
 }
@@ -62,22 +62,26 @@ pub struct Compared {
 /// The same for the same recording and sets, byte for byte.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Report {
-    pub seen: Seen,
+pub struct BacktestReport {
+    pub seen: RecordingStats,
     pub set: String,
     pub against: Option<String>,
-    pub rules: Vec<Compared>,
+    pub rules: Vec<RuleComparison>,
     /// By the set that is tried.
-    pub held: Held,
-    pub held_then: Option<Held>,
+    pub held: BreakerEffects,
+    pub held_then: Option<BreakerEffects>,
     /// Verdicts past the most that are compared.
     pub not_compared: u64,
 }
 
-impl Report {
-    pub fn of(seen: Seen, now: (&RuleSet, Said), then: Option<(&RuleSet, Said)>) -> Report {
+impl BacktestReport {
+    pub fn of(
+        seen: RecordingStats,
+        now: (&RuleSet, VariantResult),
+        then: Option<(&RuleSet, VariantResult)>,
+    ) -> BacktestReport {
         let rules = compare(now.0, &now.1, then.as_ref().map(|(set, said)| (*set, said)));
-        Report {
+        BacktestReport {
             seen,
             set: now.0.hash().to_owned(),
             against: then.as_ref().map(|(set, _)| set.hash().to_owned()),
@@ -89,7 +93,11 @@ impl Report {
     }
 }
 
-fn compare(set: &RuleSet, now: &Said, then: Option<(&RuleSet, &Said)>) -> Vec<Compared> {
+fn compare(
+    set: &RuleSet,
+    now: &VariantResult,
+    then: Option<(&RuleSet, &VariantResult)>,
+) -> Vec<RuleComparison> {
     let modes: BTreeMap<&str, &'static str> = set
         .rules()
         .map(|rule| (rule.id.as_str(), rule.mode.as_str()))
@@ -118,7 +126,7 @@ fn compare(set: &RuleSet, now: &Said, then: Option<(&RuleSet, &Said)>) -> Vec<Co
             .verdicts
             .iter()
             .filter(|v| v.rule == rule && theirs.contains(v.verdict_id.as_str()));
-        Compared {
+        RuleComparison {
             rule: rule.to_owned(),
             mode: modes.get(rule).copied().unwrap_or_default(),
             now: fired(now, rule),
@@ -136,30 +144,30 @@ fn compare(set: &RuleSet, now: &Said, then: Option<(&RuleSet, &Said)>) -> Vec<Co
 
 /// A rule's verdicts that are not among `others`.
 fn only<'a>(
-    said: &'a Said,
+    said: &'a VariantResult,
     others: &BTreeSet<&str>,
     rule: &str,
-) -> impl Iterator<Item = &'a Verdict> {
+) -> impl Iterator<Item = &'a BacktestVerdict> {
     said.verdicts
         .iter()
         .filter(move |v| v.rule == rule && !others.contains(v.verdict_id.as_str()))
 }
 
-fn some<'a>(all: impl Iterator<Item = &'a Verdict>) -> (u64, Vec<Verdict>) {
+fn some<'a>(all: impl Iterator<Item = &'a BacktestVerdict>) -> (u64, Vec<BacktestVerdict>) {
     let mut count = 0;
     let mut shown = Vec::new();
     for verdict in all {
         count += 1;
-        if shown.len() < SHOWN {
+        if shown.len() < MAX_EXAMPLES {
             shown.push(verdict.clone());
         }
     }
     (count, shown)
 }
 
-fn fired(said: &Said, rule: &str) -> Fired {
+fn fired(said: &VariantResult, rule: &str) -> VerdictCounts {
     let [violations, undetermined] = said.counts.get(rule).copied().unwrap_or_default();
-    Fired {
+    VerdictCounts {
         violations,
         undetermined,
     }

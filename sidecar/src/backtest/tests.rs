@@ -1,16 +1,20 @@
 //! Small recordings of which every figure is known.
 
-use super::report::Report;
-use super::{Origin, Trial};
-use crate::change::{Change, Image, Input, Op, Source, Table, Transaction, Value};
-use crate::recording::{Mark, Reader, Record, Writer};
-use crate::rules::{Files, RuleSet};
+use crate::backtest::report::BacktestReport;
+use crate::backtest::{BacktestOptions, BacktestSource};
+use crate::recording::{RecordingEntry, RecordingMark, RecordingReader, RecordingWriter};
+use crate::rules::RuleFiles;
+use crate::rules::runtime::rule_set::RuleSet;
+use crate::stream::change::{
+    ChangeOp, ChangeTransaction, ColumnValue, RowChange, RowImage, RuleInput, SourceKind,
+    TableSchema,
+};
 use rust_decimal::Decimal;
 use sluice_contract::settings::Secret;
 use std::path::Path;
 use std::sync::Arc;
 
-const SECOND: i64 = 1_000_000;
+const SECOND_US: i64 = 1_000_000;
 
 /// Orders of more than `limit` stop their account.
 fn limit(limit: u32) -> (String, String) {
@@ -38,28 +42,34 @@ fn rule(head: &str, body: &str) -> String {
 }
 
 fn set(rules: Vec<(String, String)>) -> Arc<RuleSet> {
-    Arc::new(RuleSet::build(&Files::of(rules), Secret::new("no signature is asked for")).unwrap())
+    Arc::new(
+        RuleSet::build(
+            &RuleFiles::of(rules),
+            Secret::new("no signature is asked for"),
+        )
+        .unwrap(),
+    )
 }
 
-fn row(table: &str, columns: &[(&str, &str)], from: Option<&[(&str, &str)]>) -> Arc<Change> {
+fn row(table: &str, columns: &[(&str, &str)], from: Option<&[(&str, &str)]>) -> Arc<RowChange> {
     let names = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let image = |values: &[(&str, &str)]| -> Image {
+    let image = |values: &[(&str, &str)]| -> RowImage {
         let value = |(name, text): &(&str, &str)| match *name {
-            "amount" => Value::Dec(Decimal::from_str_exact(text).unwrap()),
-            "updated_us" => Value::Int(text.parse().unwrap()),
-            _ => Value::Text((*text).into()),
+            "amount" => ColumnValue::Dec(Decimal::from_str_exact(text).unwrap()),
+            "updated_us" => ColumnValue::Int(text.parse().unwrap()),
+            _ => ColumnValue::Text((*text).into()),
         };
         values.iter().map(value).collect()
     };
-    Arc::new(Change {
-        table: Arc::new(Table {
+    Arc::new(RowChange {
+        table: Arc::new(TableSchema {
             name: table.to_owned(),
             columns: names,
         }),
         op: if from.is_some() {
-            Op::Update
+            ChangeOp::Update
         } else {
-            Op::Insert
+            ChangeOp::Insert
         },
         before: from.map(image),
         after: Some(image(columns)),
@@ -67,10 +77,10 @@ fn row(table: &str, columns: &[(&str, &str)], from: Option<&[(&str, &str)]>) -> 
 }
 
 /// An order: inserted, or claimed from `init`.
-fn order(number: u32, account: &str, amount: &str, claimed_s: Option<i64>) -> Record {
+fn order(number: u32, account: &str, amount: &str, claimed_s: Option<i64>) -> RecordingEntry {
     let (id, at) = (
         format!("o{number}"),
-        claimed_s.map_or(0, |s| s * SECOND).to_string(),
+        claimed_s.map_or(0, |s| s * SECOND_US).to_string(),
     );
     let columns = |state: &'static str| {
         [
@@ -108,37 +118,37 @@ fn order(number: u32, account: &str, amount: &str, claimed_s: Option<i64>) -> Re
     transaction(number + turn, row("orders", &after, before.as_deref()))
 }
 
-fn transaction(number: u32, change: Arc<Change>) -> Record {
+fn transaction(number: u32, change: Arc<RowChange>) -> RecordingEntry {
     let position = format!("0-1-{number}").into();
-    Record::Input(Input::Transaction(Arc::new(Transaction {
+    RecordingEntry::Input(RuleInput::Transaction(Arc::new(ChangeTransaction {
         position,
         changes: vec![change],
     })))
 }
 
-fn at(seconds: i64) -> Record {
-    Record::Input(Input::Watermark {
-        source: Source::Binlog,
-        at_us: seconds * SECOND,
+fn at(seconds: i64) -> RecordingEntry {
+    RecordingEntry::Input(RuleInput::Watermark {
+        source: SourceKind::Binlog,
+        at_us: seconds * SECOND_US,
     })
 }
 
-fn events_at(seconds: i64) -> Record {
-    Record::Input(Input::Watermark {
-        source: Source::Kafka,
-        at_us: seconds * SECOND,
+fn events_at(seconds: i64) -> RecordingEntry {
+    RecordingEntry::Input(RuleInput::Watermark {
+        source: SourceKind::Kafka,
+        at_us: seconds * SECOND_US,
     })
 }
 
-fn begin(mid_stream: bool) -> Record {
-    Record::Mark(Mark::Begin {
+fn begin(mid_stream: bool) -> RecordingEntry {
+    RecordingEntry::Mark(RecordingMark::Begin {
         mid_stream,
         rules: "then".into(),
     })
 }
 
-fn written(dir: &Path, records: &[Record]) {
-    let mut writer = Writer::open(dir, 16).unwrap();
+fn written(dir: &Path, records: &[RecordingEntry]) {
+    let mut writer = RecordingWriter::open(dir, 16).unwrap();
     for record in records {
         writer.push(record).unwrap();
         // Many blocks, so that batches are in flight.
@@ -147,15 +157,15 @@ fn written(dir: &Path, records: &[Record]) {
     writer.finish().unwrap();
 }
 
-fn tried(dir: &Path, trial: &Trial) -> (Report, String) {
+fn tried(dir: &Path, trial: &BacktestOptions) -> (BacktestReport, String) {
     let mut lines = Vec::new();
-    let from = Origin::Recording(Box::new(Reader::open(dir, false).unwrap()));
-    let report = super::run(from, trial, Some(&mut lines), &mut |_| {}).unwrap();
+    let from = BacktestSource::Recording(Box::new(RecordingReader::open(dir, false).unwrap()));
+    let report = crate::backtest::run(from, trial, Some(&mut lines), &mut |_| {}).unwrap();
     (report, String::from_utf8(lines).unwrap())
 }
 
-fn trial(set: Arc<RuleSet>, against: Option<Arc<RuleSet>>) -> Trial {
-    Trial {
+fn trial(set: Arc<RuleSet>, against: Option<Arc<RuleSet>>) -> BacktestOptions {
+    BacktestOptions {
         set,
         against,
         workers: 1,
@@ -165,7 +175,7 @@ fn trial(set: Arc<RuleSet>, against: Option<Arc<RuleSet>>) -> Trial {
 }
 
 /// A1 asks for 600 and A2 for 2,000; both are claimed; a person lets A2 go on.
-fn story() -> Vec<Record> {
+fn story() -> Vec<RecordingEntry> {
     let closed = [
         ("point", "cash_out"),
         ("scope", "account"),
@@ -208,7 +218,7 @@ fn an_edited_rule_newly_fires_no_longer_fires_and_holds() {
     );
     assert_eq!(rule.new_examples[0].account_id, "A1");
     assert_eq!(lines.lines().count(), 2);
-    let sums = |held: &super::held::Held| {
+    let sums = |held: &crate::backtest::what_if::BreakerEffects| {
         held.held
             .iter()
             .map(|(currency, sum)| format!("{} {} {currency}", sum.orders, sum.amount))
@@ -227,10 +237,10 @@ fn an_edited_rule_newly_fires_no_longer_fires_and_holds() {
         .map(|o| {
             (
                 o.breaker.as_str(),
-                o.from_us / SECOND,
-                o.until_us / SECOND,
+                o.from_us / SECOND_US,
+                o.until_us / SECOND_US,
                 o.closed_by,
-                o.longest_us / SECOND,
+                o.longest_us / SECOND_US,
             )
         })
         .collect();
@@ -276,8 +286,8 @@ fn what_a_restart_reads_again_is_not_held_again() {
 fn a_breaker_resumes_after_the_time_that_was_asked_for() {
     let dir = tempfile::tempdir().unwrap();
     written(dir.path(), &story());
-    let trial = Trial {
-        resume_after_us: Some(5 * SECOND),
+    let trial = BacktestOptions {
+        resume_after_us: Some(5 * SECOND_US),
         ..trial(set(vec![limit(500)]), None)
     };
     let (report, _) = tried(dir.path(), &trial);
@@ -285,7 +295,7 @@ fn a_breaker_resumes_after_the_time_that_was_asked_for() {
         .held
         .openings
         .iter()
-        .map(|o| (o.until_us / SECOND, o.closed_by))
+        .map(|o| (o.until_us / SECOND_US, o.closed_by))
         .collect();
     assert_eq!(told, [(6, "resume"), (8, "person")]);
     assert!(report.against.is_none() && report.rules[0].then.is_none() && report.rules[0].new == 0);
@@ -311,7 +321,7 @@ fn near_a_gap_a_missing_half_is_no_violation() {
         events_at(22),
     ]);
     records.extend([
-        Record::Mark(Mark::Gap { lost: 3 }),
+        RecordingEntry::Mark(RecordingMark::Gap { lost: 3 }),
         order(3, "A3", "1", None),
     ]);
     records.extend([
@@ -334,7 +344,7 @@ fn near_a_gap_a_missing_half_is_no_violation() {
     );
     assert_eq!((report.seen.gaps, report.seen.lost), (1, 3));
     // Without drafts it says nothing.
-    let silent = Trial {
+    let silent = BacktestOptions {
         drafts: false,
         ..trial(set(vec![asked()]), None)
     };
@@ -346,7 +356,7 @@ fn any_number_of_workers_writes_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
     written(dir.path(), &story());
     let of = |workers| {
-        let trial = Trial {
+        let trial = BacktestOptions {
             workers,
             ..trial(
                 set(vec![limit(500), asked()]),

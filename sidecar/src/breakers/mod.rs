@@ -8,7 +8,7 @@ use sluice_contract::schema::Schemas;
 
 /// A move, by whom and why.
 #[derive(Debug, Clone)]
-pub struct Move {
+pub struct BreakerMove {
     pub key: BreakerKey,
     pub to: BreakerState,
     pub verdict_id: Option<String>,
@@ -19,7 +19,7 @@ pub struct Move {
 
 /// What became of a move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moved {
+pub enum BreakerMoveResult {
     /// The breaker's new version.
     To(i64),
     /// It was in that state already; nothing was written.
@@ -30,8 +30,8 @@ pub enum Moved {
 pub async fn apply(
     conn: &mut Conn,
     schemas: &Schemas,
-    wanted: &Move,
-) -> mysql_async::Result<Moved> {
+    wanted: &BreakerMove,
+) -> mysql_async::Result<BreakerMoveResult> {
     let mut tx = conn.start_transaction(TxOpts::default()).await?;
     let moved = repo::apply(&mut tx, schemas, wanted).await?;
     tx.commit().await?;

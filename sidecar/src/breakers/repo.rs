@@ -1,22 +1,23 @@
 //! SQL of breakers.
 
-use super::{Move, Moved};
-use mysql_async::{Conn, Transaction, params, prelude::Queryable};
+use crate::breakers::{BreakerMove, BreakerMoveResult};
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Transaction, params};
 use serde::Serialize;
 use sluice_contract::breaker::{BreakerKey, BreakerState};
 use sluice_contract::schema::Schemas;
-use sluice_contract::sql::{Lit, push_row};
+use sluice_contract::sql::{SqlLiteral, push_row};
 use std::collections::HashSet;
 
 /// Keys per statement.
-const KEYS: usize = 500;
+const KEYS_PER_STATEMENT: usize = 500;
 
 /// Moves a breaker and writes down who and why, under its row's lock.
 pub async fn apply(
     tx: &mut Transaction<'_>,
     schemas: &Schemas,
-    wanted: &Move,
-) -> mysql_async::Result<Moved> {
+    wanted: &BreakerMove,
+) -> mysql_async::Result<BreakerMoveResult> {
     let guard = &schemas.guard;
     let (point, scope, key) = (
         wanted.key.point.as_str(),
@@ -31,7 +32,7 @@ pub async fn apply(
         .as_ref()
         .map_or(BreakerState::Closed.as_str(), |(state, _)| state);
     if state == wanted.to.as_str() {
-        return Ok(Moved::AlreadyThere);
+        return Ok(BreakerMoveResult::AlreadyThere);
     }
     let version = now.map_or(0, |(_, version)| version) + 1;
     let values = params! {
@@ -54,13 +55,13 @@ pub async fn apply(
          VALUES (:point, :scope, :key, :version, :state, :verdict_id, :reason, :changed_by, :at_us)"
     );
     tx.exec_drop(written_down, values).await?;
-    Ok(Moved::To(version))
+    Ok(BreakerMoveResult::To(version))
 }
 
 /// A breaker as people read it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Listed {
+pub struct BreakerRow {
     pub point: String,
     pub scope: String,
     pub key: String,
@@ -77,7 +78,7 @@ pub async fn list(
     conn: &mut Conn,
     schemas: &Schemas,
     limit: u32,
-) -> mysql_async::Result<Vec<Listed>> {
+) -> mysql_async::Result<Vec<BreakerRow>> {
     let sql = format!(
         "SELECT point, scope, scope_key, state, verdict_id, reason, changed_by, version, updated_us \
          FROM {}.breaker ORDER BY (state = 'open') DESC, updated_us DESC LIMIT {limit}",
@@ -91,7 +92,7 @@ pub async fn find(
     conn: &mut Conn,
     schemas: &Schemas,
     keys: &[BreakerKey],
-) -> mysql_async::Result<Vec<Listed>> {
+) -> mysql_async::Result<Vec<BreakerRow>> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
@@ -110,25 +111,27 @@ fn list_of<'a>(keys: impl Iterator<Item = &'a BreakerKey>) -> String {
         push_row(
             &mut list,
             at == 0,
-            &[key.point.as_str(), key.scope.as_str(), key.key.as_str()].map(Lit::Text),
+            &[key.point.as_str(), key.scope.as_str(), key.key.as_str()].map(SqlLiteral::Text),
         );
     }
     list
 }
 
-async fn read(conn: &mut Conn, sql: String) -> mysql_async::Result<Vec<Listed>> {
+async fn read(conn: &mut Conn, sql: String) -> mysql_async::Result<Vec<BreakerRow>> {
     conn.query_map(
         sql,
-        |(point, scope, key, state, verdict_id, reason, changed_by, version, updated_us)| Listed {
-            point,
-            scope,
-            key,
-            state,
-            verdict_id,
-            reason,
-            changed_by,
-            version,
-            updated_us,
+        |(point, scope, key, state, verdict_id, reason, changed_by, version, updated_us)| {
+            BreakerRow {
+                point,
+                scope,
+                key,
+                state,
+                verdict_id,
+                reason,
+                changed_by,
+                version,
+                updated_us,
+            }
         },
     )
     .await
@@ -141,7 +144,7 @@ pub async fn open_among<Q: Queryable>(
     keys: &[&BreakerKey],
 ) -> mysql_async::Result<HashSet<String>> {
     let mut open = HashSet::new();
-    for some in keys.chunks(KEYS) {
+    for some in keys.chunks(KEYS_PER_STATEMENT) {
         let list = list_of(some.iter().copied());
         let sql = format!(
             "SELECT CONCAT(point, '/', scope, '/', scope_key) FROM {}.breaker \

@@ -1,9 +1,9 @@
 //! One message of the feed, read strictly: what can't be understood is an error,
 //! and the feed stops before it.
 
-use crate::change::{Change, Image, Op, Table, Value};
-use crate::rules::tables::{self, Kind};
-use crate::sources::{Mark, Token};
+use crate::rules::text::tables::{self, ColumnKind};
+use crate::stream::batches::{ControlRow, FenceToken};
+use crate::stream::change::{ChangeOp, ColumnValue, RowChange, RowImage, TableSchema};
 use ahash::AHashMap;
 use anyhow::{Context, bail};
 use rust_decimal::Decimal;
@@ -12,17 +12,17 @@ use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-type Columns = BTreeMap<String, Json>;
+type EnvelopeColumns = BTreeMap<String, Json>;
 
 /// A message about a row.
 #[derive(Debug)]
-pub enum Row {
+pub enum EnvelopeRow {
     Change {
         /// Its transaction, and its place in it from 1 on.
         transaction: String,
         order: u64,
-        change: Change,
-        mark: Option<Mark>,
+        change: RowChange,
+        control_row: Option<ControlRow>,
     },
     /// The table was emptied, by the transaction of this GTID; no rows tell which went.
     Truncated { gtid: Option<String> },
@@ -32,42 +32,42 @@ pub enum Row {
 }
 
 #[derive(Deserialize)]
-struct Envelope {
+struct ChangeEnvelope {
     op: String,
-    before: Option<Columns>,
-    after: Option<Columns>,
-    transaction: Option<Within>,
-    source: Option<Origin>,
+    before: Option<EnvelopeColumns>,
+    after: Option<EnvelopeColumns>,
+    transaction: Option<TransactionBlock>,
+    source: Option<EnvelopeSource>,
 }
 
 #[derive(Deserialize)]
-struct Within {
+struct TransactionBlock {
     id: String,
     total_order: u64,
 }
 
 /// A message of the transaction topic.
 #[derive(Debug, Deserialize)]
-pub struct Boundary {
-    pub status: Status,
+pub struct TransactionBoundary {
+    pub status: BoundaryStatus,
     pub id: String,
-    data_collections: Option<Vec<Counted>>,
+    data_collections: Option<Vec<CollectionCount>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-pub enum Status {
+pub enum BoundaryStatus {
     Begin,
     End,
 }
 
 #[derive(Debug, Deserialize)]
-struct Counted {
+struct CollectionCount {
     data_collection: String,
     event_count: u64,
 }
 
-impl Boundary {
+impl TransactionBoundary {
     /// How many events of each watched table the transaction has.
     pub fn counts<'a>(
         &'a self,
@@ -81,23 +81,23 @@ impl Boundary {
 
 /// A message of the schema topic.
 #[derive(Debug, Deserialize)]
-pub struct Statement {
+pub struct SchemaChange {
     #[serde(rename = "databaseName", default)]
     pub database: Option<String>,
     #[serde(default)]
     pub ddl: Option<String>,
-    source: Origin,
+    source: EnvelopeSource,
 }
 
 #[derive(Debug, Deserialize)]
-struct Origin {
+struct EnvelopeSource {
     #[serde(default)]
     snapshot: Option<String>,
     #[serde(default)]
     gtid: Option<String>,
 }
 
-impl Statement {
+impl SchemaChange {
     /// Its own transaction's.
     pub fn gtid(&self) -> Option<String> {
         self.source.gtid.clone()
@@ -129,33 +129,37 @@ pub fn parse<T: for<'a> Deserialize<'a>>(payload: &[u8]) -> anyhow::Result<T> {
 
 /// Reads rows. Tables are shared by all rows that have the same columns.
 #[derive(Default)]
-pub struct Rows {
-    tables: AHashMap<&'static str, Arc<Table>>,
+pub struct EnvelopeReader {
+    tables: AHashMap<&'static str, Arc<TableSchema>>,
 }
 
-impl Rows {
+impl EnvelopeReader {
     /// A message about a row of the watched table `name`; `None` is a tombstone.
-    pub fn read(&mut self, name: &'static str, payload: Option<&[u8]>) -> anyhow::Result<Row> {
+    pub fn read(
+        &mut self,
+        name: &'static str,
+        payload: Option<&[u8]>,
+    ) -> anyhow::Result<EnvelopeRow> {
         let Some(payload) = payload else {
-            return Ok(Row::Passed);
+            return Ok(EnvelopeRow::Passed);
         };
-        let envelope: Envelope = parse(payload)?;
+        let envelope: ChangeEnvelope = parse(payload)?;
         let op = match envelope.op.as_str() {
-            "c" => Op::Insert,
-            "u" => Op::Update,
-            "d" => Op::Delete,
-            "r" => return Ok(Row::Passed),
+            "c" => ChangeOp::Insert,
+            "u" => ChangeOp::Update,
+            "d" => ChangeOp::Delete,
+            "r" => return Ok(EnvelopeRow::Passed),
             "t" => {
-                return Ok(Row::Truncated {
+                return Ok(EnvelopeRow::Truncated {
                     gtid: envelope.source.and_then(|source| source.gtid),
                 });
             }
             other => bail!("operation {other:?} of table {name} is unknown"),
         };
         let (before, after) = match (op, &envelope.before, &envelope.after) {
-            (Op::Insert, None, Some(after)) => (None, Some(after)),
-            (Op::Update, Some(before), Some(after)) => (Some(before), Some(after)),
-            (Op::Delete, Some(before), None) => (Some(before), None),
+            (ChangeOp::Insert, None, Some(after)) => (None, Some(after)),
+            (ChangeOp::Update, Some(before), Some(after)) => (Some(before), Some(after)),
+            (ChangeOp::Delete, Some(before), None) => (Some(before), None),
             _ => bail!(
                 "a {op:?} of table {name} lacks an image of its row; set binlog_row_image = FULL"
             ),
@@ -169,29 +173,30 @@ impl Rows {
             bail!("a change of table {name} has no row")
         };
         let table = self.table(name, columns);
-        let read =
-            |columns: Option<&Columns>| columns.map(|columns| image(&table, columns)).transpose();
-        let change = Change {
+        let read = |columns: Option<&EnvelopeColumns>| {
+            columns.map(|columns| image(&table, columns)).transpose()
+        };
+        let change = RowChange {
             op,
             before: read(before)?,
             after: read(after)?,
             table: Arc::clone(&table),
         };
-        let mark = mark(&change)?;
-        Ok(Row::Change {
+        let control_row = control_row(&change)?;
+        Ok(EnvelopeRow::Change {
             transaction: within.id,
             order: within.total_order,
             change,
-            mark,
+            control_row,
         })
     }
 
-    fn table(&mut self, name: &'static str, columns: &Columns) -> Arc<Table> {
+    fn table(&mut self, name: &'static str, columns: &EnvelopeColumns) -> Arc<TableSchema> {
         let known = self.tables.get(name);
         if let Some(table) = known.filter(|table| table.columns.iter().eq(columns.keys())) {
             return Arc::clone(table);
         }
-        let table = Arc::new(Table {
+        let table = Arc::new(TableSchema {
             name: name.to_owned(),
             columns: columns.keys().cloned().collect(),
         });
@@ -200,14 +205,14 @@ impl Rows {
     }
 }
 
-fn image(table: &Table, columns: &Columns) -> anyhow::Result<Image> {
+fn image(table: &TableSchema, columns: &EnvelopeColumns) -> anyhow::Result<RowImage> {
     if !table.columns.iter().eq(columns.keys()) {
         bail!(
             "a row of table {} has other columns before than after",
             table.name
         );
     }
-    let known = tables::find(&table.name).map(|at| tables::TABLES[at].columns);
+    let known = tables::find(&table.name).map(|at| tables::CATALOG_TABLES[at].columns);
     let value = |(column, json): (&String, &Json)| {
         let kind = known
             .and_then(|all| all.iter().find(|(name, _)| name == column))
@@ -221,24 +226,28 @@ fn image(table: &Table, columns: &Columns) -> anyhow::Result<Image> {
         .into_boxed_slice())
 }
 
-fn value(kind: Option<Kind>, json: &Json) -> anyhow::Result<Value> {
+fn value(kind: Option<ColumnKind>, json: &Json) -> anyhow::Result<ColumnValue> {
     Ok(match (kind, json) {
-        (_, Json::Null) => Value::Null,
-        (Some(Kind::Money), Json::String(text)) => Value::Dec(amount(text)?),
-        (Some(Kind::Money), _) => {
+        (_, Json::Null) => ColumnValue::Null,
+        (Some(ColumnKind::Money), Json::String(text)) => ColumnValue::Dec(amount(text)?),
+        (Some(ColumnKind::Money), _) => {
             bail!("an amount came as a number; set the connector's decimal.handling.mode = string")
         }
-        (Some(Kind::Int) | None, Json::Bool(flag)) => Value::Int(i64::from(*flag)),
-        (Some(Kind::Int), Json::Number(number)) => Value::Int(
+        (Some(ColumnKind::Int) | None, Json::Bool(flag)) => ColumnValue::Int(i64::from(*flag)),
+        (Some(ColumnKind::Int), Json::Number(number)) => ColumnValue::Int(
             number
                 .as_i64()
                 .with_context(|| format!("{number} is no whole number"))?,
         ),
-        (Some(Kind::Text) | None, Json::String(text)) => Value::Text(text.as_str().into()),
-        (None, Json::Number(number)) => number.as_i64().map_or(Value::Opaque, Value::Int),
-        (None, _) => Value::Opaque,
-        (Some(Kind::Int), _) => bail!("a whole number came as something else"),
-        (Some(Kind::Text), _) => bail!("text came as something else"),
+        (Some(ColumnKind::Text) | None, Json::String(text)) => {
+            ColumnValue::Text(text.as_str().into())
+        }
+        (None, Json::Number(number)) => number
+            .as_i64()
+            .map_or(ColumnValue::Opaque, ColumnValue::Int),
+        (None, _) => ColumnValue::Opaque,
+        (Some(ColumnKind::Int), _) => bail!("a whole number came as something else"),
+        (Some(ColumnKind::Text), _) => bail!("text came as something else"),
     })
 }
 
@@ -254,25 +263,25 @@ fn amount(text: &str) -> anyhow::Result<Decimal> {
 }
 
 /// What this change tells the sidecar itself.
-fn mark(change: &Change) -> anyhow::Result<Option<Mark>> {
+fn control_row(change: &RowChange) -> anyhow::Result<Option<ControlRow>> {
     let Some(after) = &change.after else {
         return Ok(None);
     };
     let at = |column: &str| change.table.column(column).and_then(|at| after.get(at));
     let int = |column: &str| match at(column) {
-        Some(Value::Int(number)) => Ok(*number),
+        Some(ColumnValue::Int(number)) => Ok(*number),
         _ => bail!("{}.{column} is no whole number", change.table.name),
     };
     Ok(match change.table.name.as_str() {
-        "checkpoint" => Some(Mark::Heartbeat {
+        "checkpoint" => Some(ControlRow::Heartbeat {
             updated_us: int("updated_us")?,
         }),
         "fence_token" => {
-            let Some(Value::Text(instance)) = at("instance") else {
+            let Some(ColumnValue::Text(instance)) = at("instance") else {
                 bail!("fence_token.instance is no text")
             };
             let token = u64::try_from(int("token")?).context("fence_token.token")?;
-            Some(Mark::Token(Token {
+            Some(ControlRow::Token(FenceToken {
                 instance: instance.to_string(),
                 token,
                 updated_us: int("updated_us")?,

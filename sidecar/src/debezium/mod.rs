@@ -7,20 +7,18 @@
 //! last one is here, in the order in which transactions ended.
 
 pub mod envelope;
-pub mod group;
-pub mod position;
 pub mod reader;
-pub mod server;
 
+pub mod transactions;
 /// Where a message was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Place<'a> {
+pub struct FeedMessagePosition<'a> {
     pub topic: &'a str,
     pub partition: i32,
     pub offset: i64,
 }
 
-impl std::fmt::Display for Place<'_> {
+impl std::fmt::Display for FeedMessagePosition<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}/{}", self.topic, self.partition, self.offset)
     }

@@ -2,15 +2,16 @@
 //! business events. What can't be understood makes blind; it is tried again, since
 //! a person may mend it.
 
-use super::Place;
-use super::group::Assembler;
-use crate::blind::{Blind, Cause};
-use crate::config::Kafka;
-use crate::heard::Heard;
-use crate::pipeline::Feed;
-use crate::sources::kafka::{self, Reads};
-use crate::sources::offsets::Offsets;
-use crate::sources::{BinlogBatch, Start};
+use crate::debezium::FeedMessagePosition;
+use crate::debezium::transactions::TransactionAssembler;
+use crate::health::blind::{Blind, BlindCause};
+use crate::health::last_activity::LastActivity;
+use crate::kafka::consumer::{self, ConsumerPurpose};
+use crate::kafka::settings::KafkaSourceSettings;
+use crate::stream::batches::BinlogBatch;
+use crate::stream::feed::SourceMessage;
+use crate::stream::offsets::PartitionOffsets;
+use crate::stream::position::StartPosition;
 use crossbeam_channel::{SendTimeoutError, Sender};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -22,61 +23,61 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// Changes per hand-over, as for the binlog.
-const BATCH_CHANGES: usize = 1024;
+const MAX_CHANGES_PER_BATCH: usize = 1024;
 /// Messages per round, so that heads are emitted while a backlog is read.
-const ROUND: usize = 2048;
+const MAX_MESSAGES_PER_ROUND: usize = 2048;
 /// One wait for a message; also how fast cancellation is seen.
-const POLL: Duration = Duration::from_millis(50);
+const POLL_TIMEOUT: Duration = Duration::from_millis(50);
 /// What could not be read is tried again after this.
-const MENDED: Duration = Duration::from_secs(5);
+const UNREADABLE_RETRY_DELAY: Duration = Duration::from_secs(5);
 /// Pieces that wait for their transactions: above it only partitions that the next
 /// transaction needs are read, below it all are again. Some 200 MB.
-const MANY: usize = 100_000;
-const FEW: usize = 20_000;
+const PAUSE_ABOVE_PIECES: usize = 100_000;
+const RESUME_BELOW_PIECES: usize = 20_000;
 /// A transaction that ended and whose pieces don't come for this long won't come.
-const PIECES: Duration = Duration::from_secs(10);
+const PIECES_TIMEOUT: Duration = Duration::from_secs(10);
 /// At the very first start pieces this far before the end are read and those of
 /// transactions that had begun before are dropped: partitions end at different moments.
-const MARGIN: i64 = 1_000;
+const FIRST_START_MARGIN: i64 = 1_000;
 
-pub struct Reader {
-    pub settings: Kafka,
+pub struct ChangeFeedReader {
+    pub settings: KafkaSourceSettings,
     /// The connector's `topic.prefix`.
     pub prefix: String,
     pub schemas: Schemas,
     pub position: String,
-    pub start: Start,
-    pub feed: Sender<Feed>,
+    pub start: StartPosition,
+    pub feed: Sender<SourceMessage>,
     pub blind: Blind,
     /// The connector spoke: our own checkpoints come back through it, so that it is never
     /// silent for long.
-    pub heard: Heard,
+    pub heard: LastActivity,
     pub cancel: CancellationToken,
 }
 
 /// Why reading stopped.
-enum Stop {
+enum FeedStop {
     Cancelled,
     Unreadable(String),
 }
 
-impl From<anyhow::Error> for Stop {
+impl From<anyhow::Error> for FeedStop {
     fn from(error: anyhow::Error) -> Self {
-        Stop::Unreadable(format!("{error:#}"))
+        FeedStop::Unreadable(format!("{error:#}"))
     }
 }
 
-impl From<KafkaError> for Stop {
+impl From<KafkaError> for FeedStop {
     fn from(error: KafkaError) -> Self {
-        Stop::Unreadable(error.to_string())
+        FeedStop::Unreadable(error.to_string())
     }
 }
 
 /// One reading of the feed, from a position on.
-struct Run<'r> {
-    reader: &'r Reader,
+struct FeedSession<'r> {
+    reader: &'r ChangeFeedReader,
     consumer: BaseConsumer,
-    assembler: Assembler,
+    assembler: TransactionAssembler,
     known: Vec<(String, i32)>,
     paused: BTreeSet<(String, i32)>,
     batch: BinlogBatch,
@@ -85,22 +86,22 @@ struct Run<'r> {
     look_again: Instant,
 }
 
-impl Reader {
+impl ChangeFeedReader {
     /// Reads until cancelled, on its own thread.
     pub fn run(mut self) -> anyhow::Result<()> {
         while !self.cancel.is_cancelled() {
             let stopped = self.read();
             match stopped {
                 Ok(never) => match never {},
-                Err((Stop::Cancelled, _)) => return Ok(()),
-                Err((Stop::Unreadable(why), reached)) => {
-                    self.blind.set(Cause::Binlog, why);
+                Err((FeedStop::Cancelled, _)) => return Ok(()),
+                Err((FeedStop::Unreadable(why), reached)) => {
+                    self.blind.set(BlindCause::Binlog, why);
                     if let Some(position) = reached {
                         self.position = position;
                     }
                     let begun = Instant::now();
-                    while begun.elapsed() < MENDED && !self.cancel.is_cancelled() {
-                        std::thread::sleep(POLL);
+                    while begun.elapsed() < UNREADABLE_RETRY_DELAY && !self.cancel.is_cancelled() {
+                        std::thread::sleep(POLL_TIMEOUT);
                     }
                 }
             }
@@ -108,15 +109,15 @@ impl Reader {
         Ok(())
     }
 
-    fn read(&self) -> Result<std::convert::Infallible, (Stop, Option<String>)> {
+    fn read(&self) -> Result<std::convert::Infallible, (FeedStop, Option<String>)> {
         let begun = (|| {
-            Ok::<_, Stop>(Run {
+            Ok::<_, FeedStop>(FeedSession {
                 reader: self,
-                consumer: kafka::client(&self.settings, "-changes", Reads::Committed)
+                consumer: consumer::client(&self.settings, "-changes", ConsumerPurpose::Committed)
                     // For each of a dozen partitions: far below the 64 MB of the default.
                     .set("queued.max.messages.kbytes", "8192")
                     .create()?,
-                assembler: Assembler::new(&self.prefix, &self.schemas, &self.position)?,
+                assembler: TransactionAssembler::new(&self.prefix, &self.schemas, &self.position)?,
                 known: Vec::new(),
                 paused: BTreeSet::new(),
                 batch: BinlogBatch::default(),
@@ -135,18 +136,18 @@ impl Reader {
     }
 }
 
-impl Run<'_> {
-    fn round(&mut self) -> Result<(), Stop> {
+impl FeedSession<'_> {
+    fn round(&mut self) -> Result<(), FeedStop> {
         if self.reader.cancel.is_cancelled() {
-            return Err(Stop::Cancelled);
+            return Err(FeedStop::Cancelled);
         }
         if Instant::now() >= self.look_again {
             self.assign()?;
             self.look_again =
                 Instant::now() + Duration::from_millis(self.reader.settings.metadata_interval_ms);
         }
-        let mut wait = POLL;
-        for _ in 0..ROUND {
+        let mut wait = POLL_TIMEOUT;
+        for _ in 0..MAX_MESSAGES_PER_ROUND {
             let Some(message) = self.consumer.poll(wait) else {
                 break;
             };
@@ -154,7 +155,7 @@ impl Run<'_> {
             match message {
                 Ok(message) => {
                     self.reader.heard.now();
-                    let place = Place {
+                    let place = FeedMessagePosition {
                         topic: message.topic(),
                         partition: message.partition(),
                         offset: message.offset(),
@@ -165,22 +166,22 @@ impl Run<'_> {
                 Err(error) => failed(&error)?,
             }
         }
-        self.pass_marks();
+        self.skip_control_records();
         self.collect()?;
         self.flush()?;
-        self.judge()?;
-        self.steer()
+        self.check_overdue()?;
+        self.pause_or_resume()
     }
 
     /// Adds partitions that are new.
-    fn assign(&mut self) -> Result<(), Stop> {
-        let found = kafka::partitions(&self.consumer, &self.assembler.topics())?;
+    fn assign(&mut self) -> Result<(), FeedStop> {
+        let found = consumer::partitions(&self.consumer, &self.assembler.topics())?;
         let ordering = found
             .iter()
             .filter(|(topic, _)| topic == self.assembler.transactions())
             .count();
         if ordering != 1 {
-            return Err(Stop::Unreadable(format!(
+            return Err(FeedStop::Unreadable(format!(
                 "topic {} has {ordering} partitions: only one keeps the order of transactions",
                 self.assembler.transactions()
             )));
@@ -193,10 +194,10 @@ impl Run<'_> {
             return Ok(());
         }
         let first_ever = self.known.is_empty() && self.reader.position.is_empty();
-        let begin = if first_ever && self.reader.start == Start::Now {
+        let begin = if first_ever && self.reader.start == StartPosition::Now {
             self.now(&fresh)?
         } else {
-            Offsets::default()
+            PartitionOffsets::default()
         };
         let mut list = TopicPartitionList::new();
         for (topic, partition) in &fresh {
@@ -221,33 +222,33 @@ impl Run<'_> {
             prefix = self.reader.prefix,
             "change feed assigned"
         );
-        self.reader.blind.clear(Cause::Binlog);
+        self.reader.blind.clear(BlindCause::Binlog);
         Ok(())
     }
 
     /// Where a first start begins. The transactions' end is asked last: of whatever
     /// begins after it, every piece is read.
-    fn now(&self, partitions: &[(String, i32)]) -> anyhow::Result<Offsets> {
+    fn now(&self, partitions: &[(String, i32)]) -> anyhow::Result<PartitionOffsets> {
         let (ordering, pieces): (Vec<_>, Vec<_>) = partitions
             .iter()
             .cloned()
             .partition(|(topic, _)| topic == self.assembler.transactions());
-        let mut begin = Offsets::default();
-        for (topic, partition, end) in kafka::ends(&self.consumer, &pieces)?.partitions() {
-            let (low, _) = self
-                .consumer
-                .fetch_watermarks(topic, partition, kafka::PATIENCE)?;
-            begin.set(topic, partition, (end - MARGIN).max(low));
+        let mut begin = PartitionOffsets::default();
+        for (topic, partition, end) in consumer::ends(&self.consumer, &pieces)?.partitions() {
+            let (low, _) =
+                self.consumer
+                    .fetch_watermarks(topic, partition, consumer::QUERY_TIMEOUT)?;
+            begin.set(topic, partition, (end - FIRST_START_MARGIN).max(low));
         }
-        for (topic, partition, end) in kafka::ends(&self.consumer, &ordering)?.partitions() {
+        for (topic, partition, end) in consumer::ends(&self.consumer, &ordering)?.partitions() {
             begin.set(topic, partition, end);
         }
         Ok(begin)
     }
 
-    fn pass_marks(&mut self) {
+    fn skip_control_records(&mut self) {
         let mut read = self.assembler.read().clone();
-        if kafka::pass_marks(&self.consumer, &mut read) {
+        if consumer::skip_control_records(&self.consumer, &mut read) {
             read.partitions()
                 .filter(|(_, _, next)| *next >= 0)
                 .for_each(|(t, p, next)| self.assembler.passed(t, p, next));
@@ -255,7 +256,7 @@ impl Run<'_> {
     }
 
     /// Takes what is whole.
-    fn collect(&mut self) -> Result<(), Stop> {
+    fn collect(&mut self) -> Result<(), FeedStop> {
         while let Some(ended) = self.assembler.next_whole()? {
             self.waits_since = None;
             self.batch.position = self.assembler.position();
@@ -263,7 +264,7 @@ impl Run<'_> {
                 self.batch.changes += item.transaction.changes.len();
                 self.batch.items.push(item);
             }
-            if self.batch.changes >= BATCH_CHANGES {
+            if self.batch.changes >= MAX_CHANGES_PER_BATCH {
                 self.flush()?;
             }
         }
@@ -271,11 +272,11 @@ impl Run<'_> {
     }
 
     /// Hands over what is whole. A full queue holds the reader back.
-    fn flush(&mut self) -> Result<(), Stop> {
+    fn flush(&mut self) -> Result<(), FeedStop> {
         if self.batch.position.is_empty() {
             return Ok(());
         }
-        let mut feed = Feed::Binlog(std::mem::take(&mut self.batch));
+        let mut feed = SourceMessage::Binlog(std::mem::take(&mut self.batch));
         loop {
             match self
                 .reader
@@ -286,7 +287,7 @@ impl Run<'_> {
                 Err(SendTimeoutError::Timeout(back)) if !self.reader.cancel.is_cancelled() => {
                     feed = back
                 }
-                Err(_) => return Err(Stop::Cancelled),
+                Err(_) => return Err(FeedStop::Cancelled),
             }
         }
     }
@@ -297,7 +298,7 @@ impl Run<'_> {
     }
 
     /// A transaction that never becomes whole must not look like quiet.
-    fn judge(&mut self) -> Result<(), Stop> {
+    fn check_overdue(&mut self) -> Result<(), FeedStop> {
         let Some((id, missing)) = self.assembler.waits_for() else {
             self.waits_since = None;
             return Ok(());
@@ -307,26 +308,27 @@ impl Run<'_> {
             _ => Instant::now(),
         };
         self.waits_since = Some((id.to_owned(), since));
-        if since.elapsed() < PIECES {
+        if since.elapsed() < PIECES_TIMEOUT {
             return Ok(());
         }
         let lacks: Vec<String> = missing
             .iter()
             .map(|(topic, left)| format!("{left} of {topic}"))
             .collect();
-        Err(Stop::Unreadable(format!(
+        Err(FeedStop::Unreadable(format!(
             "transaction {id} ended {} s ago and lacks events ({}): does the connector capture the table, is its topic \
              compacted or cut short? Check the gap, then delete the checkpoint row of source changes and restart",
-            PIECES.as_secs(),
+            PIECES_TIMEOUT.as_secs(),
             lacks.join(", ")
         )))
     }
 
     /// Under a backlog topics are read at different speeds: those that are ahead wait.
-    fn steer(&mut self) -> Result<(), Stop> {
+    fn pause_or_resume(&mut self) -> Result<(), FeedStop> {
         let waiting = self.assembler.waiting();
-        if waiting < FEW && self.paused.is_empty()
-            || (FEW..MANY).contains(&waiting) && self.paused.is_empty()
+        if waiting < RESUME_BELOW_PIECES && self.paused.is_empty()
+            || (RESUME_BELOW_PIECES..PAUSE_ABOVE_PIECES).contains(&waiting)
+                && self.paused.is_empty()
         {
             return Ok(());
         }
@@ -334,7 +336,7 @@ impl Run<'_> {
             Some((_, missing)) => missing.iter().map(|(topic, _)| topic.to_string()).collect(),
             None => vec![self.assembler.transactions().to_owned()],
         };
-        let ahead = |p: &&(String, i32)| waiting >= FEW && !wanted.contains(&p.0);
+        let ahead = |p: &&(String, i32)| waiting >= RESUME_BELOW_PIECES && !wanted.contains(&p.0);
         let pause: BTreeSet<(String, i32)> = self.known.iter().filter(ahead).cloned().collect();
         let list = |some: Vec<&(String, i32)>| {
             let mut list = TopicPartitionList::new();
@@ -359,7 +361,7 @@ impl Run<'_> {
     }
 }
 
-fn failed(error: &KafkaError) -> Result<(), Stop> {
+fn failed(error: &KafkaError) -> Result<(), FeedStop> {
     let lost = [
         RDKafkaErrorCode::AutoOffsetReset,
         RDKafkaErrorCode::OffsetOutOfRange,
@@ -368,7 +370,7 @@ fn failed(error: &KafkaError) -> Result<(), Stop> {
         .rdkafka_error_code()
         .is_some_and(|code| lost.contains(&code))
     {
-        return Err(Stop::Unreadable(format!(
+        return Err(FeedStop::Unreadable(format!(
             "position of the change feed lost ({error}); check the gap with audit rules, then delete the checkpoint \
              row of source changes and restart"
         )));

@@ -2,78 +2,73 @@
 //! after it the tokens. The checkpoint is also the heartbeat that comes back
 //! through the binlog.
 
-use super::evaluate::Evaluated;
-use super::repo::{self, Checkpoint};
-use crate::aside::{self, Asides};
-use crate::blind::{Blind, Cause};
-use crate::breakers::{self, Move, Moved};
-use crate::fence::Fence;
-use crate::metrics::Metrics;
-use crate::rules::RuleSet;
-use crate::status::Status;
-use crate::verdicts::shadow::Shadow;
-use crate::verdicts::{Verdict, cut, repo as verdict_repo, verdicts};
-use crate::workflow::judge::{Judge, Judged};
+use crate::fence::FencePublisher;
+use crate::health::blind::{Blind, BlindCause};
+use crate::health::status::SidecarStatus;
+use crate::kafka::dead_letters::{self, DeadLetterQueue};
+use crate::leader::repo::{self, CheckpointRow, LEASE_TTL_US};
+use crate::metrics::SidecarMetrics;
+use crate::pipeline::evaluate::EvaluatedBatch;
+use crate::rules::runtime::rule_set::RuleSet;
+use crate::verdicts::shadow_limit::ShadowLimiter;
+use crate::verdicts::{Verdict, verdicts};
+use crate::workflow::arming::{ArmingDecider, ArmingResult};
+use crate::workflow::record::{record_verdicts, report_recorded};
 use mysql_async::{Pool, Transaction, TxOpts};
-use sluice_contract::breaker::BreakerState;
 use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
 use sluice_contract::sql::{is_disconnect, is_retryable};
 use sluice_contract::telemetry::seconds;
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-/// How long a lease lasts without being renewed; every commit renews it.
-pub const LEASE_US: i64 = 5_000_000;
 /// Verdicts per transaction: one UPDATE of half a million rows must not make one that
 /// never ends.
-const MOST_FINDINGS: usize = 2_000;
+const MAX_VERDICTS_PER_COMMIT: usize = 2_000;
 /// Retries of a commit: soon, then more slowly; never given up, nothing is dropped.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+const RETRY_BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 /// A commit that fails for this long makes the sidecar blind.
-const BLIND_AFTER: Duration = Duration::from_secs(1);
+const BLIND_AFTER_FAILING: Duration = Duration::from_secs(1);
 /// One try of a commit; a silent server must not hold it for ever.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Width of `reason` in the breakers' tables.
-const REASON: usize = 400;
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Longest position of a checkpoint.
-const POSITION: usize = repo::MOST_POSITION;
+const MAX_POSITION_CHARS: usize = repo::MAX_POSITION_BYTES;
 
 /// How committing ended.
 #[derive(Debug)]
-pub enum End {
+pub enum LeadershipEnd {
     Cancelled,
     /// Another sidecar holds the lease.
-    Deposed,
+    LeaseLost,
     /// Another host took over; a new reign begins at its checkpoint.
     Moved,
     /// The binlog can't be read on from where it was read to.
-    Lost,
+    PositionLost,
     /// A thread failed or panicked.
     Died(anyhow::Error),
 }
 
-pub struct Committer {
+pub struct BatchCommitter {
     pub pool: Pool,
     pub schemas: Schemas,
     pub owner: String,
     pub epoch: i64,
     pub checkpoint: Duration,
-    pub fence: Fence,
+    pub fence: FencePublisher,
     pub blind: Blind,
-    pub status: Status,
-    pub metrics: &'static Metrics,
+    pub status: SidecarStatus,
+    pub metrics: &'static SidecarMetrics,
     pub cancel: CancellationToken,
-    pub binlog: Checkpoint,
+    pub binlog: CheckpointRow,
     /// Of servers 1, 2, …
-    pub also: Vec<Checkpoint>,
-    pub kafka: Option<Checkpoint>,
+    pub also: Vec<CheckpointRow>,
+    pub kafka: Option<CheckpointRow>,
     pub rules_hash: String,
-    pub asides: Asides,
-    pub shadow: Shadow,
+    pub dead_letters: DeadLetterQueue,
+    pub shadow: ShadowLimiter,
     /// For budgets.
     pub rules: watch::Receiver<Option<Arc<RuleSet>>>,
     /// Told when a commit made a new set.
@@ -81,26 +76,26 @@ pub struct Committer {
     pub split_books: bool,
 }
 
-enum Failure {
-    Deposed,
+enum CommitFailure {
+    LeaseLost,
     Again(mysql_async::Error),
     /// Not a matter of trying again, but a person may mend it.
     Wrong(String),
 }
 
-impl From<mysql_async::Error> for Failure {
+impl From<mysql_async::Error> for CommitFailure {
     fn from(error: mysql_async::Error) -> Self {
         if is_retryable(&error) || is_disconnect(&error) {
-            Failure::Again(error)
+            CommitFailure::Again(error)
         } else {
-            Failure::Wrong(error.to_string())
+            CommitFailure::Wrong(error.to_string())
         }
     }
 }
 
-impl Committer {
+impl BatchCommitter {
     /// Commits until cancelled or deposed, then writes a last checkpoint.
-    pub async fn run(mut self, results: &mut mpsc::Receiver<Evaluated>) -> End {
+    pub async fn run(mut self, results: &mut mpsc::Receiver<EvaluatedBatch>) -> LeadershipEnd {
         let mut beat = tokio::time::interval(self.checkpoint);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -124,23 +119,23 @@ impl Committer {
                 "the last checkpoint could not be written; the next start reads a little more"
             );
         }
-        End::Cancelled
+        LeadershipEnd::Cancelled
     }
 
     /// Takes all results that are there, commits what was found, then announces.
     async fn take(
         &mut self,
-        first: Evaluated,
-        results: &mut mpsc::Receiver<Evaluated>,
-    ) -> Result<(), End> {
+        first: EvaluatedBatch,
+        results: &mut mpsc::Receiver<EvaluatedBatch>,
+    ) -> Result<(), LeadershipEnd> {
         let mut all = vec![first];
         let mut found = all[0].findings.len();
-        while found < MOST_FINDINGS {
+        while found < MAX_VERDICTS_PER_COMMIT {
             let Ok(more) = results.try_recv() else { break };
             found += more.findings.len();
             all.push(more);
         }
-        let numbered = |one: &mut Evaluated| {
+        let numbered = |one: &mut EvaluatedBatch| {
             let version = one.rules_version;
             std::mem::take(&mut one.findings)
                 .into_iter()
@@ -154,12 +149,12 @@ impl Committer {
         let had_kafka = self.kafka.is_some();
         all.iter().for_each(|one| self.advance(one));
         all.iter_mut()
-            .for_each(|one| self.asides.add(std::mem::take(&mut one.aside)));
+            .for_each(|one| self.dead_letters.add(std::mem::take(&mut one.aside)));
         let verdicts = &verdicts[last..];
         // Where Kafka began is written down before anything is told: whoever starts again
         // without it would begin at its end, and miss what was published meanwhile.
         let began = !had_kafka && self.kafka.is_some();
-        if !verdicts.is_empty() || !self.asides.is_empty() || began {
+        if !verdicts.is_empty() || !self.dead_letters.is_empty() || began {
             self.commit(verdicts).await?;
         }
         for one in all {
@@ -171,20 +166,21 @@ impl Committer {
     /// Commits what is too much for one transaction, under the checkpoint of before:
     /// ids are derived, so who starts again there repeats it without harm. Returns
     /// where the rest begins, which goes with the new checkpoint.
-    async fn commit_most(&mut self, verdicts: &mut [Verdict]) -> Result<usize, End> {
-        if verdicts.len() > MOST_FINDINGS {
+    async fn commit_most(&mut self, verdicts: &mut [Verdict]) -> Result<usize, LeadershipEnd> {
+        if verdicts.len() > MAX_VERDICTS_PER_COMMIT {
             // What several rules say of an account is judged together: budgets ask for it.
             verdicts.sort_by(|a, b| a.account_id.cmp(&b.account_id));
         }
         let mut begin = 0;
-        while verdicts.len() - begin > MOST_FINDINGS {
-            self.commit(&verdicts[begin..begin + MOST_FINDINGS]).await?;
-            begin += MOST_FINDINGS;
+        while verdicts.len() - begin > MAX_VERDICTS_PER_COMMIT {
+            self.commit(&verdicts[begin..begin + MAX_VERDICTS_PER_COMMIT])
+                .await?;
+            begin += MAX_VERDICTS_PER_COMMIT;
         }
         Ok(begin)
     }
 
-    fn advance(&mut self, one: &Evaluated) {
+    fn advance(&mut self, one: &EvaluatedBatch) {
         if let Some(position) = &one.binlog {
             self.binlog.position.clone_from(position);
         }
@@ -201,7 +197,7 @@ impl Committer {
             match &mut self.kafka {
                 Some(row) => row.position = position,
                 none => {
-                    *none = Some(Checkpoint {
+                    *none = Some(CheckpointRow {
                         source: "kafka".to_owned(),
                         replay_from: position.clone(),
                         position,
@@ -220,7 +216,7 @@ impl Committer {
         }
     }
 
-    fn announce(&self, one: Evaluated) {
+    fn announce(&self, one: EvaluatedBatch) {
         let now = now_us();
         for token in &one.released {
             self.metrics
@@ -247,56 +243,55 @@ impl Committer {
 
     /// Commits verdicts, breakers, checkpoint and lease; tries until it is done.
     /// Verdict ids make a repeat harmless.
-    pub async fn commit(&mut self, verdicts: &[Verdict]) -> Result<(), End> {
+    pub async fn commit(&mut self, verdicts: &[Verdict]) -> Result<(), LeadershipEnd> {
         let begun = Instant::now();
-        let mut pause = BACKOFF.0;
+        let mut pause = RETRY_BACKOFF.0;
         loop {
-            let reason = match tokio::time::timeout(PATIENCE, self.attempt(verdicts)).await {
+            let reason = match tokio::time::timeout(COMMIT_TIMEOUT, self.attempt(verdicts)).await {
                 Ok(Ok(judged)) => {
                     self.metrics
                         .commit_seconds
                         .observe(begun.elapsed().as_secs_f64());
-                    self.blind.clear(Cause::Commit);
+                    self.blind.clear(BlindCause::Commit);
                     self.recorded(&judged);
-                    self.asides.written();
+                    self.dead_letters.written();
                     return Ok(());
                 }
-                Ok(Err(Failure::Deposed)) => return Err(End::Deposed),
-                Ok(Err(Failure::Again(error))) => error.to_string(),
-                Ok(Err(Failure::Wrong(reason))) => {
-                    pause = BACKOFF.1;
+                Ok(Err(CommitFailure::LeaseLost)) => return Err(LeadershipEnd::LeaseLost),
+                Ok(Err(CommitFailure::Again(error))) => error.to_string(),
+                Ok(Err(CommitFailure::Wrong(reason))) => {
+                    pause = RETRY_BACKOFF.1;
                     reason
                 }
                 Err(_) => "no answer within 10 s".to_owned(),
             };
-            if begun.elapsed() >= BLIND_AFTER {
+            if begun.elapsed() >= BLIND_AFTER_FAILING {
                 self.blind.set(
-                    Cause::Commit,
+                    BlindCause::Commit,
                     format!("verdicts and checkpoint can't be written, still trying: {reason}"),
                 );
             }
             tokio::select! {
-                () = self.cancel.cancelled() => return Err(End::Cancelled),
-                () = tokio::time::sleep(pause) => pause = (pause * 2).min(BACKOFF.1),
+                () = self.cancel.cancelled() => return Err(LeadershipEnd::Cancelled),
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(RETRY_BACKOFF.1),
             }
         }
     }
 
-    async fn attempt(&self, verdicts: &[Verdict]) -> Result<Judged, Failure> {
+    async fn attempt(&self, verdicts: &[Verdict]) -> Result<ArmingResult, CommitFailure> {
         // Empty: the first start at the oldest file, of which nothing was read yet.
-        let begun = |row: &&Checkpoint| !row.position.is_empty();
-        let rows: Vec<Checkpoint> = std::iter::once(&self.binlog)
+        let begun = |row: &&CheckpointRow| !row.position.is_empty();
+        let rows: Vec<CheckpointRow> = std::iter::once(&self.binlog)
             .chain(&self.also)
             .chain(&self.kafka)
             .filter(begun)
             .cloned()
             .collect();
-        if let Some(row) = rows
-            .iter()
-            .find(|r| r.position.len() > POSITION || r.replay_from.len() > POSITION)
-        {
-            return Err(Failure::Wrong(format!(
-                "the position of {} is longer than {POSITION} characters; use fewer partitions or GTID domains",
+        if let Some(row) = rows.iter().find(|r| {
+            r.position.len() > MAX_POSITION_CHARS || r.replay_from.len() > MAX_POSITION_CHARS
+        }) {
+            return Err(CommitFailure::Wrong(format!(
+                "the position of {} is longer than {MAX_POSITION_CHARS} characters; use fewer partitions or GTID domains",
                 row.source
             )));
         }
@@ -310,19 +305,20 @@ impl Committer {
             &self.schemas,
             &self.owner,
             self.epoch,
-            now + LEASE_US,
+            now + LEASE_TTL_US,
         )
         .await?
         {
             tx.rollback().await?;
-            return Err(Failure::Deposed);
+            return Err(CommitFailure::LeaseLost);
         }
         let judged = self.record(&mut tx, verdicts, now).await?;
-        if !self.asides.is_empty() {
-            aside::repo::insert(&mut tx, &self.schemas, self.asides.waiting(), now).await?;
+        if !self.dead_letters.is_empty() {
+            dead_letters::repo::insert(&mut tx, &self.schemas, self.dead_letters.waiting(), now)
+                .await?;
         }
-        if self.asides.prune() {
-            aside::repo::prune(&mut tx, &self.schemas).await?;
+        if self.dead_letters.prune() {
+            dead_letters::repo::prune(&mut tx, &self.schemas).await?;
         }
         repo::write_checkpoint(&mut tx, &self.schemas, &rows, &self.rules_hash, now).await?;
         tx.commit().await?;
@@ -334,128 +330,25 @@ impl Committer {
         tx: &mut Transaction<'_>,
         verdicts: &[Verdict],
         now_us: i64,
-    ) -> Result<Judged, Failure> {
+    ) -> Result<ArmingResult, CommitFailure> {
         let rules = self.rules.borrow().clone();
-        let judge = Judge {
+        let judge = ArmingDecider {
             schemas: &self.schemas,
             rules: rules.as_deref(),
             split_books: self.split_books,
             now_us,
         };
-        record(tx, &judge, verdicts).await.map_err(|error| {
-            match error.downcast::<mysql_async::Error>() {
-                Ok(error) => Failure::from(error),
-                Err(other) => Failure::Wrong(format!("{other:#}")),
-            }
-        })
+        record_verdicts(tx, &judge, verdicts)
+            .await
+            .map_err(|error| match error.downcast::<mysql_async::Error>() {
+                Ok(error) => CommitFailure::from(error),
+                Err(other) => CommitFailure::Wrong(format!("{other:#}")),
+            })
     }
 
-    fn recorded(&self, judged: &Judged) {
-        recorded(judged, self.metrics, &self.status, &self.rules_changed);
+    fn recorded(&self, judged: &ArmingResult) {
+        report_recorded(judged, self.metrics, &self.status, &self.rules_changed);
         let kafka_committed = self.kafka.as_ref().map(|row| row.position.clone());
         self.status.update(|s| s.kafka_committed = kafka_committed);
     }
-}
-
-/// Writes those verdicts that are new, as they are judged, and opens their breakers.
-/// The caller's transaction holds the lease's row, and commits.
-pub async fn record(
-    tx: &mut Transaction<'_>,
-    judge: &Judge<'_>,
-    verdicts: &[Verdict],
-) -> anyhow::Result<Judged> {
-    if verdicts.is_empty() {
-        return Ok(Judged::default());
-    }
-    let known = verdict_repo::known(tx, judge.schemas, verdicts).await?;
-    let new = verdicts
-        .iter()
-        .filter(|v| !known.contains(&v.verdict_id))
-        .cloned()
-        .collect();
-    let mut judged = judge.judge(tx, new).await?;
-    for wanted in moves(&judged.verdicts, judge.now_us) {
-        if let Moved::To(version) = breakers::repo::apply(tx, judge.schemas, &wanted).await? {
-            tracing::warn!(breaker = %wanted.key, version, reason = wanted.reason, "breaker opens");
-            let by = judged
-                .verdicts
-                .iter_mut()
-                .find(|v| Some(&v.verdict_id) == wanted.verdict_id.as_ref());
-            by.into_iter().for_each(|verdict| verdict.opened += 1);
-        }
-    }
-    verdict_repo::insert(tx, judge.schemas, &judged.verdicts, judge.now_us).await?;
-    Ok(judged)
-}
-
-/// Says what was committed.
-pub fn recorded(judged: &Judged, metrics: &Metrics, status: &Status, rules_changed: &Notify) {
-    for verdict in &judged.verdicts {
-        verdict.log();
-        metrics
-            .verdicts
-            .with_label_values(&[verdict.rule.as_str(), verdict.outcome])
-            .inc();
-        if verdict.suppression.is_some() {
-            metrics
-                .workflow
-                .suppressed
-                .with_label_values(&[verdict.rule.as_str()])
-                .inc();
-        }
-    }
-    for (rule, why) in &judged.disarmed {
-        tracing::error!(
-            rule,
-            why,
-            set = judged.version,
-            "past its budget: this rule stops nothing any more"
-        );
-        metrics
-            .workflow
-            .demotions
-            .with_label_values(&[rule.as_str()])
-            .inc();
-    }
-    for (rule, why) in &judged.widened {
-        tracing::error!(
-            rule,
-            why,
-            "past its budget, and not alone: everybody is stopped"
-        );
-        metrics
-            .workflow
-            .widened
-            .with_label_values(&[rule.as_str()])
-            .inc();
-    }
-    if judged.version.is_some() {
-        rules_changed.notify_one();
-    }
-    status.update(|s| s.verdicts += judged.verdicts.len() as u64);
-}
-
-/// Breakers to open, each once, in the order of their keys: the one lock order.
-fn moves(new: &[Verdict], at_us: i64) -> Vec<Move> {
-    let (mut moves, mut moved) = (Vec::new(), HashSet::new());
-    for (verdict, key) in new
-        .iter()
-        .flat_map(|v| v.breakers.iter().map(move |key| (v, key.clone())))
-    {
-        if !moved.insert(key.to_string()) {
-            continue;
-        }
-        let reason = cut(&format!("{}: {}", verdict.rule, verdict.message), REASON);
-        let (verdict_id, by) = (Some(verdict.verdict_id.clone()), "sidecar".to_owned());
-        moves.push(Move {
-            key,
-            to: BreakerState::Open,
-            verdict_id,
-            reason,
-            by,
-            at_us,
-        });
-    }
-    moves.sort_by_cached_key(|m| m.key.to_string());
-    moves
 }

@@ -1,18 +1,22 @@
 //! The evaluator's thread: the one place that knows what was evaluated.
 
-use super::barrier::{Bell, Passage};
-use super::elsewhere::Elsewhere;
-use super::replay::{Anchors, Places};
-use super::{Feed, RESULT_QUEUE};
-use crate::aside::Aside;
-use crate::change::{Input, Source};
-use crate::heard::Heard;
-use crate::metrics::Metrics;
-use crate::recording::{Mark as Noted, Tap};
-use crate::rules::{Finding, RuleSet, UnseenRule, Workers};
-use crate::sources::gtid::{Flavour, GtidSet};
-use crate::sources::offsets::Offsets;
-use crate::sources::{BinlogBatch, Item, KafkaBatch, Mark, Token};
+use crate::health::last_activity::LastActivity;
+use crate::metrics::SidecarMetrics;
+use crate::pipeline::MAX_QUEUED_RESULTS;
+use crate::pipeline::gate::barrier::EndOffsetRequests;
+use crate::pipeline::gate::elsewhere::ServerGate;
+use crate::pipeline::resume_points::{ResumePoints, ServerPositions};
+use crate::recording::{RecordingMark as Noted, RecordingTap};
+use crate::rules::runtime::finding::Finding;
+use crate::rules::runtime::rule_set::RuleSet;
+use crate::rules::{RuleWorkers, UnloggedChangeRule};
+use crate::stream::batches::{
+    BinlogBatch, ControlRow, DeadLetter, FenceToken, KafkaBatch, WatchedTransaction,
+};
+use crate::stream::change::{RuleInput, SourceKind};
+use crate::stream::feed::{KafkaEndOffsets, SourceMessage};
+use crate::stream::gtid::{Flavour, GtidSet};
+use crate::stream::offsets::PartitionOffsets;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use sluice_contract::clock::now_us;
 use std::collections::{HashMap, VecDeque};
@@ -21,26 +25,26 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 /// How soon a new rule set is taken over when nothing else happens.
-const RELOAD: Duration = Duration::from_millis(100);
+const RELOAD_POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// Tokens that wait for Kafka; past it only the newest of each core is kept, which
 /// includes the older ones.
-const MOST_TOKENS: usize = 4096;
+const MAX_WAITING_TOKENS: usize = 4096;
 /// How often the resume position is worked out.
-const REPLAY_US: i64 = 100_000;
+const RESUME_POSITION_INTERVAL_US: i64 = 100_000;
 
 /// What one batch led to. Everything in it was evaluated, and nothing after it.
 #[derive(Debug, Default)]
-pub struct Evaluated {
+pub struct EvaluatedBatch {
     pub findings: Vec<Finding>,
     /// Tokens whose every condition is met, once the findings are committed.
-    pub released: Vec<Token>,
+    pub released: Vec<FenceToken>,
     pub heartbeat_us: Option<i64>,
     pub binlog: Option<String>,
     /// As `binlog`, of servers 1, 2, …
     pub also: Vec<(usize, String)>,
-    pub kafka: Option<Arc<Offsets>>,
+    pub kafka: Option<Arc<PartitionOffsets>>,
     /// Events that no rule can see.
-    pub aside: Vec<Aside>,
+    pub aside: Vec<DeadLetter>,
     /// Where a restart begins to read: binlog, then Kafka.
     pub replay: Option<(String, Option<String>)>,
     /// As `replay`, of servers 1, 2, …
@@ -51,25 +55,25 @@ pub struct Evaluated {
     pub pairs: usize,
 }
 
-pub struct Settings {
+pub struct StreamEvaluatorSettings {
     /// Of every server, the one with orders and guard first: what it is, its name in
     /// positions, and where this run begins to read its binlog.
     pub flavours: Vec<Flavour>,
     pub names: Arc<[String]>,
     pub positions: Vec<String>,
     /// What waits for the other servers, if there are any.
-    pub elsewhere: Option<Elsewhere>,
+    pub elsewhere: Option<ServerGate>,
     /// Told when Kafka is read to its end.
-    pub kafka_heard: Heard,
+    pub kafka_activity: LastActivity,
     pub rules: Arc<RuleSet>,
     pub reloads: watch::Receiver<Option<Arc<RuleSet>>>,
     /// None without Kafka: tokens then wait for nothing.
-    pub bell: Option<Bell>,
-    pub metrics: &'static Metrics,
+    pub bell: Option<EndOffsetRequests>,
+    pub metrics: &'static SidecarMetrics,
     /// From when on Kafka is read, if no checkpoint says it.
     pub kafka_from_us: Option<i64>,
     /// Records what is evaluated.
-    pub tap: Option<Tap>,
+    pub tap: Option<RecordingTap>,
     /// Reading begins in the middle: nothing before `position` is read again.
     pub mid_stream: bool,
     /// Threads that evaluate; the result is the same.
@@ -77,37 +81,37 @@ pub struct Settings {
 }
 
 /// The queue of results to the committer.
-pub fn results() -> (mpsc::Sender<Evaluated>, mpsc::Receiver<Evaluated>) {
-    mpsc::channel(RESULT_QUEUE)
+pub fn results() -> (mpsc::Sender<EvaluatedBatch>, mpsc::Receiver<EvaluatedBatch>) {
+    mpsc::channel(MAX_QUEUED_RESULTS)
 }
 
-pub struct Worker {
-    evaluator: Workers,
-    unseen: UnseenRule,
-    tap: Option<Tap>,
+pub struct StreamEvaluator {
+    evaluator: RuleWorkers,
+    unlogged: UnloggedChangeRule,
+    tap: Option<RecordingTap>,
     reloads: watch::Receiver<Option<Arc<RuleSet>>>,
     rules_hash: Arc<str>,
     rules_version: i64,
-    bell: Option<Bell>,
-    metrics: &'static Metrics,
+    bell: Option<EndOffsetRequests>,
+    metrics: &'static SidecarMetrics,
     holds_version: Option<u64>,
     errors: HashMap<String, u64>,
-    waiting: VecDeque<(u64, Token)>,
-    passages: VecDeque<Passage>,
-    read: Arc<Offsets>,
-    elsewhere: Option<Elsewhere>,
-    binlog_anchors: Anchors<Places>,
-    kafka_anchors: Option<Anchors<Arc<Offsets>>>,
-    kafka_heard: Heard,
+    waiting: VecDeque<(u64, FenceToken)>,
+    passages: VecDeque<KafkaEndOffsets>,
+    read: Arc<PartitionOffsets>,
+    elsewhere: Option<ServerGate>,
+    binlog_resume_points: ResumePoints<ServerPositions>,
+    kafka_resume_points: Option<ResumePoints<Arc<PartitionOffsets>>>,
+    kafka_activity: LastActivity,
     flavours: Vec<Flavour>,
     names: Arc<[String]>,
     positions: Vec<String>,
     replay_us: i64,
-    out: Evaluated,
+    out: EvaluatedBatch,
 }
 
-impl Worker {
-    pub fn new(mut settings: Settings) -> anyhow::Result<Self> {
+impl StreamEvaluator {
+    pub fn new(mut settings: StreamEvaluatorSettings) -> anyhow::Result<Self> {
         if let Some(tap) = &mut settings.tap {
             tap.mark(Noted::Begin {
                 mid_stream: settings.mid_stream,
@@ -116,13 +120,13 @@ impl Worker {
         }
         let rules_hash = settings.rules.hash().into();
         let rules_version = settings.rules.version();
-        let mut evaluator = Workers::new(settings.rules, settings.workers, false)?;
+        let mut evaluator = RuleWorkers::new(settings.rules, settings.workers, false)?;
         evaluator.begins(settings.kafka_from_us)?;
-        Ok(Worker {
+        Ok(StreamEvaluator {
             rules_hash,
             rules_version,
             evaluator,
-            unseen: UnseenRule::load()?,
+            unlogged: UnloggedChangeRule::load()?,
             tap: settings.tap,
             reloads: settings.reloads,
             bell: settings.bell,
@@ -133,18 +137,18 @@ impl Worker {
             passages: VecDeque::new(),
             read: Arc::default(),
             elsewhere: settings.elsewhere,
-            binlog_anchors: Anchors::new(Places::parse(
+            binlog_resume_points: ResumePoints::new(ServerPositions::parse(
                 &settings.flavours,
                 &settings.names,
                 &settings.positions,
             )?),
-            kafka_anchors: None,
-            kafka_heard: settings.kafka_heard,
+            kafka_resume_points: None,
+            kafka_activity: settings.kafka_activity,
             flavours: settings.flavours,
             names: settings.names,
             positions: settings.positions,
             replay_us: 0,
-            out: Evaluated::default(),
+            out: EvaluatedBatch::default(),
         })
     }
 
@@ -154,17 +158,17 @@ impl Worker {
     /// A thread that evaluates died.
     pub fn run(
         mut self,
-        feed: &Receiver<Feed>,
-        results: &mpsc::Sender<Evaluated>,
+        feed: &Receiver<SourceMessage>,
+        results: &mpsc::Sender<EvaluatedBatch>,
     ) -> anyhow::Result<()> {
         loop {
-            let next = feed.recv_timeout(RELOAD);
+            let next = feed.recv_timeout(RELOAD_POLL_INTERVAL);
             self.reload()?;
             match next {
-                Ok(Feed::Binlog(batch)) => self.binlog(batch),
-                Ok(Feed::Kafka(batch)) => self.kafka(batch),
-                Ok(Feed::Passage(passage)) => self.passages.push_back(passage),
-                Ok(Feed::Elsewhere(answer)) => {
+                Ok(SourceMessage::Binlog(batch)) => self.binlog(batch),
+                Ok(SourceMessage::Kafka(batch)) => self.kafka(batch),
+                Ok(SourceMessage::Passage(passage)) => self.passages.push_back(passage),
+                Ok(SourceMessage::Elsewhere(answer)) => {
                     if let Some(elsewhere) = &mut self.elsewhere {
                         elsewhere.answered(answer);
                     }
@@ -175,7 +179,7 @@ impl Worker {
             let passed = self
                 .elsewhere
                 .as_mut()
-                .map(Elsewhere::passed)
+                .map(ServerGate::passed)
                 .unwrap_or_default();
             passed.into_iter().for_each(|mark| self.mark(mark));
             self.pass();
@@ -210,7 +214,7 @@ impl Worker {
         Ok(())
     }
 
-    fn evaluate(&mut self, input: &Input) {
+    fn evaluate(&mut self, input: &RuleInput) {
         if let Some(tap) = &mut self.tap {
             tap.input(input);
         }
@@ -220,19 +224,19 @@ impl Worker {
     fn binlog(&mut self, batch: BinlogBatch) {
         self.metrics.row_changes.inc_by(batch.changes as u64);
         self.metrics.transactions.inc_by(batch.items.len() as u64);
-        for Item {
+        for WatchedTransaction {
             transaction,
-            marks,
-            unseen,
+            control_rows,
+            unlogged,
         } in batch.items
         {
-            let found = unseen.iter().map(|u| {
-                self.unseen
+            let found = unlogged.iter().map(|u| {
+                self.unlogged
                     .finding(&transaction.position, u.table, u.count, &u.text)
             });
             self.out.findings.extend(found);
-            self.evaluate(&Input::Transaction(transaction));
-            for mark in marks {
+            self.evaluate(&RuleInput::Transaction(transaction));
+            for mark in control_rows {
                 match &mut self.elsewhere {
                     Some(elsewhere) => elsewhere.wait(mark),
                     None => self.mark(mark),
@@ -248,8 +252,9 @@ impl Worker {
             place.clone_from(&position);
         }
         let (flavours, names, positions) = (&self.flavours, &self.names, &self.positions);
-        self.binlog_anchors
-            .reached(now_us(), || Places::parse(flavours, names, positions).ok());
+        self.binlog_resume_points.reached(now_us(), || {
+            ServerPositions::parse(flavours, names, positions).ok()
+        });
         if server == 0 {
             self.out.binlog = Some(position);
             return;
@@ -266,18 +271,18 @@ impl Worker {
 
     /// The row's transaction was evaluated before, and so was what the other servers
     /// had by then.
-    fn mark(&mut self, mark: Mark) {
+    fn mark(&mut self, mark: ControlRow) {
         match mark {
             // Only our own clock moves the watermark: a core whose clock is ahead
             // must not make others look late.
-            Mark::Heartbeat { updated_us } => {
-                self.evaluate(&Input::Watermark {
-                    source: Source::Binlog,
+            ControlRow::Heartbeat { updated_us } => {
+                self.evaluate(&RuleInput::Watermark {
+                    source: SourceKind::Binlog,
                     at_us: updated_us,
                 });
                 self.out.heartbeat_us = Some(updated_us);
             }
-            Mark::Token(token) => match &self.bell {
+            ControlRow::Token(token) => match &self.bell {
                 None => self.out.released.push(token),
                 Some(bell) => {
                     let number = bell.ring();
@@ -287,9 +292,9 @@ impl Worker {
         }
     }
 
-    fn wait(&mut self, number: u64, token: Token) {
+    fn wait(&mut self, number: u64, token: FenceToken) {
         self.waiting.push_back((number, token));
-        if self.waiting.len() > MOST_TOKENS {
+        if self.waiting.len() > MAX_WAITING_TOKENS {
             let newest: HashMap<String, u64> = self
                 .waiting
                 .iter()
@@ -303,14 +308,14 @@ impl Worker {
     fn kafka(&mut self, batch: KafkaBatch) {
         self.metrics.events.inc_by(batch.events.len() as u64);
         for event in batch.events {
-            self.evaluate(&Input::Event(event));
+            self.evaluate(&RuleInput::Event(event));
         }
         self.out.aside = batch.aside;
         let offsets = batch.offsets;
-        let anchors = self
-            .kafka_anchors
-            .get_or_insert_with(|| Anchors::new(Arc::clone(&offsets)));
-        anchors.reached(now_us(), || Some(Arc::clone(&offsets)));
+        let resume_points = self
+            .kafka_resume_points
+            .get_or_insert_with(|| ResumePoints::new(Arc::clone(&offsets)));
+        resume_points.reached(now_us(), || Some(Arc::clone(&offsets)));
         self.read = Arc::clone(&offsets);
         self.out.kafka = Some(offsets);
     }
@@ -325,9 +330,9 @@ impl Worker {
             let Some(passage) = self.passages.pop_front() else {
                 return;
             };
-            self.kafka_heard.now();
-            self.evaluate(&Input::Watermark {
-                source: Source::Kafka,
+            self.kafka_activity.now();
+            self.evaluate(&RuleInput::Watermark {
+                source: SourceKind::Kafka,
                 at_us: passage.at_us,
             });
             while self
@@ -341,7 +346,7 @@ impl Worker {
             }
         }
         // What an older question asks for, a newer one asks for too.
-        if self.passages.len() > FEW_PASSAGES {
+        if self.passages.len() > MAX_PENDING_END_OFFSETS {
             self.passages.drain(1..self.passages.len() - 1);
         }
     }
@@ -368,22 +373,22 @@ impl Worker {
         self.out.rules_hash = Arc::clone(&self.rules_hash);
         self.out.rules_version = self.rules_version;
         let now = now_us();
-        if now.saturating_sub(self.replay_us) >= REPLAY_US {
+        if now.saturating_sub(self.replay_us) >= RESUME_POSITION_INTERVAL_US {
             self.replay_us = now;
-            let needed = self.evaluator.needs_from(Source::Binlog);
+            let needed = self.evaluator.needs_from(SourceKind::Binlog);
             let places = self
-                .binlog_anchors
+                .binlog_resume_points
                 .before(needed.as_deref())
-                .map(Places::render)
+                .map(ServerPositions::render)
                 .unwrap_or_default();
             let mut places = places.into_iter();
             let binlog = places.next().unwrap_or_default();
             self.out.replay_also = places.collect();
-            let needed = self.evaluator.needs_from(Source::Kafka);
+            let needed = self.evaluator.needs_from(SourceKind::Kafka);
             let kafka = self
-                .kafka_anchors
+                .kafka_resume_points
                 .as_mut()
-                .and_then(|anchors| anchors.before(needed.as_deref()));
+                .and_then(|resume_points| resume_points.before(needed.as_deref()));
             self.out.replay = Some((binlog, kafka.map(|offsets| offsets.render())));
         }
         self.count_errors();
@@ -407,4 +412,4 @@ impl Worker {
 
 /// Questions that Kafka's reader has not caught up with; the first and the last
 /// say all that matters.
-const FEW_PASSAGES: usize = 64;
+const MAX_PENDING_END_OFFSETS: usize = 64;

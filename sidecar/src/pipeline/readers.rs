@@ -1,17 +1,20 @@
 //! The threads of a reign that read: one for each server's binlog, those of Kafka, and
 //! those that ask how far the sources are.
 
-use super::elsewhere::{self, Elsewhere, Other};
-use super::session::Begin;
-use super::{Feed, barrier};
-use crate::Parts;
-use crate::blind::Cause;
+use crate::binlog::reader;
+use crate::context::SidecarContext;
 use crate::debezium;
-use crate::pipeline::repo::Checkpoint;
-use crate::sources::gtid::{Flavour, GtidSet};
-use crate::sources::offsets::Offsets;
-use crate::sources::progress::Progress;
-use crate::sources::{Start, binlog, kafka};
+use crate::health::blind::BlindCause;
+use crate::kafka::consumer;
+use crate::kafka::group_offsets::GroupOffsetReporter;
+use crate::leader::repo::CheckpointRow;
+use crate::pipeline::gate::barrier;
+use crate::pipeline::gate::elsewhere::{self, OtherServer, ServerGate};
+use crate::pipeline::leadership::StartPoints;
+use crate::stream::feed::SourceMessage;
+use crate::stream::gtid::{Flavour, GtidSet};
+use crate::stream::offsets::PartitionOffsets;
+use crate::stream::position::StartPosition;
 use crossbeam_channel::Sender;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -19,14 +22,14 @@ use std::sync::atomic::AtomicBool;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-pub type Handle = std::thread::JoinHandle<()>;
+pub type SourceThread = std::thread::JoinHandle<()>;
 
 /// A named thread whose failure or panic is told; it never dies in silence.
 pub fn thread(
     name: &'static str,
     died: &mpsc::Sender<anyhow::Error>,
     work: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
-) -> anyhow::Result<Handle> {
+) -> anyhow::Result<SourceThread> {
     let died = died.clone();
     let watched = move || {
         let ended = std::panic::catch_unwind(AssertUnwindSafe(work));
@@ -50,18 +53,18 @@ pub fn thread(
 }
 
 /// What a reign reads, while it is started.
-pub struct Readers<'a> {
-    pub parts: &'a Parts,
-    pub begin: &'a Begin,
+pub struct SourceReaders<'a> {
+    pub parts: &'a SidecarContext,
+    pub begin: &'a StartPoints,
     pub flavours: &'a [Flavour],
-    pub feed: Sender<Feed>,
+    pub feed: Sender<SourceMessage>,
     pub cancel: &'a CancellationToken,
     pub died: &'a mpsc::Sender<anyhow::Error>,
     /// Begins empty.
-    pub threads: Vec<Handle>,
+    pub threads: Vec<SourceThread>,
 }
 
-impl Readers<'_> {
+impl SourceReaders<'_> {
     fn start(
         &mut self,
         name: &'static str,
@@ -72,12 +75,12 @@ impl Readers<'_> {
     }
 
     /// All of them; the feed is theirs alone from now on, so that it ends with them.
-    pub fn started(self) -> Vec<Handle> {
+    pub fn started(self) -> Vec<SourceThread> {
         self.threads
     }
 
     /// Business events, and who asks Kafka for its ends. `None` without Kafka.
-    pub fn kafka(&mut self) -> anyhow::Result<Option<barrier::Bell>> {
+    pub fn kafka(&mut self) -> anyhow::Result<Option<barrier::EndOffsetRequests>> {
         let parts = self.parts;
         let settings = &parts.config.kafka;
         if settings.brokers.is_empty() {
@@ -88,15 +91,15 @@ impl Readers<'_> {
             .begin
             .kafka
             .as_ref()
-            .map(|row| Offsets::parse(&row.replay_from))
+            .map(|row| PartitionOffsets::parse(&row.replay_from))
             .transpose()?;
-        let reader = kafka::Reader {
+        let reader = consumer::KafkaReader {
             settings: settings.clone(),
             start: self
                 .begin
                 .binlogs
                 .first()
-                .map_or(Start::Now, |(_, start)| *start),
+                .map_or(StartPosition::Now, |(_, start)| *start),
             offsets,
             from_us: self.begin.kafka_from_us,
             feed: self.feed.clone(),
@@ -110,7 +113,7 @@ impl Readers<'_> {
             barrier::barrier(settings.clone(), self.feed.clone(), blind, cancel, assigned);
         self.start("sluice-kafka", move || reader.run())?;
         self.start("sluice-barrier", move || barrier.run())?;
-        let progress = Progress {
+        let progress = GroupOffsetReporter {
             settings: settings.clone(),
             status: parts.status.clone(),
             blind: parts.blind.clone(),
@@ -122,7 +125,7 @@ impl Readers<'_> {
     }
 
     /// With several servers: who asks the others how far they are.
-    pub fn asker(&mut self) -> anyhow::Result<Option<Elsewhere>> {
+    pub fn asker(&mut self) -> anyhow::Result<Option<ServerGate>> {
         let others = self
             .parts
             .servers
@@ -132,7 +135,7 @@ impl Readers<'_> {
             .skip(1);
         let (mut asked, mut read) = (Vec::new(), Vec::new());
         for ((server, flavour), (row, _)) in others {
-            asked.push(Other {
+            asked.push(OtherServer {
                 hosts: Arc::clone(&server.hosts),
                 flavour: *flavour,
                 blind: server.blind.clone(),
@@ -144,7 +147,7 @@ impl Readers<'_> {
         }
         let (asker, bell) = elsewhere::asker(asked, self.feed.clone(), self.cancel.clone());
         self.start("sluice-elsewhere", move || asker.run())?;
-        Ok(Some(Elsewhere::new(bell, read)))
+        Ok(Some(ServerGate::new(bell, read)))
     }
 
     /// A reader for each server. `moved` is cancelled when another host took over,
@@ -166,7 +169,7 @@ impl Readers<'_> {
                 continue;
             }
             let (row, start) = begun;
-            let settings = binlog::Settings {
+            let settings = reader::BinlogReaderSettings {
                 url: server.hosts.url().to_owned(),
                 server_id: parts.config.mysql.server_id,
                 schemas: parts.schemas.clone(),
@@ -176,7 +179,7 @@ impl Readers<'_> {
             };
             let (feed, blind, cancel) =
                 (self.feed.clone(), server.blind.clone(), self.cancel.clone());
-            let mut reader = binlog::Reader::new(settings, feed, blind, cancel)?;
+            let mut reader = reader::BinlogReader::new(settings, feed, blind, cancel)?;
             reader = reader.over(
                 Arc::clone(&server.hosts),
                 server.heard.clone(),
@@ -195,10 +198,13 @@ impl Readers<'_> {
     }
 
     /// The reader of a change feed, if that takes the first server's place.
-    fn changes(&self, (row, start): &(Checkpoint, Start)) -> Option<debezium::reader::Reader> {
+    fn changes(
+        &self,
+        (row, start): &(CheckpointRow, StartPosition),
+    ) -> Option<debezium::reader::ChangeFeedReader> {
         let changes = self.parts.config.kafka.changes.as_ref()?;
-        self.parts.blind.set(Cause::Binlog, "connecting");
-        Some(debezium::reader::Reader {
+        self.parts.blind.set(BlindCause::Binlog, "connecting");
+        Some(debezium::reader::ChangeFeedReader {
             settings: self.parts.config.kafka.clone(),
             prefix: changes.prefix.clone(),
             schemas: self.parts.schemas.clone(),

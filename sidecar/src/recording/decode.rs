@@ -1,50 +1,53 @@
 //! The bytes of a block back to records.
 
-use super::encode::{self, LONGEST_SHARED, MOST_SHARED};
-use super::wire::Bytes;
-use super::{Mark, Record};
-use crate::change::{Change, Event, Image, Input, Op, Table, Transaction, Value};
+use crate::recording::encode::{self, MAX_SHARED_TEXT_BYTES, MAX_SHARED_TEXTS};
+use crate::recording::wire::ByteReader;
+use crate::recording::{RecordingEntry, RecordingMark};
+use crate::stream::change::{
+    ChangeOp, ChangeTransaction, ColumnValue, ReceivedEvent, RowChange, RowImage, RuleInput,
+    TableSchema,
+};
 use sluice_contract::event::BusinessEvent;
 use std::sync::Arc;
 
 /// A transaction of which the end is still to come, in a later block.
 #[derive(Debug)]
-pub struct Open {
+pub struct PartialTransaction {
     pub position: Arc<str>,
-    pub changes: Vec<Arc<Change>>,
+    pub changes: Vec<Arc<RowChange>>,
 }
 
 /// What the blocks of a recording share: tables, so that each is one and the same
 /// for all rows, and a transaction that goes on.
 #[derive(Debug, Default)]
-pub struct Decoder {
-    tables: Vec<Arc<Table>>,
-    pub open: Option<Open>,
+pub struct RecordingDecoder {
+    tables: Vec<Arc<TableSchema>>,
+    pub open: Option<PartialTransaction>,
     /// Entries that a block ended, whether they are given out or not.
     pub ended: u64,
     /// Transactions of which the beginning is missing.
     pub headless: u64,
 }
 
-struct Block<'a> {
-    bytes: Bytes<'a>,
+struct BlockDecoder<'a> {
+    bytes: ByteReader<'a>,
     texts: Vec<&'a str>,
-    tables: Vec<Arc<Table>>,
+    tables: Vec<Arc<TableSchema>>,
 }
 
-impl Decoder {
+impl RecordingDecoder {
     /// The records of a block. `None`: it is not what version 1 writes.
-    pub fn block(&mut self, bytes: &[u8]) -> Option<Vec<Record>> {
-        let mut block = Block {
-            bytes: Bytes(bytes),
+    pub fn block(&mut self, bytes: &[u8]) -> Option<Vec<RecordingEntry>> {
+        let mut block = BlockDecoder {
+            bytes: ByteReader(bytes),
             texts: Vec::new(),
             tables: Vec::new(),
         };
         let mut records = Vec::new();
         while !block.bytes.is_empty() {
             let kind = block.bytes.byte()?;
-            if matches!(kind, encode::TRANSACTION | encode::MORE) {
-                records.extend(self.transaction(&mut block, kind == encode::MORE)?);
+            if matches!(kind, encode::TAG_TRANSACTION | encode::TAG_TRANSACTION_PART) {
+                records.extend(self.transaction(&mut block, kind == encode::TAG_TRANSACTION_PART)?);
             } else {
                 records.push(block.small(kind)?);
                 self.ended += 1;
@@ -54,7 +57,11 @@ impl Decoder {
     }
 
     /// The inner `None`: it is not whole yet, or its beginning is missing.
-    fn transaction(&mut self, block: &mut Block<'_>, goes_on: bool) -> Option<Option<Record>> {
+    fn transaction(
+        &mut self,
+        block: &mut BlockDecoder<'_>,
+        goes_on: bool,
+    ) -> Option<Option<RecordingEntry>> {
         let position: Arc<str> = block.bytes.text()?.into();
         let open = self
             .open
@@ -64,51 +71,54 @@ impl Decoder {
         let mut changes = open.map_or_else(Vec::new, |open| open.changes);
         loop {
             match block.bytes.byte()? {
-                encode::ROW => changes.push(Arc::new(block.change(&mut self.tables)?)),
-                encode::OPEN => {
-                    self.open = (!is_headless).then_some(Open { position, changes });
+                encode::CHANGE_FOLLOWS => changes.push(Arc::new(block.change(&mut self.tables)?)),
+                encode::CHANGES_CONTINUE => {
+                    self.open = (!is_headless).then_some(PartialTransaction { position, changes });
                     return Some(None);
                 }
-                encode::DONE => break,
+                encode::CHANGES_END => break,
                 _ => return None,
             }
         }
         self.ended += 1;
         self.headless += u64::from(is_headless);
-        let transaction = Transaction { position, changes };
-        Some((!is_headless).then(|| Record::Input(Input::Transaction(Arc::new(transaction)))))
+        let transaction = ChangeTransaction { position, changes };
+        Some(
+            (!is_headless)
+                .then(|| RecordingEntry::Input(RuleInput::Transaction(Arc::new(transaction)))),
+        )
     }
 }
 
-impl<'a> Block<'a> {
-    fn small(&mut self, kind: u8) -> Option<Record> {
+impl<'a> BlockDecoder<'a> {
+    fn small(&mut self, kind: u8) -> Option<RecordingEntry> {
         Some(match kind {
-            encode::EVENT => Record::Input(Input::Event(Arc::new(self.event()?))),
-            encode::WATERMARK => {
+            encode::TAG_EVENT => RecordingEntry::Input(RuleInput::Event(Arc::new(self.event()?))),
+            encode::TAG_WATERMARK => {
                 let source = encode::source(self.bytes.byte()?)?;
-                Record::Input(Input::Watermark {
+                RecordingEntry::Input(RuleInput::Watermark {
                     source,
                     at_us: self.bytes.signed()?,
                 })
             }
-            encode::BEGIN => {
+            encode::TAG_BEGIN => {
                 let mid_stream = self.bytes.byte()? == 1;
-                Record::Mark(Mark::Begin {
+                RecordingEntry::Mark(RecordingMark::Begin {
                     mid_stream,
                     rules: self.bytes.text()?.into(),
                 })
             }
-            encode::RULES => Record::Mark(Mark::Rules {
+            encode::TAG_RULES => RecordingEntry::Mark(RecordingMark::Rules {
                 hash: self.bytes.text()?.into(),
             }),
-            encode::GAP => Record::Mark(Mark::Gap {
+            encode::TAG_GAP => RecordingEntry::Mark(RecordingMark::Gap {
                 lost: self.bytes.number()?,
             }),
             _ => return None,
         })
     }
 
-    fn event(&mut self) -> Option<Event> {
+    fn event(&mut self) -> Option<ReceivedEvent> {
         let position = self.bytes.text()?.into();
         let mut text = || self.text().map(str::to_owned);
         let (id, kind, account_id, biz_no, currency) =
@@ -123,12 +133,12 @@ impl<'a> Block<'a> {
             currency,
             occurred_us,
         };
-        Some(Event { position, body })
+        Some(ReceivedEvent { position, body })
     }
 
-    fn change(&mut self, tables: &mut Vec<Arc<Table>>) -> Option<Change> {
+    fn change(&mut self, tables: &mut Vec<Arc<TableSchema>>) -> Option<RowChange> {
         let table = self.table(tables)?;
-        let op = [Op::Insert, Op::Update, Op::Delete]
+        let op = [ChangeOp::Insert, ChangeOp::Update, ChangeOp::Delete]
             .into_iter()
             .nth(usize::from(self.bytes.byte()?))?;
         let images = self.bytes.byte()?;
@@ -142,7 +152,7 @@ impl<'a> Block<'a> {
         } else {
             None
         };
-        Some(Change {
+        Some(RowChange {
             table,
             op,
             before,
@@ -150,7 +160,7 @@ impl<'a> Block<'a> {
         })
     }
 
-    fn table(&mut self, tables: &mut Vec<Arc<Table>>) -> Option<Arc<Table>> {
+    fn table(&mut self, tables: &mut Vec<Arc<TableSchema>>) -> Option<Arc<TableSchema>> {
         let at = self.bytes.size()?;
         if let Some(known) = self.tables.get(at) {
             return Some(Arc::clone(known));
@@ -160,7 +170,7 @@ impl<'a> Block<'a> {
         let columns = (0..count)
             .map(|_| self.bytes.text().map(str::to_owned))
             .collect::<Option<Vec<_>>>()?;
-        let table = Table { name, columns };
+        let table = TableSchema { name, columns };
         let known = tables.iter().find(|known| ***known == table).cloned();
         let table = known.unwrap_or_else(|| {
             let new = Arc::new(table);
@@ -171,18 +181,18 @@ impl<'a> Block<'a> {
         Some(table)
     }
 
-    fn image(&mut self, before: Option<&Image>) -> Option<Image> {
+    fn image(&mut self, before: Option<&RowImage>) -> Option<RowImage> {
         let count = self.bytes.size()?;
         // Each value takes a byte at least.
         let mut values = Vec::with_capacity(count.min(self.bytes.0.len()));
         for at in 0..count {
             values.push(match self.bytes.byte()? {
-                encode::NULL => Value::Null,
-                encode::INT => Value::Int(self.bytes.signed()?),
-                encode::DEC => Value::Dec(self.bytes.decimal()?),
-                encode::TEXT => Value::Text(self.text()?.into()),
-                encode::OPAQUE => Value::Opaque,
-                encode::SAME => before?.get(at)?.clone(),
+                encode::VALUE_NULL => ColumnValue::Null,
+                encode::VALUE_INT => ColumnValue::Int(self.bytes.signed()?),
+                encode::VALUE_DEC => ColumnValue::Dec(self.bytes.decimal()?),
+                encode::VALUE_TEXT => ColumnValue::Text(self.text()?.into()),
+                encode::VALUE_OPAQUE => ColumnValue::Opaque,
+                encode::VALUE_SAME => before?.get(at)?.clone(),
                 _ => return None,
             });
         }
@@ -195,7 +205,7 @@ impl<'a> Block<'a> {
             return self.texts.get(number >> 1).copied();
         }
         let text = std::str::from_utf8(self.bytes.take(number >> 1)?).ok()?;
-        if text.len() <= LONGEST_SHARED && self.texts.len() < MOST_SHARED {
+        if text.len() <= MAX_SHARED_TEXT_BYTES && self.texts.len() < MAX_SHARED_TEXTS {
             self.texts.push(text);
         }
         Some(text)

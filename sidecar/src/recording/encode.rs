@@ -1,54 +1,56 @@
 //! Records to the bytes of a block. Texts that repeat within a block are written
 //! once, tables are described once, an updated row's unchanged columns not at all.
 
-use super::wire::{put_decimal, put_number, put_signed, put_text};
-use super::{Mark, Record};
-use crate::change::{Change, Event, Image, Input, Op, Source, Table, Value};
+use crate::recording::wire::{put_decimal, put_number, put_signed, put_text};
+use crate::recording::{RecordingEntry, RecordingMark};
+use crate::stream::change::{
+    ChangeOp, ColumnValue, ReceivedEvent, RowChange, RowImage, RuleInput, SourceKind, TableSchema,
+};
 use ahash::AHashMap;
 use sluice_contract::event::BusinessEvent;
 use std::sync::Arc;
 
 /// Longer texts hardly repeat.
-pub const LONGEST_SHARED: usize = 64;
+pub const MAX_SHARED_TEXT_BYTES: usize = 64;
 /// Texts that a block remembers; more than its size has room for repeats.
-pub const MOST_SHARED: usize = 1 << 16;
+pub const MAX_SHARED_TEXTS: usize = 1 << 16;
 /// Bytes after which a transaction goes on in the next record, so that one of two
 /// million rows fits blocks like any other.
-const PART: usize = 1 << 20;
+const MAX_TRANSACTION_PART_BYTES: usize = 1 << 20;
 
-pub const TRANSACTION: u8 = 1;
+pub const TAG_TRANSACTION: u8 = 1;
 /// Goes on with the transaction that the record before left open.
-pub const MORE: u8 = 2;
-pub const EVENT: u8 = 3;
-pub const WATERMARK: u8 = 4;
-pub const BEGIN: u8 = 5;
-pub const RULES: u8 = 6;
-pub const GAP: u8 = 7;
+pub const TAG_TRANSACTION_PART: u8 = 2;
+pub const TAG_EVENT: u8 = 3;
+pub const TAG_WATERMARK: u8 = 4;
+pub const TAG_BEGIN: u8 = 5;
+pub const TAG_RULES: u8 = 6;
+pub const TAG_GAP: u8 = 7;
 
 /// Ends a transaction's changes.
-pub const DONE: u8 = 0;
+pub const CHANGES_END: u8 = 0;
 /// Another change follows.
-pub const ROW: u8 = 1;
+pub const CHANGE_FOLLOWS: u8 = 1;
 /// It goes on in the next record.
-pub const OPEN: u8 = 2;
+pub const CHANGES_CONTINUE: u8 = 2;
 
-pub const NULL: u8 = 0;
-pub const INT: u8 = 1;
-pub const DEC: u8 = 2;
-pub const TEXT: u8 = 3;
-pub const OPAQUE: u8 = 4;
+pub const VALUE_NULL: u8 = 0;
+pub const VALUE_INT: u8 = 1;
+pub const VALUE_DEC: u8 = 2;
+pub const VALUE_TEXT: u8 = 3;
+pub const VALUE_OPAQUE: u8 = 4;
 /// In an after-image: as in the before-image.
-pub const SAME: u8 = 5;
+pub const VALUE_SAME: u8 = 5;
 
 /// The bytes of one block while it grows.
 #[derive(Debug, Default)]
-pub struct Block {
+pub struct BlockEncoder {
     pub bytes: Vec<u8>,
     texts: AHashMap<Box<str>, usize>,
-    tables: Vec<Arc<Table>>,
+    tables: Vec<Arc<TableSchema>>,
 }
 
-impl Block {
+impl BlockEncoder {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.texts.clear();
@@ -56,37 +58,37 @@ impl Block {
     }
 
     /// Anything but a transaction.
-    pub fn small(&mut self, record: &Record) {
+    pub fn small(&mut self, record: &RecordingEntry) {
         match record {
             // Data at rest is no part of a stream.
-            Record::Input(Input::Transaction(_) | Input::AtRest(_)) => {}
-            Record::Input(Input::Event(event)) => self.event(event),
-            Record::Input(Input::Watermark { source, at_us }) => {
-                self.bytes.extend([WATERMARK, code(*source)]);
+            RecordingEntry::Input(RuleInput::Transaction(_) | RuleInput::AtRest(_)) => {}
+            RecordingEntry::Input(RuleInput::Event(event)) => self.event(event),
+            RecordingEntry::Input(RuleInput::Watermark { source, at_us }) => {
+                self.bytes.extend([TAG_WATERMARK, code(*source)]);
                 put_signed(&mut self.bytes, *at_us);
             }
-            Record::Mark(mark) => self.mark(mark),
+            RecordingEntry::Mark(mark) => self.mark(mark),
         }
     }
 
-    fn mark(&mut self, mark: &Mark) {
+    fn mark(&mut self, mark: &RecordingMark) {
         match mark {
-            Mark::Begin { mid_stream, rules } => {
-                self.bytes.extend([BEGIN, u8::from(*mid_stream)]);
+            RecordingMark::Begin { mid_stream, rules } => {
+                self.bytes.extend([TAG_BEGIN, u8::from(*mid_stream)]);
                 put_text(&mut self.bytes, rules);
             }
-            Mark::Rules { hash } => {
-                self.bytes.push(RULES);
+            RecordingMark::Rules { hash } => {
+                self.bytes.push(TAG_RULES);
                 put_text(&mut self.bytes, hash);
             }
-            Mark::Gap { lost } => {
-                self.bytes.push(GAP);
+            RecordingMark::Gap { lost } => {
+                self.bytes.push(TAG_GAP);
                 put_number(&mut self.bytes, *lost);
             }
         }
     }
 
-    fn event(&mut self, event: &Event) {
+    fn event(&mut self, event: &ReceivedEvent) {
         let BusinessEvent {
             id,
             kind,
@@ -96,7 +98,7 @@ impl Block {
             currency,
             occurred_us,
         } = &event.body;
-        self.bytes.push(EVENT);
+        self.bytes.push(TAG_EVENT);
         put_text(&mut self.bytes, &event.position);
         for text in [id, kind, account_id, biz_no, currency] {
             self.text(text);
@@ -107,24 +109,33 @@ impl Block {
 
     /// Writes as many of `changes` as fit a record; returns how many. If that is not
     /// all of them, the rest is to be written by another call with `goes_on`.
-    pub fn transaction(&mut self, position: &str, changes: &[Arc<Change>], goes_on: bool) -> usize {
+    pub fn transaction(
+        &mut self,
+        position: &str,
+        changes: &[Arc<RowChange>],
+        goes_on: bool,
+    ) -> usize {
         let from = self.bytes.len();
-        self.bytes.push(if goes_on { MORE } else { TRANSACTION });
+        self.bytes.push(if goes_on {
+            TAG_TRANSACTION_PART
+        } else {
+            TAG_TRANSACTION
+        });
         put_text(&mut self.bytes, position);
         for (at, change) in changes.iter().enumerate() {
-            if self.bytes.len() - from > PART {
-                self.bytes.push(OPEN);
+            if self.bytes.len() - from > MAX_TRANSACTION_PART_BYTES {
+                self.bytes.push(CHANGES_CONTINUE);
                 return at;
             }
-            self.bytes.push(ROW);
+            self.bytes.push(CHANGE_FOLLOWS);
             self.change(change);
         }
-        self.bytes.push(DONE);
+        self.bytes.push(CHANGES_END);
         changes.len()
     }
 
-    fn change(&mut self, change: &Change) {
-        let Change {
+    fn change(&mut self, change: &RowChange) {
+        let RowChange {
             table,
             op,
             before,
@@ -132,9 +143,9 @@ impl Block {
         } = change;
         self.table(table);
         self.bytes.push(match op {
-            Op::Insert => 0,
-            Op::Update => 1,
-            Op::Delete => 2,
+            ChangeOp::Insert => 0,
+            ChangeOp::Update => 1,
+            ChangeOp::Delete => 2,
         });
         let images = u8::from(before.is_some()) | u8::from(after.is_some()) << 1;
         self.bytes.push(images);
@@ -146,7 +157,7 @@ impl Block {
         }
     }
 
-    fn table(&mut self, table: &Arc<Table>) {
+    fn table(&mut self, table: &Arc<TableSchema>) {
         let known = self
             .tables
             .iter()
@@ -163,7 +174,7 @@ impl Block {
         }
     }
 
-    fn image(&mut self, image: &Image, before: Option<&Image>) {
+    fn image(&mut self, image: &RowImage, before: Option<&RowImage>) {
         put_number(&mut self.bytes, image.len() as u64);
         for (at, value) in image.iter().enumerate() {
             match value {
@@ -173,33 +184,33 @@ impl Block {
                         .and_then(|b| b.get(at))
                         .is_some_and(|old| is_same(old, value)) =>
                 {
-                    self.bytes.push(SAME)
+                    self.bytes.push(VALUE_SAME)
                 }
-                Value::Null => self.bytes.push(NULL),
-                Value::Int(number) => {
-                    self.bytes.push(INT);
+                ColumnValue::Null => self.bytes.push(VALUE_NULL),
+                ColumnValue::Int(number) => {
+                    self.bytes.push(VALUE_INT);
                     put_signed(&mut self.bytes, *number);
                 }
-                Value::Dec(number) => {
-                    self.bytes.push(DEC);
+                ColumnValue::Dec(number) => {
+                    self.bytes.push(VALUE_DEC);
                     put_decimal(&mut self.bytes, *number);
                 }
-                Value::Text(text) => {
-                    self.bytes.push(TEXT);
+                ColumnValue::Text(text) => {
+                    self.bytes.push(VALUE_TEXT);
                     self.text(text);
                 }
-                Value::Opaque => self.bytes.push(OPAQUE),
+                ColumnValue::Opaque => self.bytes.push(VALUE_OPAQUE),
             }
         }
     }
 
     /// Even: a text that came before. Odd: the length of one that follows.
     fn text(&mut self, text: &str) {
-        if text.len() <= LONGEST_SHARED {
+        if text.len() <= MAX_SHARED_TEXT_BYTES {
             if let Some(known) = self.texts.get(text) {
                 return put_number(&mut self.bytes, (*known as u64) << 1);
             }
-            if self.texts.len() < MOST_SHARED {
+            if self.texts.len() < MAX_SHARED_TEXTS {
                 self.texts.insert(text.into(), self.texts.len());
             }
         }
@@ -208,24 +219,24 @@ impl Block {
     }
 }
 
-fn is_same(old: &Value, new: &Value) -> bool {
+fn is_same(old: &ColumnValue, new: &ColumnValue) -> bool {
     match (old, new) {
-        (Value::Dec(old), Value::Dec(new)) => old.serialize() == new.serialize(),
+        (ColumnValue::Dec(old), ColumnValue::Dec(new)) => old.serialize() == new.serialize(),
         // One byte says them as well.
-        (Value::Null | Value::Opaque, _) => false,
+        (ColumnValue::Null | ColumnValue::Opaque, _) => false,
         (old, new) => old == new,
     }
 }
 
-fn code(source: Source) -> u8 {
+fn code(source: SourceKind) -> u8 {
     match source {
-        Source::Binlog => 0,
-        Source::Kafka => 1,
+        SourceKind::Binlog => 0,
+        SourceKind::Kafka => 1,
     }
 }
 
-pub fn source(code: u8) -> Option<Source> {
-    [Source::Binlog, Source::Kafka]
+pub fn source(code: u8) -> Option<SourceKind> {
+    [SourceKind::Binlog, SourceKind::Kafka]
         .into_iter()
         .find(|source| self::code(*source) == code)
 }

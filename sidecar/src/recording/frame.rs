@@ -5,20 +5,20 @@
 //! (CRC-32, IEEE) covers kind, length and body.
 
 /// Begins every frame: rare in compressed bytes, and searched for after damage.
-const MARKER: [u8; 4] = [0xf5, b'S', b'L', 0x9c];
+const FRAME_MARKER: [u8; 4] = [0xf5, b'S', b'L', 0x9c];
 /// Marker, kind, length, checksum.
-pub const OVERHEAD: usize = 13;
+pub const FRAME_OVERHEAD_BYTES: usize = 13;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FrameKind {
     Header = 1,
     Block = 2,
     End = 3,
 }
 
-impl Kind {
-    fn of(byte: u8) -> Option<Kind> {
-        [Kind::Header, Kind::Block, Kind::End]
+impl FrameKind {
+    fn of(byte: u8) -> Option<FrameKind> {
+        [FrameKind::Header, FrameKind::Block, FrameKind::End]
             .into_iter()
             .find(|kind| *kind as u8 == byte)
     }
@@ -26,9 +26,9 @@ impl Kind {
 
 /// What stands at a place of a segment.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Found<'a> {
+pub enum FrameLookup<'a> {
     Frame {
-        kind: Kind,
+        kind: FrameKind,
         body: &'a [u8],
         next: usize,
     },
@@ -41,10 +41,10 @@ pub enum Found<'a> {
 }
 
 /// Appends a frame. The body is at most 4 GiB long, which blocks never are.
-pub fn put(out: &mut Vec<u8>, kind: Kind, body: &[u8]) -> std::io::Result<()> {
+pub fn put(out: &mut Vec<u8>, kind: FrameKind, body: &[u8]) -> std::io::Result<()> {
     let length = u32::try_from(body.len())
         .map_err(|_| std::io::Error::other("a block of more than 4 GiB"))?;
-    out.extend_from_slice(&MARKER);
+    out.extend_from_slice(&FRAME_MARKER);
     out.push(kind as u8);
     out.extend_from_slice(&length.to_le_bytes());
     out.extend_from_slice(&checksum(kind as u8, length, body).to_le_bytes());
@@ -61,42 +61,44 @@ fn checksum(kind: u8, length: u32, body: &[u8]) -> u32 {
 }
 
 /// The frame at `at`.
-pub fn find(bytes: &[u8], at: usize) -> Found<'_> {
+pub fn find(bytes: &[u8], at: usize) -> FrameLookup<'_> {
     let rest = bytes.get(at..).unwrap_or_default();
     if rest.is_empty() {
-        return Found::Over;
+        return FrameLookup::Over;
     }
     if let Some((kind, body)) = whole(rest) {
-        return Found::Frame {
+        return FrameLookup::Frame {
             kind,
             body,
-            next: at + OVERHEAD + body.len(),
+            next: at + FRAME_OVERHEAD_BYTES + body.len(),
         };
     }
     let next = (at + 1..bytes.len()).find(|at| bytes.get(*at..).and_then(whole).is_some());
     let is_torn = next.is_none() && (begins(rest) || rest.iter().all(|byte| *byte == 0));
     if is_torn {
-        Found::Torn
+        FrameLookup::Torn
     } else {
-        Found::Damaged { next }
+        FrameLookup::Damaged { next }
     }
 }
 
-fn whole(rest: &[u8]) -> Option<(Kind, &[u8])> {
-    if !rest.starts_with(&MARKER) {
+fn whole(rest: &[u8]) -> Option<(FrameKind, &[u8])> {
+    if !rest.starts_with(&FRAME_MARKER) {
         return None;
     }
     let (kind, length) = (*rest.get(4)?, word(rest, 5)?);
-    let body = rest.get(OVERHEAD..)?.get(..usize::try_from(length).ok()?)?;
-    (word(rest, 9)? == checksum(kind, length, body)).then_some((Kind::of(kind)?, body))
+    let body = rest
+        .get(FRAME_OVERHEAD_BYTES..)?
+        .get(..usize::try_from(length).ok()?)?;
+    (word(rest, 9)? == checksum(kind, length, body)).then_some((FrameKind::of(kind)?, body))
 }
 
 /// Whether this is a frame of which the end is missing.
 fn begins(rest: &[u8]) -> bool {
-    let marker = &MARKER[..rest.len().min(MARKER.len())];
+    let marker = &FRAME_MARKER[..rest.len().min(FRAME_MARKER.len())];
     let length = word(rest, 5).and_then(|length| usize::try_from(length).ok());
     rest.starts_with(marker)
-        && length.is_none_or(|length| rest.len() < OVERHEAD.saturating_add(length))
+        && length.is_none_or(|length| rest.len() < FRAME_OVERHEAD_BYTES.saturating_add(length))
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u32> {

@@ -5,14 +5,11 @@
 //! What is written is exactly the evaluator's inputs and, between them, marks:
 //! where an evaluator began anew, which rules were in force, what is missing.
 
-pub mod binlog;
 mod decode;
 mod encode;
 mod frame;
-pub mod live;
 pub mod read;
 mod segment;
-pub mod tap;
 mod wire;
 pub mod write;
 
@@ -21,26 +18,30 @@ mod tests;
 #[cfg(test)]
 mod tests_damage;
 
-pub use read::Reader;
-pub use tap::{Recorder, Tap};
-pub use write::Writer;
+pub mod binlog_files;
+pub mod recorder;
+pub mod settings;
 
-use crate::change::Input;
+pub use crate::recording::read::RecordingReader;
+pub use crate::recording::recorder::{Recorder, RecordingTap};
+pub use crate::recording::write::RecordingWriter;
+
+use crate::stream::change::RuleInput;
 use std::sync::Arc;
 
 /// Version of the format; a reader refuses what is newer.
-pub const VERSION: u64 = 1;
+pub const FORMAT_VERSION: u64 = 1;
 
 /// One entry of a recording.
 #[derive(Debug, Clone)]
-pub enum Record {
-    Input(Input),
-    Mark(Mark),
+pub enum RecordingEntry {
+    Input(RuleInput),
+    Mark(RecordingMark),
 }
 
 /// What is not an input but changes what inputs mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mark {
+pub enum RecordingMark {
     /// A new evaluator begins, with nothing remembered. `mid_stream`: what came just
     /// before it was not recorded, so that partners may lie there.
     Begin { mid_stream: bool, rules: Arc<str> },

@@ -1,58 +1,60 @@
 //! Reads a recording. Damage is never passed in silence: it is an error that names
 //! segment and byte, or, where the caller asked to go on, a gap and a note.
 
-use super::decode::Decoder;
-use super::frame::{self, Found, Kind};
-use super::segment::{self, Header, MAGIC, Meta, Segment};
-use super::wire::Bytes;
-use super::{Mark, Record};
+use crate::recording::decode::RecordingDecoder;
+use crate::recording::frame::{self, FrameKind, FrameLookup};
+use crate::recording::segment::{
+    self, BlockHeader, RecordingSegment, SEGMENT_MAGIC, SegmentHeader,
+};
+use crate::recording::wire::ByteReader;
+use crate::recording::{RecordingEntry, RecordingMark};
 use anyhow::{Context, bail};
 use std::collections::VecDeque;
 use std::path::Path;
 
 /// Bytes of a block at most once it is decompressed: a row as large as any server
 /// takes, and what was before it.
-const MOST_RAW: u64 = 1 << 30;
+const MAX_RAW_BLOCK_BYTES: u64 = 1 << 30;
 
 /// What one block holds, and how far reading has come.
 #[derive(Debug)]
-pub struct Block {
-    pub records: Vec<Record>,
+pub struct RecordingBlock {
+    pub records: Vec<RecordingEntry>,
     /// Bytes of the recording read so far.
     pub read: u64,
 }
 
-struct Current {
-    segment: Segment,
+struct SegmentCursor {
+    segment: RecordingSegment,
     bytes: Vec<u8>,
     at: usize,
 }
 
-pub struct Reader {
-    segments: VecDeque<Segment>,
-    current: Option<Current>,
+pub struct RecordingReader {
+    segments: VecDeque<RecordingSegment>,
+    current: Option<SegmentCursor>,
     /// Bytes of the segments that are done.
     done: u64,
     total: u64,
     skip_damaged: bool,
-    decoder: Decoder,
+    decoder: RecordingDecoder,
     /// Number of the next record; None before the first.
     next: Option<u64>,
     /// What is missing or was cut, in words.
     notes: Vec<String>,
 }
 
-impl Reader {
+impl RecordingReader {
     /// Opens a folder or one segment. With `skip_damaged`, what can't be read becomes
     /// a gap.
-    pub fn open(path: &Path, skip_damaged: bool) -> anyhow::Result<Reader> {
+    pub fn open(path: &Path, skip_damaged: bool) -> anyhow::Result<RecordingReader> {
         let segments = if path.is_dir() {
             segment::list(path).with_context(|| format!("the recording {}", path.display()))?
         } else {
             let bytes = std::fs::metadata(path)
                 .with_context(|| format!("the recording {}", path.display()))?
                 .len();
-            vec![Segment {
+            vec![RecordingSegment {
                 number: 0,
                 path: path.to_owned(),
                 bytes,
@@ -64,13 +66,13 @@ impl Reader {
                 path.display()
             );
         }
-        Ok(Reader {
+        Ok(RecordingReader {
             total: segments.iter().map(|segment| segment.bytes).sum(),
             segments: segments.into(),
             current: None,
             done: 0,
             skip_damaged,
-            decoder: Decoder::default(),
+            decoder: RecordingDecoder::default(),
             next: None,
             notes: Vec::new(),
         })
@@ -90,7 +92,7 @@ impl Reader {
     ///
     /// # Errors
     /// Damage, with segment and byte, unless it is to be skipped.
-    pub fn block(&mut self) -> anyhow::Result<Option<Block>> {
+    pub fn block(&mut self) -> anyhow::Result<Option<RecordingBlock>> {
         loop {
             if self.current.is_none() && !self.begin()? {
                 self.end();
@@ -100,7 +102,7 @@ impl Reader {
                 continue;
             };
             let read = self.done + self.current.as_ref().map_or(0, |current| current.at as u64);
-            return Ok(Some(Block { records, read }));
+            return Ok(Some(RecordingBlock { records, read }));
         }
     }
 
@@ -113,12 +115,12 @@ impl Reader {
             let name = segment.path.display();
             format!("{name} can't be read; a recorder forgets its oldest segments: copy a recording before reading it")
         })?;
-        match Header::read(&bytes) {
+        match SegmentHeader::read(&bytes) {
             Ok((header, at)) => {
                 if self.next.is_none() {
                     self.late(&header);
                 }
-                self.current = Some(Current { segment, bytes, at });
+                self.current = Some(SegmentCursor { segment, bytes, at });
             }
             Err(_) if is_torn(&bytes) => {
                 self.notes.push(format!(
@@ -136,7 +138,7 @@ impl Reader {
     }
 
     /// What came before the first segment is told.
-    fn late(&mut self, header: &Header) {
+    fn late(&mut self, header: &SegmentHeader) {
         self.next = Some(header.first);
         if header.first > 0 {
             self.notes.push(format!(
@@ -147,14 +149,14 @@ impl Reader {
     }
 
     /// One step within a segment: a block's records, if that was one.
-    fn advance(&mut self) -> anyhow::Result<Option<Vec<Record>>> {
+    fn advance(&mut self) -> anyhow::Result<Option<Vec<RecordingEntry>>> {
         let Some(mut current) = self.current.take() else {
             return Ok(None);
         };
         let (name, at) = (current.segment.path.display().to_string(), current.at);
         match frame::find(&current.bytes, at) {
-            Found::Frame {
-                kind: Kind::Block,
+            FrameLookup::Frame {
+                kind: FrameKind::Block,
                 body,
                 next,
             } => {
@@ -163,23 +165,23 @@ impl Reader {
                 self.current = Some(current);
                 return Ok(records);
             }
-            Found::Frame { next, kind, .. } if kind != Kind::End => current.at = next,
-            Found::Frame { next, .. } if next == current.bytes.len() => {
+            FrameLookup::Frame { next, kind, .. } if kind != FrameKind::End => current.at = next,
+            FrameLookup::Frame { next, .. } if next == current.bytes.len() => {
                 self.done += current.segment.bytes;
                 return Ok(None);
             }
-            Found::Frame { next, .. } => {
+            FrameLookup::Frame { next, .. } => {
                 self.damaged(&format!(
                     "{name}, byte {next}: bytes follow the segment's end"
                 ))?;
                 current.at = next;
             }
-            Found::Over => {
+            FrameLookup::Over => {
                 self.notes.push(format!("{name} has no end: it is being written, or its recorder was killed and a second after this is missing"));
                 self.done += current.segment.bytes;
                 return Ok(None);
             }
-            Found::Torn => {
+            FrameLookup::Torn => {
                 let left = current.bytes.len() - at;
                 self.notes.push(format!(
                     "{name}: the block at byte {at} is not whole ({left} bytes of it); it is being written, or its recorder was killed"
@@ -187,7 +189,7 @@ impl Reader {
                 self.done += current.segment.bytes;
                 return Ok(None);
             }
-            Found::Damaged { next } => {
+            FrameLookup::Damaged { next } => {
                 self.damaged(&format!("{name}, byte {at}: the block is damaged"))?;
                 match next {
                     Some(next) => current.at = next,
@@ -211,16 +213,16 @@ impl Reader {
     }
 
     /// A block's records, after what its number says is missing before it.
-    fn decode(&mut self, body: &[u8], place: &str) -> anyhow::Result<Option<Vec<Record>>> {
-        let mut bytes = Bytes(body);
-        let meta = Meta::take(&mut bytes).filter(|meta| meta.raw <= MOST_RAW);
+    fn decode(&mut self, body: &[u8], place: &str) -> anyhow::Result<Option<Vec<RecordingEntry>>> {
+        let mut bytes = ByteReader(body);
+        let meta = BlockHeader::take(&mut bytes).filter(|meta| meta.raw <= MAX_RAW_BLOCK_BYTES);
         let raw = meta
             .as_ref()
             .and_then(|meta| zstd::bulk::decompress(bytes.0, usize::try_from(meta.raw).ok()?).ok());
         let (Some(meta), Some(raw)) = (meta, raw) else {
             bail!(
                 "{place}: its checksum is right, but it is no block of version {}",
-                super::VERSION
+                crate::recording::FORMAT_VERSION
             )
         };
         let mut all = Vec::new();
@@ -235,14 +237,14 @@ impl Reader {
             let lost = meta.first - next;
             self.notes
                 .push(format!("{lost} records are missing before {place}"));
-            all.push(Record::Mark(Mark::Gap { lost }));
+            all.push(RecordingEntry::Mark(RecordingMark::Gap { lost }));
         }
         let ended = self.decoder.ended;
         let records = self.decoder.block(&raw);
         let Some(records) = records.filter(|_| self.decoder.ended - ended == meta.records) else {
             bail!(
                 "{place}: its checksum is right, but its records are not of version {}",
-                super::VERSION
+                crate::recording::FORMAT_VERSION
             )
         };
         self.next = Some(meta.first + meta.records);
@@ -250,7 +252,7 @@ impl Reader {
             self.notes.push(format!(
                 "{place}: the transaction that goes on here has lost its beginning"
             ));
-            all.push(Record::Mark(Mark::Gap { lost: 1 }));
+            all.push(RecordingEntry::Mark(RecordingMark::Gap { lost: 1 }));
         }
         all.extend(records);
         Ok(Some(all))
@@ -268,7 +270,8 @@ impl Reader {
 
 /// Whether a file ends within its header.
 fn is_torn(bytes: &[u8]) -> bool {
-    let begun = bytes.len().min(MAGIC.len());
-    bytes[..begun] == MAGIC[..begun]
-        && (bytes.len() <= MAGIC.len() || frame::find(bytes, MAGIC.len()) == Found::Torn)
+    let begun = bytes.len().min(SEGMENT_MAGIC.len());
+    bytes[..begun] == SEGMENT_MAGIC[..begun]
+        && (bytes.len() <= SEGMENT_MAGIC.len()
+            || frame::find(bytes, SEGMENT_MAGIC.len()) == FrameLookup::Torn)
 }

@@ -1,27 +1,27 @@
 //! A recording's folder: segments `0000000001.rec`, each with a header, blocks and
 //! an end.
 
-use super::VERSION;
-use super::frame::{self, Found, Kind};
-use super::wire::{Bytes, put_number, put_signed, put_text};
+use crate::recording::FORMAT_VERSION;
+use crate::recording::frame::{self, FrameKind, FrameLookup};
+use crate::recording::wire::{ByteReader, put_number, put_signed, put_text};
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-const ENDING: &str = "rec";
+const FILE_EXTENSION: &str = "rec";
 /// First bytes of every segment.
-pub const MAGIC: &[u8; 8] = b"SLUICER\x01";
+pub const SEGMENT_MAGIC: &[u8; 8] = b"SLUICER\x01";
 
 /// A segment's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Segment {
+pub struct RecordingSegment {
     pub number: u64,
     pub path: PathBuf,
     pub bytes: u64,
 }
 
 /// All segments of a folder, oldest first.
-pub fn list(dir: &Path) -> std::io::Result<Vec<Segment>> {
+pub fn list(dir: &Path) -> std::io::Result<Vec<RecordingSegment>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
@@ -29,9 +29,11 @@ pub fn list(dir: &Path) -> std::io::Result<Vec<Segment>> {
             .file_stem()
             .and_then(|stem| stem.to_str())
             .and_then(|stem| stem.parse().ok());
-        if let Some(number) = number.filter(|_| path.extension().is_some_and(|e| e == ENDING)) {
+        if let Some(number) =
+            number.filter(|_| path.extension().is_some_and(|e| e == FILE_EXTENSION))
+        {
             let bytes = std::fs::metadata(&path)?.len();
-            found.push(Segment {
+            found.push(RecordingSegment {
                 number,
                 path,
                 bytes,
@@ -43,12 +45,12 @@ pub fn list(dir: &Path) -> std::io::Result<Vec<Segment>> {
 }
 
 pub fn path_of(dir: &Path, number: u64) -> PathBuf {
-    dir.join(format!("{number:010}.{ENDING}"))
+    dir.join(format!("{number:010}.{FILE_EXTENSION}"))
 }
 
 /// What a segment says before its blocks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Header {
+pub struct SegmentHeader {
     pub number: u64,
     /// How many records the recording had before.
     pub first: u64,
@@ -57,43 +59,43 @@ pub struct Header {
     pub rules: Arc<str>,
 }
 
-impl Header {
+impl SegmentHeader {
     pub fn put(&self, out: &mut Vec<u8>) -> std::io::Result<()> {
         let mut body = Vec::new();
-        put_number(&mut body, VERSION);
+        put_number(&mut body, FORMAT_VERSION);
         put_number(&mut body, self.number);
         put_number(&mut body, self.first);
         self.watermarks
             .iter()
             .for_each(|at_us| put_signed(&mut body, *at_us));
         put_text(&mut body, &self.rules);
-        out.extend_from_slice(MAGIC);
-        frame::put(out, Kind::Header, &body)
+        out.extend_from_slice(SEGMENT_MAGIC);
+        frame::put(out, FrameKind::Header, &body)
     }
 
     /// The header, and where the blocks begin.
-    pub fn read(bytes: &[u8]) -> anyhow::Result<(Header, usize)> {
-        if !bytes.starts_with(MAGIC) {
+    pub fn read(bytes: &[u8]) -> anyhow::Result<(SegmentHeader, usize)> {
+        if !bytes.starts_with(SEGMENT_MAGIC) {
             bail!("it does not begin as a recording's segment does");
         }
-        let Found::Frame {
-            kind: Kind::Header,
+        let FrameLookup::Frame {
+            kind: FrameKind::Header,
             body,
             next,
-        } = frame::find(bytes, MAGIC.len())
+        } = frame::find(bytes, SEGMENT_MAGIC.len())
         else {
-            bail!("its header, at byte {}, is damaged", MAGIC.len())
+            bail!("its header, at byte {}, is damaged", SEGMENT_MAGIC.len())
         };
-        let mut body = Bytes(body);
+        let mut body = ByteReader(body);
         let version = body.number().context("its header is empty")?;
-        if version != VERSION {
+        if version != FORMAT_VERSION {
             bail!(
-                "it is of version {version}, and this program reads version {VERSION}; use the newer program"
+                "it is of version {version}, and this program reads version {FORMAT_VERSION}; use the newer program"
             );
         }
         let read = (|| {
             let (number, first) = (body.number()?, body.number()?);
-            Some(Header {
+            Some(SegmentHeader {
                 number,
                 first,
                 watermarks: [body.signed()?, body.signed()?],
@@ -106,7 +108,7 @@ impl Header {
 
 /// What stands before a block's compressed bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Meta {
+pub struct BlockHeader {
     /// Records of the recording that ended before this block.
     pub first: u64,
     /// Records that end in it.
@@ -119,7 +121,7 @@ pub struct Meta {
     pub positions: [Arc<str>; 2],
 }
 
-impl Meta {
+impl BlockHeader {
     pub fn put(&self, out: &mut Vec<u8>) {
         [self.first, self.records, self.raw]
             .iter()
@@ -131,11 +133,11 @@ impl Meta {
     }
 
     /// The rest of `bytes` is the compressed part.
-    pub fn take(bytes: &mut Bytes<'_>) -> Option<Meta> {
+    pub fn take(bytes: &mut ByteReader<'_>) -> Option<BlockHeader> {
         let (first, records, raw) = (bytes.number()?, bytes.number()?, bytes.number()?);
         let times = [bytes.signed()?, bytes.signed()?];
         let positions = [bytes.text()?.into(), bytes.text()?.into()];
-        Some(Meta {
+        Some(BlockHeader {
             first,
             records,
             raw,
@@ -147,7 +149,7 @@ impl Meta {
 
 /// What a segment turns out to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Scan {
+pub struct SegmentScan {
     /// Where its last whole frame ends.
     pub good: usize,
     /// Whether it was ended in order.
@@ -157,31 +159,31 @@ pub struct Scan {
 }
 
 /// What is damaged in the middle is not cut: that is for the reader to say.
-pub fn scan(bytes: &[u8]) -> anyhow::Result<Scan> {
-    let (header, mut at) = Header::read(bytes)?;
-    let mut scan = Scan {
+pub fn scan(bytes: &[u8]) -> anyhow::Result<SegmentScan> {
+    let (header, mut at) = SegmentHeader::read(bytes)?;
+    let mut scan = SegmentScan {
         good: at,
         ended: false,
         records: header.first,
     };
     loop {
         match frame::find(bytes, at) {
-            Found::Frame { kind, body, next } => {
-                scan.ended = kind == Kind::End;
-                let meta = Some(Bytes(body))
-                    .filter(|_| kind == Kind::Block)
-                    .and_then(|mut b| Meta::take(&mut b));
+            FrameLookup::Frame { kind, body, next } => {
+                scan.ended = kind == FrameKind::End;
+                let meta = Some(ByteReader(body))
+                    .filter(|_| kind == FrameKind::Block)
+                    .and_then(|mut b| BlockHeader::take(&mut b));
                 scan.records = meta.map_or(scan.records, |meta| meta.first + meta.records);
                 (at, scan.good) = (next, next);
             }
-            Found::Damaged { next: Some(next) } => at = next,
-            Found::Damaged { next: None } => {
-                return Ok(Scan {
+            FrameLookup::Damaged { next: Some(next) } => at = next,
+            FrameLookup::Damaged { next: None } => {
+                return Ok(SegmentScan {
                     good: bytes.len(),
                     ..scan
                 });
             }
-            Found::Over | Found::Torn => return Ok(scan),
+            FrameLookup::Over | FrameLookup::Torn => return Ok(scan),
         }
     }
 }

@@ -1,7 +1,10 @@
 //! The format: what is written comes back, whatever it is.
 
-use super::{Mark, Reader, Record, Writer};
-use crate::change::{Change, Event, Image, Input, Op, Source, Table, Transaction, Value};
+use crate::recording::{RecordingEntry, RecordingMark, RecordingReader, RecordingWriter};
+use crate::stream::change::{
+    ChangeOp, ChangeTransaction, ColumnValue, ReceivedEvent, RowChange, RowImage, RuleInput,
+    SourceKind, TableSchema,
+};
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 use sluice_contract::event::BusinessEvent;
@@ -9,12 +12,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Comparable words for a record; `Debug` shows every digit of a decimal.
-pub fn words(records: &[Record]) -> Vec<String> {
+pub fn words(records: &[RecordingEntry]) -> Vec<String> {
     records.iter().map(|record| format!("{record:?}")).collect()
 }
 
-pub fn read_all(dir: &Path, skip_damaged: bool) -> anyhow::Result<(Vec<Record>, Vec<String>)> {
-    let mut reader = Reader::open(dir, skip_damaged)?;
+pub fn read_all(
+    dir: &Path,
+    skip_damaged: bool,
+) -> anyhow::Result<(Vec<RecordingEntry>, Vec<String>)> {
+    let mut reader = RecordingReader::open(dir, skip_damaged)?;
     let mut all = Vec::new();
     while let Some(block) = reader.block()? {
         all.extend(block.records);
@@ -22,31 +28,31 @@ pub fn read_all(dir: &Path, skip_damaged: bool) -> anyhow::Result<(Vec<Record>, 
     Ok((all, reader.notes().to_vec()))
 }
 
-pub fn write_all(dir: &Path, records: &[Record]) {
-    let mut writer = Writer::open(dir, 16).unwrap();
+pub fn write_all(dir: &Path, records: &[RecordingEntry]) {
+    let mut writer = RecordingWriter::open(dir, 16).unwrap();
     records
         .iter()
         .for_each(|record| writer.push(record).unwrap());
     writer.finish().unwrap();
 }
 
-pub fn begin() -> Record {
-    Record::Mark(Mark::Begin {
+pub fn begin() -> RecordingEntry {
+    RecordingEntry::Mark(RecordingMark::Begin {
         mid_stream: false,
         rules: "0123456789abcdef".into(),
     })
 }
 
-pub fn watermark(at_us: i64) -> Record {
-    Record::Input(Input::Watermark {
-        source: Source::Binlog,
+pub fn watermark(at_us: i64) -> RecordingEntry {
+    RecordingEntry::Input(RuleInput::Watermark {
+        source: SourceKind::Binlog,
         at_us,
     })
 }
 
 /// A transaction with rows of a size.
-pub fn transaction(number: usize, rows: usize, length: usize) -> Record {
-    let table = Arc::new(Table {
+pub fn transaction(number: usize, rows: usize, length: usize) -> RecordingEntry {
+    let table = Arc::new(TableSchema {
         name: "entry".to_owned(),
         columns: vec!["account_id".to_owned(), "amount".to_owned()],
     });
@@ -60,25 +66,25 @@ pub fn transaction(number: usize, rows: usize, length: usize) -> Record {
     };
     let mut row = |at: usize| {
         let text: String = (0..length).map(|_| letter()).collect();
-        let image: Image = Box::new([
-            Value::Text(text.into()),
-            Value::Dec(Decimal::new(at as i64, 2)),
+        let image: RowImage = Box::new([
+            ColumnValue::Text(text.into()),
+            ColumnValue::Dec(Decimal::new(at as i64, 2)),
         ]);
-        Arc::new(Change {
+        Arc::new(RowChange {
             table: Arc::clone(&table),
-            op: Op::Insert,
+            op: ChangeOp::Insert,
             before: None,
             after: Some(image),
         })
     };
     let changes = (0..rows).map(&mut row).collect();
-    Record::Input(Input::Transaction(Arc::new(Transaction {
+    RecordingEntry::Input(RuleInput::Transaction(Arc::new(ChangeTransaction {
         position: format!("0-1-{number}").into(),
         changes,
     })))
 }
 
-fn a_value() -> impl Strategy<Value = Value> {
+fn a_value() -> impl Strategy<Value = ColumnValue> {
     let decimal = (any::<i64>(), any::<i32>(), 0..=28_u32, any::<bool>()).prop_map(
         |(low, high, scale, negative)| {
             let mantissa = i128::from(high.unsigned_abs()) << 64 | i128::from(low.cast_unsigned());
@@ -88,23 +94,23 @@ fn a_value() -> impl Strategy<Value = Value> {
         },
     );
     prop_oneof![
-        Just(Value::Null),
-        Just(Value::Opaque),
-        any::<i64>().prop_map(Value::Int),
-        decimal.prop_map(Value::Dec),
-        "(A-[0-9]|CNY|退票|.{0,80})".prop_map(|text| Value::Text(text.into())),
+        Just(ColumnValue::Null),
+        Just(ColumnValue::Opaque),
+        any::<i64>().prop_map(ColumnValue::Int),
+        decimal.prop_map(ColumnValue::Dec),
+        "(A-[0-9]|CNY|退票|.{0,80})".prop_map(|text| ColumnValue::Text(text.into())),
     ]
 }
 
-fn a_change() -> impl Strategy<Value = Change> {
+fn a_change() -> impl Strategy<Value = RowChange> {
     let tables = ["orders", "balance", "外"].map(|name| {
         let columns = (0..name.len()).map(|n| format!("column_{n}")).collect();
-        Arc::new(Table {
+        Arc::new(TableSchema {
             name: name.to_owned(),
             columns,
         })
     });
-    let image = |table: &Arc<Table>| prop::collection::vec(a_value(), table.columns.len());
+    let image = |table: &Arc<TableSchema>| prop::collection::vec(a_value(), table.columns.len());
     prop::sample::select(tables.to_vec()).prop_flat_map(move |table| {
         (
             Just(Arc::clone(&table)),
@@ -117,23 +123,23 @@ fn a_change() -> impl Strategy<Value = Change> {
                 if alike {
                     after = before.clone();
                 }
-                let (before, after): (Image, Image) = (before.into(), after.into());
+                let (before, after): (RowImage, RowImage) = (before.into(), after.into());
                 match op {
-                    0 => Change {
+                    0 => RowChange {
                         table,
-                        op: Op::Insert,
+                        op: ChangeOp::Insert,
                         before: None,
                         after: Some(after),
                     },
-                    1 => Change {
+                    1 => RowChange {
                         table,
-                        op: Op::Update,
+                        op: ChangeOp::Update,
                         before: Some(before),
                         after: Some(after),
                     },
-                    _ => Change {
+                    _ => RowChange {
                         table,
-                        op: Op::Delete,
+                        op: ChangeOp::Delete,
                         before: Some(before),
                         after: None,
                     },
@@ -142,14 +148,14 @@ fn a_change() -> impl Strategy<Value = Change> {
     })
 }
 
-fn a_record() -> impl Strategy<Value = Record> {
+fn a_record() -> impl Strategy<Value = RecordingEntry> {
     let transaction = (
         "[0-9]-[0-9]-[0-9]{1,9}",
         prop::collection::vec(a_change(), 0..6),
     )
         .prop_map(|(position, changes)| {
             let changes = changes.into_iter().map(Arc::new).collect();
-            Record::Input(Input::Transaction(Arc::new(Transaction {
+            RecordingEntry::Input(RuleInput::Transaction(Arc::new(ChangeTransaction {
                 position: position.into(),
                 changes,
             })))
@@ -165,27 +171,31 @@ fn a_record() -> impl Strategy<Value = Record> {
                 currency: "CNY".to_owned(),
                 occurred_us,
             };
-            Record::Input(Input::Event(Arc::new(Event {
+            RecordingEntry::Input(RuleInput::Event(Arc::new(ReceivedEvent {
                 position: "business.payment/0/7".into(),
                 body,
             })))
         },
     );
     let watermark = (any::<bool>(), any::<i64>()).prop_map(|(kafka, at_us)| {
-        let source = if kafka { Source::Kafka } else { Source::Binlog };
-        Record::Input(Input::Watermark { source, at_us })
+        let source = if kafka {
+            SourceKind::Kafka
+        } else {
+            SourceKind::Binlog
+        };
+        RecordingEntry::Input(RuleInput::Watermark { source, at_us })
     });
     let mark = prop_oneof![
-        any::<bool>().prop_map(|mid_stream| Mark::Begin {
+        any::<bool>().prop_map(|mid_stream| RecordingMark::Begin {
             mid_stream,
             rules: "0123".into()
         }),
-        Just(Mark::Rules {
+        Just(RecordingMark::Rules {
             hash: "4567".into()
         }),
-        any::<u64>().prop_map(|lost| Mark::Gap { lost }),
+        any::<u64>().prop_map(|lost| RecordingMark::Gap { lost }),
     ];
-    prop_oneof![4 => transaction, 2 => event, 1 => watermark, 1 => mark.prop_map(Record::Mark)]
+    prop_oneof![4 => transaction, 2 => event, 1 => watermark, 1 => mark.prop_map(RecordingEntry::Mark)]
 }
 
 proptest! {
@@ -224,7 +234,7 @@ fn a_transaction_larger_than_a_block_comes_back_whole() {
 }
 
 pub fn segments(dir: &Path) -> Vec<std::path::PathBuf> {
-    super::segment::list(dir)
+    crate::recording::segment::list(dir)
         .unwrap()
         .into_iter()
         .map(|segment| segment.path)
@@ -236,8 +246,8 @@ fn only_one_writes_and_only_the_owner_reads() {
     use std::os::unix::fs::PermissionsExt;
     let top = tempfile::tempdir().unwrap();
     let dir = top.path().join("recording");
-    let mut first = Writer::open(&dir, 16).unwrap();
-    let second = Writer::open(&dir, 16).err().unwrap();
+    let mut first = RecordingWriter::open(&dir, 16).unwrap();
+    let second = RecordingWriter::open(&dir, 16).err().unwrap();
     assert!(
         format!("{second:#}").contains("another process"),
         "{second:#}"
@@ -246,6 +256,8 @@ fn only_one_writes_and_only_the_owner_reads() {
     first.finish().unwrap();
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&dir), mode(&segments(&dir)[0])), (0o700, 0o600));
-    let small = Writer::open(&top.path().join("other"), 15).err().unwrap();
+    let small = RecordingWriter::open(&top.path().join("other"), 15)
+        .err()
+        .unwrap();
     assert!(format!("{small:#}").contains("max_mb"), "{small:#}");
 }

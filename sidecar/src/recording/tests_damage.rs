@@ -1,11 +1,13 @@
 //! What disks and kill -9 do to a recording, and what a full disk does not do.
 
-use super::tap::Recorder;
-use super::tests::{begin, read_all, segments, transaction, watermark, words, write_all};
-use super::write::{Disk, Files, Sink, Writer};
-use super::{Mark, Record};
-use crate::change::Input;
 use crate::metrics::metrics;
+use crate::recording::recorder::Recorder;
+use crate::recording::tests::{
+    begin, read_all, segments, transaction, watermark, words, write_all,
+};
+use crate::recording::write::{RecordingWriter, SegmentFiles, SegmentSink, SegmentStore};
+use crate::recording::{RecordingEntry, RecordingMark};
+use crate::stream::change::RuleInput;
 use std::io::{Error, Result, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -13,13 +15,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 /// A segment of three blocks; returns its bytes and the records of each.
-fn three_blocks(dir: &Path) -> (Vec<u8>, [Vec<Record>; 3]) {
+fn three_blocks(dir: &Path) -> (Vec<u8>, [Vec<RecordingEntry>; 3]) {
     let blocks = [
         vec![begin(), transaction(1, 3, 20)],
         vec![transaction(2, 2, 9), watermark(7)],
         vec![transaction(3, 1, 5)],
     ];
-    let mut writer = Writer::open(dir, 16).unwrap();
+    let mut writer = RecordingWriter::open(dir, 16).unwrap();
     for block in &blocks {
         block.iter().for_each(|record| writer.push(record).unwrap());
         writer.flush().unwrap();
@@ -31,10 +33,10 @@ fn three_blocks(dir: &Path) -> (Vec<u8>, [Vec<Record>; 3]) {
 /// Where each frame begins, found by its marker and length alone.
 fn frames(bytes: &[u8]) -> Vec<usize> {
     let mut starts = Vec::new();
-    let mut at = super::segment::MAGIC.len();
+    let mut at = crate::recording::segment::SEGMENT_MAGIC.len();
     while at < bytes.len() {
         starts.push(at);
-        at += super::frame::OVERHEAD
+        at += crate::recording::frame::FRAME_OVERHEAD_BYTES
             + u32::from_le_bytes(bytes[at + 5..at + 9].try_into().unwrap()) as usize;
     }
     starts
@@ -46,7 +48,7 @@ fn a_tail_torn_at_any_byte_is_cut_and_told_and_the_recording_goes_on() {
     let (bytes, blocks) = three_blocks(dir.path());
     let path = segments(dir.path())[0].clone();
     let starts = frames(&bytes);
-    let good: Vec<Record> = blocks[..2].concat();
+    let good: Vec<RecordingEntry> = blocks[..2].concat();
     for end in starts[3]..starts[4] {
         std::fs::write(&path, &bytes[..end]).unwrap();
         let (read, notes) = read_all(dir.path(), false).unwrap();
@@ -120,7 +122,7 @@ fn a_flipped_byte_anywhere_is_found_and_what_is_left_can_be_read() {
         let (read, notes) = read_all(dir.path(), true).unwrap();
         assert!(!notes.is_empty(), "{at}");
         if (starts[2]..starts[3]).contains(&at) {
-            let gap = Record::Mark(Mark::Gap { lost: 2 });
+            let gap = RecordingEntry::Mark(RecordingMark::Gap { lost: 2 });
             let left = [blocks[0].clone(), vec![gap], blocks[2].clone()].concat();
             assert_eq!(words(&read), words(&left), "{at}");
         }
@@ -151,7 +153,7 @@ fn a_segment_that_is_missing_or_of_another_recording_is_told() {
 #[test]
 fn the_folder_never_holds_more_than_it_may() {
     let dir = tempfile::tempdir().unwrap();
-    let mut writer = Writer::open(dir.path(), 16).unwrap();
+    let mut writer = RecordingWriter::open(dir.path(), 16).unwrap();
     for number in 0..100 {
         writer.push(&transaction(number, 600, 1_000)).unwrap();
         if number % 10 == 9 {
@@ -174,17 +176,20 @@ fn the_folder_never_holds_more_than_it_may() {
 }
 
 /// A disk with so many bytes left, shared with the test.
-struct Small(Arc<AtomicI64>);
+struct SmallDisk(Arc<AtomicI64>);
 
-struct Limited(Box<dyn Sink>, Arc<AtomicI64>);
+struct LimitedSink(Box<dyn SegmentSink>, Arc<AtomicI64>);
 
-impl Disk for Small {
-    fn create(&mut self, path: &Path) -> Result<Box<dyn Sink>> {
-        Ok(Box::new(Limited(Files.create(path)?, Arc::clone(&self.0))))
+impl SegmentStore for SmallDisk {
+    fn create(&mut self, path: &Path) -> Result<Box<dyn SegmentSink>> {
+        Ok(Box::new(LimitedSink(
+            SegmentFiles.create(path)?,
+            Arc::clone(&self.0),
+        )))
     }
 }
 
-impl Write for Limited {
+impl Write for LimitedSink {
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
         let left = usize::try_from(self.1.load(Ordering::SeqCst))
             .unwrap_or(0)
@@ -201,7 +206,7 @@ impl Write for Limited {
     }
 }
 
-impl Sink for Limited {
+impl SegmentSink for LimitedSink {
     fn sync(&mut self) -> Result<()> {
         self.0.sync()
     }
@@ -211,7 +216,8 @@ impl Sink for Limited {
 fn after_a_full_disk_the_recording_goes_on_with_a_gap() {
     let dir = tempfile::tempdir().unwrap();
     let left = Arc::new(AtomicI64::new(600));
-    let mut writer = Writer::on(Box::new(Small(Arc::clone(&left))), dir.path(), 16).unwrap();
+    let mut writer =
+        RecordingWriter::on(Box::new(SmallDisk(Arc::clone(&left))), dir.path(), 16).unwrap();
     let mut refused = 0;
     for number in 0..20 {
         writer.push(&transaction(number, 2, 50)).unwrap();
@@ -232,14 +238,14 @@ fn after_a_full_disk_the_recording_goes_on_with_a_gap() {
 }
 
 /// A disk that never answers until it is let go.
-struct Stuck(Arc<AtomicBool>);
+struct StuckDisk(Arc<AtomicBool>);
 
-impl Disk for Stuck {
-    fn create(&mut self, path: &Path) -> Result<Box<dyn Sink>> {
+impl SegmentStore for StuckDisk {
+    fn create(&mut self, path: &Path) -> Result<Box<dyn SegmentSink>> {
         while self.0.load(Ordering::SeqCst) {
             std::thread::sleep(Duration::from_millis(5));
         }
-        Files.create(path)
+        SegmentFiles.create(path)
     }
 }
 
@@ -247,10 +253,11 @@ impl Disk for Stuck {
 fn a_disk_that_hangs_holds_nobody_back() {
     let dir = tempfile::tempdir().unwrap();
     let stuck = Arc::new(AtomicBool::new(true));
-    let writer = Writer::on(Box::new(Stuck(Arc::clone(&stuck))), dir.path(), 16).unwrap();
+    let writer =
+        RecordingWriter::on(Box::new(StuckDisk(Arc::clone(&stuck))), dir.path(), 16).unwrap();
     let recorder = Recorder::start(writer, metrics().unwrap()).unwrap();
     let mut tap = recorder.tap().unwrap();
-    let Record::Input(input) = transaction(1, 100, 1_000) else {
+    let RecordingEntry::Input(input) = transaction(1, 100, 1_000) else {
         return;
     };
     // Ten times what block and queue hold; were it to wait, it would wait for ever.
@@ -260,11 +267,15 @@ fn a_disk_that_hangs_holds_nobody_back() {
     }
     stuck.store(false, Ordering::SeqCst);
     let (begun, mut tries) = (Instant::now(), 0);
-    let Record::Input(last) = watermark(77) else {
+    let RecordingEntry::Input(last) = watermark(77) else {
         return;
     };
-    let is_last =
-        |record: &Record| matches!(record, Record::Input(Input::Watermark { at_us: 77, .. }));
+    let is_last = |record: &RecordingEntry| {
+        matches!(
+            record,
+            RecordingEntry::Input(RuleInput::Watermark { at_us: 77, .. })
+        )
+    };
     loop {
         tap.input(&last);
         tap.hand_over();
@@ -275,7 +286,7 @@ fn a_disk_that_hangs_holds_nobody_back() {
             let lost: u64 = read
                 .iter()
                 .map(|r| {
-                    if let Record::Mark(Mark::Gap { lost }) = r {
+                    if let RecordingEntry::Mark(RecordingMark::Gap { lost }) = r {
                         *lost
                     } else {
                         0
@@ -284,7 +295,7 @@ fn a_disk_that_hangs_holds_nobody_back() {
                 .sum();
             let kept = read
                 .iter()
-                .filter(|r| matches!(r, Record::Input(Input::Transaction(_))))
+                .filter(|r| matches!(r, RecordingEntry::Input(RuleInput::Transaction(_))))
                 .count() as u64;
             // Some of the last ones were lost too.
             assert!(

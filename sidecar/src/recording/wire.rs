@@ -4,7 +4,7 @@
 use rust_decimal::Decimal;
 
 /// Flag in a decimal's first byte; the rest of it is the scale.
-const NEGATIVE: u8 = 0x80;
+const NEGATIVE_FLAG: u8 = 0x80;
 
 pub fn put_number(out: &mut Vec<u8>, number: u64) {
     put_wide(out, u128::from(number));
@@ -30,7 +30,7 @@ pub fn put_text(out: &mut Vec<u8>, text: &str) {
 /// Exactly, down to the trailing zeros and the sign of a zero.
 pub fn put_decimal(out: &mut Vec<u8>, number: Decimal) {
     let sign = if number.is_sign_negative() {
-        NEGATIVE
+        NEGATIVE_FLAG
     } else {
         0
     };
@@ -42,9 +42,9 @@ pub fn put_decimal(out: &mut Vec<u8>, number: Decimal) {
 /// Bytes that are read from the front. `None` means that they are not what was
 /// written: too short, too long, or not text.
 #[derive(Debug, Clone, Copy)]
-pub struct Bytes<'a>(pub &'a [u8]);
+pub struct ByteReader<'a>(pub &'a [u8]);
 
-impl<'a> Bytes<'a> {
+impl<'a> ByteReader<'a> {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -109,48 +109,12 @@ impl<'a> Bytes<'a> {
         let first = self.byte()?;
         let mantissa = i128::try_from(self.wide()?).ok()?;
         let mut number =
-            Decimal::try_from_i128_with_scale(mantissa, u32::from(first & !NEGATIVE)).ok()?;
-        number.set_sign_negative(first & NEGATIVE != 0);
+            Decimal::try_from_i128_with_scale(mantissa, u32::from(first & !NEGATIVE_FLAG)).ok()?;
+        number.set_sign_negative(first & NEGATIVE_FLAG != 0);
         Some(number)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_and_decimals_come_back_exactly() {
-        let mut out = Vec::new();
-        let numbers = [0, 1, 127, 128, 300, u64::MAX];
-        let signed = [0, -1, 1, i64::MIN, i64::MAX];
-        let decimals = [
-            "0",
-            "-0.00",
-            "1.50",
-            "-1.5000",
-            "79228162514264337593543950335",
-            "0.0000000000000000000000000001",
-        ];
-        numbers.iter().for_each(|n| put_number(&mut out, *n));
-        signed.iter().for_each(|n| put_signed(&mut out, *n));
-        let mut written: Vec<Decimal> = decimals
-            .iter()
-            .map(|d| Decimal::from_str_exact(d).unwrap())
-            .collect();
-        written[1].set_sign_negative(true);
-        written.iter().for_each(|d| put_decimal(&mut out, *d));
-        let mut bytes = Bytes(&out);
-        numbers
-            .iter()
-            .for_each(|n| assert_eq!(bytes.number(), Some(*n)));
-        signed
-            .iter()
-            .for_each(|n| assert_eq!(bytes.signed(), Some(*n)));
-        written
-            .iter()
-            .for_each(|d| assert_eq!(bytes.decimal().unwrap().serialize(), d.serialize()));
-        assert!(bytes.is_empty() && bytes.byte().is_none());
-        assert_eq!(Bytes(&[0xff; 11]).number(), None, "longer than 64 bits");
-    }
-}
+#[path = "wire_tests.rs"]
+mod tests;

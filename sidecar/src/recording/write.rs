@@ -6,11 +6,12 @@
 //! failure perhaps the segment: a recording is there to try rules on, the truth is
 //! in the database.
 
-use super::Record;
-use super::encode::Block;
-use super::frame::{self, Kind};
-use super::segment::{self, Header, Meta, Segment};
-use crate::change::{Input, Source};
+use crate::recording::RecordingEntry;
+use crate::recording::encode::BlockEncoder;
+use crate::recording::frame::{self, FrameKind};
+use crate::recording::segment::{self, BlockHeader, RecordingSegment, SegmentHeader};
+use crate::recording::settings::MIN_RECORDING_MB;
+use crate::stream::change::{RuleInput, SourceKind};
 use anyhow::Context;
 use std::collections::VecDeque;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -21,34 +22,33 @@ use std::sync::Arc;
 
 /// Bytes of a block before compression: some thousand rows, of which zstd makes a
 /// fifth; larger ones compress no better.
-const BLOCK: usize = 512 << 10;
+const TARGET_BLOCK_BYTES: usize = 512 << 10;
 /// Bytes of a segment at most; readers hold one in memory.
-const SEGMENT: u64 = 64 << 20;
+const MAX_SEGMENT_BYTES: u64 = 64 << 20;
 /// A recording has at least this many segments, so that forgetting the oldest
 /// forgets a small part.
-const PARTS: u64 = 8;
+const MIN_SEGMENTS: u64 = 8;
 /// Kept free of blocks: a segment's header and end.
-const RESERVE: u64 = 4 << 10;
-/// Least that a recording may be allowed, in MiB: a large block fits.
-pub const LEAST_MB: u64 = 16;
+const RESERVED_BYTES: u64 = 4 << 10;
+
 /// zstd's quickest real level.
-const LEVEL: i32 = 1;
+const ZSTD_LEVEL: i32 = 1;
 
 /// Where segments are written; tests put a full disk in its place.
-pub trait Disk: Send {
-    fn create(&mut self, path: &Path) -> Result<Box<dyn Sink>>;
+pub trait SegmentStore: Send {
+    fn create(&mut self, path: &Path) -> Result<Box<dyn SegmentSink>>;
 }
 
 /// A segment being written.
-pub trait Sink: Write + Send {
+pub trait SegmentSink: Write + Send {
     fn sync(&mut self) -> Result<()>;
 }
 
 /// The file system; files are for their owner alone, as rows hold names of accounts.
-pub struct Files;
+pub struct SegmentFiles;
 
-impl Disk for Files {
-    fn create(&mut self, path: &Path) -> Result<Box<dyn Sink>> {
+impl SegmentStore for SegmentFiles {
+    fn create(&mut self, path: &Path) -> Result<Box<dyn SegmentSink>> {
         Ok(Box::new(
             OpenOptions::new()
                 .write(true)
@@ -59,29 +59,29 @@ impl Disk for Files {
     }
 }
 
-impl Sink for File {
+impl SegmentSink for File {
     fn sync(&mut self) -> Result<()> {
         self.sync_data()
     }
 }
 
-struct Current {
-    sink: Box<dyn Sink>,
+struct SegmentInProgress {
+    sink: Box<dyn SegmentSink>,
     number: u64,
     bytes: u64,
 }
 
-pub struct Writer {
+pub struct RecordingWriter {
     dir: PathBuf,
-    disk: Box<dyn Disk>,
-    most: u64,
+    disk: Box<dyn SegmentStore>,
+    max_bytes: u64,
     /// Nobody else writes here meanwhile.
     _lock: File,
-    older: VecDeque<Segment>,
-    current: Option<Current>,
+    older: VecDeque<RecordingSegment>,
+    current: Option<SegmentInProgress>,
     last: u64,
-    block: Block,
-    meta: Meta,
+    block: BlockEncoder,
+    meta: BlockHeader,
     watermarks: [i64; 2],
     rules: Arc<str>,
     /// Records of the recording so far, written or lost.
@@ -89,16 +89,20 @@ pub struct Writer {
     frame: Vec<u8>,
 }
 
-impl Writer {
+impl RecordingWriter {
     /// Goes on with the recording in `dir`, in a new segment, or begins one.
-    pub fn open(dir: &Path, max_mb: u64) -> anyhow::Result<Writer> {
-        Self::on(Box::new(Files), dir, max_mb)
+    pub fn open(dir: &Path, max_mb: u64) -> anyhow::Result<RecordingWriter> {
+        Self::on(Box::new(SegmentFiles), dir, max_mb)
     }
 
-    pub fn on(disk: Box<dyn Disk>, dir: &Path, max_mb: u64) -> anyhow::Result<Writer> {
+    pub fn on(
+        disk: Box<dyn SegmentStore>,
+        dir: &Path,
+        max_mb: u64,
+    ) -> anyhow::Result<RecordingWriter> {
         anyhow::ensure!(
-            max_mb >= LEAST_MB,
-            "max_mb = {max_mb}: a recording needs {LEAST_MB} at least"
+            max_mb >= MIN_RECORDING_MB,
+            "max_mb = {max_mb}: a recording needs {MIN_RECORDING_MB} at least"
         );
         let here = || format!("the recording's folder {}", dir.display());
         DirBuilder::new()
@@ -114,24 +118,24 @@ impl Writer {
         let lock = lock.with_context(here)?;
         lock.try_lock()
             .with_context(|| format!("{} is being written by another process", here()))?;
-        let mut older: VecDeque<Segment> = segment::list(dir).with_context(here)?.into();
+        let mut older: VecDeque<RecordingSegment> = segment::list(dir).with_context(here)?.into();
         let mut records = None;
         for segment in older.iter_mut().rev() {
-            records = mend(segment).with_context(here)?;
+            records = truncate_torn_tail(segment).with_context(here)?;
             if records.is_some() {
                 break;
             }
         }
-        Ok(Writer {
+        Ok(RecordingWriter {
             dir: dir.to_owned(),
             disk,
-            most: max_mb << 20,
+            max_bytes: max_mb << 20,
             _lock: lock,
             last: older.back().map_or(0, |segment| segment.number),
             older,
             current: None,
-            block: Block::default(),
-            meta: Meta::default(),
+            block: BlockEncoder::default(),
+            meta: BlockHeader::default(),
             watermarks: [0; 2],
             rules: Arc::default(),
             records: records.unwrap_or(0),
@@ -143,10 +147,10 @@ impl Writer {
     ///
     /// # Errors
     /// The disk's: what the block held is lost, which a reader is told by the numbers.
-    pub fn push(&mut self, record: &Record) -> Result<()> {
+    pub fn push(&mut self, record: &RecordingEntry) -> Result<()> {
         self.note(record);
         match record {
-            Record::Input(Input::Transaction(transaction)) => {
+            RecordingEntry::Input(RuleInput::Transaction(transaction)) => {
                 let mut rest = &transaction.changes[..];
                 let mut goes_on = false;
                 loop {
@@ -162,7 +166,7 @@ impl Writer {
             small => self.block.small(small),
         }
         self.meta.records += 1;
-        if self.block.bytes.len() >= BLOCK {
+        if self.block.bytes.len() >= TARGET_BLOCK_BYTES {
             self.flush()
         } else {
             Ok(())
@@ -170,21 +174,25 @@ impl Writer {
     }
 
     /// What the block's head and the next segment's header say.
-    fn note(&mut self, record: &Record) {
+    fn note(&mut self, record: &RecordingEntry) {
         let position = match record {
-            Record::Input(Input::Transaction(transaction)) => &transaction.position,
-            Record::Input(Input::Event(event)) => &event.position,
-            Record::Input(Input::Watermark { source, at_us }) => {
-                let place = usize::from(*source == Source::Kafka);
+            RecordingEntry::Input(RuleInput::Transaction(transaction)) => &transaction.position,
+            RecordingEntry::Input(RuleInput::Event(event)) => &event.position,
+            RecordingEntry::Input(RuleInput::Watermark { source, at_us }) => {
+                let place = usize::from(*source == SourceKind::Kafka);
                 self.watermarks[place] = self.watermarks[place].max(*at_us);
                 self.meta.times[1] = self.meta.times[1].max(*at_us);
                 return;
             }
-            Record::Mark(super::Mark::Begin { rules, .. } | super::Mark::Rules { hash: rules }) => {
+            RecordingEntry::Mark(
+                crate::recording::RecordingMark::Begin { rules, .. }
+                | crate::recording::RecordingMark::Rules { hash: rules },
+            ) => {
                 self.rules = Arc::clone(rules);
                 return;
             }
-            Record::Mark(super::Mark::Gap { .. }) | Record::Input(Input::AtRest(_)) => return,
+            RecordingEntry::Mark(crate::recording::RecordingMark::Gap { .. })
+            | RecordingEntry::Input(RuleInput::AtRest(_)) => return,
         };
         if self.meta.positions[0].is_empty() {
             self.meta.positions[0] = Arc::clone(position);
@@ -213,9 +221,9 @@ impl Writer {
             return Ok(());
         }
         let newest = self.watermarks[0].max(self.watermarks[1]);
-        let next = Meta {
+        let next = BlockHeader {
             times: [newest, newest],
-            ..Meta::default()
+            ..BlockHeader::default()
         };
         let mut meta = std::mem::replace(&mut self.meta, next);
         (meta.first, meta.raw) = (self.records, self.block.bytes.len() as u64);
@@ -229,14 +237,14 @@ impl Writer {
         written
     }
 
-    fn write(&mut self, meta: &Meta) -> Result<()> {
+    fn write(&mut self, meta: &BlockHeader) -> Result<()> {
         let mut body = Vec::new();
         meta.put(&mut body);
-        body.extend(zstd::bulk::compress(&self.block.bytes, LEVEL)?);
+        body.extend(zstd::bulk::compress(&self.block.bytes, ZSTD_LEVEL)?);
         self.frame.clear();
-        frame::put(&mut self.frame, Kind::Block, &body)?;
+        frame::put(&mut self.frame, FrameKind::Block, &body)?;
         let length = self.frame.len() as u64;
-        let full = SEGMENT.min(self.most / PARTS);
+        let full = MAX_SEGMENT_BYTES.min(self.max_bytes / MIN_SEGMENTS);
         if self
             .current
             .as_ref()
@@ -244,7 +252,7 @@ impl Writer {
         {
             self.end()?;
         }
-        self.make_room(length + RESERVE)?;
+        self.make_room(length + RESERVED_BYTES)?;
         if self.current.is_none() {
             self.begin(meta.first)?;
         }
@@ -260,7 +268,7 @@ impl Writer {
     fn begin(&mut self, first: u64) -> Result<()> {
         // A number whose file could not be written is not used again.
         self.last += 1;
-        let header = Header {
+        let header = SegmentHeader {
             number: self.last,
             first,
             watermarks: self.watermarks,
@@ -270,7 +278,7 @@ impl Writer {
         header.put(&mut bytes)?;
         let mut sink = self.disk.create(&segment::path_of(&self.dir, self.last))?;
         let written = sink.write_all(&bytes);
-        self.current = Some(Current {
+        self.current = Some(SegmentInProgress {
             sink,
             number: self.last,
             bytes: bytes.len() as u64,
@@ -284,7 +292,7 @@ impl Writer {
             return Ok(());
         };
         let mut bytes = Vec::new();
-        frame::put(&mut bytes, Kind::End, &[])?;
+        frame::put(&mut bytes, FrameKind::End, &[])?;
         let ended = current
             .sink
             .write_all(&bytes)
@@ -302,7 +310,7 @@ impl Writer {
     }
 
     fn keep(&mut self, number: u64, bytes: u64) {
-        self.older.push_back(Segment {
+        self.older.push_back(RecordingSegment {
             number,
             path: segment::path_of(&self.dir, number),
             bytes,
@@ -311,11 +319,11 @@ impl Writer {
 
     /// Forgets the oldest segments until `more` bytes fit.
     fn make_room(&mut self, more: u64) -> Result<()> {
-        let now = |writer: &Writer| {
+        let now = |writer: &RecordingWriter| {
             let older: u64 = writer.older.iter().map(|segment| segment.bytes).sum();
             older + writer.current.as_ref().map_or(0, |c| c.bytes)
         };
-        while now(self) + more > self.most {
+        while now(self) + more > self.max_bytes {
             let Some(oldest) = self.older.pop_front() else {
                 return Err(Error::other(
                     "one block is larger than max_mb allows for the whole recording",
@@ -341,7 +349,7 @@ impl Writer {
 
 /// Cuts what was being written when the last recorder was killed; returns how many
 /// records the recording has. `None` if the segment tells nothing.
-fn mend(last: &mut Segment) -> anyhow::Result<Option<u64>> {
+fn truncate_torn_tail(last: &mut RecordingSegment) -> anyhow::Result<Option<u64>> {
     let bytes = std::fs::read(&last.path)?;
     let name = last.path.display();
     let scan = match segment::scan(&bytes) {

@@ -1,31 +1,32 @@
 //! What rules found, as it is stored: every text fits its column.
 
-pub mod explain;
 pub mod repo;
-pub mod shadow;
 
-use crate::rules::{Detail, Finding, Outcome, UNKNOWN};
+pub mod shadow_limit;
+
+use crate::rules::runtime::finding::{Finding, FindingOutcome};
+use crate::rules::{FindingDetail, UNKNOWN_ITEM};
 use rust_decimal::Decimal;
 use sluice_contract::breaker::BreakerKey;
 use std::collections::HashSet;
 
 /// Widths of `guard.verdict`.
-const RULE: usize = 64;
-const POSITION: usize = 190;
-const ITEM: usize = 190;
-const ACCOUNT: usize = 64;
-const BREAKER: usize = 64;
-const MESSAGE: usize = 500;
+const MAX_RULE_CHARS: usize = 64;
+const MAX_POSITION_CHARS: usize = 190;
+const MAX_ITEM_CHARS: usize = 190;
+const MAX_ACCOUNT_CHARS: usize = 64;
+const MAX_BREAKER_CHARS: usize = 64;
+const MAX_MESSAGE_CHARS: usize = 500;
 /// Width of `guard.breaker.scope_key`.
-const SCOPE_KEY: usize = 32;
+const MAX_SCOPE_KEY_BYTES: usize = 32;
 /// Points that there are: refund, settlement, cash_out.
-const POINTS: usize = 3;
+const POINT_COUNT: usize = 3;
 
 /// Longest explanation that is stored, in bytes of JSON: above what a trace keeps, and
 /// a statement of such rows is still below any server's packet limit.
-const DETAIL: usize = 96 * 1024;
+const MAX_DETAIL_BYTES: usize = 96 * 1024;
 /// What `DECIMAL(20,4)` holds; a rule may name any number.
-const MOST_AMOUNT: Decimal = Decimal::from_parts(0x6fc1_0000, 0x0023_86f2, 0, false, 0);
+const MAX_AMOUNT: Decimal = Decimal::from_parts(0x6fc1_0000, 0x0023_86f2, 0, false, 0);
 
 /// A row of `guard.verdict`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -69,7 +70,7 @@ fn verdict(finding: &Finding, set_version: i64) -> Option<Verdict> {
     if mode == "draft" {
         return None;
     }
-    let fits = |b: &&BreakerKey| b.key.is_ascii() && b.key.len() <= SCOPE_KEY;
+    let fits = |b: &&BreakerKey| b.key.is_ascii() && b.key.len() <= MAX_SCOPE_KEY_BYTES;
     if let Some(breaker) = finding.breakers.iter().find(|b| !fits(b)) {
         // No order can carry such a key, so there is nothing to stop under it.
         tracing::error!(rule = %finding.rule.id, %breaker, "the breaker's key is longer than any account's; the verdict is recorded without it");
@@ -77,19 +78,19 @@ fn verdict(finding: &Finding, set_version: i64) -> Option<Verdict> {
     Some(Verdict {
         verdict_id: ascii(&finding.verdict_id, 32),
         before: finding.before.clone(),
-        rule: ascii(&finding.rule.id, RULE),
+        rule: ascii(&finding.rule.id, MAX_RULE_CHARS),
         rule_hash: ascii(&finding.rule_hash, 16),
         mode,
         outcome: finding.outcome.as_str(),
-        position: ascii(&finding.position, POSITION),
-        item: cut(&finding.item, ITEM),
-        account_id: cut(&finding.account, ACCOUNT),
-        message: cut(&finding.message, MESSAGE),
+        position: ascii(&finding.position, MAX_POSITION_CHARS),
+        item: cut(&finding.item, MAX_ITEM_CHARS),
+        account_id: cut(&finding.account, MAX_ACCOUNT_CHARS),
+        message: cut(&finding.message, MAX_MESSAGE_CHARS),
         breakers: finding.breakers.iter().filter(fits).cloned().collect(),
         set_version,
         amount: finding
             .amount
-            .filter(|amount| amount.abs() < MOST_AMOUNT)
+            .filter(|amount| amount.abs() < MAX_AMOUNT)
             .map(|amount| amount.round_dp(4)),
         detail: finding.detail.as_deref().and_then(detail),
         suppression: None,
@@ -98,9 +99,9 @@ fn verdict(finding: &Finding, set_version: i64) -> Option<Verdict> {
 }
 
 /// One that is too long says so: half of it could mislead.
-fn detail(detail: &Detail) -> Option<String> {
+fn detail(detail: &FindingDetail) -> Option<String> {
     let text = serde_json::to_string(detail).ok()?;
-    Some(if text.len() <= DETAIL {
+    Some(if text.len() <= MAX_DETAIL_BYTES {
         text
     } else {
         format!("{{\"tooLong\":{}}}", text.len())
@@ -110,7 +111,7 @@ fn detail(detail: &Detail) -> Option<String> {
 impl Verdict {
     /// Nothing could be said, and its rule did nothing wrong.
     pub fn is_unknown(&self) -> bool {
-        self.outcome == Outcome::Undetermined.as_str() && self.item == UNKNOWN
+        self.outcome == FindingOutcome::Undetermined.as_str() && self.item == UNKNOWN_ITEM
     }
 
     /// The breakers' name as it is stored: `refund+settlement/account/A-17`, with `*`
@@ -118,7 +119,7 @@ impl Verdict {
     pub fn breaker_text(&self) -> Option<String> {
         let first = self.breakers.first()?;
         let points = match self.breakers.len() {
-            POINTS => "*".to_owned(),
+            POINT_COUNT => "*".to_owned(),
             _ => self
                 .breakers
                 .iter()
@@ -128,7 +129,7 @@ impl Verdict {
         };
         Some(cut(
             &format!("{points}/{}/{}", first.scope.as_str(), first.key),
-            BREAKER,
+            MAX_BREAKER_CHARS,
         ))
     }
 
@@ -167,16 +168,4 @@ fn ascii(text: &str, most: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{ascii, cut};
-
-    #[test]
-    fn texts_fit_and_stay_text() {
-        assert_eq!(cut("退票退票", 3), "退票退");
-        assert_eq!(ascii("rule-退", 6), "rule-?");
-        assert_eq!(
-            (cut("ab", 5).as_str(), ascii("abc", 2).as_str()),
-            ("ab", "ab")
-        );
-    }
-}
+mod tests;

@@ -1,16 +1,16 @@
 //! SQL of verdicts.
 
-use super::Verdict;
+use crate::verdicts::Verdict;
 use mysql_async::prelude::{FromRow, Queryable};
 use mysql_async::{Conn, FromRowError, Row, params};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use sluice_contract::schema::Schemas;
-use sluice_contract::sql::{Lit, in_list, push_row};
+use sluice_contract::sql::{SqlLiteral, in_list, push_row};
 use std::collections::HashSet;
 
 /// Rows per statement: with their details well below any server's packet limit.
-const ROWS: usize = 50;
+const ROWS_PER_STATEMENT: usize = 50;
 
 /// Ids of those that are recorded already, under their own id or the one of before. The
 /// caller holds the lease's row, so nobody else adds any meanwhile.
@@ -20,7 +20,7 @@ pub async fn known<Q: Queryable>(
     verdicts: &[Verdict],
 ) -> mysql_async::Result<HashSet<String>> {
     let mut known = HashSet::new();
-    for some in verdicts.chunks(ROWS) {
+    for some in verdicts.chunks(ROWS_PER_STATEMENT) {
         let ids = in_list(
             some.iter()
                 .flat_map(|v| [&v.verdict_id].into_iter().chain(&v.before))
@@ -46,7 +46,7 @@ pub async fn insert<Q: Queryable>(
     verdicts: &[Verdict],
     found_us: i64,
 ) -> mysql_async::Result<()> {
-    for some in verdicts.chunks(ROWS) {
+    for some in verdicts.chunks(ROWS_PER_STATEMENT) {
         let mut sql = format!(
             "INSERT IGNORE INTO {}.verdict (verdict_id, rule, rule_hash, mode, outcome, position, item, account_id, \
              breaker, message, found_us, set_version, amount, detail, suppression, opened) VALUES ",
@@ -55,22 +55,22 @@ pub async fn insert<Q: Queryable>(
         for (at, v) in some.iter().enumerate() {
             let breaker = v.breaker_text();
             let row = [
-                Lit::Text(&v.verdict_id),
-                Lit::Text(&v.rule),
-                Lit::Text(&v.rule_hash),
-                Lit::Text(v.mode),
-                Lit::Text(v.outcome),
-                Lit::Text(&v.position),
-                Lit::Text(&v.item),
-                Lit::Text(&v.account_id),
-                Lit::from(breaker.as_deref()),
-                Lit::Text(&v.message),
-                Lit::Int(found_us),
-                Lit::Int(v.set_version),
-                v.amount.map_or(Lit::Null, Lit::Dec),
-                Lit::from(v.detail.as_deref()),
-                Lit::from(v.suppression.as_deref()),
-                Lit::Int(v.opened),
+                SqlLiteral::Text(&v.verdict_id),
+                SqlLiteral::Text(&v.rule),
+                SqlLiteral::Text(&v.rule_hash),
+                SqlLiteral::Text(v.mode),
+                SqlLiteral::Text(v.outcome),
+                SqlLiteral::Text(&v.position),
+                SqlLiteral::Text(&v.item),
+                SqlLiteral::Text(&v.account_id),
+                SqlLiteral::from(breaker.as_deref()),
+                SqlLiteral::Text(&v.message),
+                SqlLiteral::Int(found_us),
+                SqlLiteral::Int(v.set_version),
+                v.amount.map_or(SqlLiteral::Null, SqlLiteral::Dec),
+                SqlLiteral::from(v.detail.as_deref()),
+                SqlLiteral::from(v.suppression.as_deref()),
+                SqlLiteral::Int(v.opened),
             ];
             push_row(&mut sql, at == 0, &row);
         }
@@ -82,7 +82,7 @@ pub async fn insert<Q: Queryable>(
 /// A verdict as people read it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Listed {
+pub struct VerdictRow {
     pub verdict_id: String,
     pub rule: String,
     pub rule_hash: String,
@@ -104,14 +104,14 @@ pub struct Listed {
     pub detail: Option<serde_json::Value>,
 }
 
-const COLUMNS: &str = "verdict_id, rule, rule_hash, mode, outcome, position, item, account_id, breaker, message, \
+const VERDICT_COLUMNS: &str = "verdict_id, rule, rule_hash, mode, outcome, position, item, account_id, breaker, message, \
                        found_us, set_version, amount, suppression, opened";
 
-impl FromRow for Listed {
+impl FromRow for VerdictRow {
     fn from_row_opt(mut row: Row) -> Result<Self, FromRowError> {
         let wrong = FromRowError(row.clone());
         let mut read = || {
-            Some(Listed {
+            Some(VerdictRow {
                 verdict_id: row.take(0)?,
                 rule: row.take(1)?,
                 rule_hash: row.take(2)?,
@@ -140,9 +140,9 @@ pub async fn list(
     schemas: &Schemas,
     after_us: i64,
     limit: u32,
-) -> mysql_async::Result<Vec<Listed>> {
+) -> mysql_async::Result<Vec<VerdictRow>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM {}.verdict WHERE found_us > :after_us ORDER BY found_us, verdict_id LIMIT {limit}",
+        "SELECT {VERDICT_COLUMNS} FROM {}.verdict WHERE found_us > :after_us ORDER BY found_us, verdict_id LIMIT {limit}",
         schemas.guard
     );
     conn.exec(sql, params! { after_us }).await
@@ -153,10 +153,10 @@ pub async fn find(
     conn: &mut Conn,
     schemas: &Schemas,
     id: &str,
-) -> mysql_async::Result<Option<Listed>> {
+) -> mysql_async::Result<Option<VerdictRow>> {
     let guard = &schemas.guard;
-    let sql = format!("SELECT {COLUMNS} FROM {guard}.verdict WHERE verdict_id = :id");
-    let Some(mut listed): Option<Listed> = conn.exec_first(sql, params! { id }).await? else {
+    let sql = format!("SELECT {VERDICT_COLUMNS} FROM {guard}.verdict WHERE verdict_id = :id");
+    let Some(mut listed): Option<VerdictRow> = conn.exec_first(sql, params! { id }).await? else {
         return Ok(None);
     };
     let sql = format!("SELECT detail FROM {guard}.verdict WHERE verdict_id = :id");

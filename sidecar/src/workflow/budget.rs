@@ -1,19 +1,19 @@
 //! What a rule in mode `trip` may stop within an hour before it counts as a mistake.
 //! Pure: past findings and this commit's go in, a decision per verdict comes out.
 
-use crate::rules::Budget;
+use crate::rules::RuleBudget;
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Accounts that are always within the budget: a share of few accounts says nothing.
-pub const FEW_ACCOUNTS: usize = 10;
+pub const MIN_ACCOUNTS_FOR_SHARE: usize = 10;
 
 /// Money on an account, by currency.
-pub type Held = BTreeMap<String, Decimal>;
+pub type BudgetBalances = BTreeMap<String, Decimal>;
 
 /// What a rule did within the hour, and what there is.
 #[derive(Debug, Default)]
-pub struct Window {
+pub struct BudgetWindow {
     pub trips: u64,
     pub errors: u64,
     /// Whose breaker it opened.
@@ -21,12 +21,12 @@ pub struct Window {
     /// Accounts that there are, counted as far as it matters; None: not known here.
     pub all_accounts: Option<usize>,
     /// Of the accounts above and of those that this commit is about.
-    pub held: BTreeMap<String, Held>,
+    pub held: BTreeMap<String, BudgetBalances>,
 }
 
-impl Window {
+impl BudgetWindow {
     /// An error of the rule; why that is too many.
-    pub fn error(&mut self, budget: &Budget) -> Option<String> {
+    pub fn error(&mut self, budget: &RuleBudget) -> Option<String> {
         self.errors += 1;
         let most = budget.errors_per_hour;
         (self.errors > u64::from(most)).then(|| {
@@ -38,7 +38,7 @@ impl Window {
     }
 
     /// It is about to stop an account; why that is too much.
-    pub fn trip(&mut self, budget: &Budget, account: &str) -> Option<String> {
+    pub fn trip(&mut self, budget: &RuleBudget, account: &str) -> Option<String> {
         let trips = self.trips + 1;
         if trips > u64::from(budget.trips_per_hour) {
             return Some(format!(
@@ -58,10 +58,10 @@ impl Window {
         None
     }
 
-    fn share(&self, budget: &Budget, stopped: usize) -> Option<String> {
+    fn share(&self, budget: &RuleBudget, stopped: usize) -> Option<String> {
         let all = self.all_accounts?;
-        let within =
-            stopped <= FEW_ACCOUNTS || stopped * 100 <= budget.accounts_percent as usize * all;
+        let within = stopped <= MIN_ACCOUNTS_FOR_SHARE
+            || stopped * 100 <= budget.accounts_percent as usize * all;
         (!within).then(|| {
             format!(
                 "it stopped {stopped} accounts within an hour; its budget is {} % of them",
@@ -70,14 +70,14 @@ impl Window {
         })
     }
 
-    fn amount(&self, budget: &Budget, account: &str) -> Option<String> {
+    fn amount(&self, budget: &RuleBudget, account: &str) -> Option<String> {
         let most = budget.amount?;
         let before = self
             .accounts
             .iter()
             .map(String::as_str)
             .filter(|before| *before != account);
-        let mut sums = Held::new();
+        let mut sums = BudgetBalances::new();
         for (currency, amount) in before
             .chain([account])
             .filter_map(|a| self.held.get(a))
@@ -93,86 +93,13 @@ impl Window {
     }
 
     /// How many accounts must be counted to know the share of `stopped` ones.
-    pub fn needed(budget: &Budget, stopped: usize) -> Option<usize> {
+    pub fn needed(budget: &RuleBudget, stopped: usize) -> Option<usize> {
         let percent = budget.accounts_percent as usize;
-        (stopped > FEW_ACCOUNTS && percent < 100).then(|| stopped * 100 / percent.max(1) + 1)
+        (stopped > MIN_ACCOUNTS_FOR_SHARE && percent < 100)
+            .then(|| stopped * 100 / percent.max(1) + 1)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_bound_is_found_when_it_is_passed() {
-        let budget = Budget {
-            trips_per_hour: 40,
-            errors_per_hour: 1,
-            accounts_percent: 5,
-            ..Budget::default()
-        };
-        let trips = |window: &mut Window, count: usize| {
-            (0..count)
-                .map(|n| window.trip(&budget, &format!("a{n}")))
-                .position(|why| why.is_some())
-        };
-        // Few accounts are always within, and so is a share of five in a hundred.
-        assert_eq!(
-            trips(
-                &mut Window {
-                    all_accounts: Some(10),
-                    ..Window::default()
-                },
-                12
-            ),
-            Some(10)
-        );
-        assert_eq!(
-            trips(
-                &mut Window {
-                    all_accounts: Some(400),
-                    ..Window::default()
-                },
-                30
-            ),
-            Some(20)
-        );
-        assert_eq!(
-            trips(
-                &mut Window {
-                    all_accounts: None,
-                    ..Window::default()
-                },
-                60
-            ),
-            Some(40)
-        );
-        let mut errors = Window::default();
-        assert_eq!(
-            (errors.error(&budget), errors.error(&budget).is_some()),
-            (None, true)
-        );
-        let rich: Held = [("CNY".to_owned(), Decimal::from(60))].into();
-        let budget = Budget {
-            amount: Some(Decimal::from(100)),
-            ..budget
-        };
-        let mut window = Window {
-            held: [("a".to_owned(), rich.clone()), ("b".to_owned(), rich)].into(),
-            ..Window::default()
-        };
-        assert_eq!(
-            (window.trip(&budget, "a"), window.trip(&budget, "a")),
-            (None, None)
-        );
-        assert!(
-            window
-                .trip(&budget, "b")
-                .is_some_and(|why| why.contains("120 CNY"))
-        );
-        assert_eq!(
-            (Window::needed(&budget, 10), Window::needed(&budget, 20)),
-            (None, Some(401))
-        );
-    }
-}
+#[path = "budget_tests.rs"]
+mod tests;

@@ -1,15 +1,16 @@
 //! SQL of budgets: what a rule did within the hour, and what there is to stop.
 
-use super::budget::{Held, Window};
-use crate::rules::UNKNOWN;
-use mysql_async::{Transaction, params, prelude::Queryable};
+use crate::rules::UNKNOWN_ITEM;
+use crate::workflow::budget::{BudgetBalances, BudgetWindow};
+use mysql_async::prelude::Queryable;
+use mysql_async::{Transaction, params};
 use rust_decimal::Decimal;
 use sluice_contract::schema::Schemas;
 use sluice_contract::sql::in_list;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Accounts per statement.
-const ROWS: usize = 500;
+const ACCOUNTS_PER_STATEMENT: usize = 500;
 
 /// What a rule stopped since then, in mode `trip`. Values of `opened` are listed, so
 /// that the index leads to just these rows: at most one breaker of each point.
@@ -18,14 +19,14 @@ pub async fn window(
     schemas: &Schemas,
     rule: &str,
     since_us: i64,
-) -> mysql_async::Result<Window> {
+) -> mysql_async::Result<BudgetWindow> {
     let from = format!(
         "FROM {}.verdict WHERE rule = :rule AND mode = 'trip' AND found_us > :since_us",
         schemas.guard
     );
     let named = params! { rule, since_us };
     // What is not known is no mistake of the rule: it counts neither as trip nor as error.
-    let known = format!("NOT (outcome = 'undetermined' AND item = '{UNKNOWN}')");
+    let known = format!("NOT (outcome = 'undetermined' AND item = '{UNKNOWN_ITEM}')");
     let opened = "outcome IN ('undetermined', 'violation') AND opened IN (1, 2, 3) AND breaker LIKE '%/account/%'";
     let sql =
         format!("SELECT account_id, COUNT(*) {from} AND {opened} AND {known} GROUP BY account_id");
@@ -34,7 +35,7 @@ pub async fn window(
         "SELECT COUNT(*) {from} AND outcome = 'undetermined' AND opened IN (0, 1, 2, 3) AND {known}"
     );
     let errors: Option<u64> = tx.exec_first(sql, named).await?;
-    Ok(Window {
+    Ok(BudgetWindow {
         trips: stopped.iter().map(|(_, count)| count).sum(),
         errors: errors.unwrap_or(0),
         accounts: stopped
@@ -42,7 +43,7 @@ pub async fn window(
             .map(|(account, _)| account)
             .filter(|a| !a.is_empty())
             .collect(),
-        ..Window::default()
+        ..BudgetWindow::default()
     })
 }
 
@@ -65,10 +66,10 @@ pub async fn held(
     tx: &mut Transaction<'_>,
     schemas: &Schemas,
     accounts: &BTreeSet<String>,
-) -> mysql_async::Result<BTreeMap<String, Held>> {
-    let mut held: BTreeMap<String, Held> = BTreeMap::new();
+) -> mysql_async::Result<BTreeMap<String, BudgetBalances>> {
+    let mut held: BTreeMap<String, BudgetBalances> = BTreeMap::new();
     let accounts: Vec<&str> = accounts.iter().map(String::as_str).collect();
-    for some in accounts.chunks(ROWS) {
+    for some in accounts.chunks(ACCOUNTS_PER_STATEMENT) {
         let sql = format!(
             "SELECT account_id, currency, available + reserved FROM {}.balance WHERE account_id IN {}",
             schemas.balance,

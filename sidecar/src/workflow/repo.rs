@@ -1,27 +1,28 @@
 //! SQL of rule sets and proposals. Lock order: the lease, suppressions,
 //! the version in force, then breakers and verdicts (`pipeline/repo.rs`).
 
-use super::step::{Proposal, Seen};
-use super::{KEPT_SETS, Member, Set, Text, mode_of};
-use crate::rules::UNKNOWN;
-use mysql_async::{Conn, Transaction, TxOpts, params, prelude::Queryable};
+use crate::rules::UNKNOWN_ITEM;
+use crate::workflow::promotion_rules::{PromotionProposal, RuleActivity};
+use crate::workflow::{MAX_KEPT_SETS, RuleSetMember, RuleSetVersion, RuleText, mode_of};
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Transaction, TxOpts, params};
 use serde::Serialize;
 use sluice_contract::schema::Schemas;
-use sluice_contract::sql::{Lit, in_list, push_row};
+use sluice_contract::sql::{SqlLiteral, in_list, push_row};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// The one row of `rule_active`.
-const NAME: &str = "rules";
+const ACTIVE_ROW_NAME: &str = "rules";
 /// Rows per statement; texts have up to 64 KiB each, packets at least 16 MiB.
-const ROWS: usize = 50;
+const ROWS_PER_STATEMENT: usize = 50;
 /// Width of `reason`.
-pub const REASON: usize = 400;
+pub const MAX_REASON_CHARS: usize = 400;
 
 /// A version as people read it.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Head {
+pub struct RuleSetSummary {
     pub version: i64,
     pub hash: String,
     /// The version whose content this is; itself unless it was taken back.
@@ -32,7 +33,7 @@ pub struct Head {
 }
 
 /// Who makes a version and why.
-pub struct Why<'a> {
+pub struct PublishReason<'a> {
     pub by: &'a str,
     pub reason: &'a str,
     pub content_of: Option<i64>,
@@ -42,7 +43,7 @@ pub struct Why<'a> {
 /// The version in force; 0 if there is none yet.
 pub async fn active<Q: Queryable>(conn: &mut Q, schemas: &Schemas) -> mysql_async::Result<i64> {
     let sql = format!(
-        "SELECT version FROM {}.rule_active WHERE name = '{NAME}'",
+        "SELECT version FROM {}.rule_active WHERE name = '{ACTIVE_ROW_NAME}'",
         schemas.guard
     );
     Ok(conn.query_first(sql).await?.unwrap_or(0))
@@ -51,7 +52,7 @@ pub async fn active<Q: Queryable>(conn: &mut Q, schemas: &Schemas) -> mysql_asyn
 /// As `active`, and nobody else makes another one before this transaction ends.
 pub async fn lock_active(tx: &mut Transaction<'_>, schemas: &Schemas) -> mysql_async::Result<i64> {
     let sql = format!(
-        "SELECT version FROM {}.rule_active WHERE name = '{NAME}' FOR UPDATE",
+        "SELECT version FROM {}.rule_active WHERE name = '{ACTIVE_ROW_NAME}' FOR UPDATE",
         schemas.guard
     );
     Ok(tx.query_first(sql).await?.unwrap_or(0))
@@ -62,7 +63,7 @@ pub async fn read<Q: Queryable>(
     conn: &mut Q,
     schemas: &Schemas,
     version: i64,
-) -> anyhow::Result<Option<Set>> {
+) -> anyhow::Result<Option<RuleSetVersion>> {
     let guard = &schemas.guard;
     let sql = format!(
         "SELECT rule, candidate, text_hash, mode, demoted, since_us FROM {guard}.rule_member WHERE version = :version"
@@ -72,17 +73,17 @@ pub async fn read<Q: Queryable>(
     if rows.is_empty() {
         return Ok(None);
     }
-    let mut texts: HashMap<String, Arc<Text>> = HashMap::new();
-    for some in rows.chunks(ROWS) {
+    let mut texts: HashMap<String, Arc<RuleText>> = HashMap::new();
+    for some in rows.chunks(ROWS_PER_STATEMENT) {
         let hashes = in_list(some.iter().map(|row| row.2.as_str()));
         let sql = format!(
             "SELECT text_hash, rule, body, cases FROM {guard}.rule_text WHERE text_hash IN {hashes}"
         );
         let found: Vec<(String, String, String, String)> = conn.query(sql).await?;
         texts.extend(
-            found
-                .into_iter()
-                .map(|(hash, rule, body, cases)| (hash, Arc::new(Text::new(&rule, body, cases)))),
+            found.into_iter().map(|(hash, rule, body, cases)| {
+                (hash, Arc::new(RuleText::new(&rule, body, cases)))
+            }),
         );
     }
     let mut members = Vec::new();
@@ -94,7 +95,7 @@ pub async fn read<Q: Queryable>(
         })?;
         let mode = mode_of(&mode)
             .ok_or_else(|| anyhow::anyhow!("set {version}: {rule} has the mode {mode:?}"))?;
-        members.push(Member {
+        members.push(RuleSetMember {
             rule,
             text,
             mode,
@@ -103,13 +104,13 @@ pub async fn read<Q: Queryable>(
             since_us,
         });
     }
-    Ok(Some(Set::new(version, members)))
+    Ok(Some(RuleSetVersion::new(version, members)))
 }
 
 /// The row that is locked must exist.
 pub async fn prepare(conn: &mut Conn, schemas: &Schemas) -> mysql_async::Result<()> {
     let sql = format!(
-        "INSERT IGNORE INTO {}.rule_active (name, version, updated_us) VALUES ('{NAME}', 0, 0)",
+        "INSERT IGNORE INTO {}.rule_active (name, version, updated_us) VALUES ('{ACTIVE_ROW_NAME}', 0, 0)",
         schemas.guard
     );
     conn.query_drop(sql).await
@@ -120,8 +121,8 @@ pub async fn prepare(conn: &mut Conn, schemas: &Schemas) -> mysql_async::Result<
 pub async fn publish(
     tx: &mut Transaction<'_>,
     schemas: &Schemas,
-    set: &Set,
-    why: &Why<'_>,
+    set: &RuleSetVersion,
+    why: &PublishReason<'_>,
 ) -> mysql_async::Result<bool> {
     if lock_active(tx, schemas).await? != set.version - 1 {
         return Ok(false);
@@ -143,29 +144,33 @@ pub async fn publish(
     put_texts(tx, guard, set).await?;
     put_members(tx, guard, set).await?;
     let sql = format!(
-        "UPDATE {guard}.rule_active SET version = :version, updated_us = :at_us WHERE name = '{NAME}'"
+        "UPDATE {guard}.rule_active SET version = :version, updated_us = :at_us WHERE name = '{ACTIVE_ROW_NAME}'"
     );
     tx.exec_drop(sql, params! { version, at_us }).await?;
     // Verdicts name version and text; what a set held is kept for as long as it can be had back.
     let sql = format!("DELETE FROM {guard}.rule_member WHERE version < :oldest");
-    tx.exec_drop(sql, params! { "oldest" => version - 2 * KEPT_SETS })
+    tx.exec_drop(sql, params! { "oldest" => version - 2 * MAX_KEPT_SETS })
         .await?;
     Ok(true)
 }
 
-async fn put_texts(tx: &mut Transaction<'_>, guard: &str, set: &Set) -> mysql_async::Result<()> {
+async fn put_texts(
+    tx: &mut Transaction<'_>,
+    guard: &str,
+    set: &RuleSetVersion,
+) -> mysql_async::Result<()> {
     let hashes = in_list(set.members.iter().map(|m| m.text.hash.as_str()));
     let known: Vec<String> = tx
         .query(format!(
             "SELECT text_hash FROM {guard}.rule_text WHERE text_hash IN {hashes}"
         ))
         .await?;
-    let new: Vec<&Member> = set
+    let new: Vec<&RuleSetMember> = set
         .members
         .iter()
         .filter(|m| !known.contains(&m.text.hash))
         .collect();
-    for some in new.chunks(ROWS) {
+    for some in new.chunks(ROWS_PER_STATEMENT) {
         let mut sql = format!(
             "INSERT IGNORE INTO {guard}.rule_text (text_hash, rule, rule_hash, body, cases) VALUES "
         );
@@ -177,7 +182,7 @@ async fn put_texts(tx: &mut Transaction<'_>, guard: &str, set: &Set) -> mysql_as
                 &m.text.body,
                 &m.text.cases,
             ]
-            .map(|t| Lit::Text(t));
+            .map(|t| SqlLiteral::Text(t));
             push_row(&mut sql, at == 0, &row);
         }
         tx.query_drop(sql).await?;
@@ -185,19 +190,23 @@ async fn put_texts(tx: &mut Transaction<'_>, guard: &str, set: &Set) -> mysql_as
     Ok(())
 }
 
-async fn put_members(tx: &mut Transaction<'_>, guard: &str, set: &Set) -> mysql_async::Result<()> {
+async fn put_members(
+    tx: &mut Transaction<'_>,
+    guard: &str,
+    set: &RuleSetVersion,
+) -> mysql_async::Result<()> {
     let mut sql = format!(
         "INSERT INTO {guard}.rule_member (version, rule, candidate, text_hash, mode, demoted, since_us) VALUES "
     );
     for (at, m) in set.members.iter().enumerate() {
         let row = [
-            Lit::Int(set.version),
-            Lit::Text(&m.rule),
-            Lit::Int(i64::from(m.candidate)),
-            Lit::Text(&m.text.hash),
-            Lit::Text(m.mode.as_str()),
-            Lit::Int(i64::from(m.demoted)),
-            Lit::Int(m.since_us),
+            SqlLiteral::Int(set.version),
+            SqlLiteral::Text(&m.rule),
+            SqlLiteral::Int(i64::from(m.candidate)),
+            SqlLiteral::Text(&m.text.hash),
+            SqlLiteral::Text(m.mode.as_str()),
+            SqlLiteral::Int(i64::from(m.demoted)),
+            SqlLiteral::Int(m.since_us),
         ];
         push_row(&mut sql, at == 0, &row);
     }
@@ -208,8 +217,8 @@ async fn put_members(tx: &mut Transaction<'_>, guard: &str, set: &Set) -> mysql_
 pub async fn put_in_force(
     conn: &mut Conn,
     schemas: &Schemas,
-    set: &Set,
-    why: &Why<'_>,
+    set: &RuleSetVersion,
+    why: &PublishReason<'_>,
 ) -> mysql_async::Result<bool> {
     prepare(conn, schemas).await?;
     let mut tx = conn.start_transaction(TxOpts::default()).await?;
@@ -227,7 +236,7 @@ pub async fn heads(
     conn: &mut Conn,
     schemas: &Schemas,
     limit: i64,
-) -> mysql_async::Result<Vec<Head>> {
+) -> mysql_async::Result<Vec<RuleSetSummary>> {
     let sql = format!(
         "SELECT version, hash, content_of, created_by, reason, created_us FROM {}.rule_set \
          ORDER BY version DESC LIMIT {limit}",
@@ -235,7 +244,7 @@ pub async fn heads(
     );
     conn.query_map(
         sql,
-        |(version, hash, content_of, created_by, reason, created_us)| Head {
+        |(version, hash, content_of, created_by, reason, created_us)| RuleSetSummary {
             version,
             hash,
             content_of,
@@ -277,7 +286,11 @@ pub async fn remember_folder(
             push_row(
                 &mut sql,
                 at == 0,
-                &[Lit::Text(rule), Lit::Text(hash), Lit::Int(at_us)],
+                &[
+                    SqlLiteral::Text(rule),
+                    SqlLiteral::Text(hash),
+                    SqlLiteral::Int(at_us),
+                ],
             );
         }
         sql.push_str(
@@ -301,14 +314,14 @@ pub async fn seen<Q: Queryable>(
     conn: &mut Q,
     schemas: &Schemas,
     since_us: i64,
-) -> mysql_async::Result<HashMap<(String, String), Seen>> {
+) -> mysql_async::Result<HashMap<(String, String), RuleActivity>> {
     let sql = format!(
         "SELECT rule, rule_hash, outcome, COUNT(*) FROM {}.verdict WHERE found_us > :since_us \
-         AND NOT (outcome = 'undetermined' AND item = '{UNKNOWN}') GROUP BY rule, rule_hash, outcome",
+         AND NOT (outcome = 'undetermined' AND item = '{UNKNOWN_ITEM}') GROUP BY rule, rule_hash, outcome",
         schemas.guard
     );
     let rows: Vec<(String, String, String, u64)> = conn.exec(sql, params! { since_us }).await?;
-    let mut seen: HashMap<(String, String), Seen> = HashMap::new();
+    let mut seen: HashMap<(String, String), RuleActivity> = HashMap::new();
     for (rule, hash, outcome, count) in rows {
         let of = seen.entry((rule, hash)).or_default();
         if outcome == "violation" {
@@ -324,26 +337,31 @@ pub async fn proposals(
     conn: &mut Conn,
     schemas: &Schemas,
     now_us: i64,
-) -> mysql_async::Result<Vec<Proposal>> {
+) -> mysql_async::Result<Vec<PromotionProposal>> {
     let sql = format!(
         "SELECT rule, rule_hash, step, proposed_by, reason, created_us, expires_us FROM {}.rule_proposal \
          WHERE expires_us > :now_us ORDER BY rule",
         schemas.guard
     );
-    let make = |(rule, rule_hash, step, proposed_by, reason, created_us, expires_us)| Proposal {
-        rule,
-        rule_hash,
-        step,
-        proposed_by,
-        reason,
-        created_us,
-        expires_us,
-    };
+    let make =
+        |(rule, rule_hash, step, proposed_by, reason, created_us, expires_us)| PromotionProposal {
+            rule,
+            rule_hash,
+            step,
+            proposed_by,
+            reason,
+            created_us,
+            expires_us,
+        };
     conn.exec_map(sql, params! { now_us }, make).await
 }
 
 /// Stores a proposal in the place of an older one.
-pub async fn propose(conn: &mut Conn, schemas: &Schemas, p: &Proposal) -> mysql_async::Result<()> {
+pub async fn propose(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    p: &PromotionProposal,
+) -> mysql_async::Result<()> {
     let sql = format!(
         "INSERT INTO {}.rule_proposal (rule, rule_hash, step, proposed_by, reason, created_us, expires_us) \
          VALUES (:rule, :rule_hash, :step, :proposed_by, :reason, :created_us, :expires_us) \

@@ -1,12 +1,12 @@
 //! Edits and steps, without a database.
 
-use super::import::{Folder, first, import};
-use super::step::{self, Known, Seen};
-use super::{Member, Set};
-use crate::rules::{Files, Header, Mode, parse_header};
+use crate::rules::{RuleFiles, RuleHeader, RuleMode, parse_header};
+use crate::workflow::folder_import::{RuleFolder, first, import};
+use crate::workflow::promotion_rules::{self, PromotionEvidence, RuleActivity};
+use crate::workflow::{RuleSetMember, RuleSetVersion};
 use std::collections::{BTreeMap, BTreeSet};
 
-const NOW: i64 = 1_000;
+const NOW_US: i64 = 1_000;
 
 fn rule(id: &str, mode: &str, turn: u32) -> String {
     format!(
@@ -16,19 +16,19 @@ fn rule(id: &str, mode: &str, turn: u32) -> String {
     )
 }
 
-fn folder(files: &[(&str, &str, u32)]) -> Folder {
+fn folder(files: &[(&str, &str, u32)]) -> RuleFolder {
     let texts = files
         .iter()
         .map(|(id, mode, turn)| (format!("{id}.rhai"), rule(id, mode, *turn)));
     let modes = files
         .iter()
-        .map(|(id, mode, _)| ((*id).to_owned(), super::mode_of(mode).unwrap()));
-    Folder::new(Files::of(texts.collect()), modes.collect())
+        .map(|(id, mode, _)| ((*id).to_owned(), crate::workflow::mode_of(mode).unwrap()));
+    RuleFolder::new(RuleFiles::of(texts.collect()), modes.collect())
 }
 
 /// `rule mode`, with a star for a candidate.
-fn shown(set: &Set) -> Vec<String> {
-    let show = |m: &Member| {
+fn shown(set: &RuleSetVersion) -> Vec<String> {
+    let show = |m: &RuleSetMember| {
         format!(
             "{}{} {}",
             m.rule,
@@ -40,19 +40,21 @@ fn shown(set: &Set) -> Vec<String> {
 }
 
 fn take(
-    set: &Set,
-    now: &Folder,
+    set: &RuleSetVersion,
+    now: &RuleFolder,
     last: &BTreeMap<String, String>,
     had: &[&str],
 ) -> Option<Vec<String>> {
     let had: BTreeSet<String> = had.iter().map(|r| (*r).to_owned()).collect();
-    import(set, now, last, &had, NOW).set.map(|set| shown(&set))
+    import(set, now, last, &had, NOW_US)
+        .set
+        .map(|set| shown(&set))
 }
 
 #[test]
 fn an_edit_runs_beside_what_is_armed_and_only_an_edit_counts() {
     let before = folder(&[("a", "trip", 1), ("b", "shadow", 1)]);
-    let (set, last) = (first(&before, NOW), before.hashes());
+    let (set, last) = (first(&before, NOW_US), before.hashes());
     assert_eq!(shown(&set), ["a trip", "b shadow"]);
     let next = |files: &[(&str, &str, u32)]| take(&set, &folder(files), &last, &["a", "b"]);
     assert_eq!(next(&[("a", "trip", 1), ("b", "shadow", 1)]), None);
@@ -99,7 +101,7 @@ fn an_edit_runs_beside_what_is_armed_and_only_an_edit_counts() {
         &folder(&[("b", "shadow", 1)]),
         &last,
         &["a".to_owned(), "b".to_owned()].into(),
-        NOW,
+        NOW_US,
     );
     assert_eq!((done.set, done.orphans), (None, vec!["a".to_owned()]));
     // Another sidecar's folder, which never had it.
@@ -109,9 +111,9 @@ fn an_edit_runs_beside_what_is_armed_and_only_an_edit_counts() {
 #[test]
 fn an_edit_that_is_taken_back_takes_its_candidate_along() {
     let before = folder(&[("a", "alert", 1)]);
-    let set = first(&before, NOW);
+    let set = first(&before, NOW_US);
     let edited = folder(&[("a", "alert", 2)]);
-    let with = import(&set, &edited, &before.hashes(), &BTreeSet::new(), NOW)
+    let with = import(&set, &edited, &before.hashes(), &BTreeSet::new(), NOW_US)
         .set
         .unwrap();
     assert_eq!(shown(&with), ["a alert", "a* shadow"]);
@@ -120,7 +122,7 @@ fn an_edit_that_is_taken_back_takes_its_candidate_along() {
         Some(vec!["a alert".to_owned()])
     );
     let again = folder(&[("a", "alert", 3)]);
-    let third = import(&with, &again, &edited.hashes(), &BTreeSet::new(), NOW)
+    let third = import(&with, &again, &edited.hashes(), &BTreeSet::new(), NOW_US)
         .set
         .unwrap();
     assert_eq!(third.candidate("a").unwrap().text, again.texts["a"]);
@@ -131,13 +133,13 @@ fn an_edit_that_is_taken_back_takes_its_candidate_along() {
 #[test]
 fn cases_alone_disarm_nothing() {
     let before = folder(&[("a", "trip", 1)]);
-    let set = first(&before, NOW);
+    let set = first(&before, NOW_US);
     let texts = vec![
         ("a.rhai".to_owned(), rule("a", "trip", 1)),
         ("a.cases.toml".to_owned(), "# more".to_owned()),
     ];
-    let more = Folder::new(Files::of(texts), before.modes.clone());
-    let next = import(&set, &more, &before.hashes(), &BTreeSet::new(), NOW)
+    let more = RuleFolder::new(RuleFiles::of(texts), before.modes.clone());
+    let next = import(&set, &more, &before.hashes(), &BTreeSet::new(), NOW_US)
         .set
         .unwrap();
     assert_eq!(
@@ -157,22 +159,22 @@ fn an_edit_of_the_library_leaves_what_is_armed_as_it_is() {
             ("lib/help.rhai", function.to_owned()),
         ];
         let modes = ["a", "b"]
-            .map(|id| (id.to_owned(), Mode::Trip))
+            .map(|id| (id.to_owned(), RuleMode::Trip))
             .into_iter()
             .collect();
-        Folder::new(
-            Files::of(texts.map(|(name, text)| (name.to_owned(), text)).to_vec()),
+        RuleFolder::new(
+            RuleFiles::of(texts.map(|(name, text)| (name.to_owned(), text)).to_vec()),
             modes,
         )
     };
     let before = with("fn helps(row) { () }");
-    let set = first(&before, NOW);
+    let set = first(&before, NOW_US);
     let next = import(
         &set,
         &with("fn helps(row) { 1 }"),
         &before.hashes(),
         &BTreeSet::new(),
-        NOW,
+        NOW_US,
     )
     .set
     .unwrap();
@@ -181,36 +183,45 @@ fn an_edit_of_the_library_leaves_what_is_armed_as_it_is() {
     assert!(next.candidate("a").unwrap().text.body.contains("{ 1 }"));
 }
 
-fn header() -> Header {
+fn header() -> RuleHeader {
     parse_header("a", &rule("a", "draft", 1)).unwrap()
 }
 
-fn set_of(members: &[(&str, Mode, bool)]) -> Set {
-    let of = |(id, mode, candidate): &(&str, Mode, bool)| Member {
+fn set_of(members: &[(&str, RuleMode, bool)]) -> RuleSetVersion {
+    let of = |(id, mode, candidate): &(&str, RuleMode, bool)| RuleSetMember {
         mode: *mode,
         candidate: *candidate,
-        ..first(&folder(&[(id, "shadow", u32::from(*candidate))]), NOW)
+        ..first(&folder(&[(id, "shadow", u32::from(*candidate))]), NOW_US)
             .members
             .remove(0)
     };
-    Set::new(7, members.iter().map(of).collect())
+    RuleSetVersion::new(7, members.iter().map(of).collect())
 }
 
 #[test]
 fn a_step_is_refused_for_each_reason_and_names_all() {
     let header = header();
-    let try_it = |set: &Set, to: Mode, seen: Seen, untested: &[String], hash: Option<&str>| {
-        let known = Known {
+    let try_it = |set: &RuleSetVersion,
+                  to: RuleMode,
+                  seen: RuleActivity,
+                  untested: &[String],
+                  hash: Option<&str>| {
+        let known = PromotionEvidence {
             header: &header,
             seen,
             untested,
         };
-        let own = step::subject(set, "a").unwrap().text.rule_hash.clone();
-        step::promote(set, "a", hash.unwrap_or(&own), to, &known, NOW).map(|set| shown(&set))
+        let own = promotion_rules::subject(set, "a")
+            .unwrap()
+            .text
+            .rule_hash
+            .clone();
+        promotion_rules::promote(set, "a", hash.unwrap_or(&own), to, &known, NOW_US)
+            .map(|set| shown(&set))
     };
-    let none = Seen::default();
-    use Mode::{Alert, Draft, Shadow, Trip};
-    type Good<'a> = (&'a [(&'a str, Mode, bool)], Mode, &'a [&'a str]);
+    let none = RuleActivity::default();
+    use crate::rules::RuleMode::{Alert, Draft, Shadow, Trip};
+    type Good<'a> = (&'a [(&'a str, RuleMode, bool)], RuleMode, &'a [&'a str]);
     let good: [Good<'_>; 5] = [
         (&[("a", Draft, false)], Shadow, &["a shadow"]),
         (&[("a", Shadow, false)], Alert, &["a alert"]),
@@ -233,7 +244,7 @@ fn a_step_is_refused_for_each_reason_and_names_all() {
             wanted
         );
     }
-    type Bad<'a> = (&'a [(&'a str, Mode, bool)], Mode, &'a str);
+    type Bad<'a> = (&'a [(&'a str, RuleMode, bool)], RuleMode, &'a str);
     let bad: [Bad<'_>; 6] = [
         (&[("a", Draft, false)], Alert, "next step is shadow"),
         (&[("a", Shadow, false)], Trip, "next step is alert"),
@@ -258,7 +269,7 @@ fn a_step_is_refused_for_each_reason_and_names_all() {
         );
     }
     let set = set_of(&[("a", Shadow, false)]);
-    let seen = Seen {
+    let seen = RuleActivity {
         findings: 4,
         errors: 1,
     };
@@ -286,12 +297,12 @@ fn a_step_is_refused_for_each_reason_and_names_all() {
 
 #[test]
 fn what_is_taken_back_begins_its_budget_anew() {
-    let old = set_of(&[("a", Mode::Trip, false), ("b", Mode::Trip, false)]);
-    let mut now = set_of(&[("a", Mode::Alert, false), ("b", Mode::Trip, false)]);
+    let old = set_of(&[("a", RuleMode::Trip, false), ("b", RuleMode::Trip, false)]);
+    let mut now = set_of(&[("a", RuleMode::Alert, false), ("b", RuleMode::Trip, false)]);
     now.version = 7;
-    let since = |set: &Set| set.members.iter().map(|m| m.since_us).collect::<Vec<_>>();
+    let since = |set: &RuleSetVersion| set.members.iter().map(|m| m.since_us).collect::<Vec<_>>();
     let before = since(&old);
-    let back = step::taken_back(old, &now, 99);
+    let back = promotion_rules::taken_back(old, &now, 99);
     // What `a` was disarmed for is not held against it again; `b` never changed.
     assert_eq!((back.version, since(&back)), (8, vec![99, before[1]]));
     assert_eq!(shown(&back), ["a trip", "b trip"]);
@@ -300,29 +311,32 @@ fn what_is_taken_back_begins_its_budget_anew() {
 #[test]
 fn down_is_one_step_and_a_candidate_stays() {
     let set = set_of(&[
-        ("a", Mode::Trip, false),
-        ("a", Mode::Shadow, true),
-        ("b", Mode::Alert, false),
+        ("a", RuleMode::Trip, false),
+        ("a", RuleMode::Shadow, true),
+        ("b", RuleMode::Alert, false),
     ]);
     assert_eq!(
-        shown(&step::demote(&set, "a", Mode::Alert, NOW).unwrap()),
+        shown(&promotion_rules::demote(&set, "a", RuleMode::Alert, NOW_US).unwrap()),
         ["a alert", "a* shadow", "b alert"]
     );
     assert!(
-        step::demote(&set, "b", Mode::Alert, NOW).is_err()
-            && step::demote(&set, "c", Mode::Draft, NOW).is_err()
+        promotion_rules::demote(&set, "b", RuleMode::Alert, NOW_US).is_err()
+            && promotion_rules::demote(&set, "c", RuleMode::Draft, NOW_US).is_err()
     );
-    let disarmed = step::disarm(&set, &["a", "b"], NOW);
+    let disarmed = promotion_rules::disarm(&set, &["a", "b"], NOW_US);
     assert_eq!(shown(&disarmed), ["a alert", "a* shadow", "b alert"]);
     assert!(disarmed.main("a").unwrap().demoted && !disarmed.main("b").unwrap().demoted);
     // A person takes note: it stays where it is, without the mark.
     assert!(
-        !step::demote(&disarmed, "a", Mode::Alert, NOW)
+        !promotion_rules::demote(&disarmed, "a", RuleMode::Alert, NOW_US)
             .unwrap()
             .main("a")
             .unwrap()
             .demoted
     );
-    assert_eq!(shown(&step::retire(&set, "a").unwrap()), ["b alert"]);
-    assert!(step::retire(&set_of(&[("a", Mode::Trip, false)]), "a").is_err());
+    assert_eq!(
+        shown(&promotion_rules::retire(&set, "a").unwrap()),
+        ["b alert"]
+    );
+    assert!(promotion_rules::retire(&set_of(&[("a", RuleMode::Trip, false)]), "a").is_err());
 }

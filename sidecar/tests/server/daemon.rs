@@ -6,16 +6,16 @@ use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
 use sluice_contract::wire::FenceLine;
 use sluice_drill::load::http;
-use sluice_drill::setup::{Process, Program};
+use sluice_drill::setup::{ChildProcess, ProgramSpec};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+const DAEMON_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// Finds an account whose balance is not what its parts are.
-pub const RULE: &str = r#"//! id = "balance-adds-up"
+pub const BALANCE_RULE: &str = r#"//! id = "balance-adds-up"
 //! guards = "balance is available plus reserved"
 //! kind = "internal_logic"
 //! severity = "critical"
@@ -40,24 +40,24 @@ fn check(row) {
 }
 "#;
 
-pub struct Daemon {
+pub struct SidecarProcess {
     pub port: u16,
-    pub process: Process,
+    pub process: ChildProcess,
     pub log: PathBuf,
 }
 
-impl Daemon {
+impl SidecarProcess {
     /// Starts one; `mysql` are the lines of that table of the settings.
-    pub fn start(dir: &Path, name: &str, mysql: &str) -> Daemon {
+    pub fn start(dir: &Path, name: &str, mysql: &str) -> SidecarProcess {
         let port = std::net::TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
             .unwrap()
             .port();
         std::fs::create_dir_all(dir.join("rules")).unwrap();
-        std::fs::write(dir.join("rules/balance-adds-up.rhai"), RULE).unwrap();
+        std::fs::write(dir.join("rules/balance-adds-up.rhai"), BALANCE_RULE).unwrap();
         for secret in ["provenance_key", "sidecar_token"] {
-            std::fs::write(dir.join(secret), TOKEN).unwrap();
+            std::fs::write(dir.join(secret), DAEMON_TOKEN).unwrap();
         }
         let text = format!(
             "listen = '127.0.0.1:{port}'\nrules_dir = '{0}/rules'\nsecrets_dir = '{0}'\ninstance = '{name}'\n\
@@ -69,8 +69,9 @@ impl Daemon {
         let log = dir.join(format!("{name}.log"));
         let sidecar = PathBuf::from(env!("CARGO_BIN_EXE_sluice-sidecar"));
         let process =
-            Process::spawn(Program::at(sidecar, "sluice-sidecar", &log).arg(file)).unwrap();
-        Daemon { port, process, log }
+            ChildProcess::spawn(ProgramSpec::at(sidecar, "sluice-sidecar", &log).arg(file))
+                .unwrap();
+        SidecarProcess { port, process, log }
     }
 
     pub async fn get(&self, path: &str) -> Option<String> {
@@ -126,22 +127,22 @@ impl Daemon {
         }
     }
 
-    pub async fn fence(&self) -> Option<Fence> {
-        Fence::open(self.port).await
+    pub async fn fence(&self) -> Option<FenceLineReader> {
+        FenceLineReader::open(self.port).await
     }
 }
 
 /// The fence's stream of core `core-1`.
-pub struct Fence(BufReader<TcpStream>);
+pub struct FenceLineReader(BufReader<TcpStream>);
 
-impl Fence {
-    pub async fn open(port: u16) -> Option<Fence> {
+impl FenceLineReader {
+    pub async fn open(port: u16) -> Option<FenceLineReader> {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
         let request = format!(
-            "GET /fence/core-1 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\r\n"
+            "GET /fence/core-1 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {DAEMON_TOKEN}\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await.ok()?;
-        Some(Fence(BufReader::new(stream)))
+        Some(FenceLineReader(BufReader::new(stream)))
     }
 
     /// The next line; None if the stream ended.

@@ -5,29 +5,30 @@
 pub mod daemon;
 pub mod tail;
 
-use mysql_async::{Conn, prelude::Queryable};
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
 use sluice_contract::schema::Schemas;
-use sluice_drill::setup::{Mysql, mysql};
-use sluice_sidecar::sources::gtid::Flavour;
+use sluice_drill::setup::{MysqlServer, mysql};
+use sluice_sidecar::stream::gtid::Flavour;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-pub struct Server {
+pub struct TestServer {
     dir: PathBuf,
     port: u16,
-    program: Program,
+    program: ServerProgram,
 }
 
-enum Program {
+enum ServerProgram {
     MariaDb(Child),
-    MySql(Box<Mysql>),
+    MySql(Box<MysqlServer>),
 }
 
-static INSTALLING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+static INSTALL_LOCK: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-impl Server {
-    pub async fn start(name: &str, extra: &[&str]) -> Server {
+impl TestServer {
+    pub async fn start(name: &str, extra: &[&str]) -> TestServer {
         let port = std::net::TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
@@ -39,7 +40,7 @@ impl Server {
         std::fs::create_dir_all(&dir).unwrap();
         let data = format!("--datadir={}", dir.join("data").display());
         // One at a time: side by side they ran out of what the kernel lends.
-        let one_at_a_time = INSTALLING.lock().await;
+        let one_at_a_time = INSTALL_LOCK.lock().await;
         let installed = Command::new("mariadb-install-db")
             // Of its own: a server that starts clears away what lies there of others.
             .env("TMPDIR", &dir)
@@ -58,8 +59,8 @@ impl Server {
             installed.status.success(),
             "mariadb-install-db failed: {said}"
         );
-        let program = Program::MariaDb(spawn(&dir, port, extra));
-        let server = Server { dir, port, program };
+        let program = ServerProgram::MariaDb(spawn(&dir, port, extra));
+        let server = TestServer { dir, port, program };
         let mut conn = server.conn().await;
         for host in ["localhost", &hostname(&mut conn).await] {
             conn.query_drop(format!("DROP USER IF EXISTS ''@'{host}'"))
@@ -71,7 +72,7 @@ impl Server {
 
     /// A MySQL, if there is one to be had; `SLUICE_NEED_MYSQL` makes it a must (`.ci/run`).
     #[allow(clippy::print_stdout)]
-    pub async fn mysql(name: &str, extra: &[&str]) -> Option<Server> {
+    pub async fn mysql(name: &str, extra: &[&str]) -> Option<TestServer> {
         if mysql::program().is_none() && std::env::var_os("SLUICE_NEED_MYSQL").is_none() {
             println!("skipped on MySQL: there is none here, run scripts/mysql");
             return None;
@@ -79,32 +80,32 @@ impl Server {
         let dir =
             std::env::temp_dir().join(format!("sluice-sidecar-my-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
-        let server = Mysql::start(&dir, extra).await.unwrap();
-        Some(Server {
+        let server = MysqlServer::start(&dir, extra).await.unwrap();
+        Some(TestServer {
             dir,
             port: server.port,
-            program: Program::MySql(Box::new(server)),
+            program: ServerProgram::MySql(Box::new(server)),
         })
     }
 
     /// One of either flavour, as far as they can be had.
-    pub async fn both(name: &str, extra: &[&str]) -> Vec<Server> {
-        let mut both = vec![Server::start(name, extra).await];
-        both.extend(Server::mysql(name, extra).await);
+    pub async fn both(name: &str, extra: &[&str]) -> Vec<TestServer> {
+        let mut both = vec![TestServer::start(name, extra).await];
+        both.extend(TestServer::mysql(name, extra).await);
         both
     }
 
     pub fn flavour(&self) -> Flavour {
         match self.program {
-            Program::MariaDb(_) => Flavour::MariaDb,
-            Program::MySql(_) => Flavour::MySql,
+            ServerProgram::MariaDb(_) => Flavour::MariaDb,
+            ServerProgram::MySql(_) => Flavour::MySql,
         }
     }
 
     pub fn url(&self) -> String {
         match &self.program {
-            Program::MariaDb(_) => format!("mysql://root@127.0.0.1:{}", self.port),
-            Program::MySql(server) => server.url(),
+            ServerProgram::MariaDb(_) => format!("mysql://root@127.0.0.1:{}", self.port),
+            ServerProgram::MySql(server) => server.url(),
         }
     }
 
@@ -115,17 +116,17 @@ impl Server {
     /// As a power failure: it is gone until `restart`.
     pub fn kill(&mut self) {
         match &mut self.program {
-            Program::MariaDb(child) => {
+            ServerProgram::MariaDb(child) => {
                 child.kill().unwrap();
                 child.wait().unwrap();
             }
-            Program::MySql(server) => server.kill9().unwrap(),
+            ServerProgram::MySql(server) => server.kill9().unwrap(),
         }
     }
 
     /// SIGSTOP, or SIGCONT: connections stay open and nothing answers.
     pub fn freeze(&self, frozen: bool) {
-        let Program::MariaDb(child) = &self.program else {
+        let ServerProgram::MariaDb(child) = &self.program else {
             panic!("only MariaDB is frozen here")
         };
         let signal = if frozen { "-STOP" } else { "-CONT" };
@@ -145,13 +146,13 @@ impl Server {
     /// Kills the server and starts it again over the same data.
     pub async fn restart(&mut self, extra: &[&str]) {
         match &mut self.program {
-            Program::MariaDb(child) => {
+            ServerProgram::MariaDb(child) => {
                 // An error means that it was killed already.
                 let _ = child.kill();
                 child.wait().unwrap();
                 *child = spawn(&self.dir, self.port, extra);
             }
-            Program::MySql(server) => server.restart(extra).await.unwrap(),
+            ServerProgram::MySql(server) => server.restart(extra).await.unwrap(),
         }
         self.conn().await;
     }
@@ -248,14 +249,14 @@ fn spawn(dir: &Path, port: u16, extra: &[&str]) -> Child {
         .unwrap()
 }
 
-impl Drop for Server {
+impl Drop for TestServer {
     fn drop(&mut self) {
         match &mut self.program {
-            Program::MariaDb(child) => {
+            ServerProgram::MariaDb(child) => {
                 let _ = child.kill();
                 let _ = child.wait();
             }
-            Program::MySql(server) => drop(server.kill9()),
+            ServerProgram::MySql(server) => drop(server.kill9()),
         }
         let _ = std::fs::remove_dir_all(&self.dir);
     }

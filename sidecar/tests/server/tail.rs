@@ -1,26 +1,28 @@
 //! A binlog reader whose batches a test looks at.
 #![allow(dead_code)] // Each test file uses its part.
 
-use super::Server;
+use crate::server::TestServer;
 use crossbeam_channel::Receiver;
 use sluice_contract::schema::Schemas;
 use sluice_contract::telemetry::Readiness;
-use sluice_sidecar::blind::Blind;
-use sluice_sidecar::change::Transaction;
-use sluice_sidecar::pipeline::Feed;
-use sluice_sidecar::sources::gtid::Flavour;
-use sluice_sidecar::sources::{BinlogBatch, Item, Mark, Start, binlog, preflight};
+use sluice_sidecar::binlog::{preflight, reader};
+use sluice_sidecar::health::blind::Blind;
+use sluice_sidecar::stream::batches::{BinlogBatch, ControlRow, WatchedTransaction};
+use sluice_sidecar::stream::change::ChangeTransaction;
+use sluice_sidecar::stream::feed::SourceMessage;
+use sluice_sidecar::stream::gtid::Flavour;
+use sluice_sidecar::stream::position::StartPosition;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-pub struct Tail {
-    pub feed: Receiver<Feed>,
+pub struct BinlogTestReader {
+    pub feed: Receiver<SourceMessage>,
     pub blind: Blind,
     cancel: CancellationToken,
 }
 
-impl Drop for Tail {
+impl Drop for BinlogTestReader {
     fn drop(&mut self) {
         self.cancel.cancel();
     }
@@ -30,12 +32,23 @@ pub fn schemas() -> Schemas {
     Schemas::under("t").unwrap()
 }
 
-pub fn tail(server: &Server, server_id: u32, position: &str, start: Start) -> Tail {
+pub fn tail(
+    server: &TestServer,
+    server_id: u32,
+    position: &str,
+    start: StartPosition,
+) -> BinlogTestReader {
     tail_of(&server.url(), server.flavour(), server_id, position, start)
 }
 
-pub fn tail_of(url: &str, flavour: Flavour, server_id: u32, position: &str, start: Start) -> Tail {
-    let settings = binlog::Settings {
+pub fn tail_of(
+    url: &str,
+    flavour: Flavour,
+    server_id: u32,
+    position: &str,
+    start: StartPosition,
+) -> BinlogTestReader {
+    let settings = reader::BinlogReaderSettings {
         url: url.to_owned(),
         server_id,
         schemas: schemas(),
@@ -49,41 +62,44 @@ pub fn tail_of(url: &str, flavour: Flavour, server_id: u32, position: &str, star
         prometheus::IntGauge::new("t", "t").unwrap(),
     );
     let cancel = CancellationToken::new();
-    let reader = binlog::Reader::new(settings, send, blind.clone(), cancel.clone()).unwrap();
+    let reader = reader::BinlogReader::new(settings, send, blind.clone(), cancel.clone()).unwrap();
     std::thread::spawn(move || reader.run());
-    Tail {
+    BinlogTestReader {
         feed,
         blind,
         cancel,
     }
 }
 
-impl Tail {
+impl BinlogTestReader {
     pub fn batch(&self) -> Option<BinlogBatch> {
         match self.feed.recv_timeout(Duration::from_secs(5)).ok()? {
-            Feed::Binlog(batch) => Some(batch),
+            SourceMessage::Binlog(batch) => Some(batch),
             other => panic!("{other:?}"),
         }
     }
 
     /// Reads until `count` transactions with watched rows came.
-    pub fn transactions(&self, count: usize) -> (Vec<Arc<Transaction>>, Vec<Mark>, String) {
-        let (mut all, mut marks, mut position) = (Vec::new(), Vec::new(), String::new());
+    pub fn transactions(
+        &self,
+        count: usize,
+    ) -> (Vec<Arc<ChangeTransaction>>, Vec<ControlRow>, String) {
+        let (mut all, mut control_rows, mut position) = (Vec::new(), Vec::new(), String::new());
         while all.len() < count {
             let batch = self.batch().unwrap_or_else(|| {
                 panic!("only {} came; blind: {:?}", all.len(), self.blind.reason())
             });
             for item in batch.items {
                 all.push(item.transaction);
-                marks.extend(item.marks);
+                control_rows.extend(item.control_rows);
             }
             position = batch.position;
         }
-        (all, marks, position)
+        (all, control_rows, position)
     }
 
     /// Reads until `count` transactions came whose rows are watched or missing.
-    pub fn items(&self, count: usize) -> Vec<Item> {
+    pub fn items(&self, count: usize) -> Vec<WatchedTransaction> {
         let mut all = Vec::new();
         while all.len() < count {
             let batch = self.batch().unwrap_or_else(|| {
@@ -106,7 +122,7 @@ impl Tail {
     }
 }
 
-pub async fn position(server: &Server) -> String {
+pub async fn position(server: &TestServer) -> String {
     preflight::position(&mut server.conn().await, server.flavour())
         .await
         .unwrap()

@@ -1,0 +1,56 @@
+use crate::event::{BusinessEvent, EventError, MAX_EVENT_BYTES};
+
+#[test]
+fn events_by_table() {
+    let event = |kind: &str, amount: &str, account: &str| {
+        format!(
+            r#"{{"id":"e1","type":"{kind}","accountId":"{account}","bizNo":"b","amount":{amount},"currency":"CNY","occurredUs":1,"more":2}}"#
+        )
+    };
+    let good = |text: &str| event("payment.succeeded", &format!("\"{text}\""), "a");
+    let twice = event("payment.succeeded", "\"1\"", "a").replace("\"more\":2", "\"id\":\"e2\"");
+    let cases = [
+        (good("1.50"), None),
+        (good("9999999999999999.9999"), None),
+        (event("deposit.received", "\"1.50\"", "a"), None),
+        (event("withdraw.requested", "\"1\"", "a"), None),
+        (
+            event("payment.gone", "\"1\"", "a"),
+            Some(EventError::UnknownType),
+        ),
+        (
+            good("0.10000000000000000555111512312578270211815834045"),
+            Some(EventError::Amount),
+        ),
+        (good("10000000000000000"), Some(EventError::Amount)),
+        (good("1.00000"), Some(EventError::Amount)),
+        (good("0.00"), Some(EventError::Amount)),
+        (good("-1"), Some(EventError::Amount)),
+        (good("+1"), Some(EventError::Amount)),
+        (good("1e3"), Some(EventError::Amount)),
+        (good("1_000"), Some(EventError::Amount)),
+        (good("01"), Some(EventError::Amount)),
+        (good(".5"), Some(EventError::Amount)),
+        (good("5."), Some(EventError::Amount)),
+        (good("x"), Some(EventError::Amount)),
+        (good(""), Some(EventError::Amount)),
+        (
+            event("payment.succeeded", "1.5", "a"),
+            Some(EventError::Amount),
+        ),
+        (
+            event("payment.succeeded", "null", "a"),
+            Some(EventError::Amount),
+        ),
+        (
+            event("payment.succeeded", "\"1\"", ""),
+            Some(EventError::EmptyField),
+        ),
+        (twice, Some(EventError::Malformed)),
+        ("{".to_owned(), Some(EventError::Malformed)),
+        (" ".repeat(MAX_EVENT_BYTES + 1), Some(EventError::TooLong)),
+    ];
+    for (text, want) in cases {
+        assert_eq!(BusinessEvent::read(text.as_bytes()).err(), want, "{text}");
+    }
+}

@@ -1,0 +1,124 @@
+//! `POST /settlement` and `POST /refund`: orders that take from what payers have
+//! paid to a merchant. Both are keyed by the header, as `/withdraw` is.
+
+use crate::accept::WithdrawalBooking;
+use crate::http::withdrawals::{
+    channel, gateway_account, header_key, money, order_by_key, parse, plain, required,
+};
+use crate::http::{ApiError, CoreApi, CoreApiState};
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::Value;
+use sluice_contract::ids::{MAX_ID_BYTES, MAX_KEY_BYTES};
+use sluice_contract::order::OrderKind;
+use std::time::Instant;
+
+/// Intermediate account → available money of the same merchant.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct SettlementBody {
+    account_id: Option<String>,
+    /// If given, this payment bounds the settlement too.
+    payment_no: Option<String>,
+    amount: Option<Value>,
+    currency: Option<String>,
+    transaction_id: Option<String>,
+    biz_no: Option<String>,
+}
+
+/// Intermediate account → payer, through a channel.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RefundBody {
+    account_id: Option<String>,
+    payment_no: Option<String>,
+    /// The payer's account.
+    to_account_id: Option<String>,
+    bank_code: Option<String>,
+    amount: Option<Value>,
+    currency: Option<String>,
+    user_id: Option<String>,
+    transaction_id: Option<String>,
+    biz_no: Option<String>,
+    channel: Option<String>,
+}
+
+pub async fn settlement(
+    State(api): CoreApiState,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let begun = Instant::now();
+    let client = api.client(&headers)?;
+    let key = header_key(&headers)?;
+    let ask = check_settlement(&api, &headers, parse(&api.body(request).await?)?)?;
+    order_by_key(&api, client, key, ask, begun).await
+}
+
+pub async fn refund(
+    State(api): CoreApiState,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let begun = Instant::now();
+    let client = api.client(&headers)?;
+    let key = header_key(&headers)?;
+    let ask = check_refund(&api, &headers, parse(&api.body(request).await?)?)?;
+    order_by_key(&api, client, key, ask, begun).await
+}
+
+fn check_settlement(
+    api: &CoreApi,
+    headers: &HeaderMap,
+    body: SettlementBody,
+) -> Result<WithdrawalBooking, ApiError> {
+    let (amount, currency) = money(api, body.amount, body.currency)?;
+    let account_id = required(
+        "accountId",
+        body.account_id.or_else(|| gateway_account(headers)),
+        MAX_ID_BYTES,
+    )?;
+    Ok(WithdrawalBooking {
+        // The money stays with the merchant.
+        to_account: account_id.clone(),
+        account_id,
+        kind: OrderKind::Settlement,
+        amount,
+        currency,
+        user_id: None,
+        transaction_id: plain("transactionId", body.transaction_id, MAX_KEY_BYTES)?
+            .unwrap_or_default(),
+        biz_no: plain("bizNo", body.biz_no, MAX_KEY_BYTES)?,
+        channel: None,
+        bank: None,
+        payment_no: plain("paymentNo", body.payment_no, MAX_KEY_BYTES)?,
+    })
+}
+
+fn check_refund(
+    api: &CoreApi,
+    headers: &HeaderMap,
+    body: RefundBody,
+) -> Result<WithdrawalBooking, ApiError> {
+    let (amount, currency) = money(api, body.amount, body.currency)?;
+    Ok(WithdrawalBooking {
+        account_id: required(
+            "accountId",
+            body.account_id.or_else(|| gateway_account(headers)),
+            MAX_ID_BYTES,
+        )?,
+        kind: OrderKind::Refund,
+        to_account: required("toAccountId", body.to_account_id, MAX_KEY_BYTES)?,
+        amount,
+        currency,
+        user_id: plain("userId", body.user_id, MAX_ID_BYTES)?,
+        transaction_id: plain("transactionId", body.transaction_id, MAX_KEY_BYTES)?
+            .unwrap_or_default(),
+        biz_no: plain("bizNo", body.biz_no, MAX_KEY_BYTES)?,
+        channel: channel(api, body.channel)?,
+        bank: plain("bankCode", body.bank_code, 16)?,
+        payment_no: Some(required("paymentNo", body.payment_no, MAX_KEY_BYTES)?),
+    })
+}

@@ -1,0 +1,90 @@
+//! Refusals: a stable code, a true status, a message that names the field.
+
+use crate::accept::AcceptError;
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use sluice_contract::wire::{ApiCode, ApiResponse};
+
+#[derive(Debug)]
+pub struct ApiError {
+    pub code: ApiCode,
+    pub msg: String,
+}
+
+impl ApiError {
+    pub fn new(code: ApiCode, msg: &str) -> Self {
+        ApiError {
+            code,
+            msg: msg.to_owned(),
+        }
+    }
+
+    /// A failure of ours: logged here, told without its inside.
+    pub fn internal(error: &anyhow::Error) -> Self {
+        tracing::error!("request failed: {error:#}");
+        ApiError::new(
+            ApiCode::Internal,
+            "internal error; nothing is known to be booked, ask again with the same key",
+        )
+    }
+}
+
+impl ApiError {
+    /// A request that was not booked; `account` is what this request calls the account.
+    pub fn refused(refusal: &AcceptError, account: &str) -> Self {
+        let code = match refusal {
+            AcceptError::InFlight => ApiCode::InFlight,
+            AcceptError::KeyReused | AcceptError::AlreadyCaptured => ApiCode::KeyReused,
+            AcceptError::UnknownAccount | AcceptError::UnknownBalance => ApiCode::UnknownAccount,
+            AcceptError::InsufficientFunds | AcceptError::InsufficientCaptured => {
+                ApiCode::InsufficientFunds
+            }
+            AcceptError::UnknownPayment => ApiCode::UnknownPayment,
+            AcceptError::PaymentExceeded => ApiCode::PaymentExceeded,
+            AcceptError::BalanceOverflow => ApiCode::BadAmount,
+            AcceptError::Overloaded => ApiCode::Overloaded,
+            AcceptError::Unbookable => ApiCode::Internal,
+            AcceptError::Unavailable => ApiCode::Unavailable,
+        };
+        let field = match refusal {
+            AcceptError::UnknownAccount => account,
+            AcceptError::UnknownBalance => "currency",
+            AcceptError::InsufficientFunds
+            | AcceptError::InsufficientCaptured
+            | AcceptError::BalanceOverflow => "amount",
+            AcceptError::UnknownPayment
+            | AcceptError::PaymentExceeded
+            | AcceptError::AlreadyCaptured => "paymentNo",
+            AcceptError::KeyReused | AcceptError::InFlight => "idempotent-key",
+            AcceptError::Overloaded | AcceptError::Unbookable | AcceptError::Unavailable => "",
+        };
+        let colon = if field.is_empty() { "" } else { ": " };
+        ApiError {
+            code,
+            msg: format!("{field}{colon}{refusal}"),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status =
+            StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = ApiResponse::<()> {
+            code: self.code as u32,
+            msg: self.msg,
+            data: None,
+        };
+        let mut answer = (status, Json(body)).into_response();
+        if matches!(
+            self.code,
+            ApiCode::InFlight | ApiCode::TooOften | ApiCode::Overloaded | ApiCode::Unavailable
+        ) {
+            answer
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        answer
+    }
+}

@@ -1,0 +1,146 @@
+//! Looking at orders, and taking one back before it is sent. An order is found under
+//! the path of its own kind only.
+
+use crate::dispatch::blocking_reason::blocking_reason;
+use crate::guard::breakers::{self, OpenBreakers};
+use crate::http::withdrawals::order_id_name;
+use crate::http::{ApiError, CoreApi, CoreApiState, success};
+use crate::orders::state::OrderInput;
+use crate::orders::{Order, repo};
+use crate::outcome::{OrderOutcome, OutcomeResult};
+use crate::routing::Route;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde_json::{Value, json};
+use sluice_contract::ids::{MAX_ID_BYTES, is_plain};
+use sluice_contract::order::{OrderKind, OrderState};
+use sluice_contract::wire::ApiCode;
+
+pub(super) async fn load(
+    api: &CoreApi,
+    client: &str,
+    kind: OrderKind,
+    id: &str,
+) -> Result<Order, ApiError> {
+    let unknown_order = || {
+        ApiError::new(
+            ApiCode::UnknownOrder,
+            &format!("{}: no such order", order_id_name(kind)),
+        )
+    };
+    if !is_plain(id, MAX_ID_BYTES) {
+        return Err(unknown_order());
+    }
+    let mut conn = api
+        .pool
+        .get_conn()
+        .await
+        .map_err(|e| ApiError::internal(&e.into()))?;
+    let found = repo::find(&mut conn, id)
+        .await
+        .map_err(|e| ApiError::internal(&e))?;
+    // Another client's order doesn't exist for this one.
+    found
+        .filter(|o| o.client == client && o.kind == kind)
+        .ok_or_else(unknown_order)
+}
+
+pub async fn order(
+    kind: OrderKind,
+    State(api): CoreApiState,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let order = load(&api, api.client(&headers)?, kind, &id).await?;
+    let waiting = waiting(&api, &order)
+        .await
+        .map_err(|e| ApiError::internal(&e))?;
+    Ok(success(
+        StatusCode::OK,
+        order.shown(),
+        shown(&order, waiting),
+    ))
+}
+
+pub(super) fn shown(order: &Order, waiting: Option<String>) -> Value {
+    let account = if order.kind == OrderKind::CashOut {
+        "fromAccountId"
+    } else {
+        "accountId"
+    };
+    json!({
+        order_id_name(order.kind): order.order_id,
+        "status": order.shown(),
+        "waitsFor": waiting,
+        account: order.account_id,
+        "toAccountId": order.to_account,
+        "kind": order.kind.as_str(),
+        "paymentNo": order.payment_no,
+        "amount": order.amount.normalize().to_string(),
+        "currency": order.currency,
+        "transactionId": order.transaction_id,
+        "bizNo": order.biz_no,
+        "channel": order.channel,
+        "route": Route::read(order.route.as_deref()),
+        "serialNo": order.serial_no,
+        "tradeTime": order.trade_time,
+        "resultCode": order.result_code,
+        "acknowledgedUs": order.acknowledged_us,
+        "createdUs": order.created_us,
+        "updatedUs": order.updated_us,
+        "version": order.version,
+    })
+}
+
+/// Why an order isn't on its way; the breakers are read only if they may be the cause.
+async fn waiting(api: &CoreApi, order: &Order) -> anyhow::Result<Option<String>> {
+    let stalled = api.fence.stalled();
+    let ready = order.state == OrderState::Init && stalled.is_none();
+    let tripped = match ready {
+        true => breakers::read(&mut api.pool.get_conn().await?, &api.schemas).await?,
+        false => OpenBreakers::default(),
+    };
+    Ok(blocking_reason(
+        order,
+        stalled.as_deref(),
+        &tripped,
+        api.fence.holds(&order.account_id),
+    ))
+}
+
+/// `POST /withdraw/{id}/cancel` and the like: works while nothing was sent.
+pub async fn cancel(
+    kind: OrderKind,
+    State(api): CoreApiState,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let order = load(&api, api.client(&headers)?, kind, &id).await?;
+    if order.was_sent() && !order.state.is_end() {
+        return Err(too_late(&order));
+    }
+    let taken = api
+        .outcomes
+        .record(OrderOutcome::new(order.at(), OrderInput::Cancel))
+        .await;
+    match taken {
+        Ok(OutcomeResult::Moved | OutcomeResult::Already) => Ok(success(
+            StatusCode::OK,
+            "failed",
+            json!({ order_id_name(kind): id }),
+        )),
+        Ok(_) => Err(too_late(&order)),
+        Err(error) => Err(ApiError::new(ApiCode::Unavailable, &error.to_string())),
+    }
+}
+
+fn too_late(order: &Order) -> ApiError {
+    ApiError::new(
+        ApiCode::TooLate,
+        &format!(
+            "the order is {}: it can only be cancelled before it is sent",
+            order.shown()
+        ),
+    )
+}

@@ -1,0 +1,222 @@
+//! Finding orders by any id, their history, and what an upstream says of an end:
+//! that it knows it, or that it wants to be told again (stage 4 of recovery).
+
+use crate::http::orders::{load, shown};
+use crate::http::withdrawals::order_id_name;
+use crate::http::{ApiError, CoreApi, CoreApiState, success};
+use crate::lookup::OrderLookup;
+use crate::lookup::repo::LookupKey;
+use crate::orders::Order;
+use crate::orders::state::OrderInput;
+use crate::outcome::{OrderOutcome, OutcomeResult};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sluice_contract::ids::{MAX_KEY_BYTES, is_plain, order_id_of_serial};
+use sluice_contract::order::OrderKind;
+use sluice_contract::wire::ApiCode;
+
+/// Orders of one page, unless the caller asks for fewer, and at most.
+const DEFAULT_PAGE_SIZE: usize = 50;
+const MAX_PAGE_SIZE: usize = 500;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OrderSearch {
+    transaction_id: Option<String>,
+    serial_no: Option<String>,
+    key: Option<String>,
+    biz_no: Option<String>,
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+impl CoreApi {
+    fn lookup(&self) -> OrderLookup {
+        OrderLookup {
+            orders: self.pool.clone(),
+            ledger: self.ledger.clone(),
+            schemas: self.schemas.clone(),
+        }
+    }
+}
+
+/// `GET /withdraw?transactionId=|serialNo=|key=|bizNo=`: the caller's own orders under
+/// that id. `GET /withdraw?after=&limit=`: all of them by pages, oldest first.
+pub async fn search(
+    State(api): CoreApiState,
+    headers: HeaderMap,
+    query: Result<Query<OrderSearch>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let client = api.client(&headers)?;
+    let Query(search) = query
+        .map_err(|e| ApiError::new(ApiCode::BadField, &format!("query: {}", e.body_text())))?;
+    let limit = search.limit.unwrap_or(DEFAULT_PAGE_SIZE);
+    if !(1..=MAX_PAGE_SIZE).contains(&limit) {
+        return Err(ApiError::new(
+            ApiCode::BadField,
+            &format!("limit: 1 to {MAX_PAGE_SIZE}"),
+        ));
+    }
+    let found = match named_id(&search)? {
+        Some((_, id)) if !is_plain(id, MAX_KEY_BYTES) => Vec::new(),
+        Some((name, id)) => find(&api, client, name, id)
+            .await
+            .map_err(|e| ApiError::internal(&e))?,
+        None => {
+            let after = search.after.as_deref().unwrap_or_default();
+            if !after.is_empty() && order_id_of_serial(after).is_none() {
+                return Err(ApiError::new(
+                    ApiCode::BadField,
+                    "after: `next` of the page before",
+                ));
+            }
+            api.lookup()
+                .of_client(client, after, limit)
+                .await
+                .map_err(|e| ApiError::internal(&e))?
+        }
+    };
+    let next = found
+        .last()
+        .filter(|_| found.len() == limit)
+        .map(|o| o.order_id.clone());
+    let orders: Vec<Value> = found.iter().map(|o| shown(o, None)).collect();
+    Ok(success(
+        StatusCode::OK,
+        "ok",
+        json!({ "orders": orders, "next": next }),
+    ))
+}
+
+/// The one id that the search names, if any.
+fn named_id(search: &OrderSearch) -> Result<Option<(&'static str, &str)>, ApiError> {
+    let ids = [
+        ("transactionId", &search.transaction_id),
+        ("serialNo", &search.serial_no),
+        ("key", &search.key),
+        ("bizNo", &search.biz_no),
+    ];
+    let mut given = ids
+        .into_iter()
+        .filter_map(|(name, id)| Some((name, id.as_deref()?)));
+    let first = given.next();
+    if given.next().is_some() || (first.is_some() && search.after.is_some()) {
+        let msg = "query: one of transactionId, serialNo, key, bizNo, or after and limit";
+        return Err(ApiError::new(ApiCode::BadField, msg));
+    }
+    Ok(first)
+}
+
+async fn find(api: &CoreApi, client: &str, name: &str, id: &str) -> anyhow::Result<Vec<Order>> {
+    let clients = [client];
+    match name {
+        "transactionId" => {
+            api.lookup()
+                .find_by(LookupKey::Transaction(id), client)
+                .await
+        }
+        "bizNo" => api.lookup().find_by(LookupKey::Biz(id), client).await,
+        "key" => {
+            api.lookup()
+                .find_by(LookupKey::Key(&clients, id), client)
+                .await
+        }
+        _ => {
+            let Some(order_id) = order_id_of_serial(id) else {
+                return Ok(Vec::new());
+            };
+            let mut conn = api.pool.get_conn().await?;
+            let found = crate::orders::repo::find(&mut conn, &order_id).await?;
+            Ok(found.into_iter().filter(|o| o.client == client).collect())
+        }
+    }
+}
+
+/// `GET /withdraw/{id}/history`: everything that happened to the order, oldest first.
+pub async fn history(
+    kind: OrderKind,
+    State(api): CoreApiState,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let order = load(&api, api.client(&headers)?, kind, &id).await?;
+    let timeline = api
+        .lookup()
+        .timeline(&order)
+        .await
+        .map_err(|e| ApiError::internal(&e))?;
+    let lines = timeline.lines(&order);
+    let lines: Vec<Value> = lines
+        .iter()
+        .map(|l| json!({ "atUs": l.at_us, "what": l.what, "text": l.text }))
+        .collect();
+    Ok(success(
+        StatusCode::OK,
+        "ok",
+        json!({ order_id_name(kind): id, "version": order.version, "history": lines }),
+    ))
+}
+
+/// `POST …/{id}/ack`: the upstream says that it knows the end.
+pub async fn ack(
+    kind: OrderKind,
+    State(api): CoreApiState,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let order = load(&api, api.client(&headers)?, kind, &id).await?;
+    match api
+        .outcomes
+        .record(OrderOutcome::new(order.at(), OrderInput::Acknowledged))
+        .await
+    {
+        Ok(OutcomeResult::Moved | OutcomeResult::Already) => Ok(success(
+            StatusCode::OK,
+            order.shown(),
+            json!({ order_id_name(kind): id }),
+        )),
+        Ok(_) => {
+            let msg = format!(
+                "the order is {}: there is no end to acknowledge yet",
+                order.shown()
+            );
+            Err(ApiError::new(ApiCode::NotEnded, &msg))
+        }
+        Err(error) => Err(ApiError::new(ApiCode::Unavailable, &error.to_string())),
+    }
+}
+
+/// `POST …/{id}/renotify`: publishes the order's last event once more, under its own
+/// id; at most once a second per order.
+pub async fn renotify(
+    kind: OrderKind,
+    State(api): CoreApiState,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let order = load(&api, api.client(&headers)?, kind, &id).await?;
+    match api
+        .outcomes
+        .record(OrderOutcome::new(order.at(), OrderInput::Renotify))
+        .await
+    {
+        Ok(OutcomeResult::Moved) => Ok(success(
+            StatusCode::ACCEPTED,
+            order.shown(),
+            json!({ order_id_name(kind): id }),
+        )),
+        Ok(OutcomeResult::Refused) => Err(ApiError::new(
+            ApiCode::NotEnded,
+            "the order is not booked yet: ask again",
+        )),
+        Ok(_) => Err(ApiError::new(
+            ApiCode::TooOften,
+            "the order changed or was told within the last second",
+        )),
+        Err(error) => Err(ApiError::new(ApiCode::Unavailable, &error.to_string())),
+    }
+}

@@ -1,0 +1,115 @@
+//! Booking intents: rows that say what balance and ledger must still book for an order
+//! whose books are on other servers.
+
+pub mod repo;
+
+use crate::balance::BookingError;
+use crate::ledger::{Posting, PostingKind};
+use sluice_contract::money::column_units;
+use sluice_contract::order::OrderKind;
+use sluice_contract::provenance::{EffectField, TransactionEffects};
+use sluice_contract::settings::Secret;
+
+/// A booking that is decided and not yet known to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BookingIntent {
+    /// Its id is the intent's.
+    pub posting: Posting,
+    /// The order's id; for money that comes in, the booking's own.
+    pub order_id: String,
+    pub kind: OrderKind,
+    /// The captured payment that is made, taken from, or given back to.
+    pub payment_no: Option<String>,
+    /// Whose key a refusal frees; empty once the order is accepted.
+    pub client: String,
+    pub key: String,
+    pub created_us: i64,
+}
+
+impl BookingIntent {
+    /// Whether the balance may refuse it: nothing was promised before.
+    pub fn is_refusable(&self) -> bool {
+        matches!(
+            self.posting.kind,
+            PostingKind::Reserve | PostingKind::Deposit | PostingKind::Capture
+        )
+    }
+
+    /// Order within one order's bookings: a later one never overtakes an earlier one.
+    pub(crate) fn rank(&self) -> u8 {
+        match self.posting.kind {
+            PostingKind::Reserve | PostingKind::Deposit | PostingKind::Capture => 0,
+            PostingKind::Finalize | PostingKind::Release => 1,
+            PostingKind::Return => 2,
+        }
+    }
+
+    pub(crate) fn id(&self) -> (&str, &str) {
+        (&self.posting.account_id, &self.posting.posting_id)
+    }
+
+    /// Hex signature over all that is booked: a row that somebody else wrote into
+    /// the table is never booked.
+    ///
+    /// # Errors
+    /// An amount with more decimals than its column.
+    pub fn proof(&self, key: &Secret) -> anyhow::Result<String> {
+        let p = &self.posting;
+        let text = |t: &'static str| EffectField::Text(t.as_bytes());
+        let units = column_units(p.amount)
+            .ok_or_else(|| anyhow::anyhow!("{} does not fit its column", p.amount))?;
+        let mut effects = TransactionEffects::new();
+        effects.add(
+            "s",
+            &[
+                EffectField::Text(p.account_id.as_bytes()),
+                EffectField::Text(self.order_id.as_bytes()),
+                text(p.kind.as_str()),
+                text(self.kind.as_str()),
+                EffectField::Text(p.debit_book.as_bytes()),
+                EffectField::Text(p.credit_book.as_bytes()),
+                EffectField::Int(units),
+                text(p.currency.code()),
+                EffectField::Text(p.reference.as_bytes()),
+                EffectField::Text(self.payment_no.as_deref().unwrap_or_default().as_bytes()),
+                EffectField::Text(self.client.as_bytes()),
+                EffectField::Text(self.key.as_bytes()),
+            ],
+        );
+        Ok(effects.sign(key, &p.posting_id, ""))
+    }
+}
+
+/// What became of a booking at the balance service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BookingResult {
+    Booked,
+    Refused(BookingError),
+}
+
+impl BookingResult {
+    /// As a step row holds it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            BookingResult::Booked => "booked",
+            BookingResult::Refused(error) => error.as_str(),
+        }
+    }
+
+    pub fn from_stored(text: &str) -> anyhow::Result<Self> {
+        Ok(if text == "booked" {
+            BookingResult::Booked
+        } else {
+            BookingResult::Refused(text.parse()?)
+        })
+    }
+}
+
+/// A step row: one booking's outcome, kept with the balance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BookingResultRow {
+    pub account_id: String,
+    pub posting_id: String,
+    pub order_id: String,
+    pub done: BookingResult,
+}

@@ -1,0 +1,289 @@
+//! All SQL on `booking_intent` (with the orders) and `booking_result` (with the balances).
+
+use crate::intents::{BookingIntent, BookingResult, BookingResultRow};
+use crate::ledger::{Posting, PostingKind};
+use crate::orders::OrderRef;
+use anyhow::Context;
+use mysql_async::Row;
+use mysql_async::prelude::{FromValue, Queryable};
+use sluice_contract::order::OrderKind;
+use sluice_contract::settings::Secret;
+use sluice_contract::sql::{SqlLiteral, in_list, pair_list, push_row};
+use std::collections::BTreeSet;
+
+/// Whoever wrote an intent drives it at once; others leave it alone for this long.
+pub const FIRST_DRIVE_DELAY_US: i64 = 5_000_000;
+/// Pauses between two drives double this often: 5 s up to 80 s.
+const MAX_BACKOFF_DOUBLINGS: u32 = 4;
+
+const INTENT_COLUMNS: &str = "account_id,posting_id,order_id,kind,order_kind,debit_book,credit_book,amount,currency,ref,\
+    payment_no,client,idempotency_key,signature,created_us";
+
+/// Appends intents: a plain INSERT, so that a posting that is open already is refused
+/// by its key.
+pub fn push_intents(
+    sql: &mut String,
+    intents: &[BookingIntent],
+    key: &Secret,
+) -> anyhow::Result<()> {
+    sql.push_str(
+        "INSERT INTO booking_intent (account_id,posting_id,order_id,kind,order_kind,debit_book,credit_book,amount,currency,ref,\
+         payment_no,client,idempotency_key,signature,attempts,created_us,due_us) VALUES ",
+    );
+    for (at, i) in intents.iter().enumerate() {
+        let (p, proof) = (&i.posting, i.proof(key)?);
+        push_row(
+            sql,
+            at == 0,
+            &[
+                SqlLiteral::Text(&p.account_id),
+                SqlLiteral::Text(&p.posting_id),
+                SqlLiteral::Text(&i.order_id),
+                SqlLiteral::Text(p.kind.as_str()),
+                SqlLiteral::Text(i.kind.as_str()),
+                SqlLiteral::Text(&p.debit_book),
+                SqlLiteral::Text(&p.credit_book),
+                SqlLiteral::Dec(p.amount),
+                SqlLiteral::Text(p.currency.code()),
+                SqlLiteral::Text(&p.reference),
+                i.payment_no.as_deref().into(),
+                SqlLiteral::Text(&i.client),
+                SqlLiteral::Text(&i.key),
+                SqlLiteral::Text(&proof),
+                SqlLiteral::Int(0),
+                SqlLiteral::Int(i.created_us),
+                SqlLiteral::Int(i.created_us + FIRST_DRIVE_DELAY_US),
+            ],
+        );
+    }
+    sql.push(';');
+    Ok(())
+}
+
+/// Exactly these rows, not a later booking's that goes by the same number: pairs of
+/// account and id, and order ids.
+fn named(intents: &[&BookingIntent]) -> (String, String) {
+    (
+        pair_list(intents.iter().map(|i| i.id())),
+        in_list(intents.iter().map(|i| i.order_id.as_str())),
+    )
+}
+
+/// Deletes intents that are booked everywhere or refused.
+pub fn delete_sql(intents: &[&BookingIntent]) -> String {
+    let (pairs, orders) = named(intents);
+    format!(
+        "DELETE FROM booking_intent WHERE (account_id,posting_id) IN {pairs} AND order_id IN {orders}"
+    )
+}
+
+/// Which of these are still open, locked until the transaction ends: account, id.
+pub async fn lock(
+    conn: &mut impl Queryable,
+    intents: &[&BookingIntent],
+) -> anyhow::Result<BTreeSet<(String, String)>> {
+    let (pairs, orders) = named(intents);
+    let sql = format!(
+        "SELECT account_id,posting_id FROM booking_intent WHERE (account_id,posting_id) IN {pairs} AND order_id IN {orders} \
+         ORDER BY account_id,posting_id FOR UPDATE"
+    );
+    let rows: Vec<(String, String)> = conn.query(sql).await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// The open intents of these orders and bookings; forged ones are left out and told.
+pub async fn of_orders(
+    conn: &mut impl Queryable,
+    at: &[OrderRef],
+    key: &Secret,
+) -> anyhow::Result<Vec<BookingIntent>> {
+    if at.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT {INTENT_COLUMNS} FROM booking_intent WHERE account_id IN {} AND order_id IN {}",
+        in_list(at.iter().map(|o| o.account_id.as_str())),
+        in_list(at.iter().map(|o| o.order_id.as_str()))
+    );
+    genuine(conn.query(sql).await?, key)
+}
+
+/// The open intents under these posting ids: account and id.
+pub async fn of_postings(
+    conn: &mut impl Queryable,
+    ids: &[(&str, &str)],
+    key: &Secret,
+) -> anyhow::Result<Vec<BookingIntent>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT {INTENT_COLUMNS} FROM booking_intent WHERE (account_id,posting_id) IN {}",
+        pair_list(ids.iter().copied())
+    );
+    genuine(conn.query(sql).await?, key)
+}
+
+fn genuine(rows: Vec<Row>, key: &Secret) -> anyhow::Result<Vec<BookingIntent>> {
+    let mut all = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let (intent, proof) = from_row(row)?;
+        if intent.proof(key)? == proof {
+            all.push(intent);
+        } else {
+            tracing::error!(account = %intent.posting.account_id, saga = %intent.posting.posting_id,
+                "an intent that the core did not write: not booked");
+        }
+    }
+    Ok(all)
+}
+
+fn column<T: FromValue>(row: &Row, name: &str) -> anyhow::Result<T> {
+    row.get_opt(name)
+        .with_context(|| format!("booking_intent has no column {name}: migrations are behind"))?
+        .map_err(|e| anyhow::anyhow!("booking_intent.{name}: {e}"))
+}
+
+fn from_row(row: &Row) -> anyhow::Result<(BookingIntent, String)> {
+    let text = |name: &str| column::<String>(row, name);
+    let posting = Posting {
+        account_id: text("account_id")?,
+        posting_id: text("posting_id")?,
+        kind: text("kind")?.parse::<PostingKind>()?,
+        debit_book: text("debit_book")?,
+        credit_book: text("credit_book")?,
+        amount: column(row, "amount")?,
+        currency: text("currency")?
+            .parse()
+            .context("booking_intent.currency")?,
+        reference: text("ref")?,
+    };
+    let intent = BookingIntent {
+        posting,
+        order_id: text("order_id")?,
+        kind: text("order_kind")?.parse::<OrderKind>()?,
+        payment_no: column(row, "payment_no")?,
+        client: text("client")?,
+        key: text("idempotency_key")?,
+        created_us: column(row, "created_us")?,
+    };
+    Ok((intent, text("signature")?))
+}
+
+/// Takes due intents of at most `most` orders: whoever moves the due time drives
+/// them. Runs in a transaction of the caller.
+pub async fn lease(
+    conn: &mut impl Queryable,
+    now_us: i64,
+    most: usize,
+) -> anyhow::Result<Vec<OrderRef>> {
+    let due = format!(
+        "SELECT account_id,posting_id FROM booking_intent WHERE due_us<=? ORDER BY due_us LIMIT {most}"
+    );
+    let rows: Vec<(String, String)> = conn.exec(due, (now_us,)).await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let still = format!(
+        "SELECT account_id,posting_id,order_id FROM booking_intent WHERE (account_id,posting_id) IN {} AND due_us<=? \
+         ORDER BY account_id,posting_id FOR UPDATE",
+        pair_list(
+            rows.iter()
+                .map(|(account, id)| (account.as_str(), id.as_str()))
+        )
+    );
+    let ours: Vec<(String, String, String)> = conn.exec(still, (now_us,)).await?;
+    if ours.is_empty() {
+        return Ok(Vec::new());
+    }
+    // The due time is set by the tries before they are counted up.
+    let take = format!(
+        "UPDATE booking_intent SET due_us=?+{FIRST_DRIVE_DELAY_US}*(1<<LEAST(attempts,{MAX_BACKOFF_DOUBLINGS})),attempts=attempts+1 \
+         WHERE (account_id,posting_id) IN {}",
+        pair_list(
+            ours.iter()
+                .map(|(account, id, _)| (account.as_str(), id.as_str()))
+        )
+    );
+    conn.exec_drop(take, (now_us,)).await?;
+    let orders: BTreeSet<OrderRef> = ours
+        .iter()
+        .map(|(account, _, order)| OrderRef::new(account, order))
+        .collect();
+    Ok(orders.into_iter().collect())
+}
+
+/// How many intents are open, and since when the oldest.
+pub async fn open(conn: &mut impl Queryable) -> anyhow::Result<(i64, Option<i64>)> {
+    let row: Option<(i64, Option<i64>)> = conn
+        .query_first("SELECT COUNT(*), MIN(created_us) FROM booking_intent")
+        .await?;
+    Ok(row.unwrap_or((0, None)))
+}
+
+/// The step rows of these intents as they are now, locked. Comes after the balances
+/// and captured payments in the lock order.
+pub async fn lock_steps(
+    conn: &mut impl Queryable,
+    intents: &[&BookingIntent],
+) -> anyhow::Result<Vec<BookingResultRow>> {
+    let sql = format!(
+        "SELECT account_id,posting_id,order_id,outcome FROM booking_result WHERE (account_id,posting_id) IN {} \
+         ORDER BY account_id,posting_id FOR UPDATE",
+        pair_list(intents.iter().map(|i| i.id()))
+    );
+    let rows: Vec<(String, String, String, String)> = conn.query(sql).await?;
+    let make = |(account_id, posting_id, order_id, outcome): (String, String, String, String)| {
+        Ok(BookingResultRow {
+            account_id,
+            posting_id,
+            order_id,
+            done: BookingResult::from_stored(&outcome)?,
+        })
+    };
+    rows.into_iter().map(make).collect()
+}
+
+/// Appends outcomes. New ones are a plain INSERT: a booking that somebody else made
+/// meanwhile is refused by the key, and the whole is looked at again.
+pub fn push_steps(
+    sql: &mut String,
+    steps: &[BookingResultRow],
+    known: &[BookingResultRow],
+    now_us: i64,
+) {
+    if !steps.is_empty() {
+        push_step_rows(sql, steps, now_us);
+        sql.push(';');
+    }
+    if !known.is_empty() {
+        push_step_rows(sql, known, now_us);
+        sql.push_str(
+            " ON DUPLICATE KEY UPDATE order_id=VALUES(order_id),outcome=VALUES(outcome),created_us=VALUES(created_us);",
+        );
+    }
+}
+
+fn push_step_rows(sql: &mut String, steps: &[BookingResultRow], now_us: i64) {
+    sql.push_str(
+        "INSERT INTO booking_result (account_id,posting_id,order_id,outcome,created_us) VALUES ",
+    );
+    for (at, s) in steps.iter().enumerate() {
+        push_row(
+            sql,
+            at == 0,
+            &[
+                SqlLiteral::Text(&s.account_id),
+                SqlLiteral::Text(&s.posting_id),
+                SqlLiteral::Text(&s.order_id),
+                SqlLiteral::Text(s.done.as_str()),
+                SqlLiteral::Int(now_us),
+            ],
+        );
+    }
+}
+
+/// Whether a service's server answers.
+pub async fn ping(conn: &mut impl Queryable) -> anyhow::Result<()> {
+    Ok(conn.query_drop("SELECT 1").await?)
+}

@@ -1,0 +1,131 @@
+//! The orders desk: finds an order by every id that anybody may hold, and tells its
+//! whole timeline. It only reads; the API and `sluice orders` both ask here.
+
+pub mod repo;
+pub mod timeline;
+
+pub use crate::lookup::timeline::{OrderTimeline, TimelineEntry};
+
+use crate::config::{CoreConfig, NAMELESS_CLIENT};
+use crate::guard::breakers::{self, OpenBreakers};
+use crate::lookup::repo::{CaseRow, LookupKey};
+use crate::orders::Order;
+use mysql_async::Pool;
+use sluice_contract::ids::{MAX_KEY_BYTES, is_plain, order_id_of_serial};
+use sluice_contract::schema::Schemas;
+use sluice_contract::sql;
+use std::collections::BTreeSet;
+
+/// Orders that one id may stand for at most: different upstreams may use the same
+/// number, but not hundreds of them.
+const MAX_ORDERS_FOUND: usize = 100;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct OrderLookup {
+    pub orders: Pool,
+    /// The ledger's own: it may be a server of its own.
+    pub ledger: Pool,
+    pub schemas: Schemas,
+}
+
+impl OrderLookup {
+    /// A desk of its own, for a program that isn't the core.
+    pub fn open(config: &CoreConfig) -> anyhow::Result<Self> {
+        let schemas = config.schemas()?;
+        let options = sql::options(&config.mysql.url)?.db_name(Some(schemas.orders.clone()));
+        let orders = sql::pool_of(options, 4)?;
+        Ok(OrderLookup {
+            ledger: orders.clone(),
+            orders,
+            schemas,
+        })
+    }
+
+    /// Orders under this id, whatever it is: order id, serial number, transaction id,
+    /// upstream's own number, or the idempotent key of one of `clients`.
+    pub async fn find(&self, id: &str, clients: &[&str]) -> anyhow::Result<Vec<Order>> {
+        if !is_plain(id, MAX_KEY_BYTES) {
+            return Ok(Vec::new());
+        }
+        let mut conn = self.orders.get_conn().await?;
+        let mut ids: BTreeSet<String> = order_id_of_serial(id).into_iter().collect();
+        // A submit's key is its transaction id, behind a prefix.
+        let submitted = format!("tx:{id}");
+        for by in [
+            LookupKey::Transaction(id),
+            LookupKey::Biz(id),
+            LookupKey::Key(clients, id),
+            LookupKey::Key(clients, &submitted),
+        ] {
+            ids.extend(repo::ids(&mut conn, by, MAX_ORDERS_FOUND).await?);
+        }
+        repo::load(&mut conn, &ids.into_iter().collect::<Vec<_>>()).await
+    }
+
+    /// Orders of one client under one kind of id.
+    pub async fn find_by(&self, by: LookupKey<'_>, client: &str) -> anyhow::Result<Vec<Order>> {
+        let mut conn = self.orders.get_conn().await?;
+        let ids = repo::ids(&mut conn, by, MAX_ORDERS_FOUND).await?;
+        let mut found = repo::load(&mut conn, &ids).await?;
+        found.retain(|o| o.client == client);
+        Ok(found)
+    }
+
+    pub async fn of_client(
+        &self,
+        client: &str,
+        after: &str,
+        most: usize,
+    ) -> anyhow::Result<Vec<Order>> {
+        repo::of_client(&mut self.orders.get_conn().await?, client, after, most).await
+    }
+
+    /// Unfinished orders made before `before_us`, then ended ones that were told
+    /// before it and never confirmed; and the cases of all of them.
+    pub async fn stuck(
+        &self,
+        before_us: i64,
+        most: usize,
+    ) -> anyhow::Result<(Vec<Order>, Vec<CaseRow>)> {
+        let mut conn = self.orders.get_conn().await?;
+        let mut orders = repo::unfinished(&mut conn, before_us, most).await?;
+        orders.extend(repo::unacknowledged(&mut conn, before_us, most).await?);
+        let refs: Vec<_> = orders.iter().map(Order::at).collect();
+        let cases = repo::cases(&mut conn, &refs).await?;
+        Ok((orders, cases))
+    }
+
+    pub async fn tripped(&self) -> anyhow::Result<OpenBreakers> {
+        breakers::read(&mut self.orders.get_conn().await?, &self.schemas).await
+    }
+
+    /// Everything that is written down about the order.
+    pub async fn timeline(&self, order: &Order) -> anyhow::Result<OrderTimeline> {
+        let at = order.at();
+        let mut conn = self.orders.get_conn().await?;
+        let moves = repo::moves(&mut conn, &at).await?;
+        let attempts = repo::attempts(&mut conn, &at).await?;
+        let cases = repo::cases(&mut conn, std::slice::from_ref(&at)).await?;
+        let oldest_unpublished = repo::oldest_unpublished(&mut conn).await?;
+        drop(conn);
+        let postings =
+            repo::postings(&mut self.ledger.get_conn().await?, &self.schemas, &at).await?;
+        Ok(OrderTimeline {
+            moves,
+            attempts,
+            cases,
+            postings,
+            oldest_unpublished,
+        })
+    }
+}
+
+/// The names under which callers are known with these settings.
+pub fn clients(config: &CoreConfig) -> Vec<&str> {
+    if config.clients.is_empty() {
+        vec![NAMELESS_CLIENT]
+    } else {
+        config.clients.iter().map(String::as_str).collect()
+    }
+}

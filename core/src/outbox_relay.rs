@@ -1,0 +1,165 @@
+//! Publishes the outbox to Kafka: at least once, in the order of commits of each
+//! order. A row is deleted only after Kafka has acknowledged all of its events,
+//! so an outage of any length loses nothing.
+
+use crate::guard::lease;
+use crate::metrics::METRICS;
+use crate::orders::repo::{self, OutboxRow};
+use anyhow::Context;
+use mysql_async::Pool;
+use mysql_async::prelude::Queryable;
+use rdkafka::ClientConfig;
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::util::Timeout;
+use sluice_contract::clock::now_us;
+use sluice_contract::event::{ORDER_TOPIC, OrderEvent};
+use sluice_contract::schema::Schemas;
+use std::time::Duration;
+
+/// Outbox rows published and deleted together.
+const MAX_ROWS_PER_ROUND: usize = 200;
+const IDLE_POLL_INTERVAL: Duration = Duration::from_millis(50);
+const RETRY_DELAY: Duration = Duration::from_millis(500);
+/// The relay's lease: one instance publishes at a time, so that order holds.
+const LEASE_DURATION_US: i64 = 5_000_000;
+
+pub struct OutboxRelay {
+    pub pool: Pool,
+    pub schemas: Schemas,
+    pub owner: String,
+    pub producer: Option<FutureProducer>,
+    /// Until when the lease is known to be ours; 0 at the start.
+    pub held_until_us: i64,
+}
+
+/// A producer that keeps order and doubles nothing over retries.
+pub fn producer(brokers: &str) -> anyhow::Result<FutureProducer> {
+    ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        .set("message.timeout.ms", "30000")
+        .set("linger.ms", "5")
+        .set("reconnect.backoff.ms", "50")
+        .set("reconnect.backoff.max.ms", "500")
+        .set("log_level", "3")
+        .create()
+        .context("kafka.brokers: can't make a producer")
+}
+
+impl OutboxRelay {
+    pub fn start(self) {
+        tokio::spawn(self.run());
+    }
+
+    async fn run(mut self) {
+        loop {
+            let pause = match self.round().await {
+                Ok(0) => IDLE_POLL_INTERVAL,
+                Ok(_) => Duration::ZERO,
+                Err(error) => {
+                    METRICS.publish_failures.inc();
+                    tracing::warn!("events wait in the outbox: {error:#}");
+                    RETRY_DELAY
+                }
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Publishes one page; returns how many rows it held.
+    async fn round(&mut self) -> anyhow::Result<usize> {
+        let mut conn = self.pool.get_conn().await?;
+        if !self.hold_lease(&mut conn).await? {
+            // The holder tells the backlog; an old number here would look stuck.
+            METRICS.outbox_rows.set(0);
+            METRICS.outbox_oldest.set(0);
+            return Ok(0);
+        }
+        let page = repo::outbox_page(&mut conn, MAX_ROWS_PER_ROUND).await?;
+        if page.len() < MAX_ROWS_PER_ROUND {
+            METRICS.outbox_rows.set(page.len() as i64);
+        } else {
+            METRICS
+                .outbox_rows
+                .set(repo::outbox_backlog(&mut conn).await?.0);
+        }
+        METRICS.outbox_oldest.set(
+            page.first()
+                .map_or(0, |r| (now_us() - r.created_us) / 1_000_000),
+        );
+        if page.is_empty() {
+            return Ok(0);
+        }
+        if let Some(producer) = &self.producer {
+            drop(conn);
+            publish(producer, &page).await?;
+            conn = self.pool.get_conn().await?;
+        } else if page.iter().any(|r| r.events != "[]") {
+            // Without Kafka events are kept; rows that hold none may go.
+            return self.drop_empty(&mut conn, page).await;
+        }
+        repo::outbox_delete(&mut conn, &page).await?;
+        Ok(page.len())
+    }
+
+    async fn drop_empty(
+        &self,
+        conn: &mut impl Queryable,
+        page: Vec<OutboxRow>,
+    ) -> anyhow::Result<usize> {
+        let empty: Vec<OutboxRow> = page.into_iter().filter(|r| r.events == "[]").collect();
+        if !empty.is_empty() {
+            repo::outbox_delete(conn, &empty).await?;
+        }
+        Ok(0)
+    }
+
+    /// Takes or renews the lease by a conditional write, at half of its life.
+    async fn hold_lease(&mut self, conn: &mut impl Queryable) -> anyhow::Result<bool> {
+        let now = now_us();
+        if self.held_until_us - now > LEASE_DURATION_US / 2 {
+            return Ok(true);
+        }
+        if !lease::take(
+            conn,
+            &self.schemas,
+            "relay",
+            &self.owner,
+            now,
+            LEASE_DURATION_US,
+        )
+        .await?
+        {
+            tokio::time::sleep(RETRY_DELAY).await;
+            return Ok(false);
+        }
+        self.held_until_us = now + LEASE_DURATION_US;
+        Ok(true)
+    }
+}
+
+async fn publish(producer: &FutureProducer, page: &[OutboxRow]) -> anyhow::Result<()> {
+    let mut sent = Vec::new();
+    for row in page {
+        let events: Vec<OrderEvent> =
+            serde_json::from_str(&row.events).context("outbox row is not JSON")?;
+        for event in events {
+            let body = serde_json::to_vec(&event)?;
+            sent.push((event.account_id, body));
+        }
+    }
+    let count = sent.len() as u64;
+    let acks = sent.iter().map(|(account, body)| {
+        producer.send(
+            FutureRecord::to(ORDER_TOPIC).key(account).payload(body),
+            Timeout::After(Duration::from_secs(10)),
+        )
+    });
+    for ack in futures_util::future::join_all(acks).await {
+        ack.map_err(|(error, _)| error)
+            .context("Kafka did not acknowledge")?;
+    }
+    METRICS.published.inc_by(count);
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! Step 2, at the balance service: the money moves, once, and a step row says so.
+
+use crate::balance::{self, BookingError, LockedBooks};
+use crate::intents::{BookingIntent, BookingResult, BookingResultRow};
+use crate::metrics::METRICS;
+use crate::saga::BookingSaga;
+use crate::unit_of_work::UnitOfWork;
+use mysql_async::prelude::Queryable;
+use sluice_contract::clock::now_us;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// What a batch does to the balance's tables.
+#[derive(Default)]
+struct BalanceStepChanges {
+    /// One per intent; `None` waits for a person: its money isn't there.
+    done: Vec<Option<BookingResult>>,
+    fresh: Vec<BookingResultRow>,
+    replaced: Vec<BookingResultRow>,
+}
+
+impl BookingSaga {
+    /// Books the intents, in this order, in one transaction of the balance service.
+    /// What was booked before answers with its outcome; `None` is a booking that must
+    /// not be refused and can't be made: it stays open, and those behind it with it.
+    ///
+    /// # Errors
+    /// The server's; nothing is known then, and the call may be repeated.
+    pub async fn book(
+        &self,
+        intents: &[BookingIntent],
+    ) -> anyhow::Result<Vec<Option<BookingResult>>> {
+        let mut conn = self.balance.get_conn().await?;
+        let all: Vec<&BookingIntent> = intents.iter().collect();
+        conn.query_drop("START TRANSACTION").await?;
+        let accounts: BTreeSet<&str> = intents
+            .iter()
+            .map(|i| i.posting.account_id.as_str())
+            .collect();
+        let rows = conn
+            .query(balance::repo::lock_sql(&self.schemas, accounts.into_iter()))
+            .await?;
+        let locked = balance::repo::from_rows(rows)?;
+        let payments = intents.iter().filter_map(BookingIntent::payment).collect();
+        let captures = balance::repo::lock_captures(&mut conn, &self.schemas, &payments).await?;
+        let steps = crate::intents::repo::lock_steps(&mut conn, &all).await?;
+
+        let mut books = LockedBooks::new(locked, captures);
+        let outcome = decide(intents, steps, &mut books);
+        if outcome.fresh.is_empty() && outcome.replaced.is_empty() {
+            conn.query_drop("ROLLBACK").await?;
+            return Ok(outcome.done);
+        }
+        let (balances, captures) = books.touched();
+        let unit_of_work = UnitOfWork {
+            balances: balances.iter().collect(),
+            captures: captures.iter().collect(),
+            steps: outcome.fresh,
+            replaced_steps: outcome.replaced,
+            drop_outbox_row: true,
+            ..UnitOfWork::default()
+        };
+        conn.query_drop(unit_of_work.commit_sql(&self.schemas, &self.key, now_us())?)
+            .await?;
+        Ok(outcome.done)
+    }
+}
+
+impl BookingIntent {
+    /// The captured payment that is made or changed: account and number.
+    fn payment(&self) -> Option<(&str, &str)> {
+        Some((&self.posting.account_id, self.payment_no.as_deref()?))
+    }
+}
+
+fn decide(
+    intents: &[BookingIntent],
+    steps: Vec<BookingResultRow>,
+    books: &mut LockedBooks,
+) -> BalanceStepChanges {
+    let mut known: BTreeMap<(String, String), (BookingResultRow, bool)> = steps
+        .into_iter()
+        .map(|s| ((s.account_id.clone(), s.posting_id.clone()), (s, true)))
+        .collect();
+    let mut out = BalanceStepChanges::default();
+    let mut stuck: HashSet<&str> = HashSet::new();
+    for intent in intents {
+        let p = &intent.posting;
+        let key = (p.account_id.clone(), p.posting_id.clone());
+        let (before, stored) = known
+            .get(&key)
+            .map_or((None, false), |(step, stored)| (Some(step), *stored));
+        if let Some(done) = before.and_then(|step| answer(step, intent)) {
+            out.done.push(Some(done));
+            continue;
+        }
+        if stuck.contains(intent.order_id.as_str()) {
+            out.done.push(None);
+            continue;
+        }
+        let booked = books.book(p.kind, &p.sum(intent.kind, intent.payment_no.as_deref()));
+        let done = match booked {
+            Ok(()) => BookingResult::Booked,
+            Err(error) if intent.is_refusable() => BookingResult::Refused(error),
+            Err(error) => {
+                METRICS.saga.failures.with_label_values(&["balance"]).inc();
+                tracing::error!(account = %p.account_id, posting = %p.posting_id,
+                    "{error}: the books were changed by somebody else; the booking waits for a person");
+                stuck.insert(&intent.order_id);
+                out.done.push(None);
+                continue;
+            }
+        };
+        let step = BookingResultRow {
+            account_id: p.account_id.clone(),
+            posting_id: p.posting_id.clone(),
+            order_id: intent.order_id.clone(),
+            done,
+        };
+        if stored {
+            &mut out.replaced
+        } else {
+            &mut out.fresh
+        }
+        .push(step.clone());
+        known.insert(key, (step, stored));
+        out.done.push(Some(done));
+    }
+    out
+}
+
+/// What an earlier booking of the same posting means for this one; `None`: nothing.
+fn answer(step: &BookingResultRow, intent: &BookingIntent) -> Option<BookingResult> {
+    match step.done {
+        done if step.order_id == intent.order_id => Some(done),
+        // The same payment under another key: it is booked once, for the other.
+        BookingResult::Booked => Some(BookingResult::Refused(BookingError::AlreadyBooked)),
+        // A refusal stands for the request that got it. A later one (ids are ordered
+        // by time) asks anew; a driver that comes after it has nothing to book.
+        refused @ BookingResult::Refused(_) => (step.order_id > intent.order_id).then_some(refused),
+    }
+}
+
+#[cfg(test)]
+#[path = "balance_step_tests.rs"]
+mod tests;

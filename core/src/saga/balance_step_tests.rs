@@ -1,0 +1,89 @@
+use super::*;
+use crate::ledger::Posting;
+use rust_decimal::Decimal;
+use sluice_contract::order::OrderKind;
+
+fn deposit(order: &str, amount: i64) -> BookingIntent {
+    BookingIntent {
+        posting: Posting::deposit("A", "biz", Decimal::from(amount), "CNY".parse().unwrap()),
+        order_id: order.into(),
+        kind: OrderKind::CashOut,
+        payment_no: None,
+        client: "c".into(),
+        key: "k".into(),
+        created_us: 1,
+    }
+}
+
+fn step(order: &str, done: BookingResult) -> BookingResultRow {
+    BookingResultRow {
+        account_id: "A".into(),
+        posting_id: "dep-biz".into(),
+        order_id: order.into(),
+        done,
+    }
+}
+
+fn one(
+    intent: BookingIntent,
+    before: Option<BookingResultRow>,
+) -> (Option<BookingResult>, usize, usize, usize) {
+    let mut books = LockedBooks::default();
+    let out = decide(&[intent], before.into_iter().collect(), &mut books);
+    (
+        out.done[0],
+        out.fresh.len(),
+        out.replaced.len(),
+        books.touched().0.len(),
+    )
+}
+
+#[test]
+fn what_was_booked_before_answers_and_changes_nothing() {
+    let refused = BookingResult::Refused(BookingError::Overflow);
+    assert_eq!(
+        one(deposit("2", 5), None),
+        (Some(BookingResult::Booked), 1, 0, 1)
+    );
+    assert_eq!(
+        one(deposit("2", 5), Some(step("2", BookingResult::Booked))),
+        (Some(BookingResult::Booked), 0, 0, 0)
+    );
+    assert_eq!(
+        one(deposit("2", 5), Some(step("2", refused))),
+        (Some(refused), 0, 0, 0)
+    );
+    let other = Some(BookingResult::Refused(BookingError::AlreadyBooked));
+    assert_eq!(
+        one(deposit("2", 5), Some(step("1", BookingResult::Booked))),
+        (other, 0, 0, 0)
+    );
+    // Refused for an earlier request: asked anew. For a later one: too late.
+    assert_eq!(
+        one(deposit("2", 5), Some(step("1", refused))),
+        (Some(BookingResult::Booked), 0, 1, 1)
+    );
+    assert_eq!(
+        one(deposit("2", 5), Some(step("3", refused))),
+        (Some(refused), 0, 0, 0)
+    );
+}
+
+#[test]
+fn what_must_not_be_refused_waits_and_holds_back_what_comes_after_it() {
+    let intent = |kind: crate::ledger::PostingKind, id: &str| {
+        let mut intent = deposit("o", 5);
+        intent.posting.kind = kind;
+        intent.posting.posting_id = id.into();
+        intent
+    };
+    use crate::ledger::PostingKind::{Finalize, Return};
+    let mut books = LockedBooks::default();
+    let out = decide(
+        &[intent(Finalize, "o-end"), intent(Return, "o-return")],
+        vec![],
+        &mut books,
+    );
+    assert_eq!(out.done, [None, None]);
+    assert!(out.fresh.is_empty() && books.touched().0.is_empty());
+}

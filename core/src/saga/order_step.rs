@@ -1,0 +1,171 @@
+//! Step 4, with the orders again: they learn what became of their bookings, and the
+//! intents are deleted.
+
+use crate::intents::{BookingIntent, BookingResult, repo};
+use crate::ledger::PostingKind;
+use crate::ledger::events::incoming_event;
+use crate::metrics::METRICS;
+use crate::orders::events::accepted_event;
+use crate::orders::history::OrderTransition;
+use crate::orders::state::{OrderInput, StateDecision, step};
+use crate::orders::{Order, OrderRef, repo as orders};
+use crate::saga::BookingSaga;
+use crate::unit_of_work::UnitOfWork;
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use sluice_contract::clock::now_us;
+use sluice_contract::event::OrderEvent;
+use sluice_contract::order::OrderState;
+use std::collections::BTreeSet;
+
+/// What an order's booking moved.
+#[derive(Default)]
+struct OrderStepChanges {
+    orders: Vec<Order>,
+    moves: Vec<OrderTransition>,
+    events: Vec<OrderEvent>,
+}
+
+impl BookingSaga {
+    /// Moves the orders whose reservations are decided, tells of money that came in,
+    /// frees the keys of refused requests, and deletes the intents. What another
+    /// driver has closed is left alone.
+    ///
+    /// # Errors
+    /// The server's; the call may be repeated.
+    pub async fn close(
+        &self,
+        intents: &[BookingIntent],
+        done: &[Option<BookingResult>],
+    ) -> anyhow::Result<()> {
+        let closed: Vec<(&BookingIntent, BookingResult)> = intents
+            .iter()
+            .zip(done)
+            .filter_map(|(intent, done)| Some((intent, (*done)?)))
+            .collect();
+        if closed.is_empty() {
+            return Ok(());
+        }
+        let mut conn = self.orders.get_conn().await?;
+        if closed.iter().all(|(intent, _)| !intent.is_refusable()) {
+            // Their orders have moved already.
+            let all: Vec<&BookingIntent> = closed.iter().map(|(intent, _)| *intent).collect();
+            return Ok(conn.query_drop(repo::delete_sql(&all)).await?);
+        }
+        let moved = self.close_refusable(&mut conn, closed).await?;
+        for order in &moved {
+            tracing::info!(order = %order.order_id, account = %order.account_id, amount = %order.amount,
+                currency = %order.currency, state = order.state.as_str(), "booked elsewhere");
+            METRICS
+                .orders
+                .with_label_values(&[order.state.as_str()])
+                .inc();
+            if order.state == OrderState::Init {
+                self.ready.push(order.at());
+            }
+        }
+        Ok(())
+    }
+
+    async fn close_refusable(
+        &self,
+        conn: &mut Conn,
+        closed: Vec<(&BookingIntent, BookingResult)>,
+    ) -> anyhow::Result<Vec<Order>> {
+        conn.query_drop("START TRANSACTION").await?;
+        let reserves = || {
+            closed
+                .iter()
+                .filter(|(i, _)| i.posting.kind == PostingKind::Reserve)
+        };
+        let at: Vec<OrderRef> = reserves()
+            .map(|(i, _)| OrderRef::new(&i.posting.account_id, &i.order_id))
+            .collect();
+        let locked = if at.is_empty() {
+            Vec::new()
+        } else {
+            orders::lock(conn, at.iter()).await?
+        };
+        let all: Vec<&BookingIntent> = closed.iter().map(|(intent, _)| *intent).collect();
+        let open = repo::lock(conn, &all).await?;
+        let closed: Vec<(&BookingIntent, BookingResult)> = closed
+            .into_iter()
+            .filter(|(i, _)| {
+                open.contains(&(i.posting.account_id.clone(), i.posting.posting_id.clone()))
+            })
+            .collect();
+        if closed.is_empty() {
+            conn.query_drop("ROLLBACK").await?;
+            return Ok(Vec::new());
+        }
+        let now = now_us();
+        let moved = learn(&closed, locked, now);
+        let refused = closed
+            .iter()
+            .filter(|(i, done)| i.is_refusable() && *done != BookingResult::Booked);
+        let unit_of_work = UnitOfWork {
+            moved_orders: moved.orders.iter().collect(),
+            moves: moved.moves,
+            events: moved.events,
+            closed: closed.iter().map(|(intent, _)| *intent).collect(),
+            freed_keys: refused
+                .map(|(i, _)| (i.client.as_str(), i.key.as_str(), i.order_id.as_str()))
+                .collect(),
+            ..UnitOfWork::default()
+        };
+        conn.query_drop(unit_of_work.commit_sql(&self.schemas, &self.key, now)?)
+            .await?;
+        Ok(moved.orders)
+    }
+}
+
+fn learn(
+    closed: &[(&BookingIntent, BookingResult)],
+    mut locked: Vec<Order>,
+    now_us: i64,
+) -> OrderStepChanges {
+    let mut moved = OrderStepChanges::default();
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    for (intent, done) in closed {
+        let kind = intent.posting.kind;
+        if *done == BookingResult::Booked
+            && matches!(kind, PostingKind::Deposit | PostingKind::Capture)
+        {
+            moved
+                .events
+                .push(incoming_event(&intent.posting, &intent.order_id, now_us));
+        }
+        if kind != PostingKind::Reserve || !seen.insert(&intent.order_id) {
+            continue;
+        }
+        let Some(order) = locked.iter_mut().find(|o| o.order_id == intent.order_id) else {
+            continue;
+        };
+        let event = if *done == BookingResult::Booked {
+            OrderInput::Booked
+        } else {
+            OrderInput::Unfunded
+        };
+        let from = order.state;
+        // Anything but a move was learned before.
+        let StateDecision::Move(to, _) = step(from, event) else {
+            continue;
+        };
+        order.state = to;
+        order.version += 1;
+        order.updated_us = now_us;
+        order.due_us =
+            (to == OrderState::Init).then_some(now_us + crate::orders::FIRST_POLL_DELAY_US);
+        if let BookingResult::Refused(error) = done {
+            order.result_code = Some(error.as_str().to_owned());
+        }
+        moved
+            .moves
+            .push(OrderTransition::of(order, from, event.as_str()));
+        if to == OrderState::Init {
+            moved.events.push(accepted_event(order, now_us));
+        }
+        moved.orders.push(order.clone());
+    }
+    moved
+}

@@ -1,0 +1,6 @@
+//! Terminal and report output that demo, bench and the fault drills share.
+
+pub mod json;
+pub mod latency;
+pub mod progress;
+pub mod reading_bar;

@@ -1,0 +1,131 @@
+//! Keeps the runs coming while the lease is ours: when one is due, and when asked.
+
+use crate::audit::commit::AuditError;
+use crate::audit::repo::{self, AuditRun};
+use crate::audit::run::AuditJob;
+use crate::audit::{AuditProgress, AuditReason};
+use crate::context::SidecarContext;
+use crate::stream::gtid::Flavour;
+use sluice_contract::clock::now_us;
+use sluice_contract::telemetry::seconds;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// After a run that could not be completed.
+const RETRY_DELAY: Duration = Duration::from_secs(10);
+/// A schedule of 0: never by itself.
+const NO_SCHEDULE: Duration = Duration::from_secs(u32::MAX as u64);
+
+/// Runs until another sidecar holds the lease.
+pub async fn keep(parts: Arc<SidecarContext>, epoch: i64, flavour: Flavour) {
+    let period = Duration::from_secs(u64::from(parts.config.audit.interval_minutes) * 60);
+    parts
+        .metrics
+        .audit
+        .period_seconds
+        .set(i64::from(parts.config.audit.interval_minutes) * 60);
+    let mut wait = first_wait(&parts, period).await;
+    loop {
+        let reason = tokio::select! {
+            () = parts.audit.asked() => AuditReason::Demand,
+            () = tokio::time::sleep(wait) => AuditReason::Schedule,
+        };
+        let Some(rules) = parts.rules.borrow().clone() else {
+            wait = RETRY_DELAY;
+            continue;
+        };
+        let job = AuditJob {
+            parts: &parts,
+            epoch,
+            flavour,
+            rules,
+            reason,
+        };
+        wait = match once(&job).await {
+            Ok(()) if period.is_zero() => NO_SCHEDULE,
+            Ok(()) => period,
+            Err(AuditError::LeaseLost) => return,
+            Err(AuditError::Failed(_)) => RETRY_DELAY,
+        };
+    }
+}
+
+/// Until the next run is due, by the last one of whichever instance.
+async fn first_wait(parts: &SidecarContext, period: Duration) -> Duration {
+    let last = loop {
+        let asked =
+            async { repo::last_run(&mut parts.pool.get_conn().await?, &parts.schemas).await };
+        match asked.await {
+            Ok(last) => break last,
+            Err(error) => {
+                tracing::warn!(%error, "the last run over the data at rest can't be read, still trying");
+                tokio::time::sleep(RETRY_DELAY).await;
+            }
+        }
+    };
+    let done_us = last.as_ref().map_or(0, |run| run.completed_us);
+    if let Some(last) = last {
+        show(parts, &last);
+    }
+    if period.is_zero() {
+        return NO_SCHEDULE;
+    }
+    period.saturating_sub(Duration::from_micros(
+        u64::try_from(now_us() - done_us).unwrap_or(0),
+    ))
+}
+
+async fn once(job: &AuditJob<'_>) -> Result<(), AuditError> {
+    let parts = job.parts;
+    let done = async {
+        let checked = started(job).check().await?;
+        job.finish(checked, None).await
+    };
+    let done = done.await;
+    ended(parts, &done);
+    done.map(drop)
+}
+
+/// Shows that a run has begun.
+pub fn started<'j, 'p>(job: &'j AuditJob<'p>) -> &'j AuditJob<'p> {
+    let progress = AuditProgress {
+        reason: job.reason.as_str(),
+        started_us: now_us(),
+        ..AuditProgress::default()
+    };
+    // Whoever asked before now is answered by this one.
+    job.parts
+        .audit
+        .update(|note| (note.running, note.asked) = (Some(progress), false));
+    job.parts.metrics.audit.running.set(1);
+    job
+}
+
+/// Shows how it ended.
+pub fn ended(parts: &SidecarContext, done: &Result<AuditRun, AuditError>) {
+    parts.metrics.audit.running.set(0);
+    parts.audit.update(|note| note.running = None);
+    match done {
+        Ok(run) => show(parts, run),
+        Err(stop) => {
+            parts.metrics.audit.failures.inc();
+            tracing::error!(error = %stop, "data at rest could not be checked; the run starts over");
+            parts
+                .audit
+                .update(|note| note.failed = Some(stop.to_string()));
+        }
+    }
+}
+
+fn show(parts: &SidecarContext, run: &AuditRun) {
+    let shown = &parts.metrics.audit;
+    shown.completed_seconds.set(seconds(run.completed_us));
+    shown
+        .took_seconds
+        .set(seconds(run.completed_us - run.started_us));
+    shown.accounts.set(run.accounts);
+    shown.open_findings.set(run.open_findings);
+    parts
+        .audit
+        .update(|note| (note.last, note.failed) = (Some(run.clone()), None));
+}

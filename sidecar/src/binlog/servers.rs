@@ -1,0 +1,128 @@
+//! The database servers that are read, a reader each. The first has orders and guard:
+//! fence, verdicts and checkpoints are there. Balance and ledger may be elsewhere.
+
+use crate::binlog::hosts::ServerHosts;
+use crate::binlog::preflight;
+use crate::binlog::settings::MysqlSourceSettings;
+use crate::binlog::watched_tables::WatchedTables;
+use crate::health::blind::{Blind, BlindCause};
+use crate::health::last_activity::LastActivity;
+use crate::stream::gtid::Flavour;
+use sluice_contract::schema::Schemas;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// One server.
+pub struct SourceServer {
+    /// Empty for the first.
+    pub name: String,
+    pub hosts: Arc<ServerHosts>,
+    /// Logical names of the schemas that are here.
+    pub schemas: Vec<&'static str>,
+    pub blind: Blind,
+    pub heard: LastActivity,
+    fit: watch::Sender<Option<Flavour>>,
+}
+
+/// Connections to a server that is only read: questions about its position.
+const READ_CONNECTIONS: usize = 2;
+
+impl SourceServer {
+    /// Its row in the checkpoint: `binlog`, or `binlog:balance`. A feed has positions of
+    /// its own kind, and both may be tried in turn: `changes`.
+    pub fn source(&self, flavour: Flavour) -> String {
+        if flavour == Flavour::Feed {
+            return "changes".to_owned();
+        }
+        if self.name.is_empty() {
+            "binlog".to_owned()
+        } else {
+            format!("binlog:{}", self.name)
+        }
+    }
+
+    /// How it is called in metrics.
+    pub fn label(&self) -> &str {
+        if self.name.is_empty() {
+            "main"
+        } else {
+            &self.name
+        }
+    }
+
+    /// What is watched here.
+    pub fn watch(&self, schemas: &Schemas) -> WatchedTables {
+        WatchedTables::of(schemas, |logical| self.schemas.contains(&logical))
+    }
+
+    /// Its flavour, once its settings are right. `None` if nobody asks any more.
+    pub async fn fit(&self) -> Option<Flavour> {
+        let mut fit = self.fit.subscribe();
+        *fit.wait_for(Option::is_some).await.ok()?
+    }
+
+    /// The same, at once.
+    pub fn is_fit(&self) -> Option<Flavour> {
+        *self.fit.borrow()
+    }
+
+    /// Asks for ever whether its settings are right; one whose changes come by a feed
+    /// need only be there.
+    pub fn inspect(&self, fed: bool) -> JoinHandle<()> {
+        self.blind.set(BlindCause::Mysql, "connecting");
+        let (hosts, blind, fit) = (
+            Arc::clone(&self.hosts),
+            self.blind.clone(),
+            self.fit.clone(),
+        );
+        match fed {
+            true => tokio::spawn(crate::binlog::verdict_server::watch(
+                hosts.url().to_owned(),
+                blind,
+                fit,
+            )),
+            false => tokio::spawn(preflight::watch(hosts, blind, fit)),
+        }
+    }
+}
+
+/// Every server that the settings name, the first one first.
+pub fn all(
+    mysql: &MysqlSourceSettings,
+    connections: usize,
+    blind: &Blind,
+) -> anyhow::Result<Vec<SourceServer>> {
+    let server = |name: &str, setting: &str, url: &str, schemas: Vec<&'static str>, connections| {
+        anyhow::Ok(SourceServer {
+            hosts: Arc::new(ServerHosts::new(setting, url, connections)?),
+            schemas,
+            blind: if name.is_empty() {
+                blind.clone()
+            } else {
+                blind.of(name)
+            },
+            heard: LastActivity::default(),
+            fit: watch::channel(None).0,
+            name: name.to_owned(),
+        })
+    };
+    let mut servers = vec![server(
+        "",
+        "mysql.url",
+        &mysql.url,
+        mysql.schemas_of(None),
+        connections,
+    )?];
+    for also in &mysql.book_servers {
+        let schemas = mysql.schemas_of(Some(also));
+        servers.push(server(
+            &also.name,
+            "mysql.book_servers.url",
+            &also.url,
+            schemas,
+            READ_CONNECTIONS,
+        )?);
+    }
+    Ok(servers)
+}

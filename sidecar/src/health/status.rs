@@ -1,0 +1,81 @@
+//! What `/status` tells: a small shared note, written by the committer.
+
+use serde::Serialize;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Heartbeats remembered that did not come back: more than an hour of them. Past it
+/// newer ones are not; the oldest is what counts.
+const MAX_HEARTBEATS_IN_FLIGHT: usize = 8192;
+
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusReport {
+    /// `starting`, `standby` or `active`.
+    pub role: &'static str,
+    pub epoch: i64,
+    pub binlog: String,
+    /// How far each binlog is evaluated, by its name in the checkpoint.
+    pub positions: BTreeMap<String, String>,
+    pub kafka: Option<String>,
+    /// Kafka's offsets as they were last committed with the verdicts.
+    pub kafka_committed: Option<String>,
+    /// `updated_us` of the last own heartbeat that came back; 0 before the first.
+    pub heartbeat_us: i64,
+    /// Of the set that the last batch was evaluated with.
+    pub rules_hash: String,
+    /// The set that is loaded, which may be newer than the one of the last verdict.
+    pub rules_version: i64,
+    /// Why the folder's edits are not taken over, if they are not.
+    pub rules_refused: Option<String>,
+    pub pairs_open: usize,
+    /// Verdicts recorded since the start.
+    pub verdicts: u64,
+    /// Own heartbeats that did not come back yet, oldest first.
+    #[serde(skip)]
+    sent: VecDeque<i64>,
+}
+
+impl StatusReport {
+    /// A heartbeat is about to be written.
+    pub fn sends(&mut self, updated_us: i64) {
+        if self.sent.len() < MAX_HEARTBEATS_IN_FLIGHT {
+            self.sent.push_back(updated_us);
+        }
+    }
+
+    /// One came back, and with it every older one.
+    pub fn came_back(&mut self, updated_us: i64) {
+        self.heartbeat_us = updated_us;
+        while self.sent.front().is_some_and(|sent| *sent <= updated_us) {
+            self.sent.pop_front();
+        }
+    }
+
+    /// When the oldest was written that did not come back.
+    pub fn oldest_sent_us(&self) -> Option<i64> {
+        self.sent.front().copied()
+    }
+
+    /// A reign begins: lag counts from here until its first heartbeat comes back.
+    pub fn leads(&mut self, epoch: i64, now_us: i64) {
+        (self.role, self.epoch, self.heartbeat_us) = ("active", epoch, now_us);
+        self.sent.clear();
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct SidecarStatus(Arc<Mutex<StatusReport>>);
+
+impl SidecarStatus {
+    pub fn update(&self, change: impl FnOnce(&mut StatusReport)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub fn read(&self) -> StatusReport {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}

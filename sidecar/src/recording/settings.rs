@@ -1,0 +1,23 @@
+//! Settings of recordings.
+
+use serde::Deserialize;
+use std::path::PathBuf;
+
+/// Where and how much to record.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordSettings {
+    /// A folder of its own; made if it isn't there.
+    pub dir: PathBuf,
+    /// MiB; the oldest part goes.
+    #[serde(default = "default_max_mb")]
+    pub max_mb: u64,
+}
+
+/// Some twenty million row changes.
+pub fn default_max_mb() -> u64 {
+    1_024
+}
+
+/// Least that a recording may be allowed, in MiB: a large block fits.
+pub const MIN_RECORDING_MB: u64 = 16;

@@ -1,0 +1,49 @@
+//! What pairs are made of.
+
+use crate::rules::runtime::types::{EventView, ImageView, RowPosition, account_of};
+use crate::stream::change::{ReceivedEvent, RowChange};
+use rhai::Dynamic;
+use std::sync::Arc;
+
+/// A row or an event that is or was half of a pair.
+#[derive(Debug, Clone)]
+pub enum PairedItem {
+    /// With its number in its transaction.
+    Row(Arc<RowChange>, u32),
+    Event(Arc<ReceivedEvent>),
+}
+
+impl PairedItem {
+    pub fn account(&self) -> &str {
+        match self {
+            PairedItem::Row(change, _) => change
+                .after
+                .as_ref()
+                .and_then(|image| account_of(change, image))
+                .unwrap_or_default(),
+            PairedItem::Event(event) => &event.body.account_id,
+        }
+    }
+
+    /// When an event happened, as its sender says.
+    pub fn occurred_us(&self) -> Option<i64> {
+        match self {
+            PairedItem::Row(..) => None,
+            PairedItem::Event(event) => Some(event.body.occurred_us),
+        }
+    }
+
+    /// As rules see it: the row's after-image, or the event.
+    pub fn view(&self, position: &Arc<str>) -> Dynamic {
+        match self {
+            PairedItem::Row(change, row) => {
+                let row_position = RowPosition {
+                    position: Arc::clone(position),
+                    row: *row,
+                };
+                ImageView::of(change, true, row_position).map_or(Dynamic::UNIT, Dynamic::from)
+            }
+            PairedItem::Event(event) => Dynamic::from(EventView(Arc::clone(event))),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Findings and errors that a call of a rule leaves.
+
+use crate::rules::runtime::trace::FindingDetail;
+use crate::rules::text::header::RuleHeader;
+use rust_decimal::Decimal;
+use sluice_contract::breaker::BreakerKey;
+use std::sync::Arc;
+
+/// What a rule says about one change. A rule that could not decide (an error, a
+/// limit) is `Undetermined`: never a violation, never silence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FindingOutcome {
+    Violation,
+    Undetermined,
+}
+
+impl FindingOutcome {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FindingOutcome::Violation => "violation",
+            FindingOutcome::Undetermined => "undetermined",
+        }
+    }
+}
+
+/// One thing that a rule found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// 32 hex digits derived from rule, position, account and item: the same change
+    /// evaluated again is the same finding.
+    pub verdict_id: String,
+    /// Its id while the same text was a candidate. None of one.
+    pub before: Option<String>,
+    pub rule: Arc<RuleHeader>,
+    /// 16 hex digits of the rule file that decided.
+    pub rule_hash: String,
+    pub outcome: FindingOutcome,
+    /// Of a pair: the left side's, or that of the side whose partner is missing.
+    pub position: Arc<str>,
+    pub item: String,
+    /// Empty if the rule could not tell.
+    pub account: String,
+    pub message: String,
+    /// Only of a rule in mode `trip`: everything that it stops.
+    pub breakers: Vec<BreakerKey>,
+    /// Money at stake, in major units, if the rule says it.
+    pub amount: Option<Decimal>,
+    /// What the rule looked at. None only where no rule was called.
+    pub detail: Option<Arc<FindingDetail>>,
+}
+
+/// A rule that failed to evaluate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleError {
+    pub rule: String,
+    pub message: String,
+}

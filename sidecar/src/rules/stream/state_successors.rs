@@ -1,0 +1,41 @@
+//! Successors inherit what the rules of the former set remembered.
+
+use crate::rules::runtime::rule_set::RuleSet;
+use ahash::AHashMap;
+
+/// For each rule of `new`, the rule of `old` whose memory it takes over: itself, or
+/// else one with its id and trigger that does not go on itself. Each has one successor: a
+/// candidate beside the armed version begins anew.
+pub(crate) fn state_successors(old: &RuleSet, new: &RuleSet) -> Vec<Option<usize>> {
+    let mut by_id: AHashMap<&str, Vec<usize>> = AHashMap::new();
+    for (at, rule) in old.rules.iter().enumerate() {
+        by_id.entry(&rule.header.id).or_default().push(at);
+    }
+    let mut state_successors: Vec<Option<usize>> = vec![None; new.rules.len()];
+    let mut taken = vec![false; old.rules.len()];
+    for itself in [true, false] {
+        for (rule, successor) in new
+            .rules
+            .iter()
+            .zip(&mut state_successors)
+            .filter(|(_, successor)| successor.is_none())
+        {
+            let fits = |at: &usize| {
+                let was = &old.rules[*at];
+                !taken[*at]
+                    && was.header.trigger == rule.header.trigger
+                    && (!itself || was.hash == rule.hash)
+            };
+            *successor = by_id
+                .get(rule.header.id.as_str())
+                .into_iter()
+                .flatten()
+                .copied()
+                .find(fits);
+            if let Some(at) = *successor {
+                taken[at] = true;
+            }
+        }
+    }
+    state_successors
+}

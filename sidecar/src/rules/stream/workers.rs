@@ -1,0 +1,360 @@
+//! Evaluation on several threads, with the very result of one. Every worker sees
+//! every input and evaluates its share of the rules; what they find is put in the
+//! order in which one evaluator would have found it.
+
+use crate::rules::runtime::finding::{Finding, RuleError};
+use crate::rules::runtime::rule_call::MAX_ERRORS;
+use crate::rules::runtime::rule_set::RuleSet;
+use crate::rules::stream::assignment;
+use crate::rules::stream::evaluate::Evaluator;
+use crate::rules::stream::ordering::FindingOrder;
+use crate::stream::change::{RuleInput, SourceKind};
+use anyhow::Context;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// Most workers; there are not many more rules than this to share.
+pub const MAX_WORKERS: usize = 64;
+/// Batches that a worker may be ahead of the slowest one.
+pub const MAX_BATCHES_AHEAD: usize = 4;
+
+/// What was found, and in which of a batch's inputs.
+#[derive(Debug)]
+pub struct InputFinding {
+    pub input: usize,
+    pub finding: Finding,
+}
+
+/// What a batch led to, in the one order.
+#[derive(Debug, Default)]
+pub struct BatchFindings {
+    pub found: Vec<InputFinding>,
+    pub errors: Vec<RuleError>,
+}
+
+/// What an evaluator remembers, as far as others ask.
+#[derive(Debug, Clone)]
+struct WorkerState {
+    holds_version: u64,
+    holds: Arc<Vec<String>>,
+    open_pairs: usize,
+    lagging: usize,
+    binlog_from: i64,
+    needs: [Option<Arc<str>>; 2],
+}
+
+enum WorkerJob {
+    /// With the state after it, if somebody will ask.
+    Batch(Arc<[RuleInput]>, bool),
+    Swap(Arc<RuleSet>, Vec<bool>),
+    MarkGap,
+    Begins(Option<i64>),
+}
+
+struct WorkerResult {
+    found: Vec<(FindingOrder, Finding)>,
+    errors: Vec<(FindingOrder, RuleError)>,
+    state: Option<WorkerState>,
+}
+
+struct RuleWorker {
+    jobs: Sender<WorkerJob>,
+    done: Receiver<WorkerResult>,
+}
+
+/// One evaluator on this thread, or several on threads of their own.
+pub struct RuleWorkers {
+    alone: Option<Box<Evaluator>>,
+    finished: VecDeque<BatchFindings>,
+    team: Vec<RuleWorker>,
+    states: Vec<WorkerState>,
+    in_flight: usize,
+    set: Arc<RuleSet>,
+    shares: Vec<usize>,
+    drafts: bool,
+    /// Inputs that were given one by one.
+    waiting: Vec<RuleInput>,
+    errors: Vec<RuleError>,
+}
+
+impl RuleWorkers {
+    /// `workers` of 1 needs no thread.
+    ///
+    /// # Errors
+    /// The system's, if it has no thread left.
+    pub fn new(set: Arc<RuleSet>, workers: usize, drafts: bool) -> anyhow::Result<RuleWorkers> {
+        let workers = workers.clamp(1, MAX_WORKERS);
+        let shares = assignment::assign_rules(&set, workers, drafts);
+        let mut made = RuleWorkers {
+            alone: None,
+            finished: VecDeque::new(),
+            team: Vec::new(),
+            states: Vec::new(),
+            in_flight: 0,
+            set: Arc::clone(&set),
+            shares,
+            drafts,
+            waiting: Vec::new(),
+            errors: Vec::new(),
+        };
+        if workers == 1 {
+            made.alone = Some(Box::new(Evaluator::build(
+                set,
+                drafts,
+                vec![true; made.shares.len()],
+            )));
+            return Ok(made);
+        }
+        for number in 0..workers {
+            let mut evaluator = Evaluator::build(Arc::clone(&set), drafts, made.assigned(number));
+            made.states.push(WorkerState::of(&evaluator, None));
+            evaluator.keep_finding_orders();
+            let (jobs, todo) = bounded(MAX_BATCHES_AHEAD);
+            let (finish, done) = bounded(MAX_BATCHES_AHEAD);
+            let name = format!("sluice-rules-{number}");
+            let spawned = std::thread::Builder::new()
+                .name(name)
+                .spawn(move || work(evaluator, &todo, &finish));
+            spawned.context("a thread for rules")?;
+            made.team.push(RuleWorker { jobs, done });
+        }
+        Ok(made)
+    }
+
+    fn assigned(&self, worker: usize) -> Vec<bool> {
+        self.shares.iter().map(|share| *share == worker).collect()
+    }
+
+    /// Begins a batch. At most [`MAX_BATCHES_AHEAD`] may be begun and not collected.
+    pub fn begin(&mut self, inputs: &Arc<[RuleInput]>) -> anyhow::Result<()> {
+        self.begin_with(inputs, false)
+    }
+
+    fn begin_with(&mut self, inputs: &Arc<[RuleInput]>, state: bool) -> anyhow::Result<()> {
+        self.in_flight += 1;
+        if let Some(evaluator) = &mut self.alone {
+            let mut batch = BatchFindings::default();
+            let mut found = Vec::new();
+            for (input, one) in inputs.iter().enumerate() {
+                evaluator.evaluate(one, &mut found);
+                batch.found.extend(
+                    found
+                        .drain(..)
+                        .map(|finding| InputFinding { input, finding }),
+                );
+            }
+            batch.errors = evaluator.errors();
+            self.finished.push_back(batch);
+            return Ok(());
+        }
+        self.tell(|_| WorkerJob::Batch(Arc::clone(inputs), state))
+    }
+
+    /// The oldest batch that was begun; None if there is none.
+    pub fn collect(&mut self) -> anyhow::Result<Option<BatchFindings>> {
+        if self.in_flight == 0 {
+            return Ok(None);
+        }
+        self.in_flight -= 1;
+        if self.alone.is_some() {
+            return Ok(self.finished.pop_front());
+        }
+        let mut found = Vec::new();
+        let mut errors = Vec::new();
+        for (worker, state) in self.team.iter().zip(&mut self.states) {
+            let done = worker
+                .done
+                .recv()
+                .context("a thread that evaluates rules died")?;
+            found.extend(done.found);
+            errors.extend(done.errors);
+            if let Some(now) = done.state {
+                *state = now;
+            }
+        }
+        // Stable: what one rule found at one place stays in its order.
+        found.sort_by_key(|(place, _)| *place);
+        errors.sort_by_key(|(place, _)| *place);
+        errors.truncate(MAX_ERRORS);
+        let found = found
+            .into_iter()
+            .map(|(place, finding)| InputFinding {
+                input: place.input,
+                finding,
+            })
+            .collect();
+        Ok(Some(BatchFindings {
+            found,
+            errors: errors.into_iter().map(|(_, error)| error).collect(),
+        }))
+    }
+
+    /// How many batches were begun and not collected.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    fn tell(&self, job: impl Fn(usize) -> WorkerJob) -> anyhow::Result<()> {
+        for (number, worker) in self.team.iter().enumerate() {
+            worker
+                .jobs
+                .send(job(number))
+                .context("a thread that evaluates rules died")?;
+        }
+        Ok(())
+    }
+
+    /// See [`Evaluator::mark_gap`]: from the next batch on.
+    pub fn mark_gap(&mut self) -> anyhow::Result<()> {
+        match &mut self.alone {
+            Some(evaluator) => evaluator.mark_gap(),
+            None => self.tell(|_| WorkerJob::MarkGap)?,
+        }
+        Ok(())
+    }
+
+    /// See [`Evaluator::begins`]: from the next batch on.
+    pub fn begins(&mut self, kafka_from_us: Option<i64>) -> anyhow::Result<()> {
+        match &mut self.alone {
+            Some(evaluator) => evaluator.begins(kafka_from_us),
+            None => self.tell(|_| WorkerJob::Begins(kafka_from_us))?,
+        }
+        Ok(())
+    }
+
+    /// See [`Evaluator::swap`]: from the next batch on.
+    pub fn swap(&mut self, set: Arc<RuleSet>) -> anyhow::Result<()> {
+        if let Some(evaluator) = &mut self.alone {
+            evaluator.swap(set);
+            return Ok(());
+        }
+        self.shares =
+            assignment::reassign_rules(&set, self.team.len(), self.drafts, &self.set, &self.shares);
+        self.set = Arc::clone(&set);
+        self.tell(|number| WorkerJob::Swap(Arc::clone(&set), self.assigned(number)))
+    }
+
+    /// Evaluates one input, now or with those around it; `flush` has the rest.
+    pub fn evaluate(&mut self, input: &RuleInput, out: &mut Vec<Finding>) {
+        match &mut self.alone {
+            Some(evaluator) => evaluator.evaluate(input, out),
+            None => self.waiting.push(input.clone()),
+        }
+    }
+
+    /// Everything that was given to `evaluate` is evaluated.
+    pub fn flush(&mut self, out: &mut Vec<Finding>) -> anyhow::Result<()> {
+        if !self.waiting.is_empty() {
+            let inputs: Arc<[RuleInput]> = std::mem::take(&mut self.waiting).into();
+            self.begin_with(&inputs, true)?;
+            if let Some(batch) = self.collect()? {
+                out.extend(batch.found.into_iter().map(|found| found.finding));
+                self.errors.extend(batch.errors);
+            }
+        }
+        Ok(())
+    }
+
+    /// See [`Evaluator::holds`].
+    pub fn holds(&self) -> Vec<String> {
+        let Some(evaluator) = &self.alone else {
+            let all: BTreeSet<&String> = self
+                .states
+                .iter()
+                .flat_map(|state| state.holds.iter())
+                .collect();
+            return all.into_iter().cloned().collect();
+        };
+        evaluator.holds()
+    }
+
+    /// See [`Evaluator::holds_version`].
+    pub fn holds_version(&self) -> u64 {
+        self.alone.as_ref().map_or_else(
+            || self.states.iter().map(|state| state.holds_version).sum(),
+            |alone| alone.holds_version(),
+        )
+    }
+
+    /// See [`Evaluator::open_pairs`].
+    pub fn open_pairs(&self) -> usize {
+        self.alone.as_ref().map_or_else(
+            || self.states.iter().map(|state| state.open_pairs).sum(),
+            |alone| alone.open_pairs(),
+        )
+    }
+
+    /// See [`Evaluator::lagging`].
+    pub fn lagging(&self) -> usize {
+        self.alone.as_ref().map_or_else(
+            || self.states.iter().map(|state| state.lagging).sum(),
+            |alone| alone.lagging(),
+        )
+    }
+
+    /// See [`Evaluator::needs_from`]: whoever needs most decides for all.
+    pub fn needs_from(&self, source: SourceKind) -> Option<Arc<str>> {
+        if let Some(evaluator) = &self.alone {
+            return evaluator.needs_from(source);
+        }
+        let most = self.states.iter().min_by_key(|state| state.binlog_from)?;
+        most.needs[usize::from(source == SourceKind::Kafka)].clone()
+    }
+
+    /// See [`Evaluator::errors`].
+    pub fn errors(&mut self) -> Vec<RuleError> {
+        self.alone
+            .as_mut()
+            .map_or_else(|| std::mem::take(&mut self.errors), |alone| alone.errors())
+    }
+}
+
+impl WorkerState {
+    fn of(evaluator: &Evaluator, last: Option<&WorkerState>) -> WorkerState {
+        let holds_version = evaluator.holds_version();
+        let same = last.filter(|last| last.holds_version == holds_version);
+        WorkerState {
+            holds_version,
+            holds: same.map_or_else(
+                || Arc::new(evaluator.holds()),
+                |last| Arc::clone(&last.holds),
+            ),
+            open_pairs: evaluator.open_pairs(),
+            lagging: evaluator.lagging(),
+            binlog_from: evaluator.binlog_from(),
+            needs: [SourceKind::Binlog, SourceKind::Kafka]
+                .map(|source| evaluator.needs_from(source)),
+        }
+    }
+}
+
+/// A worker's thread, until nobody has anything for it.
+fn work(mut evaluator: Evaluator, jobs: &Receiver<WorkerJob>, finish: &Sender<WorkerResult>) {
+    let mut state = WorkerState::of(&evaluator, None);
+    for job in jobs {
+        match job {
+            WorkerJob::Swap(set, assigned) => evaluator.swap_assigned(set, assigned),
+            WorkerJob::MarkGap => evaluator.mark_gap(),
+            WorkerJob::Begins(kafka_from_us) => evaluator.begins(kafka_from_us),
+            WorkerJob::Batch(inputs, with_state) => {
+                let mut out = Vec::new();
+                inputs
+                    .iter()
+                    .for_each(|input| evaluator.evaluate(input, &mut out));
+                let places = evaluator.places();
+                if with_state {
+                    state = WorkerState::of(&evaluator, Some(&state));
+                }
+                let done = WorkerResult {
+                    found: places.findings.into_iter().zip(out).collect(),
+                    errors: places.errors.into_iter().zip(evaluator.errors()).collect(),
+                    state: with_state.then(|| state.clone()),
+                };
+                if finish.send(done).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}

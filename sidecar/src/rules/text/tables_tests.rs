@@ -1,0 +1,75 @@
+use super::*;
+use std::path::Path;
+
+/// The columns of `CREATE TABLE` in a migration, with their kinds.
+fn columns_of(sql: &str) -> Vec<(String, ColumnKind)> {
+    let body = sql.split_once('(').map(|(_, b)| b).unwrap_or_default();
+    let column = |line: &str| {
+        let mut words = line
+            .trim_start()
+            .trim_start_matches("ADD COLUMN ")
+            .split_whitespace();
+        let (name, kind) = (words.next()?, words.next()?);
+        let kind = match kind.split('(').next()? {
+            "VARCHAR" | "CHAR" | "TEXT" | "MEDIUMTEXT" => Text,
+            "SMALLINT" | "TINYINT" | "INT" | "BIGINT" => Int,
+            "DECIMAL" => Money,
+            _ => return None,
+        };
+        Some((name.to_owned(), kind))
+    };
+    body.lines().filter_map(column).collect()
+}
+
+#[test]
+fn the_catalogue_is_what_the_migrations_create() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
+    let mut made: std::collections::BTreeMap<String, Vec<(String, ColumnKind)>> =
+        Default::default();
+    for folder in std::fs::read_dir(root).unwrap() {
+        let files = std::fs::read_dir(folder.unwrap().path())
+            .unwrap()
+            .map(|f| f.unwrap().path());
+        let number = |p: &std::path::PathBuf| {
+            let name = p.file_name().unwrap().to_string_lossy().into_owned();
+            name[1..]
+                .split("__")
+                .next()
+                .unwrap()
+                .parse::<u32>()
+                .unwrap()
+        };
+        let mut files: Vec<_> = files.collect();
+        files.sort_by_key(number);
+        for file in files {
+            let sql = std::fs::read_to_string(file).unwrap();
+            let created = sql
+                .split_once("CREATE TABLE ")
+                .map(|(_, rest)| (rest, columns_of(rest)));
+            if let Some((rest, columns)) = created {
+                // The outbox is in three schemas, alike in each.
+                let name = rest.split_whitespace().next().unwrap().to_owned();
+                assert_eq!(made.entry(name).or_insert(columns.clone()), &columns);
+                continue;
+            }
+            // An ALTER has no bracket of its own: its columns begin a line.
+            let altered = sql
+                .split_once("ALTER TABLE ")
+                .map(|(_, rest)| (rest, columns_of(&format!("({rest}"))));
+            let Some((rest, columns)) = altered else {
+                continue;
+            };
+            made.entry(rest.split_whitespace().next().unwrap().to_owned())
+                .or_default()
+                .extend(columns);
+        }
+    }
+    for known in &CATALOG_TABLES {
+        let want: Vec<_> = known
+            .columns
+            .iter()
+            .map(|(c, k)| ((*c).to_owned(), *k))
+            .collect();
+        assert_eq!(made.get(known.name), Some(&want), "{}", known.name);
+    }
+}

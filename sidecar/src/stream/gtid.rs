@@ -1,0 +1,240 @@
+//! How far a change stream was read: a GTID set of either flavour. Parsing,
+//! adding and rendering are mysql_cdc's; its parsers panic on malformed text, so
+//! the shape is checked before.
+
+use crate::stream::position::FeedPosition;
+use mysql_async::{GnoInterval, Sid};
+use mysql_cdc::providers::mariadb::gtid::gtid::Gtid as MariaGtid;
+use mysql_cdc::providers::mariadb::gtid::gtid_list::GtidList;
+use mysql_cdc::providers::mysql::gtid::gtid::Gtid as MysqlGtid;
+use mysql_cdc::providers::mysql::gtid::gtid_set;
+use mysql_cdc::providers::mysql::gtid::uuid::Uuid;
+
+/// Which server this is. They differ in GTIDs and in how a stream is resumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flavour {
+    MariaDb,
+    MySql,
+    /// No server but a change feed on Kafka.
+    Feed,
+}
+
+/// One transaction's GTID.
+#[derive(Debug, Clone)]
+pub enum Gtid {
+    MariaDb {
+        domain: u32,
+        server: u32,
+        sequence: u64,
+    },
+    MySql {
+        source: [u8; 16],
+        number: u64,
+    },
+}
+
+impl Gtid {
+    /// Reads `0-1-56` or `uuid:56`. `None` if it is neither.
+    pub fn parse(flavour: Flavour, text: &str) -> Option<Self> {
+        if flavour == Flavour::MySql {
+            let (source, number) = mysql_parts(text).filter(|_| is_mysql_set(text))?;
+            let source = Uuid::parse(source.to_owned()).ok()?.data;
+            return Some(Gtid::MySql { source, number });
+        }
+        let (domain, sequence) = maria_parts(text)?;
+        let server = text.split('-').nth(1)?.parse().ok()?;
+        Some(Gtid::MariaDb {
+            domain,
+            server,
+            sequence,
+        })
+    }
+
+    /// As rules, verdicts and people see it: `0-1-56` or `uuid:56`.
+    pub fn render(&self) -> String {
+        match self {
+            Gtid::MariaDb {
+                domain,
+                server,
+                sequence,
+            } => format!("{domain}-{server}-{sequence}"),
+            Gtid::MySql { source, number } => format!("{}:{number}", Uuid::new(*source).uuid),
+        }
+    }
+}
+
+/// Everything that was read: of each MariaDB domain the last GTID, of each MySQL
+/// source its intervals.
+#[derive(Debug)]
+pub enum GtidSet {
+    MariaDb(GtidList),
+    MySql(gtid_set::GtidSet),
+    Feed(Box<FeedPosition>),
+}
+
+impl GtidSet {
+    /// Reads `0-1-56,1-1-3` or `uuid:1-56`, or nothing.
+    pub fn parse(flavour: Flavour, text: &str) -> anyhow::Result<Self> {
+        let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+        if flavour == Flavour::Feed {
+            return Ok(GtidSet::Feed(Box::new(FeedPosition::parse(&text)?)));
+        }
+        let shape = match flavour {
+            Flavour::MariaDb | Flavour::Feed => is_maria_list,
+            Flavour::MySql => is_mysql_set,
+        };
+        if !text.is_empty() && !text.split(',').all(shape) {
+            anyhow::bail!(
+                "{text:?} is not a GTID position of {flavour:?}; delete the sidecar's checkpoint row to start anew"
+            );
+        }
+        let broken = |e| anyhow::anyhow!("GTID position {text:?}: {e:?}");
+        Ok(match flavour {
+            Flavour::MariaDb | Flavour::Feed => {
+                GtidSet::MariaDb(GtidList::parse(&text).map_err(broken)?)
+            }
+            Flavour::MySql => GtidSet::MySql(gtid_set::GtidSet::parse(&text).map_err(broken)?),
+        })
+    }
+
+    pub fn add(&mut self, gtid: &Gtid) -> anyhow::Result<()> {
+        match (self, gtid) {
+            (
+                GtidSet::MariaDb(list),
+                Gtid::MariaDb {
+                    domain,
+                    server,
+                    sequence,
+                },
+            ) => {
+                list.add_gtid(MariaGtid::new(*domain, *server, *sequence));
+                Ok(())
+            }
+            (GtidSet::MySql(set), Gtid::MySql { source, number }) => set
+                .add_gtid(MysqlGtid::new(Uuid::new(*source), *number))
+                .map(|_| ())
+                .map_err(|e| anyhow::anyhow!("GTID {}: {e:?}", gtid.render())),
+            (GtidSet::Feed(reached), gtid) => reached.add(gtid),
+            (_, other) => anyhow::bail!("GTID {} is of the other flavour", other.render()),
+        }
+    }
+
+    pub fn render(&self) -> String {
+        match self {
+            GtidSet::MariaDb(list) => list.to_string(),
+            GtidSet::MySql(set) => set.to_string(),
+            GtidSet::Feed(reached) => reached.render(),
+        }
+    }
+
+    /// Whether a transaction's position (`0-1-56`, `uuid:56`) lies within.
+    pub fn contains(&self, position: &str) -> bool {
+        match self {
+            GtidSet::Feed(reached) => reached.contains(position),
+            GtidSet::MariaDb(list) => maria_parts(position).is_some_and(|(domain, sequence)| {
+                list.gtids
+                    .iter()
+                    .any(|g| g.domain_id == domain && g.sequence >= sequence)
+            }),
+            GtidSet::MySql(set) => mysql_parts(position).is_some_and(|(source, number)| {
+                let intervals = set.uuid_sets.get(source).map(|s| &s.intervals);
+                intervals
+                    .is_some_and(|all| all.iter().any(|i| i.start <= number && number <= i.end))
+            }),
+        }
+    }
+
+    /// How many transactions of `other` are not within.
+    pub fn lacks(&self, other: &GtidSet) -> u64 {
+        match (self, other) {
+            (GtidSet::MariaDb(ours), GtidSet::MariaDb(theirs)) => {
+                let reached = |domain| {
+                    ours.gtids
+                        .iter()
+                        .find(|g| g.domain_id == domain)
+                        .map_or(0, |g| g.sequence)
+                };
+                theirs
+                    .gtids
+                    .iter()
+                    .map(|g| g.sequence.saturating_sub(reached(g.domain_id)))
+                    .sum()
+            }
+            (GtidSet::MySql(ours), GtidSet::MySql(theirs)) => theirs
+                .uuid_sets
+                .iter()
+                .map(|(source, set)| {
+                    let within = ours.uuid_sets.get(source).map_or(&[][..], |s| &s.intervals);
+                    let whole: u64 = set.intervals.iter().map(|i| i.end - i.start + 1).sum();
+                    let both: u64 = set
+                        .intervals
+                        .iter()
+                        .flat_map(|i| {
+                            within
+                                .iter()
+                                .map(move |w| (i.start.max(w.start), i.end.min(w.end)))
+                        })
+                        .map(|(start, end)| (end + 1).saturating_sub(start))
+                        .sum();
+                    whole - both
+                })
+                .sum(),
+            // Servers of two kinds have nothing in common.
+            _ => u64::MAX,
+        }
+    }
+
+    /// For MySQL's `COM_BINLOG_DUMP_GTID`; empty for MariaDB.
+    pub fn sids(&self) -> Vec<Sid<'static>> {
+        let GtidSet::MySql(set) = self else {
+            return Vec::new();
+        };
+        let one = |s: &mysql_cdc::providers::mysql::gtid::uuid_set::UuidSet| {
+            // On the wire the end is exclusive.
+            s.intervals
+                .iter()
+                .fold(Sid::new(s.source_id.data), |sid, i| {
+                    sid.with_interval(GnoInterval::new(i.start, i.end.saturating_add(1)))
+                })
+        };
+        set.uuid_sets.values().map(one).collect()
+    }
+}
+
+fn maria_parts(text: &str) -> Option<(u32, u64)> {
+    let mut parts = text.split('-');
+    let (domain, server, sequence) = (parts.next()?, parts.next()?, parts.next()?);
+    server.parse::<u32>().ok()?;
+    let parsed = (domain.parse().ok()?, sequence.parse().ok()?);
+    parts.next().is_none().then_some(parsed)
+}
+
+fn mysql_parts(text: &str) -> Option<(&str, u64)> {
+    let (source, number) = text.split_once(':')?;
+    Some((source, number.parse().ok()?))
+}
+
+fn is_maria_list(text: &str) -> bool {
+    maria_parts(text).is_some()
+}
+
+/// `uuid:1-5:7`; MySQL 8.4's tagged GTIDs are refused.
+fn is_mysql_set(text: &str) -> bool {
+    let mut parts = text.split(':');
+    let uuid = parts.next().unwrap_or_default();
+    let plain = uuid.len() == 36 && uuid.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    let hex = uuid.bytes().filter(|b| *b != b'-').count() == 32;
+    let mut ranges = parts.peekable();
+    plain && hex && ranges.peek().is_some() && ranges.all(is_range)
+}
+
+fn is_range(text: &str) -> bool {
+    let mut ends = text.split('-');
+    let start = ends.next().and_then(|s| s.parse::<u64>().ok());
+    let end = ends.next().map_or(start, |e| e.parse().ok());
+    ends.next().is_none() && start.is_some_and(|s| s > 0) && end >= start
+}
+
+#[cfg(test)]
+#[path = "gtid_tests.rs"]
+mod tests;

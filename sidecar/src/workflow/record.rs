@@ -1,0 +1,127 @@
+//! Recording of verdicts: the transaction part that stores them and moves breakers.
+
+use crate::breakers::{self, BreakerMove, BreakerMoveResult};
+use crate::health::status::SidecarStatus;
+use crate::metrics::SidecarMetrics;
+use crate::verdicts::{Verdict, cut, repo as verdict_repo};
+use crate::workflow::arming::{ArmingDecider, ArmingResult};
+use mysql_async::Transaction;
+use sluice_contract::breaker::BreakerState;
+use std::collections::HashSet;
+use tokio::sync::Notify;
+
+/// Width of `reason` in the breakers' tables.
+pub const MAX_BREAKER_REASON_CHARS: usize = 400;
+
+/// Writes those verdicts that are new, as they are judged, and opens their breakers.
+/// The caller's transaction holds the lease's row, and commits.
+pub async fn record_verdicts(
+    tx: &mut Transaction<'_>,
+    judge: &ArmingDecider<'_>,
+    verdicts: &[Verdict],
+) -> anyhow::Result<ArmingResult> {
+    if verdicts.is_empty() {
+        return Ok(ArmingResult::default());
+    }
+    let known = verdict_repo::known(tx, judge.schemas, verdicts).await?;
+    let new = verdicts
+        .iter()
+        .filter(|v| !known.contains(&v.verdict_id))
+        .cloned()
+        .collect();
+    let mut judged = judge.judge(tx, new).await?;
+    for wanted in breaker_moves(&judged.verdicts, judge.now_us) {
+        if let BreakerMoveResult::To(version) =
+            breakers::repo::apply(tx, judge.schemas, &wanted).await?
+        {
+            tracing::warn!(breaker = %wanted.key, version, reason = wanted.reason, "breaker opens");
+            let by = judged
+                .verdicts
+                .iter_mut()
+                .find(|v| Some(&v.verdict_id) == wanted.verdict_id.as_ref());
+            by.into_iter().for_each(|verdict| verdict.opened += 1);
+        }
+    }
+    verdict_repo::insert(tx, judge.schemas, &judged.verdicts, judge.now_us).await?;
+    Ok(judged)
+}
+
+/// Says what was committed.
+pub fn report_recorded(
+    judged: &ArmingResult,
+    metrics: &SidecarMetrics,
+    status: &SidecarStatus,
+    rules_changed: &Notify,
+) {
+    for verdict in &judged.verdicts {
+        verdict.log();
+        metrics
+            .verdicts
+            .with_label_values(&[verdict.rule.as_str(), verdict.outcome])
+            .inc();
+        if verdict.suppression.is_some() {
+            metrics
+                .workflow
+                .suppressed
+                .with_label_values(&[verdict.rule.as_str()])
+                .inc();
+        }
+    }
+    for (rule, why) in &judged.disarmed {
+        tracing::error!(
+            rule,
+            why,
+            set = judged.version,
+            "past its budget: this rule stops nothing any more"
+        );
+        metrics
+            .workflow
+            .demotions
+            .with_label_values(&[rule.as_str()])
+            .inc();
+    }
+    for (rule, why) in &judged.widened {
+        tracing::error!(
+            rule,
+            why,
+            "past its budget, and not alone: everybody is stopped"
+        );
+        metrics
+            .workflow
+            .widened
+            .with_label_values(&[rule.as_str()])
+            .inc();
+    }
+    if judged.version.is_some() {
+        rules_changed.notify_one();
+    }
+    status.update(|s| s.verdicts += judged.verdicts.len() as u64);
+}
+
+/// Breakers to open, each once, in the order of their keys: the one lock order.
+pub fn breaker_moves(new: &[Verdict], at_us: i64) -> Vec<BreakerMove> {
+    let (mut moves, mut moved) = (Vec::new(), HashSet::new());
+    for (verdict, key) in new
+        .iter()
+        .flat_map(|v| v.breakers.iter().map(move |key| (v, key.clone())))
+    {
+        if !moved.insert(key.to_string()) {
+            continue;
+        }
+        let reason = cut(
+            &format!("{}: {}", verdict.rule, verdict.message),
+            MAX_BREAKER_REASON_CHARS,
+        );
+        let (verdict_id, by) = (Some(verdict.verdict_id.clone()), "sidecar".to_owned());
+        moves.push(BreakerMove {
+            key,
+            to: BreakerState::Open,
+            verdict_id,
+            reason,
+            by,
+            at_us,
+        });
+    }
+    moves.sort_by_cached_key(|m| m.key.to_string());
+    moves
+}
