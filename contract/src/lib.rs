@@ -14,5 +14,6 @@ pub mod schema;
 pub mod settings;
 pub mod signing;
 pub mod sql;
+pub mod supervisor;
 pub mod telemetry;
 pub mod wire;
