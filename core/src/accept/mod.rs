@@ -20,6 +20,7 @@ use sluice_contract::money::Currency;
 use sluice_contract::order::OrderKind;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
+use sluice_contract::supervisor::Supervisor;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -236,9 +237,10 @@ impl Drop for InFlightKey<'_> {
 }
 
 impl Acceptor {
-    /// Starts the lanes. They end when the acceptor is dropped and they are drained.
+    /// Starts the lanes among `parts`. They end at the stop, once they are drained.
     /// `saga` books instead while balance and ledger are apart.
     pub fn start(
+        parts: &Supervisor,
         config: &AcceptConfig,
         url: &str,
         schemas: &Schemas,
@@ -247,7 +249,7 @@ impl Acceptor {
         saga: Option<Arc<BookingSaga>>,
     ) -> Arc<Self> {
         let lanes = (0..config.writers)
-            .map(|_| {
+            .map(|number| {
                 let (sender, receiver) = mpsc::channel(config.queue_capacity);
                 let lane = crate::accept::writer::AcceptWriter::new(
                     config,
@@ -257,7 +259,8 @@ impl Acceptor {
                     ready.clone(),
                     saga.clone(),
                 );
-                tokio::spawn(lane.run(receiver));
+                let stop = parts.stop_token();
+                parts.spawn(format!("accept-writer-{number}"), lane.run(receiver, stop));
                 sender
             })
             .collect();

@@ -22,6 +22,7 @@ use sluice_contract::sql;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// Tries of one batch before its callers are told that the database is away:
 /// with the pauses below about 3 s, less than callers' usual time-outs.
@@ -77,10 +78,14 @@ impl AcceptWriter {
         }
     }
 
-    /// Serves until every sender is gone and the queue is drained.
-    pub async fn run(mut self, mut queue: mpsc::Receiver<PendingAccept>) {
+    /// Serves until the stop, and until the queue is drained.
+    pub async fn run(
+        mut self,
+        mut queue: mpsc::Receiver<PendingAccept>,
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
         let mut batch = Vec::with_capacity(self.batch);
-        let mut gather = BatchCollector::new(self.window);
+        let mut gather = BatchCollector::new(self.window, stop);
         while gather.next(&mut queue, &mut batch, self.batch).await {
             METRICS.accept_batch.observe(batch.len() as f64);
             let asks: Vec<&IdempotentRequest> = batch.iter().map(|p| &p.request).collect();
@@ -93,6 +98,7 @@ impl AcceptWriter {
                 let _ = pending.answer.send(result);
             }
         }
+        Ok(())
     }
 
     async fn book(&mut self, asks: &[&IdempotentRequest], mut look_up: bool) -> Vec<AcceptResult> {

@@ -22,6 +22,7 @@ use rust_decimal::Decimal;
 use sluice_contract::money::Currency;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
+use sluice_contract::supervisor::Supervisor;
 use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -213,6 +214,7 @@ impl AckPolicy {
 impl OutcomeRecorder {
     /// `follower` books while balance and ledger are apart.
     pub fn start(
+        parts: &Supervisor,
         pool: &Pool,
         schemas: &Schemas,
         key: &Secret,
@@ -221,7 +223,7 @@ impl OutcomeRecorder {
         follower: Option<&SagaFollower>,
     ) -> Self {
         let lanes = (0..WRITER_COUNT)
-            .map(|_| {
+            .map(|number| {
                 let (sender, receiver) = mpsc::channel(QUEUE_CAPACITY);
                 let lane = crate::outcome::writer::OutcomeWriter {
                     pool: pool.clone(),
@@ -232,7 +234,8 @@ impl OutcomeRecorder {
                     follower: follower.cloned(),
                     conn: None,
                 };
-                tokio::spawn(lane.run(receiver));
+                let stop = parts.stop_token();
+                parts.spawn(format!("outcome-writer-{number}"), lane.run(receiver, stop));
                 sender
             })
             .collect();

@@ -27,6 +27,7 @@ use sluice_contract::sql;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// Shortest time between two batches of a lane.
 const BATCH_INTERVAL: Duration = Duration::from_millis(8);
@@ -45,9 +46,14 @@ pub struct OutcomeWriter {
 }
 
 impl OutcomeWriter {
-    pub async fn run(mut self, mut queue: mpsc::Receiver<PendingOutcome>) {
+    /// Serves until the stop, and until the queue is drained.
+    pub async fn run(
+        mut self,
+        mut queue: mpsc::Receiver<PendingOutcome>,
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
         let mut batch = Vec::with_capacity(MAX_OUTCOMES_PER_BATCH);
-        let mut gather = BatchCollector::new(BATCH_INTERVAL);
+        let mut gather = BatchCollector::new(BATCH_INTERVAL, stop);
         while gather
             .next(&mut queue, &mut batch, MAX_OUTCOMES_PER_BATCH)
             .await
@@ -59,6 +65,7 @@ impl OutcomeWriter {
                 let _ = pending.answer.send(taken);
             }
         }
+        Ok(())
     }
 
     async fn record(

@@ -7,10 +7,12 @@ use crate::metrics::METRICS;
 use crate::orders::OrderRef;
 use crate::saga::BookingSaga;
 use sluice_contract::sql;
+use sluice_contract::supervisor::Supervisor;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// Tries of one batch: with the pauses between them about 1 s.
 const MAX_ATTEMPTS: u32 = 6;
@@ -136,9 +138,11 @@ pub struct SagaFollower {
 }
 
 impl SagaFollower {
-    pub fn start(saga: &Arc<BookingSaga>) -> Self {
+    /// Starts the follower among `parts`.
+    pub fn start(parts: &Supervisor, saga: &Arc<BookingSaga>) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_CAPACITY);
-        tokio::spawn(follow(saga.clone(), waiting));
+        let stop = parts.stop_token();
+        parts.spawn("saga-follower", follow(saga.clone(), waiting, stop));
         SagaFollower {
             saga: saga.clone(),
             queue,
@@ -157,9 +161,13 @@ impl SagaFollower {
     }
 }
 
-async fn follow(saga: Arc<BookingSaga>, mut queue: mpsc::Receiver<Vec<BookingIntent>>) {
+async fn follow(
+    saga: Arc<BookingSaga>,
+    mut queue: mpsc::Receiver<Vec<BookingIntent>>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let mut batch = Vec::with_capacity(MAX_OUTCOME_BATCHES_PER_DRIVE);
-    let mut gather = BatchCollector::new(BATCH_INTERVAL);
+    let mut gather = BatchCollector::new(BATCH_INTERVAL, stop);
     while gather
         .next(&mut queue, &mut batch, MAX_OUTCOME_BATCHES_PER_DRIVE)
         .await
@@ -173,6 +181,7 @@ async fn follow(saga: Arc<BookingSaga>, mut queue: mpsc::Receiver<Vec<BookingInt
             tracing::warn!("bookings are left to recovery: {error:#}");
         }
     }
+    Ok(())
 }
 
 /// Adds what is still open before a return: it must be booked first.
