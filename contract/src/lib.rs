@@ -14,5 +14,6 @@ pub mod schema;
 pub mod settings;
 pub mod signing;
 pub mod sql;
+pub mod string_enum;
 pub mod telemetry;
 pub mod wire;
