@@ -1,4 +1,4 @@
-//! The macro `string_enum!` makes an enum and its words from one table: docs/decisions/013-string-tables.md.
+//! The macro `string_enum!` makes an enum and its words from one table: decision 013.
 
 /// An enum of plain variants together with `ALL`, `as_str`, `FromStr` and serde, all
 /// of them from the words of one table. A word is what is stored, sent and shown; it
