@@ -1,37 +1,102 @@
 //! Circuit breakers on money: point × scope (seed 003: refund, settlement and
 //! cash-out are where a fault upstream can still be caught).
 
-use crate::string_enum;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-string_enum! {
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-    pub enum BreakerPoint("breaker point") {
-        Refund = "refund",
-        Settlement = "settlement",
-        CashOut = "cash_out",
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakerPoint {
+    Refund,
+    Settlement,
+    CashOut,
+}
+
+impl BreakerPoint {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            BreakerPoint::Refund => "refund",
+            BreakerPoint::Settlement => "settlement",
+            BreakerPoint::CashOut => "cash_out",
+        }
     }
 }
 
-string_enum! {
-    /// The part of a point that is stopped; narrower scopes trip first.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-    pub enum BreakerScope("breaker scope") {
-        All = "all",
-        Channel = "channel",
-        Merchant = "merchant",
-        Account = "account",
-        Currency = "currency",
+impl FromStr for BreakerPoint {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        [
+            BreakerPoint::Refund,
+            BreakerPoint::Settlement,
+            BreakerPoint::CashOut,
+        ]
+        .into_iter()
+        .find(|p| p.as_str() == text)
+        .ok_or_else(|| {
+            anyhow::anyhow!("breaker point is refund, settlement or cash_out, not {text:?}")
+        })
     }
 }
 
-string_enum! {
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-    pub enum BreakerState("breaker state") {
-        Closed = "closed",
-        Open = "open",
+/// What part of a point is stopped; narrower scopes trip first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakerScope {
+    All,
+    Channel,
+    Merchant,
+    Account,
+    Currency,
+}
+
+impl BreakerScope {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            BreakerScope::All => "all",
+            BreakerScope::Channel => "channel",
+            BreakerScope::Merchant => "merchant",
+            BreakerScope::Account => "account",
+            BreakerScope::Currency => "currency",
+        }
+    }
+}
+
+impl FromStr for BreakerScope {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        [
+            BreakerScope::All,
+            BreakerScope::Channel,
+            BreakerScope::Merchant,
+            BreakerScope::Account,
+            BreakerScope::Currency,
+        ]
+        .into_iter()
+        .find(|s| s.as_str() == text)
+        .ok_or_else(|| {
+            anyhow::anyhow!(
+                "breaker scope is all, channel, merchant, account or currency, not {text:?}"
+            )
+        })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakerState {
+    Closed,
+    Open,
+}
+
+impl BreakerState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            BreakerState::Closed => "closed",
+            BreakerState::Open => "open",
+        }
     }
 }
 

@@ -18,23 +18,22 @@ struct ImportLine {
 
 #[test]
 fn folders_have_an_order() {
-    let circles: Vec<String> = crates()
-        .iter()
-        .flat_map(|(name, files)| {
-            let imports = imports_of(name, files);
-            assert!(
-                files.len() < 40 || imports.len() > 10,
-                "{name}: {} imports",
-                imports.len()
-            );
-            [
-                circle(&imports, &first_folder),
-                circle(&imports, &own_folder),
-            ]
-        })
-        .flatten()
-        .collect();
-    assert!(circles.is_empty(), "\n{}", circles.join("\n\n"));
+    let mut found = BTreeSet::new();
+    for (name, files) in crates() {
+        let imports = imports_of(&name, &files);
+        assert!(
+            files.len() < 40 || imports.len() > 40,
+            "{name}: {} imports",
+            imports.len()
+        );
+        found.extend(circles(&imports, &first_folder));
+        found.extend(circles(&imports, &own_folder));
+    }
+    assert!(
+        found.is_empty(),
+        "\n{}",
+        found.into_iter().collect::<Vec<_>>().join("\n\n")
+    );
 }
 
 #[test]
@@ -187,8 +186,8 @@ fn own_folder(file: &str) -> String {
         .to_owned()
 }
 
-/// The shortest circle of folders, each step with an import that makes it.
-fn circle(imports: &[ImportLine], folder: &dyn Fn(&str) -> String) -> Option<String> {
+/// The shortest circle through each folder, each step with an import that makes it.
+fn circles(imports: &[ImportLine], folder: &dyn Fn(&str) -> String) -> BTreeSet<String> {
     let mut steps: BTreeMap<String, BTreeMap<String, &str>> = BTreeMap::new();
     for import in imports {
         let (from, to) = (folder(&import.from), folder(&import.to));
@@ -200,13 +199,20 @@ fn circle(imports: &[ImportLine], folder: &dyn Fn(&str) -> String) -> Option<Str
                 .or_insert(&import.place);
         }
     }
-    let circles = steps.keys().filter_map(|start| shortest_way(&steps, start));
-    let way = circles.min_by_key(Vec::len)?;
-    let lines = way
-        .windows(2)
-        .map(|step| format!("  {}", steps[&step[0]][&step[1]]));
-    let lines: Vec<String> = lines.collect();
-    Some(format!("{}\n{}", way.join(" → "), lines.join("\n")))
+    let ways = steps.keys().filter_map(|start| shortest_way(&steps, start));
+    let first_is_least = ways.filter(|way| way.iter().all(|other| *other >= way[0]));
+    first_is_least
+        .map(|way| {
+            let lines = way
+                .windows(2)
+                .map(|step| format!("  {}", steps[&step[0]][&step[1]]));
+            format!(
+                "{}\n{}",
+                way.join(" → "),
+                lines.collect::<Vec<_>>().join("\n")
+            )
+        })
+        .collect()
 }
 
 /// The shortest way from a folder back to itself.
@@ -236,32 +242,34 @@ fn shortest_way(
     None
 }
 
-fn sample(files: &[(&str, &str)]) -> Option<String> {
+fn sample(files: &[(&str, &str)]) -> Vec<String> {
     let files = files
         .iter()
         .map(|(path, code)| ((*path).to_owned(), (*code).to_owned()));
     let imports = imports_of("core", &files.collect());
-    circle(&imports, &first_folder).or_else(|| circle(&imports, &own_folder))
+    let mut found = circles(&imports, &first_folder);
+    found.extend(circles(&imports, &own_folder));
+    found.into_iter().collect()
 }
 
 #[test]
-fn a_circle_is_found_and_told_with_its_imports() {
+fn a_circle_is_found_and_printed_with_its_imports() {
     let two = sample(&[
         ("a/mod.rs", "use crate::{c::D, b::{self, e::F}};"),
         ("b/e.rs", "\nfn g() { crate::a::h() }"),
         ("c.rs", ""),
     ]);
-    let told = "a → b → a\n  core/src/a/mod.rs:1 crate::b\n  core/src/b/e.rs:2 crate::a::h";
-    assert_eq!(
-        two.as_deref()
-            .map(|t| t.replace("crate::b::e::F", "crate::b")),
-        Some(told.into())
-    );
+    let printed =
+        "a → b → a\n  core/src/a/mod.rs:1 crate::b::e::F\n  core/src/b/e.rs:2 crate::a::h";
+    assert_eq!(two, [printed]);
     let nested = sample(&[
         ("a/mod.rs", "pub use crate::a::b::c::D;"),
         ("a/b/c.rs", "use super::super::E;"),
     ]);
-    assert!(nested.is_some_and(|circle| circle.starts_with("a → a/b → a")));
+    assert!(
+        nested.len() == 1 && nested[0].starts_with("a → a/b → a"),
+        "{nested:?}"
+    );
 }
 
 #[test]
@@ -273,5 +281,5 @@ fn an_order_is_no_circle() {
         ("b/g.rs", "use crate::b::c::I; pub fn supercrate() {}"),
         ("service.rs", "use crate::a; use crate::b;"),
     ];
-    assert_eq!(sample(&files), None);
+    assert!(sample(&files).is_empty());
 }
