@@ -15,5 +15,6 @@ pub mod settings;
 pub mod signing;
 pub mod sql;
 pub mod string_enum;
+pub mod supervisor;
 pub mod telemetry;
 pub mod wire;
