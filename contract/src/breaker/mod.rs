@@ -24,24 +24,14 @@ pub use point::BreakerPoint;
 pub use scope::BreakerScope;
 pub use text::{keys_text, parse_keys_text};
 
-use serde::{Deserialize, Serialize};
+use crate::string_enum;
 
-/// A closed breaker lets money out; an open one stops it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BreakerState {
-    Closed,
-    Open,
-}
-
-impl BreakerState {
-    pub const ALL: [BreakerState; 2] = [BreakerState::Closed, BreakerState::Open];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            BreakerState::Closed => "closed",
-            BreakerState::Open => "open",
-        }
+string_enum! {
+    /// A closed breaker lets money out; an open one stops it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum BreakerState("breaker state") {
+        Closed = "closed",
+        Open = "open",
     }
 }
 
