@@ -18,7 +18,7 @@ const STARTS: [&str; 6] = [
 const ALLOWED: [(&str, &str); 2] = [
     ("contract/src/supervisor.rs", "it is the set"),
     (
-        "core/src/accept/mod.rs",
+        "core/src/accept/acceptor.rs",
         "a request's booking: awaited on the next line, so that a caller who hangs up doesn't cut it off",
     ),
 ];

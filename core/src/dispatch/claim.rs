@@ -11,6 +11,9 @@
 //! | decide | `gates`, in memory | 0 |
 //! | write and commit | one signed batch of statements | 1 |
 
+use crate::batch::{
+    self, BatchFailure, BatchTransaction, FailureClass, FollowUp, RetryPolicy, SpoiledItem,
+};
 use crate::channels::permits::CallPermit;
 use crate::dispatch::claim_inputs::{ClaimInputs, read_inputs};
 use crate::dispatch::gates::{self, ClaimDecision, ClaimGrant, HoldReason};
@@ -26,13 +29,12 @@ use crate::orders::history::{OrderTransition, UNROUTED_EVENT};
 use crate::orders::repo::{self, Attempt};
 use crate::orders::state::OrderInput;
 use crate::orders::{Order, OrderRef};
-use crate::routing::totals;
+use crate::routing::totals::{self, LimitTotal};
+use crate::transaction::{Transaction, roll_back};
 use crate::unit_of_work::UnitOfWork;
 use mysql_async::Conn;
-use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
 use sluice_contract::order::OrderState;
-use sluice_contract::sql;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -75,122 +77,148 @@ async fn claim_round(
     round: TokenRound,
     holds: &HashSet<String>,
 ) {
-    let tried = tokio::time::timeout(
-        sql::TRANSACTION_TIMEOUT,
-        claim(this, conn, &round.orders, holds),
-    )
-    .await;
-    match tried.map_err(anyhow::Error::from).flatten() {
+    match claim(this, conn, &round.orders, holds).await {
         Ok(claimed) => {
-            for (order, permit) in claimed {
+            for ClaimedOrder { order, permit } in claimed {
                 sender.send(order, permit);
             }
         }
-        Err(error) => {
+        Err(failure) => {
             // Whether the commit took place is unknown: claimed orders come up
             // in recovery, which asks the channel first; the others by polling.
-            tracing::warn!("claim failed: {error:#}");
+            tracing::warn!("claim failed: {:#}", failure.error);
             *conn = None;
-            this.suspects.failed(round.orders, &error).await;
+            this.suspects.failed(round.orders, &failure).await;
             tokio::time::sleep(RETRY_DELAY).await;
         }
     }
 }
 
-/// Orders that are ours to send, each with its call permit if it needs one.
-type ClaimedOrders = Vec<(Order, Option<CallPermit>)>;
-
+/// Claims the orders on `conn`, which is made if there is none; returns those that are
+/// ours to send.
+///
+/// # Errors
+/// One order's own fault, or tries that ran out. The connection is in doubt then.
 pub(super) async fn claim(
     this: &Dispatcher,
-    conn_slot: &mut Option<Conn>,
+    conn: &mut Option<Conn>,
     ids: &[OrderRef],
     holds: &HashSet<String>,
-) -> anyhow::Result<ClaimedOrders> {
-    for attempt in 0u64.. {
-        if conn_slot.is_none() {
-            *conn_slot = Some(this.pool.get_conn().await?);
-        }
-        let Some(conn) = conn_slot.as_mut() else {
-            continue;
-        };
-        match claim_once(this, conn, ids, holds).await {
-            Err(error) if attempt < 5 && error.downcast_ref().is_some_and(is_claim_retryable) => {
-                conn.query_drop("ROLLBACK").await?;
-                tokio::time::sleep(std::time::Duration::from_millis(2 << attempt)).await;
-            }
-            other => return other,
-        }
-    }
-    unreachable!("the loop returns")
+) -> Result<Vec<ClaimedOrder>, BatchFailure> {
+    let mut transaction = ClaimTransaction { this, conn, holds };
+    // An order that spoils its round is found in rounds of one, each under a token of
+    // its own: `isolate`.
+    batch::retry(&mut transaction, ids).await
 }
 
-/// A total's first row of the day may have been made by another instance meanwhile.
-fn is_claim_retryable(error: &mysql_async::Error) -> bool {
-    sql::is_retryable(error) || sql::is_duplicate(error)
+/// An order that is ours to send, with its call permit if it needs one.
+pub(super) struct ClaimedOrder {
+    pub order: Order,
+    pub permit: Option<CallPermit>,
+}
+
+/// One round's transaction, and what it needs.
+struct ClaimTransaction<'a> {
+    this: &'a Dispatcher,
+    conn: &'a mut Option<Conn>,
+    holds: &'a HashSet<String>,
+}
+
+impl BatchTransaction for ClaimTransaction<'_> {
+    type Item = OrderRef;
+    type Done = ClaimedOrder;
+
+    fn policy(&self) -> &'static RetryPolicy {
+        &batch::policy::CLAIM
+    }
+
+    async fn attempt(&mut self, ids: &[OrderRef]) -> anyhow::Result<Vec<ClaimedOrder>> {
+        let conn = match &mut *self.conn {
+            Some(conn) => conn,
+            none => none.insert(self.this.pool.get_conn().await?),
+        };
+        let mut transaction = Transaction::begin(conn).await?;
+        let orders = repo::lock(transaction.conn(), ids.iter()).await?;
+        let live = live_resends(transaction.conn(), &orders).await?;
+        let now = now_us();
+        let mut inputs = read_inputs(self.this, transaction.conn(), &orders, now).await?;
+        let mut result = ClaimResult::default();
+        for order in orders {
+            if order.was_sent()
+                && order.state == OrderState::Init
+                && !live.contains(&order.order_id)
+            {
+                tracing::error!(order = %order.order_id, "waits to be sent although its attempt has ended: not sent");
+                continue;
+            }
+            let decision = gates::decide(&inputs, &self.this.channels, &order, self.holds)?;
+            settle(self.this, &mut inputs, order, decision, now, &mut result)?;
+        }
+        result.show_held();
+        if result.claimed.is_empty() && result.unrouted.is_empty() {
+            transaction.roll_back().await?;
+        } else {
+            let unit_of_work = unit_of_work(&result, &live, inputs.totals.touched());
+            unit_of_work
+                .commit(transaction, &self.this.schemas, &self.this.key, now)
+                .await?;
+            count_claimed(result.claimed.len());
+        }
+        fail_unroutable(self.this, result.failing);
+        Ok(result.claimed)
+    }
+
+    /// Keeps the connection if the server rolled back; else drops it.
+    async fn reset(&mut self, error: &anyhow::Error) {
+        let keeps = match FailureClass::of(error) {
+            FailureClass::Conflict | FailureClass::Duplicate => true,
+            FailureClass::Disconnected | FailureClass::Refused | FailureClass::Internal => false,
+        };
+        let rolled_back = match &mut *self.conn {
+            Some(conn) if keeps => roll_back(conn).await.is_ok(),
+            Some(_) | None => false,
+        };
+        if !rolled_back {
+            *self.conn = None;
+        }
+    }
+
+    fn follow_up(&mut self, error: &anyhow::Error, attempt: u32) -> FollowUp {
+        let pause = self.policy().after_conflict(attempt);
+        match FailureClass::of(error) {
+            FailureClass::Conflict => FollowUp::Retry(pause),
+            // A total's first row of the day may have been made by another instance
+            // meanwhile; if it is still a duplicate at last, an order is at fault.
+            FailureClass::Duplicate if attempt + 1 < self.policy().max_attempts => {
+                FollowUp::Retry(pause)
+            }
+            FailureClass::Disconnected => FollowUp::GiveUp,
+            FailureClass::Duplicate | FailureClass::Refused | FailureClass::Internal => {
+                FollowUp::Isolate
+            }
+        }
+    }
+
+    /// Quarantines an order that can't be claimed even alone.
+    async fn spoiled(
+        &mut self,
+        order: &OrderRef,
+        failure: BatchFailure,
+    ) -> SpoiledItem<ClaimedOrder> {
+        self.this.suspects.quarantine(order, &failure.error).await;
+        SpoiledItem::Skip
+    }
 }
 
 /// What one claim makes of its orders.
 #[derive(Default)]
 struct ClaimResult {
-    claimed: ClaimedOrders,
+    claimed: Vec<ClaimedOrder>,
     /// No channel takes them now, for a reason that is new.
     unrouted: Vec<Order>,
     /// No channel will ever take them.
     failing: Vec<UnroutableOrder>,
     held: HashMap<HoldReason, i64>,
-}
-
-async fn claim_once(
-    this: &Dispatcher,
-    conn: &mut Conn,
-    ids: &[OrderRef],
-    holds: &HashSet<String>,
-) -> anyhow::Result<ClaimedOrders> {
-    conn.query_drop("START TRANSACTION").await?;
-    let orders = repo::lock(conn, ids.iter()).await?;
-    let live = live_resends(conn, &orders).await?;
-    let now = now_us();
-    let mut inputs = read_inputs(this, conn, &orders, now).await?;
-    let mut result = ClaimResult::default();
-    for order in orders {
-        if order.was_sent() && order.state == OrderState::Init && !live.contains(&order.order_id) {
-            tracing::error!(order = %order.order_id, "waits to be sent although its attempt has ended: not sent");
-            continue;
-        }
-        let decision = gates::decide(&inputs, &this.channels, &order, holds)?;
-        settle(this, &mut inputs, order, decision, now, &mut result)?;
-    }
-    result.show_held();
-    let ClaimResult {
-        claimed,
-        unrouted,
-        failing,
-        ..
-    } = result;
-    if claimed.is_empty() && unrouted.is_empty() {
-        conn.query_drop("ROLLBACK").await?;
-    } else {
-        let unit_of_work = UnitOfWork {
-            moved_orders: claimed.iter().map(|(o, _)| o).chain(&unrouted).collect(),
-            moves: moves(&claimed, &unrouted),
-            new_attempts: claimed
-                .iter()
-                .filter(|(o, _)| !live.contains(&o.order_id))
-                .map(|(o, _)| sent(o))
-                .collect(),
-            totals: inputs.totals.touched(),
-            ..UnitOfWork::default()
-        };
-        conn.query_drop(unit_of_work.commit_sql(&this.schemas, &this.key, now)?)
-            .await?;
-        METRICS.claimed.inc_by(claimed.len() as u64);
-        METRICS
-            .orders
-            .with_label_values(&["dispatching"])
-            .inc_by(claimed.len() as u64);
-    }
-    fail_unroutable(this, failing);
-    Ok(claimed)
 }
 
 impl ClaimResult {
@@ -203,6 +231,10 @@ impl ClaimResult {
             let held = self.held.get(&by).copied().unwrap_or(0);
             METRICS.blocked.with_label_values(&[by.as_str()]).set(held);
         }
+    }
+
+    fn claimed(&self) -> impl Iterator<Item = &Order> {
+        self.claimed.iter().map(|c| &c.order)
     }
 }
 
@@ -239,23 +271,40 @@ fn settle(
         }
         ClaimDecision::Claim(grant) => {
             let permit = take(&mut order, inputs, grant, now)?;
-            result.claimed.push((order, permit));
+            result.claimed.push(ClaimedOrder { order, permit });
         }
     }
     Ok(())
 }
 
-fn moves(claimed: &ClaimedOrders, unrouted: &[Order]) -> Vec<OrderTransition> {
-    let claimed = claimed
+fn unit_of_work<'a>(
+    result: &'a ClaimResult,
+    live: &HashSet<String>,
+    totals: Vec<LimitTotal>,
+) -> UnitOfWork<'a> {
+    let new = result.claimed().filter(|o| !live.contains(&o.order_id));
+    let claims = result
+        .claimed()
+        .map(|o| OrderTransition::of(o, OrderState::Init, OrderInput::Claim.as_str()));
+    let unrouted = result
+        .unrouted
         .iter()
-        .map(|(o, _)| OrderTransition::of(o, OrderState::Init, OrderInput::Claim.as_str()));
-    claimed
-        .chain(
-            unrouted
-                .iter()
-                .map(|o| OrderTransition::of(o, o.state, UNROUTED_EVENT)),
-        )
-        .collect()
+        .map(|o| OrderTransition::of(o, o.state, UNROUTED_EVENT));
+    UnitOfWork {
+        moved_orders: result.claimed().chain(&result.unrouted).collect(),
+        moves: claims.chain(unrouted).collect(),
+        new_attempts: new.map(sent).collect(),
+        totals,
+        ..UnitOfWork::default()
+    }
+}
+
+fn count_claimed(count: usize) {
+    METRICS.claimed.inc_by(count as u64);
+    METRICS
+        .orders
+        .with_label_values(&[OrderState::Dispatching.as_str()])
+        .inc_by(count as u64);
 }
 
 fn sent(order: &Order) -> Attempt<'_> {

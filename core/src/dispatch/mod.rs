@@ -83,7 +83,9 @@ impl Dispatcher {
         conn: &mut Option<Conn>,
         orders: &[OrderRef],
     ) -> anyhow::Result<usize> {
-        let claimed = claim::claim(self, conn, orders, &HashSet::new()).await?;
-        Ok(claimed.len())
+        match claim::claim(self, conn, orders, &HashSet::new()).await {
+            Ok(claimed) => Ok(claimed.len()),
+            Err(failure) => Err(failure.error),
+        }
     }
 }
