@@ -14,7 +14,6 @@ use sluice_core::accept::{
     BookingRequest, CaptureBooking, DepositBooking, IdempotentRequest, WithdrawalBooking,
     split_books,
 };
-use sluice_core::dispatch::ReadyQueue;
 use sluice_core::intents::{BookingIntent, BookingResult};
 use sluice_core::orders::repo::{self, Attempt};
 use sluice_core::orders::state::OrderInput;
@@ -22,6 +21,7 @@ use sluice_core::orders::{Order, OrderRef};
 use sluice_core::outcome::{
     AckPolicy, OrderOutcome, OutcomeDelays, OutcomeRecorder, OutcomeResult,
 };
+use sluice_core::ready_queue::ReadyQueue;
 use sluice_core::saga::{BookingSaga, SagaFollower};
 use sluice_core::schema::{DatabaseUrls, migrate};
 use sluice_core::transaction::Transaction;

@@ -7,8 +7,9 @@ use anyhow::ensure;
 use mysql_async::Conn;
 use sluice_contract::clock::now_us;
 use sluice_core::config::CoreConfig;
+use sluice_core::routing::RoutingDraft;
 use sluice_core::routing::change::{self, RoutingChangeNote};
-use sluice_core::routing::{RoutingDraft, repo};
+use sluice_core::routing::configuration::version_repo;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -24,7 +25,7 @@ pub(super) async fn apply(
     if !problems.is_empty() {
         return Err(refused(file, &problems, &lines));
     }
-    let seen = repo::active_version(conn).await?;
+    let seen = version_repo::active_version(conn).await?;
     let before = draft_of(conn, seen).await?;
     ensure!(
         seen == 0 || before != draft,
@@ -73,7 +74,7 @@ pub(super) async fn rollback(
     version: i64,
     by: &RoutingChangeNote,
 ) -> anyhow::Result<()> {
-    let seen = repo::active_version(conn).await?;
+    let seen = version_repo::active_version(conn).await?;
     let (before, after) = (draft_of(conn, seen).await?, draft_of(conn, version).await?);
     print_changes(&before, &after, false);
     change::rollback(conn, version, by, now_us()).await?;

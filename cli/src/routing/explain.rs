@@ -9,8 +9,9 @@ use sluice_contract::order::{OrderKind, OrderState};
 use sluice_core::config::CoreConfig;
 use sluice_core::guard::breakers;
 use sluice_core::orders::{self, Order};
-use sluice_core::routing::totals::{LimitTotals, keys};
-use sluice_core::routing::{ChannelStatus, Route, RouteDecision, RoutingSet, active, choose, repo};
+use sluice_core::routing::configuration::version_repo;
+use sluice_core::routing::limits::{self, LimitTotals, keys};
+use sluice_core::routing::{ChannelStatus, Route, RouteDecision, RoutingSet, active, choose};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -74,7 +75,7 @@ async fn now(
     config: &CoreConfig,
     order: &Order,
 ) -> anyhow::Result<Result<RouteDecision, String>> {
-    let version = repo::active_version(conn).await?;
+    let version = version_repo::active_version(conn).await?;
     let set = match version {
         0 => Arc::new(RoutingSet::unconfigured(
             config.channels.iter().map(|c| c.id.as_str()),
@@ -100,7 +101,7 @@ async fn now(
         )?);
         wanted.extend(keys(order, &channel.id, &time));
     }
-    let stored = repo::read_totals(conn, &wanted).await?;
+    let stored = limits::repo::read_totals(conn, &wanted).await?;
     Ok(Ok(choose(
         &set,
         order,

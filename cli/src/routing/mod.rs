@@ -15,8 +15,9 @@ use clap::Subcommand;
 use mysql_async::Conn;
 use sluice_contract::sql;
 use sluice_core::config::CoreConfig;
+use sluice_core::routing::RoutingDraft;
 use sluice_core::routing::change::RoutingChangeNote;
-use sluice_core::routing::{RoutingDraft, repo};
+use sluice_core::routing::configuration::content_repo;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -110,7 +111,7 @@ async fn draft_of(conn: &mut Conn, version: i64) -> anyhow::Result<RoutingDraft>
     if version == 0 {
         return Ok(RoutingDraft::default());
     }
-    let found = repo::load(conn, version).await?;
+    let found = content_repo::load(conn, version).await?;
     Ok(found
         .with_context(|| format!("there is no version {version}: see `sluice routing history`"))?
         .1)

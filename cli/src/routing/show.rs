@@ -3,13 +3,14 @@
 use crate::routing::draft_of;
 use mysql_async::Conn;
 use sluice_contract::clock::trade_time;
-use sluice_core::routing::{file, repo};
+use sluice_core::routing::configuration::version_repo;
+use sluice_core::routing::file;
 
 #[allow(clippy::print_stdout)]
 pub(super) async fn show(conn: &mut Conn, version: Option<i64>) -> anyhow::Result<()> {
     let version = match version {
         Some(version) => version,
-        None => repo::active_version(conn).await?,
+        None => version_repo::active_version(conn).await?,
     };
     if version == 0 {
         println!(
@@ -26,12 +27,12 @@ pub(super) async fn show(conn: &mut Conn, version: Option<i64>) -> anyhow::Resul
 
 #[allow(clippy::print_stdout)]
 pub(super) async fn history(conn: &mut Conn) -> anyhow::Result<()> {
-    let active = repo::active_version(conn).await?;
+    let active = version_repo::active_version(conn).await?;
     println!(
         "{:<9} {:<16} {:<18} reason",
         "version", "written (UTC)", "author"
     );
-    for row in repo::versions(conn).await? {
+    for row in version_repo::versions(conn).await? {
         let mark = if row.version == active { "*" } else { "" };
         let written = time(row.created_us)?;
         println!(
@@ -45,7 +46,7 @@ pub(super) async fn history(conn: &mut Conn) -> anyhow::Result<()> {
         "\n{:<9} {:<16} {:<18} reason",
         "in force", "since (UTC)", "by"
     );
-    for row in repo::activations(conn).await? {
+    for row in version_repo::activations(conn).await? {
         let change = format!("{}→{}", row.previous, row.version);
         println!(
             "{change:<9} {:<16} {:<18} {}",

@@ -5,30 +5,27 @@
 //! |---|---|---|
 //! | gather ready orders, raise a fence token | `token_rounds` | one commit a round |
 //! | wait until the sidecar has passed it | `guard::fence` | a line of its stream |
-//! | claim: lock, decide, write | `claim`, `claim_inputs`, `gates` | one transaction a round |
+//! | claim: lock, decide, write | `claim_rounds`, `claim/` | one transaction a round |
 //! | send, report the answer | `send` | a call of the channel an order |
 //! | find what nobody remembers | `poll` | one read an interval |
 
 mod claim;
-mod claim_inputs;
-mod gates;
+mod claim_rounds;
 mod poll;
 mod send;
-mod send_path;
 mod token_rounds;
-mod unrouted;
 
 pub mod blocking_reason;
 pub mod isolate;
 
 pub use crate::dispatch::isolate::IsolationQueue;
-pub use crate::ready_queue::ReadyQueue;
 
 use crate::channels::ChannelClient;
 use crate::config;
 use crate::guard::fence::FenceClient;
 use crate::orders::OrderRef;
 use crate::outcome::OutcomeRecorder;
+use crate::ready_queue::ReadyQueue;
 use crate::routing::ActiveRouting;
 use mysql_async::{Conn, Pool};
 use sluice_contract::schema::Schemas;
@@ -67,7 +64,7 @@ impl Dispatcher {
         let (parts, stop) = (this.parts.clone(), this.parts.stop_token());
         let (rounds, passed) = mpsc::channel(MAX_ROUNDS_IN_FLIGHT);
         parts.spawn_loop("token-rounds", this.clone().gather(rounds));
-        parts.spawn("claim", claim::run(this.clone(), passed, stop));
+        parts.spawn("claim", claim_rounds::run(this.clone(), passed, stop));
         let raising = this.fence.clone().keep_raising(this.pool.clone());
         parts.spawn_loop("fence-tokens", raising);
         parts.spawn_loop("order-poll", this.poll());
@@ -83,8 +80,8 @@ impl Dispatcher {
         conn: &mut Option<Conn>,
         orders: &[OrderRef],
     ) -> anyhow::Result<usize> {
-        match claim::claim(self, conn, orders, &HashSet::new()).await {
-            Ok(claimed) => Ok(claimed.len()),
+        match claim::claim(self.claim_context(), conn, orders, &HashSet::new()).await {
+            Ok(round) => Ok(round.claimed.len()),
             Err(failure) => Err(failure.error),
         }
     }

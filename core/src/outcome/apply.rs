@@ -11,7 +11,7 @@ use crate::orders::state::{OrderEffect, OrderInput, StateDecision, step};
 use crate::outcome::note::{case_of, close_cases, event_for, note, reroute};
 use crate::outcome::{OrderOutcome, OutcomeDelays, OutcomeResult};
 use crate::routing::Route;
-use crate::routing::totals::LimitUsage;
+use crate::routing::limits::LimitUsage;
 use sluice_contract::event::OrderEvent;
 use sluice_contract::order::{OrderKind, OrderState};
 use std::collections::{BTreeMap, BTreeSet};

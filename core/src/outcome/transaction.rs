@@ -19,8 +19,7 @@ use crate::orders::repo::{self, Attempt};
 use crate::outcome::apply::{AppliedOutcomes, AttemptChange, apply, settle};
 use crate::outcome::{OrderOutcome, OutcomeDelays, OutcomeNotRecorded, OutcomeResult};
 use crate::ready_queue::ReadyQueue;
-use crate::routing;
-use crate::routing::totals::{LimitTotal, LimitTotals, LimitUsage};
+use crate::routing::limits::{self, LimitTotal, LimitTotals, LimitUsage};
 use crate::saga::SagaFollower;
 use crate::transaction::Transaction;
 use crate::unit_of_work::UnitOfWork;
@@ -171,7 +170,7 @@ async fn free_limits(
         return Ok(Vec::new());
     }
     let wanted: BTreeSet<_> = taken.iter().flat_map(|t| t.keys.iter().cloned()).collect();
-    let stored = routing::repo::lock_totals(conn, &wanted).await?;
+    let stored = limits::repo::lock_totals(conn, &wanted).await?;
     let mut totals = LimitTotals::new(wanted, stored);
     for taking in taken {
         totals

@@ -5,8 +5,9 @@ use crate::metrics::METRICS;
 use crate::orders::Order;
 use crate::orders::state::OrderInput;
 use crate::outcome::{OrderOutcome, OutcomeResult};
+use crate::recovery::OrderRecovery;
+use crate::recovery::channel_lane::QueryLane;
 use crate::recovery::stages::RecoveryStage;
-use crate::recovery::{OrderRecovery, QueryLane};
 use sluice_contract::order::OrderKind;
 
 impl OrderRecovery {

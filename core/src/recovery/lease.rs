@@ -11,7 +11,8 @@
 use crate::batch::{self, BatchFailure, BatchTransaction, RetryPolicy, SpoiledItem};
 use crate::orders::history::{OrderTransition, QUERY_EVENT};
 use crate::orders::{self, Order, OrderRef};
-use crate::recovery::{OrderRecovery, QueryLane, repo};
+use crate::recovery::channel_lane::QueryLane;
+use crate::recovery::{OrderRecovery, repo};
 use crate::transaction::Transaction;
 use crate::unit_of_work::UnitOfWork;
 use sluice_contract::clock::now_us;

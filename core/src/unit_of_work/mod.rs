@@ -21,7 +21,7 @@ use crate::ledger::Posting;
 use crate::orders::Order;
 use crate::orders::history::OrderTransition;
 use crate::orders::repo::{Attempt, IdempotencyRow};
-use crate::routing::totals::LimitTotal;
+use crate::routing::limits::LimitTotal;
 use crate::transaction::Transaction;
 use sluice_contract::event::OrderEvent;
 use sluice_contract::schema::Schemas;

@@ -9,8 +9,8 @@ use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use sluice_contract::clock::{now_us, trade_time};
 use sluice_core::routing::LimitScope;
-use sluice_core::routing::repo::{lock_totals, push_totals};
-use sluice_core::routing::totals::{LimitTotalKey, LimitTotals};
+use sluice_core::routing::limits::repo::{lock_totals, push_totals};
+use sluice_core::routing::limits::{LimitTotalKey, LimitTotals};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -46,7 +46,7 @@ pub(super) async fn take(
     Ok(begun.elapsed())
 }
 
-/// As `routing::totals::keys` gives them for an order of this account.
+/// As `routing::limits::keys` gives them for an order of this account.
 fn keys(account: &str, time: &str) -> anyhow::Result<Vec<LimitTotalKey>> {
     let owners = [
         (LimitScope::Account, account),

@@ -26,7 +26,7 @@ fn metrics_in(text: &str) -> BTreeSet<String> {
 #[test]
 fn every_metric_that_a_dashboard_or_alert_names_exists() {
     let read = |path: &str| std::fs::read_to_string(top().join(path)).unwrap();
-    let mut exist = metrics_in(&read("core/src/metrics.rs"));
+    let mut exist = metrics_in(&read("core/src/metrics/mod.rs"));
     exist.extend(metrics_in(&read("sidecar/src/metrics.rs")));
     let mut named = 0;
     for path in ["dashboards/alerts.yml", "dashboards/sluice.json"] {

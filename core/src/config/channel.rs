@@ -1,0 +1,109 @@
+//! Settings of the channels.
+
+use anyhow::{Context, ensure};
+use serde::Deserialize;
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// Channels that this build can talk to.
+pub const KNOWN_CHANNELS: [&str; 3] = ["netsunion", "unionpay", "psp"];
+
+const DEFAULT_CONNECT_TIMEOUT_MS: u64 = 1_000;
+
+/// One channel, as the core calls it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelConfig {
+    /// `netsunion`, `unionpay` or `psp`. The first listed is the default.
+    pub id: String,
+    pub url: String,
+    /// Zone of the channel's trade times: an IANA name, or an offset such as `+08:00`.
+    #[serde(default = "default_zone")]
+    pub zone: String,
+    /// Payment calls in flight at most.
+    #[serde(default = "default_concurrency")]
+    pub concurrency: usize,
+    /// Queries in flight at most, apart from payments.
+    #[serde(default = "default_query_concurrency")]
+    pub query_concurrency: usize,
+    /// How long a call may take in all before its outcome counts as unknown.
+    #[serde(default = "default_deadline_ms")]
+    pub deadline_ms: u64,
+    /// How long one try to connect may take, TLS included; unset: a second, or the
+    /// deadline if that is shorter.
+    pub connect_timeout_ms: Option<u64>,
+}
+
+impl ChannelConfig {
+    /// How long one try to connect may take.
+    pub fn connect(&self) -> Duration {
+        Duration::from_millis(
+            self.connect_timeout_ms
+                .unwrap_or(DEFAULT_CONNECT_TIMEOUT_MS)
+                .min(self.deadline_ms),
+        )
+    }
+
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        let id = &self.id;
+        ensure!(
+            KNOWN_CHANNELS.contains(&id.as_str()),
+            "channels.id = {id:?}: this build knows {}",
+            KNOWN_CHANNELS.join(", ")
+        );
+        let url = reqwest::Url::parse(&self.url)
+            .with_context(|| format!("channels.url of {id} = {:?}", self.url))?;
+        ensure!(
+            matches!(url.scheme(), "http" | "https"),
+            "channels.url of {id} must begin with http:// or https://"
+        );
+        ensure!(
+            (1..=4_096).contains(&self.concurrency),
+            "channels.concurrency of {id} must be 1 to 4096"
+        );
+        ensure!(
+            (1..=4_096).contains(&self.query_concurrency),
+            "channels.query_concurrency of {id} must be 1 to 4096"
+        );
+        ensure!(
+            (1..=300_000).contains(&self.deadline_ms),
+            "channels.deadline_ms of {id} must be 1 to 300000"
+        );
+        ensure!(
+            self.connect_timeout_ms
+                .is_none_or(|ms| (1..=self.deadline_ms).contains(&ms)),
+            "channels.connect_timeout_ms of {id} must be 1 to its deadline_ms, {}",
+            self.deadline_ms
+        );
+        sluice_contract::clock::trade_time(0, &self.zone)
+            .with_context(|| format!("channels.zone of {id}: unknown zone {:?}", self.zone))?;
+        Ok(())
+    }
+}
+
+/// Checks each channel, and that none is there twice.
+pub(super) fn check_channels(channels: &[ChannelConfig]) -> anyhow::Result<()> {
+    let mut seen = HashSet::new();
+    for channel in channels {
+        channel.check()?;
+        ensure!(
+            seen.insert(&channel.id),
+            "channels.id = {:?} is listed twice",
+            channel.id
+        );
+    }
+    Ok(())
+}
+
+fn default_zone() -> String {
+    "Asia/Shanghai".into()
+}
+fn default_concurrency() -> usize {
+    128
+}
+fn default_query_concurrency() -> usize {
+    64
+}
+fn default_deadline_ms() -> u64 {
+    3_000
+}

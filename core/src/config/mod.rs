@@ -1,0 +1,153 @@
+//! Settings of the core, one struct per concern. Contradictions fail at load.
+
+mod accept;
+mod acknowledgement;
+mod channel;
+mod clients;
+mod dispatch;
+mod fence;
+mod intake;
+mod recovery;
+mod secrets;
+mod servers;
+
+pub use accept::AcceptConfig;
+pub use acknowledgement::AcknowledgementConfig;
+pub use channel::{ChannelConfig, KNOWN_CHANNELS};
+pub use clients::{INTAKE_CLIENT, NAMELESS_CLIENT};
+pub use dispatch::DispatchConfig;
+pub use fence::FenceClientConfig;
+pub use intake::IntakeConfig;
+pub use recovery::RecoveryConfig;
+pub use secrets::CoreSecrets;
+pub use servers::{CoreKafkaConfig, CoreMysqlConfig, ServiceServerConfig};
+
+use crate::schema::DatabaseUrls;
+use anyhow::{Context, ensure};
+use channel::check_channels;
+use clients::check_clients;
+use serde::Deserialize;
+use sluice_contract::ids::is_plain;
+use sluice_contract::money::Currency;
+use sluice_contract::schema::Schemas;
+use sluice_contract::settings;
+use std::path::{Path, PathBuf};
+
+/// Settings of one core, as its file has them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CoreConfig {
+    /// Name of this instance in logs and fence tokens; each start adds a random part.
+    #[serde(default = "default_name")]
+    pub name: String,
+    /// Address of the public API.
+    #[serde(default = "default_listen")]
+    pub listen: String,
+    /// Address of `/live`, `/ready`, `/metrics`; loopback only.
+    #[serde(default = "default_admin")]
+    pub admin: String,
+    pub secrets_dir: Option<PathBuf>,
+    /// Currency of a request that names none.
+    #[serde(default = "default_currency")]
+    pub default_currency: String,
+    pub mysql: CoreMysqlConfig,
+    /// The balance service's server, if it has one of its own.
+    #[serde(default)]
+    pub balance: ServiceServerConfig,
+    /// The ledger service's server, if it has one of its own.
+    #[serde(default)]
+    pub ledger: ServiceServerConfig,
+    #[serde(default)]
+    pub kafka: CoreKafkaConfig,
+    #[serde(default)]
+    pub intake: IntakeConfig,
+    #[serde(default)]
+    pub fence: FenceClientConfig,
+    #[serde(default)]
+    pub accept: AcceptConfig,
+    #[serde(default)]
+    pub dispatch: DispatchConfig,
+    #[serde(default)]
+    pub recovery: RecoveryConfig,
+    #[serde(default)]
+    pub acknowledgement: AcknowledgementConfig,
+    #[serde(default)]
+    pub channels: Vec<ChannelConfig>,
+    /// Callers allowed; empty means "one nameless caller, on loopback only".
+    #[serde(default)]
+    pub clients: Vec<String>,
+}
+
+fn default_name() -> String {
+    "core".into()
+}
+fn default_listen() -> String {
+    "127.0.0.1:7100".into()
+}
+fn default_admin() -> String {
+    "127.0.0.1:7101".into()
+}
+fn default_currency() -> String {
+    "CNY".into()
+}
+
+impl CoreConfig {
+    /// Reads and checks the file; the environment goes before it for addresses of servers.
+    ///
+    /// # Errors
+    /// The key that is wrong, and why.
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        let mut config: CoreConfig = settings::load_toml(path)?;
+        settings::override_by(&mut config.mysql.url, "SLUICE_MYSQL_URL");
+        settings::override_by(&mut config.balance.url, "SLUICE_BALANCE_URL");
+        settings::override_by(&mut config.ledger.url, "SLUICE_LEDGER_URL");
+        settings::override_by(&mut config.kafka.brokers, "SLUICE_KAFKA_BROKERS");
+        config
+            .check()
+            .with_context(|| format!("{}", path.display()))?;
+        Ok(config)
+    }
+
+    /// Names of the four schemas.
+    pub fn schemas(&self) -> anyhow::Result<Schemas> {
+        Schemas::under(&self.mysql.database)
+    }
+
+    /// The servers of the schemas.
+    pub fn servers(&self) -> DatabaseUrls {
+        let orders = &self.mysql.url;
+        DatabaseUrls {
+            orders: orders.clone(),
+            balance: self.balance.url_or(orders).to_owned(),
+            ledger: self.ledger.url_or(orders).to_owned(),
+        }
+    }
+
+    /// Refuses what can't work together, naming the key.
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.schemas()?;
+        self.balance.check("balance.url", &self.mysql.url)?;
+        self.ledger.check("ledger.url", &self.mysql.url)?;
+        ensure!(
+            is_plain(&self.name, 20),
+            "name = {:?}: letters, digits, _ - . : (at most 20)",
+            self.name
+        );
+        settings::check_listener("listen", &self.listen, !self.clients.is_empty())?;
+        settings::check_listener("admin", &self.admin, false)?;
+        self.default_currency
+            .parse::<Currency>()
+            .with_context(|| format!("default_currency = {:?}", self.default_currency))?;
+        self.accept.check()?;
+        self.dispatch.check()?;
+        self.intake.check()?;
+        self.recovery.check()?;
+        self.acknowledgement.check(&self.clients)?;
+        check_channels(&self.channels)?;
+        ensure!(
+            !self.dispatch.enabled || !self.channels.is_empty(),
+            "dispatch needs at least one [[channels]]"
+        );
+        check_clients(&self.clients)
+    }
+}

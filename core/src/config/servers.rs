@@ -1,0 +1,62 @@
+//! Settings of the servers: databases and Kafka.
+
+use anyhow::ensure;
+use serde::Deserialize;
+use sluice_contract::sql;
+
+/// The orders' server, and the base name of the schemas.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CoreMysqlConfig {
+    /// `mysql://user:password@host:port`, here or in `SLUICE_MYSQL_URL`.
+    #[serde(default)]
+    pub url: String,
+    /// Base name of the four schemas.
+    #[serde(default = "default_database")]
+    pub database: String,
+}
+
+/// Where a service keeps its schema.
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServiceServerConfig {
+    /// As `mysql.url`, here or in `SLUICE_BALANCE_URL` or `SLUICE_LEDGER_URL`.
+    /// Empty: with the orders.
+    pub url: String,
+}
+
+/// Where events are published and payments are read.
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct CoreKafkaConfig {
+    /// Empty: events stay in the outbox and nothing is published.
+    pub brokers: String,
+}
+
+impl ServiceServerConfig {
+    /// The service's server: its own, or the orders' one.
+    pub(super) fn url_or<'a>(&'a self, orders: &'a str) -> &'a str {
+        if self.url.is_empty() {
+            orders
+        } else {
+            &self.url
+        }
+    }
+
+    /// Refuses a URL that can't be read, or that says in two ways what one says.
+    pub(super) fn check(&self, key: &str, orders: &str) -> anyhow::Result<()> {
+        if self.url.is_empty() {
+            return Ok(());
+        }
+        sql::options_of(key, &self.url)?;
+        ensure!(
+            self.url != orders,
+            "{key} is mysql.url: leave it empty to keep it with the orders"
+        );
+        Ok(())
+    }
+}
+
+fn default_database() -> String {
+    "sluice".into()
+}

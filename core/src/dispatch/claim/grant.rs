@@ -1,0 +1,53 @@
+//! Grant of a claim: the order becomes ours to send, by this channel and at this trade
+//! time.
+
+use crate::channels::permits::CallPermit;
+use crate::dispatch::claim::gates::ClaimGrant;
+use crate::dispatch::claim::inputs::ClaimInputs;
+use crate::dispatch::claim::rejections::count_rejections;
+use crate::dispatch::claim::send_path::SendPath;
+use crate::orders::Order;
+use crate::routing::limits;
+
+/// How long after a call's deadline an order without an outcome is looked at.
+const OUTCOME_MARGIN_US: i64 = 2_000_000;
+
+/// Makes the order ours to send: fixes channel and trade time, counts it in the totals.
+pub(super) fn take(
+    order: &mut Order,
+    inputs: &mut ClaimInputs,
+    grant: ClaimGrant<'_>,
+    now: i64,
+) -> anyhow::Result<Option<CallPermit>> {
+    fix_channel(order, &grant, now)?;
+    if let Some(route) = grant.route {
+        let trade_time = order.trade_time.as_deref().unwrap_or_default();
+        let keys = limits::keys(order, grant.path.id(), trade_time);
+        inputs.totals.take(&keys, order.amount)?;
+        count_rejections(&route);
+        order.route = Some(serde_json::to_string(&route)?);
+    }
+    Ok(grant.permit)
+}
+
+fn fix_channel(order: &mut Order, grant: &ClaimGrant<'_>, now: i64) -> anyhow::Result<()> {
+    if !order.was_sent() {
+        order.attempts += 1;
+    }
+    let deadline_us = match &grant.path {
+        SendPath::Channel(channel) => {
+            if order.trade_time.is_none() {
+                order.trade_time = Some(channel.trade_time(now)?);
+            }
+            channel.deadline.as_micros() as i64
+        }
+        SendPath::Books | SendPath::Unavailable(_) => 0,
+    };
+    order.channel = Some(grant.path.id().to_owned());
+    order.state = grant.state;
+    order.sends += 1;
+    order.version += 1;
+    order.updated_us = now;
+    order.due_us = Some(now + deadline_us + OUTCOME_MARGIN_US);
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! Stream of the sidecar's fence: line by line, a token that has passed, the accounts on
+//! hold, and whether the sidecar is blind. A stream that breaks stalls the fence.
+
+use crate::guard::fence::FenceView;
+use crate::metrics::METRICS;
+use anyhow::{Context, bail};
+use futures_util::StreamExt;
+use sluice_contract::settings::Secret;
+use sluice_contract::wire::FenceLine;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Silence after which the stream counts as broken: five heartbeats.
+const READ_TIMEOUT: Duration = Duration::from_millis(2_500);
+const RECONNECT_DELAY: Duration = Duration::from_millis(200);
+/// A stream that sends this much without a line end is not the sidecar.
+const MAX_LINE_BYTES: usize = 4 << 20;
+
+/// Follows the stream for ever, and says in `view` what is known.
+pub(super) async fn follow(url: String, token: Secret, view: watch::Sender<FenceView>) {
+    loop {
+        let error = match read_stream(&url, &token, &view).await {
+            Ok(()) => "the stream ended".to_owned(),
+            Err(error) => format!("{error:#}"),
+        };
+        METRICS.fence_stalled.set(1);
+        view.send_modify(|v| {
+            if v.stalled.is_none() {
+                tracing::warn!("fence stalls: {error}");
+            }
+            v.stalled = Some(format!("the sidecar can't be reached: {error}"));
+        });
+        tokio::time::sleep(RECONNECT_DELAY).await;
+    }
+}
+
+async fn read_stream(
+    url: &str,
+    token: &Secret,
+    view: &watch::Sender<FenceView>,
+) -> anyhow::Result<()> {
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .connect_timeout(READ_TIMEOUT)
+        .tcp_nodelay(true)
+        .build()?;
+    let bearer = String::from_utf8_lossy(token.expose()).into_owned();
+    let asked = tokio::time::timeout(READ_TIMEOUT, http.get(url).bearer_auth(bearer).send()).await;
+    let reply = asked
+        .context("it does not answer")?
+        .map_err(|e| e.without_url())?;
+    if !reply.status().is_success() {
+        bail!("it answered {}", reply.status());
+    }
+    let mut chunks = reply.bytes_stream();
+    let mut buffer = Vec::new();
+    loop {
+        let Some(chunk) = tokio::time::timeout(READ_TIMEOUT, chunks.next())
+            .await
+            .context("it fell silent")?
+        else {
+            return Ok(());
+        };
+        buffer.extend_from_slice(&chunk.map_err(|e| e.without_url())?);
+        while let Some(end) = buffer.iter().position(|b| *b == b'\n') {
+            let line: FenceLine =
+                serde_json::from_slice(&buffer[..end]).context("it sent a malformed line")?;
+            buffer.drain(..=end);
+            apply(line, view);
+        }
+        if buffer.len() > MAX_LINE_BYTES {
+            bail!("it sent a line beyond {MAX_LINE_BYTES} bytes");
+        }
+    }
+}
+
+fn apply(line: FenceLine, view: &watch::Sender<FenceView>) {
+    METRICS.fence_stalled.set(line.blind.is_some().into());
+    view.send_modify(|v| {
+        let stalled = line.blind.map(|b| format!("the sidecar is blind: {b}"));
+        if stalled != v.stalled {
+            tracing::warn!(stalled = stalled.as_deref().unwrap_or("no"), "fence");
+        }
+        v.token = line.token;
+        v.stalled = stalled;
+        if v.holds.len() != line.holds.len() || line.holds.iter().any(|h| !v.holds.contains(h)) {
+            v.holds = Arc::new(line.holds.into_iter().collect());
+        }
+    });
+}

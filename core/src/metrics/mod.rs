@@ -1,0 +1,127 @@
+//! Metrics of the core. Names follow Prometheus' conventions; label sets are
+//! bounded by code, never by data.
+
+mod channels;
+mod intake;
+mod recovery;
+mod routing;
+mod saga;
+
+pub use channels::ChannelMetrics;
+pub use intake::IntakeMetrics;
+pub use recovery::RecoveryMetrics;
+pub use routing::RoutingMetrics;
+pub use saga::SagaMetrics;
+
+use prometheus::{
+    Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, register_histogram,
+    register_int_counter, register_int_counter_vec, register_int_gauge, register_int_gauge_vec,
+};
+use sluice_contract::telemetry::LATENCY_BUCKETS;
+use std::sync::LazyLock;
+
+/// Every metric of the core.
+pub struct CoreMetrics {
+    pub requests: IntCounterVec,
+    pub accept: Histogram,
+    pub accept_batch: Histogram,
+    pub orders: IntCounterVec,
+    pub claimed: IntCounter,
+    pub blocked: IntGaugeVec,
+    pub fence_wait: Histogram,
+    pub fence_stalled: IntGauge,
+    pub unfinished: IntGaugeVec,
+    pub oldest_unfinished: IntGauge,
+    pub outbox_rows: IntGauge,
+    pub outbox_oldest: IntGauge,
+    pub published: IntCounter,
+    pub publish_failures: IntCounter,
+    pub contradictions: IntCounter,
+    pub channels: ChannelMetrics,
+    pub intake: IntakeMetrics,
+    pub saga: SagaMetrics,
+    pub stages: RecoveryMetrics,
+    pub routing: RoutingMetrics,
+}
+
+/// The process' metrics, registered at first use.
+pub static METRICS: LazyLock<CoreMetrics> = LazyLock::new(|| match register() {
+    Ok(metrics) => metrics,
+    // Names are constants of this file: a clash is a bug seen at the first start.
+    Err(error) => unreachable!("metrics: {error}"),
+});
+
+fn register() -> prometheus::Result<CoreMetrics> {
+    let sizes = vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+    Ok(CoreMetrics {
+        requests: register_int_counter_vec!(
+            "sluice_core_requests_total",
+            "API requests answered",
+            &["route", "status"]
+        )?,
+        accept: register_histogram!(
+            "sluice_core_accept_seconds",
+            "From a request's body to its durable answer",
+            LATENCY_BUCKETS.to_vec()
+        )?,
+        accept_batch: register_histogram!(
+            "sluice_core_accept_batch_orders",
+            "Requests sharing one accept transaction",
+            sizes
+        )?,
+        orders: register_int_counter_vec!(
+            "sluice_core_orders_total",
+            "Orders that moved into a state",
+            &["state"]
+        )?,
+        claimed: register_int_counter!("sluice_core_claims_total", "Orders claimed for sending")?,
+        blocked: register_int_gauge_vec!(
+            "sluice_core_blocked_orders",
+            "Orders held back at the last look",
+            &["by"]
+        )?,
+        fence_wait: register_histogram!(
+            "sluice_core_fence_wait_seconds",
+            "From raising a token to its passing",
+            LATENCY_BUCKETS.to_vec()
+        )?,
+        fence_stalled: register_int_gauge!(
+            "sluice_core_fence_stalled",
+            "1 while the sidecar is blind or out of reach"
+        )?,
+        unfinished: register_int_gauge_vec!(
+            "sluice_core_unfinished_orders",
+            "Orders not at their end",
+            &["state"]
+        )?,
+        oldest_unfinished: register_int_gauge!(
+            "sluice_core_oldest_unfinished_seconds",
+            "Age of the oldest order not at its end"
+        )?,
+        outbox_rows: register_int_gauge!(
+            "sluice_core_outbox_rows",
+            "Transactions whose events are not published yet"
+        )?,
+        outbox_oldest: register_int_gauge!(
+            "sluice_core_outbox_oldest_seconds",
+            "Age of the oldest unpublished transaction"
+        )?,
+        published: register_int_counter!(
+            "sluice_core_published_events_total",
+            "Events acknowledged by Kafka"
+        )?,
+        publish_failures: register_int_counter!(
+            "sluice_core_publish_failures_total",
+            "Rounds of the relay that Kafka or the database failed"
+        )?,
+        contradictions: register_int_counter!(
+            "sluice_core_contradictions_total",
+            "Channel answers that contradict what is known"
+        )?,
+        channels: channels::register()?,
+        intake: intake::register()?,
+        saga: saga::register()?,
+        stages: recovery::register()?,
+        routing: routing::register()?,
+    })
+}

@@ -1,0 +1,119 @@
+//! SQL on `route_version`, `route_active` and `route_activation`: versions, and which of
+//! them is in force.
+
+use anyhow::{Context, ensure};
+use mysql_async::Row;
+use mysql_async::prelude::Queryable;
+
+/// Author and reason of a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoutingVersionRow {
+    pub version: i64,
+    pub author: String,
+    pub reason: String,
+    pub hash: String,
+    pub created_us: i64,
+}
+
+/// A version put in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoutingActivationRow {
+    pub epoch: i64,
+    pub version: i64,
+    pub previous: i64,
+    pub author: String,
+    pub reason: String,
+    pub activated_us: i64,
+}
+
+/// The version in force; 0 if none ever was.
+pub async fn active_version(conn: &mut impl Queryable) -> anyhow::Result<i64> {
+    let found: Option<i64> = conn
+        .query_first("SELECT version FROM route_active WHERE name='active'")
+        .await?;
+    Ok(found.unwrap_or(0))
+}
+
+/// The row of what is in force, locked until the transaction ends: who changes the
+/// routing waits for whoever else does. Epoch and version.
+pub async fn lock_active(conn: &mut impl Queryable) -> anyhow::Result<(i64, i64)> {
+    let first = "INSERT INTO route_active (name,version,epoch,updated_us) VALUES ('active',0,0,0) \
+                 ON DUPLICATE KEY UPDATE name=name";
+    conn.query_drop(first).await?;
+    let locked = conn
+        .query_first("SELECT epoch,version FROM route_active WHERE name='active' FOR UPDATE")
+        .await?;
+    locked.context("route_active has no row")
+}
+
+/// Puts a version in force, if `from` (epoch, version) still is.
+pub async fn activate(
+    conn: &mut impl Queryable,
+    from: (i64, i64),
+    row: &RoutingActivationRow,
+) -> anyhow::Result<()> {
+    let update =
+        "UPDATE route_active SET version=?,epoch=?,updated_us=? WHERE name='active' AND epoch=?";
+    let mut done = conn
+        .exec_iter(update, (row.version, row.epoch, row.activated_us, from.0))
+        .await?;
+    let changed = done.affected_rows();
+    let _: Vec<Row> = done.collect().await?;
+    drop(done);
+    ensure!(
+        changed == 1,
+        "another change came first: look at it, then try again"
+    );
+    let log = "INSERT INTO route_activation (epoch,version,previous,author,reason,activated_us) VALUES (?,?,?,?,?,?)";
+    conn.exec_drop(
+        log,
+        (
+            row.epoch,
+            row.version,
+            from.1,
+            &row.author,
+            &row.reason,
+            row.activated_us,
+        ),
+    )
+    .await?;
+    Ok(())
+}
+
+/// Number of the newest version; 0 if there is none.
+pub async fn latest_version(conn: &mut impl Queryable) -> anyhow::Result<i64> {
+    let found: Option<Option<i64>> = conn
+        .query_first("SELECT MAX(version) FROM route_version")
+        .await?;
+    Ok(found.flatten().unwrap_or(0))
+}
+
+/// Every version, oldest first.
+pub async fn versions(conn: &mut impl Queryable) -> anyhow::Result<Vec<RoutingVersionRow>> {
+    let rows: Vec<(i64, String, String, String, i64)> = conn
+        .query("SELECT version,author,reason,hash,created_us FROM route_version ORDER BY version")
+        .await?;
+    let make = |(version, author, reason, hash, created_us)| RoutingVersionRow {
+        version,
+        author,
+        reason,
+        hash,
+        created_us,
+    };
+    Ok(rows.into_iter().map(make).collect())
+}
+
+/// Every activation, oldest first.
+pub async fn activations(conn: &mut impl Queryable) -> anyhow::Result<Vec<RoutingActivationRow>> {
+    let sql = "SELECT epoch,version,previous,author,reason,activated_us FROM route_activation ORDER BY epoch";
+    let rows: Vec<(i64, i64, i64, String, String, i64)> = conn.query(sql).await?;
+    let make = |(epoch, version, previous, author, reason, activated_us)| RoutingActivationRow {
+        epoch,
+        version,
+        previous,
+        author,
+        reason,
+        activated_us,
+    };
+    Ok(rows.into_iter().map(make).collect())
+}

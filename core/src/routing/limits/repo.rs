@@ -1,0 +1,124 @@
+//! All SQL on `limit_total`.
+//!
+//! Lock order: totals come after orders, balances and captures, in the order of
+//! their key. A row that this transaction makes (version 1) is a plain INSERT: if
+//! another instance made it meanwhile, the duplicate key makes the batch run again
+//! instead of overwriting what the other has counted.
+
+use crate::routing::LimitScope;
+use crate::routing::limits::{LimitTotal, LimitTotalKey};
+use anyhow::Context;
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Row};
+use rust_decimal::Decimal;
+use sluice_contract::sql::{SqlLiteral, in_list, push_row};
+use std::collections::BTreeSet;
+
+/// Makes the statements that read totals, one a scope, in the order of the key. The lists of
+/// a scope cover every row that is wanted and some that aren't.
+fn totals_sql(wanted: &BTreeSet<LimitTotalKey>, lock: &str) -> Vec<String> {
+    let statement = |scope: LimitScope| {
+        let of = || wanted.iter().filter(move |k| k.scope == scope);
+        of().next()?;
+        let keys: BTreeSet<&str> = of().map(|k| k.key.as_str()).collect();
+        let currencies: BTreeSet<&str> = of().map(|k| k.currency.code()).collect();
+        let periods: BTreeSet<&str> = of().map(|k| k.period.as_str()).collect();
+        Some(format!(
+            "SELECT scope,scope_key,currency,period,amount,version FROM limit_total FORCE INDEX (PRIMARY) \
+             WHERE scope='{}' AND scope_key IN {} AND currency IN {} AND period IN {} \
+             ORDER BY period,scope,scope_key,currency{lock}",
+            scope.as_str(),
+            in_list(keys.into_iter()),
+            in_list(currencies.into_iter()),
+            in_list(periods.into_iter())
+        ))
+    };
+    LimitScope::ALL.into_iter().filter_map(statement).collect()
+}
+
+async fn totals(
+    conn: &mut Conn,
+    wanted: &BTreeSet<LimitTotalKey>,
+    lock: &str,
+) -> anyhow::Result<Vec<LimitTotal>> {
+    let statements = totals_sql(wanted, lock);
+    let mut all = Vec::with_capacity(wanted.len());
+    if statements.is_empty() {
+        return Ok(all);
+    }
+    let mut sets = conn.query_iter(statements.join("; ")).await?;
+    for _ in &statements {
+        let rows: Vec<Row> = sets.collect().await?;
+        for row in rows {
+            type LimitTotalColumns = (String, String, String, String, Decimal, i64);
+            let stored: LimitTotalColumns =
+                mysql_async::from_row_opt(row).context("limit_total row")?;
+            let (scope, key, currency, period, amount, version) = stored;
+            let currency = currency
+                .parse()
+                .with_context(|| format!("limit_total.currency {currency:?}"))?;
+            all.push(LimitTotal {
+                at: LimitTotalKey {
+                    scope: scope.parse()?,
+                    key,
+                    currency,
+                    period,
+                },
+                amount,
+                version,
+            });
+        }
+    }
+    Ok(all)
+}
+
+/// Reads the totals and locks them until the transaction ends.
+pub async fn lock_totals(
+    conn: &mut Conn,
+    wanted: &BTreeSet<LimitTotalKey>,
+) -> anyhow::Result<Vec<LimitTotal>> {
+    totals(conn, wanted, " FOR UPDATE").await
+}
+
+/// Reads the totals as they are, for people.
+pub async fn read_totals(
+    conn: &mut Conn,
+    wanted: &BTreeSet<LimitTotalKey>,
+) -> anyhow::Result<Vec<LimitTotal>> {
+    totals(conn, wanted, "").await
+}
+
+/// Appends totals that this transaction changed.
+pub fn push_totals(sql: &mut String, totals: &[LimitTotal], now_us: i64) {
+    let (made, known): (Vec<&LimitTotal>, Vec<&LimitTotal>) =
+        totals.iter().partition(|t| t.version == 1);
+    if !made.is_empty() {
+        push_total_rows(sql, &made, now_us);
+        sql.push(';');
+    }
+    if !known.is_empty() {
+        push_total_rows(sql, &known, now_us);
+        sql.push_str(
+            " ON DUPLICATE KEY UPDATE amount=VALUES(amount),version=VALUES(version),updated_us=VALUES(updated_us);",
+        );
+    }
+}
+
+fn push_total_rows(sql: &mut String, totals: &[&LimitTotal], now_us: i64) {
+    sql.push_str("INSERT INTO limit_total (scope,scope_key,currency,period,amount,version,updated_us) VALUES ");
+    for (at, t) in totals.iter().enumerate() {
+        push_row(
+            sql,
+            at == 0,
+            &[
+                SqlLiteral::Text(t.at.scope.as_str()),
+                SqlLiteral::Text(&t.at.key),
+                SqlLiteral::Text(t.at.currency.code()),
+                SqlLiteral::Text(&t.at.period),
+                SqlLiteral::Dec(t.amount),
+                SqlLiteral::Int(t.version),
+                SqlLiteral::Int(now_us),
+            ],
+        );
+    }
+}

@@ -1,0 +1,157 @@
+//! Whatever is taken and given back in whatever order, the totals are the sums.
+
+use super::*;
+use crate::orders::Order;
+use crate::routing::Route;
+use crate::routing::configuration::sample::sample;
+use crate::routing::limits::{LimitUsage, keys};
+use proptest::prelude::*;
+use sluice_contract::order::OrderKind;
+
+fn order(account: u8, user: u8, client: u8) -> Order {
+    let mut order = sample(OrderKind::CashOut);
+    order.currency = "CNY".parse().unwrap();
+    order.account_id = format!("A{account}");
+    order.user_id = (user > 0).then(|| format!("U{user}"));
+    order.client = format!("C{client}");
+    order
+}
+
+/// One order's life: who, when, how much, and whether it came back.
+type OrderLife = (u8, u8, u8, bool, u8, i64, bool);
+
+/// A database of totals as several instances use it: a batch locks what it wants,
+/// works in memory, and writes what it touched.
+#[derive(Default)]
+struct StoredTotals(BTreeMap<LimitTotalKey, LimitTotal>);
+
+impl StoredTotals {
+    fn lock(&self, wanted: BTreeSet<LimitTotalKey>) -> LimitTotals {
+        let rows = wanted
+            .iter()
+            .filter_map(|k| self.0.get(k).cloned())
+            .collect();
+        LimitTotals::new(wanted, rows)
+    }
+
+    fn write(&mut self, totals: LimitTotals) {
+        for total in totals.touched() {
+            assert_eq!(
+                total.version,
+                self.0.get(&total.at).map_or(0, |t| t.version) + 1,
+                "written twice"
+            );
+            self.0.insert(total.at.clone(), total);
+        }
+    }
+}
+
+fn place(life: &OrderLife) -> (Vec<LimitTotalKey>, Decimal) {
+    let (account, user, client, second, day, cents, _) = life;
+    let channel = if *second { "unionpay" } else { "netsunion" };
+    let time = format!("202611{day:02}120000");
+    (
+        keys(&order(*account, *user, *client), channel, &time),
+        Decimal::new(*cents, 2),
+    )
+}
+
+fn sums(
+    lives: &[OrderLife],
+    counted: impl Fn(&OrderLife) -> bool,
+) -> BTreeMap<LimitTotalKey, Decimal> {
+    let mut sums = BTreeMap::new();
+    for life in lives.iter().filter(|l| counted(l)) {
+        let (keys, amount) = place(life);
+        for key in keys {
+            *sums.entry(key).or_insert(Decimal::ZERO) += amount;
+        }
+    }
+    sums
+}
+
+proptest! {
+    #[test]
+    fn any_interleaving_equals_the_plain_sum(
+        lives in prop::collection::vec((0u8..3, 0u8..3, 0u8..2, any::<bool>(), 1u8..4, 1i64..1_000_000, any::<bool>()), 1..60),
+        batch in 1usize..9,
+        turn in 1usize..7,
+    ) {
+        let mut stored = StoredTotals::default();
+        // Takes come in batches; what comes back does so some batches later, mixed
+        // into other transactions.
+        let mut back: Vec<&OrderLife> = Vec::new();
+        for (n, some) in lives.chunks(batch).enumerate() {
+            let wanted = some.iter().flat_map(|l| place(l).0).collect();
+            let mut totals = stored.lock(wanted);
+            for life in some {
+                let (keys, amount) = place(life);
+                totals.take(&keys, amount).unwrap();
+            }
+            stored.write(totals);
+            back.extend(some.iter().filter(|l| l.6));
+            if n % turn == 0 {
+                give(&mut stored, &mut back);
+            }
+        }
+        give(&mut stored, &mut back);
+        let want = sums(&lives, |l| !l.6);
+        for (key, total) in &stored.0 {
+            prop_assert_eq!(total.amount, want.get(key).copied().unwrap_or(Decimal::ZERO));
+        }
+        prop_assert!(want.keys().all(|k| stored.0.contains_key(k)));
+    }
+}
+
+fn give(stored: &mut StoredTotals, back: &mut Vec<&OrderLife>) {
+    let wanted = back.iter().flat_map(|l| place(l).0).collect();
+    let mut totals = stored.lock(wanted);
+    for life in back.drain(..) {
+        let (keys, amount) = place(life);
+        totals.give_back(&keys, amount).unwrap();
+    }
+    stored.write(totals);
+}
+
+#[test]
+fn what_was_never_taken_is_not_given_back_and_nothing_is_clamped() {
+    let keys = keys(&order(1, 1, 1), "netsunion", "20261121120000");
+    assert_eq!(keys.len(), 8);
+    let wanted: BTreeSet<_> = keys.iter().cloned().collect();
+    let mut totals = LimitTotals::new(wanted.clone(), Vec::new());
+    totals.take(&keys, Decimal::TEN).unwrap();
+    assert!(matches!(
+        totals.give_back(&keys, Decimal::from(11)),
+        Err(LimitTotalsError::BelowZero(_))
+    ));
+    assert!(
+        keys.iter().all(|k| totals.of(k) == Some(Decimal::TEN)),
+        "half of it was given back"
+    );
+    let few = LimitTotals::new(keys[..3].iter().cloned().collect(), Vec::new());
+    assert!(matches!(
+        few.fits(&keys, Decimal::ONE),
+        Err(LimitTotalsError::NotLocked(_))
+    ));
+    assert!(matches!(
+        totals.take(&keys, MAX_TOTAL),
+        Err(LimitTotalsError::TooLarge(_))
+    ));
+    assert_eq!(MAX_TOTAL.to_string(), "99999999999999999999.9999");
+}
+
+#[test]
+fn only_an_order_with_a_chosen_route_has_taken_anything() {
+    let mut order = order(1, 0, 1);
+    (order.channel, order.trade_time) = (Some("unionpay".into()), Some("20261121120000".into()));
+    assert_eq!(LimitUsage::of(&order), None);
+    let mut route = Route {
+        version: 1,
+        ..Route::default()
+    };
+    order.route = Some(serde_json::to_string(&route).unwrap());
+    assert_eq!(LimitUsage::of(&order), None);
+    route.chosen = Some("unionpay".into());
+    order.route = Some(serde_json::to_string(&route).unwrap());
+    assert_eq!(LimitUsage::of(&order).unwrap().keys.len(), 6);
+}
