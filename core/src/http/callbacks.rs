@@ -4,7 +4,9 @@
 
 use crate::cases::{self, CaseKind, OrderCase};
 use crate::channels::{ChannelNotification, NotificationError};
-use crate::http::{ApiError, CoreApi, CoreApiState, success};
+use crate::http::answer::success;
+use crate::http::error::ApiError;
+use crate::http::state::{CoreApi, CoreApiState};
 use crate::metrics::METRICS;
 use crate::orders::{OrderRef, repo};
 use crate::outcome::{OrderOutcome, OutcomeResult};
@@ -15,6 +17,7 @@ use serde_json::json;
 use sluice_contract::ids::order_id_of_serial;
 use sluice_contract::wire::ApiCode;
 
+/// Takes a notification of the channel.
 pub async fn notify(
     State(api): CoreApiState,
     Path(channel): Path<String>,
@@ -36,7 +39,7 @@ pub async fn notify(
             };
             ApiError::new(code, &e.to_string())
         })?;
-    let Some(at) = whose(&api, &serial_no).await? else {
+    let Some(at) = find_order(&api, &serial_no).await? else {
         return Err(unknown(&api, channel.id(), &serial_no).await);
     };
     match api
@@ -54,8 +57,8 @@ pub async fn notify(
     }
 }
 
-/// Where the order is: remembered if this instance sent it, else one lookup.
-async fn whose(api: &CoreApi, serial_no: &str) -> Result<Option<OrderRef>, ApiError> {
+/// Finds the order: remembered if this instance sent it, else one lookup.
+async fn find_order(api: &CoreApi, serial_no: &str) -> Result<Option<OrderRef>, ApiError> {
     let Some(order_id) = order_id_of_serial(serial_no) else {
         return Ok(None);
     };

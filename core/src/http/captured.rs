@@ -2,10 +2,10 @@
 //! paid to a merchant. Both are keyed by the header, as `/withdraw` is.
 
 use crate::accept::WithdrawalBooking;
-use crate::http::withdrawals::{
-    channel, gateway_account, header_key, money, order_by_key, parse, plain, required,
-};
-use crate::http::{ApiError, CoreApi, CoreApiState};
+use crate::http::booking::order_by_key;
+use crate::http::error::ApiError;
+use crate::http::fields::{channel, gateway_account, header_key, money, parse, plain, required};
+use crate::http::state::{CoreApi, CoreApiState};
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -15,7 +15,7 @@ use sluice_contract::ids::{MAX_ID_BYTES, MAX_KEY_BYTES};
 use sluice_contract::order::OrderKind;
 use std::time::Instant;
 
-/// Intermediate account → available money of the same merchant.
+/// Body of a settlement: intermediate account → available money of the same merchant.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SettlementBody {
@@ -28,7 +28,7 @@ struct SettlementBody {
     biz_no: Option<String>,
 }
 
-/// Intermediate account → payer, through a channel.
+/// Body of a refund: intermediate account → payer, through a channel.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RefundBody {
@@ -45,6 +45,7 @@ struct RefundBody {
     channel: Option<String>,
 }
 
+/// `POST /settlement`.
 pub async fn settlement(
     State(api): CoreApiState,
     headers: HeaderMap,
@@ -57,6 +58,7 @@ pub async fn settlement(
     order_by_key(&api, client, key, ask, begun).await
 }
 
+/// `POST /refund`.
 pub async fn refund(
     State(api): CoreApiState,
     headers: HeaderMap,

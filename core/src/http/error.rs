@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sluice_contract::wire::{ApiCode, ApiResponse};
 
+/// Refusal of a request.
 #[derive(Debug)]
 pub struct ApiError {
     pub code: ApiCode,
@@ -13,6 +14,7 @@ pub struct ApiError {
 }
 
 impl ApiError {
+    /// Makes a refusal; `msg` names the field.
     pub fn new(code: ApiCode, msg: &str) -> Self {
         ApiError {
             code,
@@ -20,7 +22,7 @@ impl ApiError {
         }
     }
 
-    /// A failure of ours: logged here, told without its inside.
+    /// Makes the refusal of a failure of ours: logged here, told without its inside.
     pub fn internal(error: &anyhow::Error) -> Self {
         tracing::error!("request failed: {error:#}");
         ApiError::new(
@@ -28,10 +30,8 @@ impl ApiError {
             "internal error; nothing is known to be booked, ask again with the same key",
         )
     }
-}
 
-impl ApiError {
-    /// A request that was not booked; `account` is what this request calls the account.
+    /// Makes the refusal of a request that was not booked; `account` is what this request calls the account.
     pub fn refused(refusal: &AcceptError, account: &str) -> Self {
         let code = match refusal {
             AcceptError::InFlight => ApiCode::InFlight,

@@ -1,13 +1,13 @@
-//! Looking at orders, and taking one back before it is sent. An order is found under
-//! the path of its own kind only.
+//! Orders as their callers see them. An order is found under the path of its own kind
+//! only.
 
 use crate::dispatch::blocking_reason::blocking_reason;
 use crate::guard::breakers::{self, OpenBreakers};
-use crate::http::withdrawals::order_id_name;
-use crate::http::{ApiError, CoreApi, CoreApiState, success};
-use crate::orders::state::OrderInput;
+use crate::http::answer::success;
+use crate::http::booking::order_id_name;
+use crate::http::error::ApiError;
+use crate::http::state::{CoreApi, CoreApiState};
 use crate::orders::{Order, repo};
-use crate::outcome::{OrderOutcome, OutcomeResult};
 use crate::routing::Route;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -17,6 +17,7 @@ use sluice_contract::ids::{MAX_ID_BYTES, is_plain};
 use sluice_contract::order::{OrderKind, OrderState};
 use sluice_contract::wire::ApiCode;
 
+/// Reads the caller's order of this kind.
 pub(super) async fn load(
     api: &CoreApi,
     client: &str,
@@ -46,6 +47,7 @@ pub(super) async fn load(
         .ok_or_else(unknown_order)
 }
 
+/// `GET /withdraw/{id}` and the like.
 pub async fn order(
     kind: OrderKind,
     State(api): CoreApiState,
@@ -63,11 +65,11 @@ pub async fn order(
     ))
 }
 
+/// Shows an order; `waiting` is what it waits for.
 pub(super) fn shown(order: &Order, waiting: Option<String>) -> Value {
-    let account = if order.kind == OrderKind::CashOut {
-        "fromAccountId"
-    } else {
-        "accountId"
+    let account = match order.kind {
+        OrderKind::CashOut => "fromAccountId",
+        OrderKind::Settlement | OrderKind::Refund => "accountId",
     };
     json!({
         order_id_name(order.kind): order.order_id,
@@ -93,7 +95,7 @@ pub(super) fn shown(order: &Order, waiting: Option<String>) -> Value {
     })
 }
 
-/// Why an order isn't on its way; the breakers are read only if they may be the cause.
+/// Finds why an order isn't on its way; the breakers are read only if they may be the cause.
 async fn waiting(api: &CoreApi, order: &Order) -> anyhow::Result<Option<String>> {
     let stalled = api.fence.stalled();
     let ready = order.state == OrderState::Init && stalled.is_none();
@@ -107,40 +109,4 @@ async fn waiting(api: &CoreApi, order: &Order) -> anyhow::Result<Option<String>>
         &tripped,
         api.fence.holds(&order.account_id),
     ))
-}
-
-/// `POST /withdraw/{id}/cancel` and the like: works while nothing was sent.
-pub async fn cancel(
-    kind: OrderKind,
-    State(api): CoreApiState,
-    headers: HeaderMap,
-    Path(id): Path<String>,
-) -> Result<Response, ApiError> {
-    let order = load(&api, api.client(&headers)?, kind, &id).await?;
-    if order.was_sent() && !order.state.is_end() {
-        return Err(too_late(&order));
-    }
-    let taken = api
-        .outcomes
-        .record(OrderOutcome::new(order.at(), OrderInput::Cancel))
-        .await;
-    match taken {
-        Ok(OutcomeResult::Moved | OutcomeResult::Already) => Ok(success(
-            StatusCode::OK,
-            "failed",
-            json!({ order_id_name(kind): id }),
-        )),
-        Ok(_) => Err(too_late(&order)),
-        Err(error) => Err(ApiError::new(ApiCode::Unavailable, &error.to_string())),
-    }
-}
-
-fn too_late(order: &Order) -> ApiError {
-    ApiError::new(
-        ApiCode::TooLate,
-        &format!(
-            "the order is {}: it can only be cancelled before it is sent",
-            order.shown()
-        ),
-    )
 }

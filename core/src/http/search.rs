@@ -1,14 +1,13 @@
-//! Finding orders by any id, their history, and what an upstream says of an end:
-//! that it knows it, or that it wants to be told again (stage 4 of recovery).
+//! Search for orders by any id, and their history.
 
+use crate::http::answer::success;
+use crate::http::booking::order_id_name;
+use crate::http::error::ApiError;
 use crate::http::orders::{load, shown};
-use crate::http::withdrawals::order_id_name;
-use crate::http::{ApiError, CoreApi, CoreApiState, success};
+use crate::http::state::{CoreApi, CoreApiState};
 use crate::lookup::OrderLookup;
 use crate::lookup::repo::LookupKey;
 use crate::orders::Order;
-use crate::orders::state::OrderInput;
-use crate::outcome::{OrderOutcome, OutcomeResult};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -23,6 +22,7 @@ use sluice_contract::wire::ApiCode;
 const DEFAULT_PAGE_SIZE: usize = 50;
 const MAX_PAGE_SIZE: usize = 500;
 
+/// Parameters of a search.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OrderSearch {
@@ -92,13 +92,22 @@ pub async fn search(
     ))
 }
 
-/// The one id that the search names, if any.
-fn named_id(search: &OrderSearch) -> Result<Option<(&'static str, &str)>, ApiError> {
+/// An id that orders can be searched by.
+#[derive(Clone, Copy)]
+enum SearchedId {
+    Transaction,
+    Serial,
+    Key,
+    Biz,
+}
+
+/// Finds the one id that the search names, if any.
+fn named_id(search: &OrderSearch) -> Result<Option<(SearchedId, &str)>, ApiError> {
     let ids = [
-        ("transactionId", &search.transaction_id),
-        ("serialNo", &search.serial_no),
-        ("key", &search.key),
-        ("bizNo", &search.biz_no),
+        (SearchedId::Transaction, &search.transaction_id),
+        (SearchedId::Serial, &search.serial_no),
+        (SearchedId::Key, &search.key),
+        (SearchedId::Biz, &search.biz_no),
     ];
     let mut given = ids
         .into_iter()
@@ -111,21 +120,26 @@ fn named_id(search: &OrderSearch) -> Result<Option<(&'static str, &str)>, ApiErr
     Ok(first)
 }
 
-async fn find(api: &CoreApi, client: &str, name: &str, id: &str) -> anyhow::Result<Vec<Order>> {
+async fn find(
+    api: &CoreApi,
+    client: &str,
+    name: SearchedId,
+    id: &str,
+) -> anyhow::Result<Vec<Order>> {
     let clients = [client];
     match name {
-        "transactionId" => {
+        SearchedId::Transaction => {
             api.lookup()
                 .find_by(LookupKey::Transaction(id), client)
                 .await
         }
-        "bizNo" => api.lookup().find_by(LookupKey::Biz(id), client).await,
-        "key" => {
+        SearchedId::Biz => api.lookup().find_by(LookupKey::Biz(id), client).await,
+        SearchedId::Key => {
             api.lookup()
                 .find_by(LookupKey::Key(&clients, id), client)
                 .await
         }
-        _ => {
+        SearchedId::Serial => {
             let Some(order_id) = order_id_of_serial(id) else {
                 return Ok(Vec::new());
             };
@@ -159,64 +173,4 @@ pub async fn history(
         "ok",
         json!({ order_id_name(kind): id, "version": order.version, "history": lines }),
     ))
-}
-
-/// `POST …/{id}/ack`: the upstream says that it knows the end.
-pub async fn ack(
-    kind: OrderKind,
-    State(api): CoreApiState,
-    headers: HeaderMap,
-    Path(id): Path<String>,
-) -> Result<Response, ApiError> {
-    let order = load(&api, api.client(&headers)?, kind, &id).await?;
-    match api
-        .outcomes
-        .record(OrderOutcome::new(order.at(), OrderInput::Acknowledged))
-        .await
-    {
-        Ok(OutcomeResult::Moved | OutcomeResult::Already) => Ok(success(
-            StatusCode::OK,
-            order.shown(),
-            json!({ order_id_name(kind): id }),
-        )),
-        Ok(_) => {
-            let msg = format!(
-                "the order is {}: there is no end to acknowledge yet",
-                order.shown()
-            );
-            Err(ApiError::new(ApiCode::NotEnded, &msg))
-        }
-        Err(error) => Err(ApiError::new(ApiCode::Unavailable, &error.to_string())),
-    }
-}
-
-/// `POST …/{id}/renotify`: publishes the order's last event once more, under its own
-/// id; at most once a second per order.
-pub async fn renotify(
-    kind: OrderKind,
-    State(api): CoreApiState,
-    headers: HeaderMap,
-    Path(id): Path<String>,
-) -> Result<Response, ApiError> {
-    let order = load(&api, api.client(&headers)?, kind, &id).await?;
-    match api
-        .outcomes
-        .record(OrderOutcome::new(order.at(), OrderInput::Renotify))
-        .await
-    {
-        Ok(OutcomeResult::Moved) => Ok(success(
-            StatusCode::ACCEPTED,
-            order.shown(),
-            json!({ order_id_name(kind): id }),
-        )),
-        Ok(OutcomeResult::Refused) => Err(ApiError::new(
-            ApiCode::NotEnded,
-            "the order is not booked yet: ask again",
-        )),
-        Ok(_) => Err(ApiError::new(
-            ApiCode::TooOften,
-            "the order changed or was told within the last second",
-        )),
-        Err(error) => Err(ApiError::new(ApiCode::Unavailable, &error.to_string())),
-    }
 }

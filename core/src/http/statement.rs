@@ -2,10 +2,12 @@
 //! line with its running balance. Read and sent page by page: its length costs no
 //! memory.
 
-use crate::http::accounts::{
-    QueryParameters, bad_field, balances, currency, named_parameters, page,
-};
-use crate::http::{ApiError, CoreApi, CoreApiState};
+use crate::http::accounts::balances;
+use crate::http::entries::page;
+use crate::http::error::ApiError;
+use crate::http::parameters::{QueryParameters, bad_field, currency, named_parameters};
+use crate::http::state::{CoreApi, CoreApiState};
+use crate::http::statement_span::span;
 use crate::ledger::entry::{Entry, EntryPosition};
 use crate::ledger::repo::EntryFilter;
 use crate::ledger::{self, ACCOUNT_BOOKS, AVAILABLE_BOOK};
@@ -14,10 +16,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
-use sluice_contract::clock::now_us;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -26,7 +25,7 @@ use std::sync::Arc;
 const MAX_ENTRIES_PER_READ: usize = 500;
 const CSV_HEADER: &str = "time,posting,kind,reference,debit,credit,balance,currency\n";
 
-/// What is still to be sent.
+/// Rest of a statement: what is still to be sent.
 struct StatementRest {
     api: Arc<CoreApi>,
     wanted: EntryFilter,
@@ -35,6 +34,7 @@ struct StatementRest {
     done: bool,
 }
 
+/// `GET /accounts/{id}/statement.csv`.
 pub async fn statement(
     State(api): CoreApiState,
     headers: HeaderMap,
@@ -43,16 +43,7 @@ pub async fn statement(
 ) -> Result<Response, ApiError> {
     api.client(&headers)?;
     let given = named_parameters(given, &["currency", "from", "to", "book"])?;
-    let book = given
-        .get("book")
-        .map_or(AVAILABLE_BOOK, String::as_str)
-        .to_owned();
-    if !ACCOUNT_BOOKS.contains(&book.as_str()) {
-        return Err(bad_field(
-            "book",
-            &format!("is one of {}", ACCOUNT_BOOKS.join(", ")),
-        ));
-    }
+    let book = book(&given)?;
     let currency = currency(&api, &given)?;
     let (from_us, until_us) = span(&given)?;
     let known = balances(&api, &id).await?;
@@ -76,7 +67,22 @@ pub async fn statement(
     let (first, rest) = open(rest, from_us)
         .await
         .map_err(|e| ApiError::internal(&e))?;
-    // What fails from here on cuts the answer off: the reader sees that it is not whole.
+    Ok(streamed(name, first, rest))
+}
+
+/// Reads which of the account's books is asked for.
+fn book(given: &BTreeMap<String, String>) -> Result<String, ApiError> {
+    let book = given.get("book").map_or(AVAILABLE_BOOK, String::as_str);
+    if !ACCOUNT_BOOKS.contains(&book) {
+        let books = ACCOUNT_BOOKS.join(", ");
+        return Err(bad_field("book", &format!("is one of {books}")));
+    }
+    Ok(book.to_owned())
+}
+
+/// Answers with the first lines and goes on with the rest. What fails from here on cuts
+/// the answer off: the reader sees that it is not whole.
+fn streamed(name: String, first: Bytes, rest: StatementRest) -> Response {
     let more = stream::try_unfold(rest, next);
     let body = Body::from_stream(stream::StreamExt::chain(
         stream::iter([anyhow::Ok(first)]),
@@ -86,10 +92,10 @@ pub async fn statement(
         (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
         (header::CONTENT_DISPOSITION, name),
     ];
-    Ok((headers, body).into_response())
+    (headers, body).into_response()
 }
 
-/// The head, what the book held at the start, and the first page.
+/// Reads the head, what the book held at the start, and the first page.
 async fn open(mut rest: StatementRest, from_us: i64) -> anyhow::Result<(Bytes, StatementRest)> {
     let mut conn = rest.api.ledger.get_conn().await?;
     let (schemas, wanted) = (&rest.api.schemas, &rest.wanted);
@@ -116,7 +122,7 @@ async fn next(mut rest: StatementRest) -> anyhow::Result<Option<(Bytes, Statemen
     Ok(Some((text.into(), rest)))
 }
 
-/// The next page's lines.
+/// Writes the next page's lines.
 async fn lines(rest: &mut StatementRest) -> anyhow::Result<String> {
     let entries = page(&rest.api, &rest.wanted, &rest.after, MAX_ENTRIES_PER_READ).await?;
     rest.done = entries.len() < MAX_ENTRIES_PER_READ;
@@ -147,7 +153,7 @@ async fn lines(rest: &mut StatementRest) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// An id as a cell. Ids are plain: no comma, quote or line end; but a leading `-`
+/// Writes an id as a cell. Ids are plain: no comma, quote or line end; but a leading `-`
 /// would make a spreadsheet compute.
 fn cell(id: &str) -> String {
     if id.starts_with('-') {
@@ -157,7 +163,7 @@ fn cell(id: &str) -> String {
     }
 }
 
-/// With all decimals of the currency: 100.00 CNY, 100 JPY.
+/// Writes an amount with all decimals of the currency: 100.00 CNY, 100 JPY.
 fn in_currency(amount: Decimal, wanted: &EntryFilter) -> String {
     let mut scaled = amount.normalize();
     // Never fewer digits than the amount has: nothing is rounded.
@@ -169,45 +175,6 @@ fn in_currency(amount: Decimal, wanted: &EntryFilter) -> String {
 
 fn time(at_us: i64) -> anyhow::Result<String> {
     Ok(jiff::Timestamp::from_microsecond(at_us)?.to_string())
-}
-
-/// `from` (inclusive) and `to` (exclusive) in microseconds. A date is a UTC day; the
-/// last one is whole.
-fn span(given: &BTreeMap<String, String>) -> Result<(i64, i64), ApiError> {
-    let read = |name: &str, last: bool, otherwise: i64| match given.get(name) {
-        Some(text) => instant(text, last).ok_or_else(|| {
-            bad_field(
-                name,
-                "is a UTC date such as 2026-11-21, or microseconds since 1970",
-            )
-        }),
-        None => Ok(otherwise),
-    };
-    let (from_us, until_us) = (read("from", false, 0)?, read("to", true, now_us())?);
-    if from_us >= until_us {
-        return Err(bad_field("to", "must be after from"));
-    }
-    Ok((from_us, until_us))
-}
-
-/// Years that a timestamp can be shown of.
-const MAX_INSTANT_US: i64 = 253_402_207_200_000_000 - 1;
-
-fn instant(text: &str, last: bool) -> Option<i64> {
-    if text.bytes().all(|b| b.is_ascii_digit()) {
-        return text
-            .parse()
-            .ok()
-            .filter(|us| (0..=MAX_INSTANT_US).contains(us));
-    }
-    let day: Date = text.parse().ok()?;
-    let day = if last { day.tomorrow().ok()? } else { day };
-    let at_us = day
-        .to_zoned(TimeZone::UTC)
-        .ok()?
-        .timestamp()
-        .as_microsecond();
-    (0..=MAX_INSTANT_US).contains(&at_us).then_some(at_us)
 }
 
 #[cfg(test)]
