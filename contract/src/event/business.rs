@@ -1,37 +1,10 @@
-//! Events on Kafka: what the core tells, and what upstreams tell the sidecar.
+//! A business event and its reading from a payload.
 
+use crate::event::{BUSINESS_EVENTS, BUSINESS_TOPICS, WITHDRAW_REQUESTED};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-/// Topic of the core's own events, keyed by account.
-pub const ORDER_TOPIC: &str = "sluice.orders";
-/// Topics on which upstream services tell what they did, keyed by account.
-pub const BUSINESS_TOPICS: [&str; 2] = ["business.payment", "business.withdraw"];
-
-/// One event of the core. Delivered at least once: `id` is the same each time,
-/// and `version` orders the events of one order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct OrderEvent {
-    pub id: String,
-    /// `withdraw.*`, `settlement.*` or `refund.*` with `accepted`, `success`,
-    /// `failed`, `returned`; `deposit.booked`, `payment.captured`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    pub account_id: String,
-    pub order_id: String,
-    pub transaction_id: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub biz_no: Option<String>,
-    /// Major units, as text.
-    #[serde(with = "rust_decimal::serde::str")]
-    pub amount: Decimal,
-    pub currency: String,
-    pub version: i64,
-    pub occurred_us: i64,
-}
-
-/// What an upstream service says happened. Unknown fields are kept out of rules.
+/// An upstream service's event. Rules don't see unknown fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BusinessEvent {
@@ -49,16 +22,6 @@ pub struct BusinessEvent {
     pub currency: String,
     pub occurred_us: i64,
 }
-
-/// A payer paid the merchant `accountId`: the core books it onto the merchant's
-/// intermediate account.
-pub const PAYMENT_SUCCEEDED: &str = "payment.succeeded";
-/// Money came for the account, to be used at once: `POST /deposit` books it.
-pub const DEPOSIT_RECEIVED: &str = "deposit.received";
-/// An upstream is about to ask for this withdrawal.
-pub const WITHDRAW_REQUESTED: &str = "withdraw.requested";
-/// Everything that upstreams tell.
-pub const BUSINESS_EVENTS: [&str; 3] = [PAYMENT_SUCCEEDED, DEPOSIT_RECEIVED, WITHDRAW_REQUESTED];
 
 /// Longest event read, in bytes; a business event has seven short fields.
 pub const MAX_EVENT_BYTES: usize = 64 * 1024;
@@ -118,11 +81,11 @@ impl BusinessEvent {
         }
     }
 
-    /// Reads an event as core and sidecar both understand it, so that they can't
-    /// differ on what was told. The same contract, published, is `contract/events/`.
+    /// Reads an event for core and sidecar alike, so that both take the same payload for
+    /// the same event. The published schema is `contract/events/`.
     ///
     /// # Errors
-    /// What is wrong, without quoting it: it may hold anything.
+    /// The fault's kind, without a quotation: a payload may hold anything.
     pub fn read(payload: &[u8]) -> Result<Self, EventError> {
         /// The event with its amount as it came: the event's own reader rounds past
         /// 28 digits without a word.
@@ -141,12 +104,12 @@ impl BusinessEvent {
         if payload.len() > MAX_EVENT_BYTES {
             return Err(EventError::TooLong);
         }
-        let told: RawBusinessEvent =
+        let raw: RawBusinessEvent =
             serde_json::from_slice(payload).map_err(|_| EventError::Malformed)?;
-        if !BUSINESS_EVENTS.contains(&told.kind.as_str()) {
+        if !BUSINESS_EVENTS.contains(&raw.kind.as_str()) {
             return Err(EventError::UnknownType);
         }
-        let amount = told
+        let amount = raw
             .amount
             .as_str()
             .and_then(amount)
@@ -159,7 +122,7 @@ impl BusinessEvent {
             currency,
             occurred_us,
             ..
-        } = told;
+        } = raw;
         if [&id, &account_id, &biz_no, &currency]
             .iter()
             .any(|text| text.is_empty())
@@ -192,7 +155,3 @@ fn amount(text: &str) -> Option<Decimal> {
         .ok()
         .filter(|amount| !amount.is_zero())
 }
-
-#[cfg(test)]
-#[path = "event_tests.rs"]
-mod tests;

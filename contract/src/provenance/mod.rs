@@ -8,6 +8,10 @@
 //! the version of each balance and order, which only ever grows, and ids that
 //! are primary keys.
 
+mod rows;
+
+pub use crate::provenance::rows::OrderTextFields;
+
 use crate::settings::Secret;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -19,18 +23,6 @@ pub struct TransactionEffects {
     text: Vec<u8>,
     /// End offset of each effect in `text`.
     ends: Vec<usize>,
-}
-
-/// What of an order is text; NULL is signed as empty.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct OrderTextFields<'a> {
-    pub kind: &'a [u8],
-    pub state: &'a [u8],
-    pub to: &'a [u8],
-    pub currency: &'a [u8],
-    pub channel: &'a [u8],
-    pub serial_no: &'a [u8],
-    pub trade_time: &'a [u8],
 }
 
 /// One field of an effect.
@@ -73,134 +65,6 @@ impl TransactionEffects {
         }
         self.text.push(b'\n');
         self.ends.push(self.text.len());
-    }
-
-    /// `b`: balances, in units of 10⁻⁴: balance, available, reserved, intermediate,
-    /// intermediate_reserved.
-    pub fn balance(&mut self, account: &[u8], currency: &[u8], amounts: &[i128; 5], version: i128) {
-        use crate::provenance::EffectField::{Int, Text};
-        let [balance, available, reserved, intermediate, held] = amounts.map(Int);
-        let fields = [
-            Text(account),
-            Text(currency),
-            balance,
-            available,
-            reserved,
-            intermediate,
-            held,
-            Int(version),
-        ];
-        self.add("b", &fields);
-    }
-
-    /// `c`: a captured payment; what was captured, refunded and settled of it, in
-    /// units of 10⁻⁴.
-    pub fn capture(
-        &mut self,
-        account: &[u8],
-        payment: &[u8],
-        currency: &[u8],
-        amounts: &[i128; 3],
-        version: i128,
-    ) {
-        use crate::provenance::EffectField::{Int, Text};
-        let [captured, refunded, settled] = amounts.map(Int);
-        self.add(
-            "c",
-            &[
-                Text(account),
-                Text(payment),
-                Text(currency),
-                captured,
-                refunded,
-                settled,
-                Int(version),
-            ],
-        );
-    }
-
-    /// `e`: a ledger entry; amount in units of 10⁻⁴.
-    #[allow(clippy::too_many_arguments)]
-    pub fn entry(
-        &mut self,
-        account: &[u8],
-        posting: &[u8],
-        line: i128,
-        book: &[u8],
-        side: &[u8],
-        amount: i128,
-        currency: &[u8],
-    ) {
-        use crate::provenance::EffectField::{Int, Text};
-        self.add(
-            "e",
-            &[
-                Text(account),
-                Text(posting),
-                Int(line),
-                Text(book),
-                Text(side),
-                Int(amount),
-                Text(currency),
-            ],
-        );
-    }
-
-    /// `o`: an order; amount in units of 10⁻⁴.
-    pub fn order(
-        &mut self,
-        account: &[u8],
-        order: &[u8],
-        words: &OrderTextFields<'_>,
-        amount: i128,
-        version: i128,
-    ) {
-        use crate::provenance::EffectField::{Int, Text};
-        let OrderTextFields {
-            kind,
-            state,
-            to,
-            currency,
-            channel,
-            serial_no,
-            trade_time,
-        } = *words;
-        let fields = [
-            Text(account),
-            Text(order),
-            Text(kind),
-            Text(state),
-            Text(to),
-            Int(amount),
-            Text(currency),
-            Text(channel),
-            Text(serial_no),
-            Text(trade_time),
-            Int(version),
-        ];
-        self.add("o", &fields);
-    }
-
-    /// `a`: an attempt at a channel.
-    pub fn attempt(
-        &mut self,
-        account: &[u8],
-        order: &[u8],
-        number: i128,
-        channel: &[u8],
-        state: &[u8],
-    ) {
-        use crate::provenance::EffectField::{Int, Text};
-        self.add(
-            "a",
-            &[
-                Text(account),
-                Text(order),
-                Int(number),
-                Text(channel),
-                Text(state),
-            ],
-        );
     }
 
     fn mac(&self, key: &Secret, tx_id: &[u8], events: &[u8]) -> Hmac<Sha256> {
@@ -253,5 +117,4 @@ fn push_int(text: &mut Vec<u8>, number: i128) {
 }
 
 #[cfg(test)]
-#[path = "provenance_tests.rs"]
 mod tests;

@@ -1,0 +1,197 @@
+//! Names and words: a type's name once, the field's terms, comments that begin with
+//! their noun.
+
+use crate::style::source::{Source, line_of, sources, words};
+use std::collections::BTreeMap;
+
+/// Parts of identifiers that have a better word: docs/GLOSSARY.md. `most_` and `MOST_` begin
+/// names that say of nothing.
+const FORBIDDEN_WORDS: [&str; 17] = [
+    "abdicate", "aside", "apart", "cased", "deposed", "desk", "heard", "journal", "lane", "lanes",
+    "patience", "recanted", "reign", "silence", "told", "unheard", "unseen",
+];
+
+/// Names that stay though a part of them is on the list, and the reason.
+const ALLOWED_NAMES: [(&str, &str); 1] = [(
+    "books_apart",
+    "a setting of rules' texts: both books on one server or not",
+)];
+
+/// First words that leave a comment without its noun.
+const FORBIDDEN_BEGINNINGS: [&str; 11] = [
+    "What", "Who", "How", "Where", "It", "Its", "That", "They", "Those", "Such", "So",
+];
+
+#[test]
+fn a_type_has_its_name_alone() {
+    let sources = sources();
+    let mut declared: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for source in &sources {
+        for (line, name) in types(&source.code()) {
+            declared
+                .entry(name)
+                .or_default()
+                .push(format!("{}:{line}", source.name));
+        }
+    }
+    assert!(
+        declared.len() > 300,
+        "only {} types were found",
+        declared.len()
+    );
+    declared.retain(|_, places| places.len() > 1);
+    assert!(declared.is_empty(), "types of one name: {declared:#?}");
+}
+
+/// Types that a module declares, each with its line; those within a function or an
+/// `impl` are nobody else's.
+fn types(code: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut open: Vec<bool> = Vec::new();
+    let mut begin = 0;
+    let all: Vec<(usize, &str)> = words(code).collect();
+    let mut word = 0;
+    for (at, c) in code.char_indices() {
+        while word < all.len() && all[word].0 < at {
+            word += 1;
+        }
+        match c {
+            '{' => {
+                open.push(opens_module(&code[begin..at]));
+                begin = at + 1;
+            }
+            '}' => {
+                open.pop();
+                begin = at + 1;
+            }
+            ';' => begin = at + 1,
+            _ => {}
+        }
+        let declares = all.get(word).is_some_and(|(start, keyword)| {
+            *start == at && ["struct", "enum", "trait", "type", "union"].contains(keyword)
+        });
+        if declares && open.iter().all(|module| *module) && !within_brackets(&code[begin..at]) {
+            let name = all.get(word + 1).map_or("", |(_, name)| name);
+            found.push((line_of(code, at), name.to_owned()));
+        }
+    }
+    found
+}
+
+/// What stands before a brace opens a module, or a table of words that makes one enum.
+fn opens_module(before: &str) -> bool {
+    let before = before.trim_end();
+    before.ends_with("string_enum!") || {
+        let mut last = before.split_whitespace().rev();
+        last.next();
+        last.next() == Some("mod")
+    }
+}
+
+fn within_brackets(code: &str) -> bool {
+    code.matches('(').count() > code.matches(')').count()
+}
+
+#[test]
+fn words_are_the_fields() {
+    let bad: Vec<String> = sources().iter().flat_map(forbidden_words).collect();
+    assert!(bad.is_empty(), "{} names: {bad:#?}", bad.len());
+}
+
+fn forbidden_words(source: &Source) -> Vec<String> {
+    let code = source.code();
+    words(&code)
+        .filter(|(_, word)| is_forbidden(word))
+        .map(|(at, word)| format!("{}:{} {word}", source.name, line_of(&code, at)))
+        .collect()
+}
+
+fn is_forbidden(name: &str) -> bool {
+    if ALLOWED_NAMES.iter().any(|(allowed, _)| *allowed == name) {
+        return false;
+    }
+    let snake = snake_case(name);
+    snake.starts_with("most_") || snake.split('_').any(|part| FORBIDDEN_WORDS.contains(&part))
+}
+
+/// `CaseKind`, `CASE_KIND` and `case_kind` are `case_kind`.
+fn snake_case(name: &str) -> String {
+    let mut snake = String::new();
+    let mut before_is_small = false;
+    for c in name.chars() {
+        if c.is_uppercase() && before_is_small {
+            snake.push('_');
+        }
+        before_is_small = c.is_lowercase() || c.is_numeric();
+        snake.extend(c.to_lowercase());
+    }
+    snake
+}
+
+#[test]
+fn comments_begin_with_their_noun() {
+    let bad: Vec<String> = sources().iter().flat_map(bad_beginnings).collect();
+    assert!(bad.is_empty(), "{} comments: {bad:#?}", bad.len());
+}
+
+/// Documentation whose first word stands for something else.
+fn bad_beginnings(source: &Source) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut is_inside = false;
+    for (at, line) in source.text.lines().enumerate() {
+        let line = line.trim();
+        let comment = line
+            .strip_prefix("///")
+            .or_else(|| line.strip_prefix("//!"));
+        if let (Some(comment), false) = (comment, is_inside) {
+            let first = comment
+                .trim()
+                .split(|c: char| !c.is_alphanumeric())
+                .next()
+                .unwrap_or("");
+            if FORBIDDEN_BEGINNINGS.contains(&first) {
+                found.push(format!("{}:{} {}", source.name, at + 1, comment.trim()));
+            }
+        }
+        is_inside = comment.is_some();
+    }
+    found
+}
+
+#[test]
+fn each_name_can_be_refused() {
+    let code = "pub struct A;\nmod b {\n enum C {}\n}\nimpl A { type D = u8; }\nfn e(x: u8) { struct F; }\n\
+        string_enum! {\n pub enum G(\"\") { H = \"\" }\n}\npub(crate) type I<T> = J<T>;";
+    let named: Vec<String> = types(code).into_iter().map(|(_, name)| name).collect();
+    assert_eq!(named, ["A", "C", "G", "I"]);
+    for bad in [
+        "MOST_ROWS",
+        "most_rows",
+        "JournalRow",
+        "told_us",
+        "wasHeard",
+        "CASE_ASIDE",
+    ] {
+        assert!(is_forbidden(bad), "{bad}");
+    }
+    for good in [
+        "almost",
+        "outermost",
+        "books_apart",
+        "planet",
+        "DeskTop2",
+        "most",
+    ] {
+        assert_eq!(is_forbidden(good), good == "DeskTop2", "{good}");
+    }
+    let text =
+        "//! What it is.\n//! It goes on.\n\n/// Row.\n/// It may.\nfn a() {}\n    /// Its row.";
+    let source = Source {
+        name: "a.rs".to_owned(),
+        text: text.to_owned(),
+    };
+    assert_eq!(
+        bad_beginnings(&source),
+        ["a.rs:1 What it is.", "a.rs:7 Its row."]
+    );
+}
