@@ -12,6 +12,7 @@ pub mod order;
 pub mod provenance;
 pub mod schema;
 pub mod settings;
+pub mod shutdown;
 pub mod signing;
 pub mod sql;
 pub mod string_enum;

@@ -5,8 +5,8 @@
 use crate::style::source::{line_of, sources};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Files that put a crate together, by their paths under `src`.
-const COMPOSITION_ROOTS: [&str; 3] = ["lib.rs", "main.rs", "service.rs"];
+/// Files and folders that put a crate together, by their paths under `src`.
+const COMPOSITION_ROOTS: [&str; 4] = ["lib.rs", "main.rs", "context.rs", "service/"];
 
 /// One import: the file, its line and the path as it is written.
 #[derive(Clone)]
@@ -38,12 +38,20 @@ fn folders_have_an_order() {
 
 #[test]
 fn nobody_imports_the_composition_root() {
-    for (name, files) in crates() {
-        for import in imports_of(&name, &files) {
-            let is_root = COMPOSITION_ROOTS.contains(&import.to.as_str()) && import.to != "lib.rs";
-            assert!(!is_root, "{} imports a composition root", import.place);
-        }
-    }
+    let all = crates().into_iter();
+    let bad: Vec<String> = all
+        .flat_map(|(name, files)| of_roots(&imports_of(&name, &files)))
+        .collect();
+    assert!(bad.is_empty(), "imports of a composition root: {bad:#?}");
+}
+
+/// Imports of what puts the crate together.
+fn of_roots(imports: &[ImportLine]) -> Vec<String> {
+    imports
+        .iter()
+        .filter(|import| is_root(&import.to))
+        .map(|import| import.place.clone())
+        .collect()
 }
 
 /// Product code by crate and by path under `src`.
@@ -59,13 +67,16 @@ fn crates() -> BTreeMap<String, BTreeMap<String, String>> {
     crates
 }
 
+fn is_root(path: &str) -> bool {
+    COMPOSITION_ROOTS
+        .iter()
+        .any(|root| path == *root || root.ends_with('/') && path.starts_with(root))
+}
+
 /// The imports of a crate's files from each other, those of its roots left out.
 fn imports_of(name: &str, files: &BTreeMap<String, String>) -> Vec<ImportLine> {
     let mut imports = Vec::new();
-    for (from, code) in files
-        .iter()
-        .filter(|(path, _)| !COMPOSITION_ROOTS.contains(&path.as_str()))
-    {
+    for (from, code) in files.iter().filter(|(path, _)| !is_root(path)) {
         for (at, path) in crate_paths(from, code) {
             let to = file_of(files, &path);
             if to != *from {
@@ -279,7 +290,14 @@ fn an_order_is_no_circle() {
         ("a/d.rs", "use crate::a::E; use super::f;"),
         ("b/c.rs", "use super::g::H;"),
         ("b/g.rs", "use crate::b::c::I; pub fn supercrate() {}"),
-        ("service.rs", "use crate::a; use crate::b;"),
+        ("service/mod.rs", "use crate::a; use crate::b;"),
     ];
     assert!(sample(&files).is_empty());
+    let files = [
+        ("a.rs", "use crate::service::run;"),
+        ("service/mod.rs", "use crate::a;"),
+    ];
+    let files = files.map(|(path, code)| (path.to_owned(), code.to_owned()));
+    let bad = of_roots(&imports_of("core", &files.into()));
+    assert_eq!(bad, ["core/src/a.rs:1 crate::service::run"]);
 }

@@ -1,6 +1,7 @@
 //! Layers: each thing of the outside world is known in one place.
 
 use crate::style::source::{Source, sources, words};
+use sluice_tests::top;
 
 /// Files that may hold SQL, by the ends of their names.
 const SQL_FILES: [&str; 6] = [
@@ -56,7 +57,7 @@ fn reaches(source: &Source) -> Vec<String> {
         ),
         (
             "sluice_core",
-            !under(&["sidecar/", "contract/", "cli/"]),
+            !under(&["sidecar/", "contract/"]),
             "the core",
         ),
         (
@@ -87,6 +88,21 @@ fn reaches(source: &Source) -> Vec<String> {
         .filter(|(word, allowed, _)| !allowed && has(word))
         .map(|(_, _, what)| format!("{name} knows {what}"))
         .collect()
+}
+
+#[test]
+fn the_operators_program_is_built_without_the_drill() {
+    let manifest = std::fs::read_to_string(top().join("cli/Cargo.toml")).unwrap();
+    assert!(
+        !depends_on_the_drill(&manifest),
+        "cli/Cargo.toml depends on sluice-drill"
+    );
+}
+
+fn depends_on_the_drill(manifest: &str) -> bool {
+    manifest
+        .lines()
+        .any(|line| line.trim_start().starts_with("sluice-drill"))
 }
 
 #[test]
@@ -204,6 +220,9 @@ fn each_layer_can_be_broken() {
     let signing = "TransactionEffects::new().sign(key)";
     assert!(signs(&sample("sidecar/src/a.rs", signing)).is_some());
     assert!(signs(&sample("drill/src/a.rs", signing)).is_none());
+    assert!(depends_on_the_drill(
+        "[dependencies]\nsluice-drill.workspace = true\n"
+    ));
     assert!(holds_the_roof(&sample("sidecar/src/a.rs", "fn a(b: &SidecarContext) {}")).is_some());
     assert_eq!(
         floats(&sample("a.rs", "let a: f64;\nb.observe(c as f64);")).len(),

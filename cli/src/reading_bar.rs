@@ -3,14 +3,15 @@
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::{Duration, Instant};
 
-/// A bar for what is read from files, with its speed. Nothing is drawn where there is
-/// no terminal.
+/// Draws how much of a file is read, and how fast. Nothing is drawn where there is no
+/// terminal.
 pub struct ReadingBar {
     bar: ProgressBar,
     begun: Instant,
 }
 
 impl ReadingBar {
+    /// Begins a bar of so many bytes, and its clock.
     pub fn new(bytes: u64) -> Self {
         let bar = ProgressBar::new(bytes);
         if let Ok(style) = ProgressStyle::with_template(
@@ -24,6 +25,7 @@ impl ReadingBar {
         }
     }
 
+    /// Shows `read` bytes, and the speed of `changes` row changes since the beginning.
     pub fn show(&self, read: u64, changes: u64) {
         let milliseconds = u64::try_from(self.begun.elapsed().as_millis())
             .unwrap_or(u64::MAX)
@@ -35,6 +37,7 @@ impl ReadingBar {
         ));
     }
 
+    /// Takes the bar away; returns the time since it began.
     pub fn finish(&self) -> Duration {
         self.bar.finish_and_clear();
         self.begun.elapsed()

@@ -1,8 +1,8 @@
-//! `sluice record`: keeps what is committed and told from now on, for backtests.
+//! `sluice record`: a recorder keeps what is committed and told from now on, for backtests.
 
-use crate::setup::process::interrupted;
 use anyhow::bail;
 use indicatif::{HumanCount, ProgressBar};
+use sluice_contract::shutdown::interrupted;
 use sluice_sidecar::config::SidecarConfig;
 use sluice_sidecar::pipeline::standalone_recorder;
 use std::path::PathBuf;

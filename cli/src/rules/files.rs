@@ -1,58 +1,17 @@
-//! `sluice rules check | test | coverage`: what a risk engineer runs before saving a
-//! rule, and what CI runs before a rule is taken.
+//! `sluice rules check | test | coverage`: a risk engineer runs them before saving a
+//! rule, and CI before a rule is taken.
 
-use crate::cli::{junit, rule_sets};
+use crate::rules::junit;
 use anyhow::{Context, bail};
-use clap::Subcommand;
 use sluice_contract::settings::Secret;
 use sluice_sidecar::rules::testing::coverage;
 use sluice_sidecar::rules::text::error::LoadErrors;
 use sluice_sidecar::rules::{RuleCaseResult, RuleFiles, run_cases};
 use sluice_sidecar::workflow::folder_import::RuleFolder;
-use std::path::{Path, PathBuf};
-
-#[derive(Debug, clap::Args)]
-pub struct RulesArgs {
-    #[command(subcommand)]
-    verb: RulesCommand,
-    /// The folder of rule files.
-    #[arg(long, default_value = "rules", global = true)]
-    dir: PathBuf,
-    #[command(flatten)]
-    sidecar: rule_sets::SidecarArgs,
-}
-
-#[derive(Debug, Subcommand)]
-enum RulesCommand {
-    /// Load all rules as the sidecar does, and name what is wrong.
-    Check,
-    /// Run every rule's cases.
-    Test {
-        /// Write the results to this file too, in JUnit's format.
-        #[arg(long)]
-        junit: Option<PathBuf>,
-    },
-    /// Tell which branches no case has seen both ways.
-    Coverage {
-        /// Least percent of every file; below it the command fails.
-        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u8).range(0..=100))]
-        min: u8,
-    },
-    #[command(flatten)]
-    Sets(rule_sets::RuleSetsCommand),
-}
-
-pub async fn run(options: &RulesArgs) -> anyhow::Result<()> {
-    match &options.verb {
-        RulesCommand::Sets(verb) => rule_sets::run(verb, &options.sidecar).await,
-        RulesCommand::Check => check(&options.dir),
-        RulesCommand::Test { junit } => test(&options.dir, junit.as_deref()),
-        RulesCommand::Coverage { min } => cover(&options.dir, usize::from(*min)),
-    }
-}
+use std::path::Path;
 
 #[allow(clippy::print_stdout)]
-fn check(dir: &Path) -> anyhow::Result<()> {
+pub(super) fn check(dir: &Path) -> anyhow::Result<()> {
     // No transaction is verified by loading, so any key will do.
     let (_, set) = RuleFolder::read(dir, Secret::new("rules-are-only-loaded"))?;
     for rule in set.rules() {
@@ -63,7 +22,7 @@ fn check(dir: &Path) -> anyhow::Result<()> {
 }
 
 #[allow(clippy::print_stdout)]
-fn test(dir: &Path, report: Option<&Path>) -> anyhow::Result<()> {
+pub(super) fn test(dir: &Path, report: Option<&Path>) -> anyhow::Result<()> {
     let results = run_cases(dir)?;
     if let Some(report) = report {
         if let Some(folder) = report.parent() {
@@ -96,7 +55,7 @@ fn test(dir: &Path, report: Option<&Path>) -> anyhow::Result<()> {
 }
 
 #[allow(clippy::print_stdout)]
-fn cover(dir: &Path, least: usize) -> anyhow::Result<()> {
+pub(super) fn cover(dir: &Path, least: usize) -> anyhow::Result<()> {
     let files = RuleFiles::read(dir).map_err(|e| LoadErrors(vec![e]))?;
     if files.rules.is_empty() {
         bail!(
