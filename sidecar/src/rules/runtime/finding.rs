@@ -1,12 +1,12 @@
 //! Findings and errors that a call of a rule leaves.
 
-use crate::rules::runtime::trace::FindingDetail;
 use crate::rules::text::header::RuleHeader;
+use crate::rules::views::trace::FindingDetail;
 use rust_decimal::Decimal;
 use sluice_contract::breaker::BreakerKey;
 use std::sync::Arc;
 
-/// What a rule says about one change. A rule that could not decide (an error, a
+/// The outcome of a rule for one change. A rule that could not decide (an error, a
 /// limit) is `Undetermined`: never a violation, never silence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FindingOutcome {

@@ -3,13 +3,13 @@
 
 use crate::rules::runtime::finding::{Finding, FindingOutcome};
 use crate::rules::runtime::rule_set::RuleSet;
-use crate::rules::stream::evaluate::Evaluator;
+use crate::rules::stream::evaluator::Evaluator;
 use crate::rules::testing::timeline::{
     CasesFile, ExpectedBreaker, ExpectedBreakerState, ExpectedFinding, RuleCase,
 };
 use crate::rules::text::error::{LoadError, LoadErrors};
 use crate::rules::text::files::RuleFiles;
-use crate::rules::text::trigger_header::OneOrMany;
+use crate::rules::text::one_or_many::OneOrMany;
 use sluice_contract::settings::Secret;
 use std::path::Path;
 use std::sync::Arc;

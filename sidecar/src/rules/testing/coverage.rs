@@ -3,12 +3,12 @@
 
 use crate::rules::runtime::engine;
 use crate::rules::runtime::rule_set::RuleSet;
-use crate::rules::runtime::types::{RhaiResult, fail};
 use crate::rules::testing::cases;
 use crate::rules::testing::instrument::{CodeBranch, instrument};
 use crate::rules::text::error::LoadErrors;
 use crate::rules::text::files::{RuleFile, RuleFiles};
 use crate::rules::text::library::{COVER_CONDITION_FN, COVER_ENTERED_FN};
+use crate::rules::views::values::{RhaiResult, fail};
 use rhai::Engine;
 use std::collections::BTreeMap;
 use std::fmt;

@@ -28,9 +28,9 @@
 //! Columns left out are NULL (in an audit: zero, or an empty text); of an update,
 //! `before` lists only what differs.
 
-use crate::rules::runtime::provenance;
+use crate::rules::text::one_or_many::OneOrMany;
 use crate::rules::text::tables::{self, CATALOG_TABLES, CatalogTable, ColumnKind};
-use crate::rules::text::trigger_header::OneOrMany;
+use crate::rules::transaction::signed_effects::summarize;
 use crate::stream::change::{
     AuditFact, AuditSubject, ChangeOp, ChangeTransaction, ColumnValue, ReceivedEvent, RowChange,
     RowImage, RuleInput, SourceKind, TableSchema,
@@ -113,7 +113,7 @@ type CaseValues = BTreeMap<String, toml::Value>;
 #[serde(deny_unknown_fields)]
 struct WrittenRow {
     table: String,
-    op: crate::rules::text::trigger_header::RowOp,
+    op: crate::rules::text::row_filter::RowOp,
     before: Option<CaseValues>,
     after: Option<CaseValues>,
 }
@@ -209,14 +209,14 @@ struct WrittenFact {
 
 impl WrittenFact {
     fn input(&self) -> Result<RuleInput, String> {
-        let fields = crate::rules::text::audit_facts::fields(self.of);
+        let fields = crate::rules::text::audit_facts::fact_fields(self.of);
         let zero = |kind: ColumnKind| match kind {
             ColumnKind::Text => ColumnValue::Text("".into()),
             ColumnKind::Int => ColumnValue::Int(0),
             ColumnKind::Money => ColumnValue::Dec(Decimal::ZERO),
         };
         let known = CatalogTable {
-            name: crate::rules::text::audit_facts::name(self.of),
+            name: crate::rules::text::audit_facts::fact_name(self.of),
             guarded: false,
             columns: fields,
         };
@@ -240,9 +240,7 @@ fn sign(
     key: &Secret,
 ) -> Option<RowChange> {
     let tx_id = format!("{number:032x}");
-    let signature = provenance::summarize(transaction)
-        .effects
-        .sign(key, &tx_id, "[]");
+    let signature = summarize(transaction).effects.sign(key, &tx_id, "[]");
     let row = |column: &str| match column {
         "tx_id" => ColumnValue::Text(tx_id.as_str().into()),
         "signature" => ColumnValue::Text(signature.as_str().into()),
@@ -269,7 +267,7 @@ fn table_of(known: &CatalogTable) -> Arc<TableSchema> {
 
 impl WrittenRow {
     fn change(&self, tables: &[Arc<TableSchema>]) -> Result<RowChange, String> {
-        use crate::rules::text::trigger_header::RowOp;
+        use crate::rules::text::row_filter::RowOp;
         let at = tables::find(&self.table).ok_or_else(|| {
             format!(
                 "{:?} is not a watched table: {}",

@@ -784,7 +784,7 @@ fn the_guides_examples_are_executed() {
     for known in crate::rules::text::tables::CATALOG_TABLES
         .iter()
         .map(|t| t.name)
-        .chain(crate::rules::runtime::types::EVENT_FIELDS)
+        .chain(crate::rules::views::event_view::EVENT_FIELDS)
     {
         assert!(
             guide.contains(&format!("`{known}`")),

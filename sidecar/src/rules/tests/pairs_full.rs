@@ -1,10 +1,10 @@
 //! A pair rule's log that is full: what it forgets was not checked, so its money waits.
 
 use crate::rules::UNKNOWN_ITEM;
+use crate::rules::pair_memory::overflow::MAX_KEPT_SIDES;
 use crate::rules::runtime::finding::{Finding, FindingOutcome};
 use crate::rules::tests::pairs::{booked, clocks, pair};
 use crate::rules::tests::{at, payment, run};
-use crate::rules::trigger::pair::MAX_KEPT_SIDES;
 use crate::stream::change::{RuleInput, SourceKind};
 
 /// The breaker that each finding opens; all are undetermined and nobody's error.

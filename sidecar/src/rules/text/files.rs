@@ -1,7 +1,7 @@
 //! The files of a rule set, wherever they are kept: a folder, or the table of sets.
 
 use crate::rules::text::error::LoadError;
-use crate::rules::text::header::RuleMode;
+use crate::rules::text::rule_mode::RuleMode;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,12 +1,15 @@
-//! What transaction rules see: `tx.provenance`, `tx.accounts`, `tx.touches(…)`,
+//! The view that a transaction rule gets: `tx.provenance`, `tx.accounts`, `tx.touches(…)`,
 //! `tx.rows(…)`, `tx.net(…)`, `tx.moves(…)`. All of it is computed natively and
 //! only when asked for.
 
-use crate::rules::runtime::provenance::{self, Provenance};
-use crate::rules::runtime::sums::TransactionSums;
-use crate::rules::runtime::trace::{self, TracedInput, TracedRead};
-use crate::rules::runtime::types::{MAX_NAMED, RhaiResult, RowPosition, RowView, account_of, fail};
 use crate::rules::text::tables::{self, CATALOG_TABLES};
+use crate::rules::transaction::provenance::{self, Provenance};
+use crate::rules::transaction::transaction_sums::TransactionSums;
+use crate::rules::views::limits::uncounted;
+use crate::rules::views::row_position::RowPosition;
+use crate::rules::views::row_view::RowView;
+use crate::rules::views::trace::{self, TracedInput, TracedRead};
+use crate::rules::views::values::{MAX_NAMED, RhaiResult, account_of, fail};
 use crate::stream::change::{ChangeOp, ChangeTransaction, RowChange};
 use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
 use sluice_contract::settings::Secret;
@@ -49,7 +52,7 @@ impl TransactionView {
 
     fn provenance(&mut self) -> ImmutableString {
         let inner = &*self.0;
-        let said = crate::rules::runtime::limits::uncounted(|| {
+        let said = uncounted(|| {
             *inner
                 .provenance
                 .get_or_init(|| provenance::of(&inner.transaction, &inner.key))
@@ -125,15 +128,11 @@ impl TransactionView {
     }
 
     fn net(&mut self, table: &str, keys: Array, only: Map) -> RhaiResult<TransactionSums> {
-        crate::rules::runtime::limits::uncounted(|| {
-            TransactionSums::net(&self.0.transaction, table, &keys, &only)
-        })
+        uncounted(|| TransactionSums::net(&self.0.transaction, table, &keys, &only))
     }
 
     fn moves(&mut self, table: &str, keys: Array, column: &str) -> RhaiResult<TransactionSums> {
-        crate::rules::runtime::limits::uncounted(|| {
-            TransactionSums::moves(&self.0.transaction, table, &keys, column)
-        })
+        uncounted(|| TransactionSums::moves(&self.0.transaction, table, &keys, column))
     }
 }
 
@@ -142,6 +141,7 @@ fn is_guarded(change: &RowChange) -> bool {
     guarded || (change.table.name == "outbox" && change.op != ChangeOp::Delete)
 }
 
+/// Registers the view.
 pub fn register(engine: &mut Engine) {
     engine
         .register_type_with_name::<TransactionView>("Tx")

@@ -1,23 +1,23 @@
-//! Limits of one call: its processor time and how often that is looked at.
+//! Limits of one call: its processor time, and how often the clock is looked at.
 
 use rhai::Dynamic;
 use std::cell::Cell;
 use std::time::Duration;
 
-/// How often the deadline is looked at, in operations: at every one, the clock
+/// Operations between two looks at the deadline: at every one, the clock
 /// would cost more than the rule.
 pub const OPERATIONS_PER_CLOCK_READ: u64 = 16;
 
 /// After this much time, a rule's processor time is counted.
 pub const CPU_COUNT_AFTER: Duration = Duration::from_millis(1);
 
-/// How much of that it may then use: a rule that is slower would stall the fence. Of
+/// Processor time that it may then use: a rule that is slower would stall the fence. Of
 /// its thread alone, so that a busy machine does not make a good rule look slow. A
 /// build for tests is several times slower.
 pub const CALL_CPU_DEADLINE: Duration =
     Duration::from_millis(if cfg!(debug_assertions) { 6 } else { 2 });
 
-/// How far the current evaluation is.
+/// The clock that counts the current call.
 #[derive(Debug, Clone, Copy)]
 pub enum CallStage {
     /// Fewer operations than a look at the clock.
@@ -43,7 +43,7 @@ pub fn start_call() {
     SUMS_TAKEN.set(0);
 }
 
-/// Runs something whose time is not the rule's fault.
+/// Runs work whose time is not the rule's fault.
 pub fn uncounted<T>(work: impl FnOnce() -> T) -> T {
     SUMS_TAKEN.set(SUMS_TAKEN.get() + 1);
     if SUMS_TAKEN.get() > MAX_UNCOUNTED_SUMS {
@@ -92,10 +92,12 @@ pub fn past_deadline(operations: u64) -> Option<Dynamic> {
     None
 }
 
+/// The processor time of this thread.
 pub fn processor_time() -> Duration {
     time_of(rustix::time::ClockId::ThreadCPUTime)
 }
 
+/// The time of the machine, from no fixed beginning.
 pub fn machine_time() -> Duration {
     time_of(rustix::time::ClockId::Monotonic)
 }

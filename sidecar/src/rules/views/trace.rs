@@ -1,4 +1,4 @@
-//! What a rule read before it spoke. Reads are noted only while a call that has
+//! The trace of reads that a rule made before it spoke. Reads are noted only while a call that has
 //! found something is made a second time: evaluation is deterministic, so it reads
 //! the same, and silent calls pay nothing.
 
@@ -12,7 +12,7 @@ const MAX_READS_BYTES: usize = 64 * 1024;
 /// Longest value of one read, in characters.
 const MAX_VALUE_CHARS: usize = 1_000;
 
-/// Why a rule said what it said: everything that it looked at.
+/// Everything that a rule looked at: the reason for its word.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FindingDetail {
@@ -63,7 +63,7 @@ thread_local! {
 }
 
 /// Whether reads are noted now.
-pub fn on() -> bool {
+pub fn is_tracing() -> bool {
     IS_TRACING.get()
 }
 

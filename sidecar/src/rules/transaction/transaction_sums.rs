@@ -1,18 +1,17 @@
 //! Exact sums over the rows of a transaction, per key. Rules ask for the few that
 //! don't add up; the many that do never become Rhai values.
 
-use crate::rules::runtime::trace::{self, TracedRead};
-use crate::rules::runtime::types::{MAX_NAMED, RhaiResult, account_of, equals, fail};
 use crate::rules::text::tables;
+use crate::rules::transaction::sum_key::{
+    SumKey, add, column_of, decimal, key_columns, key_of, names,
+};
+use crate::rules::views::trace::{self, TracedRead};
+use crate::rules::views::values::{MAX_NAMED, RhaiResult, account_of, equals, fail};
 use crate::stream::change::{ChangeTransaction, ColumnValue, RowChange};
 use ahash::AHashMap;
 use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
 use rust_decimal::Decimal;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-
-/// Most columns of a key.
-const MAX_KEY_COLUMNS: usize = 4;
 
 /// A sum per key. The key is not copied: it is read from the row that began it.
 #[derive(Clone)]
@@ -20,7 +19,7 @@ pub struct TransactionSums(Arc<TransactionSumsInner>);
 
 struct TransactionSumsInner {
     transaction: Arc<ChangeTransaction>,
-    /// How it was asked for.
+    /// The words in which it was asked for.
     asked: String,
     /// Places of the key's columns in the table.
     columns: Vec<usize>,
@@ -33,31 +32,6 @@ struct KeyedSum {
     after: bool,
     sum: Decimal,
 }
-
-/// A key's values, borrowed.
-#[derive(Clone, Copy)]
-struct SumKey<'a>([Option<&'a ColumnValue>; MAX_KEY_COLUMNS]);
-
-impl Hash for SumKey<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        for value in self.0.into_iter().flatten() {
-            match value {
-                ColumnValue::Text(text) => text.hash(state),
-                ColumnValue::Int(number) => number.hash(state),
-                ColumnValue::Dec(number) => number.hash(state),
-                ColumnValue::Null | ColumnValue::Opaque => state.write_u8(0),
-            }
-        }
-    }
-}
-
-impl PartialEq for SumKey<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-
-impl Eq for SumKey<'_> {}
 
 impl TransactionSums {
     /// Σ credits − Σ debits of `amount`, of the rows where every column of `only`
@@ -154,7 +128,11 @@ impl TransactionSums {
             }
         }
         drop(places);
-        let asked = if trace::on() { asked() } else { String::new() };
+        let asked = if trace::is_tracing() {
+            asked()
+        } else {
+            String::new()
+        };
         Ok(TransactionSums(Arc::new(TransactionSumsInner {
             transaction: Arc::clone(tx),
             asked,
@@ -169,7 +147,7 @@ impl TransactionSums {
             .take(MAX_NAMED + 1)
             .map(|t| self.describe(t, [("amount", t.sum)]))
             .collect();
-        self.told("nonzero", &found);
+        self.note_found("nonzero", &found);
         bounded(found)
     }
 
@@ -201,11 +179,11 @@ impl TransactionSums {
         for total in missing.take((MAX_NAMED + 1).saturating_sub(found.len())) {
             found.push(other.describe(total, [("left", Decimal::ZERO), ("right", total.sum)]));
         }
-        self.told(&format!("differs from {}", other.0.asked), &found);
+        self.note_found(&format!("differs from {}", other.0.asked), &found);
         bounded(found)
     }
 
-    fn told(&self, how: &str, found: &Array) {
+    fn note_found(&self, how: &str, found: &Array) {
         trace::note(|| TracedRead {
             position: self.0.transaction.position.to_string(),
             of: self.0.asked.clone(),
@@ -231,20 +209,13 @@ impl TransactionSums {
     }
 
     fn key(&self, total: &KeyedSum) -> SumKey<'_> {
-        self.image(total)
-            .map_or(SumKey([None; MAX_KEY_COLUMNS]), |(_, image)| {
-                key_of(image, &self.0.columns)
-            })
+        self.image(total).map_or(SumKey::default(), |(_, image)| {
+            key_of(image, &self.0.columns)
+        })
     }
 
     fn describe<const N: usize>(&self, total: &KeyedSum, sums: [(&str, Decimal); N]) -> Dynamic {
-        let key: Array = self
-            .key(total)
-            .0
-            .into_iter()
-            .flatten()
-            .map(|v| Dynamic::from(text_of(v)))
-            .collect();
+        let key: Array = self.key(total).texts().map(Dynamic::from).collect();
         let account = self
             .image(total)
             .and_then(|(change, image)| account_of(change, image))
@@ -259,7 +230,7 @@ impl TransactionSums {
     }
 }
 
-/// What is beyond the bound is told as one more, of nobody in particular: a
+/// All beyond the bound is one more, of nobody in particular: a
 /// violation of it stops everybody.
 fn bounded(mut found: Array) -> Array {
     if found.len() > MAX_NAMED
@@ -271,74 +242,7 @@ fn bounded(mut found: Array) -> Array {
     found
 }
 
-fn key_of<'a>(image: &'a [ColumnValue], columns: &[usize]) -> SumKey<'a> {
-    let mut key = [None; MAX_KEY_COLUMNS];
-    for (slot, column) in key.iter_mut().zip(columns) {
-        *slot = image.get(*column);
-    }
-    SumKey(key)
-}
-
-fn names(keys: &Array) -> String {
-    keys.iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-fn key_columns(change: &RowChange, keys: &Array) -> RhaiResult<Vec<usize>> {
-    if keys.is_empty() || keys.len() > MAX_KEY_COLUMNS {
-        return fail(format!(
-            "a key has 1 to {MAX_KEY_COLUMNS} columns, not {}",
-            keys.len()
-        ));
-    }
-    let column = |key: &Dynamic| {
-        let name = key.clone().into_immutable_string().unwrap_or_default();
-        change.table.column(&name).map_or_else(
-            || fail(format!("{} has no column {name:?}", change.table.name)),
-            Ok,
-        )
-    };
-    keys.iter().map(column).collect()
-}
-
-fn column_of<'a>(
-    change: &RowChange,
-    image: &'a [ColumnValue],
-    column: &str,
-) -> RhaiResult<&'a ColumnValue> {
-    let value = change.table.column(column).and_then(|at| image.get(at));
-    value.map_or_else(
-        || fail(format!("{} has no column {column}", change.table.name)),
-        Ok,
-    )
-}
-
-fn decimal(change: &RowChange, image: &[ColumnValue], column: &str) -> RhaiResult<Decimal> {
-    match column_of(change, image, column)? {
-        ColumnValue::Dec(amount) => Ok(*amount),
-        other => fail(format!(
-            "{column} of {} is not an amount but {other:?}",
-            change.table.name
-        )),
-    }
-}
-
-fn add(left: Decimal, right: Decimal) -> RhaiResult<Decimal> {
-    left.checked_add(right)
-        .map_or_else(|| fail(format!("{left} + {right} is too large")), Ok)
-}
-
-fn text_of(value: &ColumnValue) -> ImmutableString {
-    match value {
-        ColumnValue::Text(text) => (&**text).into(),
-        ColumnValue::Int(number) => number.to_string().into(),
-        ColumnValue::Dec(number) => number.to_string().into(),
-        ColumnValue::Null | ColumnValue::Opaque => "".into(),
-    }
-}
-
+/// Registers the sums.
 pub fn register(engine: &mut Engine) {
     engine
         .register_type_with_name::<TransactionSums>("Sums")
