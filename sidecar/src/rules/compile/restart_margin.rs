@@ -10,7 +10,7 @@ pub fn replay_margin(rules: &[CompiledRule]) -> i64 {
     longest.map_or(0, |patience| patience + MARGIN_SLACK_US)
 }
 
-/// How far Kafka is read back before the binlog's position if it has no checkpoint of its
+/// The time for which Kafka is read back before the binlog's position if it has no checkpoint of its
 /// own: twice as long as any pair is kept, so that every row that comes, and every row
 /// that is read again, finds the event that came before it.
 pub fn kafka_look_back(rules: &[CompiledRule]) -> i64 {

@@ -8,7 +8,7 @@ use crate::rules::pair_memory::{PairMemory, PairState};
 use crate::rules::runtime::rule_call::RuleRun;
 use crate::stream::change::SourceKind;
 
-/// How much longer than `within_ms` a source may lag before rules say so: longer than
+/// Time that a source may lag longer than `within_ms` before rules say so: longer than
 /// a rebalance or a restart of a broker takes.
 const LAG_GRACE_US: i64 = 30_000_000;
 

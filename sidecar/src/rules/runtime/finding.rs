@@ -29,7 +29,7 @@ pub struct Finding {
     /// 32 hex digits derived from rule, position, account and item: the same change
     /// evaluated again is the same finding.
     pub verdict_id: String,
-    /// Its id while the same text was a candidate. None of one.
+    /// The id of the same finding while the text was a candidate. None of a candidate's own.
     pub before: Option<String>,
     pub rule: Arc<RuleHeader>,
     /// 16 hex digits of the rule file that decided.
@@ -45,7 +45,7 @@ pub struct Finding {
     pub breakers: Vec<BreakerKey>,
     /// Money at stake, in major units, if the rule says it.
     pub amount: Option<Decimal>,
-    /// What the rule looked at. None only where no rule was called.
+    /// Everything that the rule looked at. None only where no rule was called.
     pub detail: Option<Arc<FindingDetail>>,
 }
 

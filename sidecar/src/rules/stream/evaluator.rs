@@ -41,7 +41,7 @@ pub struct Evaluator {
     /// Whether partners may lie before what is read, and from when on events are read if
     /// there was no checkpoint; see [`ReadBounds`].
     pub(super) live: Option<Option<i64>>,
-    /// Which rules are this evaluator's; the others are another's (see `workers`).
+    /// Rules that are this evaluator's; the others are another's (see `workers`).
     pub(super) assigned: Vec<bool>,
     /// The order of findings, if somebody has to put them together with those of others.
     pub(super) orders: Option<FindingOrders>,

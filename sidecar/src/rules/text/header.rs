@@ -28,7 +28,7 @@ pub enum RuleSeverity {
     Critical,
 }
 
-/// What a rule file says about itself.
+/// The header of a rule: all that the file says about itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RuleHeader {
     pub id: String,
@@ -37,7 +37,7 @@ pub struct RuleHeader {
     pub kind: LossKind,
     pub severity: RuleSeverity,
     pub mode: RuleMode,
-    /// What a violation stops: one breaker or several, as damaged money may leave by
+    /// Breakers that a violation opens: one or several, as damaged money may leave by
     /// more than one point. Scope is `all` or `account`: a finding names an account,
     /// nothing else.
     pub breakers: Vec<(BreakerPoint, BreakerScope)>,
@@ -47,7 +47,7 @@ pub struct RuleHeader {
     /// Most findings an hour that its owner expects of it; more is a sign of a bad rule.
     pub rate_per_hour: Option<u32>,
     pub budget: RuleBudget,
-    /// What the rule asks for with `param("name")`.
+    /// Parameters that the rule asks for with `param("name")`.
     pub params: RuleParams,
 }
 

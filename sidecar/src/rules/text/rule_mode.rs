@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-/// How far a rule's word goes: `draft` is evaluated in cases only, `shadow` is
+/// The mode of a rule says how far its word goes: `draft` is evaluated in cases only, `shadow` is
 /// recorded, `alert` pages somebody, `trip` opens a breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,8 +1,8 @@
 //! The trait of trigger kinds: everything that loading, planning and restarting ask of one.
 //! No method has a default, so that a new kind decides each or does not compile.
 
+use crate::rules::script::variable_kind::VariableKind;
 use crate::rules::text::rule_mode::RuleMode;
-use crate::rules::text::variables::VariableKind;
 use crate::rules::trigger::rule_memory::RuleMemory;
 use crate::stream::change::AuditSubject;
 
@@ -33,11 +33,11 @@ pub trait TriggerKind {
     /// before; None at the start.
     fn memory(&self, mode: RuleMode, now_us: Option<i64>) -> RuleMemory;
 
-    /// How long the rule waits until it says that something is missing, in microseconds;
+    /// The time for which the rule waits until it says that something is missing, in microseconds;
     /// None if it never says so.
     fn patience_us(&self) -> Option<i64>;
 
-    /// How long the rule keeps what may meet a later event, in microseconds.
+    /// The time for which the rule keeps rows that a later event may meet, in microseconds.
     fn keep_us(&self) -> Option<i64>;
 }
 

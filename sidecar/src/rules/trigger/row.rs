@@ -2,10 +2,10 @@
 //! Nothing is remembered: the same row gives the same verdict.
 
 use crate::rules::runtime::rule_call::RuleRun;
+use crate::rules::script::variable_kind::VariableKind;
 use crate::rules::text::rule_mode::RuleMode;
 use crate::rules::text::tables;
 use crate::rules::text::trigger_header::RowTrigger;
-use crate::rules::text::variables::VariableKind;
 use crate::rules::trigger::arrival::RowArrival;
 use crate::rules::trigger::checks::{check_columns, check_ops, known_table, watch_rows};
 use crate::rules::trigger::kind::{RuleFunction, TriggerKind, WatchPoint};

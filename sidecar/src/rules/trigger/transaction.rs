@@ -2,10 +2,10 @@
 //! one of the tables, with all of its rows.
 
 use crate::rules::runtime::rule_call::RuleRun;
+use crate::rules::script::variable_kind::VariableKind;
 use crate::rules::text::rule_mode::RuleMode;
 use crate::rules::text::tables;
 use crate::rules::text::trigger_header::TransactionTrigger;
-use crate::rules::text::variables::VariableKind;
 use crate::rules::transaction::transaction_view::TransactionView;
 use crate::rules::trigger::checks::known_table;
 use crate::rules::trigger::kind::{RuleFunction, TriggerKind, WatchPoint};

@@ -3,10 +3,10 @@
 
 use crate::rules::memory::window_memory::{WindowArrival, WindowMemory};
 use crate::rules::runtime::rule_call::RuleRun;
+use crate::rules::script::variable_kind::VariableKind;
 use crate::rules::text::rule_mode::RuleMode;
 use crate::rules::text::tables::{self, CATALOG_TABLES, ColumnKind};
 use crate::rules::text::trigger_header::WindowTrigger;
-use crate::rules::text::variables::VariableKind;
 use crate::rules::trigger::arrival::{MemoryScope, RowArrival};
 use crate::rules::trigger::checks::{
     check_columns, check_ops, check_positive, known_table, watch_rows,

@@ -10,7 +10,7 @@ pub struct WindowSum {
     total: Decimal,
     /// Values that are no numbers.
     others: usize,
-    /// It was too large once, so it is not known any more.
+    /// The sum was too large once, so it is not known any more.
     lost: bool,
 }
 

@@ -2,8 +2,8 @@
 
 use crate::rules::UNKNOWN_ITEM;
 use crate::rules::pair_memory::overflow::MAX_KEPT_SIDES;
+use crate::rules::pair_tests::{booked, clocks, pair};
 use crate::rules::runtime::finding::{Finding, FindingOutcome};
-use crate::rules::tests::pairs::{booked, clocks, pair};
 use crate::rules::tests::{at, payment, run};
 use crate::stream::change::{RuleInput, SourceKind};
 

@@ -2,7 +2,7 @@
 
 use crate::stream::change::AuditSubject;
 
-/// What a variable is known to be.
+/// The kind of value that a variable is known to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VariableKind {
     Row(usize),

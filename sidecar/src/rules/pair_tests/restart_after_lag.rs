@@ -1,8 +1,8 @@
 //! A restart after one source lagged: what had met is met again.
 
 use crate::rules::Evaluator;
+use crate::rules::pair_tests::{booked, needs, pair};
 use crate::rules::runtime::finding::Finding;
-use crate::rules::tests::pairs::{booked, needs, pair};
 use crate::rules::tests::{at, payment, run, violations};
 use crate::stream::change::{ReceivedEvent, RuleInput, SourceKind};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ fn position(input: &RuleInput) -> Option<&str> {
     }
 }
 
-/// What a new life says that begins where `old` needs it, and how much it reads again.
+/// Findings of a new life that begins where `old` needs it, and how much it reads again.
 fn restarted(old: &Evaluator, all: &[RuleInput], now_ms: i64) -> (Vec<Finding>, usize) {
     let [binlog, kafka] = needs(old);
     let from = |needed: Option<String>| {

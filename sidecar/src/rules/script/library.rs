@@ -1,13 +1,13 @@
 //! Functions that every rule may call: the files of `rules/lib/`, compiled once.
 
+use crate::rules::script::library;
+use crate::rules::script::tokens::ScriptTokens;
 use crate::rules::text::error::LoadError;
 use crate::rules::text::files::MAX_RULE_BYTES;
-use crate::rules::text::library;
-use crate::rules::text::tokens::ScriptTokens;
 use rhai::{AST, Engine, Module, Scope};
 use std::collections::BTreeMap;
 
-/// What coverage puts into a copy of a rule's text: see `instrument`.
+/// Functions that coverage puts into a copy of a rule's text: see `instrument`.
 pub const COVER_CONDITION_FN: &str = "cover_condition";
 pub const COVER_ENTERED_FN: &str = "cover_entered";
 

@@ -1,7 +1,7 @@
 //! Pairs whose other half may lie where nobody looks: nothing is said to be missing.
 
+use crate::rules::pair_tests::{PAIR_BODY, PAIR_SIDES, booked, clocks, pair};
 use crate::rules::runtime::finding::{Finding, FindingOutcome};
-use crate::rules::tests::pairs::{PAIR_BODY, PAIR_SIDES, booked, clocks, pair};
 use crate::rules::tests::{TestRuleFolder, at, payment, rule, run, violations};
 use crate::rules::{Evaluator, UNKNOWN_ITEM};
 use crate::stream::change::{ReceivedEvent, RuleInput, SourceKind};
