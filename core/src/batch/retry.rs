@@ -33,13 +33,7 @@ pub trait BatchTransaction: Send {
     /// Decides what follows try number `attempt`, counted from 0. Transient failures are
     /// tried again; every other one is some item's own fault.
     fn follow_up(&mut self, error: &anyhow::Error, attempt: u32) -> FollowUp {
-        match FailureClass::of(error) {
-            FailureClass::Conflict => FollowUp::Retry(self.policy().after_conflict(attempt)),
-            FailureClass::Disconnected => FollowUp::Retry(self.policy().after_disconnect(attempt)),
-            FailureClass::Duplicate | FailureClass::Refused | FailureClass::Internal => {
-                FollowUp::Isolate
-            }
-        }
+        FollowUp::by_class(error, self.policy(), attempt)
     }
 
     /// Takes leave of an item that fails even alone: answers it, or quarantines it.
@@ -59,6 +53,19 @@ pub enum FollowUp {
     Isolate,
     /// Trying again changes nothing, and no item is to blame.
     GiveUp,
+}
+
+impl FollowUp {
+    /// Decides by the failure's class alone.
+    pub fn by_class(error: &anyhow::Error, policy: &RetryPolicy, attempt: u32) -> Self {
+        match FailureClass::of(error) {
+            FailureClass::Conflict => FollowUp::Retry(policy.after_conflict(attempt)),
+            FailureClass::Disconnected => FollowUp::Retry(policy.after_disconnect(attempt)),
+            FailureClass::Duplicate | FailureClass::Refused | FailureClass::Internal => {
+                FollowUp::Isolate
+            }
+        }
+    }
 }
 
 /// End of a batch that was not written, as far as is known.

@@ -93,13 +93,13 @@ fn imports_of(name: &str, files: &BTreeMap<String, String>) -> Vec<ImportLine> {
     imports
 }
 
-/// Paths that begin with `crate` or `super`, groups in braces spelt out, each with the
+/// Paths that begin with `crate` or `super`, those of visibilities left out, groups in braces spelt out, each with the
 /// byte that it begins at.
 fn crate_paths(file: &str, code: &str) -> Vec<(usize, Vec<String>)> {
     let mut paths = Vec::new();
     let module = module_of(file);
     for (at, _) in code.match_indices("crate::") {
-        if !follows_word(code, at) {
+        if !follows_word(code, at) && !code[..at].ends_with("(in ") {
             spell_out(&code[at + 7..], &[], &mut |path| paths.push((at, path)));
         }
     }
@@ -288,7 +288,10 @@ fn an_order_is_no_circle() {
     let files = [
         ("a/mod.rs", "use crate::b::c; use super::super::outside;"),
         ("a/d.rs", "use crate::a::E; use super::f;"),
-        ("b/c.rs", "use super::g::H;"),
+        (
+            "b/c.rs",
+            "use super::g::H; pub(in crate::a) fn seen_there() {}",
+        ),
         ("b/g.rs", "use crate::b::c::I; pub fn supercrate() {}"),
         ("service/mod.rs", "use crate::a; use crate::b;"),
     ];
