@@ -1,8 +1,8 @@
 //! Counters of conditions: each condition, and each operand of `&&` and `||`.
 
+use crate::rules::instrument::copy::{InsertEdge, InstrumentedCopy};
 use crate::rules::script::library::COVER_CONDITION_FN;
 use crate::rules::script::tokenizer::TokenKind;
-use crate::rules::testing::instrumented_copy::{InsertEdge, InstrumentedCopy};
 use std::ops::Range;
 
 impl InstrumentedCopy<'_> {

@@ -1,7 +1,7 @@
 //! Places in the tokens of a text: names, beginnings and ends of expressions.
 
+use crate::rules::instrument::copy::InstrumentedCopy;
 use crate::rules::script::tokenizer::TokenKind;
-use crate::rules::testing::instrumented_copy::InstrumentedCopy;
 
 impl InstrumentedCopy<'_> {
     /// A property or the key of a map, whatever word it is.

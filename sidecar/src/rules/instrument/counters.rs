@@ -3,10 +3,10 @@
 //! loop body, closure and arm of a `switch` begins with `cover_entered(n);`. Lines
 //! stay what they were.
 
-use crate::rules::script::library::{COVER_CONDITION_FN, COVER_ENTERED_FN};
+use crate::rules::instrument::copy::{CodeBranch, InsertEdge, InstrumentedCopy};
+use crate::rules::script::library::COVER_ENTERED_FN;
 use crate::rules::script::tokenizer::TokenKind;
 use crate::rules::script::tokens::ScriptTokens;
-use crate::rules::testing::instrumented_copy::{CodeBranch, InsertEdge, InstrumentedCopy};
 
 /// The branches of a text, and the copy that counts them, numbered from `first`.
 pub fn instrument(source: &str, first: usize) -> (Vec<CodeBranch>, String) {
@@ -112,5 +112,5 @@ impl InstrumentedCopy<'_> {
 }
 
 #[cfg(test)]
-#[path = "instrument_tests.rs"]
+#[path = "counters_tests.rs"]
 mod tests;
