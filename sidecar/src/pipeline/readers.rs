@@ -2,87 +2,69 @@
 //! those that ask how far the sources are.
 
 use crate::binlog::reader;
-use crate::context::SidecarContext;
 use crate::debezium;
 use crate::health::blind::BlindCause;
 use crate::kafka::consumer;
 use crate::kafka::group_offsets::GroupOffsetReporter;
-use crate::leader::repo::CheckpointRow;
+use crate::leader::checkpoint_repo::CheckpointRow;
 use crate::pipeline::gate::barrier;
 use crate::pipeline::gate::elsewhere::{self, OtherServer, ServerGate};
-use crate::pipeline::leadership::StartPoints;
+use crate::pipeline::leadership::LeadershipContext;
+use crate::pipeline::leadership::start_points::StartPoints;
 use crate::stream::feed::SourceMessage;
 use crate::stream::gtid::{Flavour, GtidSet};
 use crate::stream::offsets::PartitionOffsets;
 use crate::stream::position::StartPosition;
 use crossbeam_channel::Sender;
-use std::panic::AssertUnwindSafe;
+use sluice_contract::supervisor::Supervisor;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-pub type SourceThread = std::thread::JoinHandle<()>;
+/// Time between a reader's return and its report as a part that ended.
+const RETURN_GRACE: Duration = Duration::from_secs(5);
+/// How often a reader that returned looks for the stop.
+const RETURN_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A named thread whose failure or panic is told; it never dies in silence.
-pub fn thread(
-    name: &'static str,
-    died: &mpsc::Sender<anyhow::Error>,
-    work: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
-) -> anyhow::Result<SourceThread> {
-    let died = died.clone();
-    let watched = move || {
-        let ended = std::panic::catch_unwind(AssertUnwindSafe(work));
-        let error = match ended {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.context(name),
-            Err(panic) => {
-                let said = panic
-                    .downcast_ref::<String>()
-                    .map(String::as_str)
-                    .or(panic.downcast_ref::<&str>().copied());
-                anyhow::anyhow!("{name} panicked: {}", said.unwrap_or("no message"))
-            }
-        };
-        // Full or closed: the reign is over already.
-        let _ = died.try_send(error);
-    };
-    Ok(std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(watched)?)
-}
-
-/// What a reign reads, while it is started.
+/// Readers of a leadership, while they are started.
 pub struct SourceReaders<'a> {
-    pub parts: &'a SidecarContext,
+    pub context: &'a LeadershipContext,
     pub begin: &'a StartPoints,
     pub flavours: &'a [Flavour],
+    /// Dropped with this: the queue ends with the readers that were started.
     pub feed: Sender<SourceMessage>,
-    pub cancel: &'a CancellationToken,
-    pub died: &'a mpsc::Sender<anyhow::Error>,
-    /// Begins empty.
-    pub threads: Vec<SourceThread>,
+    pub parts: &'a Supervisor,
+    /// Parts that nobody waits for.
+    pub reports: &'a Supervisor,
 }
 
 impl SourceReaders<'_> {
+    /// Starts a thread that reads. One that returns of itself waits a little for the stop:
+    /// another host took over, or the evaluator died and the queue closed, and then that
+    /// is what is to be named. Past it the return counts as the part's end.
     fn start(
-        &mut self,
+        &self,
         name: &'static str,
         work: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
     ) -> anyhow::Result<()> {
-        self.threads.push(thread(name, self.died, work)?);
+        let stop = self.parts.stop_token();
+        self.parts.spawn_thread(name, move || {
+            work()?;
+            let returned = Instant::now();
+            while !stop.is_cancelled() && returned.elapsed() < RETURN_GRACE {
+                std::thread::sleep(RETURN_POLL_INTERVAL);
+            }
+            Ok(())
+        })?;
         Ok(())
     }
 
-    /// All of them; the feed is theirs alone from now on, so that it ends with them.
-    pub fn started(self) -> Vec<SourceThread> {
-        self.threads
-    }
-
     /// Business events, and who asks Kafka for its ends. `None` without Kafka.
-    pub fn kafka(&mut self) -> anyhow::Result<Option<barrier::EndOffsetRequests>> {
-        let parts = self.parts;
-        let settings = &parts.config.kafka;
+    pub fn kafka(&self) -> anyhow::Result<Option<barrier::EndOffsetRequests>> {
+        let context = self.context;
+        let settings = &context.settings.kafka;
         if settings.brokers.is_empty() {
             return Ok(None);
         }
@@ -103,31 +85,32 @@ impl SourceReaders<'_> {
             offsets,
             from_us: self.begin.kafka_from_us,
             feed: self.feed.clone(),
-            blind: parts.blind.clone(),
-            metrics: parts.metrics,
-            cancel: self.cancel.clone(),
+            blind: context.health.blind.clone(),
+            metrics: context.health.metrics,
+            cancel: self.parts.stop_token(),
             assigned: Arc::clone(&assigned),
         };
-        let (blind, cancel) = (parts.blind.clone(), self.cancel.clone());
+        let (blind, cancel) = (context.health.blind.clone(), self.parts.stop_token());
         let (barrier, bell) =
             barrier::barrier(settings.clone(), self.feed.clone(), blind, cancel, assigned);
         self.start("sluice-kafka", move || reader.run())?;
         self.start("sluice-barrier", move || barrier.run())?;
         let progress = GroupOffsetReporter {
             settings: settings.clone(),
-            status: parts.status.clone(),
-            blind: parts.blind.clone(),
-            cancel: self.cancel.clone(),
+            status: context.health.status.clone(),
+            blind: context.health.blind.clone(),
+            cancel: self.reports.stop_token(),
         };
         // Nobody waits for its end: it may be waiting for brokers that are away.
-        thread("sluice-progress", self.died, move || progress.run())?;
+        self.reports
+            .spawn_thread("sluice-progress", move || progress.run())?;
         Ok(Some(bell))
     }
 
     /// With several servers: who asks the others how far they are.
-    pub fn asker(&mut self) -> anyhow::Result<Option<ServerGate>> {
+    pub fn asker(&self) -> anyhow::Result<Option<ServerGate>> {
         let others = self
-            .parts
+            .context
             .servers
             .iter()
             .zip(self.flavours)
@@ -145,7 +128,7 @@ impl SourceReaders<'_> {
         if asked.is_empty() {
             return Ok(None);
         }
-        let (asker, bell) = elsewhere::asker(asked, self.feed.clone(), self.cancel.clone());
+        let (asker, bell) = elsewhere::asker(asked, self.feed.clone(), self.parts.stop_token());
         self.start("sluice-elsewhere", move || asker.run())?;
         Ok(Some(ServerGate::new(bell, read)))
     }
@@ -153,12 +136,12 @@ impl SourceReaders<'_> {
     /// A reader for each server. `moved` is cancelled when another host took over,
     /// `lost` told when the first server's position may be given up.
     pub fn binlogs(
-        &mut self,
+        &self,
         moved: &CancellationToken,
         lost: Option<&mpsc::Sender<()>>,
     ) -> anyhow::Result<()> {
-        let parts = self.parts;
-        for (number, (server, flavour)) in parts.servers.iter().zip(self.flavours).enumerate() {
+        let context = self.context;
+        for (number, (server, flavour)) in context.servers.iter().zip(self.flavours).enumerate() {
             let Some(begun) = self.begin.binlogs.get(number) else {
                 continue;
             };
@@ -171,14 +154,17 @@ impl SourceReaders<'_> {
             let (row, start) = begun;
             let settings = reader::BinlogReaderSettings {
                 url: server.hosts.url().to_owned(),
-                server_id: parts.config.mysql.server_id,
-                schemas: parts.schemas.clone(),
+                server_id: context.settings.server_id,
+                schemas: context.db.schemas.clone(),
                 flavour: *flavour,
                 position: row.replay_from.clone(),
                 start: *start,
             };
-            let (feed, blind, cancel) =
-                (self.feed.clone(), server.blind.clone(), self.cancel.clone());
+            let (feed, blind, cancel) = (
+                self.feed.clone(),
+                server.blind.clone(),
+                self.parts.stop_token(),
+            );
             let mut reader = reader::BinlogReader::new(settings, feed, blind, cancel)?;
             reader = reader.over(
                 Arc::clone(&server.hosts),
@@ -189,8 +175,8 @@ impl SourceReaders<'_> {
             if let Some(lost) = lost.filter(|_| number == 0) {
                 reader = reader.telling(lost.clone());
             }
-            if parts.servers.len() > 1 {
-                reader = reader.of_server(number, &server.name, server.watch(&parts.schemas));
+            if context.servers.len() > 1 {
+                reader = reader.of_server(number, &server.name, server.watch(&context.db.schemas));
             }
             self.start("sluice-binlog", move || reader.run())?;
         }
@@ -202,18 +188,21 @@ impl SourceReaders<'_> {
         &self,
         (row, start): &(CheckpointRow, StartPosition),
     ) -> Option<debezium::reader::ChangeFeedReader> {
-        let changes = self.parts.config.kafka.changes.as_ref()?;
-        self.parts.blind.set(BlindCause::Binlog, "connecting");
+        let changes = self.context.settings.kafka.changes.as_ref()?;
+        self.context
+            .health
+            .blind
+            .set(BlindCause::Binlog, "connecting");
         Some(debezium::reader::ChangeFeedReader {
-            settings: self.parts.config.kafka.clone(),
+            settings: self.context.settings.kafka.clone(),
             prefix: changes.prefix.clone(),
-            schemas: self.parts.schemas.clone(),
+            schemas: self.context.db.schemas.clone(),
             position: row.replay_from.clone(),
             start: *start,
             feed: self.feed.clone(),
-            blind: self.parts.blind.clone(),
-            heard: self.parts.servers.first()?.heard.clone(),
-            cancel: self.cancel.clone(),
+            blind: self.context.health.blind.clone(),
+            heard: self.context.servers.first()?.heard.clone(),
+            cancel: self.parts.stop_token(),
         })
     }
 }
