@@ -14,27 +14,27 @@ build:
 demo:
 	@scripts/setup demo
 	@$(MAKE) --no-print-directory build
-	@exec target/release/sluice demo
+	@exec target/release/sluice-drill demo
 
 up:
 	@scripts/setup demo
 	@$(MAKE) --no-print-directory build
-	@exec target/release/sluice up
+	@exec target/release/sluice-drill up
 
 kafka:
 	@scripts/setup kafka
 	@$(MAKE) --no-print-directory build
-	@exec target/release/sluice kafka
+	@exec target/release/sluice-drill kafka
 
 bench:
 	@scripts/setup demo
 	@$(MAKE) --no-print-directory build
-	@exec target/release/sluice bench
+	@exec target/release/sluice-drill bench
 
 bench-routing:
 	@scripts/setup demo
 	@$(MAKE) --no-print-directory build
-	@exec target/release/sluice bench routing
+	@exec target/release/sluice-drill bench routing
 
 test:
 	@scripts/setup test

@@ -1,4 +1,4 @@
-//! `sluice`: drills, simulators and load for the withdrawal core.
+//! `sluice-drill`: reads its words, sets up logging, runs one command, tells how it ended.
 
 use clap::Parser;
 use sluice_contract::telemetry;

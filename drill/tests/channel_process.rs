@@ -1,4 +1,4 @@
-//! `sluice channel` as a process of its own: under load, killed, and started again.
+//! `sluice-drill channel` as a process of its own: under load, killed, and started again.
 
 use anyhow::Context;
 use rust_decimal::Decimal;
@@ -31,8 +31,8 @@ async fn start(dir: &Path) -> anyhow::Result<ChannelProcess> {
     );
     std::fs::write(&config, text)?;
     let program = ProgramSpec::at(
-        env!("CARGO_BIN_EXE_sluice").into(),
-        "sluice channel",
+        env!("CARGO_BIN_EXE_sluice-drill").into(),
+        "sluice-drill channel",
         &dir.join("channel.log"),
     );
     let mut process = ChildProcess::spawn(program.arg("channel").arg("--config").arg(config))?;

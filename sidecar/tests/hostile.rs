@@ -1,6 +1,6 @@
 //! Every rule of `tests/hostile/` is refused when it is loaded or stopped and named
 //! when it runs, within 16 MiB; the healthy rule beside it goes on, and the engine
-//! stays usable. `sluice bench rules` measures how long each takes.
+//! stays usable. `sluice-drill bench rules` measures how long each takes.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use peak_alloc::PeakAlloc;

@@ -23,6 +23,7 @@ use sluice_core::outcome::{
 };
 use sluice_core::saga::{BookingSaga, SagaFollower};
 use sluice_core::schema::{DatabaseUrls, migrate};
+use sluice_core::transaction::Transaction;
 use sluice_core::unit_of_work::UnitOfWork;
 use sluice_drill::stage::StageOptions;
 use sluice_tests::{TestStage, options, tail};
@@ -210,8 +211,8 @@ async fn send(set: &TestStage, at: &OrderRef) -> anyhow::Result<()> {
     let mut conn = pool(&set.stage.url, &set.stage.schemas.orders)?
         .get_conn()
         .await?;
-    conn.query_drop("START TRANSACTION").await?;
-    let mut order: Order = repo::lock(&mut conn, [at].into_iter())
+    let mut transaction = Transaction::begin(&mut conn).await?;
+    let mut order: Order = repo::lock(transaction.conn(), [at].into_iter())
         .await?
         .pop()
         .context("no such order")?;
@@ -230,9 +231,9 @@ async fn send(set: &TestStage, at: &OrderRef) -> anyhow::Result<()> {
         new_attempts: vec![attempt],
         ..UnitOfWork::default()
     };
-    conn.query_drop(unit_of_work.commit_sql(&set.stage.schemas, &set.stage.key, now_us())?)
-        .await?;
-    Ok(())
+    unit_of_work
+        .commit(transaction, &set.stage.schemas, &set.stage.key, now_us())
+        .await
 }
 
 /// What account `name` shall have at the end: available, reserved, intermediate,

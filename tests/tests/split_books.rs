@@ -18,7 +18,7 @@ use sluice_sidecar::health::blind::Blind;
 use sluice_sidecar::rules::Evaluator;
 use sluice_sidecar::rules::runtime::rule_set::RuleSet;
 use sluice_sidecar::stream::change::RuleInput;
-use sluice_sidecar::stream::feed::SourceMessage;
+use sluice_sidecar::stream::feed::{FeedSender, SourceMessage};
 use sluice_sidecar::stream::gtid::Flavour;
 use sluice_sidecar::stream::position::StartPosition;
 use sluice_tests::{TestStage, bad_day, options, seed};
@@ -68,7 +68,8 @@ async fn proven(set: &TestStage, url: &str) -> anyhow::Result<usize> {
     let blind = Blind::new(Readiness::default(), prometheus::IntGauge::new("t", "t")?);
     let cancel = CancellationToken::new();
     let _ends = cancel.clone().drop_guard();
-    let reader = reader::BinlogReader::new(settings, send, blind.clone(), cancel)?;
+    let send = FeedSender::new(send, cancel);
+    let reader = reader::BinlogReader::new(settings, send, blind.clone())?;
     std::thread::spawn(move || reader.run());
     let rules = RuleSet::load(&set.stage.options.rules, set.stage.key.clone())?;
     let (mut rules, mut found, mut count) = (Evaluator::new(Arc::new(rules)), Vec::new(), 0);

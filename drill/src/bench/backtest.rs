@@ -1,12 +1,12 @@
-//! `sluice bench backtest`: a stage's load is recorded, and then backtested with
+//! `sluice-drill bench backtest`: a stage's load is recorded, and then backtested with
 //! every shipped rule, on one worker and on four, progress bar on.
 
 use crate::output::progress::ProgressDisplay;
-use crate::output::reading_bar::ReadingBar;
 use crate::stage::traffic::Traffic;
 use crate::stage::{DrillStage, StageOptions};
 use anyhow::{Context, ensure};
 use serde::Serialize;
+use sluice_cli::reading_bar::ReadingBar;
 use sluice_sidecar::backtest::{self, BacktestOptions, BacktestSource};
 use sluice_sidecar::recording::RecordingReader;
 use sluice_sidecar::rules::runtime::rule_set::RuleSet;

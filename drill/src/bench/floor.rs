@@ -14,9 +14,10 @@ use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql;
 use sluice_core::accept::decide::decide;
-use sluice_core::accept::writer::unit_of_work;
+use sluice_core::accept::transaction::unit_of_work;
 use sluice_core::accept::{BookingRequest, DepositBooking, IdempotentRequest, WithdrawalBooking};
 use sluice_core::balance;
+use sluice_core::transaction::Transaction;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -45,12 +46,7 @@ async fn write(
     asks: &[IdempotentRequest],
 ) -> anyhow::Result<()> {
     let lock = balance::repo::lock_sql(&books.schemas, asks.iter().map(|k| k.booking.account_id()));
-    let mut sets = conn
-        .query_iter(format!("START TRANSACTION; {lock}"))
-        .await?;
-    let _: Vec<Row> = sets.collect().await?;
-    let rows: Vec<Row> = sets.collect().await?;
-    drop(sets);
+    let (transaction, rows) = Transaction::begin_locking(conn, &lock).await?;
     let now = now_us();
     let decided = decide(
         &asks.iter().collect::<Vec<_>>(),
@@ -61,9 +57,9 @@ async fn write(
     if let Some(refused) = decided.results.iter().find_map(|v| v.as_ref().err()) {
         anyhow::bail!("the floor's own request was refused: {refused}");
     }
-    conn.query_drop(unit_of_work(&decided).commit_sql(&books.schemas, &books.key, now)?)
-        .await?;
-    Ok(())
+    unit_of_work(&decided)
+        .commit(transaction, &books.schemas, &books.key, now)
+        .await
 }
 
 async fn connect(books: &FloorBooks) -> anyhow::Result<Conn> {

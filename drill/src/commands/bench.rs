@@ -1,14 +1,14 @@
-//! `sluice bench`: measures, and writes `bench.json`. `sluice bench routing`: only
-//! the routing totals, beside a history as long as is asked for. `sluice bench
-//! audit`: only the checks of data at rest. `sluice bench backtest`: a recorded
-//! load, tried again. `sluice bench rules`: only the rule engine, without any server.
+//! `sluice-drill bench`: measures, and writes `bench.json`. `sluice-drill bench routing`: only
+//! the routing totals, beside a history as long as is asked for. `sluice-drill bench
+//! audit`: only the checks of data at rest. `sluice-drill bench backtest`: a recorded
+//! load, tried again. `sluice-drill bench rules`: only the rule engine, without any server.
 
 use crate::bench;
 use crate::bench::routing::HistoryFill;
 use crate::commands::demo::fresh;
 use crate::output::json::write_json;
 use crate::output::progress::ProgressDisplay;
-use crate::setup::process::interrupted;
+use sluice_contract::shutdown::interrupted;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

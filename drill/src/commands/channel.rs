@@ -1,9 +1,9 @@
-//! `sluice channel`: the channel simulators in the foreground.
+//! `sluice-drill channel`: the channel simulators in the foreground.
 #![allow(clippy::print_stdout)]
 
 use crate::channels::{SimulatorConfig, SimulatorServer};
-use crate::setup::process::interrupted;
 use anyhow::Context;
+use sluice_contract::shutdown::interrupted;
 use std::path::PathBuf;
 use tokio::net::TcpListener;
 

@@ -1,9 +1,9 @@
-//! `sluice demo`: plays the story and says whether everything held.
+//! `sluice-drill demo`: plays the story and says whether everything held.
 
 use crate::output::progress::ProgressDisplay;
-use crate::setup::process::interrupted;
 use crate::story;
 use anyhow::bail;
+use sluice_contract::shutdown::interrupted;
 use std::path::{Path, PathBuf};
 
 /// Where the summary for programs goes.

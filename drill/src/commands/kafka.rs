@@ -1,8 +1,8 @@
-//! `sluice kafka`: a real Apache Kafka with the product's topics, until Ctrl-C.
+//! `sluice-drill kafka`: a real Apache Kafka with the product's topics, until Ctrl-C.
 
 use crate::setup::KafkaBroker;
-use crate::setup::process::interrupted;
 use sluice_contract::event::{BUSINESS_TOPICS, ORDER_TOPIC};
+use sluice_contract::shutdown::interrupted;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]

@@ -1,4 +1,4 @@
-//! The subcommands of `sluice`, one file each.
+//! The subcommands of `sluice-drill`, one file each.
 
 mod bench;
 mod channel;
@@ -8,9 +8,9 @@ mod up;
 
 use clap::{Parser, Subcommand};
 
-/// Drills, simulators and load for the Sluice withdrawal core.
+/// Drill a Sluice: demo, simulators, load, faults and benchmarks on servers of its own.
 #[derive(Debug, Parser)]
-#[command(name = "sluice", version)]
+#[command(name = "sluice-drill", version)]
 pub struct DrillCli {
     #[command(subcommand)]
     command: DrillCommand,
@@ -28,20 +28,6 @@ enum DrillCommand {
     Bench(bench::BenchArgs),
     /// Start a real Apache Kafka and keep it until Ctrl-C.
     Kafka(kafka::KafkaArgs),
-    /// Show the business events that were set aside; check one against its schema.
-    Events(crate::cli::events::EventsArgs),
-    /// Find orders, and tell what happened to them.
-    Orders(crate::cli::orders::OrdersArgs),
-    /// Check rule files, run their cases; see, promote and take back what is in force; explain a verdict.
-    Rules(crate::cli::rules::RulesArgs),
-    /// Check all data at rest now, or show how the last check went.
-    Audit(crate::cli::audit::AuditArgs),
-    /// Keep what is committed and told from now on, for backtests.
-    Record(crate::cli::record::RecordArgs),
-    /// Try rules on a recording: what they would have found and held.
-    Backtest(Box<crate::cli::backtest::BacktestArgs>),
-    /// Check, show, change and take back the routing; explain an order's channel.
-    Routing(crate::cli::routing::RoutingArgs),
 }
 
 impl DrillCli {
@@ -49,7 +35,10 @@ impl DrillCli {
     pub fn usual_log(&self) -> &'static str {
         match self.command {
             DrillCommand::Channel(_) => "info",
-            _ => "error,sluice_core=off",
+            DrillCommand::Demo(_)
+            | DrillCommand::Up(_)
+            | DrillCommand::Bench(_)
+            | DrillCommand::Kafka(_) => "error,sluice_core=off",
         }
     }
 }
@@ -61,12 +50,5 @@ pub async fn run(cli: DrillCli) -> anyhow::Result<()> {
         DrillCommand::Up(options) => up::run(options).await,
         DrillCommand::Bench(options) => bench::run(options).await,
         DrillCommand::Kafka(options) => kafka::run(options).await,
-        DrillCommand::Events(options) => crate::cli::events::run(options).await,
-        DrillCommand::Orders(options) => crate::cli::orders::run(options).await,
-        DrillCommand::Rules(options) => crate::cli::rules::run(&options).await,
-        DrillCommand::Audit(options) => crate::cli::audit::run(options).await,
-        DrillCommand::Record(options) => crate::cli::record::run(options).await,
-        DrillCommand::Backtest(options) => crate::cli::backtest::run(*options).await,
-        DrillCommand::Routing(options) => crate::cli::routing::run(options).await,
     }
 }

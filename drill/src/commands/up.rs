@@ -1,9 +1,9 @@
-//! `sluice up`: the demo's stage, without the story, until Ctrl-C.
+//! `sluice-drill up`: the demo's stage, without the story, until Ctrl-C.
 
 use crate::output::progress::ProgressDisplay;
-use crate::setup::process::interrupted;
 use crate::stage::traffic::Traffic;
 use crate::stage::{DrillStage, StageOptions, StagePorts};
+use sluice_contract::shutdown::interrupted;
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -3,4 +3,3 @@
 pub mod json;
 pub mod latency;
 pub mod progress;
-pub mod reading_bar;

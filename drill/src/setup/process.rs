@@ -8,9 +8,7 @@ use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
 
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How often to look whether a killed process is gone: for 10 s.
@@ -283,25 +281,6 @@ pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
     found.with_context(|| {
         format!("no {name} in {dirs:?}: run `cargo build --release` or set SLUICE_BIN_DIR")
     })
-}
-
-/// Cancelled on Ctrl-C or SIGTERM. Whoever starts processes waits for it and
-/// returns, so that handles are dropped and children stopped.
-pub fn interrupted() -> anyhow::Result<CancellationToken> {
-    let (mut interrupt, mut terminate) = (
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-    );
-    let token = CancellationToken::new();
-    let cancel = token.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        cancel.cancel();
-    });
-    Ok(token)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::kafka::dead_letters::MAX_TABLE_ROWS;
 use crate::stream::batches::DeadLetter;
+use mysql_async::params;
 use mysql_async::prelude::Queryable;
 use sluice_contract::schema::Schemas;
 use sluice_contract::sql::{SqlLiteral, push_row};
@@ -50,6 +51,47 @@ pub async fn insert<'a, Q: Queryable>(
         conn.query_drop(sql).await?;
     }
     Ok(())
+}
+
+/// A dead letter as people read it.
+#[derive(Debug)]
+pub struct DeadLetterRow {
+    pub topic: String,
+    pub partition: i32,
+    pub offset: i64,
+    pub reason: String,
+    /// Length of the whole payload; `payload` holds its beginning.
+    pub bytes: i64,
+    pub event_time_us: i64,
+    pub payload: Vec<u8>,
+}
+
+/// Reads the newest `limit` rows, of one topic if it is named.
+pub async fn newest<Q: Queryable>(
+    conn: &mut Q,
+    schemas: &Schemas,
+    topic: Option<&str>,
+    limit: u32,
+) -> mysql_async::Result<Vec<DeadLetterRow>> {
+    let sql = format!(
+        "SELECT topic, partition_no, offset_no, reason, payload_bytes, event_time_us, payload FROM {}.dead_letter \
+         WHERE :topic IS NULL OR topic = :topic ORDER BY found_us DESC, topic, partition_no, offset_no DESC LIMIT {limit}",
+        schemas.guard
+    );
+    conn.exec_map(
+        sql,
+        params! { topic },
+        |(topic, partition, offset, reason, bytes, event_time_us, payload)| DeadLetterRow {
+            topic,
+            partition,
+            offset,
+            reason,
+            bytes,
+            event_time_us,
+            payload,
+        },
+    )
+    .await
 }
 
 /// Takes the oldest rows away until about [`MAX_TABLE_ROWS`] are left.

@@ -17,7 +17,7 @@ use crate::pipeline::readers::SourceReaders;
 use crate::pipeline::{MAX_QUEUED_MESSAGES, evaluate};
 use crate::recording::Recorder;
 use crate::rules::runtime::rule_set::RuleSet;
-use crate::stream::feed::SourceMessage;
+use crate::stream::feed::{FeedSender, SourceMessage};
 use crate::stream::gtid::Flavour;
 use crate::verdicts::shadow_limit::ShadowLimiter;
 use anyhow::Context;
@@ -132,15 +132,21 @@ fn start_parts(
     };
     let skippable = may_be_skipped(context, first).then_some(lost);
     let readers = SourceReaders {
-        context,
+        servers: &context.servers,
+        schemas: &context.db.schemas,
+        server_id: context.settings.server_id,
+        kafka: &context.settings.kafka,
         begin,
         flavours,
-        feed,
+        feed: FeedSender::new(feed, parts.stop_token()),
         parts,
         reports,
+        blind: &context.health.blind,
+        status: &context.health.status,
+        metrics: context.health.metrics,
     };
-    let bell = readers.kafka()?;
-    let elsewhere = readers.asker()?;
+    let kafka_gate = readers.kafka()?;
+    let server_gate = readers.server_ends()?;
     readers.binlogs(&signals.moved, skippable.as_ref())?;
     // The readers' own copies are all that is left: the queue ends with them.
     drop(readers);
@@ -152,11 +158,11 @@ fn start_parts(
             .iter()
             .map(|(row, _)| row.replay_from.clone())
             .collect(),
-        elsewhere,
+        server_gate,
+        kafka_gate,
         kafka_activity: context.kafka_activity.clone(),
         rules: Arc::clone(rules),
         reloads: context.rules.receiver.clone(),
-        bell,
         metrics: context.health.metrics,
         kafka_from_us: begin.kafka_from_us,
         tap: context.recorder.as_deref().and_then(Recorder::tap),

@@ -1,0 +1,103 @@
+//! `sluice events dead-letters | check`: the events that were set aside and why; whether
+//! an event would be.
+
+use anyhow::{Context, bail};
+use clap::Subcommand;
+use sluice_contract::event::BusinessEvent;
+use sluice_contract::schema::Schemas;
+use sluice_sidecar::kafka::dead_letters::repo::{self, DeadLetterRow};
+use std::path::{Path, PathBuf};
+
+/// Rows of one listing at most.
+const MAX_ROWS: u32 = 1_000;
+/// Characters of a payload that a line shows.
+const MAX_PAYLOAD_CHARS_SHOWN: usize = 120;
+
+#[derive(Debug, clap::Args)]
+pub struct EventsArgs {
+    #[command(subcommand)]
+    verb: EventsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum EventsCommand {
+    /// List business events that were set aside, newest first.
+    DeadLetters {
+        /// The database: `mysql://user:password@host:port`.
+        #[arg(long, env = "SLUICE_MYSQL_URL", hide_env_values = true)]
+        mysql: String,
+        /// Base name of the schemas.
+        #[arg(long, default_value = "sluice")]
+        database: String,
+        /// At most so many, up to 1,000.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        /// Only of this topic.
+        #[arg(long)]
+        topic: Option<String>,
+    },
+    /// Tell whether core and sidecar would read the event in a file.
+    Check {
+        /// The event as JSON; `-` reads standard input.
+        file: PathBuf,
+    },
+}
+
+/// Prints a line for each dead letter, or the verdict on one event.
+#[allow(clippy::print_stdout)]
+pub async fn run(options: EventsArgs) -> anyhow::Result<()> {
+    match options.verb {
+        EventsCommand::DeadLetters {
+            mysql,
+            database,
+            limit,
+            topic,
+        } => {
+            let schemas = Schemas::under(&database)?;
+            let mut conn = sluice_contract::sql::connect(&mysql).await?;
+            let limit = limit.min(MAX_ROWS);
+            let rows = repo::newest(&mut conn, &schemas, topic.as_deref(), limit).await?;
+            for row in &rows {
+                println!("{}", line(row));
+            }
+            println!("{} event(s) set aside, newest first", rows.len());
+        }
+        EventsCommand::Check { file } => println!("{}", check(&file)?),
+    }
+    Ok(())
+}
+
+fn check(file: &Path) -> anyhow::Result<String> {
+    let payload = match file.to_str() {
+        Some("-") => std::io::read_to_string(std::io::stdin())?.into_bytes(),
+        Some(_) | None => {
+            std::fs::read(file).with_context(|| format!("can't read {}", file.display()))?
+        }
+    };
+    match BusinessEvent::read(&payload) {
+        Ok(event) => Ok(format!(
+            "good: {} for topic {}, key {}",
+            event.kind,
+            event.topic(),
+            event.account_id
+        )),
+        Err(why) => bail!(
+            "it would be set aside ({}): {why}; see docs/EVENTS.md",
+            why.label()
+        ),
+    }
+}
+
+fn line(row: &DeadLetterRow) -> String {
+    let told = jiff::Timestamp::from_microsecond(row.event_time_us)
+        .map_or_else(|_| "-".to_owned(), |at| at.to_string());
+    // A terminal must not obey whatever it holds.
+    let text: String = String::from_utf8_lossy(&row.payload)
+        .chars()
+        .take(MAX_PAYLOAD_CHARS_SHOWN)
+        .map(|c| if c.is_control() { '·' } else { c })
+        .collect();
+    let (topic, partition, offset) = (&row.topic, row.partition, row.offset);
+    let (reason, bytes) = (&row.reason, row.bytes);
+    format!("{topic}/{partition}/{offset}  {reason}  {bytes} bytes  told {told}  {text}")
+}

@@ -1,0 +1,172 @@
+//! Rule sets, rules and suppressions as tables for people.
+
+use crate::client::{text_of, time_of};
+use crate::rules::{each, line};
+use serde_json::Value;
+use std::fmt::Write;
+
+pub fn list(data: &Value) -> String {
+    let mut text = String::new();
+    line!(
+        text,
+        "set {} ({}) is loaded",
+        text_of(&data["version"]),
+        text_of(&data["hash"])
+    );
+    if data["version"] != data["inForce"] {
+        line!(
+            text,
+            "set {} is in force and not loaded yet",
+            text_of(&data["inForce"])
+        );
+    }
+    if !data["refused"].is_null() {
+        line!(
+            text,
+            "the folder's edits are refused, nothing of it is taken over:\n  {}",
+            text_of(&data["refused"]).replace('\n', "\n  ")
+        );
+    }
+    line!(
+        text,
+        "\n{:<30} {:<16} {:<9} {:>14} {:>7}  {:<20} ready",
+        "rule",
+        "hash",
+        "mode",
+        "found/h (most)",
+        "errors",
+        "since (UTC)"
+    );
+    for rule in each(&data["rules"]) {
+        let name = format!(
+            "{}{}",
+            if rule["candidate"] == true {
+                "└ edited: "
+            } else {
+                ""
+            },
+            text_of(&rule["id"])
+        );
+        let found = format!(
+            "{} ({})",
+            text_of(&rule["findings"]),
+            text_of(&rule["ratePerHour"])
+        );
+        let missing: Vec<String> = each(&rule["untested"]).map(text_of).collect();
+        let ready = match (rule["demoted"] == true, missing.is_empty()) {
+            (true, _) => "DEMOTED BY ITS BUDGET".to_owned(),
+            (_, true) => "yes".to_owned(),
+            (_, false) => missing.join("; "),
+        };
+        let (hash, mode) = (text_of(&rule["hash"]), text_of(&rule["mode"]));
+        line!(
+            text,
+            "{name:<30} {hash:<16} {mode:<9} {found:>14} {:>7}  {:<20} {ready}",
+            text_of(&rule["errors"]),
+            time_of(&rule["sinceUs"])
+        );
+    }
+    for p in each(&data["proposals"]) {
+        let (rule, hash) = (text_of(&p["rule"]), text_of(&p["ruleHash"]));
+        line!(
+            text,
+            "\nproposed: {rule} to {} by {}: {}",
+            text_of(&p["step"]),
+            text_of(&p["proposedBy"]),
+            text_of(&p["reason"])
+        );
+        line!(
+            text,
+            "  until {}; a second person: sluice rules approve {rule} --to {} --hash {hash}",
+            time_of(&p["expiresUs"]),
+            text_of(&p["step"])
+        );
+    }
+    text
+}
+
+pub fn sets(data: &Value) -> String {
+    let mut text = String::new();
+    line!(
+        text,
+        "{:<8} {:<16} {:<20} {:<16} why",
+        "version",
+        "hash",
+        "since (UTC)",
+        "by"
+    );
+    for (at, set) in each(data).enumerate() {
+        let version = format!(
+            "{}{}",
+            text_of(&set["version"]),
+            if at == 0 { "*" } else { "" }
+        );
+        let back = if set["contentOf"] == set["version"] {
+            String::new()
+        } else {
+            format!("back to {}: ", text_of(&set["contentOf"]))
+        };
+        let (hash, by) = (text_of(&set["hash"]), text_of(&set["createdBy"]));
+        line!(
+            text,
+            "{version:<8} {hash:<16} {:<20} {by:<16} {back}{}",
+            time_of(&set["createdUs"]),
+            text_of(&set["reason"])
+        );
+    }
+    line!(
+        text,
+        "* in force; an earlier one again: sluice rules rollback VERSION --reason …"
+    );
+    text
+}
+
+pub fn suppressions(data: &Value, now_us: i64) -> String {
+    let mut text = String::new();
+    for s in each(data) {
+        let state = match (
+            s["revokedUs"].is_null(),
+            s["expiresUs"].as_i64().is_some_and(|at| at > now_us),
+        ) {
+            (false, _) => format!("ended {}", time_of(&s["revokedUs"])),
+            (true, false) => format!("ran out {}", time_of(&s["expiresUs"])),
+            (true, true) => format!("IN FORCE until {}", time_of(&s["expiresUs"])),
+        };
+        line!(
+            text,
+            "{}  {} on {}  {state}",
+            text_of(&s["id"]),
+            text_of(&s["rule"]),
+            text_of(&s["key"])
+        );
+        line!(
+            text,
+            "    {} hits, {} of {} used; {}: {}",
+            text_of(&s["hits"]),
+            text_of(&s["amountUsed"]),
+            text_of(&s["amountCap"]),
+            text_of(&s["author"]),
+            text_of(&s["reason"])
+        );
+    }
+    if text.is_empty() {
+        text = "there is none\n".to_owned();
+    }
+    text
+}
+
+pub fn done(data: &Value, what: &str) -> String {
+    match data["done"].as_str() {
+        Some("proposed") => format!(
+            "proposed, nothing changed yet. A second person, until {}:\n  sluice rules approve {what} --to {} --hash {}\n",
+            time_of(&data["expiresUs"]),
+            text_of(&data["step"]),
+            text_of(&data["ruleHash"])
+        ),
+        _ => format!(
+            "done: set {} ({}) is in force\n",
+            text_of(&data["version"]),
+            text_of(&data["hash"])
+        ),
+    }
+}
