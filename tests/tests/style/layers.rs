@@ -12,8 +12,14 @@ const SQL_FILES: [&str; 6] = [
     "offsets.rs",
     "gtid.rs",
 ];
-/// Folders that may: guard reads one table; drill and tests share nothing with what they check.
-const SQL_FOLDERS: [&str; 3] = ["core/src/guard/", "drill/", "tests/"];
+/// Folders that may: guard reads one table, preflight asks a server for its settings; drill
+/// and tests share nothing with what they check.
+const SQL_FOLDERS: [&str; 4] = [
+    "core/src/guard/",
+    "sidecar/src/binlog/preflight/",
+    "drill/",
+    "tests/",
+];
 const SQL_VERBS: [&str; 5] = [
     "\"SELECT ",
     "\"INSERT ",
