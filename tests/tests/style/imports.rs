@@ -6,7 +6,7 @@ use crate::style::source::{line_of, sources, words};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Files and folders that put a crate together, by their paths under `src`.
-const COMPOSITION_ROOTS: [&str; 4] = ["lib.rs", "main.rs", "context.rs", "service/"];
+const COMPOSITION_ROOTS: [&str; 5] = ["lib.rs", "main.rs", "context.rs", "shutdown.rs", "service/"];
 
 /// One import: the file, its line and the path as it is written.
 #[derive(Clone)]
