@@ -28,7 +28,11 @@ pub fn show(parts: &SidecarContext) {
         .heartbeat_wait_seconds
         .set(seconds(if active { waits_us } else { 0 }));
     for server in &parts.servers {
-        let silent_us = if active { server.heard.silent_us() } else { 0 };
+        let silent_us = if active {
+            server.last_activity.silent_us()
+        } else {
+            0
+        };
         let flavour = if is_fed(parts, server) {
             Flavour::Feed
         } else {

@@ -25,7 +25,7 @@ fn three_blocks(dir: &Path) -> (Vec<u8>, [Vec<RecordingEntry>; 3]) {
     (std::fs::read(&segments(dir)[0]).unwrap(), blocks)
 }
 
-/// Where each frame begins, found by its marker and length alone.
+/// Finds where each frame begins, by its marker and length alone.
 fn frames(bytes: &[u8]) -> Vec<usize> {
     let mut starts = Vec::new();
     let mut at = SEGMENT_MAGIC.len();

@@ -21,7 +21,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub enum EnvelopeRow {
     Change {
-        /// Its transaction, and its place in it from 1 on.
+        /// The change's transaction, and its place in it from 1 on.
         transaction: String,
         order: u64,
         change: RowChange,

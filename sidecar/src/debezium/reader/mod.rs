@@ -32,7 +32,7 @@ pub struct ChangeFeedReader {
     pub blind: Blind,
     /// The connector spoke: our own checkpoints come back through it, so that it is never
     /// silent for long.
-    pub heard: LastActivity,
+    pub last_activity: LastActivity,
 }
 
 impl ChangeFeedReader {

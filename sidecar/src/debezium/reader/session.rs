@@ -71,7 +71,7 @@ impl<'r> FeedSession<'r> {
             wait = Duration::ZERO;
             match message {
                 Ok(message) => {
-                    self.reader.heard.now();
+                    self.reader.last_activity.now();
                     let place = FeedMessagePosition {
                         topic: message.topic(),
                         partition: message.partition(),

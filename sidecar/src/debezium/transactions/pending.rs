@@ -13,7 +13,7 @@ pub enum TopicContent {
     Statements,
 }
 
-/// Where a message was: topic, partition, offset.
+/// A message's place: topic, partition, offset.
 pub type HeldMessage = (Arc<str>, i32, i64);
 
 /// The pieces that came so far.

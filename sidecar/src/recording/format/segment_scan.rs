@@ -8,9 +8,9 @@ use crate::recording::format::wire::ByteReader;
 /// A segment's content, as it turns out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SegmentScan {
-    /// Where its last whole frame ends.
+    /// The end of the last whole frame.
     pub good: usize,
-    /// Whether it was ended in order.
+    /// Whether the segment was ended in order.
     pub ended: bool,
     /// Records of the recording up to its end.
     pub records: u64,

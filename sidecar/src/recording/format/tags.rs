@@ -20,7 +20,7 @@ pub const TAG_GAP: u8 = 7;
 pub const CHANGES_END: u8 = 0;
 /// Another change follows.
 pub const CHANGE_FOLLOWS: u8 = 1;
-/// It goes on in the next record.
+/// The transaction goes on in the next record.
 pub const CHANGES_CONTINUE: u8 = 2;
 
 pub const VALUE_NULL: u8 = 0;

@@ -30,7 +30,7 @@ pub struct RecordingReader {
     decoder: RecordingDecoder,
     /// Number of the next record; None before the first.
     next: Option<u64>,
-    /// What is missing or was cut, in words.
+    /// Notes of what is missing or was cut.
     notes: Vec<String>,
 }
 

@@ -1,7 +1,7 @@
-//! How far a change stream was read: a GTID set of either flavour. Parsing,
-//! adding and rendering are mysql_cdc's; its parsers panic on malformed text, so
-//! the shape is checked before.
+//! Sets of GTIDs.
 
+use crate::stream::gtid::text::{is_maria_list, is_mysql_set, maria_parts, mysql_parts};
+use crate::stream::gtid::{Flavour, Gtid};
 use crate::stream::position::FeedPosition;
 use mysql_async::{GnoInterval, Sid};
 use mysql_cdc::providers::mariadb::gtid::gtid::Gtid as MariaGtid;
@@ -9,59 +9,6 @@ use mysql_cdc::providers::mariadb::gtid::gtid_list::GtidList;
 use mysql_cdc::providers::mysql::gtid::gtid::Gtid as MysqlGtid;
 use mysql_cdc::providers::mysql::gtid::gtid_set;
 use mysql_cdc::providers::mysql::gtid::uuid::Uuid;
-
-/// Which server this is. They differ in GTIDs and in how a stream is resumed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flavour {
-    MariaDb,
-    MySql,
-    /// No server but a change feed on Kafka.
-    Feed,
-}
-
-/// One transaction's GTID.
-#[derive(Debug, Clone)]
-pub enum Gtid {
-    MariaDb {
-        domain: u32,
-        server: u32,
-        sequence: u64,
-    },
-    MySql {
-        source: [u8; 16],
-        number: u64,
-    },
-}
-
-impl Gtid {
-    /// Reads `0-1-56` or `uuid:56`. `None` if it is neither.
-    pub fn parse(flavour: Flavour, text: &str) -> Option<Self> {
-        if flavour == Flavour::MySql {
-            let (source, number) = mysql_parts(text).filter(|_| is_mysql_set(text))?;
-            let source = Uuid::parse(source.to_owned()).ok()?.data;
-            return Some(Gtid::MySql { source, number });
-        }
-        let (domain, sequence) = maria_parts(text)?;
-        let server = text.split('-').nth(1)?.parse().ok()?;
-        Some(Gtid::MariaDb {
-            domain,
-            server,
-            sequence,
-        })
-    }
-
-    /// As rules, verdicts and people see it: `0-1-56` or `uuid:56`.
-    pub fn render(&self) -> String {
-        match self {
-            Gtid::MariaDb {
-                domain,
-                server,
-                sequence,
-            } => format!("{domain}-{server}-{sequence}"),
-            Gtid::MySql { source, number } => format!("{}:{number}", Uuid::new(*source).uuid),
-        }
-    }
-}
 
 /// Everything that was read: of each MariaDB domain the last GTID, of each MySQL
 /// source its intervals.
@@ -144,7 +91,7 @@ impl GtidSet {
         }
     }
 
-    /// How many transactions of `other` are not within.
+    /// Counts the transactions of `other` that are not within.
     pub fn lacks(&self, other: &GtidSet) -> u64 {
         match (self, other) {
             (GtidSet::MariaDb(ours), GtidSet::MariaDb(theirs)) => {
@@ -184,7 +131,7 @@ impl GtidSet {
         }
     }
 
-    /// For MySQL's `COM_BINLOG_DUMP_GTID`; empty for MariaDB.
+    /// The set for MySQL's `COM_BINLOG_DUMP_GTID`; empty for MariaDB.
     pub fn sids(&self) -> Vec<Sid<'static>> {
         let GtidSet::MySql(set) = self else {
             return Vec::new();
@@ -200,41 +147,3 @@ impl GtidSet {
         set.uuid_sets.values().map(one).collect()
     }
 }
-
-fn maria_parts(text: &str) -> Option<(u32, u64)> {
-    let mut parts = text.split('-');
-    let (domain, server, sequence) = (parts.next()?, parts.next()?, parts.next()?);
-    server.parse::<u32>().ok()?;
-    let parsed = (domain.parse().ok()?, sequence.parse().ok()?);
-    parts.next().is_none().then_some(parsed)
-}
-
-fn mysql_parts(text: &str) -> Option<(&str, u64)> {
-    let (source, number) = text.split_once(':')?;
-    Some((source, number.parse().ok()?))
-}
-
-fn is_maria_list(text: &str) -> bool {
-    maria_parts(text).is_some()
-}
-
-/// `uuid:1-5:7`; MySQL 8.4's tagged GTIDs are refused.
-fn is_mysql_set(text: &str) -> bool {
-    let mut parts = text.split(':');
-    let uuid = parts.next().unwrap_or_default();
-    let plain = uuid.len() == 36 && uuid.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
-    let hex = uuid.bytes().filter(|b| *b != b'-').count() == 32;
-    let mut ranges = parts.peekable();
-    plain && hex && ranges.peek().is_some() && ranges.all(is_range)
-}
-
-fn is_range(text: &str) -> bool {
-    let mut ends = text.split('-');
-    let start = ends.next().and_then(|s| s.parse::<u64>().ok());
-    let end = ends.next().map_or(start, |e| e.parse().ok());
-    ends.next().is_none() && start.is_some_and(|s| s > 0) && end >= start
-}
-
-#[cfg(test)]
-#[path = "gtid_tests.rs"]
-mod tests;
