@@ -108,7 +108,7 @@ pub fn tables(schemas: &Schemas) -> [((String, String), &'static str); 12] {
         (&schemas.balance, "balance"),
         (&schemas.balance, "capture"),
         (&schemas.ledger, "entry"),
-        // Written there if the services are apart and one of them is here.
+        // Written there if the books are split and one of them is here.
         (&schemas.balance, "outbox"),
         (&schemas.ledger, "outbox"),
         (&schemas.guard, "fence_token"),

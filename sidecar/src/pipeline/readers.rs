@@ -197,7 +197,7 @@ impl SourceReaders<'_> {
         let (feed, blind) = (self.feed.clone(), server.blind.clone());
         let mut reader = reader::BinlogReader::new(settings, feed, blind)?.over(
             Arc::clone(&server.hosts),
-            server.heard.clone(),
+            server.last_activity.clone(),
             moved.clone(),
         );
         if let Some(lost) = lost {
@@ -224,7 +224,7 @@ impl SourceReaders<'_> {
             start: *start,
             feed: self.feed.clone(),
             blind: self.blind.clone(),
-            heard: self.servers.first()?.heard.clone(),
+            last_activity: self.servers.first()?.last_activity.clone(),
         })
     }
 }

@@ -27,7 +27,7 @@ use std::thread::JoinHandle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// Replica ids of recorders begin here, apart from sidecars'.
+/// Replica ids of recorders begin here, so that they are no sidecar's.
 const FIRST_SERVER_ID: u32 = 2_000_000_000;
 
 pub type RecorderThread = JoinHandle<()>;

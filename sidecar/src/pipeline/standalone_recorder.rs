@@ -18,9 +18,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// How long the server may take to say that its binlog can be read.
+/// The server may take this long to say that its binlog can be read.
 const PREFLIGHT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often the caller hears how much is recorded.
+/// The caller hears how much is recorded after this time.
 const REPORT_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Counts of a recording that ended.

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 const MAX_QUEUED_BATCHES: usize = 64;
 /// A block is written after this time, however small it is.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
-/// How soon a disk that refused is tried again.
+/// A disk that refused is tried again after this time.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
 /// A disk that hangs must not keep the program from ending.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,11 +1,11 @@
-//! How far a server is, and whether it has what was read.
+//! The position of a server, and whether it has everything that was read.
 
 use crate::stream::gtid::{Flavour, GtidSet};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use std::time::Duration;
 
-/// How often a server that lacks what was read is asked once more, and after how long:
+/// Questions to a server that lacks something that was read, and the pause between them:
 /// MySQL sends a transaction a moment before it counts it as its own.
 const POSITION_ATTEMPTS: (usize, Duration) = (5, Duration::from_millis(100));
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How often the variables are read again.
+/// The variables are read again after this time.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// A server that does not answer within this is unreachable.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);

@@ -19,7 +19,7 @@ const MAX_CHANGES_PER_BATCH: usize = 1024;
 const MAX_TRANSACTIONS_PER_BATCH: usize = 256;
 /// The server beats every second; after this much silence it is gone.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long connecting may take before it counts as a failure.
+/// Connecting counts as a failure after this time.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 impl BinlogReader {
     pub(super) async fn read_once(&mut self) -> BinlogStop {
@@ -91,7 +91,7 @@ impl BinlogReader {
                         () = self.feed.cancelled() => return BinlogStop::Cancelled,
                         event = tokio::time::timeout(READ_TIMEOUT, stream.next()) => match event {
                             Ok(event) => {
-                                self.heard.now();
+                                self.last_activity.now();
                                 event
                             }
                             Err(_) => return BinlogStop::Broken("the server was silent for 5 s".to_owned()),
@@ -160,7 +160,7 @@ impl BinlogReader {
         if !self.feed.send(SourceMessage::Binlog(batch)) {
             return Err(BinlogStop::Cancelled);
         }
-        self.heard.now();
+        self.last_activity.now();
         Ok(())
     }
 }

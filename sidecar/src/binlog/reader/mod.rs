@@ -43,7 +43,7 @@ pub struct BinlogReader {
     hosts: Arc<ServerHosts>,
     /// Which of several servers this is.
     server: usize,
-    heard: LastActivity,
+    last_activity: LastActivity,
     /// Cancelled when another host took over.
     moved: CancellationToken,
     grouper: TransactionGrouper,
@@ -77,7 +77,7 @@ impl BinlogReader {
             settings,
             hosts,
             server: 0,
-            heard: LastActivity::default(),
+            last_activity: LastActivity::default(),
             moved: CancellationToken::new(),
             grouper,
             batch: BinlogBatch::default(),
@@ -95,10 +95,10 @@ impl BinlogReader {
     pub fn over(
         mut self,
         hosts: Arc<ServerHosts>,
-        heard: LastActivity,
+        last_activity: LastActivity,
         moved: CancellationToken,
     ) -> Self {
-        (self.hosts, self.heard, self.moved) = (hosts, heard, moved);
+        (self.hosts, self.last_activity, self.moved) = (hosts, last_activity, moved);
         self
     }
 

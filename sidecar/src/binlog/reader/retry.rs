@@ -12,7 +12,7 @@ const RECONNECT_BACKOFF: (Duration, Duration) =
     (Duration::from_millis(100), Duration::from_secs(2));
 /// Without a connection for this long the sidecar is blind.
 const BLIND_AFTER_DOWN: Duration = Duration::from_secs(1);
-/// How often an unreadable event or a lost position is tried again.
+/// An unreadable event or a lost position is tried again after this time.
 const UNREADABLE_RETRY_DELAY: Duration = Duration::from_secs(5);
 impl BinlogReader {
     pub(super) async fn read_for_ever(&mut self) {

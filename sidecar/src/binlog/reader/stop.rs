@@ -10,7 +10,7 @@ pub enum BinlogStop {
     Cancelled,
     /// The connection: reconnect from what was handed over.
     Broken(String),
-    /// What was read: blind until somebody mends it.
+    /// An event that can't be read: blind until somebody mends it.
     Unreadable(String),
     /// Another host took over: this leadership ends, the next begins at its checkpoint.
     Moved,

@@ -1,4 +1,4 @@
-//! The words of an SQL statement: comments and quoted text apart, what stands in an
+//! The words of an SQL statement: without comments, quoted text as one, the content of an
 //! executable comment as the code that it is.
 
 use crate::binlog::statement::sql_scan::{SqlReadingMode, read};
