@@ -1,7 +1,7 @@
-//! `ALTER TABLE`, clause by clause: which of them leave every row as it was.
+//! `ALTER TABLE`, judged clause by clause: which of them leave every row as it was.
 
-use crate::binlog::sql_tokens::SqlToken;
-use crate::binlog::statement::is;
+use crate::binlog::statement::cursor::is;
+use crate::binlog::statement::sql_tokens::SqlToken;
 
 /// Clauses by their first word that change, move or remove no value. A partition is added
 /// empty, and reorganized with its rows.
@@ -57,7 +57,7 @@ const HARMLESS_CLAUSES: [&str; 50] = [
     "WITH",
     "WITHOUT",
 ];
-/// What may be dropped: not a column, not a partition.
+/// Objects that may be dropped: not a column, not a partition.
 const HARMLESS_DROPS: [&str; 6] = ["INDEX", "KEY", "PRIMARY", "FOREIGN", "CONSTRAINT", "CHECK"];
 
 /// Whether the clauses leave a watched table's rows as they are, and where rules find them.

@@ -1,25 +1,14 @@
-//! The words of an SQL statement: comments and quoted text apart, what stands in an
-//! executable comment as the code that it is.
+//! One reading of a statement's text, character by character.
 
-/// A part of a statement.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SqlToken {
-    /// In capitals; numbers too.
-    Word(String),
-    /// In backquotes: a name, never a keyword.
-    Name(String),
-    /// In quotes: text, or a name if the server says so.
-    Text(String),
-    Sign(char),
-}
+use crate::binlog::statement::sql_tokens::SqlToken;
 
-/// What the text alone does not tell.
+/// A server's way of reading, which the text alone does not tell.
 #[derive(Debug, Clone, Copy)]
-struct SqlReadingMode {
+pub struct SqlReadingMode {
     /// Comments for some versions only are code.
-    conditional: bool,
+    pub conditional: bool,
     /// A backslash in text takes the next character's meaning away.
-    backslash: bool,
+    pub backslash: bool,
 }
 
 /// Code in a comment from this version on: not all servers that we know run it.
@@ -27,36 +16,8 @@ const MIN_UNCERTAIN_VERSION: u32 = 50_700;
 /// Digits of a version, at most.
 const MAX_VERSION_DIGITS: usize = 6;
 
-/// Every way in which a server may read the statement, by its kind, version and settings;
-/// none if there is none.
-pub fn readings(statement: &str) -> Vec<Vec<SqlToken>> {
-    let choice = |unclear: bool| {
-        if unclear {
-            vec![true, false]
-        } else {
-            vec![true]
-        }
-    };
-    let mut all = Vec::new();
-    for conditional in choice(statement.contains("/*!") || statement.contains("/*M!")) {
-        for backslash in choice(statement.contains('\\')) {
-            if let Some(tokens) = read(
-                statement,
-                SqlReadingMode {
-                    conditional,
-                    backslash,
-                },
-            ) && !all.contains(&tokens)
-            {
-                all.push(tokens);
-            }
-        }
-    }
-    all
-}
-
-/// `None` if something quoted or commented has no end.
-fn read(statement: &str, mode: SqlReadingMode) -> Option<Vec<SqlToken>> {
+/// Reads a statement in this mode. `None` if something quoted or commented has no end.
+pub fn read(statement: &str, mode: SqlReadingMode) -> Option<Vec<SqlToken>> {
     let (mut tokens, mut rest, mut inside) = (Vec::new(), statement, 0_usize);
     while let Some(first) = rest.chars().next() {
         let after = &rest[first.len_utf8()..];
@@ -127,7 +88,7 @@ fn executable(rest: &str, mode: SqlReadingMode) -> Option<(bool, &str)> {
     ))
 }
 
-/// What is quoted, and what comes after it.
+/// The quoted text, and the rest after it.
 fn quoted(text: &str, quote: char, escapes: bool) -> Option<(String, &str)> {
     let (mut inner, mut chars) = (String::new(), text.char_indices().peekable());
     while let Some((at, c)) = chars.next() {
@@ -143,7 +104,3 @@ fn quoted(text: &str, quote: char, escapes: bool) -> Option<(String, &str)> {
     }
     None
 }
-
-#[cfg(test)]
-#[path = "sql_tokens_tests.rs"]
-mod tests;
