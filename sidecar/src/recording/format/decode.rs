@@ -1,12 +1,9 @@
 //! The bytes of a block back to records.
 
-use crate::recording::encode::{self, MAX_SHARED_TEXT_BYTES, MAX_SHARED_TEXTS};
-use crate::recording::wire::ByteReader;
+use crate::recording::format::tags::{self, MAX_SHARED_TEXT_BYTES, MAX_SHARED_TEXTS};
+use crate::recording::format::wire::ByteReader;
 use crate::recording::{RecordingEntry, RecordingMark};
-use crate::stream::change::{
-    ChangeOp, ChangeTransaction, ColumnValue, ReceivedEvent, RowChange, RowImage, RuleInput,
-    TableSchema,
-};
+use crate::stream::change::{ChangeTransaction, ReceivedEvent, RowChange, RuleInput, TableSchema};
 use sluice_contract::event::BusinessEvent;
 use std::sync::Arc;
 
@@ -17,7 +14,7 @@ pub struct PartialTransaction {
     pub changes: Vec<Arc<RowChange>>,
 }
 
-/// What the blocks of a recording share: tables, so that each is one and the same
+/// The state that a recording's blocks share: tables, so that each is one and the same
 /// for all rows, and a transaction that goes on.
 #[derive(Debug, Default)]
 pub struct RecordingDecoder {
@@ -29,10 +26,11 @@ pub struct RecordingDecoder {
     pub headless: u64,
 }
 
-struct BlockDecoder<'a> {
-    bytes: ByteReader<'a>,
+/// One block's bytes, and what they share.
+pub struct BlockDecoder<'a> {
+    pub bytes: ByteReader<'a>,
     texts: Vec<&'a str>,
-    tables: Vec<Arc<TableSchema>>,
+    pub tables: Vec<Arc<TableSchema>>,
 }
 
 impl RecordingDecoder {
@@ -46,8 +44,8 @@ impl RecordingDecoder {
         let mut records = Vec::new();
         while !block.bytes.is_empty() {
             let kind = block.bytes.byte()?;
-            if matches!(kind, encode::TAG_TRANSACTION | encode::TAG_TRANSACTION_PART) {
-                records.extend(self.transaction(&mut block, kind == encode::TAG_TRANSACTION_PART)?);
+            if matches!(kind, tags::TAG_TRANSACTION | tags::TAG_TRANSACTION_PART) {
+                records.extend(self.transaction(&mut block, kind == tags::TAG_TRANSACTION_PART)?);
             } else {
                 records.push(block.small(kind)?);
                 self.ended += 1;
@@ -71,12 +69,12 @@ impl RecordingDecoder {
         let mut changes = open.map_or_else(Vec::new, |open| open.changes);
         loop {
             match block.bytes.byte()? {
-                encode::CHANGE_FOLLOWS => changes.push(Arc::new(block.change(&mut self.tables)?)),
-                encode::CHANGES_CONTINUE => {
+                tags::CHANGE_FOLLOWS => changes.push(Arc::new(block.change(&mut self.tables)?)),
+                tags::CHANGES_CONTINUE => {
                     self.open = (!is_headless).then_some(PartialTransaction { position, changes });
                     return Some(None);
                 }
-                encode::CHANGES_END => break,
+                tags::CHANGES_END => break,
                 _ => return None,
             }
         }
@@ -93,25 +91,25 @@ impl RecordingDecoder {
 impl<'a> BlockDecoder<'a> {
     fn small(&mut self, kind: u8) -> Option<RecordingEntry> {
         Some(match kind {
-            encode::TAG_EVENT => RecordingEntry::Input(RuleInput::Event(Arc::new(self.event()?))),
-            encode::TAG_WATERMARK => {
-                let source = encode::source(self.bytes.byte()?)?;
+            tags::TAG_EVENT => RecordingEntry::Input(RuleInput::Event(Arc::new(self.event()?))),
+            tags::TAG_WATERMARK => {
+                let source = tags::source(self.bytes.byte()?)?;
                 RecordingEntry::Input(RuleInput::Watermark {
                     source,
                     at_us: self.bytes.signed()?,
                 })
             }
-            encode::TAG_BEGIN => {
+            tags::TAG_BEGIN => {
                 let mid_stream = self.bytes.byte()? == 1;
                 RecordingEntry::Mark(RecordingMark::Begin {
                     mid_stream,
                     rules: self.bytes.text()?.into(),
                 })
             }
-            encode::TAG_RULES => RecordingEntry::Mark(RecordingMark::Rules {
+            tags::TAG_RULES => RecordingEntry::Mark(RecordingMark::Rules {
                 hash: self.bytes.text()?.into(),
             }),
-            encode::TAG_GAP => RecordingEntry::Mark(RecordingMark::Gap {
+            tags::TAG_GAP => RecordingEntry::Mark(RecordingMark::Gap {
                 lost: self.bytes.number()?,
             }),
             _ => return None,
@@ -136,70 +134,7 @@ impl<'a> BlockDecoder<'a> {
         Some(ReceivedEvent { position, body })
     }
 
-    fn change(&mut self, tables: &mut Vec<Arc<TableSchema>>) -> Option<RowChange> {
-        let table = self.table(tables)?;
-        let op = [ChangeOp::Insert, ChangeOp::Update, ChangeOp::Delete]
-            .into_iter()
-            .nth(usize::from(self.bytes.byte()?))?;
-        let images = self.bytes.byte()?;
-        let before = if images & 1 == 1 {
-            Some(self.image(None)?)
-        } else {
-            None
-        };
-        let after = if images & 2 == 2 {
-            Some(self.image(before.as_ref())?)
-        } else {
-            None
-        };
-        Some(RowChange {
-            table,
-            op,
-            before,
-            after,
-        })
-    }
-
-    fn table(&mut self, tables: &mut Vec<Arc<TableSchema>>) -> Option<Arc<TableSchema>> {
-        let at = self.bytes.size()?;
-        if let Some(known) = self.tables.get(at) {
-            return Some(Arc::clone(known));
-        }
-        let name = self.bytes.text()?.to_owned();
-        let count = self.bytes.size()?;
-        let columns = (0..count)
-            .map(|_| self.bytes.text().map(str::to_owned))
-            .collect::<Option<Vec<_>>>()?;
-        let table = TableSchema { name, columns };
-        let known = tables.iter().find(|known| ***known == table).cloned();
-        let table = known.unwrap_or_else(|| {
-            let new = Arc::new(table);
-            tables.push(Arc::clone(&new));
-            new
-        });
-        self.tables.push(Arc::clone(&table));
-        Some(table)
-    }
-
-    fn image(&mut self, before: Option<&RowImage>) -> Option<RowImage> {
-        let count = self.bytes.size()?;
-        // Each value takes a byte at least.
-        let mut values = Vec::with_capacity(count.min(self.bytes.0.len()));
-        for at in 0..count {
-            values.push(match self.bytes.byte()? {
-                encode::VALUE_NULL => ColumnValue::Null,
-                encode::VALUE_INT => ColumnValue::Int(self.bytes.signed()?),
-                encode::VALUE_DEC => ColumnValue::Dec(self.bytes.decimal()?),
-                encode::VALUE_TEXT => ColumnValue::Text(self.text()?.into()),
-                encode::VALUE_OPAQUE => ColumnValue::Opaque,
-                encode::VALUE_SAME => before?.get(at)?.clone(),
-                _ => return None,
-            });
-        }
-        Some(values.into_boxed_slice())
-    }
-
-    fn text(&mut self) -> Option<&'a str> {
+    pub(super) fn text(&mut self) -> Option<&'a str> {
         let number = self.bytes.size()?;
         if number & 1 == 0 {
             return self.texts.get(number >> 1).copied();

@@ -24,7 +24,7 @@ impl FrameKind {
     }
 }
 
-/// What stands at a place of a segment.
+/// A frame at a place of a segment, or what stands there instead.
 #[derive(Debug, PartialEq, Eq)]
 pub enum FrameLookup<'a> {
     Frame {
@@ -60,7 +60,7 @@ fn checksum(kind: u8, length: u32, body: &[u8]) -> u32 {
     sum.finalize()
 }
 
-/// The frame at `at`.
+/// Looks for the frame at `at`.
 pub fn find(bytes: &[u8], at: usize) -> FrameLookup<'_> {
     let rest = bytes.get(at..).unwrap_or_default();
     if rest.is_empty() {
