@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 string_enum! {
-    /// What may be the cause; each is set and cleared by one part only.
+    /// Causes of blindness; each is set and cleared by one part only.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
     pub enum BlindCause("a cause of blindness") {
         Mysql = "mysql",
@@ -60,7 +60,7 @@ impl Blind {
         }
     }
 
-    /// The same set, for a part that reads one of several servers.
+    /// Returns the same set, for a part that reads one of several servers.
     pub fn of(&self, server: &str) -> Self {
         Blind {
             shared: Arc::clone(&self.shared),
@@ -109,7 +109,7 @@ impl Blind {
         self.shared.changed.borrow().clone()
     }
 
-    /// Told at every change.
+    /// Subscribes to every change.
     pub fn subscribe(&self) -> watch::Receiver<Option<Arc<str>>> {
         self.shared.changed.subscribe()
     }

@@ -18,19 +18,15 @@ use crate::rules::runtime::rule_set::RuleSet;
 use crate::stream::feed::{FeedSender, SourceMessage};
 use crate::stream::gtid::Flavour;
 use crate::stream::position::StartPosition;
-use anyhow::Context;
 use crossbeam_channel::Receiver;
 use sluice_contract::settings::Secret;
+use sluice_contract::supervisor::Supervisor;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::thread::JoinHandle;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 /// Replica ids of recorders begin here, apart from sidecars'.
 const FIRST_SERVER_ID: u32 = 2_000_000_000;
-
-pub type RecorderThread = JoinHandle<()>;
 
 /// Starts the threads of one recording.
 pub struct RecorderThreads<'a> {
@@ -38,63 +34,45 @@ pub struct RecorderThreads<'a> {
     blind: &'a Blind,
     feed: FeedSender,
     fed: Receiver<SourceMessage>,
-    threads: Vec<RecorderThread>,
+    parts: &'a Supervisor,
 }
 
 impl<'a> RecorderThreads<'a> {
-    /// Nothing is started yet; `cancel` will end all of it.
-    pub fn new(config: &'a SidecarConfig, blind: &'a Blind, cancel: &CancellationToken) -> Self {
+    /// Prepares the queue; nothing is started yet. All of it ends when `parts` stop.
+    pub fn new(config: &'a SidecarConfig, blind: &'a Blind, parts: &'a Supervisor) -> Self {
         let (feed, fed) = crossbeam_channel::bounded(MAX_QUEUED_MESSAGES);
         RecorderThreads {
             config,
             blind,
-            feed: FeedSender::new(feed, cancel.clone()),
+            feed: FeedSender::new(feed, parts.stop_token()),
             fed,
-            threads: Vec::new(),
+            parts,
         }
     }
 
     /// Starts everything, the binlog from `position` on.
     pub fn start(
-        mut self,
+        self,
         flavour: Flavour,
         position: String,
         recorder: &Recorder,
-    ) -> anyhow::Result<Vec<RecorderThread>> {
+    ) -> anyhow::Result<()> {
         let kafka_gate = self.kafka()?;
         self.binlog(flavour, position.clone())?;
         let settings = evaluator(flavour, position, kafka_gate, recorder)?;
         let worker = evaluate::StreamEvaluator::new(settings)?;
         let (results, mut evaluated) = evaluate::results();
         let fed = self.fed.clone();
-        self.spawn("record-evaluate", move || worker.run(&fed, &results))?;
-        self.spawn("record-results", move || {
+        self.parts
+            .spawn_thread("record-evaluate", move || worker.run(&fed, &results))?;
+        self.parts.spawn_thread("record-results", move || {
             while evaluated.blocking_recv().is_some() {}
             Ok(())
         })?;
-        Ok(self.threads)
-    }
-
-    fn spawn(
-        &mut self,
-        name: &str,
-        work: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
-    ) -> anyhow::Result<()> {
-        let told = name.to_owned();
-        let work = move || {
-            if let Err(error) = work() {
-                tracing::error!("{told}: {error:#}");
-            }
-        };
-        let thread = std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(work);
-        self.threads
-            .push(thread.context("a thread of the recorder")?);
         Ok(())
     }
 
-    fn binlog(&mut self, flavour: Flavour, position: String) -> anyhow::Result<()> {
+    fn binlog(&self, flavour: Flavour, position: String) -> anyhow::Result<()> {
         let settings = reader::BinlogReaderSettings {
             url: self.config.mysql.url.clone(),
             server_id: FIRST_SERVER_ID + std::process::id() % 1_000_000_000,
@@ -106,10 +84,12 @@ impl<'a> RecorderThreads<'a> {
         self.blind.set(BlindCause::Binlog, "connecting");
         let (feed, blind) = (self.feed.clone(), self.blind.clone());
         let reader = reader::BinlogReader::new(settings, feed, blind)?;
-        self.spawn("record-binlog", move || reader.run())
+        self.parts
+            .spawn_thread("record-binlog", move || reader.run())?;
+        Ok(())
     }
 
-    fn kafka(&mut self) -> anyhow::Result<Option<KafkaGate>> {
+    fn kafka(&self) -> anyhow::Result<Option<KafkaGate>> {
         if self.config.kafka.brokers.is_empty() {
             return Ok(None);
         }
@@ -128,10 +108,11 @@ impl<'a> RecorderThreads<'a> {
             metrics: metrics()?,
             assigned: Arc::clone(&assigned),
         };
-        self.spawn("record-kafka", move || reader.run())?;
+        self.parts
+            .spawn_thread("record-kafka", move || reader.run())?;
         let (requests, queue) = EndOffsetRequests::new();
         let (feed, blind) = (self.feed.clone(), self.blind.clone());
-        self.spawn("record-kafka-ends", move || {
+        self.parts.spawn_thread("record-kafka-ends", move || {
             asker::run(
                 KafkaEndReader::new(&settings, assigned, blind)?,
                 &queue,

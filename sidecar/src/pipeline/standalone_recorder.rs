@@ -6,20 +6,22 @@ use crate::binlog::preflight;
 use crate::config::SidecarConfig;
 use crate::health::blind::Blind;
 use crate::metrics::{SidecarMetrics, metrics};
-use crate::pipeline::recorder_threads::{RecorderThread, RecorderThreads};
+use crate::pipeline::recorder_threads::RecorderThreads;
 use crate::recording::{Recorder, RecordingWriter};
 use crate::stream::gtid::Flavour;
 use anyhow::bail;
+use sluice_contract::supervisor::Supervisor;
 use sluice_contract::telemetry::Readiness;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// How long the server may take to say that its binlog can be read.
 const PREFLIGHT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for the readers to end.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often the caller hears how much is recorded.
 const REPORT_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -39,7 +41,7 @@ pub struct RecordingSummary {
 ///
 /// # Errors
 /// Settings with more than one source of changes, a binlog that can't be read, a folder
-/// that can't be written.
+/// that can't be written, a part that died (the error has its name).
 pub async fn record(
     config: &SidecarConfig,
     dir: &Path,
@@ -57,27 +59,33 @@ pub async fn record(
     let metrics = metrics()?;
     let writer = RecordingWriter::open(dir, max_mb)?;
     let blind = Blind::new(Readiness::default(), metrics.blind.clone());
-    let (flavour, watching) = inspect(config, &blind).await?;
+    let parts = Supervisor::new(Readiness::default(), stop.child_token());
+    let _ends_with_us = parts.stop_token().drop_guard();
+    let flavour = inspect(config, &blind, &parts).await?;
     let position = {
         let mut conn = sluice_contract::sql::connect(&config.mysql.url).await?;
         preflight::position(&mut conn, flavour).await?
     };
     let before = RecordedCounts::now(metrics);
     let recorder = Recorder::start(writer, metrics)?;
-    let cancel = stop.child_token();
-    let threads = RecorderThreads::new(config, &blind, &cancel);
-    let threads = threads.start(flavour, position, &recorder)?;
+    RecorderThreads::new(config, &blind, &parts).start(flavour, position, &recorder)?;
     let mut tick = tokio::time::interval(REPORT_INTERVAL);
-    while !stop.is_cancelled() {
+    let died = loop {
         tokio::select! {
-            () = stop.cancelled() => {}
+            biased;
+            () = stop.cancelled() => break None,
+            end = parts.first_end() => break Some(end),
             _ = tick.tick() => told(metrics.row_changes.get() - before.changes),
         }
-    }
+    };
     let blind = blind.reason().map(|reason| reason.to_string());
-    cancel.cancel();
-    watching.abort();
-    end(threads, recorder).await?;
+    let stopped = parts.stop(STOP_TIMEOUT).await;
+    // What was seen until then is kept, whoever died.
+    close(recorder).await?;
+    if let Some(end) = died {
+        return Err(anyhow::Error::from(end).context("the recording ended early"));
+    }
+    stopped?;
     let after = RecordedCounts::now(metrics);
     Ok(RecordingSummary {
         changes: after.changes - before.changes,
@@ -108,28 +116,34 @@ impl RecordedCounts {
 async fn inspect(
     config: &SidecarConfig,
     blind: &Blind,
-) -> anyhow::Result<(Flavour, JoinHandle<()>)> {
+    parts: &Supervisor,
+) -> anyhow::Result<Flavour> {
     let (sender, mut fit) = watch::channel(None);
     let hosts = Arc::new(ServerHosts::new("mysql.url", &config.mysql.url, 1)?);
-    let watching = tokio::spawn(preflight::watch(hosts, blind.clone(), sender));
+    let (watching, stop) = (
+        preflight::watch(hosts, blind.clone(), sender),
+        parts.stop_token(),
+    );
+    parts.spawn("record-preflight", async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = watching => {}
+        }
+        Ok(())
+    });
     let found = tokio::time::timeout(PREFLIGHT_TIMEOUT, fit.wait_for(Option::is_some)).await;
     let flavour = found.ok().and_then(|found| *found.ok()?);
     let Some(flavour) = flavour else {
-        watching.abort();
         bail!(
             "the binlog can't be read: {}",
             blind.reason().unwrap_or_default()
         );
     };
-    Ok((flavour, watching))
+    Ok(flavour)
 }
 
-/// Waits for the threads, then writes what is left.
-async fn end(threads: Vec<RecorderThread>, recorder: Recorder) -> anyhow::Result<()> {
-    tokio::task::spawn_blocking(move || {
-        threads.into_iter().for_each(|thread| drop(thread.join()));
-        drop(recorder);
-    })
-    .await?;
+/// Writes what is left. A disk that hangs is given up after some seconds.
+async fn close(recorder: Recorder) -> anyhow::Result<()> {
+    tokio::task::spawn_blocking(move || drop(recorder)).await?;
     Ok(())
 }

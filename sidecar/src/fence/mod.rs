@@ -2,35 +2,32 @@
 //! everything was evaluated and committed, which accounts must wait, and whether
 //! the sidecar can see at all. While it can't, tokens stand still.
 
+mod stream;
+#[cfg(test)]
+mod tests;
+
 use crate::health::blind::Blind;
 use crate::stream::batches::FenceToken;
-use axum::body::{Body, Bytes};
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
-use futures_util::stream;
 use sluice_contract::wire::FenceLine;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Cores remembered; past it the one silent for longest is forgotten, and starts
 /// from 0 when it writes its next token.
 const MAX_INSTANCES: usize = 1_000;
-/// A line at least this often, so that a core knows that the stream lives.
-const LINE_INTERVAL: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Default)]
 struct FenceState {
-    /// Counts leaderships: what an earlier one told is forgotten.
+    /// Counts leaderships: what an earlier one announced is forgotten.
     leadership: u64,
     /// Highest token and when it was written.
     tokens: HashMap<String, (u64, i64)>,
     holds: Arc<Vec<String>>,
 }
 
-/// Shared by the committer, which announces, and the listener, which tells.
+/// Publisher of the fence, shared by the committer, which announces, and the listener.
 #[derive(Clone)]
 pub struct FencePublisher {
     evaluated: Arc<Mutex<FenceState>>,
@@ -49,14 +46,14 @@ impl FencePublisher {
         }
     }
 
-    /// Ends every stream, and each that is opened later: from here on nothing is told,
+    /// Ends every stream, and each that is opened later: from here on nothing is announced,
     /// so that another sidecar may lead.
     pub fn close(&self) {
         self.closed.cancel();
     }
 
     /// Another leadership begins to read, in this process: which accounts must wait is known
-    /// only once it has read again what is open. A token that was told before must not
+    /// only once it has read again what is open. A token that was announced before must not
     /// let anything through meanwhile; cores raise another one.
     pub fn leadership_begins(&self) {
         let mut shown = self
@@ -100,7 +97,7 @@ impl FencePublisher {
     }
 
     /// This instance's word now, and in which leadership. `before` is the last token that was
-    /// told, and when: blind, it stays.
+    /// sent, and when: blind, it stays.
     fn line(&self, instance: &str, before: (u64, u64)) -> (u64, FenceLine) {
         let blind = self.blind.reason();
         let shown = self
@@ -127,79 +124,4 @@ impl FencePublisher {
             },
         )
     }
-
-    /// A stream of lines for one core.
-    pub fn stream(&self, instance: String) -> Response {
-        let told = FenceStream {
-            changed: self.changed.subscribe(),
-            blind: self.blind.subscribe(),
-            fence: self.clone(),
-            instance,
-            last: None,
-            leadership: 0,
-            closed: self.closed.clone(),
-        };
-        let lines = stream::unfold(told, |mut told| async move {
-            let line = told.next().await?;
-            Some((Ok::<Bytes, std::convert::Infallible>(line), told))
-        });
-        (
-            [
-                (header::CONTENT_TYPE, "application/x-ndjson"),
-                (header::CACHE_CONTROL, "no-store"),
-            ],
-            Body::from_stream(lines),
-        )
-            .into_response()
-    }
 }
-
-/// One open stream.
-struct FenceStream {
-    fence: FencePublisher,
-    instance: String,
-    changed: watch::Receiver<u64>,
-    blind: watch::Receiver<Option<Arc<str>>>,
-    last: Option<FenceLine>,
-    /// In which `last` was told.
-    leadership: u64,
-    closed: CancellationToken,
-}
-
-impl FenceStream {
-    /// The next line: at once the first time, then at a change or a beat.
-    async fn next(&mut self) -> Option<Bytes> {
-        let beat = tokio::time::sleep(LINE_INTERVAL);
-        tokio::pin!(beat);
-        loop {
-            let before = (self.leadership, self.last.as_ref().map_or(0, |l| l.token));
-            self.changed.mark_unchanged();
-            self.blind.mark_unchanged();
-            let (leadership, line) = self.fence.line(&self.instance, before);
-            self.leadership = leadership;
-            if self.last.as_ref() != Some(&line) {
-                return self.tell(line);
-            }
-            tokio::select! {
-                () = self.closed.cancelled() => return None,
-                () = &mut beat => return self.tell(line),
-                changed = self.changed.changed() => changed.ok()?,
-                changed = self.blind.changed() => changed.ok()?,
-            }
-        }
-    }
-
-    fn tell(&mut self, line: FenceLine) -> Option<Bytes> {
-        if self.closed.is_cancelled() {
-            return None;
-        }
-        let mut text = serde_json::to_vec(&line).ok()?;
-        text.push(b'\n');
-        self.last = Some(line);
-        Some(Bytes::from(text))
-    }
-}
-
-#[cfg(test)]
-#[path = "fence_tests.rs"]
-mod tests;
