@@ -23,15 +23,19 @@ use sha2::{Digest, Sha256};
 use sluice_contract::event::{BUSINESS_TOPICS, BusinessEvent, PAYMENT_SUCCEEDED};
 use sluice_contract::ids::{MAX_ID_BYTES, MAX_KEY_BYTES, is_plain};
 use sluice_contract::money::{Currency, parse_amount};
+use sluice_contract::supervisor::Supervisor;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// Events booked side by side, so that they share commits: a little more than one
 /// accept transaction holds.
 const MAX_EVENTS_PER_BATCH: usize = 256;
 /// Width of the key's column.
 const MAX_KEY_LEN: usize = 80;
+/// How long payments that were read may still be booked after the stop.
+const STOP_GRACE: Duration = Duration::from_secs(3);
 const READ_RETRY_DELAY: Duration = Duration::from_millis(500);
 
 /// Reads the payments of its share of the partitions.
@@ -75,7 +79,12 @@ impl ConsumerContext for IntakeClientContext {
 }
 
 impl PaymentIntake {
+    /// Starts reading among `parts`.
+    ///
+    /// # Errors
+    /// Brokers that Kafka's client can't use.
     pub fn start(
+        parts: &Supervisor,
         config: &config::IntakeConfig,
         brokers: &str,
         acceptor: Arc<Acceptor>,
@@ -102,18 +111,32 @@ impl PaymentIntake {
         consumer
             .subscribe(&[BUSINESS_TOPICS[0]])
             .context("can't subscribe to payments")?;
-        tokio::spawn(PaymentIntake { consumer, acceptor }.run());
+        let stop = parts.stop_token();
+        parts.spawn(
+            "payment-intake",
+            PaymentIntake { consumer, acceptor }.run(stop),
+        );
         Ok(())
     }
 
-    async fn run(self) {
-        loop {
-            let (payments, read) = self.gather().await;
-            self.book(payments).await;
+    /// Books round after round until the stop. A round that can't be booked soon after
+    /// it is given up: its offsets are not committed, so it is delivered again.
+    async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let given_up = async {
+            stop.cancelled().await;
+            tokio::time::sleep(STOP_GRACE).await;
+        };
+        tokio::pin!(given_up);
+        while let Some((payments, read)) = stop.run_until_cancelled(self.gather()).await {
+            tokio::select! {
+                () = self.book(payments) => {}
+                () = &mut given_up => break,
+            }
             if let Err(error) = self.commit(&read) {
                 tracing::warn!("offsets of booked payments can't be committed now: {error:#}");
             }
         }
+        Ok(())
     }
 
     /// At least one message, and with it what is there already; for each partition the

@@ -14,13 +14,16 @@ use rdkafka::util::Timeout;
 use sluice_contract::clock::now_us;
 use sluice_contract::event::{ORDER_TOPIC, OrderEvent};
 use sluice_contract::schema::Schemas;
+use sluice_contract::supervisor::Supervisor;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// Outbox rows published and deleted together.
 const MAX_ROWS_PER_ROUND: usize = 200;
 const IDLE_POLL_INTERVAL: Duration = Duration::from_millis(50);
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 /// The relay's lease: one instance publishes at a time, so that order holds.
+const LEASE_NAME: &str = "relay";
 const LEASE_DURATION_US: i64 = 5_000_000;
 
 pub struct OutboxRelay {
@@ -48,11 +51,13 @@ pub fn producer(brokers: &str) -> anyhow::Result<FutureProducer> {
 }
 
 impl OutboxRelay {
-    pub fn start(self) {
-        tokio::spawn(self.run());
+    /// Starts the relay among `parts`. At the stop it publishes what is there, then gives
+    /// its lease back.
+    pub fn start(self, parts: &Supervisor) {
+        parts.spawn("outbox-relay", self.run(parts.stop_token()));
     }
 
-    async fn run(mut self) {
+    async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         loop {
             let pause = match self.round().await {
                 Ok(0) => IDLE_POLL_INTERVAL,
@@ -63,8 +68,25 @@ impl OutboxRelay {
                     RETRY_DELAY
                 }
             };
-            tokio::time::sleep(pause).await;
+            let stopping = stop.is_cancelled();
+            if stopping && pause != Duration::ZERO {
+                return self.release_lease().await;
+            }
+            if !stopping {
+                stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+            }
         }
+    }
+
+    async fn release_lease(&self) -> anyhow::Result<()> {
+        let released = async {
+            let mut conn = self.pool.get_conn().await?;
+            lease::release(&mut conn, &self.schemas, LEASE_NAME, &self.owner).await
+        };
+        if let Err(error) = released.await {
+            tracing::warn!("the relay's lease runs out by itself: {error:#}");
+        }
+        Ok(())
     }
 
     /// Publishes one page; returns how many rows it held.
@@ -124,7 +146,7 @@ impl OutboxRelay {
         if !lease::take(
             conn,
             &self.schemas,
-            "relay",
+            LEASE_NAME,
             &self.owner,
             now,
             LEASE_DURATION_US,

@@ -218,7 +218,9 @@ impl TestStage {
             enabled: true,
             sidecar_url: self.stage.ports.url(self.stage.ports.sidecar),
         };
+        let parts = sluice_contract::supervisor::Supervisor::default();
         let fence = FenceClient::start(
+            &parts,
             &settings,
             "check",
             &self.stage.schemas,

@@ -28,3 +28,4 @@ mod settings;
 mod sharding;
 mod split_books;
 mod style;
+mod supervised;

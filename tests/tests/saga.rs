@@ -9,6 +9,7 @@ use sluice_contract::clock::now_us;
 use sluice_contract::money::Currency;
 use sluice_contract::order::{OrderKind, OrderState};
 use sluice_contract::sql;
+use sluice_contract::supervisor::Supervisor;
 use sluice_core::accept::{
     BookingRequest, CaptureBooking, DepositBooking, IdempotentRequest, WithdrawalBooking,
     split_books,
@@ -35,6 +36,8 @@ struct SagaHand {
     saga: Arc<BookingSaga>,
     /// Writes outcomes; what they leave to be booked, nobody drives.
     outcomes: OutcomeRecorder,
+    /// What writes them.
+    _parts: Supervisor,
 }
 
 fn pool(url: &str, schema: &str) -> anyhow::Result<Pool> {
@@ -68,7 +71,8 @@ impl SagaHand {
             &stage.key,
             &ready,
         );
-        let follower = SagaFollower::start(&Arc::new(lame));
+        let parts = Supervisor::default();
+        let follower = SagaFollower::start(&parts, &Arc::new(lame));
         let ack_policy = AckPolicy {
             clients: Default::default(),
             first_us: 1,
@@ -81,6 +85,7 @@ impl SagaHand {
             ack_policy,
         };
         let outcomes = OutcomeRecorder::start(
+            &parts,
             &orders,
             schemas,
             &stage.key,
@@ -88,7 +93,11 @@ impl SagaHand {
             &ready,
             Some(&follower),
         );
-        Ok(SagaHand { saga, outcomes })
+        Ok(SagaHand {
+            saga,
+            outcomes,
+            _parts: parts,
+        })
     }
 
     /// Step 1 of a request.

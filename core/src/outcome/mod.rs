@@ -25,6 +25,7 @@ use rust_decimal::Decimal;
 use sluice_contract::money::Currency;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
+use sluice_contract::supervisor::Supervisor;
 use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -209,6 +210,7 @@ impl AckPolicy {
 impl OutcomeRecorder {
     /// `follower` books while balance and ledger are apart.
     pub fn start(
+        parts: &Supervisor,
         pool: &Pool,
         schemas: &Schemas,
         key: &Secret,
@@ -217,7 +219,7 @@ impl OutcomeRecorder {
         follower: Option<&SagaFollower>,
     ) -> Self {
         let lanes = (0..WRITER_COUNT)
-            .map(|_| {
+            .map(|number| {
                 let (sender, receiver) = mpsc::channel(QUEUE_CAPACITY);
                 let transaction = OutcomeTransaction {
                     pool: pool.clone(),
@@ -228,8 +230,8 @@ impl OutcomeRecorder {
                     follower: follower.cloned(),
                     conn: None,
                 };
-                let lane = OutcomeWriter { transaction };
-                tokio::spawn(lane.run(receiver));
+                let writer = OutcomeWriter { transaction }.run(receiver, parts.stop_token());
+                parts.spawn(format!("outcome-writer-{number}"), writer);
                 sender
             })
             .collect();

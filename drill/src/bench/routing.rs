@@ -14,6 +14,7 @@ use sluice_contract::keys::{KeyRing, SigningKeys};
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql;
+use sluice_contract::supervisor::Supervisor;
 use sluice_core::channels::ChannelClient;
 use sluice_core::config;
 use sluice_core::dispatch::{Dispatcher, IsolationQueue, ReadyQueue};
@@ -350,7 +351,8 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
         callback_us: 1,
         ack_policy,
     };
-    let outcomes = OutcomeRecorder::start(&pool, schemas, key, &waits, &ready, None);
+    let parts = Supervisor::default();
+    let outcomes = OutcomeRecorder::start(&parts, &pool, schemas, key, &waits, &ready, None);
     let fence = config::FenceClientConfig {
         enabled: false,
         sidecar_url: String::new(),
@@ -359,7 +361,7 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
         config: config::DispatchConfig::default(),
         schemas: schemas.clone(),
         key: key.clone(),
-        fence: FenceClient::start(&fence, "bench", schemas, None)?,
+        fence: FenceClient::start(&parts, &fence, "bench", schemas, None)?,
         routing: ActiveRouting::new([settings.id.as_str()].into_iter()),
         channels: Arc::from([ChannelClient::new(
             &settings,
@@ -370,5 +372,6 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
         pool,
         outcomes,
         ready,
+        parts,
     })
 }
