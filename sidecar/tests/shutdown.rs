@@ -2,7 +2,9 @@
 //! the lease is given up once, at once, and for good.
 
 use crate::server::TestServer;
-use crate::server::daemon::{FenceLineReader, SidecarProcess, write_balance, write_token};
+use crate::server::balances::{write_balance, write_token};
+use crate::server::daemon::SidecarProcess;
+use crate::server::fence_lines::FenceLineReader;
 use crate::server::tail::{position, schemas};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;

@@ -13,6 +13,7 @@ pub mod context;
 mod lead;
 mod lease;
 mod parts;
+mod readers;
 pub mod start_points;
 
 pub use crate::pipeline::leadership::context::{LeadershipContext, LeadershipSettings};

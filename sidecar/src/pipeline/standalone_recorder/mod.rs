@@ -1,12 +1,14 @@
 //! `sluice record` runs the same readers as the sidecar's, beside a running one. No
 //! lease, no commit, no breaker: it only looks.
 
+mod threads;
+
 use crate::binlog::hosts::ServerHosts;
 use crate::binlog::preflight;
 use crate::config::SidecarConfig;
 use crate::health::blind::Blind;
 use crate::metrics::{SidecarMetrics, metrics};
-use crate::pipeline::recorder_threads::RecorderThreads;
+use crate::pipeline::standalone_recorder::threads::RecorderThreads;
 use crate::recording::{Recorder, RecordingWriter};
 use crate::stream::gtid::Flavour;
 use anyhow::bail;
