@@ -3,7 +3,7 @@
 
 pub mod report;
 
-use crate::channels::{ActionRates, SimulatedChannelConfig, SimulatorConfig};
+use crate::channels::{SimulatorConfig, SimulatorKind};
 use crate::checks;
 use crate::faults::{FaultKind, injection};
 use crate::output::latency::LatencyMs;
@@ -34,59 +34,16 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
 /// Channels as they are on a bad day: time-outs after and without paying, unknown
 /// codes, late, doubled and early callbacks, returns.
 fn bad_day() -> SimulatorConfig {
-    let netsunion = ActionRates {
-        delay: 20,
-        timeout_after_paying: 3,
-        timeout_without_paying: 3,
-        unknown_code: 4,
-        http_500_after_paying: 2,
-        in_process_then_notify: 20,
-        fail: 5,
-        ms: Some(300),
-        hold_ms: Some(1_500),
-        ..ActionRates::default()
-    };
-    let unionpay = ActionRates {
-        late_callback: 20,
-        duplicate_callback: 20,
-        callback_before_reply: 20,
-        no_callback: 3,
-        return_after_success: 4,
-        fail_later: 5,
-        timeout_after_paying: 2,
-        ms: Some(300),
-        hold_ms: Some(1_500),
-        ..ActionRates::default()
-    };
-    let psp = ActionRates {
-        delay: 20,
-        late_callback: 20,
-        duplicate_callback: 20,
-        unknown_code: 3,
-        return_after_success: 4,
-        fail: 5,
-        ms: Some(300),
-        ..ActionRates::default()
-    };
-    SimulatorConfig {
+    let usual = SimulatorConfig {
         // The same day again, if somebody wants to see it again.
         seed: std::env::var("SLUICE_SEED")
             .ok()
             .and_then(|seed| seed.parse().ok()),
-        netsunion: SimulatedChannelConfig {
-            rates: netsunion,
-            ..SimulatedChannelConfig::default()
-        },
-        unionpay: SimulatedChannelConfig {
-            rates: unionpay,
-            ..SimulatedChannelConfig::default()
-        },
-        psp: SimulatedChannelConfig {
-            rates: psp,
-            ..SimulatedChannelConfig::default()
-        },
         ..SimulatorConfig::default()
-    }
+    };
+    SimulatorKind::ALL.into_iter().fold(usual, |config, kind| {
+        config.with_rates(kind, kind.simulator().bad_day())
+    })
 }
 
 pub fn options() -> StageOptions {
@@ -119,7 +76,7 @@ pub async fn play(dir: &Path, progress: &ProgressDisplay) -> anyhow::Result<Stor
 }
 
 async fn acts(stage: &DrillStage, progress: &ProgressDisplay) -> anyhow::Result<StoryReport> {
-    let channels = vec!["netsunion", "unionpay", "psp"];
+    let channels = SimulatorKind::ALL.map(SimulatorKind::id).to_vec();
     let traffic = Traffic {
         channels,
         ..Traffic::new("healthy", ACCOUNT_COUNT)
