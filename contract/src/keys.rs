@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often files are looked at. A change counts when it was seen twice in a row,
-/// so that a file that is just being written, or one of two that are being
+/// Interval between two looks at the files. A change counts when it was seen twice in a
+/// row, so that a file that is just being written, or one of two that are being
 /// exchanged, is not taken for the new state: in force within a second.
 const FILE_CHECK_INTERVAL: Duration = Duration::from_millis(400);
 
-/// What signs and verifies the messages of one counterpart.
+/// Secrets that sign and verify the messages of one counterpart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SigningKeys {
     current: Secret,
@@ -32,7 +32,7 @@ impl SigningKeys {
         })
     }
 
-    /// What we sign with.
+    /// The secret that signs; either verifies.
     pub fn current(&self) -> &Secret {
         &self.current
     }
@@ -80,22 +80,22 @@ impl KeyRing {
     }
 }
 
-/// Looks at the rings' files for as long as the process lives. `told` hears the
-/// name of a ring and whether its files are usable, after each look.
-pub async fn watch(rings: Vec<KeyRing>, told: impl Fn(&str, bool)) {
+/// Looks at the rings' files for as long as the process lives. After each look `report`
+/// gets the name of a ring and whether its files are usable.
+pub async fn watch(rings: Vec<KeyRing>, report: impl Fn(&str, bool)) {
     let mut watched: Vec<WatchedKeyRing> = rings.into_iter().map(WatchedKeyRing::new).collect();
     loop {
         tokio::time::sleep(FILE_CHECK_INTERVAL).await;
         for one in &mut watched {
             let usable = one.look();
-            told(&one.ring.name, usable);
+            report(&one.ring.name, usable);
         }
     }
 }
 
 struct WatchedKeyRing {
     ring: KeyRing,
-    /// What the last look found, and how many looks in a row found the same.
+    /// The last look's finding, and the number of looks in a row that found the same.
     seen: Option<(Result<SigningKeys, String>, u32)>,
 }
 

@@ -1,6 +1,6 @@
-//! What the core and the sidecar agree on: money, ids, states, events, breaker
-//! points, provenance, wire types, and the conventions under which both talk to
-//! MySQL and to the people who watch them. No policy lives here.
+//! The contract of core and sidecar: money, ids, states, events, breaker points,
+//! provenance, wire types, and the conventions under which both use MySQL, settings and
+//! telemetry. No policy lives here.
 
 pub mod breaker;
 pub mod clock;
@@ -15,5 +15,7 @@ pub mod settings;
 pub mod shutdown;
 pub mod signing;
 pub mod sql;
+pub mod string_enum;
+pub mod supervisor;
 pub mod telemetry;
 pub mod wire;

@@ -29,7 +29,7 @@ pub fn install_crypto() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// What a program still waits for, by name.
+/// Reasons why a program is not ready, by name.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness(Arc<Mutex<BTreeMap<String, String>>>);
 

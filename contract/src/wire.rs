@@ -86,7 +86,7 @@ pub struct ChannelReply {
     pub message: String,
     #[serde(default, with = "rust_decimal::serde::str_option")]
     pub amount: Option<Decimal>,
-    /// Who was paid, in full, if the channel says.
+    /// The payee's account in full, if the channel says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_account: Option<String>,
 }

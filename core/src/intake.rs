@@ -7,6 +7,7 @@
 //! waited for, however long that takes.
 
 use crate::accept::{AcceptError, Acceptor, BookingRequest, CaptureBooking, IdempotentRequest};
+use crate::batch::policy::INTAKE;
 use crate::config::{self, INTAKE_CLIENT};
 use crate::metrics::METRICS;
 use anyhow::Context;
@@ -31,8 +32,6 @@ use std::time::Duration;
 const MAX_EVENTS_PER_BATCH: usize = 256;
 /// Width of the key's column.
 const MAX_KEY_LEN: usize = 80;
-/// Pauses before what can't be booked now is tried again; they double up to the last.
-const RETRY_DELAYS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 const READ_RETRY_DELAY: Duration = Duration::from_millis(500);
 
 /// Reads the payments of its share of the partitions.
@@ -147,7 +146,7 @@ impl PaymentIntake {
     /// Returns once every payment is booked, known, or set aside. Events under one key
     /// follow each other in the order of the partition.
     async fn book(&self, mut payments: Vec<ReceivedPayment>) {
-        let mut pause = RETRY_DELAYS.0;
+        let mut attempt = 0;
         while !payments.is_empty() {
             let (mut again, mut later, mut keys) = (Vec::new(), Vec::new(), HashSet::new());
             let (now, rest): (Vec<_>, Vec<_>) = payments
@@ -164,7 +163,7 @@ impl PaymentIntake {
                     } else {
                         "booked"
                     }),
-                    Err(refusal) if is_transient(&refusal) => {
+                    Err(refusal) if refusal.is_transient() => {
                         why = Some(refusal);
                         again.push(payment);
                     }
@@ -174,8 +173,8 @@ impl PaymentIntake {
             if let Some(why) = why {
                 METRICS.intake.retries.inc();
                 tracing::warn!(payments = again.len(), "payments wait to be booked: {why}");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(RETRY_DELAYS.1);
+                tokio::time::sleep(INTAKE.after_conflict(attempt)).await;
+                attempt += 1;
             }
             again.append(&mut later);
             payments = again;
@@ -192,17 +191,6 @@ impl PaymentIntake {
         }
         Ok(())
     }
-}
-
-/// Whether trying again may help: nothing is wrong with the payment itself.
-fn is_transient(refusal: &AcceptError) -> bool {
-    matches!(
-        refusal,
-        AcceptError::InFlight
-            | AcceptError::Overloaded
-            | AcceptError::Unbookable
-            | AcceptError::Unavailable
-    )
 }
 
 fn refused(payment: &ReceivedPayment, refusal: &AcceptError) {

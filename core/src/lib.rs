@@ -29,4 +29,5 @@ pub mod lookup;
 pub mod outbox_relay;
 pub mod quarantine;
 pub mod ready_queue;
+pub mod transaction;
 pub mod unit_of_work;

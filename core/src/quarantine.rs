@@ -1,24 +1,22 @@
-//! Orders put aside: rows that can't be read or written whatever is tried. They wait
+//! Quarantined orders: rows that can't be read or written whatever is tried. They wait
 //! for a person, with a case, so that the orders beside them go on.
 
 use crate::cases::{CaseKind, OrderCase, detail};
 use crate::orders::OrderRef;
-use crate::unit_of_work::UnitOfWork;
+use crate::unit_of_work::open_case;
 use mysql_async::Pool;
-use mysql_async::prelude::Queryable;
-use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Tried again after this: somebody may have mended the row.
+/// An order is tried again after this: somebody may have mended the row.
 const RETRY_DELAY: Duration = Duration::from_secs(600);
-/// More are not remembered: they would be tried at each look, as before.
+/// Orders remembered at most: more would be tried at each look, as before.
 const MAX_QUARANTINED_ORDERS: usize = 1_000;
 
-/// Cheap to clone; one per process. What is in here is a hint: another instance
+/// Quarantine of one process; cheap to clone. Its contents are a hint: another instance
 /// finds out by itself.
 #[derive(Clone)]
 pub struct OrderQuarantine {
@@ -38,9 +36,9 @@ impl OrderQuarantine {
         }
     }
 
-    /// Opens the order's case and puts it aside. `what` says what can't be done. If
+    /// Opens the order's case and quarantines it. `what` says what can't be done. If
     /// not even the case can be written, it isn't this row that is broken (a server
-    /// that only reads, a full disk): then nothing is put aside.
+    /// that only reads, a full disk): then nothing is quarantined.
     pub async fn put(&self, at: &OrderRef, what: &str, error: &anyhow::Error) {
         if let Err(error) = self.open(at, detail(&format!("{what}: {error:#}"))).await {
             tracing::error!(order = %at.order_id, "{what}, and neither can its case be written: {error:#}");
@@ -61,29 +59,22 @@ impl OrderQuarantine {
             kind: CaseKind::Unreadable,
             detail,
         };
-        let unit_of_work = UnitOfWork {
-            cases: vec![case],
-            ..UnitOfWork::default()
-        };
-        let mut conn = self.pool.get_conn().await?;
-        conn.query_drop("START TRANSACTION").await?;
-        conn.query_drop(unit_of_work.commit_sql(&self.schemas, &self.key, now_us())?)
-            .await?;
-        Ok(())
+        open_case(&self.pool, &self.schemas, &self.key, case).await
     }
 
+    /// Tells whether the order is quarantined.
     pub fn holds(&self, at: &OrderRef) -> bool {
         self.lock().contains_key(&at.order_id)
     }
 
-    /// All that are aside now.
+    /// Lists the orders that are quarantined now.
     pub fn ids(&self) -> Vec<String> {
         let mut orders = self.lock();
         orders.retain(|_, since| since.elapsed() < RETRY_DELAY);
         orders.keys().cloned().collect()
     }
 
-    /// Held for map look-ups only, never across an await.
+    /// Locks the map, for look-ups only, never across an await.
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }

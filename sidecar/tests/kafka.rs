@@ -1,4 +1,4 @@
-//! The reader of business events and the barrier on a real Kafka.
+//! The reader of business events and Kafka's gate on a real Kafka.
 
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -9,8 +9,10 @@ use sluice_sidecar::health::blind::Blind;
 use sluice_sidecar::kafka::consumer;
 use sluice_sidecar::kafka::settings::KafkaSourceSettings;
 use sluice_sidecar::metrics::metrics;
-use sluice_sidecar::pipeline::gate::barrier;
-use sluice_sidecar::stream::feed::SourceMessage;
+use sluice_sidecar::pipeline::gate::asker;
+use sluice_sidecar::pipeline::gate::kafka_ends::KafkaEndReader;
+use sluice_sidecar::pipeline::gate::requests::EndOffsetRequests;
+use sluice_sidecar::stream::feed::{FeedSender, SourceMessage};
 use sluice_sidecar::stream::offsets::PartitionOffsets;
 use sluice_sidecar::stream::position::StartPosition;
 use std::sync::Arc;
@@ -47,7 +49,7 @@ async fn what_retention_took_is_not_waited_for_and_new_partitions_are() {
     publish(&broker, 0, 5);
     broker.delete_before(PAYMENT_TOPIC, 0, 5).await.unwrap();
 
-    // A long list for the reader: the barrier must not rest on it.
+    // A long list for the reader: the gate must not rest on it.
     let settings = KafkaSourceSettings {
         brokers: broker.brokers(),
         topics: vec![PAYMENT_TOPIC.to_owned()],
@@ -61,6 +63,7 @@ async fn what_retention_took_is_not_waited_for_and_new_partitions_are() {
     );
     let (cancel, assigned) = (CancellationToken::new(), Arc::new(AtomicBool::new(false)));
     let _ends_with_us = cancel.clone().drop_guard();
+    let feed = FeedSender::new(feed, cancel);
     let reader = consumer::KafkaReader {
         settings: settings.clone(),
         start: StartPosition::Now,
@@ -70,27 +73,27 @@ async fn what_retention_took_is_not_waited_for_and_new_partitions_are() {
         feed: feed.clone(),
         blind: blind.clone(),
         metrics: metrics().unwrap(),
-        cancel: cancel.clone(),
         assigned: Arc::clone(&assigned),
     };
     std::thread::spawn(move || reader.run());
-    let (barrier, bell) = barrier::barrier(settings, feed, blind, cancel, assigned);
-    std::thread::spawn(move || barrier.run());
+    let (requests, queue) = EndOffsetRequests::new();
+    let asker = KafkaEndReader::new(&settings, assigned, blind).unwrap();
+    std::thread::spawn(move || asker::run(asker, &queue, &feed));
 
     let (mut read, begun) = (PartitionOffsets::default(), Instant::now());
     let mut next = || loop {
         assert!(begun.elapsed() < WAIT_TIMEOUT, "read {read:?}");
         match fed.recv_timeout(WAIT_TIMEOUT).unwrap() {
             SourceMessage::Kafka(batch) => read = PartitionOffsets::clone(&batch.offsets),
-            SourceMessage::Passage(passage) => return (passage, read.clone()),
+            SourceMessage::KafkaEnds(answer) => return (answer, read.clone()),
             other => panic!("{other:?}"),
         }
     };
-    let number = bell.ring();
+    let number = requests.ring();
     loop {
-        let (passage, read) = next();
-        if passage.seen >= number && read.reached(&passage.ends) {
-            assert_eq!(passage.ends.next(PAYMENT_TOPIC, 0), Some(5));
+        let (answer, read) = next();
+        if answer.seen >= number && read.reached(&answer.ends) {
+            assert_eq!(answer.ends.next(PAYMENT_TOPIC, 0), Some(5));
             break;
         }
     }
@@ -100,13 +103,13 @@ async fn what_retention_took_is_not_waited_for_and_new_partitions_are() {
     publish(&broker, 2, 1);
     let published_us = now_us();
     loop {
-        bell.ring();
-        let (passage, _) = next();
-        if passage.ends.next(PAYMENT_TOPIC, 2) == Some(1) {
+        requests.ring();
+        let (answer, _) = next();
+        if answer.ends.next(PAYMENT_TOPIC, 2) == Some(1) {
             break;
         }
         assert!(
-            passage.at_us < published_us,
+            answer.at_us < published_us,
             "a moment was told without the new partition"
         );
     }

@@ -285,7 +285,7 @@ async fn events(sidecar: &WholeSidecar, brokers: &str) {
     let begun = Instant::now();
     loop {
         let (_, status) = sidecar.call("GET", "/status", "", "").await;
-        if status.contains("\"events\":9,\"deadLetters\":1") && status.contains("business.payment=")
+        if status.contains("\"deadLetters\":1,\"events\":9") && status.contains("business.payment=")
         {
             return;
         }

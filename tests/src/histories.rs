@@ -68,7 +68,7 @@ fn replay(order: &str, state: &str, moves: Vec<CheckedMove>) -> anyhow::Result<(
     Ok(at.unwrap_or((1, state.to_owned())))
 }
 
-/// How an order may begin: in `booking` while the books are split.
+/// Whether an order may begin so: in `booking` while the books are split.
 fn begins(state: &str) -> bool {
     ["init", "booking"].contains(&state)
 }

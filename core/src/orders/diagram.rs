@@ -16,7 +16,7 @@ fn words(effects: &[OrderEffect]) -> String {
 /// A Mermaid diagram of every move; events that lead the same way share an arrow.
 pub fn diagram() -> String {
     let mut text = String::from(
-        "```mermaid\nstateDiagram-v2\n    [*] --> init: accepted\n    [*] --> booking: accepted, books apart\n",
+        "```mermaid\nstateDiagram-v2\n    [*] --> init: accepted\n    [*] --> booking: accepted, split books\n",
     );
     for from in OrderState::ALL {
         for to in OrderState::ALL {

@@ -4,7 +4,7 @@ use std::path::Path;
 /// The page with the text between `begin` and `end` of that name replaced.
 fn with(page: &str, name: &str, text: &str) -> String {
     let (begin, end) = (
-        format!("<!-- {name}: from core/src/orders/picture.rs -->\n"),
+        format!("<!-- {name}: from core/src/orders/diagram.rs -->\n"),
         format!("<!-- end {name} -->"),
     );
     let from = page.find(&begin).expect("the page has the mark") + begin.len();

@@ -55,7 +55,7 @@ pub struct OutcomeBooking {
 /// Applies all outcomes to the locked orders. Balances follow in `settle`, once
 /// it is known which accounts are touched.
 pub fn apply(
-    outcomes: &[&OrderOutcome],
+    outcomes: &[OrderOutcome],
     locked: Vec<Order>,
     waits: &OutcomeDelays,
     now_us: i64,

@@ -63,7 +63,12 @@ fn taken(
         channel,
         ..OrderOutcome::new(OrderRef::new("A", "o"), event)
     };
-    let all = apply(&[&outcome], vec![order(state, attempts)], &waits(), 100);
+    let all = apply(
+        std::slice::from_ref(&outcome),
+        vec![order(state, attempts)],
+        &waits(),
+        100,
+    );
     let detail = all.cases.first().map(|c| c.detail.clone());
     (all.taken[0], all.orders["o"].state, detail)
 }
@@ -125,7 +130,7 @@ fn declined_here(wished: bool) -> AppliedOutcomes {
         ..OrderOutcome::new(at, OrderInput::NotHere)
     };
     // Told twice: the second time it is somebody else's.
-    apply(&[&said, &said], vec![order], &waits(), 100)
+    apply(&[said.clone(), said], vec![order], &waits(), 100)
 }
 
 #[test]
@@ -184,7 +189,7 @@ fn another_amount_is_a_contradiction_whose_detail_fits_its_column() {
     outcome.amount = Some(Decimal::TWO);
     outcome.code = Some("x".repeat(500));
     let all = apply(
-        &[&outcome],
+        std::slice::from_ref(&outcome),
         vec![order(OrderState::Processing, 1)],
         &waits(),
         100,
@@ -204,7 +209,7 @@ fn another_currency_or_account_is_a_contradiction_and_the_same_is_none() {
         outcome.currency = Some(currency.parse().unwrap());
         outcome.to_account = Some(to.to_owned());
         let all = apply(
-            &[&outcome],
+            std::slice::from_ref(&outcome),
             vec![order(OrderState::Processing, 1)],
             &waits(),
             100,

@@ -68,7 +68,7 @@ fn says(event: OrderInput) -> OrderOutcome {
 }
 
 fn after(order: Order, outcome: &OrderOutcome) -> (OutcomeResult, Order, AppliedOutcomes) {
-    let all = apply(&[outcome], vec![order], &waits(), NOW_US);
+    let all = apply(std::slice::from_ref(outcome), vec![order], &waits(), NOW_US);
     (all.taken[0], all.orders["o"].clone(), all)
 }
 

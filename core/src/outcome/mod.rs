@@ -7,14 +7,17 @@ mod apply;
 mod late_tests;
 mod note;
 
-pub mod writer;
+mod transaction;
+mod writer;
 
 use crate::backoff::backoff_us;
 use crate::channels::{ChannelAnswer, ChannelResult, INTERNAL_CHANNEL};
 use crate::config::CoreConfig;
-use crate::dispatch::ReadyQueue;
 use crate::orders::OrderRef;
 use crate::orders::state::OrderInput;
+use crate::outcome::transaction::OutcomeTransaction;
+use crate::outcome::writer::{OutcomeWriter, PendingOutcome};
+use crate::ready_queue::ReadyQueue;
 use crate::saga::SagaFollower;
 use mysql_async::Pool;
 use quick_cache::sync::Cache;
@@ -28,8 +31,6 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Lanes that write outcomes side by side.
 const WRITER_COUNT: usize = 2;
-/// Outcomes in one transaction at most.
-const MAX_OUTCOMES_PER_BATCH: usize = 128;
 /// Outcomes waiting per lane; senders wait beyond it.
 const QUEUE_CAPACITY: usize = 4_096;
 /// Sent orders whose account is remembered (about 10 MB).
@@ -151,11 +152,6 @@ pub enum OutcomeResult {
 #[error("the outcome could not be written; it will be asked for again")]
 pub struct OutcomeNotRecorded;
 
-pub struct PendingOutcome {
-    outcome: OrderOutcome,
-    answer: oneshot::Sender<Result<OutcomeResult, OutcomeNotRecorded>>,
-}
-
 /// Entrance for outcomes; cheap to clone.
 #[derive(Clone)]
 pub struct OutcomeRecorder {
@@ -223,15 +219,16 @@ impl OutcomeRecorder {
         let lanes = (0..WRITER_COUNT)
             .map(|_| {
                 let (sender, receiver) = mpsc::channel(QUEUE_CAPACITY);
-                let lane = crate::outcome::writer::OutcomeWriter {
+                let transaction = OutcomeTransaction {
                     pool: pool.clone(),
                     schemas: schemas.clone(),
                     key: key.clone(),
-                    waits: waits.clone(),
+                    delays: waits.clone(),
                     ready: ready.clone(),
                     follower: follower.cloned(),
                     conn: None,
                 };
+                let lane = OutcomeWriter { transaction };
                 tokio::spawn(lane.run(receiver));
                 sender
             })

@@ -4,6 +4,7 @@ use crate::balance::{self, BookingError, LockedBooks};
 use crate::intents::{BookingIntent, BookingResult, BookingResultRow};
 use crate::metrics::METRICS;
 use crate::saga::BookingSaga;
+use crate::transaction::Transaction;
 use crate::unit_of_work::UnitOfWork;
 use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
@@ -31,23 +32,22 @@ impl BookingSaga {
     ) -> anyhow::Result<Vec<Option<BookingResult>>> {
         let mut conn = self.balance.get_conn().await?;
         let all: Vec<&BookingIntent> = intents.iter().collect();
-        conn.query_drop("START TRANSACTION").await?;
+        let mut transaction = Transaction::begin(&mut conn).await?;
         let accounts: BTreeSet<&str> = intents
             .iter()
             .map(|i| i.posting.account_id.as_str())
             .collect();
-        let rows = conn
-            .query(balance::repo::lock_sql(&self.schemas, accounts.into_iter()))
-            .await?;
-        let locked = balance::repo::from_rows(rows)?;
+        let lock_sql = balance::repo::lock_sql(&self.schemas, accounts.into_iter());
+        let locked = balance::repo::from_rows(transaction.conn().query(lock_sql).await?)?;
         let payments = intents.iter().filter_map(BookingIntent::payment).collect();
-        let captures = balance::repo::lock_captures(&mut conn, &self.schemas, &payments).await?;
-        let steps = crate::intents::repo::lock_steps(&mut conn, &all).await?;
+        let captures =
+            balance::repo::lock_captures(transaction.conn(), &self.schemas, &payments).await?;
+        let steps = crate::intents::repo::lock_steps(transaction.conn(), &all).await?;
 
         let mut books = LockedBooks::new(locked, captures);
         let outcome = decide(intents, steps, &mut books);
         if outcome.fresh.is_empty() && outcome.replaced.is_empty() {
-            conn.query_drop("ROLLBACK").await?;
+            transaction.roll_back().await?;
             return Ok(outcome.done);
         }
         let (balances, captures) = books.touched();
@@ -59,7 +59,8 @@ impl BookingSaga {
             drop_outbox_row: true,
             ..UnitOfWork::default()
         };
-        conn.query_drop(unit_of_work.commit_sql(&self.schemas, &self.key, now_us())?)
+        unit_of_work
+            .commit(transaction, &self.schemas, &self.key, now_us())
             .await?;
         Ok(outcome.done)
     }

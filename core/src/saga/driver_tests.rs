@@ -5,7 +5,7 @@ use sluice_contract::settings::Secret;
 #[tokio::test]
 async fn nothing_left_to_book_asks_no_server() {
     // Nobody listens there: a question would fail.
-    let pool = || sql::pool("mysql://root@127.0.0.1:1", 1).unwrap();
+    let pool = || sluice_contract::sql::pool("mysql://root@127.0.0.1:1", 1).unwrap();
     let (schemas, key) = (Schemas::under("t").unwrap(), Secret::new("k"));
     let saga = BookingSaga::new(
         pool(),
@@ -13,7 +13,7 @@ async fn nothing_left_to_book_asks_no_server() {
         pool(),
         &schemas,
         &key,
-        &crate::dispatch::ReadyQueue::new(1),
+        &crate::ready_queue::ReadyQueue::new(1),
     );
     assert!(saga.drive(Vec::new()).await.unwrap().is_empty());
     assert!(!saga.is_away());

@@ -1,13 +1,13 @@
 //! Step 3, at the ledger service: the entries of what was booked.
 
+use crate::batch::FailureClass;
 use crate::intents::{BookingIntent, BookingResult};
 use crate::ledger::{Posting, repo};
 use crate::saga::{BookingSaga, same_amount};
+use crate::transaction::Transaction;
 use crate::unit_of_work::UnitOfWork;
 use anyhow::ensure;
-use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
-use sluice_contract::sql;
 
 impl BookingSaga {
     /// Appends the entries of the booked ones; what is there already is left alone.
@@ -31,7 +31,7 @@ impl BookingSaga {
         // Nearly always they are new, so nobody looks first. A plain INSERT: what the
         // signature covers is exactly what the transaction writes.
         match self.append(&postings).await {
-            Err(error) if error.downcast_ref().is_some_and(sql::is_duplicate) => {
+            Err(error) if FailureClass::of(&error) == FailureClass::Duplicate => {
                 let missing = self.missing(&postings).await?;
                 if missing.is_empty() {
                     Ok(())
@@ -50,9 +50,10 @@ impl BookingSaga {
             drop_outbox_row: true,
             ..UnitOfWork::default()
         };
-        let text = unit_of_work.commit_sql(&self.schemas, &self.key, now_us())?;
-        conn.query_drop(format!("START TRANSACTION;{text}")).await?;
-        Ok(())
+        let transaction = Transaction::deferred(&mut conn);
+        unit_of_work
+            .commit(transaction, &self.schemas, &self.key, now_us())
+            .await
     }
 
     async fn missing<'a>(&self, postings: &[&'a Posting]) -> anyhow::Result<Vec<&'a Posting>> {

@@ -1,10 +1,10 @@
 //! Bookings while balance and ledger live on servers of their own: no transaction
 //! spans them, so each booking is an intent, written with the order, and then driven:
 //!
-//! 1. orders: the transaction that decides also writes the intent (`Journal::intents`);
-//! 2. balance: the money moves, and a step row says what became of it (`book`);
-//! 3. ledger: the entries of what was booked (`post`);
-//! 4. orders: the order learns it, and the intent is deleted (`close`).
+//! 1. orders: the transaction that decides also writes the intent (`UnitOfWork::intents`);
+//! 2. balance: the money moves, and a step row says what became of it (`balance_step`);
+//! 3. ledger: the entries of what was booked (`ledger_step`);
+//! 4. orders: the order learns it, and the intent is deleted (`order_step`).
 //!
 //! Steps 2 to 4 may run any number of times, from any instance, at once: the intent's
 //! id is the posting's (`<order>-reserve`, `<order>-end`, …), derived from the order,
@@ -12,24 +12,26 @@
 //! is the step's key, at the ledger the entries' own. So a crash between any two steps
 //! is mended by driving again, which `recover` does.
 
+mod balance_step;
+mod driver;
+mod ledger_step;
+mod order_step;
+
+mod follower;
 mod recover;
 
-pub mod balance_step;
-pub mod driver;
-pub mod ledger_step;
-pub mod order_step;
+pub use driver::DrivenIntent;
+pub use follower::SagaFollower;
+pub use recover::SagaRecovery;
 
-pub use crate::saga::driver::SagaFollower;
-pub use crate::saga::recover::SagaRecovery;
-
-use crate::dispatch::ReadyQueue;
+use crate::ready_queue::ReadyQueue;
 use mysql_async::Pool;
 use rust_decimal::Decimal;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Drives intents. One per process, shared by whoever books.
+/// A driver of intents. One per process, shared by whoever books.
 pub struct BookingSaga {
     pub(crate) orders: Pool,
     balance: Pool,
@@ -42,7 +44,7 @@ pub struct BookingSaga {
 }
 
 impl BookingSaga {
-    /// Each pool's connections are at home in their service's schema.
+    /// Makes a driver. Each pool's connections are at home in their service's schema.
     pub fn new(
         orders: Pool,
         balance: Pool,
@@ -66,7 +68,7 @@ impl BookingSaga {
         &self.schemas
     }
 
-    /// Nothing new should be promised: it could not be booked now.
+    /// Tells whether nothing new should be promised: it could not be booked now.
     pub fn is_away(&self) -> bool {
         self.away.load(Ordering::Relaxed)
     }
@@ -76,7 +78,7 @@ impl BookingSaga {
     }
 }
 
-/// An amount as it is stored, for comparing.
+/// Compares two amounts by value, however many decimals a column holds.
 fn same_amount(one: Decimal, other: Decimal) -> bool {
     one.normalize() == other.normalize()
 }

@@ -10,6 +10,7 @@ use crate::orders::history::OrderTransition;
 use crate::orders::state::{OrderInput, StateDecision, step};
 use crate::orders::{Order, OrderRef, repo as orders};
 use crate::saga::BookingSaga;
+use crate::transaction::Transaction;
 use crate::unit_of_work::UnitOfWork;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
@@ -72,7 +73,7 @@ impl BookingSaga {
         conn: &mut Conn,
         closed: Vec<(&BookingIntent, BookingResult)>,
     ) -> anyhow::Result<Vec<Order>> {
-        conn.query_drop("START TRANSACTION").await?;
+        let mut transaction = Transaction::begin(conn).await?;
         let reserves = || {
             closed
                 .iter()
@@ -84,10 +85,10 @@ impl BookingSaga {
         let locked = if at.is_empty() {
             Vec::new()
         } else {
-            orders::lock(conn, at.iter()).await?
+            orders::lock(transaction.conn(), at.iter()).await?
         };
         let all: Vec<&BookingIntent> = closed.iter().map(|(intent, _)| *intent).collect();
-        let open = repo::lock(conn, &all).await?;
+        let open = repo::lock(transaction.conn(), &all).await?;
         let closed: Vec<(&BookingIntent, BookingResult)> = closed
             .into_iter()
             .filter(|(i, _)| {
@@ -95,7 +96,7 @@ impl BookingSaga {
             })
             .collect();
         if closed.is_empty() {
-            conn.query_drop("ROLLBACK").await?;
+            transaction.roll_back().await?;
             return Ok(Vec::new());
         }
         let now = now_us();
@@ -113,7 +114,8 @@ impl BookingSaga {
                 .collect(),
             ..UnitOfWork::default()
         };
-        conn.query_drop(unit_of_work.commit_sql(&self.schemas, &self.key, now)?)
+        unit_of_work
+            .commit(transaction, &self.schemas, &self.key, now)
             .await?;
         Ok(moved.orders)
     }

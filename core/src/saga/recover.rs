@@ -5,8 +5,8 @@ use crate::intents::repo;
 use crate::metrics::METRICS;
 use crate::orders::OrderRef;
 use crate::saga::BookingSaga;
+use crate::transaction::Transaction;
 use mysql_async::Pool;
-use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
 use sluice_contract::telemetry::Readiness;
 use std::sync::Arc;
@@ -81,9 +81,10 @@ impl SagaRecovery {
 
     async fn lease(&self) -> anyhow::Result<Vec<OrderRef>> {
         let mut conn = self.saga.orders.get_conn().await?;
-        conn.query_drop("START TRANSACTION").await?;
-        let orders = repo::lease(&mut conn, now_us(), MAX_INTENTS_PER_LEASE).await?;
-        conn.query_drop("COMMIT").await?;
+        let mut transaction = Transaction::begin(&mut conn).await?;
+        let orders = repo::lease(transaction.conn(), now_us(), MAX_INTENTS_PER_LEASE).await?;
+        // Due times only: nothing that provenance covers.
+        transaction.commit(String::new()).await?;
         Ok(orders)
     }
 

@@ -14,9 +14,10 @@ use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql;
 use sluice_core::accept::decide::decide;
-use sluice_core::accept::writer::unit_of_work;
+use sluice_core::accept::transaction::unit_of_work;
 use sluice_core::accept::{BookingRequest, DepositBooking, IdempotentRequest, WithdrawalBooking};
 use sluice_core::balance;
+use sluice_core::transaction::Transaction;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -26,7 +27,7 @@ pub const ORDERS_PER_TRANSACTION: u64 = 64;
 /// Connections: more were no faster when measured.
 const CONNECTION_COUNT: u64 = 4;
 
-/// What the bare client writes to, and how much money each account has.
+/// Books that the bare client writes to, and the money of each account.
 #[derive(Clone)]
 pub struct FloorBooks {
     pub url: String,
@@ -45,12 +46,7 @@ async fn write(
     asks: &[IdempotentRequest],
 ) -> anyhow::Result<()> {
     let lock = balance::repo::lock_sql(&books.schemas, asks.iter().map(|k| k.booking.account_id()));
-    let mut sets = conn
-        .query_iter(format!("START TRANSACTION; {lock}"))
-        .await?;
-    let _: Vec<Row> = sets.collect().await?;
-    let rows: Vec<Row> = sets.collect().await?;
-    drop(sets);
+    let (transaction, rows) = Transaction::begin_locking(conn, &lock).await?;
     let now = now_us();
     let decided = decide(
         &asks.iter().collect::<Vec<_>>(),
@@ -61,9 +57,9 @@ async fn write(
     if let Some(refused) = decided.results.iter().find_map(|v| v.as_ref().err()) {
         anyhow::bail!("the floor's own request was refused: {refused}");
     }
-    conn.query_drop(unit_of_work(&decided).commit_sql(&books.schemas, &books.key, now)?)
-        .await?;
-    Ok(())
+    unit_of_work(&decided)
+        .commit(transaction, &books.schemas, &books.key, now)
+        .await
 }
 
 async fn connect(books: &FloorBooks) -> anyhow::Result<Conn> {
@@ -107,14 +103,14 @@ pub async fn accept(
     let done = Arc::new(AtomicU64::new(0));
     let begun = Instant::now();
     let writers: Vec<_> = (0..CONNECTION_COUNT)
-        .map(|lane| {
+        .map(|connection| {
             let (books, done) = (books.clone(), done.clone());
             tokio::spawn(async move {
                 let mut conn = connect(&books).await?;
-                let mut at = lane * 7;
+                let mut at = connection * 7;
                 while begun.elapsed() < time {
                     let asks: Vec<IdempotentRequest> = (0..ORDERS_PER_TRANSACTION)
-                        .map(|_| ask(&books, lane, &mut at, currency))
+                        .map(|_| ask(&books, connection, &mut at, currency))
                         .collect();
                     write(&mut conn, &books, &asks).await?;
                     done.fetch_add(ORDERS_PER_TRANSACTION, Ordering::Relaxed);
@@ -133,10 +129,10 @@ pub async fn accept(
     ))
 }
 
-/// The next order of a lane; a lane's accounts are its own, as in the core.
-fn ask(books: &FloorBooks, lane: u64, at: &mut u64, currency: Currency) -> IdempotentRequest {
+/// The next order of a connection; its accounts are its own, as a writer's in the core.
+fn ask(books: &FloorBooks, connection: u64, at: &mut u64, currency: Currency) -> IdempotentRequest {
     *at += 1;
-    let number = (*at * 7_919 * CONNECTION_COUNT + lane) % books.accounts;
+    let number = (*at * 7_919 * CONNECTION_COUNT + connection) % books.accounts;
     let key = uuid::Uuid::now_v7().simple().to_string();
     IdempotentRequest {
         client: "floor".into(),

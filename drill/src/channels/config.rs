@@ -105,11 +105,9 @@ impl SimulatorConfig {
         );
         for kind in SimulatorKind::ALL {
             let channel = &self.channels[kind];
-            channel.rates.check(kind)?;
+            kind.check_rates(&channel.rates)?;
             for script in &channel.scripts {
-                script
-                    .action
-                    .check(kind)
+                kind.check_action(&script.action)
                     .with_context(|| format!("{kind}.scripts match = {:?}", script.pattern))?;
             }
         }

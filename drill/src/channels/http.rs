@@ -3,7 +3,8 @@
 
 use crate::channels::book::{BookSummary, BookedPayment};
 use crate::channels::kinds::SimulatorKind;
-use crate::channels::reply::wrong;
+use crate::channels::kinds::backend::SharedBackend;
+use crate::channels::kinds::reply::wrong;
 use crate::channels::script::ActionScript;
 use crate::channels::script::rates::ActionRates;
 use crate::channels::server::SimulatorServer;
@@ -16,6 +17,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::future::Future;
+use std::sync::Arc;
 use tokio::net::TcpListener;
 
 /// Payments on one page of the book.
@@ -45,10 +47,10 @@ fn router(simulator: SimulatorServer) -> Router {
         .route("/book/summary", get(summary_of_all))
         .route("/live", get(|| async { "live\n" }))
         .route("/ready", get(ready));
+    let backend: SharedBackend = Arc::new(simulator.clone());
     let own = SimulatorKind::ALL.map(|kind| kind.simulator().routes());
-    own.into_iter()
-        .fold(shared, Router::merge)
-        .with_state(simulator)
+    let own = own.into_iter().fold(Router::new(), Router::merge);
+    shared.with_state(simulator).merge(own.with_state(backend))
 }
 
 #[derive(Deserialize)]

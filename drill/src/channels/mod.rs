@@ -14,7 +14,7 @@ mod callbacks;
 mod config;
 mod http;
 mod kinds;
-mod reply;
+mod plan;
 mod script;
 mod secrets;
 mod server;

@@ -5,20 +5,23 @@ use crate::channels::book::{BookSummary, BookedPayment};
 use crate::channels::callbacks::CallbackSender;
 use crate::channels::config::SimulatorConfig;
 use crate::channels::http;
+use crate::channels::kinds::backend::{SimulatedReply, TradeBackend};
 use crate::channels::kinds::{SimulatorKind, TradeMessage};
 use crate::channels::script::rates::ActionRates;
 use crate::channels::script::{ActionScript, ChannelBehavior};
 use crate::channels::secrets::SimulatorSecrets;
+use futures_util::future::BoxFuture;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sluice_contract::keys::SigningKeys;
+use sluice_contract::wire::ChannelPay;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-/// How long connections may finish after the stop.
+/// Connections may finish for this long after the stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// All channels in this process. Clones are the same simulators.
@@ -38,16 +41,6 @@ pub(super) struct SimulatorState {
     pub trades: TradeLog,
     pub behavior: [ChannelBehavior; SimulatorKind::COUNT],
     pub rng: StdRng,
-}
-
-/// The answer that a caller gets to see.
-pub(crate) enum SimulatedReply {
-    Reply(TradeMessage),
-    /// The same again: nothing happened.
-    Again(TradeMessage),
-    Hold(Duration),
-    Http500,
-    Junk,
 }
 
 impl SimulatorServer {
@@ -137,13 +130,13 @@ impl SimulatorServer {
 
     /// Adds a script before the present ones.
     pub fn add_script(&self, kind: SimulatorKind, script: ActionScript) -> anyhow::Result<()> {
-        script.action.check(kind)?;
+        kind.check_action(&script.action)?;
         self.lock().behavior[kind.index()].scripts.insert(0, script);
         Ok(())
     }
 
     pub fn set_rates(&self, kind: SimulatorKind, rates: ActionRates) -> anyhow::Result<()> {
-        rates.check(kind)?;
+        kind.check_rates(&rates)?;
         self.lock().behavior[kind.index()].set_rates(rates);
         Ok(())
     }
@@ -153,16 +146,35 @@ impl SimulatorServer {
         self.0.callbacks.counts()
     }
 
-    pub(super) fn keys(&self, kind: SimulatorKind) -> Arc<SigningKeys> {
-        self.0.secrets.of(kind)
-    }
-
-    pub(super) fn stop(&self) -> &CancellationToken {
-        &self.0.stop
-    }
-
     /// Held for map look-ups and one write to the file, never across an await.
     pub(super) fn lock(&self) -> MutexGuard<'_, SimulatorState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TradeBackend for SimulatorServer {
+    fn pay(
+        &self,
+        kind: SimulatorKind,
+        pay: ChannelPay,
+    ) -> BoxFuture<'_, anyhow::Result<SimulatedReply>> {
+        Box::pin(self.take_payment(kind, pay))
+    }
+
+    fn query(
+        &self,
+        kind: SimulatorKind,
+        serial_no: &str,
+        trade_time: &str,
+    ) -> Option<TradeMessage> {
+        self.find_trade(kind, serial_no, trade_time)
+    }
+
+    fn keys(&self, kind: SimulatorKind) -> Arc<SigningKeys> {
+        self.0.secrets.of(kind)
+    }
+
+    fn stop(&self) -> &CancellationToken {
+        &self.0.stop
     }
 }

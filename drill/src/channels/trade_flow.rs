@@ -2,22 +2,23 @@
 //! perhaps given back.
 
 use crate::channels::book::trade_log::key;
+use crate::channels::kinds::backend::SimulatedReply;
 use crate::channels::kinds::{SimulatorKind, TradeMessage, TradeStage};
+use crate::channels::plan::{ChannelLie, PlannedReply, TradePlan, plan};
 use crate::channels::script::ScriptedAction;
-use crate::channels::script::plan::{ChannelLie, PlannedReply, TradePlan, plan};
-use crate::channels::server::{SimulatedReply, SimulatorServer, SimulatorState};
+use crate::channels::server::{SimulatorServer, SimulatorState};
 use sluice_contract::wire::ChannelPay;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-/// How long a reply waits for the callback that shall precede it.
+/// A reply waits this long for the callback that shall precede it.
 const CALLBACK_FIRST_TIMEOUT: Duration = Duration::from_secs(2);
 impl SimulatorServer {
     /// Takes a payment request. What follows from it goes on even if the caller
     /// hangs up at once.
-    pub(super) async fn pay(
+    pub(super) async fn take_payment(
         &self,
         kind: SimulatorKind,
         pay: ChannelPay,
@@ -53,7 +54,7 @@ impl SimulatorServer {
     }
 
     /// A trade as it is now, by serial number and a trade time of the same date.
-    pub(super) fn query(
+    pub(super) fn find_trade(
         &self,
         kind: SimulatorKind,
         serial_no: &str,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
 pub struct UpArgs {
-    /// Where the private servers keep their data and logs; emptied first,
+    /// Folder where the private servers keep their data and logs; emptied first,
     /// since the embedded Kafka forgets and positions in it would be lost.
     #[arg(long, default_value = ".run/up")]
     dir: PathBuf,

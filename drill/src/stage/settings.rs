@@ -1,6 +1,7 @@
 //! The settings files of a stage: complete, so that they serve as examples too.
 
 use crate::channels::SimulatorKind;
+use crate::setup::ports::free_port;
 use crate::stage::DrillStage;
 
 /// Loopback ports of a stage.
@@ -20,6 +21,16 @@ impl StagePorts {
         sidecar: 7_200,
         sims: 7_300,
     };
+
+    /// Ports that nobody listens on now.
+    pub fn free() -> anyhow::Result<Self> {
+        Ok(StagePorts {
+            core: free_port()?,
+            core_admin: free_port()?,
+            sidecar: free_port()?,
+            sims: free_port()?,
+        })
+    }
 
     pub fn address(&self, port: u16) -> String {
         format!("127.0.0.1:{port}")

@@ -8,7 +8,7 @@
 use crate::audit::read::{AuditReader, AuditReading};
 use crate::rules::runtime::finding::{Finding, RuleError};
 use crate::rules::runtime::rule_set::RuleSet;
-use crate::rules::trigger::audit::{judge_facts, suspect_accounts, undetermined};
+use crate::rules::stream::audit_run::{judge_facts, suspect_accounts, undetermined};
 use crate::stream::change::AuditSubject;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -102,7 +102,7 @@ impl ConfirmedFindings {
             overflow,
             ..
         } = reading;
-        facts.retain(|fact| counts(crate::rules::text::audit_facts::account(fact)));
+        facts.retain(|fact| counts(crate::rules::text::audit_facts::fact_account(fact)));
         let (mut found, errors) = judge_facts(rules, &facts);
         if overflow {
             found.extend(undetermined(

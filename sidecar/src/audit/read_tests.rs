@@ -1,5 +1,5 @@
 use super::*;
-use crate::rules::text::audit_facts::account;
+use crate::rules::text::audit_facts::fact_account;
 
 fn movement(open: &[&str], versions: &[(&str, &str, i64)]) -> AccountMovement {
     AccountMovement {
@@ -56,7 +56,7 @@ fn balances_meet_their_entries_by_account_and_currency() {
     );
     let seen: Vec<_> = facts
         .iter()
-        .map(|f| (account(f), f.values[2].clone(), f.values[9].clone()))
+        .map(|f| (fact_account(f), f.values[2].clone(), f.values[9].clone()))
         .collect();
     let wanted = [("a", 1, 2), ("a", 1, 0), ("b", 0, 2), ("c", 1, 2)];
     assert_eq!(

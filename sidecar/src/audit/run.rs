@@ -9,8 +9,8 @@ use crate::audit::{AuditProgress, AuditReason};
 use crate::context::SidecarContext;
 use crate::rules::runtime::finding::{Finding, FindingOutcome, RuleError};
 use crate::rules::runtime::rule_set::RuleSet;
-use crate::rules::text::audit_facts::{account, name};
-use crate::rules::trigger::audit::{suspect_accounts, watched_facts};
+use crate::rules::stream::audit_run::{suspect_accounts, watched_facts};
+use crate::rules::text::audit_facts::{fact_account, fact_name};
 use crate::stream::change::AuditSubject;
 use crate::stream::gtid::Flavour;
 use anyhow::Context;
@@ -225,7 +225,7 @@ impl AuditRunner<'_> {
             let mut found = suspect_accounts(&rules, &reading.facts);
             // More than one account may bring: read again, and said to be undecided.
             if let Some(last) = reading.facts.last().filter(|_| reading.overflow) {
-                found.insert(account(last).to_owned());
+                found.insert(fact_account(last).to_owned());
             }
             found
         })
@@ -300,7 +300,7 @@ impl AuditRunner<'_> {
             run_id: row.run_id.clone(),
             reason: self.job.reason.as_str(),
             started_us: row.started_us,
-            of: name(of),
+            of: fact_name(of),
             account: account.to_owned(),
             accounts: count(row.accounts),
             rows: count(row.rows),

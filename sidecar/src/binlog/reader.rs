@@ -8,10 +8,9 @@ use crate::binlog::watched_tables::WatchedTables;
 use crate::health::blind::{Blind, BlindCause};
 use crate::health::last_activity::LastActivity;
 use crate::stream::batches::BinlogBatch;
-use crate::stream::feed::SourceMessage;
+use crate::stream::feed::{FeedSender, SourceMessage};
 use crate::stream::gtid::{Flavour, GtidSet};
 use crate::stream::position::StartPosition;
-use crossbeam_channel::{SendTimeoutError, Sender};
 use futures_util::{FutureExt, StreamExt};
 use mysql_async::{BinlogStream, Error, ServerError};
 use sluice_contract::schema::Schemas;
@@ -72,9 +71,8 @@ pub struct BinlogReader {
     grouper: TransactionGrouper,
     batch: BinlogBatch,
     transactions: usize,
-    feed: Sender<SourceMessage>,
+    feed: FeedSender,
     blind: Blind,
-    cancel: CancellationToken,
     /// From the oldest file, until something was handed over.
     start: StartPosition,
     down_since: Option<Instant>,
@@ -85,9 +83,8 @@ pub struct BinlogReader {
 impl BinlogReader {
     pub fn new(
         settings: BinlogReaderSettings,
-        feed: Sender<SourceMessage>,
+        feed: FeedSender,
         blind: Blind,
-        cancel: CancellationToken,
     ) -> anyhow::Result<Self> {
         let hosts = Arc::new(ServerHosts::new("url", &settings.url, 1)?);
         let position = GtidSet::parse(settings.flavour, &settings.position)?;
@@ -109,7 +106,6 @@ impl BinlogReader {
             transactions: 0,
             feed,
             blind,
-            cancel,
             start,
             down_since,
             lost: None,
@@ -191,7 +187,7 @@ impl BinlogReader {
                 }
             };
             tokio::select! {
-                () = self.cancel.cancelled() => return,
+                () = self.feed.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
             }
         }
@@ -298,7 +294,7 @@ impl BinlogReader {
                         return stop;
                     }
                     tokio::select! {
-                        () = self.cancel.cancelled() => return BinlogStop::Cancelled,
+                        () = self.feed.cancelled() => return BinlogStop::Cancelled,
                         event = tokio::time::timeout(READ_TIMEOUT, stream.next()) => match event {
                             Ok(event) => {
                                 self.heard.now();
@@ -367,20 +363,11 @@ impl BinlogReader {
         let mut batch = std::mem::take(&mut self.batch);
         batch.position = self.grouper.position().render();
         batch.server = self.server;
-        let mut feed = SourceMessage::Binlog(batch);
-        loop {
-            match self.feed.send_timeout(feed, Duration::from_millis(100)) {
-                Ok(()) => {
-                    self.heard.now();
-                    return Ok(());
-                }
-                Err(SendTimeoutError::Disconnected(_)) => return Err(BinlogStop::Cancelled),
-                Err(SendTimeoutError::Timeout(_)) if self.cancel.is_cancelled() => {
-                    return Err(BinlogStop::Cancelled);
-                }
-                Err(SendTimeoutError::Timeout(back)) => feed = back,
-            }
+        if !self.feed.send(SourceMessage::Binlog(batch)) {
+            return Err(BinlogStop::Cancelled);
         }
+        self.heard.now();
+        Ok(())
     }
 }
 

@@ -9,10 +9,9 @@ use crate::health::last_activity::LastActivity;
 use crate::kafka::consumer::{self, ConsumerPurpose};
 use crate::kafka::settings::KafkaSourceSettings;
 use crate::stream::batches::BinlogBatch;
-use crate::stream::feed::SourceMessage;
+use crate::stream::feed::{FeedSender, SourceMessage};
 use crate::stream::offsets::PartitionOffsets;
 use crate::stream::position::StartPosition;
-use crossbeam_channel::{SendTimeoutError, Sender};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
@@ -20,7 +19,6 @@ use rdkafka::{Offset, TopicPartitionList};
 use sluice_contract::schema::Schemas;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use tokio_util::sync::CancellationToken;
 
 /// Changes per hand-over, as for the binlog.
 const MAX_CHANGES_PER_BATCH: usize = 1024;
@@ -47,12 +45,11 @@ pub struct ChangeFeedReader {
     pub schemas: Schemas,
     pub position: String,
     pub start: StartPosition,
-    pub feed: Sender<SourceMessage>,
+    pub feed: FeedSender,
     pub blind: Blind,
     /// The connector spoke: our own checkpoints come back through it, so that it is never
     /// silent for long.
     pub heard: LastActivity,
-    pub cancel: CancellationToken,
 }
 
 /// Why reading stopped.
@@ -89,7 +86,7 @@ struct FeedSession<'r> {
 impl ChangeFeedReader {
     /// Reads until cancelled, on its own thread.
     pub fn run(mut self) -> anyhow::Result<()> {
-        while !self.cancel.is_cancelled() {
+        while !self.feed.is_cancelled() {
             let stopped = self.read();
             match stopped {
                 Ok(never) => match never {},
@@ -100,7 +97,7 @@ impl ChangeFeedReader {
                         self.position = position;
                     }
                     let begun = Instant::now();
-                    while begun.elapsed() < UNREADABLE_RETRY_DELAY && !self.cancel.is_cancelled() {
+                    while begun.elapsed() < UNREADABLE_RETRY_DELAY && !self.feed.is_cancelled() {
                         std::thread::sleep(POLL_TIMEOUT);
                     }
                 }
@@ -138,7 +135,7 @@ impl ChangeFeedReader {
 
 impl FeedSession<'_> {
     fn round(&mut self) -> Result<(), FeedStop> {
-        if self.reader.cancel.is_cancelled() {
+        if self.reader.feed.is_cancelled() {
             return Err(FeedStop::Cancelled);
         }
         if Instant::now() >= self.look_again {
@@ -276,19 +273,11 @@ impl FeedSession<'_> {
         if self.batch.position.is_empty() {
             return Ok(());
         }
-        let mut feed = SourceMessage::Binlog(std::mem::take(&mut self.batch));
-        loop {
-            match self
-                .reader
-                .feed
-                .send_timeout(feed, Duration::from_millis(100))
-            {
-                Ok(()) => return Ok(()),
-                Err(SendTimeoutError::Timeout(back)) if !self.reader.cancel.is_cancelled() => {
-                    feed = back
-                }
-                Err(_) => return Err(FeedStop::Cancelled),
-            }
+        let batch = std::mem::take(&mut self.batch);
+        if self.reader.feed.send(SourceMessage::Binlog(batch)) {
+            Ok(())
+        } else {
+            Err(FeedStop::Cancelled)
         }
     }
 

@@ -8,10 +8,9 @@ use crate::kafka::settings::KafkaSourceSettings;
 use crate::metrics::SidecarMetrics;
 use crate::stream::batches::{DeadLetter, KafkaBatch};
 use crate::stream::change::ReceivedEvent;
-use crate::stream::feed::SourceMessage;
+use crate::stream::feed::{FeedSender, SourceMessage};
 use crate::stream::offsets::PartitionOffsets;
 use crate::stream::position::StartPosition;
-use crossbeam_channel::{SendTimeoutError, Sender};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
@@ -20,7 +19,6 @@ use sluice_contract::event::BusinessEvent;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tokio_util::sync::CancellationToken;
 
 /// Events per hand-over; the same trade as for the binlog.
 const MAX_EVENTS_PER_BATCH: usize = 512;
@@ -160,10 +158,9 @@ pub struct KafkaReader {
     /// Without it: the past from then on, which rows that are still to come may need.
     /// None: from the end.
     pub from_us: Option<i64>,
-    pub feed: Sender<SourceMessage>,
+    pub feed: FeedSender,
     pub blind: Blind,
     pub metrics: &'static SidecarMetrics,
-    pub cancel: CancellationToken,
     /// Raised once all partitions are assigned; the barrier waits for it.
     pub assigned: Arc<AtomicBool>,
 }
@@ -176,7 +173,7 @@ impl KafkaReader {
         let mut known: Vec<(String, i32)> = Vec::new();
         let mut offsets = self.offsets.clone().unwrap_or_default();
         let mut look_again = Instant::now();
-        while !self.cancel.is_cancelled() {
+        while !self.feed.is_cancelled() {
             if Instant::now() >= look_again {
                 let found = self.assign(&consumer, &mut known, &mut offsets);
                 look_again = Instant::now()
@@ -285,7 +282,7 @@ impl KafkaReader {
                     offsets.set(message.topic(), message.partition(), message.offset() + 1);
                     match self.event(&message) {
                         Ok(event) => batch.events.push(Arc::new(event)),
-                        Err(aside) => batch.aside.push(aside),
+                        Err(refused) => batch.dead_letters.push(refused),
                     }
                     read += 1;
                 }
@@ -355,14 +352,7 @@ impl KafkaReader {
 
     fn send(&self, mut batch: KafkaBatch, offsets: &PartitionOffsets) -> bool {
         batch.offsets = Arc::new(offsets.clone());
-        let mut feed = SourceMessage::Kafka(batch);
-        loop {
-            match self.feed.send_timeout(feed, Duration::from_millis(100)) {
-                Ok(()) => return true,
-                Err(SendTimeoutError::Timeout(back)) if !self.cancel.is_cancelled() => feed = back,
-                Err(_) => return false,
-            }
-        }
+        self.feed.send(SourceMessage::Kafka(batch))
     }
 }
 

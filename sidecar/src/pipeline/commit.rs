@@ -149,7 +149,7 @@ impl BatchCommitter {
         let had_kafka = self.kafka.is_some();
         all.iter().for_each(|one| self.advance(one));
         all.iter_mut()
-            .for_each(|one| self.dead_letters.add(std::mem::take(&mut one.aside)));
+            .for_each(|one| self.dead_letters.add(std::mem::take(&mut one.dead_letters)));
         let verdicts = &verdicts[last..];
         // Where Kafka began is written down before anything is told: whoever starts again
         // without it would begin at its end, and miss what was published meanwhile.

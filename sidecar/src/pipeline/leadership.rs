@@ -14,6 +14,7 @@ use crate::pipeline::readers::{SourceReaders, thread};
 use crate::pipeline::{MAX_QUEUED_MESSAGES, evaluate};
 use crate::recording::Recorder;
 use crate::rules::runtime::rule_set::RuleSet;
+use crate::stream::feed::FeedSender;
 use crate::stream::gtid::Flavour;
 use crate::stream::position::StartPosition;
 use crate::verdicts::shadow_limit::ShadowLimiter;
@@ -224,16 +225,22 @@ pub async fn lead(
     let (lost, mut is_lost) = mpsc::channel(1);
     let tell = may_be_skipped(parts, flavour).then(|| lost.clone());
     let mut readers = SourceReaders {
-        parts,
+        servers: &parts.servers,
+        schemas: &parts.schemas,
+        server_id: parts.config.mysql.server_id,
+        kafka: &parts.config.kafka,
         begin: &begin,
         flavours,
-        feed,
+        feed: FeedSender::new(feed, cancel.clone()),
         cancel: &cancel,
+        blind: &parts.blind,
+        status: &parts.status,
+        metrics: parts.metrics,
         died: &died,
         threads: Vec::new(),
     };
-    let bell = readers.kafka()?;
-    let elsewhere = readers.asker()?;
+    let kafka_gate = readers.kafka()?;
+    let server_gate = readers.server_ends()?;
     readers.binlogs(&moved, tell.as_ref())?;
     let mut threads = readers.started();
 
@@ -245,11 +252,11 @@ pub async fn lead(
             .iter()
             .map(|(row, _)| row.replay_from.clone())
             .collect(),
-        elsewhere,
+        server_gate,
+        kafka_gate,
         kafka_activity: parts.kafka_activity.clone(),
         rules: Arc::clone(&rules),
         reloads: parts.rules.clone(),
-        bell,
         metrics: parts.metrics,
         kafka_from_us: begin.kafka_from_us,
         tap: parts.recorder.as_ref().and_then(Recorder::tap),

@@ -7,11 +7,13 @@
 pub mod commit;
 pub mod evaluate;
 pub mod readers;
+mod recorder_threads;
 
 pub mod gate;
 pub mod lag;
 pub mod leadership;
 pub mod resume_points;
+pub mod server_positions;
 pub mod standalone_recorder;
 
 /// Batches between sources and evaluator: some 64 × 1,024 changes, 100 MB at most

@@ -1,21 +1,28 @@
-//! The threads of a reign that read: one for each server's binlog, those of Kafka, and
-//! those that ask how far the sources are.
+//! Reader threads of a leadership: one for each server's binlog, those of Kafka, and those
+//! that ask where the sources end.
 
 use crate::binlog::reader;
-use crate::context::SidecarContext;
+use crate::binlog::servers::SourceServer;
 use crate::debezium;
-use crate::health::blind::BlindCause;
+use crate::health::blind::{Blind, BlindCause};
+use crate::health::status::SidecarStatus;
 use crate::kafka::consumer;
 use crate::kafka::group_offsets::GroupOffsetReporter;
+use crate::kafka::settings::KafkaSourceSettings;
 use crate::leader::repo::CheckpointRow;
-use crate::pipeline::gate::barrier;
-use crate::pipeline::gate::elsewhere::{self, OtherServer, ServerGate};
+use crate::metrics::SidecarMetrics;
+use crate::pipeline::gate::asker;
+use crate::pipeline::gate::kafka_ends::KafkaEndReader;
+use crate::pipeline::gate::requests::EndOffsetRequests;
+use crate::pipeline::gate::server_ends::{OtherServer, ServerEndReader};
+use crate::pipeline::gate::source_gate::SourceGate;
+use crate::pipeline::gate::{KafkaGate, ServerGate};
 use crate::pipeline::leadership::StartPoints;
-use crate::stream::feed::SourceMessage;
+use crate::stream::feed::FeedSender;
 use crate::stream::gtid::{Flavour, GtidSet};
 use crate::stream::offsets::PartitionOffsets;
 use crate::stream::position::StartPosition;
-use crossbeam_channel::Sender;
+use sluice_contract::schema::Schemas;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -24,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 pub type SourceThread = std::thread::JoinHandle<()>;
 
-/// A named thread whose failure or panic is told; it never dies in silence.
+/// Starts a named thread whose failure or panic is told; it never dies in silence.
 pub fn thread(
     name: &'static str,
     died: &mpsc::Sender<anyhow::Error>,
@@ -44,7 +51,7 @@ pub fn thread(
                 anyhow::anyhow!("{name} panicked: {}", said.unwrap_or("no message"))
             }
         };
-        // Full or closed: the reign is over already.
+        // Full or closed: the leadership is over already.
         let _ = died.try_send(error);
     };
     Ok(std::thread::Builder::new()
@@ -52,13 +59,21 @@ pub fn thread(
         .spawn(watched)?)
 }
 
-/// What a reign reads, while it is started.
+/// Starts the readers of a leadership, one source after the other.
 pub struct SourceReaders<'a> {
-    pub parts: &'a SidecarContext,
+    pub servers: &'a [SourceServer],
+    pub schemas: &'a Schemas,
+    /// This sidecar as a replica.
+    pub server_id: u32,
+    pub kafka: &'a KafkaSourceSettings,
     pub begin: &'a StartPoints,
     pub flavours: &'a [Flavour],
-    pub feed: Sender<SourceMessage>,
+    pub feed: FeedSender,
+    /// Ends every reader; `feed` gives up with it.
     pub cancel: &'a CancellationToken,
+    pub blind: &'a Blind,
+    pub status: &'a SidecarStatus,
+    pub metrics: &'static SidecarMetrics,
     pub died: &'a mpsc::Sender<anyhow::Error>,
     /// Begins empty.
     pub threads: Vec<SourceThread>,
@@ -74,60 +89,64 @@ impl SourceReaders<'_> {
         Ok(())
     }
 
-    /// All of them; the feed is theirs alone from now on, so that it ends with them.
+    /// Returns all threads; the feed is theirs alone from now on, so that it ends with them.
     pub fn started(self) -> Vec<SourceThread> {
         self.threads
     }
 
-    /// Business events, and who asks Kafka for its ends. `None` without Kafka.
-    pub fn kafka(&mut self) -> anyhow::Result<Option<barrier::EndOffsetRequests>> {
-        let parts = self.parts;
-        let settings = &parts.config.kafka;
-        if settings.brokers.is_empty() {
+    /// Starts the reader of business events and the asker of Kafka's ends; returns the gate
+    /// that the asker serves. `None` without Kafka.
+    pub fn kafka(&mut self) -> anyhow::Result<Option<KafkaGate>> {
+        if self.kafka.brokers.is_empty() {
             return Ok(None);
         }
         let assigned = Arc::new(AtomicBool::new(false));
-        let offsets = self
-            .begin
-            .kafka
-            .as_ref()
-            .map(|row| PartitionOffsets::parse(&row.replay_from))
-            .transpose()?;
-        let reader = consumer::KafkaReader {
-            settings: settings.clone(),
+        let reader = self.kafka_reader(&assigned)?;
+        self.start("sluice-kafka", move || reader.run())?;
+        let (requests, queue) = EndOffsetRequests::new();
+        let (settings, blind, feed) = (self.kafka.clone(), self.blind.clone(), self.feed.clone());
+        self.start("sluice-kafka-ends", move || {
+            asker::run(
+                KafkaEndReader::new(&settings, assigned, blind)?,
+                &queue,
+                &feed,
+            )
+        })?;
+        let reporter = GroupOffsetReporter {
+            settings: self.kafka.clone(),
+            status: self.status.clone(),
+            blind: self.blind.clone(),
+            cancel: self.cancel.clone(),
+        };
+        // Nobody waits for its end: it may be waiting for brokers that are away.
+        thread("sluice-progress", self.died, move || reporter.run())?;
+        Ok(Some(SourceGate::new(requests, Arc::default())))
+    }
+
+    fn kafka_reader(&self, assigned: &Arc<AtomicBool>) -> anyhow::Result<consumer::KafkaReader> {
+        let offsets = self.begin.kafka.as_ref();
+        Ok(consumer::KafkaReader {
+            settings: self.kafka.clone(),
             start: self
                 .begin
                 .binlogs
                 .first()
                 .map_or(StartPosition::Now, |(_, start)| *start),
-            offsets,
+            offsets: offsets
+                .map(|row| PartitionOffsets::parse(&row.replay_from))
+                .transpose()?,
             from_us: self.begin.kafka_from_us,
             feed: self.feed.clone(),
-            blind: parts.blind.clone(),
-            metrics: parts.metrics,
-            cancel: self.cancel.clone(),
-            assigned: Arc::clone(&assigned),
-        };
-        let (blind, cancel) = (parts.blind.clone(), self.cancel.clone());
-        let (barrier, bell) =
-            barrier::barrier(settings.clone(), self.feed.clone(), blind, cancel, assigned);
-        self.start("sluice-kafka", move || reader.run())?;
-        self.start("sluice-barrier", move || barrier.run())?;
-        let progress = GroupOffsetReporter {
-            settings: settings.clone(),
-            status: parts.status.clone(),
-            blind: parts.blind.clone(),
-            cancel: self.cancel.clone(),
-        };
-        // Nobody waits for its end: it may be waiting for brokers that are away.
-        thread("sluice-progress", self.died, move || progress.run())?;
-        Ok(Some(bell))
+            blind: self.blind.clone(),
+            metrics: self.metrics,
+            assigned: Arc::clone(assigned),
+        })
     }
 
-    /// With several servers: who asks the others how far they are.
-    pub fn asker(&mut self) -> anyhow::Result<Option<ServerGate>> {
+    /// Starts the asker of the other servers' ends; returns the gate that it serves. `None`
+    /// with one server.
+    pub fn server_ends(&mut self) -> anyhow::Result<Option<ServerGate>> {
         let others = self
-            .parts
             .servers
             .iter()
             .zip(self.flavours)
@@ -135,66 +154,77 @@ impl SourceReaders<'_> {
             .skip(1);
         let (mut asked, mut read) = (Vec::new(), Vec::new());
         for ((server, flavour), (row, _)) in others {
-            asked.push(OtherServer {
-                hosts: Arc::clone(&server.hosts),
-                flavour: *flavour,
-                blind: server.blind.clone(),
-            });
+            let hosts = Arc::clone(&server.hosts);
+            asked.push(OtherServer::new(hosts, *flavour, server.blind.clone()));
             read.push(GtidSet::parse(*flavour, &row.replay_from)?);
         }
         if asked.is_empty() {
             return Ok(None);
         }
-        let (asker, bell) = elsewhere::asker(asked, self.feed.clone(), self.cancel.clone());
-        self.start("sluice-elsewhere", move || asker.run())?;
-        Ok(Some(ServerGate::new(bell, read)))
+        let (requests, queue) = EndOffsetRequests::new();
+        let feed = self.feed.clone();
+        self.start("sluice-server-ends", move || {
+            asker::run(ServerEndReader::new(asked)?, &queue, &feed)
+        })?;
+        Ok(Some(SourceGate::new(requests, read)))
     }
 
-    /// A reader for each server. `moved` is cancelled when another host took over,
+    /// Starts a reader for each server. `moved` is cancelled when another host took over,
     /// `lost` told when the first server's position may be given up.
     pub fn binlogs(
         &mut self,
         moved: &CancellationToken,
         lost: Option<&mpsc::Sender<()>>,
     ) -> anyhow::Result<()> {
-        let parts = self.parts;
-        for (number, (server, flavour)) in parts.servers.iter().zip(self.flavours).enumerate() {
-            let Some(begun) = self.begin.binlogs.get(number) else {
-                continue;
-            };
+        let begin = self.begin;
+        for (number, begun) in begin.binlogs.iter().enumerate() {
             if number == 0
                 && let Some(reader) = self.changes(begun)
             {
                 self.start("sluice-changes", move || reader.run())?;
                 continue;
             }
-            let (row, start) = begun;
-            let settings = reader::BinlogReaderSettings {
-                url: server.hosts.url().to_owned(),
-                server_id: parts.config.mysql.server_id,
-                schemas: parts.schemas.clone(),
-                flavour: *flavour,
-                position: row.replay_from.clone(),
-                start: *start,
-            };
-            let (feed, blind, cancel) =
-                (self.feed.clone(), server.blind.clone(), self.cancel.clone());
-            let mut reader = reader::BinlogReader::new(settings, feed, blind, cancel)?;
-            reader = reader.over(
-                Arc::clone(&server.hosts),
-                server.heard.clone(),
-                moved.clone(),
-            );
             // A gap is closed on the first server only; another one's waits for a person.
-            if let Some(lost) = lost.filter(|_| number == 0) {
-                reader = reader.telling(lost.clone());
+            let lost = lost.filter(|_| number == 0);
+            if let Some(reader) = self.binlog(number, begun, moved, lost)? {
+                self.start("sluice-binlog", move || reader.run())?;
             }
-            if parts.servers.len() > 1 {
-                reader = reader.of_server(number, &server.name, server.watch(&parts.schemas));
-            }
-            self.start("sluice-binlog", move || reader.run())?;
         }
         Ok(())
+    }
+
+    fn binlog(
+        &self,
+        number: usize,
+        (row, start): &(CheckpointRow, StartPosition),
+        moved: &CancellationToken,
+        lost: Option<&mpsc::Sender<()>>,
+    ) -> anyhow::Result<Option<reader::BinlogReader>> {
+        let (Some(server), Some(flavour)) = (self.servers.get(number), self.flavours.get(number))
+        else {
+            return Ok(None);
+        };
+        let settings = reader::BinlogReaderSettings {
+            url: server.hosts.url().to_owned(),
+            server_id: self.server_id,
+            schemas: self.schemas.clone(),
+            flavour: *flavour,
+            position: row.replay_from.clone(),
+            start: *start,
+        };
+        let (feed, blind) = (self.feed.clone(), server.blind.clone());
+        let mut reader = reader::BinlogReader::new(settings, feed, blind)?.over(
+            Arc::clone(&server.hosts),
+            server.heard.clone(),
+            moved.clone(),
+        );
+        if let Some(lost) = lost {
+            reader = reader.telling(lost.clone());
+        }
+        if self.servers.len() > 1 {
+            reader = reader.of_server(number, &server.name, server.watch(self.schemas));
+        }
+        Ok(Some(reader))
     }
 
     /// The reader of a change feed, if that takes the first server's place.
@@ -202,18 +232,17 @@ impl SourceReaders<'_> {
         &self,
         (row, start): &(CheckpointRow, StartPosition),
     ) -> Option<debezium::reader::ChangeFeedReader> {
-        let changes = self.parts.config.kafka.changes.as_ref()?;
-        self.parts.blind.set(BlindCause::Binlog, "connecting");
+        let changes = self.kafka.changes.as_ref()?;
+        self.blind.set(BlindCause::Binlog, "connecting");
         Some(debezium::reader::ChangeFeedReader {
-            settings: self.parts.config.kafka.clone(),
+            settings: self.kafka.clone(),
             prefix: changes.prefix.clone(),
-            schemas: self.parts.schemas.clone(),
+            schemas: self.schemas.clone(),
             position: row.replay_from.clone(),
             start: *start,
             feed: self.feed.clone(),
-            blind: self.parts.blind.clone(),
-            heard: self.parts.servers.first()?.heard.clone(),
-            cancel: self.cancel.clone(),
+            blind: self.blind.clone(),
+            heard: self.servers.first()?.heard.clone(),
         })
     }
 }

@@ -70,7 +70,7 @@ pub struct BinlogBatch {
 pub struct KafkaBatch {
     pub events: Vec<Arc<ReceivedEvent>>,
     /// Messages that are no business events, in the same order.
-    pub aside: Vec<DeadLetter>,
+    pub dead_letters: Vec<DeadLetter>,
     /// Next offset of every partition after the batch.
     pub offsets: Arc<PartitionOffsets>,
 }

@@ -9,7 +9,7 @@ use sluice_sidecar::binlog::{preflight, reader};
 use sluice_sidecar::health::blind::Blind;
 use sluice_sidecar::stream::batches::{BinlogBatch, ControlRow, WatchedTransaction};
 use sluice_sidecar::stream::change::ChangeTransaction;
-use sluice_sidecar::stream::feed::SourceMessage;
+use sluice_sidecar::stream::feed::{FeedSender, SourceMessage};
 use sluice_sidecar::stream::gtid::Flavour;
 use sluice_sidecar::stream::position::StartPosition;
 use std::sync::Arc;
@@ -62,7 +62,8 @@ pub fn tail_of(
         prometheus::IntGauge::new("t", "t").unwrap(),
     );
     let cancel = CancellationToken::new();
-    let reader = reader::BinlogReader::new(settings, send, blind.clone(), cancel.clone()).unwrap();
+    let feed_sender = FeedSender::new(send, cancel.clone());
+    let reader = reader::BinlogReader::new(settings, feed_sender, blind.clone()).unwrap();
     std::thread::spawn(move || reader.run());
     BinlogTestReader {
         feed,

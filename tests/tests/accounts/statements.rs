@@ -108,6 +108,10 @@ async fn a_statement_is_exact_over_many_pages_and_continues_where_the_last_one_e
         reserved.last()
     );
 
+    bad_queries_are_named(&set).await
+}
+
+async fn bad_queries_are_named(set: &TestStage) -> anyhow::Result<()> {
     for (query, status, names) in [
         ("from=yesterday", 400, "from"),
         ("from=2026-02-01&to=2026-01-01", 400, "to"),

@@ -4,6 +4,7 @@ use crate::audits::{AUDIT_TIMEOUT, one, raise, said};
 use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
 use sluice_contract::sql;
+use sluice_drill::setup::ChildProcess;
 use sluice_drill::stage::traffic::Traffic;
 use sluice_drill::stage::{DrillStage, StageOptions};
 use sluice_tests::{TestStage, options, tail};
@@ -57,21 +58,7 @@ async fn a_purged_position_is_closed_by_itself_whatever_dies_meanwhile() -> anyh
     purge(&set.stage).await?;
     for _ in 0..3 {
         sidecar.restart()?;
-        let begun = Instant::now();
-        while set
-            .stage
-            .client
-            .audit()
-            .await
-            .map_or(true, |note| note["running"]["reason"] != "gap")
-        {
-            ensure!(
-                begun.elapsed() < AUDIT_TIMEOUT,
-                "no gap is being closed: {}",
-                sidecar.tail()
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        a_gap_is_being_closed(&set.stage, &sidecar).await?;
         ensure!(
             !set.stage.client.sidecar_status().await?["data"]["blind"]["binlog"].is_null(),
             "it does not say it is blind"
@@ -189,5 +176,23 @@ async fn told_to_wait_a_person_decides() -> anyhow::Result<()> {
     let mut conn = set.stage.pool.get_conn().await?;
     let gaps = format!("SELECT COUNT(*) FROM {}.gap", set.stage.schemas.guard);
     ensure!(one(&mut conn, gaps).await? == 0, "a gap was closed");
+    Ok(())
+}
+
+async fn a_gap_is_being_closed(stage: &DrillStage, sidecar: &ChildProcess) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    while stage
+        .client
+        .audit()
+        .await
+        .map_or(true, |note| note["running"]["reason"] != "gap")
+    {
+        ensure!(
+            begun.elapsed() < AUDIT_TIMEOUT,
+            "no gap is being closed: {}",
+            sidecar.tail()
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     Ok(())
 }

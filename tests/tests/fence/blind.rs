@@ -36,7 +36,7 @@ async fn wrong_binlog_settings_are_blind_and_named() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Where it begins on Kafka is not known yet: an event that is published now would be
+/// A sidecar does not know yet where it begins on Kafka: an event that is published now would be
 /// missed, and its booking called a booking without a payment.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sidecar_that_has_not_begun_to_read_is_never_ready() -> anyhow::Result<()> {

@@ -22,7 +22,7 @@ async fn submit(set: &TestStage, name: &str) -> anyhow::Result<String> {
     set.stage.client.submit(&ask).await
 }
 
-/// What the order says it waits for, once it says something with `word` in it.
+/// The cause that the order says it waits for, once it says something with `word` in it.
 async fn waits_for(set: &TestStage, order: &str, word: &str) -> anyhow::Result<String> {
     let begun = Instant::now();
     loop {

@@ -7,7 +7,7 @@ use sluice_drill::stage::traffic::Traffic;
 use sluice_tests::{TestStage, options};
 use std::time::Duration;
 
-/// What the binlog tells without rows: nobody knows what it did, so everybody stops,
+/// A change that the binlog tells without rows: nobody knows what it did, so everybody stops,
 /// and the sidecar goes on seeing.
 async fn stops_everybody(by_hand: &[String], set: &TestStage) -> anyhow::Result<()> {
     Traffic::new("wait", 2).fund(&set.stage, 1_000).await?;

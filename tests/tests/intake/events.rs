@@ -35,46 +35,9 @@ async fn counted(set: &TestStage, result: &str, most: u64) -> anyhow::Result<()>
 async fn doubled_malformed_and_contradicting_events_open_no_hole() -> anyhow::Result<()> {
     let set = TestStage::up(options()).await?;
     let honest = MerchantTraffic::new("in", 4);
-    let bad = |change: &dyn Fn(&mut BusinessEvent)| {
-        let mut event = BusinessEvent {
-            account_id: "BAD".into(),
-            biz_no: "bad".into(),
-            ..honest.event(0)
-        };
-        change(&mut event);
-        serde_json::to_vec(&event)
-    };
-    let wrong = [
-        b"{\"not\": \"an event\"".to_vec(),
-        bad(&|e| e.currency = "XXX".into())?,
-        bad(&|e| e.amount = Decimal::new(1_001, 3))?,
-        bad(&|e| e.amount = Decimal::ZERO)?,
-        bad(&|e| e.amount = -Decimal::ONE)?,
-        bad(&|e| e.biz_no = "x".repeat(65))?,
-        bad(&|e| e.account_id = "B'; DROP".into())?,
-    ];
-    for n in 0..40 {
-        let event = honest.event(n);
-        set.stage.events.queue(&event).await?;
-        if let Some(wrong) = wrong.get(n as usize) {
-            // Under the honest merchant's key: in the way of its next payments.
-            set.stage
-                .events
-                .send_raw(BUSINESS_TOPICS[0], &event.account_id, wrong)
-                .await?;
-        }
-        if n % 3 == 0 {
-            // Told again, by itself and under another id.
-            set.stage.events.queue(&event).await?;
-            let again = BusinessEvent {
-                id: format!("again-{}", event.id),
-                ..event
-            };
-            set.stage.events.queue(&again).await?;
-        }
-    }
+    let dead = publish(&set, &honest).await?;
     honest.wait_for(&set.stage, 40).await?;
-    counted(&set, "dead_letter", wrong.len() as u64).await?;
+    counted(&set, "dead_letter", dead).await?;
     counted(&set, "repeated", 28).await?;
     for n in 0..4 {
         let account = honest.account(n);
@@ -129,4 +92,48 @@ async fn doubled_malformed_and_contradicting_events_open_no_hole() -> anyhow::Re
     let held = set.stage.invariants().await?;
     ensure!(held.all_hold(), "{:?}", held.problems);
     Ok(())
+}
+
+/// Publishes forty payments, some of them doubled, with bad events among them; returns
+/// how many are bad.
+async fn publish(set: &TestStage, honest: &MerchantTraffic) -> anyhow::Result<u64> {
+    let bad = |change: &dyn Fn(&mut BusinessEvent)| {
+        let mut event = BusinessEvent {
+            account_id: "BAD".into(),
+            biz_no: "bad".into(),
+            ..honest.event(0)
+        };
+        change(&mut event);
+        serde_json::to_vec(&event)
+    };
+    let wrong = [
+        b"{\"not\": \"an event\"".to_vec(),
+        bad(&|e| e.currency = "XXX".into())?,
+        bad(&|e| e.amount = Decimal::new(1_001, 3))?,
+        bad(&|e| e.amount = Decimal::ZERO)?,
+        bad(&|e| e.amount = -Decimal::ONE)?,
+        bad(&|e| e.biz_no = "x".repeat(65))?,
+        bad(&|e| e.account_id = "B'; DROP".into())?,
+    ];
+    for n in 0..40 {
+        let event = honest.event(n);
+        set.stage.events.queue(&event).await?;
+        if let Some(wrong) = wrong.get(n as usize) {
+            // Under the honest merchant's key: in the way of its next payments.
+            set.stage
+                .events
+                .send_raw(BUSINESS_TOPICS[0], &event.account_id, wrong)
+                .await?;
+        }
+        if n % 3 == 0 {
+            // Told again, by itself and under another id.
+            set.stage.events.queue(&event).await?;
+            let again = BusinessEvent {
+                id: format!("again-{}", event.id),
+                ..event
+            };
+            set.stage.events.queue(&again).await?;
+        }
+    }
+    Ok(wrong.len() as u64)
 }

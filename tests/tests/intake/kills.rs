@@ -49,21 +49,7 @@ async fn killed_between_booking_and_offset_nothing_is_lost_or_booked_twice() -> 
         ..set.stage.ports
     };
     let _other = set.stage.spawn_core("core-2", ports).await?;
-    let mine = ports.address(ports.core_admin);
-    let begun = Instant::now();
-    loop {
-        let (_, body) = sluice_drill::load::http::get(&mine, "/metrics").await?;
-        let text = String::from_utf8_lossy(&body).into_owned();
-        if text.contains("sluice_core_intake_events_total{result=\"repeated\"} 170") {
-            ensure!(!text.contains("result=\"booked\""), "booked twice: {text}");
-            break;
-        }
-        ensure!(
-            begun.elapsed() < Duration::from_secs(30),
-            "the events did not come again"
-        );
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    all_come_again(ports).await?;
     for n in 0..5 {
         let (captured, held) = books(&set, &first.account(n)).await?;
         ensure!(
@@ -90,4 +76,24 @@ async fn killed_between_booking_and_offset_nothing_is_lost_or_booked_twice() -> 
         .expect("the stage has Kafka")
         .go_down()?;
     core.terminate(Duration::from_secs(15)).await.map(drop)
+}
+
+/// Waits until a core has been told everything again, and has booked none of it.
+async fn all_come_again(ports: StagePorts) -> anyhow::Result<()> {
+    let mine = ports.address(ports.core_admin);
+    let begun = Instant::now();
+    loop {
+        let (_, body) = sluice_drill::load::http::get(&mine, "/metrics").await?;
+        let text = String::from_utf8_lossy(&body).into_owned();
+        if text.contains("sluice_core_intake_events_total{result=\"repeated\"} 170") {
+            ensure!(!text.contains("result=\"booked\""), "booked twice: {text}");
+            break;
+        }
+        ensure!(
+            begun.elapsed() < Duration::from_secs(30),
+            "the events did not come again"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
 }

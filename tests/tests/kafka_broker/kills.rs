@@ -10,7 +10,7 @@ use sluice_drill::stage::traffic::Traffic;
 use sluice_tests::TestStage;
 use std::time::Duration;
 
-/// What the group was told, and what is committed with the verdicts.
+/// Offsets that the group holds, and those committed with the verdicts.
 async fn group_and_checkpoint(set: &TestStage) -> anyhow::Result<(Vec<i64>, Vec<i64>)> {
     let brokers = set.stage.brokers.clone();
     let told = tokio::task::spawn_blocking(move || -> anyhow::Result<Vec<i64>> {

@@ -23,6 +23,32 @@ async fn each_kind_has_its_own_breaker_point_and_its_own_events() -> anyhow::Res
         )?)
         .await?;
     captured(&set, "M", "P-1").await?;
+    each_stops_alone(&set).await?;
+    // 30 each: paid out, settled, refunded; the settled came onto the available money.
+    for (field, want) in [
+        ("available", "100"),
+        ("reserved", "0"),
+        ("intermediate", "40"),
+        ("intermediateReserved", "0"),
+    ] {
+        ensure!(
+            holds(&set, "M", "CNY", field).await? == want,
+            "{field}: {}",
+            holds(&set, "M", "CNY", field).await?
+        );
+    }
+    ensure!(
+        set.stage.book().len() == 6,
+        "settlements leave by no channel: {:?}",
+        set.stage.book()
+    );
+    a_waiting_one_is_cancelled(&set).await?;
+    set.all_is_well().await?;
+    each_is_published(&set).await
+}
+
+/// Each point stops its kind and no other.
+async fn each_stops_alone(set: &TestStage) -> anyhow::Result<()> {
     let client = &set.stage.client;
     for stopped in OrderKind::ALL {
         let breaker = format!("{}/account/M", stopped.as_str());
@@ -30,7 +56,7 @@ async fn each_kind_has_its_own_breaker_point_and_its_own_events() -> anyhow::Res
         let mut held = String::new();
         for kind in OrderKind::ALL {
             let order = accepted(
-                &set,
+                set,
                 kind,
                 &format!("{stopped:?}-{kind:?}"),
                 body(kind, "10.00"),
@@ -63,37 +89,24 @@ async fn each_kind_has_its_own_breaker_point_and_its_own_events() -> anyhow::Res
             .wait_for_status_of(stopped, &held, "success")
             .await?;
     }
-    // 30 each: paid out, settled, refunded; the settled came onto the available money.
-    for (field, want) in [
-        ("available", "100"),
-        ("reserved", "0"),
-        ("intermediate", "40"),
-        ("intermediateReserved", "0"),
-    ] {
-        ensure!(
-            holds(&set, "M", "CNY", field).await? == want,
-            "{field}: {}",
-            holds(&set, "M", "CNY", field).await?
-        );
-    }
-    ensure!(
-        set.stage.book().len() == 6,
-        "settlements leave by no channel: {:?}",
-        set.stage.book()
-    );
+    Ok(())
+}
+
+async fn a_waiting_one_is_cancelled(set: &TestStage) -> anyhow::Result<()> {
+    let client = &set.stage.client;
     // A waiting one is taken back, once, and its money with it.
     client
         .trip("settlement/account/M", "test", "to cancel")
         .await?;
     let order = accepted(
-        &set,
+        set,
         OrderKind::Settlement,
         "cancelled",
         body(OrderKind::Settlement, "40.00"),
     )
     .await?;
     ensure!(
-        holds(&set, "M", "CNY", "intermediate").await? == "0",
+        holds(set, "M", "CNY", "intermediate").await? == "0",
         "not reserved"
     );
     let (status, answer) = client
@@ -104,11 +117,14 @@ async fn each_kind_has_its_own_breaker_point_and_its_own_events() -> anyhow::Res
         "{answer}"
     );
     ensure!(
-        holds(&set, "M", "CNY", "intermediate").await? == "40",
+        holds(set, "M", "CNY", "intermediate").await? == "40",
         "not given back"
     );
     client.reset("settlement/account/M", "test", "over").await?;
-    set.all_is_well().await?;
+    Ok(())
+}
+
+async fn each_is_published(set: &TestStage) -> anyhow::Result<()> {
     let begun = Instant::now();
     loop {
         let kinds: Vec<String> = set.published()?.into_iter().map(|e| e.kind).collect();

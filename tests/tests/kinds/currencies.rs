@@ -77,6 +77,11 @@ async fn every_currency_has_its_own_decimals_from_request_to_payout() -> anyhow:
             "{currency}"
         );
     }
+    refunded_to_the_last_thousandth(&set).await?;
+    set.all_is_well().await
+}
+
+async fn refunded_to_the_last_thousandth(set: &TestStage) -> anyhow::Result<()> {
     // A payment in dinars, refunded to the last of its thousandths.
     set.stage
         .events
@@ -88,16 +93,16 @@ async fn every_currency_has_its_own_decimals_from_request_to_payout() -> anyhow:
             "BHD",
         )?)
         .await?;
-    captured(&set, "M", "P-BHD").await?;
-    let refund = json!({ "accountId": "M", "paymentNo": "P-BHD", "toAccountId": "payer", "amount": number("7.125")?,
+    captured(set, "M", "P-BHD").await?;
+    let refund = json!({ "accountId": "M", "paymentNo": "P-BHD", "toAccountId": "payer", "amount": serde_json::from_str::<Value>("7.125")?,
                          "currency": "BHD", "channel": "unionpay" });
-    let order = accepted(&set, OrderKind::Refund, "bhd", refund).await?;
+    let order = accepted(set, OrderKind::Refund, "bhd", refund).await?;
     set.stage
         .wait_for_status_of(OrderKind::Refund, &order, "success")
         .await?;
     ensure!(
-        holds(&set, "M", "BHD", "intermediate").await? == "0",
+        holds(set, "M", "BHD", "intermediate").await? == "0",
         "not refunded"
     );
-    set.all_is_well().await
+    Ok(())
 }

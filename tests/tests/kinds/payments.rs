@@ -4,7 +4,7 @@ use crate::kinds::ask;
 use anyhow::ensure;
 use futures_util::future::join_all;
 use mysql_async::prelude::Queryable;
-use serde_json::json;
+use serde_json::{Value, json};
 use sluice_drill::setup::ports::free_port;
 use sluice_drill::stage::StagePorts;
 use sluice_drill::stage::client::StageClient;
@@ -43,22 +43,8 @@ async fn two_cores_and_a_kill_never_exceed_a_payment() -> anyhow::Result<()> {
         if path == "/refund" {
             body["toAccountId"] = json!(format!("payer-{n}"));
         }
-        async move {
-            let begun = Instant::now();
-            loop {
-                let answer = ask(&client, path, &format!("race-{n}"), body.clone()).await;
-                match answer {
-                    Ok((202, _)) => return Ok((payment, true)),
-                    Ok((422, answer)) if answer["code"] == 42204 || answer["code"] == 42202 => {
-                        return Ok((payment, false));
-                    }
-                    _ if begun.elapsed() < Duration::from_secs(60) => {
-                        tokio::time::sleep(Duration::from_millis(20)).await
-                    }
-                    other => anyhow::bail!("{other:?}"),
-                }
-            }
-        }
+        let key = format!("race-{n}");
+        async move { anyhow::Ok((payment, clear_answer(&client, path, &key, &body).await?)) }
     });
     let (answers, killed) = tokio::join!(join_all(asks), async {
         for _ in 0..2 {
@@ -90,4 +76,26 @@ async fn two_cores_and_a_kill_never_exceed_a_payment() -> anyhow::Result<()> {
     let used: Option<u64> = conn.query_first(sql).await?;
     ensure!(used == Some(PAYMENT_COUNT), "{used:?} payments are used up");
     Ok(())
+}
+
+/// Asks until it is clear whether the request was accepted.
+async fn clear_answer(
+    client: &StageClient,
+    path: &str,
+    key: &str,
+    body: &Value,
+) -> anyhow::Result<bool> {
+    let begun = Instant::now();
+    loop {
+        match ask(client, path, key, body.clone()).await {
+            Ok((202, _)) => return Ok(true),
+            Ok((422, answer)) if answer["code"] == 42204 || answer["code"] == 42202 => {
+                return Ok(false);
+            }
+            _ if begun.elapsed() < Duration::from_secs(60) => {
+                tokio::time::sleep(Duration::from_millis(20)).await
+            }
+            other => anyhow::bail!("{other:?}"),
+        }
+    }
 }

@@ -46,35 +46,7 @@ async fn a_refund_that_fails_or_comes_back_gives_back_and_bad_requests_are_named
     )?;
     captured(&set, "M", "P-1").await?;
     captured(&set, "M", "P-2").await?;
-    let refund = |to: &str, amount: &str, channel: &str| {
-        json!({ "accountId": "M", "paymentNo": "P-1", "toAccountId": to, "amount": amount, "currency": "CNY",
-                "bankCode": "ICBC", "userId": "u-1", "bizNo": format!("R-{to}"), "channel": channel })
-    };
-    let of_payment = |payment: &'static str| taken_of(&set, payment);
-    for (to, channel, end) in [
-        ("fails.payer", "netsunion", "failed"),
-        ("back.payer", "unionpay", "returned"),
-    ] {
-        let order = accepted(&set, OrderKind::Refund, to, refund(to, "80.00", channel)).await?;
-        set.stage
-            .wait_for_status_of(OrderKind::Refund, &order, end)
-            .await?;
-        ensure!(
-            of_payment("P-1").await? == (Decimal::ZERO, Decimal::ZERO),
-            "{to}: {:?}",
-            of_payment("P-1").await?
-        );
-        ensure!(
-            holds(&set, "M", "CNY", "intermediate").await? == "150",
-            "{to}"
-        );
-        let paid = set
-            .stage
-            .book()
-            .iter()
-            .any(|p| p.serial_no == serial_no(&order) && p.returned);
-        ensure!(paid == (end == "returned"), "{to}: {:?}", set.stage.book());
-    }
+    ends_that_give_back(&set).await?;
     let order = accepted(
         &set,
         OrderKind::Refund,
@@ -85,20 +57,143 @@ async fn a_refund_that_fails_or_comes_back_gives_back_and_bad_requests_are_named
     set.stage
         .wait_for_status_of(OrderKind::Refund, &order, "success")
         .await?;
-    let settle = |more: Value| {
-        let mut body =
-            json!({ "accountId": "M", "amount": "20.01", "currency": "CNY", "paymentNo": "P-1" });
-        more.as_object()
-            .into_iter()
-            .flatten()
-            .for_each(|(k, v)| body[k] = v.clone());
-        body
-    };
-    let without = |mut body: Value, field: &str| {
-        body.as_object_mut().map(|o| o.remove(field));
-        body
-    };
-    let bad = [
+    bad_requests_are_named(&set).await?;
+    the_rest_is_settled_once(&set).await?;
+    ensure!(
+        taken_of(&set, "P-1").await? == (Decimal::from(80), Decimal::from(20)),
+        "{:?}",
+        taken_of(&set, "P-1").await?
+    );
+    set.all_is_well().await?;
+    is_published(&set, "refund.returned").await
+}
+
+/// Sums refunded and settled of a payment.
+async fn taken_of(set: &TestStage, payment: &str) -> anyhow::Result<(Decimal, Decimal)> {
+    let mut conn = set.stage.pool.get_conn().await?;
+    let sql = format!(
+        "SELECT refunded,settled FROM {}.capture WHERE payment_no=?",
+        set.stage.schemas.balance
+    );
+    let row: Option<(Decimal, Decimal)> = conn.exec_first(sql, (payment,)).await?;
+    row.context("no such payment")
+}
+
+async fn is_published(set: &TestStage, kind: &str) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    while !set.published()?.iter().any(|e| e.kind == kind) {
+        ensure!(
+            begun.elapsed() < Duration::from_secs(20),
+            "{kind} was not told"
+        );
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    Ok(())
+}
+
+fn refund(to: &str, amount: &str, channel: &str) -> Value {
+    json!({ "accountId": "M", "paymentNo": "P-1", "toAccountId": to, "amount": amount, "currency": "CNY",
+            "bankCode": "ICBC", "userId": "u-1", "bizNo": format!("R-{to}"), "channel": channel })
+}
+
+fn settle(more: Value) -> Value {
+    let mut body =
+        json!({ "accountId": "M", "amount": "20.01", "currency": "CNY", "paymentNo": "P-1" });
+    more.as_object()
+        .into_iter()
+        .flatten()
+        .for_each(|(k, v)| body[k] = v.clone());
+    body
+}
+
+fn without(mut body: Value, field: &str) -> Value {
+    body.as_object_mut().map(|o| o.remove(field));
+    body
+}
+
+/// A refund that fails, and one that comes back.
+async fn ends_that_give_back(set: &TestStage) -> anyhow::Result<()> {
+    for (to, channel, end) in [
+        ("fails.payer", "netsunion", "failed"),
+        ("back.payer", "unionpay", "returned"),
+    ] {
+        let order = accepted(set, OrderKind::Refund, to, refund(to, "80.00", channel)).await?;
+        set.stage
+            .wait_for_status_of(OrderKind::Refund, &order, end)
+            .await?;
+        ensure!(
+            taken_of(set, "P-1").await? == (Decimal::ZERO, Decimal::ZERO),
+            "{to}: {:?}",
+            taken_of(set, "P-1").await?
+        );
+        ensure!(
+            holds(set, "M", "CNY", "intermediate").await? == "150",
+            "{to}"
+        );
+        let paid = set
+            .stage
+            .book()
+            .iter()
+            .any(|p| p.serial_no == serial_no(&order) && p.returned);
+        ensure!(paid == (end == "returned"), "{to}: {:?}", set.stage.book());
+    }
+    Ok(())
+}
+
+async fn bad_requests_are_named(set: &TestStage) -> anyhow::Result<()> {
+    for (path, body, status, code, names) in bad_requests() {
+        let (got, answer) = ask(&set.stage.client, path, "kept", body.clone()).await?;
+        let msg = answer["msg"].as_str().unwrap_or_default();
+        ensure!(
+            got == status && answer["code"] == code && msg.contains(names),
+            "{path} {body}: {got} {answer}"
+        );
+    }
+    let (_, answer) = set
+        .stage
+        .client
+        .post("/refund", &refund("payer", "1", "unionpay"), &[])
+        .await?;
+    ensure!(answer["code"] == 40004, "{answer}");
+    Ok(())
+}
+
+async fn the_rest_is_settled_once(set: &TestStage) -> anyhow::Result<()> {
+    // The rest of the payment, under the key that no refusal burnt; then again.
+    let rest = settle(json!({ "amount": "20.00" }));
+    let order = accepted(set, OrderKind::Settlement, "kept", rest.clone()).await?;
+    ensure!(
+        accepted(set, OrderKind::Settlement, "kept", rest).await? == order,
+        "a repeat is the same order"
+    );
+    let (status, answer) = ask(
+        &set.stage.client,
+        "/refund",
+        "kept",
+        refund("payer", "20.00", "unionpay"),
+    )
+    .await?;
+    ensure!(
+        status == 422 && answer["code"] == 42200,
+        "another kind under the key: {answer}"
+    );
+    set.stage
+        .wait_for_status_of(OrderKind::Settlement, &order, "success")
+        .await?;
+    Ok(())
+}
+
+/// Path, body, status, code, and the field that the answer names.
+type BadOrder = (&'static str, Value, u16, u32, &'static str);
+
+fn bad_requests() -> Vec<BadOrder> {
+    let mut all = beyond_the_payment();
+    all.extend(malformed());
+    all
+}
+
+fn beyond_the_payment() -> Vec<BadOrder> {
+    vec![
         ("/settlement", settle(json!({})), 422, 42204, "paymentNo"),
         (
             "/refund",
@@ -135,6 +230,11 @@ async fn a_refund_that_fails_or_comes_back_gives_back_and_bad_requests_are_named
             42202,
             "amount",
         ),
+    ]
+}
+
+fn malformed() -> Vec<BadOrder> {
+    vec![
         (
             "/settlement",
             settle(json!({ "channel": "unionpay" })),
@@ -177,70 +277,5 @@ async fn a_refund_that_fails_or_comes_back_gives_back_and_bad_requests_are_named
             40001,
             "channel",
         ),
-    ];
-    for (path, body, status, code, names) in bad {
-        let (got, answer) = ask(&set.stage.client, path, "kept", body.clone()).await?;
-        let msg = answer["msg"].as_str().unwrap_or_default();
-        ensure!(
-            got == status && answer["code"] == code && msg.contains(names),
-            "{path} {body}: {got} {answer}"
-        );
-    }
-    let (_, answer) = set
-        .stage
-        .client
-        .post("/refund", &refund("payer", "1", "unionpay"), &[])
-        .await?;
-    ensure!(answer["code"] == 40004, "{answer}");
-    // The rest of the payment, under the key that no refusal burnt; then again.
-    let rest = settle(json!({ "amount": "20.00" }));
-    let order = accepted(&set, OrderKind::Settlement, "kept", rest.clone()).await?;
-    ensure!(
-        accepted(&set, OrderKind::Settlement, "kept", rest).await? == order,
-        "a repeat is the same order"
-    );
-    let (status, answer) = ask(
-        &set.stage.client,
-        "/refund",
-        "kept",
-        refund("payer", "20.00", "unionpay"),
-    )
-    .await?;
-    ensure!(
-        status == 422 && answer["code"] == 42200,
-        "another kind under the key: {answer}"
-    );
-    set.stage
-        .wait_for_status_of(OrderKind::Settlement, &order, "success")
-        .await?;
-    ensure!(
-        of_payment("P-1").await? == (Decimal::from(80), Decimal::from(20)),
-        "{:?}",
-        of_payment("P-1").await?
-    );
-    set.all_is_well().await?;
-    is_told(&set, "refund.returned").await
-}
-
-/// What was refunded and settled of a payment.
-async fn taken_of(set: &TestStage, payment: &str) -> anyhow::Result<(Decimal, Decimal)> {
-    let mut conn = set.stage.pool.get_conn().await?;
-    let sql = format!(
-        "SELECT refunded,settled FROM {}.capture WHERE payment_no=?",
-        set.stage.schemas.balance
-    );
-    let row: Option<(Decimal, Decimal)> = conn.exec_first(sql, (payment,)).await?;
-    row.context("no such payment")
-}
-
-async fn is_told(set: &TestStage, kind: &str) -> anyhow::Result<()> {
-    let begun = Instant::now();
-    while !set.published()?.iter().any(|e| e.kind == kind) {
-        ensure!(
-            begun.elapsed() < Duration::from_secs(20),
-            "{kind} was not told"
-        );
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    Ok(())
+    ]
 }

@@ -37,7 +37,7 @@ fn date_in(zone: &str) -> anyhow::Result<String> {
     Ok(trade_time(now_us(), zone)?[..8].to_owned())
 }
 
-/// What each order's first call does: nobody learns what became of it.
+/// The action that each order's first call meets: nobody learns what became of it.
 pub(super) fn scripts() -> Vec<(SimulatorKind, ScriptedAction)> {
     let hold_ms = 4_000;
     let mut all = Vec::new();

@@ -48,7 +48,7 @@ async fn record_looks_beside_a_running_sidecar_and_disturbs_nothing() -> anyhow:
     by_command(&set, &dir)
 }
 
-/// What a person types; and what it says about what can't work.
+/// The command as a person types it; and its words about what can't work.
 fn by_command(set: &TestStage, dir: &Path) -> anyhow::Result<()> {
     let sluice = |arguments: &[&str]| {
         let ran = std::process::Command::new(binary("sluice")?)

@@ -47,6 +47,38 @@ async fn an_order_is_found_by_every_id_that_anybody_holds() -> anyhow::Result<()
             && found("transactionId=find-biz-2").await? == [keyed.clone()]
     );
     ensure!(found("bizNo=nobody").await?.is_empty() && found("bizNo=a%20b").await?.is_empty());
+    let paged = by_pages_of_two(&set).await?;
+    orders.push(keyed.clone());
+    ensure!(paged == orders, "{paged:?} for {orders:?}");
+    for bad in [
+        "limit=0",
+        "limit=x",
+        "after=1",
+        "bizNo=a&key=b",
+        "colour=red",
+    ] {
+        let (status, answer) = set.stage.client.get(&format!("/withdraw?{bad}")).await?;
+        ensure!(
+            status == 400 && answer["code"] == 40001,
+            "{bad}: {status} {answer}"
+        );
+    }
+    the_command_finds(&set, &orders[2], &keyed).await?;
+    let (status, answer) = set
+        .stage
+        .client
+        .get(&format!("/withdraw/{}/history", orders[0]))
+        .await?;
+    let first = &answer["data"]["history"][0];
+    ensure!(
+        status == 200 && first["what"] == "order" && first["atUs"].is_number(),
+        "{answer}"
+    );
+    set.all_is_well().await
+}
+
+/// Reads all orders by pages.
+async fn by_pages_of_two(set: &TestStage) -> anyhow::Result<Vec<String>> {
     // All of them by pages of two, each once, in order.
     let (mut paged, mut next) = (Vec::new(), String::new());
     loop {
@@ -68,54 +100,34 @@ async fn an_order_is_found_by_every_id_that_anybody_holds() -> anyhow::Result<()
             None => break,
         }
     }
-    orders.push(keyed.clone());
-    ensure!(paged == orders, "{paged:?} for {orders:?}");
-    for bad in [
-        "limit=0",
-        "limit=x",
-        "after=1",
-        "bizNo=a&key=b",
-        "colour=red",
-    ] {
-        let (status, answer) = set.stage.client.get(&format!("/withdraw?{bad}")).await?;
+    Ok(paged)
+}
+
+/// `sluice orders show` knows an order by each of its ids.
+async fn the_command_finds(set: &TestStage, order: &str, keyed: &str) -> anyhow::Result<()> {
+    let serial = serial_no(order);
+    for id in [order, &serial, "find-2", "find-biz-2"] {
+        let shown = sluice_orders(set, &["show", id]).await?;
         ensure!(
-            status == 400 && answer["code"] == 40001,
-            "{bad}: {status} {answer}"
-        );
-    }
-    let serial = serial_no(&orders[2]);
-    for id in [orders[2].as_str(), &serial, "find-2", "find-biz-2"] {
-        let shown = sluice_orders(&set, &["show", id]).await?;
-        ensure!(
-            shown.contains(&orders[2]) && shown.contains("amount       3 CNY"),
+            shown.contains(order) && shown.contains("amount       3 CNY"),
             "{id}: {shown}"
         );
     }
     ensure!(
-        sluice_orders(&set, &["show", "my-key"])
+        sluice_orders(set, &["show", "my-key"])
             .await?
-            .contains(&keyed),
+            .contains(keyed),
         "not found by its key"
     );
     ensure!(
-        sluice_orders(&set, &["show", "find-biz-2"])
+        sluice_orders(set, &["show", "find-biz-2"])
             .await?
             .contains("── 2 of 2"),
         "both have the number"
     );
     ensure!(
-        sluice_orders(&set, &["history", "nobody"]).await.is_err(),
+        sluice_orders(set, &["history", "nobody"]).await.is_err(),
         "found nobody"
     );
-    let (status, answer) = set
-        .stage
-        .client
-        .get(&format!("/withdraw/{}/history", orders[0]))
-        .await?;
-    let first = &answer["data"]["history"][0];
-    ensure!(
-        status == 200 && first["what"] == "order" && first["atUs"].is_number(),
-        "{answer}"
-    );
-    set.all_is_well().await
+    Ok(())
 }

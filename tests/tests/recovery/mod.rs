@@ -52,7 +52,7 @@ async fn wait_for_case(set: &TestStage, order: &str, wanted: &str) -> anyhow::Re
     }
 }
 
-/// What `sluice orders …` prints.
+/// The text that `sluice orders …` prints.
 async fn sluice_orders(set: &TestStage, words: &[&str]) -> anyhow::Result<String> {
     let ran = tokio::process::Command::new(binary("sluice")?)
         .arg("orders")

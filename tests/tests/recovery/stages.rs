@@ -3,6 +3,7 @@
 use crate::recovery::{WAIT_TIMEOUT, cases, sluice_orders, submit, wait_for_case};
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
+use sluice_contract::event::OrderEvent;
 use sluice_drill::channels::{ActionScript, ScriptedAction, SimulatorKind};
 use sluice_drill::stage::StageOptions;
 use sluice_drill::stage::traffic::Traffic;
@@ -84,17 +85,7 @@ async fn stage_1_waits_for_the_fence_and_stage_3_for_a_callback_until_they_are_c
     set.stage.wait_for_status(&third, "success").await?;
     wait_for_case(&set, &first, "not_sent closed channel").await?;
     wait_for_case(&set, &third, "exhausted closed channel").await?;
-    let told = sluice_orders(&set, &["history", &third]).await?;
-    for line in [
-        "1 accepted from local",
-        "query (processing) at unionpay",
-        "exhausted (processing → manual)",
-        "succeeded (manual → success)",
-        "exhausted closed by channel",
-        "finalize: 3 CNY from reserved",
-    ] {
-        ensure!(told.contains(line), "no {line:?} in {told}");
-    }
+    its_history_tells_all(&set, &third).await?;
     ensure!(
         sluice_orders(&set, &["stuck"]).await? == "no order is stuck\n",
         "something is stuck"
@@ -106,7 +97,9 @@ async fn stage_1_waits_for_the_fence_and_stage_3_for_a_callback_until_they_are_c
 async fn stage_4_tells_again_until_it_is_acknowledged_or_a_case() -> anyhow::Result<()> {
     let extra = "[acknowledgement]\nclients = [\"local\"]\ninitial_delay_ms = 300\nmax_delay_ms = 500\nmax_notifications = 2";
     let set = TestStage::up(with(extra)).await?;
-    Traffic::new("heard", 20).fund(&set.stage, 1_000).await?;
+    Traffic::new("acknowledged", 20)
+        .fund(&set.stage, 1_000)
+        .await?;
     let slow = ScriptedAction::InProcessThenNotify { ms: 2_000 };
     set.stage
         .sims
@@ -136,28 +129,9 @@ async fn stage_4_tells_again_until_it_is_acknowledged_or_a_case() -> anyhow::Res
             .filter(|e| e.order_id == order && e.kind == "withdraw.success")
             .collect())
     };
-    let begun = Instant::now();
-    let times = loop {
-        let told = ends(&deaf)?;
-        if told.len() >= 3 || begun.elapsed() > WAIT_TIMEOUT {
-            break told;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    };
-    ensure!(
-        times.len() >= 3 && times.iter().all(|e| *e == times[0]),
-        "not the same event again: {times:?}"
-    );
+    the_same_event_comes_again(|| ends(&deaf)).await?;
 
-    for _ in 0..2 {
-        let (status, answer) = post(&set, &format!("/withdraw/{deaf}/ack")).await?;
-        ensure!(status == 200, "{status} {answer}");
-    }
-    wait_for_case(&set, &deaf, "unacknowledged closed upstream").await?;
-    ensure!(
-        set.stage.client.order(&deaf).await?["acknowledgedUs"].is_number(),
-        "it isn't shown as acknowledged"
-    );
+    acknowledged_twice(&set, &deaf).await?;
 
     // Acknowledged in time: never told again.
     set.stage.wait_for_status(&open, "success").await?;
@@ -182,4 +156,51 @@ async fn stage_4_tells_again_until_it_is_acknowledged_or_a_case() -> anyhow::Res
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     set.all_is_well().await
+}
+
+async fn its_history_tells_all(set: &TestStage, order: &str) -> anyhow::Result<()> {
+    let told = sluice_orders(set, &["history", order]).await?;
+    for line in [
+        "1 accepted from local",
+        "query (processing) at unionpay",
+        "exhausted (processing → manual)",
+        "succeeded (manual → success)",
+        "exhausted closed by channel",
+        "finalize: 3 CNY from reserved",
+    ] {
+        ensure!(told.contains(line), "no {line:?} in {told}");
+    }
+    Ok(())
+}
+
+async fn the_same_event_comes_again(
+    ends: impl Fn() -> anyhow::Result<Vec<OrderEvent>>,
+) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let times = loop {
+        let told = ends()?;
+        if told.len() >= 3 || begun.elapsed() > WAIT_TIMEOUT {
+            break told;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    ensure!(
+        times.len() >= 3 && times.iter().all(|e| *e == times[0]),
+        "not the same event again: {times:?}"
+    );
+    Ok(())
+}
+
+/// A second acknowledgement changes nothing.
+async fn acknowledged_twice(set: &TestStage, order: &str) -> anyhow::Result<()> {
+    for _ in 0..2 {
+        let (status, answer) = post(set, &format!("/withdraw/{order}/ack")).await?;
+        ensure!(status == 200, "{status} {answer}");
+    }
+    wait_for_case(set, order, "unacknowledged closed upstream").await?;
+    ensure!(
+        set.stage.client.order(order).await?["acknowledgedUs"].is_number(),
+        "it isn't shown as acknowledged"
+    );
+    Ok(())
 }

@@ -4,7 +4,7 @@ use crate::routing::{BOTH_CHANNELS, RoutedStage, attempts, route_text};
 use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
 use serde_json::json;
-use sluice_drill::channels::{ActionScript, ScriptedAction, SimulatorKind};
+use sluice_drill::channels::{ActionScript, ScriptedAction, SimulatorKind, SimulatorServer};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_channel_declines_for_itself_alone_goes_through_another() -> anyhow::Result<()> {
@@ -12,21 +12,7 @@ async fn what_a_channel_declines_for_itself_alone_goes_through_another() -> anyh
     let limit = "[[limit]]\nscope = \"channel\"\ncurrency = \"CNY\"\nday = 50\n";
     routed.apply(&format!("{BOTH_CHANNELS}{limit}"))?;
     let (sims, client) = (&routed.set.stage.sims, &routed.set.stage.client);
-    for name in ["near", "nowhere"] {
-        sims.add_script(
-            SimulatorKind::NetsUnion,
-            ActionScript::new(name, ScriptedAction::NotHere),
-        )?;
-    }
-    sims.add_script(
-        SimulatorKind::NetsUnion,
-        ActionScript::new("later", ScriptedAction::NotHereLater { ms: 300 }),
-    )?;
-    sims.add_script(
-        SimulatorKind::UnionPay,
-        ActionScript::new("nowhere", ScriptedAction::NotHereLater { ms: 50 }),
-    )?;
-
+    channels_that_decline(sims)?;
     for name in ["near", "later"] {
         let order = routed.paid(name, json!({ "toAccountId": name })).await?;
         ensure!(
@@ -149,5 +135,23 @@ async fn a_channel_that_paid_what_it_declined_keeps_the_order_from_every_other()
         seen.len() == 1 && seen[0].starts_with("channel_contradicts "),
         "{seen:?}"
     );
+    Ok(())
+}
+
+fn channels_that_decline(sims: &SimulatorServer) -> anyhow::Result<()> {
+    for name in ["near", "nowhere"] {
+        sims.add_script(
+            SimulatorKind::NetsUnion,
+            ActionScript::new(name, ScriptedAction::NotHere),
+        )?;
+    }
+    sims.add_script(
+        SimulatorKind::NetsUnion,
+        ActionScript::new("later", ScriptedAction::NotHereLater { ms: 300 }),
+    )?;
+    sims.add_script(
+        SimulatorKind::UnionPay,
+        ActionScript::new("nowhere", ScriptedAction::NotHereLater { ms: 50 }),
+    )?;
     Ok(())
 }

@@ -42,26 +42,7 @@ async fn a_change_holds_at_once_and_can_be_taken_back() -> anyhow::Result<()> {
         route_text(&order) == "unionpay|netsunion pause" && order["channel"] == "unionpay",
         "{order}"
     );
-    let insists = routed
-        .submit("insists", json!({ "channel": "netsunion" }))
-        .await?;
-    let shown = routed.waits_for(&insists, "line works").await?;
-    ensure!(
-        shown["route"]["chosen"].is_null() && route_text(&shown) == "-|netsunion pause",
-        "{shown}"
-    );
-    let (_, said) = routed.run(&["explain", &insists])?;
-    ensure!(
-        said.contains("by version 2") && said.contains("line works"),
-        "{said}"
-    );
-    // It is looked at again and again, and written once.
-    tokio::time::sleep(Duration::from_millis(1_200)).await;
-    ensure!(
-        routed.set.stage.client.order(&insists).await?["version"] == 2,
-        "rewritten at every look"
-    );
-
+    let insists = one_insists(&routed).await?;
     let (well, said) = routed.run(&[
         "rollback",
         "1",
@@ -140,4 +121,28 @@ async fn wrong_configurations(routed: &RoutedStage) -> anyhow::Result<()> {
     ensure!(stage.core_metric("sluice_core_routing_invalid").await? == 0);
     ensure!(stage.core_metric("sluice_core_routing_version").await? == 2);
     Ok(())
+}
+
+/// An order that insists on the paused channel; it waits and says why.
+async fn one_insists(routed: &RoutedStage) -> anyhow::Result<String> {
+    let insists = routed
+        .submit("insists", json!({ "channel": "netsunion" }))
+        .await?;
+    let shown = routed.waits_for(&insists, "line works").await?;
+    ensure!(
+        shown["route"]["chosen"].is_null() && route_text(&shown) == "-|netsunion pause",
+        "{shown}"
+    );
+    let (_, said) = routed.run(&["explain", &insists])?;
+    ensure!(
+        said.contains("by version 2") && said.contains("line works"),
+        "{said}"
+    );
+    // It is looked at again and again, and written once.
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    ensure!(
+        routed.set.stage.client.order(&insists).await?["version"] == 2,
+        "rewritten at every look"
+    );
+    Ok(insists)
 }

@@ -50,18 +50,7 @@ async fn a_day_limit_holds_over_two_cores_and_takes_back_what_failed_or_returned
     routed.apply(&format!(
         "{equal}{limit}[[limit]]\nscope = \"business\"\ncurrency = \"CNY\"\nmonth = 100000\n"
     ))?;
-    set.stage.sims.add_script(
-        SimulatorKind::NetsUnion,
-        ActionScript::new("fail", ScriptedAction::Fail),
-    )?;
-    set.stage.sims.add_script(
-        SimulatorKind::UnionPay,
-        ActionScript::new("fail", ScriptedAction::FailLater { ms: 100 }),
-    )?;
-    set.stage.sims.add_script(
-        SimulatorKind::UnionPay,
-        ActionScript::new("back", ScriptedAction::ReturnAfterSuccess { ms: 150 }),
-    )?;
+    channels_that_fail_and_return(set)?;
     let ports = StagePorts {
         core: free_port()?,
         core_admin: free_port()?,
@@ -98,16 +87,7 @@ async fn a_day_limit_holds_over_two_cores_and_takes_back_what_failed_or_returned
     });
     killed?;
     let orders = orders?;
-    let begun = Instant::now();
-    while set.stage.drain(0, Duration::ZERO).await? > 0 {
-        let now = counted(set).await?;
-        ensure!(now <= Decimal::from(50), "{now} were sent, the limit is 50");
-        ensure!(
-            begun.elapsed() < Duration::from_secs(30),
-            "orders still wait although there is room"
-        );
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    never_above_the_limit(set).await?;
     // Nothing is sent any more; once the last has come back, the 30 that stay paid
     // are left: 37.50. (Before the end of sending that sum may just pass by.)
     until_counted(set, Decimal::new(3_750, 2)).await?;
@@ -123,6 +103,26 @@ async fn a_day_limit_holds_over_two_cores_and_takes_back_what_failed_or_returned
     routed.apply(&format!("{equal}{}", limit.replace("50", "\"50.01\"")))?;
     set.stage.wait_for_status(&over, "success").await?;
     set.all_is_well().await?;
+    a_cent_too_much_is_seen(set).await
+}
+
+fn channels_that_fail_and_return(set: &TestStage) -> anyhow::Result<()> {
+    set.stage.sims.add_script(
+        SimulatorKind::NetsUnion,
+        ActionScript::new("fail", ScriptedAction::Fail),
+    )?;
+    set.stage.sims.add_script(
+        SimulatorKind::UnionPay,
+        ActionScript::new("fail", ScriptedAction::FailLater { ms: 100 }),
+    )?;
+    set.stage.sims.add_script(
+        SimulatorKind::UnionPay,
+        ActionScript::new("back", ScriptedAction::ReturnAfterSuccess { ms: 150 }),
+    )?;
+    Ok(())
+}
+
+async fn a_cent_too_much_is_seen(set: &TestStage) -> anyhow::Result<()> {
     // What that compares is worth something: a cent too much in one total is seen.
     let mut conn = set.stage.pool.get_conn().await?;
     conn.query_drop(format!(
@@ -134,5 +134,20 @@ async fn a_day_limit_holds_over_two_cores_and_takes_back_what_failed_or_returned
         !set.stage.invariants().await?.totals_match_orders,
         "a wrong total was not seen"
     );
+    Ok(())
+}
+
+/// Watches the sum until no order waits.
+async fn never_above_the_limit(set: &TestStage) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    while set.stage.drain(0, Duration::ZERO).await? > 0 {
+        let now = counted(set).await?;
+        ensure!(now <= Decimal::from(50), "{now} were sent, the limit is 50");
+        ensure!(
+            begun.elapsed() < Duration::from_secs(30),
+            "orders still wait although there is room"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     Ok(())
 }

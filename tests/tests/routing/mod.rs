@@ -131,7 +131,7 @@ async fn attempts(set: &TestStage, order: &str) -> anyhow::Result<Vec<String>> {
     Ok(set.stage.pool.get_conn().await?.query(sql).await?)
 }
 
-/// What is counted of account A00001 now, in one look.
+/// The sum counted of account A00001 now, in one look.
 async fn counted(set: &TestStage) -> anyhow::Result<Decimal> {
     let mut conn = set.stage.pool.get_conn().await?;
     let sql = format!(

@@ -45,33 +45,7 @@ single = "7.50"
 async fn rules_and_blacklists_decide_and_what_has_no_route_waits_or_fails() -> anyhow::Result<()> {
     let routed = RoutedStage::up(3).await?;
     routed.apply(&format!("{BOTH_CHANNELS}{RULES_CONFIG}"))?;
-    let cases = [
-        ("plain", json!({}), "netsunion"),
-        (
-            "large",
-            json!({ "amount": "5.01" }),
-            "unionpay|netsunion rule single",
-        ),
-        (
-            "night",
-            json!({ "bankCode": "NIGHT" }),
-            "unionpay|netsunion rule maintenance",
-        ),
-        (
-            "bank",
-            json!({ "bankCode": "RCCB" }),
-            "unionpay|netsunion rule banks",
-        ),
-        (
-            "account",
-            json!({ "fromAccountId": "A00002" }),
-            "unionpay|netsunion rule accounts",
-        ),
-    ];
-    for (name, more, want) in cases {
-        let order = routed.paid(name, more).await?;
-        ensure!(route_text(&order) == want, "{name}: {order}");
-    }
+    rules_choose(&routed).await?;
     // Nobody takes it: it waits, says why, and goes on after a change.
     let waits = routed
         .submit("waits", json!({ "bankCode": "CLOSED" }))
@@ -89,21 +63,7 @@ async fn rules_and_blacklists_decide_and_what_has_no_route_waits_or_fails() -> a
     routed
         .waits_for(&limited, "7.51 is above 7.5 CNY in one payment")
         .await?;
-    // Its metrics are counted every other second.
-    let begun = Instant::now();
-    while routed
-        .set
-        .stage
-        .core_metric("sluice_core_unrouted_orders")
-        .await?
-        != 2
-    {
-        ensure!(
-            begun.elapsed() < Duration::from_secs(10),
-            "orders without a route are not counted"
-        );
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    two_are_counted_as_unrouted(&routed).await?;
     // Not kept waiting only to fail in the end: the blocked payee counts first.
     let thief = routed
         .submit(
@@ -142,4 +102,54 @@ async fn rules_and_blacklists_decide_and_what_has_no_route_waits_or_fails() -> a
         .wait_for_status(&limited, "success")
         .await?;
     routed.set.all_is_well().await
+}
+
+async fn rules_choose(routed: &RoutedStage) -> anyhow::Result<()> {
+    let cases = [
+        ("plain", json!({}), "netsunion"),
+        (
+            "large",
+            json!({ "amount": "5.01" }),
+            "unionpay|netsunion rule single",
+        ),
+        (
+            "night",
+            json!({ "bankCode": "NIGHT" }),
+            "unionpay|netsunion rule maintenance",
+        ),
+        (
+            "bank",
+            json!({ "bankCode": "RCCB" }),
+            "unionpay|netsunion rule banks",
+        ),
+        (
+            "account",
+            json!({ "fromAccountId": "A00002" }),
+            "unionpay|netsunion rule accounts",
+        ),
+    ];
+    for (name, more, want) in cases {
+        let order = routed.paid(name, more).await?;
+        ensure!(route_text(&order) == want, "{name}: {order}");
+    }
+    Ok(())
+}
+
+async fn two_are_counted_as_unrouted(routed: &RoutedStage) -> anyhow::Result<()> {
+    // Its metrics are counted every other second.
+    let begun = Instant::now();
+    while routed
+        .set
+        .stage
+        .core_metric("sluice_core_unrouted_orders")
+        .await?
+        != 2
+    {
+        ensure!(
+            begun.elapsed() < Duration::from_secs(10),
+            "orders without a route are not counted"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
 }

@@ -63,23 +63,31 @@ async fn an_edit_survives_kills_and_is_armed_by_two() -> anyhow::Result<()> {
             .remove(0);
     }
     set.everything_is_evaluated().await?;
-    let versions = numbers(&set, "SELECT version FROM guard.rule_set ORDER BY version").await?;
-    let last = versions.len() as i64;
-    ensure!(
-        versions == (1..=last).collect::<Vec<_>>() && last <= 3,
-        "{versions:?}"
-    );
-    let held = numbers(
-        &set,
-        "SELECT COUNT(*) FROM guard.rule_member GROUP BY version ORDER BY version",
-    )
-    .await?;
-    ensure!(held[1..].iter().all(|n| *n == held[0] + 1), "{held:?}");
+    the_sets_are_whole(&set).await?;
+    both_versions_see_the_fault(&set).await?;
+    two_people(&set, &hash).await
+}
 
+/// By hand: less available than the balance says.
+async fn break_balance(set: &TestStage, account: &str) -> anyhow::Result<()> {
+    let sql = format!(
+        "UPDATE {}.balance SET available=available-1 WHERE account_id=?",
+        set.stage.schemas.balance
+    );
+    Ok(set
+        .stage
+        .pool
+        .get_conn()
+        .await?
+        .exec_drop(sql, (account,))
+        .await?)
+}
+
+async fn both_versions_see_the_fault(set: &TestStage) -> anyhow::Result<()> {
     // Both versions see the fault, one verdict each; the armed one alone stops it.
     let account = "RULES1";
     injection::fund(&set.stage, account, Decimal::from(10_000)).await?;
-    break_balance(&set, account).await?;
+    break_balance(set, account).await?;
     let begun = Instant::now();
     let ids = loop {
         let sql = format!(
@@ -97,7 +105,7 @@ async fn an_edit_survives_kills_and_is_armed_by_two() -> anyhow::Result<()> {
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
-    let armed = done(&set, "ann", &["explain", &ids[0]]).await?;
+    let armed = done(set, "ann", &["explain", &ids[0]]).await?;
     for part in [
         "A balance is what is available",
         "it stops money",
@@ -108,26 +116,26 @@ async fn an_edit_survives_kills_and_is_armed_by_two() -> anyhow::Result<()> {
     ] {
         ensure!(armed.contains(part), "{part} is not in:\n{armed}");
     }
-    let shadow = done(&set, "ann", &["explain", &ids[1]]).await?;
+    let shadow = done(set, "ann", &["explain", &ids[1]]).await?;
     ensure!(
         shadow.contains("on trial") && shadow.contains("Stopped   nothing"),
         "{shadow}"
     );
-
-    two_people(&set, &hash).await
+    Ok(())
 }
 
-/// By hand: less available than the balance says.
-async fn break_balance(set: &TestStage, account: &str) -> anyhow::Result<()> {
-    let sql = format!(
-        "UPDATE {}.balance SET available=available-1 WHERE account_id=?",
-        set.stage.schemas.balance
+async fn the_sets_are_whole(set: &TestStage) -> anyhow::Result<()> {
+    let versions = numbers(set, "SELECT version FROM guard.rule_set ORDER BY version").await?;
+    let last = versions.len() as i64;
+    ensure!(
+        versions == (1..=last).collect::<Vec<_>>() && last <= 3,
+        "{versions:?}"
     );
-    Ok(set
-        .stage
-        .pool
-        .get_conn()
-        .await?
-        .exec_drop(sql, (account,))
-        .await?)
+    let held = numbers(
+        set,
+        "SELECT COUNT(*) FROM guard.rule_member GROUP BY version ORDER BY version",
+    )
+    .await?;
+    ensure!(held[1..].iter().all(|n| *n == held[0] + 1), "{held:?}");
+    Ok(())
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 const RULE_ID: &str = "balance_adds_up";
 
-/// What `sluice rules …` prints, or its error, under a person's name.
+/// The text that `sluice rules …` prints, or its error, under a person's name.
 async fn sluice(
     set: &TestStage,
     person: &str,

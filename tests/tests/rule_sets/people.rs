@@ -31,6 +31,12 @@ pub(super) async fn two_people(set: &TestStage, hash: &str) -> anyhow::Result<()
     let sets = done(set, "bob", &["sets"]).await?;
     ensure!(sets.contains("proposed by ann: clearer"), "{sets}");
     done(set, "bob", &["rollback", "1", "--reason", "as it was"]).await?;
+    suppressions_are_bounded(set).await?;
+    what_is_suppressed_stops_nobody(set).await
+}
+
+/// A suppression has a cap and an end, and only rules that name an amount take one.
+async fn suppressions_are_bounded(set: &TestStage) -> anyhow::Result<()> {
     let made = done(
         set,
         "bob",
@@ -83,5 +89,5 @@ pub(super) async fn two_people(set: &TestStage, hash: &str) -> anyhow::Result<()
         let refused = sluice(set, "bob", &none).await?.err().unwrap_or_default();
         ensure!(refused.contains(why), "{refused}");
     }
-    what_is_suppressed_stops_nobody(set).await
+    Ok(())
 }

@@ -9,12 +9,66 @@ use sluice_contract::order::OrderKind;
 use sluice_core::orders::state::OrderInput;
 use sluice_tests::TestStage;
 
-/// What account `name` shall have at the end: available, reserved, intermediate,
+/// The sums that account `name` shall have at the end: available, reserved, intermediate,
 /// intermediate reserved; and the state and code of its order.
 pub(super) struct ExpectedAccount {
     pub(super) account: String,
     pub(super) parts: [i64; 4],
     pub(super) order: Option<(&'static str, Option<&'static str>)>,
+}
+
+/// Makes one of each end of an order, stopped after step `last`.
+async fn all_ends(
+    set: &TestStage,
+    hand: &SagaHand,
+    last: u32,
+) -> anyhow::Result<Vec<ExpectedAccount>> {
+    let mut wants = Vec::new();
+    let mut want = |account: &str, parts: [i64; 4], order| {
+        wants.push(ExpectedAccount {
+            account: account.into(),
+            parts,
+            order,
+        })
+    };
+
+    let account = format!("refund-{last}");
+    let intents = hand
+        .booking(&format!("pay-{account}"), capture(&account, "p"))
+        .await?;
+    hand.go_on(intents, 4).await?;
+    let at = hand.order(&account, OrderKind::Refund, Some("p")).await?;
+    hand.record_outcome(&at, OrderInput::Cancel).await?;
+    hand.go_on(hand.saga.open_of(&[at]).await?, last).await?;
+    want(&account, [0, 0, 100, 0], Some(("failed", None)));
+
+    let account = format!("release-{last}");
+    hand.fund(&account, 100).await?;
+    let at = hand.order(&account, OrderKind::CashOut, None).await?;
+    hand.record_outcome(&at, OrderInput::Cancel).await?;
+    hand.go_on(hand.saga.open_of(&[at]).await?, last).await?;
+    want(&account, [100, 0, 0, 0], Some(("failed", None)));
+
+    let account = format!("finalize-{last}");
+    hand.fund(&account, 100).await?;
+    let at = hand.order(&account, OrderKind::CashOut, None).await?;
+    send(set, &at).await?;
+    hand.record_outcome(&at, OrderInput::Succeeded).await?;
+    hand.go_on(hand.saga.open_of(&[at]).await?, last).await?;
+    want(&account, [90, 0, 0, 0], Some(("success", None)));
+
+    // The return is there before the end is booked.
+    let account = format!("returned-{last}");
+    hand.fund(&account, 100).await?;
+    let at = hand.order(&account, OrderKind::CashOut, None).await?;
+    send(set, &at).await?;
+    hand.record_outcome(&at, OrderInput::Succeeded).await?;
+    hand.record_outcome(&at, OrderInput::Returned).await?;
+    let open = hand.saga.open_of(&[at]).await?;
+    ensure!(open.len() == 2, "{open:?}");
+    hand.go_on(open, last).await?;
+    want(&account, [100, 0, 0, 0], Some(("returned", None)));
+    Ok(wants)
 }
 
 /// Makes one of each kind of booking, stopped after step `last`.
@@ -64,43 +118,9 @@ async fn all_kinds(
         Some(("failed", Some("insufficient_funds"))),
     );
 
-    let account = format!("refund-{last}");
-    let intents = hand
-        .booking(&format!("pay-{account}"), capture(&account, "p"))
-        .await?;
-    hand.go_on(intents, 4).await?;
-    let at = hand.order(&account, OrderKind::Refund, Some("p")).await?;
-    hand.record_outcome(&at, OrderInput::Cancel).await?;
-    hand.go_on(hand.saga.open_of(&[at]).await?, last).await?;
-    want(&account, [0, 0, 100, 0], Some(("failed", None)));
-
-    let account = format!("release-{last}");
-    hand.fund(&account, 100).await?;
-    let at = hand.order(&account, OrderKind::CashOut, None).await?;
-    hand.record_outcome(&at, OrderInput::Cancel).await?;
-    hand.go_on(hand.saga.open_of(&[at]).await?, last).await?;
-    want(&account, [100, 0, 0, 0], Some(("failed", None)));
-
-    let account = format!("finalize-{last}");
-    hand.fund(&account, 100).await?;
-    let at = hand.order(&account, OrderKind::CashOut, None).await?;
-    send(set, &at).await?;
-    hand.record_outcome(&at, OrderInput::Succeeded).await?;
-    hand.go_on(hand.saga.open_of(&[at]).await?, last).await?;
-    want(&account, [90, 0, 0, 0], Some(("success", None)));
-
-    // The return is there before the end is booked.
-    let account = format!("returned-{last}");
-    hand.fund(&account, 100).await?;
-    let at = hand.order(&account, OrderKind::CashOut, None).await?;
-    send(set, &at).await?;
-    hand.record_outcome(&at, OrderInput::Succeeded).await?;
-    hand.record_outcome(&at, OrderInput::Returned).await?;
-    let open = hand.saga.open_of(&[at]).await?;
-    ensure!(open.len() == 2, "{open:?}");
-    hand.go_on(open, last).await?;
-    want(&account, [100, 0, 0, 0], Some(("returned", None)));
-    Ok(wants)
+    let mut all = wants;
+    all.extend(all_ends(set, hand, last).await?);
+    Ok(all)
 }
 
 pub(super) async fn check(set: &TestStage, want: &ExpectedAccount) -> anyhow::Result<()> {

@@ -2,7 +2,6 @@
 
 use anyhow::{Context, ensure};
 use mysql_async::Pool;
-use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use sluice_contract::clock::now_us;
 use sluice_contract::money::Currency;
@@ -21,6 +20,7 @@ use sluice_core::outcome::{
     AckPolicy, OrderOutcome, OutcomeDelays, OutcomeRecorder, OutcomeResult,
 };
 use sluice_core::saga::{BookingSaga, SagaFollower};
+use sluice_core::transaction::Transaction;
 use sluice_core::unit_of_work::UnitOfWork;
 use sluice_tests::TestStage;
 use std::sync::Arc;
@@ -219,8 +219,8 @@ pub(super) async fn send(set: &TestStage, at: &OrderRef) -> anyhow::Result<()> {
     let mut conn = pool(&set.stage.url, &set.stage.schemas.orders)?
         .get_conn()
         .await?;
-    conn.query_drop("START TRANSACTION").await?;
-    let mut order: Order = repo::lock(&mut conn, [at].into_iter())
+    let mut transaction = Transaction::begin(&mut conn).await?;
+    let mut order: Order = repo::lock(transaction.conn(), [at].into_iter())
         .await?
         .pop()
         .context("no such order")?;
@@ -239,7 +239,7 @@ pub(super) async fn send(set: &TestStage, at: &OrderRef) -> anyhow::Result<()> {
         new_attempts: vec![attempt],
         ..UnitOfWork::default()
     };
-    conn.query_drop(unit_of_work.commit_sql(&set.stage.schemas, &set.stage.key, now_us())?)
-        .await?;
-    Ok(())
+    unit_of_work
+        .commit(transaction, &set.stage.schemas, &set.stage.key, now_us())
+        .await
 }

@@ -48,7 +48,11 @@ fn the_checker_finds_what_it_is_there_for() {
         complaint("SELECT a FROM orders WHERE order_id=? FOR UPDATE", true).is_some(),
         "a lock is no look-up"
     );
+    statements_are_joined();
+    keys_are_looked_at();
+}
 
+fn statements_are_joined() {
     let code = r#"fn a() { let x = "SELECT a \
         FROM orders WHERE account_id=?"; sql.push_str("INSERT INTO "); sql.push_str(&schemas.ledger); sql.push_str(".entry (a) VALUES "); }"#;
     let found = statements(code);
@@ -60,7 +64,9 @@ fn the_checker_finds_what_it_is_there_for() {
         ]
     );
     assert!(found.iter().all(|sql| complaint(sql, false).is_none()));
+}
 
+fn keys_are_looked_at() {
     let table = |keys: &str| {
         format!("CREATE TABLE orders (\n  account_id INT,\n  id INT,\n  {keys}\n) ENGINE=InnoDB;")
     };

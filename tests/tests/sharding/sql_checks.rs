@@ -29,7 +29,7 @@ pub(super) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// Where `word` stands in `text` as words of its own.
+/// Position of `word` in `text` as words of its own.
 fn find_word(text: &str, word: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     text.match_indices(word).map(|(at, _)| at).find(|at| {
@@ -73,7 +73,7 @@ pub(super) fn table_after(text: &str, word: &str) -> Option<String> {
     )
 }
 
-/// What is wrong with one statement of a program; `free` allows reads without account.
+/// The fault of one statement of a program; `free` allows reads without account.
 pub(super) fn complaint(sql: &str, free: bool) -> Option<String> {
     let text = plain(sql);
     if let Some(word) = forbidden(&text) {

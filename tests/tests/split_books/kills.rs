@@ -3,7 +3,7 @@
 use crate::split_books::ready;
 use anyhow::{Context, ensure};
 use sluice_drill::load::request::LoadTarget;
-use sluice_drill::load::{self, OpenLoad};
+use sluice_drill::load::{self, LoadReport, OpenLoad};
 use sluice_drill::setup::ports::free_port;
 use sluice_drill::stage::traffic::{REQUEST_TIMEOUT, Traffic};
 use sluice_drill::stage::{StageOptions, StagePorts};
@@ -31,22 +31,8 @@ async fn kills_of_cores_and_of_each_server_lose_and_double_nothing() -> anyhow::
     let mut split_books = set.stage.split_books.take().context("split_books")?;
     let (rate, time) = (80, Duration::from_secs(12));
     other.tell(&set.stage, rate * time.as_secs() + 1).await?;
-    let beside = async {
-        let (traffic, target) = (other.clone(), LoadTarget::new(&ports.address(ports.core)));
-        let load = OpenLoad {
-            address: target.address.clone(),
-            rate,
-            duration: time,
-            connections: 64,
-            deadline: REQUEST_TIMEOUT,
-        };
-        load::open(
-            load,
-            move |n, out: &mut Vec<u8>| traffic.request(&target, n, out),
-            |_, _, _: &[u8]| {},
-        )
-        .await
-    };
+    let address = ports.address(ports.core);
+    let beside = load_on(&address, other.clone(), rate, time);
     let (load_one, load_other, killed) =
         tokio::join!(one.open(&set.stage, rate, time), beside, async {
             let pause = || tokio::time::sleep(Duration::from_millis(1_200));
@@ -86,9 +72,18 @@ async fn kills_of_cores_and_of_each_server_lose_and_double_nothing() -> anyhow::
     }
     set.stage.core = Some(core);
     ready(&set, true).await?;
+    everybody_asks_again(&set, [&one, &other], rate * time.as_secs()).await?;
+    drop(second);
+    Ok(())
+}
+
+async fn everybody_asks_again(
+    set: &TestStage,
+    traffics: [&Traffic; 2],
+    asked: u64,
+) -> anyhow::Result<()> {
     // Everybody who got no answer asks again, as upstreams do: same key, same order.
-    let asked = rate * time.as_secs();
-    for traffic in [&one, &other] {
+    for traffic in traffics {
         let again = traffic
             .open(&set.stage, 160, Duration::from_secs(asked / 160))
             .await?;
@@ -106,6 +101,28 @@ async fn kills_of_cores_and_of_each_server_lose_and_double_nothing() -> anyhow::
         counts.total(),
         2 * asked
     );
-    drop(second);
     Ok(())
+}
+
+/// The load of one core by its address.
+async fn load_on(
+    core: &str,
+    traffic: Traffic,
+    rate: u64,
+    time: Duration,
+) -> anyhow::Result<LoadReport> {
+    let target = LoadTarget::new(core);
+    let load = OpenLoad {
+        address: target.address.clone(),
+        rate,
+        duration: time,
+        connections: 64,
+        deadline: REQUEST_TIMEOUT,
+    };
+    load::open(
+        load,
+        move |n, out: &mut Vec<u8>| traffic.request(&target, n, out),
+        |_, _, _: &[u8]| {},
+    )
+    .await
 }

@@ -10,7 +10,7 @@ use sluice_drill::load;
 use sluice_tests::TestStage;
 use std::time::{Duration, Instant};
 
-/// What `/ready` says, once it is ready or not.
+/// The answer of `/ready`, once it is ready or not.
 async fn ready(set: &TestStage, wanted: bool) -> anyhow::Result<Value> {
     let address = set.stage.ports.address(set.stage.ports.core_admin);
     let begun = Instant::now();

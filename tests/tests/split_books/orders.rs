@@ -15,7 +15,7 @@ use sluice_sidecar::health::blind::Blind;
 use sluice_sidecar::rules::Evaluator;
 use sluice_sidecar::rules::runtime::rule_set::RuleSet;
 use sluice_sidecar::stream::change::RuleInput;
-use sluice_sidecar::stream::feed::SourceMessage;
+use sluice_sidecar::stream::feed::{FeedSender, SourceMessage};
 use sluice_sidecar::stream::gtid::Flavour;
 use sluice_sidecar::stream::position::StartPosition;
 use sluice_tests::{TestStage, options};
@@ -48,7 +48,8 @@ async fn proven(set: &TestStage, url: &str) -> anyhow::Result<usize> {
     let blind = Blind::new(Readiness::default(), prometheus::IntGauge::new("t", "t")?);
     let cancel = CancellationToken::new();
     let _ends = cancel.clone().drop_guard();
-    let reader = reader::BinlogReader::new(settings, send, blind.clone(), cancel)?;
+    let send = FeedSender::new(send, cancel);
+    let reader = reader::BinlogReader::new(settings, send, blind.clone())?;
     std::thread::spawn(move || reader.run());
     let rules = RuleSet::load(&set.stage.options.rules, set.stage.key.clone())?;
     let (mut rules, mut found, mut count) = (Evaluator::new(Arc::new(rules)), Vec::new(), 0);
@@ -112,7 +113,14 @@ async fn orders_live_as_they_do_together_and_a_refusal_burns_no_key() -> anyhow:
         ensure!(count > 20, "only {count} transactions were read");
     }
 
-    let (status, answer) = ask(&set, "too-much", "5000.00").await?;
+    a_refusal_burns_no_key(&set).await?;
+
+    the_balance_service_is_away(&mut set).await?;
+    set.all_is_well().await
+}
+
+async fn a_refusal_burns_no_key(set: &TestStage) -> anyhow::Result<()> {
+    let (status, answer) = ask(set, "too-much", "5000.00").await?;
     ensure!(
         status == 422 && answer["code"] == 42202,
         "{status} {answer}"
@@ -132,9 +140,9 @@ async fn orders_live_as_they_do_together_and_a_refusal_burns_no_key() -> anyhow:
     let body = json!({ "accountId": "A00001", "amount": "9000.00", "bizNo": "more" });
     let (status, answer) = set.stage.client.post("/deposit", &body, &[]).await?;
     ensure!(status == 202, "{status} {answer}");
-    let (status, first) = ask(&set, "too-much", "5000.00").await?;
+    let (status, first) = ask(set, "too-much", "5000.00").await?;
     ensure!(status == 202, "{status} {first}");
-    let (status, again) = ask(&set, "too-much", "5000.00").await?;
+    let (status, again) = ask(set, "too-much", "5000.00").await?;
     ensure!(
         status == 202 && again["data"] == first["data"],
         "{status} {again}"
@@ -144,20 +152,23 @@ async fn orders_live_as_they_do_together_and_a_refusal_burns_no_key() -> anyhow:
         .context("an id")?
         .to_owned();
     set.stage.wait_for_status(&id, "success").await?;
+    Ok(())
+}
 
+async fn the_balance_service_is_away(set: &mut TestStage) -> anyhow::Result<()> {
     // The balance service is away: nothing is promised, and /ready says which it is.
     let split_books = set.stage.split_books.as_mut().context("split_books")?;
     split_books.balance.kill9()?;
-    let (status, answer) = ask(&set, "away", "7.00").await?;
+    let (status, answer) = ask(set, "away", "7.00").await?;
     ensure!(status == 503, "{status} {answer}");
-    let told = ready(&set, false).await?;
+    let told = ready(set, false).await?;
     ensure!(
         told["waits_for"]["balance"]
             .as_str()
             .is_some_and(|w| w.contains("balance")),
         "{told}"
     );
-    let (status, answer) = ask(&set, "never-written", "7.00").await?;
+    let (status, answer) = ask(set, "never-written", "7.00").await?;
     ensure!(status == 503, "{status} {answer}");
     set.stage
         .split_books
@@ -166,10 +177,10 @@ async fn orders_live_as_they_do_together_and_a_refusal_burns_no_key() -> anyhow:
         .balance
         .restart()
         .await?;
-    ready(&set, true).await?;
-    let (status, first) = ask(&set, "away", "7.00").await?;
+    ready(set, true).await?;
+    let (status, first) = ask(set, "away", "7.00").await?;
     ensure!(status == 202, "a repeat learns the truth: {status} {first}");
-    let (_, again) = ask(&set, "away", "7.00").await?;
+    let (_, again) = ask(set, "away", "7.00").await?;
     ensure!(again["data"] == first["data"], "{first} {again}");
-    set.all_is_well().await
+    Ok(())
 }

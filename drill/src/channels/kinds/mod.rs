@@ -1,14 +1,17 @@
 //! The simulated channels, a file each behind one trait, and the list of them. Their
 //! codes are read by `core/src/channels`, which shares no code with what is written here.
 
+pub(super) mod backend;
 pub mod netsunion;
 pub mod psp;
 mod psp_api;
+pub(super) mod reply;
 mod union_json;
 pub mod unionpay;
 
+use crate::channels::kinds::backend::SharedBackend;
+use crate::channels::script::ScriptedAction;
 use crate::channels::script::rates::ActionRates;
-use crate::channels::server::SimulatorServer;
 use axum::Router;
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
@@ -76,7 +79,7 @@ pub(crate) trait ChannelSimulator: Send + Sync {
     ) -> Result<(), SignatureError>;
 
     /// Paths of the channel's own API, from the simulators' root.
-    fn routes(&self) -> Router<SimulatorServer>;
+    fn routes(&self) -> Router<SharedBackend>;
 
     /// Chances of each misbehaviour on the demo's bad day.
     fn bad_day(&self) -> ActionRates;
@@ -119,6 +122,16 @@ simulators! {
 }
 
 impl SimulatorKind {
+    /// Refuses a script's action that this channel has no word for.
+    pub(super) fn check_action(self, action: &ScriptedAction) -> anyhow::Result<()> {
+        action.check(self.id(), self.simulator().returns())
+    }
+
+    /// Refuses chances above 1000 permille in all, and returns where there are none.
+    pub(super) fn check_rates(self, rates: &ActionRates) -> anyhow::Result<()> {
+        rates.check(self.id(), self.simulator().returns())
+    }
+
     /// Position of this channel's state in arrays over all.
     pub(super) fn index(self) -> usize {
         self as usize

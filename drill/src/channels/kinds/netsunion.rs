@@ -1,11 +1,11 @@
 //! NetsUnion-like: the reply tells the result; only a trade in process is told by
 //! callback (seed 002 §4.1).
 
+use crate::channels::kinds::backend::SharedBackend;
 use crate::channels::kinds::{
     ChannelSimulator, SimulatorKind, TradeMessage, TradeStage, union_json,
 };
 use crate::channels::script::rates::ActionRates;
-use crate::channels::server::SimulatorServer;
 use axum::Router;
 use axum::http::HeaderMap;
 use sluice_contract::keys::SigningKeys;
@@ -93,7 +93,7 @@ impl ChannelSimulator for NetsUnionSimulator {
         union_json::verify(keys, now_s, headers, body)
     }
 
-    fn routes(&self) -> Router<SimulatorServer> {
+    fn routes(&self) -> Router<SharedBackend> {
         union_json::routes(SimulatorKind::NetsUnion)
     }
 

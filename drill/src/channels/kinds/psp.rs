@@ -1,9 +1,9 @@
 //! A public payout API in today's style: its words are a payout's `status`, or
 //! `status:failure_code`, and results come by webhook.
 
+use crate::channels::kinds::backend::SharedBackend;
 use crate::channels::kinds::{ChannelSimulator, TradeMessage, TradeStage, psp_api};
 use crate::channels::script::rates::ActionRates;
-use crate::channels::server::SimulatorServer;
 use axum::Router;
 use axum::http::HeaderMap;
 use sluice_contract::keys::SigningKeys;
@@ -114,7 +114,7 @@ impl ChannelSimulator for PspSimulator {
         })
     }
 
-    fn routes(&self) -> Router<SimulatorServer> {
+    fn routes(&self) -> Router<SharedBackend> {
         psp_api::routes()
     }
 

@@ -1,9 +1,9 @@
 //! The payout API's HTTP: amounts in minor units, an idempotency key that is remembered
 //! for one date of `created`, payouts as JSON.
 
+use crate::channels::kinds::backend::{SharedBackend, SimulatedReply};
+use crate::channels::kinds::reply::{is_identity, signed_json, unclear};
 use crate::channels::kinds::{SimulatorKind, TradeMessage};
-use crate::channels::reply::{is_identity, signed_json, unclear};
-use crate::channels::server::{SimulatedReply, SimulatorServer};
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
@@ -40,7 +40,7 @@ struct PayoutDateQuery {
     date: String,
 }
 
-pub(super) fn routes() -> Router<SimulatorServer> {
+pub(super) fn routes() -> Router<SharedBackend> {
     Router::new()
         .route("/psp/v1/payouts", post(pay))
         .route("/psp/v1/payouts/by-reference/{reference}", get(query))
@@ -53,9 +53,9 @@ pub(super) fn event(said: &TradeMessage) -> Value {
     json!({ "id": format!("evt_{}_{status}", said.pay.serial_no), "type": format!("payout.{status}"), "data": data })
 }
 
-async fn pay(State(server): State<SimulatorServer>, headers: HeaderMap, body: Bytes) -> Response {
-    let refuse = |status, code: &str| refusal(&server, status, code, "");
-    if !is_signed(&server, &headers, &body) {
+async fn pay(State(backend): State<SharedBackend>, headers: HeaderMap, body: Bytes) -> Response {
+    let refuse = |status, code: &str| refusal(&backend, status, code, "");
+    if !is_signed(&backend, &headers, &body) {
         return refuse(StatusCode::UNAUTHORIZED, "bad_signature");
     }
     let Ok(asked) = serde_json::from_slice::<SimulatedPayoutRequest>(&body) else {
@@ -67,11 +67,11 @@ async fn pay(State(server): State<SimulatorServer>, headers: HeaderMap, body: By
     if !keyed || asked.amount <= 0 || !is_identity(&asked.reference, &asked.created) {
         return refuse(StatusCode::BAD_REQUEST, "bad_request");
     }
-    match server.pay(SimulatorKind::Psp, asked.into_pay()).await {
-        Ok(SimulatedReply::Reply(said)) => shown(&server, StatusCode::CREATED, &payout(&said)),
-        Ok(SimulatedReply::Again(said)) => again(&server, &said),
+    match backend.pay(SimulatorKind::Psp, asked.into_pay()).await {
+        Ok(SimulatedReply::Reply(said)) => shown(&backend, StatusCode::CREATED, &payout(&said)),
+        Ok(SimulatedReply::Again(said)) => again(&backend, &said),
         Ok(bad @ (SimulatedReply::Hold(_) | SimulatedReply::Http500 | SimulatedReply::Junk)) => {
-            unclear(&server, SimulatorKind::Psp, bad).await
+            unclear(&backend, SimulatorKind::Psp, bad).await
         }
         Err(error) => {
             tracing::error!(channel = %SimulatorKind::Psp, "{error:#}");
@@ -81,7 +81,7 @@ async fn pay(State(server): State<SimulatorServer>, headers: HeaderMap, body: By
 }
 
 async fn query(
-    State(server): State<SimulatorServer>,
+    State(backend): State<SharedBackend>,
     Path(reference): Path<String>,
     Query(dated): Query<PayoutDateQuery>,
     uri: Uri,
@@ -92,14 +92,14 @@ async fn query(
         .path_and_query()
         .map_or("", |p| p.as_str())
         .trim_start_matches(SimulatorKind::Psp.simulator().base_path());
-    if !is_signed(&server, &headers, path.as_bytes()) {
-        return refusal(&server, StatusCode::UNAUTHORIZED, "bad_signature", "");
+    if !is_signed(&backend, &headers, path.as_bytes()) {
+        return refusal(&backend, StatusCode::UNAUTHORIZED, "bad_signature", "");
     }
-    match server.query(SimulatorKind::Psp, &reference, &dated.date) {
-        Some(said) => shown(&server, StatusCode::OK, &payout(&said)),
+    match backend.query(SimulatorKind::Psp, &reference, &dated.date) {
+        Some(said) => shown(&backend, StatusCode::OK, &payout(&said)),
         None => {
             let code = SimulatorKind::Psp.simulator().no_such_trade();
-            refusal(&server, StatusCode::NOT_FOUND, code, &reference)
+            refusal(&backend, StatusCode::NOT_FOUND, code, &reference)
         }
     }
 }
@@ -117,28 +117,28 @@ impl SimulatedPayoutRequest {
 }
 
 /// Answers a known key: the payout as it is, or that it was another request's.
-fn again(server: &SimulatorServer, said: &TradeMessage) -> Response {
+fn again(backend: &SharedBackend, said: &TradeMessage) -> Response {
     if said.code == SimulatorKind::Psp.simulator().conflict() {
         let reference = &said.pay.serial_no;
-        refusal(server, StatusCode::CONFLICT, &said.code, reference)
+        refusal(backend, StatusCode::CONFLICT, &said.code, reference)
     } else {
-        shown(server, StatusCode::OK, &payout(said))
+        shown(backend, StatusCode::OK, &payout(said))
     }
 }
 
-fn is_signed(server: &SimulatorServer, headers: &HeaderMap, text: &[u8]) -> bool {
-    let (keys, now_s) = (server.keys(SimulatorKind::Psp), now_us() / 1_000_000);
+fn is_signed(backend: &SharedBackend, headers: &HeaderMap, text: &[u8]) -> bool {
+    let (keys, now_s) = (backend.keys(SimulatorKind::Psp), now_us() / 1_000_000);
     let psp = SimulatorKind::Psp.simulator();
     psp.verify(&keys, now_s, headers, text).is_ok()
 }
 
-fn shown(server: &SimulatorServer, status: StatusCode, body: &Value) -> Response {
-    signed_json(server, SimulatorKind::Psp, status, body)
+fn shown(backend: &SharedBackend, status: StatusCode, body: &Value) -> Response {
+    signed_json(backend, SimulatorKind::Psp, status, body)
 }
 
-fn refusal(server: &SimulatorServer, status: StatusCode, code: &str, reference: &str) -> Response {
+fn refusal(backend: &SharedBackend, status: StatusCode, code: &str, reference: &str) -> Response {
     let body = json!({ "error": { "code": code, "reference": reference } });
-    shown(server, status, &body)
+    shown(backend, status, &body)
 }
 
 fn payout(said: &TradeMessage) -> Value {

@@ -2,9 +2,9 @@
 //! query. The core's reading of it is written apart, so that a mistake there meets
 //! another opinion here.
 
+use crate::channels::kinds::backend::{SharedBackend, SimulatedReply};
+use crate::channels::kinds::reply::{is_identity, signed_json, unclear};
 use crate::channels::kinds::{SimulatorKind, TradeMessage};
-use crate::channels::reply::{is_identity, signed_json, unclear};
-use crate::channels::server::{SimulatedReply, SimulatorServer};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -20,12 +20,12 @@ use sluice_contract::signing::{
 use sluice_contract::wire::{ChannelPay, ChannelQuery, ChannelReply};
 
 /// `/<id>/pay` and `/<id>/query`.
-pub(super) fn routes(kind: SimulatorKind) -> Router<SimulatorServer> {
-    let pay = move |State(server): State<SimulatorServer>, headers: HeaderMap, body: Bytes| {
-        pay(server, kind, headers, body)
+pub(super) fn routes(kind: SimulatorKind) -> Router<SharedBackend> {
+    let pay = move |State(backend): State<SharedBackend>, headers: HeaderMap, body: Bytes| {
+        pay(backend, kind, headers, body)
     };
-    let query = move |State(server): State<SimulatorServer>, headers: HeaderMap, body: Bytes| {
-        query(server, kind, headers, body)
+    let query = move |State(backend): State<SharedBackend>, headers: HeaderMap, body: Bytes| {
+        query(backend, kind, headers, body)
     };
     Router::new()
         .route(&format!("/{kind}/pay"), post(pay))
@@ -60,42 +60,42 @@ pub(super) fn verify(
 }
 
 async fn pay(
-    server: SimulatorServer,
+    backend: SharedBackend,
     kind: SimulatorKind,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Response> {
-    let request: ChannelPay = opened(&server, kind, &headers, &body)?;
+    let request: ChannelPay = opened(&backend, kind, &headers, &body)?;
     let sound =
         is_identity(&request.serial_no, &request.trade_time) && request.amount > Decimal::ZERO;
-    let refuse = |status, code, why| refusal(&server, kind, status, code, why);
+    let refuse = |status, code, why| refusal(&backend, kind, status, code, why);
     if !sound {
         let why = "serialNo, tradeTime or amount";
         return Err(refuse(StatusCode::BAD_REQUEST, "FORMAT", why));
     }
-    let shown = server.pay(kind, request).await.map_err(|error| {
+    let shown = backend.pay(kind, request).await.map_err(|error| {
         tracing::error!(channel = %kind, "{error:#}");
         let why = "the book can't be written";
         refuse(StatusCode::INTERNAL_SERVER_ERROR, "SYS", why)
     })?;
     Ok(match shown {
         SimulatedReply::Reply(said) | SimulatedReply::Again(said) => {
-            signed_json(&server, kind, StatusCode::OK, &reply(&said))
+            signed_json(&backend, kind, StatusCode::OK, &reply(&said))
         }
         bad @ (SimulatedReply::Hold(_) | SimulatedReply::Http500 | SimulatedReply::Junk) => {
-            unclear(&server, kind, bad).await
+            unclear(&backend, kind, bad).await
         }
     })
 }
 
 async fn query(
-    server: SimulatorServer,
+    backend: SharedBackend,
     kind: SimulatorKind,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Response> {
-    let request: ChannelQuery = opened(&server, kind, &headers, &body)?;
-    let answer = match server.query(kind, &request.serial_no, &request.trade_time) {
+    let request: ChannelQuery = opened(&backend, kind, &headers, &body)?;
+    let answer = match backend.query(kind, &request.serial_no, &request.trade_time) {
         Some(said) => reply(&said),
         None => ChannelReply {
             serial_no: request.serial_no,
@@ -103,19 +103,19 @@ async fn query(
             ..words(kind.simulator().no_such_trade(), "")
         },
     };
-    Ok(signed_json(&server, kind, StatusCode::OK, &answer))
+    Ok(signed_json(&backend, kind, StatusCode::OK, &answer))
 }
 
 /// Checks the signature, then reads the body.
 #[allow(clippy::result_large_err)]
 fn opened<T: serde::de::DeserializeOwned>(
-    server: &SimulatorServer,
+    backend: &SharedBackend,
     kind: SimulatorKind,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<T, Response> {
-    let refuse = |status, code, why: String| refusal(server, kind, status, code, &why);
-    verify(&server.keys(kind), now_us() / 1_000_000, headers, body)
+    let refuse = |status, code, why: String| refusal(backend, kind, status, code, &why);
+    verify(&backend.keys(kind), now_us() / 1_000_000, headers, body)
         .map_err(|e| refuse(StatusCode::UNAUTHORIZED, "SIG", e.to_string()))?;
     serde_json::from_slice(body)
         .map_err(|e| refuse(StatusCode::BAD_REQUEST, "FORMAT", e.to_string()))
@@ -133,13 +133,13 @@ fn reply(said: &TradeMessage) -> ChannelReply {
 }
 
 fn refusal(
-    server: &SimulatorServer,
+    backend: &SharedBackend,
     kind: SimulatorKind,
     status: StatusCode,
     code: &str,
     message: &str,
 ) -> Response {
-    signed_json(server, kind, status, &words(code, message))
+    signed_json(backend, kind, status, &words(code, message))
 }
 
 fn words(code: &str, message: &str) -> ChannelReply {

@@ -1,11 +1,11 @@
 //! UnionPay-like: the reply only accepts, a callback tells the result, and a success may
 //! be returned later (seed 002 §4.3).
 
+use crate::channels::kinds::backend::SharedBackend;
 use crate::channels::kinds::{
     ChannelSimulator, SimulatorKind, TradeMessage, TradeStage, union_json,
 };
 use crate::channels::script::rates::ActionRates;
-use crate::channels::server::SimulatorServer;
 use axum::Router;
 use axum::http::HeaderMap;
 use sluice_contract::keys::SigningKeys;
@@ -92,7 +92,7 @@ impl ChannelSimulator for UnionPaySimulator {
         union_json::verify(keys, now_s, headers, body)
     }
 
-    fn routes(&self) -> Router<SimulatorServer> {
+    fn routes(&self) -> Router<SharedBackend> {
         union_json::routes(SimulatorKind::UnionPay)
     }
 

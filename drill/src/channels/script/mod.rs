@@ -1,9 +1,7 @@
 //! Scripts of misbehaviour: by destination account, or by chance.
 
-pub mod plan;
 pub mod rates;
 
-use crate::channels::kinds::SimulatorKind;
 use crate::channels::script::rates::ActionRates;
 use anyhow::ensure;
 use rand::Rng;
@@ -90,12 +88,12 @@ pub enum ScriptedAction {
 }
 
 impl ScriptedAction {
-    /// Refuses an action that `kind` has no word for.
-    pub fn check(&self, kind: SimulatorKind) -> anyhow::Result<()> {
+    /// Refuses a return on a channel that has no word for one; `id` is for the message.
+    pub(in crate::channels) fn check(&self, id: &str, returns_exist: bool) -> anyhow::Result<()> {
         let returns = matches!(self, ScriptedAction::ReturnAfterSuccess { .. });
         ensure!(
-            !returns || kind.simulator().returns(),
-            "{kind} never returns: use another channel for return_after_success"
+            !returns || returns_exist,
+            "{id} never returns: use another channel for return_after_success"
         );
         Ok(())
     }

@@ -1,6 +1,5 @@
 //! Chances of misbehaviour.
 
-use crate::channels::kinds::SimulatorKind;
 use crate::channels::script::ScriptedAction;
 use anyhow::ensure;
 use rand::Rng;
@@ -39,7 +38,7 @@ const DEFAULT_HOLD_MS: u64 = 10_000;
 
 impl ActionRates {
     /// Refuses a sum above 1000 permille, and returns on a channel that has none.
-    pub fn check(&self, kind: SimulatorKind) -> anyhow::Result<()> {
+    pub(in crate::channels) fn check(&self, id: &str, returns_exist: bool) -> anyhow::Result<()> {
         let sum: u64 = self
             .table(false)
             .iter()
@@ -47,11 +46,11 @@ impl ActionRates {
             .sum();
         ensure!(
             sum <= 1000,
-            "rates of {kind} sum to {sum} permille: at most 1000"
+            "rates of {id} sum to {sum} permille: at most 1000"
         );
         ensure!(
-            kind.simulator().returns() || self.return_after_success == 0,
-            "rates: {kind} never returns"
+            returns_exist || self.return_after_success == 0,
+            "rates: {id} never returns"
         );
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Signatures are asked for; books, scripts and rates are open.
 
-use crate::channels::tests::{TRADE_TIME, bench, payment, secrets};
+use crate::channels::tests::{SimulatorBench, TRADE_TIME, bench, payment, secrets};
 use crate::channels::{BookSummary, SimulatorKind};
 use crate::load::http;
 use sluice_contract::clock::now_us;
@@ -75,22 +75,7 @@ async fn books_scripts_and_rates_over_http() {
             .await,
         "1001"
     );
-    let wrong = http::post(
-        &bench.base,
-        "/netsunion/rates",
-        r#"{"fail":999,"junk_body":2}"#,
-    )
-    .await
-    .unwrap();
-    assert_eq!(wrong.0, 400, "{}", String::from_utf8_lossy(&wrong.1));
-    let returns = r#"{"match":"x","action":{"kind":"return_after_success","ms":1}}"#;
-    assert_eq!(
-        http::post(&bench.base, "/netsunion/script", returns)
-            .await
-            .unwrap()
-            .0,
-        400
-    );
+    contradictions_are_refused(&bench).await;
     assert_eq!(
         http::post(&bench.base, "/netsunion/rates", "{}")
             .await
@@ -104,6 +89,17 @@ async fn books_scripts_and_rates_over_http() {
             .await,
         "0000"
     );
+    the_book_by_pages(&bench).await;
+    let (_, summary) = http::get(&bench.base, "/book/summary").await.unwrap();
+    assert_eq!(
+        serde_json::from_slice::<BookSummary>(&summary)
+            .unwrap()
+            .count,
+        2
+    );
+}
+
+async fn the_book_by_pages(bench: &SimulatorBench) {
     let (_, page) = http::get(&bench.base, "/netsunion/book?limit=1")
         .await
         .unwrap();
@@ -120,11 +116,23 @@ async fn books_scripts_and_rates_over_http() {
         (&page["items"][0]["amount"], page["next"].is_null()),
         (&"2.50".into(), true)
     );
-    let (_, summary) = http::get(&bench.base, "/book/summary").await.unwrap();
+}
+
+async fn contradictions_are_refused(bench: &SimulatorBench) {
+    let wrong = http::post(
+        &bench.base,
+        "/netsunion/rates",
+        r#"{"fail":999,"junk_body":2}"#,
+    )
+    .await
+    .unwrap();
+    assert_eq!(wrong.0, 400, "{}", String::from_utf8_lossy(&wrong.1));
+    let returns = r#"{"match":"x","action":{"kind":"return_after_success","ms":1}}"#;
     assert_eq!(
-        serde_json::from_slice::<BookSummary>(&summary)
+        http::post(&bench.base, "/netsunion/script", returns)
+            .await
             .unwrap()
-            .count,
-        2
+            .0,
+        400
     );
 }

@@ -23,13 +23,13 @@ use tokio::time::sleep;
 pub(super) const TRADE_TIME: &str = "20261121183000";
 pub(super) const NEXT_DAY_TRADE_TIME: &str = "20261122000100";
 
-/// What the core's side was told: channel and message, in order.
+/// Messages that the core's side got: channel and message, in order.
 type ReceivedCallbacks = Arc<Mutex<Vec<(String, ChannelReply)>>>;
 
 pub(super) struct SimulatorBench {
     pub simulator: SimulatorServer,
     pub base: String,
-    told: ReceivedCallbacks,
+    received: ReceivedCallbacks,
     stop: CancellationToken,
 }
 
@@ -110,7 +110,7 @@ fn received(kind: SimulatorKind, body: &str) -> ChannelReply {
 }
 
 async fn bench_with(book: Option<&Path>, deaf: usize) -> SimulatorBench {
-    let (callback_url, told) = core_side(deaf).await;
+    let (callback_url, received) = core_side(deaf).await;
     let unionpay = SimulatedChannelConfig {
         callback_delay_ms: 30,
         ..SimulatedChannelConfig::default()
@@ -132,7 +132,7 @@ async fn bench_with(book: Option<&Path>, deaf: usize) -> SimulatorBench {
     SimulatorBench {
         simulator,
         base,
-        told,
+        received,
         stop,
     }
 }
@@ -209,7 +209,7 @@ impl SimulatorBench {
     }
 
     fn codes(&self, serial: &str) -> Vec<String> {
-        let told = self.told.lock().unwrap();
+        let told = self.received.lock().unwrap();
         told.iter()
             .filter(|(_, r)| r.serial_no == serial)
             .map(|(_, r)| r.code.clone())

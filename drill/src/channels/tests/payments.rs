@@ -85,54 +85,7 @@ async fn another_day_pays_again() {
 async fn the_book_holds_what_was_paid_whatever_was_said() {
     let bench = bench().await;
     let kind = SimulatorKind::NetsUnion;
-    let hold_ms = 50;
-    for (serial, action, said, found) in [
-        (
-            "T1",
-            ScriptedAction::TimeoutAfterPaying { hold_ms },
-            "HTTP 504",
-            "0000",
-        ),
-        (
-            "T2",
-            ScriptedAction::TimeoutWithoutPaying { hold_ms },
-            "HTTP 504",
-            "9001",
-        ),
-        (
-            "T3",
-            ScriptedAction::UnknownCode {
-                code: "7777".into(),
-                pays: true,
-            },
-            "7777",
-            "0000",
-        ),
-        (
-            "T4",
-            ScriptedAction::UnknownCode {
-                code: "7777".into(),
-                pays: false,
-            },
-            "7777",
-            "9001",
-        ),
-        ("T5", ScriptedAction::Http500AfterPaying, "HTTP 500", "0000"),
-        (
-            "T6",
-            ScriptedAction::JunkBody { pays: true },
-            "HTTP 200",
-            "0000",
-        ),
-        (
-            "T7",
-            ScriptedAction::JunkBody { pays: false },
-            "HTTP 200",
-            "9001",
-        ),
-        ("T8", ScriptedAction::Fail, "1001", "1001"),
-        ("T9", ScriptedAction::NoCallback, "2001", "0000"),
-    ] {
+    for (serial, action, said, found) in answers() {
         bench.script(kind, &format!("*-{serial}"), action);
         assert_eq!(
             bench
@@ -208,4 +161,58 @@ async fn the_book_survives_a_restart() {
         ["S1", "S2"]
     );
     assert_eq!(bench.simulator.summary(None).sums["CNY"], "12.39");
+}
+
+/// Serial number, action, answer, and the code that a query finds afterwards.
+type AnsweredAction = (&'static str, ScriptedAction, &'static str, &'static str);
+
+fn answers() -> Vec<AnsweredAction> {
+    let hold_ms = 50;
+    vec![
+        (
+            "T1",
+            ScriptedAction::TimeoutAfterPaying { hold_ms },
+            "HTTP 504",
+            "0000",
+        ),
+        (
+            "T2",
+            ScriptedAction::TimeoutWithoutPaying { hold_ms },
+            "HTTP 504",
+            "9001",
+        ),
+        (
+            "T3",
+            ScriptedAction::UnknownCode {
+                code: "7777".into(),
+                pays: true,
+            },
+            "7777",
+            "0000",
+        ),
+        (
+            "T4",
+            ScriptedAction::UnknownCode {
+                code: "7777".into(),
+                pays: false,
+            },
+            "7777",
+            "9001",
+        ),
+        ("T5", ScriptedAction::Http500AfterPaying, "HTTP 500", "0000"),
+        (
+            "T6",
+            ScriptedAction::JunkBody { pays: true },
+            "HTTP 200",
+            "0000",
+        ),
+        (
+            "T7",
+            ScriptedAction::JunkBody { pays: false },
+            "HTTP 200",
+            "9001",
+        ),
+        ("T8", ScriptedAction::Fail, "1001", "1001"),
+        ("T9", ScriptedAction::NoCallback, "2001", "0000"),
+    ]
 }

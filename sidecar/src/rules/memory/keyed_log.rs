@@ -1,12 +1,12 @@
-//! A bounded log of things seen, in order of arrival, with a chain per key. It
-//! is the memory of windows and pairs: adding, finding by key and forgetting the
-//! oldest all cost the same, however much it holds.
+//! A keyed log keeps items in order of arrival, with a chain per key. Windows and pairs
+//! remember with it: adding, finding by key and forgetting the oldest all cost the same,
+//! however much is kept.
 
 use ahash::AHashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Arrival time of what came after the newest watermark. It is known no better
+/// The arrival time of items that came after the newest watermark. It is known no better
 /// than the next one, and until then it can be neither late nor old.
 pub const UNTIMED_US: i64 = i64::MAX;
 
@@ -58,6 +58,11 @@ impl<T> KeyedLog<T> {
         self.items.front().map(|item| (self.first, item))
     }
 
+    /// When the oldest item came that is kept; [`UNTIMED_US`] if none is.
+    pub fn oldest_us(&self) -> i64 {
+        self.front().map_or(UNTIMED_US, |(_, item)| item.at_us)
+    }
+
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.items.iter().map(|item| &item.value)
     }
@@ -72,12 +77,12 @@ impl<T> KeyedLog<T> {
             .get_mut(usize::try_from(id.checked_sub(self.first)?).ok()?)
     }
 
-    /// Ids under `key`, newest first, at most `most`.
-    pub fn chain(&self, key: &str, most: usize) -> Vec<u64> {
+    /// Ids under `key`, newest first, at most `max`.
+    pub fn chain(&self, key: &str, max: usize) -> Vec<u64> {
         let mut ids = Vec::new();
         let mut next = self.newest.get(key).copied();
         while let Some((id, item)) = next.and_then(|id| Some((id, self.get(id)?))) {
-            if ids.len() == most {
+            if ids.len() == max {
                 break;
             }
             ids.push(id);

@@ -1,7 +1,10 @@
-//! Memories of rules: keyed logs, holds of accounts, watermarks, and marks to replay from.
+//! Memories of rules: keyed logs, windows, holds of accounts, watermarks, replay marks.
 
 pub mod account_holds;
 pub mod keyed_log;
 pub mod paired_item;
+pub mod read_bounds;
 pub mod replay_marks;
+pub mod source_clock;
 pub mod watermarks;
+pub mod window_memory;

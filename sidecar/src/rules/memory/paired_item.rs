@@ -1,6 +1,9 @@
-//! What pairs are made of.
+//! Items of pairs: rows and events.
 
-use crate::rules::runtime::types::{EventView, ImageView, RowPosition, account_of};
+use crate::rules::views::event_view::EventView;
+use crate::rules::views::image_view::ImageView;
+use crate::rules::views::row_position::RowPosition;
+use crate::rules::views::values::account_of;
 use crate::stream::change::{ReceivedEvent, RowChange};
 use rhai::Dynamic;
 use std::sync::Arc;
@@ -33,7 +36,7 @@ impl PairedItem {
         }
     }
 
-    /// As rules see it: the row's after-image, or the event.
+    /// The view that rules get of it: the row's after-image, or the event.
     pub fn view(&self, position: &Arc<str>) -> Dynamic {
         match self {
             PairedItem::Row(change, row) => {

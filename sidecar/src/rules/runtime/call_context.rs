@@ -1,10 +1,12 @@
-//! What a rule may ask for by name, wherever it stands: its own parameters, and the
+//! The context of a call: values that a rule may ask for by name, wherever it stands: its own parameters, and the
 //! last known balance of any account. It travels with the call as its tag.
 
-use crate::rules::runtime::trace::{self, TracedRead};
-use crate::rules::runtime::types::{ImageView, RhaiResult, RowPosition, fail};
 use crate::rules::text::header::RuleHeader;
 use crate::rules::text::params::RuleParam;
+use crate::rules::views::image_view::ImageView;
+use crate::rules::views::row_position::RowPosition;
+use crate::rules::views::trace::{self, TracedRead};
+use crate::rules::views::values::{RhaiResult, fail};
 use crate::stream::change::{ChangeOp, ChangeTransaction, ColumnValue, RowChange};
 use ahash::AHashMap;
 use rhai::{Dynamic, Engine, ImmutableString, NativeCallContext};

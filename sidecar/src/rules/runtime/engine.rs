@@ -1,8 +1,10 @@
 //! The Rhai engine, cut down to what a rule needs, with a limit on everything.
 
-use crate::rules::runtime::limits::past_deadline;
-use crate::rules::runtime::types::{self, RhaiResult, fail};
-use crate::rules::runtime::{call_context, sums, tx, window_view};
+use crate::rules::runtime::call_context;
+use crate::rules::transaction::{transaction_sums, transaction_view};
+use crate::rules::views::limits::past_deadline;
+use crate::rules::views::values::{RhaiResult, fail};
+use crate::rules::views::{event_view, fact_view, image_view, row_view, violation, window_view};
 use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage,
     BasicStringPackage, LogicPackage, MoreStringPackage,
@@ -16,7 +18,7 @@ const MAX_TEXT_BYTES: usize = 16 * 1024;
 const MAX_ARRAY_ELEMENTS: usize = 8_192;
 
 def_package! {
-    /// What rules may use: arithmetic, text, arrays, maps. Not the language core
+    /// Packages that rules may use: arithmetic, text, arrays, maps. Not the language core
     /// package: its `sleep` blocks the thread past every limit.
     RulePackage(module): ArithmeticPackage, LogicPackage, BasicStringPackage, MoreStringPackage,
         BasicIteratorPackage, BasicMathPackage, BasicArrayPackage, BasicMapPackage {
@@ -48,10 +50,13 @@ pub fn build() -> Engine {
         engine.disable_symbol(symbol);
     }
     engine.on_progress(past_deadline);
-    types::register(&mut engine);
-    tx::register(&mut engine);
-    sums::register(&mut engine);
-    crate::rules::runtime::fact_view::register(&mut engine);
+    row_view::register(&mut engine);
+    image_view::register(&mut engine);
+    event_view::register(&mut engine);
+    violation::register(&mut engine);
+    transaction_view::register(&mut engine);
+    transaction_sums::register(&mut engine);
+    fact_view::register(&mut engine);
     window_view::register(&mut engine);
     call_context::register(&mut engine);
     register_replace(&mut engine);

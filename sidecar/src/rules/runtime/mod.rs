@@ -1,15 +1,12 @@
-//! The runtime of rules: engine, types, views, and one call.
+//! The runtime of rules: the engine, rule sets, and one input's calls with their findings.
 
+pub mod answers;
 pub mod call_context;
+pub mod call_detail;
 pub mod engine;
-pub mod fact_view;
 pub mod finding;
-pub mod limits;
-pub mod provenance;
+pub mod make_finding;
 pub mod rule_call;
+pub mod rule_plan;
 pub mod rule_set;
-pub mod sums;
-pub mod trace;
-pub mod tx;
-pub mod types;
-pub mod window_view;
+pub mod undetermined;

@@ -1,27 +1,27 @@
-//! Which worker evaluates which rule. A rule is one worker's alone, with all that
-//! it remembers; the result is the same however they are dealt out.
+//! Assignment of rules to workers. A rule is one worker's alone, with all that it
+//! remembers; the result is the same however they are assigned.
 
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::stream::state_successors::state_successors;
-use crate::rules::text::header::RuleMode;
-use crate::rules::text::trigger_header::Trigger;
+use crate::rules::text::header::RuleHeader;
+use crate::rules::text::rule_mode::RuleMode;
 
-/// Shares of a set: for each rule its worker.
+/// Assigns a set: for each rule its worker.
 pub fn assign_rules(set: &RuleSet, workers: usize, drafts: bool) -> Vec<usize> {
     assign_by_cost(set, workers, drafts, |_| None)
 }
 
-/// As `deal`, but rules that were dealt before stay where their memory is.
+/// Assigns a set anew, but rules that were assigned before stay where their memory is.
 pub fn reassign_rules(
     set: &RuleSet,
     workers: usize,
     drafts: bool,
     old: &RuleSet,
-    dealt: &[usize],
+    assigned: &[usize],
 ) -> Vec<usize> {
-    let state_successors = state_successors(old, set);
+    let successors = state_successors(old, set);
     assign_by_cost(set, workers, drafts, |rule| {
-        dealt.get((*state_successors.get(rule)?)?).copied()
+        assigned.get((*successors.get(rule)?)?).copied()
     })
 }
 
@@ -59,17 +59,10 @@ fn assign_by_cost(
     shares.into_iter().map(|share| share.unwrap_or(0)).collect()
 }
 
-/// What a rule costs, roughly, in tenths of a microsecond per transaction of the
-/// core: sums and signatures over all rows, then pairs with their logs.
-fn rule_cost(header: &crate::rules::RuleHeader, drafts: bool) -> u64 {
+/// The rough cost of a rule, in tenths of a microsecond per transaction of the core.
+fn rule_cost(header: &RuleHeader, drafts: bool) -> u64 {
     if header.mode == RuleMode::Draft && !drafts {
         return 0;
     }
-    match header.trigger {
-        Trigger::Transaction { .. } => 40,
-        Trigger::Pair { .. } => 15,
-        Trigger::Window { .. } => 12,
-        Trigger::Row { .. } => 8,
-        _ => 2,
-    }
+    header.trigger.kind().cost()
 }

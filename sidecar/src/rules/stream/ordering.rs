@@ -1,20 +1,20 @@
-//! The order of what is found, so that several evaluators, each with a part of the
+//! The order of findings, so that several evaluators, each with a part of the
 //! rules, together say what one would.
 
 use crate::rules::runtime::rule_call::RuleRun;
 
-/// Where in a batch of inputs something was found: what one evaluator of all rules
+/// The place in a batch of inputs at which something was found: what one evaluator of all rules
 /// finds comes in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FindingOrder {
     pub input: usize,
     /// Of the transaction; rules of whole transactions come after all of them.
     pub change: usize,
-    /// Whose turn it was.
+    /// The rule whose turn it was.
     pub turn: usize,
 }
 
-/// A place for each finding and error since they were last taken.
+/// The order of each finding and error since they were last taken.
 #[derive(Debug, Default)]
 pub struct FindingOrders {
     pub findings: Vec<FindingOrder>,
@@ -28,20 +28,20 @@ impl FindingOrders {
     }
 }
 
-/// Says of everything new which rule's turn at which change it was.
+/// Records of everything new which rule's turn at which change it was.
 pub fn record_order(
-    places: &mut Option<FindingOrders>,
+    orders: &mut Option<FindingOrders>,
     run: &RuleRun<'_>,
     change: usize,
     turn: usize,
 ) {
-    if let Some(places) = places {
-        let place = FindingOrder {
-            input: places.inputs - 1,
+    if let Some(orders) = orders {
+        let order = FindingOrder {
+            input: orders.inputs - 1,
             change,
             turn,
         };
-        places.findings.resize(run.out.len(), place);
-        places.errors.resize(run.errors.len(), place);
+        orders.findings.resize(run.out.len(), order);
+        orders.errors.resize(run.errors.len(), order);
     }
 }

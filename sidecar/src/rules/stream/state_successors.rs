@@ -1,4 +1,4 @@
-//! Successors inherit what the rules of the former set remembered.
+//! Successors of rules inherit what those of the former set remembered.
 
 use crate::rules::runtime::rule_set::RuleSet;
 use ahash::AHashMap;
@@ -11,13 +11,13 @@ pub(crate) fn state_successors(old: &RuleSet, new: &RuleSet) -> Vec<Option<usize
     for (at, rule) in old.rules.iter().enumerate() {
         by_id.entry(&rule.header.id).or_default().push(at);
     }
-    let mut state_successors: Vec<Option<usize>> = vec![None; new.rules.len()];
+    let mut successors: Vec<Option<usize>> = vec![None; new.rules.len()];
     let mut taken = vec![false; old.rules.len()];
     for itself in [true, false] {
         for (rule, successor) in new
             .rules
             .iter()
-            .zip(&mut state_successors)
+            .zip(&mut successors)
             .filter(|(_, successor)| successor.is_none())
         {
             let fits = |at: &usize| {
@@ -37,5 +37,5 @@ pub(crate) fn state_successors(old: &RuleSet, new: &RuleSet) -> Vec<Option<usize
             }
         }
     }
-    state_successors
+    successors
 }

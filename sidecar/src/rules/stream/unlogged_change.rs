@@ -1,10 +1,11 @@
-//! The one rule that is not a file: a watched table was changed by a statement that
+//! The rule of unlogged changes, the one that is not a file: a watched table was changed by a statement that
 //! left no rows in the binlog. What it did is unknown, so everything stops, and no
 //! rule file can be edited so that it doesn't.
 
+use crate::rules::compile::parse_header;
 use crate::rules::runtime::finding::{Finding, FindingOutcome};
-use crate::rules::runtime::rule_call::verdict_id;
-use crate::rules::text::header::{self, RuleHeader};
+use crate::rules::runtime::make_finding::verdict_id;
+use crate::rules::text::header::RuleHeader;
 use sha2::{Digest, Sha256};
 use sluice_contract::breaker::{BreakerKey, BreakerScope};
 use std::sync::Arc;
@@ -34,7 +35,7 @@ pub struct UnloggedChangeRule {
 impl UnloggedChangeRule {
     /// An error is a fault of this file, found by its test.
     pub fn load() -> anyhow::Result<Self> {
-        let header = header::parse(UNLOGGED_CHANGE_ID, UNLOGGED_CHANGE_HEADER)
+        let header = parse_header(UNLOGGED_CHANGE_ID, UNLOGGED_CHANGE_HEADER)
             .map_err(|e| anyhow::anyhow!("{UNLOGGED_CHANGE_ID}: {e}"))?;
         Ok(UnloggedChangeRule {
             header: Arc::new(header),

@@ -6,12 +6,12 @@ use crate::rules::runtime::finding::{Finding, RuleError};
 use crate::rules::runtime::rule_call::MAX_ERRORS;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::stream::assignment;
-use crate::rules::stream::evaluate::Evaluator;
-use crate::rules::stream::ordering::FindingOrder;
-use crate::stream::change::{RuleInput, SourceKind};
+use crate::rules::stream::evaluator::Evaluator;
+use crate::rules::stream::worker::{RuleWorker, WorkerJob, WorkerState, work};
+use crate::stream::change::RuleInput;
 use anyhow::Context;
-use crossbeam_channel::{Receiver, Sender, bounded};
-use std::collections::{BTreeSet, VecDeque};
+use crossbeam_channel::bounded;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Most workers; there are not many more rules than this to share.
@@ -19,63 +19,33 @@ pub const MAX_WORKERS: usize = 64;
 /// Batches that a worker may be ahead of the slowest one.
 pub const MAX_BATCHES_AHEAD: usize = 4;
 
-/// What was found, and in which of a batch's inputs.
+/// A finding, and in which of a batch's inputs.
 #[derive(Debug)]
 pub struct InputFinding {
     pub input: usize,
     pub finding: Finding,
 }
 
-/// What a batch led to, in the one order.
+/// Findings and errors of a batch, in the one order.
 #[derive(Debug, Default)]
 pub struct BatchFindings {
     pub found: Vec<InputFinding>,
     pub errors: Vec<RuleError>,
 }
 
-/// What an evaluator remembers, as far as others ask.
-#[derive(Debug, Clone)]
-struct WorkerState {
-    holds_version: u64,
-    holds: Arc<Vec<String>>,
-    open_pairs: usize,
-    lagging: usize,
-    binlog_from: i64,
-    needs: [Option<Arc<str>>; 2],
-}
-
-enum WorkerJob {
-    /// With the state after it, if somebody will ask.
-    Batch(Arc<[RuleInput]>, bool),
-    Swap(Arc<RuleSet>, Vec<bool>),
-    MarkGap,
-    Begins(Option<i64>),
-}
-
-struct WorkerResult {
-    found: Vec<(FindingOrder, Finding)>,
-    errors: Vec<(FindingOrder, RuleError)>,
-    state: Option<WorkerState>,
-}
-
-struct RuleWorker {
-    jobs: Sender<WorkerJob>,
-    done: Receiver<WorkerResult>,
-}
-
 /// One evaluator on this thread, or several on threads of their own.
 pub struct RuleWorkers {
-    alone: Option<Box<Evaluator>>,
-    finished: VecDeque<BatchFindings>,
-    team: Vec<RuleWorker>,
-    states: Vec<WorkerState>,
-    in_flight: usize,
-    set: Arc<RuleSet>,
-    shares: Vec<usize>,
-    drafts: bool,
+    pub(super) alone: Option<Box<Evaluator>>,
+    pub(super) finished: VecDeque<BatchFindings>,
+    pub(super) team: Vec<RuleWorker>,
+    pub(super) states: Vec<WorkerState>,
+    pub(super) in_flight: usize,
+    pub(super) set: Arc<RuleSet>,
+    pub(super) shares: Vec<usize>,
+    pub(super) drafts: bool,
     /// Inputs that were given one by one.
-    waiting: Vec<RuleInput>,
-    errors: Vec<RuleError>,
+    pub(super) waiting: Vec<RuleInput>,
+    pub(super) errors: Vec<RuleError>,
 }
 
 impl RuleWorkers {
@@ -174,13 +144,13 @@ impl RuleWorkers {
             }
         }
         // Stable: what one rule found at one place stays in its order.
-        found.sort_by_key(|(place, _)| *place);
-        errors.sort_by_key(|(place, _)| *place);
+        found.sort_by_key(|(order, _)| *order);
+        errors.sort_by_key(|(order, _)| *order);
         errors.truncate(MAX_ERRORS);
         let found = found
             .into_iter()
-            .map(|(place, finding)| InputFinding {
-                input: place.input,
+            .map(|(order, finding)| InputFinding {
+                input: order.input,
                 finding,
             })
             .collect();
@@ -190,7 +160,7 @@ impl RuleWorkers {
         }))
     }
 
-    /// How many batches were begun and not collected.
+    /// The number of batches that were begun and not collected.
     pub fn in_flight(&self) -> usize {
         self.in_flight
     }
@@ -254,107 +224,5 @@ impl RuleWorkers {
             }
         }
         Ok(())
-    }
-
-    /// See [`Evaluator::holds`].
-    pub fn holds(&self) -> Vec<String> {
-        let Some(evaluator) = &self.alone else {
-            let all: BTreeSet<&String> = self
-                .states
-                .iter()
-                .flat_map(|state| state.holds.iter())
-                .collect();
-            return all.into_iter().cloned().collect();
-        };
-        evaluator.holds()
-    }
-
-    /// See [`Evaluator::holds_version`].
-    pub fn holds_version(&self) -> u64 {
-        self.alone.as_ref().map_or_else(
-            || self.states.iter().map(|state| state.holds_version).sum(),
-            |alone| alone.holds_version(),
-        )
-    }
-
-    /// See [`Evaluator::open_pairs`].
-    pub fn open_pairs(&self) -> usize {
-        self.alone.as_ref().map_or_else(
-            || self.states.iter().map(|state| state.open_pairs).sum(),
-            |alone| alone.open_pairs(),
-        )
-    }
-
-    /// See [`Evaluator::lagging`].
-    pub fn lagging(&self) -> usize {
-        self.alone.as_ref().map_or_else(
-            || self.states.iter().map(|state| state.lagging).sum(),
-            |alone| alone.lagging(),
-        )
-    }
-
-    /// See [`Evaluator::needs_from`]: whoever needs most decides for all.
-    pub fn needs_from(&self, source: SourceKind) -> Option<Arc<str>> {
-        if let Some(evaluator) = &self.alone {
-            return evaluator.needs_from(source);
-        }
-        let most = self.states.iter().min_by_key(|state| state.binlog_from)?;
-        most.needs[usize::from(source == SourceKind::Kafka)].clone()
-    }
-
-    /// See [`Evaluator::errors`].
-    pub fn errors(&mut self) -> Vec<RuleError> {
-        self.alone
-            .as_mut()
-            .map_or_else(|| std::mem::take(&mut self.errors), |alone| alone.errors())
-    }
-}
-
-impl WorkerState {
-    fn of(evaluator: &Evaluator, last: Option<&WorkerState>) -> WorkerState {
-        let holds_version = evaluator.holds_version();
-        let same = last.filter(|last| last.holds_version == holds_version);
-        WorkerState {
-            holds_version,
-            holds: same.map_or_else(
-                || Arc::new(evaluator.holds()),
-                |last| Arc::clone(&last.holds),
-            ),
-            open_pairs: evaluator.open_pairs(),
-            lagging: evaluator.lagging(),
-            binlog_from: evaluator.binlog_from(),
-            needs: [SourceKind::Binlog, SourceKind::Kafka]
-                .map(|source| evaluator.needs_from(source)),
-        }
-    }
-}
-
-/// A worker's thread, until nobody has anything for it.
-fn work(mut evaluator: Evaluator, jobs: &Receiver<WorkerJob>, finish: &Sender<WorkerResult>) {
-    let mut state = WorkerState::of(&evaluator, None);
-    for job in jobs {
-        match job {
-            WorkerJob::Swap(set, assigned) => evaluator.swap_assigned(set, assigned),
-            WorkerJob::MarkGap => evaluator.mark_gap(),
-            WorkerJob::Begins(kafka_from_us) => evaluator.begins(kafka_from_us),
-            WorkerJob::Batch(inputs, with_state) => {
-                let mut out = Vec::new();
-                inputs
-                    .iter()
-                    .for_each(|input| evaluator.evaluate(input, &mut out));
-                let places = evaluator.places();
-                if with_state {
-                    state = WorkerState::of(&evaluator, Some(&state));
-                }
-                let done = WorkerResult {
-                    found: places.findings.into_iter().zip(out).collect(),
-                    errors: places.errors.into_iter().zip(evaluator.errors()).collect(),
-                    state: with_state.then(|| state.clone()),
-                };
-                if finish.send(done).is_err() {
-                    return;
-                }
-            }
-        }
     }
 }

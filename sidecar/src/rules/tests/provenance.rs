@@ -1,8 +1,8 @@
 //! Provenance against signatures that are made here as the core makes them: by
 //! hand over the effects, not by the code under test.
 
-use crate::rules::runtime::provenance::{Provenance, of};
 use crate::rules::tests::{insert, key, money, text};
+use crate::rules::transaction::provenance::{Provenance, of};
 use crate::stream::change::{ChangeOp, ChangeTransaction, ColumnValue, RowChange};
 use sluice_contract::provenance::{OrderTextFields, TransactionEffects};
 use sluice_contract::settings::Secret;

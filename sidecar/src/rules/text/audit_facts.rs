@@ -70,7 +70,7 @@ pub const FACT_KINDS: [AuditSubject; 4] = [
 ];
 
 /// Names and kinds of a fact's values, in their order.
-pub fn fields(of: AuditSubject) -> &'static [(&'static str, ColumnKind)] {
+pub fn fact_fields(of: AuditSubject) -> &'static [(&'static str, ColumnKind)] {
     match of {
         AuditSubject::Books => &BOOK_FIELDS,
         AuditSubject::Postings => &POSTING_FIELDS,
@@ -80,7 +80,7 @@ pub fn fields(of: AuditSubject) -> &'static [(&'static str, ColumnKind)] {
 }
 
 /// As headers and people write it.
-pub fn name(of: AuditSubject) -> &'static str {
+pub fn fact_name(of: AuditSubject) -> &'static str {
     match of {
         AuditSubject::Books => "books",
         AuditSubject::Postings => "postings",
@@ -89,8 +89,8 @@ pub fn name(of: AuditSubject) -> &'static str {
     }
 }
 
-/// Whose it is; every fact begins with its account.
-pub fn account(fact: &AuditFact) -> &str {
+/// The account whose it is; every fact begins with its account.
+pub fn fact_account(fact: &AuditFact) -> &str {
     match fact.values.first() {
         Some(ColumnValue::Text(account)) => account,
         _ => "",

@@ -1,7 +1,8 @@
-//! Which rows a trigger means, and under which key they are remembered.
+//! Matching of rows with triggers, and the keys under which they are remembered.
 
-use crate::rules::runtime::types::account_of;
-use crate::rules::text::trigger_header::{PairSide, RowFilter, RowOp};
+use crate::rules::text::pair_side::PairSide;
+use crate::rules::text::row_filter::{RowFilter, RowOp};
+use crate::rules::views::values::account_of;
 use crate::stream::change::{ChangeOp, ColumnValue, ReceivedEvent, RowChange, RowImage};
 use std::fmt::Write;
 

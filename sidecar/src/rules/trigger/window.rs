@@ -1,124 +1,117 @@
-//! Windows: what the same key had within a span of time, exact however much it was.
+//! Window triggers: `fn check(row, earlier)` is called for each row together with those
+//! that its key had within `span_ms`.
 
-use crate::rules::memory::keyed_log::KeyedLog;
+use crate::rules::memory::window_memory::{WindowArrival, WindowMemory};
 use crate::rules::runtime::rule_call::RuleRun;
-use crate::rules::runtime::types::{RowPosition, RowView};
-use crate::rules::runtime::window_view::{MAX_ROWS_SHOWN, WindowRow, WindowTotals, WindowView};
-use crate::stream::change::{ColumnValue, RowChange};
-use ahash::AHashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::rules::script::variable_kind::VariableKind;
+use crate::rules::text::rule_mode::RuleMode;
+use crate::rules::text::tables::{self, CATALOG_TABLES, ColumnKind};
+use crate::rules::text::trigger_header::WindowTrigger;
+use crate::rules::trigger::arrival::{MemoryScope, RowArrival};
+use crate::rules::trigger::checks::{
+    check_columns, check_ops, check_positive, known_table, watch_rows,
+};
+use crate::rules::trigger::kind::{RuleFunction, TriggerKind, WatchPoint};
+use crate::rules::trigger::matching::{account_of_change, column_value, key_of, passes};
+use crate::rules::trigger::rule_memory::RuleMemory;
 
-/// Values that one rule's window holds at most (about 250 bytes each). Past it
-/// the oldest go, and the rule says that its window is shorter than declared.
-const MAX_KEPT_VALUES: usize = 2_000_000;
-
-#[derive(Debug)]
-pub struct WindowMemory {
-    pub log: KeyedLog<ColumnValue>,
-    span_us: i64,
-    first: bool,
-    /// Totals of the keys with more rows than are shown.
-    busy: AHashMap<Arc<str>, Arc<Mutex<WindowTotals>>>,
-}
-
-/// A row's arrival in a window.
-pub struct WindowArrival<'a> {
-    pub rule: usize,
-    pub key: &'a str,
-    pub keep: &'a ColumnValue,
-    pub row: &'a Arc<RowChange>,
-    pub row_position: RowPosition,
-    pub account: &'a str,
-}
-
-impl WindowMemory {
-    pub fn new(span_ms: u32, first: bool) -> Self {
-        WindowMemory {
-            log: KeyedLog::default(),
-            span_us: i64::from(span_ms) * 1_000,
-            first,
-            busy: AHashMap::new(),
+impl WindowTrigger {
+    /// Calls the rule for a row that passes and keeps its value. A redelivered row was
+    /// counted already.
+    pub fn on_row(&self, run: &mut RuleRun<'_>, scope: &mut MemoryScope<'_>, new: RowArrival<'_>) {
+        let change = new.change;
+        if !new.is_new || !passes(change, &self.ops, &self.only) {
+            return;
         }
-    }
-
-    /// Shows the rule what the key had before, and keeps this one.
-    pub fn arrive(&mut self, run: &mut RuleRun<'_>, new: WindowArrival<'_>) {
-        let earlier = self.earlier(new.key);
-        let position = Arc::clone(&new.row_position.position);
-        if self.first || !earlier.is_empty() {
-            let row = RowView {
-                change: Arc::clone(new.row),
-                row_position: new.row_position,
-            };
-            run.call(new.rule, "check", (row, earlier), &position, new.account);
-        }
-        if let Some(totals) = self.busy.get(new.key) {
-            totals
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .add(new.keep, &position);
-        }
-        self.log
-            .push(new.key.into(), Arc::clone(&position), new.keep.clone());
-        if self.log.len() > MAX_KEPT_VALUES {
-            self.pop();
-            let message = format!(
-                "the window is full at {MAX_KEPT_VALUES} rows: it reaches back less than span_ms; shorten it"
-            );
-            run.undetermined(new.rule, &message, &position, "");
-        }
-    }
-
-    fn earlier(&mut self, key: &str) -> WindowView {
-        if let Some(totals) = self.busy.get(key) {
-            return WindowView::many(totals);
-        }
-        let mut seen: Vec<WindowRow> = Vec::new();
-        for id in self.log.chain(key, MAX_ROWS_SHOWN) {
-            let Some(item) = self.log.get(id) else {
-                continue;
-            };
-            seen.push(WindowRow {
-                position: Arc::clone(&item.position),
-                value: item.value.clone(),
-            });
-        }
-        seen.reverse();
-        if seen.len() < MAX_ROWS_SHOWN {
-            return WindowView::few(seen);
-        }
-        let mut totals = WindowTotals::default();
-        seen.iter()
-            .for_each(|seen| totals.add(&seen.value, &seen.position));
-        let totals = Arc::new(Mutex::new(totals));
-        let earlier = WindowView::many(&totals);
-        self.busy.insert(key.into(), totals);
-        earlier
-    }
-
-    fn pop(&mut self) {
-        let Some(item) = self.log.pop() else { return };
-        let Some(totals) = self.busy.get(&item.key) else {
+        let Some(image) = change.after.as_ref() else {
             return;
         };
-        let left = totals
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take(&item.value);
-        if left < MAX_ROWS_SHOWN {
-            self.busy.remove(&item.key);
+        let (Some(key), Some(keep)) = (
+            key_of(change, image, &self.key),
+            column_value(change, image, &self.keep),
+        ) else {
+            return;
+        };
+        let rule = new.watch.rule;
+        let row = WindowArrival {
+            rule,
+            key: &key,
+            keep,
+            row: change,
+            row_position: new.row_position,
+            account: account_of_change(change),
+        };
+        match scope.memories.get_mut(rule) {
+            Some(RuleMemory::Window(window)) => window.arrive(run, row),
+            Some(RuleMemory::None | RuleMemory::Pairs(_)) | None => {}
         }
     }
+}
 
-    /// Time has moved on: what is older than the span goes.
-    pub fn advance(&mut self, now_us: i64) {
-        self.log.time(now_us);
-        while self
-            .log
-            .front()
-            .is_some_and(|(_, item)| item.is_past(self.span_us, now_us))
-        {
-            self.pop();
+impl TriggerKind for WindowTrigger {
+    fn check(&self) -> Result<(), String> {
+        let known = known_table("trigger.table", &self.table)?;
+        check_ops(&self.ops, false)?;
+        if self.key.is_empty() {
+            return Err("trigger.key is empty".to_owned());
         }
+        check_positive("trigger.span_ms", self.span_ms)?;
+        check_columns("trigger.key", known, self.key.iter())?;
+        check_columns("trigger.keep", known, std::iter::once(&self.keep))?;
+        check_columns("trigger.where", known, self.only.keys())
+    }
+
+    fn functions(&self) -> Vec<RuleFunction> {
+        vec![RuleFunction {
+            name: "check",
+            absence: "there is no `fn check(row, earlier)`",
+            parameters: vec![
+                tables::find(&self.table).map(VariableKind::Row),
+                Some(VariableKind::Earlier),
+            ],
+        }]
+    }
+
+    /// A window that keeps texts has no sum.
+    fn check_name(&self, of: VariableKind, name: &str) -> Result<(), String> {
+        if of != VariableKind::Earlier || name != "sum" {
+            return Ok(());
+        }
+        let kind = tables::find(&self.table).and_then(|t| CATALOG_TABLES[t].column(&self.keep));
+        if kind == Some(ColumnKind::Text) {
+            let keep = &self.keep;
+            return Err(format!("the window keeps {keep}, a text: it has no sum"));
+        }
+        Ok(())
+    }
+
+    fn watches(&self) -> Vec<WatchPoint> {
+        watch_rows(&self.table, 0).into_iter().collect()
+    }
+
+    fn is_blind_without(&self, unseen: &dyn Fn(&str) -> bool) -> bool {
+        unseen(&self.table)
+    }
+
+    fn needs_one_server(&self) -> bool {
+        false
+    }
+
+    fn cost(&self) -> u64 {
+        12
+    }
+
+    fn memory(&self, _mode: RuleMode, _now_us: Option<i64>) -> RuleMemory {
+        RuleMemory::Window(WindowMemory::new(self.span_ms, self.first))
+    }
+
+    /// A window says nothing of what is missing.
+    fn patience_us(&self) -> Option<i64> {
+        None
+    }
+
+    /// No event comes into a window.
+    fn keep_us(&self) -> Option<i64> {
+        None
     }
 }

@@ -1,0 +1,35 @@
+//! Several breakers of one verdict in one text: `refund+settlement/account/A-17`.
+
+use crate::breaker::{BreakerKey, BreakerPoint};
+
+/// Stands for every point.
+const EVERY_POINT: &str = "*";
+
+/// Writes the breakers of one verdict as one text; `None` if there are none. They differ
+/// in their points only: scope and key are those of the first.
+pub fn keys_text(keys: &[BreakerKey]) -> Option<String> {
+    let first = keys.first()?;
+    let points = if keys.len() == BreakerPoint::ALL.len() {
+        EVERY_POINT.to_owned()
+    } else {
+        let names: Vec<&str> = keys.iter().map(|k| k.point.as_str()).collect();
+        names.join("+")
+    };
+    Some(format!("{points}/{}/{}", first.scope.as_str(), first.key))
+}
+
+/// Reads what [`keys_text`] wrote. What is none of our texts names no breaker.
+pub fn parse_keys_text(text: &str) -> Vec<BreakerKey> {
+    let Some((points, rest)) = text.split_once('/') else {
+        return Vec::new();
+    };
+    let points: Vec<&str> = if points == EVERY_POINT {
+        BreakerPoint::ALL.map(BreakerPoint::as_str).to_vec()
+    } else {
+        points.split('+').collect()
+    };
+    points
+        .iter()
+        .filter_map(|point| format!("{point}/{rest}").parse().ok())
+        .collect()
+}

@@ -1,0 +1,157 @@
+//! A business event and its reading from a payload.
+
+use crate::event::{BUSINESS_EVENTS, BUSINESS_TOPICS, WITHDRAW_REQUESTED};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+/// An upstream service's event. Rules don't see unknown fields.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BusinessEvent {
+    /// Unique per event; a repeat is the same event again.
+    pub id: String,
+    /// One of [`BUSINESS_EVENTS`].
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub account_id: String,
+    /// The upstream's own number of the payment or withdrawal.
+    pub biz_no: String,
+    /// Major units, as text.
+    #[serde(with = "rust_decimal::serde::str")]
+    pub amount: Decimal,
+    pub currency: String,
+    pub occurred_us: i64,
+}
+
+/// Longest event read, in bytes; a business event has seven short fields.
+pub const MAX_EVENT_BYTES: usize = 64 * 1024;
+/// Digits before and after the point of an amount: what the books can hold.
+const MAX_AMOUNT_DIGITS: (usize, usize) = (16, 4);
+
+/// Why a message is no business event. It never quotes what it refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventError {
+    TooLong,
+    /// Not JSON, a field is missing or of another kind, or a key comes twice.
+    Malformed,
+    Amount,
+    UnknownType,
+    EmptyField,
+}
+
+impl EventError {
+    /// For metrics and tables.
+    pub fn label(self) -> &'static str {
+        match self {
+            EventError::TooLong => "too_long",
+            EventError::Malformed => "malformed",
+            EventError::Amount => "amount",
+            EventError::UnknownType => "unknown_type",
+            EventError::EmptyField => "empty_field",
+        }
+    }
+
+    /// For people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            EventError::TooLong => "longer than 64 KiB",
+            EventError::Malformed => "not the JSON of a business event",
+            EventError::Amount => {
+                "amount is not text of the form 12.34, above zero, 16 digits and 4 decimals at most"
+            }
+            EventError::UnknownType => "unknown type",
+            EventError::EmptyField => "id, accountId, bizNo or currency is empty",
+        }
+    }
+}
+
+impl std::fmt::Display for EventError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl BusinessEvent {
+    /// The topic this kind of event belongs to.
+    pub fn topic(&self) -> &'static str {
+        if self.kind == WITHDRAW_REQUESTED {
+            BUSINESS_TOPICS[1]
+        } else {
+            BUSINESS_TOPICS[0]
+        }
+    }
+
+    /// Reads an event for core and sidecar alike, so that both take the same payload for
+    /// the same event. The published schema is `contract/events/`.
+    ///
+    /// # Errors
+    /// The fault's kind, without a quotation: a payload may hold anything.
+    pub fn read(payload: &[u8]) -> Result<Self, EventError> {
+        /// The event with its amount as it came: the event's own reader rounds past
+        /// 28 digits without a word.
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct RawBusinessEvent {
+            id: String,
+            #[serde(rename = "type")]
+            kind: String,
+            account_id: String,
+            biz_no: String,
+            amount: serde_json::Value,
+            currency: String,
+            occurred_us: i64,
+        }
+        if payload.len() > MAX_EVENT_BYTES {
+            return Err(EventError::TooLong);
+        }
+        let raw: RawBusinessEvent =
+            serde_json::from_slice(payload).map_err(|_| EventError::Malformed)?;
+        if !BUSINESS_EVENTS.contains(&raw.kind.as_str()) {
+            return Err(EventError::UnknownType);
+        }
+        let amount = raw
+            .amount
+            .as_str()
+            .and_then(amount)
+            .ok_or(EventError::Amount)?;
+        let RawBusinessEvent {
+            id,
+            kind,
+            account_id,
+            biz_no,
+            currency,
+            occurred_us,
+            ..
+        } = raw;
+        if [&id, &account_id, &biz_no, &currency]
+            .iter()
+            .any(|text| text.is_empty())
+        {
+            return Err(EventError::EmptyField);
+        }
+        Ok(BusinessEvent {
+            id,
+            kind,
+            account_id,
+            biz_no,
+            amount,
+            currency,
+            occurred_us,
+        })
+    }
+}
+
+/// Plain digits with at most one point: no sign, no exponent, no leading zeros.
+fn amount(text: &str) -> Option<Decimal> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |part: &str, most| {
+        (1..=most).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit())
+    };
+    let plain = digits(whole, MAX_AMOUNT_DIGITS.0) && digits(fraction, MAX_AMOUNT_DIGITS.1);
+    if !plain || (whole.len() > 1 && whole.starts_with('0')) {
+        return None;
+    }
+    Decimal::from_str_exact(text)
+        .ok()
+        .filter(|amount| !amount.is_zero())
+}

@@ -1,0 +1,15 @@
+//! SQL as both programs use it: session settings, literals for multi-row statements, and
+//! the errors after which a transaction is run again.
+
+mod connection;
+mod errors;
+mod literals;
+
+pub use crate::sql::connection::{
+    TRANSACTION_TIMEOUT, connect, options, options_of, pool, pool_of,
+};
+pub use crate::sql::errors::{is_disconnect, is_duplicate, is_retryable, is_transient};
+pub use crate::sql::literals::{SqlLiteral, in_list, pair_list, push_lit, push_row};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! Entrance of the accept path.
+
+use crate::accept::writer::{AcceptWriter, PendingAccept};
+use crate::accept::{AcceptError, AcceptResult, IdempotentRequest, replay};
+use crate::config::AcceptConfig;
+use crate::ready_queue::ReadyQueue;
+use crate::saga::BookingSaga;
+use ahash::AHashSet;
+use quick_cache::sync::Cache;
+use sluice_contract::ids::bucket_of;
+use sluice_contract::schema::Schemas;
+use sluice_contract::settings::Secret;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{mpsc, oneshot};
+
+/// Answers kept so that a repeated request spares the database (about 30 MB).
+const MAX_CACHED_ANSWERS: usize = 100_000;
+
+/// The entrance of the accept path: cache, keys in flight, and the writers.
+pub struct Acceptor {
+    writers: Vec<mpsc::Sender<PendingAccept>>,
+    in_flight: Mutex<AHashSet<(String, String)>>,
+    answers: Cache<(String, String), Arc<(String, String)>>,
+}
+
+/// A key in flight, freed when the request is over, however it ends.
+struct InFlightKey<'a> {
+    acceptor: &'a Acceptor,
+    id: (String, String),
+}
+
+impl Drop for InFlightKey<'_> {
+    fn drop(&mut self) {
+        self.acceptor
+            .in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.id);
+    }
+}
+
+impl Acceptor {
+    /// Starts the writers. They end when the acceptor is dropped and their queues are
+    /// drained. `saga` books instead if balance and ledger are on servers of their own.
+    pub fn start(
+        config: &AcceptConfig,
+        url: &str,
+        schemas: &Schemas,
+        key: &Secret,
+        ready: &ReadyQueue,
+        saga: Option<Arc<BookingSaga>>,
+    ) -> Arc<Self> {
+        let writers = (0..config.writers)
+            .map(|_| {
+                let (sender, receiver) = mpsc::channel(config.queue_capacity);
+                let writer =
+                    AcceptWriter::new(config, url, schemas, key, ready.clone(), saga.clone());
+                tokio::spawn(writer.run(receiver));
+                sender
+            })
+            .collect();
+        Arc::new(Acceptor {
+            writers,
+            in_flight: Mutex::default(),
+            answers: Cache::new(MAX_CACHED_ANSWERS),
+        })
+    }
+
+    /// Books the request once. The answer leaves after the commit.
+    ///
+    /// The whole runs as a task of its own, so that a caller who hangs up can't
+    /// free the key while the transaction is still under way.
+    pub async fn submit(self: &Arc<Self>, request: IdempotentRequest) -> AcceptResult {
+        let this = self.clone();
+        let task = tokio::spawn(async move { this.book(request).await });
+        task.await.unwrap_or(Err(AcceptError::Unavailable))
+    }
+
+    async fn book(&self, request: IdempotentRequest) -> AcceptResult {
+        let id = (request.client.clone(), request.key.clone());
+        if let Some(known) = self.answers.get(&id) {
+            return replay(&known.0, &known.1, &request.request_hash);
+        }
+        if !self
+            .in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id.clone())
+        {
+            return Err(AcceptError::InFlight);
+        }
+        let in_flight = InFlightKey { acceptor: self, id };
+        // One account always takes the same writer: writers of one instance don't
+        // wait for each other's locks, and a hot account's requests share batches.
+        let at = bucket_of(request.booking.account_id()) as usize % self.writers.len();
+        let (answer, result) = oneshot::channel();
+        let hash = request.request_hash.clone();
+        self.writers[at]
+            .try_send(PendingAccept { request, answer })
+            .map_err(|e| match e {
+                mpsc::error::TrySendError::Full(_) => AcceptError::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => AcceptError::Unavailable,
+            })?;
+        let result = result.await.unwrap_or(Err(AcceptError::Unavailable));
+        if let Ok(accepted) = &result {
+            self.answers.insert(
+                in_flight.id.clone(),
+                Arc::new((hash, accepted.order_id.clone())),
+            );
+        }
+        result
+    }
+}

@@ -1,0 +1,69 @@
+//! Refusals of the accept path.
+
+use crate::balance::BookingError;
+
+/// Reason why a request was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AcceptError {
+    #[error("another request with this key is being processed; ask again")]
+    InFlight,
+    #[error("this key was used for another request")]
+    KeyReused,
+    #[error("no such account")]
+    UnknownAccount,
+    #[error("the account has no balance in this currency")]
+    UnknownBalance,
+    #[error("available balance is smaller than the amount")]
+    InsufficientFunds,
+    #[error("the intermediate account has less free than the amount")]
+    InsufficientCaptured,
+    #[error("no such payment was captured for this account in this currency")]
+    UnknownPayment,
+    #[error("refunds and settlements would exceed what the payment captured")]
+    PaymentExceeded,
+    #[error("this payment is captured already")]
+    AlreadyCaptured,
+    #[error("the balance would exceed its bound")]
+    BalanceOverflow,
+    #[error("too many requests wait; try again")]
+    Overloaded,
+    #[error("the database refused to book it; nothing was written")]
+    Unbookable,
+    #[error("the database can't be reached; nothing was booked unless a repeat says so")]
+    Unavailable,
+}
+
+impl From<BookingError> for AcceptError {
+    fn from(error: BookingError) -> Self {
+        match error {
+            BookingError::UnknownAccount => AcceptError::UnknownAccount,
+            BookingError::UnknownBalance => AcceptError::UnknownBalance,
+            BookingError::Insufficient => AcceptError::InsufficientFunds,
+            BookingError::UnknownPayment => AcceptError::UnknownPayment,
+            BookingError::PaymentExceeded => AcceptError::PaymentExceeded,
+            BookingError::AlreadyBooked => AcceptError::AlreadyCaptured,
+            BookingError::Overflow => AcceptError::BalanceOverflow,
+        }
+    }
+}
+
+impl AcceptError {
+    /// Tells whether trying again may help: nothing is wrong with the request itself.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            AcceptError::InFlight
+            | AcceptError::Overloaded
+            | AcceptError::Unbookable
+            | AcceptError::Unavailable => true,
+            AcceptError::KeyReused
+            | AcceptError::UnknownAccount
+            | AcceptError::UnknownBalance
+            | AcceptError::InsufficientFunds
+            | AcceptError::InsufficientCaptured
+            | AcceptError::UnknownPayment
+            | AcceptError::PaymentExceeded
+            | AcceptError::AlreadyCaptured
+            | AcceptError::BalanceOverflow => false,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Intents of new requests.
+
+use crate::accept::decide::new_order;
+use crate::accept::{BookingRequest, IdempotentRequest};
+use crate::intents::BookingIntent;
+use crate::ledger::{Posting, PostingKind};
+use crate::orders::Order;
+use sluice_contract::ids::new_order_id;
+use sluice_contract::order::{OrderKind, OrderState};
+
+/// Makes the posting of money that comes in.
+pub(super) fn incoming_posting(booking: &BookingRequest) -> Option<Posting> {
+    match booking {
+        BookingRequest::Withdraw(_) => None,
+        BookingRequest::Deposit(d) => Some(Posting::deposit(
+            &d.account_id,
+            &d.biz_no,
+            d.amount,
+            d.currency,
+        )),
+        BookingRequest::Capture(c) => Some(Posting::capture(
+            &c.account_id,
+            &c.payment_no,
+            c.amount,
+            c.currency,
+        )),
+    }
+}
+
+/// Makes the order, if the request is for one, and its booking to be made.
+pub(super) fn new_intent(
+    request: &IdempotentRequest,
+    now_us: i64,
+) -> (Option<Order>, BookingIntent) {
+    let order = match &request.booking {
+        BookingRequest::Withdraw(w) => Some(new_order(request, w, OrderState::Booking, now_us)),
+        BookingRequest::Deposit(_) | BookingRequest::Capture(_) => None,
+    };
+    let posting = order
+        .as_ref()
+        .map(|o| Posting::of_order(o, PostingKind::Reserve))
+        .or(incoming_posting(&request.booking));
+    let Some(posting) = posting else {
+        unreachable!("every request books something")
+    };
+    let intent = BookingIntent {
+        order_id: order
+            .as_ref()
+            .map_or_else(|| new_order_id(&posting.account_id), |o| o.order_id.clone()),
+        kind: order.as_ref().map_or(OrderKind::CashOut, |o| o.kind),
+        payment_no: request
+            .booking
+            .payment()
+            .map(|(_, payment)| payment.to_owned()),
+        client: request.client.clone(),
+        key: request.key.clone(),
+        created_us: now_us,
+        posting,
+    };
+    (order, intent)
+}

@@ -1,0 +1,217 @@
+//! The accept transaction: keys, orders, balances, entries and a signed outbox row.
+//!
+//! | phase | statement | round trips |
+//! |---|---|---|
+//! | lock | START TRANSACTION; SELECT balances FOR UPDATE, in key order | 1 |
+//! | lock | SELECT captured payments FOR UPDATE, if any is touched | 0 or 1 |
+//! | read | SELECT keys, once there is reason to think that one was used | 0, rarely 1 a client |
+//! | decide | in memory (`decide`) | 0 |
+//! | write | INSERTs, balances, outbox and COMMIT; ROLLBACK if nothing was accepted | 1 |
+//! | publish | push to the ready queue | 0 |
+
+use crate::accept::decide::{DecidedBatch, decide};
+use crate::accept::failure::{AcceptFailure, AcceptTries, KeyLookupRequired};
+use crate::accept::{AcceptError, AcceptResult, IdempotentRequest, replay};
+use crate::balance::{self, Balance, CapturedPayment};
+use crate::batch::{self, BatchFailure, BatchTransaction, FollowUp, RetryPolicy, SpoiledItem};
+use crate::metrics::METRICS;
+use crate::orders::repo::{self, IdempotencyRow};
+use crate::ready_queue::ReadyQueue;
+use crate::transaction::{Transaction, roll_back};
+use crate::unit_of_work::UnitOfWork;
+use mysql_async::Conn;
+use sluice_contract::clock::now_us;
+use sluice_contract::schema::Schemas;
+use sluice_contract::settings::Secret;
+use sluice_contract::sql;
+use std::collections::HashMap;
+
+/// Keys that were used before, by client and key.
+type KnownKeys = HashMap<(String, String), IdempotencyRow>;
+
+/// One writer's connection, and its memory of the batch under way.
+pub struct AcceptTransaction {
+    url: String,
+    schemas: Schemas,
+    key: Secret,
+    ready: ReadyQueue,
+    conn: Option<Conn>,
+    tries: AcceptTries,
+}
+
+impl BatchTransaction for AcceptTransaction {
+    type Item = IdempotentRequest;
+    type Done = AcceptResult;
+
+    fn policy(&self) -> &'static RetryPolicy {
+        &batch::policy::ACCEPT
+    }
+
+    fn begin(&mut self) {
+        self.tries.begin();
+    }
+
+    async fn attempt(
+        &mut self,
+        requests: &[IdempotentRequest],
+    ) -> anyhow::Result<Vec<AcceptResult>> {
+        let conn = match &mut self.conn {
+            Some(conn) => conn,
+            none => none.insert(connect(&self.url, &self.schemas).await?),
+        };
+        let (mut transaction, locked, captures) = lock(conn, &self.schemas, requests).await?;
+        let look_up = self.tries.look_up;
+        let known = if look_up {
+            find_keys(&mut transaction, requests).await?
+        } else {
+            KnownKeys::new()
+        };
+        let fresh: Vec<&IdempotentRequest> = requests
+            .iter()
+            .filter(|r| known_key(&known, r).is_none())
+            .collect();
+        let now = now_us();
+        let decided = decide(&fresh, locked, captures, now);
+        if !look_up && decided.results.iter().any(Result::is_err) {
+            // A repeat of what is booked already looks like too little money. Its key
+            // tells; our locks make sure that the key is seen.
+            anyhow::bail!(KeyLookupRequired);
+        }
+        if decided.keys.is_empty() {
+            transaction.roll_back().await?;
+        } else {
+            unit_of_work(&decided)
+                .commit(transaction, &self.schemas, &self.key, now)
+                .await?;
+        }
+        self.hand_over(&decided);
+        Ok(answers(requests, &known, decided))
+    }
+
+    async fn reset(&mut self, error: &anyhow::Error) {
+        if let Some(mut conn) = self.conn.take() {
+            let is_usable = AcceptFailure::of(error) != AcceptFailure::InDoubt
+                && roll_back(&mut conn).await.is_ok();
+            self.conn = is_usable.then_some(conn);
+        }
+    }
+
+    fn follow_up(&mut self, error: &anyhow::Error, attempt: u32) -> FollowUp {
+        let failure = AcceptFailure::of(error);
+        if failure != AcceptFailure::LookUpKeys {
+            tracing::warn!(attempt, "accept transaction runs again: {error:#}");
+        }
+        self.tries.note(failure, self.policy(), attempt)
+    }
+
+    async fn spoiled(
+        &mut self,
+        _: &IdempotentRequest,
+        failure: BatchFailure,
+    ) -> SpoiledItem<AcceptResult> {
+        SpoiledItem::Answer(Err(self.tries.refusal(&failure)))
+    }
+}
+
+impl AcceptTransaction {
+    pub fn new(url: &str, schemas: &Schemas, key: &Secret, ready: ReadyQueue) -> Self {
+        AcceptTransaction {
+            url: url.to_owned(),
+            schemas: schemas.clone(),
+            key: key.clone(),
+            ready,
+            conn: None,
+            tries: AcceptTries::default(),
+        }
+    }
+
+    /// Books a batch; one result for each request.
+    pub async fn write(&mut self, requests: &[IdempotentRequest]) -> Vec<AcceptResult> {
+        self.tries = AcceptTries::default();
+        match batch::run(self, requests).await {
+            Ok(results) => results,
+            Err(failure) => {
+                let refusal = self.tries.refusal(&failure);
+                requests.iter().map(|_| Err(refusal.clone())).collect()
+            }
+        }
+    }
+
+    /// Hands committed orders to the dispatcher, which need not poll for them.
+    fn hand_over(&self, decided: &DecidedBatch) {
+        for order in &decided.orders {
+            tracing::info!(order = %order.order_id, account = %order.account_id, amount = %order.amount,
+                currency = %order.currency, "accepted");
+            self.ready.push(order.at());
+        }
+        METRICS
+            .orders
+            .with_label_values(&["init"])
+            .inc_by(decided.orders.len() as u64);
+    }
+}
+
+/// A connection of its own for each writer: its transactions never wait for a pool's.
+async fn connect(url: &str, schemas: &Schemas) -> anyhow::Result<Conn> {
+    Ok(Conn::new(sql::options(url)?.db_name(Some(&schemas.orders))).await?)
+}
+
+/// Locks all balances of the batch in key order, then its captured payments.
+async fn lock<'c>(
+    conn: &'c mut Conn,
+    schemas: &Schemas,
+    requests: &[IdempotentRequest],
+) -> anyhow::Result<(Transaction<'c>, Vec<Balance>, Vec<CapturedPayment>)> {
+    let accounts = requests.iter().map(|r| r.booking.account_id());
+    let lock_sql = balance::repo::lock_sql(schemas, accounts);
+    let (mut transaction, rows) = Transaction::begin_locking(conn, &lock_sql).await?;
+    let locked = balance::repo::from_rows(rows)?;
+    let payments = requests
+        .iter()
+        .filter_map(|r| r.booking.payment())
+        .collect();
+    let captures = balance::repo::lock_captures(transaction.conn(), schemas, &payments).await?;
+    Ok((transaction, locked, captures))
+}
+
+async fn find_keys(
+    transaction: &mut Transaction<'_>,
+    requests: &[IdempotentRequest],
+) -> anyhow::Result<KnownKeys> {
+    let wanted: Vec<_> = requests
+        .iter()
+        .map(|r| (r.client.as_str(), r.key.as_str()))
+        .collect();
+    repo::find_keys(transaction.conn(), &wanted).await
+}
+
+fn known_key<'a>(known: &'a KnownKeys, request: &IdempotentRequest) -> Option<&'a IdempotencyRow> {
+    known.get(&(request.client.clone(), request.key.clone()))
+}
+
+/// Answers repeats from their keys, and the others as decided.
+fn answers(
+    requests: &[IdempotentRequest],
+    known: &KnownKeys,
+    decided: DecidedBatch,
+) -> Vec<AcceptResult> {
+    let mut fresh = decided.results.into_iter();
+    let answer = |request: &IdempotentRequest| match known_key(known, request) {
+        Some(row) => replay(&row.request_hash, &row.order_id, &request.request_hash),
+        None => fresh.next().unwrap_or(Err(AcceptError::Unavailable)),
+    };
+    requests.iter().map(answer).collect()
+}
+
+/// Makes the unit of work of a decided batch.
+pub fn unit_of_work(decided: &DecidedBatch) -> UnitOfWork<'_> {
+    UnitOfWork {
+        keys: decided.keys.clone(),
+        new_orders: decided.orders.iter().collect(),
+        balances: decided.touched.iter().collect(),
+        captures: decided.captures.iter().collect(),
+        postings: decided.postings.clone(),
+        events: decided.events.clone(),
+        ..UnitOfWork::default()
+    }
+}

@@ -1,0 +1,51 @@
+//! Classes of failures: the only place where the core reads from an error whether trying
+//! again may help.
+
+use mysql_async::Error;
+use sluice_contract::sql::{is_disconnect, is_duplicate, is_retryable};
+use tokio::time::error::Elapsed;
+
+/// Class of a failed transaction, by what it says of the next try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureClass {
+    /// Deadlock, lock wait, changed snapshot, a primary that is being switched: the
+    /// transaction was rolled back, nothing was written.
+    Conflict,
+    /// A UNIQUE key refused a row. The next try has to read first, if the writer has
+    /// something to look up; otherwise it is the request's own fault.
+    Duplicate,
+    /// The connection broke, or was silent for too long: whether the commit took place
+    /// is unknown, and the connection is of no more use.
+    Disconnected,
+    /// The server refuses a statement for good: one request of the batch is at fault.
+    Refused,
+    /// Not the server's word: a row that can't be read, an amount that doesn't fit.
+    Internal,
+}
+
+impl FailureClass {
+    /// Reads the class from the error or from what it was made of.
+    pub fn of(error: &anyhow::Error) -> Self {
+        if error.is::<Elapsed>() {
+            return FailureClass::Disconnected;
+        }
+        match error.downcast_ref::<Error>() {
+            Some(e) if is_duplicate(e) => FailureClass::Duplicate,
+            Some(e) if is_retryable(e) => FailureClass::Conflict,
+            Some(e) if is_disconnect(e) => FailureClass::Disconnected,
+            Some(Error::Server(_)) => FailureClass::Refused,
+            Some(Error::Driver(_) | Error::Io(_) | Error::Other(_) | Error::Url(_)) | None => {
+                FailureClass::Internal
+            }
+        }
+    }
+
+    /// Tells whether the same may work a moment later. Everything else fails again,
+    /// whatever is tried.
+    pub fn is_transient(self) -> bool {
+        match self {
+            FailureClass::Conflict | FailureClass::Disconnected => true,
+            FailureClass::Duplicate | FailureClass::Refused | FailureClass::Internal => false,
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The outcome transaction.
+//!
+//! | phase | statement | round trips |
+//! |---|---|---|
+//! | begin | START TRANSACTION | 1 |
+//! | lock | SELECT orders FOR UPDATE, by order id | 1 |
+//! | decide | in memory (`apply`); ROLLBACK if nothing changes | 0 or 1 |
+//! | lock | balances, captured payments, cumulative totals, each if touched | 0 to 3 |
+//! | decide | in memory (`settle`) | 0 |
+//! | write | orders, attempts, history, books, outbox and COMMIT | 1 |
+//! | publish | ready queue, saga's follower, metrics | 0 |
+
+use crate::balance::{self, Balance, CapturedPayment};
+use crate::batch::{self, BatchFailure, BatchTransaction, FollowUp, RetryPolicy, SpoiledItem};
+use crate::cases::CaseKind;
+use crate::metrics::METRICS;
+use crate::orders::OrderRef;
+use crate::orders::repo::{self, Attempt};
+use crate::outcome::apply::{AppliedOutcomes, AttemptChange, apply, settle};
+use crate::outcome::{OrderOutcome, OutcomeDelays, OutcomeNotRecorded, OutcomeResult};
+use crate::ready_queue::ReadyQueue;
+use crate::routing;
+use crate::routing::totals::{LimitTotal, LimitTotals, LimitUsage};
+use crate::saga::SagaFollower;
+use crate::transaction::Transaction;
+use crate::unit_of_work::UnitOfWork;
+use anyhow::Context;
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Pool};
+use sluice_contract::clock::now_us;
+use sluice_contract::order::OrderState;
+use sluice_contract::schema::Schemas;
+use sluice_contract::settings::Secret;
+use std::collections::BTreeSet;
+
+/// One writer's connection, and what its transactions need.
+pub struct OutcomeTransaction {
+    pub pool: Pool,
+    pub schemas: Schemas,
+    pub key: Secret,
+    pub delays: OutcomeDelays,
+    pub ready: ReadyQueue,
+    /// Drives the bookings after the commit, if balance and ledger are on servers of
+    /// their own.
+    pub follower: Option<SagaFollower>,
+    pub conn: Option<Conn>,
+}
+
+impl OutcomeTransaction {
+    /// Records a batch; one result for each outcome.
+    pub async fn write(
+        &mut self,
+        outcomes: &[OrderOutcome],
+    ) -> Vec<Result<OutcomeResult, OutcomeNotRecorded>> {
+        let not_recorded = |_| outcomes.iter().map(|_| Err(OutcomeNotRecorded)).collect();
+        batch::run(self, outcomes)
+            .await
+            .unwrap_or_else(not_recorded)
+    }
+
+    fn after_commit(&self, applied: &AppliedOutcomes) {
+        for moved in applied.moves.iter().filter(|m| m.from != m.to) {
+            tracing::info!(order = %moved.order_id, account = %moved.account_id, state = moved.to.as_str(),
+                code = moved.code.as_deref().unwrap_or("-"), "moved");
+            METRICS.orders.with_label_values(&[moved.to.as_str()]).inc();
+            if moved.to == OrderState::Init {
+                self.ready
+                    .push(OrderRef::new(&moved.account_id, &moved.order_id));
+            }
+        }
+        for case in applied
+            .cases
+            .iter()
+            .filter(|c| c.kind == CaseKind::Contradiction)
+        {
+            METRICS.contradictions.inc();
+            tracing::error!(order = %case.order_id, account = %case.account_id, "contradiction: {}", case.detail);
+        }
+    }
+}
+
+impl BatchTransaction for OutcomeTransaction {
+    type Item = OrderOutcome;
+    type Done = Result<OutcomeResult, OutcomeNotRecorded>;
+
+    fn policy(&self) -> &'static RetryPolicy {
+        &batch::policy::OUTCOME
+    }
+
+    async fn attempt(&mut self, outcomes: &[OrderOutcome]) -> anyhow::Result<Vec<Self::Done>> {
+        let conn = match &mut self.conn {
+            Some(conn) => conn,
+            none => none.insert(self.pool.get_conn().await?),
+        };
+        let mut transaction = Transaction::begin(conn).await?;
+        let orders = repo::lock(transaction.conn(), outcomes.iter().map(|o| &o.at)).await?;
+        let now = now_us();
+        let applied = apply(outcomes, orders, &self.delays, now);
+        if applied.moved.is_empty() && applied.cases.is_empty() {
+            transaction.roll_back().await?;
+            return Ok(applied.taken.into_iter().map(Ok).collect());
+        }
+        // On one server the books change here; else what they shall become is written down.
+        let split = self
+            .follower
+            .as_ref()
+            .map(|follower| (follower, applied.intents(now)));
+        let (balances, captures) = match split {
+            Some(_) => Default::default(),
+            None => lock_and_settle(transaction.conn(), &self.schemas, &applied).await?,
+        };
+        let totals = free_limits(transaction.conn(), &applied).await?;
+        let mut unit_of_work = unit_of_work(&applied, &balances, &captures, totals);
+        if let Some((_, intents)) = &split {
+            unit_of_work.postings.clear();
+            unit_of_work.intents.clone_from(intents);
+        }
+        // The time is read again behind the locks: entries of one account are in the
+        // order of their commits, so that who reads them by time misses none.
+        unit_of_work
+            .commit(transaction, &self.schemas, &self.key, now_us())
+            .await?;
+        if let Some((follower, intents)) = split {
+            follower.follow(intents);
+        }
+        self.after_commit(&applied);
+        Ok(applied.taken.into_iter().map(Ok).collect())
+    }
+
+    /// Drops a connection in doubt: the pool resets it, which rolls back. A repeat finds
+    /// out by the orders' states.
+    async fn reset(&mut self, _: &anyhow::Error) {
+        self.conn = None;
+    }
+
+    fn follow_up(&mut self, error: &anyhow::Error, attempt: u32) -> FollowUp {
+        tracing::warn!(attempt, "outcome transaction runs again: {error:#}");
+        FollowUp::by_class(error, self.policy(), attempt)
+    }
+
+    /// Leaves an outcome whose money isn't where it should be to a person.
+    async fn spoiled(&mut self, _: &OrderOutcome, _: BatchFailure) -> SpoiledItem<Self::Done> {
+        SpoiledItem::Answer(Err(OutcomeNotRecorded))
+    }
+}
+
+/// Locks the balances and payments that the moves touch, and changes them in memory.
+async fn lock_and_settle(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    applied: &AppliedOutcomes,
+) -> anyhow::Result<(Vec<Balance>, Vec<CapturedPayment>)> {
+    let mut locked: Vec<Balance> = Vec::new();
+    if !applied.bookings.is_empty() {
+        let accounts = applied.accounts();
+        let text = balance::repo::lock_sql(schemas, accounts.iter().copied());
+        locked = balance::repo::from_rows(conn.query(text).await?)?;
+    }
+    let captures = balance::repo::lock_captures(conn, schemas, &applied.payments()).await?;
+    settle(applied, locked, captures)
+}
+
+/// Gives back what failed and returned orders took of cumulative totals. The locks
+/// come after those of balances and captures.
+async fn free_limits(
+    conn: &mut Conn,
+    applied: &AppliedOutcomes,
+) -> anyhow::Result<Vec<LimitTotal>> {
+    let taken: Vec<&LimitUsage> = applied.freed.values().collect();
+    if taken.is_empty() {
+        return Ok(Vec::new());
+    }
+    let wanted: BTreeSet<_> = taken.iter().flat_map(|t| t.keys.iter().cloned()).collect();
+    let stored = routing::repo::lock_totals(conn, &wanted).await?;
+    let mut totals = LimitTotals::new(wanted, stored);
+    for taking in taken {
+        totals
+            .give_back(&taking.keys, taking.amount)
+            .with_context(|| format!("order {}", taking.order_id))?;
+    }
+    Ok(totals.touched())
+}
+
+fn unit_of_work<'a>(
+    applied: &'a AppliedOutcomes,
+    balances: &'a [Balance],
+    captures: &'a [CapturedPayment],
+    totals: Vec<LimitTotal>,
+) -> UnitOfWork<'a> {
+    let attempt = |(id, now): (&'a String, &'a AttemptChange)| {
+        let order = applied.orders.get(id)?;
+        Some(Attempt {
+            order,
+            channel: &now.channel,
+            state: now.state,
+            live: now.live,
+        })
+    };
+    UnitOfWork {
+        moved_orders: applied
+            .moved
+            .iter()
+            .filter_map(|id| applied.orders.get(id))
+            .collect(),
+        attempts: applied.attempts.iter().filter_map(attempt).collect(),
+        balances: balances.iter().collect(),
+        moves: applied.moves.clone(),
+        captures: captures.iter().collect(),
+        postings: applied.bookings.iter().map(|b| b.posting.clone()).collect(),
+        totals,
+        cases: applied.cases.clone(),
+        closings: applied.closings.clone(),
+        events: applied.events.clone(),
+        ..UnitOfWork::default()
+    }
+}

@@ -1,0 +1,88 @@
+//! Transactions: begun, committed and rolled back here and nowhere else.
+//!
+//! | form | statements | round trips |
+//! |---|---|---|
+//! | `begin` … `commit` | START TRANSACTION; locks; writes with COMMIT in one packet | 1 + locks + 1 |
+//! | `begin_locking` … `commit` | START TRANSACTION with the first locks; writes with COMMIT | 1 + locks + 1, the first lock free |
+//! | `deferred` … `commit` | START TRANSACTION, writes and COMMIT in one packet | 1 |
+//!
+//! A transaction that is dropped without an end stays open on its connection. Whoever
+//! meets an error drops the connection too: the pool resets it, which rolls back.
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Row};
+
+/// A transaction on a connection that it borrows.
+pub struct Transaction<'c> {
+    conn: &'c mut Conn,
+    is_begun: bool,
+}
+
+impl<'c> Transaction<'c> {
+    /// Begins, in a round trip of its own.
+    ///
+    /// # Errors
+    /// The server's, as for every function here.
+    pub async fn begin(conn: &'c mut Conn) -> anyhow::Result<Self> {
+        conn.query_drop("START TRANSACTION").await?;
+        Ok(Transaction {
+            conn,
+            is_begun: true,
+        })
+    }
+
+    /// Begins and takes the first locks in the same round trip; returns what the one
+    /// statement `lock_sql` reads.
+    pub async fn begin_locking(
+        conn: &'c mut Conn,
+        lock_sql: &str,
+    ) -> anyhow::Result<(Self, Vec<Row>)> {
+        let mut sets = conn
+            .query_iter(format!("START TRANSACTION; {lock_sql}"))
+            .await?;
+        let _: Vec<Row> = sets.collect().await?;
+        let rows: Vec<Row> = sets.collect().await?;
+        drop(sets);
+        let transaction = Transaction {
+            conn,
+            is_begun: true,
+        };
+        Ok((transaction, rows))
+    }
+
+    /// Begins with the commit's own packet: for writes that need no locks before them.
+    /// Until then nothing is locked.
+    pub fn deferred(conn: &'c mut Conn) -> Self {
+        Transaction {
+            conn,
+            is_begun: false,
+        }
+    }
+
+    /// Lends the connection for reads and locks.
+    pub fn conn(&mut self) -> &mut Conn {
+        self.conn
+    }
+
+    /// Sends the writes (statements that end with `;`, or none) and COMMIT in one packet.
+    pub async fn commit(self, mut writes: String) -> anyhow::Result<()> {
+        writes.push_str("COMMIT");
+        if !self.is_begun {
+            writes.insert_str(0, "START TRANSACTION;");
+        }
+        Ok(self.conn.query_drop(writes).await?)
+    }
+
+    /// Ends a transaction that has nothing to write: its locks are free again.
+    pub async fn roll_back(self) -> anyhow::Result<()> {
+        if self.is_begun {
+            roll_back(self.conn).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Rolls back whatever is open on a connection that is kept after a failure.
+pub async fn roll_back(conn: &mut Conn) -> anyhow::Result<()> {
+    Ok(conn.query_drop("ROLLBACK").await?)
+}

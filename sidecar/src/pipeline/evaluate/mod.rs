@@ -1,0 +1,173 @@
+//! The evaluator's thread: the one place that knows what was evaluated. Every message of the
+//! feed goes through the same phases, without a round trip to any server:
+//!
+//! | phase | where |
+//! |---|---|
+//! | take over a new rule set | `reload` |
+//! | evaluate changes and events; end offsets go to their gate | `inputs` |
+//! | let control rows pass their gates | `inputs::pass_gates` |
+//! | collect the findings of all workers | `RuleWorkers::flush` |
+//! | add holds, resume position and rule set | `finish` |
+//! | hand the result to the committer | a bounded queue |
+
+mod batch;
+mod finish;
+mod inputs;
+mod progress;
+
+pub use crate::pipeline::evaluate::batch::{EvaluatedBatch, results};
+
+use crate::health::last_activity::LastActivity;
+use crate::metrics::SidecarMetrics;
+use crate::pipeline::evaluate::progress::SourceProgress;
+use crate::pipeline::gate::{KafkaGate, ServerGate};
+use crate::recording::{RecordingMark, RecordingTap};
+use crate::rules::runtime::rule_set::RuleSet;
+use crate::rules::{RuleWorkers, UnloggedChangeRule};
+use crate::stream::feed::SourceMessage;
+use crate::stream::gtid::Flavour;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// How soon a new rule set is taken over when nothing else happens.
+const RELOAD_POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+pub struct StreamEvaluatorSettings {
+    /// Of every server, the one with orders and guard first: what it is, its name in
+    /// positions, and where this run begins to read its binlog.
+    pub flavours: Vec<Flavour>,
+    pub names: Arc<[String]>,
+    pub positions: Vec<String>,
+    /// Holds control rows for the other servers, if there are any.
+    pub server_gate: Option<ServerGate>,
+    /// Holds tokens for Kafka. None without Kafka: they then wait for nothing.
+    pub kafka_gate: Option<KafkaGate>,
+    /// Touched when Kafka is read to its end.
+    pub kafka_activity: LastActivity,
+    pub rules: Arc<RuleSet>,
+    pub reloads: watch::Receiver<Option<Arc<RuleSet>>>,
+    pub metrics: &'static SidecarMetrics,
+    /// From when on Kafka is read, if no checkpoint says it.
+    pub kafka_from_us: Option<i64>,
+    /// Records what is evaluated.
+    pub tap: Option<RecordingTap>,
+    /// Reading begins in the middle: nothing before `position` is read again.
+    pub mid_stream: bool,
+    /// Threads that evaluate; the result is the same.
+    pub workers: usize,
+}
+
+pub struct StreamEvaluator {
+    evaluator: RuleWorkers,
+    unlogged: UnloggedChangeRule,
+    tap: Option<RecordingTap>,
+    reloads: watch::Receiver<Option<Arc<RuleSet>>>,
+    rules_hash: Arc<str>,
+    rules_version: i64,
+    metrics: &'static SidecarMetrics,
+    holds_version: Option<u64>,
+    errors: HashMap<String, u64>,
+    server_gate: Option<ServerGate>,
+    kafka_gate: Option<KafkaGate>,
+    kafka_activity: LastActivity,
+    progress: SourceProgress,
+    out: EvaluatedBatch,
+}
+
+impl StreamEvaluator {
+    pub fn new(mut settings: StreamEvaluatorSettings) -> anyhow::Result<Self> {
+        if let Some(tap) = &mut settings.tap {
+            tap.mark(RecordingMark::Begin {
+                mid_stream: settings.mid_stream,
+                rules: settings.rules.hash().into(),
+            });
+        }
+        let rules_hash = settings.rules.hash().into();
+        let rules_version = settings.rules.version();
+        let mut evaluator = RuleWorkers::new(settings.rules, settings.workers, false)?;
+        evaluator.begins(settings.kafka_from_us)?;
+        Ok(StreamEvaluator {
+            rules_hash,
+            rules_version,
+            evaluator,
+            unlogged: UnloggedChangeRule::load()?,
+            tap: settings.tap,
+            reloads: settings.reloads,
+            metrics: settings.metrics,
+            holds_version: None,
+            errors: HashMap::new(),
+            server_gate: settings.server_gate,
+            kafka_gate: settings.kafka_gate,
+            kafka_activity: settings.kafka_activity,
+            progress: SourceProgress::new(settings.flavours, settings.names, settings.positions)?,
+            out: EvaluatedBatch::default(),
+        })
+    }
+
+    /// Evaluates until the sources are gone.
+    ///
+    /// # Errors
+    /// A thread that evaluates died.
+    pub fn run(
+        mut self,
+        feed: &Receiver<SourceMessage>,
+        results: &mpsc::Sender<EvaluatedBatch>,
+    ) -> anyhow::Result<()> {
+        loop {
+            let next = feed.recv_timeout(RELOAD_POLL_INTERVAL);
+            self.reload()?;
+            match next {
+                Ok(message) => self.take(message),
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            self.pass_gates();
+            self.evaluator.flush(&mut self.out.findings)?;
+            self.finish();
+            // Full: the committer is behind, and so is everything before us.
+            let result = std::mem::take(&mut self.out);
+            if results.blocking_send(result).is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn take(&mut self, message: SourceMessage) {
+        match message {
+            SourceMessage::Binlog(batch) => self.binlog(batch),
+            SourceMessage::Kafka(batch) => self.kafka(batch),
+            SourceMessage::KafkaEnds(answer) => {
+                if let Some(gate) = &mut self.kafka_gate {
+                    gate.answered(answer);
+                }
+            }
+            SourceMessage::ServerEnds(answer) => {
+                if let Some(gate) = &mut self.server_gate {
+                    gate.answered(answer);
+                }
+            }
+        }
+    }
+
+    fn reload(&mut self) -> anyhow::Result<()> {
+        if !self.reloads.has_changed().unwrap_or(false) {
+            return Ok(());
+        }
+        let Some(rules) = self.reloads.borrow_and_update().clone() else {
+            return Ok(());
+        };
+        if (rules.hash(), rules.version()) != (&*self.rules_hash, self.rules_version) {
+            (self.rules_hash, self.rules_version) = (rules.hash().into(), rules.version());
+            if let Some(tap) = &mut self.tap {
+                tap.mark(RecordingMark::Rules {
+                    hash: Arc::clone(&self.rules_hash),
+                });
+            }
+            self.evaluator.swap(rules)?;
+        }
+        Ok(())
+    }
+}

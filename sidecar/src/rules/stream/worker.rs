@@ -1,0 +1,92 @@
+//! One worker: an evaluator on a thread of its own, its jobs and results.
+
+use crate::rules::runtime::finding::{Finding, RuleError};
+use crate::rules::runtime::rule_set::RuleSet;
+use crate::rules::stream::evaluator::Evaluator;
+use crate::rules::stream::ordering::FindingOrder;
+use crate::stream::change::{RuleInput, SourceKind};
+use crossbeam_channel::{Receiver, Sender};
+use std::sync::Arc;
+
+/// The state of an evaluator, as far as others ask.
+#[derive(Debug, Clone)]
+pub struct WorkerState {
+    pub holds_version: u64,
+    pub holds: Arc<Vec<String>>,
+    pub open_pairs: usize,
+    pub lagging: usize,
+    pub binlog_from: i64,
+    pub needs: [Option<Arc<str>>; 2],
+}
+
+/// A job for a worker.
+pub enum WorkerJob {
+    /// With the state after it, if somebody will ask.
+    Batch(Arc<[RuleInput]>, bool),
+    Swap(Arc<RuleSet>, Vec<bool>),
+    MarkGap,
+    Begins(Option<i64>),
+}
+
+/// The result of a batch.
+pub struct WorkerResult {
+    pub found: Vec<(FindingOrder, Finding)>,
+    pub errors: Vec<(FindingOrder, RuleError)>,
+    pub state: Option<WorkerState>,
+}
+
+/// The ends of a worker's channels.
+pub struct RuleWorker {
+    pub jobs: Sender<WorkerJob>,
+    pub done: Receiver<WorkerResult>,
+}
+
+impl WorkerState {
+    /// The state of an evaluator; `last` lends its holds if they are the same.
+    pub fn of(evaluator: &Evaluator, last: Option<&WorkerState>) -> WorkerState {
+        let holds_version = evaluator.holds_version();
+        let same = last.filter(|last| last.holds_version == holds_version);
+        WorkerState {
+            holds_version,
+            holds: same.map_or_else(
+                || Arc::new(evaluator.holds()),
+                |last| Arc::clone(&last.holds),
+            ),
+            open_pairs: evaluator.open_pairs(),
+            lagging: evaluator.lagging(),
+            binlog_from: evaluator.binlog_from(),
+            needs: [SourceKind::Binlog, SourceKind::Kafka]
+                .map(|source| evaluator.needs_from(source)),
+        }
+    }
+}
+
+/// Runs a worker's thread, until nobody has anything for it.
+pub fn work(mut evaluator: Evaluator, jobs: &Receiver<WorkerJob>, finish: &Sender<WorkerResult>) {
+    let mut state = WorkerState::of(&evaluator, None);
+    for job in jobs {
+        match job {
+            WorkerJob::Swap(set, assigned) => evaluator.swap_assigned(set, assigned),
+            WorkerJob::MarkGap => evaluator.mark_gap(),
+            WorkerJob::Begins(kafka_from_us) => evaluator.begins(kafka_from_us),
+            WorkerJob::Batch(inputs, with_state) => {
+                let mut out = Vec::new();
+                inputs
+                    .iter()
+                    .for_each(|input| evaluator.evaluate(input, &mut out));
+                let orders = evaluator.take_orders();
+                if with_state {
+                    state = WorkerState::of(&evaluator, Some(&state));
+                }
+                let done = WorkerResult {
+                    found: orders.findings.into_iter().zip(out).collect(),
+                    errors: orders.errors.into_iter().zip(evaluator.errors()).collect(),
+                    state: with_state.then(|| state.clone()),
+                };
+                if finish.send(done).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Provenance tells whether the core wrote a transaction: the effects are computed again from its
+//! row images and compared with the signature in its outbox row.
+
+use crate::rules::transaction::signed_effects::summarize;
+use crate::stream::change::{ChangeTransaction, ColumnValue, TableSchema};
+use sluice_contract::provenance::TransactionEffects;
+use sluice_contract::settings::Secret;
+
+/// The author of a transaction, by its signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provenance {
+    /// Signed by the core, or nothing guarded was touched.
+    Valid,
+    /// Guarded rows changed without any outbox row.
+    Missing,
+    /// The signature covers something else, or a guarded row was deleted.
+    Invalid,
+}
+
+impl Provenance {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Provenance::Valid => "valid",
+            Provenance::Missing => "missing",
+            Provenance::Invalid => "invalid",
+        }
+    }
+}
+
+/// Judges a transaction with the key by which the core signs.
+pub fn of(transaction: &ChangeTransaction, key: &Secret) -> Provenance {
+    let summary = summarize(transaction);
+    match summary.outbox.as_slice() {
+        _ if summary.unsigned => Provenance::Invalid,
+        [] if summary.effects.is_empty() => Provenance::Valid,
+        [] => Provenance::Missing,
+        _ if summary.replayed => Provenance::Invalid,
+        [(table, image)] if is_signed(&summary.effects, table, image, key) => Provenance::Valid,
+        _ => Provenance::Invalid,
+    }
+}
+
+fn is_signed(
+    effects: &TransactionEffects,
+    table: &TableSchema,
+    image: &[ColumnValue],
+    key: &Secret,
+) -> bool {
+    let text = |column: &str| match table.column(column).and_then(|at| image.get(at)) {
+        Some(ColumnValue::Text(text)) => Some(text.as_bytes()),
+        _ => None,
+    };
+    match (text("tx_id"), text("events"), text("signature")) {
+        (Some(tx_id), Some(events), Some(signature)) => {
+            effects.verify(key, tx_id, events, signature)
+        }
+        _ => false,
+    }
+}

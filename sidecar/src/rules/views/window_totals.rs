@@ -1,0 +1,98 @@
+//! Totals of a window's key, kept as rows come and go.
+
+use crate::rules::views::window_sum::WindowSum;
+use crate::stream::change::ColumnValue;
+use ahash::AHashMap;
+use rhai::Dynamic;
+use rust_decimal::Decimal;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Earlier values of one key that a rule is shown, the newest. A key with more has
+/// totals of its own, so that a row costs the same whatever came before it.
+pub const MAX_ROWS_SHOWN: usize = 64;
+
+/// One earlier row: where it stands, and the value that is kept of it.
+#[derive(Debug, Clone)]
+pub struct WindowRow {
+    pub position: Arc<str>,
+    pub value: ColumnValue,
+}
+
+/// Totals of one key, kept as rows come and go.
+#[derive(Debug, Default)]
+pub struct WindowTotals {
+    pub count: usize,
+    /// Of the amounts and whole numbers among the values.
+    pub sum: WindowSum,
+    pub values: AHashMap<WindowValueKey, usize>,
+    pub newest: VecDeque<WindowRow>,
+}
+
+/// A value as a key; equal amounts are one, however they are written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum WindowValueKey {
+    Nothing,
+    Int(i64),
+    Dec(Decimal),
+    Text(Box<str>),
+    Opaque,
+}
+
+fn key_of(value: &ColumnValue) -> WindowValueKey {
+    match value {
+        ColumnValue::Null => WindowValueKey::Nothing,
+        ColumnValue::Int(number) => WindowValueKey::Int(*number),
+        ColumnValue::Dec(amount) => WindowValueKey::Dec(*amount),
+        ColumnValue::Text(text) => WindowValueKey::Text(text.clone()),
+        ColumnValue::Opaque => WindowValueKey::Opaque,
+    }
+}
+
+impl WindowTotals {
+    pub fn add(&mut self, value: &ColumnValue, position: &Arc<str>) {
+        self.count += 1;
+        self.sum.move_by(value, true);
+        *self.values.entry(key_of(value)).or_default() += 1;
+        self.newest.push_back(WindowRow {
+            position: Arc::clone(position),
+            value: value.clone(),
+        });
+        if self.newest.len() > MAX_ROWS_SHOWN {
+            self.newest.pop_front();
+        }
+    }
+
+    /// The oldest goes; how many are left. With fewer than are shown, the newest here
+    /// would be too many: the window then counts them one by one again.
+    pub fn take(&mut self, value: &ColumnValue) -> usize {
+        self.count = self.count.saturating_sub(1);
+        self.sum.move_by(value, false);
+        let key = key_of(value);
+        if let Some(times) = self.values.get_mut(&key) {
+            *times -= 1;
+            if *times == 0 {
+                self.values.remove(&key);
+            }
+        }
+        self.count
+    }
+}
+
+/// The key of a value that a rule asks for.
+pub fn wanted_key(wanted: &Dynamic) -> Option<WindowValueKey> {
+    if wanted.is_unit() {
+        return Some(WindowValueKey::Nothing);
+    }
+    if let Ok(number) = wanted.as_int() {
+        return Some(WindowValueKey::Int(number));
+    }
+    if let Ok(amount) = wanted.as_decimal() {
+        return Some(WindowValueKey::Dec(amount));
+    }
+    wanted
+        .clone()
+        .into_string()
+        .ok()
+        .map(|text| WindowValueKey::Text(text.into()))
+}

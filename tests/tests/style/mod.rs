@@ -1,0 +1,9 @@
+//! The rules of the house that a machine can hold. Each check has a bad sample that it
+//! must refuse.
+
+mod documents;
+mod imports;
+mod layers;
+mod names;
+mod sizes;
+mod source;
