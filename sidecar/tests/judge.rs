@@ -6,10 +6,13 @@ use rust_decimal::Decimal;
 use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
 use sluice_contract::telemetry::Readiness;
+use sluice_sidecar::active_rules::ActiveRuleSet;
 use sluice_sidecar::fence::FencePublisher;
+use sluice_sidecar::health::Health;
 use sluice_sidecar::health::blind::Blind;
 use sluice_sidecar::health::status::SidecarStatus;
-use sluice_sidecar::leader::repo::{CheckpointRow, LEASE_TTL_US, acquire};
+use sluice_sidecar::leader::checkpoint_repo::CheckpointRow;
+use sluice_sidecar::leader::lease_repo::{LEASE_TTL_US, acquire};
 use sluice_sidecar::metrics::metrics;
 use sluice_sidecar::pipeline::commit::BatchCommitter;
 use sluice_sidecar::rules::{RuleFiles, RuleMode};
@@ -110,10 +113,12 @@ impl CommitterSetup {
             epoch,
             checkpoint: Duration::from_millis(500),
             fence: FencePublisher::new(blind.clone()),
-            blind,
-            status: SidecarStatus::default(),
-            metrics: metrics().unwrap(),
-            cancel: Default::default(),
+            health: Health {
+                blind,
+                status: SidecarStatus::default(),
+                metrics: metrics().unwrap(),
+            },
+            stop: Default::default(),
             binlog: CheckpointRow {
                 source: "binlog".into(),
                 position: "0-1-7".into(),
@@ -124,8 +129,7 @@ impl CommitterSetup {
             shadow: Default::default(),
             kafka: None,
             rules_hash: "1".repeat(16),
-            rules: tokio::sync::watch::channel(None).1,
-            rules_changed: Default::default(),
+            rules: ActiveRuleSet::channel().1,
             split_books: false,
         };
         CommitterSetup {

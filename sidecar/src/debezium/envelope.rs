@@ -2,8 +2,9 @@
 //! and the feed stops before it.
 
 use crate::rules::text::tables::{self, ColumnKind};
-use crate::stream::batches::{ControlRow, FenceToken};
+use crate::stream::batches::ControlRow;
 use crate::stream::change::{ChangeOp, ColumnValue, RowChange, RowImage, TableSchema};
+use crate::stream::control_rows::ControlColumns;
 use ahash::AHashMap;
 use anyhow::{Context, bail};
 use rust_decimal::Decimal;
@@ -182,7 +183,7 @@ impl EnvelopeReader {
             after: read(after)?,
             table: Arc::clone(&table),
         };
-        let control_row = control_row(&change)?;
+        let control_row = ControlColumns::of(&table)?.row(&change)?;
         Ok(EnvelopeRow::Change {
             transaction: within.id,
             order: within.total_order,
@@ -260,33 +261,4 @@ fn amount(text: &str) -> anyhow::Result<Decimal> {
         );
     }
     Decimal::from_str_exact(text).context("not an exact decimal")
-}
-
-/// What this change tells the sidecar itself.
-fn control_row(change: &RowChange) -> anyhow::Result<Option<ControlRow>> {
-    let Some(after) = &change.after else {
-        return Ok(None);
-    };
-    let at = |column: &str| change.table.column(column).and_then(|at| after.get(at));
-    let int = |column: &str| match at(column) {
-        Some(ColumnValue::Int(number)) => Ok(*number),
-        _ => bail!("{}.{column} is no whole number", change.table.name),
-    };
-    Ok(match change.table.name.as_str() {
-        "checkpoint" => Some(ControlRow::Heartbeat {
-            updated_us: int("updated_us")?,
-        }),
-        "fence_token" => {
-            let Some(ColumnValue::Text(instance)) = at("instance") else {
-                bail!("fence_token.instance is no text")
-            };
-            let token = u64::try_from(int("token")?).context("fence_token.token")?;
-            Some(ControlRow::Token(FenceToken {
-                instance: instance.to_string(),
-                token,
-                updated_us: int("updated_us")?,
-            }))
-        }
-        _ => None,
-    })
 }
