@@ -135,7 +135,7 @@ pub(super) fn complaint(sql: &str, free: bool) -> Option<String> {
             "{verb} on {table} names no account_id: it goes to every shard"
         )),
         (false, false, false) => Some(format!(
-            "a read of {table} without account_id is not in ONE_LOOKUP"
+            "a read of {table} without account_id is not in UNSHARDED_READS"
         )),
     }
 }

@@ -130,7 +130,7 @@ pub(super) const UNSHARDED_READS: [(&str, &str, &str); 18] = [
     ),
     (
         "core/src/lookup/repo.rs",
-        "unheard",
+        "unacknowledged",
         "a person's list, per shard",
     ),
     (
@@ -146,7 +146,7 @@ pub(super) const UNSHARDED_READS: [(&str, &str, &str); 18] = [
     ("core/src/recovery/repo.rs", "waiting", "polling, per shard"),
     (
         "core/src/recovery/repo.rs",
-        "unheard",
+        "ack_overdue",
         "a metric, per shard",
     ),
     (
