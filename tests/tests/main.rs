@@ -17,6 +17,7 @@ mod kills;
 mod kinds;
 mod midnight;
 mod mysql;
+mod programs;
 mod recordings;
 mod recovery;
 mod routing;

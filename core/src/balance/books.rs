@@ -5,59 +5,27 @@
 use crate::balance::{Balance, BalanceError, CapturedPayment};
 use crate::ledger::{BookingAmount, PostingKind};
 use sluice_contract::money::Currency;
+use sluice_contract::string_enum;
 use std::collections::BTreeMap;
-use std::str::FromStr;
 
-/// Why a booking changes nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BookingError {
-    #[error("no such account")]
-    UnknownAccount,
-    #[error("the account has no balance in this currency")]
-    UnknownBalance,
-    #[error("less is there than the booking takes")]
-    Insufficient,
-    #[error("no such payment was captured for this account in this currency")]
-    UnknownPayment,
-    #[error("more would be taken of the payment, or given back to it, than there is")]
-    PaymentExceeded,
-    #[error("this payment is booked already")]
-    AlreadyBooked,
-    #[error("the balance would no longer fit its column")]
-    Overflow,
-}
-
-impl BookingError {
-    pub const ALL: [BookingError; 7] = [
-        BookingError::UnknownAccount,
-        BookingError::UnknownBalance,
-        BookingError::Insufficient,
-        BookingError::UnknownPayment,
-        BookingError::PaymentExceeded,
-        BookingError::AlreadyBooked,
-        BookingError::Overflow,
-    ];
-
-    /// As it is stored; at most 20 characters.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            BookingError::UnknownAccount => "unknown_account",
-            BookingError::UnknownBalance => "unknown_balance",
-            BookingError::Insufficient => "insufficient_funds",
-            BookingError::UnknownPayment => "unknown_payment",
-            BookingError::PaymentExceeded => "payment_exceeded",
-            BookingError::AlreadyBooked => "already_booked",
-            BookingError::Overflow => "overflow",
-        }
-    }
-}
-
-impl FromStr for BookingError {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> anyhow::Result<Self> {
-        let found = BookingError::ALL.into_iter().find(|e| e.as_str() == text);
-        found.ok_or_else(|| anyhow::anyhow!("unknown outcome of a booking {text:?}"))
+string_enum! {
+    /// Why a booking changes nothing.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+    pub enum BookingError("a booking's outcome") {
+        #[error("no such account")]
+        UnknownAccount = "unknown_account",
+        #[error("the account has no balance in this currency")]
+        UnknownBalance = "unknown_balance",
+        #[error("less is there than the booking takes")]
+        Insufficient = "insufficient_funds",
+        #[error("no such payment was captured for this account in this currency")]
+        UnknownPayment = "unknown_payment",
+        #[error("more would be taken of the payment, or given back to it, than there is")]
+        PaymentExceeded = "payment_exceeded",
+        #[error("this payment is booked already")]
+        AlreadyBooked = "already_booked",
+        #[error("the balance would no longer fit its column")]
+        Overflow = "overflow",
     }
 }
 

@@ -3,21 +3,25 @@
 
 pub mod repo;
 
-/// Why somebody must look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CaseKind {
-    /// A channel's word that can't be true together with what we know.
-    Contradiction,
-    /// A channel speaks of a serial number that nobody here knows.
-    UnknownSerial,
-    /// Asked as often as allowed, without an end.
-    Exhausted,
-    /// The upstream never confirmed the result.
-    Unacknowledged,
-    /// It waits to be sent for longer than anybody may overlook.
-    NotSent,
-    /// Its row can't be read or written: put aside, so that others go on.
-    Unreadable,
+use sluice_contract::string_enum;
+
+string_enum! {
+    /// Why somebody must look.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum CaseKind("a case's kind") {
+        /// A channel's word that can't be true together with what we know.
+        Contradiction = "contradiction",
+        /// A channel speaks of a serial number that nobody here knows.
+        UnknownSerial = "unknown_serial",
+        /// Asked as often as allowed, without an end.
+        Exhausted = "exhausted",
+        /// The upstream never confirmed the result.
+        Unacknowledged = "unacknowledged",
+        /// It waits to be sent for longer than anybody may overlook.
+        NotSent = "not_sent",
+        /// Its row can't be read or written: put aside, so that others go on.
+        Unreadable = "unreadable",
+    }
 }
 
 /// Kinds that the core closes itself, once the order has gone on.
@@ -28,28 +32,6 @@ pub const KINDS_CLOSED_BY_CORE: [CaseKind; 3] = [
 ];
 /// Who closed a case if no person did: these may be opened again.
 pub const AUTOMATIC_CLOSERS: [&str; 3] = ["channel", "upstream", "core"];
-
-impl CaseKind {
-    pub const ALL: [CaseKind; 6] = [
-        CaseKind::Contradiction,
-        CaseKind::UnknownSerial,
-        CaseKind::Exhausted,
-        CaseKind::Unacknowledged,
-        CaseKind::NotSent,
-        CaseKind::Unreadable,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            CaseKind::Contradiction => "contradiction",
-            CaseKind::UnknownSerial => "unknown_serial",
-            CaseKind::Exhausted => "exhausted",
-            CaseKind::Unacknowledged => "unacknowledged",
-            CaseKind::NotSent => "not_sent",
-            CaseKind::Unreadable => "unreadable",
-        }
-    }
-}
 
 /// One case; a repeat of the same is the same case.
 #[derive(Debug, Clone, PartialEq, Eq)]

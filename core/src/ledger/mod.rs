@@ -9,64 +9,28 @@ use crate::orders::Order;
 use rust_decimal::Decimal;
 use sluice_contract::money::Currency;
 use sluice_contract::order::OrderKind;
-use std::str::FromStr;
+use sluice_contract::string_enum;
 
-/// Debit or credit. A credit on one of an account's books increases it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EntrySide {
-    Debit,
-    Credit,
-}
-
-impl EntrySide {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            EntrySide::Debit => "D",
-            EntrySide::Credit => "C",
-        }
+string_enum! {
+    /// Debit or credit. A credit on one of an account's books increases it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum EntrySide("an entry's side") {
+        Debit = "D",
+        Credit = "C",
     }
 }
 
-/// Why money moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PostingKind {
-    Deposit,
-    /// A payment comes onto the intermediate account.
-    Capture,
-    Reserve,
-    Finalize,
-    Release,
-    Return,
-}
-
-impl PostingKind {
-    pub const ALL: [PostingKind; 6] = [
-        PostingKind::Deposit,
-        PostingKind::Capture,
-        PostingKind::Reserve,
-        PostingKind::Finalize,
-        PostingKind::Release,
-        PostingKind::Return,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            PostingKind::Deposit => "deposit",
-            PostingKind::Capture => "capture",
-            PostingKind::Reserve => "reserve",
-            PostingKind::Finalize => "finalize",
-            PostingKind::Release => "release",
-            PostingKind::Return => "return",
-        }
-    }
-}
-
-impl FromStr for PostingKind {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> anyhow::Result<Self> {
-        let found = PostingKind::ALL.into_iter().find(|k| k.as_str() == text);
-        found.ok_or_else(|| anyhow::anyhow!("unknown kind of posting {text:?}"))
+string_enum! {
+    /// Why money moved.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum PostingKind("a posting's kind") {
+        Deposit = "deposit",
+        /// A payment comes onto the intermediate account.
+        Capture = "capture",
+        Reserve = "reserve",
+        Finalize = "finalize",
+        Release = "release",
+        Return = "return",
     }
 }
 

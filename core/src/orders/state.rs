@@ -3,135 +3,75 @@
 //! else decides. Effects are data; `outcome` and `dispatch` perform them.
 
 use sluice_contract::order::OrderState;
+use sluice_contract::string_enum;
 
-/// What happened to an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum OrderInput {
-    /// Its money is reserved: the saga's word, while the books are apart.
-    Booked,
-    /// Its money could not be reserved: the saga's word, while the books are apart.
-    Unfunded,
-    /// Fence and breakers passed: the order is ours to send.
-    Claim,
-    /// No channel may take it, now or later, and the routing says: don't wait.
-    Unroutable,
-    /// The channel took it and will tell the result.
-    Accepted,
-    /// The channel says clearly that it paid.
-    Succeeded,
-    /// The channel says clearly that it did not and will not pay.
-    Declined,
-    /// It says so of itself alone: another channel may pay.
-    NotHere,
-    /// Another channel, which had said so of itself alone, now says that it paid.
-    DeclineReversed,
-    /// No answer, or one that proves nothing (promise 2: unknown is never failed).
-    Unknown,
-    /// Asked by serial number and trade time, the channel knows no such trade.
-    NoSuchTrade,
-    /// The channel gave the money back (退票).
-    Returned,
-    /// The upstream takes it back before it was sent.
-    Cancel,
-    /// Recovery has asked as often as it may.
-    Exhausted,
-    /// It has waited to be sent for longer than anybody may overlook.
-    NotSent,
-    /// Its upstream has not said in time that it knows the end: tell it again.
-    AckOverdue,
-    /// Told as often as allowed, its upstream never said that it knows.
-    AckExhausted,
-    /// The upstream says that it knows the end.
-    Acknowledged,
-    /// The upstream wants to be told again.
-    Renotify,
-}
-
-impl OrderInput {
-    pub const ALL: [OrderInput; 19] = [
-        OrderInput::Booked,
-        OrderInput::Unfunded,
-        OrderInput::Claim,
-        OrderInput::Unroutable,
-        OrderInput::Accepted,
-        OrderInput::Succeeded,
-        OrderInput::Declined,
-        OrderInput::NotHere,
-        OrderInput::DeclineReversed,
-        OrderInput::Unknown,
-        OrderInput::NoSuchTrade,
-        OrderInput::Returned,
-        OrderInput::Cancel,
-        OrderInput::Exhausted,
-        OrderInput::NotSent,
-        OrderInput::AckOverdue,
-        OrderInput::AckExhausted,
-        OrderInput::Acknowledged,
-        OrderInput::Renotify,
-    ];
-
-    /// As it stands in the order's history.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            OrderInput::Booked => "booked",
-            OrderInput::Unfunded => "unfunded",
-            OrderInput::Claim => "claim",
-            OrderInput::Unroutable => "unroutable",
-            OrderInput::Accepted => "accepted",
-            OrderInput::Succeeded => "succeeded",
-            OrderInput::Declined => "declined",
-            OrderInput::NotHere => "not_here",
-            OrderInput::DeclineReversed => "decline_reversed",
-            OrderInput::Unknown => "unknown",
-            OrderInput::NoSuchTrade => "no_such_trade",
-            OrderInput::Returned => "returned",
-            OrderInput::Cancel => "cancel",
-            OrderInput::Exhausted => "exhausted",
-            OrderInput::NotSent => "not_sent",
-            OrderInput::AckOverdue => "ack_overdue",
-            OrderInput::AckExhausted => "ack_exhausted",
-            OrderInput::Acknowledged => "acknowledged",
-            OrderInput::Renotify => "renotify",
-        }
+string_enum! {
+    /// What happened to an order.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum OrderInput("an order's input") {
+        /// Its money is reserved: the saga's word, while the books are apart.
+        Booked = "booked",
+        /// Its money could not be reserved: the saga's word, while the books are apart.
+        Unfunded = "unfunded",
+        /// Fence and breakers passed: the order is ours to send.
+        Claim = "claim",
+        /// No channel may take it, now or later, and the routing says: don't wait.
+        Unroutable = "unroutable",
+        /// The channel took it and will tell the result.
+        Accepted = "accepted",
+        /// The channel says clearly that it paid.
+        Succeeded = "succeeded",
+        /// The channel says clearly that it did not and will not pay.
+        Declined = "declined",
+        /// It says so of itself alone: another channel may pay.
+        NotHere = "not_here",
+        /// Another channel, which had said so of itself alone, now says that it paid.
+        DeclineReversed = "decline_reversed",
+        /// No answer, or one that proves nothing (promise 2: unknown is never failed).
+        Unknown = "unknown",
+        /// Asked by serial number and trade time, the channel knows no such trade.
+        NoSuchTrade = "no_such_trade",
+        /// The channel gave the money back (退票).
+        Returned = "returned",
+        /// The upstream takes it back before it was sent.
+        Cancel = "cancel",
+        /// Recovery has asked as often as it may.
+        Exhausted = "exhausted",
+        /// It has waited to be sent for longer than anybody may overlook.
+        NotSent = "not_sent",
+        /// Its upstream has not said in time that it knows the end: tell it again.
+        AckOverdue = "ack_overdue",
+        /// Told as often as allowed, its upstream never said that it knows.
+        AckExhausted = "ack_exhausted",
+        /// The upstream says that it knows the end.
+        Acknowledged = "acknowledged",
+        /// The upstream wants to be told again.
+        Renotify = "renotify",
     }
 }
 
-/// What has to be done in the transaction of the move.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum OrderEffect {
-    /// The reserved money has left: reserved → channel.
-    Finalize,
-    /// The reserved money is the account's again: reserved → available.
-    Release,
-    /// The money came back: channel → available.
-    GiveBack,
-    /// The attempt can't pay any more.
-    CloseAttempt,
-    /// What the order took of cumulative limits is free again.
-    FreeLimits,
-    /// A person has to look: open a case.
-    OpenCase,
-    /// What a person was called for is over: close the cases that the core opened.
-    CloseCase,
-    /// Tell upstreams by an event.
-    Publish,
-    /// The last event once more, under its own id.
-    PublishAgain,
-}
-
-impl OrderEffect {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            OrderEffect::Finalize => "finalize",
-            OrderEffect::Release => "release",
-            OrderEffect::GiveBack => "give back",
-            OrderEffect::CloseAttempt => "close attempt",
-            OrderEffect::FreeLimits => "free limits",
-            OrderEffect::OpenCase => "open case",
-            OrderEffect::CloseCase => "close case",
-            OrderEffect::Publish => "publish",
-            OrderEffect::PublishAgain => "publish again",
-        }
+string_enum! {
+    /// What has to be done in the transaction of the move.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum OrderEffect("an effect of an order's transition") {
+        /// The reserved money has left: reserved → channel.
+        Finalize = "finalize",
+        /// The reserved money is the account's again: reserved → available.
+        Release = "release",
+        /// The money came back: channel → available.
+        GiveBack = "give back",
+        /// The attempt can't pay any more.
+        CloseAttempt = "close attempt",
+        /// What the order took of cumulative limits is free again.
+        FreeLimits = "free limits",
+        /// A person has to look: open a case.
+        OpenCase = "open case",
+        /// What a person was called for is over: close the cases that the core opened.
+        CloseCase = "close case",
+        /// Tell upstreams by an event.
+        Publish = "publish",
+        /// The last event once more, under its own id.
+        PublishAgain = "publish again",
     }
 }
 

@@ -5,7 +5,7 @@ use sluice_contract::string_enum;
 string_enum! {
     /// Action upon an order that nothing but this rejects.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-    pub enum NoRouteAction("action without a route") {
+    pub enum NoRouteAction("otherwise") {
         /// It waits: tomorrow, or after a change, it may go.
         #[default]
         Wait = "wait",

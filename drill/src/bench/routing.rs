@@ -1,4 +1,4 @@
-//! What a claim costs beside a long history: the core's own claim, with limits in
+//! The cost of a claim beside a long history: the core's own claim, with limits in
 //! force, on a database with few past orders and on one with very many, in turn.
 
 use crate::bench::floor::{self, FloorBooks};
@@ -70,7 +70,7 @@ currency = "CNY"
 month = 900000000000
 "#;
 
-/// How much history to make, and for how long at most.
+/// History to make, and the time to spend on it at most.
 #[derive(Debug, Clone, Copy)]
 pub struct HistoryFill {
     pub orders: u64,

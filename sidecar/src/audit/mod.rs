@@ -8,6 +8,7 @@
 //! Only the holder of the lease runs one, and one at a time; a run that ends half-way
 //! starts over.
 
+pub mod audit_context;
 pub mod commit;
 pub mod confirm;
 pub mod gap;
@@ -21,24 +22,17 @@ pub mod sql;
 
 use crate::audit::repo::AuditRun;
 use serde::Serialize;
+use sluice_contract::string_enum;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
-/// Why a run takes place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AuditReason {
-    Schedule,
-    Demand,
-    Gap,
-}
-
-impl AuditReason {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            AuditReason::Schedule => "schedule",
-            AuditReason::Demand => "demand",
-            AuditReason::Gap => "gap",
-        }
+string_enum! {
+    /// Why a run takes place.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum AuditReason("an audit's reason") {
+        Schedule = "schedule",
+        Demand = "demand",
+        Gap = "gap",
     }
 }
 

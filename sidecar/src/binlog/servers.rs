@@ -1,9 +1,10 @@
 //! The database servers that are read, a reader each. The first has orders and guard:
-//! fence, verdicts and checkpoints are there. Balance and ledger may be elsewhere.
+//! fence, verdicts and checkpoints are there. Balance and ledger may be on others.
 
 use crate::binlog::hosts::ServerHosts;
 use crate::binlog::preflight;
 use crate::binlog::settings::MysqlSourceSettings;
+use crate::binlog::verdict_server;
 use crate::binlog::watched_tables::WatchedTables;
 use crate::health::blind::{Blind, BlindCause};
 use crate::health::last_activity::LastActivity;
@@ -11,7 +12,6 @@ use crate::stream::gtid::Flavour;
 use sluice_contract::schema::Schemas;
 use std::sync::Arc;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 /// One server.
 pub struct SourceServer {
@@ -21,7 +21,7 @@ pub struct SourceServer {
     /// Logical names of the schemas that are here.
     pub schemas: Vec<&'static str>,
     pub blind: Blind,
-    pub heard: LastActivity,
+    pub last_activity: LastActivity,
     fit: watch::Sender<Option<Flavour>>,
 }
 
@@ -29,7 +29,7 @@ pub struct SourceServer {
 const READ_CONNECTIONS: usize = 2;
 
 impl SourceServer {
-    /// Its row in the checkpoint: `binlog`, or `binlog:balance`. A feed has positions of
+    /// The server's row in the checkpoint: `binlog`, or `binlog:balance`. A feed has positions of
     /// its own kind, and both may be tried in turn: `changes`.
     pub fn source(&self, flavour: Flavour) -> String {
         if flavour == Flavour::Feed {
@@ -42,7 +42,7 @@ impl SourceServer {
         }
     }
 
-    /// How it is called in metrics.
+    /// The server's name in metrics.
     pub fn label(&self) -> &str {
         if self.name.is_empty() {
             "main"
@@ -51,12 +51,12 @@ impl SourceServer {
         }
     }
 
-    /// What is watched here.
+    /// The tables that are watched here.
     pub fn watch(&self, schemas: &Schemas) -> WatchedTables {
         WatchedTables::of(schemas, |logical| self.schemas.contains(&logical))
     }
 
-    /// Its flavour, once its settings are right. `None` if nobody asks any more.
+    /// The server's flavour, once its settings are right. `None` if nobody asks any more.
     pub async fn fit(&self) -> Option<Flavour> {
         let mut fit = self.fit.subscribe();
         *fit.wait_for(Option::is_some).await.ok()?
@@ -69,20 +69,18 @@ impl SourceServer {
 
     /// Asks for ever whether its settings are right; one whose changes come by a feed
     /// need only be there.
-    pub fn inspect(&self, fed: bool) -> JoinHandle<()> {
+    pub fn inspect(&self, fed: bool) -> impl Future<Output = ()> + Send + 'static {
         self.blind.set(BlindCause::Mysql, "connecting");
         let (hosts, blind, fit) = (
             Arc::clone(&self.hosts),
             self.blind.clone(),
             self.fit.clone(),
         );
-        match fed {
-            true => tokio::spawn(crate::binlog::verdict_server::watch(
-                hosts.url().to_owned(),
-                blind,
-                fit,
-            )),
-            false => tokio::spawn(preflight::watch(hosts, blind, fit)),
+        async move {
+            match fed {
+                true => verdict_server::watch(hosts.url().to_owned(), blind, fit).await,
+                false => preflight::watch(hosts, blind, fit).await,
+            }
         }
     }
 }
@@ -102,7 +100,7 @@ pub fn all(
             } else {
                 blind.of(name)
             },
-            heard: LastActivity::default(),
+            last_activity: LastActivity::default(),
             fit: watch::channel(None).0,
             name: name.to_owned(),
         })

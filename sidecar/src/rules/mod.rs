@@ -2,15 +2,28 @@
 //! does I/O while it evaluates, so that the same inputs in the same order give
 //! the same findings, byte for byte.
 //!
+//! Folders, lowest first; each imports only from those above it in this list:
+//! `text` (files and headers), `script` (tokens, library), `views` and `transaction` (all
+//! that a rule's code sees), `runtime` (engine, one call, findings), `memory` and
+//! `pair_memory` (all that triggers remember with), `trigger` (a file for each kind),
+//! `compile` (files to a rule set), `stream` (inputs to findings), `instrument` and
+//! `testing` (cases and coverage).
+//!
 //! Only this folder knows Rhai.
 
+#[cfg(test)]
+mod load_tests;
+#[cfg(test)]
+mod pair_tests;
 #[cfg(test)]
 mod tests;
 
 pub mod compile;
+pub mod instrument;
 pub mod memory;
 pub mod pair_memory;
 pub mod runtime;
+pub mod script;
 pub mod stream;
 pub mod testing;
 pub mod text;

@@ -5,11 +5,15 @@ use crate::style::source::{Source, line_of, sources, words};
 use std::collections::BTreeMap;
 
 /// Parts of names that have a better word: docs/GLOSSARY.md. Locals and the sentences that
-/// name tests may use them. `most_` and `MOST_` begin names that don't say of what.
-const FORBIDDEN_WORDS: [&str; 16] = [
+/// name tests may use them.
+const FORBIDDEN_WORDS: [&str; 14] = [
     "abdicate", "apart", "aside", "cased", "deposed", "desk", "heard", "journal", "lane", "lanes",
-    "patience", "recanted", "reign", "told", "unheard", "unseen",
+    "recanted", "reign", "told", "unheard",
 ];
+
+/// Parts of constants that don't say of what: a bound is a `MAX_…`, a time a `…_TIMEOUT`,
+/// `…_DELAY` or `…_INTERVAL`.
+const FORBIDDEN_IN_CONSTANTS: [&str; 6] = ["AGAIN", "FEW", "LONGEST", "MOST", "PATIENCE", "SILENT"];
 
 /// Words after which a name is declared.
 const DECLARING_WORDS: [&str; 9] = [
@@ -126,7 +130,11 @@ fn is_field(rest: &str) -> bool {
 
 fn is_forbidden(name: &str) -> bool {
     let snake = snake_case(name);
-    snake.starts_with("most_") || snake.split('_').any(|part| FORBIDDEN_WORDS.contains(&part))
+    snake.starts_with("most_")
+        || snake.split('_').any(|part| FORBIDDEN_WORDS.contains(&part))
+        || name
+            .split('_')
+            .any(|part| FORBIDDEN_IN_CONSTANTS.contains(&part))
 }
 
 /// `CaseKind`, `CASE_KIND` and `case_kind` are `case_kind`.
@@ -186,10 +194,18 @@ fn each_name_can_be_refused() {
         "told_us",
         "wasHeard",
         "CASE_ASIDE",
+        "QUERY_PATIENCE",
     ] {
         assert!(is_forbidden(bad), "{bad}");
     }
-    for good in ["almost", "outermost", "planet", "most", "desktop"] {
+    for good in [
+        "almost",
+        "outermost",
+        "planet",
+        "most",
+        "desktop",
+        "patience_us",
+    ] {
         assert!(!is_forbidden(good), "{good}");
     }
     let code = "fn told() { let heard = a::lane::B; let aside: u8 = 1; }\nstruct C { cased: bool }\n#[test]\nasync fn a_lane() {}";

@@ -29,7 +29,7 @@ impl Source {
             .map(|stem| stem.to_string_lossy().into_owned())
             .unwrap_or_default();
         self.name.starts_with("tests/")
-            || self.name.contains("/tests/")
+            || self.name.contains("tests/")
             || stem == "tests"
             || stem.ends_with("_tests")
             || stem.starts_with("tests_")

@@ -1,9 +1,9 @@
 //! Methods in a rule's text: their names, and the tables and columns they are given.
 
 use crate::rules::compile::suggestions::with_suggestions;
+use crate::rules::script::tokens::ScriptTokens;
+use crate::rules::script::variable_kind::VariableKind;
 use crate::rules::text::tables::{self, CATALOG_TABLES, CatalogTable, ColumnKind};
-use crate::rules::text::tokens::ScriptTokens;
-use crate::rules::text::variables::VariableKind;
 
 /// Checks a method of something plain, and the tables and columns that it is given.
 pub fn check_call(

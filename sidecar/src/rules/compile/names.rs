@@ -11,12 +11,12 @@ use crate::rules::compile::property_names::{
 };
 use crate::rules::compile::suggestions::{nearest, with_suggestions};
 use crate::rules::compile::variables::{VariableKinds, object, variables};
+use crate::rules::script::tokens::ScriptTokens;
+use crate::rules::script::variable_kind::VariableKind;
 use crate::rules::text::audit_facts::fact_name;
 use crate::rules::text::header::RuleHeader;
 use crate::rules::text::tables::CATALOG_TABLES;
-use crate::rules::text::tokens::ScriptTokens;
 use crate::rules::text::trigger_header::Trigger;
-use crate::rules::text::variables::VariableKind;
 use crate::rules::views::event_view::EVENT_FIELDS;
 use std::collections::BTreeSet;
 

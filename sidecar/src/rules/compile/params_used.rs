@@ -1,8 +1,8 @@
 //! Use of parameters: `param("name")` and the header's `[params]` must agree.
 
 use crate::rules::compile::suggestions::with_suggestions;
+use crate::rules::script::tokens::ScriptTokens;
 use crate::rules::text::header::RuleHeader;
-use crate::rules::text::tokens::ScriptTokens;
 use std::collections::BTreeSet;
 
 /// `param("name")` must be in the header, and what is there must be asked for.

@@ -2,11 +2,11 @@
 
 use crate::rules::compile::{names, parse_header};
 use crate::rules::runtime::rule_set::CompiledRule;
+use crate::rules::script::library::RuleLibrary;
+use crate::rules::script::tokens::ScriptTokens;
 use crate::rules::text::error::LoadError;
 use crate::rules::text::files::{MAX_RULE_BYTES, RuleFile};
-use crate::rules::text::library::RuleLibrary;
 use crate::rules::text::tables;
-use crate::rules::text::tokens::ScriptTokens;
 use crate::rules::text::trigger_header::Trigger;
 use rhai::{AST, Engine};
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! Variables of a rule's functions, by the kind of what they hold.
 
+use crate::rules::script::tokens::{ScriptFunction, ScriptTokens};
+use crate::rules::script::variable_kind::VariableKind;
 use crate::rules::text::tables;
-use crate::rules::text::tokens::{ScriptFunction, ScriptTokens};
 use crate::rules::text::trigger_header::Trigger;
-use crate::rules::text::variables::VariableKind;
 use std::collections::BTreeMap;
 
 /// Variables of a function whose kind is plain, by name.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 #[derive(Debug, Default)]
 pub struct AccountHolds {
-    /// How many open sides each account has; never 0.
+    /// The number of open sides of each account; never 0.
     open: BTreeMap<Box<str>, u32>,
     /// Grows whenever the set of accounts changes.
     version: u64,

@@ -21,7 +21,7 @@ pub struct ReadBounds {
     pub judged_from_us: i64,
     /// When the first row came that is read.
     pub rows_from_us: i64,
-    /// What came of Kafka up to here was published before this run, and is read by it
+    /// Events that came up to here were published before this run, and are read by it
     /// only for the sake of the rows.
     pub past_until_us: i64,
     /// When the first event was published that is read.
@@ -29,7 +29,7 @@ pub struct ReadBounds {
 }
 
 impl ReadBounds {
-    /// What a live run knows: it begins somewhere, at its checkpoint, after a gap or for
+    /// The bounds of a live run: it begins somewhere, at its checkpoint, after a gap or for
     /// the first time. A row comes after what it books happened, so the row of an event
     /// that happened after the binlog's first watermark is read for certain; of an older
     /// one it may lie before. The other way round Kafka is read back far enough; how far,

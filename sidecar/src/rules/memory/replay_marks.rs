@@ -17,7 +17,7 @@ use crate::rules::memory::keyed_log::UNTIMED_US;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// What is added to the longest patience of a pair: clocks and the distance
+/// Time that is added to the longest patience of a pair: clocks and the distance
 /// between two positions from which a source can resume.
 pub const MARGIN_SLACK_US: i64 = 5_000_000;
 /// Longest that Kafka is read back without a checkpoint (`look_back`), and that the

@@ -68,7 +68,7 @@ impl PairMemory {
         }
     }
 
-    /// Whoever reads an event again must read the row that it met too.
+    /// Marks that a reader who reads the event again must read the row that it met too.
     fn met(
         &self,
         new: &PairArrival<'_>,

@@ -71,7 +71,7 @@ impl PairMemory {
                 .is_some_and(|occurred| occurred < known.rows_from_us)
     }
 
-    /// Why nothing can be said of a side that waits in vain.
+    /// The reason why nothing can be said of a side that waits in vain; None if it can.
     fn unknown(
         &self,
         side: usize,

@@ -2,18 +2,19 @@
 //! must both come.
 //!
 //! ```text
-//!                  within_us                      keep_us
-//!        |------------------------------->|  . . . . . . . . . .>|
-//!  own   |  half arrives                  |                      |
-//!  ------*--W1----------------------------+----------------------+------->  its source
-//!           | at_us = W1                  | deadline             | forgotten
-//!           |                             |                      |
-//!  ---------+------*----------------------+--W2------------------+------->  other source
-//!                  | partner: `check`        | W2 >= deadline: `missing`
+//!  half arrives     its own next watermark
+//!        *................W1
+//!  its   |                |<------ within_us ------>|
+//!  source|                |<--------------- keep_us --------------->|
+//!  ------+----------------+-------------------------+---------------+------> time
+//!        | untimed        | at_us = W1              | deadline      | forgotten
+//!  other |                                          |
+//!  source+--------*---------------------------------+--W2------------------>
+//!                 partner arrives: `check`             W2 >= deadline: `missing`
 //!
-//!  logs[side]   front                                               back
-//!               | forgotten | decided        | undecided | untimed  |
-//!                           ^ keep_us        ^ within_us ^ newest W
+//!  logs[side], oldest first:
+//!  | deadline passed: met, missed | waiting or met     | untimed      |
+//!  ^ front                        ^ undecided[side]    ^ newest W     ^ back
 //! ```
 //!
 //! - A half that arrives looks for partners under its key in the other log. It compares
@@ -43,12 +44,12 @@ use crate::rules::pair_memory::overflow::PairOverflow;
 use crate::rules::pair_memory::terms::PairTerms;
 use std::collections::VecDeque;
 
-/// How far a half has come.
+/// The state of a half.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PairState {
     Waiting,
     Met,
-    /// Its partner was said to be missing.
+    /// The rule was told that its partner is missing.
     Missed,
 }
 

@@ -15,13 +15,13 @@ const MAX_STOPPED_ACCOUNTS: usize = 100;
 /// Consequences of a full log.
 #[derive(Debug, Default)]
 pub(super) struct PairOverflow {
-    /// It was said, and is said again from then on.
+    /// The overflow was said, and is said again from then on.
     pub(super) said_until_us: Option<i64>,
-    /// Whose money was stopped since it was said; everybody's past `MAX_STOPPED_ACCOUNTS`.
+    /// Accounts whose money was stopped since it was said; everybody's past `MAX_STOPPED_ACCOUNTS`.
     pub(super) stopped: BTreeSet<Box<str>>,
     /// Partners of what came before this may be forgotten.
     pub(super) until_us: Option<i64>,
-    /// It was full before the first watermark: `until_us` is known with that.
+    /// The log was full before the first watermark: `until_us` is known with that.
     pub(super) untimed: bool,
 }
 

@@ -18,7 +18,7 @@ const MAX_TEXT_BYTES: usize = 16 * 1024;
 const MAX_ARRAY_ELEMENTS: usize = 8_192;
 
 def_package! {
-    /// What rules may use: arithmetic, text, arrays, maps. Not the language core
+    /// Packages that rules may use: arithmetic, text, arrays, maps. Not the language core
     /// package: its `sleep` blocks the thread past every limit.
     RulePackage(module): ArithmeticPackage, LogicPackage, BasicStringPackage, MoreStringPackage,
         BasicIteratorPackage, BasicMathPackage, BasicArrayPackage, BasicMapPackage {

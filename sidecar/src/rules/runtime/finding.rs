@@ -4,22 +4,16 @@ use crate::rules::text::header::RuleHeader;
 use crate::rules::views::trace::FindingDetail;
 use rust_decimal::Decimal;
 use sluice_contract::breaker::BreakerKey;
+use sluice_contract::string_enum;
 use std::sync::Arc;
 
-/// The outcome of a rule for one change. A rule that could not decide (an error, a
-/// limit) is `Undetermined`: never a violation, never silence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FindingOutcome {
-    Violation,
-    Undetermined,
-}
-
-impl FindingOutcome {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            FindingOutcome::Violation => "violation",
-            FindingOutcome::Undetermined => "undetermined",
-        }
+string_enum! {
+    /// The outcome of a rule for one change. A rule that could not decide (an error, a
+    /// limit) is `Undetermined`: never a violation, never silence.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum FindingOutcome("a finding's outcome") {
+        Violation = "violation",
+        Undetermined = "undetermined",
     }
 }
 
@@ -29,7 +23,7 @@ pub struct Finding {
     /// 32 hex digits derived from rule, position, account and item: the same change
     /// evaluated again is the same finding.
     pub verdict_id: String,
-    /// Its id while the same text was a candidate. None of one.
+    /// The id of the same finding while the text was a candidate. None of a candidate's own.
     pub before: Option<String>,
     pub rule: Arc<RuleHeader>,
     /// 16 hex digits of the rule file that decided.
@@ -45,7 +39,7 @@ pub struct Finding {
     pub breakers: Vec<BreakerKey>,
     /// Money at stake, in major units, if the rule says it.
     pub amount: Option<Decimal>,
-    /// What the rule looked at. None only where no rule was called.
+    /// Everything that the rule looked at. None only where no rule was called.
     pub detail: Option<Arc<FindingDetail>>,
 }
 

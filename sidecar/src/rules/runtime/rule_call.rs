@@ -33,7 +33,7 @@ pub struct RuleRun<'a> {
 /// The reason why a call gave no answer.
 pub(super) struct CallFailure {
     pub(super) message: String,
-    /// It ran into a limit: calling it again would cost as much again.
+    /// The call ran into a limit: calling it again would cost as much again.
     pub(super) stopped: bool,
 }
 

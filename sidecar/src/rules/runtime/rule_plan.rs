@@ -3,7 +3,7 @@
 use crate::stream::change::AuditSubject;
 use ahash::AHashMap;
 
-/// Which rules look at what, by their number in `RuleSet::rules`.
+/// Rules by the tables, events and facts that they watch, by their number in `RuleSet::rules`.
 #[derive(Debug, Default)]
 pub(crate) struct RulePlan {
     /// Row and window rules and sides of pairs, for each table of the catalogue.

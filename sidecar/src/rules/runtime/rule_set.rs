@@ -53,7 +53,7 @@ impl RuleSet {
         &self.hash
     }
 
-    /// How far Kafka is read back without a checkpoint, in microseconds
+    /// The time for which Kafka is read back without a checkpoint, in microseconds
     /// (`compile::restart_margin`).
     pub fn look_back_us(&self) -> i64 {
         self.look_back_us

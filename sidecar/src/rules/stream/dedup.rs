@@ -1,4 +1,4 @@
-//! What was delivered lately, so that a redelivery is recognised.
+//! Deduplication: inputs that came lately are known, so that a redelivery is recognised.
 
 use ahash::{AHashSet, RandomState};
 use std::collections::VecDeque;

@@ -160,7 +160,7 @@ impl RuleWorkers {
         }))
     }
 
-    /// How many batches were begun and not collected.
+    /// The number of batches that were begun and not collected.
     pub fn in_flight(&self) -> usize {
         self.in_flight
     }

@@ -1,20 +1,21 @@
-//! Which branches of a rule its cases have seen both ways. Rhai can't check what it
+//! Coverage of a rule: branches that its cases have seen both ways. Rhai can't check what it
 //! never runs: a branch that no case enters may hold anything.
 
+use crate::rules::instrument::copy::CodeBranch;
+use crate::rules::instrument::counters::instrument;
 use crate::rules::runtime::engine;
 use crate::rules::runtime::rule_set::RuleSet;
+use crate::rules::script::library::{COVER_CONDITION_FN, COVER_ENTERED_FN};
 use crate::rules::testing::cases;
-use crate::rules::testing::instrument::{CodeBranch, instrument};
 use crate::rules::text::error::LoadErrors;
 use crate::rules::text::files::{RuleFile, RuleFiles};
-use crate::rules::text::library::{COVER_CONDITION_FN, COVER_ENTERED_FN};
 use crate::rules::views::values::{RhaiResult, fail};
 use rhai::Engine;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How much of a file the cases have seen.
+/// The part of a file that the cases have seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RuleCoverage {
     /// Outcomes that there are: two for a condition, one for what is entered.
@@ -44,7 +45,7 @@ impl RuleCoverage {
     }
 }
 
-/// What the cases of one rule see of it. A rule that can't be loaded or whose cases
+/// Measures how much the cases of one rule see of it. A rule that can't be loaded or whose cases
 /// can't be read has that as what is missing.
 pub fn of(file: &RuleFile, lib: &[(String, String)]) -> RuleCoverage {
     let files = RuleFiles {
@@ -66,7 +67,7 @@ pub fn of(file: &RuleFile, lib: &[(String, String)]) -> RuleCoverage {
 /// Times that each branch was passed: true or entered, and false.
 type BranchCounts = Arc<Mutex<Vec<[u64; 2]>>>;
 
-/// What all cases see of every file of a set, the library's too, by file name.
+/// Measures how much all cases see of every file of a set, the library's too, by file name.
 pub fn measure(files: &RuleFiles) -> Result<BTreeMap<String, RuleCoverage>, LoadErrors> {
     let counts = BranchCounts::default();
     let known: Mutex<BTreeMap<String, (usize, Vec<CodeBranch>)>> = Mutex::default();

@@ -4,7 +4,7 @@
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::stream::evaluator::Evaluator;
 use crate::rules::stream::workers::RuleWorkers;
-use crate::rules::testing::timeline::CasesFile;
+use crate::rules::testing::case_file::CasesFile;
 use crate::rules::text::files::RuleFiles;
 use crate::stream::change::{RuleInput, SourceKind};
 use sluice_contract::settings::Secret;

@@ -89,7 +89,7 @@ pub fn fact_name(of: AuditSubject) -> &'static str {
     }
 }
 
-/// Whose it is; every fact begins with its account.
+/// The account whose it is; every fact begins with its account.
 pub fn fact_account(fact: &AuditFact) -> &str {
     match fact.values.first() {
         Some(ColumnValue::Text(account)) => account,

@@ -14,16 +14,16 @@ const LIBRARY_FOLDER: &str = "lib";
 pub struct RuleFile {
     pub id: String,
     pub text: String,
-    /// Its cases file; empty if there is none.
+    /// The cases file; empty if there is none.
     pub cases: String,
-    /// How far its word goes in this set; `None`: as its header says.
+    /// The mode of the rule in this set; `None`: as its header says.
     pub mode: Option<RuleMode>,
-    /// It runs beside an armed version of the same id. Its verdicts have ids of their
+    /// The rule runs beside an armed version of the same id. Its verdicts have ids of their
     /// own, so that neither hides the other's.
     pub candidate: bool,
 }
 
-/// What a set is made of, by name.
+/// All files of a set, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RuleFiles {
     pub rules: Vec<RuleFile>,

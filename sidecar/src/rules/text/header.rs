@@ -7,28 +7,31 @@ use crate::rules::text::rule_mode::RuleMode;
 use crate::rules::text::trigger_header::Trigger;
 use serde::Deserialize;
 use sluice_contract::breaker::{BreakerPoint, BreakerScope};
+use sluice_contract::string_enum;
 use std::collections::BTreeMap;
 
-/// The five kinds of loss (seed 003).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LossKind {
-    WrongOutput,
-    UpstreamDownstream,
-    Duplicate,
-    InternalLogic,
-    ManualFix,
+string_enum! {
+    /// The five kinds of loss (seed 003).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum LossKind("a kind of loss") {
+        WrongOutput = "wrong_output",
+        UpstreamDownstream = "upstream_downstream",
+        Duplicate = "duplicate",
+        InternalLogic = "internal_logic",
+        ManualFix = "manual_fix",
+    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RuleSeverity {
-    Minor,
-    Major,
-    Critical,
+string_enum! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum RuleSeverity("a rule's severity") {
+        Minor = "minor",
+        Major = "major",
+        Critical = "critical",
+    }
 }
 
-/// What a rule file says about itself.
+/// The header of a rule: all that the file says about itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RuleHeader {
     pub id: String,
@@ -37,7 +40,7 @@ pub struct RuleHeader {
     pub kind: LossKind,
     pub severity: RuleSeverity,
     pub mode: RuleMode,
-    /// What a violation stops: one breaker or several, as damaged money may leave by
+    /// Breakers that a violation opens: one or several, as damaged money may leave by
     /// more than one point. Scope is `all` or `account`: a finding names an account,
     /// nothing else.
     pub breakers: Vec<(BreakerPoint, BreakerScope)>,
@@ -47,7 +50,7 @@ pub struct RuleHeader {
     /// Most findings an hour that its owner expects of it; more is a sign of a bad rule.
     pub rate_per_hour: Option<u32>,
     pub budget: RuleBudget,
-    /// What the rule asks for with `param("name")`.
+    /// Parameters that the rule asks for with `param("name")`.
     pub params: RuleParams,
 }
 

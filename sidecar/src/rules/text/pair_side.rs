@@ -28,7 +28,7 @@ impl PairSide {
     }
 }
 
-/// Which side of a pair must find its partner in time.
+/// The sides of a pair that must find its partner in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RequiredSides {

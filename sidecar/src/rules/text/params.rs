@@ -1,4 +1,4 @@
-//! What a rule's header sets beside its trigger: its own parameters, how many
+//! Settings of a rule's header beside its trigger: its own parameters, how many
 //! findings it expects, and how much it may stop.
 
 use rhai::{Array, Dynamic, ImmutableString};
@@ -18,7 +18,8 @@ pub enum RuleParam {
 
 pub type RuleParams = BTreeMap<String, RuleParam>;
 
-/// How much a rule may do before it is demoted to `alert` and somebody is paged, so
+/// The budget of a rule: how much it may do before it is demoted to `alert` and somebody is
+/// paged, so
 /// that a bad rule can't stop the business.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -14,13 +14,13 @@ pub enum RowOp {
 }
 
 impl RowOp {
+    /// Whether a change is of this kind.
     pub fn is(self, op: ChangeOp) -> bool {
-        matches!(
-            (self, op),
-            (RowOp::Insert, ChangeOp::Insert)
-                | (RowOp::Update, ChangeOp::Update)
-                | (RowOp::Delete, ChangeOp::Delete)
-        )
+        match self {
+            RowOp::Insert => op == ChangeOp::Insert,
+            RowOp::Update => op == ChangeOp::Update,
+            RowOp::Delete => op == ChangeOp::Delete,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The watched tables and their columns, as in `migrations/`. A rule that names
 //! anything else is refused when it is loaded, not when money moves.
 
-/// What a column holds, as far as rules can tell.
+/// The kind of a column's values, as far as rules can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnKind {
     Text,

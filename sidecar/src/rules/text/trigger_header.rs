@@ -74,7 +74,7 @@ pub struct PairTrigger {
     pub require: RequiredSides,
     #[serde(default)]
     pub hold: bool,
-    /// How long the two that met may still change before they are compared: the newest
+    /// The time for which the two that met may still change before they are compared: the newest
     /// of each side count.
     #[serde(default)]
     pub delay_ms: u32,

@@ -65,7 +65,7 @@ const SIGNED_TABLES: [(&str, &[&str]); 5] = [
 ];
 /// The widest of them.
 const MAX_SIGNED_COLUMNS: usize = 11;
-/// Where versioned tables have their version in `SIGNED_TABLES`.
+/// The place of the version of versioned tables in `SIGNED_TABLES`.
 pub const VERSION_COLUMN: usize = 2;
 const VERSIONED_TABLES: [&str; 3] = ["balance", "orders", "capture"];
 

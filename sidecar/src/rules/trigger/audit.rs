@@ -6,10 +6,10 @@
 //! one (see `audit::commit`).
 
 use crate::rules::runtime::rule_call::RuleRun;
+use crate::rules::script::variable_kind::VariableKind;
 use crate::rules::text::audit_facts::fact_account;
 use crate::rules::text::rule_mode::RuleMode;
 use crate::rules::text::trigger_header::AuditTrigger;
-use crate::rules::text::variables::VariableKind;
 use crate::rules::trigger::kind::{RuleFunction, TriggerKind, WatchPoint};
 use crate::rules::trigger::rule_memory::RuleMemory;
 use crate::rules::views::fact_view::FactView;
@@ -52,7 +52,7 @@ impl TriggerKind for AuditTrigger {
     }
 
     /// The audit reads the tables themselves, wherever they are.
-    fn is_blind_without(&self, _unseen: &dyn Fn(&str) -> bool) -> bool {
+    fn is_blind_without(&self, _is_hidden: &dyn Fn(&str) -> bool) -> bool {
         false
     }
 
@@ -68,7 +68,7 @@ impl TriggerKind for AuditTrigger {
         RuleMemory::None
     }
 
-    fn patience_us(&self) -> Option<i64> {
+    fn missing_after_us(&self) -> Option<i64> {
         None
     }
 

@@ -1,9 +1,9 @@
 //! Event triggers: `fn check(event)` is called for each business event of a kind.
 
 use crate::rules::runtime::rule_call::RuleRun;
+use crate::rules::script::variable_kind::VariableKind;
 use crate::rules::text::rule_mode::RuleMode;
 use crate::rules::text::trigger_header::EventTrigger;
-use crate::rules::text::variables::VariableKind;
 use crate::rules::trigger::arrival::EventArrival;
 use crate::rules::trigger::checks::check_event;
 use crate::rules::trigger::kind::{RuleFunction, TriggerKind, WatchPoint};
@@ -50,7 +50,7 @@ impl TriggerKind for EventTrigger {
         }]
     }
 
-    fn is_blind_without(&self, _unseen: &dyn Fn(&str) -> bool) -> bool {
+    fn is_blind_without(&self, _is_hidden: &dyn Fn(&str) -> bool) -> bool {
         false
     }
 
@@ -66,7 +66,7 @@ impl TriggerKind for EventTrigger {
         RuleMemory::None
     }
 
-    fn patience_us(&self) -> Option<i64> {
+    fn missing_after_us(&self) -> Option<i64> {
         None
     }
 

@@ -1,8 +1,8 @@
 //! The trait of trigger kinds: everything that loading, planning and restarting ask of one.
 //! No method has a default, so that a new kind decides each or does not compile.
 
+use crate::rules::script::variable_kind::VariableKind;
 use crate::rules::text::rule_mode::RuleMode;
-use crate::rules::text::variables::VariableKind;
 use crate::rules::trigger::rule_memory::RuleMemory;
 use crate::stream::change::AuditSubject;
 
@@ -20,8 +20,8 @@ pub trait TriggerKind {
     /// Tables, events and facts that the rule is called for.
     fn watches(&self) -> Vec<WatchPoint>;
 
-    /// Whether the rule can't decide if it doesn't see the tables that `unseen` says.
-    fn is_blind_without(&self, unseen: &dyn Fn(&str) -> bool) -> bool;
+    /// Whether the rule can't decide if it doesn't see the tables that `is_hidden` says.
+    fn is_blind_without(&self, is_hidden: &dyn Fn(&str) -> bool) -> bool;
 
     /// Whether all tables that the rule compares must be on one server.
     fn needs_one_server(&self) -> bool;
@@ -33,11 +33,11 @@ pub trait TriggerKind {
     /// before; None at the start.
     fn memory(&self, mode: RuleMode, now_us: Option<i64>) -> RuleMemory;
 
-    /// How long the rule waits until it says that something is missing, in microseconds;
+    /// The time for which the rule waits until it says that something is missing, in microseconds;
     /// None if it never says so.
-    fn patience_us(&self) -> Option<i64>;
+    fn missing_after_us(&self) -> Option<i64>;
 
-    /// How long the rule keeps what may meet a later event, in microseconds.
+    /// The time for which the rule keeps rows that a later event may meet, in microseconds.
     fn keep_us(&self) -> Option<i64>;
 }
 

@@ -7,10 +7,10 @@ use crate::rules::pair_memory::arrive::PairArrival;
 use crate::rules::pair_memory::terms::PairTerms;
 use crate::rules::runtime::rule_call::RuleRun;
 use crate::rules::runtime::rule_plan::RuleWatch;
+use crate::rules::script::variable_kind::VariableKind;
 use crate::rules::text::pair_side::{PairSide, RequiredSides};
 use crate::rules::text::rule_mode::RuleMode;
 use crate::rules::text::trigger_header::PairTrigger;
-use crate::rules::text::variables::VariableKind;
 use crate::rules::trigger::arrival::{EventArrival, MemoryScope, RowArrival};
 use crate::rules::trigger::checks::{check_positive, watch_rows};
 use crate::rules::trigger::kind::{RuleFunction, TriggerKind, WatchPoint};
@@ -140,9 +140,9 @@ impl TriggerKind for PairTrigger {
     }
 
     /// One side that is not seen makes the other one miss it.
-    fn is_blind_without(&self, unseen: &dyn Fn(&str) -> bool) -> bool {
+    fn is_blind_without(&self, is_hidden: &dyn Fn(&str) -> bool) -> bool {
         let mut tables = [&self.left, &self.right].into_iter().map(|s| &s.table);
-        tables.any(|table| table.as_ref().is_some_and(|table| unseen(table)))
+        tables.any(|table| table.as_ref().is_some_and(|table| is_hidden(table)))
     }
 
     fn needs_one_server(&self) -> bool {
@@ -158,7 +158,7 @@ impl TriggerKind for PairTrigger {
         RuleMemory::Pairs(Box::new(PairMemory::new(terms, now_us)))
     }
 
-    fn patience_us(&self) -> Option<i64> {
+    fn missing_after_us(&self) -> Option<i64> {
         match self.require {
             RequiredSides::None => None,
             RequiredSides::Left | RequiredSides::Right | RequiredSides::Both => {

@@ -1,9 +1,9 @@
 //! Sides of a pair trigger: their checks, and the variables that stand for them.
 
+use crate::rules::script::variable_kind::VariableKind;
 use crate::rules::text::pair_side::PairSide;
 use crate::rules::text::row_filter::RowOp;
 use crate::rules::text::tables;
-use crate::rules::text::variables::VariableKind;
 use crate::rules::trigger::checks::{check_columns, check_event, known_table};
 
 /// The kind of the variable that stands for the side.

@@ -2,10 +2,10 @@
 //! Nothing is remembered: the same row gives the same verdict.
 
 use crate::rules::runtime::rule_call::RuleRun;
+use crate::rules::script::variable_kind::VariableKind;
 use crate::rules::text::rule_mode::RuleMode;
 use crate::rules::text::tables;
 use crate::rules::text::trigger_header::RowTrigger;
-use crate::rules::text::variables::VariableKind;
 use crate::rules::trigger::arrival::RowArrival;
 use crate::rules::trigger::checks::{check_columns, check_ops, known_table, watch_rows};
 use crate::rules::trigger::kind::{RuleFunction, TriggerKind, WatchPoint};
@@ -55,8 +55,8 @@ impl TriggerKind for RowTrigger {
         watch_rows(&self.table, 0).into_iter().collect()
     }
 
-    fn is_blind_without(&self, unseen: &dyn Fn(&str) -> bool) -> bool {
-        unseen(&self.table)
+    fn is_blind_without(&self, is_hidden: &dyn Fn(&str) -> bool) -> bool {
+        is_hidden(&self.table)
     }
 
     fn needs_one_server(&self) -> bool {
@@ -71,7 +71,7 @@ impl TriggerKind for RowTrigger {
         RuleMemory::None
     }
 
-    fn patience_us(&self) -> Option<i64> {
+    fn missing_after_us(&self) -> Option<i64> {
         None
     }
 

@@ -2,10 +2,10 @@
 //! one of the tables, with all of its rows.
 
 use crate::rules::runtime::rule_call::RuleRun;
+use crate::rules::script::variable_kind::VariableKind;
 use crate::rules::text::rule_mode::RuleMode;
 use crate::rules::text::tables;
 use crate::rules::text::trigger_header::TransactionTrigger;
-use crate::rules::text::variables::VariableKind;
 use crate::rules::transaction::transaction_view::TransactionView;
 use crate::rules::trigger::checks::known_table;
 use crate::rules::trigger::kind::{RuleFunction, TriggerKind, WatchPoint};
@@ -55,8 +55,8 @@ impl TriggerKind for TransactionTrigger {
     }
 
     /// A rule that also looks at tables that are seen decides by those.
-    fn is_blind_without(&self, unseen: &dyn Fn(&str) -> bool) -> bool {
-        self.tables.iter().all(|table| unseen(table))
+    fn is_blind_without(&self, is_hidden: &dyn Fn(&str) -> bool) -> bool {
+        self.tables.iter().all(|table| is_hidden(table))
     }
 
     /// No transaction has rows of two servers.
@@ -73,7 +73,7 @@ impl TriggerKind for TransactionTrigger {
         RuleMemory::None
     }
 
-    fn patience_us(&self) -> Option<i64> {
+    fn missing_after_us(&self) -> Option<i64> {
         None
     }
 

@@ -3,10 +3,10 @@
 
 use crate::rules::memory::window_memory::{WindowArrival, WindowMemory};
 use crate::rules::runtime::rule_call::RuleRun;
+use crate::rules::script::variable_kind::VariableKind;
 use crate::rules::text::rule_mode::RuleMode;
 use crate::rules::text::tables::{self, CATALOG_TABLES, ColumnKind};
 use crate::rules::text::trigger_header::WindowTrigger;
-use crate::rules::text::variables::VariableKind;
 use crate::rules::trigger::arrival::{MemoryScope, RowArrival};
 use crate::rules::trigger::checks::{
     check_columns, check_ops, check_positive, known_table, watch_rows,
@@ -89,8 +89,8 @@ impl TriggerKind for WindowTrigger {
         watch_rows(&self.table, 0).into_iter().collect()
     }
 
-    fn is_blind_without(&self, unseen: &dyn Fn(&str) -> bool) -> bool {
-        unseen(&self.table)
+    fn is_blind_without(&self, is_hidden: &dyn Fn(&str) -> bool) -> bool {
+        is_hidden(&self.table)
     }
 
     fn needs_one_server(&self) -> bool {
@@ -106,7 +106,7 @@ impl TriggerKind for WindowTrigger {
     }
 
     /// A window says nothing of what is missing.
-    fn patience_us(&self) -> Option<i64> {
+    fn missing_after_us(&self) -> Option<i64> {
         None
     }
 

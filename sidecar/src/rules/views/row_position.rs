@@ -3,7 +3,7 @@
 use crate::stream::change::{ChangeOp, RowChange};
 use std::sync::Arc;
 
-/// Where a row stands: its transaction's position, and its number there, from 1.
+/// The place of a row: its transaction's position, and its number there, from 1.
 #[derive(Debug, Clone)]
 pub struct RowPosition {
     pub position: Arc<str>,

@@ -40,7 +40,7 @@ pub struct TracedInput {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TracedRead {
-    /// Where it was read; empty for what is no input's.
+    /// The position of the input that was read; empty for a value that is no input's.
     pub position: String,
     /// `row 3: orders insert, after`; `event deposit.received e-1`; `transaction`; …
     pub of: String,

@@ -4,13 +4,14 @@ use crate::rules::views::values::{RhaiResult, fail};
 use crate::stream::change::ColumnValue;
 use rust_decimal::Decimal;
 
-/// A sum that moves as values come and go. A value that can't be added makes it unknown while it is there.
+/// A sum that moves as values come and go. A value that can't be added makes it unknown
+/// while it is there.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WindowSum {
     total: Decimal,
     /// Values that are no numbers.
     others: usize,
-    /// It was too large once, so it is not known any more.
+    /// The sum was too large once, so it is not known any more.
     lost: bool,
 }
 
