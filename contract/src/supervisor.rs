@@ -35,7 +35,7 @@ pub struct PartEnd {
 /// The way in which a part came to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PartEndCause {
-    /// Its work returned, although parts work for as long as the program.
+    /// The work returned, although parts work for as long as the program.
     Ended,
     Failed(String),
     Panicked(String),

@@ -66,7 +66,7 @@ async fn a_thread_ends_the_set_however_it_ends() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_groups_part_is_the_programs_and_is_told_to_everybody() {
+async fn the_end_of_a_groups_part_is_the_programs_and_everybody_hears_of_it() {
     let (parts, readiness) = supervisor();
     let stage = parts.group().group();
     stage.spawn("deep", async { Ok(()) });

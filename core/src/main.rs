@@ -48,10 +48,10 @@ fn main() -> ExitCode {
 
 async fn run(config: CoreConfig) -> anyhow::Result<()> {
     let term = signal(SignalKind::terminate())?;
-    service::run(config, told_to_stop(term)).await
+    service::run(config, stop_signal(term)).await
 }
 
-async fn told_to_stop(mut term: Signal) {
+async fn stop_signal(mut term: Signal) {
     tokio::select! {
         _ = term.recv() => {}
         _ = tokio::signal::ctrl_c() => {}

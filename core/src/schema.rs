@@ -23,7 +23,7 @@ mod guard {
     refinery::embed_migrations!("../migrations/guard");
 }
 
-/// How long to wait for another instance that migrates, in seconds.
+/// Wait for another instance that migrates, in seconds.
 const LOCK_TIMEOUT_S: u32 = 60;
 
 /// URLs of the servers. Orders and guard always share one; balance and ledger are

@@ -96,7 +96,7 @@ impl ChannelAdapter for JsonChannel {
             ChannelCall::Pay => self.0.on_pay,
             ChannelCall::Query => self.0.on_query,
         };
-        Ok(heard(table, said))
+        Ok(result_of(table, said))
     }
 
     fn notified(
@@ -113,12 +113,12 @@ impl ChannelAdapter for JsonChannel {
             serde_json::from_slice(body).map_err(|e| NotificationError::Body(e.to_string()))?;
         Ok(ChannelNotification {
             serial_no: said.serial_no.clone(),
-            heard: heard(self.0.on_notify, said),
+            heard: result_of(self.0.on_notify, said),
         })
     }
 }
 
-fn heard(table: &[(&str, ChannelAnswer)], said: ChannelReply) -> ChannelResult {
+fn result_of(table: &[(&str, ChannelAnswer)], said: ChannelReply) -> ChannelResult {
     ChannelResult {
         answer: look_up(table, &said.code),
         code: said.code,

@@ -31,15 +31,15 @@ use sluice_contract::signing::SignatureError;
 pub const INTERNAL_CHANNEL: &str = "internal";
 
 string_enum! {
-    /// What a channel's answer proves.
+    /// Proof that a channel's answer gives.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
     pub enum ChannelAnswer("a channel's answer") {
-        /// It has the trade and will tell the result.
+        /// The channel has the trade and will tell the result.
         Accepted = "accepted",
         Succeeded = "succeeded",
-        /// It did not and will not pay.
+        /// The channel did not and will not pay.
         Declined = "declined",
-        /// It did not and will not pay, for a reason of its own (it does not reach the bank,
+        /// The channel did not and will not pay, for a reason of its own (it does not reach the bank,
         /// it is closed): another channel may.
         NotHere = "not_here",
         /// Proves nothing. The default of every code table (promise 2).
@@ -79,7 +79,7 @@ impl ChannelResult {
 }
 
 string_enum! {
-    /// What the channel is asked.
+    /// Call of a channel.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum ChannelCall("a call of a channel") {
         Pay = "pay",
@@ -87,7 +87,7 @@ string_enum! {
     }
 }
 
-/// What messages are signed and verified with, and the time of it in seconds since
+/// Keys that messages are signed and verified with, and the time of it in seconds since
 /// 1970 UTC.
 #[derive(Debug, Clone, Copy)]
 pub struct SigningContext<'a> {
@@ -106,7 +106,7 @@ pub struct ChannelMessage {
     pub body: Vec<u8>,
 }
 
-/// What came back over HTTP, whatever it is.
+/// Reply over HTTP, whatever it is.
 #[derive(Debug)]
 pub struct RawReply {
     pub status: u16,
@@ -114,7 +114,7 @@ pub struct RawReply {
     pub body: Bytes,
 }
 
-/// What a channel told of its own accord.
+/// Notification that a channel sent of its own accord.
 #[derive(Debug, PartialEq)]
 pub struct ChannelNotification {
     pub serial_no: String,
@@ -148,7 +148,7 @@ pub trait ChannelAdapter: Send + Sync {
         seal: SigningContext<'_>,
     ) -> anyhow::Result<ChannelMessage>;
 
-    /// What a reply proves. What isn't listed proves nothing.
+    /// Reads what a reply proves. A word that isn't listed proves nothing.
     ///
     /// # Errors
     /// Not the channel's answer about this order: unsigned, another serial number,
@@ -161,7 +161,7 @@ pub trait ChannelAdapter: Send + Sync {
         seal: SigningContext<'_>,
     ) -> anyhow::Result<ChannelResult>;
 
-    /// What a notification proves, if its signature holds.
+    /// Reads what a notification proves, if its signature holds.
     fn notified(
         &self,
         headers: &HeaderMap,

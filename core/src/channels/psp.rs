@@ -37,7 +37,7 @@ const DECLINED_CODES: &[&str] = &[
 /// As certain, but of this provider alone: another channel may pay.
 const NOT_HERE_CODES: &[&str] = &["bank_not_supported"];
 
-/// What a payout's status proves, with its failure code.
+/// Proof of a payout's status, with its failure code.
 const STATUS_ANSWERS: &[(&str, Option<&[&str]>, ChannelAnswer)] = &[
     ("pending", None, ChannelAnswer::Accepted),
     ("paid", None, ChannelAnswer::Succeeded),
@@ -195,7 +195,7 @@ impl ChannelAdapter for PspChannel {
             payout.reference == order.serial_no,
             "reply is about another reference"
         );
-        Ok(heard(payout))
+        Ok(result_of(payout))
     }
 
     fn notified(
@@ -212,7 +212,7 @@ impl ChannelAdapter for PspChannel {
             serde_json::from_slice(body).map_err(|e| NotificationError::Body(e.to_string()))?;
         let agree = event.kind.strip_prefix("payout.") == Some(event.data.status.as_str());
         let serial_no = event.data.reference.clone();
-        let mut heard = heard(event.data);
+        let mut heard = result_of(event.data);
         // A webhook tells ends only, and its two words for one thing must agree.
         if !agree || heard.answer == ChannelAnswer::Accepted {
             heard.answer = ChannelAnswer::Unknown;
@@ -241,12 +241,12 @@ fn not_found(order: &Order, reply: &RawReply) -> anyhow::Result<ChannelResult> {
     })
 }
 
-fn heard(payout: PspPayout) -> ChannelResult {
+fn result_of(payout: PspPayout) -> ChannelResult {
     let failure = payout.failure_code.as_deref();
     let fits = |codes: &Option<&[&str]>| match (codes, failure) {
         (None, None) => true,
         (Some(codes), Some(failure)) => codes.contains(&failure),
-        _ => false,
+        (None, Some(_)) | (Some(_), None) => false,
     };
     let listed = STATUS_ANSWERS
         .iter()

@@ -1,4 +1,4 @@
-//! What may be sent again and what may not, over real sockets.
+//! Requests that may be sent again and those that may not, over real sockets.
 
 use super::*;
 use crate::channels::tests::{SERIAL_NO, body, keys, order};
@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
-/// What a server does once it has read the first bytes of a request.
+/// Behaviour of a server once it has read the first bytes of a request.
 #[derive(Clone)]
 enum ServerBehaviour {
     Answers(String),

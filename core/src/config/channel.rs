@@ -26,16 +26,16 @@ pub struct ChannelConfig {
     /// Queries in flight at most, apart from payments.
     #[serde(default = "default_query_concurrency")]
     pub query_concurrency: usize,
-    /// How long a call may take in all before its outcome counts as unknown.
+    /// Longest that a call may take in all before its outcome counts as unknown.
     #[serde(default = "default_deadline_ms")]
     pub deadline_ms: u64,
-    /// How long one try to connect may take, TLS included; unset: a second, or the
+    /// Longest that one try to connect may take, TLS included; unset: a second, or the
     /// deadline if that is shorter.
     pub connect_timeout_ms: Option<u64>,
 }
 
 impl ChannelConfig {
-    /// How long one try to connect may take.
+    /// Longest that one try to connect may take.
     pub fn connect(&self) -> Duration {
         Duration::from_millis(
             self.connect_timeout_ms

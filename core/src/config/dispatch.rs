@@ -12,7 +12,7 @@ pub struct DispatchConfig {
     pub max_batch: usize,
     /// Orders remembered between acceptance and claim; the rest is found by polling.
     pub queue_capacity: usize,
-    /// How often orders that nobody remembers are looked for.
+    /// Interval at which orders that nobody remembers are looked for.
     pub poll_interval_ms: u64,
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-/// How the sidecar's fence is followed.
+/// The sidecar's fence, as the core follows it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FenceClientConfig {

@@ -10,7 +10,7 @@ pub struct RecoveryConfig {
     /// First query after a call without an answer; doubles up to `query_max_delay_ms`.
     pub query_initial_delay_ms: u64,
     pub query_max_delay_ms: u64,
-    /// How long to wait for a callback before the first query.
+    /// Wait for a callback before the first query.
     pub callback_wait_ms: u64,
     /// Queries without an end before the order becomes a person's case.
     pub max_queries: u32,

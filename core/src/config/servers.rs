@@ -16,7 +16,7 @@ pub struct CoreMysqlConfig {
     pub database: String,
 }
 
-/// Where a service keeps its schema.
+/// Server of one service's schema.
 #[derive(Debug, Clone, Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServiceServerConfig {
@@ -25,7 +25,7 @@ pub struct ServiceServerConfig {
     pub url: String,
 }
 
-/// Where events are published and payments are read.
+/// Brokers that events are published to and payments are read from.
 #[derive(Debug, Clone, Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub struct CoreKafkaConfig {

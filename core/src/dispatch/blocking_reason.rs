@@ -7,7 +7,7 @@ use crate::orders::Order;
 use crate::routing::Route;
 use sluice_contract::order::{OrderKind, OrderState};
 
-/// What the order waits for; `None` once it has ended. `stalled` is the fence's
+/// Names what the order waits for; `None` once it has ended. `stalled` is the fence's
 /// reason, and `held` whether its account's booking is still unconfirmed.
 pub fn blocking_reason(
     order: &Order,
@@ -27,7 +27,7 @@ pub fn blocking_reason(
     Some(reason)
 }
 
-/// What stands before the claim, in the order of its gates.
+/// Names what stands before the claim, in the order of its gates.
 fn turn(order: &Order, stalled: Option<&str>, tripped: &OpenBreakers, held: bool) -> String {
     if let Some(stalled) = stalled {
         return format!("fence: {stalled}");

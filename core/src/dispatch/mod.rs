@@ -52,7 +52,7 @@ pub struct Dispatcher {
     pub outcomes: OutcomeRecorder,
     pub ready: ReadyQueue,
     pub suspects: IsolationQueue,
-    /// Its loops and the calls under way.
+    /// Set of its loops and of the calls under way.
     pub parts: Supervisor,
 }
 

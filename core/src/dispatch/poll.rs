@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// Orders read per poll of the table.
 const MAX_ORDERS_PER_POLL: usize = 500;
-/// How often orders without a route are counted.
+/// Interval at which orders without a route are counted.
 const UNROUTED_COUNT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Due time and id of the last order of a page.

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 /// A token that hasn't passed after this is followed by another.
 const RERAISE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What is known of the sidecar now.
+/// View of the sidecar as it is known now.
 #[derive(Debug, Clone)]
 pub struct FenceView {
     pub token: u64,
@@ -29,7 +29,7 @@ pub struct FenceView {
     pub holds: Arc<HashSet<String>>,
 }
 
-/// Cheap to clone; one per process.
+/// Client of the fence; one per process, cheap to clone.
 #[derive(Clone)]
 pub struct FenceClient {
     enabled: bool,
@@ -134,11 +134,12 @@ impl FenceClient {
         }
     }
 
-    /// Why nothing passes now, or `None`.
+    /// Tells why nothing passes now, or `None`.
     pub fn stalled(&self) -> Option<String> {
         self.view.borrow().stalled.clone()
     }
 
+    /// Tells whether the account is on hold.
     pub fn holds(&self, account_id: &str) -> bool {
         self.view.borrow().holds.contains(account_id)
     }

@@ -23,7 +23,7 @@ pub struct CoreApi {
     pub acceptor: Arc<Acceptor>,
     pub outcomes: OutcomeRecorder,
     pub pool: Pool,
-    /// Where balances are: `pool`, or the balance service's own server.
+    /// Server of the balances: `pool`, or the balance service's own server.
     pub balance: Pool,
     pub ledger: Pool,
     pub schemas: Schemas,

@@ -6,12 +6,12 @@ use crate::orders::Order;
 use crate::orders::state::OrderInput;
 use crate::outcome::{OrderOutcome, OutcomeResult};
 use crate::recovery::OrderRecovery;
-use crate::recovery::channel_lane::QueryLane;
+use crate::recovery::channel_queries::ChannelQueries;
 use crate::recovery::stages::RecoveryStage;
 use sluice_contract::order::OrderKind;
 
 impl OrderRecovery {
-    pub(super) async fn ask(&self, lane: &QueryLane, order: Order) {
+    pub(super) async fn ask(&self, queries: &ChannelQueries, order: Order) {
         let spent = order.queries >= i64::from(self.config.max_queries);
         if order.kind == OrderKind::Settlement {
             let _ = self
@@ -21,7 +21,7 @@ impl OrderRecovery {
             return;
         }
         let stage = RecoveryStage::of(order.state).as_str();
-        let outcome = match self.client(lane) {
+        let outcome = match self.client(queries) {
             Some(channel) => {
                 tracing::info!(order = %order.order_id, stage, queries = order.queries, "asking the channel");
                 let heard = channel.query(&order).await;
@@ -38,7 +38,7 @@ impl OrderRecovery {
                     .results
                     .with_label_values(&[stage, "no_channel"])
                     .inc();
-                tracing::error!(order = %order.order_id, channel = lane.channel, "its channel is not configured any more");
+                tracing::error!(order = %order.order_id, channel = queries.channel, "its channel is not configured any more");
                 OrderOutcome::new(order.at(), OrderInput::Unknown)
             }
         };

@@ -11,7 +11,7 @@
 use crate::batch::{self, BatchFailure, BatchTransaction, RetryPolicy, SpoiledItem};
 use crate::orders::history::{OrderTransition, QUERY_EVENT};
 use crate::orders::{self, Order, OrderRef};
-use crate::recovery::channel_lane::QueryLane;
+use crate::recovery::channel_queries::ChannelQueries;
 use crate::recovery::{OrderRecovery, repo};
 use crate::transaction::Transaction;
 use crate::unit_of_work::UnitOfWork;
@@ -26,19 +26,19 @@ pub(super) const QUERIED_STATES: [OrderState; 3] = [
 ];
 
 impl OrderRecovery {
-    /// Takes at most `max_orders` due orders of the lane's channel, for one query each.
+    /// Takes at most `max_orders` due orders of the channel, for one query each.
     /// An order that spoils the page is found and quarantined.
     pub(super) async fn lease(
         &self,
-        lane: &QueryLane,
+        queries: &ChannelQueries,
         max_orders: usize,
     ) -> anyhow::Result<Vec<Order>> {
-        let due = self.due(lane, max_orders).await?;
+        let due = self.due(queries, max_orders).await?;
         if due.is_empty() {
             return Ok(Vec::new());
         }
         let recovery = self;
-        let mut lease = LeaseTransaction { recovery, lane };
+        let mut lease = LeaseTransaction { recovery, queries };
         match (batch::run(&mut lease, &due).await, due.as_slice()) {
             (Ok(orders), _) => Ok(orders),
             (Err(failure), [only]) if failure.is_items_fault => {
@@ -49,11 +49,15 @@ impl OrderRecovery {
         }
     }
 
-    async fn due(&self, lane: &QueryLane, max_orders: usize) -> anyhow::Result<Vec<OrderRef>> {
+    async fn due(
+        &self,
+        queries: &ChannelQueries,
+        max_orders: usize,
+    ) -> anyhow::Result<Vec<OrderRef>> {
         let mut conn = self.pool.get_conn().await?;
         repo::due_of(
             &mut conn,
-            &lane.channel,
+            &queries.channel,
             &QUERIED_STATES,
             now_us(),
             &self.quarantine.ids(),
@@ -63,10 +67,10 @@ impl OrderRecovery {
     }
 }
 
-/// Lease of one page of a lane.
+/// Lease of one page of a channel.
 struct LeaseTransaction<'a> {
     recovery: &'a OrderRecovery,
-    lane: &'a QueryLane,
+    queries: &'a ChannelQueries,
 }
 
 impl BatchTransaction for LeaseTransaction<'_> {
@@ -93,7 +97,7 @@ impl BatchTransaction for LeaseTransaction<'_> {
             order.queries += 1;
             order.version += 1;
             order.updated_us = now;
-            order.due_us = Some(now + self.recovery.wait_us(self.lane, order));
+            order.due_us = Some(now + self.recovery.wait_us(self.queries, order));
         }
         let unit_of_work = UnitOfWork {
             moved_orders: orders.iter().collect(),

@@ -1,12 +1,12 @@
-//! Brings on what stands still, in four stages (seed 002 §4.1): not sent, no answer,
-//! no callback, not heard. Each is bounded; past its bound an order is a person's
+//! Recovery brings on what stands still, in four stages (seed 002 §4.1): not sent, no answer,
+//! no callback, no acknowledgement. Each is bounded; past its bound an order is a person's
 //! case and nothing ends silently. docs/ORDERS.md has the whole.
 //!
-//! Each channel has a lane of its own, with its own bound on queries under way: a
-//! sick channel's orders wait for each other and for nobody else.
+//! Each channel is asked apart from the others, with its own bound on queries under
+//! way: a sick channel's orders wait for each other and for nobody else.
 
 mod ask;
-mod channel_lane;
+mod channel_queries;
 mod count;
 mod lease;
 mod repo;
@@ -34,7 +34,7 @@ pub struct OrderRecovery {
     pub channels: Arc<[ChannelClient]>,
     pub outcomes: OutcomeRecorder,
     pub quarantine: OrderQuarantine,
-    /// Its loops and the queries under way.
+    /// Set of its loops and of the queries under way.
     pub parts: Supervisor,
 }
 
@@ -43,7 +43,7 @@ impl OrderRecovery {
     pub fn start(self) {
         let this = Arc::new(self);
         let parts = this.parts.clone();
-        parts.spawn_loop("recovery-lanes", this.clone().open_lanes());
+        parts.spawn_loop("recovery-channels", this.clone().open_channels());
         parts.spawn_loop("recovery-sweep", this.clone().sweep());
         parts.spawn_loop("recovery-count", this.count());
     }

@@ -21,7 +21,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// Waiting orders looked at per round, so that a hundred thousand behind a breaker
 /// cost as much as a thousand.
 const MAX_WAITING_PER_SWEEP: usize = 500;
-/// Ends told again per round: one batch of an outcome lane for each.
+/// Ends told again per round: one batch of an outcome writer for each.
 const MAX_RENOTIFIED_PER_SWEEP: usize = 256;
 const WAITING_STATES: [OrderState; 2] = [OrderState::Booking, OrderState::Init];
 
@@ -53,7 +53,7 @@ impl OrderRecovery {
         let page = repo::waiting(&mut conn, state, cursor, MAX_WAITING_PER_SWEEP).await?;
         *cursor = match page.last() {
             Some((due, at)) if page.len() == MAX_WAITING_PER_SWEEP => (*due, at.order_id.clone()),
-            _ => SweepCursor::default(),
+            Some(_) | None => SweepCursor::default(),
         };
         let page: Vec<OrderRef> = page
             .into_iter()

@@ -6,10 +6,10 @@ string_enum! {
     /// Action upon an order that nothing but this rejects.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
     pub enum NoRouteAction("otherwise") {
-        /// It waits: tomorrow, or after a change, it may go.
+        /// The order waits: tomorrow, or after a change, it may go.
         #[default]
         Wait = "wait",
-        /// It fails and its money is released: waiting would not help.
+        /// The order fails and its money is released: waiting would not help.
         Fail = "fail",
     }
 }

@@ -5,12 +5,13 @@ use std::fmt;
 /// Problem of a configuration, and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoutingProblem {
-    /// Such as `rule single_limit`: a key of `file::RoutingLineNumbers`.
+    /// Place such as `rule single_limit`: a key of `file::RoutingLineNumbers`.
     pub place: String,
     pub what: String,
 }
 
 impl RoutingProblem {
+    /// Makes a problem.
     pub fn new(place: &str, what: impl Into<String>) -> Self {
         RoutingProblem {
             place: place.to_owned(),

@@ -10,13 +10,13 @@ pub struct Route {
     pub version: i64,
     pub chosen: Option<String>,
     pub rejected: Vec<RejectedChannel>,
-    /// Its caller asked for this very channel: it is never switched to another.
+    /// The caller asked for this very channel: it is never switched to another.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wished: bool,
     /// Channels that declined it for themselves alone, in that order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tried: Vec<String>,
-    /// Those of them that later said that they had paid it.
+    /// Channels of those that later said that they had paid it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recanted: Vec<String>,
 }
@@ -47,7 +47,7 @@ impl Route {
         serde_json::from_str(json?).ok()
     }
 
-    /// Whether a channel that had declined it later said that it had paid it.
+    /// Tells whether a channel that had declined it later said that it had paid it.
     pub fn has_reversed_decline(json: Option<&str>) -> bool {
         Route::read(json).is_some_and(|route| !route.recanted.is_empty())
     }
@@ -69,7 +69,7 @@ impl Route {
         Some(route)
     }
 
-    /// Whether this says nothing new: the figures in reasons change with every
+    /// Tells whether this says nothing new: the figures in reasons change with every
     /// neighbour, and an order isn't rewritten for that.
     pub fn repeats(&self, stored: Option<&str>) -> bool {
         let content = |r: &Route| (r.version, r.chosen.clone(), by_channel(r));

@@ -30,7 +30,7 @@ pub(super) struct WriterHandles {
     _outcomes: OutcomeRecorder,
 }
 
-/// What the makers below share.
+/// Parts that the makers below share.
 struct CoreAssembly<'a> {
     config: &'a CoreConfig,
     secrets: &'a CoreSecrets,

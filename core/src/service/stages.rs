@@ -7,7 +7,7 @@ use sluice_contract::telemetry::Readiness;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How long each stage may take, in the order of `CoreStages::in_order`. Requests have
+/// Deadline of each stage, in the order of `CoreStages::in_order`. Requests have
 /// as long as callers wait for; calls under way as long as a channel's usual deadline.
 pub(super) const STOP_DEADLINES: [Duration; 6] = [
     Duration::from_secs(10),

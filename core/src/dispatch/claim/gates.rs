@@ -21,19 +21,19 @@ use sluice_contract::breaker::BreakerKey;
 use sluice_contract::order::OrderState;
 use std::collections::HashSet;
 
-/// What the claim makes of one order.
+/// Decision of the claim about one order.
 pub(super) enum ClaimDecision<'a> {
     /// Every gate was passed: it is ours to send.
     Claim(ClaimGrant<'a>),
-    /// It waits, and somebody looks again.
+    /// The order waits, and somebody looks again.
     Hold(HoldReason),
     /// No channel takes it, now or ever.
     NoRoute(RouteDecision),
-    /// Its state is no longer one that is sent from.
+    /// The state is no longer one that is sent from.
     Skip,
 }
 
-/// What an order is sent with.
+/// Grant of a send: path, route and permit.
 pub(super) struct ClaimGrant<'a> {
     pub state: OrderState,
     pub path: SendPath<'a>,

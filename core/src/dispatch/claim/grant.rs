@@ -9,7 +9,7 @@ use crate::dispatch::claim::send_path::SendPath;
 use crate::orders::Order;
 use crate::routing::limits;
 
-/// How long after a call's deadline an order without an outcome is looked at.
+/// Time after a call's deadline at which an order without an outcome is looked at.
 const OUTCOME_MARGIN_US: i64 = 2_000_000;
 
 /// Makes the order ours to send: fixes channel and trade time, counts it in the totals.

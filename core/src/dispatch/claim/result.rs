@@ -22,7 +22,7 @@ pub(in crate::dispatch) struct ClaimedOrder {
     pub permit: Option<CallPermit>,
 }
 
-/// What is to be done once the claim is committed.
+/// Effects of a claim, to be performed once it is committed.
 #[derive(Default)]
 pub(in crate::dispatch) struct ClaimEffects {
     /// Orders whose account is held: they are tried again at once.

@@ -14,7 +14,7 @@ pub(super) enum SendPath<'a> {
     Unavailable(String),
 }
 
-/// Where an order goes, if it goes.
+/// Choice of an order's path, if there is one.
 pub(super) enum RouteChoice<'a> {
     /// The route is `None` for what is not routed: settlements, and what is sent again.
     Via(SendPath<'a>, Option<Route>),

@@ -1,4 +1,4 @@
-//! Who takes an order, and what the others are said to have against it.
+//! The channel that takes an order, and what the others are said to have against it.
 
 use super::order::in_order;
 use super::*;
@@ -65,7 +65,7 @@ fn decide(more: &str, order: &Order, breaker: Option<&str>) -> RouteDecision {
 }
 
 /// `chosen|channel by|…`, or `fails` and `waits` where nobody takes it.
-fn told(decision: &RouteDecision) -> String {
+fn outcome_of(decision: &RouteDecision) -> String {
     let none = if decision.fails { "fails" } else { "waits" };
     let mut text = decision
         .route
@@ -163,7 +163,11 @@ fn decisions_by_table() {
         ),
     ];
     for (more, cents, want) in cases {
-        assert_eq!(told(&decide(&more, &order(cents), None)), want, "{more}");
+        assert_eq!(
+            outcome_of(&decide(&more, &order(cents), None)),
+            want,
+            "{more}"
+        );
     }
 }
 
@@ -176,7 +180,7 @@ fn pause_breaker_and_wish() {
     let set = RoutingSet::of(7, &parse(&pause).unwrap().0).unwrap();
     let mut order = order(100);
     let decide = |set: &RoutingSet, order: &Order, breaker| {
-        told(&choose(set, order, &here(breaker), &totals(order)))
+        outcome_of(&choose(set, order, &here(breaker), &totals(order)))
     };
     assert_eq!(decide(&set, &order, None), "unionpay|netsunion pause");
     let both = "waits|netsunion pause|unionpay breaker cash_out/channel/unionpay";
@@ -199,7 +203,7 @@ fn pause_breaker_and_wish() {
     // A channel that this core has not got is no candidate, and no reason to fail.
     order.channel = None;
     assert_eq!(
-        told(&choose(&failing, &order, &[], &totals(&order))),
+        outcome_of(&choose(&failing, &order, &[], &totals(&order))),
         "waits|netsunion configuration|unionpay configuration"
     );
 }
@@ -209,13 +213,13 @@ fn without_a_configuration_the_settings_order_holds() {
     let set = RoutingSet::unconfigured(["unionpay", "netsunion"].into_iter());
     let (mut order, totals) = (order(100), totals(&order(100)));
     assert_eq!(
-        told(&choose(&set, &order, &here(None), &totals)),
+        outcome_of(&choose(&set, &order, &here(None), &totals)),
         "unionpay"
     );
     order.channel = Some("netsunion".into());
     let decision = choose(&set, &order, &here(None), &totals);
     assert_eq!(
-        (told(&decision).as_str(), decision.route.version),
+        (outcome_of(&decision).as_str(), decision.route.version),
         ("netsunion", 0)
     );
 }

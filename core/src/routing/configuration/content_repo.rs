@@ -69,7 +69,9 @@ async fn rules(conn: &mut impl Queryable, version: i64) -> anyhow::Result<Vec<Ro
                 .filter(|d| d.channel == channel && d.name == name);
             match last.map(|d| &mut d.value) {
                 Some(RoutingDetailValue::List(list)) => list.push(value),
-                _ => anyhow::bail!("detail {name} of {channel} has members and is no list"),
+                Some(RoutingDetailValue::Text(_) | RoutingDetailValue::Number(_)) | None => {
+                    anyhow::bail!("detail {name} of {channel} has members and is no list")
+                }
             }
             continue;
         }

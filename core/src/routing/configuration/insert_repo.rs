@@ -140,7 +140,7 @@ fn content_sql(version: i64, draft: &RoutingDraft) -> Vec<String> {
 fn number_text(detail: &RoutingDetailRow) -> String {
     match &detail.value {
         RoutingDetailValue::Number(number) => number.to_string(),
-        _ => String::new(),
+        RoutingDetailValue::Text(_) | RoutingDetailValue::List(_) => String::new(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Lanes of recovery: the due orders of one channel, and the queries under way. A sick
+//! Queries of one channel: its due orders, and those that are being asked for. A sick
 //! channel's orders wait for each other and for nobody else.
 
 use crate::backoff::backoff_us;
@@ -10,24 +10,24 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-/// Between two looks of a lane for due orders.
+/// Pause between two looks for due orders of a channel.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
-/// The same while there were more than it could take.
+/// Pause while there were more than could be taken.
 const BUSY_POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// Between two looks for channels that only the database knows.
+/// Pause between two looks for channels that only the database knows.
 const CHANNEL_SCAN_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The orders of one channel.
-pub(super) struct QueryLane {
+/// Queries of one channel.
+pub(super) struct ChannelQueries {
     pub channel: String,
     /// Queries that may still start.
     permits: Arc<Semaphore>,
 }
 
 impl OrderRecovery {
-    /// A lane for each channel of the settings, for settlements, and for each that an order has: an
-    /// order whose channel is gone from the settings must not be forgotten.
-    pub(super) async fn open_lanes(self: Arc<Self>) {
+    /// Opens queries for each channel of the settings, for settlements, and for each channel
+    /// that an order has: an order whose channel is gone from the settings must not be forgotten.
+    pub(super) async fn open_channels(self: Arc<Self>) {
         let mut open = HashSet::new();
         loop {
             let mut names: Vec<String> = self.channels.iter().map(|c| c.id().to_owned()).collect();
@@ -42,8 +42,8 @@ impl OrderRecovery {
                 if open.insert(channel.clone()) {
                     let permits = Arc::new(Semaphore::new(self.config.max_concurrent_queries));
                     let name = format!("recovery-{channel}");
-                    let lane = Arc::new(QueryLane { channel, permits });
-                    self.parts.spawn(name, self.clone().serve(lane));
+                    let queries = Arc::new(ChannelQueries { channel, permits });
+                    self.parts.spawn(name, self.clone().serve(queries));
                 }
             }
             tokio::time::sleep(CHANNEL_SCAN_INTERVAL).await;
@@ -56,7 +56,7 @@ impl OrderRecovery {
 
     /// Leases as many orders as may be asked for now, asks for each in a task of its
     /// own, and goes on without waiting for them.
-    async fn serve(self: Arc<Self>, lane: Arc<QueryLane>) -> anyhow::Result<()> {
+    async fn serve(self: Arc<Self>, queries: Arc<ChannelQueries>) -> anyhow::Result<()> {
         let stop = self.parts.stop_token();
         let mut pause = POLL_INTERVAL;
         // Stopped between two leases, never within one: what is leased is asked for.
@@ -66,15 +66,15 @@ impl OrderRecovery {
             .is_some()
         {
             pause = POLL_INTERVAL;
-            let free = lane.permits.available_permits();
+            let free = queries.permits.available_permits();
             if free == 0 {
                 continue;
             }
-            let orders = match self.lease(&lane, free).await {
+            let orders = match self.lease(&queries, free).await {
                 Ok(orders) => orders,
                 Err(error) => {
                     tracing::warn!(
-                        channel = lane.channel,
+                        channel = queries.channel,
                         "recovery can't lease orders: {error:#}"
                     );
                     continue;
@@ -85,30 +85,30 @@ impl OrderRecovery {
             }
             for order in orders {
                 // Nobody else takes permits, so there is one for each.
-                let permit = lane.permits.clone().try_acquire_owned();
-                let (this, lane) = (self.clone(), lane.clone());
+                let permit = queries.permits.clone().try_acquire_owned();
+                let (this, queries) = (self.clone(), queries.clone());
                 self.parts.job(async move {
                     let _permit = permit;
-                    this.ask(&lane, order).await;
+                    this.ask(&queries, order).await;
                 });
             }
         }
         Ok(())
     }
 
-    pub(super) fn client(&self, lane: &QueryLane) -> Option<&ChannelClient> {
-        self.channels.iter().find(|c| c.id() == lane.channel)
+    pub(super) fn client(&self, queries: &ChannelQueries) -> Option<&ChannelClient> {
+        self.channels.iter().find(|c| c.id() == queries.channel)
     }
 
     /// The wait after an order's latest query, never shorter than the call may take.
-    pub(super) fn wait_us(&self, lane: &QueryLane, order: &Order) -> i64 {
+    pub(super) fn wait_us(&self, queries: &ChannelQueries, order: &Order) -> i64 {
         let us = |ms: u64| i64::try_from(ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
         let (first, longest) = (
             us(self.config.query_initial_delay_ms),
             us(self.config.query_max_delay_ms),
         );
         let deadline = self
-            .client(lane)
+            .client(queries)
             .map_or(0, |c| c.deadline.as_millis() as u64);
         backoff_us(first, longest, order.queries - 1, &order.order_id).saturating_add(us(deadline))
     }
