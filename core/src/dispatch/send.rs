@@ -39,7 +39,9 @@ impl Sender {
             // If it can't be recorded now, recovery asks the channel again.
             let _ = this
                 .outcomes
-                .record(OrderOutcome::heard(order.at(), channel.id(), heard).of_send(order.sends))
+                .record(
+                    OrderOutcome::of_channel(order.at(), channel.id(), heard).of_send(order.sends),
+                )
                 .await;
         });
     }
