@@ -1,8 +1,8 @@
 //! Step 1 of a booking at other servers: the orders' transaction, which writes keys, orders
 //! and intents.
 
-use crate::accept::split_books::keys::look_up_keys;
-use crate::accept::split_books::new_intent::new_intent;
+use crate::accept::split_intent::new_intent;
+use crate::accept::split_keys::look_up_keys;
 use crate::accept::{AcceptError, AcceptResult, AcceptedRequest, IdempotentRequest, replay};
 use crate::intents::{self, BookingIntent};
 use crate::metrics::METRICS;

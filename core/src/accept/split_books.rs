@@ -6,14 +6,10 @@
 //! was written, is driven to its end later. A repeat with the same key drives it too
 //! and learns the truth.
 
-mod keys;
-mod new_intent;
-mod open;
-
-pub use open::{OpenedIntents, open};
+pub use crate::accept::split_open::{OpenedIntents, open};
 
 use crate::accept::failure::{AcceptFailure, AcceptTries};
-use crate::accept::split_books::open::RequestProgress;
+use crate::accept::split_open::RequestProgress;
 use crate::accept::{AcceptError, AcceptResult, IdempotentRequest};
 use crate::batch::{self, BatchFailure, BatchTransaction, FollowUp, RetryPolicy, SpoiledItem};
 use crate::intents::BookingResult;

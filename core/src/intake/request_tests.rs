@@ -1,5 +1,6 @@
 use super::*;
 use rust_decimal::Decimal;
+use sluice_contract::event::PAYMENT_SUCCEEDED;
 
 fn event(account: &str, biz_no: &str, amount: &str, currency: &str) -> BusinessEvent {
     BusinessEvent {

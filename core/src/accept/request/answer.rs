@@ -1,6 +1,6 @@
 //! Answers to accepted requests.
 
-use crate::accept::AcceptError;
+use crate::accept::request::AcceptError;
 
 /// An order (or booking) that a key stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]

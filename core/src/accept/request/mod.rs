@@ -1,6 +1,14 @@
-//! Requests as they reach the writers: checked, and under their callers' keys.
+//! Requests as they reach the writers: checked, and under their callers' keys; and what is
+//! answered to them.
 
-use crate::accept::{AcceptError, CaptureBooking, DepositBooking, WithdrawalBooking};
+mod answer;
+mod booking;
+mod error;
+
+pub use answer::{AcceptResult, AcceptedRequest, replay};
+pub use booking::{CaptureBooking, DepositBooking, WithdrawalBooking};
+pub use error::AcceptError;
+
 use crate::balance::BookingError;
 use sluice_contract::order::OrderKind;
 
