@@ -6,8 +6,8 @@
 //! behind them → the evaluator drains it and ends → the committer takes the last
 //! results, and writes the last checkpoint.
 
+use crate::audit::run::schedule;
 use crate::audit::settings::LostPositionPolicy;
-use crate::audit::{self, schedule};
 use crate::kafka::dead_letters::DeadLetterQueue;
 use crate::pipeline::commit::stop::CommitStop;
 use crate::pipeline::commit::{BatchCommitter, LeadershipEnd};
@@ -242,5 +242,5 @@ fn committer(
 fn may_be_skipped(context: &LeadershipContext, flavour: Flavour) -> bool {
     context.settings.on_lost_position == LostPositionPolicy::Check
         && flavour != Flavour::Feed
-        && audit::run::servers(&context.audit, flavour).is_ok()
+        && crate::audit::run::servers(&context.audit, flavour).is_ok()
 }
