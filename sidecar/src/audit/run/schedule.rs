@@ -1,10 +1,10 @@
-//! Keeps the runs coming while the lease is ours: when one is due, and when asked.
+//! Schedule of audits: keeps the runs coming while the lease is ours: when one is due, and when asked.
 
 use crate::audit::audit_context::AuditContext;
-use crate::audit::commit::AuditError;
-use crate::audit::repo::{self, AuditRun};
-use crate::audit::run::AuditJob;
+use crate::audit::run::job::AuditJob;
+use crate::audit::runs_repo::{self, AuditRun};
 use crate::audit::{AuditProgress, AuditReason};
+use crate::leader::transaction::LeaderError;
 use crate::stream::gtid::Flavour;
 use sluice_contract::clock::now_us;
 use sluice_contract::telemetry::seconds;
@@ -44,8 +44,8 @@ pub async fn keep(context: AuditContext, epoch: i64, flavour: Flavour) {
         wait = match once(&job).await {
             Ok(()) if period.is_zero() => NO_SCHEDULE,
             Ok(()) => period,
-            Err(AuditError::LeaseLost) => return,
-            Err(AuditError::Failed(_)) => RETRY_DELAY,
+            Err(LeaderError::LeaseLost) => return,
+            Err(LeaderError::Failed(_)) => RETRY_DELAY,
         };
     }
 }
@@ -54,7 +54,7 @@ pub async fn keep(context: AuditContext, epoch: i64, flavour: Flavour) {
 async fn first_wait(context: &AuditContext, period: Duration) -> Duration {
     let last = loop {
         let asked =
-            async { repo::last_run(&mut context.db.conn().await?, &context.db.schemas).await };
+            async { runs_repo::last_run(&mut context.db.conn().await?, &context.db.schemas).await };
         match asked.await {
             Ok(last) => break last,
             Err(error) => {
@@ -75,7 +75,7 @@ async fn first_wait(context: &AuditContext, period: Duration) -> Duration {
     ))
 }
 
-async fn once(job: &AuditJob<'_>) -> Result<(), AuditError> {
+async fn once(job: &AuditJob<'_>) -> Result<(), LeaderError> {
     let context = job.context;
     let done = async {
         let checked = started(job).check().await?;
@@ -102,7 +102,7 @@ pub fn started<'j, 'p>(job: &'j AuditJob<'p>) -> &'j AuditJob<'p> {
 }
 
 /// Shows how it ended.
-pub fn ended(context: &AuditContext, done: &Result<AuditRun, AuditError>) {
+pub fn ended(context: &AuditContext, done: &Result<AuditRun, LeaderError>) {
     context.health.metrics.audit.running.set(0);
     context.handle.update(|note| note.running = None);
     match done {

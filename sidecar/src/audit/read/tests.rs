@@ -1,5 +1,11 @@
-use super::*;
+//! Facts and movements, without a server.
+
+use crate::audit::read::AccountMovement;
+use crate::audit::read::books::books;
+use crate::audit::read::checksum_diff::ChecksumDiff;
+use crate::audit::sql::books_sql::{BalanceRow, EntrySums};
 use crate::rules::text::audit_facts::fact_account;
+use crate::stream::change::ColumnValue;
 
 fn movement(open: &[&str], versions: &[(&str, &str, i64)]) -> AccountMovement {
     AccountMovement {

@@ -1,4 +1,4 @@
-//! A suspect is read again, in a later snapshot, before anything is said of it.
+//! Confirmation: a suspect is read again, in a later snapshot, before anything is said of it.
 //!
 //! On one server that second snapshot is proof: it shows one commit. With the books
 //! apart it is proof only if nothing of the account was under way while it was taken:
@@ -21,13 +21,17 @@ const MAX_ACCOUNTS_PER_READ: usize = 200;
 const MAX_LOOKS: u32 = 20;
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// What is still wrong, each with a position at or after which it was.
+/// Findings that are still wrong, each with a position at or after which it was.
 #[derive(Default)]
 pub struct ConfirmedFindings {
     pub findings: Vec<(Finding, String)>,
     pub errors: Vec<RuleError>,
 }
 
+/// Reads suspects once more and keeps what is still wrong.
+///
+/// # Errors
+/// A server did not answer.
 pub async fn confirm(
     reader: &mut AuditReader,
     rules: &Arc<RuleSet>,
