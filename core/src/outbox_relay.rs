@@ -1,6 +1,13 @@
 //! Publishes the outbox to Kafka: at least once, in the order of commits of each
 //! order. A row is deleted only after Kafka has acknowledged all of its events,
 //! so an outage of any length loses nothing.
+//!
+//! | phase | statement | round trips |
+//! |---|---|---|
+//! | lease | conditional UPDATE of `lease`, at half of its life | 0, rarely 1 |
+//! | read | SELECT the oldest rows | 1, with a COUNT if the page is full |
+//! | publish | a produce for each event, all at once | Kafka's, in parallel |
+//! | delete | DELETE the published rows | 1 |
 
 use crate::guard::lease;
 use crate::metrics::METRICS;
@@ -31,11 +38,11 @@ pub struct OutboxRelay {
     pub schemas: Schemas,
     pub owner: String,
     pub producer: Option<FutureProducer>,
-    /// Until when the lease is known to be ours; 0 at the start.
+    /// Time in µs until which the lease is known to be ours; 0 at the start.
     pub held_until_us: i64,
 }
 
-/// A producer that keeps order and doubles nothing over retries.
+/// Makes a producer that keeps order and doubles nothing over retries.
 pub fn producer(brokers: &str) -> anyhow::Result<FutureProducer> {
     ClientConfig::new()
         .set("bootstrap.servers", brokers)
@@ -93,7 +100,7 @@ impl OutboxRelay {
     async fn round(&mut self) -> anyhow::Result<usize> {
         let mut conn = self.pool.get_conn().await?;
         if !self.hold_lease(&mut conn).await? {
-            // The holder tells the backlog; an old number here would look stuck.
+            // The holder reports the backlog; an old number here would look stuck.
             METRICS.outbox_rows.set(0);
             METRICS.outbox_oldest.set(0);
             return Ok(0);

@@ -36,7 +36,7 @@ impl Sender {
                 };
                 tracing::info!(order = %order.order_id, account = %order.account_id, channel = channel.id(), "sending");
                 let heard = channel.pay(&order).await;
-                OrderOutcome::heard(order.at(), channel.id(), heard).of_send(order.sends)
+                OrderOutcome::of_channel(order.at(), channel.id(), heard).of_send(order.sends)
             }
         };
         drop(permit);

@@ -1,8 +1,8 @@
 //! One of the writers of outcomes: a batch at a time.
 
 use crate::batch::BatchCollector;
+use crate::outcome::report::{OrderOutcome, OutcomeNotRecorded, OutcomeResult};
 use crate::outcome::transaction::OutcomeTransaction;
-use crate::outcome::{OrderOutcome, OutcomeNotRecorded, OutcomeResult};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;

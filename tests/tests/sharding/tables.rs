@@ -99,12 +99,12 @@ pub(super) const UNSHARDED_READS: [(&str, &str, &str); 18] = [
         "polling, per shard by its own core",
     ),
     (
-        "core/src/orders/repo.rs",
+        "core/src/orders/outbox_repo.rs",
         "outbox_page",
         "the relay, per shard",
     ),
     (
-        "core/src/orders/repo.rs",
+        "core/src/orders/outbox_repo.rs",
         "outbox_backlog",
         "a metric, per shard",
     ),
@@ -134,7 +134,7 @@ pub(super) const UNSHARDED_READS: [(&str, &str, &str); 18] = [
         "a person's list, per shard",
     ),
     (
-        "core/src/lookup/repo.rs",
+        "core/src/lookup/timeline_repo.rs",
         "oldest_unpublished",
         "a person's look, per shard",
     ),

@@ -3,9 +3,9 @@
 use super::order::in_order;
 use super::*;
 use crate::orders::Order;
+use crate::orders::sample;
 use crate::routing::RoutingSet;
 use crate::routing::configuration::file::parse;
-use crate::routing::configuration::sample::sample;
 use crate::routing::limits::{LimitTotal, LimitTotals, keys};
 use rust_decimal::Decimal;
 use sluice_contract::order::OrderKind;

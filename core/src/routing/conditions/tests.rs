@@ -1,7 +1,7 @@
 //! Conditions that hold, that don't, and that would harm.
 
 use super::*;
-use crate::routing::configuration::sample::sample;
+use crate::orders::sample;
 use rust_decimal::Decimal;
 use sluice_contract::order::OrderKind;
 use std::sync::Arc;

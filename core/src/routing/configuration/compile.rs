@@ -1,12 +1,12 @@
 //! Compilation of a rule: its condition compiled, filled for every channel, and tried on
 //! samples.
 
+use crate::orders::sample;
 use crate::routing::conditions::{
     CompiledCondition, ConditionDetail, ConditionDetails, ConditionEngine, local_of, named_windows,
 };
 use crate::routing::configuration::check_rule::{check_detail, check_texts};
 use crate::routing::configuration::rule::RoutingRule;
-use crate::routing::configuration::sample::sample;
 use crate::routing::rows::{ANY_KEY, RoutingChannelRow, RoutingRuleRow};
 use sluice_contract::order::OrderKind;
 use std::collections::HashMap;

@@ -15,6 +15,5 @@ mod file_writer;
 mod insert_repo;
 mod items;
 mod rule;
-pub(super) mod sample;
 pub mod set;
 pub mod version_repo;

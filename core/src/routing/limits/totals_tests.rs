@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::orders::Order;
+use crate::orders::sample;
 use crate::routing::Route;
-use crate::routing::configuration::sample::sample;
 use crate::routing::limits::{LimitUsage, keys};
 use proptest::prelude::*;
 use sluice_contract::order::OrderKind;

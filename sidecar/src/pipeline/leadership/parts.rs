@@ -1,7 +1,8 @@
 //! Parts of a leadership, started in the order of their dependence.
 
+use crate::audit;
+use crate::audit::run::schedule;
 use crate::audit::settings::LostPositionPolicy;
-use crate::audit::{self, schedule};
 use crate::kafka::dead_letters::DeadLetterQueue;
 use crate::pipeline::commit::BatchCommitter;
 use crate::pipeline::commit::stop::CommitStop;
