@@ -18,9 +18,11 @@ use sluice_sidecar::pipeline::commit::BatchCommitter;
 use sluice_sidecar::rules::{RuleFiles, RuleMode};
 use sluice_sidecar::verdicts::Verdict;
 use sluice_sidecar::workflow::folder_import::{RuleFolder, first};
-use sluice_sidecar::workflow::repo::{self, PublishReason};
+use sluice_sidecar::workflow::promotion::activity_repo;
+use sluice_sidecar::workflow::publish_repo::{self, PublishReason};
+use sluice_sidecar::workflow::repo;
 use sluice_sidecar::workflow::suppressions::Suppression;
-use sluice_sidecar::workflow::suppressions_repo;
+use sluice_sidecar::workflow::suppressions::repo as suppressions_repo;
 use std::time::Duration;
 
 const RULE_IDS: [&str; 5] = ["noisy", "witness", "lonely", "failing", "known"];
@@ -92,12 +94,12 @@ impl CommitterSetup {
             at_us: now_us(),
         };
         assert!(
-            repo::put_in_force(&mut conn, &schemas, &set, &why)
+            publish_repo::put_in_force(&mut conn, &schemas, &set, &why)
                 .await
                 .unwrap()
         );
         assert!(
-            !repo::put_in_force(&mut conn, &schemas, &set, &why)
+            !publish_repo::put_in_force(&mut conn, &schemas, &set, &why)
                 .await
                 .unwrap(),
             "somebody was first"
@@ -341,7 +343,7 @@ async fn what_is_not_known_is_no_mistake(set: &mut CommitterSetup) {
         105,
         "{open:?}"
     );
-    let seen = repo::seen(&mut set.server.conn().await, &set.schemas, 0)
+    let seen = activity_repo::seen(&mut set.server.conn().await, &set.schemas, 0)
         .await
         .unwrap();
     let of = |rule: &str| {
@@ -373,7 +375,7 @@ async fn what_is_no_longer_armed_opens_nothing(set: &mut CommitterSetup) {
         at_us: now_us(),
     };
     assert!(
-        repo::put_in_force(&mut conn, &set.schemas, &next, &why)
+        publish_repo::put_in_force(&mut conn, &set.schemas, &next, &why)
             .await
             .unwrap()
     );
