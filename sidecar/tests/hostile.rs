@@ -18,7 +18,7 @@ use std::sync::Arc;
 #[global_allocator]
 static COUNTING_ALLOCATOR: PeakAlloc = PeakAlloc;
 
-/// What a hostile rule may cost beyond what was there.
+/// Bytes that a hostile rule may cost beyond what was there.
 const MAX_ALLOCATED_BYTES: usize = 16 << 20;
 
 const HEALTHY_RULE: &str = r#"//! id = "healthy"
@@ -72,7 +72,7 @@ fn healthy(found: &[Finding]) -> usize {
         .count()
 }
 
-/// What was said about the rule, and the most bytes that it cost.
+/// Returns what was said about the rule, and the most bytes that it cost.
 fn try_out(name: &str, text: &str) -> (String, usize) {
     let files = RuleFiles::of(vec![
         (format!("{name}.rhai"), text.to_owned()),

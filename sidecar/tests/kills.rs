@@ -3,9 +3,9 @@
 //! verdicts of everything committed before it were there.
 
 use crate::server::TestServer;
-use crate::server::daemon::{
-    FenceLineReader, SidecarProcess, verdicts, write_balance, write_token,
-};
+use crate::server::balances::{verdicts, write_balance, write_token};
+use crate::server::daemon::SidecarProcess;
+use crate::server::fence_lines::FenceLineReader;
 use crate::server::tail::schemas;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};

@@ -2,7 +2,8 @@
 //! look different, each in the figure that is meant for it.
 
 use crate::server::TestServer;
-use crate::server::daemon::{SidecarProcess, write_balance};
+use crate::server::balances::write_balance;
+use crate::server::daemon::SidecarProcess;
 use crate::server::tail::schemas;
 use mysql_async::prelude::Queryable;
 use std::time::Duration;

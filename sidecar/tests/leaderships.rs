@@ -1,7 +1,8 @@
-//! Several reigns in one process: what belongs to one must not be missed by the next.
+//! Several leaderships in one process: what belongs to one must not be missed by the next.
 
 use crate::server::TestServer;
-use crate::server::daemon::{SidecarProcess, verdicts, write_balance, write_token};
+use crate::server::balances::{verdicts, write_balance, write_token};
+use crate::server::daemon::SidecarProcess;
 use crate::server::tail::schemas;
 use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
@@ -46,7 +47,7 @@ async fn with_two_servers_each_reign_sees_both() {
         books.url()
     );
     let mut sidecar = SidecarProcess::start(first.dir(), "reigns", &mysql);
-    // From a checkpoint: then a reign is the first to ask the other server anything.
+    // From a checkpoint: then a leadership is the first to ask the other server anything.
     sidecar.until_ready(None).await;
     sidecar.process.restart().unwrap();
     let (mut conn, mut other) = (first.conn().await, books.conn().await);

@@ -2,7 +2,8 @@
 //! and a restart of the server.
 
 use crate::server::TestServer;
-use crate::server::daemon::{SidecarProcess, verdicts, write_balance, write_token};
+use crate::server::balances::{verdicts, write_balance, write_token};
+use crate::server::daemon::SidecarProcess;
 use crate::server::tail::schemas;
 use mysql_async::prelude::Queryable;
 

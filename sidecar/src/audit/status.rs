@@ -2,24 +2,17 @@
 
 use crate::audit::runs_repo::AuditRun;
 use serde::Serialize;
+use sluice_contract::string_enum;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
-/// Reason of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AuditReason {
-    Schedule,
-    Demand,
-    Gap,
-}
-
-impl AuditReason {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            AuditReason::Schedule => "schedule",
-            AuditReason::Demand => "demand",
-            AuditReason::Gap => "gap",
-        }
+string_enum! {
+    /// Reason of a run.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum AuditReason("an audit's reason") {
+        Schedule = "schedule",
+        Demand = "demand",
+        Gap = "gap",
     }
 }
 

@@ -1,7 +1,6 @@
 //! The binlog source: reads committed transactions of every MySQL or MariaDB server, on its
 //! present host.
 
-pub mod alter_table;
 pub mod hosts;
 pub mod preflight;
 pub mod reader;
@@ -9,8 +8,8 @@ pub mod required_position;
 pub mod row_image;
 pub mod servers;
 pub mod settings;
-pub mod sql_tokens;
 pub mod statement;
+mod table_map;
 pub mod transactions;
 pub mod verdict_server;
 pub mod watched_tables;

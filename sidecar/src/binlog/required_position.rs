@@ -1,4 +1,4 @@
-//! What a server that takes over must have. Everything that was evaluated and told
+//! The position that a server which takes over must have. Everything evaluated and told
 //! rests on the changes that were read; but a checkpoint of our own, a token, or
 //! somebody's unwatched row may be lost with the old server and nobody is wronged.
 

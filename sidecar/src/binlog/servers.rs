@@ -1,5 +1,5 @@
 //! The database servers that are read, a reader each. The first has orders and guard:
-//! fence, verdicts and checkpoints are there. Balance and ledger may be elsewhere.
+//! fence, verdicts and checkpoints are there. Balance and ledger may be on others.
 
 use crate::binlog::hosts::ServerHosts;
 use crate::binlog::preflight;
@@ -21,7 +21,7 @@ pub struct SourceServer {
     /// Logical names of the schemas that are here.
     pub schemas: Vec<&'static str>,
     pub blind: Blind,
-    pub heard: LastActivity,
+    pub last_activity: LastActivity,
     fit: watch::Sender<Option<Flavour>>,
 }
 
@@ -29,7 +29,7 @@ pub struct SourceServer {
 const READ_CONNECTIONS: usize = 2;
 
 impl SourceServer {
-    /// Its row in the checkpoint: `binlog`, or `binlog:balance`. A feed has positions of
+    /// The server's row in the checkpoint: `binlog`, or `binlog:balance`. A feed has positions of
     /// its own kind, and both may be tried in turn: `changes`.
     pub fn source(&self, flavour: Flavour) -> String {
         if flavour == Flavour::Feed {
@@ -42,7 +42,7 @@ impl SourceServer {
         }
     }
 
-    /// How it is called in metrics.
+    /// The server's name in metrics.
     pub fn label(&self) -> &str {
         if self.name.is_empty() {
             "main"
@@ -51,12 +51,12 @@ impl SourceServer {
         }
     }
 
-    /// What is watched here.
+    /// The tables that are watched here.
     pub fn watch(&self, schemas: &Schemas) -> WatchedTables {
         WatchedTables::of(schemas, |logical| self.schemas.contains(&logical))
     }
 
-    /// Its flavour, once its settings are right. `None` if nobody asks any more.
+    /// The server's flavour, once its settings are right. `None` if nobody asks any more.
     pub async fn fit(&self) -> Option<Flavour> {
         let mut fit = self.fit.subscribe();
         *fit.wait_for(Option::is_some).await.ok()?
@@ -100,7 +100,7 @@ pub fn all(
             } else {
                 blind.of(name)
             },
-            heard: LastActivity::default(),
+            last_activity: LastActivity::default(),
             fit: watch::channel(None).0,
             name: name.to_owned(),
         })

@@ -7,7 +7,7 @@ use crate::stream::gtid::Flavour;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How often it is asked.
+/// The server is asked again after this time.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// One that does not answer within this is unreachable.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);

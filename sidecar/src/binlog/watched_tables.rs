@@ -1,49 +1,17 @@
-//! Which tables are watched, and what the table map says about them now.
+//! Watched tables: which they are, and which of them a statement touches.
 
-use crate::binlog::row_image::{self, ColumnFormat};
-use crate::binlog::sql_tokens::is_part;
-use crate::stream::batches::{ControlRow, FenceToken};
-use crate::stream::change::{ColumnValue, RowChange, RowImage, TableSchema};
+use crate::binlog::statement::sql_scan::is_part;
+use crate::binlog::table_map::{KnownTableMaps, TableReadPlan};
 use ahash::AHashMap;
 use mysql_async::binlog::events::TableMapEvent;
 use sluice_contract::schema::Schemas;
 use std::sync::Arc;
 
-/// Table ids remembered; each DDL makes a new one, so the memory is bounded by
-/// forgetting all of them, which costs one parse each.
-const MAX_TABLE_IDS: usize = 4096;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ControlColumns {
-    Nothing,
-    FenceToken {
-        instance: usize,
-        token: usize,
-        updated_us: usize,
-    },
-    Checkpoint {
-        updated_us: usize,
-    },
-}
-
-/// A watched table: how its rows are read.
-#[derive(Debug)]
-pub struct TableReadPlan {
-    pub table: Arc<TableSchema>,
-    pub columns: Vec<ColumnFormat>,
-    own: ControlColumns,
-}
-
-struct KnownTableMap {
-    body: Vec<u8>,
-    plan: Option<Arc<TableReadPlan>>,
-}
-
 /// The watched tables of one stream.
 pub struct WatchedTables {
     names: AHashMap<(String, String), &'static str>,
     schemas: Vec<String>,
-    known: AHashMap<u64, KnownTableMap>,
+    known: KnownTableMaps,
 }
 
 impl WatchedTables {
@@ -65,7 +33,7 @@ impl WatchedTables {
         WatchedTables {
             names: tables.collect(),
             schemas: here.iter().map(|name| (*name).to_owned()).collect(),
-            known: AHashMap::new(),
+            known: KnownTableMaps::default(),
         }
     }
 
@@ -109,48 +77,24 @@ impl WatchedTables {
     }
 
     /// Learns a table map. `body` is the event's; an unchanged one is not parsed again.
+    ///
+    /// # Errors
+    /// A watched table's map that can't be read by.
     pub fn learn(
         &mut self,
         body: &[u8],
         parse: impl FnOnce() -> std::io::Result<TableMapEvent<'static>>,
     ) -> anyhow::Result<()> {
-        let id = body
-            .get(..6)
-            .map(|id| id.iter().rev().fold(0, |n, byte| n << 8 | u64::from(*byte)));
-        let id = id.ok_or_else(|| anyhow::anyhow!("a table map is cut short"))?;
-        if self.known.get(&id).is_some_and(|known| known.body == body) {
-            return Ok(());
-        }
-        if self.known.len() >= MAX_TABLE_IDS {
-            self.known.clear();
-        }
-        let map = parse()?;
-        let key = (
-            map.database_name().into_owned(),
-            map.table_name().into_owned(),
-        );
-        let plan = match self.names.get(&key) {
-            Some(name) => {
-                let plan = plan(name, &map)
-                    .map_err(|e| e.context(format!("table {}.{}", key.0, key.1)))?;
-                Some(Arc::new(plan))
-            }
-            None => None,
-        };
-        self.known.insert(
-            id,
-            KnownTableMap {
-                body: body.to_vec(),
-                plan,
-            },
-        );
-        Ok(())
+        let names = &self.names;
+        self.known.learn(body, parse, |schema, table| {
+            names.get(&(schema.to_owned(), table.to_owned())).copied()
+        })
     }
 
-    /// How rows of this table id are read: `Some(None)` if nobody watches it, `None`
-    /// if no table map came before.
+    /// The way in which rows of this table id are read: `Some(None)` if nobody watches it,
+    /// `None` if no table map came before.
     pub fn plan(&self, table_id: u64) -> Option<Option<Arc<TableReadPlan>>> {
-        self.known.get(&table_id).map(|known| known.plan.clone())
+        self.known.plan(table_id)
     }
 }
 
@@ -164,7 +108,7 @@ pub fn tables(schemas: &Schemas) -> [((String, String), &'static str); 12] {
         (&schemas.balance, "balance"),
         (&schemas.balance, "capture"),
         (&schemas.ledger, "entry"),
-        // Written there if the services are apart and one of them is here.
+        // Written there if the books are split and one of them is here.
         (&schemas.balance, "outbox"),
         (&schemas.ledger, "outbox"),
         (&schemas.guard, "fence_token"),
@@ -174,74 +118,6 @@ pub fn tables(schemas: &Schemas) -> [((String, String), &'static str); 12] {
     tables.map(|(schema, table)| ((schema.clone(), table.to_owned()), table))
 }
 
-fn plan(name: &str, map: &TableMapEvent<'_>) -> anyhow::Result<TableReadPlan> {
-    let (names, columns) = row_image::columns(map)?;
-    let table = TableSchema {
-        name: name.to_owned(),
-        columns: names,
-    };
-    let at = |column: &str| {
-        table
-            .column(column)
-            .ok_or_else(|| anyhow::anyhow!("column {column} is missing; run the migrations"))
-    };
-    let own = match name {
-        "fence_token" => ControlColumns::FenceToken {
-            instance: at("instance")?,
-            token: at("token")?,
-            updated_us: at("updated_us")?,
-        },
-        "checkpoint" => ControlColumns::Checkpoint {
-            updated_us: at("updated_us")?,
-        },
-        _ => ControlColumns::Nothing,
-    };
-    Ok(TableReadPlan {
-        table: Arc::new(table),
-        columns,
-        own,
-    })
-}
-
-impl TableReadPlan {
-    pub fn image(&self, data: &mut &[u8]) -> anyhow::Result<RowImage> {
-        row_image::image(&self.columns, data).ok_or_else(|| {
-            anyhow::anyhow!(
-                "a row of table {} does not fit its table map",
-                self.table.name
-            )
-        })
-    }
-
-    /// What this change tells the sidecar itself.
-    pub fn control_row(&self, change: &RowChange) -> Option<ControlRow> {
-        if self.own == ControlColumns::Nothing {
-            return None;
-        }
-        let after = change.after.as_ref()?;
-        let int = |at: usize| match after.get(at) {
-            Some(ColumnValue::Int(number)) => Some(*number),
-            _ => None,
-        };
-        match self.own {
-            ControlColumns::Nothing => None,
-            ControlColumns::Checkpoint { updated_us } => Some(ControlRow::Heartbeat {
-                updated_us: int(updated_us)?,
-            }),
-            ControlColumns::FenceToken {
-                instance,
-                token,
-                updated_us,
-            } => {
-                let Some(ColumnValue::Text(instance)) = after.get(instance) else {
-                    return None;
-                };
-                Some(ControlRow::Token(FenceToken {
-                    instance: instance.to_string(),
-                    token: u64::try_from(int(token)?).ok()?,
-                    updated_us: int(updated_us)?,
-                }))
-            }
-        }
-    }
-}
+#[cfg(test)]
+#[path = "watched_tables_tests.rs"]
+mod tests;

@@ -8,9 +8,9 @@
 
 pub mod envelope;
 pub mod reader;
-
 pub mod transactions;
-/// Where a message was.
+
+/// A message's place on Kafka.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FeedMessagePosition<'a> {
     pub topic: &'a str,

@@ -13,7 +13,7 @@ use sluice_contract::breaker::parse_keys_text;
 pub struct VerdictDetails {
     #[serde(flatten)]
     pub verdict: VerdictRow,
-    /// What the rule's own text says; none if the text is not kept.
+    /// Description in the rule's own text; none if the text is not kept.
     pub about: Option<RuleDescription>,
     /// Breakers that it names, as they are now.
     pub breakers: Vec<breakers::repo::BreakerRow>,

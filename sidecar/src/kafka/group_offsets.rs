@@ -12,7 +12,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How often the group's offsets follow. Told again although nothing moved, so that
+/// The group's offsets follow after this time. Told again although nothing moved, so that
 /// a stranger in the group is found.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -38,7 +38,7 @@ impl GroupOffsetReporter {
                     0 => Ok(()),
                     _ => consumer.commit(&list, CommitMode::Sync),
                 });
-                self.heard(told.err(), &mut said);
+                self.note_answer(told.err(), &mut said);
             }
             std::thread::sleep(REPORT_INTERVAL);
         }
@@ -46,7 +46,7 @@ impl GroupOffsetReporter {
     }
 
     /// A failure is said once, until it is another.
-    fn heard(&self, error: Option<KafkaError>, said: &mut Option<RDKafkaErrorCode>) {
+    fn note_answer(&self, error: Option<KafkaError>, said: &mut Option<RDKafkaErrorCode>) {
         use RDKafkaErrorCode::{IllegalGeneration, RebalanceInProgress, UnknownMemberId};
         let code = error.as_ref().and_then(KafkaError::rdkafka_error_code);
         match (&error, code) {

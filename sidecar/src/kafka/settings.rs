@@ -13,7 +13,7 @@ pub struct KafkaSourceSettings {
     pub topics: Vec<String>,
     /// Longest wait of one fetch.
     pub fetch_wait_ms: u32,
-    /// How often new partitions are looked for.
+    /// New partitions are looked for after this time.
     pub metadata_interval_ms: u64,
     /// Read the database's changes from here instead of from its binlog.
     pub changes: Option<ChangeFeedSettings>,

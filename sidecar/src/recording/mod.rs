@@ -2,25 +2,26 @@
 //! on yesterday. A folder of segments, each a row of compressed blocks with a
 //! checksum (docs/RECORDINGS.md).
 //!
-//! What is written is exactly the evaluator's inputs and, between them, marks:
+//! A recording holds exactly the evaluator's inputs and, between them, marks:
 //! where an evaluator began anew, which rules were in force, what is missing.
 
-mod decode;
-mod encode;
-mod frame;
+pub mod binlog_files;
+mod format;
 pub mod read;
-mod segment;
-mod wire;
+pub mod recorder;
+pub mod settings;
 pub mod write;
 
 #[cfg(test)]
-mod tests;
+mod any_record;
 #[cfg(test)]
-mod tests_damage;
-
-pub mod binlog_files;
-pub mod recorder;
-pub mod settings;
+mod damage_tests;
+#[cfg(test)]
+mod disk_tests;
+#[cfg(test)]
+mod format_tests;
+#[cfg(test)]
+mod samples;
 
 pub use crate::recording::read::RecordingReader;
 pub use crate::recording::recorder::{Recorder, RecordingTap};
@@ -39,7 +40,7 @@ pub enum RecordingEntry {
     Mark(RecordingMark),
 }
 
-/// What is not an input but changes what inputs mean.
+/// A mark: no input, but it changes what inputs mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordingMark {
     /// A new evaluator begins, with nothing remembered. `mid_stream`: what came just

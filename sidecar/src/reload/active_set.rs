@@ -37,7 +37,7 @@ impl RuleReloader {
             .filter(|t| mysql.server_of(t).is_none())
             .collect();
         let mut asleep = rules.without(&unread);
-        asleep.extend(rules.apart(|table| mysql.server_of(table)));
+        asleep.extend(rules.split_servers(|table| mysql.server_of(table)));
         if !asleep.is_empty() {
             tracing::warn!(
                 ?asleep,

@@ -14,7 +14,7 @@ pub struct DeadLetter {
     pub reason: &'static str,
     /// The first [`MAX_PAYLOAD_BYTES`] of it.
     pub payload: Vec<u8>,
-    /// How long it was.
+    /// The length of the whole payload.
     pub bytes: usize,
     /// By its sender or the broker; 0 if neither said.
     pub event_time_us: i64,

@@ -65,7 +65,7 @@ pub struct ReceivedEvent {
     pub body: sluice_contract::event::BusinessEvent,
 }
 
-/// What a snapshot of data at rest looks at.
+/// A subject of the audit of data at rest.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize, serde::Serialize,
 )]
@@ -88,7 +88,7 @@ pub struct AuditFact {
     pub values: Box<[ColumnValue]>,
 }
 
-/// What rules evaluate, in the order in which it is evaluated.
+/// An input of rules; they come in the order in which they are evaluated.
 #[derive(Debug, Clone)]
 pub enum RuleInput {
     Transaction(Arc<ChangeTransaction>),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How often a sender that waits for room looks whether it was cancelled.
+/// A sender that waits for room looks after this time whether it was cancelled.
 const CANCEL_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// End offsets of some source, asked after everything numbered up to `seen` was seen.

@@ -1,10 +1,10 @@
-//! Where changes and events come from. Every source hands over batches in its own
-//! order, with the position that they reach.
-
-pub mod gtid;
-pub mod offsets;
+//! The stream: what every source becomes. Each hands over batches in its own order, with the
+//! position that they reach.
 
 pub mod batches;
 pub mod change;
+pub mod control_rows;
 pub mod feed;
+pub mod gtid;
+pub mod offsets;
 pub mod position;

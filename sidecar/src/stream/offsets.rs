@@ -1,4 +1,4 @@
-//! How far each partition of Kafka was read. Kept with the verdicts in one
+//! Offsets up to which each partition of Kafka was read. Kept with the verdicts in one
 //! transaction, not in Kafka: `business.payment=12,7;business.withdraw=3`.
 
 use std::collections::BTreeMap;

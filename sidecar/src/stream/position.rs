@@ -1,4 +1,4 @@
-//! How far a feed was read: which transactions are done, and of each partition the
+//! The position of a feed: which transactions are done, and of each partition the
 //! first message that is not: `0-1-56|bank.transaction=12;…`.
 
 use crate::stream::gtid::{Flavour, Gtid, GtidSet};
@@ -117,7 +117,7 @@ fn first_of(gtid: &Gtid) -> String {
     }
 }
 
-/// What numbers its transaction: a domain or a server.
+/// The stream that numbers this transaction: a domain or a server.
 pub fn stream(gtid: &Gtid) -> String {
     match gtid {
         Gtid::MariaDb { domain, .. } => domain.to_string(),
@@ -142,11 +142,11 @@ pub fn gtid(id: &str) -> anyhow::Result<Gtid> {
     })
 }
 
-/// Where to begin if there is no checkpoint.
+/// The beginning if there is no checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StartPosition {
-    /// What is committed from now on.
+    /// Everything that is committed from now on.
     #[default]
     Now,
     /// Everything that the server still has.

@@ -2,43 +2,14 @@
 #![allow(dead_code)] // Each test file uses its part.
 #![allow(clippy::unwrap_used)] // A test may panic.
 
-use mysql_async::prelude::Queryable;
-use sluice_contract::clock::now_us;
-use sluice_contract::wire::FenceLine;
+use crate::server::balances::BALANCE_RULE;
+use crate::server::fence_lines::FenceLineReader;
 use sluice_drill::load::http;
 use sluice_drill::setup::{ChildProcess, ProgramSpec};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
 
-const DAEMON_TOKEN: &str = "0123456789abcdef0123456789abcdef";
-
-/// Finds an account whose balance is not what its parts are.
-pub const BALANCE_RULE: &str = r#"//! id = "balance-adds-up"
-//! guards = "balance is available plus reserved"
-//! kind = "internal_logic"
-//! severity = "critical"
-//! mode = "trip"
-//! breaker = "cash_out/account"
-//! owner = "tests"
-//! runbook = "none"
-//! # A test has few accounts, and wants all of them stopped.
-//! [budget]
-//! trips_per_hour = 10000
-//! accounts_percent = 100
-//! [trigger]
-//! on = "row"
-//! table = "balance"
-//! ops = ["insert", "update"]
-
-fn check(row) {
-    let b = row.after;
-    if b.balance != b.available + b.reserved {
-        violation(b.account_id, b.currency, "balance is not available plus reserved")
-    }
-}
-"#;
+pub const DAEMON_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 pub struct SidecarProcess {
     pub port: u16,
@@ -130,83 +101,4 @@ impl SidecarProcess {
     pub async fn fence(&self) -> Option<FenceLineReader> {
         FenceLineReader::open(self.port).await
     }
-}
-
-/// The fence's stream of core `core-1`.
-pub struct FenceLineReader(BufReader<TcpStream>);
-
-impl FenceLineReader {
-    pub async fn open(port: u16) -> Option<FenceLineReader> {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
-        let request = format!(
-            "GET /fence/core-1 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {DAEMON_TOKEN}\r\n\r\n"
-        );
-        stream.write_all(request.as_bytes()).await.ok()?;
-        Some(FenceLineReader(BufReader::new(stream)))
-    }
-
-    /// The next line; None if the stream ended.
-    pub async fn line(&mut self) -> Option<FenceLine> {
-        loop {
-            let mut text = String::new();
-            let read =
-                tokio::time::timeout(Duration::from_secs(10), self.0.read_line(&mut text)).await;
-            if !matches!(read, Ok(Ok(1..))) {
-                return None;
-            }
-            if text.starts_with('{')
-                && let Ok(line) = serde_json::from_str(&text)
-            {
-                return Some(line);
-            }
-        }
-    }
-
-    /// Waits for this token, seeing.
-    pub async fn until(&mut self, token: u64) {
-        let begun = Instant::now();
-        loop {
-            let line = self.line().await.expect("the fence's stream ended");
-            if line.token >= token && line.blind.is_none() {
-                return;
-            }
-            assert!(
-                begun.elapsed() < Duration::from_secs(20),
-                "last line: {line:?}, not {token}"
-            );
-        }
-    }
-}
-
-/// Raises the token of core `core-1`.
-pub async fn write_token(conn: &mut mysql_async::Conn, token: u64) -> mysql_async::Result<()> {
-    let sql = format!(
-        "INSERT INTO t_guard.fence_token (instance,token,updated_us) VALUES ('core-1',{token},{}) \
-         ON DUPLICATE KEY UPDATE token=VALUES(token), updated_us=VALUES(updated_us)",
-        now_us()
-    );
-    conn.query_drop(sql).await
-}
-
-/// A row of a balance that adds up, or doesn't; the account's name counts them.
-pub async fn write_balance(
-    conn: &mut mysql_async::Conn,
-    number: u64,
-    wrong: bool,
-) -> mysql_async::Result<()> {
-    let (kind, available) = if wrong { ("f", 5) } else { ("g", 6) };
-    let sql = format!(
-        "INSERT INTO t_balance.balance (account_id,currency,balance,available,reserved,version,updated_us) \
-         VALUES ('{kind}{number:06}','CNY',10,{available},4,1,0)"
-    );
-    conn.query_drop(sql).await
-}
-
-/// Verdicts of wrong balances up to this number, and on how many accounts.
-pub async fn verdicts(conn: &mut mysql_async::Conn, up_to: u64) -> (u64, u64) {
-    let sql = format!(
-        "SELECT COUNT(*), COUNT(DISTINCT account_id) FROM t_guard.verdict WHERE account_id <= 'f{up_to:06}' \
-         AND rule = 'balance-adds-up'"
-    );
-    conn.query_first(sql).await.unwrap().unwrap()
 }

@@ -2,16 +2,20 @@
 //! with the test.
 #![allow(dead_code)] // Each test file uses its part.
 #![allow(clippy::unwrap_used)] // A test may panic.
+pub mod balances;
 pub mod daemon;
+pub mod fence_lines;
+mod mariadb;
+mod migrate;
 pub mod tail;
 
+use crate::server::mariadb::{hostname, install, spawn};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
-use sluice_contract::schema::Schemas;
 use sluice_drill::setup::{MysqlServer, mysql};
 use sluice_sidecar::stream::gtid::Flavour;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::Duration;
 
 pub struct TestServer {
@@ -25,8 +29,6 @@ enum ServerProgram {
     MySql(Box<MysqlServer>),
 }
 
-static INSTALL_LOCK: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-
 impl TestServer {
     pub async fn start(name: &str, extra: &[&str]) -> TestServer {
         let port = std::net::TcpListener::bind("127.0.0.1:0")
@@ -38,27 +40,7 @@ impl TestServer {
             std::env::temp_dir().join(format!("sluice-sidecar-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).unwrap();
-        let data = format!("--datadir={}", dir.join("data").display());
-        // One at a time: side by side they ran out of what the kernel lends.
-        let one_at_a_time = INSTALL_LOCK.lock().await;
-        let installed = Command::new("mariadb-install-db")
-            // Of its own: a server that starts clears away what lies there of others.
-            .env("TMPDIR", &dir)
-            .args([
-                "--no-defaults",
-                "--auth-root-authentication-method=normal",
-                "--user=root",
-                &data,
-            ])
-            .output()
-            .unwrap();
-        drop(one_at_a_time);
-        let said = String::from_utf8_lossy(&installed.stdout).into_owned()
-            + &String::from_utf8_lossy(&installed.stderr);
-        assert!(
-            installed.status.success(),
-            "mariadb-install-db failed: {said}"
-        );
+        install(&dir).await;
         let program = ServerProgram::MariaDb(spawn(&dir, port, extra));
         let server = TestServer { dir, port, program };
         let mut conn = server.conn().await;
@@ -167,86 +149,6 @@ impl TestServer {
         }
         panic!("the server did not start; see {}/log", self.dir.display());
     }
-
-    /// Creates the four schemas and runs the migrations.
-    pub async fn migrate(&self, schemas: &Schemas) {
-        let mut conn = self.conn().await;
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
-        for (folder, schema) in schemas.each() {
-            conn.query_drop(format!("CREATE DATABASE {schema}"))
-                .await
-                .unwrap();
-            conn.query_drop(format!("USE {schema}")).await.unwrap();
-            let mut files: Vec<_> = std::fs::read_dir(root.join(folder))
-                .unwrap()
-                .map(|f| f.unwrap().path())
-                .collect();
-            files.sort_by_key(|file| number_of(file));
-            for file in files {
-                conn.query_drop(
-                    std::fs::read_to_string(file)
-                        .unwrap()
-                        .trim()
-                        .trim_end_matches(';'),
-                )
-                .await
-                .unwrap();
-            }
-        }
-    }
-}
-
-/// The number in `V12__name.sql`: the order in which migrations run.
-fn number_of(file: &Path) -> u32 {
-    let name = file
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    name[1..]
-        .split("__")
-        .next()
-        .and_then(|number| number.parse().ok())
-        .unwrap_or_default()
-}
-
-async fn hostname(conn: &mut Conn) -> String {
-    conn.query_first("SELECT @@hostname")
-        .await
-        .unwrap()
-        .unwrap_or_default()
-}
-
-fn spawn(dir: &Path, port: u16, extra: &[&str]) -> Child {
-    let log = std::fs::File::create(dir.join("log")).unwrap();
-    Command::new("mariadbd")
-        .env("TMPDIR", dir)
-        .arg("--no-defaults")
-        .arg(format!("--datadir={}", dir.join("data").display()))
-        .arg(format!("--socket={}", dir.join("s").display()))
-        .arg(format!("--port={port}"))
-        .args([
-            "--bind-address=127.0.0.1",
-            "--user=root",
-            "--server-id=1",
-            "--log-bin=bin",
-            "--binlog-format=ROW",
-        ])
-        .args([
-            "--binlog-row-image=FULL",
-            "--binlog-row-metadata=FULL",
-            "--sync-binlog=1",
-        ])
-        .args([
-            "--innodb-flush-log-at-trx-commit=1",
-            "--binlog-annotate-row-events=ON",
-            "--max-allowed-packet=64M",
-        ])
-        .args(extra)
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .unwrap()
 }
 
 impl Drop for TestServer {

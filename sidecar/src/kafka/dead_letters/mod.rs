@@ -1,4 +1,4 @@
-//! Business events that were set aside: no rule has seen them, so a person must.
+//! Dead letters: business events that no rule has seen, so a person must.
 
 pub mod repo;
 
@@ -14,7 +14,7 @@ pub const MAX_TABLE_ROWS: u32 = 10_000;
 /// Pruning reads an index of [`MAX_TABLE_ROWS`] entries: not for every row.
 const PRUNE_INTERVAL_ROWS: usize = 1_000;
 
-/// What waits to be written with the next commit.
+/// Dead letters that wait to be written with the next commit.
 #[derive(Debug)]
 pub struct DeadLetterQueue {
     waiting: VecDeque<DeadLetter>,
@@ -51,7 +51,7 @@ impl DeadLetterQueue {
         !self.waiting.is_empty() && self.since_pruned + self.waiting.len() >= PRUNE_INTERVAL_ROWS
     }
 
-    /// They are committed.
+    /// Notes that all that waited are committed.
     pub fn written(&mut self) {
         self.since_pruned = if self.prune() {
             0

@@ -1,4 +1,4 @@
-//! SQL of events set aside. Part of the commit that also moves the offsets.
+//! SQL of dead letters. Part of the commit that also moves the offsets.
 
 use crate::kafka::dead_letters::MAX_TABLE_ROWS;
 use crate::stream::batches::DeadLetter;

@@ -20,7 +20,7 @@ pub struct EvaluatedBatch {
     pub kafka: Option<Arc<PartitionOffsets>>,
     /// Events that no rule can see.
     pub dead_letters: Vec<DeadLetter>,
-    /// Where a restart begins to read: binlog, then Kafka.
+    /// A restart begins to read here: binlog, then Kafka.
     pub replay: Option<(String, Option<String>)>,
     /// As `replay`, of servers 1, 2, …
     pub replay_also: Vec<String>,

@@ -32,7 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
-/// How soon a new rule set is taken over when nothing else happens.
+/// A new rule set is taken over after this time when nothing else happens.
 const RELOAD_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 pub struct StreamEvaluatorSettings {

@@ -1,4 +1,4 @@
-//! How far every source is evaluated, and from where a restart must read it again.
+//! Progress of every source: how far it is evaluated, and from where a restart reads it.
 
 use crate::pipeline::resume_points::ResumePoints;
 use crate::pipeline::server_positions::ServerPositions;
@@ -9,7 +9,7 @@ use crate::stream::offsets::PartitionOffsets;
 use sluice_contract::clock::now_us;
 use std::sync::Arc;
 
-/// How often the resume position is worked out.
+/// The resume position is worked out after this time.
 const RESUME_POSITION_INTERVAL_US: i64 = 100_000;
 
 /// A restart's beginning, as the checkpoint keeps it.
@@ -77,7 +77,7 @@ impl SourceProgress {
         points.reached(now_us(), || Some(Arc::clone(offsets)));
     }
 
-    /// Where a restart begins so that all that `evaluator` still needs is read again. `None`
+    /// The positions at which a restart begins so that all that `evaluator` still needs is read again. `None`
     /// if it was worked out a moment ago.
     pub fn replay(&mut self, evaluator: &RuleWorkers) -> Option<ReplayPositions> {
         let now = now_us();

@@ -13,10 +13,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long after a failure the next question may follow.
+/// The pause after a failure.
 const RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// How old the list of partitions may be. An event on one that is not known yet is not
+/// The age that a list of partitions may have. An event on one that is not known yet is not
 /// waited for, so what is said about a moment is never newer than the list: with a list of
 /// the reader's age (`kafka.metadata_interval_ms`) a missing half would be found seconds later. A
 /// question for each topic four times a second is little, beside one for every token.

@@ -37,7 +37,7 @@ impl OtherServer {
         }
     }
 
-    /// How far the server is. `None` if it does not answer, which makes blind.
+    /// The server's position. `None` if it does not answer, which makes blind.
     async fn end(&mut self) -> Option<GtidSet> {
         match tokio::time::timeout(QUERY_TIMEOUT, self.position()).await {
             Ok(Ok(end)) => {
@@ -91,7 +91,7 @@ impl EndReader for ServerEndReader {
     type Ends = Vec<GtidSet>;
 
     const UNPROMPTED: bool = false;
-    /// How soon an unanswered question is asked again.
+    /// An unanswered question is asked again after this time.
     const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
     /// `None` if one does not answer; the others are asked all the same, so that the causes

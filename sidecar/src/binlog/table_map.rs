@@ -1,0 +1,106 @@
+//! Table maps: how rows of a watched table are read, as its server describes it now.
+
+use crate::binlog::row_image::{self, ColumnFormat};
+use crate::stream::batches::ControlRow;
+use crate::stream::change::{RowChange, RowImage, TableSchema};
+use crate::stream::control_rows::ControlColumns;
+use ahash::AHashMap;
+use mysql_async::binlog::events::TableMapEvent;
+use std::sync::Arc;
+
+/// Table ids remembered; each DDL makes a new one, so the memory is bounded by
+/// forgetting all of them, which costs one parse each.
+const MAX_TABLE_IDS: usize = 4096;
+
+/// Reads rows of one watched table.
+#[derive(Debug)]
+pub struct TableReadPlan {
+    pub table: Arc<TableSchema>,
+    pub columns: Vec<ColumnFormat>,
+    control: ControlColumns,
+}
+
+struct KnownTableMap {
+    body: Vec<u8>,
+    plan: Option<Arc<TableReadPlan>>,
+}
+
+/// Table maps by the ids that the server gave them.
+#[derive(Default)]
+pub struct KnownTableMaps(AHashMap<u64, KnownTableMap>);
+
+impl KnownTableMaps {
+    /// Learns a table map. `body` is the event's; an unchanged one is not parsed again.
+    /// `watched` gives the logical name of a watched table by its schema and name.
+    pub fn learn(
+        &mut self,
+        body: &[u8],
+        parse: impl FnOnce() -> std::io::Result<TableMapEvent<'static>>,
+        watched: impl FnOnce(&str, &str) -> Option<&'static str>,
+    ) -> anyhow::Result<()> {
+        let id = body
+            .get(..6)
+            .map(|id| id.iter().rev().fold(0, |n, byte| n << 8 | u64::from(*byte)));
+        let id = id.ok_or_else(|| anyhow::anyhow!("a table map is cut short"))?;
+        if self.0.get(&id).is_some_and(|known| known.body == body) {
+            return Ok(());
+        }
+        if self.0.len() >= MAX_TABLE_IDS {
+            self.0.clear();
+        }
+        let map = parse()?;
+        let (schema, table) = (map.database_name(), map.table_name());
+        let plan = match watched(&schema, &table) {
+            Some(name) => {
+                let plan = TableReadPlan::of(name, &map)
+                    .map_err(|e| e.context(format!("table {schema}.{table}")))?;
+                Some(Arc::new(plan))
+            }
+            None => None,
+        };
+        let body = body.to_vec();
+        self.0.insert(id, KnownTableMap { body, plan });
+        Ok(())
+    }
+
+    /// `Some(None)` if nobody watches the table of this id, `None` if it is not known.
+    pub fn plan(&self, table_id: u64) -> Option<Option<Arc<TableReadPlan>>> {
+        self.0.get(&table_id).map(|known| known.plan.clone())
+    }
+}
+
+impl TableReadPlan {
+    /// # Errors
+    /// A column that can't be decoded, or a control table that lacks one of its columns.
+    fn of(name: &str, map: &TableMapEvent<'_>) -> anyhow::Result<Self> {
+        let (names, columns) = row_image::columns(map)?;
+        let table = TableSchema {
+            name: name.to_owned(),
+            columns: names,
+        };
+        Ok(TableReadPlan {
+            control: ControlColumns::of(&table)?,
+            table: Arc::new(table),
+            columns,
+        })
+    }
+
+    /// Takes one image off the front of `data`.
+    ///
+    /// # Errors
+    /// Bytes that don't fit the table.
+    pub fn image(&self, data: &mut &[u8]) -> anyhow::Result<RowImage> {
+        row_image::image(&self.columns, data).ok_or_else(|| {
+            anyhow::anyhow!(
+                "a row of table {} does not fit its table map",
+                self.table.name
+            )
+        })
+    }
+
+    /// The control row that this change is, if it is one. One whose values are of another
+    /// kind than its columns is none.
+    pub fn control_row(&self, change: &RowChange) -> Option<ControlRow> {
+        self.control.row(change).ok().flatten()
+    }
+}

@@ -1,0 +1,101 @@
+//! Violations open breakers, and people set them by hand.
+
+use super::*;
+
+/// By the time that a token is told, whatever was committed before it has tripped.
+pub async fn violation(sidecar: &WholeSidecar, server: &TestServer, fence: &mut WholeFenceReader) {
+    let mut conn = server.conn().await;
+    conn.query_drop("INSERT INTO t_balance.balance (account_id,currency,balance,available,reserved,version,updated_us) VALUES ('wrong','CNY',10,5,4,1,0),('right','CNY',10,5,5,1,0)")
+        .await
+        .unwrap();
+    write_token(&mut conn, 202).await;
+    fence.until(|l| l.token == 202).await;
+    let open: Vec<(String, String)> = conn
+        .query("SELECT scope_key, state FROM t_guard.breaker")
+        .await
+        .unwrap();
+    assert_eq!(open, [("wrong".to_owned(), "open".to_owned())]);
+
+    // A wrong file is refused; the last good set stays.
+    let file = server.dir().join("rules/broken.rhai");
+    std::fs::write(&file, "no header").unwrap();
+    sidecar
+        .metric("sluice_sidecar_rule_reload_failures_total 1")
+        .await;
+    assert!(
+        sidecar
+            .call("GET", "/rules", "", "")
+            .await
+            .1
+            .contains("balance-adds-up")
+    );
+    std::fs::remove_file(&file).unwrap();
+}
+
+pub async fn breakers_by_hand(sidecar: &WholeSidecar) {
+    let why = r#"{"by":"ann","reason":"drill"}"#;
+    let cases = [
+        (
+            "/breakers/cash_out/account/a-1/reset",
+            WHOLE_TOKEN,
+            why,
+            409,
+        ),
+        ("/breakers/cash_out/account/a-1/trip", "wrong", why, 401),
+        (
+            "/breakers/cash_out/account/a-1/trip",
+            WHOLE_TOKEN,
+            r#"{"by":"","reason":"x"}"#,
+            400,
+        ),
+        (
+            "/breakers/cash_out/account/a-1/trip",
+            WHOLE_TOKEN,
+            "{}",
+            400,
+        ),
+        ("/breakers/cash_out/nothing/a-1/trip", WHOLE_TOKEN, why, 400),
+        ("/breakers/cash_out/all/a-1/trip", WHOLE_TOKEN, why, 400),
+        ("/breakers/cash_out/account/a-1/trip", WHOLE_TOKEN, why, 200),
+        ("/breakers/cash_out/account/a-1/trip", WHOLE_TOKEN, why, 200),
+        (
+            "/breakers/cash_out/account/a-1/reset",
+            WHOLE_TOKEN,
+            why,
+            200,
+        ),
+        (
+            "/breakers/cash_out/account/a-1/reset",
+            WHOLE_TOKEN,
+            why,
+            409,
+        ),
+        ("/nothing", WHOLE_TOKEN, why, 404),
+    ];
+    for (path, token, body, want) in cases {
+        let (status, answer) = sidecar.call("POST", path, token, body).await;
+        assert_eq!(status, want, "{path} {body}: {answer}");
+    }
+    for (path, part) in [
+        ("/breakers", "\"state\":\"closed\""),
+        ("/status", "\"role\":\"active\""),
+        ("/rules", "\"hash\""),
+        ("/verdicts?after_us=0&limit=5", "\"accountId\":\"wrong\""),
+        ("/metrics", "sluice_sidecar_lag_seconds"),
+        ("/live", "live"),
+    ] {
+        let (status, answer) = sidecar.call("GET", path, "", "").await;
+        assert!(
+            status == 200 && answer.contains(part),
+            "{path}: {status} {answer}"
+        );
+    }
+    assert_eq!(
+        sidecar.call("GET", "/fence/core-1", "wrong", "").await.0,
+        401
+    );
+    assert_eq!(
+        sidecar.call("GET", "/verdicts?limit=x", "", "").await.0,
+        400
+    );
+}
