@@ -81,7 +81,7 @@ fn types(code: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// What stands before a brace opens a module, or a table of words that makes one enum.
+/// Text before a brace opens a module, or a table of words that makes one enum.
 fn opens_module(before: &str) -> bool {
     let before = before.trim_end();
     before.ends_with("string_enum!") || {

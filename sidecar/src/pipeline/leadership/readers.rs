@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Time between a reader's return and its report as a part that ended.
 const RETURN_GRACE: Duration = Duration::from_secs(5);
-/// How often a reader that returned looks for the stop.
+/// Interval at which a reader that returned looks for the stop.
 const RETURN_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Starts the readers of a leadership, one source after the other.
