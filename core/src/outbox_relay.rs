@@ -70,7 +70,7 @@ impl OutboxRelay {
                 Ok(0) => IDLE_POLL_INTERVAL,
                 Ok(_) => Duration::ZERO,
                 Err(error) => {
-                    METRICS.publish_failures.inc();
+                    METRICS.outbox.failures.inc();
                     tracing::warn!("events wait in the outbox: {error:#}");
                     RETRY_DELAY
                 }
@@ -101,19 +101,20 @@ impl OutboxRelay {
         let mut conn = self.pool.get_conn().await?;
         if !self.hold_lease(&mut conn).await? {
             // The holder reports the backlog; an old number here would look stuck.
-            METRICS.outbox_rows.set(0);
-            METRICS.outbox_oldest.set(0);
+            METRICS.outbox.rows.set(0);
+            METRICS.outbox.oldest.set(0);
             return Ok(0);
         }
         let page = repo::outbox_page(&mut conn, MAX_ROWS_PER_ROUND).await?;
         if page.len() < MAX_ROWS_PER_ROUND {
-            METRICS.outbox_rows.set(page.len() as i64);
+            METRICS.outbox.rows.set(page.len() as i64);
         } else {
             METRICS
-                .outbox_rows
+                .outbox
+                .rows
                 .set(repo::outbox_backlog(&mut conn).await?.0);
         }
-        METRICS.outbox_oldest.set(
+        METRICS.outbox.oldest.set(
             page.first()
                 .map_or(0, |r| (now_us() - r.created_us) / 1_000_000),
         );
@@ -189,6 +190,6 @@ async fn publish(producer: &FutureProducer, page: &[OutboxRow]) -> anyhow::Resul
         ack.map_err(|(error, _)| error)
             .context("Kafka did not acknowledge")?;
     }
-    METRICS.published.inc_by(count);
+    METRICS.outbox.published.inc_by(count);
     Ok(())
 }

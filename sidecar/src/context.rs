@@ -189,7 +189,7 @@ impl SidecarContext {
 /// guarding money: it is logged, and counts as not recording.
 fn open_recorder(config: &SidecarConfig, metrics: &'static SidecarMetrics) -> Option<Recorder> {
     let record = config.recording.as_ref()?;
-    metrics.recording_wanted.set(1);
+    metrics.recording.wanted.set(1);
     let opened = RecordingWriter::open(&record.dir, record.max_mb)
         .and_then(|writer| Recorder::start(writer, metrics));
     opened

@@ -1,5 +1,6 @@
 //! The reader of business events and Kafka's gate on a real Kafka.
 
+use crossbeam_channel::Receiver;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use sluice_contract::clock::now_us;
@@ -18,7 +19,7 @@ use sluice_sidecar::stream::position::StartPosition;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 const PAYMENT_TOPIC: &str = "business.payment";
 const WAIT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -41,14 +42,8 @@ fn publish(broker: &KafkaBroker, partition: i32, count: usize) {
     producer.flush(WAIT_TIMEOUT).unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_retention_took_is_not_waited_for_and_new_partitions_are() {
-    let dir = tempfile::tempdir().unwrap();
-    let broker = KafkaBroker::start(dir.path(), None).await.unwrap();
-    broker.create_topic(PAYMENT_TOPIC, 2).await.unwrap();
-    publish(&broker, 0, 5);
-    broker.delete_before(PAYMENT_TOPIC, 0, 5).await.unwrap();
-
+/// Starts the reader and the gate's asker; they end when the guard is dropped.
+fn start_reading(broker: &KafkaBroker) -> (Receiver<SourceMessage>, DropGuard, EndOffsetRequests) {
     // A long list for the reader: the gate must not rest on it.
     let settings = KafkaSourceSettings {
         brokers: broker.brokers(),
@@ -62,7 +57,7 @@ async fn what_retention_took_is_not_waited_for_and_new_partitions_are() {
         prometheus::IntGauge::new("k", "k").unwrap(),
     );
     let (cancel, assigned) = (CancellationToken::new(), Arc::new(AtomicBool::new(false)));
-    let _ends_with_us = cancel.clone().drop_guard();
+    let ends = cancel.clone().drop_guard();
     let feed = FeedSender::new(feed, cancel);
     let reader = consumer::KafkaReader {
         settings: settings.clone(),
@@ -79,7 +74,18 @@ async fn what_retention_took_is_not_waited_for_and_new_partitions_are() {
     let (requests, queue) = EndOffsetRequests::new();
     let asker = KafkaEndReader::new(&settings, assigned, blind).unwrap();
     std::thread::spawn(move || asker::run(asker, &queue, &feed));
+    (fed, ends, requests)
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_retention_took_is_not_waited_for_and_new_partitions_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = KafkaBroker::start(dir.path(), None).await.unwrap();
+    broker.create_topic(PAYMENT_TOPIC, 2).await.unwrap();
+    publish(&broker, 0, 5);
+    broker.delete_before(PAYMENT_TOPIC, 0, 5).await.unwrap();
+
+    let (fed, _ends_with_us, requests) = start_reading(&broker);
     let (mut read, begun) = (PartitionOffsets::default(), Instant::now());
     let mut next = || loop {
         assert!(begun.elapsed() < WAIT_TIMEOUT, "read {read:?}");

@@ -9,6 +9,10 @@ pub mod psp;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_psp;
+#[cfg(test)]
+mod tests_signatures;
+#[cfg(test)]
 mod tests_transport;
 pub mod unionpay;
 

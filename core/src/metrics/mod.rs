@@ -3,12 +3,14 @@
 
 mod channels;
 mod intake;
+mod outbox;
 mod recovery;
 mod routing;
 mod saga;
 
 pub use channels::ChannelMetrics;
 pub use intake::IntakeMetrics;
+pub use outbox::OutboxMetrics;
 pub use recovery::RecoveryMetrics;
 pub use routing::RoutingMetrics;
 pub use saga::SagaMetrics;
@@ -32,13 +34,10 @@ pub struct CoreMetrics {
     pub fence_stalled: IntGauge,
     pub unfinished: IntGaugeVec,
     pub oldest_unfinished: IntGauge,
-    pub outbox_rows: IntGauge,
-    pub outbox_oldest: IntGauge,
-    pub published: IntCounter,
-    pub publish_failures: IntCounter,
     pub contradictions: IntCounter,
     pub channels: ChannelMetrics,
     pub intake: IntakeMetrics,
+    pub outbox: OutboxMetrics,
     pub saga: SagaMetrics,
     pub stages: RecoveryMetrics,
     pub routing: RoutingMetrics,
@@ -98,28 +97,13 @@ fn register() -> prometheus::Result<CoreMetrics> {
             "sluice_core_oldest_unfinished_seconds",
             "Age of the oldest order not at its end"
         )?,
-        outbox_rows: register_int_gauge!(
-            "sluice_core_outbox_rows",
-            "Transactions whose events are not published yet"
-        )?,
-        outbox_oldest: register_int_gauge!(
-            "sluice_core_outbox_oldest_seconds",
-            "Age of the oldest unpublished transaction"
-        )?,
-        published: register_int_counter!(
-            "sluice_core_published_events_total",
-            "Events acknowledged by Kafka"
-        )?,
-        publish_failures: register_int_counter!(
-            "sluice_core_publish_failures_total",
-            "Rounds of the relay that Kafka or the database failed"
-        )?,
         contradictions: register_int_counter!(
             "sluice_core_contradictions_total",
             "Channel answers that contradict what is known"
         )?,
         channels: channels::register()?,
         intake: intake::register()?,
+        outbox: outbox::register()?,
         saga: saga::register()?,
         stages: recovery::register()?,
         routing: routing::register()?,

@@ -11,9 +11,11 @@ fn error_of(text: &str) -> String {
         .unwrap_or_default()
 }
 
-#[test]
-fn wrong_settings_name_their_key() {
-    let cases = [
+/// A configuration, and the key that its error names; empty if it has none.
+type ConfigCase = (String, &'static str);
+
+fn top_level_cases() -> Vec<ConfigCase> {
+    vec![
         (GOOD_CONFIG.to_owned(), ""),
         (format!("{GOOD_CONFIG}urll = 1\n"), "urll"),
         (format!("lisen = 'x'\n{GOOD_CONFIG}"), "lisen"),
@@ -29,16 +31,28 @@ fn wrong_settings_name_their_key() {
             format!("on_lost_position = 'skip'\n{GOOD_CONFIG}"),
             "on_lost_position",
         ),
-        (
-            format!("{GOOD_CONFIG}[audit]\nmax_rows_per_second = 5\n"),
-            "audit.max_rows_per_second",
-        ),
-        (
-            format!("{GOOD_CONFIG}[audit]\nbalance_url = 'x'\n"),
-            "audit.balance_url",
-        ),
+        (format!("workers = 0\n{GOOD_CONFIG}"), "workers"),
+        ("[mysql]\n".to_owned(), "rules_dir"),
+    ]
+}
+
+fn mysql_cases() -> Vec<ConfigCase> {
+    vec![
         (format!("{GOOD_CONFIG}server_id = 0\n"), "mysql.server_id"),
         (format!("{GOOD_CONFIG}database = 'a-b'\n"), "mysql.database"),
+        (
+            GOOD_CONFIG.replace("3306", "3306,other:3307?tls_ca=none.pem"),
+            "tls_ca",
+        ),
+        (
+            "rules_dir = 'r'\n[mysql]\nurl = 'pg://x'\n".to_owned(),
+            "mysql.url",
+        ),
+    ]
+}
+
+fn book_server_cases() -> Vec<ConfigCase> {
+    vec![
         (
             format!(
                 "{GOOD_CONFIG}[[mysql.book_servers]]\nname = 'b'\nurl = 'mysql://h'\nschemas = ['balance']\n"
@@ -73,10 +87,11 @@ fn wrong_settings_name_their_key() {
             ),
             "mysql.book_servers.schemas",
         ),
-        (
-            GOOD_CONFIG.replace("3306", "3306,other:3307?tls_ca=none.pem"),
-            "tls_ca",
-        ),
+    ]
+}
+
+fn kafka_cases() -> Vec<ConfigCase> {
+    vec![
         (
             format!("{GOOD_CONFIG}[kafka]\ntopics = ['a=b']\n"),
             "kafka.topics",
@@ -102,19 +117,37 @@ fn wrong_settings_name_their_key() {
             format!("{GOOD_CONFIG}[kafka]\nbrokers = 'b:1'\n[kafka.changes]\nprefix = 'bank'\n"),
             "",
         ),
+    ]
+}
+
+fn audit_and_recording_cases() -> Vec<ConfigCase> {
+    vec![
         (
-            "rules_dir = 'r'\n[mysql]\nurl = 'pg://x'\n".to_owned(),
-            "mysql.url",
+            format!("{GOOD_CONFIG}[audit]\nmax_rows_per_second = 5\n"),
+            "audit.max_rows_per_second",
         ),
-        (format!("workers = 0\n{GOOD_CONFIG}"), "workers"),
+        (
+            format!("{GOOD_CONFIG}[audit]\nbalance_url = 'x'\n"),
+            "audit.balance_url",
+        ),
         (
             format!("{GOOD_CONFIG}[recording]\ndir = 'x'\nmax_mb = 3\n"),
             "recording.max_mb",
         ),
         (format!("{GOOD_CONFIG}[recording]\nmax_mb = 30\n"), "dir"),
-        ("[mysql]\n".to_owned(), "rules_dir"),
+    ]
+}
+
+#[test]
+fn wrong_settings_name_their_key() {
+    let cases = [
+        top_level_cases(),
+        mysql_cases(),
+        book_server_cases(),
+        kafka_cases(),
+        audit_and_recording_cases(),
     ];
-    for (text, key) in cases {
+    for (text, key) in cases.into_iter().flatten() {
         let error = error_of(&text);
         assert!(
             error.contains(key) && error.is_empty() == key.is_empty(),
@@ -122,6 +155,7 @@ fn wrong_settings_name_their_key() {
         );
     }
 }
+
 /// Two pods with the same host name and process id.
 #[test]
 fn what_is_not_set_is_nobody_elses() {

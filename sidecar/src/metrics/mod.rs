@@ -2,15 +2,19 @@
 //! dashboards.
 
 mod audit;
+mod recording;
 mod registry;
 mod sidecar;
+mod source;
 mod workflow;
 
 pub use crate::metrics::audit::AuditMetrics;
+pub use crate::metrics::recording::RecordingMetrics;
+pub use crate::metrics::source::SourceMetrics;
 pub use crate::metrics::workflow::WorkflowMetrics;
 
 use prometheus::core::Collector;
-use prometheus::{Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use std::sync::OnceLock;
 
 /// Metrics of the process.
@@ -20,11 +24,7 @@ pub struct SidecarMetrics {
     pub events: IntCounter,
     pub dead_letters: IntCounterVec,
     pub blind: IntGauge,
-    pub lag_seconds: Gauge,
-    pub heartbeat_wait_seconds: Gauge,
-    pub silence_seconds: GaugeVec,
-    pub position_distance: IntGaugeVec,
-    pub position_age_seconds: GaugeVec,
+    pub source: SourceMetrics,
     pub verdicts: IntCounterVec,
     pub rule_errors: IntCounterVec,
     pub rules_loaded: IntGauge,
@@ -35,10 +35,7 @@ pub struct SidecarMetrics {
     pub pairs_open: IntGauge,
     pub pairs_lagging: IntGauge,
     pub fence_token_seconds: Histogram,
-    pub recording: IntGauge,
-    pub recording_wanted: IntGauge,
-    pub recorded: IntCounter,
-    pub recording_lost: IntCounter,
+    pub recording: RecordingMetrics,
     pub audit: AuditMetrics,
 }
 

@@ -1,8 +1,10 @@
 //! Names and help of the sidecar's own metrics.
 
-use crate::metrics::registry::{counter, counters, gauge, gauges, latency, registered};
-use crate::metrics::{AuditMetrics, SidecarMetrics, WorkflowMetrics};
-use prometheus::{Gauge, IntGaugeVec, Opts};
+use crate::metrics::registry::{counter, counters, gauge, latency, registered};
+use crate::metrics::{
+    AuditMetrics, RecordingMetrics, SidecarMetrics, SourceMetrics, WorkflowMetrics,
+};
+use prometheus::{IntGaugeVec, Opts};
 
 impl SidecarMetrics {
     pub(super) fn new() -> anyhow::Result<Self> {
@@ -22,31 +24,7 @@ impl SidecarMetrics {
                 &["reason"],
             )?,
             blind: gauge("sluice_sidecar_blind", "1 while the sidecar can't see")?,
-            lag_seconds: registered(Gauge::new(
-                "sluice_sidecar_lag_seconds",
-                "Age of the last own heartbeat that came back",
-            ))?,
-            heartbeat_wait_seconds: registered(Gauge::new(
-                "sluice_sidecar_heartbeat_wait_seconds",
-                "Age of the oldest own heartbeat that did not come back; 0 if all did",
-            ))?,
-            silence_seconds: gauges(
-                "sluice_sidecar_source_silence_seconds",
-                "Since a source last said anything, its heartbeats included",
-                "source",
-            )?,
-            position_distance: registered(IntGaugeVec::new(
-                Opts::new(
-                    "sluice_sidecar_position_lag_transactions",
-                    "Transactions that a server has and are not evaluated",
-                ),
-                &["server"],
-            ))?,
-            position_age_seconds: gauges(
-                "sluice_sidecar_position_age_seconds",
-                "Since a server last said where it is; 0 if it just did",
-                "server",
-            )?,
+            source: SourceMetrics::new()?,
             verdicts: counters(
                 "sluice_sidecar_verdicts_total",
                 "Verdicts recorded",
@@ -83,22 +61,7 @@ impl SidecarMetrics {
                 "sluice_sidecar_fence_token_seconds",
                 "From a token's write to its announcement",
             )?,
-            recording: gauge(
-                "sluice_sidecar_recording",
-                "1 while what is evaluated is recorded",
-            )?,
-            recording_wanted: gauge(
-                "sluice_sidecar_recording_enabled",
-                "1 if a recording was asked for",
-            )?,
-            recorded: counter(
-                "sluice_sidecar_recorded_inputs_total",
-                "Inputs and marks recorded",
-            )?,
-            recording_lost: counter(
-                "sluice_sidecar_recording_lost_inputs_total",
-                "Inputs that a recording misses",
-            )?,
+            recording: RecordingMetrics::new()?,
             audit: AuditMetrics::new()?,
         })
     }

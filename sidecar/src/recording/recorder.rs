@@ -127,13 +127,13 @@ impl RecordingTap {
             tracing::error!("{why}; evaluation goes on");
         }
         self.lost += records;
-        self.metrics.recording_lost.inc_by(records);
+        self.metrics.recording.lost.inc_by(records);
     }
 }
 
 /// The guard goes on without its recording, but says why it has none.
 fn report_panic(panic: &(dyn Any + Send), metrics: &SidecarMetrics) {
-    metrics.recording.set(0);
+    metrics.recording.running.set(0);
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
     tracing::error!(
@@ -149,7 +149,7 @@ fn write_all(
 ) {
     let mut flushed = Instant::now();
     let mut refused: Option<Instant> = None;
-    metrics.recording.set(1);
+    metrics.recording.running.set(1);
     loop {
         let batch = match queue.recv_timeout(FLUSH_INTERVAL) {
             Ok(batch) => batch,
@@ -158,7 +158,7 @@ fn write_all(
         };
         if refused.is_some_and(|since| since.elapsed() < RETRY_DELAY) {
             writer.skip(batch.len() as u64);
-            metrics.recording_lost.inc_by(batch.len() as u64);
+            metrics.recording.lost.inc_by(batch.len() as u64);
             continue;
         }
         let before = writer.records();
@@ -172,25 +172,25 @@ fn write_all(
                 if refused.take().is_some() {
                     tracing::warn!("the recording goes on, after a gap");
                 }
-                metrics.recording.set(1);
-                metrics.recorded.inc_by(batch.len() as u64);
+                metrics.recording.running.set(1);
+                metrics.recording.recorded.inc_by(batch.len() as u64);
             }
             Err(error) => {
                 if refused.is_none() {
                     tracing::error!(%error, "the recording can't be written and will have a gap here; evaluation goes on");
                 }
                 refused = Some(Instant::now());
-                metrics.recording.set(0);
+                metrics.recording.running.set(0);
                 // What of the batch was not pushed any more is lost as well.
                 let taken = writer.records() - before;
                 let left = (batch.len() as u64).saturating_sub(taken);
                 writer.skip(left);
-                metrics.recording_lost.inc_by(taken + left);
+                metrics.recording.lost.inc_by(taken + left);
             }
         }
     }
     if let Err(error) = writer.finish() {
         tracing::error!(%error, "the end of the recording can't be written");
     }
-    metrics.recording.set(0);
+    metrics.recording.running.set(0);
 }

@@ -5,12 +5,13 @@ mod unreadable;
 
 use crate::server::TestServer;
 use crate::server::tail::{position, schemas, tail};
+use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use sluice_sidecar::binlog::hosts::ServerHosts;
 use sluice_sidecar::binlog::preflight;
 use sluice_sidecar::stream::batches::{ControlRow, FenceToken};
-use sluice_sidecar::stream::change::{ChangeOp, ColumnValue};
+use sluice_sidecar::stream::change::{ChangeOp, ChangeTransaction, ColumnValue, RowChange};
 use sluice_sidecar::stream::gtid::Flavour;
 use sluice_sidecar::stream::position::StartPosition;
 use std::sync::Arc;
@@ -33,6 +34,32 @@ async fn rows_transactions_and_marks_are_what_was_committed() {
 async fn rows_and_marks(server: &TestServer) {
     server.migrate(&schemas()).await;
     let mut conn = server.conn().await;
+    add_odd_columns(&mut conn).await;
+    let tail = tail(server, 901, &position(server).await, StartPosition::Now);
+    commit_three_rows(&mut conn).await;
+    commit_single_rows(&mut conn).await;
+
+    let (all, control_rows, _) = tail.transactions(6);
+    let sizes: Vec<_> = all.iter().map(|t| t.changes.len()).collect();
+    assert_eq!(sizes, [3, 1, 1, 1, 1, 1]);
+    assert_entry(&all[0].changes[0], server.flavour());
+    assert_single_rows(&all);
+    let token = FenceToken {
+        instance: "core-1".to_owned(),
+        token: 7,
+        updated_us: 123,
+    };
+    assert_eq!(
+        control_rows,
+        [
+            ControlRow::Token(token),
+            ControlRow::Heartbeat { updated_us: 456 }
+        ]
+    );
+    assert_eq!(tail.blind.reason(), None);
+}
+
+async fn add_odd_columns(conn: &mut Conn) {
     conn.query_drop("CREATE TABLE t_orders.noise (a TIME(3), b BLOB, c BIT(9))")
         .await
         .unwrap();
@@ -46,7 +73,10 @@ async fn rows_and_marks(server: &TestServer) {
     )
     .await
     .unwrap();
-    let tail = tail(server, 901, &position(server).await, StartPosition::Now);
+}
+
+/// A transaction of three rows, after a statement in it that failed.
+async fn commit_three_rows(conn: &mut Conn) {
     conn.query_drop("INSERT INTO t_orders.noise VALUES ('-10:00:00.5', x'ff', b'1')")
         .await
         .unwrap();
@@ -65,6 +95,10 @@ async fn rows_and_marks(server: &TestServer) {
     .unwrap();
     conn.query_drop("INSERT INTO t_balance.balance (account_id,currency,balance,available,reserved,version,updated_us) VALUES ('a','CNY',1,1,0,1,0),('b','CNY',2,2,0,1,0)").await.unwrap();
     conn.query_drop("COMMIT").await.unwrap();
+}
+
+/// Transactions of a row each, two of them the sidecar's own marks.
+async fn commit_single_rows(conn: &mut Conn) {
     conn.query_drop("UPDATE t_balance.balance SET available=0.25, version=2 WHERE account_id='a'")
         .await
         .unwrap();
@@ -82,11 +116,9 @@ async fn rows_and_marks(server: &TestServer) {
     conn.query_drop("DELETE FROM t_balance.balance WHERE account_id='b'")
         .await
         .unwrap();
+}
 
-    let (all, control_rows, _) = tail.transactions(6);
-    let sizes: Vec<_> = all.iter().map(|t| t.changes.len()).collect();
-    assert_eq!(sizes, [3, 1, 1, 1, 1, 1]);
-    let entry = &all[0].changes[0];
+fn assert_entry(entry: &RowChange, flavour: Flavour) {
     let after = entry.after.as_ref().unwrap();
     let at = |name: &str| after[entry.table.column(name).unwrap()].clone();
     assert_eq!(
@@ -125,12 +157,15 @@ async fn rows_and_marks(server: &TestServer) {
         (text("长长"), ColumnValue::Int(-7))
     );
     // MariaDB's JSON is text; MySQL's is a format of its own, which no rule reads.
-    let json = if server.flavour() == Flavour::MariaDb {
+    let json = if flavour == Flavour::MariaDb {
         text("{}")
     } else {
         ColumnValue::Opaque
     };
     assert_eq!(at("j"), json);
+}
+
+fn assert_single_rows(all: &[Arc<ChangeTransaction>]) {
     let update = &all[1].changes[0];
     assert_eq!(update.op, ChangeOp::Update);
     let available = update.table.column("available").unwrap();
@@ -144,17 +179,4 @@ async fn rows_and_marks(server: &TestServer) {
         (all[5].changes[0].op, all[5].changes[0].after.is_none()),
         (ChangeOp::Delete, true)
     );
-    let token = FenceToken {
-        instance: "core-1".to_owned(),
-        token: 7,
-        updated_us: 123,
-    };
-    assert_eq!(
-        control_rows,
-        [
-            ControlRow::Token(token),
-            ControlRow::Heartbeat { updated_us: 456 }
-        ]
-    );
-    assert_eq!(tail.blind.reason(), None);
 }

@@ -39,6 +39,71 @@ fn verdict(id: u32, mode: &'static str, outcome: &'static str, account: &str) ->
     }
 }
 
+fn place(source: &str, position: &str) -> CheckpointRow {
+    CheckpointRow {
+        source: source.to_owned(),
+        position: position.to_owned(),
+        replay_from: "0-1-5".to_owned(),
+    }
+}
+
+/// A committer of the sidecar "one", which holds the lease of `epoch`.
+fn committer_of_one(server: &TestServer, epoch: i64) -> BatchCommitter {
+    let blind = Blind::new(
+        Readiness::default(),
+        prometheus::IntGauge::new("c", "c").unwrap(),
+    );
+    BatchCommitter {
+        pool: sluice_contract::sql::pool(&server.url(), 2).unwrap(),
+        schemas: Schemas::under("t").unwrap(),
+        owner: "one".to_owned(),
+        epoch,
+        checkpoint: Duration::from_millis(500),
+        fence: FencePublisher::new(blind.clone()),
+        health: Health {
+            blind,
+            status: SidecarStatus::default(),
+            metrics: metrics().unwrap(),
+        },
+        stop: Default::default(),
+        binlog: place("binlog", "0-1-7"),
+        also: vec![place("binlog:balance", "0-2-3")],
+        kafka: Some(place("kafka", "a=1")),
+        rules_hash: "1".repeat(16),
+        dead_letters: Default::default(),
+        shadow: Default::default(),
+        rules: ActiveRuleSet::channel().1,
+        split_books: false,
+    }
+}
+
+async fn count_at(server: &TestServer, sql: &str) -> i64 {
+    server.conn().await.query_first(sql).await.unwrap().unwrap()
+}
+
+/// Commits the same verdicts twice, one more of an open breaker, and one said in shadow.
+async fn commit_findings(committer: &mut BatchCommitter) {
+    let found = [
+        verdict(1, "trip", "violation", "a"),
+        verdict(2, "trip", "violation", "a"),
+        verdict(3, "trip", "undetermined", "b"),
+        verdict(4, "alert", "violation", "c"),
+    ];
+    for _ in 0..2 {
+        committer.commit(&found).await.unwrap();
+    }
+    committer
+        .commit(&[verdict(5, "trip", "violation", "a")])
+        .await
+        .unwrap();
+    // Said in shadow by the text that is armed now: read again, it stops nobody.
+    let again = Verdict {
+        before: Some(format!("{:032x}", 4)),
+        ..verdict(7, "trip", "violation", "c")
+    };
+    committer.commit(&[again]).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn once_and_only_by_the_holder() {
     let server = TestServer::start("commit", &[]).await;
@@ -60,58 +125,9 @@ async fn once_and_only_by_the_holder() {
     .unwrap()
     .unwrap_err();
     assert_eq!((held.owner.as_str(), held.epoch), ("one", epoch));
-    let blind = Blind::new(
-        Readiness::default(),
-        prometheus::IntGauge::new("c", "c").unwrap(),
-    );
-    let place = |source: &str, position: &str| CheckpointRow {
-        source: source.to_owned(),
-        position: position.to_owned(),
-        replay_from: "0-1-5".to_owned(),
-    };
-    let mut committer = BatchCommitter {
-        pool: sluice_contract::sql::pool(&server.url(), 2).unwrap(),
-        schemas: schemas.clone(),
-        owner: "one".to_owned(),
-        epoch,
-        checkpoint: Duration::from_millis(500),
-        fence: FencePublisher::new(blind.clone()),
-        health: Health {
-            blind,
-            status: SidecarStatus::default(),
-            metrics: metrics().unwrap(),
-        },
-        stop: Default::default(),
-        binlog: place("binlog", "0-1-7"),
-        also: vec![place("binlog:balance", "0-2-3")],
-        kafka: Some(place("kafka", "a=1")),
-        rules_hash: "1".repeat(16),
-        dead_letters: Default::default(),
-        shadow: Default::default(),
-        rules: ActiveRuleSet::channel().1,
-        split_books: false,
-    };
-    let found = [
-        verdict(1, "trip", "violation", "a"),
-        verdict(2, "trip", "violation", "a"),
-        verdict(3, "trip", "undetermined", "b"),
-        verdict(4, "alert", "violation", "c"),
-    ];
-    for _ in 0..2 {
-        committer.commit(&found).await.unwrap();
-    }
-    committer
-        .commit(&[verdict(5, "trip", "violation", "a")])
-        .await
-        .unwrap();
-    // Said in shadow by the text that is armed now: read again, it stops nobody.
-    let again = Verdict {
-        before: Some(format!("{:032x}", 4)),
-        ..verdict(7, "trip", "violation", "c")
-    };
-    committer.commit(&[again]).await.unwrap();
-    let count =
-        async |sql: &str| -> i64 { server.conn().await.query_first(sql).await.unwrap().unwrap() };
+    let mut committer = committer_of_one(&server, epoch);
+    commit_findings(&mut committer).await;
+    let count = async |sql: &str| count_at(&server, sql).await;
     assert_eq!(count("SELECT COUNT(*) FROM t_guard.verdict").await, 5);
     assert_eq!(
         count("SELECT COUNT(*) FROM t_guard.breaker WHERE state='open' AND scope_key='a' AND version=1").await,

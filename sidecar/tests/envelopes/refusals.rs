@@ -2,46 +2,34 @@
 
 use super::*;
 
-#[test]
-fn what_cannot_be_trusted_is_refused_before_it_is_passed() {
-    let log = captured();
-    let entry = log["bank.sluice_ledger.entry"][0].clone().unwrap();
-    let balance = "bank.sluice_ledger.entry";
+const ENTRY_TOPIC: &str = "bank.sluice_ledger.entry";
+
+/// A captured entry with one thing wrong, and a part of its error.
+fn edited_entries(entry: &str) -> Vec<(String, &'static str)> {
     let edit = |from: &str, to: &str| {
         assert!(entry.contains(from), "{from}");
         entry.replace(from, to)
     };
-    let cases = [
-        (
-            balance,
-            edit("\"100.0000\"", "100.0"),
-            "decimal.handling.mode",
-        ),
+    vec![
+        (edit("\"100.0000\"", "100.0"), "decimal.handling.mode"),
         // Base64 of a decimal may look like a number of another size.
+        (edit("\"100.0000\"", "\"1234\""), "decimal.handling.mode"),
+        (edit("\"100.0000\"", "\"1.0e2\""), "exact decimal"),
+        (edit("\"op\":\"c\"", "\"op\":\"m\""), "unknown"),
+        (edit("\"op\":\"c\"", "\"op\":\"u\""), "lacks an image"),
         (
-            balance,
-            edit("\"100.0000\"", "\"1234\""),
-            "decimal.handling.mode",
-        ),
-        (balance, edit("\"100.0000\"", "\"1.0e2\""), "exact decimal"),
-        (balance, edit("\"op\":\"c\"", "\"op\":\"m\""), "unknown"),
-        (
-            balance,
-            edit("\"op\":\"c\"", "\"op\":\"u\""),
-            "lacks an image",
-        ),
-        (
-            balance,
             edit("\"transaction\":{\"id\"", "\"none\":{\"id\""),
             "provide.transaction.metadata",
         ),
-        (
-            balance,
-            edit("\"line\":0", "\"line\":\"0\""),
-            "whole number",
-        ),
-        (balance, "{\"after\":".to_owned(), "not JSON"),
-        (balance, "{}".to_owned(), "envelope"),
+        (edit("\"line\":0", "\"line\":\"0\""), "whole number"),
+    ]
+}
+
+/// Messages of each topic that are no envelope of it, and parts of their errors.
+fn foreign_messages() -> Vec<(&'static str, String, &'static str)> {
+    vec![
+        (ENTRY_TOPIC, "{\"after\":".to_owned(), "not JSON"),
+        (ENTRY_TOPIC, "{}".to_owned(), "envelope"),
         (
             "bank.transaction",
             r#"{"status":"ABORT","id":"0-1-1"}"#.to_owned(),
@@ -54,8 +42,17 @@ fn what_cannot_be_trusted_is_refused_before_it_is_passed() {
         ),
         ("bank", "{\"ddl\":".to_owned(), "not JSON"),
         ("other", "{}".to_owned(), "not of this feed"),
-    ];
-    for (topic, value, want) in cases {
+    ]
+}
+
+#[test]
+fn what_cannot_be_trusted_is_refused_before_it_is_passed() {
+    let log = captured();
+    let entry = log[ENTRY_TOPIC][0].clone().unwrap();
+    let edited = edited_entries(&entry)
+        .into_iter()
+        .map(|(value, want)| (ENTRY_TOPIC, value, want));
+    for (topic, value, want) in edited.chain(foreign_messages()) {
         let mut one = assembler("");
         let error = format!(
             "{:#}",
@@ -68,7 +65,7 @@ fn what_cannot_be_trusted_is_refused_before_it_is_passed() {
     let mut one = assembler("");
     take(
         &mut one,
-        balance,
+        ENTRY_TOPIC,
         0,
         &Some(format!(r#"{{"schema":{{}},"payload":{entry}}}"#)),
     )
@@ -77,7 +74,7 @@ fn what_cannot_be_trusted_is_refused_before_it_is_passed() {
     let other = entry
         .replace("\"op\":\"c\"", "\"op\":\"d\"")
         .replace("\"before\":null,\"after\"", "\"after\":null,\"before\"");
-    assert!(take(&mut one, balance, 1, &Some(other)).is_err());
+    assert!(take(&mut one, ENTRY_TOPIC, 1, &Some(other)).is_err());
 }
 
 /// As the connector tells a statement: what left no rows is a finding, and the feed goes on.

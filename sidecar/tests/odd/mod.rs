@@ -7,6 +7,7 @@ mod rowless;
 use crate::server::TestServer;
 use crate::server::tail::{position, schemas, tail};
 use mysql_async::prelude::Queryable;
+use sluice_sidecar::stream::batches::WatchedTransaction;
 use sluice_sidecar::stream::change::ColumnValue;
 use sluice_sidecar::stream::gtid::Flavour;
 use sluice_sidecar::stream::position::StartPosition;
@@ -29,8 +30,25 @@ async fn odd_data_of_others_and_new_columns_stop_nothing() {
 async fn odd(server: &TestServer) {
     server.migrate(&schemas()).await;
     let mut conn = server.conn().await;
+    create_odd_tables(&mut conn, server.flavour()).await;
+    let tail = tail(server, 920, &position(server).await, StartPosition::Now);
+    do_odd_things(&mut conn).await;
+    let items = tail.items(6);
+    let unlogged: Vec<_> = items.iter().flat_map(|i| &i.unlogged).collect();
+    assert!(unlogged.is_empty(), "{unlogged:?}");
+    let want = [(10, 1), (11, 2), (11, 3), (11, 4), (12, 5), (12, 1)]
+        .map(|(columns, line)| (columns, ColumnValue::Int(line)));
+    assert_eq!(entry_lines(&items), want);
+    let big = &items[1].transaction.changes[0];
+    let ColumnValue::Text(events) = &big.after.as_ref().unwrap()[3] else {
+        panic!("not text")
+    };
+    assert_eq!((events.len(), tail.blind.reason()), (16_777_215, None));
+}
+
+async fn create_odd_tables(conn: &mut mysql_async::Conn, flavour: Flavour) {
     // As an old application beside us has it: no strict mode, another character set.
-    let own_types = match server.flavour() {
+    let own_types = match flavour {
         Flavour::MariaDb => "u UUID, i INET6",
         Flavour::MySql => "u VECTOR(3), i JSON",
         Flavour::Feed => unreachable!("no server is a feed"),
@@ -40,7 +58,7 @@ async fn odd(server: &TestServer) {
          h YEAR, j ENUM('x','y'), k SET('x','y'), l DECIMAL(65,30), m FLOAT, n TIMESTAMP(6) NULL, {own_types}) CHARSET latin1"
     );
     all(
-        &mut conn,
+        conn,
         &[
             "CREATE DATABASE other",
             &create,
@@ -48,14 +66,17 @@ async fn odd(server: &TestServer) {
         ],
     )
     .await;
-    let tail = tail(server, 920, &position(server).await, StartPosition::Now);
+}
+
+/// Six transactions with watched rows, among statements that no rule is to see.
+async fn do_odd_things(conn: &mut mysql_async::Conn) {
     let entry = |n: u32, rest: &str| {
         format!(
             "INSERT INTO t_ledger.entry VALUES ('acct','p',{n},'k','b','D',1,'CNY','r',{n}{rest})"
         )
     };
     all(
-        &mut conn,
+        conn,
         &[
             "SET SESSION sql_mode=''",
             "INSERT INTO other.odd (a,b,c,d,f,h,l,m) VALUES ('-838:59:59.5','0000-00-00 00:00:00','0000-00-00',x'fffe80',b'1',0,-0.1,-1e30)",
@@ -81,10 +102,11 @@ async fn odd(server: &TestServer) {
         ],
     )
     .await;
-    let items = tail.items(6);
-    let unlogged: Vec<_> = items.iter().flat_map(|i| &i.unlogged).collect();
-    assert!(unlogged.is_empty(), "{unlogged:?}");
-    let lines: Vec<(usize, ColumnValue)> = items
+}
+
+/// Each entry's count of columns and its line.
+fn entry_lines(items: &[WatchedTransaction]) -> Vec<(usize, ColumnValue)> {
+    items
         .iter()
         .flat_map(|item| &item.transaction.changes)
         .filter(|change| change.table.name == "entry")
@@ -95,13 +117,5 @@ async fn odd(server: &TestServer) {
                 image[change.table.column("line").unwrap()].clone(),
             )
         })
-        .collect();
-    let want = [(10, 1), (11, 2), (11, 3), (11, 4), (12, 5), (12, 1)]
-        .map(|(columns, line)| (columns, ColumnValue::Int(line)));
-    assert_eq!(lines, want);
-    let big = &items[1].transaction.changes[0];
-    let ColumnValue::Text(events) = &big.after.as_ref().unwrap()[3] else {
-        panic!("not text")
-    };
-    assert_eq!((events.len(), tail.blind.reason()), (16_777_215, None));
+        .collect()
 }

@@ -78,37 +78,48 @@ fn outcome_of(decision: &RouteDecision) -> String {
     text
 }
 
-#[test]
-fn decisions_by_table() {
-    let rule = |condition: &str, otherwise: &str, details: &str| {
-        format!(
-            "[[rule]]\nid = \"r\"\ncondition = '{condition}'\nmessage = \"no\"\notherwise = \"{otherwise}\"\n{details}\n"
-        )
-    };
-    let only_nets = "details.netsunion = { most = 1 }";
-    let all = "details.\"*\" = { most = 1 }";
-    let own = "details = { \"*\" = { most = 1 }, unionpay = { most = 500 } }";
-    let limit = |rest: &str| format!("[[limit]]\ncurrency = \"CNY\"\n{rest}\n");
-    let cases = [
+const ONLY_NETSUNION_DETAILS: &str = "details.netsunion = { most = 1 }";
+const ALL_DETAILS: &str = "details.\"*\" = { most = 1 }";
+const OWN_DETAILS: &str = "details = { \"*\" = { most = 1 }, unionpay = { most = 500 } }";
+
+fn rule(condition: &str, otherwise: &str, details: &str) -> String {
+    format!(
+        "[[rule]]\nid = \"r\"\ncondition = '{condition}'\nmessage = \"no\"\notherwise = \"{otherwise}\"\n{details}\n"
+    )
+}
+
+fn limit(rest: &str) -> String {
+    format!("[[limit]]\ncurrency = \"CNY\"\n{rest}\n")
+}
+
+/// A configuration's text, an order's cents, and the outcome.
+type DecisionCase = (String, i64, &'static str);
+
+fn rule_cases() -> Vec<DecisionCase> {
+    vec![
         (String::new(), 100, "netsunion"),
         (
-            rule("amount <= most", "fail", only_nets),
+            rule("amount <= most", "fail", ONLY_NETSUNION_DETAILS),
             200,
             "unionpay|netsunion rule r",
         ),
-        (rule("amount <= most", "fail", only_nets), 100, "netsunion"),
         (
-            rule("amount <= most", "fail", all),
+            rule("amount <= most", "fail", ONLY_NETSUNION_DETAILS),
+            100,
+            "netsunion",
+        ),
+        (
+            rule("amount <= most", "fail", ALL_DETAILS),
             200,
             "fails|netsunion rule r|unionpay rule r",
         ),
         (
-            rule("amount <= most", "wait", all),
+            rule("amount <= most", "wait", ALL_DETAILS),
             200,
             "waits|netsunion rule r|unionpay rule r",
         ),
         (
-            rule("amount <= most", "fail", own),
+            rule("amount <= most", "fail", OWN_DETAILS),
             200,
             "unionpay|netsunion rule r",
         ),
@@ -117,6 +128,11 @@ fn decisions_by_table() {
             200,
             "waits|netsunion rule r|unionpay rule r",
         ),
+    ]
+}
+
+fn limit_cases() -> Vec<DecisionCase> {
+    vec![
         (
             limit("scope = \"account\"\nday = 1000"),
             10_000,
@@ -157,12 +173,16 @@ fn decisions_by_table() {
         ),
         // What can never pass is told before what may pass later.
         (
-            limit("scope = \"account\"\nday = 1") + &rule("amount <= most", "fail", all),
+            limit("scope = \"account\"\nday = 1") + &rule("amount <= most", "fail", ALL_DETAILS),
             200,
             "fails|netsunion rule r|unionpay rule r",
         ),
-    ];
-    for (more, cents, want) in cases {
+    ]
+}
+
+#[test]
+fn decisions_by_table() {
+    for (more, cents, want) in rule_cases().into_iter().chain(limit_cases()) {
         assert_eq!(
             outcome_of(&decide(&more, &order(cents), None)),
             want,

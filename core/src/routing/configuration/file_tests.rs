@@ -66,14 +66,19 @@ fn problems(more: &str) -> String {
     }
 }
 
-#[test]
-fn what_is_wrong_is_named_with_its_place() {
-    let rule = |condition: &str, rest: &str| {
-        format!("[[rule]]\nid = \"r\"\ncondition = '{condition}'\nmessage = \"no\"\n{rest}\n")
-    };
-    let limit = |rest: &str| format!("[[limit]]\ncurrency = \"CNY\"\n{rest}\n");
-    let cases = [
-        (String::new(), ""),
+fn rule(condition: &str, rest: &str) -> String {
+    format!("[[rule]]\nid = \"r\"\ncondition = '{condition}'\nmessage = \"no\"\n{rest}\n")
+}
+
+fn limit(rest: &str) -> String {
+    format!("[[limit]]\ncurrency = \"CNY\"\n{rest}\n")
+}
+
+/// More of a file, and a part of its problem; empty if it has none.
+type ProblemCase = (String, &'static str);
+
+fn rules_right_and_wrong() -> Vec<ProblemCase> {
+    vec![
         (rule("amount <= most", ""), "rule r: condition"),
         (
             rule("amount <= most", "details.unionpay.most = 1"),
@@ -132,6 +137,11 @@ fn what_is_wrong_is_named_with_its_place() {
         ),
         (rule("true", "otherwise = \"maybe\""), "line"),
         (rule("true", "colour = 1"), "colour"),
+    ]
+}
+
+fn wrong_limits() -> Vec<ProblemCase> {
+    vec![
         (limit("scope = \"account\""), "at least one of single"),
         (limit("scope = \"account\"\nday = -1"), "day: an amount"),
         (
@@ -159,6 +169,12 @@ fn what_is_wrong_is_named_with_its_place() {
             limit("scope = \"user\"\nday = 1").replace("CNY", "XXX"),
             "XXX",
         ),
+    ]
+}
+
+fn channels_right_and_wrong() -> Vec<ProblemCase> {
+    vec![
+        (String::new(), ""),
         (
             "[[channel]]\nid = \"netsunion\"\npriority = 2\n".to_owned(),
             "channel netsunion: is there twice",
@@ -171,8 +187,17 @@ fn what_is_wrong_is_named_with_its_place() {
             "[[channel]]\nid = \"union pay\"\npriority = 2\n".to_owned(),
             "channel union pay: id",
         ),
+    ]
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_place() {
+    let cases = [
+        channels_right_and_wrong(),
+        rules_right_and_wrong(),
+        wrong_limits(),
     ];
-    for (more, part) in cases {
+    for (more, part) in cases.into_iter().flatten() {
         let said = problems(&more);
         assert!(
             if part.is_empty() {

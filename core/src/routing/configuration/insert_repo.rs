@@ -36,11 +36,19 @@ pub async fn insert(
     Ok(())
 }
 
+/// INSERTs of a version's whole content, table by table.
 fn content_sql(version: i64, draft: &RoutingDraft) -> Vec<String> {
-    let (v, amount) = (SqlLiteral::Int(version), |a: Option<Decimal>| {
-        a.map_or(SqlLiteral::Null, SqlLiteral::Dec)
-    });
-    let channels = draft.channels.iter().map(|c| {
+    let v = SqlLiteral::Int(version);
+    let mut all = channel_sql(v, draft);
+    all.extend(rule_sql(v, draft));
+    all.extend(detail_sql(v, draft));
+    all.extend(limit_sql(v, draft));
+    all
+}
+
+fn channel_sql(v: SqlLiteral<'_>, draft: &RoutingDraft) -> Vec<String> {
+    let head = "INSERT INTO route_channel (version,channel,priority,weight,paused,note) VALUES ";
+    let rows = draft.channels.iter().map(|c| {
         let (weight, paused) = (SqlLiteral::Int(c.weight), SqlLiteral::Int(c.paused.into()));
         vec![
             v,
@@ -51,7 +59,13 @@ fn content_sql(version: i64, draft: &RoutingDraft) -> Vec<String> {
             SqlLiteral::Text(&c.note),
         ]
     });
-    let rules = draft.rules.iter().zip(1..).map(|(r, ord)| {
+    inserts(head, rows)
+}
+
+fn rule_sql(v: SqlLiteral<'_>, draft: &RoutingDraft) -> Vec<String> {
+    let head =
+        "INSERT INTO route_rule (version,rule,sort_order,condition_text,message,otherwise) VALUES ";
+    let rows = draft.rules.iter().zip(1..).map(|(r, ord)| {
         let otherwise = SqlLiteral::Text(r.otherwise.as_str());
         vec![
             v,
@@ -62,7 +76,13 @@ fn content_sql(version: i64, draft: &RoutingDraft) -> Vec<String> {
             otherwise,
         ]
     });
-    let limits = draft.limits.iter().map(|l| {
+    inserts(head, rows)
+}
+
+fn limit_sql(v: SqlLiteral<'_>, draft: &RoutingDraft) -> Vec<String> {
+    let head = "INSERT INTO route_limit (version,scope,scope_key,channel,currency,single,day,month,otherwise) VALUES ";
+    let amount = |a: Option<Decimal>| a.map_or(SqlLiteral::Null, SqlLiteral::Dec);
+    let rows = draft.limits.iter().map(|l| {
         let (key, channel, currency) = (
             SqlLiteral::Text(&l.key),
             SqlLiteral::Text(&l.channel),
@@ -81,6 +101,11 @@ fn content_sql(version: i64, draft: &RoutingDraft) -> Vec<String> {
             SqlLiteral::Text(l.otherwise.as_str()),
         ]
     });
+    inserts(head, rows)
+}
+
+fn detail_sql(v: SqlLiteral<'_>, draft: &RoutingDraft) -> Vec<String> {
+    let head = "INSERT INTO route_detail (version,rule,channel,name,item,kind,value) VALUES ";
     let numbers: Vec<String> = draft
         .rules
         .iter()
@@ -88,53 +113,48 @@ fn content_sql(version: i64, draft: &RoutingDraft) -> Vec<String> {
         .map(number_text)
         .collect();
     let mut number = numbers.iter();
-    let mut details = Vec::new();
+    let mut rows = Vec::new();
     for r in &draft.rules {
         for d in &r.details {
             let text = number.next().map_or("", String::as_str);
-            let row = |item: i64, kind, value| {
-                let (channel, name) = (SqlLiteral::Text(&d.channel), SqlLiteral::Text(&d.name));
-                vec![
-                    v,
-                    SqlLiteral::Text(&r.rule),
-                    channel,
-                    name,
-                    SqlLiteral::Int(item),
-                    SqlLiteral::Text(kind),
-                    SqlLiteral::Text(value),
-                ]
-            };
-            match &d.value {
-                RoutingDetailValue::Text(value) => details.push(row(0, "text", value)),
-                RoutingDetailValue::Number(_) => details.push(row(0, "number", text)),
-                RoutingDetailValue::List(list) => {
-                    details.push(row(0, "list", ""));
-                    details.extend(
-                        list.iter()
-                            .zip(1..)
-                            .map(|(member, item)| row(item, "list", member)),
-                    );
-                }
-            }
+            push_detail(&mut rows, v, &r.rule, d, text);
         }
     }
-    let mut all = inserts(
-        "INSERT INTO route_channel (version,channel,priority,weight,paused,note) VALUES ",
-        channels,
-    );
-    all.extend(inserts(
-        "INSERT INTO route_rule (version,rule,sort_order,condition_text,message,otherwise) VALUES ",
-        rules,
-    ));
-    all.extend(inserts(
-        "INSERT INTO route_detail (version,rule,channel,name,item,kind,value) VALUES ",
-        details.into_iter(),
-    ));
-    all.extend(inserts(
-        "INSERT INTO route_limit (version,scope,scope_key,channel,currency,single,day,month,otherwise) VALUES ",
-        limits,
-    ));
-    all
+    inserts(head, rows.into_iter())
+}
+
+/// Rows of one detail: one of its value, and for a list one more per member.
+fn push_detail<'a>(
+    rows: &mut Vec<Vec<SqlLiteral<'a>>>,
+    v: SqlLiteral<'a>,
+    rule: &'a str,
+    d: &'a RoutingDetailRow,
+    number: &'a str,
+) {
+    let row = |item: i64, kind, value| {
+        let (channel, name) = (SqlLiteral::Text(&d.channel), SqlLiteral::Text(&d.name));
+        vec![
+            v,
+            SqlLiteral::Text(rule),
+            channel,
+            name,
+            SqlLiteral::Int(item),
+            SqlLiteral::Text(kind),
+            SqlLiteral::Text(value),
+        ]
+    };
+    match &d.value {
+        RoutingDetailValue::Text(value) => rows.push(row(0, "text", value)),
+        RoutingDetailValue::Number(_) => rows.push(row(0, "number", number)),
+        RoutingDetailValue::List(list) => {
+            rows.push(row(0, "list", ""));
+            rows.extend(
+                list.iter()
+                    .zip(1..)
+                    .map(|(member, item)| row(item, "list", member)),
+            );
+        }
+    }
 }
 
 fn number_text(detail: &RoutingDetailRow) -> String {

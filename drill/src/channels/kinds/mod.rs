@@ -22,69 +22,6 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// One channel's codes, manners, messages and paths. Whatever all channels share (the
-/// book, scripts, callbacks) is elsewhere and asks here.
-pub(crate) trait ChannelSimulator: Send + Sync {
-    /// Code of a reply to a request whose result is told later.
-    fn accepted(&self) -> &'static str;
-
-    /// Code of a reply to a request that was refused for good: account invalid.
-    fn refused(&self) -> &'static str;
-
-    /// Code of a reply to a request that this channel alone refuses for good: it doesn't
-    /// reach the payee's bank.
-    fn declined_here(&self) -> &'static str;
-
-    /// Code for the same serial number on the same date, of a trade that is in `now`.
-    fn duplicate(&self, now: TradeStage) -> &'static str;
-
-    /// Code for the same serial number and date with another amount or account. This
-    /// request was refused; the first one may well have been paid.
-    fn conflict(&self) -> &'static str;
-
-    fn no_such_trade(&self) -> &'static str;
-
-    /// Makes a code that is in no list, for a trade that was paid or was not.
-    fn unlisted(&self, code: &str, pays: bool) -> String;
-
-    /// Code by which a query answers, and a callback tells, the stage of a trade.
-    fn result(&self, stage: TradeStage) -> &'static str;
-
-    /// Whether the usual reply tells the result; otherwise a callback does.
-    fn pays_at_once(&self) -> bool;
-
-    /// Whether a payment is told by callback though the reply didn't promise one.
-    fn calls_back_unasked(&self) -> bool;
-
-    /// Whether a payment can come back (退票).
-    fn returns(&self) -> bool;
-
-    /// Path below the simulators' address that the core's `url` of this channel ends in.
-    fn base_path(&self) -> &'static str;
-
-    /// Body of a callback.
-    fn notice(&self, said: &TradeMessage) -> serde_json::Result<Vec<u8>>;
-
-    /// Headers that sign `body` at `now_s`, seconds since 1970.
-    fn signature(&self, keys: &SigningKeys, now_s: i64, body: &[u8])
-    -> Vec<(&'static str, String)>;
-
-    /// Checks the headers that a caller signed `body` with.
-    fn verify(
-        &self,
-        keys: &SigningKeys,
-        now_s: i64,
-        headers: &HeaderMap,
-        body: &[u8],
-    ) -> Result<(), SignatureError>;
-
-    /// Paths of the channel's own API, from the simulators' root.
-    fn routes(&self) -> Router<SharedBackend>;
-
-    /// Chances of each misbehaviour on the demo's bad day.
-    fn bad_day(&self) -> ActionRates;
-}
-
 /// Makes the kinds from one line each: variant, id, simulator.
 macro_rules! simulators {
     ($($kind:ident $id:literal $simulator:path;)+) => {
@@ -154,6 +91,69 @@ impl FromStr for SimulatorKind {
             anyhow::anyhow!("channel {text:?} is not simulated: use one of {ids}")
         })
     }
+}
+
+/// One channel's codes, manners, messages and paths. Whatever all channels share (the
+/// book, scripts, callbacks) is elsewhere and asks here.
+pub(crate) trait ChannelSimulator: Send + Sync {
+    /// Code of a reply to a request whose result is told later.
+    fn accepted(&self) -> &'static str;
+
+    /// Code of a reply to a request that was refused for good: account invalid.
+    fn refused(&self) -> &'static str;
+
+    /// Code of a reply to a request that this channel alone refuses for good: it doesn't
+    /// reach the payee's bank.
+    fn declined_here(&self) -> &'static str;
+
+    /// Code for the same serial number on the same date, of a trade that is in `now`.
+    fn duplicate(&self, now: TradeStage) -> &'static str;
+
+    /// Code for the same serial number and date with another amount or account. This
+    /// request was refused; the first one may well have been paid.
+    fn conflict(&self) -> &'static str;
+
+    fn no_such_trade(&self) -> &'static str;
+
+    /// Makes a code that is in no list, for a trade that was paid or was not.
+    fn unlisted(&self, code: &str, pays: bool) -> String;
+
+    /// Code by which a query answers, and a callback tells, the stage of a trade.
+    fn result(&self, stage: TradeStage) -> &'static str;
+
+    /// Whether the usual reply tells the result; otherwise a callback does.
+    fn pays_at_once(&self) -> bool;
+
+    /// Whether a payment is told by callback though the reply didn't promise one.
+    fn calls_back_unasked(&self) -> bool;
+
+    /// Whether a payment can come back (退票).
+    fn returns(&self) -> bool;
+
+    /// Path below the simulators' address that the core's `url` of this channel ends in.
+    fn base_path(&self) -> &'static str;
+
+    /// Body of a callback.
+    fn notice(&self, said: &TradeMessage) -> serde_json::Result<Vec<u8>>;
+
+    /// Headers that sign `body` at `now_s`, seconds since 1970.
+    fn signature(&self, keys: &SigningKeys, now_s: i64, body: &[u8])
+    -> Vec<(&'static str, String)>;
+
+    /// Checks the headers that a caller signed `body` with.
+    fn verify(
+        &self,
+        keys: &SigningKeys,
+        now_s: i64,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<(), SignatureError>;
+
+    /// Paths of the channel's own API, from the simulators' root.
+    fn routes(&self) -> Router<SharedBackend>;
+
+    /// Chances of each misbehaviour on the demo's bad day.
+    fn bad_day(&self) -> ActionRates;
 }
 
 /// The stage of a trade, as the channel knows it.

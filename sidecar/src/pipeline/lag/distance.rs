@@ -45,6 +45,7 @@ impl LagMeter {
             };
             self.health
                 .metrics
+                .source
                 .position_age_seconds
                 .with_label_values(&[server.label()])
                 .set(seconds(age_us));
@@ -54,6 +55,7 @@ impl LagMeter {
     fn show_distance(&self, server: &SourceServer, transactions: u64) {
         self.health
             .metrics
+            .source
             .position_distance
             .with_label_values(&[server.label()])
             .set(i64::try_from(transactions).unwrap_or(i64::MAX));

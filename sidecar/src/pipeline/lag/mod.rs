@@ -61,10 +61,11 @@ impl LagMeter {
             .oldest_sent_us()
             .map_or(0, |sent| now_us().saturating_sub(sent).max(0));
         let waits_us = if active { waits_us } else { 0 };
-        metrics.heartbeat_wait_seconds.set(seconds(waits_us));
+        metrics.source.heartbeat_wait_seconds.set(seconds(waits_us));
         let show = |source: &str, activity: &LastActivity| {
             let silent_us = if active { activity.silent_us() } else { 0 };
             metrics
+                .source
                 .silence_seconds
                 .with_label_values(&[source])
                 .set(seconds(silent_us));
@@ -87,7 +88,7 @@ impl LagMeter {
             return;
         }
         let lag_us = now_us().saturating_sub(report.heartbeat_us).max(0);
-        self.health.metrics.lag_seconds.set(seconds(lag_us));
+        self.health.metrics.source.lag_seconds.set(seconds(lag_us));
         if report.role == "active" && lag_us > self.max_lag_us {
             let reason = format!("{} s behind", lag_us / 1_000_000);
             self.health.blind.set(BlindCause::Lag, reason);

@@ -109,7 +109,7 @@ impl RecordedCounts {
         RecordedCounts {
             changes: metrics.row_changes.get(),
             events: metrics.events.get(),
-            lost: metrics.recording_lost.get(),
+            lost: metrics.recording.lost.get(),
         }
     }
 }
