@@ -66,13 +66,19 @@ fn problems(more: &str) -> String {
     }
 }
 
-#[test]
-fn what_is_wrong_is_named_with_its_place() {
-    let rule = |condition: &str, rest: &str| {
-        format!("[[rule]]\nid = \"r\"\ncondition = '{condition}'\nmessage = \"no\"\n{rest}\n")
-    };
-    let limit = |rest: &str| format!("[[limit]]\ncurrency = \"CNY\"\n{rest}\n");
-    let cases = [
+/// More of a file, and a part of what is said of it; nothing is said if that is empty.
+type RefusalCase = (String, &'static str);
+
+fn rule(condition: &str, rest: &str) -> String {
+    format!("[[rule]]\nid = \"r\"\ncondition = '{condition}'\nmessage = \"no\"\n{rest}\n")
+}
+
+fn limit(rest: &str) -> String {
+    format!("[[limit]]\ncurrency = \"CNY\"\n{rest}\n")
+}
+
+fn rule_cases() -> Vec<RefusalCase> {
+    vec![
         (String::new(), ""),
         (rule("amount <= most", ""), "rule r: condition"),
         (
@@ -132,6 +138,11 @@ fn what_is_wrong_is_named_with_its_place() {
         ),
         (rule("true", "otherwise = \"maybe\""), "line"),
         (rule("true", "colour = 1"), "colour"),
+    ]
+}
+
+fn limit_cases() -> Vec<RefusalCase> {
+    vec![
         (limit("scope = \"account\""), "at least one of single"),
         (limit("scope = \"account\"\nday = -1"), "day: an amount"),
         (
@@ -159,6 +170,11 @@ fn what_is_wrong_is_named_with_its_place() {
             limit("scope = \"user\"\nday = 1").replace("CNY", "XXX"),
             "XXX",
         ),
+    ]
+}
+
+fn channel_cases() -> Vec<RefusalCase> {
+    vec![
         (
             "[[channel]]\nid = \"netsunion\"\npriority = 2\n".to_owned(),
             "channel netsunion: is there twice",
@@ -171,8 +187,12 @@ fn what_is_wrong_is_named_with_its_place() {
             "[[channel]]\nid = \"union pay\"\npriority = 2\n".to_owned(),
             "channel union pay: id",
         ),
-    ];
-    for (more, part) in cases {
+    ]
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_place() {
+    for (more, part) in [rule_cases(), limit_cases(), channel_cases()].concat() {
         let said = problems(&more);
         assert!(
             if part.is_empty() {

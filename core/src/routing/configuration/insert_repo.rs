@@ -36,11 +36,37 @@ pub async fn insert(
     Ok(())
 }
 
+/// One row's values, in the order of the columns.
+type RowValues<'a> = Vec<SqlLiteral<'a>>;
+
 fn content_sql(version: i64, draft: &RoutingDraft) -> Vec<String> {
-    let (v, amount) = (SqlLiteral::Int(version), |a: Option<Decimal>| {
-        a.map_or(SqlLiteral::Null, SqlLiteral::Dec)
-    });
-    let channels = draft.channels.iter().map(|c| {
+    let v = SqlLiteral::Int(version);
+    let numbers = number_texts(draft);
+    let channels = channel_rows(v, draft);
+    let mut all = inserts(
+        "INSERT INTO route_channel (version,channel,priority,weight,paused,note) VALUES ",
+        channels,
+    );
+    all.extend(inserts(
+        "INSERT INTO route_rule (version,rule,sort_order,condition_text,message,otherwise) VALUES ",
+        rule_rows(v, draft),
+    ));
+    all.extend(inserts(
+        "INSERT INTO route_detail (version,rule,channel,name,item,kind,value) VALUES ",
+        detail_rows(v, draft, &numbers).into_iter(),
+    ));
+    all.extend(inserts(
+        "INSERT INTO route_limit (version,scope,scope_key,channel,currency,single,day,month,otherwise) VALUES ",
+        limit_rows(v, draft),
+    ));
+    all
+}
+
+fn channel_rows<'a>(
+    v: SqlLiteral<'a>,
+    draft: &'a RoutingDraft,
+) -> impl Iterator<Item = RowValues<'a>> {
+    draft.channels.iter().map(move |c| {
         let (weight, paused) = (SqlLiteral::Int(c.weight), SqlLiteral::Int(c.paused.into()));
         vec![
             v,
@@ -50,8 +76,14 @@ fn content_sql(version: i64, draft: &RoutingDraft) -> Vec<String> {
             paused,
             SqlLiteral::Text(&c.note),
         ]
-    });
-    let rules = draft.rules.iter().zip(1..).map(|(r, ord)| {
+    })
+}
+
+fn rule_rows<'a>(
+    v: SqlLiteral<'a>,
+    draft: &'a RoutingDraft,
+) -> impl Iterator<Item = RowValues<'a>> {
+    draft.rules.iter().zip(1..).map(move |(r, ord)| {
         let otherwise = SqlLiteral::Text(r.otherwise.as_str());
         vec![
             v,
@@ -61,8 +93,15 @@ fn content_sql(version: i64, draft: &RoutingDraft) -> Vec<String> {
             SqlLiteral::Text(&r.message),
             otherwise,
         ]
-    });
-    let limits = draft.limits.iter().map(|l| {
+    })
+}
+
+fn limit_rows<'a>(
+    v: SqlLiteral<'a>,
+    draft: &'a RoutingDraft,
+) -> impl Iterator<Item = RowValues<'a>> {
+    let amount = |a: Option<Decimal>| a.map_or(SqlLiteral::Null, SqlLiteral::Dec);
+    draft.limits.iter().map(move |l| {
         let (key, channel, currency) = (
             SqlLiteral::Text(&l.key),
             SqlLiteral::Text(&l.channel),
@@ -80,13 +119,16 @@ fn content_sql(version: i64, draft: &RoutingDraft) -> Vec<String> {
             month,
             SqlLiteral::Text(l.otherwise.as_str()),
         ]
-    });
-    let numbers: Vec<String> = draft
-        .rules
-        .iter()
-        .flat_map(|r| &r.details)
-        .map(number_text)
-        .collect();
+    })
+}
+
+/// `numbers` are the texts of the details that are numbers, in their order, and empty
+/// ones for the others.
+fn detail_rows<'a>(
+    v: SqlLiteral<'a>,
+    draft: &'a RoutingDraft,
+    numbers: &'a [String],
+) -> Vec<RowValues<'a>> {
     let mut number = numbers.iter();
     let mut details = Vec::new();
     for r in &draft.rules {
@@ -118,23 +160,12 @@ fn content_sql(version: i64, draft: &RoutingDraft) -> Vec<String> {
             }
         }
     }
-    let mut all = inserts(
-        "INSERT INTO route_channel (version,channel,priority,weight,paused,note) VALUES ",
-        channels,
-    );
-    all.extend(inserts(
-        "INSERT INTO route_rule (version,rule,sort_order,condition_text,message,otherwise) VALUES ",
-        rules,
-    ));
-    all.extend(inserts(
-        "INSERT INTO route_detail (version,rule,channel,name,item,kind,value) VALUES ",
-        details.into_iter(),
-    ));
-    all.extend(inserts(
-        "INSERT INTO route_limit (version,scope,scope_key,channel,currency,single,day,month,otherwise) VALUES ",
-        limits,
-    ));
-    all
+    details
+}
+
+fn number_texts(draft: &RoutingDraft) -> Vec<String> {
+    let details = draft.rules.iter().flat_map(|r| &r.details);
+    details.map(number_text).collect()
 }
 
 fn number_text(detail: &RoutingDetailRow) -> String {
