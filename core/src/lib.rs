@@ -12,6 +12,7 @@ pub mod dispatch;
 pub mod guard;
 pub mod intake;
 pub mod ledger;
+pub mod operators;
 pub mod orders;
 pub mod outcome;
 pub mod recovery;

@@ -2,9 +2,9 @@
 //!
 //! | form | statements | round trips |
 //! |---|---|---|
-//! | `begin` … `commit` | START TRANSACTION; locks; writes with COMMIT in one packet | 1 + locks + 1 |
-//! | `begin_locking` … `commit` | START TRANSACTION with the first locks; writes with COMMIT | 1 + locks + 1, the first lock free |
-//! | `deferred` … `commit` | START TRANSACTION, writes and COMMIT in one packet | 1 |
+//! | `begin` … `commit` | START TRANSACTION; locks; writes with COMMIT | 1 + locks + 1 |
+//! | `begin_locking` … `commit` | the first lock in the packet of the beginning | locks + 1 |
+//! | `deferred` … `commit` | the beginning in the packet of writes and COMMIT | 1 |
 //!
 //! A transaction that is dropped without an end stays open on its connection. Whoever
 //! meets an error drops the connection too: the pool resets it, which rolls back.

@@ -25,8 +25,8 @@ impl BreakerScope {
         }
     }
 
-    /// A narrow scope stops one owner of money, and so counts on its rule's budget: many of them
-    /// mean that the rule is wrong, or that everybody must be stopped.
+    /// A narrow scope stops one owner of money, and so counts on its rule's budget: many of
+    /// them mean that the rule is wrong, or that everybody must be stopped.
     pub fn is_narrow(self) -> bool {
         match self {
             BreakerScope::Account | BreakerScope::Merchant => true,
@@ -34,7 +34,8 @@ impl BreakerScope {
         }
     }
 
-    /// A channel-bound scope stops one channel, and so an order that may leave by another one goes on.
+    /// A channel-bound scope stops one channel, and so an order that may leave by another
+    /// one goes on.
     pub fn is_channel_bound(self) -> bool {
         match self {
             BreakerScope::Channel => true,

@@ -84,7 +84,7 @@ fn a_finding_stops_its_account_or_everybody() {
 }
 
 #[test]
-fn scopes_are_told_apart() {
+fn each_scope_has_its_properties() {
     // scope, declarable, narrow, channel-bound.
     let table = [
         (BreakerScope::All, true, false, false),

@@ -41,7 +41,7 @@ impl AcceptFailure {
 pub(super) struct AcceptTries {
     /// Keys are read before anything is decided.
     pub(super) look_up: bool,
-    /// A commit was in doubt: nobody may be told any more that nothing was booked.
+    /// A commit was in doubt: nobody may hear any more that nothing was booked.
     in_doubt: bool,
 }
 

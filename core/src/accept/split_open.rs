@@ -18,7 +18,7 @@ use std::collections::{HashMap, HashSet};
 /// Progress of a request after its intent was written or found.
 pub(super) enum RequestProgress {
     Answered(AcceptResult),
-    /// Its booking is open: the intent of this order or booking decides.
+    /// The booking is open: the intent of this order or booking decides.
     AwaitsBooking(AcceptedRequest),
 }
 

@@ -138,7 +138,7 @@ impl LockedBooks {
             Some((capture, _)) if capture.currency == sum.currency => {
                 Err(BookingError::PaymentExceeded)
             }
-            _ => Err(BookingError::UnknownPayment),
+            Some(_) | None => Err(BookingError::UnknownPayment),
         }
     }
 

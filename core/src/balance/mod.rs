@@ -5,6 +5,7 @@ mod booking_error;
 
 pub mod books;
 pub mod capture;
+mod capture_repo;
 pub mod repo;
 
 pub use account::{Balance, BalanceError};

@@ -1,18 +1,19 @@
-//! All SQL on `balance` and `capture`.
+//! All SQL on `balance`.
 
-use crate::balance::{Balance, CapturedPayment};
+pub use crate::balance::capture_repo::{captures_from_rows, lock_captures, push_captures};
+
+use crate::balance::Balance;
 use anyhow::Context;
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use sluice_contract::schema::Schemas;
 use sluice_contract::sql::{SqlLiteral, in_list, push_row};
-use std::collections::{BTreeMap, BTreeSet};
 
 const BALANCE_COLUMNS: &str =
     "account_id,currency,available,reserved,intermediate,intermediate_reserved,version";
 
-/// The statement that reads all balances of these accounts and locks them, in
+/// Makes the statement that reads all balances of these accounts and locks them, in
 /// the order of the primary key.
 pub fn lock_sql<'a>(schemas: &Schemas, accounts: impl Iterator<Item = &'a str>) -> String {
     format!(
@@ -22,11 +23,12 @@ pub fn lock_sql<'a>(schemas: &Schemas, accounts: impl Iterator<Item = &'a str>) 
     )
 }
 
+/// Reads the rows of `lock_sql`.
 pub fn from_rows(rows: Vec<Row>) -> anyhow::Result<Vec<Balance>> {
     rows.into_iter()
         .map(|row| {
-            type Stored = (String, String, Decimal, Decimal, Decimal, Decimal, i64);
-            let stored: Stored = mysql_async::from_row_opt(row).context("balance row")?;
+            type BalanceColumns = (String, String, Decimal, Decimal, Decimal, Decimal, i64);
+            let stored: BalanceColumns = mysql_async::from_row_opt(row).context("balance row")?;
             let (
                 account_id,
                 currency,
@@ -52,6 +54,7 @@ pub fn from_rows(rows: Vec<Row>) -> anyhow::Result<Vec<Balance>> {
         .collect()
 }
 
+/// Reads an account's balances, by currency.
 pub async fn of_account(
     conn: &mut impl Queryable,
     schemas: &Schemas,
@@ -101,116 +104,6 @@ fn push_insert(sql: &mut String, schemas: &Schemas, balances: &[&Balance], now_u
                 SqlLiteral::Dec(b.intermediate),
                 SqlLiteral::Dec(b.intermediate_reserved),
                 SqlLiteral::Int(b.version),
-                SqlLiteral::Int(now_us),
-            ],
-        );
-    }
-}
-
-const CAPTURE_COLUMNS: &str =
-    "account_id,payment_no,currency,captured,refunded,settled,event_time_us,version";
-
-/// Reads captured payments by account and number and locks them, in the order of
-/// the primary key. Comes after the balances in the lock order.
-pub async fn lock_captures(
-    conn: &mut impl Queryable,
-    schemas: &Schemas,
-    wanted: &BTreeSet<(&str, &str)>,
-) -> anyhow::Result<Vec<CapturedPayment>> {
-    if wanted.is_empty() {
-        return Ok(Vec::new());
-    }
-    // One range per account: a list of accounts beside a list of payments would make
-    // the server read every payment of an account.
-    let mut of_account: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (account, payment) in wanted {
-        of_account.entry(account).or_default().push(payment);
-    }
-    let ranges = of_account.into_iter().map(|(account, payments)| {
-        let one = in_list(std::iter::once(account));
-        format!(
-            "(account_id IN {one} AND payment_no IN {})",
-            in_list(payments.into_iter())
-        )
-    });
-    let sql = format!(
-        "SELECT {CAPTURE_COLUMNS} FROM {}.capture WHERE {} ORDER BY account_id,payment_no FOR UPDATE",
-        schemas.balance,
-        ranges.collect::<Vec<_>>().join(" OR ")
-    );
-    captures_from_rows(conn.query(sql).await?)
-}
-
-pub fn captures_from_rows(rows: Vec<Row>) -> anyhow::Result<Vec<CapturedPayment>> {
-    type Stored = (String, String, String, Decimal, Decimal, Decimal, i64, i64);
-    let make = |row: Row| {
-        let stored: Stored = mysql_async::from_row_opt(row).context("capture row")?;
-        let (account_id, payment_no, currency, captured, refunded, settled, event_time_us, version) =
-            stored;
-        let currency = currency
-            .parse()
-            .with_context(|| format!("capture.currency {currency:?}"))?;
-        Ok(CapturedPayment {
-            account_id,
-            payment_no,
-            currency,
-            captured,
-            refunded,
-            settled,
-            event_time_us,
-            version,
-        })
-    };
-    rows.into_iter().map(make).collect()
-}
-
-/// Appends captured payments: a new one (version 1) is a plain INSERT, so that a
-/// payment that another instance booked meanwhile is refused by its key.
-pub fn push_captures(
-    sql: &mut String,
-    schemas: &Schemas,
-    captures: &[&CapturedPayment],
-    now_us: i64,
-) {
-    let (made, known): (Vec<&CapturedPayment>, Vec<&CapturedPayment>) =
-        captures.iter().partition(|c| c.version == 1);
-    if !made.is_empty() {
-        push_capture_rows(sql, schemas, &made, now_us);
-        sql.push(';');
-    }
-    if !known.is_empty() {
-        push_capture_rows(sql, schemas, &known, now_us);
-        sql.push_str(
-            " ON DUPLICATE KEY UPDATE refunded=VALUES(refunded),settled=VALUES(settled),version=VALUES(version),\
-             updated_us=VALUES(updated_us);",
-        );
-    }
-}
-
-fn push_capture_rows(
-    sql: &mut String,
-    schemas: &Schemas,
-    captures: &[&CapturedPayment],
-    now_us: i64,
-) {
-    sql.push_str("INSERT INTO ");
-    sql.push_str(&schemas.balance);
-    sql.push_str(
-        ".capture (account_id,payment_no,currency,captured,refunded,settled,event_time_us,version,updated_us) VALUES ",
-    );
-    for (at, c) in captures.iter().enumerate() {
-        push_row(
-            sql,
-            at == 0,
-            &[
-                SqlLiteral::Text(&c.account_id),
-                SqlLiteral::Text(&c.payment_no),
-                SqlLiteral::Text(c.currency.code()),
-                SqlLiteral::Dec(c.captured),
-                SqlLiteral::Dec(c.refunded),
-                SqlLiteral::Dec(c.settled),
-                SqlLiteral::Int(c.event_time_us),
-                SqlLiteral::Int(c.version),
                 SqlLiteral::Int(now_us),
             ],
         );

@@ -14,8 +14,8 @@ pub struct BatchCollector {
 }
 
 impl BatchCollector {
-    /// Makes a collector of at most one batch per `window`, unless the batch is full. Once `stop` is
-    /// cancelled the queue takes no more.
+    /// Makes a collector of at most one batch per `window`, unless the batch is full. Once
+    /// `stop` is cancelled the queue takes no more.
     pub fn new(window: Duration, stop: CancellationToken) -> Self {
         BatchCollector {
             window,

@@ -1,11 +1,11 @@
-//! Isolation: a batch that one item spoils is taken apart, so that only that one fails.
+//! Isolation: a batch that one item spoils is written one by one, so that only that one fails.
 
 use crate::batch::{BatchFailure, BatchTransaction, retry};
 
 /// Answer for an item that fails even alone.
 #[derive(Debug)]
 pub enum SpoiledItem<D> {
-    /// Its place among the results.
+    /// A result that takes the item's place.
     Answer(D),
     /// No result: it is quarantined.
     Skip,

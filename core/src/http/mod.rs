@@ -1,11 +1,10 @@
 //! The public HTTP API. Answers are always `{code, msg, data}` with true statuses.
 
 mod accounts;
-mod acknowledgements;
+mod actions;
 mod answer;
 mod booking;
 mod callbacks;
-mod cancellations;
 mod captured;
 mod deposits;
 mod entries;
@@ -23,6 +22,7 @@ pub use error::ApiError;
 pub use state::CoreApi;
 
 use crate::metrics::METRICS;
+use crate::operators::OrderAction;
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::{self, Next};
@@ -53,26 +53,18 @@ pub fn router(api: Arc<CoreApi>) -> Router {
         .with_state(api)
 }
 
-/// Routes that every kind of order has: its history, and stage 4 of recovery.
+/// Routes that every kind of order has: itself, its history, and the actions on it.
 fn of_kind(router: Router<Arc<CoreApi>>, kind: OrderKind) -> Router<Arc<CoreApi>> {
     let path = |rest: &str| format!("/{}/{{id}}{rest}", kind.word());
+    let router = OrderAction::ALL.into_iter().fold(router, |router, action| {
+        let act = post(move |s, h, p| actions::act(kind, action, s, h, p));
+        router.route(&path(&format!("/{}", action.as_str())), act)
+    });
     router
         .route(&path(""), get(move |s, h, p| orders::order(kind, s, h, p)))
         .route(
-            &path("/cancel"),
-            post(move |s, h, p| cancellations::cancel(kind, s, h, p)),
-        )
-        .route(
             &path("/history"),
             get(move |s, h, p| search::history(kind, s, h, p)),
-        )
-        .route(
-            &path("/ack"),
-            post(move |s, h, p| acknowledgements::ack(kind, s, h, p)),
-        )
-        .route(
-            &path("/renotify"),
-            post(move |s, h, p| acknowledgements::renotify(kind, s, h, p)),
         )
 }
 

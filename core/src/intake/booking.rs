@@ -60,10 +60,9 @@ fn refused(payment: &ReceivedPayment, refusal: &AcceptError) {
     let (account, PaymentOffset { partition, offset }) =
         (payment.request.booking.account_id(), &payment.place);
     let topic = BUSINESS_TOPICS[0];
-    if matches!(
-        refusal,
-        AcceptError::KeyReused | AcceptError::AlreadyCaptured
-    ) {
+    let contradicts =
+        *refusal == AcceptError::KeyReused || *refusal == AcceptError::AlreadyCaptured;
+    if contradicts {
         count("conflict");
         tracing::error!(
             topic,

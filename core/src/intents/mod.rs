@@ -30,10 +30,10 @@ pub struct BookingIntent {
 impl BookingIntent {
     /// Tells whether the balance may refuse it: nothing was promised before.
     pub fn is_refusable(&self) -> bool {
-        matches!(
-            self.posting.kind,
-            PostingKind::Reserve | PostingKind::Deposit | PostingKind::Capture
-        )
+        match self.posting.kind {
+            PostingKind::Reserve | PostingKind::Deposit | PostingKind::Capture => true,
+            PostingKind::Finalize | PostingKind::Release | PostingKind::Return => false,
+        }
     }
 
     /// Ranks the bookings of one order: a later one never overtakes an earlier one.

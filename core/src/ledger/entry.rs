@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 pub struct Entry {
     pub posting_id: String,
     pub line: i64,
-    /// Why money moved: `reserve`, `finalize`, …
+    /// The reason why money moved: `reserve`, `finalize`, …
     pub kind: String,
     pub book: String,
     /// A credit on one of the account's books increases it.
@@ -27,7 +27,7 @@ impl Entry {
         }
     }
 
-    /// What the line adds to its book.
+    /// Tells what the line adds to its book.
     pub fn signed(&self) -> Decimal {
         if self.credit {
             self.amount
@@ -48,7 +48,7 @@ pub struct EntryPosition {
 }
 
 impl EntryPosition {
-    /// Before every entry from `created_us` on.
+    /// Makes the position before every entry from `created_us` on.
     pub fn at(created_us: i64) -> Self {
         EntryPosition {
             created_us,
@@ -57,7 +57,7 @@ impl EntryPosition {
         }
     }
 
-    /// Opaque to those who hand it back.
+    /// Writes the position, opaque to those who hand it back.
     pub fn cursor(&self) -> String {
         hex::encode(format!(
             "{}/{}/{}",

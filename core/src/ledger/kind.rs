@@ -24,3 +24,16 @@ string_enum! {
         Return = "return",
     }
 }
+
+impl PostingKind {
+    /// Tells whether money comes in from outside, without an order.
+    pub fn is_incoming(self) -> bool {
+        match self {
+            PostingKind::Deposit | PostingKind::Capture => true,
+            PostingKind::Reserve
+            | PostingKind::Finalize
+            | PostingKind::Release
+            | PostingKind::Return => false,
+        }
+    }
+}

@@ -123,7 +123,7 @@ impl Posting {
         }
     }
 
-    /// What the posting changes of the account's balance.
+    /// Names what the posting changes of the account's balance.
     pub fn sum<'a>(&'a self, kind: OrderKind, payment_no: Option<&'a str>) -> BookingAmount<'a> {
         BookingAmount {
             account_id: &self.account_id,
@@ -134,7 +134,7 @@ impl Posting {
         }
     }
 
-    /// The two entries: side and book.
+    /// Lists the two entries: side and book.
     pub fn lines(&self) -> [(EntrySide, &str); 2] {
         [
             (EntrySide::Debit, &self.debit_book),
@@ -143,7 +143,7 @@ impl Posting {
     }
 }
 
-/// Whose money, how much of it, and for what kind of order.
+/// An amount of an account's money, and the kind of order that it is for.
 #[derive(Debug, Clone, Copy)]
 pub struct BookingAmount<'a> {
     pub account_id: &'a str,

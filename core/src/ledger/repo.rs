@@ -52,20 +52,20 @@ pub struct EntryFilter {
     pub until_us: i64,
 }
 
-/// At most `most` entries after a place, oldest first.
+/// Reads at most `max_entries` entries after a position, oldest first.
 pub async fn page(
     conn: &mut impl Queryable,
     schemas: &Schemas,
     wanted: &EntryFilter,
     after: &EntryPosition,
-    most: usize,
+    max_entries: usize,
 ) -> anyhow::Result<Vec<Entry>> {
     // Written out, since servers don't use an index for a comparison of rows.
     let sql = format!(
         "SELECT posting_id,line,kind,book,side,amount,ref,created_us FROM {}.entry FORCE INDEX (by_time) \
          WHERE account_id=:account AND currency=:currency AND created_us>=:at_us AND created_us<:until_us \
          AND (created_us>:at_us OR posting_id>:posting OR (posting_id=:posting AND line>:line)) \
-         AND (:book='' OR book=:book) ORDER BY created_us,posting_id,line LIMIT {most}",
+         AND (:book='' OR book=:book) ORDER BY created_us,posting_id,line LIMIT {max_entries}",
         schemas.ledger
     );
     let values = params! {
@@ -82,8 +82,8 @@ pub async fn page(
 }
 
 fn from_row(row: Row) -> anyhow::Result<Entry> {
-    type Stored = (String, i64, String, String, String, Decimal, String, i64);
-    let stored: Stored = mysql_async::from_row_opt(row).context("entry row")?;
+    type EntryColumns = (String, i64, String, String, String, Decimal, String, i64);
+    let stored: EntryColumns = mysql_async::from_row_opt(row).context("entry row")?;
     let (posting_id, line, kind, book, side, amount, reference, created_us) = stored;
     Ok(Entry {
         posting_id,
@@ -97,7 +97,7 @@ fn from_row(row: Row) -> anyhow::Result<Entry> {
     })
 }
 
-/// What a book held before `before_us`: the sum of all its entries until then.
+/// Adds up what a book held before `before_us`: the sum of all its entries until then.
 pub async fn held_before(
     conn: &mut impl Queryable,
     schemas: &Schemas,
@@ -132,7 +132,7 @@ pub struct BookedLine {
     pub currency: String,
 }
 
-/// The lines of these postings that are booked already.
+/// Reads the lines of these postings that are booked already.
 pub async fn booked(
     conn: &mut impl Queryable,
     schemas: &Schemas,
@@ -148,8 +148,8 @@ pub async fn booked(
                 .map(|p| (p.account_id.as_str(), p.posting_id.as_str()))
         )
     );
-    type Stored = (String, String, i64, String, String, Decimal, String);
-    let rows: Vec<Stored> = conn.query(sql).await?;
+    type LineColumns = (String, String, i64, String, String, Decimal, String);
+    let rows: Vec<LineColumns> = conn.query(sql).await?;
     let make = |(account_id, posting_id, line, book, side, amount, currency)| BookedLine {
         account_id,
         posting_id,

@@ -8,8 +8,8 @@ pub fn accepted_event(order: &Order, now_us: i64) -> OrderEvent {
     order_event(order, &format!("{}.accepted", order.kind.word()), now_us)
 }
 
-/// The last event that told of `order`, once more: the same id, so that whoever
-/// has heard it knows it.
+/// Builds the last event about `order` once more: the same id, so that whoever has
+/// taken it in knows it.
 pub fn repeated_event(order: &Order) -> OrderEvent {
     let name = if order.state.is_end() {
         order.state.as_str()
@@ -24,7 +24,7 @@ pub fn repeated_event(order: &Order) -> OrderEvent {
     }
 }
 
-/// The event that tells of `order` as it is now.
+/// Builds the event that tells of `order` as it is now.
 pub fn order_event(order: &Order, kind: &str, now_us: i64) -> OrderEvent {
     OrderEvent {
         id: format!("{}-{}", order.order_id, order.version),

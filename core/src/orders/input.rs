@@ -42,7 +42,7 @@ string_enum! {
         AckExhausted = "ack_exhausted",
         /// The upstream acknowledges the end.
         Acknowledged = "acknowledged",
-        /// The upstream wants to be told again.
+        /// The upstream asks for its event once more.
         Renotify = "renotify",
     }
 }

@@ -31,11 +31,11 @@ pub struct Order {
     pub serial_no: String,
     /// Fixed at the first claim, never changed (seed 002 §3.2).
     pub trade_time: Option<String>,
-    /// How and why this channel was chosen: JSON, written by `routing`.
+    /// Reason why this channel was chosen: JSON, written by `routing`.
     pub route: Option<String>,
     pub attempts: i64,
     pub queries: i64,
-    /// How often it was claimed for sending: an answer to an earlier sending proves
+    /// Number of claims for sending: an answer to an earlier sending proves
     /// nothing about the last one.
     pub sends: i64,
     /// The version that the last published event tells of, and when that happened.

@@ -8,7 +8,9 @@ use sluice_contract::order::OrderState;
 /// `>` succeeded first, then again; else the state moved to.
 #[rustfmt::skip]
 const TRANSITION_TABLE: &[(OrderState, [&str; 19])] = &[
-    //                   booked  unfunded  claim          unroutable accepted      succeeded  declined  not_here  recanted  unknown     no_such returned    cancel    exhausted not_sent unheard never heard renotify
+    // booked, unfunded, claim, unroutable, accepted, succeeded, declined, not_here,
+    // decline_reversed, unknown, no_such_trade, returned, cancel, exhausted, not_sent,
+    // ack_overdue, ack_exhausted, acknowledged, renotify
     (OrderState::Booking,     ["init", "failed", "-", "-", "!", "!", "!", "!", "!", ".", ".", "!", "-", ".", "=", ".", ".", "-", "-"]),
     (OrderState::Init,        [".", "!", "dispatching", "failed", "!", "!", "!", "!", "manual", ".", ".", "!", "failed", ".", "=", ".", ".", "-", "="]),
     (OrderState::Dispatching, [".", "!", "-", "-", "processing", "success", "failed", "init", "=", "in_doubt", "init", ">", "-", "manual", ".", ".", ".", "-", "="]),

@@ -10,7 +10,7 @@ use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// What a batch does to the balance's tables.
+/// Changes that a batch makes to the balance's tables.
 #[derive(Default)]
 struct BalanceStepChanges {
     /// One per intent; `None` waits for a person: its money isn't there.
@@ -21,7 +21,7 @@ struct BalanceStepChanges {
 
 impl BookingSaga {
     /// Books the intents, in this order, in one transaction of the balance service.
-    /// What was booked before answers with its outcome; `None` is a booking that must
+    /// A booking made before answers with its result; `None` is a booking that must
     /// not be refused and can't be made: it stays open, and those behind it with it.
     ///
     /// # Errors
@@ -129,7 +129,7 @@ fn decide(
     out
 }
 
-/// What an earlier booking of the same posting means for this one; `None`: nothing.
+/// Answers from an earlier booking of the same posting; `None`: this one is made.
 fn answer(step: &BookingResultRow, intent: &BookingIntent) -> Option<BookingResult> {
     match step.done {
         done if step.order_id == intent.order_id => Some(done),

@@ -3,9 +3,11 @@
 //!
 //! | step | server | statements | round trips |
 //! |---|---|---|---|
-//! | balance | balance | START TRANSACTION; balances, payments, step rows FOR UPDATE; writes with COMMIT | 4 or 5 |
-//! | ledger | ledger | START TRANSACTION, INSERT entries, COMMIT in one packet | 1 |
-//! | orders | orders | DELETE intents; with orders to move: START TRANSACTION, 1 or 2 locks, writes with COMMIT | 1, or 3 to 4 |
+//! | balance | balance | begin; balances, payments, results FOR UPDATE; writes | 4 or 5 |
+//! | ledger | ledger | begin, INSERT entries, commit in one packet | 1 |
+//! | orders | orders | DELETE intents; with orders to move: begin, locks, writes | 1, or 3 to 4 |
+//!
+//! Writes and their COMMIT are one packet.
 
 use crate::batch::{
     self, BatchFailure, BatchTransaction, FailureClass, FollowUp, RetryPolicy, SpoiledItem,

@@ -1,5 +1,5 @@
-//! Step 4, with the orders again: they learn what became of their bookings, and the
-//! intents are deleted.
+//! Step 4, with the orders again: each learns its booking's result, and the intents are
+//! deleted.
 
 use crate::intents::{BookingIntent, BookingResult, repo};
 use crate::ledger::PostingKind;
@@ -19,7 +19,7 @@ use sluice_contract::event::OrderEvent;
 use sluice_contract::order::OrderState;
 use std::collections::BTreeSet;
 
-/// What an order's booking moved.
+/// Changes of the orders whose bookings are known.
 #[derive(Default)]
 struct OrderStepChanges {
     orders: Vec<Order>,
@@ -130,9 +130,7 @@ fn learn(
     let mut seen: BTreeSet<&str> = BTreeSet::new();
     for (intent, done) in closed {
         let kind = intent.posting.kind;
-        if *done == BookingResult::Booked
-            && matches!(kind, PostingKind::Deposit | PostingKind::Capture)
-        {
+        if *done == BookingResult::Booked && kind.is_incoming() {
             moved
                 .events
                 .push(incoming_event(&intent.posting, &intent.order_id, now_us));

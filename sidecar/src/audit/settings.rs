@@ -9,11 +9,11 @@ const MIN_ROWS_PER_SECOND: u64 = 1_000;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuditSettings {
-    /// How often everything at rest is checked; 0 for only when asked.
+    /// Minutes between two checks of everything at rest; 0 for only when asked.
     pub interval_minutes: u32,
     /// Rows (balances, entries, captures, orders) read a second at most.
     pub max_rows_per_second: u64,
-    /// Where the balance schema is, if it is on a server of its own.
+    /// URL of the balance schema, if it is on a server of its own.
     pub balance_url: String,
     /// The ledger's, likewise.
     pub ledger_url: String,
@@ -50,7 +50,7 @@ impl AuditSettings {
     }
 }
 
-/// What to do once the binlog's position is gone.
+/// Policy once the binlog's position is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LostPositionPolicy {

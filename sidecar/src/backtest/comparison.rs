@@ -20,7 +20,7 @@ pub struct VerdictCounts {
 #[serde(rename_all = "camelCase")]
 pub struct RuleComparison {
     pub rule: String,
-    /// Its mode in the set that is tried; empty if it is not in it.
+    /// Mode in the set that is tried; empty if it is not in it.
     pub mode: &'static str,
     pub now: VerdictCounts,
     /// `None` without a set to compare with.

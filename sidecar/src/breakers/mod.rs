@@ -1,6 +1,7 @@
-//! Moves of breakers. Rules open them; only a person closes one on money.
+//! Breakers and their moves. Rules open them; only a person closes one on money.
 
 pub mod repo;
+mod rows_repo;
 
 use mysql_async::{Conn, TxOpts};
 use sluice_contract::breaker::{BreakerKey, BreakerState};
@@ -17,12 +18,12 @@ pub struct BreakerMove {
     pub at_us: i64,
 }
 
-/// What became of a move.
+/// Result of a move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BreakerMoveResult {
     /// The breaker's new version.
     To(i64),
-    /// It was in that state already; nothing was written.
+    /// The breaker was in that state already; nothing was written.
     AlreadyThere,
 }
 

@@ -5,8 +5,9 @@ use crate::http::state::{HttpState, OperatorAuth};
 use crate::rules::RuleMode;
 use crate::workflow::mode_of;
 use crate::workflow::operators::TOKEN_SETUP_HINT;
-use crate::workflow::promotion::{self, PromotionRefusal, PromotionRequest, PromotionResult};
-use crate::workflow::promotion_context::PromotionContext;
+use crate::workflow::promotion::{
+    self, PromotionContext, PromotionRefusal, PromotionRequest, PromotionResult,
+};
 use crate::workflow::promotion_rules::PromotionStep;
 use axum::Router;
 use axum::body::Bytes;

@@ -6,7 +6,7 @@ use crate::http::state::HttpState;
 use crate::leader::guard_db::GuardDb;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::{RuleMode, parse_header};
-use crate::workflow::promotion_context::PromotionContext;
+use crate::workflow::promotion::{PromotionContext, activity_repo, proposals_repo};
 use crate::workflow::promotion_rules::{DEFAULT_RATE_PER_HOUR, RuleActivity};
 use crate::workflow::{HOUR_US, MAX_KEPT_SETS, RuleSetMember, RuleSetVersion, repo};
 use axum::Router;
@@ -45,8 +45,8 @@ async fn list(State(context): State<PromotionContext>, State(health): State<Heal
         let set = repo::read(&mut conn, &context.db.schemas, version)
             .await?
             .unwrap_or_default();
-        let seen = repo::seen(&mut conn, &context.db.schemas, now - HOUR_US).await?;
-        let proposals = repo::proposals(&mut conn, &context.db.schemas, now).await?;
+        let seen = activity_repo::seen(&mut conn, &context.db.schemas, now - HOUR_US).await?;
+        let proposals = proposals_repo::proposals(&mut conn, &context.db.schemas, now).await?;
         // Cases may run for a while: the connection is for those who commit.
         drop(conn);
         let report = health.status.read();

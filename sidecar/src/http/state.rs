@@ -9,7 +9,7 @@ use crate::verdicts::cut;
 use crate::workflow::operators::{
     RequestActor, TOKEN_SETUP_HINT, has_bearer_token, identify_actor,
 };
-use crate::workflow::promotion_context::PromotionContext;
+use crate::workflow::promotion::PromotionContext;
 use axum::extract::FromRef;
 use axum::http::HeaderMap;
 use axum::response::Response;

@@ -5,7 +5,7 @@ use crate::health::Health;
 use crate::http::answers::{answer, refuse};
 use crate::http::state::OperatorAuth;
 use crate::leader::guard_db::GuardDb;
-use crate::workflow::promotion_context::PromotionContext;
+use crate::workflow::promotion::PromotionContext;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;

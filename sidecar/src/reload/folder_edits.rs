@@ -4,8 +4,11 @@ use crate::health::blind::BlindCause;
 use crate::reload::RuleReloader;
 use crate::reload::fingerprint::fingerprint;
 use crate::verdicts::cut;
-use crate::workflow::folder_import::{FolderImport, RuleFolder, first, import};
-use crate::workflow::repo::{self, PublishReason};
+use crate::workflow::folder_import::{
+    FolderImport, RuleFolder, first, import, repo as folder_repo,
+};
+use crate::workflow::publish_repo::{self, PublishReason};
+use crate::workflow::repo;
 use crate::workflow::{RuleSetMember, RuleSetVersion};
 use anyhow::Context;
 use mysql_async::{Conn, TxOpts};
@@ -54,7 +57,7 @@ impl RuleReloader {
     ) -> anyhow::Result<bool> {
         let schemas = &self.context.db.schemas;
         let now = now_us();
-        let last = repo::folder(conn, schemas).await?;
+        let last = folder_repo::folder(conn, schemas).await?;
         let active = match version {
             0 => RuleSetVersion::default(),
             _ => repo::read(conn, schemas, version)
@@ -80,7 +83,7 @@ impl RuleReloader {
         if let Some(set) = &done.set {
             set.compile(self.context.provenance_key.clone())?;
         }
-        repo::prepare(conn, schemas).await?;
+        publish_repo::prepare(conn, schemas).await?;
         let leads_in = (version > 0).then_some(epoch);
         self.commit(conn, folder, &done, leads_in, now).await?;
         if let Some(set) = &done.set {
@@ -114,12 +117,13 @@ impl RuleReloader {
             at_us: now_us,
         };
         if let Some(set) = &done.set
-            && !repo::publish(&mut tx, schemas, set, &why).await?
+            && !publish_repo::publish(&mut tx, schemas, set, &why).await?
         {
             tx.rollback().await?;
             anyhow::bail!("another set was put in force meanwhile; the folder is looked at again");
         }
-        repo::remember_folder(&mut tx, schemas, &folder.hashes(), &done.gone, now_us).await?;
+        folder_repo::remember_folder(&mut tx, schemas, &folder.hashes(), &done.gone, now_us)
+            .await?;
         tx.commit().await?;
         Ok(())
     }

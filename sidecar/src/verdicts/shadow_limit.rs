@@ -1,4 +1,4 @@
-//! What shadow may write down. A trial that finds something in every row must cost
+//! Limit of what shadow may write down. A trial that finds something in every row must cost
 //! neither the database nor the commits of the rules that are armed.
 
 use crate::metrics::SidecarMetrics;
@@ -27,7 +27,7 @@ impl ShadowLimiter {
             self.counts.clear();
         }
         verdicts.retain(|v| {
-            if matches!(v.mode, "alert" | "trip") {
+            if v.is_armed() {
                 return true;
             }
             let count = self.counts.entry((v.rule.clone(), v.rule_hash.clone())).or_default();

@@ -1,4 +1,4 @@
-use crate::verdicts::{ascii, cut};
+use crate::verdicts::column_text::{ascii, cut};
 
 #[test]
 fn texts_fit_and_stay_text() {

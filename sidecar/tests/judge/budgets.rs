@@ -84,7 +84,7 @@ pub async fn what_is_not_known_is_no_mistake(set: &mut CommitterSetup) {
         105,
         "{open:?}"
     );
-    let seen = repo::seen(&mut set.server.conn().await, &set.schemas, 0)
+    let seen = activity_repo::seen(&mut set.server.conn().await, &set.schemas, 0)
         .await
         .unwrap();
     let of = |rule: &str| {
@@ -116,7 +116,7 @@ pub async fn what_is_no_longer_armed_opens_nothing(set: &mut CommitterSetup) {
         at_us: now_us(),
     };
     assert!(
-        repo::put_in_force(&mut conn, &set.schemas, &next, &why)
+        publish_repo::put_in_force(&mut conn, &set.schemas, &next, &why)
             .await
             .unwrap()
     );

@@ -23,9 +23,11 @@ use sluice_sidecar::pipeline::commit::BatchCommitter;
 use sluice_sidecar::rules::{RuleFiles, RuleMode};
 use sluice_sidecar::verdicts::Verdict;
 use sluice_sidecar::workflow::folder_import::{RuleFolder, first};
-use sluice_sidecar::workflow::repo::{self, PublishReason};
+use sluice_sidecar::workflow::promotion::activity_repo;
+use sluice_sidecar::workflow::publish_repo::{self, PublishReason};
+use sluice_sidecar::workflow::repo;
 use sluice_sidecar::workflow::suppressions::Suppression;
-use sluice_sidecar::workflow::suppressions_repo;
+use sluice_sidecar::workflow::suppressions::repo as suppressions_repo;
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -71,12 +71,12 @@ impl CommitterSetup {
             at_us: now_us(),
         };
         assert!(
-            repo::put_in_force(&mut conn, &schemas, &set, &why)
+            publish_repo::put_in_force(&mut conn, &schemas, &set, &why)
                 .await
                 .unwrap()
         );
         assert!(
-            !repo::put_in_force(&mut conn, &schemas, &set, &why)
+            !publish_repo::put_in_force(&mut conn, &schemas, &set, &why)
                 .await
                 .unwrap(),
             "somebody was first"

@@ -17,7 +17,7 @@ pub const WHOLE_RULE: &str = r#"//! id = "balance-adds-up"
 //! table = "balance"
 //! ops = ["insert", "update"]
 
-pub fn check(row) {
+fn check(row) {
     let b = row.after;
     if b.balance != b.available + b.reserved {
         violation(b.account_id, b.currency, "balance is not available plus reserved")

@@ -22,7 +22,7 @@ pub fn rule(rate: u32, message: &str) -> String {
 //! table = "balance"
 //! ops = ["insert"]
 
-pub fn check(row) {{
+fn check(row) {{
     let b = row.after;
     if b.balance != b.available + b.reserved {{
         violation(b.account_id, b.currency, "{message}")

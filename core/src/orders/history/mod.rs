@@ -1,6 +1,6 @@
 //! The history of an order: one row for each version of it, so that a gap shows.
 //! Most are moves of its state; the others say what was done while it stayed (asked
-//! for, told again). Written in the transaction of the change itself; never changed.
+//! for, published again). Written in the transaction of the change itself; never changed.
 
 pub mod repo;
 
@@ -9,7 +9,7 @@ use sluice_contract::order::OrderState;
 
 /// The channel was asked what became of the order.
 pub const QUERY_EVENT: &str = "query";
-/// Why no channel takes the order was written into it.
+/// The reason why no channel takes the order was written into it.
 pub const UNROUTED_EVENT: &str = "unrouted";
 
 /// One move, as it is written down.
@@ -27,7 +27,7 @@ pub struct OrderTransition {
 }
 
 impl OrderTransition {
-    /// The move that led `order` from `from` to where it is now.
+    /// Makes the move that led `order` from `from` to where it is now.
     pub fn of(order: &Order, from: OrderState, event: &'static str) -> Self {
         OrderTransition {
             account_id: order.account_id.clone(),

@@ -1,5 +1,5 @@
-//! The input that an outcome counts for: what is late, repeated or impossible is told
-//! from news before the state machine is asked.
+//! The input that an outcome counts for: what is late, repeated or impossible is
+//! parted from news before the state machine is asked.
 
 use crate::orders::Order;
 use crate::orders::state::OrderInput;
@@ -70,7 +70,7 @@ fn count_own(
         OrderInput::Cancel if order.was_sent() && order.state == OrderState::Init => {
             Err(OutcomeResult::Refused)
         }
-        // Another instance has told it again meanwhile, or it was acknowledged.
+        // Another instance has published it again meanwhile, or it was acknowledged.
         OrderInput::AckOverdue if order.due_us.is_none_or(|due| due > now_us) => {
             Err(OutcomeResult::Already)
         }

@@ -9,7 +9,7 @@ use sluice_contract::order::OrderState;
 pub(super) enum FormerChannelAnswer {
     /// A repeat of what is known.
     Repeated,
-    /// It had declined the order for itself alone, and says that it paid.
+    /// The channel had declined the order for itself alone, and says that it paid.
     ReversesDecline,
     /// A word that can't be true, with the reason.
     Odd(String),

@@ -92,68 +92,83 @@ fn a_recanted_order_that_nobody_else_has_is_ended_by_that_channels_next_word() {
     );
 }
 
+fn unionpay_says(input: OrderInput) -> OrderOutcome {
+    OrderOutcome {
+        channel: Some("unionpay"),
+        ..says(input)
+    }
+}
+
 #[test]
 fn once_a_channel_has_recanted_only_a_payment_ends_the_order() {
-    let other = |event| OrderOutcome {
-        channel: Some("unionpay"),
-        ..says(event)
-    };
     for state in [
         OrderState::Dispatching,
         OrderState::InDoubt,
         OrderState::Processing,
         OrderState::Manual,
     ] {
-        let (taken, told, all) = after(
+        let (taken, reversed, all) = after(
             declined_by_netsunion(state, Some("unionpay")),
             &says(OrderInput::Succeeded),
         );
         assert_eq!(
-            (taken, told.state, all.cases.len()),
+            (taken, reversed.state, all.cases.len()),
             (OutcomeResult::Moved, state, 1),
             "{state:?} is asked on"
         );
         assert_eq!(
-            after(told.clone(), &says(OrderInput::Succeeded)).0,
+            after(reversed.clone(), &says(OrderInput::Succeeded)).0,
             OutcomeResult::Already,
             "said again it is no news"
         );
-        let (_, _, again) = after(told.clone(), &says(OrderInput::Returned));
+        let (_, _, again) = after(reversed.clone(), &says(OrderInput::Returned));
         assert!(
             again.cases[0].detail.contains("gave it back"),
             "given back, it is"
         );
-        for refusal in [
-            OrderInput::Declined,
-            OrderInput::NotHere,
-            OrderInput::NoSuchTrade,
-            OrderInput::Returned,
-        ] {
-            let (_, kept, all) = after(told.clone(), &other(refusal));
-            assert!(
-                !kept.state.is_end() && kept.state != OrderState::Init,
-                "{state:?} × {refusal:?}: {:?}",
-                kept.state
-            );
-            assert!(
-                all.bookings.is_empty(),
-                "{state:?} × {refusal:?} releases the money"
-            );
-        }
-        let (_, paid, all) = after(told, &other(OrderInput::Succeeded));
-        assert_eq!((paid.state, all.bookings.len()), (OrderState::Success, 1));
-        assert_eq!(
-            after(paid.clone(), &says(OrderInput::Succeeded)).0,
-            OutcomeResult::Already,
-            "it is a case already"
+        no_refusal_ends(&reversed, state);
+        a_payment_ends(reversed);
+    }
+}
+
+fn no_refusal_ends(reversed: &Order, state: OrderState) {
+    for refusal in [
+        OrderInput::Declined,
+        OrderInput::NotHere,
+        OrderInput::NoSuchTrade,
+        OrderInput::Returned,
+    ] {
+        let (_, kept, all) = after(reversed.clone(), &unionpay_says(refusal));
+        assert!(
+            !kept.state.is_end() && kept.state != OrderState::Init,
+            "{state:?} × {refusal:?}: {:?}",
+            kept.state
         );
-        // Both paid: what one gives back covers the other, and is not the account's.
-        let (taken, kept, all) = after(paid, &other(OrderInput::Returned));
-        assert_eq!(
-            (taken, kept.state, all.bookings.len()),
-            (OutcomeResult::Contradiction, OrderState::Success, 0)
+        assert!(
+            all.bookings.is_empty(),
+            "{state:?} × {refusal:?} releases the money"
         );
     }
+}
+
+fn a_payment_ends(reversed: Order) {
+    let (_, paid, all) = after(reversed, &unionpay_says(OrderInput::Succeeded));
+    assert_eq!((paid.state, all.bookings.len()), (OrderState::Success, 1));
+    assert_eq!(
+        after(paid.clone(), &says(OrderInput::Succeeded)).0,
+        OutcomeResult::Already,
+        "it is a case already"
+    );
+    // Both paid: what one gives back covers the other, and is not the account's.
+    let (taken, kept, all) = after(paid, &unionpay_says(OrderInput::Returned));
+    assert_eq!(
+        (taken, kept.state, all.bookings.len()),
+        (OutcomeResult::Contradiction, OrderState::Success, 0)
+    );
+}
+
+#[test]
+fn a_reversal_after_the_end_is_a_case_and_moves_nothing() {
     // The same if the other was quicker.
     let (taken, paid, all) = after(
         declined_by_netsunion(OrderState::Success, Some("unionpay")),
@@ -164,7 +179,7 @@ fn once_a_channel_has_recanted_only_a_payment_ends_the_order() {
         (OutcomeResult::Moved, OrderState::Success, 1, 0)
     );
     assert_eq!(
-        after(paid, &other(OrderInput::Returned)).0,
+        after(paid, &unionpay_says(OrderInput::Returned)).0,
         OutcomeResult::Contradiction
     );
     for end in [OrderState::Failed, OrderState::Returned] {

@@ -35,7 +35,7 @@ impl NamedAccounts {
     }
 }
 
-/// So much is wrong that nobody is known to be right.
+/// Widens a finding to everybody: so much is wrong that nobody is known to be right.
 fn everybody(finding: Finding) -> Finding {
     let item = format!("more than {MAX_NAMED_ACCOUNTS} accounts");
     let id = Sha256::digest(format!("{}/{item}", finding.rule.id));

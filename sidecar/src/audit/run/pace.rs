@@ -1,4 +1,4 @@
-//! How large a chunk is and how long to wait after it: the database is there for
+//! Pace of a run: the size of chunks and the pauses between them, since the database is there for
 //! orders first.
 
 use std::time::Duration;
@@ -37,7 +37,7 @@ impl ChunkPacer {
         self.size
     }
 
-    /// What is looked at next costs otherwise.
+    /// Begins a subject: its rows cost otherwise.
     pub fn begin(&mut self) {
         (self.size, self.best) = (FIRST_CHUNK_ROWS, None);
     }

@@ -1,4 +1,5 @@
-//! Schedule of audits: keeps the runs coming while the lease is ours: when one is due, and when asked.
+//! Schedule of audits: keeps the runs coming while the lease is ours, when one is due
+//! and when asked.
 
 use crate::audit::audit_context::AuditContext;
 use crate::audit::run::job::AuditJob;

@@ -68,7 +68,7 @@ pub async fn balances(
     .await
 }
 
-/// What the entries say of an account in one currency.
+/// Sums of the entries of an account in one currency.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EntrySums {
     pub account: String,

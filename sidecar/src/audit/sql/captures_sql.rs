@@ -24,7 +24,7 @@ pub async fn capture_checksums(
     checksums(conn, sql).await
 }
 
-/// What orders took from payments, under the second checksum of `capture_checksums`.
+/// Sums up what orders took from payments, under the second checksum of `capture_checksums`.
 pub async fn taken_checksums(
     conn: &mut Conn,
     schemas: &Schemas,
@@ -38,7 +38,7 @@ pub async fn taken_checksums(
     checksums(conn, sql).await
 }
 
-/// What orders took of each payment and neither gave back nor failed to take.
+/// Selects what orders took of each payment and neither gave back nor failed to take.
 fn taken(schemas: &Schemas, which: AccountFilter<'_>, end: &str) -> String {
     format!(
         "SELECT account_id,payment_no,MIN(currency) currency,SUM(IF(kind='refund',amount,0)) refunded,\
@@ -49,7 +49,7 @@ fn taken(schemas: &Schemas, which: AccountFilter<'_>, end: &str) -> String {
     )
 }
 
-/// What entries say was captured, under the first checksum of `capture_checksums`.
+/// Sums up what entries say was captured, under the first checksum of `capture_checksums`.
 pub async fn captured_checksums(
     conn: &mut Conn,
     schemas: &Schemas,
@@ -82,7 +82,7 @@ pub async fn captures(
     conn.query(sql).await
 }
 
-/// What orders took: 0, refunded, settled.
+/// Reads what orders took: 0, refunded, settled.
 pub async fn taken_of(
     conn: &mut Conn,
     schemas: &Schemas,
@@ -94,7 +94,7 @@ pub async fn taken_of(
     conn.query(sql).await
 }
 
-/// What entries say was captured: amount, 0, 0.
+/// Reads what entries say was captured: amount, 0, 0.
 pub async fn captured_of(
     conn: &mut Conn,
     schemas: &Schemas,

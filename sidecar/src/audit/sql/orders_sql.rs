@@ -26,7 +26,7 @@ pub async fn order_checksums(
     checksums(conn, sql).await
 }
 
-/// What entries say of orders, under the same checksums: reserved and not released,
+/// Sums up what entries say of orders, under the same checksums: reserved and not released,
 /// finalized, returned.
 pub async fn step_checksums(
     conn: &mut Conn,

@@ -33,7 +33,7 @@ fn an_edited_rule_newly_fires_no_longer_fires_and_holds() {
         "each order once, and none after the reset"
     );
     assert_eq!(sums(report.held_then.as_ref().unwrap()), ["1 2000 CNY"]);
-    let told: Vec<_> = report
+    let opened: Vec<_> = report
         .held
         .openings
         .iter()
@@ -48,7 +48,7 @@ fn an_edited_rule_newly_fires_no_longer_fires_and_holds() {
         })
         .collect();
     assert_eq!(
-        told,
+        opened,
         [
             ("cash_out/account/A1", 1, 20, "end", 17),
             ("cash_out/account/A2", 4, 8, "person", 3)
@@ -70,12 +70,12 @@ fn a_breaker_resumes_after_the_time_that_was_asked_for() {
         ..trial(set(vec![limit(500)]), None)
     };
     let (report, _) = tried(dir.path(), &trial);
-    let told: Vec<_> = report
+    let opened: Vec<_> = report
         .held
         .openings
         .iter()
         .map(|o| (o.until_us / SECOND_US, o.closed_by))
         .collect();
-    assert_eq!(told, [(6, "resume"), (8, "person")]);
+    assert_eq!(opened, [(6, "resume"), (8, "person")]);
     assert!(report.against.is_none() && report.rules[0].then.is_none() && report.rules[0].new == 0);
 }

@@ -5,7 +5,7 @@ use crate::leader::checkpoint_repo::CheckpointRow;
 use crate::pipeline::commit::BatchCommitter;
 use crate::pipeline::evaluate::EvaluatedBatch;
 use crate::workflow::arming::ArmingResult;
-use crate::workflow::record::report_recorded;
+use crate::workflow::arming::record::report_recorded;
 use sluice_contract::clock::now_us;
 use sluice_contract::telemetry::seconds;
 

@@ -3,7 +3,7 @@
 //!
 //! The item of its violation says which difference there is, and by how much, without
 //! figures that move with honest traffic: a difference that stands is told by it from a new
-//! one (see `audit::commit`).
+//! one (see `audit::finding_id`).
 
 use crate::rules::runtime::rule_call::RuleRun;
 use crate::rules::script::variable_kind::VariableKind;

@@ -1,17 +1,17 @@
-//! A rule with what it calls of the library. The library is edited like a rule, and an
-//! armed rule must not change with it: so each rule of a set carries its own copy, and
-//! an edit of the library makes candidates of the rules that use it.
+//! Library copies: a rule with what it calls of the library. The library is edited like
+//! a rule, and an armed rule must not change with it: so each rule of a set carries its
+//! own copy, and an edit of the library makes candidates of the rules that use it.
 
 /// Between a rule's own text and its copy of the library.
 const LIBRARY_MARK: &str = "// ==== the library, as it was when this rule was saved ====";
 
-/// Lines of the rule's own text. The last mark counts, since `with_library` wrote it.
+/// Counts lines of the rule's own text. The last mark counts, since `with_library` wrote it.
 pub fn own_lines(text: &str) -> usize {
     text.rfind(LIBRARY_MARK)
         .map_or(usize::MAX, |at| text[..at].matches('\n').count())
 }
 
-/// The rule's text, followed by those library files that it needs.
+/// Makes the rule's text, followed by those library files that it needs.
 pub fn with_library(text: &str, lib: &[(String, String)]) -> String {
     let mut needed = vec![false; lib.len()];
     let mut calls = vec![text];
@@ -53,7 +53,7 @@ fn mentions(text: &str, word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::workflow::library_copy::{LIBRARY_MARK, own_lines, with_library};
+    use crate::workflow::folder_import::library_copy::{LIBRARY_MARK, own_lines, with_library};
 
     #[test]
     fn a_rule_carries_what_it_calls_and_no_more() {

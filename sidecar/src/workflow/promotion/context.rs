@@ -2,7 +2,7 @@
 
 use crate::active_rules::ActiveRuleSet;
 use crate::leader::guard_db::GuardDb;
-use crate::workflow::promotion::CaseResultCache;
+use crate::workflow::promotion::case_results::CaseResultCache;
 use sluice_contract::settings::Secret;
 use std::sync::Arc;
 

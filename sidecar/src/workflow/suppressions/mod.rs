@@ -1,9 +1,10 @@
-//! Findings that somebody answers for: by rule and key, up to an amount, until a time.
-//! They are recorded and counted like any other, and open nothing.
+//! Suppressions: findings that somebody answers for, by rule and key, up to an amount,
+//! until a time. They are recorded and counted like any other, and open nothing.
+
+pub mod repo;
 
 use crate::rules::runtime::finding::FindingOutcome;
 use crate::verdicts::Verdict;
-use crate::workflow::suppressions_repo as repo;
 use mysql_async::Transaction;
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -34,7 +35,7 @@ pub struct Suppression {
 }
 
 impl Suppression {
-    /// Whether the finding is one of those meant, and there is room for its amount.
+    /// The finding is one of those meant, and there is room for its amount.
     fn takes(&self, verdict: &Verdict) -> bool {
         let meant = self.rule == verdict.rule
             && (self.key == verdict.account_id || self.key == verdict.item);
@@ -56,9 +57,7 @@ pub async fn apply(
     verdicts: &mut [Verdict],
     now_us: i64,
 ) -> mysql_async::Result<()> {
-    let meant = |v: &&mut Verdict| {
-        v.outcome == FindingOutcome::Violation.as_str() && matches!(v.mode, "alert" | "trip")
-    };
+    let meant = |v: &&mut Verdict| v.outcome == FindingOutcome::Violation.as_str() && v.is_armed();
     let mut armed: Vec<&mut Verdict> = verdicts.iter_mut().filter(meant).collect();
     if armed.is_empty() {
         return Ok(());

@@ -46,7 +46,7 @@ pub async fn record_verdicts(
     Ok(judged)
 }
 
-/// Says what was committed.
+/// Reports what was committed.
 pub fn report_recorded(
     judged: &ArmingResult,
     metrics: &SidecarMetrics,

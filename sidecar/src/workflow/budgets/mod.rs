@@ -1,5 +1,7 @@
-//! What a rule in mode `trip` may stop within an hour before it counts as a mistake.
+//! Budgets: what a rule in mode `trip` may stop within an hour before it counts as a mistake.
 //! Pure: past findings and this commit's go in, a decision per verdict comes out.
+
+pub mod repo;
 
 use crate::rules::RuleBudget;
 use rust_decimal::Decimal;
@@ -11,12 +13,12 @@ pub const MIN_ACCOUNTS_FOR_SHARE: usize = 10;
 /// Money on an account, by currency.
 pub type BudgetBalances = BTreeMap<String, Decimal>;
 
-/// What a rule did within the hour, and what there is.
+/// Deeds of a rule within the hour, and what there is to stop.
 #[derive(Debug, Default)]
 pub struct BudgetWindow {
     pub trips: u64,
     pub errors: u64,
-    /// Whose breaker it opened.
+    /// Accounts whose breaker it opened.
     pub accounts: BTreeSet<String>,
     /// Accounts that there are, counted as far as it matters; None: not known here.
     pub all_accounts: Option<usize>,
@@ -25,7 +27,7 @@ pub struct BudgetWindow {
 }
 
 impl BudgetWindow {
-    /// An error of the rule; why that is too many.
+    /// Counts an error of the rule; why that is too many.
     pub fn error(&mut self, budget: &RuleBudget) -> Option<String> {
         self.errors += 1;
         let most = budget.errors_per_hour;
@@ -37,7 +39,7 @@ impl BudgetWindow {
         })
     }
 
-    /// It is about to stop an account; why that is too much.
+    /// Counts that it is about to stop an account; why that is too much.
     pub fn trip(&mut self, budget: &RuleBudget, account: &str) -> Option<String> {
         let trips = self.trips + 1;
         if trips > u64::from(budget.trips_per_hour) {
@@ -92,7 +94,7 @@ impl BudgetWindow {
         ))
     }
 
-    /// How many accounts must be counted to know the share of `stopped` ones.
+    /// Says how many accounts must be counted to know the share of `stopped` ones.
     pub fn needed(budget: &RuleBudget, stopped: usize) -> Option<usize> {
         let percent = budget.accounts_percent as usize;
         (stopped > MIN_ACCOUNTS_FOR_SHARE && percent < 100)
@@ -101,5 +103,4 @@ impl BudgetWindow {
 }
 
 #[cfg(test)]
-#[path = "budget_tests.rs"]
 mod tests;

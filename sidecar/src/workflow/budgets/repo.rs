@@ -1,7 +1,7 @@
 //! SQL of budgets: what a rule did within the hour, and what there is to stop.
 
 use crate::rules::UNKNOWN_ITEM;
-use crate::workflow::budget::{BudgetBalances, BudgetWindow};
+use crate::workflow::budgets::{BudgetBalances, BudgetWindow};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Transaction, params};
 use rust_decimal::Decimal;
@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Accounts per statement.
 const ACCOUNTS_PER_STATEMENT: usize = 500;
 
-/// What a rule stopped since then, in mode `trip`. Values of `opened` are listed, so
+/// Reads what a rule stopped since then, in mode `trip`. Values of `opened` are listed, so
 /// that the index leads to just these rows: at most one breaker of each point.
 pub async fn window(
     tx: &mut Transaction<'_>,
@@ -61,7 +61,7 @@ fn narrow_breakers_sql() -> String {
     format!("({})", likes.join(" OR "))
 }
 
-/// How many accounts there are; `most` stands for any number above it, so that the
+/// Counts the accounts that there are; `most` stands for any number above it, so that the
 /// cost does not grow with them.
 pub async fn accounts(
     tx: &mut Transaction<'_>,
@@ -75,7 +75,7 @@ pub async fn accounts(
     Ok(tx.query::<String, _>(sql).await?.len())
 }
 
-/// What these accounts hold, by currency.
+/// Reads what these accounts hold, by currency.
 pub async fn held(
     tx: &mut Transaction<'_>,
     schemas: &Schemas,
@@ -96,7 +96,7 @@ pub async fn held(
     Ok(held)
 }
 
-/// Those of `accounts` that another armed rule found a violation of since then.
+/// Reads those of `accounts` that another armed rule found a violation of since then.
 pub async fn also_named(
     tx: &mut Transaction<'_>,
     schemas: &Schemas,

@@ -1,4 +1,13 @@
-use super::*;
+use crate::rules::RuleBudget;
+use crate::workflow::budgets::{BudgetBalances, BudgetWindow};
+use rust_decimal::Decimal;
+
+fn of_accounts(all_accounts: Option<usize>) -> BudgetWindow {
+    BudgetWindow {
+        all_accounts,
+        ..BudgetWindow::default()
+    }
+}
 
 #[test]
 fn each_bound_is_found_when_it_is_passed() {
@@ -14,36 +23,9 @@ fn each_bound_is_found_when_it_is_passed() {
             .position(|why| why.is_some())
     };
     // Few accounts are always within, and so is a share of five in a hundred.
-    assert_eq!(
-        trips(
-            &mut BudgetWindow {
-                all_accounts: Some(10),
-                ..BudgetWindow::default()
-            },
-            12
-        ),
-        Some(10)
-    );
-    assert_eq!(
-        trips(
-            &mut BudgetWindow {
-                all_accounts: Some(400),
-                ..BudgetWindow::default()
-            },
-            30
-        ),
-        Some(20)
-    );
-    assert_eq!(
-        trips(
-            &mut BudgetWindow {
-                all_accounts: None,
-                ..BudgetWindow::default()
-            },
-            60
-        ),
-        Some(40)
-    );
+    assert_eq!(trips(&mut of_accounts(Some(10)), 12), Some(10));
+    assert_eq!(trips(&mut of_accounts(Some(400)), 30), Some(20));
+    assert_eq!(trips(&mut of_accounts(None), 60), Some(40));
     let mut errors = BudgetWindow::default();
     assert_eq!(
         (errors.error(&budget), errors.error(&budget).is_some()),

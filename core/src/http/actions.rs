@@ -1,0 +1,38 @@
+//! Actions on an order: `POST /withdraw/{id}/cancel`, `…/ack`, `…/renotify` and the like.
+//! The room `operators` decides; this file speaks HTTP.
+
+use crate::http::answer::success;
+use crate::http::booking::order_id_name;
+use crate::http::error::ApiError;
+use crate::http::orders::load;
+use crate::http::state::CoreApiState;
+use crate::operators::OrderAction;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde_json::json;
+use sluice_contract::order::OrderKind;
+
+/// Carries `action` out on the caller's order of this kind.
+pub async fn act(
+    kind: OrderKind,
+    action: OrderAction,
+    State(api): CoreApiState,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let order = load(&api, api.client(&headers)?, kind, &id).await?;
+    let done = action
+        .carry_out(&api.outcomes, &order)
+        .await
+        .map_err(|refusal| ApiError::new(refusal.code, &refusal.text))?;
+    let status = match done.is_under_way {
+        true => StatusCode::ACCEPTED,
+        false => StatusCode::OK,
+    };
+    Ok(success(
+        status,
+        done.shown,
+        json!({ order_id_name(kind): id }),
+    ))
+}

@@ -1,0 +1,74 @@
+//! Operators: who acts. Each person has a token of their own, the file `people/NAME` among the
+//! secrets; it is read at every request, so that one who left is out at once.
+
+mod token_files;
+
+use axum::http::{HeaderMap, header};
+use sluice_contract::settings::Secret;
+use std::path::Path;
+
+/// Advice for messages: what to set up.
+pub const TOKEN_SETUP_HINT: &str = "give each person a token: a file secrets_dir/people/NAME of 32 or more characters \
+                          (openssl rand -hex 32), readable by the sidecar alone";
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestActor {
+    Person(String),
+    /// The holder of `sidecar_token`, while no person has a token.
+    Operator,
+    /// The reason why the request can't be told from anybody's.
+    Nobody(String),
+}
+
+/// Finds whose token the request carries. Every token is compared, so that the time taken
+/// tells nothing about which one was close.
+pub fn identify_actor(
+    secrets_dir: Option<&Path>,
+    sidecar_token: &Secret,
+    headers: &HeaderMap,
+) -> RequestActor {
+    let people = match secrets_dir
+        .map(|dir| token_files::read(&dir.join("people")))
+        .transpose()
+    {
+        Ok(people) => people.unwrap_or_default(),
+        Err(error) => {
+            return RequestActor::Nobody(format!("the people's tokens can't be read: {error}"));
+        }
+    };
+    let is_theirs = |token: &Option<Secret>| {
+        token
+            .as_ref()
+            .is_some_and(|token| has_bearer_token(headers, token))
+    };
+    let mut owners = people
+        .iter()
+        .filter(|(_, token)| is_theirs(token))
+        .map(|(name, _)| name);
+    let (first, second) = (owners.next(), owners.next());
+    match (first, second) {
+        (Some(name), None) => RequestActor::Person(name.clone()),
+        // One token would be two people.
+        (Some(a), Some(b)) => RequestActor::Nobody(format!(
+            "{a} and {b} have the same token: make one for each"
+        )),
+        _ if !has_bearer_token(headers, sidecar_token) => {
+            RequestActor::Nobody("send Authorization: Bearer with your own token".to_owned())
+        }
+        _ if people.is_empty() => RequestActor::Operator,
+        _ => RequestActor::Nobody(
+            "sidecar_token is no person's: use the token of your own file in people/".to_owned(),
+        ),
+    }
+}
+
+/// Checks whether `Authorization: Bearer …` carries the sidecar's token, in constant time.
+pub fn has_bearer_token(headers: &axum::http::HeaderMap, token: &Secret) -> bool {
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|v| v.as_bytes().strip_prefix(b"Bearer "));
+    given.is_some_and(|given| token.matches(given))
+}
+
+#[cfg(test)]
+mod tests;
