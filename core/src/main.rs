@@ -4,7 +4,6 @@ use sluice_core::config::CoreConfig;
 use sluice_core::service;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Many small, short-lived values on several threads: measured ahead of the
 /// system's allocator.
@@ -47,13 +46,6 @@ fn main() -> ExitCode {
 }
 
 async fn run(config: CoreConfig) -> anyhow::Result<()> {
-    let term = signal(SignalKind::terminate())?;
-    service::run(config, stop_signal(term)).await
-}
-
-async fn stop_signal(mut term: Signal) {
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
+    let stop = sluice_contract::shutdown::interrupted()?;
+    service::run(config, stop.cancelled_owned()).await
 }

@@ -2,46 +2,40 @@
 //! calls in flight, a deadline after which the outcome is unknown, and a second try
 //! only while surely nothing was sent.
 
-use crate::channels::permits::CallPermits;
-use crate::channels::{
-    ChannelAdapter, ChannelCall, ChannelNotification, ChannelResult, NotificationError, RawReply,
-    SigningContext, adapter,
+use crate::channels::adapter::{
+    ChannelAdapter, ChannelCall, ChannelNotification, NotificationError, SigningContext,
 };
+use crate::channels::answer::ChannelResult;
+use crate::channels::known::adapter;
+use crate::channels::permits::CallPermits;
 use crate::config;
 use crate::metrics::METRICS;
 use crate::orders::Order;
 use crate::ready_queue::ReadyQueue;
-use anyhow::{Context, ensure};
-use backon::{ExponentialBuilder, Retryable};
-use bytes::{Bytes, BytesMut};
+use anyhow::Context;
 use reqwest::header::HeaderMap;
 use sluice_contract::clock::{now_us, trade_time};
-use sluice_contract::keys::KeyRing;
+use sluice_contract::keys::{KeyRing, SigningKeys};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 
-/// Longest reply read from a channel: real ones have a few hundred bytes.
-const MAX_REPLY_BYTES: usize = 64 << 10;
 /// Idle connections are closed after this, before most servers close them: a
 /// request that meets a closing connection would be in doubt.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
-/// Tries to connect within a call, and the pauses between them.
-const MAX_CONNECT_ATTEMPTS: usize = 5;
-const MIN_CONNECT_BACKOFF: Duration = Duration::from_millis(20);
-const MAX_CONNECT_BACKOFF: Duration = Duration::from_millis(500);
 
+/// Client of one channel.
 pub struct ChannelClient {
-    adapter: Box<dyn ChannelAdapter>,
-    keys: KeyRing,
-    url: String,
+    pub(super) adapter: Box<dyn ChannelAdapter>,
+    pub(super) keys: KeyRing,
+    pub(super) url: String,
     zone: String,
-    http: reqwest::Client,
+    pub(super) http: reqwest::Client,
     /// Payment calls that may still start; a claim takes its permit first.
     pub permits: CallPermits,
     /// Queries have permits of their own: held payments can't keep them from finding
     /// out what became of these.
-    queries: Semaphore,
+    pub(super) queries: Semaphore,
     /// Of a whole call: waiting for a query's permit, connecting, sending, reading.
     pub deadline: Duration,
 }
@@ -53,7 +47,7 @@ impl ChannelClient {
         keys: KeyRing,
         ready: &ReadyQueue,
     ) -> anyhow::Result<Self> {
-        let adapter = adapter(&config.id)?;
+        let adapter = adapter(config.id.parse()?);
         let http = reqwest::Client::builder()
             .no_proxy()
             .connect_timeout(config.connect())
@@ -77,11 +71,12 @@ impl ChannelClient {
         })
     }
 
+    /// The channel's id, as in the settings.
     pub fn id(&self) -> &'static str {
         self.adapter.id()
     }
 
-    /// The trade time of an order claimed now, in this channel's zone.
+    /// Makes the trade time of an order claimed now, in this channel's zone.
     pub fn trade_time(&self, at_us: i64) -> anyhow::Result<String> {
         trade_time(at_us, &self.zone)
     }
@@ -103,23 +98,16 @@ impl ChannelClient {
         body: &[u8],
     ) -> Result<ChannelNotification, NotificationError> {
         let keys = self.keys.get();
-        self.adapter.notified(
-            headers,
-            body,
-            SigningContext {
-                keys: &keys,
-                now_s: now_us() / 1_000_000,
-            },
-        )
+        self.adapter.notified(headers, body, signing_context(&keys))
     }
 
     async fn call(&self, call: ChannelCall, order: &Order) -> ChannelResult {
         let begun = Instant::now();
         let deadline = tokio::time::Instant::from_std(begun + self.deadline);
-        let heard = timeout_at(deadline, self.exchange(call, order)).await;
+        let answered = timeout_at(deadline, self.exchange(call, order)).await;
         let late = |_| Err(anyhow::anyhow!("no reply in {:?}", self.deadline));
-        let heard = match heard.unwrap_or_else(late) {
-            Ok(heard) => heard,
+        let result = match answered.unwrap_or_else(late) {
+            Ok(result) => result,
             Err(error) => {
                 tracing::warn!(
                     serial_no = order.serial_no,
@@ -138,98 +126,16 @@ impl ChannelClient {
         METRICS
             .channels
             .results
-            .with_label_values(&[self.id(), heard.answer.as_str()])
+            .with_label_values(&[self.id(), result.answer.as_str()])
             .inc();
-        heard
-    }
-
-    async fn exchange(&self, call: ChannelCall, order: &Order) -> anyhow::Result<ChannelResult> {
-        let _slot = match call {
-            ChannelCall::Pay => None,
-            ChannelCall::Query => Some(self.queries.acquire().await?),
-        };
-        let tries = ExponentialBuilder::default()
-            .with_min_delay(MIN_CONNECT_BACKOFF)
-            .with_max_delay(MAX_CONNECT_BACKOFF)
-            .with_max_times(MAX_CONNECT_ATTEMPTS - 1)
-            .with_jitter();
-        let reply = (|| self.send(call, order))
-            .retry(tries)
-            .when(surely_unsent)
-            .notify(|error, pause| {
-                tracing::debug!(
-                    serial_no = order.serial_no,
-                    channel = self.id(),
-                    ?pause,
-                    "not connected: {error:#}"
-                );
-                METRICS
-                    .channels
-                    .reconnects
-                    .with_label_values(&[self.id()])
-                    .inc();
-            })
-            .await?;
-        let reply = RawReply {
-            status: reply.status().as_u16(),
-            headers: reply.headers().clone(),
-            body: whole_body(reply).await?,
-        };
-        let keys = self.keys.get();
-        self.adapter.read(
-            call,
-            order,
-            &reply,
-            SigningContext {
-                keys: &keys,
-                now_s: now_us() / 1_000_000,
-            },
-        )
-    }
-
-    /// One try, signed anew: channels refuse old timestamps.
-    async fn send(&self, call: ChannelCall, order: &Order) -> anyhow::Result<reqwest::Response> {
-        let keys = self.keys.get();
-        let message = self.adapter.message(
-            call,
-            order,
-            SigningContext {
-                keys: &keys,
-                now_s: now_us() / 1_000_000,
-            },
-        )?;
-        let mut request = self
-            .http
-            .request(message.method, format!("{}{}", self.url, message.path));
-        for (name, value) in message.headers {
-            request = request.header(name, value);
-        }
-        // Addresses may hold what logs must not.
-        Ok(request
-            .body(message.body)
-            .send()
-            .await
-            .map_err(reqwest::Error::without_url)?)
+        result
     }
 }
 
-/// No byte of the request can have reached the channel: the name could not be
-/// resolved, the connection was refused or timed out, or TLS was not agreed on.
-/// Everything after that may have been read and acted upon.
-fn surely_unsent(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<reqwest::Error>()
-        .is_some_and(reqwest::Error::is_connect)
-}
-
-async fn whole_body(mut reply: reqwest::Response) -> anyhow::Result<Bytes> {
-    let mut body = BytesMut::new();
-    while let Some(chunk) = reply.chunk().await.map_err(reqwest::Error::without_url)? {
-        ensure!(
-            body.len() + chunk.len() <= MAX_REPLY_BYTES,
-            "reply is longer than {MAX_REPLY_BYTES} bytes"
-        );
-        body.extend_from_slice(&chunk);
+/// Time and keys to sign and verify with now.
+pub(super) fn signing_context(keys: &SigningKeys) -> SigningContext<'_> {
+    SigningContext {
+        keys,
+        now_s: now_us() / 1_000_000,
     }
-    Ok(body.freeze())
 }

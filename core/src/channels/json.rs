@@ -1,10 +1,11 @@
 //! The wire that NetsUnion-like and UnionPay-like channels share: signed JSON, POST
 //! only, a response code in every reply. Which code means what is data (`ResponseCodes`).
 
-use crate::channels::{
-    ChannelAdapter, ChannelAnswer, ChannelCall, ChannelMessage, ChannelNotification, ChannelResult,
-    NotificationError, RawReply, SigningContext, header,
+use crate::channels::adapter::{
+    ChannelAdapter, ChannelCall, ChannelMessage, ChannelNotification, NotificationError, RawReply,
+    SigningContext, header,
 };
+use crate::channels::answer::{ChannelAnswer, ChannelResult};
 use crate::orders::Order;
 use anyhow::{Context, ensure};
 use reqwest::Method;
@@ -22,6 +23,7 @@ pub struct ResponseCodes {
     pub on_notify: &'static [(&'static str, ChannelAnswer)],
 }
 
+/// Channel of the shared wire, with its codes.
 pub struct JsonChannel(pub ResponseCodes);
 
 fn look_up(table: &[(&str, ChannelAnswer)], code: &str) -> ChannelAnswer {
@@ -113,7 +115,7 @@ impl ChannelAdapter for JsonChannel {
             serde_json::from_slice(body).map_err(|e| NotificationError::Body(e.to_string()))?;
         Ok(ChannelNotification {
             serial_no: said.serial_no.clone(),
-            heard: result_of(self.0.on_notify, said),
+            result: result_of(self.0.on_notify, said),
         })
     }
 }

@@ -3,7 +3,7 @@
 //! earlier request, is left out on purpose: it proves nothing about that one. 1005:
 //! the payee's bank can't be reached through this channel.
 
-use crate::channels::ChannelAnswer::{
+use crate::channels::answer::ChannelAnswer::{
     Accepted, Declined, Duplicate, NoSuchTrade, NotHere, Succeeded,
 };
 use crate::channels::json::ResponseCodes;

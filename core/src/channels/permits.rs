@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Orders that one channel remembers as waiting (about 10 MB); polling finds more.
 const MAX_WAITING_ORDERS: usize = 50_000;
 
+/// Permits of one channel; clones share them.
 #[derive(Clone)]
 pub struct CallPermits(Arc<CallPermitsInner>);
 

@@ -3,26 +3,21 @@
 //! serial number, which the provider remembers for one date of `created`: that is
 //! the order's stored trade time, always.
 
-use crate::channels::{
-    ChannelAdapter, ChannelAnswer, ChannelCall, ChannelMessage, ChannelNotification, ChannelResult,
-    NotificationError, RawReply, SigningContext, header,
+use crate::channels::adapter::{
+    ChannelAdapter, ChannelCall, ChannelMessage, ChannelNotification, NotificationError, RawReply,
+    SigningContext,
+};
+use crate::channels::answer::{ChannelAnswer, ChannelResult};
+use crate::channels::psp_signature::{KEY_ID_HEADER, PSP_SIGNATURE_HEADER, key_id, verify};
+use crate::channels::psp_wire::{
+    PspErrorBody, PspPayout, PspPayoutRequest, PspRequestDestination, PspWebhook,
 };
 use crate::orders::Order;
 use anyhow::{Context, ensure};
 use reqwest::Method;
 use reqwest::header::HeaderMap;
-use serde::{Deserialize, Serialize};
-use sluice_contract::money::{Currency, minor_units, of_minor_units};
-use sluice_contract::settings::Secret;
-use sluice_contract::signing::{self, SignatureError};
-
-/// `t=<seconds since 1970>,v1=<hex HMAC-SHA256 over "t.body">`, both ways. What has
-/// no body is signed by its path and query instead.
-const PSP_SIGNATURE_HEADER: &str = "psp-signature";
-/// Tells the provider which secret signed; not secret itself.
-const KEY_ID_HEADER: &str = "psp-key-id";
-/// Signatures looked at in one header: the provider has two secrets at most.
-const MAX_SIGNATURES: usize = 4;
+use sluice_contract::money::{minor_units, of_minor_units};
+use sluice_contract::signing;
 
 /// Failures after which the provider's documentation promises that nothing was and
 /// nothing will be paid. Every other failure is unknown until a person has
@@ -46,60 +41,7 @@ const STATUS_ANSWERS: &[(&str, Option<&[&str]>, ChannelAnswer)] = &[
     ("failed", Some(NOT_HERE_CODES), ChannelAnswer::NotHere),
 ];
 
-#[derive(Serialize)]
-struct PspPayoutRequest<'a> {
-    reference: &'a str,
-    /// Minor units.
-    amount: i64,
-    currency: &'a str,
-    destination: PspRequestDestination<'a>,
-    created: &'a str,
-}
-
-#[derive(Serialize)]
-struct PspRequestDestination<'a> {
-    account: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bank: Option<&'a str>,
-}
-
-/// A payout as the provider tells it. Unknown fields are its own affair.
-#[derive(Deserialize)]
-struct PspPayout {
-    reference: String,
-    status: String,
-    #[serde(default)]
-    failure_code: Option<String>,
-    amount: i64,
-    currency: Currency,
-    #[serde(default)]
-    destination: Option<PspReplyDestination>,
-}
-
-#[derive(Deserialize)]
-struct PspReplyDestination {
-    account: String,
-}
-
-#[derive(Deserialize)]
-struct PspWebhook {
-    #[serde(rename = "type")]
-    kind: String,
-    data: PspPayout,
-}
-
-/// The body of a refusal.
-#[derive(Deserialize)]
-struct PspErrorBody {
-    error: PspErrorDetail,
-}
-
-#[derive(Deserialize)]
-struct PspErrorDetail {
-    code: String,
-    reference: String,
-}
-
+/// Channel of the payout API.
 pub struct PspChannel;
 
 impl ChannelAdapter for PspChannel {
@@ -121,28 +63,12 @@ impl ChannelAdapter for PspChannel {
         let mut headers = vec![(KEY_ID_HEADER, key_id(seal.keys.current()))];
         let (method, path, body) = match call {
             ChannelCall::Pay => {
-                let amount = minor_units(order.amount, order.currency).with_context(|| {
-                    format!(
-                        "{} {} is no whole number of minor units",
-                        order.amount, order.currency
-                    )
-                })?;
-                let payout = PspPayoutRequest {
-                    reference: serial_no,
-                    amount,
-                    currency: order.currency.code(),
-                    destination: PspRequestDestination {
-                        account: &order.to_account,
-                        bank: order.bank.as_deref(),
-                    },
-                    created,
-                };
                 headers.push(("content-type", "application/json".to_owned()));
                 headers.push(("idempotency-key", serial_no.clone()));
                 (
                     Method::POST,
                     "/v1/payouts".to_owned(),
-                    serde_json::to_vec(&payout)?,
+                    payout_body(order, created)?,
                 )
             }
             ChannelCall::Query => {
@@ -212,16 +138,37 @@ impl ChannelAdapter for PspChannel {
             serde_json::from_slice(body).map_err(|e| NotificationError::Body(e.to_string()))?;
         let agree = event.kind.strip_prefix("payout.") == Some(event.data.status.as_str());
         let serial_no = event.data.reference.clone();
-        let mut heard = result_of(event.data);
+        let mut result = result_of(event.data);
         // A webhook tells ends only, and its two words for one thing must agree.
-        if !agree || heard.answer == ChannelAnswer::Accepted {
-            heard.answer = ChannelAnswer::Unknown;
+        if !agree || result.answer == ChannelAnswer::Accepted {
+            result.answer = ChannelAnswer::Unknown;
         }
-        Ok(ChannelNotification { serial_no, heard })
+        Ok(ChannelNotification { serial_no, result })
     }
 }
 
-/// Only the provider's own, signed "no such payout" about our reference is one: a
+/// Writes the request to pay, in whole minor units.
+fn payout_body(order: &Order, created: &str) -> anyhow::Result<Vec<u8>> {
+    let amount = minor_units(order.amount, order.currency).with_context(|| {
+        format!(
+            "{} {} is no whole number of minor units",
+            order.amount, order.currency
+        )
+    })?;
+    let payout = PspPayoutRequest {
+        reference: &order.serial_no,
+        amount,
+        currency: order.currency.code(),
+        destination: PspRequestDestination {
+            account: &order.to_account,
+            bank: order.bank.as_deref(),
+        },
+        created,
+    };
+    Ok(serde_json::to_vec(&payout)?)
+}
+
+/// Reads a 404. Only the provider's own, signed "no such payout" about our reference is one: a
 /// 404 of anything between us is not.
 fn not_found(order: &Order, reply: &RawReply) -> anyhow::Result<ChannelResult> {
     let refused: PspErrorBody =
@@ -260,40 +207,4 @@ fn result_of(payout: PspPayout) -> ChannelResult {
         currency: Some(payout.currency),
         to_account: payout.destination.map(|d| d.account),
     }
-}
-
-/// A name for a secret by which both sides know which one signed.
-fn key_id(secret: &Secret) -> String {
-    let mut id = signing::sign(secret, 0, b"key id");
-    id.truncate(16);
-    id
-}
-
-/// A header may carry several `v1`, while the provider changes its secret.
-fn verify(
-    headers: &HeaderMap,
-    body: &[u8],
-    seal: SigningContext<'_>,
-) -> Result<(), SignatureError> {
-    let text = header(headers, PSP_SIGNATURE_HEADER).ok_or(SignatureError::Malformed)?;
-    let parts = || {
-        text.split(',')
-            .filter_map(|part| part.trim().split_once('='))
-    };
-    let time = parts()
-        .find(|(name, _)| *name == "t")
-        .map(|(_, value)| value);
-    let mut result = Err(SignatureError::Malformed);
-    for (_, signature) in parts()
-        .filter(|(name, _)| *name == "v1")
-        .take(MAX_SIGNATURES)
-    {
-        result = seal
-            .keys
-            .either(|secret| signing::verify(secret, seal.now_s, time, Some(signature), body));
-        if result.is_ok() {
-            break;
-        }
-    }
-    result
 }

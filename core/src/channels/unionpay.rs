@@ -3,7 +3,7 @@
 //! conflict with an earlier request, proves nothing about that one. 15 and 00N: the
 //! payee's bank can't be reached through this channel.
 
-use crate::channels::ChannelAnswer::{
+use crate::channels::answer::ChannelAnswer::{
     Accepted, Declined, Duplicate, NoSuchTrade, NotHere, Returned, Succeeded,
 };
 use crate::channels::json::ResponseCodes;

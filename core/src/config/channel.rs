@@ -2,11 +2,19 @@
 
 use anyhow::{Context, ensure};
 use serde::Deserialize;
+use sluice_contract::string_enum;
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// Channels that this build can talk to.
-pub const KNOWN_CHANNELS: [&str; 3] = ["netsunion", "unionpay", "psp"];
+string_enum! {
+    /// Channel that this build can talk to.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum ChannelId("channels.id") {
+        Netsunion = "netsunion",
+        Unionpay = "unionpay",
+        Psp = "psp",
+    }
+}
 
 const DEFAULT_CONNECT_TIMEOUT_MS: u64 = 1_000;
 
@@ -47,9 +55,9 @@ impl ChannelConfig {
     pub(super) fn check(&self) -> anyhow::Result<()> {
         let id = &self.id;
         ensure!(
-            KNOWN_CHANNELS.contains(&id.as_str()),
+            id.parse::<ChannelId>().is_ok(),
             "channels.id = {id:?}: this build knows {}",
-            KNOWN_CHANNELS.join(", ")
+            ChannelId::ALL.map(ChannelId::as_str).join(", ")
         );
         let url = reqwest::Url::parse(&self.url)
             .with_context(|| format!("channels.url of {id} = {:?}", self.url))?;

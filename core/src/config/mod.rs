@@ -13,7 +13,7 @@ mod servers;
 
 pub use accept::AcceptConfig;
 pub use acknowledgement::AcknowledgementConfig;
-pub use channel::{ChannelConfig, KNOWN_CHANNELS};
+pub use channel::{ChannelConfig, ChannelId};
 pub use clients::{INTAKE_CLIENT, NAMELESS_CLIENT};
 pub use dispatch::DispatchConfig;
 pub use fence::FenceClientConfig;

@@ -1,4 +1,4 @@
-//! Sends claimed orders, outside any transaction, and reports what was heard.
+//! Sends claimed orders, outside any transaction, and reports the answers.
 
 use crate::channels::ChannelClient;
 use crate::channels::permits::CallPermit;
@@ -35,8 +35,8 @@ impl Sender {
                     return;
                 };
                 tracing::info!(order = %order.order_id, account = %order.account_id, channel = channel.id(), "sending");
-                let heard = channel.pay(&order).await;
-                OrderOutcome::of_channel(order.at(), channel.id(), heard).of_send(order.sends)
+                let result = channel.pay(&order).await;
+                OrderOutcome::of_channel(order.at(), channel.id(), result).of_send(order.sends)
             }
         };
         drop(permit);

@@ -31,7 +31,7 @@ pub async fn notify(
     };
     let headers = request.headers().clone();
     let body = api.body(request).await?;
-    let ChannelNotification { serial_no, heard } =
+    let ChannelNotification { serial_no, result } =
         channel.notified(&headers, &body).map_err(|e| {
             let code = match e {
                 NotificationError::Signature { .. } => ApiCode::BadSignature,
@@ -44,7 +44,7 @@ pub async fn notify(
     };
     match api
         .outcomes
-        .record(OrderOutcome::of_channel(at, channel.id(), heard))
+        .record(OrderOutcome::of_channel(at, channel.id(), result))
         .await
     {
         Ok(OutcomeResult::NoSuchOrder) => Err(unknown(&api, channel.id(), &serial_no).await),

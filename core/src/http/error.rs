@@ -31,7 +31,8 @@ impl ApiError {
         )
     }
 
-    /// Makes the refusal of a request that was not booked; `account` is what this request calls the account.
+    /// Makes the refusal of a request that was not booked; `account` is what this request
+    /// calls the account.
     pub fn refused(refusal: &AcceptError, account: &str) -> Self {
         let code = match refusal {
             AcceptError::InFlight => ApiCode::InFlight,

@@ -95,7 +95,8 @@ pub(super) fn money(
     Ok((amount, currency))
 }
 
-/// Reads the account from the header in which the gateway in front may name the one that it authenticated.
+/// Reads the account from the header in which the gateway in front may name the one that
+/// it authenticated.
 pub(super) fn gateway_account(headers: &HeaderMap) -> Option<String> {
     headers
         .get("x-account-id")

@@ -22,6 +22,9 @@ use prometheus::{
 use sluice_contract::telemetry::LATENCY_BUCKETS;
 use std::sync::LazyLock;
 
+/// Buckets of batches, in requests.
+const BATCH_SIZE_BUCKETS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
 /// Every metric of the core.
 pub struct CoreMetrics {
     pub requests: IntCounterVec,
@@ -51,23 +54,14 @@ pub static METRICS: LazyLock<CoreMetrics> = LazyLock::new(|| match register() {
 });
 
 fn register() -> prometheus::Result<CoreMetrics> {
-    let sizes = vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
     Ok(CoreMetrics {
         requests: register_int_counter_vec!(
             "sluice_core_requests_total",
             "API requests answered",
             &["route", "status"]
         )?,
-        accept: register_histogram!(
-            "sluice_core_accept_seconds",
-            "From a request's body to its durable answer",
-            LATENCY_BUCKETS.to_vec()
-        )?,
-        accept_batch: register_histogram!(
-            "sluice_core_accept_batch_orders",
-            "Requests sharing one accept transaction",
-            sizes
-        )?,
+        accept: accept_seconds()?,
+        accept_batch: accept_batch_orders()?,
         orders: register_int_counter_vec!(
             "sluice_core_orders_total",
             "Orders that moved into a state",
@@ -79,11 +73,7 @@ fn register() -> prometheus::Result<CoreMetrics> {
             "Orders held back at the last look",
             &["by"]
         )?,
-        fence_wait: register_histogram!(
-            "sluice_core_fence_wait_seconds",
-            "From raising a token to its passing",
-            LATENCY_BUCKETS.to_vec()
-        )?,
+        fence_wait: fence_wait_seconds()?,
         fence_stalled: register_int_gauge!(
             "sluice_core_fence_stalled",
             "1 while the sidecar is blind or out of reach"
@@ -108,4 +98,28 @@ fn register() -> prometheus::Result<CoreMetrics> {
         stages: recovery::register()?,
         routing: routing::register()?,
     })
+}
+
+fn accept_seconds() -> prometheus::Result<Histogram> {
+    register_histogram!(
+        "sluice_core_accept_seconds",
+        "From a request's body to its durable answer",
+        LATENCY_BUCKETS.to_vec()
+    )
+}
+
+fn accept_batch_orders() -> prometheus::Result<Histogram> {
+    register_histogram!(
+        "sluice_core_accept_batch_orders",
+        "Requests sharing one accept transaction",
+        BATCH_SIZE_BUCKETS.to_vec()
+    )
+}
+
+fn fence_wait_seconds() -> prometheus::Result<Histogram> {
+    register_histogram!(
+        "sluice_core_fence_wait_seconds",
+        "From raising a token to its passing",
+        LATENCY_BUCKETS.to_vec()
+    )
 }

@@ -24,13 +24,13 @@ impl OrderRecovery {
         let outcome = match self.client(queries) {
             Some(channel) => {
                 tracing::info!(order = %order.order_id, stage, queries = order.queries, "asking the channel");
-                let heard = channel.query(&order).await;
+                let result = channel.query(&order).await;
                 METRICS
                     .stages
                     .results
-                    .with_label_values(&[stage, heard.answer.as_str()])
+                    .with_label_values(&[stage, result.answer.as_str()])
                     .inc();
-                OrderOutcome::of_channel(order.at(), channel.id(), heard).of_query(order.sends)
+                OrderOutcome::of_channel(order.at(), channel.id(), result).of_query(order.sends)
             }
             None => {
                 METRICS

@@ -127,8 +127,8 @@ pub async fn overdue(
         .collect())
 }
 
-/// Ended orders that still have to be heard of: how many, when the oldest was told,
-/// and when the first was due.
+/// Counts ended orders that still have to be acknowledged: how many, when the oldest was
+/// notified, and when the first was due.
 pub async fn ack_overdue(
     conn: &mut impl Queryable,
 ) -> anyhow::Result<(i64, Option<i64>, Option<i64>)> {

@@ -38,7 +38,7 @@ impl OrderRecovery {
                 }
             }
             if let Err(error) = self.renotify_due().await {
-                tracing::warn!("can't look for ends that nobody heard of: {error:#}");
+                tracing::warn!("can't look for ends that nobody acknowledged: {error:#}");
             }
         }
     }

@@ -18,7 +18,7 @@ pub struct Route {
     pub tried: Vec<String>,
     /// Channels of those that later said that they had paid it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub recanted: Vec<String>,
+    pub decline_reversed: Vec<String>,
 }
 
 /// A channel that did not take it.
@@ -49,13 +49,13 @@ impl Route {
 
     /// Tells whether a channel that had declined it later said that it had paid it.
     pub fn has_reversed_decline(json: Option<&str>) -> bool {
-        Route::read(json).is_some_and(|route| !route.recanted.is_empty())
+        Route::read(json).is_some_and(|route| !route.decline_reversed.is_empty())
     }
 
     /// The same route with a channel that says so.
     pub fn with_decline_reversed(json: Option<&str>, channel: &str) -> Option<String> {
         let mut route = Route::read(json).unwrap_or_default();
-        route.recanted.push(channel.to_owned());
+        route.decline_reversed.push(channel.to_owned());
         serde_json::to_string(&route).ok()
     }
 

@@ -101,7 +101,7 @@ async fn a_channel_that_paid_what_it_declined_keeps_the_order_from_every_other()
     );
     let shown = client.order(&order).await?;
     ensure!(
-        shown["status"] == "manual" && shown["route"]["recanted"] == json!(["netsunion"]),
+        shown["status"] == "manual" && shown["route"]["decline_reversed"] == json!(["netsunion"]),
         "{shown}"
     );
     ensure!(

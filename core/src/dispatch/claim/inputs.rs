@@ -65,8 +65,8 @@ fn wanted_totals(orders: &[Order], times: &[(&str, String)]) -> BTreeSet<LimitTo
     wanted
 }
 
-/// Tells whether an order is routed: a settlement stays within the books; what was sent once keeps its channel, unless
-/// that declined it for itself alone.
+/// Tells whether an order is routed: a settlement stays within the books; what was sent
+/// once keeps its channel, unless that declined it for itself alone.
 fn is_routed(order: &Order) -> bool {
     order.kind != OrderKind::Settlement && !order.was_sent()
 }
@@ -105,8 +105,8 @@ impl ClaimInputs {
         })
     }
 
-    /// The path of what was sent before: the same channel, whatever rules and limits say now, unless it
-    /// is gone or paused.
+    /// The path of what was sent before: the same channel, whatever rules and limits say
+    /// now, unless it is gone or paused.
     fn same_channel<'a>(&self, channels: &'a [ChannelClient], order: &Order) -> SendPath<'a> {
         let id = order.channel.as_deref().unwrap_or_default();
         let paused = self

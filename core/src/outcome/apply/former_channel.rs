@@ -27,7 +27,7 @@ pub(super) fn former_channel_answer(
     if !is_in(&route.tried) {
         return FormerChannelAnswer::Odd(format!("{channel} speaks of an order that is {whose}'s"));
     }
-    let has_reversed = is_in(&route.recanted);
+    let has_reversed = is_in(&route.decline_reversed);
     match input {
         OrderInput::Succeeded if has_reversed => FormerChannelAnswer::Repeated,
         OrderInput::Returned if has_reversed => FormerChannelAnswer::Odd(format!(

@@ -12,7 +12,7 @@ pub(super) fn contradicts(order: &Order, outcome: &OrderOutcome) -> Option<Strin
     if outcome.event == OrderInput::Returned && order.state != OrderState::Returned {
         let route = Route::read(order.route.as_deref()).unwrap_or_default();
         let paid_too = route
-            .recanted
+            .decline_reversed
             .into_iter()
             .find(|other| order.channel.as_ref() != Some(other));
         // Given back, the account would have its money while the other payment stands.

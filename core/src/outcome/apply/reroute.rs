@@ -26,5 +26,5 @@ pub(super) fn reroute(order: &Order, outcome: &OrderOutcome) -> Option<Route> {
 pub(super) fn has_last_attempt(order: &Order) -> bool {
     let route = Route::read(order.route.as_deref()).unwrap_or_default();
     let is_with = |channel: &String| order.channel.as_ref() == Some(channel);
-    !route.recanted.iter().any(is_with) || route.tried.last().is_some_and(is_with)
+    !route.decline_reversed.iter().any(is_with) || route.tried.last().is_some_and(is_with)
 }

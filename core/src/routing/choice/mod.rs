@@ -6,6 +6,8 @@ mod reasons;
 mod status;
 
 #[cfg(test)]
+mod table_tests;
+#[cfg(test)]
 mod tests;
 
 pub use choose::{RouteDecision, choose};

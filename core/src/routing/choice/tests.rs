@@ -21,7 +21,7 @@ id = "unionpay"
 priority = 2
 "#;
 
-fn order(cents: i64) -> Order {
+pub(super) fn order(cents: i64) -> Order {
     let mut order = sample(OrderKind::CashOut);
     (order.amount, order.currency) = (Decimal::new(cents, 2), "CNY".parse().unwrap());
     order
@@ -58,14 +58,14 @@ fn totals(order: &Order) -> LimitTotals {
     LimitTotals::new(wanted, stored)
 }
 
-fn decide(more: &str, order: &Order, breaker: Option<&str>) -> RouteDecision {
+pub(super) fn decide(more: &str, order: &Order, breaker: Option<&str>) -> RouteDecision {
     let (draft, _) = parse(&format!("{TWO_CHANNELS_TOML}{more}")).unwrap();
     let set = RoutingSet::of(7, &draft).unwrap();
     choose(&set, order, &here(breaker), &totals(order))
 }
 
 /// `chosen|channel by|…`, or `fails` and `waits` where nobody takes it.
-fn outcome_of(decision: &RouteDecision) -> String {
+pub(super) fn outcome_of(decision: &RouteDecision) -> String {
     let none = if decision.fails { "fails" } else { "waits" };
     let mut text = decision
         .route
@@ -76,119 +76,6 @@ fn outcome_of(decision: &RouteDecision) -> String {
         text.push_str(&format!("|{} {}", r.channel, r.by));
     }
     text
-}
-
-const ONLY_NETSUNION_DETAILS: &str = "details.netsunion = { most = 1 }";
-const ALL_DETAILS: &str = "details.\"*\" = { most = 1 }";
-const OWN_DETAILS: &str = "details = { \"*\" = { most = 1 }, unionpay = { most = 500 } }";
-
-fn rule(condition: &str, otherwise: &str, details: &str) -> String {
-    format!(
-        "[[rule]]\nid = \"r\"\ncondition = '{condition}'\nmessage = \"no\"\notherwise = \"{otherwise}\"\n{details}\n"
-    )
-}
-
-fn limit(rest: &str) -> String {
-    format!("[[limit]]\ncurrency = \"CNY\"\n{rest}\n")
-}
-
-/// A configuration's text, an order's cents, and the outcome.
-type DecisionCase = (String, i64, &'static str);
-
-fn rule_cases() -> Vec<DecisionCase> {
-    vec![
-        (String::new(), 100, "netsunion"),
-        (
-            rule("amount <= most", "fail", ONLY_NETSUNION_DETAILS),
-            200,
-            "unionpay|netsunion rule r",
-        ),
-        (
-            rule("amount <= most", "fail", ONLY_NETSUNION_DETAILS),
-            100,
-            "netsunion",
-        ),
-        (
-            rule("amount <= most", "fail", ALL_DETAILS),
-            200,
-            "fails|netsunion rule r|unionpay rule r",
-        ),
-        (
-            rule("amount <= most", "wait", ALL_DETAILS),
-            200,
-            "waits|netsunion rule r|unionpay rule r",
-        ),
-        (
-            rule("amount <= most", "fail", OWN_DETAILS),
-            200,
-            "unionpay|netsunion rule r",
-        ),
-        (
-            rule("10 / (amount - 2) < 1", "fail", ""),
-            200,
-            "waits|netsunion rule r|unionpay rule r",
-        ),
-    ]
-}
-
-fn limit_cases() -> Vec<DecisionCase> {
-    vec![
-        (
-            limit("scope = \"account\"\nday = 1000"),
-            10_000,
-            "netsunion",
-        ),
-        (
-            limit("scope = \"account\"\nday = 1000"),
-            10_001,
-            "waits|netsunion limit day account/A-1/CNY|unionpay limit day account/A-1/CNY",
-        ),
-        (
-            limit("scope = \"account\"\nmonth = \"2999.99\"\notherwise = \"fail\""),
-            10_000,
-            "fails|netsunion limit month account/A-1/CNY|unionpay limit month account/A-1/CNY",
-        ),
-        (
-            limit("scope = \"account\"\nchannel = \"netsunion\"\nsingle = 5"),
-            501,
-            "unionpay|netsunion limit single account/A-1/CNY",
-        ),
-        (
-            limit("scope = \"channel\"\nkey = \"netsunion\"\nsingle = 5"),
-            501,
-            "unionpay|netsunion limit single channel/netsunion/CNY",
-        ),
-        // The account's own row alone holds for it.
-        (
-            limit("scope = \"account\"\nday = 1")
-                + &limit("scope = \"account\"\nkey = \"A-1\"\nday = 5000"),
-            100,
-            "netsunion",
-        ),
-        // Another currency's limit is none of ours.
-        (
-            "[[limit]]\ncurrency = \"JPY\"\nscope = \"account\"\nday = 1\n".to_owned(),
-            100,
-            "netsunion",
-        ),
-        // What can never pass is told before what may pass later.
-        (
-            limit("scope = \"account\"\nday = 1") + &rule("amount <= most", "fail", ALL_DETAILS),
-            200,
-            "fails|netsunion rule r|unionpay rule r",
-        ),
-    ]
-}
-
-#[test]
-fn decisions_by_table() {
-    for (more, cents, want) in rule_cases().into_iter().chain(limit_cases()) {
-        assert_eq!(
-            outcome_of(&decide(&more, &order(cents), None)),
-            want,
-            "{more}"
-        );
-    }
 }
 
 #[test]

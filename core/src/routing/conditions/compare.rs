@@ -33,8 +33,8 @@ pub(super) fn register(engine: &mut Engine) {
     });
 }
 
-/// Compares two values of one kind. Rhai answers `false` when a number is compared with a text, so that
-/// `!(amount > "50000")` would let everything pass. Here it is an error.
+/// Compares two values of one kind. Rhai answers `false` when a number is compared with
+/// a text, so that `!(amount > "50000")` would let everything pass. Here it is an error.
 fn compare(a: &Dynamic, b: &Dynamic) -> ConditionResult<Ordering> {
     let number = |d: &Dynamic| {
         d.as_decimal()

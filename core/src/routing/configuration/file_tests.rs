@@ -66,6 +66,9 @@ fn problems(more: &str) -> String {
     }
 }
 
+/// More of a file, and a part of what is said of it; nothing is said if that is empty.
+type RefusalCase = (String, &'static str);
+
 fn rule(condition: &str, rest: &str) -> String {
     format!("[[rule]]\nid = \"r\"\ncondition = '{condition}'\nmessage = \"no\"\n{rest}\n")
 }
@@ -74,11 +77,9 @@ fn limit(rest: &str) -> String {
     format!("[[limit]]\ncurrency = \"CNY\"\n{rest}\n")
 }
 
-/// More of a file, and a part of its problem; empty if it has none.
-type ProblemCase = (String, &'static str);
-
-fn rules_right_and_wrong() -> Vec<ProblemCase> {
+fn rule_cases() -> Vec<RefusalCase> {
     vec![
+        (String::new(), ""),
         (rule("amount <= most", ""), "rule r: condition"),
         (
             rule("amount <= most", "details.unionpay.most = 1"),
@@ -140,7 +141,7 @@ fn rules_right_and_wrong() -> Vec<ProblemCase> {
     ]
 }
 
-fn wrong_limits() -> Vec<ProblemCase> {
+fn limit_cases() -> Vec<RefusalCase> {
     vec![
         (limit("scope = \"account\""), "at least one of single"),
         (limit("scope = \"account\"\nday = -1"), "day: an amount"),
@@ -172,9 +173,8 @@ fn wrong_limits() -> Vec<ProblemCase> {
     ]
 }
 
-fn channels_right_and_wrong() -> Vec<ProblemCase> {
+fn channel_cases() -> Vec<RefusalCase> {
     vec![
-        (String::new(), ""),
         (
             "[[channel]]\nid = \"netsunion\"\npriority = 2\n".to_owned(),
             "channel netsunion: is there twice",
@@ -192,12 +192,7 @@ fn channels_right_and_wrong() -> Vec<ProblemCase> {
 
 #[test]
 fn what_is_wrong_is_named_with_its_place() {
-    let cases = [
-        channels_right_and_wrong(),
-        rules_right_and_wrong(),
-        wrong_limits(),
-    ];
-    for (more, part) in cases.into_iter().flatten() {
+    for (more, part) in [rule_cases(), limit_cases(), channel_cases()].concat() {
         let said = problems(&more);
         assert!(
             if part.is_empty() {

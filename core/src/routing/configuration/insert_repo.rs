@@ -36,19 +36,37 @@ pub async fn insert(
     Ok(())
 }
 
-/// INSERTs of a version's whole content, table by table.
+/// One row's values, in the order of the columns.
+type RowValues<'a> = Vec<SqlLiteral<'a>>;
+
 fn content_sql(version: i64, draft: &RoutingDraft) -> Vec<String> {
     let v = SqlLiteral::Int(version);
-    let mut all = channel_sql(v, draft);
-    all.extend(rule_sql(v, draft));
-    all.extend(detail_sql(v, draft));
-    all.extend(limit_sql(v, draft));
+    let numbers = number_texts(draft);
+    let channels = channel_rows(v, draft);
+    let mut all = inserts(
+        "INSERT INTO route_channel (version,channel,priority,weight,paused,note) VALUES ",
+        channels,
+    );
+    all.extend(inserts(
+        "INSERT INTO route_rule (version,rule,sort_order,condition_text,message,otherwise) VALUES ",
+        rule_rows(v, draft),
+    ));
+    all.extend(inserts(
+        "INSERT INTO route_detail (version,rule,channel,name,item,kind,value) VALUES ",
+        detail_rows(v, draft, &numbers).into_iter(),
+    ));
+    all.extend(inserts(
+        "INSERT INTO route_limit (version,scope,scope_key,channel,currency,single,day,month,otherwise) VALUES ",
+        limit_rows(v, draft),
+    ));
     all
 }
 
-fn channel_sql(v: SqlLiteral<'_>, draft: &RoutingDraft) -> Vec<String> {
-    let head = "INSERT INTO route_channel (version,channel,priority,weight,paused,note) VALUES ";
-    let rows = draft.channels.iter().map(|c| {
+fn channel_rows<'a>(
+    v: SqlLiteral<'a>,
+    draft: &'a RoutingDraft,
+) -> impl Iterator<Item = RowValues<'a>> {
+    draft.channels.iter().map(move |c| {
         let (weight, paused) = (SqlLiteral::Int(c.weight), SqlLiteral::Int(c.paused.into()));
         vec![
             v,
@@ -58,14 +76,14 @@ fn channel_sql(v: SqlLiteral<'_>, draft: &RoutingDraft) -> Vec<String> {
             paused,
             SqlLiteral::Text(&c.note),
         ]
-    });
-    inserts(head, rows)
+    })
 }
 
-fn rule_sql(v: SqlLiteral<'_>, draft: &RoutingDraft) -> Vec<String> {
-    let head =
-        "INSERT INTO route_rule (version,rule,sort_order,condition_text,message,otherwise) VALUES ";
-    let rows = draft.rules.iter().zip(1..).map(|(r, ord)| {
+fn rule_rows<'a>(
+    v: SqlLiteral<'a>,
+    draft: &'a RoutingDraft,
+) -> impl Iterator<Item = RowValues<'a>> {
+    draft.rules.iter().zip(1..).map(move |(r, ord)| {
         let otherwise = SqlLiteral::Text(r.otherwise.as_str());
         vec![
             v,
@@ -75,14 +93,15 @@ fn rule_sql(v: SqlLiteral<'_>, draft: &RoutingDraft) -> Vec<String> {
             SqlLiteral::Text(&r.message),
             otherwise,
         ]
-    });
-    inserts(head, rows)
+    })
 }
 
-fn limit_sql(v: SqlLiteral<'_>, draft: &RoutingDraft) -> Vec<String> {
-    let head = "INSERT INTO route_limit (version,scope,scope_key,channel,currency,single,day,month,otherwise) VALUES ";
+fn limit_rows<'a>(
+    v: SqlLiteral<'a>,
+    draft: &'a RoutingDraft,
+) -> impl Iterator<Item = RowValues<'a>> {
     let amount = |a: Option<Decimal>| a.map_or(SqlLiteral::Null, SqlLiteral::Dec);
-    let rows = draft.limits.iter().map(|l| {
+    draft.limits.iter().map(move |l| {
         let (key, channel, currency) = (
             SqlLiteral::Text(&l.key),
             SqlLiteral::Text(&l.channel),
@@ -100,61 +119,53 @@ fn limit_sql(v: SqlLiteral<'_>, draft: &RoutingDraft) -> Vec<String> {
             month,
             SqlLiteral::Text(l.otherwise.as_str()),
         ]
-    });
-    inserts(head, rows)
+    })
 }
 
-fn detail_sql(v: SqlLiteral<'_>, draft: &RoutingDraft) -> Vec<String> {
-    let head = "INSERT INTO route_detail (version,rule,channel,name,item,kind,value) VALUES ";
-    let numbers: Vec<String> = draft
-        .rules
-        .iter()
-        .flat_map(|r| &r.details)
-        .map(number_text)
-        .collect();
+/// `numbers` are the texts of the details that are numbers, in their order, and empty
+/// ones for the others.
+fn detail_rows<'a>(
+    v: SqlLiteral<'a>,
+    draft: &'a RoutingDraft,
+    numbers: &'a [String],
+) -> Vec<RowValues<'a>> {
     let mut number = numbers.iter();
-    let mut rows = Vec::new();
+    let mut details = Vec::new();
     for r in &draft.rules {
         for d in &r.details {
             let text = number.next().map_or("", String::as_str);
-            push_detail(&mut rows, v, &r.rule, d, text);
+            let row = |item: i64, kind, value| {
+                let (channel, name) = (SqlLiteral::Text(&d.channel), SqlLiteral::Text(&d.name));
+                vec![
+                    v,
+                    SqlLiteral::Text(&r.rule),
+                    channel,
+                    name,
+                    SqlLiteral::Int(item),
+                    SqlLiteral::Text(kind),
+                    SqlLiteral::Text(value),
+                ]
+            };
+            match &d.value {
+                RoutingDetailValue::Text(value) => details.push(row(0, "text", value)),
+                RoutingDetailValue::Number(_) => details.push(row(0, "number", text)),
+                RoutingDetailValue::List(list) => {
+                    details.push(row(0, "list", ""));
+                    details.extend(
+                        list.iter()
+                            .zip(1..)
+                            .map(|(member, item)| row(item, "list", member)),
+                    );
+                }
+            }
         }
     }
-    inserts(head, rows.into_iter())
+    details
 }
 
-/// Rows of one detail: one of its value, and for a list one more per member.
-fn push_detail<'a>(
-    rows: &mut Vec<Vec<SqlLiteral<'a>>>,
-    v: SqlLiteral<'a>,
-    rule: &'a str,
-    d: &'a RoutingDetailRow,
-    number: &'a str,
-) {
-    let row = |item: i64, kind, value| {
-        let (channel, name) = (SqlLiteral::Text(&d.channel), SqlLiteral::Text(&d.name));
-        vec![
-            v,
-            SqlLiteral::Text(rule),
-            channel,
-            name,
-            SqlLiteral::Int(item),
-            SqlLiteral::Text(kind),
-            SqlLiteral::Text(value),
-        ]
-    };
-    match &d.value {
-        RoutingDetailValue::Text(value) => rows.push(row(0, "text", value)),
-        RoutingDetailValue::Number(_) => rows.push(row(0, "number", number)),
-        RoutingDetailValue::List(list) => {
-            rows.push(row(0, "list", ""));
-            rows.extend(
-                list.iter()
-                    .zip(1..)
-                    .map(|(member, item)| row(item, "list", member)),
-            );
-        }
-    }
+fn number_texts(draft: &RoutingDraft) -> Vec<String> {
+    let details = draft.rules.iter().flat_map(|r| &r.details);
+    details.map(number_text).collect()
 }
 
 fn number_text(detail: &RoutingDetailRow) -> String {

@@ -30,7 +30,8 @@ pub struct RoutingSet {
 }
 
 impl RoutingSet {
-    /// Makes the set that holds without a configuration: the channels in the order of the settings file.
+    /// Makes the set that holds without a configuration: the channels in the order of the
+    /// settings file.
     pub fn unconfigured<'a>(channels: impl Iterator<Item = &'a str>) -> Self {
         let row = |(at, channel): (usize, &str)| RoutingChannelRow {
             channel: channel.to_owned(),

@@ -14,8 +14,8 @@ pub struct LimitUsage {
 }
 
 impl LimitUsage {
-    /// Finds the totals by the order's own channel and trade time, which are fixed, so that the same
-    /// rows are found again. `None` for what was never counted: settlements, and
+    /// Finds the totals by the order's own channel and trade time, which are fixed, so that
+    /// the same rows are found again. `None` for what was never counted: settlements, and
     /// orders without a chosen route, sent before there were totals. A route that
     /// can't be read was written by a claim, so it counts.
     pub fn of(order: &Order) -> Option<Self> {

@@ -1,11 +1,9 @@
-//! Words of the psp alone: minor units, and a payout that it does not have.
+//! The payout API: minor units, and its own words.
 
 use super::*;
-use crate::channels::tests::{NOW_S, SERIAL_NO, body, keys, notice, notified, order, read};
-use serde_json::{Value, json};
 
 #[test]
-fn the_psp_is_told_whole_minor_units() {
+fn the_psp_gets_whole_minor_units() {
     let keys = keys();
     let seal = SigningContext {
         keys: &keys,
@@ -16,7 +14,7 @@ fn the_psp_is_told_whole_minor_units() {
         ("700", "JPY", "700"),
         ("1.005", "BHD", "1005"),
     ] {
-        let message = psp::PspChannel
+        let message = crate::channels::psp::PspChannel
             .message(ChannelCall::Pay, &order(amount, currency), seal)
             .unwrap();
         let body: Value = serde_json::from_slice(&message.body).unwrap();
@@ -32,7 +30,7 @@ fn the_psp_is_told_whole_minor_units() {
         );
     }
     assert!(
-        psp::PspChannel
+        crate::channels::psp::PspChannel
             .message(ChannelCall::Pay, &order("1.5", "JPY"), seal)
             .is_err()
     );
@@ -41,7 +39,7 @@ fn the_psp_is_told_whole_minor_units() {
         data["amount"] = amount;
         data["currency"] = currency.into();
         notified("psp", &json!({ "type": "payout.paid", "data": data }))
-            .map(|n| (n.heard.amount, n.heard.currency))
+            .map(|n| (n.result.amount, n.result.currency))
     };
     let said =
         |text: &str, currency: &str| (Decimal::from_str_exact(text).ok(), currency.parse().ok());
@@ -100,7 +98,7 @@ fn the_psp_alone_says_no_such_payout_and_its_two_words_must_agree() {
     let mut told = notice("psp", "paid");
     told["type"] = "payout.failed".into();
     assert_eq!(
-        notified("psp", &told).unwrap().heard.answer,
+        notified("psp", &told).unwrap().result.answer,
         ChannelAnswer::Unknown
     );
 }

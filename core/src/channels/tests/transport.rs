@@ -1,12 +1,10 @@
 //! Requests that may be sent again and those that may not, over real sockets.
 
 use super::*;
-use crate::channels::tests::{SERIAL_NO, body, keys, order};
 use crate::config;
 use crate::ready_queue::ReadyQueue;
 use sluice_contract::clock::now_us;
 use sluice_contract::keys::KeyRing;
-use sluice_contract::signing::{SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
