@@ -29,8 +29,8 @@ const ALLOWED: [(&str, &str); 3] = [
 
 fn sources(under: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(under).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in std::fs::read_dir(under).into_iter().flatten().flatten() {
+        let path = entry.path();
         if path.is_dir() {
             found.extend(sources(&path));
         } else if path.extension().is_some_and(|e| e == "rs") {
@@ -44,12 +44,12 @@ fn sources(under: &Path) -> Vec<PathBuf> {
 fn unsupervised(folder: &str) -> Vec<String> {
     let mut found = Vec::new();
     for path in sources(&top().join(folder)) {
-        let name = path.strip_prefix(top()).unwrap().display().to_string();
+        let name = path.strip_prefix(top()).unwrap_or(&path).display().to_string();
         let is_test = name.ends_with("tests.rs") || name.contains("/tests");
         if is_test || ALLOWED.iter().any(|(file, _)| *file == name) {
             continue;
         }
-        let text = std::fs::read_to_string(&path).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
         let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or("");
         for line in code.lines().filter(|l| !l.trim_start().starts_with("//")) {
             if STARTS.iter().any(|start| line.contains(start)) {
@@ -62,6 +62,8 @@ fn unsupervised(folder: &str) -> Vec<String> {
 
 #[test]
 fn the_core_starts_nothing_outside_its_set() {
+    let read = sources(&top().join("core/src")).len();
+    assert!(read > 150, "only {read} files were read");
     let found = [unsupervised("core/src"), unsupervised("contract/src")].concat();
     assert!(found.is_empty(), "{}", found.join("\n"));
 }

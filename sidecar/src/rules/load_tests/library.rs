@@ -8,7 +8,14 @@ use crate::rules::{Evaluator, RuleFiles};
 const LIBRARY: &str = "// shared\nfn twice(x) { one(x) + one(x) }\nprivate fn one(x) { x }\n";
 
 /// Files of a library, the wrong one of them, and part of the error.
-const WRONG_LIBRARIES: &[(&[(&str, &str)], &str, &str)] = &[
+type WrongLibrary = (
+    &'static [(&'static str, &'static str)],
+    &'static str,
+    &'static str,
+);
+
+/// Libraries that are refused, each for one reason.
+const WRONG_LIBRARIES: &[WrongLibrary] = &[
     (
         &[("x", LIBRARY), ("y", "fn twice(a) { a }")],
         "lib/y.rhai",

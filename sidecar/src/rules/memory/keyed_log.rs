@@ -54,6 +54,10 @@ impl<T> KeyedLog<T> {
         self.items.len()
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     pub fn front(&self) -> Option<(u64, &KeyedItem<T>)> {
         self.items.front().map(|item| (self.first, item))
     }
