@@ -17,6 +17,7 @@ mod kills;
 mod kinds;
 mod midnight;
 mod mysql;
+mod orderly_stop;
 mod programs;
 mod recordings;
 mod recovery;

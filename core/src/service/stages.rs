@@ -8,13 +8,14 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Deadline of each stage, in the order of `CoreStages::in_order`. Requests have
-/// as long as callers wait for; calls under way as long as a channel's usual deadline.
+/// as long as callers wait for; calls under way as long as a channel's usual deadline. The
+/// sum is less than the 30 s after which supervisors kill.
 pub(super) const STOP_DEADLINES: [Duration; 6] = [
     Duration::from_secs(10),
     Duration::from_secs(5),
-    Duration::from_secs(5),
-    Duration::from_secs(5),
-    Duration::from_secs(5),
+    Duration::from_secs(3),
+    Duration::from_secs(3),
+    Duration::from_secs(3),
     Duration::from_secs(1),
 ];
 
