@@ -178,9 +178,12 @@ impl Supervisor {
     pub async fn first_end(&self) -> PartEnd {
         let mut ends = self.0.first_end.subscribe();
         // This set holds the sender: the channel can't close.
-        match ends.wait_for(Option::is_some).await.as_deref() {
-            Ok(Some(end)) => end.clone(),
-            Ok(None) | Err(_) => std::future::pending().await,
+        let first = ends.wait_for(Option::is_some).await;
+        // Copied first: a future that held the channel's lock could not be sent.
+        let first = first.ok().and_then(|end| end.clone());
+        match first {
+            Some(end) => end,
+            None => std::future::pending().await,
         }
     }
 

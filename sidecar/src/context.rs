@@ -1,55 +1,61 @@
-//! The context that the composition root builds once and hands out in parts.
+//! The context that the composition root builds once, and hands out in parts: below it
+//! nobody sees more than the handles of its own work.
 
-use crate::binlog::hosts::ServerHosts;
+use crate::active_rules::ActiveRuleSet;
+use crate::audit::AuditHandle;
+use crate::audit::audit_context::AuditContext;
 use crate::binlog::servers::{self, SourceServer};
 use crate::config::{SidecarConfig, SidecarSecrets};
 use crate::fence::FencePublisher;
+use crate::health::Health;
 use crate::health::blind::{Blind, BlindCause};
 use crate::health::last_activity::LastActivity;
 use crate::health::status::SidecarStatus;
+use crate::http::state::{HttpState, OperatorAuth};
+use crate::leader::guard_db::GuardDb;
 use crate::metrics::SidecarMetrics;
+use crate::pipeline::lag::LagMeter;
+use crate::pipeline::leadership::{LeadershipContext, LeadershipSettings};
 use crate::recording::{Recorder, RecordingWriter};
-use crate::rules::runtime::rule_set::RuleSet;
-use crate::workflow;
+use crate::reload::ReloadContext;
+use crate::workflow::promotion::CaseResultCache;
+use crate::workflow::promotion_context::PromotionContext;
 use anyhow::Context;
-use sluice_contract::schema::Schemas;
 use sluice_contract::telemetry::Readiness;
 use std::sync::Arc;
-use tokio::sync::{Notify, watch};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Connections for commits, operators and gauges.
-pub const POOL_CONNECTIONS: usize = 4;
+const POOL_CONNECTIONS: usize = 4;
 
-/// What all parts share.
+/// Handles that the program's parts share.
 pub struct SidecarContext {
     pub config: SidecarConfig,
-    pub schemas: Schemas,
-    pub secrets: SidecarSecrets,
-    /// The first server's: verdicts, breakers and the lease are there.
-    pub pool: Arc<ServerHosts>,
+    secrets: SidecarSecrets,
+    /// The first server's guard schema: verdicts, breakers and the lease are there.
+    pub db: GuardDb,
     /// Every server that is read, the first one included.
-    pub servers: Vec<SourceServer>,
-    pub kafka_activity: LastActivity,
-    pub blind: Blind,
+    pub servers: Arc<[SourceServer]>,
+    kafka_activity: LastActivity,
+    pub health: Health,
     pub fence: FencePublisher,
-    pub status: SidecarStatus,
-    pub audit: crate::audit::AuditHandle,
-    pub metrics: &'static SidecarMetrics,
-    pub rules: watch::Receiver<Option<Arc<RuleSet>>>,
+    audit: AuditHandle,
+    rules: ActiveRuleSet,
     /// Keeps what the evaluator sees, if that was asked for.
-    pub recorder: Option<Recorder>,
-    /// Told when this process put another set in force.
-    pub rules_changed: Arc<Notify>,
-    pub tested: workflow::promotion::CaseResultCache,
-    pub cancel: CancellationToken,
+    pub recorder: Option<Arc<Recorder>>,
+    tested: Arc<CaseResultCache>,
 }
 
 impl SidecarContext {
+    /// Builds it from the settings.
+    ///
+    /// # Errors
+    /// A missing secret or a wrong setting.
     pub(crate) fn build(
         config: SidecarConfig,
         readiness: &Readiness,
-        rules: watch::Receiver<Option<Arc<RuleSet>>>,
+        rules: ActiveRuleSet,
     ) -> anyhow::Result<Self> {
         let metrics = crate::metrics::metrics()?;
         let blind = Blind::new(readiness.clone(), metrics.blind.clone());
@@ -60,29 +66,117 @@ impl SidecarContext {
         let servers = servers::all(&config.mysql, POOL_CONNECTIONS, &blind)?;
         let first = servers.first().context("mysql.url names no server")?;
         Ok(SidecarContext {
-            recorder: open_recorder(&config, metrics),
-            schemas: config.schemas()?,
+            recorder: open_recorder(&config, metrics).map(Arc::new),
+            db: GuardDb {
+                hosts: Arc::clone(&first.hosts),
+                schemas: config.schemas()?,
+                owner: config.instance.as_str().into(),
+            },
             secrets: config.secrets()?,
-            pool: Arc::clone(&first.hosts),
-            servers,
+            servers: servers.into(),
             kafka_activity: LastActivity::default(),
             fence: FencePublisher::new(blind.clone()),
-            cancel: CancellationToken::new(),
-            status,
-            audit: crate::audit::AuditHandle::default(),
-            blind,
-            metrics,
+            health: Health {
+                blind,
+                status,
+                metrics,
+            },
+            audit: AuditHandle::default(),
             rules,
-            rules_changed: Arc::default(),
-            tested: Default::default(),
+            tested: Arc::default(),
             config,
         })
     }
+
+    /// Whether the first server's changes come through a feed.
+    pub(crate) fn is_fed(&self) -> bool {
+        self.config.kafka.changes.is_some()
+    }
+
+    /// Hands out the leaderships' handles; `stop` ends them.
+    pub(crate) fn leadership(&self, stop: CancellationToken) -> LeadershipContext {
+        let config = &self.config;
+        LeadershipContext {
+            db: self.db.clone(),
+            servers: Arc::clone(&self.servers),
+            settings: LeadershipSettings {
+                kafka: config.kafka.clone(),
+                start: config.start,
+                on_lost_position: config.on_lost_position,
+                workers: config.workers,
+                checkpoint_interval: Duration::from_millis(config.checkpoint_interval_ms),
+                server_id: config.mysql.server_id,
+                split_books: config.mysql.split_books,
+            },
+            fence: self.fence.clone(),
+            health: self.health.clone(),
+            kafka_activity: self.kafka_activity.clone(),
+            rules: self.rules.clone(),
+            recorder: self.recorder.clone(),
+            audit: AuditContext {
+                db: self.db.clone(),
+                settings: config.audit.clone(),
+                servers: Arc::clone(&self.servers),
+                split_books: config.mysql.split_books,
+                server_id: config.mysql.server_id,
+                handle: self.audit.clone(),
+                health: self.health.clone(),
+                rules: self.rules.clone(),
+                stop,
+            },
+        }
+    }
+
+    /// Hands out the reloader's handles.
+    pub(crate) fn reload(&self, stop: CancellationToken) -> ReloadContext {
+        ReloadContext {
+            db: self.db.clone(),
+            health: self.health.clone(),
+            rules_dir: self.config.rules_dir.clone(),
+            mysql: self.config.mysql.clone(),
+            provenance_key: self.secrets.provenance_key.clone(),
+            changed: Arc::clone(&self.rules.changed),
+            stop,
+        }
+    }
+
+    /// Hands out the meter of the lag.
+    pub(crate) fn lag(&self) -> LagMeter {
+        let with_kafka = !self.config.kafka.brokers.is_empty();
+        LagMeter {
+            db: self.db.clone(),
+            health: self.health.clone(),
+            servers: Arc::clone(&self.servers),
+            kafka_activity: with_kafka.then(|| self.kafka_activity.clone()),
+            is_fed: self.is_fed(),
+            max_lag_us: i64::try_from(self.config.max_lag_ms * 1_000).unwrap_or(i64::MAX),
+        }
+    }
+
+    /// Hands out the listener's handles.
+    pub(crate) fn http(&self) -> HttpState {
+        HttpState {
+            db: self.db.clone(),
+            auth: OperatorAuth {
+                secrets_dir: self.config.secrets_dir.clone(),
+                sidecar_token: self.secrets.sidecar_token.clone(),
+            },
+            fence: self.fence.clone(),
+            health: self.health.clone(),
+            audit: self.audit.clone(),
+            promotion: PromotionContext {
+                db: self.db.clone(),
+                tested: Arc::clone(&self.tested),
+                rules: self.rules.clone(),
+                provenance_key: self.secrets.provenance_key.clone(),
+            },
+        }
+    }
 }
 
-/// A folder that can't be written to must not keep a sidecar from guarding money:
-/// it is told, and counts as not recording.
-pub fn open_recorder(config: &SidecarConfig, metrics: &'static SidecarMetrics) -> Option<Recorder> {
+/// Opens the recording. A folder that can't be written to must not keep a sidecar from
+/// guarding money: it is logged, and counts as not recording.
+fn open_recorder(config: &SidecarConfig, metrics: &'static SidecarMetrics) -> Option<Recorder> {
     let record = config.recording.as_ref()?;
     metrics.recording_wanted.set(1);
     let opened = RecordingWriter::open(&record.dir, record.max_mb)

@@ -23,7 +23,7 @@ const LINE_INTERVAL: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Default)]
 struct FenceState {
-    /// Counts reigns: what an earlier one told is forgotten.
+    /// Counts leaderships: what an earlier one told is forgotten.
     leadership: u64,
     /// Highest token and when it was written.
     tokens: HashMap<String, (u64, i64)>,
@@ -36,6 +36,7 @@ pub struct FencePublisher {
     evaluated: Arc<Mutex<FenceState>>,
     changed: watch::Sender<u64>,
     blind: Blind,
+    closed: CancellationToken,
 }
 
 impl FencePublisher {
@@ -44,13 +45,20 @@ impl FencePublisher {
             evaluated: Arc::default(),
             changed: watch::channel(0).0,
             blind,
+            closed: CancellationToken::new(),
         }
+    }
+
+    /// Ends every stream, and each that is opened later: from here on nothing is told,
+    /// so that another sidecar may lead.
+    pub fn close(&self) {
+        self.closed.cancel();
     }
 
     /// Another leadership begins to read, in this process: which accounts must wait is known
     /// only once it has read again what is open. A token that was told before must not
     /// let anything through meanwhile; cores raise another one.
-    pub fn begins(&self) {
+    pub fn leadership_begins(&self) {
         let mut shown = self
             .evaluated
             .lock()
@@ -121,7 +129,7 @@ impl FencePublisher {
     }
 
     /// A stream of lines for one core.
-    pub fn stream(&self, instance: String, cancel: CancellationToken) -> Response {
+    pub fn stream(&self, instance: String) -> Response {
         let told = FenceStream {
             changed: self.changed.subscribe(),
             blind: self.blind.subscribe(),
@@ -129,7 +137,7 @@ impl FencePublisher {
             instance,
             last: None,
             leadership: 0,
-            cancel,
+            closed: self.closed.clone(),
         };
         let lines = stream::unfold(told, |mut told| async move {
             let line = told.next().await?;
@@ -155,7 +163,7 @@ struct FenceStream {
     last: Option<FenceLine>,
     /// In which `last` was told.
     leadership: u64,
-    cancel: CancellationToken,
+    closed: CancellationToken,
 }
 
 impl FenceStream {
@@ -173,7 +181,7 @@ impl FenceStream {
                 return self.tell(line);
             }
             tokio::select! {
-                () = self.cancel.cancelled() => return None,
+                () = self.closed.cancelled() => return None,
                 () = &mut beat => return self.tell(line),
                 changed = self.changed.changed() => changed.ok()?,
                 changed = self.blind.changed() => changed.ok()?,
@@ -182,7 +190,7 @@ impl FenceStream {
     }
 
     fn tell(&mut self, line: FenceLine) -> Option<Bytes> {
-        if self.cancel.is_cancelled() {
+        if self.closed.is_cancelled() {
             return None;
         }
         let mut text = serde_json::to_vec(&line).ok()?;

@@ -39,7 +39,7 @@ fn tokens_rise_per_core_and_stand_still_while_blind() -> anyhow::Result<()> {
     blind.clear(BlindCause::Binlog);
     assert_eq!((line("a", 5).token, line("new", 0).token), (6, 0));
     // What was told before must not pass while the holds are not known again.
-    fence.begins();
+    fence.leadership_begins();
     assert_eq!(
         line("a", 6),
         FenceLine {

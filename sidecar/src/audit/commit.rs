@@ -10,7 +10,8 @@
 
 use crate::audit::repo::{self, AuditRun, SourceGap};
 use crate::health::status::SidecarStatus;
-use crate::leader::repo::{CheckpointRow, LEASE_TTL_US, renew, write_checkpoint};
+use crate::leader::checkpoint_repo::{CheckpointRow, write_checkpoint};
+use crate::leader::lease_repo::{LEASE_TTL_US, renew};
 use crate::metrics::SidecarMetrics;
 use crate::rules::runtime::finding::Finding;
 use crate::rules::runtime::rule_set::RuleSet;

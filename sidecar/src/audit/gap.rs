@@ -9,14 +9,14 @@
 //!
 //! What rows would have shown one by one stays undecided, and is said to be.
 
+use crate::audit::audit_context::AuditContext;
 use crate::audit::commit::{AuditError, GapClosing};
 use crate::audit::repo::SourceGap;
 use crate::audit::run::{AuditJob, AuditResult, servers};
 use crate::audit::{AuditReason, schedule};
 use crate::binlog::{preflight, reader};
-use crate::context::SidecarContext;
 use crate::health::blind::BlindCause;
-use crate::leader::repo::{CheckpointRow, LEASE_TTL_US, renew};
+use crate::leader::checkpoint_repo::CheckpointRow;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::stream::gtid::{Flavour, GtidSet};
 use crate::stream::position::StartPosition;
@@ -37,24 +37,24 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Whether a stored position that was lost is to be given up: the policy says so, and
 /// the server says once more that it can't read on from there.
 pub async fn is_lost(
-    parts: &SidecarContext,
+    context: &AuditContext,
     flavour: Flavour,
     stored: &CheckpointRow,
 ) -> anyhow::Result<bool> {
-    if !parts.audit.is_lost(&stored.replay_from) || servers(parts, flavour).is_err() {
+    if !context.handle.is_lost(&stored.replay_from) || servers(context, flavour).is_err() {
         return Ok(false);
     }
     let position = GtidSet::parse(flavour, &stored.replay_from)?;
-    let url = parts.pool.url();
+    let url = context.db.hosts.url();
     let asked = async {
-        let mut conn = parts.pool.get_conn().await?;
+        let mut conn = context.db.conn().await?;
         if !preflight::has_all(&mut conn, flavour, &position).await? {
             return Ok(true);
         }
         drop(conn);
         let opened = preflight::open(
             url,
-            parts.config.mysql.server_id,
+            context.server_id,
             flavour,
             &position,
             StartPosition::Now,
@@ -80,7 +80,7 @@ pub async fn is_lost(
 /// Closes the gap after `lost` (`None`: the first start) and returns the checkpoint
 /// from which to read on; it is committed.
 pub async fn close(
-    parts: &SidecarContext,
+    context: &AuditContext,
     epoch: i64,
     flavour: Flavour,
     rules: &Arc<RuleSet>,
@@ -95,10 +95,10 @@ pub async fn close(
         }
         None => "the first start: everything at rest is checked before reading".to_owned(),
     };
-    parts.blind.set(BlindCause::Binlog, why);
+    context.health.blind.set(BlindCause::Binlog, why);
     let found_us = now_us();
     let job = AuditJob {
-        parts,
+        context,
         epoch,
         flavour,
         rules: Arc::clone(rules),
@@ -116,17 +116,17 @@ pub async fn close(
     };
     let done = tokio::select! {
         done = done => done,
-        stop = keep_lease(parts, epoch) => Err(stop),
-        () = parts.cancel.cancelled() => Err(AuditError::Failed(anyhow::anyhow!("shutting down"))),
+        stop = keep_lease(context, epoch) => Err(stop),
+        () = context.stop.cancelled() => Err(AuditError::Failed(anyhow::anyhow!("shutting down"))),
     };
     let (done, checkpoint) = match done {
         Ok((run, checkpoint)) => (Ok(run), Some(checkpoint)),
         Err(stop) => (Err(stop), None),
     };
-    schedule::ended(parts, &done);
+    schedule::ended(context, &done);
     done.context("checking what a gap left behind")?;
     if let Some(lost) = lost {
-        parts.audit.found_again();
+        context.handle.found_again();
         tracing::warn!(from = lost.position, "the gap is closed; reading on");
     }
     checkpoint.context("a gap was closed without a checkpoint")
@@ -186,20 +186,13 @@ fn closing(
 
 /// Nobody else commits while a gap is closed, so the lease is renewed here. Ends only
 /// when it is lost.
-async fn keep_lease(parts: &SidecarContext, epoch: i64) -> AuditError {
+async fn keep_lease(context: &AuditContext, epoch: i64) -> AuditError {
     loop {
         tokio::time::sleep(LEASE_RENEW_INTERVAL).await;
         let renewed = async {
-            let mut conn = parts.pool.get_conn().await?;
+            let mut conn = context.db.conn().await?;
             let mut tx = conn.start_transaction(TxOpts::default()).await?;
-            let ours = renew(
-                &mut tx,
-                &parts.schemas,
-                &parts.config.instance,
-                epoch,
-                now_us() + LEASE_TTL_US,
-            )
-            .await?;
+            let ours = context.db.renew_lease(&mut tx, epoch).await?;
             tx.commit().await?;
             mysql_async::Result::Ok(ours)
         };

@@ -8,6 +8,7 @@
 //! Only the holder of the lease runs one, and one at a time; a run that ends half-way
 //! starts over.
 
+pub mod audit_context;
 pub mod commit;
 pub mod confirm;
 pub mod gap;

@@ -1,12 +1,12 @@
 //! One run over everything at rest.
 
+use crate::audit::audit_context::AuditContext;
 use crate::audit::commit::{AuditError, AuditWriter, GapClosing};
 use crate::audit::confirm::confirm;
 use crate::audit::pace::ChunkPacer;
 use crate::audit::read::{AuditReader, AuditReading, AuditServers};
 use crate::audit::repo::AuditRun;
 use crate::audit::{AuditProgress, AuditReason};
-use crate::context::SidecarContext;
 use crate::rules::runtime::finding::{Finding, FindingOutcome, RuleError};
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::stream::audit_run::{suspect_accounts, watched_facts};
@@ -33,7 +33,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// What a run needs.
 pub struct AuditJob<'a> {
-    pub parts: &'a SidecarContext,
+    pub context: &'a AuditContext,
     pub epoch: i64,
     pub flavour: Flavour,
     /// The same from its beginning to its end.
@@ -50,11 +50,11 @@ pub struct AuditResult {
 }
 
 /// Where the schemas are; an error if the books are apart and nobody said where.
-pub fn servers(parts: &SidecarContext, flavour: Flavour) -> anyhow::Result<AuditServers> {
-    let settings = &parts.config.audit;
+pub fn servers(context: &AuditContext, flavour: Flavour) -> anyhow::Result<AuditServers> {
+    let settings = &context.settings;
     // One that is read as a server of its own is known by that.
     let also = |schema: &str| {
-        parts
+        context
             .servers
             .iter()
             .skip(1)
@@ -62,7 +62,7 @@ pub fn servers(parts: &SidecarContext, flavour: Flavour) -> anyhow::Result<Audit
     };
     let of = |key: &str, schema: &str, url: &str| match (url, also(schema)) {
         ("", Some(server)) => Ok(Some(server.hosts.pool())),
-        ("", None) if parts.config.mysql.split_books => {
+        ("", None) if context.split_books => {
             anyhow::bail!(
                 "{key} is not set: with mysql.split_books, data at rest can't be checked without it"
             )
@@ -71,9 +71,9 @@ pub fn servers(parts: &SidecarContext, flavour: Flavour) -> anyhow::Result<Audit
         (url, _) => Ok(Some(pool_of(options_of(key, url)?, MAX_CONNECTIONS)?)),
     };
     Ok(AuditServers {
-        schemas: parts.schemas.clone(),
+        schemas: context.db.schemas.clone(),
         flavour,
-        orders: parts.pool.pool(),
+        orders: context.db.hosts.pool(),
         balance: of("audit.balance_url", "balance", &settings.balance_url)?,
         ledger: of("audit.ledger_url", "ledger", &settings.ledger_url)?,
     })
@@ -83,26 +83,26 @@ impl AuditJob<'_> {
     pub fn book(&self) -> AuditWriter {
         AuditWriter {
             rules: Arc::clone(&self.rules),
-            rules_changed: Arc::clone(&self.parts.rules_changed),
-            split_books: self.parts.config.mysql.split_books,
-            pool: self.parts.pool.pool(),
-            schemas: self.parts.schemas.clone(),
-            owner: self.parts.config.instance.clone(),
+            rules_changed: Arc::clone(&self.context.rules.changed),
+            split_books: self.context.split_books,
+            pool: self.context.db.hosts.pool(),
+            schemas: self.context.db.schemas.clone(),
+            owner: self.context.db.owner.to_string(),
             epoch: self.epoch,
-            metrics: self.parts.metrics,
-            status: self.parts.status.clone(),
+            metrics: self.context.health.metrics,
+            status: self.context.health.status.clone(),
         }
     }
 
     /// Reads, judges, confirms and says; whoever calls `finish` makes it complete.
     pub async fn check(&self) -> Result<AuditResult, AuditError> {
-        let servers = servers(self.parts, self.flavour)?;
+        let servers = servers(self.context, self.flavour)?;
         let mut reader = servers.reader().await?;
         let started_us = now_us();
         let run_id = hex::encode(
             &Sha256::digest(format!(
                 "{}/{}/{started_us}",
-                self.parts.config.instance, self.epoch
+                self.context.db.owner, self.epoch
             ))[..16],
         );
         let position = reader.position().await?;
@@ -118,7 +118,7 @@ impl AuditJob<'_> {
             job: self,
             book: self.book(),
             split_books: servers.has_split_books(),
-            pace: ChunkPacer::new(self.parts.config.audit.max_rows_per_second),
+            pace: ChunkPacer::new(self.context.settings.max_rows_per_second),
             named: HashMap::new(),
             checked: AuditResult {
                 row,
@@ -243,7 +243,8 @@ impl AuditRunner<'_> {
             return Ok(());
         }
         self.job
-            .parts
+            .context
+            .health
             .metrics
             .audit
             .suspects
@@ -278,7 +279,8 @@ impl AuditRunner<'_> {
     fn count(&self, errors: &[RuleError]) {
         for error in errors {
             self.job
-                .parts
+                .context
+                .health
                 .metrics
                 .rule_errors
                 .with_label_values(&[&error.rule])
@@ -307,8 +309,8 @@ impl AuditRunner<'_> {
             suspects: count(row.suspects),
         };
         self.job
-            .parts
-            .audit
+            .context
+            .handle
             .update(|note| note.running = Some(progress));
     }
 }

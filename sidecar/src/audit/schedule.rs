@@ -1,14 +1,13 @@
 //! Keeps the runs coming while the lease is ours: when one is due, and when asked.
 
+use crate::audit::audit_context::AuditContext;
 use crate::audit::commit::AuditError;
 use crate::audit::repo::{self, AuditRun};
 use crate::audit::run::AuditJob;
 use crate::audit::{AuditProgress, AuditReason};
-use crate::context::SidecarContext;
 use crate::stream::gtid::Flavour;
 use sluice_contract::clock::now_us;
 use sluice_contract::telemetry::seconds;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// After a run that could not be completed.
@@ -17,25 +16,26 @@ const RETRY_DELAY: Duration = Duration::from_secs(10);
 const NO_SCHEDULE: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// Runs until another sidecar holds the lease.
-pub async fn keep(parts: Arc<SidecarContext>, epoch: i64, flavour: Flavour) {
-    let period = Duration::from_secs(u64::from(parts.config.audit.interval_minutes) * 60);
-    parts
+pub async fn keep(context: AuditContext, epoch: i64, flavour: Flavour) {
+    let period = Duration::from_secs(u64::from(context.settings.interval_minutes) * 60);
+    context
+        .health
         .metrics
         .audit
         .period_seconds
-        .set(i64::from(parts.config.audit.interval_minutes) * 60);
-    let mut wait = first_wait(&parts, period).await;
+        .set(i64::from(context.settings.interval_minutes) * 60);
+    let mut wait = first_wait(&context, period).await;
     loop {
         let reason = tokio::select! {
-            () = parts.audit.asked() => AuditReason::Demand,
+            () = context.handle.asked() => AuditReason::Demand,
             () = tokio::time::sleep(wait) => AuditReason::Schedule,
         };
-        let Some(rules) = parts.rules.borrow().clone() else {
+        let Some(rules) = context.rules.current() else {
             wait = RETRY_DELAY;
             continue;
         };
         let job = AuditJob {
-            parts: &parts,
+            context: &context,
             epoch,
             flavour,
             rules,
@@ -51,10 +51,10 @@ pub async fn keep(parts: Arc<SidecarContext>, epoch: i64, flavour: Flavour) {
 }
 
 /// Until the next run is due, by the last one of whichever instance.
-async fn first_wait(parts: &SidecarContext, period: Duration) -> Duration {
+async fn first_wait(context: &AuditContext, period: Duration) -> Duration {
     let last = loop {
         let asked =
-            async { repo::last_run(&mut parts.pool.get_conn().await?, &parts.schemas).await };
+            async { repo::last_run(&mut context.db.conn().await?, &context.db.schemas).await };
         match asked.await {
             Ok(last) => break last,
             Err(error) => {
@@ -65,7 +65,7 @@ async fn first_wait(parts: &SidecarContext, period: Duration) -> Duration {
     };
     let done_us = last.as_ref().map_or(0, |run| run.completed_us);
     if let Some(last) = last {
-        show(parts, &last);
+        show(context, &last);
     }
     if period.is_zero() {
         return NO_SCHEDULE;
@@ -76,13 +76,13 @@ async fn first_wait(parts: &SidecarContext, period: Duration) -> Duration {
 }
 
 async fn once(job: &AuditJob<'_>) -> Result<(), AuditError> {
-    let parts = job.parts;
+    let context = job.context;
     let done = async {
         let checked = started(job).check().await?;
         job.finish(checked, None).await
     };
     let done = done.await;
-    ended(parts, &done);
+    ended(context, &done);
     done.map(drop)
 }
 
@@ -94,38 +94,38 @@ pub fn started<'j, 'p>(job: &'j AuditJob<'p>) -> &'j AuditJob<'p> {
         ..AuditProgress::default()
     };
     // Whoever asked before now is answered by this one.
-    job.parts
-        .audit
+    job.context
+        .handle
         .update(|note| (note.running, note.asked) = (Some(progress), false));
-    job.parts.metrics.audit.running.set(1);
+    job.context.health.metrics.audit.running.set(1);
     job
 }
 
 /// Shows how it ended.
-pub fn ended(parts: &SidecarContext, done: &Result<AuditRun, AuditError>) {
-    parts.metrics.audit.running.set(0);
-    parts.audit.update(|note| note.running = None);
+pub fn ended(context: &AuditContext, done: &Result<AuditRun, AuditError>) {
+    context.health.metrics.audit.running.set(0);
+    context.handle.update(|note| note.running = None);
     match done {
-        Ok(run) => show(parts, run),
+        Ok(run) => show(context, run),
         Err(stop) => {
-            parts.metrics.audit.failures.inc();
+            context.health.metrics.audit.failures.inc();
             tracing::error!(error = %stop, "data at rest could not be checked; the run starts over");
-            parts
-                .audit
+            context
+                .handle
                 .update(|note| note.failed = Some(stop.to_string()));
         }
     }
 }
 
-fn show(parts: &SidecarContext, run: &AuditRun) {
-    let shown = &parts.metrics.audit;
+fn show(context: &AuditContext, run: &AuditRun) {
+    let shown = &context.health.metrics.audit;
     shown.completed_seconds.set(seconds(run.completed_us));
     shown
         .took_seconds
         .set(seconds(run.completed_us - run.started_us));
     shown.accounts.set(run.accounts);
     shown.open_findings.set(run.open_findings);
-    parts
-        .audit
+    context
+        .handle
         .update(|note| (note.last, note.failed) = (Some(run.clone()), None));
 }

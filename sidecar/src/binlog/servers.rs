@@ -4,6 +4,7 @@
 use crate::binlog::hosts::ServerHosts;
 use crate::binlog::preflight;
 use crate::binlog::settings::MysqlSourceSettings;
+use crate::binlog::verdict_server;
 use crate::binlog::watched_tables::WatchedTables;
 use crate::health::blind::{Blind, BlindCause};
 use crate::health::last_activity::LastActivity;
@@ -11,7 +12,6 @@ use crate::stream::gtid::Flavour;
 use sluice_contract::schema::Schemas;
 use std::sync::Arc;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 /// One server.
 pub struct SourceServer {
@@ -69,20 +69,18 @@ impl SourceServer {
 
     /// Asks for ever whether its settings are right; one whose changes come by a feed
     /// need only be there.
-    pub fn inspect(&self, fed: bool) -> JoinHandle<()> {
+    pub fn inspect(&self, fed: bool) -> impl Future<Output = ()> + Send + 'static {
         self.blind.set(BlindCause::Mysql, "connecting");
         let (hosts, blind, fit) = (
             Arc::clone(&self.hosts),
             self.blind.clone(),
             self.fit.clone(),
         );
-        match fed {
-            true => tokio::spawn(crate::binlog::verdict_server::watch(
-                hosts.url().to_owned(),
-                blind,
-                fit,
-            )),
-            false => tokio::spawn(preflight::watch(hosts, blind, fit)),
+        async move {
+            match fed {
+                true => verdict_server::watch(hosts.url().to_owned(), blind, fit).await,
+                false => preflight::watch(hosts, blind, fit).await,
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Suppressions over HTTP.
 
-use crate::context::SidecarContext;
-use crate::http::rule_sets::{actor, parse, unwrap_response};
-use crate::http::{HttpState, answer, failed, refuse};
+use crate::http::answers::{answer, failed, parse, refuse, unwrap_response};
+use crate::http::state::{HttpState, OperatorAuth};
+use crate::leader::guard_db::GuardDb;
 use crate::rules::names_amount;
 use crate::workflow::repo::MAX_REASON_CHARS;
 use crate::workflow::suppressions::{MAX_LIFETIME_US, MAX_SUPPRESSIONS, Suppression};
@@ -29,10 +29,10 @@ pub fn router() -> Router<HttpState> {
         .route("/suppressions/{id}/revoke", post(revoke))
 }
 
-async fn suppressions(State(parts): State<HttpState>) -> Response {
+async fn suppressions(State(db): State<GuardDb>) -> Response {
     let listed = async {
-        let mut conn = parts.pool.get_conn().await?;
-        anyhow::Ok(repo::suppressions(&mut conn, &parts.schemas, now_us()).await?)
+        let mut conn = db.conn().await?;
+        anyhow::Ok(repo::suppressions(&mut conn, &db.schemas, now_us()).await?)
     };
     listed.await.map_or_else(|error| failed(&error), answer)
 }
@@ -49,21 +49,26 @@ struct SuppressionBody {
     by: Option<String>,
 }
 
-async fn suppress(State(parts): State<HttpState>, headers: HeaderMap, body: Bytes) -> Response {
+async fn suppress(
+    State(db): State<GuardDb>,
+    State(auth): State<OperatorAuth>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let suppressed = async {
         let wanted: SuppressionBody = parse(&body)?;
-        let author = actor(&parts, &headers, wanted.by.as_deref())?;
+        let author = auth.actor(&headers, wanted.by.as_deref())?;
         let made =
             suppression(&wanted, author).map_err(|why| Box::new(refuse(ApiCode::BadField, why)))?;
-        can_be(&parts, &made.rule).await?;
+        can_be(&db, &made.rule).await?;
         let stored = async {
-            let mut conn = parts.pool.get_conn().await?;
-            let in_force = repo::suppressions(&mut conn, &parts.schemas, made.created_us).await?;
+            let mut conn = db.conn().await?;
+            let in_force = repo::suppressions(&mut conn, &db.schemas, made.created_us).await?;
             let live = |s: &&Suppression| s.revoked_us.is_none() && s.expires_us > made.created_us;
             if in_force.iter().filter(live).count() >= MAX_SUPPRESSIONS {
                 return Ok(false);
             }
-            repo::suppress(&mut conn, &parts.schemas, &made).await?;
+            repo::suppress(&mut conn, &db.schemas, &made).await?;
             anyhow::Ok(true)
         };
         Ok(match stored.await {
@@ -88,11 +93,11 @@ async fn suppress(State(parts): State<HttpState>, headers: HeaderMap, body: Byte
 }
 
 /// A suppression that could never take anything must not look like one.
-async fn can_be(parts: &SidecarContext, rule: &str) -> Result<(), Box<Response>> {
+async fn can_be(db: &GuardDb, rule: &str) -> Result<(), Box<Response>> {
     let set = async {
-        let mut conn = parts.pool.get_conn().await?;
-        let version = rule_sets::active(&mut conn, &parts.schemas).await?;
-        Ok(rule_sets::read(&mut conn, &parts.schemas, version)
+        let mut conn = db.conn().await?;
+        let version = rule_sets::active(&mut conn, &db.schemas).await?;
+        Ok(rule_sets::read(&mut conn, &db.schemas, version)
             .await?
             .unwrap_or_default())
     };
@@ -150,7 +155,8 @@ fn suppression(wanted: &SuppressionBody, author: String) -> Result<Suppression, 
 }
 
 async fn revoke(
-    State(parts): State<HttpState>,
+    State(db): State<GuardDb>,
+    State(auth): State<OperatorAuth>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
@@ -166,10 +172,10 @@ async fn revoke(
         } else {
             parse(&body)?
         };
-        let by = actor(&parts, &headers, asked.by.as_deref())?;
+        let by = auth.actor(&headers, asked.by.as_deref())?;
         let done = async {
-            let mut conn = parts.pool.get_conn().await?;
-            anyhow::Ok(repo::revoke(&mut conn, &parts.schemas, &id, &by, now_us()).await?)
+            let mut conn = db.conn().await?;
+            anyhow::Ok(repo::revoke(&mut conn, &db.schemas, &id, &by, now_us()).await?)
         };
         Ok(match done.await {
             Ok(true) => {

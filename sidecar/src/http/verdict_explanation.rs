@@ -1,7 +1,7 @@
 //! A verdict with everything that a person needs to understand it.
 
 use crate::breakers;
-use crate::context::SidecarContext;
+use crate::leader::guard_db::GuardDb;
 use crate::rules::{RuleHeader, parse_header};
 use crate::verdicts::repo::{self, VerdictRow};
 use crate::workflow::repo as sets;
@@ -40,17 +40,17 @@ impl From<RuleHeader> for RuleDescription {
 }
 
 /// `None` if there is no such verdict.
-pub async fn explain(parts: &SidecarContext, id: &str) -> anyhow::Result<Option<VerdictDetails>> {
-    let mut conn = parts.pool.get_conn().await?;
-    let Some(verdict) = repo::find(&mut conn, &parts.schemas, id).await? else {
+pub async fn explain(db: &GuardDb, id: &str) -> anyhow::Result<Option<VerdictDetails>> {
+    let mut conn = db.conn().await?;
+    let Some(verdict) = repo::find(&mut conn, &db.schemas, id).await? else {
         return Ok(None);
     };
-    let text = sets::text(&mut conn, &parts.schemas, &verdict.rule, &verdict.rule_hash).await?;
+    let text = sets::text(&mut conn, &db.schemas, &verdict.rule, &verdict.rule_hash).await?;
     let about = text
         .and_then(|text| parse_header(&verdict.rule, &text).ok())
         .map(RuleDescription::from);
     let named = verdict.breaker.as_deref().map(keys).unwrap_or_default();
-    let breakers = breakers::repo::find(&mut conn, &parts.schemas, &named).await?;
+    let breakers = breakers::repo::find(&mut conn, &db.schemas, &named).await?;
     Ok(Some(VerdictDetails {
         verdict,
         about,

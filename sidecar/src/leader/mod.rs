@@ -1,3 +1,6 @@
-//! Rows of leadership: the lease of the active sidecar and its checkpoint.
+//! Leadership in the guard schema: the lease of the one active sidecar, and the
+//! checkpoint from which the next one reads on.
 
-pub mod repo;
+pub mod checkpoint_repo;
+pub mod guard_db;
+pub mod lease_repo;

@@ -9,7 +9,7 @@ use crate::health::status::SidecarStatus;
 use crate::kafka::consumer;
 use crate::kafka::group_offsets::GroupOffsetReporter;
 use crate::kafka::settings::KafkaSourceSettings;
-use crate::leader::repo::CheckpointRow;
+use crate::leader::checkpoint_repo::CheckpointRow;
 use crate::metrics::SidecarMetrics;
 use crate::pipeline::gate::asker;
 use crate::pipeline::gate::kafka_ends::KafkaEndReader;
@@ -17,47 +17,23 @@ use crate::pipeline::gate::requests::EndOffsetRequests;
 use crate::pipeline::gate::server_ends::{OtherServer, ServerEndReader};
 use crate::pipeline::gate::source_gate::SourceGate;
 use crate::pipeline::gate::{KafkaGate, ServerGate};
-use crate::pipeline::leadership::StartPoints;
+use crate::pipeline::leadership::start_points::StartPoints;
 use crate::stream::feed::FeedSender;
 use crate::stream::gtid::{Flavour, GtidSet};
 use crate::stream::offsets::PartitionOffsets;
 use crate::stream::position::StartPosition;
 use sluice_contract::schema::Schemas;
-use std::panic::AssertUnwindSafe;
+use sluice_contract::supervisor::Supervisor;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-pub type SourceThread = std::thread::JoinHandle<()>;
-
-/// Starts a named thread whose failure or panic is told; it never dies in silence.
-pub fn thread(
-    name: &'static str,
-    died: &mpsc::Sender<anyhow::Error>,
-    work: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
-) -> anyhow::Result<SourceThread> {
-    let died = died.clone();
-    let watched = move || {
-        let ended = std::panic::catch_unwind(AssertUnwindSafe(work));
-        let error = match ended {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.context(name),
-            Err(panic) => {
-                let said = panic
-                    .downcast_ref::<String>()
-                    .map(String::as_str)
-                    .or(panic.downcast_ref::<&str>().copied());
-                anyhow::anyhow!("{name} panicked: {}", said.unwrap_or("no message"))
-            }
-        };
-        // Full or closed: the leadership is over already.
-        let _ = died.try_send(error);
-    };
-    Ok(std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(watched)?)
-}
+/// Time between a reader's return and its report as a part that ended.
+const RETURN_GRACE: Duration = Duration::from_secs(5);
+/// How often a reader that returned looks for the stop.
+const RETURN_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Starts the readers of a leadership, one source after the other.
 pub struct SourceReaders<'a> {
@@ -69,34 +45,39 @@ pub struct SourceReaders<'a> {
     pub begin: &'a StartPoints,
     pub flavours: &'a [Flavour],
     pub feed: FeedSender,
-    /// Ends every reader; `feed` gives up with it.
-    pub cancel: &'a CancellationToken,
+    /// Parts of the leadership: `feed` gives up when they stop.
+    pub parts: &'a Supervisor,
+    /// Parts that nobody waits for.
+    pub reports: &'a Supervisor,
     pub blind: &'a Blind,
     pub status: &'a SidecarStatus,
     pub metrics: &'static SidecarMetrics,
-    pub died: &'a mpsc::Sender<anyhow::Error>,
-    /// Begins empty.
-    pub threads: Vec<SourceThread>,
 }
 
 impl SourceReaders<'_> {
+    /// Starts a thread that reads. One that returns of itself waits a little for the stop:
+    /// another host took over, or the evaluator died and the queue closed, and then that
+    /// is what is to be named. Past it the return counts as the part's end.
     fn start(
-        &mut self,
+        &self,
         name: &'static str,
         work: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
     ) -> anyhow::Result<()> {
-        self.threads.push(thread(name, self.died, work)?);
+        let stop = self.parts.stop_token();
+        self.parts.spawn_thread(name, move || {
+            work()?;
+            let returned = Instant::now();
+            while !stop.is_cancelled() && returned.elapsed() < RETURN_GRACE {
+                std::thread::sleep(RETURN_POLL_INTERVAL);
+            }
+            Ok(())
+        })?;
         Ok(())
-    }
-
-    /// Returns all threads; the feed is theirs alone from now on, so that it ends with them.
-    pub fn started(self) -> Vec<SourceThread> {
-        self.threads
     }
 
     /// Starts the reader of business events and the asker of Kafka's ends; returns the gate
     /// that the asker serves. `None` without Kafka.
-    pub fn kafka(&mut self) -> anyhow::Result<Option<KafkaGate>> {
+    pub fn kafka(&self) -> anyhow::Result<Option<KafkaGate>> {
         if self.kafka.brokers.is_empty() {
             return Ok(None);
         }
@@ -116,10 +97,11 @@ impl SourceReaders<'_> {
             settings: self.kafka.clone(),
             status: self.status.clone(),
             blind: self.blind.clone(),
-            cancel: self.cancel.clone(),
+            cancel: self.reports.stop_token(),
         };
         // Nobody waits for its end: it may be waiting for brokers that are away.
-        thread("sluice-progress", self.died, move || reporter.run())?;
+        self.reports
+            .spawn_thread("sluice-progress", move || reporter.run())?;
         Ok(Some(SourceGate::new(requests, Arc::default())))
     }
 
@@ -145,7 +127,7 @@ impl SourceReaders<'_> {
 
     /// Starts the asker of the other servers' ends; returns the gate that it serves. `None`
     /// with one server.
-    pub fn server_ends(&mut self) -> anyhow::Result<Option<ServerGate>> {
+    pub fn server_ends(&self) -> anyhow::Result<Option<ServerGate>> {
         let others = self
             .servers
             .iter()
@@ -172,7 +154,7 @@ impl SourceReaders<'_> {
     /// Starts a reader for each server. `moved` is cancelled when another host took over,
     /// `lost` told when the first server's position may be given up.
     pub fn binlogs(
-        &mut self,
+        &self,
         moved: &CancellationToken,
         lost: Option<&mpsc::Sender<()>>,
     ) -> anyhow::Result<()> {

@@ -13,6 +13,7 @@ pub mod folder_import;
 pub mod library_copy;
 pub mod operators;
 pub mod promotion;
+pub mod promotion_context;
 pub mod promotion_rules;
 pub mod record;
 pub mod suppressions;

@@ -1,10 +1,10 @@
 //! Carries out what a person asks: reads what is in force and what was seen, decides,
 //! and puts the next set in force if nobody was faster; then it decides again.
 
-use crate::context::SidecarContext;
 use crate::rules::testing::coverage;
 use crate::rules::{RuleFile, RuleFiles, RuleMode, parse_header, run_cases_of};
 use crate::workflow::library_copy::own_lines;
+use crate::workflow::promotion_context::PromotionContext;
 use crate::workflow::promotion_rules::{self, PromotionEvidence, PromotionProposal, PromotionStep};
 use crate::workflow::{HOUR_US, MAX_KEPT_SETS, RuleSetMember, RuleSetVersion, repo};
 use mysql_async::{Conn, TxOpts};
@@ -68,19 +68,19 @@ fn no<T>(reason: impl Into<String>) -> Result<T, PromotionRefusal> {
 
 /// Promotes or retires; proposes, if it takes two.
 pub async fn carry_out(
-    parts: &SidecarContext,
+    context: &PromotionContext,
     wish: &PromotionRequest<'_>,
 ) -> Result<PromotionResult, PromotionRefusal> {
-    let mut conn = parts.pool.get_conn().await?;
+    let mut conn = context.db.conn().await?;
     for _ in 0..MAX_ATTEMPTS {
-        let set = in_force(parts, &mut conn).await?;
+        let set = in_force(context, &mut conn).await?;
         let now = now_us();
         let next = match wish.step {
-            PromotionStep::Promote(to) => promoted(parts, &mut conn, &set, wish, to, now).await?,
+            PromotionStep::Promote(to) => promoted(context, &mut conn, &set, wish, to, now).await?,
             PromotionStep::Retire => retired(&set, wish)?,
         };
         if promotion_rules::needs_two(&set, wish.rule, wish.step) && wish.proposed_by.is_none() {
-            return propose(parts, &mut conn, &set, wish, now).await;
+            return propose(context, &mut conn, &set, wish, now).await;
         }
         let reason = match wish.proposed_by {
             Some(first) => format!(
@@ -92,7 +92,7 @@ pub async fn carry_out(
             None => format!("{} {}: {}", wish.step.as_str(), wish.rule, wish.reason),
         };
         if let Some(done) = publish_next(
-            parts,
+            context,
             &mut conn,
             next,
             wish.by,
@@ -110,14 +110,14 @@ pub async fn carry_out(
 
 /// The second person's word on what is proposed.
 pub async fn approve(
-    parts: &SidecarContext,
+    context: &PromotionContext,
     rule: &str,
     step: &str,
     hash: &str,
     by: &str,
 ) -> Result<PromotionResult, PromotionRefusal> {
-    let mut conn = parts.pool.get_conn().await?;
-    let proposals = repo::proposals(&mut conn, &parts.schemas, now_us()).await?;
+    let mut conn = context.db.conn().await?;
+    let proposals = repo::proposals(&mut conn, &context.db.schemas, now_us()).await?;
     drop(conn);
     let Some(proposal) = proposals.into_iter().find(|p| p.rule == rule) else {
         return no(format!(
@@ -152,25 +152,25 @@ pub async fn approve(
         reason: &proposal.reason,
         proposed_by: Some(&proposal.proposed_by),
     };
-    carry_out(parts, &wish).await
+    carry_out(context, &wish).await
 }
 
 /// Down, at once.
 pub async fn demote(
-    parts: &SidecarContext,
+    context: &PromotionContext,
     rule: &str,
     to: RuleMode,
     by: &str,
     reason: &str,
 ) -> Result<PromotionResult, PromotionRefusal> {
-    let mut conn = parts.pool.get_conn().await?;
+    let mut conn = context.db.conn().await?;
     for _ in 0..MAX_ATTEMPTS {
-        let set = in_force(parts, &mut conn).await?;
+        let set = in_force(context, &mut conn).await?;
         let next =
             promotion_rules::demote(&set, rule, to, now_us()).map_err(PromotionRefusal::Reasons)?;
         let reason = format!("demote {rule} to {}: {reason}", to.as_str());
         if let Some(done) =
-            publish_next(parts, &mut conn, next, by, &reason, None, Some(rule)).await?
+            publish_next(context, &mut conn, next, by, &reason, None, Some(rule)).await?
         {
             return Ok(done);
         }
@@ -180,14 +180,14 @@ pub async fn demote(
 
 /// The content of an earlier version, as a new one.
 pub async fn roll_back(
-    parts: &SidecarContext,
+    context: &PromotionContext,
     version: i64,
     by: &str,
     reason: &str,
 ) -> Result<PromotionResult, PromotionRefusal> {
-    let mut conn = parts.pool.get_conn().await?;
+    let mut conn = context.db.conn().await?;
     for _ in 0..MAX_ATTEMPTS {
-        let active = repo::active(&mut conn, &parts.schemas).await?;
+        let active = repo::active(&mut conn, &context.db.schemas).await?;
         if version < 1 || version >= active || version < active - MAX_KEPT_SETS {
             return no(format!(
                 "set {version} can't be had back: {} to {} can",
@@ -195,12 +195,12 @@ pub async fn roll_back(
                 active - 1
             ));
         }
-        let Some(old) = repo::read(&mut conn, &parts.schemas, version).await? else {
+        let Some(old) = repo::read(&mut conn, &context.db.schemas, version).await? else {
             return no(format!("set {version} holds nothing"));
         };
-        let next = promotion_rules::taken_back(old, &in_force(parts, &mut conn).await?, now_us());
+        let next = promotion_rules::taken_back(old, &in_force(context, &mut conn).await?, now_us());
         if let Some(done) =
-            publish_next(parts, &mut conn, next, by, reason, Some(version), None).await?
+            publish_next(context, &mut conn, next, by, reason, Some(version), None).await?
         {
             return Ok(done);
         }
@@ -209,18 +209,18 @@ pub async fn roll_back(
 }
 
 async fn in_force(
-    parts: &SidecarContext,
+    context: &PromotionContext,
     conn: &mut Conn,
 ) -> Result<RuleSetVersion, PromotionRefusal> {
-    let version = repo::active(conn, &parts.schemas).await?;
-    let Some(set) = repo::read(conn, &parts.schemas, version).await? else {
+    let version = repo::active(conn, &context.db.schemas).await?;
+    let Some(set) = repo::read(conn, &context.db.schemas, version).await? else {
         return no("there is no rule set yet");
     };
     Ok(set)
 }
 
 async fn promoted(
-    parts: &SidecarContext,
+    context: &PromotionContext,
     conn: &mut Conn,
     set: &RuleSetVersion,
     wish: &PromotionRequest<'_>,
@@ -235,12 +235,12 @@ async fn promoted(
     };
     let header = parse_header(wish.rule, &subject.text.body)
         .map_err(|e| PromotionRefusal::Reasons(vec![e]))?;
-    let seen = repo::seen(conn, &parts.schemas, now_us - HOUR_US).await?;
+    let seen = repo::seen(conn, &context.db.schemas, now_us - HOUR_US).await?;
     let seen = seen
         .get(&(wish.rule.to_owned(), subject.text.rule_hash.clone()))
         .copied()
         .unwrap_or_default();
-    let untested = parts.tested.untested(subject).await?;
+    let untested = context.tested.untested(subject).await?;
     let known = PromotionEvidence {
         header: &header,
         seen,
@@ -336,7 +336,7 @@ fn retired(
 }
 
 async fn propose(
-    parts: &SidecarContext,
+    context: &PromotionContext,
     conn: &mut Conn,
     set: &RuleSetVersion,
     wish: &PromotionRequest<'_>,
@@ -354,7 +354,7 @@ async fn propose(
         created_us: now_us,
         expires_us: now_us + promotion_rules::PROPOSAL_LIFETIME_US,
     };
-    repo::propose(conn, &parts.schemas, &proposal).await?;
+    repo::propose(conn, &context.db.schemas, &proposal).await?;
     tracing::warn!(
         rule = wish.rule,
         step = proposal.step,
@@ -371,7 +371,7 @@ async fn propose(
 
 /// `None` if somebody else was faster.
 async fn publish_next(
-    parts: &SidecarContext,
+    context: &PromotionContext,
     conn: &mut Conn,
     next: RuleSetVersion,
     by: &str,
@@ -379,7 +379,7 @@ async fn publish_next(
     content_of: Option<i64>,
     settles: Option<&str>,
 ) -> Result<Option<PromotionResult>, PromotionRefusal> {
-    let (of, key) = (next.clone(), parts.secrets.provenance_key.clone());
+    let (of, key) = (next.clone(), context.provenance_key.clone());
     if let Err(errors) = tokio::task::spawn_blocking(move || of.compile(key).map(drop)).await? {
         return no(format!("this set can't be loaded here: {errors}"));
     }
@@ -391,15 +391,15 @@ async fn publish_next(
         at_us: now_us(),
     };
     let mut tx = conn.start_transaction(TxOpts::default()).await?;
-    if !repo::publish(&mut tx, &parts.schemas, &next, &why).await? {
+    if !repo::publish(&mut tx, &context.db.schemas, &next, &why).await? {
         tx.rollback().await?;
         return Ok(None);
     }
     if let Some(rule) = settles {
-        repo::forget_proposal(&mut tx, &parts.schemas, rule).await?;
+        repo::forget_proposal(&mut tx, &context.db.schemas, rule).await?;
     }
     tx.commit().await?;
-    parts.rules_changed.notify_one();
+    context.rules.changed.notify_one();
     let hash = next.hash();
     tracing::warn!(
         version = next.version,

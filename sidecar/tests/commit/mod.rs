@@ -6,12 +6,13 @@ use crate::server::TestServer;
 use mysql_async::prelude::Queryable;
 use sluice_contract::schema::Schemas;
 use sluice_contract::telemetry::Readiness;
+use sluice_sidecar::active_rules::ActiveRuleSet;
 use sluice_sidecar::fence::FencePublisher;
+use sluice_sidecar::health::Health;
 use sluice_sidecar::health::blind::Blind;
 use sluice_sidecar::health::status::SidecarStatus;
-use sluice_sidecar::leader::repo::{
-    CheckpointRow, LEASE_TTL_US, acquire, reacquire, read_checkpoint, write_checkpoint,
-};
+use sluice_sidecar::leader::checkpoint_repo::{CheckpointRow, read_checkpoint, write_checkpoint};
+use sluice_sidecar::leader::lease_repo::{LEASE_TTL_US, acquire, reacquire};
 use sluice_sidecar::metrics::metrics;
 use sluice_sidecar::pipeline::commit::{BatchCommitter, LeadershipEnd};
 use sluice_sidecar::verdicts::Verdict;
@@ -75,18 +76,19 @@ async fn once_and_only_by_the_holder() {
         epoch,
         checkpoint: Duration::from_millis(500),
         fence: FencePublisher::new(blind.clone()),
-        blind,
-        status: SidecarStatus::default(),
-        metrics: metrics().unwrap(),
-        cancel: Default::default(),
+        health: Health {
+            blind,
+            status: SidecarStatus::default(),
+            metrics: metrics().unwrap(),
+        },
+        stop: Default::default(),
         binlog: place("binlog", "0-1-7"),
         also: vec![place("binlog:balance", "0-2-3")],
         kafka: Some(place("kafka", "a=1")),
         rules_hash: "1".repeat(16),
         dead_letters: Default::default(),
         shadow: Default::default(),
-        rules: tokio::sync::watch::channel(None).1,
-        rules_changed: Default::default(),
+        rules: ActiveRuleSet::channel().1,
         split_books: false,
     };
     let found = [

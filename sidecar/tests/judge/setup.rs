@@ -92,10 +92,12 @@ impl CommitterSetup {
             epoch,
             checkpoint: Duration::from_millis(500),
             fence: FencePublisher::new(blind.clone()),
-            blind,
-            status: SidecarStatus::default(),
-            metrics: metrics().unwrap(),
-            cancel: Default::default(),
+            health: Health {
+                blind,
+                status: SidecarStatus::default(),
+                metrics: metrics().unwrap(),
+            },
+            stop: Default::default(),
             binlog: CheckpointRow {
                 source: "binlog".into(),
                 position: "0-1-7".into(),
@@ -106,8 +108,7 @@ impl CommitterSetup {
             shadow: Default::default(),
             kafka: None,
             rules_hash: "1".repeat(16),
-            rules: tokio::sync::watch::channel(None).1,
-            rules_changed: Default::default(),
+            rules: ActiveRuleSet::channel().1,
             split_books: false,
         };
         CommitterSetup {

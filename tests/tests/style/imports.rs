@@ -2,11 +2,11 @@
 //! from folders below its own alone. The composition roots see everything and are seen
 //! by nobody.
 
-use crate::style::source::{line_of, sources};
+use crate::style::source::{line_of, sources, words};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Files and folders that put a crate together, by their paths under `src`.
-const COMPOSITION_ROOTS: [&str; 4] = ["lib.rs", "main.rs", "context.rs", "service/"];
+const COMPOSITION_ROOTS: [&str; 5] = ["lib.rs", "main.rs", "context.rs", "shutdown.rs", "service/"];
 
 /// One import: the file, its line and the path as it is written.
 #[derive(Clone)]
@@ -93,8 +93,8 @@ fn imports_of(name: &str, files: &BTreeMap<String, String>) -> Vec<ImportLine> {
     imports
 }
 
-/// Paths that begin with `crate` or `super`, those of visibilities left out, groups in braces spelt out, each with the
-/// byte that it begins at.
+/// Paths that begin with `crate`, `super` or a module that the file declares, those of
+/// visibilities left out, groups in braces spelt out, each with the byte it begins at.
 fn crate_paths(file: &str, code: &str) -> Vec<(usize, Vec<String>)> {
     let mut paths = Vec::new();
     let module = module_of(file);
@@ -115,7 +115,24 @@ fn crate_paths(file: &str, code: &str) -> Vec<(usize, Vec<String>)> {
             spell_out(rest, base, &mut |path| paths.push((at, path)));
         }
     }
+    for child in declared_modules(code) {
+        for (at, _) in code.match_indices(&format!("{child}::")) {
+            if !follows_word(code, at) && !code[..at].ends_with(':') {
+                spell_out(&code[at..], &module, &mut |path| paths.push((at, path)));
+            }
+        }
+    }
     paths
+}
+
+/// Modules that a file declares: `mod name;`.
+fn declared_modules(code: &str) -> Vec<&str> {
+    let all: Vec<(usize, &str)> = words(code).collect();
+    let declared = all.windows(2).filter(|pair| pair[0].1 == "mod");
+    declared
+        .filter(|pair| code[pair[1].0 + pair[1].1.len()..].starts_with(';'))
+        .map(|pair| pair[1].1)
+        .collect()
 }
 
 fn follows_word(code: &str, at: usize) -> bool {
@@ -274,7 +291,7 @@ fn a_circle_is_found_and_printed_with_its_imports() {
         "a → b → a\n  core/src/a/mod.rs:1 crate::b::e::F\n  core/src/b/e.rs:2 crate::a::h";
     assert_eq!(two, [printed]);
     let nested = sample(&[
-        ("a/mod.rs", "pub use crate::a::b::c::D;"),
+        ("a/mod.rs", "mod b;\npub use b::c::D;"),
         ("a/b/c.rs", "use super::super::E;"),
     ]);
     assert!(

@@ -17,7 +17,7 @@ impl RuleSet {
     /// see one server's part only; returns their ids. No transaction has rows of both. A
     /// rule that looks at many tables and names none of them, such as provenance, judges
     /// each server's part.
-    pub fn apart(&mut self, server_of: impl Fn(&str) -> Option<usize>) -> Vec<String> {
+    pub fn split_servers(&mut self, server_of: impl Fn(&str) -> Option<usize>) -> Vec<String> {
         self.set_to_draft(|rule| {
             rule.header.mode != RuleMode::Draft
                 && rule.header.trigger.kind().needs_one_server()

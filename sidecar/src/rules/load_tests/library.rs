@@ -5,6 +5,42 @@ use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::tests::{BALANCE_TRIGGER, balance, key, rule, run, transaction};
 use crate::rules::{Evaluator, RuleFiles};
 
+const LIBRARY: &str = "// shared\nfn twice(x) { one(x) + one(x) }\nprivate fn one(x) { x }\n";
+
+/// Files of a library, the wrong one of them, and part of the error.
+const WRONG_LIBRARIES: &[(&[(&str, &str)], &str, &str)] = &[
+    (
+        &[("x", LIBRARY), ("y", "fn twice(a) { a }")],
+        "lib/y.rhai",
+        "as lib/x.rhai does",
+    ),
+    (
+        &[("x", "let a = 1; fn twice(x) { x }")],
+        "lib/x.rhai",
+        "line 1: `let` stands outside",
+    ),
+    (
+        &[("x", "fn check(row) {}")],
+        "lib/x.rhai",
+        "only a rule has",
+    ),
+    (
+        &[("x", "fn violation(a, b, c) {}")],
+        "lib/x.rhai",
+        "given already",
+    ),
+    (
+        &[("x", "fn twice(x) { param(\"a\") }")],
+        "lib/x.rhai",
+        "hand them over",
+    ),
+    (
+        &[("x", "fn twice(x { }")],
+        "lib/x.rhai",
+        "can't be compiled",
+    ),
+];
+
 #[test]
 fn a_library_is_shared_hashed_and_checked() {
     let uses = rule(
@@ -12,7 +48,7 @@ fn a_library_is_shared_hashed_and_checked() {
         BALANCE_TRIGGER,
         "fn check(row) { if twice(row.after.available) > 5 { violation(\"\", \"\", \"\") } }",
     );
-    let lib = "// shared\nfn twice(x) { one(x) + one(x) }\nprivate fn one(x) { x }\n";
+    let lib = LIBRARY;
     let files = |lib: &[(&str, &str)]| {
         let mut texts: Vec<(String, String)> = lib
             .iter()
@@ -34,40 +70,9 @@ fn a_library_is_shared_hashed_and_checked() {
     );
     let other = load(&[("x", &format!("{lib} "))]).unwrap();
     assert!(other.rules[0].hash != hash && other.hash() != whole);
-    for (lib, file, part) in [
-        (
-            vec![("x", lib), ("y", "fn twice(a) { a }")],
-            "lib/y.rhai",
-            "as lib/x.rhai does",
-        ),
-        (
-            vec![("x", "let a = 1; fn twice(x) { x }")],
-            "lib/x.rhai",
-            "line 1: `let` stands outside",
-        ),
-        (
-            vec![("x", "fn check(row) {}")],
-            "lib/x.rhai",
-            "only a rule has",
-        ),
-        (
-            vec![("x", "fn violation(a, b, c) {}")],
-            "lib/x.rhai",
-            "given already",
-        ),
-        (
-            vec![("x", "fn twice(x) { param(\"a\") }")],
-            "lib/x.rhai",
-            "hand them over",
-        ),
-        (
-            vec![("x", "fn twice(x { }")],
-            "lib/x.rhai",
-            "can't be compiled",
-        ),
-    ] {
-        let errors = load(&lib).unwrap_err();
-        assert!(errors.0.len() == 1 && errors.0[0].file == file, "{errors}");
+    for (lib, file, part) in WRONG_LIBRARIES {
+        let errors = load(lib).unwrap_err();
+        assert!(errors.0.len() == 1 && errors.0[0].file == *file, "{errors}");
         assert!(errors.to_string().contains(part), "{errors}");
     }
     let hides = RuleFiles::of(vec![

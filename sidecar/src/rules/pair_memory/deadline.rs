@@ -55,11 +55,10 @@ impl PairMemory {
     /// take, by its own source's clock, and the partner's source has not come so far.
     fn lag(&mut self, run: &mut RuleRun<'_>, rule: usize, side: usize) {
         let waits = self.terms.require.of(side) && self.open > 0;
-        let patience_us = self.terms.within_us.saturating_add(LAG_GRACE_US);
+        let wait_us = self.terms.within_us.saturating_add(LAG_GRACE_US);
         let late = self.logs[side].get(self.undecided[side]).filter(|_| waits);
-        let late = late.filter(|item| {
-            self.own[side][1].is_some_and(|own_us| item.is_past(patience_us, own_us))
-        });
+        let late = late
+            .filter(|item| self.own[side][1].is_some_and(|own_us| item.is_past(wait_us, own_us)));
         if let Some(item) = late
             && !self.lags[side]
         {

@@ -1,5 +1,5 @@
-//! The context of a call: values that a rule may ask for by name, wherever it stands: its own parameters, and the
-//! last known balance of any account. It travels with the call as its tag.
+//! The context of a call: values that a rule may ask for by name, wherever it stands: its
+//! own parameters, and the last known balance of any account. It travels with the call as its tag.
 
 use crate::rules::text::header::RuleHeader;
 use crate::rules::text::params::RuleParam;

@@ -4,7 +4,7 @@ use crate::rules::runtime::finding::{Finding, FindingOutcome};
 use crate::rules::runtime::rule_set::CompiledRule;
 use crate::rules::text::rule_mode::RuleMode;
 use sha2::{Digest, Sha256};
-use sluice_contract::breaker::{BreakerKey, BreakerPoint, BreakerScope};
+use sluice_contract::breaker::{BreakerKey, key_for};
 use std::sync::Arc;
 
 /// Longest texts of a finding, in characters: what `verdict` stores.
@@ -26,24 +26,8 @@ pub fn breakers_of(rule: &CompiledRule, account: &str) -> Vec<BreakerKey> {
     let trips = rule.header.mode == RuleMode::Trip;
     let declared = rule.header.breakers.iter().filter(|_| trips);
     declared
-        .map(|(point, scope)| breaker_key(*point, *scope, account))
+        .map(|(point, scope)| key_for(*point, *scope, account))
         .collect()
-}
-
-/// An unknown account means that nobody knows whose money it is: the whole point.
-fn breaker_key(point: BreakerPoint, scope: BreakerScope, account: &str) -> BreakerKey {
-    match scope {
-        BreakerScope::Account if !account.is_empty() => BreakerKey {
-            point,
-            scope,
-            key: account.to_owned(),
-        },
-        _ => BreakerKey {
-            point,
-            scope: BreakerScope::All,
-            key: "*".to_owned(),
-        },
-    }
 }
 
 /// A finding that says that nothing can be known.

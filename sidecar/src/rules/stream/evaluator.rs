@@ -39,7 +39,7 @@ pub struct Evaluator {
     /// Whether drafts are evaluated too: in backtests only.
     pub(super) drafts: bool,
     /// Whether partners may lie before what is read, and from when on events are read if
-    /// there was no checkpoint; see [`ReadBounds`].
+    /// there was no checkpoint; see `memory::read_bounds`.
     pub(super) live: Option<Option<i64>>,
     /// Rules that are this evaluator's; the others are another's (see `workers`).
     pub(super) assigned: Vec<bool>,

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 impl Evaluator {
     /// Position from which `source` must be read again after a restart, so that
-    /// windows and pairs are as they are now; see `memory::replay_marks`. None: from the checkpoint.
+    /// windows and pairs are as they are now; see `memory::replay_marks`. None: from the
+    /// checkpoint.
     pub fn needs_from(&self, source: SourceKind) -> Option<Arc<str>> {
         let from_us = self.binlog_from();
         match source {

@@ -1,5 +1,5 @@
-//! The rule of unlogged changes, the one that is not a file: a watched table was changed by a statement that
-//! left no rows in the binlog. What it did is unknown, so everything stops, and no
+//! The rule of unlogged changes, the one that is not a file: a watched table was changed by
+//! a statement that left no rows in the binlog. What it did is unknown, so everything stops, and no
 //! rule file can be edited so that it doesn't.
 
 use crate::rules::compile::parse_header;
@@ -7,24 +7,27 @@ use crate::rules::runtime::finding::{Finding, FindingOutcome};
 use crate::rules::runtime::make_finding::verdict_id;
 use crate::rules::text::header::RuleHeader;
 use sha2::{Digest, Sha256};
-use sluice_contract::breaker::{BreakerKey, BreakerScope};
+use sluice_contract::breaker::BreakerKey;
 use std::sync::Arc;
 
 /// Rules that are no files.
 pub const BUILT_IN_RULES: [&str; 1] = [UNLOGGED_CHANGE_ID];
 const UNLOGGED_CHANGE_ID: &str = "statement_dml";
-const UNLOGGED_CHANGE_HEADER: &str = r#"//! id = "statement_dml"
+const UNLOGGED_CHANGE_HEADER: &str = concat!(
+    r#"//! id = "statement_dml"
 //! guards = "Watched tables change by rows that the sidecar can see."
 //! kind = "manual_fix"
 //! severity = "critical"
 //! mode = "trip"
 //! breaker = ["cash_out/all", "settlement/all", "refund/all"]
 //! owner = "risk"
-//! runbook = "Somebody changed the database by hand, with a statement that left no rows. Run the audit over the table before closing the breakers."
+//! runbook = "Somebody changed the database by hand, with a statement that left no rows. "#,
+    r#"Run the audit over the table before closing the breakers."
 //! [trigger]
 //! on = "transaction"
 //! tables = ["orders", "attempt", "balance", "capture", "entry"]
-"#;
+"#
+);
 
 /// Makes findings of that rule.
 pub struct UnloggedChangeRule {
@@ -62,13 +65,7 @@ impl UnloggedChangeRule {
                 "{table} was changed by {count} statement(s) without rows in the binlog; pairs and windows over it \
                  can't be trusted before an audit has run: {text}"
             ),
-            breakers: stopped
-                .map(|(point, _)| BreakerKey {
-                    point: *point,
-                    scope: BreakerScope::All,
-                    key: "*".to_owned(),
-                })
-                .collect(),
+            breakers: stopped.map(|(point, _)| BreakerKey::all(*point)).collect(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl RuleWorkers {
-    /// See [`Evaluator::holds`].
+    /// See `Evaluator::holds`.
     pub fn holds(&self) -> Vec<String> {
         let Some(evaluator) = &self.alone else {
             let all: BTreeSet<&String> = self
@@ -20,7 +20,7 @@ impl RuleWorkers {
         evaluator.holds()
     }
 
-    /// See [`Evaluator::holds_version`].
+    /// See `Evaluator::holds_version`.
     pub fn holds_version(&self) -> u64 {
         self.alone.as_ref().map_or_else(
             || self.states.iter().map(|state| state.holds_version).sum(),
@@ -28,7 +28,7 @@ impl RuleWorkers {
         )
     }
 
-    /// See [`Evaluator::open_pairs`].
+    /// See `Evaluator::open_pairs`.
     pub fn open_pairs(&self) -> usize {
         self.alone.as_ref().map_or_else(
             || self.states.iter().map(|state| state.open_pairs).sum(),
@@ -36,7 +36,7 @@ impl RuleWorkers {
         )
     }
 
-    /// See [`Evaluator::lagging`].
+    /// See `Evaluator::lagging`.
     pub fn lagging(&self) -> usize {
         self.alone.as_ref().map_or_else(
             || self.states.iter().map(|state| state.lagging).sum(),
@@ -44,7 +44,7 @@ impl RuleWorkers {
         )
     }
 
-    /// See [`Evaluator::needs_from`]: whoever needs most decides for all.
+    /// See `Evaluator::needs_from`: whoever needs most decides for all.
     pub fn needs_from(&self, source: SourceKind) -> Option<Arc<str>> {
         if let Some(evaluator) = &self.alone {
             return evaluator.needs_from(source);
@@ -53,7 +53,7 @@ impl RuleWorkers {
         most.needs[usize::from(source == SourceKind::Kafka)].clone()
     }
 
-    /// See [`Evaluator::errors`].
+    /// See `Evaluator::errors`.
     pub fn errors(&mut self) -> Vec<RuleError> {
         self.alone
             .as_mut()

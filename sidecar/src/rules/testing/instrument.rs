@@ -3,7 +3,7 @@
 //! loop body, closure and arm of a `switch` begins with `cover_entered(n);`. Lines
 //! stay what they were.
 
-use crate::rules::script::library::{COVER_CONDITION_FN, COVER_ENTERED_FN};
+use crate::rules::script::library::COVER_ENTERED_FN;
 use crate::rules::script::tokenizer::TokenKind;
 use crate::rules::script::tokens::ScriptTokens;
 use crate::rules::testing::instrumented_copy::{CodeBranch, InsertEdge, InstrumentedCopy};

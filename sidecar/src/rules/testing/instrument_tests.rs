@@ -1,4 +1,5 @@
 use super::*;
+use crate::rules::script::library::COVER_CONDITION_FN;
 
 /// The copy, with the counters' names cut short.
 fn copy(source: &str) -> String {

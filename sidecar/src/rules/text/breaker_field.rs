@@ -34,7 +34,7 @@ fn parse_breaker(text: &str) -> Result<(BreakerPoint, BreakerScope), String> {
     let scope: BreakerScope = scope
         .parse()
         .map_err(|e| format!("breaker = {text:?}: {e}"))?;
-    if !matches!(scope, BreakerScope::All | BreakerScope::Account) {
+    if !scope.is_declarable() {
         return Err(format!(
             "breaker = {text:?}: a finding names an account, so the scope must be account or all"
         ));

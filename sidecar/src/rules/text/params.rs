@@ -18,7 +18,8 @@ pub enum RuleParam {
 
 pub type RuleParams = BTreeMap<String, RuleParam>;
 
-/// The budget of a rule: how much it may do before it is demoted to `alert` and somebody is paged, so
+/// The budget of a rule: how much it may do before it is demoted to `alert` and somebody is
+/// paged, so
 /// that a bad rule can't stop the business.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-/// The mode of a rule says how far its word goes: `draft` is evaluated in cases only, `shadow` is
-/// recorded, `alert` pages somebody, `trip` opens a breaker.
+/// The mode of a rule says how far its word goes: `draft` is evaluated in cases only,
+/// `shadow` is recorded, `alert` pages somebody, `trip` opens a breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleMode {

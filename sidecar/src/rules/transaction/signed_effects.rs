@@ -61,72 +61,95 @@ pub fn summarize(transaction: &ChangeTransaction) -> SignedEffects<'_> {
 /// Adds one row's after-image; `None` if it can't have been written by the core.
 fn add(
     effects: &mut TransactionEffects,
-    places: &SignedColumns<'_>,
+    columns: &SignedColumns<'_>,
     change: &RowChange,
 ) -> Option<()> {
     let image = change.after.as_ref()?;
-    let value = |n: usize| places.columns[n].and_then(|at| image.get(at));
-    let text = |n: usize| match value(n)? {
-        ColumnValue::Text(text) => Some(text.as_bytes()),
-        _ => None,
-    };
-    let number = |n: usize| match value(n)? {
-        ColumnValue::Int(number) => Some(i128::from(*number)),
-        ColumnValue::Dec(amount) => column_units(*amount),
-        _ => None,
-    };
-    // NULL is signed as empty: what an order has not got yet.
-    let word = |n: usize| match value(n) {
-        None | Some(ColumnValue::Null) => Some(&b""[..]),
-        Some(_) => text(n),
-    };
-    let sum = |n: usize| match value(n) {
-        None | Some(ColumnValue::Null) => Some(0),
-        Some(_) => number(n),
-    };
-    match places.signed? {
+    let row = SignedRow { columns, image };
+    let version = |row: &SignedRow<'_>| row.number(VERSION_COLUMN);
+    match columns.signed? {
         0 => {
-            let amounts = [number(3)?, number(4)?, number(5)?, sum(6)?, sum(7)?];
-            effects.balance(text(0)?, text(1)?, &amounts, number(VERSION_COLUMN)?);
+            let moved = [row.number(3)?, row.number(4)?, row.number(5)?];
+            let amounts = [moved[0], moved[1], moved[2], row.sum(6)?, row.sum(7)?];
+            effects.balance(row.text(0)?, row.text(1)?, &amounts, version(&row)?);
         }
         1 => effects.entry(
-            text(0)?,
-            text(1)?,
-            number(2)?,
-            text(3)?,
-            text(4)?,
-            number(5)?,
-            text(6)?,
+            row.text(0)?,
+            row.text(1)?,
+            row.number(2)?,
+            row.text(3)?,
+            row.text(4)?,
+            row.number(5)?,
+            row.text(6)?,
         ),
         2 => {
             let words = OrderTextFields {
-                kind: word(3)?,
-                state: text(4)?,
-                to: text(5)?,
-                currency: text(7)?,
-                channel: word(8)?,
-                serial_no: word(9)?,
-                trade_time: word(10)?,
+                kind: row.word(3)?,
+                state: row.text(4)?,
+                to: row.text(5)?,
+                currency: row.text(7)?,
+                channel: row.word(8)?,
+                serial_no: row.word(9)?,
+                trade_time: row.word(10)?,
             };
-            effects.order(
-                text(0)?,
-                text(1)?,
-                &words,
-                number(6)?,
-                number(VERSION_COLUMN)?,
-            );
+            let (account, order) = (row.text(0)?, row.text(1)?);
+            effects.order(account, order, &words, row.number(6)?, version(&row)?);
         }
-        3 => effects.attempt(text(0)?, text(1)?, number(2)?, text(3)?, text(4)?),
+        3 => effects.attempt(
+            row.text(0)?,
+            row.text(1)?,
+            row.number(2)?,
+            row.text(3)?,
+            row.text(4)?,
+        ),
         _ => {
-            let amounts = [number(4)?, number(5)?, number(6)?];
-            effects.capture(
-                text(0)?,
-                text(1)?,
-                text(3)?,
-                &amounts,
-                number(VERSION_COLUMN)?,
-            );
+            let amounts = [row.number(4)?, row.number(5)?, row.number(6)?];
+            let (account, payment, currency) = (row.text(0)?, row.text(1)?, row.text(3)?);
+            effects.capture(account, payment, currency, &amounts, version(&row)?);
         }
     }
     Some(())
+}
+
+/// The signed values of a row, by their number in the effect.
+struct SignedRow<'a> {
+    columns: &'a SignedColumns<'a>,
+    image: &'a [ColumnValue],
+}
+
+impl<'a> SignedRow<'a> {
+    fn value(&self, n: usize) -> Option<&'a ColumnValue> {
+        self.columns.columns[n].and_then(|at| self.image.get(at))
+    }
+
+    fn text(&self, n: usize) -> Option<&'a [u8]> {
+        match self.value(n)? {
+            ColumnValue::Text(text) => Some(text.as_bytes()),
+            _ => None,
+        }
+    }
+
+    fn number(&self, n: usize) -> Option<i128> {
+        match self.value(n)? {
+            ColumnValue::Int(number) => Some(i128::from(*number)),
+            ColumnValue::Dec(amount) => column_units(*amount),
+            _ => None,
+        }
+    }
+
+    /// A text; NULL is signed as empty: a value that an order has not got yet.
+    fn word(&self, n: usize) -> Option<&'a [u8]> {
+        match self.value(n) {
+            None | Some(ColumnValue::Null) => Some(&b""[..]),
+            Some(_) => self.text(n),
+        }
+    }
+
+    /// A number; NULL is signed as zero.
+    fn sum(&self, n: usize) -> Option<i128> {
+        match self.value(n) {
+            None | Some(ColumnValue::Null) => Some(0),
+            Some(_) => self.number(n),
+        }
+    }
 }

@@ -52,7 +52,7 @@ impl TriggerKind for AuditTrigger {
     }
 
     /// The audit reads the tables themselves, wherever they are.
-    fn is_blind_without(&self, _unseen: &dyn Fn(&str) -> bool) -> bool {
+    fn is_blind_without(&self, _is_hidden: &dyn Fn(&str) -> bool) -> bool {
         false
     }
 
@@ -68,7 +68,7 @@ impl TriggerKind for AuditTrigger {
         RuleMemory::None
     }
 
-    fn patience_us(&self) -> Option<i64> {
+    fn missing_after_us(&self) -> Option<i64> {
         None
     }
 

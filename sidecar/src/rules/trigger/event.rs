@@ -50,7 +50,7 @@ impl TriggerKind for EventTrigger {
         }]
     }
 
-    fn is_blind_without(&self, _unseen: &dyn Fn(&str) -> bool) -> bool {
+    fn is_blind_without(&self, _is_hidden: &dyn Fn(&str) -> bool) -> bool {
         false
     }
 
@@ -66,7 +66,7 @@ impl TriggerKind for EventTrigger {
         RuleMemory::None
     }
 
-    fn patience_us(&self) -> Option<i64> {
+    fn missing_after_us(&self) -> Option<i64> {
         None
     }
 

@@ -20,8 +20,8 @@ pub trait TriggerKind {
     /// Tables, events and facts that the rule is called for.
     fn watches(&self) -> Vec<WatchPoint>;
 
-    /// Whether the rule can't decide if it doesn't see the tables that `unseen` says.
-    fn is_blind_without(&self, unseen: &dyn Fn(&str) -> bool) -> bool;
+    /// Whether the rule can't decide if it doesn't see the tables that `is_hidden` says.
+    fn is_blind_without(&self, is_hidden: &dyn Fn(&str) -> bool) -> bool;
 
     /// Whether all tables that the rule compares must be on one server.
     fn needs_one_server(&self) -> bool;
@@ -35,7 +35,7 @@ pub trait TriggerKind {
 
     /// The time for which the rule waits until it says that something is missing, in microseconds;
     /// None if it never says so.
-    fn patience_us(&self) -> Option<i64>;
+    fn missing_after_us(&self) -> Option<i64>;
 
     /// The time for which the rule keeps rows that a later event may meet, in microseconds.
     fn keep_us(&self) -> Option<i64>;

@@ -140,9 +140,9 @@ impl TriggerKind for PairTrigger {
     }
 
     /// One side that is not seen makes the other one miss it.
-    fn is_blind_without(&self, unseen: &dyn Fn(&str) -> bool) -> bool {
+    fn is_blind_without(&self, is_hidden: &dyn Fn(&str) -> bool) -> bool {
         let mut tables = [&self.left, &self.right].into_iter().map(|s| &s.table);
-        tables.any(|table| table.as_ref().is_some_and(|table| unseen(table)))
+        tables.any(|table| table.as_ref().is_some_and(|table| is_hidden(table)))
     }
 
     fn needs_one_server(&self) -> bool {
@@ -158,7 +158,7 @@ impl TriggerKind for PairTrigger {
         RuleMemory::Pairs(Box::new(PairMemory::new(terms, now_us)))
     }
 
-    fn patience_us(&self) -> Option<i64> {
+    fn missing_after_us(&self) -> Option<i64> {
         match self.require {
             RequiredSides::None => None,
             RequiredSides::Left | RequiredSides::Right | RequiredSides::Both => {

@@ -55,8 +55,8 @@ impl TriggerKind for RowTrigger {
         watch_rows(&self.table, 0).into_iter().collect()
     }
 
-    fn is_blind_without(&self, unseen: &dyn Fn(&str) -> bool) -> bool {
-        unseen(&self.table)
+    fn is_blind_without(&self, is_hidden: &dyn Fn(&str) -> bool) -> bool {
+        is_hidden(&self.table)
     }
 
     fn needs_one_server(&self) -> bool {
@@ -71,7 +71,7 @@ impl TriggerKind for RowTrigger {
         RuleMemory::None
     }
 
-    fn patience_us(&self) -> Option<i64> {
+    fn missing_after_us(&self) -> Option<i64> {
         None
     }
 

@@ -55,8 +55,8 @@ impl TriggerKind for TransactionTrigger {
     }
 
     /// A rule that also looks at tables that are seen decides by those.
-    fn is_blind_without(&self, unseen: &dyn Fn(&str) -> bool) -> bool {
-        self.tables.iter().all(|table| unseen(table))
+    fn is_blind_without(&self, is_hidden: &dyn Fn(&str) -> bool) -> bool {
+        self.tables.iter().all(|table| is_hidden(table))
     }
 
     /// No transaction has rows of two servers.
@@ -73,7 +73,7 @@ impl TriggerKind for TransactionTrigger {
         RuleMemory::None
     }
 
-    fn patience_us(&self) -> Option<i64> {
+    fn missing_after_us(&self) -> Option<i64> {
         None
     }
 

@@ -4,7 +4,8 @@ use crate::rules::views::values::{RhaiResult, fail};
 use crate::stream::change::ColumnValue;
 use rust_decimal::Decimal;
 
-/// A sum that moves as values come and go. A value that can't be added makes it unknown while it is there.
+/// A sum that moves as values come and go. A value that can't be added makes it unknown
+/// while it is there.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WindowSum {
     total: Decimal,

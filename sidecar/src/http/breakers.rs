@@ -1,0 +1,158 @@
+//! Breakers over HTTP: the list, and a person's moves.
+
+use crate::breakers::{self, BreakerMove, BreakerMoveResult};
+use crate::http::MAX_ROWS_PER_ANSWER;
+use crate::http::answers::{answer, refuse, unavailable};
+use crate::http::state::OperatorAuth;
+use crate::leader::guard_db::GuardDb;
+use crate::verdicts::cut;
+use crate::workflow::operators::RequestActor;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::json;
+use sluice_contract::breaker::{BreakerKey, BreakerScope, BreakerState};
+use sluice_contract::clock::now_us;
+use sluice_contract::wire::ApiCode;
+
+/// Widths of `reason` and `changed_by`.
+const MAX_REASON_CHARS: usize = 400;
+const MAX_BY_CHARS: usize = 64;
+/// Width of `scope_key`.
+const MAX_SCOPE_KEY_CHARS: usize = 32;
+
+/// Answers every breaker that was ever moved.
+pub(super) async fn list_breakers(State(db): State<GuardDb>) -> Response {
+    let listed = async {
+        let mut conn = db.conn().await?;
+        breakers::repo::list(&mut conn, &db.schemas, MAX_ROWS_PER_ANSWER).await
+    };
+    listed
+        .await
+        .map_or_else(|error| unavailable(&error), answer)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BreakerMoveBody {
+    #[serde(default)]
+    by: String,
+    reason: String,
+}
+
+type BreakerPath = Path<(String, String, String)>;
+
+/// Opens a breaker by hand.
+pub(super) async fn trip(
+    State(db): State<GuardDb>,
+    State(auth): State<OperatorAuth>,
+    Path(named): BreakerPath,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    move_breaker((&db, &auth), named, &headers, &body, BreakerState::Open).await
+}
+
+/// Closes a breaker by hand.
+pub(super) async fn reset(
+    State(db): State<GuardDb>,
+    State(auth): State<OperatorAuth>,
+    Path(named): BreakerPath,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    move_breaker((&db, &auth), named, &headers, &body, BreakerState::Closed).await
+}
+
+async fn move_breaker(
+    (db, auth): (&GuardDb, &OperatorAuth),
+    named: (String, String, String),
+    headers: &HeaderMap,
+    body: &[u8],
+    to: BreakerState,
+) -> Response {
+    let wanted = match wanted_move(auth, named, headers, body, to) {
+        Ok(wanted) => wanted,
+        Err(refused) => return *refused,
+    };
+    let moved = async {
+        let mut conn = db.conn().await?;
+        breakers::apply(&mut conn, &db.schemas, &wanted).await
+    };
+    match (moved.await, to) {
+        (Ok(BreakerMoveResult::To(version)), _) => {
+            tracing::warn!(breaker = %wanted.key, state = to.as_str(), by = wanted.by, reason = wanted.reason, version, "breaker moved by hand");
+            answer(
+                json!({ "breaker": wanted.key.to_string(), "state": to.as_str(), "version": version }),
+            )
+        }
+        (Ok(BreakerMoveResult::AlreadyThere), BreakerState::Closed) => {
+            refuse(ApiCode::TooLate, "this breaker is not open")
+        }
+        (Ok(BreakerMoveResult::AlreadyThere), BreakerState::Open) => answer(
+            json!({ "breaker": wanted.key.to_string(), "state": to.as_str(), "already": true }),
+        ),
+        (Err(error), _) => unavailable(&error),
+    }
+}
+
+/// Reads from the request which breaker is to move, why, and by whom.
+fn wanted_move(
+    auth: &OperatorAuth,
+    named: (String, String, String),
+    headers: &HeaderMap,
+    body: &[u8],
+    to: BreakerState,
+) -> Result<BreakerMove, Box<Response>> {
+    let person = person(auth, headers, to)?;
+    let bad = |code, msg: &str| Box::new(refuse(code, msg));
+    let key = breaker_key(named).map_err(|error| bad(ApiCode::BadField, &error.to_string()))?;
+    let why = serde_json::from_slice::<BreakerMoveBody>(body);
+    let mut why = why.map_err(|_| bad(ApiCode::BadJson, r#"send {"by": "…", "reason": "…"}"#))?;
+    // Who has a token of their own acts under its name.
+    why.by = person.unwrap_or(why.by);
+    if why.by.trim().is_empty() || why.reason.trim().is_empty() {
+        return Err(bad(
+            ApiCode::BadField,
+            "by and reason must say something: the move is written down",
+        ));
+    }
+    Ok(BreakerMove {
+        key,
+        to,
+        verdict_id: None,
+        reason: cut(why.reason.trim(), MAX_REASON_CHARS),
+        by: cut(why.by.trim(), MAX_BY_CHARS),
+        at_us: now_us(),
+    })
+}
+
+/// Name of the person who acts, if they have a token of their own.
+fn person(
+    auth: &OperatorAuth,
+    headers: &HeaderMap,
+    to: BreakerState,
+) -> Result<Option<String>, Box<Response>> {
+    match auth.identify(headers) {
+        RequestActor::Person(name) => Ok(Some(name)),
+        RequestActor::Operator => Ok(None),
+        // Every core has this token: it may stop money, and only a person lets it go.
+        RequestActor::Nobody(_) if to == BreakerState::Open && auth.has_sidecar_token(headers) => {
+            Ok(None)
+        }
+        RequestActor::Nobody(why) => Err(Box::new(refuse(ApiCode::Unauthorized, why))),
+    }
+}
+
+fn breaker_key((point, scope, key): (String, String, String)) -> anyhow::Result<BreakerKey> {
+    let parsed: BreakerKey = format!("{point}/{scope}/{key}").parse()?;
+    if !parsed.key.is_ascii() || parsed.key.len() > MAX_SCOPE_KEY_CHARS {
+        anyhow::bail!("a breaker's key has at most {MAX_SCOPE_KEY_CHARS} ASCII characters");
+    }
+    if (parsed.scope == BreakerScope::All) != (parsed.key == "*") {
+        anyhow::bail!("scope all has the key *, and no other scope has it");
+    }
+    Ok(parsed)
+}

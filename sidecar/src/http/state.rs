@@ -1,0 +1,109 @@
+//! State of the listener: each handler extracts the handles of its own work.
+
+use crate::audit::AuditHandle;
+use crate::fence::FencePublisher;
+use crate::health::Health;
+use crate::http::answers::refuse;
+use crate::leader::guard_db::GuardDb;
+use crate::verdicts::cut;
+use crate::workflow::operators::{
+    RequestActor, TOKEN_SETUP_HINT, has_bearer_token, identify_actor,
+};
+use crate::workflow::promotion_context::PromotionContext;
+use axum::extract::FromRef;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use sluice_contract::settings::Secret;
+use sluice_contract::wire::ApiCode;
+use std::path::PathBuf;
+
+/// Width of names.
+const MAX_NAME_CHARS: usize = 64;
+
+/// Handles of all handlers together.
+#[derive(Clone)]
+pub struct HttpState {
+    pub db: GuardDb,
+    pub auth: OperatorAuth,
+    pub fence: FencePublisher,
+    pub health: Health,
+    pub audit: AuditHandle,
+    pub promotion: PromotionContext,
+}
+
+/// Secrets by which a request's sender is known.
+#[derive(Clone)]
+pub struct OperatorAuth {
+    pub secrets_dir: Option<PathBuf>,
+    pub sidecar_token: Secret,
+}
+
+impl OperatorAuth {
+    /// Names the sender.
+    pub(super) fn identify(&self, headers: &HeaderMap) -> RequestActor {
+        identify_actor(self.secrets_dir.as_deref(), &self.sidecar_token, headers)
+    }
+
+    /// Whether the request carries the token that every core has.
+    pub(super) fn has_sidecar_token(&self, headers: &HeaderMap) -> bool {
+        has_bearer_token(headers, &self.sidecar_token)
+    }
+
+    /// Refuses a request without the token that every core has.
+    pub(super) fn require_sidecar_token(&self, headers: &HeaderMap) -> Result<(), Box<Response>> {
+        if self.has_sidecar_token(headers) {
+            return Ok(());
+        }
+        Err(Box::new(refuse(
+            ApiCode::Unauthorized,
+            "send Authorization: Bearer with the sidecar_token",
+        )))
+    }
+
+    /// Names the person who acts: by their own token; or the holder of `sidecar_token`,
+    /// under the name that is given, while nobody has one and only for what one person
+    /// may do.
+    pub(super) fn actor(
+        &self,
+        headers: &HeaderMap,
+        by: Option<&str>,
+    ) -> Result<String, Box<Response>> {
+        match self.identify(headers) {
+            RequestActor::Person(name) => Ok(name),
+            RequestActor::Operator => match by.map(str::trim).filter(|by| !by.is_empty()) {
+                Some(by) => Ok(cut(by, MAX_NAME_CHARS)),
+                None => Err(Box::new(refuse(
+                    ApiCode::BadField,
+                    format!("by must name you: no person has a token; {TOKEN_SETUP_HINT}"),
+                ))),
+            },
+            RequestActor::Nobody(why) => Err(Box::new(refuse(ApiCode::Unauthorized, why))),
+        }
+    }
+
+    pub(super) fn is_person(&self, headers: &HeaderMap) -> bool {
+        match self.identify(headers) {
+            RequestActor::Person(_) => true,
+            RequestActor::Operator | RequestActor::Nobody(_) => false,
+        }
+    }
+}
+
+macro_rules! extractable {
+    ($($field:ident: $part:ty),+ $(,)?) => {$(
+        impl FromRef<HttpState> for $part {
+            fn from_ref(state: &HttpState) -> Self {
+                state.$field.clone()
+            }
+        }
+    )+};
+}
+
+extractable! {
+    db: GuardDb,
+    auth: OperatorAuth,
+    fence: FencePublisher,
+    health: Health,
+    audit: AuditHandle,
+    promotion: PromotionContext,
+}

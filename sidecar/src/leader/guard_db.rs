@@ -1,0 +1,65 @@
+//! The guard schema's database, as seen by one instance of the sidecar.
+
+use crate::binlog::hosts::ServerHosts;
+use crate::leader::lease_repo::{self, LEASE_TTL_US, LeaseHolder};
+use mysql_async::{Conn, Transaction};
+use sluice_contract::clock::now_us;
+use sluice_contract::schema::Schemas;
+use std::sync::Arc;
+
+/// Connections to the first server, where guard lies, under this instance's name in the
+/// lease. Clones share the connections.
+#[derive(Clone)]
+pub struct GuardDb {
+    pub hosts: Arc<ServerHosts>,
+    pub schemas: Schemas,
+    /// `instance` of the settings.
+    pub owner: Arc<str>,
+}
+
+impl GuardDb {
+    /// Takes a connection from the pool.
+    ///
+    /// # Errors
+    /// The server is away.
+    pub async fn conn(&self) -> mysql_async::Result<Conn> {
+        self.hosts.get_conn().await
+    }
+
+    /// Takes the lease if it is free; `last_epoch` is the last that this process led in,
+    /// or 0. The inner error names the holder.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn acquire_lease(
+        &self,
+        last_epoch: i64,
+    ) -> mysql_async::Result<Result<i64, LeaseHolder>> {
+        let mut conn = self.conn().await?;
+        let us = (&*self.owner, last_epoch);
+        lease_repo::reacquire(&mut conn, &self.schemas, us, now_us(), LEASE_TTL_US).await
+    }
+
+    /// Renews the lease within a transaction, which locks its row. `false` if it is not
+    /// this instance's any more: the transaction must not be committed.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn renew_lease(
+        &self,
+        tx: &mut Transaction<'_>,
+        epoch: i64,
+    ) -> mysql_async::Result<bool> {
+        let until_us = now_us() + LEASE_TTL_US;
+        lease_repo::renew(tx, &self.schemas, &self.owner, epoch, until_us).await
+    }
+
+    /// Gives the lease up, if it still is this instance's and of this epoch.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn release_lease(&self, epoch: i64) -> mysql_async::Result<()> {
+        let mut conn = self.conn().await?;
+        lease_repo::release(&mut conn, &self.schemas, &self.owner, epoch).await
+    }
+}

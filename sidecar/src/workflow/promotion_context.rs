@@ -1,0 +1,18 @@
+//! Capabilities of a promotion: what an operator's change of the rule set may use.
+
+use crate::active_rules::ActiveRuleSet;
+use crate::leader::guard_db::GuardDb;
+use crate::workflow::promotion::CaseResultCache;
+use sluice_contract::settings::Secret;
+use std::sync::Arc;
+
+/// Handles that a change of the rule set works with; clones share them.
+#[derive(Clone)]
+pub struct PromotionContext {
+    pub db: GuardDb,
+    /// Results of the cases that were run already.
+    pub tested: Arc<CaseResultCache>,
+    pub rules: ActiveRuleSet,
+    /// Verifies signed rows; a set is compiled with it before it is published.
+    pub provenance_key: Secret,
+}
