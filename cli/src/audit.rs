@@ -16,7 +16,7 @@ pub struct AuditArgs {
     /// Begin a run and wait for its end.
     #[arg(long)]
     now: bool,
-    /// How long to wait, in seconds.
+    /// Seconds to wait for the end.
     #[arg(long, default_value_t = 3_600)]
     within: u64,
     /// The sidecar that holds the lease.

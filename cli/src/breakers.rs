@@ -16,7 +16,7 @@ pub struct BreakersArgs {
 
 #[derive(Debug, Subcommand)]
 enum BreakersCommand {
-    /// Every breaker that is or was open, the open ones first.
+    /// List every breaker that is or was open, the open ones first.
     List,
     /// Open a breaker: what it covers stops with the next claim.
     Trip(BreakerMoveArgs),

@@ -29,7 +29,7 @@ enum SluiceCommand {
     Orders(orders::OrdersArgs),
     /// List breakers; stop a flow of money by hand, and let it go again.
     Breakers(breakers::BreakersArgs),
-    /// Check rule files and run their cases; list, promote and roll back what is in force; explain a verdict.
+    /// Check rule files and run their cases; promote and roll back sets; explain a verdict.
     Rules(rules::RulesArgs),
     /// Check, show, change and roll back the routing; explain an order's channel.
     Routing(routing::RoutingArgs),

@@ -15,7 +15,7 @@ pub struct RecordArgs {
     /// The folder of the recording; made if it isn't there, else gone on with.
     #[arg(long)]
     to: PathBuf,
-    /// How long, such as `10m`; until Ctrl-C if left out.
+    /// Record for this long, such as `10m`; until Ctrl-C if left out.
     #[arg(long = "for")]
     time: Option<jiff::SignedDuration>,
     /// MiB that the recording may take; the oldest part goes.

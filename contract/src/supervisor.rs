@@ -64,6 +64,13 @@ pub struct UnfinishedStop {
 #[derive(Clone)]
 pub struct Supervisor(Arc<Parts>);
 
+impl Default for Supervisor {
+    /// A set of its own, for tools and tests.
+    fn default() -> Self {
+        Supervisor::new(Readiness::default(), CancellationToken::new())
+    }
+}
+
 struct Parts {
     stop: CancellationToken,
     readiness: Readiness,
@@ -127,6 +134,21 @@ impl Supervisor {
     ) {
         let guarded = async { cause_of(AssertUnwindSafe(part).catch_unwind().await) };
         self.watch(name.into(), true, guarded);
+    }
+
+    /// Starts a loop without an end of its own that may be dropped wherever it waits:
+    /// the stop drops it there. If it returns before, that ends the program.
+    pub fn spawn_loop(
+        &self,
+        name: impl Into<Arc<str>>,
+        part: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let stop = self.stop_token();
+        self.spawn(name, async move {
+            // None: it was dropped, as told.
+            let _ = stop.run_until_cancelled_owned(part).await;
+            Ok(())
+        });
     }
 
     /// Starts a task that the program can do without: its end is logged, no more.

@@ -104,6 +104,17 @@ async fn a_group_stops_alone_and_its_orderly_ends_are_none() {
 }
 
 #[tokio::test]
+async fn a_loop_is_dropped_by_the_stop_and_its_end_is_an_end() {
+    let (parts, readiness) = supervisor();
+    parts.spawn_loop("steady", std::future::pending());
+    parts.stop(DEADLINE).await.unwrap();
+    let (parts, readiness_of_second) = supervisor();
+    parts.spawn_loop("short", std::future::ready(()));
+    check(&parts, &readiness_of_second, "short", PartEndCause::Ended).await;
+    assert!(readiness.waits_for().is_empty());
+}
+
+#[tokio::test]
 async fn a_stop_names_what_runs_on_and_what_failed_meanwhile() {
     let (parts, _) = supervisor();
     let stop = parts.stop_token();

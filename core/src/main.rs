@@ -4,7 +4,7 @@ use sluice_core::config::CoreConfig;
 use sluice_core::service;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tokio_util::sync::CancellationToken;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Many small, short-lived values on several threads: measured ahead of the
 /// system's allocator.
@@ -47,15 +47,13 @@ fn main() -> ExitCode {
 }
 
 async fn run(config: CoreConfig) -> anyhow::Result<()> {
-    let stop = CancellationToken::new();
-    let signal = stop.clone();
-    let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
-        signal.cancel();
-    });
-    service::run(config, stop).await
+    let term = signal(SignalKind::terminate())?;
+    service::run(config, told_to_stop(term)).await
+}
+
+async fn told_to_stop(mut term: Signal) {
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
 }

@@ -1,6 +1,13 @@
 //! Publishes the outbox to Kafka: at least once, in the order of commits of each
 //! order. A row is deleted only after Kafka has acknowledged all of its events,
 //! so an outage of any length loses nothing.
+//!
+//! | phase | statement | round trips |
+//! |---|---|---|
+//! | lease | conditional UPDATE of `lease`, at half of its life | 0, rarely 1 |
+//! | read | SELECT the oldest rows | 1, with a COUNT if the page is full |
+//! | publish | a produce for each event, all at once | Kafka's, in parallel |
+//! | delete | DELETE the published rows | 1 |
 
 use crate::guard::lease;
 use crate::metrics::METRICS;
@@ -14,13 +21,16 @@ use rdkafka::util::Timeout;
 use sluice_contract::clock::now_us;
 use sluice_contract::event::{ORDER_TOPIC, OrderEvent};
 use sluice_contract::schema::Schemas;
+use sluice_contract::supervisor::Supervisor;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// Outbox rows published and deleted together.
 const MAX_ROWS_PER_ROUND: usize = 200;
 const IDLE_POLL_INTERVAL: Duration = Duration::from_millis(50);
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 /// The relay's lease: one instance publishes at a time, so that order holds.
+const LEASE_NAME: &str = "relay";
 const LEASE_DURATION_US: i64 = 5_000_000;
 
 pub struct OutboxRelay {
@@ -28,11 +38,11 @@ pub struct OutboxRelay {
     pub schemas: Schemas,
     pub owner: String,
     pub producer: Option<FutureProducer>,
-    /// Until when the lease is known to be ours; 0 at the start.
+    /// Time in µs until which the lease is known to be ours; 0 at the start.
     pub held_until_us: i64,
 }
 
-/// A producer that keeps order and doubles nothing over retries.
+/// Makes a producer that keeps order and doubles nothing over retries.
 pub fn producer(brokers: &str) -> anyhow::Result<FutureProducer> {
     ClientConfig::new()
         .set("bootstrap.servers", brokers)
@@ -48,11 +58,13 @@ pub fn producer(brokers: &str) -> anyhow::Result<FutureProducer> {
 }
 
 impl OutboxRelay {
-    pub fn start(self) {
-        tokio::spawn(self.run());
+    /// Starts the relay among `parts`. At the stop it publishes what is there, then gives
+    /// its lease back.
+    pub fn start(self, parts: &Supervisor) {
+        parts.spawn("outbox-relay", self.run(parts.stop_token()));
     }
 
-    async fn run(mut self) {
+    async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         loop {
             let pause = match self.round().await {
                 Ok(0) => IDLE_POLL_INTERVAL,
@@ -63,15 +75,32 @@ impl OutboxRelay {
                     RETRY_DELAY
                 }
             };
-            tokio::time::sleep(pause).await;
+            let stopping = stop.is_cancelled();
+            if stopping && pause != Duration::ZERO {
+                return self.release_lease().await;
+            }
+            if !stopping {
+                stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+            }
         }
+    }
+
+    async fn release_lease(&self) -> anyhow::Result<()> {
+        let released = async {
+            let mut conn = self.pool.get_conn().await?;
+            lease::release(&mut conn, &self.schemas, LEASE_NAME, &self.owner).await
+        };
+        if let Err(error) = released.await {
+            tracing::warn!("the relay's lease runs out by itself: {error:#}");
+        }
+        Ok(())
     }
 
     /// Publishes one page; returns how many rows it held.
     async fn round(&mut self) -> anyhow::Result<usize> {
         let mut conn = self.pool.get_conn().await?;
         if !self.hold_lease(&mut conn).await? {
-            // The holder tells the backlog; an old number here would look stuck.
+            // The holder reports the backlog; an old number here would look stuck.
             METRICS.outbox_rows.set(0);
             METRICS.outbox_oldest.set(0);
             return Ok(0);
@@ -124,7 +153,7 @@ impl OutboxRelay {
         if !lease::take(
             conn,
             &self.schemas,
-            "relay",
+            LEASE_NAME,
             &self.owner,
             now,
             LEASE_DURATION_US,

@@ -1,4 +1,4 @@
-//! Orders waiting for a claim, remembered in memory. It is a hint: what is lost
+//! Orders waiting for a claim, remembered in memory. The queue is a hint: what is lost
 //! here is found again by polling, what is in twice is claimed once.
 
 use crate::orders::OrderRef;
@@ -6,28 +6,30 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
+/// A queue of orders that are ready to be claimed; cheap to clone.
 #[derive(Clone)]
 pub struct ReadyQueue(Arc<ReadyQueueInner>);
 
 struct ReadyQueueInner {
-    most: usize,
+    max_orders: usize,
     orders: Mutex<VecDeque<OrderRef>>,
     some: Notify,
 }
 
 impl ReadyQueue {
-    /// `most` bounds the memory; beyond it polling takes over.
-    pub fn new(most: usize) -> Self {
+    /// Makes a queue; `max_orders` bounds the memory, beyond it polling takes over.
+    pub fn new(max_orders: usize) -> Self {
         ReadyQueue(Arc::new(ReadyQueueInner {
-            most,
+            max_orders,
             orders: Mutex::default(),
             some: Notify::new(),
         }))
     }
 
+    /// Remembers the order, if there is room.
     pub fn push(&self, order: OrderRef) {
         let mut orders = self.0.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        if orders.len() < self.0.most {
+        if orders.len() < self.0.max_orders {
             orders.push_back(order);
             drop(orders);
             self.0.some.notify_one();
@@ -46,11 +48,11 @@ impl ReadyQueue {
         self.len() == 0
     }
 
-    /// At least one, at most `most` orders, oldest first, each once.
-    pub async fn take(&self, most: usize) -> Vec<OrderRef> {
+    /// Takes at least one, at most `max_orders` orders, oldest first, each once.
+    pub async fn take(&self, max_orders: usize) -> Vec<OrderRef> {
         loop {
             let some = self.0.some.notified();
-            let taken = self.drain(most);
+            let taken = self.drain(max_orders);
             if !taken.is_empty() {
                 return taken;
             }
@@ -58,9 +60,9 @@ impl ReadyQueue {
         }
     }
 
-    fn drain(&self, most: usize) -> Vec<OrderRef> {
+    fn drain(&self, max_orders: usize) -> Vec<OrderRef> {
         let mut orders = self.0.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = most.min(orders.len());
+        let count = max_orders.min(orders.len());
         let mut taken: Vec<OrderRef> = orders.drain(..count).collect();
         taken.sort_unstable();
         taken.dedup();

@@ -18,6 +18,7 @@ use crate::pipeline::lag::LagMeter;
 use crate::pipeline::leadership::{LeadershipContext, LeadershipSettings};
 use crate::recording::{Recorder, RecordingWriter};
 use crate::reload::ReloadContext;
+use crate::shutdown::ClosingHandles;
 use crate::workflow::promotion::CaseResultCache;
 use crate::workflow::promotion_context::PromotionContext;
 use anyhow::Context;
@@ -34,16 +35,16 @@ pub struct SidecarContext {
     pub config: SidecarConfig,
     secrets: SidecarSecrets,
     /// The first server's guard schema: verdicts, breakers and the lease are there.
-    pub db: GuardDb,
+    db: GuardDb,
     /// Every server that is read, the first one included.
     pub servers: Arc<[SourceServer]>,
     kafka_activity: LastActivity,
     pub health: Health,
-    pub fence: FencePublisher,
+    fence: FencePublisher,
     audit: AuditHandle,
     rules: ActiveRuleSet,
     /// Keeps what the evaluator sees, if that was asked for.
-    pub recorder: Option<Arc<Recorder>>,
+    recorder: Option<Arc<Recorder>>,
     tested: Arc<CaseResultCache>,
 }
 
@@ -150,6 +151,17 @@ impl SidecarContext {
             kafka_activity: with_kafka.then(|| self.kafka_activity.clone()),
             is_fed: self.is_fed(),
             max_lag_us: i64::try_from(self.config.max_lag_ms * 1_000).unwrap_or(i64::MAX),
+        }
+    }
+
+    /// Hands out what is closed at the end; nothing else is left.
+    pub(crate) fn closing(self) -> ClosingHandles {
+        ClosingHandles {
+            db: self.db,
+            status: self.health.status,
+            fence: self.fence,
+            servers: self.servers,
+            recorder: self.recorder,
         }
     }
 

@@ -45,8 +45,8 @@ use tokio_util::sync::CancellationToken;
 /// Runs the sidecar until `shutdown`, then checkpoints and gives up the lease.
 ///
 /// # Errors
-/// It can't start (a taken port, a missing secret), a part died (the error has its name),
-/// or a part did not end in time; it is safe to start it again.
+/// A start that fails (a taken port, a missing secret), a part that died (with its name),
+/// or a part that did not end in time; it is safe to start the sidecar again.
 pub async fn run(config: SidecarConfig, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
     install_crypto();
     config.check()?;
@@ -70,7 +70,7 @@ pub async fn run(config: SidecarConfig, shutdown: impl Future<Output = ()>) -> a
         None => tracing::info!("shutting down"),
         Some(end) => context.health.blind.set(BlindCause::Died, end.to_string()),
     }
-    let stopped = shut_down(context, stages, &readiness).await;
+    let stopped = shut_down(context.closing(), stages, &readiness).await;
     outcome(died, stopped.map_err(anyhow::Error::from))
 }
 

@@ -9,11 +9,16 @@
 //! | 5 | preflights and lag meters | they only look |
 //! | 6 | connections, recording | nobody uses them any more |
 
-use crate::context::SidecarContext;
+use crate::binlog::servers::SourceServer;
+use crate::fence::FencePublisher;
+use crate::health::status::SidecarStatus;
+use crate::leader::guard_db::GuardDb;
 use crate::pipeline::leadership::release_at_end;
+use crate::recording::Recorder;
 use futures_util::future::join_all;
 use sluice_contract::supervisor::{Supervisor, UnfinishedStop};
 use sluice_contract::telemetry::Readiness;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Time for the last results to be committed, and for readers to end.
@@ -44,19 +49,28 @@ impl ProgramStages {
     }
 }
 
+/// Handles of what is closed at the end.
+pub(crate) struct ClosingHandles {
+    pub db: GuardDb,
+    pub status: SidecarStatus,
+    pub fence: FencePublisher,
+    pub servers: Arc<[SourceServer]>,
+    pub recorder: Option<Arc<Recorder>>,
+}
+
 /// Ends the program in order.
 ///
 /// # Errors
 /// Parts that lead did not end in time, or failed while they stopped.
 pub(crate) async fn shut_down(
-    context: SidecarContext,
+    handles: ClosingHandles,
     stages: ProgramStages,
     readiness: &Readiness,
 ) -> Result<(), UnfinishedStop> {
     readiness.set("shutdown", Some("shutting down".to_owned()));
     let led = stages.leading.stop(LEADING_TIMEOUT).await;
-    context.fence.close();
-    release_at_end(&context.db, &context.health.status).await;
+    handles.fence.close();
+    release_at_end(&handles.db, &handles.status).await;
     for (stage, timeout) in [
         (&stages.listening, LISTENER_TIMEOUT),
         (&stages.watching, WATCHING_TIMEOUT),
@@ -65,26 +79,21 @@ pub(crate) async fn shut_down(
             tracing::warn!("{unfinished}");
         }
     }
-    close_pools(&context).await;
-    close_recording(context).await;
+    close_pools(&handles.servers).await;
+    close_recording(handles.recorder).await;
     led
 }
 
-async fn close_pools(context: &SidecarContext) {
-    let closed = join_all(
-        context
-            .servers
-            .iter()
-            .map(|server| server.hosts.disconnect()),
-    );
+async fn close_pools(servers: &[SourceServer]) {
+    let closed = join_all(servers.iter().map(|server| server.hosts.disconnect()));
     if tokio::time::timeout(POOLS_TIMEOUT, closed).await.is_err() {
         tracing::warn!("a database server does not answer; its connections are dropped");
     }
 }
 
 /// Drops the recorder, which writes its last block and gives up after 5 s by itself.
-async fn close_recording(context: SidecarContext) {
-    let closed = tokio::task::spawn_blocking(move || drop(context.recorder)).await;
+async fn close_recording(recorder: Option<Arc<Recorder>>) {
+    let closed = tokio::task::spawn_blocking(move || drop(recorder)).await;
     if let Err(panic) = closed {
         tracing::error!("closing the recording: {panic}");
     }

@@ -41,14 +41,8 @@ fn publish(broker: &KafkaBroker, partition: i32, count: usize) {
     producer.flush(WAIT_TIMEOUT).unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_retention_took_is_not_waited_for_and_new_partitions_are() {
-    let dir = tempfile::tempdir().unwrap();
-    let broker = KafkaBroker::start(dir.path(), None).await.unwrap();
-    broker.create_topic(PAYMENT_TOPIC, 2).await.unwrap();
-    publish(&broker, 0, 5);
-    broker.delete_before(PAYMENT_TOPIC, 0, 5).await.unwrap();
-
+/// Starts the reader and the asker of ends.
+fn start(broker: &KafkaBroker, feed: FeedSender) -> EndOffsetRequests {
     // A long list for the reader: the gate must not rest on it.
     let settings = KafkaSourceSettings {
         brokers: broker.brokers(),
@@ -56,14 +50,11 @@ async fn what_retention_took_is_not_waited_for_and_new_partitions_are() {
         metadata_interval_ms: 60_000,
         ..KafkaSourceSettings::default()
     };
-    let (feed, fed) = crossbeam_channel::bounded(64);
     let blind = Blind::new(
         Readiness::default(),
         prometheus::IntGauge::new("k", "k").unwrap(),
     );
-    let (cancel, assigned) = (CancellationToken::new(), Arc::new(AtomicBool::new(false)));
-    let _ends_with_us = cancel.clone().drop_guard();
-    let feed = FeedSender::new(feed, cancel);
+    let assigned = Arc::new(AtomicBool::new(false));
     let reader = consumer::KafkaReader {
         settings: settings.clone(),
         start: StartPosition::Now,
@@ -79,6 +70,21 @@ async fn what_retention_took_is_not_waited_for_and_new_partitions_are() {
     let (requests, queue) = EndOffsetRequests::new();
     let asker = KafkaEndReader::new(&settings, assigned, blind).unwrap();
     std::thread::spawn(move || asker::run(asker, &queue, &feed));
+    requests
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_retention_took_is_not_waited_for_and_new_partitions_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = KafkaBroker::start(dir.path(), None).await.unwrap();
+    broker.create_topic(PAYMENT_TOPIC, 2).await.unwrap();
+    publish(&broker, 0, 5);
+    broker.delete_before(PAYMENT_TOPIC, 0, 5).await.unwrap();
+
+    let (feed, fed) = crossbeam_channel::bounded(64);
+    let cancel = CancellationToken::new();
+    let _ends_with_us = cancel.clone().drop_guard();
+    let requests = start(&broker, FeedSender::new(feed, cancel));
 
     let (mut read, begun) = (PartitionOffsets::default(), Instant::now());
     let mut next = || loop {

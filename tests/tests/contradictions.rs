@@ -1,4 +1,4 @@
-//! What can't be true together with what we know never overwrites it: failed after
+//! Messages that can't be true together with what we know never overwrite it: failed after
 //! success, another amount, another account, another channel's order, a serial
 //! number that nobody knows. Each is a person's case, and a repeat is the same one.
 
@@ -89,29 +89,7 @@ async fn contradictions_open_cases_and_overwrite_nothing() -> anyhow::Result<()>
                 == (200, "Already".into())
         );
         ensure!(cases(&set, &order).await?.is_empty());
-        let other = SimulatorKind::ALL[(n + 1) % SimulatorKind::COUNT];
-        let odd = [
-            (
-                kind,
-                notice(kind, &serial, false, 300, PAYEE),
-                "failed after success",
-            ),
-            (
-                kind,
-                notice(kind, &serial, true, 301, PAYEE),
-                "the channel speaks of 3.01 CNY",
-            ),
-            (
-                kind,
-                notice(kind, &serial, true, 300, "somebody-else"),
-                "the channel speaks of account somebody-else",
-            ),
-            (
-                other,
-                notice(other, &serial, false, 300, PAYEE),
-                "speaks of an order that is",
-            ),
-        ];
+        let odd = odd_messages(n, kind, &serial);
         for (at, (from, body, says)) in odd.iter().enumerate() {
             for _ in 0..2 {
                 let taken = tell(&set, *from, body).await?;
@@ -190,4 +168,35 @@ async fn an_unknown_serial_number_is_one_case_however_often_it_is_told() -> anyh
         "an unsigned notification: {status}"
     );
     set.all_is_well().await
+}
+
+/// Messages that can't be true together with a payment of 3.00 to the payee.
+fn odd_messages(
+    n: usize,
+    kind: SimulatorKind,
+    serial: &str,
+) -> [(SimulatorKind, Value, &'static str); 4] {
+    let other = SimulatorKind::ALL[(n + 1) % SimulatorKind::COUNT];
+    [
+        (
+            kind,
+            notice(kind, serial, false, 300, PAYEE),
+            "failed after success",
+        ),
+        (
+            kind,
+            notice(kind, serial, true, 301, PAYEE),
+            "the channel speaks of 3.01 CNY",
+        ),
+        (
+            kind,
+            notice(kind, serial, true, 300, "somebody-else"),
+            "the channel speaks of account somebody-else",
+        ),
+        (
+            other,
+            notice(other, serial, false, 300, PAYEE),
+            "speaks of an order that is",
+        ),
+    ]
 }

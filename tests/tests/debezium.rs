@@ -27,18 +27,7 @@ async fn through_change_events_the_same_faults_are_found() -> anyhow::Result<()>
         ..options()
     })
     .await?;
-    for topic in BUSINESS_TOPICS.iter().chain([&ORDER_TOPIC]) {
-        broker.create_topic(topic, 2).await?;
-    }
-    // Rows of one table over two partitions; transactions keep one order.
-    for topic in debezium::topics(&set.stage.schemas) {
-        let partitions = if topic.ends_with(".entry") || topic.ends_with(".balance") {
-            2
-        } else {
-            1
-        };
-        broker.create_topic(&topic, partitions).await?;
-    }
+    create_topics(&set, &broker).await?;
     set.stage.start_core().await?;
     let captures = dir.path().join("capture");
     let mut engine = debezium::start(
@@ -180,6 +169,22 @@ async fn statements(set: &TestStage) -> anyhow::Result<()> {
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+    Ok(())
+}
+
+async fn create_topics(set: &TestStage, broker: &KafkaBroker) -> anyhow::Result<()> {
+    for topic in BUSINESS_TOPICS.iter().chain([&ORDER_TOPIC]) {
+        broker.create_topic(topic, 2).await?;
+    }
+    // Rows of one table over two partitions; transactions keep one order.
+    for topic in debezium::topics(&set.stage.schemas) {
+        let partitions = if topic.ends_with(".entry") || topic.ends_with(".balance") {
+            2
+        } else {
+            1
+        };
+        broker.create_topic(&topic, partitions).await?;
     }
     Ok(())
 }

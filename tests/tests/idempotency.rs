@@ -27,6 +27,60 @@ async fn two_hundred_at_once_make_one_order() -> anyhow::Result<()> {
     let mut set = TestStage::prepare(options).await?;
     set.stage.start_core().await?;
     fund(&set).await?;
+    let ids = two_hundred_over_two_cores(&set).await?;
+    // Same key and body after a restart: the same order. Another body: refused.
+    restart_core(&mut set).await?;
+    let again = |amount: &str| {
+        let (client, body) = (set.stage.client.clone(), body(amount));
+        async move {
+            client
+                .post("/withdraw", &body, &[("idempotent-key", "one-key")])
+                .await
+        }
+    };
+    let (status, answer) = again("10.000").await?;
+    ensure!(
+        status == 400,
+        "three decimals are a bad amount, whatever the key: {answer}"
+    );
+    let (status, answer) = again("10").await?;
+    ensure!(
+        status == 202 && ids.contains(&answer["data"]["withdrawOrderId"].to_string()),
+        "{status} {answer}"
+    );
+    let (status, answer) = again("10.01").await?;
+    ensure!(
+        status == 422 && answer["code"] == 42200,
+        "{status} {answer}"
+    );
+    // A repeat that the remaining money would not cover is still a repeat.
+    let client = set.stage.client.clone();
+    let all = |key: &'static str| {
+        let client = client.clone();
+        async move {
+            client
+                .post("/withdraw", &body("990.00"), &[("idempotent-key", key)])
+                .await
+        }
+    };
+    let (status, first) = all("the-rest").await?;
+    ensure!(status == 202, "{first}");
+    restart_core(&mut set).await?;
+    let (status, repeat) = all("the-rest").await?;
+    ensure!(
+        status == 202 && repeat["data"] == first["data"],
+        "the repeat was answered {status} {repeat}"
+    );
+    ensure!(
+        all("one-more").await?.1["code"] == 42202,
+        "an empty account paid"
+    );
+    Ok(())
+}
+
+/// Asks two hundred times, half of them over a second instance on the same database;
+/// returns the orders that were named.
+async fn two_hundred_over_two_cores(set: &TestStage) -> anyhow::Result<BTreeSet<String>> {
     let other = StagePorts {
         core: free_port()?,
         core_admin: free_port()?,
@@ -38,7 +92,6 @@ async fn two_hundred_at_once_make_one_order() -> anyhow::Result<()> {
         &set.stage.ports.url(set.stage.ports.sidecar),
         &set.stage.token,
     )?;
-    // Half of them over a second instance on the same database.
     let asks = (0..200).map(|n| {
         let client = if n % 2 == 0 {
             set.stage.client.clone()
@@ -74,8 +127,10 @@ async fn two_hundred_at_once_make_one_order() -> anyhow::Result<()> {
         "reserved once: {account}"
     );
     drop(second);
+    Ok(ids)
+}
 
-    // Same key and body after a restart: the same order. Another body: refused.
+async fn restart_core(set: &mut TestStage) -> anyhow::Result<()> {
     let core = set.stage.core.as_mut().expect("the stage has a core");
     core.kill9()?;
     core.restart()?;
@@ -83,57 +138,5 @@ async fn two_hundred_at_once_make_one_order() -> anyhow::Result<()> {
         &set.stage.ports.address(set.stage.ports.core_admin),
         std::time::Duration::from_secs(30),
     )
-    .await?;
-    let again = |amount: &str| {
-        let (client, body) = (set.stage.client.clone(), body(amount));
-        async move {
-            client
-                .post("/withdraw", &body, &[("idempotent-key", "one-key")])
-                .await
-        }
-    };
-    let (status, answer) = again("10.000").await?;
-    ensure!(
-        status == 400,
-        "three decimals are a bad amount, whatever the key: {answer}"
-    );
-    let (status, answer) = again("10").await?;
-    ensure!(
-        status == 202 && ids.contains(&answer["data"]["withdrawOrderId"].to_string()),
-        "{status} {answer}"
-    );
-    let (status, answer) = again("10.01").await?;
-    ensure!(
-        status == 422 && answer["code"] == 42200,
-        "{status} {answer}"
-    );
-    // A repeat that the remaining money would not cover is still a repeat.
-    let all = |key: &'static str| {
-        let client = set.stage.client.clone();
-        async move {
-            client
-                .post("/withdraw", &body("990.00"), &[("idempotent-key", key)])
-                .await
-        }
-    };
-    let (status, first) = all("the-rest").await?;
-    ensure!(status == 202, "{first}");
-    let core = set.stage.core.as_mut().expect("the stage has a core");
-    core.kill9()?;
-    core.restart()?;
-    core.wait_ready(
-        &set.stage.ports.address(set.stage.ports.core_admin),
-        std::time::Duration::from_secs(30),
-    )
-    .await?;
-    let (status, repeat) = all("the-rest").await?;
-    ensure!(
-        status == 202 && repeat["data"] == first["data"],
-        "the repeat was answered {status} {repeat}"
-    );
-    ensure!(
-        all("one-more").await?.1["code"] == 42202,
-        "an empty account paid"
-    );
-    Ok(())
+    .await
 }

@@ -76,6 +76,19 @@ async fn each_server_is_read_and_each_token_waits_for_all() -> anyhow::Result<()
         .context("split_books")?
         .ledger
         .freeze()?;
+    the_sidecar_names_the_ledger(&set).await?;
+    set.stage
+        .split_books
+        .as_mut()
+        .context("split_books")?
+        .ledger
+        .thaw()?;
+    set.everything_is_evaluated().await?;
+
+    a_fault_on_each_is_found(&set).await
+}
+
+async fn the_sidecar_names_the_ledger(set: &TestStage) -> anyhow::Result<()> {
     let address = set.stage.ports.address(set.stage.ports.sidecar);
     let begun = Instant::now();
     loop {
@@ -87,14 +100,10 @@ async fn each_server_is_read_and_each_token_waits_for_all() -> anyhow::Result<()
         ensure!(begun.elapsed() < Duration::from_secs(20), "{status} {text}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    set.stage
-        .split_books
-        .as_mut()
-        .context("split_books")?
-        .ledger
-        .thaw()?;
-    set.everything_is_evaluated().await?;
+    Ok(())
+}
 
+async fn a_fault_on_each_is_found(set: &TestStage) -> anyhow::Result<()> {
     let split_books = set.stage.split_books.as_ref().context("split_books")?;
     let (balance, ledger) = (&set.stage.schemas.balance, &set.stage.schemas.ledger);
     let sql = format!(
@@ -106,7 +115,7 @@ async fn each_server_is_read_and_each_token_waits_for_all() -> anyhow::Result<()
         .await?
         .query_drop(sql)
         .await?;
-    found(&set, "provenance", "balance").await?;
+    found(set, "provenance", "balance").await?;
     let sql = format!("DELETE FROM {ledger}.entry WHERE account_id='A00007' LIMIT 1");
     split_books
         .ledger_pool
@@ -114,7 +123,7 @@ async fn each_server_is_read_and_each_token_waits_for_all() -> anyhow::Result<()
         .await?
         .query_drop(sql)
         .await?;
-    found(&set, "provenance", "ledger").await?;
+    found(set, "provenance", "ledger").await?;
     let guard = &set.stage.schemas.guard;
     let sql = format!("SELECT COUNT(*) FROM {guard}.breaker WHERE state='open'");
     let open: Option<u64> = set.stage.pool.get_conn().await?.query_first(sql).await?;

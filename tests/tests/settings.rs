@@ -22,8 +22,58 @@ const MYSQL_SETTINGS: &str = "[mysql]\nurl = \"mysql://root@127.0.0.1:1\"\n";
 
 #[test]
 fn wrong_settings_are_named() -> anyhow::Result<()> {
-    let channel = |id: &str| format!("[[channels]]\nid = \"{id}\"\nurl = \"http://127.0.0.1:1\"\n");
-    let cases = [
+    for (program, settings, names) in wrong_settings() {
+        let (code, text) = run(program, &settings)?;
+        ensure!(
+            code == Some(2) && text.contains(names) && !text.contains("secret@"),
+            "{settings}\n→ {code:?} {text}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_missing_secret_and_a_taken_port_are_named() -> anyhow::Result<()> {
+    let settings =
+        format!("secrets_dir = \"/nonexistent\"\n{MYSQL_SETTINGS}[dispatch]\nenabled = false\n");
+    let (code, text) = run("sluice-core", &settings)?;
+    ensure!(
+        code == Some(1) && text.contains("provenance_key"),
+        "{code:?} {text}"
+    );
+
+    let dir = tempfile::tempdir()?;
+    let secrets = sluice_drill::setup::secrets::create(dir.path())?;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let address = taken.local_addr()?;
+    let settings = format!(
+        "listen = \"{address}\"\nsecrets_dir = \"{}\"\n{MYSQL_SETTINGS}[dispatch]\nenabled = false\n",
+        secrets.display()
+    );
+    let (code, text) = run("sluice-core", &settings)?;
+    ensure!(
+        code == Some(1) && text.contains(&address.to_string()) && text.contains("port"),
+        "{code:?} {text}"
+    );
+    Ok(())
+}
+
+/// A program, its settings, and the words that its refusal names.
+type WrongSetting = (&'static str, String, &'static str);
+
+fn channel(id: &str) -> String {
+    format!("[[channels]]\nid = \"{id}\"\nurl = \"http://127.0.0.1:1\"\n")
+}
+
+fn wrong_settings() -> Vec<WrongSetting> {
+    let mut all = of_programs();
+    all.extend(of_channels());
+    all.extend(of_servers());
+    all
+}
+
+fn of_programs() -> Vec<WrongSetting> {
+    vec![
         (
             "sluice-core",
             format!("writers = 4\n{MYSQL_SETTINGS}"),
@@ -47,6 +97,11 @@ fn wrong_settings_are_named() -> anyhow::Result<()> {
             format!("{MYSQL_SETTINGS}{}{0}", channel("psp")),
             "listed twice",
         ),
+    ]
+}
+
+fn of_channels() -> Vec<WrongSetting> {
+    vec![
         (
             "sluice-core",
             format!("{MYSQL_SETTINGS}{}concurrency = 0\n", channel("psp")),
@@ -89,6 +144,11 @@ fn wrong_settings_are_named() -> anyhow::Result<()> {
             "default_currency",
         ),
         ("sluice-core", MYSQL_SETTINGS.to_owned(), "channels"),
+    ]
+}
+
+fn of_servers() -> Vec<WrongSetting> {
+    vec![
         (
             "sluice-core",
             format!("{MYSQL_SETTINGS}[balance]\nurl = \"pg://u:secret@h/\"\n"),
@@ -104,39 +164,5 @@ fn wrong_settings_are_named() -> anyhow::Result<()> {
             format!("ruels_dir = \"x\"\nrules_dir = \"x\"\n{MYSQL_SETTINGS}"),
             "ruels_dir",
         ),
-    ];
-    for (program, settings, names) in cases {
-        let (code, text) = run(program, &settings)?;
-        ensure!(
-            code == Some(2) && text.contains(names) && !text.contains("secret@"),
-            "{settings}\n→ {code:?} {text}"
-        );
-    }
-    Ok(())
-}
-
-#[test]
-fn a_missing_secret_and_a_taken_port_are_named() -> anyhow::Result<()> {
-    let settings =
-        format!("secrets_dir = \"/nonexistent\"\n{MYSQL_SETTINGS}[dispatch]\nenabled = false\n");
-    let (code, text) = run("sluice-core", &settings)?;
-    ensure!(
-        code == Some(1) && text.contains("provenance_key"),
-        "{code:?} {text}"
-    );
-
-    let dir = tempfile::tempdir()?;
-    let secrets = sluice_drill::setup::secrets::create(dir.path())?;
-    let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
-    let address = taken.local_addr()?;
-    let settings = format!(
-        "listen = \"{address}\"\nsecrets_dir = \"{}\"\n{MYSQL_SETTINGS}[dispatch]\nenabled = false\n",
-        secrets.display()
-    );
-    let (code, text) = run("sluice-core", &settings)?;
-    ensure!(
-        code == Some(1) && text.contains(&address.to_string()) && text.contains("port"),
-        "{code:?} {text}"
-    );
-    Ok(())
+    ]
 }

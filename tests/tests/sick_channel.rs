@@ -17,7 +17,7 @@ const LOAD_TIME: Duration = Duration::from_secs(6);
 const WARM_UP_TIME: Duration = Duration::from_secs(2);
 const MAX_ATTEMPTS: u32 = 3;
 const HOLD_MS: u64 = 30_000;
-/// What any run may differ by, as other work on the machine comes and goes.
+/// Any run may differ by this, as other work on the machine comes and goes.
 const LATENCY_SLACK_US: u64 = 50_000;
 
 /// Microseconds from acceptance to end of the run's orders on the healthy channel.

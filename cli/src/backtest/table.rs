@@ -1,8 +1,8 @@
 //! A backtest's report for people.
 
 use sluice_sidecar::backtest::BacktestReport;
-use sluice_sidecar::backtest::report::{RuleComparison, VerdictCounts};
-use sluice_sidecar::backtest::variant::BacktestVerdict;
+use sluice_sidecar::backtest::comparison::{RuleComparison, VerdictCounts};
+use sluice_sidecar::backtest::verdict::BacktestVerdict;
 use sluice_sidecar::backtest::what_if::{BreakerEffects, BreakerOpening, HeldMoney};
 use std::fmt::Write;
 

@@ -28,18 +28,18 @@ pub struct OrdersArgs {
 
 #[derive(Debug, Subcommand)]
 enum OrdersCommand {
-    /// Orders that have not ended, by stage: their age and what they wait for.
+    /// List orders that have not ended, by stage: their age and what they wait for.
     Stuck {
         /// Leave out younger ones, as in `60s`, `5m` or `2h`.
         #[arg(long, default_value = "0s")]
         older: jiff::SignedDuration,
     },
-    /// Everything about an order: its row, route, attempts, postings and cases.
+    /// Show everything about an order: its row, route, attempts, postings and cases.
     Show {
         /// Order id, serial number, transaction id, idempotent key, or the upstream's own number.
         id: String,
     },
-    /// What happened to an order, one line each, oldest first.
+    /// Tell what happened to an order, a line each, oldest first.
     History {
         /// As for `show`.
         id: String,

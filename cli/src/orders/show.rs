@@ -1,8 +1,7 @@
 //! `sluice orders show`: one order with its route, attempts, postings and cases.
 
 use crate::orders::time;
-use sluice_core::lookup::OrderLookup;
-use sluice_core::lookup::repo::CaseRow;
+use sluice_core::lookup::{CaseRow, OrderLookup};
 use sluice_core::orders::Order;
 
 /// Writes the order's fields, its route, then its attempts, postings and cases.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Rows of `stuck` of a kind: more would not be read.
 const MAX_STUCK_ROWS: usize = 200;
-/// How long the sidecar may take to say whether it sees.
+/// The sidecar says within this whether it sees.
 const SIDECAR_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Writes a line for each order older than `older_us`, by stage, and its open cases.

@@ -62,10 +62,10 @@ enum RoutingCommand {
 
 #[derive(Debug, clap::Args)]
 struct AuthorArgs {
-    /// Who changes it.
+    /// Your name; it is kept with the version.
     #[arg(long)]
     author: String,
-    /// Why.
+    /// Why; it is kept with the version.
     #[arg(long)]
     reason: String,
 }

@@ -5,6 +5,7 @@ use crate::rules::{each, line};
 use serde_json::Value;
 use std::fmt::Write;
 
+/// The rules in force, their edits on trial, and proposals that wait.
 pub fn list(data: &Value) -> String {
     let mut text = String::new();
     line!(
@@ -38,53 +39,46 @@ pub fn list(data: &Value) -> String {
         "since (UTC)"
     );
     for rule in each(&data["rules"]) {
-        let name = format!(
-            "{}{}",
-            if rule["candidate"] == true {
-                "└ edited: "
-            } else {
-                ""
-            },
-            text_of(&rule["id"])
-        );
-        let found = format!(
-            "{} ({})",
-            text_of(&rule["findings"]),
-            text_of(&rule["ratePerHour"])
-        );
-        let missing: Vec<String> = each(&rule["untested"]).map(text_of).collect();
-        let ready = match (rule["demoted"] == true, missing.is_empty()) {
-            (true, _) => "DEMOTED BY ITS BUDGET".to_owned(),
-            (_, true) => "yes".to_owned(),
-            (_, false) => missing.join("; "),
-        };
-        let (hash, mode) = (text_of(&rule["hash"]), text_of(&rule["mode"]));
-        line!(
-            text,
-            "{name:<30} {hash:<16} {mode:<9} {found:>14} {:>7}  {:<20} {ready}",
-            text_of(&rule["errors"]),
-            time_of(&rule["sinceUs"])
-        );
+        line!(text, "{}", rule_line(rule));
     }
-    for p in each(&data["proposals"]) {
-        let (rule, hash) = (text_of(&p["rule"]), text_of(&p["ruleHash"]));
-        line!(
-            text,
-            "\nproposed: {rule} to {} by {}: {}",
-            text_of(&p["step"]),
-            text_of(&p["proposedBy"]),
-            text_of(&p["reason"])
-        );
-        line!(
-            text,
-            "  until {}; a second person: sluice rules approve {rule} --to {} --hash {hash}",
-            time_of(&p["expiresUs"]),
-            text_of(&p["step"])
-        );
+    for proposal in each(&data["proposals"]) {
+        text += &proposed(proposal);
     }
     text
 }
 
+/// A rule in force, or an edit of it that is on trial.
+fn rule_line(rule: &Value) -> String {
+    let id = text_of(&rule["id"]);
+    let name = if rule["candidate"] == true {
+        format!("└ edited: {id}")
+    } else {
+        id
+    };
+    let (findings, rate) = (text_of(&rule["findings"]), text_of(&rule["ratePerHour"]));
+    let found = format!("{findings} ({rate})");
+    let missing: Vec<String> = each(&rule["untested"]).map(text_of).collect();
+    let ready = match (rule["demoted"] == true, missing.is_empty()) {
+        (true, _) => "DEMOTED BY ITS BUDGET".to_owned(),
+        (false, true) => "yes".to_owned(),
+        (false, false) => missing.join("; "),
+    };
+    let (hash, mode) = (text_of(&rule["hash"]), text_of(&rule["mode"]));
+    let (errors, since) = (text_of(&rule["errors"]), time_of(&rule["sinceUs"]));
+    format!("{name:<30} {hash:<16} {mode:<9} {found:>14} {errors:>7}  {since:<20} {ready}")
+}
+
+fn proposed(p: &Value) -> String {
+    let (rule, hash) = (text_of(&p["rule"]), text_of(&p["ruleHash"]));
+    let (step, until) = (text_of(&p["step"]), time_of(&p["expiresUs"]));
+    let (by, reason) = (text_of(&p["proposedBy"]), text_of(&p["reason"]));
+    format!(
+        "\nproposed: {rule} to {step} by {by}: {reason}\n  \
+         until {until}; a second person: sluice rules approve {rule} --to {step} --hash {hash}\n"
+    )
+}
+
+/// The last sets, the one in force first.
 pub fn sets(data: &Value) -> String {
     let mut text = String::new();
     line!(
@@ -121,6 +115,7 @@ pub fn sets(data: &Value) -> String {
     text
 }
 
+/// Suppressions with their state at `now_us`.
 pub fn suppressions(data: &Value, now_us: i64) -> String {
     let mut text = String::new();
     for s in each(data) {
@@ -155,6 +150,7 @@ pub fn suppressions(data: &Value, now_us: i64) -> String {
     text
 }
 
+/// The outcome of a change: done, or proposed and waiting for a second person.
 pub fn done(data: &Value, what: &str) -> String {
     match data["done"].as_str() {
         Some("proposed") => format!(

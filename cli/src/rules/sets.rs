@@ -10,11 +10,11 @@ use sluice_contract::clock::now_us;
 
 #[derive(Debug, Subcommand)]
 pub enum RuleSetsCommand {
-    /// Every rule in force: version, mode, what it found within the hour, what is missing.
+    /// List every rule in force: version, mode, what it found within the hour, what is missing.
     List,
-    /// The last sets: who made them, when and why.
+    /// List the last sets: who made them, when and why.
     Sets,
-    /// One step up. To trip it takes a second person: see approve.
+    /// Take a rule one step up. To trip it takes a second person: see approve.
     Promote {
         rule: String,
         /// shadow, alert or trip.
@@ -26,7 +26,7 @@ pub enum RuleSetsCommand {
         #[arg(long)]
         reason: String,
     },
-    /// The second person's word on what is proposed.
+    /// Say yes, as the second person, to what is proposed.
     Approve {
         rule: String,
         /// trip or retire, as it was proposed.
@@ -35,7 +35,7 @@ pub enum RuleSetsCommand {
         #[arg(long)]
         hash: String,
     },
-    /// Down, at once; of a rule that its budget demoted: you took note.
+    /// Take a rule down, at once; of a rule that its budget demoted: you took note.
     Demote {
         rule: String,
         /// draft, shadow or alert.
@@ -52,7 +52,7 @@ pub enum RuleSetsCommand {
         #[arg(long)]
         reason: String,
     },
-    /// An earlier set, at once.
+    /// Put an earlier set in force again, at once.
     Rollback {
         version: i64,
         #[arg(long)]
@@ -60,11 +60,11 @@ pub enum RuleSetsCommand {
     },
     /// Answer for findings of a rule on one account or item: they open nothing.
     Suppress(SuppressArgs),
-    /// Suppressions, those in force first.
+    /// List suppressions, those in force first.
     Suppressions,
     /// End a suppression now.
     Unsuppress { id: String },
-    /// A verdict in words: what, where, by which rule, what was read, what to do.
+    /// Explain a verdict in words: what, where, by which rule, what was read, what to do.
     Explain {
         /// Verdict id, as logs, breakers and /verdicts show it.
         id: String,
@@ -80,7 +80,7 @@ pub struct SuppressArgs {
     /// Most money that may pass in all, such as 100.00.
     #[arg(long)]
     amount_cap: String,
-    /// How long, at most 7 days, as in `2h` or `3d`.
+    /// Time that it holds, at most 7 days, as in `2h` or `3d`.
     #[arg(long = "for")]
     time: jiff::Span,
     /// Why; it is written down beside your name.

@@ -148,5 +148,18 @@ fn one_text_names_several_breakers() {
         assert_eq!(keys_text(keys).as_deref(), Some(text));
         assert_eq!(parse_keys_text(text), keys);
     }
-    assert!(parse_keys_text("").is_empty() && parse_keys_text("x/y/z").is_empty());
+}
+
+#[test]
+fn a_stored_name_stands_for_its_breakers() {
+    let keys = |text| {
+        let keys = parse_keys_text(text);
+        keys.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        keys("refund+cash_out/account/a/b"),
+        ["refund/account/a/b", "cash_out/account/a/b"]
+    );
+    assert_eq!(keys("*/all/*").len(), 3);
+    assert!(keys("").is_empty() && keys("x/y/z").is_empty());
 }

@@ -10,6 +10,7 @@ use quick_cache::sync::Cache;
 use sluice_contract::ids::bucket_of;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
+use sluice_contract::supervisor::Supervisor;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -40,9 +41,10 @@ impl Drop for InFlightKey<'_> {
 }
 
 impl Acceptor {
-    /// Starts the writers. They end when the acceptor is dropped and their queues are
+    /// Starts the writers among `parts`. They end at the stop, once their queues are
     /// drained. `saga` books instead if balance and ledger are on servers of their own.
     pub fn start(
+        parts: &Supervisor,
         config: &AcceptConfig,
         url: &str,
         schemas: &Schemas,
@@ -51,11 +53,12 @@ impl Acceptor {
         saga: Option<Arc<BookingSaga>>,
     ) -> Arc<Self> {
         let writers = (0..config.writers)
-            .map(|_| {
+            .map(|number| {
                 let (sender, receiver) = mpsc::channel(config.queue_capacity);
                 let writer =
                     AcceptWriter::new(config, url, schemas, key, ready.clone(), saga.clone());
-                tokio::spawn(writer.run(receiver));
+                let writer = writer.run(receiver, parts.stop_token());
+                parts.spawn(format!("accept-writer-{number}"), writer);
                 sender
             })
             .collect();

@@ -2,8 +2,8 @@
 //! and everything to write out. Pure; nothing is written until all is decided.
 
 use crate::accept::{
-    AcceptResult, AcceptedRequest, BookingRequest, DepositBooking, IdempotentRequest,
-    WithdrawalBooking,
+    AcceptResult, AcceptedRequest, BookingRequest, CaptureBooking, DepositBooking,
+    IdempotentRequest, WithdrawalBooking,
 };
 use crate::balance::{Balance, CapturedPayment, LockedBooks};
 use crate::ledger::events::incoming_event;
@@ -12,10 +12,10 @@ use crate::orders::events::accepted_event;
 use crate::orders::repo::IdempotencyRow;
 use crate::orders::{FIRST_POLL_DELAY_US, Order};
 use sluice_contract::event::OrderEvent;
-use sluice_contract::ids::{new_order_id, serial_no};
+use sluice_contract::ids::new_order_id;
 use sluice_contract::order::OrderState;
 
-/// What a batch writes, and each request's result in the batch's order.
+/// Writes of a batch, and each request's result in the batch's order.
 #[derive(Debug, Default)]
 pub struct DecidedBatch {
     pub results: Vec<AcceptResult>,
@@ -79,7 +79,7 @@ fn withdraw(
     })
 }
 
-/// The order that a request becomes.
+/// Makes the order that a request becomes.
 pub fn new_order(
     request: &IdempotentRequest,
     booking: &WithdrawalBooking,
@@ -88,10 +88,6 @@ pub fn new_order(
 ) -> Order {
     let order_id = new_order_id(&booking.account_id);
     Order {
-        account_id: booking.account_id.clone(),
-        serial_no: serial_no(&order_id),
-        order_id,
-        kind: booking.kind,
         client: request.client.clone(),
         transaction_id: booking.transaction_id.clone(),
         biz_no: booking.biz_no.clone(),
@@ -99,25 +95,19 @@ pub fn new_order(
         to_account: booking.to_account.clone(),
         bank: booking.bank.clone(),
         payment_no: booking.payment_no.clone(),
-        route: None,
-        amount: booking.amount,
-        currency: booking.currency,
         state,
         channel: booking.channel.clone(),
-        trade_time: None,
-        attempts: 0,
-        queries: 0,
-        sends: 0,
-        notified_version: 1,
         notified_us: now_us,
-        notify_count: 0,
-        acknowledged_us: None,
-        has_open_case: false,
-        result_code: None,
-        version: 1,
         due_us: Some(now_us + FIRST_POLL_DELAY_US),
         created_us: now_us,
         updated_us: now_us,
+        ..Order::blank(
+            &booking.account_id,
+            &order_id,
+            booking.kind,
+            booking.amount,
+            booking.currency,
+        )
     }
 }
 
@@ -140,7 +130,7 @@ fn deposit(
 fn capture(
     books: &mut LockedBooks,
     out: &mut DecidedBatch,
-    booking: &crate::accept::CaptureBooking,
+    booking: &CaptureBooking,
     now_us: i64,
 ) -> AcceptResult {
     books.book(PostingKind::Capture, &booking.sum())?;
@@ -158,7 +148,7 @@ fn capture(
     Ok(booked(out, posting, now_us))
 }
 
-/// Money came in: its posting and the event that tells of it.
+/// Books money that came in: its posting, and the event that tells of it.
 fn booked(out: &mut DecidedBatch, posting: Posting, now_us: i64) -> AcceptedRequest {
     let booking_id = new_order_id(&posting.account_id);
     out.events

@@ -2,22 +2,23 @@
 //! transaction over keys, orders, balances, entries and a signed outbox row.
 //! Each caller gets its own result; one caller's failure never fails a neighbour.
 
-mod answer;
-mod booking;
-mod error;
 mod request;
 
 mod failure;
 
 pub mod decide;
-pub mod split_books;
 pub mod transaction;
-pub mod writer;
+
+pub mod split_books;
+mod split_intent;
+mod split_keys;
+mod split_open;
 
 mod acceptor;
+mod writer;
 
 pub use acceptor::Acceptor;
-pub use answer::{AcceptResult, AcceptedRequest, replay};
-pub use booking::{CaptureBooking, DepositBooking, WithdrawalBooking};
-pub use error::AcceptError;
-pub use request::{BookingRequest, IdempotentRequest};
+pub use request::{
+    AcceptError, AcceptResult, AcceptedRequest, BookingRequest, CaptureBooking, DepositBooking,
+    IdempotentRequest, WithdrawalBooking, replay,
+};

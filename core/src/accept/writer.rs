@@ -14,6 +14,7 @@ use sluice_contract::settings::Secret;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 /// One request on its way through a writer.
 pub struct PendingAccept {
@@ -56,10 +57,14 @@ impl AcceptWriter {
         }
     }
 
-    /// Serves until every sender is gone and the queue is drained.
-    pub async fn run(mut self, mut queue: mpsc::Receiver<PendingAccept>) {
+    /// Serves until the stop, and until the queue is drained.
+    pub async fn run(
+        mut self,
+        mut queue: mpsc::Receiver<PendingAccept>,
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
         let mut batch = Vec::with_capacity(self.max_batch);
-        let mut collector = BatchCollector::new(self.linger);
+        let mut collector = BatchCollector::new(self.linger, stop);
         while collector.next(&mut queue, &mut batch, self.max_batch).await {
             METRICS.accept_batch.observe(batch.len() as f64);
             let (requests, answers): (Vec<_>, Vec<_>) =
@@ -73,5 +78,6 @@ impl AcceptWriter {
                 let _ = answer.send(result);
             }
         }
+        Ok(())
     }
 }

@@ -1,76 +1,13 @@
 //! The books of a batch: locked balances and captured payments, changed in memory
 //! by one booking after the other. Pure. Accepting, settling and the saga's step at
-//! the balance service all change money here, so that together and apart book alike.
+//! the balance service all change money here, so that one server and split books book alike.
 
-use crate::balance::{Balance, BalanceError, CapturedPayment};
+use crate::balance::{Balance, BalanceError, BookingError, CapturedPayment};
 use crate::ledger::{BookingAmount, PostingKind};
 use sluice_contract::money::Currency;
 use std::collections::BTreeMap;
-use std::str::FromStr;
 
-/// Why a booking changes nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BookingError {
-    #[error("no such account")]
-    UnknownAccount,
-    #[error("the account has no balance in this currency")]
-    UnknownBalance,
-    #[error("less is there than the booking takes")]
-    Insufficient,
-    #[error("no such payment was captured for this account in this currency")]
-    UnknownPayment,
-    #[error("more would be taken of the payment, or given back to it, than there is")]
-    PaymentExceeded,
-    #[error("this payment is booked already")]
-    AlreadyBooked,
-    #[error("the balance would no longer fit its column")]
-    Overflow,
-}
-
-impl BookingError {
-    pub const ALL: [BookingError; 7] = [
-        BookingError::UnknownAccount,
-        BookingError::UnknownBalance,
-        BookingError::Insufficient,
-        BookingError::UnknownPayment,
-        BookingError::PaymentExceeded,
-        BookingError::AlreadyBooked,
-        BookingError::Overflow,
-    ];
-
-    /// As it is stored; at most 20 characters.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            BookingError::UnknownAccount => "unknown_account",
-            BookingError::UnknownBalance => "unknown_balance",
-            BookingError::Insufficient => "insufficient_funds",
-            BookingError::UnknownPayment => "unknown_payment",
-            BookingError::PaymentExceeded => "payment_exceeded",
-            BookingError::AlreadyBooked => "already_booked",
-            BookingError::Overflow => "overflow",
-        }
-    }
-}
-
-impl FromStr for BookingError {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> anyhow::Result<Self> {
-        let found = BookingError::ALL.into_iter().find(|e| e.as_str() == text);
-        found.ok_or_else(|| anyhow::anyhow!("unknown outcome of a booking {text:?}"))
-    }
-}
-
-impl From<BalanceError> for BookingError {
-    fn from(error: BalanceError) -> Self {
-        match error {
-            BalanceError::Insufficient | BalanceError::NotReserved => BookingError::Insufficient,
-            BalanceError::Overflow => BookingError::Overflow,
-        }
-    }
-}
-
-/// Locked rows, each with whether this batch has changed it.
+/// Locked rows; the flag of each tells whether this batch has changed it.
 #[derive(Debug, Default)]
 pub struct LockedBooks {
     balances: BTreeMap<(String, Currency), (Balance, bool)>,
@@ -92,9 +29,9 @@ impl LockedBooks {
     }
 
     /// Books `sum`, or changes nothing at all.
-    pub fn book(&mut self, what: PostingKind, sum: &BookingAmount<'_>) -> Result<(), BookingError> {
+    pub fn book(&mut self, kind: PostingKind, sum: &BookingAmount<'_>) -> Result<(), BookingError> {
         let amount = sum.amount;
-        match what {
+        match kind {
             PostingKind::Deposit => {
                 self.open(sum);
                 self.change(sum, |b| b.credit(amount))
@@ -122,7 +59,7 @@ impl LockedBooks {
         }
     }
 
-    /// The rows that were changed, each one version on.
+    /// Hands out the rows that were changed, each one version on.
     pub fn touched(self) -> (Vec<Balance>, Vec<CapturedPayment>) {
         let balances = self
             .balances
@@ -153,7 +90,7 @@ impl LockedBooks {
         Ok(())
     }
 
-    /// When the payment that was just captured was told.
+    /// Notes the event time of a payment that was just captured, in µs.
     pub fn set_event_time(&mut self, account_id: &str, payment_no: &str, event_time_us: i64) {
         if let Some((capture, _)) = self
             .captures
@@ -184,7 +121,7 @@ impl LockedBooks {
         Ok(())
     }
 
-    /// Whether the payment has that much left; changes nothing.
+    /// Checks that the payment has that much left; changes nothing.
     fn would_take(&self, sum: &BookingAmount<'_>) -> Result<(), BookingError> {
         let Some(payment_no) = sum.payment_no else {
             return Ok(());
@@ -226,7 +163,7 @@ impl LockedBooks {
         }
     }
 
-    /// Whether the step would work; changes nothing.
+    /// Checks that the step would work; changes nothing.
     fn would(
         &self,
         sum: &BookingAmount<'_>,

@@ -16,7 +16,7 @@ pub struct CapturedPayment {
     pub captured: Decimal,
     pub refunded: Decimal,
     pub settled: Decimal,
-    /// When the payment was told, in its sender's clock; 0 if nobody said.
+    /// Time of the payment's event in its sender's clock, in µs; 0 if nobody said.
     pub event_time_us: i64,
     /// Grows by one with every transaction that touches the row.
     pub version: i64,
@@ -36,7 +36,7 @@ impl CapturedPayment {
         }
     }
 
-    /// What may still be refunded or settled.
+    /// Tells how much may still be refunded or settled.
     pub fn left(&self) -> Decimal {
         self.captured - self.refunded - self.settled
     }
@@ -50,7 +50,7 @@ impl CapturedPayment {
         Ok(())
     }
 
-    /// The order did not pay, or its money came back.
+    /// Gives back what an order took that did not pay, or whose money came back.
     pub fn give_back(&mut self, kind: OrderKind, amount: Decimal) -> Result<(), BalanceError> {
         let part = self.part(kind);
         if *part < amount {

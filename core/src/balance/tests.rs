@@ -1,4 +1,5 @@
 use super::*;
+use crate::balance::CapturedPayment;
 use proptest::prelude::*;
 
 proptest! {

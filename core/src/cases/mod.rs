@@ -1,23 +1,27 @@
-//! Cases: what a person must look at. Nothing ends silently; what the machine can't
+//! Cases that a person must look at. Nothing ends silently; what the machine can't
 //! decide is written down here, with the order's whole history beside it.
 
 pub mod repo;
 
-/// Why somebody must look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CaseKind {
-    /// A channel's word that can't be true together with what we know.
-    Contradiction,
-    /// A channel speaks of a serial number that nobody here knows.
-    UnknownSerial,
-    /// Asked as often as allowed, without an end.
-    Exhausted,
-    /// The upstream never confirmed the result.
-    Unacknowledged,
-    /// It waits to be sent for longer than anybody may overlook.
-    NotSent,
-    /// Its row can't be read or written: put aside, so that others go on.
-    Unreadable,
+use sluice_contract::string_enum;
+
+string_enum! {
+    /// Reason why a person must look.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum CaseKind("a kind of case") {
+        /// A channel's word that can't be true together with what we know.
+        Contradiction = "contradiction",
+        /// A channel speaks of a serial number that nobody here knows.
+        UnknownSerial = "unknown_serial",
+        /// Asked as often as allowed, without an end.
+        Exhausted = "exhausted",
+        /// The upstream never acknowledged the result.
+        Unacknowledged = "unacknowledged",
+        /// The order waits to be sent for longer than anybody may overlook.
+        NotSent = "not_sent",
+        /// The order's row can't be read or written: quarantined, so that others go on.
+        Unreadable = "unreadable",
+    }
 }
 
 /// Kinds that the core closes itself, once the order has gone on.
@@ -26,30 +30,8 @@ pub const KINDS_CLOSED_BY_CORE: [CaseKind; 3] = [
     CaseKind::Unacknowledged,
     CaseKind::NotSent,
 ];
-/// Who closed a case if no person did: these may be opened again.
+/// Closers that are no person: cases that they closed may be opened again.
 pub const AUTOMATIC_CLOSERS: [&str; 3] = ["channel", "upstream", "core"];
-
-impl CaseKind {
-    pub const ALL: [CaseKind; 6] = [
-        CaseKind::Contradiction,
-        CaseKind::UnknownSerial,
-        CaseKind::Exhausted,
-        CaseKind::Unacknowledged,
-        CaseKind::NotSent,
-        CaseKind::Unreadable,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            CaseKind::Contradiction => "contradiction",
-            CaseKind::UnknownSerial => "unknown_serial",
-            CaseKind::Exhausted => "exhausted",
-            CaseKind::Unacknowledged => "unacknowledged",
-            CaseKind::NotSent => "not_sent",
-            CaseKind::Unreadable => "unreadable",
-        }
-    }
-}
 
 /// One case; a repeat of the same is the same case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +45,7 @@ pub struct OrderCase {
     pub detail: String,
 }
 
-/// The end of what the core opened itself for an order.
+/// End of the cases that the core opened itself for an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaseClosing {
     pub account_id: String,
@@ -72,12 +54,12 @@ pub struct CaseClosing {
     pub by: &'static str,
 }
 
-/// A detail cut to its column: at most 190 characters.
+/// Cuts a detail to its column: at most 190 characters.
 pub fn detail(text: &str) -> String {
     text.chars().take(190).collect()
 }
 
-/// A word of a channel's cut to its column: ASCII, at most 32 characters.
+/// Cuts a channel's word to its column: ASCII, at most 32 characters.
 pub fn storable(word: &str) -> String {
     word.chars()
         .map(|c| if c.is_ascii_graphic() { c } else { '?' })

@@ -53,7 +53,7 @@ pub fn push_closings(sql: &mut String, closings: &[CaseClosing], now_us: i64) {
     }
 }
 
-/// Open cases by kind.
+/// Counts open cases by kind.
 pub async fn count_open(conn: &mut impl Queryable) -> anyhow::Result<Vec<(String, i64)>> {
     Ok(conn
         .query("SELECT kind, COUNT(*) FROM cases WHERE state='open' GROUP BY kind")

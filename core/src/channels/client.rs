@@ -2,14 +2,15 @@
 //! calls in flight, a deadline after which the outcome is unknown, and a second try
 //! only while surely nothing was sent.
 
+use crate::channels::permits::CallPermits;
 use crate::channels::{
     ChannelAdapter, ChannelCall, ChannelNotification, ChannelResult, NotificationError, RawReply,
     SigningContext, adapter,
 };
 use crate::config;
-use crate::dispatch::{CallPermits, ReadyQueue};
 use crate::metrics::METRICS;
 use crate::orders::Order;
+use crate::ready_queue::ReadyQueue;
 use anyhow::{Context, ensure};
 use backon::{ExponentialBuilder, Retryable};
 use bytes::{Bytes, BytesMut};

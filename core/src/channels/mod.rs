@@ -16,6 +16,7 @@ pub mod permits;
 
 pub use crate::channels::client::ChannelClient;
 use crate::config::KNOWN_CHANNELS;
+use sluice_contract::string_enum;
 
 use crate::orders::Order;
 use bytes::Bytes;
@@ -29,38 +30,25 @@ use sluice_contract::signing::SignatureError;
 /// A settlement never leaves the platform: this stands where others have a channel.
 pub const INTERNAL_CHANNEL: &str = "internal";
 
-/// What a channel's answer proves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ChannelAnswer {
-    /// It has the trade and will tell the result.
-    Accepted,
-    Succeeded,
-    /// It did not and will not pay.
-    Declined,
-    /// It did not and will not pay, for a reason of its own (it does not reach the bank,
-    /// it is closed): another channel may.
-    NotHere,
-    /// Proves nothing. The default of every code table (promise 2).
-    Unknown,
-    /// Same serial number, same day: it was sent before, and only a query tells the result.
-    Duplicate,
-    NoSuchTrade,
-    /// Given back after success.
-    Returned,
-}
-
-impl ChannelAnswer {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ChannelAnswer::Accepted => "accepted",
-            ChannelAnswer::Succeeded => "succeeded",
-            ChannelAnswer::Declined => "declined",
-            ChannelAnswer::NotHere => "not_here",
-            ChannelAnswer::Unknown => "unknown",
-            ChannelAnswer::Duplicate => "duplicate",
-            ChannelAnswer::NoSuchTrade => "no_such_trade",
-            ChannelAnswer::Returned => "returned",
-        }
+string_enum! {
+    /// What a channel's answer proves.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum ChannelAnswer("a channel's answer") {
+        /// It has the trade and will tell the result.
+        Accepted = "accepted",
+        Succeeded = "succeeded",
+        /// It did not and will not pay.
+        Declined = "declined",
+        /// It did not and will not pay, for a reason of its own (it does not reach the bank,
+        /// it is closed): another channel may.
+        NotHere = "not_here",
+        /// Proves nothing. The default of every code table (promise 2).
+        Unknown = "unknown",
+        /// Same serial number, same day: it was sent before, and only a query tells the result.
+        Duplicate = "duplicate",
+        NoSuchTrade = "no_such_trade",
+        /// Given back after success.
+        Returned = "returned",
     }
 }
 
@@ -90,19 +78,12 @@ impl ChannelResult {
     }
 }
 
-/// What the channel is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChannelCall {
-    Pay,
-    Query,
-}
-
-impl ChannelCall {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ChannelCall::Pay => "pay",
-            ChannelCall::Query => "query",
-        }
+string_enum! {
+    /// What the channel is asked.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum ChannelCall("a call of a channel") {
+        Pay = "pay",
+        Query = "query",
     }
 }
 

@@ -3,9 +3,9 @@
 //! with a healthy one's. Whoever gives a permit back lets the oldest try again, and
 //! keeps the permit for it: newcomers must not starve those who wait.
 
-use crate::dispatch::ReadyQueue;
 use crate::metrics::METRICS;
 use crate::orders::OrderRef;
+use crate::ready_queue::ReadyQueue;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};

@@ -2,7 +2,7 @@
 //! listed proves nothing, and nothing but a listed word ever does.
 
 use super::*;
-use crate::orders::OrderRef;
+use crate::orders::sample;
 use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use sluice_contract::order::{OrderKind, OrderState};
@@ -17,38 +17,17 @@ pub(super) fn keys() -> SigningKeys {
 }
 
 pub(super) fn order(amount: &str, currency: &str) -> Order {
-    let at = OrderRef::new("A", &SERIAL_NO.to_lowercase());
     Order {
-        account_id: at.account_id,
-        order_id: at.order_id,
-        kind: OrderKind::CashOut,
-        client: "c".into(),
-        transaction_id: "t".into(),
-        biz_no: None,
-        user_id: None,
-        to_account: "payee-1".into(),
-        bank: Some("ICBC".into()),
-        payment_no: None,
-        route: None,
+        account_id: "A".into(),
+        order_id: SERIAL_NO.to_lowercase(),
         amount: Decimal::from_str_exact(amount).unwrap(),
         currency: currency.parse().unwrap(),
         state: OrderState::Dispatching,
-        channel: None,
         serial_no: SERIAL_NO.into(),
         trade_time: Some("20261122023000".into()),
         attempts: 1,
-        queries: 0,
-        sends: 0,
-        notified_version: 0,
-        notified_us: 0,
-        notify_count: 0,
-        acknowledged_us: None,
-        has_open_case: false,
-        result_code: None,
         version: 2,
-        due_us: None,
-        created_us: 1,
-        updated_us: 1,
+        ..sample(OrderKind::CashOut)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::channels::tests::{SERIAL_NO, body, keys, order};
 use crate::config;
-use crate::dispatch::ReadyQueue;
+use crate::ready_queue::ReadyQueue;
 use sluice_contract::clock::now_us;
 use sluice_contract::keys::KeyRing;
 use sluice_contract::signing::{SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};

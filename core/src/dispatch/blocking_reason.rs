@@ -27,25 +27,24 @@ pub fn blocking_reason(
     Some(reason)
 }
 
-/// What stands before the claim, in the claim's own order.
+/// What stands before the claim, in the order of its gates.
 fn turn(order: &Order, stalled: Option<&str>, tripped: &OpenBreakers, held: bool) -> String {
-    let usual = if order.kind == OrderKind::Settlement {
-        INTERNAL_CHANNEL
-    } else {
-        ""
+    if let Some(stalled) = stalled {
+        return format!("fence: {stalled}");
+    }
+    let usual = match order.kind {
+        OrderKind::Settlement => INTERNAL_CHANNEL,
+        OrderKind::CashOut | OrderKind::Refund => "",
     };
-    let unrouted = Route::read(order.route.as_deref()).filter(|r| r.chosen.is_none());
-    match (
-        stalled,
-        tripped.stops(order, order.channel.as_deref().unwrap_or(usual)),
-        unrouted,
-    ) {
-        (Some(stalled), ..) => format!("fence: {stalled}"),
-        (None, Some((breaker, why)), _) => format!("breaker {breaker} is open: {why}"),
-        (None, None, _) if held => "the account's booking is not confirmed yet".to_owned(),
-        (None, None, Some(route)) => format!("a route: {route}"),
-        (None, None, None) => {
-            "its turn: fence token, then a free call permit of the channel".to_owned()
-        }
+    let channel = order.channel.as_deref().unwrap_or(usual);
+    if let Some((breaker, why)) = tripped.stops(order, channel) {
+        return format!("breaker {breaker} is open: {why}");
+    }
+    if held {
+        return "the account's booking is not confirmed yet".to_owned();
+    }
+    match Route::read(order.route.as_deref()).filter(|r| r.chosen.is_none()) {
+        Some(route) => format!("a route: {route}"),
+        None => "its turn: fence token, then a free call permit of the channel".to_owned(),
     }
 }

@@ -1,239 +1,310 @@
-//! The claim: the transaction that allows a send. It locks the orders and the
-//! cumulative totals, reads the breakers, fixes channel and trade time, opens the
-//! attempt, and signs all that.
+//! The claim: the transaction that allows a send.
+//!
+//! | phase | statement | round trips |
+//! |---|---|---|
+//! | begin | `START TRANSACTION` | 1 |
+//! | lock orders | `SELECT … FOR UPDATE` by account and id | 1 |
+//! | attempts of what is sent again | `SELECT` of live attempts | 0 or 1 |
+//! | routing in force | `SELECT` of its number | 1 |
+//! | lock totals | `SELECT … FOR UPDATE` in key order | 0 or 1 |
+//! | read breakers, last | `SELECT` of those that aren't closed | 1 |
+//! | decide | `gates`, in memory | 0 |
+//! | write and commit | one signed batch of statements | 1 |
 
-use crate::dispatch::route::{self, ClaimInputs, RouteChoice, SendPath, UnroutableOrder};
-use crate::dispatch::{CallPermit, Dispatcher, RETRY_DELAY, Sender, TokenRound};
+use crate::batch::{
+    self, BatchFailure, BatchTransaction, FailureClass, FollowUp, RetryPolicy, SpoiledItem,
+};
+use crate::channels::permits::CallPermit;
+use crate::dispatch::claim_inputs::{ClaimInputs, read_inputs};
+use crate::dispatch::gates::{self, ClaimDecision, ClaimGrant, HoldReason};
+use crate::dispatch::send::Sender;
+use crate::dispatch::send_path::SendPath;
+use crate::dispatch::token_rounds::TokenRound;
+use crate::dispatch::unrouted::{
+    UnroutableOrder, count_rejections, fail_unroutable, record_rejections,
+};
+use crate::dispatch::{Dispatcher, RETRY_DELAY};
 use crate::metrics::METRICS;
 use crate::orders::history::{OrderTransition, UNROUTED_EVENT};
 use crate::orders::repo::{self, Attempt};
-use crate::orders::state::{OrderInput, StateDecision, step};
+use crate::orders::state::OrderInput;
 use crate::orders::{Order, OrderRef};
-use crate::routing::totals;
+use crate::routing::totals::{self, LimitTotal};
+use crate::transaction::{Transaction, roll_back};
 use crate::unit_of_work::UnitOfWork;
 use mysql_async::Conn;
-use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
 use sluice_contract::order::OrderState;
-use sluice_contract::sql;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// How long after a call's deadline an order without an outcome is looked at.
 const OUTCOME_MARGIN_US: i64 = 2_000_000;
 /// An order whose account is held by an open pair is tried again after this.
 const HOLD_RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis(20);
-/// What may hold an order back.
-const HOLD_REASONS: [&str; 4] = ["breaker", "pair", "route", "channel"];
 
-pub(super) async fn run(this: Arc<Dispatcher>, mut rounds: mpsc::Receiver<TokenRound>) {
+/// Claims round after round, each once its token has passed. Ends at the stop, between
+/// two claims.
+pub(super) async fn run(
+    this: Arc<Dispatcher>,
+    mut rounds: mpsc::Receiver<TokenRound>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let sender = Sender {
         channels: this.channels.clone(),
         outcomes: this.outcomes.clone(),
+        parts: this.parts.clone(),
     };
     let mut conn: Option<Conn> = None;
-    while let Some(round) = rounds.recv().await {
+    let mut next = async || {
+        let round = rounds.recv().await?;
         let holds = this.fence.wait(round.token).await;
-        this.observe(&round);
-        let tried = tokio::time::timeout(
-            sql::TRANSACTION_TIMEOUT,
-            claim(&this, &mut conn, &round.orders, &holds),
-        )
-        .await;
-        let claimed = match tried.map_err(anyhow::Error::from).flatten() {
-            Ok(claimed) => claimed,
-            Err(error) => {
-                // Whether the commit took place is unknown: claimed orders come up
-                // in recovery, which asks the channel first; the others by polling.
-                tracing::warn!("claim failed: {error:#}");
-                conn = None;
-                this.suspects.failed(round.orders, &error).await;
-                tokio::time::sleep(RETRY_DELAY).await;
-                continue;
+        round.observe();
+        Some((round, holds))
+    };
+    while let Some(Some((round, holds))) = stop.run_until_cancelled(next()).await {
+        claim_round(&this, &sender, &mut conn, round, &holds).await;
+    }
+    Ok(())
+}
+
+async fn claim_round(
+    this: &Dispatcher,
+    sender: &Sender,
+    conn: &mut Option<Conn>,
+    round: TokenRound,
+    holds: &HashSet<String>,
+) {
+    match claim(this, conn, &round.orders, holds).await {
+        Ok(claimed) => {
+            for ClaimedOrder { order, permit } in claimed {
+                sender.send(order, permit);
             }
-        };
-        for (order, permit) in claimed {
-            sender.send(order, permit);
+        }
+        Err(failure) => {
+            // Whether the commit took place is unknown: claimed orders come up
+            // in recovery, which asks the channel first; the others by polling.
+            tracing::warn!("claim failed: {:#}", failure.error);
+            *conn = None;
+            this.suspects.failed(round.orders, &failure).await;
+            tokio::time::sleep(RETRY_DELAY).await;
         }
     }
 }
 
-/// Orders that are ours to send, each with its call permit if it needs one.
-type ClaimedOrders = Vec<(Order, Option<CallPermit>)>;
-
+/// Claims the orders on `conn`, which is made if there is none; returns those that are
+/// ours to send.
+///
+/// # Errors
+/// One order's own fault, or tries that ran out. The connection is in doubt then.
 pub(super) async fn claim(
     this: &Dispatcher,
-    conn_slot: &mut Option<Conn>,
+    conn: &mut Option<Conn>,
     ids: &[OrderRef],
     holds: &HashSet<String>,
-) -> anyhow::Result<ClaimedOrders> {
-    for attempt in 0u64.. {
-        if conn_slot.is_none() {
-            *conn_slot = Some(this.pool.get_conn().await?);
-        }
-        let Some(conn) = conn_slot.as_mut() else {
-            continue;
-        };
-        match claim_once(this, conn, ids, holds).await {
-            Err(error) if attempt < 5 && error.downcast_ref().is_some_and(is_claim_retryable) => {
-                conn.query_drop("ROLLBACK").await?;
-                tokio::time::sleep(std::time::Duration::from_millis(2 << attempt)).await;
-            }
-            other => return other,
-        }
-    }
-    unreachable!("the loop returns")
+) -> Result<Vec<ClaimedOrder>, BatchFailure> {
+    let mut transaction = ClaimTransaction { this, conn, holds };
+    // An order that spoils its round is found in rounds of one, each under a token of
+    // its own: `isolate`.
+    batch::retry(&mut transaction, ids).await
 }
 
-/// A total's first row of the day may have been made by another instance meanwhile.
-fn is_claim_retryable(error: &mysql_async::Error) -> bool {
-    sql::is_retryable(error) || sql::is_duplicate(error)
+/// An order that is ours to send, with its call permit if it needs one.
+pub(super) struct ClaimedOrder {
+    pub order: Order,
+    pub permit: Option<CallPermit>,
+}
+
+/// One round's transaction, and what it needs.
+struct ClaimTransaction<'a> {
+    this: &'a Dispatcher,
+    conn: &'a mut Option<Conn>,
+    holds: &'a HashSet<String>,
+}
+
+impl BatchTransaction for ClaimTransaction<'_> {
+    type Item = OrderRef;
+    type Done = ClaimedOrder;
+
+    fn policy(&self) -> &'static RetryPolicy {
+        &batch::policy::CLAIM
+    }
+
+    async fn attempt(&mut self, ids: &[OrderRef]) -> anyhow::Result<Vec<ClaimedOrder>> {
+        let conn = match &mut *self.conn {
+            Some(conn) => conn,
+            none => none.insert(self.this.pool.get_conn().await?),
+        };
+        let mut transaction = Transaction::begin(conn).await?;
+        let orders = repo::lock(transaction.conn(), ids.iter()).await?;
+        let live = live_resends(transaction.conn(), &orders).await?;
+        let now = now_us();
+        let mut inputs = read_inputs(self.this, transaction.conn(), &orders, now).await?;
+        let mut result = ClaimResult::default();
+        for order in orders {
+            if order.was_sent()
+                && order.state == OrderState::Init
+                && !live.contains(&order.order_id)
+            {
+                tracing::error!(order = %order.order_id, "waits to be sent although its attempt has ended: not sent");
+                continue;
+            }
+            let decision = gates::decide(&inputs, &self.this.channels, &order, self.holds)?;
+            settle(self.this, &mut inputs, order, decision, now, &mut result)?;
+        }
+        result.show_held();
+        if result.claimed.is_empty() && result.unrouted.is_empty() {
+            transaction.roll_back().await?;
+        } else {
+            let unit_of_work = unit_of_work(&result, &live, inputs.totals.touched());
+            unit_of_work
+                .commit(transaction, &self.this.schemas, &self.this.key, now)
+                .await?;
+            count_claimed(result.claimed.len());
+        }
+        fail_unroutable(self.this, result.failing);
+        Ok(result.claimed)
+    }
+
+    /// Keeps the connection if the server rolled back; else drops it.
+    async fn reset(&mut self, error: &anyhow::Error) {
+        let keeps = match FailureClass::of(error) {
+            FailureClass::Conflict | FailureClass::Duplicate => true,
+            FailureClass::Disconnected | FailureClass::Refused | FailureClass::Internal => false,
+        };
+        let rolled_back = match &mut *self.conn {
+            Some(conn) if keeps => roll_back(conn).await.is_ok(),
+            Some(_) | None => false,
+        };
+        if !rolled_back {
+            *self.conn = None;
+        }
+    }
+
+    fn follow_up(&mut self, error: &anyhow::Error, attempt: u32) -> FollowUp {
+        let pause = self.policy().after_conflict(attempt);
+        match FailureClass::of(error) {
+            FailureClass::Conflict => FollowUp::Retry(pause),
+            // A total's first row of the day may have been made by another instance
+            // meanwhile; if it is still a duplicate at last, an order is at fault.
+            FailureClass::Duplicate if attempt + 1 < self.policy().max_attempts => {
+                FollowUp::Retry(pause)
+            }
+            FailureClass::Disconnected => FollowUp::GiveUp,
+            FailureClass::Duplicate | FailureClass::Refused | FailureClass::Internal => {
+                FollowUp::Isolate
+            }
+        }
+    }
+
+    /// Quarantines an order that can't be claimed even alone.
+    async fn spoiled(
+        &mut self,
+        order: &OrderRef,
+        failure: BatchFailure,
+    ) -> SpoiledItem<ClaimedOrder> {
+        self.this.suspects.quarantine(order, &failure.error).await;
+        SpoiledItem::Skip
+    }
 }
 
 /// What one claim makes of its orders.
 #[derive(Default)]
 struct ClaimResult {
-    claimed: ClaimedOrders,
+    claimed: Vec<ClaimedOrder>,
     /// No channel takes them now, for a reason that is new.
     unrouted: Vec<Order>,
     /// No channel will ever take them.
     failing: Vec<UnroutableOrder>,
-    held: HashMap<&'static str, i64>,
+    held: HashMap<HoldReason, i64>,
 }
 
-async fn claim_once(
-    this: &Dispatcher,
-    conn: &mut Conn,
-    ids: &[OrderRef],
-    holds: &HashSet<String>,
-) -> anyhow::Result<ClaimedOrders> {
-    conn.query_drop("START TRANSACTION").await?;
-    let orders = repo::lock(conn, ids.iter()).await?;
-    let live = live_resends(conn, &orders).await?;
-    let now = now_us();
-    let mut inputs = route::inputs(this, conn, &orders, now).await?;
-    let mut sorted = ClaimResult::default();
-    for order in orders {
-        if order.was_sent() && order.state == OrderState::Init && !live.contains(&order.order_id) {
-            tracing::error!(order = %order.order_id, "waits to be sent although its attempt has ended: not sent");
-            continue;
+impl ClaimResult {
+    fn hold(&mut self, by: HoldReason) {
+        *self.held.entry(by).or_default() += 1;
+    }
+
+    fn show_held(&self) {
+        for by in HoldReason::ALL {
+            let held = self.held.get(&by).copied().unwrap_or(0);
+            METRICS.blocked.with_label_values(&[by.as_str()]).set(held);
         }
-        decide_claim(this, &mut inputs, order, holds, now, &mut sorted)?;
     }
-    for by in HOLD_REASONS {
-        METRICS
-            .blocked
-            .with_label_values(&[by])
-            .set(sorted.held.get(by).copied().unwrap_or(0));
+
+    fn claimed(&self) -> impl Iterator<Item = &Order> {
+        self.claimed.iter().map(|c| &c.order)
     }
-    let ClaimResult {
-        claimed,
-        unrouted,
-        failing,
-        ..
-    } = sorted;
-    if claimed.is_empty() && unrouted.is_empty() {
-        conn.query_drop("ROLLBACK").await?;
-    } else {
-        let unit_of_work = UnitOfWork {
-            moved_orders: claimed.iter().map(|(o, _)| o).chain(&unrouted).collect(),
-            moves: moves(&claimed, &unrouted),
-            new_attempts: claimed
-                .iter()
-                .filter(|(o, _)| !live.contains(&o.order_id))
-                .map(|(o, _)| sent(o))
-                .collect(),
-            totals: inputs.totals.touched(),
-            ..UnitOfWork::default()
-        };
-        conn.query_drop(unit_of_work.commit_sql(&this.schemas, &this.key, now)?)
-            .await?;
-        METRICS.claimed.inc_by(claimed.len() as u64);
-        METRICS
-            .orders
-            .with_label_values(&["dispatching"])
-            .inc_by(claimed.len() as u64);
-    }
-    route::fail_unroutable(this, failing);
-    Ok(claimed)
 }
 
-/// Decides about one order: ours to send, held back, or without a route.
-fn decide_claim(
+/// Does to one order what was decided.
+fn settle(
     this: &Dispatcher,
     inputs: &mut ClaimInputs,
     mut order: Order,
-    holds: &HashSet<String>,
+    decision: ClaimDecision<'_>,
     now: i64,
-    sorted: &mut ClaimResult,
+    result: &mut ClaimResult,
 ) -> anyhow::Result<()> {
-    let StateDecision::Move(to, _) = step(order.state, OrderInput::Claim) else {
-        return Ok(());
-    };
-    let mut hold = |by: &'static str| *sorted.held.entry(by).or_default() += 1;
-    if let Some((breaker, reason)) = inputs.tripped.stops_anywhere(&order) {
-        tracing::debug!(order = %order.order_id, %breaker, reason, "waits for a breaker");
-        hold("breaker");
-        return Ok(());
-    }
-    if holds.contains(&order.account_id) {
-        hold("pair");
-        requeue(this, order.at());
-        return Ok(());
-    }
-    let (via, route) = match inputs.find(&this.channels, &order)? {
-        RouteChoice::Via(via, route) => (via, route),
-        RouteChoice::NoRoute(decision) => {
-            hold("route");
+    match decision {
+        ClaimDecision::Skip => {}
+        ClaimDecision::Hold(by) => {
+            result.hold(by);
+            match by {
+                HoldReason::Pair => requeue(this, order.at()),
+                // Polling, a change of the routing or a free permit brings it back.
+                HoldReason::Breaker | HoldReason::Route | HoldReason::Channel => {}
+            }
+        }
+        ClaimDecision::NoRoute(decision) => {
+            result.hold(HoldReason::Route);
             if decision.fails {
-                sorted.failing.push(UnroutableOrder {
+                result.failing.push(UnroutableOrder {
                     at: order.at(),
                     declined: order.attempts > 0,
                 });
             }
-            if route::record_rejections(&mut order, &decision.route, now)? {
-                sorted.unrouted.push(order);
+            if record_rejections(&mut order, &decision.route, now)? {
+                result.unrouted.push(order);
             }
-            return Ok(());
         }
-    };
-    // Chosen channels have none: this is for what is sent again, and settlements.
-    if let Some((breaker, reason)) = inputs.tripped.stops_channel(order.kind.point(), via.id()) {
-        tracing::debug!(order = %order.order_id, %breaker, reason, "waits for a breaker");
-        hold("breaker");
-        return Ok(());
+        ClaimDecision::Claim(grant) => {
+            let permit = take(&mut order, inputs, grant, now)?;
+            result.claimed.push(ClaimedOrder { order, permit });
+        }
     }
-    let Ok(permit) = via.permit(&order) else {
-        hold("channel");
-        return Ok(());
-    };
-    take(&mut order, to, &via, now)?;
-    if let Some(route) = route {
-        let keys = totals::keys(
-            &order,
-            via.id(),
-            order.trade_time.as_deref().unwrap_or_default(),
-        );
-        inputs.totals.take(&keys, order.amount)?;
-        route::count(&route);
-        order.route = Some(serde_json::to_string(&route)?);
-    }
-    sorted.claimed.push((order, permit));
     Ok(())
 }
 
-fn moves(claimed: &ClaimedOrders, unrouted: &[Order]) -> Vec<OrderTransition> {
-    let claimed = claimed
+fn unit_of_work<'a>(
+    result: &'a ClaimResult,
+    live: &HashSet<String>,
+    totals: Vec<LimitTotal>,
+) -> UnitOfWork<'a> {
+    let new = result.claimed().filter(|o| !live.contains(&o.order_id));
+    let claims = result
+        .claimed()
+        .map(|o| OrderTransition::of(o, OrderState::Init, OrderInput::Claim.as_str()));
+    let unrouted = result
+        .unrouted
         .iter()
-        .map(|(o, _)| OrderTransition::of(o, OrderState::Init, OrderInput::Claim.as_str()));
-    claimed
-        .chain(
-            unrouted
-                .iter()
-                .map(|o| OrderTransition::of(o, o.state, UNROUTED_EVENT)),
-        )
-        .collect()
+        .map(|o| OrderTransition::of(o, o.state, UNROUTED_EVENT));
+    UnitOfWork {
+        moved_orders: result.claimed().chain(&result.unrouted).collect(),
+        moves: claims.chain(unrouted).collect(),
+        new_attempts: new.map(sent).collect(),
+        totals,
+        ..UnitOfWork::default()
+    }
+}
+
+fn count_claimed(count: usize) {
+    METRICS.claimed.inc_by(count as u64);
+    METRICS
+        .orders
+        .with_label_values(&[OrderState::Dispatching.as_str()])
+        .inc_by(count as u64);
 }
 
 fn sent(order: &Order) -> Attempt<'_> {
@@ -255,20 +326,39 @@ async fn live_resends(conn: &mut Conn, orders: &[Order]) -> anyhow::Result<HashS
     repo::live_attempts(conn, again()).await
 }
 
-/// Fixes channel and trade time, and moves the order to where it is ours to send.
-fn take(order: &mut Order, to: OrderState, via: &SendPath<'_>, now: i64) -> anyhow::Result<()> {
+/// Makes the order ours to send: fixes channel and trade time, counts it in the totals.
+fn take(
+    order: &mut Order,
+    inputs: &mut ClaimInputs,
+    grant: ClaimGrant<'_>,
+    now: i64,
+) -> anyhow::Result<Option<CallPermit>> {
+    fix_channel(order, &grant, now)?;
+    if let Some(route) = grant.route {
+        let trade_time = order.trade_time.as_deref().unwrap_or_default();
+        let keys = totals::keys(order, grant.path.id(), trade_time);
+        inputs.totals.take(&keys, order.amount)?;
+        count_rejections(&route);
+        order.route = Some(serde_json::to_string(&route)?);
+    }
+    Ok(grant.permit)
+}
+
+fn fix_channel(order: &mut Order, grant: &ClaimGrant<'_>, now: i64) -> anyhow::Result<()> {
     if !order.was_sent() {
         order.attempts += 1;
     }
-    let mut deadline_us = 0;
-    if let SendPath::Channel(channel) = via {
-        deadline_us = channel.deadline.as_micros() as i64;
-        if order.trade_time.is_none() {
-            order.trade_time = Some(channel.trade_time(now)?);
+    let deadline_us = match &grant.path {
+        SendPath::Channel(channel) => {
+            if order.trade_time.is_none() {
+                order.trade_time = Some(channel.trade_time(now)?);
+            }
+            channel.deadline.as_micros() as i64
         }
-    }
-    order.channel = Some(via.id().to_owned());
-    order.state = to;
+        SendPath::Books | SendPath::Unavailable(_) => 0,
+    };
+    order.channel = Some(grant.path.id().to_owned());
+    order.state = grant.state;
     order.sends += 1;
     order.version += 1;
     order.updated_us = now;
@@ -278,7 +368,7 @@ fn take(order: &mut Order, to: OrderState, via: &SendPath<'_>, now: i64) -> anyh
 
 fn requeue(this: &Dispatcher, order: OrderRef) {
     let ready = this.ready.clone();
-    tokio::spawn(async move {
+    this.parts.job(async move {
         tokio::time::sleep(HOLD_RETRY_DELAY).await;
         ready.push(order);
     });

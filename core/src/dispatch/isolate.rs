@@ -2,9 +2,9 @@
 //! its own, so that the one that spoils it is found and quarantined and its neighbours
 //! are sent.
 
+use crate::batch::BatchFailure;
 use crate::orders::OrderRef;
 use crate::quarantine::OrderQuarantine;
-use sluice_contract::sql;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Remembered at most: the rest is found again by polling.
@@ -23,18 +23,25 @@ impl IsolationQueue {
         }
     }
 
-    /// A claim of these orders failed.
-    pub async fn failed(&self, orders: Vec<OrderRef>, error: &anyhow::Error) {
+    /// Takes the orders of a claim that failed.
+    pub async fn failed(&self, orders: Vec<OrderRef>, failure: &BatchFailure) {
+        // Else trying again may help, and polling will.
+        if !failure.is_items_fault {
+            return;
+        }
         match orders.as_slice() {
-            // Trying again may help, and polling will.
-            _ if sql::is_transient(error) => {}
-            [one] => self.quarantine.put(one, "can't be claimed", error).await,
-            _ => {
+            [one] => self.quarantine(one, &failure.error).await,
+            [..] => {
                 let mut suspects = self.lock();
                 let free = MAX_ISOLATED_ORDERS.saturating_sub(suspects.len());
                 suspects.extend(orders.into_iter().take(free));
             }
         }
+    }
+
+    /// Quarantines an order that can't be claimed even alone.
+    pub async fn quarantine(&self, order: &OrderRef, error: &anyhow::Error) {
+        self.quarantine.put(order, "can't be claimed", error).await;
     }
 
     /// The next to be tried alone.

@@ -1,16 +1,20 @@
 //! Sends claimed orders, outside any transaction, and reports what was heard.
 
 use crate::channels::ChannelClient;
-use crate::dispatch::CallPermit;
+use crate::channels::permits::CallPermit;
 use crate::orders::Order;
 use crate::outcome::{OrderOutcome, OutcomeRecorder};
 use sluice_contract::order::OrderKind;
+use sluice_contract::supervisor::Supervisor;
 use std::sync::Arc;
 
+/// Sender of claimed orders.
 #[derive(Clone)]
 pub struct Sender {
     pub channels: Arc<[ChannelClient]>,
     pub outcomes: OutcomeRecorder,
+    /// The set that waits for calls under way when the core stops.
+    pub parts: Supervisor,
 }
 
 impl Sender {
@@ -18,29 +22,25 @@ impl Sender {
     pub fn send(&self, order: Order, permit: Option<CallPermit>) {
         let this = self.clone();
         this.outcomes.remember(&order.at());
-        tokio::spawn(async move {
-            if order.kind == OrderKind::Settlement {
-                let _ = this
-                    .outcomes
-                    .record(OrderOutcome::settled(order.at()))
-                    .await;
-                return;
+        self.parts.job(async move { this.pay(order, permit).await });
+    }
+
+    async fn pay(&self, order: Order, permit: Option<CallPermit>) {
+        let outcome = match order.kind {
+            OrderKind::Settlement => OrderOutcome::settled(order.at()),
+            OrderKind::CashOut | OrderKind::Refund => {
+                let mut clients = self.channels.iter();
+                let Some(channel) = clients.find(|c| order.channel.as_deref() == Some(c.id()))
+                else {
+                    return;
+                };
+                tracing::info!(order = %order.order_id, account = %order.account_id, channel = channel.id(), "sending");
+                let heard = channel.pay(&order).await;
+                OrderOutcome::of_channel(order.at(), channel.id(), heard).of_send(order.sends)
             }
-            let Some(channel) = this
-                .channels
-                .iter()
-                .find(|c| order.channel.as_deref() == Some(c.id()))
-            else {
-                return;
-            };
-            tracing::info!(order = %order.order_id, account = %order.account_id, channel = channel.id(), "sending");
-            let heard = channel.pay(&order).await;
-            drop(permit);
-            // If it can't be recorded now, recovery asks the channel again.
-            let _ = this
-                .outcomes
-                .record(OrderOutcome::heard(order.at(), channel.id(), heard).of_send(order.sends))
-                .await;
-        });
+        };
+        drop(permit);
+        // If it can't be recorded now, recovery asks the channel again.
+        let _ = self.outcomes.record(outcome).await;
     }
 }

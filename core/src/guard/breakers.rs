@@ -1,8 +1,9 @@
-//! Breakers as the claim sees them. All SQL on `breaker` of the core: it only reads.
+//! Breakers as the claim reads them. All SQL on `breaker` of the core; nothing here
+//! writes it. Which orders a breaker covers, `sluice_contract::breaker` decides.
 
 use crate::orders::Order;
 use mysql_async::prelude::Queryable;
-use sluice_contract::breaker::{BreakerKey, BreakerPoint, BreakerScope};
+use sluice_contract::breaker::{BreakerKey, BreakerPoint};
 use sluice_contract::schema::Schemas;
 
 /// Every breaker that isn't closed: a short list by nature.
@@ -10,6 +11,10 @@ use sluice_contract::schema::Schemas;
 pub struct OpenBreakers(Vec<(BreakerKey, String)>);
 
 /// Reads the breakers in the claim's own transaction (promise 6).
+///
+/// # Errors
+/// The database's, or a row whose point or scope this version does not know: nothing is
+/// claimed before somebody has looked.
 pub async fn read(conn: &mut impl Queryable, schemas: &Schemas) -> anyhow::Result<OpenBreakers> {
     let sql = format!(
         "SELECT point,scope,scope_key,reason FROM {}.breaker WHERE state<>'closed'",
@@ -17,14 +22,7 @@ pub async fn read(conn: &mut impl Queryable, schemas: &Schemas) -> anyhow::Resul
     );
     let rows: Vec<(String, String, String, String)> = conn.query(sql).await?;
     let parse = |(point, scope, key, reason): (String, String, String, String)| {
-        anyhow::Ok((
-            BreakerKey {
-                point: point.parse()?,
-                scope: scope.parse()?,
-                key,
-            },
-            reason,
-        ))
+        anyhow::Ok((BreakerKey::from_row(&point, &scope, key)?, reason))
     };
     Ok(OpenBreakers(
         rows.into_iter().map(parse).collect::<Result<_, _>>()?,
@@ -32,7 +30,8 @@ pub async fn read(conn: &mut impl Queryable, schemas: &Schemas) -> anyhow::Resul
 }
 
 impl OpenBreakers {
-    /// The breaker that stops this order on this channel, with its reason.
+    /// The breaker that stops this order on this channel, with its reason; one that
+    /// stops it everywhere is named first.
     pub fn stops(&self, order: &Order, channel: &str) -> Option<(&BreakerKey, &str)> {
         self.stops_anywhere(order)
             .or_else(|| self.stops_channel(order.kind.point(), channel))
@@ -40,29 +39,19 @@ impl OpenBreakers {
 
     /// The breaker that stops this order whatever its channel.
     pub fn stops_anywhere(&self, order: &Order) -> Option<(&BreakerKey, &str)> {
-        self.find(order.kind.point(), |b| match b.scope {
-            BreakerScope::All => true,
-            BreakerScope::Channel => false,
-            BreakerScope::Account | BreakerScope::Merchant => b.key == order.account_id,
-            BreakerScope::Currency => b.key == order.currency.code(),
-        })
+        let (point, currency) = (order.kind.point(), order.currency.code());
+        self.find(|b| b.covers(point, &order.account_id, None, currency))
     }
 
     /// The breaker of this very channel: another channel may still take the order.
     pub fn stops_channel(&self, point: BreakerPoint, channel: &str) -> Option<(&BreakerKey, &str)> {
-        self.find(point, |b| {
-            b.scope == BreakerScope::Channel && b.key == channel
-        })
+        self.find(|b| b.scope.is_channel_bound() && b.covers(point, "", Some(channel), ""))
     }
 
-    fn find(
-        &self,
-        point: BreakerPoint,
-        covers: impl Fn(&BreakerKey) -> bool,
-    ) -> Option<(&BreakerKey, &str)> {
+    fn find(&self, covers: impl Fn(&BreakerKey) -> bool) -> Option<(&BreakerKey, &str)> {
         self.0
             .iter()
-            .find(|(b, _)| b.point == point && covers(b))
+            .find(|(b, _)| covers(b))
             .map(|(b, reason)| (b, reason.as_str()))
     }
 

@@ -10,6 +10,7 @@ use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
+use sluice_contract::supervisor::Supervisor;
 use sluice_contract::wire::FenceLine;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -47,7 +48,12 @@ pub struct FenceClient {
 }
 
 impl FenceClient {
+    /// Starts the follower of the sidecar's stream among `parts`.
+    ///
+    /// # Errors
+    /// The fence is enabled and there is no secret to show.
     pub fn start(
+        parts: &Supervisor,
         config: &config::FenceClientConfig,
         name: &str,
         schemas: &Schemas,
@@ -68,7 +74,7 @@ impl FenceClient {
                 "{}/fence/{instance}",
                 config.sidecar_url.trim_end_matches('/')
             );
-            tokio::spawn(follow(url, token, sender));
+            parts.spawn_loop("fence-follower", follow(url, token, sender));
         }
         let raised = Arc::new(AtomicU64::new(0));
         Ok(FenceClient {

@@ -3,6 +3,22 @@
 use mysql_async::prelude::Queryable;
 use sluice_contract::schema::Schemas;
 
+/// Gives the lease back, if it is ours: another instance need not wait for its end.
+pub async fn release(
+    conn: &mut impl Queryable,
+    schemas: &Schemas,
+    name: &str,
+    owner: &str,
+) -> anyhow::Result<()> {
+    let table = format!("{}.lease", schemas.guard);
+    conn.exec_drop(
+        format!("UPDATE {table} SET expires_us=0 WHERE name=? AND owner=?"),
+        (name, owner),
+    )
+    .await?;
+    Ok(())
+}
+
 /// Takes the lease if it is free, run out, or ours already; true if it is ours now.
 pub async fn take(
     conn: &mut impl Queryable,

@@ -41,7 +41,7 @@ pub async fn notify(
     };
     match api
         .outcomes
-        .record(OrderOutcome::heard(at, channel.id(), heard))
+        .record(OrderOutcome::of_channel(at, channel.id(), heard))
         .await
     {
         Ok(OutcomeResult::NoSuchOrder) => Err(unknown(&api, channel.id(), &serial_no).await),

@@ -2,6 +2,7 @@
 //! whose books are on other servers.
 
 pub mod repo;
+mod result_repo;
 
 use crate::balance::BookingError;
 use crate::ledger::{Posting, PostingKind};
@@ -13,21 +14,21 @@ use sluice_contract::settings::Secret;
 /// A booking that is decided and not yet known to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BookingIntent {
-    /// Its id is the intent's.
+    /// The posting; its id is the intent's.
     pub posting: Posting,
     /// The order's id; for money that comes in, the booking's own.
     pub order_id: String,
     pub kind: OrderKind,
     /// The captured payment that is made, taken from, or given back to.
     pub payment_no: Option<String>,
-    /// Whose key a refusal frees; empty once the order is accepted.
+    /// The client whose key a refusal frees; empty once the order is accepted.
     pub client: String,
     pub key: String,
     pub created_us: i64,
 }
 
 impl BookingIntent {
-    /// Whether the balance may refuse it: nothing was promised before.
+    /// Tells whether the balance may refuse it: nothing was promised before.
     pub fn is_refusable(&self) -> bool {
         matches!(
             self.posting.kind,
@@ -35,7 +36,7 @@ impl BookingIntent {
         )
     }
 
-    /// Order within one order's bookings: a later one never overtakes an earlier one.
+    /// Ranks the bookings of one order: a later one never overtakes an earlier one.
     pub(crate) fn rank(&self) -> u8 {
         match self.posting.kind {
             PostingKind::Reserve | PostingKind::Deposit | PostingKind::Capture => 0,
@@ -48,7 +49,7 @@ impl BookingIntent {
         (&self.posting.account_id, &self.posting.posting_id)
     }
 
-    /// Hex signature over all that is booked: a row that somebody else wrote into
+    /// Signs all that is booked, in hex: a row that somebody else wrote into
     /// the table is never booked.
     ///
     /// # Errors
@@ -80,7 +81,7 @@ impl BookingIntent {
     }
 }
 
-/// What became of a booking at the balance service.
+/// Result of a booking at the balance service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BookingResult {
     Booked,
@@ -88,7 +89,7 @@ pub enum BookingResult {
 }
 
 impl BookingResult {
-    /// As a step row holds it.
+    /// Names the result as its row holds it.
     pub fn as_str(self) -> &'static str {
         match self {
             BookingResult::Booked => "booked",
@@ -105,7 +106,7 @@ impl BookingResult {
     }
 }
 
-/// A step row: one booking's outcome, kept with the balance.
+/// One booking's result, kept with the balance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BookingResultRow {
     pub account_id: String,

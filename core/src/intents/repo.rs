@@ -1,6 +1,8 @@
-//! All SQL on `booking_intent` (with the orders) and `booking_result` (with the balances).
+//! All SQL on `booking_intent`, which lies with the orders.
 
-use crate::intents::{BookingIntent, BookingResult, BookingResultRow};
+pub use crate::intents::result_repo::{lock_steps, push_steps};
+
+use crate::intents::BookingIntent;
 use crate::ledger::{Posting, PostingKind};
 use crate::orders::OrderRef;
 use anyhow::Context;
@@ -11,13 +13,14 @@ use sluice_contract::settings::Secret;
 use sluice_contract::sql::{SqlLiteral, in_list, pair_list, push_row};
 use std::collections::BTreeSet;
 
-/// Whoever wrote an intent drives it at once; others leave it alone for this long.
+/// Others than its writer, who drives it at once, leave an intent alone for this long.
 pub const FIRST_DRIVE_DELAY_US: i64 = 5_000_000;
 /// Pauses between two drives double this often: 5 s up to 80 s.
 const MAX_BACKOFF_DOUBLINGS: u32 = 4;
 
-const INTENT_COLUMNS: &str = "account_id,posting_id,order_id,kind,order_kind,debit_book,credit_book,amount,currency,ref,\
-    payment_no,client,idempotency_key,signature,created_us";
+/// Columns of an intent; the number of drives and the next due time are not part of it.
+const INTENT_COLUMNS: &str = "account_id,posting_id,order_id,kind,order_kind,debit_book,\
+    credit_book,amount,currency,ref,payment_no,client,idempotency_key,signature,created_us";
 
 /// Appends intents: a plain INSERT, so that a posting that is open already is refused
 /// by its key.
@@ -26,10 +29,9 @@ pub fn push_intents(
     intents: &[BookingIntent],
     key: &Secret,
 ) -> anyhow::Result<()> {
-    sql.push_str(
-        "INSERT INTO booking_intent (account_id,posting_id,order_id,kind,order_kind,debit_book,credit_book,amount,currency,ref,\
-         payment_no,client,idempotency_key,signature,attempts,created_us,due_us) VALUES ",
-    );
+    sql.push_str("INSERT INTO booking_intent (");
+    sql.push_str(INTENT_COLUMNS);
+    sql.push_str(",attempts,due_us) VALUES ");
     for (at, i) in intents.iter().enumerate() {
         let (p, proof) = (&i.posting, i.proof(key)?);
         push_row(
@@ -50,8 +52,8 @@ pub fn push_intents(
                 SqlLiteral::Text(&i.client),
                 SqlLiteral::Text(&i.key),
                 SqlLiteral::Text(&proof),
-                SqlLiteral::Int(0),
                 SqlLiteral::Int(i.created_us),
+                SqlLiteral::Int(0),
                 SqlLiteral::Int(i.created_us + FIRST_DRIVE_DELAY_US),
             ],
         );
@@ -60,7 +62,7 @@ pub fn push_intents(
     Ok(())
 }
 
-/// Exactly these rows, not a later booking's that goes by the same number: pairs of
+/// Names exactly these rows, not a later booking's that goes by the same number: pairs of
 /// account and id, and order ids.
 fn named(intents: &[&BookingIntent]) -> (String, String) {
     (
@@ -77,7 +79,7 @@ pub fn delete_sql(intents: &[&BookingIntent]) -> String {
     )
 }
 
-/// Which of these are still open, locked until the transaction ends: account, id.
+/// Finds which of these are still open, locked until the transaction ends: account, id.
 pub async fn lock(
     conn: &mut impl Queryable,
     intents: &[&BookingIntent],
@@ -91,7 +93,8 @@ pub async fn lock(
     Ok(rows.into_iter().collect())
 }
 
-/// The open intents of these orders and bookings; forged ones are left out and told.
+/// Reads the open intents of these orders and bookings; forged ones are left out and
+/// logged.
 pub async fn of_orders(
     conn: &mut impl Queryable,
     at: &[OrderRef],
@@ -108,7 +111,7 @@ pub async fn of_orders(
     genuine(conn.query(sql).await?, key)
 }
 
-/// The open intents under these posting ids: account and id.
+/// Reads the open intents under these posting ids: account and id.
 pub async fn of_postings(
     conn: &mut impl Queryable,
     ids: &[(&str, &str)],
@@ -170,15 +173,15 @@ fn from_row(row: &Row) -> anyhow::Result<(BookingIntent, String)> {
     Ok((intent, text("signature")?))
 }
 
-/// Takes due intents of at most `most` orders: whoever moves the due time drives
+/// Takes due intents of at most `max_orders` orders: whoever moves the due time drives
 /// them. Runs in a transaction of the caller.
 pub async fn lease(
     conn: &mut impl Queryable,
     now_us: i64,
-    most: usize,
+    max_orders: usize,
 ) -> anyhow::Result<Vec<OrderRef>> {
     let due = format!(
-        "SELECT account_id,posting_id FROM booking_intent WHERE due_us<=? ORDER BY due_us LIMIT {most}"
+        "SELECT account_id,posting_id FROM booking_intent WHERE due_us<=? ORDER BY due_us LIMIT {max_orders}"
     );
     let rows: Vec<(String, String)> = conn.exec(due, (now_us,)).await?;
     if rows.is_empty() {
@@ -213,7 +216,7 @@ pub async fn lease(
     Ok(orders.into_iter().collect())
 }
 
-/// How many intents are open, and since when the oldest.
+/// Counts open intents, and tells since when the oldest is open.
 pub async fn open(conn: &mut impl Queryable) -> anyhow::Result<(i64, Option<i64>)> {
     let row: Option<(i64, Option<i64>)> = conn
         .query_first("SELECT COUNT(*), MIN(created_us) FROM booking_intent")
@@ -221,69 +224,7 @@ pub async fn open(conn: &mut impl Queryable) -> anyhow::Result<(i64, Option<i64>
     Ok(row.unwrap_or((0, None)))
 }
 
-/// The step rows of these intents as they are now, locked. Comes after the balances
-/// and captured payments in the lock order.
-pub async fn lock_steps(
-    conn: &mut impl Queryable,
-    intents: &[&BookingIntent],
-) -> anyhow::Result<Vec<BookingResultRow>> {
-    let sql = format!(
-        "SELECT account_id,posting_id,order_id,outcome FROM booking_result WHERE (account_id,posting_id) IN {} \
-         ORDER BY account_id,posting_id FOR UPDATE",
-        pair_list(intents.iter().map(|i| i.id()))
-    );
-    let rows: Vec<(String, String, String, String)> = conn.query(sql).await?;
-    let make = |(account_id, posting_id, order_id, outcome): (String, String, String, String)| {
-        Ok(BookingResultRow {
-            account_id,
-            posting_id,
-            order_id,
-            done: BookingResult::from_stored(&outcome)?,
-        })
-    };
-    rows.into_iter().map(make).collect()
-}
-
-/// Appends outcomes. New ones are a plain INSERT: a booking that somebody else made
-/// meanwhile is refused by the key, and the whole is looked at again.
-pub fn push_steps(
-    sql: &mut String,
-    steps: &[BookingResultRow],
-    known: &[BookingResultRow],
-    now_us: i64,
-) {
-    if !steps.is_empty() {
-        push_step_rows(sql, steps, now_us);
-        sql.push(';');
-    }
-    if !known.is_empty() {
-        push_step_rows(sql, known, now_us);
-        sql.push_str(
-            " ON DUPLICATE KEY UPDATE order_id=VALUES(order_id),outcome=VALUES(outcome),created_us=VALUES(created_us);",
-        );
-    }
-}
-
-fn push_step_rows(sql: &mut String, steps: &[BookingResultRow], now_us: i64) {
-    sql.push_str(
-        "INSERT INTO booking_result (account_id,posting_id,order_id,outcome,created_us) VALUES ",
-    );
-    for (at, s) in steps.iter().enumerate() {
-        push_row(
-            sql,
-            at == 0,
-            &[
-                SqlLiteral::Text(&s.account_id),
-                SqlLiteral::Text(&s.posting_id),
-                SqlLiteral::Text(&s.order_id),
-                SqlLiteral::Text(s.done.as_str()),
-                SqlLiteral::Int(now_us),
-            ],
-        );
-    }
-}
-
-/// Whether a service's server answers.
+/// Asks a service's server for a sign of life.
 pub async fn ping(conn: &mut impl Queryable) -> anyhow::Result<()> {
     Ok(conn.query_drop("SELECT 1").await?)
 }

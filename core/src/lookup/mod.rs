@@ -1,14 +1,16 @@
-//! The orders desk: finds an order by every id that anybody may hold, and tells its
-//! whole timeline. It only reads; the API and `sluice orders` both ask here.
+//! Look-up of orders: finds an order by every id that anybody may hold, and tells its
+//! whole timeline. Nothing here writes; the API and `sluice orders` both ask here.
 
 pub mod repo;
 pub mod timeline;
+mod timeline_repo;
 
-pub use crate::lookup::timeline::{OrderTimeline, TimelineEntry};
+pub use timeline::{OrderTimeline, TimelineEntry};
+pub use timeline_repo::{AttemptRow, CaseRow, OrderPostingRow, TransitionRow};
 
 use crate::config::{CoreConfig, NAMELESS_CLIENT};
 use crate::guard::breakers::{self, OpenBreakers};
-use crate::lookup::repo::{CaseRow, LookupKey};
+use crate::lookup::repo::LookupKey;
 use crate::orders::Order;
 use mysql_async::Pool;
 use sluice_contract::ids::{MAX_KEY_BYTES, is_plain, order_id_of_serial};
@@ -20,17 +22,17 @@ use std::collections::BTreeSet;
 /// number, but not hundreds of them.
 const MAX_ORDERS_FOUND: usize = 100;
 
-/// Cheap to clone.
+/// Reader of orders for whoever asks; cheap to clone.
 #[derive(Clone)]
 pub struct OrderLookup {
     pub orders: Pool,
-    /// The ledger's own: it may be a server of its own.
+    /// The pool of the ledger, which may be on a server of its own.
     pub ledger: Pool,
     pub schemas: Schemas,
 }
 
 impl OrderLookup {
-    /// A desk of its own, for a program that isn't the core.
+    /// Opens a look-up of its own, for a program that isn't the core.
     pub fn open(config: &CoreConfig) -> anyhow::Result<Self> {
         let schemas = config.schemas()?;
         let options = sql::options(&config.mysql.url)?.db_name(Some(schemas.orders.clone()));
@@ -42,7 +44,7 @@ impl OrderLookup {
         })
     }
 
-    /// Orders under this id, whatever it is: order id, serial number, transaction id,
+    /// Finds orders under this id, whatever it is: order id, serial number, transaction id,
     /// upstream's own number, or the idempotent key of one of `clients`.
     pub async fn find(&self, id: &str, clients: &[&str]) -> anyhow::Result<Vec<Order>> {
         if !is_plain(id, MAX_KEY_BYTES) {
@@ -63,7 +65,7 @@ impl OrderLookup {
         repo::load(&mut conn, &ids.into_iter().collect::<Vec<_>>()).await
     }
 
-    /// Orders of one client under one kind of id.
+    /// Finds orders of one client under one kind of id.
     pub async fn find_by(&self, by: LookupKey<'_>, client: &str) -> anyhow::Result<Vec<Order>> {
         let mut conn = self.orders.get_conn().await?;
         let ids = repo::ids(&mut conn, by, MAX_ORDERS_FOUND).await?;
@@ -72,45 +74,53 @@ impl OrderLookup {
         Ok(found)
     }
 
+    /// Pages through a client's orders, oldest first, after an order's id.
     pub async fn of_client(
         &self,
         client: &str,
         after: &str,
-        most: usize,
+        max_orders: usize,
     ) -> anyhow::Result<Vec<Order>> {
-        repo::of_client(&mut self.orders.get_conn().await?, client, after, most).await
+        repo::of_client(
+            &mut self.orders.get_conn().await?,
+            client,
+            after,
+            max_orders,
+        )
+        .await
     }
 
-    /// Unfinished orders made before `before_us`, then ended ones that were told
-    /// before it and never confirmed; and the cases of all of them.
+    /// Finds unfinished orders made before `before_us`, then ended ones that were published
+    /// before it and never acknowledged; and the cases of all of them.
     pub async fn stuck(
         &self,
         before_us: i64,
-        most: usize,
+        max_orders: usize,
     ) -> anyhow::Result<(Vec<Order>, Vec<CaseRow>)> {
         let mut conn = self.orders.get_conn().await?;
-        let mut orders = repo::unfinished(&mut conn, before_us, most).await?;
-        orders.extend(repo::unacknowledged(&mut conn, before_us, most).await?);
+        let mut orders = repo::unfinished(&mut conn, before_us, max_orders).await?;
+        orders.extend(repo::unacknowledged(&mut conn, before_us, max_orders).await?);
         let refs: Vec<_> = orders.iter().map(Order::at).collect();
-        let cases = repo::cases(&mut conn, &refs).await?;
+        let cases = timeline_repo::cases(&mut conn, &refs).await?;
         Ok((orders, cases))
     }
 
+    /// Reads the open breakers.
     pub async fn tripped(&self) -> anyhow::Result<OpenBreakers> {
         breakers::read(&mut self.orders.get_conn().await?, &self.schemas).await
     }
 
-    /// Everything that is written down about the order.
+    /// Reads everything that is written down about the order.
     pub async fn timeline(&self, order: &Order) -> anyhow::Result<OrderTimeline> {
         let at = order.at();
         let mut conn = self.orders.get_conn().await?;
-        let moves = repo::moves(&mut conn, &at).await?;
-        let attempts = repo::attempts(&mut conn, &at).await?;
-        let cases = repo::cases(&mut conn, std::slice::from_ref(&at)).await?;
-        let oldest_unpublished = repo::oldest_unpublished(&mut conn).await?;
+        let moves = timeline_repo::transitions(&mut conn, &at).await?;
+        let attempts = timeline_repo::attempts(&mut conn, &at).await?;
+        let cases = timeline_repo::cases(&mut conn, std::slice::from_ref(&at)).await?;
+        let oldest_unpublished = timeline_repo::oldest_unpublished(&mut conn).await?;
         drop(conn);
         let postings =
-            repo::postings(&mut self.ledger.get_conn().await?, &self.schemas, &at).await?;
+            timeline_repo::postings(&mut self.ledger.get_conn().await?, &self.schemas, &at).await?;
         Ok(OrderTimeline {
             moves,
             attempts,
@@ -121,7 +131,7 @@ impl OrderLookup {
     }
 }
 
-/// The names under which callers are known with these settings.
+/// Lists the names under which callers are known with these settings.
 pub fn clients(config: &CoreConfig) -> Vec<&str> {
     if config.clients.is_empty() {
         vec![NAMELESS_CLIENT]

@@ -1,6 +1,7 @@
-//! What is written down about one order, merged into one line of time.
+//! The timeline of one order: everything that is written down about it, in one line of
+//! time.
 
-use crate::lookup::repo::{AttemptRow, CaseRow, OrderPostingRow, TransitionRow};
+use crate::lookup::timeline_repo::{AttemptRow, CaseRow, OrderPostingRow, TransitionRow};
 use crate::orders::Order;
 
 /// All rows that tell of one order.
@@ -33,7 +34,7 @@ fn by(words: &str, from: Option<&str>) -> String {
 }
 
 impl OrderTimeline {
-    /// Oldest first.
+    /// Merges the rows into lines, oldest first.
     pub fn lines(&self, order: &Order) -> Vec<TimelineEntry> {
         let amount = format!("{} {}", order.amount.normalize(), order.currency);
         let accepted = format!(
@@ -68,7 +69,7 @@ impl OrderTimeline {
             );
             lines.push(line(p.at_us, "ledger", text));
         }
-        lines.push(self.told(order));
+        lines.push(self.last_event(order));
         for c in &self.cases {
             lines.push(line(
                 c.opened_us,
@@ -89,8 +90,8 @@ impl OrderTimeline {
         lines
     }
 
-    /// Where the order's last event is.
-    fn told(&self, order: &Order) -> TimelineEntry {
+    /// Tells where the order's last event is.
+    fn last_event(&self, order: &Order) -> TimelineEntry {
         let notified_us = if order.notified_us > 0 {
             order.notified_us
         } else {

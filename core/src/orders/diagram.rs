@@ -13,7 +13,7 @@ fn words(effects: &[OrderEffect]) -> String {
         .join(", ")
 }
 
-/// A Mermaid diagram of every move; events that lead the same way share an arrow.
+/// Draws a Mermaid diagram of every move; events that lead the same way share an arrow.
 pub fn diagram() -> String {
     let mut text = String::from(
         "```mermaid\nstateDiagram-v2\n    [*] --> init: accepted\n    [*] --> booking: accepted, split books\n",
@@ -42,7 +42,7 @@ pub fn diagram() -> String {
     text + "```\n"
 }
 
-/// How the event leads from one state to the other, if it does.
+/// Tells how the event leads from one state to the other, if it does.
 fn leads(from: OrderState, event: OrderInput, to: OrderState) -> Option<String> {
     match step(from, event) {
         StateDecision::Move(next, _) => (next == to).then(|| event.as_str().to_owned()),
@@ -50,13 +50,20 @@ fn leads(from: OrderState, event: OrderInput, to: OrderState) -> Option<String> 
             StateDecision::Move(between, _) => {
                 leads(between, event, to).map(|e| format!("{} then {e}", first.as_str()))
             }
-            _ => None,
+            StateDecision::Stay(_)
+            | StateDecision::After(_)
+            | StateDecision::Already
+            | StateDecision::Contradiction(_)
+            | StateDecision::Refused => None,
         },
-        _ => None,
+        StateDecision::Stay(_)
+        | StateDecision::Already
+        | StateDecision::Contradiction(_)
+        | StateDecision::Refused => None,
     }
 }
 
-/// What each event does in each state: one line per event, grouped by what it does.
+/// Lists what each event does in each state: one line per event, grouped by what it does.
 pub fn table() -> String {
     let mut text = String::from("| event | in | leads to | and does |\n|---|---|---|---|\n");
     for event in OrderInput::ALL {

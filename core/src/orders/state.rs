@@ -1,285 +1,209 @@
-//! The life of an order as one pure function: `(state, event) → move`. Replies,
+//! The life of an order as one pure function: `(state, input) → decision`. Replies,
 //! callbacks, queries, cancellations and recovery all go through `step`; nothing
-//! else decides. Effects are data; `outcome` and `dispatch` perform them.
+//! else decides. Effects are data; `outcome`, `dispatch` and `saga` perform them.
 
-use sluice_contract::order::OrderState;
+pub use crate::orders::effect::OrderEffect;
+pub use crate::orders::input::OrderInput;
 
-/// What happened to an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum OrderInput {
-    /// Its money is reserved: the saga's word, while the books are apart.
-    Booked,
-    /// Its money could not be reserved: the saga's word, while the books are apart.
-    Unfunded,
-    /// Fence and breakers passed: the order is ours to send.
-    Claim,
-    /// No channel may take it, now or later, and the routing says: don't wait.
-    Unroutable,
-    /// The channel took it and will tell the result.
-    Accepted,
-    /// The channel says clearly that it paid.
-    Succeeded,
-    /// The channel says clearly that it did not and will not pay.
-    Declined,
-    /// It says so of itself alone: another channel may pay.
-    NotHere,
-    /// Another channel, which had said so of itself alone, now says that it paid.
-    DeclineReversed,
-    /// No answer, or one that proves nothing (promise 2: unknown is never failed).
-    Unknown,
-    /// Asked by serial number and trade time, the channel knows no such trade.
-    NoSuchTrade,
-    /// The channel gave the money back (退票).
-    Returned,
-    /// The upstream takes it back before it was sent.
-    Cancel,
-    /// Recovery has asked as often as it may.
-    Exhausted,
-    /// It has waited to be sent for longer than anybody may overlook.
-    NotSent,
-    /// Its upstream has not said in time that it knows the end: tell it again.
-    AckOverdue,
-    /// Told as often as allowed, its upstream never said that it knows.
-    AckExhausted,
-    /// The upstream says that it knows the end.
-    Acknowledged,
-    /// The upstream wants to be told again.
-    Renotify,
-}
+use crate::orders::effect::{
+    BOOKED_EFFECTS, CASE_EFFECTS, NEVER_SENT_EFFECTS, PAID_EFFECTS, RETURN_EFFECTS, SWITCH_EFFECTS,
+    UNPAID_EFFECTS,
+};
+use StateDecision::{After, Already, Contradiction, Move, Refused, Stay};
+use sluice_contract::order::OrderState::{
+    self, Booking, Dispatching, Failed, InDoubt, Init, Manual, Processing, Returned, Success,
+};
 
-impl OrderInput {
-    pub const ALL: [OrderInput; 19] = [
-        OrderInput::Booked,
-        OrderInput::Unfunded,
-        OrderInput::Claim,
-        OrderInput::Unroutable,
-        OrderInput::Accepted,
-        OrderInput::Succeeded,
-        OrderInput::Declined,
-        OrderInput::NotHere,
-        OrderInput::DeclineReversed,
-        OrderInput::Unknown,
-        OrderInput::NoSuchTrade,
-        OrderInput::Returned,
-        OrderInput::Cancel,
-        OrderInput::Exhausted,
-        OrderInput::NotSent,
-        OrderInput::AckOverdue,
-        OrderInput::AckExhausted,
-        OrderInput::Acknowledged,
-        OrderInput::Renotify,
-    ];
-
-    /// As it stands in the order's history.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            OrderInput::Booked => "booked",
-            OrderInput::Unfunded => "unfunded",
-            OrderInput::Claim => "claim",
-            OrderInput::Unroutable => "unroutable",
-            OrderInput::Accepted => "accepted",
-            OrderInput::Succeeded => "succeeded",
-            OrderInput::Declined => "declined",
-            OrderInput::NotHere => "not_here",
-            OrderInput::DeclineReversed => "decline_reversed",
-            OrderInput::Unknown => "unknown",
-            OrderInput::NoSuchTrade => "no_such_trade",
-            OrderInput::Returned => "returned",
-            OrderInput::Cancel => "cancel",
-            OrderInput::Exhausted => "exhausted",
-            OrderInput::NotSent => "not_sent",
-            OrderInput::AckOverdue => "ack_overdue",
-            OrderInput::AckExhausted => "ack_exhausted",
-            OrderInput::Acknowledged => "acknowledged",
-            OrderInput::Renotify => "renotify",
-        }
-    }
-}
-
-/// What has to be done in the transaction of the move.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum OrderEffect {
-    /// The reserved money has left: reserved → channel.
-    Finalize,
-    /// The reserved money is the account's again: reserved → available.
-    Release,
-    /// The money came back: channel → available.
-    GiveBack,
-    /// The attempt can't pay any more.
-    CloseAttempt,
-    /// What the order took of cumulative limits is free again.
-    FreeLimits,
-    /// A person has to look: open a case.
-    OpenCase,
-    /// What a person was called for is over: close the cases that the core opened.
-    CloseCase,
-    /// Tell upstreams by an event.
-    Publish,
-    /// The last event once more, under its own id.
-    PublishAgain,
-}
-
-impl OrderEffect {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            OrderEffect::Finalize => "finalize",
-            OrderEffect::Release => "release",
-            OrderEffect::GiveBack => "give back",
-            OrderEffect::CloseAttempt => "close attempt",
-            OrderEffect::FreeLimits => "free limits",
-            OrderEffect::OpenCase => "open case",
-            OrderEffect::CloseCase => "close case",
-            OrderEffect::Publish => "publish",
-            OrderEffect::PublishAgain => "publish again",
-        }
-    }
-}
-
+/// Decision about one input in one state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StateDecision {
     Move(OrderState, &'static [OrderEffect]),
     /// The state stays as it is; something is done all the same.
     Stay(&'static [OrderEffect]),
-    /// It can only have come after this, which nobody told: that is applied first, then
-    /// the event again.
+    /// The input can only have come after this one, which nobody reported: that is applied
+    /// first, then the input again.
     After(OrderInput),
     /// A repeat or a late echo: nothing to do.
     Already,
-    /// It can't be true together with what we know: a person's case, never an overwrite.
+    /// A word that can't be true together with what we know: a person's case, never an
+    /// overwrite.
     Contradiction(&'static str),
     /// Not allowed in this state.
     Refused,
 }
 
-const BOOKED_EFFECTS: &[OrderEffect] = &[OrderEffect::Publish];
-const PAID_EFFECTS: &[OrderEffect] = &[
-    OrderEffect::Finalize,
-    OrderEffect::CloseAttempt,
-    OrderEffect::CloseCase,
-    OrderEffect::Publish,
-];
-const UNPAID_EFFECTS: &[OrderEffect] = &[
-    OrderEffect::Release,
-    OrderEffect::CloseAttempt,
-    OrderEffect::FreeLimits,
-    OrderEffect::CloseCase,
-    OrderEffect::Publish,
-];
-const SWITCH_EFFECTS: &[OrderEffect] = &[
-    OrderEffect::CloseAttempt,
-    OrderEffect::FreeLimits,
-    OrderEffect::CloseCase,
-];
-const NEVER_SENT_EFFECTS: &[OrderEffect] = &[
-    OrderEffect::Release,
-    OrderEffect::CloseCase,
-    OrderEffect::Publish,
-];
-const RETURN_EFFECTS: &[OrderEffect] = &[
-    OrderEffect::GiveBack,
-    OrderEffect::FreeLimits,
-    OrderEffect::CloseCase,
-    OrderEffect::Publish,
-];
-const CASE_EFFECTS: &[OrderEffect] = &[OrderEffect::OpenCase];
+const NOT_SENT_DETAIL: &str = "the channel answered for an order that was not sent";
 
-/// The only place where an order's state is decided.
-pub fn step(state: OrderState, event: OrderInput) -> StateDecision {
-    use crate::orders::state::OrderInput::*;
-    use sluice_contract::order::OrderState::*;
-    match (state, event) {
-        (OrderState::Booking | Init, NotSent) => StateDecision::Stay(CASE_EFFECTS),
-        (_, NotSent) => StateDecision::Already,
-        (Success | Failed | OrderState::Returned, AckOverdue) => {
-            StateDecision::Stay(&[OrderEffect::PublishAgain])
-        }
-        (Success | Failed | OrderState::Returned, AckExhausted) => {
-            StateDecision::Stay(CASE_EFFECTS)
-        }
-        (_, AckOverdue | AckExhausted) => StateDecision::Already,
-        (Success | Failed | OrderState::Returned, Acknowledged) => {
-            StateDecision::Stay(&[OrderEffect::CloseCase])
-        }
-        (_, Acknowledged) => StateDecision::Refused,
-        // Nothing was told yet.
-        (OrderState::Booking, Renotify) => StateDecision::Refused,
-        (_, Renotify) => StateDecision::Stay(&[OrderEffect::PublishAgain]),
-
-        (OrderState::Booking, Booked) => StateDecision::Move(Init, BOOKED_EFFECTS),
-        (OrderState::Booking, Unfunded) => StateDecision::Move(Failed, &[OrderEffect::CloseCase]),
-        (Failed, Unfunded) => StateDecision::Already,
-        (_, Booked) => StateDecision::Already,
-        (_, Unfunded) => {
-            StateDecision::Contradiction("its money was reserved and is said not to be there")
-        }
-
-        (Init, Claim) => StateDecision::Move(Dispatching, &[]),
-        (_, Claim) => StateDecision::Refused,
-        (Init, Unroutable) => StateDecision::Move(Failed, NEVER_SENT_EFFECTS),
-        (_, Unroutable) => StateDecision::Refused,
-        (Init, OrderInput::Cancel) => StateDecision::Move(Failed, NEVER_SENT_EFFECTS),
-        (Failed, OrderInput::Cancel) => StateDecision::Already,
-        (_, OrderInput::Cancel) => StateDecision::Refused,
-
-        (
-            OrderState::Booking | Init,
-            Accepted | Succeeded | Declined | NotHere | OrderInput::Returned,
-        )
-        | (OrderState::Booking, DeclineReversed) => {
-            StateDecision::Contradiction("the channel answered for an order that was not sent")
-        }
-        (OrderState::Booking | Init, Unknown | NoSuchTrade | Exhausted) => StateDecision::Already,
-
-        (Dispatching | InDoubt, Accepted) => StateDecision::Move(Processing, &[]),
-        (Dispatching | InDoubt | Processing | Manual, Succeeded) => {
-            StateDecision::Move(Success, PAID_EFFECTS)
-        }
-        (Dispatching | InDoubt | Processing | Manual, Declined) => {
-            StateDecision::Move(Failed, UNPAID_EFFECTS)
-        }
+/// Decides; the only place where an order's state is decided.
+pub fn step(state: OrderState, input: OrderInput) -> StateDecision {
+    match input {
+        OrderInput::Booked => booked(state),
+        OrderInput::Unfunded => unfunded(state),
+        OrderInput::Claim => claim(state),
+        OrderInput::Unroutable => unroutable(state),
+        OrderInput::Accepted => accepted(state),
+        OrderInput::Succeeded => succeeded(state),
+        OrderInput::Declined => declined(state, Move(Failed, UNPAID_EFFECTS)),
         // Under the same serial number and trade time, through a new claim and as a new
         // attempt (promise 1: a switch needs the first channel's definitive failure).
-        (Dispatching | InDoubt | Processing | Manual, NotHere) => {
-            StateDecision::Move(Init, SWITCH_EFFECTS)
+        OrderInput::NotHere => declined(state, Move(Init, SWITCH_EFFECTS)),
+        OrderInput::DeclineReversed => decline_reversed(state),
+        OrderInput::Unknown => unknown(state),
+        OrderInput::NoSuchTrade => no_such_trade(state),
+        OrderInput::Returned => returned(state),
+        OrderInput::Cancel => cancel(state),
+        OrderInput::Exhausted => exhausted(state),
+        OrderInput::NotSent => not_sent(state),
+        OrderInput::AckOverdue => once_ended(state, &[OrderEffect::PublishAgain], Already),
+        OrderInput::AckExhausted => once_ended(state, CASE_EFFECTS, Already),
+        OrderInput::Acknowledged => once_ended(state, &[OrderEffect::CloseCase], Refused),
+        OrderInput::Renotify => renotify(state),
+    }
+}
+
+fn booked(state: OrderState) -> StateDecision {
+    match state {
+        Booking => Move(Init, BOOKED_EFFECTS),
+        Init | Dispatching | InDoubt | Processing | Manual | Success | Failed | Returned => Already,
+    }
+}
+
+fn unfunded(state: OrderState) -> StateDecision {
+    match state {
+        Booking => Move(Failed, &[OrderEffect::CloseCase]),
+        Failed => Already,
+        Init | Dispatching | InDoubt | Processing | Manual | Success | Returned => {
+            Contradiction("its money was reserved and is said not to be there")
         }
+    }
+}
+
+fn claim(state: OrderState) -> StateDecision {
+    match state {
+        Init => Move(Dispatching, &[]),
+        Booking | Dispatching | InDoubt | Processing | Manual | Success | Failed | Returned => {
+            Refused
+        }
+    }
+}
+
+fn unroutable(state: OrderState) -> StateDecision {
+    match state {
+        Init => Move(Failed, NEVER_SENT_EFFECTS),
+        Booking | Dispatching | InDoubt | Processing | Manual | Success | Failed | Returned => {
+            Refused
+        }
+    }
+}
+
+fn cancel(state: OrderState) -> StateDecision {
+    match state {
+        Init => Move(Failed, NEVER_SENT_EFFECTS),
+        Failed => Already,
+        Booking | Dispatching | InDoubt | Processing | Manual | Success | Returned => Refused,
+    }
+}
+
+fn accepted(state: OrderState) -> StateDecision {
+    match state {
+        Booking | Init => Contradiction(NOT_SENT_DETAIL),
+        Dispatching | InDoubt => Move(Processing, &[]),
+        Processing | Manual | Success | Failed | Returned => Already,
+    }
+}
+
+fn succeeded(state: OrderState) -> StateDecision {
+    match state {
+        Booking | Init => Contradiction(NOT_SENT_DETAIL),
+        Dispatching | InDoubt | Processing | Manual => Move(Success, PAID_EFFECTS),
+        Failed => Contradiction("success after failed"),
+        Success | Returned => Already,
+    }
+}
+
+/// A channel says clearly that it did not pay: the end, or another channel's turn.
+fn declined(state: OrderState, next: StateDecision) -> StateDecision {
+    match state {
+        Booking | Init => Contradiction(NOT_SENT_DETAIL),
+        Dispatching | InDoubt | Processing | Manual => next,
+        Success => Contradiction("failed after success"),
+        Failed | Returned => Already,
+    }
+}
+
+fn decline_reversed(state: OrderState) -> StateDecision {
+    match state {
+        Booking => Contradiction(NOT_SENT_DETAIL),
         // Sent now, it would knowingly be paid twice. What is out already is asked on, but
-        // nobody's refusal ends it any more: see `outcome::note`.
-        (Init, DeclineReversed) => StateDecision::Move(Manual, CASE_EFFECTS),
-        (Dispatching | InDoubt | Processing | Manual | Success, DeclineReversed) => {
-            StateDecision::Stay(CASE_EFFECTS)
-        }
-        (Failed, DeclineReversed) => {
-            StateDecision::Contradiction("a channel that had declined it says that it paid")
-        }
-        (Dispatching, Unknown) => StateDecision::Move(InDoubt, &[]),
+        // nobody's refusal ends it any more: see `outcome::apply::counted`.
+        Init => Move(Manual, CASE_EFFECTS),
+        Dispatching | InDoubt | Processing | Manual | Success => Stay(CASE_EFFECTS),
+        Failed => Contradiction("a channel that had declined it says that it paid"),
+        Returned => Already,
+    }
+}
+
+fn unknown(state: OrderState) -> StateDecision {
+    match state {
+        Dispatching => Move(InDoubt, &[]),
+        Booking | Init | InDoubt | Processing | Manual | Success | Failed | Returned => Already,
+    }
+}
+
+fn no_such_trade(state: OrderState) -> StateDecision {
+    match state {
         // Sent again under the same serial number and trade time, through a new
         // claim: fence and breakers are asked again (seed 002, stage 2 b).
-        (Dispatching | InDoubt, NoSuchTrade) => StateDecision::Move(Init, &[]),
-        (Processing, NoSuchTrade) => StateDecision::Contradiction(
-            "the channel accepted the trade and now knows no such trade",
-        ),
-        (Dispatching | InDoubt | Processing, Exhausted) => {
-            StateDecision::Move(Manual, CASE_EFFECTS)
-        }
-        // Callbacks overtake each other: what came back had been paid.
-        (Dispatching | InDoubt | Processing | Manual, OrderInput::Returned) => {
-            StateDecision::After(Succeeded)
-        }
-        (InDoubt, Unknown) | (Processing, Accepted | Unknown) => StateDecision::Already,
-        (Manual, Accepted | Unknown | NoSuchTrade | Exhausted) => StateDecision::Already,
+        Dispatching | InDoubt => Move(Init, &[]),
+        Processing => Contradiction("the channel accepted the trade and now knows no such trade"),
+        Success => Contradiction("no such trade after success"),
+        Booking | Init | Manual | Failed | Returned => Already,
+    }
+}
 
-        (Success, OrderInput::Returned) => {
-            StateDecision::Move(OrderState::Returned, RETURN_EFFECTS)
+fn returned(state: OrderState) -> StateDecision {
+    match state {
+        Booking | Init => Contradiction(NOT_SENT_DETAIL),
+        // Callbacks overtake each other: what came back had been paid.
+        Dispatching | InDoubt | Processing | Manual => After(OrderInput::Succeeded),
+        Success => Move(Returned, RETURN_EFFECTS),
+        Failed => Contradiction("returned after failed"),
+        Returned => Already,
+    }
+}
+
+fn exhausted(state: OrderState) -> StateDecision {
+    match state {
+        Dispatching | InDoubt | Processing => Move(Manual, CASE_EFFECTS),
+        Booking | Init | Manual | Success | Failed | Returned => Already,
+    }
+}
+
+fn not_sent(state: OrderState) -> StateDecision {
+    match state {
+        Booking | Init => Stay(CASE_EFFECTS),
+        Dispatching | InDoubt | Processing | Manual | Success | Failed | Returned => Already,
+    }
+}
+
+fn once_ended(
+    state: OrderState,
+    effects: &'static [OrderEffect],
+    before: StateDecision,
+) -> StateDecision {
+    match state {
+        Success | Failed | Returned => Stay(effects),
+        Booking | Init | Dispatching | InDoubt | Processing | Manual => before,
+    }
+}
+
+fn renotify(state: OrderState) -> StateDecision {
+    match state {
+        // Nothing was published yet.
+        Booking => Refused,
+        Init | Dispatching | InDoubt | Processing | Manual | Success | Failed | Returned => {
+            Stay(&[OrderEffect::PublishAgain])
         }
-        (Success, Declined | NotHere) => StateDecision::Contradiction("failed after success"),
-        (Success, NoSuchTrade) => StateDecision::Contradiction("no such trade after success"),
-        (Success, Succeeded | Accepted | Unknown | Exhausted) => StateDecision::Already,
-        (Failed, Succeeded) => StateDecision::Contradiction("success after failed"),
-        (Failed, OrderInput::Returned) => StateDecision::Contradiction("returned after failed"),
-        (Failed, Declined | NotHere | Accepted | Unknown | NoSuchTrade | Exhausted) => {
-            StateDecision::Already
-        }
-        (OrderState::Returned, _) => StateDecision::Already,
     }
 }
 

@@ -16,8 +16,8 @@ use crate::cases::CaseKind;
 use crate::metrics::METRICS;
 use crate::orders::OrderRef;
 use crate::orders::repo::{self, Attempt};
-use crate::outcome::apply::{AppliedOutcomes, AttemptChange, apply, settle};
-use crate::outcome::{OrderOutcome, OutcomeDelays, OutcomeNotRecorded, OutcomeResult};
+use crate::outcome::apply::{AppliedOutcomes, AttemptChange, OutcomeDelays, apply, settle};
+use crate::outcome::report::{OrderOutcome, OutcomeNotRecorded, OutcomeResult};
 use crate::ready_queue::ReadyQueue;
 use crate::routing;
 use crate::routing::totals::{LimitTotal, LimitTotals, LimitUsage};
@@ -58,6 +58,7 @@ impl OutcomeTransaction {
             .unwrap_or_else(not_recorded)
     }
 
+    /// Tells of the moves, once they are committed.
     fn after_commit(&self, applied: &AppliedOutcomes) {
         for moved in applied.moves.iter().filter(|m| m.from != m.to) {
             tracing::info!(order = %moved.order_id, account = %moved.account_id, state = moved.to.as_str(),

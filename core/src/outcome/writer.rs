@@ -1,10 +1,11 @@
 //! One of the writers of outcomes: a batch at a time.
 
 use crate::batch::BatchCollector;
+use crate::outcome::report::{OrderOutcome, OutcomeNotRecorded, OutcomeResult};
 use crate::outcome::transaction::OutcomeTransaction;
-use crate::outcome::{OrderOutcome, OutcomeNotRecorded, OutcomeResult};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 /// Shortest time between two batches of a writer.
 const BATCH_INTERVAL: Duration = Duration::from_millis(8);
@@ -22,10 +23,14 @@ pub struct OutcomeWriter {
 }
 
 impl OutcomeWriter {
-    /// Serves until every sender is gone and the queue is drained.
-    pub async fn run(mut self, mut queue: mpsc::Receiver<PendingOutcome>) {
+    /// Serves until the stop, and until the queue is drained.
+    pub async fn run(
+        mut self,
+        mut queue: mpsc::Receiver<PendingOutcome>,
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
         let mut batch = Vec::with_capacity(MAX_OUTCOMES_PER_BATCH);
-        let mut collector = BatchCollector::new(BATCH_INTERVAL);
+        let mut collector = BatchCollector::new(BATCH_INTERVAL, stop);
         while collector
             .next(&mut queue, &mut batch, MAX_OUTCOMES_PER_BATCH)
             .await
@@ -38,5 +43,6 @@ impl OutcomeWriter {
                 let _ = answer.send(taken);
             }
         }
+        Ok(())
     }
 }

@@ -29,7 +29,7 @@ impl OrderRecovery {
                     .results
                     .with_label_values(&[stage, heard.answer.as_str()])
                     .inc();
-                OrderOutcome::heard(order.at(), channel.id(), heard).of_query(order.sends)
+                OrderOutcome::of_channel(order.at(), channel.id(), heard).of_query(order.sends)
             }
             None => {
                 METRICS

@@ -21,6 +21,7 @@ use crate::quarantine::OrderQuarantine;
 use mysql_async::Pool;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
+use sluice_contract::supervisor::Supervisor;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +43,8 @@ pub struct OrderRecovery {
     pub channels: Arc<[ChannelClient]>,
     pub outcomes: OutcomeRecorder,
     pub quarantine: OrderQuarantine,
+    /// Its loops and the queries under way.
+    pub parts: Supervisor,
 }
 
 /// The orders of one channel.
@@ -54,9 +57,10 @@ struct QueryLane {
 impl OrderRecovery {
     pub fn start(self) {
         let this = Arc::new(self);
-        tokio::spawn(this.clone().open_lanes());
-        tokio::spawn(this.clone().sweep());
-        tokio::spawn(this.count());
+        let parts = this.parts.clone();
+        parts.spawn_loop("recovery-lanes", this.clone().open_lanes());
+        parts.spawn_loop("recovery-sweep", this.clone().sweep());
+        parts.spawn_loop("recovery-count", this.count());
     }
 
     /// A lane for each channel of the settings, for settlements, and for each that an order has: an
@@ -75,7 +79,9 @@ impl OrderRecovery {
             for channel in names {
                 if open.insert(channel.clone()) {
                     let permits = Arc::new(Semaphore::new(self.config.max_concurrent_queries));
-                    tokio::spawn(self.clone().serve(Arc::new(QueryLane { channel, permits })));
+                    let name = format!("recovery-{channel}");
+                    let lane = Arc::new(QueryLane { channel, permits });
+                    self.parts.spawn(name, self.clone().serve(lane));
                 }
             }
             tokio::time::sleep(CHANNEL_SCAN_INTERVAL).await;
@@ -88,10 +94,15 @@ impl OrderRecovery {
 
     /// Leases as many orders as may be asked for now, asks for each in a task of its
     /// own, and goes on without waiting for them.
-    async fn serve(self: Arc<Self>, lane: Arc<QueryLane>) {
+    async fn serve(self: Arc<Self>, lane: Arc<QueryLane>) -> anyhow::Result<()> {
+        let stop = self.parts.stop_token();
         let mut pause = POLL_INTERVAL;
-        loop {
-            tokio::time::sleep(pause).await;
+        // Stopped between two leases, never within one: what is leased is asked for.
+        while stop
+            .run_until_cancelled(tokio::time::sleep(pause))
+            .await
+            .is_some()
+        {
             pause = POLL_INTERVAL;
             let free = lane.permits.available_permits();
             if free == 0 {
@@ -114,12 +125,13 @@ impl OrderRecovery {
                 // Nobody else takes permits, so there is one for each.
                 let permit = lane.permits.clone().try_acquire_owned();
                 let (this, lane) = (self.clone(), lane.clone());
-                tokio::spawn(async move {
+                self.parts.job(async move {
                     let _permit = permit;
                     this.ask(&lane, order).await;
                 });
             }
         }
+        Ok(())
     }
 
     fn client(&self, lane: &QueryLane) -> Option<&ChannelClient> {

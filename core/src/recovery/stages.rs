@@ -2,40 +2,25 @@
 //! order stands, and how long it waits there.
 
 use sluice_contract::order::OrderState;
+use sluice_contract::string_enum;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum RecoveryStage {
-    /// 1: accepted, or known not to have arrived, and not on its way.
-    Sending,
-    /// 2: sent, and no clear answer.
-    Answer,
-    /// 3: the channel has it and owes the result.
-    Callback,
-    /// 4: ended, and its upstream has not said that it knows.
-    Upstream,
-    /// Past a bound: a person's.
-    Person,
+string_enum! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+    pub enum RecoveryStage("a stage of recovery") {
+        /// 1: accepted, or known not to have arrived, and not on its way.
+        Sending = "sending",
+        /// 2: sent, and no clear answer.
+        Answer = "answer",
+        /// 3: the channel has it and owes the result.
+        Callback = "callback",
+        /// 4: ended, and its upstream has not said that it knows.
+        Upstream = "upstream",
+        /// Past a bound: a person's.
+        Person = "person",
+    }
 }
 
 impl RecoveryStage {
-    pub const ALL: [RecoveryStage; 5] = [
-        RecoveryStage::Sending,
-        RecoveryStage::Answer,
-        RecoveryStage::Callback,
-        RecoveryStage::Upstream,
-        RecoveryStage::Person,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            RecoveryStage::Sending => "sending",
-            RecoveryStage::Answer => "answer",
-            RecoveryStage::Callback => "callback",
-            RecoveryStage::Upstream => "upstream",
-            RecoveryStage::Person => "person",
-        }
-    }
-
     /// The stage of an order that is due. An order that has ended is due only while
     /// its upstream has to hear of it.
     pub fn of(state: OrderState) -> RecoveryStage {

@@ -1,8 +1,8 @@
 //! Who takes an order, and what the others are said to have against it.
 
 use super::*;
+use crate::orders::sample;
 use crate::routing::file::parse;
-use crate::routing::set::sample;
 use rust_decimal::Decimal;
 use sluice_contract::order::OrderKind;
 

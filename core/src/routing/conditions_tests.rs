@@ -1,7 +1,7 @@
 //! Conditions that hold, that don't, and that would harm.
 
 use super::*;
-use crate::routing::set::sample;
+use crate::orders::sample;
 use sluice_contract::order::OrderKind;
 use std::time::{Duration, Instant};
 

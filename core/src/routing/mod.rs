@@ -21,77 +21,31 @@ pub use crate::routing::draft::RoutingDraft;
 pub use crate::routing::set::RoutingSet;
 
 use serde::{Deserialize, Serialize};
+use sluice_contract::string_enum;
 use std::fmt;
 
-/// What becomes of an order that nothing but this rejects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NoRouteAction {
-    /// It waits: tomorrow, or after a change, it may go.
-    #[default]
-    Wait,
-    /// It fails and its money is released: waiting would not help.
-    Fail,
-}
-
-impl NoRouteAction {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            NoRouteAction::Wait => "wait",
-            NoRouteAction::Fail => "fail",
-        }
+string_enum! {
+    /// What becomes of an order that nothing but this rejects.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+    pub enum NoRouteAction("otherwise") {
+        /// It waits: tomorrow, or after a change, it may go.
+        #[default]
+        Wait = "wait",
+        /// It fails and its money is released: waiting would not help.
+        Fail = "fail",
     }
 }
 
-/// Whose payments are counted together. In the order of the table's key: totals are
-/// locked in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LimitScope {
-    Account,
-    /// The calling client.
-    Business,
-    Channel,
-    User,
-}
-
-impl LimitScope {
-    pub const ALL: [LimitScope; 4] = [
-        LimitScope::Account,
-        LimitScope::Business,
-        LimitScope::Channel,
-        LimitScope::User,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            LimitScope::Account => "account",
-            LimitScope::Business => "business",
-            LimitScope::Channel => "channel",
-            LimitScope::User => "user",
-        }
-    }
-}
-
-impl std::str::FromStr for NoRouteAction {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> anyhow::Result<Self> {
-        let known = [NoRouteAction::Wait, NoRouteAction::Fail]
-            .into_iter()
-            .find(|o| o.as_str() == text);
-        known.ok_or_else(|| anyhow::anyhow!("otherwise is wait or fail, not {text:?}"))
-    }
-}
-
-impl std::str::FromStr for LimitScope {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> anyhow::Result<Self> {
-        let known = LimitScope::ALL.into_iter().find(|s| s.as_str() == text);
-        known.ok_or_else(|| {
-            anyhow::anyhow!("a limit's scope is account, business, channel or user, not {text:?}")
-        })
+string_enum! {
+    /// Whose payments are counted together. In the order of the table's key: totals are
+    /// locked in this order.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+    pub enum LimitScope("a limit's scope") {
+        Account = "account",
+        /// The calling client.
+        Business = "business",
+        Channel = "channel",
+        User = "user",
     }
 }
 

@@ -1,7 +1,7 @@
 //! A configuration that was checked and can be asked. Checking is all or nothing:
 //! every problem is named, and only a whole set is ever used.
 
-use crate::orders::Order;
+use crate::orders::{Order, sample};
 use crate::routing::conditions::{
     CHANNEL_VARIABLE, CONDITION_VARIABLES, CompiledCondition, ConditionDetail, ConditionDetails,
     ConditionEngine, local_of, named_windows,
@@ -15,7 +15,7 @@ use jiff::civil::DateTime;
 use rust_decimal::Decimal;
 use sluice_contract::ids::{MAX_ID_BYTES, is_plain};
 use sluice_contract::money::{COLUMN_INTEGER_DIGITS, COLUMN_SCALE};
-use sluice_contract::order::{OrderKind, OrderState};
+use sluice_contract::order::OrderKind;
 use std::collections::{HashMap, HashSet};
 
 /// More than these are no configuration but a mistake; a claim asks every rule.
@@ -373,42 +373,6 @@ fn try_out(
                 return;
             }
         }
-    }
-}
-
-/// An order that conditions are tried on.
-pub(super) fn sample(kind: OrderKind) -> Order {
-    Order {
-        account_id: "A-1".into(),
-        order_id: "0".repeat(32),
-        kind,
-        client: "local".into(),
-        transaction_id: "t-1".into(),
-        biz_no: None,
-        user_id: Some("user-1".into()),
-        to_account: "payee-1".into(),
-        bank: Some("ICBC".into()),
-        payment_no: None,
-        amount: Decimal::ONE,
-        currency: sluice_contract::money::Currency::LOWEST,
-        state: OrderState::Init,
-        channel: None,
-        serial_no: "0".repeat(32),
-        trade_time: None,
-        route: None,
-        attempts: 0,
-        queries: 0,
-        sends: 0,
-        notified_version: 0,
-        notified_us: 0,
-        notify_count: 0,
-        acknowledged_us: None,
-        has_open_case: false,
-        result_code: None,
-        version: 1,
-        due_us: None,
-        created_us: 0,
-        updated_us: 0,
     }
 }
 

@@ -1,8 +1,8 @@
 //! Whatever is taken and given back in whatever order, the totals are the sums.
 
 use super::*;
+use crate::orders::sample;
 use crate::routing::Route;
-use crate::routing::set::sample;
 use proptest::prelude::*;
 use sluice_contract::order::OrderKind;
 

@@ -4,10 +4,12 @@ use crate::batch::BatchCollector;
 use crate::intents::BookingIntent;
 use crate::orders::OrderRef;
 use crate::saga::BookingSaga;
+use sluice_contract::supervisor::Supervisor;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// Shortest time between two batches of the follower.
 const BATCH_INTERVAL: Duration = Duration::from_millis(8);
@@ -25,9 +27,11 @@ pub struct SagaFollower {
 }
 
 impl SagaFollower {
-    pub fn start(saga: &Arc<BookingSaga>) -> Self {
+    /// Starts the follower among `parts`.
+    pub fn start(parts: &Supervisor, saga: &Arc<BookingSaga>) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_CAPACITY);
-        tokio::spawn(follow(saga.clone(), waiting));
+        let stop = parts.stop_token();
+        parts.spawn("saga-follower", follow(saga.clone(), waiting, stop));
         SagaFollower {
             saga: saga.clone(),
             queue,
@@ -46,9 +50,13 @@ impl SagaFollower {
     }
 }
 
-async fn follow(saga: Arc<BookingSaga>, mut queue: mpsc::Receiver<Vec<BookingIntent>>) {
+async fn follow(
+    saga: Arc<BookingSaga>,
+    mut queue: mpsc::Receiver<Vec<BookingIntent>>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let mut batch = Vec::with_capacity(MAX_OUTCOME_BATCHES_PER_DRIVE);
-    let mut collector = BatchCollector::new(BATCH_INTERVAL);
+    let mut collector = BatchCollector::new(BATCH_INTERVAL, stop);
     while collector
         .next(&mut queue, &mut batch, MAX_OUTCOME_BATCHES_PER_DRIVE)
         .await
@@ -62,6 +70,7 @@ async fn follow(saga: Arc<BookingSaga>, mut queue: mpsc::Receiver<Vec<BookingInt
             tracing::warn!("bookings are left to recovery: {error:#}");
         }
     }
+    Ok(())
 }
 
 /// Adds bookings that are still open before a return: they must be made first.

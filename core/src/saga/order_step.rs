@@ -149,9 +149,14 @@ fn learn(
             OrderInput::Unfunded
         };
         let from = order.state;
-        // Anything but a move was learned before.
-        let StateDecision::Move(to, _) = step(from, event) else {
-            continue;
+        let to = match step(from, event) {
+            StateDecision::Move(to, _) => to,
+            // Learned before.
+            StateDecision::Stay(_)
+            | StateDecision::After(_)
+            | StateDecision::Already
+            | StateDecision::Contradiction(_)
+            | StateDecision::Refused => continue,
         };
         order.state = to;
         order.version += 1;

@@ -8,6 +8,7 @@ use crate::saga::BookingSaga;
 use crate::transaction::Transaction;
 use mysql_async::Pool;
 use sluice_contract::clock::now_us;
+use sluice_contract::supervisor::Supervisor;
 use sluice_contract::telemetry::Readiness;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,8 +25,8 @@ pub struct SagaRecovery {
 }
 
 impl SagaRecovery {
-    pub fn start(self) {
-        tokio::spawn(self.run());
+    pub fn start(self, parts: &Supervisor) {
+        parts.spawn_loop("saga-recovery", self.run());
     }
 
     async fn run(self) {

@@ -75,16 +75,6 @@ impl UnitOfWork<'_> {
         transaction.commit(self.writes(schemas, key, now_us)?).await
     }
 
-    /// Makes the text of `commit`, for a transaction that was begun by hand.
-    pub fn commit_sql(
-        &self,
-        schemas: &Schemas,
-        key: &Secret,
-        now_us: i64,
-    ) -> anyhow::Result<String> {
-        Ok(self.writes(schemas, key, now_us)? + "COMMIT")
-    }
-
     /// Names the account under whose key the outbox row lies: the first of the batch,
     /// since a batch never leaves its shard.
     fn lead_account(&self) -> &str {

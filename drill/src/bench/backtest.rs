@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 const ACCOUNT_COUNT: u64 = 2_000;
 const MONEY_PER_ACCOUNT: u64 = 10_000_000;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(60);
-/// What must be reached.
+/// Row changes per second that must be reached.
 const MIN_CHANGES_PER_S: u64 = 150_000;
 
 #[derive(Debug, Serialize)]

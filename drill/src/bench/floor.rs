@@ -27,7 +27,7 @@ pub const ORDERS_PER_TRANSACTION: u64 = 64;
 /// Connections: more were no faster when measured.
 const CONNECTION_COUNT: u64 = 4;
 
-/// What the bare client writes to, and how much money each account has.
+/// Books that the bare client writes to, and the money of each account.
 #[derive(Clone)]
 pub struct FloorBooks {
     pub url: String,
@@ -103,14 +103,14 @@ pub async fn accept(
     let done = Arc::new(AtomicU64::new(0));
     let begun = Instant::now();
     let writers: Vec<_> = (0..CONNECTION_COUNT)
-        .map(|lane| {
+        .map(|connection| {
             let (books, done) = (books.clone(), done.clone());
             tokio::spawn(async move {
                 let mut conn = connect(&books).await?;
-                let mut at = lane * 7;
+                let mut at = connection * 7;
                 while begun.elapsed() < time {
                     let asks: Vec<IdempotentRequest> = (0..ORDERS_PER_TRANSACTION)
-                        .map(|_| ask(&books, lane, &mut at, currency))
+                        .map(|_| ask(&books, connection, &mut at, currency))
                         .collect();
                     write(&mut conn, &books, &asks).await?;
                     done.fetch_add(ORDERS_PER_TRANSACTION, Ordering::Relaxed);
@@ -129,10 +129,10 @@ pub async fn accept(
     ))
 }
 
-/// The next order of a lane; a lane's accounts are its own, as in the core.
-fn ask(books: &FloorBooks, lane: u64, at: &mut u64, currency: Currency) -> IdempotentRequest {
+/// The next order of a connection; its accounts are its own, as a writer's in the core.
+fn ask(books: &FloorBooks, connection: u64, at: &mut u64, currency: Currency) -> IdempotentRequest {
     *at += 1;
-    let number = (*at * 7_919 * CONNECTION_COUNT + lane) % books.accounts;
+    let number = (*at * 7_919 * CONNECTION_COUNT + connection) % books.accounts;
     let key = uuid::Uuid::now_v7().simple().to_string();
     IdempotentRequest {
         client: "floor".into(),

@@ -52,9 +52,40 @@ pub async fn measure(
         .fund(stage, MONEY_PER_ACCOUNT)
         .await?;
 
+    let accept = accept_steadily(stage, progress).await?;
+    let lifecycle_per_s = lifecycles(stage, progress).await?;
+    let pids = (
+        stage.core.as_ref().context("core")?.pid(),
+        stage.sidecar.as_ref().context("sidecar")?.pid(),
+    );
+    let rss = ResidentMemory {
+        core: rss_mb(pids.0),
+        sidecar: rss_mb(pids.1),
+    };
+
+    let (detect, fence) = faults_under_load(stage, progress).await?;
+    let edit = rule_edits::measure(stage, progress, ACCOUNT_COUNT).await?;
+    let accept_per_s = saturate(stage, progress).await?;
+    let hot_account_per_s = hot_account::measure(stage, progress).await?;
+    Ok(LiveFigures {
+        accept_per_s,
+        accept,
+        hot_account_per_s,
+        lifecycle_per_s,
+        detect,
+        fence,
+        edit,
+        rss,
+    })
+}
+
+/// Latencies of accepting at a rate that the core can keep.
+async fn accept_steadily(
+    stage: &DrillStage,
+    progress: &ProgressDisplay,
+) -> anyhow::Result<LatencyMs> {
     progress.step("accepting at 1,000/s, everything on");
     let steady = Traffic::new("steady", ACCOUNT_COUNT);
-    let stop = CancellationToken::new();
     let report = steady.open(stage, 1_000, STEADY_LOAD_TIME).await?;
     ensure!(
         report.succeeded() == report.answered(),
@@ -67,19 +98,17 @@ pub async fn measure(
         accept.p50, accept.p99
     ));
     stage.drain(0, Duration::from_secs(30)).await?;
+    Ok(accept)
+}
 
-    let lifecycle_per_s = lifecycles(stage, progress).await?;
-    let pids = (
-        stage.core.as_ref().context("core")?.pid(),
-        stage.sidecar.as_ref().context("sidecar")?.pid(),
-    );
-    let rss = ResidentMemory {
-        core: rss_mb(pids.0),
-        sidecar: rss_mb(pids.1),
-    };
-
+/// From a fault's commit to the open breaker, and the fence's delay, both under load.
+async fn faults_under_load(
+    stage: &DrillStage,
+    progress: &ProgressDisplay,
+) -> anyhow::Result<(LatencyMs, LatencyMs)> {
     progress.step("faults at 500/s: commit to open breaker");
     let beside = Traffic::new("beside", ACCOUNT_COUNT);
+    let stop = CancellationToken::new();
     let (load, detect, fence) = tokio::join!(
         beside.open(stage, 500, Duration::from_secs(14)),
         async {
@@ -99,20 +128,7 @@ pub async fn measure(
         "the fence adds: p50 {} ms, p99 {} ms",
         fence.p50, fence.p99
     ));
-
-    let edit = rule_edits::measure(stage, progress, ACCOUNT_COUNT).await?;
-    let accept_per_s = saturate(stage, progress).await?;
-    let hot_account_per_s = hot_account::measure(stage, progress).await?;
-    Ok(LiveFigures {
-        accept_per_s,
-        accept,
-        hot_account_per_s,
-        lifecycle_per_s,
-        detect,
-        fence,
-        edit,
-        rss,
-    })
+    Ok((detect, fence))
 }
 
 /// Orders a second from acceptance to their end, in the middle of a steady run.

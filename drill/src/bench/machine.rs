@@ -1,4 +1,4 @@
-//! What the figures were taken on.
+//! The machine that the figures were taken on.
 
 use serde::Serialize;
 use std::fs::read_to_string;
@@ -17,7 +17,8 @@ fn line_after(path: &str, name: &str) -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
-/// What can't be read is left empty: the figures don't depend on it.
+/// Reads the machine's description; a part that can't be read is left empty, for the
+/// figures don't depend on it.
 pub fn describe() -> MachineDescription {
     let kb = line_after("/proc/meminfo", "MemTotal")
         .and_then(|m| m.split(' ').next()?.parse::<u64>().ok());

@@ -10,6 +10,7 @@ pub mod routing;
 pub mod rules;
 
 pub mod audit;
+mod audit_fill;
 pub mod hot_account;
 pub mod routing_totals;
 pub mod rule_edits;
@@ -22,13 +23,13 @@ use serde::Serialize;
 use std::path::Path;
 use std::time::Duration;
 
-/// What `bench.json` holds.
+/// Figures as `bench.json` holds them.
 #[derive(Debug, Serialize)]
 pub struct BenchFigures {
     pub accept_per_s: u64,
     pub accept_floor_per_s: u64,
     /// With balance and ledger on servers of their own.
-    pub apart_accept_per_s: u64,
+    pub split_books_accept_per_s: u64,
     pub accept_ms: LatencyMs,
     /// Reserves on one account, all through one row.
     pub hot_account_per_s: u64,
@@ -50,7 +51,7 @@ pub struct ResidentMemory {
     pub sidecar: u64,
 }
 
-/// How long the bare client writes: it makes the binlog for the catch-up too.
+/// The bare client writes for this long: it makes the binlog for the catch-up too.
 const FLOOR_TIME: Duration = Duration::from_secs(9);
 
 /// Both programs log as they do in production, at `info`, to files.
@@ -75,12 +76,12 @@ pub async fn run(dir: &Path, progress: &ProgressDisplay) -> anyhow::Result<Bench
     let machine = machine::describe();
     stage.down().await?;
     let live = live?;
-    let apart_accept_per_s =
-        crate::bench::split_books::measure(&dir.join("apart"), progress, &on_step).await?;
+    let split_books_accept_per_s =
+        crate::bench::split_books::measure(&dir.join("split-books"), progress, &on_step).await?;
     Ok(BenchFigures {
         accept_per_s: live.accept_per_s,
         accept_floor_per_s: recorded.accept_floor_per_s,
-        apart_accept_per_s,
+        split_books_accept_per_s,
         accept_ms: live.accept,
         hot_account_per_s: live.hot_account_per_s,
         lifecycle_per_s: live.lifecycle_per_s,

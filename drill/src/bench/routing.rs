@@ -1,4 +1,4 @@
-//! What a claim costs beside a long history: the core's own claim, with limits in
+//! The cost of a claim beside a long history: the core's own claim, with limits in
 //! force, on a database with few past orders and on one with very many, in turn.
 
 use crate::bench::floor::{self, FloorBooks};
@@ -14,6 +14,7 @@ use sluice_contract::keys::{KeyRing, SigningKeys};
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql;
+use sluice_contract::supervisor::Supervisor;
 use sluice_core::channels::ChannelClient;
 use sluice_core::config;
 use sluice_core::dispatch::{Dispatcher, IsolationQueue, ReadyQueue};
@@ -68,7 +69,7 @@ currency = "CNY"
 month = 900000000000
 "#;
 
-/// How much history to make, and for how long at most.
+/// History to make, and the time to spend on it at most.
 #[derive(Debug, Clone, Copy)]
 pub struct HistoryFill {
     pub orders: u64,
@@ -350,7 +351,8 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
         callback_us: 1,
         ack_policy,
     };
-    let outcomes = OutcomeRecorder::start(&pool, schemas, key, &waits, &ready, None);
+    let parts = Supervisor::default();
+    let outcomes = OutcomeRecorder::start(&parts, &pool, schemas, key, &waits, &ready, None);
     let fence = config::FenceClientConfig {
         enabled: false,
         sidecar_url: String::new(),
@@ -359,7 +361,7 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
         config: config::DispatchConfig::default(),
         schemas: schemas.clone(),
         key: key.clone(),
-        fence: FenceClient::start(&fence, "bench", schemas, None)?,
+        fence: FenceClient::start(&parts, &fence, "bench", schemas, None)?,
         routing: ActiveRouting::new([settings.id.as_str()].into_iter()),
         channels: Arc::from([ChannelClient::new(
             &settings,
@@ -370,5 +372,6 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
         pool,
         outcomes,
         ready,
+        parts,
     })
 }

@@ -2,9 +2,8 @@
 //! are under way. Waiting for the next try takes up no slot. It goes over the load
 //! generator's own client, to leave the cores to the program under test.
 
-use crate::channels::kind::SimulatorKind;
-use crate::channels::server::SimulatorSecrets;
-use crate::channels::wire::{self, TradeMessage};
+use crate::channels::kinds::{SimulatorKind, TradeMessage};
+use crate::channels::secrets::SimulatorSecrets;
 use crate::load::http::HttpConnection;
 use crate::load::request::push_post;
 use anyhow::{Context, bail, ensure};
@@ -96,7 +95,7 @@ impl CallbackSender {
     pub async fn deliver(&self, kind: SimulatorKind, said: &TradeMessage) {
         let Some(target) = &self.target else { return };
         let serial_no = said.pay.serial_no.as_str();
-        let body = match wire::notice(kind, said) {
+        let body = match kind.simulator().notice(said) {
             Ok(body) => body,
             Err(error) => return tracing::error!("callback can't be written: {error}"),
         };
@@ -126,7 +125,8 @@ impl CallbackSender {
         let _slot = self.slots.acquire().await?;
         // Signed anew each time: the receiver refuses old timestamps.
         let timestamp = now_us() / 1_000_000;
-        let headers = wire::signature(kind, &self.secrets.of(kind), timestamp, body);
+        let keys = self.secrets.of(kind);
+        let headers = kind.simulator().signature(&keys, timestamp, body);
         let headers: Vec<(&str, &str)> = headers
             .iter()
             .map(|(name, value)| (*name, value.as_str()))

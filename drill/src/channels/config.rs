@@ -1,14 +1,19 @@
 //! Settings of the simulators.
 
-use crate::channels::kind::SimulatorKind;
-use crate::channels::script::{ActionRates, ActionScript};
+use crate::channels::kinds::SimulatorKind;
+use crate::channels::script::ActionScript;
+use crate::channels::script::rates::ActionRates;
 use anyhow::Context;
 use serde::Deserialize;
 use sluice_contract::settings;
+use std::collections::BTreeMap;
+use std::ops::{Index, IndexMut};
 use std::path::{Path, PathBuf};
 
+/// Settings of one process of simulators. A key that is no field here is a channel's id;
+/// one that is neither is refused.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct SimulatorConfig {
     /// Address of the channels' API; port 0 picks a free one.
     pub listen: String,
@@ -24,10 +29,15 @@ pub struct SimulatorConfig {
     pub seed: Option<u64>,
     /// Callbacks under way at a time.
     pub callback_concurrency: usize,
-    pub netsunion: SimulatedChannelConfig,
-    pub unionpay: SimulatedChannelConfig,
-    pub psp: SimulatedChannelConfig,
+    /// `[netsunion]` and so on, a table each.
+    #[serde(flatten)]
+    pub channels: ChannelConfigs,
 }
+
+/// Settings of every channel; those that the file leaves out are the usual ones.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(from = "BTreeMap<SimulatorKind, SimulatedChannelConfig>")]
+pub struct ChannelConfigs([SimulatedChannelConfig; SimulatorKind::COUNT]);
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -50,9 +60,7 @@ impl Default for SimulatorConfig {
             seed: None,
             // A callback waits for the core's commit: fewer would bound the whole system.
             callback_concurrency: 256,
-            netsunion: SimulatedChannelConfig::default(),
-            unionpay: SimulatedChannelConfig::default(),
-            psp: SimulatedChannelConfig::default(),
+            channels: ChannelConfigs::default(),
         }
     }
 }
@@ -75,14 +83,19 @@ impl SimulatorConfig {
         Ok(config)
     }
 
-    pub fn channel(&self, kind: SimulatorKind) -> &SimulatedChannelConfig {
-        match kind {
-            SimulatorKind::NetsUnion => &self.netsunion,
-            SimulatorKind::UnionPay => &self.unionpay,
-            SimulatorKind::Psp => &self.psp,
-        }
+    /// The same with other settings of one channel.
+    pub fn with(mut self, kind: SimulatorKind, channel: SimulatedChannelConfig) -> Self {
+        self.channels[kind] = channel;
+        self
     }
 
+    /// The same with other chances on one channel.
+    pub fn with_rates(mut self, kind: SimulatorKind, rates: ActionRates) -> Self {
+        self.channels[kind].rates = rates;
+        self
+    }
+
+    /// Refuses settings that contradict each other, by name.
     pub fn check(&self) -> anyhow::Result<()> {
         // Scripts and books are open to every caller, so this stays on loopback.
         settings::check_listener("listen", &self.listen, false)?;
@@ -91,15 +104,37 @@ impl SimulatorConfig {
             "callback_concurrency must be above 0"
         );
         for kind in SimulatorKind::ALL {
-            let channel = self.channel(kind);
-            channel.rates.check(kind)?;
+            let channel = &self.channels[kind];
+            kind.check_rates(&channel.rates)?;
             for script in &channel.scripts {
-                script
-                    .action
-                    .check(kind)
+                kind.check_action(&script.action)
                     .with_context(|| format!("{kind}.scripts match = {:?}", script.pattern))?;
             }
         }
         Ok(())
+    }
+}
+
+impl From<BTreeMap<SimulatorKind, SimulatedChannelConfig>> for ChannelConfigs {
+    fn from(named: BTreeMap<SimulatorKind, SimulatedChannelConfig>) -> Self {
+        let mut all = ChannelConfigs::default();
+        for (kind, channel) in named {
+            all[kind] = channel;
+        }
+        all
+    }
+}
+
+impl Index<SimulatorKind> for ChannelConfigs {
+    type Output = SimulatedChannelConfig;
+
+    fn index(&self, kind: SimulatorKind) -> &SimulatedChannelConfig {
+        &self.0[kind.index()]
+    }
+}
+
+impl IndexMut<SimulatorKind> for ChannelConfigs {
+    fn index_mut(&mut self, kind: SimulatorKind) -> &mut SimulatedChannelConfig {
+        &mut self.0[kind.index()]
     }
 }

@@ -1,4 +1,4 @@
-//! Three channels that behave like the real ones, the unpleasant parts included,
+//! Channel simulators behave like the real ones, the unpleasant parts included,
 //! and that keep a book of what they really paid: the evidence against which
 //! "paid at most once" is judged.
 //!
@@ -13,24 +13,22 @@ mod book;
 mod callbacks;
 mod config;
 mod http;
-mod kind;
+mod kinds;
 mod plan;
-mod psp;
 mod script;
+mod secrets;
+mod server;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_psp;
-mod wire;
-
-pub mod server;
-pub mod trade_log;
+mod trade_flow;
 
 pub use crate::channels::book::{BookSummary, BookedPayment};
 pub use crate::channels::config::{SimulatedChannelConfig, SimulatorConfig};
-pub use crate::channels::kind::SimulatorKind;
-pub use crate::channels::script::{ActionRates, ActionScript, ScriptedAction};
-pub use crate::channels::server::{SimulatorSecrets, SimulatorServer};
+pub use crate::channels::kinds::SimulatorKind;
+pub use crate::channels::script::rates::ActionRates;
+pub use crate::channels::script::{ActionScript, ScriptedAction};
+pub use crate::channels::secrets::SimulatorSecrets;
+pub use crate::channels::server::SimulatorServer;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;

@@ -1,6 +1,7 @@
-//! What a channel does with a new payment, decided before anything happens.
+//! A plan says everything that a channel does with a new payment, decided before
+//! anything happens.
 
-use crate::channels::kind::{SimulatorKind, TradeStage};
+use crate::channels::kinds::{ChannelSimulator, SimulatorKind, TradeStage};
 use crate::channels::script::ScriptedAction;
 
 /// Repeated callbacks of one result are this far apart, in milliseconds.
@@ -22,7 +23,7 @@ pub(super) struct TradePlan {
     /// Milliseconds before the reply.
     pub wait_ms: u64,
     pub say: PlannedReply,
-    /// What becomes of a trade in process, and after how many milliseconds.
+    /// End of a trade in process, and the milliseconds until then.
     pub settle: Option<(u64, TradeStage)>,
     /// Callbacks of the result: milliseconds after it is known.
     pub tell_ms: Vec<u64>,
@@ -33,12 +34,12 @@ pub(super) struct TradePlan {
     pub lie: Option<ChannelLie>,
 }
 
-/// What is told against the channel's own book.
+/// A lie is told against the channel's own book.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChannelLie {
     /// Twice the amount, in the reply and in callbacks.
     Amount,
-    /// That the trade failed, so many milliseconds after its result is known.
+    /// A failure is told, so many milliseconds after its result is known.
     Failed(u64),
 }
 
@@ -65,56 +66,76 @@ impl TradePlan {
     }
 
     /// Accepts, and settles as `stage` after `ms`.
-    fn later(kind: SimulatorKind, ms: u64, stage: TradeStage) -> Self {
+    fn later(channel: &dyn ChannelSimulator, ms: u64, stage: TradeStage) -> Self {
         TradePlan {
             stage: Some(TradeStage::InProcess),
             settle: Some((ms, stage)),
             tell_ms: vec![0],
-            ..TradePlan::paid(PlannedReply::Code(kind.accepted().into()))
+            ..TradePlan::paid(PlannedReply::Code(channel.accepted().into()))
         }
     }
 
-    fn usual(kind: SimulatorKind, delay_ms: u64) -> Self {
-        match kind {
-            SimulatorKind::NetsUnion => {
-                TradePlan::paid(PlannedReply::Code(kind.result(TradeStage::Paid).into()))
-            }
-            SimulatorKind::UnionPay | SimulatorKind::Psp => {
-                TradePlan::later(kind, delay_ms, TradeStage::Paid)
-            }
-        }
-    }
-
-    /// Paid, but the reply doesn't tell. UnionPay and the psp call back: they always
-    /// do; NetsUnion does for what it answered as in process.
-    fn paid_silently(kind: SimulatorKind, delay_ms: u64, say: PlannedReply) -> Self {
-        let tell_ms = if kind == SimulatorKind::NetsUnion {
-            Vec::new()
+    fn usual(channel: &dyn ChannelSimulator, delay_ms: u64) -> Self {
+        if channel.pays_at_once() {
+            TradePlan::paid(PlannedReply::Code(channel.result(TradeStage::Paid).into()))
         } else {
+            TradePlan::later(channel, delay_ms, TradeStage::Paid)
+        }
+    }
+
+    /// Paid, but the reply doesn't tell; a channel that calls back unasked does.
+    fn paid_silently(channel: &dyn ChannelSimulator, delay_ms: u64, say: PlannedReply) -> Self {
+        let tell_ms = if channel.calls_back_unasked() {
             vec![delay_ms]
+        } else {
+            Vec::new()
         };
         TradePlan {
             tell_ms,
             ..TradePlan::paid(say)
         }
     }
+
+    /// Called back at these times, in milliseconds after the result is known.
+    fn notified_at(self, times: impl IntoIterator<Item = u64>) -> Self {
+        TradePlan {
+            tell_ms: times.into_iter().collect(),
+            ..self
+        }
+    }
+
+    fn with_lie(self, lie: ChannelLie) -> Self {
+        TradePlan {
+            lie: Some(lie),
+            ..self
+        }
+    }
+
+    /// Refused for good in the reply, by code `code`; the book knows it as `stage`.
+    fn refused(stage: TradeStage, code: &str) -> Self {
+        TradePlan {
+            stage: Some(stage),
+            ..TradePlan::paid(PlannedReply::Code(code.into()))
+        }
+    }
 }
 
-/// `delay_ms` is the channel's usual time to settle.
+/// Plans one payment; `delay_ms` is the channel's usual time to settle.
 pub(super) fn plan(kind: SimulatorKind, action: &ScriptedAction, delay_ms: u64) -> TradePlan {
-    let usual = || TradePlan::usual(kind, delay_ms);
-    let later = |ms| TradePlan::later(kind, ms, TradeStage::Paid);
+    let channel = kind.simulator();
+    let usual = || TradePlan::usual(channel, delay_ms);
+    let later = |ms| TradePlan::later(channel, ms, TradeStage::Paid);
     let maybe_paid = |pays: bool, say| {
         if pays {
-            TradePlan::paid_silently(kind, delay_ms, say)
+            TradePlan::paid_silently(channel, delay_ms, say)
         } else {
             TradePlan::unknown(say)
         }
     };
     match action {
         ScriptedAction::Normal => usual(),
-        ScriptedAction::Delay { ms } => TradePlan {
-            wait_ms: *ms,
+        ScriptedAction::Delay { ms: wait_ms } => TradePlan {
+            wait_ms: *wait_ms,
             ..usual()
         },
         ScriptedAction::TimeoutAfterPaying { hold_ms } => {
@@ -124,63 +145,41 @@ pub(super) fn plan(kind: SimulatorKind, action: &ScriptedAction, delay_ms: u64) 
             maybe_paid(false, PlannedReply::Hold(*hold_ms))
         }
         ScriptedAction::UnknownCode { code, pays } => {
-            maybe_paid(*pays, PlannedReply::Code(kind.unlisted(code, *pays)))
+            maybe_paid(*pays, PlannedReply::Code(channel.unlisted(code, *pays)))
         }
-        ScriptedAction::DuplicateCallback { times } => {
-            let tell_ms = (0..u64::from(*times))
+        ScriptedAction::DuplicateCallback { times } => TradePlan {
+            tell_ms: (0..u64::from(*times))
                 .map(|n| n * REPEAT_INTERVAL_MS)
-                .collect();
-            TradePlan { tell_ms, ..usual() }
-        }
-        ScriptedAction::LateCallback { ms } => TradePlan {
-            tell_ms: vec![*ms],
-            ..later(delay_ms)
+                .collect(),
+            ..usual()
         },
-        ScriptedAction::NoCallback => TradePlan {
-            tell_ms: Vec::new(),
-            ..later(delay_ms)
-        },
+        ScriptedAction::LateCallback { ms } => later(delay_ms).notified_at([*ms]),
+        ScriptedAction::NoCallback => later(delay_ms).notified_at(None),
         ScriptedAction::CallbackBeforeReply => TradePlan {
-            tell_ms: vec![0],
             tell_first: true,
-            ..TradePlan::paid(PlannedReply::Code(kind.accepted().into()))
+            ..TradePlan::paid(PlannedReply::Code(channel.accepted().into())).notified_at([0])
         },
         ScriptedAction::ReturnAfterSuccess { ms } => TradePlan {
             return_ms: Some(*ms),
             ..usual()
         },
-        ScriptedAction::Fail => TradePlan {
-            stage: Some(TradeStage::Failed),
-            ..TradePlan::paid(PlannedReply::Code(kind.refused().into()))
-        },
-        ScriptedAction::FailLater { ms } => TradePlan::later(kind, *ms, TradeStage::Failed),
-        ScriptedAction::NotHere => TradePlan {
-            stage: Some(TradeStage::NotHere),
-            ..TradePlan::paid(PlannedReply::Code(kind.not_here().into()))
-        },
-        ScriptedAction::NotHereLater { ms } => TradePlan {
-            tell_ms: vec![0, REPEAT_INTERVAL_MS],
-            ..TradePlan::later(kind, *ms, TradeStage::NotHere)
-        },
+        ScriptedAction::Fail => TradePlan::refused(TradeStage::Failed, channel.refused()),
+        ScriptedAction::FailLater { ms } => TradePlan::later(channel, *ms, TradeStage::Failed),
+        ScriptedAction::NotHere => TradePlan::refused(TradeStage::NotHere, channel.declined_here()),
+        ScriptedAction::NotHereLater { ms } => {
+            TradePlan::later(channel, *ms, TradeStage::NotHere).notified_at([0, REPEAT_INTERVAL_MS])
+        }
         ScriptedAction::InProcessThenNotify { ms } => later(*ms),
         ScriptedAction::Http500AfterPaying => maybe_paid(true, PlannedReply::Http500),
         ScriptedAction::JunkBody { pays } => maybe_paid(*pays, PlannedReply::Junk),
-        ScriptedAction::WrongAmount => TradePlan {
-            lie: Some(ChannelLie::Amount),
-            ..usual()
-        },
-        ScriptedAction::FailThoughPaid { ms } => TradePlan {
-            tell_ms: vec![*ms],
-            ..TradePlan::paid(PlannedReply::Code(kind.refused().into()))
-        },
-        ScriptedAction::NotHereThoughPaid { ms } => TradePlan {
-            tell_ms: vec![*ms],
-            ..TradePlan::paid(PlannedReply::Code(kind.not_here().into()))
-        },
-        ScriptedAction::FailAfterSuccess { ms } => TradePlan {
-            lie: Some(ChannelLie::Failed(*ms)),
-            ..usual()
-        },
+        ScriptedAction::WrongAmount => usual().with_lie(ChannelLie::Amount),
+        ScriptedAction::FailThoughPaid { ms } => {
+            TradePlan::refused(TradeStage::Paid, channel.refused()).notified_at([*ms])
+        }
+        ScriptedAction::NotHereThoughPaid { ms } => {
+            TradePlan::refused(TradeStage::Paid, channel.declined_here()).notified_at([*ms])
+        }
+        ScriptedAction::FailAfterSuccess { ms } => usual().with_lie(ChannelLie::Failed(*ms)),
     }
 }
 

@@ -50,7 +50,7 @@ impl Invariants {
 /// Problems of one kind that are worth listing; more only say the same.
 const MAX_PROBLEMS_SHOWN: usize = 5;
 
-/// Where the schemas are; all the same pool if they are together.
+/// Servers of the schemas; all the same pool if they are together.
 #[derive(Clone, Copy)]
 pub struct CheckedServers<'a> {
     pub orders: &'a Pool,

@@ -40,7 +40,7 @@ pub struct CheckedSums {
     pub reserved: Decimal,
     pub intermediate: Decimal,
     pub held: Decimal,
-    /// What the row calls its balance; entries say nothing of it.
+    /// The name that the row gives its balance; entries say nothing of it.
     pub total: Option<Decimal>,
 }
 
@@ -69,7 +69,7 @@ pub async fn balances(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Chec
     Ok(rows.into_iter().map(make).collect())
 }
 
-/// What the entries say of each account's own books.
+/// Sums of the entries, by each account's own books.
 pub async fn entry_sums(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<CheckedSumsByKey> {
     let sum = |book: &str| format!("SUM(IF(book='{book}',IF(side='C',amount,-amount),0))");
     let sql = format!(

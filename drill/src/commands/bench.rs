@@ -1,7 +1,6 @@
-//! `sluice-drill bench`: measures, and writes `bench.json`. `sluice-drill bench routing`: only
-//! the routing totals, beside a history as long as is asked for. `sluice-drill bench
-//! audit`: only the checks of data at rest. `sluice-drill bench backtest`: a recorded
-//! load, tried again. `sluice-drill bench rules`: only the rule engine, without any server.
+//! `sluice-drill bench`: measures, and writes `bench.json`. Of its parts alone, `routing`
+//! is the totals beside a history as long as is asked for, `audit` the checks of data at
+//! rest, `backtest` a recorded load tried again, `rules` the rule engine without any server.
 
 use crate::bench;
 use crate::bench::routing::HistoryFill;
@@ -20,7 +19,7 @@ const RULES_REPORT_PATH: &str = "target/report/bench-rules.json";
 
 #[derive(Debug, clap::Args)]
 pub struct BenchArgs {
-    /// Where the private servers keep their data and logs; emptied first.
+    /// Folder where the private servers keep their data and logs; emptied first.
     #[arg(long, default_value = ".run/bench")]
     dir: PathBuf,
     #[command(subcommand)]
@@ -59,7 +58,7 @@ enum BenchCommand {
         #[arg(long, default_value_t = 20)]
         seconds: u64,
     },
-    /// What hostile rules cost before they are stopped; 3,000 rules loaded and run.
+    /// Cost of hostile rules before they are stopped; 3,000 rules loaded and run.
     Rules {
         /// The folder of rule files.
         #[arg(long, default_value = "rules")]
@@ -72,7 +71,7 @@ enum BenchCommand {
 
 pub async fn run(options: BenchArgs) -> anyhow::Result<()> {
     if let Some(BenchCommand::Rules { rules, hostile }) = &options.only {
-        return told(&bench::rules::measure(rules, hostile)?, RULES_REPORT_PATH);
+        return print_report(&bench::rules::measure(rules, hostile)?, RULES_REPORT_PATH);
     }
     let progress = ProgressDisplay::new();
     for part in ["replay", "live", "audit", "backtest"] {
@@ -89,11 +88,11 @@ pub async fn run(options: BenchArgs) -> anyhow::Result<()> {
     };
     progress.finish();
     let (figures, report) = figures?;
-    told(&figures, report)
+    print_report(&figures, report)
 }
 
 #[allow(clippy::print_stdout)]
-fn told(figures: &impl serde::Serialize, report: &str) -> anyhow::Result<()> {
+fn print_report(figures: &impl serde::Serialize, report: &str) -> anyhow::Result<()> {
     write_json(Path::new(report), figures)?;
     println!("{}", serde_json::to_string_pretty(figures)?);
     println!("written to {report}");

@@ -6,12 +6,12 @@ use anyhow::bail;
 use sluice_contract::shutdown::interrupted;
 use std::path::{Path, PathBuf};
 
-/// Where the summary for programs goes.
+/// The summary for programs goes here.
 const DEMO_REPORT_PATH: &str = "target/report/demo.json";
 
 #[derive(Debug, clap::Args)]
 pub struct DemoArgs {
-    /// Where the private servers keep their data and logs; emptied first.
+    /// Folder where the private servers keep their data and logs; emptied first.
     #[arg(long, default_value = ".run/demo")]
     dir: PathBuf,
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub struct KafkaArgs {
-    /// Where it keeps its data and log; what was there is used again.
+    /// Folder of its data and log; what was there is used again.
     #[arg(long, default_value = ".run/kafka")]
     dir: PathBuf,
     #[arg(long, default_value_t = 9092)]

@@ -1,5 +1,6 @@
 //! `sluice-drill up`: the demo's stage, without the story, until Ctrl-C.
 
+use crate::channels::SimulatorKind;
 use crate::output::progress::ProgressDisplay;
 use crate::stage::traffic::Traffic;
 use crate::stage::{DrillStage, StageOptions, StagePorts};
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
 pub struct UpArgs {
-    /// Where the private servers keep their data and logs; emptied first,
+    /// Folder where the private servers keep their data and logs; emptied first,
     /// since the embedded Kafka forgets and positions in it would be lost.
     #[arg(long, default_value = ".run/up")]
     dir: PathBuf,
@@ -47,10 +48,9 @@ pub async fn run(options: UpArgs) -> anyhow::Result<()> {
         "sidecar        {}/status  {0}/breakers  {0}/verdicts  {0}/metrics",
         ports.url(ports.sidecar)
     );
-    println!(
-        "channels       {}/netsunion/book  {0}/unionpay/book  {0}/psp/book",
-        ports.url(ports.sims)
-    );
+    let sims = ports.url(ports.sims);
+    let books = SimulatorKind::ALL.map(|kind| format!("{sims}/{kind}/book"));
+    println!("channels       {}", books.join("  "));
     println!("Kafka          {}", stage.brokers);
     println!("secrets, settings, logs   {}", options.dir.display());
     println!(

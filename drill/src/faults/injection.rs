@@ -12,14 +12,14 @@ use sluice_contract::clock::now_us;
 use sluice_contract::event::{BusinessEvent, DEPOSIT_RECEIVED, WITHDRAW_REQUESTED};
 use std::time::{Duration, Instant};
 
-/// How long a fault may go unseen before it counts as missed.
+/// A fault may go unseen for this long before it counts as missed.
 const DETECTION_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often the breaker is looked at: the resolution of `detect_ms`.
+/// Pause between two looks at the breaker: the resolution of `detect_ms`.
 const BREAKER_POLL_INTERVAL: Duration = Duration::from_micros(300);
-/// How long the bad order is given to leave before the leak is measured.
+/// The bad order is given this long to leave before the leak is measured.
 const LEAK_WAIT: Duration = Duration::from_millis(1_500);
 
-/// What became of one fault.
+/// The outcome of one fault.
 #[derive(Debug, Clone, Serialize)]
 pub struct FaultOutcome {
     pub kind: &'static str,
@@ -225,7 +225,7 @@ async fn leaked(stage: &DrillStage, made: &InjectedFault) -> anyhow::Result<Deci
     Ok(sum)
 }
 
-/// What a person does: puts it right, says why, and closes the breaker.
+/// Acts as a person does: puts it right, says why, and closes the breaker.
 pub async fn clean_up(stage: &DrillStage, made: &InjectedFault) -> anyhow::Result<&'static str> {
     let mut conn = stage.pool.get_conn().await?;
     let bad = made

@@ -42,7 +42,7 @@ impl FaultKind {
         }
     }
 
-    /// What happens, for the one who watches the story.
+    /// The fault in words, for a person who watches the story.
     pub fn description(self) -> &'static str {
         match self {
             FaultKind::WrongOutput => "an upstream asks for 12.34 and submits 1234",

@@ -120,11 +120,6 @@ pub async fn adjust(
         (balance + amount, available + amount, account),
     )
     .await?;
-    let (debit, credit) = if amount > Decimal::ZERO {
-        ("clearing.manual", "available")
-    } else {
-        ("available", "clearing.manual")
-    };
     let mut effects = TransactionEffects::new();
     let amounts = [
         balance + amount,
@@ -141,6 +136,27 @@ pub async fn adjust(
         &amounts,
         i128::from(version) + 1,
     );
+    insert_entries(conn, schemas, account, amount, posting, &mut effects).await?;
+    if let Some(key) = key {
+        sign(conn, schemas, key, account, &effects).await?;
+    }
+    Ok(conn.query_drop("COMMIT").await?)
+}
+
+/// Writes both entries of a posting, and adds them to what is signed.
+async fn insert_entries(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    account: &str,
+    amount: Decimal,
+    posting: &str,
+    effects: &mut TransactionEffects,
+) -> anyhow::Result<()> {
+    let (debit, credit) = if amount > Decimal::ZERO {
+        ("clearing.manual", "available")
+    } else {
+        ("available", "clearing.manual")
+    };
     for (line, side, book) in [(0, "D", debit), (1, "C", credit)] {
         conn.exec_drop(
             format!(
@@ -161,8 +177,5 @@ pub async fn adjust(
             b"CNY",
         );
     }
-    if let Some(key) = key {
-        sign(conn, schemas, key, account, &effects).await?;
-    }
-    Ok(conn.query_drop("COMMIT").await?)
+    Ok(())
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-/// How long librdkafka tries to deliver one message, in milliseconds.
+/// Milliseconds for which librdkafka tries to deliver one message.
 const MESSAGE_TIMEOUT_MS: &str = "60000";
 /// Pause when the producer's queue is full.
 const QUEUE_FULL_DELAY: Duration = Duration::from_millis(2);

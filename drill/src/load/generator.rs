@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// How long to wait before connecting again.
+/// Pause before connecting again.
 const RECONNECT_DELAY: Duration = Duration::from_millis(20);
 /// Shortest sleep of the pacer: requests due within it leave together. Waking for
 /// each one cost more of the shared cores than the server did.
@@ -29,7 +29,7 @@ impl<F: Fn(u64, u16, &[u8]) + Send + Sync + 'static> AnswerHandler for F {}
 
 #[derive(Debug, Clone, Copy)]
 pub enum LoadEnd {
-    /// So many requests in all.
+    /// After this many requests in all.
     Count(u64),
     /// No request starts after this.
     Elapsed(Duration),

@@ -26,7 +26,7 @@ pub struct HttpConnection {
 #[derive(Debug, PartialEq, Eq)]
 struct ResponseHead {
     status: u16,
-    /// Where the body starts.
+    /// Position of the body.
     length: usize,
     body: usize,
     close: bool,

@@ -1,4 +1,4 @@
-//! What a run of load measured.
+//! The measurements of a run of load.
 
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 use std::io::Write;
 use uuid::Uuid;
 
-/// Where requests go, and as whom.
+/// The address that requests go to, and their sender.
 #[derive(Debug, Clone)]
 pub struct LoadTarget {
     /// `127.0.0.1:7100`.

@@ -1,4 +1,4 @@
-//! What the one who waits sees: a line that moves, and a line per thing done.
+//! Progress for a person who waits: a line that moves, and a line per thing done.
 
 use crate::stage::DrillStage;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

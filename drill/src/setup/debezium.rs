@@ -15,7 +15,7 @@ use crate::setup::process::{ChildProcess, ProgramSpec};
 
 /// The connector's `topic.prefix` here.
 pub const TOPIC_PREFIX: &str = "bank";
-/// What it needs for one small database.
+/// Memory that it needs for one small database.
 const JVM_OPTIONS: [&str; 3] = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 

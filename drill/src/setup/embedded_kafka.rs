@@ -7,7 +7,7 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, DefaultProducerContext, Producer};
 use std::time::Duration;
 
-/// What the mock keeps per partition; older messages are dropped without a word
+/// Bytes that the mock keeps per partition; older messages are dropped without a word
 /// (librdkafka's `rdkafka_mock.c`). A consumer that falls further behind loses.
 pub const MAX_BYTES_PER_PARTITION: usize = 5 << 20;
 pub const MAX_MESSAGES_PER_PARTITION: usize = 100_000;

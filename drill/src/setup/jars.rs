@@ -1,4 +1,4 @@
-//! What `scripts/kafka` fetched by Maven: folders of jars under `.run/tools`.
+//! Jars that `scripts/kafka` fetched by Maven: folders of jars under `.run/tools`.
 
 use crate::setup::required_tools;
 use anyhow::{Context, bail};

@@ -21,7 +21,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(90);
 const MAX_PORT_ATTEMPTS: usize = 3;
 const USER: &str = "sluice";
 
-/// What the design rests on (DESIGN §2, FACTS "Binlog"): durable commits, and
+/// Settings that the design rests on (DESIGN §2, FACTS "Binlog"): durable commits, and
 /// full row images with names.
 const FIXED_OPTIONS: &[&str] = &[
     "--bind-address=127.0.0.1",
@@ -51,7 +51,7 @@ pub struct MariadbOptions {
     pub max_connections: u32,
     /// Passed after everything else, such as `--log-bin-compress=ON`.
     pub extra: Vec<String>,
-    /// Where initialised data directories are kept for copying; a default under
+    /// Folder where initialised data directories are kept for copying; a default under
     /// the build directory otherwise.
     pub cache: Option<PathBuf>,
 }

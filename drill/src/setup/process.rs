@@ -11,13 +11,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// How often to look whether a killed process is gone: for 10 s.
+/// Looks at whether a killed process is gone: for 10 s.
 const MAX_FOREIGN_POLLS: usize = 500;
 /// Lines of a log that an error message shows.
 const MAX_TAIL_LINES: usize = 20;
 const MAX_TAIL_BYTES: usize = 8 << 10;
 
-/// What to start.
+/// A program to start.
 #[derive(Debug, Clone)]
 pub struct ProgramSpec {
     /// For messages.
@@ -101,7 +101,7 @@ impl ChildProcess {
         &self.program.log
     }
 
-    /// How it ended, if it has.
+    /// The status with which it ended, if it has.
     pub fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
         self.child
             .try_wait()

@@ -9,7 +9,7 @@ const REQUIRED_TOOLS: [(&str, &str); 2] = [
     ("mariadb-install-db", "mariadb-server"),
 ];
 
-/// Where Debian puts servers; an ordinary user's PATH often lacks it.
+/// Folders where Debian puts servers; an ordinary user's PATH often lacks it.
 const EXTRA_TOOL_DIRS: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 
 /// The full path of a tool, if it is installed.

@@ -1,5 +1,6 @@
 //! Fresh secrets for a private set-up.
 
+use crate::channels::SimulatorKind;
 use anyhow::Context;
 use rand::RngCore;
 use std::fs::{DirBuilder, OpenOptions};
@@ -7,14 +8,15 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// What the core, the sidecar and the channels share.
-pub const SECRET_NAMES: [&str; 5] = [
-    "provenance_key",
-    "sidecar_token",
-    "channel_netsunion",
-    "channel_unionpay",
-    "channel_psp",
-];
+/// Names of the secrets that the core, the sidecar and the channels share.
+pub fn secret_names() -> Vec<String> {
+    let channels = SimulatorKind::ALL.map(|kind| format!("channel_{kind}"));
+    ["provenance_key", "sidecar_token"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(channels)
+        .collect()
+}
 
 /// 32 random bytes in hex.
 pub fn random_hex() -> String {
@@ -26,11 +28,11 @@ pub fn random_hex() -> String {
 /// Makes what is missing of `<dir>/secrets/*` (mode 0600) and returns that
 /// directory. What exists is kept: programs may be running on it.
 pub fn create(dir: &Path) -> anyhow::Result<PathBuf> {
-    create_named(dir, &SECRET_NAMES)
+    create_named(dir, &secret_names())
 }
 
 /// As `create`, for names of the caller's choice, such as `client_<name>`.
-pub fn create_named(dir: &Path, names: &[&str]) -> anyhow::Result<PathBuf> {
+pub fn create_named(dir: &Path, names: &[impl AsRef<Path>]) -> anyhow::Result<PathBuf> {
     let secrets = dir.join("secrets");
     let made = DirBuilder::new()
         .recursive(true)
@@ -65,18 +67,22 @@ mod tests {
     fn secrets_are_private_and_kept() {
         let dir = tempfile::tempdir().unwrap();
         let secrets = create(dir.path()).unwrap();
-        let read = || SECRET_NAMES.map(|name| std::fs::read_to_string(secrets.join(name)).unwrap());
+        let read = || {
+            let text = |name| std::fs::read_to_string(secrets.join(name)).unwrap();
+            secret_names().into_iter().map(text).collect::<Vec<_>>()
+        };
         let before = read();
         create(dir.path()).unwrap();
         assert_eq!(before, read());
-        for name in SECRET_NAMES {
-            let mode = std::fs::metadata(secrets.join(name))
+        assert_eq!(secret_names().len(), 2 + SimulatorKind::COUNT);
+        for name in secret_names() {
+            let mode = std::fs::metadata(secrets.join(&name))
                 .unwrap()
                 .permissions()
                 .mode();
             assert_eq!(mode & 0o777, 0o600);
             assert_eq!(
-                Secret::load(name, Some(&secrets)).unwrap().expose().len(),
+                Secret::load(&name, Some(&secrets)).unwrap().expose().len(),
                 64
             );
         }

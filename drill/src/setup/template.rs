@@ -30,7 +30,7 @@ pub(super) fn user() -> anyhow::Result<String> {
     name.with_context(|| format!("user id {uid} has no name in /etc/passwd: set USER"))
 }
 
-/// Where templates are kept unless the caller says: `SLUICE_CACHE_DIR`, else
+/// Folder where templates are kept unless the caller says: `SLUICE_CACHE_DIR`, else
 /// within the build directory, else beside the server's own directory.
 pub(super) fn default_dir(server_dir: &Path) -> PathBuf {
     if let Some(dir) = std::env::var_os("SLUICE_CACHE_DIR") {

@@ -156,7 +156,7 @@ impl StageClient {
         Ok(())
     }
 
-    /// What the sidecar says of its runs over the data at rest.
+    /// The sidecar's report on its runs over the data at rest.
     pub async fn audit(&self) -> anyhow::Result<Value> {
         let (status, answer) = Self::answer(
             self.http

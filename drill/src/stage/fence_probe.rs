@@ -3,6 +3,7 @@
 
 use crate::stage::DrillStage;
 use hdrhistogram::Histogram;
+use sluice_contract::supervisor::Supervisor;
 use sluice_core::config;
 use sluice_core::guard::fence::FenceClient;
 use std::time::{Duration, Instant};
@@ -19,7 +20,9 @@ pub async fn fence(
         enabled: true,
         sidecar_url: stage.ports.url(stage.ports.sidecar),
     };
+    let parts = Supervisor::default();
     let fence = FenceClient::start(
+        &parts,
         &settings,
         "probe",
         &stage.schemas,

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 const PAID_AMOUNT: i64 = 100;
 const SETTLED_AMOUNT: &str = "60.00";
 const REFUNDED_AMOUNT: &str = "30.00";
-/// How long the core may take to capture what was told: a consumer group that has just
+/// The core captures within this what was published: a consumer group that has just
 /// lost a member takes some seconds to share out its partitions again.
 const CAPTURE_TIMEOUT: Duration = Duration::from_secs(40);
 

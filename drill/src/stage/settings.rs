@@ -1,5 +1,7 @@
 //! The settings files of a stage: complete, so that they serve as examples too.
 
+use crate::channels::SimulatorKind;
+use crate::setup::ports::free_port;
 use crate::stage::DrillStage;
 
 /// Loopback ports of a stage.
@@ -19,6 +21,16 @@ impl StagePorts {
         sidecar: 7_200,
         sims: 7_300,
     };
+
+    /// Ports that nobody listens on now.
+    pub fn free() -> anyhow::Result<Self> {
+        Ok(StagePorts {
+            core: free_port()?,
+            core_admin: free_port()?,
+            sidecar: free_port()?,
+            sims: free_port()?,
+        })
+    }
 
     pub fn address(&self, port: u16) -> String {
         format!("127.0.0.1:{port}")
@@ -45,24 +57,11 @@ url = "{url}"
 database = "{database}"
 {split_books}[kafka]
 brokers = "{brokers}"
-[[channels]]
-id = "netsunion"
-url = "{sims}"
-{each_channel}
-[[channels]]
-id = "unionpay"
-url = "{sims}"
-{each_channel}
-[[channels]]
-id = "psp"
-url = "{sims}/psp"
-{each_channel}
-"#,
+{channels}"#,
         listen = ports.address(ports.core),
         admin = ports.address(ports.core_admin),
         secrets = stage.dir.join("secrets").display(),
         extra = options.core_extra,
-        each_channel = options.each_channel,
         url = stage.url,
         database = options.database,
         split_books = split_books(stage),
@@ -70,8 +69,21 @@ url = "{sims}/psp"
         fence = options.fence,
         sidecar = ports.url(stage.ports.sidecar),
         dispatch = options.dispatch,
-        sims = ports.url(stage.ports.sims),
+        channels = channels(stage),
     )
+}
+
+/// A table for every simulated channel.
+fn channels(stage: &DrillStage) -> String {
+    let (sims, each) = (
+        stage.ports.url(stage.ports.sims),
+        &stage.options.each_channel,
+    );
+    let channel = |kind: SimulatorKind| {
+        let path = kind.simulator().base_path();
+        format!("[[channels]]\nid = \"{kind}\"\nurl = \"{sims}{path}\"\n{each}\n")
+    };
+    SimulatorKind::ALL.map(channel).concat()
 }
 
 pub fn sidecar(stage: &DrillStage) -> String {

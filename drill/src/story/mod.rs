@@ -3,9 +3,10 @@
 
 pub mod report;
 
-use crate::channels::{ActionRates, SimulatedChannelConfig, SimulatorConfig};
+use crate::channels::{SimulatorConfig, SimulatorKind};
 use crate::checks;
 use crate::faults::{FaultKind, injection};
+use crate::load::LoadReport;
 use crate::output::latency::LatencyMs;
 use crate::output::progress::ProgressDisplay;
 use crate::stage::merchants::MerchantTraffic;
@@ -28,65 +29,22 @@ const MERCHANT_REQUESTS_PER_S: u64 = 20;
 const MERCHANT_COUNT: u64 = 10;
 const ACCOUNT_COUNT: u64 = 400;
 const MONEY_PER_ACCOUNT: u64 = 100_000;
-/// How long the last orders may take to their end.
+/// The last orders end within this.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// Channels as they are on a bad day: time-outs after and without paying, unknown
 /// codes, late, doubled and early callbacks, returns.
 fn bad_day() -> SimulatorConfig {
-    let netsunion = ActionRates {
-        delay: 20,
-        timeout_after_paying: 3,
-        timeout_without_paying: 3,
-        unknown_code: 4,
-        http_500_after_paying: 2,
-        in_process_then_notify: 20,
-        fail: 5,
-        ms: Some(300),
-        hold_ms: Some(1_500),
-        ..ActionRates::default()
-    };
-    let unionpay = ActionRates {
-        late_callback: 20,
-        duplicate_callback: 20,
-        callback_before_reply: 20,
-        no_callback: 3,
-        return_after_success: 4,
-        fail_later: 5,
-        timeout_after_paying: 2,
-        ms: Some(300),
-        hold_ms: Some(1_500),
-        ..ActionRates::default()
-    };
-    let psp = ActionRates {
-        delay: 20,
-        late_callback: 20,
-        duplicate_callback: 20,
-        unknown_code: 3,
-        return_after_success: 4,
-        fail: 5,
-        ms: Some(300),
-        ..ActionRates::default()
-    };
-    SimulatorConfig {
+    let usual = SimulatorConfig {
         // The same day again, if somebody wants to see it again.
         seed: std::env::var("SLUICE_SEED")
             .ok()
             .and_then(|seed| seed.parse().ok()),
-        netsunion: SimulatedChannelConfig {
-            rates: netsunion,
-            ..SimulatedChannelConfig::default()
-        },
-        unionpay: SimulatedChannelConfig {
-            rates: unionpay,
-            ..SimulatedChannelConfig::default()
-        },
-        psp: SimulatedChannelConfig {
-            rates: psp,
-            ..SimulatedChannelConfig::default()
-        },
         ..SimulatorConfig::default()
-    }
+    };
+    SimulatorKind::ALL.into_iter().fold(usual, |config, kind| {
+        config.with_rates(kind, kind.simulator().bad_day())
+    })
 }
 
 pub fn options() -> StageOptions {
@@ -119,69 +77,13 @@ pub async fn play(dir: &Path, progress: &ProgressDisplay) -> anyhow::Result<Stor
 }
 
 async fn acts(stage: &DrillStage, progress: &ProgressDisplay) -> anyhow::Result<StoryReport> {
-    let channels = vec!["netsunion", "unionpay", "psp"];
+    let channels = SimulatorKind::ALL.map(SimulatorKind::id).to_vec();
     let traffic = Traffic {
         channels,
         ..Traffic::new("healthy", ACCOUNT_COUNT)
     };
-    progress.step(&format!(
-        "giving {ACCOUNT_COUNT} accounts money, each deposit told on Kafka and booked"
-    ));
-    traffic.fund(stage, MONEY_PER_ACCOUNT).await?;
-    for kind in FaultKind::ALL {
-        injection::fund(stage, &injection::account_of(kind), Decimal::from(10_000)).await?;
-    }
-    progress.done(&format!(
-        "{} accounts have money",
-        ACCOUNT_COUNT + FaultKind::ALL.len() as u64
-    ));
-
-    progress.step(&format!(
-        "healthy load: {ORDERS_PER_S} orders/s for {} s, on channels that have a bad day",
-        HEALTHY_TIME.as_secs()
-    ));
-    let merchants = MerchantTraffic::new("sold", MERCHANT_COUNT);
-    let stop = CancellationToken::new();
-    let (healthy, fence) = tokio::join!(
-        async {
-            let told = progress.while_loading(stage, HEALTHY_TIME, "healthy load");
-            let (report, sold, ()) = tokio::join!(
-                traffic.open(stage, ORDERS_PER_S, HEALTHY_TIME),
-                merchants.open(
-                    stage,
-                    MERCHANT_REQUESTS_PER_S,
-                    HEALTHY_TIME - Duration::from_secs(2)
-                ),
-                told
-            );
-            stop.cancel();
-            (report, sold)
-        },
-        fence_probe::fence(stage, Duration::from_millis(25), stop.clone())
-    );
-    let (healthy, sold) = (healthy.0?, healthy.1?);
-    anyhow::ensure!(
-        sold.succeeded() == sold.answered() && sold.unanswered == 0,
-        "settlements and refunds were refused: {:?} {:?}",
-        sold.statuses,
-        sold.first_error
-    );
-    anyhow::ensure!(
-        healthy.succeeded() == healthy.answered() && healthy.unanswered == 0,
-        "healthy load was refused: {:?} {:?}",
-        healthy.statuses,
-        healthy.first_error
-    );
-    progress.done(&format!(
-        "{} orders accepted, {}/s, on three channels",
-        healthy.succeeded(),
-        healthy.per_second()
-    ));
-    progress.done(&format!(
-        "{} settlements and refunds of payments that Kafka told",
-        sold.succeeded()
-    ));
-
+    give_money(stage, progress, &traffic).await?;
+    let (healthy, fence) = healthy_load(stage, progress, &traffic).await?;
     let beside = Traffic {
         run: "beside".into(),
         ..traffic
@@ -196,7 +98,6 @@ async fn acts(stage: &DrillStage, progress: &ProgressDisplay) -> anyhow::Result<
         "load beside the faults was refused: {:?}",
         load.statuses
     );
-
     progress.step("waiting for the last orders to end");
     let left = stage.drain(0, DRAIN_TIMEOUT).await?;
     progress.done(&if left == 0 {
@@ -207,14 +108,78 @@ async fn acts(stage: &DrillStage, progress: &ProgressDisplay) -> anyhow::Result<
     let expected: Vec<String> = FaultKind::ALL.map(injection::account_of).to_vec();
     let counts = checks::counts(&stage.pool, &stage.schemas, &expected).await?;
     let invariants = stage.invariants().await?;
-    let fence = LatencyMs::of(&fence.context("fence probe")?);
-    Ok(StoryReport::new(
-        counts,
-        invariants,
-        faults,
-        LatencyMs::of(&healthy.latency),
-        fence,
-    ))
+    let accept = LatencyMs::of(&healthy.latency);
+    Ok(StoryReport::new(counts, invariants, faults, accept, fence))
+}
+
+async fn give_money(
+    stage: &DrillStage,
+    progress: &ProgressDisplay,
+    traffic: &Traffic,
+) -> anyhow::Result<()> {
+    progress.step(&format!(
+        "giving {ACCOUNT_COUNT} accounts money, each deposit told on Kafka and booked"
+    ));
+    traffic.fund(stage, MONEY_PER_ACCOUNT).await?;
+    for kind in FaultKind::ALL {
+        injection::fund(stage, &injection::account_of(kind), Decimal::from(10_000)).await?;
+    }
+    progress.done(&format!(
+        "{} accounts have money",
+        ACCOUNT_COUNT + FaultKind::ALL.len() as u64
+    ));
+    Ok(())
+}
+
+/// Orders, settlements and refunds with nothing wrong; returns the orders' report and
+/// the fence's delay meanwhile.
+async fn healthy_load(
+    stage: &DrillStage,
+    progress: &ProgressDisplay,
+    traffic: &Traffic,
+) -> anyhow::Result<(LoadReport, LatencyMs)> {
+    progress.step(&format!(
+        "healthy load: {ORDERS_PER_S} orders/s for {} s, on channels that have a bad day",
+        HEALTHY_TIME.as_secs()
+    ));
+    let merchants = MerchantTraffic::new("sold", MERCHANT_COUNT);
+    let merchants_time = HEALTHY_TIME - Duration::from_secs(2);
+    let stop = CancellationToken::new();
+    let load = async {
+        let all = tokio::join!(
+            traffic.open(stage, ORDERS_PER_S, HEALTHY_TIME),
+            merchants.open(stage, MERCHANT_REQUESTS_PER_S, merchants_time),
+            progress.while_loading(stage, HEALTHY_TIME, "healthy load")
+        );
+        stop.cancel();
+        all
+    };
+    let probe = fence_probe::fence(stage, Duration::from_millis(25), stop.clone());
+    let ((healthy, sold, ()), fence) = tokio::join!(load, probe);
+    let (healthy, sold) = (healthy?, sold?);
+    refuse_refusals("settlements and refunds were", &sold)?;
+    refuse_refusals("healthy load was", &healthy)?;
+    progress.done(&format!(
+        "{} orders accepted, {}/s, on three channels",
+        healthy.succeeded(),
+        healthy.per_second()
+    ));
+    progress.done(&format!(
+        "{} settlements and refunds of payments that Kafka told",
+        sold.succeeded()
+    ));
+    let fence = fence.context("fence probe")?;
+    Ok((healthy, LatencyMs::of(&fence)))
+}
+
+fn refuse_refusals(subject: &str, load: &LoadReport) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        load.succeeded() == load.answered() && load.unanswered == 0,
+        "{subject} refused: {:?} {:?}",
+        load.statuses,
+        load.first_error
+    );
+    Ok(())
 }
 
 async fn faults(

@@ -1,16 +1,14 @@
-//! What a backtest tells: rule by rule what is newly found and what no longer is,
+//! Report of a backtest: rule by rule what is newly found and what no longer is,
 //! and what the breakers would have held.
 
-use crate::backtest::variant::{BacktestVerdict, VariantResult};
+use crate::backtest::comparison::{RuleComparison, compare};
+use crate::backtest::verdict::VariantResult;
 use crate::backtest::what_if::BreakerEffects;
 use crate::rules::runtime::rule_set::RuleSet;
+use crate::stream::change::{RuleInput, SourceKind};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
 
-/// Verdicts shown of each kind and rule; all of them are in `--verdicts`.
-const MAX_EXAMPLES: usize = 5;
-
-/// What was read.
+/// Figures of what was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RecordingStats {
@@ -28,38 +26,42 @@ pub struct RecordingStats {
     pub lost: u64,
     /// Rule sets that were in force while it was recorded.
     pub sets: Vec<String>,
-    /// What is missing or was cut, in words.
+    /// In words, parts that are missing or were cut.
     pub notes: Vec<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct VerdictCounts {
-    pub violations: u64,
-    pub undetermined: u64,
+impl RecordingStats {
+    /// Counts one input.
+    pub(super) fn count(&mut self, input: &RuleInput) {
+        match input {
+            RuleInput::Transaction(transaction) => {
+                self.transactions += 1;
+                self.changes += transaction.changes.len() as u64;
+            }
+            RuleInput::Event(_) => self.events += 1,
+            // No part of a stream.
+            RuleInput::AtRest(_) => {}
+            RuleInput::Watermark { source, at_us } => {
+                self.watermarks += 1;
+                match source {
+                    SourceKind::Binlog => self.extend_to(*at_us),
+                    SourceKind::Kafka => {}
+                }
+            }
+        }
+    }
+
+    /// Takes a time of the binlog into the recording's span.
+    fn extend_to(&mut self, at_us: i64) {
+        self.from_us = match self.from_us {
+            0 => at_us,
+            from_us => from_us.min(at_us),
+        };
+        self.to_us = self.to_us.max(at_us);
+    }
 }
 
-/// One rule, then and now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RuleComparison {
-    pub rule: String,
-    /// Its mode in the set that is tried; empty if it is not in it.
-    pub mode: &'static str,
-    pub now: VerdictCounts,
-    /// `None` without a set to compare with.
-    pub then: Option<VerdictCounts>,
-    /// Verdicts of either kind that only the tried set has.
-    pub new: u64,
-    pub gone: u64,
-    pub same: u64,
-    pub new_examples: Vec<BacktestVerdict>,
-    pub gone_examples: Vec<BacktestVerdict>,
-    /// The first error of it in the tried set.
-    pub error: Option<String>,
-}
-
-/// The same for the same recording and sets, byte for byte.
+/// The report: the same for the same recording and sets, byte for byte.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BacktestReport {
@@ -90,85 +92,5 @@ impl BacktestReport {
             held: now.1.held,
             held_then: then.map(|(_, said)| said.held),
         }
-    }
-}
-
-fn compare(
-    set: &RuleSet,
-    now: &VariantResult,
-    then: Option<(&RuleSet, &VariantResult)>,
-) -> Vec<RuleComparison> {
-    let modes: BTreeMap<&str, &'static str> = set
-        .rules()
-        .map(|rule| (rule.id.as_str(), rule.mode.as_str()))
-        .collect();
-    let old = then.map(|(_, said)| said);
-    let mut names: BTreeSet<&str> = modes.keys().copied().collect();
-    names.extend(
-        then.iter()
-            .flat_map(|(set, _)| set.rules().map(|rule| rule.id.as_str())),
-    );
-    let ours: BTreeSet<&str> = now
-        .verdicts
-        .iter()
-        .map(|verdict| verdict.verdict_id.as_str())
-        .collect();
-    let theirs: BTreeSet<&str> = old
-        .iter()
-        .flat_map(|said| &said.verdicts)
-        .map(|verdict| verdict.verdict_id.as_str())
-        .collect();
-    let of = |rule: &str| {
-        let new = only(now, &theirs, rule).filter(|_| old.is_some());
-        let (new_count, new_examples) = some(new);
-        let (gone, gone_examples) = some(old.iter().flat_map(|said| only(said, &ours, rule)));
-        let both = now
-            .verdicts
-            .iter()
-            .filter(|v| v.rule == rule && theirs.contains(v.verdict_id.as_str()));
-        RuleComparison {
-            rule: rule.to_owned(),
-            mode: modes.get(rule).copied().unwrap_or_default(),
-            now: fired(now, rule),
-            then: old.map(|said| fired(said, rule)),
-            new: new_count,
-            gone,
-            same: both.count() as u64,
-            new_examples,
-            gone_examples,
-            error: now.errors.get(rule).cloned(),
-        }
-    };
-    names.into_iter().map(of).collect()
-}
-
-/// A rule's verdicts that are not among `others`.
-fn only<'a>(
-    said: &'a VariantResult,
-    others: &BTreeSet<&str>,
-    rule: &str,
-) -> impl Iterator<Item = &'a BacktestVerdict> {
-    said.verdicts
-        .iter()
-        .filter(move |v| v.rule == rule && !others.contains(v.verdict_id.as_str()))
-}
-
-fn some<'a>(all: impl Iterator<Item = &'a BacktestVerdict>) -> (u64, Vec<BacktestVerdict>) {
-    let mut count = 0;
-    let mut shown = Vec::new();
-    for verdict in all {
-        count += 1;
-        if shown.len() < MAX_EXAMPLES {
-            shown.push(verdict.clone());
-        }
-    }
-    (count, shown)
-}
-
-fn fired(said: &VariantResult, rule: &str) -> VerdictCounts {
-    let [violations, undetermined] = said.counts.get(rule).copied().unwrap_or_default();
-    VerdictCounts {
-        violations,
-        undetermined,
     }
 }

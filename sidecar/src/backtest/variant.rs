@@ -1,15 +1,14 @@
 //! One rule set over a recording: its evaluator, its verdicts, its breakers.
 
-use crate::backtest::what_if::{BreakerEffects, BreakerSimulator};
+use crate::backtest::verdict::{BacktestVerdict, VariantResult, VerdictOutput};
+use crate::backtest::what_if::BreakerSimulator;
 use crate::rules::RuleWorkers;
 use crate::rules::runtime::finding::{Finding, FindingOutcome};
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::stream::workers::{InputFinding, MAX_BATCHES_AHEAD};
 use crate::stream::change::RuleInput;
 use anyhow::{Context, bail};
-use serde::Serialize;
-use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::io::Write;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 /// Verdicts that are kept for comparing and showing, some 1 KiB each. A rule with
@@ -19,59 +18,7 @@ const MAX_KEPT_VERDICTS: usize = 200_000;
 /// that finds more is wrong everywhere, and the backtest ends.
 const MAX_KNOWN_IDS: usize = 1 << 24;
 
-/// A verdict as backtests compare, show and write it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BacktestVerdict {
-    pub verdict_id: String,
-    pub rule: String,
-    pub rule_hash: String,
-    pub mode: &'static str,
-    pub outcome: &'static str,
-    pub position: String,
-    pub item: String,
-    pub account_id: String,
-    pub message: String,
-    pub breakers: Vec<String>,
-}
-
-impl BacktestVerdict {
-    fn of(finding: &Finding) -> BacktestVerdict {
-        BacktestVerdict {
-            verdict_id: finding.verdict_id.clone(),
-            rule: finding.rule.id.clone(),
-            rule_hash: finding.rule_hash.clone(),
-            mode: finding.rule.mode.as_str(),
-            outcome: match finding.outcome {
-                FindingOutcome::Violation => "violation",
-                FindingOutcome::Undetermined => "undetermined",
-            },
-            position: finding.position.to_string(),
-            item: finding.item.clone(),
-            account_id: finding.account.clone(),
-            message: finding.message.clone(),
-            breakers: finding.breakers.iter().map(ToString::to_string).collect(),
-        }
-    }
-}
-
-/// What one set said.
-#[derive(Debug, Default)]
-pub struct VariantResult {
-    /// Each once, in the order of finding.
-    pub verdicts: Vec<BacktestVerdict>,
-    /// Violations and undetermined ones by rule, those not kept too.
-    pub counts: BTreeMap<String, [u64; 2]>,
-    /// Not kept, so not compared.
-    pub unkept: u64,
-    /// Errors of rules, the first of each.
-    pub errors: BTreeMap<String, String>,
-    pub held: BreakerEffects,
-}
-
-/// Where verdicts are written, a line each.
-pub type VerdictOutput<'a> = Option<&'a mut (dyn Write + Send)>;
-
+/// One set over the recording.
 pub struct BacktestVariant {
     set: Arc<RuleSet>,
     workers: usize,
@@ -80,7 +27,7 @@ pub struct BacktestVariant {
     simulator: BreakerSimulator,
     /// Ids of verdicts, as numbers.
     known: HashSet<u128>,
-    said: VariantResult,
+    result: VariantResult,
     in_flight: VecDeque<Arc<[RuleInput]>>,
 }
 
@@ -98,7 +45,7 @@ impl BacktestVariant {
             drafts,
             simulator: BreakerSimulator::new(resume_after_us),
             known: HashSet::new(),
-            said: VariantResult::default(),
+            result: VariantResult::default(),
             in_flight: VecDeque::new(),
         })
     }
@@ -117,7 +64,7 @@ impl BacktestVariant {
         Ok(())
     }
 
-    /// Everything that was begun is done.
+    /// Waits until everything that was begun is done.
     pub fn settle(&mut self, lines: &mut VerdictOutput<'_>) -> anyhow::Result<()> {
         while self.team.in_flight() > 0 {
             self.collect(lines)?;
@@ -125,7 +72,7 @@ impl BacktestVariant {
         Ok(())
     }
 
-    /// A new evaluator, with nothing remembered, as the recording says. The breakers
+    /// Begins with a new evaluator, with nothing remembered, as the recording says. The breakers
     /// stay: they were in the database.
     pub fn renew(&mut self, mid_stream: bool, lines: &mut VerdictOutput<'_>) -> anyhow::Result<()> {
         self.settle(lines)?;
@@ -150,7 +97,10 @@ impl BacktestVariant {
             return Ok(());
         };
         for error in batch.errors {
-            self.said.errors.entry(error.rule).or_insert(error.message);
+            self.result
+                .errors
+                .entry(error.rule)
+                .or_insert(error.message);
         }
         let mut found = batch.found.into_iter().peekable();
         for (at, input) in inputs.iter().enumerate() {
@@ -186,20 +136,20 @@ impl BacktestVariant {
             serde_json::to_writer(&mut *lines, &verdict)?;
             lines.write_all(b"\n")?;
         }
-        let counts = self.said.counts.entry(verdict.rule.clone()).or_default();
+        let counts = self.result.counts.entry(verdict.rule.clone()).or_default();
         counts[usize::from(finding.outcome == FindingOutcome::Undetermined)] += 1;
-        if self.said.verdicts.len() < MAX_KEPT_VERDICTS {
-            self.said.verdicts.push(verdict);
+        if self.result.verdicts.len() < MAX_KEPT_VERDICTS {
+            self.result.verdicts.push(verdict);
         } else {
-            self.said.unkept += 1;
+            self.result.unkept += 1;
         }
         Ok(())
     }
 
-    /// The recording is over.
+    /// Ends the recording.
     pub fn end(mut self, lines: &mut VerdictOutput<'_>) -> anyhow::Result<VariantResult> {
         self.settle(lines)?;
-        self.said.held = self.simulator.end();
-        Ok(self.said)
+        self.result.held = self.simulator.end();
+        Ok(self.result)
     }
 }

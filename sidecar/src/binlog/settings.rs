@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 use serde::Deserialize;
+use sluice_contract::string_enum;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,20 +39,12 @@ pub struct BookServerSettings {
     pub schemas: Vec<BookSchema>,
 }
 
-/// A schema that can be on a server of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BookSchema {
-    Balance,
-    Ledger,
-}
-
-impl BookSchema {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            BookSchema::Balance => "balance",
-            BookSchema::Ledger => "ledger",
-        }
+string_enum! {
+    /// A schema that can be on a server of its own.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum BookSchema("a schema of books") {
+        Balance = "balance",
+        Ledger = "ledger",
     }
 }
 

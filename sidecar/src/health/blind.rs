@@ -2,44 +2,28 @@
 //! while any cause is set, no fence token advances.
 
 use prometheus::IntGauge;
+use sluice_contract::string_enum;
 use sluice_contract::telemetry::Readiness;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
-/// What may be the cause; each is set and cleared by one part only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum BlindCause {
-    Mysql,
-    Preflight,
-    Rules,
-    Standby,
-    Binlog,
-    Position,
-    Lag,
-    Kafka,
-    KafkaPosition,
-    KafkaGroup,
-    Commit,
-    Died,
-}
-
-impl BlindCause {
-    fn as_str(self) -> &'static str {
-        match self {
-            BlindCause::Mysql => "mysql",
-            BlindCause::Preflight => "preflight",
-            BlindCause::Rules => "rules",
-            BlindCause::Standby => "standby",
-            BlindCause::Binlog => "binlog",
-            BlindCause::Position => "position",
-            BlindCause::Lag => "lag",
-            BlindCause::Kafka => "kafka",
-            BlindCause::KafkaPosition => "kafka position",
-            BlindCause::KafkaGroup => "kafka group",
-            BlindCause::Commit => "commit",
-            BlindCause::Died => "died",
-        }
+string_enum! {
+    /// Causes of blindness; each is set and cleared by one part only.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum BlindCause("a cause of blindness") {
+        Mysql = "mysql",
+        Preflight = "preflight",
+        Rules = "rules",
+        Standby = "standby",
+        Binlog = "binlog",
+        Position = "position",
+        Lag = "lag",
+        Kafka = "kafka",
+        KafkaPosition = "kafka position",
+        KafkaGroup = "kafka group",
+        Commit = "commit",
+        Died = "died",
     }
 }
 
@@ -76,7 +60,7 @@ impl Blind {
         }
     }
 
-    /// The same set, for a part that reads one of several servers.
+    /// Returns the same set, for a part that reads one of several servers.
     pub fn of(&self, server: &str) -> Self {
         Blind {
             shared: Arc::clone(&self.shared),
@@ -125,7 +109,7 @@ impl Blind {
         self.shared.changed.borrow().clone()
     }
 
-    /// Told at every change.
+    /// Subscribes to every change.
     pub fn subscribe(&self) -> watch::Receiver<Option<Arc<str>>> {
         self.shared.changed.subscribe()
     }

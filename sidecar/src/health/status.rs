@@ -1,4 +1,4 @@
-//! What `/status` tells: a small shared note, written by the committer.
+//! The report behind `/status`: small and shared, written by the committer.
 
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
@@ -11,11 +11,11 @@ const MAX_HEARTBEATS_IN_FLIGHT: usize = 8192;
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusReport {
-    /// `starting`, `standby` or `active`.
+    /// `starting`, `standby`, `active` or `shutting down`.
     pub role: &'static str,
     pub epoch: i64,
     pub binlog: String,
-    /// How far each binlog is evaluated, by its name in the checkpoint.
+    /// Positions up to which each binlog is evaluated, by its name in the checkpoint.
     pub positions: BTreeMap<String, String>,
     pub kafka: Option<String>,
     /// Kafka's offsets as they were last committed with the verdicts.
@@ -57,7 +57,7 @@ impl StatusReport {
         self.sent.front().copied()
     }
 
-    /// A reign begins: lag counts from here until its first heartbeat comes back.
+    /// Begins a leadership: lag counts from here until its first heartbeat comes back.
     pub fn leads(&mut self, epoch: i64, now_us: i64) {
         (self.role, self.epoch, self.heartbeat_us) = ("active", epoch, now_us);
         self.sent.clear();

@@ -6,14 +6,14 @@ use crate::rules::{RuleHeader, parse_header};
 use crate::verdicts::repo::{self, VerdictRow};
 use crate::workflow::repo as sets;
 use serde::Serialize;
-use sluice_contract::breaker::{BreakerKey, BreakerPoint};
+use sluice_contract::breaker::parse_keys_text;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VerdictDetails {
     #[serde(flatten)]
     pub verdict: VerdictRow,
-    /// What the rule's own text says; none if the text is not kept.
+    /// Description in the rule's own text; none if the text is not kept.
     pub about: Option<RuleDescription>,
     /// Breakers that it names, as they are now.
     pub breakers: Vec<breakers::repo::BreakerRow>,
@@ -49,52 +49,15 @@ pub async fn explain(db: &GuardDb, id: &str) -> anyhow::Result<Option<VerdictDet
     let about = text
         .and_then(|text| parse_header(&verdict.rule, &text).ok())
         .map(RuleDescription::from);
-    let named = verdict.breaker.as_deref().map(keys).unwrap_or_default();
+    let named = verdict
+        .breaker
+        .as_deref()
+        .map(parse_keys_text)
+        .unwrap_or_default();
     let breakers = breakers::repo::find(&mut conn, &db.schemas, &named).await?;
     Ok(Some(VerdictDetails {
         verdict,
         about,
         breakers,
     }))
-}
-
-/// The breakers that `refund+settlement/account/A-17` stands for; `*` for every point.
-fn keys(text: &str) -> Vec<BreakerKey> {
-    let Some((points, rest)) = text.split_once('/') else {
-        return Vec::new();
-    };
-    let every = [
-        BreakerPoint::Refund,
-        BreakerPoint::Settlement,
-        BreakerPoint::CashOut,
-    ]
-    .map(BreakerPoint::as_str);
-    let points: Vec<&str> = if points == "*" {
-        every.to_vec()
-    } else {
-        points.split('+').collect()
-    };
-    points
-        .iter()
-        .filter_map(|point| format!("{point}/{rest}").parse().ok())
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn a_stored_name_stands_for_its_breakers() {
-        let keys = |text| {
-            crate::http::verdict_explanation::keys(text)
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(
-            keys("refund+cash_out/account/a/b"),
-            ["refund/account/a/b", "cash_out/account/a/b"]
-        );
-        assert_eq!(keys("*/all/*").len(), 3);
-        assert!(keys("").is_empty() && keys("x/y/z").is_empty());
-    }
 }

@@ -4,3 +4,5 @@
 pub mod checkpoint_repo;
 pub mod guard_db;
 pub mod lease_repo;
+pub mod retry;
+pub mod transaction;

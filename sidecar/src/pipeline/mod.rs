@@ -6,8 +6,6 @@
 
 pub mod commit;
 pub mod evaluate;
-pub mod readers;
-mod recorder_threads;
 
 pub mod gate;
 pub mod lag;

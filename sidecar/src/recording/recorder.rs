@@ -7,7 +7,9 @@ use crate::recording::write::RecordingWriter;
 use crate::recording::{RecordingEntry, RecordingMark};
 use crate::stream::change::RuleInput;
 use anyhow::Context;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -37,7 +39,10 @@ impl Recorder {
         let (batches, queue) = bounded(MAX_QUEUED_BATCHES);
         let (end, ended) = bounded(1);
         let write = move || {
-            write_all(writer, &queue, metrics);
+            let written = catch_unwind(AssertUnwindSafe(|| write_all(writer, &queue, metrics)));
+            if let Err(panic) = written {
+                report_panic(&*panic, metrics);
+            }
             let _ = end.send(());
         };
         let thread = std::thread::Builder::new()
@@ -107,18 +112,34 @@ impl RecordingTap {
                 RecordingEntry::Mark(RecordingMark::Gap { lost: self.lost }),
             );
         }
-        if self.batches.try_send(batch).is_ok() {
-            self.lost = 0;
-            return;
-        }
+        let refused = match self.batches.try_send(batch) {
+            Ok(()) => {
+                self.lost = 0;
+                return;
+            }
+            Err(refused) => refused,
+        };
         if self.lost == 0 {
-            tracing::error!(
-                "the recording can't keep up: it will have a gap here; evaluation goes on"
-            );
+            let why = match refused {
+                TrySendError::Full(_) => "the recording can't keep up: it will have a gap here",
+                TrySendError::Disconnected(_) => "the recording has ended, as was said before",
+            };
+            tracing::error!("{why}; evaluation goes on");
         }
         self.lost += records;
         self.metrics.recording_lost.inc_by(records);
     }
+}
+
+/// The guard goes on without its recording, but says why it has none.
+fn report_panic(panic: &(dyn Any + Send), metrics: &SidecarMetrics) {
+    metrics.recording.set(0);
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    tracing::error!(
+        "the recording's thread panicked: {}; nothing is recorded until the next start",
+        text.unwrap_or("without a text")
+    );
 }
 
 fn write_all(

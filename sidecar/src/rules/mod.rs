@@ -6,7 +6,8 @@
 //! `text` (files and headers), `script` (tokens, library), `views` and `transaction` (all
 //! that a rule's code sees), `runtime` (engine, one call, findings), `memory` and
 //! `pair_memory` (all that triggers remember with), `trigger` (a file for each kind),
-//! `compile` (files to a rule set), `stream` (inputs to findings), `testing` (cases).
+//! `compile` (files to a rule set), `stream` (inputs to findings), `instrument` and
+//! `testing` (cases and coverage).
 //!
 //! Only this folder knows Rhai.
 
@@ -18,6 +19,7 @@ mod pair_tests;
 mod tests;
 
 pub mod compile;
+pub mod instrument;
 pub mod memory;
 pub mod pair_memory;
 pub mod runtime;

@@ -7,7 +7,7 @@ pub mod shadow_limit;
 use crate::rules::runtime::finding::{Finding, FindingOutcome};
 use crate::rules::{FindingDetail, UNKNOWN_ITEM};
 use rust_decimal::Decimal;
-use sluice_contract::breaker::BreakerKey;
+use sluice_contract::breaker::{BreakerKey, keys_text};
 use std::collections::HashSet;
 
 /// Widths of `guard.verdict`.
@@ -17,10 +17,6 @@ const MAX_ITEM_CHARS: usize = 190;
 const MAX_ACCOUNT_CHARS: usize = 64;
 const MAX_BREAKER_CHARS: usize = 64;
 const MAX_MESSAGE_CHARS: usize = 500;
-/// Width of `guard.breaker.scope_key`.
-const MAX_SCOPE_KEY_BYTES: usize = 32;
-/// Points that there are: refund, settlement, cash_out.
-const POINT_COUNT: usize = 3;
 
 /// Longest explanation that is stored, in bytes of JSON: above what a trace keeps, and
 /// a statement of such rows is still below any server's packet limit.
@@ -70,9 +66,7 @@ fn verdict(finding: &Finding, set_version: i64) -> Option<Verdict> {
     if mode == "draft" {
         return None;
     }
-    let fits = |b: &&BreakerKey| b.key.is_ascii() && b.key.len() <= MAX_SCOPE_KEY_BYTES;
-    if let Some(breaker) = finding.breakers.iter().find(|b| !fits(b)) {
-        // No order can carry such a key, so there is nothing to stop under it.
+    if let Some(breaker) = finding.breakers.iter().find(|b| !b.is_storable()) {
         tracing::error!(rule = %finding.rule.id, %breaker, "the breaker's key is longer than any account's; the verdict is recorded without it");
     }
     Some(Verdict {
@@ -86,7 +80,7 @@ fn verdict(finding: &Finding, set_version: i64) -> Option<Verdict> {
         item: cut(&finding.item, MAX_ITEM_CHARS),
         account_id: cut(&finding.account, MAX_ACCOUNT_CHARS),
         message: cut(&finding.message, MAX_MESSAGE_CHARS),
-        breakers: finding.breakers.iter().filter(fits).cloned().collect(),
+        breakers: storable(&finding.breakers),
         set_version,
         amount: finding
             .amount
@@ -96,6 +90,11 @@ fn verdict(finding: &Finding, set_version: i64) -> Option<Verdict> {
         suppression: None,
         opened: 0,
     })
+}
+
+fn storable(breakers: &[BreakerKey]) -> Vec<BreakerKey> {
+    let fits = breakers.iter().filter(|b| b.is_storable());
+    fits.cloned().collect()
 }
 
 /// One that is too long says so: half of it could mislead.
@@ -117,20 +116,7 @@ impl Verdict {
     /// The breakers' name as it is stored: `refund+settlement/account/A-17`, with `*`
     /// for every point.
     pub fn breaker_text(&self) -> Option<String> {
-        let first = self.breakers.first()?;
-        let points = match self.breakers.len() {
-            POINT_COUNT => "*".to_owned(),
-            _ => self
-                .breakers
-                .iter()
-                .map(|b| b.point.as_str())
-                .collect::<Vec<_>>()
-                .join("+"),
-        };
-        Some(cut(
-            &format!("{points}/{}/{}", first.scope.as_str(), first.key),
-            MAX_BREAKER_CHARS,
-        ))
+        keys_text(&self.breakers).map(|text| cut(&text, MAX_BREAKER_CHARS))
     }
 
     /// Said once, when the verdict is new.

@@ -12,7 +12,7 @@ use crate::verdicts::Verdict;
 use crate::workflow::budget::BudgetWindow;
 use crate::workflow::{HOUR_US, budget_repo, promotion_rules, repo, suppressions};
 use mysql_async::Transaction;
-use sluice_contract::breaker::{BreakerKey, BreakerScope};
+use sluice_contract::breaker::{BreakerKey, widen};
 use sluice_contract::schema::Schemas;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -132,10 +132,7 @@ impl ArmingDecider<'_> {
             .await?;
         for at in 0..judged.verdicts.len() {
             let verdict = &judged.verdicts[at];
-            let stops_one = verdict
-                .breakers
-                .iter()
-                .any(|b| b.scope == BreakerScope::Account);
+            let stops_one = verdict.breakers.iter().any(|b| b.scope.is_narrow());
             let opens = verdict
                 .breakers
                 .iter()
@@ -161,7 +158,7 @@ impl ArmingDecider<'_> {
                 );
                 judged.widened.insert(rule.to_owned(), why);
                 let verdict = &mut judged.verdicts[at];
-                verdict.breakers.iter_mut().for_each(widen);
+                verdict.breakers.iter_mut().for_each(|b| *b = widen(b));
             } else if let Some(why) =
                 failing.or(stopping.filter(|_| !judged.widened.contains_key(rule)))
             {
@@ -169,10 +166,7 @@ impl ArmingDecider<'_> {
             }
             let verdict = &mut judged.verdicts[at];
             if judged.disarmed.contains_key(rule)
-                && verdict
-                    .breakers
-                    .iter()
-                    .any(|b| b.scope == BreakerScope::Account)
+                && verdict.breakers.iter().any(|b| b.scope.is_narrow())
             {
                 verdict.mode = "alert";
                 verdict.breakers.clear();
@@ -274,8 +268,4 @@ impl ArmingDecider<'_> {
         repo::publish(tx, self.schemas, &next, &why).await?;
         Ok(next.version)
     }
-}
-
-fn widen(breaker: &mut BreakerKey) {
-    (breaker.scope, breaker.key) = (BreakerScope::All, "*".to_owned());
 }

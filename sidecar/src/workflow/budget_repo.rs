@@ -5,6 +5,7 @@ use crate::workflow::budget::{BudgetBalances, BudgetWindow};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Transaction, params};
 use rust_decimal::Decimal;
+use sluice_contract::breaker::BreakerScope;
 use sluice_contract::schema::Schemas;
 use sluice_contract::sql::in_list;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +28,9 @@ pub async fn window(
     let named = params! { rule, since_us };
     // What is not known is no mistake of the rule: it counts neither as trip nor as error.
     let known = format!("NOT (outcome = 'undetermined' AND item = '{UNKNOWN_ITEM}')");
-    let opened = "outcome IN ('undetermined', 'violation') AND opened IN (1, 2, 3) AND breaker LIKE '%/account/%'";
+    let narrow = narrow_breakers_sql();
+    let opened =
+        format!("outcome IN ('undetermined', 'violation') AND opened IN (1, 2, 3) AND {narrow}");
     let sql =
         format!("SELECT account_id, COUNT(*) {from} AND {opened} AND {known} GROUP BY account_id");
     let stopped: Vec<(String, u64)> = tx.exec(sql, named.clone()).await?;
@@ -45,6 +48,17 @@ pub async fn window(
             .collect(),
         ..BudgetWindow::default()
     })
+}
+
+/// Verdicts whose breakers stop one owner, by the text of [`keys_text`].
+///
+/// [`keys_text`]: sluice_contract::breaker::keys_text
+fn narrow_breakers_sql() -> String {
+    let scopes = BreakerScope::ALL.into_iter().filter(|s| s.is_narrow());
+    let likes: Vec<String> = scopes
+        .map(|scope| format!("breaker LIKE '%/{}/%'", scope.as_str()))
+        .collect();
+    format!("({})", likes.join(" OR "))
 }
 
 /// How many accounts there are; `most` stands for any number above it, so that the

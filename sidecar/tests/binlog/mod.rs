@@ -5,12 +5,12 @@ mod unreadable;
 
 use crate::server::TestServer;
 use crate::server::tail::{position, schemas, tail};
+use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use sluice_sidecar::binlog::hosts::ServerHosts;
-use sluice_sidecar::binlog::preflight;
 use sluice_sidecar::stream::batches::{ControlRow, FenceToken};
-use sluice_sidecar::stream::change::{ChangeOp, ColumnValue};
+use sluice_sidecar::stream::change::{ChangeOp, ColumnValue, RowChange};
 use sluice_sidecar::stream::gtid::Flavour;
 use sluice_sidecar::stream::position::StartPosition;
 use std::sync::Arc;
@@ -33,6 +33,44 @@ async fn rows_transactions_and_marks_are_what_was_committed() {
 async fn rows_and_marks(server: &TestServer) {
     server.migrate(&schemas()).await;
     let mut conn = server.conn().await;
+    widen_tables(&mut conn).await;
+    let tail = tail(server, 901, &position(server).await, StartPosition::Now);
+    write_rows(&mut conn).await;
+
+    let (all, control_rows, _) = tail.transactions(6);
+    let sizes: Vec<_> = all.iter().map(|t| t.changes.len()).collect();
+    assert_eq!(sizes, [3, 1, 1, 1, 1, 1]);
+    entry_is_right(&all[0].changes[0], server.flavour());
+    let update = &all[1].changes[0];
+    assert_eq!(update.op, ChangeOp::Update);
+    let available = update.table.column("available").unwrap();
+    assert_eq!(update.before.as_ref().unwrap()[available], dec("1.0000"));
+    assert_eq!(update.after.as_ref().unwrap()[available], dec("0.2500"));
+    assert_eq!(
+        all[2].changes[0].after.as_ref().unwrap()[3],
+        text("[\"退票 ✓\"]")
+    );
+    assert_eq!(
+        (all[5].changes[0].op, all[5].changes[0].after.is_none()),
+        (ChangeOp::Delete, true)
+    );
+    let token = FenceToken {
+        instance: "core-1".to_owned(),
+        token: 7,
+        updated_us: 123,
+    };
+    assert_eq!(
+        control_rows,
+        [
+            ControlRow::Token(token),
+            ControlRow::Heartbeat { updated_us: 456 }
+        ]
+    );
+    assert_eq!(tail.blind.reason(), None);
+}
+
+/// A column of every type that rules may meet.
+async fn widen_tables(conn: &mut Conn) {
     conn.query_drop("CREATE TABLE t_orders.noise (a TIME(3), b BLOB, c BIT(9))")
         .await
         .unwrap();
@@ -46,7 +84,10 @@ async fn rows_and_marks(server: &TestServer) {
     )
     .await
     .unwrap();
-    let tail = tail(server, 901, &position(server).await, StartPosition::Now);
+}
+
+/// Six transactions, of which the first one has three rows, and others that nobody watches.
+async fn write_rows(conn: &mut Conn) {
     conn.query_drop("INSERT INTO t_orders.noise VALUES ('-10:00:00.5', x'ff', b'1')")
         .await
         .unwrap();
@@ -82,11 +123,9 @@ async fn rows_and_marks(server: &TestServer) {
     conn.query_drop("DELETE FROM t_balance.balance WHERE account_id='b'")
         .await
         .unwrap();
+}
 
-    let (all, control_rows, _) = tail.transactions(6);
-    let sizes: Vec<_> = all.iter().map(|t| t.changes.len()).collect();
-    assert_eq!(sizes, [3, 1, 1, 1, 1, 1]);
-    let entry = &all[0].changes[0];
+fn entry_is_right(entry: &RowChange, flavour: Flavour) {
     let after = entry.after.as_ref().unwrap();
     let at = |name: &str| after[entry.table.column(name).unwrap()].clone();
     assert_eq!(
@@ -125,36 +164,10 @@ async fn rows_and_marks(server: &TestServer) {
         (text("长长"), ColumnValue::Int(-7))
     );
     // MariaDB's JSON is text; MySQL's is a format of its own, which no rule reads.
-    let json = if server.flavour() == Flavour::MariaDb {
+    let json = if flavour == Flavour::MariaDb {
         text("{}")
     } else {
         ColumnValue::Opaque
     };
     assert_eq!(at("j"), json);
-    let update = &all[1].changes[0];
-    assert_eq!(update.op, ChangeOp::Update);
-    let available = update.table.column("available").unwrap();
-    assert_eq!(update.before.as_ref().unwrap()[available], dec("1.0000"));
-    assert_eq!(update.after.as_ref().unwrap()[available], dec("0.2500"));
-    assert_eq!(
-        all[2].changes[0].after.as_ref().unwrap()[3],
-        text("[\"退票 ✓\"]")
-    );
-    assert_eq!(
-        (all[5].changes[0].op, all[5].changes[0].after.is_none()),
-        (ChangeOp::Delete, true)
-    );
-    let token = FenceToken {
-        instance: "core-1".to_owned(),
-        token: 7,
-        updated_us: 123,
-    };
-    assert_eq!(
-        control_rows,
-        [
-            ControlRow::Token(token),
-            ControlRow::Heartbeat { updated_us: 456 }
-        ]
-    );
-    assert_eq!(tail.blind.reason(), None);
 }

@@ -39,6 +39,44 @@ fn verdict(id: u32, mode: &'static str, outcome: &'static str, account: &str) ->
     }
 }
 
+fn place(source: &str, position: &str) -> CheckpointRow {
+    CheckpointRow {
+        source: source.to_owned(),
+        position: position.to_owned(),
+        replay_from: "0-1-5".to_owned(),
+    }
+}
+
+/// A committer of the leader `one`.
+fn committer(server: &TestServer, schemas: &Schemas, epoch: i64) -> BatchCommitter {
+    let blind = Blind::new(
+        Readiness::default(),
+        prometheus::IntGauge::new("c", "c").unwrap(),
+    );
+    BatchCommitter {
+        pool: sluice_contract::sql::pool(&server.url(), 2).unwrap(),
+        schemas: schemas.clone(),
+        owner: "one".to_owned(),
+        epoch,
+        checkpoint: Duration::from_millis(500),
+        fence: FencePublisher::new(blind.clone()),
+        health: Health {
+            blind,
+            status: SidecarStatus::default(),
+            metrics: metrics().unwrap(),
+        },
+        stop: Default::default(),
+        binlog: place("binlog", "0-1-7"),
+        also: vec![place("binlog:balance", "0-2-3")],
+        kafka: Some(place("kafka", "a=1")),
+        rules_hash: "1".repeat(16),
+        dead_letters: Default::default(),
+        shadow: Default::default(),
+        rules: ActiveRuleSet::channel().1,
+        split_books: false,
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn once_and_only_by_the_holder() {
     let server = TestServer::start("commit", &[]).await;
@@ -60,37 +98,7 @@ async fn once_and_only_by_the_holder() {
     .unwrap()
     .unwrap_err();
     assert_eq!((held.owner.as_str(), held.epoch), ("one", epoch));
-    let blind = Blind::new(
-        Readiness::default(),
-        prometheus::IntGauge::new("c", "c").unwrap(),
-    );
-    let place = |source: &str, position: &str| CheckpointRow {
-        source: source.to_owned(),
-        position: position.to_owned(),
-        replay_from: "0-1-5".to_owned(),
-    };
-    let mut committer = BatchCommitter {
-        pool: sluice_contract::sql::pool(&server.url(), 2).unwrap(),
-        schemas: schemas.clone(),
-        owner: "one".to_owned(),
-        epoch,
-        checkpoint: Duration::from_millis(500),
-        fence: FencePublisher::new(blind.clone()),
-        health: Health {
-            blind,
-            status: SidecarStatus::default(),
-            metrics: metrics().unwrap(),
-        },
-        stop: Default::default(),
-        binlog: place("binlog", "0-1-7"),
-        also: vec![place("binlog:balance", "0-2-3")],
-        kafka: Some(place("kafka", "a=1")),
-        rules_hash: "1".repeat(16),
-        dead_letters: Default::default(),
-        shadow: Default::default(),
-        rules: ActiveRuleSet::channel().1,
-        split_books: false,
-    };
+    let mut committer = committer(&server, &schemas, epoch);
     let found = [
         verdict(1, "trip", "violation", "a"),
         verdict(2, "trip", "violation", "a"),

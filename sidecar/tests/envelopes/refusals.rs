@@ -2,16 +2,14 @@
 
 use super::*;
 
-#[test]
-fn what_cannot_be_trusted_is_refused_before_it_is_passed() {
-    let log = captured();
-    let entry = log["bank.sluice_ledger.entry"][0].clone().unwrap();
+/// Topic, message, and a part of the reason why it is refused.
+fn untrusted(entry: &str) -> Vec<(&'static str, String, &'static str)> {
     let balance = "bank.sluice_ledger.entry";
     let edit = |from: &str, to: &str| {
         assert!(entry.contains(from), "{from}");
         entry.replace(from, to)
     };
-    let cases = [
+    vec![
         (
             balance,
             edit("\"100.0000\"", "100.0"),
@@ -54,8 +52,15 @@ fn what_cannot_be_trusted_is_refused_before_it_is_passed() {
         ),
         ("bank", "{\"ddl\":".to_owned(), "not JSON"),
         ("other", "{}".to_owned(), "not of this feed"),
-    ];
-    for (topic, value, want) in cases {
+    ]
+}
+
+#[test]
+fn what_cannot_be_trusted_is_refused_before_it_is_passed() {
+    let log = captured();
+    let entry = log["bank.sluice_ledger.entry"][0].clone().unwrap();
+    let balance = "bank.sluice_ledger.entry";
+    for (topic, value, want) in untrusted(&entry) {
         let mut one = assembler("");
         let error = format!(
             "{:#}",

@@ -26,11 +26,9 @@ async fn odd_data_of_others_and_new_columns_stop_nothing() {
     }
 }
 
-async fn odd(server: &TestServer) {
-    server.migrate(&schemas()).await;
-    let mut conn = server.conn().await;
+async fn make_odd_tables(conn: &mut mysql_async::Conn, flavour: Flavour) {
     // As an old application beside us has it: no strict mode, another character set.
-    let own_types = match server.flavour() {
+    let own_types = match flavour {
         Flavour::MariaDb => "u UUID, i INET6",
         Flavour::MySql => "u VECTOR(3), i JSON",
         Flavour::Feed => unreachable!("no server is a feed"),
@@ -40,7 +38,7 @@ async fn odd(server: &TestServer) {
          h YEAR, j ENUM('x','y'), k SET('x','y'), l DECIMAL(65,30), m FLOAT, n TIMESTAMP(6) NULL, {own_types}) CHARSET latin1"
     );
     all(
-        &mut conn,
+        conn,
         &[
             "CREATE DATABASE other",
             &create,
@@ -48,14 +46,16 @@ async fn odd(server: &TestServer) {
         ],
     )
     .await;
-    let tail = tail(server, 920, &position(server).await, StartPosition::Now);
+}
+
+async fn write_odd_rows(conn: &mut mysql_async::Conn) {
     let entry = |n: u32, rest: &str| {
         format!(
             "INSERT INTO t_ledger.entry VALUES ('acct','p',{n},'k','b','D',1,'CNY','r',{n}{rest})"
         )
     };
     all(
-        &mut conn,
+        conn,
         &[
             "SET SESSION sql_mode=''",
             "INSERT INTO other.odd (a,b,c,d,f,h,l,m) VALUES ('-838:59:59.5','0000-00-00 00:00:00','0000-00-00',x'fffe80',b'1',0,-0.1,-1e30)",
@@ -81,6 +81,14 @@ async fn odd(server: &TestServer) {
         ],
     )
     .await;
+}
+
+async fn odd(server: &TestServer) {
+    server.migrate(&schemas()).await;
+    let mut conn = server.conn().await;
+    make_odd_tables(&mut conn, server.flavour()).await;
+    let tail = tail(server, 920, &position(server).await, StartPosition::Now);
+    write_odd_rows(&mut conn).await;
     let items = tail.items(6);
     let unlogged: Vec<_> = items.iter().flat_map(|i| &i.unlogged).collect();
     assert!(unlogged.is_empty(), "{unlogged:?}");

@@ -46,30 +46,49 @@ async fn from_the_folder_to_trip_and_back() {
     assert_eq!(modes, [("shadow", 0), ("trip", 1)]);
     explained(&one, &found).await;
 
-    // Refused: the wrong version, more findings than declared, a step too far.
+    refused_promotions(&one, &first, &edited).await;
+    let corrected = corrected_and_tested(&stage, &one).await;
+    two_people(&one, &corrected).await;
+    let found = stage.violate(&one, "v-2", 1).await;
+    assert!(
+        found[0]["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("corrected")
+            && found[0]["opened"] == 1,
+        "{found:?}"
+    );
+
+    back_again(&stage, &one).await;
+    a_wrong_file_changes_nothing(&stage, &one).await;
+    another_folder(&stage, one).await;
+}
+
+/// Refused: the wrong version, more findings than declared, a step too far.
+async fn refused_promotions(one: &WorkflowSidecar, first: &str, edited: &str) {
     let to = |to: &str, hash: &str| json!({ "to": to, "hash": hash, "reason": "a test" });
     let promote = "/rules/adds_up/promote";
-    one.refused(promote, ANN_TOKEN, to("trip", &first), "somebody edited")
+    one.refused(promote, ANN_TOKEN, to("trip", first), "somebody edited")
+        .await;
+    one.refused(promote, ANN_TOKEN, to("trip", edited), "rate_per_hour of 0")
         .await;
     one.refused(
         promote,
         ANN_TOKEN,
-        to("trip", &edited),
-        "rate_per_hour of 0",
-    )
-    .await;
-    one.refused(
-        promote,
-        ANN_TOKEN,
-        to("alert", &edited),
+        to("alert", edited),
         "demote that one first",
     )
     .await;
-    one.refused(promote, "x", to("trip", &edited), "your own token")
+    one.refused(promote, "x", to("trip", edited), "your own token")
         .await;
-    one.refused(promote, SIDECAR_TOKEN, to("trip", &edited), "no person's")
+    one.refused(promote, SIDECAR_TOKEN, to("trip", edited), "no person's")
         .await;
-    // Corrected, but its cases no longer fit; then they do.
+}
+
+/// Corrected, but its cases no longer fit; then they do. Returns the version's hash.
+async fn corrected_and_tested(stage: &WorkflowSetup, one: &WorkflowSidecar) -> String {
+    let to = |to: &str, hash: &str| json!({ "to": to, "hash": hash, "reason": "a test" });
+    let promote = "/rules/adds_up/promote";
     stage.write(&rule(5, "corrected: it does not add up"), &cases("edited"));
     let untested = one
         .until("/rules", |d| {
@@ -91,21 +110,7 @@ async fn from_the_folder_to_trip_and_back() {
             .map(|_| ())
     })
     .await;
-
-    two_people(&one, &corrected).await;
-    let found = stage.violate(&one, "v-2", 1).await;
-    assert!(
-        found[0]["message"]
-            .as_str()
-            .unwrap()
-            .starts_with("corrected")
-            && found[0]["opened"] == 1,
-        "{found:?}"
-    );
-
-    back_again(&stage, &one).await;
-    a_wrong_file_changes_nothing(&stage, &one).await;
-    another_folder(&stage, one).await;
+    corrected
 }
 
 async fn nobody_has_a_token(one: &WorkflowSidecar, hash: &str) {

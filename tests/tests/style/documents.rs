@@ -27,7 +27,9 @@ fn metrics_in(text: &str) -> BTreeSet<String> {
 fn every_metric_that_a_dashboard_or_alert_names_exists() {
     let read = |path: &str| std::fs::read_to_string(top().join(path)).unwrap();
     let mut exist = metrics_in(&read("core/src/metrics.rs"));
-    exist.extend(metrics_in(&read("sidecar/src/metrics.rs")));
+    for file in ["audit", "sidecar", "workflow"] {
+        exist.extend(metrics_in(&read(&format!("sidecar/src/metrics/{file}.rs"))));
+    }
     let mut named = 0;
     for path in ["dashboards/alerts.yml", "dashboards/sluice.json"] {
         for metric in metrics_in(&read(path)) {

@@ -2,6 +2,7 @@
 //! must refuse.
 
 mod documents;
+mod import_paths;
 mod imports;
 mod layers;
 mod names;

@@ -78,7 +78,7 @@ pub struct BatchCommitter {
 }
 
 impl BatchCommitter {
-    /// Commits until deposed, or until the queue is drained after the stop; then the last
+    /// Commits until the lease is lost, or until the queue is drained after the stop; then the last
     /// checkpoint stands at the last result that was evaluated.
     pub async fn run(mut self, results: &mut mpsc::Receiver<EvaluatedBatch>) -> LeadershipEnd {
         let mut beat = tokio::time::interval(self.checkpoint);
@@ -142,7 +142,7 @@ impl BatchCommitter {
         all.iter_mut()
             .for_each(|one| self.dead_letters.add(std::mem::take(&mut one.dead_letters)));
         let verdicts = &verdicts[last..];
-        // Where Kafka began is written down before anything is told: whoever starts again
+        // Where Kafka began is written down before anything is announced: whoever starts again
         // without it would begin at its end, and miss what was published meanwhile.
         let began = !had_kafka && self.kafka.is_some();
         if !verdicts.is_empty() || !self.dead_letters.is_empty() || began {

@@ -3,47 +3,33 @@
 use crate::health::blind::BlindCause;
 use crate::kafka::dead_letters;
 use crate::leader::checkpoint_repo::{self, CheckpointRow, MAX_POSITION_BYTES};
-use crate::leader::lease_repo::{self, LEASE_TTL_US};
+use crate::leader::retry::RetrySchedule;
+use crate::leader::transaction::{self, LeaderError, LeaseTerm};
 use crate::pipeline::commit::{BatchCommitter, LeadershipEnd};
 use crate::verdicts::Verdict;
 use crate::workflow::arming::{ArmingDecider, ArmingResult};
 use crate::workflow::record::record_verdicts;
-use mysql_async::{Transaction, TxOpts};
+use mysql_async::Transaction;
 use sluice_contract::clock::now_us;
-use sluice_contract::sql::{is_disconnect, is_retryable};
 use std::time::{Duration, Instant};
 
 /// Retries of a commit: soon, then more slowly; never given up, nothing is dropped.
-const RETRY_BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+const COMMIT_RETRIES: RetrySchedule = RetrySchedule {
+    max_attempts: None,
+    first_pause: Duration::from_millis(20),
+    max_pause: Duration::from_secs(1),
+};
 /// A commit that fails for this long makes the sidecar blind.
 const BLIND_AFTER_FAILING: Duration = Duration::from_secs(1);
 /// One try of a commit; a silent server must not hold it for ever.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Reason why one try did not commit.
-pub(super) enum CommitFailure {
-    LeaseLost,
-    Again(mysql_async::Error),
-    /// Not a matter of trying again, but a person may mend it.
-    Wrong(String),
-}
-
-impl From<mysql_async::Error> for CommitFailure {
-    fn from(error: mysql_async::Error) -> Self {
-        if is_retryable(&error) || is_disconnect(&error) {
-            CommitFailure::Again(error)
-        } else {
-            CommitFailure::Wrong(error.to_string())
-        }
-    }
-}
 
 impl BatchCommitter {
     /// Commits verdicts, breakers, checkpoint and lease; tries until it is done, or until
     /// the time to drain after a stop is over. Verdict ids make a repeat harmless.
     pub async fn commit(&mut self, verdicts: &[Verdict]) -> Result<(), LeadershipEnd> {
         let begun = Instant::now();
-        let mut pause = RETRY_BACKOFF.0;
+        let mut tries = COMMIT_RETRIES.begin();
         loop {
             let answer = tokio::select! {
                 biased;
@@ -61,11 +47,13 @@ impl BatchCommitter {
                     self.dead_letters.written();
                     return Ok(());
                 }
-                Ok(Err(CommitFailure::LeaseLost)) => return Err(LeadershipEnd::LeaseLost),
-                Ok(Err(CommitFailure::Again(error))) => error.to_string(),
-                Ok(Err(CommitFailure::Wrong(reason))) => {
-                    pause = RETRY_BACKOFF.1;
-                    reason
+                Ok(Err(LeaderError::LeaseLost)) => return Err(LeadershipEnd::LeaseLost),
+                Ok(Err(failed)) => {
+                    // Not a matter of a moment, but a person may mend it.
+                    if !failed.is_transient() {
+                        tries.slow_down();
+                    }
+                    failed.to_string()
                 }
                 Err(_) => "no answer within 10 s".to_owned(),
             };
@@ -75,18 +63,16 @@ impl BatchCommitter {
                     format!("verdicts and checkpoint can't be written, still trying: {reason}"),
                 );
             }
+            let pause = tries.after_failure().unwrap_or(COMMIT_RETRIES.max_pause);
             tokio::select! {
                 () = self.stop.drain_over() => return Err(LeadershipEnd::Stopped),
-                () = tokio::time::sleep(pause) => pause = (pause * 2).min(RETRY_BACKOFF.1),
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }
 
     /// Tries once: locks and renews the lease, then writes all of it.
-    pub(super) async fn attempt(
-        &self,
-        verdicts: &[Verdict],
-    ) -> Result<ArmingResult, CommitFailure> {
+    pub(super) async fn attempt(&self, verdicts: &[Verdict]) -> Result<ArmingResult, LeaderError> {
         // Empty: the first start at the oldest file, of which nothing was read yet.
         let begun = |row: &&CheckpointRow| !row.position.is_empty();
         let rows: Vec<CheckpointRow> = std::iter::once(&self.binlog)
@@ -98,7 +84,7 @@ impl BatchCommitter {
         if let Some(row) = rows.iter().find(|r| {
             r.position.len() > MAX_POSITION_BYTES || r.replay_from.len() > MAX_POSITION_BYTES
         }) {
-            return Err(CommitFailure::Wrong(format!(
+            return Err(LeaderError::Failed(anyhow::anyhow!(
                 "the position of {} is longer than {MAX_POSITION_BYTES} characters; use fewer partitions or GTID domains",
                 row.source
             )));
@@ -107,19 +93,12 @@ impl BatchCommitter {
         let now = now_us();
         self.health.status.update(|s| s.sends(now));
         let mut conn = self.pool.get_conn().await?;
-        let mut tx = conn.start_transaction(TxOpts::default()).await?;
-        if !lease_repo::renew(
-            &mut tx,
-            &self.schemas,
-            &self.owner,
-            self.epoch,
-            now + LEASE_TTL_US,
-        )
-        .await?
-        {
-            tx.rollback().await?;
-            return Err(CommitFailure::LeaseLost);
-        }
+        let term = LeaseTerm {
+            schemas: &self.schemas,
+            owner: &self.owner,
+            epoch: self.epoch,
+        };
+        let mut tx = transaction::begin(&mut conn, term, now).await?;
         let judged = self.record(&mut tx, verdicts, now).await?;
         if !self.dead_letters.is_empty() {
             dead_letters::repo::insert(&mut tx, &self.schemas, self.dead_letters.waiting(), now)
@@ -139,7 +118,7 @@ impl BatchCommitter {
         tx: &mut Transaction<'_>,
         verdicts: &[Verdict],
         now_us: i64,
-    ) -> Result<ArmingResult, CommitFailure> {
+    ) -> Result<ArmingResult, LeaderError> {
         let rules = self.rules.current();
         let judge = ArmingDecider {
             schemas: &self.schemas,
@@ -147,11 +126,6 @@ impl BatchCommitter {
             split_books: self.split_books,
             now_us,
         };
-        record_verdicts(tx, &judge, verdicts)
-            .await
-            .map_err(|error| match error.downcast::<mysql_async::Error>() {
-                Ok(error) => CommitFailure::from(error),
-                Err(other) => CommitFailure::Wrong(format!("{other:#}")),
-            })
+        Ok(record_verdicts(tx, &judge, verdicts).await?)
     }
 }

@@ -8,7 +8,7 @@ use sluice_contract::clock::now_us;
 use sluice_contract::telemetry::seconds;
 use std::time::Duration;
 
-/// How often a server is asked where it is.
+/// Interval at which a server is asked for its position.
 const POSITION_INTERVAL: Duration = Duration::from_secs(1);
 /// A server that does not answer within this is silent.
 const QUERY_TIMEOUT: Duration = Duration::from_millis(900);

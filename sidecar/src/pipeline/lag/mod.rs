@@ -17,9 +17,9 @@ use sluice_contract::telemetry::seconds;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often the lag is measured.
+/// Interval at which the lag is measured.
 const MEASURE_INTERVAL: Duration = Duration::from_millis(200);
-/// How often open breakers are counted, in measures.
+/// Measures between two counts of open breakers.
 const MEASURES_PER_BREAKER_COUNT: u64 = 10;
 
 /// Meter of the lag; clones measure the same sidecar.

@@ -19,13 +19,7 @@ pub(super) async fn count(db: &GuardDb, metrics: &SidecarMetrics) {
     let Ok(Ok(counts)) = tokio::time::timeout(QUERY_TIMEOUT, counted).await else {
         return;
     };
-    for point in [
-        BreakerPoint::Refund,
-        BreakerPoint::Settlement,
-        BreakerPoint::CashOut,
-    ]
-    .map(BreakerPoint::as_str)
-    {
+    for point in BreakerPoint::ALL.map(BreakerPoint::as_str) {
         let open = counts
             .iter()
             .find(|(name, _)| name == point)

@@ -10,7 +10,7 @@ use sluice_contract::clock::now_us;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How often a standby looks whether the lease is free.
+/// Interval at which a standby looks whether the lease is free.
 const STANDBY_POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// A database that does not answer within this is tried again.
 const LEASE_QUERY_TIMEOUT: Duration = Duration::from_secs(2);

@@ -12,6 +12,8 @@
 pub mod context;
 mod lead;
 mod lease;
+mod parts;
+mod readers;
 pub mod start_points;
 
 pub use crate::pipeline::leadership::context::{LeadershipContext, LeadershipSettings};
@@ -68,7 +70,7 @@ pub async fn keep_leading(context: LeadershipContext, parts: Supervisor) -> anyh
             }
             Ok(LeadershipEnd::LeaseLost) => {
                 context.health.status.update(|s| s.role = "standby");
-                tracing::warn!(epoch, "deposed: another sidecar took the lease")
+                tracing::warn!(epoch, "lease lost: another sidecar took it")
             }
             Err(error) => {
                 context.health.blind.set(

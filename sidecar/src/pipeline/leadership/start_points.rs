@@ -1,7 +1,7 @@
 //! Start points: where each source of a new leadership begins to read.
 
+use crate::audit::run::{self, gap, lost_position};
 use crate::audit::settings::LostPositionPolicy;
-use crate::audit::{self, gap};
 use crate::binlog::preflight;
 use crate::binlog::servers::SourceServer;
 use crate::leader::checkpoint_repo::{self, CheckpointRow};
@@ -84,9 +84,9 @@ async fn needs_closing(
         return Ok(false);
     }
     match stored {
-        Some(row) => gap::is_lost(&context.audit, flavour, row).await,
+        Some(row) => lost_position::is_lost(&context.audit, flavour, row).await,
         None if context.settings.start == StartPosition::Now => {
-            let known = audit::run::servers(&context.audit, flavour);
+            let known = run::servers(&context.audit, flavour);
             Ok(known
                 .inspect_err(|error| tracing::warn!("the past is not checked: {error:#}"))
                 .is_ok())

@@ -4,22 +4,16 @@ use crate::rules::text::header::RuleHeader;
 use crate::rules::views::trace::FindingDetail;
 use rust_decimal::Decimal;
 use sluice_contract::breaker::BreakerKey;
+use sluice_contract::string_enum;
 use std::sync::Arc;
 
-/// The outcome of a rule for one change. A rule that could not decide (an error, a
-/// limit) is `Undetermined`: never a violation, never silence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FindingOutcome {
-    Violation,
-    Undetermined,
-}
-
-impl FindingOutcome {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            FindingOutcome::Violation => "violation",
-            FindingOutcome::Undetermined => "undetermined",
-        }
+string_enum! {
+    /// The outcome of a rule for one change. A rule that could not decide (an error, a
+    /// limit) is `Undetermined`: never a violation, never silence.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum FindingOutcome("a finding's outcome") {
+        Violation = "violation",
+        Undetermined = "undetermined",
     }
 }
 

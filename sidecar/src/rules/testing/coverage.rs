@@ -1,12 +1,12 @@
 //! Coverage of a rule: branches that its cases have seen both ways. Rhai can't check what it
 //! never runs: a branch that no case enters may hold anything.
 
+use crate::rules::instrument::copy::CodeBranch;
+use crate::rules::instrument::counters::instrument;
 use crate::rules::runtime::engine;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::script::library::{COVER_CONDITION_FN, COVER_ENTERED_FN};
 use crate::rules::testing::cases;
-use crate::rules::testing::instrument::instrument;
-use crate::rules::testing::instrumented_copy::CodeBranch;
 use crate::rules::text::error::LoadErrors;
 use crate::rules::text::files::{RuleFile, RuleFiles};
 use crate::rules::views::values::{RhaiResult, fail};

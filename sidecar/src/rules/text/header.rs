@@ -7,25 +7,28 @@ use crate::rules::text::rule_mode::RuleMode;
 use crate::rules::text::trigger_header::Trigger;
 use serde::Deserialize;
 use sluice_contract::breaker::{BreakerPoint, BreakerScope};
+use sluice_contract::string_enum;
 use std::collections::BTreeMap;
 
-/// The five kinds of loss (seed 003).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LossKind {
-    WrongOutput,
-    UpstreamDownstream,
-    Duplicate,
-    InternalLogic,
-    ManualFix,
+string_enum! {
+    /// The five kinds of loss (seed 003).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum LossKind("a kind of loss") {
+        WrongOutput = "wrong_output",
+        UpstreamDownstream = "upstream_downstream",
+        Duplicate = "duplicate",
+        InternalLogic = "internal_logic",
+        ManualFix = "manual_fix",
+    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RuleSeverity {
-    Minor,
-    Major,
-    Critical,
+string_enum! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum RuleSeverity("a rule's severity") {
+        Minor = "minor",
+        Major = "major",
+        Critical = "critical",
+    }
 }
 
 /// The header of a rule: all that the file says about itself.

@@ -5,25 +5,18 @@ use crate::rules::transaction::signed_effects::summarize;
 use crate::stream::change::{ChangeTransaction, ColumnValue, TableSchema};
 use sluice_contract::provenance::TransactionEffects;
 use sluice_contract::settings::Secret;
+use sluice_contract::string_enum;
 
-/// The author of a transaction, by its signature.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Provenance {
-    /// Signed by the core, or nothing guarded was touched.
-    Valid,
-    /// Guarded rows changed without any outbox row.
-    Missing,
-    /// The signature covers something else, or a guarded row was deleted.
-    Invalid,
-}
-
-impl Provenance {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Provenance::Valid => "valid",
-            Provenance::Missing => "missing",
-            Provenance::Invalid => "invalid",
-        }
+string_enum! {
+    /// The author of a transaction, by its signature.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Provenance("provenance") {
+        /// Signed by the core, or nothing guarded was touched.
+        Valid = "valid",
+        /// Guarded rows changed without any outbox row.
+        Missing = "missing",
+        /// The signature covers something else, or a guarded row was deleted.
+        Invalid = "invalid",
     }
 }
 

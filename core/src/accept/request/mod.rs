@@ -1,0 +1,69 @@
+//! Requests as they reach the writers: checked, and under their callers' keys; and what is
+//! answered to them.
+
+mod answer;
+mod booking;
+mod error;
+
+pub use answer::{AcceptResult, AcceptedRequest, replay};
+pub use booking::{CaptureBooking, DepositBooking, WithdrawalBooking};
+pub use error::AcceptError;
+
+use crate::balance::BookingError;
+use sluice_contract::order::OrderKind;
+
+/// A checked request, ready to be booked.
+#[derive(Debug, Clone)]
+pub enum BookingRequest {
+    Withdraw(WithdrawalBooking),
+    Deposit(DepositBooking),
+    Capture(CaptureBooking),
+}
+
+impl BookingRequest {
+    /// Words a refusal of the balance by where the request's money would come from.
+    pub fn refusal(&self, error: BookingError) -> AcceptError {
+        if error == BookingError::Insufficient && self.is_from_captured() {
+            AcceptError::InsufficientCaptured
+        } else {
+            error.into()
+        }
+    }
+
+    fn is_from_captured(&self) -> bool {
+        match self {
+            BookingRequest::Withdraw(w) => match w.kind {
+                OrderKind::CashOut => false,
+                OrderKind::Refund | OrderKind::Settlement => true,
+            },
+            BookingRequest::Deposit(_) | BookingRequest::Capture(_) => false,
+        }
+    }
+
+    /// Names the captured payment that is made or taken from: account and number.
+    pub fn payment(&self) -> Option<(&str, &str)> {
+        match self {
+            BookingRequest::Withdraw(w) => Some((&w.account_id, w.payment_no.as_deref()?)),
+            BookingRequest::Deposit(_) => None,
+            BookingRequest::Capture(c) => Some((&c.account_id, &c.payment_no)),
+        }
+    }
+
+    pub fn account_id(&self) -> &str {
+        match self {
+            BookingRequest::Withdraw(w) => &w.account_id,
+            BookingRequest::Deposit(d) => &d.account_id,
+            BookingRequest::Capture(c) => &c.account_id,
+        }
+    }
+}
+
+/// A request under its caller's key, with a hash over its fields: the same key may only
+/// ask for the same again.
+#[derive(Debug, Clone)]
+pub struct IdempotentRequest {
+    pub client: String,
+    pub key: String,
+    pub request_hash: String,
+    pub booking: BookingRequest,
+}

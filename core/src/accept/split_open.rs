@@ -1,0 +1,151 @@
+//! Step 1 of a booking at other servers: the orders' transaction, which writes keys, orders
+//! and intents.
+
+use crate::accept::split_intent::new_intent;
+use crate::accept::split_keys::look_up_keys;
+use crate::accept::{AcceptError, AcceptResult, AcceptedRequest, IdempotentRequest, replay};
+use crate::intents::{self, BookingIntent};
+use crate::metrics::METRICS;
+use crate::orders::repo::IdempotencyRow;
+use crate::orders::{Order, OrderRef};
+use crate::saga::BookingSaga;
+use crate::transaction::Transaction;
+use crate::unit_of_work::UnitOfWork;
+use mysql_async::Conn;
+use sluice_contract::clock::now_us;
+use std::collections::{HashMap, HashSet};
+
+/// Progress of a request after its intent was written or found.
+pub(super) enum RequestProgress {
+    Answered(AcceptResult),
+    /// Its booking is open: the intent of this order or booking decides.
+    AwaitsBooking(AcceptedRequest),
+}
+
+/// Intents that the first transaction has written or found.
+pub struct OpenedIntents {
+    /// One for each request.
+    pub(super) progress: Vec<RequestProgress>,
+    /// To be driven.
+    pub intents: Vec<BookingIntent>,
+}
+
+/// Rows of one batch, before they are written.
+#[derive(Default)]
+struct NewRows {
+    orders: Vec<Order>,
+    keys: Vec<IdempotencyRow>,
+    /// Postings of this batch: account and id.
+    postings: HashSet<(String, String)>,
+}
+
+/// Opens the requests' intents in one transaction with the orders. `look_up` reads their
+/// keys first.
+///
+/// # Errors
+/// The server's; a duplicate key asks for another call with `look_up`.
+pub async fn open(
+    saga: &BookingSaga,
+    requests: &[&IdempotentRequest],
+    look_up: bool,
+) -> anyhow::Result<OpenedIntents> {
+    let mut conn = saga.orders.get_conn().await?;
+    let known = if look_up {
+        look_up_keys(saga, &mut conn, requests).await?
+    } else {
+        HashMap::new()
+    };
+    let repeats: Vec<OrderRef> = known
+        .values()
+        .map(|k| OrderRef::new(&k.account_id, &k.order_id))
+        .collect();
+    let mut already_open = intents::repo::of_orders(&mut conn, &repeats, &saga.key).await?;
+    already_open.retain(BookingIntent::is_refusable);
+
+    let now = now_us();
+    let mut rows = NewRows::default();
+    let mut opened = OpenedIntents {
+        progress: Vec::with_capacity(requests.len()),
+        intents: Vec::new(),
+    };
+    for request in requests {
+        let progress = match known.get(&(request.client.clone(), request.key.clone())) {
+            Some(row) => answer_repeat(row, request, &already_open),
+            None => open_new(request, &mut rows, &mut opened.intents, now),
+        };
+        opened.progress.push(progress);
+    }
+    if !rows.keys.is_empty() {
+        write(saga, &mut conn, rows, &opened.intents, now).await?;
+    }
+    opened.intents.append(&mut already_open);
+    Ok(opened)
+}
+
+fn answer_repeat(
+    row: &IdempotencyRow,
+    request: &IdempotentRequest,
+    open: &[BookingIntent],
+) -> RequestProgress {
+    match replay(&row.request_hash, &row.order_id, &request.request_hash) {
+        Ok(accepted) if open.iter().any(|i| i.order_id == row.order_id) => {
+            RequestProgress::AwaitsBooking(accepted)
+        }
+        said => RequestProgress::Answered(said),
+    }
+}
+
+/// Makes the rows of a request whose key is new.
+fn open_new(
+    request: &IdempotentRequest,
+    rows: &mut NewRows,
+    intents: &mut Vec<BookingIntent>,
+    now_us: i64,
+) -> RequestProgress {
+    let (order, intent) = new_intent(request, now_us);
+    let posting = &intent.posting;
+    let is_first = rows
+        .postings
+        .insert((posting.account_id.clone(), posting.posting_id.clone()));
+    if !is_first {
+        return RequestProgress::Answered(Err(AcceptError::InFlight));
+    }
+    rows.keys.push(IdempotencyRow {
+        client: request.client.clone(),
+        key: request.key.clone(),
+        request_hash: request.request_hash.clone(),
+        account_id: posting.account_id.clone(),
+        order_id: intent.order_id.clone(),
+    });
+    let accepted = AcceptedRequest {
+        order_id: intent.order_id.clone(),
+        replayed: false,
+    };
+    rows.orders.extend(order);
+    intents.push(intent);
+    RequestProgress::AwaitsBooking(accepted)
+}
+
+async fn write(
+    saga: &BookingSaga,
+    conn: &mut Conn,
+    rows: NewRows,
+    intents: &[BookingIntent],
+    now_us: i64,
+) -> anyhow::Result<()> {
+    let unit_of_work = UnitOfWork {
+        keys: rows.keys,
+        new_orders: rows.orders.iter().collect(),
+        intents: intents.to_vec(),
+        ..UnitOfWork::default()
+    };
+    let transaction = Transaction::deferred(conn);
+    unit_of_work
+        .commit(transaction, saga.schemas(), &saga.key, now_us)
+        .await?;
+    METRICS
+        .orders
+        .with_label_values(&["booking"])
+        .inc_by(rows.orders.len() as u64);
+    Ok(())
+}

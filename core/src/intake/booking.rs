@@ -1,0 +1,85 @@
+//! Bookings of payments, tried until each is booked, known, or set aside.
+
+use crate::accept::{AcceptError, AcceptResult, Acceptor};
+use crate::batch::policy::INTAKE;
+use crate::intake::count;
+use crate::intake::message::{PaymentOffset, ReceivedPayment};
+use crate::metrics::METRICS;
+use futures_util::future::join_all;
+use sluice_contract::event::BUSINESS_TOPICS;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Returns once every payment is booked, known, or set aside. Events under one key
+/// follow each other in the order of the partition.
+pub(super) async fn book(acceptor: &Arc<Acceptor>, mut payments: Vec<ReceivedPayment>) {
+    let mut attempt = 0;
+    while !payments.is_empty() {
+        let mut keys = HashSet::new();
+        let (now, later): (Vec<_>, Vec<_>) = payments
+            .into_iter()
+            .partition(|p| keys.insert(p.request.key.clone()));
+        let booked = join_all(now.iter().map(|p| acceptor.submit(p.request.clone()))).await;
+        let (mut again, reason) = settle(now, booked);
+        if let Some(reason) = reason {
+            METRICS.intake.retries.inc();
+            tracing::warn!(
+                payments = again.len(),
+                "payments wait to be booked: {reason}"
+            );
+            tokio::time::sleep(INTAKE.after_conflict(attempt)).await;
+            attempt += 1;
+        }
+        again.extend(later);
+        payments = again;
+    }
+}
+
+/// Counts what is done, and returns the payments to be tried again, with the last reason.
+fn settle(
+    payments: Vec<ReceivedPayment>,
+    results: Vec<AcceptResult>,
+) -> (Vec<ReceivedPayment>, Option<AcceptError>) {
+    let (mut again, mut reason) = (Vec::new(), None);
+    for (payment, result) in payments.into_iter().zip(results) {
+        match result {
+            Ok(accepted) if accepted.replayed => count("repeated"),
+            Ok(_) => count("booked"),
+            Err(refusal) if refusal.is_transient() => {
+                reason = Some(refusal);
+                again.push(payment);
+            }
+            Err(refusal) => refused(&payment, &refusal),
+        }
+    }
+    (again, reason)
+}
+
+/// Sets a payment aside for good: counted, and named by its place.
+fn refused(payment: &ReceivedPayment, refusal: &AcceptError) {
+    let (account, PaymentOffset { partition, offset }) =
+        (payment.request.booking.account_id(), &payment.place);
+    let topic = BUSINESS_TOPICS[0];
+    if matches!(
+        refusal,
+        AcceptError::KeyReused | AcceptError::AlreadyCaptured
+    ) {
+        count("conflict");
+        tracing::error!(
+            topic,
+            partition,
+            offset,
+            account,
+            "a payment was told before with other words: not booked"
+        );
+    } else {
+        count("dead_letter");
+        tracing::error!(
+            topic,
+            partition,
+            offset,
+            account,
+            "a payment is set aside: {refusal}"
+        );
+    }
+}

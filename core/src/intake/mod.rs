@@ -1,0 +1,171 @@
+//! Payments in: `payment.succeeded` events on Kafka are booked onto the merchants'
+//! intermediate accounts, each once, however often it is delivered.
+//!
+//! An offset is committed after the booking's own commit, so a crash between the two
+//! delivers the event again, and its key finds what is booked. What can't be booked
+//! for good is set aside, counted and named by its place; what can't be booked now is
+//! waited for, however long that takes.
+
+mod booking;
+mod message;
+mod request;
+
+use crate::accept::Acceptor;
+use crate::config;
+use crate::intake::booking::book;
+use crate::intake::message::{ReceivedPayment, take};
+use crate::metrics::METRICS;
+use anyhow::Context;
+use futures_util::FutureExt;
+use rdkafka::client::ClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{CommitMode, Consumer, ConsumerContext, StreamConsumer};
+use rdkafka::error::KafkaResult;
+use rdkafka::message::Message;
+use rdkafka::{Offset, Statistics, TopicPartitionList};
+use sluice_contract::event::BUSINESS_TOPICS;
+use sluice_contract::supervisor::Supervisor;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Events booked side by side, so that they share commits: a little more than one
+/// accept transaction holds.
+const MAX_EVENTS_PER_BATCH: usize = 256;
+/// Payments that were read may still be booked for so long after the stop.
+const STOP_GRACE: Duration = Duration::from_secs(3);
+const READ_RETRY_DELAY: Duration = Duration::from_millis(500);
+
+/// Reader of the payments of its share of the partitions.
+pub struct PaymentIntake {
+    consumer: StreamConsumer<IntakeClientContext>,
+    acceptor: Arc<Acceptor>,
+}
+
+/// Listener of what Kafka's client reports by itself.
+struct IntakeClientContext;
+
+impl ClientContext for IntakeClientContext {
+    fn stats(&self, now: Statistics) {
+        let partitions = now.topics.values().flat_map(|t| t.partitions.values());
+        METRICS
+            .intake
+            .lag
+            .set(partitions.map(|p| p.consumer_lag.max(0)).sum());
+    }
+}
+
+impl ConsumerContext for IntakeClientContext {
+    fn commit_callback(&self, committed: KafkaResult<()>, _: &TopicPartitionList) {
+        if let Err(error) = committed {
+            // Delivered again, to whoever has the partition now; the keys know them.
+            tracing::warn!("offsets of booked payments are not committed: {error}");
+        }
+    }
+}
+
+impl PaymentIntake {
+    /// Starts reading among `parts`.
+    ///
+    /// # Errors
+    /// Brokers that Kafka's client can't use.
+    pub fn start(
+        parts: &Supervisor,
+        config: &config::IntakeConfig,
+        brokers: &str,
+        acceptor: Arc<Acceptor>,
+    ) -> anyhow::Result<()> {
+        let consumer: StreamConsumer<IntakeClientContext> = ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            .set("group.id", &config.group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            // A payment published before the first start is a payment too.
+            .set("auto.offset.reset", "earliest")
+            // How soon the partitions of a core that died are another's.
+            .set("session.timeout.ms", "6000")
+            .set("heartbeat.interval.ms", "1500")
+            .set("fetch.wait.max.ms", "100")
+            .set("queued.max.messages.kbytes", "16384")
+            .set("topic.metadata.refresh.interval.ms", "10000")
+            .set("statistics.interval.ms", "2000")
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", "500")
+            .set("log_level", "3")
+            .create_with_context(IntakeClientContext)
+            .context("kafka.brokers: can't make a consumer")?;
+        consumer
+            .subscribe(&[BUSINESS_TOPICS[0]])
+            .context("can't subscribe to payments")?;
+        let stop = parts.stop_token();
+        parts.spawn(
+            "payment-intake",
+            PaymentIntake { consumer, acceptor }.run(stop),
+        );
+        Ok(())
+    }
+
+    /// Books round after round until the stop. A round that can't be booked soon after
+    /// it is given up: its offsets are not committed, so it is delivered again.
+    async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let given_up = async {
+            stop.cancelled().await;
+            tokio::time::sleep(STOP_GRACE).await;
+        };
+        tokio::pin!(given_up);
+        while let Some((payments, read)) = stop.run_until_cancelled(self.collect()).await {
+            tokio::select! {
+                () = book(&self.acceptor, payments) => {}
+                () = &mut given_up => break,
+            }
+            if let Err(error) = self.commit(&read) {
+                tracing::warn!("offsets of booked payments can't be committed now: {error:#}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Collects at least one message, and with it what is there already; for each
+    /// partition the offset behind what was read.
+    async fn collect(&self) -> (Vec<ReceivedPayment>, BTreeMap<i32, i64>) {
+        let (mut payments, mut read) = (Vec::new(), BTreeMap::new());
+        let mut next = Some(self.consumer.recv().await);
+        let mut messages = 0;
+        while let Some(message) = next {
+            match message {
+                Ok(message) => {
+                    payments.extend(take(&message));
+                    read.insert(message.partition(), message.offset() + 1);
+                    messages += 1;
+                }
+                Err(error) => {
+                    tracing::warn!("payments can't be read now: {error}");
+                    tokio::time::sleep(READ_RETRY_DELAY).await;
+                }
+            }
+            next = if messages < MAX_EVENTS_PER_BATCH {
+                self.consumer.recv().now_or_never()
+            } else {
+                None
+            };
+        }
+        (payments, read)
+    }
+
+    fn commit(&self, read: &BTreeMap<i32, i64>) -> anyhow::Result<()> {
+        let mut list = TopicPartitionList::new();
+        for (partition, next) in read {
+            list.add_partition_offset(BUSINESS_TOPICS[0], *partition, Offset::Offset(*next))?;
+        }
+        if !read.is_empty() {
+            self.consumer.commit(&list, CommitMode::Async)?;
+        }
+        Ok(())
+    }
+}
+
+/// Counts an event by its result.
+fn count(result: &'static str) {
+    METRICS.intake.events.with_label_values(&[result]).inc();
+}

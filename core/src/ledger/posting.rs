@@ -1,0 +1,156 @@
+//! Postings: two balanced entries each, and the books that they name.
+
+use crate::ledger::{EntrySide, PostingKind};
+use crate::orders::Order;
+use rust_decimal::Decimal;
+use sluice_contract::money::Currency;
+use sluice_contract::order::OrderKind;
+
+/// Two lines, one amount: the debit and the credit of one step. Balanced by
+/// construction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posting {
+    pub account_id: String,
+    /// Derived from what is booked, so that the primary key books it once.
+    pub posting_id: String,
+    pub kind: PostingKind,
+    pub debit_book: String,
+    pub credit_book: String,
+    pub amount: Decimal,
+    pub currency: Currency,
+    /// Order id, or the payment's own number for a deposit.
+    pub reference: String,
+}
+
+pub const AVAILABLE_BOOK: &str = "available";
+pub const RESERVED_BOOK: &str = "reserved";
+pub const INTERMEDIATE_BOOK: &str = "intermediate";
+pub const INTERMEDIATE_RESERVED_BOOK: &str = "intermediate_reserved";
+/// The books that are the account's own; their sums are its balance.
+pub const ACCOUNT_BOOKS: [&str; 4] = [
+    AVAILABLE_BOOK,
+    RESERVED_BOOK,
+    INTERMEDIATE_BOOK,
+    INTERMEDIATE_RESERVED_BOOK,
+];
+pub const PAYMENTS_CLEARING_BOOK: &str = "clearing.payments";
+
+impl Posting {
+    /// Money that an upstream received for the account, to be used at once.
+    pub fn deposit(account_id: &str, biz_no: &str, amount: Decimal, currency: Currency) -> Self {
+        Self::incoming(
+            PostingKind::Deposit,
+            "dep",
+            AVAILABLE_BOOK,
+            (account_id, biz_no),
+            amount,
+            currency,
+        )
+    }
+
+    /// A payment that a payer made to the merchant: onto the intermediate account.
+    pub fn capture(
+        account_id: &str,
+        payment_no: &str,
+        amount: Decimal,
+        currency: Currency,
+    ) -> Self {
+        Self::incoming(
+            PostingKind::Capture,
+            "pay",
+            INTERMEDIATE_BOOK,
+            (account_id, payment_no),
+            amount,
+            currency,
+        )
+    }
+
+    fn incoming(
+        kind: PostingKind,
+        prefix: &str,
+        book: &str,
+        (account_id, number): (&str, &str),
+        amount: Decimal,
+        currency: Currency,
+    ) -> Self {
+        Posting {
+            account_id: account_id.to_owned(),
+            posting_id: format!("{prefix}-{number}"),
+            kind,
+            debit_book: PAYMENTS_CLEARING_BOOK.to_owned(),
+            credit_book: book.to_owned(),
+            amount,
+            currency,
+            reference: number.to_owned(),
+        }
+    }
+
+    /// `finalize` and `release` share the posting id `<order>-end`: whatever the
+    /// code above does, an order's reserved money is settled once.
+    pub fn of_order(order: &Order, kind: PostingKind) -> Self {
+        let clearing = || format!("clearing.{}", order.channel.as_deref().unwrap_or("none"));
+        let (free, held) = match order.kind {
+            OrderKind::CashOut => (AVAILABLE_BOOK.to_owned(), RESERVED_BOOK.to_owned()),
+            OrderKind::Refund | OrderKind::Settlement => (
+                INTERMEDIATE_BOOK.to_owned(),
+                INTERMEDIATE_RESERVED_BOOK.to_owned(),
+            ),
+        };
+        let gone = || {
+            if order.kind == OrderKind::Settlement {
+                AVAILABLE_BOOK.to_owned()
+            } else {
+                clearing()
+            }
+        };
+        let (step, debit, credit) = match kind {
+            PostingKind::Reserve | PostingKind::Deposit | PostingKind::Capture => {
+                ("reserve", free, held)
+            }
+            PostingKind::Finalize => ("end", held, gone()),
+            PostingKind::Release => ("end", held, free),
+            PostingKind::Return => ("return", gone(), free),
+        };
+        Posting {
+            account_id: order.account_id.clone(),
+            posting_id: format!("{}-{step}", order.order_id),
+            kind,
+            debit_book: debit,
+            credit_book: credit,
+            amount: order.amount,
+            currency: order.currency,
+            reference: order.order_id.clone(),
+        }
+    }
+
+    /// What the posting changes of the account's balance.
+    pub fn sum<'a>(&'a self, kind: OrderKind, payment_no: Option<&'a str>) -> BookingAmount<'a> {
+        BookingAmount {
+            account_id: &self.account_id,
+            amount: self.amount,
+            currency: self.currency,
+            kind,
+            payment_no,
+        }
+    }
+
+    /// The two entries: side and book.
+    pub fn lines(&self) -> [(EntrySide, &str); 2] {
+        [
+            (EntrySide::Debit, &self.debit_book),
+            (EntrySide::Credit, &self.credit_book),
+        ]
+    }
+}
+
+/// Whose money, how much of it, and for what kind of order.
+#[derive(Debug, Clone, Copy)]
+pub struct BookingAmount<'a> {
+    pub account_id: &'a str,
+    /// Major units of `currency`.
+    pub amount: Decimal,
+    pub currency: Currency,
+    pub kind: OrderKind,
+    /// The captured payment that is made, taken from, or given back to.
+    pub payment_no: Option<&'a str>,
+}

@@ -1,0 +1,131 @@
+//! An outflow order as it is stored.
+
+use crate::orders::OrderRef;
+use rust_decimal::Decimal;
+use sluice_contract::ids::serial_no;
+use sluice_contract::money::Currency;
+use sluice_contract::order::{OrderKind, OrderState};
+
+/// An order as stored; its columns are listed in `columns`. Amount in major units of
+/// `currency`; every `_us` is a time in µs since 1970 UTC.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Order {
+    pub account_id: String,
+    pub order_id: String,
+    pub kind: OrderKind,
+    pub client: String,
+    pub transaction_id: String,
+    pub biz_no: Option<String>,
+    pub user_id: Option<String>,
+    pub to_account: String,
+    /// The payee's bank, for routing.
+    pub bank: Option<String>,
+    /// The captured payment that a refund or a settlement takes from.
+    pub payment_no: Option<String>,
+    pub amount: Decimal,
+    pub currency: Currency,
+    pub state: OrderState,
+    /// Wished for at acceptance, fixed at the claim; none again once that channel has
+    /// declined it for itself alone.
+    pub channel: Option<String>,
+    pub serial_no: String,
+    /// Fixed at the first claim, never changed (seed 002 §3.2).
+    pub trade_time: Option<String>,
+    /// How and why this channel was chosen: JSON, written by `routing`.
+    pub route: Option<String>,
+    pub attempts: i64,
+    pub queries: i64,
+    /// How often it was claimed for sending: an answer to an earlier sending proves
+    /// nothing about the last one.
+    pub sends: i64,
+    /// The version that the last published event tells of, and when that happened.
+    pub notified_version: i64,
+    pub notified_us: i64,
+    /// Number of repeats of that event, because nobody acknowledged it.
+    pub notify_count: i64,
+    /// When the upstream acknowledged the end.
+    pub acknowledged_us: Option<i64>,
+    /// A case that the core itself may close is open.
+    pub has_open_case: bool,
+    pub result_code: Option<String>,
+    pub version: i64,
+    pub due_us: Option<i64>,
+    pub created_us: i64,
+    pub updated_us: i64,
+}
+
+impl Order {
+    /// Makes an order of which nothing but these words is known: the base of new ones,
+    /// so that a column has its first value here alone.
+    pub fn blank(
+        account_id: &str,
+        order_id: &str,
+        kind: OrderKind,
+        amount: Decimal,
+        currency: Currency,
+    ) -> Self {
+        Order {
+            account_id: account_id.to_owned(),
+            order_id: order_id.to_owned(),
+            kind,
+            client: String::new(),
+            transaction_id: String::new(),
+            biz_no: None,
+            user_id: None,
+            to_account: String::new(),
+            bank: None,
+            payment_no: None,
+            amount,
+            currency,
+            state: OrderState::Init,
+            channel: None,
+            serial_no: serial_no(order_id),
+            trade_time: None,
+            route: None,
+            attempts: 0,
+            queries: 0,
+            sends: 0,
+            notified_version: 1,
+            notified_us: 0,
+            notify_count: 0,
+            acknowledged_us: None,
+            has_open_case: false,
+            result_code: None,
+            version: 1,
+            due_us: None,
+            created_us: 0,
+            updated_us: 0,
+        }
+    }
+
+    pub fn at(&self) -> OrderRef {
+        OrderRef::new(&self.account_id, &self.order_id)
+    }
+
+    /// Tells whether a channel may have it: sent at least once, and to the channel that
+    /// it names. One that declined it for itself alone is named no more.
+    pub fn was_sent(&self) -> bool {
+        self.attempts > 0 && self.channel.is_some()
+    }
+
+    /// Names the state as upstreams see it. `init` again after the channel was asked
+    /// still shows as processing: for the upstream it never went back.
+    pub fn shown(&self) -> &'static str {
+        let was_asked =
+            self.queries > 0 || self.attempts > 1 || (self.attempts > 0 && self.channel.is_none());
+        match self.state {
+            OrderState::Booking | OrderState::Init | OrderState::Dispatching if was_asked => {
+                "processing"
+            }
+            OrderState::Booking
+            | OrderState::Init
+            | OrderState::Dispatching
+            | OrderState::InDoubt
+            | OrderState::Processing
+            | OrderState::Manual
+            | OrderState::Success
+            | OrderState::Failed
+            | OrderState::Returned => self.state.shown(),
+        }
+    }
+}

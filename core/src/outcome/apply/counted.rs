@@ -1,0 +1,148 @@
+//! The input that an outcome counts for: what is late, repeated or impossible is told
+//! from news before the state machine is asked.
+
+use crate::orders::Order;
+use crate::orders::state::OrderInput;
+use crate::outcome::apply::delays::{OutcomeDelays, RENOTIFY_INTERVAL_US};
+use crate::outcome::apply::former_channel::{FormerChannelAnswer, former_channel_answer};
+use crate::outcome::apply::mismatch::contradicts;
+use crate::outcome::apply::reroute::reroute;
+use crate::outcome::report::{AnswerTo, OrderOutcome, OutcomeResult};
+use crate::routing::Route;
+use sluice_contract::order::OrderState;
+
+/// Worth of an outcome for its order as it is now.
+pub(super) enum CountedOutcome {
+    Input(OrderInput),
+    /// A word that can't be true, with the reason.
+    Contradiction(String),
+    /// No news: the answer to whoever reports.
+    Nothing(OutcomeResult),
+}
+
+/// Counts an outcome for the order as it is now.
+pub(super) fn count(
+    order: &Order,
+    outcome: &OrderOutcome,
+    delays: &OutcomeDelays,
+    now_us: i64,
+) -> CountedOutcome {
+    let other = outcome
+        .channel
+        .filter(|channel| order.channel.as_deref() != Some(*channel));
+    if let Some(channel) = other {
+        return match former_channel_answer(order, channel, outcome.event) {
+            FormerChannelAnswer::ReversesDecline => {
+                CountedOutcome::Input(OrderInput::DeclineReversed)
+            }
+            FormerChannelAnswer::Odd(detail) => CountedOutcome::Contradiction(detail),
+            FormerChannelAnswer::Repeated => CountedOutcome::Nothing(OutcomeResult::Already),
+        };
+    }
+    if let Some(detail) = contradicts(order, outcome) {
+        return CountedOutcome::Contradiction(detail);
+    }
+    match count_own(order, outcome, delays, now_us) {
+        Ok(input) => CountedOutcome::Input(input),
+        Err(result) => CountedOutcome::Nothing(result),
+    }
+}
+
+/// Counts what the order's own channel, its upstream or recovery says; an error if it
+/// counts for nothing.
+fn count_own(
+    order: &Order,
+    outcome: &OrderOutcome,
+    delays: &OutcomeDelays,
+    now_us: i64,
+) -> Result<OrderInput, OutcomeResult> {
+    let input = outcome.event;
+    if is_superseded(order, outcome) {
+        // The answer to the last sending is still to come, or will be asked for.
+        return if order.state == OrderState::Dispatching {
+            Err(OutcomeResult::Already)
+        } else {
+            Ok(OrderInput::Unknown)
+        };
+    }
+    match input {
+        // The first request may still arrive.
+        OrderInput::Cancel if order.was_sent() && order.state == OrderState::Init => {
+            Err(OutcomeResult::Refused)
+        }
+        // Another instance has told it again meanwhile, or it was acknowledged.
+        OrderInput::AckOverdue if order.due_us.is_none_or(|due| due > now_us) => {
+            Err(OutcomeResult::Already)
+        }
+        OrderInput::AckOverdue if order.notify_count >= delays.ack_policy.max_notifications => {
+            Ok(OrderInput::AckExhausted)
+        }
+        // Another that had it says that it paid: who refuses now proves nothing any more,
+        // and the money stays reserved until a person has looked.
+        OrderInput::Declined | OrderInput::NotHere | OrderInput::NoSuchTrade
+            if !order.state.is_end() && Route::has_reversed_decline(order.route.as_deref()) =>
+        {
+            Ok(OrderInput::Unknown)
+        }
+        // No other may take it: then it is the end.
+        OrderInput::NotHere if reroute(order, outcome).is_none() => Ok(OrderInput::Declined),
+        OrderInput::NotSent if order.has_open_case => Err(OutcomeResult::Already),
+        OrderInput::Acknowledged if order.acknowledged_us.is_some() => Err(OutcomeResult::Already),
+        OrderInput::Renotify if now_us - order.updated_us < RENOTIFY_INTERVAL_US => {
+            Err(OutcomeResult::TooSoon)
+        }
+        OrderInput::Booked
+        | OrderInput::Unfunded
+        | OrderInput::Claim
+        | OrderInput::Unroutable
+        | OrderInput::Accepted
+        | OrderInput::Succeeded
+        | OrderInput::Declined
+        | OrderInput::NotHere
+        | OrderInput::DeclineReversed
+        | OrderInput::Unknown
+        | OrderInput::NoSuchTrade
+        | OrderInput::Returned
+        | OrderInput::Cancel
+        | OrderInput::Exhausted
+        | OrderInput::NotSent
+        | OrderInput::AckOverdue
+        | OrderInput::AckExhausted
+        | OrderInput::Acknowledged
+        | OrderInput::Renotify => Ok(input),
+    }
+}
+
+/// Tells whether a later sending has taken the place of what this answers to.
+fn is_superseded(order: &Order, outcome: &OrderOutcome) -> bool {
+    match outcome.answers {
+        AnswerTo::Send(number) => number < order.sends,
+        // What a query says clearly is true whenever it was asked; that the trade is
+        // not known may have been true only before it was sent again.
+        AnswerTo::Query(sends) => sends < order.sends && is_unclear(outcome.event),
+        AnswerTo::Nothing => false,
+    }
+}
+
+fn is_unclear(input: OrderInput) -> bool {
+    match input {
+        OrderInput::NoSuchTrade | OrderInput::Unknown => true,
+        OrderInput::Booked
+        | OrderInput::Unfunded
+        | OrderInput::Claim
+        | OrderInput::Unroutable
+        | OrderInput::Accepted
+        | OrderInput::Succeeded
+        | OrderInput::Declined
+        | OrderInput::NotHere
+        | OrderInput::DeclineReversed
+        | OrderInput::Returned
+        | OrderInput::Cancel
+        | OrderInput::Exhausted
+        | OrderInput::NotSent
+        | OrderInput::AckOverdue
+        | OrderInput::AckExhausted
+        | OrderInput::Acknowledged
+        | OrderInput::Renotify => false,
+    }
+}

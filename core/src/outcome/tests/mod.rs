@@ -1,0 +1,92 @@
+//! Outcomes applied in memory, by example.
+
+mod acknowledgements;
+mod cases;
+mod channels;
+mod declines;
+mod late;
+mod payments;
+mod reversals;
+
+use crate::orders::state::OrderInput;
+use crate::orders::{Order, OrderRef, sample};
+use crate::outcome::apply::{AckPolicy, AppliedOutcomes, OutcomeDelays, apply};
+use crate::outcome::report::{OrderOutcome, OutcomeResult};
+use sluice_contract::order::{OrderKind, OrderState};
+
+const NOW_US: i64 = 10_000_000;
+
+fn delays() -> OutcomeDelays {
+    let ack_policy = AckPolicy {
+        clients: std::sync::Arc::new(["shop".to_owned()].into()),
+        first_us: 1_000,
+        max_delay_us: 8_000,
+        max_notifications: 2,
+    };
+    OutcomeDelays {
+        first_query_us: 10,
+        callback_us: 20,
+        ack_policy,
+    }
+}
+
+/// Makes an order of `shop` that went out twice.
+fn shop_order(state: OrderState) -> Order {
+    Order {
+        account_id: "A".into(),
+        order_id: "o".into(),
+        client: "shop".into(),
+        currency: "CNY".parse().unwrap(),
+        state,
+        channel: Some("netsunion".into()),
+        attempts: 1,
+        queries: 1,
+        sends: 2,
+        notified_us: 1,
+        version: 5,
+        due_us: Some(1),
+        ..sample(OrderKind::CashOut)
+    }
+}
+
+fn says(event: OrderInput) -> OrderOutcome {
+    OrderOutcome {
+        channel: Some("netsunion"),
+        ..OrderOutcome::new(OrderRef::new("A", "o"), event)
+    }
+}
+
+fn after(order: Order, outcome: &OrderOutcome) -> (OutcomeResult, Order, AppliedOutcomes) {
+    let all = apply(
+        std::slice::from_ref(outcome),
+        vec![order],
+        &delays(),
+        NOW_US,
+    );
+    (all.taken[0], all.orders["o"].clone(), all)
+}
+
+/// Makes an order of 1 CNY on unionpay that was sent `attempts` times.
+fn unionpay_order(state: OrderState, attempts: i64) -> Order {
+    Order {
+        account_id: "A".into(),
+        order_id: "o".into(),
+        client: "shop".into(),
+        to_account: "p".into(),
+        currency: "CNY".parse().unwrap(),
+        state,
+        channel: Some("unionpay".into()),
+        serial_no: "O".into(),
+        attempts,
+        queries: attempts,
+        sends: attempts,
+        notified_us: 1,
+        version: 3,
+        due_us: Some(1),
+        ..sample(OrderKind::CashOut)
+    }
+}
+
+fn apply_to(outcome: OrderOutcome, order: Order) -> AppliedOutcomes {
+    apply(&[outcome], vec![order], &delays(), 100)
+}

@@ -1,0 +1,57 @@
+//! Payments that differ from their orders.
+
+use crate::orders::OrderRef;
+use crate::orders::state::OrderInput;
+use crate::outcome::report::{OrderOutcome, OutcomeResult};
+use crate::outcome::tests::{apply_to, unionpay_order};
+use rust_decimal::Decimal;
+use sluice_contract::order::OrderState;
+
+#[test]
+fn another_amount_is_a_contradiction_whose_detail_fits_its_column() {
+    let mut outcome = OrderOutcome {
+        channel: Some("unionpay"),
+        ..OrderOutcome::new(OrderRef::new("A", "o"), OrderInput::Succeeded)
+    };
+    outcome.amount = Some(Decimal::TWO);
+    outcome.code = Some("x".repeat(500));
+    let all = apply_to(outcome, unionpay_order(OrderState::Processing, 1));
+    assert_eq!(all.taken, [OutcomeResult::Contradiction]);
+    assert!(all.cases[0].detail.len() < 190 && all.moved.is_empty());
+}
+
+#[test]
+fn another_currency_or_account_is_a_contradiction_and_the_same_is_none() {
+    let heard = |amount: i64, currency: &str, to: &str| {
+        let mut outcome = OrderOutcome {
+            channel: Some("unionpay"),
+            ..OrderOutcome::new(OrderRef::new("A", "o"), OrderInput::Succeeded)
+        };
+        outcome.amount = Some(Decimal::new(amount, 2));
+        outcome.currency = Some(currency.parse().unwrap());
+        outcome.to_account = Some(to.to_owned());
+        let all = apply_to(outcome, unionpay_order(OrderState::Processing, 1));
+        (
+            all.taken[0],
+            all.cases
+                .first()
+                .map(|c| c.detail.clone())
+                .unwrap_or_default(),
+        )
+    };
+    assert_eq!(heard(100, "CNY", "p").0, OutcomeResult::Moved);
+    let (taken, detail) = heard(100, "JPY", "p");
+    assert!(
+        taken == OutcomeResult::Contradiction
+            && detail.contains("1 JPY")
+            && detail.contains("1 CNY"),
+        "{detail}"
+    );
+    let (taken, detail) = heard(100, "CNY", &"another account, and a long one ".repeat(9));
+    assert!(
+        taken == OutcomeResult::Contradiction
+            && detail.contains("another?account")
+            && detail.len() < 190,
+        "{detail}"
+    );
+}

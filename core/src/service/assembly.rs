@@ -1,0 +1,241 @@
+//! Assembles the core: every part is made here, in dependency order, and started in
+//! its stage.
+
+use crate::accept::Acceptor;
+use crate::channels::ChannelClient;
+use crate::config::{CoreConfig, CoreSecrets};
+use crate::dispatch::{Dispatcher, IsolationQueue};
+use crate::guard::fence::FenceClient;
+use crate::http::CoreApi;
+use crate::intake::PaymentIntake;
+use crate::outbox_relay::{OutboxRelay, producer};
+use crate::outcome::{OutcomeDelays, OutcomeRecorder};
+use crate::quarantine::OrderQuarantine;
+use crate::ready_queue::ReadyQueue;
+use crate::recovery::OrderRecovery;
+use crate::routing::ActiveRouting;
+use crate::saga::{BookingSaga, SagaFollower, SagaRecovery};
+use crate::service::listeners::serve_public;
+use crate::service::pools::ServicePools;
+use crate::service::stages::CoreStages;
+use crate::service::watches::{watch_channel_keys, watch_fence};
+use anyhow::ensure;
+use sluice_contract::schema::Schemas;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+/// Handles of the writers: their queues are open as long as these live.
+pub(super) struct WriterHandles {
+    _acceptor: Arc<Acceptor>,
+    _outcomes: OutcomeRecorder,
+}
+
+/// What the makers below share.
+struct CoreAssembly<'a> {
+    config: &'a CoreConfig,
+    secrets: &'a CoreSecrets,
+    schemas: &'a Schemas,
+    stages: &'a CoreStages,
+    pools: ServicePools,
+    ready: ReadyQueue,
+    fence: FenceClient,
+    channels: Arc<[ChannelClient]>,
+}
+
+/// Makes and starts every part of the core.
+///
+/// # Errors
+/// Settings that only show when they are used, or a database that went away.
+pub(super) async fn start(
+    config: &CoreConfig,
+    secrets: &CoreSecrets,
+    schemas: &Schemas,
+    stages: &CoreStages,
+    public: TcpListener,
+) -> anyhow::Result<WriterHandles> {
+    let ready = ReadyQueue::new(config.dispatch.queue_capacity);
+    let core = CoreAssembly {
+        pools: ServicePools::connect(&config.servers(), schemas)?,
+        fence: FenceClient::start(
+            &stages.base,
+            &config.fence,
+            &config.name,
+            schemas,
+            secrets.sidecar.clone(),
+        )?,
+        channels: channel_clients(config, secrets, &ready)?,
+        ready,
+        config,
+        secrets,
+        schemas,
+        stages,
+    };
+    watch_channel_keys(&stages.base, secrets);
+    let follower = core.saga().await?;
+    let outcomes = core.outcomes(follower.as_ref());
+    let acceptor = core.acceptor(follower.as_ref());
+    core.intake(&acceptor)?;
+    let quarantine = OrderQuarantine::new(&core.pools.orders, schemas, &secrets.provenance);
+    core.recovery(&outcomes, &quarantine);
+    core.relay()?;
+    core.dispatcher(&outcomes, quarantine);
+    watch_fence(&stages.base, core.fence.clone());
+    let api = core.api(&acceptor, &outcomes)?;
+    serve_public(&stages.entrances, public, Arc::new(api));
+    tracing::info!(listen = %config.listen, admin = %config.admin, "core is up");
+    Ok(WriterHandles {
+        _acceptor: acceptor,
+        _outcomes: outcomes,
+    })
+}
+
+/// The channels' clients, in the order of preference of the settings.
+fn channel_clients(
+    config: &CoreConfig,
+    secrets: &CoreSecrets,
+    ready: &ReadyQueue,
+) -> anyhow::Result<Arc<[ChannelClient]>> {
+    let pairs = config.channels.iter().zip(secrets.channels.iter().cloned());
+    let clients = pairs.map(|(channel, keys)| ChannelClient::new(channel, keys, ready));
+    Ok(clients.collect::<Result<Vec<_>, _>>()?.into())
+}
+
+impl CoreAssembly<'_> {
+    /// Starts the saga if balance and ledger have servers of their own.
+    ///
+    /// # Errors
+    /// They are together, yet bookings of a time apart are open: nobody would make them.
+    async fn saga(&self) -> anyhow::Result<Option<SagaFollower>> {
+        let ServicePools {
+            orders,
+            balance,
+            ledger,
+        } = &self.pools;
+        if !self.config.servers().are_split() {
+            let (open, _) = crate::intents::repo::open(&mut orders.get_conn().await?).await?;
+            ensure!(
+                open == 0,
+                "{open} bookings are still open from when balance and ledger were apart: set balance.url and ledger.url as \
+                 before, let sluice_core_saga_open_bookings reach 0, then move the data"
+            );
+            return Ok(None);
+        }
+        let saga = Arc::new(BookingSaga::new(
+            orders.clone(),
+            balance.clone(),
+            ledger.clone(),
+            self.schemas,
+            &self.secrets.provenance,
+            &self.ready,
+        ));
+        SagaRecovery {
+            saga: saga.clone(),
+            readiness: self.stages.readiness.clone(),
+        }
+        .start(&self.stages.saga);
+        tracing::info!("balance and ledger are apart: bookings go through the saga");
+        Ok(Some(SagaFollower::start(&self.stages.saga, &saga)))
+    }
+
+    fn outcomes(&self, follower: Option<&SagaFollower>) -> OutcomeRecorder {
+        OutcomeRecorder::start(
+            &self.stages.writers,
+            &self.pools.orders,
+            self.schemas,
+            &self.secrets.provenance,
+            &OutcomeDelays::of(self.config),
+            &self.ready,
+            follower,
+        )
+    }
+
+    fn acceptor(&self, follower: Option<&SagaFollower>) -> Arc<Acceptor> {
+        Acceptor::start(
+            &self.stages.writers,
+            &self.config.accept,
+            &self.config.mysql.url,
+            self.schemas,
+            &self.secrets.provenance,
+            &self.ready,
+            follower.map(|f| f.saga().clone()),
+        )
+    }
+
+    fn intake(&self, acceptor: &Arc<Acceptor>) -> anyhow::Result<()> {
+        let brokers = &self.config.kafka.brokers;
+        if !self.config.intake.enabled || brokers.is_empty() {
+            return Ok(());
+        }
+        let parts = &self.stages.entrances;
+        PaymentIntake::start(parts, &self.config.intake, brokers, acceptor.clone())
+    }
+
+    fn recovery(&self, outcomes: &OutcomeRecorder, quarantine: &OrderQuarantine) {
+        OrderRecovery {
+            config: self.config.recovery.clone(),
+            pool: self.pools.orders.clone(),
+            schemas: self.schemas.clone(),
+            key: self.secrets.provenance.clone(),
+            fence: self.fence.clone(),
+            channels: self.channels.clone(),
+            outcomes: outcomes.clone(),
+            quarantine: quarantine.clone(),
+            parts: self.stages.senders.clone(),
+        }
+        .start();
+    }
+
+    fn relay(&self) -> anyhow::Result<()> {
+        let brokers = &self.config.kafka.brokers;
+        let relay = OutboxRelay {
+            pool: self.pools.orders.clone(),
+            schemas: self.schemas.clone(),
+            owner: format!("{}-{:08x}", self.config.name, rand::random::<u32>()),
+            producer: (!brokers.is_empty())
+                .then(|| producer(brokers))
+                .transpose()?,
+            held_until_us: 0,
+        };
+        relay.start(&self.stages.publishing);
+        Ok(())
+    }
+
+    fn dispatcher(&self, outcomes: &OutcomeRecorder, quarantine: OrderQuarantine) {
+        if !self.config.dispatch.enabled {
+            return;
+        }
+        let ids = self.config.channels.iter().map(|c| c.id.as_str());
+        Dispatcher {
+            config: self.config.dispatch.clone(),
+            pool: self.pools.orders.clone(),
+            schemas: self.schemas.clone(),
+            key: self.secrets.provenance.clone(),
+            fence: self.fence.clone(),
+            routing: ActiveRouting::new(ids),
+            channels: self.channels.clone(),
+            outcomes: outcomes.clone(),
+            ready: self.ready.clone(),
+            suspects: IsolationQueue::new(quarantine),
+            parts: self.stages.senders.clone(),
+        }
+        .start();
+    }
+
+    fn api(&self, acceptor: &Arc<Acceptor>, outcomes: &OutcomeRecorder) -> anyhow::Result<CoreApi> {
+        let names = self.config.clients.iter().cloned();
+        Ok(CoreApi {
+            acceptor: acceptor.clone(),
+            outcomes: outcomes.clone(),
+            pool: self.pools.orders.clone(),
+            balance: self.pools.balance.clone(),
+            ledger: self.pools.ledger.clone(),
+            schemas: self.schemas.clone(),
+            provenance: self.secrets.provenance.clone(),
+            fence: self.fence.clone(),
+            channels: self.channels.clone(),
+            clients: names.zip(self.secrets.clients.iter().cloned()).collect(),
+            default_currency: self.config.default_currency.parse()?,
+            max_body_bytes: self.config.accept.max_body_bytes,
+        })
+    }
+}

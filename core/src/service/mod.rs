@@ -1,0 +1,103 @@
+//! Puts the core together, in dependency order, and runs it until it is told to stop
+//! or one of its parts ends.
+//!
+//! | stage of the stop | parts | what its end waits for |
+//! |---|---|---|
+//! | entrances | public listener, payment intake | open requests are answered |
+//! | senders | dispatcher, recovery | calls under way have their outcomes written |
+//! | writers | accept and outcome writers | their queues are drained |
+//! | saga | follower, recovery of open bookings | the batch under way |
+//! | publishing | outbox relay | events are on Kafka, its lease is given back |
+//! | base | fence, gauges, keys, admin listener | `/ready` can be asked until the end |
+
+mod assembly;
+mod listeners;
+mod pools;
+mod stages;
+mod watches;
+
+use crate::config::CoreConfig;
+use crate::schema;
+use anyhow::bail;
+use sluice_contract::schema::Schemas;
+use sluice_contract::telemetry::{self, Readiness};
+use stages::{CoreStages, STOP_DEADLINES, STOP_DEADLINES_AFTER_FAILURE};
+use std::future::Future;
+use std::time::Duration;
+
+const MIGRATION_RETRY_DELAY: Duration = Duration::from_secs(2);
+
+/// Runs the core until `shutdown` is ready, then stops it in order.
+///
+/// # Errors
+/// The core can't start, or a part of it ended or panicked: the error has its name.
+pub async fn run(config: CoreConfig, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+    telemetry::install_crypto();
+    let secrets = config.secrets()?;
+    let schemas = config.schemas()?;
+    let public = listeners::bind("listen", &config.listen).await?;
+    let admin = listeners::bind("admin", &config.admin).await?;
+    let readiness = Readiness::default();
+    readiness.set("database", Some("migrations are running".into()));
+    let stages = CoreStages::new(readiness.clone());
+    listeners::serve_admin(&stages.base, admin, &readiness);
+
+    let started = async {
+        migrate_when_reachable(&config, &schemas, &readiness).await?;
+        assembly::start(&config, &secrets, &schemas, &stages, public).await
+    };
+    supervise(&stages, started, shutdown).await
+}
+
+/// Waits for the start, then for the end of the program, whichever it is.
+///
+/// # Errors
+/// The start's, or the name of the part that ended.
+async fn supervise<T>(
+    stages: &CoreStages,
+    started: impl Future<Output = anyhow::Result<T>>,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    tokio::pin!(shutdown);
+    // The writers' queues stay open until the writers are stopped.
+    let _handles = tokio::select! {
+        biased;
+        () = &mut shutdown => bail!("stopped while starting"),
+        end = stages.base.first_end() => bail!(end),
+        started = started => started?,
+    };
+    let failed = tokio::select! {
+        biased;
+        end = stages.base.first_end() => Some(end),
+        () = &mut shutdown => None,
+    };
+    match failed {
+        Some(end) => {
+            // A half-dead core must not go on for long, yet what it has is written.
+            let _ = stages.stop(&STOP_DEADLINES_AFTER_FAILURE).await;
+            bail!(end)
+        }
+        None => {
+            stages.stop(&STOP_DEADLINES).await?;
+            tracing::info!("core has stopped");
+            Ok(())
+        }
+    }
+}
+
+async fn migrate_when_reachable(
+    config: &CoreConfig,
+    schemas: &Schemas,
+    readiness: &Readiness,
+) -> anyhow::Result<()> {
+    while let Err(error) = schema::migrate(&config.servers(), schemas).await {
+        tracing::error!("{error:#}");
+        readiness.set("database", Some(format!("{error:#}")));
+        tokio::time::sleep(MIGRATION_RETRY_DELAY).await;
+    }
+    readiness.set("database", None);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

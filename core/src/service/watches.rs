@@ -1,0 +1,30 @@
+//! Watches of the running core: the gauge of the fence, and the channels' secrets.
+
+use crate::config::CoreSecrets;
+use crate::guard::fence::FenceClient;
+use crate::metrics::METRICS;
+use sluice_contract::keys;
+use sluice_contract::supervisor::Supervisor;
+use std::time::Duration;
+
+const FENCE_GAUGE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Shows whether the fence stalls. Accepting never depends on the sidecar, so a stalled
+/// fence is told but doesn't take the instance out of service.
+pub(super) fn watch_fence(parts: &Supervisor, fence: FenceClient) {
+    parts.spawn_loop("fence-gauge", async move {
+        loop {
+            METRICS.fence_stalled.set(fence.stalled().is_some().into());
+            tokio::time::sleep(FENCE_GAUGE_INTERVAL).await;
+        }
+    });
+}
+
+/// Takes over secrets of channels whose files change.
+pub(super) fn watch_channel_keys(parts: &Supervisor, secrets: &CoreSecrets) {
+    let watch = keys::watch(secrets.channels.clone(), |secret, usable| {
+        let gauge = &METRICS.channels.secret_unusable;
+        gauge.with_label_values(&[secret]).set((!usable).into());
+    });
+    parts.spawn_loop("channel-keys", watch);
+}

@@ -1,0 +1,39 @@
+//! Servers that hold the books.
+
+use crate::audit::read::AuditReader;
+use crate::stream::gtid::Flavour;
+use mysql_async::{Conn, Pool};
+use sluice_contract::schema::Schemas;
+
+/// Connections to where the schemas are; without a pool of its own, a schema is on the
+/// server of the orders.
+pub struct AuditServers {
+    pub schemas: Schemas,
+    pub flavour: Flavour,
+    pub orders: Pool,
+    pub balance: Option<Pool>,
+    pub ledger: Option<Pool>,
+}
+
+impl AuditServers {
+    pub fn has_split_books(&self) -> bool {
+        self.balance.is_some() || self.ledger.is_some()
+    }
+
+    pub async fn reader(&self) -> mysql_async::Result<AuditReader> {
+        Ok(AuditReader {
+            schemas: self.schemas.clone(),
+            flavour: self.flavour,
+            orders: self.orders.get_conn().await?,
+            balance: conn_of(self.balance.as_ref()).await?,
+            ledger: conn_of(self.ledger.as_ref()).await?,
+        })
+    }
+}
+
+async fn conn_of(pool: Option<&Pool>) -> mysql_async::Result<Option<Conn>> {
+    match pool {
+        Some(pool) => pool.get_conn().await.map(Some),
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,31 @@
+//! Defaults of the settings.
+
+/// Characters of the host's name in that of an instance, which has 32 at most.
+const MAX_HOST_NAME_CHARS: usize = 11;
+pub(super) fn default_listen() -> String {
+    "127.0.0.1:7200".to_owned()
+}
+
+pub(super) fn default_checkpoint_interval_ms() -> u64 {
+    500
+}
+
+pub(super) fn default_max_lag_ms() -> u64 {
+    5_000
+}
+
+pub(super) fn default_workers() -> usize {
+    1
+}
+
+/// The end of the host's name, for people, and what no other process has: of two with one
+/// name each would take the other's lease for that of its own earlier life.
+pub(super) fn default_instance() -> String {
+    let host = std::env::var("HOSTNAME").unwrap_or_default();
+    let host: Vec<char> = host.chars().filter(char::is_ascii_alphanumeric).collect();
+    let end: String = host
+        .iter()
+        .skip(host.len().saturating_sub(MAX_HOST_NAME_CHARS))
+        .collect();
+    format!("sidecar-{end}-{:012x}", rand::random::<u64>() >> 16)
+}

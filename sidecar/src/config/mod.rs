@@ -1,0 +1,87 @@
+//! Settings: a TOML file, two environment variables over it, secrets by themselves.
+
+mod check;
+mod defaults;
+mod secrets;
+#[cfg(test)]
+mod tests;
+
+pub use crate::config::secrets::SidecarSecrets;
+
+use crate::audit::settings::{AuditSettings as Snapshot, LostPositionPolicy};
+use crate::binlog::settings::MysqlSourceSettings;
+use crate::kafka::settings::KafkaSourceSettings;
+use crate::recording::settings::RecordSettings;
+use crate::stream::position::StartPosition;
+use anyhow::Context;
+use serde::Deserialize;
+use sluice_contract::schema::Schemas;
+use sluice_contract::settings::{check_listener, load_toml, override_by};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Everything that can be set. Unknown keys are refused.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SidecarConfig {
+    /// Admin, metrics and fence.
+    #[serde(default = "defaults::default_listen")]
+    pub listen: String,
+    pub mysql: MysqlSourceSettings,
+    #[serde(default)]
+    pub kafka: KafkaSourceSettings,
+    /// Keeps what was evaluated, for backtests.
+    pub recording: Option<RecordSettings>,
+    /// Threads that evaluate rules; findings are the same with any number.
+    #[serde(default = "defaults::default_workers")]
+    pub workers: usize,
+    pub rules_dir: PathBuf,
+    /// Holds `provenance_key` and `sidecar_token` unless they are in the environment.
+    pub secrets_dir: Option<PathBuf>,
+    /// Checkpoint and heartbeat interval.
+    #[serde(default = "defaults::default_checkpoint_interval_ms")]
+    pub checkpoint_interval_ms: u64,
+    /// Past this the sidecar is blind: it does not know what happens now.
+    #[serde(default = "defaults::default_max_lag_ms")]
+    pub max_lag_ms: u64,
+    /// Begin of reading if there is no checkpoint: `now` or `oldest`.
+    #[serde(default)]
+    pub start: StartPosition,
+    /// Policy once the binlog's position is gone: `check` the data at rest and read
+    /// on, or `wait` for a person. The same for the first start at `now`.
+    #[serde(default)]
+    pub on_lost_position: LostPositionPolicy,
+    #[serde(default)]
+    pub audit: Snapshot,
+    /// Name of this instance in the lease; at most 32 characters. No two sidecars that
+    /// run have the same: who starts under a name takes over from its earlier life.
+    /// Unset, it is another one with each start.
+    #[serde(default = "defaults::default_instance")]
+    pub instance: String,
+}
+
+impl SidecarConfig {
+    /// Reads and checks the file; every error names its key.
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        let mut config: SidecarConfig = load_toml(path)?;
+        override_by(&mut config.mysql.url, "SLUICE_MYSQL_URL");
+        override_by(&mut config.kafka.brokers, "SLUICE_KAFKA_BROKERS");
+        for also in &mut config.mysql.book_servers {
+            let variable = also.variable();
+            override_by(&mut also.url, &variable);
+        }
+        config
+            .check()
+            .with_context(|| format!("{}", path.display()))?;
+        Ok(config)
+    }
+
+    /// Beyond loopback is fine: whatever changes something, and the fence, asks for the token.
+    pub fn listener(&self) -> anyhow::Result<SocketAddr> {
+        check_listener("listen", &self.listen, true)
+    }
+
+    pub fn schemas(&self) -> anyhow::Result<Schemas> {
+        Schemas::under(&self.mysql.database).context("mysql.database")
+    }
+}

@@ -1,0 +1,25 @@
+//! Secrets, from the folder of the settings or from the environment.
+
+use crate::config::SidecarConfig;
+use sluice_contract::settings::Secret;
+
+/// Secrets of the fence and of the rules.
+#[derive(Debug, Clone)]
+pub struct SidecarSecrets {
+    pub provenance_key: Secret,
+    pub sidecar_token: Secret,
+}
+
+impl SidecarConfig {
+    /// Loads the secrets.
+    ///
+    /// # Errors
+    /// One is missing or can't be read.
+    pub fn secrets(&self) -> anyhow::Result<SidecarSecrets> {
+        let dir = self.secrets_dir.as_deref();
+        Ok(SidecarSecrets {
+            provenance_key: Secret::load("provenance_key", dir)?,
+            sidecar_token: Secret::load("sidecar_token", dir)?,
+        })
+    }
+}

@@ -1,0 +1,45 @@
+//! A message to a business event, or to a dead letter.
+
+use crate::kafka::dead_letters;
+use crate::kafka::reader::KafkaReader;
+use crate::stream::batches::DeadLetter;
+use crate::stream::change::ReceivedEvent;
+use rdkafka::message::{BorrowedMessage, Message};
+use sluice_contract::event::BusinessEvent;
+
+impl KafkaReader {
+    pub(super) fn event(&self, message: &BorrowedMessage<'_>) -> Result<ReceivedEvent, DeadLetter> {
+        let payload = message.payload().unwrap_or_default();
+        let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
+        BusinessEvent::read(payload)
+            .map(|body| ReceivedEvent {
+                position: format!("{topic}/{partition}/{offset}").into(),
+                body,
+            })
+            .map_err(|why| {
+                self.metrics
+                    .dead_letters
+                    .with_label_values(&[why.label()])
+                    .inc();
+                tracing::warn!(
+                    topic,
+                    partition,
+                    offset,
+                    why = why.as_str(),
+                    "a business event is set aside"
+                );
+                DeadLetter {
+                    topic: topic.to_owned(),
+                    partition,
+                    offset,
+                    reason: why.label(),
+                    payload: payload[..payload.len().min(dead_letters::MAX_PAYLOAD_BYTES)].to_vec(),
+                    bytes: payload.len(),
+                    event_time_us: message
+                        .timestamp()
+                        .to_millis()
+                        .map_or(0, |ms| ms.saturating_mul(1_000)),
+                }
+            })
+    }
+}

@@ -1,0 +1,66 @@
+//! Metrics of the sidecar, as Prometheus sees them. Names are part of the contract with
+//! dashboards.
+
+mod audit;
+mod registry;
+mod sidecar;
+mod workflow;
+
+pub use crate::metrics::audit::AuditMetrics;
+pub use crate::metrics::workflow::WorkflowMetrics;
+
+use prometheus::core::Collector;
+use prometheus::{Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use std::sync::OnceLock;
+
+/// Metrics of the process.
+pub struct SidecarMetrics {
+    pub row_changes: IntCounter,
+    pub transactions: IntCounter,
+    pub events: IntCounter,
+    pub dead_letters: IntCounterVec,
+    pub blind: IntGauge,
+    pub lag_seconds: Gauge,
+    pub heartbeat_wait_seconds: Gauge,
+    pub silence_seconds: GaugeVec,
+    pub position_distance: IntGaugeVec,
+    pub position_age_seconds: GaugeVec,
+    pub verdicts: IntCounterVec,
+    pub rule_errors: IntCounterVec,
+    pub rules_loaded: IntGauge,
+    pub reload_failures: IntCounter,
+    pub workflow: WorkflowMetrics,
+    pub breakers_open: IntGaugeVec,
+    pub commit_seconds: Histogram,
+    pub pairs_open: IntGauge,
+    pub pairs_lagging: IntGauge,
+    pub fence_token_seconds: Histogram,
+    pub recording: IntGauge,
+    pub recording_wanted: IntGauge,
+    pub recorded: IntCounter,
+    pub recording_lost: IntCounter,
+    pub audit: AuditMetrics,
+}
+
+static METRICS: OnceLock<SidecarMetrics> = OnceLock::new();
+
+/// Returns the process's metrics; made and registered once.
+pub fn metrics() -> anyhow::Result<&'static SidecarMetrics> {
+    if let Some(made) = METRICS.get() {
+        return Ok(made);
+    }
+    let made = SidecarMetrics::new()?;
+    Ok(METRICS.get_or_init(|| made))
+}
+
+impl SidecarMetrics {
+    /// Counts events that no rule has seen, for whatever reason.
+    pub fn dead_letter_count(&self) -> u64 {
+        let values = self.dead_letters.collect();
+        let counters = values.iter().flat_map(|family| family.get_metric());
+        // Whole numbers far below 2^53.
+        counters
+            .map(|metric| metric.get_counter().get_value() as u64)
+            .sum()
+    }
+}

@@ -1,0 +1,167 @@
+//! Parts of a leadership, started in the order of their dependence.
+
+use crate::audit;
+use crate::audit::run::schedule;
+use crate::audit::settings::LostPositionPolicy;
+use crate::kafka::dead_letters::DeadLetterQueue;
+use crate::pipeline::commit::BatchCommitter;
+use crate::pipeline::commit::stop::CommitStop;
+use crate::pipeline::leadership::LeadershipContext;
+use crate::pipeline::leadership::readers::SourceReaders;
+use crate::pipeline::leadership::start_points::StartPoints;
+use crate::pipeline::{MAX_QUEUED_MESSAGES, evaluate};
+use crate::recording::Recorder;
+use crate::rules::runtime::rule_set::RuleSet;
+use crate::stream::feed::{FeedSender, SourceMessage};
+use crate::stream::gtid::Flavour;
+use crate::verdicts::shadow_limit::ShadowLimiter;
+use anyhow::Context;
+use crossbeam_channel::bounded;
+use mysql_async::Pool;
+use sluice_contract::supervisor::Supervisor;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Signals by which the parts of a leadership end it.
+pub(super) struct LeadershipSignals {
+    /// Another host of a database server took over.
+    pub(super) moved: CancellationToken,
+    /// An audit found that the lease is another's.
+    pub(super) lease_lost: CancellationToken,
+    /// The first server's binlog can't be read on, and may be given up.
+    pub(super) position_lost: mpsc::Receiver<()>,
+}
+
+/// Starts readers and evaluator.
+pub(super) fn start_readers(
+    context: &LeadershipContext,
+    parts: &Supervisor,
+    reports: &Supervisor,
+    begin: &StartPoints,
+    flavours: &[Flavour],
+    rules: &Arc<RuleSet>,
+) -> anyhow::Result<(mpsc::Receiver<evaluate::EvaluatedBatch>, LeadershipSignals)> {
+    let first = *flavours.first().context("mysql.url names no server")?;
+    let (feed, fed) = bounded(MAX_QUEUED_MESSAGES);
+    let (lost, position_lost) = mpsc::channel(1);
+    let signals = LeadershipSignals {
+        moved: CancellationToken::new(),
+        lease_lost: CancellationToken::new(),
+        position_lost,
+    };
+    let skippable = may_be_skipped(context, first).then_some(lost);
+    let readers = SourceReaders {
+        servers: &context.servers,
+        schemas: &context.db.schemas,
+        server_id: context.settings.server_id,
+        kafka: &context.settings.kafka,
+        begin,
+        flavours,
+        feed: FeedSender::new(feed, parts.stop_token()),
+        parts,
+        reports,
+        blind: &context.health.blind,
+        status: &context.health.status,
+        metrics: context.health.metrics,
+    };
+    let kafka_gate = readers.kafka()?;
+    let server_gate = readers.server_ends()?;
+    readers.binlogs(&signals.moved, skippable.as_ref())?;
+    // The readers' own copies are all that is left: the queue ends with them.
+    drop(readers);
+    let worker = evaluate::StreamEvaluator::new(evaluate::StreamEvaluatorSettings {
+        flavours: flavours.to_vec(),
+        names: context.servers.iter().map(|s| s.name.clone()).collect(),
+        positions: begin
+            .binlogs
+            .iter()
+            .map(|(row, _)| row.replay_from.clone())
+            .collect(),
+        server_gate,
+        kafka_gate,
+        kafka_activity: context.kafka_activity.clone(),
+        rules: Arc::clone(rules),
+        reloads: context.rules.receiver.clone(),
+        metrics: context.health.metrics,
+        kafka_from_us: begin.kafka_from_us,
+        tap: context.recorder.as_deref().and_then(Recorder::tap),
+        mid_stream: false,
+        workers: context.settings.workers,
+    })?;
+    Ok((start_evaluator(parts, worker, fed)?, signals))
+}
+
+fn start_evaluator(
+    parts: &Supervisor,
+    worker: evaluate::StreamEvaluator,
+    fed: crossbeam_channel::Receiver<SourceMessage>,
+) -> anyhow::Result<mpsc::Receiver<evaluate::EvaluatedBatch>> {
+    let (results, evaluated) = evaluate::results();
+    parts.spawn_thread("sluice-evaluate", move || worker.run(&fed, &results))?;
+    Ok(evaluated)
+}
+
+/// Starts the schedule of audits; it ends with the leadership, and its end for want of
+/// the lease ends the leadership.
+pub(super) fn start_audits(
+    context: &LeadershipContext,
+    parts: &Supervisor,
+    epoch: i64,
+    flavours: &[Flavour],
+    lease_lost: &CancellationToken,
+) -> anyhow::Result<()> {
+    let flavour = *flavours.first().context("mysql.url names no server")?;
+    let (audit, stop) = (context.audit.clone(), parts.stop_token());
+    let lease_lost = lease_lost.clone();
+    parts.spawn("audit-schedule", async move {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = schedule::keep(audit, epoch, flavour) => {
+                lease_lost.cancel();
+                stop.cancelled().await;
+            }
+        }
+        Ok(())
+    });
+    Ok(())
+}
+
+/// Makes the committer, which begins at the checkpoint.
+pub(super) fn committer(
+    context: &LeadershipContext,
+    epoch: i64,
+    pool: Pool,
+    begin: StartPoints,
+    rules: &RuleSet,
+    stop: &CancellationToken,
+) -> anyhow::Result<BatchCommitter> {
+    let mut binlogs = begin.binlogs.into_iter().map(|(row, _)| row);
+    Ok(BatchCommitter {
+        pool,
+        schemas: context.db.schemas.clone(),
+        owner: context.db.owner.to_string(),
+        epoch,
+        checkpoint: context.settings.checkpoint_interval,
+        fence: context.fence.clone(),
+        health: context.health.clone(),
+        stop: CommitStop::new(stop.clone()),
+        binlog: binlogs.next().context("mysql.url names no server")?,
+        also: binlogs.collect(),
+        kafka: begin.kafka,
+        rules_hash: rules.hash().chars().take(16).collect(),
+        dead_letters: DeadLetterQueue::default(),
+        shadow: ShadowLimiter::default(),
+        rules: context.rules.clone(),
+        split_books: context.settings.split_books,
+    })
+}
+
+/// Whether a lost position is given up for a check of the data at rest; else it waits
+/// for a person.
+fn may_be_skipped(context: &LeadershipContext, flavour: Flavour) -> bool {
+    context.settings.on_lost_position == LostPositionPolicy::Check
+        && flavour != Flavour::Feed
+        && audit::run::servers(&context.audit, flavour).is_ok()
+}

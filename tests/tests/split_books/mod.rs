@@ -1,0 +1,28 @@
+//! Balance and ledger on servers of their own: load, refusals, a service that is
+//! away, kills of everything; then the books of all three servers must add up.
+
+mod kills;
+mod orders;
+
+use anyhow::ensure;
+use serde_json::Value;
+use sluice_drill::load;
+use sluice_tests::TestStage;
+use std::time::{Duration, Instant};
+
+/// The answer of `/ready`, once it is ready or not.
+async fn ready(set: &TestStage, wanted: bool) -> anyhow::Result<Value> {
+    let address = set.stage.ports.address(set.stage.ports.core_admin);
+    let begun = Instant::now();
+    loop {
+        let (status, body) = load::http::get(&address, "/ready").await?;
+        if (status == 200) == wanted {
+            return Ok(serde_json::from_slice(&body)?);
+        }
+        ensure!(
+            begun.elapsed() < Duration::from_secs(30),
+            "/ready stays {status}"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
