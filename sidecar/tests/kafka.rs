@@ -1,6 +1,5 @@
 //! The reader of business events and Kafka's gate on a real Kafka.
 
-use crossbeam_channel::Receiver;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use sluice_contract::clock::now_us;
@@ -19,7 +18,7 @@ use sluice_sidecar::stream::position::StartPosition;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
 const PAYMENT_TOPIC: &str = "business.payment";
 const WAIT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -42,8 +41,8 @@ fn publish(broker: &KafkaBroker, partition: i32, count: usize) {
     producer.flush(WAIT_TIMEOUT).unwrap();
 }
 
-/// Starts the reader and the gate's asker; they end when the guard is dropped.
-fn start_reading(broker: &KafkaBroker) -> (Receiver<SourceMessage>, DropGuard, EndOffsetRequests) {
+/// Starts the reader and the asker of ends.
+fn start(broker: &KafkaBroker, feed: FeedSender) -> EndOffsetRequests {
     // A long list for the reader: the gate must not rest on it.
     let settings = KafkaSourceSettings {
         brokers: broker.brokers(),
@@ -51,14 +50,11 @@ fn start_reading(broker: &KafkaBroker) -> (Receiver<SourceMessage>, DropGuard, E
         metadata_interval_ms: 60_000,
         ..KafkaSourceSettings::default()
     };
-    let (feed, fed) = crossbeam_channel::bounded(64);
     let blind = Blind::new(
         Readiness::default(),
         prometheus::IntGauge::new("k", "k").unwrap(),
     );
-    let (cancel, assigned) = (CancellationToken::new(), Arc::new(AtomicBool::new(false)));
-    let ends = cancel.clone().drop_guard();
-    let feed = FeedSender::new(feed, cancel);
+    let assigned = Arc::new(AtomicBool::new(false));
     let reader = consumer::KafkaReader {
         settings: settings.clone(),
         start: StartPosition::Now,
@@ -74,7 +70,7 @@ fn start_reading(broker: &KafkaBroker) -> (Receiver<SourceMessage>, DropGuard, E
     let (requests, queue) = EndOffsetRequests::new();
     let asker = KafkaEndReader::new(&settings, assigned, blind).unwrap();
     std::thread::spawn(move || asker::run(asker, &queue, &feed));
-    (fed, ends, requests)
+    requests
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,7 +81,11 @@ async fn what_retention_took_is_not_waited_for_and_new_partitions_are() {
     publish(&broker, 0, 5);
     broker.delete_before(PAYMENT_TOPIC, 0, 5).await.unwrap();
 
-    let (fed, _ends_with_us, requests) = start_reading(&broker);
+    let (feed, fed) = crossbeam_channel::bounded(64);
+    let cancel = CancellationToken::new();
+    let _ends_with_us = cancel.clone().drop_guard();
+    let requests = start(&broker, FeedSender::new(feed, cancel));
+
     let (mut read, begun) = (PartitionOffsets::default(), Instant::now());
     let mut next = || loop {
         assert!(begun.elapsed() < WAIT_TIMEOUT, "read {read:?}");

@@ -2,7 +2,7 @@
 //! fence, verdicts and checkpoints are there. Balance and ledger may be on others.
 
 use crate::binlog::hosts::ServerHosts;
-use crate::binlog::preflight;
+use crate::binlog::server_watch;
 use crate::binlog::settings::MysqlSourceSettings;
 use crate::binlog::verdict_server;
 use crate::binlog::watched_tables::WatchedTables;
@@ -79,7 +79,7 @@ impl SourceServer {
         async move {
             match fed {
                 true => verdict_server::watch(hosts.url().to_owned(), blind, fit).await,
-                false => preflight::watch(hosts, blind, fit).await,
+                false => server_watch::watch(hosts, blind, fit).await,
             }
         }
     }

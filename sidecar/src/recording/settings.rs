@@ -1,5 +1,7 @@
 //! Settings of recordings.
 
+pub use crate::recording::write::MIN_RECORDING_MB;
+
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -18,6 +20,3 @@ pub struct RecordSettings {
 pub fn default_max_mb() -> u64 {
     1_024
 }
-
-/// Least that a recording may be allowed, in MiB: a large block fits.
-pub const MIN_RECORDING_MB: u64 = 16;

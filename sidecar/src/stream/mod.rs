@@ -6,5 +6,7 @@ pub mod change;
 pub mod control_rows;
 pub mod feed;
 pub mod gtid;
+mod gtid_set;
+mod gtid_text;
 pub mod offsets;
 pub mod position;

@@ -9,9 +9,8 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use sluice_sidecar::binlog::hosts::ServerHosts;
-use sluice_sidecar::binlog::preflight;
 use sluice_sidecar::stream::batches::{ControlRow, FenceToken};
-use sluice_sidecar::stream::change::{ChangeOp, ChangeTransaction, ColumnValue, RowChange};
+use sluice_sidecar::stream::change::{ChangeOp, ColumnValue, RowChange};
 use sluice_sidecar::stream::gtid::Flavour;
 use sluice_sidecar::stream::position::StartPosition;
 use std::sync::Arc;
@@ -34,16 +33,27 @@ async fn rows_transactions_and_marks_are_what_was_committed() {
 async fn rows_and_marks(server: &TestServer) {
     server.migrate(&schemas()).await;
     let mut conn = server.conn().await;
-    add_odd_columns(&mut conn).await;
+    widen_tables(&mut conn).await;
     let tail = tail(server, 901, &position(server).await, StartPosition::Now);
-    commit_three_rows(&mut conn).await;
-    commit_single_rows(&mut conn).await;
+    write_rows(&mut conn).await;
 
     let (all, control_rows, _) = tail.transactions(6);
     let sizes: Vec<_> = all.iter().map(|t| t.changes.len()).collect();
     assert_eq!(sizes, [3, 1, 1, 1, 1, 1]);
-    assert_entry(&all[0].changes[0], server.flavour());
-    assert_single_rows(&all);
+    entry_is_right(&all[0].changes[0], server.flavour());
+    let update = &all[1].changes[0];
+    assert_eq!(update.op, ChangeOp::Update);
+    let available = update.table.column("available").unwrap();
+    assert_eq!(update.before.as_ref().unwrap()[available], dec("1.0000"));
+    assert_eq!(update.after.as_ref().unwrap()[available], dec("0.2500"));
+    assert_eq!(
+        all[2].changes[0].after.as_ref().unwrap()[3],
+        text("[\"退票 ✓\"]")
+    );
+    assert_eq!(
+        (all[5].changes[0].op, all[5].changes[0].after.is_none()),
+        (ChangeOp::Delete, true)
+    );
     let token = FenceToken {
         instance: "core-1".to_owned(),
         token: 7,
@@ -59,7 +69,8 @@ async fn rows_and_marks(server: &TestServer) {
     assert_eq!(tail.blind.reason(), None);
 }
 
-async fn add_odd_columns(conn: &mut Conn) {
+/// A column of every type that rules may meet.
+async fn widen_tables(conn: &mut Conn) {
     conn.query_drop("CREATE TABLE t_orders.noise (a TIME(3), b BLOB, c BIT(9))")
         .await
         .unwrap();
@@ -75,8 +86,8 @@ async fn add_odd_columns(conn: &mut Conn) {
     .unwrap();
 }
 
-/// A transaction of three rows, after a statement in it that failed.
-async fn commit_three_rows(conn: &mut Conn) {
+/// Six transactions, of which the first one has three rows, and others that nobody watches.
+async fn write_rows(conn: &mut Conn) {
     conn.query_drop("INSERT INTO t_orders.noise VALUES ('-10:00:00.5', x'ff', b'1')")
         .await
         .unwrap();
@@ -95,10 +106,6 @@ async fn commit_three_rows(conn: &mut Conn) {
     .unwrap();
     conn.query_drop("INSERT INTO t_balance.balance (account_id,currency,balance,available,reserved,version,updated_us) VALUES ('a','CNY',1,1,0,1,0),('b','CNY',2,2,0,1,0)").await.unwrap();
     conn.query_drop("COMMIT").await.unwrap();
-}
-
-/// Transactions of a row each, two of them the sidecar's own marks.
-async fn commit_single_rows(conn: &mut Conn) {
     conn.query_drop("UPDATE t_balance.balance SET available=0.25, version=2 WHERE account_id='a'")
         .await
         .unwrap();
@@ -118,7 +125,7 @@ async fn commit_single_rows(conn: &mut Conn) {
         .unwrap();
 }
 
-fn assert_entry(entry: &RowChange, flavour: Flavour) {
+fn entry_is_right(entry: &RowChange, flavour: Flavour) {
     let after = entry.after.as_ref().unwrap();
     let at = |name: &str| after[entry.table.column(name).unwrap()].clone();
     assert_eq!(
@@ -163,20 +170,4 @@ fn assert_entry(entry: &RowChange, flavour: Flavour) {
         ColumnValue::Opaque
     };
     assert_eq!(at("j"), json);
-}
-
-fn assert_single_rows(all: &[Arc<ChangeTransaction>]) {
-    let update = &all[1].changes[0];
-    assert_eq!(update.op, ChangeOp::Update);
-    let available = update.table.column("available").unwrap();
-    assert_eq!(update.before.as_ref().unwrap()[available], dec("1.0000"));
-    assert_eq!(update.after.as_ref().unwrap()[available], dec("0.2500"));
-    assert_eq!(
-        all[2].changes[0].after.as_ref().unwrap()[3],
-        text("[\"退票 ✓\"]")
-    );
-    assert_eq!(
-        (all[5].changes[0].op, all[5].changes[0].after.is_none()),
-        (ChangeOp::Delete, true)
-    );
 }

@@ -1,6 +1,7 @@
 //! Events that can't be read make blind.
 
 use super::*;
+use sluice_sidecar::binlog::server_watch;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_read_makes_blind() {
@@ -111,7 +112,7 @@ pub async fn compressed_rows(server: &TestServer) {
 
     let (fit, mut fits) = tokio::sync::watch::channel(None);
     let hosts = Arc::new(ServerHosts::new("mysql.url", &server.url(), 1).unwrap());
-    tokio::spawn(preflight::watch(hosts, compressed.blind.clone(), fit));
+    tokio::spawn(server_watch::watch(hosts, compressed.blind.clone(), fit));
     compressed
         .blind_with("preflight: log_bin_compress is ON")
         .await;

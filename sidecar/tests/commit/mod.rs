@@ -47,15 +47,15 @@ fn place(source: &str, position: &str) -> CheckpointRow {
     }
 }
 
-/// A committer of the sidecar "one", which holds the lease of `epoch`.
-fn committer_of_one(server: &TestServer, epoch: i64) -> BatchCommitter {
+/// A committer of the leader `one`.
+fn committer(server: &TestServer, schemas: &Schemas, epoch: i64) -> BatchCommitter {
     let blind = Blind::new(
         Readiness::default(),
         prometheus::IntGauge::new("c", "c").unwrap(),
     );
     BatchCommitter {
         pool: sluice_contract::sql::pool(&server.url(), 2).unwrap(),
-        schemas: Schemas::under("t").unwrap(),
+        schemas: schemas.clone(),
         owner: "one".to_owned(),
         epoch,
         checkpoint: Duration::from_millis(500),
@@ -75,33 +75,6 @@ fn committer_of_one(server: &TestServer, epoch: i64) -> BatchCommitter {
         rules: ActiveRuleSet::channel().1,
         split_books: false,
     }
-}
-
-async fn count_at(server: &TestServer, sql: &str) -> i64 {
-    server.conn().await.query_first(sql).await.unwrap().unwrap()
-}
-
-/// Commits the same verdicts twice, one more of an open breaker, and one said in shadow.
-async fn commit_findings(committer: &mut BatchCommitter) {
-    let found = [
-        verdict(1, "trip", "violation", "a"),
-        verdict(2, "trip", "violation", "a"),
-        verdict(3, "trip", "undetermined", "b"),
-        verdict(4, "alert", "violation", "c"),
-    ];
-    for _ in 0..2 {
-        committer.commit(&found).await.unwrap();
-    }
-    committer
-        .commit(&[verdict(5, "trip", "violation", "a")])
-        .await
-        .unwrap();
-    // Said in shadow by the text that is armed now: read again, it stops nobody.
-    let again = Verdict {
-        before: Some(format!("{:032x}", 4)),
-        ..verdict(7, "trip", "violation", "c")
-    };
-    committer.commit(&[again]).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,9 +98,28 @@ async fn once_and_only_by_the_holder() {
     .unwrap()
     .unwrap_err();
     assert_eq!((held.owner.as_str(), held.epoch), ("one", epoch));
-    let mut committer = committer_of_one(&server, epoch);
-    commit_findings(&mut committer).await;
-    let count = async |sql: &str| count_at(&server, sql).await;
+    let mut committer = committer(&server, &schemas, epoch);
+    let found = [
+        verdict(1, "trip", "violation", "a"),
+        verdict(2, "trip", "violation", "a"),
+        verdict(3, "trip", "undetermined", "b"),
+        verdict(4, "alert", "violation", "c"),
+    ];
+    for _ in 0..2 {
+        committer.commit(&found).await.unwrap();
+    }
+    committer
+        .commit(&[verdict(5, "trip", "violation", "a")])
+        .await
+        .unwrap();
+    // Said in shadow by the text that is armed now: read again, it stops nobody.
+    let again = Verdict {
+        before: Some(format!("{:032x}", 4)),
+        ..verdict(7, "trip", "violation", "c")
+    };
+    committer.commit(&[again]).await.unwrap();
+    let count =
+        async |sql: &str| -> i64 { server.conn().await.query_first(sql).await.unwrap().unwrap() };
     assert_eq!(count("SELECT COUNT(*) FROM t_guard.verdict").await, 5);
     assert_eq!(
         count("SELECT COUNT(*) FROM t_guard.breaker WHERE state='open' AND scope_key='a' AND version=1").await,

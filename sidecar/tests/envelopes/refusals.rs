@@ -2,34 +2,44 @@
 
 use super::*;
 
-const ENTRY_TOPIC: &str = "bank.sluice_ledger.entry";
-
-/// A captured entry with one thing wrong, and a part of its error.
-fn edited_entries(entry: &str) -> Vec<(String, &'static str)> {
+/// Topic, message, and a part of the reason why it is refused.
+fn untrusted(entry: &str) -> Vec<(&'static str, String, &'static str)> {
+    let balance = "bank.sluice_ledger.entry";
     let edit = |from: &str, to: &str| {
         assert!(entry.contains(from), "{from}");
         entry.replace(from, to)
     };
     vec![
-        (edit("\"100.0000\"", "100.0"), "decimal.handling.mode"),
-        // Base64 of a decimal may look like a number of another size.
-        (edit("\"100.0000\"", "\"1234\""), "decimal.handling.mode"),
-        (edit("\"100.0000\"", "\"1.0e2\""), "exact decimal"),
-        (edit("\"op\":\"c\"", "\"op\":\"m\""), "unknown"),
-        (edit("\"op\":\"c\"", "\"op\":\"u\""), "lacks an image"),
         (
+            balance,
+            edit("\"100.0000\"", "100.0"),
+            "decimal.handling.mode",
+        ),
+        // Base64 of a decimal may look like a number of another size.
+        (
+            balance,
+            edit("\"100.0000\"", "\"1234\""),
+            "decimal.handling.mode",
+        ),
+        (balance, edit("\"100.0000\"", "\"1.0e2\""), "exact decimal"),
+        (balance, edit("\"op\":\"c\"", "\"op\":\"m\""), "unknown"),
+        (
+            balance,
+            edit("\"op\":\"c\"", "\"op\":\"u\""),
+            "lacks an image",
+        ),
+        (
+            balance,
             edit("\"transaction\":{\"id\"", "\"none\":{\"id\""),
             "provide.transaction.metadata",
         ),
-        (edit("\"line\":0", "\"line\":\"0\""), "whole number"),
-    ]
-}
-
-/// Messages of each topic that are no envelope of it, and parts of their errors.
-fn foreign_messages() -> Vec<(&'static str, String, &'static str)> {
-    vec![
-        (ENTRY_TOPIC, "{\"after\":".to_owned(), "not JSON"),
-        (ENTRY_TOPIC, "{}".to_owned(), "envelope"),
+        (
+            balance,
+            edit("\"line\":0", "\"line\":\"0\""),
+            "whole number",
+        ),
+        (balance, "{\"after\":".to_owned(), "not JSON"),
+        (balance, "{}".to_owned(), "envelope"),
         (
             "bank.transaction",
             r#"{"status":"ABORT","id":"0-1-1"}"#.to_owned(),
@@ -48,11 +58,9 @@ fn foreign_messages() -> Vec<(&'static str, String, &'static str)> {
 #[test]
 fn what_cannot_be_trusted_is_refused_before_it_is_passed() {
     let log = captured();
-    let entry = log[ENTRY_TOPIC][0].clone().unwrap();
-    let edited = edited_entries(&entry)
-        .into_iter()
-        .map(|(value, want)| (ENTRY_TOPIC, value, want));
-    for (topic, value, want) in edited.chain(foreign_messages()) {
+    let entry = log["bank.sluice_ledger.entry"][0].clone().unwrap();
+    let balance = "bank.sluice_ledger.entry";
+    for (topic, value, want) in untrusted(&entry) {
         let mut one = assembler("");
         let error = format!(
             "{:#}",
@@ -65,7 +73,7 @@ fn what_cannot_be_trusted_is_refused_before_it_is_passed() {
     let mut one = assembler("");
     take(
         &mut one,
-        ENTRY_TOPIC,
+        balance,
         0,
         &Some(format!(r#"{{"schema":{{}},"payload":{entry}}}"#)),
     )
@@ -74,7 +82,7 @@ fn what_cannot_be_trusted_is_refused_before_it_is_passed() {
     let other = entry
         .replace("\"op\":\"c\"", "\"op\":\"d\"")
         .replace("\"before\":null,\"after\"", "\"after\":null,\"before\"");
-    assert!(take(&mut one, ENTRY_TOPIC, 1, &Some(other)).is_err());
+    assert!(take(&mut one, balance, 1, &Some(other)).is_err());
 }
 
 /// As the connector tells a statement: what left no rows is a finding, and the feed goes on.

@@ -11,7 +11,8 @@ pub async fn a_rule_past_its_budget_goes_on_as_alert(set: &mut CommitterSetup) {
     conn.query_drop(format!("{sql}{}", rows.join(",")))
         .await
         .unwrap();
-    // 5 % of 300 accounts: the sixteenth is one too many. One that is open already counts for nothing.
+    // 5 % of 300 accounts: the sixteenth is one too many. One that is open already counts for
+    // nothing.
     let mut found: Vec<Verdict> = (0..20).map(|n| stops("noisy", &format!("n-{n}"))).collect();
     found.push(verdict("noisy", "n-299", "settlement/all/*"));
     set.commit(&found[..10]).await;

@@ -6,9 +6,11 @@ pub const RULE_IDS: [&str; 5] = ["noisy", "witness", "lonely", "failing", "known
 
 pub fn rule(id: &str) -> String {
     format!(
-        "//! id = \"{id}\"\n//! guards = \"g\"\n//! kind = \"duplicate\"\n//! severity = \"minor\"\n//! mode = \"trip\"\n\
+        "//! id = \"{id}\"\n//! guards = \"g\"\n//! kind = \"duplicate\"\n\
+         //! severity = \"minor\"\n//! mode = \"trip\"\n\
          //! breaker = \"cash_out/account\"\n//! owner = \"o\"\n//! runbook = \"r\"\n\
-         //! [trigger]\n//! on = \"row\"\n//! table = \"balance\"\n//! ops = [\"insert\"]\nfn check(row) {{}}\n"
+         //! [trigger]\n//! on = \"row\"\n//! table = \"balance\"\n//! ops = [\"insert\"]\n\
+         fn check(row) {{}}\n"
     )
 }
 

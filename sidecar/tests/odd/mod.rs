@@ -7,7 +7,6 @@ mod rowless;
 use crate::server::TestServer;
 use crate::server::tail::{position, schemas, tail};
 use mysql_async::prelude::Queryable;
-use sluice_sidecar::stream::batches::WatchedTransaction;
 use sluice_sidecar::stream::change::ColumnValue;
 use sluice_sidecar::stream::gtid::Flavour;
 use sluice_sidecar::stream::position::StartPosition;
@@ -27,26 +26,7 @@ async fn odd_data_of_others_and_new_columns_stop_nothing() {
     }
 }
 
-async fn odd(server: &TestServer) {
-    server.migrate(&schemas()).await;
-    let mut conn = server.conn().await;
-    create_odd_tables(&mut conn, server.flavour()).await;
-    let tail = tail(server, 920, &position(server).await, StartPosition::Now);
-    do_odd_things(&mut conn).await;
-    let items = tail.items(6);
-    let unlogged: Vec<_> = items.iter().flat_map(|i| &i.unlogged).collect();
-    assert!(unlogged.is_empty(), "{unlogged:?}");
-    let want = [(10, 1), (11, 2), (11, 3), (11, 4), (12, 5), (12, 1)]
-        .map(|(columns, line)| (columns, ColumnValue::Int(line)));
-    assert_eq!(entry_lines(&items), want);
-    let big = &items[1].transaction.changes[0];
-    let ColumnValue::Text(events) = &big.after.as_ref().unwrap()[3] else {
-        panic!("not text")
-    };
-    assert_eq!((events.len(), tail.blind.reason()), (16_777_215, None));
-}
-
-async fn create_odd_tables(conn: &mut mysql_async::Conn, flavour: Flavour) {
+async fn make_odd_tables(conn: &mut mysql_async::Conn, flavour: Flavour) {
     // As an old application beside us has it: no strict mode, another character set.
     let own_types = match flavour {
         Flavour::MariaDb => "u UUID, i INET6",
@@ -68,8 +48,7 @@ async fn create_odd_tables(conn: &mut mysql_async::Conn, flavour: Flavour) {
     .await;
 }
 
-/// Six transactions with watched rows, among statements that no rule is to see.
-async fn do_odd_things(conn: &mut mysql_async::Conn) {
+async fn write_odd_rows(conn: &mut mysql_async::Conn) {
     let entry = |n: u32, rest: &str| {
         format!(
             "INSERT INTO t_ledger.entry VALUES ('acct','p',{n},'k','b','D',1,'CNY','r',{n}{rest})"
@@ -104,9 +83,16 @@ async fn do_odd_things(conn: &mut mysql_async::Conn) {
     .await;
 }
 
-/// Each entry's count of columns and its line.
-fn entry_lines(items: &[WatchedTransaction]) -> Vec<(usize, ColumnValue)> {
-    items
+async fn odd(server: &TestServer) {
+    server.migrate(&schemas()).await;
+    let mut conn = server.conn().await;
+    make_odd_tables(&mut conn, server.flavour()).await;
+    let tail = tail(server, 920, &position(server).await, StartPosition::Now);
+    write_odd_rows(&mut conn).await;
+    let items = tail.items(6);
+    let unlogged: Vec<_> = items.iter().flat_map(|i| &i.unlogged).collect();
+    assert!(unlogged.is_empty(), "{unlogged:?}");
+    let lines: Vec<(usize, ColumnValue)> = items
         .iter()
         .flat_map(|item| &item.transaction.changes)
         .filter(|change| change.table.name == "entry")
@@ -117,5 +103,13 @@ fn entry_lines(items: &[WatchedTransaction]) -> Vec<(usize, ColumnValue)> {
                 image[change.table.column("line").unwrap()].clone(),
             )
         })
-        .collect()
+        .collect();
+    let want = [(10, 1), (11, 2), (11, 3), (11, 4), (12, 5), (12, 1)]
+        .map(|(columns, line)| (columns, ColumnValue::Int(line)));
+    assert_eq!(lines, want);
+    let big = &items[1].transaction.changes[0];
+    let ColumnValue::Text(events) = &big.after.as_ref().unwrap()[3] else {
+        panic!("not text")
+    };
+    assert_eq!((events.len(), tail.blind.reason()), (16_777_215, None));
 }

@@ -22,8 +22,6 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-const PROMOTE_PATH: &str = "/rules/adds_up/promote";
-
 #[tokio::test(flavor = "multi_thread")]
 async fn from_the_folder_to_trip_and_back() {
     let stage = WorkflowSetup::up().await;
@@ -48,8 +46,8 @@ async fn from_the_folder_to_trip_and_back() {
     assert_eq!(modes, [("shadow", 0), ("trip", 1)]);
     explained(&one, &found).await;
 
-    refused_for_each_reason(&one, &first, &edited).await;
-    let corrected = corrected_with_its_cases(&stage, &one).await;
+    refused_promotions(&one, &first, &edited).await;
+    let corrected = corrected_and_tested(&stage, &one).await;
     two_people(&one, &corrected).await;
     let found = stage.violate(&one, "v-2", 1).await;
     assert!(
@@ -66,51 +64,31 @@ async fn from_the_folder_to_trip_and_back() {
     another_folder(&stage, one).await;
 }
 
-fn promotion_to(to: &str, hash: &str) -> Value {
-    json!({ "to": to, "hash": hash, "reason": "a test" })
-}
-
-/// Tries the wrong version, more findings than declared, a step too far, and no person.
-async fn refused_for_each_reason(one: &WorkflowSidecar, first: &str, edited: &str) {
+/// Refused: the wrong version, more findings than declared, a step too far.
+async fn refused_promotions(one: &WorkflowSidecar, first: &str, edited: &str) {
+    let to = |to: &str, hash: &str| json!({ "to": to, "hash": hash, "reason": "a test" });
+    let promote = "/rules/adds_up/promote";
+    one.refused(promote, ANN_TOKEN, to("trip", first), "somebody edited")
+        .await;
+    one.refused(promote, ANN_TOKEN, to("trip", edited), "rate_per_hour of 0")
+        .await;
     one.refused(
-        PROMOTE_PATH,
+        promote,
         ANN_TOKEN,
-        promotion_to("trip", first),
-        "somebody edited",
-    )
-    .await;
-    one.refused(
-        PROMOTE_PATH,
-        ANN_TOKEN,
-        promotion_to("trip", edited),
-        "rate_per_hour of 0",
-    )
-    .await;
-    one.refused(
-        PROMOTE_PATH,
-        ANN_TOKEN,
-        promotion_to("alert", edited),
+        to("alert", edited),
         "demote that one first",
     )
     .await;
-    one.refused(
-        PROMOTE_PATH,
-        "x",
-        promotion_to("trip", edited),
-        "your own token",
-    )
-    .await;
-    one.refused(
-        PROMOTE_PATH,
-        SIDECAR_TOKEN,
-        promotion_to("trip", edited),
-        "no person's",
-    )
-    .await;
+    one.refused(promote, "x", to("trip", edited), "your own token")
+        .await;
+    one.refused(promote, SIDECAR_TOKEN, to("trip", edited), "no person's")
+        .await;
 }
 
-/// Corrects the rule, whose cases no longer fit; then they do. Returns its hash.
-async fn corrected_with_its_cases(stage: &WorkflowSetup, one: &WorkflowSidecar) -> String {
+/// Corrected, but its cases no longer fit; then they do. Returns the version's hash.
+async fn corrected_and_tested(stage: &WorkflowSetup, one: &WorkflowSidecar) -> String {
+    let to = |to: &str, hash: &str| json!({ "to": to, "hash": hash, "reason": "a test" });
+    let promote = "/rules/adds_up/promote";
     stage.write(&rule(5, "corrected: it does not add up"), &cases("edited"));
     let untested = one
         .until("/rules", |d| {
@@ -119,13 +97,8 @@ async fn corrected_with_its_cases(stage: &WorkflowSetup, one: &WorkflowSidecar) 
         .await;
     assert!(untested.contains("it does not"), "{untested}");
     let corrected = one.shows(&["adds_up trip", "adds_up* shadow"]).await;
-    one.refused(
-        PROMOTE_PATH,
-        ANN_TOKEN,
-        promotion_to("trip", &corrected),
-        "it does not",
-    )
-    .await;
+    one.refused(promote, ANN_TOKEN, to("trip", &corrected), "it does not")
+        .await;
     stage.write(
         &rule(5, "corrected: it does not add up"),
         &cases("corrected"),

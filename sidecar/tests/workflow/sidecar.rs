@@ -99,7 +99,8 @@ impl WorkflowSidecar {
         }
     }
 
-    /// Waits until the set that is in force is loaded and shows `wanted`; hash of the version meant.
+    /// Waits until the set that is in force is loaded and shows `wanted`; returns the hash of
+    /// the version meant.
     pub async fn shows(&self, wanted: &[&str]) -> String {
         self.until("/rules", |data| {
             let loaded = data["version"] == data["inForce"];

@@ -3,8 +3,8 @@
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
-/// The reason why this server must not be written to, if there is one: it is read-only, or a replica that
-/// follows another.
+/// The reason why this server must not be written to, if there is one: it is
+/// read-only, or a replica that follows another.
 pub async fn not_primary(conn: &mut Conn) -> anyhow::Result<Option<&'static str>> {
     let read_only: Option<bool> = conn.query_first("SELECT @@GLOBAL.read_only").await?;
     if read_only == Some(true) {

@@ -3,10 +3,10 @@
 //!
 //! | phase | statement | round trips |
 //! |---|---|---|
-//! | connect | `SET @slave_connect_state` or `COM_BINLOG_DUMP_GTID`, after the last position | 3 to 5 |
+//! | connect | `SET @slave_connect_state`, or `COM_BINLOG_DUMP_GTID` | 3 to 5 |
 //! | follow | none: events come as they are committed | 0 |
 //! | flush | none: a batch goes to the evaluator's queue | 0 |
-//! | the connection broke | another host is looked for, if there are several | a few for each host |
+//! | look for another host, once it broke | what `ServerHosts::find` asks | a few a host |
 
 mod follow;
 mod retry;

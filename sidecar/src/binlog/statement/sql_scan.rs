@@ -1,6 +1,7 @@
 //! One reading of a statement's text, character by character.
 
 use crate::binlog::statement::sql_tokens::SqlToken;
+use crate::binlog::watched_tables::is_part;
 
 /// A server's way of reading, which the text alone does not tell.
 #[derive(Debug, Clone, Copy)]
@@ -55,11 +56,6 @@ pub fn read(statement: &str, mode: SqlReadingMode) -> Option<Vec<SqlToken>> {
         };
     }
     (inside == 0).then_some(tokens)
-}
-
-/// Of a name or number without quotes.
-pub fn is_part(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
 }
 
 fn is_dashes(rest: &str) -> bool {

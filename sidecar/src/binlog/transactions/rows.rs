@@ -1,7 +1,7 @@
 //! Rows events to row changes of the open transaction.
 
-use crate::binlog::table_map::TableReadPlan;
 use crate::binlog::transactions::{GroupingStep, TransactionGrouper};
+use crate::binlog::watched_tables::TableReadPlan;
 use crate::stream::change::{ChangeOp, RowChange};
 use anyhow::bail;
 use mysql_async::binlog::events::{Event, EventData, RowsEventData};

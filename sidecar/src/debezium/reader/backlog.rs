@@ -40,7 +40,8 @@ impl FeedSession<'_> {
         )))
     }
 
-    /// Pauses partitions under a backlog: topics are read at different speeds: those that are ahead wait.
+    /// Pauses partitions under a backlog: topics are read at different speeds, and those that
+    /// are ahead wait.
     pub(super) fn pause_or_resume(&mut self) -> Result<(), FeedStop> {
         let waiting = self.assembler.waiting();
         if waiting < RESUME_BELOW_PIECES && self.paused.is_empty()

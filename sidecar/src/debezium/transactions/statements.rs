@@ -35,7 +35,8 @@ impl TransactionAssembler {
     }
 
     /// Queues a change without rows. Its GTID makes it the same if the connector tells it
-    /// again. It is not counted as done: transactions before it may still be on their way, on another topic.
+    /// again. It is not counted as done: transactions before it may still be on their way, on
+    /// another topic.
     pub(super) fn without_rows(
         &mut self,
         topic: &Arc<str>,

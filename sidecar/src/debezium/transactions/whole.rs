@@ -69,7 +69,8 @@ impl TransactionAssembler {
         self.changes + self.ended.len()
     }
 
-    /// The position at which a restart begins, so that everything not yet handed over is read again.
+    /// The position at which a restart begins, so that everything not yet handed over is read
+    /// again.
     pub fn position(&mut self) -> String {
         let mut offsets = self.read.clone();
         for ((topic, partition), held) in &self.held {

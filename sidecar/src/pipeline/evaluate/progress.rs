@@ -77,8 +77,8 @@ impl SourceProgress {
         points.reached(now_us(), || Some(Arc::clone(offsets)));
     }
 
-    /// The positions at which a restart begins so that all that `evaluator` still needs is read again. `None`
-    /// if it was worked out a moment ago.
+    /// The positions at which a restart begins so that all that `evaluator` still needs is read
+    /// again. `None` if they were worked out a moment ago.
     pub fn replay(&mut self, evaluator: &RuleWorkers) -> Option<ReplayPositions> {
         let now = now_us();
         if now.saturating_sub(self.replay_us) < RESUME_POSITION_INTERVAL_US {

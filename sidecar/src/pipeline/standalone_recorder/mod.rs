@@ -4,7 +4,7 @@
 mod threads;
 
 use crate::binlog::hosts::ServerHosts;
-use crate::binlog::preflight;
+use crate::binlog::{preflight, server_watch};
 use crate::config::SidecarConfig;
 use crate::health::blind::Blind;
 use crate::metrics::{SidecarMetrics, metrics};
@@ -39,7 +39,7 @@ pub struct RecordingSummary {
 }
 
 /// Records what is committed and told from now on, until `stop` is cancelled.
-/// `told` hears the row changes so far, several times a second.
+/// `on_progress` hears the row changes so far, several times a second.
 ///
 /// # Errors
 /// Settings with more than one source of changes, a binlog that can't be read, a folder
@@ -49,7 +49,7 @@ pub async fn record(
     dir: &Path,
     max_mb: u64,
     stop: CancellationToken,
-    told: impl Fn(u64),
+    on_progress: impl Fn(u64),
 ) -> anyhow::Result<RecordingSummary> {
     config.check()?;
     if !config.mysql.book_servers.is_empty() || config.kafka.changes.is_some() {
@@ -77,7 +77,7 @@ pub async fn record(
             biased;
             () = stop.cancelled() => break None,
             end = parts.first_end() => break Some(end),
-            _ = tick.tick() => told(metrics.row_changes.get() - before.changes),
+            _ = tick.tick() => on_progress(metrics.row_changes.get() - before.changes),
         }
     };
     let blind = blind.reason().map(|reason| reason.to_string());
@@ -123,7 +123,7 @@ async fn inspect(
     let (sender, mut fit) = watch::channel(None);
     let hosts = Arc::new(ServerHosts::new("mysql.url", &config.mysql.url, 1)?);
     let (watching, stop) = (
-        preflight::watch(hosts, blind.clone(), sender),
+        server_watch::watch(hosts, blind.clone(), sender),
         parts.stop_token(),
     );
     parts.spawn("record-preflight", async move {

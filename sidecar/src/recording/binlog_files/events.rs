@@ -3,7 +3,7 @@
 use crate::binlog::transactions::{GroupingStep, TransactionGrouper};
 use crate::binlog::watched_tables::WatchedTables;
 use crate::recording::binlog_files::BinlogFiles;
-use crate::recording::{RecordingEntry, RecordingMark};
+use crate::recording::format::entry::{RecordingEntry, RecordingMark};
 use crate::stream::batches::ControlRow;
 use crate::stream::change::{RuleInput, SourceKind};
 use crate::stream::gtid::{Flavour, GtidSet};

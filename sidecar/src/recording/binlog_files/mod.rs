@@ -5,8 +5,8 @@
 mod events;
 
 use crate::binlog::transactions::TransactionGrouper;
+use crate::recording::format::entry::{RecordingEntry, RecordingMark};
 use crate::recording::read::RecordingBlock;
-use crate::recording::{RecordingEntry, RecordingMark};
 use anyhow::Context;
 use mysql_common::binlog::consts::BinlogVersion;
 use mysql_common::binlog::{BinlogFileHeader, EventStreamReader};

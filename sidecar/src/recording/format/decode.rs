@@ -1,8 +1,8 @@
 //! The bytes of a block back to records.
 
+use crate::recording::format::entry::{RecordingEntry, RecordingMark};
 use crate::recording::format::tags::{self, MAX_SHARED_TEXT_BYTES, MAX_SHARED_TEXTS};
 use crate::recording::format::wire::ByteReader;
-use crate::recording::{RecordingEntry, RecordingMark};
 use crate::stream::change::{ChangeTransaction, ReceivedEvent, RowChange, RuleInput, TableSchema};
 use sluice_contract::event::BusinessEvent;
 use std::sync::Arc;

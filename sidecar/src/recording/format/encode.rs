@@ -1,12 +1,12 @@
 //! Records to the bytes of a block. Texts that repeat within a block are written
 //! once, tables are described once, an updated row's unchanged columns not at all.
 
+use crate::recording::format::entry::{RecordingEntry, RecordingMark};
 use crate::recording::format::tags::{
     self, CHANGE_FOLLOWS, CHANGES_CONTINUE, CHANGES_END, MAX_SHARED_TEXT_BYTES, MAX_SHARED_TEXTS,
     TAG_BEGIN, TAG_EVENT, TAG_GAP, TAG_RULES, TAG_TRANSACTION, TAG_TRANSACTION_PART, TAG_WATERMARK,
 };
 use crate::recording::format::wire::{put_decimal, put_number, put_signed, put_text};
-use crate::recording::{RecordingEntry, RecordingMark};
 use crate::stream::change::{ReceivedEvent, RowChange, RuleInput, TableSchema};
 use ahash::AHashMap;
 use sluice_contract::event::BusinessEvent;

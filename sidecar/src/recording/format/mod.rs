@@ -5,6 +5,7 @@ pub mod decode;
 mod decode_change;
 pub mod encode;
 mod encode_change;
+pub mod entry;
 pub mod frame;
 pub mod segment;
 pub mod segment_header;

@@ -1,6 +1,6 @@
 //! The header of a segment.
 
-use crate::recording::FORMAT_VERSION;
+use crate::recording::format::entry::FORMAT_VERSION;
 use crate::recording::format::frame::{self, FrameKind, FrameLookup};
 use crate::recording::format::wire::{ByteReader, put_number, put_signed, put_text};
 use anyhow::{Context, bail};

@@ -1,9 +1,9 @@
 //! One block: decompressed, checked against its header, decoded.
 
 use crate::recording::format::block_header::BlockHeader;
+use crate::recording::format::entry::{FORMAT_VERSION, RecordingEntry, RecordingMark};
 use crate::recording::format::wire::ByteReader;
 use crate::recording::read::RecordingReader;
-use crate::recording::{FORMAT_VERSION, RecordingEntry, RecordingMark};
 use anyhow::bail;
 
 /// Bytes of a block at most once it is decompressed: a row as large as any server

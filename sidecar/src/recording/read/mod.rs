@@ -4,8 +4,8 @@
 mod block;
 mod segments;
 
-use crate::recording::RecordingEntry;
 use crate::recording::format::decode::RecordingDecoder;
+use crate::recording::format::entry::RecordingEntry;
 use crate::recording::format::segment::{self, RecordingSegment};
 use crate::recording::read::segments::SegmentCursor;
 use anyhow::{Context, bail};

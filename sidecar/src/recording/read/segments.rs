@@ -1,6 +1,6 @@
 //! Segments, one after the other and frame by frame.
 
-use crate::recording::RecordingEntry;
+use crate::recording::format::entry::RecordingEntry;
 use crate::recording::format::frame::{self, FrameKind, FrameLookup};
 use crate::recording::format::segment::RecordingSegment;
 use crate::recording::format::segment_header::{SEGMENT_MAGIC, SegmentHeader};

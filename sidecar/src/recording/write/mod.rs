@@ -13,11 +13,10 @@ mod torn_tail;
 
 pub use crate::recording::write::store::{SegmentFiles, SegmentSink, SegmentStore};
 
-use crate::recording::RecordingEntry;
 use crate::recording::format::block_header::BlockHeader;
 use crate::recording::format::encode::BlockEncoder;
+use crate::recording::format::entry::RecordingEntry;
 use crate::recording::format::segment::{self, RecordingSegment};
-use crate::recording::settings::MIN_RECORDING_MB;
 use crate::recording::write::segments::SegmentInProgress;
 use crate::recording::write::torn_tail::truncate_torn_tail;
 use crate::stream::change::RuleInput;
@@ -29,6 +28,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Least that a recording may be allowed, in MiB: a large block fits.
+pub const MIN_RECORDING_MB: u64 = 16;
 /// Bytes of a block before compression: some thousand rows, of which zstd makes a
 /// fifth; larger ones compress no better.
 const TARGET_BLOCK_BYTES: usize = 512 << 10;

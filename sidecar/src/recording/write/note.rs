@@ -1,7 +1,7 @@
 //! Notes of what goes by, for headers.
 
+use crate::recording::format::entry::{RecordingEntry, RecordingMark};
 use crate::recording::write::RecordingWriter;
-use crate::recording::{RecordingEntry, RecordingMark};
 use crate::stream::change::{RuleInput, SourceKind};
 use std::sync::Arc;
 

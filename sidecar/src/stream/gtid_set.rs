@@ -1,7 +1,7 @@
 //! Sets of GTIDs.
 
-use crate::stream::gtid::text::{is_maria_list, is_mysql_set, maria_parts, mysql_parts};
 use crate::stream::gtid::{Flavour, Gtid};
+use crate::stream::gtid_text::{is_maria_list, is_mysql_set, maria_parts, mysql_parts};
 use crate::stream::position::FeedPosition;
 use mysql_async::{GnoInterval, Sid};
 use mysql_cdc::providers::mariadb::gtid::gtid::Gtid as MariaGtid;

@@ -2,12 +2,9 @@
 //! adding and rendering are mysql_cdc's; its parsers panic on malformed text, so
 //! the shape is checked before.
 
-mod set;
-mod text;
+pub use crate::stream::gtid_set::GtidSet;
 
-pub use crate::stream::gtid::set::GtidSet;
-
-use crate::stream::gtid::text::{is_mysql_set, maria_parts, mysql_parts};
+use crate::stream::gtid_text::{is_mysql_set, maria_parts, mysql_parts};
 use mysql_cdc::providers::mysql::gtid::uuid::Uuid;
 
 /// A kind of server. They differ in GTIDs and in how a stream is resumed.
@@ -64,4 +61,5 @@ impl Gtid {
 }
 
 #[cfg(test)]
+#[path = "gtid_tests.rs"]
 mod tests;

@@ -1,7 +1,8 @@
 //! The reader of business events, on a thread of its own.
 
 use crate::health::blind::{Blind, BlindCause};
-use crate::kafka::consumer::{ConsumerPurpose, client, skip_control_records};
+use crate::kafka::consumer::{ConsumerPurpose, client};
+use crate::kafka::ends::skip_control_records;
 use crate::kafka::settings::KafkaSourceSettings;
 use crate::metrics::SidecarMetrics;
 use crate::stream::batches::KafkaBatch;

@@ -1,7 +1,10 @@
 //! Watched tables: which they are, and which of them a statement touches.
 
-use crate::binlog::statement::sql_scan::is_part;
-use crate::binlog::table_map::{KnownTableMaps, TableReadPlan};
+mod table_map;
+
+pub use crate::binlog::watched_tables::table_map::TableReadPlan;
+
+use crate::binlog::watched_tables::table_map::KnownTableMaps;
 use ahash::AHashMap;
 use mysql_async::binlog::events::TableMapEvent;
 use sluice_contract::schema::Schemas;
@@ -98,6 +101,11 @@ impl WatchedTables {
     }
 }
 
+/// Whether a character is part of a name or number without quotes.
+pub fn is_part(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
+}
+
 /// Every watched table: its schema and name there, and its logical name.
 pub fn tables(schemas: &Schemas) -> [((String, String), &'static str); 12] {
     let tables = [
@@ -119,5 +127,4 @@ pub fn tables(schemas: &Schemas) -> [((String, String), &'static str); 12] {
 }
 
 #[cfg(test)]
-#[path = "watched_tables_tests.rs"]
 mod tests;

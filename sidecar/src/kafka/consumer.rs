@@ -2,15 +2,9 @@
 //! verdicts, so that Kafka's own idea of progress can't differ from ours; the
 //! consumer group is told how far we are (docs/decisions/009-kafka-offsets.md).
 
-mod assign;
-mod ends;
-mod event;
-mod reader;
+pub use crate::kafka::ends::{ends, partitions, skip_control_records};
+pub use crate::kafka::reader::KafkaReader;
 
-pub use crate::kafka::consumer::ends::{ends, partitions, skip_control_records};
-pub use crate::kafka::consumer::reader::KafkaReader;
-
-use crate::kafka::consumer::ends::since;
 use crate::kafka::settings::KafkaSourceSettings;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::BaseConsumer;

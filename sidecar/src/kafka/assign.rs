@@ -1,8 +1,9 @@
 //! Assignment of partitions by hand.
 
 use crate::health::blind::BlindCause;
-use crate::kafka::consumer::reader::KafkaReader;
-use crate::kafka::consumer::{QUERY_TIMEOUT, ends, partitions, since};
+use crate::kafka::consumer::QUERY_TIMEOUT;
+use crate::kafka::ends::{ends, partitions, since};
+use crate::kafka::reader::KafkaReader;
 use crate::stream::batches::KafkaBatch;
 use crate::stream::offsets::PartitionOffsets;
 use crate::stream::position::StartPosition;
@@ -24,7 +25,7 @@ impl KafkaReader {
                 true
             }
             Err(error) => {
-                // Once assigned, the asker of ends finds out by itself whether Kafka can be reached.
+                // Once assigned, the asker of ends finds out by itself whether Kafka answers.
                 if known.is_empty() {
                     self.blind.set(BlindCause::Kafka, format!("{error:#}"));
                 }

@@ -1,7 +1,7 @@
 //! A message to a business event, or to a dead letter.
 
-use crate::kafka::consumer::reader::KafkaReader;
 use crate::kafka::dead_letters;
+use crate::kafka::reader::KafkaReader;
 use crate::stream::batches::DeadLetter;
 use crate::stream::change::ReceivedEvent;
 use rdkafka::message::{BorrowedMessage, Message};
