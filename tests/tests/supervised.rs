@@ -44,7 +44,11 @@ fn sources(under: &Path) -> Vec<PathBuf> {
 fn unsupervised(folder: &str) -> Vec<String> {
     let mut found = Vec::new();
     for path in sources(&top().join(folder)) {
-        let name = path.strip_prefix(top()).unwrap_or(&path).display().to_string();
+        let name = path
+            .strip_prefix(top())
+            .unwrap_or(&path)
+            .display()
+            .to_string();
         let is_test = name.ends_with("tests.rs") || name.contains("/tests");
         if is_test || ALLOWED.iter().any(|(file, _)| *file == name) {
             continue;
