@@ -2,9 +2,9 @@
 //!
 //! | stage | ends | why here |
 //! |---|---|---|
-//! | 1 | reloader, audits, readers → evaluator → last checkpoint | nothing that was read is thrown away |
+//! | 1 | reloader, audits, readers → evaluator → checkpoint | nothing read is thrown away |
 //! | 2 | fence streams | from here on nothing is announced |
-//! | 3 | role, then lease | a standby never overlaps with a line of ours, and nobody here renews it |
+//! | 3 | role, then lease | a standby overlaps with no line of ours; nobody here renews it |
 //! | 4 | listener | until now `/ready` said that we end |
 //! | 5 | preflights and lag meters | they only look |
 //! | 6 | connections, recording | nobody uses them any more |

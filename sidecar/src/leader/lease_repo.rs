@@ -64,9 +64,9 @@ pub async fn acquire(
     reacquire(conn, schemas, (owner, 0), now_us, ttl_us).await
 }
 
-/// Takes the lease as `acquire` does, once this process led in `epoch` (0: it did not yet). A later one under
-/// our name is of another process that was given the same: it is left alone, or each would
-/// depose the other for ever.
+/// Takes the lease as `acquire` does, once this process led in `epoch` (0: it did not yet). A
+/// later one under our name is of another process that was given the same: it is left alone,
+/// or each would depose the other for ever.
 pub async fn reacquire(
     conn: &mut Conn,
     schemas: &Schemas,

@@ -12,7 +12,7 @@ pub struct DeadLetter {
     pub offset: i64,
     /// A `Refusal`'s label.
     pub reason: &'static str,
-    /// The first [`MAX_PAYLOAD_BYTES`] of it.
+    /// Start of the payload, at most `kafka::dead_letters::MAX_PAYLOAD_BYTES` of it.
     pub payload: Vec<u8>,
     /// The length of the whole payload.
     pub bytes: usize,

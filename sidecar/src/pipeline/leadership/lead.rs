@@ -26,8 +26,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for the report of Kafka's offsets to end: it may wait for brokers that are away.
 const REPORT_STOP_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Leads until stopped, or until the lease is lost; `parts` is this leadership's own group, and empty
-/// again when it is over.
+/// Leads until stopped, or until the lease is lost; `parts` is this leadership's own group,
+/// and empty again when it is over.
 ///
 /// # Errors
 /// A begin that failed; it may be tried again.

@@ -3,11 +3,11 @@
 //!
 //! | a leadership ends by | last checkpoint | lease |
 //! |---|---|---|
-//! | the program's stop | written, after the queue is drained | kept: the program releases it once the fence is closed |
-//! | another host of the database | none: that host has its own | released there, as it was copied |
+//! | the program's stop | written once drained | kept; released when the fence is closed |
+//! | another host of the database | none: it has its own | released there, as copied |
 //! | a position that is lost | none | released |
 //! | the lease's loss | none: another sidecar commits | not touched |
-//! | the death of a part | none: nobody knows what is whole | kept, until the program's end releases it |
+//! | the death of a part | none: what is whole is unknown | kept until the program's end |
 
 pub mod context;
 mod lead;

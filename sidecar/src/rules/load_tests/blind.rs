@@ -1,7 +1,7 @@
 //! Blind rules: those over tables of another server sleep.
 
 use crate::rules::RuleMode;
-use crate::rules::load_tests::SILENT_BODY;
+use crate::rules::load_tests::QUIET_BODY;
 use crate::rules::tests::{BALANCE_TRIGGER, TestRuleFolder, rule};
 
 #[test]
@@ -10,7 +10,7 @@ fn rules_on_tables_of_another_server_sleep_and_others_do_not() {
         right = { event = \"payment.succeeded\", key = \"biz_no\" }\nwithin_ms = 5\nrequire = \"none\"";
     let on = |tables: &str| format!("on = \"transaction\"\ntables = {tables}");
     let files = [
-        ("row.rhai", rule("row", BALANCE_TRIGGER, SILENT_BODY)),
+        ("row.rhai", rule("row", BALANCE_TRIGGER, QUIET_BODY)),
         ("pair.rhai", rule("pair", pair, "fn check(a, b) {}")),
         (
             "both.rhai",

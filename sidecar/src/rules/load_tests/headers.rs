@@ -1,11 +1,11 @@
 //! Headers: a wrong one is refused, and the error names the field.
 
-use crate::rules::load_tests::SILENT_BODY;
+use crate::rules::load_tests::QUIET_BODY;
 use crate::rules::tests::{BALANCE_TRIGGER, TestRuleFolder, rule};
 
 /// The cause for which a file `r.rhai` is refused.
 fn refusal(text: &str) -> String {
-    let good = rule("good", BALANCE_TRIGGER, SILENT_BODY);
+    let good = rule("good", BALANCE_TRIGGER, QUIET_BODY);
     let errors = TestRuleFolder::of(&[("r.rhai", text), ("good.rhai", &good)])
         .load()
         .unwrap_err();
@@ -17,9 +17,9 @@ fn refusal(text: &str) -> String {
 
 /// Fields beside the trigger, and parts of the error.
 fn file_fields() -> Vec<(String, &'static str)> {
-    let good = rule("r", BALANCE_TRIGGER, SILENT_BODY);
+    let good = rule("r", BALANCE_TRIGGER, QUIET_BODY);
     vec![
-        (SILENT_BODY.to_owned(), "no header"),
+        (QUIET_BODY.to_owned(), "no header"),
         (
             good.replace("id = \"r\"", "id = \"q\""),
             "id = \"q\" is not the file's name",
@@ -71,7 +71,7 @@ fn file_fields() -> Vec<(String, &'static str)> {
 
 /// Triggers without memory.
 fn plain_triggers() -> Vec<(String, &'static str)> {
-    let good = rule("r", BALANCE_TRIGGER, SILENT_BODY);
+    let good = rule("r", BALANCE_TRIGGER, QUIET_BODY);
     vec![
         (good.replace("\"row\"", "\"cron\""), "cron"),
         (
@@ -87,7 +87,7 @@ fn plain_triggers() -> Vec<(String, &'static str)> {
             rule(
                 "r",
                 &format!("{BALANCE_TRIGGER}\nchanged = [\"state\"]"),
-                SILENT_BODY,
+                QUIET_BODY,
             ),
             "trigger.changed = \"state\" is not a column of balance",
         ),
@@ -95,23 +95,23 @@ fn plain_triggers() -> Vec<(String, &'static str)> {
             rule(
                 "r",
                 &format!("{BALANCE_TRIGGER}\nwhere = {{ x = 1 }}"),
-                SILENT_BODY,
+                QUIET_BODY,
             ),
             "trigger.where = \"x\"",
         ),
         (
-            rule("r", &format!("{BALANCE_TRIGGER}\nspan_ms = 1"), SILENT_BODY),
+            rule("r", &format!("{BALANCE_TRIGGER}\nspan_ms = 1"), QUIET_BODY),
             "span_ms",
         ),
         (
-            rule("r", "on = \"transaction\"\ntables = []", SILENT_BODY),
+            rule("r", "on = \"transaction\"\ntables = []", QUIET_BODY),
             "trigger.tables is empty",
         ),
         (
             rule(
                 "r",
                 "on = \"event\"\nevent = \"payment.failed\"",
-                SILENT_BODY,
+                QUIET_BODY,
             ),
             "trigger.event",
         ),

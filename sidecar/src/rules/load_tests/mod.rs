@@ -10,4 +10,4 @@ mod reload;
 mod sets;
 
 /// The body of a row rule that finds nothing.
-const SILENT_BODY: &str = "fn check(row) {}";
+const QUIET_BODY: &str = "fn check(row) {}";

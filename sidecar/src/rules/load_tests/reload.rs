@@ -1,6 +1,6 @@
 //! Reloads: memories are kept by rules that are still the same.
 
-use crate::rules::load_tests::SILENT_BODY;
+use crate::rules::load_tests::QUIET_BODY;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::tests::{
     BALANCE_TRIGGER, TestRuleFolder, at, deposit, key, rule, run, transaction, violations,
@@ -19,7 +19,7 @@ fn a_reload_keeps_what_an_unchanged_rule_remembers() {
     let entry = |position: &str| transaction(position, vec![deposit("A-1", "P-1", "1")]);
     assert!(run(&mut evaluator, &[entry("0-1-1"), at(SourceKind::Binlog, 1)]).is_empty());
     let reworded = rule("r", window, &format!("{body} // better"));
-    let added = rule("a", BALANCE_TRIGGER, SILENT_BODY);
+    let added = rule("a", BALANCE_TRIGGER, QUIET_BODY);
     evaluator.swap(Arc::new(
         TestRuleFolder::of(&[("a.rhai", &added), ("r.rhai", &reworded)])
             .load()

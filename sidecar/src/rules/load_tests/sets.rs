@@ -1,6 +1,6 @@
 //! Sets of rule files: all or none, with one hash.
 
-use crate::rules::load_tests::SILENT_BODY;
+use crate::rules::load_tests::QUIET_BODY;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::tests::{BALANCE_TRIGGER, TestRuleFolder, rule};
 use sluice_contract::settings::Secret;
@@ -8,7 +8,7 @@ use std::path::Path;
 
 #[test]
 fn all_bad_files_are_named_and_none_is_loaded() {
-    let good = rule("good", BALANCE_TRIGGER, SILENT_BODY);
+    let good = rule("good", BALANCE_TRIGGER, QUIET_BODY);
     let folder = TestRuleFolder::of(&[
         ("a.rhai", "fn"),
         ("b.rhai", "//! id = 1"),
@@ -43,7 +43,7 @@ fn all_bad_files_are_named_and_none_is_loaded() {
 
 #[test]
 fn the_hash_covers_every_file() {
-    let one = rule("one", BALANCE_TRIGGER, SILENT_BODY);
+    let one = rule("one", BALANCE_TRIGGER, QUIET_BODY);
     let hash = |files: &[(&str, &str)]| TestRuleFolder::of(files).load().unwrap().hash().to_owned();
     let plain = hash(&[("one.rhai", &one)]);
     assert_eq!(plain.len(), 16);
