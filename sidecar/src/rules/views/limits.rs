@@ -15,7 +15,7 @@ pub const CPU_COUNT_AFTER: Duration = Duration::from_millis(1);
 /// its thread alone, so that a busy machine does not make a good rule look slow. A
 /// build for tests is several times slower.
 pub const CALL_CPU_DEADLINE: Duration =
-    Duration::from_millis(if cfg!(debug_assertions) { 20 } else { 2 });
+    Duration::from_millis(if cfg!(debug_assertions) { 6 } else { 2 });
 
 /// The clock that counts the current call.
 #[derive(Debug, Clone, Copy)]
