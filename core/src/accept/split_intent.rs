@@ -53,7 +53,7 @@ pub(super) fn new_intent(
             .payment()
             .map(|(_, payment)| payment.to_owned()),
         client: request.client.clone(),
-        key: request.key.clone(),
+        key: request.stored_key(),
         created_us: now_us,
         posting,
     };

@@ -3,13 +3,12 @@
 use crate::accept::{BookingRequest, DepositBooking, IdempotentRequest};
 use crate::http::booking::book;
 use crate::http::error::ApiError;
-use crate::http::fields::{money, parse, required};
+use crate::http::fields::{RequestAmount, money, parse, required};
 use crate::http::state::CoreApiState;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sluice_contract::ids::{MAX_ID_BYTES, MAX_KEY_BYTES};
 use std::time::Instant;
@@ -18,7 +17,7 @@ use std::time::Instant;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct DepositBody {
     account_id: Option<String>,
-    amount: Option<Value>,
+    amount: Option<RequestAmount>,
     currency: Option<String>,
     biz_no: Option<String>,
 }
@@ -48,6 +47,7 @@ pub async fn deposit(
     let keyed = IdempotentRequest {
         // Unique over all callers: a payment is booked once, whoever reports it.
         client: "deposit".into(),
+        scope: String::new(),
         key: deposit.biz_no.clone(),
         request_hash: hex::encode(digest),
         booking: BookingRequest::Deposit(deposit),

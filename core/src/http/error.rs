@@ -36,7 +36,10 @@ impl ApiError {
     pub fn refused(refusal: &AcceptError, account: &str) -> Self {
         let code = match refusal {
             AcceptError::InFlight => ApiCode::InFlight,
-            AcceptError::KeyReused | AcceptError::AlreadyCaptured => ApiCode::KeyReused,
+            AcceptError::KeyReused
+            | AcceptError::Differs { .. }
+            | AcceptError::BadPredecessor(_)
+            | AcceptError::AlreadyCaptured => ApiCode::KeyReused,
             AcceptError::UnknownAccount | AcceptError::UnknownBalance => ApiCode::UnknownAccount,
             AcceptError::InsufficientFunds | AcceptError::InsufficientCaptured => {
                 ApiCode::InsufficientFunds
@@ -58,6 +61,8 @@ impl ApiError {
             | AcceptError::PaymentExceeded
             | AcceptError::AlreadyCaptured => "paymentNo",
             AcceptError::KeyReused | AcceptError::InFlight => "idempotent-key",
+            AcceptError::Differs { name, .. } => name.field(),
+            AcceptError::BadPredecessor(_) => "predecessorId",
             AcceptError::Overloaded | AcceptError::Unbookable | AcceptError::Unavailable => "",
         };
         let colon = if field.is_empty() { "" } else { ": " };

@@ -47,6 +47,7 @@ pub(super) fn capture_request(
     });
     Ok(IdempotentRequest {
         client: INTAKE_CLIENT.to_owned(),
+        scope: String::new(),
         key: key(account_id, biz_no),
         request_hash: hex::encode(Sha256::digest(words)),
         booking,

@@ -4,6 +4,7 @@ use anyhow::{Context, ensure};
 use mysql_async::Pool;
 use rust_decimal::Decimal;
 use sluice_contract::clock::now_us;
+use sluice_contract::ids::new_tx_id;
 use sluice_contract::money::Currency;
 use sluice_contract::order::{OrderKind, OrderState};
 use sluice_contract::sql;
@@ -103,6 +104,7 @@ impl SagaHand {
     ) -> anyhow::Result<Vec<BookingIntent>> {
         let keyed = IdempotentRequest {
             client: "local".into(),
+            scope: String::new(),
             key: key.into(),
             request_hash: format!("{:064}", 0),
             booking,
@@ -215,11 +217,12 @@ pub(super) fn withdraw(
         amount: Decimal::from(amount),
         currency: cny(),
         user_id: None,
-        transaction_id: format!("t-{account}"),
+        transaction_id: format!("t-{}", new_tx_id()),
         biz_no: None,
         channel: None,
         bank: None,
         payment_no: payment.map(str::to_owned),
+        predecessor_id: None,
     })
 }
 

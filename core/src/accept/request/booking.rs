@@ -22,6 +22,8 @@ pub struct WithdrawalBooking {
     pub bank: Option<String>,
     /// The captured payment that a refund or a settlement takes from.
     pub payment_no: Option<String>,
+    /// The failed order of the same business number that this one tries again.
+    pub predecessor_id: Option<String>,
 }
 
 /// Books a payment that an upstream received for the account.

@@ -1,6 +1,7 @@
 //! Refusals of the accept path.
 
 use crate::balance::BookingError;
+use crate::orders::names::RequestName;
 
 /// Reason why a request was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -9,6 +10,13 @@ pub enum AcceptError {
     InFlight,
     #[error("this key was used for another request")]
     KeyReused,
+    #[error("this {} was used for another request: {field} differs", name.word())]
+    Differs {
+        name: RequestName,
+        field: &'static str,
+    },
+    #[error("{0}")]
+    BadPredecessor(&'static str),
     #[error("no such account")]
     UnknownAccount,
     #[error("the account has no balance in this currency")]
@@ -56,6 +64,8 @@ impl AcceptError {
             | AcceptError::Unbookable
             | AcceptError::Unavailable => true,
             AcceptError::KeyReused
+            | AcceptError::Differs { .. }
+            | AcceptError::BadPredecessor(_)
             | AcceptError::UnknownAccount
             | AcceptError::UnknownBalance
             | AcceptError::InsufficientFunds

@@ -4,6 +4,7 @@
 mod answer;
 mod booking;
 mod error;
+mod names;
 
 pub use answer::{AcceptResult, AcceptedRequest, replay};
 pub use booking::{CaptureBooking, DepositBooking, WithdrawalBooking};
@@ -63,6 +64,9 @@ impl BookingRequest {
 #[derive(Debug, Clone)]
 pub struct IdempotentRequest {
     pub client: String,
+    /// For whom the client asks, if it has users of its own: one user's names are never
+    /// another's. Empty for none.
+    pub scope: String,
     pub key: String,
     pub request_hash: String,
     pub booking: BookingRequest,

@@ -57,6 +57,11 @@ pub const CATALOG_TABLES: [CatalogTable; 10] = [
             ("notified_us", Int),
             ("acknowledged_us", Int),
             ("has_open_case", Int),
+            ("identity", Text),
+            ("key_scope", Text),
+            ("predecessor_id", Text),
+            ("request_mac", Text),
+            ("send_mac", Text),
         ],
     },
     CatalogTable {
