@@ -39,6 +39,7 @@ pub enum ApiCode {
     UnknownPayment = 42203,
     PaymentExceeded = 42204,
     RuleRefused = 42205,
+    NotThePayer = 42206,
     TooOften = 42900,
     Internal = 50000,
     Overloaded = 50300,

@@ -10,6 +10,7 @@ mod debezium;
 mod faults;
 mod fence;
 mod idempotency;
+mod identity;
 mod intake;
 mod kafka_broker;
 mod kafka_outage;

@@ -21,12 +21,13 @@ fn booking(account: &str, cents: i64, key: &str) -> IdempotentRequest {
             amount: Decimal::new(cents, 2),
             currency: cny(),
             user_id: None,
-            transaction_id: key.into(),
+            transaction_id: format!("auto:{key}"),
             biz_no: None,
             channel: None,
             bank: None,
             payment_no: None,
             predecessor_id: None,
+            unknown_payer_ok: false,
         }),
     }
 }
@@ -111,6 +112,7 @@ fn a_payment_bounds_its_refunds_and_settlements_and_a_refusal_touches_nothing() 
             amount: Decimal::TEN,
             currency: cny(),
             payment_no: "p".into(),
+            payer: Some("to".into()),
             event_time_us: 5,
         }),
     };
@@ -160,7 +162,8 @@ fn a_payment_bounds_its_refunds_and_settlements_and_a_refusal_touches_nothing() 
 fn a_settled_account_refunds_nothing_although_the_payment_has_it_left() {
     let mut balance = Balance::empty("M", cny());
     balance.capture(Decimal::ONE).unwrap();
-    let payment = CapturedPayment::new("M", "p", Decimal::TEN, cny());
+    let mut payment = CapturedPayment::new("M", "p", Decimal::TEN, cny());
+    payment.payer = Some("to".into());
     let asks = [from_payment(OrderKind::Refund, "p", 200, "1")];
     let decided = decide(
         &asks.iter().collect::<Vec<_>>(),

@@ -16,6 +16,7 @@ fn booking() -> WithdrawalBooking {
         bank: Some("ICBC".into()),
         payment_no: Some("p".into()),
         predecessor_id: None,
+        unknown_payer_ok: false,
     }
 }
 

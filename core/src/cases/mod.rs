@@ -21,6 +21,8 @@ string_enum! {
         NotSent = "not_sent",
         /// The order's row can't be read or written: quarantined, so that others go on.
         Unreadable = "unreadable",
+        /// The order's row isn't as the core wrote it: nothing is sent or taken for it.
+        Altered = "altered",
     }
 }
 

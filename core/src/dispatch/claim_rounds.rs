@@ -58,6 +58,9 @@ async fn claim_round(
             for ClaimedOrder { order, permit } in round.claimed {
                 sender.send(order, permit);
             }
+            for order in &round.effects.altered {
+                this.suspects.quarantine_altered(order).await;
+            }
             this.perform(round.effects);
         }
         Err(failure) => {
@@ -77,6 +80,7 @@ impl Dispatcher {
             pool: &self.pool,
             schemas: &self.schemas,
             key: &self.key,
+            seals: &self.seals,
             routing: &self.routing,
             channels: &self.channels,
         }

@@ -23,7 +23,7 @@ pub use crate::dispatch::isolate::IsolationQueue;
 use crate::channels::ChannelClient;
 use crate::config;
 use crate::guard::fence::FenceClient;
-use crate::orders::OrderRef;
+use crate::orders::{OrderRef, OrderSeals};
 use crate::outcome::OutcomeRecorder;
 use crate::ready_queue::ReadyQueue;
 use crate::routing::ActiveRouting;
@@ -46,6 +46,8 @@ pub struct Dispatcher {
     pub pool: Pool,
     pub schemas: Schemas,
     pub key: Secret,
+    /// Checks that what is sent is what was asked.
+    pub seals: OrderSeals,
     pub fence: FenceClient,
     pub routing: ActiveRouting,
     pub channels: Arc<[ChannelClient]>,

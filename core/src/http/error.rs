@@ -45,6 +45,7 @@ impl ApiError {
                 ApiCode::InsufficientFunds
             }
             AcceptError::UnknownPayment => ApiCode::UnknownPayment,
+            AcceptError::NotThePayer | AcceptError::UnknownPayer => ApiCode::NotThePayer,
             AcceptError::PaymentExceeded => ApiCode::PaymentExceeded,
             AcceptError::BalanceOverflow => ApiCode::BadAmount,
             AcceptError::Overloaded => ApiCode::Overloaded,
@@ -57,7 +58,9 @@ impl ApiError {
             AcceptError::InsufficientFunds
             | AcceptError::InsufficientCaptured
             | AcceptError::BalanceOverflow => "amount",
+            AcceptError::NotThePayer => "toAccountId",
             AcceptError::UnknownPayment
+            | AcceptError::UnknownPayer
             | AcceptError::PaymentExceeded
             | AcceptError::AlreadyCaptured => "paymentNo",
             AcceptError::KeyReused | AcceptError::InFlight => "idempotent-key",

@@ -44,7 +44,7 @@ pub(super) fn header_key(headers: &HeaderMap) -> Result<String, ApiError> {
 
 /// Spells a key in the one way: a UUID in small letters with dashes, whether it came in
 /// capitals, in braces, as a URN or without dashes.
-fn canonical_key(text: &str) -> Option<String> {
+pub(super) fn canonical_key(text: &str) -> Option<String> {
     if let Ok(uuid) = Uuid::try_parse(text) {
         return Some(uuid.hyphenated().to_string());
     }

@@ -3,6 +3,7 @@
 use crate::http::answer::success;
 use crate::http::booking::order_id_name;
 use crate::http::error::ApiError;
+use crate::http::keys::canonical_key;
 use crate::http::orders::{load, shown};
 use crate::http::state::{CoreApi, CoreApiState};
 use crate::lookup::OrderLookup;
@@ -62,7 +63,8 @@ pub async fn search(
         ));
     }
     let found = match named_id(&search)? {
-        Some((_, id)) if !is_plain(id, MAX_KEY_BYTES) => Vec::new(),
+        Some((SearchedId::Key, id)) if canonical_key(id).is_none() => Vec::new(),
+        Some((name, id)) if name != SearchedId::Key && !is_plain(id, MAX_KEY_BYTES) => Vec::new(),
         Some((name, id)) => find(&api, client, name, id)
             .await
             .map_err(|e| ApiError::internal(&e))?,
@@ -93,7 +95,7 @@ pub async fn search(
 }
 
 /// An id that orders can be searched by.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum SearchedId {
     Transaction,
     Serial,
@@ -135,8 +137,9 @@ async fn find(
         }
         SearchedId::Biz => api.lookup().find_by(LookupKey::Biz(id), client).await,
         SearchedId::Key => {
+            let spelt = canonical_key(id).unwrap_or_else(|| id.to_owned());
             api.lookup()
-                .find_by(LookupKey::Key(&clients, id), client)
+                .find_by(LookupKey::Key(&clients, &spelt), client)
                 .await
         }
         SearchedId::Serial => {

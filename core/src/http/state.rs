@@ -33,6 +33,8 @@ pub struct CoreApi {
     pub channels: Arc<[ChannelClient]>,
     pub clients: Vec<(String, Secret)>,
     pub default_currency: Currency,
+    /// Whether a payment of an unknown payer may be refunded to anybody.
+    pub refund_unknown_payer: bool,
     pub max_body_bytes: usize,
 }
 

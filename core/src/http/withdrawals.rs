@@ -98,6 +98,7 @@ fn check_withdraw(
         user_id: plain("userId", body.user_id, MAX_ID_BYTES)?,
         transaction_id: transaction_id(body.transaction_id)?.unwrap_or_default(),
         predecessor_id: predecessor(body.predecessor_id, body.biz_no.as_deref())?,
+        unknown_payer_ok: false,
         biz_no: plain("bizNo", body.biz_no, MAX_KEY_BYTES)?,
         channel,
         bank: plain("bankCode", body.bank_code, 16)?,

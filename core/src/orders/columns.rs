@@ -85,7 +85,7 @@ order_columns! {
     due_us: Moving,
     created_us: Fixed,
     updated_us: Moving,
-    identity: Fixed,
+    identity: Moving,
     key_scope: Fixed,
     predecessor_id: Fixed,
     request_mac: RequestSeal,

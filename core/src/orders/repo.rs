@@ -129,18 +129,6 @@ fn push_order_rows(sql: &mut String, list: &ColumnList, orders: &[&Order], seals
     }
 }
 
-/// Appends the release of orders' identities: their bookings were refused after all, so
-/// their requests may be made again.
-pub fn push_identity_releases(sql: &mut String, orders: &[&Order]) {
-    sql.push_str("UPDATE orders SET identity=NULL WHERE (account_id,order_id) IN ");
-    sql.push_str(&pair_list(
-        orders
-            .iter()
-            .map(|o| (o.account_id.as_str(), o.order_id.as_str())),
-    ));
-    sql.push(';');
-}
-
 /// Finds orders by the hashes of their requests: account and identity.
 pub async fn by_identity(
     conn: &mut impl Queryable,

@@ -2,7 +2,7 @@
 //! acts on it. What was asked is what is paid, and a sending repeats the first one's serial
 //! number, trade time and channel, whoever can write to the table.
 
-use crate::orders::Order;
+use crate::orders::{Order, OrderRef};
 use anyhow::Context;
 use sluice_contract::money::column_units;
 use sluice_contract::provenance::{
@@ -61,9 +61,17 @@ pub enum SealBreach {
     Amount,
 }
 
-/// Checker of seals; cheap to clone.
+/// An order with a seal that does not hold: nothing is done with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlteredOrder {
+    pub at: OrderRef,
+    pub breach: SealBreach,
+}
+
+/// Checker of seals, with the key that signs what is written.
 #[derive(Debug, Clone)]
 pub struct OrderSeals {
+    provenance: Secret,
     keys: OrderSealKeys,
     /// Orders that were made before this, in ms since 1970 UTC, may have no seals: 0 for
     /// none.
@@ -74,9 +82,31 @@ impl OrderSeals {
     /// Makes a checker of seals made with the present provenance key or the `other`.
     pub fn new(current: &Secret, other: Option<&Secret>, unsealed_until_ms: i64) -> Self {
         OrderSeals {
+            provenance: current.clone(),
             keys: OrderSealKeys::new(current, other),
             unsealed_until_ms,
         }
+    }
+
+    /// The key that units of work are signed with.
+    pub fn provenance(&self) -> &Secret {
+        &self.provenance
+    }
+
+    /// Takes out the rows that the core did not write like that.
+    pub fn take_altered(&self, orders: &mut Vec<Order>) -> Vec<AlteredOrder> {
+        let mut altered = Vec::new();
+        orders.retain(|order| {
+            let checked = self.check(order);
+            let at = || order.at();
+            altered.extend(
+                checked
+                    .err()
+                    .map(|breach| AlteredOrder { at: at(), breach }),
+            );
+            checked.is_ok()
+        });
+        altered
     }
 
     /// Checks a row as it was read.

@@ -108,14 +108,12 @@ impl BookingSaga {
             .filter(|(i, done)| i.is_refusable() && *done != BookingResult::Booked)
             .map(|(i, _)| *i)
             .collect();
-        let is_refused = |o: &&Order| refused.iter().any(|i| i.order_id == o.order_id);
         let unit_of_work = UnitOfWork {
             moved_orders: moved.orders.iter().collect(),
             moves: moved.moves,
             events: moved.events,
             closed: closed.iter().map(|(intent, _)| *intent).collect(),
             freed_keys: freed_keys(&refused, &moved.orders),
-            freed_orders: moved.orders.iter().filter(is_refused).collect(),
             ..UnitOfWork::default()
         };
         unit_of_work
@@ -183,6 +181,8 @@ fn learn(
         order.due_us =
             (to == OrderState::Init).then_some(now_us + crate::orders::FIRST_POLL_DELAY_US);
         if let BookingResult::Refused(error) = done {
+            // Its request may be made again.
+            order.identity = None;
             order.result_code = Some(error.as_str().to_owned());
         }
         moved

@@ -8,6 +8,7 @@ use crate::dispatch::{Dispatcher, IsolationQueue};
 use crate::guard::fence::FenceClient;
 use crate::http::CoreApi;
 use crate::intake::PaymentIntake;
+use crate::orders::OrderSeals;
 use crate::outbox_relay::{OutboxRelay, producer};
 use crate::outcome::{OutcomeDelays, OutcomeRecorder};
 use crate::quarantine::OrderQuarantine;
@@ -40,6 +41,7 @@ struct CoreAssembly<'a> {
     ready: ReadyQueue,
     fence: FenceClient,
     channels: Arc<[ChannelClient]>,
+    seals: OrderSeals,
 }
 
 /// Makes and starts every part of the core.
@@ -64,6 +66,11 @@ pub(super) async fn start(
             secrets.sidecar.clone(),
         )?,
         channels: channel_clients(config, secrets, &ready)?,
+        seals: OrderSeals::new(
+            &secrets.provenance,
+            secrets.provenance_next.as_ref(),
+            config.accept.unsealed_until_ms()?,
+        ),
         ready,
         config,
         secrets,
@@ -142,7 +149,7 @@ impl CoreAssembly<'_> {
             &self.stages.writers,
             &self.pools.orders,
             self.schemas,
-            &self.secrets.provenance,
+            &self.seals,
             &OutcomeDelays::of(self.config),
             &self.ready,
             follower,
@@ -176,6 +183,7 @@ impl CoreAssembly<'_> {
             pool: self.pools.orders.clone(),
             schemas: self.schemas.clone(),
             key: self.secrets.provenance.clone(),
+            seals: self.seals.clone(),
             fence: self.fence.clone(),
             channels: self.channels.clone(),
             outcomes: outcomes.clone(),
@@ -210,6 +218,7 @@ impl CoreAssembly<'_> {
             pool: self.pools.orders.clone(),
             schemas: self.schemas.clone(),
             key: self.secrets.provenance.clone(),
+            seals: self.seals.clone(),
             fence: self.fence.clone(),
             routing: ActiveRouting::new(ids),
             channels: self.channels.clone(),
@@ -234,6 +243,7 @@ impl CoreAssembly<'_> {
             fence: self.fence.clone(),
             channels: self.channels.clone(),
             clients: names.zip(self.secrets.clients.iter().cloned()).collect(),
+            refund_unknown_payer: self.config.accept.refund_unknown_payer,
             default_currency: self.config.default_currency.parse()?,
             max_body_bytes: self.config.accept.max_body_bytes,
         })

@@ -50,8 +50,6 @@ pub struct UnitOfWork<'a> {
     pub closed: Vec<&'a BookingIntent>,
     /// Keys of requests that were refused after all.
     pub freed_keys: Vec<FreedKey<'a>>,
-    /// Orders of such requests: their identities are free again.
-    pub freed_orders: Vec<&'a Order>,
     /// Outcomes of bookings at the balance: new ones, and ones that take a refused
     /// one's place.
     pub steps: Vec<BookingResultRow>,

@@ -87,9 +87,6 @@ impl UnitOfWork<'_> {
         if !self.freed_keys.is_empty() {
             orders::push_key_deletes(sql, &self.freed_keys);
         }
-        if !self.freed_orders.is_empty() {
-            orders::push_identity_releases(sql, &self.freed_orders);
-        }
         intents::push_steps(sql, &self.steps, &self.replaced_steps, now_us);
         Ok(())
     }

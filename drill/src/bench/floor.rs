@@ -154,6 +154,7 @@ fn ask(books: &FloorBooks, connection: u64, at: &mut u64, currency: Currency) ->
             bank: None,
             payment_no: None,
             predecessor_id: None,
+            unknown_payer_ok: false,
         }),
     }
 }

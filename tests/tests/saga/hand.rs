@@ -16,7 +16,7 @@ use sluice_core::accept::{
 use sluice_core::intents::BookingIntent;
 use sluice_core::orders::repo::Attempt;
 use sluice_core::orders::state::OrderInput;
-use sluice_core::orders::{Order, OrderRef, repo};
+use sluice_core::orders::{Order, OrderRef, OrderSeals, repo};
 use sluice_core::outcome::{
     AckPolicy, OrderOutcome, OutcomeDelays, OutcomeRecorder, OutcomeResult,
 };
@@ -84,7 +84,7 @@ impl SagaHand {
             &parts,
             &orders,
             schemas,
-            &stage.key,
+            &OrderSeals::new(&stage.key, None, 0),
             &waits,
             &ready,
             Some(&follower),
@@ -200,6 +200,7 @@ pub(super) fn capture(account: &str, payment_no: &str) -> BookingRequest {
         amount,
         currency,
         payment_no: payment_no.into(),
+        payer: Some("payee".into()),
         event_time_us: 0,
     })
 }
@@ -223,6 +224,7 @@ pub(super) fn withdraw(
         bank: None,
         payment_no: payment.map(str::to_owned),
         predecessor_id: None,
+        unknown_payer_ok: false,
     })
 }
 

@@ -27,6 +27,12 @@ pub enum AcceptError {
     InsufficientCaptured,
     #[error("no such payment was captured for this account in this currency")]
     UnknownPayment,
+    #[error("the payment came from another account: a refund goes back to who paid")]
+    NotThePayer,
+    #[error(
+        "the payment's event named no payer, so it can't be refunded; see accept.refund_unknown_payer"
+    )]
+    UnknownPayer,
     #[error("refunds and settlements would exceed what the payment captured")]
     PaymentExceeded,
     #[error("this payment is captured already")]
@@ -48,6 +54,8 @@ impl From<BookingError> for AcceptError {
             BookingError::UnknownBalance => AcceptError::UnknownBalance,
             BookingError::Insufficient => AcceptError::InsufficientFunds,
             BookingError::UnknownPayment => AcceptError::UnknownPayment,
+            BookingError::NotThePayer => AcceptError::NotThePayer,
+            BookingError::UnknownPayer => AcceptError::UnknownPayer,
             BookingError::PaymentExceeded => AcceptError::PaymentExceeded,
             BookingError::AlreadyBooked => AcceptError::AlreadyCaptured,
             BookingError::Overflow => AcceptError::BalanceOverflow,
@@ -71,6 +79,8 @@ impl AcceptError {
             | AcceptError::InsufficientFunds
             | AcceptError::InsufficientCaptured
             | AcceptError::UnknownPayment
+            | AcceptError::NotThePayer
+            | AcceptError::UnknownPayer
             | AcceptError::PaymentExceeded
             | AcceptError::AlreadyCaptured
             | AcceptError::BalanceOverflow => false,

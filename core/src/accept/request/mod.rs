@@ -50,6 +50,15 @@ impl BookingRequest {
         }
     }
 
+    /// Names who made the captured payment, or who is to get it back.
+    pub fn counterparty(&self) -> Option<&str> {
+        match self {
+            BookingRequest::Withdraw(w) if w.kind == OrderKind::Refund => Some(&w.to_account),
+            BookingRequest::Withdraw(_) | BookingRequest::Deposit(_) => None,
+            BookingRequest::Capture(c) => c.payer.as_deref(),
+        }
+    }
+
     pub fn account_id(&self) -> &str {
         match self {
             BookingRequest::Withdraw(w) => &w.account_id,

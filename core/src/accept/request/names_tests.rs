@@ -25,6 +25,7 @@ fn request(scope: &str, key: &str) -> IdempotentRequest {
             bank: None,
             payment_no: None,
             predecessor_id: None,
+            unknown_payer_ok: false,
         }),
     }
 }

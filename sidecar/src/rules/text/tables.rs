@@ -107,6 +107,7 @@ pub const CATALOG_TABLES: [CatalogTable; 10] = [
             ("version", Int),
             ("updated_us", Int),
             ("event_time_us", Int),
+            ("payer", Text),
         ],
     },
     CatalogTable {
