@@ -55,6 +55,7 @@ dispatch.enabled = {dispatch}
 [mysql]
 url = "{url}"
 database = "{database}"
+migrate = {migrate}
 {split_books}[kafka]
 brokers = "{brokers}"
 {channels}"#,
@@ -62,8 +63,9 @@ brokers = "{brokers}"
         admin = ports.address(ports.core_admin),
         secrets = stage.dir.join("secrets").display(),
         extra = options.core_extra,
-        url = stage.url,
+        url = stage.urls.core.orders,
         database = options.database,
+        migrate = !options.own_users,
         split_books = split_books(stage),
         brokers = stage.brokers,
         fence = options.fence,
@@ -109,7 +111,7 @@ brokers = "{brokers}"
         secrets = stage.dir.join("secrets").display(),
         rules = options.rules.display(),
         extra = options.sidecar_extra,
-        url = stage.url,
+        url = stage.urls.sidecar.orders,
         database = options.database,
         also = also(stage),
         brokers = stage.brokers,
@@ -118,24 +120,26 @@ brokers = "{brokers}"
 
 /// The same servers, as the sidecar reads them.
 fn also(stage: &DrillStage) -> String {
-    let Some(split_books) = &stage.split_books else {
+    let urls = &stage.urls.sidecar;
+    if !urls.are_split() {
         return String::new();
-    };
-    let server = |name: &str, url: String| {
+    }
+    let server = |name: &str, url: &str| {
         format!(
             "[[mysql.book_servers]]\nname = \"{name}\"\nurl = \"{url}\"\nschemas = [\"{name}\"]\n"
         )
     };
-    server("balance", split_books.balance.url()) + &server("ledger", split_books.ledger.url())
+    server("balance", &urls.balance) + &server("ledger", &urls.ledger)
 }
 
 /// The servers of balance and ledger, if the books are split.
 fn split_books(stage: &DrillStage) -> String {
-    let urls = stage
-        .split_books
-        .as_ref()
-        .map(|split_books| (split_books.balance.url(), split_books.ledger.url()));
-    urls.map_or_else(String::new, |(b, l)| {
-        format!("[balance]\nurl = \"{b}\"\n[ledger]\nurl = \"{l}\"\n")
-    })
+    let urls = &stage.urls.core;
+    match urls.are_split() {
+        false => String::new(),
+        true => format!(
+            "[balance]\nurl = \"{}\"\n[ledger]\nurl = \"{}\"\n",
+            urls.balance, urls.ledger
+        ),
+    }
 }
