@@ -1,5 +1,5 @@
 //! Database users of a private set-up: one per program, with the rights of
-//! `migrations/users.sql`, so that every test shows that they suffice.
+//! `scripts/users.sql`, so that every test shows that they suffice.
 
 use crate::setup::secrets::random_hex;
 use anyhow::Context;
@@ -7,7 +7,7 @@ use mysql_async::prelude::Queryable;
 use sluice_contract::sql;
 
 /// Statements for whoever sets up a database; the same file that the documents name.
-const TEMPLATE: &str = include_str!("../../../migrations/users.sql");
+const TEMPLATE: &str = include_str!("../../../scripts/users.sql");
 const HOST: &str = "127.0.0.1";
 /// Heads the statements that do not belong to one schema.
 const SERVER_SECTION: &str = "server";

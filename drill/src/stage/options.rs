@@ -15,7 +15,7 @@ pub struct StageOptions {
     /// Use these instead of private ones.
     pub mysql_url: Option<String>,
     /// Core and sidecar get database users of their own with the rights of
-    /// `migrations/users.sql`; otherwise they use the one that was given.
+    /// `scripts/users.sql`; otherwise they use the one that was given.
     pub own_users: bool,
     /// Balance and ledger get private servers of their own.
     pub split_books: bool,

@@ -3,6 +3,7 @@
 use crate::channels::SimulatorKind;
 use crate::setup::ports::free_port;
 use crate::stage::DrillStage;
+use sluice_core::schema::DatabaseUrls;
 
 /// Loopback ports of a stage.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +42,17 @@ impl StagePorts {
     }
 }
 
+/// Settings of a core.
 pub fn core(stage: &DrillStage, name: &str, ports: StagePorts) -> String {
+    core_as(stage, name, ports, &stage.urls.core)
+}
+
+/// The core's settings for an operator's commands, under the operators' database user.
+pub fn operator(stage: &DrillStage) -> String {
+    core_as(stage, "core", stage.ports, &stage.urls.operator)
+}
+
+fn core_as(stage: &DrillStage, name: &str, ports: StagePorts, urls: &DatabaseUrls) -> String {
     let options = &stage.options;
     format!(
         r#"name = "{name}"
@@ -63,10 +74,10 @@ brokers = "{brokers}"
         admin = ports.address(ports.core_admin),
         secrets = stage.dir.join("secrets").display(),
         extra = options.core_extra,
-        url = stage.urls.core.orders,
+        url = urls.orders,
         database = options.database,
         migrate = !options.own_users,
-        split_books = split_books(stage),
+        split_books = split_books(urls),
         brokers = stage.brokers,
         fence = options.fence,
         sidecar = ports.url(stage.ports.sidecar),
@@ -133,8 +144,7 @@ fn also(stage: &DrillStage) -> String {
 }
 
 /// The servers of balance and ledger, if the books are split.
-fn split_books(stage: &DrillStage) -> String {
-    let urls = &stage.urls.core;
+fn split_books(urls: &DatabaseUrls) -> String {
     match urls.are_split() {
         false => String::new(),
         true => format!(

@@ -48,6 +48,7 @@ GRANT SELECT ON `{base}\_guard`.* TO '{base}_core'@'{host}', '{base}_sidecar'@'{
 GRANT INSERT, UPDATE ON `{base}_guard`.`fence_token` TO '{base}_core'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_guard`.`lease` TO '{base}_core'@'{host}', '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_guard`.`breaker` TO '{base}_sidecar'@'{host}';
+GRANT INSERT, UPDATE ON `{base}_guard`.`breaker_seal` TO '{base}_sidecar'@'{host}';
 GRANT INSERT ON `{base}_guard`.`breaker_transition` TO '{base}_sidecar'@'{host}';
 GRANT INSERT ON `{base}_guard`.`verdict` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_guard`.`checkpoint` TO '{base}_sidecar'@'{host}';
