@@ -81,6 +81,7 @@ impl Dispatcher {
             schemas: &self.schemas,
             key: &self.key,
             seals: &self.seals,
+            breakers: self.fence.breakers_version(),
             routing: &self.routing,
             channels: &self.channels,
         }

@@ -44,6 +44,8 @@ pub(super) struct ClaimContext<'a> {
     pub schemas: &'a Schemas,
     pub key: &'a Secret,
     pub seals: &'a OrderSeals,
+    /// Version of the breakers' seal that was announced before this claim.
+    pub breakers: i64,
     pub routing: &'a ActiveRouting,
     pub channels: &'a [ChannelClient],
 }
