@@ -80,6 +80,10 @@ order_columns! {
     due_us: Moving,
     created_us: Fixed,
     updated_us: Moving,
+    waiting_since_us: Later,
+    send_by_us: Later,
+    last_heard_us: Later,
+    send_refusal: Later,
 }
 
 impl OrderColumn {

@@ -19,7 +19,7 @@ pub mod diagram;
 pub mod events;
 pub mod history;
 
-pub use order::Order;
+pub use order::{Order, SendRefusal};
 pub use sample::sample;
 
 /// A new order that nobody dispatched is looked for after this long.

@@ -57,6 +57,10 @@ pub const CATALOG_TABLES: [CatalogTable; 10] = [
             ("notified_us", Int),
             ("acknowledged_us", Int),
             ("has_open_case", Int),
+            ("waiting_since_us", Int),
+            ("send_by_us", Int),
+            ("last_heard_us", Int),
+            ("send_refusal", Text),
         ],
     },
     CatalogTable {
