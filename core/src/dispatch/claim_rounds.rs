@@ -113,7 +113,7 @@ impl Dispatcher {
         if !parked.is_empty() {
             parked.into_iter().for_each(|at| held.put(at));
             // The account may have been freed since this round's token passed.
-            self.release_held(held, &self.fence.holds());
+            self.release_held(held, &self.fence.held_accounts());
         }
         round
     }
@@ -126,7 +126,7 @@ impl Dispatcher {
     /// Gives held orders back to the ready queue once the fence holds their accounts no more.
     pub(super) async fn wake_held(self: Arc<Self>, held: Arc<HeldOrders>) {
         loop {
-            let holds = self.fence.holds();
+            let holds = self.fence.held_accounts();
             self.release_held(&held, &holds);
             let changed = self.fence.holds_changed(&holds);
             let _ = tokio::time::timeout(HELD_CHECK_INTERVAL, changed).await;

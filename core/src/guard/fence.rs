@@ -140,12 +140,12 @@ impl FenceClient {
     }
 
     /// Tells whether the account is on hold.
-    pub fn is_held(&self, account_id: &str) -> bool {
+    pub fn holds(&self, account_id: &str) -> bool {
         self.view.borrow().holds.contains(account_id)
     }
 
     /// Lists the accounts on hold now.
-    pub fn holds(&self) -> Arc<HashSet<String>> {
+    pub fn held_accounts(&self) -> Arc<HashSet<String>> {
         self.view.borrow().holds.clone()
     }
 

@@ -107,6 +107,6 @@ async fn waiting(api: &CoreApi, order: &Order) -> anyhow::Result<Option<String>>
         order,
         stalled.as_deref(),
         &tripped,
-        api.fence.is_held(&order.account_id),
+        api.fence.holds(&order.account_id),
     ))
 }

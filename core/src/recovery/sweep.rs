@@ -74,7 +74,7 @@ impl OrderRecovery {
             // Read one by one: few, once each, and one that can't be read stops no other.
             match orders::repo::find(&mut conn, &at.order_id).await {
                 Ok(Some(order)) => {
-                    let held = self.fence.is_held(&order.account_id);
+                    let held = self.fence.holds(&order.account_id);
                     let detail = blocking_reason(&order, stalled.as_deref(), &tripped, held);
                     found.push(OrderOutcome {
                         detail,

@@ -12,7 +12,7 @@ mod settings;
 pub mod traffic;
 mod waiting;
 
-pub use crate::stage::options::StageOptions;
+pub use crate::stage::options::{BRIEF_LATENESS, StageOptions};
 pub use crate::stage::servers::SplitBookServers;
 pub use crate::stage::settings::StagePorts;
 

@@ -8,7 +8,7 @@ use sluice_contract::clock::{now_us, trade_time};
 use sluice_contract::ids::serial_no;
 use sluice_drill::channels::{ScriptedAction, SimulatorKind};
 use sluice_drill::stage::traffic::Traffic;
-use sluice_drill::stage::{DrillStage, StageOptions};
+use sluice_drill::stage::{BRIEF_LATENESS, DrillStage, StageOptions};
 use sluice_tests::{TestStage, options};
 use std::time::Duration;
 
