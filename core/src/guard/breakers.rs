@@ -67,8 +67,8 @@ pub async fn read_sealed(
         let (_, _, Some(point), Some(scope), Some(scope_key), reason, row_version) = row else {
             continue;
         };
-        let parsed = BreakerKey::from_row(&point, &scope, scope_key.clone())?;
-        open.push((parsed, reason.unwrap_or_default()));
+        let reason = reason.unwrap_or_default();
+        open.push((point.clone(), scope.clone(), scope_key.clone(), reason));
         covered.push(SealedBreaker {
             point,
             scope,
@@ -77,7 +77,7 @@ pub async fn read_sealed(
         });
     }
     let whole = version >= known && is_sealed(key, version, &covered, &seal);
-    Ok(OpenBreakers(open).if_sealed(whole))
+    Ok(OpenBreakers::of(open).if_sealed(whole))
 }
 
 impl OpenBreakers {
@@ -132,7 +132,7 @@ impl OpenBreakers {
         if !whole {
             tracing::error!("{UNSEALED}; nothing is sent until then");
             let all = BreakerPoint::ALL.map(|point| (BreakerKey::all(point), UNSEALED.to_owned()));
-            self.0.splice(0..0, all);
+            self.open.splice(0..0, all);
         }
         self
     }
