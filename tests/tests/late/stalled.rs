@@ -4,11 +4,13 @@
 use crate::late::stalling_proxy::StallingProxy;
 use crate::late::{script, submit, times_paid, wait_for};
 use anyhow::{Context, ensure};
+use sluice_core::schema::DatabaseUrls;
 use sluice_drill::channels::{ScriptedAction, SimulatorKind};
 use sluice_drill::setup::ports::free_port;
 use sluice_drill::stage::StagePorts;
 use sluice_drill::stage::traffic::Traffic;
 use sluice_tests::{TestStage, options};
+use std::time::Duration;
 
 const ORDER_COUNT: usize = 4;
 
@@ -22,13 +24,18 @@ async fn a_core_that_hears_of_its_claim_too_late_sends_nothing() -> anyhow::Resu
     let mut first = set.stage.core.take().context("the stage has a core")?;
     first.kill9()?;
     // The first core hears its database through the proxy.
-    let direct = set.stage.url.clone();
-    let server = address(&direct)?;
+    let direct = set.stage.urls.core.clone();
+    let server = address(&direct.orders)?;
     let proxy = StallingProxy::start(server.clone()).await?;
-    set.stage.url = direct.replace(&server, &proxy.address.to_string());
+    let url = direct.orders.replace(&server, &proxy.address.to_string());
+    set.stage.urls.core = DatabaseUrls {
+        orders: url.clone(),
+        balance: url.clone(),
+        ledger: url,
+    };
     let stalled = set.stage.spawn_core("stalled", set.stage.ports).await?;
     set.stage.wait_for_fence().await?;
-    set.stage.url = direct;
+    set.stage.urls.core = direct;
 
     // Whoever sends first is refused, and forgotten: a later request would be a new payment.
     let refused = ScriptedAction::RefuseAndForget { not_here: true };
@@ -62,11 +69,11 @@ async fn a_core_that_hears_of_its_claim_too_late_sends_nothing() -> anyhow::Resu
     let log = stalled.log().to_owned();
     let woke = async {
         while !std::fs::read_to_string(&log)?.contains(NOT_SENT) {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         anyhow::Ok(())
     };
-    let within = std::time::Duration::from_secs(40);
+    let within = Duration::from_secs(40);
     let woke = tokio::time::timeout(within, woke).await;
     // The books first: a core that sends after all pays twice here.
     for order in &orders {
