@@ -16,6 +16,7 @@ mod kafka_broker;
 mod kafka_outage;
 mod kills;
 mod kinds;
+mod late;
 mod midnight;
 mod mysql;
 mod orderly_stop;
