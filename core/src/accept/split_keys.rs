@@ -24,7 +24,7 @@ pub(super) async fn look_up_keys(
         .iter()
         .filter(|k| !known.contains_key(&(k.client.clone(), k.key.clone())));
     let ids: Vec<(String, String)> = fresh
-        .filter_map(|k| incoming_posting(&k.booking))
+        .filter_map(|k| incoming_posting(k))
         .map(|p| (p.account_id, p.posting_id))
         .collect();
     let ids: Vec<(&str, &str)> = ids

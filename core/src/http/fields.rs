@@ -95,15 +95,6 @@ pub(super) fn money(
     Ok((amount, currency))
 }
 
-/// Reads the account from the header in which the gateway in front may name the one that
-/// it authenticated.
-pub(super) fn gateway_account(headers: &HeaderMap) -> Option<String> {
-    headers
-        .get("x-account-id")
-        .and_then(|v| v.to_str().ok())
-        .map(str::to_owned)
-}
-
 /// Reads the channel that the request wishes for: it must be configured.
 pub(super) fn channel(api: &CoreApi, wished: Option<String>) -> Result<Option<String>, ApiError> {
     let channel = plain("channel", wished, 16)?;

@@ -21,8 +21,9 @@ pub struct BookingIntent {
     pub kind: OrderKind,
     /// The captured payment that is made, taken from, or given back to.
     pub payment_no: Option<String>,
-    /// The client whose key a refusal frees; empty once the order is accepted.
+    /// The client that asked for it.
     pub client: String,
+    /// The key that a refusal frees; empty once the order is accepted.
     pub key: String,
     pub created_us: i64,
 }

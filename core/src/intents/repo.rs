@@ -160,6 +160,7 @@ fn from_row(row: &Row) -> anyhow::Result<(BookingIntent, String)> {
             .parse()
             .context("booking_intent.currency")?,
         reference: text("ref")?,
+        client: text("client")?,
     };
     let intent = BookingIntent {
         posting,

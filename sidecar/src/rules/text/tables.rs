@@ -133,6 +133,7 @@ pub const CATALOG_TABLES: [CatalogTable; 10] = [
             ("currency", Text),
             ("ref", Text),
             ("created_us", Int),
+            ("client", Text),
         ],
     },
     CatalogTable {
