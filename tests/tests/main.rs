@@ -1,5 +1,6 @@
 //! The whole system on real servers, and the rules of the house.
 
+mod access;
 mod accounts;
 mod audits;
 mod bad_input;

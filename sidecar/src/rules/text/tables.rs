@@ -143,6 +143,7 @@ pub const CATALOG_TABLES: [CatalogTable; 10] = [
             ("currency", Text),
             ("ref", Text),
             ("created_us", Int),
+            ("client", Text),
         ],
     },
     CatalogTable {
