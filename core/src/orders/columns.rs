@@ -82,7 +82,7 @@ order_columns! {
     updated_us: Moving,
     waiting_since_us: Later,
     send_by_us: Later,
-    last_heard_us: Later,
+    last_pending_us: Later,
     send_refusal: Later,
 }
 
