@@ -2,7 +2,7 @@
 //! for a person, with a case, so that the orders beside them go on.
 
 use crate::cases::{CaseKind, OrderCase, detail};
-use crate::orders::OrderRef;
+use crate::orders::{AlteredOrder, OrderRef};
 use crate::unit_of_work::open_case;
 use mysql_async::Pool;
 use sluice_contract::schema::Schemas;
@@ -46,11 +46,22 @@ impl OrderQuarantine {
     /// not even the case can be written, it isn't this row that is broken (a server
     /// that only reads, a full disk): then nothing is quarantined.
     pub async fn put(&self, at: &OrderRef, what: &str, error: &anyhow::Error) {
-        if let Err(error) = self.open(at, detail(&format!("{what}: {error:#}"))).await {
-            tracing::error!(order = %at.order_id, "{what}, and neither can its case be written: {error:#}");
+        self.keep(at, CaseKind::Unreadable, &format!("{what}: {error:#}"))
+            .await;
+    }
+
+    /// Quarantines an order that somebody changed beside the core, with its case.
+    pub async fn put_altered(&self, order: &AlteredOrder) {
+        self.keep(&order.at, CaseKind::Altered, &order.breach.to_string())
+            .await;
+    }
+
+    async fn keep(&self, at: &OrderRef, kind: CaseKind, why: &str) {
+        if let Err(error) = self.open(at, kind, detail(why)).await {
+            tracing::error!(order = %at.order_id, "{why}, and neither can its case be written: {error:#}");
             return;
         }
-        tracing::error!(order = %at.order_id, account = %at.account_id, "put aside: {what}: {error:#}");
+        tracing::error!(order = %at.order_id, account = %at.account_id, case = kind.as_str(), "put aside: {why}");
         let mut orders = lock(&self.orders);
         if orders.len() < MAX_QUARANTINED_ORDERS {
             orders.insert(at.order_id.clone(), Instant::now());
@@ -73,18 +84,18 @@ impl OrderQuarantine {
         );
         tracing::error!("{text}");
         let at = OrderRef::new(NO_ACCOUNT, BREAKER_CASE);
-        if let Err(error) = self.open(&at, detail(&text)).await {
+        if let Err(error) = self.open(&at, CaseKind::Unreadable, detail(&text)).await {
             tracing::error!("its case can't be written, and is tried again: {error:#}");
             lock(&self.breakers).remove(name);
         }
     }
 
-    async fn open(&self, at: &OrderRef, detail: String) -> anyhow::Result<()> {
+    async fn open(&self, at: &OrderRef, kind: CaseKind, detail: String) -> anyhow::Result<()> {
         let (account_id, order_id) = (at.account_id.clone(), at.order_id.clone());
         let case = OrderCase {
             account_id,
             order_id,
-            kind: CaseKind::Unreadable,
+            kind,
             detail,
         };
         open_case(&self.pool, &self.schemas, &self.key, case).await

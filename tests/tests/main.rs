@@ -1,5 +1,6 @@
 //! The whole system on real servers, and the rules of the house.
 
+mod access;
 mod accounts;
 mod audits;
 mod bad_input;
@@ -10,6 +11,7 @@ mod debezium;
 mod faults;
 mod fence;
 mod idempotency;
+mod identity;
 mod intake;
 mod kafka_broker;
 mod kafka_outage;

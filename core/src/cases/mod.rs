@@ -24,6 +24,8 @@ string_enum! {
         /// A row can't be read or written: an order in quarantine, so that others go on, or a
         /// breaker of a newer version.
         Unreadable = "unreadable",
+        /// The order's row isn't as the core wrote it: nothing is sent or taken for it.
+        Altered = "altered",
     }
 }
 

@@ -59,6 +59,9 @@ async fn claim_round(
 ) {
     match claim(this.claim_context(), conn, &round.orders, holds).await {
         Ok(round) => {
+            for order in &round.effects.altered {
+                this.suspects.quarantine_altered(order).await;
+            }
             round.claimed.into_iter().for_each(|c| sender.send(c));
             this.suspects
                 .report_breakers(&round.effects.unknown_breakers)
@@ -82,6 +85,7 @@ impl Dispatcher {
             pool: &self.pool,
             schemas: &self.schemas,
             key: &self.key,
+            seals: &self.seals,
             breakers: self.fence.breakers_version(),
             routing: &self.routing,
             channels: &self.channels,

@@ -26,7 +26,7 @@ use crate::channels::ChannelClient;
 use crate::config;
 use crate::dispatch::held_orders::HeldOrders;
 use crate::guard::fence::FenceClient;
-use crate::orders::OrderRef;
+use crate::orders::{OrderRef, OrderSeals};
 use crate::outcome::OutcomeRecorder;
 use crate::ready_queue::ReadyQueue;
 use crate::routing::ActiveRouting;
@@ -49,6 +49,8 @@ pub struct Dispatcher {
     pub pool: Pool,
     pub schemas: Schemas,
     pub key: Secret,
+    /// Checks that what is sent is what was asked.
+    pub seals: OrderSeals,
     pub fence: FenceClient,
     pub routing: ActiveRouting,
     pub channels: Arc<[ChannelClient]>,

@@ -2,43 +2,37 @@ use super::*;
 use crate::orders::sample;
 use sluice_contract::order::OrderKind;
 
-const MIGRATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/orders");
-const ADD_COLUMN: &str = "ALTER TABLE orders ADD COLUMN ";
 /// In the table, and nobody's any more.
 const UNUSED_COLUMN: &str = "claim_id";
 
-/// Columns of the migrations: first words of the lines in the parentheses of the first, and
-/// what later ones add.
+/// Columns of the migrations: first words of the lines in the parentheses of the table, and
+/// what was added to it since.
 fn migrated() -> Vec<String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/orders");
+    let files = std::fs::read_dir(folder).unwrap();
+    let texts = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+    texts.flat_map(|text| columns_of(&text)).collect()
+}
+
+fn columns_of(migration: &str) -> Vec<String> {
+    let lines = || migration.lines().filter(|line| line.starts_with("  "));
     let is_name = |word: &str| word.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-    let mut names = Vec::new();
-    for file in std::fs::read_dir(MIGRATIONS).unwrap() {
-        let path = file.unwrap().path();
-        let text = std::fs::read_to_string(&path).unwrap();
-        let is_first = path.ends_with("V1__orders.sql");
-        for line in text.lines() {
-            let column = if is_first {
-                line.strip_prefix("  ")
-            } else {
-                line.strip_prefix(ADD_COLUMN)
-            };
-            let word = column.and_then(|rest| rest.split_whitespace().next());
-            names.extend(word.filter(|w| is_name(w)).map(str::to_owned));
-        }
+    let first = |line: &str| line.split_whitespace().next().map(str::to_owned);
+    if migration.contains("CREATE TABLE orders (") {
+        lines().filter_map(first).filter(|w| is_name(w)).collect()
+    } else if migration.contains("ALTER TABLE orders") {
+        let added = migration.split("ADD COLUMN ").skip(1);
+        added.filter_map(first).collect()
+    } else {
+        Vec::new()
     }
-    names
 }
 
 #[test]
 fn the_table_has_the_columns_of_the_migration() {
-    let (mut known, mut there) = (
-        ORDER_TABLE
-            .iter()
-            .map(|c| c.name.to_owned())
-            .collect::<Vec<_>>(),
-        migrated(),
-    );
-    known.push(UNUSED_COLUMN.to_owned());
+    let names = ORDER_TABLE.iter().map(|c| c.name);
+    let (mut known, mut there) = (names.collect::<Vec<_>>(), migrated());
+    known.push(UNUSED_COLUMN);
     known.sort_unstable();
     there.sort_unstable();
     assert_eq!(known, there);

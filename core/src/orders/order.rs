@@ -53,6 +53,15 @@ pub struct Order {
     pub due_us: Option<i64>,
     pub created_us: i64,
     pub updated_us: i64,
+    /// Hash of the strongest name of its request; none once a refused booking has freed it.
+    pub identity: Option<String>,
+    /// Whom the client asked for, as its keys are scoped.
+    pub key_scope: Option<String>,
+    /// The failed order that this one tries again.
+    pub predecessor_id: Option<String>,
+    /// Seals as they were read; what is written is sealed anew (`seal`).
+    pub request_mac: Option<String>,
+    pub send_mac: Option<String>,
     /// When it last came back to `init`; none: it has waited since it was made.
     pub waiting_since_us: Option<i64>,
     /// Until when its last claim may put a request onto the wire.
@@ -117,6 +126,11 @@ impl Order {
             due_us: None,
             created_us: 0,
             updated_us: 0,
+            identity: None,
+            key_scope: None,
+            predecessor_id: None,
+            request_mac: None,
+            send_mac: None,
             waiting_since_us: None,
             send_by_us: None,
             last_pending_us: None,

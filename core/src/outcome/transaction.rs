@@ -14,8 +14,8 @@ use crate::balance::{self, Balance, CapturedPayment};
 use crate::batch::{self, BatchFailure, BatchTransaction, FollowUp, RetryPolicy, SpoiledItem};
 use crate::cases::CaseKind;
 use crate::metrics::METRICS;
-use crate::orders::OrderRef;
 use crate::orders::repo::{self, Attempt};
+use crate::orders::{OrderRef, OrderSeals};
 use crate::outcome::apply::{
     AppliedOutcomes, AttemptChange, OutcomeDelays, apply, give_back, settle,
 };
@@ -38,6 +38,8 @@ pub struct OutcomeTransaction {
     pub pool: Pool,
     pub schemas: Schemas,
     pub key: Secret,
+    /// Checks that rows are as the core wrote them.
+    pub seals: OrderSeals,
     pub delays: OutcomeDelays,
     pub ready: ReadyQueue,
     /// Drives the bookings after the commit, if balance and ledger are on servers of
@@ -94,9 +96,11 @@ impl BatchTransaction for OutcomeTransaction {
             none => none.insert(self.pool.get_conn().await?),
         };
         let mut transaction = Transaction::begin(conn).await?;
-        let orders = repo::lock(transaction.conn(), outcomes.iter().map(|o| &o.at)).await?;
+        let mut orders = repo::lock(transaction.conn(), outcomes.iter().map(|o| &o.at)).await?;
+        let altered = self.seals.take_altered(&mut orders);
         let now = now_us();
         let mut applied = apply(outcomes, orders, &self.delays, now);
+        applied.refuse_altered(outcomes, &altered);
         if applied.moved.is_empty() && applied.cases.is_empty() {
             transaction.roll_back().await?;
             return Ok(applied.taken.into_iter().map(Ok).collect());

@@ -10,7 +10,7 @@
 
 use crate::batch::{self, BatchFailure, BatchTransaction, RetryPolicy, SpoiledItem};
 use crate::orders::history::{OrderTransition, QUERY_EVENT};
-use crate::orders::{self, Order, OrderRef};
+use crate::orders::{self, AlteredOrder, Order, OrderRef};
 use crate::recovery::channel_queries::ChannelQueries;
 use crate::recovery::{OrderRecovery, repo};
 use crate::transaction::Transaction;
@@ -35,8 +35,16 @@ impl OrderRecovery {
             return Ok(Vec::new());
         }
         let recovery = self;
-        let mut lease = LeaseTransaction { recovery, queries };
-        match (batch::run(&mut lease, &due).await, due.as_slice()) {
+        let mut lease = LeaseTransaction {
+            recovery,
+            queries,
+            altered: Vec::new(),
+        };
+        let leased = batch::run(&mut lease, &due).await;
+        for order in std::mem::take(&mut lease.altered) {
+            self.quarantine.put_altered(&order).await;
+        }
+        match (leased, due.as_slice()) {
             (Ok(orders), _) => Ok(orders),
             (Err(failure), [only]) if failure.is_items_fault => {
                 lease.spoiled(only, failure).await;
@@ -68,6 +76,8 @@ impl OrderRecovery {
 struct LeaseTransaction<'a> {
     recovery: &'a OrderRecovery,
     queries: &'a ChannelQueries,
+    /// Orders that somebody changed beside the core: nobody is asked about them.
+    altered: Vec<AlteredOrder>,
 }
 
 impl BatchTransaction for LeaseTransaction<'_> {
@@ -82,6 +92,8 @@ impl BatchTransaction for LeaseTransaction<'_> {
         let mut conn = self.recovery.pool.get_conn().await?;
         let mut transaction = Transaction::begin(&mut conn).await?;
         let mut orders = orders::repo::lock(transaction.conn(), due.iter()).await?;
+        self.altered
+            .extend(self.recovery.seals.take_altered(&mut orders));
         let now = now_us();
         let states = self.queries.urgency.states();
         orders.retain(|o| states.contains(&o.state) && is_due(o, now));

@@ -54,6 +54,7 @@ impl Traffic {
             amount: Decimal::new(125, 2),
             currency: ORDER_CURRENCY.into(),
             occurred_us: now_us(),
+            payer_account_id: None,
         }
     }
 
@@ -130,6 +131,7 @@ impl Traffic {
                 amount: Decimal::from(amount),
                 currency: ORDER_CURRENCY.into(),
                 occurred_us: now_us(),
+                payer_account_id: None,
             };
             stage.events.queue(&event).await?;
         }

@@ -86,6 +86,7 @@ async fn settlement(set: &TestStage) -> anyhow::Result<String> {
         amount: "100".parse()?,
         currency: "CNY".into(),
         occurred_us: now_us(),
+        payer_account_id: Some("payer".to_owned()),
     };
     set.stage.events.send(&event).await?;
     let begun = Instant::now();

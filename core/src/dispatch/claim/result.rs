@@ -11,7 +11,7 @@ use crate::metrics::METRICS;
 use crate::orders::history::{OrderTransition, UNROUTED_EVENT};
 use crate::orders::repo::Attempt;
 use crate::orders::state::OrderInput;
-use crate::orders::{Order, OrderRef};
+use crate::orders::{AlteredOrder, Order, OrderRef, SealBreach};
 use crate::routing::limits::LimitTotal;
 use crate::unit_of_work::UnitOfWork;
 use sluice_contract::order::OrderState;
@@ -30,6 +30,8 @@ pub(in crate::dispatch) struct ClaimedOrder {
 pub(in crate::dispatch) struct ClaimEffects {
     /// Orders that no channel will ever take.
     pub failing: Vec<UnroutableOrder>,
+    /// Orders that somebody changed beside the core.
+    pub altered: Vec<AlteredOrder>,
     /// Open breakers that this version does not know.
     pub unknown_breakers: Vec<String>,
 }
@@ -84,6 +86,14 @@ impl ClaimResult {
             }
         }
         Ok(())
+    }
+
+    /// Notes an order whose seal does not hold: it is neither sent nor written, so that no
+    /// signature of ours covers what somebody else has put there.
+    pub fn set_altered(&mut self, order: &Order, breach: SealBreach) {
+        self.hold(HoldReason::Altered);
+        let at = order.at();
+        self.effects.altered.push(AlteredOrder { at, breach });
     }
 
     /// Tells whether there is nothing to write.

@@ -1,8 +1,8 @@
 //! Cases that outcomes open and close.
 
 use crate::cases::{self, CaseClosing, CaseKind, OrderCase, storable};
-use crate::orders::Order;
 use crate::orders::state::OrderInput;
+use crate::orders::{AlteredOrder, Order};
 use crate::outcome::apply::applied::AppliedOutcomes;
 use crate::outcome::report::{OrderOutcome, OutcomeResult};
 
@@ -18,6 +18,28 @@ pub(super) fn contradiction(
             .push(new_case(order, CaseKind::Contradiction, &detail));
     }
     OutcomeResult::Contradiction
+}
+
+impl AppliedOutcomes {
+    /// Refuses what is told of orders that somebody changed beside the core: their rows are
+    /// no measure of a channel's word. Each gets a case; a person mends the row, and the
+    /// channel is asked again.
+    pub fn refuse_altered(&mut self, outcomes: &[OrderOutcome], altered: &[AlteredOrder]) {
+        for (taken, outcome) in self.taken.iter_mut().zip(outcomes) {
+            if altered.iter().any(|order| order.at == outcome.at) {
+                *taken = OutcomeResult::Contradiction;
+            }
+        }
+        for AlteredOrder { at, breach } in altered {
+            tracing::error!(order = %at.order_id, account = %at.account_id, "altered: {breach}");
+            self.cases.push(OrderCase {
+                account_id: at.account_id.clone(),
+                order_id: at.order_id.clone(),
+                kind: CaseKind::Altered,
+                detail: cases::detail(&breach.to_string()),
+            });
+        }
+    }
 }
 
 /// Says in words what a person has to look at.
