@@ -75,7 +75,7 @@ fn progress(order: &Order) -> Vec<(&'static str, String)> {
         ("changed", time(order.updated_us)),
         ("due", at(due)),
         ("send by", at(order.send_by_us)),
-        ("last heard", at(order.last_heard_us)),
+        ("last pending", at(order.last_pending_us)),
         ("refused", refused),
         ("acknowledged", at(order.acknowledged_us)),
     ]

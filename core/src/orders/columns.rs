@@ -92,7 +92,7 @@ order_columns! {
     send_mac: SendSeal,
     waiting_since_us: Later,
     send_by_us: Later,
-    last_heard_us: Later,
+    last_pending_us: Later,
     send_refusal: Later,
 }
 

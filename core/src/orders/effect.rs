@@ -20,8 +20,8 @@ string_enum! {
         OpenCase = "open case",
         /// The reason to call a person is over: close the cases that the core opened.
         CloseCase = "close case",
-        /// The channel says that it has the order: its silence is counted anew.
-        NoteHeard = "note that the channel was heard",
+        /// The channel says that it has the order: its silence counts anew.
+        NotePending = "note that it is pending",
         /// The refusal of the last sending is kept, and the channel is asked at once.
         NoteRefusal = "note the refusal, ask now",
         /// Tell upstreams by an event.
@@ -61,6 +61,6 @@ pub(super) const RETURN_EFFECTS: &[OrderEffect] = &[
     OrderEffect::CloseCase,
     OrderEffect::Publish,
 ];
-pub(super) const HEARD_EFFECTS: &[OrderEffect] = &[OrderEffect::NoteHeard];
+pub(super) const PENDING_EFFECTS: &[OrderEffect] = &[OrderEffect::NotePending];
 pub(super) const REFUSED_EFFECTS: &[OrderEffect] = &[OrderEffect::NoteRefusal];
 pub(super) const CASE_EFFECTS: &[OrderEffect] = &[OrderEffect::OpenCase];

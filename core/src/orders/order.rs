@@ -68,7 +68,7 @@ pub struct Order {
     pub send_by_us: Option<i64>,
     /// When its channel last said that it has it, or when it was first sent to it. The time
     /// in which it waited to be sent again is left out.
-    pub last_heard_us: Option<i64>,
+    pub last_pending_us: Option<i64>,
     /// Refusal of the last of several sendings: it ends the order once the channel knows of
     /// no trade.
     pub send_refusal: Option<SendRefusal>,
@@ -133,7 +133,7 @@ impl Order {
             send_mac: None,
             waiting_since_us: None,
             send_by_us: None,
-            last_heard_us: None,
+            last_pending_us: None,
             send_refusal: None,
         }
     }

@@ -6,8 +6,8 @@ pub use crate::orders::effect::OrderEffect;
 pub use crate::orders::input::OrderInput;
 
 use crate::orders::effect::{
-    BOOKED_EFFECTS, CASE_EFFECTS, HEARD_EFFECTS, NEVER_SENT_EFFECTS, PAID_EFFECTS, REFUSED_EFFECTS,
-    RETURN_EFFECTS, SWITCH_EFFECTS, UNPAID_EFFECTS,
+    BOOKED_EFFECTS, CASE_EFFECTS, NEVER_SENT_EFFECTS, PAID_EFFECTS, PENDING_EFFECTS,
+    REFUSED_EFFECTS, RETURN_EFFECTS, SWITCH_EFFECTS, UNPAID_EFFECTS,
 };
 use StateDecision::{After, Already, Contradiction, Move, Refused, Stay};
 use sluice_contract::order::OrderState::{
@@ -108,9 +108,9 @@ fn cancel(state: OrderState) -> StateDecision {
 fn accepted(state: OrderState) -> StateDecision {
     match state {
         Booking | Init => Contradiction(NOT_SENT_DETAIL),
-        Dispatching | InDoubt => Move(Processing, HEARD_EFFECTS),
+        Dispatching | InDoubt => Move(Processing, PENDING_EFFECTS),
         // It was asked whether it still has it: that it has is news of a kind.
-        Processing => Stay(HEARD_EFFECTS),
+        Processing => Stay(PENDING_EFFECTS),
         // Still no end: the case stays a person's, and the channel is asked on, slowly.
         Manual | Success | Failed | Returned => Already,
     }

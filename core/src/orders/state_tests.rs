@@ -9,8 +9,8 @@ use sluice_contract::order::OrderState;
 #[rustfmt::skip]
 const TRANSITION_TABLE: &[(OrderState, [&str; 20])] = &[
     // booked, unfunded, claim, unroutable, accepted, succeeded, declined, not_here,
-    // send_refused, decline_reversed, unknown, no_such_trade, returned, cancel, exhausted, not_sent,
-    // ack_overdue, ack_exhausted, acknowledged, renotify
+    // send_refused, decline_reversed, unknown, no_such_trade, returned, cancel, exhausted,
+    // not_sent, ack_overdue, ack_exhausted, acknowledged, renotify
     (OrderState::Booking,     ["init", "failed", "-", "-", "!", "!", "!", "!", "!", "!", ".", ".", "!", "-", ".", "=", ".", ".", "-", "-"]),
     (OrderState::Init,        [".", "!", "dispatching", "failed", "!", "!", "!", "!", "!", "manual", ".", ".", "!", "failed", ".", "=", ".", ".", "-", "="]),
     (OrderState::Dispatching, [".", "!", "-", "-", "processing", "success", "failed", "init", "in_doubt", "=", "in_doubt", "init", ">", "-", "manual", ".", ".", ".", "-", "="]),
@@ -97,7 +97,7 @@ fn what_stays_moves_no_money() {
                 let harmless = [
                     OrderEffect::OpenCase,
                     OrderEffect::CloseCase,
-                    OrderEffect::NoteHeard,
+                    OrderEffect::NotePending,
                     OrderEffect::NoteRefusal,
                     OrderEffect::PublishAgain,
                 ];

@@ -107,7 +107,7 @@ impl BatchTransaction for LeaseTransaction<'_> {
             order.updated_us = now;
             // None: claimed by a version that did not write them. Both count from now.
             order.send_by_us.get_or_insert(now);
-            order.last_heard_us.get_or_insert(now);
+            order.last_pending_us.get_or_insert(now);
             order.due_us = Some(now + self.recovery.wait_us(self.queries, order));
         }
         let unit_of_work = UnitOfWork {

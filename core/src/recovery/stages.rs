@@ -64,7 +64,7 @@ impl PassedBound {
         let since = |from: Option<i64>| now_us - from.unwrap_or(order.created_us);
         let is_past =
             |us: i64, bound_ms: u64| us / 1_000 >= i64::try_from(bound_ms).unwrap_or(i64::MAX);
-        let (pending, silent) = (since(order.send_by_us), since(order.last_heard_us));
+        let (pending, silent) = (since(order.send_by_us), since(order.last_pending_us));
         if answer == OrderInput::Accepted {
             return is_past(pending, config.pending_case_after_ms)
                 .then_some(PassedBound::Pending(pending / 1_000_000));
@@ -90,7 +90,7 @@ mod tests {
     use sluice_contract::order::OrderKind;
 
     #[test]
-    fn bounds_are_of_time_since_the_channel_was_heard() {
+    fn bounds_are_of_time_since_the_channel_said_that_it_has_the_order() {
         let config = RecoveryConfig {
             silence_case_after_ms: 60_000,
             pending_case_after_ms: 600_000,
@@ -100,7 +100,7 @@ mod tests {
             state: OrderState::Processing,
             queries: 30_000,
             send_by_us: Some(0),
-            last_heard_us: Some(500_000_000),
+            last_pending_us: Some(500_000_000),
             ..sample(OrderKind::CashOut)
         };
         let at = |answer, s: i64| PassedBound::of(&order, answer, &config, s * 1_000_000);

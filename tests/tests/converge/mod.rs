@@ -1,7 +1,8 @@
 //! The long run: orders through channels that time out, lie, delay, duplicate, reorder,
 //! give back, forget what they refused and get requests late, while one core is killed ten
-//! times and another frozen three times. Every order ends; what the channels paid is what the books say; nobody has to touch anything
-//! but the orders that a channel lied about, and each of those is a case.
+//! times and another frozen three times. Every order ends; what the channels paid is what
+//! the books say; nobody has to touch anything but the orders that a channel lied about,
+//! and each of those is a case.
 
 mod lies;
 mod orders;

@@ -47,7 +47,8 @@ fn script(
     to: &str,
     actions: &[ScriptedAction],
 ) -> anyhow::Result<()> {
-    for action in actions {
+    // The script that was added last wins.
+    for action in actions.iter().rev() {
         let script = ActionScript {
             times: Some(1),
             ..ActionScript::new(to, action.clone())
@@ -57,7 +58,7 @@ fn script(
     Ok(())
 }
 
-/// How often any channel paid the order.
+/// Counts the payments of the order by any channel.
 fn times_paid(set: &TestStage, order: &str) -> usize {
     let serial = serial_no(order);
     let book = set.stage.book();

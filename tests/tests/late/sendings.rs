@@ -10,7 +10,7 @@ use sluice_tests::{TestStage, options};
 /// Longer than a channel's deadline.
 const HOLD_MS: u64 = 1_100;
 
-/// What happens to an order's two first requests, and how it ends: state, channel, and how
+/// Fate of an order's two first requests, and its end: state, channel, and how
 /// often it is paid.
 type LateOrder = (
     &'static str,

@@ -1,7 +1,7 @@
 //! A core that is stalled between its claim and the call sends nothing once another may
 //! have taken the order over.
 
-use crate::late::stalling_proxy::StallingProxy;
+use crate::late::stalling_proxy::{AnswerFlow, StallingProxy};
 use crate::late::{script, submit, times_paid, wait_for};
 use anyhow::{Context, ensure};
 use sluice_core::schema::DatabaseUrls;
@@ -9,12 +9,12 @@ use sluice_drill::channels::{ScriptedAction, SimulatorKind};
 use sluice_drill::setup::ports::free_port;
 use sluice_drill::stage::StagePorts;
 use sluice_drill::stage::traffic::Traffic;
-use sluice_tests::{TestStage, options};
+use sluice_tests::{TestStage, options, tail};
 use std::time::Duration;
 
 const ORDER_COUNT: usize = 4;
 
-/// What a core writes that sends nothing.
+/// Words of a core that sends nothing.
 const NOT_SENT: &str = "its send-by time has passed";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,6 +36,7 @@ async fn a_core_that_hears_of_its_claim_too_late_sends_nothing() -> anyhow::Resu
     let stalled = set.stage.spawn_core("stalled", set.stage.ports).await?;
     set.stage.wait_for_fence().await?;
     set.stage.urls.core = direct;
+    proxy.set(AnswerFlow::Delayed);
 
     // Whoever sends first is refused, and forgotten: a later request would be a new payment.
     let refused = ScriptedAction::RefuseAndForget { not_here: true };
@@ -51,7 +52,7 @@ async fn a_core_that_hears_of_its_claim_too_late_sends_nothing() -> anyhow::Resu
     }
     // Claimed in the database, and the core has not heard of it.
     wait_for(&set, &orders[0], "state", "dispatching").await?;
-    proxy.stall(true);
+    proxy.set(AnswerFlow::Stalled);
     let ports = StagePorts {
         core: free_port()?,
         core_admin: free_port()?,
@@ -61,7 +62,7 @@ async fn a_core_that_hears_of_its_claim_too_late_sends_nothing() -> anyhow::Resu
     // The second asks, hears "no such trade", sends again and is refused. Now the first
     // wakes up with its claims in hand.
     wait_for(&set, &orders[0], "sends", "2").await?;
-    proxy.stall(false);
+    proxy.set(AnswerFlow::Free);
     // UnionPay pays, once NetsUnion is quiet.
     for order in &orders {
         wait_for(&set, order, "state", "success").await?;
@@ -83,7 +84,7 @@ async fn a_core_that_hears_of_its_claim_too_late_sends_nothing() -> anyhow::Resu
             times_paid(&set, order)
         );
     }
-    woke.context("the stalled core never came to its claims")??;
+    woke.with_context(|| format!("it never came to its claims: {}", tail(stalled.log())))??;
     drop(stalled);
     Ok(())
 }

@@ -37,7 +37,7 @@ pub(super) fn take(
 }
 
 fn fix_channel(order: &mut Order, grant: &ClaimGrant<'_>, now: i64) -> anyhow::Result<SendBy> {
-    order.last_heard_us = Some(heard_us(order, now));
+    order.last_pending_us = Some(silent_since_us(order, now));
     if !order.was_sent() {
         order.attempts += 1;
     }
@@ -63,10 +63,10 @@ fn fix_channel(order: &mut Order, grant: &ClaimGrant<'_>, now: i64) -> anyhow::R
 
 /// Time from which the channel's silence counts. Sent again, the order goes on where it was
 /// before it waited: a channel that never knows it is a person's case in the end.
-fn heard_us(order: &Order, now: i64) -> i64 {
-    match (order.last_heard_us, order.waiting_since_us) {
-        (Some(heard), Some(waiting)) if order.was_sent() => {
-            now - waiting.saturating_sub(heard).max(0)
+fn silent_since_us(order: &Order, now: i64) -> i64 {
+    match (order.last_pending_us, order.waiting_since_us) {
+        (Some(since), Some(waiting)) if order.was_sent() => {
+            now - waiting.saturating_sub(since).max(0)
         }
         _ => now,
     }

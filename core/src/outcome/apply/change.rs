@@ -83,7 +83,7 @@ fn move_order(
     }
     if from == OrderState::Manual {
         // Told clearly after all: its silence counts anew.
-        order.last_heard_us = Some(now_us);
+        order.last_pending_us = Some(now_us);
     }
     order.due_us = match to {
         OrderState::Init | OrderState::Booking => Some(now_us),

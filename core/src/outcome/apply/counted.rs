@@ -57,14 +57,7 @@ fn count_own(
     delays: &OutcomeDelays,
     now_us: i64,
 ) -> Result<OrderInput, OutcomeResult> {
-    let input = match weigh(order, outcome, delays) {
-        SendingProof::Whole(input) => input,
-        // The answer to the last sending is still to come, or will be asked for.
-        SendingProof::Superseded if order.state == OrderState::Dispatching => {
-            return Err(OutcomeResult::Already);
-        }
-        SendingProof::Superseded | SendingProof::TooEarly => OrderInput::Unknown,
-    };
+    let input = proven(order, outcome, delays)?;
     match input {
         // The first request may still arrive.
         OrderInput::Cancel if order.was_sent() && order.state == OrderState::Init => {
@@ -90,12 +83,7 @@ fn count_own(
         // No other may take it: then it is the end.
         OrderInput::NotHere if reroute(order, outcome).is_none() => Ok(OrderInput::Declined),
         // Heard a moment ago: one row more would tell nothing.
-        OrderInput::Accepted
-            if order.state == OrderState::Processing
-                && order
-                    .last_heard_us
-                    .is_some_and(|at| now_us - at < delays.heard_interval_us) =>
-        {
+        OrderInput::Accepted if is_noted_pending(order, delays, now_us) => {
             Err(OutcomeResult::Already)
         }
         OrderInput::NotSent if order.has_open_case => Err(OutcomeResult::Already),
@@ -124,4 +112,26 @@ fn count_own(
         | OrderInput::Acknowledged
         | OrderInput::Renotify => Ok(input),
     }
+}
+
+/// Finds the input that the answer proves, by the sendings of its order.
+fn proven(
+    order: &Order,
+    outcome: &OrderOutcome,
+    delays: &OutcomeDelays,
+) -> Result<OrderInput, OutcomeResult> {
+    match weigh(order, outcome, delays) {
+        SendingProof::Whole(input) => Ok(input),
+        // The answer to the last sending is still to come, or will be asked for.
+        SendingProof::Superseded if order.state == OrderState::Dispatching => {
+            Err(OutcomeResult::Already)
+        }
+        SendingProof::Superseded | SendingProof::TooEarly => Ok(OrderInput::Unknown),
+    }
+}
+
+/// Tells whether the order is known as pending, and was said to be so a moment ago.
+fn is_noted_pending(order: &Order, delays: &OutcomeDelays, now_us: i64) -> bool {
+    let is_fresh = |at: i64| now_us - at < delays.pending_interval_us;
+    order.state == OrderState::Processing && order.last_pending_us.is_some_and(is_fresh)
 }

@@ -9,17 +9,16 @@ use std::sync::Arc;
 /// An order's event is published again on request once in this time, in µs.
 pub const RENOTIFY_INTERVAL_US: i64 = 1_000_000;
 
-/// Times that a channel which has an order is noted as heard, before its silence would be a
-/// case.
-const HEARD_PER_SILENCE: i64 = 8;
+/// Times that an order is noted as pending before its channel's silence would be a case.
+const PENDING_NOTES_PER_SILENCE: i64 = 8;
 
 /// Delays that follow a move, in µs, from the settings.
 #[derive(Debug, Clone, Default)]
 pub struct OutcomeDelays {
     pub first_query_us: i64,
     pub callback_us: i64,
-    /// A channel that has the order is noted as heard once in this time.
-    pub heard_interval_us: i64,
+    /// An order that its channel has is noted as pending once in this time.
+    pub pending_interval_us: i64,
     /// Each channel's quiet time. Of one that isn't configured "no such trade" is never
     /// believed.
     pub quiet_us: Arc<HashMap<String, i64>>,
@@ -38,7 +37,7 @@ impl OutcomeDelays {
         OutcomeDelays {
             first_query_us: us(recovery.query_initial_delay_ms),
             callback_us: us(recovery.callback_wait_ms),
-            heard_interval_us: us(recovery.silence_case_after_ms) / HEARD_PER_SILENCE,
+            pending_interval_us: us(recovery.silence_case_after_ms) / PENDING_NOTES_PER_SILENCE,
             quiet_us: Arc::new(quiet.collect()),
             slow_queries: SlowQueries::of(recovery),
             ack_policy: AckPolicy {

@@ -24,7 +24,7 @@ pub(super) fn perform(
             // Done with the change itself.
             OrderEffect::CloseAttempt
             | OrderEffect::FreeLimits
-            | OrderEffect::NoteHeard
+            | OrderEffect::NotePending
             | OrderEffect::NoteRefusal => {}
             OrderEffect::OpenCase => all.cases.push(case_of(order, decided.input, outcome)),
             OrderEffect::CloseCase => close_cases(all, order, outcome),

@@ -2,7 +2,7 @@
 //!
 //! | phase | file |
 //! |---|---|
-//! | count: late, repeated, impossible, or news | `counted`, `sendings`, `former_channel`, `mismatch` |
+//! | count: late, repeated, impossible | `counted`, `sendings`, `former_channel`, `mismatch` |
 //! | decide by the state machine | `orders::state::step` |
 //! | change the order | `change`, `note`, `reroute`, with `delays` |
 //! | collect what follows: bookings, cases, events | `effects`, `case` into `applied` |

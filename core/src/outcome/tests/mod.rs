@@ -33,7 +33,7 @@ fn delays() -> OutcomeDelays {
     OutcomeDelays {
         first_query_us: 10,
         callback_us: 20,
-        heard_interval_us: 1_000_000,
+        pending_interval_us: 1_000_000,
         quiet_us: std::sync::Arc::new(quiet.collect()),
         slow_queries: SlowQueries {
             first_us: 500_000,
@@ -59,7 +59,7 @@ fn shop_order(state: OrderState) -> Order {
         version: 5,
         due_us: Some(1),
         send_by_us: Some(SEND_BY_US),
-        last_heard_us: Some(0),
+        last_pending_us: Some(0),
         ..sample(OrderKind::CashOut)
     }
 }
@@ -107,7 +107,7 @@ fn unionpay_order(state: OrderState, attempts: i64) -> Order {
         version: 3,
         due_us: Some(1),
         send_by_us: Some(SEND_BY_US),
-        last_heard_us: Some(0),
+        last_pending_us: Some(0),
         ..sample(OrderKind::CashOut)
     }
 }

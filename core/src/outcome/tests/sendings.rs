@@ -176,7 +176,11 @@ fn a_persons_case_is_ended_by_a_clear_answer_and_asked_on_until_then() {
         (order.state, order.has_open_case, all.closings.len()),
         (OrderState::Init, false, 1)
     );
-    assert_eq!(order.last_heard_us, Some(NOW_US), "its silence counts anew");
+    assert_eq!(
+        order.last_pending_us,
+        Some(NOW_US),
+        "its silence counts anew"
+    );
     // "It is in process" is no end.
     let (taken, order, _) = after(manual, &says(Accepted).of_query(asked(2)));
     assert_eq!(
@@ -211,15 +215,15 @@ fn intervals_of_a_persons_case_grow_with_its_age_up_to_their_bound() {
 }
 
 #[test]
-fn a_channel_that_has_the_order_is_noted_as_heard_now_and_then() {
-    let heard = |ago_us: i64| {
+fn an_order_that_its_channel_has_is_noted_as_pending_now_and_then() {
+    let pending = |ago_us: i64| {
         let order = Order {
-            last_heard_us: Some(NOW_US - ago_us),
+            last_pending_us: Some(NOW_US - ago_us),
             ..shop_order(OrderState::Processing)
         };
         let (taken, order, _) = after(order, &says(Accepted).of_query(asked(2)));
-        (taken, NOW_US - order.last_heard_us.unwrap())
+        (taken, NOW_US - order.last_pending_us.unwrap())
     };
-    assert_eq!(heard(999_999), (OutcomeResult::Already, 999_999));
-    assert_eq!(heard(1_000_000), (OutcomeResult::Moved, 0));
+    assert_eq!(pending(999_999), (OutcomeResult::Already, 999_999));
+    assert_eq!(pending(1_000_000), (OutcomeResult::Moved, 0));
 }

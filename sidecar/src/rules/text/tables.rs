@@ -64,7 +64,7 @@ pub const CATALOG_TABLES: [CatalogTable; 10] = [
             ("send_mac", Text),
             ("waiting_since_us", Int),
             ("send_by_us", Int),
-            ("last_heard_us", Int),
+            ("last_pending_us", Int),
             ("send_refusal", Text),
         ],
     },
