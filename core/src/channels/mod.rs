@@ -5,6 +5,7 @@
 mod adapter;
 mod answer;
 pub mod client;
+mod echo;
 mod exchange;
 mod json;
 mod known;
@@ -24,6 +25,7 @@ pub use adapter::{
 };
 pub use answer::{ChannelAnswer, ChannelResult};
 pub use client::ChannelClient;
+pub use echo::{Echo, EchoField, EchoMismatch, EchoedPayment};
 pub use known::adapter;
 
 /// A settlement never leaves the platform: this stands where others have a channel.

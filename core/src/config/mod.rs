@@ -4,6 +4,7 @@ mod accept;
 mod acknowledgement;
 mod channel;
 mod clients;
+mod decimals;
 mod dispatch;
 mod fence;
 mod intake;
@@ -15,6 +16,7 @@ pub use accept::AcceptConfig;
 pub use acknowledgement::AcknowledgementConfig;
 pub use channel::{ChannelConfig, ChannelId};
 pub use clients::{INTAKE_CLIENT, NAMELESS_CLIENT};
+pub use decimals::{ChannelDecimals, DecimalsError};
 pub use dispatch::DispatchConfig;
 pub use fence::FenceClientConfig;
 pub use intake::IntakeConfig;
@@ -135,7 +137,8 @@ impl CoreConfig {
         );
         settings::check_listener("listen", &self.listen, !self.clients.is_empty())?;
         settings::check_listener("admin", &self.admin, false)?;
-        self.default_currency
+        let default_currency = self
+            .default_currency
             .parse::<Currency>()
             .with_context(|| format!("default_currency = {:?}", self.default_currency))?;
         self.accept.check()?;
@@ -143,7 +146,7 @@ impl CoreConfig {
         self.intake.check()?;
         self.recovery.check()?;
         self.acknowledgement.check(&self.clients)?;
-        check_channels(&self.channels)?;
+        check_channels(&self.channels, default_currency)?;
         ensure!(
             !self.dispatch.enabled || !self.channels.is_empty(),
             "dispatch needs at least one [[channels]]"

@@ -1,5 +1,6 @@
 //! Payments that differ from their orders.
 
+use crate::channels::Echo;
 use crate::orders::OrderRef;
 use crate::orders::state::OrderInput;
 use crate::outcome::report::{OrderOutcome, OutcomeResult};
@@ -13,7 +14,7 @@ fn another_amount_is_a_contradiction_whose_detail_fits_its_column() {
         channel: Some("unionpay"),
         ..OrderOutcome::new(OrderRef::new("A", "o"), OrderInput::Succeeded)
     };
-    outcome.amount = Some(Decimal::TWO);
+    outcome.echo.amount = Echo::Told(Decimal::TWO);
     outcome.code = Some("x".repeat(500));
     let all = apply_to(outcome, unionpay_order(OrderState::Processing, 1));
     assert_eq!(all.taken, [OutcomeResult::Contradiction]);
@@ -27,9 +28,9 @@ fn another_currency_or_account_is_a_contradiction_and_the_same_is_none() {
             channel: Some("unionpay"),
             ..OrderOutcome::new(OrderRef::new("A", "o"), OrderInput::Succeeded)
         };
-        outcome.amount = Some(Decimal::new(amount, 2));
-        outcome.currency = Some(currency.parse().unwrap());
-        outcome.to_account = Some(to.to_owned());
+        outcome.echo.amount = Echo::Told(Decimal::new(amount, 2));
+        outcome.echo.currency = Echo::Told(currency.to_owned());
+        outcome.echo.to_account = Echo::Told(to.to_owned());
         let all = apply_to(outcome, unionpay_order(OrderState::Processing, 1));
         (
             all.taken[0],
@@ -43,8 +44,8 @@ fn another_currency_or_account_is_a_contradiction_and_the_same_is_none() {
     let (taken, detail) = heard(100, "JPY", "p");
     assert!(
         taken == OutcomeResult::Contradiction
-            && detail.contains("1 JPY")
-            && detail.contains("1 CNY"),
+            && detail.contains("currency JPY")
+            && detail.contains("CNY"),
         "{detail}"
     );
     let (taken, detail) = heard(100, "CNY", &"another account, and a long one ".repeat(9));
