@@ -77,6 +77,7 @@ pub struct ChannelQuery {
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct ChannelReply {
+    #[serde(default)]
     pub serial_no: String,
     #[serde(default)]
     pub trade_time: String,

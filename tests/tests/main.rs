@@ -3,6 +3,7 @@
 mod accounts;
 mod audits;
 mod bad_input;
+mod bent_messages;
 mod channels;
 mod contradictions;
 mod converge;

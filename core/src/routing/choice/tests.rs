@@ -196,7 +196,9 @@ fn a_channel_takes_only_amounts_that_its_decimals_can_tell() {
         let mut order = order(100);
         order.amount = Decimal::from_str_exact(amount).unwrap();
         order.currency = currency.parse().unwrap();
-        let decision = choose(&set, &order, &here, &totals(&order));
+        let wanted = ["netsunion", "psp"].map(|id| keys(&order, id, TRADE_TIME));
+        let totals = LimitTotals::new(wanted.into_iter().flatten().collect(), Vec::new());
+        let decision = choose(&set, &order, &here, &totals);
         assert_eq!(outcome_of(&decision), want, "{amount} {currency}");
         let named = |r: &crate::routing::RejectedChannel| {
             r.reason.contains(&r.channel) && r.reason.contains(currency)
