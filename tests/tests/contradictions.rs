@@ -21,7 +21,7 @@ const PAYEE: &str = "payee-of-all";
 
 /// A notification of a payment, as its channel words it.
 #[derive(Clone, Copy)]
-struct Told<'a> {
+struct StatedPayment<'a> {
     serial: &'a str,
     time: &'a str,
     good: bool,
@@ -31,8 +31,8 @@ struct Told<'a> {
     to: &'a str,
 }
 
-fn notice(kind: SimulatorKind, told: Told<'_>) -> Value {
-    let code = match (kind, told.good) {
+fn notice(kind: SimulatorKind, stated: StatedPayment<'_>) -> Value {
+    let code = match (kind, stated.good) {
         (SimulatorKind::NetsUnion, true) => "0000",
         (SimulatorKind::NetsUnion, false) => "1001",
         (SimulatorKind::UnionPay, true) => "00S",
@@ -41,15 +41,15 @@ fn notice(kind: SimulatorKind, told: Told<'_>) -> Value {
         (SimulatorKind::Psp, false) => "failed",
     };
     if kind != SimulatorKind::Psp {
-        let amount = rust_decimal::Decimal::new(told.minor, 2).to_string();
-        return json!({ "serialNo": told.serial, "tradeTime": told.time, "code": code, "amount": amount,
-                       "currency": told.currency, "toAccount": told.to });
+        let amount = rust_decimal::Decimal::new(stated.minor, 2).to_string();
+        return json!({ "serialNo": stated.serial, "tradeTime": stated.time, "code": code, "amount": amount,
+                       "currency": stated.currency, "toAccount": stated.to });
     }
     json!({ "id": "evt", "type": format!("payout.{code}"), "data": {
-        "reference": told.serial, "created": told.time, "status": code, "amount": told.minor,
-        "currency": told.currency,
-        "failure_code": if told.good { Value::Null } else { "account_closed".into() },
-        "destination": { "account": told.to } } })
+        "reference": stated.serial, "created": stated.time, "status": code, "amount": stated.minor,
+        "currency": stated.currency,
+        "failure_code": if stated.good { Value::Null } else { "account_closed".into() },
+        "destination": { "account": stated.to } } })
 }
 
 /// Tells it as the channel does; returns the HTTP status and how it was taken.
@@ -107,7 +107,7 @@ async fn contradictions_open_cases_and_overwrite_nothing() -> anyhow::Result<()>
         let before = set.stage.client.order(&order).await?;
         let serial = serial_no(&order);
         let time = before["tradeTime"].as_str().context("no trade time")?;
-        let truth = Told {
+        let truth = StatedPayment {
             serial: &serial,
             time,
             good: true,
@@ -158,8 +158,8 @@ async fn an_unknown_serial_number_is_one_case_however_often_it_is_told() -> anyh
     for kind in SimulatorKind::ALL {
         for serial in [format!("{:032X}", 77), "not-hex".to_owned(), long.clone()] {
             for _ in 0..2 {
-                let told = notice(kind, nobodys(&serial));
-                ensure!(tell(&set, kind, &told).await?.0 == 404, "{kind} {serial}");
+                let stated = notice(kind, nobodys(&serial));
+                ensure!(tell(&set, kind, &stated).await?.0 == 404, "{kind} {serial}");
             }
             let stored: String = serial
                 .chars()
@@ -195,8 +195,8 @@ async fn an_unknown_serial_number_is_one_case_however_often_it_is_told() -> anyh
 }
 
 /// A payment that nobody asked for.
-fn nobodys(serial: &str) -> Told<'_> {
-    Told {
+fn nobodys(serial: &str) -> StatedPayment<'_> {
+    StatedPayment {
         serial,
         time: "20261122023000",
         good: true,
@@ -210,39 +210,39 @@ fn nobodys(serial: &str) -> Told<'_> {
 fn odd_messages<'a>(
     n: usize,
     kind: SimulatorKind,
-    truth: Told<'a>,
+    truth: StatedPayment<'a>,
 ) -> [(SimulatorKind, Value, &'static str); 6] {
     let other = SimulatorKind::ALL[(n + 1) % SimulatorKind::COUNT];
-    let failed = Told {
+    let failed = StatedPayment {
         good: false,
         ..truth
     };
-    let own = |told: Told<'a>, says| (kind, notice(kind, told), says);
+    let own = |stated: StatedPayment<'a>, says| (kind, notice(kind, stated), says);
     [
         own(failed, "failed after success"),
         own(
-            Told {
+            StatedPayment {
                 minor: 301,
                 ..truth
             },
             "speaks of amount 3.01",
         ),
         own(
-            Told {
+            StatedPayment {
                 currency: "USD",
                 ..truth
             },
             "speaks of currency USD",
         ),
         own(
-            Told {
+            StatedPayment {
                 time: "20261122023000",
                 ..truth
             },
             "speaks of trade time 20261122023000",
         ),
         own(
-            Told {
+            StatedPayment {
                 to: "somebody-else",
                 ..truth
             },

@@ -66,7 +66,7 @@ pub struct ChannelNotification {
 impl ChannelNotification {
     /// Makes the notification of the order that it names, in `field`.
     pub(super) fn of(result: ChannelResult, field: &str) -> Result<Self, NotificationError> {
-        match result.echo.serial_no.told() {
+        match result.echo.serial_no.stated() {
             Some(serial_no) => Ok(ChannelNotification {
                 serial_no: serial_no.clone(),
                 result,

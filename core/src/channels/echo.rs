@@ -27,24 +27,24 @@ pub enum Echo<T> {
     NotEchoed,
     /// The protocol has the field in this message, and it isn't there or can't be read.
     Missing,
-    Told(T),
+    Stated(T),
 }
 
 impl<T> Echo<T> {
     /// Makes a field that the protocol has in this message.
-    pub fn required(told: Option<T>) -> Self {
-        told.map_or(Echo::Missing, Echo::Told)
+    pub fn required(stated: Option<T>) -> Self {
+        stated.map_or(Echo::Missing, Echo::Stated)
     }
 
     /// Makes a field that may be there.
-    pub fn optional(told: Option<T>) -> Self {
-        told.map_or(Echo::NotEchoed, Echo::Told)
+    pub fn optional(stated: Option<T>) -> Self {
+        stated.map_or(Echo::NotEchoed, Echo::Stated)
     }
 
     /// Tells the value, if there is one.
-    pub fn told(&self) -> Option<&T> {
+    pub fn stated(&self) -> Option<&T> {
         match self {
-            Echo::Told(value) => Some(value),
+            Echo::Stated(value) => Some(value),
             Echo::NotEchoed | Echo::Missing => None,
         }
     }
@@ -69,13 +69,13 @@ pub struct EchoedPayment {
 pub struct EchoMismatch {
     pub field: EchoField,
     /// `None` if it is missing.
-    pub told: Option<String>,
+    pub stated: Option<String>,
     pub known: String,
 }
 
 impl EchoedPayment {
     /// Finds every field that differs from the order as it was sent, or is missing. An order
-    /// without a trade time was never sent: nothing can be told of its time.
+    /// without a trade time was never sent: nothing can be said of its time.
     pub fn mismatches(&self, order: &Order) -> impl Iterator<Item = EchoMismatch> {
         // A field that is added here doesn't compile before it is compared.
         let EchoedPayment {
@@ -107,15 +107,15 @@ fn compare<T: PartialEq + fmt::Display>(
     echoed: &Echo<T>,
     known: &T,
 ) -> Option<EchoMismatch> {
-    let told = match echoed {
+    let stated = match echoed {
         Echo::NotEchoed => return None,
-        Echo::Told(told) if told == known => return None,
-        Echo::Told(told) => Some(told.to_string()),
+        Echo::Stated(stated) if stated == known => return None,
+        Echo::Stated(stated) => Some(stated.to_string()),
         Echo::Missing => None,
     };
     Some(EchoMismatch {
         field,
-        told,
+        stated,
         known: known.to_string(),
     })
 }
@@ -124,10 +124,10 @@ fn compare<T: PartialEq + fmt::Display>(
 impl fmt::Display for EchoMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (field, known) = (self.field.as_str(), &self.known);
-        match &self.told {
-            Some(told) => write!(
+        match &self.stated {
+            Some(stated) => write!(
                 f,
-                "the channel speaks of {field} {told}, the order of {known}"
+                "the channel speaks of {field} {stated}, the order of {known}"
             ),
             None => write!(f, "the channel names no {field}, the order's is {known}"),
         }

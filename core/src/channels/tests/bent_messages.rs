@@ -4,41 +4,45 @@ use super::*;
 
 /// A way in which a message reaches the core.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum WayIn {
+enum CapturedMessage {
     PayReply,
     QueryReply,
     Callback,
 }
 
-const WAYS: [WayIn; 3] = [WayIn::PayReply, WayIn::QueryReply, WayIn::Callback];
+const WAYS: [CapturedMessage; 3] = [
+    CapturedMessage::PayReply,
+    CapturedMessage::QueryReply,
+    CapturedMessage::Callback,
+];
 
 /// The text that a channel would send this way, and its headers.
-fn captured(id: &str, way: WayIn) -> (String, HeaderMap) {
+fn captured(id: &str, way: CapturedMessage) -> (String, HeaderMap) {
     let word = END_CODES
         .iter()
         .find(|(listed, _)| *listed == id)
         .unwrap()
         .1[0];
     let text = match way {
-        WayIn::PayReply | WayIn::QueryReply => body(id, word, SERIAL_NO),
-        WayIn::Callback => notice(id, word),
+        CapturedMessage::PayReply | CapturedMessage::QueryReply => body(id, word, SERIAL_NO),
+        CapturedMessage::Callback => notice(id, word),
     };
     let text = text.to_string();
     let path = match way {
-        WayIn::PayReply => path(id, ChannelCall::Pay),
-        WayIn::QueryReply => path(id, ChannelCall::Query),
-        WayIn::Callback => callback_path(id),
+        CapturedMessage::PayReply => path(id, ChannelCall::Pay),
+        CapturedMessage::QueryReply => path(id, ChannelCall::Query),
+        CapturedMessage::Callback => callback_path(id),
     };
     let scope = match way {
-        WayIn::PayReply | WayIn::QueryReply => reply_scope(id, &path),
-        WayIn::Callback => callback_scope(id, &path),
+        CapturedMessage::PayReply | CapturedMessage::QueryReply => reply_scope(id, &path),
+        CapturedMessage::Callback => callback_scope(id, &path),
     };
     let headers = signed(scope, keys().current(), NOW_S, text.as_bytes());
     (text, headers)
 }
 
 /// Whether the message is taken when it comes in this way, at the channel's adapter.
-fn is_taken(id: &str, way: WayIn, nonce: &str, text: &str, headers: &HeaderMap) -> bool {
+fn is_taken(id: &str, way: CapturedMessage, nonce: &str, text: &str, headers: &HeaderMap) -> bool {
     let keys = keys();
     let seal = SigningContext {
         keys: &keys,
@@ -53,9 +57,9 @@ fn is_taken(id: &str, way: WayIn, nonce: &str, text: &str, headers: &HeaderMap) 
     let adapter = adapter(channel(id));
     let read = |call| adapter.read(call, &order, nonce, &reply, seal).is_ok();
     match way {
-        WayIn::PayReply => read(ChannelCall::Pay),
-        WayIn::QueryReply => read(ChannelCall::Query),
-        WayIn::Callback => adapter.notified(headers, text.as_bytes(), seal).is_ok(),
+        CapturedMessage::PayReply => read(ChannelCall::Pay),
+        CapturedMessage::QueryReply => read(ChannelCall::Query),
+        CapturedMessage::Callback => adapter.notified(headers, text.as_bytes(), seal).is_ok(),
     }
 }
 
@@ -75,7 +79,7 @@ fn a_message_counts_only_as_what_it_was_sent_as() {
 #[test]
 fn a_captured_reply_answers_no_other_request() {
     for id in ChannelId::ALL.map(ChannelId::as_str) {
-        for way in [WayIn::PayReply, WayIn::QueryReply] {
+        for way in [CapturedMessage::PayReply, CapturedMessage::QueryReply] {
             let (text, headers) = captured(id, way);
             let other = NONCE.replace('0', "1");
             assert!(is_taken(id, way, NONCE, &text, &headers), "the control");
@@ -88,10 +92,16 @@ fn a_captured_reply_answers_no_other_request() {
 fn a_channels_word_is_not_anothers_under_the_same_secret() {
     // The two networks write alike, and these tests give them one secret.
     for (from, to) in [("netsunion", "unionpay"), ("unionpay", "netsunion")] {
-        let (text, headers) = captured(from, WayIn::Callback);
-        assert!(is_taken(from, WayIn::Callback, NONCE, &text, &headers));
+        let (text, headers) = captured(from, CapturedMessage::Callback);
+        assert!(is_taken(
+            from,
+            CapturedMessage::Callback,
+            NONCE,
+            &text,
+            &headers
+        ));
         assert!(
-            !is_taken(to, WayIn::Callback, NONCE, &text, &headers),
+            !is_taken(to, CapturedMessage::Callback, NONCE, &text, &headers),
             "{from}"
         );
     }

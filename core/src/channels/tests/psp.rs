@@ -41,7 +41,7 @@ fn the_psp_gets_whole_minor_units() {
         let told = notified("psp", &json!({ "type": "payout.paid", "data": data }));
         told.map(|n| n.result.echo.amount)
     };
-    let said = |text: &str| Echo::Told(Decimal::from_str_exact(text).unwrap());
+    let said = |text: &str| Echo::Stated(Decimal::from_str_exact(text).unwrap());
     for (units, currency, amount) in [
         (125, "CNY", "1.25"),
         (125, "JPY", "125"),
@@ -84,7 +84,7 @@ fn the_psp_alone_says_no_such_payout_and_its_two_words_must_agree() {
     );
     let other = not_found("payout_not_found", "another");
     let other = read("psp", ChannelCall::Query, 404, other.as_bytes()).unwrap();
-    assert_eq!(other.echo.serial_no, Echo::Told("another".to_owned()));
+    assert_eq!(other.echo.serial_no, Echo::Stated("another".to_owned()));
     assert_eq!(
         heard(ChannelCall::Query, &not_found("route_not_found", SERIAL_NO)),
         None

@@ -26,14 +26,14 @@ pub(super) fn contradicts(order: &Order, outcome: &OrderOutcome) -> Option<Strin
     // A word that proves nothing may leave out what it likes.
     let proves = outcome.event != OrderInput::Unknown;
     let mut mismatches = outcome.echo.mismatches(order);
-    let odd = mismatches.find(|odd| proves || odd.told.is_some())?;
+    let odd = mismatches.find(|odd| proves || odd.stated.is_some())?;
     Some(storable_text(&odd))
 }
 
 /// Writes the mismatch; a channel's text may be anything.
 fn storable_text(odd: &EchoMismatch) -> String {
     let odd = EchoMismatch {
-        told: odd.told.as_deref().map(storable),
+        stated: odd.stated.as_deref().map(storable),
         known: storable(&odd.known),
         ..odd.clone()
     };

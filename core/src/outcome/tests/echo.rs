@@ -34,9 +34,9 @@ enum WayIn {
 
 const WAYS: [WayIn; 3] = [WayIn::PayReply, WayIn::QueryReply, WayIn::Callback];
 
-/// Bend of a field.
+/// FieldDefect of a field.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Bend {
+enum FieldDefect {
     Differs,
     Missing,
 }
@@ -99,11 +99,11 @@ fn payment(id: ChannelId, word: &str) -> Value {
     }
 }
 
-fn bent(mut payment: Value, name: &str, other: &Value, bend: Bend) -> Value {
+fn bent(mut payment: Value, name: &str, other: &Value, bend: FieldDefect) -> Value {
     let at = payment.pointer_mut(name).expect("the protocol has it");
     match bend {
-        Bend::Differs => *at = other.clone(),
-        Bend::Missing => {
+        FieldDefect::Differs => *at = other.clone(),
+        FieldDefect::Missing => {
             let (parent, last) = name.rsplit_once('/').unwrap();
             let parent = payment.pointer_mut(parent).unwrap();
             parent.as_object_mut().unwrap().remove(last);
@@ -160,7 +160,7 @@ fn signed(id: ChannelId, direction: MessageDirection, path: &str, body: &[u8]) -
 }
 
 /// The channel's message as the adapter reads it; an error if it is no word on any order.
-fn heard(id: ChannelId, way: WayIn, payment: Value) -> Result<ChannelResult, String> {
+fn read_message(id: ChannelId, way: WayIn, payment: Value) -> Result<ChannelResult, String> {
     let (keys, adapter) = (keys(), channel(id));
     let seal = SigningContext {
         keys: &keys,
@@ -180,8 +180,8 @@ fn heard(id: ChannelId, way: WayIn, payment: Value) -> Result<ChannelResult, Str
             let body = body.to_string();
             let path = callback_path(id.as_str());
             let headers = signed(id, MessageDirection::Callback, &path, body.as_bytes());
-            let told = adapter.notified(&headers, body.as_bytes(), seal);
-            return told.map(|n| n.result).map_err(|e| e.to_string());
+            let read = adapter.notified(&headers, body.as_bytes(), seal);
+            return read.map(|n| n.result).map_err(|e| e.to_string());
         }
     };
     let order = order(id, OrderState::Dispatching);
@@ -224,11 +224,11 @@ fn every_bent_field_of_every_message_is_a_contradiction_and_moves_nothing() {
                 .filter_map(|paid| word(id, way, paid))
             {
                 // The control: the straight message ends the order.
-                let straight = heard(id, way, payment(id, word)).unwrap();
+                let straight = read_message(id, way, payment(id, word)).unwrap();
                 let (taken, ..) = applied(id, straight, OrderState::Dispatching);
                 assert_eq!(taken, OutcomeResult::Moved, "{id:?} {way:?} {word}");
                 for echoed in EchoField::ALL {
-                    for bend in [Bend::Differs, Bend::Missing] {
+                    for bend in [FieldDefect::Differs, FieldDefect::Missing] {
                         check_bent(id, way, word, echoed, bend);
                         cells += 1;
                     }
@@ -240,18 +240,18 @@ fn every_bent_field_of_every_message_is_a_contradiction_and_moves_nothing() {
     assert_eq!(cells, (3 * 3 * 2 - 1) * EchoField::ALL.len() * 2);
 }
 
-fn check_bent(id: ChannelId, way: WayIn, word: &str, echoed: EchoField, bend: Bend) {
+fn check_bent(id: ChannelId, way: WayIn, word: &str, echoed: EchoField, bend: FieldDefect) {
     let (name, other) = field(id, echoed);
     let message = bent(payment(id, word), name, &other, bend);
     let cell = format!("{id:?} {way:?} {word} {echoed:?} {bend:?}");
-    let told = heard(id, way, message);
+    let read = read_message(id, way, message);
     // A callback without a serial number names no order: it is refused, and nothing is moved.
-    if (way, echoed, bend) == (WayIn::Callback, EchoField::SerialNo, Bend::Missing) {
-        let error = told.expect_err(&cell);
+    if (way, echoed, bend) == (WayIn::Callback, EchoField::SerialNo, FieldDefect::Missing) {
+        let error = read.expect_err(&cell);
         assert!(error.contains("is missing"), "{cell}: {error}");
         return;
     }
-    let (taken, state, detail) = applied(id, told.expect(&cell), OrderState::Dispatching);
+    let (taken, state, detail) = applied(id, read.expect(&cell), OrderState::Dispatching);
     assert_eq!(taken, OutcomeResult::Contradiction, "{cell}");
     assert_eq!(state, OrderState::Dispatching, "{cell}");
     assert!(detail.contains(echoed.as_str()), "{cell}: {detail}");
@@ -265,8 +265,8 @@ fn an_end_after_the_other_end_is_a_contradiction_whichever_way_it_comes() {
                 let Some(word) = word(id, way, paid) else {
                     continue;
                 };
-                let told = heard(id, way, payment(id, word)).unwrap();
-                let (taken, now, detail) = applied(id, told, state);
+                let read = read_message(id, way, payment(id, word)).unwrap();
+                let (taken, now, detail) = applied(id, read, state);
                 assert_eq!(
                     (taken, now),
                     (OutcomeResult::Contradiction, state),
@@ -283,14 +283,14 @@ fn a_word_that_proves_nothing_may_leave_fields_out_but_not_bend_them() {
         for way in WAYS {
             let (name, other) = field(id, EchoField::Amount);
             let unlisted = |bend| bent(payment(id, "7777"), name, &other, bend);
-            let missing = heard(id, way, unlisted(Bend::Missing)).unwrap();
+            let missing = read_message(id, way, unlisted(FieldDefect::Missing)).unwrap();
             let (taken, state, _) = applied(id, missing, OrderState::Dispatching);
             assert_eq!(
                 (taken, state),
                 (OutcomeResult::Moved, OrderState::InDoubt),
                 "{id:?} {way:?}"
             );
-            let differs = heard(id, way, unlisted(Bend::Differs)).unwrap();
+            let differs = read_message(id, way, unlisted(FieldDefect::Differs)).unwrap();
             let (taken, ..) = applied(id, differs, OrderState::Dispatching);
             assert_eq!(taken, OutcomeResult::Contradiction, "{id:?} {way:?}");
         }

@@ -14,7 +14,7 @@ fn another_amount_is_a_contradiction_whose_detail_fits_its_column() {
         channel: Some("unionpay"),
         ..OrderOutcome::new(OrderRef::new("A", "o"), OrderInput::Succeeded)
     };
-    outcome.echo.amount = Echo::Told(Decimal::TWO);
+    outcome.echo.amount = Echo::Stated(Decimal::TWO);
     outcome.code = Some("x".repeat(500));
     let all = apply_to(outcome, unionpay_order(OrderState::Processing, 1));
     assert_eq!(all.taken, [OutcomeResult::Contradiction]);
@@ -28,9 +28,9 @@ fn another_currency_or_account_is_a_contradiction_and_the_same_is_none() {
             channel: Some("unionpay"),
             ..OrderOutcome::new(OrderRef::new("A", "o"), OrderInput::Succeeded)
         };
-        outcome.echo.amount = Echo::Told(Decimal::new(amount, 2));
-        outcome.echo.currency = Echo::Told(currency.to_owned());
-        outcome.echo.to_account = Echo::Told(to.to_owned());
+        outcome.echo.amount = Echo::Stated(Decimal::new(amount, 2));
+        outcome.echo.currency = Echo::Stated(currency.to_owned());
+        outcome.echo.to_account = Echo::Stated(to.to_owned());
         let all = apply_to(outcome, unionpay_order(OrderState::Processing, 1));
         (
             all.taken[0],

@@ -74,7 +74,7 @@ async fn pay(
         .await
         .map_err(|error| unwritten(&request, &error))?;
     match shown {
-        SimulatedReply::Reply(said) | SimulatedReply::Again(said) => told(&request, &said),
+        SimulatedReply::Reply(said) | SimulatedReply::Again(said) => tell(&request, &said),
         bad @ (SimulatedReply::Hold(_) | SimulatedReply::Http500 | SimulatedReply::Junk) => {
             Ok(unclear(&request, bad).await)
         }
@@ -91,7 +91,7 @@ async fn query(
         .backend
         .query(request.kind, &asked.serial_no, &asked.trade_time);
     match found {
-        Some(said) => told(&request, &said),
+        Some(said) => tell(&request, &said),
         None => {
             let answer = ChannelReply {
                 serial_no: asked.serial_no,
@@ -126,7 +126,7 @@ fn opened<T: serde::de::DeserializeOwned>(
 }
 
 #[allow(clippy::result_large_err)]
-fn told(request: &ChannelRequest, said: &TradeMessage) -> Result<Response, Response> {
+fn tell(request: &ChannelRequest, said: &TradeMessage) -> Result<Response, Response> {
     let written = reply(request.kind.simulator(), said);
     written
         .map(|written| signed_json(request, StatusCode::OK, &written))

@@ -16,7 +16,7 @@ const FIELDS: [EchoedField; 5] = [
 ];
 
 /// The object of a callback that tells of the payment.
-fn told(kind: SimulatorKind, bend: Option<FieldBend>) -> Value {
+fn callback_object(kind: SimulatorKind, bend: Option<FieldBend>) -> Value {
     let said = TradeMessage {
         pay: Arc::new(payment("S1", TRADE_TIME, "acct", 100)),
         code: kind.simulator().accepted().to_owned(),
@@ -35,7 +35,7 @@ fn one_field_is_another_or_is_left_out() {
     for kind in SimulatorKind::ALL {
         for field in FIELDS {
             let name = format!("/{}", kind.simulator().field(field).replace('.', "/"));
-            let straight = told(kind, None);
+            let straight = callback_object(kind, None);
             let known = straight.pointer(&name).cloned();
             assert!(known.is_some(), "{kind} has no {name}");
             for missing in [false, true] {
@@ -45,7 +45,7 @@ fn one_field_is_another_or_is_left_out() {
                     missing,
                     times: 1,
                 };
-                let mut bent = told(kind, Some(bend));
+                let mut bent = callback_object(kind, Some(bend));
                 let now = bent.pointer(&name).cloned();
                 assert!(now != known && now.is_none() == missing, "{kind} {field:?}");
                 // Put back, it is the same message.
