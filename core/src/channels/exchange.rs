@@ -3,6 +3,7 @@
 use crate::channels::adapter::{ChannelCall, RawReply};
 use crate::channels::answer::ChannelResult;
 use crate::channels::client::{ChannelClient, signing_context};
+use crate::channels::send_by::{SendBy, TimedBody};
 use crate::metrics::METRICS;
 use crate::orders::Order;
 use anyhow::ensure;
@@ -24,6 +25,7 @@ impl ChannelClient {
         &self,
         call: ChannelCall,
         order: &Order,
+        send_by: Option<SendBy>,
     ) -> anyhow::Result<ChannelResult> {
         let _slot = match call {
             ChannelCall::Pay => None,
@@ -36,7 +38,7 @@ impl ChannelClient {
             .with_jitter();
         // Of the call: its tries are one request, of which no byte had left before.
         let nonce = new_nonce();
-        let reply = (|| self.send(call, order, &nonce))
+        let reply = (|| self.send(call, order, &nonce, send_by))
             .retry(tries)
             .when(surely_unsent)
             .notify(|error, pause| {
@@ -69,7 +71,9 @@ impl ChannelClient {
         call: ChannelCall,
         order: &Order,
         nonce: &str,
+        send_by: Option<SendBy>,
     ) -> anyhow::Result<reqwest::Response> {
+        send_by.map_or(Ok(()), |time| time.check())?;
         let keys = self.keys.get();
         let message = self
             .adapter
@@ -81,8 +85,12 @@ impl ChannelClient {
             request = request.header(name, value);
         }
         // Addresses may hold what logs must not.
+        let body = match send_by {
+            Some(time) => reqwest::Body::wrap(TimedBody::new(message.body, time)),
+            None => message.body.into(),
+        };
         Ok(request
-            .body(message.body)
+            .body(body)
             .send()
             .await
             .map_err(reqwest::Error::without_url)?)
