@@ -1,5 +1,5 @@
 use super::*;
-use crate::signing::{sign, verify};
+use crate::signing::{MessageDirection, MessageScope};
 
 const OLD_SECRET: &str = "the-old-secret-of-it";
 const NEW_SECRET: &str = "the-new-secret-of-it";
@@ -9,8 +9,14 @@ fn write(dir: &Path, name: &str, text: &str) {
 }
 
 fn signed_with(text: &str) -> impl Fn(&Secret) -> Result<(), crate::signing::SignatureError> {
-    let signature = sign(&Secret::new(text), 1_000, b"body");
-    move |secret| verify(secret, 1_000, Some("1000"), Some(&signature), b"body")
+    let scope = MessageScope {
+        direction: MessageDirection::Callback,
+        channel: "x",
+        path: "/x",
+        nonce: "0123456789abcdef",
+    };
+    let signature = scope.sign(&Secret::new(text), 1_000, b"body");
+    move |secret| scope.verify(secret, 1_000, Some("1000"), Some(&signature), b"body")
 }
 
 #[test]

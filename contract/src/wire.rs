@@ -82,6 +82,7 @@ pub struct ChannelQuery {
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct ChannelReply {
+    #[serde(default)]
     pub serial_no: String,
     #[serde(default)]
     pub trade_time: String,
@@ -91,6 +92,8 @@ pub struct ChannelReply {
     pub message: String,
     #[serde(default, with = "rust_decimal::serde::str_option")]
     pub amount: Option<Decimal>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
     /// The payee's account in full, if the channel says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_account: Option<String>,

@@ -4,7 +4,9 @@ use anyhow::Context;
 use rust_decimal::Decimal;
 use sluice_contract::clock::now_us;
 use sluice_contract::settings::Secret;
-use sluice_contract::signing::{SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};
+use sluice_contract::signing::{
+    MessageDirection, MessageScope, NONCE_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER,
+};
 use sluice_contract::wire::ChannelPay;
 use sluice_drill::load::{ClosedLoad, LoadEnd, LoadReport, closed, http};
 use sluice_drill::setup::{ChildProcess, ProgramSpec, ports, secrets};
@@ -55,10 +57,17 @@ fn pay(secret: &Secret, number: u64, out: &mut Vec<u8>) {
     };
     let body = serde_json::to_vec(&body).unwrap_or_default();
     let now = now_us() / 1_000_000;
-    let (signature, length) = (sign(secret, now, &body), body.len());
+    let nonce = format!("{number:032x}");
+    let scope = MessageScope {
+        direction: MessageDirection::Pay,
+        channel: "netsunion",
+        path: "/netsunion/pay",
+        nonce: &nonce,
+    };
+    let (signature, length) = (scope.sign(secret, now, &body), body.len());
     let _ = write!(
         out,
-        "POST /netsunion/pay HTTP/1.1\r\nhost: x\r\n{SIGNATURE_HEADER}: {signature}\r\n{TIMESTAMP_HEADER}: {now}\r\ncontent-length: {length}\r\n\r\n"
+        "POST /netsunion/pay HTTP/1.1\r\nhost: x\r\n{SIGNATURE_HEADER}: {signature}\r\n{TIMESTAMP_HEADER}: {now}\r\n{NONCE_HEADER}: {nonce}\r\ncontent-length: {length}\r\n\r\n"
     );
     out.extend_from_slice(&body);
 }

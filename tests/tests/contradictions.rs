@@ -2,13 +2,16 @@
 //! success, another amount, another account, another channel's order, a serial
 //! number that nobody knows. Each is a person's case, and a repeat is the same one.
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
 use sluice_contract::clock::now_us;
 use sluice_contract::ids::serial_no;
 use sluice_contract::keys::SigningKeys;
-use sluice_contract::signing::{SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};
+use sluice_contract::signing::{
+    MessageDirection, MessageScope, NONCE_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER,
+    callback_path, new_nonce,
+};
 use sluice_drill::channels::SimulatorKind;
 use sluice_drill::stage::client::UpstreamSubmit;
 use sluice_drill::stage::traffic::Traffic;
@@ -16,9 +19,20 @@ use sluice_tests::{TestStage, options};
 
 const PAYEE: &str = "payee-of-all";
 
-/// A notification: a good or a bad end, an amount in minor units, an account.
-fn notice(kind: SimulatorKind, serial: &str, good: bool, minor: i64, to: &str) -> Value {
-    let code = match (kind, good) {
+/// A notification of a payment, as its channel words it.
+#[derive(Clone, Copy)]
+struct StatedPayment<'a> {
+    serial: &'a str,
+    time: &'a str,
+    good: bool,
+    /// Minor units.
+    minor: i64,
+    currency: &'a str,
+    to: &'a str,
+}
+
+fn notice(kind: SimulatorKind, stated: StatedPayment<'_>) -> Value {
+    let code = match (kind, stated.good) {
         (SimulatorKind::NetsUnion, true) => "0000",
         (SimulatorKind::NetsUnion, false) => "1001",
         (SimulatorKind::UnionPay, true) => "00S",
@@ -27,13 +41,15 @@ fn notice(kind: SimulatorKind, serial: &str, good: bool, minor: i64, to: &str) -
         (SimulatorKind::Psp, false) => "failed",
     };
     if kind != SimulatorKind::Psp {
-        let amount = rust_decimal::Decimal::new(minor, 2).to_string();
-        return json!({ "serialNo": serial, "code": code, "amount": amount, "toAccount": to });
+        let amount = rust_decimal::Decimal::new(stated.minor, 2).to_string();
+        return json!({ "serialNo": stated.serial, "tradeTime": stated.time, "code": code, "amount": amount,
+                       "currency": stated.currency, "toAccount": stated.to });
     }
     json!({ "id": "evt", "type": format!("payout.{code}"), "data": {
-        "reference": serial, "status": code, "amount": minor, "currency": "CNY",
-        "failure_code": if good { Value::Null } else { "account_closed".into() },
-        "destination": { "account": to } } })
+        "reference": stated.serial, "created": stated.time, "status": code, "amount": stated.minor,
+        "currency": stated.currency,
+        "failure_code": if stated.good { Value::Null } else { "account_closed".into() },
+        "destination": { "account": stated.to } } })
 }
 
 /// Tells it as the channel does; returns the HTTP status and how it was taken.
@@ -42,18 +58,25 @@ async fn tell(set: &TestStage, kind: SimulatorKind, body: &Value) -> anyhow::Res
         &format!("channel_{kind}"),
         Some(&set.stage.dir.join("secrets")),
     )?;
-    let now = (now_us() / 1_000_000).to_string();
-    let signature = sign(keys.current(), now.parse()?, body.to_string().as_bytes());
-    let both = format!("t={now},v1={signature}");
-    let headers: Vec<(&str, &str)> = match kind {
-        SimulatorKind::Psp => vec![("psp-signature", &both)],
-        _ => vec![(SIGNATURE_HEADER, &signature), (TIMESTAMP_HEADER, &now)],
+    let (now, nonce) = ((now_us() / 1_000_000).to_string(), new_nonce());
+    let path = callback_path(kind.id());
+    let scope = MessageScope {
+        direction: MessageDirection::Callback,
+        channel: kind.id(),
+        path: &path,
+        nonce: &nonce,
     };
-    let (status, answer) = set
-        .stage
-        .client
-        .post(&format!("/withdraw/notify/{kind}"), body, &headers)
-        .await?;
+    let code = scope.sign(keys.current(), now.parse()?, body.to_string().as_bytes());
+    let all = format!("t={now},n={nonce},v2={code}");
+    let headers: Vec<(&str, &str)> = match kind {
+        SimulatorKind::Psp => vec![("psp-signature", &all)],
+        _ => vec![
+            (SIGNATURE_HEADER, &code),
+            (TIMESTAMP_HEADER, &now),
+            (NONCE_HEADER, &nonce),
+        ],
+    };
+    let (status, answer) = set.stage.client.post(&path, body, &headers).await?;
     Ok((status, answer["data"]["taken"].clone()))
 }
 
@@ -83,13 +106,19 @@ async fn contradictions_open_cases_and_overwrite_nothing() -> anyhow::Result<()>
         set.stage.wait_for_status(&order, "success").await?;
         let before = set.stage.client.order(&order).await?;
         let serial = serial_no(&order);
+        let time = before["tradeTime"].as_str().context("no trade time")?;
+        let truth = StatedPayment {
+            serial: &serial,
+            time,
+            good: true,
+            minor: 300,
+            currency: "CNY",
+            to: PAYEE,
+        };
         // The control: the truth again changes nothing.
-        ensure!(
-            tell(&set, kind, &notice(kind, &serial, true, 300, PAYEE)).await?
-                == (200, "Already".into())
-        );
+        ensure!(tell(&set, kind, &notice(kind, truth)).await? == (200, "Already".into()));
         ensure!(cases(&set, &order).await?.is_empty());
-        let odd = odd_messages(n, kind, &serial);
+        let odd = odd_messages(n, kind, truth);
         for (at, (from, body, says)) in odd.iter().enumerate() {
             for _ in 0..2 {
                 let taken = tell(&set, *from, body).await?;
@@ -116,7 +145,7 @@ async fn contradictions_open_cases_and_overwrite_nothing() -> anyhow::Result<()>
     // The sidecar has seen every one of them.
     let seen = set.verdicts().await?;
     ensure!(
-        seen.len() == 12 && seen.iter().all(|v| v.starts_with("channel_contradicts ")),
+        seen.len() == 18 && seen.iter().all(|v| v.starts_with("channel_contradicts ")),
         "{seen:?}"
     );
     Ok(())
@@ -129,13 +158,8 @@ async fn an_unknown_serial_number_is_one_case_however_often_it_is_told() -> anyh
     for kind in SimulatorKind::ALL {
         for serial in [format!("{:032X}", 77), "not-hex".to_owned(), long.clone()] {
             for _ in 0..2 {
-                ensure!(
-                    tell(&set, kind, &notice(kind, &serial, true, 300, PAYEE))
-                        .await?
-                        .0
-                        == 404,
-                    "{kind} {serial}"
-                );
+                let stated = notice(kind, nobodys(&serial));
+                ensure!(tell(&set, kind, &stated).await?.0 == 404, "{kind} {serial}");
             }
             let stored: String = serial
                 .chars()
@@ -159,7 +183,7 @@ async fn an_unknown_serial_number_is_one_case_however_often_it_is_told() -> anyh
         .client
         .post(
             "/withdraw/notify/psp",
-            &notice(SimulatorKind::Psp, "x", true, 1, PAYEE),
+            &notice(SimulatorKind::Psp, nobodys("x")),
             &[],
         )
         .await?;
@@ -170,33 +194,60 @@ async fn an_unknown_serial_number_is_one_case_however_often_it_is_told() -> anyh
     set.all_is_well().await
 }
 
-/// Messages that can't be true together with a payment of 3.00 to the payee.
-fn odd_messages(
+/// A payment that nobody asked for.
+fn nobodys(serial: &str) -> StatedPayment<'_> {
+    StatedPayment {
+        serial,
+        time: "20261122023000",
+        good: true,
+        minor: 300,
+        currency: "CNY",
+        to: PAYEE,
+    }
+}
+
+/// Messages that can't be true together with a payment of 3.00 CNY to the payee.
+fn odd_messages<'a>(
     n: usize,
     kind: SimulatorKind,
-    serial: &str,
-) -> [(SimulatorKind, Value, &'static str); 4] {
+    truth: StatedPayment<'a>,
+) -> [(SimulatorKind, Value, &'static str); 6] {
     let other = SimulatorKind::ALL[(n + 1) % SimulatorKind::COUNT];
+    let failed = StatedPayment {
+        good: false,
+        ..truth
+    };
+    let own = |stated: StatedPayment<'a>, says| (kind, notice(kind, stated), says);
     [
-        (
-            kind,
-            notice(kind, serial, false, 300, PAYEE),
-            "failed after success",
+        own(failed, "failed after success"),
+        own(
+            StatedPayment {
+                minor: 301,
+                ..truth
+            },
+            "speaks of amount 3.01",
         ),
-        (
-            kind,
-            notice(kind, serial, true, 301, PAYEE),
-            "the channel speaks of 3.01 CNY",
+        own(
+            StatedPayment {
+                currency: "USD",
+                ..truth
+            },
+            "speaks of currency USD",
         ),
-        (
-            kind,
-            notice(kind, serial, true, 300, "somebody-else"),
-            "the channel speaks of account somebody-else",
+        own(
+            StatedPayment {
+                time: "20261122023000",
+                ..truth
+            },
+            "speaks of trade time 20261122023000",
         ),
-        (
-            other,
-            notice(other, serial, false, 300, PAYEE),
-            "speaks of an order that is",
+        own(
+            StatedPayment {
+                to: "somebody-else",
+                ..truth
+            },
+            "speaks of account somebody-else",
         ),
+        (other, notice(other, failed), "speaks of an order that is"),
     ]
 }

@@ -4,6 +4,7 @@ mod access;
 mod accounts;
 mod audits;
 mod bad_input;
+mod bent_messages;
 mod channels;
 mod contradictions;
 mod converge;

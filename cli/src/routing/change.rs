@@ -21,7 +21,7 @@ pub(super) async fn apply(
     by: &RoutingChangeNote,
 ) -> anyhow::Result<()> {
     let (draft, lines) = read(file)?;
-    let problems = change::check(&draft, config.channels.iter().map(|c| c.id.as_str()));
+    let problems = change::check(&draft, &config.channels)?;
     if !problems.is_empty() {
         return Err(refused(file, &problems, &lines));
     }

@@ -98,6 +98,7 @@ async fn now(
             &channel.id,
             &time,
             open.map(|(b, why)| (b.to_string(), why.to_owned())),
+            Arc::new(channel.decimals()?),
         )?);
         wanted.extend(keys(order, &channel.id, &time));
     }

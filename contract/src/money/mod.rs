@@ -62,22 +62,5 @@ pub fn column_units(amount: Decimal) -> Option<i128> {
     (scaled == amount).then(|| scaled.mantissa())
 }
 
-/// The amount as a whole number of the currency's minor units: 1.23 CNY is 123,
-/// 1 JPY is 1, 1.234 BHD is 1234. `None` if it has more decimals than the
-/// currency, or does not fit.
-pub fn minor_units(amount: Decimal, currency: Currency) -> Option<i64> {
-    let mut scaled = amount;
-    scaled.rescale(currency.exponent());
-    if scaled != amount {
-        return None;
-    }
-    i64::try_from(scaled.mantissa()).ok()
-}
-
-/// The amount in major units of so many minor units; exact.
-pub fn of_minor_units(units: i64, currency: Currency) -> Decimal {
-    Decimal::new(units, currency.exponent())
-}
-
 #[cfg(test)]
 mod tests;

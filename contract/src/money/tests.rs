@@ -52,38 +52,3 @@ fn column_units_are_exact() {
     assert_eq!(column_units(Decimal::new(12_345, 2)), Some(1_234_500));
     assert_eq!(column_units(Decimal::new(1, 5)), None);
 }
-
-#[test]
-fn minor_units_follow_the_currency_and_are_exact() {
-    let cases = [
-        ("1.23", "CNY", Some(123)),
-        ("1", "JPY", Some(1)),
-        ("1.234", "BHD", Some(1_234)),
-    ];
-    for (text, code, units) in cases {
-        let (amount, currency) = (
-            Decimal::from_str_exact(text).unwrap(),
-            code.parse().unwrap(),
-        );
-        assert_eq!(minor_units(amount, currency), units, "{text} {code}");
-        assert_eq!(of_minor_units(units.unwrap(), currency), amount);
-    }
-    assert_eq!(
-        minor_units(Decimal::new(15, 1), "JPY".parse().unwrap()),
-        None
-    );
-    assert_eq!(
-        minor_units(Decimal::new(12_345, 3), "CNY".parse().unwrap()),
-        None
-    );
-    // The largest amount that the column holds.
-    let most = Decimal::from_str_exact("9999999999999999.99").unwrap();
-    assert_eq!(
-        minor_units(most, "CNY".parse().unwrap()),
-        Some(999_999_999_999_999_999)
-    );
-    assert_eq!(
-        minor_units(Decimal::from(i64::MAX), "BHD".parse().unwrap()),
-        None
-    );
-}

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use sluice_contract::keys::SigningKeys;
-use sluice_contract::signing::SignatureError;
+use sluice_contract::signing::{MessageDirection, SignatureError};
 use sluice_contract::string_enum;
 
 string_enum! {
@@ -16,6 +16,16 @@ string_enum! {
     pub enum ChannelCall("a call of a channel") {
         Pay = "pay",
         Query = "query",
+    }
+}
+
+impl ChannelCall {
+    /// The direction that the request is signed for.
+    pub fn direction(self) -> MessageDirection {
+        match self {
+            ChannelCall::Pay => MessageDirection::Pay,
+            ChannelCall::Query => MessageDirection::Query,
+        }
     }
 }
 
@@ -53,6 +63,19 @@ pub struct ChannelNotification {
     pub result: ChannelResult,
 }
 
+impl ChannelNotification {
+    /// Makes the notification of the order that it names, in `field`.
+    pub(super) fn of(result: ChannelResult, field: &str) -> Result<Self, NotificationError> {
+        match result.echo.serial_no.stated() {
+            Some(serial_no) => Ok(ChannelNotification {
+                serial_no: serial_no.clone(),
+                result,
+            }),
+            None => Err(NotificationError::Body(format!("{field} is missing"))),
+        }
+    }
+}
+
 /// Reason why a notification isn't taken.
 #[derive(Debug, thiserror::Error)]
 pub enum NotificationError {
@@ -71,7 +94,7 @@ pub trait ChannelAdapter: Send + Sync {
     fn id(&self) -> &'static str;
 
     /// Makes the request that asks to pay, or what became of it. Always by the order's
-    /// stored serial number and trade time.
+    /// stored serial number and trade time. `nonce` names this call, and is signed.
     ///
     /// # Errors
     /// The order can't be told to this channel. Nothing was sent.
@@ -79,18 +102,21 @@ pub trait ChannelAdapter: Send + Sync {
         &self,
         call: ChannelCall,
         order: &Order,
+        nonce: &str,
         seal: SigningContext<'_>,
     ) -> anyhow::Result<ChannelMessage>;
 
-    /// Reads what a reply proves. A word that isn't listed proves nothing.
+    /// Reads what a reply proves. A word that isn't listed proves nothing; whether it is
+    /// about this payment is compared later, of every field that it echoes.
     ///
     /// # Errors
-    /// Not the channel's answer about this order: unsigned, another serial number,
+    /// Not the channel's answer to the call of this `nonce`: unsigned, another call's,
     /// junk. It counts as unknown.
     fn read(
         &self,
         call: ChannelCall,
         order: &Order,
+        nonce: &str,
         reply: &RawReply,
         seal: SigningContext<'_>,
     ) -> anyhow::Result<ChannelResult>;

@@ -1,7 +1,6 @@
 //! Answers of channels, as understood.
 
-use rust_decimal::Decimal;
-use sluice_contract::money::Currency;
+use crate::channels::echo::EchoedPayment;
 use sluice_contract::string_enum;
 
 string_enum! {
@@ -33,11 +32,7 @@ string_enum! {
 pub struct ChannelResult {
     pub answer: ChannelAnswer,
     pub code: String,
-    /// Major units.
-    pub amount: Option<Decimal>,
-    pub currency: Option<Currency>,
-    /// Payee, only if the channel tells it in full: a masked one is `None`.
-    pub to_account: Option<String>,
+    pub echo: EchoedPayment,
 }
 
 impl ChannelResult {
@@ -46,9 +41,7 @@ impl ChannelResult {
         ChannelResult {
             answer: ChannelAnswer::Unknown,
             code: code.to_owned(),
-            amount: None,
-            currency: None,
-            to_account: None,
+            echo: EchoedPayment::default(),
         }
     }
 }

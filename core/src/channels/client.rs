@@ -10,6 +10,7 @@ use crate::channels::known::adapter;
 use crate::channels::permits::CallPermits;
 use crate::channels::send_by::SendBy;
 use crate::config;
+use crate::config::ChannelDecimals;
 use crate::metrics::METRICS;
 use crate::orders::Order;
 use crate::ready_queue::ReadyQueue;
@@ -17,6 +18,7 @@ use anyhow::Context;
 use reqwest::header::HeaderMap;
 use sluice_contract::clock::{now_us, trade_time};
 use sluice_contract::keys::{KeyRing, SigningKeys};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
@@ -28,6 +30,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Client of one channel.
 pub struct ChannelClient {
     pub(super) adapter: Box<dyn ChannelAdapter>,
+    /// Currencies that it takes, and their decimals there.
+    pub decimals: Arc<ChannelDecimals>,
     pub(super) keys: KeyRing,
     pub(super) url: String,
     zone: String,
@@ -50,7 +54,8 @@ impl ChannelClient {
         keys: KeyRing,
         ready: &ReadyQueue,
     ) -> anyhow::Result<Self> {
-        let adapter = adapter(config.id.parse()?);
+        let decimals = Arc::new(config.decimals()?);
+        let adapter = adapter(config.id.parse()?, decimals.clone());
         let http = reqwest::Client::builder()
             .no_proxy()
             .connect_timeout(config.connect())
@@ -67,6 +72,7 @@ impl ChannelClient {
         Ok(ChannelClient {
             permits: CallPermits::new(adapter.id(), config.concurrency, ready),
             adapter,
+            decimals,
             keys,
             url: config.url.trim_end_matches('/').to_owned(),
             zone: config.zone.clone(),

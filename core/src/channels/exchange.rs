@@ -9,6 +9,7 @@ use crate::orders::Order;
 use anyhow::ensure;
 use backon::{ExponentialBuilder, Retryable};
 use bytes::{Bytes, BytesMut};
+use sluice_contract::signing::new_nonce;
 use std::time::Duration;
 
 /// Longest reply read from a channel: real ones have a few hundred bytes.
@@ -35,7 +36,9 @@ impl ChannelClient {
             .with_max_delay(MAX_CONNECT_BACKOFF)
             .with_max_times(MAX_CONNECT_ATTEMPTS - 1)
             .with_jitter();
-        let reply = (|| self.send(call, order, send_by))
+        // Of the call: its tries are one request, of which no byte had left before.
+        let nonce = new_nonce();
+        let reply = (|| self.send(call, order, &nonce, send_by))
             .retry(tries)
             .when(surely_unsent)
             .notify(|error, pause| {
@@ -59,7 +62,7 @@ impl ChannelClient {
         };
         let keys = self.keys.get();
         self.adapter
-            .read(call, order, &reply, signing_context(&keys))
+            .read(call, order, &nonce, &reply, signing_context(&keys))
     }
 
     /// One try, signed anew: channels refuse old timestamps.
@@ -67,11 +70,14 @@ impl ChannelClient {
         &self,
         call: ChannelCall,
         order: &Order,
+        nonce: &str,
         send_by: Option<SendBy>,
     ) -> anyhow::Result<reqwest::Response> {
         send_by.map_or(Ok(()), |time| time.check())?;
         let keys = self.keys.get();
-        let message = self.adapter.message(call, order, signing_context(&keys))?;
+        let message = self
+            .adapter
+            .message(call, order, nonce, signing_context(&keys))?;
         let mut request = self
             .http
             .request(message.method, format!("{}{}", self.url, message.path));

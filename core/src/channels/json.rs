@@ -6,12 +6,18 @@ use crate::channels::adapter::{
     SigningContext, header,
 };
 use crate::channels::answer::{ChannelAnswer, ChannelResult};
+use crate::channels::echo::{Echo, EchoedPayment};
+use crate::config::ChannelDecimals;
 use crate::orders::Order;
 use anyhow::{Context, ensure};
 use reqwest::Method;
 use reqwest::header::HeaderMap;
-use sluice_contract::signing::{self, SIGNATURE_HEADER, SignatureError, TIMESTAMP_HEADER};
+use sluice_contract::signing::{
+    MessageDirection, MessageScope, NONCE_HEADER, SIGNATURE_HEADER, SignatureError,
+    TIMESTAMP_HEADER, callback_path,
+};
 use sluice_contract::wire::{ChannelPay, ChannelQuery, ChannelReply};
+use std::sync::Arc;
 
 /// A channel's response codes by what they answer. What isn't listed is unknown.
 pub struct ResponseCodes {
@@ -23,8 +29,11 @@ pub struct ResponseCodes {
     pub on_notify: &'static [(&'static str, ChannelAnswer)],
 }
 
-/// Channel of the shared wire, with its codes.
-pub struct JsonChannel(pub ResponseCodes);
+/// Channel of the shared wire, with its codes and decimals.
+pub struct JsonChannel {
+    pub codes: ResponseCodes,
+    pub decimals: Arc<ChannelDecimals>,
+}
 
 fn look_up(table: &[(&str, ChannelAnswer)], code: &str) -> ChannelAnswer {
     table
@@ -33,45 +42,65 @@ fn look_up(table: &[(&str, ChannelAnswer)], code: &str) -> ChannelAnswer {
         .map_or(ChannelAnswer::Unknown, |(_, answer)| *answer)
 }
 
+impl JsonChannel {
+    fn path(&self, call: ChannelCall) -> String {
+        format!("/{}/{}", self.codes.id, call.as_str())
+    }
+
+    fn body(&self, call: ChannelCall, order: &Order) -> anyhow::Result<Vec<u8>> {
+        let serial_no = order.serial_no.clone();
+        let trade_time = order
+            .trade_time
+            .clone()
+            .context("the order has no trade time yet")?;
+        Ok(match call {
+            ChannelCall::Pay => {
+                self.decimals.check(order.amount, order.currency)?;
+                serde_json::to_vec(&ChannelPay {
+                    serial_no,
+                    trade_time,
+                    to_account: order.to_account.clone(),
+                    amount: order.amount.normalize(),
+                    currency: order.currency.code().to_owned(),
+                })
+            }
+            ChannelCall::Query => serde_json::to_vec(&ChannelQuery {
+                serial_no,
+                trade_time,
+            }),
+        }?)
+    }
+}
+
 impl ChannelAdapter for JsonChannel {
     fn id(&self) -> &'static str {
-        self.0.id
+        self.codes.id
     }
 
     fn message(
         &self,
         call: ChannelCall,
         order: &Order,
+        nonce: &str,
         seal: SigningContext<'_>,
     ) -> anyhow::Result<ChannelMessage> {
-        let trade_time = order
-            .trade_time
-            .clone()
-            .context("the order has no trade time yet")?;
-        let body = match call {
-            ChannelCall::Pay => serde_json::to_vec(&ChannelPay {
-                serial_no: order.serial_no.clone(),
-                trade_time,
-                to_account: order.to_account.clone(),
-                amount: order.amount.normalize(),
-                currency: order.currency.code().to_owned(),
-            }),
-            ChannelCall::Query => serde_json::to_vec(&ChannelQuery {
-                serial_no: order.serial_no.clone(),
-                trade_time,
-            }),
-        }?;
+        let (path, body) = (self.path(call), self.body(call, order)?);
+        let scope = MessageScope {
+            direction: call.direction(),
+            channel: self.codes.id,
+            path: &path,
+            nonce,
+        };
+        let signature = scope.sign(seal.keys.current(), seal.now_s, &body);
         let headers = vec![
             ("content-type", "application/json".to_owned()),
-            (
-                SIGNATURE_HEADER,
-                signing::sign(seal.keys.current(), seal.now_s, &body),
-            ),
+            (SIGNATURE_HEADER, signature),
             (TIMESTAMP_HEADER, seal.now_s.to_string()),
+            (NONCE_HEADER, nonce.to_owned()),
         ];
         Ok(ChannelMessage {
             method: Method::POST,
-            path: format!("/{}/{}", self.0.id, call.as_str()),
+            path,
             headers,
             body,
         })
@@ -80,23 +109,26 @@ impl ChannelAdapter for JsonChannel {
     fn read(
         &self,
         call: ChannelCall,
-        order: &Order,
+        _: &Order,
+        nonce: &str,
         reply: &RawReply,
         seal: SigningContext<'_>,
     ) -> anyhow::Result<ChannelResult> {
         // Whatever a refused request says of itself, it says nothing of an earlier
         // one under the same serial number.
         ensure!((200..300).contains(&reply.status), "HTTP {}", reply.status);
-        verify(&reply.headers, &reply.body, seal)?;
+        let scope = MessageScope {
+            direction: MessageDirection::Reply,
+            channel: self.codes.id,
+            path: &self.path(call),
+            nonce,
+        };
+        verify(scope, &reply.headers, &reply.body, seal)?;
         let said: ChannelReply =
             serde_json::from_slice(&reply.body).context("reply is not the agreed JSON")?;
-        ensure!(
-            said.serial_no == order.serial_no,
-            "reply is about another serial number"
-        );
         let table = match call {
-            ChannelCall::Pay => self.0.on_pay,
-            ChannelCall::Query => self.0.on_query,
+            ChannelCall::Pay => self.codes.on_pay,
+            ChannelCall::Query => self.codes.on_query,
         };
         Ok(result_of(table, said))
     }
@@ -107,30 +139,51 @@ impl ChannelAdapter for JsonChannel {
         body: &[u8],
         seal: SigningContext<'_>,
     ) -> Result<ChannelNotification, NotificationError> {
-        verify(headers, body, seal).map_err(|why| NotificationError::Signature {
+        let scope = MessageScope {
+            direction: MessageDirection::Callback,
+            channel: self.codes.id,
+            path: &callback_path(self.codes.id),
+            nonce: header(headers, NONCE_HEADER).unwrap_or_default(),
+        };
+        verify(scope, headers, body, seal).map_err(|why| NotificationError::Signature {
             header: SIGNATURE_HEADER,
             why,
         })?;
         let said: ChannelReply =
             serde_json::from_slice(body).map_err(|e| NotificationError::Body(e.to_string()))?;
-        Ok(ChannelNotification {
-            serial_no: said.serial_no.clone(),
-            result: result_of(self.0.on_notify, said),
-        })
+        let result = result_of(self.codes.on_notify, said);
+        ChannelNotification::of(result, "serialNo")
     }
 }
 
+/// Reads the reply. One about no trade knows none of a trade's figures.
 fn result_of(table: &[(&str, ChannelAnswer)], said: ChannelReply) -> ChannelResult {
+    let answer = look_up(table, &said.code);
+    let filled = |text: String| Some(text).filter(|text| !text.is_empty());
+    let (serial_no, trade_time) = (filled(said.serial_no), filled(said.trade_time));
+    let mut echo = EchoedPayment {
+        serial_no: Echo::required(serial_no),
+        trade_time: Echo::required(trade_time),
+        ..EchoedPayment::default()
+    };
+    if answer == ChannelAnswer::NoSuchTrade {
+        echo.currency = Echo::optional(said.currency);
+        echo.amount = Echo::optional(said.amount);
+        echo.to_account = Echo::optional(said.to_account);
+    } else {
+        echo.currency = Echo::required(said.currency);
+        echo.amount = Echo::required(said.amount);
+        echo.to_account = Echo::required(said.to_account);
+    }
     ChannelResult {
-        answer: look_up(table, &said.code),
+        answer,
         code: said.code,
-        amount: said.amount,
-        currency: None,
-        to_account: said.to_account,
+        echo,
     }
 }
 
 fn verify(
+    scope: MessageScope<'_>,
     headers: &HeaderMap,
     body: &[u8],
     seal: SigningContext<'_>,
@@ -140,5 +193,5 @@ fn verify(
         header(headers, SIGNATURE_HEADER),
     );
     seal.keys
-        .either(|secret| signing::verify(secret, seal.now_s, time, signature, body))
+        .either(|secret| scope.verify(secret, seal.now_s, time, signature, body))
 }

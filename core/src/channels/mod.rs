@@ -5,6 +5,7 @@
 mod adapter;
 mod answer;
 pub mod client;
+mod echo;
 mod exchange;
 mod json;
 mod known;
@@ -25,6 +26,7 @@ pub use adapter::{
 };
 pub use answer::{ChannelAnswer, ChannelResult};
 pub use client::ChannelClient;
+pub use echo::{Echo, EchoField, EchoMismatch, EchoedPayment};
 pub use known::adapter;
 pub use send_by::SendBy;
 

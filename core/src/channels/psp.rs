@@ -8,16 +8,22 @@ use crate::channels::adapter::{
     SigningContext,
 };
 use crate::channels::answer::{ChannelAnswer, ChannelResult};
-use crate::channels::psp_signature::{KEY_ID_HEADER, PSP_SIGNATURE_HEADER, key_id, verify};
+use crate::channels::echo::{Echo, EchoedPayment};
+use crate::channels::psp_signature::{
+    KEY_ID_HEADER, PSP_SIGNATURE_HEADER, nonce_of, signature, verify,
+};
 use crate::channels::psp_wire::{
     PspErrorBody, PspPayout, PspPayoutRequest, PspRequestDestination, PspWebhook,
 };
+use crate::config::ChannelDecimals;
 use crate::orders::Order;
 use anyhow::{Context, ensure};
 use reqwest::Method;
 use reqwest::header::HeaderMap;
-use sluice_contract::money::{minor_units, of_minor_units};
-use sluice_contract::signing;
+use sluice_contract::signing::{MessageDirection, MessageScope, callback_path, key_id};
+use std::sync::Arc;
+
+const ID: &str = "psp";
 
 /// Failures after which the provider's documentation promises that nothing was and
 /// nothing will be paid. Every other failure is unknown until a person has
@@ -42,54 +48,89 @@ const STATUS_ANSWERS: &[(&str, Option<&[&str]>, ChannelAnswer)] = &[
 ];
 
 /// Channel of the payout API.
-pub struct PspChannel;
+pub struct PspChannel {
+    pub decimals: Arc<ChannelDecimals>,
+}
+
+impl PspChannel {
+    /// Writes the request to pay, in whole minor units.
+    fn payout_body(&self, order: &Order, created: &str) -> anyhow::Result<Vec<u8>> {
+        let payout = PspPayoutRequest {
+            reference: &order.serial_no,
+            amount: self.decimals.units(order.amount, order.currency)?,
+            currency: order.currency.code(),
+            destination: PspRequestDestination {
+                account: &order.to_account,
+                bank: order.bank.as_deref(),
+            },
+            created,
+        };
+        Ok(serde_json::to_vec(&payout)?)
+    }
+
+    fn result_of(&self, payout: PspPayout) -> ChannelResult {
+        let failure = payout.failure_code.as_deref();
+        let fits = |codes: &Option<&[&str]>| match (codes, failure) {
+            (None, None) => true,
+            (Some(codes), Some(failure)) => codes.contains(&failure),
+            (None, Some(_)) | (Some(_), None) => false,
+        };
+        let listed = STATUS_ANSWERS
+            .iter()
+            .find(|(status, codes, _)| *status == payout.status && fits(codes));
+        let currency = payout.currency.as_deref();
+        // Read by the table that it was written by. In a currency that this provider isn't
+        // known for, nothing can be said of it.
+        let amount = payout
+            .amount
+            .zip(currency.and_then(|code| code.parse().ok()))
+            .and_then(|(units, currency)| self.decimals.amount_of(units, currency));
+        ChannelResult {
+            answer: listed.map_or(ChannelAnswer::Unknown, |(_, _, answer)| *answer),
+            code: failure.map_or(payout.status.clone(), |code| {
+                format!("{}:{code}", payout.status)
+            }),
+            echo: EchoedPayment {
+                serial_no: Echo::required(payout.reference),
+                trade_time: Echo::required(payout.created),
+                currency: Echo::required(payout.currency),
+                amount: Echo::required(amount),
+                to_account: Echo::required(payout.destination.and_then(|d| d.account)),
+            },
+        }
+    }
+}
 
 impl ChannelAdapter for PspChannel {
     fn id(&self) -> &'static str {
-        "psp"
+        ID
     }
 
     fn message(
         &self,
         call: ChannelCall,
         order: &Order,
+        nonce: &str,
         seal: SigningContext<'_>,
     ) -> anyhow::Result<ChannelMessage> {
-        let created = order
-            .trade_time
-            .as_deref()
-            .context("the order has no trade time yet")?;
-        let serial_no = &order.serial_no;
+        let created = trade_time(order)?;
         let mut headers = vec![(KEY_ID_HEADER, key_id(seal.keys.current()))];
-        let (method, path, body) = match call {
+        let (method, body) = match call {
             ChannelCall::Pay => {
                 headers.push(("content-type", "application/json".to_owned()));
-                headers.push(("idempotency-key", serial_no.clone()));
-                (
-                    Method::POST,
-                    "/v1/payouts".to_owned(),
-                    payout_body(order, created)?,
-                )
+                headers.push(("idempotency-key", order.serial_no.clone()));
+                (Method::POST, self.payout_body(order, created)?)
             }
-            ChannelCall::Query => {
-                let date = created.get(..8).context("trade time without a date")?;
-                (
-                    Method::GET,
-                    format!("/v1/payouts/by-reference/{serial_no}?date={date}"),
-                    Vec::new(),
-                )
-            }
+            ChannelCall::Query => (Method::GET, Vec::new()),
         };
-        let signed = if body.is_empty() {
-            path.as_bytes()
-        } else {
-            &body
+        let path = path(call, order)?;
+        let scope = MessageScope {
+            direction: call.direction(),
+            channel: ID,
+            path: &path,
+            nonce,
         };
-        let signature = signing::sign(seal.keys.current(), seal.now_s, signed);
-        headers.push((
-            PSP_SIGNATURE_HEADER,
-            format!("t={},v1={signature}", seal.now_s),
-        ));
+        headers.push((PSP_SIGNATURE_HEADER, signature(scope, &body, seal)));
         Ok(ChannelMessage {
             method,
             path,
@@ -102,6 +143,7 @@ impl ChannelAdapter for PspChannel {
         &self,
         call: ChannelCall,
         order: &Order,
+        nonce: &str,
         reply: &RawReply,
         seal: SigningContext<'_>,
     ) -> anyhow::Result<ChannelResult> {
@@ -111,17 +153,19 @@ impl ChannelAdapter for PspChannel {
             (ChannelCall::Pay, 200 | 201) | (ChannelCall::Query, 200 | 404)
         );
         ensure!(listed, "HTTP {}", reply.status);
-        verify(&reply.headers, &reply.body, seal)?;
+        let scope = MessageScope {
+            direction: MessageDirection::Reply,
+            channel: ID,
+            path: &path(call, order)?,
+            nonce,
+        };
+        verify(scope, &reply.headers, &reply.body, seal)?;
         if reply.status == 404 {
-            return not_found(order, reply);
+            return not_found(reply);
         }
         let payout: PspPayout =
             serde_json::from_slice(&reply.body).context("reply is not a payout")?;
-        ensure!(
-            payout.reference == order.serial_no,
-            "reply is about another reference"
-        );
-        Ok(result_of(payout))
+        Ok(self.result_of(payout))
     }
 
     fn notified(
@@ -130,47 +174,49 @@ impl ChannelAdapter for PspChannel {
         body: &[u8],
         seal: SigningContext<'_>,
     ) -> Result<ChannelNotification, NotificationError> {
-        verify(headers, body, seal).map_err(|why| NotificationError::Signature {
+        let scope = MessageScope {
+            direction: MessageDirection::Callback,
+            channel: ID,
+            path: &callback_path(ID),
+            nonce: nonce_of(headers),
+        };
+        verify(scope, headers, body, seal).map_err(|why| NotificationError::Signature {
             header: PSP_SIGNATURE_HEADER,
             why,
         })?;
         let event: PspWebhook =
             serde_json::from_slice(body).map_err(|e| NotificationError::Body(e.to_string()))?;
         let agree = event.kind.strip_prefix("payout.") == Some(event.data.status.as_str());
-        let serial_no = event.data.reference.clone();
-        let mut result = result_of(event.data);
+        let mut result = self.result_of(event.data);
         // A webhook tells ends only, and its two words for one thing must agree.
         if !agree || result.answer == ChannelAnswer::Accepted {
             result.answer = ChannelAnswer::Unknown;
         }
-        Ok(ChannelNotification { serial_no, result })
+        ChannelNotification::of(result, "reference")
     }
 }
 
-/// Writes the request to pay, in whole minor units.
-fn payout_body(order: &Order, created: &str) -> anyhow::Result<Vec<u8>> {
-    let amount = minor_units(order.amount, order.currency).with_context(|| {
-        format!(
-            "{} {} is no whole number of minor units",
-            order.amount, order.currency
-        )
-    })?;
-    let payout = PspPayoutRequest {
-        reference: &order.serial_no,
-        amount,
-        currency: order.currency.code(),
-        destination: PspRequestDestination {
-            account: &order.to_account,
-            bank: order.bank.as_deref(),
-        },
-        created,
-    };
-    Ok(serde_json::to_vec(&payout)?)
+fn trade_time(order: &Order) -> anyhow::Result<&str> {
+    let time = order.trade_time.as_deref();
+    time.context("the order has no trade time yet")
 }
 
-/// Reads a 404. Only the provider's own, signed "no such payout" about our reference is one: a
-/// 404 of anything between us is not.
-fn not_found(order: &Order, reply: &RawReply) -> anyhow::Result<ChannelResult> {
+/// Path of a call, below the base URL.
+fn path(call: ChannelCall, order: &Order) -> anyhow::Result<String> {
+    Ok(match call {
+        ChannelCall::Pay => "/v1/payouts".to_owned(),
+        ChannelCall::Query => {
+            let serial_no = &order.serial_no;
+            let date = trade_time(order)?.get(..8);
+            let date = date.context("trade time without a date")?;
+            format!("/v1/payouts/by-reference/{serial_no}?date={date}")
+        }
+    })
+}
+
+/// Reads a 404. Only the provider's own, signed "no such payout" is one: a 404 of anything
+/// between us is not.
+fn not_found(reply: &RawReply) -> anyhow::Result<ChannelResult> {
     let refused: PspErrorBody =
         serde_json::from_slice(&reply.body).context("HTTP 404 without the agreed body")?;
     ensure!(
@@ -178,33 +224,12 @@ fn not_found(order: &Order, reply: &RawReply) -> anyhow::Result<ChannelResult> {
         "HTTP 404, {}",
         refused.error.code
     );
-    ensure!(
-        refused.error.reference == order.serial_no,
-        "reply is about another reference"
-    );
     Ok(ChannelResult {
         answer: ChannelAnswer::NoSuchTrade,
-        ..ChannelResult::unknown(&refused.error.code)
+        code: refused.error.code,
+        echo: EchoedPayment {
+            serial_no: Echo::required(refused.error.reference),
+            ..EchoedPayment::default()
+        },
     })
-}
-
-fn result_of(payout: PspPayout) -> ChannelResult {
-    let failure = payout.failure_code.as_deref();
-    let fits = |codes: &Option<&[&str]>| match (codes, failure) {
-        (None, None) => true,
-        (Some(codes), Some(failure)) => codes.contains(&failure),
-        (None, Some(_)) | (Some(_), None) => false,
-    };
-    let listed = STATUS_ANSWERS
-        .iter()
-        .find(|(status, codes, _)| *status == payout.status && fits(codes));
-    ChannelResult {
-        answer: listed.map_or(ChannelAnswer::Unknown, |(_, _, answer)| *answer),
-        code: failure.map_or(payout.status.clone(), |code| {
-            format!("{}:{code}", payout.status)
-        }),
-        amount: Some(of_minor_units(payout.amount, payout.currency)),
-        currency: Some(payout.currency),
-        to_account: payout.destination.map(|d| d.account),
-    }
 }

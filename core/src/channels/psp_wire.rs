@@ -1,7 +1,6 @@
 //! Bodies of the payout API.
 
 use serde::{Deserialize, Serialize};
-use sluice_contract::money::Currency;
 
 #[derive(Serialize)]
 pub(super) struct PspPayoutRequest<'a> {
@@ -20,22 +19,26 @@ pub(super) struct PspRequestDestination<'a> {
     pub bank: Option<&'a str>,
 }
 
-/// A payout as the provider tells it. Unknown fields are its own affair.
+/// A payout as the provider tells it. Unknown fields are its own affair; one that is
+/// missing is seen when the payout is compared with the order.
 #[derive(Deserialize)]
 pub(super) struct PspPayout {
-    pub reference: String,
+    pub reference: Option<String>,
     pub status: String,
     #[serde(default)]
     pub failure_code: Option<String>,
-    pub amount: i64,
-    pub currency: Currency,
+    /// Minor units, by the provider's own decimals.
+    pub amount: Option<i64>,
+    pub currency: Option<String>,
     #[serde(default)]
     pub destination: Option<PspReplyDestination>,
+    /// The time that the request named: the payout's date is its first eight digits.
+    pub created: Option<String>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct PspReplyDestination {
-    pub account: String,
+    pub account: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -54,5 +57,5 @@ pub(super) struct PspErrorBody {
 #[derive(Deserialize)]
 pub(super) struct PspErrorDetail {
     pub code: String,
-    pub reference: String,
+    pub reference: Option<String>,
 }

@@ -1,9 +1,11 @@
 //! Settings of the channels.
 
+use crate::config::ChannelDecimals;
 use anyhow::{Context, ensure};
 use serde::Deserialize;
+use sluice_contract::money::Currency;
 use sluice_contract::string_enum;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 string_enum! {
@@ -43,6 +45,12 @@ pub struct ChannelConfig {
     /// Longest that one try to connect may take, TLS included; unset: a second, or the
     /// deadline if that is shorter.
     pub connect_timeout_ms: Option<u64>,
+    /// Decimals of the channel's amounts by currency, where its provider documents others
+    /// than this build knows of.
+    #[serde(default)]
+    pub decimals: BTreeMap<String, u32>,
+    /// Currencies that may be sent; unset: all whose decimals are known.
+    pub currencies: Option<Vec<String>>,
     /// Longest from the claim to the request's bytes: past it nothing is sent.
     #[serde(default = "default_send_within_ms")]
     pub send_within_ms: u64,
@@ -60,6 +68,14 @@ impl ChannelConfig {
                 .unwrap_or(DEFAULT_CONNECT_TIMEOUT_MS)
                 .min(self.deadline_ms),
         )
+    }
+
+    /// Currencies that may be sent through it, and their decimals there.
+    ///
+    /// # Errors
+    /// An id, a currency or a number of decimals that can't be.
+    pub fn decimals(&self) -> anyhow::Result<ChannelDecimals> {
+        ChannelDecimals::new(self.id.parse()?, &self.decimals, self.currencies.as_deref())
     }
 
     /// Longest that the kernel keeps trying to deliver a request's bytes.
@@ -106,6 +122,7 @@ impl ChannelConfig {
         self.check_lateness()?;
         sluice_contract::clock::trade_time(0, &self.zone)
             .with_context(|| format!("channels.zone of {id}: unknown zone {:?}", self.zone))?;
+        self.decimals()?;
         Ok(())
     }
 }
@@ -126,8 +143,12 @@ impl ChannelConfig {
     }
 }
 
-/// Checks each channel, and that none is there twice.
-pub(super) fn check_channels(channels: &[ChannelConfig]) -> anyhow::Result<()> {
+/// Checks each channel, that none is there twice, and that one takes the currency of
+/// requests that name none.
+pub(super) fn check_channels(
+    channels: &[ChannelConfig],
+    default_currency: Currency,
+) -> anyhow::Result<()> {
     let mut seen = HashSet::new();
     for channel in channels {
         channel.check()?;
@@ -137,6 +158,14 @@ pub(super) fn check_channels(channels: &[ChannelConfig]) -> anyhow::Result<()> {
             channel.id
         );
     }
+    let mut takes = false;
+    for channel in channels {
+        takes |= channel.decimals()?.takes(default_currency);
+    }
+    ensure!(
+        takes || channels.is_empty(),
+        "default_currency = {default_currency}: no channel is known to take it (channels.decimals, channels.currencies)"
+    );
     Ok(())
 }
 

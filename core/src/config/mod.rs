@@ -4,6 +4,7 @@ mod accept;
 mod acknowledgement;
 mod channel;
 mod clients;
+mod decimals;
 mod dispatch;
 mod fence;
 mod intake;
@@ -20,6 +21,7 @@ pub use clients::{
     ClientAuthentication, ClientConfig, EndUserSource, FORMER_DEPOSIT_CLIENT, Grant, INTAKE_CLIENT,
     NAMELESS_CLIENT, OWNER_WORD,
 };
+pub use decimals::{ChannelDecimals, DecimalsError};
 pub use dispatch::DispatchConfig;
 pub use fence::FenceClientConfig;
 pub use intake::IntakeConfig;
@@ -146,7 +148,8 @@ impl CoreConfig {
         );
         settings::check_listener("listen", &self.listen, !self.clients.is_empty())?;
         settings::check_listener("admin", &self.admin, false)?;
-        self.default_currency
+        let default_currency = self
+            .default_currency
             .parse::<Currency>()
             .with_context(|| format!("default_currency = {:?}", self.default_currency))?;
         self.accept.check()?;
@@ -156,7 +159,7 @@ impl CoreConfig {
         self.listing.check()?;
         let names: Vec<&str> = self.clients.iter().map(|c| c.name.as_str()).collect();
         self.acknowledgement.check(&names)?;
-        check_channels(&self.channels)?;
+        check_channels(&self.channels, default_currency)?;
         ensure!(
             !self.dispatch.enabled || !self.channels.is_empty(),
             "dispatch needs at least one [[channels]]"

@@ -25,8 +25,8 @@ pub struct Route {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RejectedChannel {
     pub channel: String,
-    /// `pause`, `breaker …`, `rule …`, `limit …`, `configuration`, or `channel`: it
-    /// declined the order itself.
+    /// `pause`, `breaker …`, `decimals`, `rule …`, `limit …`, `configuration`, or
+    /// `channel`: it declined the order itself.
     pub by: String,
     pub reason: String,
 }

@@ -338,6 +338,8 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
         concurrency: 128,
         query_concurrency: 32,
         connect_timeout_ms: None,
+        decimals: Default::default(),
+        currencies: None,
         deadline_ms: 1_000,
         send_within_ms: 1_000,
         quiet_ms: 1_000,

@@ -8,6 +8,7 @@ use crate::load::http::HttpConnection;
 use crate::load::request::push_post;
 use anyhow::{Context, bail, ensure};
 use sluice_contract::clock::now_us;
+use sluice_contract::signing::{MessageDirection, MessageScope, callback_path, new_nonce};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -55,7 +56,7 @@ impl CallbackTarget {
             "callback_url = {base:?} needs a port, as in http://127.0.0.1:7100"
         );
         let prefix = prefix.trim_end_matches('/');
-        let paths = SimulatorKind::ALL.map(|kind| format!("{prefix}/withdraw/notify/{kind}"));
+        let paths = SimulatorKind::ALL.map(|kind| format!("{prefix}{}", callback_path(kind.id())));
         Ok(Some(CallbackTarget {
             address: address.into(),
             paths,
@@ -126,7 +127,14 @@ impl CallbackSender {
         // Signed anew each time: the receiver refuses old timestamps.
         let timestamp = now_us() / 1_000_000;
         let keys = self.secrets.of(kind);
-        let headers = kind.simulator().signature(&keys, timestamp, body);
+        let nonce = new_nonce();
+        let scope = MessageScope {
+            direction: MessageDirection::Callback,
+            channel: kind.id(),
+            path: &callback_path(kind.id()),
+            nonce: &nonce,
+        };
+        let headers = kind.simulator().signature(&keys, timestamp, scope, body);
         let headers: Vec<(&str, &str)> = headers
             .iter()
             .map(|(name, value)| (*name, value.as_str()))

@@ -25,6 +25,7 @@ mod trade_flow;
 pub use crate::channels::book::{BookSummary, BookedPayment};
 pub use crate::channels::config::{SimulatedChannelConfig, SimulatorConfig};
 pub use crate::channels::kinds::SimulatorKind;
+pub use crate::channels::script::bend::{BentMessage, EchoedField, FieldBend};
 pub use crate::channels::script::rates::ActionRates;
 pub use crate::channels::script::{ActionScript, ScriptedAction};
 pub use crate::channels::secrets::SimulatorSecrets;

@@ -3,6 +3,7 @@
 
 use crate::channels::kinds::{ChannelSimulator, SimulatorKind, TradeStage};
 use crate::channels::script::ScriptedAction;
+use crate::channels::script::bend::{BentMessage, FieldBend};
 
 /// Repeated callbacks of one result are this far apart, in milliseconds.
 const REPEAT_INTERVAL_MS: u64 = 50;
@@ -34,6 +35,8 @@ pub(super) struct TradePlan {
     pub lie: Option<ChannelLie>,
     /// The channel gets the request only so many milliseconds later.
     pub arrive_ms: Option<u64>,
+    /// A field that messages tell otherwise than it is.
+    pub bend: Option<FieldBend>,
 }
 
 /// A lie is told against the channel's own book.
@@ -58,6 +61,7 @@ impl TradePlan {
             return_ms: None,
             lie: None,
             arrive_ms: None,
+            bend: None,
         }
     }
 
@@ -140,6 +144,20 @@ impl TradePlan {
         }
     }
 
+    /// Pays, and lets a message out of the sort that is bent.
+    fn bent(channel: &dyn ChannelSimulator, delay_ms: u64, bend: FieldBend) -> Self {
+        let later = TradePlan::later(channel, delay_ms, TradeStage::Paid);
+        let plan = match bend.on {
+            BentMessage::PayReply => TradePlan::usual(channel, delay_ms),
+            BentMessage::QueryReply => later.notified_at(None),
+            BentMessage::Callback => later,
+        };
+        TradePlan {
+            bend: Some(bend),
+            ..plan
+        }
+    }
+
     /// Tells whether nothing happens after the reply.
     pub fn is_over_with_reply(&self) -> bool {
         let quiet = self.tell_ms.is_empty() && self.return_ms.is_none() && self.lie.is_none();
@@ -206,6 +224,7 @@ pub(super) fn plan(kind: SimulatorKind, action: &ScriptedAction, delay_ms: u64) 
         ScriptedAction::InProcessThenNotify { ms } => later(*ms),
         ScriptedAction::Http500AfterPaying => maybe_paid(true, PlannedReply::Http500),
         ScriptedAction::JunkBody { pays } => maybe_paid(*pays, PlannedReply::Junk),
+        ScriptedAction::BendField(bend) => TradePlan::bent(channel, delay_ms, *bend),
         ScriptedAction::WrongAmount => usual().with_lie(ChannelLie::Amount),
         ScriptedAction::FailThoughPaid { ms } => {
             TradePlan::refused(TradeStage::Paid, channel.refused()).notified_at([*ms])

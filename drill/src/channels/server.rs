@@ -7,9 +7,11 @@ use crate::channels::config::SimulatorConfig;
 use crate::channels::http;
 use crate::channels::kinds::backend::{SimulatedReply, TradeBackend};
 use crate::channels::kinds::{SimulatorKind, TradeMessage};
+use crate::channels::script::bend::FieldBend;
 use crate::channels::script::rates::ActionRates;
 use crate::channels::script::{ActionScript, ChannelBehavior};
 use crate::channels::secrets::SimulatorSecrets;
+use ahash::AHashMap;
 use futures_util::future::BoxFuture;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -44,6 +46,8 @@ pub(super) struct SimulatorState {
     pub trades: TradeLog,
     pub behavior: [ChannelBehavior; SimulatorKind::COUNT],
     pub rng: StdRng,
+    /// What is still to be bent, by channel and idempotency key.
+    pub bends: AHashMap<(SimulatorKind, String), FieldBend>,
 }
 
 impl SimulatorServer {
@@ -65,6 +69,7 @@ impl SimulatorServer {
             trades,
             behavior,
             rng: StdRng::seed_from_u64(seed),
+            bends: AHashMap::new(),
         };
         let callbacks = CallbackSender::new(
             &config.callback_url,

@@ -6,6 +6,7 @@ use crate::channels::kinds::backend::SimulatedReply;
 use crate::channels::kinds::{SimulatorKind, TradeMessage, TradeStage};
 use crate::channels::plan::{ChannelLie, PlannedReply, TradePlan, late_arrival, plan};
 use crate::channels::script::ScriptedAction;
+use crate::channels::script::bend::{BentMessage, FieldBend};
 use crate::channels::server::{SimulatorServer, SimulatorState};
 use sluice_contract::wire::ChannelPay;
 use std::future::Future;
@@ -32,6 +33,7 @@ impl SimulatorServer {
                 return Ok(SimulatedReply::Again(TradeMessage {
                     pay,
                     code: code.into(),
+                    bend: None,
                 }));
             }
         };
@@ -42,6 +44,7 @@ impl SimulatorServer {
         };
         let reply_delay_ms = self.0.config.channels[kind].reply_delay_ms;
         let wait = reply_delay_ms.saturating_add(plan.wait_ms);
+        let bend = take_bend(&mut self.lock(), kind, &key, BentMessage::PayReply);
         match plan.arrive_ms {
             Some(ms) => {
                 self.0.late.fetch_add(1, Ordering::Relaxed);
@@ -53,7 +56,11 @@ impl SimulatorServer {
             sleep(Duration::from_millis(wait)).await;
         }
         Ok(match plan.say {
-            PlannedReply::Code(code) => SimulatedReply::Reply(TradeMessage { pay: told, code }),
+            PlannedReply::Code(code) => SimulatedReply::Reply(TradeMessage {
+                pay: told,
+                code,
+                bend,
+            }),
             PlannedReply::Hold(ms) => SimulatedReply::Hold(Duration::from_millis(ms)),
             PlannedReply::Http500 => SimulatedReply::Http500,
             PlannedReply::Junk => SimulatedReply::Junk,
@@ -67,9 +74,12 @@ impl SimulatorServer {
         serial_no: &str,
         trade_time: &str,
     ) -> Option<TradeMessage> {
-        let state = self.lock();
-        let trade = state.trades.get(kind, &key(serial_no, trade_time))?;
+        let mut state = self.lock();
+        let key = key(serial_no, trade_time);
+        let bend = take_bend(&mut state, kind, &key, BentMessage::QueryReply);
+        let trade = state.trades.get(kind, &key)?;
         Some(TradeMessage {
+            bend,
             pay: trade.pay.clone(),
             code: kind.simulator().result(trade.stage).into(),
         })
@@ -174,8 +184,10 @@ impl SimulatorServer {
     /// Tells the stage as it is now, or a lie, until somebody listens.
     async fn tell(self, kind: SimulatorKind, key: String, lie: Option<ChannelLie>) {
         let said = {
-            let state = self.lock();
+            let mut state = self.lock();
+            let bend = take_bend(&mut state, kind, &key, BentMessage::Callback);
             state.trades.get(kind, &key).map(|t| TradeMessage {
+                bend,
                 pay: t.pay.clone(),
                 code: kind.simulator().result(t.stage).into(),
             })
@@ -235,6 +247,21 @@ fn known_code(
     })
 }
 
+/// Takes one of the bends that are left for this sort of message.
+fn take_bend(
+    state: &mut SimulatorState,
+    kind: SimulatorKind,
+    key: &str,
+    on: BentMessage,
+) -> Option<FieldBend> {
+    let bend = state.bends.get_mut(&(kind, key.to_owned()))?;
+    if bend.on != on || bend.times == 0 {
+        return None;
+    }
+    bend.times -= 1;
+    Some(*bend)
+}
+
 /// Records a new payment, if the plan lets the channel know of it.
 fn enter(
     state: &mut SimulatorState,
@@ -243,6 +270,9 @@ fn enter(
     pay: Arc<ChannelPay>,
     plan: &TradePlan,
 ) -> anyhow::Result<()> {
+    if let Some(bend) = plan.bend {
+        state.bends.insert((kind, key.to_owned()), bend);
+    }
     match plan.stage {
         Some(stage) => state.trades.enter(kind, key.to_owned(), pay, stage),
         None => Ok(()),

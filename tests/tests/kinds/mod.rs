@@ -5,6 +5,7 @@ mod breaker_points;
 mod currencies;
 mod hot_account;
 mod payments;
+mod provider_decimals;
 mod refunds;
 
 use anyhow::{Context, ensure};

@@ -5,7 +5,10 @@ use serde_json::json;
 use sluice_contract::clock::{now_us, trade_time};
 use sluice_contract::ids::serial_no;
 use sluice_contract::keys::SigningKeys;
-use sluice_contract::signing::{SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};
+use sluice_contract::signing::{
+    MessageDirection, MessageScope, NONCE_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, key_id,
+    new_nonce,
+};
 use sluice_drill::channels::SimulatorKind;
 use sluice_tests::TestStage;
 use std::time::Duration;
@@ -83,15 +86,27 @@ async fn pay(
         }
     }
     .to_string();
-    let signature = sign(keys.current(), now, body.as_bytes());
+    let nonce = new_nonce();
+    let path = match kind {
+        SimulatorKind::Psp => "/v1/payouts".to_owned(),
+        SimulatorKind::NetsUnion | SimulatorKind::UnionPay => format!("/{kind}/pay"),
+    };
+    let scope = MessageScope {
+        direction: MessageDirection::Pay,
+        channel: kind.id(),
+        path: &path,
+        nonce: &nonce,
+    };
+    let code = scope.sign(keys.current(), now, body.as_bytes());
     request = match kind {
         SimulatorKind::Psp => request
-            .header("psp-signature", format!("t={now},v1={signature}"))
-            .header("psp-key-id", &sign(keys.current(), 0, b"key id")[..16])
+            .header("psp-signature", format!("t={now},n={nonce},v2={code}"))
+            .header("psp-key-id", key_id(keys.current()))
             .header("idempotency-key", serial),
         _ => request
-            .header(SIGNATURE_HEADER, signature)
-            .header(TIMESTAMP_HEADER, now),
+            .header(SIGNATURE_HEADER, code)
+            .header(TIMESTAMP_HEADER, now)
+            .header(NONCE_HEADER, &nonce),
     };
     let reply = request.body(body).send().await?;
     ensure!(

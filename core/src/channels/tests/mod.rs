@@ -1,6 +1,7 @@
 //! Channels' words, as tables over all adapters: a word that isn't listed proves nothing,
 //! and nothing but a listed word ever does.
 
+mod bent_messages;
 mod listed_words;
 mod other_words;
 mod psp;
@@ -10,7 +11,7 @@ mod secrets;
 mod transport;
 
 use super::*;
-use crate::config::ChannelId;
+use crate::config::{ChannelDecimals, ChannelId};
 use crate::orders::Order;
 use crate::orders::sample;
 use bytes::Bytes;
@@ -20,9 +21,15 @@ use serde_json::{Value, json};
 use sluice_contract::keys::SigningKeys;
 use sluice_contract::order::{OrderKind, OrderState};
 use sluice_contract::settings::Secret;
-use sluice_contract::signing::{SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};
+use sluice_contract::signing::{
+    MessageDirection, MessageScope, NONCE_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, callback_path,
+};
+use std::sync::Arc;
 
 pub(super) const SERIAL_NO: &str = "0190A1B2C3D4E5F60718293A4B5C6D7E";
+pub(super) const TRADE_TIME: &str = "20261122023000";
+/// Of the call that replies in these tests answer.
+pub(super) const NONCE: &str = "00112233445566778899aabbccddeeff";
 pub(super) const NOW_S: i64 = 1_795_285_800;
 
 /// The channel of this id.
@@ -42,21 +49,61 @@ pub(super) fn order(amount: &str, currency: &str) -> Order {
         currency: currency.parse().unwrap(),
         state: OrderState::Dispatching,
         serial_no: SERIAL_NO.into(),
-        trade_time: Some("20261122023000".into()),
+        trade_time: Some(TRADE_TIME.into()),
         attempts: 1,
         version: 2,
         ..sample(OrderKind::CashOut)
     }
 }
 
+/// The adapter of this channel, with the decimals that it documents.
+pub(super) fn adapter(id: ChannelId) -> Box<dyn ChannelAdapter> {
+    let decimals = ChannelDecimals::new(id, &Default::default(), None);
+    crate::channels::adapter(id, Arc::new(decimals.unwrap()))
+}
+
+/// The place of a reply to a call of the sample order.
+pub(super) fn reply_scope<'a>(id: &'a str, path: &'a str) -> MessageScope<'a> {
+    MessageScope {
+        direction: MessageDirection::Reply,
+        channel: id,
+        path,
+        nonce: NONCE,
+    }
+}
+
+/// The place of a callback.
+pub(super) fn callback_scope<'a>(id: &'a str, path: &'a str) -> MessageScope<'a> {
+    MessageScope {
+        direction: MessageDirection::Callback,
+        ..reply_scope(id, path)
+    }
+}
+
+/// Path of a call about the sample order, as its channel documents it.
+pub(super) fn path(id: &str, call: ChannelCall) -> String {
+    match (channel(id), call) {
+        (ChannelId::Netsunion | ChannelId::Unionpay, ChannelCall::Pay) => format!("/{id}/pay"),
+        (ChannelId::Netsunion | ChannelId::Unionpay, ChannelCall::Query) => format!("/{id}/query"),
+        (ChannelId::Psp, ChannelCall::Pay) => "/v1/payouts".to_owned(),
+        (ChannelId::Psp, ChannelCall::Query) => {
+            format!("/v1/payouts/by-reference/{SERIAL_NO}?date=20261122")
+        }
+    }
+}
+
 /// Headers as the channel would sign them.
-pub(super) fn signed(id: &str, secret: &Secret, at: i64, body: &[u8]) -> HeaderMap {
-    let signature = sign(secret, at, body);
-    let all = match channel(id) {
-        ChannelId::Psp => vec![("psp-signature", format!("t={at},v1={signature}"))],
+pub(super) fn signed(scope: MessageScope<'_>, secret: &Secret, at: i64, body: &[u8]) -> HeaderMap {
+    let signature = scope.sign(secret, at, body);
+    let all = match channel(scope.channel) {
+        ChannelId::Psp => vec![(
+            "psp-signature",
+            format!("t={at},n={},v2={signature}", scope.nonce),
+        )],
         ChannelId::Netsunion | ChannelId::Unionpay => vec![
             (SIGNATURE_HEADER, signature),
             (TIMESTAMP_HEADER, at.to_string()),
+            (NONCE_HEADER, scope.nonce.to_owned()),
         ],
     };
     let make = |(n, v): (&'static str, String)| {
@@ -71,13 +118,14 @@ pub(super) fn signed(id: &str, secret: &Secret, at: i64, body: &[u8]) -> HeaderM
 /// A word of the channel: a code, or for psp `status` or `status:failure_code`.
 pub(super) fn body(id: &str, word: &str, serial_no: &str) -> Value {
     if id != "psp" {
-        return json!({ "serialNo": serial_no, "code": word, "amount": "1.25", "toAccount": "payee-1" });
+        return json!({ "serialNo": serial_no, "tradeTime": TRADE_TIME, "code": word, "amount": "1.25",
+                       "currency": "CNY", "toAccount": "payee-1" });
     }
     let (status, failure) = word
         .split_once(':')
         .map_or((word, None), |(s, f)| (s, Some(f)));
     json!({ "id": "po_1", "reference": serial_no, "status": status, "failure_code": failure, "amount": 125,
-            "currency": "CNY", "destination": { "account": "payee-1" }, "new_field": [1] })
+            "created": TRADE_TIME, "currency": "CNY", "destination": { "account": "payee-1" }, "new_field": [1] })
 }
 
 pub(super) fn read(
@@ -87,7 +135,8 @@ pub(super) fn read(
     body: &[u8],
 ) -> anyhow::Result<ChannelResult> {
     let keys = keys();
-    let headers = signed(id, keys.current(), NOW_S, body);
+    let path = path(id, call);
+    let headers = signed(reply_scope(id, &path), keys.current(), NOW_S, body);
     let reply = RawReply {
         status,
         headers,
@@ -96,6 +145,7 @@ pub(super) fn read(
     adapter(channel(id)).read(
         call,
         &order("1.25", "CNY"),
+        NONCE,
         &reply,
         SigningContext {
             keys: &keys,
@@ -112,7 +162,9 @@ pub(super) fn proves(id: &str, call: ChannelCall, word: &str) -> ChannelAnswer {
 
 pub(super) fn notified(id: &str, body: &Value) -> Result<ChannelNotification, NotificationError> {
     let (keys, body) = (keys(), body.to_string());
-    let headers = signed(id, keys.current(), NOW_S, body.as_bytes());
+    let path = callback_path(id);
+    let scope = callback_scope(id, &path);
+    let headers = signed(scope, keys.current(), NOW_S, body.as_bytes());
     adapter(channel(id)).notified(
         &headers,
         body.as_bytes(),

@@ -14,8 +14,8 @@ fn the_psp_gets_whole_minor_units() {
         ("700", "JPY", "700"),
         ("1.005", "BHD", "1005"),
     ] {
-        let message = crate::channels::psp::PspChannel
-            .message(ChannelCall::Pay, &order(amount, currency), seal)
+        let message = adapter(ChannelId::Psp)
+            .message(ChannelCall::Pay, &order(amount, currency), NONCE, seal)
             .unwrap();
         let body: Value = serde_json::from_slice(&message.body).unwrap();
         assert_eq!(body["amount"].to_string(), units);
@@ -30,36 +30,35 @@ fn the_psp_gets_whole_minor_units() {
         );
     }
     assert!(
-        crate::channels::psp::PspChannel
-            .message(ChannelCall::Pay, &order("1.5", "JPY"), seal)
+        adapter(ChannelId::Psp)
+            .message(ChannelCall::Pay, &order("1.5", "JPY"), NONCE, seal)
             .is_err()
     );
     let told = |amount: Value, currency: &str| {
         let mut data = body("psp", "paid", SERIAL_NO);
         data["amount"] = amount;
         data["currency"] = currency.into();
-        notified("psp", &json!({ "type": "payout.paid", "data": data }))
-            .map(|n| (n.result.amount, n.result.currency))
+        let told = notified("psp", &json!({ "type": "payout.paid", "data": data }));
+        told.map(|n| n.result.echo.amount)
     };
-    let said =
-        |text: &str, currency: &str| (Decimal::from_str_exact(text).ok(), currency.parse().ok());
-    assert_eq!(told(json!(125), "CNY").unwrap(), said("1.25", "CNY"));
-    assert_eq!(told(json!(125), "JPY").unwrap(), said("125", "JPY"));
-    assert_eq!(told(json!(125), "BHD").unwrap(), said("0.125", "BHD"));
-    for (amount, currency) in [
-        (json!(1.25), "CNY"),
-        (json!("125"), "CNY"),
-        (json!(125), "XXX"),
-        (Value::Null, "CNY"),
+    let said = |text: &str| Echo::Stated(Decimal::from_str_exact(text).unwrap());
+    for (units, currency, amount) in [
+        (125, "CNY", "1.25"),
+        (125, "JPY", "125"),
+        (125, "BHD", "0.125"),
+        // The provider's own decimals, not ISO's.
+        (200_000, "ISK", "2000"),
+        (50_000, "IDR", "50000"),
     ] {
-        assert!(
-            matches!(
-                told(amount.clone(), currency),
-                Err(NotificationError::Body(_))
-            ),
-            "{amount} {currency}"
-        );
+        assert_eq!(told(json!(units), currency).unwrap(), said(amount));
     }
+    for amount in [json!(1.25), json!("125")] {
+        let heard = told(amount.clone(), "CNY");
+        assert!(matches!(heard, Err(NotificationError::Body(_))), "{amount}");
+    }
+    // An amount that isn't there, or can't be read, is none.
+    assert_eq!(told(Value::Null, "CNY").unwrap(), Echo::Missing);
+    assert_eq!(told(json!(125), "XXX").unwrap(), Echo::Missing);
 }
 
 #[test]
@@ -83,13 +82,9 @@ fn the_psp_alone_says_no_such_payout_and_its_two_words_must_agree() {
         heard(ChannelCall::Pay, &not_found("payout_not_found", SERIAL_NO)),
         None
     );
-    assert_eq!(
-        heard(
-            ChannelCall::Query,
-            &not_found("payout_not_found", "another")
-        ),
-        None
-    );
+    let other = not_found("payout_not_found", "another");
+    let other = read("psp", ChannelCall::Query, 404, other.as_bytes()).unwrap();
+    assert_eq!(other.echo.serial_no, Echo::Stated("another".to_owned()));
     assert_eq!(
         heard(ChannelCall::Query, &not_found("route_not_found", SERIAL_NO)),
         None

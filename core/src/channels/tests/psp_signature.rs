@@ -5,13 +5,14 @@ use super::*;
 #[test]
 fn a_header_of_two_signatures_holds_if_one_does() {
     let (keys, text) = (keys(), notice("psp", "paid").to_string());
-    let good = sign(keys.current(), NOW_S, text.as_bytes());
+    let path = callback_path("psp");
+    let good = callback_scope("psp", &path).sign(keys.current(), NOW_S, text.as_bytes());
     let held = |header: &str| {
         let headers = HeaderMap::from_iter([(
             HeaderName::from_static("psp-signature"),
             header.parse().unwrap(),
         )]);
-        crate::channels::psp::PspChannel
+        adapter(ChannelId::Psp)
             .notified(
                 &headers,
                 text.as_bytes(),
@@ -24,13 +25,17 @@ fn a_header_of_two_signatures_holds_if_one_does() {
     };
     let wrong = "00".repeat(32);
     assert!(
-        held(&format!("t={NOW_S},v1={wrong},v1={good}")) && held(&format!("v1={good}, t={NOW_S}"))
+        held(&format!("t={NOW_S},n={NONCE},v2={wrong},v2={good}"))
+            && held(&format!("v2={good}, n={NONCE}, t={NOW_S}"))
     );
     for header in [
-        format!("t={NOW_S},v1={wrong}"),
-        format!("t={NOW_S},v0={good}"),
-        format!("v1={good}"),
-        "t=,v1=".into(),
+        format!("t={NOW_S},n={NONCE},v2={wrong}"),
+        // Another scheme, no nonce, another nonce, no time.
+        format!("t={NOW_S},n={NONCE},v1={good}"),
+        format!("t={NOW_S},v2={good}"),
+        format!("t={NOW_S},n={},v2={good}", NONCE.replace('0', "1")),
+        format!("n={NONCE},v2={good}"),
+        "t=,n=,v2=".into(),
     ] {
         assert!(!held(&header), "{header}");
     }

@@ -11,6 +11,7 @@ fn a_request_holds_the_stored_identity_whatever_the_time() {
                 adapter(channel(id)).message(
                     call,
                     &order("1.25", "CNY"),
+                    NONCE,
                     SigningContext { keys: &keys, now_s },
                 )
             };
@@ -36,7 +37,7 @@ fn a_request_holds_the_stored_identity_whatever_the_time() {
         };
         assert!(
             adapter(channel(id))
-                .message(ChannelCall::Pay, &unclaimed, seal)
+                .message(ChannelCall::Pay, &unclaimed, NONCE, seal)
                 .is_err(),
             "{id}"
         );

@@ -11,15 +11,17 @@ fn either_of_two_secrets_verifies_and_the_first_signs() {
     let both = SigningKeys::new(first.clone(), Some(second.clone()));
     for (id, [good, _]) in END_CODES {
         let text = body(id, good, SERIAL_NO).to_string();
+        let path = path(id, ChannelCall::Query);
         for secret in [&first, &second] {
             let reply = RawReply {
                 status: 200,
-                headers: signed(id, secret, NOW_S, text.as_bytes()),
+                headers: signed(reply_scope(id, &path), secret, NOW_S, text.as_bytes()),
                 body: text.clone().into(),
             };
             let heard = adapter(channel(id)).read(
                 ChannelCall::Query,
                 &order("1.25", "CNY"),
+                NONCE,
                 &reply,
                 SigningContext {
                     keys: &both,
@@ -31,7 +33,7 @@ fn either_of_two_secrets_verifies_and_the_first_signs() {
         let message = |keys: &SigningKeys| {
             let seal = SigningContext { keys, now_s: NOW_S };
             adapter(channel(id))
-                .message(ChannelCall::Pay, &order("1.25", "CNY"), seal)
+                .message(ChannelCall::Pay, &order("1.25", "CNY"), NONCE, seal)
                 .unwrap()
                 .headers
         };

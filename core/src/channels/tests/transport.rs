@@ -24,15 +24,41 @@ enum ServerBehaviour {
     Holds,
 }
 
+/// Stands in an answer for the code that only its request's nonce completes.
+const SIGNATURE: &str = "<signature>";
+
 /// An answer of the channel, well signed, that says `word` in a body of `length`.
 fn answer(word: &str, length: usize) -> String {
     let mut body = body("netsunion", word, SERIAL_NO);
     body["message"] = "x".repeat(length).into();
     let (body, now) = (body.to_string(), now_us() / 1_000_000);
-    let signature = sign(keys().current(), now, body.as_bytes());
     format!(
-        "HTTP/1.1 200 OK\r\n{SIGNATURE_HEADER}: {signature}\r\n{TIMESTAMP_HEADER}: {now}\r\ncontent-length: {}\r\n\r\n{body}",
+        "HTTP/1.1 200 OK\r\n{SIGNATURE_HEADER}: {SIGNATURE}\r\n{TIMESTAMP_HEADER}: {now}\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
+    )
+}
+
+/// The answer with the code of a reply to this request.
+fn signed_for(request: &[u8], answer: &str) -> String {
+    let request = String::from_utf8_lossy(request);
+    let header = |text: &str, name: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(&format!("{name}: ")).map(str::to_owned))
+            .unwrap_or_default()
+    };
+    let (nonce, time) = (
+        header(&request, NONCE_HEADER),
+        header(answer, TIMESTAMP_HEADER),
+    );
+    let scope = MessageScope {
+        nonce: &nonce,
+        ..reply_scope("netsunion", request.split(' ').nth(1).unwrap_or_default())
+    };
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    let time = time.parse().unwrap_or_default();
+    answer.replace(
+        SIGNATURE,
+        &scope.sign(keys().current(), time, body.as_bytes()),
     )
 }
 
@@ -50,16 +76,15 @@ fn serve(listener: TcpListener, does: ServerBehaviour) -> Arc<AtomicUsize> {
 
 async fn one(mut stream: TcpStream, does: ServerBehaviour, count: Arc<AtomicUsize>) {
     let mut buffer = [0; 4_096];
-    while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
+    while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+        let reply = |text: &str| signed_for(&buffer[..read], text).into_bytes();
         count.fetch_add(1, Ordering::SeqCst);
         match &does {
-            ServerBehaviour::Answers(text) => stream.write_all(text.as_bytes()).await.unwrap(),
+            ServerBehaviour::Answers(text) => stream.write_all(&reply(text)).await.unwrap(),
             ServerBehaviour::Closes => return,
             ServerBehaviour::Tears(text) => {
-                return stream
-                    .write_all(&text.as_bytes()[..text.len() - 9])
-                    .await
-                    .unwrap();
+                let whole = reply(text);
+                return stream.write_all(&whole[..whole.len() - 9]).await.unwrap();
             }
             ServerBehaviour::Holds => sleep(Duration::from_secs(60)).await,
         }
@@ -86,6 +111,8 @@ fn client_at(url: String, deadline_ms: u64) -> ChannelClient {
         query_concurrency: 1,
         deadline_ms,
         connect_timeout_ms: None,
+        decimals: Default::default(),
+        currencies: None,
         send_within_ms: 10_000,
         quiet_ms: 10_000,
     };

@@ -92,7 +92,7 @@ impl ClaimInputs {
             Ok(set) => choose(
                 set,
                 order,
-                &self.statuses(order.kind.point())?,
+                &self.statuses(channels, order.kind.point())?,
                 &self.totals,
             ),
             Err(unusable) => unusable_decision(unusable),
@@ -107,7 +107,7 @@ impl ClaimInputs {
     }
 
     /// The path of what was sent before: the same channel, whatever rules and limits say
-    /// now, unless it is gone or paused.
+    /// now, unless it is gone, paused, or can't be told the amount any more.
     fn same_channel<'a>(&self, channels: &'a [ChannelClient], order: &Order) -> SendPath<'a> {
         let id = order.channel.as_deref().unwrap_or_default();
         let paused = self
@@ -115,7 +115,11 @@ impl ClaimInputs {
             .as_ref()
             .is_ok_and(|s| s.channels.iter().any(|c| c.channel == id && c.paused));
         match channels.iter().find(|c| c.id() == id) {
-            Some(channel) if !paused => SendPath::Channel(channel),
+            Some(channel)
+                if !paused && channel.decimals.check(order.amount, order.currency).is_ok() =>
+            {
+                SendPath::Channel(channel)
+            }
             Some(_) => SendPath::Unavailable(id.to_owned()),
             None => {
                 tracing::error!(order = %order.order_id, channel = id, "an order's channel is not configured any more: it waits");
@@ -124,14 +128,21 @@ impl ClaimInputs {
         }
     }
 
-    fn statuses(&self, point: BreakerPoint) -> anyhow::Result<Vec<ChannelStatus>> {
+    fn statuses(
+        &self,
+        channels: &[ChannelClient],
+        point: BreakerPoint,
+    ) -> anyhow::Result<Vec<ChannelStatus>> {
         let open = |channel: &str| {
             let (breaker, why) = self.tripped.stops_channel(point, channel)?;
             Some((breaker.to_string(), why.to_owned()))
         };
         self.times
             .iter()
-            .map(|(channel, time)| ChannelStatus::new(channel, time, open(channel)))
+            .zip(channels)
+            .map(|((id, time), client)| {
+                ChannelStatus::new(id, time, open(id), client.decimals.clone())
+            })
             .collect()
     }
 }

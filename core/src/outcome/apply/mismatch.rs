@@ -1,6 +1,7 @@
 //! Words of an order's own channel that can't be true.
 
 use crate::cases::storable;
+use crate::channels::EchoMismatch;
 use crate::orders::Order;
 use crate::orders::state::OrderInput;
 use crate::outcome::report::OrderOutcome;
@@ -22,32 +23,19 @@ pub(super) fn contradicts(order: &Order, outcome: &OrderOutcome) -> Option<Strin
             ));
         }
     }
-    payment_mismatch(order, outcome)
+    // A word that proves nothing may leave out what it likes.
+    let proves = outcome.event != OrderInput::Unknown;
+    let mut mismatches = outcome.echo.mismatches(order);
+    let odd = mismatches.find(|odd| proves || odd.stated.is_some())?;
+    Some(storable_text(&odd))
 }
 
-/// Compares what the channel says of the payment with the order. An amount without a
-/// currency is in the order's.
-fn payment_mismatch(order: &Order, outcome: &OrderOutcome) -> Option<String> {
-    let amount = outcome.amount.filter(|a| *a != order.amount);
-    let currency = outcome.currency.filter(|c| *c != order.currency);
-    if amount.is_some() || currency.is_some() {
-        let said = (
-            amount.unwrap_or(order.amount).normalize(),
-            currency.unwrap_or(order.currency),
-        );
-        let known = (order.amount.normalize(), order.currency);
-        return Some(format!(
-            "the channel speaks of {} {}, the order of {} {}",
-            said.0, said.1, known.0, known.1
-        ));
-    }
-    let to = outcome
-        .to_account
-        .as_deref()
-        .filter(|to| *to != order.to_account)?;
-    Some(format!(
-        "the channel speaks of account {}, the order of {}",
-        storable(to),
-        storable(&order.to_account)
-    ))
+/// Writes the mismatch; a channel's text may be anything.
+fn storable_text(odd: &EchoMismatch) -> String {
+    let odd = EchoMismatch {
+        stated: odd.stated.as_deref().map(storable),
+        known: storable(&odd.known),
+        ..odd.clone()
+    };
+    odd.to_string()
 }

@@ -4,11 +4,9 @@ mod result;
 
 pub use result::{OutcomeNotRecorded, OutcomeResult};
 
-use crate::channels::{ChannelAnswer, ChannelResult, INTERNAL_CHANNEL};
+use crate::channels::{ChannelAnswer, ChannelResult, EchoedPayment, INTERNAL_CHANNEL};
 use crate::orders::OrderRef;
 use crate::orders::state::OrderInput;
-use rust_decimal::Decimal;
-use sluice_contract::money::Currency;
 
 /// One report about one order: from its channel, its upstream, or recovery.
 #[derive(Debug, Clone)]
@@ -19,12 +17,8 @@ pub struct OrderOutcome {
     pub channel: Option<&'static str>,
     /// The channel's code, for people.
     pub code: Option<String>,
-    /// The amount that the channel names, in major units, if it does.
-    pub amount: Option<Decimal>,
-    /// The currency of that amount, if it names one.
-    pub currency: Option<Currency>,
-    /// The account that the channel says was paid.
-    pub to_account: Option<String>,
+    /// The payment, as the channel's message tells it.
+    pub echo: EchoedPayment,
     /// Ask the channel at once instead of after the usual wait.
     pub query_now: bool,
     /// The call that the channel answers to.
@@ -64,9 +58,7 @@ impl OrderOutcome {
             event,
             channel: None,
             code: None,
-            amount: None,
-            currency: None,
-            to_account: None,
+            echo: EchoedPayment::default(),
             query_now: false,
             answers: AnswerTo::Nothing,
             detail: None,
@@ -112,9 +104,7 @@ impl OrderOutcome {
         OrderOutcome {
             channel: Some(channel),
             code: Some(result.code),
-            amount: result.amount,
-            currency: result.currency,
-            to_account: result.to_account,
+            echo: result.echo,
             query_now: result.answer == ChannelAnswer::Duplicate,
             ..OrderOutcome::new(at, event)
         }

@@ -4,6 +4,7 @@ mod acknowledgements;
 mod cases;
 mod channels;
 mod declines;
+mod echo;
 mod late;
 mod payments;
 mod reversals;

@@ -54,6 +54,14 @@ fn reasons(
         )];
     };
     let mut all = Vec::new();
+    if let Err(error) = here.decimals.check(order.amount, order.currency) {
+        // Waiting doesn't change it, but another core's settings or a newer build may.
+        all.push(RejectionCause::new(
+            "decimals",
+            error.to_string(),
+            NoRouteAction::Wait,
+        ));
+    }
     if row.paused {
         let reason = if row.note.is_empty() {
             "paused"

@@ -1,7 +1,9 @@
 //! Status of a channel at the moment of the choice.
 
+use crate::config::ChannelDecimals;
 use crate::routing::conditions::local_of;
 use jiff::civil::DateTime;
+use std::sync::Arc;
 
 /// A configured channel as it is now.
 #[derive(Debug, Clone)]
@@ -11,6 +13,8 @@ pub struct ChannelStatus {
     pub trade_time: String,
     /// The open breaker of this very channel, and why it is open.
     pub breaker: Option<(String, String)>,
+    /// Currencies that it may be sent, and their decimals there.
+    pub decimals: Arc<ChannelDecimals>,
     pub(super) local: DateTime,
 }
 
@@ -23,12 +27,14 @@ impl ChannelStatus {
         channel: &str,
         trade_time: &str,
         breaker: Option<(String, String)>,
+        decimals: Arc<ChannelDecimals>,
     ) -> anyhow::Result<Self> {
         let local = local_of(trade_time)?;
         Ok(ChannelStatus {
             channel: channel.to_owned(),
             trade_time: trade_time.to_owned(),
             breaker,
+            decimals,
             local,
         })
     }

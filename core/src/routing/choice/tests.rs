@@ -2,6 +2,7 @@
 
 use super::order::in_order;
 use super::*;
+use crate::config::ChannelDecimals;
 use crate::orders::Order;
 use crate::orders::sample;
 use crate::routing::RoutingSet;
@@ -9,6 +10,7 @@ use crate::routing::configuration::file::parse;
 use crate::routing::limits::{LimitTotal, LimitTotals, keys};
 use rust_decimal::Decimal;
 use sluice_contract::order::OrderKind;
+use std::sync::Arc;
 
 const TRADE_TIME: &str = "20261121120000";
 
@@ -27,6 +29,12 @@ pub(super) fn order(cents: i64) -> Order {
     order
 }
 
+/// What the channel documents.
+fn decimals(id: &str) -> Arc<ChannelDecimals> {
+    let decimals = ChannelDecimals::new(id.parse().unwrap(), &Default::default(), None);
+    Arc::new(decimals.unwrap())
+}
+
 fn here(breaker: Option<&str>) -> Vec<ChannelStatus> {
     let open = breaker.map(|channel| (format!("cash_out/channel/{channel}"), "drill".to_owned()));
     let of = |id: &str| {
@@ -34,6 +42,7 @@ fn here(breaker: Option<&str>) -> Vec<ChannelStatus> {
             id,
             TRADE_TIME,
             open.clone().filter(|(b, _)| b.ends_with(id)),
+            decimals(id),
         )
         .unwrap()
     };
@@ -165,4 +174,35 @@ fn reasons_name_the_figures() {
     let stored = serde_json::to_string(&limit.route).unwrap();
     let again = decide(&more.replace("1.50", "900"), &order(30_000), None);
     assert!(again.route.repeats(Some(&stored)) && !decision.route.repeats(Some(&stored)));
+}
+
+#[test]
+fn a_channel_takes_only_amounts_that_its_decimals_can_tell() {
+    let text = TWO_CHANNELS_TOML.replace("unionpay", "psp");
+    let set = RoutingSet::of(7, &parse(&text).unwrap().0).unwrap();
+    let here = ["netsunion", "psp"]
+        .map(|id| ChannelStatus::new(id, TRADE_TIME, None, decimals(id)).unwrap());
+    for (amount, currency, want) in [
+        // Neither ISO's: the network knows no ISK, the API counts hundredths.
+        ("2000", "ISK", "psp|netsunion decimals"),
+        ("50000.00", "IDR", "psp|netsunion decimals"),
+        ("1000", "CLP", "psp|netsunion decimals"),
+        ("100.00", "TWD", "psp|netsunion decimals"),
+        ("100.50", "TWD", "waits|netsunion decimals|psp decimals"),
+        ("1", "VND", "waits|netsunion decimals|psp decimals"),
+        ("700", "JPY", "netsunion"),
+        ("1.005", "KWD", "netsunion"),
+    ] {
+        let mut order = order(100);
+        order.amount = Decimal::from_str_exact(amount).unwrap();
+        order.currency = currency.parse().unwrap();
+        let wanted = ["netsunion", "psp"].map(|id| keys(&order, id, TRADE_TIME));
+        let totals = LimitTotals::new(wanted.into_iter().flatten().collect(), Vec::new());
+        let decision = choose(&set, &order, &here, &totals);
+        assert_eq!(outcome_of(&decision), want, "{amount} {currency}");
+        let named = |r: &crate::routing::RejectedChannel| {
+            r.reason.contains(&r.channel) && r.reason.contains(currency)
+        };
+        assert!(decision.route.rejected.iter().all(named), "{decision:?}");
+    }
 }

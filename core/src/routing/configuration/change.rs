@@ -1,12 +1,14 @@
 //! Changing the routing: a new version, or back to an older one. One transaction
 //! each; two who change at once wait for each other, and the second looks again.
 
-use crate::routing::RoutingProblem;
+use crate::config::{ChannelConfig, ChannelDecimals};
 use crate::routing::configuration::active;
 use crate::routing::configuration::draft::RoutingDraft;
 use crate::routing::configuration::insert_repo;
 use crate::routing::configuration::set::RoutingSet;
 use crate::routing::configuration::version_repo::{self, RoutingActivationRow, RoutingVersionRow};
+use crate::routing::rows::RoutingLimitRow;
+use crate::routing::{LimitScope, RoutingProblem};
 use crate::transaction::Transaction;
 use anyhow::{Context, bail, ensure};
 use mysql_async::Conn;
@@ -36,12 +38,12 @@ impl RoutingChangeNote {
 }
 
 /// Finds everything that is wrong with a draft, for a core with these channels.
-pub fn check<'a>(
+pub fn check(
     draft: &RoutingDraft,
-    channels: impl Iterator<Item = &'a str>,
-) -> Vec<RoutingProblem> {
+    channels: &[ChannelConfig],
+) -> anyhow::Result<Vec<RoutingProblem>> {
     let mut problems = RoutingSet::of(0, draft).err().unwrap_or_default();
-    let known: Vec<&str> = channels.collect();
+    let known: Vec<&str> = channels.iter().map(|c| c.id.as_str()).collect();
     for c in draft
         .channels
         .iter()
@@ -53,7 +55,36 @@ pub fn check<'a>(
         );
         problems.push(RoutingProblem::new(&format!("channel {}", c.channel), what));
     }
-    problems
+    for channel in channels {
+        problems.extend(unknown_pairs(draft, channel, &channel.decimals()?));
+    }
+    Ok(problems)
+}
+
+/// Finds limits in a currency that their channel would never be sent.
+fn unknown_pairs(
+    draft: &RoutingDraft,
+    channel: &ChannelConfig,
+    decimals: &ChannelDecimals,
+) -> Vec<RoutingProblem> {
+    let id = &channel.id;
+    let of_channel = |limit: &&RoutingLimitRow| {
+        let key = limit.scope == LimitScope::Channel && limit.key == *id;
+        key || limit.channel == *id
+    };
+    let unknown = draft
+        .limits
+        .iter()
+        .filter(of_channel)
+        .filter(|limit| !decimals.takes(limit.currency));
+    let problem = |limit: &RoutingLimitRow| {
+        let what = format!(
+            "{id} is not known to take {}: see channels.decimals and channels.currencies",
+            limit.currency
+        );
+        RoutingProblem::new(&limit.place(), what)
+    };
+    unknown.map(problem).collect()
 }
 
 /// Writes the draft as a new version and puts it in force; returns its number. The
@@ -131,3 +162,7 @@ async fn activate(
     let committed = transaction.commit(String::new()).await;
     committed.context("whether it is in force is unknown: ask `sluice routing show`")
 }
+
+#[cfg(test)]
+#[path = "change_tests.rs"]
+mod tests;

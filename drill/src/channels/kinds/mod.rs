@@ -6,17 +6,21 @@ pub mod netsunion;
 pub mod psp;
 mod psp_api;
 pub(super) mod reply;
+mod request;
 mod union_json;
+mod union_simulator;
 pub mod unionpay;
 
 use crate::channels::kinds::backend::SharedBackend;
 use crate::channels::script::ScriptedAction;
+use crate::channels::script::bend::{EchoedField, FieldBend};
 use crate::channels::script::rates::ActionRates;
 use axum::Router;
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sluice_contract::keys::SigningKeys;
-use sluice_contract::signing::SignatureError;
+use sluice_contract::signing::{MessageScope, SignatureError};
 use sluice_contract::wire::ChannelPay;
 use std::fmt;
 use std::str::FromStr;
@@ -53,8 +57,8 @@ macro_rules! simulators {
 }
 
 simulators! {
-    NetsUnion "netsunion" netsunion::NetsUnionSimulator;
-    UnionPay "unionpay" unionpay::UnionPaySimulator;
+    NetsUnion "netsunion" netsunion::NETSUNION;
+    UnionPay "unionpay" unionpay::UNIONPAY;
     Psp "psp" psp::PspSimulator;
 }
 
@@ -133,12 +137,23 @@ pub(crate) trait ChannelSimulator: Send + Sync {
     /// Path below the simulators' address that the core's `url` of this channel ends in.
     fn base_path(&self) -> &'static str;
 
+    /// Name of a field in the object that tells of a payment, dots between levels.
+    fn field(&self, field: EchoedField) -> &'static str;
+
     /// Body of a callback.
     fn notice(&self, said: &TradeMessage) -> serde_json::Result<Vec<u8>>;
 
-    /// Headers that sign `body` at `now_s`, seconds since 1970.
-    fn signature(&self, keys: &SigningKeys, now_s: i64, body: &[u8])
-    -> Vec<(&'static str, String)>;
+    /// Headers that sign `body` in this place at `now_s`, seconds since 1970.
+    fn signature(
+        &self,
+        keys: &SigningKeys,
+        now_s: i64,
+        scope: MessageScope<'_>,
+        body: &[u8],
+    ) -> Vec<(&'static str, String)>;
+
+    /// The nonce that a caller's headers name; empty if there is none.
+    fn nonce<'h>(&self, headers: &'h HeaderMap) -> &'h str;
 
     /// Checks the headers that a caller signed `body` with.
     fn verify(
@@ -146,6 +161,7 @@ pub(crate) trait ChannelSimulator: Send + Sync {
         keys: &SigningKeys,
         now_s: i64,
         headers: &HeaderMap,
+        scope: MessageScope<'_>,
         body: &[u8],
     ) -> Result<(), SignatureError>;
 
@@ -175,4 +191,16 @@ pub enum TradeStage {
 pub(crate) struct TradeMessage {
     pub pay: Arc<ChannelPay>,
     pub code: String,
+    /// A field that is told otherwise than it is.
+    pub bend: Option<FieldBend>,
+}
+
+impl TradeMessage {
+    /// Bends the written message, if it shall be.
+    pub fn bent(&self, channel: &dyn ChannelSimulator, mut written: Value) -> Value {
+        if let Some(bend) = &self.bend {
+            bend.apply(&mut written, channel.field(bend.field));
+        }
+        written
+    }
 }

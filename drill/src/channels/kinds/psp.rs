@@ -3,15 +3,15 @@
 
 use crate::channels::kinds::backend::SharedBackend;
 use crate::channels::kinds::{ChannelSimulator, TradeMessage, TradeStage, psp_api};
+use crate::channels::script::bend::EchoedField;
 use crate::channels::script::rates::ActionRates;
 use axum::Router;
 use axum::http::HeaderMap;
 use sluice_contract::keys::SigningKeys;
-use sluice_contract::signing::{SignatureError, sign, verify as verified};
+use sluice_contract::signing::{MessageScope, SignatureError, key_id};
 
 const PSP_SIGNATURE_HEADER: &str = "psp-signature";
 const PSP_KEY_ID_HEADER: &str = "psp-key-id";
-const KEY_ID_CHARS: usize = 16;
 
 pub struct PspSimulator;
 
@@ -76,6 +76,16 @@ impl ChannelSimulator for PspSimulator {
         "/psp"
     }
 
+    fn field(&self, field: EchoedField) -> &'static str {
+        match field {
+            EchoedField::SerialNo => "reference",
+            EchoedField::TradeTime => "created",
+            EchoedField::Currency => "currency",
+            EchoedField::Amount => "amount",
+            EchoedField::Payee => "destination.account",
+        }
+    }
+
     fn notice(&self, said: &TradeMessage) -> serde_json::Result<Vec<u8>> {
         serde_json::to_vec(&psp_api::event(said))
     }
@@ -84,10 +94,16 @@ impl ChannelSimulator for PspSimulator {
         &self,
         keys: &SigningKeys,
         now_s: i64,
+        scope: MessageScope<'_>,
         body: &[u8],
     ) -> Vec<(&'static str, String)> {
-        let signature = sign(keys.current(), now_s, body);
-        vec![(PSP_SIGNATURE_HEADER, format!("t={now_s},v1={signature}"))]
+        let code = scope.sign(keys.current(), now_s, body);
+        let value = format!("t={now_s},n={},v2={code}", scope.nonce);
+        vec![(PSP_SIGNATURE_HEADER, value)]
+    }
+
+    fn nonce<'h>(&self, headers: &'h HeaderMap) -> &'h str {
+        parts(headers).map_or("", |(_, nonce, _)| nonce)
     }
 
     /// One signature, by the secret that the key id names.
@@ -96,21 +112,16 @@ impl ChannelSimulator for PspSimulator {
         keys: &SigningKeys,
         now_s: i64,
         headers: &HeaderMap,
+        scope: MessageScope<'_>,
         body: &[u8],
     ) -> Result<(), SignatureError> {
-        let header = |name| headers.get(name).and_then(|v| v.to_str().ok());
-        let key_id = header(PSP_KEY_ID_HEADER);
-        let (time, v1) = header(PSP_SIGNATURE_HEADER)
-            .and_then(|text| text.strip_prefix("t=")?.split_once(",v1="))
-            .ok_or(SignatureError::Malformed)?;
+        let named = header(headers, PSP_KEY_ID_HEADER);
+        let (time, _, code) = parts(headers).ok_or(SignatureError::Malformed)?;
         keys.either(|secret| {
-            let named = key_id.is_some_and(|id| {
-                id.len() == KEY_ID_CHARS && sign(secret, 0, b"key id").starts_with(id)
-            });
-            if !named {
+            if named != Some(key_id(secret).as_str()) {
                 return Err(SignatureError::Mismatch);
             }
-            verified(secret, now_s, Some(time), Some(v1), body)
+            scope.verify(secret, now_s, Some(time), Some(code), body)
         })
     }
 
@@ -130,4 +141,16 @@ impl ChannelSimulator for PspSimulator {
             ..ActionRates::default()
         }
     }
+}
+
+/// Time, nonce and code of a caller's header.
+fn parts(headers: &HeaderMap) -> Option<(&str, &str, &str)> {
+    let text = header(headers, PSP_SIGNATURE_HEADER)?;
+    let (time, rest) = text.strip_prefix("t=")?.split_once(",n=")?;
+    let (nonce, code) = rest.split_once(",v2=")?;
+    Some((time, nonce, code))
+}
+
+fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }

@@ -3,6 +3,7 @@
 
 use crate::channels::kinds::backend::{SharedBackend, SimulatedReply};
 use crate::channels::kinds::reply::{is_identity, signed_json, unclear};
+use crate::channels::kinds::request::ChannelRequest;
 use crate::channels::kinds::{SimulatorKind, TradeMessage};
 use axum::Router;
 use axum::extract::{Path, Query, State};
@@ -10,10 +11,10 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::{get, post};
 use bytes::Bytes;
+use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sluice_contract::clock::now_us;
-use sluice_contract::money::{Currency, minor_units, of_minor_units};
+use sluice_contract::signing::MessageDirection;
 use sluice_contract::wire::ChannelPay;
 
 const IDEMPOTENCY_KEY_HEADER: &str = "idempotency-key";
@@ -23,7 +24,7 @@ struct SimulatedPayoutRequest {
     reference: String,
     /// Minor units.
     amount: i64,
-    currency: Currency,
+    currency: String,
     destination: SimulatedDestination,
     /// `YYYYMMDDhhmmss`.
     created: String,
@@ -53,9 +54,18 @@ pub(super) fn event(said: &TradeMessage) -> Value {
     json!({ "id": format!("evt_{}_{status}", said.pay.serial_no), "type": format!("payout.{status}"), "data": data })
 }
 
-async fn pay(State(backend): State<SharedBackend>, headers: HeaderMap, body: Bytes) -> Response {
-    let refuse = |status, code: &str| refusal(&backend, status, code, "");
-    if !is_signed(&backend, &headers, &body) {
+async fn pay(
+    State(backend): State<SharedBackend>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let request = ChannelRequest::new(backend, SimulatorKind::Psp, &uri, &headers);
+    let refuse = |status, code: &str| refusal(&request, status, code, "");
+    if request
+        .verify(MessageDirection::Pay, &headers, &body)
+        .is_err()
+    {
         return refuse(StatusCode::UNAUTHORIZED, "bad_signature");
     }
     let Ok(asked) = serde_json::from_slice::<SimulatedPayoutRequest>(&body) else {
@@ -67,11 +77,16 @@ async fn pay(State(backend): State<SharedBackend>, headers: HeaderMap, body: Byt
     if !keyed || asked.amount <= 0 || !is_identity(&asked.reference, &asked.created) {
         return refuse(StatusCode::BAD_REQUEST, "bad_request");
     }
-    match backend.pay(SimulatorKind::Psp, asked.into_pay()).await {
-        Ok(SimulatedReply::Reply(said)) => shown(&backend, StatusCode::CREATED, &payout(&said)),
-        Ok(SimulatedReply::Again(said)) => again(&backend, &said),
+    let Some(pay) = asked.into_pay() else {
+        return refuse(StatusCode::BAD_REQUEST, "currency_not_supported");
+    };
+    match request.backend.pay(SimulatorKind::Psp, pay).await {
+        Ok(SimulatedReply::Reply(said)) => {
+            signed_json(&request, StatusCode::CREATED, &payout(&said))
+        }
+        Ok(SimulatedReply::Again(said)) => again(&request, &said),
         Ok(bad @ (SimulatedReply::Hold(_) | SimulatedReply::Http500 | SimulatedReply::Junk)) => {
-            unclear(&backend, SimulatorKind::Psp, bad).await
+            unclear(&request, bad).await
         }
         Err(error) => {
             tracing::error!(channel = %SimulatorKind::Psp, "{error:#}");
@@ -87,58 +102,62 @@ async fn query(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    // Signed as the caller sees it: below the base URL.
-    let path = uri
-        .path_and_query()
-        .map_or("", |p| p.as_str())
-        .trim_start_matches(SimulatorKind::Psp.simulator().base_path());
-    if !is_signed(&backend, &headers, path.as_bytes()) {
-        return refusal(&backend, StatusCode::UNAUTHORIZED, "bad_signature", "");
+    let request = ChannelRequest::new(backend, SimulatorKind::Psp, &uri, &headers);
+    if request
+        .verify(MessageDirection::Query, &headers, b"")
+        .is_err()
+    {
+        return refusal(&request, StatusCode::UNAUTHORIZED, "bad_signature", "");
     }
-    match backend.query(SimulatorKind::Psp, &reference, &dated.date) {
-        Some(said) => shown(&backend, StatusCode::OK, &payout(&said)),
+    let found = request
+        .backend
+        .query(SimulatorKind::Psp, &reference, &dated.date);
+    match found {
+        Some(said) => signed_json(&request, StatusCode::OK, &payout(&said)),
         None => {
             let code = SimulatorKind::Psp.simulator().no_such_trade();
-            refusal(&backend, StatusCode::NOT_FOUND, code, &reference)
+            refusal(&request, StatusCode::NOT_FOUND, code, &reference)
         }
     }
 }
 
 impl SimulatedPayoutRequest {
-    fn into_pay(self) -> ChannelPay {
-        ChannelPay {
+    /// Reads the amount by the provider's own decimals. `None`: not a currency of its.
+    fn into_pay(self) -> Option<ChannelPay> {
+        let amount = Decimal::new(self.amount, decimals(&self.currency)?);
+        Some(ChannelPay {
             serial_no: self.reference,
             trade_time: self.created,
             to_account: self.destination.account,
-            amount: of_minor_units(self.amount, self.currency),
-            currency: self.currency.code().to_owned(),
-        }
+            amount,
+            currency: self.currency,
+        })
+    }
+}
+
+/// Decimals of this provider's amounts. They differ from ISO 4217 in ISK, CLP, IDR and TWD.
+fn decimals(currency: &str) -> Option<u32> {
+    match currency {
+        "IDR" | "JPY" | "KRW" | "TWD" => Some(0),
+        "CLP" | "CNY" | "EUR" | "GBP" | "HKD" | "ISK" | "SGD" | "USD" => Some(2),
+        "BHD" | "KWD" => Some(3),
+        _ => None,
     }
 }
 
 /// Answers a known key: the payout as it is, or that it was another request's.
-fn again(backend: &SharedBackend, said: &TradeMessage) -> Response {
+fn again(request: &ChannelRequest, said: &TradeMessage) -> Response {
     if said.code == SimulatorKind::Psp.simulator().conflict() {
         let reference = &said.pay.serial_no;
-        refusal(backend, StatusCode::CONFLICT, &said.code, reference)
+        refusal(request, StatusCode::CONFLICT, &said.code, reference)
     } else {
-        shown(backend, StatusCode::OK, &payout(said))
+        signed_json(request, StatusCode::OK, &payout(said))
     }
 }
 
-fn is_signed(backend: &SharedBackend, headers: &HeaderMap, text: &[u8]) -> bool {
-    let (keys, now_s) = (backend.keys(SimulatorKind::Psp), now_us() / 1_000_000);
-    let psp = SimulatorKind::Psp.simulator();
-    psp.verify(&keys, now_s, headers, text).is_ok()
-}
-
-fn shown(backend: &SharedBackend, status: StatusCode, body: &Value) -> Response {
-    signed_json(backend, SimulatorKind::Psp, status, body)
-}
-
-fn refusal(backend: &SharedBackend, status: StatusCode, code: &str, reference: &str) -> Response {
+fn refusal(request: &ChannelRequest, status: StatusCode, code: &str, reference: &str) -> Response {
     let body = json!({ "error": { "code": code, "reference": reference } });
-    shown(backend, status, &body)
+    signed_json(request, status, &body)
 }
 
 fn payout(said: &TradeMessage) -> Value {
@@ -147,15 +166,18 @@ fn payout(said: &TradeMessage) -> Value {
         .split_once(':')
         .map_or((said.code.as_str(), None), |(s, f)| (s, Some(f)));
     let pay = &said.pay;
-    let currency = pay.currency.parse::<Currency>().ok();
-    json!({
+    // It came in as units of these decimals, so it is a whole number of them.
+    let mut units = pay.amount;
+    units.rescale(decimals(&pay.currency).unwrap_or_default());
+    let written = json!({
         "id": format!("po_{}_{}", pay.serial_no, pay.trade_time.get(..8).unwrap_or_default()),
         "reference": pay.serial_no,
         "status": status,
         "failure_code": failure,
-        // It came in as minor units, so it is a whole number of them.
-        "amount": currency.and_then(|c| minor_units(pay.amount, c)),
+        "amount": i64::try_from(units.mantissa()).ok(),
         "currency": pay.currency,
         "destination": { "account": pay.to_account },
-    })
+        "created": pay.trade_time,
+    });
+    said.bent(SimulatorKind::Psp.simulator(), written)
 }

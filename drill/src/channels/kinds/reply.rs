@@ -1,35 +1,29 @@
 //! Signed answers of all channels, and the answers of a channel on a bad day.
 
-use crate::channels::kinds::SimulatorKind;
-use crate::channels::kinds::backend::{SharedBackend, SimulatedReply};
+use crate::channels::kinds::backend::SimulatedReply;
+use crate::channels::kinds::request::ChannelRequest;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::json;
-use sluice_contract::clock::now_us;
 use tokio::time::sleep;
 
 /// Answers with something that says nothing of the payment.
-pub(super) async fn unclear(
-    backend: &SharedBackend,
-    kind: SimulatorKind,
-    shown: SimulatedReply,
-) -> Response {
+pub(super) async fn unclear(request: &ChannelRequest, shown: SimulatedReply) -> Response {
     match shown {
         SimulatedReply::Http500 => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         // Well signed, so that the reader gets as far as reading it.
         SimulatedReply::Junk => signed(
-            backend,
-            kind,
+            request,
             StatusCode::OK,
             b"<html>It works!</html>".as_slice().into(),
         ),
         SimulatedReply::Hold(time) => {
             tokio::select! {
                 () = sleep(time) => {}
-                () = backend.stop().cancelled() => {}
+                () = request.backend.stop().cancelled() => {}
             }
             StatusCode::GATEWAY_TIMEOUT.into_response()
         }
@@ -46,13 +40,12 @@ pub(super) fn is_identity(serial_no: &str, trade_time: &str) -> bool {
 }
 
 pub(super) fn signed_json(
-    backend: &SharedBackend,
-    kind: SimulatorKind,
+    request: &ChannelRequest,
     status: StatusCode,
     reply: &impl Serialize,
 ) -> Response {
     match serde_json::to_vec(reply) {
-        Ok(body) => signed(backend, kind, status, body.into()),
+        Ok(body) => signed(request, status, body.into()),
         Err(error) => wrong(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
@@ -62,16 +55,8 @@ pub(in crate::channels) fn wrong(status: StatusCode, message: &str) -> Response 
     (status, Json(json!({ "error": message }))).into_response()
 }
 
-fn signed(
-    backend: &SharedBackend,
-    kind: SimulatorKind,
-    status: StatusCode,
-    body: Bytes,
-) -> Response {
-    let now_s = now_us() / 1_000_000;
-    let all = kind
-        .simulator()
-        .signature(&backend.keys(kind), now_s, &body);
+fn signed(request: &ChannelRequest, status: StatusCode, body: Bytes) -> Response {
+    let all = request.reply_signature(&body);
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();
     headers.insert(

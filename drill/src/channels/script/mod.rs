@@ -1,7 +1,9 @@
 //! Scripts of misbehaviour: by destination account, or by chance.
 
+pub mod bend;
 pub mod rates;
 
+use crate::channels::script::bend::FieldBend;
 use crate::channels::script::rates::ActionRates;
 use anyhow::ensure;
 use rand::Rng;
@@ -83,6 +85,8 @@ pub enum ScriptedAction {
     /// A lie: pays, and tells of twice the amount in its reply and first callback. A
     /// query tells the truth.
     WrongAmount,
+    /// A lie: one field of a message is another than the payment's, or is left out. It pays.
+    BendField(FieldBend),
     /// A lie: says that it refused for good, though it has paid, and tells of the
     /// payment `ms` later.
     FailThoughPaid {

@@ -1,10 +1,10 @@
 //! Signatures are asked for; books, scripts and rates are open.
 
-use crate::channels::tests::{SimulatorBench, TRADE_TIME, bench, payment, secrets};
+use crate::channels::tests::{SimulatorBench, TRADE_TIME, bench, payment, place, secrets};
 use crate::channels::{BookSummary, SimulatorKind};
 use crate::load::http;
 use sluice_contract::clock::now_us;
-use sluice_contract::signing::{SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};
+use sluice_contract::signing::{NONCE_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, new_nonce};
 use sluice_contract::wire::ChannelReply;
 
 #[tokio::test]
@@ -18,17 +18,17 @@ async fn only_signed_requests_are_taken() {
     assert_eq!((status, reply.code.as_str()), (401, "SIG"));
     // Well signed, but by the other channel's secret.
     let now = now_us() / 1_000_000;
+    let (kind, nonce) = (SimulatorKind::NetsUnion, new_nonce());
+    let scope = place(kind, "/netsunion/pay", &nonce);
+    let keys = secrets().of(SimulatorKind::UnionPay);
     let answer = reqwest::Client::new()
         .post(format!("http://{}/netsunion/pay", bench.base))
         .header(
             SIGNATURE_HEADER,
-            sign(
-                secrets().of(SimulatorKind::UnionPay).current(),
-                now,
-                body.as_bytes(),
-            ),
+            scope.sign(keys.current(), now, body.as_bytes()),
         )
         .header(TIMESTAMP_HEADER, now)
+        .header(NONCE_HEADER, &nonce)
         .body(body)
         .send()
         .await

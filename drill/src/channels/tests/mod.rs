@@ -1,5 +1,6 @@
 //! The simulators over real HTTP, as the core sees them.
 
+mod bends;
 mod callbacks;
 mod http;
 mod late_and_lost;
@@ -14,7 +15,10 @@ use serde::Serialize;
 use sluice_contract::clock::now_us;
 use sluice_contract::keys::SigningKeys;
 use sluice_contract::settings::Secret;
-use sluice_contract::signing::{SIGNATURE_HEADER, TIMESTAMP_HEADER, sign, verify};
+use sluice_contract::signing::{
+    MessageDirection, MessageScope, NONCE_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER,
+    callback_path, new_nonce,
+};
 use sluice_contract::wire::{ChannelPay, ChannelQuery, ChannelReply};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -46,6 +50,20 @@ pub(super) fn secrets() -> SimulatorSecrets {
     })
 }
 
+/// A request's place; replies and callbacks change its direction.
+pub(super) fn place<'a>(kind: SimulatorKind, path: &'a str, nonce: &'a str) -> MessageScope<'a> {
+    MessageScope {
+        direction: if path.ends_with("/query") || path.contains("by-reference") {
+            MessageDirection::Query
+        } else {
+            MessageDirection::Pay
+        },
+        channel: kind.id(),
+        path,
+        nonce,
+    }
+}
+
 /// Takes callbacks; refuses the first `deaf` of them.
 async fn core_side(deaf: usize) -> (String, ReceivedCallbacks) {
     let told = ReceivedCallbacks::default();
@@ -57,26 +75,22 @@ async fn core_side(deaf: usize) -> (String, ReceivedCallbacks) {
         let header = |name| headers.get(name).and_then(|v| v.to_str().ok());
         let kind: SimulatorKind = channel.parse().unwrap();
         let keys = secrets.of(kind);
+        let path = callback_path(kind.id());
+        let scope = MessageScope {
+            direction: MessageDirection::Callback,
+            ..place(kind, &path, kind.simulator().nonce(&headers))
+        };
         let (time, signature) = match kind {
-            SimulatorKind::Psp => header("psp-signature")
-                .unwrap()
-                .strip_prefix("t=")
-                .unwrap()
-                .split_once(",v1=")
-                .unwrap(),
+            SimulatorKind::Psp => psp::parts(header("psp-signature").unwrap()),
             SimulatorKind::NetsUnion | SimulatorKind::UnionPay => (
                 header(TIMESTAMP_HEADER).unwrap(),
                 header(SIGNATURE_HEADER).unwrap(),
             ),
         };
-        verify(
-            keys.current(),
-            now_us() / 1_000_000,
-            Some(time),
-            Some(signature),
-            body.as_bytes(),
-        )
-        .unwrap();
+        let (now, secret) = (now_us() / 1_000_000, keys.current());
+        scope
+            .verify(secret, now, Some(time), Some(signature), body.as_bytes())
+            .unwrap();
         let mut refusals = refusals.lock().unwrap();
         if *refusals > 0 {
             *refusals -= 1;
@@ -162,11 +176,13 @@ impl SimulatorBench {
     ) -> (u16, Option<ChannelReply>) {
         let (keys, body) = (secrets().of(kind), serde_json::to_vec(body).unwrap());
         let secret = keys.current();
-        let now = now_us() / 1_000_000;
+        let (now, path, nonce) = (now_us() / 1_000_000, format!("/{kind}/{call}"), new_nonce());
+        let scope = place(kind, &path, &nonce);
         let answer = reqwest::Client::new()
-            .post(format!("http://{}/{kind}/{call}", self.base))
-            .header(SIGNATURE_HEADER, sign(secret, now, &body))
+            .post(format!("http://{}{path}", self.base))
+            .header(SIGNATURE_HEADER, scope.sign(secret, now, &body))
             .header(TIMESTAMP_HEADER, now)
+            .header(NONCE_HEADER, &nonce)
             .body(body)
             .send()
             .await
@@ -182,7 +198,13 @@ impl SimulatorBench {
         let status = answer.status().as_u16();
         let body = answer.bytes().await.unwrap();
         if status < 500 {
-            verify(secret, now, time.as_deref(), signature.as_deref(), &body).unwrap();
+            let scope = MessageScope {
+                direction: MessageDirection::Reply,
+                ..scope
+            };
+            scope
+                .verify(secret, now, time.as_deref(), signature.as_deref(), &body)
+                .unwrap();
         }
         (status, serde_json::from_slice(&body).ok())
     }

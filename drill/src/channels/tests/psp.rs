@@ -1,11 +1,13 @@
 //! The payout API over real HTTP, as the core sees it.
 
-use crate::channels::tests::{NEXT_DAY_TRADE_TIME, SimulatorBench, TRADE_TIME, bench, secrets};
+use crate::channels::tests::{
+    NEXT_DAY_TRADE_TIME, SimulatorBench, TRADE_TIME, bench, place, secrets,
+};
 use crate::channels::{ScriptedAction, SimulatorKind};
 use serde_json::{Value, json};
 use sluice_contract::clock::now_us;
 use sluice_contract::settings::Secret;
-use sluice_contract::signing::sign;
+use sluice_contract::signing::{key_id, new_nonce};
 
 /// `status`, or `status:failure_code`.
 pub(super) fn word(payout: &Value) -> String {
@@ -13,6 +15,16 @@ pub(super) fn word(payout: &Value) -> String {
     payout["failure_code"]
         .as_str()
         .map_or(status.to_owned(), |failure| format!("{status}:{failure}"))
+}
+
+/// Time and code of the provider's header.
+pub(super) fn parts(header: &str) -> (&str, &str) {
+    let (time, rest) = header
+        .strip_prefix("t=")
+        .unwrap()
+        .split_once(",n=")
+        .unwrap();
+    (time, rest.split_once(",v2=").unwrap().1)
 }
 
 fn ask(reference: &str, created: &str, amount: Value, currency: &str) -> Value {
@@ -30,7 +42,8 @@ impl SimulatorBench {
     ) -> (u16, Value) {
         let now = now_us() / 1_000_000;
         let text = body.map_or(String::new(), Value::to_string);
-        let signed = if body.is_some() { text.as_str() } else { path };
+        let nonce = new_nonce();
+        let code = place(SimulatorKind::Psp, path, &nonce).sign(secret, now, text.as_bytes());
         let (client, url) = (
             reqwest::Client::new(),
             format!("http://{}/psp{path}", self.base),
@@ -41,11 +54,8 @@ impl SimulatorBench {
             client.get(url)
         };
         let answer = request
-            .header(
-                "psp-signature",
-                format!("t={now},v1={}", sign(secret, now, signed.as_bytes())),
-            )
-            .header("psp-key-id", &sign(secret, 0, b"key id")[..16])
+            .header("psp-signature", format!("t={now},n={nonce},v2={code}"))
+            .header("psp-key-id", key_id(secret))
             .header("idempotency-key", key)
             .body(text)
             .send()
@@ -126,7 +136,13 @@ async fn one_key_on_one_date_is_one_payout_told_by_webhook() {
 #[tokio::test]
 async fn amounts_are_whole_minor_units_of_the_currency() {
     let bench = bench().await;
-    for (reference, amount, currency) in [("J", json!(700), "JPY"), ("B", json!(1_005), "BHD")] {
+    // Its own decimals, which are not ISO's for ISK and IDR.
+    for (reference, amount, currency) in [
+        ("J", json!(700), "JPY"),
+        ("B", json!(1_005), "BHD"),
+        ("I", json!(200_000), "ISK"),
+        ("R", json!(50_000), "IDR"),
+    ] {
         assert_eq!(
             bench
                 .payout(&ask(reference, TRADE_TIME, amount, currency))
@@ -140,6 +156,14 @@ async fn amounts_are_whole_minor_units_of_the_currency() {
     assert_eq!(
         (sums["JPY"].as_str(), sums["BHD"].as_str()),
         ("700", "1.005")
+    );
+    assert_eq!(
+        (sums["ISK"].as_str(), sums["IDR"].as_str()),
+        ("2000.00", "50000")
+    );
+    assert_eq!(
+        bench.payout(&ask("V", TRADE_TIME, json!(1), "VND")).await.0,
+        400
     );
     for amount in [json!(1.25), json!("125"), json!(0), json!(-1)] {
         assert_eq!(
@@ -167,7 +191,7 @@ async fn amounts_are_whole_minor_units_of_the_currency() {
         )
         .await;
     assert_eq!(unsigned.0, 401);
-    assert_eq!(bench.simulator.book().len(), 2);
+    assert_eq!(bench.simulator.book().len(), 4);
 }
 
 #[tokio::test]
