@@ -8,6 +8,7 @@ pub mod accept;
 pub mod balance;
 pub mod cases;
 pub mod channels;
+pub mod closing;
 pub mod dispatch;
 pub mod guard;
 pub mod intake;
@@ -16,6 +17,7 @@ pub mod operators;
 pub mod orders;
 pub mod outcome;
 pub mod recovery;
+pub mod retention;
 pub mod routing;
 pub mod saga;
 

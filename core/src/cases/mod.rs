@@ -21,6 +21,9 @@ string_enum! {
         NotSent = "not_sent",
         /// The order's row can't be read or written: quarantined, so that others go on.
         Unreadable = "unreadable",
+        /// Events that Kafka can't be given: set aside in `outbox_archive` under this
+        /// transaction id, so that others go on.
+        Unpublishable = "unpublishable",
     }
 }
 

@@ -8,6 +8,7 @@ mod dispatch;
 mod fence;
 mod intake;
 mod recovery;
+mod retention;
 mod secrets;
 mod servers;
 
@@ -19,6 +20,7 @@ pub use dispatch::DispatchConfig;
 pub use fence::FenceClientConfig;
 pub use intake::IntakeConfig;
 pub use recovery::RecoveryConfig;
+pub use retention::RetentionConfig;
 pub use secrets::CoreSecrets;
 pub use servers::{CoreKafkaConfig, CoreMysqlConfig, ServiceServerConfig};
 
@@ -50,6 +52,10 @@ pub struct CoreConfig {
     /// Currency of a request that names none.
     #[serde(default = "default_currency")]
     pub default_currency: String,
+    /// Zone of the day of an account, a user and a business, by which their limits count
+    /// whatever channel pays: an IANA name, or an offset such as `+08:00`.
+    #[serde(default = "default_day_zone")]
+    pub day_zone: String,
     pub mysql: CoreMysqlConfig,
     /// The balance service's server, if it has one of its own.
     #[serde(default)]
@@ -70,6 +76,8 @@ pub struct CoreConfig {
     #[serde(default)]
     pub recovery: RecoveryConfig,
     #[serde(default)]
+    pub retention: RetentionConfig,
+    #[serde(default)]
     pub acknowledgement: AcknowledgementConfig,
     #[serde(default)]
     pub channels: Vec<ChannelConfig>,
@@ -86,6 +94,9 @@ fn default_listen() -> String {
 }
 fn default_admin() -> String {
     "127.0.0.1:7101".into()
+}
+fn default_day_zone() -> String {
+    "Asia/Shanghai".into()
 }
 fn default_currency() -> String {
     "CNY".into()
@@ -138,10 +149,13 @@ impl CoreConfig {
         self.default_currency
             .parse::<Currency>()
             .with_context(|| format!("default_currency = {:?}", self.default_currency))?;
+        sluice_contract::clock::time_zone(&self.day_zone)
+            .with_context(|| format!("day_zone: unknown zone {:?}", self.day_zone))?;
         self.accept.check()?;
         self.dispatch.check()?;
         self.intake.check()?;
         self.recovery.check()?;
+        self.retention.check()?;
         self.acknowledgement.check(&self.clients)?;
         check_channels(&self.channels)?;
         ensure!(

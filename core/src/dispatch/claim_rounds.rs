@@ -79,6 +79,7 @@ impl Dispatcher {
             key: &self.key,
             routing: &self.routing,
             channels: &self.channels,
+            day_zone: &self.day_zone,
         }
     }
 

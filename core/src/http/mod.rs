@@ -12,6 +12,7 @@ mod error;
 mod fields;
 mod orders;
 mod parameters;
+pub mod reads;
 mod search;
 mod state;
 mod statement;

@@ -126,28 +126,20 @@ async fn find(
     name: SearchedId,
     id: &str,
 ) -> anyhow::Result<Vec<Order>> {
-    let clients = [client];
-    match name {
-        SearchedId::Transaction => {
-            api.lookup()
-                .find_by(LookupKey::Transaction(id), client)
-                .await
-        }
-        SearchedId::Biz => api.lookup().find_by(LookupKey::Biz(id), client).await,
-        SearchedId::Key => {
-            api.lookup()
-                .find_by(LookupKey::Key(&clients, id), client)
-                .await
-        }
+    let by = match name {
+        SearchedId::Transaction => LookupKey::ClientsTransaction(client, id),
+        SearchedId::Biz => LookupKey::ClientsBiz(client, id),
+        SearchedId::Key => LookupKey::Key(&[client], id),
         SearchedId::Serial => {
             let Some(order_id) = order_id_of_serial(id) else {
                 return Ok(Vec::new());
             };
             let mut conn = api.pool.get_conn().await?;
             let found = crate::orders::repo::find(&mut conn, &order_id).await?;
-            Ok(found.into_iter().filter(|o| o.client == client).collect())
+            return Ok(found.into_iter().filter(|o| o.client == client).collect());
         }
-    }
+    };
+    api.lookup().find_by(by).await
 }
 
 /// `GET /withdraw/{id}/history`: everything that happened to the order, oldest first.

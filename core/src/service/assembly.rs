@@ -3,16 +3,19 @@
 
 use crate::accept::Acceptor;
 use crate::channels::ChannelClient;
+use crate::closing::DayClosing;
 use crate::config::{CoreConfig, CoreSecrets};
 use crate::dispatch::{Dispatcher, IsolationQueue};
 use crate::guard::fence::FenceClient;
 use crate::http::CoreApi;
+use crate::http::reads::LedgerReads;
 use crate::intake::PaymentIntake;
 use crate::outbox_relay::{OutboxRelay, producer};
 use crate::outcome::{OutcomeDelays, OutcomeRecorder};
 use crate::quarantine::OrderQuarantine;
 use crate::ready_queue::ReadyQueue;
 use crate::recovery::OrderRecovery;
+use crate::retention::Retention;
 use crate::routing::ActiveRouting;
 use crate::saga::{BookingSaga, SagaFollower, SagaRecovery};
 use crate::service::listeners::serve_public;
@@ -78,6 +81,8 @@ pub(super) async fn start(
     let quarantine = OrderQuarantine::new(&core.pools.orders, schemas, &secrets.provenance);
     core.recovery(&outcomes, &quarantine);
     core.relay()?;
+    core.retention();
+    core.day_closing();
     core.dispatcher(&outcomes, quarantine);
     watch_fence(&stages.base, core.fence.clone());
     let api = core.api(&acceptor, &outcomes)?;
@@ -110,6 +115,7 @@ impl CoreAssembly<'_> {
             orders,
             balance,
             ledger,
+            reads: _,
         } = &self.pools;
         if !self.config.servers().are_split() {
             let (open, _) = crate::intents::repo::open(&mut orders.get_conn().await?).await?;
@@ -190,7 +196,10 @@ impl CoreAssembly<'_> {
         let relay = OutboxRelay {
             pool: self.pools.orders.clone(),
             schemas: self.schemas.clone(),
+            key: self.secrets.provenance.clone(),
             owner: format!("{}-{:08x}", self.config.name, rand::random::<u32>()),
+            archive_after: self.config.retention.outbox_archive_after(),
+            counted: None,
             producer: (!brokers.is_empty())
                 .then(|| producer(brokers))
                 .transpose()?,
@@ -198,6 +207,28 @@ impl CoreAssembly<'_> {
         };
         relay.start(&self.stages.publishing);
         Ok(())
+    }
+
+    fn retention(&self) {
+        let retention = Retention {
+            pool: self.pools.orders.clone(),
+            schemas: self.schemas.clone(),
+            owner: format!("{}-{:08x}", self.config.name, rand::random::<u32>()),
+            config: self.config.retention.clone(),
+        };
+        retention.start(&self.stages.senders);
+    }
+
+    fn day_closing(&self) {
+        let closing = DayClosing {
+            balance: self.pools.balance.clone(),
+            ledger: self.pools.ledger.clone(),
+            together: !self.config.servers().are_split(),
+            schemas: self.schemas.clone(),
+            owner: format!("{}-{:08x}", self.config.name, rand::random::<u32>()),
+            orders: self.pools.orders.clone(),
+        };
+        closing.start(&self.stages.senders);
     }
 
     fn dispatcher(&self, outcomes: &OutcomeRecorder, quarantine: OrderQuarantine) {
@@ -216,6 +247,7 @@ impl CoreAssembly<'_> {
             outcomes: outcomes.clone(),
             ready: self.ready.clone(),
             suspects: IsolationQueue::new(quarantine),
+            day_zone: self.config.day_zone.clone(),
             parts: self.stages.senders.clone(),
         }
         .start();
@@ -229,6 +261,7 @@ impl CoreAssembly<'_> {
             pool: self.pools.orders.clone(),
             balance: self.pools.balance.clone(),
             ledger: self.pools.ledger.clone(),
+            reads: LedgerReads::new(self.pools.reads.clone()),
             schemas: self.schemas.clone(),
             provenance: self.secrets.provenance.clone(),
             fence: self.fence.clone(),

@@ -7,7 +7,7 @@ use crate::dispatch::claim::inputs::ClaimInputs;
 use crate::dispatch::claim::rejections::count_rejections;
 use crate::dispatch::claim::send_path::SendPath;
 use crate::orders::Order;
-use crate::routing::limits;
+use crate::routing::limits::{self, LimitTimes};
 
 /// Time after a call's deadline at which an order without an outcome is looked at.
 const OUTCOME_MARGIN_US: i64 = 2_000_000;
@@ -20,9 +20,13 @@ pub(super) fn take(
     now: i64,
 ) -> anyhow::Result<Option<CallPermit>> {
     fix_channel(order, &grant, now)?;
-    if let Some(route) = grant.route {
-        let trade_time = order.trade_time.as_deref().unwrap_or_default();
-        let keys = limits::keys(order, grant.path.id(), trade_time);
+    if let Some(mut route) = grant.route {
+        let times = LimitTimes {
+            platform: &inputs.platform_time,
+            trade: order.trade_time.as_deref().unwrap_or_default(),
+        };
+        let keys = limits::keys(order, grant.path.id(), times);
+        route.day = inputs.platform_time.get(..8).map(str::to_owned);
         inputs.totals.take(&keys, order.amount)?;
         count_rejections(&route);
         order.route = Some(serde_json::to_string(&route)?);

@@ -9,6 +9,8 @@ pub struct ChannelStatus {
     pub channel: String,
     /// Trade time that an order would get, in the channel's zone.
     pub trade_time: String,
+    /// The same moment in the zone of the platform, by which limits count.
+    pub platform_time: String,
     /// The open breaker of this very channel, and why it is open.
     pub breaker: Option<(String, String)>,
     pub(super) local: DateTime,
@@ -22,12 +24,14 @@ impl ChannelStatus {
     pub fn new(
         channel: &str,
         trade_time: &str,
+        platform_time: &str,
         breaker: Option<(String, String)>,
     ) -> anyhow::Result<Self> {
         let local = local_of(trade_time)?;
         Ok(ChannelStatus {
             channel: channel.to_owned(),
             trade_time: trade_time.to_owned(),
+            platform_time: platform_time.to_owned(),
             breaker,
             local,
         })

@@ -6,11 +6,15 @@ use crate::orders::Order;
 use crate::orders::sample;
 use crate::routing::RoutingSet;
 use crate::routing::configuration::file::parse;
-use crate::routing::limits::{LimitTotal, LimitTotals, keys};
+use crate::routing::limits::{LimitTimes, LimitTotal, LimitTotals, keys};
 use rust_decimal::Decimal;
 use sluice_contract::order::OrderKind;
 
 const TRADE_TIME: &str = "20261121120000";
+const TIMES: LimitTimes<'_> = LimitTimes {
+    platform: TRADE_TIME,
+    trade: TRADE_TIME,
+};
 
 const TWO_CHANNELS_TOML: &str = r#"
 [[channel]]
@@ -33,6 +37,7 @@ fn here(breaker: Option<&str>) -> Vec<ChannelStatus> {
         ChannelStatus::new(
             id,
             TRADE_TIME,
+            TRADE_TIME,
             open.clone().filter(|(b, _)| b.ends_with(id)),
         )
         .unwrap()
@@ -44,7 +49,7 @@ fn here(breaker: Option<&str>) -> Vec<ChannelStatus> {
 fn totals(order: &Order) -> LimitTotals {
     let wanted: std::collections::BTreeSet<_> = ["netsunion", "unionpay"]
         .iter()
-        .flat_map(|c| keys(order, c, TRADE_TIME))
+        .flat_map(|c| keys(order, c, TIMES))
         .collect();
     let stored = wanted
         .iter()

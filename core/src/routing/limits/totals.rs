@@ -88,7 +88,8 @@ impl LimitTotals {
         Ok(())
     }
 
-    /// Gives back what an order took that failed or was returned.
+    /// Gives back what an order took that failed or was returned. A total without a row is
+    /// of a period that retention has deleted: no limit asks for it any more.
     ///
     /// # Errors
     /// More than is there: somebody else changed the total. Nothing is changed.
@@ -97,15 +98,21 @@ impl LimitTotals {
         keys: &[LimitTotalKey],
         amount: Decimal,
     ) -> Result<(), LimitTotalsError> {
+        let mut kept = Vec::with_capacity(keys.len());
         for at in keys {
-            let now = self
-                .of(at)
+            let (total, _) = self
+                .0
+                .get(at)
                 .ok_or_else(|| LimitTotalsError::NotLocked(at.label()))?;
-            if now < amount {
+            if total.version == 0 {
+                continue;
+            }
+            if total.amount < amount {
                 return Err(LimitTotalsError::BelowZero(at.label()));
             }
+            kept.push(at.clone());
         }
-        self.add(keys, -amount);
+        self.add(&kept, -amount);
         Ok(())
     }
 
