@@ -3,7 +3,9 @@
 
 use crate::accept::split_intent::new_intent;
 use crate::accept::split_keys::look_up_keys;
+use crate::accept::split_refusals::{any_doubtful, hopeless};
 use crate::accept::{AcceptError, AcceptResult, AcceptedRequest, IdempotentRequest, replay};
+use crate::balance::BookingError;
 use crate::intents::{self, BookingIntent};
 use crate::metrics::METRICS;
 use crate::orders::repo::IdempotencyRow;
@@ -50,6 +52,9 @@ pub async fn open(
     look_up: bool,
 ) -> anyhow::Result<OpenedIntents> {
     let mut conn = saga.orders.get_conn().await?;
+    // A repeat must be known before it could be refused.
+    let look_up = look_up || any_doubtful(saga, requests);
+    let hopeless = hopeless(saga, requests).await?;
     let known = if look_up {
         look_up_keys(saga, &mut conn, requests).await?
     } else {
@@ -71,6 +76,10 @@ pub async fn open(
     for request in requests {
         let progress = match known.get(&(request.client.clone(), request.key.clone())) {
             Some(row) => answer_repeat(row, request, &already_open),
+            None if hopeless.contains(&(request.client.as_str(), request.key.as_str())) => {
+                let refusal = request.booking.refusal(BookingError::Insufficient);
+                RequestProgress::Answered(Err(refusal))
+            }
             None => open_new(request, &mut rows, &mut opened.intents, now),
         };
         opened.progress.push(progress);

@@ -70,6 +70,20 @@ pub async fn page(
     Ok(conn.exec(sql, (&after.0, &after.0, &after.1)).await?)
 }
 
+/// Reads the balances of these accounts, without locks.
+pub async fn of_accounts<'a>(
+    conn: &mut impl Queryable,
+    schemas: &Schemas,
+    accounts: impl IntoIterator<Item = &'a str>,
+) -> anyhow::Result<Vec<Balance>> {
+    let sql = format!(
+        "SELECT {BALANCE_COLUMNS} FROM {}.balance WHERE account_id IN {}",
+        schemas.balance,
+        in_list(accounts.into_iter())
+    );
+    from_rows(conn.query(sql).await?)
+}
+
 /// Reads an account's balances, by currency.
 pub async fn of_account(
     conn: &mut impl Queryable,

@@ -64,6 +64,7 @@ impl DayClosing {
         if last.until_us == until_us || account.updated_us < last.until_us {
             return Ok(ClosingResult::Unmoved);
         }
+        let stored = last.held.clone();
         let last = self.catch_up(&mut conn, account, last, until_us).await?;
         let day = if self.together {
             self.add_up_with_balance(&mut conn, account, last, until_us)
@@ -80,6 +81,9 @@ impl DayClosing {
             );
             return Ok(ClosingResult::Mismatch);
         };
+        if day.held == stored {
+            return Ok(ClosingResult::Unmoved);
+        }
         daily_repo::store(&mut conn, &self.schemas, id, currency, &day).await?;
         Ok(ClosingResult::Closed)
     }

@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// Outbox rows read, published and deleted together.
-const MAX_ROWS_PER_PAGE: usize = 1_000;
+const MAX_ROWS_PER_PAGE: usize = 500;
 /// Pages that wait for Kafka at a time.
 const MAX_PAGES_IN_FLIGHT: usize = 4;
 /// Pages until the cursor goes back to the beginning, for what was committed late.

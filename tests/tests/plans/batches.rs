@@ -1,11 +1,14 @@
 //! Statements of full batches, made by the very functions that the core calls: a stage's
 //! short run has no batch of five hundred, and the plan of a list changes with its length.
 
-use crate::plans::judge::{MAX_ROWS_READ, complaint, rows_read};
+use crate::plans::judge::{MAX_ROWS_READ, complaint, counters, rows_read};
 use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
 use sluice_contract::schema::Schemas;
 use sluice_core::balance;
 use sluice_core::cases::{self, CaseClosing};
+use sluice_core::orders::{OrderRef, repo};
+use sluice_core::routing::limits::{self, LimitTimes};
 use std::collections::BTreeSet;
 
 /// The most orders of one claim (`dispatch.max_batch`).
@@ -32,6 +35,50 @@ pub(super) async fn complaints(conn: &mut Conn, schemas: &Schemas) -> anyhow::Re
         }
     }
     assert!(MAX_BATCH * 8 <= MAX_ROWS_READ);
+    wrong.extend(claim_complaints(conn).await?);
+    Ok(wrong)
+}
+
+/// Complaints about what a full claim locks and reads, by the functions that it calls.
+async fn claim_complaints(conn: &mut Conn) -> anyhow::Result<Vec<String>> {
+    let at: Vec<OrderRef> = (0..MAX_BATCH)
+        .map(|n| {
+            // As `fill` has them: every other order is the busy account's.
+            let account = if n % 2 == 0 {
+                "A00001".to_owned()
+            } else {
+                account(n)
+            };
+            OrderRef::new(&account, &order_id(n))
+        })
+        .collect();
+    conn.query_drop("START TRANSACTION").await?;
+    let begun = counters(conn).await?;
+    let orders = repo::lock(conn, at.iter()).await?;
+    let locked = counters(conn).await?;
+    repo::live_attempts(conn, orders.iter()).await?;
+    let looked = counters(conn).await?;
+    let times = LimitTimes {
+        platform: "20261129120000",
+        trade: "20261128120000",
+    };
+    let wanted = orders.iter().flat_map(|o| limits::keys(o, "psp", times));
+    limits::repo::lock_totals(conn, &wanted.collect()).await?;
+    let totals = counters(conn).await?;
+    conn.query_drop("ROLLBACK").await?;
+    let mut wrong = Vec::new();
+    if orders.len() as u64 != MAX_BATCH {
+        wrong.push(format!("only {} orders were locked", orders.len()));
+    }
+    for (what, read) in [
+        ("locking the orders", locked - begun),
+        ("live attempts", looked - locked),
+        ("totals", totals - looked),
+    ] {
+        if read > MAX_BATCH * 12 {
+            wrong.push(format!("{what} of a full claim reads {read} rows"));
+        }
+    }
     Ok(wrong)
 }
 

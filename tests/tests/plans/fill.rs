@@ -43,7 +43,7 @@ fn tables_of_orders(orders: &str) -> Vec<FilledTable> {
             "account_id,order_id,client,transaction_id,biz_no,to_account,amount,currency,state,channel,serial_no,\
              trade_time,attempts,version,created_us,updated_us",
             format!(
-                "{ACCOUNT},{ORDER_ID},IF(n%3=0,'-','other'),CONCAT('t',n%1000),CONCAT('b',n%1000),'payee',1,'CNY',\
+                "{ACCOUNT},{ORDER_ID},IF(n%3=0,'local','other'),CONCAT('t',n%1000),CONCAT('b',n%1000),'payee',1,'CNY',\
                      'success','netsunion',UPPER({ORDER_ID}),'20250101000000',1,4,n,n"
             ),
         ),
@@ -60,7 +60,7 @@ fn tables_of_orders(orders: &str) -> Vec<FilledTable> {
         (
             format!("{orders}.idempotency"),
             "client,idempotency_key,request_hash,account_id,order_id,created_us",
-            format!("IF(n%3=0,'-','other'),CONCAT('k',n),'',{ACCOUNT},{ORDER_ID},n"),
+            format!("IF(n%3=0,'local','other'),CONCAT('k',n),'',{ACCOUNT},{ORDER_ID},n"),
         ),
         (
             format!("{orders}.outbox"),

@@ -67,6 +67,7 @@ fn shape(statement: &str) -> String {
 }
 
 fn reads_rows(statement: &str) -> bool {
+    let statement = statement.trim_start_matches('(');
     let verb = statement.split(' ').next().unwrap_or_default();
     let of_a_table = match verb {
         "SELECT" | "DELETE" => statement.contains(" FROM "),
