@@ -80,16 +80,11 @@ pub(super) const TABLE_FAMILIES: [(&str, &str); 3] = [
 
 /// Reads of money tables without an account, by file and function: each asks all
 /// shards, or one by the bucket in an order's id. None of them locks or writes.
-pub(super) const UNSHARDED_READS: [(&str, &str, &str); 22] = [
+pub(super) const UNSHARDED_READS: [(&str, &str, &str); 21] = [
     (
         "core/src/cases/repo.rs",
         "count_open",
         "a metric, per shard",
-    ),
-    (
-        "core/src/lookup/repo.rs",
-        "ids",
-        "a person's search by an upstream's id: every shard is asked once",
     ),
     (
         "core/src/lookup/repo.rs",
