@@ -13,9 +13,8 @@ pub struct RetentionConfig {
     pub outbox_minutes: u64,
     /// Events archived for want of brokers.
     pub outbox_archive_days: u64,
-    /// Verdicts of the sidecar.
-    pub verdict_days: u64,
-    /// Histories of orders that have ended.
+    /// Histories of orders that have ended. They are evidence: the core's database user may
+    /// not delete them unless it is given that right, see `scripts/users.sql`.
     pub transition_days: u64,
     /// Cumulative totals of limits.
     pub limit_total_days: u64,
@@ -32,8 +31,7 @@ impl Default for RetentionConfig {
         RetentionConfig {
             outbox_minutes: 60,
             outbox_archive_days: 7,
-            verdict_days: 400,
-            transition_days: 400,
+            transition_days: 0,
             limit_total_days: 800,
             case_days: 400,
             fence_token_days: 7,
@@ -61,7 +59,6 @@ impl RetentionConfig {
             Ok(())
         };
         at_least("outbox_archive_days", self.outbox_archive_days, 1)?;
-        at_least("verdict_days", self.verdict_days, MIN_DAYS)?;
         at_least("transition_days", self.transition_days, MIN_DAYS)?;
         at_least("limit_total_days", self.limit_total_days, MIN_TOTAL_DAYS)?;
         at_least("case_days", self.case_days, MIN_DAYS)?;

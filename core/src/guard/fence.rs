@@ -27,6 +27,8 @@ pub struct FenceView {
     pub stalled: Option<String>,
     /// Accounts whose orders wait for an open pair.
     pub holds: Arc<HashSet<String>>,
+    /// Version of the breakers' seal; only rises.
+    pub breakers: i64,
 }
 
 /// Client of the fence; one per process, cheap to clone.
@@ -60,6 +62,7 @@ impl FenceClient {
             token: 0,
             stalled,
             holds: Arc::default(),
+            breakers: 0,
         });
         if config.enabled {
             let token = token.context("the fence needs the secret sidecar_token")?;
@@ -139,8 +142,31 @@ impl FenceClient {
         self.view.borrow().stalled.clone()
     }
 
+    /// The version of the breakers' seal that the sidecar announced; read before the
+    /// breakers are.
+    pub fn breakers_version(&self) -> i64 {
+        self.view.borrow().breakers
+    }
+
     /// Tells whether the account is on hold.
     pub fn holds(&self, account_id: &str) -> bool {
         self.view.borrow().holds.contains(account_id)
+    }
+
+    /// Lists the accounts on hold now.
+    pub fn held_accounts(&self) -> Arc<HashSet<String>> {
+        self.view.borrow().holds.clone()
+    }
+
+    /// Waits until other accounts are on hold than `seen`.
+    pub async fn holds_changed(&self, seen: &Arc<HashSet<String>>) {
+        let mut view = self.view.clone();
+        if view
+            .wait_for(|v| !Arc::ptr_eq(&v.holds, seen))
+            .await
+            .is_err()
+        {
+            std::future::pending::<()>().await;
+        }
     }
 }

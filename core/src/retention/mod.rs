@@ -8,10 +8,10 @@
 //! | `order_transition` of ended orders | so long after the order began | a cursor over orders |
 //! | `cases` that are closed | so long after that | age |
 //! | `limit_total` | once its month is so far back | period |
-//! | `verdict` that holds no breaker open | so long after it was found | age |
 //! | `fence_token` | so long after the core that raised it was last there | age |
 //!
-//! Orders, attempts, balances, captures and entries stay for good.
+//! Orders, attempts, balances, captures and entries stay for good; so do verdicts, which
+//! the core has no right to delete, and breakers.
 
 mod histories;
 mod repo;
@@ -41,7 +41,6 @@ string_enum! {
         Transitions = "order_transition",
         Cases = "cases",
         LimitTotals = "limit_total",
-        Verdicts = "verdict",
         FenceTokens = "fence_token",
     }
 }

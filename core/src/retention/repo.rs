@@ -5,7 +5,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 use sluice_contract::order::OrderState;
 use sluice_contract::schema::Schemas;
-use sluice_contract::sql::{in_list, pair_list};
+use sluice_contract::sql::pair_list;
 
 fn pairs_of(rows: &[(String, String)]) -> String {
     pair_list(rows.iter().map(|(one, two)| (one.as_str(), two.as_str())))
@@ -68,27 +68,6 @@ pub(super) async fn purge_totals(
         "DELETE FROM limit_total WHERE period<? ORDER BY period,scope,scope_key,currency LIMIT {max_rows}"
     );
     conn.exec_drop(sql, (month,)).await?;
-    Ok(conn.affected_rows())
-}
-
-/// Deletes verdicts, but for those that hold a breaker open: a person still asks why.
-pub(super) async fn purge_verdicts(
-    conn: &mut Conn,
-    schemas: &Schemas,
-    before_us: i64,
-    max_rows: usize,
-) -> anyhow::Result<u64> {
-    let guard = &schemas.guard;
-    let open: Vec<Option<String>> = conn
-        .query(format!(
-            "SELECT verdict_id FROM {guard}.breaker FORCE INDEX (by_state_alone) WHERE state<>'closed'"
-        ))
-        .await?;
-    let kept = in_list(open.iter().flatten().map(String::as_str).chain(["-"]));
-    let sql = format!(
-        "DELETE FROM {guard}.verdict WHERE found_us<? AND verdict_id NOT IN {kept} ORDER BY found_us LIMIT {max_rows}"
-    );
-    conn.exec_drop(sql, (before_us,)).await?;
     Ok(conn.affected_rows())
 }
 

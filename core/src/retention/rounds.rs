@@ -38,7 +38,6 @@ impl Retention {
             RetentionTask::Transitions => self.config.transition_days,
             RetentionTask::Cases => self.config.case_days,
             RetentionTask::LimitTotals => self.config.limit_total_days,
-            RetentionTask::Verdicts => self.config.verdict_days,
             RetentionTask::FenceTokens => self.config.fence_token_days,
         }
     }
@@ -55,7 +54,6 @@ impl Retention {
                 let month: String = trade_time(before_us, "UTC")?.chars().take(6).collect();
                 repo::purge_totals(conn, &month, max).await?
             }
-            RetentionTask::Verdicts => repo::purge_verdicts(conn, schemas, before_us, max).await?,
             RetentionTask::FenceTokens => repo::purge_tokens(conn, schemas, before_us, max).await?,
         };
         Ok(PurgedBatch {

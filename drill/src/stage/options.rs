@@ -5,6 +5,9 @@ use crate::setup::MariadbOptions;
 use crate::stage::settings::StagePorts;
 use std::path::PathBuf;
 
+/// Send-by and quiet time of a stage's channels, whose requests arrive at once or not at all.
+pub const BRIEF_LATENESS: &str = "send_within_ms = 2000\nquiet_ms = 1500";
+
 /// Settings of a stage. `Default` is the demo's.
 #[derive(Debug, Clone)]
 pub struct StageOptions {
@@ -14,6 +17,9 @@ pub struct StageOptions {
     pub mariadb: MariadbOptions,
     /// Use these instead of private ones.
     pub mysql_url: Option<String>,
+    /// Core and sidecar get database users of their own with the rights of
+    /// `scripts/users.sql`; otherwise they use the one that was given.
+    pub own_users: bool,
     /// Balance and ledger get private servers of their own.
     pub split_books: bool,
     pub brokers: Option<String>,
@@ -42,10 +48,11 @@ impl Default for StageOptions {
             sims: SimulatorConfig::default(),
             mariadb: MariadbOptions::default(),
             mysql_url: None,
+            own_users: true,
             split_books: false,
             brokers: None,
             core_extra: String::new(),
-            each_channel: "deadline_ms = 1000".into(),
+            each_channel: format!("deadline_ms = 1000\n{BRIEF_LATENESS}"),
             zones: Vec::new(),
             sidecar_extra: String::new(),
             changes: None,
@@ -62,6 +69,8 @@ impl StageOptions {
     pub fn from_environment(mut self) -> Self {
         let set = |name| std::env::var(name).ok().filter(|v| !v.is_empty());
         self.mysql_url = set("SLUICE_MYSQL_URL");
+        // A server of somebody else's: its users are not ours to make.
+        self.own_users = self.mysql_url.is_none();
         self.brokers = set("SLUICE_KAFKA_BROKERS");
         self
     }

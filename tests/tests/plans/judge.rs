@@ -7,7 +7,7 @@ use sluice_contract::schema::Schemas;
 
 /// Tables of the money path that grow, and the keys by which they may be read. A statement on
 /// a table that is neither here nor small is not known, and fails.
-const GROWING_TABLES: [(&str, &[&str]); 17] = [
+const GROWING_TABLES: [(&str, &[&str]); 18] = [
     (
         "orders",
         &[
@@ -34,12 +34,16 @@ const GROWING_TABLES: [(&str, &[&str]); 17] = [
     ("entry", &["PRIMARY", "by_time"]),
     ("daily_balance", &["PRIMARY"]),
     ("breaker", &["PRIMARY", "by_state_alone"]),
+    // The same beside its seal, see `guard::breakers::read_sealed`.
+    ("b", &["by_state_alone"]),
     ("verdict", &["PRIMARY", "by_time"]),
     ("fence_token", &["PRIMARY"]),
 ];
 
 /// Tables that stay small by nature: read as a whole, they cost nothing.
-const SMALL_TABLES: [&str; 12] = [
+const SMALL_TABLES: [&str; 14] = [
+    "s",
+    "breaker_seal",
     "lease",
     "expected_store",
     "store_identity",

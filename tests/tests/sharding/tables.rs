@@ -33,6 +33,7 @@ pub(super) const OTHER_TABLES: [(&str, &str, &str); 15] = [
         "a short list that every shard reads; replicated",
     ),
     ("breaker_transition", "point", "beside breaker"),
+    ("breaker_seal", "name", "one row beside breaker; replicated"),
     (
         "verdict",
         "verdict_id",

@@ -45,7 +45,8 @@ pub(super) async fn read_inputs(
     let platform_time = trade_time(now, context.day_zone)?;
     let wanted = wanted_totals(orders, &times, &platform_time);
     let stored = limits::repo::lock_totals(conn, &wanted).await?;
-    let tripped = breakers::read(conn, context.schemas).await?;
+    let tripped =
+        breakers::read_sealed(conn, context.schemas, context.key, context.breakers).await?;
     Ok(ClaimInputs {
         tripped,
         totals: LimitTotals::new(wanted, stored),
