@@ -4,8 +4,9 @@
 # make up     the same servers as the demo, until Ctrl-C
 # make kafka  a real Apache Kafka, until Ctrl-C
 # make bench  figures, each beside its floor
+# make plans  plans of all statements beside a million rows a table
 # make bench-routing  claims beside as long a history as fits into its time
-.PHONY: demo test converge up kafka bench bench-routing build check
+.PHONY: demo test converge up kafka bench bench-routing plans build check
 
 export PATH := $(PATH):/usr/sbin:$(CURDIR)/.run/tools
 
@@ -36,6 +37,11 @@ bench-routing:
 	@scripts/setup demo
 	@$(MAKE) --no-print-directory build
 	@exec target/release/sluice-drill bench routing
+
+plans:
+	@scripts/setup test
+	@cargo build --workspace --bins --tests
+	@SLUICE_PLANS_ROWS=1000000 cargo test --workspace --test system -- plans
 
 test:
 	@scripts/setup test

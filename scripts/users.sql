@@ -17,12 +17,14 @@ ALTER USER '{base}_operator'@'{host}' IDENTIFIED BY '{operator}';
 GRANT SELECT ON `{base}\_orders`.* TO '{base}_core'@'{host}', '{base}_sidecar'@'{host}', '{base}_operator'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_orders`.`orders` TO '{base}_core'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_orders`.`attempt` TO '{base}_core'@'{host}';
-GRANT INSERT, UPDATE ON `{base}_orders`.`cases` TO '{base}_core'@'{host}';
-GRANT INSERT, UPDATE ON `{base}_orders`.`limit_total` TO '{base}_core'@'{host}';
+GRANT INSERT, UPDATE, DELETE ON `{base}_orders`.`cases` TO '{base}_core'@'{host}';
+GRANT INSERT, UPDATE, DELETE ON `{base}_orders`.`limit_total` TO '{base}_core'@'{host}';
 GRANT INSERT, UPDATE, DELETE ON `{base}_orders`.`limit_client_hour` TO '{base}_core'@'{host}';
 GRANT INSERT ON `{base}_orders`.`order_transition` TO '{base}_core'@'{host}';
 GRANT INSERT, DELETE ON `{base}_orders`.`idempotency` TO '{base}_core'@'{host}';
 GRANT INSERT, DELETE ON `{base}_orders`.`outbox` TO '{base}_core'@'{host}';
+GRANT INSERT, DELETE ON `{base}_orders`.`outbox_archive` TO '{base}_core'@'{host}';
+GRANT INSERT, UPDATE ON `{base}_orders`.`retention_cursor` TO '{base}_core'@'{host}';
 GRANT INSERT, UPDATE, DELETE ON `{base}_orders`.`booking_intent` TO '{base}_core'@'{host}';
 GRANT INSERT ON `{base}_orders`.`route_version` TO '{base}_operator'@'{host}';
 GRANT INSERT ON `{base}_orders`.`route_channel` TO '{base}_operator'@'{host}';
@@ -42,11 +44,12 @@ GRANT INSERT, DELETE ON `{base}_balance`.`outbox` TO '{base}_core'@'{host}';
 -- schema ledger
 GRANT SELECT ON `{base}\_ledger`.* TO '{base}_core'@'{host}', '{base}_sidecar'@'{host}', '{base}_operator'@'{host}';
 GRANT INSERT ON `{base}_ledger`.`entry` TO '{base}_core'@'{host}';
+GRANT INSERT ON `{base}_ledger`.`daily_balance` TO '{base}_core'@'{host}';
 GRANT INSERT, DELETE ON `{base}_ledger`.`outbox` TO '{base}_core'@'{host}';
 
 -- schema guard
 GRANT SELECT ON `{base}\_guard`.* TO '{base}_core'@'{host}', '{base}_sidecar'@'{host}', '{base}_operator'@'{host}';
-GRANT INSERT, UPDATE ON `{base}_guard`.`fence_token` TO '{base}_core'@'{host}';
+GRANT INSERT, UPDATE, DELETE ON `{base}_guard`.`fence_token` TO '{base}_core'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_guard`.`lease` TO '{base}_core'@'{host}', '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_guard`.`breaker` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_guard`.`breaker_seal` TO '{base}_sidecar'@'{host}';

@@ -9,6 +9,7 @@ pub mod access;
 pub mod balance;
 pub mod cases;
 pub mod channels;
+pub mod closing;
 pub mod dispatch;
 pub mod guard;
 pub mod intake;
@@ -17,6 +18,7 @@ pub mod operators;
 pub mod orders;
 pub mod outcome;
 pub mod recovery;
+pub mod retention;
 pub mod routing;
 pub mod saga;
 

@@ -10,7 +10,7 @@ use sluice_core::config::CoreConfig;
 use sluice_core::guard::breakers;
 use sluice_core::orders::{self, Order};
 use sluice_core::routing::configuration::version_repo;
-use sluice_core::routing::limits::{self, LimitTotals, keys};
+use sluice_core::routing::limits::{self, LimitTimes, LimitTotals, keys};
 use sluice_core::routing::{ChannelStatus, Route, RouteDecision, RoutingSet, active, choose};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -90,6 +90,7 @@ async fn now(
         return Ok(Err(format!("breaker {breaker} is open: {reason}")));
     }
     let at = now_us();
+    let platform = trade_time(at, &config.day_zone)?;
     let (mut here, mut wanted) = (Vec::new(), BTreeSet::new());
     for channel in &config.channels {
         let time = trade_time(at, &channel.zone)?;
@@ -97,10 +98,15 @@ async fn now(
         here.push(ChannelStatus::new(
             &channel.id,
             &time,
+            &platform,
             open.map(|(b, why)| (b.to_string(), why.to_owned())),
             Arc::new(channel.decimals()?),
         )?);
-        wanted.extend(keys(order, &channel.id, &time));
+        let times = LimitTimes {
+            platform: &platform,
+            trade: order.trade_time.as_deref().unwrap_or(&time),
+        };
+        wanted.extend(keys(order, &channel.id, times));
     }
     let stored = limits::repo::read_totals(conn, &wanted).await?;
     Ok(Ok(choose(

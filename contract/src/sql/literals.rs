@@ -67,16 +67,22 @@ pub fn in_list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
 /// `(('a','x'),('b','y'))` for `(one,two) IN …`: exactly these pairs, each one look-up
 /// by a key that begins with both columns. Two lists side by side would make the
 /// server look for every pairing (128 rows: 97 ms instead of 1 ms, MariaDB 10.11).
-/// The caller makes sure that it isn't empty.
+/// The caller makes sure that it isn't empty. A lone pair is written twice: MariaDB makes a
+/// comparison of rows of a list of one, for which a DELETE or an UPDATE uses no key
+/// and reads the whole table (10.11).
 pub fn pair_list<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let mut sql = String::from("(");
-    for (at, (one, two)) in pairs.enumerate() {
-        push_row(
-            &mut sql,
-            at == 0,
-            &[SqlLiteral::Text(one), SqlLiteral::Text(two)],
-        );
+    let (mut sql, mut count, mut last) = (String::from("("), 0, None);
+    for pair in pairs {
+        push_pair(&mut sql, count == 0, pair);
+        (count, last) = (count + 1, Some(pair));
+    }
+    if let (1, Some(lone)) = (count, last) {
+        push_pair(&mut sql, false, lone);
     }
     sql.push(')');
     sql
+}
+
+fn push_pair(sql: &mut String, first: bool, (one, two): (&str, &str)) {
+    push_row(sql, first, &[SqlLiteral::Text(one), SqlLiteral::Text(two)]);
 }

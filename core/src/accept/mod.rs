@@ -14,6 +14,7 @@ pub mod split_books;
 mod split_intent;
 mod split_keys;
 mod split_open;
+mod split_refusals;
 
 mod acceptor;
 mod writer;

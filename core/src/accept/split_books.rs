@@ -111,7 +111,10 @@ async fn settle(
         RequestProgress::Answered(result) => result,
         RequestProgress::AwaitsBooking(accepted) => match done.get(&accepted.order_id) {
             Some(BookingResult::Booked) => Ok(accepted),
-            Some(BookingResult::Refused(error)) => Err(request.booking.refusal(*error)),
+            Some(BookingResult::Refused(error)) => {
+                saga.refusals.note(request.booking.account_id());
+                Err(request.booking.refusal(*error))
+            }
             None => Err(AcceptError::Unavailable),
         },
     };

@@ -5,8 +5,10 @@ use crate::accept::decide::key_rows;
 use crate::accept::known::KnownRequests;
 use crate::accept::split_intent::new_intent;
 use crate::accept::split_keys::look_up_keys;
+use crate::accept::split_refusals::{any_doubtful, hopeless};
 use crate::accept::transaction::names_predecessor;
 use crate::accept::{AcceptError, AcceptResult, AcceptedRequest, IdempotentRequest};
+use crate::balance::BookingError;
 use crate::intents::{self, BookingIntent};
 use crate::metrics::METRICS;
 use crate::orders::Order;
@@ -55,6 +57,9 @@ pub async fn open(
     look_up: bool,
 ) -> anyhow::Result<OpenedIntents> {
     let mut conn = saga.orders.get_conn().await?;
+    // A repeat must be known before it could be refused.
+    let look_up = look_up || any_doubtful(saga, requests);
+    let hopeless = hopeless(saga, requests).await?;
     let known = if look_up || requests.iter().any(|r| names_predecessor(r)) {
         look_up_keys(saga, &mut conn, requests).await?
     } else {
@@ -73,6 +78,10 @@ pub async fn open(
     for request in requests {
         let progress = match known.answer(request) {
             Some(result) => answer_repeat(result, &already_open),
+            None if hopeless.contains(&(request.client.as_str(), request.key.as_str())) => {
+                let refusal = request.booking.refusal(BookingError::Insufficient);
+                RequestProgress::Answered(Err(refusal))
+            }
             None => open_new(request, &mut rows, &mut opened.intents, now),
         };
         opened.progress.push(progress);

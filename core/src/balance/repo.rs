@@ -54,6 +54,36 @@ pub fn from_rows(rows: Vec<Row>) -> anyhow::Result<Vec<Balance>> {
         .collect()
 }
 
+/// Pages through all balances behind an account and currency: account, currency, and when
+/// each last moved.
+pub async fn page(
+    conn: &mut impl Queryable,
+    schemas: &Schemas,
+    after: &(String, String),
+    max_rows: usize,
+) -> anyhow::Result<Vec<(String, String, i64)>> {
+    let sql = format!(
+        "SELECT account_id,currency,updated_us FROM {}.balance WHERE account_id>=? AND (account_id>? OR currency>?) \
+         ORDER BY account_id,currency LIMIT {max_rows}",
+        schemas.balance
+    );
+    Ok(conn.exec(sql, (&after.0, &after.0, &after.1)).await?)
+}
+
+/// Reads the balances of these accounts, without locks.
+pub async fn of_accounts<'a>(
+    conn: &mut impl Queryable,
+    schemas: &Schemas,
+    accounts: impl IntoIterator<Item = &'a str>,
+) -> anyhow::Result<Vec<Balance>> {
+    let sql = format!(
+        "SELECT {BALANCE_COLUMNS} FROM {}.balance WHERE account_id IN {}",
+        schemas.balance,
+        in_list(accounts.into_iter())
+    );
+    from_rows(conn.query(sql).await?)
+}
+
 /// Reads an account's balances, by currency.
 pub async fn of_account(
     conn: &mut impl Queryable,

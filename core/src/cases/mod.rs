@@ -24,6 +24,9 @@ string_enum! {
         /// A row can't be read or written: an order in quarantine, so that others go on, or a
         /// breaker of a newer version.
         Unreadable = "unreadable",
+        /// Events that Kafka can't be given: set aside in `outbox_archive` under this
+        /// transaction id, so that others go on.
+        Unpublishable = "unpublishable",
         /// The order's row isn't as the core wrote it: nothing is sent or taken for it.
         Altered = "altered",
     }

@@ -2,7 +2,7 @@
 
 use crate::cases::{AUTOMATIC_CLOSERS, CaseClosing, KINDS_CLOSED_BY_CORE, OrderCase};
 use mysql_async::prelude::Queryable;
-use sluice_contract::sql::{SqlLiteral, in_list, push_row};
+use sluice_contract::sql::{SqlLiteral, in_list, pair_list, push_row};
 use std::fmt::Write;
 
 /// Appends cases. One that is open stays as it is, and so does one that a person
@@ -34,22 +34,28 @@ pub fn push_cases(sql: &mut String, cases: &[OrderCase], now_us: i64) {
     );
 }
 
+/// Orders named in one statement. Beside the kinds, more pairs would outweigh what the
+/// optimizer plans ranges for (`optimizer_max_sel_arg_weight`), and it would read all cases.
+const MAX_CLOSINGS_PER_STATEMENT: usize = 128;
+
 /// Appends the closing of the cases that the core opened for these orders, which
 /// the caller has locked. Contradictions stay: they are a person's.
 pub fn push_closings(sql: &mut String, closings: &[CaseClosing], now_us: i64) {
     let kinds = in_list(KINDS_CLOSED_BY_CORE.iter().map(|k| k.as_str()));
     for by in AUTOMATIC_CLOSERS {
-        let of = || closings.iter().filter(move |c| c.by == by);
-        if of().next().is_none() {
-            continue;
+        let of: Vec<(&str, &str)> = closings
+            .iter()
+            .filter(|c| c.by == by)
+            .map(|c| (c.account_id.as_str(), c.order_id.as_str()))
+            .collect();
+        for orders in of.chunks(MAX_CLOSINGS_PER_STATEMENT) {
+            let orders = pair_list(orders.iter().copied());
+            let _ = write!(
+                sql,
+                "UPDATE cases SET state='closed',closed_us={now_us},closed_by='{by}' \
+                 WHERE (account_id,order_id) IN {orders} AND kind IN {kinds} AND state='open';"
+            );
         }
-        let accounts = in_list(of().map(|c| c.account_id.as_str()));
-        let orders = in_list(of().map(|c| c.order_id.as_str()));
-        let _ = write!(
-            sql,
-            "UPDATE cases SET state='closed',closed_us={now_us},closed_by='{by}' \
-             WHERE account_id IN {accounts} AND order_id IN {orders} AND kind IN {kinds} AND state='open';"
-        );
     }
 }
 

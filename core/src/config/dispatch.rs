@@ -3,6 +3,10 @@
 use anyhow::ensure;
 use serde::Deserialize;
 
+/// A list of a thousand values or more becomes a subquery in MariaDB
+/// (`in_predicate_conversion_threshold`), and the totals of a whole day would be locked.
+const MAX_BATCH: usize = 512;
+
 /// Claims and their queue.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -30,8 +34,8 @@ impl Default for DispatchConfig {
 impl DispatchConfig {
     pub(super) fn check(&self) -> anyhow::Result<()> {
         ensure!(
-            (1..=1024).contains(&self.max_batch),
-            "dispatch.max_batch must be 1 to 1024"
+            (1..=MAX_BATCH).contains(&self.max_batch),
+            "dispatch.max_batch must be 1 to {MAX_BATCH}"
         );
         Ok(())
     }

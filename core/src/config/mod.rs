@@ -11,6 +11,7 @@ mod intake;
 mod listing;
 mod oauth;
 mod recovery;
+mod retention;
 mod secrets;
 mod servers;
 
@@ -28,6 +29,7 @@ pub use intake::IntakeConfig;
 pub use listing::ListingConfig;
 pub use oauth::{OauthConfig, TokenAlgorithm};
 pub use recovery::RecoveryConfig;
+pub use retention::RetentionConfig;
 pub use secrets::CoreSecrets;
 pub use servers::{CoreKafkaConfig, CoreMysqlConfig, ServiceServerConfig};
 
@@ -59,6 +61,10 @@ pub struct CoreConfig {
     /// Currency of a request that names none.
     #[serde(default = "default_currency")]
     pub default_currency: String,
+    /// Zone of the day of an account, a user and a business, by which their limits count
+    /// whatever channel pays: an IANA name, or an offset such as `+08:00`.
+    #[serde(default = "default_day_zone")]
+    pub day_zone: String,
     pub mysql: CoreMysqlConfig,
     /// The balance service's server, if it has one of its own.
     #[serde(default)]
@@ -78,6 +84,8 @@ pub struct CoreConfig {
     pub dispatch: DispatchConfig,
     #[serde(default)]
     pub recovery: RecoveryConfig,
+    #[serde(default)]
+    pub retention: RetentionConfig,
     #[serde(default)]
     pub listing: ListingConfig,
     #[serde(default)]
@@ -99,6 +107,9 @@ fn default_listen() -> String {
 }
 fn default_admin() -> String {
     "127.0.0.1:7101".into()
+}
+fn default_day_zone() -> String {
+    "Asia/Shanghai".into()
 }
 fn default_currency() -> String {
     "CNY".into()
@@ -152,10 +163,13 @@ impl CoreConfig {
             .default_currency
             .parse::<Currency>()
             .with_context(|| format!("default_currency = {:?}", self.default_currency))?;
+        sluice_contract::clock::time_zone(&self.day_zone)
+            .with_context(|| format!("day_zone: unknown zone {:?}", self.day_zone))?;
         self.accept.check()?;
         self.dispatch.check()?;
         self.intake.check()?;
         self.recovery.check()?;
+        self.retention.check()?;
         self.listing.check()?;
         let names: Vec<&str> = self.clients.iter().map(|c| c.name.as_str()).collect();
         self.acknowledgement.check(&names)?;

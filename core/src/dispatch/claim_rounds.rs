@@ -89,6 +89,7 @@ impl Dispatcher {
             breakers: self.fence.breakers_version(),
             routing: &self.routing,
             channels: &self.channels,
+            day_zone: &self.day_zone,
         }
     }
 

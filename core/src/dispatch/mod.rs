@@ -57,6 +57,8 @@ pub struct Dispatcher {
     pub outcomes: OutcomeRecorder,
     pub ready: ReadyQueue,
     pub suspects: IsolationQueue,
+    /// Zone of the platform's day, by which limits count.
+    pub day_zone: String,
     /// Set of its loops and of the calls under way.
     pub parts: Supervisor,
 }

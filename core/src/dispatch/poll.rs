@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// Orders read per poll of the table.
 const MAX_ORDERS_PER_POLL: usize = 500;
 /// Interval at which orders without a route are counted.
-const UNROUTED_COUNT_INTERVAL: Duration = Duration::from_secs(2);
+const UNROUTED_COUNT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Due time and id of the last order of a page.
 type PollCursor = (i64, String);

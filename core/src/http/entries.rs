@@ -5,7 +5,7 @@ use crate::http::accounts::balances;
 use crate::http::answer::success;
 use crate::http::error::ApiError;
 use crate::http::parameters::{QueryParameters, bad_field, currency, named_parameters};
-use crate::http::state::{CoreApi, CoreApiState};
+use crate::http::state::CoreApiState;
 use crate::ledger;
 use crate::ledger::entry::{Entry, EntryPosition};
 use crate::ledger::repo::EntryFilter;
@@ -42,7 +42,8 @@ pub async fn entries(
     };
     let limit = page_size(&given)?;
     balances(&api, &caller, &id).await?;
-    let page = page(&api, &wanted, &after, limit)
+    let mut conn = api.reads.first().await?;
+    let page = ledger::repo::page(&mut *conn, &api.schemas, &wanted, &after, limit)
         .await
         .map_err(|e| ApiError::internal(&e))?;
     let next = page.last().map_or(after, Entry::position);
@@ -65,17 +66,6 @@ fn page_size(given: &BTreeMap<String, String>) -> Result<usize, ApiError> {
         None => Some(DEFAULT_PAGE_SIZE),
     };
     size.ok_or_else(|| bad_field("limit", &format!("is a number from 1 to {MAX_PAGE_SIZE}")))
-}
-
-/// Reads at most `max_entries` entries behind `after`.
-pub async fn page(
-    api: &CoreApi,
-    wanted: &EntryFilter,
-    after: &EntryPosition,
-    max_entries: usize,
-) -> anyhow::Result<Vec<Entry>> {
-    let mut conn = api.ledger.get_conn().await?;
-    ledger::repo::page(&mut conn, &api.schemas, wanted, after, max_entries).await
 }
 
 fn shown(entry: &Entry) -> Value {

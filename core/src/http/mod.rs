@@ -14,6 +14,7 @@ mod fields;
 mod keys;
 mod orders;
 mod parameters;
+pub mod reads;
 mod search;
 mod state;
 mod statement;

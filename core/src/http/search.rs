@@ -146,8 +146,8 @@ async fn find(
     let spelt = canonical_key(id).unwrap_or_else(|| id.to_owned());
     let key = scoped(&caller.scope(), spelt);
     let by = match name {
-        SearchedId::Transaction => LookupKey::Transaction(id),
-        SearchedId::Biz => LookupKey::Biz(id),
+        SearchedId::Transaction => LookupKey::ClientsTransaction(client, id),
+        SearchedId::Biz => LookupKey::ClientsBiz(client, id),
         SearchedId::Key => LookupKey::Key(&clients, &key),
         SearchedId::Serial => {
             let Some(order_id) = order_id_of_serial(id) else {
@@ -158,7 +158,7 @@ async fn find(
             return Ok(found.into_iter().collect());
         }
     };
-    api.lookup().find_by(by, client).await
+    api.lookup().find_by(by).await
 }
 
 /// `GET /withdraw/{id}/history`: everything that happened to the order, oldest first.

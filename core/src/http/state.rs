@@ -5,6 +5,7 @@ use crate::access::AccessControl;
 use crate::channels::ChannelClient;
 use crate::guard::fence::FenceClient;
 use crate::http::error::ApiError;
+use crate::http::reads::LedgerReads;
 use crate::outcome::OutcomeRecorder;
 use axum::extract::{Request, State};
 use mysql_async::Pool;
@@ -25,6 +26,8 @@ pub struct CoreApi {
     /// Server of the balances: `pool`, or the balance service's own server.
     pub balance: Pool,
     pub ledger: Pool,
+    /// Connections of statements and entries.
+    pub reads: LedgerReads,
     pub schemas: Schemas,
     /// Signs what a handler writes by itself.
     pub provenance: Secret,

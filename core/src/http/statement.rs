@@ -4,9 +4,9 @@
 
 use crate::access::Caller;
 use crate::http::accounts::balances;
-use crate::http::entries::page;
 use crate::http::error::ApiError;
 use crate::http::parameters::{QueryParameters, bad_field, currency, named_parameters};
+use crate::http::reads::LedgerReadConn;
 use crate::http::state::{CoreApi, CoreApiState};
 use crate::http::statement_span::span;
 use crate::ledger::entry::{Entry, EntryPosition};
@@ -64,7 +64,8 @@ pub async fn statement(
         api: api.clone(),
         done: false,
     };
-    let (first, rest) = open(rest, from_us)
+    let mut conn = api.reads.first().await?;
+    let (first, rest) = open(&mut conn, rest, from_us)
         .await
         .map_err(|e| ApiError::internal(&e))?;
     Ok(streamed(name, first, rest))
@@ -96,12 +97,15 @@ fn streamed(name: String, first: Bytes, rest: StatementRest) -> Response {
 }
 
 /// Reads the head, what the book held at the start, and the first page.
-async fn open(mut rest: StatementRest, from_us: i64) -> anyhow::Result<(Bytes, StatementRest)> {
-    let mut conn = rest.api.ledger.get_conn().await?;
+async fn open(
+    conn: &mut LedgerReadConn,
+    mut rest: StatementRest,
+    from_us: i64,
+) -> anyhow::Result<(Bytes, StatementRest)> {
     let (schemas, wanted) = (&rest.api.schemas, &rest.wanted);
     let book = wanted.book.as_deref().unwrap_or(AVAILABLE_BOOK);
-    rest.balance = ledger::repo::held_before(&mut conn, schemas, wanted, book, from_us).await?;
-    drop(conn);
+    rest.balance =
+        ledger::daily_repo::held_before(&mut **conn, schemas, wanted, book, from_us).await?;
     let mut text = CSV_HEADER.to_owned();
     let money = in_currency(rest.balance, &rest.wanted);
     let _ = writeln!(
@@ -110,7 +114,7 @@ async fn open(mut rest: StatementRest, from_us: i64) -> anyhow::Result<(Bytes, S
         time(from_us)?,
         rest.wanted.currency
     );
-    text.push_str(&lines(&mut rest).await?);
+    text.push_str(&lines(conn, &mut rest).await?);
     Ok((text.into(), rest))
 }
 
@@ -118,13 +122,15 @@ async fn next(mut rest: StatementRest) -> anyhow::Result<Option<(Bytes, Statemen
     if rest.done {
         return Ok(None);
     }
-    let text = lines(&mut rest).await?;
+    let mut conn = rest.api.reads.next().await?;
+    let text = lines(&mut conn, &mut rest).await?;
     Ok(Some((text.into(), rest)))
 }
 
 /// Writes the next page's lines.
-async fn lines(rest: &mut StatementRest) -> anyhow::Result<String> {
-    let entries = page(&rest.api, &rest.wanted, &rest.after, MAX_ENTRIES_PER_READ).await?;
+async fn lines(conn: &mut LedgerReadConn, rest: &mut StatementRest) -> anyhow::Result<String> {
+    let (schemas, max) = (&rest.api.schemas, MAX_ENTRIES_PER_READ);
+    let entries = ledger::repo::page(&mut **conn, schemas, &rest.wanted, &rest.after, max).await?;
     rest.done = entries.len() < MAX_ENTRIES_PER_READ;
     rest.after = entries
         .last()

@@ -3,6 +3,7 @@
 mod kind;
 mod posting;
 
+pub mod daily_repo;
 pub mod entry;
 pub mod repo;
 

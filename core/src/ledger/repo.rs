@@ -98,29 +98,6 @@ fn from_row(row: Row) -> anyhow::Result<Entry> {
     })
 }
 
-/// Adds up what a book held before `before_us`: the sum of all its entries until then.
-pub async fn held_before(
-    conn: &mut impl Queryable,
-    schemas: &Schemas,
-    wanted: &EntryFilter,
-    book: &str,
-    before_us: i64,
-) -> anyhow::Result<Decimal> {
-    let sql = format!(
-        "SELECT SUM(IF(side='C',amount,-amount)) FROM {}.entry \
-         WHERE account_id=? AND currency=? AND book=? AND created_us<?",
-        schemas.ledger
-    );
-    let values = (
-        wanted.account_id.as_str(),
-        wanted.currency.code(),
-        book,
-        before_us,
-    );
-    let sum: Option<Option<Decimal>> = conn.exec_first(sql, values).await?;
-    Ok(sum.flatten().unwrap_or_default())
-}
-
 /// A line as it stands in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BookedLine {

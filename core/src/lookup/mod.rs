@@ -65,13 +65,11 @@ impl OrderLookup {
         repo::load(&mut conn, &ids.into_iter().collect::<Vec<_>>()).await
     }
 
-    /// Finds orders of one client under one kind of id.
-    pub async fn find_by(&self, by: LookupKey<'_>, client: &str) -> anyhow::Result<Vec<Order>> {
+    /// Finds orders under one kind of id, which names the client too.
+    pub async fn find_by(&self, by: LookupKey<'_>) -> anyhow::Result<Vec<Order>> {
         let mut conn = self.orders.get_conn().await?;
         let ids = repo::ids(&mut conn, by, MAX_ORDERS_FOUND).await?;
-        let mut found = repo::load(&mut conn, &ids).await?;
-        found.retain(|o| o.client == client);
-        Ok(found)
+        repo::load(&mut conn, &ids).await
     }
 
     /// Pages through a client's orders, oldest first, or through those of one account.

@@ -3,8 +3,8 @@
 
 use crate::orders::Order;
 use crate::orders::repo::{from_row, select_list};
-use mysql_async::Row;
 use mysql_async::prelude::Queryable;
+use mysql_async::{Params, Row};
 use sluice_contract::order::OrderState;
 use sluice_contract::sql::in_list;
 
@@ -14,33 +14,62 @@ pub enum LookupKey<'a> {
     Transaction(&'a str),
     /// The upstream's own number.
     Biz(&'a str),
+    /// The same two of one client's orders alone: client, id.
+    ClientsTransaction(&'a str, &'a str),
+    ClientsBiz(&'a str, &'a str),
     /// An idempotent key, of one of these clients.
     Key(&'a [&'a str], &'a str),
 }
 
-/// Finds the ids of orders, at most `max_orders`.
+/// Finds the ids of orders, at most `max_orders`, the oldest first. The client is part of
+/// the statement and of its index: what others have under the same number neither hides
+/// an order of this client nor costs it anything.
 pub async fn ids(
     conn: &mut impl Queryable,
     by: LookupKey<'_>,
     max_orders: usize,
 ) -> anyhow::Result<Vec<String>> {
-    let one = |id: &str| in_list([id].into_iter());
     let sql = match by {
-        LookupKey::Transaction(id) => format!(
-            "SELECT order_id FROM orders WHERE transaction_id IN {} LIMIT {max_orders}",
-            one(id)
-        ),
-        LookupKey::Biz(id) => format!(
-            "SELECT order_id FROM orders WHERE biz_no IN {} LIMIT {max_orders}",
-            one(id)
-        ),
+        LookupKey::Transaction(id) => {
+            return first(conn, "transaction_id=?", (id,), max_orders).await;
+        }
+        LookupKey::Biz(id) => return first(conn, "biz_no=?", (id,), max_orders).await,
+        LookupKey::ClientsTransaction(client, id) => {
+            return first(
+                conn,
+                "transaction_id=? AND client=?",
+                (id, client),
+                max_orders,
+            )
+            .await;
+        }
+        LookupKey::ClientsBiz(client, id) => {
+            return first(conn, "biz_no=? AND client=?", (id, client), max_orders).await;
+        }
         LookupKey::Key(clients, key) => format!(
             "SELECT order_id FROM idempotency WHERE client IN {} AND idempotency_key IN {} LIMIT {max_orders}",
             in_list(clients.iter().copied()),
-            one(key)
+            in_list([key].into_iter())
         ),
     };
     Ok(conn.query(sql).await?)
+}
+
+async fn first(
+    conn: &mut impl Queryable,
+    condition: &str,
+    values: impl Into<Params> + Send,
+    max_orders: usize,
+) -> anyhow::Result<Vec<String>> {
+    let index = if condition.starts_with("biz_no") {
+        "by_biz"
+    } else {
+        "by_transaction"
+    };
+    let sql = format!(
+        "SELECT order_id FROM orders FORCE INDEX ({index}) WHERE {condition} ORDER BY client,order_id LIMIT {max_orders}"
+    );
+    Ok(conn.exec(sql, values.into()).await?)
 }
 
 /// Loads orders by their ids, oldest first.

@@ -2,16 +2,20 @@
 //! bounded by code, never by data.
 
 mod channels;
+mod closing;
 mod intake;
 mod outbox;
 mod recovery;
+mod retention;
 mod routing;
 mod saga;
 
 pub use channels::ChannelMetrics;
+pub use closing::ClosingMetrics;
 pub use intake::IntakeMetrics;
 pub use outbox::OutboxMetrics;
 pub use recovery::RecoveryMetrics;
+pub use retention::RetentionMetrics;
 pub use routing::RoutingMetrics;
 pub use saga::SagaMetrics;
 
@@ -40,10 +44,12 @@ pub struct CoreMetrics {
     pub oldest_unfinished: IntGauge,
     pub contradictions: IntCounter,
     pub channels: ChannelMetrics,
+    pub closing: ClosingMetrics,
     pub intake: IntakeMetrics,
     pub outbox: OutboxMetrics,
     pub saga: SagaMetrics,
     pub stages: RecoveryMetrics,
+    pub retention: RetentionMetrics,
     pub routing: RoutingMetrics,
 }
 
@@ -97,10 +103,12 @@ fn register() -> prometheus::Result<CoreMetrics> {
             "Channel answers that contradict what is known"
         )?,
         channels: channels::register()?,
+        closing: closing::register()?,
         intake: intake::register()?,
         outbox: outbox::register()?,
         saga: saga::register()?,
         stages: recovery::register()?,
+        retention: retention::register()?,
         routing: routing::register()?,
     })
 }

@@ -8,13 +8,15 @@ pub struct OutboxMetrics {
     pub oldest: IntGauge,
     pub published: IntCounter,
     pub failures: IntCounter,
+    pub quarantined: IntCounter,
+    pub archived: IntCounter,
 }
 
 pub(super) fn register() -> prometheus::Result<OutboxMetrics> {
     Ok(OutboxMetrics {
         rows: register_int_gauge!(
             "sluice_core_outbox_rows",
-            "Transactions whose events are not published yet"
+            "Transactions whose events are not published yet, counted up to 100000"
         )?,
         oldest: register_int_gauge!(
             "sluice_core_outbox_oldest_seconds",
@@ -27,6 +29,14 @@ pub(super) fn register() -> prometheus::Result<OutboxMetrics> {
         failures: register_int_counter!(
             "sluice_core_publish_failures_total",
             "Rounds of the relay that Kafka or the database failed"
+        )?,
+        quarantined: register_int_counter!(
+            "sluice_core_outbox_quarantined_total",
+            "Transactions whose events can't be published: a case each"
+        )?,
+        archived: register_int_counter!(
+            "sluice_core_outbox_archived_total",
+            "Transactions that left the outbox unpublished, for want of brokers"
         )?,
     })
 }

@@ -2,7 +2,7 @@
 
 use crate::orders::Order;
 use mysql_async::prelude::Queryable;
-use sluice_contract::sql::{SqlLiteral, in_list, push_row};
+use sluice_contract::sql::{SqlLiteral, pair_list, push_row};
 use std::collections::HashSet;
 
 /// An attempt at a channel as stored; numbered by the order's `attempts`.
@@ -62,10 +62,8 @@ pub async fn live_attempts<'a>(
     conn: &mut impl Queryable,
     orders: impl Iterator<Item = &'a Order> + Clone,
 ) -> anyhow::Result<HashSet<String>> {
-    let accounts = in_list(orders.clone().map(|o| o.account_id.as_str()));
-    let ids = in_list(orders.map(|o| o.order_id.as_str()));
-    let sql = format!(
-        "SELECT order_id FROM attempt WHERE account_id IN {accounts} AND order_id IN {ids} AND live=1"
-    );
+    let pairs = pair_list(orders.map(|o| (o.account_id.as_str(), o.order_id.as_str())));
+    let sql =
+        format!("SELECT order_id FROM attempt WHERE (account_id,order_id) IN {pairs} AND live=1");
     Ok(conn.query::<String, _>(sql).await?.into_iter().collect())
 }

@@ -1,7 +1,7 @@
-//! All SQL on `outbox`.
+//! All SQL on `outbox` and `outbox_archive`.
 
 use mysql_async::prelude::Queryable;
-use sluice_contract::sql::{SqlLiteral, in_list, push_lit, push_row};
+use sluice_contract::sql::{SqlLiteral, pair_list, push_lit, push_row};
 
 /// Appends the deletion of the outbox row just written: its events are nobody's, and
 /// the binlog keeps the proof.
@@ -46,15 +46,24 @@ pub struct OutboxRow {
     pub created_us: i64,
 }
 
-/// Reads the oldest unpublished rows. The table is drained, so its size is the backlog.
+/// Rows named in one statement: a list of a thousand becomes a subquery in MariaDB.
+const MAX_ROWS_PER_STATEMENT: usize = 250;
+/// Events archived by one statement, in bytes: well within a packet.
+const MAX_ARCHIVED_BYTES: usize = 1_000_000;
+/// Rows counted at most: beyond it the number says "many", and costs no more.
+const MAX_BACKLOG_COUNTED: usize = 100_000;
+
+/// Reads the oldest unpublished rows behind a transaction id.
 pub async fn outbox_page(
     conn: &mut impl Queryable,
+    after: &str,
     max_rows: usize,
 ) -> anyhow::Result<Vec<OutboxRow>> {
     let sql = format!(
-        "SELECT account_id,tx_id,events,created_us FROM outbox ORDER BY tx_id LIMIT {max_rows}"
+        "SELECT account_id,tx_id,events,created_us FROM outbox FORCE INDEX (by_tx) WHERE tx_id>? \
+         ORDER BY tx_id LIMIT {max_rows}"
     );
-    let rows: Vec<(String, String, String, i64)> = conn.query(sql).await?;
+    let rows: Vec<(String, String, String, i64)> = conn.exec(sql, (after,)).await?;
     let make = |(account_id, tx_id, events, created_us)| OutboxRow {
         account_id,
         tx_id,
@@ -64,21 +73,79 @@ pub async fn outbox_page(
     Ok(rows.into_iter().map(make).collect())
 }
 
-/// Deletes published rows.
-pub async fn outbox_delete(conn: &mut impl Queryable, rows: &[OutboxRow]) -> anyhow::Result<()> {
-    let accounts = in_list(rows.iter().map(|r| r.account_id.as_str()));
-    let ids = in_list(rows.iter().map(|r| r.tx_id.as_str()));
-    conn.query_drop(format!(
-        "DELETE FROM outbox WHERE account_id IN {accounts} AND tx_id IN {ids}"
-    ))
-    .await?;
+fn delete_sql(rows: &[&OutboxRow]) -> String {
+    let pairs = pair_list(
+        rows.iter()
+            .map(|r| (r.account_id.as_str(), r.tx_id.as_str())),
+    );
+    format!("DELETE FROM outbox WHERE (account_id,tx_id) IN {pairs}")
+}
+
+/// Deletes exactly these rows.
+pub async fn outbox_delete(conn: &mut impl Queryable, rows: &[&OutboxRow]) -> anyhow::Result<()> {
+    let statements: Vec<String> = rows
+        .chunks(MAX_ROWS_PER_STATEMENT)
+        .map(delete_sql)
+        .collect();
+    if !statements.is_empty() {
+        let all = statements.join(";");
+        conn.query_drop(format!("START TRANSACTION;{all};COMMIT"))
+            .await?;
+    }
     Ok(())
 }
 
-/// Counts the rows, and tells since when the oldest waits.
-pub async fn outbox_backlog(conn: &mut impl Queryable) -> anyhow::Result<(i64, Option<i64>)> {
-    let row: Option<(i64, Option<i64>)> = conn
-        .query_first("SELECT COUNT(*), MIN(created_us) FROM outbox")
-        .await?;
-    Ok(row.unwrap_or((0, None)))
+/// Moves rows out of the hot path, each with the reason why it can't be published, if it
+/// can't. A part of them per transaction; again, they are the same rows.
+pub async fn outbox_archive(
+    conn: &mut impl Queryable,
+    rows: &[&OutboxRow],
+    reason: Option<&str>,
+    now_us: i64,
+) -> anyhow::Result<()> {
+    let mut rest = rows;
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fits = |r: &&&OutboxRow| {
+            bytes += r.events.len();
+            bytes <= MAX_ARCHIVED_BYTES
+        };
+        let count = rest.iter().take(MAX_ROWS_PER_STATEMENT).take_while(fits);
+        // One row that is too large by itself goes alone.
+        let (part, more) = rest.split_at(count.count().max(1));
+        let mut sql = String::from(
+            "START TRANSACTION;INSERT IGNORE INTO outbox_archive \
+             (account_id,tx_id,events,reason,created_us,archived_us) VALUES ",
+        );
+        for (at, r) in part.iter().enumerate() {
+            push_row(
+                &mut sql,
+                at == 0,
+                &[
+                    SqlLiteral::Text(&r.account_id),
+                    SqlLiteral::Text(&r.tx_id),
+                    SqlLiteral::Text(&r.events),
+                    reason.into(),
+                    SqlLiteral::Int(r.created_us),
+                    SqlLiteral::Int(now_us),
+                ],
+            );
+        }
+        conn.query_drop(format!("{sql};{};COMMIT", delete_sql(part)))
+            .await?;
+        rest = more;
+    }
+    Ok(())
+}
+
+/// Counts the rows, up to a bound, by the index alone.
+pub async fn outbox_backlog(conn: &mut impl Queryable) -> anyhow::Result<i64> {
+    let last = format!(
+        "SELECT tx_id FROM outbox FORCE INDEX (by_tx) ORDER BY tx_id LIMIT {MAX_BACKLOG_COUNTED},1"
+    );
+    if conn.query_first::<String, _>(last).await?.is_some() {
+        return Ok(MAX_BACKLOG_COUNTED as i64);
+    }
+    let count = "SELECT COUNT(*) FROM outbox FORCE INDEX (by_tx)";
+    Ok(conn.query_first(count).await?.unwrap_or(0))
 }

@@ -10,6 +10,10 @@ pub struct Route {
     pub version: i64,
     pub chosen: Option<String>,
     pub rejected: Vec<RejectedChannel>,
+    /// The platform's day (`YYYYMMDD`) whose limits the order was counted in; set with the
+    /// claim, so that the same totals get back what they gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<String>,
     /// The caller asked for this very channel: it is never switched to another.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wished: bool,

@@ -19,12 +19,14 @@ mod order_step;
 
 mod follower;
 mod recover;
+mod refusals;
 
 pub use driver::DrivenIntent;
 pub use follower::SagaFollower;
 pub use recover::SagaRecovery;
 
 use crate::ready_queue::ReadyQueue;
+use crate::saga::refusals::RecentRefusals;
 use mysql_async::Pool;
 use rust_decimal::Decimal;
 use sluice_contract::schema::Schemas;
@@ -41,6 +43,8 @@ pub struct BookingSaga {
     ready: ReadyQueue,
     /// The balance or ledger service did not answer when last asked.
     away: AtomicBool,
+    /// Accounts that were refused lately: looked at before anything is written for them.
+    pub(crate) refusals: RecentRefusals,
 }
 
 impl BookingSaga {
@@ -61,7 +65,13 @@ impl BookingSaga {
             key: key.clone(),
             ready: ready.clone(),
             away: AtomicBool::new(false),
+            refusals: RecentRefusals::default(),
         }
+    }
+
+    /// Connections to the balance service.
+    pub(crate) fn balance(&self) -> &Pool {
+        &self.balance
     }
 
     pub fn schemas(&self) -> &Schemas {

@@ -4,10 +4,12 @@
 use crate::accept::Acceptor;
 use crate::access::AccessControl;
 use crate::channels::ChannelClient;
+use crate::closing::DayClosing;
 use crate::config::{CoreConfig, CoreSecrets};
 use crate::dispatch::{Dispatcher, IsolationQueue};
 use crate::guard::fence::FenceClient;
 use crate::http::CoreApi;
+use crate::http::reads::LedgerReads;
 use crate::intake::PaymentIntake;
 use crate::orders::OrderSeals;
 use crate::outbox_relay::{OutboxRelay, producer};
@@ -15,6 +17,7 @@ use crate::outcome::{OutcomeDelays, OutcomeRecorder};
 use crate::quarantine::OrderQuarantine;
 use crate::ready_queue::ReadyQueue;
 use crate::recovery::OrderRecovery;
+use crate::retention::Retention;
 use crate::routing::ActiveRouting;
 use crate::saga::{BookingSaga, SagaFollower, SagaRecovery};
 use crate::service::listeners::serve_public;
@@ -86,6 +89,8 @@ pub(super) async fn start(
     let quarantine = OrderQuarantine::new(&core.pools.orders, schemas, &secrets.provenance);
     core.recovery(&outcomes, &quarantine);
     core.relay()?;
+    core.retention();
+    core.day_closing();
     core.dispatcher(&outcomes, quarantine);
     watch_fence(&stages.base, core.fence.clone());
     let api = core.api(&acceptor, &outcomes)?;
@@ -118,6 +123,7 @@ impl CoreAssembly<'_> {
             orders,
             balance,
             ledger,
+            reads: _,
         } = &self.pools;
         if !self.config.servers().are_split() {
             let (open, _) = crate::intents::repo::open(&mut orders.get_conn().await?).await?;
@@ -199,7 +205,10 @@ impl CoreAssembly<'_> {
         let relay = OutboxRelay {
             pool: self.pools.orders.clone(),
             schemas: self.schemas.clone(),
+            key: self.secrets.provenance.clone(),
             owner: format!("{}-{:08x}", self.config.name, rand::random::<u32>()),
+            archive_after: self.config.retention.outbox_archive_after(),
+            counted: None,
             producer: (!brokers.is_empty())
                 .then(|| producer(brokers))
                 .transpose()?,
@@ -207,6 +216,28 @@ impl CoreAssembly<'_> {
         };
         relay.start(&self.stages.publishing);
         Ok(())
+    }
+
+    fn retention(&self) {
+        let retention = Retention {
+            pool: self.pools.orders.clone(),
+            schemas: self.schemas.clone(),
+            owner: format!("{}-{:08x}", self.config.name, rand::random::<u32>()),
+            config: self.config.retention.clone(),
+        };
+        retention.start(&self.stages.senders);
+    }
+
+    fn day_closing(&self) {
+        let closing = DayClosing {
+            balance: self.pools.balance.clone(),
+            ledger: self.pools.ledger.clone(),
+            together: !self.config.servers().are_split(),
+            schemas: self.schemas.clone(),
+            owner: format!("{}-{:08x}", self.config.name, rand::random::<u32>()),
+            orders: self.pools.orders.clone(),
+        };
+        closing.start(&self.stages.senders);
     }
 
     fn dispatcher(&self, outcomes: &OutcomeRecorder, quarantine: OrderQuarantine) {
@@ -226,6 +257,7 @@ impl CoreAssembly<'_> {
             outcomes: outcomes.clone(),
             ready: self.ready.clone(),
             suspects: IsolationQueue::new(quarantine),
+            day_zone: self.config.day_zone.clone(),
             parts: self.stages.senders.clone(),
         }
         .start();
@@ -240,6 +272,7 @@ impl CoreAssembly<'_> {
             pool: self.pools.orders.clone(),
             balance: self.pools.balance.clone(),
             ledger: self.pools.ledger.clone(),
+            reads: LedgerReads::new(self.pools.reads.clone()),
             schemas: self.schemas.clone(),
             provenance: self.secrets.provenance.clone(),
             fence: self.fence.clone(),

@@ -97,7 +97,8 @@ impl UnitOfWork<'_> {
         let signature = self.effects()?.sign(key, &tx_id, &events);
         let account = self.lead_account();
         orders::push_outbox(sql, account, &tx_id, &signature, &events, now_us);
-        if self.drop_outbox_row {
+        // A row without events is for the binlog alone: nobody would publish it.
+        if self.drop_outbox_row || self.events.is_empty() {
             orders::push_outbox_delete(sql, account, &tx_id);
         }
         Ok(())

@@ -12,6 +12,7 @@ pub mod rules;
 pub mod audit;
 mod audit_fill;
 pub mod hot_account;
+pub mod outbox;
 pub mod routing_totals;
 pub mod rule_edits;
 pub mod split_books;

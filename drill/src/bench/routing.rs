@@ -377,6 +377,7 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
             &ready,
         )?]),
         suspects: IsolationQueue::new(OrderQuarantine::new(&pool, schemas, key)),
+        day_zone: "UTC".into(),
         pool,
         outcomes,
         ready,

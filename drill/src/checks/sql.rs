@@ -99,15 +99,17 @@ pub async fn entry_sums(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Ch
 /// Cumulative totals that differ from a plain sum over the orders that were sent and
 /// have neither failed nor come back; sums without a row, too.
 pub async fn totals_off(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Vec<String>> {
+    // The day of accounts, clients and users is the platform's, and stands in the route.
+    let day = "JSON_UNQUOTE(JSON_EXTRACT(route,'$.day'))";
     let owners = [
-        ("account", "account_id"),
-        ("business", "client"),
-        ("channel", "channel"),
-        ("user", "user_id"),
+        ("account", "account_id", day),
+        ("business", "client", day),
+        ("channel", "channel", "trade_time"),
+        ("user", "user_id", day),
     ];
-    let sums = owners.map(|(scope, owner)| {
+    let sums = owners.map(|(scope, owner, time)| {
         format!(
-            "SELECT '{scope}' scope,{owner} scope_key,currency,LEFT(trade_time,p.digits) period,amount counted,0 said \
+            "SELECT '{scope}' scope,{owner} scope_key,currency,LEFT({time},p.digits) period,amount counted,0 said \
              FROM {orders}.orders JOIN (SELECT 8 digits UNION SELECT 6) p WHERE {owner} IS NOT NULL \
              AND kind<>'settlement' AND attempts>0 AND channel IS NOT NULL AND state NOT IN ('failed','returned')",
             orders = schemas.orders

@@ -15,6 +15,7 @@ const BENCH_REPORT_PATH: &str = "target/report/bench.json";
 const BACKTEST_REPORT_PATH: &str = "target/report/bench-backtest.json";
 const ROUTING_REPORT_PATH: &str = "target/report/bench-routing.json";
 const AUDIT_REPORT_PATH: &str = "target/report/bench-audit.json";
+const OUTBOX_REPORT_PATH: &str = "target/report/bench-outbox.json";
 const RULES_REPORT_PATH: &str = "target/report/bench-rules.json";
 
 #[derive(Debug, clap::Args)]
@@ -58,6 +59,12 @@ enum BenchCommand {
         #[arg(long, default_value_t = 20)]
         seconds: u64,
     },
+    /// A backlog of the outbox, drained by the core's relay.
+    Outbox {
+        /// Rows of the backlog.
+        #[arg(long, default_value_t = 300_000)]
+        rows: u64,
+    },
     /// Cost of hostile rules before they are stopped; 3,000 rules loaded and run.
     Rules {
         /// The folder of rule files.
@@ -74,7 +81,7 @@ pub async fn run(options: BenchArgs) -> anyhow::Result<()> {
         return print_report(&bench::rules::measure(rules, hostile)?, RULES_REPORT_PATH);
     }
     let progress = ProgressDisplay::new();
-    for part in ["replay", "live", "audit", "backtest"] {
+    for part in ["replay", "live", "audit", "backtest", "outbox"] {
         fresh(&options.dir.join(part))?;
     }
     let routing = options.dir.join("routing");
@@ -112,6 +119,9 @@ enum BenchResult {
     Backtest {
         backtest: bench::backtest::BacktestFigures,
     },
+    Outbox {
+        outbox: bench::outbox::OutboxFigures,
+    },
 }
 
 /// The figures, and where they belong.
@@ -133,6 +143,11 @@ async fn measure(
             let routing_totals =
                 bench::routing::measure(&options.dir.join("routing"), progress, fill).await?;
             Ok((BenchResult::Routing { routing_totals }, ROUTING_REPORT_PATH))
+        }
+        Some(BenchCommand::Outbox { rows }) => {
+            let dir = options.dir.join("outbox");
+            let outbox = bench::outbox::measure(&dir, progress, rows).await?;
+            Ok((BenchResult::Outbox { outbox }, OUTBOX_REPORT_PATH))
         }
         Some(BenchCommand::Backtest { rate, seconds }) => {
             let (dir, time) = (options.dir.join("backtest"), Duration::from_secs(seconds));

@@ -1,6 +1,6 @@
 //! Options of a stage; the demo's unless others are given.
 
-use crate::channels::SimulatorConfig;
+use crate::channels::{SimulatorConfig, SimulatorKind};
 use crate::setup::MariadbOptions;
 use crate::stage::settings::StagePorts;
 use std::path::PathBuf;
@@ -27,6 +27,8 @@ pub struct StageOptions {
     pub core_extra: String,
     /// Settings of every channel in the core's file, one a line.
     pub each_channel: String,
+    /// Zones of single channels, in place of the default.
+    pub zones: Vec<(SimulatorKind, &'static str)>,
     pub sidecar_extra: String,
     /// The sidecar reads a connector's change feed of this prefix, not the binlog.
     pub changes: Option<String>,
@@ -51,6 +53,7 @@ impl Default for StageOptions {
             brokers: None,
             core_extra: String::new(),
             each_channel: format!("deadline_ms = 1000\n{BRIEF_LATENESS}"),
+            zones: Vec::new(),
             sidecar_extra: String::new(),
             changes: None,
             env: Vec::new(),

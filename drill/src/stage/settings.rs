@@ -94,7 +94,9 @@ fn channels(stage: &DrillStage) -> String {
     );
     let channel = |kind: SimulatorKind| {
         let path = kind.simulator().base_path();
-        format!("[[channels]]\nid = \"{kind}\"\nurl = \"{sims}{path}\"\n{each}\n")
+        let zones = stage.options.zones.iter().filter(|(of, _)| *of == kind);
+        let zone: String = zones.map(|(_, z)| format!("zone = \"{z}\"\n")).collect();
+        format!("[[channels]]\nid = \"{kind}\"\nurl = \"{sims}{path}\"\n{zone}{each}\n")
     };
     SimulatorKind::ALL.map(channel).concat()
 }

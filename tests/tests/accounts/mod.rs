@@ -1,6 +1,7 @@
 //! An account's entries by cursor, and its statement: complete, in order, exact to the
 //! cent, also while money moves.
 
+mod closing;
 mod entries;
 mod statements;
 

@@ -2,9 +2,11 @@
 
 use crate::recovery::{sluice_orders, submit};
 use anyhow::{Context, ensure};
+use mysql_async::prelude::Queryable;
 use serde_json::json;
 use sluice_contract::ids::serial_no;
 use sluice_drill::channels::SimulatorKind;
+use sluice_drill::stage::StageOptions;
 use sluice_drill::stage::traffic::Traffic;
 use sluice_tests::{TestStage, options};
 
@@ -131,5 +133,49 @@ async fn the_command_finds(set: &TestStage, order: &str, keyed: &str) -> anyhow:
         sluice_orders(set, &["history", "nobody"]).await.is_err(),
         "found nobody"
     );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_clients_orders_under_the_same_number_hide_none() -> anyhow::Result<()> {
+    let mut set = TestStage::prepare(StageOptions {
+        fence: false,
+        dispatch: false,
+        ..options()
+    })
+    .await?;
+    set.stage.start_core().await?;
+    let rows: Vec<String> = (0..300)
+        .map(|n| format!("('0{n:03}','{n:032x}','other','1','1','success',4)"))
+        .collect();
+    let mut conn = set.stage.pool.get_conn().await?;
+    conn.query_drop(format!(
+        "INSERT INTO {}.orders (account_id,order_id,client,transaction_id,biz_no,state,version) VALUES {}",
+        set.stage.schemas.orders,
+        rows.join(",")
+    ))
+    .await?;
+    let client = &set.stage.client;
+    let body = json!({ "accountId": "A-1", "amount": "9.00", "currency": "CNY", "bizNo": "dep-1" });
+    client.post("/deposit", &body, &[]).await?;
+    let body = json!({ "fromAccountId": "A-1", "toAccountId": "payee", "amount": "1.00",
+                       "transactionId": "1", "bizNo": "1" });
+    let (status, made) = client
+        .post("/withdraw", &body, &[("idempotent-key", "own-1")])
+        .await?;
+    ensure!(status == 202, "{status} {made}");
+    for id in ["transactionId", "bizNo"] {
+        let (status, answer) = client.get(&format!("/withdraw?{id}=1")).await?;
+        let found = answer["data"]["orders"].as_array();
+        let ids: Vec<_> = found
+            .into_iter()
+            .flatten()
+            .map(|o| &o["withdrawOrderId"])
+            .collect();
+        ensure!(
+            ids == [&made["data"]["withdrawOrderId"]],
+            "{id}: {status} {ids:?}"
+        );
+    }
     Ok(())
 }

@@ -13,7 +13,7 @@ use sluice_tests::TestStage;
 use std::time::{Duration, Instant};
 
 /// A day's limit begins anew at midnight of the channel's zone: not within this test.
-async fn away_from_midnight() -> anyhow::Result<()> {
+pub(super) async fn away_from_midnight() -> anyhow::Result<()> {
     while sluice_contract::clock::trade_time(sluice_contract::clock::now_us(), "Asia/Shanghai")?
         .get(8..12)
         == Some("2359")

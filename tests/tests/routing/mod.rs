@@ -3,6 +3,7 @@
 
 mod another_channel;
 mod changes;
+mod day;
 mod files;
 mod limits;
 mod rules;
@@ -12,6 +13,7 @@ use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use sluice_drill::setup::process::binary;
+use sluice_drill::stage::StageOptions;
 use sluice_drill::stage::client::StageClient;
 use sluice_drill::stage::traffic::Traffic;
 use sluice_tests::{TestStage, options};
@@ -42,7 +44,11 @@ struct RoutedStage {
 
 impl RoutedStage {
     async fn up(accounts: u64) -> anyhow::Result<Self> {
-        let set = TestStage::up(options()).await?;
+        RoutedStage::with(options(), accounts).await
+    }
+
+    async fn with(options: StageOptions, accounts: u64) -> anyhow::Result<Self> {
+        let set = TestStage::up(options).await?;
         Traffic::new("route", accounts)
             .fund(&set.stage, 1_000)
             .await?;

@@ -1,14 +1,16 @@
 //! The tables of the core, and the reads that may look across accounts.
 
 /// Tables of the money path: sharded by account, which leads their keys.
-pub(super) const TABLES_BY_ACCOUNT: [&str; 10] = [
+pub(super) const TABLES_BY_ACCOUNT: [&str; 12] = [
     "orders",
     "attempt",
     "order_transition",
     "balance",
     "capture",
     "entry",
+    "daily_balance",
     "outbox",
+    "outbox_archive",
     "cases",
     "booking_intent",
     "booking_result",
@@ -23,6 +25,7 @@ pub(super) const OTHER_TABLES: [(&str, &str, &str); 15] = [
         "sharded by client and key; claimed just before the order's transaction",
     ),
     ("expected_store", "service", "a row per service; replicated"),
+    ("retention_cursor", "name", "a row per task and shard"),
     ("store_identity", "name", "one row; replicated"),
     (
         "breaker",
@@ -78,7 +81,7 @@ pub(super) const TABLE_FAMILIES: [(&str, &str); 3] = [
 
 /// Reads of money tables without an account, by file and function: each asks all
 /// shards, or one by the bucket in an order's id. None of them locks or writes.
-pub(super) const UNSHARDED_READS: [(&str, &str, &str); 18] = [
+pub(super) const UNSHARDED_READS: [(&str, &str, &str); 21] = [
     (
         "core/src/cases/repo.rs",
         "count_open",
@@ -86,8 +89,8 @@ pub(super) const UNSHARDED_READS: [(&str, &str, &str); 18] = [
     ),
     (
         "core/src/lookup/repo.rs",
-        "ids",
-        "a person's search by an upstream's id: every shard is asked once",
+        "first",
+        "an upstream's search by its own id: every shard is asked once",
     ),
     (
         "core/src/orders/repo.rs",
@@ -161,4 +164,19 @@ pub(super) const UNSHARDED_READS: [(&str, &str, &str); 18] = [
         "polling, per shard; what it takes is locked by account",
     ),
     ("core/src/intents/repo.rs", "open", "a metric, per shard"),
+    (
+        "core/src/retention/repo.rs",
+        "purge_archive",
+        "retention, per shard; what it finds is deleted by account",
+    ),
+    (
+        "core/src/retention/repo.rs",
+        "purge_cases",
+        "retention, per shard; what it finds is deleted by account",
+    ),
+    (
+        "core/src/retention/repo.rs",
+        "orders_page",
+        "retention, per shard; what it finds is deleted by account",
+    ),
 ];

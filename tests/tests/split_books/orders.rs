@@ -2,6 +2,7 @@
 
 use crate::split_books::ready;
 use anyhow::{Context, ensure};
+use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use sluice_contract::clock::now_us;
@@ -184,4 +185,34 @@ async fn the_balance_service_is_away(set: &mut TestStage) -> anyhow::Result<()> 
     let (_, again) = ask(set, "away", "7.00").await?;
     ensure!(again["data"] == first["data"], "{first} {again}");
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_asks_for_what_is_not_there_leaves_one_order_behind() -> anyhow::Result<()> {
+    let set = TestStage::up(StageOptions {
+        split_books: true,
+        ..options()
+    })
+    .await?;
+    Traffic::new("loop", 3).fund(&set.stage, 10).await?;
+    for n in 0..30 {
+        let (status, answer) = ask(&set, &format!("loop-{n}"), "11.00").await?;
+        ensure!(
+            status == 422 && answer["code"] == 42202,
+            "{status} {answer}"
+        );
+    }
+    let sql = format!(
+        "SELECT COUNT(*) FROM {}.orders WHERE account_id='A00001'",
+        set.stage.schemas.orders
+    );
+    let left: Option<i64> = set.stage.pool.get_conn().await?.query_first(sql).await?;
+    ensure!(left == Some(1), "{left:?} orders were written for refusals");
+    // Refused before, it is paid once the money is there.
+    let (status, first) = ask(&set, "enough", "10.00").await?;
+    ensure!(status == 202, "{status} {first}");
+    let (status, repeat) = ask(&set, "enough", "10.00").await?;
+    let same = repeat["data"]["withdrawOrderId"] == first["data"]["withdrawOrderId"];
+    ensure!((200..300).contains(&status) && same, "{status} {repeat}");
+    set.all_is_well().await
 }

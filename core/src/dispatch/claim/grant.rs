@@ -8,7 +8,7 @@ use crate::dispatch::claim::rejections::count_rejections;
 use crate::dispatch::claim::result::ClaimedOrder;
 use crate::dispatch::claim::send_path::SendPath;
 use crate::orders::Order;
-use crate::routing::limits;
+use crate::routing::limits::{self, LimitTimes};
 use std::time::Duration;
 
 /// Time after a call's deadline at which an order without an outcome is looked at.
@@ -22,9 +22,13 @@ pub(super) fn take(
     now: i64,
 ) -> anyhow::Result<ClaimedOrder> {
     let send_by = fix_channel(&mut order, &grant, now)?;
-    if let Some(route) = grant.route {
-        let trade_time = order.trade_time.as_deref().unwrap_or_default();
-        let keys = limits::keys(&order, grant.path.id(), trade_time);
+    if let Some(mut route) = grant.route {
+        let times = LimitTimes {
+            platform: &inputs.platform_time,
+            trade: order.trade_time.as_deref().unwrap_or_default(),
+        };
+        let keys = limits::keys(&order, grant.path.id(), times);
+        route.day = inputs.platform_time.get(..8).map(str::to_owned);
         inputs.totals.take(&keys, order.amount)?;
         count_rejections(&route);
         order.route = Some(serde_json::to_string(&route)?);

@@ -6,12 +6,13 @@ use crate::dispatch::claim::ClaimContext;
 use crate::dispatch::claim::send_path::{RouteChoice, SendPath};
 use crate::guard::breakers::{self, OpenBreakers};
 use crate::orders::Order;
-use crate::routing::limits::{self, LimitTotalKey, LimitTotals};
+use crate::routing::limits::{self, LimitTimes, LimitTotalKey, LimitTotals};
 use crate::routing::{
     ChannelStatus, RejectedChannel, Route, RouteDecision, RoutingSet, UnusableRouting, choose,
 };
 use mysql_async::Conn;
 use sluice_contract::breaker::BreakerPoint;
+use sluice_contract::clock::trade_time;
 use sluice_contract::order::OrderKind;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub(super) struct ClaimInputs {
     set: Result<Arc<RoutingSet>, UnusableRouting>,
     /// Each channel's trade time for this claim.
     times: Vec<(&'static str, String)>,
+    /// The same moment in the platform's zone: the day of its limits.
+    pub platform_time: String,
 }
 
 /// Reads what decides: the configuration, the totals of every channel that may be
@@ -39,7 +42,8 @@ pub(super) async fn read_inputs(
         .iter()
         .map(|c| Ok((c.id(), c.trade_time(now)?)));
     let times: Vec<(&str, String)> = times.collect::<anyhow::Result<_>>()?;
-    let wanted = wanted_totals(orders, &times);
+    let platform_time = trade_time(now, context.day_zone)?;
+    let wanted = wanted_totals(orders, &times, &platform_time);
     let stored = limits::repo::lock_totals(conn, &wanted).await?;
     let tripped =
         breakers::read_sealed(conn, context.schemas, context.key, context.breakers).await?;
@@ -48,18 +52,24 @@ pub(super) async fn read_inputs(
         totals: LimitTotals::new(wanted, stored),
         set,
         times,
+        platform_time,
     })
 }
 
 /// Keys of every total that one of the orders may count in.
-fn wanted_totals(orders: &[Order], times: &[(&str, String)]) -> BTreeSet<LimitTotalKey> {
+fn wanted_totals(
+    orders: &[Order],
+    times: &[(&str, String)],
+    platform: &str,
+) -> BTreeSet<LimitTotalKey> {
     let mut wanted = BTreeSet::new();
     for order in orders.iter().filter(|o| is_routed(o)) {
         let wished = order.channel.as_deref();
         for (channel, time) in times {
             if wished.is_none_or(|wished| wished == *channel) {
-                let time = order.trade_time.as_deref().unwrap_or(time);
-                wanted.extend(limits::keys(order, channel, time));
+                let trade = order.trade_time.as_deref().unwrap_or(time);
+                let times = LimitTimes { platform, trade };
+                wanted.extend(limits::keys(order, channel, times));
             }
         }
     }
@@ -141,7 +151,8 @@ impl ClaimInputs {
             .iter()
             .zip(channels)
             .map(|((id, time), client)| {
-                ChannelStatus::new(id, time, open(id), client.decimals.clone())
+                let decimals = client.decimals.clone();
+                ChannelStatus::new(id, time, &self.platform_time, open(id), decimals)
             })
             .collect()
     }

@@ -48,6 +48,8 @@ pub(super) struct ClaimContext<'a> {
     pub breakers: i64,
     pub routing: &'a ActiveRouting,
     pub channels: &'a [ChannelClient],
+    /// Zone of the platform's day, by which limits count.
+    pub day_zone: &'a str,
 }
 
 /// A committed claim: what is ours to send, and what is to be done besides.

@@ -4,7 +4,7 @@ use crate::orders::Order;
 use crate::routing::NoRouteAction;
 use crate::routing::choice::status::ChannelStatus;
 use crate::routing::configuration::set::RoutingSet;
-use crate::routing::limits::{LimitTotals, keys};
+use crate::routing::limits::{LimitTimes, LimitTotals, keys};
 use std::cmp::Reverse;
 
 /// A reason, and the action if nothing else speaks against the order.
@@ -87,8 +87,11 @@ fn reasons(
         }
     }
     // Sent once through another channel, it keeps that time.
-    let time = order.trade_time.as_deref().unwrap_or(&here.trade_time);
-    let keys = keys(order, &here.channel, time);
+    let times = LimitTimes {
+        platform: &here.platform_time,
+        trade: order.trade_time.as_deref().unwrap_or(&here.trade_time),
+    };
+    let keys = keys(order, &here.channel, times);
     for broken in set.limits.broken(order, &here.channel, &keys, totals) {
         all.push(RejectionCause::new(
             broken.by,

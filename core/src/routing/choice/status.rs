@@ -11,6 +11,8 @@ pub struct ChannelStatus {
     pub channel: String,
     /// Trade time that an order would get, in the channel's zone.
     pub trade_time: String,
+    /// The same moment in the zone of the platform, by which limits count.
+    pub platform_time: String,
     /// The open breaker of this very channel, and why it is open.
     pub breaker: Option<(String, String)>,
     /// Currencies that it may be sent, and their decimals there.
@@ -26,6 +28,7 @@ impl ChannelStatus {
     pub fn new(
         channel: &str,
         trade_time: &str,
+        platform_time: &str,
         breaker: Option<(String, String)>,
         decimals: Arc<ChannelDecimals>,
     ) -> anyhow::Result<Self> {
@@ -33,6 +36,7 @@ impl ChannelStatus {
         Ok(ChannelStatus {
             channel: channel.to_owned(),
             trade_time: trade_time.to_owned(),
+            platform_time: platform_time.to_owned(),
             breaker,
             decimals,
             local,

@@ -108,3 +108,29 @@ fn limits_by_table() {
         ),
     ]);
 }
+
+#[test]
+fn whoever_names_no_user_is_not_beyond_the_limits_of_users() {
+    let mut nameless = order(100);
+    nameless.user_id = None;
+    for (limit, want) in [
+        (
+            limit("scope = \"user\"\nday = 1000"),
+            "fails|netsunion limit user/-/CNY|unionpay limit user/-/CNY",
+        ),
+        (
+            limit("scope = \"user\"\nkey = \"U9\"\nchannel = \"netsunion\"\nday = 1000"),
+            "unionpay|netsunion limit user/-/CNY",
+        ),
+        (
+            "[[limit]]\ncurrency = \"JPY\"\nscope = \"user\"\nday = 1\n".to_owned(),
+            "netsunion",
+        ),
+    ] {
+        let decision = decide(&limit, &nameless, None);
+        assert_eq!(outcome_of(&decision), want, "{limit}");
+        if want.starts_with("fails") {
+            assert!(decision.route.rejected[0].reason.contains("userId"));
+        }
+    }
+}

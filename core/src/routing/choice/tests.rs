@@ -7,12 +7,16 @@ use crate::orders::Order;
 use crate::orders::sample;
 use crate::routing::RoutingSet;
 use crate::routing::configuration::file::parse;
-use crate::routing::limits::{LimitTotal, LimitTotals, keys};
+use crate::routing::limits::{LimitTimes, LimitTotal, LimitTotals, keys};
 use rust_decimal::Decimal;
 use sluice_contract::order::OrderKind;
 use std::sync::Arc;
 
 const TRADE_TIME: &str = "20261121120000";
+const TIMES: LimitTimes<'_> = LimitTimes {
+    platform: TRADE_TIME,
+    trade: TRADE_TIME,
+};
 
 const TWO_CHANNELS_TOML: &str = r#"
 [[channel]]
@@ -41,6 +45,7 @@ fn here(breaker: Option<&str>) -> Vec<ChannelStatus> {
         ChannelStatus::new(
             id,
             TRADE_TIME,
+            TRADE_TIME,
             open.clone().filter(|(b, _)| b.ends_with(id)),
             decimals(id),
         )
@@ -53,7 +58,7 @@ fn here(breaker: Option<&str>) -> Vec<ChannelStatus> {
 fn totals(order: &Order) -> LimitTotals {
     let wanted: std::collections::BTreeSet<_> = ["netsunion", "unionpay"]
         .iter()
-        .flat_map(|c| keys(order, c, TRADE_TIME))
+        .flat_map(|c| keys(order, c, TIMES))
         .collect();
     let stored = wanted
         .iter()
@@ -181,7 +186,7 @@ fn a_channel_takes_only_amounts_that_its_decimals_can_tell() {
     let text = TWO_CHANNELS_TOML.replace("unionpay", "psp");
     let set = RoutingSet::of(7, &parse(&text).unwrap().0).unwrap();
     let here = ["netsunion", "psp"]
-        .map(|id| ChannelStatus::new(id, TRADE_TIME, None, decimals(id)).unwrap());
+        .map(|id| ChannelStatus::new(id, TRADE_TIME, TRADE_TIME, None, decimals(id)).unwrap());
     for (amount, currency, want) in [
         // Neither ISO's: the network knows no ISK, the API counts hundredths.
         ("2000", "ISK", "psp|netsunion decimals"),

@@ -8,6 +8,6 @@ mod totals;
 mod usage;
 
 pub use routing_limits::{BrokenLimit, RoutingLimits};
-pub use total_key::{LimitTotalKey, keys};
+pub use total_key::{LimitTimes, LimitTotalKey, keys};
 pub use totals::{LimitTotal, LimitTotals, LimitTotalsError};
 pub use usage::LimitUsage;

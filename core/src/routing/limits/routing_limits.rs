@@ -100,7 +100,22 @@ impl RoutingLimits {
                 all.push(broken(row, at, name, reason));
             }
         }
+        all.extend(self.nameless(order, channel));
         all
+    }
+
+    /// Refusal of an order that names no user while payments of users are limited: a limit
+    /// that is left by leaving out a field is none. It fails, since no day names one.
+    fn nameless(&self, order: &Order, channel: &str) -> Option<BrokenLimit> {
+        let by_key = self.0.get(&(LimitScope::User, order.currency))?;
+        let limited = by_key
+            .values()
+            .any(|of| of.contains_key(channel) || of.contains_key(ANY_KEY));
+        (limited && order.user_id.is_none()).then(|| BrokenLimit {
+            by: format!("limit user/-/{}", order.currency),
+            reason: "the order names no user (userId), and payments are limited by user".to_owned(),
+            otherwise: NoRouteAction::Fail,
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::orders::Order;
 use crate::orders::sample;
 use crate::routing::Route;
-use crate::routing::limits::{LimitUsage, keys};
+use crate::routing::limits::{LimitTimes, LimitUsage, keys};
 use proptest::prelude::*;
 use sluice_contract::order::OrderKind;
 
@@ -46,12 +46,20 @@ impl StoredTotals {
     }
 }
 
+/// One time for platform and channel.
+fn same(time: &str) -> LimitTimes<'_> {
+    LimitTimes {
+        platform: time,
+        trade: time,
+    }
+}
+
 fn place(life: &OrderLife) -> (Vec<LimitTotalKey>, Decimal) {
     let (account, user, client, second, day, cents, _) = life;
     let channel = if *second { "unionpay" } else { "netsunion" };
     let time = format!("202611{day:02}120000");
     (
-        keys(&order(*account, *user, *client), channel, &time),
+        keys(&order(*account, *user, *client), channel, same(&time)),
         Decimal::new(*cents, 2),
     )
 }
@@ -115,7 +123,7 @@ fn give(stored: &mut StoredTotals, back: &mut Vec<&OrderLife>) {
 
 #[test]
 fn what_was_never_taken_is_not_given_back_and_nothing_is_clamped() {
-    let keys = keys(&order(1, 1, 1), "netsunion", "20261121120000");
+    let keys = keys(&order(1, 1, 1), "netsunion", same("20261121120000"));
     assert_eq!(keys.len(), 8);
     let wanted: BTreeSet<_> = keys.iter().cloned().collect();
     let mut totals = LimitTotals::new(wanted.clone(), Vec::new());
@@ -151,4 +159,42 @@ fn only_an_order_with_a_chosen_route_has_taken_anything() {
     route.chosen = Some("unionpay".into());
     order.route = Some(serde_json::to_string(&route).unwrap());
     assert_eq!(LimitUsage::of(&order).unwrap().keys.len(), 6);
+}
+
+#[test]
+fn a_day_is_the_platforms_but_for_the_channels_own() {
+    let times = LimitTimes {
+        platform: "20261122010000",
+        trade: "20261121180000",
+    };
+    for key in keys(&order(1, 1, 1), "psp", times) {
+        let day = match key.scope {
+            crate::routing::LimitScope::Channel => "20261121",
+            _ => "20261122",
+        };
+        assert!(day.starts_with(&key.period), "{key:?}");
+    }
+}
+
+#[test]
+fn usage_is_given_back_to_the_day_that_it_was_taken_of() {
+    let mut order = order(1, 1, 1);
+    (order.channel, order.trade_time) = (Some("psp".into()), Some("20261121180000".into()));
+    let mut route = Route {
+        version: 1,
+        chosen: Some("psp".into()),
+        day: Some("20261122".into()),
+        ..Route::default()
+    };
+    let days = |route: &Route, order: &mut Order| -> BTreeSet<String> {
+        order.route = Some(serde_json::to_string(route).unwrap());
+        let usage = LimitUsage::of(order).unwrap();
+        let days = usage.keys.into_iter().map(|k| k.period);
+        days.filter(|p| p.len() == 8).collect()
+    };
+    let both = BTreeSet::from(["20261121".to_owned(), "20261122".to_owned()]);
+    assert_eq!(days(&route, &mut order), both);
+    route.day = None;
+    let trade = BTreeSet::from(["20261121".to_owned()]);
+    assert_eq!(days(&route, &mut order), trade, "claimed by an older build");
 }

@@ -1,0 +1,219 @@
+//! Publishes the outbox to Kafka: at least once, in the order of an order's commits (as far
+//! as the clocks of the hosts agree; the event's version decides). A row is deleted
+//! only after Kafka has acknowledged all of its events, so an outage of any length
+//! loses nothing.
+//!
+//! | phase | statement | round trips |
+//! |---|---|---|
+//! | lease | conditional UPDATE of `lease`, once a few seconds | 0, rarely 1 |
+//! | read | SELECT of a page behind the one before | 1 |
+//! | publish | a produce for each event, while the next page is read | Kafka's, in parallel |
+//! | delete | DELETE of the acknowledged rows by their ids, page by page in order | 1 |
+//!
+//! Pages are in flight together, yet finish in order: after a failure everything from the
+//! first row that wasn't acknowledged on is published again, so that the last word
+//! about an order comes last. A row that can't be published is set aside with a case.
+//! Without brokers rows go to the archive by age, so that the hot path stays small.
+
+mod archive;
+mod page;
+
+use crate::guard::lease;
+use crate::metrics::METRICS;
+use crate::orders::repo;
+use crate::outbox_relay::page::PageInFlight;
+use anyhow::{Context, bail};
+use mysql_async::Pool;
+use rdkafka::ClientConfig;
+use rdkafka::producer::{FutureProducer, Producer};
+use sluice_contract::clock::now_us;
+use sluice_contract::schema::Schemas;
+use sluice_contract::settings::Secret;
+use sluice_contract::supervisor::Supervisor;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// Outbox rows read, published and deleted together.
+const MAX_ROWS_PER_PAGE: usize = 500;
+/// Pages that wait for Kafka at a time.
+const MAX_PAGES_IN_FLIGHT: usize = 4;
+/// Pages until the cursor goes back to the beginning, for what was committed late.
+const MAX_PAGES_PER_DRAIN: usize = 50;
+const IDLE_POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// Interval of looking for what has aged, without brokers.
+const ARCHIVE_INTERVAL: Duration = Duration::from_secs(1);
+const RETRY_DELAY: Duration = Duration::from_millis(500);
+/// Interval at which a large backlog is counted.
+const COUNT_INTERVAL: Duration = Duration::from_secs(60);
+/// The relay's lease: one instance publishes at a time, so that order holds.
+const LEASE_NAME: &str = "relay";
+/// The lease outlives every message that is under way, see `MESSAGE_TIMEOUT_MS`: another
+/// instance can't overtake one.
+const LEASE_DURATION_US: i64 = 15_000_000;
+/// A lease with less than this left is renewed before anything is produced.
+const LEASE_MARGIN_US: i64 = 12_500_000;
+/// Kafka's time to acknowledge a message; less than the lease's margin.
+const MESSAGE_TIMEOUT_MS: &str = "10000";
+
+pub struct OutboxRelay {
+    pub pool: Pool,
+    pub schemas: Schemas,
+    /// Signs the case of a row that is set aside.
+    pub key: Secret,
+    pub owner: String,
+    pub producer: Option<FutureProducer>,
+    /// Age at which unpublished rows are archived while there is no producer.
+    pub archive_after: Duration,
+    /// Time in µs until which the lease is known to be ours; 0 at the start.
+    pub held_until_us: i64,
+    /// When a large backlog was last counted.
+    pub counted: Option<Instant>,
+}
+
+/// Makes a producer that keeps order and doubles nothing over retries.
+pub fn producer(brokers: &str) -> anyhow::Result<FutureProducer> {
+    ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        .set("message.timeout.ms", MESSAGE_TIMEOUT_MS)
+        .set("linger.ms", "5")
+        .set("reconnect.backoff.ms", "50")
+        .set("reconnect.backoff.max.ms", "500")
+        .set("log_level", "3")
+        .create()
+        .context("kafka.brokers: can't make a producer")
+}
+
+impl OutboxRelay {
+    /// Starts the relay among `parts`. At the stop it publishes what is there, then gives
+    /// its lease back.
+    pub fn start(self, parts: &Supervisor) {
+        parts.spawn("outbox-relay", self.run(parts.stop_token()));
+    }
+
+    async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        let idle = match &self.producer {
+            Some(_) => IDLE_POLL_INTERVAL,
+            None => ARCHIVE_INTERVAL,
+        };
+        loop {
+            let pause = match self.round().await {
+                Ok(0) => idle,
+                Ok(_) => Duration::ZERO,
+                Err(error) => {
+                    METRICS.outbox.failures.inc();
+                    tracing::warn!("events wait in the outbox: {error:#}");
+                    self.end_if_fatal()?;
+                    RETRY_DELAY
+                }
+            };
+            let stopping = stop.is_cancelled();
+            if stopping && pause != Duration::ZERO {
+                return self.release_lease().await;
+            }
+            if !stopping {
+                stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+            }
+        }
+    }
+
+    /// Ends the relay, and with it the program, if its producer can't recover.
+    fn end_if_fatal(&self) -> anyhow::Result<()> {
+        let producer = self.producer.as_ref();
+        if let Some((code, reason)) = producer.and_then(|p| p.client().fatal_error()) {
+            bail!("the Kafka producer has ended, a restart makes another: {code}: {reason}");
+        }
+        Ok(())
+    }
+
+    async fn release_lease(&self) -> anyhow::Result<()> {
+        let released = async {
+            let mut conn = self.pool.get_conn().await?;
+            lease::release(&mut conn, &self.schemas, LEASE_NAME, &self.owner).await
+        };
+        if let Err(error) = released.await {
+            tracing::warn!("the relay's lease runs out by itself: {error:#}");
+        }
+        Ok(())
+    }
+
+    /// Publishes or archives what is there; returns how many rows went.
+    pub async fn round(&mut self) -> anyhow::Result<usize> {
+        if !self.hold_lease().await? {
+            // The holder reports the backlog; an old number here would look stuck.
+            METRICS.outbox.rows.set(0);
+            METRICS.outbox.oldest.set(0);
+            tokio::time::sleep(RETRY_DELAY).await;
+            return Ok(0);
+        }
+        match self.producer.clone() {
+            Some(producer) => self.drain(&producer).await,
+            None => self.archive_aged().await,
+        }
+    }
+
+    /// Publishes pages until one isn't full.
+    async fn drain(&mut self, producer: &FutureProducer) -> anyhow::Result<usize> {
+        let (mut in_flight, mut cursor) = (VecDeque::new(), String::new());
+        let (mut gone, mut pages, mut more) = (0, 0, true);
+        loop {
+            if more && self.hold_lease().await? {
+                let rows = self.read(&cursor).await?;
+                pages += 1;
+                more = rows.len() == MAX_ROWS_PER_PAGE && pages < MAX_PAGES_PER_DRAIN;
+                self.show_backlog(&rows, pages).await?;
+                if let Some(last) = rows.last() {
+                    cursor.clone_from(&last.tx_id);
+                    in_flight.push_back(PageInFlight::send(producer, rows).await?);
+                }
+            } else {
+                more = false;
+            }
+            if !more || in_flight.len() >= MAX_PAGES_IN_FLIGHT {
+                let Some(page) = in_flight.pop_front() else {
+                    return Ok(gone);
+                };
+                gone += self.finish(page).await?;
+            }
+        }
+    }
+
+    async fn read(&self, after: &str) -> anyhow::Result<Vec<repo::OutboxRow>> {
+        let mut conn = self.pool.get_conn().await?;
+        repo::outbox_page(&mut conn, after, MAX_ROWS_PER_PAGE).await
+    }
+
+    /// Tells the backlog: exactly if it is one page, else counted once a minute.
+    async fn show_backlog(&mut self, rows: &[repo::OutboxRow], pages: usize) -> anyhow::Result<()> {
+        if pages == 1 {
+            let age = |r: &repo::OutboxRow| (now_us() - r.created_us) / 1_000_000;
+            METRICS.outbox.oldest.set(rows.first().map_or(0, age));
+            if rows.len() < MAX_ROWS_PER_PAGE {
+                METRICS.outbox.rows.set(rows.len() as i64);
+            }
+        }
+        let due = self.counted.is_none_or(|at| at.elapsed() > COUNT_INTERVAL);
+        if rows.len() == MAX_ROWS_PER_PAGE && due {
+            self.counted = Some(Instant::now());
+            let count = repo::outbox_backlog(&mut self.pool.get_conn().await?).await?;
+            METRICS.outbox.rows.set(count);
+        }
+        Ok(())
+    }
+
+    /// Takes or renews the lease by a conditional write, unless enough of it is left.
+    async fn hold_lease(&mut self) -> anyhow::Result<bool> {
+        let now = now_us();
+        if self.held_until_us - now > LEASE_MARGIN_US {
+            return Ok(true);
+        }
+        let mut conn = self.pool.get_conn().await?;
+        let life = LEASE_DURATION_US;
+        let held =
+            lease::take(&mut conn, &self.schemas, LEASE_NAME, &self.owner, now, life).await?;
+        self.held_until_us = if held { now + life } else { 0 };
+        Ok(held)
+    }
+}
