@@ -41,6 +41,7 @@ pub enum ApiCode {
     UnknownPayment = 42203,
     PaymentExceeded = 42204,
     RuleRefused = 42205,
+    NotThePayer = 42206,
     TooOften = 42900,
     /// The hour's amount is used up.
     HourSpent = 42901,

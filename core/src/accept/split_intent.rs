@@ -53,8 +53,10 @@ pub(super) fn new_intent(
             .booking
             .payment()
             .map(|(_, payment)| payment.to_owned()),
+        counterparty: request.booking.counterparty().map(str::to_owned),
+        unknown_payer_ok: matches!(&request.booking, BookingRequest::Withdraw(w) if w.unknown_payer_ok),
         client: request.client.clone(),
-        key: request.key.clone(),
+        key: request.stored_key(),
         created_us: now_us,
         posting,
     };

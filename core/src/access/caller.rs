@@ -4,7 +4,6 @@ use crate::access::client::ApiClient;
 use crate::access::refusal::AccessRefusal;
 use crate::config::Grant;
 use rust_decimal::Decimal;
-use sha2::{Digest, Sha256};
 use sluice_contract::ids::{MAX_ID_BYTES, is_plain};
 use sluice_contract::money::Currency;
 use sluice_contract::wire::ApiCode;
@@ -116,14 +115,9 @@ impl Caller {
         }
     }
 
-    /// Makes the key under which a request of this caller is remembered. End users of one
-    /// client don't share their keys: none can use up another's. An end user's key begins
-    /// with a character that no other key has.
-    pub fn key_of(&self, key: String) -> String {
-        match self.end_user() {
-            None => key,
-            // The account has no line end, so the text is of one account and key only.
-            Some(own) => format!("~{}", hex::encode(Sha256::digest(format!("{own}\n{key}")))),
-        }
+    /// Names the scope of this caller's keys: end users of one client don't share them, so
+    /// none can use up another's. Empty for a client that speaks for itself.
+    pub fn scope(&self) -> String {
+        self.end_user().map(ToString::to_string).unwrap_or_default()
     }
 }

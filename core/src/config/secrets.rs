@@ -9,6 +9,8 @@ use sluice_contract::settings::Secret;
 #[derive(Debug, Clone)]
 pub struct CoreSecrets {
     pub provenance: Secret,
+    /// The key that replaces it, or that it replaced: seals of either hold.
+    pub provenance_next: Option<Secret>,
     /// Shown to the sidecar when subscribing to its fence.
     pub sidecar: Option<Secret>,
     /// One per configured channel, in the same order.
@@ -27,6 +29,7 @@ impl CoreConfig {
         let load = |name: String| Secret::load(&name, dir);
         let secrets = CoreSecrets {
             provenance: load("provenance_key".into())?,
+            provenance_next: Secret::load_optional("provenance_key_next", dir)?,
             sidecar: self
                 .fence
                 .enabled

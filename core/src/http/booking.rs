@@ -9,6 +9,7 @@ use crate::http::answer::success;
 use crate::http::error::ApiError;
 use crate::http::state::CoreApi;
 use crate::metrics::METRICS;
+use crate::orders::names::GENERATED_TRANSACTION_PREFIX;
 use crate::orders::repo;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
@@ -25,13 +26,15 @@ pub(super) async fn order_by_key(
     begun: Instant,
 ) -> Result<Response, ApiError> {
     // A repeat is the same request whatever transaction id this one would get.
-    let request_hash = hash(&ask, "");
+    let request_hash = hash(&ask);
     if ask.transaction_id.is_empty() {
-        ask.transaction_id = uuid::Uuid::now_v7().simple().to_string();
+        let id = uuid::Uuid::now_v7().simple();
+        ask.transaction_id = format!("{GENERATED_TRANSACTION_PREFIX}{id}");
     }
     let keyed = IdempotentRequest {
         client: caller.client().to_owned(),
-        key: caller.key_of(key),
+        scope: caller.scope(),
+        key,
         request_hash,
         booking: BookingRequest::Withdraw(ask),
     };
@@ -124,23 +127,25 @@ pub(super) fn order_id_name(kind: OrderKind) -> &'static str {
     }
 }
 
-/// Hashes a request: same fields, same hash, however the JSON was written.
-pub(super) fn hash(ask: &WithdrawalBooking, transaction_id: &str) -> String {
+/// Hashes a request before the core gives it a transaction id: same fields, same hash,
+/// however the JSON was written and by whatever door it came.
+pub(super) fn hash(ask: &WithdrawalBooking) -> String {
     let amount = ask.amount.normalize().to_string();
     let text = |o: &Option<String>| o.clone().unwrap_or_default();
-    let fields = [
+    let mut fields = vec![
         ask.account_id.clone(),
         ask.to_account.clone(),
         amount,
         ask.currency.code().to_owned(),
         text(&ask.user_id),
-        transaction_id.to_owned(),
+        ask.transaction_id.clone(),
         text(&ask.biz_no),
         text(&ask.channel),
         text(&ask.bank),
         text(&ask.payment_no),
         ask.kind.as_str().to_owned(),
     ];
+    fields.extend(ask.predecessor_id.clone());
     // No field can hold a line end: they are plain.
     hex::encode(Sha256::digest(fields.join("\n")))
 }

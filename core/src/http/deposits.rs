@@ -5,13 +5,12 @@ use crate::access::Caller;
 use crate::config::FORMER_DEPOSIT_CLIENT;
 use crate::http::booking::{book, booked};
 use crate::http::error::ApiError;
-use crate::http::fields::{money, parse, required};
+use crate::http::fields::{RequestAmount, money, parse, required};
 use crate::http::state::{CoreApi, CoreApiState};
 use crate::orders::repo;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use serde::Deserialize;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sluice_contract::ids::MAX_KEY_BYTES;
 use std::time::Instant;
@@ -20,7 +19,7 @@ use std::time::Instant;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct DepositBody {
     account_id: Option<String>,
-    amount: Option<Value>,
+    amount: Option<RequestAmount>,
     currency: Option<String>,
     biz_no: Option<String>,
 }
@@ -52,8 +51,9 @@ pub async fn deposit(
     }
     let keyed = IdempotentRequest {
         client: caller.client().to_owned(),
+        scope: caller.scope(),
         // A slash is in no key that a header or a transaction id makes.
-        key: caller.key_of(format!("dep/{}", deposit.biz_no)),
+        key: format!("dep/{}", deposit.biz_no),
         request_hash,
         booking: BookingRequest::Deposit(deposit),
     };

@@ -37,12 +37,16 @@ impl ApiError {
     pub fn refused(refusal: &AcceptError, account: &str) -> Self {
         let code = match refusal {
             AcceptError::InFlight => ApiCode::InFlight,
-            AcceptError::KeyReused | AcceptError::AlreadyCaptured => ApiCode::KeyReused,
+            AcceptError::KeyReused
+            | AcceptError::Differs { .. }
+            | AcceptError::BadPredecessor(_)
+            | AcceptError::AlreadyCaptured => ApiCode::KeyReused,
             AcceptError::UnknownAccount | AcceptError::UnknownBalance => ApiCode::UnknownAccount,
             AcceptError::InsufficientFunds | AcceptError::InsufficientCaptured => {
                 ApiCode::InsufficientFunds
             }
             AcceptError::UnknownPayment => ApiCode::UnknownPayment,
+            AcceptError::NotThePayer | AcceptError::UnknownPayer => ApiCode::NotThePayer,
             AcceptError::PaymentExceeded => ApiCode::PaymentExceeded,
             AcceptError::BalanceOverflow => ApiCode::BadAmount,
             AcceptError::Overloaded => ApiCode::Overloaded,
@@ -55,10 +59,14 @@ impl ApiError {
             AcceptError::InsufficientFunds
             | AcceptError::InsufficientCaptured
             | AcceptError::BalanceOverflow => "amount",
+            AcceptError::NotThePayer => "toAccountId",
             AcceptError::UnknownPayment
+            | AcceptError::UnknownPayer
             | AcceptError::PaymentExceeded
             | AcceptError::AlreadyCaptured => "paymentNo",
             AcceptError::KeyReused | AcceptError::InFlight => "idempotent-key",
+            AcceptError::Differs { name, .. } => name.field(),
+            AcceptError::BadPredecessor(_) => "predecessorId",
             AcceptError::Overloaded | AcceptError::Unbookable | AcceptError::Unavailable => "",
         };
         let colon = if field.is_empty() { "" } else { ": " };

@@ -11,6 +11,7 @@ mod deposits;
 mod entries;
 mod error;
 mod fields;
+mod keys;
 mod orders;
 mod parameters;
 mod search;

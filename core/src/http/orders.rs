@@ -84,6 +84,7 @@ pub(super) fn shown(order: &Order, waiting: Option<String>) -> Value {
         "currency": order.currency,
         "transactionId": order.transaction_id,
         "bizNo": order.biz_no,
+        "predecessorId": order.predecessor_id,
         "channel": order.channel,
         "route": Route::read(order.route.as_deref()),
         "serialNo": order.serial_no,

@@ -4,11 +4,13 @@ use crate::access::Caller;
 use crate::http::answer::success;
 use crate::http::booking::order_id_name;
 use crate::http::error::ApiError;
+use crate::http::keys::canonical_key;
 use crate::http::orders::{load, shown};
 use crate::http::state::{CoreApi, CoreApiState};
 use crate::lookup::OrderLookup;
 use crate::lookup::repo::{LookupKey, OrderPage};
 use crate::orders::Order;
+use crate::orders::names::scoped;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -64,7 +66,8 @@ pub async fn search(
         ));
     }
     let found = match named_id(&search)? {
-        Some((_, id)) if !is_plain(id, MAX_KEY_BYTES) => Vec::new(),
+        Some((SearchedId::Key, id)) if canonical_key(id).is_none() => Vec::new(),
+        Some((name, id)) if name != SearchedId::Key && !is_plain(id, MAX_KEY_BYTES) => Vec::new(),
         Some((name, id)) => find(&api, &caller, name, id)
             .await
             .map_err(|e| ApiError::internal(&e))?,
@@ -105,7 +108,7 @@ pub async fn search(
 }
 
 /// An id that orders can be searched by.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum SearchedId {
     Transaction,
     Serial,
@@ -140,7 +143,8 @@ async fn find(
 ) -> anyhow::Result<Vec<Order>> {
     let client = caller.client();
     let clients = [client];
-    let key = caller.key_of(id.to_owned());
+    let spelt = canonical_key(id).unwrap_or_else(|| id.to_owned());
+    let key = scoped(&caller.scope(), spelt);
     let by = match name {
         SearchedId::Transaction => LookupKey::Transaction(id),
         SearchedId::Biz => LookupKey::Biz(id),

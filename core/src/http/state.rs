@@ -32,6 +32,8 @@ pub struct CoreApi {
     pub channels: Arc<[ChannelClient]>,
     pub access: Arc<AccessControl>,
     pub default_currency: Currency,
+    /// Whether a payment of an unknown payer may be refunded to anybody.
+    pub refund_unknown_payer: bool,
     pub max_body_bytes: usize,
     pub listing_delay_ms: u32,
 }

@@ -5,13 +5,15 @@ use crate::accept::{BookingRequest, IdempotentRequest, WithdrawalBooking};
 use crate::access::Caller;
 use crate::http::booking::{book, hash, order_by_key};
 use crate::http::error::ApiError;
-use crate::http::fields::{channel, header_key, money, parse, plain, required};
+use crate::http::fields::{
+    RequestAmount, channel, money, parse, plain, predecessor, required, transaction_id,
+};
+use crate::http::keys::header_key;
 use crate::http::state::{CoreApi, CoreApiState};
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
-use serde_json::Value;
 use sluice_contract::ids::{MAX_ID_BYTES, MAX_KEY_BYTES};
 use sluice_contract::order::OrderKind;
 use sluice_contract::wire::ApiCode;
@@ -23,12 +25,14 @@ use std::time::Instant;
 struct WithdrawBody {
     from_account_id: Option<String>,
     to_account_id: Option<String>,
-    amount: Option<Value>,
+    amount: Option<RequestAmount>,
     currency: Option<String>,
     user_id: Option<String>,
     transaction_id: Option<String>,
     /// The upstream's own number of the withdrawal, matched with its events.
     biz_no: Option<String>,
+    /// The failed order of this `bizNo` that is tried again.
+    predecessor_id: Option<String>,
     channel: Option<String>,
     /// The payee's bank, for routing.
     bank_code: Option<String>,
@@ -63,14 +67,11 @@ pub async fn submit(
             "transactionId: is missing; it is the key of this request",
         ));
     }
-    let (key, request_hash) = (
-        format!("tx:{}", ask.transaction_id),
-        hash(&ask, &ask.transaction_id),
-    );
     let keyed = IdempotentRequest {
         client: caller.client().to_owned(),
-        key: caller.key_of(key),
-        request_hash,
+        scope: caller.scope(),
+        key: format!("tx:{}", ask.transaction_id),
+        request_hash: hash(&ask),
         booking: BookingRequest::Withdraw(ask),
     };
     book(&api, &caller, keyed, begun).await
@@ -90,8 +91,9 @@ fn check_withdraw(
         amount,
         currency,
         user_id: plain("userId", body.user_id, MAX_ID_BYTES)?,
-        transaction_id: plain("transactionId", body.transaction_id, MAX_KEY_BYTES)?
-            .unwrap_or_default(),
+        transaction_id: transaction_id(body.transaction_id)?.unwrap_or_default(),
+        predecessor_id: predecessor(body.predecessor_id, body.biz_no.as_deref())?,
+        unknown_payer_ok: false,
         biz_no: plain("bizNo", body.biz_no, MAX_KEY_BYTES)?,
         channel,
         bank: plain("bankCode", body.bank_code, 16)?,

@@ -127,6 +127,8 @@ impl Posting {
             currency: self.currency,
             kind,
             payment_no,
+            counterparty: None,
+            unknown_payer_ok: false,
         }
     }
 
@@ -159,4 +161,8 @@ pub struct BookingAmount<'a> {
     pub kind: OrderKind,
     /// The captured payment that is made, taken from, or given back to.
     pub payment_no: Option<&'a str>,
+    /// Who made that payment, or is to get it back.
+    pub counterparty: Option<&'a str>,
+    /// Whether a refund may be paid although nobody said who had paid.
+    pub unknown_payer_ok: bool,
 }

@@ -15,6 +15,8 @@ fn deposit(order: &str, amount: i64) -> BookingIntent {
         order_id: order.into(),
         kind: OrderKind::CashOut,
         payment_no: None,
+        counterparty: None,
+        unknown_payer_ok: false,
         client: "c".into(),
         key: "k".into(),
         created_us: 1,

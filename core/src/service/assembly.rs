@@ -9,6 +9,7 @@ use crate::dispatch::{Dispatcher, IsolationQueue};
 use crate::guard::fence::FenceClient;
 use crate::http::CoreApi;
 use crate::intake::PaymentIntake;
+use crate::orders::OrderSeals;
 use crate::outbox_relay::{OutboxRelay, producer};
 use crate::outcome::{OutcomeDelays, OutcomeRecorder};
 use crate::quarantine::OrderQuarantine;
@@ -41,6 +42,7 @@ struct CoreAssembly<'a> {
     ready: ReadyQueue,
     fence: FenceClient,
     channels: Arc<[ChannelClient]>,
+    seals: OrderSeals,
 }
 
 /// Makes and starts every part of the core.
@@ -65,6 +67,11 @@ pub(super) async fn start(
             secrets.sidecar.clone(),
         )?,
         channels: channel_clients(config, secrets, &ready)?,
+        seals: OrderSeals::new(
+            &secrets.provenance,
+            secrets.provenance_next.as_ref(),
+            config.accept.unsealed_until_ms()?,
+        ),
         ready,
         config,
         secrets,
@@ -143,7 +150,7 @@ impl CoreAssembly<'_> {
             &self.stages.writers,
             &self.pools.orders,
             self.schemas,
-            &self.secrets.provenance,
+            &self.seals,
             &OutcomeDelays::of(self.config),
             &self.ready,
             follower,
@@ -177,6 +184,7 @@ impl CoreAssembly<'_> {
             pool: self.pools.orders.clone(),
             schemas: self.schemas.clone(),
             key: self.secrets.provenance.clone(),
+            seals: self.seals.clone(),
             fence: self.fence.clone(),
             channels: self.channels.clone(),
             outcomes: outcomes.clone(),
@@ -211,6 +219,7 @@ impl CoreAssembly<'_> {
             pool: self.pools.orders.clone(),
             schemas: self.schemas.clone(),
             key: self.secrets.provenance.clone(),
+            seals: self.seals.clone(),
             fence: self.fence.clone(),
             routing: ActiveRouting::new(ids),
             channels: self.channels.clone(),
@@ -235,6 +244,7 @@ impl CoreAssembly<'_> {
             provenance: self.secrets.provenance.clone(),
             fence: self.fence.clone(),
             channels: self.channels.clone(),
+            refund_unknown_payer: self.config.accept.refund_unknown_payer,
             access: Arc::new(access),
             default_currency: self.config.default_currency.parse()?,
             max_body_bytes: self.config.accept.max_body_bytes,

@@ -56,6 +56,8 @@ impl AppliedOutcomes {
             order_id: b.posting.reference.clone(),
             kind: b.kind,
             payment_no: b.payment_no.clone(),
+            counterparty: None,
+            unknown_payer_ok: false,
             client: b.posting.client.clone(),
             key: String::new(),
             created_us: now_us,
