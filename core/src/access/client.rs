@@ -2,18 +2,10 @@
 
 use crate::access::scope::AccountScope;
 use crate::access::signed::NonceMemory;
-use crate::config::{ClientAuthentication, ClientConfig, EndUserSource, Grant, NAMELESS_CLIENT};
-use rust_decimal::Decimal;
+use crate::config::{
+    AmountBound, ClientAuthentication, ClientConfig, EndUserSource, Grant, NAMELESS_CLIENT,
+};
 use sluice_contract::keys::KeyRing;
-use sluice_contract::money::Currency;
-
-/// Bounds of a client's calls in one currency, in major units.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AmountBound {
-    pub currency: Currency,
-    pub per_call: Option<Decimal>,
-    pub per_hour: Option<Decimal>,
-}
 
 /// One client, its proof and its grants.
 #[derive(Debug)]
@@ -35,16 +27,11 @@ impl ApiClient {
     /// # Errors
     /// An amount that can't be read.
     pub(super) fn new(config: &ClientConfig, keys: Option<KeyRing>) -> anyhow::Result<Self> {
-        let bound = |(currency, per_call, per_hour)| AmountBound {
-            currency,
-            per_call,
-            per_hour,
-        };
         Ok(ApiClient {
             name: config.name.clone(),
             may: config.may.clone(),
             accounts: AccountScope::new(&config.accounts),
-            amounts: config.bounds()?.into_iter().map(bound).collect(),
+            amounts: config.bounds()?,
             authentication: config.authentication,
             end_user: Some(config.end_user),
             keys,

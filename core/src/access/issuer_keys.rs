@@ -2,6 +2,7 @@
 //! can be read, and looked at again when a token names one that nobody knows.
 
 use crate::config::OauthConfig;
+use crate::metrics::METRICS;
 use anyhow::{Context, ensure};
 use arc_swap::ArcSwap;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, PublicKeyUse};
@@ -83,6 +84,10 @@ impl IssuerKeys {
             Ok(text) => usable_keys(&text),
             Err(error) => Err(error),
         };
+        let gauge = &METRICS.channels.secret_unusable;
+        gauge
+            .with_label_values(&["oauth.jwks"])
+            .set(found.is_err().into());
         match found {
             Ok(keys) => self.keys.store(Arc::new(keys)),
             Err(error) => {
@@ -155,3 +160,7 @@ fn issuer_key(value: &Value) -> Option<IssuerKey> {
         key,
     })
 }
+
+#[cfg(test)]
+#[path = "issuer_keys_tests.rs"]
+mod tests;

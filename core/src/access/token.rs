@@ -98,7 +98,7 @@ fn find_key(keys: &[IssuerKey], key_id: Option<&str>) -> Option<IssuerKey> {
 
 /// Verifies the signature alone. The claims are read here, not by the library: it can't
 /// read numbers that are kept as text, as they are in this workspace.
-fn verify_signature(
+pub(super) fn verify_signature(
     token: &str,
     key: &IssuerKey,
     algorithm: Algorithm,

@@ -94,6 +94,14 @@ pub struct AmountGrant {
     pub per_hour: Option<String>,
 }
 
+/// Bounds of a client's calls in one currency, in major units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AmountBound {
+    pub currency: Currency,
+    pub per_call: Option<Decimal>,
+    pub per_hour: Option<Decimal>,
+}
+
 fn default_grants() -> Vec<Grant> {
     vec![Grant::Withdraw, Grant::Read, Grant::Cancel]
 }
@@ -167,11 +175,11 @@ impl ClientConfig {
         Ok(())
     }
 
-    /// Reads the bounds of amounts: currency, of a call, of an hour.
+    /// Reads the bounds of amounts.
     ///
     /// # Errors
     /// The currency or amount that can't be read, or a currency that is there twice.
-    pub fn bounds(&self) -> anyhow::Result<Vec<(Currency, Option<Decimal>, Option<Decimal>)>> {
+    pub fn bounds(&self) -> anyhow::Result<Vec<AmountBound>> {
         let mut seen = BTreeSet::new();
         let mut all = Vec::new();
         for grant in &self.amounts {
@@ -189,15 +197,19 @@ impl ClientConfig {
                     .with_context(|| format!("amounts.{key} = {text:?}")),
                 None => Ok(None),
             };
-            let (call, hour) = (
+            let (per_call, per_hour) = (
                 read("per_call", &grant.per_call)?,
                 read("per_hour", &grant.per_hour)?,
             );
             ensure!(
-                call.is_some() || hour.is_some(),
+                per_call.is_some() || per_hour.is_some(),
                 "amounts: {currency} bounds neither per_call nor per_hour"
             );
-            all.push((currency, call, hour));
+            all.push(AmountBound {
+                currency,
+                per_call,
+                per_hour,
+            });
         }
         Ok(all)
     }

@@ -19,8 +19,8 @@ pub use accept::AcceptConfig;
 pub use acknowledgement::AcknowledgementConfig;
 pub use channel::{ChannelConfig, ChannelId};
 pub use clients::{
-    ClientAuthentication, ClientConfig, EndUserSource, FORMER_DEPOSIT_CLIENT, Grant, INTAKE_CLIENT,
-    NAMELESS_CLIENT, OWNER_WORD,
+    AmountBound, ClientAuthentication, ClientConfig, EndUserSource, FORMER_DEPOSIT_CLIENT, Grant,
+    INTAKE_CLIENT, NAMELESS_CLIENT, OWNER_WORD,
 };
 pub use decimals::{ChannelDecimals, DecimalsError};
 pub use dispatch::DispatchConfig;
