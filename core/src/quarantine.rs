@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 
 /// An order is tried again after this: somebody may have mended the row.
 const RETRY_DELAY: Duration = Duration::from_secs(600);
+/// Account and order of a case that is of no order.
+const NO_ACCOUNT: &str = "-";
+const BREAKER_CASE: &str = "breaker";
 /// Orders remembered at most: more would be tried at each look, as before.
 const MAX_QUARANTINED_ORDERS: usize = 1_000;
 
@@ -24,6 +27,8 @@ pub struct OrderQuarantine {
     schemas: Schemas,
     key: Secret,
     orders: Arc<Mutex<HashMap<String, Instant>>>,
+    /// Breakers that have their case.
+    breakers: Arc<Mutex<HashMap<String, Instant>>>,
 }
 
 impl OrderQuarantine {
@@ -33,6 +38,7 @@ impl OrderQuarantine {
             schemas: schemas.clone(),
             key: key.clone(),
             orders: Arc::default(),
+            breakers: Arc::default(),
         }
     }
 
@@ -56,9 +62,31 @@ impl OrderQuarantine {
             return;
         }
         tracing::error!(order = %at.order_id, account = %at.account_id, case = kind.as_str(), "put aside: {why}");
-        let mut orders = self.lock();
+        let mut orders = lock(&self.orders);
         if orders.len() < MAX_QUARANTINED_ORDERS {
             orders.insert(at.order_id.clone(), Instant::now());
+        }
+    }
+
+    /// Opens one case for a breaker that this version does not know, however many orders
+    /// it stops: they are not at fault.
+    pub async fn report_breaker(&self, name: &str) {
+        {
+            let mut known = lock(&self.breakers);
+            known.retain(|_, since| since.elapsed() < RETRY_DELAY);
+            let is_room = known.len() < MAX_QUARANTINED_ORDERS;
+            if !is_room || known.insert(name.to_owned(), Instant::now()).is_some() {
+                return;
+            }
+        }
+        let text = format!(
+            "breaker {name} is of a kind that this version does not know: it stops all that it may mean"
+        );
+        tracing::error!("{text}");
+        let at = OrderRef::new(NO_ACCOUNT, BREAKER_CASE);
+        if let Err(error) = self.open(&at, CaseKind::Unreadable, detail(&text)).await {
+            tracing::error!("its case can't be written, and is tried again: {error:#}");
+            lock(&self.breakers).remove(name);
         }
     }
 
@@ -75,18 +103,18 @@ impl OrderQuarantine {
 
     /// Tells whether the order is quarantined.
     pub fn holds(&self, at: &OrderRef) -> bool {
-        self.lock().contains_key(&at.order_id)
+        lock(&self.orders).contains_key(&at.order_id)
     }
 
     /// Lists the orders that are quarantined now.
     pub fn ids(&self) -> Vec<String> {
-        let mut orders = self.lock();
+        let mut orders = lock(&self.orders);
         orders.retain(|_, since| since.elapsed() < RETRY_DELAY);
         orders.keys().cloned().collect()
     }
+}
 
-    /// Locks the map, for look-ups only, never across an await.
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
-        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Locks a map, for look-ups only, never across an await.
+fn lock(map: &Mutex<HashMap<String, Instant>>) -> MutexGuard<'_, HashMap<String, Instant>> {
+    map.lock().unwrap_or_else(PoisonError::into_inner)
 }

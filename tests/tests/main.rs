@@ -1,5 +1,6 @@
 //! The whole system on real servers, and the rules of the house.
 
+mod access;
 mod accounts;
 mod audits;
 mod bad_input;
@@ -16,6 +17,7 @@ mod kafka_broker;
 mod kafka_outage;
 mod kills;
 mod kinds;
+mod late;
 mod midnight;
 mod mysql;
 mod orderly_stop;

@@ -47,7 +47,7 @@ pub fn decide(
                 Some((name, at)) => compare(&out.orders[at], w, name),
                 None => withdraw(&mut books, &mut out, request, w, now_us),
             },
-            BookingRequest::Deposit(d) => deposit(&mut books, &mut out, d, now_us),
+            BookingRequest::Deposit(d) => deposit(&mut books, &mut out, request, d, now_us),
             BookingRequest::Capture(c) => capture(&mut books, &mut out, c, now_us),
         };
         if let Ok(accepted) = result.as_ref()
@@ -163,11 +163,13 @@ pub fn new_order(
 fn deposit(
     books: &mut LockedBooks,
     out: &mut DecidedBatch,
+    request: &IdempotentRequest,
     booking: &DepositBooking,
     now_us: i64,
 ) -> AcceptResult {
     books.book(PostingKind::Deposit, &booking.sum())?;
     let posting = Posting::deposit(
+        &request.client,
         &booking.account_id,
         &booking.biz_no,
         booking.amount,

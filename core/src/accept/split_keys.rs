@@ -17,7 +17,7 @@ pub(super) async fn look_up_keys(
     let known = look_up(conn, requests).await?;
     let fresh = requests.iter().filter(|r| known.answer(r).is_none());
     let ids: Vec<(String, String)> = fresh
-        .filter_map(|k| incoming_posting(&k.booking))
+        .filter_map(|k| incoming_posting(k))
         .map(|p| (p.account_id, p.posting_id))
         .collect();
     let ids: Vec<(&str, &str)> = ids

@@ -140,8 +140,12 @@ impl AcceptTransaction {
     fn hand_over(&self, decided: &DecidedBatch) {
         for order in &decided.orders {
             tracing::info!(order = %order.order_id, account = %order.account_id, amount = %order.amount,
-                currency = %order.currency, "accepted");
+                currency = %order.currency, client = %order.client, "accepted");
             self.ready.push(order.at());
+        }
+        for posting in decided.postings.iter().filter(|p| p.kind.is_incoming()) {
+            tracing::info!(posting = %posting.posting_id, account = %posting.account_id,
+                amount = %posting.amount, currency = %posting.currency, client = %posting.client, "booked");
         }
         METRICS
             .orders

@@ -49,6 +49,13 @@ impl IsolationQueue {
         self.quarantine.put_altered(order).await;
     }
 
+    /// Opens a case for each breaker that this version does not know: one, not one an order.
+    pub async fn report_breakers(&self, unknown: &[String]) {
+        for name in unknown {
+            self.quarantine.report_breaker(name).await;
+        }
+    }
+
     /// The next to be tried alone.
     pub fn next(&self) -> Option<OrderRef> {
         self.lock().pop()

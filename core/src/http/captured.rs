@@ -2,11 +2,11 @@
 //! paid to a merchant. Both are keyed by the header, as `/withdraw` is.
 
 use crate::accept::WithdrawalBooking;
+use crate::access::Caller;
 use crate::http::booking::order_by_key;
 use crate::http::error::ApiError;
 use crate::http::fields::{
-    RequestAmount, channel, gateway_account, money, parse, plain, predecessor, required,
-    transaction_id,
+    RequestAmount, channel, money, parse, plain, predecessor, required, transaction_id,
 };
 use crate::http::keys::header_key;
 use crate::http::state::{CoreApi, CoreApiState};
@@ -55,40 +55,36 @@ struct RefundBody {
 /// `POST /settlement`.
 pub async fn settlement(
     State(api): CoreApiState,
+    caller: Caller,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, ApiError> {
     let begun = Instant::now();
-    let client = api.client(&headers)?;
     let key = header_key(&headers)?;
-    let ask = check_settlement(&api, &headers, parse(&api.body(request).await?)?)?;
-    order_by_key(&api, client, key, ask, begun).await
+    let ask = check_settlement(&api, &caller, parse(&api.body(request).await?)?)?;
+    order_by_key(&api, &caller, key, ask, begun).await
 }
 
 /// `POST /refund`.
 pub async fn refund(
     State(api): CoreApiState,
+    caller: Caller,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, ApiError> {
     let begun = Instant::now();
-    let client = api.client(&headers)?;
     let key = header_key(&headers)?;
-    let ask = check_refund(&api, &headers, parse(&api.body(request).await?)?)?;
-    order_by_key(&api, client, key, ask, begun).await
+    let ask = check_refund(&api, &caller, parse(&api.body(request).await?)?)?;
+    order_by_key(&api, &caller, key, ask, begun).await
 }
 
 fn check_settlement(
     api: &CoreApi,
-    headers: &HeaderMap,
+    caller: &Caller,
     body: SettlementBody,
 ) -> Result<WithdrawalBooking, ApiError> {
     let (amount, currency) = money(api, body.amount, body.currency)?;
-    let account_id = required(
-        "accountId",
-        body.account_id.or_else(|| gateway_account(headers)),
-        MAX_ID_BYTES,
-    )?;
+    let account_id = caller.moving_account("accountId", body.account_id)?;
     Ok(WithdrawalBooking {
         // The money stays with the merchant.
         to_account: account_id.clone(),
@@ -109,16 +105,12 @@ fn check_settlement(
 
 fn check_refund(
     api: &CoreApi,
-    headers: &HeaderMap,
+    caller: &Caller,
     body: RefundBody,
 ) -> Result<WithdrawalBooking, ApiError> {
     let (amount, currency) = money(api, body.amount, body.currency)?;
     Ok(WithdrawalBooking {
-        account_id: required(
-            "accountId",
-            body.account_id.or_else(|| gateway_account(headers)),
-            MAX_ID_BYTES,
-        )?,
+        account_id: caller.moving_account("accountId", body.account_id)?,
         kind: OrderKind::Refund,
         to_account: required("toAccountId", body.to_account_id, MAX_KEY_BYTES)?,
         amount,

@@ -4,6 +4,7 @@ use crate::accept::AcceptError;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use sluice_contract::clock::now_us;
 use sluice_contract::wire::{ApiCode, ApiResponse};
 
 /// Refusal of a request.
@@ -93,6 +94,17 @@ impl IntoResponse for ApiError {
             answer
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if self.code == ApiCode::Unauthorized {
+            answer
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.code == ApiCode::HourSpent {
+            let left_s = 3_600 - (now_us() / 1_000_000).rem_euclid(3_600);
+            answer
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(left_s));
         }
         answer
     }

@@ -3,7 +3,6 @@
 use crate::http::error::ApiError;
 use crate::http::state::CoreApi;
 use crate::orders::names::{GENERATED_TRANSACTION_PREFIX, is_generated};
-use axum::http::HeaderMap;
 use rust_decimal::Decimal;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -110,15 +109,6 @@ pub(super) fn predecessor(
         ));
     }
     Ok(named)
-}
-
-/// Reads the account from the header in which the gateway in front may name the one that
-/// it authenticated.
-pub(super) fn gateway_account(headers: &HeaderMap) -> Option<String> {
-    headers
-        .get("x-account-id")
-        .and_then(|v| v.to_str().ok())
-        .map(str::to_owned)
 }
 
 /// Reads the channel that the request wishes for: it must be configured.

@@ -2,11 +2,11 @@
 //! `transactionId`).
 
 use crate::accept::{BookingRequest, IdempotentRequest, WithdrawalBooking};
+use crate::access::Caller;
 use crate::http::booking::{book, hash, order_by_key};
 use crate::http::error::ApiError;
 use crate::http::fields::{
-    RequestAmount, channel, gateway_account, money, parse, plain, predecessor, required,
-    transaction_id,
+    RequestAmount, channel, money, parse, plain, predecessor, required, transaction_id,
 };
 use crate::http::keys::header_key;
 use crate::http::state::{CoreApi, CoreApiState};
@@ -41,27 +41,26 @@ struct WithdrawBody {
 /// `POST /withdraw`.
 pub async fn withdraw(
     State(api): CoreApiState,
+    caller: Caller,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, ApiError> {
     let begun = Instant::now();
-    let client = api.client(&headers)?;
     let key = header_key(&headers)?;
     let body: WithdrawBody = parse(&api.body(request).await?)?;
-    let ask = check_withdraw(&api, &headers, body)?;
-    order_by_key(&api, client, key, ask, begun).await
+    let ask = check_withdraw(&api, &caller, body)?;
+    order_by_key(&api, &caller, key, ask, begun).await
 }
 
 /// `POST /withdraw/submit`.
 pub async fn submit(
     State(api): CoreApiState,
-    headers: HeaderMap,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, ApiError> {
     let begun = Instant::now();
-    let client = api.client(&headers)?;
     let body: WithdrawBody = parse(&api.body(request).await?)?;
-    let ask = check_withdraw(&api, &headers, body)?;
+    let ask = check_withdraw(&api, &caller, body)?;
     if ask.transaction_id.is_empty() {
         return Err(ApiError::new(
             ApiCode::MissingKey,
@@ -69,28 +68,24 @@ pub async fn submit(
         ));
     }
     let keyed = IdempotentRequest {
-        client: client.to_owned(),
-        scope: String::new(),
+        client: caller.client().to_owned(),
+        scope: caller.scope(),
         key: format!("tx:{}", ask.transaction_id),
         request_hash: hash(&ask),
         booking: BookingRequest::Withdraw(ask),
     };
-    book(&api, keyed, begun).await
+    book(&api, &caller, keyed, begun).await
 }
 
 fn check_withdraw(
     api: &CoreApi,
-    headers: &HeaderMap,
+    caller: &Caller,
     body: WithdrawBody,
 ) -> Result<WithdrawalBooking, ApiError> {
     let (amount, currency) = money(api, body.amount, body.currency)?;
     let channel = channel(api, body.channel)?;
     Ok(WithdrawalBooking {
-        account_id: required(
-            "fromAccountId",
-            body.from_account_id.or_else(|| gateway_account(headers)),
-            MAX_ID_BYTES,
-        )?,
+        account_id: caller.moving_account("fromAccountId", body.from_account_id)?,
         kind: OrderKind::CashOut,
         to_account: required("toAccountId", body.to_account_id, MAX_KEY_BYTES)?,
         amount,

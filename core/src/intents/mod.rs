@@ -25,8 +25,9 @@ pub struct BookingIntent {
     pub counterparty: Option<String>,
     /// Whether a refund may be paid although nobody said who had paid.
     pub unknown_payer_ok: bool,
-    /// The client whose key a refusal frees; empty once the order is accepted.
+    /// The client that asked for it.
     pub client: String,
+    /// The key that a refusal frees; empty once the order is accepted.
     pub key: String,
     pub created_us: i64,
 }

@@ -161,6 +161,7 @@ fn from_row(row: &Row) -> anyhow::Result<(BookingIntent, String)> {
             .parse()
             .context("booking_intent.currency")?,
         reference: text("ref")?,
+        client: text("client")?,
     };
     let stored: Option<String> = column(row, "counterparty")?;
     let unknown_payer_ok = stored.as_deref().is_some_and(|c| c.starts_with('?'));

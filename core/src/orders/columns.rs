@@ -90,6 +90,10 @@ order_columns! {
     predecessor_id: Fixed,
     request_mac: RequestSeal,
     send_mac: SendSeal,
+    waiting_since_us: Later,
+    send_by_us: Later,
+    last_heard_us: Later,
+    send_refusal: Later,
 }
 
 impl OrderColumn {

@@ -22,7 +22,7 @@ pub mod diagram;
 pub mod events;
 pub mod history;
 
-pub use order::Order;
+pub use order::{Order, SendRefusal};
 pub use sample::sample;
 pub use seal::{AlteredOrder, OrderSeals, SealBreach};
 

@@ -16,14 +16,15 @@ use crate::cases::CaseKind;
 use crate::metrics::METRICS;
 use crate::orders::repo::{self, Attempt};
 use crate::orders::{OrderRef, OrderSeals};
-use crate::outcome::apply::{AppliedOutcomes, AttemptChange, OutcomeDelays, apply, settle};
+use crate::outcome::apply::{
+    AppliedOutcomes, AttemptChange, OutcomeDelays, apply, give_back, settle,
+};
 use crate::outcome::report::{OrderOutcome, OutcomeNotRecorded, OutcomeResult};
 use crate::ready_queue::ReadyQueue;
 use crate::routing::limits::{self, LimitTotal, LimitTotals, LimitUsage};
 use crate::saga::SagaFollower;
 use crate::transaction::Transaction;
 use crate::unit_of_work::UnitOfWork;
-use anyhow::Context;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Pool};
 use sluice_contract::clock::now_us;
@@ -113,7 +114,7 @@ impl BatchTransaction for OutcomeTransaction {
             Some(_) => Default::default(),
             None => lock_and_settle(transaction.conn(), &self.schemas, &applied).await?,
         };
-        let totals = free_limits(transaction.conn(), &applied).await?;
+        let totals = free_limits(transaction.conn(), &mut applied).await?;
         let mut unit_of_work = unit_of_work(&applied, &balances, &captures, totals);
         if let Some((_, intents)) = &split {
             unit_of_work.postings.clear();
@@ -165,10 +166,11 @@ async fn lock_and_settle(
 }
 
 /// Gives back what failed and returned orders took of cumulative totals. The locks
-/// come after those of balances and captures.
+/// come after those of balances and captures. A total that has less than that is a case:
+/// it never keeps the money.
 async fn free_limits(
     conn: &mut Conn,
-    applied: &AppliedOutcomes,
+    applied: &mut AppliedOutcomes,
 ) -> anyhow::Result<Vec<LimitTotal>> {
     let taken: Vec<&LimitUsage> = applied.freed.values().collect();
     if taken.is_empty() {
@@ -177,11 +179,8 @@ async fn free_limits(
     let wanted: BTreeSet<_> = taken.iter().flat_map(|t| t.keys.iter().cloned()).collect();
     let stored = limits::repo::lock_totals(conn, &wanted).await?;
     let mut totals = LimitTotals::new(wanted, stored);
-    for taking in taken {
-        totals
-            .give_back(&taking.keys, taking.amount)
-            .with_context(|| format!("order {}", taking.order_id))?;
-    }
+    let cases = give_back(&mut totals, &applied.freed, &applied.orders);
+    applied.cases.extend(cases);
     Ok(totals.touched())
 }
 

@@ -2,6 +2,7 @@
 //! its stage.
 
 use crate::accept::Acceptor;
+use crate::access::AccessControl;
 use crate::channels::ChannelClient;
 use crate::config::{CoreConfig, CoreSecrets};
 use crate::dispatch::{Dispatcher, IsolationQueue};
@@ -19,7 +20,7 @@ use crate::saga::{BookingSaga, SagaFollower, SagaRecovery};
 use crate::service::listeners::serve_public;
 use crate::service::pools::ServicePools;
 use crate::service::stages::CoreStages;
-use crate::service::watches::{watch_channel_keys, watch_fence};
+use crate::service::watches::{watch_fence, watch_keys};
 use anyhow::ensure;
 use sluice_contract::schema::Schemas;
 use std::sync::Arc;
@@ -77,7 +78,7 @@ pub(super) async fn start(
         schemas,
         stages,
     };
-    watch_channel_keys(&stages.base, secrets);
+    watch_keys(&stages.base, secrets);
     let follower = core.saga().await?;
     let outcomes = core.outcomes(follower.as_ref());
     let acceptor = core.acceptor(follower.as_ref());
@@ -231,7 +232,8 @@ impl CoreAssembly<'_> {
     }
 
     fn api(&self, acceptor: &Arc<Acceptor>, outcomes: &OutcomeRecorder) -> anyhow::Result<CoreApi> {
-        let names = self.config.clients.iter().cloned();
+        let access = AccessControl::new(self.config, self.secrets, self.pools.orders.clone())?;
+        access.start(&self.stages.base);
         Ok(CoreApi {
             acceptor: acceptor.clone(),
             outcomes: outcomes.clone(),
@@ -242,10 +244,11 @@ impl CoreAssembly<'_> {
             provenance: self.secrets.provenance.clone(),
             fence: self.fence.clone(),
             channels: self.channels.clone(),
-            clients: names.zip(self.secrets.clients.iter().cloned()).collect(),
             refund_unknown_payer: self.config.accept.refund_unknown_payer,
+            access: Arc::new(access),
             default_currency: self.config.default_currency.parse()?,
             max_body_bytes: self.config.accept.max_body_bytes,
+            listing_delay_ms: self.config.listing.delay_ms,
         })
     }
 }

@@ -339,6 +339,8 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
         query_concurrency: 32,
         connect_timeout_ms: None,
         deadline_ms: 1_000,
+        send_within_ms: 1_000,
+        quiet_ms: 1_000,
     };
     let ready = ReadyQueue::new(1);
     let ack_policy = AckPolicy {
@@ -351,6 +353,7 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
         first_query_us: 1,
         callback_us: 1,
         ack_policy,
+        ..OutcomeDelays::default()
     };
     let parts = Supervisor::default();
     let seals = OrderSeals::new(key, None, 0);

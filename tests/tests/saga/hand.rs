@@ -79,6 +79,7 @@ impl SagaHand {
             first_query_us: 1_000_000,
             callback_us: 1_000_000,
             ack_policy,
+            ..OutcomeDelays::default()
         };
         let outcomes = OutcomeRecorder::start(
             &parts,

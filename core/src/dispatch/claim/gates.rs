@@ -6,7 +6,7 @@
 //! | `gate_seal` | is the row as the core wrote it? | a person mends it: a case |
 //! | `gate_state` | may this state be claimed? | nothing: it isn't looked at again |
 //! | `gate_breaker` | is a breaker open, whatever the channel? | a poll finds it closed |
-//! | `gate_hold` | is the account held by an open pair? | it is tried again at once |
+//! | `gate_hold` | is the account held by an open pair? | parked before; else a poll finds it |
 //! | `gate_route` | which channel takes it? | routing, limits or the day change |
 //! | `gate_breaker` | is a breaker of that channel open? | a poll finds it closed |
 //! | `gate_permit` | is a call of that channel free? | a call ends |

@@ -122,6 +122,7 @@ impl BatchTransaction for ClaimTransaction<'_> {
             result.add(&mut inputs, order, decision, now)?;
         }
         result.show_held();
+        result.effects.unknown_breakers = inputs.tripped.unknown().to_vec();
         if result.is_empty() {
             transaction.roll_back().await?;
         } else {

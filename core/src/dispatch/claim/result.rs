@@ -1,6 +1,7 @@
 //! Result of a claim: its orders by what was decided about them, and the writes that
 //! follow.
 
+use crate::channels::SendBy;
 use crate::channels::permits::CallPermit;
 use crate::dispatch::claim::gates::{ClaimDecision, HoldReason};
 use crate::dispatch::claim::grant::take;
@@ -20,17 +21,19 @@ use std::collections::{HashMap, HashSet};
 pub(in crate::dispatch) struct ClaimedOrder {
     pub order: Order,
     pub permit: Option<CallPermit>,
+    /// Past it the request is not written: whoever was stalled since the claim sends nothing.
+    pub send_by: SendBy,
 }
 
 /// Effects of a claim, to be performed once it is committed.
 #[derive(Default)]
 pub(in crate::dispatch) struct ClaimEffects {
-    /// Orders whose account is held: they are tried again at once.
-    pub requeued: Vec<OrderRef>,
     /// Orders that no channel will ever take.
     pub failing: Vec<UnroutableOrder>,
     /// Orders that somebody changed beside the core.
     pub altered: Vec<AlteredOrder>,
+    /// Open breakers that this version does not know.
+    pub unknown_breakers: Vec<String>,
 }
 
 /// An order that no channel will ever take.
@@ -64,17 +67,8 @@ impl ClaimResult {
     ) -> anyhow::Result<()> {
         match decision {
             ClaimDecision::Skip => {}
-            ClaimDecision::Hold(by) => {
-                self.hold(by);
-                match by {
-                    HoldReason::Pair => self.effects.requeued.push(order.at()),
-                    // Polling, a change of the routing or a free permit brings it back.
-                    HoldReason::Breaker
-                    | HoldReason::Route
-                    | HoldReason::Channel
-                    | HoldReason::Altered => {}
-                }
-            }
+            // Polling, a change of the routing or a free permit brings it back.
+            ClaimDecision::Hold(by) => self.hold(by),
             ClaimDecision::NoRoute(decision) => {
                 self.hold(HoldReason::Route);
                 if decision.fails {
@@ -88,8 +82,7 @@ impl ClaimResult {
                 }
             }
             ClaimDecision::Claim(grant) => {
-                let permit = take(&mut order, inputs, grant, now)?;
-                self.claimed.push(ClaimedOrder { order, permit });
+                self.claimed.push(take(order, inputs, grant, now)?);
             }
         }
         Ok(())
@@ -129,7 +122,11 @@ impl ClaimResult {
 
     /// Shows how many orders each gate has held back.
     pub fn show_held(&self) {
-        for by in HoldReason::ALL {
+        // Orders of held accounts are counted where they wait.
+        for by in HoldReason::ALL
+            .into_iter()
+            .filter(|by| *by != HoldReason::Pair)
+        {
             let held = self.held.get(&by).copied().unwrap_or(0);
             METRICS.blocked.with_label_values(&[by.as_str()]).set(held);
         }

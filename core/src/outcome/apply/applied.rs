@@ -58,7 +58,7 @@ impl AppliedOutcomes {
             payment_no: b.payment_no.clone(),
             counterparty: None,
             unknown_payer_ok: false,
-            client: String::new(),
+            client: b.posting.client.clone(),
             key: String::new(),
             created_us: now_us,
         };

@@ -80,6 +80,7 @@ pub(super) fn case_of(order: &Order, input: OrderInput, outcome: &OrderOutcome) 
         | OrderInput::Succeeded
         | OrderInput::Declined
         | OrderInput::NotHere
+        | OrderInput::SendRefused
         | OrderInput::Unknown
         | OrderInput::NoSuchTrade
         | OrderInput::Returned
@@ -87,7 +88,8 @@ pub(super) fn case_of(order: &Order, input: OrderInput, outcome: &OrderOutcome) 
         | OrderInput::AckOverdue
         | OrderInput::Acknowledged
         | OrderInput::Renotify => {
-            let detail = format!("asked {} times without a clear answer", order.queries);
+            let bound = outcome.detail.as_deref().unwrap_or("no clear answer");
+            let detail = format!("asked {} times: {bound}", order.queries);
             new_case(order, CaseKind::Exhausted, &detail)
         }
     }
@@ -136,6 +138,7 @@ fn closer(outcome: &OrderOutcome) -> &'static str {
         | OrderInput::Succeeded
         | OrderInput::Declined
         | OrderInput::NotHere
+        | OrderInput::SendRefused
         | OrderInput::DeclineReversed
         | OrderInput::Unknown
         | OrderInput::NoSuchTrade

@@ -62,6 +62,10 @@ pub const CATALOG_TABLES: [CatalogTable; 10] = [
             ("predecessor_id", Text),
             ("request_mac", Text),
             ("send_mac", Text),
+            ("waiting_since_us", Int),
+            ("send_by_us", Int),
+            ("last_heard_us", Int),
+            ("send_refusal", Text),
         ],
     },
     CatalogTable {
@@ -139,6 +143,7 @@ pub const CATALOG_TABLES: [CatalogTable; 10] = [
             ("currency", Text),
             ("ref", Text),
             ("created_us", Int),
+            ("client", Text),
         ],
     },
     CatalogTable {
