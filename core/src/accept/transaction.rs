@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | lock | START TRANSACTION; SELECT balances FOR UPDATE, in key order | 1 |
 //! | lock | SELECT captured payments FOR UPDATE, if any is touched | 0 or 1 |
-//! | read | SELECT names, once there is reason to think that one was used (`known`) | 0, rarely 1 to 3 |
+//! | read | SELECT names, once one may have been used (`known`) | 0, rarely 1 to 3 |
 //! | decide | in memory (`decide`) | 0 |
 //! | write | INSERTs, balances, outbox and COMMIT; ROLLBACK if nothing was accepted | 1 |
 //! | publish | push to the ready queue | 0 |

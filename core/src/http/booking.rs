@@ -96,8 +96,11 @@ async fn take_amount(
     };
     let find = async {
         let mut conn = api.pool.get_conn().await?;
-        let wanted = [(keyed.client.as_str(), keyed.key.as_str())];
-        repo::find_keys(&mut conn, &wanted).await
+        let names = keyed.names();
+        let wanted = names
+            .iter()
+            .map(|(_, name)| (keyed.client.as_str(), name.as_str()));
+        repo::find_keys(&mut conn, &wanted.collect::<Vec<_>>()).await
     };
     let known = find.await.map_err(|e| ApiError::internal(&e))?;
     match known.is_empty() {

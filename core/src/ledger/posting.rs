@@ -161,7 +161,7 @@ pub struct BookingAmount<'a> {
     pub kind: OrderKind,
     /// The captured payment that is made, taken from, or given back to.
     pub payment_no: Option<&'a str>,
-    /// Who made that payment, or is to get it back.
+    /// The payer of that payment, or the payee of its refund.
     pub counterparty: Option<&'a str>,
     /// Whether a refund may be paid although nobody said who had paid.
     pub unknown_payer_ok: bool,

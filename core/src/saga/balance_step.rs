@@ -67,7 +67,7 @@ impl BookingSaga {
 }
 
 impl BookingIntent {
-    /// What it changes of the account's balance and of the payment.
+    /// Names the change of the account's balance and of the payment.
     fn sum(&self) -> BookingAmount<'_> {
         let payment_no = self.payment_no.as_deref();
         BookingAmount {

@@ -1,4 +1,4 @@
-//! What was asked is what is paid: an order whose row was changed beside the core, even
+//! Seals: an order whose row was changed beside the core, even
 //! where no binlog shows it, is neither sent nor asked about, and stops its account.
 
 use crate::identity::change_unseen;

@@ -1,4 +1,4 @@
-//! What an order is: one for all the names of its request, and paid as it was asked.
+//! One order for all the names of its request, and paid as it was asked.
 
 mod altered;
 mod doors;
