@@ -94,9 +94,10 @@ async fn take_amount(
         Ok(taken) => return Ok(taken),
         Err(refusal) => refusal,
     };
+    let key = keyed.stored_key();
     let find = async {
         let mut conn = api.pool.get_conn().await?;
-        let wanted = [(keyed.client.as_str(), keyed.key.as_str())];
+        let wanted = [(keyed.client.as_str(), key.as_str())];
         repo::find_keys(&mut conn, &wanted).await
     };
     let known = find.await.map_err(|e| ApiError::internal(&e))?;
