@@ -19,6 +19,7 @@ pub mod recovery;
 pub mod routing;
 pub mod saga;
 
+pub mod message_headers;
 pub mod metrics;
 pub mod service;
 

@@ -1,5 +1,6 @@
 //! `sluice-core CONFIG.toml`: the withdrawal core.
 
+use sluice_contract::traces;
 use sluice_core::config::CoreConfig;
 use sluice_core::service;
 use std::path::PathBuf;
@@ -29,6 +30,13 @@ fn main() -> ExitCode {
             return ExitCode::from(EXIT_BAD_CONFIG);
         }
     };
+    let traces = match traces::start(&config.traces, "sluice-core", &config.name) {
+        Ok(traces) => traces,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            return ExitCode::from(EXIT_BAD_CONFIG);
+        }
+    };
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -36,7 +44,10 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(config)) {
+    let ended = runtime.block_on(run(config));
+    drop(runtime);
+    traces.stop();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");

@@ -10,6 +10,7 @@
 //! | delete | DELETE the published rows | 1 |
 
 use crate::guard::lease;
+use crate::message_headers;
 use crate::metrics::METRICS;
 use crate::orders::repo::{self, OutboxRow};
 use anyhow::Context;
@@ -176,15 +177,17 @@ async fn publish(producer: &FutureProducer, page: &[OutboxRow]) -> anyhow::Resul
             serde_json::from_str(&row.events).context("outbox row is not JSON")?;
         for event in events {
             let body = serde_json::to_vec(&event)?;
-            sent.push((event.account_id, body));
+            let span = message_headers::publishing(&event);
+            sent.push((event, body, span));
         }
     }
     let count = sent.len() as u64;
-    let acks = sent.iter().map(|(account, body)| {
-        producer.send(
-            FutureRecord::to(ORDER_TOPIC).key(account).payload(body),
-            Timeout::After(Duration::from_secs(10)),
-        )
+    let acks = sent.iter().map(|(event, body, span)| {
+        let record = FutureRecord::to(ORDER_TOPIC)
+            .key(&event.account_id)
+            .headers(message_headers::of_event(event, span))
+            .payload(body);
+        producer.send(record, Timeout::After(Duration::from_secs(10)))
     });
     for ack in futures_util::future::join_all(acks).await {
         ack.map_err(|(error, _)| error)

@@ -29,6 +29,11 @@ pub(super) fn tracer() -> Option<&'static SdkTracer> {
     TRACER.get()
 }
 
+/// Tells whether spans are exported at all.
+pub fn is_on() -> bool {
+    TRACER.get().is_some()
+}
+
 /// Export that runs; `stop` flushes it.
 #[must_use = "without `stop` the last spans are lost"]
 #[derive(Debug)]

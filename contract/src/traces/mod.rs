@@ -19,7 +19,7 @@ mod span;
 mod trace_parent;
 
 pub use crate::traces::correlation::{CORRELATION_HEADER, CorrelationId};
-pub use crate::traces::export::{TraceExport, start};
+pub use crate::traces::export::{TraceExport, is_on, start};
 pub use crate::traces::field::TraceField;
 pub use crate::traces::request_origin::RequestOrigin;
 pub use crate::traces::settings::TraceSettings;

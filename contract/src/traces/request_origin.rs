@@ -33,9 +33,7 @@ impl RequestOrigin {
         let given = correlation.and_then(CorrelationId::given);
         let of_trace = || CorrelationId::given(&parent?.trace_id());
         RequestOrigin {
-            correlation: given
-                .or_else(of_trace)
-                .unwrap_or_else(CorrelationId::fresh),
+            correlation: given.or_else(of_trace).unwrap_or_else(CorrelationId::fresh),
             parent,
         }
     }

@@ -55,7 +55,12 @@ mod tests {
     fn settings_by_table() {
         let check = |endpoint: &str, sample_ratio: f64| {
             let endpoint = endpoint.to_owned();
-            TraceSettings { endpoint, sample_ratio }.check().is_ok()
+            TraceSettings {
+                endpoint,
+                sample_ratio,
+            }
+            .check()
+            .is_ok()
         };
         assert!(TraceSettings::default().check().is_ok());
         assert!(check("http://127.0.0.1:4318/v1/traces", 1.0) && check("https://c/v1", 0.0));

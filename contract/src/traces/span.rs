@@ -83,7 +83,8 @@ impl TraceSpan {
     /// Sets a field.
     pub fn set(&mut self, field: TraceField, value: &str) {
         if let Some(open) = &mut self.0 {
-            open.span.set_attribute(KeyValue::new(field.name(), value.to_owned()));
+            open.span
+                .set_attribute(KeyValue::new(field.name(), value.to_owned()));
         }
     }
 
@@ -105,7 +106,10 @@ fn begin(builder: SpanBuilder, parent: Option<TraceParent>) -> TraceSpan {
     };
     let span = tracer.build_with_context(builder, &context);
     let ended_us = None;
-    TraceSpan(span.is_recording().then(|| Box::new(RecordingSpan { span, ended_us })))
+    TraceSpan(
+        span.is_recording()
+            .then(|| Box::new(RecordingSpan { span, ended_us })),
+    )
 }
 
 fn system_time(at_us: i64) -> SystemTime {

@@ -86,9 +86,16 @@ mod tests {
         let (trace, span) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
         let good = format!("00-{trace}-{span}-01");
         let read = TraceParent::parse(&good).unwrap();
-        assert_eq!((read.to_string(), read.trace_id()), (good.clone(), trace.to_owned()));
+        assert_eq!(
+            (read.to_string(), read.trace_id()),
+            (good.clone(), trace.to_owned())
+        );
         assert_eq!(TraceParent::of(&read.context()), read);
-        assert!(!TraceParent::parse(&format!("00-{trace}-{span}-00")).unwrap().is_sampled());
+        assert!(
+            !TraceParent::parse(&format!("00-{trace}-{span}-00"))
+                .unwrap()
+                .is_sampled()
+        );
         assert!(TraceParent::parse(&format!("01-{trace}-{span}-01-more")).is_some());
         for wrong in [
             String::new(),

@@ -39,8 +39,8 @@ pub fn decide(
     for request in batch {
         let result = match &request.booking {
             BookingRequest::Withdraw(w) => withdraw(&mut books, &mut out, request, w, now_us),
-            BookingRequest::Deposit(d) => deposit(&mut books, &mut out, d, now_us),
-            BookingRequest::Capture(c) => capture(&mut books, &mut out, c, now_us),
+            BookingRequest::Deposit(d) => deposit(&mut books, &mut out, request, d, now_us),
+            BookingRequest::Capture(c) => capture(&mut books, &mut out, request, c, now_us),
         };
         if let Ok(accepted) = &result {
             out.keys.push(IdempotencyRow {
@@ -101,6 +101,8 @@ pub fn new_order(
         due_us: Some(now_us + FIRST_POLL_DELAY_US),
         created_us: now_us,
         updated_us: now_us,
+        correlation_id: Some(request.origin.correlation.as_str().to_owned()),
+        traceparent: request.origin.stored_parent(),
         ..Order::blank(
             &booking.account_id,
             &order_id,
@@ -114,6 +116,7 @@ pub fn new_order(
 fn deposit(
     books: &mut LockedBooks,
     out: &mut DecidedBatch,
+    request: &IdempotentRequest,
     booking: &DepositBooking,
     now_us: i64,
 ) -> AcceptResult {
@@ -124,12 +127,13 @@ fn deposit(
         booking.amount,
         booking.currency,
     );
-    Ok(booked(out, posting, now_us))
+    Ok(booked(out, request, posting, now_us))
 }
 
 fn capture(
     books: &mut LockedBooks,
     out: &mut DecidedBatch,
+    request: &IdempotentRequest,
     booking: &CaptureBooking,
     now_us: i64,
 ) -> AcceptResult {
@@ -145,14 +149,22 @@ fn capture(
         booking.amount,
         booking.currency,
     );
-    Ok(booked(out, posting, now_us))
+    Ok(booked(out, request, posting, now_us))
 }
 
 /// Books money that came in: its posting, and the event that tells of it.
-fn booked(out: &mut DecidedBatch, posting: Posting, now_us: i64) -> AcceptedRequest {
+fn booked(
+    out: &mut DecidedBatch,
+    request: &IdempotentRequest,
+    posting: Posting,
+    now_us: i64,
+) -> AcceptedRequest {
     let booking_id = new_order_id(&posting.account_id);
-    out.events
-        .push(incoming_event(&posting, &booking_id, now_us));
+    out.events.push(OrderEvent {
+        correlation_id: Some(request.origin.correlation.as_str().to_owned()),
+        traceparent: request.origin.stored_parent(),
+        ..incoming_event(&posting, &booking_id, now_us)
+    });
     out.postings.push(posting);
     AcceptedRequest {
         order_id: booking_id,

@@ -13,6 +13,7 @@ fn booking(account: &str, cents: i64, key: &str) -> IdempotentRequest {
         client: "c".into(),
         key: key.into(),
         request_hash: "h".into(),
+        origin: sluice_contract::traces::RequestOrigin::fresh(),
         booking: BookingRequest::Withdraw(WithdrawalBooking {
             account_id: account.into(),
             kind: OrderKind::CashOut,
@@ -74,6 +75,7 @@ fn a_deposit_opens_its_account_for_the_same_batch() {
         client: "c".into(),
         key: "d".into(),
         request_hash: "h".into(),
+        origin: sluice_contract::traces::RequestOrigin::fresh(),
         booking: BookingRequest::Deposit(DepositBooking {
             account_id: "N".into(),
             amount: Decimal::TEN,
@@ -102,6 +104,7 @@ fn a_payment_bounds_its_refunds_and_settlements_and_a_refusal_touches_nothing() 
         client: "kafka".into(),
         key: "pay/M/p".into(),
         request_hash: "h".into(),
+        origin: sluice_contract::traces::RequestOrigin::fresh(),
         booking: BookingRequest::Capture(crate::accept::CaptureBooking {
             account_id: "M".into(),
             amount: Decimal::TEN,

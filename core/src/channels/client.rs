@@ -16,6 +16,7 @@ use anyhow::Context;
 use reqwest::header::HeaderMap;
 use sluice_contract::clock::{now_us, trade_time};
 use sluice_contract::keys::{KeyRing, SigningKeys};
+use sluice_contract::traces::{SpanKind, TraceField, TraceSpan};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
@@ -104,13 +105,16 @@ impl ChannelClient {
     async fn call(&self, call: ChannelCall, order: &Order) -> ChannelResult {
         let begun = Instant::now();
         let deadline = tokio::time::Instant::from_std(begun + self.deadline);
-        let answered = timeout_at(deadline, self.exchange(call, order)).await;
+        let mut span = TraceSpan::within(call.as_str(), SpanKind::Client, order.trace());
+        let asked = self.exchange(call, order, span.parent());
+        let answered = timeout_at(deadline, asked).await;
         let late = |_| Err(anyhow::anyhow!("no reply in {:?}", self.deadline));
         let result = match answered.unwrap_or_else(late) {
             Ok(result) => result,
             Err(error) => {
                 tracing::warn!(
                     serial_no = order.serial_no,
+                    correlation = order.correlation(),
                     channel = self.id(),
                     call = call.as_str(),
                     "no clear answer: {error:#}"
@@ -118,6 +122,9 @@ impl ChannelClient {
                 ChannelResult::unknown("no_answer")
             }
         };
+        span.set(TraceField::Order, &order.order_id);
+        span.set(TraceField::Channel, self.id());
+        span.set(TraceField::Answer, result.answer.as_str());
         METRICS
             .channels
             .call

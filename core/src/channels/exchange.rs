@@ -8,6 +8,7 @@ use crate::orders::Order;
 use anyhow::ensure;
 use backon::{ExponentialBuilder, Retryable};
 use bytes::{Bytes, BytesMut};
+use sluice_contract::traces::{CORRELATION_HEADER, TRACEPARENT_HEADER, TraceParent};
 use std::time::Duration;
 
 /// Longest reply read from a channel: real ones have a few hundred bytes.
@@ -23,6 +24,7 @@ impl ChannelClient {
         &self,
         call: ChannelCall,
         order: &Order,
+        parent: Option<TraceParent>,
     ) -> anyhow::Result<ChannelResult> {
         let _slot = match call {
             ChannelCall::Pay => None,
@@ -33,7 +35,7 @@ impl ChannelClient {
             .with_max_delay(MAX_CONNECT_BACKOFF)
             .with_max_times(MAX_CONNECT_ATTEMPTS - 1)
             .with_jitter();
-        let reply = (|| self.send(call, order))
+        let reply = (|| self.send(call, order, parent))
             .retry(tries)
             .when(surely_unsent)
             .notify(|error, pause| {
@@ -61,7 +63,12 @@ impl ChannelClient {
     }
 
     /// One try, signed anew: channels refuse old timestamps.
-    async fn send(&self, call: ChannelCall, order: &Order) -> anyhow::Result<reqwest::Response> {
+    async fn send(
+        &self,
+        call: ChannelCall,
+        order: &Order,
+        parent: Option<TraceParent>,
+    ) -> anyhow::Result<reqwest::Response> {
         let keys = self.keys.get();
         let message = self.adapter.message(call, order, signing_context(&keys))?;
         let mut request = self
@@ -69,6 +76,12 @@ impl ChannelClient {
             .request(message.method, format!("{}{}", self.url, message.path));
         for (name, value) in message.headers {
             request = request.header(name, value);
+        }
+        if let Some(id) = &order.correlation_id {
+            request = request.header(CORRELATION_HEADER, id);
+        }
+        if let Some(parent) = parent {
+            request = request.header(TRACEPARENT_HEADER, parent.to_string());
         }
         // Addresses may hold what logs must not.
         Ok(request

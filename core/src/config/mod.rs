@@ -31,6 +31,7 @@ use sluice_contract::ids::is_plain;
 use sluice_contract::money::Currency;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings;
+use sluice_contract::traces::TraceSettings;
 use std::path::{Path, PathBuf};
 
 /// Settings of one core, as its file has them.
@@ -71,6 +72,9 @@ pub struct CoreConfig {
     pub recovery: RecoveryConfig,
     #[serde(default)]
     pub acknowledgement: AcknowledgementConfig,
+    /// Export of traces; off unless it names an endpoint.
+    #[serde(default)]
+    pub traces: TraceSettings,
     #[serde(default)]
     pub channels: Vec<ChannelConfig>,
     /// Callers allowed; empty means "one nameless caller, on loopback only".
@@ -138,6 +142,7 @@ impl CoreConfig {
         self.default_currency
             .parse::<Currency>()
             .with_context(|| format!("default_currency = {:?}", self.default_currency))?;
+        self.traces.check()?;
         self.accept.check()?;
         self.dispatch.check()?;
         self.intake.check()?;

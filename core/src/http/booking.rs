@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use sha2::{Digest, Sha256};
 use sluice_contract::order::OrderKind;
+use sluice_contract::traces::RequestOrigin;
 use std::time::Instant;
 
 /// Books an order under the header's key.
@@ -28,6 +29,7 @@ pub(super) async fn order_by_key(
         client: client.to_owned(),
         key,
         request_hash,
+        origin: RequestOrigin::current(),
         booking: BookingRequest::Withdraw(ask),
     };
     book(api, keyed, begun).await

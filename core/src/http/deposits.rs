@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sluice_contract::ids::{MAX_ID_BYTES, MAX_KEY_BYTES};
+use sluice_contract::traces::RequestOrigin;
 use std::time::Instant;
 
 #[derive(Debug, Deserialize)]
@@ -50,6 +51,7 @@ pub async fn deposit(
         client: "deposit".into(),
         key: deposit.biz_no.clone(),
         request_hash: hex::encode(digest),
+        origin: RequestOrigin::current(),
         booking: BookingRequest::Deposit(deposit),
     };
     book(&api, keyed, begun).await

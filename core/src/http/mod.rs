@@ -6,6 +6,7 @@ mod answer;
 mod booking;
 mod callbacks;
 mod captured;
+mod correlation;
 mod deposits;
 mod entries;
 mod error;
@@ -50,6 +51,7 @@ pub fn router(api: Arc<CoreApi>) -> Router {
             ApiError::new(ApiCode::NoSuchPath, "no such method on this path")
         })
         .layer(middleware::from_fn(count))
+        .layer(middleware::from_fn(correlation::correlate))
         .with_state(api)
 }
 

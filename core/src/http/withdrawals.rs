@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use sluice_contract::ids::{MAX_ID_BYTES, MAX_KEY_BYTES};
 use sluice_contract::order::OrderKind;
+use sluice_contract::traces::RequestOrigin;
 use sluice_contract::wire::ApiCode;
 use std::time::Instant;
 
@@ -71,6 +72,7 @@ pub async fn submit(
         client: client.to_owned(),
         key,
         request_hash,
+        origin: RequestOrigin::current(),
         booking: BookingRequest::Withdraw(ask),
     };
     book(&api, keyed, begun).await

@@ -49,6 +49,7 @@ pub(super) fn capture_request(
         client: INTAKE_CLIENT.to_owned(),
         key: key(account_id, biz_no),
         request_hash: hex::encode(Sha256::digest(words)),
+        origin: sluice_contract::traces::RequestOrigin::fresh(),
         booking,
     })
 }

@@ -80,6 +80,8 @@ order_columns! {
     due_us: Moving,
     created_us: Fixed,
     updated_us: Moving,
+    correlation_id: Fixed,
+    traceparent: Fixed,
 }
 
 impl OrderColumn {

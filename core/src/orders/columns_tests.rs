@@ -2,7 +2,11 @@ use super::*;
 use crate::orders::sample;
 use sluice_contract::order::OrderKind;
 
-const MIGRATION: &str = include_str!("../../../migrations/orders/V1__orders.sql");
+const MIGRATION: &str = concat!(
+    include_str!("../../../migrations/orders/V1__orders.sql"),
+    include_str!("../../../migrations/orders/V40__order_correlation.sql"),
+    include_str!("../../../migrations/orders/V41__order_traceparent.sql"),
+);
 /// In the table, and nobody's any more.
 const UNUSED_COLUMN: &str = "claim_id";
 
@@ -10,7 +14,11 @@ const UNUSED_COLUMN: &str = "claim_id";
 fn migrated() -> Vec<&'static str> {
     let lines = MIGRATION.lines().filter(|line| line.starts_with("  "));
     lines
-        .filter_map(|line| line.split_whitespace().next())
+        .filter_map(|line| {
+            let column = line.trim_start();
+            let column = column.strip_prefix("ADD COLUMN ").unwrap_or(column);
+            column.split_whitespace().next()
+        })
         .filter(|word| *word != "--" && word.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
         .collect()
 }

@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 use sluice_contract::ids::serial_no;
 use sluice_contract::money::Currency;
 use sluice_contract::order::{OrderKind, OrderState};
+use sluice_contract::traces::TraceParent;
 
 /// An order as stored; its columns are listed in `columns`. Amount in major units of
 /// `currency`; every `_us` is a time in µs since 1970 UTC.
@@ -52,6 +53,10 @@ pub struct Order {
     pub due_us: Option<i64>,
     pub created_us: i64,
     pub updated_us: i64,
+    /// Of the first request, for people.
+    pub correlation_id: Option<String>,
+    /// Parent of the order's spans, if its trace is exported.
+    pub traceparent: Option<String>,
 }
 
 impl Order {
@@ -95,7 +100,19 @@ impl Order {
             due_us: None,
             created_us: 0,
             updated_us: 0,
+            correlation_id: None,
+            traceparent: None,
         }
+    }
+
+    /// Reads the parent of its spans.
+    pub fn trace(&self) -> Option<TraceParent> {
+        self.traceparent.as_deref().and_then(TraceParent::parse)
+    }
+
+    /// Names the first request in logs.
+    pub fn correlation(&self) -> &str {
+        self.correlation_id.as_deref().unwrap_or("-")
     }
 
     pub fn at(&self) -> OrderRef {

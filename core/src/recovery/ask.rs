@@ -23,7 +23,7 @@ impl OrderRecovery {
         let stage = RecoveryStage::of(order.state).as_str();
         let outcome = match self.client(queries) {
             Some(channel) => {
-                tracing::info!(order = %order.order_id, stage, queries = order.queries, "asking the channel");
+                tracing::info!(order = %order.order_id, correlation = order.correlation(), stage, queries = order.queries, "asking the channel");
                 let result = channel.query(&order).await;
                 METRICS
                     .stages

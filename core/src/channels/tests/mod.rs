@@ -1,6 +1,7 @@
 //! Channels' words, as tables over all adapters: a word that isn't listed proves nothing,
 //! and nothing but a listed word ever does.
 
+mod followed;
 mod listed_words;
 mod other_words;
 mod psp;

@@ -57,6 +57,8 @@ pub const CATALOG_TABLES: [CatalogTable; 10] = [
             ("notified_us", Int),
             ("acknowledged_us", Int),
             ("has_open_case", Int),
+            ("correlation_id", Text),
+            ("traceparent", Text),
         ],
     },
     CatalogTable {
