@@ -1,5 +1,5 @@
-//! What follows one request through all programs: its correlation id, always, and its
-//! trace, if traces are on and it is sampled.
+//! Threads by which one request is followed through all programs: its correlation id,
+//! always, and its trace, if traces are on and it is sampled.
 //!
 //! | part | file |
 //! |---|---|

@@ -1,5 +1,5 @@
-//! What is seen of outcomes from outside: of each a line in the log of callbacks, and spans in
-//! its order's trace.
+//! Outcomes as they are seen from outside: a line in the log for each callback, and spans in
+//! the order's trace.
 
 use crate::outcome::apply::AppliedOutcomes;
 use crate::outcome::report::OrderOutcome;

@@ -49,7 +49,7 @@ pub struct Verdict {
     pub opened: i64,
     /// Of the request that it is about, if its transaction names it.
     pub correlation_id: Option<String>,
-    /// Where that request's trace goes on.
+    /// Parent of its span, in that request's trace.
     pub trace: Option<TraceParent>,
 }
 

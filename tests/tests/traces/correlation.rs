@@ -1,5 +1,6 @@
 //! The correlation id, with traces off: in answers, orders, logs, events and Kafka's headers.
 
+use crate::traces::fund;
 use anyhow::ensure;
 use serde_json::json;
 use sluice_tests::{TestStage, options};
@@ -33,10 +34,7 @@ async fn withdraw(
 #[tokio::test(flavor = "multi_thread")]
 async fn an_id_is_followed_from_the_request_to_kafka() -> anyhow::Result<()> {
     let set = TestStage::up(options()).await?;
-    set.stage
-        .client
-        .deposit("CORRELATED", 100.into(), "corr")
-        .await?;
+    fund(&set, "CORRELATED", "corr").await?;
     let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let (mine, first) = withdraw(&set, "c1", &[("X-Correlation-Id", "mine.1")]).await?;
     let (of_trace, second) = withdraw(&set, "c2", &[("traceparent", parent)]).await?;

@@ -1,5 +1,5 @@
-//! What is seen from outside of one withdrawal: one correlation id, and one trace over both
-//! programs and every process that ever touched the order.
+//! Correlation id and trace of one withdrawal, over both programs and every process that
+//! ever touched the order.
 
 mod collector;
 mod correlation;
@@ -8,6 +8,8 @@ use crate::traces::collector::{CollectedSpan, SpanCollector};
 use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
 use serde_json::json;
+use sluice_contract::clock::now_us;
+use sluice_contract::event::{BusinessEvent, DEPOSIT_RECEIVED};
 use sluice_drill::stage::StageOptions;
 use sluice_tests::{TestStage, options, top};
 use std::path::Path;
@@ -25,7 +27,7 @@ const READY_TIMEOUT: Duration = Duration::from_secs(40);
 const PROBE_RULE: &str = r#"//! id = "trace_probe"
 //! guards = "Nothing; it tells of each new order, for a test."
 //! kind = "internal_logic"
-//! severity = "warning"
+//! severity = "minor"
 //! mode = "alert"
 //! owner = "tests"
 //! runbook = "None."
@@ -57,12 +59,25 @@ fn traced(collector: &SpanCollector) -> StageOptions {
     options
 }
 
+/// Money for the account, told and booked.
+async fn fund(set: &TestStage, account: &str, biz_no: &str) -> anyhow::Result<()> {
+    let event = BusinessEvent {
+        id: biz_no.to_owned(),
+        kind: DEPOSIT_RECEIVED.into(),
+        account_id: account.to_owned(),
+        biz_no: biz_no.to_owned(),
+        amount: 1_000.into(),
+        currency: "CNY".into(),
+        occurred_us: now_us(),
+    };
+    set.stage.events.send(&event).await?;
+    let deposit = set.stage.client.deposit(account, event.amount, biz_no);
+    deposit.await
+}
+
 /// Withdraws on the traced account through the channel that calls back; returns the order.
 async fn withdraw(set: &TestStage, correlation: &str) -> anyhow::Result<String> {
-    set.stage
-        .client
-        .deposit(ACCOUNT, 1_000.into(), &format!("fund-{correlation}"))
-        .await?;
+    fund(set, ACCOUNT, &format!("fund-{correlation}")).await?;
     let body = json!({ "fromAccountId": ACCOUNT, "toAccountId": PAYEE, "amount": AMOUNT,
         "currency": "CNY", "transactionId": correlation, "channel": "unionpay" });
     let parent = format!("00-{TRACE}-{CALLERS_SPAN}-01");

@@ -1,5 +1,4 @@
-//! What is followed of a message: which requests its findings are about, and the spans of
-//! its orders' evaluation.
+//! Requests that a message's findings are about, and the spans of its orders' evaluation.
 
 use crate::pipeline::evaluate::StreamEvaluator;
 use crate::rules::runtime::finding::Finding;
