@@ -1,5 +1,6 @@
 //! The whole system on real servers, and the rules of the house.
 
+mod access;
 mod accounts;
 mod audits;
 mod bad_input;
@@ -10,11 +11,13 @@ mod debezium;
 mod faults;
 mod fence;
 mod idempotency;
+mod identity;
 mod intake;
 mod kafka_broker;
 mod kafka_outage;
 mod kills;
 mod kinds;
+mod late;
 mod midnight;
 mod mysql;
 mod orderly_stop;

@@ -90,8 +90,11 @@ impl Acceptor {
     }
 
     async fn book(&self, request: IdempotentRequest) -> AcceptResult {
-        let id = (request.client.clone(), request.key.clone());
-        if let Some(known) = self.answers.get(&id) {
+        let id = (request.client.clone(), request.stored_key());
+        // Another request under the key is compared with the first order by the writer.
+        if let Some(known) = self.answers.get(&id)
+            && known.0 == request.request_hash
+        {
             return replay(&known.0, &known.1, &request.request_hash);
         }
         if !self

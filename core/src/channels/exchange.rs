@@ -3,6 +3,7 @@
 use crate::channels::adapter::{ChannelCall, RawReply};
 use crate::channels::answer::ChannelResult;
 use crate::channels::client::{ChannelClient, signing_context};
+use crate::channels::send_by::{SendBy, TimedBody};
 use crate::metrics::METRICS;
 use crate::orders::Order;
 use anyhow::ensure;
@@ -24,6 +25,7 @@ impl ChannelClient {
         &self,
         call: ChannelCall,
         order: &Order,
+        send_by: Option<SendBy>,
         parent: Option<TraceParent>,
     ) -> anyhow::Result<ChannelResult> {
         let _slot = match call {
@@ -35,7 +37,7 @@ impl ChannelClient {
             .with_max_delay(MAX_CONNECT_BACKOFF)
             .with_max_times(MAX_CONNECT_ATTEMPTS - 1)
             .with_jitter();
-        let reply = (|| self.send(call, order, parent))
+        let reply = (|| self.send(call, order, send_by, parent))
             .retry(tries)
             .when(surely_unsent)
             .notify(|error, pause| {
@@ -67,8 +69,10 @@ impl ChannelClient {
         &self,
         call: ChannelCall,
         order: &Order,
+        send_by: Option<SendBy>,
         parent: Option<TraceParent>,
     ) -> anyhow::Result<reqwest::Response> {
+        send_by.map_or(Ok(()), |time| time.check())?;
         let keys = self.keys.get();
         let message = self.adapter.message(call, order, signing_context(&keys))?;
         let mut request = self
@@ -84,8 +88,12 @@ impl ChannelClient {
             request = request.header(TRACEPARENT_HEADER, parent.to_string());
         }
         // Addresses may hold what logs must not.
+        let body = match send_by {
+            Some(time) => reqwest::Body::wrap(TimedBody::new(message.body, time)),
+            None => message.body.into(),
+        };
         Ok(request
-            .body(message.body)
+            .body(body)
             .send()
             .await
             .map_err(reqwest::Error::without_url)?)

@@ -3,6 +3,7 @@
 mod accounts;
 mod actions;
 mod answer;
+mod authorize;
 mod booking;
 mod callbacks;
 mod captured;
@@ -11,6 +12,8 @@ mod deposits;
 mod entries;
 mod error;
 mod fields;
+mod keys;
+mod openapi;
 mod orders;
 mod parameters;
 mod search;
@@ -43,6 +46,7 @@ pub fn router(api: Arc<CoreApi>) -> Router {
         .route("/refund", post(captured::refund))
         .route("/withdraw/notify/{channel}", post(callbacks::notify))
         .route("/deposit", post(deposits::deposit))
+        .route("/openapi.json", get(openapi::openapi))
         .route("/accounts/{id}", get(accounts::account))
         .route("/accounts/{id}/entries", get(entries::entries))
         .route("/accounts/{id}/statement.csv", get(statement::statement))
@@ -50,6 +54,10 @@ pub fn router(api: Arc<CoreApi>) -> Router {
         .method_not_allowed_fallback(|| async {
             ApiError::new(ApiCode::NoSuchPath, "no such method on this path")
         })
+        .layer(middleware::from_fn_with_state(
+            api.clone(),
+            authorize::authorize,
+        ))
         .layer(middleware::from_fn(count))
         .layer(middleware::from_fn(correlation::correlate))
         .with_state(api)
