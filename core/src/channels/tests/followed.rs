@@ -1,9 +1,6 @@
 //! Headers by which a call can be followed, read off a real socket.
 
 use super::*;
-use crate::config;
-use crate::ready_queue::ReadyQueue;
-use sluice_contract::keys::KeyRing;
 use sluice_contract::traces::{TraceParent, TraceSettings};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
@@ -13,17 +10,7 @@ const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 /// Headers of the call that a server gets for the order; then it hangs up.
 async fn headers_of_call(order: Order) -> Vec<(String, String)> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let config = config::ChannelConfig {
-        id: "netsunion".into(),
-        url: format!("http://{}/", listener.local_addr().unwrap()),
-        zone: "UTC".into(),
-        concurrency: 1,
-        query_concurrency: 1,
-        deadline_ms: 5_000,
-        connect_timeout_ms: None,
-    };
-    let ready = ReadyQueue::new(1);
-    let client = ChannelClient::new(&config, KeyRing::fixed(keys()), &ready).unwrap();
+    let client = transport::client(listener.local_addr().unwrap(), 5_000);
     let read = async {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut text = Vec::new();
@@ -34,7 +21,7 @@ async fn headers_of_call(order: Order) -> Vec<(String, String)> {
         }
         String::from_utf8_lossy(&text).into_owned()
     };
-    let (_, text) = tokio::join!(client.pay(&order), read);
+    let (_, text) = tokio::join!(client.query(&order), read);
     let lines = text.lines().filter_map(|line| line.split_once(": "));
     lines
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
