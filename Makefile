@@ -5,8 +5,9 @@
 # make kafka  a real Apache Kafka, until Ctrl-C
 # make bench  figures, each beside its floor
 # make plans  plans of all statements beside a million rows a table
+# make fuzz-api  random requests by the OpenAPI document, for ten minutes; SEED=N repeats
 # make bench-routing  claims beside as long a history as fits into its time
-.PHONY: demo test converge up kafka bench bench-routing plans build check
+.PHONY: demo test converge up kafka bench bench-routing plans fuzz-api build check
 
 export PATH := $(PATH):/usr/sbin:$(CURDIR)/.run/tools
 
@@ -42,6 +43,11 @@ plans:
 	@scripts/setup test
 	@cargo build --workspace --bins --tests
 	@SLUICE_PLANS_ROWS=1000000 cargo test --workspace --test system -- plans
+
+fuzz-api:
+	@scripts/setup fuzz
+	@$(MAKE) --no-print-directory build
+	@exec scripts/fuzz-api
 
 test:
 	@scripts/setup test

@@ -19,4 +19,5 @@ pub mod sql;
 pub mod string_enum;
 pub mod supervisor;
 pub mod telemetry;
+pub mod traces;
 pub mod wire;

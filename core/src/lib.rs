@@ -22,6 +22,7 @@ pub mod retention;
 pub mod routing;
 pub mod saga;
 
+pub mod message_headers;
 pub mod metrics;
 pub mod service;
 

@@ -1,6 +1,7 @@
 //! `sluice-core CONFIG.toml`: the withdrawal core. `sluice-core --migrate CONFIG.toml`
 //! migrates its schemas and ends.
 
+use sluice_contract::traces;
 use sluice_core::config::CoreConfig;
 use sluice_core::service;
 use std::path::PathBuf;
@@ -27,6 +28,13 @@ fn main() -> ExitCode {
             return ExitCode::from(EXIT_BAD_CONFIG);
         }
     };
+    let traces = match traces::start(&config.traces, "sluice-core", &config.name) {
+        Ok(traces) => traces,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            return ExitCode::from(EXIT_BAD_CONFIG);
+        }
+    };
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -38,6 +46,8 @@ fn main() -> ExitCode {
         true => runtime.block_on(service::migrate(config)),
         false => runtime.block_on(run(config)),
     };
+    drop(runtime);
+    traces.stop();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,6 +1,7 @@
 //! `sluice-sidecar [CONFIG]`: log, config, run until a signal, drain.
 
 use sluice_contract::telemetry::start_logging;
+use sluice_contract::traces;
 use sluice_sidecar::config::SidecarConfig;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,12 +24,20 @@ fn main() -> ExitCode {
             return ExitCode::from(EXIT_BAD_CONFIG);
         }
     };
+    let traces = match traces::start(&config.traces, "sluice-sidecar", &config.instance) {
+        Ok(traces) => traces,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            return ExitCode::from(EXIT_BAD_CONFIG);
+        }
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
     let ended = runtime
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(sluice_sidecar::run(config, signalled())));
+    traces.stop();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

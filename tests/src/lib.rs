@@ -7,6 +7,7 @@ mod published;
 mod stage;
 
 pub use crate::chances::{bad_day, seed};
+pub use crate::published::PublishedMessage;
 pub use crate::stage::{TestStage, options};
 
 use std::path::{Path, PathBuf};

@@ -39,3 +39,4 @@ mod sharding;
 mod split_books;
 mod style;
 mod supervised;
+mod traces;

@@ -21,6 +21,9 @@ pub fn explain(v: &Value) -> String {
         line!(text, "Amount    {}", text_of(&v["amount"]));
     }
     line!(text, "Found     {}", time_of(&v["foundUs"]));
+    if let Some(request) = v["correlationId"].as_str() {
+        line!(text, "Request   {request}");
+    }
     line!(text, "Verdict   {}\n", text_of(&v["verdictId"]));
     line!(
         text,

@@ -34,6 +34,12 @@ pub struct OrderEvent {
     pub currency: String,
     pub version: i64,
     pub occurred_us: i64,
+    /// Of the request that led to it; on Kafka a header as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<String>,
+    /// Parent of the event's spans, if its trace is exported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 /// A payer paid the merchant `accountId`: the core books it onto the merchant's

@@ -11,8 +11,10 @@ use sluice_contract::ids::bucket_of;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::supervisor::Supervisor;
+use sluice_contract::traces::{SpanKind, TraceField, TraceSpan};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
+use tracing::Instrument;
 
 /// Answers kept so that a repeated request spares the database (about 30 MB).
 const MAX_CACHED_ANSWERS: usize = 100_000;
@@ -73,10 +75,18 @@ impl Acceptor {
     ///
     /// The whole runs as a task of its own, so that a caller who hangs up can't
     /// free the key while the transaction is still under way.
-    pub async fn submit(self: &Arc<Self>, request: IdempotentRequest) -> AcceptResult {
+    pub async fn submit(self: &Arc<Self>, mut request: IdempotentRequest) -> AcceptResult {
         let this = self.clone();
-        let task = tokio::spawn(async move { this.book(request).await });
-        task.await.unwrap_or(Err(AcceptError::Unavailable))
+        let mut span = TraceSpan::within("accept", SpanKind::Internal, request.origin.parent);
+        // Whatever becomes of the order is hung up below its acceptance.
+        request.origin.parent = span.parent().or(request.origin.parent);
+        let booking = async move { this.book(request).await };
+        let task = tokio::spawn(booking.instrument(tracing::Span::current()));
+        let result = task.await.unwrap_or(Err(AcceptError::Unavailable));
+        if let Ok(accepted) = &result {
+            span.set(TraceField::Order, &accepted.order_id);
+        }
+        result
     }
 
     async fn book(&self, request: IdempotentRequest) -> AcceptResult {

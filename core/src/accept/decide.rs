@@ -48,7 +48,7 @@ pub fn decide(
                 None => withdraw(&mut books, &mut out, request, w, now_us),
             },
             BookingRequest::Deposit(d) => deposit(&mut books, &mut out, request, d, now_us),
-            BookingRequest::Capture(c) => capture(&mut books, &mut out, c, now_us),
+            BookingRequest::Capture(c) => capture(&mut books, &mut out, request, c, now_us),
         };
         if let Ok(accepted) = result.as_ref()
             && !accepted.replayed
@@ -150,6 +150,8 @@ pub fn new_order(
         identity: Some(request.identity()),
         key_scope: (!request.scope.is_empty()).then(|| request.scope.clone()),
         predecessor_id: booking.predecessor_id.clone(),
+        correlation_id: Some(request.origin.correlation.as_str().to_owned()),
+        traceparent: request.origin.stored_parent(),
         ..Order::blank(
             &booking.account_id,
             &order_id,
@@ -175,12 +177,13 @@ fn deposit(
         booking.amount,
         booking.currency,
     );
-    Ok(booked(out, posting, now_us))
+    Ok(booked(out, request, posting, now_us))
 }
 
 fn capture(
     books: &mut LockedBooks,
     out: &mut DecidedBatch,
+    request: &IdempotentRequest,
     booking: &CaptureBooking,
     now_us: i64,
 ) -> AcceptResult {
@@ -196,14 +199,22 @@ fn capture(
         booking.amount,
         booking.currency,
     );
-    Ok(booked(out, posting, now_us))
+    Ok(booked(out, request, posting, now_us))
 }
 
 /// Books money that came in: its posting, and the event that tells of it.
-fn booked(out: &mut DecidedBatch, posting: Posting, now_us: i64) -> AcceptedRequest {
+fn booked(
+    out: &mut DecidedBatch,
+    request: &IdempotentRequest,
+    posting: Posting,
+    now_us: i64,
+) -> AcceptedRequest {
     let booking_id = new_order_id(&posting.account_id);
-    out.events
-        .push(incoming_event(&posting, &booking_id, now_us));
+    out.events.push(OrderEvent {
+        correlation_id: Some(request.origin.correlation.as_str().to_owned()),
+        traceparent: request.origin.stored_parent(),
+        ..incoming_event(&posting, &booking_id, now_us)
+    });
     out.postings.push(posting);
     AcceptedRequest {
         order_id: booking_id,

@@ -26,6 +26,7 @@ fn request(booking: WithdrawalBooking) -> IdempotentRequest {
         scope: String::new(),
         key: "k".into(),
         request_hash: "h".into(),
+        origin: sluice_contract::traces::RequestOrigin::fresh(),
         booking: BookingRequest::Withdraw(booking),
     }
 }

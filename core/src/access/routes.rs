@@ -10,6 +10,8 @@ pub enum RouteAccess {
     Granted(Grant),
     /// For channels, whose messages are signed.
     SignedByChannel,
+    /// For everybody: it tells nothing of anybody.
+    Open,
 }
 
 /// One route: a method on a path.
@@ -30,7 +32,7 @@ const fn granted(method: &'static str, path: &'static str, grant: Grant) -> Rout
 
 /// Every route of the public listener. Who may read an order may also say that its end is
 /// known, and ask to be notified again: neither moves money.
-pub const ROUTES: [RouteRule; 25] = [
+pub const ROUTES: [RouteRule; 26] = [
     granted("POST", "/withdraw", Grant::Withdraw),
     granted("POST", "/withdraw/submit", Grant::Withdraw),
     granted("POST", "/settlement", Grant::Settle),
@@ -59,6 +61,11 @@ pub const ROUTES: [RouteRule; 25] = [
         method: "POST",
         path: "/withdraw/notify/{channel}",
         access: RouteAccess::SignedByChannel,
+    },
+    RouteRule {
+        method: "GET",
+        path: "/openapi.json",
+        access: RouteAccess::Open,
     },
 ];
 

@@ -18,6 +18,7 @@ use anyhow::Context;
 use reqwest::header::HeaderMap;
 use sluice_contract::clock::{now_us, trade_time};
 use sluice_contract::keys::{KeyRing, SigningKeys};
+use sluice_contract::traces::{SpanKind, TraceField, TraceSpan};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
@@ -122,13 +123,16 @@ impl ChannelClient {
     ) -> ChannelResult {
         let begun = Instant::now();
         let deadline = tokio::time::Instant::from_std(begun + self.deadline);
-        let answered = timeout_at(deadline, self.exchange(call, order, send_by)).await;
+        let mut span = TraceSpan::within(call.as_str(), SpanKind::Client, order.trace());
+        let asked = self.exchange(call, order, send_by, span.parent());
+        let answered = timeout_at(deadline, asked).await;
         let late = |_| Err(anyhow::anyhow!("no reply in {:?}", self.deadline));
         let result = match answered.unwrap_or_else(late) {
             Ok(result) => result,
             Err(error) => {
                 tracing::warn!(
                     serial_no = order.serial_no,
+                    correlation = order.correlation(),
                     channel = self.id(),
                     call = call.as_str(),
                     "no clear answer: {error:#}"
@@ -136,6 +140,9 @@ impl ChannelClient {
                 ChannelResult::unknown("no_answer")
             }
         };
+        span.set(TraceField::Order, &order.order_id);
+        span.set(TraceField::Channel, self.id());
+        span.set(TraceField::Answer, result.answer.as_str());
         METRICS
             .channels
             .call

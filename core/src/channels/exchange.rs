@@ -10,6 +10,7 @@ use anyhow::ensure;
 use backon::{ExponentialBuilder, Retryable};
 use bytes::{Bytes, BytesMut};
 use sluice_contract::signing::new_nonce;
+use sluice_contract::traces::{CORRELATION_HEADER, TRACEPARENT_HEADER, TraceParent};
 use std::time::Duration;
 
 /// Longest reply read from a channel: real ones have a few hundred bytes.
@@ -26,6 +27,7 @@ impl ChannelClient {
         call: ChannelCall,
         order: &Order,
         send_by: Option<SendBy>,
+        parent: Option<TraceParent>,
     ) -> anyhow::Result<ChannelResult> {
         let _slot = match call {
             ChannelCall::Pay => None,
@@ -38,7 +40,7 @@ impl ChannelClient {
             .with_jitter();
         // Of the call: its tries are one request, of which no byte had left before.
         let nonce = new_nonce();
-        let reply = (|| self.send(call, order, &nonce, send_by))
+        let reply = (|| self.send(call, order, &nonce, send_by, parent))
             .retry(tries)
             .when(surely_unsent)
             .notify(|error, pause| {
@@ -72,6 +74,7 @@ impl ChannelClient {
         order: &Order,
         nonce: &str,
         send_by: Option<SendBy>,
+        parent: Option<TraceParent>,
     ) -> anyhow::Result<reqwest::Response> {
         send_by.map_or(Ok(()), |time| time.check())?;
         let keys = self.keys.get();
@@ -83,6 +86,12 @@ impl ChannelClient {
             .request(message.method, format!("{}{}", self.url, message.path));
         for (name, value) in message.headers {
             request = request.header(name, value);
+        }
+        if let Some(id) = &order.correlation_id {
+            request = request.header(CORRELATION_HEADER, id);
+        }
+        if let Some(parent) = parent {
+            request = request.header(TRACEPARENT_HEADER, parent.to_string());
         }
         // Addresses may hold what logs must not.
         let body = match send_by {

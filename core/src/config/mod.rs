@@ -42,6 +42,7 @@ use sluice_contract::ids::is_plain;
 use sluice_contract::money::Currency;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings;
+use sluice_contract::traces::TraceSettings;
 use std::path::{Path, PathBuf};
 
 /// Settings of one core, as its file has them.
@@ -90,6 +91,9 @@ pub struct CoreConfig {
     pub listing: ListingConfig,
     #[serde(default)]
     pub acknowledgement: AcknowledgementConfig,
+    /// Export of traces; off unless it names an endpoint.
+    #[serde(default)]
+    pub traces: TraceSettings,
     #[serde(default)]
     pub channels: Vec<ChannelConfig>,
     /// Callers allowed; empty means "one nameless caller, on loopback only".
@@ -165,6 +169,7 @@ impl CoreConfig {
             .with_context(|| format!("default_currency = {:?}", self.default_currency))?;
         sluice_contract::clock::time_zone(&self.day_zone)
             .with_context(|| format!("day_zone: unknown zone {:?}", self.day_zone))?;
+        self.traces.check()?;
         self.accept.check()?;
         self.dispatch.check()?;
         self.intake.check()?;

@@ -7,10 +7,12 @@ use crate::dispatch::send::Sender;
 use crate::dispatch::token_rounds::TokenRound;
 use crate::dispatch::{Dispatcher, RETRY_DELAY};
 use crate::metrics::METRICS;
-use crate::orders::OrderRef;
 use crate::orders::state::OrderInput;
+use crate::orders::{Order, OrderRef};
 use crate::outcome::OrderOutcome;
 use mysql_async::Conn;
+use sluice_contract::clock::now_us;
+use sluice_contract::traces::{SpanKind, SpanTimes, TraceField, TraceSpan};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,12 +59,16 @@ async fn claim_round(
     round: TokenRound,
     holds: &HashSet<String>,
 ) {
+    let begun_us = now_us();
     match claim(this.claim_context(), conn, &round.orders, holds).await {
         Ok(round) => {
             for order in &round.effects.altered {
                 this.suspects.quarantine_altered(order).await;
             }
-            round.claimed.into_iter().for_each(|c| sender.send(c));
+            for claimed in round.claimed {
+                trace_claim(&claimed.order, begun_us);
+                sender.send(claimed);
+            }
             this.suspects
                 .report_breakers(&round.effects.unknown_breakers)
                 .await;
@@ -76,6 +82,17 @@ async fn claim_round(
             this.suspects.failed(round.orders, &failure).await;
             tokio::time::sleep(RETRY_DELAY).await;
         }
+    }
+}
+
+/// Tells the order's trace of the claim: the round's transaction is one for many traces.
+fn trace_claim(order: &Order, begun_us: i64) {
+    if let Some(parent) = order.trace() {
+        let ended_us = now_us();
+        let times = SpanTimes { begun_us, ended_us };
+        let mut span = TraceSpan::past("claim", SpanKind::Internal, Some(parent), times, None);
+        span.set(TraceField::Order, &order.order_id);
+        span.set(TraceField::Channel, order.channel.as_deref().unwrap_or("-"));
     }
 }
 

@@ -38,7 +38,8 @@ impl Sender {
                 else {
                     return;
                 };
-                tracing::info!(order = %order.order_id, account = %order.account_id, channel = channel.id(), "sending");
+                tracing::info!(order = %order.order_id, account = %order.account_id, channel = channel.id(),
+                    correlation = order.correlation(), "sending");
                 let result = channel.pay(&order, send_by).await;
                 OrderOutcome::of_channel(order.at(), channel.id(), result).of_send(order.sends)
             }

@@ -30,7 +30,7 @@ pub(super) async fn authorize(
             request.extensions_mut().insert(caller);
             request
         }
-        RouteAccess::SignedByChannel => request,
+        RouteAccess::SignedByChannel | RouteAccess::Open => request,
     };
     Ok(next.run(request).await)
 }

@@ -15,6 +15,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use sha2::{Digest, Sha256};
 use sluice_contract::order::OrderKind;
+use sluice_contract::traces::RequestOrigin;
 use std::time::Instant;
 
 /// Books an order under the header's key.
@@ -36,6 +37,7 @@ pub(super) async fn order_by_key(
         scope: caller.scope(),
         key,
         request_hash,
+        origin: RequestOrigin::current(),
         booking: BookingRequest::Withdraw(ask),
     };
     book(api, caller, keyed, begun).await

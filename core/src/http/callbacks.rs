@@ -44,7 +44,7 @@ pub async fn notify(
     };
     match api
         .outcomes
-        .record(OrderOutcome::of_channel(at, channel.id(), result))
+        .record(OrderOutcome::of_channel(at, channel.id(), result).of_callback())
         .await
     {
         Ok(OutcomeResult::NoSuchOrder) => Err(unknown(&api, channel.id(), &serial_no).await),

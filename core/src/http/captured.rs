@@ -21,7 +21,7 @@ use std::time::Instant;
 /// Body of a settlement: intermediate account → available money of the same merchant.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct SettlementBody {
+pub(super) struct SettlementBody {
     account_id: Option<String>,
     /// If given, this payment bounds the settlement too.
     payment_no: Option<String>,
@@ -36,7 +36,7 @@ struct SettlementBody {
 /// Body of a refund: intermediate account → payer, through a channel.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct RefundBody {
+pub(super) struct RefundBody {
     account_id: Option<String>,
     payment_no: Option<String>,
     /// The payer's account.

@@ -13,11 +13,12 @@ use axum::response::Response;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use sluice_contract::ids::MAX_KEY_BYTES;
+use sluice_contract::traces::RequestOrigin;
 use std::time::Instant;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct DepositBody {
+pub(super) struct DepositBody {
     account_id: Option<String>,
     amount: Option<RequestAmount>,
     currency: Option<String>,
@@ -55,6 +56,7 @@ pub async fn deposit(
         // A slash is in no key that a header or a transaction id makes.
         key: format!("dep/{}", deposit.biz_no),
         request_hash,
+        origin: RequestOrigin::current(),
         booking: BookingRequest::Deposit(deposit),
     };
     book(&api, &caller, keyed, begun).await

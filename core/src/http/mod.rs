@@ -7,11 +7,13 @@ mod authorize;
 mod booking;
 mod callbacks;
 mod captured;
+mod correlation;
 mod deposits;
 mod entries;
 mod error;
 mod fields;
 mod keys;
+mod openapi;
 mod orders;
 mod parameters;
 pub mod reads;
@@ -45,6 +47,7 @@ pub fn router(api: Arc<CoreApi>) -> Router {
         .route("/refund", post(captured::refund))
         .route("/withdraw/notify/{channel}", post(callbacks::notify))
         .route("/deposit", post(deposits::deposit))
+        .route("/openapi.json", get(openapi::openapi))
         .route("/accounts/{id}", get(accounts::account))
         .route("/accounts/{id}/entries", get(entries::entries))
         .route("/accounts/{id}/statement.csv", get(statement::statement))
@@ -57,6 +60,7 @@ pub fn router(api: Arc<CoreApi>) -> Router {
             authorize::authorize,
         ))
         .layer(middleware::from_fn(count))
+        .layer(middleware::from_fn(correlation::correlate))
         .with_state(api)
 }
 

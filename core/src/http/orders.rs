@@ -94,6 +94,7 @@ pub(super) fn shown(order: &Order, waiting: Option<String>) -> Value {
         "createdUs": order.created_us,
         "updatedUs": order.updated_us,
         "version": order.version,
+        "correlationId": order.correlation_id,
     })
 }
 

@@ -16,13 +16,14 @@ use axum::response::Response;
 use serde::Deserialize;
 use sluice_contract::ids::{MAX_ID_BYTES, MAX_KEY_BYTES};
 use sluice_contract::order::OrderKind;
+use sluice_contract::traces::RequestOrigin;
 use sluice_contract::wire::ApiCode;
 use std::time::Instant;
 
 /// Body of both. Amounts are JSON strings or numbers; their text is kept.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct WithdrawBody {
+pub(super) struct WithdrawBody {
     from_account_id: Option<String>,
     to_account_id: Option<String>,
     amount: Option<RequestAmount>,
@@ -72,6 +73,7 @@ pub async fn submit(
         scope: caller.scope(),
         key: format!("tx:{}", ask.transaction_id),
         request_hash: hash(&ask),
+        origin: RequestOrigin::current(),
         booking: BookingRequest::Withdraw(ask),
     };
     book(&api, &caller, keyed, begun).await

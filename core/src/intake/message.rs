@@ -3,6 +3,7 @@
 use crate::accept::IdempotentRequest;
 use crate::intake::count;
 use crate::intake::request::capture_request;
+use crate::message_headers;
 use rdkafka::message::{BorrowedMessage, Message};
 use sluice_contract::event::{BUSINESS_TOPICS, BusinessEvent, PAYMENT_SUCCEEDED};
 use sluice_contract::ids::{MAX_ID_BYTES, is_plain};
@@ -48,7 +49,11 @@ pub(super) fn take(message: &BorrowedMessage<'_>) -> Option<ReceivedPayment> {
         Err(reason) => Err(reason.as_str().to_owned()),
     };
     match request {
-        Ok(request) => Some(ReceivedPayment { request, place }),
+        Ok(request) => {
+            let origin = message_headers::origin(message);
+            let request = IdempotentRequest { origin, ..request };
+            Some(ReceivedPayment { request, place })
+        }
         Err(reason) => {
             count("dead_letter");
             // What isn't plain may be anything: it stays out of the log.

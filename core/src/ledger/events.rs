@@ -21,5 +21,7 @@ pub fn incoming_event(posting: &Posting, booking_id: &str, now_us: i64) -> Order
         currency: posting.currency.code().into(),
         version: 1,
         occurred_us: now_us,
+        correlation_id: None,
+        traceparent: None,
     }
 }

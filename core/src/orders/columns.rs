@@ -94,6 +94,8 @@ order_columns! {
     send_by_us: Later,
     last_pending_us: Later,
     send_refusal: Later,
+    correlation_id: Fixed,
+    traceparent: Fixed,
 }
 
 impl OrderColumn {

@@ -37,5 +37,7 @@ pub fn order_event(order: &Order, kind: &str, now_us: i64) -> OrderEvent {
         currency: order.currency.code().to_owned(),
         version: order.version,
         occurred_us: now_us,
+        correlation_id: order.correlation_id.clone(),
+        traceparent: order.traceparent.clone(),
     }
 }

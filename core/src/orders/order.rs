@@ -6,6 +6,7 @@ use sluice_contract::ids::serial_no;
 use sluice_contract::money::Currency;
 use sluice_contract::order::{OrderKind, OrderState};
 use sluice_contract::string_enum;
+use sluice_contract::traces::TraceParent;
 
 /// An order as stored; its columns are listed in `columns`. Amount in major units of
 /// `currency`; every `_us` is a time in µs since 1970 UTC.
@@ -53,6 +54,10 @@ pub struct Order {
     pub due_us: Option<i64>,
     pub created_us: i64,
     pub updated_us: i64,
+    /// Of the first request, for people.
+    pub correlation_id: Option<String>,
+    /// Parent of the order's spans, if its trace is exported.
+    pub traceparent: Option<String>,
     /// Hash of the strongest name of its request; none once a refused booking has freed it.
     pub identity: Option<String>,
     /// The user for whom the client asked, as its keys are scoped.
@@ -135,7 +140,19 @@ impl Order {
             send_by_us: None,
             last_pending_us: None,
             send_refusal: None,
+            correlation_id: None,
+            traceparent: None,
         }
+    }
+
+    /// Reads the parent of its spans.
+    pub fn trace(&self) -> Option<TraceParent> {
+        self.traceparent.as_deref().and_then(TraceParent::parse)
+    }
+
+    /// Names the first request in logs.
+    pub fn correlation(&self) -> &str {
+        self.correlation_id.as_deref().unwrap_or("-")
     }
 
     pub fn at(&self) -> OrderRef {

@@ -2,22 +2,31 @@
 //! Kafka did not acknowledge.
 
 use crate::cases::{CaseKind, OrderCase, detail};
+use crate::message_headers;
 use crate::metrics::METRICS;
 use crate::orders::repo::{self, OutboxRow};
 use crate::outbox_relay::OutboxRelay;
 use crate::unit_of_work::open_case;
 use anyhow::Context;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord};
 use sluice_contract::clock::now_us;
 use sluice_contract::event::{ORDER_TOPIC, OrderEvent};
+use sluice_contract::traces::TraceSpan;
 use std::time::Duration;
 
 /// Pause while the producer's queue is full.
 const QUEUE_FULL_DELAY: Duration = Duration::from_millis(5);
 
 /// Rows that were produced, each with its messages or with the reason why it can't be.
-pub(super) struct PageInFlight(Vec<(OutboxRow, Result<Vec<DeliveryFuture>, String>)>);
+pub(super) struct PageInFlight(Vec<(OutboxRow, Result<Vec<SentEvent>, String>)>);
+
+/// A message on its way; its span ends with the acknowledgement.
+struct SentEvent {
+    delivery: DeliveryFuture,
+    _span: TraceSpan,
+}
 
 impl PageInFlight {
     /// Produces the events of the rows, in order.
@@ -41,12 +50,17 @@ impl PageInFlight {
 async fn send_all(
     producer: &FutureProducer,
     events: &[OrderEvent],
-) -> anyhow::Result<Result<Vec<DeliveryFuture>, String>> {
+) -> anyhow::Result<Result<Vec<SentEvent>, String>> {
     let mut sent = Vec::with_capacity(events.len());
     for event in events {
         let body = serde_json::to_vec(event)?;
-        match send_one(producer, &event.account_id, &body).await {
-            Ok(delivery) => sent.push(delivery),
+        let span = message_headers::publishing(event);
+        let headers = message_headers::of_event(event, &span);
+        match send_one(producer, &event.account_id, &body, headers).await {
+            Ok(delivery) => sent.push(SentEvent {
+                delivery,
+                _span: span,
+            }),
             Err(error) if is_of_the_message(&error) => return Ok(Err(error.to_string())),
             Err(error) => return Err(error).context("Kafka's producer takes nothing"),
         }
@@ -59,9 +73,13 @@ async fn send_one(
     producer: &FutureProducer,
     key: &str,
     body: &[u8],
+    headers: OwnedHeaders,
 ) -> Result<DeliveryFuture, KafkaError> {
     loop {
-        let record = FutureRecord::to(ORDER_TOPIC).key(key).payload(body);
+        let record = FutureRecord::to(ORDER_TOPIC)
+            .key(key)
+            .headers(headers.clone())
+            .payload(body);
         match producer.send_result(record) {
             Ok(delivery) => return Ok(delivery),
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
@@ -95,14 +113,14 @@ enum RowEnd {
 ///
 /// # Errors
 /// Kafka acknowledged none in time: the row is to be published again.
-async fn end_of(sent: Result<Vec<DeliveryFuture>, String>) -> anyhow::Result<RowEnd> {
+async fn end_of(sent: Result<Vec<SentEvent>, String>) -> anyhow::Result<RowEnd> {
     let deliveries = match sent {
         Ok(deliveries) => deliveries,
         Err(reason) => return Ok(RowEnd::Bad(reason)),
     };
     let count = deliveries.len() as u64;
-    for delivery in deliveries {
-        match delivery.await.context("the producer is gone")? {
+    for sent in deliveries {
+        match sent.delivery.await.context("the producer is gone")? {
             Ok(_) => {}
             Err((error, _)) if is_of_the_message(&error) => {
                 return Ok(RowEnd::Bad(error.to_string()));

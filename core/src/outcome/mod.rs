@@ -5,6 +5,7 @@
 mod report;
 
 mod apply;
+mod following;
 mod recorder;
 mod transaction;
 mod writer;

@@ -15,10 +15,11 @@ use crate::batch::{self, BatchFailure, BatchTransaction, FollowUp, RetryPolicy, 
 use crate::cases::CaseKind;
 use crate::metrics::METRICS;
 use crate::orders::repo::{self, Attempt};
-use crate::orders::{OrderRef, OrderSeals};
+use crate::orders::{Order, OrderRef, OrderSeals};
 use crate::outcome::apply::{
     AppliedOutcomes, AttemptChange, OutcomeDelays, apply, give_back, settle,
 };
+use crate::outcome::following::follow;
 use crate::outcome::report::{OrderOutcome, OutcomeNotRecorded, OutcomeResult};
 use crate::ready_queue::ReadyQueue;
 use crate::routing::limits::{self, LimitTotal, LimitTotals, LimitUsage};
@@ -63,8 +64,10 @@ impl OutcomeTransaction {
     /// Tells of the moves, once they are committed.
     fn after_commit(&self, applied: &AppliedOutcomes) {
         for moved in applied.moves.iter().filter(|m| m.from != m.to) {
+            let order = applied.orders.get(&moved.order_id);
             tracing::info!(order = %moved.order_id, account = %moved.account_id, state = moved.to.as_str(),
-                code = moved.code.as_deref().unwrap_or("-"), "moved");
+                code = moved.code.as_deref().unwrap_or("-"),
+                correlation = order.map_or("-", Order::correlation), "moved");
             METRICS.orders.with_label_values(&[moved.to.as_str()]).inc();
             if moved.to == OrderState::Init {
                 self.ready
@@ -103,6 +106,7 @@ impl BatchTransaction for OutcomeTransaction {
         applied.refuse_altered(outcomes, &altered);
         if applied.moved.is_empty() && applied.cases.is_empty() {
             transaction.roll_back().await?;
+            follow(outcomes, &applied, now);
             return Ok(applied.taken.into_iter().map(Ok).collect());
         }
         // On one server the books change here; else what they shall become is written down.
@@ -129,6 +133,7 @@ impl BatchTransaction for OutcomeTransaction {
             follower.follow(intents);
         }
         self.after_commit(&applied);
+        follow(outcomes, &applied, now);
         Ok(applied.taken.into_iter().map(Ok).collect())
     }
 

@@ -62,7 +62,7 @@ impl OrderRecovery {
             tracing::error!(order = %order.order_id, channel = queries.channel, "its channel is not configured any more");
             return OrderOutcome::new(order.at(), OrderInput::Unknown);
         };
-        tracing::info!(order = %order.order_id, stage, queries = order.queries, "asking the channel");
+        tracing::info!(order = %order.order_id, correlation = order.correlation(), stage, queries = order.queries, "asking the channel");
         let query = AskedQuery {
             sends: order.sends,
             asked_us: now_us(),

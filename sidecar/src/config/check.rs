@@ -44,6 +44,7 @@ impl SidecarConfig {
             );
         }
         self.audit.check()?;
+        self.traces.check()?;
         self.check_kafka()
     }
 

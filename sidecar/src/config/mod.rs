@@ -17,6 +17,7 @@ use anyhow::Context;
 use serde::Deserialize;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::{check_listener, load_toml, override_by};
+use sluice_contract::traces::TraceSettings;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -53,6 +54,9 @@ pub struct SidecarConfig {
     pub on_lost_position: LostPositionPolicy,
     #[serde(default)]
     pub audit: Snapshot,
+    /// Export of traces; off unless it names an endpoint.
+    #[serde(default)]
+    pub traces: TraceSettings,
     /// Name of this instance in the lease; at most 32 characters. No two sidecars that
     /// run have the same: who starts under a name takes over from its earlier life.
     /// Unset, it is another one with each start.

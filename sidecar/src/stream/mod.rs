@@ -9,4 +9,5 @@ pub mod gtid;
 mod gtid_set;
 mod gtid_text;
 pub mod offsets;
+pub mod origins;
 pub mod position;

@@ -58,6 +58,8 @@ fn verdict(finding: &Finding, set_version: i64) -> Option<Verdict> {
         detail: finding.detail.as_deref().and_then(detail),
         suppression: None,
         opened: 0,
+        correlation_id: None,
+        trace: None,
     })
 }
 

@@ -16,6 +16,7 @@ use crate::rules::runtime::finding::FindingOutcome;
 use crate::rules::{RuleMode, UNKNOWN_ITEM};
 use rust_decimal::Decimal;
 use sluice_contract::breaker::{BreakerKey, keys_text};
+use sluice_contract::traces::{SpanKind, TraceField, TraceParent, TraceSpan};
 
 /// Width of `guard.verdict.breaker`.
 const MAX_BREAKER_CHARS: usize = 64;
@@ -46,6 +47,10 @@ pub struct Verdict {
     pub suppression: Option<String>,
     /// Breakers that it moved; known at its commit.
     pub opened: i64,
+    /// Of the request that it is about, if its transaction names it.
+    pub correlation_id: Option<String>,
+    /// Parent of its span, in that request's trace.
+    pub trace: Option<TraceParent>,
 }
 
 impl Verdict {
@@ -67,7 +72,7 @@ impl Verdict {
         keys_text(&self.breakers).map(|text| cut(&text, MAX_BREAKER_CHARS))
     }
 
-    /// Logs the verdict, once, when it is new.
+    /// Logs the verdict, and traces it, once, when it is new.
     pub fn log(&self) {
         let breaker = self.breaker_text().unwrap_or_default();
         tracing::warn!(
@@ -83,7 +88,12 @@ impl Verdict {
             set = self.set_version,
             suppression = self.suppression.as_deref(),
             verdict = self.verdict_id,
+            correlation = self.correlation_id.as_deref(),
             "verdict"
         );
+        let mut span = TraceSpan::within("verdict", SpanKind::Internal, self.trace);
+        span.set(TraceField::Rule, &self.rule);
+        span.set(TraceField::Mode, self.mode);
+        span.set(TraceField::Outcome, self.outcome);
     }
 }

@@ -48,7 +48,7 @@ pub async fn insert<Q: Queryable>(
     for some in verdicts.chunks(ROWS_PER_STATEMENT) {
         let mut sql = format!(
             "INSERT IGNORE INTO {}.verdict (verdict_id, rule, rule_hash, mode, outcome, position, item, account_id, \
-             breaker, message, found_us, set_version, amount, detail, suppression, opened) VALUES ",
+             breaker, message, found_us, set_version, amount, detail, suppression, opened, correlation_id) VALUES ",
             schemas.guard
         );
         for (at, v) in some.iter().enumerate() {
@@ -70,6 +70,7 @@ pub async fn insert<Q: Queryable>(
                 SqlLiteral::from(v.detail.as_deref()),
                 SqlLiteral::from(v.suppression.as_deref()),
                 SqlLiteral::Int(v.opened),
+                SqlLiteral::from(v.correlation_id.as_deref()),
             ];
             push_row(&mut sql, at == 0, &row);
         }

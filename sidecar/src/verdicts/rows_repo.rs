@@ -26,13 +26,15 @@ pub struct VerdictRow {
     pub suppression: Option<String>,
     /// Breakers that it moved.
     pub opened: i64,
+    /// Of the request that it is about.
+    pub correlation_id: Option<String>,
     /// Only of a single one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<serde_json::Value>,
 }
 
 const VERDICT_COLUMNS: &str = "verdict_id, rule, rule_hash, mode, outcome, position, item, account_id, breaker, message, \
-                       found_us, set_version, amount, suppression, opened";
+                       found_us, set_version, amount, suppression, opened, correlation_id";
 
 impl FromRow for VerdictRow {
     fn from_row_opt(mut row: Row) -> Result<Self, FromRowError> {
@@ -54,6 +56,7 @@ impl FromRow for VerdictRow {
                 amount: row.take(12)?,
                 suppression: row.take(13)?,
                 opened: row.take(14)?,
+                correlation_id: row.take(15)?,
                 detail: None,
             })
         };

@@ -12,6 +12,7 @@ pub use error::AcceptError;
 
 use crate::balance::BookingError;
 use sluice_contract::order::OrderKind;
+use sluice_contract::traces::RequestOrigin;
 
 /// A checked request, ready to be booked.
 #[derive(Debug, Clone)]
@@ -79,4 +80,6 @@ pub struct IdempotentRequest {
     pub key: String,
     pub request_hash: String,
     pub booking: BookingRequest,
+    /// Of the request; no part of what is asked.
+    pub origin: RequestOrigin,
 }

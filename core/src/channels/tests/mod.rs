@@ -2,6 +2,7 @@
 //! and nothing but a listed word ever does.
 
 mod bent_messages;
+mod followed;
 mod listed_words;
 mod other_words;
 mod psp;

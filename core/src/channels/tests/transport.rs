@@ -98,7 +98,7 @@ async fn listener() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-fn client(address: SocketAddr, deadline_ms: u64) -> ChannelClient {
+pub(super) fn client(address: SocketAddr, deadline_ms: u64) -> ChannelClient {
     client_at(format!("http://{address}/"), deadline_ms)
 }
 

@@ -7,6 +7,8 @@ pub use result::{OutcomeNotRecorded, OutcomeResult};
 use crate::channels::{ChannelAnswer, ChannelResult, EchoedPayment, INTERNAL_CHANNEL};
 use crate::orders::OrderRef;
 use crate::orders::state::OrderInput;
+use sluice_contract::clock::now_us;
+use sluice_contract::traces::RequestOrigin;
 
 /// One report about one order: from its channel, its upstream, or recovery.
 #[derive(Debug, Clone)]
@@ -25,6 +27,17 @@ pub struct OrderOutcome {
     pub answers: AnswerTo,
     /// For people: what an order that is not sent waits for, or which bound it is past.
     pub detail: Option<String>,
+    /// The callback that brought it.
+    pub callback: Option<CallbackReceipt>,
+}
+
+/// Callback of a channel, as it came in.
+#[derive(Debug, Clone)]
+pub struct CallbackReceipt {
+    /// Time in µs since 1970 UTC.
+    pub received_us: i64,
+    /// Of the callback itself: the channel's words, or fresh ones.
+    pub origin: RequestOrigin,
 }
 
 /// The call that an outcome answers to. Under one serial number an order may have gone
@@ -62,6 +75,19 @@ impl OrderOutcome {
             query_now: false,
             answers: AnswerTo::Nothing,
             detail: None,
+            callback: None,
+        }
+    }
+
+    /// Marks what a callback brought, received now.
+    pub fn of_callback(self) -> Self {
+        let callback = CallbackReceipt {
+            received_us: now_us(),
+            origin: RequestOrigin::current(),
+        };
+        OrderOutcome {
+            callback: Some(callback),
+            ..self
         }
     }
 

@@ -41,6 +41,8 @@ pub(super) fn closing(
         detail: None,
         suppression: None,
         opened: 0,
+        correlation_id: None,
+        trace: None,
     };
     GapClosing {
         gap: SourceGap {

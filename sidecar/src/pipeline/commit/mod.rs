@@ -26,10 +26,12 @@ use crate::kafka::dead_letters::DeadLetterQueue;
 use crate::leader::checkpoint_repo::CheckpointRow;
 use crate::pipeline::commit::stop::CommitStop;
 use crate::pipeline::evaluate::EvaluatedBatch;
+use crate::stream::origins::ChangeOrigin;
 use crate::verdicts::shadow_limit::ShadowLimiter;
 use crate::verdicts::{Verdict, verdicts};
 use mysql_async::Pool;
 use sluice_contract::schema::Schemas;
+use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -39,6 +41,16 @@ use tokio::time::MissedTickBehavior;
 const MAX_VERDICTS_PER_COMMIT: usize = 2_000;
 /// Time for the last checkpoint, which is tried once.
 const LAST_CHECKPOINT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Adds to each verdict the request that it is about, if its transaction names one.
+fn name_origins(verdicts: &mut [Verdict], mut origins: HashMap<String, ChangeOrigin>) {
+    for verdict in verdicts {
+        if let Some(origin) = origins.remove(&verdict.verdict_id) {
+            verdict.correlation_id = Some(origin.correlation.into_text());
+            verdict.trace = origin.parent;
+        }
+    }
+}
 
 /// Cause that ends a leadership.
 #[derive(Debug)]
@@ -136,6 +148,8 @@ impl BatchCommitter {
         };
         let findings: Vec<_> = all.iter_mut().flat_map(numbered).collect();
         let mut verdicts = verdicts(&findings);
+        let origins = all.iter_mut().map(|one| std::mem::take(&mut one.origins));
+        name_origins(&mut verdicts, origins.flatten().collect());
         drop(findings);
         self.shadow.keep(&mut verdicts, self.health.metrics);
         let last = self.commit_most(&mut verdicts).await?;

@@ -4,6 +4,8 @@ use crate::pipeline::MAX_QUEUED_RESULTS;
 use crate::rules::runtime::finding::Finding;
 use crate::stream::batches::{DeadLetter, FenceToken};
 use crate::stream::offsets::PartitionOffsets;
+use crate::stream::origins::ChangeOrigin;
+use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -11,6 +13,8 @@ use tokio::sync::mpsc;
 #[derive(Debug, Default)]
 pub struct EvaluatedBatch {
     pub findings: Vec<Finding>,
+    /// Requests that findings are about, by verdict id.
+    pub origins: HashMap<String, ChangeOrigin>,
     /// Tokens whose every condition is met, once the findings are committed.
     pub released: Vec<FenceToken>,
     pub heartbeat_us: Option<i64>,

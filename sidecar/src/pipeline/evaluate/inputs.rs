@@ -34,6 +34,7 @@ impl StreamEvaluator {
                 .finding(&transaction.position, u.table, u.count, &u.text)
         });
         self.out.findings.extend(found);
+        self.evaluated.push(Arc::clone(&transaction));
         self.evaluate(&RuleInput::Transaction(transaction));
         for control_row in control_rows {
             match &mut self.server_gate {

@@ -7,11 +7,13 @@
 //! | evaluate changes and events; end offsets go to their gate | `inputs` |
 //! | let control rows pass their gates | `inputs::pass_gates` |
 //! | collect the findings of all workers | `RuleWorkers::flush` |
+//! | name the requests that findings are about, and trace | `following` |
 //! | add holds, resume position and rule set | `finish` |
 //! | hand the result to the committer | a bounded queue |
 
 mod batch;
 mod finish;
+mod following;
 mod inputs;
 mod progress;
 
@@ -24,9 +26,11 @@ use crate::pipeline::gate::{KafkaGate, ServerGate};
 use crate::recording::{RecordingMark, RecordingTap};
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::{RuleWorkers, UnloggedChangeRule};
+use crate::stream::change::ChangeTransaction;
 use crate::stream::feed::SourceMessage;
 use crate::stream::gtid::Flavour;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
+use sluice_contract::clock::now_us;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,6 +78,8 @@ pub struct StreamEvaluator {
     kafka_gate: Option<KafkaGate>,
     kafka_activity: LastActivity,
     progress: SourceProgress,
+    /// Transactions of the message under way.
+    evaluated: Vec<Arc<ChangeTransaction>>,
     out: EvaluatedBatch,
 }
 
@@ -103,6 +109,7 @@ impl StreamEvaluator {
             kafka_gate: settings.kafka_gate,
             kafka_activity: settings.kafka_activity,
             progress: SourceProgress::new(settings.flavours, settings.names, settings.positions)?,
+            evaluated: Vec::new(),
             out: EvaluatedBatch::default(),
         })
     }
@@ -119,6 +126,7 @@ impl StreamEvaluator {
         loop {
             let next = feed.recv_timeout(RELOAD_POLL_INTERVAL);
             self.reload()?;
+            let begun_us = now_us();
             match next {
                 Ok(message) => self.take(message),
                 Err(RecvTimeoutError::Timeout) => continue,
@@ -126,6 +134,7 @@ impl StreamEvaluator {
             }
             self.pass_gates();
             self.evaluator.flush(&mut self.out.findings)?;
+            self.follow(begun_us);
             self.finish();
             // Full: the committer is behind, and so is everything before us.
             let result = std::mem::take(&mut self.out);
