@@ -13,14 +13,15 @@ use crate::guard::lease;
 use crate::metrics::METRICS;
 use crate::orders::repo::{self, OutboxRow};
 use anyhow::Context;
-use mysql_async::Pool;
 use mysql_async::prelude::Queryable;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::util::Timeout;
 use sluice_contract::clock::now_us;
 use sluice_contract::event::{ORDER_TOPIC, OrderEvent};
+use sluice_contract::heartbeat::Heartbeat;
 use sluice_contract::schema::Schemas;
+use sluice_contract::sql::Pool;
 use sluice_contract::supervisor::Supervisor;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +30,8 @@ use tokio_util::sync::CancellationToken;
 const MAX_ROWS_PER_ROUND: usize = 200;
 const IDLE_POLL_INTERVAL: Duration = Duration::from_millis(50);
 const RETRY_DELAY: Duration = Duration::from_millis(500);
+/// A round that takes longer hangs: Kafka's deadlines and the database's are shorter.
+const MAX_SILENCE: Duration = Duration::from_secs(90);
 /// The relay's lease: one instance publishes at a time, so that order holds.
 const LEASE_NAME: &str = "relay";
 const LEASE_DURATION_US: i64 = 5_000_000;
@@ -61,11 +64,13 @@ impl OutboxRelay {
     /// Starts the relay among `parts`. At the stop it publishes what is there, then gives
     /// its lease back.
     pub fn start(self, parts: &Supervisor) {
-        parts.spawn("outbox-relay", self.run(parts.stop_token()));
+        let beat = parts.heartbeat("outbox-relay", MAX_SILENCE);
+        parts.spawn("outbox-relay", self.run(beat, parts.stop_token()));
     }
 
-    async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+    async fn run(mut self, beat: Heartbeat, stop: CancellationToken) -> anyhow::Result<()> {
         loop {
+            beat.turn();
             let pause = match self.round().await {
                 Ok(0) => IDLE_POLL_INTERVAL,
                 Ok(_) => Duration::ZERO,

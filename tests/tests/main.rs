@@ -9,6 +9,7 @@ mod converge;
 mod debezium;
 mod faults;
 mod fence;
+mod hosts;
 mod idempotency;
 mod intake;
 mod kafka_broker;

@@ -2,7 +2,7 @@
 //! and intents.
 
 use crate::accept::split_intent::new_intent;
-use crate::accept::split_keys::look_up_keys;
+use crate::accept::split_keys::{insist_on_settled, look_up_keys};
 use crate::accept::{AcceptError, AcceptResult, AcceptedRequest, IdempotentRequest, replay};
 use crate::intents::{self, BookingIntent};
 use crate::metrics::METRICS;
@@ -11,8 +11,8 @@ use crate::orders::{Order, OrderRef};
 use crate::saga::BookingSaga;
 use crate::transaction::Transaction;
 use crate::unit_of_work::UnitOfWork;
-use mysql_async::Conn;
 use sluice_contract::clock::now_us;
+use sluice_contract::sql::Conn;
 use std::collections::{HashMap, HashSet};
 
 /// Progress of a request after its intent was written or found.
@@ -61,6 +61,7 @@ pub async fn open(
         .collect();
     let mut already_open = intents::repo::of_orders(&mut conn, &repeats, &saga.key).await?;
     already_open.retain(BookingIntent::is_refusable);
+    insist_on_settled(&mut conn, &known, &already_open).await?;
 
     let now = now_us();
     let mut rows = NewRows::default();

@@ -4,12 +4,12 @@
 use crate::dispatch::claim::{ClaimContext, ClaimEffects, ClaimedOrder, UnroutableOrder, claim};
 use crate::dispatch::send::Sender;
 use crate::dispatch::token_rounds::TokenRound;
-use crate::dispatch::{Dispatcher, RETRY_DELAY};
+use crate::dispatch::{Dispatcher, MAX_SILENCE, RETRY_DELAY};
 use crate::metrics::METRICS;
 use crate::orders::OrderRef;
 use crate::orders::state::OrderInput;
 use crate::outcome::OrderOutcome;
-use mysql_async::Conn;
+use sluice_contract::sql::Conn;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +34,8 @@ pub(super) async fn run(
         parts: this.parts.clone(),
     };
     let mut conn: Option<Conn> = None;
+    let beat = this.parts.heartbeat("claim", MAX_SILENCE);
+    beat.rest();
     let mut next = async || {
         let round = rounds.recv().await?;
         let holds = this.fence.wait(round.token).await;
@@ -41,7 +43,9 @@ pub(super) async fn run(
         Some((round, holds))
     };
     while let Some(Some((round, holds))) = stop.run_until_cancelled(next()).await {
+        beat.turn();
         claim_round(&this, &sender, &mut conn, round, &holds).await;
+        beat.rest();
     }
     Ok(())
 }

@@ -46,7 +46,7 @@ impl ApiError {
             AcceptError::BalanceOverflow => ApiCode::BadAmount,
             AcceptError::Overloaded => ApiCode::Overloaded,
             AcceptError::Unbookable => ApiCode::Internal,
-            AcceptError::Unavailable => ApiCode::Unavailable,
+            AcceptError::AccountLocked | AcceptError::Unavailable => ApiCode::Unavailable,
         };
         let field = match refusal {
             AcceptError::UnknownAccount => account,
@@ -58,6 +58,7 @@ impl ApiError {
             | AcceptError::PaymentExceeded
             | AcceptError::AlreadyCaptured => "paymentNo",
             AcceptError::KeyReused | AcceptError::InFlight => "idempotent-key",
+            AcceptError::AccountLocked => account,
             AcceptError::Overloaded | AcceptError::Unbookable | AcceptError::Unavailable => "",
         };
         let colon = if field.is_empty() { "" } else { ": " };

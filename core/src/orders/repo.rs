@@ -14,6 +14,7 @@ pub use crate::orders::outbox_repo::{
     OutboxRow, outbox_backlog, outbox_delete, outbox_page, push_outbox, push_outbox_delete,
 };
 
+use crate::batch::LockWait;
 use crate::orders::columns::{ASSIGNMENTS, ColumnList, INSERTED, UPDATED};
 use crate::orders::{Order, OrderRef};
 use mysql_async::Row;
@@ -28,6 +29,7 @@ use std::collections::BTreeSet;
 pub async fn lock<'a>(
     conn: &mut impl Queryable,
     orders: impl Iterator<Item = &'a OrderRef> + Clone,
+    wait: LockWait,
 ) -> anyhow::Result<Vec<Order>> {
     let accounts: BTreeSet<&str> = orders.clone().map(|o| o.account_id.as_str()).collect();
     let columns = select_list();
@@ -37,7 +39,7 @@ pub async fn lock<'a>(
         in_list(accounts.into_iter()),
         pairs(orders)
     );
-    let rows: Vec<Row> = conn.query(sql).await?;
+    let rows: Vec<Row> = conn.query(wait.of(sql)).await?;
     rows.iter().map(from_row).collect()
 }
 

@@ -4,7 +4,7 @@
 use crate::backoff::backoff_us;
 use crate::channels::{ChannelClient, INTERNAL_CHANNEL};
 use crate::orders::Order;
-use crate::recovery::{OrderRecovery, repo};
+use crate::recovery::{MAX_SILENCE, OrderRecovery, repo};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,12 +59,15 @@ impl OrderRecovery {
     async fn serve(self: Arc<Self>, queries: Arc<ChannelQueries>) -> anyhow::Result<()> {
         let stop = self.parts.stop_token();
         let mut pause = POLL_INTERVAL;
+        let part = format!("recovery-{}", queries.channel);
+        let beat = self.parts.heartbeat(&part, MAX_SILENCE);
         // Stopped between two leases, never within one: what is leased is asked for.
         while stop
             .run_until_cancelled(tokio::time::sleep(pause))
             .await
             .is_some()
         {
+            beat.turn();
             pause = POLL_INTERVAL;
             let free = queries.permits.available_permits();
             if free == 0 {

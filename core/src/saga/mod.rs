@@ -24,11 +24,12 @@ pub use driver::DrivenIntent;
 pub use follower::SagaFollower;
 pub use recover::SagaRecovery;
 
+use crate::batch::LockedAccounts;
 use crate::ready_queue::ReadyQueue;
-use mysql_async::Pool;
 use rust_decimal::Decimal;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
+use sluice_contract::sql::Pool;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A driver of intents. One per process, shared by whoever books.
@@ -41,6 +42,8 @@ pub struct BookingSaga {
     ready: ReadyQueue,
     /// The balance or ledger service did not answer when last asked.
     away: AtomicBool,
+    /// Accounts that were found locked at the balance service.
+    locked: LockedAccounts,
 }
 
 impl BookingSaga {
@@ -61,6 +64,7 @@ impl BookingSaga {
             key: key.clone(),
             ready: ready.clone(),
             away: AtomicBool::new(false),
+            locked: LockedAccounts::default(),
         }
     }
 

@@ -11,6 +11,7 @@
 //! | base | fence, gauges, keys, admin listener | `/ready` can be asked until the end |
 
 mod assembly;
+mod database_watch;
 mod listeners;
 mod pools;
 mod stages;

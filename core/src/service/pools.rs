@@ -1,9 +1,8 @@
 //! Connections to each service's server, at home in its schema.
 
 use crate::schema::DatabaseUrls;
-use mysql_async::Pool;
 use sluice_contract::schema::Schemas;
-use sluice_contract::sql;
+use sluice_contract::sql::Pool;
 
 /// Connections of everything but the accept writers, which own theirs.
 const MAX_POOL_CONNECTIONS: usize = 24;
@@ -21,7 +20,7 @@ impl ServicePools {
     /// # Errors
     /// A URL that can't be read.
     pub fn connect(servers: &DatabaseUrls, schemas: &Schemas) -> anyhow::Result<Self> {
-        let orders = pool_at(&servers.orders, &schemas.orders)?;
+        let orders = Pool::open(&servers.orders, &schemas.orders, MAX_POOL_CONNECTIONS)?;
         if !servers.are_split() {
             return Ok(ServicePools {
                 balance: orders.clone(),
@@ -30,14 +29,9 @@ impl ServicePools {
             });
         }
         Ok(ServicePools {
-            balance: pool_at(&servers.balance, &schemas.balance)?,
-            ledger: pool_at(&servers.ledger, &schemas.ledger)?,
+            balance: Pool::open(&servers.balance, &schemas.balance, MAX_POOL_CONNECTIONS)?,
+            ledger: Pool::open(&servers.ledger, &schemas.ledger, MAX_POOL_CONNECTIONS)?,
             orders,
         })
     }
-}
-
-fn pool_at(url: &str, schema: &str) -> anyhow::Result<Pool> {
-    let options = sql::options(url)?.db_name(Some(schema));
-    sql::pool_of(options, MAX_POOL_CONNECTIONS)
 }

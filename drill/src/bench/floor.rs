@@ -5,7 +5,7 @@ use anyhow::Context;
 use futures_util::StreamExt;
 use mysql_async::binlog::events::EventData;
 use mysql_async::prelude::Queryable;
-use mysql_async::{BinlogStreamRequest, Conn, Row};
+use mysql_async::{BinlogStreamRequest, Row};
 use rust_decimal::Decimal;
 use sluice_contract::clock::now_us;
 use sluice_contract::money::Currency;
@@ -13,6 +13,7 @@ use sluice_contract::order::OrderKind;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql;
+use sluice_contract::sql::{Conn, Pool};
 use sluice_core::accept::decide::decide;
 use sluice_core::accept::transaction::unit_of_work;
 use sluice_core::accept::{BookingRequest, DepositBooking, IdempotentRequest, WithdrawalBooking};
@@ -63,7 +64,8 @@ async fn write(
 }
 
 async fn connect(books: &FloorBooks) -> anyhow::Result<Conn> {
-    Conn::new(sql::options(&books.url)?.db_name(Some(&books.schemas.orders)))
+    Pool::open(&books.url, &books.schemas.orders, 1)?
+        .connect()
         .await
         .context("floor")
 }

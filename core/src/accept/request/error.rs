@@ -29,6 +29,8 @@ pub enum AcceptError {
     Overloaded,
     #[error("the database refused to book it; nothing was written")]
     Unbookable,
+    #[error("the account's rows are locked by other work; nothing was booked, try again")]
+    AccountLocked,
     #[error("the database can't be reached; nothing was booked unless a repeat says so")]
     Unavailable,
 }
@@ -54,6 +56,7 @@ impl AcceptError {
             AcceptError::InFlight
             | AcceptError::Overloaded
             | AcceptError::Unbookable
+            | AcceptError::AccountLocked
             | AcceptError::Unavailable => true,
             AcceptError::KeyReused
             | AcceptError::UnknownAccount

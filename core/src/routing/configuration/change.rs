@@ -9,7 +9,7 @@ use crate::routing::configuration::set::RoutingSet;
 use crate::routing::configuration::version_repo::{self, RoutingActivationRow, RoutingVersionRow};
 use crate::transaction::Transaction;
 use anyhow::{Context, bail, ensure};
-use mysql_async::Conn;
+use sluice_contract::sql::Conn;
 
 /// Author and reason of a change: kept for ever.
 #[derive(Debug, Clone)]
