@@ -40,9 +40,7 @@ impl<'c> Transaction<'c> {
         lock_sql: &str,
     ) -> anyhow::Result<(Self, Vec<Row>)> {
         conn.set_in_transaction(true);
-        let sets = conn
-            .query_sets(&format!("START TRANSACTION; {lock_sql}"))
-            .await?;
+        let sets = conn.query_sets(&["START TRANSACTION", lock_sql]).await?;
         let rows = sets.into_iter().flatten().collect();
         let transaction = Transaction {
             conn,

@@ -13,8 +13,8 @@ use tokio::task::JoinSet;
 enum Passage {
     #[default]
     Open,
-    /// Shut behind the first packet of a client that holds this text.
-    Armed(String),
+    /// Shut by the first packet of a client that holds this text; whether that one passes.
+    Armed(String, bool),
     Shut,
 }
 
@@ -54,7 +54,14 @@ impl SilentProxy {
 
     /// Passes the next packet of a client that holds `text`, then nothing on any connection.
     pub fn shut_behind(&self, text: &str) {
-        self.passage.send_replace(Passage::Armed(text.to_owned()));
+        self.passage
+            .send_replace(Passage::Armed(text.to_owned(), true));
+    }
+
+    /// Passes nothing from the next packet of a client that holds `text`.
+    pub fn shut_before(&self, text: &str) {
+        self.passage
+            .send_replace(Passage::Armed(text.to_owned(), false));
     }
 
     /// Lets nothing pass from now on.
@@ -90,14 +97,8 @@ async fn forward(
             return;
         }
         let packet = &buffer[..length];
-        if is_client {
-            passage.send_if_modified(|p| {
-                let shuts = matches!(p, Passage::Armed(text) if holds(packet, text.as_bytes()));
-                if shuts {
-                    *p = Passage::Shut;
-                }
-                shuts
-            });
+        if is_client && shuts(&passage, packet) == Some(false) {
+            let _ = watched.wait_for(|p| *p != Passage::Shut).await;
         }
         if to.write_all(packet).await.is_err() {
             return;
@@ -107,6 +108,20 @@ async fn forward(
     let _ = watched.wait_for(|p| *p != Passage::Shut).await;
 }
 
-fn holds(packet: &[u8], text: &[u8]) -> bool {
-    packet.windows(text.len()).any(|w| w == text)
+/// Shuts the passage if the packet is the one that it is armed for; returns whether that
+/// one still passes.
+fn shuts(passage: &watch::Sender<Passage>, packet: &[u8]) -> Option<bool> {
+    let mut passes = None;
+    passage.send_if_modified(|now| {
+        let Passage::Armed(text, last_passes) = now else {
+            return false;
+        };
+        if !packet.windows(text.len()).any(|w| w == text.as_bytes()) {
+            return false;
+        }
+        passes = Some(*last_passes);
+        *now = Passage::Shut;
+        true
+    });
+    passes
 }

@@ -47,18 +47,19 @@ impl Conn {
         }
     }
 
-    /// Runs the statements of one text; returns the rows of each.
+    /// Runs `statements` in one round trip; returns the rows of each.
     ///
     /// # Errors
     /// The server's, or its silence.
-    pub async fn query_sets(&mut self, sql: &str) -> mysql_async::Result<Vec<Vec<Row>>> {
+    pub async fn query_sets(&mut self, statements: &[&str]) -> mysql_async::Result<Vec<Vec<Row>>> {
         let (inner, calls) = self.parts()?;
         let all = async move {
-            let mut sets = inner.query_iter(sql).await?;
-            let mut all = Vec::new();
-            while !sets.is_empty() {
+            let mut sets = inner.query_iter(statements.join("; ")).await?;
+            let mut all = Vec::with_capacity(statements.len());
+            for _ in statements {
                 all.push(sets.collect().await?);
             }
+            sets.drop_result().await?;
             Ok(all)
         };
         calls.bounded(all.boxed()).await

@@ -1,6 +1,6 @@
 //! Connections: session settings, TLS, pools.
 
-use crate::sql::session::{ISOLATION_LEVEL_SQL, POOL_SQL, SETTINGS_SQL};
+use crate::sql::session::{ISOLATION_LEVEL_SQL, LOCK_WAIT_SQL, POOL_SQL, SETTINGS_SQL};
 use mysql_async::{Conn, Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub fn options_of(name: &str, url: &str) -> anyhow::Result<OptsBuilder> {
         )
     })?;
     Ok(OptsBuilder::from_opts(opts)
-        .setup(vec![SETTINGS_SQL, ISOLATION_LEVEL_SQL])
+        .setup(vec![SETTINGS_SQL, ISOLATION_LEVEL_SQL, LOCK_WAIT_SQL])
         .tcp_nodelay(true)
         .tcp_keepalive(Some(KEEPALIVE_INTERVAL))
         .prefer_socket(false)
@@ -83,7 +83,7 @@ pub fn pool_of(options: OptsBuilder, max_connections: usize) -> anyhow::Result<P
     let pool = PoolOpts::default()
         .with_constraints(constraints)
         .with_inactive_connection_ttl(IDLE_TIMEOUT);
-    let settings = vec![SETTINGS_SQL, ISOLATION_LEVEL_SQL, POOL_SQL];
+    let settings = vec![SETTINGS_SQL, ISOLATION_LEVEL_SQL, LOCK_WAIT_SQL, POOL_SQL];
     Ok(Pool::new(options.setup(settings).pool_opts(pool)))
 }
 

@@ -43,7 +43,7 @@ struct IdleConn {
     epoch: u64,
 }
 
-/// Where a connection came from, and under which epoch.
+/// Origin of a connection: its pool, and the epoch in which it was made.
 pub(super) struct Home {
     pool: Arc<Shared>,
     epoch: u64,

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 /// Session settings that the money path rests on: READ COMMITTED with conditional
-/// updates (REPEATABLE READ lost updates when measured), strict types, UTC, and a
-/// bounded wait for locks.
-pub(super) const SETTINGS_SQL: &str = "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', \
-    time_zone='+00:00', innodb_lock_wait_timeout=10";
+/// updates (REPEATABLE READ lost updates when measured), strict types, UTC. No variable is
+/// set by two of these statements: the library runs them in an order of its own.
+pub(super) const SETTINGS_SQL: &str =
+    "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone='+00:00'";
+/// A bounded wait for locks, off the money path.
+pub(super) const LOCK_WAIT_SQL: &str = "SET SESSION innodb_lock_wait_timeout=10";
 pub(super) const ISOLATION_LEVEL_SQL: &str =
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 

@@ -1,4 +1,4 @@
-//! How long a transaction waits for locks that somebody else holds.
+//! Patience of transactions with locks that somebody else holds.
 
 use crate::batch::{FailureClass, FollowUp, RetryPolicy};
 

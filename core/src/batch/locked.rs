@@ -43,7 +43,7 @@ impl LockedAccounts {
     }
 
     /// Splits items into those of suspects and the others, each in their order.
-    fn apart<T>(&self, items: &[T], account: impl Fn(&T) -> &str) -> (Vec<usize>, Vec<usize>) {
+    fn split<T>(&self, items: &[T], account: impl Fn(&T) -> &str) -> (Vec<usize>, Vec<usize>) {
         let mut seen = self.lock();
         seen.retain(|_, since| since.elapsed() < SUSPECT_FOR);
         (0..items.len()).partition(|at| !seen.is_empty() && seen.contains_key(account(&items[*at])))
@@ -60,7 +60,7 @@ pub async fn run_beside_locked<T: AccountTransaction>(
     transaction: &mut T,
     items: &[T::Item],
 ) -> Vec<T::Done> {
-    let (suspects, others) = transaction.locked_accounts().apart(items, T::account);
+    let (suspects, others) = transaction.locked_accounts().split(items, T::account);
     if suspects.is_empty() {
         return whole(transaction, items).await;
     }

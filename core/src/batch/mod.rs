@@ -6,7 +6,7 @@
 //! | attempt | the writer's own transaction | accept, outcome, saga, claim, lease |
 //! | classify the failure | the server's error code | `failure` |
 //! | retry the whole | tries and pauses of the kind of batch | `policy`, `retry` |
-//! | a locked account apart from the others | a lock that didn't come in time | `locked`, `lock_wait` |
+//! | a locked account by itself | a lock that did not come | `locked`, `lock_wait` |
 //! | isolate: each item alone | a fault that no further try mends | `isolate` |
 //! | quarantine the one that spoils | the writer (`BatchTransaction::spoiled`) | |
 //!

@@ -2,11 +2,11 @@
 //! its clock says. What is written is rolled back: no row, nothing in the binlog.
 
 use crate::transaction::{Transaction, roll_back};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
-use sluice_contract::sql::Pool;
+use sluice_contract::sql::{Conn, Pool};
 
 /// The database's clock before ours, in µs, and how far that may be off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,15 +36,7 @@ impl ClockSkew {
 /// Why the database can't be written. A server that only reads is left for good.
 pub async fn look(pool: &Pool, schemas: &Schemas, name: &str) -> anyhow::Result<ClockSkew> {
     let mut conn = pool.get_conn().await?;
-    let before_us = now_us();
-    let sql = "SELECT CAST(UNIX_TIMESTAMP(NOW(6))*1000000 AS SIGNED), @@global.read_only OR @@global.innodb_read_only";
-    let row: Option<(i64, i64)> = conn.query_first(sql).await?;
-    let after_us = now_us();
-    let (database_us, only_reads) = row.context("the database did not tell its time")?;
-    if only_reads != 0 {
-        pool.leave_server();
-        anyhow::bail!("the database only reads: a primary that was demoted?");
-    }
+    let skew = ask(pool, &mut conn).await?;
     let mut transaction = Transaction::begin(&mut conn).await?;
     let insert = format!(
         "INSERT INTO {}.lease (name,owner,epoch,expires_us) VALUES (?,'probe',0,0)",
@@ -56,6 +48,28 @@ pub async fn look(pool: &Pool, schemas: &Schemas, name: &str) -> anyhow::Result<
         .await
         .context("the database can't be written")?;
     roll_back(&mut conn).await?;
+    Ok(skew)
+}
+
+/// Asks a server of books of its own whether it takes writes.
+///
+/// # Errors
+/// Why not. A server that only reads is left for good.
+pub async fn takes_writes(pool: &Pool) -> anyhow::Result<()> {
+    let mut conn = pool.get_conn().await?;
+    ask(pool, &mut conn).await.map(|_| ())
+}
+
+async fn ask(pool: &Pool, conn: &mut Conn) -> anyhow::Result<ClockSkew> {
+    let before_us = now_us();
+    let sql = "SELECT CAST(UNIX_TIMESTAMP(NOW(6))*1000000 AS SIGNED), @@global.read_only OR @@global.innodb_read_only";
+    let row: Option<(i64, i64)> = conn.query_first(sql).await?;
+    let after_us = now_us();
+    let (database_us, only_reads) = row.context("the database did not tell its time")?;
+    if only_reads != 0 {
+        pool.leave_server();
+        bail!("the database only reads: a primary that was demoted?");
+    }
     Ok(ClockSkew::of(before_us, database_us, after_us))
 }
 

@@ -4,7 +4,7 @@
 //! | step | server | statements | round trips |
 //! |---|---|---|---|
 //! | balance | balance | begin; balances, payments, results FOR UPDATE; writes | 4 or 5 |
-//! | ledger | ledger | begin, INSERT entries, commit in one packet | 1 |
+//! | ledger | ledger | begin with the accounts' locks; INSERT entries, commit; free the locks | 3 |
 //! | orders | orders | DELETE intents; with orders to move: begin, locks, writes | 1, or 3 to 4 |
 //!
 //! Writes and their COMMIT are one packet.

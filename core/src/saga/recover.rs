@@ -1,6 +1,7 @@
 //! Drives what nobody drives any more: intents of an instance that died, or that a
 //! service was away for. Also looks whether the services answer, and counts.
 
+use crate::guard::probe;
 use crate::intents::repo;
 use crate::metrics::METRICS;
 use crate::orders::OrderRef;
@@ -64,7 +65,7 @@ impl SagaRecovery {
 
     /// Whether the service answers; tells readiness.
     async fn look(&self, service: &'static str, pool: &Pool) -> bool {
-        let asked = async { repo::ping(&mut pool.get_conn().await?).await };
+        let asked = probe::takes_writes(pool);
         let away = match tokio::time::timeout(PING_TIMEOUT, asked).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(format!("the {service} service can't be reached: {error:#}")),

@@ -27,6 +27,14 @@ pub(super) struct DatabaseWatch {
     pub max_skew_us: i64,
 }
 
+/// The library repeats the text of a connection's error on each level.
+fn in_words(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<mysql_async::Error>() {
+        Some(mysql_async::Error::Io(_)) => error.root_cause().to_string(),
+        Some(_) | None => format!("{error:#}"),
+    }
+}
+
 impl DatabaseWatch {
     /// Waits until the clock is right: before that nothing is stamped.
     pub async fn clock_is_right(&self) {
@@ -76,7 +84,7 @@ impl DatabaseWatch {
                 "the database did not answer within {LOOK_TIMEOUT:?}"
             )),
         };
-        let reason = seen.as_ref().err().map(|error| format!("{error:#}"));
+        let reason = seen.as_ref().err().map(in_words);
         if let Some(reason) = &reason {
             tracing::warn!("the database isn't ready: {reason}");
         }

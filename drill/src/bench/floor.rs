@@ -12,7 +12,6 @@ use sluice_contract::money::Currency;
 use sluice_contract::order::OrderKind;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
-use sluice_contract::sql;
 use sluice_contract::sql::{Conn, Pool};
 use sluice_core::accept::decide::decide;
 use sluice_core::accept::transaction::unit_of_work;
@@ -159,7 +158,7 @@ fn ask(books: &FloorBooks, connection: u64, at: &mut u64, currency: Currency) ->
 /// Row changes per second of a bare read-and-decode of the server's binlogs from
 /// the first file on, and how many there were. Stops at the current end.
 pub async fn read_binlog(url: &str, schemas: &Schemas) -> anyhow::Result<(u64, u64)> {
-    let mut conn = sql::connect(url).await?;
+    let mut conn = sluice_contract::sql::connect(url).await?;
     let logs: Vec<Row> = conn.query("SHOW BINARY LOGS").await?;
     let first: String = logs
         .first()

@@ -84,7 +84,7 @@ async fn a_key_whose_row_is_gone_fails_alone() -> anyhow::Result<()> {
         .core
         .take()
         .context("a core")?
-        .terminate(PATIENCE)
+        .terminate(DEADLINE)
         .await?;
     lead_to(&mut set, port);
     set.stage.start_core().await?;

@@ -3,6 +3,7 @@
 
 mod clocks;
 mod forgotten;
+mod hopeless;
 mod locked;
 mod read_only;
 mod silent;
@@ -19,7 +20,7 @@ use sluice_tests::{TestStage, options};
 use std::time::{Duration, Instant};
 
 /// Far longer than anything here may take; waiting forever is the failure.
-const PATIENCE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(60);
 /// The core's own user: no administrator, whom `read_only` would not concern.
 const APP_USER: &str = "core_app";
 
@@ -86,7 +87,7 @@ async fn accepted_at_last(
             let id = answer["data"]["withdrawOrderId"].as_str();
             return Ok(id.context("an order id")?.to_owned());
         }
-        ensure!(begun.elapsed() < PATIENCE, "{account} stays {answered:?}");
+        ensure!(begun.elapsed() < DEADLINE, "{account} stays {answered:?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -100,7 +101,7 @@ async fn ready(admin: &str, wanted: bool, text: &str) -> anyhow::Result<()> {
         if (status == 200) == wanted && body.contains(text) {
             return Ok(());
         }
-        ensure!(begun.elapsed() < PATIENCE, "/ready stays {status} {body}");
+        ensure!(begun.elapsed() < DEADLINE, "/ready stays {status} {body}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -40,7 +40,7 @@ async fn leave_locks_behind(cores: &TwoCores) -> anyhow::Result<()> {
     cores.proxy.shut_behind(LOCKS);
     let client = cores.far_client.clone();
     tokio::spawn(async move { withdraw(&client, "H", "far").await });
-    tokio::time::timeout(PATIENCE, cores.proxy.is_shut())
+    tokio::time::timeout(DEADLINE, cores.proxy.is_shut())
         .await
         .context("the far core has locked nothing")?;
     locks_are_held(&cores.set).await
@@ -52,7 +52,7 @@ async fn locks_are_held(set: &TestStage) -> anyhow::Result<()> {
     let begun = Instant::now();
     let sql = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_rows_locked > 0";
     while conn.query_first::<i64, _>(sql).await? == Some(0) {
-        ensure!(begun.elapsed() < PATIENCE, "nobody holds a lock");
+        ensure!(begun.elapsed() < DEADLINE, "nobody holds a lock");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     Ok(())

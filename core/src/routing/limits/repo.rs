@@ -44,7 +44,8 @@ async fn totals(
     if statements.is_empty() {
         return Ok(all);
     }
-    for rows in conn.query_sets(&statements.join("; ")).await? {
+    let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+    for rows in conn.query_sets(&statements).await? {
         for row in rows {
             type LimitTotalColumns = (String, String, String, String, Decimal, i64);
             let stored: LimitTotalColumns =
