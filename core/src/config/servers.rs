@@ -18,6 +18,10 @@ pub struct CoreMysqlConfig {
     /// stamped.
     #[serde(default = "default_max_clock_skew_ms")]
     pub max_clock_skew_ms: u64,
+    /// The core migrates the schemas at its start. With `false` its user needs no right
+    /// to change tables; `sluice-core --migrate` does it then, with another user.
+    #[serde(default = "default_migrate")]
+    pub migrate: bool,
 }
 
 /// Server of one service's schema.
@@ -79,6 +83,10 @@ impl ServiceServerConfig {
 
 fn default_max_clock_skew_ms() -> u64 {
     2_000
+}
+
+fn default_migrate() -> bool {
+    true
 }
 
 fn default_database() -> String {

@@ -26,7 +26,7 @@ use stages::{CoreStages, STOP_DEADLINES, STOP_DEADLINES_AFTER_FAILURE};
 use std::future::Future;
 use std::time::Duration;
 
-const MIGRATION_RETRY_DELAY: Duration = Duration::from_secs(2);
+const SCHEMA_RETRY_DELAY: Duration = Duration::from_secs(2);
 
 /// Runs the core until `shutdown` is ready, then stops it in order.
 ///
@@ -40,17 +40,28 @@ pub async fn run(config: CoreConfig, shutdown: impl Future<Output = ()>) -> anyh
     let admin = listeners::bind("admin", &config.admin).await?;
     let readiness = Readiness::default();
     readiness.set("start", Some("its parts are starting".into()));
-    readiness.set("database", Some("migrations are running".into()));
+    readiness.set("database", Some("the schemas are being looked at".into()));
     let stages = CoreStages::new(readiness.clone());
     listeners::serve_admin(&stages.base, admin, &readiness);
 
     let started = async {
-        migrate_when_reachable(&config, &schemas, &readiness).await?;
+        schemas_when_reachable(&config, &schemas, &readiness).await?;
         let handles = assembly::start(&config, &secrets, &schemas, &stages, public).await?;
         readiness.set("start", None);
         Ok(handles)
     };
     supervise(&stages, started, shutdown).await
+}
+
+/// Migrates the schemas and returns, for a deployment whose cores may not.
+///
+/// # Errors
+/// See [`schema::migrate`].
+pub async fn migrate(config: CoreConfig) -> anyhow::Result<()> {
+    telemetry::install_crypto();
+    schema::migrate(&config.servers(), &config.schemas()?).await?;
+    tracing::info!("the schemas are as this build needs them");
+    Ok(())
 }
 
 /// Waits for the start, then for the end of the program, whichever it is.
@@ -89,18 +100,26 @@ async fn supervise<T>(
     }
 }
 
-async fn migrate_when_reachable(
+async fn schemas_when_reachable(
     config: &CoreConfig,
     schemas: &Schemas,
     readiness: &Readiness,
 ) -> anyhow::Result<()> {
-    while let Err(error) = schema::migrate(&config.servers(), schemas).await {
+    while let Err(error) = made_ready(config, schemas).await {
         tracing::error!("{error:#}");
         readiness.set("database", Some(format!("{error:#}")));
-        tokio::time::sleep(MIGRATION_RETRY_DELAY).await;
+        tokio::time::sleep(SCHEMA_RETRY_DELAY).await;
     }
     readiness.set("database", None);
     Ok(())
+}
+
+async fn made_ready(config: &CoreConfig, schemas: &Schemas) -> anyhow::Result<()> {
+    let servers = config.servers();
+    match config.mysql.migrate {
+        true => schema::migrate(&servers, schemas).await,
+        false => schema::require(&servers, schemas).await,
+    }
 }
 
 #[cfg(test)]
