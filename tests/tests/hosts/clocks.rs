@@ -14,7 +14,7 @@ async fn a_clock_that_goes_wrong_ends_the_core_and_keeps_it_from_starting() -> a
         "SET GLOBAL init_connect='SET SESSION timestamp=UNIX_TIMESTAMP()+3600'",
     )
     .await?;
-    let kill = format!("KILL USER '{APP_USER}'");
+    let kill = format!("KILL USER '{CORE_USER}'");
     on_server(&set, &kill).await?;
     let mut core = set.stage.core.take().context("a core")?;
     let begun = Instant::now();

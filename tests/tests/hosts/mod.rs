@@ -12,6 +12,7 @@ mod vanished;
 use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
 use serde_json::{Value, json};
+use sluice_core::schema::DatabaseUrls;
 use sluice_drill::load;
 use sluice_drill::setup::ports::free_port;
 use sluice_drill::stage::StagePorts;
@@ -22,27 +23,21 @@ use std::time::{Duration, Instant};
 /// Far longer than anything here may take; waiting forever is the failure.
 const DEADLINE: Duration = Duration::from_secs(60);
 /// The core's own user: no administrator, whom `read_only` would not concern.
-const APP_USER: &str = "core_app";
+const CORE_USER: &str = "sluice_core";
 
-/// Servers alone, and a user of the core's own.
+/// Servers alone: a core is started where a test wants it.
 async fn servers() -> anyhow::Result<TestStage> {
     let mut options = options();
     options.fence = false;
     options.dispatch = false;
-    let set = TestStage::prepare(options).await?;
-    let mut conn = set.stage.pool.get_conn().await?;
-    for sql in [
-        format!("CREATE USER '{APP_USER}'@'127.0.0.1' IDENTIFIED BY 'app'"),
-        format!("GRANT ALL ON `sluice%`.* TO '{APP_USER}'@'127.0.0.1'"),
-    ] {
-        conn.query_drop(sql).await?;
-    }
-    Ok(set)
+    TestStage::prepare(options).await
 }
 
-/// Settings of the stage lead to this port, as the core's own user.
+/// Settings of the next core lead to this port of loopback.
 fn lead_to(set: &mut TestStage, port: u16) {
-    set.stage.url = format!("mysql://{APP_USER}:app@127.0.0.1:{port}");
+    let url = &set.stage.urls.core.orders;
+    let (before, _) = url.rsplit_once(':').unwrap_or_default();
+    set.stage.urls.core = DatabaseUrls::together(&format!("{before}:{port}"));
 }
 
 fn server_port(set: &TestStage) -> anyhow::Result<u16> {
