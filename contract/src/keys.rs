@@ -37,6 +37,11 @@ impl SigningKeys {
         &self.current
     }
 
+    /// Both secrets, while two are valid.
+    pub fn all(&self) -> impl Iterator<Item = &Secret> {
+        std::iter::once(&self.current).chain(&self.next)
+    }
+
     /// Holds if `check` does for either secret; else the error for the current one.
     pub fn either<E>(&self, check: impl Fn(&Secret) -> Result<(), E>) -> Result<(), E> {
         let first = check(&self.current);

@@ -11,6 +11,7 @@ pub mod keys;
 pub mod money;
 pub mod order;
 pub mod provenance;
+pub mod request_signing;
 pub mod schema;
 pub mod settings;
 pub mod shutdown;

@@ -23,6 +23,8 @@ pub enum ApiCode {
     BadKey = 40005,
     Unauthorized = 40100,
     BadSignature = 40101,
+    /// The client or the end user may not do this.
+    NotGranted = 40300,
     UnknownOrder = 40400,
     UnknownChannel = 40401,
     NoSuchAccount = 40402,
@@ -39,7 +41,10 @@ pub enum ApiCode {
     UnknownPayment = 42203,
     PaymentExceeded = 42204,
     RuleRefused = 42205,
+    NotThePayer = 42206,
     TooOften = 42900,
+    /// The hour's amount is used up.
+    HourSpent = 42901,
     Internal = 50000,
     Overloaded = 50300,
     Unavailable = 50301,

@@ -5,6 +5,7 @@ pub mod config;
 pub mod schema;
 
 pub mod accept;
+pub mod access;
 pub mod balance;
 pub mod cases;
 pub mod channels;

@@ -1,5 +1,6 @@
 //! The whole system on real servers, and the rules of the house.
 
+mod access;
 mod accounts;
 mod audits;
 mod bad_input;
@@ -11,11 +12,13 @@ mod faults;
 mod fence;
 mod hosts;
 mod idempotency;
+mod identity;
 mod intake;
 mod kafka_broker;
 mod kafka_outage;
 mod kills;
 mod kinds;
+mod late;
 mod midnight;
 mod mysql;
 mod orderly_stop;

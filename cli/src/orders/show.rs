@@ -64,6 +64,7 @@ fn progress(order: &Order) -> Vec<(&'static str, String)> {
     // An order that waits for nobody is due at the end of time.
     let due = order.due_us.filter(|due_us| *due_us < i64::MAX);
     let at = |us: Option<i64>| us.map_or("-".into(), time);
+    let refused = order.send_refusal.map_or("-", |r| r.as_str()).to_owned();
     vec![
         ("channel", dash(&order.channel)),
         ("serial no", serial_no),
@@ -73,6 +74,9 @@ fn progress(order: &Order) -> Vec<(&'static str, String)> {
         ("made", time(order.created_us)),
         ("changed", time(order.updated_us)),
         ("due", at(due)),
+        ("send by", at(order.send_by_us)),
+        ("last heard", at(order.last_heard_us)),
+        ("refused", refused),
         ("acknowledged", at(order.acknowledged_us)),
     ]
 }

@@ -1,6 +1,6 @@
 //! A business event and its reading from a payload.
 
-use crate::event::{BUSINESS_EVENTS, BUSINESS_TOPICS, WITHDRAW_REQUESTED};
+use crate::event::{BUSINESS_EVENTS, BUSINESS_TOPICS, PAYMENT_SUCCEEDED, WITHDRAW_REQUESTED};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -21,9 +21,12 @@ pub struct BusinessEvent {
     pub amount: Decimal,
     pub currency: String,
     pub occurred_us: i64,
+    /// The account that paid, of a payment: a refund goes back to it. Not seen by rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payer_account_id: Option<String>,
 }
 
-/// Longest event read, in bytes; a business event has seven short fields.
+/// Longest event read, in bytes; a business event has eight short fields.
 pub const MAX_EVENT_BYTES: usize = 64 * 1024;
 /// Digits before and after the point of an amount: what the books can hold.
 const MAX_AMOUNT_DIGITS: (usize, usize) = (16, 4);
@@ -60,7 +63,7 @@ impl EventError {
                 "amount is not text of the form 12.34, above zero, 16 digits and 4 decimals at most"
             }
             EventError::UnknownType => "unknown type",
-            EventError::EmptyField => "id, accountId, bizNo or currency is empty",
+            EventError::EmptyField => "id, accountId, bizNo, currency or payerAccountId is empty",
         }
     }
 }
@@ -100,6 +103,8 @@ impl BusinessEvent {
             amount: serde_json::Value,
             currency: String,
             occurred_us: i64,
+            #[serde(default)]
+            payer_account_id: serde_json::Value,
         }
         if payload.len() > MAX_EVENT_BYTES {
             return Err(EventError::TooLong);
@@ -121,8 +126,10 @@ impl BusinessEvent {
             biz_no,
             currency,
             occurred_us,
+            payer_account_id,
             ..
         } = raw;
+        let payer_account_id = payer(&kind, payer_account_id)?;
         if [&id, &account_id, &biz_no, &currency]
             .iter()
             .any(|text| text.is_empty())
@@ -137,7 +144,19 @@ impl BusinessEvent {
             amount,
             currency,
             occurred_us,
+            payer_account_id,
         })
+    }
+}
+
+/// The payer of a payment, if the event names one; of other events the field means nothing.
+fn payer(kind: &str, value: serde_json::Value) -> Result<Option<String>, EventError> {
+    match value {
+        _ if kind != PAYMENT_SUCCEEDED => Ok(None),
+        serde_json::Value::Null => Ok(None),
+        serde_json::Value::String(text) if text.is_empty() => Err(EventError::EmptyField),
+        serde_json::Value::String(text) => Ok(Some(text)),
+        _ => Err(EventError::Malformed),
     }
 }
 

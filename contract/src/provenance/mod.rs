@@ -8,8 +8,12 @@
 //! the version of each balance and order, which only ever grows, and ids that
 //! are primary keys.
 
+mod order_seal;
 mod rows;
 
+pub use crate::provenance::order_seal::{
+    OrderSealKey, OrderSealKeys, SealError, SealedRequest, SealedSending,
+};
 pub use crate::provenance::rows::OrderTextFields;
 
 use crate::settings::Secret;
@@ -48,21 +52,7 @@ impl TransactionEffects {
     /// Adds the after-image of one row. Texts carry their length, so that no two
     /// different lists of fields read the same.
     pub fn add(&mut self, table: &str, fields: &[EffectField<'_>]) {
-        self.text.extend_from_slice(table.as_bytes());
-        for field in fields {
-            match field {
-                EffectField::Text(text) => {
-                    self.text.push(b'|');
-                    push_int(&mut self.text, text.len() as i128);
-                    self.text.push(b':');
-                    self.text.extend_from_slice(text);
-                }
-                EffectField::Int(number) => {
-                    self.text.push(b'#');
-                    push_int(&mut self.text, *number);
-                }
-            }
-        }
+        push_fields(&mut self.text, table, fields);
         self.text.push(b'\n');
         self.ends.push(self.text.len());
     }
@@ -106,6 +96,25 @@ impl TransactionEffects {
                 .verify_slice(&signature)
                 .is_ok(),
             Err(_) => false,
+        }
+    }
+}
+
+/// Appends a name and its fields.
+fn push_fields(out: &mut Vec<u8>, name: &str, fields: &[EffectField<'_>]) {
+    out.extend_from_slice(name.as_bytes());
+    for field in fields {
+        match field {
+            EffectField::Text(text) => {
+                out.push(b'|');
+                push_int(out, text.len() as i128);
+                out.push(b':');
+                out.extend_from_slice(text);
+            }
+            EffectField::Int(number) => {
+                out.push(b'#');
+                push_int(out, *number);
+            }
         }
     }
 }

@@ -34,7 +34,8 @@ impl TransactionEffects {
     }
 
     /// `c`: a captured payment; what was captured, refunded and settled of it, in
-    /// units of 10⁻⁴.
+    /// units of 10⁻⁴, and who paid. One whose payer nobody knows is signed as ever, so that
+    /// programs of before and after agree on it.
     pub fn capture(
         &mut self,
         account: &[u8],
@@ -42,20 +43,21 @@ impl TransactionEffects {
         currency: &[u8],
         amounts: &[i128; 3],
         version: i128,
+        payer: &[u8],
     ) {
         let [captured, refunded, settled] = amounts.map(Int);
-        self.add(
-            "c",
-            &[
-                Text(account),
-                Text(payment),
-                Text(currency),
-                captured,
-                refunded,
-                settled,
-                Int(version),
-            ],
-        );
+        let fields = [
+            Text(account),
+            Text(payment),
+            Text(currency),
+            captured,
+            refunded,
+            settled,
+            Int(version),
+            Text(payer),
+        ];
+        let known = fields.len() - usize::from(payer.is_empty());
+        self.add("c", &fields[..known]);
     }
 
     /// `e`: a ledger entry; amount in units of 10⁻⁴.

@@ -92,9 +92,12 @@ impl Acceptor {
     }
 
     async fn book(&self, request: IdempotentRequest) -> AcceptResult {
-        let id = (request.client.clone(), request.key.clone());
+        let id = (request.client.clone(), request.stored_key());
         let epoch = self.forget_lost_answers();
-        if let Some(known) = self.answers.get(&id) {
+        // Another request under the key is compared with the first order by the writer.
+        if let Some(known) = self.answers.get(&id)
+            && known.0 == request.request_hash
+        {
             return replay(&known.0, &known.1, &request.request_hash);
         }
         if !self

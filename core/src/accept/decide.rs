@@ -1,6 +1,7 @@
 //! Decides a batch in memory: locked balances and requests in, a result for each
 //! and everything to write out. Pure; nothing is written until all is decided.
 
+use crate::accept::known::compare;
 use crate::accept::{
     AcceptResult, AcceptedRequest, BookingRequest, CaptureBooking, DepositBooking,
     IdempotentRequest, WithdrawalBooking,
@@ -9,11 +10,13 @@ use crate::balance::{Balance, CapturedPayment, LockedBooks};
 use crate::ledger::events::incoming_event;
 use crate::ledger::{Posting, PostingKind};
 use crate::orders::events::accepted_event;
+use crate::orders::names::RequestName;
 use crate::orders::repo::IdempotencyRow;
 use crate::orders::{FIRST_POLL_DELAY_US, Order};
 use sluice_contract::event::OrderEvent;
 use sluice_contract::ids::new_order_id;
 use sluice_contract::order::OrderState;
+use std::collections::HashMap;
 
 /// Writes of a batch, and each request's result in the batch's order.
 #[derive(Debug, Default)]
@@ -36,25 +39,68 @@ pub fn decide(
 ) -> DecidedBatch {
     let mut books = LockedBooks::new(locked, captures);
     let mut out = DecidedBatch::default();
+    let mut made = MadeOrders::default();
     for request in batch {
+        let names = request.names();
         let result = match &request.booking {
-            BookingRequest::Withdraw(w) => withdraw(&mut books, &mut out, request, w, now_us),
-            BookingRequest::Deposit(d) => deposit(&mut books, &mut out, d, now_us),
+            BookingRequest::Withdraw(w) => match made.find(request, &names) {
+                Some((name, at)) => compare(&out.orders[at], w, name),
+                None => withdraw(&mut books, &mut out, request, w, now_us),
+            },
+            BookingRequest::Deposit(d) => deposit(&mut books, &mut out, request, d, now_us),
             BookingRequest::Capture(c) => capture(&mut books, &mut out, c, now_us),
         };
-        if let Ok(accepted) = &result {
-            out.keys.push(IdempotencyRow {
-                client: request.client.clone(),
-                key: request.key.clone(),
-                request_hash: request.request_hash.clone(),
-                account_id: request.booking.account_id().to_owned(),
-                order_id: accepted.order_id.clone(),
-            });
+        if let Ok(accepted) = result.as_ref()
+            && !accepted.replayed
+        {
+            if let BookingRequest::Withdraw(_) = &request.booking {
+                made.note(request, &names, out.orders.len() - 1);
+            }
+            out.keys
+                .extend(key_rows(request, names, &accepted.order_id));
         }
         out.results.push(result);
     }
     (out.touched, out.captures) = books.touched();
     out
+}
+
+/// Orders of this batch by client and name: two requests that arrive together may go by one
+/// name under different keys.
+#[derive(Default)]
+struct MadeOrders<'a>(HashMap<(&'a str, String), usize>);
+
+impl<'a> MadeOrders<'a> {
+    fn find(
+        &self,
+        request: &'a IdempotentRequest,
+        names: &[(RequestName, String)],
+    ) -> Option<(RequestName, usize)> {
+        names.iter().find_map(|(name, text)| {
+            let at = self.0.get(&(request.client.as_str(), text.clone()))?;
+            Some((*name, *at))
+        })
+    }
+
+    fn note(&mut self, request: &'a IdempotentRequest, names: &[(RequestName, String)], at: usize) {
+        let of = |(_, text): &(RequestName, String)| ((request.client.as_str(), text.clone()), at);
+        self.0.extend(names.iter().map(of));
+    }
+}
+
+/// Makes the rows of a request's names.
+pub(super) fn key_rows(
+    request: &IdempotentRequest,
+    names: Vec<(RequestName, String)>,
+    order_id: &str,
+) -> impl Iterator<Item = IdempotencyRow> {
+    names.into_iter().map(move |(_, key)| IdempotencyRow {
+        client: request.client.clone(),
+        key,
+        request_hash: request.request_hash.clone(),
+        account_id: request.booking.account_id().to_owned(),
+        order_id: order_id.to_owned(),
+    })
 }
 
 fn withdraw(
@@ -101,6 +147,9 @@ pub fn new_order(
         due_us: Some(now_us + FIRST_POLL_DELAY_US),
         created_us: now_us,
         updated_us: now_us,
+        identity: Some(request.identity()),
+        key_scope: (!request.scope.is_empty()).then(|| request.scope.clone()),
+        predecessor_id: booking.predecessor_id.clone(),
         ..Order::blank(
             &booking.account_id,
             &order_id,
@@ -114,11 +163,13 @@ pub fn new_order(
 fn deposit(
     books: &mut LockedBooks,
     out: &mut DecidedBatch,
+    request: &IdempotentRequest,
     booking: &DepositBooking,
     now_us: i64,
 ) -> AcceptResult {
     books.book(PostingKind::Deposit, &booking.sum())?;
     let posting = Posting::deposit(
+        &request.client,
         &booking.account_id,
         &booking.biz_no,
         booking.amount,

@@ -11,6 +11,7 @@ fn cny() -> Currency {
 fn booking(account: &str, cents: i64, key: &str) -> IdempotentRequest {
     IdempotentRequest {
         client: "c".into(),
+        scope: String::new(),
         key: key.into(),
         request_hash: "h".into(),
         booking: BookingRequest::Withdraw(WithdrawalBooking {
@@ -20,11 +21,13 @@ fn booking(account: &str, cents: i64, key: &str) -> IdempotentRequest {
             amount: Decimal::new(cents, 2),
             currency: cny(),
             user_id: None,
-            transaction_id: key.into(),
+            transaction_id: format!("auto:{key}"),
             biz_no: None,
             channel: None,
             bank: None,
             payment_no: None,
+            predecessor_id: None,
+            unknown_payer_ok: false,
         }),
     }
 }
@@ -72,6 +75,7 @@ fn one_failure_does_not_fail_a_neighbour_and_nothing_overdraws() {
 fn a_deposit_opens_its_account_for_the_same_batch() {
     let first = IdempotentRequest {
         client: "c".into(),
+        scope: String::new(),
         key: "d".into(),
         request_hash: "h".into(),
         booking: BookingRequest::Deposit(DepositBooking {
@@ -100,6 +104,7 @@ fn from_payment(kind: OrderKind, payment_no: &str, cents: i64, key: &str) -> Ide
 fn a_payment_bounds_its_refunds_and_settlements_and_a_refusal_touches_nothing() {
     let captured = IdempotentRequest {
         client: "kafka".into(),
+        scope: String::new(),
         key: "pay/M/p".into(),
         request_hash: "h".into(),
         booking: BookingRequest::Capture(crate::accept::CaptureBooking {
@@ -107,6 +112,7 @@ fn a_payment_bounds_its_refunds_and_settlements_and_a_refusal_touches_nothing() 
             amount: Decimal::TEN,
             currency: cny(),
             payment_no: "p".into(),
+            payer: Some("to".into()),
             event_time_us: 5,
         }),
     };
@@ -156,7 +162,8 @@ fn a_payment_bounds_its_refunds_and_settlements_and_a_refusal_touches_nothing() 
 fn a_settled_account_refunds_nothing_although_the_payment_has_it_left() {
     let mut balance = Balance::empty("M", cny());
     balance.capture(Decimal::ONE).unwrap();
-    let payment = CapturedPayment::new("M", "p", Decimal::TEN, cny());
+    let mut payment = CapturedPayment::new("M", "p", Decimal::TEN, cny());
+    payment.payer = Some("to".into());
     let asks = [from_payment(OrderKind::Refund, "p", 200, "1")];
     let decided = decide(
         &asks.iter().collect::<Vec<_>>(),
@@ -166,4 +173,39 @@ fn a_settled_account_refunds_nothing_although_the_payment_has_it_left() {
     );
     assert_eq!(decided.results, [Err(AcceptError::InsufficientCaptured)]);
     assert!(decided.captures.is_empty() && decided.touched.is_empty() && decided.keys.is_empty());
+}
+
+#[test]
+fn two_requests_of_one_batch_under_one_name_make_one_order() {
+    let mut rich = Balance::empty("A", cny());
+    rich.credit(Decimal::new(10_000, 2)).unwrap();
+    let named = |cents: i64, key: &str, biz: &str, transaction: &str| {
+        let mut request = booking("A", cents, key);
+        if let BookingRequest::Withdraw(w) = &mut request.booking {
+            w.biz_no = Some(biz.to_owned());
+            w.transaction_id = transaction.to_owned();
+        }
+        request
+    };
+    let asks = [
+        named(1_000, "1", "b", "auto:1"),
+        named(1_000, "2", "b", "auto:2"),
+        named(1_001, "3", "b", "auto:3"),
+        named(1_000, "4", "x", "t"),
+        named(1_000, "5", "y", "t"),
+    ];
+    let decided = decide(&asks.iter().collect::<Vec<_>>(), vec![rich], vec![], 7);
+    let differs = |name, field| Err(AcceptError::Differs { name, field });
+    let first = decided.results[0].clone().unwrap();
+    let repeat = decided.results[1].clone().unwrap();
+    assert_eq!((repeat.order_id, repeat.replayed), (first.order_id, true));
+    assert_eq!(decided.results[2], differs(RequestName::BizNo, "amount"));
+    assert!(decided.results[3].is_ok());
+    assert_eq!(
+        decided.results[4],
+        differs(RequestName::TransactionId, "bizNo")
+    );
+    assert_eq!(decided.orders.len(), 2);
+    let keys: Vec<&str> = decided.keys.iter().map(|k| k.key.as_str()).collect();
+    assert_eq!(keys, ["1", "biz/cash_out/b", "4", "biz/cash_out/x", "tx:t"]);
 }

@@ -5,6 +5,7 @@
 mod request;
 
 mod failure;
+mod known;
 
 pub mod decide;
 pub mod transaction;

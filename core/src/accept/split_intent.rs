@@ -9,10 +9,11 @@ use sluice_contract::ids::new_order_id;
 use sluice_contract::order::{OrderKind, OrderState};
 
 /// Makes the posting of money that comes in.
-pub(super) fn incoming_posting(booking: &BookingRequest) -> Option<Posting> {
-    match booking {
+pub(super) fn incoming_posting(request: &IdempotentRequest) -> Option<Posting> {
+    match &request.booking {
         BookingRequest::Withdraw(_) => None,
         BookingRequest::Deposit(d) => Some(Posting::deposit(
+            &request.client,
             &d.account_id,
             &d.biz_no,
             d.amount,
@@ -39,7 +40,7 @@ pub(super) fn new_intent(
     let posting = order
         .as_ref()
         .map(|o| Posting::of_order(o, PostingKind::Reserve))
-        .or(incoming_posting(&request.booking));
+        .or(incoming_posting(request));
     let Some(posting) = posting else {
         unreachable!("every request books something")
     };
@@ -52,8 +53,10 @@ pub(super) fn new_intent(
             .booking
             .payment()
             .map(|(_, payment)| payment.to_owned()),
+        counterparty: request.booking.counterparty().map(str::to_owned),
+        unknown_payer_ok: matches!(&request.booking, BookingRequest::Withdraw(w) if w.unknown_payer_ok),
         client: request.client.clone(),
-        key: request.key.clone(),
+        key: request.stored_key(),
         created_us: now_us,
         posting,
     };

@@ -1,19 +1,22 @@
 //! Step 1 of a booking at other servers: the orders' transaction, which writes keys, orders
 //! and intents.
 
+use crate::accept::decide::key_rows;
+use crate::accept::known::KnownRequests;
 use crate::accept::split_intent::new_intent;
 use crate::accept::split_keys::{insist_on_settled, look_up_keys};
-use crate::accept::{AcceptError, AcceptResult, AcceptedRequest, IdempotentRequest, replay};
+use crate::accept::transaction::names_predecessor;
+use crate::accept::{AcceptError, AcceptResult, AcceptedRequest, IdempotentRequest};
 use crate::intents::{self, BookingIntent};
 use crate::metrics::METRICS;
+use crate::orders::Order;
 use crate::orders::repo::IdempotencyRow;
-use crate::orders::{Order, OrderRef};
 use crate::saga::BookingSaga;
 use crate::transaction::Transaction;
 use crate::unit_of_work::UnitOfWork;
 use sluice_contract::clock::now_us;
 use sluice_contract::sql::Conn;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// Progress of a request after its intent was written or found.
 pub(super) enum RequestProgress {
@@ -37,6 +40,8 @@ struct NewRows {
     keys: Vec<IdempotencyRow>,
     /// Postings of this batch: account and id.
     postings: HashSet<(String, String)>,
+    /// Names of this batch: client and name.
+    names: HashSet<(String, String)>,
 }
 
 /// Opens the requests' intents in one transaction with the orders. `look_up` reads their
@@ -50,18 +55,15 @@ pub async fn open(
     look_up: bool,
 ) -> anyhow::Result<OpenedIntents> {
     let mut conn = saga.orders.get_conn().await?;
-    let known = if look_up {
+    let known = if look_up || requests.iter().any(|r| names_predecessor(r)) {
         look_up_keys(saga, &mut conn, requests).await?
     } else {
-        HashMap::new()
+        KnownRequests::default()
     };
-    let repeats: Vec<OrderRef> = known
-        .values()
-        .map(|k| OrderRef::new(&k.account_id, &k.order_id))
-        .collect();
+    let repeats = known.repeated();
     let mut already_open = intents::repo::of_orders(&mut conn, &repeats, &saga.key).await?;
     already_open.retain(BookingIntent::is_refusable);
-    insist_on_settled(&mut conn, &known, &already_open).await?;
+    insist_on_settled(&mut conn, requests, &known, &already_open).await?;
 
     let now = now_us();
     let mut rows = NewRows::default();
@@ -70,8 +72,8 @@ pub async fn open(
         intents: Vec::new(),
     };
     for request in requests {
-        let progress = match known.get(&(request.client.clone(), request.key.clone())) {
-            Some(row) => answer_repeat(row, request, &already_open),
+        let progress = match known.answer(request) {
+            Some(result) => answer_repeat(result, &already_open),
             None => open_new(request, &mut rows, &mut opened.intents, now),
         };
         opened.progress.push(progress);
@@ -83,13 +85,9 @@ pub async fn open(
     Ok(opened)
 }
 
-fn answer_repeat(
-    row: &IdempotencyRow,
-    request: &IdempotentRequest,
-    open: &[BookingIntent],
-) -> RequestProgress {
-    match replay(&row.request_hash, &row.order_id, &request.request_hash) {
-        Ok(accepted) if open.iter().any(|i| i.order_id == row.order_id) => {
+fn answer_repeat(result: AcceptResult, open: &[BookingIntent]) -> RequestProgress {
+    match result {
+        Ok(accepted) if open.iter().any(|i| i.order_id == accepted.order_id) => {
             RequestProgress::AwaitsBooking(accepted)
         }
         said => RequestProgress::Answered(said),
@@ -103,6 +101,11 @@ fn open_new(
     intents: &mut Vec<BookingIntent>,
     now_us: i64,
 ) -> RequestProgress {
+    let names = request.names();
+    let of = |text: &String| (request.client.clone(), text.clone());
+    if names.iter().any(|(_, text)| rows.names.contains(&of(text))) {
+        return RequestProgress::Answered(Err(AcceptError::InFlight));
+    }
     let (order, intent) = new_intent(request, now_us);
     let posting = &intent.posting;
     let is_first = rows
@@ -111,13 +114,8 @@ fn open_new(
     if !is_first {
         return RequestProgress::Answered(Err(AcceptError::InFlight));
     }
-    rows.keys.push(IdempotencyRow {
-        client: request.client.clone(),
-        key: request.key.clone(),
-        request_hash: request.request_hash.clone(),
-        account_id: posting.account_id.clone(),
-        order_id: intent.order_id.clone(),
-    });
+    rows.names.extend(names.iter().map(|(_, text)| of(text)));
+    rows.keys.extend(key_rows(request, names, &intent.order_id));
     let accepted = AcceptedRequest {
         order_id: intent.order_id.clone(),
         replayed: false,

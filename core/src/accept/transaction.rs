@@ -4,21 +4,21 @@
 //! |---|---|---|
 //! | lock | START TRANSACTION; SELECT balances FOR UPDATE, in key order | 1 |
 //! | lock | SELECT captured payments FOR UPDATE, if any is touched | 0 or 1 |
-//! | read | SELECT keys, once there is reason to think that one was used | 0, rarely 1 a client |
+//! | read | SELECT names, once there is reason to think that one was used (`known`) | 0, rarely 1 to 3 |
 //! | decide | in memory (`decide`) | 0 |
 //! | write | INSERTs, balances, outbox and COMMIT; ROLLBACK if nothing was accepted | 1 |
 //! | publish | push to the ready queue | 0 |
 
 use crate::accept::decide::{DecidedBatch, decide};
 use crate::accept::failure::{AcceptFailure, AcceptTries, KeyLookupRequired};
-use crate::accept::{AcceptError, AcceptResult, IdempotentRequest, replay};
+use crate::accept::known::{KnownRequests, look_up};
+use crate::accept::{AcceptError, AcceptResult, BookingRequest, IdempotentRequest};
 use crate::balance::{self, Balance, CapturedPayment};
 use crate::batch::{
     self, AccountTransaction, BatchFailure, BatchTransaction, FollowUp, LockWait, LockedAccounts,
     RetryPolicy, SpoiledItem,
 };
 use crate::metrics::METRICS;
-use crate::orders::repo::{self, IdempotencyRow};
 use crate::ready_queue::ReadyQueue;
 use crate::transaction::{Transaction, roll_back};
 use crate::unit_of_work::UnitOfWork;
@@ -26,11 +26,7 @@ use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql::{Conn, Pool};
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
-
-/// Keys that were used before, by client and key.
-type KnownKeys = HashMap<(String, String), IdempotencyRow>;
 
 /// Keys are looked up at once for this long after a refusal: one caller's hopeless requests
 /// would make every batch run twice.
@@ -69,25 +65,28 @@ impl BatchTransaction for AcceptTransaction {
         let conn = self.pool.hold_own(&mut self.conn).await?;
         let (mut transaction, locked, captures) =
             lock(conn, &self.schemas, requests, self.tries.lock_wait).await?;
-        let look_up = self.tries.look_up;
-        let known = if look_up {
-            find_keys(&mut transaction, requests).await?
+        let reads = self.tries.look_up || requests.iter().any(names_predecessor);
+        let all: Vec<&IdempotentRequest> = requests.iter().collect();
+        let known = if reads {
+            look_up(transaction.conn(), &all).await?
         } else {
-            KnownKeys::new()
+            KnownRequests::default()
         };
-        let fresh: Vec<&IdempotentRequest> = requests
-            .iter()
-            .filter(|r| known_key(&known, r).is_none())
+        let answered: Vec<Option<AcceptResult>> = all.iter().map(|r| known.answer(r)).collect();
+        let fresh: Vec<&IdempotentRequest> = all
+            .into_iter()
+            .zip(&answered)
+            .filter_map(|(request, answer)| answer.is_none().then_some(request))
             .collect();
         let now = now_us();
         let decided = decide(&fresh, locked, captures, now);
-        if !look_up && decided.results.iter().any(Result::is_err) {
+        if !reads && decided.results.iter().any(Result::is_err) {
             // A repeat of what is booked already looks like too little money. Its key
             // tells; our locks make sure that the key is seen.
             self.refused_at = Some(Instant::now());
             anyhow::bail!(KeyLookupRequired);
         }
-        if look_up && decided.results.iter().any(Result::is_err) {
+        if reads && decided.results.iter().any(Result::is_err) {
             self.refused_at = Some(Instant::now());
         }
         if decided.keys.is_empty() {
@@ -98,7 +97,7 @@ impl BatchTransaction for AcceptTransaction {
                 .await?;
         }
         self.hand_over(&decided);
-        Ok(answers(requests, &known, decided))
+        Ok(answers(answered, decided))
     }
 
     async fn reset(&mut self, error: &anyhow::Error) {
@@ -169,8 +168,12 @@ impl AcceptTransaction {
     fn hand_over(&self, decided: &DecidedBatch) {
         for order in &decided.orders {
             tracing::info!(order = %order.order_id, account = %order.account_id, amount = %order.amount,
-                currency = %order.currency, "accepted");
+                currency = %order.currency, client = %order.client, "accepted");
             self.ready.push(order.at());
+        }
+        for posting in decided.postings.iter().filter(|p| p.kind.is_incoming()) {
+            tracing::info!(posting = %posting.posting_id, account = %posting.account_id,
+                amount = %posting.amount, currency = %posting.currency, client = %posting.client, "booked");
         }
         METRICS
             .orders
@@ -199,33 +202,19 @@ async fn lock<'c>(
     Ok((transaction, locked, captures))
 }
 
-async fn find_keys(
-    transaction: &mut Transaction<'_>,
-    requests: &[IdempotentRequest],
-) -> anyhow::Result<KnownKeys> {
-    let wanted: Vec<_> = requests
-        .iter()
-        .map(|r| (r.client.as_str(), r.key.as_str()))
-        .collect();
-    repo::find_keys(transaction.conn(), &wanted).await
+/// Tells whether the order that the request tries again has to be looked at first.
+pub(super) fn names_predecessor(request: &IdempotentRequest) -> bool {
+    matches!(&request.booking, BookingRequest::Withdraw(w) if w.predecessor_id.is_some())
 }
 
-fn known_key<'a>(known: &'a KnownKeys, request: &IdempotentRequest) -> Option<&'a IdempotencyRow> {
-    known.get(&(request.client.clone(), request.key.clone()))
-}
-
-/// Answers repeats from their keys, and the others as decided.
-fn answers(
-    requests: &[IdempotentRequest],
-    known: &KnownKeys,
-    decided: DecidedBatch,
-) -> Vec<AcceptResult> {
+/// Answers repeats from what is known, and the others as decided.
+fn answers(answered: Vec<Option<AcceptResult>>, decided: DecidedBatch) -> Vec<AcceptResult> {
     let mut fresh = decided.results.into_iter();
-    let answer = |request: &IdempotentRequest| match known_key(known, request) {
-        Some(row) => replay(&row.request_hash, &row.order_id, &request.request_hash),
-        None => fresh.next().unwrap_or(Err(AcceptError::Unavailable)),
-    };
-    requests.iter().map(answer).collect()
+    answered
+        .into_iter()
+        .map(|known| known.or_else(|| fresh.next()))
+        .map(|result| result.unwrap_or(Err(AcceptError::Unavailable)))
+        .collect()
 }
 
 /// Makes the unit of work of a decided batch.

@@ -16,6 +16,10 @@ string_enum! {
         Insufficient = "insufficient_funds",
         #[error("no such payment was captured for this account in this currency")]
         UnknownPayment = "unknown_payment",
+        #[error("the payment came from another account: a refund goes back to who paid")]
+        NotThePayer = "not_the_payer",
+        #[error("nobody said who made the payment, so it can't be refunded")]
+        UnknownPayer = "unknown_payer",
         #[error("more would be taken of the payment, or given back to it, than there is")]
         PaymentExceeded = "payment_exceeded",
         #[error("this payment is booked already")]

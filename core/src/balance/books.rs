@@ -5,6 +5,7 @@
 use crate::balance::{Balance, BalanceError, BookingError, CapturedPayment};
 use crate::ledger::{BookingAmount, PostingKind};
 use sluice_contract::money::Currency;
+use sluice_contract::order::OrderKind;
 use std::collections::BTreeMap;
 
 /// Locked rows; the flag of each tells whether this batch has changed it.
@@ -86,6 +87,7 @@ impl LockedBooks {
         self.change(sum, |b| b.capture(sum.amount))?;
         let mut made = CapturedPayment::new(sum.account_id, payment_no, sum.amount, sum.currency);
         made.version = 1;
+        made.payer = sum.counterparty.map(str::to_owned);
         self.captures.insert(key, (made, true));
         Ok(())
     }
@@ -121,7 +123,8 @@ impl LockedBooks {
         Ok(())
     }
 
-    /// Checks that the payment has that much left; changes nothing.
+    /// Checks that the payment has that much left, and that a refund goes back to who paid;
+    /// changes nothing.
     fn would_take(&self, sum: &BookingAmount<'_>) -> Result<(), BookingError> {
         let Some(payment_no) = sum.payment_no else {
             return Ok(());
@@ -130,13 +133,12 @@ impl LockedBooks {
             .captures
             .get(&(sum.account_id.to_owned(), payment_no.to_owned()))
         {
-            Some((capture, _))
-                if capture.currency == sum.currency && capture.left() >= sum.amount =>
-            {
-                Ok(())
-            }
             Some((capture, _)) if capture.currency == sum.currency => {
-                Err(BookingError::PaymentExceeded)
+                if sum.kind == OrderKind::Refund {
+                    capture.check_payee(sum.counterparty, sum.unknown_payer_ok)?;
+                }
+                let is_left = capture.left() >= sum.amount;
+                is_left.then_some(()).ok_or(BookingError::PaymentExceeded)
             }
             Some(_) | None => Err(BookingError::UnknownPayment),
         }

@@ -9,6 +9,8 @@ fn sum(amount: i64, kind: OrderKind, payment_no: Option<&str>) -> BookingAmount<
         currency: "CNY".parse().unwrap(),
         kind,
         payment_no,
+        counterparty: Some("payer"),
+        unknown_payer_ok: false,
     }
 }
 

@@ -2,7 +2,7 @@
 //! refunded + settled ≤ captured, whatever comes at the same time: the row is
 //! locked by whoever changes it.
 
-use crate::balance::BalanceError;
+use crate::balance::{BalanceError, BookingError};
 use rust_decimal::Decimal;
 use sluice_contract::money::Currency;
 use sluice_contract::order::OrderKind;
@@ -12,6 +12,8 @@ use sluice_contract::order::OrderKind;
 pub struct CapturedPayment {
     pub account_id: String,
     pub payment_no: String,
+    /// The account that paid, if its event named one.
+    pub payer: Option<String>,
     pub currency: Currency,
     pub captured: Decimal,
     pub refunded: Decimal,
@@ -27,6 +29,7 @@ impl CapturedPayment {
         CapturedPayment {
             account_id: account_id.to_owned(),
             payment_no: payment_no.to_owned(),
+            payer: None,
             currency,
             captured: amount,
             refunded: Decimal::ZERO,
@@ -39,6 +42,19 @@ impl CapturedPayment {
     /// Tells how much may still be refunded or settled.
     pub fn left(&self) -> Decimal {
         self.captured - self.refunded - self.settled
+    }
+
+    /// Checks that a refund goes back to who paid.
+    ///
+    /// # Errors
+    /// Another payee; or nobody said who paid, and that is not `unknown_ok`.
+    pub fn check_payee(&self, payee: Option<&str>, unknown_ok: bool) -> Result<(), BookingError> {
+        match self.payer.as_deref() {
+            Some(payer) if payee == Some(payer) => Ok(()),
+            Some(_) => Err(BookingError::NotThePayer),
+            None if unknown_ok => Ok(()),
+            None => Err(BookingError::UnknownPayer),
+        }
     }
 
     /// Takes `amount` for an order of this kind.

@@ -11,7 +11,7 @@ use sluice_contract::sql::{SqlLiteral, in_list, push_row};
 use std::collections::{BTreeMap, BTreeSet};
 
 const CAPTURE_COLUMNS: &str =
-    "account_id,payment_no,currency,captured,refunded,settled,event_time_us,version";
+    "account_id,payment_no,currency,captured,refunded,settled,event_time_us,version,payer";
 
 /// Reads captured payments by account and number and locks them, in the order of
 /// the primary key. Comes after the balances in the lock order.
@@ -47,17 +47,37 @@ pub async fn lock_captures(
 
 /// Reads rows of captured payments.
 pub fn captures_from_rows(rows: Vec<Row>) -> anyhow::Result<Vec<CapturedPayment>> {
-    type CaptureColumns = (String, String, String, Decimal, Decimal, Decimal, i64, i64);
+    type CaptureColumns = (
+        String,
+        String,
+        String,
+        Decimal,
+        Decimal,
+        Decimal,
+        i64,
+        i64,
+        Option<String>,
+    );
     let make = |row: Row| {
         let stored: CaptureColumns = mysql_async::from_row_opt(row).context("capture row")?;
-        let (account_id, payment_no, currency, captured, refunded, settled, event_time_us, version) =
-            stored;
+        let (
+            account_id,
+            payment_no,
+            currency,
+            captured,
+            refunded,
+            settled,
+            event_time_us,
+            version,
+            payer,
+        ) = stored;
         let currency = currency
             .parse()
             .with_context(|| format!("capture.currency {currency:?}"))?;
         Ok(CapturedPayment {
             account_id,
             payment_no,
+            payer,
             currency,
             captured,
             refunded,
@@ -101,7 +121,7 @@ fn push_capture_rows(
     sql.push_str("INSERT INTO ");
     sql.push_str(&schemas.balance);
     sql.push_str(
-        ".capture (account_id,payment_no,currency,captured,refunded,settled,event_time_us,version,updated_us) VALUES ",
+        ".capture (account_id,payment_no,currency,captured,refunded,settled,event_time_us,version,updated_us,payer) VALUES ",
     );
     for (at, c) in captures.iter().enumerate() {
         push_row(
@@ -117,6 +137,7 @@ fn push_capture_rows(
                 SqlLiteral::Int(c.event_time_us),
                 SqlLiteral::Int(c.version),
                 SqlLiteral::Int(now_us),
+                c.payer.as_deref().into(),
             ],
         );
     }

@@ -19,8 +19,13 @@ string_enum! {
         Unacknowledged = "unacknowledged",
         /// The order waits to be sent for longer than anybody may overlook.
         NotSent = "not_sent",
-        /// The order's row can't be read or written: quarantined, so that others go on.
+        /// A cumulative total had less than an order was to give back.
+        LimitTotal = "limit_total",
+        /// A row can't be read or written: an order in quarantine, so that others go on, or a
+        /// breaker of a newer version.
         Unreadable = "unreadable",
+        /// The order's row isn't as the core wrote it: nothing is sent or taken for it.
+        Altered = "altered",
     }
 }
 

@@ -8,6 +8,7 @@ use crate::channels::adapter::{
 use crate::channels::answer::ChannelResult;
 use crate::channels::known::adapter;
 use crate::channels::permits::CallPermits;
+use crate::channels::send_by::SendBy;
 use crate::config;
 use crate::metrics::METRICS;
 use crate::orders::Order;
@@ -38,6 +39,8 @@ pub struct ChannelClient {
     pub(super) queries: Semaphore,
     /// Of a whole call: waiting for a query's permit, connecting, sending, reading.
     pub deadline: Duration,
+    /// Longest from a claim to the bytes of its request.
+    pub send_within: Duration,
 }
 
 impl ChannelClient {
@@ -52,6 +55,8 @@ impl ChannelClient {
             .no_proxy()
             .connect_timeout(config.connect())
             .tcp_nodelay(true)
+            // Holds for what an ended call has left in the kernel too: the quiet time counts on it.
+            .tcp_user_timeout(config.unacknowledged())
             .pool_max_idle_per_host(config.concurrency + config.query_concurrency)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
@@ -68,6 +73,7 @@ impl ChannelClient {
             http,
             queries: Semaphore::new(config.query_concurrency),
             deadline: Duration::from_millis(config.deadline_ms),
+            send_within: config.send_within(),
         })
     }
 
@@ -81,14 +87,15 @@ impl ChannelClient {
         trade_time(at_us, &self.zone)
     }
 
-    /// Asks the channel to pay. Any failure to get a clear answer is unknown.
-    pub async fn pay(&self, order: &Order) -> ChannelResult {
-        self.call(ChannelCall::Pay, order).await
+    /// Asks the channel to pay, if that can be said before `send_by`. Any failure to get a
+    /// clear answer is unknown.
+    pub async fn pay(&self, order: &Order, send_by: SendBy) -> ChannelResult {
+        self.call(ChannelCall::Pay, order, Some(send_by)).await
     }
 
     /// Asks what became of it, by the stored serial number and trade time.
     pub async fn query(&self, order: &Order) -> ChannelResult {
-        self.call(ChannelCall::Query, order).await
+        self.call(ChannelCall::Query, order, None).await
     }
 
     /// Understands a notification, if its signature holds.
@@ -101,10 +108,15 @@ impl ChannelClient {
         self.adapter.notified(headers, body, signing_context(&keys))
     }
 
-    async fn call(&self, call: ChannelCall, order: &Order) -> ChannelResult {
+    async fn call(
+        &self,
+        call: ChannelCall,
+        order: &Order,
+        send_by: Option<SendBy>,
+    ) -> ChannelResult {
         let begun = Instant::now();
         let deadline = tokio::time::Instant::from_std(begun + self.deadline);
-        let answered = timeout_at(deadline, self.exchange(call, order)).await;
+        let answered = timeout_at(deadline, self.exchange(call, order, send_by)).await;
         let late = |_| Err(anyhow::anyhow!("no reply in {:?}", self.deadline));
         let result = match answered.unwrap_or_else(late) {
             Ok(result) => result,

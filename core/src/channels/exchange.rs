@@ -3,6 +3,7 @@
 use crate::channels::adapter::{ChannelCall, RawReply};
 use crate::channels::answer::ChannelResult;
 use crate::channels::client::{ChannelClient, signing_context};
+use crate::channels::send_by::{SendBy, TimedBody};
 use crate::metrics::METRICS;
 use crate::orders::Order;
 use anyhow::ensure;
@@ -23,6 +24,7 @@ impl ChannelClient {
         &self,
         call: ChannelCall,
         order: &Order,
+        send_by: Option<SendBy>,
     ) -> anyhow::Result<ChannelResult> {
         let _slot = match call {
             ChannelCall::Pay => None,
@@ -33,7 +35,7 @@ impl ChannelClient {
             .with_max_delay(MAX_CONNECT_BACKOFF)
             .with_max_times(MAX_CONNECT_ATTEMPTS - 1)
             .with_jitter();
-        let reply = (|| self.send(call, order))
+        let reply = (|| self.send(call, order, send_by))
             .retry(tries)
             .when(surely_unsent)
             .notify(|error, pause| {
@@ -61,7 +63,13 @@ impl ChannelClient {
     }
 
     /// One try, signed anew: channels refuse old timestamps.
-    async fn send(&self, call: ChannelCall, order: &Order) -> anyhow::Result<reqwest::Response> {
+    async fn send(
+        &self,
+        call: ChannelCall,
+        order: &Order,
+        send_by: Option<SendBy>,
+    ) -> anyhow::Result<reqwest::Response> {
+        send_by.map_or(Ok(()), |time| time.check())?;
         let keys = self.keys.get();
         let message = self.adapter.message(call, order, signing_context(&keys))?;
         let mut request = self
@@ -71,8 +79,12 @@ impl ChannelClient {
             request = request.header(name, value);
         }
         // Addresses may hold what logs must not.
+        let body = match send_by {
+            Some(time) => reqwest::Body::wrap(TimedBody::new(message.body, time)),
+            None => message.body.into(),
+        };
         Ok(request
-            .body(message.body)
+            .body(body)
             .send()
             .await
             .map_err(reqwest::Error::without_url)?)

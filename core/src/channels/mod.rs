@@ -13,6 +13,7 @@ pub mod permits;
 mod psp;
 mod psp_signature;
 mod psp_wire;
+mod send_by;
 mod unionpay;
 
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use adapter::{
 pub use answer::{ChannelAnswer, ChannelResult};
 pub use client::ChannelClient;
 pub use known::adapter;
+pub use send_by::SendBy;
 
 /// A settlement never leaves the platform: this stands where others have a channel.
 pub const INTERNAL_CHANNEL: &str = "internal";

@@ -1,6 +1,6 @@
 //! Settings of accepting.
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use serde::Deserialize;
 
 /// Group commit of requests.
@@ -18,6 +18,11 @@ pub struct AcceptConfig {
     pub queue_capacity: usize,
     /// Largest request body in bytes.
     pub max_body_bytes: usize,
+    /// Orders made before this time (RFC 3339, UTC) may lack seals: the end of the roll-out
+    /// that brings them. Without it, such an order is a case.
+    pub unsealed_until: Option<String>,
+    /// Whether a payment whose event named no payer may be refunded to anybody.
+    pub refund_unknown_payer: bool,
 }
 
 impl Default for AcceptConfig {
@@ -28,6 +33,8 @@ impl Default for AcceptConfig {
             linger_ms: 8,
             queue_capacity: 4_096,
             max_body_bytes: 16_384,
+            unsealed_until: None,
+            refund_unknown_payer: false,
         }
     }
 }
@@ -42,6 +49,21 @@ impl AcceptConfig {
             (1..=512).contains(&self.max_batch),
             "accept.max_batch must be 1 to 512"
         );
+        self.unsealed_until_ms()?;
         Ok(())
+    }
+
+    /// End of the time in which orders may lack seals, in ms since 1970 UTC; 0 for none.
+    ///
+    /// # Errors
+    /// No time of the form `2026-12-01T12:00:00Z`.
+    pub fn unsealed_until_ms(&self) -> anyhow::Result<i64> {
+        let Some(text) = &self.unsealed_until else {
+            return Ok(0);
+        };
+        let until: jiff::Timestamp = text.parse().with_context(|| {
+            format!("accept.unsealed_until = {text:?} is no time such as 2026-12-01T12:00:00Z")
+        })?;
+        Ok(until.as_millisecond())
     }
 }

@@ -30,7 +30,7 @@ impl Default for AcknowledgementConfig {
 
 impl AcknowledgementConfig {
     /// Refuses what isn't possible, and clients that aren't in `known`.
-    pub(super) fn check(&self, known: &[String]) -> anyhow::Result<()> {
+    pub(super) fn check(&self, known: &[&str]) -> anyhow::Result<()> {
         ensure!(
             self.initial_delay_ms > 0,
             "acknowledgement.initial_delay_ms must be above 0"
@@ -41,7 +41,7 @@ impl AcknowledgementConfig {
         );
         for client in &self.clients {
             let is_known =
-                known.contains(client) || (known.is_empty() && client == NAMELESS_CLIENT);
+                known.contains(&client.as_str()) || (known.is_empty() && client == NAMELESS_CLIENT);
             ensure!(
                 is_known,
                 "acknowledgement.clients: {client:?} is not in clients ({NAMELESS_CLIENT} if there are none)"

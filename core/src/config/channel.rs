@@ -17,6 +17,9 @@ string_enum! {
 }
 
 const DEFAULT_CONNECT_TIMEOUT_MS: u64 = 1_000;
+/// Bytes that the channel's host does not acknowledge for this long, or for the deadline if
+/// that is shorter, are given up by the kernel, even after the call has ended.
+const MAX_UNACKNOWLEDGED_MS: u64 = 10_000;
 
 /// One channel, as the core calls it.
 #[derive(Debug, Clone, Deserialize)]
@@ -40,6 +43,13 @@ pub struct ChannelConfig {
     /// Longest that one try to connect may take, TLS included; unset: a second, or the
     /// deadline if that is shorter.
     pub connect_timeout_ms: Option<u64>,
+    /// Longest from the claim to the request's bytes: past it nothing is sent.
+    #[serde(default = "default_send_within_ms")]
+    pub send_within_ms: u64,
+    /// Quiet time: longest that a request may take to be known to the channel once its bytes
+    /// may have left. "No such trade" is believed after it, never before.
+    #[serde(default = "default_quiet_ms")]
+    pub quiet_ms: u64,
 }
 
 impl ChannelConfig {
@@ -50,6 +60,16 @@ impl ChannelConfig {
                 .unwrap_or(DEFAULT_CONNECT_TIMEOUT_MS)
                 .min(self.deadline_ms),
         )
+    }
+
+    /// Longest that the kernel keeps trying to deliver a request's bytes.
+    pub fn unacknowledged(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms.min(MAX_UNACKNOWLEDGED_MS))
+    }
+
+    /// Longest from the claim to the request's bytes.
+    pub fn send_within(&self) -> Duration {
+        Duration::from_millis(self.send_within_ms)
     }
 
     pub(super) fn check(&self) -> anyhow::Result<()> {
@@ -83,8 +103,25 @@ impl ChannelConfig {
             "channels.connect_timeout_ms of {id} must be 1 to its deadline_ms, {}",
             self.deadline_ms
         );
+        self.check_lateness()?;
         sluice_contract::clock::trade_time(0, &self.zone)
             .with_context(|| format!("channels.zone of {id}: unknown zone {:?}", self.zone))?;
+        Ok(())
+    }
+}
+
+impl ChannelConfig {
+    fn check_lateness(&self) -> anyhow::Result<()> {
+        let (id, kernel) = (&self.id, self.unacknowledged());
+        ensure!(
+            (1..=60_000).contains(&self.send_within_ms),
+            "channels.send_within_ms of {id} must be 1 to 60000"
+        );
+        ensure!(
+            Duration::from_millis(self.quiet_ms) >= kernel && self.quiet_ms <= 86_400_000,
+            "channels.quiet_ms of {id} must be {} (so long the kernel may still deliver a request) to 86400000",
+            kernel.as_millis()
+        );
         Ok(())
     }
 }
@@ -114,4 +151,10 @@ fn default_query_concurrency() -> usize {
 }
 fn default_deadline_ms() -> u64 {
     3_000
+}
+fn default_send_within_ms() -> u64 {
+    10_000
+}
+fn default_quiet_ms() -> u64 {
+    120_000
 }

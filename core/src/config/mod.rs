@@ -7,6 +7,8 @@ mod clients;
 mod dispatch;
 mod fence;
 mod intake;
+mod listing;
+mod oauth;
 mod recovery;
 mod secrets;
 mod servers;
@@ -14,10 +16,15 @@ mod servers;
 pub use accept::AcceptConfig;
 pub use acknowledgement::AcknowledgementConfig;
 pub use channel::{ChannelConfig, ChannelId};
-pub use clients::{INTAKE_CLIENT, NAMELESS_CLIENT};
+pub use clients::{
+    ClientAuthentication, ClientConfig, EndUserSource, FORMER_DEPOSIT_CLIENT, Grant, INTAKE_CLIENT,
+    NAMELESS_CLIENT, OWNER_WORD,
+};
 pub use dispatch::DispatchConfig;
 pub use fence::FenceClientConfig;
 pub use intake::IntakeConfig;
+pub use listing::ListingConfig;
+pub use oauth::{OauthConfig, TokenAlgorithm};
 pub use recovery::RecoveryConfig;
 pub use secrets::CoreSecrets;
 pub use servers::{CoreKafkaConfig, CoreMysqlConfig, ServiceServerConfig};
@@ -70,12 +77,16 @@ pub struct CoreConfig {
     #[serde(default)]
     pub recovery: RecoveryConfig,
     #[serde(default)]
+    pub listing: ListingConfig,
+    #[serde(default)]
     pub acknowledgement: AcknowledgementConfig,
     #[serde(default)]
     pub channels: Vec<ChannelConfig>,
     /// Callers allowed; empty means "one nameless caller, on loopback only".
-    #[serde(default)]
-    pub clients: Vec<String>,
+    #[serde(default, deserialize_with = "clients::tables")]
+    pub clients: Vec<ClientConfig>,
+    /// Issuer of access tokens, for clients with `authentication = "jwt"`.
+    pub oauth: Option<OauthConfig>,
 }
 
 fn default_name() -> String {
@@ -143,12 +154,17 @@ impl CoreConfig {
         self.dispatch.check()?;
         self.intake.check()?;
         self.recovery.check()?;
-        self.acknowledgement.check(&self.clients)?;
+        self.listing.check()?;
+        let names: Vec<&str> = self.clients.iter().map(|c| c.name.as_str()).collect();
+        self.acknowledgement.check(&names)?;
         check_channels(&self.channels)?;
         ensure!(
             !self.dispatch.enabled || !self.channels.is_empty(),
             "dispatch needs at least one [[channels]]"
         );
-        check_clients(&self.clients)
+        if let Some(oauth) = &self.oauth {
+            oauth.check()?;
+        }
+        check_clients(&self.clients, self.oauth.is_some())
     }
 }

@@ -1,6 +1,7 @@
 //! Secrets that the settings name: files of `secrets_dir`, or the environment.
 
-use crate::config::CoreConfig;
+use crate::config::{ClientAuthentication, CoreConfig};
+use anyhow::bail;
 use sluice_contract::keys::KeyRing;
 use sluice_contract::settings::Secret;
 
@@ -8,12 +9,14 @@ use sluice_contract::settings::Secret;
 #[derive(Debug, Clone)]
 pub struct CoreSecrets {
     pub provenance: Secret,
+    /// The key that replaces it, or that it replaced: seals of either hold.
+    pub provenance_next: Option<Secret>,
     /// Shown to the sidecar when subscribing to its fence.
     pub sidecar: Option<Secret>,
     /// One per configured channel, in the same order.
     pub channels: Vec<KeyRing>,
-    /// One per configured client, in the same order.
-    pub clients: Vec<Secret>,
+    /// One per configured client, in the same order; none for those with access tokens.
+    pub clients: Vec<Option<KeyRing>>,
 }
 
 impl CoreConfig {
@@ -24,8 +27,9 @@ impl CoreConfig {
     pub fn secrets(&self) -> anyhow::Result<CoreSecrets> {
         let dir = self.secrets_dir.as_deref();
         let load = |name: String| Secret::load(&name, dir);
-        Ok(CoreSecrets {
+        let secrets = CoreSecrets {
             provenance: load("provenance_key".into())?,
+            provenance_next: Secret::load_optional("provenance_key_next", dir)?,
             sidecar: self
                 .fence
                 .enabled
@@ -39,8 +43,40 @@ impl CoreConfig {
             clients: self
                 .clients
                 .iter()
-                .map(|c| load(format!("client_{c}")))
+                .map(|c| match c.authentication {
+                    ClientAuthentication::Jwt => Ok(None),
+                    ClientAuthentication::Bearer | ClientAuthentication::Hmac => {
+                        KeyRing::load(&format!("client_{}", c.name), dir).map(Some)
+                    }
+                })
                 .collect::<Result<_, _>>()?,
-        })
+        };
+        secrets.check_clients(self)?;
+        Ok(secrets)
+    }
+}
+
+impl CoreSecrets {
+    /// Refuses two clients with one secret: nobody could tell them from each other.
+    fn check_clients(&self, config: &CoreConfig) -> anyhow::Result<()> {
+        let mut known: Vec<(&str, Secret)> = Vec::new();
+        for (client, keys) in config.clients.iter().zip(&self.clients) {
+            let Some(keys) = keys.as_ref().map(KeyRing::get) else {
+                continue;
+            };
+            for secret in keys.all() {
+                let same = known
+                    .iter()
+                    .find(|(name, other)| *name != client.name && other == secret);
+                if let Some((other, _)) = same {
+                    bail!(
+                        "client_{} and client_{other} are the same secret: give each client its own",
+                        client.name
+                    );
+                }
+                known.push((&client.name, secret.clone()));
+            }
+        }
+        Ok(())
     }
 }

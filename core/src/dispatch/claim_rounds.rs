@@ -1,7 +1,8 @@
 //! Claim rounds: each round of orders is claimed once its token has passed, sent, and
 //! what else the claim asks for is done.
 
-use crate::dispatch::claim::{ClaimContext, ClaimEffects, ClaimedOrder, UnroutableOrder, claim};
+use crate::dispatch::claim::{ClaimContext, ClaimEffects, UnroutableOrder, claim};
+use crate::dispatch::held_orders::HeldOrders;
 use crate::dispatch::send::Sender;
 use crate::dispatch::token_rounds::TokenRound;
 use crate::dispatch::{Dispatcher, MAX_SILENCE, RETRY_DELAY};
@@ -16,8 +17,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// An order whose account is held by an open pair is tried again after this.
-const HOLD_RETRY_DELAY: Duration = Duration::from_millis(20);
+/// Held orders are looked at after this even if the fence says nothing new.
+const HELD_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Result code of an order that no channel will ever take.
 const NO_ROUTE_CODE: &str = "no_route";
 
@@ -25,6 +26,7 @@ const NO_ROUTE_CODE: &str = "no_route";
 /// two claims.
 pub(super) async fn run(
     this: Arc<Dispatcher>,
+    held: Arc<HeldOrders>,
     mut rounds: mpsc::Receiver<TokenRound>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -40,12 +42,14 @@ pub(super) async fn run(
         let round = rounds.recv().await?;
         let holds = this.fence.wait(round.token).await;
         round.observe();
-        Some((round, holds))
+        Some((this.park_held(&held, round, &holds), holds))
     };
     while let Some(Some((round, holds))) = stop.run_until_cancelled(next()).await {
-        beat.turn();
-        claim_round(&this, &sender, &mut conn, round, &holds).await;
-        beat.rest();
+        if !round.orders.is_empty() {
+            beat.turn();
+            claim_round(&this, &sender, &mut conn, round, &holds).await;
+            beat.rest();
+        }
     }
     Ok(())
 }
@@ -59,9 +63,13 @@ async fn claim_round(
 ) {
     match claim(this.claim_context(), conn, &round.orders, holds).await {
         Ok(round) => {
-            for ClaimedOrder { order, permit } in round.claimed {
-                sender.send(order, permit);
+            for order in &round.effects.altered {
+                this.suspects.quarantine_altered(order).await;
             }
+            round.claimed.into_iter().for_each(|c| sender.send(c));
+            this.suspects
+                .report_breakers(&round.effects.unknown_breakers)
+                .await;
             this.perform(round.effects);
         }
         Err(failure) => {
@@ -81,6 +89,7 @@ impl Dispatcher {
             pool: &self.pool,
             schemas: &self.schemas,
             key: &self.key,
+            seals: &self.seals,
             breakers: self.fence.breakers_version(),
             routing: &self.routing,
             channels: &self.channels,
@@ -88,7 +97,6 @@ impl Dispatcher {
     }
 
     fn perform(&self, effects: ClaimEffects) {
-        effects.requeued.into_iter().for_each(|at| self.requeue(at));
         METRICS
             .routing
             .unroutable
@@ -98,12 +106,40 @@ impl Dispatcher {
         }
     }
 
-    fn requeue(&self, order: OrderRef) {
-        let ready = self.ready.clone();
-        self.parts.job(async move {
-            tokio::time::sleep(HOLD_RETRY_DELAY).await;
-            ready.push(order);
-        });
+    /// Takes the orders of held accounts out of the round: they cost neither a claim nor the
+    /// turn of another.
+    fn park_held(
+        &self,
+        held: &HeldOrders,
+        mut round: TokenRound,
+        holds: &HashSet<String>,
+    ) -> TokenRound {
+        if holds.is_empty() {
+            return round;
+        }
+        let is_held = |at: &mut OrderRef| holds.contains(&at.account_id);
+        let parked: Vec<OrderRef> = round.orders.extract_if(.., is_held).collect();
+        if !parked.is_empty() {
+            parked.into_iter().for_each(|at| held.put(at));
+            // The account may have been freed since this round's token passed.
+            self.release_held(held, &self.fence.held_accounts());
+        }
+        round
+    }
+
+    fn release_held(&self, held: &HeldOrders, holds: &HashSet<String>) {
+        let free = held.release(holds);
+        free.into_iter().for_each(|at| self.ready.push(at));
+    }
+
+    /// Gives held orders back to the ready queue once the fence holds their accounts no more.
+    pub(super) async fn wake_held(self: Arc<Self>, held: Arc<HeldOrders>) {
+        loop {
+            let holds = self.fence.held_accounts();
+            self.release_held(&held, &holds);
+            let changed = self.fence.holds_changed(&holds);
+            let _ = tokio::time::timeout(HELD_CHECK_INTERVAL, changed).await;
+        }
     }
 
     /// Hands over an order that no channel will ever take. What can't be recorded now is

@@ -3,7 +3,7 @@
 //! are sent.
 
 use crate::batch::BatchFailure;
-use crate::orders::OrderRef;
+use crate::orders::{AlteredOrder, OrderRef};
 use crate::quarantine::OrderQuarantine;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -42,6 +42,18 @@ impl IsolationQueue {
     /// Quarantines an order that can't be claimed even alone.
     pub async fn quarantine(&self, order: &OrderRef, error: &anyhow::Error) {
         self.quarantine.put(order, "can't be claimed", error).await;
+    }
+
+    /// Quarantines an order that somebody changed beside the core.
+    pub async fn quarantine_altered(&self, order: &AlteredOrder) {
+        self.quarantine.put_altered(order).await;
+    }
+
+    /// Opens a case for each breaker that this version does not know: one, not one an order.
+    pub async fn report_breakers(&self, unknown: &[String]) {
+        for name in unknown {
+            self.quarantine.report_breaker(name).await;
+        }
     }
 
     /// The next to be tried alone.

@@ -7,10 +7,12 @@
 //! | wait until the sidecar has passed it | `guard::fence` | a line of its stream |
 //! | claim: lock, decide, write | `claim_rounds`, `claim/` | one transaction a round |
 //! | send, report the answer | `send` | a call of the channel an order |
+//! | park orders of held accounts | `held_orders` | nothing until the fence frees them |
 //! | find what nobody remembers | `poll` | one read an interval |
 
 mod claim;
 mod claim_rounds;
+mod held_orders;
 mod poll;
 mod send;
 mod token_rounds;
@@ -22,8 +24,9 @@ pub use crate::dispatch::isolate::IsolationQueue;
 
 use crate::channels::ChannelClient;
 use crate::config;
+use crate::dispatch::held_orders::HeldOrders;
 use crate::guard::fence::FenceClient;
-use crate::orders::OrderRef;
+use crate::orders::{OrderRef, OrderSeals};
 use crate::outcome::OutcomeRecorder;
 use crate::ready_queue::ReadyQueue;
 use crate::routing::ActiveRouting;
@@ -48,6 +51,8 @@ pub struct Dispatcher {
     pub pool: Pool,
     pub schemas: Schemas,
     pub key: Secret,
+    /// Checks that what is sent is what was asked.
+    pub seals: OrderSeals,
     pub fence: FenceClient,
     pub routing: ActiveRouting,
     pub channels: Arc<[ChannelClient]>,
@@ -63,12 +68,17 @@ impl Dispatcher {
     /// After the stop nothing is claimed, and what is claimed is still sent.
     pub fn start(self) {
         let this = Arc::new(self);
+        let held = Arc::new(HeldOrders::default());
         let (parts, stop) = (this.parts.clone(), this.parts.stop_token());
         let (rounds, passed) = mpsc::channel(MAX_ROUNDS_IN_FLIGHT);
         parts.spawn_loop("token-rounds", this.clone().gather(rounds));
-        parts.spawn("claim", claim_rounds::run(this.clone(), passed, stop));
+        parts.spawn(
+            "claim",
+            claim_rounds::run(this.clone(), held.clone(), passed, stop),
+        );
         let raising = this.fence.clone().keep_raising(this.pool.clone());
         parts.spawn_loop("fence-tokens", raising);
+        parts.spawn_loop("held-orders", this.clone().wake_held(held.clone()));
         parts.spawn_loop("order-poll", this.poll());
     }
 

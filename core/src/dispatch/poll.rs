@@ -50,7 +50,11 @@ impl Dispatcher {
             Some((due, at)) if page.len() == MAX_ORDERS_PER_POLL => (*due, at.order_id.clone()),
             Some(_) | None => PollCursor::default(),
         };
-        let waits = |at: &OrderRef| self.channels.iter().any(|c| c.permits.is_waiting(at));
+        let holds = self.fence.held_accounts();
+        // A held one is not lost: it is parked, or found once its account is free.
+        let waits = |at: &OrderRef| {
+            holds.contains(&at.account_id) || self.channels.iter().any(|c| c.permits.is_waiting(at))
+        };
         page.into_iter()
             .filter(|(_, at)| !waits(at))
             .for_each(|(_, at)| self.ready.push(at));

@@ -1,8 +1,7 @@
 //! Sends claimed orders, outside any transaction, and reports the answers.
 
 use crate::channels::ChannelClient;
-use crate::channels::permits::CallPermit;
-use crate::orders::Order;
+use crate::dispatch::claim::ClaimedOrder;
 use crate::outcome::{OrderOutcome, OutcomeRecorder};
 use sluice_contract::order::OrderKind;
 use sluice_contract::supervisor::Supervisor;
@@ -19,13 +18,18 @@ pub struct Sender {
 
 impl Sender {
     /// Calls the order's channel. The permit is given back when the call is over.
-    pub fn send(&self, order: Order, permit: Option<CallPermit>) {
+    pub(super) fn send(&self, claimed: ClaimedOrder) {
         let this = self.clone();
-        this.outcomes.remember(&order.at());
-        self.parts.job(async move { this.pay(order, permit).await });
+        this.outcomes.remember(&claimed.order.at());
+        self.parts.job(async move { this.pay(claimed).await });
     }
 
-    async fn pay(&self, order: Order, permit: Option<CallPermit>) {
+    async fn pay(&self, claimed: ClaimedOrder) {
+        let ClaimedOrder {
+            order,
+            permit,
+            send_by,
+        } = claimed;
         let outcome = match order.kind {
             OrderKind::Settlement => OrderOutcome::settled(order.at()),
             OrderKind::CashOut | OrderKind::Refund => {
@@ -35,7 +39,7 @@ impl Sender {
                     return;
                 };
                 tracing::info!(order = %order.order_id, account = %order.account_id, channel = channel.id(), "sending");
-                let result = channel.pay(&order).await;
+                let result = channel.pay(&order, send_by).await;
                 OrderOutcome::of_channel(order.at(), channel.id(), result).of_send(order.sends)
             }
         };

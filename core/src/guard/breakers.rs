@@ -17,25 +17,24 @@ const UNSEALED: &str =
 
 /// Every breaker that isn't closed: a short list by nature.
 #[derive(Debug, Default, Clone)]
-pub struct OpenBreakers(Vec<(BreakerKey, String)>);
+pub struct OpenBreakers {
+    open: Vec<(BreakerKey, String)>,
+    /// Rows that this version does not know, as they are written.
+    unknown: Vec<String>,
+}
 
 /// Reads the breakers in the claim's own transaction (promise 6).
 ///
 /// # Errors
-/// The database's, or a row whose point or scope this version does not know: nothing is
-/// claimed before somebody has looked.
+/// The database's. A row whose point or scope this version does not know stops all that it
+/// may mean: everything at its point, or everywhere.
 pub async fn read(conn: &mut impl Queryable, schemas: &Schemas) -> anyhow::Result<OpenBreakers> {
     let sql = format!(
         "SELECT point,scope,scope_key,reason FROM {}.breaker WHERE state<>'closed'",
         schemas.guard
     );
     let rows: Vec<(String, String, String, String)> = conn.query(sql).await?;
-    let parse = |(point, scope, key, reason): (String, String, String, String)| {
-        anyhow::Ok((BreakerKey::from_row(&point, &scope, key)?, reason))
-    };
-    Ok(OpenBreakers(
-        rows.into_iter().map(parse).collect::<Result<_, _>>()?,
-    ))
+    Ok(OpenBreakers::of(rows))
 }
 
 /// Reads the breakers as `read` does, and the seal with them in one statement: of one
@@ -68,8 +67,8 @@ pub async fn read_sealed(
         let (_, _, Some(point), Some(scope), Some(scope_key), reason, row_version) = row else {
             continue;
         };
-        let parsed = BreakerKey::from_row(&point, &scope, scope_key.clone())?;
-        open.push((parsed, reason.unwrap_or_default()));
+        let reason = reason.unwrap_or_default();
+        open.push((point.clone(), scope.clone(), scope_key.clone(), reason));
         covered.push(SealedBreaker {
             point,
             scope,
@@ -78,10 +77,37 @@ pub async fn read_sealed(
         });
     }
     let whole = version >= known && is_sealed(key, version, &covered, &seal);
-    Ok(OpenBreakers(open).if_sealed(whole))
+    Ok(OpenBreakers::of(open).if_sealed(whole))
 }
 
 impl OpenBreakers {
+    /// Reads rows: point, scope, key, reason.
+    fn of(rows: Vec<(String, String, String, String)>) -> Self {
+        let mut all = OpenBreakers::default();
+        for (point, scope, key, reason) in rows {
+            let name = format!("{point}/{scope}/{key}");
+            match BreakerKey::from_row(&point, &scope, key) {
+                Ok(breaker) => all.open.push((breaker, reason)),
+                Err(error) => {
+                    let reason = format!("{name} stands in the table: {error:#}");
+                    let points = match point.parse() {
+                        Ok(point) => vec![point],
+                        Err(_) => BreakerPoint::ALL.to_vec(),
+                    };
+                    let stops = |point| (BreakerKey::all(point), reason.clone());
+                    all.open.extend(points.into_iter().map(stops));
+                    all.unknown.push(name);
+                }
+            }
+        }
+        all
+    }
+
+    /// Names the rows that this version does not know: one case each, not one an order.
+    pub fn unknown(&self) -> &[String] {
+        &self.unknown
+    }
+
     /// The breaker that stops this order on this channel, with its reason; one that
     /// stops it everywhere is named first.
     pub fn stops(&self, order: &Order, channel: &str) -> Option<(&BreakerKey, &str)> {
@@ -106,19 +132,52 @@ impl OpenBreakers {
         if !whole {
             tracing::error!("{UNSEALED}; nothing is sent until then");
             let all = BreakerPoint::ALL.map(|point| (BreakerKey::all(point), UNSEALED.to_owned()));
-            self.0.splice(0..0, all);
+            self.open.splice(0..0, all);
         }
         self
     }
 
     fn find(&self, covers: impl Fn(&BreakerKey) -> bool) -> Option<(&BreakerKey, &str)> {
-        self.0
+        self.open
             .iter()
             .find(|(b, _)| covers(b))
             .map(|(b, reason)| (b, reason.as_str()))
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.open.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::orders::sample;
+    use sluice_contract::order::OrderKind;
+
+    fn row(point: &str, scope: &str, key: &str) -> (String, String, String, String) {
+        (point.into(), scope.into(), key.into(), "why".into())
+    }
+
+    #[test]
+    fn a_row_of_a_newer_version_stops_what_it_may_mean_and_no_more() {
+        let (cash_out, refund) = (sample(OrderKind::CashOut), sample(OrderKind::Refund));
+        // A new scope: everything at its point.
+        let open = OpenBreakers::of(vec![
+            row("cash_out", "galaxy", "G"),
+            row("refund", "account", "B"),
+        ]);
+        assert!(
+            open.stops(&cash_out, "psp")
+                .is_some_and(|(_, why)| why.contains("cash_out/galaxy/G"))
+        );
+        assert!(
+            open.stops(&refund, "psp").is_none(),
+            "known rows mean what they meant"
+        );
+        assert_eq!(open.unknown(), ["cash_out/galaxy/G"]);
+        // A new point: everywhere.
+        let open = OpenBreakers::of(vec![row("loan", "account", "A")]);
+        assert!(open.stops(&cash_out, "psp").is_some() && open.stops(&refund, "psp").is_some());
     }
 }

@@ -152,4 +152,21 @@ impl FenceClient {
     pub fn holds(&self, account_id: &str) -> bool {
         self.view.borrow().holds.contains(account_id)
     }
+
+    /// Lists the accounts on hold now.
+    pub fn held_accounts(&self) -> Arc<HashSet<String>> {
+        self.view.borrow().holds.clone()
+    }
+
+    /// Waits until other accounts are on hold than `seen`.
+    pub async fn holds_changed(&self, seen: &Arc<HashSet<String>>) {
+        let mut view = self.view.clone();
+        if view
+            .wait_for(|v| !Arc::ptr_eq(&v.holds, seen))
+            .await
+            .is_err()
+        {
+            std::future::pending::<()>().await;
+        }
+    }
 }

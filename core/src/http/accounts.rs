@@ -1,21 +1,23 @@
 //! Accounts: what each has, in every currency.
 
+use crate::access::Caller;
 use crate::balance::{self, Balance};
 use crate::http::answer::success;
 use crate::http::error::ApiError;
 use crate::http::state::{CoreApi, CoreApiState};
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use sluice_contract::ids::{MAX_ID_BYTES, is_plain};
 use sluice_contract::wire::ApiCode;
 
-/// Reads the account's balances; an account without any doesn't exist.
-pub async fn balances(api: &CoreApi, id: &str) -> Result<Vec<Balance>, ApiError> {
+/// Reads the account's balances. An account without any, or one that isn't the caller's to
+/// see, doesn't exist.
+pub async fn balances(api: &CoreApi, caller: &Caller, id: &str) -> Result<Vec<Balance>, ApiError> {
     let missing = || ApiError::new(ApiCode::NoSuchAccount, "accountId: no such account");
-    if !is_plain(id, MAX_ID_BYTES) {
+    if !is_plain(id, MAX_ID_BYTES) || !caller.covers(id) {
         return Err(missing());
     }
     let mut conn = api
@@ -36,11 +38,10 @@ pub async fn balances(api: &CoreApi, id: &str) -> Result<Vec<Balance>, ApiError>
 /// `GET /accounts/{id}`.
 pub async fn account(
     State(api): CoreApiState,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    api.client(&headers)?;
-    let found = balances(&api, &id).await?;
+    let found = balances(&api, &caller, &id).await?;
     let text = |d: Decimal| d.normalize().to_string();
     let shown = |b: &Balance| {
         json!({ "currency": b.currency, "balance": text(b.total()), "available": text(b.available),

@@ -1,6 +1,7 @@
 //! Actions on an order: `POST /withdraw/{id}/cancel`, `…/ack`, `…/renotify` and the like.
 //! The room `operators` decides; this file speaks HTTP.
 
+use crate::access::Caller;
 use crate::http::answer::success;
 use crate::http::booking::order_id_name;
 use crate::http::error::ApiError;
@@ -8,7 +9,7 @@ use crate::http::orders::load;
 use crate::http::state::CoreApiState;
 use crate::operators::OrderAction;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
 use sluice_contract::order::OrderKind;
@@ -18,10 +19,10 @@ pub async fn act(
     kind: OrderKind,
     action: OrderAction,
     State(api): CoreApiState,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    let order = load(&api, api.client(&headers)?, kind, &id).await?;
+    let order = load(&api, &caller, kind, &id).await?;
     let done = action
         .carry_out(&api.outcomes, &order)
         .await

@@ -1,5 +1,6 @@
 //! Entries of an account by cursor: how it came to what it has.
 
+use crate::access::Caller;
 use crate::http::accounts::balances;
 use crate::http::answer::success;
 use crate::http::error::ApiError;
@@ -9,7 +10,7 @@ use crate::ledger;
 use crate::ledger::entry::{Entry, EntryPosition};
 use crate::ledger::repo::EntryFilter;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -23,11 +24,10 @@ const MAX_PAGE_SIZE: usize = 1_000;
 /// whoever asks again sees what came since.
 pub async fn entries(
     State(api): CoreApiState,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
     Query(given): QueryParameters,
 ) -> Result<Response, ApiError> {
-    api.client(&headers)?;
     let given = named_parameters(given, &["currency", "after", "limit"])?;
     let wanted = EntryFilter {
         account_id: id.clone(),
@@ -41,7 +41,7 @@ pub async fn entries(
         None => EntryPosition::at(0),
     };
     let limit = page_size(&given)?;
-    balances(&api, &id).await?;
+    balances(&api, &caller, &id).await?;
     let page = page(&api, &wanted, &after, limit)
         .await
         .map_err(|e| ApiError::internal(&e))?;

@@ -4,6 +4,7 @@ use crate::accept::AcceptError;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use sluice_contract::clock::now_us;
 use sluice_contract::wire::{ApiCode, ApiResponse};
 
 /// Refusal of a request.
@@ -36,12 +37,16 @@ impl ApiError {
     pub fn refused(refusal: &AcceptError, account: &str) -> Self {
         let code = match refusal {
             AcceptError::InFlight => ApiCode::InFlight,
-            AcceptError::KeyReused | AcceptError::AlreadyCaptured => ApiCode::KeyReused,
+            AcceptError::KeyReused
+            | AcceptError::Differs { .. }
+            | AcceptError::BadPredecessor(_)
+            | AcceptError::AlreadyCaptured => ApiCode::KeyReused,
             AcceptError::UnknownAccount | AcceptError::UnknownBalance => ApiCode::UnknownAccount,
             AcceptError::InsufficientFunds | AcceptError::InsufficientCaptured => {
                 ApiCode::InsufficientFunds
             }
             AcceptError::UnknownPayment => ApiCode::UnknownPayment,
+            AcceptError::NotThePayer | AcceptError::UnknownPayer => ApiCode::NotThePayer,
             AcceptError::PaymentExceeded => ApiCode::PaymentExceeded,
             AcceptError::BalanceOverflow => ApiCode::BadAmount,
             AcceptError::Overloaded => ApiCode::Overloaded,
@@ -54,11 +59,15 @@ impl ApiError {
             AcceptError::InsufficientFunds
             | AcceptError::InsufficientCaptured
             | AcceptError::BalanceOverflow => "amount",
+            AcceptError::NotThePayer => "toAccountId",
             AcceptError::UnknownPayment
+            | AcceptError::UnknownPayer
             | AcceptError::PaymentExceeded
             | AcceptError::AlreadyCaptured => "paymentNo",
             AcceptError::KeyReused | AcceptError::InFlight => "idempotent-key",
             AcceptError::AccountLocked => account,
+            AcceptError::Differs { name, .. } => name.field(),
+            AcceptError::BadPredecessor(_) => "predecessorId",
             AcceptError::Overloaded | AcceptError::Unbookable | AcceptError::Unavailable => "",
         };
         let colon = if field.is_empty() { "" } else { ": " };
@@ -86,6 +95,17 @@ impl IntoResponse for ApiError {
             answer
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if self.code == ApiCode::Unauthorized {
+            answer
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.code == ApiCode::HourSpent {
+            let left_s = 3_600 - (now_us() / 1_000_000).rem_euclid(3_600);
+            answer
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(left_s));
         }
         answer
     }

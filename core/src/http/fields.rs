@@ -2,13 +2,17 @@
 
 use crate::http::error::ApiError;
 use crate::http::state::CoreApi;
-use axum::http::HeaderMap;
+use crate::orders::names::{GENERATED_TRANSACTION_PREFIX, is_generated};
 use rust_decimal::Decimal;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
-use sluice_contract::ids::{MAX_KEY_BYTES, is_plain};
+use serde_json::value::RawValue;
+use sluice_contract::ids::{MAX_ID_BYTES, MAX_KEY_BYTES, is_plain};
 use sluice_contract::money::{AmountError, Currency, parse_amount};
 use sluice_contract::wire::ApiCode;
+
+/// An amount as the body has it: its own text, so that nothing is rounded, and nothing that
+/// a parser would take for a number is one.
+pub(super) type RequestAmount = Box<RawValue>;
 
 /// Reads a body as JSON.
 pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
@@ -20,25 +24,6 @@ pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
         };
         ApiError::new(code, &format!("body: {e}"))
     })
-}
-
-/// Reads the idempotency key from its header.
-pub(super) fn header_key(headers: &HeaderMap) -> Result<String, ApiError> {
-    let value = headers
-        .get("idempotent-key")
-        .or_else(|| headers.get("idempotency-key"));
-    let Some(value) = value else {
-        return Err(ApiError::new(
-            ApiCode::MissingKey,
-            "idempotent-key: the header is missing (a UUIDv7 is recommended)",
-        ));
-    };
-    let key = value.to_str().unwrap_or_default();
-    if !is_plain(key, MAX_KEY_BYTES) {
-        let msg = format!("idempotent-key: 1 to {MAX_KEY_BYTES} letters, digits and _ - . :");
-        return Err(ApiError::new(ApiCode::BadKey, &msg));
-    }
-    Ok(key.to_owned())
 }
 
 /// Reads a field that may be missing, of letters, digits and `_ - . :`.
@@ -69,7 +54,7 @@ pub(super) fn required(
 /// Reads an amount in major units and its currency.
 pub(super) fn money(
     api: &CoreApi,
-    amount: Option<Value>,
+    amount: Option<RequestAmount>,
     currency: Option<String>,
 ) -> Result<(Decimal, Currency), ApiError> {
     let currency = match currency {
@@ -78,30 +63,52 @@ pub(super) fn money(
         })?,
         None => api.default_currency,
     };
-    let text = match amount {
-        Some(Value::String(text)) => text,
-        // With arbitrary precision the number is still the sender's own text.
-        Some(Value::Number(number)) => number.to_string(),
-        Some(_) => {
-            return Err(ApiError::new(
-                ApiCode::BadAmount,
-                "amount: must be a string or a number",
-            ));
-        }
-        None => return Err(ApiError::new(ApiCode::BadAmount, "amount: is missing")),
+    let Some(amount) = amount else {
+        return Err(ApiError::new(ApiCode::BadAmount, "amount: is missing"));
     };
+    let text = amount_text(amount.get())
+        .ok_or_else(|| ApiError::new(ApiCode::BadAmount, "amount: must be a string or a number"))?;
     let amount = parse_amount(&text, currency)
         .map_err(|e| ApiError::new(ApiCode::BadAmount, &format!("amount: {e}")))?;
     Ok((amount, currency))
 }
 
-/// Reads the account from the header in which the gateway in front may name the one that
-/// it authenticated.
-pub(super) fn gateway_account(headers: &HeaderMap) -> Option<String> {
-    headers
-        .get("x-account-id")
-        .and_then(|v| v.to_str().ok())
-        .map(str::to_owned)
+/// The text of a JSON string or of a JSON number, and of nothing else.
+fn amount_text(json: &str) -> Option<String> {
+    match json.bytes().next() {
+        Some(b'"') => serde_json::from_str(json).ok(),
+        Some(b'-' | b'0'..=b'9') => Some(json.to_owned()),
+        Some(_) | None => None,
+    }
+}
+
+/// Reads the transaction id, if the request names one: not one that the core made.
+pub(super) fn transaction_id(value: Option<String>) -> Result<Option<String>, ApiError> {
+    let named = plain("transactionId", value, MAX_KEY_BYTES)?;
+    if named.as_deref().is_some_and(is_generated) {
+        return Err(ApiError::new(
+            ApiCode::BadField,
+            &format!(
+                "transactionId: {GENERATED_TRANSACTION_PREFIX}… is the core's own; choose another"
+            ),
+        ));
+    }
+    Ok(named)
+}
+
+/// Reads the failed order that the request tries again: under its own business number.
+pub(super) fn predecessor(
+    value: Option<String>,
+    biz_no: Option<&str>,
+) -> Result<Option<String>, ApiError> {
+    let named = plain("predecessorId", value, MAX_ID_BYTES)?;
+    if named.is_some() && biz_no.is_none() {
+        return Err(ApiError::new(
+            ApiCode::BadField,
+            "predecessorId: a new try has the bizNo of the failed order",
+        ));
+    }
+    Ok(named)
 }
 
 /// Reads the channel that the request wishes for: it must be configured.
@@ -118,3 +125,7 @@ pub(super) fn channel(api: &CoreApi, wished: Option<String>) -> Result<Option<St
     }
     Ok(channel)
 }
+
+#[cfg(test)]
+#[path = "fields_tests.rs"]
+mod tests;

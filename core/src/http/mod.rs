@@ -3,6 +3,7 @@
 mod accounts;
 mod actions;
 mod answer;
+mod authorize;
 mod booking;
 mod callbacks;
 mod captured;
@@ -10,6 +11,7 @@ mod deposits;
 mod entries;
 mod error;
 mod fields;
+mod keys;
 mod orders;
 mod parameters;
 mod search;
@@ -49,6 +51,10 @@ pub fn router(api: Arc<CoreApi>) -> Router {
         .method_not_allowed_fallback(|| async {
             ApiError::new(ApiCode::NoSuchPath, "no such method on this path")
         })
+        .layer(middleware::from_fn_with_state(
+            api.clone(),
+            authorize::authorize,
+        ))
         .layer(middleware::from_fn(count))
         .with_state(api)
 }

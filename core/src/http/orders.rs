@@ -1,6 +1,7 @@
 //! Orders as their callers see them. An order is found under the path of its own kind
 //! only.
 
+use crate::access::Caller;
 use crate::dispatch::blocking_reason::blocking_reason;
 use crate::guard::breakers::{self, OpenBreakers};
 use crate::http::answer::success;
@@ -10,7 +11,7 @@ use crate::http::state::{CoreApi, CoreApiState};
 use crate::orders::{Order, repo};
 use crate::routing::Route;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
 use sluice_contract::ids::{MAX_ID_BYTES, is_plain};
@@ -20,7 +21,7 @@ use sluice_contract::wire::ApiCode;
 /// Reads the caller's order of this kind.
 pub(super) async fn load(
     api: &CoreApi,
-    client: &str,
+    caller: &Caller,
     kind: OrderKind,
     id: &str,
 ) -> Result<Order, ApiError> {
@@ -41,9 +42,9 @@ pub(super) async fn load(
     let found = repo::find(&mut conn, id)
         .await
         .map_err(|e| ApiError::internal(&e))?;
-    // Another client's order doesn't exist for this one.
+    // Another client's or end user's order doesn't exist for this one.
     found
-        .filter(|o| o.client == client && o.kind == kind)
+        .filter(|o| o.kind == kind && caller.owns(&o.client, &o.account_id))
         .ok_or_else(unknown_order)
 }
 
@@ -51,10 +52,10 @@ pub(super) async fn load(
 pub async fn order(
     kind: OrderKind,
     State(api): CoreApiState,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    let order = load(&api, api.client(&headers)?, kind, &id).await?;
+    let order = load(&api, &caller, kind, &id).await?;
     let waiting = waiting(&api, &order)
         .await
         .map_err(|e| ApiError::internal(&e))?;
@@ -83,6 +84,7 @@ pub(super) fn shown(order: &Order, waiting: Option<String>) -> Value {
         "currency": order.currency,
         "transactionId": order.transaction_id,
         "bizNo": order.biz_no,
+        "predecessorId": order.predecessor_id,
         "channel": order.channel,
         "route": Route::read(order.route.as_deref()),
         "serialNo": order.serial_no,

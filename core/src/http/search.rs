@@ -1,19 +1,23 @@
 //! Search for orders by any id, and their history.
 
+use crate::access::Caller;
 use crate::http::answer::success;
 use crate::http::booking::order_id_name;
 use crate::http::error::ApiError;
+use crate::http::keys::canonical_key;
 use crate::http::orders::{load, shown};
 use crate::http::state::{CoreApi, CoreApiState};
 use crate::lookup::OrderLookup;
-use crate::lookup::repo::LookupKey;
+use crate::lookup::repo::{LookupKey, OrderPage};
 use crate::orders::Order;
+use crate::orders::names::scoped;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sluice_contract::clock::now_us;
 use sluice_contract::ids::{MAX_KEY_BYTES, is_plain, order_id_of_serial};
 use sluice_contract::order::OrderKind;
 use sluice_contract::wire::ApiCode;
@@ -45,13 +49,13 @@ impl CoreApi {
 }
 
 /// `GET /withdraw?transactionId=|serialNo=|key=|bizNo=`: the caller's own orders under
-/// that id. `GET /withdraw?after=&limit=`: all of them by pages, oldest first.
+/// that id. `GET /withdraw?after=&limit=`: all of them by pages, oldest first,
+/// once they are as old as `listing.delay_ms` says.
 pub async fn search(
     State(api): CoreApiState,
-    headers: HeaderMap,
+    caller: Caller,
     query: Result<Query<OrderSearch>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let client = api.client(&headers)?;
     let Query(search) = query
         .map_err(|e| ApiError::new(ApiCode::BadField, &format!("query: {}", e.body_text())))?;
     let limit = search.limit.unwrap_or(DEFAULT_PAGE_SIZE);
@@ -62,8 +66,9 @@ pub async fn search(
         ));
     }
     let found = match named_id(&search)? {
-        Some((_, id)) if !is_plain(id, MAX_KEY_BYTES) => Vec::new(),
-        Some((name, id)) => find(&api, client, name, id)
+        Some((SearchedId::Key, id)) if canonical_key(id).is_none() => Vec::new(),
+        Some((name, id)) if name != SearchedId::Key && !is_plain(id, MAX_KEY_BYTES) => Vec::new(),
+        Some((name, id)) => find(&api, &caller, name, id)
             .await
             .map_err(|e| ApiError::internal(&e))?,
         None => {
@@ -74,8 +79,15 @@ pub async fn search(
                     "after: `next` of the page before",
                 ));
             }
+            let listed_us = now_us() - i64::from(api.listing_delay_ms) * 1_000;
+            let page = OrderPage {
+                client: caller.client(),
+                account: caller.end_user(),
+                after,
+                made_before_ms: u64::try_from(listed_us / 1_000).unwrap_or_default(),
+            };
             api.lookup()
-                .of_client(client, after, limit)
+                .of_client(&page, limit)
                 .await
                 .map_err(|e| ApiError::internal(&e))?
         }
@@ -84,7 +96,10 @@ pub async fn search(
         .last()
         .filter(|_| found.len() == limit)
         .map(|o| o.order_id.clone());
-    let orders: Vec<Value> = found.iter().map(|o| shown(o, None)).collect();
+    let own = found
+        .iter()
+        .filter(|o| caller.owns(&o.client, &o.account_id));
+    let orders: Vec<Value> = own.map(|o| shown(o, None)).collect();
     Ok(success(
         StatusCode::OK,
         "ok",
@@ -93,7 +108,7 @@ pub async fn search(
 }
 
 /// An id that orders can be searched by.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum SearchedId {
     Transaction,
     Serial,
@@ -122,42 +137,38 @@ fn named_id(search: &OrderSearch) -> Result<Option<(SearchedId, &str)>, ApiError
 
 async fn find(
     api: &CoreApi,
-    client: &str,
+    caller: &Caller,
     name: SearchedId,
     id: &str,
 ) -> anyhow::Result<Vec<Order>> {
+    let client = caller.client();
     let clients = [client];
-    match name {
-        SearchedId::Transaction => {
-            api.lookup()
-                .find_by(LookupKey::Transaction(id), client)
-                .await
-        }
-        SearchedId::Biz => api.lookup().find_by(LookupKey::Biz(id), client).await,
-        SearchedId::Key => {
-            api.lookup()
-                .find_by(LookupKey::Key(&clients, id), client)
-                .await
-        }
+    let spelt = canonical_key(id).unwrap_or_else(|| id.to_owned());
+    let key = scoped(&caller.scope(), spelt);
+    let by = match name {
+        SearchedId::Transaction => LookupKey::Transaction(id),
+        SearchedId::Biz => LookupKey::Biz(id),
+        SearchedId::Key => LookupKey::Key(&clients, &key),
         SearchedId::Serial => {
             let Some(order_id) = order_id_of_serial(id) else {
                 return Ok(Vec::new());
             };
             let mut conn = api.pool.get_conn().await?;
             let found = crate::orders::repo::find(&mut conn, &order_id).await?;
-            Ok(found.into_iter().filter(|o| o.client == client).collect())
+            return Ok(found.into_iter().collect());
         }
-    }
+    };
+    api.lookup().find_by(by, client).await
 }
 
 /// `GET /withdraw/{id}/history`: everything that happened to the order, oldest first.
 pub async fn history(
     kind: OrderKind,
     State(api): CoreApiState,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    let order = load(&api, api.client(&headers)?, kind, &id).await?;
+    let order = load(&api, &caller, kind, &id).await?;
     let timeline = api
         .lookup()
         .timeline(&order)

@@ -1,13 +1,12 @@
 //! State that the handlers share: the writers, the databases, and who may call.
 
 use crate::accept::Acceptor;
+use crate::access::AccessControl;
 use crate::channels::ChannelClient;
-use crate::config::NAMELESS_CLIENT;
 use crate::guard::fence::FenceClient;
 use crate::http::error::ApiError;
 use crate::outcome::OutcomeRecorder;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header};
 use sluice_contract::money::Currency;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
@@ -31,38 +30,15 @@ pub struct CoreApi {
     pub provenance: Secret,
     pub fence: FenceClient,
     pub channels: Arc<[ChannelClient]>,
-    pub clients: Vec<(String, Secret)>,
+    pub access: Arc<AccessControl>,
     pub default_currency: Currency,
+    /// Whether a payment of an unknown payer may be refunded to anybody.
+    pub refund_unknown_payer: bool,
     pub max_body_bytes: usize,
+    pub listing_delay_ms: u32,
 }
 
 impl CoreApi {
-    /// Finds the caller's name by its bearer token, in constant time per client; a
-    /// nameless one if no clients are configured (loopback only).
-    pub(super) fn client(&self, headers: &HeaderMap) -> Result<&str, ApiError> {
-        if self.clients.is_empty() {
-            return Ok(NAMELESS_CLIENT);
-        }
-        let value = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|v| v.to_str().ok());
-        let token = value
-            .and_then(|v| v.strip_prefix("Bearer "))
-            .unwrap_or_default();
-        let mut name = None;
-        for (client, secret) in &self.clients {
-            if secret.matches(token.as_bytes()) {
-                name = Some(client.as_str());
-            }
-        }
-        name.ok_or_else(|| {
-            ApiError::new(
-                ApiCode::Unauthorized,
-                "Authorization: a known client's bearer token is needed",
-            )
-        })
-    }
-
     /// Reads the body, up to its bound.
     pub(super) async fn body(&self, request: Request) -> Result<axum::body::Bytes, ApiError> {
         axum::body::to_bytes(request.into_body(), self.max_body_bytes)

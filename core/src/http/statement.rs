@@ -2,6 +2,7 @@
 //! line with its running balance. Read and sent page by page: its length costs no
 //! memory.
 
+use crate::access::Caller;
 use crate::http::accounts::balances;
 use crate::http::entries::page;
 use crate::http::error::ApiError;
@@ -13,7 +14,7 @@ use crate::ledger::repo::EntryFilter;
 use crate::ledger::{self, ACCOUNT_BOOKS, AVAILABLE_BOOK};
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use rust_decimal::Decimal;
@@ -37,16 +38,15 @@ struct StatementRest {
 /// `GET /accounts/{id}/statement.csv`.
 pub async fn statement(
     State(api): CoreApiState,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
     Query(given): QueryParameters,
 ) -> Result<Response, ApiError> {
-    api.client(&headers)?;
     let given = named_parameters(given, &["currency", "from", "to", "book"])?;
     let book = book(&given)?;
     let currency = currency(&api, &given)?;
     let (from_us, until_us) = span(&given)?;
-    let known = balances(&api, &id).await?;
+    let known = balances(&api, &caller, &id).await?;
     if known.iter().all(|b| b.currency != currency) {
         return Err(bad_field("currency", "the account has no balance in it"));
     }

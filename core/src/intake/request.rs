@@ -36,17 +36,31 @@ pub(super) fn capture_request(
     // Its text, so that an amount with more decimals than the currency is refused.
     let amount =
         parse_amount(&event.amount.to_string(), currency).map_err(|e| format!("amount {e}"))?;
-    let words = format!("{account_id}\n{biz_no}\n{}\n{currency}", amount.normalize());
+    let payer = event.payer_account_id.clone();
+    if payer
+        .as_deref()
+        .is_some_and(|p| !is_plain(p, MAX_KEY_BYTES))
+    {
+        return Err(format!(
+            "payerAccountId is not 1 to {MAX_KEY_BYTES} letters, digits and _ - . :"
+        ));
+    }
+    let mut words = format!("{account_id}\n{biz_no}\n{}\n{currency}", amount.normalize());
+    if let Some(payer) = &payer {
+        words.push_str(&format!("\n{payer}"));
+    }
     let (account, payment_no) = (account_id.clone(), biz_no.clone());
     let booking = BookingRequest::Capture(CaptureBooking {
         account_id: account,
         amount,
         currency,
         payment_no,
+        payer,
         event_time_us,
     });
     Ok(IdempotentRequest {
         client: INTAKE_CLIENT.to_owned(),
+        scope: String::new(),
         key: key(account_id, biz_no),
         request_hash: hex::encode(Sha256::digest(words)),
         booking,

@@ -11,6 +11,7 @@ fn event(account: &str, biz_no: &str, amount: &str, currency: &str) -> BusinessE
         amount: Decimal::from_str_exact(amount).unwrap(),
         currency: currency.into(),
         occurred_us: 1,
+        payer_account_id: None,
     }
 }
 

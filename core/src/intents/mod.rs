@@ -21,8 +21,13 @@ pub struct BookingIntent {
     pub kind: OrderKind,
     /// The captured payment that is made, taken from, or given back to.
     pub payment_no: Option<String>,
-    /// The client whose key a refusal frees; empty once the order is accepted.
+    /// Who made that payment, or is to get it back.
+    pub counterparty: Option<String>,
+    /// Whether a refund may be paid although nobody said who had paid.
+    pub unknown_payer_ok: bool,
+    /// The client that asked for it.
     pub client: String,
+    /// The key that a refusal frees; empty once the order is accepted.
     pub key: String,
     pub created_us: i64,
 }
@@ -45,6 +50,14 @@ impl BookingIntent {
         }
     }
 
+    /// The counterparty as its column holds it: a question mark before it says that it need
+    /// not be who paid, if nobody knows who did.
+    pub(crate) fn stored_counterparty(&self) -> Option<String> {
+        let name = self.counterparty.as_deref()?;
+        let mark = if self.unknown_payer_ok { "?" } else { "" };
+        Some(format!("{mark}{name}"))
+    }
+
     pub(crate) fn id(&self) -> (&str, &str) {
         (&self.posting.account_id, &self.posting.posting_id)
     }
@@ -59,6 +72,7 @@ impl BookingIntent {
         let text = |t: &'static str| EffectField::Text(t.as_bytes());
         let units = column_units(p.amount)
             .ok_or_else(|| anyhow::anyhow!("{} does not fit its column", p.amount))?;
+        let counterparty = self.stored_counterparty();
         let mut effects = TransactionEffects::new();
         effects.add(
             "s",
@@ -77,6 +91,10 @@ impl BookingIntent {
                 EffectField::Text(self.key.as_bytes()),
             ],
         );
+        // One without is signed as ever: older ones are still open.
+        if let Some(counterparty) = &counterparty {
+            effects.add("p", &[EffectField::Text(counterparty.as_bytes())]);
+        }
         Ok(effects.sign(key, &p.posting_id, ""))
     }
 }

@@ -20,7 +20,7 @@ const MAX_BACKOFF_DOUBLINGS: u32 = 4;
 
 /// Columns of an intent; the number of drives and the next due time are not part of it.
 const INTENT_COLUMNS: &str = "account_id,posting_id,order_id,kind,order_kind,debit_book,\
-    credit_book,amount,currency,ref,payment_no,client,idempotency_key,signature,created_us";
+    credit_book,amount,currency,ref,payment_no,client,idempotency_key,signature,created_us,counterparty";
 
 /// Appends intents: a plain INSERT, so that a posting that is open already is refused
 /// by its key.
@@ -33,7 +33,7 @@ pub fn push_intents(
     sql.push_str(INTENT_COLUMNS);
     sql.push_str(",attempts,due_us) VALUES ");
     for (at, i) in intents.iter().enumerate() {
-        let (p, proof) = (&i.posting, i.proof(key)?);
+        let (p, proof, counterparty) = (&i.posting, i.proof(key)?, i.stored_counterparty());
         push_row(
             sql,
             at == 0,
@@ -53,6 +53,7 @@ pub fn push_intents(
                 SqlLiteral::Text(&i.key),
                 SqlLiteral::Text(&proof),
                 SqlLiteral::Int(i.created_us),
+                counterparty.as_deref().into(),
                 SqlLiteral::Int(0),
                 SqlLiteral::Int(i.created_us + FIRST_DRIVE_DELAY_US),
             ],
@@ -160,8 +161,14 @@ fn from_row(row: &Row) -> anyhow::Result<(BookingIntent, String)> {
             .parse()
             .context("booking_intent.currency")?,
         reference: text("ref")?,
+        client: text("client")?,
     };
+    let stored: Option<String> = column(row, "counterparty")?;
+    let unknown_payer_ok = stored.as_deref().is_some_and(|c| c.starts_with('?'));
+    let counterparty = stored.map(|c| c.trim_start_matches('?').to_owned());
     let intent = BookingIntent {
+        counterparty,
+        unknown_payer_ok,
         posting,
         order_id: text("order_id")?,
         kind: text("order_kind")?.parse::<OrderKind>()?,

@@ -1,8 +1,10 @@
 //! Postings: two balanced entries each, and the books that they name.
 
+use crate::config::INTAKE_CLIENT;
 use crate::ledger::{EntrySide, PostingKind};
 use crate::orders::Order;
 use rust_decimal::Decimal;
+use sha2::{Digest, Sha256};
 use sluice_contract::money::Currency;
 use sluice_contract::order::OrderKind;
 
@@ -20,8 +22,12 @@ pub struct Posting {
     pub currency: Currency,
     /// Order id, or the payment's own number for a deposit.
     pub reference: String,
+    /// The client that asked for it: who booked what can be answered for good.
+    pub client: String,
 }
 
+/// Width of `posting_id`.
+const MAX_POSTING_ID_BYTES: usize = 72;
 pub const AVAILABLE_BOOK: &str = "available";
 pub const RESERVED_BOOK: &str = "reserved";
 pub const INTERMEDIATE_BOOK: &str = "intermediate";
@@ -36,16 +42,22 @@ pub const ACCOUNT_BOOKS: [&str; 4] = [
 pub const PAYMENTS_CLEARING_BOOK: &str = "clearing.payments";
 
 impl Posting {
-    /// Money that an upstream received for the account, to be used at once.
-    pub fn deposit(account_id: &str, biz_no: &str, amount: Decimal, currency: Currency) -> Self {
-        Self::incoming(
-            PostingKind::Deposit,
-            "dep",
-            AVAILABLE_BOOK,
-            (account_id, biz_no),
-            amount,
-            currency,
-        )
+    /// Money that an upstream received for the account, to be used at once. Each client
+    /// numbers its payments by itself: no other can take a number away from it.
+    pub fn deposit(
+        client: &str,
+        account_id: &str,
+        biz_no: &str,
+        amount: Decimal,
+        currency: Currency,
+    ) -> Self {
+        Posting {
+            posting_id: deposit_id(client, biz_no),
+            kind: PostingKind::Deposit,
+            credit_book: AVAILABLE_BOOK.to_owned(),
+            client: client.to_owned(),
+            ..Self::capture(account_id, biz_no, amount, currency)
+        }
     }
 
     /// A payment that a payer made to the merchant: onto the intermediate account.
@@ -55,33 +67,16 @@ impl Posting {
         amount: Decimal,
         currency: Currency,
     ) -> Self {
-        Self::incoming(
-            PostingKind::Capture,
-            "pay",
-            INTERMEDIATE_BOOK,
-            (account_id, payment_no),
-            amount,
-            currency,
-        )
-    }
-
-    fn incoming(
-        kind: PostingKind,
-        prefix: &str,
-        book: &str,
-        (account_id, number): (&str, &str),
-        amount: Decimal,
-        currency: Currency,
-    ) -> Self {
         Posting {
             account_id: account_id.to_owned(),
-            posting_id: format!("{prefix}-{number}"),
-            kind,
+            posting_id: format!("pay-{payment_no}"),
+            kind: PostingKind::Capture,
             debit_book: PAYMENTS_CLEARING_BOOK.to_owned(),
-            credit_book: book.to_owned(),
+            credit_book: INTERMEDIATE_BOOK.to_owned(),
             amount,
             currency,
-            reference: number.to_owned(),
+            reference: payment_no.to_owned(),
+            client: INTAKE_CLIENT.to_owned(),
         }
     }
 
@@ -120,6 +115,7 @@ impl Posting {
             amount: order.amount,
             currency: order.currency,
             reference: order.order_id.clone(),
+            client: order.client.clone(),
         }
     }
 
@@ -131,6 +127,8 @@ impl Posting {
             currency: self.currency,
             kind,
             payment_no,
+            counterparty: None,
+            unknown_payer_ok: false,
         }
     }
 
@@ -140,6 +138,16 @@ impl Posting {
             (EntrySide::Debit, &self.debit_book),
             (EntrySide::Credit, &self.credit_book),
         ]
+    }
+}
+
+/// Names a deposit's posting: a slash is in neither name nor number, and neither is cut.
+fn deposit_id(client: &str, biz_no: &str) -> String {
+    let plain = format!("dep-{client}/{biz_no}");
+    if plain.len() <= MAX_POSTING_ID_BYTES {
+        plain
+    } else {
+        format!("dep-{}", hex::encode(Sha256::digest(plain)))
     }
 }
 
@@ -153,4 +161,8 @@ pub struct BookingAmount<'a> {
     pub kind: OrderKind,
     /// The captured payment that is made, taken from, or given back to.
     pub payment_no: Option<&'a str>,
+    /// Who made that payment, or is to get it back.
+    pub counterparty: Option<&'a str>,
+    /// Whether a refund may be paid although nobody said who had paid.
+    pub unknown_payer_ok: bool,
 }

@@ -16,7 +16,7 @@ pub fn push_inserts(sql: &mut String, schemas: &Schemas, postings: &[Posting], n
     sql.push_str("INSERT INTO ");
     sql.push_str(&schemas.ledger);
     sql.push_str(
-        ".entry (account_id,posting_id,line,kind,book,side,amount,currency,ref,created_us) VALUES ",
+        ".entry (account_id,posting_id,line,kind,book,side,amount,currency,ref,created_us,client) VALUES ",
     );
     let mut first = true;
     for p in postings {
@@ -35,6 +35,7 @@ pub fn push_inserts(sql: &mut String, schemas: &Schemas, postings: &[Posting], n
                     SqlLiteral::Text(p.currency.code()),
                     SqlLiteral::Text(&p.reference),
                     SqlLiteral::Int(now_us),
+                    SqlLiteral::Text(&p.client),
                 ],
             );
             first = false;

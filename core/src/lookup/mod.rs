@@ -10,7 +10,7 @@ pub use timeline_repo::{AttemptRow, CaseRow, OrderPostingRow, TransitionRow};
 
 use crate::config::{CoreConfig, NAMELESS_CLIENT};
 use crate::guard::breakers::{self, OpenBreakers};
-use crate::lookup::repo::LookupKey;
+use crate::lookup::repo::{LookupKey, OrderPage};
 use crate::orders::Order;
 use sluice_contract::ids::{MAX_KEY_BYTES, is_plain, order_id_of_serial};
 use sluice_contract::schema::Schemas;
@@ -80,20 +80,13 @@ impl OrderLookup {
         Ok(found)
     }
 
-    /// Pages through a client's orders, oldest first, after an order's id.
+    /// Pages through a client's orders, oldest first, or through those of one account.
     pub async fn of_client(
         &self,
-        client: &str,
-        after: &str,
+        page: &OrderPage<'_>,
         max_orders: usize,
     ) -> anyhow::Result<Vec<Order>> {
-        repo::of_client(
-            &mut self.orders.get_conn().await?,
-            client,
-            after,
-            max_orders,
-        )
-        .await
+        repo::of_client(&mut self.orders.get_conn().await?, page, max_orders).await
     }
 
     /// Finds unfinished orders made before `before_us`, then ended ones that were published
@@ -142,6 +135,6 @@ pub fn clients(config: &CoreConfig) -> Vec<&str> {
     if config.clients.is_empty() {
         vec![NAMELESS_CLIENT]
     } else {
-        config.clients.iter().map(String::as_str).collect()
+        config.clients.iter().map(|c| c.name.as_str()).collect()
     }
 }

@@ -57,19 +57,44 @@ pub async fn load(conn: &mut impl Queryable, ids: &[String]) -> anyhow::Result<V
     rows.iter().map(from_row).collect()
 }
 
+/// A page of orders: whose, and between which ids.
+#[derive(Debug, Clone, Copy)]
+pub struct OrderPage<'a> {
+    pub client: &'a str,
+    /// The one account whose orders are wanted.
+    pub account: Option<&'a str>,
+    pub after: &'a str,
+    /// Orders that were made before this time, in milliseconds since 1970 UTC.
+    pub made_before_ms: u64,
+}
+
 /// Pages through a client's orders, oldest first, after an order's id.
 pub async fn of_client(
     conn: &mut impl Queryable,
-    client: &str,
-    after: &str,
+    page: &OrderPage<'_>,
     max_orders: usize,
 ) -> anyhow::Result<Vec<Order>> {
-    let sql = format!(
-        "SELECT {} FROM orders FORCE INDEX (by_client) WHERE client=? AND order_id>? \
-         ORDER BY order_id LIMIT {max_orders}",
-        select_list()
-    );
-    let rows: Vec<Row> = conn.exec(sql, (client, after)).await?;
+    // Ids begin with their time.
+    let until = format!("{:012x}", page.made_before_ms);
+    let columns = select_list();
+    let values = (page.client, page.after, until);
+    let rows: Vec<Row> = match page.account {
+        None => {
+            let sql = format!(
+                "SELECT {columns} FROM orders FORCE INDEX (by_client) \
+                 WHERE client=? AND order_id>? AND order_id<? ORDER BY order_id LIMIT {max_orders}"
+            );
+            conn.exec(sql, values).await?
+        }
+        Some(account) => {
+            let sql = format!(
+                "SELECT {columns} FROM orders FORCE INDEX (PRIMARY) WHERE account_id=? \
+                 AND client=? AND order_id>? AND order_id<? ORDER BY order_id LIMIT {max_orders}"
+            );
+            let (client, after, until) = values;
+            conn.exec(sql, (account, client, after, until)).await?
+        }
+    };
     rows.iter().map(from_row).collect()
 }
 

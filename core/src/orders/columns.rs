@@ -3,6 +3,7 @@
 //! in `order`, the migration, and the sidecar's catalogue of tables.
 
 use crate::orders::Order;
+use crate::orders::seal::RowSeals;
 use crate::orders::stored::StoredValue;
 use mysql_async::Row;
 use sluice_contract::sql::SqlLiteral;
@@ -19,6 +20,10 @@ enum ColumnUse {
     Moving,
     /// Has the database's default at acceptance; written by every change.
     Later,
+    /// The seal of what was asked, made when the order is accepted.
+    RequestSeal,
+    /// The seal of how it is sent, made anew by every change.
+    SendSeal,
 }
 
 /// One column of `orders`.
@@ -26,7 +31,7 @@ pub(super) struct OrderColumn {
     name: &'static str,
     usage: ColumnUse,
     /// Makes the literal of an order's value.
-    pub(super) literal: fn(&Order) -> SqlLiteral<'_>,
+    literal: fn(&Order) -> SqlLiteral<'_>,
 }
 
 macro_rules! order_columns {
@@ -80,20 +85,40 @@ order_columns! {
     due_us: Moving,
     created_us: Fixed,
     updated_us: Moving,
+    identity: Moving,
+    key_scope: Fixed,
+    predecessor_id: Fixed,
+    request_mac: RequestSeal,
+    send_mac: SendSeal,
+    waiting_since_us: Later,
+    send_by_us: Later,
+    last_heard_us: Later,
+    send_refusal: Later,
 }
 
 impl OrderColumn {
     fn is_inserted(&self) -> bool {
         match self.usage {
-            ColumnUse::Key | ColumnUse::Fixed | ColumnUse::Moving => true,
-            ColumnUse::Later => false,
+            ColumnUse::Key | ColumnUse::Fixed | ColumnUse::Moving | ColumnUse::RequestSeal => true,
+            ColumnUse::Later | ColumnUse::SendSeal => false,
         }
     }
 
     fn is_updated(&self) -> bool {
         match self.usage {
-            ColumnUse::Moving | ColumnUse::Later => true,
-            ColumnUse::Key | ColumnUse::Fixed => false,
+            ColumnUse::Moving | ColumnUse::Later | ColumnUse::SendSeal => true,
+            ColumnUse::Key | ColumnUse::Fixed | ColumnUse::RequestSeal => false,
+        }
+    }
+
+    /// The value to be written; seals come from `seals`, never from the order as it was read.
+    pub(super) fn value<'a>(&self, order: &'a Order, seals: &'a RowSeals) -> SqlLiteral<'a> {
+        match self.usage {
+            ColumnUse::Key | ColumnUse::Fixed | ColumnUse::Moving | ColumnUse::Later => {
+                (self.literal)(order)
+            }
+            ColumnUse::RequestSeal => seals.request.as_deref().into(),
+            ColumnUse::SendSeal => seals.sending.as_deref().into(),
         }
     }
 }

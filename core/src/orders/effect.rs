@@ -20,6 +20,10 @@ string_enum! {
         OpenCase = "open case",
         /// The reason to call a person is over: close the cases that the core opened.
         CloseCase = "close case",
+        /// The channel says that it has the order: its silence is counted anew.
+        NoteHeard = "note that the channel was heard",
+        /// The refusal of the last sending is kept, and the channel is asked at once.
+        NoteRefusal = "note the refusal, ask now",
         /// Tell upstreams by an event.
         Publish = "publish",
         /// Publish the last event once more, under its own id.
@@ -57,4 +61,6 @@ pub(super) const RETURN_EFFECTS: &[OrderEffect] = &[
     OrderEffect::CloseCase,
     OrderEffect::Publish,
 ];
+pub(super) const HEARD_EFFECTS: &[OrderEffect] = &[OrderEffect::NoteHeard];
+pub(super) const REFUSED_EFFECTS: &[OrderEffect] = &[OrderEffect::NoteRefusal];
 pub(super) const CASE_EFFECTS: &[OrderEffect] = &[OrderEffect::OpenCase];

@@ -22,6 +22,8 @@ string_enum! {
         Declined = "declined",
         /// The channel says so of itself alone: another channel may pay.
         NotHere = "not_here",
+        /// The channel refuses the last of several sendings: nothing of the earlier ones.
+        SendRefused = "send_refused",
         /// Another channel, which had said so of itself alone, now says that it paid.
         DeclineReversed = "decline_reversed",
         /// No answer, or one that proves nothing (promise 2: unknown is never failed).

@@ -64,14 +64,20 @@ pub async fn find_keys(
     Ok(found)
 }
 
-/// Appends the deletion of keys whose requests were refused after all: exactly
-/// theirs, since each order's id is under one key.
-pub fn push_key_deletes(sql: &mut String, keys: &[(&str, &str, &str)]) {
+/// A key whose request was refused after all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FreedKey<'a> {
+    pub client: &'a str,
+    pub key: String,
+    pub order_id: &'a str,
+}
+
+/// Appends the deletion of keys whose requests were refused after all: exactly theirs,
+/// not a later order's under the same name.
+pub fn push_key_deletes(sql: &mut String, keys: &[FreedKey<'_>]) {
     sql.push_str("DELETE FROM idempotency WHERE (client,idempotency_key) IN ");
-    sql.push_str(&pair_list(
-        keys.iter().map(|(client, key, _)| (*client, *key)),
-    ));
+    sql.push_str(&pair_list(keys.iter().map(|k| (k.client, k.key.as_str()))));
     sql.push_str(" AND order_id IN ");
-    sql.push_str(&in_list(keys.iter().map(|(.., order)| *order)));
+    sql.push_str(&in_list(keys.iter().map(|k| k.order_id)));
     sql.push(';');
 }

@@ -4,6 +4,8 @@
 mod order;
 mod sample;
 
+pub mod names;
+
 mod effect;
 mod input;
 pub mod state;
@@ -13,14 +15,16 @@ mod columns;
 mod key_repo;
 mod outbox_repo;
 pub mod repo;
+mod seal;
 mod stored;
 
 pub mod diagram;
 pub mod events;
 pub mod history;
 
-pub use order::Order;
+pub use order::{Order, SendRefusal};
 pub use sample::sample;
+pub use seal::{AlteredOrder, OrderSeals, SealBreach};
 
 /// A new order that nobody dispatched is looked for after this long.
 pub const FIRST_POLL_DELAY_US: i64 = 2_000_000;

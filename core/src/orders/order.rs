@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 use sluice_contract::ids::serial_no;
 use sluice_contract::money::Currency;
 use sluice_contract::order::{OrderKind, OrderState};
+use sluice_contract::string_enum;
 
 /// An order as stored; its columns are listed in `columns`. Amount in major units of
 /// `currency`; every `_us` is a time in µs since 1970 UTC.
@@ -52,6 +53,36 @@ pub struct Order {
     pub due_us: Option<i64>,
     pub created_us: i64,
     pub updated_us: i64,
+    /// Hash of the strongest name of its request; none once a refused booking has freed it.
+    pub identity: Option<String>,
+    /// Whom the client asked for, as its keys are scoped.
+    pub key_scope: Option<String>,
+    /// The failed order that this one tries again.
+    pub predecessor_id: Option<String>,
+    /// Seals as they were read; what is written is sealed anew (`seal`).
+    pub request_mac: Option<String>,
+    pub send_mac: Option<String>,
+    /// When it last came back to `init`; none: it has waited since it was made.
+    pub waiting_since_us: Option<i64>,
+    /// Until when its last claim may put a request onto the wire.
+    pub send_by_us: Option<i64>,
+    /// When its channel last said that it has it, or when it was first sent to it. The time
+    /// in which it waited to be sent again is left out.
+    pub last_heard_us: Option<i64>,
+    /// Refusal of the last of several sendings: it ends the order once the channel knows of
+    /// no trade.
+    pub send_refusal: Option<SendRefusal>,
+}
+
+string_enum! {
+    /// Refusal in the reply to one of several sendings: it says nothing of the earlier ones.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum SendRefusal("orders.send_refusal") {
+        /// For good.
+        Declined = "declined",
+        /// By this channel alone.
+        NotHere = "not_here",
+    }
 }
 
 impl Order {
@@ -95,6 +126,15 @@ impl Order {
             due_us: None,
             created_us: 0,
             updated_us: 0,
+            identity: None,
+            key_scope: None,
+            predecessor_id: None,
+            request_mac: None,
+            send_mac: None,
+            waiting_since_us: None,
+            send_by_us: None,
+            last_heard_us: None,
+            send_refusal: None,
         }
     }
 

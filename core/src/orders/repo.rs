@@ -9,18 +9,22 @@ pub use crate::orders::attempt_repo::{
     Attempt, live_attempts, push_attempt_updates, push_new_attempts,
 };
 pub use crate::orders::columns::{from_row, select_list};
-pub use crate::orders::key_repo::{IdempotencyRow, find_keys, push_key_deletes, push_keys};
+pub use crate::orders::key_repo::{
+    FreedKey, IdempotencyRow, find_keys, push_key_deletes, push_keys,
+};
 pub use crate::orders::outbox_repo::{
     OutboxRow, outbox_backlog, outbox_delete, outbox_page, push_outbox, push_outbox_delete,
 };
 
 use crate::batch::LockWait;
 use crate::orders::columns::{ASSIGNMENTS, ColumnList, INSERTED, UPDATED};
+use crate::orders::seal::RowSeals;
 use crate::orders::{Order, OrderRef};
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 use sluice_contract::order::OrderState;
-use sluice_contract::sql::{SqlLiteral, in_list, push_lit, push_row};
+use sluice_contract::provenance::OrderSealKey;
+use sluice_contract::sql::{SqlLiteral, in_list, pair_list, push_lit, push_row};
 use std::collections::BTreeSet;
 
 /// Reads orders and locks them until the transaction ends. Takes the connection of
@@ -89,29 +93,79 @@ pub async fn due_to_send(
         .collect())
 }
 
-/// Appends an INSERT of new orders to a multi-statement text.
-pub fn push_inserts(sql: &mut String, orders: &[&Order]) {
-    push_order_rows(sql, &INSERTED, orders);
+/// Appends an INSERT of new orders to a multi-statement text, sealed with `key`.
+///
+/// # Errors
+/// An amount with more decimals than its column.
+pub fn push_inserts(sql: &mut String, orders: &[&Order], key: &OrderSealKey) -> anyhow::Result<()> {
+    let seals = orders.iter().map(|o| RowSeals::of_new(o, key));
+    push_order_rows(
+        sql,
+        &INSERTED,
+        orders,
+        &seals.collect::<Result<Vec<_>, _>>()?,
+    );
     sql.push(';');
+    Ok(())
 }
 
 /// Appends an update of locked orders: every column that may change after
-/// acceptance. The rows exist and are locked, so the INSERT half never happens.
-pub fn push_updates(sql: &mut String, orders: &[&Order]) {
-    push_order_rows(sql, &UPDATED, orders);
+/// acceptance, sealed with `key`. The rows exist and are locked, so the INSERT half never
+/// happens.
+pub fn push_updates(sql: &mut String, orders: &[&Order], key: &OrderSealKey) {
+    let seals: Vec<_> = orders.iter().map(|o| RowSeals::of_moved(o, key)).collect();
+    push_order_rows(sql, &UPDATED, orders, &seals);
     sql.push_str(" ON DUPLICATE KEY UPDATE ");
     sql.push_str(&ASSIGNMENTS);
     sql.push(';');
 }
 
-fn push_order_rows(sql: &mut String, list: &ColumnList, orders: &[&Order]) {
+fn push_order_rows(sql: &mut String, list: &ColumnList, orders: &[&Order], seals: &[RowSeals]) {
     sql.push_str("INSERT INTO orders (");
     sql.push_str(&list.names);
     sql.push_str(") VALUES ");
-    for (at, order) in orders.iter().enumerate() {
-        let row: Vec<SqlLiteral<'_>> = list.columns.iter().map(|c| (c.literal)(order)).collect();
+    for (at, (order, seals)) in orders.iter().zip(seals).enumerate() {
+        let values = list.columns.iter().map(|c| c.value(order, seals));
+        let row: Vec<SqlLiteral<'_>> = values.collect();
         push_row(sql, at == 0, &row);
     }
+}
+
+/// Finds orders by the hashes of their requests: account and identity.
+pub async fn by_identity(
+    conn: &mut impl Queryable,
+    wanted: &[(&str, &str)],
+) -> anyhow::Result<Vec<Order>> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let columns = select_list();
+    let sql = format!(
+        "SELECT {columns} FROM orders FORCE INDEX (one_per_request) WHERE (account_id,identity) IN {}",
+        pair_list(wanted.iter().copied())
+    );
+    let rows: Vec<Row> = conn.query(sql).await?;
+    rows.iter().map(from_row).collect()
+}
+
+/// Reads orders by their addresses, without a lock.
+pub async fn read<'a>(
+    conn: &mut impl Queryable,
+    orders: impl Iterator<Item = &'a OrderRef>,
+) -> anyhow::Result<Vec<Order>> {
+    let pairs: BTreeSet<(&str, &str)> = orders
+        .map(|o| (o.account_id.as_str(), o.order_id.as_str()))
+        .collect();
+    if pairs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let columns = select_list();
+    let sql = format!(
+        "SELECT {columns} FROM orders WHERE (account_id,order_id) IN {}",
+        pair_list(pairs.into_iter())
+    );
+    let rows: Vec<Row> = conn.query(sql).await?;
+    rows.iter().map(from_row).collect()
 }
 
 /// Counts unfinished orders by state: how many, when the oldest was made, and when the

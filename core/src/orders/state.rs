@@ -6,8 +6,8 @@ pub use crate::orders::effect::OrderEffect;
 pub use crate::orders::input::OrderInput;
 
 use crate::orders::effect::{
-    BOOKED_EFFECTS, CASE_EFFECTS, NEVER_SENT_EFFECTS, PAID_EFFECTS, RETURN_EFFECTS, SWITCH_EFFECTS,
-    UNPAID_EFFECTS,
+    BOOKED_EFFECTS, CASE_EFFECTS, HEARD_EFFECTS, NEVER_SENT_EFFECTS, PAID_EFFECTS, REFUSED_EFFECTS,
+    RETURN_EFFECTS, SWITCH_EFFECTS, UNPAID_EFFECTS,
 };
 use StateDecision::{After, Already, Contradiction, Move, Refused, Stay};
 use sluice_contract::order::OrderState::{
@@ -47,6 +47,7 @@ pub fn step(state: OrderState, input: OrderInput) -> StateDecision {
         // Under the same serial number and trade time, through a new claim and as a new
         // attempt (promise 1: a switch needs the first channel's definitive failure).
         OrderInput::NotHere => declined(state, Move(Init, SWITCH_EFFECTS)),
+        OrderInput::SendRefused => send_refused(state),
         OrderInput::DeclineReversed => decline_reversed(state),
         OrderInput::Unknown => unknown(state),
         OrderInput::NoSuchTrade => no_such_trade(state),
@@ -107,8 +108,11 @@ fn cancel(state: OrderState) -> StateDecision {
 fn accepted(state: OrderState) -> StateDecision {
     match state {
         Booking | Init => Contradiction(NOT_SENT_DETAIL),
-        Dispatching | InDoubt => Move(Processing, &[]),
-        Processing | Manual | Success | Failed | Returned => Already,
+        Dispatching | InDoubt => Move(Processing, HEARD_EFFECTS),
+        // It was asked whether it still has it: that it has is news of a kind.
+        Processing => Stay(HEARD_EFFECTS),
+        // Still no end: the case stays a person's, and the channel is asked on, slowly.
+        Manual | Success | Failed | Returned => Already,
     }
 }
 
@@ -128,6 +132,17 @@ fn declined(state: OrderState, next: StateDecision) -> StateDecision {
         Dispatching | InDoubt | Processing | Manual => next,
         Success => Contradiction("failed after success"),
         Failed | Returned => Already,
+    }
+}
+
+/// An earlier sending may have arrived or still arrive: the channel is asked now.
+fn send_refused(state: OrderState) -> StateDecision {
+    match state {
+        Booking | Init => Contradiction(NOT_SENT_DETAIL),
+        Dispatching => Move(InDoubt, REFUSED_EFFECTS),
+        InDoubt | Manual => Stay(REFUSED_EFFECTS),
+        // An earlier one did arrive: its end is told or asked for.
+        Processing | Success | Failed | Returned => Already,
     }
 }
 
@@ -153,11 +168,14 @@ fn unknown(state: OrderState) -> StateDecision {
 fn no_such_trade(state: OrderState) -> StateDecision {
     match state {
         // Sent again under the same serial number and trade time, through a new
-        // claim: fence and breakers are asked again (seed 002, stage 2 b).
+        // claim: fence and breakers are asked again (seed 002, stage 2 b). Said before the
+        // channel's quiet time is over, it is no such input: see `outcome::apply::counted`.
         Dispatching | InDoubt => Move(Init, &[]),
+        // A clear answer, so the person need not look any more.
+        Manual => Move(Init, &[OrderEffect::CloseCase]),
         Processing => Contradiction("the channel accepted the trade and now knows no such trade"),
         Success => Contradiction("no such trade after success"),
-        Booking | Init | Manual | Failed | Returned => Already,
+        Booking | Init | Failed | Returned => Already,
     }
 }
 

@@ -7,19 +7,19 @@ use sluice_contract::order::OrderState;
 /// `.` already, `!` contradiction, `-` refused, `=` stays with effects,
 /// `>` succeeded first, then again; else the state moved to.
 #[rustfmt::skip]
-const TRANSITION_TABLE: &[(OrderState, [&str; 19])] = &[
+const TRANSITION_TABLE: &[(OrderState, [&str; 20])] = &[
     // booked, unfunded, claim, unroutable, accepted, succeeded, declined, not_here,
-    // decline_reversed, unknown, no_such_trade, returned, cancel, exhausted, not_sent,
+    // send_refused, decline_reversed, unknown, no_such_trade, returned, cancel, exhausted, not_sent,
     // ack_overdue, ack_exhausted, acknowledged, renotify
-    (OrderState::Booking,     ["init", "failed", "-", "-", "!", "!", "!", "!", "!", ".", ".", "!", "-", ".", "=", ".", ".", "-", "-"]),
-    (OrderState::Init,        [".", "!", "dispatching", "failed", "!", "!", "!", "!", "manual", ".", ".", "!", "failed", ".", "=", ".", ".", "-", "="]),
-    (OrderState::Dispatching, [".", "!", "-", "-", "processing", "success", "failed", "init", "=", "in_doubt", "init", ">", "-", "manual", ".", ".", ".", "-", "="]),
-    (OrderState::Processing,  [".", "!", "-", "-", ".", "success", "failed", "init", "=", ".", "!", ">", "-", "manual", ".", ".", ".", "-", "="]),
-    (OrderState::InDoubt,     [".", "!", "-", "-", "processing", "success", "failed", "init", "=", ".", "init", ">", "-", "manual", ".", ".", ".", "-", "="]),
-    (OrderState::Manual,      [".", "!", "-", "-", ".", "success", "failed", "init", "=", ".", ".", ">", "-", ".", ".", ".", ".", "-", "="]),
-    (OrderState::Success,     [".", "!", "-", "-", ".", ".", "!", "!", "=", ".", "!", "returned", "-", ".", ".", "=", "=", "=", "="]),
-    (OrderState::Failed,      [".", ".", "-", "-", ".", "!", ".", ".", "!", ".", ".", "!", ".", ".", ".", "=", "=", "=", "="]),
-    (OrderState::Returned,    [".", "!", "-", "-", ".", ".", ".", ".", ".", ".", ".", ".", "-", ".", ".", "=", "=", "=", "="]),
+    (OrderState::Booking,     ["init", "failed", "-", "-", "!", "!", "!", "!", "!", "!", ".", ".", "!", "-", ".", "=", ".", ".", "-", "-"]),
+    (OrderState::Init,        [".", "!", "dispatching", "failed", "!", "!", "!", "!", "!", "manual", ".", ".", "!", "failed", ".", "=", ".", ".", "-", "="]),
+    (OrderState::Dispatching, [".", "!", "-", "-", "processing", "success", "failed", "init", "in_doubt", "=", "in_doubt", "init", ">", "-", "manual", ".", ".", ".", "-", "="]),
+    (OrderState::Processing,  [".", "!", "-", "-", "=", "success", "failed", "init", ".", "=", ".", "!", ">", "-", "manual", ".", ".", ".", "-", "="]),
+    (OrderState::InDoubt,     [".", "!", "-", "-", "processing", "success", "failed", "init", "=", "=", ".", "init", ">", "-", "manual", ".", ".", ".", "-", "="]),
+    (OrderState::Manual,      [".", "!", "-", "-", ".", "success", "failed", "init", "=", "=", ".", "init", ">", "-", ".", ".", ".", ".", "-", "="]),
+    (OrderState::Success,     [".", "!", "-", "-", ".", ".", "!", "!", ".", "=", ".", "!", "returned", "-", ".", ".", "=", "=", "=", "="]),
+    (OrderState::Failed,      [".", ".", "-", "-", ".", "!", ".", ".", ".", "!", ".", ".", "!", ".", ".", ".", "=", "=", "=", "="]),
+    (OrderState::Returned,    [".", "!", "-", "-", ".", ".", ".", ".", ".", ".", ".", ".", ".", "-", ".", ".", "=", "=", "=", "="]),
 ];
 
 fn shown(step: StateDecision) -> &'static str {
@@ -97,6 +97,8 @@ fn what_stays_moves_no_money() {
                 let harmless = [
                     OrderEffect::OpenCase,
                     OrderEffect::CloseCase,
+                    OrderEffect::NoteHeard,
+                    OrderEffect::NoteRefusal,
                     OrderEffect::PublishAgain,
                 ];
                 assert!(

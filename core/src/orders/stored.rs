@@ -1,5 +1,6 @@
 //! Values of an order as its columns store them.
 
+use crate::orders::SendRefusal;
 use anyhow::Context;
 use mysql_async::Row;
 use mysql_async::prelude::FromValue;
@@ -66,6 +67,17 @@ impl StoredValue for OrderState {
 
     fn literal(&self) -> SqlLiteral<'_> {
         SqlLiteral::Text(self.as_str())
+    }
+}
+
+impl StoredValue for Option<SendRefusal> {
+    fn read(row: &Row, name: &str) -> anyhow::Result<Self> {
+        let refusal: Option<String> = column(row, name)?;
+        refusal.map(|word| Ok(word.parse()?)).transpose()
+    }
+
+    fn literal(&self) -> SqlLiteral<'_> {
+        self.map(SendRefusal::as_str).into()
     }
 }
 

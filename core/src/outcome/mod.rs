@@ -12,6 +12,6 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use apply::{AckPolicy, OutcomeDelays, RENOTIFY_INTERVAL_US};
+pub use apply::{AckPolicy, OutcomeDelays, RENOTIFY_INTERVAL_US, SlowQueries};
 pub use recorder::OutcomeRecorder;
-pub use report::{AnswerTo, OrderOutcome, OutcomeNotRecorded, OutcomeResult};
+pub use report::{AnswerTo, AskedQuery, OrderOutcome, OutcomeNotRecorded, OutcomeResult};

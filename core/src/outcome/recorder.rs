@@ -1,7 +1,7 @@
 //! Entrance for outcomes.
 
 use crate::batch::{LockWait, LockedAccounts};
-use crate::orders::OrderRef;
+use crate::orders::{OrderRef, OrderSeals};
 use crate::outcome::apply::OutcomeDelays;
 use crate::outcome::report::{OrderOutcome, OutcomeNotRecorded, OutcomeResult};
 use crate::outcome::transaction::OutcomeTransaction;
@@ -11,7 +11,6 @@ use crate::saga::SagaFollower;
 use quick_cache::sync::Cache;
 use sluice_contract::ids::bucket_of;
 use sluice_contract::schema::Schemas;
-use sluice_contract::settings::Secret;
 use sluice_contract::sql::Pool;
 use sluice_contract::supervisor::Supervisor;
 use std::sync::Arc;
@@ -43,7 +42,7 @@ impl OutcomeRecorder {
         parts: &Supervisor,
         pool: &Pool,
         schemas: &Schemas,
-        key: &Secret,
+        seals: &OrderSeals,
         delays: &OutcomeDelays,
         ready: &ReadyQueue,
         follower: Option<&SagaFollower>,
@@ -54,7 +53,8 @@ impl OutcomeRecorder {
                 let transaction = OutcomeTransaction {
                     pool: pool.clone(),
                     schemas: schemas.clone(),
-                    key: key.clone(),
+                    key: seals.provenance().clone(),
+                    seals: seals.clone(),
                     delays: delays.clone(),
                     ready: ready.clone(),
                     follower: follower.cloned(),

@@ -17,16 +17,17 @@ use crate::batch::{
 };
 use crate::cases::CaseKind;
 use crate::metrics::METRICS;
-use crate::orders::OrderRef;
 use crate::orders::repo::{self, Attempt};
-use crate::outcome::apply::{AppliedOutcomes, AttemptChange, OutcomeDelays, apply, settle};
+use crate::orders::{OrderRef, OrderSeals};
+use crate::outcome::apply::{
+    AppliedOutcomes, AttemptChange, OutcomeDelays, apply, give_back, settle,
+};
 use crate::outcome::report::{OrderOutcome, OutcomeNotRecorded, OutcomeResult};
 use crate::ready_queue::ReadyQueue;
 use crate::routing::limits::{self, LimitTotal, LimitTotals, LimitUsage};
 use crate::saga::SagaFollower;
 use crate::transaction::Transaction;
 use crate::unit_of_work::UnitOfWork;
-use anyhow::Context;
 use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
 use sluice_contract::order::OrderState;
@@ -40,6 +41,8 @@ pub struct OutcomeTransaction {
     pub pool: Pool,
     pub schemas: Schemas,
     pub key: Secret,
+    /// Checks that rows are as the core wrote them.
+    pub seals: OrderSeals,
     pub delays: OutcomeDelays,
     pub ready: ReadyQueue,
     /// Drives the bookings after the commit, if balance and ledger are on servers of
@@ -93,14 +96,16 @@ impl BatchTransaction for OutcomeTransaction {
     async fn attempt(&mut self, outcomes: &[OrderOutcome]) -> anyhow::Result<Vec<Self::Done>> {
         let conn = self.pool.hold(&mut self.conn).await?;
         let mut transaction = Transaction::begin(conn).await?;
-        let orders = repo::lock(
+        let mut orders = repo::lock(
             transaction.conn(),
             outcomes.iter().map(|o| &o.at),
             self.lock_wait,
         )
         .await?;
+        let altered = self.seals.take_altered(&mut orders);
         let now = now_us();
-        let applied = apply(outcomes, orders, &self.delays, now);
+        let mut applied = apply(outcomes, orders, &self.delays, now);
+        applied.refuse_altered(outcomes, &altered);
         if applied.moved.is_empty() && applied.cases.is_empty() {
             transaction.roll_back().await?;
             return Ok(applied.taken.into_iter().map(Ok).collect());
@@ -117,7 +122,7 @@ impl BatchTransaction for OutcomeTransaction {
                 lock_and_settle(transaction.conn(), &self.schemas, &applied, wait).await?
             }
         };
-        let totals = free_limits(transaction.conn(), &applied).await?;
+        let totals = free_limits(transaction.conn(), &mut applied).await?;
         let mut unit_of_work = unit_of_work(&applied, &balances, &captures, totals);
         if let Some((_, intents)) = &split {
             unit_of_work.postings.clear();
@@ -188,10 +193,11 @@ async fn lock_and_settle(
 }
 
 /// Gives back what failed and returned orders took of cumulative totals. The locks
-/// come after those of balances and captures.
+/// come after those of balances and captures. A total that has less than that is a case:
+/// it never keeps the money.
 async fn free_limits(
     conn: &mut Conn,
-    applied: &AppliedOutcomes,
+    applied: &mut AppliedOutcomes,
 ) -> anyhow::Result<Vec<LimitTotal>> {
     let taken: Vec<&LimitUsage> = applied.freed.values().collect();
     if taken.is_empty() {
@@ -200,11 +206,8 @@ async fn free_limits(
     let wanted: BTreeSet<_> = taken.iter().flat_map(|t| t.keys.iter().cloned()).collect();
     let stored = limits::repo::lock_totals(conn, &wanted).await?;
     let mut totals = LimitTotals::new(wanted, stored);
-    for taking in taken {
-        totals
-            .give_back(&taking.keys, taking.amount)
-            .with_context(|| format!("order {}", taking.order_id))?;
-    }
+    let cases = give_back(&mut totals, &applied.freed, &applied.orders);
+    applied.cases.extend(cases);
     Ok(totals.touched())
 }
 

@@ -3,8 +3,12 @@
 
 use crate::backoff::backoff_us;
 use crate::channels::{ChannelClient, INTERNAL_CHANNEL};
+use crate::config::RecoveryConfig;
 use crate::orders::Order;
+use crate::outcome::SlowQueries;
 use crate::recovery::{MAX_SILENCE, OrderRecovery, repo};
+use sluice_contract::clock::now_us;
+use sluice_contract::order::OrderState;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +18,50 @@ use tokio::sync::Semaphore;
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// Pause while there were more than could be taken.
 const BUSY_POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// Part of a channel's queries that orders may have that are a person's case, beside the
+/// others.
+const SLOW_SHARE: usize = 8;
 /// Pause between two looks for channels that only the database knows.
 const CHANNEL_SCAN_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Queries of one channel.
+/// Queries of one channel and one urgency.
 pub(super) struct ChannelQueries {
     pub channel: String,
+    pub urgency: QueryUrgency,
     /// Queries that may still start.
     permits: Arc<Semaphore>,
+}
+
+/// Two lines of a channel: thousands of cases that are asked for at long intervals must not
+/// keep the orders waiting that fell into doubt a moment ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum QueryUrgency {
+    Usual,
+    /// Orders that are a person's case.
+    Slow,
+}
+
+impl QueryUrgency {
+    const ALL: [QueryUrgency; 2] = [QueryUrgency::Usual, QueryUrgency::Slow];
+
+    /// States whose orders are asked for.
+    pub fn states(self) -> &'static [OrderState] {
+        match self {
+            QueryUrgency::Usual => &[
+                OrderState::Dispatching,
+                OrderState::InDoubt,
+                OrderState::Processing,
+            ],
+            QueryUrgency::Slow => &[OrderState::Manual],
+        }
+    }
+
+    fn max_queries(self, config: &RecoveryConfig) -> usize {
+        match self {
+            QueryUrgency::Usual => config.max_concurrent_queries,
+            QueryUrgency::Slow => (config.max_concurrent_queries / SLOW_SHARE).max(1),
+        }
+    }
 }
 
 impl OrderRecovery {
@@ -40,13 +80,23 @@ impl OrderRecovery {
             }
             for channel in names {
                 if open.insert(channel.clone()) {
-                    let permits = Arc::new(Semaphore::new(self.config.max_concurrent_queries));
-                    let name = format!("recovery-{channel}");
-                    let queries = Arc::new(ChannelQueries { channel, permits });
-                    self.parts.spawn(name, self.clone().serve(queries));
+                    self.open_channel(&channel);
                 }
             }
             tokio::time::sleep(CHANNEL_SCAN_INTERVAL).await;
+        }
+    }
+
+    fn open_channel(self: &Arc<Self>, channel: &str) {
+        for urgency in QueryUrgency::ALL {
+            let queries = ChannelQueries {
+                channel: channel.to_owned(),
+                urgency,
+                permits: Arc::new(Semaphore::new(urgency.max_queries(&self.config))),
+            };
+            let name = format!("recovery-{channel}-{urgency:?}").to_lowercase();
+            self.parts
+                .spawn(name, self.clone().serve(Arc::new(queries)));
         }
     }
 
@@ -105,6 +155,9 @@ impl OrderRecovery {
 
     /// The wait after an order's latest query, never shorter than the call may take.
     pub(super) fn wait_us(&self, queries: &ChannelQueries, order: &Order) -> i64 {
+        if queries.urgency == QueryUrgency::Slow {
+            return SlowQueries::of(&self.config).wait_us(order, now_us());
+        }
         let us = |ms: u64| i64::try_from(ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
         let (first, longest) = (
             us(self.config.query_initial_delay_ms),

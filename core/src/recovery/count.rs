@@ -83,7 +83,7 @@ impl OrderRecovery {
                 .with_label_values(&[stage.as_str()])
                 .set(seconds(standing.since_us));
             // Stage 1 is due all the time: it waits for others, not for recovery.
-            if !matches!(stage, RecoveryStage::Sending | RecoveryStage::Person) {
+            if stage != RecoveryStage::Sending {
                 METRICS
                     .stages
                     .late

@@ -10,7 +10,7 @@
 
 use crate::batch::{self, BatchFailure, BatchTransaction, LockWait, RetryPolicy, SpoiledItem};
 use crate::orders::history::{OrderTransition, QUERY_EVENT};
-use crate::orders::{self, Order, OrderRef};
+use crate::orders::{self, AlteredOrder, Order, OrderRef};
 use crate::recovery::channel_queries::ChannelQueries;
 use crate::recovery::{OrderRecovery, repo};
 use crate::transaction::Transaction;
@@ -18,12 +18,9 @@ use crate::unit_of_work::UnitOfWork;
 use sluice_contract::clock::now_us;
 use sluice_contract::order::OrderState;
 
-/// States in which a channel is asked.
-pub(super) const QUERIED_STATES: [OrderState; 3] = [
-    OrderState::Dispatching,
-    OrderState::InDoubt,
-    OrderState::Processing,
-];
+/// Queries that an order counts at most: its column is no wider, and a person's case may
+/// last for years.
+const MAX_COUNTED_QUERIES: i64 = 30_000;
 
 impl OrderRecovery {
     /// Takes at most `max_orders` due orders of the channel, for one query each.
@@ -38,8 +35,16 @@ impl OrderRecovery {
             return Ok(Vec::new());
         }
         let recovery = self;
-        let mut lease = LeaseTransaction { recovery, queries };
-        match (batch::run(&mut lease, &due).await, due.as_slice()) {
+        let mut lease = LeaseTransaction {
+            recovery,
+            queries,
+            altered: Vec::new(),
+        };
+        let leased = batch::run(&mut lease, &due).await;
+        for order in std::mem::take(&mut lease.altered) {
+            self.quarantine.put_altered(&order).await;
+        }
+        match (leased, due.as_slice()) {
             (Ok(orders), _) => Ok(orders),
             (Err(failure), [only]) if failure.is_items_fault => {
                 lease.spoiled(only, failure).await;
@@ -58,7 +63,7 @@ impl OrderRecovery {
         repo::due_of(
             &mut conn,
             &queries.channel,
-            &QUERIED_STATES,
+            queries.urgency.states(),
             now_us(),
             &self.quarantine.ids(),
             max_orders,
@@ -71,6 +76,8 @@ impl OrderRecovery {
 struct LeaseTransaction<'a> {
     recovery: &'a OrderRecovery,
     queries: &'a ChannelQueries,
+    /// Orders that somebody changed beside the core: nobody is asked about them.
+    altered: Vec<AlteredOrder>,
 }
 
 impl BatchTransaction for LeaseTransaction<'_> {
@@ -85,18 +92,22 @@ impl BatchTransaction for LeaseTransaction<'_> {
         let mut conn = self.recovery.pool.get_conn().await?;
         let mut transaction = Transaction::begin(&mut conn).await?;
         let mut orders = orders::repo::lock(transaction.conn(), due.iter(), LockWait::Skip).await?;
+        self.altered
+            .extend(self.recovery.seals.take_altered(&mut orders));
         let now = now_us();
-        orders.retain(|o| {
-            QUERIED_STATES.contains(&o.state) && o.due_us.is_some_and(|due| due <= now)
-        });
+        let states = self.queries.urgency.states();
+        orders.retain(|o| states.contains(&o.state) && is_due(o, now));
         if orders.is_empty() {
             transaction.roll_back().await?;
             return Ok(orders);
         }
         for order in &mut orders {
-            order.queries += 1;
+            order.queries = (order.queries + 1).min(MAX_COUNTED_QUERIES);
             order.version += 1;
             order.updated_us = now;
+            // None: claimed by a version that did not write them. Both count from now.
+            order.send_by_us.get_or_insert(now);
+            order.last_heard_us.get_or_insert(now);
             order.due_us = Some(now + self.recovery.wait_us(self.queries, order));
         }
         let unit_of_work = UnitOfWork {
@@ -127,4 +138,9 @@ impl BatchTransaction for LeaseTransaction<'_> {
             .await;
         SpoiledItem::Skip
     }
+}
+
+fn is_due(order: &Order, now_us: i64) -> bool {
+    let is_never = order.state == OrderState::Manual && order.due_us == Some(repo::NEVER_DUE_US);
+    is_never || order.due_us.is_some_and(|due| due <= now_us)
 }

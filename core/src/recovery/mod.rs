@@ -16,6 +16,7 @@ mod sweep;
 use crate::channels::ChannelClient;
 use crate::config;
 use crate::guard::fence::FenceClient;
+use crate::orders::OrderSeals;
 use crate::outcome::OutcomeRecorder;
 use crate::quarantine::OrderQuarantine;
 use sluice_contract::schema::Schemas;
@@ -34,6 +35,7 @@ pub struct OrderRecovery {
     pub pool: Pool,
     pub schemas: Schemas,
     pub key: Secret,
+    pub seals: OrderSeals,
     pub fence: FenceClient,
     pub channels: Arc<[ChannelClient]>,
     pub outcomes: OutcomeRecorder,

@@ -13,6 +13,9 @@ const END_STATES: [OrderState; 3] = [
     OrderState::Returned,
 ];
 
+/// Due time of a manual order as an earlier version wrote it, which did not ask any more.
+pub const NEVER_DUE_US: i64 = i64::MAX;
+
 /// Channels that any order ever had: a handful, read by skipping through the index.
 pub async fn channels(conn: &mut impl Queryable) -> anyhow::Result<Vec<String>> {
     Ok(conn
@@ -70,14 +73,20 @@ async fn due_in(
     };
     // One range of the index per state, each with its own bound: over several states
     // at once the server would read all that are due to sort them.
-    let of_state = |state: &OrderState| {
+    let of_state = |state: &OrderState, due: String| {
         format!(
-            "(SELECT due_us,account_id,order_id FROM orders {scope} state='{}' AND due_us <= {now_us} {without} \
+            "(SELECT due_us,account_id,order_id FROM orders {scope} state='{}' AND due_us {due} {without} \
              ORDER BY due_us LIMIT {most})",
             state.as_str()
         )
     };
-    let all: Vec<String> = states.iter().map(of_state).collect();
+    let mut all: Vec<String> = states
+        .iter()
+        .map(|s| of_state(s, format!("<= {now_us}")))
+        .collect();
+    if states.contains(&OrderState::Manual) {
+        all.push(of_state(&OrderState::Manual, format!("= {NEVER_DUE_US}")));
+    }
     let sql = format!("{} ORDER BY due_us LIMIT {most}", all.join(" UNION ALL "));
     let rows: Vec<(i64, String, String)> = conn.query(sql).await?;
     Ok(rows
@@ -105,7 +114,7 @@ pub async fn waiting(
         .collect())
 }
 
-/// Which of these have waited since before `before_us` without a case.
+/// Lists those of these that have waited since before `before_us` without a case.
 pub async fn overdue(
     conn: &mut impl Queryable,
     page: &[OrderRef],
@@ -116,7 +125,7 @@ pub async fn overdue(
     }
     let sql = format!(
         "SELECT account_id,order_id FROM orders FORCE INDEX (by_order) WHERE account_id IN {} AND order_id IN {} \
-         AND updated_us < {before_us} AND has_open_case=0",
+         AND IFNULL(waiting_since_us,created_us) < {before_us} AND has_open_case=0",
         in_list(page.iter().map(|o| o.account_id.as_str())),
         in_list(page.iter().map(|o| o.order_id.as_str()))
     );

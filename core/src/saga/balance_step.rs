@@ -1,6 +1,6 @@
 //! Step 2, at the balance service: the money moves, once, and a step row says so.
 
-use crate::balance::{self, BookingError, LockedBooks};
+use crate::balance::{self, BookingAmount, BookingError, LockedBooks};
 use crate::batch::LockWait;
 use crate::intents::{BookingIntent, BookingResult, BookingResultRow};
 use crate::metrics::METRICS;
@@ -70,6 +70,16 @@ impl BookingSaga {
 }
 
 impl BookingIntent {
+    /// What it changes of the account's balance and of the payment.
+    fn sum(&self) -> BookingAmount<'_> {
+        let payment_no = self.payment_no.as_deref();
+        BookingAmount {
+            counterparty: self.counterparty.as_deref(),
+            unknown_payer_ok: self.unknown_payer_ok,
+            ..self.posting.sum(self.kind, payment_no)
+        }
+    }
+
     /// The captured payment that is made or changed: account and number.
     fn payment(&self) -> Option<(&str, &str)> {
         Some((&self.posting.account_id, self.payment_no.as_deref()?))
@@ -101,7 +111,7 @@ fn decide(
             out.done.push(None);
             continue;
         }
-        let booked = books.book(p.kind, &p.sum(intent.kind, intent.payment_no.as_deref()));
+        let booked = books.book(p.kind, &intent.sum());
         let done = match booked {
             Ok(()) => BookingResult::Booked,
             Err(error) if intent.is_refusable() => BookingResult::Refused(error),

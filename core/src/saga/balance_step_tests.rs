@@ -5,10 +5,18 @@ use sluice_contract::order::OrderKind;
 
 fn deposit(order: &str, amount: i64) -> BookingIntent {
     BookingIntent {
-        posting: Posting::deposit("A", "biz", Decimal::from(amount), "CNY".parse().unwrap()),
+        posting: Posting::deposit(
+            "local",
+            "A",
+            "biz",
+            Decimal::from(amount),
+            "CNY".parse().unwrap(),
+        ),
         order_id: order.into(),
         kind: OrderKind::CashOut,
         payment_no: None,
+        counterparty: None,
+        unknown_payer_ok: false,
         client: "c".into(),
         key: "k".into(),
         created_us: 1,
@@ -18,7 +26,7 @@ fn deposit(order: &str, amount: i64) -> BookingIntent {
 fn step(order: &str, done: BookingResult) -> BookingResultRow {
     BookingResultRow {
         account_id: "A".into(),
-        posting_id: "dep-biz".into(),
+        posting_id: "dep-local/biz".into(),
         order_id: order.into(),
         done,
     }

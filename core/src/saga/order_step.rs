@@ -8,6 +8,8 @@ use crate::ledger::events::incoming_event;
 use crate::metrics::METRICS;
 use crate::orders::events::accepted_event;
 use crate::orders::history::OrderTransition;
+use crate::orders::names::names_of_order;
+use crate::orders::repo::FreedKey;
 use crate::orders::state::{OrderInput, StateDecision, step};
 use crate::orders::{Order, OrderRef, repo as orders};
 use crate::saga::BookingSaga;
@@ -102,17 +104,17 @@ impl BookingSaga {
         }
         let now = now_us();
         let moved = learn(&closed, locked, now);
-        let refused = closed
+        let refused: Vec<&BookingIntent> = closed
             .iter()
-            .filter(|(i, done)| i.is_refusable() && *done != BookingResult::Booked);
+            .filter(|(i, done)| i.is_refusable() && *done != BookingResult::Booked)
+            .map(|(i, _)| *i)
+            .collect();
         let unit_of_work = UnitOfWork {
             moved_orders: moved.orders.iter().collect(),
             moves: moved.moves,
             events: moved.events,
             closed: closed.iter().map(|(intent, _)| *intent).collect(),
-            freed_keys: refused
-                .map(|(i, _)| (i.client.as_str(), i.key.as_str(), i.order_id.as_str()))
-                .collect(),
+            freed_keys: freed_keys(&refused, &moved.orders),
             ..UnitOfWork::default()
         };
         unit_of_work
@@ -120,6 +122,23 @@ impl BookingSaga {
             .await?;
         Ok(moved.orders)
     }
+}
+
+/// Names of requests that were refused: each intent's key, and what else its order was
+/// named.
+fn freed_keys<'a>(refused: &[&'a BookingIntent], moved: &'a [Order]) -> Vec<FreedKey<'a>> {
+    let mut freed = Vec::new();
+    for intent in refused {
+        let order = moved.iter().find(|o| o.order_id == intent.order_id);
+        let names = order.map(names_of_order).unwrap_or_default();
+        let all = std::iter::once(intent.key.clone()).chain(names);
+        freed.extend(all.map(|key| FreedKey {
+            client: &intent.client,
+            key,
+            order_id: &intent.order_id,
+        }));
+    }
+    freed
 }
 
 fn learn(
@@ -163,6 +182,8 @@ fn learn(
         order.due_us =
             (to == OrderState::Init).then_some(now_us + crate::orders::FIRST_POLL_DELAY_US);
         if let BookingResult::Refused(error) = done {
+            // Its request may be made again.
+            order.identity = None;
             order.result_code = Some(error.as_str().to_owned());
         }
         moved

@@ -2,12 +2,14 @@
 //! its stage.
 
 use crate::accept::Acceptor;
+use crate::access::AccessControl;
 use crate::channels::ChannelClient;
 use crate::config::{CoreConfig, CoreSecrets};
 use crate::dispatch::{Dispatcher, IsolationQueue};
 use crate::guard::fence::FenceClient;
 use crate::http::CoreApi;
 use crate::intake::PaymentIntake;
+use crate::orders::OrderSeals;
 use crate::outbox_relay::{OutboxRelay, producer};
 use crate::outcome::{OutcomeDelays, OutcomeRecorder};
 use crate::quarantine::OrderQuarantine;
@@ -19,7 +21,7 @@ use crate::service::database_watch::DatabaseWatch;
 use crate::service::listeners::serve_public;
 use crate::service::pools::ServicePools;
 use crate::service::stages::CoreStages;
-use crate::service::watches::{watch_channel_keys, watch_fence};
+use crate::service::watches::{watch_fence, watch_keys};
 use anyhow::ensure;
 use sluice_contract::schema::Schemas;
 use std::sync::Arc;
@@ -41,6 +43,7 @@ struct CoreAssembly<'a> {
     ready: ReadyQueue,
     fence: FenceClient,
     channels: Arc<[ChannelClient]>,
+    seals: OrderSeals,
 }
 
 /// Makes and starts every part of the core.
@@ -65,13 +68,18 @@ pub(super) async fn start(
             secrets.sidecar.clone(),
         )?,
         channels: channel_clients(config, secrets, &ready)?,
+        seals: OrderSeals::new(
+            &secrets.provenance,
+            secrets.provenance_next.as_ref(),
+            config.accept.unsealed_until_ms()?,
+        ),
         ready,
         config,
         secrets,
         schemas,
         stages,
     };
-    watch_channel_keys(&stages.base, secrets);
+    watch_keys(&stages.base, secrets);
     core.watch_database().await;
     let follower = core.saga().await?;
     let outcomes = core.outcomes(follower.as_ref());
@@ -157,7 +165,7 @@ impl CoreAssembly<'_> {
             &self.stages.writers,
             &self.pools.orders,
             self.schemas,
-            &self.secrets.provenance,
+            &self.seals,
             &OutcomeDelays::of(self.config),
             &self.ready,
             follower,
@@ -191,6 +199,7 @@ impl CoreAssembly<'_> {
             pool: self.pools.orders.clone(),
             schemas: self.schemas.clone(),
             key: self.secrets.provenance.clone(),
+            seals: self.seals.clone(),
             fence: self.fence.clone(),
             channels: self.channels.clone(),
             outcomes: outcomes.clone(),
@@ -225,6 +234,7 @@ impl CoreAssembly<'_> {
             pool: self.pools.orders.clone(),
             schemas: self.schemas.clone(),
             key: self.secrets.provenance.clone(),
+            seals: self.seals.clone(),
             fence: self.fence.clone(),
             routing: ActiveRouting::new(ids),
             channels: self.channels.clone(),
@@ -237,7 +247,8 @@ impl CoreAssembly<'_> {
     }
 
     fn api(&self, acceptor: &Arc<Acceptor>, outcomes: &OutcomeRecorder) -> anyhow::Result<CoreApi> {
-        let names = self.config.clients.iter().cloned();
+        let access = AccessControl::new(self.config, self.secrets, self.pools.orders.clone())?;
+        access.start(&self.stages.base);
         Ok(CoreApi {
             acceptor: acceptor.clone(),
             outcomes: outcomes.clone(),
@@ -248,9 +259,11 @@ impl CoreAssembly<'_> {
             provenance: self.secrets.provenance.clone(),
             fence: self.fence.clone(),
             channels: self.channels.clone(),
-            clients: names.zip(self.secrets.clients.iter().cloned()).collect(),
+            refund_unknown_payer: self.config.accept.refund_unknown_payer,
+            access: Arc::new(access),
             default_currency: self.config.default_currency.parse()?,
             max_body_bytes: self.config.accept.max_body_bytes,
+            listing_delay_ms: self.config.listing.delay_ms,
         })
     }
 }

@@ -20,11 +20,13 @@ pub(super) fn watch_fence(parts: &Supervisor, fence: FenceClient) {
     });
 }
 
-/// Takes over secrets of channels whose files change.
-pub(super) fn watch_channel_keys(parts: &Supervisor, secrets: &CoreSecrets) {
-    let watch = keys::watch(secrets.channels.clone(), |secret, usable| {
+/// Takes over secrets of channels and clients whose files change.
+pub(super) fn watch_keys(parts: &Supervisor, secrets: &CoreSecrets) {
+    let clients = secrets.clients.iter().flatten();
+    let rings = secrets.channels.iter().chain(clients).cloned().collect();
+    let watch = keys::watch(rings, |secret, usable| {
         let gauge = &METRICS.channels.secret_unusable;
         gauge.with_label_values(&[secret]).set((!usable).into());
     });
-    parts.spawn_loop("channel-keys", watch);
+    parts.spawn_loop("secrets", watch);
 }

@@ -20,7 +20,7 @@ use crate::intents::{BookingIntent, BookingResultRow};
 use crate::ledger::Posting;
 use crate::orders::Order;
 use crate::orders::history::OrderTransition;
-use crate::orders::repo::{Attempt, IdempotencyRow};
+use crate::orders::repo::{Attempt, FreedKey, IdempotencyRow};
 use crate::routing::limits::LimitTotal;
 use crate::transaction::Transaction;
 use sluice_contract::event::OrderEvent;
@@ -48,8 +48,8 @@ pub struct UnitOfWork<'a> {
     pub intents: Vec<BookingIntent>,
     /// Intents that are done with.
     pub closed: Vec<&'a BookingIntent>,
-    /// Keys of requests that were refused after all: client, key, order.
-    pub freed_keys: Vec<(&'a str, &'a str, &'a str)>,
+    /// Keys of requests that were refused after all.
+    pub freed_keys: Vec<FreedKey<'a>>,
     /// Outcomes of bookings at the balance: new ones, and ones that take a refused
     /// one's place.
     pub steps: Vec<BookingResultRow>,

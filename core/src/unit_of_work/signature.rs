@@ -98,6 +98,7 @@ fn add_capture(all: &mut TransactionEffects, c: &CapturedPayment) -> anyhow::Res
         currency,
         &amounts,
         c.version.into(),
+        c.payer.as_deref().unwrap_or_default().as_bytes(),
     );
     Ok(())
 }

@@ -6,6 +6,7 @@ use crate::orders::{history, repo as orders};
 use crate::unit_of_work::UnitOfWork;
 use crate::{balance, cases, ledger, routing};
 use sluice_contract::ids::new_tx_id;
+use sluice_contract::provenance::OrderSealKey;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 
@@ -24,7 +25,7 @@ impl UnitOfWork<'_> {
         let mut sql = String::with_capacity(
             1_024 + 1_024 * (self.new_orders.len() + self.moved_orders.len()),
         );
-        self.push_orders(&mut sql, now_us);
+        self.push_orders(&mut sql, key, now_us)?;
         self.push_books(&mut sql, schemas, now_us);
         self.push_saga(&mut sql, key, now_us)?;
         if !self.totals.is_empty() {
@@ -34,15 +35,16 @@ impl UnitOfWork<'_> {
         Ok(sql)
     }
 
-    fn push_orders(&self, sql: &mut String, now_us: i64) {
+    fn push_orders(&self, sql: &mut String, key: &Secret, now_us: i64) -> anyhow::Result<()> {
+        let seals = OrderSealKey::derive(key);
         if !self.keys.is_empty() {
             orders::push_keys(sql, &self.keys, now_us);
         }
         if !self.new_orders.is_empty() {
-            orders::push_inserts(sql, &self.new_orders);
+            orders::push_inserts(sql, &self.new_orders, &seals)?;
         }
         if !self.moved_orders.is_empty() {
-            orders::push_updates(sql, &self.moved_orders);
+            orders::push_updates(sql, &self.moved_orders, &seals);
         }
         if !self.new_attempts.is_empty() {
             orders::push_new_attempts(sql, &self.new_attempts);
@@ -59,6 +61,7 @@ impl UnitOfWork<'_> {
         if !self.closings.is_empty() {
             cases::repo::push_closings(sql, &self.closings, now_us);
         }
+        Ok(())
     }
 
     fn push_books(&self, sql: &mut String, schemas: &Schemas, now_us: i64) {

@@ -17,6 +17,7 @@ use sluice_core::accept::decide::decide;
 use sluice_core::accept::transaction::unit_of_work;
 use sluice_core::accept::{BookingRequest, DepositBooking, IdempotentRequest, WithdrawalBooking};
 use sluice_core::balance;
+use sluice_core::orders::names::GENERATED_TRANSACTION_PREFIX;
 use sluice_core::transaction::Transaction;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -76,6 +77,7 @@ pub async fn fund(books: &FloorBooks, currency: Currency) -> anyhow::Result<()> 
     for some in all.chunks(200) {
         let deposit = |n: &u64| IdempotentRequest {
             client: "deposit".into(),
+            scope: String::new(),
             key: format!("floor-{n}"),
             request_hash: "0".repeat(64),
             booking: BookingRequest::Deposit(DepositBooking {
@@ -137,6 +139,7 @@ fn ask(books: &FloorBooks, connection: u64, at: &mut u64, currency: Currency) ->
     let key = uuid::Uuid::now_v7().simple().to_string();
     IdempotentRequest {
         client: "floor".into(),
+        scope: String::new(),
         key: key.clone(),
         request_hash: "0".repeat(64),
         booking: BookingRequest::Withdraw(WithdrawalBooking {
@@ -146,11 +149,13 @@ fn ask(books: &FloorBooks, connection: u64, at: &mut u64, currency: Currency) ->
             amount: Decimal::new(10_025, 2),
             currency,
             user_id: Some("user-1".into()),
-            transaction_id: key,
+            transaction_id: format!("{GENERATED_TRANSACTION_PREFIX}{key}"),
             biz_no: None,
             channel: Some("netsunion".into()),
             bank: None,
             payment_no: None,
+            predecessor_id: None,
+            unknown_payer_ok: false,
         }),
     }
 }

@@ -18,7 +18,7 @@ use sluice_core::channels::ChannelClient;
 use sluice_core::config;
 use sluice_core::dispatch::{Dispatcher, IsolationQueue};
 use sluice_core::guard::fence::FenceClient;
-use sluice_core::orders::OrderRef;
+use sluice_core::orders::{OrderRef, OrderSeals};
 use sluice_core::outcome::{AckPolicy, OutcomeDelays, OutcomeRecorder};
 use sluice_core::quarantine::OrderQuarantine;
 use sluice_core::ready_queue::ReadyQueue;
@@ -338,6 +338,8 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
         query_concurrency: 32,
         connect_timeout_ms: None,
         deadline_ms: 1_000,
+        send_within_ms: 1_000,
+        quiet_ms: 1_000,
     };
     let ready = ReadyQueue::new(1);
     let ack_policy = AckPolicy {
@@ -350,9 +352,11 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
         first_query_us: 1,
         callback_us: 1,
         ack_policy,
+        ..OutcomeDelays::default()
     };
     let parts = Supervisor::default();
-    let outcomes = OutcomeRecorder::start(&parts, &pool, schemas, key, &waits, &ready, None);
+    let seals = OrderSeals::new(key, None, 0);
+    let outcomes = OutcomeRecorder::start(&parts, &pool, schemas, &seals, &waits, &ready, None);
     let fence = config::FenceClientConfig {
         enabled: false,
         sidecar_url: String::new(),
@@ -361,6 +365,7 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
         config: config::DispatchConfig::default(),
         schemas: schemas.clone(),
         key: key.clone(),
+        seals,
         fence: FenceClient::start(&parts, &fence, "bench", schemas, None)?,
         routing: ActiveRouting::new([settings.id.as_str()].into_iter()),
         channels: Arc::from([ChannelClient::new(

@@ -10,6 +10,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use sluice_contract::clock::now_us;
 use sluice_contract::event::{BusinessEvent, DEPOSIT_RECEIVED, WITHDRAW_REQUESTED};
+use sluice_contract::sql;
 use std::time::{Duration, Instant};
 
 /// A fault may go unseen for this long before it counts as missed.
@@ -63,6 +64,7 @@ fn event(kind: &str, account: &str, biz_no: &str, amount: Decimal) -> BusinessEv
         amount,
         currency: "CNY".to_owned(),
         occurred_us: now_us(),
+        payer_account_id: None,
     }
 }
 
@@ -85,6 +87,17 @@ pub async fn fund(stage: &DrillStage, account: &str, amount: Decimal) -> anyhow:
         .send(&event(DEPOSIT_RECEIVED, account, &biz_no, amount))
         .await?;
     stage.client.deposit(account, amount, &biz_no).await
+}
+
+/// Makes the database forget the names of an order, where no binlog shows it: as after a
+/// failover that lost them, a second order under them can't be refused.
+async fn forget_names(stage: &DrillStage, order: &str) -> anyhow::Result<()> {
+    let (mut conn, orders) = (sql::connect(&stage.url).await?, &stage.schemas.orders);
+    conn.query_drop("SET SESSION sql_log_bin=0").await?;
+    let delete = format!("DELETE FROM {orders}.idempotency WHERE order_id=?");
+    conn.exec_drop(delete, (order,)).await?;
+    let release = format!("UPDATE {orders}.orders SET identity=NULL WHERE order_id=?");
+    Ok(conn.exec_drop(release, (order,)).await?)
 }
 
 /// Submits an order as an honest upstream does: it tells first, then asks.
@@ -131,6 +144,7 @@ pub async fn make(stage: &DrillStage, kind: FaultKind) -> anyhow::Result<Injecte
         FaultKind::Duplicate => {
             let first = ask(&account, "once", "88.00");
             let paid = honest(stage, &first).await?;
+            forget_names(stage, &paid).await?;
             let twin = UpstreamSubmit {
                 transaction_id: format!("{}-again", first.transaction_id),
                 ..first

@@ -14,6 +14,7 @@ fn event(n: i64) -> BusinessEvent {
         amount: Decimal::new(n + 1, 2),
         currency: "CNY".into(),
         occurred_us: n,
+        payer_account_id: None,
     }
 }
 

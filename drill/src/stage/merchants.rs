@@ -44,6 +44,11 @@ impl MerchantTraffic {
         format!("{}-{payment}", self.run)
     }
 
+    /// The account that pays, to which a refund goes back.
+    pub fn payer(&self, payment: u64) -> String {
+        format!("payer-{}-{}", self.run, 2 * payment + 1)
+    }
+
     pub fn event(&self, payment: u64) -> BusinessEvent {
         BusinessEvent {
             id: format!("paid-{}", self.payment_no(payment)),
@@ -53,6 +58,7 @@ impl MerchantTraffic {
             amount: Decimal::from(PAID_AMOUNT),
             currency: "CNY".into(),
             occurred_us: now_us(),
+            payer_account_id: Some(self.payer(payment)),
         }
     }
 
@@ -107,7 +113,8 @@ impl MerchantTraffic {
         } else {
             let channel = if n % 4 == 1 { "netsunion" } else { "unionpay" };
             let json = format!(
-                r#"{{{named},"amount":"{REFUNDED_AMOUNT}","toAccountId":"payer-{key}","userId":"payer","channel":"{channel}"}}"#
+                r#"{{{named},"amount":"{REFUNDED_AMOUNT}","toAccountId":"{}","userId":"payer","channel":"{channel}"}}"#,
+                self.payer(n / 2)
             );
             target.post(out, "/refund", Some(&key), &json);
         }

@@ -14,7 +14,7 @@ pub mod traffic;
 mod waiting;
 
 pub use crate::stage::databases::ProgramUrls;
-pub use crate::stage::options::StageOptions;
+pub use crate::stage::options::{BRIEF_LATENESS, StageOptions};
 pub use crate::stage::servers::SplitBookServers;
 pub use crate::stage::settings::StagePorts;
 

@@ -5,6 +5,9 @@ use crate::setup::MariadbOptions;
 use crate::stage::settings::StagePorts;
 use std::path::PathBuf;
 
+/// Send-by and quiet time of a stage's channels, whose requests arrive at once or not at all.
+pub const BRIEF_LATENESS: &str = "send_within_ms = 2000\nquiet_ms = 1500";
+
 /// Settings of a stage. `Default` is the demo's.
 #[derive(Debug, Clone)]
 pub struct StageOptions {
@@ -47,7 +50,7 @@ impl Default for StageOptions {
             split_books: false,
             brokers: None,
             core_extra: String::new(),
-            each_channel: "deadline_ms = 1000".into(),
+            each_channel: format!("deadline_ms = 1000\n{BRIEF_LATENESS}"),
             sidecar_extra: String::new(),
             changes: None,
             env: Vec::new(),

@@ -54,6 +54,7 @@ impl Traffic {
             amount: Decimal::new(125, 2),
             currency: ORDER_CURRENCY.into(),
             occurred_us: now_us(),
+            payer_account_id: None,
         }
     }
 
@@ -89,8 +90,19 @@ impl Traffic {
         rate: u64,
         time: Duration,
     ) -> anyhow::Result<LoadReport> {
+        self.open_at(stage, stage.target(), rate, time).await
+    }
+
+    /// Submits to another core than the stage's first.
+    pub async fn open_at(
+        &self,
+        stage: &DrillStage,
+        target: LoadTarget,
+        rate: u64,
+        time: Duration,
+    ) -> anyhow::Result<LoadReport> {
         self.tell(stage, rate * time.as_secs() + 1).await?;
-        let (this, target) = (self.clone(), stage.target());
+        let this = self.clone();
         let load = OpenLoad {
             address: target.address.clone(),
             rate,
@@ -119,6 +131,7 @@ impl Traffic {
                 amount: Decimal::from(amount),
                 currency: ORDER_CURRENCY.into(),
                 occurred_us: now_us(),
+                payer_account_id: None,
             };
             stage.events.queue(&event).await?;
         }

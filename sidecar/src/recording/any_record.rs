@@ -96,6 +96,7 @@ pub fn a_record() -> impl Strategy<Value = RecordingEntry> {
                 amount: Decimal::new(amount, 4),
                 currency: "CNY".to_owned(),
                 occurred_us,
+                payer_account_id: None,
             };
             RecordingEntry::Input(RuleInput::Event(Arc::new(ReceivedEvent {
                 position: "business.payment/0/7".into(),

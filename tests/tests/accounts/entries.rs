@@ -76,7 +76,7 @@ async fn entries_by_cursor_come_once_each_while_more_are_written() -> anyhow::Re
         all.len(),
         once.len()
     );
-    ensure!(all[0] == "dep-dep-1/0", "oldest first: {}", all[0]);
+    ensure!(all[0] == "dep-local/dep-1/0", "oldest first: {}", all[0]);
     // Behind the end there is nothing yet, and then what came since.
     let (none, same, more) = page(&set, &cursor, 10).await?;
     ensure!(none.is_empty() && same == cursor && !more, "{none:?}");

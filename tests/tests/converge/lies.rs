@@ -5,6 +5,9 @@ use sluice_drill::channels::{
     SimulatorKind,
 };
 
+/// Quiet time of the channels; no request is later than that.
+pub(super) const QUIET_MS: u64 = 3_000;
+
 /// Payees to whom a channel lies, by the end of their name. Even orders are
 /// NetsUnion's, odd ones UnionPay's: about a hundred each.
 fn lies() -> Vec<(SimulatorKind, &'static str, ScriptedAction)> {
@@ -29,7 +32,7 @@ fn lies() -> Vec<(SimulatorKind, &'static str, ScriptedAction)> {
     ]
 }
 
-/// A worse day than `bad_day`: about one order in five is answered in a bad manner.
+/// A worse day than `bad_day`: about one order in four is answered in a bad manner.
 pub(super) fn worst_day(seed: u64) -> SimulatorConfig {
     let both = ActionRates {
         delay: 20,
@@ -39,8 +42,12 @@ pub(super) fn worst_day(seed: u64) -> SimulatorConfig {
         http_500_after_paying: 15,
         junk_body: 15,
         in_process_then_notify: 20,
-        fail: 20,
+        fail: 40,
         fail_later: 20,
+        // Both manners of late and lost, within the quiet time.
+        forget_refusals: 700,
+        deliver_late: 40,
+        late_ms: Some(QUIET_MS),
         late_callback: 20,
         duplicate_callback: 20,
         callback_before_reply: 20,

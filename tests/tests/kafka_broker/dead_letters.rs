@@ -21,6 +21,7 @@ fn deposit(n: u64) -> BusinessEvent {
         amount: Decimal::ONE,
         currency: "CNY".into(),
         occurred_us: sluice_contract::clock::now_us(),
+        payer_account_id: None,
     }
 }
 

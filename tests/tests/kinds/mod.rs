@@ -12,7 +12,7 @@ use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use sluice_contract::clock::now_us;
-use sluice_contract::event::{BusinessEvent, DEPOSIT_RECEIVED};
+use sluice_contract::event::{BusinessEvent, DEPOSIT_RECEIVED, PAYMENT_SUCCEEDED};
 use sluice_contract::order::OrderKind;
 use sluice_drill::stage::client::StageClient;
 use sluice_tests::TestStage;
@@ -33,6 +33,7 @@ fn business_event(
         amount: Decimal::from_str_exact(amount)?,
         currency: currency.into(),
         occurred_us: now_us(),
+        payer_account_id: (kind == PAYMENT_SUCCEEDED).then(|| "payer".to_owned()),
     })
 }
 

@@ -41,7 +41,7 @@ async fn two_cores_and_a_kill_never_exceed_a_payment() -> anyhow::Result<()> {
                                "paymentNo": merchants.payment_no(payment) });
         let path = if n % 3 == 0 { "/settlement" } else { "/refund" };
         if path == "/refund" {
-            body["toAccountId"] = json!(format!("payer-{n}"));
+            body["toAccountId"] = json!(merchants.payer(payment));
         }
         let key = format!("race-{n}");
         async move { anyhow::Ok((payment, clear_answer(&client, path, &key, &body).await?)) }

@@ -26,16 +26,15 @@ async fn a_refund_that_fails_or_comes_back_gives_back_and_bad_requests_are_named
             "CNY",
         )?)
         .await?;
-    set.stage
-        .events
-        .send(&business_event(
-            PAYMENT_SUCCEEDED,
-            "M",
-            "P-2",
-            "50.00",
-            "CNY",
-        )?)
-        .await?;
+    for (payment, amount, payer) in [
+        ("P-2", "50.00", "payer"),
+        ("P-fails.payer", "100.00", "fails.payer"),
+        ("P-back.payer", "100.00", "back.payer"),
+    ] {
+        let mut paid = business_event(PAYMENT_SUCCEEDED, "M", payment, amount, "CNY")?;
+        paid.payer_account_id = Some(payer.to_owned());
+        set.stage.events.send(&paid).await?;
+    }
     set.stage.sims.add_script(
         Channel::NetsUnion,
         ActionScript::new("fails.", ScriptedAction::Fail),
@@ -45,7 +44,9 @@ async fn a_refund_that_fails_or_comes_back_gives_back_and_bad_requests_are_named
         ActionScript::new("back.", ScriptedAction::ReturnAfterSuccess { ms: 200 }),
     )?;
     captured(&set, "M", "P-1").await?;
-    captured(&set, "M", "P-2").await?;
+    for payment in ["P-2", "P-fails.payer", "P-back.payer"] {
+        captured(&set, "M", payment).await?;
+    }
     ends_that_give_back(&set).await?;
     let order = accepted(
         &set,
@@ -91,8 +92,14 @@ async fn is_published(set: &TestStage, kind: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A refund to a payer of the payment that it made: each has one.
 fn refund(to: &str, amount: &str, channel: &str) -> Value {
-    json!({ "accountId": "M", "paymentNo": "P-1", "toAccountId": to, "amount": amount, "currency": "CNY",
+    let payment = if to == "payer" {
+        "P-1".to_owned()
+    } else {
+        format!("P-{to}")
+    };
+    json!({ "accountId": "M", "paymentNo": payment, "toAccountId": to, "amount": amount, "currency": "CNY",
             "bankCode": "ICBC", "userId": "u-1", "bizNo": format!("R-{to}"), "channel": channel })
 }
 
@@ -122,12 +129,12 @@ async fn ends_that_give_back(set: &TestStage) -> anyhow::Result<()> {
             .wait_for_status_of(OrderKind::Refund, &order, end)
             .await?;
         ensure!(
-            taken_of(set, "P-1").await? == (Decimal::ZERO, Decimal::ZERO),
+            taken_of(set, &format!("P-{to}")).await? == (Decimal::ZERO, Decimal::ZERO),
             "{to}: {:?}",
-            taken_of(set, "P-1").await?
+            taken_of(set, &format!("P-{to}")).await?
         );
         ensure!(
-            holds(set, "M", "CNY", "intermediate").await? == "150",
+            holds(set, "M", "CNY", "intermediate").await? == "350",
             "{to}"
         );
         let paid = set
@@ -225,7 +232,7 @@ fn beyond_the_payment() -> Vec<BadOrder> {
         ),
         (
             "/settlement",
-            without(settle(json!({ "amount": "70.01" })), "paymentNo"),
+            without(settle(json!({ "amount": "270.01" })), "paymentNo"),
             422,
             42202,
             "amount",

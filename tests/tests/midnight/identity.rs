@@ -8,7 +8,7 @@ use sluice_contract::clock::{now_us, trade_time};
 use sluice_contract::ids::serial_no;
 use sluice_drill::channels::{ScriptedAction, SimulatorKind};
 use sluice_drill::stage::traffic::Traffic;
-use sluice_drill::stage::{DrillStage, StageOptions};
+use sluice_drill::stage::{BRIEF_LATENESS, DrillStage, StageOptions};
 use sluice_tests::{TestStage, options};
 use std::time::Duration;
 
@@ -82,7 +82,8 @@ async fn claimed_before_midnight(
         }
         let zone = zone_before_midnight(START_TO_MIDNIGHT_S);
         let (begun, today) = (now_us(), date_in(&zone)?);
-        set.stage.options.each_channel = format!("deadline_ms = 1000\nzone = \"{zone}\"");
+        set.stage.options.each_channel =
+            format!("deadline_ms = 1000\n{BRIEF_LATENESS}\nzone = \"{zone}\"");
         set.stage.start_core().await?;
         set.stage.wait_for_fence().await?;
         if (now_us() - begun) / 1_000_000 > START_TO_MIDNIGHT_S - MIDNIGHT_MARGIN_S {

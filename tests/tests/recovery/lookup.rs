@@ -10,7 +10,9 @@ use sluice_tests::{TestStage, options};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_is_found_by_every_id_that_anybody_holds() -> anyhow::Result<()> {
-    let set = TestStage::up(options()).await?;
+    let mut options = options();
+    options.core_extra += "\nlisting.delay_ms = 0";
+    let set = TestStage::up(options).await?;
     Traffic::new("find", 20).fund(&set.stage, 1_000).await?;
     let mut orders = Vec::new();
     for n in 0..5 {

@@ -13,10 +13,15 @@ use sluice_drill::stage::client::UpstreamSubmit;
 use sluice_tests::TestStage;
 use std::time::{Duration, Instant};
 
-const WAIT_TIMEOUT: Duration = Duration::from_secs(40);
+pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Order `n`: from an account of its own, to a payee of its own.
-async fn submit(set: &TestStage, run: &str, n: u64, kind: SimulatorKind) -> anyhow::Result<String> {
+pub(crate) async fn submit(
+    set: &TestStage,
+    run: &str,
+    n: u64,
+    kind: SimulatorKind,
+) -> anyhow::Result<String> {
     let ask = UpstreamSubmit {
         from: format!("A{n:05}"),
         to: format!("{run}{n}.payee"),
@@ -37,7 +42,11 @@ async fn cases(set: &TestStage, order: &str) -> anyhow::Result<Vec<String>> {
     Ok(set.stage.pool.get_conn().await?.query(sql).await?)
 }
 
-async fn wait_for_case(set: &TestStage, order: &str, wanted: &str) -> anyhow::Result<()> {
+pub(crate) async fn wait_for_case(
+    set: &TestStage,
+    order: &str,
+    wanted: &str,
+) -> anyhow::Result<()> {
     let begun = Instant::now();
     loop {
         let found = cases(set, order).await?;

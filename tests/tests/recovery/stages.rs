@@ -26,7 +26,7 @@ async fn post(set: &TestStage, path: &str) -> anyhow::Result<(u16, Value)> {
 async fn stage_1_waits_for_the_fence_and_stage_3_for_a_callback_until_they_are_cases()
 -> anyhow::Result<()> {
     let mut set = TestStage::up(with(
-        "recovery.unsent_case_after_ms = 1000\nrecovery.max_queries = 3",
+        "recovery.unsent_case_after_ms = 1000\nrecovery.pending_case_after_ms = 2000",
     ))
     .await?;
     Traffic::new("stages", 20).fund(&set.stage, 1_000).await?;
@@ -42,7 +42,7 @@ async fn stage_1_waits_for_the_fence_and_stage_3_for_a_callback_until_they_are_c
     ensure!(
         sluice_orders(&set, &["stuck"])
             .await?
-            .contains("case exhausted: asked 3 times"),
+            .contains("case exhausted: asked "),
         "not shown as a case"
     );
 

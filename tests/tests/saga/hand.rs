@@ -3,6 +3,7 @@
 use anyhow::{Context, ensure};
 use rust_decimal::Decimal;
 use sluice_contract::clock::now_us;
+use sluice_contract::ids::new_tx_id;
 use sluice_contract::money::Currency;
 use sluice_contract::order::{OrderKind, OrderState};
 use sluice_contract::sql::Pool;
@@ -15,7 +16,7 @@ use sluice_core::batch::LockWait;
 use sluice_core::intents::BookingIntent;
 use sluice_core::orders::repo::Attempt;
 use sluice_core::orders::state::OrderInput;
-use sluice_core::orders::{Order, OrderRef, repo};
+use sluice_core::orders::{Order, OrderRef, OrderSeals, repo};
 use sluice_core::outcome::{
     AckPolicy, OrderOutcome, OutcomeDelays, OutcomeRecorder, OutcomeResult,
 };
@@ -78,12 +79,13 @@ impl SagaHand {
             first_query_us: 1_000_000,
             callback_us: 1_000_000,
             ack_policy,
+            ..OutcomeDelays::default()
         };
         let outcomes = OutcomeRecorder::start(
             &parts,
             &orders,
             schemas,
-            &stage.key,
+            &OrderSeals::new(&stage.key, None, 0),
             &waits,
             &ready,
             Some(&follower),
@@ -103,6 +105,7 @@ impl SagaHand {
     ) -> anyhow::Result<Vec<BookingIntent>> {
         let keyed = IdempotentRequest {
             client: "local".into(),
+            scope: String::new(),
             key: key.into(),
             request_hash: format!("{:064}", 0),
             booking,
@@ -198,6 +201,7 @@ pub(super) fn capture(account: &str, payment_no: &str) -> BookingRequest {
         amount,
         currency,
         payment_no: payment_no.into(),
+        payer: Some("payee".into()),
         event_time_us: 0,
     })
 }
@@ -215,11 +219,13 @@ pub(super) fn withdraw(
         amount: Decimal::from(amount),
         currency: cny(),
         user_id: None,
-        transaction_id: format!("t-{account}"),
+        transaction_id: format!("t-{}", new_tx_id()),
         biz_no: None,
         channel: None,
         bank: None,
         payment_no: payment.map(str::to_owned),
+        predecessor_id: None,
+        unknown_payer_ok: false,
     })
 }
 

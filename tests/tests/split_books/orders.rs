@@ -134,6 +134,7 @@ async fn a_refusal_burns_no_key(set: &TestStage) -> anyhow::Result<()> {
         amount: Decimal::from(9_000),
         currency: "CNY".into(),
         occurred_us: now_us(),
+        payer_account_id: None,
     };
     set.stage.events.queue(&received).await?;
     set.stage.events.flush(Duration::from_secs(10)).await?;

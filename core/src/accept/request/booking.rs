@@ -22,6 +22,10 @@ pub struct WithdrawalBooking {
     pub bank: Option<String>,
     /// The captured payment that a refund or a settlement takes from.
     pub payment_no: Option<String>,
+    /// The failed order of the same business number that this one tries again.
+    pub predecessor_id: Option<String>,
+    /// Whether a refund may go to anybody if nobody said who paid.
+    pub unknown_payer_ok: bool,
 }
 
 /// Books a payment that an upstream received for the account.
@@ -42,6 +46,8 @@ pub struct CaptureBooking {
     pub currency: Currency,
     /// The payment's own number, unique per account.
     pub payment_no: String,
+    /// The account that paid, if the event named one.
+    pub payer: Option<String>,
     /// Time of the event in its sender's clock, in µs; 0 if nobody said.
     pub event_time_us: i64,
 }
@@ -54,6 +60,8 @@ impl WithdrawalBooking {
             currency: self.currency,
             kind: self.kind,
             payment_no: self.payment_no.as_deref(),
+            counterparty: Some(&self.to_account),
+            unknown_payer_ok: self.unknown_payer_ok,
         }
     }
 }
@@ -67,6 +75,8 @@ impl DepositBooking {
             currency,
             kind: OrderKind::CashOut,
             payment_no: None,
+            counterparty: None,
+            unknown_payer_ok: false,
         }
     }
 }
@@ -80,6 +90,8 @@ impl CaptureBooking {
             currency,
             kind: OrderKind::CashOut,
             payment_no: Some(&self.payment_no),
+            counterparty: self.payer.as_deref(),
+            unknown_payer_ok: false,
         }
     }
 }

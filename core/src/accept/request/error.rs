@@ -1,6 +1,7 @@
 //! Refusals of the accept path.
 
 use crate::balance::BookingError;
+use crate::orders::names::RequestName;
 
 /// Reason why a request was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -9,6 +10,13 @@ pub enum AcceptError {
     InFlight,
     #[error("this key was used for another request")]
     KeyReused,
+    #[error("this {} was used for another request: {field} differs", name.word())]
+    Differs {
+        name: RequestName,
+        field: &'static str,
+    },
+    #[error("{0}")]
+    BadPredecessor(&'static str),
     #[error("no such account")]
     UnknownAccount,
     #[error("the account has no balance in this currency")]
@@ -19,6 +27,12 @@ pub enum AcceptError {
     InsufficientCaptured,
     #[error("no such payment was captured for this account in this currency")]
     UnknownPayment,
+    #[error("the payment came from another account: a refund goes back to who paid")]
+    NotThePayer,
+    #[error(
+        "the payment's event named no payer, so it can't be refunded; see accept.refund_unknown_payer"
+    )]
+    UnknownPayer,
     #[error("refunds and settlements would exceed what the payment captured")]
     PaymentExceeded,
     #[error("this payment is captured already")]
@@ -42,6 +56,8 @@ impl From<BookingError> for AcceptError {
             BookingError::UnknownBalance => AcceptError::UnknownBalance,
             BookingError::Insufficient => AcceptError::InsufficientFunds,
             BookingError::UnknownPayment => AcceptError::UnknownPayment,
+            BookingError::NotThePayer => AcceptError::NotThePayer,
+            BookingError::UnknownPayer => AcceptError::UnknownPayer,
             BookingError::PaymentExceeded => AcceptError::PaymentExceeded,
             BookingError::AlreadyBooked => AcceptError::AlreadyCaptured,
             BookingError::Overflow => AcceptError::BalanceOverflow,
@@ -59,11 +75,15 @@ impl AcceptError {
             | AcceptError::AccountLocked
             | AcceptError::Unavailable => true,
             AcceptError::KeyReused
+            | AcceptError::Differs { .. }
+            | AcceptError::BadPredecessor(_)
             | AcceptError::UnknownAccount
             | AcceptError::UnknownBalance
             | AcceptError::InsufficientFunds
             | AcceptError::InsufficientCaptured
             | AcceptError::UnknownPayment
+            | AcceptError::NotThePayer
+            | AcceptError::UnknownPayer
             | AcceptError::PaymentExceeded
             | AcceptError::AlreadyCaptured
             | AcceptError::BalanceOverflow => false,

@@ -4,6 +4,7 @@
 mod answer;
 mod booking;
 mod error;
+mod names;
 
 pub use answer::{AcceptResult, AcceptedRequest, replay};
 pub use booking::{CaptureBooking, DepositBooking, WithdrawalBooking};
@@ -49,6 +50,15 @@ impl BookingRequest {
         }
     }
 
+    /// Names who made the captured payment, or who is to get it back.
+    pub fn counterparty(&self) -> Option<&str> {
+        match self {
+            BookingRequest::Withdraw(w) if w.kind == OrderKind::Refund => Some(&w.to_account),
+            BookingRequest::Withdraw(_) | BookingRequest::Deposit(_) => None,
+            BookingRequest::Capture(c) => c.payer.as_deref(),
+        }
+    }
+
     pub fn account_id(&self) -> &str {
         match self {
             BookingRequest::Withdraw(w) => &w.account_id,
@@ -63,6 +73,9 @@ impl BookingRequest {
 #[derive(Debug, Clone)]
 pub struct IdempotentRequest {
     pub client: String,
+    /// For whom the client asks, if it has users of its own: one user's names are never
+    /// another's. Empty for none.
+    pub scope: String,
     pub key: String,
     pub request_hash: String,
     pub booking: BookingRequest,

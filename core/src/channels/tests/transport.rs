@@ -1,6 +1,7 @@
 //! Requests that may be sent again and those that may not, over real sockets.
 
 use super::*;
+use crate::channels::send_by::TimedBody;
 use crate::config;
 use crate::ready_queue::ReadyQueue;
 use sluice_contract::clock::now_us;
@@ -85,13 +86,20 @@ fn client_at(url: String, deadline_ms: u64) -> ChannelClient {
         query_concurrency: 1,
         deadline_ms,
         connect_timeout_ms: None,
+        send_within_ms: 10_000,
+        quiet_ms: 10_000,
     };
     ChannelClient::new(&config, KeyRing::fixed(keys()), &ReadyQueue::new(1)).unwrap()
 }
 
+/// A send-by time that these tests don't reach.
+fn in_time() -> SendBy {
+    SendBy::after(now_us(), Duration::from_secs(60))
+}
+
 async fn paid(address: SocketAddr, deadline_ms: u64) -> ChannelAnswer {
     client(address, deadline_ms)
-        .pay(&order("1.25", "CNY"))
+        .pay(&order("1.25", "CNY"), in_time())
         .await
         .answer
 }
@@ -130,7 +138,7 @@ async fn a_tls_handshake_that_fails_has_sent_nothing_and_is_tried_again() {
     let greetings = serve(listener, ServerBehaviour::Closes);
     let client = client_at(format!("https://{address}"), 5_000);
     assert_eq!(
-        client.pay(&order("1.25", "CNY")).await.answer,
+        client.pay(&order("1.25", "CNY"), in_time()).await.answer,
         ChannelAnswer::Unknown
     );
     assert_eq!(greetings.load(Ordering::SeqCst), 5);
@@ -193,4 +201,42 @@ async fn held_payments_leave_queries_their_own_slots() {
         (ChannelAnswer::Unknown, ChannelAnswer::Unknown)
     );
     assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn past_its_send_by_time_no_request_leaves() {
+    let (listener, address) = listener().await;
+    let requests = serve(listener, ServerBehaviour::Answers(answer("0000", 0)));
+    let client = client(address, 2_000);
+    let order = order("1.25", "CNY");
+    // By the wall clock, which goes on while a host sleeps, and by the other.
+    let minute = Duration::from_secs(60);
+    let late = SendBy::after(now_us() - 61_000_000, minute);
+    assert_eq!(client.pay(&order, late).await.code, "no_answer");
+    let late = SendBy::after(now_us() + 60_000_000, Duration::ZERO);
+    assert_eq!(client.pay(&order, late).await.code, "no_answer");
+    assert_eq!(requests.load(Ordering::SeqCst), 0);
+    // The control.
+    let paid = client.pay(&order, in_time()).await;
+    assert_eq!(
+        (paid.answer, requests.load(Ordering::SeqCst)),
+        (ChannelAnswer::Succeeded, 1)
+    );
+}
+
+#[tokio::test]
+async fn a_request_whose_time_passed_while_connecting_leaves_no_byte() {
+    let (listener, address) = listener().await;
+    let requests = serve(listener, ServerBehaviour::Answers(answer("0000", 0)));
+    // The check before connecting is left out: the body's own is what is tried here.
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let sent = async |send_by| {
+        let body = reqwest::Body::wrap(TimedBody::new(b"{}".to_vec(), send_by));
+        let request = http.post(format!("http://{address}/pay")).body(body);
+        request.send().await.is_ok()
+    };
+    assert!(!sent(SendBy::after(now_us(), Duration::ZERO)).await);
+    sleep(Duration::from_millis(100)).await;
+    assert_eq!(requests.load(Ordering::SeqCst), 0, "bytes were written");
+    assert!(sent(in_time()).await && requests.load(Ordering::SeqCst) == 1);
 }

@@ -3,9 +3,10 @@
 //!
 //! | gate | asks | held back, until |
 //! |---|---|---|
+//! | `gate_seal` | is the row as the core wrote it? | a person mends it: a case |
 //! | `gate_state` | may this state be claimed? | nothing: it isn't looked at again |
 //! | `gate_breaker` | is a breaker open, whatever the channel? | a poll finds it closed |
-//! | `gate_hold` | is the account held by an open pair? | it is tried again at once |
+//! | `gate_hold` | is the account held by an open pair? | parked before; else a poll finds it |
 //! | `gate_route` | which channel takes it? | routing, limits or the day change |
 //! | `gate_breaker` | is a breaker of that channel open? | a poll finds it closed |
 //! | `gate_permit` | is a call of that channel free? | a call ends |
@@ -14,8 +15,8 @@ use crate::channels::ChannelClient;
 use crate::channels::permits::CallPermit;
 use crate::dispatch::claim::inputs::ClaimInputs;
 use crate::dispatch::claim::send_path::{RouteChoice, SendPath};
-use crate::orders::Order;
 use crate::orders::state::{OrderInput, StateDecision, step};
+use crate::orders::{Order, OrderSeals, SealBreach};
 use crate::routing::{Route, RouteDecision};
 use sluice_contract::breaker::BreakerKey;
 use sluice_contract::order::OrderState;
@@ -48,14 +49,16 @@ pub(super) enum HoldReason {
     Pair,
     Route,
     Channel,
+    Altered,
 }
 
 impl HoldReason {
-    pub const ALL: [HoldReason; 4] = [
+    pub const ALL: [HoldReason; 5] = [
         HoldReason::Breaker,
         HoldReason::Pair,
         HoldReason::Route,
         HoldReason::Channel,
+        HoldReason::Altered,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -64,6 +67,7 @@ impl HoldReason {
             HoldReason::Pair => "pair",
             HoldReason::Route => "route",
             HoldReason::Channel => "channel",
+            HoldReason::Altered => "altered",
         }
     }
 }
@@ -105,6 +109,12 @@ pub(super) fn decide<'a>(
             permit,
         }),
     })
+}
+
+/// Checks that what is about to be paid is what was asked, and that a sending repeats the
+/// first one's serial number, trade time and channel.
+pub(super) fn gate_seal(seals: &OrderSeals, order: &Order) -> Result<(), SealBreach> {
+    seals.check(order)
 }
 
 /// The state that a claim moves the order to, if it may be claimed.

@@ -26,7 +26,7 @@ use crate::batch::{
 };
 use crate::channels::ChannelClient;
 use crate::orders::repo;
-use crate::orders::{Order, OrderRef};
+use crate::orders::{Order, OrderRef, OrderSeals};
 use crate::routing::ActiveRouting;
 use crate::transaction::{Transaction, roll_back};
 use inputs::read_inputs;
@@ -44,6 +44,7 @@ pub(super) struct ClaimContext<'a> {
     pub pool: &'a Pool,
     pub schemas: &'a Schemas,
     pub key: &'a Secret,
+    pub seals: &'a OrderSeals,
     /// Version of the breakers' seal that was announced before this claim.
     pub breakers: i64,
     pub routing: &'a ActiveRouting,
@@ -104,6 +105,10 @@ impl BatchTransaction for ClaimTransaction<'_> {
         let mut inputs = read_inputs(&self.context, transaction.conn(), &orders, now).await?;
         let mut result = ClaimResult::default();
         for order in orders {
+            if let Err(breach) = gates::gate_seal(self.context.seals, &order) {
+                result.set_altered(&order, breach);
+                continue;
+            }
             if order.was_sent()
                 && order.state == OrderState::Init
                 && !live.contains(&order.order_id)
@@ -115,6 +120,7 @@ impl BatchTransaction for ClaimTransaction<'_> {
             result.add(&mut inputs, order, decision, now)?;
         }
         result.show_held();
+        result.effects.unknown_breakers = inputs.tripped.unknown().to_vec();
         if result.is_empty() {
             transaction.roll_back().await?;
         } else {

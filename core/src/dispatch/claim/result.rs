@@ -1,6 +1,7 @@
 //! Result of a claim: its orders by what was decided about them, and the writes that
 //! follow.
 
+use crate::channels::SendBy;
 use crate::channels::permits::CallPermit;
 use crate::dispatch::claim::gates::{ClaimDecision, HoldReason};
 use crate::dispatch::claim::grant::take;
@@ -10,7 +11,7 @@ use crate::metrics::METRICS;
 use crate::orders::history::{OrderTransition, UNROUTED_EVENT};
 use crate::orders::repo::Attempt;
 use crate::orders::state::OrderInput;
-use crate::orders::{Order, OrderRef};
+use crate::orders::{AlteredOrder, Order, OrderRef, SealBreach};
 use crate::routing::limits::LimitTotal;
 use crate::unit_of_work::UnitOfWork;
 use sluice_contract::order::OrderState;
@@ -20,15 +21,19 @@ use std::collections::{HashMap, HashSet};
 pub(in crate::dispatch) struct ClaimedOrder {
     pub order: Order,
     pub permit: Option<CallPermit>,
+    /// Past it the request is not written: whoever was stalled since the claim sends nothing.
+    pub send_by: SendBy,
 }
 
 /// Effects of a claim, to be performed once it is committed.
 #[derive(Default)]
 pub(in crate::dispatch) struct ClaimEffects {
-    /// Orders whose account is held: they are tried again at once.
-    pub requeued: Vec<OrderRef>,
     /// Orders that no channel will ever take.
     pub failing: Vec<UnroutableOrder>,
+    /// Orders that somebody changed beside the core.
+    pub altered: Vec<AlteredOrder>,
+    /// Open breakers that this version does not know.
+    pub unknown_breakers: Vec<String>,
 }
 
 /// An order that no channel will ever take.
@@ -62,14 +67,8 @@ impl ClaimResult {
     ) -> anyhow::Result<()> {
         match decision {
             ClaimDecision::Skip => {}
-            ClaimDecision::Hold(by) => {
-                self.hold(by);
-                match by {
-                    HoldReason::Pair => self.effects.requeued.push(order.at()),
-                    // Polling, a change of the routing or a free permit brings it back.
-                    HoldReason::Breaker | HoldReason::Route | HoldReason::Channel => {}
-                }
-            }
+            // Polling, a change of the routing or a free permit brings it back.
+            ClaimDecision::Hold(by) => self.hold(by),
             ClaimDecision::NoRoute(decision) => {
                 self.hold(HoldReason::Route);
                 if decision.fails {
@@ -83,11 +82,18 @@ impl ClaimResult {
                 }
             }
             ClaimDecision::Claim(grant) => {
-                let permit = take(&mut order, inputs, grant, now)?;
-                self.claimed.push(ClaimedOrder { order, permit });
+                self.claimed.push(take(order, inputs, grant, now)?);
             }
         }
         Ok(())
+    }
+
+    /// Notes an order whose seal does not hold: it is neither sent nor written, so that no
+    /// signature of ours covers what somebody else has put there.
+    pub fn set_altered(&mut self, order: &Order, breach: SealBreach) {
+        self.hold(HoldReason::Altered);
+        let at = order.at();
+        self.effects.altered.push(AlteredOrder { at, breach });
     }
 
     /// Tells whether there is nothing to write.
@@ -116,7 +122,11 @@ impl ClaimResult {
 
     /// Shows how many orders each gate has held back.
     pub fn show_held(&self) {
-        for by in HoldReason::ALL {
+        // Orders of held accounts are counted where they wait.
+        for by in HoldReason::ALL
+            .into_iter()
+            .filter(|by| *by != HoldReason::Pair)
+        {
             let held = self.held.get(&by).copied().unwrap_or(0);
             METRICS.blocked.with_label_values(&[by.as_str()]).set(held);
         }

@@ -56,7 +56,9 @@ impl AppliedOutcomes {
             order_id: b.posting.reference.clone(),
             kind: b.kind,
             payment_no: b.payment_no.clone(),
-            client: String::new(),
+            counterparty: None,
+            unknown_payer_ok: false,
+            client: b.posting.client.clone(),
             key: String::new(),
             created_us: now_us,
         };

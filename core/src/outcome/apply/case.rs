@@ -1,8 +1,8 @@
 //! Cases that outcomes open and close.
 
 use crate::cases::{self, CaseClosing, CaseKind, OrderCase, storable};
-use crate::orders::Order;
 use crate::orders::state::OrderInput;
+use crate::orders::{AlteredOrder, Order};
 use crate::outcome::apply::applied::AppliedOutcomes;
 use crate::outcome::report::{OrderOutcome, OutcomeResult};
 
@@ -18,6 +18,28 @@ pub(super) fn contradiction(
             .push(new_case(order, CaseKind::Contradiction, &detail));
     }
     OutcomeResult::Contradiction
+}
+
+impl AppliedOutcomes {
+    /// Refuses what is told of orders that somebody changed beside the core: their rows are
+    /// no measure of a channel's word. Each gets a case; a person mends the row, and the
+    /// channel is asked again.
+    pub fn refuse_altered(&mut self, outcomes: &[OrderOutcome], altered: &[AlteredOrder]) {
+        for (taken, outcome) in self.taken.iter_mut().zip(outcomes) {
+            if altered.iter().any(|order| order.at == outcome.at) {
+                *taken = OutcomeResult::Contradiction;
+            }
+        }
+        for AlteredOrder { at, breach } in altered {
+            tracing::error!(order = %at.order_id, account = %at.account_id, "altered: {breach}");
+            self.cases.push(OrderCase {
+                account_id: at.account_id.clone(),
+                order_id: at.order_id.clone(),
+                kind: CaseKind::Altered,
+                detail: cases::detail(&breach.to_string()),
+            });
+        }
+    }
 }
 
 /// Says in words what a person has to look at.
@@ -58,6 +80,7 @@ pub(super) fn case_of(order: &Order, input: OrderInput, outcome: &OrderOutcome) 
         | OrderInput::Succeeded
         | OrderInput::Declined
         | OrderInput::NotHere
+        | OrderInput::SendRefused
         | OrderInput::Unknown
         | OrderInput::NoSuchTrade
         | OrderInput::Returned
@@ -65,7 +88,8 @@ pub(super) fn case_of(order: &Order, input: OrderInput, outcome: &OrderOutcome) 
         | OrderInput::AckOverdue
         | OrderInput::Acknowledged
         | OrderInput::Renotify => {
-            let detail = format!("asked {} times without a clear answer", order.queries);
+            let bound = outcome.detail.as_deref().unwrap_or("no clear answer");
+            let detail = format!("asked {} times: {bound}", order.queries);
             new_case(order, CaseKind::Exhausted, &detail)
         }
     }
@@ -114,6 +138,7 @@ fn closer(outcome: &OrderOutcome) -> &'static str {
         | OrderInput::Succeeded
         | OrderInput::Declined
         | OrderInput::NotHere
+        | OrderInput::SendRefused
         | OrderInput::DeclineReversed
         | OrderInput::Unknown
         | OrderInput::NoSuchTrade

@@ -9,6 +9,7 @@ use crate::outcome::apply::delays::OutcomeDelays;
 use crate::outcome::apply::effects::perform;
 use crate::outcome::apply::note::note;
 use crate::outcome::apply::reroute::{has_last_attempt, reroute};
+use crate::outcome::apply::sendings::refusal;
 use crate::outcome::report::OrderOutcome;
 use crate::routing::Route;
 use crate::routing::limits::LimitUsage;
@@ -36,7 +37,8 @@ pub(super) fn change(
         all.freed.insert(order.order_id.clone(), usage);
     }
     if from != decided.to {
-        move_order(order, decided.to, outcome, delays, now_us);
+        move_order(order, decided.to, delays, outcome, now_us);
+        note_code(order, outcome);
         if was_sent && has_last_attempt(order) {
             let attempt = attempt_change(order, decided.input, with.clone());
             all.attempts.insert(order.order_id.clone(), attempt);
@@ -47,6 +49,10 @@ pub(super) fn change(
             // The next channel is asked afresh.
             (order.channel, order.queries) = (None, 0);
         }
+    }
+    if decided.input == OrderInput::SendRefused {
+        note_code(order, outcome);
+        order.send_refusal = refusal(outcome);
     }
     if decided.input == OrderInput::DeclineReversed
         && let Some(channel) = outcome.channel
@@ -67,13 +73,17 @@ pub(super) fn change(
 fn move_order(
     order: &mut Order,
     to: OrderState,
-    outcome: &OrderOutcome,
     delays: &OutcomeDelays,
+    outcome: &OrderOutcome,
     now_us: i64,
 ) {
-    order.state = to;
-    if outcome.code.is_some() {
-        order.result_code = outcome.code.as_deref().map(storable);
+    let from = std::mem::replace(&mut order.state, to);
+    if to == OrderState::Init && from != OrderState::Booking {
+        order.waiting_since_us = Some(now_us);
+    }
+    if from == OrderState::Manual {
+        // Told clearly after all: its silence counts anew.
+        order.last_heard_us = Some(now_us);
     }
     order.due_us = match to {
         OrderState::Init | OrderState::Booking => Some(now_us),
@@ -81,10 +91,18 @@ fn move_order(
         OrderState::InDoubt => Some(now_us + delays.first_query_us),
         OrderState::Processing => Some(now_us + delays.callback_us),
         OrderState::Dispatching => order.due_us,
-        // A person's case stays in the index of unfinished orders.
-        OrderState::Manual => Some(i64::MAX),
+        OrderState::Manual => Some(now_us + delays.slow_queries.wait_us(order, now_us)),
         OrderState::Success | OrderState::Failed | OrderState::Returned => None,
     };
+}
+
+/// Keeps the channel's code, for people. "No such trade" is no reason for an end: that was
+/// told before, by the refusal of the last sending.
+fn note_code(order: &mut Order, outcome: &OrderOutcome) {
+    let is_told = outcome.event == OrderInput::NoSuchTrade && order.send_refusal.is_some();
+    if !is_told && let Some(code) = &outcome.code {
+        order.result_code = Some(storable(code));
+    }
 }
 
 /// Makes the new state of the order's last attempt, at the channel that had it.

@@ -7,7 +7,8 @@ use crate::outcome::apply::delays::{OutcomeDelays, RENOTIFY_INTERVAL_US};
 use crate::outcome::apply::former_channel::{FormerChannelAnswer, former_channel_answer};
 use crate::outcome::apply::mismatch::contradicts;
 use crate::outcome::apply::reroute::reroute;
-use crate::outcome::report::{AnswerTo, OrderOutcome, OutcomeResult};
+use crate::outcome::apply::sendings::{SendingProof, weigh};
+use crate::outcome::report::{OrderOutcome, OutcomeResult};
 use crate::routing::Route;
 use sluice_contract::order::OrderState;
 
@@ -56,15 +57,14 @@ fn count_own(
     delays: &OutcomeDelays,
     now_us: i64,
 ) -> Result<OrderInput, OutcomeResult> {
-    let input = outcome.event;
-    if is_superseded(order, outcome) {
+    let input = match weigh(order, outcome, delays) {
+        SendingProof::Whole(input) => input,
         // The answer to the last sending is still to come, or will be asked for.
-        return if order.state == OrderState::Dispatching {
-            Err(OutcomeResult::Already)
-        } else {
-            Ok(OrderInput::Unknown)
-        };
-    }
+        SendingProof::Superseded if order.state == OrderState::Dispatching => {
+            return Err(OutcomeResult::Already);
+        }
+        SendingProof::Superseded | SendingProof::TooEarly => OrderInput::Unknown,
+    };
     match input {
         // The first request may still arrive.
         OrderInput::Cancel if order.was_sent() && order.state == OrderState::Init => {
@@ -79,13 +79,25 @@ fn count_own(
         }
         // Another that had it says that it paid: who refuses now proves nothing any more,
         // and the money stays reserved until a person has looked.
-        OrderInput::Declined | OrderInput::NotHere | OrderInput::NoSuchTrade
+        OrderInput::Declined
+        | OrderInput::NotHere
+        | OrderInput::SendRefused
+        | OrderInput::NoSuchTrade
             if !order.state.is_end() && Route::has_reversed_decline(order.route.as_deref()) =>
         {
             Ok(OrderInput::Unknown)
         }
         // No other may take it: then it is the end.
         OrderInput::NotHere if reroute(order, outcome).is_none() => Ok(OrderInput::Declined),
+        // Heard a moment ago: one row more would tell nothing.
+        OrderInput::Accepted
+            if order.state == OrderState::Processing
+                && order
+                    .last_heard_us
+                    .is_some_and(|at| now_us - at < delays.heard_interval_us) =>
+        {
+            Err(OutcomeResult::Already)
+        }
         OrderInput::NotSent if order.has_open_case => Err(OutcomeResult::Already),
         OrderInput::Acknowledged if order.acknowledged_us.is_some() => Err(OutcomeResult::Already),
         OrderInput::Renotify if now_us - order.updated_us < RENOTIFY_INTERVAL_US => {
@@ -99,6 +111,7 @@ fn count_own(
         | OrderInput::Succeeded
         | OrderInput::Declined
         | OrderInput::NotHere
+        | OrderInput::SendRefused
         | OrderInput::DeclineReversed
         | OrderInput::Unknown
         | OrderInput::NoSuchTrade
@@ -110,39 +123,5 @@ fn count_own(
         | OrderInput::AckExhausted
         | OrderInput::Acknowledged
         | OrderInput::Renotify => Ok(input),
-    }
-}
-
-/// Tells whether a later sending has taken the place of what this answers to.
-fn is_superseded(order: &Order, outcome: &OrderOutcome) -> bool {
-    match outcome.answers {
-        AnswerTo::Send(number) => number < order.sends,
-        // What a query says clearly is true whenever it was asked; that the trade is
-        // not known may have been true only before it was sent again.
-        AnswerTo::Query(sends) => sends < order.sends && is_unclear(outcome.event),
-        AnswerTo::Nothing => false,
-    }
-}
-
-fn is_unclear(input: OrderInput) -> bool {
-    match input {
-        OrderInput::NoSuchTrade | OrderInput::Unknown => true,
-        OrderInput::Booked
-        | OrderInput::Unfunded
-        | OrderInput::Claim
-        | OrderInput::Unroutable
-        | OrderInput::Accepted
-        | OrderInput::Succeeded
-        | OrderInput::Declined
-        | OrderInput::NotHere
-        | OrderInput::DeclineReversed
-        | OrderInput::Returned
-        | OrderInput::Cancel
-        | OrderInput::Exhausted
-        | OrderInput::NotSent
-        | OrderInput::AckOverdue
-        | OrderInput::AckExhausted
-        | OrderInput::Acknowledged
-        | OrderInput::Renotify => false,
     }
 }

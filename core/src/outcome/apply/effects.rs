@@ -22,7 +22,10 @@ pub(super) fn perform(
             OrderEffect::Release => book(all, order, *effect, PostingKind::Release),
             OrderEffect::GiveBack => book(all, order, *effect, PostingKind::Return),
             // Done with the change itself.
-            OrderEffect::CloseAttempt | OrderEffect::FreeLimits => {}
+            OrderEffect::CloseAttempt
+            | OrderEffect::FreeLimits
+            | OrderEffect::NoteHeard
+            | OrderEffect::NoteRefusal => {}
             OrderEffect::OpenCase => all.cases.push(case_of(order, decided.input, outcome)),
             OrderEffect::CloseCase => close_cases(all, order, outcome),
             OrderEffect::Publish => {

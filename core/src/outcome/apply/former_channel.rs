@@ -38,6 +38,7 @@ pub(super) fn former_channel_answer(
         OrderInput::Accepted
         | OrderInput::Declined
         | OrderInput::NotHere
+        | OrderInput::SendRefused
         | OrderInput::DeclineReversed
         | OrderInput::Unknown
         | OrderInput::NoSuchTrade

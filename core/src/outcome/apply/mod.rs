@@ -2,7 +2,7 @@
 //!
 //! | phase | file |
 //! |---|---|
-//! | count: late, repeated, impossible, or news | `counted`, `former_channel`, `mismatch` |
+//! | count: late, repeated, impossible, or news | `counted`, `sendings`, `former_channel`, `mismatch` |
 //! | decide by the state machine | `orders::state::step` |
 //! | change the order | `change`, `note`, `reroute`, with `delays` |
 //! | collect what follows: bookings, cases, events | `effects`, `case` into `applied` |
@@ -16,6 +16,7 @@ mod mismatch;
 mod reroute;
 
 mod counted;
+mod sendings;
 
 mod case;
 mod effects;
@@ -26,8 +27,8 @@ mod change;
 mod settle;
 
 pub use applied::{AppliedOutcomes, AttemptChange, OutcomeBooking};
-pub use delays::{AckPolicy, OutcomeDelays, RENOTIFY_INTERVAL_US};
-pub use settle::settle;
+pub use delays::{AckPolicy, OutcomeDelays, RENOTIFY_INTERVAL_US, SlowQueries};
+pub use settle::{give_back, settle};
 
 use crate::orders::Order;
 use crate::orders::state::{OrderInput, StateDecision, step};

@@ -31,6 +31,7 @@ pub(super) fn note(order: &mut Order, decided: &OrderChange, delays: &OutcomeDel
         | OrderInput::Succeeded
         | OrderInput::Declined
         | OrderInput::NotHere
+        | OrderInput::SendRefused
         | OrderInput::DeclineReversed
         | OrderInput::Unknown
         | OrderInput::NoSuchTrade
@@ -45,6 +46,8 @@ pub(super) fn note(order: &mut Order, decided: &OrderChange, delays: &OutcomeDel
 fn note_effect(order: &mut Order, effect: OrderEffect, delays: &OutcomeDelays, now_us: i64) {
     match effect {
         OrderEffect::OpenCase => order.has_open_case = true,
+        OrderEffect::NoteHeard => order.last_heard_us = Some(now_us),
+        OrderEffect::NoteRefusal => order.due_us = Some(now_us),
         OrderEffect::Publish => {
             (order.notified_version, order.notified_us) = (order.version, now_us);
             (order.notify_count, order.acknowledged_us) = (0, None);

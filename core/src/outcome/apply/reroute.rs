@@ -2,6 +2,7 @@
 
 use crate::cases::storable;
 use crate::orders::Order;
+use crate::orders::state::OrderInput;
 use crate::outcome::report::OrderOutcome;
 use crate::routing::Route;
 use sluice_contract::order::OrderKind;
@@ -13,7 +14,12 @@ pub(super) fn reroute(order: &Order, outcome: &OrderOutcome) -> Option<Route> {
         .channel
         .as_deref()
         .filter(|_| order.kind != OrderKind::Settlement)?;
-    let code = outcome.code.as_deref().map_or("-".to_owned(), storable);
+    // "No such trade" only lets the refusal of the last sending stand.
+    let code = match outcome.event {
+        OrderInput::NoSuchTrade => &order.result_code,
+        _ => &outcome.code,
+    };
+    let code = code.as_deref().map_or("-".to_owned(), storable);
     Route::without(
         order.route.as_deref(),
         channel,

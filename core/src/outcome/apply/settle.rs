@@ -1,7 +1,11 @@
-//! Settles what outcomes book, on locked balances in memory.
+//! Settles what outcomes book and give back, on locked balances and totals in memory.
 
 use crate::balance::{Balance, CapturedPayment, LockedBooks};
+use crate::cases::{self, CaseKind, OrderCase};
+use crate::orders::Order;
 use crate::outcome::apply::{AppliedOutcomes, OutcomeBooking};
+use crate::routing::limits::{LimitTotals, LimitUsage};
+use std::collections::BTreeMap;
 
 /// Applies the bookings to the locked balances and captured payments; returns the
 /// touched ones.
@@ -32,4 +36,33 @@ pub fn settle(
         })?;
     }
     Ok(books.touched())
+}
+
+/// Gives back to the locked totals what these orders took. A total that has less is a case
+/// of the order.
+pub fn give_back(
+    totals: &mut LimitTotals,
+    freed: &BTreeMap<String, LimitUsage>,
+    orders: &BTreeMap<String, Order>,
+) -> Vec<OrderCase> {
+    let mut found = Vec::new();
+    for usage in freed.values() {
+        let short = totals.give_back(&usage.keys, usage.amount);
+        let Some(order) = orders.get(&usage.order_id).filter(|_| !short.is_empty()) else {
+            continue;
+        };
+        let detail = format!(
+            "{} had less than the {} to be given back: somebody else changed it",
+            short.join(", "),
+            usage.amount.normalize()
+        );
+        tracing::error!(order = %order.order_id, account = %order.account_id, "limit total: {detail}");
+        found.push(OrderCase {
+            account_id: order.account_id.clone(),
+            order_id: order.order_id.clone(),
+            kind: CaseKind::LimitTotal,
+            detail: cases::detail(&detail),
+        });
+    }
+    found
 }

@@ -29,7 +29,7 @@ pub struct OrderOutcome {
     pub query_now: bool,
     /// The call that the channel answers to.
     pub answers: AnswerTo,
-    /// For people: what an order that is not sent waits for.
+    /// For people: what an order that is not sent waits for, or which bound it is past.
     pub detail: Option<String>,
 }
 
@@ -40,11 +40,21 @@ pub struct OrderOutcome {
 pub enum AnswerTo {
     /// The sending of that number.
     Send(i64),
-    /// A query made when the order had gone out so often.
-    Query(i64),
+    /// A query.
+    Query(AskedQuery),
     /// No call: a callback, an upstream, recovery itself.
     #[default]
     Nothing,
+}
+
+/// A query, as far as its answer depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AskedQuery {
+    /// Number of sendings when it was asked.
+    pub sends: i64,
+    /// When it was asked, not when it was answered or written down: a core may be stalled in
+    /// between, and "no such trade" was true then. µs since 1970 UTC.
+    pub asked_us: i64,
 }
 
 impl OrderOutcome {
@@ -71,10 +81,10 @@ impl OrderOutcome {
         }
     }
 
-    /// Marks the reply to a query made after this many sendings.
-    pub fn of_query(self, sends: i64) -> Self {
+    /// Marks the reply to a query.
+    pub fn of_query(self, query: AskedQuery) -> Self {
         OrderOutcome {
-            answers: AnswerTo::Query(sends),
+            answers: AnswerTo::Query(query),
             ..self
         }
     }

@@ -11,7 +11,6 @@ use sluice_contract::order::OrderState;
 fn a_late_answer_ends_a_persons_case_too() {
     let manual = Order {
         has_open_case: true,
-        due_us: Some(i64::MAX),
         ..shop_order(OrderState::Manual)
     };
     let (_, ended, all) = after(manual.clone(), &says(OrderInput::Succeeded));

@@ -2,7 +2,7 @@
 
 use crate::orders::state::OrderInput;
 use crate::outcome::report::OutcomeResult;
-use crate::outcome::tests::{after, says, shop_order};
+use crate::outcome::tests::{after, asked, says, shop_order};
 use sluice_contract::order::OrderState;
 
 #[test]
@@ -30,11 +30,11 @@ fn a_reply_to_an_earlier_sending_ends_nothing() {
     assert_eq!(
         after(
             shop_order(OrderState::Dispatching),
-            &says(Declined).of_send(2)
+            &says(Succeeded).of_send(2)
         )
         .1
         .state,
-        OrderState::Failed
+        OrderState::Success
     );
     assert_eq!(
         after(shop_order(OrderState::Dispatching), &says(Declined))
@@ -49,7 +49,7 @@ fn a_query_from_before_the_last_sending_counts_only_if_it_is_clear() {
     use crate::orders::state::OrderInput::*;
     let (taken, stays, _) = after(
         shop_order(OrderState::Dispatching),
-        &says(NoSuchTrade).of_query(1),
+        &says(NoSuchTrade).of_query(asked(1)),
     );
     assert_eq!(
         (taken, stays.state),
@@ -58,7 +58,7 @@ fn a_query_from_before_the_last_sending_counts_only_if_it_is_clear() {
     assert_eq!(
         after(
             shop_order(OrderState::Dispatching),
-            &says(NoSuchTrade).of_query(2)
+            &says(NoSuchTrade).of_query(asked(2))
         )
         .1
         .state,
@@ -67,7 +67,7 @@ fn a_query_from_before_the_last_sending_counts_only_if_it_is_clear() {
     assert_eq!(
         after(
             shop_order(OrderState::Dispatching),
-            &says(Succeeded).of_query(1)
+            &says(Succeeded).of_query(asked(1))
         )
         .1
         .state,
@@ -76,7 +76,7 @@ fn a_query_from_before_the_last_sending_counts_only_if_it_is_clear() {
     assert_eq!(
         after(
             shop_order(OrderState::InDoubt),
-            &says(NoSuchTrade).of_query(1)
+            &says(NoSuchTrade).of_query(asked(1))
         )
         .1
         .state,

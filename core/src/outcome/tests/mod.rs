@@ -7,14 +7,18 @@ mod declines;
 mod late;
 mod payments;
 mod reversals;
+mod sendings;
 
 use crate::orders::state::OrderInput;
 use crate::orders::{Order, OrderRef, sample};
-use crate::outcome::apply::{AckPolicy, AppliedOutcomes, OutcomeDelays, apply};
-use crate::outcome::report::{OrderOutcome, OutcomeResult};
+use crate::outcome::apply::{AckPolicy, AppliedOutcomes, OutcomeDelays, SlowQueries, apply};
+use crate::outcome::report::{AskedQuery, OrderOutcome, OutcomeResult};
 use sluice_contract::order::{OrderKind, OrderState};
 
 const NOW_US: i64 = 10_000_000;
+/// Quiet time of the channels, and until when the orders of these tests could be sent.
+const QUIET_US: i64 = 2_000_000;
+const SEND_BY_US: i64 = 1_000_000;
 
 fn delays() -> OutcomeDelays {
     let ack_policy = AckPolicy {
@@ -23,9 +27,18 @@ fn delays() -> OutcomeDelays {
         max_delay_us: 8_000,
         max_notifications: 2,
     };
+    let quiet = ["netsunion", "unionpay"]
+        .into_iter()
+        .map(|c| (c.to_owned(), QUIET_US));
     OutcomeDelays {
         first_query_us: 10,
         callback_us: 20,
+        heard_interval_us: 1_000_000,
+        quiet_us: std::sync::Arc::new(quiet.collect()),
+        slow_queries: SlowQueries {
+            first_us: 500_000,
+            longest_us: 4_000_000,
+        },
         ack_policy,
     }
 }
@@ -45,6 +58,8 @@ fn shop_order(state: OrderState) -> Order {
         notified_us: 1,
         version: 5,
         due_us: Some(1),
+        send_by_us: Some(SEND_BY_US),
+        last_heard_us: Some(0),
         ..sample(OrderKind::CashOut)
     }
 }
@@ -53,6 +68,14 @@ fn says(event: OrderInput) -> OrderOutcome {
     OrderOutcome {
         channel: Some("netsunion"),
         ..OrderOutcome::new(OrderRef::new("A", "o"), event)
+    }
+}
+
+/// A query made after so many sendings, once the channel is quiet.
+fn asked(sends: i64) -> AskedQuery {
+    AskedQuery {
+        sends,
+        asked_us: SEND_BY_US + QUIET_US,
     }
 }
 
@@ -83,6 +106,8 @@ fn unionpay_order(state: OrderState, attempts: i64) -> Order {
         notified_us: 1,
         version: 3,
         due_us: Some(1),
+        send_by_us: Some(SEND_BY_US),
+        last_heard_us: Some(0),
         ..sample(OrderKind::CashOut)
     }
 }

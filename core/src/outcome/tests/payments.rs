@@ -1,11 +1,15 @@
 //! Payments that differ from their orders.
 
-use crate::orders::OrderRef;
+use crate::cases::CaseKind;
 use crate::orders::state::OrderInput;
+use crate::orders::{Order, OrderRef};
+use crate::outcome::apply::give_back;
 use crate::outcome::report::{OrderOutcome, OutcomeResult};
 use crate::outcome::tests::{apply_to, unionpay_order};
+use crate::routing::limits::{LimitTotal, LimitTotals};
 use rust_decimal::Decimal;
 use sluice_contract::order::OrderState;
+use std::collections::BTreeSet;
 
 #[test]
 fn another_amount_is_a_contradiction_whose_detail_fits_its_column() {
@@ -53,5 +57,39 @@ fn another_currency_or_account_is_a_contradiction_and_the_same_is_none() {
             && detail.contains("another?account")
             && detail.len() < 190,
         "{detail}"
+    );
+}
+
+#[test]
+fn a_total_that_was_lowered_by_hand_is_a_case_and_keeps_no_money() {
+    let order = Order {
+        route: Some(r#"{"version":1,"chosen":"unionpay","rejected":[]}"#.into()),
+        trade_time: Some("20261120235959".into()),
+        ..unionpay_order(OrderState::Processing, 1)
+    };
+    let declined = OrderOutcome {
+        channel: Some("unionpay"),
+        ..OrderOutcome::new(OrderRef::new("A", "o"), OrderInput::Declined)
+    };
+    let all = apply_to(declined, order);
+    let wanted: BTreeSet<_> = all.freed["o"].keys.iter().cloned().collect();
+    let rows = wanted.iter().enumerate().map(|(n, at)| LimitTotal {
+        at: at.clone(),
+        // One of them has nothing.
+        amount: Decimal::from(u32::from(n > 0)),
+        version: 4,
+    });
+    let mut totals = LimitTotals::new(wanted.clone(), rows.collect());
+    let cases = give_back(&mut totals, &all.freed, &all.orders);
+    assert_eq!((cases.len(), cases[0].kind), (1, CaseKind::LimitTotal));
+    assert!(cases[0].detail.contains("had less than the 1"), "{cases:?}");
+    assert_eq!(
+        totals.touched().len(),
+        wanted.len() - 1,
+        "the others are given back"
+    );
+    assert_eq!(
+        (all.orders["o"].state, all.bookings.len()),
+        (OrderState::Failed, 1)
     );
 }

@@ -22,8 +22,6 @@ pub struct LimitTotal {
 pub enum LimitTotalsError {
     #[error("the total {0} was not locked")]
     NotLocked(String),
-    #[error("the total {0} has less than is given back")]
-    BelowZero(String),
     #[error("the total {0} would be larger than its column")]
     TooLarge(String),
 }
@@ -88,25 +86,19 @@ impl LimitTotals {
         Ok(())
     }
 
-    /// Gives back what an order took that failed or was returned.
-    ///
-    /// # Errors
-    /// More than is there: somebody else changed the total. Nothing is changed.
-    pub fn give_back(
-        &mut self,
-        keys: &[LimitTotalKey],
-        amount: Decimal,
-    ) -> Result<(), LimitTotalsError> {
+    /// Gives back what an order took that failed or was returned. A total that has less is
+    /// left as it is, and named: somebody else changed it, which must not keep the money
+    /// from its account.
+    pub fn give_back(&mut self, keys: &[LimitTotalKey], amount: Decimal) -> Vec<String> {
+        let mut short = Vec::new();
         for at in keys {
-            let now = self
-                .of(at)
-                .ok_or_else(|| LimitTotalsError::NotLocked(at.label()))?;
-            if now < amount {
-                return Err(LimitTotalsError::BelowZero(at.label()));
+            if self.of(at).is_some_and(|there| there >= amount) {
+                self.add(std::slice::from_ref(at), -amount);
+            } else {
+                short.push(at.label());
             }
         }
-        self.add(keys, -amount);
-        Ok(())
+        short
     }
 
     fn add(&mut self, keys: &[LimitTotalKey], amount: Decimal) {

@@ -108,7 +108,7 @@ fn give(stored: &mut StoredTotals, back: &mut Vec<&OrderLife>) {
     let mut totals = stored.lock(wanted);
     for life in back.drain(..) {
         let (keys, amount) = place(life);
-        totals.give_back(&keys, amount).unwrap();
+        assert!(totals.give_back(&keys, amount).is_empty());
     }
     stored.write(totals);
 }
@@ -120,10 +120,7 @@ fn what_was_never_taken_is_not_given_back_and_nothing_is_clamped() {
     let wanted: BTreeSet<_> = keys.iter().cloned().collect();
     let mut totals = LimitTotals::new(wanted.clone(), Vec::new());
     totals.take(&keys, Decimal::TEN).unwrap();
-    assert!(matches!(
-        totals.give_back(&keys, Decimal::from(11)),
-        Err(LimitTotalsError::BelowZero(_))
-    ));
+    assert_eq!(totals.give_back(&keys, Decimal::from(11)).len(), 8);
     assert!(
         keys.iter().all(|k| totals.of(k) == Some(Decimal::TEN)),
         "half of it was given back"

@@ -130,6 +130,7 @@ impl<'a> BlockDecoder<'a> {
             amount,
             currency,
             occurred_us,
+            payer_account_id: None,
         };
         Some(ReceivedEvent { position, body })
     }

@@ -72,6 +72,7 @@ impl BlockEncoder {
             amount,
             currency,
             occurred_us,
+            payer_account_id: _,
         } = &event.body;
         self.bytes.push(TAG_EVENT);
         put_text(&mut self.bytes, &event.position);

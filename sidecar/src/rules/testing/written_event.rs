@@ -51,6 +51,7 @@ impl WrittenEvent {
             amount: amount(&self.amount)?,
             currency: self.currency.clone(),
             occurred_us: self.occurred_us,
+            payer_account_id: None,
         };
         let position = format!("{}/0/{number}", body.topic()).into();
         Ok(RuleInput::Event(Arc::new(ReceivedEvent { position, body })))

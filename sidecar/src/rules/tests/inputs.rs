@@ -87,6 +87,7 @@ pub fn payment(id: &str, offset: u32, account: &str, biz_no: &str, amount: &str)
         amount: amount.parse().unwrap(),
         currency: "CNY".to_owned(),
         occurred_us: 1,
+        payer_account_id: None,
     };
     RuleInput::Event(Arc::new(ReceivedEvent {
         position: format!("business.payment/0/{offset}").into(),

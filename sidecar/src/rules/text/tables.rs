@@ -57,6 +57,15 @@ pub const CATALOG_TABLES: [CatalogTable; 10] = [
             ("notified_us", Int),
             ("acknowledged_us", Int),
             ("has_open_case", Int),
+            ("identity", Text),
+            ("key_scope", Text),
+            ("predecessor_id", Text),
+            ("request_mac", Text),
+            ("send_mac", Text),
+            ("waiting_since_us", Int),
+            ("send_by_us", Int),
+            ("last_heard_us", Int),
+            ("send_refusal", Text),
         ],
     },
     CatalogTable {
@@ -102,6 +111,7 @@ pub const CATALOG_TABLES: [CatalogTable; 10] = [
             ("version", Int),
             ("updated_us", Int),
             ("event_time_us", Int),
+            ("payer", Text),
         ],
     },
     CatalogTable {
@@ -133,6 +143,7 @@ pub const CATALOG_TABLES: [CatalogTable; 10] = [
             ("currency", Text),
             ("ref", Text),
             ("created_us", Int),
+            ("client", Text),
         ],
     },
     CatalogTable {

@@ -105,7 +105,8 @@ fn add(
         _ => {
             let amounts = [row.number(4)?, row.number(5)?, row.number(6)?];
             let (account, payment, currency) = (row.text(0)?, row.text(1)?, row.text(3)?);
-            effects.capture(account, payment, currency, &amounts, version(&row)?);
+            let payer = row.word(7)?;
+            effects.capture(account, payment, currency, &amounts, version(&row)?, payer);
         }
     }
     Some(())

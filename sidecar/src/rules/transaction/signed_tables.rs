@@ -60,6 +60,7 @@ const SIGNED_TABLES: [(&str, &[&str]); 5] = [
             "captured",
             "refunded",
             "settled",
+            "payer",
         ],
     ),
 ];

@@ -1,0 +1,69 @@
+//! A client as it is configured, ready to be asked.
+
+use crate::access::scope::AccountScope;
+use crate::access::signed::NonceMemory;
+use crate::config::{ClientAuthentication, ClientConfig, EndUserSource, Grant, NAMELESS_CLIENT};
+use rust_decimal::Decimal;
+use sluice_contract::keys::KeyRing;
+use sluice_contract::money::Currency;
+
+/// Bounds of a client's calls in one currency, in major units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AmountBound {
+    pub currency: Currency,
+    pub per_call: Option<Decimal>,
+    pub per_hour: Option<Decimal>,
+}
+
+/// One client, its proof and its grants.
+#[derive(Debug)]
+pub struct ApiClient {
+    pub name: String,
+    pub(super) may: Vec<Grant>,
+    pub(super) accounts: AccountScope,
+    pub(super) amounts: Vec<AmountBound>,
+    pub(super) authentication: ClientAuthentication,
+    /// None: the nameless one, for whom a header may name the end user's account.
+    pub(super) end_user: Option<EndUserSource>,
+    pub(super) keys: Option<KeyRing>,
+    pub(super) nonces: NonceMemory,
+}
+
+impl ApiClient {
+    /// Makes the client of these settings.
+    ///
+    /// # Errors
+    /// An amount that can't be read.
+    pub(super) fn new(config: &ClientConfig, keys: Option<KeyRing>) -> anyhow::Result<Self> {
+        let bound = |(currency, per_call, per_hour)| AmountBound {
+            currency,
+            per_call,
+            per_hour,
+        };
+        Ok(ApiClient {
+            name: config.name.clone(),
+            may: config.may.clone(),
+            accounts: AccountScope::new(&config.accounts),
+            amounts: config.bounds()?.into_iter().map(bound).collect(),
+            authentication: config.authentication,
+            end_user: Some(config.end_user),
+            keys,
+            nonces: NonceMemory::default(),
+        })
+    }
+
+    /// Makes the one caller of a core without configured clients: on loopback alone, it
+    /// may do everything.
+    pub(super) fn nameless() -> Self {
+        ApiClient {
+            name: NAMELESS_CLIENT.to_owned(),
+            may: Grant::ALL.to_vec(),
+            accounts: AccountScope::everything(),
+            amounts: Vec::new(),
+            authentication: ClientAuthentication::Bearer,
+            end_user: None,
+            keys: None,
+            nonces: NonceMemory::default(),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Tokens of clients: each its own, and they roll while the core runs.
+
+use crate::access::{Upstream, client, stage, start, token, write_secret};
+use anyhow::ensure;
+use sluice_tests::TestStage;
+use std::time::Duration;
+
+async fn until(set: &TestStage, token: &str, status: u16) -> anyhow::Result<()> {
+    let caller = Upstream::nobody(set)?.with("authorization", &format!("Bearer {token}"));
+    for _ in 0..600 {
+        if caller.get("/withdraw").await?.status == status {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    anyhow::bail!("{token} is never answered {status}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_roll_while_the_core_runs() -> anyhow::Result<()> {
+    let mut set = stage(&client("shop", "accounts = [\"*\"]")).await?;
+    start(&mut set, &["shop"]).await?;
+    let (old, new) = (token("shop"), token("shop-after-rolling"));
+    until(&set, &old, 200).await?;
+    until(&set, &new, 401).await?;
+    write_secret(&set, "client_shop_next", &new)?;
+    until(&set, &new, 200).await?;
+    until(&set, &old, 200).await?;
+    write_secret(&set, "client_shop", &new)?;
+    std::fs::remove_file(set.stage.dir.join("secrets/client_shop_next"))?;
+    until(&set, &old, 401).await?;
+    until(&set, &new, 200).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_clients_with_one_token_are_refused() -> anyhow::Result<()> {
+    let both = client("bank", "accounts = [\"*\"]") + &client("shop", "accounts = [\"*\"]");
+    let mut set = stage(&both).await?;
+    write_secret(&set, "client_shop_next", &token("bank"))?;
+    ensure!(
+        start(&mut set, &["bank", "shop"]).await.is_err(),
+        "the core started"
+    );
+    let log = std::fs::read_to_string(set.stage.dir.join("core.log"))?;
+    ensure!(
+        log.contains("are the same secret") && !log.contains(&token("bank")),
+        "{log}"
+    );
+    // A secret that becomes another's later lets nobody in.
+    std::fs::remove_file(set.stage.dir.join("secrets/client_shop_next"))?;
+    start(&mut set, &["bank", "shop"]).await?;
+    until(&set, &token("bank"), 200).await?;
+    write_secret(&set, "client_shop_next", &token("bank"))?;
+    until(&set, &token("bank"), 401).await?;
+    until(&set, &token("shop"), 200).await
+}
