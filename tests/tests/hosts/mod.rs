@@ -91,12 +91,20 @@ async fn accepted_at_last(
 async fn ready(admin: &str, wanted: bool, text: &str) -> anyhow::Result<()> {
     let begun = Instant::now();
     loop {
-        let (status, body) = load::http::get(admin, "/ready").await?;
-        let body = String::from_utf8_lossy(&body).into_owned();
-        if (status == 200) == wanted && body.contains(text) {
+        // A core that has just been started listens in a moment.
+        let said = load::http::get(admin, "/ready")
+            .await
+            .map(|(status, body)| {
+                let body = String::from_utf8_lossy(&body).into_owned();
+                (status, body)
+            });
+        if let Ok((status, body)) = &said
+            && (*status == 200) == wanted
+            && body.contains(text)
+        {
             return Ok(());
         }
-        ensure!(begun.elapsed() < DEADLINE, "/ready stays {status} {body}");
+        ensure!(begun.elapsed() < DEADLINE, "/ready stays {said:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
