@@ -5,6 +5,7 @@
 pub mod breaker;
 pub mod clock;
 pub mod event;
+pub mod heartbeat;
 pub mod ids;
 pub mod keys;
 pub mod money;

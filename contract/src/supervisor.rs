@@ -10,6 +10,7 @@
 //! entrances.stop(DEADLINE).await?;         // then the next stage, and at last `parts.stop`
 //! ```
 
+use crate::heartbeat::Heartbeat;
 use crate::telemetry::Readiness;
 use futures_util::FutureExt;
 use std::any::Any;
@@ -118,6 +119,14 @@ impl Supervisor {
             parts.stop.child_token(),
             parts.first_end.clone(),
         )
+    }
+
+    /// Makes the sign of life of a part: `/ready` says no once it has been silent for
+    /// `max_silence`.
+    pub fn heartbeat(&self, part: &str, max_silence: Duration) -> Heartbeat {
+        let beat = Heartbeat::new(max_silence);
+        self.0.readiness.watch(part, beat.clone());
+        beat
     }
 
     /// Cancelled when the parts of this set shall stop.

@@ -1,11 +1,12 @@
 //! Logs, readiness and metrics: the face both programs show to operators.
 
+use crate::heartbeat::Heartbeat;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use prometheus::{Encoder, TextEncoder};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Starts logging to standard error: `RUST_LOG` picks levels (`usual` if unset),
 /// `SLUICE_LOG=json` picks JSON.
@@ -29,25 +30,44 @@ pub fn install_crypto() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// Reasons why a program is not ready, by name.
+/// Reasons why a program is not ready, by name, and the signs of life of its parts.
 #[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<Mutex<BTreeMap<String, String>>>);
+pub struct Readiness(Arc<Mutex<ReadinessState>>);
+
+#[derive(Debug, Default)]
+struct ReadinessState {
+    reasons: BTreeMap<String, String>,
+    beats: Vec<(String, Heartbeat)>,
+}
 
 impl Readiness {
     /// `waiting_for` is `None` once the part is ready.
     pub fn set(&self, part: &str, waiting_for: Option<String>) {
-        let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         match waiting_for {
-            Some(reason) => parts.insert(part.to_owned(), reason),
-            None => parts.remove(part),
+            Some(reason) => state.reasons.insert(part.to_owned(), reason),
+            None => state.reasons.remove(part),
         };
     }
 
+    /// Counts a part as a reason for as long as its sign of life is missing.
+    pub fn watch(&self, part: &str, beat: Heartbeat) {
+        self.lock().beats.push((part.to_owned(), beat));
+    }
+
     pub fn waits_for(&self) -> BTreeMap<String, String> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let state = self.lock();
+        let mut all = state.reasons.clone();
+        for (part, beat) in &state.beats {
+            if let Some(why) = beat.silence() {
+                all.insert(format!("part {part}"), why);
+            }
+        }
+        all
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ReadinessState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,9 +4,9 @@
 use crate::cases::{CaseKind, OrderCase, detail};
 use crate::orders::{AlteredOrder, OrderRef};
 use crate::unit_of_work::open_case;
-use mysql_async::Pool;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
+use sluice_contract::sql::Pool;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

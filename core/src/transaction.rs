@@ -7,10 +7,11 @@
 //! | `deferred` … `commit` | the beginning in the packet of writes and COMMIT | 1 |
 //!
 //! A transaction that is dropped without an end stays open on its connection. Whoever
-//! meets an error drops the connection too: the pool resets it, which rolls back.
+//! meets an error drops the connection too: it is closed, which rolls back.
 
+use mysql_async::Row;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Row};
+use sluice_contract::sql::Conn;
 
 /// A transaction on a connection that it borrows.
 pub struct Transaction<'c> {
@@ -24,7 +25,22 @@ impl<'c> Transaction<'c> {
     /// # Errors
     /// The server's, as for every function here.
     pub async fn begin(conn: &'c mut Conn) -> anyhow::Result<Self> {
+        conn.set_in_transaction(true);
         conn.query_drop("START TRANSACTION").await?;
+        Ok(Transaction {
+            conn,
+            is_begun: true,
+        })
+    }
+
+    /// Begins one whose reads all see this moment; it writes nothing.
+    pub async fn begin_snapshot(conn: &'c mut Conn) -> anyhow::Result<Self> {
+        conn.set_in_transaction(true);
+        // Of this one transaction: the session's own isolation gives no snapshot.
+        conn.query_drop("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            .await?;
+        conn.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+            .await?;
         Ok(Transaction {
             conn,
             is_begun: true,
@@ -37,12 +53,9 @@ impl<'c> Transaction<'c> {
         conn: &'c mut Conn,
         lock_sql: &str,
     ) -> anyhow::Result<(Self, Vec<Row>)> {
-        let mut sets = conn
-            .query_iter(format!("START TRANSACTION; {lock_sql}"))
-            .await?;
-        let _: Vec<Row> = sets.collect().await?;
-        let rows: Vec<Row> = sets.collect().await?;
-        drop(sets);
+        conn.set_in_transaction(true);
+        let sets = conn.query_sets(&["START TRANSACTION", lock_sql]).await?;
+        let rows = sets.into_iter().flatten().collect();
         let transaction = Transaction {
             conn,
             is_begun: true,
@@ -70,7 +83,10 @@ impl<'c> Transaction<'c> {
         if !self.is_begun {
             writes.insert_str(0, "START TRANSACTION;");
         }
-        Ok(self.conn.query_drop(writes).await?)
+        self.conn.set_in_transaction(true);
+        self.conn.query_drop(writes).await?;
+        self.conn.set_in_transaction(false);
+        Ok(())
     }
 
     /// Ends a transaction that has nothing to write: its locks are free again.
@@ -84,5 +100,7 @@ impl<'c> Transaction<'c> {
 
 /// Rolls back whatever is open on a connection that is kept after a failure.
 pub async fn roll_back(conn: &mut Conn) -> anyhow::Result<()> {
-    Ok(conn.query_drop("ROLLBACK").await?)
+    conn.query_drop("ROLLBACK").await?;
+    conn.set_in_transaction(false);
+    Ok(())
 }

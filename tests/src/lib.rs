@@ -3,10 +3,12 @@
 
 mod chances;
 mod histories;
+mod proxy;
 mod published;
 mod stage;
 
 pub use crate::chances::{bad_day, seed};
+pub use crate::proxy::SilentProxy;
 pub use crate::published::PublishedMessage;
 pub use crate::stage::{TestStage, options};
 

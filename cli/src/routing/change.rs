@@ -4,8 +4,8 @@
 use crate::routing::draft_of;
 use crate::routing::file::{read, refused};
 use anyhow::ensure;
-use mysql_async::Conn;
 use sluice_contract::clock::now_us;
+use sluice_contract::sql::Conn;
 use sluice_core::config::CoreConfig;
 use sluice_core::routing::RoutingDraft;
 use sluice_core::routing::change::{self, RoutingChangeNote};

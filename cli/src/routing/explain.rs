@@ -2,10 +2,10 @@
 //! decided now.
 
 use anyhow::{bail, ensure};
-use mysql_async::Conn;
 use sluice_contract::clock::{now_us, trade_time};
 use sluice_contract::ids::{MAX_ID_BYTES, is_plain};
 use sluice_contract::order::{OrderKind, OrderState};
+use sluice_contract::sql::Conn;
 use sluice_core::config::CoreConfig;
 use sluice_core::guard::breakers;
 use sluice_core::orders::{self, Order};

@@ -12,8 +12,8 @@ use crate::routing::file::check;
 use crate::routing::show::{history, show};
 use anyhow::Context;
 use clap::Subcommand;
-use mysql_async::Conn;
-use sluice_contract::sql;
+use sluice_contract::sql::Conn;
+use sluice_contract::sql::Pool;
 use sluice_core::config::CoreConfig;
 use sluice_core::routing::RoutingDraft;
 use sluice_core::routing::change::RoutingChangeNote;
@@ -86,7 +86,8 @@ pub async fn run(options: RoutingArgs) -> anyhow::Result<()> {
     }
     let config = CoreConfig::load(&options.config)?;
     let database = config.schemas()?.orders;
-    let mut conn = Conn::new(sql::options(&config.mysql.url)?.db_name(Some(database)))
+    let mut conn = Pool::open(&config.mysql.url, &database, 1)?
+        .connect()
         .await
         .with_context(|| {
             format!(
@@ -102,7 +103,7 @@ pub async fn run(options: RoutingArgs) -> anyhow::Result<()> {
         RoutingCommand::Rollback { version, by } => rollback(&mut conn, version, &by.by()).await,
         RoutingCommand::Explain { order } => explain(&mut conn, &config, &order).await,
     };
-    conn.disconnect().await?;
+    drop(conn);
     done
 }
 

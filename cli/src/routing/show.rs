@@ -1,8 +1,8 @@
 //! `sluice routing show | history`: the configuration in force, and every one before.
 
 use crate::routing::draft_of;
-use mysql_async::Conn;
 use sluice_contract::clock::trade_time;
+use sluice_contract::sql::Conn;
 use sluice_core::routing::configuration::version_repo;
 use sluice_core::routing::file;
 

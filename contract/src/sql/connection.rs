@@ -1,18 +1,13 @@
 //! Connections: session settings, TLS, pools.
 
+use crate::sql::session::{ISOLATION_LEVEL_SQL, LOCK_WAIT_SQL, POOL_SQL, SETTINGS_SQL};
 use mysql_async::{Conn, Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Idle connections are closed after this; a firewall would do it silently.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
-
-/// Session settings that the money path rests on: READ COMMITTED with conditional
-/// updates (REPEATABLE READ lost updates when measured), strict types, UTC, and a
-/// bounded wait for locks.
-const SESSION_SETTINGS_SQL: &str = "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', \
-    time_zone='+00:00', innodb_lock_wait_timeout=10";
-const ISOLATION_LEVEL_SQL: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+/// Idle connections are closed after this, before the server does it, or a firewall
+/// silently.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Bound on a transaction, after which its connection counts as dead: above the wait for
 /// locks, so that only silence is cut off.
@@ -38,7 +33,7 @@ pub fn options_of(name: &str, url: &str) -> anyhow::Result<OptsBuilder> {
         )
     })?;
     Ok(OptsBuilder::from_opts(opts)
-        .setup(vec![SESSION_SETTINGS_SQL, ISOLATION_LEVEL_SQL])
+        .setup(vec![SETTINGS_SQL, ISOLATION_LEVEL_SQL, LOCK_WAIT_SQL])
         .tcp_nodelay(true)
         .tcp_keepalive(Some(KEEPALIVE_INTERVAL))
         .prefer_socket(false)
@@ -88,7 +83,8 @@ pub fn pool_of(options: OptsBuilder, max_connections: usize) -> anyhow::Result<P
     let pool = PoolOpts::default()
         .with_constraints(constraints)
         .with_inactive_connection_ttl(IDLE_TIMEOUT);
-    Ok(Pool::new(options.pool_opts(pool)))
+    let settings = vec![SETTINGS_SQL, ISOLATION_LEVEL_SQL, LOCK_WAIT_SQL, POOL_SQL];
+    Ok(Pool::new(options.setup(settings).pool_opts(pool)))
 }
 
 pub fn pool(url: &str, max_connections: usize) -> anyhow::Result<Pool> {

@@ -10,20 +10,29 @@ use quick_cache::sync::Cache;
 use sluice_contract::ids::bucket_of;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
+use sluice_contract::sql::Pool;
 use sluice_contract::supervisor::Supervisor;
 use sluice_contract::traces::{SpanKind, TraceField, TraceSpan};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument;
 
 /// Answers kept so that a repeated request spares the database (about 30 MB).
 const MAX_CACHED_ANSWERS: usize = 100_000;
 
+/// A batch that takes longer hangs: all its tries together take less.
+const WRITER_MAX_SILENCE: Duration = Duration::from_secs(30);
+
 /// The entrance of the accept path: cache, keys in flight, and the writers.
 pub struct Acceptor {
     writers: Vec<mpsc::Sender<PendingAccept>>,
     in_flight: Mutex<AHashSet<(String, String)>>,
     answers: Cache<(String, String), Arc<(String, String)>>,
+    pool: Pool,
+    /// The pool's epoch whose answers are kept.
+    answered_in: AtomicU64,
 }
 
 /// A key in flight, freed when the request is over, however it ends.
@@ -48,7 +57,7 @@ impl Acceptor {
     pub fn start(
         parts: &Supervisor,
         config: &AcceptConfig,
-        url: &str,
+        pool: &Pool,
         schemas: &Schemas,
         key: &Secret,
         ready: &ReadyQueue,
@@ -58,9 +67,10 @@ impl Acceptor {
             .map(|number| {
                 let (sender, receiver) = mpsc::channel(config.queue_capacity);
                 let writer =
-                    AcceptWriter::new(config, url, schemas, key, ready.clone(), saga.clone());
-                let writer = writer.run(receiver, parts.stop_token());
-                parts.spawn(format!("accept-writer-{number}"), writer);
+                    AcceptWriter::new(config, pool, schemas, key, ready.clone(), saga.clone());
+                let name = format!("accept-writer-{number}");
+                let beat = parts.heartbeat(&name, WRITER_MAX_SILENCE);
+                parts.spawn(name, writer.run(receiver, beat, parts.stop_token()));
                 sender
             })
             .collect();
@@ -68,6 +78,8 @@ impl Acceptor {
             writers,
             in_flight: Mutex::default(),
             answers: Cache::new(MAX_CACHED_ANSWERS),
+            pool: pool.clone(),
+            answered_in: AtomicU64::new(pool.epoch()),
         })
     }
 
@@ -91,6 +103,7 @@ impl Acceptor {
 
     async fn book(&self, request: IdempotentRequest) -> AcceptResult {
         let id = (request.client.clone(), request.stored_key());
+        let epoch = self.forget_lost_answers();
         // Another request under the key is compared with the first order by the writer.
         if let Some(known) = self.answers.get(&id)
             && known.0 == request.request_hash
@@ -118,12 +131,24 @@ impl Acceptor {
                 mpsc::error::TrySendError::Closed(_) => AcceptError::Unavailable,
             })?;
         let result = result.await.unwrap_or(Err(AcceptError::Unavailable));
-        if let Ok(accepted) = &result {
+        if let Ok(accepted) = &result
+            && epoch == self.pool.epoch()
+        {
             self.answers.insert(
                 in_flight.id.clone(),
                 Arc::new((hash, accepted.order_id.clone())),
             );
         }
         result
+    }
+
+    /// Forgets every answer once another server answers, or the same one after a restart:
+    /// it may have lost the commits that the answers tell of. Returns the pool's epoch.
+    fn forget_lost_answers(&self) -> u64 {
+        let epoch = self.pool.epoch();
+        if self.answered_in.swap(epoch, Ordering::AcqRel) != epoch {
+            self.answers.clear();
+        }
+        epoch
     }
 }

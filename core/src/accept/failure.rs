@@ -1,7 +1,7 @@
 //! Failures of accept transactions, and what one try learns for the next.
 
 use crate::accept::AcceptError;
-use crate::batch::{BatchFailure, FailureClass, FollowUp, RetryPolicy};
+use crate::batch::{BatchFailure, FailureClass, FollowUp, LockWait, RetryPolicy};
 use std::time::Duration;
 
 /// A request was refused before its key was looked up.
@@ -16,9 +16,12 @@ pub(super) enum AcceptFailure {
     LookUpKeys,
     /// Deadlock and the like: nothing was written.
     Conflict,
+    /// Somebody holds the lock of an account: nothing was written.
+    Locked,
     /// Whether the commit took place is unknown: reconnect and look keys up.
     InDoubt,
-    /// The server refuses a statement for good: find the request that it is about.
+    /// The server refuses a statement for good, or a row can't be read: find the request
+    /// that it is about.
     Refused,
 }
 
@@ -30,8 +33,9 @@ impl AcceptFailure {
         match FailureClass::of(error) {
             FailureClass::Duplicate => AcceptFailure::LookUpKeys,
             FailureClass::Conflict => AcceptFailure::Conflict,
-            FailureClass::Refused => AcceptFailure::Refused,
-            FailureClass::Disconnected | FailureClass::Internal => AcceptFailure::InDoubt,
+            FailureClass::Locked => AcceptFailure::Locked,
+            FailureClass::Refused | FailureClass::Internal => AcceptFailure::Refused,
+            FailureClass::Disconnected => AcceptFailure::InDoubt,
         }
     }
 }
@@ -43,9 +47,19 @@ pub(super) struct AcceptTries {
     pub(super) look_up: bool,
     /// A commit was in doubt: nobody may hear any more that nothing was booked.
     in_doubt: bool,
+    /// Patience of the next try with locks.
+    pub(super) lock_wait: LockWait,
 }
 
 impl AcceptTries {
+    /// Memory of a new batch; with `look_up` keys are read from the first try on.
+    pub(super) fn new(look_up: bool) -> Self {
+        AcceptTries {
+            look_up,
+            ..AcceptTries::default()
+        }
+    }
+
     /// Begins the tries of one request alone. Keys go on being looked up, so what an
     /// earlier commit left is found.
     pub(super) fn begin(&mut self) {
@@ -59,11 +73,19 @@ impl AcceptTries {
         policy: &RetryPolicy,
         attempt: u32,
     ) -> FollowUp {
-        self.look_up |= failure != AcceptFailure::Conflict;
+        let looked_up = self.look_up;
+        self.look_up |= !matches!(failure, AcceptFailure::Conflict | AcceptFailure::Locked);
         self.in_doubt |= failure == AcceptFailure::InDoubt;
         match failure {
+            // Two requests are after one posting, or its key's row is gone: no look-up mends
+            // that. The first two may be another instance's, which was quicker.
+            AcceptFailure::LookUpKeys if looked_up && attempt > 1 => FollowUp::Isolate,
             AcceptFailure::LookUpKeys => FollowUp::Retry(Duration::ZERO),
             AcceptFailure::Conflict => FollowUp::Retry(policy.after_conflict(attempt)),
+            AcceptFailure::Locked if self.lock_wait == LockWait::SomeTries => {
+                FollowUp::Retry(policy.after_conflict(attempt))
+            }
+            AcceptFailure::Locked => FollowUp::GiveUp,
             AcceptFailure::InDoubt => FollowUp::Retry(policy.after_disconnect(attempt)),
             AcceptFailure::Refused => FollowUp::Isolate,
         }
@@ -71,10 +93,11 @@ impl AcceptTries {
 
     /// Answers a request that was given up.
     pub(super) fn refusal(&self, failure: &BatchFailure) -> AcceptError {
-        if failure.is_items_fault && !self.in_doubt {
-            AcceptError::Unbookable
-        } else {
-            AcceptError::Unavailable
+        match AcceptFailure::of(&failure.error) {
+            _ if self.in_doubt => AcceptError::Unavailable,
+            AcceptFailure::Locked => AcceptError::AccountLocked,
+            _ if failure.is_items_fault => AcceptError::Unbookable,
+            _ => AcceptError::Unavailable,
         }
     }
 }

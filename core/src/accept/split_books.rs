@@ -74,12 +74,8 @@ impl BatchTransaction for SplitAccept<'_> {
 
     fn follow_up(&mut self, error: &anyhow::Error, attempt: u32) -> FollowUp {
         tracing::warn!(attempt, "writing intents runs again: {error:#}");
-        let mut failure = AcceptFailure::of(error);
-        if failure == AcceptFailure::LookUpKeys && self.tries.look_up && attempt > 1 {
-            // Two requests of the batch are after the same posting.
-            failure = AcceptFailure::Refused;
-        }
-        self.tries.note(failure, self.policy(), attempt)
+        self.tries
+            .note(AcceptFailure::of(error), self.policy(), attempt)
     }
 
     async fn spoiled(

@@ -4,7 +4,7 @@
 use crate::accept::decide::key_rows;
 use crate::accept::known::KnownRequests;
 use crate::accept::split_intent::new_intent;
-use crate::accept::split_keys::look_up_keys;
+use crate::accept::split_keys::{insist_on_settled, look_up_keys};
 use crate::accept::split_refusals::{any_doubtful, hopeless};
 use crate::accept::transaction::names_predecessor;
 use crate::accept::{AcceptError, AcceptResult, AcceptedRequest, IdempotentRequest};
@@ -16,8 +16,8 @@ use crate::orders::repo::IdempotencyRow;
 use crate::saga::BookingSaga;
 use crate::transaction::Transaction;
 use crate::unit_of_work::UnitOfWork;
-use mysql_async::Conn;
 use sluice_contract::clock::now_us;
+use sluice_contract::sql::Conn;
 use std::collections::HashSet;
 
 /// Progress of a request after its intent was written or found.
@@ -68,6 +68,7 @@ pub async fn open(
     let repeats = known.repeated();
     let mut already_open = intents::repo::of_orders(&mut conn, &repeats, &saga.key).await?;
     already_open.retain(BookingIntent::is_refusable);
+    insist_on_settled(&mut conn, requests, &known, &already_open).await?;
 
     let now = now_us();
     let mut rows = NewRows::default();

@@ -14,25 +14,35 @@ use crate::accept::failure::{AcceptFailure, AcceptTries, KeyLookupRequired};
 use crate::accept::known::{KnownRequests, look_up};
 use crate::accept::{AcceptError, AcceptResult, BookingRequest, IdempotentRequest};
 use crate::balance::{self, Balance, CapturedPayment};
-use crate::batch::{self, BatchFailure, BatchTransaction, FollowUp, RetryPolicy, SpoiledItem};
+use crate::batch::{
+    self, AccountTransaction, BatchFailure, BatchTransaction, FollowUp, LockWait, LockedAccounts,
+    RetryPolicy, SpoiledItem,
+};
 use crate::metrics::METRICS;
 use crate::ready_queue::ReadyQueue;
 use crate::transaction::{Transaction, roll_back};
 use crate::unit_of_work::UnitOfWork;
-use mysql_async::Conn;
 use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
-use sluice_contract::sql;
+use sluice_contract::sql::{Conn, Pool};
+use std::time::{Duration, Instant};
+
+/// Keys are looked up at once for this long after a refusal: one caller's hopeless requests
+/// would make every batch run twice.
+const LOOK_UP_FOR: Duration = Duration::from_secs(1);
 
 /// One writer's connection, and its memory of the batch under way.
 pub struct AcceptTransaction {
-    url: String,
+    pool: Pool,
     schemas: Schemas,
     key: Secret,
     ready: ReadyQueue,
     conn: Option<Conn>,
     tries: AcceptTries,
+    locked: LockedAccounts,
+    /// The last refusal, which cost its batch a second try.
+    refused_at: Option<Instant>,
 }
 
 impl BatchTransaction for AcceptTransaction {
@@ -51,11 +61,10 @@ impl BatchTransaction for AcceptTransaction {
         &mut self,
         requests: &[IdempotentRequest],
     ) -> anyhow::Result<Vec<AcceptResult>> {
-        let conn = match &mut self.conn {
-            Some(conn) => conn,
-            none => none.insert(connect(&self.url, &self.schemas).await?),
-        };
-        let (mut transaction, locked, captures) = lock(conn, &self.schemas, requests).await?;
+        // A connection of its own: its transactions never wait for a pool's.
+        let conn = self.pool.hold_own(&mut self.conn).await?;
+        let (mut transaction, locked, captures) =
+            lock(conn, &self.schemas, requests, self.tries.lock_wait).await?;
         let reads = self.tries.look_up || requests.iter().any(names_predecessor);
         let all: Vec<&IdempotentRequest> = requests.iter().collect();
         let known = if reads {
@@ -74,7 +83,11 @@ impl BatchTransaction for AcceptTransaction {
         if !reads && decided.results.iter().any(Result::is_err) {
             // A repeat of what is booked already looks like too little money. Its key
             // tells; our locks make sure that the key is seen.
+            self.refused_at = Some(Instant::now());
             anyhow::bail!(KeyLookupRequired);
+        }
+        if reads && decided.results.iter().any(Result::is_err) {
+            self.refused_at = Some(Instant::now());
         }
         if decided.keys.is_empty() {
             transaction.roll_back().await?;
@@ -112,28 +125,43 @@ impl BatchTransaction for AcceptTransaction {
     }
 }
 
+impl AccountTransaction for AcceptTransaction {
+    fn account(request: &IdempotentRequest) -> &str {
+        request.booking.account_id()
+    }
+
+    fn locked_accounts(&self) -> &LockedAccounts {
+        &self.locked
+    }
+
+    fn set_lock_wait(&mut self, wait: LockWait) {
+        self.tries.lock_wait = wait;
+    }
+
+    fn refuse(&mut self, _: &IdempotentRequest, failure: &BatchFailure) -> AcceptResult {
+        Err(self.tries.refusal(failure))
+    }
+}
+
 impl AcceptTransaction {
-    pub fn new(url: &str, schemas: &Schemas, key: &Secret, ready: ReadyQueue) -> Self {
+    pub fn new(pool: &Pool, schemas: &Schemas, key: &Secret, ready: ReadyQueue) -> Self {
         AcceptTransaction {
-            url: url.to_owned(),
+            pool: pool.clone(),
             schemas: schemas.clone(),
             key: key.clone(),
             ready,
             conn: None,
             tries: AcceptTries::default(),
+            locked: LockedAccounts::default(),
+            refused_at: None,
         }
     }
 
     /// Books a batch; one result for each request.
     pub async fn write(&mut self, requests: &[IdempotentRequest]) -> Vec<AcceptResult> {
-        self.tries = AcceptTries::default();
-        match batch::run(self, requests).await {
-            Ok(results) => results,
-            Err(failure) => {
-                let refusal = self.tries.refusal(&failure);
-                requests.iter().map(|_| Err(refusal.clone())).collect()
-            }
-        }
+        let look_up = self.refused_at.is_some_and(|at| at.elapsed() < LOOK_UP_FOR);
+        self.tries = AcceptTries::new(look_up);
+        batch::run_beside_locked(self, requests).await
     }
 
     /// Hands committed orders to the dispatcher, which need not poll for them.
@@ -154,26 +182,23 @@ impl AcceptTransaction {
     }
 }
 
-/// A connection of its own for each writer: its transactions never wait for a pool's.
-async fn connect(url: &str, schemas: &Schemas) -> anyhow::Result<Conn> {
-    Ok(Conn::new(sql::options(url)?.db_name(Some(&schemas.orders))).await?)
-}
-
 /// Locks all balances of the batch in key order, then its captured payments.
 async fn lock<'c>(
     conn: &'c mut Conn,
     schemas: &Schemas,
     requests: &[IdempotentRequest],
+    wait: LockWait,
 ) -> anyhow::Result<(Transaction<'c>, Vec<Balance>, Vec<CapturedPayment>)> {
     let accounts = requests.iter().map(|r| r.booking.account_id());
-    let lock_sql = balance::repo::lock_sql(schemas, accounts);
+    let lock_sql = wait.of(balance::repo::lock_sql(schemas, accounts));
     let (mut transaction, rows) = Transaction::begin_locking(conn, &lock_sql).await?;
-    let locked = balance::repo::from_rows(rows)?;
+    let locked = balance::repo::from_locked_rows(rows)?;
     let payments = requests
         .iter()
         .filter_map(|r| r.booking.payment())
         .collect();
-    let captures = balance::repo::lock_captures(transaction.conn(), schemas, &payments).await?;
+    let captures =
+        balance::repo::lock_captures(transaction.conn(), schemas, &payments, wait).await?;
     Ok((transaction, locked, captures))
 }
 

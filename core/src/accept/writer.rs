@@ -9,8 +9,10 @@ use crate::config::AcceptConfig;
 use crate::metrics::METRICS;
 use crate::ready_queue::ReadyQueue;
 use crate::saga::BookingSaga;
+use sluice_contract::heartbeat::Heartbeat;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
+use sluice_contract::sql::Pool;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -40,7 +42,7 @@ impl AcceptWriter {
     /// Makes a writer; with `saga`, bookings go through it.
     pub fn new(
         config: &AcceptConfig,
-        url: &str,
+        pool: &Pool,
         schemas: &Schemas,
         key: &Secret,
         ready: ReadyQueue,
@@ -48,7 +50,7 @@ impl AcceptWriter {
     ) -> Self {
         let books = match saga {
             Some(saga) => AcceptedBooks::Split(saga),
-            None => AcceptedBooks::Together(AcceptTransaction::new(url, schemas, key, ready)),
+            None => AcceptedBooks::Together(AcceptTransaction::new(pool, schemas, key, ready)),
         };
         AcceptWriter {
             max_batch: config.max_batch,
@@ -61,11 +63,14 @@ impl AcceptWriter {
     pub async fn run(
         mut self,
         mut queue: mpsc::Receiver<PendingAccept>,
+        beat: Heartbeat,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         let mut batch = Vec::with_capacity(self.max_batch);
         let mut collector = BatchCollector::new(self.linger, stop);
+        beat.rest();
         while collector.next(&mut queue, &mut batch, self.max_batch).await {
+            beat.turn();
             METRICS.accept_batch.observe(batch.len() as f64);
             let (requests, answers): (Vec<_>, Vec<_>) =
                 batch.drain(..).map(|p| (p.request, p.answer)).unzip();
@@ -77,6 +82,7 @@ impl AcceptWriter {
                 // The caller may have hung up; the booking stands.
                 let _ = answer.send(result);
             }
+            beat.rest();
         }
         Ok(())
     }

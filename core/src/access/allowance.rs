@@ -5,10 +5,10 @@
 use crate::access::allowance_repo::{self, TakenShare};
 use crate::access::refusal::AccessRefusal;
 use crate::config::Grant;
-use mysql_async::Pool;
 use rust_decimal::Decimal;
 use sluice_contract::clock::now_us;
 use sluice_contract::money::Currency;
+use sluice_contract::sql::Pool;
 use sluice_contract::wire::ApiCode;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,10 +1,10 @@
 //! All SQL on `limit_client_hour`: shares of an hour's allowance, taken and given back.
 
 use crate::access::allowance::AllowanceKey;
-use mysql_async::Pool;
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use sluice_contract::clock::now_us;
+use sluice_contract::sql::Pool;
 
 /// Tries to take a share while other cores take theirs.
 const MAX_TRIES: usize = 8;

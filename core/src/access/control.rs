@@ -9,12 +9,12 @@ use crate::access::signed::SignatureHeader;
 use crate::access::token::{TokenClaims, TokenVerifier};
 use crate::config::{ClientAuthentication, CoreConfig, CoreSecrets, Grant};
 use axum::http::{HeaderMap, Method, Uri, header};
-use mysql_async::Pool;
 use rust_decimal::Decimal;
 use serde_json::Value;
 use sluice_contract::clock::now_us;
 use sluice_contract::money::Currency;
 use sluice_contract::request_signing::{REQUEST_SIGNATURE_SCHEME, SIGNED_HEADERS, SignedRequest};
+use sluice_contract::sql::Pool;
 use sluice_contract::supervisor::Supervisor;
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
 //! All SQL on `capture`.
 
 use crate::balance::CapturedPayment;
+use crate::batch::LockWait;
 use anyhow::Context;
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
@@ -18,6 +19,7 @@ pub async fn lock_captures(
     conn: &mut impl Queryable,
     schemas: &Schemas,
     wanted: &BTreeSet<(&str, &str)>,
+    wait: LockWait,
 ) -> anyhow::Result<Vec<CapturedPayment>> {
     if wanted.is_empty() {
         return Ok(Vec::new());
@@ -40,7 +42,7 @@ pub async fn lock_captures(
         schemas.balance,
         ranges.collect::<Vec<_>>().join(" OR ")
     );
-    captures_from_rows(conn.query(sql).await?)
+    captures_from_rows(conn.query(wait.of(sql)).await?)
 }
 
 /// Reads rows of captured payments.

@@ -7,6 +7,7 @@ use anyhow::Context;
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
+use sluice_contract::money::Currency;
 use sluice_contract::schema::Schemas;
 use sluice_contract::sql::{SqlLiteral, in_list, push_row};
 
@@ -23,7 +24,22 @@ pub fn lock_sql<'a>(schemas: &Schemas, accounts: impl Iterator<Item = &'a str>) 
     )
 }
 
-/// Reads the rows of `lock_sql`.
+/// Reads the rows of `lock_sql`, which holds every currency of an account. A row in a
+/// currency that this build doesn't know is left out: a newer core made it, and no request
+/// that was read here can be about it.
+pub fn from_locked_rows(mut rows: Vec<Row>) -> anyhow::Result<Vec<Balance>> {
+    let is_known = |row: &Row| {
+        let code: Option<String> = row.get_opt("currency").and_then(Result::ok);
+        code.is_none_or(|code| code.parse::<Currency>().is_ok())
+    };
+    rows.retain(is_known);
+    from_rows(rows)
+}
+
+/// Reads whole rows.
+///
+/// # Errors
+/// One that can't be read.
 pub fn from_rows(rows: Vec<Row>) -> anyhow::Result<Vec<Balance>> {
     rows.into_iter()
         .map(|row| {

@@ -2,20 +2,23 @@
 //! again may help.
 
 use mysql_async::Error;
-use sluice_contract::sql::{is_disconnect, is_duplicate, is_retryable};
+use sluice_contract::sql::{is_disconnect, is_duplicate, is_lock_timeout, is_retryable};
 use tokio::time::error::Elapsed;
 
 /// Class of a failed transaction, by what it says of the next try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureClass {
-    /// Deadlock, lock wait, changed snapshot, a primary that is being switched: the
-    /// transaction was rolled back, nothing was written.
+    /// Deadlock, changed snapshot, a primary that is being switched: the transaction was
+    /// rolled back, nothing was written.
     Conflict,
+    /// Somebody holds the lock of one of the rows for long: only the items that need this
+    /// row have to wait. Nothing was written.
+    Locked,
     /// A UNIQUE key refused a row. The next try has to read first, if the writer has
     /// something to look up; otherwise it is the request's own fault.
     Duplicate,
-    /// The connection broke, or was silent for too long: whether the commit took place
-    /// is unknown, and the connection is of no more use.
+    /// The connection broke, was silent for too long, or leads to a server that only
+    /// reads: whether the commit took place is unknown, and it is of no more use.
     Disconnected,
     /// The server refuses a statement for good: one request of the batch is at fault.
     Refused,
@@ -31,6 +34,7 @@ impl FailureClass {
         }
         match error.downcast_ref::<Error>() {
             Some(e) if is_duplicate(e) => FailureClass::Duplicate,
+            Some(e) if is_lock_timeout(e) => FailureClass::Locked,
             Some(e) if is_retryable(e) => FailureClass::Conflict,
             Some(e) if is_disconnect(e) => FailureClass::Disconnected,
             Some(Error::Server(_)) => FailureClass::Refused,
@@ -44,7 +48,7 @@ impl FailureClass {
     /// whatever is tried.
     pub fn is_transient(self) -> bool {
         match self {
-            FailureClass::Conflict | FailureClass::Disconnected => true,
+            FailureClass::Conflict | FailureClass::Locked | FailureClass::Disconnected => true,
             FailureClass::Duplicate | FailureClass::Refused | FailureClass::Internal => false,
         }
     }

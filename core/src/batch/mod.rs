@@ -6,6 +6,7 @@
 //! | attempt | the writer's own transaction | accept, outcome, saga, claim, lease |
 //! | classify the failure | the server's error code | `failure` |
 //! | retry the whole | tries and pauses of the kind of batch | `policy`, `retry` |
+//! | a locked account by itself | a lock that did not come | `locked`, `lock_wait` |
 //! | isolate: each item alone | a fault that no further try mends | `isolate` |
 //! | quarantine the one that spoils | the writer (`BatchTransaction::spoiled`) | |
 //!
@@ -15,12 +16,16 @@
 mod collect;
 mod failure;
 mod isolate;
+mod lock_wait;
+mod locked;
 pub mod policy;
 mod retry;
 
 pub use collect::BatchCollector;
 pub use failure::FailureClass;
 pub use isolate::{SpoiledItem, isolate, run};
+pub use lock_wait::LockWait;
+pub use locked::{AccountTransaction, LockedAccounts, run_beside_locked};
 pub use policy::RetryPolicy;
 pub use retry::{BatchFailure, BatchTransaction, FollowUp, retry};
 

@@ -24,20 +24,22 @@ pub struct RetryPolicy {
 }
 
 /// Accepting: tries over about 1.3 s before callers are told that the database is away,
-/// which is less than their usual time-outs.
+/// which is less than their usual time-outs; over no more than one transaction's time if it
+/// is silent.
 pub const ACCEPT: RetryPolicy = RetryPolicy {
     max_attempts: 8,
     conflict_delay: Duration::from_millis(2),
     reconnect_delay: Duration::from_millis(10),
     max_delay: NO_LIMIT,
     attempt_timeout: TRANSACTION_TIMEOUT,
-    total_timeout: NO_LIMIT,
+    total_timeout: TRANSACTION_TIMEOUT,
 };
 
 /// Accepting while the books are on other servers: a try goes on with the drive of what
 /// it has written, which has bounds of its own, so only its transaction is timed.
 pub const ACCEPT_SPLIT: RetryPolicy = RetryPolicy {
     attempt_timeout: NO_LIMIT,
+    total_timeout: NO_LIMIT,
     ..ACCEPT
 };
 

@@ -59,7 +59,9 @@ impl FollowUp {
     /// Decides by the failure's class alone.
     pub fn by_class(error: &anyhow::Error, policy: &RetryPolicy, attempt: u32) -> Self {
         match FailureClass::of(error) {
-            FailureClass::Conflict => FollowUp::Retry(policy.after_conflict(attempt)),
+            FailureClass::Conflict | FailureClass::Locked => {
+                FollowUp::Retry(policy.after_conflict(attempt))
+            }
             FailureClass::Disconnected => FollowUp::Retry(policy.after_disconnect(attempt)),
             FailureClass::Duplicate | FailureClass::Refused | FailureClass::Internal => {
                 FollowUp::Isolate

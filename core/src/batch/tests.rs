@@ -60,16 +60,35 @@ impl BatchTransaction for Doubler {
 fn classes_follow_the_servers_codes() {
     for (code, class) in [
         (1020, FailureClass::Conflict),
-        (1205, FailureClass::Conflict),
+        (1205, FailureClass::Locked),
+        (3572, FailureClass::Locked),
+        (3101, FailureClass::Conflict),
         (1213, FailureClass::Conflict),
         (1062, FailureClass::Duplicate),
         (1053, FailureClass::Disconnected),
         (1927, FailureClass::Disconnected),
         (1406, FailureClass::Refused),
-        (1290, FailureClass::Refused),
+        (1290, FailureClass::Disconnected),
+        (1792, FailureClass::Disconnected),
+        (1836, FailureClass::Disconnected),
+        (3100, FailureClass::Disconnected),
+        (4031, FailureClass::Disconnected),
+        (1021, FailureClass::Disconnected),
     ] {
         assert_eq!(FailureClass::of(&server(code)), class, "{code}");
     }
+    let moving = Error::Server(ServerError {
+        code: 1105,
+        message: "vttablet: VT15001: transaction is gone".into(),
+        state: String::new(),
+    });
+    assert_eq!(FailureClass::of(&moving.into()), FailureClass::Conflict);
+    let too_large = Error::Driver(mysql_async::DriverError::PacketTooLarge);
+    assert_eq!(
+        FailureClass::of(&too_large.into()),
+        FailureClass::Internal,
+        "one request's matter"
+    );
     let unreadable = anyhow::anyhow!("no such state");
     assert_eq!(FailureClass::of(&unreadable), FailureClass::Internal);
 }

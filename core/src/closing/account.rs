@@ -4,9 +4,10 @@ use crate::balance::{self, Balance};
 use crate::closing::{DayClosing, US_PER_DAY};
 use crate::ledger::daily_repo::{self, DailyBalance};
 use crate::ledger::{AVAILABLE_BOOK, INTERMEDIATE_BOOK, INTERMEDIATE_RESERVED_BOOK, RESERVED_BOOK};
-use mysql_async::{Conn, IsolationLevel, TxOpts};
+use crate::transaction::Transaction;
 use rust_decimal::Decimal;
 use sluice_contract::money::Currency;
+use sluice_contract::sql::Conn;
 use sluice_contract::string_enum;
 use std::collections::BTreeMap;
 
@@ -122,17 +123,14 @@ impl DayClosing {
         last: DailyBalance,
         until_us: i64,
     ) -> anyhow::Result<Option<DailyBalance>> {
-        let mut options = TxOpts::default();
-        options
-            .with_isolation_level(IsolationLevel::RepeatableRead)
-            .with_consistent_snapshot(true);
-        let mut tx = conn.start_transaction(options).await?;
+        let mut snapshot = Transaction::begin_snapshot(conn).await?;
+        let tx = snapshot.conn();
         let (id, currency, schemas) = (&account.account_id, account.currency, &self.schemas);
-        let balances = balance::repo::of_account(&mut tx, schemas, id).await?;
+        let balances = balance::repo::of_account(tx, schemas, id).await?;
         let (from, end) = (last.until_us, i64::MAX);
-        let day = daily_repo::moved_between(&mut tx, schemas, id, currency, from, until_us).await?;
-        let rest = daily_repo::moved_between(&mut tx, schemas, id, currency, until_us, end).await?;
-        tx.rollback().await?;
+        let day = daily_repo::moved_between(tx, schemas, id, currency, from, until_us).await?;
+        let rest = daily_repo::moved_between(tx, schemas, id, currency, until_us, end).await?;
+        snapshot.roll_back().await?;
         let mut held = last.held;
         add(&mut held, day);
         let mut now = held.clone();

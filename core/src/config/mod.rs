@@ -154,6 +154,7 @@ impl CoreConfig {
     /// Refuses what can't work together, naming the key.
     pub fn check(&self) -> anyhow::Result<()> {
         self.schemas()?;
+        self.mysql.check()?;
         self.balance.check("balance.url", &self.mysql.url)?;
         self.ledger.check("ledger.url", &self.mysql.url)?;
         ensure!(

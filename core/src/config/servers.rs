@@ -14,6 +14,10 @@ pub struct CoreMysqlConfig {
     /// Base name of the four schemas.
     #[serde(default = "default_database")]
     pub database: String,
+    /// Most milliseconds between this host's clock and the database's; beyond it nothing is
+    /// stamped.
+    #[serde(default = "default_max_clock_skew_ms")]
+    pub max_clock_skew_ms: u64,
     /// The core migrates the schemas at its start. With `false` its user needs no right
     /// to change tables; `sluice-core --migrate` does it then, with another user.
     #[serde(default = "default_migrate")]
@@ -35,6 +39,22 @@ pub struct ServiceServerConfig {
 pub struct CoreKafkaConfig {
     /// Empty: events stay in the outbox and nothing is published.
     pub brokers: String,
+}
+
+impl CoreMysqlConfig {
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        ensure!(
+            (100..=3_600_000).contains(&self.max_clock_skew_ms),
+            "mysql.max_clock_skew_ms = {}: 100 to 3600000",
+            self.max_clock_skew_ms
+        );
+        Ok(())
+    }
+
+    /// `max_clock_skew_ms` in µs.
+    pub fn max_clock_skew_us(&self) -> i64 {
+        i64::try_from(self.max_clock_skew_ms.saturating_mul(1_000)).unwrap_or(i64::MAX)
+    }
 }
 
 impl ServiceServerConfig {
@@ -59,6 +79,10 @@ impl ServiceServerConfig {
         );
         Ok(())
     }
+}
+
+fn default_max_clock_skew_ms() -> u64 {
+    2_000
 }
 
 fn default_migrate() -> bool {

@@ -5,13 +5,13 @@ use crate::dispatch::claim::{ClaimContext, ClaimEffects, UnroutableOrder, claim}
 use crate::dispatch::held_orders::HeldOrders;
 use crate::dispatch::send::Sender;
 use crate::dispatch::token_rounds::TokenRound;
-use crate::dispatch::{Dispatcher, RETRY_DELAY};
+use crate::dispatch::{Dispatcher, MAX_SILENCE, RETRY_DELAY};
 use crate::metrics::METRICS;
 use crate::orders::state::OrderInput;
 use crate::orders::{Order, OrderRef};
 use crate::outcome::OrderOutcome;
-use mysql_async::Conn;
 use sluice_contract::clock::now_us;
+use sluice_contract::sql::Conn;
 use sluice_contract::traces::{SpanKind, SpanTimes, TraceField, TraceSpan};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -38,6 +38,8 @@ pub(super) async fn run(
         parts: this.parts.clone(),
     };
     let mut conn: Option<Conn> = None;
+    let beat = this.parts.heartbeat("claim", MAX_SILENCE);
+    beat.rest();
     let mut next = async || {
         let round = rounds.recv().await?;
         let holds = this.fence.wait(round.token).await;
@@ -46,7 +48,9 @@ pub(super) async fn run(
     };
     while let Some(Some((round, holds))) = stop.run_until_cancelled(next()).await {
         if !round.orders.is_empty() {
+            beat.turn();
             claim_round(&this, &sender, &mut conn, round, &holds).await;
+            beat.rest();
         }
     }
     Ok(())

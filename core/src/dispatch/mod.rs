@@ -30,9 +30,9 @@ use crate::orders::{OrderRef, OrderSeals};
 use crate::outcome::OutcomeRecorder;
 use crate::ready_queue::ReadyQueue;
 use crate::routing::ActiveRouting;
-use mysql_async::{Conn, Pool};
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
+use sluice_contract::sql::{Conn, Pool};
 use sluice_contract::supervisor::Supervisor;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -42,6 +42,8 @@ use tokio::sync::mpsc;
 /// Token rounds under way at once: enough to hide a round trip of several commits.
 const MAX_ROUNDS_IN_FLIGHT: usize = 8;
 const RETRY_DELAY: Duration = Duration::from_millis(200);
+/// A loop that takes longer for one turn hangs: each of its calls has a shorter deadline.
+const MAX_SILENCE: Duration = Duration::from_secs(60);
 
 /// Everything that dispatch needs; channels in order of preference.
 pub struct Dispatcher {

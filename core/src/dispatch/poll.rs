@@ -1,7 +1,7 @@
 //! Polling for orders that nobody remembers: of an instance that died, that fell out
 //! of the queue, or that wait for a breaker.
 
-use crate::dispatch::Dispatcher;
+use crate::dispatch::{Dispatcher, MAX_SILENCE};
 use crate::metrics::METRICS;
 use crate::orders::{OrderRef, repo};
 use crate::routing;
@@ -23,7 +23,9 @@ impl Dispatcher {
     pub(super) async fn poll(self: Arc<Self>) {
         let mut cursor = PollCursor::default();
         let mut counted: Option<Instant> = None;
+        let beat = self.parts.heartbeat("order-poll", MAX_SILENCE);
         loop {
+            beat.turn();
             tokio::time::sleep(Duration::from_millis(self.config.poll_interval_ms)).await;
             if counted.is_none_or(|at| at.elapsed() > UNROUTED_COUNT_INTERVAL) {
                 counted = Some(Instant::now());

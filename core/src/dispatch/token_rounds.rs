@@ -1,9 +1,9 @@
 //! Token rounds: ready orders are gathered, and a fence token is raised behind them.
 
-use crate::dispatch::{Dispatcher, RETRY_DELAY};
+use crate::dispatch::{Dispatcher, MAX_SILENCE, RETRY_DELAY};
 use crate::metrics::METRICS;
 use crate::orders::OrderRef;
-use mysql_async::Conn;
+use sluice_contract::sql::Conn;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc;
@@ -28,9 +28,13 @@ impl Dispatcher {
     /// Makes rounds for as long as somebody claims them.
     pub(super) async fn gather(self: Arc<Self>, rounds: mpsc::Sender<TokenRound>) {
         let mut conn: Option<Conn> = None;
+        let beat = self.parts.heartbeat("token-rounds", MAX_SILENCE);
+        beat.rest();
         loop {
             let orders = self.next_orders().await;
+            beat.turn();
             let token = self.raise_until_done(&mut conn).await;
+            beat.rest();
             let raised = Instant::now();
             let round = TokenRound {
                 token,
@@ -68,10 +72,7 @@ impl Dispatcher {
     }
 
     async fn raise(&self, conn: &mut Option<Conn>) -> anyhow::Result<u64> {
-        let conn = match conn {
-            Some(conn) => conn,
-            none => none.insert(self.pool.get_conn().await?),
-        };
+        let conn = self.pool.hold(conn).await?;
         self.fence.raise(conn).await
     }
 }

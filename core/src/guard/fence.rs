@@ -119,7 +119,7 @@ impl FenceClient {
     /// Raises one more token whenever the last one hasn't passed for a while: a
     /// sidecar that died between its checkpoint and telling a token never sees
     /// that one again, and a later token covers every earlier one.
-    pub async fn keep_raising(self, pool: mysql_async::Pool) {
+    pub async fn keep_raising(self, pool: sluice_contract::sql::Pool) {
         loop {
             let before = self.raised.load(Ordering::Relaxed);
             tokio::time::sleep(RERAISE_INTERVAL).await;

@@ -4,3 +4,4 @@ pub mod breakers;
 pub mod fence;
 mod fence_stream;
 pub mod lease;
+pub mod probe;

@@ -51,7 +51,7 @@ impl ApiError {
             AcceptError::BalanceOverflow => ApiCode::BadAmount,
             AcceptError::Overloaded => ApiCode::Overloaded,
             AcceptError::Unbookable => ApiCode::Internal,
-            AcceptError::Unavailable => ApiCode::Unavailable,
+            AcceptError::AccountLocked | AcceptError::Unavailable => ApiCode::Unavailable,
         };
         let field = match refusal {
             AcceptError::UnknownAccount => account,
@@ -65,6 +65,7 @@ impl ApiError {
             | AcceptError::PaymentExceeded
             | AcceptError::AlreadyCaptured => "paymentNo",
             AcceptError::KeyReused | AcceptError::InFlight => "idempotent-key",
+            AcceptError::AccountLocked => account,
             AcceptError::Differs { name, .. } => name.field(),
             AcceptError::BadPredecessor(_) => "predecessorId",
             AcceptError::Overloaded | AcceptError::Unbookable | AcceptError::Unavailable => "",

@@ -2,7 +2,7 @@
 //! bounded by the server, and no queue behind them.
 
 use crate::http::error::ApiError;
-use mysql_async::{Conn, Pool};
+use sluice_contract::sql::{Conn, Pool};
 use sluice_contract::wire::ApiCode;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;

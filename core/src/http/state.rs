@@ -8,10 +8,10 @@ use crate::http::error::ApiError;
 use crate::http::reads::LedgerReads;
 use crate::outcome::OutcomeRecorder;
 use axum::extract::{Request, State};
-use mysql_async::Pool;
 use sluice_contract::money::Currency;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
+use sluice_contract::sql::Pool;
 use sluice_contract::wire::ApiCode;
 use std::sync::Arc;
 

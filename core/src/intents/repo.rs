@@ -230,8 +230,3 @@ pub async fn open(conn: &mut impl Queryable) -> anyhow::Result<(i64, Option<i64>
         .await?;
     Ok(row.unwrap_or((0, None)))
 }
-
-/// Asks a service's server for a sign of life.
-pub async fn ping(conn: &mut impl Queryable) -> anyhow::Result<()> {
-    Ok(conn.query_drop("SELECT 1").await?)
-}

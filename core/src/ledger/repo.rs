@@ -4,11 +4,13 @@ use crate::ledger::Posting;
 use crate::ledger::entry::{Entry, EntryPosition};
 use anyhow::Context;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Row, params};
+use mysql_async::{Row, ServerError, params};
 use rust_decimal::Decimal;
+use sluice_contract::ids::bucket_of;
 use sluice_contract::money::Currency;
 use sluice_contract::schema::Schemas;
-use sluice_contract::sql::{SqlLiteral, pair_list, push_row};
+use sluice_contract::sql::{Conn, SqlLiteral, pair_list, push_row};
+use std::collections::BTreeSet;
 
 pub fn push_inserts(sql: &mut String, schemas: &Schemas, postings: &[Posting], now_us: i64) {
     sql.push_str("INSERT INTO ");
@@ -40,6 +42,43 @@ pub fn push_inserts(sql: &mut String, schemas: &Schemas, postings: &[Posting], n
         }
     }
     sql.push(';');
+}
+
+/// Longest wait for the lock of an account's entries, in seconds.
+const ENTRIES_LOCK_S: u32 = 2;
+
+/// Makes the statement that locks the end of each account's entries, on a ledger of its own:
+/// no balance row is there to be locked, and a time that was read without a lock may be
+/// committed behind a later one, which a reader by time would never see. Named locks, by
+/// bucket and in order; the session's end frees them too.
+pub fn lock_ends_sql(schemas: &Schemas, postings: &[&Posting]) -> String {
+    let buckets: BTreeSet<u32> = postings.iter().map(|p| bucket_of(&p.account_id)).collect();
+    let locks = buckets
+        .into_iter()
+        .map(|bucket| format!("GET_LOCK('{}.{bucket}',{ENTRIES_LOCK_S})", schemas.ledger));
+    format!("SELECT {}", locks.collect::<Vec<_>>().join(","))
+}
+
+/// Insists that every lock of `lock_ends_sql` was got.
+///
+/// # Errors
+/// As the server's for a row's lock that doesn't come.
+pub fn insist_on_locks(rows: &[Row]) -> anyhow::Result<()> {
+    let is_got = |row: &Row| (0..row.len()).all(|at| row.get(at) == Some(Some(1i64)));
+    if !rows.is_empty() && rows.iter().all(is_got) {
+        return Ok(());
+    }
+    Err(mysql_async::Error::Server(ServerError {
+        code: 1205,
+        message: "the end of an account's entries is locked by another writer".into(),
+        state: "HY000".into(),
+    })
+    .into())
+}
+
+/// Frees every lock of `lock_ends_sql`, after the commit.
+pub async fn free_ends(conn: &mut Conn) -> anyhow::Result<()> {
+    Ok(conn.query_drop("DO RELEASE_ALL_LOCKS()").await?)
 }
 
 /// Which entries of an account are read.

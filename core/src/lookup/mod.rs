@@ -12,15 +12,16 @@ use crate::config::{CoreConfig, NAMELESS_CLIENT};
 use crate::guard::breakers::{self, OpenBreakers};
 use crate::lookup::repo::{LookupKey, OrderPage};
 use crate::orders::Order;
-use mysql_async::Pool;
 use sluice_contract::ids::{MAX_KEY_BYTES, is_plain, order_id_of_serial};
 use sluice_contract::schema::Schemas;
-use sluice_contract::sql;
+use sluice_contract::sql::Pool;
 use std::collections::BTreeSet;
 
 /// Orders that one id may stand for at most: different upstreams may use the same
 /// number, but not hundreds of them.
 const MAX_ORDERS_FOUND: usize = 100;
+/// Connections per server of a program that isn't the core.
+const MAX_CONNECTIONS: usize = 4;
 
 /// Reader of orders for whoever asks; cheap to clone.
 #[derive(Clone)]
@@ -35,11 +36,16 @@ impl OrderLookup {
     /// Opens a look-up of its own, for a program that isn't the core.
     pub fn open(config: &CoreConfig) -> anyhow::Result<Self> {
         let schemas = config.schemas()?;
-        let options = sql::options(&config.mysql.url)?.db_name(Some(schemas.orders.clone()));
-        let orders = sql::pool_of(options, 4)?;
+        let servers = config.servers();
+        let orders = Pool::open(&servers.orders, &schemas.orders, MAX_CONNECTIONS)?;
+        let ledger = if servers.ledger == servers.orders {
+            orders.clone()
+        } else {
+            Pool::open(&servers.ledger, &schemas.ledger, MAX_CONNECTIONS)?
+        };
         Ok(OrderLookup {
-            ledger: orders.clone(),
             orders,
+            ledger,
             schemas,
         })
     }

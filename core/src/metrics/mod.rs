@@ -43,6 +43,7 @@ pub struct CoreMetrics {
     pub unfinished: IntGaugeVec,
     pub oldest_unfinished: IntGauge,
     pub contradictions: IntCounter,
+    pub clock_skew: IntGauge,
     pub channels: ChannelMetrics,
     pub closing: ClosingMetrics,
     pub intake: IntakeMetrics,
@@ -101,6 +102,10 @@ fn register() -> prometheus::Result<CoreMetrics> {
         contradictions: register_int_counter!(
             "sluice_core_contradictions_total",
             "Channel answers that contradict what is known"
+        )?,
+        clock_skew: register_int_gauge!(
+            "sluice_core_clock_skew_ms",
+            "Milliseconds that the database's clock is ahead of this host's"
         )?,
         channels: channels::register()?,
         closing: closing::register()?,

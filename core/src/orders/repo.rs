@@ -17,6 +17,7 @@ pub use crate::orders::outbox_repo::{
     push_outbox_delete,
 };
 
+use crate::batch::LockWait;
 use crate::orders::columns::{ASSIGNMENTS, ColumnList, INSERTED, UPDATED};
 use crate::orders::seal::RowSeals;
 use crate::orders::{Order, OrderRef};
@@ -33,6 +34,7 @@ use std::collections::BTreeSet;
 pub async fn lock<'a>(
     conn: &mut impl Queryable,
     orders: impl Iterator<Item = &'a OrderRef> + Clone,
+    wait: LockWait,
 ) -> anyhow::Result<Vec<Order>> {
     let accounts: BTreeSet<&str> = orders.clone().map(|o| o.account_id.as_str()).collect();
     let columns = select_list();
@@ -42,7 +44,7 @@ pub async fn lock<'a>(
         in_list(accounts.into_iter()),
         pairs(orders)
     );
-    let rows: Vec<Row> = conn.query(sql).await?;
+    let rows: Vec<Row> = conn.query(wait.of(sql)).await?;
     rows.iter().map(from_row).collect()
 }
 

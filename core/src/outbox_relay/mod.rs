@@ -23,12 +23,13 @@ use crate::metrics::METRICS;
 use crate::orders::repo;
 use crate::outbox_relay::page::PageInFlight;
 use anyhow::{Context, bail};
-use mysql_async::Pool;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{FutureProducer, Producer};
 use sluice_contract::clock::now_us;
+use sluice_contract::heartbeat::Heartbeat;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
+use sluice_contract::sql::Pool;
 use sluice_contract::supervisor::Supervisor;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -44,6 +45,8 @@ const IDLE_POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Interval of looking for what has aged, without brokers.
 const ARCHIVE_INTERVAL: Duration = Duration::from_secs(1);
 const RETRY_DELAY: Duration = Duration::from_millis(500);
+/// A round that takes longer hangs: Kafka's deadlines and the database's are shorter.
+const MAX_SILENCE: Duration = Duration::from_secs(90);
 /// Interval at which a large backlog is counted.
 const COUNT_INTERVAL: Duration = Duration::from_secs(60);
 /// The relay's lease: one instance publishes at a time, so that order holds.
@@ -90,15 +93,17 @@ impl OutboxRelay {
     /// Starts the relay among `parts`. At the stop it publishes what is there, then gives
     /// its lease back.
     pub fn start(self, parts: &Supervisor) {
-        parts.spawn("outbox-relay", self.run(parts.stop_token()));
+        let beat = parts.heartbeat("outbox-relay", MAX_SILENCE);
+        parts.spawn("outbox-relay", self.run(beat, parts.stop_token()));
     }
 
-    async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+    async fn run(mut self, beat: Heartbeat, stop: CancellationToken) -> anyhow::Result<()> {
         let idle = match &self.producer {
             Some(_) => IDLE_POLL_INTERVAL,
             None => ARCHIVE_INTERVAL,
         };
         loop {
+            beat.turn();
             let pause = match self.round().await {
                 Ok(0) => idle,
                 Ok(_) => Duration::ZERO,

@@ -1,5 +1,6 @@
 //! Entrance for outcomes.
 
+use crate::batch::{LockWait, LockedAccounts};
 use crate::orders::{OrderRef, OrderSeals};
 use crate::outcome::apply::OutcomeDelays;
 use crate::outcome::report::{OrderOutcome, OutcomeNotRecorded, OutcomeResult};
@@ -7,18 +8,21 @@ use crate::outcome::transaction::OutcomeTransaction;
 use crate::outcome::writer::{OutcomeWriter, PendingOutcome};
 use crate::ready_queue::ReadyQueue;
 use crate::saga::SagaFollower;
-use mysql_async::Pool;
 use quick_cache::sync::Cache;
 use sluice_contract::ids::bucket_of;
 use sluice_contract::schema::Schemas;
+use sluice_contract::sql::Pool;
 use sluice_contract::supervisor::Supervisor;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Writers of outcomes, side by side.
 const WRITER_COUNT: usize = 2;
 /// Outcomes waiting per writer; senders wait beyond it.
 const QUEUE_CAPACITY: usize = 4_096;
+/// A batch that takes longer hangs.
+const WRITER_MAX_SILENCE: Duration = Duration::from_secs(60);
 /// Sent orders whose account is remembered (about 10 MB).
 const MAX_REMEMBERED_ORDERS: usize = 50_000;
 
@@ -55,9 +59,13 @@ impl OutcomeRecorder {
                     ready: ready.clone(),
                     follower: follower.cloned(),
                     conn: None,
+                    locked: LockedAccounts::default(),
+                    lock_wait: LockWait::Usual,
                 };
-                let writer = OutcomeWriter { transaction }.run(receiver, parts.stop_token());
-                parts.spawn(format!("outcome-writer-{number}"), writer);
+                let name = format!("outcome-writer-{number}");
+                let beat = parts.heartbeat(&name, WRITER_MAX_SILENCE);
+                let writer = OutcomeWriter { transaction };
+                parts.spawn(name, writer.run(receiver, beat, parts.stop_token()));
                 sender
             })
             .collect();

@@ -11,7 +11,10 @@
 //! | publish | ready queue, saga's follower, metrics | 0 |
 
 use crate::balance::{self, Balance, CapturedPayment};
-use crate::batch::{self, BatchFailure, BatchTransaction, FollowUp, RetryPolicy, SpoiledItem};
+use crate::batch::{
+    self, AccountTransaction, BatchFailure, BatchTransaction, FollowUp, LockWait, LockedAccounts,
+    RetryPolicy, SpoiledItem,
+};
 use crate::cases::CaseKind;
 use crate::metrics::METRICS;
 use crate::orders::repo::{self, Attempt};
@@ -27,11 +30,11 @@ use crate::saga::SagaFollower;
 use crate::transaction::Transaction;
 use crate::unit_of_work::UnitOfWork;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Pool};
 use sluice_contract::clock::now_us;
 use sluice_contract::order::OrderState;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
+use sluice_contract::sql::{Conn, Pool};
 use std::collections::BTreeSet;
 
 /// One writer's connection, and what its transactions need.
@@ -47,6 +50,9 @@ pub struct OutcomeTransaction {
     /// their own.
     pub follower: Option<SagaFollower>,
     pub conn: Option<Conn>,
+    pub locked: LockedAccounts,
+    /// Patience of the next try with locks.
+    pub lock_wait: LockWait,
 }
 
 impl OutcomeTransaction {
@@ -55,10 +61,7 @@ impl OutcomeTransaction {
         &mut self,
         outcomes: &[OrderOutcome],
     ) -> Vec<Result<OutcomeResult, OutcomeNotRecorded>> {
-        let not_recorded = |_| outcomes.iter().map(|_| Err(OutcomeNotRecorded)).collect();
-        batch::run(self, outcomes)
-            .await
-            .unwrap_or_else(not_recorded)
+        batch::run_beside_locked(self, outcomes).await
     }
 
     /// Tells of the moves, once they are committed.
@@ -94,12 +97,14 @@ impl BatchTransaction for OutcomeTransaction {
     }
 
     async fn attempt(&mut self, outcomes: &[OrderOutcome]) -> anyhow::Result<Vec<Self::Done>> {
-        let conn = match &mut self.conn {
-            Some(conn) => conn,
-            none => none.insert(self.pool.get_conn().await?),
-        };
+        let conn = self.pool.hold(&mut self.conn).await?;
         let mut transaction = Transaction::begin(conn).await?;
-        let mut orders = repo::lock(transaction.conn(), outcomes.iter().map(|o| &o.at)).await?;
+        let mut orders = repo::lock(
+            transaction.conn(),
+            outcomes.iter().map(|o| &o.at),
+            self.lock_wait,
+        )
+        .await?;
         let altered = self.seals.take_altered(&mut orders);
         let now = now_us();
         let mut applied = apply(outcomes, orders, &self.delays, now);
@@ -116,7 +121,10 @@ impl BatchTransaction for OutcomeTransaction {
             .map(|follower| (follower, applied.intents(now)));
         let (balances, captures) = match split {
             Some(_) => Default::default(),
-            None => lock_and_settle(transaction.conn(), &self.schemas, &applied).await?,
+            None => {
+                let wait = self.lock_wait;
+                lock_and_settle(transaction.conn(), &self.schemas, &applied, wait).await?
+            }
         };
         let totals = free_limits(transaction.conn(), &mut applied).await?;
         let mut unit_of_work = unit_of_work(&applied, &balances, &captures, totals);
@@ -145,7 +153,7 @@ impl BatchTransaction for OutcomeTransaction {
 
     fn follow_up(&mut self, error: &anyhow::Error, attempt: u32) -> FollowUp {
         tracing::warn!(attempt, "outcome transaction runs again: {error:#}");
-        FollowUp::by_class(error, self.policy(), attempt)
+        self.lock_wait.follow_up(error, self.policy(), attempt)
     }
 
     /// Leaves an outcome whose money isn't where it should be to a person.
@@ -154,19 +162,38 @@ impl BatchTransaction for OutcomeTransaction {
     }
 }
 
+impl AccountTransaction for OutcomeTransaction {
+    fn account(outcome: &OrderOutcome) -> &str {
+        &outcome.at.account_id
+    }
+
+    fn locked_accounts(&self) -> &LockedAccounts {
+        &self.locked
+    }
+
+    fn set_lock_wait(&mut self, wait: LockWait) {
+        self.lock_wait = wait;
+    }
+
+    fn refuse(&mut self, _: &OrderOutcome, _: &BatchFailure) -> Self::Done {
+        Err(OutcomeNotRecorded)
+    }
+}
+
 /// Locks the balances and payments that the moves touch, and changes them in memory.
 async fn lock_and_settle(
     conn: &mut Conn,
     schemas: &Schemas,
     applied: &AppliedOutcomes,
+    wait: LockWait,
 ) -> anyhow::Result<(Vec<Balance>, Vec<CapturedPayment>)> {
     let mut locked: Vec<Balance> = Vec::new();
     if !applied.bookings.is_empty() {
         let accounts = applied.accounts();
-        let text = balance::repo::lock_sql(schemas, accounts.iter().copied());
-        locked = balance::repo::from_rows(conn.query(text).await?)?;
+        let text = wait.of(balance::repo::lock_sql(schemas, accounts.iter().copied()));
+        locked = balance::repo::from_locked_rows(conn.query(text).await?)?;
     }
-    let captures = balance::repo::lock_captures(conn, schemas, &applied.payments()).await?;
+    let captures = balance::repo::lock_captures(conn, schemas, &applied.payments(), wait).await?;
     settle(applied, locked, captures)
 }
 

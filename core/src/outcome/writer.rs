@@ -3,6 +3,7 @@
 use crate::batch::BatchCollector;
 use crate::outcome::report::{OrderOutcome, OutcomeNotRecorded, OutcomeResult};
 use crate::outcome::transaction::OutcomeTransaction;
+use sluice_contract::heartbeat::Heartbeat;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -27,14 +28,17 @@ impl OutcomeWriter {
     pub async fn run(
         mut self,
         mut queue: mpsc::Receiver<PendingOutcome>,
+        beat: Heartbeat,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         let mut batch = Vec::with_capacity(MAX_OUTCOMES_PER_BATCH);
         let mut collector = BatchCollector::new(BATCH_INTERVAL, stop);
+        beat.rest();
         while collector
             .next(&mut queue, &mut batch, MAX_OUTCOMES_PER_BATCH)
             .await
         {
+            beat.turn();
             let (outcomes, answers): (Vec<_>, Vec<_>) =
                 batch.drain(..).map(|p| (p.outcome, p.answer)).unzip();
             let taken = self.transaction.write(&outcomes).await;
@@ -42,6 +46,7 @@ impl OutcomeWriter {
                 // The one who asked may be gone; the outcome stands.
                 let _ = answer.send(taken);
             }
+            beat.rest();
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::channels::{ChannelClient, INTERNAL_CHANNEL};
 use crate::config::RecoveryConfig;
 use crate::orders::Order;
 use crate::outcome::SlowQueries;
-use crate::recovery::{OrderRecovery, repo};
+use crate::recovery::{MAX_SILENCE, OrderRecovery, repo};
 use sluice_contract::clock::now_us;
 use sluice_contract::order::OrderState;
 use std::collections::HashSet;
@@ -109,12 +109,15 @@ impl OrderRecovery {
     async fn serve(self: Arc<Self>, queries: Arc<ChannelQueries>) -> anyhow::Result<()> {
         let stop = self.parts.stop_token();
         let mut pause = POLL_INTERVAL;
+        let part = format!("recovery-{}", queries.channel);
+        let beat = self.parts.heartbeat(&part, MAX_SILENCE);
         // Stopped between two leases, never within one: what is leased is asked for.
         while stop
             .run_until_cancelled(tokio::time::sleep(pause))
             .await
             .is_some()
         {
+            beat.turn();
             pause = POLL_INTERVAL;
             let free = queries.permits.available_permits();
             if free == 0 {

@@ -8,7 +8,7 @@
 //! | begin, lock | `START TRANSACTION`; `SELECT … FOR UPDATE` | 2 |
 //! | write and commit | one signed batch of statements | 1 |
 
-use crate::batch::{self, BatchFailure, BatchTransaction, RetryPolicy, SpoiledItem};
+use crate::batch::{self, BatchFailure, BatchTransaction, LockWait, RetryPolicy, SpoiledItem};
 use crate::orders::history::{OrderTransition, QUERY_EVENT};
 use crate::orders::{self, AlteredOrder, Order, OrderRef};
 use crate::recovery::channel_queries::ChannelQueries;
@@ -91,7 +91,7 @@ impl BatchTransaction for LeaseTransaction<'_> {
     async fn attempt(&mut self, due: &[OrderRef]) -> anyhow::Result<Vec<Order>> {
         let mut conn = self.recovery.pool.get_conn().await?;
         let mut transaction = Transaction::begin(&mut conn).await?;
-        let mut orders = orders::repo::lock(transaction.conn(), due.iter()).await?;
+        let mut orders = orders::repo::lock(transaction.conn(), due.iter(), LockWait::Skip).await?;
         self.altered
             .extend(self.recovery.seals.take_altered(&mut orders));
         let now = now_us();

@@ -19,11 +19,15 @@ use crate::guard::fence::FenceClient;
 use crate::orders::OrderSeals;
 use crate::outcome::OutcomeRecorder;
 use crate::quarantine::OrderQuarantine;
-use mysql_async::Pool;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
+use sluice_contract::sql::Pool;
 use sluice_contract::supervisor::Supervisor;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// A loop that takes longer for one turn hangs.
+const MAX_SILENCE: Duration = Duration::from_secs(120);
 
 /// Recovery of what stands still; one per process.
 pub struct OrderRecovery {

@@ -10,7 +10,7 @@ use crate::orders::state::OrderInput;
 use crate::orders::{self, OrderRef};
 use crate::outcome::{OrderOutcome, OutcomeResult};
 use crate::recovery::stages::RecoveryStage;
-use crate::recovery::{OrderRecovery, repo};
+use crate::recovery::{MAX_SILENCE, OrderRecovery, repo};
 use futures_util::future::join_all;
 use sluice_contract::clock::now_us;
 use sluice_contract::order::OrderState;
@@ -30,7 +30,9 @@ type SweepCursor = (i64, String);
 impl OrderRecovery {
     pub(super) async fn sweep(self: Arc<Self>) {
         let mut cursors: [SweepCursor; 2] = Default::default();
+        let beat = self.parts.heartbeat("recovery-sweep", MAX_SILENCE);
         loop {
+            beat.turn();
             tokio::time::sleep(SWEEP_INTERVAL).await;
             for (state, cursor) in WAITING_STATES.into_iter().zip(&mut cursors) {
                 if let Err(error) = self.open_overdue_cases(state, cursor).await {

@@ -4,8 +4,8 @@
 
 use crate::retention::repo;
 use crate::retention::rounds::PurgedBatch;
-use mysql_async::Conn;
 use sluice_contract::clock::now_us;
+use sluice_contract::sql::Conn;
 
 /// Keys in `retention_cursor`: the place, and when the turn began.
 const CURSOR_NAME: &str = "order_transition";

@@ -1,10 +1,11 @@
 //! SQL of retention: finds a batch by an index, then deletes exactly these rows.
 
 use anyhow::Context;
+use mysql_async::Row;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Row};
 use sluice_contract::order::OrderState;
 use sluice_contract::schema::Schemas;
+use sluice_contract::sql::Conn;
 use sluice_contract::sql::pair_list;
 
 fn pairs_of(rows: &[(String, String)]) -> String {

@@ -1,6 +1,7 @@
 //! Step 2, at the balance service: the money moves, once, and a step row says so.
 
 use crate::balance::{self, BookingAmount, BookingError, LockedBooks};
+use crate::batch::LockWait;
 use crate::intents::{BookingIntent, BookingResult, BookingResultRow};
 use crate::metrics::METRICS;
 use crate::saga::BookingSaga;
@@ -29,6 +30,7 @@ impl BookingSaga {
     pub async fn book(
         &self,
         intents: &[BookingIntent],
+        wait: LockWait,
     ) -> anyhow::Result<Vec<Option<BookingResult>>> {
         let mut conn = self.balance.get_conn().await?;
         let all: Vec<&BookingIntent> = intents.iter().collect();
@@ -37,11 +39,12 @@ impl BookingSaga {
             .iter()
             .map(|i| i.posting.account_id.as_str())
             .collect();
-        let lock_sql = balance::repo::lock_sql(&self.schemas, accounts.into_iter());
-        let locked = balance::repo::from_rows(transaction.conn().query(lock_sql).await?)?;
+        let lock_sql = wait.of(balance::repo::lock_sql(&self.schemas, accounts.into_iter()));
+        let locked = balance::repo::from_locked_rows(transaction.conn().query(lock_sql).await?)?;
         let payments = intents.iter().filter_map(BookingIntent::payment).collect();
         let captures =
-            balance::repo::lock_captures(transaction.conn(), &self.schemas, &payments).await?;
+            balance::repo::lock_captures(transaction.conn(), &self.schemas, &payments, wait)
+                .await?;
         let steps = crate::intents::repo::lock_steps(transaction.conn(), &all).await?;
 
         let mut books = LockedBooks::new(locked, captures);

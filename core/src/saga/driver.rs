@@ -4,18 +4,20 @@
 //! | step | server | statements | round trips |
 //! |---|---|---|---|
 //! | balance | balance | begin; balances, payments, results FOR UPDATE; writes | 4 or 5 |
-//! | ledger | ledger | begin, INSERT entries, commit in one packet | 1 |
+//! | ledger | ledger | begin with the accounts' locks; INSERT entries, commit; free the locks | 3 |
 //! | orders | orders | DELETE intents; with orders to move: begin, locks, writes | 1, or 3 to 4 |
 //!
 //! Writes and their COMMIT are one packet.
 
 use crate::batch::{
-    self, BatchFailure, BatchTransaction, FailureClass, FollowUp, RetryPolicy, SpoiledItem,
+    self, AccountTransaction, BatchFailure, BatchTransaction, FailureClass, FollowUp, LockWait,
+    LockedAccounts, RetryPolicy, SpoiledItem,
 };
 use crate::intents::{BookingIntent, BookingResult, repo};
 use crate::metrics::METRICS;
 use crate::orders::OrderRef;
 use crate::saga::BookingSaga;
+use anyhow::anyhow;
 
 /// An intent and what became of it; `None` waits for a person.
 pub type DrivenIntent = (BookingIntent, Option<BookingResult>);
@@ -38,10 +40,13 @@ impl BookingSaga {
         let mut driven = DrivenBatch {
             saga: self,
             step: SagaStep::Balance,
+            lock_wait: LockWait::Usual,
+            failure: None,
         };
-        match batch::run(&mut driven, &intents).await {
-            Ok(done) => Ok(intents.into_iter().zip(done).collect()),
-            Err(failure) => Err(driven.give_up(failure, intents.len())),
+        let done = batch::run_beside_locked(&mut driven, &intents).await;
+        match driven.failure {
+            Some(error) => Err(error.context(format!("{} bookings", intents.len()))),
+            None => Ok(intents.into_iter().zip(done).collect()),
         }
     }
 
@@ -74,6 +79,10 @@ impl SagaStep {
 struct DrivenBatch<'a> {
     saga: &'a BookingSaga,
     step: SagaStep,
+    /// Patience of the next try with locks.
+    lock_wait: LockWait,
+    /// Of a server, not of one account or booking.
+    failure: Option<anyhow::Error>,
 }
 
 impl BatchTransaction for DrivenBatch<'_> {
@@ -89,7 +98,7 @@ impl BatchTransaction for DrivenBatch<'_> {
         intents: &[BookingIntent],
     ) -> anyhow::Result<Vec<Option<BookingResult>>> {
         self.step = SagaStep::Balance;
-        let done = self.saga.book(intents).await?;
+        let done = self.saga.book(intents, self.lock_wait).await?;
         self.step = SagaStep::Ledger;
         self.saga.post(intents, &done).await?;
         self.step = SagaStep::Orders;
@@ -103,6 +112,7 @@ impl BatchTransaction for DrivenBatch<'_> {
     fn follow_up(&mut self, error: &anyhow::Error, attempt: u32) -> FollowUp {
         let next = match FailureClass::of(error) {
             // Another driver made a row first: the next try finds it.
+            FailureClass::Locked => self.lock_wait.follow_up(error, self.policy(), attempt),
             FailureClass::Conflict | FailureClass::Duplicate => {
                 FollowUp::Retry(self.policy().after_conflict(attempt))
             }
@@ -122,23 +132,44 @@ impl BatchTransaction for DrivenBatch<'_> {
         intent: &BookingIntent,
         failure: BatchFailure,
     ) -> SpoiledItem<Option<BookingResult>> {
-        let error = self.give_up(failure, 1);
+        let error = self.give_up(&failure);
         tracing::error!(account = %intent.posting.account_id, saga = %intent.posting.posting_id, "{error:#}");
         SpoiledItem::Answer(None)
     }
 }
 
+impl AccountTransaction for DrivenBatch<'_> {
+    fn account(intent: &BookingIntent) -> &str {
+        &intent.posting.account_id
+    }
+
+    fn locked_accounts(&self) -> &LockedAccounts {
+        &self.saga.locked
+    }
+
+    fn set_lock_wait(&mut self, wait: LockWait) {
+        self.lock_wait = wait;
+    }
+
+    /// Leaves the booking open: a later drive makes it.
+    fn refuse(&mut self, _: &BookingIntent, failure: &BatchFailure) -> Option<BookingResult> {
+        let is_locked = FailureClass::of(&failure.error) == FailureClass::Locked;
+        if !is_locked && self.failure.is_none() {
+            self.failure = Some(self.give_up(failure));
+        }
+        None
+    }
+}
+
 impl DrivenBatch<'_> {
     /// Counts the failure; a server whose fault it may be counts as away.
-    fn give_up(&self, failure: BatchFailure, intents: usize) -> anyhow::Error {
+    fn give_up(&self, failure: &BatchFailure) -> anyhow::Error {
         let step = self.step.as_str();
         METRICS.saga.failures.with_label_values(&[step]).inc();
         if self.step != SagaStep::Orders && !failure.is_items_fault {
             self.saga.set_away(true);
         }
-        failure
-            .error
-            .context(format!("{intents} bookings wait at the step of {step}"))
+        anyhow!("waits at the step of {step}: {:#}", failure.error)
     }
 }
 

@@ -5,7 +5,8 @@ use sluice_contract::settings::Secret;
 #[tokio::test]
 async fn nothing_left_to_book_asks_no_server() {
     // Nobody listens there: a question would fail.
-    let pool = || sluice_contract::sql::pool("mysql://root@127.0.0.1:1", 1).unwrap();
+    let pool =
+        || sluice_contract::sql::Pool::open("mysql://root@127.0.0.1:1", "nothing", 1).unwrap();
     let (schemas, key) = (Schemas::under("t").unwrap(), Secret::new("k"));
     let saga = BookingSaga::new(
         pool(),

@@ -50,10 +50,16 @@ impl BookingSaga {
             drop_outbox_row: true,
             ..UnitOfWork::default()
         };
-        let transaction = Transaction::deferred(&mut conn);
+        let lock_sql = repo::lock_ends_sql(&self.schemas, postings);
+        let (transaction, got) = Transaction::begin_locking(&mut conn, &lock_sql).await?;
+        // A connection that is dropped within its transaction frees its locks.
+        repo::insist_on_locks(&got)?;
+        // The time is read behind the locks, so that the entries of one account are in the
+        // order of their commits.
         unit_of_work
             .commit(transaction, &self.schemas, &self.key, now_us())
-            .await
+            .await?;
+        repo::free_ends(&mut conn).await
     }
 
     async fn missing<'a>(&self, postings: &[&'a Posting]) -> anyhow::Result<Vec<&'a Posting>> {

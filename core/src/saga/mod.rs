@@ -25,12 +25,13 @@ pub use driver::DrivenIntent;
 pub use follower::SagaFollower;
 pub use recover::SagaRecovery;
 
+use crate::batch::LockedAccounts;
 use crate::ready_queue::ReadyQueue;
 use crate::saga::refusals::RecentRefusals;
-use mysql_async::Pool;
 use rust_decimal::Decimal;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
+use sluice_contract::sql::Pool;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A driver of intents. One per process, shared by whoever books.
@@ -45,6 +46,8 @@ pub struct BookingSaga {
     away: AtomicBool,
     /// Accounts that were refused lately: looked at before anything is written for them.
     pub(crate) refusals: RecentRefusals,
+    /// Accounts that were found locked at the balance service.
+    locked: LockedAccounts,
 }
 
 impl BookingSaga {
@@ -66,6 +69,7 @@ impl BookingSaga {
             ready: ready.clone(),
             away: AtomicBool::new(false),
             refusals: RecentRefusals::default(),
+            locked: LockedAccounts::default(),
         }
     }
 

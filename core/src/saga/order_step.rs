@@ -1,6 +1,7 @@
 //! Step 4, with the orders again: each learns its booking's result, and the intents are
 //! deleted.
 
+use crate::batch::LockWait;
 use crate::intents::{BookingIntent, BookingResult, repo};
 use crate::ledger::PostingKind;
 use crate::ledger::events::incoming_event;
@@ -14,11 +15,11 @@ use crate::orders::{Order, OrderRef, repo as orders};
 use crate::saga::BookingSaga;
 use crate::transaction::Transaction;
 use crate::unit_of_work::UnitOfWork;
-use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
 use sluice_contract::event::OrderEvent;
 use sluice_contract::order::OrderState;
+use sluice_contract::sql::Conn;
 use std::collections::BTreeSet;
 
 /// Changes of the orders whose bookings are known.
@@ -87,7 +88,7 @@ impl BookingSaga {
         let locked = if at.is_empty() {
             Vec::new()
         } else {
-            orders::lock(transaction.conn(), at.iter()).await?
+            orders::lock(transaction.conn(), at.iter(), LockWait::Usual).await?
         };
         let all: Vec<&BookingIntent> = closed.iter().map(|(intent, _)| *intent).collect();
         let open = repo::lock(transaction.conn(), &all).await?;

@@ -1,13 +1,15 @@
 //! Drives what nobody drives any more: intents of an instance that died, or that a
 //! service was away for. Also looks whether the services answer, and counts.
 
+use crate::guard::probe;
 use crate::intents::repo;
 use crate::metrics::METRICS;
 use crate::orders::OrderRef;
 use crate::saga::BookingSaga;
 use crate::transaction::Transaction;
-use mysql_async::Pool;
 use sluice_contract::clock::now_us;
+use sluice_contract::heartbeat::Heartbeat;
+use sluice_contract::sql::Pool;
 use sluice_contract::supervisor::Supervisor;
 use sluice_contract::telemetry::Readiness;
 use std::sync::Arc;
@@ -16,6 +18,8 @@ use std::time::Duration;
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// Intents taken at once.
 const MAX_INTENTS_PER_LEASE: usize = 128;
+/// A round that takes longer hangs.
+const MAX_SILENCE: Duration = Duration::from_secs(120);
 /// A service that doesn't answer a ping within this is away.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -26,11 +30,13 @@ pub struct SagaRecovery {
 
 impl SagaRecovery {
     pub fn start(self, parts: &Supervisor) {
-        parts.spawn_loop("saga-recovery", self.run());
+        let beat = parts.heartbeat("saga-recovery", MAX_SILENCE);
+        parts.spawn_loop("saga-recovery", self.run(beat));
     }
 
-    async fn run(self) {
+    async fn run(self, beat: Heartbeat) {
         loop {
+            beat.turn();
             tokio::time::sleep(POLL_INTERVAL).await;
             let saga = &self.saga;
             let balance = self.look("balance", &saga.balance).await;
@@ -40,14 +46,15 @@ impl SagaRecovery {
                 tracing::warn!("can't count open bookings: {error:#}");
             }
             if balance && ledger {
-                self.drive_due().await;
+                self.drive_due(&beat).await;
             }
         }
     }
 
     /// All that is due, page by page; a page that fails waits for its next turn.
-    async fn drive_due(&self) {
+    async fn drive_due(&self, beat: &Heartbeat) {
         loop {
+            beat.turn();
             match self.page().await {
                 Ok(0) => return,
                 Ok(driven) => tracing::info!(driven, "bookings driven again"),
@@ -58,7 +65,7 @@ impl SagaRecovery {
 
     /// Whether the service answers; tells readiness.
     async fn look(&self, service: &'static str, pool: &Pool) -> bool {
-        let asked = async { repo::ping(&mut pool.get_conn().await?).await };
+        let asked = probe::takes_writes(pool);
         let away = match tokio::time::timeout(PING_TIMEOUT, asked).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(format!("the {service} service can't be reached: {error:#}")),

@@ -20,6 +20,7 @@ use crate::recovery::OrderRecovery;
 use crate::retention::Retention;
 use crate::routing::ActiveRouting;
 use crate::saga::{BookingSaga, SagaFollower, SagaRecovery};
+use crate::service::database_watch::DatabaseWatch;
 use crate::service::listeners::serve_public;
 use crate::service::pools::ServicePools;
 use crate::service::stages::CoreStages;
@@ -82,6 +83,7 @@ pub(super) async fn start(
         stages,
     };
     watch_keys(&stages.base, secrets);
+    core.watch_database().await;
     let follower = core.saga().await?;
     let outcomes = core.outcomes(follower.as_ref());
     let acceptor = core.acceptor(follower.as_ref());
@@ -114,6 +116,19 @@ fn channel_clients(
 }
 
 impl CoreAssembly<'_> {
+    /// Waits until the clocks agree, and watches them and the database from then on.
+    async fn watch_database(&self) {
+        let watch = DatabaseWatch {
+            pool: self.pools.orders.clone(),
+            schemas: self.schemas.clone(),
+            name: self.config.name.clone(),
+            readiness: self.stages.readiness.clone(),
+            max_skew_us: self.config.mysql.max_clock_skew_us(),
+        };
+        watch.clock_is_right().await;
+        watch.start(&self.stages.base);
+    }
+
     /// Starts the saga if balance and ledger have servers of their own.
     ///
     /// # Errors
@@ -167,7 +182,7 @@ impl CoreAssembly<'_> {
         Acceptor::start(
             &self.stages.writers,
             &self.config.accept,
-            &self.config.mysql.url,
+            &self.pools.orders,
             self.schemas,
             &self.secrets.provenance,
             &self.ready,

@@ -11,6 +11,7 @@
 //! | base | fence, gauges, keys, admin listener | `/ready` can be asked until the end |
 
 mod assembly;
+mod database_watch;
 mod listeners;
 mod pools;
 mod stages;
@@ -38,13 +39,16 @@ pub async fn run(config: CoreConfig, shutdown: impl Future<Output = ()>) -> anyh
     let public = listeners::bind("listen", &config.listen).await?;
     let admin = listeners::bind("admin", &config.admin).await?;
     let readiness = Readiness::default();
+    readiness.set("start", Some("its parts are starting".into()));
     readiness.set("database", Some("the schemas are being looked at".into()));
     let stages = CoreStages::new(readiness.clone());
     listeners::serve_admin(&stages.base, admin, &readiness);
 
     let started = async {
         schemas_when_reachable(&config, &schemas, &readiness).await?;
-        assembly::start(&config, &secrets, &schemas, &stages, public).await
+        let handles = assembly::start(&config, &secrets, &schemas, &stages, public).await?;
+        readiness.set("start", None);
+        Ok(handles)
     };
     supervise(&stages, started, shutdown).await
 }

@@ -2,9 +2,8 @@
 
 use crate::http::reads::MAX_READS;
 use crate::schema::DatabaseUrls;
-use mysql_async::{Opts, OptsBuilder, Pool};
 use sluice_contract::schema::Schemas;
-use sluice_contract::sql;
+use sluice_contract::sql::Pool;
 
 /// Connections of everything but the accept writers, which own theirs.
 const MAX_POOL_CONNECTIONS: usize = 24;
@@ -24,8 +23,13 @@ impl ServicePools {
     /// # Errors
     /// A URL that can't be read.
     pub fn connect(servers: &DatabaseUrls, schemas: &Schemas) -> anyhow::Result<Self> {
-        let orders = pool_at(&servers.orders, &schemas.orders)?;
-        let reads = reads_at(&servers.ledger, &schemas.ledger)?;
+        let orders = Pool::open(&servers.orders, &schemas.orders, MAX_POOL_CONNECTIONS)?;
+        let reads = Pool::open_with(
+            &servers.ledger,
+            &schemas.ledger,
+            MAX_READS,
+            READ_TIMEOUT_SQL,
+        )?;
         if !servers.are_split() {
             return Ok(ServicePools {
                 balance: orders.clone(),
@@ -35,27 +39,15 @@ impl ServicePools {
             });
         }
         Ok(ServicePools {
-            balance: pool_at(&servers.balance, &schemas.balance)?,
-            ledger: pool_at(&servers.ledger, &schemas.ledger)?,
+            balance: Pool::open(&servers.balance, &schemas.balance, MAX_POOL_CONNECTIONS)?,
+            ledger: Pool::open(&servers.ledger, &schemas.ledger, MAX_POOL_CONNECTIONS)?,
             orders,
             reads,
         })
     }
 }
 
-fn pool_at(url: &str, schema: &str) -> anyhow::Result<Pool> {
-    let options = sql::options(url)?.db_name(Some(schema));
-    sql::pool_of(options, MAX_POOL_CONNECTIONS)
-}
-
 /// Bound on one statement of an expensive read, each server in its own words: MariaDB in
 /// seconds, MySQL in milliseconds.
 const READ_TIMEOUT_SQL: &str = "SET SESSION /*M! max_statement_time=5, */ /*!80000 max_execution_time=5000, */ \
     time_zone='+00:00'";
-
-fn reads_at(url: &str, schema: &str) -> anyhow::Result<Pool> {
-    let options = Opts::from(sql::options(url)?.db_name(Some(schema)));
-    let mut setup = options.setup().to_vec();
-    setup.push(READ_TIMEOUT_SQL.to_owned());
-    sql::pool_of(OptsBuilder::from_opts(options).setup(setup), MAX_READS)
-}

@@ -3,10 +3,10 @@
 use crate::cases::OrderCase;
 use crate::transaction::Transaction;
 use crate::unit_of_work::UnitOfWork;
-use mysql_async::Pool;
 use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
+use sluice_contract::sql::Pool;
 
 /// Opens a case, signed like every other write.
 ///

@@ -5,14 +5,14 @@ use anyhow::Context;
 use futures_util::StreamExt;
 use mysql_async::binlog::events::EventData;
 use mysql_async::prelude::Queryable;
-use mysql_async::{BinlogStreamRequest, Conn, Row};
+use mysql_async::{BinlogStreamRequest, Row};
 use rust_decimal::Decimal;
 use sluice_contract::clock::now_us;
 use sluice_contract::money::Currency;
 use sluice_contract::order::OrderKind;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
-use sluice_contract::sql;
+use sluice_contract::sql::{Conn, Pool};
 use sluice_core::accept::decide::decide;
 use sluice_core::accept::transaction::unit_of_work;
 use sluice_core::accept::{BookingRequest, DepositBooking, IdempotentRequest, WithdrawalBooking};
@@ -64,7 +64,8 @@ async fn write(
 }
 
 async fn connect(books: &FloorBooks) -> anyhow::Result<Conn> {
-    Conn::new(sql::options(&books.url)?.db_name(Some(&books.schemas.orders)))
+    Pool::open(&books.url, &books.schemas.orders, 1)?
+        .connect()
         .await
         .context("floor")
 }
@@ -164,7 +165,7 @@ fn ask(books: &FloorBooks, connection: u64, at: &mut u64, currency: Currency) ->
 /// Row changes per second of a bare read-and-decode of the server's binlogs from
 /// the first file on, and how many there were. Stops at the current end.
 pub async fn read_binlog(url: &str, schemas: &Schemas) -> anyhow::Result<(u64, u64)> {
-    let mut conn = sql::connect(url).await?;
+    let mut conn = sluice_contract::sql::connect(url).await?;
     let logs: Vec<Row> = conn.query("SHOW BINARY LOGS").await?;
     let first: String = logs
         .first()

@@ -7,13 +7,12 @@ use crate::output::progress::ProgressDisplay;
 use crate::setup::{MariadbOptions, MariadbServer};
 use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Pool};
 use serde::Serialize;
 use sluice_contract::clock::now_us;
 use sluice_contract::keys::{KeyRing, SigningKeys};
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
-use sluice_contract::sql;
+use sluice_contract::sql::{Conn, Pool};
 use sluice_contract::supervisor::Supervisor;
 use sluice_core::channels::ChannelClient;
 use sluice_core::config;
@@ -220,7 +219,7 @@ fn a_second(count: u64, spent: Duration) -> anyhow::Result<u64> {
 async fn side(url: &str, name: &str, fill: HistoryFill) -> anyhow::Result<(ClaimSide, u64, u64)> {
     let schemas = Schemas::under(name)?;
     migrate(&DatabaseUrls::together(url), &schemas).await?;
-    let mut conn = Conn::new(sql::options(url)?.db_name(Some(&schemas.orders))).await?;
+    let mut conn = Pool::open(url, &schemas.orders, 1)?.connect().await?;
     let past = past_orders(url, &schemas, fill).await?;
     let totals = past_totals(&mut conn, past).await?;
     let (draft, _) = file::parse(ROUTING_CONFIG).map_err(|all| anyhow::anyhow!("{all:?}"))?;
@@ -285,7 +284,7 @@ async fn past_range(
     fill: HistoryFill,
     (from, to): (u64, u64),
 ) -> anyhow::Result<u64> {
-    let mut conn = Conn::new(sql::options(url)?.db_name(Some(&schemas.orders))).await?;
+    let mut conn = Pool::open(url, &schemas.orders, 1)?.connect().await?;
     conn.query_drop("SET SESSION sql_log_bin=0, unique_checks=0")
         .await?;
     let (begun, each) = (Instant::now(), (fill.orders / ACCOUNT_COUNT).max(1));
@@ -330,7 +329,7 @@ async fn past_totals(conn: &mut Conn, past: u64) -> anyhow::Result<u64> {
 
 /// The core's own dispatcher; nothing is ever sent, so the channel needs no answer.
 fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Dispatcher> {
-    let pool: Pool = sql::pool_of(sql::options(url)?.db_name(Some(schemas.orders.clone())), 4)?;
+    let pool = Pool::open(url, &schemas.orders, 4)?;
     let settings = config::ChannelConfig {
         id: "netsunion".into(),
         url: "http://127.0.0.1:1".into(),

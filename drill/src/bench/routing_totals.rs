@@ -4,10 +4,10 @@
 
 use crate::bench::floor;
 use crate::bench::routing::ACCOUNT_COUNT;
-use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use sluice_contract::clock::{now_us, trade_time};
+use sluice_contract::sql::Conn;
 use sluice_core::routing::LimitScope;
 use sluice_core::routing::limits::repo::{lock_totals, push_totals};
 use sluice_core::routing::limits::{LimitTotalKey, LimitTotals};

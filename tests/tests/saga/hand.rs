@@ -1,18 +1,18 @@
 //! A hand that drives sagas step by step, as a core does, and stops where a test says.
 
 use anyhow::{Context, ensure};
-use mysql_async::Pool;
 use rust_decimal::Decimal;
 use sluice_contract::clock::now_us;
 use sluice_contract::ids::new_tx_id;
 use sluice_contract::money::Currency;
 use sluice_contract::order::{OrderKind, OrderState};
-use sluice_contract::sql;
+use sluice_contract::sql::Pool;
 use sluice_contract::supervisor::Supervisor;
 use sluice_core::accept::{
     BookingRequest, CaptureBooking, DepositBooking, IdempotentRequest, WithdrawalBooking,
     split_books,
 };
+use sluice_core::batch::LockWait;
 use sluice_core::intents::BookingIntent;
 use sluice_core::orders::repo::Attempt;
 use sluice_core::orders::state::OrderInput;
@@ -37,7 +37,7 @@ pub(super) struct SagaHand {
 }
 
 fn pool(url: &str, schema: &str) -> anyhow::Result<Pool> {
-    sql::pool_of(sql::options(url)?.db_name(Some(schema.to_owned())), 8)
+    Pool::open(url, schema, 8)
 }
 
 impl SagaHand {
@@ -58,7 +58,7 @@ impl SagaHand {
             &stage.key,
             &ready,
         ));
-        let nowhere = sql::pool("mysql://nobody@127.0.0.1:1", 1)?;
+        let nowhere = pool("mysql://nobody@127.0.0.1:1", "nothing")?;
         let lame = BookingSaga::new(
             orders.clone(),
             nowhere.clone(),
@@ -126,7 +126,7 @@ impl SagaHand {
         if last < 2 {
             return Ok(());
         }
-        let done = self.saga.book(&intents).await?;
+        let done = self.saga.book(&intents, LockWait::Usual).await?;
         if last >= 3 {
             self.saga.post(&intents, &done).await?;
         }
@@ -236,7 +236,7 @@ pub(super) async fn send(set: &TestStage, at: &OrderRef) -> anyhow::Result<()> {
         .get_conn()
         .await?;
     let mut transaction = Transaction::begin(&mut conn).await?;
-    let mut order: Order = repo::lock(transaction.conn(), [at].into_iter())
+    let mut order: Order = repo::lock(transaction.conn(), [at].into_iter(), LockWait::Usual)
         .await?
         .pop()
         .context("no such order")?;

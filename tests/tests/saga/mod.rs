@@ -4,6 +4,7 @@
 mod books;
 mod crash;
 mod hand;
+mod interleaved;
 mod postings;
 
 use anyhow::ensure;

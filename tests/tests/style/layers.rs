@@ -40,6 +40,49 @@ fn misplaced_sql(source: &Source) -> Option<String> {
     (!allowed).then(|| format!("{} holds SQL: {verb}…", source.name))
 }
 
+/// The library's own connections, and calls that bound the first answer alone.
+const WITHOUT_DEADLINE: [&str; 7] = [
+    "mysql_async::Conn",
+    "mysql_async::Pool",
+    "query_iter",
+    "exec_iter",
+    "query_stream",
+    "exec_stream",
+    "sql::connect",
+];
+
+/// A call to the database that waits without end stops a loop of the core for as long as
+/// TCP waits. Only the migrations, before anything runs, may take hours.
+#[test]
+fn every_call_of_the_core_to_the_database_has_a_deadline() {
+    let core = |s: &&Source| {
+        s.name.starts_with("core/src/") && !s.is_test() && !s.name.starts_with("core/src/schema/")
+    };
+    let all = sources();
+    let files: Vec<&Source> = all.iter().filter(core).collect();
+    assert!(files.len() > 100, "{} files", files.len());
+    let bad: Vec<String> = files.into_iter().flat_map(without_deadline).collect();
+    assert!(
+        bad.is_empty(),
+        "use sluice_contract::sql::Pool and its Conn: {bad:#?}"
+    );
+}
+
+fn without_deadline(source: &Source) -> Vec<String> {
+    let code = source.code();
+    let listed = |line: &&str| line.contains("use mysql_async::{");
+    let imports = code.lines().filter(listed).any(|line| {
+        words(line).any(|(_, word)| word == "Conn" || word == "Pool" || word == "Opts")
+    });
+    let found = WITHOUT_DEADLINE
+        .into_iter()
+        .filter(|name| code.contains(*name));
+    found
+        .chain(imports.then_some("mysql_async::{…}"))
+        .map(|name| format!("{}: {name}", source.name))
+        .collect()
+}
+
 #[test]
 fn layers_do_not_reach_across() {
     let bad: Vec<String> = sources().iter().flat_map(reaches).collect();

@@ -43,6 +43,8 @@ pub enum AcceptError {
     Overloaded,
     #[error("the database refused to book it; nothing was written")]
     Unbookable,
+    #[error("the account's rows are locked by other work; nothing was booked, try again")]
+    AccountLocked,
     #[error("the database can't be reached; nothing was booked unless a repeat says so")]
     Unavailable,
 }
@@ -70,6 +72,7 @@ impl AcceptError {
             AcceptError::InFlight
             | AcceptError::Overloaded
             | AcceptError::Unbookable
+            | AcceptError::AccountLocked
             | AcceptError::Unavailable => true,
             AcceptError::KeyReused
             | AcceptError::Differs { .. }

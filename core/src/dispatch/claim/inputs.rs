@@ -10,10 +10,10 @@ use crate::routing::limits::{self, LimitTimes, LimitTotalKey, LimitTotals};
 use crate::routing::{
     ChannelStatus, RejectedChannel, Route, RouteDecision, RoutingSet, UnusableRouting, choose,
 };
-use mysql_async::Conn;
 use sluice_contract::breaker::BreakerPoint;
 use sluice_contract::clock::trade_time;
 use sluice_contract::order::OrderKind;
+use sluice_contract::sql::Conn;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

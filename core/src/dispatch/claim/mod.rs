@@ -21,7 +21,8 @@ mod send_path;
 pub(super) use result::{ClaimEffects, ClaimedOrder, UnroutableOrder};
 
 use crate::batch::{
-    self, BatchFailure, BatchTransaction, FailureClass, FollowUp, RetryPolicy, SpoiledItem,
+    self, BatchFailure, BatchTransaction, FailureClass, FollowUp, LockWait, RetryPolicy,
+    SpoiledItem,
 };
 use crate::channels::ChannelClient;
 use crate::orders::repo;
@@ -29,12 +30,12 @@ use crate::orders::{Order, OrderRef, OrderSeals};
 use crate::routing::ActiveRouting;
 use crate::transaction::{Transaction, roll_back};
 use inputs::read_inputs;
-use mysql_async::{Conn, Pool};
 use result::ClaimResult;
 use sluice_contract::clock::now_us;
 use sluice_contract::order::OrderState;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
+use sluice_contract::sql::{Conn, Pool};
 use std::collections::HashSet;
 
 /// Capabilities of the claim.
@@ -98,12 +99,9 @@ impl BatchTransaction for ClaimTransaction<'_> {
     }
 
     async fn attempt(&mut self, ids: &[OrderRef]) -> anyhow::Result<Vec<ClaimedOrder>> {
-        let conn = match &mut *self.conn {
-            Some(conn) => conn,
-            none => none.insert(self.context.pool.get_conn().await?),
-        };
+        let conn = self.context.pool.hold(self.conn).await?;
         let mut transaction = Transaction::begin(conn).await?;
-        let orders = repo::lock(transaction.conn(), ids.iter()).await?;
+        let orders = repo::lock(transaction.conn(), ids.iter(), LockWait::Skip).await?;
         let live = live_resends(transaction.conn(), &orders).await?;
         let now = now_us();
         let mut inputs = read_inputs(&self.context, transaction.conn(), &orders, now).await?;
@@ -142,7 +140,7 @@ impl BatchTransaction for ClaimTransaction<'_> {
     /// Keeps the connection if the server rolled back; else drops it.
     async fn reset(&mut self, error: &anyhow::Error) {
         let keeps = match FailureClass::of(error) {
-            FailureClass::Conflict | FailureClass::Duplicate => true,
+            FailureClass::Conflict | FailureClass::Locked | FailureClass::Duplicate => true,
             FailureClass::Disconnected | FailureClass::Refused | FailureClass::Internal => false,
         };
         let rolled_back = match &mut *self.conn {
@@ -157,7 +155,7 @@ impl BatchTransaction for ClaimTransaction<'_> {
     fn follow_up(&mut self, error: &anyhow::Error, attempt: u32) -> FollowUp {
         let pause = self.policy().after_conflict(attempt);
         match FailureClass::of(error) {
-            FailureClass::Conflict => FollowUp::Retry(pause),
+            FailureClass::Conflict | FailureClass::Locked => FollowUp::Retry(pause),
             // A total's first row of the day may have been made by another instance
             // meanwhile; if it is still a duplicate at last, an order is at fault.
             FailureClass::Duplicate if attempt + 1 < self.policy().max_attempts => {

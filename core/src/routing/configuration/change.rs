@@ -11,7 +11,7 @@ use crate::routing::rows::RoutingLimitRow;
 use crate::routing::{LimitScope, RoutingProblem};
 use crate::transaction::Transaction;
 use anyhow::{Context, bail, ensure};
-use mysql_async::Conn;
+use sluice_contract::sql::Conn;
 
 /// Author and reason of a change: kept for ever.
 #[derive(Debug, Clone)]

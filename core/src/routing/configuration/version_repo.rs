@@ -2,8 +2,8 @@
 //! them is in force.
 
 use anyhow::{Context, ensure};
-use mysql_async::Row;
 use mysql_async::prelude::Queryable;
+use sluice_contract::sql::Conn;
 
 /// Author and reason of a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,20 +48,16 @@ pub async fn lock_active(conn: &mut impl Queryable) -> anyhow::Result<(i64, i64)
 
 /// Puts a version in force, if `from` (epoch, version) still is.
 pub async fn activate(
-    conn: &mut impl Queryable,
+    conn: &mut Conn,
     from: (i64, i64),
     row: &RoutingActivationRow,
 ) -> anyhow::Result<()> {
     let update =
         "UPDATE route_active SET version=?,epoch=?,updated_us=? WHERE name='active' AND epoch=?";
-    let mut done = conn
-        .exec_iter(update, (row.version, row.epoch, row.activated_us, from.0))
+    conn.exec_drop(update, (row.version, row.epoch, row.activated_us, from.0))
         .await?;
-    let changed = done.affected_rows();
-    let _: Vec<Row> = done.collect().await?;
-    drop(done);
     ensure!(
-        changed == 1,
+        conn.affected_rows() == 1,
         "another change came first: look at it, then try again"
     );
     let log = "INSERT INTO route_activation (epoch,version,previous,author,reason,activated_us) VALUES (?,?,?,?,?,?)";

@@ -8,10 +8,8 @@
 use crate::routing::LimitScope;
 use crate::routing::limits::{LimitTotal, LimitTotalKey};
 use anyhow::Context;
-use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Row};
 use rust_decimal::Decimal;
-use sluice_contract::sql::{SqlLiteral, in_list, push_row};
+use sluice_contract::sql::{Conn, SqlLiteral, in_list, push_row};
 use std::collections::BTreeSet;
 
 /// Makes the statements that read totals, one a scope, in the order of the key. The lists of
@@ -46,9 +44,8 @@ async fn totals(
     if statements.is_empty() {
         return Ok(all);
     }
-    let mut sets = conn.query_iter(statements.join("; ")).await?;
-    for _ in &statements {
-        let rows: Vec<Row> = sets.collect().await?;
+    let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+    for rows in conn.query_sets(&statements).await? {
         for row in rows {
             type LimitTotalColumns = (String, String, String, String, Decimal, i64);
             let stored: LimitTotalColumns =

@@ -1,0 +1,111 @@
+use super::*;
+use crate::batch::{FollowUp, RetryPolicy, SpoiledItem, policy};
+use mysql_async::{Error, ServerError};
+
+const QUICK: RetryPolicy = RetryPolicy {
+    max_attempts: 3,
+    conflict_delay: Duration::ZERO,
+    reconnect_delay: Duration::ZERO,
+    ..policy::ACCEPT
+};
+
+/// Books `account/number`; the account `held` is locked by somebody.
+#[derive(Default)]
+struct Bookings {
+    held: Option<&'static str>,
+    wait: LockWait,
+    locked: LockedAccounts,
+    /// Tries, each with how it waits for locks.
+    tries: Vec<(LockWait, usize)>,
+}
+
+impl BatchTransaction for Bookings {
+    type Item = (&'static str, u32);
+    type Done = Result<u32, &'static str>;
+
+    fn policy(&self) -> &'static RetryPolicy {
+        &QUICK
+    }
+
+    async fn attempt(&mut self, items: &[Self::Item]) -> anyhow::Result<Vec<Self::Done>> {
+        self.tries.push((self.wait, items.len()));
+        if items.iter().any(|(account, _)| Some(*account) == self.held) {
+            let (code, message, state) = (1205, String::new(), String::new());
+            anyhow::bail!(Error::Server(ServerError {
+                code,
+                message,
+                state
+            }));
+        }
+        Ok(items.iter().map(|(_, n)| Ok(*n)).collect())
+    }
+
+    async fn reset(&mut self, _: &anyhow::Error) {}
+
+    fn follow_up(&mut self, error: &anyhow::Error, attempt: u32) -> FollowUp {
+        self.wait.follow_up(error, self.policy(), attempt)
+    }
+
+    async fn spoiled(&mut self, _: &Self::Item, _: BatchFailure) -> SpoiledItem<Self::Done> {
+        SpoiledItem::Answer(Err("spoiled"))
+    }
+}
+
+impl AccountTransaction for Bookings {
+    fn account(item: &Self::Item) -> &str {
+        item.0
+    }
+
+    fn locked_accounts(&self) -> &LockedAccounts {
+        &self.locked
+    }
+
+    fn set_lock_wait(&mut self, wait: LockWait) {
+        self.wait = wait;
+    }
+
+    fn refuse(&mut self, _: &Self::Item, _: &BatchFailure) -> Self::Done {
+        Err("locked")
+    }
+}
+
+const ITEMS: [(&str, u32); 5] = [("a", 1), ("b", 2), ("a", 3), ("c", 4), ("b", 5)];
+
+#[tokio::test]
+async fn a_locked_account_fails_alone_and_results_keep_their_order() {
+    let mut bookings = Bookings {
+        held: Some("b"),
+        ..Bookings::default()
+    };
+    let done = run_beside_locked(&mut bookings, &ITEMS).await;
+    assert_eq!(done, [Ok(1), Err("locked"), Ok(3), Ok(4), Err("locked")]);
+    let waited = bookings.tries.iter().filter(|(w, _)| *w == LockWait::Usual);
+    assert_eq!(
+        waited.count(),
+        1,
+        "one wait for a lock: {:?}",
+        bookings.tries
+    );
+}
+
+#[tokio::test]
+async fn the_next_batch_does_not_wait_for_a_suspect_and_trusts_it_once_it_is_free() {
+    let mut bookings = Bookings {
+        held: Some("b"),
+        ..Bookings::default()
+    };
+    run_beside_locked(&mut bookings, &ITEMS).await;
+    bookings.tries.clear();
+    let done = run_beside_locked(&mut bookings, &ITEMS).await;
+    assert_eq!(done, [Ok(1), Err("locked"), Ok(3), Ok(4), Err("locked")]);
+    assert_eq!(
+        bookings.tries,
+        [(LockWait::Usual, 3), (LockWait::Never, 2)],
+        "the others together, the suspect once and without waiting"
+    );
+    bookings.held = None;
+    run_beside_locked(&mut bookings, &ITEMS).await;
+    bookings.tries.clear();
+    run_beside_locked(&mut bookings, &ITEMS).await;
+    assert_eq!(bookings.tries, [(LockWait::Usual, 5)]);
+}
