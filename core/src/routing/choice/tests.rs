@@ -201,7 +201,11 @@ fn a_channel_takes_only_amounts_that_its_decimals_can_tell() {
         let mut order = order(100);
         order.amount = Decimal::from_str_exact(amount).unwrap();
         order.currency = currency.parse().unwrap();
-        let wanted = ["netsunion", "psp"].map(|id| keys(&order, id, TRADE_TIME));
+        let times = LimitTimes {
+            platform: TRADE_TIME,
+            trade: TRADE_TIME,
+        };
+        let wanted = ["netsunion", "psp"].map(|id| keys(&order, id, times));
         let totals = LimitTotals::new(wanted.into_iter().flatten().collect(), Vec::new());
         let decision = choose(&set, &order, &here, &totals);
         assert_eq!(outcome_of(&decision), want, "{amount} {currency}");
