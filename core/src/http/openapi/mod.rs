@@ -50,8 +50,8 @@ pub fn document() -> Value {
 
 /// Routes for callers. Channels have a protocol of their own.
 fn described() -> impl Iterator<Item = &'static RouteRule> {
-    let for_channels = |rule: &&RouteRule| rule.access == RouteAccess::SignedByChannel;
-    ROUTES.iter().filter(move |rule| !for_channels(rule))
+    let rules = ROUTES.iter();
+    rules.filter(|rule| rule.access != RouteAccess::SignedByChannel)
 }
 
 fn paths() -> Value {

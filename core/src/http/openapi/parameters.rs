@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 /// Lists what stands in the route's path and query.
 pub(super) fn parameters(rule: &RouteRule) -> Vec<Value> {
     let mut all = in_path(rule.path);
-    let in_query: &[(&str, Value)] = match (rule.method, rule.path) {
-        ("GET", "/withdraw") => &[
+    let in_query: Vec<(&str, Value)> = match (rule.method, rule.path) {
+        ("GET", "/withdraw") => vec![
             ("transactionId", json!({ "type": "string" })),
             ("serialNo", json!({ "type": "string" })),
             ("key", json!({ "type": "string" })),
@@ -15,18 +15,18 @@ pub(super) fn parameters(rule: &RouteRule) -> Vec<Value> {
             ("after", json!({ "type": "string" })),
             ("limit", limit(500)),
         ],
-        ("GET", "/accounts/{id}/entries") => &[
+        ("GET", "/accounts/{id}/entries") => vec![
             ("currency", json!({ "type": "string" })),
             ("after", json!({ "type": "string" })),
             ("limit", limit(1_000)),
         ],
-        ("GET", "/accounts/{id}/statement.csv") => &[
+        ("GET", "/accounts/{id}/statement.csv") => vec![
             ("currency", json!({ "type": "string" })),
             ("from", json!({ "type": "string" })),
             ("to", json!({ "type": "string" })),
             ("book", json!({ "type": "string" })),
         ],
-        _ => &[],
+        _ => Vec::new(),
     };
     for (name, schema) in in_query {
         all.push(json!({ "name": name, "in": "query", "required": false, "schema": schema }));
