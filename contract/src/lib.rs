@@ -1,12 +1,14 @@
 //! The contract of core and sidecar: money, ids, states, events, breaker points,
-//! provenance, wire types, and the conventions under which both use MySQL, settings and
-//! telemetry. No policy lives here.
+//! provenance, wire types, and the conventions under which both use MySQL, settings,
+//! listeners, TLS and telemetry. No policy lives here.
 
 pub mod breaker;
 pub mod clock;
 pub mod event;
 pub mod ids;
+pub mod kafka;
 pub mod keys;
+pub mod listener;
 pub mod money;
 pub mod order;
 pub mod provenance;
@@ -18,4 +20,6 @@ pub mod sql;
 pub mod string_enum;
 pub mod supervisor;
 pub mod telemetry;
+pub mod tls;
+pub mod vault;
 pub mod wire;

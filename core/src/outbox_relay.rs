@@ -20,6 +20,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::util::Timeout;
 use sluice_contract::clock::now_us;
 use sluice_contract::event::{ORDER_TOPIC, OrderEvent};
+use sluice_contract::kafka::KafkaConnection;
 use sluice_contract::schema::Schemas;
 use sluice_contract::supervisor::Supervisor;
 use std::time::Duration;
@@ -43,9 +44,15 @@ pub struct OutboxRelay {
 }
 
 /// Makes a producer that keeps order and doubles nothing over retries.
-pub fn producer(brokers: &str) -> anyhow::Result<FutureProducer> {
-    ClientConfig::new()
-        .set("bootstrap.servers", brokers)
+pub fn producer(kafka: &KafkaConnection) -> anyhow::Result<FutureProducer> {
+    let mut client = ClientConfig::new();
+    client.extend(
+        kafka
+            .properties()
+            .into_iter()
+            .map(|(n, v)| (n.to_owned(), v)),
+    );
+    client
         .set("enable.idempotence", "true")
         .set("acks", "all")
         .set("message.timeout.ms", "30000")

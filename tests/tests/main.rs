@@ -15,6 +15,7 @@ mod kafka_broker;
 mod kafka_outage;
 mod kills;
 mod kinds;
+mod listeners;
 mod midnight;
 mod mysql;
 mod orderly_stop;

@@ -1,7 +1,7 @@
 //! Settings of dispatch.
 
-use anyhow::ensure;
 use serde::Deserialize;
+use sluice_contract::settings::in_range;
 
 /// Claims and their queue.
 #[derive(Debug, Clone, Deserialize)]
@@ -29,10 +29,14 @@ impl Default for DispatchConfig {
 
 impl DispatchConfig {
     pub(super) fn check(&self) -> anyhow::Result<()> {
-        ensure!(
-            (1..=1024).contains(&self.max_batch),
-            "dispatch.max_batch must be 1 to 1024"
-        );
-        Ok(())
+        in_range("dispatch.max_batch", self.max_batch as u64, 1..=1_024)?;
+        let queue = self.queue_capacity as u64;
+        in_range("dispatch.queue_capacity", queue, 1..=1_000_000)?;
+        // 0 would ask the database without a pause.
+        in_range(
+            "dispatch.poll_interval_ms",
+            self.poll_interval_ms,
+            10..=60_000,
+        )
     }
 }

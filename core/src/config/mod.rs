@@ -2,6 +2,7 @@
 
 mod accept;
 mod acknowledgement;
+mod callbacks;
 mod channel;
 mod clients;
 mod dispatch;
@@ -13,6 +14,7 @@ mod servers;
 
 pub use accept::AcceptConfig;
 pub use acknowledgement::AcknowledgementConfig;
+pub use callbacks::CallbacksConfig;
 pub use channel::{ChannelConfig, ChannelId};
 pub use clients::{INTAKE_CLIENT, NAMELESS_CLIENT};
 pub use dispatch::DispatchConfig;
@@ -28,9 +30,11 @@ use channel::check_channels;
 use clients::check_clients;
 use serde::Deserialize;
 use sluice_contract::ids::is_plain;
+use sluice_contract::listener::ListenerSettings;
 use sluice_contract::money::Currency;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings;
+use sluice_contract::vault::VaultSettings;
 use std::path::{Path, PathBuf};
 
 /// Settings of one core, as its file has them.
@@ -43,10 +47,17 @@ pub struct CoreConfig {
     /// Address of the public API.
     #[serde(default = "default_listen")]
     pub listen: String,
+    /// Bounds and TLS of the public API.
+    #[serde(default)]
+    pub listener: ListenerSettings,
+    #[serde(default)]
+    pub callbacks: CallbacksConfig,
     /// Address of `/live`, `/ready`, `/metrics`; loopback only.
     #[serde(default = "default_admin")]
     pub admin: String,
     pub secrets_dir: Option<PathBuf>,
+    /// Source of the secrets that are neither in the environment nor in `secrets_dir`.
+    pub vault: Option<VaultSettings>,
     /// Currency of a request that names none.
     #[serde(default = "default_currency")]
     pub default_currency: String,
@@ -133,14 +144,20 @@ impl CoreConfig {
             "name = {:?}: letters, digits, _ - . : (at most 20)",
             self.name
         );
-        settings::check_listener("listen", &self.listen, !self.clients.is_empty())?;
+        let authenticated = !self.clients.is_empty();
+        let listener = &self.listener;
+        listener.check("listener", "listen", &self.listen, authenticated)?;
+        self.callbacks.check()?;
         settings::check_listener("admin", &self.admin, false)?;
         self.default_currency
             .parse::<Currency>()
             .with_context(|| format!("default_currency = {:?}", self.default_currency))?;
+        self.vault.as_ref().map_or(Ok(()), VaultSettings::check)?;
         self.accept.check()?;
         self.dispatch.check()?;
         self.intake.check()?;
+        self.fence.check()?;
+        self.kafka.security.check(&self.kafka.brokers)?;
         self.recovery.check()?;
         self.acknowledgement.check(&self.clients)?;
         check_channels(&self.channels)?;
@@ -151,3 +168,6 @@ impl CoreConfig {
         check_clients(&self.clients)
     }
 }
+
+#[cfg(test)]
+mod tests;

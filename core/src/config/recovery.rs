@@ -2,6 +2,7 @@
 
 use anyhow::ensure;
 use serde::Deserialize;
+use sluice_contract::settings::in_range;
 
 /// Queries of channels, and the bounds past which an order is a person's case.
 #[derive(Debug, Clone, Deserialize)]
@@ -35,10 +36,17 @@ impl Default for RecoveryConfig {
 
 impl RecoveryConfig {
     pub(super) fn check(&self) -> anyhow::Result<()> {
-        ensure!(
-            self.query_initial_delay_ms > 0,
-            "recovery.query_initial_delay_ms must be above 0"
-        );
+        let first = self.query_initial_delay_ms;
+        in_range("recovery.query_initial_delay_ms", first, 1..=3_600_000)?;
+        let most = self.query_max_delay_ms;
+        in_range("recovery.query_max_delay_ms", most, first..=86_400_000)?;
+        in_range(
+            "recovery.callback_wait_ms",
+            self.callback_wait_ms,
+            0..=3_600_000,
+        )?;
+        let case = self.unsent_case_after_ms;
+        in_range("recovery.unsent_case_after_ms", case, 100..=604_800_000)?;
         ensure!(
             (1..=1_000).contains(&self.max_queries),
             "recovery.max_queries must be 1 to 1000"

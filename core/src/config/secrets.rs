@@ -14,6 +14,8 @@ pub struct CoreSecrets {
     pub channels: Vec<KeyRing>,
     /// One per configured client, in the same order.
     pub clients: Vec<Secret>,
+    /// Password of the SASL user, if the brokers ask for one.
+    pub kafka: Option<Secret>,
 }
 
 impl CoreConfig {
@@ -41,6 +43,7 @@ impl CoreConfig {
                 .iter()
                 .map(|c| load(format!("client_{c}")))
                 .collect::<Result<_, _>>()?,
+            kafka: self.kafka.security.password(dir)?,
         })
     }
 }

@@ -40,12 +40,23 @@ pub fn router(api: Arc<CoreApi>) -> Router {
         .route("/withdraw/submit", post(withdrawals::submit))
         .route("/settlement", post(captured::settlement))
         .route("/refund", post(captured::refund))
-        .route("/withdraw/notify/{channel}", post(callbacks::notify))
         .route("/deposit", post(deposits::deposit))
         .route("/accounts/{id}", get(accounts::account))
         .route("/accounts/{id}/entries", get(entries::entries))
         .route("/accounts/{id}/statement.csv", get(statement::statement))
         .fallback(|| async { ApiError::new(ApiCode::NoSuchPath, "no such path") })
+        .method_not_allowed_fallback(|| async {
+            ApiError::new(ApiCode::NoSuchPath, "no such method on this path")
+        })
+        .layer(middleware::from_fn(count))
+        .with_state(api)
+}
+
+/// Routes of the channels' own listener.
+pub fn callback_router(api: Arc<CoreApi>) -> Router {
+    Router::new()
+        .route("/withdraw/notify/{channel}", post(callbacks::notify))
+        .fallback(|| async { ApiError::new(ApiCode::NoSuchPath, "no such path for channels") })
         .method_not_allowed_fallback(|| async {
             ApiError::new(ApiCode::NoSuchPath, "no such method on this path")
         })

@@ -15,6 +15,7 @@ use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql;
 use sluice_contract::supervisor::Supervisor;
+use sluice_contract::tls::ClientTlsSettings;
 use sluice_core::channels::ChannelClient;
 use sluice_core::config;
 use sluice_core::dispatch::{Dispatcher, IsolationQueue};
@@ -338,6 +339,8 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
         concurrency: 128,
         query_concurrency: 32,
         connect_timeout_ms: None,
+        tls: ClientTlsSettings::default(),
+        plaintext_beyond_loopback: false,
         deadline_ms: 1_000,
     };
     let ready = ReadyQueue::new(1);
@@ -356,7 +359,7 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
     let outcomes = OutcomeRecorder::start(&parts, &pool, schemas, key, &waits, &ready, None);
     let fence = config::FenceClientConfig {
         enabled: false,
-        sidecar_url: String::new(),
+        ..config::FenceClientConfig::default()
     };
     Ok(Dispatcher {
         config: config::DispatchConfig::default(),
@@ -368,6 +371,7 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
             &settings,
             KeyRing::fixed(SigningKeys::new(key.clone(), None)),
             &ready,
+            None,
         )?]),
         suspects: IsolationQueue::new(OrderQuarantine::new(&pool, schemas, key)),
         pool,

@@ -5,6 +5,7 @@ use crate::config;
 use crate::ready_queue::ReadyQueue;
 use sluice_contract::clock::now_us;
 use sluice_contract::keys::KeyRing;
+use sluice_contract::tls::ClientTlsSettings;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -85,8 +86,10 @@ fn client_at(url: String, deadline_ms: u64) -> ChannelClient {
         query_concurrency: 1,
         deadline_ms,
         connect_timeout_ms: None,
+        tls: ClientTlsSettings::default(),
+        plaintext_beyond_loopback: false,
     };
-    ChannelClient::new(&config, KeyRing::fixed(keys()), &ReadyQueue::new(1)).unwrap()
+    ChannelClient::new(&config, KeyRing::fixed(keys()), &ReadyQueue::new(1), None).unwrap()
 }
 
 async fn paid(address: SocketAddr, deadline_ms: u64) -> ChannelAnswer {
