@@ -93,7 +93,7 @@ impl fmt::Debug for Secret {
 
 /// Further source of a process' secrets, after the environment and files.
 pub trait SecretSource: Send + Sync {
-    /// Its name, for messages.
+    /// Name of the source, for messages.
     fn name(&self) -> &str;
 
     /// The secret of this name as it is now, unchecked.

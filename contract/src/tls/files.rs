@@ -26,7 +26,7 @@ pub(super) struct PemPaths {
     pub authority: Option<PathBuf>,
 }
 
-/// What the files hold, all read at one time. Not to be shown: a key is in it.
+/// Contents of the files, all read at one time. Not to be shown: a key is in it.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub(super) struct PemContents {
     certificate: Option<Vec<u8>>,

@@ -32,9 +32,9 @@ pub(super) struct VaultClient {
     life: Option<Duration>,
 }
 
-/// How a token is come by.
+/// Way in which a token is come by.
 enum LoginMethod {
-    /// It is given; once it has ended only people can give another.
+    /// A given one; once it has ended only people can give another.
     Token,
     Kubernetes {
         url_path: String,
@@ -188,7 +188,9 @@ impl VaultClient {
             request = request.header(TOKEN_HEADER, self.token.expose());
         }
         if let Some(body) = body {
-            request = request.body(body.to_string());
+            request = request
+                .header("content-type", "application/json")
+                .body(body.to_string());
         }
         let answer = request.send().await.map_err(reqwest::Error::without_url);
         let answer = answer.with_context(|| what.clone())?;

@@ -22,7 +22,7 @@ string_enum! {
 pub struct VaultSettings {
     /// Base URL, as in `https://vault.internal:8200`.
     pub address: String,
-    /// Where the KV store of version 2 is mounted.
+    /// Mount of the KV store, which is of version 2.
     #[serde(default = "default_mount")]
     pub mount: String,
     /// Entry of the store; each of its fields is the secret of that name.

@@ -10,7 +10,7 @@ use sluice_contract::listener::ListenerSettings;
 pub struct CallbacksConfig {
     /// Address that channels call; the public listener doesn't take callbacks.
     pub listen: String,
-    /// Its bounds and TLS.
+    /// Bounds and TLS of that listener.
     pub listener: ListenerSettings,
 }
 

@@ -26,7 +26,7 @@ pub struct UpstreamSubmit {
 pub struct StageClient {
     http: reqwest::Client,
     core: String,
-    /// Where channels call the core; like `core` unless given.
+    /// Base URL that channels call; like `core` unless given.
     callbacks: String,
     sidecar: String,
     token: Secret,

@@ -64,7 +64,15 @@ async fn a_broker_that_asks_for_a_password_lets_in_who_has_it() -> anyhow::Resul
         ..security.clone()
     };
     ensure!(!is_let_in(&strange.connection(&broker.brokers(), "PLAIN")).await?);
+    core_and_sidecar_get_in(&broker, &security).await
+}
 
+/// A whole stage on that broker: events go in and out.
+async fn core_and_sidecar_get_in(
+    broker: &KafkaBroker,
+    security: &BrokerSecurity,
+) -> anyhow::Result<()> {
+    let plain = security.connection(&broker.brokers(), "PLAIN");
     let table = format!(
         "[kafka.security]\nca = '{}'\nuser = 'sluice'\n",
         security.ca.display()

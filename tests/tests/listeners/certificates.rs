@@ -1,6 +1,6 @@
 //! Certificates of the tests' own authorities.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use sluice_contract::tls::ClientTlsSettings;
 use std::path::{Path, PathBuf};
 
@@ -23,12 +23,18 @@ impl CertificateFolder {
     pub fn sign_all(&self) -> anyhow::Result<()> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // OpenSSL takes a certificate whose subject is its issuer's for a self-signed one.
+        let common_name = DnType::CommonName;
+        params
+            .distinguished_name
+            .push(common_name.clone(), "authority");
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
         let put = |file: String, text: String| std::fs::write(self.dir.join(file), text);
         put("ca.pem".to_owned(), authority.pem())?;
         for (file, name) in [("server", "localhost"), ("core", "core.test")] {
             let key = KeyPair::generate()?;
-            let params = CertificateParams::new(vec![name.to_owned()])?;
+            let mut params = CertificateParams::new(vec![name.to_owned()])?;
+            params.distinguished_name.push(common_name.clone(), name);
             let certificate = params.signed_by(&key, &authority)?.pem();
             // Both in one file is how Kafka reads them.
             put(format!("{file}.both"), key.serialize_pem() + &certificate)?;

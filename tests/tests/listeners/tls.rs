@@ -5,13 +5,14 @@ use crate::listeners::certificates::CertificateFolder;
 use anyhow::{Context, ensure};
 use axum::Router;
 use axum::body::Bytes;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::{Value, json};
 use sluice_contract::listener::{BoundListener, ListenerSettings, nobody_key};
 use sluice_contract::supervisor::Supervisor;
 use sluice_contract::tls::{ClientTls, ServerTlsSettings};
 use sluice_drill::setup::ports::free_port;
 use sluice_drill::setup::{ChildProcess, ProgramSpec};
+use sluice_drill::stage::traffic::Traffic;
 use sluice_tests::{TestStage, options};
 use std::time::Duration;
 
@@ -34,11 +35,13 @@ async fn tls_before_simulators(
         ..ListenerSettings::default()
     };
     let http = reqwest::Client::builder().no_proxy().build()?;
-    let forward = async move |uri: Uri, mut headers: HeaderMap, body: Bytes| {
+    let forward = async move |method: Method, uri: Uri, mut headers: HeaderMap, body: Bytes| {
         for hop in ["host", "content-length", "transfer-encoding"] {
             headers.remove(hop);
         }
-        let request = http.post(format!("{simulators}{uri}")).headers(headers);
+        let request = http
+            .request(method, format!("{simulators}{uri}"))
+            .headers(headers);
         let Ok(reply) = request.body(body).send().await else {
             return (StatusCode::BAD_GATEWAY, HeaderMap::new(), Bytes::new());
         };
@@ -115,9 +118,9 @@ impl TlsCaller {
     }
 
     /// Pays once, to the end.
-    async fn withdraw(&self, id: &str) -> anyhow::Result<()> {
+    async fn withdraw(&self, from: &str, id: &str) -> anyhow::Result<()> {
         let body = json!({
-            "fromAccountId": "A00001", "toAccountId": "6222020000000001", "amount": "1.25", "currency": "CNY",
+            "fromAccountId": from, "toAccountId": "6222020000000001", "amount": "1.25", "currency": "CNY",
             "transactionId": id, "bizNo": id, "channel": "psp",
         });
         let answer = self.post("/withdraw/submit", body).await?;
@@ -136,6 +139,10 @@ impl TlsCaller {
 #[tokio::test(flavor = "multi_thread")]
 async fn money_moves_over_mutual_tls_and_certificates_change_meanwhile() -> anyhow::Result<()> {
     let mut set = TestStage::up(options()).await?;
+    let traffic = Traffic::new("tls", 10);
+    traffic.fund(&set.stage, 1_000).await?;
+    // Else the sidecar waits for the events of the orders to come.
+    traffic.tell(&set.stage, 3).await?;
     for process in [set.stage.core.take(), set.stage.sidecar.take()] {
         let mut process = process.context("it runs")?;
         process.terminate(START_TIMEOUT).await?;
@@ -151,10 +158,11 @@ async fn money_moves_over_mutual_tls_and_certificates_change_meanwhile() -> anyh
     core.wait_ready(&admin, START_TIMEOUT).await?;
     set.stage.wait_for_fence().await?;
     let caller = TlsCaller::new(&set, &certificates)?;
-    let deposit =
-        json!({ "accountId": "A00001", "amount": "100", "currency": "CNY", "bizNo": "d1" });
-    caller.post("/deposit", deposit).await?;
-    caller.withdraw("tls-1").await?;
+    let log = || sluice_tests::tail(core.log());
+    caller
+        .withdraw(&traffic.account(1), "tls-1")
+        .await
+        .with_context(log)?;
     // Nobody but the core may ask the sidecar, whatever token it has.
     let sidecar_url = format!("https://localhost:{}/status", set.stage.ports.sidecar);
     ensure!(caller.http.get(&sidecar_url).send().await.is_err());
@@ -162,12 +170,12 @@ async fn money_moves_over_mutual_tls_and_certificates_change_meanwhile() -> anyh
     certificates.sign_all()?;
     super::until("the core shows the new certificate", async || {
         let next = TlsCaller::new(&set, &certificates)?;
-        Ok(next.get("/accounts/A00001").await.is_ok())
+        Ok(next.get("/accounts/A00000").await.is_ok())
     })
     .await?;
     sidecar.restart()?;
     let caller = TlsCaller::new(&set, &certificates)?;
-    caller.withdraw("tls-2").await?;
+    caller.withdraw(&traffic.account(2), "tls-2").await?;
     core.terminate(START_TIMEOUT).await?;
     sidecar.terminate(START_TIMEOUT).await?;
     Ok(())
