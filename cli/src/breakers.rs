@@ -22,6 +22,13 @@ enum BreakersCommand {
     Trip(BreakerMoveArgs),
     /// Close a breaker: what it held goes on.
     Reset(BreakerMoveArgs),
+    /// Vouch for the breakers as they are, after somebody changed them by hand: list them
+    /// and look at each first.
+    Seal {
+        /// Why; it is written down beside your name.
+        #[arg(long)]
+        reason: String,
+    },
 }
 
 /// One breaker, as in `cash_out account A-17 --reason …`.
@@ -46,6 +53,12 @@ pub async fn run(options: BreakersArgs) -> anyhow::Result<()> {
         BreakersCommand::List => table(&client.get("/breakers").await?),
         BreakersCommand::Trip(to) => to.send(&client, "trip").await?,
         BreakersCommand::Reset(to) => to.send(&client, "reset").await?,
+        BreakersCommand::Seal { reason } => {
+            let sealed = client
+                .post("/breakers/seal", json!({ "reason": reason }))
+                .await?;
+            format!("sealed, version {}\n", text_of(&sealed["sealed"]))
+        }
     };
     print!("{text}");
     Ok(())

@@ -104,4 +104,8 @@ pub struct FenceLine {
     /// Accounts with a pair still open: their orders wait.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<String>,
+    /// Version of the breakers' seal that is committed: a lower one in the database was
+    /// put back by somebody else. 0: not known.
+    #[serde(default)]
+    pub breakers: i64,
 }

@@ -1,4 +1,5 @@
-//! `sluice-core CONFIG.toml`: the withdrawal core.
+//! `sluice-core CONFIG.toml`: the withdrawal core. `sluice-core --migrate CONFIG.toml`
+//! migrates its schemas and ends.
 
 use sluice_core::config::CoreConfig;
 use sluice_core::service;
@@ -15,11 +16,8 @@ const EXIT_BAD_CONFIG: u8 = 2;
 
 fn main() -> ExitCode {
     sluice_contract::telemetry::start_logging("info");
-    let path = std::env::args_os()
-        .nth(1)
-        .or_else(|| std::env::var_os("SLUICE_CORE_CONFIG"));
-    let Some(path) = path.map(PathBuf::from) else {
-        tracing::error!("usage: sluice-core CONFIG.toml (or set SLUICE_CORE_CONFIG)");
+    let Some((migrate, path)) = arguments() else {
+        tracing::error!("usage: sluice-core [--migrate] CONFIG.toml (or set SLUICE_CORE_CONFIG)");
         return ExitCode::from(EXIT_BAD_CONFIG);
     };
     let config = match CoreConfig::load(&path) {
@@ -36,13 +34,30 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(config)) {
+    let ended = match migrate {
+        true => runtime.block_on(service::migrate(config)),
+        false => runtime.block_on(run(config)),
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether to migrate only, and the settings file.
+fn arguments() -> Option<(bool, PathBuf)> {
+    let mut arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let count = arguments.len();
+    arguments.retain(|argument| argument != "--migrate");
+    let migrate = arguments.len() < count;
+    let path = arguments
+        .into_iter()
+        .next()
+        .or_else(|| std::env::var_os("SLUICE_CORE_CONFIG"))?;
+    Some((migrate, PathBuf::from(path)))
 }
 
 async fn run(config: CoreConfig) -> anyhow::Result<()> {

@@ -5,6 +5,7 @@ use crate::active_rules::ActiveRuleSet;
 use crate::audit::AuditHandle;
 use crate::audit::audit_context::AuditContext;
 use crate::binlog::servers::{self, SourceServer};
+use crate::breakers::seal::BreakerSeal;
 use crate::config::{SidecarConfig, SidecarSecrets};
 use crate::fence::FencePublisher;
 use crate::health::Health;
@@ -66,17 +67,20 @@ impl SidecarContext {
         blind.set(BlindCause::Standby, "the lease was not asked for yet");
         let servers = servers::all(&config.mysql, POOL_CONNECTIONS, &blind)?;
         let first = servers.first().context("mysql.url names no server")?;
+        let secrets = config.secrets()?;
+        let seal = BreakerSeal::new(secrets.provenance_key.clone());
         Ok(SidecarContext {
             recorder: open_recorder(&config, metrics).map(Arc::new),
             db: GuardDb {
                 hosts: Arc::clone(&first.hosts),
                 schemas: config.schemas()?,
                 owner: config.instance.as_str().into(),
+                seal: seal.clone(),
             },
-            secrets: config.secrets()?,
+            secrets,
             servers: servers.into(),
             kafka_activity: LastActivity::default(),
-            fence: FencePublisher::new(blind.clone()),
+            fence: FencePublisher::new(blind.clone(), seal),
             health: Health {
                 blind,
                 status,

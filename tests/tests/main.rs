@@ -22,6 +22,7 @@ mod orderly_stop;
 mod programs;
 mod recordings;
 mod recovery;
+mod rights;
 mod routing;
 mod rule_sets;
 mod saga;

@@ -16,12 +16,14 @@ mod coverage;
 mod key;
 mod point;
 mod scope;
+mod seal;
 mod text;
 
 pub use coverage::{covering_keys, key_for, widen};
 pub use key::{ALL_KEY, BreakerKey, MAX_SCOPE_KEY_BYTES};
 pub use point::BreakerPoint;
 pub use scope::BreakerScope;
+pub use seal::{SealedBreaker, is_sealed, seal};
 pub use text::{keys_text, parse_keys_text};
 
 use crate::string_enum;

@@ -16,6 +16,10 @@ pub struct CoreMysqlConfig {
     /// Base name of the four schemas.
     #[serde(default = "default_database")]
     pub database: String,
+    /// The core migrates the schemas at its start. With `false` its user needs no right
+    /// to change tables; `sluice-core --migrate` does it then, with another user.
+    #[serde(default = "default_migrate")]
+    pub migrate: bool,
 }
 
 /// Server of one service's schema.
@@ -69,6 +73,10 @@ impl CoreKafkaConfig {
             password: password.cloned(),
         }
     }
+}
+
+fn default_migrate() -> bool {
+    true
 }
 
 fn default_database() -> String {

@@ -77,6 +77,7 @@ impl Dispatcher {
             pool: &self.pool,
             schemas: &self.schemas,
             key: &self.key,
+            breakers: self.fence.breakers_version(),
             routing: &self.routing,
             channels: &self.channels,
         }

@@ -28,6 +28,8 @@ pub struct FenceView {
     pub stalled: Option<String>,
     /// Accounts whose orders wait for an open pair.
     pub holds: Arc<HashSet<String>>,
+    /// Version of the breakers' seal; only rises.
+    pub breakers: i64,
 }
 
 /// Client of the fence; one per process, cheap to clone.
@@ -61,6 +63,7 @@ impl FenceClient {
             token: 0,
             stalled,
             holds: Arc::default(),
+            breakers: 0,
         });
         if config.enabled {
             let token = token.context("the fence needs the secret sidecar_token")?;
@@ -143,6 +146,12 @@ impl FenceClient {
     /// Tells why nothing passes now, or `None`.
     pub fn stalled(&self) -> Option<String> {
         self.view.borrow().stalled.clone()
+    }
+
+    /// The version of the breakers' seal that the sidecar announced; read before the
+    /// breakers are.
+    pub fn breakers_version(&self) -> i64 {
+        self.view.borrow().breakers
     }
 
     /// Tells whether the account is on hold.

@@ -90,6 +90,7 @@ fn apply(line: FenceLine, view: &watch::Sender<FenceView>) {
         }
         v.token = line.token;
         v.stalled = stalled;
+        v.breakers = v.breakers.max(line.breakers);
         if v.holds.len() != line.holds.len() || line.holds.iter().any(|h| !v.holds.contains(h)) {
             v.holds = Arc::new(line.holds.into_iter().collect());
         }

@@ -100,7 +100,11 @@ async fn waiting(api: &CoreApi, order: &Order) -> anyhow::Result<Option<String>>
     let stalled = api.fence.stalled();
     let ready = order.state == OrderState::Init && stalled.is_none();
     let tripped = match ready {
-        true => breakers::read(&mut api.pool.get_conn().await?, &api.schemas).await?,
+        true => {
+            let known = api.fence.breakers_version();
+            let mut conn = api.pool.get_conn().await?;
+            breakers::read_sealed(&mut conn, &api.schemas, &api.provenance, known).await?
+        }
         false => OpenBreakers::default(),
     };
     Ok(blocking_reason(

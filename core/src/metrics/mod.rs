@@ -35,6 +35,7 @@ pub struct CoreMetrics {
     pub blocked: IntGaugeVec,
     pub fence_wait: Histogram,
     pub fence_stalled: IntGauge,
+    pub breakers_unsealed: IntGauge,
     pub unfinished: IntGaugeVec,
     pub oldest_unfinished: IntGauge,
     pub contradictions: IntCounter,
@@ -77,6 +78,10 @@ fn register() -> prometheus::Result<CoreMetrics> {
         fence_stalled: register_int_gauge!(
             "sluice_core_fence_stalled",
             "1 while the sidecar is blind or out of reach"
+        )?,
+        breakers_unsealed: register_int_gauge!(
+            "sluice_core_breakers_unsealed",
+            "1 while the breakers are not as the sidecar sealed them: nothing is sent"
         )?,
         unfinished: register_int_gauge_vec!(
             "sluice_core_unfinished_orders",

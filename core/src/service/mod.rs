@@ -27,7 +27,7 @@ use stages::{CoreStages, STOP_DEADLINES, STOP_DEADLINES_AFTER_FAILURE};
 use std::future::Future;
 use std::time::Duration;
 
-const MIGRATION_RETRY_DELAY: Duration = Duration::from_secs(2);
+const SCHEMA_RETRY_DELAY: Duration = Duration::from_secs(2);
 
 /// Runs the core until `shutdown` is ready, then stops it in order.
 ///
@@ -44,7 +44,7 @@ pub async fn run(config: CoreConfig, shutdown: impl Future<Output = ()>) -> anyh
         admin,
     } = CoreListeners::bind(&config).await?;
     let readiness = Readiness::default();
-    readiness.set("database", Some("migrations are running".into()));
+    readiness.set("database", Some("the schemas are being looked at".into()));
     let stages = CoreStages::new(readiness.clone());
     listeners::serve_admin(&stages.base, admin, &readiness);
     if let Some(vault) = vault {
@@ -52,10 +52,21 @@ pub async fn run(config: CoreConfig, shutdown: impl Future<Output = ()>) -> anyh
     }
 
     let started = async {
-        migrate_when_reachable(&config, &schemas, &readiness).await?;
+        schemas_when_reachable(&config, &schemas, &readiness).await?;
         assembly::start(&config, &secrets, &schemas, &stages, public, callbacks).await
     };
     supervise(&stages, started, shutdown).await
+}
+
+/// Migrates the schemas and returns, for a deployment whose cores may not.
+///
+/// # Errors
+/// See [`schema::migrate`].
+pub async fn migrate(config: CoreConfig) -> anyhow::Result<()> {
+    telemetry::install_crypto();
+    schema::migrate(&config.servers(), &config.schemas()?).await?;
+    tracing::info!("the schemas are as this build needs them");
+    Ok(())
 }
 
 /// Waits for the start, then for the end of the program, whichever it is.
@@ -94,18 +105,26 @@ async fn supervise<T>(
     }
 }
 
-async fn migrate_when_reachable(
+async fn schemas_when_reachable(
     config: &CoreConfig,
     schemas: &Schemas,
     readiness: &Readiness,
 ) -> anyhow::Result<()> {
-    while let Err(error) = schema::migrate(&config.servers(), schemas).await {
+    while let Err(error) = made_ready(config, schemas).await {
         tracing::error!("{error:#}");
         readiness.set("database", Some(format!("{error:#}")));
-        tokio::time::sleep(MIGRATION_RETRY_DELAY).await;
+        tokio::time::sleep(SCHEMA_RETRY_DELAY).await;
     }
     readiness.set("database", None);
     Ok(())
+}
+
+async fn made_ready(config: &CoreConfig, schemas: &Schemas) -> anyhow::Result<()> {
+    let servers = config.servers();
+    match config.mysql.migrate {
+        true => schema::migrate(&servers, schemas).await,
+        false => schema::require(&servers, schemas).await,
+    }
 }
 
 #[cfg(test)]

@@ -118,7 +118,8 @@ async fn rates(
 async fn ready(State(simulator): State<SimulatorServer>) -> Json<serde_json::Value> {
     let (open, given_up) = simulator.callbacks();
     Json(
-        json!({ "ready": true, "seed": simulator.seed(), "callbacks_open": open, "callbacks_given_up": given_up }),
+        json!({ "ready": true, "seed": simulator.seed(), "callbacks_open": open, "callbacks_given_up": given_up,
+            "late_requests": simulator.late_requests() }),
     )
 }
 

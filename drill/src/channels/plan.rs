@@ -32,6 +32,8 @@ pub(super) struct TradePlan {
     /// Gives the money back so many milliseconds after paying.
     pub return_ms: Option<u64>,
     pub lie: Option<ChannelLie>,
+    /// The channel gets the request only so many milliseconds later.
+    pub arrive_ms: Option<u64>,
 }
 
 /// A lie is told against the channel's own book.
@@ -55,6 +57,7 @@ impl TradePlan {
             tell_first: false,
             return_ms: None,
             lie: None,
+            arrive_ms: None,
         }
     }
 
@@ -118,6 +121,35 @@ impl TradePlan {
             ..TradePlan::paid(PlannedReply::Code(code.into()))
         }
     }
+
+    /// Refused in the reply, without a trace in the book.
+    fn forgotten(channel: &dyn ChannelSimulator, not_here: bool) -> Self {
+        let code = if not_here {
+            channel.declined_here()
+        } else {
+            channel.refused()
+        };
+        TradePlan::unknown(PlannedReply::Code(code.into()))
+    }
+
+    /// On its way for `ms`, while the caller waits in vain.
+    fn arriving(ms: u64, hold_ms: u64) -> Self {
+        TradePlan {
+            arrive_ms: Some(ms),
+            ..TradePlan::unknown(PlannedReply::Hold(hold_ms))
+        }
+    }
+
+    /// Tells whether nothing happens after the reply.
+    pub fn is_over_with_reply(&self) -> bool {
+        let quiet = self.tell_ms.is_empty() && self.return_ms.is_none() && self.lie.is_none();
+        quiet && self.settle.is_none() && self.arrive_ms.is_none()
+    }
+}
+
+/// Plans a request that arrives late, when nobody waits for its reply any more.
+pub(super) fn late_arrival(kind: SimulatorKind, delay_ms: u64) -> TradePlan {
+    TradePlan::paid_silently(kind.simulator(), delay_ms, PlannedReply::Http500)
 }
 
 /// Plans one payment; `delay_ms` is the channel's usual time to settle.
@@ -166,6 +198,8 @@ pub(super) fn plan(kind: SimulatorKind, action: &ScriptedAction, delay_ms: u64) 
         ScriptedAction::Fail => TradePlan::refused(TradeStage::Failed, channel.refused()),
         ScriptedAction::FailLater { ms } => TradePlan::later(channel, *ms, TradeStage::Failed),
         ScriptedAction::NotHere => TradePlan::refused(TradeStage::NotHere, channel.declined_here()),
+        ScriptedAction::RefuseAndForget { not_here } => TradePlan::forgotten(channel, *not_here),
+        ScriptedAction::DeliverLate { ms, hold_ms } => TradePlan::arriving(*ms, *hold_ms),
         ScriptedAction::NotHereLater { ms } => {
             TradePlan::later(channel, *ms, TradeStage::NotHere).notified_at([0, REPEAT_INTERVAL_MS])
         }

@@ -9,6 +9,9 @@ fn what_is_not_paid_is_never_told_as_paid() {
             pays: false,
         },
         ScriptedAction::JunkBody { pays: false },
+        ScriptedAction::RefuseAndForget { not_here: false },
+        ScriptedAction::RefuseAndForget { not_here: true },
+        ScriptedAction::DeliverLate { ms: 1, hold_ms: 1 },
     ];
     for kind in SimulatorKind::ALL {
         for action in &unpaid {

@@ -15,6 +15,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sluice_contract::keys::SigningKeys;
 use sluice_contract::wire::ChannelPay;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -35,6 +36,8 @@ pub(super) struct SimulatorInner {
     state: Mutex<SimulatorState>,
     pub callbacks: CallbackSender,
     pub stop: CancellationToken,
+    /// Requests that were sent and have yet to arrive.
+    pub late: AtomicU64,
 }
 
 pub(super) struct SimulatorState {
@@ -76,6 +79,7 @@ impl SimulatorServer {
             state: Mutex::new(state),
             callbacks,
             stop,
+            late: AtomicU64::new(0),
         })))
     }
 
@@ -144,6 +148,11 @@ impl SimulatorServer {
     /// Callbacks under way or waiting for their next try, and those given up.
     pub fn callbacks(&self) -> (u64, u64) {
         self.0.callbacks.counts()
+    }
+
+    /// Late requests that have yet to arrive: the book isn't final before none is left.
+    pub fn late_requests(&self) -> u64 {
+        self.0.late.load(Ordering::Relaxed)
     }
 
     /// Held for map look-ups and one write to the file, never across an await.

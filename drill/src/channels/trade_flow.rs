@@ -4,12 +4,13 @@
 use crate::channels::book::trade_log::key;
 use crate::channels::kinds::backend::SimulatedReply;
 use crate::channels::kinds::{SimulatorKind, TradeMessage, TradeStage};
-use crate::channels::plan::{ChannelLie, PlannedReply, TradePlan, plan};
+use crate::channels::plan::{ChannelLie, PlannedReply, TradePlan, late_arrival, plan};
 use crate::channels::script::ScriptedAction;
 use crate::channels::server::{SimulatorServer, SimulatorState};
 use sluice_contract::wire::ChannelPay;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -25,7 +26,7 @@ impl SimulatorServer {
     ) -> anyhow::Result<SimulatedReply> {
         let pay = Arc::new(pay);
         let key = key(&pay.serial_no, &pay.trade_time);
-        let plan = match self.enter(kind, &key, pay.clone())? {
+        let plan = match self.take_request(kind, &key, pay.clone())? {
             Ok(plan) => plan,
             Err(code) => {
                 return Ok(SimulatedReply::Again(TradeMessage {
@@ -41,7 +42,13 @@ impl SimulatorServer {
         };
         let reply_delay_ms = self.0.config.channels[kind].reply_delay_ms;
         let wait = reply_delay_ms.saturating_add(plan.wait_ms);
-        self.follow(kind, key, &plan).await;
+        match plan.arrive_ms {
+            Some(ms) => {
+                self.0.late.fetch_add(1, Ordering::Relaxed);
+                self.background(self.clone().arrive_late(kind, key, told.clone(), ms));
+            }
+            None => self.follow(kind, key, &plan).await,
+        }
         if wait > 0 {
             sleep(Duration::from_millis(wait)).await;
         }
@@ -68,45 +75,57 @@ impl SimulatorServer {
         })
     }
 
-    /// Records a new payment and says what follows; a known one is answered by
-    /// its code at once.
-    fn enter(
+    /// Chooses what happens to a new payment and records it; a known one is answered by its
+    /// code at once.
+    fn take_request(
         &self,
         kind: SimulatorKind,
         key: &str,
         pay: Arc<ChannelPay>,
     ) -> anyhow::Result<Result<TradePlan, &'static str>> {
         let mut state = self.lock();
-        if let Some(known) = state.trades.get(kind, key) {
-            let same = known.pay.to_account == pay.to_account
-                && known.pay.amount == pay.amount
-                && known.pay.currency == pay.currency;
-            return Ok(Err(if same {
-                kind.simulator().duplicate(known.stage)
-            } else {
-                kind.simulator().conflict()
-            }));
+        if let Some(code) = known_code(&state, kind, key, &pay) {
+            return Ok(Err(code));
         }
-        let SimulatorState {
-            behavior,
-            rng,
-            trades,
-        } = &mut *state;
+        let SimulatorState { behavior, rng, .. } = &mut *state;
         let action = behavior[kind.index()].choose(&pay.to_account, rng);
-        let plan = plan(
-            kind,
-            &action,
-            self.0.config.channels[kind].callback_delay_ms,
-        );
-        if let Some(stage) = plan.stage {
-            trades.enter(kind, key.to_owned(), pay, stage)?;
-        }
+        let delay_ms = self.0.config.channels[kind].callback_delay_ms;
+        let plan = plan(kind, &action, delay_ms);
+        enter(&mut state, kind, key, pay, &plan)?;
         Ok(Ok(plan))
     }
 
+    /// Gets a request `ms` after it was sent. By then the channel may know its serial
+    /// number from another one.
+    async fn arrive_late(self, kind: SimulatorKind, key: String, pay: Arc<ChannelPay>, ms: u64) {
+        sleep(Duration::from_millis(ms)).await;
+        let plan = late_arrival(kind, self.0.config.channels[kind].callback_delay_ms);
+        let entered = self.enter_late(kind, &key, pay, &plan);
+        self.0.late.fetch_sub(1, Ordering::Relaxed);
+        match entered {
+            Ok(true) => self.follow(kind, key, &plan).await,
+            Ok(false) => {}
+            Err(error) => tracing::error!(channel = %kind, "{error:#}"),
+        }
+    }
+
+    /// Tells whether the late request is news to the channel, and records it then.
+    fn enter_late(
+        &self,
+        kind: SimulatorKind,
+        key: &str,
+        pay: Arc<ChannelPay>,
+        plan: &TradePlan,
+    ) -> anyhow::Result<bool> {
+        let mut state = self.lock();
+        if known_code(&state, kind, key, &pay).is_some() {
+            return Ok(false);
+        }
+        enter(&mut state, kind, key, pay, plan).map(|()| true)
+    }
+
     async fn follow(&self, kind: SimulatorKind, key: String, plan: &TradePlan) {
-        let quiet = plan.tell_ms.is_empty() && plan.return_ms.is_none() && plan.lie.is_none();
-        if plan.settle.is_none() && quiet {
+        if plan.is_over_with_reply() {
             return;
         }
         let mut plan = plan.clone();
@@ -195,6 +214,38 @@ impl SimulatorServer {
         tokio::spawn(async move {
             stop.run_until_cancelled(work).await;
         })
+    }
+}
+
+/// Finds the code that answers a request under a known serial number.
+fn known_code(
+    state: &SimulatorState,
+    kind: SimulatorKind,
+    key: &str,
+    pay: &ChannelPay,
+) -> Option<&'static str> {
+    let known = state.trades.get(kind, key)?;
+    let same = known.pay.to_account == pay.to_account
+        && known.pay.amount == pay.amount
+        && known.pay.currency == pay.currency;
+    Some(if same {
+        kind.simulator().duplicate(known.stage)
+    } else {
+        kind.simulator().conflict()
+    })
+}
+
+/// Records a new payment, if the plan lets the channel know of it.
+fn enter(
+    state: &mut SimulatorState,
+    kind: SimulatorKind,
+    key: &str,
+    pay: Arc<ChannelPay>,
+    plan: &TradePlan,
+) -> anyhow::Result<()> {
+    match plan.stage {
+        Some(stage) => state.trades.enter(kind, key.to_owned(), pay, stage),
+        None => Ok(()),
     }
 }
 

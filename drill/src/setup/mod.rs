@@ -1,6 +1,7 @@
 //! Private servers and child processes. Whatever is started here is killed when
 //! its handle is dropped; nothing outside the given directories is touched.
 
+pub mod database_users;
 pub mod mariadb;
 pub mod mysql;
 pub mod ports;

@@ -150,31 +150,31 @@ impl StageClient {
 
     /// A person closes a breaker at the sidecar.
     pub async fn reset(&self, breaker: &str, by: &str, reason: &str) -> anyhow::Result<()> {
-        self.move_breaker(breaker, "reset", by, reason).await
+        self.act(&format!("{breaker}/reset"), by, reason).await
+    }
+
+    /// A person vouches for the breakers as they are.
+    pub async fn seal(&self, by: &str, reason: &str) -> anyhow::Result<()> {
+        self.act("seal", by, reason).await
     }
 
     /// A person opens one.
     pub async fn trip(&self, breaker: &str, by: &str, reason: &str) -> anyhow::Result<()> {
-        self.move_breaker(breaker, "trip", by, reason).await
+        self.act(&format!("{breaker}/trip"), by, reason).await
     }
 
-    async fn move_breaker(
-        &self,
-        breaker: &str,
-        verb: &str,
-        by: &str,
-        reason: &str,
-    ) -> anyhow::Result<()> {
+    /// Acts on the breakers; `what` follows `/breakers/`.
+    async fn act(&self, what: &str, by: &str, reason: &str) -> anyhow::Result<()> {
         let token = String::from_utf8_lossy(self.token.expose()).into_owned();
         let request = self
             .http
-            .post(format!("{}/breakers/{breaker}/{verb}", self.sidecar))
+            .post(format!("{}/breakers/{what}", self.sidecar))
             .bearer_auth(token)
             .header("content-type", "application/json")
             .body(json!({ "by": by, "reason": reason }).to_string());
         let (status, answer) = Self::answer(request.send().await?).await?;
         if status != 200 {
-            bail!("{verb} of {breaker} was answered {status}: {answer}");
+            bail!("{what} was answered {status}: {answer}");
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! tests all play on it.
 
 pub mod client;
+mod databases;
 pub mod fence_probe;
 pub mod merchants;
 mod options;
@@ -12,6 +13,7 @@ mod settings;
 pub mod traffic;
 mod waiting;
 
+pub use crate::stage::databases::ProgramUrls;
 pub use crate::stage::options::StageOptions;
 pub use crate::stage::servers::SplitBookServers;
 pub use crate::stage::settings::StagePorts;
@@ -38,7 +40,10 @@ pub struct DrillStage {
     pub dir: PathBuf,
     pub options: StageOptions,
     pub schemas: Schemas,
+    /// The database, for the user who may do everything.
     pub url: String,
+    /// The databases, for the programs.
+    pub urls: ProgramUrls,
     pub brokers: String,
     /// The core's provenance key: faults and repairs sign with it.
     pub key: Secret,
@@ -71,7 +76,7 @@ impl DrillStage {
         on_step: &(impl Fn(&str) + Sync),
     ) -> anyhow::Result<Self> {
         let mut stage = DrillStage::prepare(dir, options, on_step).await?;
-        on_step("core (migrates)");
+        on_step("core");
         stage.start_core().await?;
         on_step("sidecar");
         stage.start_sidecar().await?;

@@ -14,6 +14,9 @@ pub struct StageOptions {
     pub mariadb: MariadbOptions,
     /// Use these instead of private ones.
     pub mysql_url: Option<String>,
+    /// Core and sidecar get database users of their own with the rights of
+    /// `scripts/users.sql`; otherwise they use the one that was given.
+    pub own_users: bool,
     /// Balance and ledger get private servers of their own.
     pub split_books: bool,
     pub brokers: Option<String>,
@@ -40,6 +43,7 @@ impl Default for StageOptions {
             sims: SimulatorConfig::default(),
             mariadb: MariadbOptions::default(),
             mysql_url: None,
+            own_users: true,
             split_books: false,
             brokers: None,
             core_extra: String::new(),
@@ -59,6 +63,8 @@ impl StageOptions {
     pub fn from_environment(mut self) -> Self {
         let set = |name| std::env::var(name).ok().filter(|v| !v.is_empty());
         self.mysql_url = set("SLUICE_MYSQL_URL");
+        // A server of somebody else's: its users are not ours to make.
+        self.own_users = self.mysql_url.is_none();
         self.brokers = set("SLUICE_KAFKA_BROKERS");
         self
     }

@@ -8,6 +8,7 @@ use std::path::Path;
 
 impl DrillStage {
     pub async fn start_core(&mut self) -> anyhow::Result<()> {
+        std::fs::write(self.dir.join("operator.toml"), settings::operator(self))?;
         let core = self.spawn_core("core", self.ports).await?;
         self.core = Some(core);
         Ok(())

@@ -5,6 +5,7 @@ use crate::load::EventProducer;
 use crate::setup::{EmbeddedKafka, MariadbOptions, MariadbServer, required_tools, secrets};
 use crate::stage::DrillStage;
 use crate::stage::client::StageClient;
+use crate::stage::databases::{self, ProgramUrls};
 use crate::stage::options::StageOptions;
 use crate::stage::settings::StagePorts;
 use anyhow::Context;
@@ -73,10 +74,18 @@ impl DrillStage {
             }
             false => None,
         };
+        let schemas = Schemas::under(&options.database)?;
+        let admin = databases::admin_urls(&url, split_books.as_ref());
+        let urls = match options.own_users {
+            true => {
+                on_step("schemas, and a database user for each program");
+                ProgramUrls::restricted(&admin, &schemas, &options.database).await?
+            }
+            false => ProgramUrls::as_given(&admin),
+        };
         on_step("channel simulators");
         let stop = CancellationToken::new();
         let sims = start_simulators(&options, &ports, &secrets_dir, &stop).await?;
-        let schemas = Schemas::under(&options.database)?;
         let token = Secret::load("sidecar_token", Some(&secrets_dir))?;
         let client = StageClient::new(&ports.url(ports.core), &ports.url(ports.sidecar), &token)?
             .with_callbacks(&ports.url(ports.callbacks));
@@ -91,6 +100,7 @@ impl DrillStage {
             options,
             schemas,
             url,
+            urls,
             brokers,
             token,
             ports,

@@ -3,6 +3,7 @@
 use crate::channels::SimulatorKind;
 use crate::setup::ports::free_port;
 use crate::stage::DrillStage;
+use sluice_core::schema::DatabaseUrls;
 
 /// Loopback ports of a stage.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +45,17 @@ impl StagePorts {
     }
 }
 
+/// Settings of a core.
 pub fn core(stage: &DrillStage, name: &str, ports: StagePorts) -> String {
+    core_as(stage, name, ports, &stage.urls.core)
+}
+
+/// The core's settings for an operator's commands, under the operators' database user.
+pub fn operator(stage: &DrillStage) -> String {
+    core_as(stage, "core", stage.ports, &stage.urls.operator)
+}
+
+fn core_as(stage: &DrillStage, name: &str, ports: StagePorts, urls: &DatabaseUrls) -> String {
     let options = &stage.options;
     format!(
         r#"name = "{name}"
@@ -59,6 +70,7 @@ dispatch.enabled = {dispatch}
 [mysql]
 url = "{url}"
 database = "{database}"
+migrate = {migrate}
 {split_books}[kafka]
 brokers = "{brokers}"
 {channels}"#,
@@ -67,9 +79,10 @@ brokers = "{brokers}"
         callbacks = ports.address(ports.callbacks),
         secrets = stage.dir.join("secrets").display(),
         extra = options.core_extra,
-        url = stage.url,
+        url = urls.orders,
         database = options.database,
-        split_books = split_books(stage),
+        migrate = !options.own_users,
+        split_books = split_books(urls),
         brokers = stage.brokers,
         fence = options.fence,
         sidecar = ports.url(stage.ports.sidecar),
@@ -114,7 +127,7 @@ brokers = "{brokers}"
         secrets = stage.dir.join("secrets").display(),
         rules = options.rules.display(),
         extra = options.sidecar_extra,
-        url = stage.url,
+        url = stage.urls.sidecar.orders,
         database = options.database,
         also = also(stage),
         brokers = stage.brokers,
@@ -123,24 +136,25 @@ brokers = "{brokers}"
 
 /// The same servers, as the sidecar reads them.
 fn also(stage: &DrillStage) -> String {
-    let Some(split_books) = &stage.split_books else {
+    let urls = &stage.urls.sidecar;
+    if !urls.are_split() {
         return String::new();
-    };
-    let server = |name: &str, url: String| {
+    }
+    let server = |name: &str, url: &str| {
         format!(
             "[[mysql.book_servers]]\nname = \"{name}\"\nurl = \"{url}\"\nschemas = [\"{name}\"]\n"
         )
     };
-    server("balance", split_books.balance.url()) + &server("ledger", split_books.ledger.url())
+    server("balance", &urls.balance) + &server("ledger", &urls.ledger)
 }
 
 /// The servers of balance and ledger, if the books are split.
-fn split_books(stage: &DrillStage) -> String {
-    let urls = stage
-        .split_books
-        .as_ref()
-        .map(|split_books| (split_books.balance.url(), split_books.ledger.url()));
-    urls.map_or_else(String::new, |(b, l)| {
-        format!("[balance]\nurl = \"{b}\"\n[ledger]\nurl = \"{l}\"\n")
-    })
+fn split_books(urls: &DatabaseUrls) -> String {
+    match urls.are_split() {
+        false => String::new(),
+        true => format!(
+            "[balance]\nurl = \"{}\"\n[ledger]\nurl = \"{}\"\n",
+            urls.balance, urls.ledger
+        ),
+    }
 }

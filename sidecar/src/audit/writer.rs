@@ -11,6 +11,7 @@
 use crate::audit::finding_id::{StandingFinding, identify};
 use crate::audit::findings_repo;
 use crate::audit::runs_repo::{self, AuditRun, SourceGap};
+use crate::breakers::seal::BreakerSeal;
 use crate::health::status::SidecarStatus;
 use crate::leader::checkpoint_repo::{CheckpointRow, write_checkpoint};
 use crate::leader::retry::RetrySchedule;
@@ -54,6 +55,7 @@ pub struct AuditWriter {
     pub epoch: i64,
     pub metrics: &'static SidecarMetrics,
     pub status: SidecarStatus,
+    pub seal: BreakerSeal,
 }
 
 impl AuditWriter {
@@ -87,7 +89,13 @@ impl AuditWriter {
             .collect();
         findings_repo::insert_standing(&mut tx, &self.schemas, &rows, now).await?;
         tx.commit().await?;
-        report_recorded(&new, self.metrics, &self.status, &self.rules_changed);
+        report_recorded(
+            &new,
+            &self.seal,
+            self.metrics,
+            &self.status,
+            &self.rules_changed,
+        );
         Ok(new.verdicts.len() as u64)
     }
 
@@ -128,7 +136,13 @@ impl AuditWriter {
             write_checkpoint(&mut tx, &self.schemas, rows, &closing.rules_hash, now).await?;
         }
         tx.commit().await?;
-        report_recorded(&said, self.metrics, &self.status, &self.rules_changed);
+        report_recorded(
+            &said,
+            &self.seal,
+            self.metrics,
+            &self.status,
+            &self.rules_changed,
+        );
         Ok(gone)
     }
 
@@ -146,6 +160,7 @@ impl AuditWriter {
             rules: Some(&self.rules),
             split_books: self.split_books,
             now_us,
+            seal: &self.seal,
         }
     }
 }

@@ -2,7 +2,10 @@
 
 pub mod repo;
 mod rows_repo;
+pub mod seal;
+mod seal_repo;
 
+use crate::breakers::seal::{BreakerSeal, SealState};
 use mysql_async::{Conn, TxOpts};
 use sluice_contract::breaker::{BreakerKey, BreakerState};
 use sluice_contract::schema::Schemas;
@@ -25,16 +28,46 @@ pub enum BreakerMoveResult {
     To(i64),
     /// The breaker was in that state already; nothing was written.
     AlreadyThere,
+    /// Somebody changed the breakers by hand: none is closed before a person has looked.
+    /// Nothing was written.
+    SealBroken(&'static str),
 }
 
 /// One move in a transaction of its own.
 pub async fn apply(
     conn: &mut Conn,
     schemas: &Schemas,
+    seal: &BreakerSeal,
     wanted: &BreakerMove,
 ) -> mysql_async::Result<BreakerMoveResult> {
     let mut tx = conn.start_transaction(TxOpts::default()).await?;
+    let before = seal.lock(&mut tx, schemas).await?;
+    if let (SealState::Broken(why), BreakerState::Closed) = (&before, wanted.to) {
+        return Ok(BreakerMoveResult::SealBroken(why));
+    }
     let moved = repo::apply(&mut tx, schemas, wanted).await?;
+    let version = match moved {
+        BreakerMoveResult::To(_) => seal.renew(&mut tx, schemas, &before).await?,
+        BreakerMoveResult::AlreadyThere | BreakerMoveResult::SealBroken(_) => None,
+    };
     tx.commit().await?;
+    seal.committed(version);
     Ok(moved)
+}
+
+/// Seals the breakers as they are, for a person who has looked at each; returns the
+/// seal's version.
+pub async fn accept_as_they_are(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    seal: &BreakerSeal,
+    (by, reason): (&str, &str),
+    at_us: i64,
+) -> mysql_async::Result<i64> {
+    let mut tx = conn.start_transaction(TxOpts::default()).await?;
+    let version = seal.accept(&mut tx, schemas).await?;
+    seal_repo::insert_acceptance(&mut tx, schemas, version, (by, reason), at_us).await?;
+    tx.commit().await?;
+    seal.committed(Some(version));
+    Ok(version)
 }

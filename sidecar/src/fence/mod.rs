@@ -6,6 +6,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+use crate::breakers::seal::BreakerSeal;
 use crate::health::blind::Blind;
 use crate::stream::batches::FenceToken;
 use sluice_contract::wire::FenceLine;
@@ -33,15 +34,17 @@ pub struct FencePublisher {
     evaluated: Arc<Mutex<FenceState>>,
     changed: watch::Sender<u64>,
     blind: Blind,
+    seal: BreakerSeal,
     closed: CancellationToken,
 }
 
 impl FencePublisher {
-    pub fn new(blind: Blind) -> Self {
+    pub fn new(blind: Blind, seal: BreakerSeal) -> Self {
         FencePublisher {
             evaluated: Arc::default(),
             changed: watch::channel(0).0,
             blind,
+            seal,
             closed: CancellationToken::new(),
         }
     }
@@ -121,6 +124,7 @@ impl FencePublisher {
                 token,
                 blind: blind.map(|b| b.to_string()),
                 holds: shown.holds.to_vec(),
+                breakers: self.seal.version(),
             },
         )
     }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::health::blind::BlindCause;
+use sluice_contract::settings::Secret;
 
 fn token(instance: &str, token: u64) -> FenceToken {
     FenceToken {
@@ -15,7 +16,10 @@ fn tokens_rise_per_core_and_stand_still_while_blind() -> anyhow::Result<()> {
         Default::default(),
         prometheus::IntGauge::new("fence_test", "test")?,
     );
-    let fence = FencePublisher::new(blind.clone());
+    let fence = FencePublisher::new(
+        blind.clone(),
+        BreakerSeal::new(Secret::new("0123456789abcdef")),
+    );
     fence.announce(
         &[token("a", 5), token("b", 9), token("a", 3)],
         Some(Arc::new(vec!["acct".to_owned()])),
@@ -25,6 +29,7 @@ fn tokens_rise_per_core_and_stand_still_while_blind() -> anyhow::Result<()> {
         line("a", 0),
         FenceLine {
             token: 5,
+            breakers: 0,
             blind: None,
             holds: vec!["acct".to_owned()]
         }
@@ -44,6 +49,7 @@ fn tokens_rise_per_core_and_stand_still_while_blind() -> anyhow::Result<()> {
         line("a", 6),
         FenceLine {
             token: 0,
+            breakers: 0,
             blind: None,
             holds: vec![]
         }
@@ -55,6 +61,7 @@ fn tokens_rise_per_core_and_stand_still_while_blind() -> anyhow::Result<()> {
             1,
             FenceLine {
                 token: 7,
+                breakers: 0,
                 blind: None,
                 holds: vec![]
             }

@@ -23,6 +23,7 @@ string_enum! {
         KafkaPosition = "kafka position",
         KafkaGroup = "kafka group",
         Commit = "commit",
+        Breakers = "breakers",
         Died = "died",
     }
 }

@@ -77,7 +77,7 @@ async fn move_breaker(
     };
     let moved = async {
         let mut conn = db.conn().await?;
-        breakers::apply(&mut conn, &db.schemas, &wanted).await
+        breakers::apply(&mut conn, &db.schemas, &db.seal, &wanted).await
     };
     match (moved.await, to) {
         (Ok(BreakerMoveResult::To(version)), _) => {
@@ -92,7 +92,41 @@ async fn move_breaker(
         (Ok(BreakerMoveResult::AlreadyThere), BreakerState::Open) => answer(
             json!({ "breaker": wanted.key.to_string(), "state": to.as_str(), "already": true }),
         ),
+        (Ok(BreakerMoveResult::SealBroken(why)), _) => refuse(
+            ApiCode::TooLate,
+            &format!(
+                "the breakers were changed by hand ({why}): look at each, then `sluice breakers seal`"
+            ),
+        ),
         (Err(error), _) => unavailable(&error),
+    }
+}
+
+/// Seals the breakers as they are, after somebody changed them by hand.
+pub(super) async fn seal(
+    State(db): State<GuardDb>,
+    State(auth): State<OperatorAuth>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    // What closes breakers needs a person, and this may accept a closed one.
+    let why =
+        person(&auth, &headers, BreakerState::Closed).and_then(|person| reason(person, &body));
+    let (by, reason) = match why {
+        Ok(why) => why,
+        Err(refused) => return *refused,
+    };
+    let sealed = async {
+        let mut conn = db.conn().await?;
+        let why = (by.as_str(), reason.as_str());
+        breakers::accept_as_they_are(&mut conn, &db.schemas, &db.seal, why, now_us()).await
+    };
+    match sealed.await {
+        Ok(version) => {
+            tracing::warn!(by, reason, version, "breakers sealed as they are");
+            answer(json!({ "sealed": version }))
+        }
+        Err(error) => unavailable(&error),
     }
 }
 
@@ -107,6 +141,20 @@ fn wanted_move(
     let person = person(auth, headers, to)?;
     let bad = |code, msg: &str| Box::new(refuse(code, msg));
     let key = breaker_key(named).map_err(|error| bad(ApiCode::BadField, &error.to_string()))?;
+    let (by, reason) = reason(person, body)?;
+    Ok(BreakerMove {
+        key,
+        to,
+        verdict_id: None,
+        reason,
+        by,
+        at_us: now_us(),
+    })
+}
+
+/// Reads by whom and why; both fit their columns.
+fn reason(person: Option<String>, body: &[u8]) -> Result<(String, String), Box<Response>> {
+    let bad = |code, msg: &str| Box::new(refuse(code, msg));
     let why = serde_json::from_slice::<BreakerMoveBody>(body);
     let mut why = why.map_err(|_| bad(ApiCode::BadJson, r#"send {"by": "…", "reason": "…"}"#))?;
     // Who has a token of their own acts under its name.
@@ -117,14 +165,10 @@ fn wanted_move(
             "by and reason must say something: the move is written down",
         ));
     }
-    Ok(BreakerMove {
-        key,
-        to,
-        verdict_id: None,
-        reason: cut(why.reason.trim(), MAX_REASON_CHARS),
-        by: cut(why.by.trim(), MAX_BY_CHARS),
-        at_us: now_us(),
-    })
+    Ok((
+        cut(why.by.trim(), MAX_BY_CHARS),
+        cut(why.reason.trim(), MAX_REASON_CHARS),
+    ))
 }
 
 /// Name of the person who acts, if they have a token of their own.

@@ -31,6 +31,7 @@ pub fn router(state: HttpState, readiness: Readiness) -> Router {
         .route("/fence/{instance}", get(fence_stream::stream))
         .route("/status", get(status::status))
         .route("/breakers", get(breakers::list_breakers))
+        .route("/breakers/seal", post(breakers::seal))
         .route("/breakers/{point}/{scope}/{key}/trip", post(breakers::trip))
         .route(
             "/breakers/{point}/{scope}/{key}/reset",

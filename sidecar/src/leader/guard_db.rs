@@ -1,6 +1,7 @@
 //! The guard schema's database, as seen by one instance of the sidecar.
 
 use crate::binlog::hosts::ServerHosts;
+use crate::breakers::seal::BreakerSeal;
 use crate::leader::lease_repo::{self, LEASE_TTL_US, LeaseHolder};
 use mysql_async::{Conn, Transaction};
 use sluice_contract::clock::now_us;
@@ -15,6 +16,8 @@ pub struct GuardDb {
     pub schemas: Schemas,
     /// `instance` of the settings.
     pub owner: Arc<str>,
+    /// Seal of the breakers.
+    pub seal: BreakerSeal,
 }
 
 impl GuardDb {
@@ -61,5 +64,15 @@ impl GuardDb {
     pub async fn release_lease(&self, epoch: i64) -> mysql_async::Result<()> {
         let mut conn = self.conn().await?;
         lease_repo::release(&mut conn, &self.schemas, &self.owner, epoch).await
+    }
+
+    /// Makes sure that the breakers are sealed, and learns the seal's version. A broken
+    /// seal is reported by whoever counts breakers; cores stop by themselves.
+    ///
+    /// # Errors
+    /// The database did not answer.
+    pub async fn begin_seal(&self) -> mysql_async::Result<()> {
+        let mut conn = self.conn().await?;
+        self.seal.begin(&mut conn, &self.schemas).await.map(|_| ())
     }
 }

@@ -5,8 +5,10 @@ mod lease;
 use crate::server::TestServer;
 use mysql_async::prelude::Queryable;
 use sluice_contract::schema::Schemas;
+use sluice_contract::settings::Secret;
 use sluice_contract::telemetry::Readiness;
 use sluice_sidecar::active_rules::ActiveRuleSet;
+use sluice_sidecar::breakers::seal::BreakerSeal;
 use sluice_sidecar::fence::FencePublisher;
 use sluice_sidecar::health::Health;
 use sluice_sidecar::health::blind::Blind;
@@ -59,7 +61,10 @@ fn committer(server: &TestServer, schemas: &Schemas, epoch: i64) -> BatchCommitt
         owner: "one".to_owned(),
         epoch,
         checkpoint: Duration::from_millis(500),
-        fence: FencePublisher::new(blind.clone()),
+        fence: FencePublisher::new(
+            blind.clone(),
+            BreakerSeal::new(Secret::new("0123456789abcdef")),
+        ),
         health: Health {
             blind,
             status: SidecarStatus::default(),
@@ -74,6 +79,7 @@ fn committer(server: &TestServer, schemas: &Schemas, epoch: i64) -> BatchCommitt
         shadow: Default::default(),
         rules: ActiveRuleSet::channel().1,
         split_books: false,
+        seal: BreakerSeal::new(Secret::new("0123456789abcdef")),
     }
 }
 

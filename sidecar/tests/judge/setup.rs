@@ -1,6 +1,8 @@
 //! A committer with five rules in force.
 
 use super::*;
+use sluice_contract::settings::Secret;
+use sluice_sidecar::breakers::seal::BreakerSeal;
 
 pub const RULE_IDS: [&str; 5] = ["noisy", "witness", "lonely", "failing", "known"];
 
@@ -77,23 +79,20 @@ impl CommitterSetup {
                 .await
                 .unwrap()
         );
-        assert!(
-            !publish_repo::put_in_force(&mut conn, &schemas, &set, &why)
-                .await
-                .unwrap(),
-            "somebody was first"
-        );
+        let again = publish_repo::put_in_force(&mut conn, &schemas, &set, &why).await;
+        assert!(!again.unwrap(), "somebody was first");
         let blind = Blind::new(
             Readiness::default(),
             prometheus::IntGauge::new("j", "j").unwrap(),
         );
+        let seal = BreakerSeal::new(Secret::new("0123456789abcdef"));
         let committer = BatchCommitter {
             pool: sluice_contract::sql::pool(&server.url(), 2).unwrap(),
             schemas: schemas.clone(),
             owner: "one".to_owned(),
             epoch,
             checkpoint: Duration::from_millis(500),
-            fence: FencePublisher::new(blind.clone()),
+            fence: FencePublisher::new(blind.clone(), seal.clone()),
             health: Health {
                 blind,
                 status: SidecarStatus::default(),
@@ -112,6 +111,7 @@ impl CommitterSetup {
             rules_hash: "1".repeat(16),
             rules: ActiveRuleSet::channel().1,
             split_books: false,
+            seal,
         };
         CommitterSetup {
             server,

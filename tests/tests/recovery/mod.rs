@@ -58,7 +58,7 @@ async fn sluice_orders(set: &TestStage, words: &[&str]) -> anyhow::Result<String
         .arg("orders")
         .args(words)
         .arg("--config")
-        .arg(set.stage.dir.join("core.toml"))
+        .arg(set.stage.dir.join("operator.toml"))
         .output()
         .await?;
     let text =

@@ -50,7 +50,7 @@ impl RoutedStage {
     }
 
     fn run(&self, args: &[&str]) -> anyhow::Result<(bool, String)> {
-        sluice(args, Some(&self.set.stage.dir.join("core.toml")))
+        sluice(args, Some(&self.set.stage.dir.join("operator.toml")))
     }
 
     /// Puts a file in force; returns what was said.

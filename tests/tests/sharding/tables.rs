@@ -16,7 +16,7 @@ pub(super) const TABLES_BY_ACCOUNT: [&str; 10] = [
 
 /// Tables that are unique by something else, or are no money's: what leads their
 /// primary key, and how they are kept.
-pub(super) const OTHER_TABLES: [(&str, &str, &str); 14] = [
+pub(super) const OTHER_TABLES: [(&str, &str, &str); 15] = [
     (
         "idempotency",
         "client",
@@ -30,6 +30,7 @@ pub(super) const OTHER_TABLES: [(&str, &str, &str); 14] = [
         "a short list that every shard reads; replicated",
     ),
     ("breaker_transition", "point", "beside breaker"),
+    ("breaker_seal", "name", "one row beside breaker; replicated"),
     (
         "verdict",
         "verdict_id",

@@ -4,18 +4,13 @@ use crate::style::source::{Source, sources, words};
 use sluice_tests::top;
 
 /// Files that may hold SQL, by the ends of their names.
-const SQL_FILES: [&str; 6] = [
-    "repo.rs",
-    "schema.rs",
-    "preflight.rs",
-    "sql.rs",
-    "offsets.rs",
-    "gtid.rs",
-];
-/// Folders that may: guard reads one table, preflight asks a server for its settings; drill
+const SQL_FILES: [&str; 5] = ["repo.rs", "preflight.rs", "sql.rs", "offsets.rs", "gtid.rs"];
+/// Folders that may: guard reads one table, schema
+/// creates them, preflight asks a server for its settings; drill
 /// and tests share nothing with what they check.
-const SQL_FOLDERS: [&str; 4] = [
+const SQL_FOLDERS: [&str; 5] = [
     "core/src/guard/",
+    "core/src/schema/",
     "sidecar/src/binlog/preflight/",
     "drill/",
     "tests/",
@@ -119,9 +114,15 @@ fn the_core_and_the_drill_alone_sign() {
 
 /// A call that signs a transaction as the core does, outside the core and the drill.
 fn signs(source: &Source) -> Option<String> {
-    let allowed = ["core/", "drill/", "tests/", "contract/src/provenance"]
-        .iter()
-        .any(|folder| source.name.starts_with(folder));
+    let allowed = [
+        "core/",
+        "drill/",
+        "tests/",
+        "contract/src/provenance",
+        // Covers no transaction: see there.
+        "contract/src/breaker/seal.rs",
+    ];
+    let allowed = allowed.iter().any(|folder| source.name.starts_with(folder));
     let code = source.product_code();
     let is_call = code.contains("TransactionEffects") && code.contains(".sign(");
     (is_call && !allowed).then(|| format!("{} signs as the core", source.name))

@@ -41,7 +41,8 @@ pub(super) async fn read_inputs(
     let times: Vec<(&str, String)> = times.collect::<anyhow::Result<_>>()?;
     let wanted = wanted_totals(orders, &times);
     let stored = limits::repo::lock_totals(conn, &wanted).await?;
-    let tripped = breakers::read(conn, context.schemas).await?;
+    let tripped =
+        breakers::read_sealed(conn, context.schemas, context.key, context.breakers).await?;
     Ok(ClaimInputs {
         tripped,
         totals: LimitTotals::new(wanted, stored),

@@ -43,6 +43,8 @@ pub(super) struct ClaimContext<'a> {
     pub pool: &'a Pool,
     pub schemas: &'a Schemas,
     pub key: &'a Secret,
+    /// Version of the breakers' seal that was announced before this claim.
+    pub breakers: i64,
     pub routing: &'a ActiveRouting,
     pub channels: &'a [ChannelClient],
 }

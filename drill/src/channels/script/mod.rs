@@ -55,6 +55,18 @@ pub enum ScriptedAction {
     },
     /// Refused in the reply, for a reason of this channel alone.
     NotHere,
+    /// Refused in the reply, and not remembered: whichever request under this serial
+    /// number arrives next, an older one included, is a new payment. `not_here`: refused
+    /// for a reason of this channel alone.
+    RefuseAndForget {
+        not_here: bool,
+    },
+    /// Holds the connection without an answer, and gets the request only `ms` after it was
+    /// sent: it is paid then, unless the channel knows its serial number by that time.
+    DeliverLate {
+        ms: u64,
+        hold_ms: u64,
+    },
     /// Accepted, and refused so `ms` later, told twice.
     NotHereLater {
         ms: u64,
@@ -96,6 +108,15 @@ impl ScriptedAction {
             "{id} never returns: use another channel for return_after_success"
         );
         Ok(())
+    }
+
+    /// The same, not remembered by the channel if it is a refusal in the reply.
+    fn forgotten(self) -> Self {
+        match self {
+            ScriptedAction::Fail => ScriptedAction::RefuseAndForget { not_here: false },
+            ScriptedAction::NotHere => ScriptedAction::RefuseAndForget { not_here: true },
+            other => other,
+        }
     }
 }
 
@@ -153,6 +174,15 @@ impl ChannelBehavior {
     }
 
     pub fn choose(&mut self, to_account: &str, rng: &mut impl Rng) -> ScriptedAction {
+        let action = self.scripted_or_drawn(to_account, rng);
+        if self.rates.forgets(rng) {
+            action.forgotten()
+        } else {
+            action
+        }
+    }
+
+    fn scripted_or_drawn(&mut self, to_account: &str, rng: &mut impl Rng) -> ScriptedAction {
         let live = |s: &&mut ActionScript| s.times != Some(0) && s.matches(to_account);
         if let Some(script) = self.scripts.iter_mut().find(live) {
             script.times = script.times.map(|n| n - 1);

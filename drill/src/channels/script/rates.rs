@@ -25,16 +25,25 @@ pub struct ActionRates {
     pub in_process_then_notify: u32,
     pub http_500_after_paying: u32,
     pub junk_body: u32,
+    /// Executed `late_ms` later at most, and a tenth of that at least.
+    pub deliver_late: u32,
+    /// Chance in permille that a refusal in a reply, scripted or drawn, is not remembered.
+    /// It comes on top of the actions, whose sum doesn't count it.
+    pub forget_refusals: u32,
     /// Milliseconds that `delay`, `late_callback`, `return_after_success`,
     /// `fail_later` and `in_process_then_notify` take.
     pub ms: Option<u64>,
-    /// Milliseconds that the two time-outs hold the connection.
+    /// Milliseconds that the two time-outs and `deliver_late` hold the connection.
     pub hold_ms: Option<u64>,
+    /// Longest time in milliseconds between the sending of a late request and its arrival.
+    pub late_ms: Option<u64>,
 }
 
 /// `ms` and `hold_ms` if they are not set; longer than the core's usual deadline.
 const DEFAULT_ACTION_MS: u64 = 1_000;
 const DEFAULT_HOLD_MS: u64 = 10_000;
+/// `late_ms` if it is not set: the time for which Linux sends a request's bytes again.
+const DEFAULT_LATE_MS: u64 = 120_000;
 
 impl ActionRates {
     /// Refuses a sum above 1000 permille, and returns on a channel that has none.
@@ -47,6 +56,11 @@ impl ActionRates {
         ensure!(
             sum <= 1000,
             "rates of {id} sum to {sum} permille: at most 1000"
+        );
+        ensure!(
+            self.forget_refusals <= 1000,
+            "rates of {id}: forget_refusals = {} permille: at most 1000",
+            self.forget_refusals
         );
         ensure!(
             returns_exist || self.return_after_success == 0,
@@ -65,17 +79,23 @@ impl ActionRates {
         let mut point = rng.random_range(0..1000u32);
         for (permille, action) in self.table(rng.random()) {
             if point < permille {
-                return action;
+                return spread(action, rng);
             }
             point -= permille;
         }
         ScriptedAction::Normal
     }
 
-    fn table(&self, pays: bool) -> [(u32, ScriptedAction); 14] {
+    /// Draws whether a refusal is forgotten.
+    pub(super) fn forgets(&self, rng: &mut impl Rng) -> bool {
+        self.forget_refusals > 0 && rng.random_range(0..1000u32) < self.forget_refusals
+    }
+
+    fn table(&self, pays: bool) -> [(u32, ScriptedAction); 15] {
         use ScriptedAction::*;
         let ms = self.ms.unwrap_or(DEFAULT_ACTION_MS);
         let hold_ms = self.hold_ms.unwrap_or(DEFAULT_HOLD_MS);
+        let late_ms = self.late_ms.unwrap_or(DEFAULT_LATE_MS);
         let code = "7777".to_owned();
         [
             (self.delay, Delay { ms }),
@@ -95,6 +115,24 @@ impl ActionRates {
             (self.in_process_then_notify, InProcessThenNotify { ms }),
             (self.http_500_after_paying, Http500AfterPaying),
             (self.junk_body, JunkBody { pays }),
+            (
+                self.deliver_late,
+                DeliverLate {
+                    ms: late_ms,
+                    hold_ms,
+                },
+            ),
         ]
+    }
+}
+
+/// Draws the time of a late request, between a tenth of the longest and the longest.
+fn spread(action: ScriptedAction, rng: &mut impl Rng) -> ScriptedAction {
+    match action {
+        ScriptedAction::DeliverLate { ms, hold_ms } => ScriptedAction::DeliverLate {
+            ms: rng.random_range(ms / 10..=ms),
+            hold_ms,
+        },
+        other => other,
     }
 }

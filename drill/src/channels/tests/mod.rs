@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod http;
+mod late_and_lost;
 mod payments;
 mod psp;
 mod settings;

@@ -47,6 +47,7 @@ impl AuditJob<'_> {
             epoch: self.epoch,
             metrics: self.context.health.metrics,
             status: self.context.health.status.clone(),
+            seal: self.context.db.seal.clone(),
         }
     }
 

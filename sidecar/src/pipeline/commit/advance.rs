@@ -79,6 +79,7 @@ impl BatchCommitter {
     pub(super) fn recorded(&self, judged: &ArmingResult) {
         report_recorded(
             judged,
+            &self.seal,
             self.health.metrics,
             &self.health.status,
             &self.rules.changed,

@@ -19,6 +19,7 @@ pub mod stop;
 mod transaction;
 
 use crate::active_rules::ActiveRuleSet;
+use crate::breakers::seal::BreakerSeal;
 use crate::fence::FencePublisher;
 use crate::health::Health;
 use crate::kafka::dead_letters::DeadLetterQueue;
@@ -75,6 +76,7 @@ pub struct BatchCommitter {
     /// For budgets; a commit that makes a new set notifies it.
     pub rules: ActiveRuleSet,
     pub split_books: bool,
+    pub seal: BreakerSeal,
 }
 
 impl BatchCommitter {

@@ -47,7 +47,7 @@ impl LagMeter {
             self.show_silence(&report);
             self.show_lag(&report);
             if count.is_multiple_of(MEASURES_PER_BREAKER_COUNT) {
-                open_breakers::count(&self.db, self.health.metrics).await;
+                open_breakers::count(&self.db, &self.health).await;
             }
             count += 1;
         }

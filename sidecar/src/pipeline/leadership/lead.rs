@@ -48,6 +48,8 @@ pub(super) async fn lead(
             begin.context("reading the checkpoint")?
         }
     };
+    let sealed = context.db.begin_seal().await;
+    sealed.context("reading the breakers' seal")?;
     context.fence.leadership_begins();
     // Ends the readers, however this leadership ends.
     let _ends_with_us = stop.clone().drop_guard();

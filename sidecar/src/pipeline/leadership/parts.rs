@@ -155,6 +155,7 @@ pub(super) fn committer(
         shadow: ShadowLimiter::default(),
         rules: context.rules.clone(),
         split_books: context.settings.split_books,
+        seal: context.db.seal.clone(),
     })
 }
 

@@ -7,7 +7,7 @@
 mod budget_check;
 pub mod record;
 
-use crate::breakers;
+use crate::breakers::{self, seal::BreakerSeal};
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::{BUILT_IN_RULES, RuleMode};
 use crate::verdicts::Verdict;
@@ -27,6 +27,8 @@ pub struct ArmingResult {
     pub widened: BTreeMap<String, String>,
     /// The set that the disarming made.
     pub version: Option<i64>,
+    /// Version of the breakers' seal, if breakers moved.
+    pub seal_version: Option<i64>,
 }
 
 /// Decider of one commit.
@@ -37,6 +39,8 @@ pub struct ArmingDecider<'a> {
     /// Balances are on another server: shares and amounts are not known here.
     pub split_books: bool,
     pub now_us: i64,
+    /// Made anew by a commit that opens a breaker.
+    pub seal: &'a BreakerSeal,
 }
 
 impl ArmingDecider<'_> {

@@ -1,5 +1,6 @@
 //! Recording of verdicts: the transaction part that stores them and moves breakers.
 
+use crate::breakers::seal::BreakerSeal;
 use crate::breakers::{self, BreakerMove, BreakerMoveResult};
 use crate::health::status::SidecarStatus;
 use crate::metrics::SidecarMetrics;
@@ -30,7 +31,13 @@ pub async fn record_verdicts(
         .cloned()
         .collect();
     let mut judged = judge.judge(tx, new).await?;
-    for wanted in breaker_moves(&judged.verdicts, judge.now_us) {
+    let moves = breaker_moves(&judged.verdicts, judge.now_us);
+    if moves.is_empty() {
+        verdict_repo::insert(tx, judge.schemas, &judged.verdicts, judge.now_us).await?;
+        return Ok(judged);
+    }
+    let before = judge.seal.lock(tx, judge.schemas).await?;
+    for wanted in moves {
         if let BreakerMoveResult::To(version) =
             breakers::repo::apply(tx, judge.schemas, &wanted).await?
         {
@@ -42,6 +49,7 @@ pub async fn record_verdicts(
             by.into_iter().for_each(|verdict| verdict.opened += 1);
         }
     }
+    judged.seal_version = judge.seal.renew(tx, judge.schemas, &before).await?;
     verdict_repo::insert(tx, judge.schemas, &judged.verdicts, judge.now_us).await?;
     Ok(judged)
 }
@@ -49,10 +57,12 @@ pub async fn record_verdicts(
 /// Reports what was committed.
 pub fn report_recorded(
     judged: &ArmingResult,
+    seal: &BreakerSeal,
     metrics: &SidecarMetrics,
     status: &SidecarStatus,
     rules_changed: &Notify,
 ) {
+    seal.committed(judged.seal_version);
     for verdict in &judged.verdicts {
         verdict.log();
         metrics

@@ -1,0 +1,70 @@
+-- Database users, one per program, each with what it needs and no more. Run by somebody
+-- who may create users, after `sluice-core --migrate` has made the tables:
+--   sed -e 's/{base}/sluice/g' -e 's/{host}/10.0.0.%/g' -e 's/{core}/…/' -e 's/{sidecar}/…/' -e 's/{operator}/…/' users.sql
+-- {core}, {sidecar} and {operator} are passwords. With split books run it on each server,
+-- and leave out the schemas that are elsewhere. MariaDB 10.11 or newer, MySQL 8 or newer.
+-- None of them may switch off the binlog, touch a trigger, change a table or delete an
+-- order, a balance or an entry: docs/SECURITY.md tells why for each.
+
+CREATE USER IF NOT EXISTS '{base}_core'@'{host}' IDENTIFIED BY '{core}';
+ALTER USER '{base}_core'@'{host}' IDENTIFIED BY '{core}';
+CREATE USER IF NOT EXISTS '{base}_sidecar'@'{host}' IDENTIFIED BY '{sidecar}';
+ALTER USER '{base}_sidecar'@'{host}' IDENTIFIED BY '{sidecar}';
+CREATE USER IF NOT EXISTS '{base}_operator'@'{host}' IDENTIFIED BY '{operator}';
+ALTER USER '{base}_operator'@'{host}' IDENTIFIED BY '{operator}';
+
+-- schema orders
+GRANT SELECT ON `{base}\_orders`.* TO '{base}_core'@'{host}', '{base}_sidecar'@'{host}', '{base}_operator'@'{host}';
+GRANT INSERT, UPDATE ON `{base}_orders`.`orders` TO '{base}_core'@'{host}';
+GRANT INSERT, UPDATE ON `{base}_orders`.`attempt` TO '{base}_core'@'{host}';
+GRANT INSERT, UPDATE ON `{base}_orders`.`cases` TO '{base}_core'@'{host}';
+GRANT INSERT, UPDATE ON `{base}_orders`.`limit_total` TO '{base}_core'@'{host}';
+GRANT INSERT ON `{base}_orders`.`order_transition` TO '{base}_core'@'{host}';
+GRANT INSERT, DELETE ON `{base}_orders`.`idempotency` TO '{base}_core'@'{host}';
+GRANT INSERT, DELETE ON `{base}_orders`.`outbox` TO '{base}_core'@'{host}';
+GRANT INSERT, UPDATE, DELETE ON `{base}_orders`.`booking_intent` TO '{base}_core'@'{host}';
+GRANT INSERT ON `{base}_orders`.`route_version` TO '{base}_operator'@'{host}';
+GRANT INSERT ON `{base}_orders`.`route_channel` TO '{base}_operator'@'{host}';
+GRANT INSERT ON `{base}_orders`.`route_rule` TO '{base}_operator'@'{host}';
+GRANT INSERT ON `{base}_orders`.`route_detail` TO '{base}_operator'@'{host}';
+GRANT INSERT ON `{base}_orders`.`route_limit` TO '{base}_operator'@'{host}';
+GRANT INSERT ON `{base}_orders`.`route_activation` TO '{base}_operator'@'{host}';
+GRANT INSERT, UPDATE ON `{base}_orders`.`route_active` TO '{base}_operator'@'{host}';
+
+-- schema balance
+GRANT SELECT ON `{base}\_balance`.* TO '{base}_core'@'{host}', '{base}_sidecar'@'{host}', '{base}_operator'@'{host}';
+GRANT INSERT, UPDATE ON `{base}_balance`.`balance` TO '{base}_core'@'{host}';
+GRANT INSERT, UPDATE ON `{base}_balance`.`capture` TO '{base}_core'@'{host}';
+GRANT INSERT, UPDATE ON `{base}_balance`.`booking_result` TO '{base}_core'@'{host}';
+GRANT INSERT, DELETE ON `{base}_balance`.`outbox` TO '{base}_core'@'{host}';
+
+-- schema ledger
+GRANT SELECT ON `{base}\_ledger`.* TO '{base}_core'@'{host}', '{base}_sidecar'@'{host}', '{base}_operator'@'{host}';
+GRANT INSERT ON `{base}_ledger`.`entry` TO '{base}_core'@'{host}';
+GRANT INSERT, DELETE ON `{base}_ledger`.`outbox` TO '{base}_core'@'{host}';
+
+-- schema guard
+GRANT SELECT ON `{base}\_guard`.* TO '{base}_core'@'{host}', '{base}_sidecar'@'{host}', '{base}_operator'@'{host}';
+GRANT INSERT, UPDATE ON `{base}_guard`.`fence_token` TO '{base}_core'@'{host}';
+GRANT INSERT, UPDATE ON `{base}_guard`.`lease` TO '{base}_core'@'{host}', '{base}_sidecar'@'{host}';
+GRANT INSERT, UPDATE ON `{base}_guard`.`breaker` TO '{base}_sidecar'@'{host}';
+GRANT INSERT, UPDATE ON `{base}_guard`.`breaker_seal` TO '{base}_sidecar'@'{host}';
+GRANT INSERT ON `{base}_guard`.`breaker_transition` TO '{base}_sidecar'@'{host}';
+GRANT INSERT ON `{base}_guard`.`verdict` TO '{base}_sidecar'@'{host}';
+GRANT INSERT, UPDATE ON `{base}_guard`.`checkpoint` TO '{base}_sidecar'@'{host}';
+GRANT INSERT ON `{base}_guard`.`rule_set` TO '{base}_sidecar'@'{host}';
+GRANT INSERT, DELETE ON `{base}_guard`.`rule_member` TO '{base}_sidecar'@'{host}';
+GRANT INSERT ON `{base}_guard`.`rule_text` TO '{base}_sidecar'@'{host}';
+GRANT INSERT, UPDATE ON `{base}_guard`.`rule_active` TO '{base}_sidecar'@'{host}';
+GRANT INSERT, UPDATE, DELETE ON `{base}_guard`.`rule_import` TO '{base}_sidecar'@'{host}';
+GRANT INSERT, UPDATE, DELETE ON `{base}_guard`.`rule_proposal` TO '{base}_sidecar'@'{host}';
+GRANT INSERT, UPDATE ON `{base}_guard`.`suppression` TO '{base}_sidecar'@'{host}';
+GRANT INSERT, UPDATE ON `{base}_guard`.`audit_run` TO '{base}_sidecar'@'{host}';
+GRANT INSERT, UPDATE, DELETE ON `{base}_guard`.`audit_finding` TO '{base}_sidecar'@'{host}';
+GRANT INSERT, UPDATE ON `{base}_guard`.`gap` TO '{base}_sidecar'@'{host}';
+GRANT INSERT, UPDATE, DELETE ON `{base}_guard`.`dead_letter` TO '{base}_sidecar'@'{host}';
+
+-- The sidecar reads the binlog and asks where it stands.
+-- server (MariaDB has a right of its own for the second)
+GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '{base}_sidecar'@'{host}';
+/*M! GRANT REPLICA MONITOR ON *.* TO '{base}_sidecar'@'{host}' */;

@@ -1,0 +1,145 @@
+//! The seal of the breakers, as the sidecar keeps it: locked before a move, made anew
+//! behind it, and never over breakers that it did not fit before.
+
+use crate::breakers::seal_repo::{self, StoredSeal};
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Transaction, TxOpts};
+use sluice_contract::breaker::{is_sealed, seal};
+use sluice_contract::clock::now_us;
+use sluice_contract::schema::Schemas;
+use sluice_contract::settings::Secret;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// Key of the seal, and the highest version that this process knows to be committed.
+/// Clones share it.
+#[derive(Clone)]
+pub struct BreakerSeal {
+    key: Secret,
+    version: Arc<AtomicI64>,
+}
+
+/// Whether the breakers are as the last move left them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SealState {
+    /// Whole: nobody but a sidecar has moved one; the version.
+    Whole(i64),
+    /// Broken: somebody changed them by hand; why that is known.
+    Broken(&'static str),
+}
+
+impl BreakerSeal {
+    pub fn new(key: Secret) -> Self {
+        BreakerSeal {
+            key,
+            version: Arc::default(),
+        }
+    }
+
+    /// The highest version that is known to be committed; cores accept no lower one.
+    pub fn version(&self) -> i64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Notes a version once its transaction is committed.
+    pub fn committed(&self, version: Option<i64>) {
+        if let Some(version) = version {
+            self.version.fetch_max(version, Ordering::AcqRel);
+        }
+    }
+
+    /// Tells whether the seal fits, without a lock.
+    pub async fn check(
+        &self,
+        conn: &mut Conn,
+        schemas: &Schemas,
+    ) -> mysql_async::Result<SealState> {
+        // Before the read: a move that commits meanwhile must not look like a roll back.
+        let known = self.version();
+        let stored = seal_repo::read(conn, schemas).await?;
+        Ok(self.state_of(&stored, known))
+    }
+
+    /// Locks the seal until the transaction ends; taken before any breaker's row.
+    pub async fn lock(
+        &self,
+        tx: &mut Transaction<'_>,
+        schemas: &Schemas,
+    ) -> mysql_async::Result<SealState> {
+        seal_repo::lock(tx, schemas).await?;
+        let known = self.version();
+        let stored = seal_repo::read(tx, schemas).await?;
+        Ok(self.state_of(&stored, known))
+    }
+
+    /// Seals the breakers anew after a move, unless the seal was broken before it: a move
+    /// must not vouch for what somebody else did. Returns the version, for `committed`.
+    pub async fn renew(
+        &self,
+        tx: &mut Transaction<'_>,
+        schemas: &Schemas,
+        before: &SealState,
+    ) -> mysql_async::Result<Option<i64>> {
+        match before {
+            SealState::Broken(_) => Ok(None),
+            SealState::Whole(version) => self.write(tx, schemas, version + 1).await.map(Some),
+        }
+    }
+
+    /// Makes sure at the begin of a leadership that there is a seal, and learns its version.
+    pub async fn begin(
+        &self,
+        conn: &mut Conn,
+        schemas: &Schemas,
+    ) -> mysql_async::Result<SealState> {
+        let mut tx = conn.start_transaction(TxOpts::default()).await?;
+        let mut state = self.lock(&mut tx, schemas).await?;
+        if state == SealState::Whole(0) {
+            state = SealState::Whole(self.write(&mut tx, schemas, 1).await?);
+        }
+        tx.commit().await?;
+        if let SealState::Whole(version) = state {
+            self.committed(Some(version));
+        }
+        Ok(state)
+    }
+
+    /// Seals what a person has looked at, whatever the seal said before.
+    pub async fn accept(
+        &self,
+        tx: &mut Transaction<'_>,
+        schemas: &Schemas,
+    ) -> mysql_async::Result<i64> {
+        seal_repo::lock(tx, schemas).await?;
+        let stored = seal_repo::read(tx, schemas).await?;
+        let at = stored.seal.map_or(0, |(version, _)| version);
+        self.write(tx, schemas, at.max(self.version()) + 1).await
+    }
+
+    async fn write(
+        &self,
+        conn: &mut impl Queryable,
+        schemas: &Schemas,
+        version: i64,
+    ) -> mysql_async::Result<i64> {
+        let open = seal_repo::read(conn, schemas).await?.open;
+        let text = seal(&self.key, version, &open);
+        seal_repo::write(conn, schemas, version, &text, now_us()).await?;
+        Ok(version)
+    }
+
+    fn state_of(&self, stored: &StoredSeal, known: i64) -> SealState {
+        match &stored.seal {
+            None if known > 0 => SealState::Broken("its row is gone"),
+            None if !stored.open.is_empty() => SealState::Broken("no open breaker was ever sealed"),
+            None => SealState::Whole(0),
+            Some((version, _)) if *version < known => {
+                SealState::Broken("an earlier state of the breakers was put back")
+            }
+            Some((version, text)) => match is_sealed(&self.key, *version, &stored.open, text) {
+                true => SealState::Whole(*version),
+                false => SealState::Broken("the open breakers are not those that it covers"),
+            },
+        }
+    }
+}

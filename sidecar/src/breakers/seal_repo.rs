@@ -1,0 +1,87 @@
+//! SQL of the seal.
+
+use mysql_async::params;
+use mysql_async::prelude::Queryable;
+use sluice_contract::breaker::SealedBreaker;
+use sluice_contract::schema::Schemas;
+
+/// The one row's name.
+const NAME: &str = "breakers";
+
+/// The seal beside what it must fit, of one moment.
+pub(super) struct StoredSeal {
+    /// Version and MAC.
+    pub seal: Option<(i64, String)>,
+    pub open: Vec<SealedBreaker>,
+}
+
+/// Locks the seal's row: every move goes through it.
+pub(super) async fn lock(conn: &mut impl Queryable, schemas: &Schemas) -> mysql_async::Result<()> {
+    let sql = format!(
+        "SELECT version FROM {}.breaker_seal WHERE name = '{NAME}' FOR UPDATE",
+        schemas.guard
+    );
+    conn.query_drop(sql).await
+}
+
+/// Reads seal and open breakers in one statement: of one moment, without a lock.
+pub(super) async fn read(
+    conn: &mut impl Queryable,
+    schemas: &Schemas,
+) -> mysql_async::Result<StoredSeal> {
+    let guard = &schemas.guard;
+    let sql = format!(
+        "SELECT point, scope, scope_key, version, '' AS seal FROM {guard}.breaker WHERE state <> 'closed' \
+         UNION ALL SELECT '', '', '', version, seal FROM {guard}.breaker_seal WHERE name = '{NAME}'"
+    );
+    let mut stored = StoredSeal {
+        seal: None,
+        open: Vec::new(),
+    };
+    let rows: Vec<(String, String, String, i64, String)> = conn.query(sql).await?;
+    for (point, scope, key, version, seal) in rows {
+        match point.is_empty() {
+            true => stored.seal = Some((version, seal)),
+            false => stored.open.push(SealedBreaker {
+                point,
+                scope,
+                key,
+                version,
+            }),
+        }
+    }
+    Ok(stored)
+}
+
+/// Writes the seal.
+pub(super) async fn write(
+    conn: &mut impl Queryable,
+    schemas: &Schemas,
+    version: i64,
+    seal: &str,
+    at_us: i64,
+) -> mysql_async::Result<()> {
+    let sql = format!(
+        "INSERT INTO {}.breaker_seal (name, version, seal, updated_us) VALUES ('{NAME}', :version, :seal, :at_us) \
+         ON DUPLICATE KEY UPDATE version = VALUES(version), seal = VALUES(seal), updated_us = VALUES(updated_us)",
+        schemas.guard
+    );
+    conn.exec_drop(sql, params! { version, seal, at_us }).await
+}
+
+/// Writes down who sealed the breakers as they are.
+pub(super) async fn insert_acceptance(
+    conn: &mut impl Queryable,
+    schemas: &Schemas,
+    version: i64,
+    (by, reason): (&str, &str),
+    at_us: i64,
+) -> mysql_async::Result<()> {
+    let sql = format!(
+        "INSERT INTO {}.breaker_transition (point, scope, scope_key, version, state, verdict_id, reason, changed_by, changed_us) \
+         VALUES ('-', 'seal', '*', :version, 'sealed', NULL, :reason, :by, :at_us)",
+        schemas.guard
+    );
+    conn.exec_drop(sql, params! { version, reason, by, at_us })
+        .await
+}

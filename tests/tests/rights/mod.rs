@@ -1,0 +1,5 @@
+//! Somebody with rights on the database: what each program's user can't do, and what
+//! closing a breaker by hand does not achieve.
+
+mod breakers;
+mod users;
