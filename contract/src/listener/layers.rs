@@ -71,18 +71,18 @@ impl RequestLimits {
     /// Puts the layers around the routes, the cheapest refusal first.
     pub fn around(&self, routes: Router) -> Router {
         let (name, timeout) = (self.name, self.timeout);
-        let in_time = ServiceBuilder::new()
+        let too_often = |reason| move |error| too_often(name, reason, &error);
+        let by_address = GovernorLayer::new(self.by_address.clone());
+        let by_client = GovernorLayer::new(self.by_client.clone());
+        // One layer of the router: each is an allocation per request.
+        let layers = ServiceBuilder::new()
+            .layer(by_address.error_handler(too_often("address_rate")))
+            .layer(by_client.error_handler(too_often("client_rate")))
             .layer(HandleErrorLayer::new(move |error: BoxError| async move {
                 out_of_time(name, timeout, &error)
             }))
             .timeout(timeout);
-        let too_often = |reason| move |error| too_often(name, reason, &error);
-        let by_client = GovernorLayer::new(self.by_client.clone());
-        let by_address = GovernorLayer::new(self.by_address.clone());
-        routes
-            .layer(in_time)
-            .layer(by_client.error_handler(too_often("client_rate")))
-            .layer(by_address.error_handler(too_often("address_rate")))
+        routes.layer(layers)
     }
 
     /// Forgets clients and addresses whose rates have recovered, for ever.
