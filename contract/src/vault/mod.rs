@@ -4,7 +4,7 @@
 //!
 //! | step | request | when |
 //! |---|---|---|
-//! | log in | `POST /v1/auth/kubernetes/login` | Kubernetes auth: at the start, and without a token |
+//! | log in | `POST /v1/auth/kubernetes/login` | Kubernetes auth: start, token gone |
 //! | read | `GET /v1/MOUNT/data/PATH` | every `refresh_ms` |
 //! | renew | `POST /v1/auth/token/renew-self` | at half of the token's life |
 //!
@@ -35,7 +35,7 @@ pub struct Vault {
     secrets: Arc<VaultSnapshot>,
 }
 
-/// Secrets as they were read last; the source of secrets that are neither in the environment nor files.
+/// Secrets as they were read last, for what is neither in the environment nor a file.
 struct VaultSnapshot {
     entry: String,
     secrets: ArcSwap<VaultSecrets>,
