@@ -1,7 +1,7 @@
 //! `sluice audit [--now]`: the sidecar's audit of the data at rest, as its last run went,
 //! or run once more now.
 
-use crate::client::OperatorClient;
+use crate::client::{OperatorClient, TlsArgs};
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use sluice_contract::settings::Secret;
@@ -25,21 +25,21 @@ pub struct AuditArgs {
     /// Holds `sidecar_token`, unless it is in the environment.
     #[arg(long)]
     secrets_dir: Option<PathBuf>,
+    #[command(flatten)]
+    tls: TlsArgs,
 }
 
 /// Prints one run, or what the sidecar says of all.
 #[allow(clippy::print_stdout)]
 pub async fn run(options: AuditArgs) -> anyhow::Result<()> {
+    let token = Secret::load("sidecar_token", options.secrets_dir.as_deref())?;
+    let token = String::from_utf8(token.expose().to_vec()).context("sidecar_token")?;
+    let client = OperatorClient::with_token(&options.sidecar, Some(token), &options.tls)?;
     if options.now {
-        let token = Secret::load("sidecar_token", options.secrets_dir.as_deref())?;
-        let token = String::from_utf8(token.expose().to_vec()).context("sidecar_token")?;
-        let client = OperatorClient::with_token(&options.sidecar, Some(token))?;
         let run = run_now(&client, Duration::from_secs(options.within)).await?;
         print!("{}", run_line(&run));
         return Ok(());
     }
-    // Looking needs no token.
-    let client = OperatorClient::with_token(&options.sidecar, None)?;
     print!("{}", status(&client.get("/audit").await?));
     Ok(())
 }

@@ -1,8 +1,9 @@
-//! The sidecar's HTTP API as a person calls it: reading needs no token, each change goes
-//! under the caller's own.
+//! The sidecar's HTTP API as a person calls it, under the caller's own token.
 
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
+use sluice_contract::settings::check_client_url;
+use sluice_contract::tls::{ClientTls, ClientTlsSettings};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,12 +21,41 @@ pub struct SidecarArgs {
         global = true
     )]
     sidecar: String,
-    /// The file with your own token; needed for whatever changes something.
+    /// The file with your own token.
     #[arg(long, env = "SLUICE_TOKEN_FILE", global = true)]
     token_file: Option<PathBuf>,
+    #[command(flatten)]
+    tls: TlsArgs,
     /// Your name, as long as nobody has a token and the file is the sidecar_token's.
     #[arg(long, global = true)]
     by: Option<String>,
+}
+
+/// TLS to the sidecar, if its authority is not the world's.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct TlsArgs {
+    /// PEM file of the authority that signed the sidecar's certificate.
+    #[arg(long, env = "SLUICE_SIDECAR_CA", global = true)]
+    ca: Option<PathBuf>,
+    /// PEM file of your certificate, if the sidecar asks for one.
+    #[arg(long, env = "SLUICE_CERTIFICATE", global = true)]
+    certificate: Option<PathBuf>,
+    /// PEM file of your certificate's key.
+    #[arg(long, env = "SLUICE_CERTIFICATE_KEY", global = true)]
+    certificate_key: Option<PathBuf>,
+    /// Send your token over http:// beyond this host: whoever is on the way can read it.
+    #[arg(long, global = true)]
+    plaintext_beyond_loopback: bool,
+}
+
+impl TlsArgs {
+    fn settings(&self) -> ClientTlsSettings {
+        ClientTlsSettings {
+            ca: self.ca.clone(),
+            certificate: self.certificate.clone(),
+            key: self.certificate_key.clone(),
+        }
+    }
 }
 
 /// Calls one sidecar, as one person.
@@ -41,7 +71,7 @@ impl OperatorClient {
     pub fn new(sidecar: &SidecarArgs) -> anyhow::Result<Self> {
         let read = |path: &PathBuf| token_in(path);
         let token = sidecar.token_file.as_ref().map(read).transpose()?;
-        let client = OperatorClient::with_token(&sidecar.sidecar, token)?;
+        let client = OperatorClient::with_token(&sidecar.sidecar, token, &sidecar.tls)?;
         Ok(OperatorClient {
             by: sidecar.by.clone(),
             ..client
@@ -49,12 +79,18 @@ impl OperatorClient {
     }
 
     /// A caller without a name, such as a program that holds the `sidecar_token`.
-    pub fn with_token(url: &str, token: Option<String>) -> anyhow::Result<Self> {
+    pub fn with_token(url: &str, token: Option<String>, tls: &TlsArgs) -> anyhow::Result<Self> {
+        let (tls, plaintext) = (tls.settings(), tls.plaintext_beyond_loopback);
+        tls.check("--ca, --certificate, --certificate-key: tls")?;
+        let allowance = "--plaintext-beyond-loopback";
+        check_client_url("--sidecar", url, allowance, plaintext)?;
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(REQUEST_TIMEOUT);
+        let tls = ClientTls::load("sluice", &tls)?;
         Ok(OperatorClient {
-            http: reqwest::Client::builder()
-                .no_proxy()
-                .timeout(REQUEST_TIMEOUT)
-                .build()?,
+            http: ClientTls::apply(tls.as_ref(), http)?.build()?,
             url: url.trim_end_matches('/').to_owned(),
             token,
             by: None,
@@ -63,8 +99,11 @@ impl OperatorClient {
 
     /// The answer's `data`; a refusal is an error that says why.
     pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        self.answer(self.http.get(format!("{}{path}", self.url)))
-            .await
+        let mut request = self.http.get(format!("{}{path}", self.url));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        self.answer(request).await
     }
 
     /// Sends a change with the name of who asks, if it was given.

@@ -1,13 +1,15 @@
 //! The contract of core and sidecar: money, ids, states, events, breaker points,
-//! provenance, wire types, and the conventions under which both use MySQL, settings and
-//! telemetry. No policy lives here.
+//! provenance, wire types, and the conventions under which both use MySQL, settings,
+//! listeners, TLS and telemetry. No policy lives here.
 
 pub mod breaker;
 pub mod clock;
 pub mod event;
 pub mod heartbeat;
 pub mod ids;
+pub mod kafka;
 pub mod keys;
+pub mod listener;
 pub mod money;
 pub mod order;
 pub mod provenance;
@@ -20,5 +22,7 @@ pub mod sql;
 pub mod string_enum;
 pub mod supervisor;
 pub mod telemetry;
+pub mod tls;
 pub mod traces;
+pub mod vault;
 pub mod wire;

@@ -5,8 +5,13 @@ use anyhow::{Context, bail};
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::io::ErrorKind;
+use std::ops::RangeInclusive;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use subtle::ConstantTimeEq;
+
+/// Shorter secrets could be guessed.
+const MIN_SECRET_BYTES: usize = 16;
 
 /// A secret: compared in constant time, never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -26,11 +31,15 @@ impl Secret {
     }
 
     /// Reads `SLUICE_<NAME>` or, if that is unset, the file named by
-    /// `SLUICE_<NAME>_FILE` or `<dir>/<name>`. Shorter than 16 bytes is refused.
+    /// `SLUICE_<NAME>_FILE` or `<dir>/<name>`; if there is none, the source that was
+    /// installed. Shorter than 16 bytes is refused.
     pub fn load(name: &str, dir: Option<&Path>) -> anyhow::Result<Self> {
         let variable = format!("SLUICE_{}", name.to_uppercase());
         let file = std::env::var_os(format!("{variable}_FILE")).map(Into::into);
         let path = file.or_else(|| dir.map(|d| d.join(name)));
+        if let Some(secret) = from_source(name, dir)? {
+            return Ok(secret);
+        }
         let text = match (std::env::var(&variable), path) {
             (Ok(text), _) => text,
             (Err(_), Some(path)) => std::fs::read_to_string(&path).with_context(|| {
@@ -49,24 +58,30 @@ impl Secret {
     /// As `load`, but none at all is no error: neither variable is set and
     /// `<dir>/<name>` does not exist.
     pub fn load_optional(name: &str, dir: Option<&Path>) -> anyhow::Result<Option<Self>> {
-        let variable = format!("SLUICE_{}", name.to_uppercase());
-        let named = std::env::var_os(&variable).is_some()
-            || std::env::var_os(format!("{variable}_FILE")).is_some();
-        let absent = dir.is_none_or(|d| {
-            std::fs::metadata(d.join(name)).is_err_and(|e| e.kind() == ErrorKind::NotFound)
-        });
-        if !named && absent {
+        let named = is_in_environment(name);
+        let absent = is_no_file(name, dir);
+        if !named
+            && absent
+            && SOURCE
+                .get()
+                .is_none_or(|source| source.text(name).is_none())
+        {
             return Ok(None);
         }
         Secret::load(name, dir).map(Some)
     }
 
     fn checked(name: &str, text: &str) -> anyhow::Result<Self> {
-        let secret = Secret::new(text.trim());
-        if secret.0.len() < 16 {
-            bail!("secret {name} is shorter than 16 bytes: make one with `openssl rand -hex 32`");
+        Secret::new(text.trim()).long_enough(name)
+    }
+
+    fn long_enough(self, name: &str) -> anyhow::Result<Self> {
+        if self.0.len() < MIN_SECRET_BYTES {
+            bail!(
+                "secret {name} is shorter than {MIN_SECRET_BYTES} bytes: make one with `openssl rand -hex 32`"
+            );
         }
-        Ok(secret)
+        Ok(self)
     }
 }
 
@@ -76,11 +91,67 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Reads a TOML file; an unknown key or a wrong type names the key and the line.
+/// Further source of a process' secrets, after the environment and files.
+pub trait SecretSource: Send + Sync {
+    /// Name of the source, for messages.
+    fn name(&self) -> &str;
+
+    /// The secret of this name as it is now, unchecked.
+    fn text(&self, name: &str) -> Option<Secret>;
+}
+
+/// One per process, as its settings name it.
+static SOURCE: OnceLock<Arc<dyn SecretSource>> = OnceLock::new();
+
+/// Makes `source` the one that is asked for what neither the environment nor a file has.
+/// A second one changes nothing.
+pub fn install_source(source: Arc<dyn SecretSource>) {
+    let _ = SOURCE.set(source);
+}
+
+/// The source's secret, if nothing goes before it.
+///
+/// # Errors
+/// There is a source, and it has none; or it is too short.
+fn from_source(name: &str, dir: Option<&Path>) -> anyhow::Result<Option<Secret>> {
+    let Some(source) = SOURCE.get() else {
+        return Ok(None);
+    };
+    if is_in_environment(name) || !is_no_file(name, dir) {
+        return Ok(None);
+    }
+    let Some(secret) = source.text(name) else {
+        bail!(
+            "secret {name} is neither in the environment nor a file, and {} has no field of this name",
+            source.name()
+        );
+    };
+    secret.long_enough(name).map(Some)
+}
+
+fn is_in_environment(name: &str) -> bool {
+    let variable = format!("SLUICE_{}", name.to_uppercase());
+    std::env::var_os(&variable).is_some() || std::env::var_os(format!("{variable}_FILE")).is_some()
+}
+
+/// Whether there surely is no such file: one that can't be looked at may be there.
+fn is_no_file(name: &str, dir: Option<&Path>) -> bool {
+    dir.is_none_or(|dir| {
+        std::fs::metadata(dir.join(name)).is_err_and(|e| e.kind() == ErrorKind::NotFound)
+    })
+}
+
+/// Reads a TOML file; an unknown key or a wrong type names the key and the line. The line
+/// itself is not shown: it may hold a password.
 pub fn load_toml<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
-    toml::from_str(&text).with_context(|| format!("{}: wrong setting", path.display()))
+    toml::from_str(&text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start));
+        let line = before.map_or(0, |before| before.matches('\n').count() + 1);
+        let message = error.message();
+        anyhow::anyhow!("{}: wrong setting, line {line}: {message}", path.display())
+    })
 }
 
 /// Overrides `target` by an environment variable, if set.
@@ -88,6 +159,51 @@ pub fn override_by(target: &mut String, variable: &str) {
     if let Ok(value) = std::env::var(variable) {
         *target = value;
     }
+}
+
+/// Refuses a number outside its range, by the setting's name.
+///
+/// # Errors
+/// The name, the number and the range.
+pub fn in_range(name: &str, value: u64, range: RangeInclusive<u64>) -> anyhow::Result<()> {
+    if !range.contains(&value) {
+        bail!(
+            "{name} = {value} is not within {} and {}",
+            range.start(),
+            range.end()
+        );
+    }
+    Ok(())
+}
+
+/// Refuses a URL that leaves loopback without TLS, unless the settings say so in so many
+/// words: `allowance` is how they would.
+///
+/// # Errors
+/// What is no HTTP URL, or would be sent in the clear, by the setting's name.
+pub fn check_client_url(
+    name: &str,
+    url: &str,
+    allowance: &str,
+    is_allowed: bool,
+) -> anyhow::Result<()> {
+    let parsed = reqwest::Url::parse(url).with_context(|| format!("{name} = {url:?}"))?;
+    match parsed.scheme() {
+        "https" => Ok(()),
+        "http" if is_allowed || is_loopback(parsed.host_str().unwrap_or_default()) => Ok(()),
+        "http" => bail!(
+            "{name} = {url}: beyond loopback, https:// is needed, or {allowance} if \
+             something else encrypts"
+        ),
+        _ => bail!("{name} must begin with http:// or https://"),
+    }
+}
+
+/// Tells whether a host, as URLs and brokers have it, is this machine.
+pub fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let parsed = address.parse::<std::net::IpAddr>();
+    host == "localhost" || parsed.is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 /// A listener that isn't on loopback needs `why_safe` to hold.

@@ -30,6 +30,7 @@ pub enum ApiCode {
     NoSuchAccount = 40402,
     NoSuchPath = 40403,
     UnknownVerdict = 40404,
+    RequestTimeout = 40800,
     InFlight = 40900,
     TooLate = 40901,
     NotEnded = 40902,
@@ -45,6 +46,7 @@ pub enum ApiCode {
     TooOften = 42900,
     /// The hour's amount is used up.
     HourSpent = 42901,
+    RateLimited = 42902,
     Internal = 50000,
     Overloaded = 50300,
     Unavailable = 50301,

@@ -54,10 +54,11 @@ impl SidecarContext {
     /// # Errors
     /// A missing secret or a wrong setting.
     pub(crate) fn build(
-        config: SidecarConfig,
+        mut config: SidecarConfig,
         readiness: &Readiness,
         rules: ActiveRuleSet,
     ) -> anyhow::Result<Self> {
+        config.authenticate_kafka()?;
         let metrics = crate::metrics::metrics()?;
         let blind = Blind::new(readiness.clone(), metrics.blind.clone());
         let status = SidecarStatus::default();
@@ -175,6 +176,7 @@ impl SidecarContext {
             auth: OperatorAuth {
                 secrets_dir: self.config.secrets_dir.clone(),
                 sidecar_token: self.secrets.sidecar_token.clone(),
+                read_token: self.secrets.read_token.clone(),
             },
             fence: self.fence.clone(),
             health: self.health.clone(),

@@ -33,12 +33,12 @@ use crate::reload::RuleReloader;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::shutdown::{ProgramStages, shut_down};
 use anyhow::Context;
-use axum::serve::ListenerExt;
+use sluice_contract::listener::{BoundListener, authorization_key, reserve_descriptors};
 use sluice_contract::supervisor::{PartEnd, Supervisor};
 use sluice_contract::telemetry::{Readiness, install_crypto};
+use sluice_contract::vault;
 use std::future::Future;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -50,6 +50,7 @@ use tokio_util::sync::CancellationToken;
 pub async fn run(config: SidecarConfig, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
     install_crypto();
     config.check()?;
+    let vault = vault::open(config.vault.as_ref(), config.secrets_dir.as_deref()).await?;
     let readiness = Readiness::default();
     let (loaded, rules) = ActiveRuleSet::channel();
     let context = SidecarContext::build(config, &readiness, rules)?;
@@ -58,6 +59,9 @@ pub async fn run(config: SidecarConfig, shutdown: impl Future<Output = ()>) -> a
     // Whoever drops this future ends all parts too.
     let _ends_with_us = stop.drop_guard();
     let stages = ProgramStages::of(&parts);
+    if let Some(vault) = vault {
+        stages.watching.spawn_loop("vault", vault.keep());
+    }
     listen(&context, &stages.listening, &readiness).await?;
     watch_sources(&context, &stages.watching);
     lead(&context, &stages.leading, loaded);
@@ -90,20 +94,12 @@ async fn listen(
     readiness: &Readiness,
 ) -> anyhow::Result<()> {
     let config = &context.config;
-    let listener = TcpListener::bind(config.listener()?).await;
-    let listener = listener.with_context(|| {
-        format!(
-            "listen = {}: can't bind; is another sidecar running?",
-            config.listen
-        )
-    })?;
-    tracing::info!(address = %listener.local_addr()?, instance = config.instance, "listening");
-    // A fence line is a few bytes that must leave at once.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    reserve_descriptors(config.listener.max_connections)?;
+    let listener = &config.listener;
+    let listener = BoundListener::bind("sidecar", "listen", &config.listen, listener).await?;
+    tracing::info!(address = %listener.address()?, instance = config.instance, "listening");
     let app = crate::http::router(context.http(), readiness.clone());
-    let stopped = parts.stop_token().cancelled_owned();
-    let served = axum::serve(listener, app).with_graceful_shutdown(stopped);
-    parts.spawn("listener", async { Ok(served.await?) });
+    listener.serve(parts, app, authorization_key());
     Ok(())
 }
 

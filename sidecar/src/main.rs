@@ -56,7 +56,10 @@ fn load() -> anyhow::Result<SidecarConfig> {
         anyhow::anyhow!("name the configuration: sluice-sidecar FILE, or set SLUICE_SIDECAR_CONFIG")
     })?;
     let config = SidecarConfig::load(&path)?;
-    config.secrets()?;
+    // A vault is asked once there is a runtime.
+    if config.vault.is_none() {
+        config.secrets()?;
+    }
     Ok(config)
 }
 

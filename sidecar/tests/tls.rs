@@ -50,13 +50,34 @@ async fn refused(url: &str) -> String {
     sql::connect(url).await.map(drop).unwrap_err().to_string()
 }
 
+/// A user of whom the server asks a certificate gets in with one, and not without.
+async fn only_with_a_certificate_of_ours(conn: &mut mysql_async::Conn, url: &str, dir: &Path) {
+    conn.query_drop("CREATE USER 'mutual'@'%' IDENTIFIED BY 'mutual-pass-word' REQUIRE X509")
+        .await
+        .unwrap();
+    let (_, server) = url.split_once('@').unwrap();
+    let url = format!("mysql://mutual:mutual-pass-word@{server}");
+    let error = refused(&url).await;
+    assert!(error.contains("Access denied"), "{error}");
+    let shown = format!(
+        "{url}&tls_certificate={0}.crt&tls_key={0}.key",
+        dir.join("sidecar.test-false").display()
+    );
+    sql::connect(&shown).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_right_certificate_is_read_from() {
     sluice_contract::telemetry::install_crypto();
     let dir = tempfile::tempdir().unwrap();
     let ours = TestAuthority::new(dir.path(), "ours.pem");
     TestAuthority::new(dir.path(), "other.pem");
-    let good = ours.server(dir.path(), "127.0.0.1", false);
+    let mut good = ours.server(dir.path(), "127.0.0.1", false);
+    good.push(format!(
+        "--ssl-ca={}",
+        dir.path().join("ours.pem").display()
+    ));
+    ours.server(dir.path(), "sidecar.test", false);
     let good: Vec<&str> = good.iter().map(String::as_str).collect();
     for mut server in TestServer::both("tls", &good).await {
         let with = |server: &TestServer, file: &str| {
@@ -77,6 +98,7 @@ async fn only_the_right_certificate_is_read_from() {
             version.is_some_and(|(_, version)| version.starts_with("TLS")),
             "the connection is not encrypted"
         );
+        only_with_a_certificate_of_ours(&mut conn, &url, dir.path()).await;
         let tail = tail_of(
             &url,
             server.flavour(),

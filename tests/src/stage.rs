@@ -80,6 +80,7 @@ impl TestStage {
         let settings = config::FenceClientConfig {
             enabled: true,
             sidecar_url: self.stage.ports.url(self.stage.ports.sidecar),
+            ..config::FenceClientConfig::default()
         };
         let parts = sluice_contract::supervisor::Supervisor::default();
         let fence = FenceClient::start(

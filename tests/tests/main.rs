@@ -20,6 +20,7 @@ mod kafka_outage;
 mod kills;
 mod kinds;
 mod late;
+mod listeners;
 mod midnight;
 mod mysql;
 mod orderly_stop;

@@ -89,6 +89,19 @@ fn of_programs() -> Vec<WrongSetting> {
         ),
         (
             "sluice-core",
+            format!(
+                "clients = [\"shop\"]\nlisten = \"0.0.0.0:7100\"\n{MYSQL_SETTINGS}{}",
+                channel("netsunion")
+            ),
+            "plaintext_beyond_loopback",
+        ),
+        (
+            "sluice-sidecar",
+            format!("rules_dir = \"r\"\nlisten = \"0.0.0.0:7200\"\n{MYSQL_SETTINGS}"),
+            "plaintext_beyond_loopback",
+        ),
+        (
+            "sluice-core",
             format!("{MYSQL_SETTINGS}{}", channel("pigeon")),
             "knows netsunion, unionpay, psp",
         ),

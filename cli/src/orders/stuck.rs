@@ -1,6 +1,8 @@
 //! `sluice orders stuck`: the orders that have not ended, and what each waits for.
 
 use sluice_contract::clock::now_us;
+use sluice_contract::settings::Secret;
+use sluice_contract::tls::ClientTls;
 use sluice_core::config::CoreConfig;
 use sluice_core::dispatch::blocking_reason::blocking_reason;
 use sluice_core::lookup::OrderLookup;
@@ -67,14 +69,19 @@ async fn stalled(config: &CoreConfig) -> Option<String> {
     let asked = async {
         let http = reqwest::Client::builder()
             .no_proxy()
-            .timeout(SIDECAR_TIMEOUT)
-            .build()?;
+            .timeout(SIDECAR_TIMEOUT);
+        let tls = ClientTls::load("sluice", &config.fence.tls)?;
+        let http = ClientTls::apply(tls.as_ref(), http)?.build()?;
+        let token = Secret::load("sidecar_token", config.secrets_dir.as_deref())?;
+        let token = String::from_utf8_lossy(token.expose()).into_owned();
+        let answer = http.get(url).bearer_auth(token).send().await?;
         anyhow::Ok(serde_json::from_str::<serde_json::Value>(
-            &http.get(url).send().await?.text().await?,
+            &answer.error_for_status()?.text().await?,
         )?)
     };
     match asked.await {
-        Ok(status) => match &status["blind"] {
+        // The report is the answer's data.
+        Ok(status) => match &status["data"]["blind"] {
             serde_json::Value::Object(causes) if !causes.is_empty() => {
                 let causes: Vec<String> = causes
                     .iter()
@@ -84,8 +91,8 @@ async fn stalled(config: &CoreConfig) -> Option<String> {
             }
             _ => None,
         },
-        Err(_) => Some(format!(
-            "no sidecar answers at {}",
+        Err(error) => Some(format!(
+            "no sidecar answers at {}: {error:#}",
             config.fence.sidecar_url
         )),
     }

@@ -1,7 +1,9 @@
 //! Connections: session settings, TLS, pools.
 
 use crate::sql::session::{ISOLATION_LEVEL_SQL, LOCK_WAIT_SQL, POOL_SQL, SETTINGS_SQL};
-use mysql_async::{Conn, Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts};
+use mysql_async::{
+    ClientIdentity, Conn, Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts,
+};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,7 +24,8 @@ pub fn options(url: &str) -> anyhow::Result<OptsBuilder> {
 
 /// As `options`, for the setting `name`. With `?tls_ca=FILE` the connection is
 /// encrypted, and the server must show a certificate of that authority for the
-/// host's very name; there is no way to skip either check.
+/// host's very name; there is no way to skip either check. `&tls_certificate=FILE&tls_key=FILE`
+/// show the server a certificate of ours.
 pub fn options_of(name: &str, url: &str) -> anyhow::Result<OptsBuilder> {
     let (url, authority) = authority(name, url)?;
     let opts = Opts::from_url(&url).map_err(|e| {
@@ -41,30 +44,60 @@ pub fn options_of(name: &str, url: &str) -> anyhow::Result<OptsBuilder> {
         .stmt_cache_size(64))
 }
 
-/// The URL without `tls_ca`, which the library doesn't know, and what it asks for.
+/// The URL without `tls_ca`, `tls_certificate` and `tls_key`, which the library doesn't
+/// know, and what they ask for.
 fn authority(name: &str, url: &str) -> anyhow::Result<(String, Option<SslOpts>)> {
     let Some((address, query)) = url.split_once('?') else {
         return Ok((url.to_owned(), None));
     };
     let (ours, others): (Vec<&str>, Vec<&str>) =
-        query.split('&').partition(|p| p.starts_with("tls_ca="));
-    let Some(file) = ours.first().and_then(|p| p.strip_prefix("tls_ca=")) else {
+        query.split('&').partition(|p| p.starts_with("tls_"));
+    if ours.is_empty() {
         return Ok((url.to_owned(), None));
-    };
-    if let Err(error) = std::fs::File::open(file) {
-        anyhow::bail!(
-            "{name}: tls_ca = {file}: {error}; name the PEM file of the authority that signed the server's certificate"
-        );
     }
-    let tls = SslOpts::default()
-        .with_root_certs(vec![PathBuf::from(file).into()])
-        .with_disable_built_in_roots(true);
     let rest = if others.is_empty() {
         String::new()
     } else {
         format!("?{}", others.join("&"))
     };
-    Ok((format!("{address}{rest}"), Some(tls)))
+    Ok((format!("{address}{rest}"), Some(tls_of(name, &ours)?)))
+}
+
+/// TLS as the URL's parameters ask for it. There is none without the authority.
+fn tls_of(name: &str, parameters: &[&str]) -> anyhow::Result<SslOpts> {
+    let (mut ca, mut certificate, mut key) = (None, None, None);
+    for (parameter, file) in parameters.iter().filter_map(|p| p.split_once('=')) {
+        let file_of = match parameter {
+            "tls_ca" => &mut ca,
+            "tls_certificate" => &mut certificate,
+            "tls_key" => &mut key,
+            _ => {
+                anyhow::bail!("{name}: {parameter} is none of tls_ca, tls_certificate and tls_key")
+            }
+        };
+        if let Err(error) = std::fs::File::open(file) {
+            anyhow::bail!(
+                "{name}: {parameter} = {file}: {error}; name a PEM file, or leave it out"
+            );
+        }
+        *file_of = Some(PathBuf::from(file));
+    }
+    let Some(ca) = ca else {
+        anyhow::bail!(
+            "{name}: tls_ca is not set: name the PEM file of the authority that signed the server's certificate"
+        );
+    };
+    let shown = match (certificate, key) {
+        (Some(certificate), Some(key)) => Some(ClientIdentity::new(certificate.into(), key.into())),
+        (None, None) => None,
+        _ => anyhow::bail!(
+            "{name}: tls_certificate and tls_key belong together: set both or neither"
+        ),
+    };
+    Ok(SslOpts::default()
+        .with_root_certs(vec![ca.into()])
+        .with_disable_built_in_roots(true)
+        .with_client_identity(shown))
 }
 
 fn kind_of(error: &mysql_async::UrlError) -> &'static str {

@@ -37,3 +37,32 @@ fn a_wrong_url_is_named_without_its_password() {
         "{error}"
     );
 }
+
+#[test]
+fn tls_parameters_are_whole_or_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a.pem");
+    std::fs::write(&file, "").unwrap();
+    let file = file.display();
+    for (query, named) in [
+        (format!("tls_ca={file}"), ""),
+        (
+            format!("tls_ca={file}&tls_certificate={file}&tls_key={file}"),
+            "",
+        ),
+        (
+            format!("tls_ca={file}&tls_certificate={file}"),
+            "belong together",
+        ),
+        (format!("tls_certificate={file}&tls_key={file}"), "tls_ca"),
+        (format!("tls_ca={file}&tls_cert={file}"), "tls_cert "),
+    ] {
+        let made = options(&format!("mysql://root:hunter2@h/?{query}"));
+        let error = made.err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(
+            error.contains(named) && error.is_empty() == named.is_empty(),
+            "{query}: {error:?}"
+        );
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}

@@ -18,6 +18,7 @@ use anyhow::Context;
 use reqwest::header::HeaderMap;
 use sluice_contract::clock::{now_us, trade_time};
 use sluice_contract::keys::{KeyRing, SigningKeys};
+use sluice_contract::tls::ClientTls;
 use sluice_contract::traces::{SpanKind, TraceField, TraceSpan};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -49,11 +50,13 @@ pub struct ChannelClient {
 }
 
 impl ChannelClient {
-    /// `ready` gets back the orders that waited for a permit.
+    /// `ready` gets back the orders that waited for a permit; without `tls` the world's
+    /// authorities count.
     pub fn new(
         config: &config::ChannelConfig,
         keys: KeyRing,
         ready: &ReadyQueue,
+        tls: Option<&ClientTls>,
     ) -> anyhow::Result<Self> {
         let decimals = Arc::new(config.decimals()?);
         let adapter = adapter(config.id.parse()?, decimals.clone());
@@ -67,7 +70,8 @@ impl ChannelClient {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             // What may be sent again is decided here alone.
-            .retry(reqwest::retry::never())
+            .retry(reqwest::retry::never());
+        let http = ClientTls::apply(tls, http)?
             .build()
             .with_context(|| format!("channel {}: HTTP client", config.id))?;
         Ok(ChannelClient {

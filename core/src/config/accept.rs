@@ -1,7 +1,8 @@
 //! Settings of accepting.
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use serde::Deserialize;
+use sluice_contract::settings::in_range;
 
 /// Group commit of requests.
 #[derive(Debug, Clone, Deserialize)]
@@ -41,14 +42,15 @@ impl Default for AcceptConfig {
 
 impl AcceptConfig {
     pub(super) fn check(&self) -> anyhow::Result<()> {
-        ensure!(
-            (1..=64).contains(&self.writers),
-            "accept.writers must be 1 to 64"
-        );
-        ensure!(
-            (1..=512).contains(&self.max_batch),
-            "accept.max_batch must be 1 to 512"
-        );
+        in_range("accept.writers", self.writers as u64, 1..=64)?;
+        in_range("accept.max_batch", self.max_batch as u64, 1..=512)?;
+        // A caller waits for it with each request.
+        in_range("accept.linger_ms", self.linger_ms, 0..=1_000)?;
+        let queue = self.queue_capacity as u64;
+        in_range("accept.queue_capacity", queue, 1..=1_000_000)?;
+        // Every request under way may hold one in memory.
+        let body = self.max_body_bytes as u64;
+        in_range("accept.max_body_bytes", body, 1_024..=1_048_576)?;
         self.unsealed_until_ms()?;
         Ok(())
     }

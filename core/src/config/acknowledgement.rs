@@ -3,6 +3,7 @@
 use crate::config::NAMELESS_CLIENT;
 use anyhow::ensure;
 use serde::Deserialize;
+use sluice_contract::settings::in_range;
 
 /// Upstreams that must say that they know an order's end (stage 4 of recovery).
 #[derive(Debug, Clone, Deserialize)]
@@ -31,14 +32,12 @@ impl Default for AcknowledgementConfig {
 impl AcknowledgementConfig {
     /// Refuses what isn't possible, and clients that aren't in `known`.
     pub(super) fn check(&self, known: &[&str]) -> anyhow::Result<()> {
-        ensure!(
-            self.initial_delay_ms > 0,
-            "acknowledgement.initial_delay_ms must be above 0"
-        );
-        ensure!(
-            self.max_notifications <= 1_000,
-            "acknowledgement.max_notifications must be at most 1000"
-        );
+        let first = self.initial_delay_ms;
+        in_range("acknowledgement.initial_delay_ms", first, 1..=86_400_000)?;
+        let most = self.max_delay_ms;
+        in_range("acknowledgement.max_delay_ms", most, first..=604_800_000)?;
+        let count = self.max_notifications.into();
+        in_range("acknowledgement.max_notifications", count, 0..=1_000)?;
         for client in &self.clients {
             let is_known =
                 known.contains(&client.as_str()) || (known.is_empty() && client == NAMELESS_CLIENT);

@@ -4,7 +4,9 @@ use crate::config::ChannelDecimals;
 use anyhow::{Context, ensure};
 use serde::Deserialize;
 use sluice_contract::money::Currency;
+use sluice_contract::settings::check_client_url;
 use sluice_contract::string_enum;
+use sluice_contract::tls::ClientTlsSettings;
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
@@ -58,6 +60,12 @@ pub struct ChannelConfig {
     /// may have left. "No such trade" is believed after it, never before.
     #[serde(default = "default_quiet_ms")]
     pub quiet_ms: u64,
+    /// The channel's own authority, and the certificate that it asks for.
+    #[serde(default)]
+    pub tls: ClientTlsSettings,
+    /// `http://` beyond loopback: payments can be read and changed on their way.
+    #[serde(default)]
+    pub plaintext_beyond_loopback: bool,
 }
 
 impl ChannelConfig {
@@ -95,12 +103,13 @@ impl ChannelConfig {
             "channels.id = {id:?}: this build knows {}",
             ChannelId::ALL.map(ChannelId::as_str).join(", ")
         );
-        let url = reqwest::Url::parse(&self.url)
-            .with_context(|| format!("channels.url of {id} = {:?}", self.url))?;
-        ensure!(
-            matches!(url.scheme(), "http" | "https"),
-            "channels.url of {id} must begin with http:// or https://"
-        );
+        check_client_url(
+            &format!("channels.url of {id}"),
+            &self.url,
+            "its plaintext_beyond_loopback = true",
+            self.plaintext_beyond_loopback,
+        )?;
+        self.tls.check(&format!("channels.tls of {id}"))?;
         ensure!(
             (1..=4_096).contains(&self.concurrency),
             "channels.concurrency of {id} must be 1 to 4096"

@@ -1,7 +1,7 @@
 //! Settings of dispatch.
 
-use anyhow::ensure;
 use serde::Deserialize;
+use sluice_contract::settings::in_range;
 
 /// A list of a thousand values or more becomes a subquery in MariaDB
 /// (`in_predicate_conversion_threshold`), and the totals of a whole day would be locked.
@@ -33,10 +33,18 @@ impl Default for DispatchConfig {
 
 impl DispatchConfig {
     pub(super) fn check(&self) -> anyhow::Result<()> {
-        ensure!(
-            (1..=MAX_BATCH).contains(&self.max_batch),
-            "dispatch.max_batch must be 1 to {MAX_BATCH}"
-        );
-        Ok(())
+        in_range(
+            "dispatch.max_batch",
+            self.max_batch as u64,
+            1..=MAX_BATCH as u64,
+        )?;
+        let queue = self.queue_capacity as u64;
+        in_range("dispatch.queue_capacity", queue, 1..=1_000_000)?;
+        // 0 would ask the database without a pause.
+        in_range(
+            "dispatch.poll_interval_ms",
+            self.poll_interval_ms,
+            10..=60_000,
+        )
     }
 }

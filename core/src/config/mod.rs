@@ -2,6 +2,7 @@
 
 mod accept;
 mod acknowledgement;
+mod callbacks;
 mod channel;
 mod clients;
 mod decimals;
@@ -17,6 +18,7 @@ mod servers;
 
 pub use accept::AcceptConfig;
 pub use acknowledgement::AcknowledgementConfig;
+pub use callbacks::CallbacksConfig;
 pub use channel::{ChannelConfig, ChannelId};
 pub use clients::{
     AmountBound, ClientAuthentication, ClientConfig, EndUserSource, FORMER_DEPOSIT_CLIENT, Grant,
@@ -39,10 +41,12 @@ use channel::check_channels;
 use clients::check_clients;
 use serde::Deserialize;
 use sluice_contract::ids::is_plain;
+use sluice_contract::listener::ListenerSettings;
 use sluice_contract::money::Currency;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings;
 use sluice_contract::traces::TraceSettings;
+use sluice_contract::vault::VaultSettings;
 use std::path::{Path, PathBuf};
 
 /// Settings of one core, as its file has them.
@@ -55,10 +59,17 @@ pub struct CoreConfig {
     /// Address of the public API.
     #[serde(default = "default_listen")]
     pub listen: String,
+    /// Bounds and TLS of the public API.
+    #[serde(default)]
+    pub listener: ListenerSettings,
+    #[serde(default)]
+    pub callbacks: CallbacksConfig,
     /// Address of `/live`, `/ready`, `/metrics`; loopback only.
     #[serde(default = "default_admin")]
     pub admin: String,
     pub secrets_dir: Option<PathBuf>,
+    /// Source of the secrets that are neither in the environment nor in `secrets_dir`.
+    pub vault: Option<VaultSettings>,
     /// Currency of a request that names none.
     #[serde(default = "default_currency")]
     pub default_currency: String,
@@ -162,7 +173,10 @@ impl CoreConfig {
             "name = {:?}: letters, digits, _ - . : (at most 20)",
             self.name
         );
-        settings::check_listener("listen", &self.listen, !self.clients.is_empty())?;
+        let authenticated = !self.clients.is_empty();
+        let listener = &self.listener;
+        listener.check("listener", "listen", &self.listen, authenticated)?;
+        self.callbacks.check()?;
         settings::check_listener("admin", &self.admin, false)?;
         let default_currency = self
             .default_currency
@@ -171,9 +185,12 @@ impl CoreConfig {
         sluice_contract::clock::time_zone(&self.day_zone)
             .with_context(|| format!("day_zone: unknown zone {:?}", self.day_zone))?;
         self.traces.check()?;
+        self.vault.as_ref().map_or(Ok(()), VaultSettings::check)?;
         self.accept.check()?;
         self.dispatch.check()?;
         self.intake.check()?;
+        self.fence.check()?;
+        self.kafka.security.check(&self.kafka.brokers)?;
         self.recovery.check()?;
         self.retention.check()?;
         self.listing.check()?;
@@ -190,3 +207,6 @@ impl CoreConfig {
         check_clients(&self.clients, self.oauth.is_some())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use anyhow::ensure;
 use serde::Deserialize;
+use sluice_contract::settings::in_range;
 
 /// Longest bound that a setting may name: 90 days.
 const MAX_BOUND_MS: u64 = 90 * 86_400_000;
@@ -45,10 +46,17 @@ impl Default for RecoveryConfig {
 
 impl RecoveryConfig {
     pub(super) fn check(&self) -> anyhow::Result<()> {
-        ensure!(
-            self.query_initial_delay_ms > 0,
-            "recovery.query_initial_delay_ms must be above 0"
-        );
+        let first = self.query_initial_delay_ms;
+        in_range("recovery.query_initial_delay_ms", first, 1..=3_600_000)?;
+        let most = self.query_max_delay_ms;
+        in_range("recovery.query_max_delay_ms", most, first..=86_400_000)?;
+        in_range(
+            "recovery.callback_wait_ms",
+            self.callback_wait_ms,
+            0..=3_600_000,
+        )?;
+        let case = self.unsent_case_after_ms;
+        in_range("recovery.unsent_case_after_ms", case, 100..=604_800_000)?;
         for (name, ms) in [
             ("silence_case_after_ms", self.silence_case_after_ms),
             ("pending_case_after_ms", self.pending_case_after_ms),

@@ -17,6 +17,8 @@ pub struct CoreSecrets {
     pub channels: Vec<KeyRing>,
     /// One per configured client, in the same order; none for those with access tokens.
     pub clients: Vec<Option<KeyRing>>,
+    /// Password of the SASL user, if the brokers ask for one.
+    pub kafka: Option<Secret>,
 }
 
 impl CoreConfig {
@@ -50,6 +52,7 @@ impl CoreConfig {
                     }
                 })
                 .collect::<Result<_, _>>()?,
+            kafka: self.kafka.security.password(dir)?,
         };
         secrets.check_clients(self)?;
         Ok(secrets)

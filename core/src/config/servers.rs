@@ -2,6 +2,8 @@
 
 use anyhow::ensure;
 use serde::Deserialize;
+use sluice_contract::kafka::{KafkaConnection, KafkaSecuritySettings};
+use sluice_contract::settings::Secret;
 use sluice_contract::sql;
 
 /// The orders' server, and the base name of the schemas.
@@ -39,6 +41,7 @@ pub struct ServiceServerConfig {
 pub struct CoreKafkaConfig {
     /// Empty: events stay in the outbox and nothing is published.
     pub brokers: String,
+    pub security: KafkaSecuritySettings,
 }
 
 impl CoreMysqlConfig {
@@ -78,6 +81,17 @@ impl ServiceServerConfig {
             "{key} is mysql.url: leave it empty to keep it with the orders"
         );
         Ok(())
+    }
+}
+
+impl CoreKafkaConfig {
+    /// The brokers, for a client that has the `password`.
+    pub fn connection(&self, password: Option<&Secret>) -> KafkaConnection {
+        KafkaConnection {
+            brokers: self.brokers.clone(),
+            security: self.security.clone(),
+            password: password.cloned(),
+        }
     }
 }
 

@@ -3,13 +3,14 @@
 //! no positions are compared (promise 5).
 
 use crate::config;
-use crate::guard::fence_stream;
+use crate::guard::fence_stream::{self, FenceSource};
 use anyhow::Context;
 use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::supervisor::Supervisor;
+use sluice_contract::tls::ClientTls;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,7 +47,7 @@ impl FenceClient {
     /// Starts the follower of the sidecar's stream among `parts`.
     ///
     /// # Errors
-    /// The fence is enabled and there is no secret to show.
+    /// The fence is enabled and there is no secret to show, or its TLS can't be used.
     pub fn start(
         parts: &Supervisor,
         config: &config::FenceClientConfig,
@@ -70,7 +71,12 @@ impl FenceClient {
                 "{}/fence/{instance}",
                 config.sidecar_url.trim_end_matches('/')
             );
-            parts.spawn_loop("fence-follower", fence_stream::follow(url, token, sender));
+            let tls = ClientTls::load("fence", &config.tls)?;
+            let source = FenceSource { url, token, tls };
+            if let Some(tls) = source.tls.clone() {
+                parts.spawn_loop("certificates of fence", tls.watch());
+            }
+            parts.spawn_loop("fence-follower", fence_stream::follow(source, sender));
         }
         let raised = Arc::new(AtomicU64::new(0));
         Ok(FenceClient {

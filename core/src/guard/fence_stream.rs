@@ -6,6 +6,7 @@ use crate::metrics::METRICS;
 use anyhow::{Context, bail};
 use futures_util::StreamExt;
 use sluice_contract::settings::Secret;
+use sluice_contract::tls::ClientTls;
 use sluice_contract::wire::FenceLine;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +18,17 @@ const RECONNECT_DELAY: Duration = Duration::from_millis(200);
 /// A stream that sends this much without a line end is not the sidecar.
 const MAX_LINE_BYTES: usize = 4 << 20;
 
+/// The sidecar to follow.
+pub(super) struct FenceSource {
+    pub url: String,
+    pub token: Secret,
+    pub tls: Option<ClientTls>,
+}
+
 /// Follows the stream for ever, and says in `view` what is known.
-pub(super) async fn follow(url: String, token: Secret, view: watch::Sender<FenceView>) {
+pub(super) async fn follow(source: FenceSource, view: watch::Sender<FenceView>) {
     loop {
-        let error = match read_stream(&url, &token, &view).await {
+        let error = match read_stream(&source, &view).await {
             Ok(()) => "the stream ended".to_owned(),
             Err(error) => format!("{error:#}"),
         };
@@ -35,18 +43,16 @@ pub(super) async fn follow(url: String, token: Secret, view: watch::Sender<Fence
     }
 }
 
-async fn read_stream(
-    url: &str,
-    token: &Secret,
-    view: &watch::Sender<FenceView>,
-) -> anyhow::Result<()> {
+async fn read_stream(source: &FenceSource, view: &watch::Sender<FenceView>) -> anyhow::Result<()> {
     let http = reqwest::Client::builder()
         .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(READ_TIMEOUT)
-        .tcp_nodelay(true)
-        .build()?;
-    let bearer = String::from_utf8_lossy(token.expose()).into_owned();
-    let asked = tokio::time::timeout(READ_TIMEOUT, http.get(url).bearer_auth(bearer).send()).await;
+        .tcp_nodelay(true);
+    let http = ClientTls::apply(source.tls.as_ref(), http)?.build()?;
+    let bearer = String::from_utf8_lossy(source.token.expose()).into_owned();
+    let request = http.get(&source.url).bearer_auth(bearer);
+    let asked = tokio::time::timeout(READ_TIMEOUT, request.send()).await;
     let reply = asked
         .context("it does not answer")?
         .map_err(|e| e.without_url())?;

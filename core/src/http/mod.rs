@@ -45,7 +45,6 @@ pub fn router(api: Arc<CoreApi>) -> Router {
         .route("/withdraw/submit", post(withdrawals::submit))
         .route("/settlement", post(captured::settlement))
         .route("/refund", post(captured::refund))
-        .route("/withdraw/notify/{channel}", post(callbacks::notify))
         .route("/deposit", post(deposits::deposit))
         .route("/openapi.json", get(openapi::openapi))
         .route("/accounts/{id}", get(accounts::account))
@@ -61,6 +60,18 @@ pub fn router(api: Arc<CoreApi>) -> Router {
         ))
         .layer(middleware::from_fn(count))
         .layer(middleware::from_fn(correlation::correlate))
+        .with_state(api)
+}
+
+/// Routes of the channels' own listener.
+pub fn callback_router(api: Arc<CoreApi>) -> Router {
+    Router::new()
+        .route("/withdraw/notify/{channel}", post(callbacks::notify))
+        .fallback(|| async { ApiError::new(ApiCode::NoSuchPath, "no such path for channels") })
+        .method_not_allowed_fallback(|| async {
+            ApiError::new(ApiCode::NoSuchPath, "no such method on this path")
+        })
+        .layer(middleware::from_fn(count))
         .with_state(api)
 }
 

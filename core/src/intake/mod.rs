@@ -24,6 +24,7 @@ use rdkafka::error::KafkaResult;
 use rdkafka::message::Message;
 use rdkafka::{Offset, Statistics, TopicPartitionList};
 use sluice_contract::event::BUSINESS_TOPICS;
+use sluice_contract::kafka::KafkaConnection;
 use sluice_contract::supervisor::Supervisor;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -73,11 +74,17 @@ impl PaymentIntake {
     pub fn start(
         parts: &Supervisor,
         config: &config::IntakeConfig,
-        brokers: &str,
+        kafka: &KafkaConnection,
         acceptor: Arc<Acceptor>,
     ) -> anyhow::Result<()> {
-        let consumer: StreamConsumer<IntakeClientContext> = ClientConfig::new()
-            .set("bootstrap.servers", brokers)
+        let mut client = ClientConfig::new();
+        client.extend(
+            kafka
+                .properties()
+                .into_iter()
+                .map(|(n, v)| (n.to_owned(), v)),
+        );
+        let consumer: StreamConsumer<IntakeClientContext> = client
             .set("group.id", &config.group)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")

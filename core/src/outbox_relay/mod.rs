@@ -27,6 +27,7 @@ use rdkafka::ClientConfig;
 use rdkafka::producer::{FutureProducer, Producer};
 use sluice_contract::clock::now_us;
 use sluice_contract::heartbeat::Heartbeat;
+use sluice_contract::kafka::KafkaConnection;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql::Pool;
@@ -75,9 +76,15 @@ pub struct OutboxRelay {
 }
 
 /// Makes a producer that keeps order and doubles nothing over retries.
-pub fn producer(brokers: &str) -> anyhow::Result<FutureProducer> {
-    ClientConfig::new()
-        .set("bootstrap.servers", brokers)
+pub fn producer(kafka: &KafkaConnection) -> anyhow::Result<FutureProducer> {
+    let mut client = ClientConfig::new();
+    client.extend(
+        kafka
+            .properties()
+            .into_iter()
+            .map(|(n, v)| (n.to_owned(), v)),
+    );
+    client
         .set("enable.idempotence", "true")
         .set("acks", "all")
         .set("message.timeout.ms", MESSAGE_TIMEOUT_MS)

@@ -21,14 +21,16 @@ use crate::retention::Retention;
 use crate::routing::ActiveRouting;
 use crate::saga::{BookingSaga, SagaFollower, SagaRecovery};
 use crate::service::database_watch::DatabaseWatch;
-use crate::service::listeners::serve_public;
+use crate::service::listeners::serve_api;
 use crate::service::pools::ServicePools;
 use crate::service::stages::CoreStages;
-use crate::service::watches::{watch_fence, watch_keys};
+use crate::service::watches::{watch_client_tls, watch_fence, watch_keys};
 use anyhow::ensure;
+use sluice_contract::kafka::KafkaConnection;
+use sluice_contract::listener::BoundListener;
 use sluice_contract::schema::Schemas;
+use sluice_contract::tls::ClientTls;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 
 /// Handles of the writers: their queues are open as long as these live.
 pub(super) struct WriterHandles {
@@ -58,7 +60,8 @@ pub(super) async fn start(
     secrets: &CoreSecrets,
     schemas: &Schemas,
     stages: &CoreStages,
-    public: TcpListener,
+    public: BoundListener,
+    callbacks: BoundListener,
 ) -> anyhow::Result<WriterHandles> {
     let ready = ReadyQueue::new(config.dispatch.queue_capacity);
     let core = CoreAssembly {
@@ -70,7 +73,7 @@ pub(super) async fn start(
             schemas,
             secrets.sidecar.clone(),
         )?,
-        channels: channel_clients(config, secrets, &ready)?,
+        channels: channel_clients(config, secrets, &ready, stages)?,
         seals: OrderSeals::new(
             &secrets.provenance,
             secrets.provenance_next.as_ref(),
@@ -96,8 +99,8 @@ pub(super) async fn start(
     core.dispatcher(&outcomes, quarantine);
     watch_fence(&stages.base, core.fence.clone());
     let api = core.api(&acceptor, &outcomes)?;
-    serve_public(&stages.entrances, public, Arc::new(api));
-    tracing::info!(listen = %config.listen, admin = %config.admin, "core is up");
+    serve_api(&stages.entrances, public, callbacks, Arc::new(api));
+    tracing::info!(listen = %config.listen, callbacks = %config.callbacks.listen, admin = %config.admin, "core is up");
     Ok(WriterHandles {
         _acceptor: acceptor,
         _outcomes: outcomes,
@@ -109,9 +112,16 @@ fn channel_clients(
     config: &CoreConfig,
     secrets: &CoreSecrets,
     ready: &ReadyQueue,
+    stages: &CoreStages,
 ) -> anyhow::Result<Arc<[ChannelClient]>> {
     let pairs = config.channels.iter().zip(secrets.channels.iter().cloned());
-    let clients = pairs.map(|(channel, keys)| ChannelClient::new(channel, keys, ready));
+    let clients = pairs.map(|(channel, keys)| {
+        let of = format!("channel {}", channel.id);
+        let tls = ClientTls::load(&of, &channel.tls)?;
+        let client = ChannelClient::new(channel, keys, ready, tls.as_ref())?;
+        watch_client_tls(&stages.base, &of, tls);
+        anyhow::Ok(client)
+    });
     Ok(clients.collect::<Result<Vec<_>, _>>()?.into())
 }
 
@@ -166,6 +176,11 @@ impl CoreAssembly<'_> {
         Ok(Some(SagaFollower::start(&self.stages.saga, &saga)))
     }
 
+    fn kafka(&self) -> KafkaConnection {
+        let password = self.secrets.kafka.as_ref();
+        self.config.kafka.connection(password)
+    }
+
     fn outcomes(&self, follower: Option<&SagaFollower>) -> OutcomeRecorder {
         OutcomeRecorder::start(
             &self.stages.writers,
@@ -191,12 +206,12 @@ impl CoreAssembly<'_> {
     }
 
     fn intake(&self, acceptor: &Arc<Acceptor>) -> anyhow::Result<()> {
-        let brokers = &self.config.kafka.brokers;
-        if !self.config.intake.enabled || brokers.is_empty() {
+        let kafka = self.kafka();
+        if !self.config.intake.enabled || kafka.brokers.is_empty() {
             return Ok(());
         }
         let parts = &self.stages.entrances;
-        PaymentIntake::start(parts, &self.config.intake, brokers, acceptor.clone())
+        PaymentIntake::start(parts, &self.config.intake, &kafka, acceptor.clone())
     }
 
     fn recovery(&self, outcomes: &OutcomeRecorder, quarantine: &OrderQuarantine) {
@@ -216,7 +231,7 @@ impl CoreAssembly<'_> {
     }
 
     fn relay(&self) -> anyhow::Result<()> {
-        let brokers = &self.config.kafka.brokers;
+        let kafka = self.kafka();
         let relay = OutboxRelay {
             pool: self.pools.orders.clone(),
             schemas: self.schemas.clone(),
@@ -224,8 +239,8 @@ impl CoreAssembly<'_> {
             owner: format!("{}-{:08x}", self.config.name, rand::random::<u32>()),
             archive_after: self.config.retention.outbox_archive_after(),
             counted: None,
-            producer: (!brokers.is_empty())
-                .then(|| producer(brokers))
+            producer: (!kafka.brokers.is_empty())
+                .then(|| producer(&kafka))
                 .transpose()?,
             held_until_us: 0,
         };

@@ -3,7 +3,7 @@
 //!
 //! | stage of the stop | parts | what its end waits for |
 //! |---|---|---|
-//! | entrances | public listener, payment intake | open requests are answered |
+//! | entrances | public listener, callbacks, payment intake | open requests are answered |
 //! | senders | dispatcher, recovery | calls under way have their outcomes written |
 //! | writers | accept and outcome writers | their queues are drained |
 //! | saga | follower, recovery of open bookings | the batch under way |
@@ -20,8 +20,10 @@ mod watches;
 use crate::config::CoreConfig;
 use crate::schema;
 use anyhow::bail;
+use listeners::CoreListeners;
 use sluice_contract::schema::Schemas;
 use sluice_contract::telemetry::{self, Readiness};
+use sluice_contract::vault;
 use stages::{CoreStages, STOP_DEADLINES, STOP_DEADLINES_AFTER_FAILURE};
 use std::future::Future;
 use std::time::Duration;
@@ -34,19 +36,27 @@ const SCHEMA_RETRY_DELAY: Duration = Duration::from_secs(2);
 /// The core can't start, or a part of it ended or panicked: the error has its name.
 pub async fn run(config: CoreConfig, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
     telemetry::install_crypto();
+    let vault = vault::open(config.vault.as_ref(), config.secrets_dir.as_deref()).await?;
     let secrets = config.secrets()?;
     let schemas = config.schemas()?;
-    let public = listeners::bind("listen", &config.listen).await?;
-    let admin = listeners::bind("admin", &config.admin).await?;
+    let CoreListeners {
+        public,
+        callbacks,
+        admin,
+    } = CoreListeners::bind(&config).await?;
     let readiness = Readiness::default();
     readiness.set("start", Some("its parts are starting".into()));
     readiness.set("database", Some("the schemas are being looked at".into()));
     let stages = CoreStages::new(readiness.clone());
     listeners::serve_admin(&stages.base, admin, &readiness);
+    if let Some(vault) = vault {
+        stages.base.spawn_loop("vault", vault.keep());
+    }
 
     let started = async {
         schemas_when_reachable(&config, &schemas, &readiness).await?;
-        let handles = assembly::start(&config, &secrets, &schemas, &stages, public).await?;
+        let handles =
+            assembly::start(&config, &secrets, &schemas, &stages, public, callbacks).await?;
         readiness.set("start", None);
         Ok(handles)
     };

@@ -2,6 +2,7 @@
 //! `/ready` says so for as long as the program still runs.
 
 use super::*;
+use sluice_contract::listener::{BoundListener, ListenerSettings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -12,6 +13,7 @@ async fn stages() -> (CoreStages, String) {
     let stages = CoreStages::new(readiness.clone());
     let admin = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = admin.local_addr().unwrap().to_string();
+    let admin = BoundListener::over("admin", admin, &ListenerSettings::small()).unwrap();
     listeners::serve_admin(&stages.base, admin, &readiness);
     (stages, address)
 }

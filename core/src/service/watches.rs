@@ -5,6 +5,7 @@ use crate::guard::fence::FenceClient;
 use crate::metrics::METRICS;
 use sluice_contract::keys;
 use sluice_contract::supervisor::Supervisor;
+use sluice_contract::tls::ClientTls;
 use std::time::Duration;
 
 const FENCE_GAUGE_INTERVAL: Duration = Duration::from_millis(500);
@@ -18,6 +19,13 @@ pub(super) fn watch_fence(parts: &Supervisor, fence: FenceClient) {
             tokio::time::sleep(FENCE_GAUGE_INTERVAL).await;
         }
     });
+}
+
+/// Takes over certificates of a client whose files change.
+pub(super) fn watch_client_tls(parts: &Supervisor, of: &str, tls: Option<ClientTls>) {
+    if let Some(tls) = tls {
+        parts.spawn_loop(format!("certificates of {of}"), tls.watch());
+    }
 }
 
 /// Takes over secrets of channels and clients whose files change.

@@ -14,6 +14,7 @@ use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql::{Conn, Pool};
 use sluice_contract::supervisor::Supervisor;
+use sluice_contract::tls::ClientTlsSettings;
 use sluice_core::channels::ChannelClient;
 use sluice_core::config;
 use sluice_core::dispatch::{Dispatcher, IsolationQueue};
@@ -339,6 +340,8 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
         connect_timeout_ms: None,
         decimals: Default::default(),
         currencies: None,
+        tls: ClientTlsSettings::default(),
+        plaintext_beyond_loopback: false,
         deadline_ms: 1_000,
         send_within_ms: 1_000,
         quiet_ms: 1_000,
@@ -361,7 +364,7 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
     let outcomes = OutcomeRecorder::start(&parts, &pool, schemas, &seals, &waits, &ready, None);
     let fence = config::FenceClientConfig {
         enabled: false,
-        sidecar_url: String::new(),
+        ..config::FenceClientConfig::default()
     };
     Ok(Dispatcher {
         config: config::DispatchConfig::default(),
@@ -374,6 +377,7 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
             &settings,
             KeyRing::fixed(SigningKeys::new(key.clone(), None)),
             &ready,
+            None,
         )?]),
         suspects: IsolationQueue::new(OrderQuarantine::new(&pool, schemas, key)),
         day_zone: "UTC".into(),

@@ -53,7 +53,7 @@ impl CallbackTarget {
             .map_or((rest, String::new()), |(a, p)| (a, format!("/{p}")));
         ensure!(
             address.contains(':'),
-            "callback_url = {base:?} needs a port, as in http://127.0.0.1:7100"
+            "callback_url = {base:?} needs a port, as in http://127.0.0.1:7102"
         );
         let prefix = prefix.trim_end_matches('/');
         let paths = SimulatorKind::ALL.map(|kind| format!("{prefix}{}", callback_path(kind.id())));

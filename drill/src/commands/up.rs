@@ -44,6 +44,7 @@ pub async fn run(options: UpArgs) -> anyhow::Result<()> {
         "core admin     {}/ready  {0}/metrics",
         ports.url(ports.core_admin)
     );
+    println!("core callbacks {}", ports.url(ports.callbacks));
     println!(
         "sidecar        {}/status  {0}/breakers  {0}/verdicts  {0}/metrics",
         ports.url(ports.sidecar)

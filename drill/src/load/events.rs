@@ -9,6 +9,7 @@ use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, T
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, ClientContext};
 use sluice_contract::event::BusinessEvent;
+use sluice_contract::kafka::KafkaConnection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -53,10 +54,20 @@ impl ProducerContext for DeliveryTally {
 }
 
 impl EventProducer {
+    /// Brokers that ask for nothing.
     pub fn new(brokers: &str) -> anyhow::Result<Self> {
+        EventProducer::at(&KafkaConnection::open(brokers))
+    }
+
+    pub fn at(kafka: &KafkaConnection) -> anyhow::Result<Self> {
         let mut config = ClientConfig::new();
+        config.extend(
+            kafka
+                .properties()
+                .into_iter()
+                .map(|(n, v)| (n.to_owned(), v)),
+        );
         config
-            .set("bootstrap.servers", brokers)
             .set("enable.idempotence", "true")
             .set("linger.ms", "2")
             .set("message.timeout.ms", MESSAGE_TIMEOUT_MS)
@@ -64,7 +75,7 @@ impl EventProducer {
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "500");
         let producer = ThreadedProducer::from_config_and_context(&config, DeliveryTally::default())
-            .with_context(|| format!("Kafka producer for {brokers}"))?;
+            .with_context(|| format!("Kafka producer for {}", kafka.brokers))?;
         Ok(EventProducer(Arc::new(producer)))
     }
 

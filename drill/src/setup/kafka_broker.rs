@@ -11,6 +11,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use sluice_contract::kafka::{KafkaConnection, KafkaSecuritySettings};
+use sluice_contract::settings::Secret;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -30,10 +32,36 @@ const ADMIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// 16 bytes in base64, without padding: any will do, since nobody else joins.
 const CLUSTER_ID: &str = "c2x1aWNlLXByaXZhdGUxMQ";
 
+/// SASL over TLS, as a broker asks for it of everybody.
+#[derive(Debug, Clone)]
+pub struct BrokerSecurity {
+    pub user: String,
+    pub password: String,
+    /// PEM file with the broker's key and certificate, and the authority that signed it.
+    pub key_and_certificate: PathBuf,
+    pub ca: PathBuf,
+}
+
+impl BrokerSecurity {
+    /// A client that knows the password, by the mechanism `sasl`.
+    pub fn connection(&self, brokers: &str, sasl: &str) -> KafkaConnection {
+        KafkaConnection {
+            brokers: brokers.to_owned(),
+            security: KafkaSecuritySettings {
+                ca: Some(self.ca.clone()),
+                sasl: Some(sasl.to_owned()),
+                user: self.user.clone(),
+                ..KafkaSecuritySettings::default()
+            },
+            password: Some(Secret::new(&self.password)),
+        }
+    }
+}
+
 /// A running broker. Dropping it kills it; its data stay in `dir`.
 pub struct KafkaBroker {
     dir: PathBuf,
-    port: u16,
+    connection: KafkaConnection,
     process: ChildProcess,
 }
 
@@ -41,27 +69,45 @@ impl KafkaBroker {
     /// Starts one on `dir` (made and formatted if it isn't yet) and waits until it
     /// answers. `port` is a free one if `None`.
     pub async fn start(dir: &Path, port: Option<u16>) -> anyhow::Result<Self> {
+        KafkaBroker::start_with(dir, port, None).await
+    }
+
+    /// As `start`, for one that lets in nobody without its password.
+    pub async fn start_with(
+        dir: &Path,
+        port: Option<u16>,
+        security: Option<&BrokerSecurity>,
+    ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(dir).with_context(|| format!("can't make {}", dir.display()))?;
         let dir = dir
             .canonicalize()
             .with_context(|| dir.display().to_string())?;
         let port = port.map_or_else(ports::free_port, Ok)?;
-        let settings = settings(&dir, port, ports::free_port()?);
+        let settings = settings(&dir, port, ports::free_port()?, security);
         std::fs::write(dir.join("server.properties"), settings)
             .context("can't write server.properties")?;
         std::fs::write(dir.join("log4j2.yaml"), LOG4J_CONFIG).context("can't write log4j2.yaml")?;
         if !dir.join("data/meta.properties").is_file() {
-            format(&dir).await?;
+            format(&dir, security).await?;
         }
         let process = ChildProcess::spawn(program(&dir)?)?;
-        let mut broker = KafkaBroker { dir, port, process };
+        // By its name: that is in its certificate.
+        let connection = match security {
+            Some(security) => security.connection(&format!("localhost:{port}"), "PLAIN"),
+            None => KafkaConnection::open(&format!("127.0.0.1:{port}")),
+        };
+        let mut broker = KafkaBroker {
+            dir,
+            connection,
+            process,
+        };
         broker.wait().await?;
         Ok(broker)
     }
 
     /// For `bootstrap.servers`.
     pub fn brokers(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.connection.brokers.clone()
     }
 
     pub fn log(&self) -> &Path {
@@ -150,12 +196,12 @@ impl KafkaBroker {
     }
 
     fn admin(&self) -> Result<AdminClient<DefaultClientContext>, KafkaError> {
-        client(&self.brokers()).create()
+        client(&self.connection).create()
     }
 
     async fn wait(&mut self) -> anyhow::Result<()> {
         let deadline = Instant::now() + START_TIMEOUT;
-        let consumer: BaseConsumer = client(&self.brokers()).create()?;
+        let consumer: BaseConsumer = client(&self.connection).create()?;
         loop {
             let asked = consumer.fetch_metadata(None, Duration::from_millis(500));
             match asked {
@@ -176,10 +222,11 @@ impl KafkaBroker {
 }
 
 /// A client that doesn't complain while the broker starts.
-fn client(brokers: &str) -> ClientConfig {
+fn client(connection: &KafkaConnection) -> ClientConfig {
     let mut config = ClientConfig::new();
+    let properties = connection.properties();
+    config.extend(properties.into_iter().map(|(n, v)| (n.to_owned(), v)));
     config
-        .set("bootstrap.servers", brokers)
         .set("log_level", "0")
         .set("reconnect.backoff.max.ms", "200");
     config.set("request.timeout.ms", ADMIN_TIMEOUT.as_millis().to_string());
@@ -216,7 +263,7 @@ fn program(dir: &Path) -> anyhow::Result<ProgramSpec> {
 }
 
 /// Writes the cluster's identity, once.
-async fn format(dir: &Path) -> anyhow::Result<()> {
+async fn format(dir: &Path, security: Option<&BrokerSecurity>) -> anyhow::Result<()> {
     let tool = java(dir, "kafka's storage tool", "kafka.tools.StorageTool")?;
     let tool = tool
         .arg("format")
@@ -224,6 +271,12 @@ async fn format(dir: &Path) -> anyhow::Result<()> {
         .arg(CLUSTER_ID)
         .arg("-c")
         .arg(dir.join("server.properties"));
+    let tool = match security {
+        Some(BrokerSecurity { user, password, .. }) => tool
+            .arg("--add-scram")
+            .arg(format!("SCRAM-SHA-256=[name={user},password={password}]")),
+        None => tool,
+    };
     let mut formatting = ChildProcess::spawn(tool)?;
     let deadline = Instant::now() + START_TIMEOUT;
     loop {
@@ -249,13 +302,18 @@ async fn format(dir: &Path) -> anyhow::Result<()> {
     }
 }
 
-fn settings(dir: &Path, port: u16, controller: u16) -> String {
+fn settings(dir: &Path, port: u16, controller: u16, security: Option<&BrokerSecurity>) -> String {
+    let (protocol, host) = match security {
+        Some(_) => ("SASL_SSL", "localhost"),
+        None => ("PLAINTEXT", "127.0.0.1"),
+    };
+    let more = security.map_or_else(String::new, security_settings);
     format!(
         "process.roles=broker,controller\n\
          node.id=1\n\
          controller.quorum.voters=1@127.0.0.1:{controller}\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+         listeners={protocol}://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners={protocol}://{host}:{port}\n\
          controller.listener.names=CONTROLLER\n\
          log.dirs={}\n\
          num.partitions=1\n\
@@ -268,8 +326,28 @@ fn settings(dir: &Path, port: u16, controller: u16) -> String {
          share.coordinator.state.topic.replication.factor=1\n\
          share.coordinator.state.topic.min.isr=1\n\
          group.initial.rebalance.delay.ms=0\n\
-         log.flush.interval.messages=1\n",
+         log.flush.interval.messages=1\n{more}",
         dir.join("data").display()
+    )
+}
+
+fn security_settings(security: &BrokerSecurity) -> String {
+    let BrokerSecurity { user, password, .. } = security;
+    let module = "org.apache.kafka.common.security";
+    format!(
+        "inter.broker.listener.name=SASL_SSL\n\
+         listener.security.protocol.map=CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL\n\
+         sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256\n\
+         sasl.mechanism.inter.broker.protocol=PLAIN\n\
+         listener.name.sasl_ssl.plain.sasl.jaas.config={module}.plain.PlainLoginModule required \
+         username=\"{user}\" password=\"{password}\" user_{user}=\"{password}\";\n\
+         listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config={module}.scram.ScramLoginModule required;\n\
+         ssl.keystore.type=PEM\n\
+         ssl.keystore.location={}\n\
+         ssl.truststore.type=PEM\n\
+         ssl.truststore.location={}\n",
+        security.key_and_certificate.display(),
+        security.ca.display()
     )
 }
 

@@ -16,7 +16,7 @@ pub mod kafka_broker;
 pub mod required_tools;
 
 pub use crate::setup::embedded_kafka::EmbeddedKafka;
-pub use crate::setup::kafka_broker::KafkaBroker;
+pub use crate::setup::kafka_broker::{BrokerSecurity, KafkaBroker};
 pub use crate::setup::mariadb::{MariadbOptions, MariadbServer};
 pub use crate::setup::mysql::MysqlServer;
 pub use crate::setup::process::{ChildProcess, ProgramSpec};

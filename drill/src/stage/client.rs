@@ -26,6 +26,8 @@ pub struct UpstreamSubmit {
 pub struct StageClient {
     http: reqwest::Client,
     core: String,
+    /// Base URL that channels call; like `core` unless given.
+    callbacks: String,
     sidecar: String,
     token: Secret,
 }
@@ -41,9 +43,33 @@ impl StageClient {
         Ok(StageClient {
             http,
             core: core.to_owned(),
+            callbacks: core.to_owned(),
             sidecar: sidecar.to_owned(),
             token: token.clone(),
         })
+    }
+
+    /// Sends what channels send to the core's listener for them.
+    pub fn with_callbacks(mut self, callbacks: &str) -> Self {
+        callbacks.clone_into(&mut self.callbacks);
+        self
+    }
+
+    /// The listener for this path.
+    fn core_url(&self, path: &str) -> String {
+        let base = if path.starts_with("/withdraw/notify/") {
+            &self.callbacks
+        } else {
+            &self.core
+        };
+        format!("{base}{path}")
+    }
+
+    /// A read of the sidecar, as the holder of its token.
+    async fn read_sidecar(&self, path: &str) -> anyhow::Result<(u16, Value)> {
+        let token = String::from_utf8_lossy(self.token.expose()).into_owned();
+        let request = self.http.get(format!("{}{path}", self.sidecar));
+        Self::answer(request.bearer_auth(token).send().await?).await
     }
 
     async fn answer(reply: reqwest::Response) -> anyhow::Result<(u16, Value)> {
@@ -61,10 +87,7 @@ impl StageClient {
         body: &Value,
         headers: &[(&str, &str)],
     ) -> anyhow::Result<(u16, Value)> {
-        let mut request = self
-            .http
-            .post(format!("{}{path}", self.core))
-            .body(body.to_string());
+        let mut request = self.http.post(self.core_url(path)).body(body.to_string());
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -158,13 +181,7 @@ impl StageClient {
 
     /// The sidecar's report on its runs over the data at rest.
     pub async fn audit(&self) -> anyhow::Result<Value> {
-        let (status, answer) = Self::answer(
-            self.http
-                .get(format!("{}/audit", self.sidecar))
-                .send()
-                .await?,
-        )
-        .await?;
+        let (status, answer) = self.read_sidecar("/audit").await?;
         if status != 200 {
             bail!("the sidecar answered {status}: {answer}");
         }
@@ -204,13 +221,6 @@ impl StageClient {
     }
 
     pub async fn sidecar_status(&self) -> anyhow::Result<Value> {
-        Ok(Self::answer(
-            self.http
-                .get(format!("{}/status", self.sidecar))
-                .send()
-                .await?,
-        )
-        .await?
-        .1)
+        Ok(self.read_sidecar("/status").await?.1)
     }
 }

@@ -19,6 +19,7 @@ pub async fn fence(
     let settings = config::FenceClientConfig {
         enabled: true,
         sidecar_url: stage.ports.url(stage.ports.sidecar),
+        ..config::FenceClientConfig::default()
     };
     let parts = Supervisor::default();
     let fence = FenceClient::start(

@@ -1,5 +1,6 @@
 //! Core and sidecar as processes of a stage.
 
+use crate::setup::ports::free_port;
 use crate::setup::{ChildProcess, ProgramSpec};
 use crate::stage::settings::{self, StagePorts};
 use crate::stage::{DrillStage, START_TIMEOUT};
@@ -14,7 +15,15 @@ impl DrillStage {
     }
 
     /// One more core on the same database, on ports of its own.
-    pub async fn spawn_core(&self, name: &str, ports: StagePorts) -> anyhow::Result<ChildProcess> {
+    /// Its callbacks' port is another one too, whether chosen or not.
+    pub async fn spawn_core(
+        &self,
+        name: &str,
+        mut ports: StagePorts,
+    ) -> anyhow::Result<ChildProcess> {
+        if ports.core != self.ports.core && ports.callbacks == self.ports.callbacks {
+            ports.callbacks = free_port()?;
+        }
         let path = self.dir.join(format!("{name}.toml"));
         std::fs::write(&path, settings::core(self, name, ports))?;
         let mut core = self.spawn("sluice-core", name, &path)?;

@@ -87,7 +87,8 @@ impl DrillStage {
         let stop = CancellationToken::new();
         let sims = start_simulators(&options, &ports, &secrets_dir, &stop).await?;
         let token = Secret::load("sidecar_token", Some(&secrets_dir))?;
-        let client = StageClient::new(&ports.url(ports.core), &ports.url(ports.sidecar), &token)?;
+        let client = StageClient::new(&ports.url(ports.core), &ports.url(ports.sidecar), &token)?
+            .with_callbacks(&ports.url(ports.callbacks));
         Ok(DrillStage {
             dir: dir.to_owned(),
             pool: sql::pool(&url, 16)?,
@@ -154,7 +155,7 @@ async fn start_simulators(
     let mut config = options.sims.clone();
     config.listen = ports.address(ports.sims);
     config.secrets_dir = Some(secrets.to_owned());
-    config.callback_url = ports.url(ports.core);
+    config.callback_url = ports.url(ports.callbacks);
     let listener = TcpListener::bind(&config.listen)
         .await
         .with_context(|| format!("{}: taken?", config.listen))?;

@@ -10,6 +10,7 @@ use sluice_core::schema::DatabaseUrls;
 pub struct StagePorts {
     pub core: u16,
     pub core_admin: u16,
+    pub callbacks: u16,
     pub sidecar: u16,
     pub sims: u16,
 }
@@ -19,6 +20,7 @@ impl StagePorts {
     pub const DOCUMENTED: StagePorts = StagePorts {
         core: 7_100,
         core_admin: 7_101,
+        callbacks: 7_102,
         sidecar: 7_200,
         sims: 7_300,
     };
@@ -28,6 +30,7 @@ impl StagePorts {
         Ok(StagePorts {
             core: free_port()?,
             core_admin: free_port()?,
+            callbacks: free_port()?,
             sidecar: free_port()?,
             sims: free_port()?,
         })
@@ -58,6 +61,7 @@ fn core_as(stage: &DrillStage, name: &str, ports: StagePorts, urls: &DatabaseUrl
         r#"name = "{name}"
 listen = "{listen}"
 admin = "{admin}"
+callbacks.listen = "{callbacks}"
 secrets_dir = "{secrets}"
 fence.enabled = {fence}
 fence.sidecar_url = "{sidecar}"
@@ -72,6 +76,7 @@ brokers = "{brokers}"
 {channels}"#,
         listen = ports.address(ports.core),
         admin = ports.address(ports.core_admin),
+        callbacks = ports.address(ports.callbacks),
         secrets = stage.dir.join("secrets").display(),
         extra = options.core_extra,
         url = urls.orders,

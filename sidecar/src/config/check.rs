@@ -6,6 +6,8 @@ use crate::recording::settings::MIN_RECORDING_MB;
 use crate::rules::stream::workers::MAX_WORKERS;
 use anyhow::bail;
 use sluice_contract::ids::{MAX_ID_BYTES, is_plain};
+use sluice_contract::settings::in_range;
+use sluice_contract::vault::VaultSettings;
 
 /// Bounds of the interval at which topics are asked for new partitions, in ms: below them
 /// it is a load on the brokers, above them money waits for a partition that nobody reads yet.
@@ -17,8 +19,9 @@ impl SidecarConfig {
     /// # Errors
     /// The first key that is wrong, by its name.
     pub fn check(&self) -> anyhow::Result<()> {
-        self.listener()?;
+        self.listen_address()?;
         self.schemas()?;
+        self.vault.as_ref().map_or(Ok(()), VaultSettings::check)?;
         self.check_mysql()?;
         self.check_intervals()?;
         if !is_plain(&self.instance, MAX_ID_BYTES) {
@@ -76,7 +79,18 @@ impl SidecarConfig {
                 self.checkpoint_interval_ms
             );
         }
-        Ok(())
+        // Longer would be no alarm; and a wait beyond it is a broker's own limit.
+        in_range("max_lag_ms", self.max_lag_ms, 100..=3_600_000)?;
+        let wait = self.kafka.fetch_wait_ms.into();
+        in_range("kafka.fetch_wait_ms", wait, 1..=10_000)?;
+        let minutes = self.audit.interval_minutes.into();
+        in_range("audit.interval_minutes", minutes, 0..=525_600)?;
+        let rows = self.audit.max_rows_per_second;
+        in_range("audit.max_rows_per_second", rows, 1..=100_000_000)?;
+        let recording = self.recording.as_ref();
+        recording.map_or(Ok(()), |record| {
+            in_range("recording.max_mb", record.max_mb, 1..=100_000_000)
+        })
     }
 
     fn check_kafka(&self) -> anyhow::Result<()> {
@@ -94,6 +108,7 @@ impl SidecarConfig {
                 );
             }
         }
+        self.kafka.security.check(&self.kafka.brokers)?;
         if !METADATA_MS_RANGE.contains(&self.kafka.metadata_interval_ms) {
             bail!(
                 "kafka.metadata_interval_ms = {} is not within 100 and 60000",

@@ -1,9 +1,24 @@
 //! Defaults of the settings.
 
+use sluice_contract::listener::ListenerSettings;
+
 /// Characters of the host's name in that of an instance, which has 32 at most.
 const MAX_HOST_NAME_CHARS: usize = 11;
 pub(super) fn default_listen() -> String {
     "127.0.0.1:7200".to_owned()
+}
+
+/// Cases of a whole set run before an operator is answered: a request may take longer than
+/// a payment may.
+pub(super) fn default_listener() -> ListenerSettings {
+    ListenerSettings {
+        max_connections: 512,
+        max_connections_per_address: 256,
+        request_timeout_ms: 60_000,
+        requests_per_second_per_client: 1_000,
+        requests_per_second_per_address: 1_000,
+        ..ListenerSettings::default()
+    }
 }
 
 pub(super) fn default_checkpoint_interval_ms() -> u64 {

@@ -15,9 +15,11 @@ use crate::recording::settings::RecordSettings;
 use crate::stream::position::StartPosition;
 use anyhow::Context;
 use serde::Deserialize;
+use sluice_contract::listener::ListenerSettings;
 use sluice_contract::schema::Schemas;
-use sluice_contract::settings::{check_listener, load_toml, override_by};
+use sluice_contract::settings::{load_toml, override_by};
 use sluice_contract::traces::TraceSettings;
+use sluice_contract::vault::VaultSettings;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +30,9 @@ pub struct SidecarConfig {
     /// Admin, metrics and fence.
     #[serde(default = "defaults::default_listen")]
     pub listen: String,
+    /// Bounds and TLS of the listener.
+    #[serde(default = "defaults::default_listener")]
+    pub listener: ListenerSettings,
     pub mysql: MysqlSourceSettings,
     #[serde(default)]
     pub kafka: KafkaSourceSettings,
@@ -39,6 +44,8 @@ pub struct SidecarConfig {
     pub rules_dir: PathBuf,
     /// Holds `provenance_key` and `sidecar_token` unless they are in the environment.
     pub secrets_dir: Option<PathBuf>,
+    /// Source of the secrets that are neither in the environment nor in `secrets_dir`.
+    pub vault: Option<VaultSettings>,
     /// Checkpoint and heartbeat interval.
     #[serde(default = "defaults::default_checkpoint_interval_ms")]
     pub checkpoint_interval_ms: u64,
@@ -80,9 +87,10 @@ impl SidecarConfig {
         Ok(config)
     }
 
-    /// Beyond loopback is fine: whatever changes something, and the fence, asks for the token.
-    pub fn listener(&self) -> anyhow::Result<SocketAddr> {
-        check_listener("listen", &self.listen, true)
+    /// Beyond loopback everything asks for a token.
+    pub fn listen_address(&self) -> anyhow::Result<SocketAddr> {
+        self.listener
+            .check("listener", "listen", &self.listen, true)
     }
 
     pub fn schemas(&self) -> anyhow::Result<Schemas> {

@@ -8,9 +8,19 @@ use sluice_contract::settings::Secret;
 pub struct SidecarSecrets {
     pub provenance_key: Secret,
     pub sidecar_token: Secret,
+    pub read_token: Option<Secret>,
 }
 
 impl SidecarConfig {
+    /// Puts the brokers' password into the settings of Kafka, which every client is made from.
+    ///
+    /// # Errors
+    /// It is missing or too short.
+    pub fn authenticate_kafka(&mut self) -> anyhow::Result<()> {
+        self.kafka.password = self.kafka.security.password(self.secrets_dir.as_deref())?;
+        Ok(())
+    }
+
     /// Loads the secrets.
     ///
     /// # Errors
@@ -20,6 +30,7 @@ impl SidecarConfig {
         Ok(SidecarSecrets {
             provenance_key: Secret::load("provenance_key", dir)?,
             sidecar_token: Secret::load("sidecar_token", dir)?,
+            read_token: Secret::load_optional("sidecar_read_token", dir)?,
         })
     }
 }

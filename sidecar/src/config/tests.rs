@@ -36,6 +36,85 @@ fn top_level_cases() -> Vec<ConfigCase> {
     ]
 }
 
+/// Every number of the settings, just outside its range.
+const NUMBERS: &[(&str, &str, [u64; 2])] = &[
+    ("", "workers", [0, 1_000_000]),
+    ("", "checkpoint_interval_ms", [49, 5_001]),
+    ("", "max_lag_ms", [0, 3_600_001]),
+    ("kafka", "fetch_wait_ms", [0, 10_001]),
+    ("kafka", "metadata_interval_ms", [99, 60_001]),
+    ("audit", "interval_minutes", [525_601, 1_000_000]),
+    ("audit", "max_rows_per_second", [0, 100_000_001]),
+    ("recording", "max_mb", [0, 100_000_001]),
+    ("listener", "max_connections", [0, 100_001]),
+    ("listener", "max_connections_per_address", [0, 100_001]),
+    ("listener", "header_timeout_ms", [0, 120_001]),
+    ("listener", "request_timeout_ms", [0, 600_001]),
+    ("listener", "write_timeout_ms", [0, 120_001]),
+    ("listener", "requests_per_second_per_client", [0, 1_000_001]),
+    (
+        "listener",
+        "requests_per_second_per_address",
+        [0, 1_000_001],
+    ),
+];
+
+#[test]
+fn every_number_has_a_range_and_its_key_is_named() {
+    for (table, key, values) in NUMBERS {
+        let also = if *table == "recording" {
+            "dir = 'r'\n"
+        } else {
+            ""
+        };
+        for value in values {
+            let number = format!("{key} = {value}\n");
+            let text = match *table {
+                "" => format!("{number}{GOOD_CONFIG}"),
+                table => format!("{GOOD_CONFIG}[{table}]\n{also}{number}"),
+            };
+            let error = error_of(&text);
+            assert!(error.contains(key), "{table} {number} gave {error:?}");
+        }
+    }
+}
+
+#[test]
+fn every_number_of_the_settings_is_in_the_table() {
+    let kinds = [": u32", ": u64", ": usize", ": u16", ": i64"];
+    let mut missing = Vec::new();
+    for text in [
+        include_str!("mod.rs"),
+        include_str!("../kafka/settings.rs"),
+        include_str!("../audit/settings.rs"),
+        include_str!("../recording/settings.rs"),
+    ] {
+        for line in text.lines().filter_map(|l| l.strip_prefix("    pub ")) {
+            let name = line.split(':').next().unwrap_or_default();
+            let is_number = kinds.iter().any(|kind| line.contains(kind)) && !line.contains("fn ");
+            if is_number && !NUMBERS.iter().any(|(_, known, _)| *known == name) {
+                missing.push(name.to_owned());
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no range is tested of {missing:?}");
+}
+
+#[test]
+fn plaintext_beyond_loopback_is_said_or_refused() {
+    let tls = "listener.tls = { certificate = 'c', key = 'k' }";
+    let said = "listener.plaintext_beyond_loopback = true";
+    for (more, named) in [("", "listener.tls"), (tls, ""), (said, "")] {
+        let error = error_of(&format!("listen = '0.0.0.0:7200'\n{more}\n{GOOD_CONFIG}"));
+        assert!(
+            error.contains(named) && error.is_empty() == named.is_empty(),
+            "{error}"
+        );
+    }
+    let far = format!("{GOOD_CONFIG}[kafka]\nbrokers = 'broker:9092'\n");
+    assert!(error_of(&far).contains("kafka.security"));
+}
+
 fn mysql_cases() -> Vec<ConfigCase> {
     vec![
         (format!("{GOOD_CONFIG}server_id = 0\n"), "mysql.server_id"),
@@ -110,11 +189,15 @@ fn kafka_cases() -> Vec<ConfigCase> {
             "kafka.brokers",
         ),
         (
-            format!("{GOOD_CONFIG}[kafka]\nbrokers = 'b:1'\n[kafka.changes]\nprefix = 'a b'\n"),
+            format!(
+                "{GOOD_CONFIG}[kafka]\nbrokers = '127.0.0.1:1'\n[kafka.changes]\nprefix = 'a b'\n"
+            ),
             "kafka.changes.prefix",
         ),
         (
-            format!("{GOOD_CONFIG}[kafka]\nbrokers = 'b:1'\n[kafka.changes]\nprefix = 'bank'\n"),
+            format!(
+                "{GOOD_CONFIG}[kafka]\nbrokers = '127.0.0.1:1'\n[kafka.changes]\nprefix = 'bank'\n"
+            ),
             "",
         ),
     ]

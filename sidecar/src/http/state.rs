@@ -36,6 +36,8 @@ pub struct HttpState {
 pub struct OperatorAuth {
     pub secrets_dir: Option<PathBuf>,
     pub sidecar_token: Secret,
+    /// Of machines that only look, such as a collector of metrics.
+    pub read_token: Option<Secret>,
 }
 
 impl OperatorAuth {
@@ -47,6 +49,14 @@ impl OperatorAuth {
     /// Whether the request carries the token that every core has.
     pub(super) fn has_sidecar_token(&self, headers: &HeaderMap) -> bool {
         has_bearer_token(headers, &self.sidecar_token)
+    }
+
+    /// Whether the sender may look at what the sidecar knows.
+    pub(super) fn may_read(&self, headers: &HeaderMap) -> bool {
+        let read_token = self.read_token.as_ref();
+        self.has_sidecar_token(headers)
+            || read_token.is_some_and(|token| has_bearer_token(headers, token))
+            || self.is_person(headers)
     }
 
     /// Refuses a request without the token that every core has.

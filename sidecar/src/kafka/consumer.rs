@@ -35,8 +35,9 @@ pub fn client(
         "read_uncommitted"
     };
     let mut config = ClientConfig::new();
+    let connection = settings.connection().properties();
+    config.extend(connection.into_iter().map(|(n, v)| (n.to_owned(), v)));
     config
-        .set("bootstrap.servers", &settings.brokers)
         .set("group.id", format!("{}{suffix}", settings.group))
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")

@@ -2,12 +2,18 @@
 
 use serde::Deserialize;
 use sluice_contract::event::BUSINESS_TOPICS;
+use sluice_contract::kafka::{KafkaConnection, KafkaSecuritySettings};
+use sluice_contract::settings::Secret;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct KafkaSourceSettings {
     /// `host:port,…`; empty for none.
     pub brokers: String,
+    pub security: KafkaSecuritySettings,
+    /// Password of the SASL user; a secret, never in the file.
+    #[serde(skip)]
+    pub password: Option<Secret>,
     /// Consumer group: it is told what is committed; partitions are assigned by hand.
     pub group: String,
     pub topics: Vec<String>,
@@ -31,11 +37,24 @@ impl Default for KafkaSourceSettings {
     fn default() -> Self {
         KafkaSourceSettings {
             brokers: String::new(),
+            security: KafkaSecuritySettings::default(),
+            password: None,
             group: "sluice-sidecar".to_owned(),
             topics: BUSINESS_TOPICS.map(str::to_owned).to_vec(),
             fetch_wait_ms: 5,
             metadata_interval_ms: 3_000,
             changes: None,
+        }
+    }
+}
+
+impl KafkaSourceSettings {
+    /// The brokers, as every client of the sidecar connects to them.
+    pub(super) fn connection(&self) -> KafkaConnection {
+        KafkaConnection {
+            brokers: self.brokers.clone(),
+            security: self.security.clone(),
+            password: self.password.clone(),
         }
     }
 }

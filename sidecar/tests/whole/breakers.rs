@@ -24,7 +24,7 @@ pub async fn violation(sidecar: &WholeSidecar, server: &TestServer, fence: &mut 
         .await;
     assert!(
         sidecar
-            .call("GET", "/rules", "", "")
+            .call("GET", "/rules", WHOLE_TOKEN, "")
             .await
             .1
             .contains("balance-adds-up")
@@ -76,6 +76,11 @@ pub async fn breakers_by_hand(sidecar: &WholeSidecar) {
         let (status, answer) = sidecar.call("POST", path, token, body).await;
         assert_eq!(status, want, "{path} {body}: {answer}");
     }
+    looked_at_with_a_token(sidecar).await;
+}
+
+/// Reads are for who has a token, whatever it may do besides.
+async fn looked_at_with_a_token(sidecar: &WholeSidecar) {
     for (path, part) in [
         ("/breakers", "\"state\":\"closed\""),
         ("/status", "\"role\":\"active\""),
@@ -84,18 +89,33 @@ pub async fn breakers_by_hand(sidecar: &WholeSidecar) {
         ("/metrics", "sluice_sidecar_lag_seconds"),
         ("/live", "live"),
     ] {
-        let (status, answer) = sidecar.call("GET", path, "", "").await;
-        assert!(
-            status == 200 && answer.contains(part),
-            "{path}: {status} {answer}"
-        );
+        let is_open = matches!(path, "/metrics" | "/live");
+        for (token, reads) in [(WHOLE_TOKEN, true), (READ_TOKEN, true), ("wrong", is_open)] {
+            let (status, answer) = sidecar.call("GET", path, token, "").await;
+            let want = if reads { 200 } else { 401 };
+            assert!(
+                status == want && answer.contains(part) == reads,
+                "{path}: {status} {answer}"
+            );
+        }
     }
+    // Who may only look can't act.
+    let trip = "/breakers/cash_out/account/a-1/trip";
+    let why = r#"{"by":"ann","reason":"drill"}"#;
+    assert_eq!(sidecar.call("POST", trip, READ_TOKEN, why).await.0, 401);
+    assert_eq!(
+        sidecar.call("GET", "/fence/core-1", READ_TOKEN, "").await.0,
+        401
+    );
     assert_eq!(
         sidecar.call("GET", "/fence/core-1", "wrong", "").await.0,
         401
     );
     assert_eq!(
-        sidecar.call("GET", "/verdicts?limit=x", "", "").await.0,
+        sidecar
+            .call("GET", "/verdicts?limit=x", WHOLE_TOKEN, "")
+            .await
+            .0,
         400
     );
 }

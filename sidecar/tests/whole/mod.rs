@@ -124,7 +124,7 @@ async fn events(sidecar: &WholeSidecar, brokers: &str) {
     producer.flush(Duration::from_secs(5)).unwrap();
     let begun = Instant::now();
     loop {
-        let (_, status) = sidecar.call("GET", "/status", "", "").await;
+        let (_, status) = sidecar.call("GET", "/status", WHOLE_TOKEN, "").await;
         if status.contains("\"deadLetters\":1,\"events\":9") && status.contains("business.payment=")
         {
             return;

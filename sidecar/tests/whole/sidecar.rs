@@ -3,6 +3,8 @@
 use super::*;
 
 pub const WHOLE_TOKEN: &str = "0123456789abcdef0123456789abcdef";
+/// Of machines that only look.
+pub const READ_TOKEN: &str = "read-0123456789abcdef-0123456789";
 
 pub const WHOLE_RULE: &str = r#"//! id = "balance-adds-up"
 //! guards = "balance is available plus reserved"
@@ -41,6 +43,7 @@ pub fn start(server: &TestServer, brokers: &str, instance: &str) -> WholeSidecar
     for secret in ["provenance_key", "sidecar_token"] {
         std::fs::write(dir.join(secret), WHOLE_TOKEN).unwrap();
     }
+    std::fs::write(dir.join("sidecar_read_token"), READ_TOKEN).unwrap();
     std::fs::create_dir_all(dir.join("rules")).unwrap();
     std::fs::write(dir.join("rules/balance-adds-up.rhai"), WHOLE_RULE).unwrap();
     let text = format!(

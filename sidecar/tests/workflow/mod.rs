@@ -138,7 +138,7 @@ async fn explained(one: &WorkflowSidecar, found: &[Value]) {
         .call(
             "GET",
             &format!("/verdicts/{}", trip["verdictId"].as_str().unwrap()),
-            "",
+            SIDECAR_TOKEN,
             "",
         )
         .await;
@@ -152,5 +152,8 @@ async fn explained(one: &WorkflowSidecar, found: &[Value]) {
         data["about"]["guards"],
         "A balance is available plus reserved."
     );
-    assert_eq!(one.call("GET", "/verdicts/0", "", "").await.0, 404);
+    assert_eq!(
+        one.call("GET", "/verdicts/0", SIDECAR_TOKEN, "").await.0,
+        404
+    );
 }

@@ -35,7 +35,7 @@ pub async fn two_people(one: &WorkflowSidecar, hash: &str) {
     assert_eq!(one.shows(&["adds_up trip"]).await, hash);
     one.refused(approve, BOB_TOKEN, trip, "nothing is proposed")
         .await;
-    let (_, sets) = one.call("GET", "/rules/sets", "", "").await;
+    let (_, sets) = one.call("GET", "/rules/sets", SIDECAR_TOKEN, "").await;
     let newest = &sets["data"][0];
     assert!(
         newest["createdBy"] == "bob"

@@ -81,7 +81,7 @@ impl WorkflowSidecar {
     pub async fn until<T>(&self, path: &str, wanted: impl Fn(&Value) -> Option<T>) -> T {
         let begun = Instant::now();
         loop {
-            let (_, answer) = self.call("GET", path, "", "").await;
+            let (_, answer) = self.call("GET", path, SIDECAR_TOKEN, "").await;
             if let Some(found) = wanted(&answer["data"]) {
                 return found;
             }

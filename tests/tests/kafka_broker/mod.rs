@@ -4,6 +4,7 @@
 mod dead_letters;
 mod kills;
 mod read_back;
+mod secured;
 
 use anyhow::ensure;
 use sluice_contract::event::{BUSINESS_TOPICS, ORDER_TOPIC};

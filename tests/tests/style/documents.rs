@@ -13,7 +13,9 @@ fn metrics_in(text: &str) -> BTreeSet<String> {
             .chars()
             .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
             .collect();
-        if name.starts_with("sluice_core_") || name.starts_with("sluice_sidecar_") {
+        let programs = ["core_", "sidecar_", "listener_", "tls_", "vault_"];
+        let rest = &name["sluice_".len()..];
+        if programs.iter().any(|program| rest.starts_with(program)) {
             let cut = ["_bucket", "_sum", "_count"]
                 .iter()
                 .find_map(|s| name.strip_suffix(s));
@@ -23,11 +25,20 @@ fn metrics_in(text: &str) -> BTreeSet<String> {
     names
 }
 
+/// Folders in which metrics are registered.
+const METRICS_FOLDERS: [&str; 5] = [
+    "core/src/metrics",
+    "sidecar/src/metrics",
+    "contract/src/listener",
+    "contract/src/tls",
+    "contract/src/vault",
+];
+
 #[test]
 fn every_metric_that_a_dashboard_or_alert_names_exists() {
     let read = |path: &str| std::fs::read_to_string(top().join(path)).unwrap();
     let mut exist = BTreeSet::new();
-    for folder in ["core/src/metrics", "sidecar/src/metrics"] {
+    for folder in METRICS_FOLDERS {
         let files = std::fs::read_dir(top().join(folder)).unwrap();
         for file in files.flatten() {
             exist.extend(metrics_in(&std::fs::read_to_string(file.path()).unwrap()));

@@ -6,6 +6,7 @@ use crate::config;
 use crate::ready_queue::ReadyQueue;
 use sluice_contract::clock::now_us;
 use sluice_contract::keys::KeyRing;
+use sluice_contract::tls::ClientTlsSettings;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -115,8 +116,10 @@ fn client_at(url: String, deadline_ms: u64) -> ChannelClient {
         currencies: None,
         send_within_ms: 10_000,
         quiet_ms: 10_000,
+        tls: ClientTlsSettings::default(),
+        plaintext_beyond_loopback: false,
     };
-    ChannelClient::new(&config, KeyRing::fixed(keys()), &ReadyQueue::new(1)).unwrap()
+    ChannelClient::new(&config, KeyRing::fixed(keys()), &ReadyQueue::new(1), None).unwrap()
 }
 
 /// A send-by time that these tests don't reach.

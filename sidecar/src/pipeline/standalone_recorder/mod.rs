@@ -52,6 +52,9 @@ pub async fn record(
     on_progress: impl Fn(u64),
 ) -> anyhow::Result<RecordingSummary> {
     config.check()?;
+    let mut config = config.clone();
+    config.authenticate_kafka()?;
+    let config = &config;
     if !config.mysql.book_servers.is_empty() || config.kafka.changes.is_some() {
         bail!(
             "sluice record reads the binlog of one server, and here there are more or changes come through Kafka: \

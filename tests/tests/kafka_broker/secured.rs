@@ -1,0 +1,138 @@
+//! A real broker that asks for a password over TLS: core and sidecar get in by either
+//! mechanism, and nobody else does.
+
+use super::until;
+use crate::listeners::certificates::CertificateFolder;
+use anyhow::ensure;
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use sluice_contract::clock::now_us;
+use sluice_contract::event::{BUSINESS_TOPICS, BusinessEvent, ORDER_TOPIC};
+use sluice_contract::kafka::KafkaConnection;
+use sluice_drill::load::EventProducer;
+use sluice_drill::setup::secrets::random_hex;
+use sluice_drill::setup::{BrokerSecurity, KafkaBroker};
+use sluice_drill::stage::client::UpstreamSubmit;
+use sluice_tests::{TestStage, options};
+use std::time::Duration;
+
+/// Whether a client with this connection is told of topics.
+async fn is_let_in(connection: &KafkaConnection) -> anyhow::Result<bool> {
+    let mut config = ClientConfig::new();
+    let properties = connection.properties();
+    config.extend(properties.into_iter().map(|(n, v)| (n.to_owned(), v)));
+    config.set("log_level", "0");
+    let consumer: BaseConsumer = config.create()?;
+    let asked = tokio::task::spawn_blocking(move || {
+        consumer.fetch_metadata(Some(ORDER_TOPIC), Duration::from_secs(4))
+    });
+    Ok(asked.await?.is_ok())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_asks_for_a_password_lets_in_who_has_it() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let certificates = CertificateFolder::new(&dir.path().join("certificates"))?;
+    let security = BrokerSecurity {
+        user: "sluice".to_owned(),
+        password: random_hex(),
+        key_and_certificate: certificates.path("server.both"),
+        ca: certificates.path("ca.pem"),
+    };
+    let data = dir.path().join("kafka");
+    let broker = KafkaBroker::start_with(&data, None, Some(&security)).await?;
+    for topic in BUSINESS_TOPICS.iter().chain([&ORDER_TOPIC]) {
+        broker.create_topic(topic, 2).await?;
+    }
+    let plain = security.connection(&broker.brokers(), "PLAIN");
+    let scram = security.connection(&broker.brokers(), "SCRAM-SHA-256");
+    ensure!(is_let_in(&plain).await? && is_let_in(&scram).await?);
+    let wrong = BrokerSecurity {
+        password: random_hex(),
+        ..security.clone()
+    };
+    for sasl in ["PLAIN", "SCRAM-SHA-256"] {
+        ensure!(
+            !is_let_in(&wrong.connection(&broker.brokers(), sasl)).await?,
+            "{sasl}"
+        );
+    }
+    ensure!(!is_let_in(&KafkaConnection::open(&broker.brokers())).await?);
+    let other = CertificateFolder::new(&dir.path().join("other"))?;
+    let strange = BrokerSecurity {
+        ca: other.path("ca.pem"),
+        ..security.clone()
+    };
+    ensure!(!is_let_in(&strange.connection(&broker.brokers(), "PLAIN")).await?);
+    core_and_sidecar_get_in(&broker, &security).await
+}
+
+/// A whole stage on that broker: events go in and out.
+async fn core_and_sidecar_get_in(
+    broker: &KafkaBroker,
+    security: &BrokerSecurity,
+) -> anyhow::Result<()> {
+    let plain = security.connection(&broker.brokers(), "PLAIN");
+    let table = format!(
+        "[kafka.security]\nca = '{}'\nuser = 'sluice'\n",
+        security.ca.display()
+    );
+    let mut options = options();
+    options.brokers = Some(broker.brokers());
+    options.core_extra += &format!("\n{table}sasl = 'SCRAM-SHA-256'\n");
+    options.sidecar_extra += &format!("\n{table}sasl = 'PLAIN'\n");
+    options.env = vec![(
+        "SLUICE_KAFKA_PASSWORD".to_owned(),
+        security.password.clone(),
+    )];
+    let set = TestStage::up(options).await?;
+    let events = EventProducer::at(&plain)?;
+    let event = BusinessEvent {
+        id: "e-1".to_owned(),
+        kind: "payment.succeeded".to_owned(),
+        account_id: "M1".to_owned(),
+        biz_no: "p-1".to_owned(),
+        amount: 10.into(),
+        currency: "CNY".to_owned(),
+        occurred_us: now_us(),
+    };
+    events.send(&event).await?;
+    until("core and sidecar have read the payment", async || {
+        let booked = "sluice_core_intake_events_total{result=\"booked\"}";
+        let evaluated = set
+            .stage
+            .sidecar_metric("sluice_sidecar_events_total")
+            .await?;
+        Ok(set.stage.core_metric(booked).await? == 1 && evaluated > 0)
+    })
+    .await?;
+    set.stage.client.deposit("A1", 10.into(), "d-1").await?;
+    let ask = UpstreamSubmit {
+        from: "A1".to_owned(),
+        to: "6222020000000001".to_owned(),
+        amount: "1".to_owned(),
+        transaction_id: "t-1".to_owned(),
+        biz_no: "w-1".to_owned(),
+        channel: "psp".to_owned(),
+    };
+    set.stage.client.submit(&ask).await?;
+    until("the core has published", async || {
+        Ok(published(&plain).await? > 0)
+    })
+    .await
+}
+
+/// Messages on the topic of orders.
+async fn published(connection: &KafkaConnection) -> anyhow::Result<i64> {
+    let mut config = ClientConfig::new();
+    let properties = connection.properties();
+    config.extend(properties.into_iter().map(|(n, v)| (n.to_owned(), v)));
+    let consumer: BaseConsumer = config.create()?;
+    let asked = tokio::task::spawn_blocking(move || {
+        (0..2).try_fold(0, |sum, partition| {
+            let ends = consumer.fetch_watermarks(ORDER_TOPIC, partition, Duration::from_secs(4))?;
+            anyhow::Ok(sum + ends.1)
+        })
+    });
+    asked.await?
+}
