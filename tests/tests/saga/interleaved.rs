@@ -34,6 +34,7 @@ async fn a_repeat_is_not_told_accepted_while_its_booking_is_refused() -> anyhow:
     let request = IdempotentRequest {
         client: "local".into(),
         key: "poor".into(),
+        scope: String::new(),
         request_hash: format!("{:064}", 0),
         booking: order,
     };
