@@ -19,6 +19,7 @@ GRANT INSERT, UPDATE ON `{base}_orders`.`orders` TO '{base}_core'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_orders`.`attempt` TO '{base}_core'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_orders`.`cases` TO '{base}_core'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_orders`.`limit_total` TO '{base}_core'@'{host}';
+GRANT INSERT, UPDATE, DELETE ON `{base}_orders`.`limit_client_hour` TO '{base}_core'@'{host}';
 GRANT INSERT ON `{base}_orders`.`order_transition` TO '{base}_core'@'{host}';
 GRANT INSERT, DELETE ON `{base}_orders`.`idempotency` TO '{base}_core'@'{host}';
 GRANT INSERT, DELETE ON `{base}_orders`.`outbox` TO '{base}_core'@'{host}';

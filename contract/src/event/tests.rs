@@ -9,8 +9,23 @@ fn events_by_table() {
     };
     let good = |text: &str| event("payment.succeeded", &format!("\"{text}\""), "a");
     let twice = event("payment.succeeded", "\"1\"", "a").replace("\"more\":2", "\"id\":\"e2\"");
+    let paid_by = |kind: &str, payer: &str| {
+        let more = format!("\"payerAccountId\":{payer}");
+        event(kind, "\"1\"", "a").replace("\"more\":2", &more)
+    };
     let cases = [
         (good("1.50"), None),
+        (paid_by("payment.succeeded", "\"wallet-1\""), None),
+        (paid_by("payment.succeeded", "null"), None),
+        (
+            paid_by("payment.succeeded", "\"\""),
+            Some(EventError::EmptyField),
+        ),
+        (
+            paid_by("payment.succeeded", "5"),
+            Some(EventError::Malformed),
+        ),
+        (paid_by("deposit.received", "5"), None),
         (good("9999999999999999.9999"), None),
         (event("deposit.received", "\"1.50\"", "a"), None),
         (event("withdraw.requested", "\"1\"", "a"), None),

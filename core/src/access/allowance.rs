@@ -19,7 +19,7 @@ const HOUR_US: i64 = 3_600_000_000;
 const SHARE_TIMEOUT: Duration = Duration::from_secs(2);
 /// A share that nobody spends goes back after this, so that other cores can spend it.
 const IDLE_SHARE_INTERVAL: Duration = Duration::from_secs(3);
-/// How long the database's word that too little is left is believed.
+/// Time for which the database's word that too little is left is believed.
 const TOO_LITTLE_INTERVAL: Duration = Duration::from_millis(500);
 
 /// An allowance: the calls of one kind, by one client, in one currency.
@@ -37,7 +37,7 @@ struct HourShare {
     /// Major units that may still be spent.
     left: Decimal,
     spent_at: Instant,
-    /// What all cores together could still take when somebody last looked in vain.
+    /// Amount that all cores together could still take when somebody last looked in vain.
     too_little: Option<(Decimal, Instant)>,
 }
 

@@ -52,3 +52,39 @@ fn outcomes_are_read_back_and_fit_their_column() {
         assert!(error.as_str().len() <= 20);
     }
 }
+
+#[test]
+fn a_refund_goes_back_to_who_paid_and_a_settlement_to_the_merchant() {
+    let paid = |payment: &'static str, payer| BookingAmount {
+        counterparty: payer,
+        ..sum(10, OrderKind::CashOut, Some(payment))
+    };
+    let mut books = LockedBooks::default();
+    for capture in [paid("p", Some("payer")), paid("q", None)] {
+        books.book(PostingKind::Capture, &capture).unwrap();
+    }
+    let refund = |payment: &'static str, to, unknown_payer_ok| BookingAmount {
+        counterparty: to,
+        unknown_payer_ok,
+        ..sum(1, OrderKind::Refund, Some(payment))
+    };
+    let (other, unknown) = (
+        Err(BookingError::NotThePayer),
+        Err(BookingError::UnknownPayer),
+    );
+    for (asked, expected) in [
+        (refund("p", Some("payer"), false), Ok(())),
+        (refund("p", Some("mule"), false), other),
+        (refund("p", Some("mule"), true), other),
+        (refund("p", None, false), other),
+        (refund("q", Some("payer"), false), unknown),
+        (refund("q", Some("payer"), true), Ok(())),
+        (sum(1, OrderKind::Settlement, Some("q")), Ok(())),
+    ] {
+        assert_eq!(
+            books.book(PostingKind::Reserve, &asked),
+            expected,
+            "{asked:?}"
+        );
+    }
+}

@@ -60,3 +60,21 @@ fn the_same_payment_has_the_same_key_and_other_words_another_hash() {
         key(&account, &"q".repeat(MAX_KEY_BYTES))
     );
 }
+
+#[test]
+fn the_payer_is_part_of_what_was_told() {
+    let of = |payer: Option<&str>| {
+        let mut told = event("M-1", "P-1", "5", "CNY");
+        told.payer_account_id = payer.map(str::to_owned);
+        capture_request(&told, 1)
+    };
+    let hash = |payer| of(payer).unwrap().request_hash;
+    assert_ne!(hash(Some("wallet-1")), hash(Some("wallet-2")));
+    assert_ne!(hash(Some("wallet-1")), hash(None));
+    let BookingRequest::Capture(capture) = of(Some("wallet-1")).unwrap().booking else {
+        unreachable!("a payment is captured")
+    };
+    assert_eq!(capture.payer.as_deref(), Some("wallet-1"));
+    let why = of(Some("a wallet")).err().unwrap_or_default();
+    assert!(why.contains("payerAccountId"), "{why}");
+}

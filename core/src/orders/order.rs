@@ -55,7 +55,7 @@ pub struct Order {
     pub updated_us: i64,
     /// Hash of the strongest name of its request; none once a refused booking has freed it.
     pub identity: Option<String>,
-    /// Whom the client asked for, as its keys are scoped.
+    /// The user for whom the client asked, as its keys are scoped.
     pub key_scope: Option<String>,
     /// The failed order that this one tries again.
     pub predecessor_id: Option<String>,

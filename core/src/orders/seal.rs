@@ -96,15 +96,13 @@ impl OrderSeals {
     /// Takes out the rows that the core did not write like that.
     pub fn take_altered(&self, orders: &mut Vec<Order>) -> Vec<AlteredOrder> {
         let mut altered = Vec::new();
-        orders.retain(|order| {
-            let checked = self.check(order);
-            let at = || order.at();
-            altered.extend(
-                checked
-                    .err()
-                    .map(|breach| AlteredOrder { at: at(), breach }),
-            );
-            checked.is_ok()
+        orders.retain(|order| match self.check(order) {
+            Ok(()) => true,
+            Err(breach) => {
+                let at = order.at();
+                altered.push(AlteredOrder { at, breach });
+                false
+            }
         });
         altered
     }

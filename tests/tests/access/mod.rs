@@ -1,4 +1,4 @@
-//! Who may call, and what each may do: on real processes, by callers that lie.
+//! Callers and grants: who may do what, on real processes, by callers that lie.
 
 mod amounts;
 mod deposits;

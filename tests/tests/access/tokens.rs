@@ -121,7 +121,6 @@ fn forged(known: &IssuerPair) -> anyhow::Result<Vec<String>> {
     tokens.push(format!("{}.{other}.{}", parts[0], parts[2]));
     tokens.push(format!("{}.{}", parts[0], parts[1]));
     tokens.push(format!("{good}.{}", parts[2]));
-    tokens.push(format!("{good} "));
     Ok(tokens)
 }
 

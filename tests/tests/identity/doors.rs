@@ -5,7 +5,11 @@ use crate::identity::{
     restart_core, second_core, withdraw,
 };
 use anyhow::ensure;
+use futures_util::future::join_all;
 use serde_json::json;
+use sluice_drill::stage::client::StageClient;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeat_by_any_door_is_the_first_order() -> anyhow::Result<()> {
@@ -143,5 +147,53 @@ async fn deleted_idempotency_rows_open_no_second_order() -> anyhow::Result<()> {
     ensure!(order(&client, "x", &bodies[1]).await? == first[1]);
     ensure!(order(&client, "y", &bodies[2]).await? == first[2]);
     ensure!(reserved(&set, "D").await? == "70");
+    Ok(())
+}
+
+/// Asks until the answer is clear, as upstreams do.
+async fn until_clear(
+    client: StageClient,
+    key: String,
+    body: serde_json::Value,
+) -> anyhow::Result<String> {
+    let begun = Instant::now();
+    loop {
+        match withdraw(&client, &key, &body).await {
+            Ok((202, answer)) => return id_of(&answer),
+            Ok((409 | 503, _)) | Err(_) if begun.elapsed() < Duration::from_secs(60) => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            other => anyhow::bail!("{key}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_core_killed_between_any_two_lines_leaves_one_order_a_number() -> anyhow::Result<()> {
+    const ROUNDS: u64 = 6;
+    let mut set = accepting().await?;
+    fund(&set, "D", "1000.00").await?;
+    let (_second, other) = second_core(&set).await?;
+    for round in 0..ROUNDS {
+        let named = body("D", "10.00", json!({ "bizNo": format!("B-{round}") }));
+        let asks = (0..16).map(|n| {
+            let client = if n % 2 == 0 {
+                &set.stage.client
+            } else {
+                &other
+            };
+            let key = format!("kill-{round}-{n}");
+            tokio::spawn(until_clear(client.clone(), key, named.clone()))
+        });
+        let asks: Vec<_> = asks.collect();
+        tokio::time::sleep(Duration::from_millis(2 + 3 * round)).await;
+        restart_core(&mut set).await?;
+        let mut ids = BTreeSet::new();
+        for asked in join_all(asks).await {
+            ids.insert(asked??);
+        }
+        ensure!(ids.len() == 1, "{round}: {ids:?}");
+    }
+    ensure!(reserved(&set, "D").await? == (10 * ROUNDS).to_string());
     Ok(())
 }

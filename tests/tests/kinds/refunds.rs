@@ -100,7 +100,7 @@ fn refund(to: &str, amount: &str, channel: &str) -> Value {
         format!("P-{to}")
     };
     json!({ "accountId": "M", "paymentNo": payment, "toAccountId": to, "amount": amount, "currency": "CNY",
-            "bankCode": "ICBC", "userId": "u-1", "bizNo": format!("R-{to}"), "channel": channel })
+            "bankCode": "ICBC", "userId": "u-1", "bizNo": format!("R-{to}-{amount}"), "channel": channel })
 }
 
 fn settle(more: Value) -> Value {

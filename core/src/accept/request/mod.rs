@@ -73,8 +73,8 @@ impl BookingRequest {
 #[derive(Debug, Clone)]
 pub struct IdempotentRequest {
     pub client: String,
-    /// For whom the client asks, if it has users of its own: one user's names are never
-    /// another's. Empty for none.
+    /// The user for whom the client asks, if it has users of its own: one user's names are
+    /// never another's. Empty for none; 64 bytes at most.
     pub scope: String,
     pub key: String,
     pub request_hash: String,
