@@ -4,15 +4,16 @@
 use crate::output::progress::ProgressDisplay;
 use crate::stage::{DrillStage, StageOptions};
 use anyhow::{Context, ensure};
+use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Pool};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use sluice_contract::clock::now_us;
 use sluice_contract::event::{ORDER_TOPIC, OrderEvent};
 use sluice_contract::ids::new_tx_id;
-use sluice_contract::sql;
+use sluice_contract::kafka::KafkaConnection;
+use sluice_contract::sql::{self, Pool};
 use sluice_core::outbox_relay::{OutboxRelay, producer};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -75,6 +76,8 @@ fn events() -> Vec<OrderEvent> {
         currency: "CNY".into(),
         version: 3,
         occurred_us: 1_795_285_800_000_000,
+        correlation_id: None,
+        traceparent: None,
     };
     (0..EVENTS_PER_ROW).map(event).collect()
 }
@@ -96,7 +99,7 @@ async fn fill(conn: &mut Conn, stage: &DrillStage, rows: u64, events: &str) -> a
 }
 
 async fn floor(brokers: &str, rows: u64) -> anyhow::Result<u64> {
-    let producer: FutureProducer = producer(brokers)?;
+    let producer: FutureProducer = producer(&KafkaConnection::open(brokers))?;
     let (events, begun) = (events(), Instant::now());
     for start in (0..rows).step_by(1_000) {
         let mut sent = Vec::new();
@@ -117,14 +120,13 @@ async fn floor(brokers: &str, rows: u64) -> anyhow::Result<u64> {
 }
 
 async fn drain(stage: &DrillStage, rows: u64) -> anyhow::Result<u64> {
-    let options = sql::options(&stage.url)?.db_name(Some(stage.schemas.orders.clone()));
-    let pool: Pool = sql::pool_of(options, 4)?;
+    let pool = Pool::open(&stage.url, &stage.schemas.orders, 4)?;
     let mut relay = OutboxRelay {
         pool: pool.clone(),
         schemas: stage.schemas.clone(),
         key: stage.key.clone(),
         owner: "bench".into(),
-        producer: Some(producer(&stage.brokers)?),
+        producer: Some(producer(&KafkaConnection::open(&stage.brokers))?),
         archive_after: Duration::MAX,
         held_until_us: 0,
         counted: None,
@@ -136,7 +138,6 @@ async fn drain(stage: &DrillStage, rows: u64) -> anyhow::Result<u64> {
         gone += some;
     }
     let elapsed = begun.elapsed();
-    pool.disconnect().await?;
     Ok(per_second(rows, elapsed))
 }
 
