@@ -37,6 +37,8 @@ fn event(account: usize, number: usize) -> OrderEvent {
         currency: "CNY".into(),
         version: number as i64,
         occurred_us: 1,
+        correlation_id: None,
+        traceparent: None,
     }
 }
 

@@ -7,20 +7,21 @@ use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use serde_json::json;
 use sluice_contract::clock::now_us;
+use sluice_contract::sql::Pool;
 use sluice_core::closing::DayClosing;
 use sluice_tests::TestStage;
 use std::time::{Duration, Instant};
 
 /// The very closing that a core runs, for a day that ends when the test says so.
 async fn close(set: &TestStage, until_us: i64) -> anyhow::Result<()> {
-    let pool = set.stage.pool.clone();
+    let (url, schemas) = (&set.stage.url, &set.stage.schemas);
     let closing = DayClosing {
-        balance: pool.clone(),
-        ledger: pool.clone(),
+        balance: Pool::open(url, &schemas.balance, 2)?,
+        ledger: Pool::open(url, &schemas.ledger, 2)?,
         together: true,
         schemas: set.stage.schemas.clone(),
         owner: "test".into(),
-        orders: pool,
+        orders: Pool::open(url, &schemas.orders, 2)?,
     };
     let begun = Instant::now();
     while !closing.close_all(until_us).await? {

@@ -5,7 +5,9 @@ use anyhow::{Context, ensure};
 use serde_json::json;
 use sluice_contract::clock::now_us;
 use sluice_contract::keys::SigningKeys;
-use sluice_contract::signing::{SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};
+use sluice_contract::signing::{
+    MessageDirection, MessageScope, NONCE_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, new_nonce,
+};
 use sluice_drill::load::http;
 use sluice_tests::{TestStage, options};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -45,13 +47,20 @@ async fn notify(set: &TestStage) -> anyhow::Result<u16> {
     let secrets = set.stage.dir.join("secrets");
     let keys = SigningKeys::load("channel_unionpay", Some(&secrets))?;
     let now = now_us() / 1_000_000;
-    let signature = sign(keys.current(), now, body.to_string().as_bytes());
+    let (path, nonce) = ("/withdraw/notify/unionpay", new_nonce());
+    let scope = MessageScope {
+        direction: MessageDirection::Callback,
+        channel: "unionpay",
+        path,
+        nonce: &nonce,
+    };
+    let signature = scope.sign(keys.current(), now, body.to_string().as_bytes());
     let now = now.to_string();
     let headers = [
         (SIGNATURE_HEADER, signature.as_str()),
         (TIMESTAMP_HEADER, now.as_str()),
+        (NONCE_HEADER, nonce.as_str()),
     ];
-    let path = "/withdraw/notify/unionpay";
     Ok(set.stage.client.post(path, &body, &headers).await?.0)
 }
 

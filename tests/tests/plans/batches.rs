@@ -5,7 +5,9 @@ use crate::plans::judge::{MAX_ROWS_READ, complaint, counters, rows_read};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use sluice_contract::schema::Schemas;
+use sluice_contract::sql;
 use sluice_core::balance;
+use sluice_core::batch::LockWait;
 use sluice_core::cases::{self, CaseClosing};
 use sluice_core::orders::{OrderRef, repo};
 use sluice_core::routing::limits::{self, LimitTimes};
@@ -23,7 +25,11 @@ fn order_id(n: u64) -> String {
 }
 
 /// Complaints about them.
-pub(super) async fn complaints(conn: &mut Conn, schemas: &Schemas) -> anyhow::Result<Vec<String>> {
+pub(super) async fn complaints(
+    conn: &mut Conn,
+    url: &str,
+    schemas: &Schemas,
+) -> anyhow::Result<Vec<String>> {
     let mut wrong = Vec::new();
     for statement in statements(schemas) {
         wrong.extend(complaint(conn, schemas, &statement).await?);
@@ -35,12 +41,13 @@ pub(super) async fn complaints(conn: &mut Conn, schemas: &Schemas) -> anyhow::Re
         }
     }
     assert!(MAX_BATCH * 8 <= MAX_ROWS_READ);
-    wrong.extend(claim_complaints(conn).await?);
+    let pool = sql::Pool::open(url, &schemas.orders, 1)?;
+    wrong.extend(claim_complaints(&mut pool.get_conn().await?).await?);
     Ok(wrong)
 }
 
 /// Complaints about what a full claim locks and reads, by the functions that it calls.
-async fn claim_complaints(conn: &mut Conn) -> anyhow::Result<Vec<String>> {
+async fn claim_complaints(conn: &mut sql::Conn) -> anyhow::Result<Vec<String>> {
     let at: Vec<OrderRef> = (0..MAX_BATCH)
         .map(|n| {
             // As `fill` has them: every other order is the busy account's.
@@ -54,7 +61,7 @@ async fn claim_complaints(conn: &mut Conn) -> anyhow::Result<Vec<String>> {
         .collect();
     conn.query_drop("START TRANSACTION").await?;
     let begun = counters(conn).await?;
-    let orders = repo::lock(conn, at.iter()).await?;
+    let orders = repo::lock(conn, at.iter(), LockWait::Usual).await?;
     let locked = counters(conn).await?;
     repo::live_attempts(conn, orders.iter()).await?;
     let looked = counters(conn).await?;

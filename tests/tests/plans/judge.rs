@@ -107,7 +107,7 @@ fn key_complaint(row: &Row) -> Option<String> {
 }
 
 /// Sum of the session's counters of row reads.
-pub(super) async fn counters(conn: &mut Conn) -> anyhow::Result<u64> {
+pub(super) async fn counters(conn: &mut impl Queryable) -> anyhow::Result<u64> {
     let rows: Vec<(String, String)> = conn
         .query("SHOW SESSION STATUS LIKE 'Handler_read%'")
         .await?;

@@ -73,7 +73,7 @@ async fn plans_hold(options: StageOptions) -> anyhow::Result<()> {
         statements.len()
     );
     fill::fill(&mut conn, &schemas, row_count()).await?;
-    let mut wrong = batches::complaints(&mut conn, &schemas).await?;
+    let mut wrong = batches::complaints(&mut conn, &set.stage.url, &schemas).await?;
     for statement in &statements {
         wrong.extend(judge::complaint(&mut conn, &schemas, statement).await?);
     }

@@ -37,6 +37,7 @@ async fn a_repeat_is_not_told_accepted_while_its_booking_is_refused() -> anyhow:
         scope: String::new(),
         request_hash: format!("{:064}", 0),
         booking: order,
+        origin: sluice_contract::traces::RequestOrigin::fresh(),
     };
     // The repeat has read its key; the refusal frees it before the repeat reads the intent.
     proxy.shut_before("FROM booking_intent");
