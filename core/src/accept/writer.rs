@@ -33,7 +33,7 @@ pub struct AcceptWriter {
 /// Books that the writer writes to.
 enum AcceptedBooks {
     /// On the orders' own server.
-    Together(AcceptTransaction),
+    Together(Box<AcceptTransaction>),
     /// Balance and ledger on servers of their own.
     Split(Arc<BookingSaga>),
 }
@@ -50,7 +50,9 @@ impl AcceptWriter {
     ) -> Self {
         let books = match saga {
             Some(saga) => AcceptedBooks::Split(saga),
-            None => AcceptedBooks::Together(AcceptTransaction::new(pool, schemas, key, ready)),
+            None => {
+                AcceptedBooks::Together(Box::new(AcceptTransaction::new(pool, schemas, key, ready)))
+            }
         };
         AcceptWriter {
             max_batch: config.max_batch,

@@ -71,7 +71,12 @@ pub fn callback_router(api: Arc<CoreApi>) -> Router {
         .method_not_allowed_fallback(|| async {
             ApiError::new(ApiCode::NoSuchPath, "no such method on this path")
         })
+        .layer(middleware::from_fn_with_state(
+            api.clone(),
+            authorize::authorize,
+        ))
         .layer(middleware::from_fn(count))
+        .layer(middleware::from_fn(correlation::correlate))
         .with_state(api)
 }
 

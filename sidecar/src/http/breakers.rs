@@ -94,7 +94,7 @@ async fn move_breaker(
         ),
         (Ok(BreakerMoveResult::SealBroken(why)), _) => refuse(
             ApiCode::TooLate,
-            &format!(
+            format!(
                 "the breakers were changed by hand ({why}): look at each, then `sluice breakers seal`"
             ),
         ),
