@@ -29,12 +29,21 @@ const FORGET_INTERVAL: Duration = Duration::from_secs(10);
 pub type ClientKey = Arc<dyn Fn(&Extensions, &HeaderMap) -> Option<u64> + Send + Sync>;
 
 /// The client by what it shows to be itself, before anybody has checked it: who makes
-/// names up has no more than the rate of the address.
+/// tokens up has no more than the rate of the address. A signed request shows another
+/// signature each time; its client's name counts, of one address: a name can be known to
+/// others, who must not use up its rate.
 pub fn authorization_key() -> ClientKey {
     let hasher = RandomState::new();
-    Arc::new(move |_, headers| {
-        let shown = headers.get(header::AUTHORIZATION)?;
-        Some(hasher.hash_one(shown.as_bytes()))
+    Arc::new(move |extensions, headers| {
+        let shown = headers.get(header::AUTHORIZATION)?.as_bytes();
+        let mut fields = shown.split(|byte| matches!(byte, b' ' | b','));
+        let name = fields.find(|field| field.starts_with(b"client="));
+        let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+        let network = peer.map(|peer| network_of(peer.ip()));
+        Some(match name {
+            Some(name) => hasher.hash_one((network, name)),
+            None => hasher.hash_one(shown),
+        })
     })
 }
 

@@ -153,7 +153,7 @@ async fn who_asks_too_often_is_told_when_to_come_back() {
     }
     let first = refusals.first().unwrap();
     assert!(
-        first.contains("\"code\":42901") && first.contains("retry-after: 1\r\n"),
+        first.contains("\"code\":42902") && first.contains("retry-after: 1\r\n"),
         "{first}"
     );
     assert!(as_client("two").await.ends_with("here"), "another client");
@@ -198,4 +198,24 @@ async fn a_stop_lets_open_requests_end_and_closes_idle_connections() {
     stopped.unwrap();
     assert!(answer.ends_with("done"), "{answer}");
     assert!(TcpStream::connect(&address).await.is_err());
+}
+
+#[test]
+fn a_signed_request_is_its_clients_whatever_its_signature_and_no_other_addresss() {
+    let key = authorization_key();
+    let of = |peer: &str, shown: &'static str| {
+        let mut extensions = axum::http::Extensions::new();
+        let peer: std::net::SocketAddr = peer.parse().unwrap();
+        extensions.insert(axum::extract::ConnectInfo(peer));
+        let mut headers = axum::http::HeaderMap::new();
+        headers.insert("authorization", shown.parse().unwrap());
+        key(&extensions, &headers)
+    };
+    let first = of("10.0.0.1:1", "S client=a,nonce=1,signature=00");
+    assert_eq!(first, of("10.0.0.1:2", "S client=a, nonce=2,signature=11"));
+    assert_ne!(first, of("10.0.0.1:1", "S client=b,nonce=1,signature=00"));
+    assert_ne!(first, of("10.0.0.2:1", "S client=a,nonce=1,signature=00"));
+    let token = of("10.0.0.1:1", "Bearer one");
+    assert_eq!(token, of("10.0.0.2:1", "Bearer one"));
+    assert_ne!(token, of("10.0.0.1:1", "Bearer two"));
 }

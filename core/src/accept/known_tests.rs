@@ -38,7 +38,8 @@ fn first(booking: WithdrawalBooking) -> Order {
 #[test]
 fn a_request_that_differs_is_told_in_which_field() {
     let order = first(booking());
-    let differs: [(fn(&mut WithdrawalBooking), Option<&str>); 16] = [
+    type Difference = (fn(&mut WithdrawalBooking), Option<&'static str>);
+    let differs: [Difference; 16] = [
         (|_| (), None),
         (|w| w.amount.rescale(4), None),
         (|w| w.account_id = "B".into(), Some("accountId")),

@@ -19,7 +19,9 @@ const NUMBERS: &[(&str, u64, u64)] = &[
     ("recovery.query_initial_delay_ms", 0, 3_600_001),
     ("recovery.query_max_delay_ms", 0, 86_400_001),
     ("recovery.callback_wait_ms", 3_600_001, 1 << 40),
-    ("recovery.max_queries", 0, 1_001),
+    ("recovery.silence_case_after_ms", 0, 7_776_000_001),
+    ("recovery.pending_case_after_ms", 0, 7_776_000_001),
+    ("recovery.manual_query_max_delay_ms", 0, 7_776_000_001),
     ("recovery.max_concurrent_queries", 0, 1_001),
     ("recovery.unsent_case_after_ms", 0, 604_800_001),
     ("acknowledgement.initial_delay_ms", 0, 86_400_001),
@@ -36,6 +38,9 @@ const NUMBERS: &[(&str, u64, u64)] = &[
     ("channels.query_concurrency", 0, 4_097),
     ("channels.deadline_ms", 0, 300_001),
     ("channels.connect_timeout_ms", 0, 300_001),
+    ("channels.send_within_ms", 0, 60_001),
+    ("channels.quiet_ms", 0, 86_400_001),
+    ("listing.delay_ms", 600_001, 1_000_000),
 ];
 
 fn error_of(text: &str) -> String {
@@ -83,6 +88,7 @@ fn every_number_of_the_settings_is_in_the_table() {
         ("fence", include_str!("fence.rs")),
         ("callbacks", include_str!("callbacks.rs")),
         ("mysql", include_str!("servers.rs")),
+        ("listing", include_str!("listing.rs")),
     ] {
         for line in text.lines().filter_map(|l| l.strip_prefix("    pub ")) {
             let name = line.split(':').next().unwrap_or_default();
@@ -98,7 +104,7 @@ fn every_number_of_the_settings_is_in_the_table() {
 #[test]
 fn plaintext_beyond_loopback_is_said_or_refused() {
     let tls = "tls = { certificate = 'c', key = 'k' }";
-    let far = "listen = '0.0.0.0:7100'\nclients = ['shop']\n";
+    let far = "listen = '0.0.0.0:7100'\nclients = [{ name = 'shop', accounts = ['*'] }]\n";
     let callbacks = "callbacks.listen = '[::]:7102'\n";
     let said = "plaintext_beyond_loopback = true";
     for (before, after, named) in [

@@ -75,6 +75,8 @@ impl Answer {
 pub(super) struct Upstream {
     http: reqwest::Client,
     base: String,
+    /// Base URL of the listener that channels call.
+    callbacks: String,
     headers: Vec<(String, String)>,
 }
 
@@ -84,6 +86,7 @@ impl Upstream {
         Ok(Upstream {
             http: reqwest::Client::builder().no_proxy().build()?,
             base: set.stage.ports.url(set.stage.ports.core),
+            callbacks: set.stage.ports.url(set.stage.ports.callbacks),
             headers: Vec::new(),
         })
     }
@@ -109,7 +112,11 @@ impl Upstream {
     }
 
     pub async fn send(&self, method: &str, path: &str, body: &str) -> anyhow::Result<Answer> {
-        let url = format!("{}{path}", self.base);
+        let base = match path.starts_with("/withdraw/notify/") {
+            true => &self.callbacks,
+            false => &self.base,
+        };
+        let url = format!("{base}{path}");
         let mut request = self
             .http
             .request(method.parse()?, url)

@@ -55,7 +55,9 @@ async fn fund(set: &TestStage, account: &str, amount: &str) -> anyhow::Result<()
 fn body(account: &str, amount: &str, more: Value) -> Value {
     let mut body = json!({ "fromAccountId": account, "toAccountId": "payee", "amount": amount });
     let more = more.as_object().cloned().unwrap_or_default();
-    body.as_object_mut().map(|o| o.extend(more));
+    if let Some(fields) = body.as_object_mut() {
+        fields.extend(more);
+    }
     body
 }
 

@@ -1,7 +1,7 @@
 //! Statements of full batches, made by the very functions that the core calls: a stage's
 //! short run has no batch of five hundred, and the plan of a list changes with its length.
 
-use crate::plans::judge::{MAX_ROWS_READ, complaint, counters, rows_read};
+use crate::plans::judge::{complaint, counters, rows_read};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use sluice_contract::schema::Schemas;
@@ -40,7 +40,6 @@ pub(super) async fn complaints(
             wrong.push(format!("a full batch reads {read} rows: {short}"));
         }
     }
-    assert!(MAX_BATCH * 8 <= MAX_ROWS_READ);
     let pool = sql::Pool::open(url, &schemas.orders, 1)?;
     wrong.extend(claim_complaints(&mut pool.get_conn().await?).await?);
     Ok(wrong)

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Spans arrive within this, or something is wrong.
@@ -39,7 +39,9 @@ impl SpanCollector {
             let Ok(export) = ExportTraceServiceRequest::decode(body) else {
                 return StatusCode::BAD_REQUEST;
             };
-            kept.lock().unwrap().push(export);
+            kept.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(export);
             StatusCode::OK
         };
         let app = Router::new().route("/v1/traces", post(take));
@@ -55,12 +57,15 @@ impl SpanCollector {
 
     /// Everything that came, in words: names, attributes and resources.
     pub fn text(&self) -> String {
-        format!("{:?}", self.exports.lock().unwrap())
+        format!(
+            "{:?}",
+            self.exports.lock().unwrap_or_else(PoisonError::into_inner)
+        )
     }
 
     /// Spans of the trace.
     pub fn spans(&self, trace: &str) -> Vec<CollectedSpan> {
-        let exports = self.exports.lock().unwrap();
+        let exports = self.exports.lock().unwrap_or_else(PoisonError::into_inner);
         let all = exports.iter().flat_map(|export| &export.resource_spans);
         let mut found = Vec::new();
         for of in all {
