@@ -35,6 +35,9 @@ pub struct KafkaSecuritySettings {
     pub sasl: Option<String>,
     /// The SASL user; its password is the secret `kafka_password`.
     pub user: String,
+    /// Business events count only with the signature of a producer that has the secret
+    /// `event_producer_key`.
+    pub signed_events: bool,
     /// Beyond loopback without TLS: events and passwords can be read on their way.
     pub plaintext_beyond_loopback: bool,
 }

@@ -10,12 +10,16 @@ use sluice_contract::traces::{
 
 /// Reads the origin of an upstream's event; a fresh one if it names none.
 pub fn origin(message: &BorrowedMessage<'_>) -> RequestOrigin {
-    let text = |name: &str| {
-        let mut headers = message.headers()?.iter();
-        let found = headers.find(|header| header.key.eq_ignore_ascii_case(name))?;
-        std::str::from_utf8(found.value?).ok()
-    };
+    let text = |name: &str| std::str::from_utf8(value(message, name)?).ok();
     RequestOrigin::read(text(CORRELATION_HEADER), text(TRACEPARENT_HEADER))
+}
+
+/// Finds the first header of this name.
+pub fn value<'m>(message: &'m BorrowedMessage<'_>, name: &str) -> Option<&'m [u8]> {
+    let mut headers = message.headers()?.iter();
+    headers
+        .find(|header| header.key.eq_ignore_ascii_case(name))?
+        .value
 }
 
 /// Begins the span of an event's publishing; it ends when the event is acknowledged.

@@ -33,6 +33,7 @@ use crate::reload::RuleReloader;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::shutdown::{ProgramStages, shut_down};
 use anyhow::Context;
+use sluice_contract::keys;
 use sluice_contract::listener::{BoundListener, authorization_key, reserve_descriptors};
 use sluice_contract::supervisor::{PartEnd, Supervisor};
 use sluice_contract::telemetry::{Readiness, install_crypto};
@@ -61,6 +62,10 @@ pub async fn run(config: SidecarConfig, shutdown: impl Future<Output = ()>) -> a
     let stages = ProgramStages::of(&parts);
     if let Some(vault) = vault {
         stages.watching.spawn_loop("vault", vault.keep());
+    }
+    if let Some(keys) = context.config.kafka.producers.keys() {
+        let watch = keys::watch(vec![keys.clone()], |_, _| {});
+        stages.watching.spawn_loop("keys of producers", watch);
     }
     listen(&context, &stages.listening, &readiness).await?;
     watch_sources(&context, &stages.watching);

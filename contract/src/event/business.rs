@@ -40,6 +40,8 @@ pub enum EventError {
     Amount,
     UnknownType,
     EmptyField,
+    /// Signatures are demanded, and its own is missing or of another key.
+    Unsigned,
 }
 
 impl EventError {
@@ -51,6 +53,7 @@ impl EventError {
             EventError::Amount => "amount",
             EventError::UnknownType => "unknown_type",
             EventError::EmptyField => "empty_field",
+            EventError::Unsigned => "unsigned",
         }
     }
 
@@ -63,6 +66,9 @@ impl EventError {
                 "amount is not text of the form 12.34, above zero, 16 digits and 4 decimals at most"
             }
             EventError::UnknownType => "unknown type",
+            EventError::Unsigned => {
+                "no signature of a producer that may tell of payments (kafka.security.signed_events)"
+            }
             EventError::EmptyField => "id, accountId, bizNo, currency or payerAccountId is empty",
         }
     }

@@ -2,8 +2,12 @@
 //! sidecar.
 
 mod business;
+mod verifier;
 
 pub use crate::event::business::{BusinessEvent, EventError, MAX_EVENT_BYTES};
+pub use crate::event::verifier::{
+    EVENT_SIGNATURE_HEADER, EventVerifier, PRODUCER_SECRET, sign_event,
+};
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};

@@ -2,6 +2,7 @@
 
 use crate::config::{ClientAuthentication, CoreConfig};
 use anyhow::bail;
+use sluice_contract::event::EventVerifier;
 use sluice_contract::keys::KeyRing;
 use sluice_contract::settings::Secret;
 
@@ -19,6 +20,8 @@ pub struct CoreSecrets {
     pub clients: Vec<Option<KeyRing>>,
     /// Password of the SASL user, if the brokers ask for one.
     pub kafka: Option<Secret>,
+    /// Producers of business events, if their signatures are demanded.
+    pub producers: EventVerifier,
 }
 
 impl CoreConfig {
@@ -53,6 +56,7 @@ impl CoreConfig {
                 })
                 .collect::<Result<_, _>>()?,
             kafka: self.kafka.security.password(dir)?,
+            producers: EventVerifier::load(self.kafka.security.signed_events, dir)?,
         };
         secrets.check_clients(self)?;
         Ok(secrets)

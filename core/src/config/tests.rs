@@ -40,6 +40,7 @@ const NUMBERS: &[(&str, u64, u64)] = &[
     ("channels.connect_timeout_ms", 0, 300_001),
     ("channels.send_within_ms", 0, 60_001),
     ("channels.quiet_ms", 0, 86_400_001),
+    ("mysql.max_clock_skew_ms", 99, 3_600_001),
     ("listing.delay_ms", 600_001, 1_000_000),
 ];
 
@@ -49,11 +50,14 @@ fn error_of(text: &str) -> String {
     checked.err().map(|e| format!("{e:#}")).unwrap_or_default()
 }
 
-/// Settings with one more number; those of a channel are written into the last one.
+/// Settings with one more number; those of a table that is there are written into it.
 fn with(key: &str, value: u64) -> String {
-    match key.strip_prefix("channels.") {
-        Some(key) => format!("{GOOD_CONFIG}{key} = {value}\n"),
-        None => format!("{key} = {value}\n{GOOD_CONFIG}"),
+    match key.split_once('.') {
+        Some(("channels", key)) => format!("{GOOD_CONFIG}{key} = {value}\n"),
+        Some(("mysql", key)) => {
+            GOOD_CONFIG.replace("[mysql]\n", &format!("[mysql]\n{key} = {value}\n"))
+        }
+        Some(_) | None => format!("{key} = {value}\n{GOOD_CONFIG}"),
     }
 }
 

@@ -5,7 +5,9 @@ use crate::intake::count;
 use crate::intake::request::capture_request;
 use crate::message_headers;
 use rdkafka::message::{BorrowedMessage, Message};
-use sluice_contract::event::{BUSINESS_TOPICS, BusinessEvent, PAYMENT_SUCCEEDED};
+use sluice_contract::event::{
+    BUSINESS_TOPICS, BusinessEvent, EVENT_SIGNATURE_HEADER, EventVerifier, PAYMENT_SUCCEEDED,
+};
 use sluice_contract::ids::{MAX_ID_BYTES, is_plain};
 
 /// A payment on its way to its booking, and the place that it was read at.
@@ -22,12 +24,19 @@ pub(super) struct PaymentOffset {
 }
 
 /// Reads the payment of a message, if it holds one.
-pub(super) fn take(message: &BorrowedMessage<'_>) -> Option<ReceivedPayment> {
+pub(super) fn take(
+    message: &BorrowedMessage<'_>,
+    producers: &EventVerifier,
+) -> Option<ReceivedPayment> {
     let place = PaymentOffset {
         partition: message.partition(),
         offset: message.offset(),
     };
-    let read = BusinessEvent::read(message.payload().unwrap_or_default());
+    let payload = message.payload().unwrap_or_default();
+    let signature = message_headers::value(message, EVENT_SIGNATURE_HEADER);
+    let read = producers
+        .check(message.topic(), signature, payload)
+        .and_then(|()| BusinessEvent::read(payload));
     let account = read
         .as_ref()
         .map(|e| e.account_id.clone())

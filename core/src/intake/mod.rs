@@ -23,7 +23,7 @@ use rdkafka::consumer::{CommitMode, Consumer, ConsumerContext, StreamConsumer};
 use rdkafka::error::KafkaResult;
 use rdkafka::message::Message;
 use rdkafka::{Offset, Statistics, TopicPartitionList};
-use sluice_contract::event::BUSINESS_TOPICS;
+use sluice_contract::event::{BUSINESS_TOPICS, EventVerifier};
 use sluice_contract::kafka::KafkaConnection;
 use sluice_contract::supervisor::Supervisor;
 use std::collections::BTreeMap;
@@ -41,6 +41,7 @@ const READ_RETRY_DELAY: Duration = Duration::from_millis(500);
 /// Reader of the payments of its share of the partitions.
 pub struct PaymentIntake {
     consumer: StreamConsumer<IntakeClientContext>,
+    producers: EventVerifier,
     acceptor: Arc<Acceptor>,
 }
 
@@ -75,6 +76,7 @@ impl PaymentIntake {
         parts: &Supervisor,
         config: &config::IntakeConfig,
         kafka: &KafkaConnection,
+        producers: EventVerifier,
         acceptor: Arc<Acceptor>,
     ) -> anyhow::Result<()> {
         let mut client = ClientConfig::new();
@@ -108,7 +110,12 @@ impl PaymentIntake {
         let stop = parts.stop_token();
         parts.spawn(
             "payment-intake",
-            PaymentIntake { consumer, acceptor }.run(stop),
+            PaymentIntake {
+                consumer,
+                producers,
+                acceptor,
+            }
+            .run(stop),
         );
         Ok(())
     }
@@ -142,7 +149,7 @@ impl PaymentIntake {
         while let Some(message) = next {
             match message {
                 Ok(message) => {
-                    payments.extend(take(&message));
+                    payments.extend(take(&message, &self.producers));
                     read.insert(message.partition(), message.offset() + 1);
                     messages += 1;
                 }

@@ -211,7 +211,14 @@ impl CoreAssembly<'_> {
             return Ok(());
         }
         let parts = &self.stages.entrances;
-        PaymentIntake::start(parts, &self.config.intake, &kafka, acceptor.clone())
+        let producers = self.secrets.producers.clone();
+        PaymentIntake::start(
+            parts,
+            &self.config.intake,
+            &kafka,
+            producers,
+            acceptor.clone(),
+        )
     }
 
     fn recovery(&self, outcomes: &OutcomeRecorder, quarantine: &OrderQuarantine) {

@@ -31,7 +31,8 @@ pub(super) fn watch_client_tls(parts: &Supervisor, of: &str, tls: Option<ClientT
 /// Takes over secrets of channels and clients whose files change.
 pub(super) fn watch_keys(parts: &Supervisor, secrets: &CoreSecrets) {
     let clients = secrets.clients.iter().flatten();
-    let rings = secrets.channels.iter().chain(clients).cloned().collect();
+    let others = clients.chain(secrets.producers.keys());
+    let rings = secrets.channels.iter().chain(others).cloned().collect();
     let watch = keys::watch(rings, |secret, usable| {
         let gauge = &METRICS.channels.secret_unusable;
         gauge.with_label_values(&[secret]).set((!usable).into());

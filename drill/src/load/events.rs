@@ -4,12 +4,13 @@
 use anyhow::{Context, bail};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::KafkaError;
-use rdkafka::message::Message;
+use rdkafka::message::{Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, ClientContext};
-use sluice_contract::event::BusinessEvent;
+use sluice_contract::event::{BusinessEvent, EVENT_SIGNATURE_HEADER, sign_event};
 use sluice_contract::kafka::KafkaConnection;
+use sluice_contract::settings::Secret;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -89,6 +90,28 @@ impl EventProducer {
         }
     }
 
+    /// Sends one event as a producer that has `key`, and waits until the brokers have it.
+    pub async fn send_signed(
+        &self,
+        event: &BusinessEvent,
+        key: &Secret,
+    ) -> anyhow::Result<StoredOffset> {
+        let (topic, payload) = (event.topic(), serde_json::to_vec(event)?);
+        let signature = sign_event(key, topic, &payload);
+        let (ack, told) = oneshot::channel();
+        self.put(
+            topic,
+            &event.account_id,
+            &payload,
+            Some(&signature),
+            Some(ack),
+        )
+        .await?;
+        told.await
+            .context("the producer is gone")?
+            .map_err(anyhow::Error::msg)
+    }
+
     /// Hands one event over without waiting for the brokers; `flush` tells.
     pub async fn queue(&self, event: &BusinessEvent) -> anyhow::Result<()> {
         self.enqueue(event, None).await
@@ -102,7 +125,7 @@ impl EventProducer {
         payload: &[u8],
     ) -> anyhow::Result<StoredOffset> {
         let (ack, told) = oneshot::channel();
-        self.put(topic, key, payload, Some(ack)).await?;
+        self.put(topic, key, payload, None, Some(ack)).await?;
         told.await
             .context("the producer is gone")?
             .map_err(anyhow::Error::msg)
@@ -131,6 +154,7 @@ impl EventProducer {
             event.topic(),
             &event.account_id,
             &serde_json::to_vec(event)?,
+            None,
             ack,
         )
         .await
@@ -141,13 +165,20 @@ impl EventProducer {
         topic: &str,
         key: &str,
         payload: &[u8],
+        signature: Option<&str>,
         ack: Option<DeliverySender>,
     ) -> anyhow::Result<()> {
         let mut ack = Box::new(ack);
         loop {
-            let record = BaseRecord::with_opaque_to(topic, ack)
+            let mut record = BaseRecord::with_opaque_to(topic, ack)
                 .key(key)
                 .payload(payload);
+            if signature.is_some() {
+                record = record.headers(OwnedHeaders::new().insert(Header {
+                    key: EVENT_SIGNATURE_HEADER,
+                    value: signature,
+                }));
+            }
             match self.0.send(record) {
                 Ok(()) => return Ok(()),
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), record)) => {

@@ -1,6 +1,7 @@
 //! Secrets, from the folder of the settings or from the environment.
 
 use crate::config::SidecarConfig;
+use sluice_contract::event::EventVerifier;
 use sluice_contract::settings::Secret;
 
 /// Secrets of the fence and of the rules.
@@ -12,12 +13,14 @@ pub struct SidecarSecrets {
 }
 
 impl SidecarConfig {
-    /// Puts the brokers' password into the settings of Kafka, which every client is made from.
+    /// Puts the brokers' password and the producers' keys into the settings of Kafka, which every client is made from.
     ///
     /// # Errors
     /// It is missing or too short.
     pub fn authenticate_kafka(&mut self) -> anyhow::Result<()> {
-        self.kafka.password = self.kafka.security.password(self.secrets_dir.as_deref())?;
+        let dir = self.secrets_dir.as_deref();
+        self.kafka.password = self.kafka.security.password(dir)?;
+        self.kafka.producers = EventVerifier::load(self.kafka.security.signed_events, dir)?;
         Ok(())
     }
 

@@ -4,14 +4,22 @@ use crate::kafka::dead_letters;
 use crate::kafka::reader::KafkaReader;
 use crate::stream::batches::DeadLetter;
 use crate::stream::change::ReceivedEvent;
-use rdkafka::message::{BorrowedMessage, Message};
-use sluice_contract::event::BusinessEvent;
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use sluice_contract::event::{BusinessEvent, EVENT_SIGNATURE_HEADER};
 
 impl KafkaReader {
     pub(super) fn event(&self, message: &BorrowedMessage<'_>) -> Result<ReceivedEvent, DeadLetter> {
         let payload = message.payload().unwrap_or_default();
         let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
-        BusinessEvent::read(payload)
+        let signature = message.headers().and_then(|headers| {
+            let mut all = headers.iter();
+            let found = all.find(|h| h.key.eq_ignore_ascii_case(EVENT_SIGNATURE_HEADER));
+            found?.value
+        });
+        let producers = &self.settings.producers;
+        producers
+            .check(topic, signature, payload)
+            .and_then(|()| BusinessEvent::read(payload))
             .map(|body| ReceivedEvent {
                 position: format!("{topic}/{partition}/{offset}").into(),
                 body,

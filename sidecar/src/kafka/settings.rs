@@ -1,7 +1,7 @@
 //! Settings of the Kafka source and of the change feed.
 
 use serde::Deserialize;
-use sluice_contract::event::BUSINESS_TOPICS;
+use sluice_contract::event::{BUSINESS_TOPICS, EventVerifier};
 use sluice_contract::kafka::{KafkaConnection, KafkaSecuritySettings};
 use sluice_contract::settings::Secret;
 
@@ -14,6 +14,9 @@ pub struct KafkaSourceSettings {
     /// Password of the SASL user; a secret, never in the file.
     #[serde(skip)]
     pub password: Option<Secret>,
+    /// Producers of business events, if their signatures are demanded.
+    #[serde(skip)]
+    pub producers: EventVerifier,
     /// Consumer group: it is told what is committed; partitions are assigned by hand.
     pub group: String,
     pub topics: Vec<String>,
@@ -39,6 +42,7 @@ impl Default for KafkaSourceSettings {
             brokers: String::new(),
             security: KafkaSecuritySettings::default(),
             password: None,
+            producers: EventVerifier::default(),
             group: "sluice-sidecar".to_owned(),
             topics: BUSINESS_TOPICS.map(str::to_owned).to_vec(),
             fetch_wait_ms: 5,

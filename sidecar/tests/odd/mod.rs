@@ -51,7 +51,7 @@ async fn make_odd_tables(conn: &mut mysql_async::Conn, flavour: Flavour) {
 async fn write_odd_rows(conn: &mut mysql_async::Conn) {
     let entry = |n: u32, rest: &str| {
         format!(
-            "INSERT INTO t_ledger.entry VALUES ('acct','p',{n},'k','b','D',1,'CNY','r',{n}{rest})"
+            "INSERT INTO t_ledger.entry VALUES ('acct','p',{n},'k','b','D',1,'CNY','r',{n},'shop'{rest})"
         )
     };
     all(

@@ -4,6 +4,7 @@
 
 mod events;
 mod kills;
+mod signed;
 
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;

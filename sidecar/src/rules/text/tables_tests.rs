@@ -53,9 +53,10 @@ fn the_catalogue_is_what_the_migrations_create() {
                 continue;
             }
             // An ALTER has no bracket of its own: its columns begin a line.
-            let altered = sql
-                .split_once("ALTER TABLE ")
-                .map(|(_, rest)| (rest, columns_of(&format!("({rest}"))));
+            let altered = sql.split_once("ALTER TABLE ").map(|(_, rest)| {
+                let lines = rest.replace("ADD COLUMN ", "\nADD COLUMN ");
+                (rest, columns_of(&format!("({lines}")))
+            });
             let Some((rest, columns)) = altered else {
                 continue;
             };
