@@ -32,9 +32,7 @@ async fn found(set: &TestStage, rule: &str, server: &str) -> anyhow::Result<()> 
 
 /// Whether a rule can't see what it compares.
 async fn asleep(set: &TestStage, rule: &str) -> anyhow::Result<bool> {
-    let (_, body) =
-        load::http::get(&set.stage.ports.address(set.stage.ports.sidecar), "/rules").await?;
-    let body: serde_json::Value = serde_json::from_slice(&body)?;
+    let (_, body) = set.stage.client.read_sidecar("/rules").await?;
     let rules = body["data"]["rules"].as_array().context("no rules")?;
     let rule = rules
         .iter()

@@ -90,7 +90,7 @@ fn of_programs() -> Vec<WrongSetting> {
         (
             "sluice-core",
             format!(
-                "clients = [\"shop\"]\nlisten = \"0.0.0.0:7100\"\n{MYSQL_SETTINGS}{}",
+                "clients = [{{ name = \"shop\", accounts = [\"*\"] }}]\nlisten = \"0.0.0.0:7100\"\n{MYSQL_SETTINGS}{}",
                 channel("netsunion")
             ),
             "plaintext_beyond_loopback",

@@ -46,7 +46,7 @@ pub(super) struct SimulatorState {
     pub trades: TradeLog,
     pub behavior: [ChannelBehavior; SimulatorKind::COUNT],
     pub rng: StdRng,
-    /// What is still to be bent, by channel and idempotency key.
+    /// Bends that are still to be made, by channel and idempotency key.
     pub bends: AHashMap<(SimulatorKind, String), FieldBend>,
 }
 

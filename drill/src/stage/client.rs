@@ -66,7 +66,7 @@ impl StageClient {
     }
 
     /// A read of the sidecar, as the holder of its token.
-    async fn read_sidecar(&self, path: &str) -> anyhow::Result<(u16, Value)> {
+    pub async fn read_sidecar(&self, path: &str) -> anyhow::Result<(u16, Value)> {
         let token = String::from_utf8_lossy(self.token.expose()).into_owned();
         let request = self.http.get(format!("{}{path}", self.sidecar));
         Self::answer(request.bearer_auth(token).send().await?).await

@@ -13,7 +13,8 @@ pub struct SidecarSecrets {
 }
 
 impl SidecarConfig {
-    /// Puts the brokers' password and the producers' keys into the settings of Kafka, which every client is made from.
+    /// Puts the brokers' password and the producers' keys into the settings of Kafka, which
+    /// every client is made from.
     ///
     /// # Errors
     /// It is missing or too short.

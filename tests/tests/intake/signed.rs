@@ -1,5 +1,5 @@
-//! Where signatures are demanded, an event counts only if a producer has signed it: whoever
-//! can write to the topic can't make money.
+//! Signatures of producers: where they are demanded, whoever can write to the topic can't
+//! make money.
 
 use crate::intake::books;
 use anyhow::ensure;

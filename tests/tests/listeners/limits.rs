@@ -128,7 +128,7 @@ async fn slow_and_hasty_clients_are_refused_in_our_form() -> anyhow::Result<()> 
     let refused = answers.iter().find(|a| a.starts_with("HTTP/1.1 429"));
     let refused = refused.context("64 requests at once pass a rate of 5")?;
     ensure!(
-        refused.contains("retry-after: 1\r\n") && refused.contains("\"code\":42901"),
+        refused.contains("retry-after: 1\r\n") && refused.contains("\"code\":42902"),
         "{refused}"
     );
     let other = hasty.replace("hasty", "patient");

@@ -74,6 +74,10 @@ fn encrypt(set: &TestStage, certificates: &CertificateFolder, proxy: u16) -> any
         .replace(
             "deadline_ms = 1000",
             &format!("deadline_ms = 5000\ntls = {client}"),
+        )
+        .replace(
+            "quiet_ms = 1500",
+            "quiet_ms = 5000",
         );
     ensure!(core.matches("https://").count() == 4, "{core}");
     std::fs::write(file("core.toml"), core)?;

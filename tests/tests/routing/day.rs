@@ -61,7 +61,7 @@ async fn a_limit_per_user_refuses_an_order_that_names_none() -> anyhow::Result<(
     routed.apply(
         "[[channel]]\nid = \"netsunion\"\npriority = 1\n[[limit]]\nscope = \"user\"\ncurrency = \"CNY\"\nday = 1000\n",
     )?;
-    let nameless = routed.submit("nameless", json!({})).await?;
+    let nameless = routed.submit("nameless", json!({ "userId": null })).await?;
     routed
         .set
         .stage

@@ -102,7 +102,7 @@ impl RoutedStage {
 
 async fn submit(client: &StageClient, name: &str, more: Value) -> anyhow::Result<String> {
     let mut body = json!({ "fromAccountId": "A00001", "toAccountId": "payee", "amount": "1.25", "currency": "CNY",
-                           "transactionId": name });
+                           "transactionId": name, "userId": "u0" });
     for (field, value) in more.as_object().into_iter().flatten() {
         body[field] = value.clone();
     }

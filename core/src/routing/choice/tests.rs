@@ -33,7 +33,7 @@ pub(super) fn order(cents: i64) -> Order {
     order
 }
 
-/// What the channel documents.
+/// Decimals that the channel documents.
 fn decimals(id: &str) -> Arc<ChannelDecimals> {
     let decimals = ChannelDecimals::new(id.parse().unwrap(), &Default::default(), None);
     Arc::new(decimals.unwrap())

@@ -1,5 +1,5 @@
-//! The JSON that the two unions share: messages, and the handlers of pay and query. The core's reading of it is written apart, so that a mistake there meets
-//! another opinion here.
+//! The JSON that the two unions share: messages, and the handlers of pay and query. The
+//! core's reading of it is written apart, so that a mistake there meets another opinion.
 
 use crate::channels::kinds::backend::{SharedBackend, SimulatedReply};
 use crate::channels::kinds::reply::{is_identity, signed_json, unclear};
