@@ -5,7 +5,7 @@
 use crate::orders::OrderRef;
 use mysql_async::prelude::Queryable;
 use sluice_contract::order::OrderState;
-use sluice_contract::sql::in_list;
+use sluice_contract::sql::{in_list, pair_list};
 
 const END_STATES: [OrderState; 3] = [
     OrderState::Success,
@@ -124,10 +124,12 @@ pub async fn overdue(
         return Ok(Vec::new());
     }
     let sql = format!(
-        "SELECT account_id,order_id FROM orders FORCE INDEX (by_order) WHERE account_id IN {} AND order_id IN {} \
+        "SELECT account_id,order_id FROM orders FORCE INDEX (PRIMARY) WHERE (account_id,order_id) IN {} \
          AND IFNULL(waiting_since_us,created_us) < {before_us} AND has_open_case=0",
-        in_list(page.iter().map(|o| o.account_id.as_str())),
-        in_list(page.iter().map(|o| o.order_id.as_str()))
+        pair_list(
+            page.iter()
+                .map(|o| (o.account_id.as_str(), o.order_id.as_str()))
+        )
     );
     let rows: Vec<(String, String)> = conn.query(sql).await?;
     Ok(rows

@@ -104,7 +104,7 @@ async fn odd(server: &TestServer) {
             )
         })
         .collect();
-    let want = [(10, 1), (11, 2), (11, 3), (11, 4), (12, 5), (12, 1)]
+    let want = [(11, 1), (12, 2), (12, 3), (12, 4), (13, 5), (13, 1)]
         .map(|(columns, line)| (columns, ColumnValue::Int(line)));
     assert_eq!(lines, want);
     let big = &items[1].transaction.changes[0];
