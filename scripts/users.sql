@@ -21,6 +21,8 @@ GRANT INSERT, UPDATE, DELETE ON `{base}_orders`.`cases` TO '{base}_core'@'{host}
 GRANT INSERT, UPDATE, DELETE ON `{base}_orders`.`limit_total` TO '{base}_core'@'{host}';
 GRANT INSERT, UPDATE, DELETE ON `{base}_orders`.`limit_client_hour` TO '{base}_core'@'{host}';
 GRANT INSERT ON `{base}_orders`.`order_transition` TO '{base}_core'@'{host}';
+-- Only with retention.transition_days above 0:
+-- GRANT DELETE ON `{base}_orders`.`order_transition` TO '{base}_core'@'{host}';
 GRANT INSERT, DELETE ON `{base}_orders`.`idempotency` TO '{base}_core'@'{host}';
 GRANT INSERT, DELETE ON `{base}_orders`.`outbox` TO '{base}_core'@'{host}';
 GRANT INSERT, DELETE ON `{base}_orders`.`outbox_archive` TO '{base}_core'@'{host}';
@@ -33,6 +35,7 @@ GRANT INSERT ON `{base}_orders`.`route_detail` TO '{base}_operator'@'{host}';
 GRANT INSERT ON `{base}_orders`.`route_limit` TO '{base}_operator'@'{host}';
 GRANT INSERT ON `{base}_orders`.`route_activation` TO '{base}_operator'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_orders`.`route_active` TO '{base}_operator'@'{host}';
+GRANT UPDATE (`state`, `closed_us`, `closed_by`) ON `{base}_orders`.`cases` TO '{base}_operator'@'{host}';
 
 -- schema balance
 GRANT SELECT ON `{base}\_balance`.* TO '{base}_core'@'{host}', '{base}_sidecar'@'{host}', '{base}_operator'@'{host}';

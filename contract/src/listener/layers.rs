@@ -36,7 +36,7 @@ pub fn authorization_key() -> ClientKey {
     let hasher = RandomState::new();
     Arc::new(move |extensions, headers| {
         let shown = headers.get(header::AUTHORIZATION)?.as_bytes();
-        let mut fields = shown.split(|byte| matches!(byte, b' ' | b','));
+        let mut fields = shown.split(|byte| matches!(byte, b' ' | b',' | b'\t'));
         let name = fields.find(|field| field.starts_with(b"client="));
         let peer = extensions.get::<ConnectInfo<SocketAddr>>();
         let network = peer.map(|peer| network_of(peer.ip()));

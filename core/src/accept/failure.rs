@@ -47,6 +47,9 @@ pub(super) struct AcceptTries {
     pub(super) look_up: bool,
     /// A commit was in doubt: nobody may hear any more that nothing was booked.
     in_doubt: bool,
+    /// A commit of this batch was in doubt, in whichever series of tries: it may still land
+    /// while its rows look locked.
+    ever_in_doubt: bool,
     /// Patience of the next try with locks.
     pub(super) lock_wait: LockWait,
 }
@@ -76,6 +79,7 @@ impl AcceptTries {
         let looked_up = self.look_up;
         self.look_up |= !matches!(failure, AcceptFailure::Conflict | AcceptFailure::Locked);
         self.in_doubt |= failure == AcceptFailure::InDoubt;
+        self.ever_in_doubt |= self.in_doubt;
         match failure {
             // Two requests are after one posting, or its key's row is gone: no look-up mends
             // that. The first two may be another instance's, which was quicker.
@@ -95,6 +99,7 @@ impl AcceptTries {
     pub(super) fn refusal(&self, failure: &BatchFailure) -> AcceptError {
         match AcceptFailure::of(&failure.error) {
             _ if self.in_doubt => AcceptError::Unavailable,
+            AcceptFailure::Locked if self.ever_in_doubt => AcceptError::Unavailable,
             AcceptFailure::Locked => AcceptError::AccountLocked,
             _ if failure.is_items_fault => AcceptError::Unbookable,
             _ => AcceptError::Unavailable,

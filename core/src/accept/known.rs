@@ -1,10 +1,12 @@
 //! Requests that were made before: found by any of their names, and answered with the
 //! first order, or with the field in which they differ from it.
 
+use crate::accept::transaction::names_predecessor;
 use crate::accept::{
     AcceptError, AcceptResult, AcceptedRequest, BookingRequest, IdempotentRequest,
     WithdrawalBooking, replay,
 };
+use crate::cases;
 use crate::orders::names::{RequestName, is_generated};
 use crate::orders::repo::{self, IdempotencyRow};
 use crate::orders::{Order, OrderRef};
@@ -24,6 +26,8 @@ pub(super) struct KnownRequests {
     orders: HashMap<String, Order>,
     /// Orders whose rows in `idempotency` are gone, by account and identity.
     by_identity: HashMap<(String, String), Order>,
+    /// Predecessors whose channel has said since that it paid.
+    contradicted: Vec<String>,
 }
 
 /// Reads what is stored of these requests' names.
@@ -33,6 +37,7 @@ pub(super) struct KnownRequests {
 /// | SELECT rows of `idempotency`, by client | 1 a client |
 /// | SELECT orders by identity, of requests without a row | 0 or 1 |
 /// | SELECT first orders of what differs, and predecessors | 0 or 1 |
+/// | SELECT open contradictions of predecessors | 0 or 1 |
 pub(super) async fn look_up(
     conn: &mut impl Queryable,
     requests: &[&IdempotentRequest],
@@ -98,6 +103,11 @@ impl KnownRequests {
             }
         }
         let orders = repo::read(conn, wanted.iter()).await?;
+        if !wanted.is_empty() && requests.iter().any(|r| names_predecessor(r)) {
+            let named = wanted.iter();
+            let named = named.map(|o| (o.account_id.as_str(), o.order_id.as_str()));
+            self.contradicted = cases::repo::contradicted(conn, named).await?;
+        }
         self.orders = orders
             .into_iter()
             .map(|o| (o.order_id.clone(), o))
@@ -165,7 +175,12 @@ impl KnownRequests {
         if order.biz_no != booking.biz_no {
             return Some("that order has another bizNo");
         }
-        (order.state != OrderState::Failed).then_some("that order has not failed")
+        if order.state != OrderState::Failed {
+            return Some("that order has not failed");
+        }
+        // Paid after all, as its channel says now: a person decides first.
+        let is_contradicted = self.contradicted.contains(&order.order_id);
+        is_contradicted.then_some("that order waits for a person: its channel says otherwise")
     }
 }
 

@@ -74,8 +74,13 @@ impl BatchTransaction for SplitAccept<'_> {
 
     fn follow_up(&mut self, error: &anyhow::Error, attempt: u32) -> FollowUp {
         tracing::warn!(attempt, "writing intents runs again: {error:#}");
-        self.tries
-            .note(AcceptFailure::of(error), self.policy(), attempt)
+        let failure = AcceptFailure::of(error);
+        let noted = self.tries.note(failure, self.policy(), attempt);
+        match failure {
+            // Another core writes one of the names: it is done in a moment.
+            AcceptFailure::Locked => FollowUp::Retry(self.policy().after_conflict(attempt)),
+            _ => noted,
+        }
     }
 
     async fn spoiled(

@@ -79,7 +79,7 @@ pub async fn open(
     for request in requests {
         let progress = match known.answer(request) {
             Some(result) => answer_repeat(result, &already_open),
-            None if hopeless.contains(&(request.client.as_str(), request.key.as_str())) => {
+            None if hopeless.contains(&(request.client.clone(), request.stored_key())) => {
                 let refusal = request.booking.refusal(BookingError::Insufficient);
                 RequestProgress::Answered(Err(refusal))
             }

@@ -31,14 +31,14 @@ pub(super) fn any_doubtful(saga: &BookingSaga, requests: &[&IdempotentRequest]) 
 }
 
 /// Finds the orders to be that their accounts can't pay now, as of a read without locks:
-/// the answer is true of that moment, and nothing was promised. By client and key.
+/// the answer is true of that moment, and nothing was promised. By client and stored key.
 ///
 /// # Errors
 /// The balance server's.
-pub(super) async fn hopeless<'a>(
+pub(super) async fn hopeless(
     saga: &BookingSaga,
-    requests: &[&'a IdempotentRequest],
-) -> anyhow::Result<HashSet<(&'a str, &'a str)>> {
+    requests: &[&IdempotentRequest],
+) -> anyhow::Result<HashSet<(String, String)>> {
     let asked: Vec<(&IdempotentRequest, &WithdrawalBooking)> = requests
         .iter()
         .filter_map(|r| Some((*r, doubtful(saga, r)?)))
@@ -58,6 +58,6 @@ pub(super) async fn hopeless<'a>(
     Ok(asked
         .into_iter()
         .filter(|(_, booking)| lacks(booking))
-        .map(|(request, _)| (request.client.as_str(), request.key.as_str()))
+        .map(|(request, _)| (request.client.clone(), request.stored_key()))
         .collect())
 }

@@ -98,8 +98,17 @@ async fn by_account<T: AccountTransaction>(
     }
     transaction.set_lock_wait(wait);
     let mut done = Vec::with_capacity(items.len());
+    let mut silent = None;
     for (account, at) in accounts {
         let of_account: Vec<T::Item> = at.iter().map(|i| items[*i].clone()).collect();
+        // Nobody answers any more: the others would wait in vain, one behind the other.
+        if let Some(failure) = &silent {
+            done.extend(
+                at.into_iter()
+                    .zip(refuse_all(transaction, &of_account, failure)),
+            );
+            continue;
+        }
         let written = match run(transaction, &of_account).await {
             Ok(written) => {
                 transaction.locked_accounts().clear(account);
@@ -114,13 +123,19 @@ async fn by_account<T: AccountTransaction>(
                     );
                     transaction.locked_accounts().note(account);
                 }
-                refuse_all(transaction, &of_account, &failure)
+                let refused = refuse_all(transaction, &of_account, &failure);
+                silent = is_silence(&failure).then_some(failure);
+                refused
             }
         };
         done.extend(at.into_iter().zip(written));
     }
     transaction.set_lock_wait(LockWait::Usual);
     in_order(done)
+}
+
+fn is_silence(failure: &BatchFailure) -> bool {
+    FailureClass::of(&failure.error) == FailureClass::Disconnected
 }
 
 fn is_locked(failure: &BatchFailure) -> bool {

@@ -1,12 +1,13 @@
 //! All SQL on `cases`.
 
-use crate::cases::{AUTOMATIC_CLOSERS, CaseClosing, KINDS_CLOSED_BY_CORE, OrderCase};
+use crate::cases::{AUTOMATIC_CLOSERS, CaseClosing, CaseKind, KINDS_CLOSED_BY_CORE, OrderCase};
 use mysql_async::prelude::Queryable;
 use sluice_contract::sql::{SqlLiteral, in_list, pair_list, push_row};
 use std::fmt::Write;
 
 /// Appends cases. One that is open stays as it is, and so does one that a person
-/// closed: a repeat is no news. What the core closed itself is opened again.
+/// closed: a repeat is no news. What the core closed itself is opened again, and so is an
+/// alteration: whoever closed it has not put the row right, or it was changed once more.
 pub fn push_cases(sql: &mut String, cases: &[OrderCase], now_us: i64) {
     sql.push_str("INSERT INTO cases (account_id,order_id,kind,detail,state,opened_us) VALUES ");
     for (at, c) in cases.iter().enumerate() {
@@ -24,13 +25,17 @@ pub fn push_cases(sql: &mut String, cases: &[OrderCase], now_us: i64) {
         );
     }
     // Assignments are made from left to right: the one that decides comes last.
-    let closers = in_list(AUTOMATIC_CLOSERS.into_iter());
+    let again = format!(
+        "(closed_by IN {} OR (kind='{}' AND closed_us IS NOT NULL))",
+        in_list(AUTOMATIC_CLOSERS.into_iter()),
+        CaseKind::Altered.as_str()
+    );
     // Writing into a String can't fail.
     let _ = write!(
         sql,
-        " ON DUPLICATE KEY UPDATE state=IF(closed_by IN {closers},'open',state),\
-         opened_us=IF(closed_by IN {closers},VALUES(opened_us),opened_us),\
-         closed_us=IF(closed_by IN {closers},NULL,closed_us),closed_by=IF(closed_by IN {closers},NULL,closed_by);"
+        " ON DUPLICATE KEY UPDATE state=IF({again},'open',state),\
+         opened_us=IF({again},VALUES(opened_us),opened_us),closed_by=IF({again},NULL,closed_by),\
+         closed_us=IF(state='open',NULL,closed_us);"
     );
 }
 
@@ -57,6 +62,19 @@ pub fn push_closings(sql: &mut String, closings: &[CaseClosing], now_us: i64) {
             );
         }
     }
+}
+
+/// Finds those of these orders whose channel has said what contradicts them.
+pub async fn contradicted<'a>(
+    conn: &mut impl Queryable,
+    orders: impl Iterator<Item = (&'a str, &'a str)>,
+) -> anyhow::Result<Vec<String>> {
+    let sql = format!(
+        "SELECT DISTINCT order_id FROM cases WHERE (account_id,order_id) IN {} AND kind='{}' AND state='open'",
+        pair_list(orders),
+        CaseKind::Contradiction.as_str()
+    );
+    Ok(conn.query(sql).await?)
 }
 
 /// Counts open cases by kind.

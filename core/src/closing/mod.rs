@@ -67,12 +67,13 @@ impl DayClosing {
         Ok(())
     }
 
-    /// Closes the day for every account; false if another instance is at it.
+    /// Closes the day for every account; false if another instance is at it, or if an
+    /// account has to be tried again.
     ///
     /// # Errors
     /// The database's; what is stored stays, and the next round goes on.
     pub async fn close_all(&self, until_us: i64) -> anyhow::Result<bool> {
-        let mut after = (String::new(), String::new());
+        let (mut after, mut all) = ((String::new(), String::new()), true);
         loop {
             if !self.hold_lease().await? {
                 return Ok(false);
@@ -95,7 +96,18 @@ impl DayClosing {
                     currency,
                     updated_us,
                 };
-                let result = self.close(&account, until_us).await?;
+                let result = match self.close(&account, until_us).await {
+                    Ok(result) => result,
+                    // The others' days are closed all the same; this one is tried again.
+                    Err(error) => {
+                        tracing::warn!(
+                            account = account.account_id,
+                            "its day is not closed: {error:#}"
+                        );
+                        all = false;
+                        continue;
+                    }
+                };
                 if result != ClosingResult::Unmoved {
                     METRICS
                         .closing
@@ -105,7 +117,7 @@ impl DayClosing {
                 }
             }
             if is_last {
-                return Ok(true);
+                return Ok(all);
             }
             tokio::time::sleep(PAGE_PAUSE).await;
         }

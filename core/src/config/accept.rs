@@ -1,8 +1,12 @@
 //! Settings of accepting.
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde::Deserialize;
+use sluice_contract::clock::now_us;
 use sluice_contract::settings::in_range;
+
+/// Days for which a roll-out of seals may take.
+const MAX_UNSEALED_DAYS: i64 = 7;
 
 /// Group commit of requests.
 #[derive(Debug, Clone, Deserialize)]
@@ -66,6 +70,12 @@ impl AcceptConfig {
         let until: jiff::Timestamp = text.parse().with_context(|| {
             format!("accept.unsealed_until = {text:?} is no time such as 2026-12-01T12:00:00Z")
         })?;
+        let days = (now_us() / 1_000 - until.as_millisecond()) / 86_400_000;
+        ensure!(
+            days <= MAX_UNSEALED_DAYS,
+            "accept.unsealed_until = {text:?} was {days} days ago: the roll-out is over, take the line out \
+             (an order without seals may be anybody's)"
+        );
         Ok(until.as_millisecond())
     }
 }

@@ -58,7 +58,9 @@ pub async fn read_sealed(
     type Column = Option<String>;
     type SealedRow = (i64, String, Column, Column, Column, Column, Option<i64>);
     let rows: Vec<SealedRow> = conn.query(sql).await?;
-    let Some((version, seal)) = rows.first().map(|row| (row.0, row.1.clone())) else {
+    // Version 0 is the row before its first seal.
+    let sealed = rows.first().filter(|row| row.0 > 0);
+    let Some((version, seal)) = sealed.map(|row| (row.0, row.1.clone())) else {
         // No sidecar has led here yet: nothing can be open either.
         let open = read(conn, schemas).await?;
         let whole = known == 0 && open.is_empty();

@@ -1,6 +1,7 @@
 //! Leases: work that one instance does at a time, taken by conditional UPDATE.
 
 use mysql_async::prelude::Queryable;
+use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
 
 /// Gives the lease back, if it is ours: another instance need not wait for its end.
@@ -12,11 +13,26 @@ pub async fn release(
 ) -> anyhow::Result<()> {
     let table = format!("{}.lease", schemas.guard);
     conn.exec_drop(
-        format!("UPDATE {table} SET expires_us=0 WHERE name=? AND owner=?"),
-        (name, owner),
+        format!("UPDATE {table} SET expires_us=? WHERE name=? AND owner=?"),
+        (now_us() - 1, name, owner),
     )
     .await?;
     Ok(())
+}
+
+/// Tells whether somebody has held the lease at `since_us` or later.
+pub async fn ended_after(
+    conn: &mut impl Queryable,
+    schemas: &Schemas,
+    name: &str,
+    since_us: i64,
+) -> anyhow::Result<bool> {
+    let sql = format!(
+        "SELECT expires_us FROM {}.lease WHERE name=?",
+        schemas.guard
+    );
+    let expires_us: Option<i64> = conn.exec_first(sql, (name,)).await?;
+    Ok(expires_us.is_some_and(|at| at >= since_us))
 }
 
 /// Takes the lease if it is free, run out, or ours already; true if it is ours now.

@@ -13,6 +13,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
 use sluice_contract::order::OrderKind;
+use sluice_contract::wire::ApiCode;
 
 /// Carries `action` out on the caller's order of this kind.
 pub async fn act(
@@ -23,6 +24,11 @@ pub async fn act(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let order = load(&api, &caller, kind, &id).await?;
+    // What ends the notices is the client's own word: its users must not silence them.
+    if action != OrderAction::Cancel && caller.end_user().is_some() {
+        let msg = "this is for the client itself, not for its users";
+        return Err(ApiError::new(ApiCode::NotGranted, msg));
+    }
     let done = action
         .carry_out(&api.outcomes, &order)
         .await

@@ -92,9 +92,11 @@ pub async fn search(
                 .map_err(|e| ApiError::internal(&e))?
         }
     };
+    // Ids are no pages: the last one may be somebody else's.
+    let is_page = named_id(&search)?.is_none();
     let next = found
         .last()
-        .filter(|_| found.len() == limit)
+        .filter(|_| is_page && found.len() == limit)
         .map(|o| o.order_id.clone());
     let own = found
         .iter()
@@ -146,8 +148,8 @@ async fn find(
     let spelt = canonical_key(id).unwrap_or_else(|| id.to_owned());
     let key = scoped(&caller.scope(), spelt);
     let by = match name {
-        SearchedId::Transaction => LookupKey::ClientsTransaction(client, id),
-        SearchedId::Biz => LookupKey::ClientsBiz(client, id),
+        SearchedId::Transaction => LookupKey::ClientsTransaction(client, caller.end_user(), id),
+        SearchedId::Biz => LookupKey::ClientsBiz(client, caller.end_user(), id),
         SearchedId::Key => LookupKey::Key(&clients, &key),
         SearchedId::Serial => {
             let Some(order_id) = order_id_of_serial(id) else {

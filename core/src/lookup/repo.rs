@@ -14,9 +14,10 @@ pub enum LookupKey<'a> {
     Transaction(&'a str),
     /// The upstream's own number.
     Biz(&'a str),
-    /// The same two of one client's orders alone: client, id.
-    ClientsTransaction(&'a str, &'a str),
-    ClientsBiz(&'a str, &'a str),
+    /// The same two of one client's orders alone, or of one of its users': client, the
+    /// user's account, id.
+    ClientsTransaction(&'a str, Option<&'a str>, &'a str),
+    ClientsBiz(&'a str, Option<&'a str>, &'a str),
     /// An idempotent key, of one of these clients.
     Key(&'a [&'a str], &'a str),
 }
@@ -34,17 +35,20 @@ pub async fn ids(
             return first(conn, "transaction_id=?", (id,), max_orders).await;
         }
         LookupKey::Biz(id) => return first(conn, "biz_no=?", (id,), max_orders).await,
-        LookupKey::ClientsTransaction(client, id) => {
-            return first(
-                conn,
-                "transaction_id=? AND client=?",
-                (id, client),
-                max_orders,
-            )
-            .await;
+        LookupKey::ClientsTransaction(client, None, id) => {
+            let of = "transaction_id=? AND client=?";
+            return first(conn, of, (id, client), max_orders).await;
         }
-        LookupKey::ClientsBiz(client, id) => {
+        LookupKey::ClientsTransaction(client, Some(account), id) => {
+            let of = "transaction_id=? AND client=? AND account_id=?";
+            return first(conn, of, (id, client, account), max_orders).await;
+        }
+        LookupKey::ClientsBiz(client, None, id) => {
             return first(conn, "biz_no=? AND client=?", (id, client), max_orders).await;
+        }
+        LookupKey::ClientsBiz(client, Some(account), id) => {
+            let of = "biz_no=? AND client=? AND account_id=?";
+            return first(conn, of, (id, client, account), max_orders).await;
         }
         LookupKey::Key(clients, key) => format!(
             "SELECT order_id FROM idempotency WHERE client IN {} AND idempotency_key IN {} LIMIT {max_orders}",

@@ -94,6 +94,7 @@ order_columns! {
     send_by_us: Later,
     last_pending_us: Later,
     send_refusal: Later,
+    accepted_us: Later,
     correlation_id: Fixed,
     traceparent: Fixed,
 }

@@ -77,6 +77,8 @@ pub struct Order {
     /// Refusal of the last of several sendings: it ends the order once the channel knows of
     /// no trade.
     pub send_refusal: Option<SendRefusal>,
+    /// When its channel first said clearly that it has it.
+    pub accepted_us: Option<i64>,
 }
 
 string_enum! {
@@ -140,6 +142,7 @@ impl Order {
             send_by_us: None,
             last_pending_us: None,
             send_refusal: None,
+            accepted_us: None,
             correlation_id: None,
             traceparent: None,
         }

@@ -1,7 +1,8 @@
 //! All SQL on `outbox` and `outbox_archive`.
 
+use crate::transaction::Transaction;
 use mysql_async::prelude::Queryable;
-use sluice_contract::sql::{SqlLiteral, pair_list, push_lit, push_row};
+use sluice_contract::sql::{Conn, SqlLiteral, pair_list, push_lit, push_row};
 
 /// Appends the deletion of the outbox row just written: its events are nobody's, and
 /// the binlog keeps the proof.
@@ -82,15 +83,14 @@ fn delete_sql(rows: &[&OutboxRow]) -> String {
 }
 
 /// Deletes exactly these rows.
-pub async fn outbox_delete(conn: &mut impl Queryable, rows: &[&OutboxRow]) -> anyhow::Result<()> {
+pub async fn outbox_delete(conn: &mut Conn, rows: &[&OutboxRow]) -> anyhow::Result<()> {
     let statements: Vec<String> = rows
         .chunks(MAX_ROWS_PER_STATEMENT)
         .map(delete_sql)
         .collect();
     if !statements.is_empty() {
-        let all = statements.join(";");
-        conn.query_drop(format!("START TRANSACTION;{all};COMMIT"))
-            .await?;
+        let all = format!("{};", statements.join(";"));
+        Transaction::deferred(conn).commit(all).await?;
     }
     Ok(())
 }
@@ -98,7 +98,7 @@ pub async fn outbox_delete(conn: &mut impl Queryable, rows: &[&OutboxRow]) -> an
 /// Moves rows out of the hot path, each with the reason why it can't be published, if it
 /// can't. A part of them per transaction; again, they are the same rows.
 pub async fn outbox_archive(
-    conn: &mut impl Queryable,
+    conn: &mut Conn,
     rows: &[&OutboxRow],
     reason: Option<&str>,
     now_us: i64,
@@ -114,7 +114,7 @@ pub async fn outbox_archive(
         // One row that is too large by itself goes alone.
         let (part, more) = rest.split_at(count.count().max(1));
         let mut sql = String::from(
-            "START TRANSACTION;INSERT IGNORE INTO outbox_archive \
+            "INSERT IGNORE INTO outbox_archive \
              (account_id,tx_id,events,reason,created_us,archived_us) VALUES ",
         );
         for (at, r) in part.iter().enumerate() {
@@ -131,8 +131,8 @@ pub async fn outbox_archive(
                 ],
             );
         }
-        conn.query_drop(format!("{sql};{};COMMIT", delete_sql(part)))
-            .await?;
+        let writes = format!("{sql};{};", delete_sql(part));
+        Transaction::deferred(conn).commit(writes).await?;
         rest = more;
     }
     Ok(())

@@ -112,7 +112,8 @@ fn accepted(state: OrderState) -> StateDecision {
         // It was asked whether it still has it: that it has is news of a kind.
         Processing => Stay(PENDING_EFFECTS),
         // Still no end: the case stays a person's, and the channel is asked on, slowly.
-        Manual | Success | Failed | Returned => Already,
+        Manual => Stay(PENDING_EFFECTS),
+        Success | Failed | Returned => Already,
     }
 }
 

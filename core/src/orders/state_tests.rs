@@ -16,7 +16,7 @@ const TRANSITION_TABLE: &[(OrderState, [&str; 20])] = &[
     (OrderState::Dispatching, [".", "!", "-", "-", "processing", "success", "failed", "init", "in_doubt", "=", "in_doubt", "init", ">", "-", "manual", ".", ".", ".", "-", "="]),
     (OrderState::Processing,  [".", "!", "-", "-", "=", "success", "failed", "init", ".", "=", ".", "!", ">", "-", "manual", ".", ".", ".", "-", "="]),
     (OrderState::InDoubt,     [".", "!", "-", "-", "processing", "success", "failed", "init", "=", "=", ".", "init", ">", "-", "manual", ".", ".", ".", "-", "="]),
-    (OrderState::Manual,      [".", "!", "-", "-", ".", "success", "failed", "init", "=", "=", ".", "init", ">", "-", ".", ".", ".", ".", "-", "="]),
+    (OrderState::Manual,      [".", "!", "-", "-", "=", "success", "failed", "init", "=", "=", ".", "init", ">", "-", ".", ".", ".", ".", "-", "="]),
     (OrderState::Success,     [".", "!", "-", "-", ".", ".", "!", "!", ".", "=", ".", "!", "returned", "-", ".", ".", "=", "=", "=", "="]),
     (OrderState::Failed,      [".", ".", "-", "-", ".", "!", ".", ".", ".", "!", ".", ".", "!", ".", ".", ".", "=", "=", "=", "="]),
     (OrderState::Returned,    [".", "!", "-", "-", ".", ".", ".", ".", ".", ".", ".", ".", ".", "-", ".", ".", "=", "=", "=", "="]),

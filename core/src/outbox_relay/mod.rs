@@ -52,6 +52,9 @@ const MAX_SILENCE: Duration = Duration::from_secs(90);
 const COUNT_INTERVAL: Duration = Duration::from_secs(60);
 /// The relay's lease: one instance publishes at a time, so that order holds.
 const LEASE_NAME: &str = "relay";
+/// The lease of a core without brokers, which archives: it never keeps one that has them
+/// from publishing.
+const ARCHIVE_LEASE_NAME: &str = "archive";
 /// The lease outlives every message that is under way, see `MESSAGE_TIMEOUT_MS`: another
 /// instance can't overtake one.
 const LEASE_DURATION_US: i64 = 15_000_000;
@@ -143,7 +146,7 @@ impl OutboxRelay {
     async fn release_lease(&self) -> anyhow::Result<()> {
         let released = async {
             let mut conn = self.pool.get_conn().await?;
-            lease::release(&mut conn, &self.schemas, LEASE_NAME, &self.owner).await
+            lease::release(&mut conn, &self.schemas, self.lease_name(), &self.owner).await
         };
         if let Err(error) = released.await {
             tracing::warn!("the relay's lease runs out by itself: {error:#}");
@@ -216,6 +219,13 @@ impl OutboxRelay {
     }
 
     /// Takes or renews the lease by a conditional write, unless enough of it is left.
+    fn lease_name(&self) -> &'static str {
+        match self.producer {
+            Some(_) => LEASE_NAME,
+            None => ARCHIVE_LEASE_NAME,
+        }
+    }
+
     async fn hold_lease(&mut self) -> anyhow::Result<bool> {
         let now = now_us();
         if self.held_until_us - now > LEASE_MARGIN_US {
@@ -223,8 +233,8 @@ impl OutboxRelay {
         }
         let mut conn = self.pool.get_conn().await?;
         let life = LEASE_DURATION_US;
-        let held =
-            lease::take(&mut conn, &self.schemas, LEASE_NAME, &self.owner, now, life).await?;
+        let name = self.lease_name();
+        let held = lease::take(&mut conn, &self.schemas, name, &self.owner, now, life).await?;
         self.held_until_us = if held { now + life } else { 0 };
         Ok(held)
     }

@@ -8,6 +8,7 @@ use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use sluice_contract::clock::{now_us, trade_time};
 use sluice_contract::sql::Conn;
+use sluice_core::batch::LockWait;
 use sluice_core::routing::LimitScope;
 use sluice_core::routing::limits::repo::{lock_totals, push_totals};
 use sluice_core::routing::limits::{LimitTotalKey, LimitTotals};
@@ -34,7 +35,10 @@ pub(super) async fn take(
             .collect::<anyhow::Result<_>>()?;
         let wanted: BTreeSet<LimitTotalKey> = orders.iter().flatten().cloned().collect();
         conn.query_drop("START TRANSACTION").await?;
-        let mut totals = LimitTotals::new(wanted.clone(), lock_totals(conn, &wanted).await?);
+        let mut totals = LimitTotals::new(
+            wanted.clone(),
+            lock_totals(conn, &wanted, LockWait::Usual).await?,
+        );
         orders
             .iter()
             .try_for_each(|keys| totals.take(keys, Decimal::ONE))?;

@@ -68,6 +68,7 @@ pub async fn accept_as_they_are(
     let version = seal.accept(&mut tx, schemas).await?;
     seal_repo::insert_acceptance(&mut tx, schemas, version, (by, reason), at_us).await?;
     tx.commit().await?;
+    seal.trust();
     seal.committed(Some(version));
     Ok(version)
 }

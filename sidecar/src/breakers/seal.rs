@@ -9,7 +9,7 @@ use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 /// Key of the seal, and the highest version that this process knows to be committed.
 /// Clones share it.
@@ -17,6 +17,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 pub struct BreakerSeal {
     key: Secret,
     version: Arc<AtomicI64>,
+    /// Set while the breakers are not where their history left them.
+    distrusted: Arc<AtomicBool>,
 }
 
 /// Whether the breakers are as the last move left them.
@@ -33,12 +35,18 @@ impl BreakerSeal {
         BreakerSeal {
             key,
             version: Arc::default(),
+            distrusted: Arc::default(),
         }
     }
 
     /// The highest version that is known to be committed; cores accept no lower one.
     pub fn version(&self) -> i64 {
         self.version.load(Ordering::Acquire)
+    }
+
+    /// Trusts the breakers again, once a person's word is committed.
+    pub fn trust(&self) {
+        self.distrusted.store(false, Ordering::Release);
     }
 
     /// Notes a version once its transaction is committed.
@@ -57,7 +65,12 @@ impl BreakerSeal {
         // Before the read: a move that commits meanwhile must not look like a roll back.
         let known = self.version();
         let stored = seal_repo::read(conn, schemas).await?;
-        Ok(self.state_of(&stored, known))
+        let state = self.state_of(&stored, known);
+        // Also of a move that another sidecar made, or whose answer was lost.
+        if let SealState::Whole(version) = state {
+            self.committed(Some(version));
+        }
+        Ok(state)
     }
 
     /// Locks the seal until the transaction ends; taken before any breaker's row.
@@ -93,9 +106,14 @@ impl BreakerSeal {
         schemas: &Schemas,
     ) -> mysql_async::Result<SealState> {
         let mut tx = conn.start_transaction(TxOpts::default()).await?;
+        let fits = {
+            seal_repo::lock(&mut tx, schemas).await?;
+            seal_repo::fits_history(&mut tx, schemas).await?
+        };
+        self.distrusted.store(!fits, Ordering::Release);
         let mut state = self.lock(&mut tx, schemas).await?;
         if state == SealState::Whole(0) {
-            state = SealState::Whole(self.write(&mut tx, schemas, 1).await?);
+            state = SealState::Whole(self.write(&mut tx, schemas, now_us()).await?);
         }
         tx.commit().await?;
         if let SealState::Whole(version) = state {
@@ -113,7 +131,10 @@ impl BreakerSeal {
         seal_repo::lock(tx, schemas).await?;
         let stored = seal_repo::read(tx, schemas).await?;
         let at = stored.seal.map_or(0, |(version, _)| version);
-        self.write(tx, schemas, at.max(self.version()) + 1).await
+        // Above whatever a core or another sidecar may know: a database that lost its last
+        // commits stands below it.
+        let version = at.max(self.version()).max(now_us()) + 1;
+        self.write(tx, schemas, version).await
     }
 
     async fn write(
@@ -129,6 +150,9 @@ impl BreakerSeal {
     }
 
     fn state_of(&self, stored: &StoredSeal, known: i64) -> SealState {
+        if self.distrusted.load(Ordering::Acquire) {
+            return SealState::Broken("they are not where their history left them");
+        }
         match &stored.seal {
             None if known > 0 => SealState::Broken("its row is gone"),
             None if !stored.open.is_empty() => SealState::Broken("no open breaker was ever sealed"),

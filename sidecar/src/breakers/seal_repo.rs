@@ -15,8 +15,14 @@ pub(super) struct StoredSeal {
     pub open: Vec<SealedBreaker>,
 }
 
-/// Locks the seal's row: every move goes through it.
+/// Locks the seal's row, and makes it if there is none (version 0, which seals nothing):
+/// every move goes through it.
 pub(super) async fn lock(conn: &mut impl Queryable, schemas: &Schemas) -> mysql_async::Result<()> {
+    let make = format!(
+        "INSERT IGNORE INTO {}.breaker_seal (name, version, seal, updated_us) VALUES ('{NAME}', 0, '', 0)",
+        schemas.guard
+    );
+    conn.query_drop(make).await?;
     let sql = format!(
         "SELECT version FROM {}.breaker_seal WHERE name = '{NAME}' FOR UPDATE",
         schemas.guard
@@ -41,7 +47,7 @@ pub(super) async fn read(
     let rows: Vec<(String, String, String, i64, String)> = conn.query(sql).await?;
     for (point, scope, key, version, seal) in rows {
         match point.is_empty() {
-            true => stored.seal = Some((version, seal)),
+            true => stored.seal = Some((version, seal)).filter(|(version, _)| *version > 0),
             false => stored.open.push(SealedBreaker {
                 point,
                 scope,
@@ -51,6 +57,30 @@ pub(super) async fn read(
         }
     }
     Ok(stored)
+}
+
+/// Tells whether the breakers are where their history left them, since a person last
+/// vouched for them: the history can only be added to.
+pub(super) async fn fits_history(
+    conn: &mut impl Queryable,
+    schemas: &Schemas,
+) -> mysql_async::Result<bool> {
+    let guard = &schemas.guard;
+    let accepted: Option<Option<i64>> = conn
+        .query_first(format!(
+            "SELECT MAX(changed_us) FROM {guard}.breaker_transition WHERE scope = 'seal'"
+        ))
+        .await?;
+    let sql = format!(
+        "SELECT COUNT(*) FROM {guard}.breaker_transition t LEFT JOIN {guard}.breaker b \
+         ON b.point = t.point AND b.scope = t.scope AND b.scope_key = t.scope_key \
+         WHERE t.scope <> 'seal' AND t.changed_us > ? \
+         AND (b.version IS NULL OR t.version > b.version OR (t.version = b.version AND t.state <> b.state))"
+    );
+    let lost: Option<u64> = conn
+        .exec_first(sql, (accepted.flatten().unwrap_or(0),))
+        .await?;
+    Ok(lost.unwrap_or(0) == 0)
 }
 
 /// Writes the seal.

@@ -115,6 +115,11 @@ async fn an_end_user_sees_and_cancels_own_orders_alone() -> anyhow::Result<()> {
         let path = format!("/withdraw/{id}/{action}");
         yours.send("POST", &path, "").await?.is(404, 40400)?;
     }
+    // A user can't silence the notices that its client waits for.
+    for action in ["ack", "renotify"] {
+        let path = format!("/withdraw/{id}/{action}");
+        mine.send("POST", &path, "").await?.is(403, 40300)?;
+    }
     for path in ["", "/entries", "/statement.csv"] {
         yours
             .get(&format!("/accounts/A-mine{path}"))

@@ -69,7 +69,7 @@ async fn claim_complaints(conn: &mut sql::Conn) -> anyhow::Result<Vec<String>> {
         trade: "20261128120000",
     };
     let wanted = orders.iter().flat_map(|o| limits::keys(o, "psp", times));
-    limits::repo::lock_totals(conn, &wanted.collect()).await?;
+    limits::repo::lock_totals(conn, &wanted.collect(), LockWait::Usual).await?;
     let totals = counters(conn).await?;
     conn.query_drop("ROLLBACK").await?;
     let mut wrong = Vec::new();

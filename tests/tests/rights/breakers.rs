@@ -100,3 +100,35 @@ async fn an_earlier_state_put_back_closes_nothing() -> anyhow::Result<()> {
     ])
     .await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_does_one_put_back_while_every_program_is_down() -> anyhow::Result<()> {
+    let mut set = TestStage::up(options()).await?;
+    Traffic::new("seal", 2).fund(&set.stage, 1_000).await?;
+    let guard = set.stage.schemas.guard.clone();
+    let mut conn = hidden(&set).await?;
+    for copy in ["breaker", "breaker_seal"] {
+        let copied = format!("CREATE TABLE {guard}.copy_{copy} AS SELECT * FROM {guard}.{copy}");
+        conn.query_drop(copied).await?;
+    }
+    set.stage.client.trip(BREAKER, "ann", "a test").await?;
+    let programs = [set.stage.core.take(), set.stage.sidecar.take()];
+    for mut program in programs.into_iter().flatten() {
+        program.terminate(Duration::from_secs(15)).await?;
+    }
+    for table in ["breaker", "breaker_seal"] {
+        conn.query_drop(format!("DELETE FROM {guard}.{table}"))
+            .await?;
+        conn.query_drop(format!(
+            "INSERT INTO {guard}.{table} SELECT * FROM {guard}.copy_{table}"
+        ))
+        .await?;
+    }
+    // What moved is in the history, which can only be added to.
+    set.stage.start_core().await?;
+    let _ = set.stage.start_sidecar().await;
+    let order = submit(&set, "down-1").await?;
+    waits_for_a_look(&set, &order).await?;
+    set.stage.client.seal("ann", "looked at each").await?;
+    set.stage.wait_for_status(&order, "success").await
+}

@@ -1,6 +1,7 @@
 //! Inputs of a claim: what its orders are decided by, read and locked in its own
 //! transaction.
 
+use crate::batch::LockWait;
 use crate::channels::ChannelClient;
 use crate::dispatch::claim::ClaimContext;
 use crate::dispatch::claim::send_path::{RouteChoice, SendPath};
@@ -44,7 +45,7 @@ pub(super) async fn read_inputs(
     let times: Vec<(&str, String)> = times.collect::<anyhow::Result<_>>()?;
     let platform_time = trade_time(now, context.day_zone)?;
     let wanted = wanted_totals(orders, &times, &platform_time);
-    let stored = limits::repo::lock_totals(conn, &wanted).await?;
+    let stored = limits::repo::lock_totals(conn, &wanted, LockWait::Usual).await?;
     let tripped =
         breakers::read_sealed(conn, context.schemas, context.key, context.breakers).await?;
     Ok(ClaimInputs {

@@ -47,7 +47,7 @@ pub(super) fn change(
             let route = reroute(order, outcome);
             order.route = route.and_then(|route| serde_json::to_string(&route).ok());
             // The next channel is asked afresh.
-            (order.channel, order.queries) = (None, 0);
+            (order.channel, order.queries, order.accepted_us) = (None, 0, None);
         }
     }
     if decided.input == OrderInput::SendRefused {

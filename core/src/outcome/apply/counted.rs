@@ -8,7 +8,7 @@ use crate::outcome::apply::former_channel::{FormerChannelAnswer, former_channel_
 use crate::outcome::apply::mismatch::contradicts;
 use crate::outcome::apply::reroute::reroute;
 use crate::outcome::apply::sendings::{SendingProof, weigh};
-use crate::outcome::report::{OrderOutcome, OutcomeResult};
+use crate::outcome::report::{AnswerTo, OrderOutcome, OutcomeResult};
 use crate::routing::Route;
 use sluice_contract::order::OrderState;
 
@@ -43,10 +43,26 @@ pub(super) fn count(
     if let Some(detail) = contradicts(order, outcome) {
         return CountedOutcome::Contradiction(detail);
     }
+    if loses_what_it_accepted(order, outcome) {
+        let detail = "the channel accepted the trade and now knows no such trade";
+        return CountedOutcome::Contradiction(detail.to_owned());
+    }
     match count_own(order, outcome, delays, now_us) {
         Ok(input) => CountedOutcome::Input(input),
         Err(result) => CountedOutcome::Nothing(result),
     }
+}
+
+/// Tells whether the channel denies what it said that it has: it may have archived the
+/// trade, or asked a copy that is behind. Sent again, the order could be paid twice.
+fn loses_what_it_accepted(order: &Order, outcome: &OrderOutcome) -> bool {
+    let AnswerTo::Query(query) = outcome.answers else {
+        return false;
+    };
+    outcome.event == OrderInput::NoSuchTrade
+        && !order.state.is_end()
+        && order.state != OrderState::Init
+        && order.accepted_us.is_some_and(|at| query.asked_us >= at)
 }
 
 /// Counts what the order's own channel, its upstream or recovery says; an error if it
@@ -133,5 +149,6 @@ fn proven(
 /// Tells whether the order is known as pending, and was said to be so a moment ago.
 fn is_noted_pending(order: &Order, delays: &OutcomeDelays, now_us: i64) -> bool {
     let is_fresh = |at: i64| now_us - at < delays.pending_interval_us;
-    order.state == OrderState::Processing && order.last_pending_us.is_some_and(is_fresh)
+    let is_pending = matches!(order.state, OrderState::Processing | OrderState::Manual);
+    is_pending && order.accepted_us.is_some() && order.last_pending_us.is_some_and(is_fresh)
 }

@@ -46,7 +46,12 @@ pub(super) fn note(order: &mut Order, decided: &OrderChange, delays: &OutcomeDel
 fn note_effect(order: &mut Order, effect: OrderEffect, delays: &OutcomeDelays, now_us: i64) {
     match effect {
         OrderEffect::OpenCase => order.has_open_case = true,
-        OrderEffect::NotePending => order.last_pending_us = Some(now_us),
+        OrderEffect::NotePending => {
+            order.last_pending_us = Some(now_us);
+            order.accepted_us.get_or_insert(now_us);
+            // One of its sendings did arrive: what another was refused with ends nothing.
+            order.send_refusal = None;
+        }
         OrderEffect::NoteRefusal => order.due_us = Some(now_us),
         OrderEffect::Publish => {
             (order.notified_version, order.notified_us) = (order.version, now_us);

@@ -50,27 +50,29 @@ pub(super) fn refusal(outcome: &OrderOutcome) -> Option<SendRefusal> {
 
 /// Tells whether a later sending has taken the place of what this answers to.
 fn is_superseded(order: &Order, outcome: &OrderOutcome) -> bool {
+    // That it was paid or taken is true whenever it was said. That it is not there or was
+    // refused is of the sendings before.
+    let is_lasting = matches!(
+        outcome.event,
+        OrderInput::Succeeded | OrderInput::Returned | OrderInput::Accepted
+    );
     match outcome.answers {
-        AnswerTo::Send(number) => number < order.sends,
-        // That it was paid or taken is true whenever it was asked. That it is not there or
-        // was refused is of the sendings before.
-        AnswerTo::Query(query) => {
-            let is_lasting = matches!(
-                outcome.event,
-                OrderInput::Succeeded | OrderInput::Returned | OrderInput::Accepted
-            );
-            query.sends < order.sends && !is_lasting
-        }
+        AnswerTo::Send(number) => number < order.sends && !is_lasting,
+        AnswerTo::Query(query) => query.sends < order.sends && !is_lasting,
         AnswerTo::Nothing => false,
     }
 }
 
-/// A refusal in the reply to the last of several sendings says nothing of those before.
-/// One that waits in `init` is known not to be there: nothing is left to ask.
+/// A refusal in the reply to the last of several sendings says nothing of those before,
+/// and one in a callback may be of any of them, told late or again. One that waits in
+/// `init` is known not to be there: nothing is left to ask.
 fn is_of_one_sending(order: &Order, outcome: &OrderOutcome) -> bool {
     match outcome.answers {
         AnswerTo::Send(number) => number > 1 && order.state != OrderState::Init,
-        AnswerTo::Query(_) | AnswerTo::Nothing => false,
+        AnswerTo::Nothing => {
+            outcome.callback.is_some() && order.sends > 1 && order.state != OrderState::Init
+        }
+        AnswerTo::Query(_) => false,
     }
 }
 

@@ -8,7 +8,7 @@ use sluice_contract::order::OrderState;
 #[test]
 fn a_reply_to_an_earlier_sending_ends_nothing() {
     use crate::orders::state::OrderInput::*;
-    for late in [Declined, Succeeded, Accepted, Unknown] {
+    for late in [Declined, NotHere, Unknown] {
         // The last sending is under way: its own reply tells, or a query.
         let (taken, order_after, _) =
             after(shop_order(OrderState::Dispatching), &says(late).of_send(1));
@@ -25,6 +25,14 @@ fn a_reply_to_an_earlier_sending_ends_nothing() {
                 "{late:?}"
             );
         }
+    }
+    // That it was paid, or is there, is true whichever sending it is said of.
+    for (late, state) in [
+        (Succeeded, OrderState::Success),
+        (Accepted, OrderState::Processing),
+    ] {
+        let order = shop_order(OrderState::InDoubt);
+        assert_eq!(after(order, &says(late).of_send(1)).1.state, state);
     }
     // The reply to the last sending counts, and so does a callback.
     assert_eq!(

@@ -181,12 +181,60 @@ fn a_persons_case_is_ended_by_a_clear_answer_and_asked_on_until_then() {
         Some(NOW_US),
         "its silence counts anew"
     );
-    // "It is in process" is no end.
-    let (taken, order, _) = after(manual, &says(Accepted).of_query(asked(2)));
+    // "It is in process" is no end. It is noted: whoever has it can't lose it.
+    let (_, order, _) = after(manual, &says(Accepted).of_query(asked(2)));
     assert_eq!(
-        (taken, order.state),
-        (OutcomeResult::Already, OrderState::Manual)
+        (order.state, order.accepted_us),
+        (OrderState::Manual, Some(NOW_US))
     );
+}
+
+#[test]
+fn what_a_channel_accepted_it_can_not_deny_whatever_the_state() {
+    for state in [
+        OrderState::InDoubt,
+        OrderState::Processing,
+        OrderState::Manual,
+    ] {
+        let accepted = Order {
+            accepted_us: Some(1),
+            send_refusal: Some(SendRefusal::Declined),
+            ..shop_order(state)
+        };
+        let (taken, order, all) = after(accepted, &unknown_there(2, QUIET_US));
+        assert_eq!(
+            (taken, order.state, all.bookings.len()),
+            (OutcomeResult::Contradiction, state, 0)
+        );
+    }
+    // It has the order: what another sending was refused with ends nothing any more.
+    let refused = Order {
+        send_refusal: Some(SendRefusal::Declined),
+        ..shop_order(OrderState::InDoubt)
+    };
+    let (_, order, _) = after(refused, &says(Accepted).of_query(asked(2)));
+    assert_eq!(
+        (order.state, order.send_refusal),
+        (OrderState::Processing, None)
+    );
+}
+
+#[test]
+fn a_refusal_in_a_callback_may_be_of_an_earlier_sending() {
+    for input in [Declined, NotHere] {
+        let told = says(input).of_callback();
+        let (_, order, all) = after(shop_order(OrderState::InDoubt), &told);
+        assert_eq!(
+            (order.state, all.bookings.len()),
+            (OrderState::InDoubt, 0),
+            "{input:?}"
+        );
+        let once = Order {
+            sends: 1,
+            ..shop_order(OrderState::InDoubt)
+        };
+        assert_ne!(after(once, &told).1.state, OrderState::InDoubt);
+    }
 }
 
 #[test]
@@ -219,6 +267,7 @@ fn an_order_that_its_channel_has_is_noted_as_pending_now_and_then() {
     let pending = |ago_us: i64| {
         let order = Order {
             last_pending_us: Some(NOW_US - ago_us),
+            accepted_us: Some(1),
             ..shop_order(OrderState::Processing)
         };
         let (taken, order, _) = after(order, &says(Accepted).of_query(asked(2)));

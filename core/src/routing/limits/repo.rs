@@ -5,6 +5,7 @@
 //! another instance made it meanwhile, the duplicate key makes the batch run again
 //! instead of overwriting what the other has counted.
 
+use crate::batch::LockWait;
 use crate::routing::LimitScope;
 use crate::routing::limits::{LimitTotal, LimitTotalKey};
 use anyhow::Context;
@@ -73,8 +74,9 @@ async fn totals(
 pub async fn lock_totals(
     conn: &mut Conn,
     wanted: &BTreeSet<LimitTotalKey>,
+    wait: LockWait,
 ) -> anyhow::Result<Vec<LimitTotal>> {
-    totals(conn, wanted, " FOR UPDATE").await
+    totals(conn, wanted, &wait.of(" FOR UPDATE".to_owned())).await
 }
 
 /// Reads the totals as they are, for people.

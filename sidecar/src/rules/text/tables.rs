@@ -66,6 +66,7 @@ pub const CATALOG_TABLES: [CatalogTable; 10] = [
             ("send_by_us", Int),
             ("last_pending_us", Int),
             ("send_refusal", Text),
+            ("accepted_us", Int),
             ("correlation_id", Text),
             ("traceparent", Text),
         ],
