@@ -66,7 +66,7 @@ pub async fn accept_as_they_are(
 ) -> mysql_async::Result<i64> {
     let mut tx = conn.start_transaction(TxOpts::default()).await?;
     let version = seal.accept(&mut tx, schemas).await?;
-    seal_repo::insert_acceptance(&mut tx, schemas, version, (by, reason), at_us).await?;
+    seal_repo::insert_acceptance(&mut tx, schemas, (by, reason), at_us).await?;
     tx.commit().await?;
     seal.trust();
     seal.committed(Some(version));

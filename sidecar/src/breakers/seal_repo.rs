@@ -99,19 +99,25 @@ pub(super) async fn write(
     conn.exec_drop(sql, params! { version, seal, at_us }).await
 }
 
-/// Writes down who sealed the breakers as they are.
+/// Writes down who sealed the breakers as they are. Its number counts such acts; the seal's
+/// own version would not fit the column.
 pub(super) async fn insert_acceptance(
     conn: &mut impl Queryable,
     schemas: &Schemas,
-    version: i64,
     (by, reason): (&str, &str),
     at_us: i64,
 ) -> mysql_async::Result<()> {
+    let history = format!("{}.breaker_transition", schemas.guard);
+    let last: Option<Option<i32>> = conn
+        .query_first(format!(
+            "SELECT MAX(version) FROM {history} WHERE point = '-' AND scope = 'seal'"
+        ))
+        .await?;
+    let number = last.flatten().unwrap_or(0) + 1;
     let sql = format!(
-        "INSERT INTO {}.breaker_transition (point, scope, scope_key, version, state, verdict_id, reason, changed_by, changed_us) \
-         VALUES ('-', 'seal', '*', :version, 'sealed', NULL, :reason, :by, :at_us)",
-        schemas.guard
+        "INSERT INTO {history} (point, scope, scope_key, version, state, verdict_id, reason, changed_by, changed_us) \
+         VALUES ('-', 'seal', '*', :number, 'sealed', NULL, :reason, :by, :at_us)"
     );
-    conn.exec_drop(sql, params! { version, reason, by, at_us })
+    conn.exec_drop(sql, params! { number, reason, by, at_us })
         .await
 }

@@ -1,7 +1,7 @@
 //! The guard schema's database, as seen by one instance of the sidecar.
 
 use crate::binlog::hosts::ServerHosts;
-use crate::breakers::seal::BreakerSeal;
+use crate::breakers::seal::{BreakerSeal, SealState};
 use crate::leader::lease_repo::{self, LEASE_TTL_US, LeaseHolder};
 use mysql_async::{Conn, Transaction};
 use sluice_contract::clock::now_us;
@@ -66,13 +66,12 @@ impl GuardDb {
         lease_repo::release(&mut conn, &self.schemas, &self.owner, epoch).await
     }
 
-    /// Makes sure that the breakers are sealed, and learns the seal's version. A broken
-    /// seal is reported by whoever counts breakers; cores stop by themselves.
+    /// Makes sure that the breakers are sealed, and learns the seal's version.
     ///
     /// # Errors
     /// The database did not answer.
-    pub async fn begin_seal(&self) -> mysql_async::Result<()> {
+    pub async fn begin_seal(&self) -> mysql_async::Result<SealState> {
         let mut conn = self.conn().await?;
-        self.seal.begin(&mut conn, &self.schemas).await.map(|_| ())
+        self.seal.begin(&mut conn, &self.schemas).await
     }
 }

@@ -3,7 +3,7 @@
 //! ahead (`distance`), and how long each source was silent.
 
 mod distance;
-mod open_breakers;
+pub(in crate::pipeline) mod open_breakers;
 
 use crate::binlog::servers::SourceServer;
 use crate::health::Health;

@@ -3,7 +3,7 @@
 use crate::breakers;
 use crate::breakers::seal::SealState;
 use crate::health::Health;
-use crate::health::blind::BlindCause;
+use crate::health::blind::{Blind, BlindCause};
 use crate::leader::guard_db::GuardDb;
 use sluice_contract::breaker::BreakerPoint;
 use std::time::Duration;
@@ -31,9 +31,14 @@ pub(super) async fn count(db: &GuardDb, health: &Health) {
         let metrics = health.metrics;
         metrics.breakers_open.with_label_values(&[point]).set(open);
     }
+    show_seal(&health.blind, &seal);
+}
+
+/// Is blind while the breakers are not as they were sealed.
+pub(in crate::pipeline) fn show_seal(blind: &Blind, seal: &SealState) {
     match seal {
-        SealState::Whole(_) => health.blind.clear(BlindCause::Breakers),
-        SealState::Broken(why) => health.blind.set(
+        SealState::Whole(_) => blind.clear(BlindCause::Breakers),
+        SealState::Broken(why) => blind.set(
             BlindCause::Breakers,
             format!("changed by hand ({why}): look at each, then `sluice breakers seal`"),
         ),

@@ -8,6 +8,7 @@
 
 use crate::pipeline::commit::{BatchCommitter, LeadershipEnd};
 use crate::pipeline::evaluate::EvaluatedBatch;
+use crate::pipeline::lag::open_breakers;
 use crate::pipeline::leadership::LeadershipContext;
 use crate::pipeline::leadership::parts::{
     LeadershipSignals, committer, start_audits, start_readers,
@@ -49,7 +50,9 @@ pub(super) async fn lead(
         }
     };
     let sealed = context.db.begin_seal().await;
-    sealed.context("reading the breakers' seal")?;
+    // Before the fence speaks: nothing may pass on breakers that nobody vouches for.
+    let sealed = sealed.context("reading the breakers' seal")?;
+    open_breakers::show_seal(&context.health.blind, &sealed);
     context.fence.leadership_begins();
     // Ends the readers, however this leadership ends.
     let _ends_with_us = stop.clone().drop_guard();
