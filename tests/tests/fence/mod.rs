@@ -10,7 +10,8 @@ use sluice_drill::stage::client::UpstreamSubmit;
 use sluice_tests::TestStage;
 use std::time::{Duration, Instant};
 
-async fn submit(set: &TestStage, name: &str) -> anyhow::Result<String> {
+/// Submits a withdrawal of A00001 under this number, and returns its order.
+pub(super) async fn submit(set: &TestStage, name: &str) -> anyhow::Result<String> {
     let ask = UpstreamSubmit {
         from: "A00001".into(),
         to: "payee".into(),

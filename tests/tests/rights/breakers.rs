@@ -1,27 +1,15 @@
 //! A breaker that somebody closes, deletes or puts back by hand stays open, even if the
 //! binlog never showed it.
 
+use crate::fence::submit;
 use anyhow::ensure;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
-use sluice_drill::stage::client::UpstreamSubmit;
 use sluice_drill::stage::traffic::Traffic;
 use sluice_tests::{TestStage, options};
 use std::time::{Duration, Instant};
 
 const BREAKER: &str = "cash_out/account/A00001";
-
-async fn submit(set: &TestStage, name: &str) -> anyhow::Result<String> {
-    let ask = UpstreamSubmit {
-        from: "A00001".into(),
-        to: "payee".into(),
-        amount: "5.00".into(),
-        transaction_id: name.into(),
-        biz_no: name.into(),
-        channel: "netsunion".into(),
-    };
-    set.stage.client.submit(&ask).await
-}
 
 /// Waits until the order says that it waits for somebody to look at the breakers.
 async fn waits_for_a_look(set: &TestStage, order: &str) -> anyhow::Result<()> {
