@@ -15,8 +15,8 @@ use std::time::Duration;
 const TOKEN_HEADER: &str = "x-vault-token";
 /// Secrets of one program are a few kB.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
-/// Life of a token that doesn't say; it is asked about again so often.
-const DEFAULT_RENEWAL_DELAY: Duration = Duration::from_secs(3_600);
+/// Delay after which a token without an end is thought of again.
+const ENDLESS_RENEWAL_DELAY: Duration = Duration::from_secs(3_600);
 const MIN_RENEWAL_DELAY: Duration = Duration::from_secs(1);
 
 /// Secrets of one entry, by name.
@@ -28,8 +28,16 @@ pub(super) struct VaultClient {
     entry: String,
     login: LoginMethod,
     token: Secret,
-    /// Life of the token as it was told last; `None` for one that doesn't end.
-    life: Option<Duration>,
+    life: TokenLife,
+}
+
+/// Life of a token as it was told last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TokenLife {
+    /// Not told: it may not look at itself. A renewal tells.
+    Unknown,
+    Endless,
+    Lasts(Duration),
 }
 
 /// Way in which a token is come by.
@@ -82,7 +90,7 @@ impl VaultClient {
             entry: format!("{mount}/data/{path}"),
             login,
             token,
-            life: None,
+            life: TokenLife::Unknown,
         })
     }
 
@@ -95,9 +103,8 @@ impl VaultClient {
                 let looked = self
                     .request(Method::GET, "auth/token/lookup-self", None)
                     .await;
-                self.life = looked
-                    .ok()
-                    .and_then(|answer| life_of(&answer["data"]["ttl"]));
+                self.life =
+                    looked.map_or(TokenLife::Unknown, |answer| life_of(&answer["data"]["ttl"]));
             }
         }
         self.read().await
@@ -114,16 +121,19 @@ impl VaultClient {
         read
     }
 
-    /// Time after which the token is to be renewed: half of its life.
+    /// Time after which the token is to be renewed: half of its life, or at once if nobody
+    /// has told how long it is.
     pub fn renewal_delay(&self) -> Duration {
-        self.life.map_or(DEFAULT_RENEWAL_DELAY, |life| {
-            (life / 2).max(MIN_RENEWAL_DELAY)
-        })
+        match self.life {
+            TokenLife::Unknown => Duration::ZERO,
+            TokenLife::Endless => ENDLESS_RENEWAL_DELAY,
+            TokenLife::Lasts(life) => (life / 2).max(MIN_RENEWAL_DELAY),
+        }
     }
 
     /// Renews the token; one that can't be renewed is come by anew, if it can.
     pub async fn renew(&mut self) -> anyhow::Result<()> {
-        if self.life.is_none() {
+        if self.life == TokenLife::Endless {
             return Ok(());
         }
         let renewed = self
@@ -233,7 +243,10 @@ fn advice(status: StatusCode) -> &'static str {
 }
 
 /// Seconds as the vault tells them; 0 is for ever.
-fn life_of(seconds: &Value) -> Option<Duration> {
-    let seconds = seconds.as_u64().filter(|s| *s > 0)?;
-    Some(Duration::from_secs(seconds))
+fn life_of(seconds: &Value) -> TokenLife {
+    match seconds.as_u64() {
+        None => TokenLife::Unknown,
+        Some(0) => TokenLife::Endless,
+        Some(seconds) => TokenLife::Lasts(Duration::from_secs(seconds)),
+    }
 }

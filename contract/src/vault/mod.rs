@@ -95,10 +95,13 @@ impl Vault {
         loop {
             tokio::time::sleep(self.refresh).await;
             if Instant::now() >= renew_at {
-                if let Err(error) = self.client.renew().await {
-                    tracing::warn!("{}: the token isn't renewed: {error:#}", self.secrets.entry);
+                match self.client.renew().await {
+                    Ok(()) => renew_at = Instant::now() + self.client.renewal_delay(),
+                    // Again at the next turn: another half of its life later it would have ended.
+                    Err(error) => {
+                        tracing::warn!("{}: the token isn't renewed: {error:#}", self.secrets.entry)
+                    }
                 }
-                renew_at = Instant::now() + self.client.renewal_delay();
             }
             let read = self.client.read_or_log_in().await;
             METRICS.unreadable.set(read.is_err().into());

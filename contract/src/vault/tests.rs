@@ -19,6 +19,10 @@ struct FakeVault {
     renewals: usize,
     /// Seconds that tokens live.
     life: u64,
+    /// Renewals that are still to be refused: the vault is sealed.
+    failing_renewals: usize,
+    /// Tokens may not look at themselves.
+    is_look_up_forbidden: bool,
 }
 
 type SharedVault = State<Arc<Mutex<FakeVault>>>;
@@ -67,12 +71,19 @@ async fn entry(
 async fn look_up(State(vault): SharedVault, headers: HeaderMap) -> Result<Json<Value>, StatusCode> {
     let vault = vault.lock().unwrap();
     known(&vault, &headers)?;
+    if vault.is_look_up_forbidden {
+        return Err(StatusCode::FORBIDDEN);
+    }
     Ok(Json(json!({ "data": { "ttl": vault.life } })))
 }
 
 async fn renew(State(vault): SharedVault, headers: HeaderMap) -> Result<Json<Value>, StatusCode> {
     let mut vault = vault.lock().unwrap();
     known(&vault, &headers)?;
+    if vault.failing_renewals > 0 {
+        vault.failing_renewals -= 1;
+        return Err(StatusCode::SERVICE_UNAVAILABLE);
+    }
     vault.renewals += 1;
     Ok(Json(json!({ "auth": { "lease_duration": vault.life } })))
 }
@@ -147,6 +158,25 @@ async fn secrets_are_read_again_and_an_outage_leaves_the_last_ones() {
     assert_eq!(text_of(&secrets, "provenance_key").unwrap(), "n".repeat(32));
     vault.lock().unwrap().tokens.push(ROOT.to_owned());
     until(|| METRICS.unreadable.get() == 0).await;
+}
+
+#[tokio::test]
+async fn a_renewal_that_fails_is_tried_again_and_an_untold_life_is_asked_for() {
+    let (vault, address) = fake().await;
+    {
+        let mut vault = vault.lock().unwrap();
+        // Hours: a second half of it would never be waited for here.
+        (vault.life, vault.failing_renewals) = (36_000, 3);
+        vault.is_look_up_forbidden = true;
+    }
+    let dir = dir_with_token(ROOT);
+    let settings = settings(&address, "path = 'sluice'");
+    let opened = Vault::connect(&settings, Some(dir.path())).await.unwrap();
+    assert_eq!(opened.client.renewal_delay(), Duration::ZERO);
+    let parts = crate::supervisor::Supervisor::default();
+    parts.spawn_loop("vault", opened.keep());
+    until(|| vault.lock().unwrap().renewals == 1).await;
+    assert_eq!(vault.lock().unwrap().failing_renewals, 0);
 }
 
 #[tokio::test]

@@ -86,13 +86,22 @@ impl Acceptor {
     /// Books the request once. The answer leaves after the commit.
     ///
     /// The whole runs as a task of its own, so that a caller who hangs up can't
-    /// free the key while the transaction is still under way.
-    pub async fn submit(self: &Arc<Self>, mut request: IdempotentRequest) -> AcceptResult {
+    /// free the key while the transaction is still under way. `note` is called with the
+    /// result in any case.
+    pub async fn submit(
+        self: &Arc<Self>,
+        mut request: IdempotentRequest,
+        note: impl FnOnce(&AcceptResult) + Send + 'static,
+    ) -> AcceptResult {
         let this = self.clone();
         let mut span = TraceSpan::within("accept", SpanKind::Internal, request.origin.parent);
         // Whatever becomes of the order is hung up below its acceptance.
         request.origin.parent = span.parent().or(request.origin.parent);
-        let booking = async move { this.book(request).await };
+        let booking = async move {
+            let result = this.book(request).await;
+            note(&result);
+            result
+        };
         let task = tokio::spawn(booking.instrument(tracing::Span::current()));
         let result = task.await.unwrap_or(Err(AcceptError::Unavailable));
         if let Ok(accepted) = &result {

@@ -14,6 +14,7 @@ fn booking(account: &str, cents: i64, key: &str) -> IdempotentRequest {
         scope: String::new(),
         key: key.into(),
         request_hash: "h".into(),
+        repeat_only: false,
         origin: sluice_contract::traces::RequestOrigin::fresh(),
         booking: BookingRequest::Withdraw(WithdrawalBooking {
             account_id: account.into(),
@@ -79,6 +80,7 @@ fn a_deposit_opens_its_account_for_the_same_batch() {
         scope: String::new(),
         key: "d".into(),
         request_hash: "h".into(),
+        repeat_only: false,
         origin: sluice_contract::traces::RequestOrigin::fresh(),
         booking: BookingRequest::Deposit(DepositBooking {
             account_id: "N".into(),
@@ -109,6 +111,7 @@ fn a_payment_bounds_its_refunds_and_settlements_and_a_refusal_touches_nothing() 
         scope: String::new(),
         key: "pay/M/p".into(),
         request_hash: "h".into(),
+        repeat_only: false,
         origin: sluice_contract::traces::RequestOrigin::fresh(),
         booking: BookingRequest::Capture(crate::accept::CaptureBooking {
             account_id: "M".into(),

@@ -133,7 +133,9 @@ impl KnownRequests {
     /// Answers a request that was made before, or that may not be made.
     pub(super) fn answer(&self, request: &IdempotentRequest) -> Option<AcceptResult> {
         let BookingRequest::Withdraw(booking) = &request.booking else {
-            let (_, row) = self.row(request)?;
+            let Some((_, row)) = self.row(request) else {
+                return request.repeat_only.then_some(Err(AcceptError::NotRepeated));
+            };
             return Some(replay(
                 &row.request_hash,
                 &row.order_id,
@@ -152,6 +154,9 @@ impl KnownRequests {
         let identity = (booking.account_id.clone(), request.identity());
         if let Some(first) = self.by_identity.get(&identity) {
             return Some(compare(first, booking, RequestName::Key));
+        }
+        if request.repeat_only {
+            return Some(Err(AcceptError::NotRepeated));
         }
         let refusal = self.predecessor_refusal(request, booking)?;
         Some(Err(AcceptError::BadPredecessor(refusal)))
@@ -177,6 +182,13 @@ impl KnownRequests {
         }
         if order.state != OrderState::Failed {
             return Some("that order has not failed");
+        }
+        // Its names are free: a request under them and one that names it would both be paid.
+        // Orders from before the identity had no seal either.
+        if order.identity.is_none() && order.request_mac.is_some() {
+            return Some(
+                "that order was refused before it counted: ask again without predecessorId",
+            );
         }
         // Paid after all, as its channel says now: a person decides first.
         let is_contradicted = self.contradicted.contains(&order.order_id);

@@ -26,6 +26,7 @@ fn request(booking: WithdrawalBooking) -> IdempotentRequest {
         scope: String::new(),
         key: "k".into(),
         request_hash: "h".into(),
+        repeat_only: false,
         origin: sluice_contract::traces::RequestOrigin::fresh(),
         booking: BookingRequest::Withdraw(booking),
     }
@@ -112,4 +113,56 @@ fn only_a_failed_order_of_the_same_number_is_tried_again() {
     );
     order.client = "somebody".into();
     assert_eq!(verdict(&order, &again, ""), refused(nobodys));
+}
+
+#[test]
+fn a_request_beyond_its_bounds_books_nothing_new() {
+    let beyond = IdempotentRequest {
+        repeat_only: true,
+        ..request(booking())
+    };
+    let mut known = KnownRequests::default();
+    let refused = Some(Err(AcceptError::NotRepeated));
+    assert_eq!(known.answer(&beyond), refused);
+    assert_eq!(known.answer(&request(booking())), None);
+    let order = first(booking());
+    known.rows.insert(
+        (beyond.client.clone(), beyond.stored_key()),
+        IdempotencyRow {
+            client: beyond.client.clone(),
+            key: beyond.stored_key(),
+            request_hash: beyond.request_hash.clone(),
+            account_id: order.account_id.clone(),
+            order_id: order.order_id.clone(),
+        },
+    );
+    let repeat = known.answer(&beyond).unwrap().unwrap();
+    assert!(repeat.replayed && repeat.order_id == order.order_id);
+}
+
+#[test]
+fn an_order_whose_names_are_free_again_has_no_successor() {
+    let tried = WithdrawalBooking {
+        predecessor_id: Some("o".into()),
+        ..booking()
+    };
+    let of = |set: fn(&mut Order)| {
+        let mut order = first(booking());
+        order.order_id = "o".into();
+        order.state = OrderState::Failed;
+        order.request_mac = Some("sealed".into());
+        set(&mut order);
+        let mut known = KnownRequests::default();
+        known.orders.insert("o".into(), order);
+        known.answer(&request(tried.clone()))
+    };
+    assert_eq!(of(|_| ()), None, "it failed after it was booked");
+    let freed = of(|order| order.identity = None);
+    assert!(
+        matches!(freed, Some(Err(AcceptError::BadPredecessor(_)))),
+        "{freed:?}"
+    );
+    // From before names were kept for good.
+    let former = of(|order| (order.identity, order.request_mac) = (None, None));
+    assert_eq!(former, None);
 }

@@ -65,7 +65,7 @@ impl BatchTransaction for AcceptTransaction {
         let conn = self.pool.hold_own(&mut self.conn).await?;
         let (mut transaction, locked, captures) =
             lock(conn, &self.schemas, requests, self.tries.lock_wait).await?;
-        let reads = self.tries.look_up || requests.iter().any(names_predecessor);
+        let reads = self.tries.look_up || requests.iter().any(needs_look_up);
         let all: Vec<&IdempotentRequest> = requests.iter().collect();
         let known = if reads {
             look_up(transaction.conn(), &all).await?
@@ -200,6 +200,11 @@ async fn lock<'c>(
     let captures =
         balance::repo::lock_captures(transaction.conn(), schemas, &payments, wait).await?;
     Ok((transaction, locked, captures))
+}
+
+/// Tells whether what is stored has to be read before the request can be decided.
+pub(super) fn needs_look_up(request: &IdempotentRequest) -> bool {
+    request.repeat_only || names_predecessor(request)
 }
 
 /// Tells whether the order that the request tries again has to be looked at first.

@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | the whole batch | as long as the session says | each account by itself |
 //! | an account of such a batch | not at all, some tries | its items are refused; it is a suspect |
-//! | a suspect | not at all, one try | its items are refused |
+//! | a suspect, or one after some that were locked | not at all, one try | its items are refused |
 
 use crate::batch::{BatchFailure, BatchTransaction, FailureClass, LockWait, run};
 use std::collections::{BTreeMap, HashMap};
@@ -15,6 +15,10 @@ use std::time::{Duration, Instant};
 
 /// An account is tried apart for this long after its lock was last missed.
 const SUSPECT_FOR: Duration = Duration::from_secs(3);
+
+/// Accounts of a batch that are tried with pauses though they are locked: a statement by hand
+/// that locks hundreds must not make the others wait for each of them.
+const MAX_PATIENT_MISSES: usize = 4;
 
 /// Accounts that were found locked lately; clones share them.
 #[derive(Debug, Clone, Default)]
@@ -99,6 +103,7 @@ async fn by_account<T: AccountTransaction>(
     transaction.set_lock_wait(wait);
     let mut done = Vec::with_capacity(items.len());
     let mut silent = None;
+    let mut misses = 0;
     for (account, at) in accounts {
         let of_account: Vec<T::Item> = at.iter().map(|i| items[*i].clone()).collect();
         // Nobody answers any more: the others would wait in vain, one behind the other.
@@ -122,6 +127,10 @@ async fn by_account<T: AccountTransaction>(
                         failure.error
                     );
                     transaction.locked_accounts().note(account);
+                    misses += 1;
+                    if misses == MAX_PATIENT_MISSES {
+                        transaction.set_lock_wait(LockWait::Never);
+                    }
                 }
                 let refused = refuse_all(transaction, &of_account, &failure);
                 silent = is_silence(&failure).then_some(failure);

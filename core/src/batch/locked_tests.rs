@@ -12,7 +12,7 @@ const QUICK: RetryPolicy = RetryPolicy {
 /// Books `account/number`; the account `held` is locked by somebody.
 #[derive(Default)]
 struct Bookings {
-    held: Option<&'static str>,
+    held: &'static [&'static str],
     wait: LockWait,
     locked: LockedAccounts,
     /// Tries, each with how it waits for locks.
@@ -29,7 +29,7 @@ impl BatchTransaction for Bookings {
 
     async fn attempt(&mut self, items: &[Self::Item]) -> anyhow::Result<Vec<Self::Done>> {
         self.tries.push((self.wait, items.len()));
-        if items.iter().any(|(account, _)| Some(*account) == self.held) {
+        if items.iter().any(|(account, _)| self.held.contains(account)) {
             let (code, message, state) = (1205, String::new(), String::new());
             anyhow::bail!(Error::Server(ServerError {
                 code,
@@ -74,7 +74,7 @@ const ITEMS: [(&str, u32); 5] = [("a", 1), ("b", 2), ("a", 3), ("c", 4), ("b", 5
 #[tokio::test]
 async fn a_locked_account_fails_alone_and_results_keep_their_order() {
     let mut bookings = Bookings {
-        held: Some("b"),
+        held: &["b"],
         ..Bookings::default()
     };
     let done = run_beside_locked(&mut bookings, &ITEMS).await;
@@ -91,7 +91,7 @@ async fn a_locked_account_fails_alone_and_results_keep_their_order() {
 #[tokio::test]
 async fn the_next_batch_does_not_wait_for_a_suspect_and_trusts_it_once_it_is_free() {
     let mut bookings = Bookings {
-        held: Some("b"),
+        held: &["b"],
         ..Bookings::default()
     };
     run_beside_locked(&mut bookings, &ITEMS).await;
@@ -103,9 +103,26 @@ async fn the_next_batch_does_not_wait_for_a_suspect_and_trusts_it_once_it_is_fre
         [(LockWait::Usual, 3), (LockWait::Never, 2)],
         "the others together, the suspect once and without waiting"
     );
-    bookings.held = None;
+    bookings.held = &[];
     run_beside_locked(&mut bookings, &ITEMS).await;
     bookings.tries.clear();
     run_beside_locked(&mut bookings, &ITEMS).await;
     assert_eq!(bookings.tries, [(LockWait::Usual, 5)]);
+}
+
+#[tokio::test]
+async fn after_some_locked_accounts_of_a_batch_nobody_waits_for_more() {
+    let mut bookings = Bookings {
+        held: &["a", "b", "c", "d", "e", "f", "g", "h"],
+        ..Bookings::default()
+    };
+    let mut items: Vec<_> = bookings.held.iter().map(|account| (*account, 1)).collect();
+    items.push(("z", 2));
+    let done = run_beside_locked(&mut bookings, &items).await;
+    assert_eq!(done.last(), Some(&Ok(2)));
+    let patient = |(wait, _): &&(LockWait, usize)| *wait == LockWait::SomeTries;
+    let tries = bookings.tries.iter().filter(patient).count();
+    assert_eq!(tries, MAX_PATIENT_MISSES * QUICK.max_attempts as usize);
+    let once = bookings.tries.iter().filter(|(w, _)| *w == LockWait::Never);
+    assert_eq!(once.count(), items.len() - MAX_PATIENT_MISSES);
 }

@@ -1,7 +1,8 @@
 //! Booking of a request: hashed, handed to the acceptor, and answered.
 
 use crate::accept::{
-    AcceptError, AcceptedRequest, BookingRequest, IdempotentRequest, WithdrawalBooking,
+    AcceptError, AcceptResult, AcceptedRequest, BookingRequest, IdempotentRequest,
+    WithdrawalBooking,
 };
 use crate::access::{Caller, TakenAmount};
 use crate::config::Grant;
@@ -37,6 +38,7 @@ pub(super) async fn order_by_key(
         scope: caller.scope(),
         key,
         request_hash,
+        repeat_only: false,
         origin: RequestOrigin::current(),
         booking: BookingRequest::Withdraw(ask),
     };
@@ -47,7 +49,7 @@ pub(super) async fn order_by_key(
 pub(super) async fn book(
     api: &CoreApi,
     caller: &Caller,
-    keyed: IdempotentRequest,
+    mut keyed: IdempotentRequest,
     begun: Instant,
 ) -> Result<Response, ApiError> {
     let (id_name, account) = match &keyed.booking {
@@ -57,28 +59,54 @@ pub(super) async fn book(
         BookingRequest::Withdraw(w) => (order_id_name(w.kind), "accountId"),
         BookingRequest::Deposit(_) | BookingRequest::Capture(_) => ("bookingId", "accountId"),
     };
-    let taken = take_amount(api, caller, &keyed).await?;
-    let done = api.acceptor.submit(keyed).await;
-    let is_new = match &done {
-        Ok(accepted) => !accepted.replayed,
-        // Nobody knows.
-        Err(refusal) => *refusal == AcceptError::Unavailable,
+    let bounds = take_amount(api, caller, &keyed).await?;
+    let (taken, beyond) = match bounds {
+        CallerBounds::Within(taken) => (taken, None),
+        CallerBounds::Beyond(refusal) => (None, Some(refusal)),
     };
-    if !is_new {
-        api.access.give_back(taken);
-    }
-    let AcceptedRequest { order_id, replayed } =
-        done.map_err(|refusal| ApiError::refused(&refusal, account))?;
+    keyed.repeat_only = beyond.is_some();
+    let access = api.access.clone();
+    // Noted by the booking itself: a caller who hangs up would use the hour up in vain.
+    let note = move |done: &AcceptResult| {
+        if !may_be_new(done) {
+            access.give_back(taken);
+        }
+    };
+    let done = api.acceptor.submit(keyed, note).await;
+    let AcceptedRequest { order_id, replayed } = done.map_err(|refusal| match beyond {
+        Some(beyond) if refusal == AcceptError::NotRepeated => beyond,
+        _ => ApiError::refused(&refusal, account),
+    })?;
     METRICS.accept.observe(begun.elapsed().as_secs_f64());
     Ok(booked(id_name, &order_id, replayed))
 }
 
+/// A request's amount against the bounds of its caller.
+enum CallerBounds {
+    /// Within them; taken out of the hour's allowance, if there is one.
+    Within(Option<TakenAmount>),
+    /// More than the caller may move now, but one of its names was used before.
+    Beyond(ApiError),
+}
+
+/// Tells whether something was, or may have been, booked by this request.
+fn may_be_new(done: &AcceptResult) -> bool {
+    match done {
+        Ok(accepted) => !accepted.replayed,
+        // Nobody knows.
+        Err(refusal) => *refusal == AcceptError::Unavailable,
+    }
+}
+
 /// Takes the amount out of the caller's bounds. A repeat of what was booked is beyond none.
+///
+/// # Errors
+/// Beyond the bounds, and no repeat as far as can be seen.
 async fn take_amount(
     api: &CoreApi,
     caller: &Caller,
     keyed: &IdempotentRequest,
-) -> Result<Option<TakenAmount>, ApiError> {
+) -> Result<CallerBounds, ApiError> {
     let (grant, amount, currency) = match &keyed.booking {
         BookingRequest::Withdraw(w) => {
             let grant = match w.kind {
@@ -89,11 +117,11 @@ async fn take_amount(
             (grant, w.amount, w.currency)
         }
         BookingRequest::Deposit(d) => (Grant::Deposit, d.amount, d.currency),
-        BookingRequest::Capture(_) => return Ok(None),
+        BookingRequest::Capture(_) => return Ok(CallerBounds::Within(None)),
     };
     let taken = api.access.take_amount(caller, grant, amount, currency);
     let refusal = match taken.await {
-        Ok(taken) => return Ok(taken),
+        Ok(taken) => return Ok(CallerBounds::Within(taken)),
         Err(refusal) => refusal,
     };
     let find = async {
@@ -107,7 +135,7 @@ async fn take_amount(
     let known = find.await.map_err(|e| ApiError::internal(&e))?;
     match known.is_empty() {
         true => Err(refusal.into()),
-        false => Ok(None),
+        false => Ok(CallerBounds::Beyond(refusal.into())),
     }
 }
 

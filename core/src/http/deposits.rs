@@ -56,6 +56,7 @@ pub async fn deposit(
         // A slash is in no key that a header or a transaction id makes.
         key: format!("dep/{}", deposit.biz_no),
         request_hash,
+        repeat_only: false,
         origin: RequestOrigin::current(),
         booking: BookingRequest::Deposit(deposit),
     };

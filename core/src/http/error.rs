@@ -49,6 +49,8 @@ impl ApiError {
             AcceptError::NotThePayer | AcceptError::UnknownPayer => ApiCode::NotThePayer,
             AcceptError::PaymentExceeded => ApiCode::PaymentExceeded,
             AcceptError::BalanceOverflow => ApiCode::BadAmount,
+            // What it seemed to repeat is gone: another look tells.
+            AcceptError::NotRepeated => ApiCode::InFlight,
             AcceptError::Overloaded => ApiCode::Overloaded,
             AcceptError::Unbookable => ApiCode::Internal,
             AcceptError::AccountLocked | AcceptError::Unavailable => ApiCode::Unavailable,
@@ -64,7 +66,9 @@ impl ApiError {
             | AcceptError::UnknownPayer
             | AcceptError::PaymentExceeded
             | AcceptError::AlreadyCaptured => "paymentNo",
-            AcceptError::KeyReused | AcceptError::InFlight => "idempotent-key",
+            AcceptError::KeyReused | AcceptError::InFlight | AcceptError::NotRepeated => {
+                "idempotent-key"
+            }
             AcceptError::AccountLocked => account,
             AcceptError::Differs { name, .. } => name.field(),
             AcceptError::BadPredecessor(_) => "predecessorId",

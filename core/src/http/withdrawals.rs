@@ -73,6 +73,7 @@ pub async fn submit(
         scope: caller.scope(),
         key: format!("tx:{}", ask.transaction_id),
         request_hash: hash(&ask),
+        repeat_only: false,
         origin: RequestOrigin::current(),
         booking: BookingRequest::Withdraw(ask),
     };

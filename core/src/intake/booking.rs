@@ -19,7 +19,11 @@ pub(super) async fn book(acceptor: &Arc<Acceptor>, mut payments: Vec<ReceivedPay
         let (now, later): (Vec<_>, Vec<_>) = payments
             .into_iter()
             .partition(|p| keys.insert(p.request.key.clone()));
-        let booked = join_all(now.iter().map(|p| acceptor.submit(p.request.clone()))).await;
+        let booked = join_all(
+            now.iter()
+                .map(|p| acceptor.submit(p.request.clone(), |_| ())),
+        )
+        .await;
         let (mut again, reason) = settle(now, booked);
         if let Some(reason) = reason {
             METRICS.intake.retries.inc();

@@ -63,6 +63,7 @@ pub(super) fn capture_request(
         scope: String::new(),
         key: key(account_id, biz_no),
         request_hash: hex::encode(Sha256::digest(words)),
+        repeat_only: false,
         origin: sluice_contract::traces::RequestOrigin::fresh(),
         booking,
     })

@@ -80,6 +80,7 @@ pub async fn fund(books: &FloorBooks, currency: Currency) -> anyhow::Result<()> 
             scope: String::new(),
             key: format!("floor-{n}"),
             request_hash: "0".repeat(64),
+            repeat_only: false,
             origin: sluice_contract::traces::RequestOrigin::fresh(),
             booking: BookingRequest::Deposit(DepositBooking {
                 account_id: account(*n),
@@ -143,6 +144,7 @@ fn ask(books: &FloorBooks, connection: u64, at: &mut u64, currency: Currency) ->
         scope: String::new(),
         key: key.clone(),
         request_hash: "0".repeat(64),
+        repeat_only: false,
         origin: sluice_contract::traces::RequestOrigin::fresh(),
         booking: BookingRequest::Withdraw(WithdrawalBooking {
             account_id: account(number),

@@ -1,6 +1,7 @@
 //! `make bench`: every figure beside its floor, taken in the same run on the same
 //! machine, so that each is also a ratio.
 
+pub mod accepting;
 pub mod backtest;
 pub mod floor;
 mod live;

@@ -39,21 +39,7 @@ pub async fn measure(
         ..StageOptions::default()
     };
     let mut stage = DrillStage::prepare(dir, options, on_step).await?;
-    progress.step("accept floor: a bare client writes the same transactions");
-    migrate(&DatabaseUrls::together(&stage.url), &stage.schemas).await?;
-    let books = FloorBooks {
-        url: stage.url.clone(),
-        schemas: stage.schemas.clone(),
-        key: stage.key.clone(),
-        accounts: ACCOUNT_COUNT,
-    };
-    let currency = "CNY".parse()?;
-    floor::fund(&books, currency).await?;
-    let (accept_floor_per_s, orders) = floor::accept(&books, currency, time).await?;
-    progress.done(&format!(
-        "accept floor: {accept_floor_per_s} orders/s in batches of {}",
-        floor::ORDERS_PER_TRANSACTION
-    ));
+    let (accept_floor_per_s, orders) = accept_floor(&stage, progress, time).await?;
 
     progress.step("catch-up floor: a bare read of the same binlog");
     let (catch_up_floor_rows_per_s, rows) = floor::read_binlog(&stage.url, &stage.schemas).await?;
@@ -82,6 +68,30 @@ pub async fn measure(
         catch_up_rows_per_s,
         catch_up_floor_rows_per_s,
     })
+}
+
+/// Orders per second of a bare client, and how many it wrote.
+pub(super) async fn accept_floor(
+    stage: &DrillStage,
+    progress: &ProgressDisplay,
+    time: Duration,
+) -> anyhow::Result<(u64, u64)> {
+    progress.step("accept floor: a bare client writes the same transactions");
+    migrate(&DatabaseUrls::together(&stage.url), &stage.schemas).await?;
+    let books = FloorBooks {
+        url: stage.url.clone(),
+        schemas: stage.schemas.clone(),
+        key: stage.key.clone(),
+        accounts: ACCOUNT_COUNT,
+    };
+    let currency = "CNY".parse()?;
+    floor::fund(&books, currency).await?;
+    let (per_s, orders) = floor::accept(&books, currency, time).await?;
+    progress.done(&format!(
+        "accept floor: {per_s} orders/s in batches of {}",
+        floor::ORDERS_PER_TRANSACTION
+    ));
+    Ok((per_s, orders))
 }
 
 /// Row changes a second between the first seen and the last, so that starting the

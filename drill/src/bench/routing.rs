@@ -33,8 +33,8 @@ use std::time::{Duration, Instant};
 pub(super) const ACCOUNT_COUNT: u64 = 10_000;
 /// Past orders of the small database.
 const SMALL_HISTORY_ORDERS: u64 = 10_000;
-/// Rows of one INSERT while filling.
-const ORDERS_PER_INSERT: u64 = 250_000;
+/// Rows of one INSERT while filling: few enough to end within a call's deadline.
+const ORDERS_PER_INSERT: u64 = 50_000;
 /// Days over which the past orders are spread.
 const HISTORY_DAYS: u64 = 365;
 const WARM_UP_BATCHES: usize = 20;

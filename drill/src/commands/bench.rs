@@ -15,6 +15,7 @@ const BENCH_REPORT_PATH: &str = "target/report/bench.json";
 const BACKTEST_REPORT_PATH: &str = "target/report/bench-backtest.json";
 const ROUTING_REPORT_PATH: &str = "target/report/bench-routing.json";
 const AUDIT_REPORT_PATH: &str = "target/report/bench-audit.json";
+const ACCEPT_REPORT_PATH: &str = "target/report/bench-accept.json";
 const OUTBOX_REPORT_PATH: &str = "target/report/bench-outbox.json";
 const RULES_REPORT_PATH: &str = "target/report/bench-rules.json";
 
@@ -59,6 +60,8 @@ enum BenchCommand {
         #[arg(long, default_value_t = 20)]
         seconds: u64,
     },
+    /// Accepting alone, beside its floor.
+    Accept,
     /// A backlog of the outbox, drained by the core's relay.
     Outbox {
         /// Rows of the backlog.
@@ -81,7 +84,14 @@ pub async fn run(options: BenchArgs) -> anyhow::Result<()> {
         return print_report(&bench::rules::measure(rules, hostile)?, RULES_REPORT_PATH);
     }
     let progress = ProgressDisplay::new();
-    for part in ["replay", "live", "audit", "backtest", "outbox"] {
+    for part in [
+        "replay",
+        "live",
+        "audit",
+        "backtest",
+        "outbox",
+        "split-books",
+    ] {
         fresh(&options.dir.join(part))?;
     }
     let routing = options.dir.join("routing");
@@ -119,6 +129,7 @@ enum BenchResult {
     Backtest {
         backtest: bench::backtest::BacktestFigures,
     },
+    Accepting(bench::accepting::AcceptingFigures),
     Outbox {
         outbox: bench::outbox::OutboxFigures,
     },
@@ -144,6 +155,10 @@ async fn measure(
                 bench::routing::measure(&options.dir.join("routing"), progress, fill).await?;
             Ok((BenchResult::Routing { routing_totals }, ROUTING_REPORT_PATH))
         }
+        Some(BenchCommand::Accept) => Ok((
+            BenchResult::Accepting(bench::accepting::measure(&options.dir, progress).await?),
+            ACCEPT_REPORT_PATH,
+        )),
         Some(BenchCommand::Outbox { rows }) => {
             let dir = options.dir.join("outbox");
             let outbox = bench::outbox::measure(&dir, progress, rows).await?;

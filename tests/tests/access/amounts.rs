@@ -3,6 +3,7 @@
 use crate::access::{Answer, Upstream, available, client, stage, start};
 use anyhow::ensure;
 use futures_util::future::join_all;
+use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use sluice_contract::clock::now_us;
@@ -141,4 +142,50 @@ async fn an_idle_core_gives_its_share_back() -> anyhow::Result<()> {
     ensure!(available(&set, "A-1").await? == "900.0000", "to the cent");
     second.terminate(Duration::from_secs(15)).await?;
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_who_hang_up_use_up_no_more_than_is_booked() -> anyhow::Result<()> {
+    within_an_hour().await;
+    let mut set = stage(&settings()).await?;
+    start(&mut set, &["bank", "shop"]).await?;
+    let bank = Upstream::of(&set, "bank")?;
+    bank.deposit("A-1", "1000.00", "fund").await?.is(202, 0)?;
+    let shop = Upstream::of(&set, "shop")?;
+    let mut held = set.stage.pool.get_conn().await?;
+    held.query_drop("START TRANSACTION").await?;
+    let lock = format!(
+        "SELECT account_id FROM {}.balance WHERE account_id='A-1' FOR UPDATE",
+        set.stage.schemas.balance
+    );
+    held.query_drop(lock).await?;
+    // Each asks for 10 of the hour's 100, and is gone before the lock is.
+    for n in 0..15 {
+        let key = format!("gone-{n}");
+        let ask = order("10.00");
+        let asked = shop.withdraw(&key, &ask);
+        let _ = tokio::time::timeout(Duration::from_millis(150), asked).await;
+    }
+    held.query_drop("ROLLBACK").await?;
+    // What was booked in the end is booked; the rest of the hour is there.
+    let mut tries = 0;
+    loop {
+        let left = available(&set, "A-1").await?.parse::<Decimal>()? - Decimal::from(900);
+        if left.is_zero() {
+            return Ok(());
+        }
+        tries += 1;
+        ensure!(tries < 400, "{left} can't be had");
+        let answer = shop
+            .withdraw(&format!("k-{tries}"), &order("10.00"))
+            .await?;
+        ensure!(
+            [202, 409, 429, 503].contains(&answer.status),
+            "{}",
+            answer.body
+        );
+        if answer.status != 202 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
 }

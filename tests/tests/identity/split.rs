@@ -25,6 +25,9 @@ async fn on_split_books_names_stand_for_one_order_and_a_refusal_frees_them() -> 
         let (status, answer) = withdraw(&client, key, &named).await?;
         ensure!(status == 422 && answer["code"] == 42202, "{answer}");
     }
+    let (_, listed) = client.get("/withdraw?bizNo=B").await?;
+    let unfunded = listed["data"]["orders"][0]["withdrawOrderId"].clone();
+    ensure!(unfunded.is_string(), "the refused order can be looked at");
     let more = json!({ "accountId": "S", "amount": "995.00", "bizNo": "more-S" });
     let (status, answer) = client.post("/deposit", &more, &[]).await?;
     ensure!(status == 202, "{answer}");
@@ -39,6 +42,10 @@ async fn on_split_books_names_stand_for_one_order_and_a_refusal_frees_them() -> 
     }))
     .await?;
     ensure!(order(&other, "late", &named).await? == first);
+    // Its names were free again, so it has no successor beside them.
+    let beside = json!({ "bizNo": "B", "predecessorId": unfunded });
+    let (status, answer) = withdraw(&client, "beside", &body("S", "10.00", beside)).await?;
+    ensure!(status == 422, "{answer}");
     ensure!(reserved(&set, "S").await? == "10");
     let mut bent = named.clone();
     bent["amount"] = json!("10.01");

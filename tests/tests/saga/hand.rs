@@ -108,6 +108,7 @@ impl SagaHand {
             scope: String::new(),
             key: key.into(),
             request_hash: format!("{:064}", 0),
+            repeat_only: false,
             origin: sluice_contract::traces::RequestOrigin::fresh(),
             booking,
         };

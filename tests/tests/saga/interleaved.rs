@@ -36,6 +36,7 @@ async fn a_repeat_is_not_told_accepted_while_its_booking_is_refused() -> anyhow:
         key: "poor".into(),
         scope: String::new(),
         request_hash: format!("{:064}", 0),
+        repeat_only: false,
         booking: order,
         origin: sluice_contract::traces::RequestOrigin::fresh(),
     };

@@ -17,6 +17,8 @@ pub enum AcceptError {
     },
     #[error("{0}")]
     BadPredecessor(&'static str),
+    #[error("nothing is booked under this name that it could repeat")]
+    NotRepeated,
     #[error("no such account")]
     UnknownAccount,
     #[error("the account has no balance in this currency")]
@@ -77,6 +79,7 @@ impl AcceptError {
             AcceptError::KeyReused
             | AcceptError::Differs { .. }
             | AcceptError::BadPredecessor(_)
+            | AcceptError::NotRepeated
             | AcceptError::UnknownAccount
             | AcceptError::UnknownBalance
             | AcceptError::InsufficientFunds

@@ -80,6 +80,9 @@ pub struct IdempotentRequest {
     pub key: String,
     pub request_hash: String,
     pub booking: BookingRequest,
+    /// Nothing new may be booked for it: it is beyond its caller's bounds, but a repeat is
+    /// answered like the first.
+    pub repeat_only: bool,
     /// Of the request; no part of what is asked.
     pub origin: RequestOrigin,
 }

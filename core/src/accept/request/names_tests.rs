@@ -12,6 +12,7 @@ fn request(scope: &str, key: &str) -> IdempotentRequest {
         scope: scope.into(),
         key: key.into(),
         request_hash: "h".into(),
+        repeat_only: false,
         origin: sluice_contract::traces::RequestOrigin::fresh(),
         booking: BookingRequest::Withdraw(WithdrawalBooking {
             account_id: "A".into(),
