@@ -6,11 +6,13 @@ mod histories;
 mod proxy;
 mod published;
 mod stage;
+mod waiting;
 
 pub use crate::chances::{bad_day, seed};
 pub use crate::proxy::SilentProxy;
 pub use crate::published::PublishedMessage;
 pub use crate::stage::{TestStage, options};
+pub use crate::waiting::{mysql_server, until};
 
 use std::path::{Path, PathBuf};
 

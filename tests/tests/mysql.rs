@@ -4,21 +4,16 @@
 use crate::recordings::of_files;
 use anyhow::ensure;
 use mysql_async::prelude::Queryable;
-use sluice_drill::setup::{MysqlServer, mysql};
 use sluice_drill::stage::StageOptions;
 use sluice_drill::stage::traffic::Traffic;
-use sluice_tests::{TestStage, options};
+use sluice_tests::{TestStage, mysql_server, options};
 use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]
-#[allow(clippy::print_stdout)]
 async fn orders_and_a_manual_change() -> anyhow::Result<()> {
-    if mysql::program().is_none() && std::env::var_os("SLUICE_NEED_MYSQL").is_none() {
-        println!("skipped: there is no MySQL here, run scripts/mysql");
+    let Some((_dir, server)) = mysql_server().await? else {
         return Ok(());
-    }
-    let dir = tempfile::tempdir()?;
-    let server = MysqlServer::start(dir.path(), &[]).await?;
+    };
     let set = TestStage::up(StageOptions {
         mysql_url: Some(server.url()),
         ..options()

@@ -72,8 +72,8 @@ impl FenceClient {
                 config.sidecar_url.trim_end_matches('/')
             );
             let tls = ClientTls::load("fence", &config.tls)?;
-            let source = FenceSource { url, token, tls };
-            if let Some(tls) = source.tls.clone() {
+            let source = FenceSource::new(url, token, tls.as_ref())?;
+            if let Some(tls) = tls {
                 parts.spawn_loop("certificates of fence", tls.watch());
             }
             parts.spawn_loop("fence-follower", fence_stream::follow(source, sender));

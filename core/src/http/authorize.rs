@@ -4,9 +4,9 @@
 use crate::access::routes::{RouteAccess, access_of};
 use crate::access::{AccessControl, AccessRefusal, Caller, RequestProof};
 use crate::http::error::ApiError;
-use crate::http::state::{CoreApi, CoreApiState};
+use crate::http::state::CoreApi;
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
@@ -15,17 +15,17 @@ use std::sync::Arc;
 
 /// Lets a request through to its handler if its caller may make it.
 pub(super) async fn authorize(
-    State(api): CoreApiState,
-    path: Option<MatchedPath>,
+    api: &CoreApi,
+    route: Option<&str>,
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let Some(path) = path else {
+    let Some(route) = route else {
         return Ok(next.run(request).await);
     };
-    let request = match listed(request.method().as_str(), path.as_str())? {
+    let request = match listed(request.method().as_str(), route)? {
         RouteAccess::Granted(grant) => {
-            let (mut request, caller) = identify(&api, request).await?;
+            let (mut request, caller) = identify(api, request).await?;
             caller.require(grant)?;
             request.extensions_mut().insert(caller);
             request

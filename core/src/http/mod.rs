@@ -26,12 +26,13 @@ mod withdrawals;
 pub use error::ApiError;
 pub use state::CoreApi;
 
+use crate::http::state::CoreApiState;
 use crate::metrics::METRICS;
 use crate::operators::OrderAction;
 use axum::Router;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use sluice_contract::order::OrderKind;
 use sluice_contract::wire::ApiCode;
@@ -54,12 +55,7 @@ pub fn router(api: Arc<CoreApi>) -> Router {
         .method_not_allowed_fallback(|| async {
             ApiError::new(ApiCode::NoSuchPath, "no such method on this path")
         })
-        .layer(middleware::from_fn_with_state(
-            api.clone(),
-            authorize::authorize,
-        ))
-        .layer(middleware::from_fn(count))
-        .layer(middleware::from_fn(correlation::correlate))
+        .layer(middleware::from_fn_with_state(api.clone(), receive))
         .with_state(api)
 }
 
@@ -71,12 +67,7 @@ pub fn callback_router(api: Arc<CoreApi>) -> Router {
         .method_not_allowed_fallback(|| async {
             ApiError::new(ApiCode::NoSuchPath, "no such method on this path")
         })
-        .layer(middleware::from_fn_with_state(
-            api.clone(),
-            authorize::authorize,
-        ))
-        .layer(middleware::from_fn(count))
-        .layer(middleware::from_fn(correlation::correlate))
+        .layer(middleware::from_fn_with_state(api.clone(), receive))
         .with_state(api)
 }
 
@@ -95,9 +86,21 @@ fn of_kind(router: Router<Arc<CoreApi>>, kind: OrderKind) -> Router<Arc<CoreApi>
         )
 }
 
-async fn count(path: Option<MatchedPath>, request: Request, next: Next) -> Response {
-    let answer = next.run(request).await;
-    let route = path.as_ref().map_or("none", MatchedPath::as_str);
+/// Gives the request its origin, lets it through to its handler if its caller may make it,
+/// and counts the answer. One layer for all: each costs every request allocations.
+async fn receive(
+    State(api): CoreApiState,
+    path: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let known = path.as_ref().map(MatchedPath::as_str);
+    let route = known.unwrap_or("none");
+    let answer = correlation::correlate(route, request, |request| async {
+        let answer = authorize::authorize(&api, known, request, next).await;
+        answer.unwrap_or_else(IntoResponse::into_response)
+    })
+    .await;
     METRICS
         .requests
         .with_label_values(&[route, answer.status().as_str()])

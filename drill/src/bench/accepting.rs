@@ -23,7 +23,7 @@ pub struct AcceptingFigures {
 /// A server that does not start, or a request that is refused.
 pub async fn measure(dir: &Path, progress: &ProgressDisplay) -> anyhow::Result<AcceptingFigures> {
     let on_step = |step: &str| progress.step(&format!("starting {step}"));
-    let mut floor = DrillStage::prepare(&dir.join("replay"), options(), &on_step).await?;
+    let floor = DrillStage::prepare(&dir.join("replay"), options(), &on_step).await?;
     let (accept_floor_per_s, _) = replay::accept_floor(&floor, progress, FLOOR_TIME).await?;
     floor.down().await?;
     let mut stage = DrillStage::prepare(&dir.join("live"), options(), &on_step).await?;

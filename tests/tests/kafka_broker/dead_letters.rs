@@ -1,6 +1,6 @@
 //! Transactions, foreign events and lost ones on a real broker.
 
-use crate::kafka_broker::{WAIT_TIMEOUT, blind, evaluated, until, up};
+use crate::kafka_broker::{WAIT_TIMEOUT, blind, evaluated, up};
 use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
 use rdkafka::ClientConfig;
@@ -9,7 +9,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rust_decimal::Decimal;
 use sluice_contract::event::{BUSINESS_TOPICS, BusinessEvent, DEPOSIT_RECEIVED};
 use sluice_drill::setup::KafkaBroker;
-use sluice_tests::TestStage;
+use sluice_tests::{TestStage, until};
 use std::time::Duration;
 
 fn deposit(n: u64) -> BusinessEvent {

@@ -1,13 +1,13 @@
 //! A broker that is killed under load loses and doubles nothing.
 
-use crate::kafka_broker::{WAIT_TIMEOUT, evaluated, until, up};
+use crate::kafka_broker::{WAIT_TIMEOUT, evaluated, up};
 use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use sluice_contract::event::BUSINESS_TOPICS;
 use sluice_drill::stage::traffic::Traffic;
-use sluice_tests::TestStage;
+use sluice_tests::{TestStage, until};
 use std::time::Duration;
 
 /// Offsets that the group holds, and those committed with the verdicts.

@@ -6,11 +6,10 @@ mod kills;
 mod read_back;
 mod secured;
 
-use anyhow::ensure;
 use sluice_contract::event::{BUSINESS_TOPICS, ORDER_TOPIC};
 use sluice_drill::setup::KafkaBroker;
 use sluice_tests::{TestStage, options};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -27,21 +26,6 @@ async fn up() -> anyhow::Result<(TestStage, KafkaBroker, tempfile::TempDir)> {
     })
     .await?;
     Ok((set, broker, dir))
-}
-
-async fn until(
-    what: &str,
-    mut done: impl AsyncFnMut() -> anyhow::Result<bool>,
-) -> anyhow::Result<()> {
-    let begun = Instant::now();
-    while !done().await? {
-        ensure!(
-            begun.elapsed() < WAIT_TIMEOUT,
-            "not within {WAIT_TIMEOUT:?}: {what}"
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    Ok(())
 }
 
 /// Why the sidecar is blind, if it is.

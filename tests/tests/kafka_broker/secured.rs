@@ -1,7 +1,6 @@
 //! A real broker that asks for a password over TLS: core and sidecar get in by either
 //! mechanism, and nobody else does.
 
-use super::until;
 use crate::listeners::certificates::CertificateFolder;
 use anyhow::ensure;
 use rdkafka::ClientConfig;
@@ -13,7 +12,7 @@ use sluice_drill::load::EventProducer;
 use sluice_drill::setup::secrets::random_hex;
 use sluice_drill::setup::{BrokerSecurity, KafkaBroker};
 use sluice_drill::stage::client::UpstreamSubmit;
-use sluice_tests::{TestStage, options};
+use sluice_tests::{TestStage, options, until};
 use std::time::Duration;
 
 /// Whether a client with this connection is told of topics.

@@ -9,7 +9,7 @@ use sluice_contract::signing::{
     MessageDirection, MessageScope, NONCE_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, new_nonce,
 };
 use sluice_drill::load::http;
-use sluice_tests::{TestStage, options};
+use sluice_tests::{TestStage, options, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -78,7 +78,7 @@ async fn a_callback_is_answered_while_a_thousand_slow_clients_hang() -> anyhow::
         slow.push(stream);
     }
     let held = "sluice_listener_connections{listener=\"public\"}";
-    super::until("all are held", async || {
+    until("all are held", async || {
         Ok(set.stage.core_metric(held).await? == SLOW_CLIENTS as u64)
     })
     .await?;
@@ -100,7 +100,7 @@ async fn a_callback_is_answered_while_a_thousand_slow_clients_hang() -> anyhow::
     let admin = set.stage.ports.address(set.stage.ports.core_admin);
     ensure!(http::get(&admin, "/ready").await?.0 == 200);
     drop(slow);
-    super::until("the public listener serves again", async || {
+    until("the public listener serves again", async || {
         let asked = "GET /accounts/A HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
         Ok(exchange(&address, asked).await?.starts_with("HTTP/1.1 404"))
     })
@@ -136,7 +136,7 @@ async fn slow_and_hasty_clients_are_refused_in_our_form() -> anyhow::Result<()> 
     ensure!(other.starts_with("HTTP/1.1 404"), "{other}");
     // What was refused is closed, and nothing else is open.
     let held = "sluice_listener_connections{listener=\"public\"}";
-    super::until("all are closed", async || {
+    until("all are closed", async || {
         Ok(set.stage.core_metric(held).await? == 0)
     })
     .await?;

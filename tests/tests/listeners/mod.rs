@@ -6,22 +6,6 @@ mod limits;
 mod tls;
 mod vault;
 
-use anyhow::ensure;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
-
-async fn until(
-    what: &str,
-    mut done: impl AsyncFnMut() -> anyhow::Result<bool>,
-) -> anyhow::Result<()> {
-    let begun = Instant::now();
-    while !done().await? {
-        ensure!(
-            begun.elapsed() < WAIT_TIMEOUT,
-            "not within {WAIT_TIMEOUT:?}: {what}"
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    Ok(())
-}

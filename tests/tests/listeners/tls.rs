@@ -13,7 +13,7 @@ use sluice_contract::tls::{ClientTls, ServerTlsSettings};
 use sluice_drill::setup::ports::free_port;
 use sluice_drill::setup::{ChildProcess, ProgramSpec};
 use sluice_drill::stage::traffic::Traffic;
-use sluice_tests::{TestStage, options};
+use sluice_tests::{TestStage, options, until};
 use std::time::Duration;
 
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -132,7 +132,7 @@ impl TlsCaller {
             .as_str()
             .with_context(|| answer.to_string())?
             .to_owned();
-        super::until(&format!("{id} is paid"), async || {
+        until(&format!("{id} is paid"), async || {
             let shown = self.get(&format!("/withdraw/{order}")).await?;
             Ok(shown["data"]["status"] == "success")
         })
@@ -172,7 +172,7 @@ async fn money_moves_over_mutual_tls_and_certificates_change_meanwhile() -> anyh
     ensure!(caller.http.get(&sidecar_url).send().await.is_err());
     // Another authority for everybody, while both programs run.
     certificates.sign_all()?;
-    super::until("the core shows the new certificate", async || {
+    until("the core shows the new certificate", async || {
         let next = TlsCaller::new(&set, &certificates)?;
         Ok(next.get("/accounts/A00000").await.is_ok())
     })

@@ -9,7 +9,7 @@ use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 use sluice_drill::setup::secrets::random_hex;
 use sluice_drill::setup::{ChildProcess, ProgramSpec};
-use sluice_tests::{TestStage, options};
+use sluice_tests::{TestStage, options, until};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ async fn a_core_takes_its_secrets_from_a_vault_and_follows_a_roll() -> anyhow::R
         )
     };
     let mut stranger = program("not-the-vaults-own-token")?;
-    super::until("a wrong token ends the core", async || {
+    until("a wrong token ends the core", async || {
         Ok(stranger.ended()?.is_some())
     })
     .await?;
@@ -94,7 +94,7 @@ async fn a_core_takes_its_secrets_from_a_vault_and_follows_a_roll() -> anyhow::R
     let rolled = random_hex();
     let entry = ("channel_psp_next".to_owned(), Value::from(rolled.as_str()));
     fields.lock().expect("no test panics").extend([entry]);
-    super::until("the rolled key is in force", async || {
+    until("the rolled key is in force", async || {
         let said = std::fs::read_to_string(&log)?;
         Ok(said.contains("secret channel_psp has changed and is in force"))
     })

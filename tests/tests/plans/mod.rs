@@ -13,10 +13,9 @@ use mysql_async::Conn;
 use serde_json::{Value, json};
 use sluice_contract::sql;
 use sluice_drill::channels::{ActionScript, ScriptedAction, SimulatorKind};
-use sluice_drill::setup::{MysqlServer, mysql};
 use sluice_drill::stage::StageOptions;
 use sluice_drill::stage::traffic::Traffic;
-use sluice_tests::{TestStage, options};
+use sluice_tests::{TestStage, mysql_server, options};
 use std::time::Duration;
 
 /// Rows of each large table, unless `SLUICE_PLANS_ROWS` says otherwise.
@@ -35,14 +34,10 @@ async fn every_statement_keeps_to_its_index_on_mariadb() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[allow(clippy::print_stdout)]
 async fn every_statement_keeps_to_its_index_on_mysql() -> anyhow::Result<()> {
-    if mysql::program().is_none() && std::env::var_os("SLUICE_NEED_MYSQL").is_none() {
-        println!("skipped: there is no MySQL here, run scripts/mysql");
+    let Some((_dir, server)) = mysql_server().await? else {
         return Ok(());
-    }
-    let dir = tempfile::tempdir()?;
-    let server = MysqlServer::start(dir.path(), &[]).await?;
+    };
     plans_hold(StageOptions {
         mysql_url: Some(server.url()),
         ..options()

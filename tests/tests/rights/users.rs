@@ -4,9 +4,8 @@
 use anyhow::ensure;
 use mysql_async::prelude::Queryable;
 use sluice_contract::sql;
-use sluice_drill::setup::{MysqlServer, mysql};
 use sluice_drill::stage::StageOptions;
-use sluice_tests::{TestStage, options};
+use sluice_tests::{TestStage, mysql_server, options};
 
 /// Statements that no program's user may run.
 const FORBIDDEN: [&str; 16] = [
@@ -97,14 +96,10 @@ async fn no_program_can_hide_or_rewrite_money_on_mariadb() -> anyhow::Result<()>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[allow(clippy::print_stdout)]
 async fn no_program_can_hide_or_rewrite_money_on_mysql() -> anyhow::Result<()> {
-    if mysql::program().is_none() && std::env::var_os("SLUICE_NEED_MYSQL").is_none() {
-        println!("skipped: there is no MySQL here, run scripts/mysql");
+    let Some((_dir, server)) = mysql_server().await? else {
         return Ok(());
-    }
-    let dir = tempfile::tempdir()?;
-    let server = MysqlServer::start(dir.path(), &[]).await?;
+    };
     let set = TestStage::up(StageOptions {
         mysql_url: Some(server.url()),
         ..options()
