@@ -76,7 +76,7 @@ impl OrderSealKey {
         self.seal(&sending.text())
     }
 
-    fn seal(&self, text: &[u8]) -> String {
+    pub(super) fn seal(&self, text: &[u8]) -> String {
         let mut mac = self.mac.clone();
         mac.update(text);
         let mac = mac.finalize().into_bytes();
@@ -133,7 +133,7 @@ impl OrderSealKeys {
     }
 
     /// Compares in constant time.
-    fn check(&self, seal: &str, text: &[u8]) -> Result<(), SealError> {
+    pub(super) fn check(&self, seal: &str, text: &[u8]) -> Result<(), SealError> {
         let mut parts = seal.split('.');
         let (version, id, mac) = (parts.next(), parts.next(), parts.next());
         let (Some(SEAL_VERSION), Some(id), Some(mac), None) = (version, id, mac, parts.next())
@@ -189,7 +189,7 @@ impl SealedSending<'_> {
     }
 }
 
-fn sealed_text(purpose: &str, fields: &[EffectField<'_>]) -> Vec<u8> {
+pub(super) fn sealed_text(purpose: &str, fields: &[EffectField<'_>]) -> Vec<u8> {
     let mut text = Vec::with_capacity(256);
     push_fields(&mut text, purpose, fields);
     text

@@ -10,10 +10,26 @@ use sluice_contract::event::BUSINESS_TOPICS;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Returns once every payment is booked, known, or set aside. Events under one key
-/// follow each other in the order of the partition.
+/// Counts a partition as held back for as long as it lives, also if it is given up.
+struct HeldPartition;
+
+impl HeldPartition {
+    fn new() -> Self {
+        METRICS.intake.held_partitions.inc();
+        HeldPartition
+    }
+}
+
+impl Drop for HeldPartition {
+    fn drop(&mut self) {
+        METRICS.intake.held_partitions.dec();
+    }
+}
+
+/// Returns once every payment of a partition's batch is booked, known, or set aside. Events
+/// under one key follow each other in the order of the partition.
 pub(super) async fn book(acceptor: &Arc<Acceptor>, mut payments: Vec<ReceivedPayment>) {
-    let mut attempt = 0;
+    let (mut attempt, mut held) = (0, None);
     while !payments.is_empty() {
         let mut keys = HashSet::new();
         let (now, later): (Vec<_>, Vec<_>) = payments
@@ -23,7 +39,9 @@ pub(super) async fn book(acceptor: &Arc<Acceptor>, mut payments: Vec<ReceivedPay
         let (mut again, reason) = settle(now, booked);
         if let Some(reason) = reason {
             METRICS.intake.retries.inc();
+            held.get_or_insert_with(HeldPartition::new);
             tracing::warn!(
+                partition = again.first().map(|p| p.place.partition),
                 payments = again.len(),
                 "payments wait to be booked: {reason}"
             );

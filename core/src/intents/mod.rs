@@ -8,7 +8,7 @@ use crate::balance::BookingError;
 use crate::ledger::{Posting, PostingKind};
 use sluice_contract::money::column_units;
 use sluice_contract::order::OrderKind;
-use sluice_contract::provenance::{EffectField, TransactionEffects};
+use sluice_contract::provenance::{EffectField, SealedResult, TransactionEffects};
 use sluice_contract::settings::Secret;
 
 /// A booking that is decided and not yet known to be made.
@@ -131,4 +131,52 @@ pub struct BookingResultRow {
     pub posting_id: String,
     pub order_id: String,
     pub done: BookingResult,
+}
+
+impl BookingResultRow {
+    /// What the core's seal covers.
+    pub(crate) fn sealed(&self) -> SealedResult<'_> {
+        SealedResult {
+            account: &self.account_id,
+            posting: &self.posting_id,
+            order: &self.order_id,
+            outcome: self.done.as_str(),
+        }
+    }
+}
+
+/// A result as its row has it, whoever wrote that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredResult {
+    pub account_id: String,
+    pub posting_id: String,
+    pub order_id: String,
+    pub outcome: String,
+    /// NULL: from before there were seals, or not the core's.
+    pub mac: Option<String>,
+}
+
+impl StoredResult {
+    /// What the core's seal covers.
+    pub(crate) fn sealed(&self) -> SealedResult<'_> {
+        SealedResult {
+            account: &self.account_id,
+            posting: &self.posting_id,
+            order: &self.order_id,
+            outcome: &self.outcome,
+        }
+    }
+
+    /// Reads what it says.
+    ///
+    /// # Errors
+    /// An outcome that this build does not know.
+    pub(crate) fn read(&self) -> anyhow::Result<BookingResultRow> {
+        Ok(BookingResultRow {
+            account_id: self.account_id.clone(),
+            posting_id: self.posting_id.clone(),
+            order_id: self.order_id.clone(),
+            done: BookingResult::from_stored(&self.outcome)?,
+        })
+    }
 }

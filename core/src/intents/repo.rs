@@ -223,6 +223,13 @@ pub async fn lease(
     Ok(orders.into_iter().collect())
 }
 
+/// Tells whether a booking of the account is open.
+pub async fn any_open(conn: &mut impl Queryable, account_id: &str) -> anyhow::Result<bool> {
+    let sql = "SELECT 1 FROM booking_intent WHERE account_id=? LIMIT 1";
+    let found: Option<i64> = conn.exec_first(sql, (account_id,)).await?;
+    Ok(found.is_some())
+}
+
 /// Counts open intents, and tells since when the oldest is open.
 pub async fn open(conn: &mut impl Queryable) -> anyhow::Result<(i64, Option<i64>)> {
     let row: Option<(i64, Option<i64>)> = conn

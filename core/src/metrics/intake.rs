@@ -9,6 +9,7 @@ use prometheus::{
 pub struct IntakeMetrics {
     pub events: IntCounterVec,
     pub retries: IntCounter,
+    pub held_partitions: IntGauge,
     pub lag: IntGauge,
 }
 
@@ -22,6 +23,10 @@ pub(super) fn register() -> prometheus::Result<IntakeMetrics> {
         retries: register_int_counter!(
             "sluice_core_intake_retries_total",
             "Rounds of payments that could not be booked yet"
+        )?,
+        held_partitions: register_int_gauge!(
+            "sluice_core_intake_held_partitions",
+            "Partitions of this instance with payments that can't be booked now"
         )?,
         lag: register_int_gauge!(
             "sluice_core_intake_lag_events",

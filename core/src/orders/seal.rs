@@ -93,6 +93,16 @@ impl OrderSeals {
         &self.provenance
     }
 
+    /// The keys that seals may be made with.
+    pub(crate) fn seal_keys(&self) -> &OrderSealKeys {
+        &self.keys
+    }
+
+    /// Tells whether the order, or what was booked for it, is from before there were seals.
+    pub(crate) fn may_lack(&self, order_id: &str) -> bool {
+        made_ms(order_id).is_some_and(|ms| ms < self.unsealed_until_ms)
+    }
+
     /// Takes out the rows that the core did not write like that.
     pub fn take_altered(&self, orders: &mut Vec<Order>) -> Vec<AlteredOrder> {
         let mut altered = Vec::new();
@@ -112,7 +122,7 @@ impl OrderSeals {
     /// # Errors
     /// What does not hold: nothing may be done with the order.
     pub fn check(&self, order: &Order) -> Result<(), SealBreach> {
-        let may_lack = made_ms(&order.order_id).is_some_and(|ms| ms < self.unsealed_until_ms);
+        let may_lack = self.may_lack(&order.order_id);
         match &order.request_mac {
             Some(seal) => {
                 let request = order.sealed_request().ok_or(SealBreach::Amount)?;

@@ -14,6 +14,7 @@
 
 mod balance_step;
 mod driver;
+mod earlier_booking;
 mod ledger_step;
 mod order_step;
 
@@ -26,6 +27,7 @@ pub use follower::SagaFollower;
 pub use recover::SagaRecovery;
 
 use crate::batch::LockedAccounts;
+use crate::orders::OrderSeals;
 use crate::ready_queue::ReadyQueue;
 use crate::saga::refusals::RecentRefusals;
 use rust_decimal::Decimal;
@@ -41,6 +43,8 @@ pub struct BookingSaga {
     ledger: Pool,
     schemas: Schemas,
     pub(crate) key: Secret,
+    /// Check results of bookings.
+    seals: OrderSeals,
     ready: ReadyQueue,
     /// The balance or ledger service did not answer when last asked.
     away: AtomicBool,
@@ -57,7 +61,7 @@ impl BookingSaga {
         balance: Pool,
         ledger: Pool,
         schemas: &Schemas,
-        key: &Secret,
+        seals: &OrderSeals,
         ready: &ReadyQueue,
     ) -> Self {
         BookingSaga {
@@ -65,7 +69,8 @@ impl BookingSaga {
             balance,
             ledger,
             schemas: schemas.clone(),
-            key: key.clone(),
+            key: seals.provenance().clone(),
+            seals: seals.clone(),
             ready: ready.clone(),
             away: AtomicBool::new(false),
             refusals: RecentRefusals::default(),

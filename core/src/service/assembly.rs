@@ -164,7 +164,7 @@ impl CoreAssembly<'_> {
             balance.clone(),
             ledger.clone(),
             self.schemas,
-            &self.secrets.provenance,
+            &self.seals,
             &self.ready,
         ));
         SagaRecovery {

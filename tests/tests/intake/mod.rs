@@ -3,6 +3,7 @@
 //! database dying in between.
 
 mod events;
+mod held;
 mod kills;
 mod signed;
 

@@ -50,12 +50,13 @@ impl SagaHand {
             pool(&split_books.balance.url(), &schemas.balance)?,
             pool(&split_books.ledger.url(), &schemas.ledger)?,
         );
+        let seals = OrderSeals::new(&stage.key, None, 0);
         let saga = Arc::new(BookingSaga::new(
             orders.clone(),
             balance,
             ledger,
             schemas,
-            &stage.key,
+            &seals,
             &ready,
         ));
         let nowhere = pool("mysql://nobody@127.0.0.1:1", "nothing")?;
@@ -64,7 +65,7 @@ impl SagaHand {
             nowhere.clone(),
             nowhere,
             schemas,
-            &stage.key,
+            &seals,
             &ready,
         );
         let parts = Supervisor::default();
@@ -85,7 +86,7 @@ impl SagaHand {
             &parts,
             &orders,
             schemas,
-            &OrderSeals::new(&stage.key, None, 0),
+            &seals,
             &waits,
             &ready,
             Some(&follower),

@@ -9,7 +9,7 @@ use sluice_contract::order::OrderKind;
 use sluice_core::accept::{IdempotentRequest, split_books};
 use sluice_tests::SilentProxy;
 
-async fn stage() -> anyhow::Result<TestStage> {
+pub(super) async fn stage() -> anyhow::Result<TestStage> {
     let mut set = TestStage::prepare(quiet()).await?;
     // It migrates, and leaves the rest to the hands.
     set.stage.start_core().await?;

@@ -2,7 +2,9 @@
 //! functions take the first steps, then nobody goes on until a real core starts.
 
 mod books;
+mod closing;
 mod crash;
+mod forged;
 mod hand;
 mod interleaved;
 mod postings;
