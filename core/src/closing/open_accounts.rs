@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 const MAX_OPEN_ACCOUNTS: usize = 1_000;
 /// Pauses between two tries of an account double from the first to the longest.
 const FIRST_PAUSE_US: i64 = 60_000_000;
-const LONGEST_PAUSE_US: i64 = 3_600_000_000;
+const MAX_PAUSE_US: i64 = 3_600_000_000;
 
 /// Account and currency.
 pub(super) type AccountKey = (String, String);
@@ -43,7 +43,7 @@ impl OpenAccounts {
         let pause = FIRST_PAUSE_US.saturating_mul(1 << tries.min(20));
         let open = OpenAccount {
             tries: tries.saturating_add(1),
-            due_us: now_us.saturating_add(pause.min(LONGEST_PAUSE_US)),
+            due_us: now_us.saturating_add(pause.min(MAX_PAUSE_US)),
         };
         self.0.insert(key, open);
         true

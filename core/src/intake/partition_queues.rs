@@ -29,7 +29,7 @@ struct PartitionQueue {
     is_paused: bool,
 }
 
-/// What is read and not yet booked, by partition.
+/// Messages that are read and not yet booked, by partition.
 #[derive(Default)]
 pub(super) struct PartitionQueues(BTreeMap<i32, PartitionQueue>);
 

@@ -134,7 +134,7 @@ pub struct BookingResultRow {
 }
 
 impl BookingResultRow {
-    /// What the core's seal covers.
+    /// Names everything that the core's seal covers.
     pub(crate) fn sealed(&self) -> SealedResult<'_> {
         SealedResult {
             account: &self.account_id,
@@ -157,7 +157,7 @@ pub struct StoredResult {
 }
 
 impl StoredResult {
-    /// What the core's seal covers.
+    /// Names everything that the core's seal covers.
     pub(crate) fn sealed(&self) -> SealedResult<'_> {
         SealedResult {
             account: &self.account_id,

@@ -28,7 +28,7 @@ struct BalanceStepChanges {
 /// Account and posting id.
 type PostingKey = (String, String);
 
-/// What is known of the batch before it is booked.
+/// Results and entries of the batch's bookings, before any is made.
 #[derive(Default)]
 struct EarlierBookings {
     results: BTreeMap<PostingKey, EarlierBooking>,

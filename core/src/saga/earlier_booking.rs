@@ -1,4 +1,4 @@
-//! What is known of a booking before it is made: its result row, if the core's seal on it
+//! Earlier bookings of a posting, as far as they can be believed: the result's row, if the core's seal on it
 //! holds, and for money that comes in the ledger too, which nobody can take anything from.
 
 use crate::balance::BookingError;
@@ -27,13 +27,13 @@ pub(super) enum ResultBreach {
     Removed,
 }
 
-/// What to do with an intent.
+/// Decision on an intent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BookingNeed {
-    /// It was decided before.
+    /// Decided before.
     Answer(BookingResult),
     Book {
-        /// Its row takes an earlier refusal's place.
+        /// The row takes an earlier refusal's place.
         replaces: bool,
     },
     Nothing(ResultBreach),

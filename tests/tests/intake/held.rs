@@ -9,7 +9,7 @@ use sluice_tests::{TestStage, options};
 use std::time::{Duration, Instant};
 
 const MERCHANTS: u64 = 16;
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_locked_merchant_holds_back_its_own_partition_alone() -> anyhow::Result<()> {
@@ -30,7 +30,7 @@ async fn a_locked_merchant_holds_back_its_own_partition_alone() -> anyhow::Resul
     while set.stage.core_metric(held).await? != 1 {
         // A transaction that does nothing is ended by the server.
         locker.query_drop("SELECT 1").await?;
-        ensure!(begun.elapsed() < PATIENCE, "nothing is held back");
+        ensure!(begun.elapsed() < WAIT_TIMEOUT, "nothing is held back");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     for n in 1..MERCHANTS {
@@ -48,7 +48,7 @@ async fn a_locked_merchant_holds_back_its_own_partition_alone() -> anyhow::Resul
     let begun = Instant::now();
     while captured().await? == 0 {
         locker.query_drop("SELECT 1").await?;
-        ensure!(begun.elapsed() < PATIENCE, "nobody else's is captured");
+        ensure!(begun.elapsed() < WAIT_TIMEOUT, "nobody else's is captured");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     ensure!(books(&set, &locked).await?.0 == once, "the lock was lost");
@@ -60,7 +60,7 @@ async fn a_locked_merchant_holds_back_its_own_partition_alone() -> anyhow::Resul
     ensure!(books(&set, &locked).await? == (twice, twice));
     let begun = Instant::now();
     while set.stage.core_metric(held).await? != 0 {
-        ensure!(begun.elapsed() < PATIENCE, "held back for ever");
+        ensure!(begun.elapsed() < WAIT_TIMEOUT, "held back for ever");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let held = set.stage.invariants().await?;

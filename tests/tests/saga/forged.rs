@@ -21,7 +21,7 @@ async fn at_results(set: &TestStage, sql: &str) -> anyhow::Result<u64> {
     Ok(conn.affected_rows())
 }
 
-/// What the account has: available and reserved.
+/// Money of the account: available and reserved.
 async fn held(set: &TestStage, account: &str) -> anyhow::Result<(Decimal, Decimal)> {
     let split_books = set.stage.split_books.as_ref().context("split books")?;
     let mut conn = split_books.balance_pool.get_conn().await?;
