@@ -4,23 +4,27 @@ use crate::accept::{AcceptError, AcceptResult, Acceptor};
 use crate::batch::policy::INTAKE;
 use crate::intake::count;
 use crate::intake::message::{PaymentOffset, ReceivedPayment};
+use crate::intake::set_aside::SetAsidePayment;
 use crate::metrics::METRICS;
 use futures_util::future::join_all;
 use sluice_contract::event::BUSINESS_TOPICS;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Returns once every payment is booked, known, or set aside. Events under one key
-/// follow each other in the order of the partition.
-pub(super) async fn book(acceptor: &Arc<Acceptor>, mut payments: Vec<ReceivedPayment>) {
-    let mut attempt = 0;
+/// Returns once every payment is booked, known, or refused for good; those that are to be
+/// set aside. Events under one key follow each other in the order of the partition.
+pub(super) async fn book(
+    acceptor: &Arc<Acceptor>,
+    mut payments: Vec<ReceivedPayment>,
+) -> Vec<SetAsidePayment> {
+    let (mut attempt, mut aside) = (0, Vec::new());
     while !payments.is_empty() {
         let mut keys = HashSet::new();
         let (now, later): (Vec<_>, Vec<_>) = payments
             .into_iter()
             .partition(|p| keys.insert(p.request.key.clone()));
         let booked = join_all(now.iter().map(|p| acceptor.submit(p.request.clone()))).await;
-        let (mut again, reason) = settle(now, booked);
+        let (mut again, reason) = settle(now, booked, &mut aside);
         if let Some(reason) = reason {
             METRICS.intake.retries.inc();
             tracing::warn!(
@@ -33,12 +37,14 @@ pub(super) async fn book(acceptor: &Arc<Acceptor>, mut payments: Vec<ReceivedPay
         again.extend(later);
         payments = again;
     }
+    aside
 }
 
 /// Counts what is done, and returns the payments to be tried again, with the last reason.
 fn settle(
     payments: Vec<ReceivedPayment>,
     results: Vec<AcceptResult>,
+    aside: &mut Vec<SetAsidePayment>,
 ) -> (Vec<ReceivedPayment>, Option<AcceptError>) {
     let (mut again, mut reason) = (Vec::new(), None);
     for (payment, result) in payments.into_iter().zip(results) {
@@ -49,16 +55,19 @@ fn settle(
                 reason = Some(refusal);
                 again.push(payment);
             }
-            Err(refusal) => refused(&payment, &refusal),
+            Err(refusal) => {
+                report(&payment, &refusal);
+                aside.extend(payment.refused(&refusal));
+            }
         }
     }
     (again, reason)
 }
 
-/// Sets a payment aside for good: counted, and named by its place.
-fn refused(payment: &ReceivedPayment, refusal: &AcceptError) {
+/// Counts a payment that is refused for good, and names its place.
+fn report(payment: &ReceivedPayment, refusal: &AcceptError) {
     let (account, PaymentOffset { partition, offset }) =
-        (payment.request.booking.account_id(), &payment.place);
+        (payment.request.booking.account_id(), &payment.told.place);
     let topic = BUSINESS_TOPICS[0];
     let contradicts =
         *refusal == AcceptError::KeyReused || *refusal == AcceptError::AlreadyCaptured;

@@ -2,18 +2,23 @@
 //! intermediate accounts, each once, however often it is delivered.
 //!
 //! An offset is committed after the booking's own commit, so a crash between the two
-//! delivers the event again, and its key finds what is booked. What can't be booked
-//! for good is set aside, counted and named by its place; what can't be booked now is
-//! waited for, however long that takes.
+//! delivers the event again, and its key finds what is booked. What this build can't book
+//! is set aside: stored, counted, named by its place, and tried again by later builds.
+//! What can't be booked now is waited for, however long that takes.
 
 mod booking;
 mod message;
 mod request;
+mod set_aside;
+pub mod set_aside_repo;
+mod set_aside_store;
 
 use crate::accept::Acceptor;
 use crate::config;
 use crate::intake::booking::book;
 use crate::intake::message::{ReceivedPayment, take};
+use crate::intake::set_aside::SetAsidePayment;
+use crate::intake::set_aside_store::SetAsideStore;
 use crate::metrics::METRICS;
 use anyhow::Context;
 use futures_util::FutureExt;
@@ -25,6 +30,8 @@ use rdkafka::message::Message;
 use rdkafka::{Offset, Statistics, TopicPartitionList};
 use sluice_contract::event::{BUSINESS_TOPICS, EventVerifier};
 use sluice_contract::kafka::KafkaConnection;
+use sluice_contract::settings::Secret;
+use sluice_contract::sql::Pool;
 use sluice_contract::supervisor::Supervisor;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,6 +50,28 @@ pub struct PaymentIntake {
     consumer: StreamConsumer<IntakeClientContext>,
     producers: EventVerifier,
     acceptor: Arc<Acceptor>,
+    store: Arc<SetAsideStore>,
+}
+
+/// Capabilities of the intake.
+pub struct IntakeParts<'a> {
+    pub kafka: &'a KafkaConnection,
+    pub producers: EventVerifier,
+    pub acceptor: Arc<Acceptor>,
+    /// Database of orders.
+    pub pool: Pool,
+    pub provenance: &'a Secret,
+    /// The provenance key that replaces it or was replaced.
+    pub provenance_other: Option<&'a Secret>,
+}
+
+/// Messages that were read together.
+#[derive(Default)]
+struct ReadMessages {
+    payments: Vec<ReceivedPayment>,
+    aside: Vec<SetAsidePayment>,
+    /// Of each partition the offset behind what was read.
+    next: BTreeMap<i32, i64>,
 }
 
 /// Listener of what Kafka's client reports by itself.
@@ -75,10 +104,16 @@ impl PaymentIntake {
     pub fn start(
         parts: &Supervisor,
         config: &config::IntakeConfig,
-        kafka: &KafkaConnection,
-        producers: EventVerifier,
-        acceptor: Arc<Acceptor>,
+        intake: IntakeParts<'_>,
     ) -> anyhow::Result<()> {
+        let IntakeParts {
+            kafka,
+            producers,
+            acceptor,
+            pool,
+            provenance,
+            provenance_other,
+        } = intake;
         let mut client = ClientConfig::new();
         client.extend(
             kafka
@@ -107,6 +142,14 @@ impl PaymentIntake {
         consumer
             .subscribe(&[BUSINESS_TOPICS[0]])
             .context("can't subscribe to payments")?;
+        let store = Arc::new(SetAsideStore::new(
+            pool,
+            provenance,
+            provenance_other,
+            producers.clone(),
+            acceptor.clone(),
+        ));
+        parts.spawn_loop("set-aside-payments", store.clone().retake());
         let stop = parts.stop_token();
         parts.spawn(
             "payment-intake",
@@ -114,6 +157,7 @@ impl PaymentIntake {
                 consumer,
                 producers,
                 acceptor,
+                store,
             }
             .run(stop),
         );
@@ -128,29 +172,38 @@ impl PaymentIntake {
             tokio::time::sleep(STOP_GRACE).await;
         };
         tokio::pin!(given_up);
-        while let Some((payments, read)) = stop.run_until_cancelled(self.collect()).await {
+        while let Some(read) = stop.run_until_cancelled(self.collect()).await {
             tokio::select! {
-                () = book(&self.acceptor, payments) => {}
+                () = self.take_in(read.payments, read.aside) => {}
                 () = &mut given_up => break,
             }
-            if let Err(error) = self.commit(&read) {
+            if let Err(error) = self.commit(&read.next) {
                 tracing::warn!("offsets of booked payments can't be committed now: {error:#}");
             }
         }
         Ok(())
     }
 
-    /// Collects at least one message, and with it what is there already; for each
-    /// partition the offset behind what was read.
-    async fn collect(&self) -> (Vec<ReceivedPayment>, BTreeMap<i32, i64>) {
-        let (mut payments, mut read) = (Vec::new(), BTreeMap::new());
+    /// Books what can be booked, and writes down the rest.
+    async fn take_in(&self, payments: Vec<ReceivedPayment>, mut aside: Vec<SetAsidePayment>) {
+        aside.extend(book(&self.acceptor, payments).await);
+        self.store.keep(aside).await;
+    }
+
+    /// Collects at least one message, and with it what is there already.
+    async fn collect(&self) -> ReadMessages {
+        let mut read = ReadMessages::default();
         let mut next = Some(self.consumer.recv().await);
         let mut messages = 0;
         while let Some(message) = next {
             match message {
                 Ok(message) => {
-                    payments.extend(take(&message, &self.producers));
-                    read.insert(message.partition(), message.offset() + 1);
+                    match take(&message, &self.producers) {
+                        Some(Ok(payment)) => read.payments.push(payment),
+                        Some(Err(aside)) => read.aside.push(aside),
+                        None => {}
+                    }
+                    read.next.insert(message.partition(), message.offset() + 1);
                     messages += 1;
                 }
                 Err(error) => {
@@ -164,7 +217,7 @@ impl PaymentIntake {
                 None
             };
         }
-        (payments, read)
+        read
     }
 
     fn commit(&self, read: &BTreeMap<i32, i64>) -> anyhow::Result<()> {

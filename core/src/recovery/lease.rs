@@ -111,8 +111,11 @@ impl BatchTransaction for LeaseTransaction<'_> {
             order.queries = (order.queries + 1).min(MAX_COUNTED_QUERIES);
             order.version += 1;
             order.updated_us = now;
-            // None: claimed by a version that did not write them. Both count from now.
-            order.send_by_us.get_or_insert(now);
+            // Claimed by a version that did not write them, and may be about to send for all
+            // that is known: both count from now.
+            if order.last_send_by_us().is_none() {
+                order.set_send_by(now);
+            }
             order.last_pending_us.get_or_insert(now);
             order.due_us = Some(now + self.recovery.wait_us(self.queries, order));
         }

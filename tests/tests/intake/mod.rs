@@ -4,6 +4,7 @@
 
 mod events;
 mod kills;
+mod set_aside;
 mod signed;
 
 use mysql_async::prelude::Queryable;
