@@ -62,6 +62,11 @@ impl OrderQuarantine {
             return;
         }
         tracing::error!(order = %at.order_id, account = %at.account_id, case = kind.as_str(), "put aside: {why}");
+        self.hold(at);
+    }
+
+    /// Quarantines an order that has its case already.
+    pub fn hold(&self, at: &OrderRef) {
         let mut orders = lock(&self.orders);
         if orders.len() < MAX_QUARANTINED_ORDERS {
             orders.insert(at.order_id.clone(), Instant::now());

@@ -15,6 +15,7 @@ fn booking(account: &str, cents: i64, key: &str) -> IdempotentRequest {
         key: key.into(),
         request_hash: "h".into(),
         origin: sluice_contract::traces::RequestOrigin::fresh(),
+        repeat_only: false,
         booking: BookingRequest::Withdraw(WithdrawalBooking {
             account_id: account.into(),
             kind: OrderKind::CashOut,
@@ -80,6 +81,7 @@ fn a_deposit_opens_its_account_for_the_same_batch() {
         key: "d".into(),
         request_hash: "h".into(),
         origin: sluice_contract::traces::RequestOrigin::fresh(),
+        repeat_only: false,
         booking: BookingRequest::Deposit(DepositBooking {
             account_id: "N".into(),
             amount: Decimal::TEN,
@@ -110,6 +112,7 @@ fn a_payment_bounds_its_refunds_and_settlements_and_a_refusal_touches_nothing() 
         key: "pay/M/p".into(),
         request_hash: "h".into(),
         origin: sluice_contract::traces::RequestOrigin::fresh(),
+        repeat_only: false,
         booking: BookingRequest::Capture(crate::accept::CaptureBooking {
             account_id: "M".into(),
             amount: Decimal::TEN,

@@ -27,6 +27,7 @@ fn request(booking: WithdrawalBooking) -> IdempotentRequest {
         key: "k".into(),
         request_hash: "h".into(),
         origin: sluice_contract::traces::RequestOrigin::fresh(),
+        repeat_only: false,
         booking: BookingRequest::Withdraw(booking),
     }
 }

@@ -6,7 +6,7 @@ use crate::accept::known::KnownRequests;
 use crate::accept::split_intent::new_intent;
 use crate::accept::split_keys::{insist_on_settled, look_up_keys};
 use crate::accept::split_refusals::{any_doubtful, hopeless};
-use crate::accept::transaction::names_predecessor;
+use crate::accept::transaction::needs_look_up;
 use crate::accept::{AcceptError, AcceptResult, AcceptedRequest, IdempotentRequest};
 use crate::balance::BookingError;
 use crate::intents::{self, BookingIntent};
@@ -60,7 +60,7 @@ pub async fn open(
     // A repeat must be known before it could be refused.
     let look_up = look_up || any_doubtful(saga, requests);
     let hopeless = hopeless(saga, requests).await?;
-    let known = if look_up || requests.iter().any(|r| names_predecessor(r)) {
+    let known = if look_up || requests.iter().any(|r| needs_look_up(r)) {
         look_up_keys(saga, &mut conn, requests).await?
     } else {
         KnownRequests::default()
@@ -79,6 +79,7 @@ pub async fn open(
     for request in requests {
         let progress = match known.answer(request) {
             Some(result) => answer_repeat(result, &already_open),
+            None if request.repeat_only => RequestProgress::Answered(Err(AcceptError::InFlight)),
             None if hopeless.contains(&(request.client.clone(), request.stored_key())) => {
                 let refusal = request.booking.refusal(BookingError::Insufficient);
                 RequestProgress::Answered(Err(refusal))

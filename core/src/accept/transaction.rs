@@ -65,14 +65,21 @@ impl BatchTransaction for AcceptTransaction {
         let conn = self.pool.hold_own(&mut self.conn).await?;
         let (mut transaction, locked, captures) =
             lock(conn, &self.schemas, requests, self.tries.lock_wait).await?;
-        let reads = self.tries.look_up || requests.iter().any(names_predecessor);
+        let reads = self.tries.look_up || requests.iter().any(needs_look_up);
         let all: Vec<&IdempotentRequest> = requests.iter().collect();
         let known = if reads {
             look_up(transaction.conn(), &all).await?
         } else {
             KnownRequests::default()
         };
-        let answered: Vec<Option<AcceptResult>> = all.iter().map(|r| known.answer(r)).collect();
+        let answered: Vec<Option<AcceptResult>> = all
+            .iter()
+            .map(|r| {
+                known
+                    .answer(r)
+                    .or(r.repeat_only.then_some(Err(AcceptError::InFlight)))
+            })
+            .collect();
         let fresh: Vec<&IdempotentRequest> = all
             .into_iter()
             .zip(&answered)
@@ -205,6 +212,11 @@ async fn lock<'c>(
 /// Tells whether the order that the request tries again has to be looked at first.
 pub(super) fn names_predecessor(request: &IdempotentRequest) -> bool {
     matches!(&request.booking, BookingRequest::Withdraw(w) if w.predecessor_id.is_some())
+}
+
+/// Tells whether the request's names have to be read before it is decided.
+pub(super) fn needs_look_up(request: &IdempotentRequest) -> bool {
+    request.repeat_only || names_predecessor(request)
 }
 
 /// Answers repeats from what is known, and the others as decided.

@@ -38,6 +38,7 @@ pub(super) async fn order_by_key(
         key,
         request_hash,
         origin: RequestOrigin::current(),
+        repeat_only: false,
         booking: BookingRequest::Withdraw(ask),
     };
     book(api, caller, keyed, begun).await
@@ -47,7 +48,7 @@ pub(super) async fn order_by_key(
 pub(super) async fn book(
     api: &CoreApi,
     caller: &Caller,
-    keyed: IdempotentRequest,
+    mut keyed: IdempotentRequest,
     begun: Instant,
 ) -> Result<Response, ApiError> {
     let (id_name, account) = match &keyed.booking {
@@ -57,7 +58,7 @@ pub(super) async fn book(
         BookingRequest::Withdraw(w) => (order_id_name(w.kind), "accountId"),
         BookingRequest::Deposit(_) | BookingRequest::Capture(_) => ("bookingId", "accountId"),
     };
-    let taken = take_amount(api, caller, &keyed).await?;
+    let taken = take_amount(api, caller, &mut keyed).await?;
     let done = api.acceptor.submit(keyed).await;
     let is_new = match &done {
         Ok(accepted) => !accepted.replayed,
@@ -73,11 +74,12 @@ pub(super) async fn book(
     Ok(booked(id_name, &order_id, replayed))
 }
 
-/// Takes the amount out of the caller's bounds. A repeat of what was booked is beyond none.
+/// Takes the amount out of the caller's bounds. A repeat of what was booked is beyond none,
+/// and is let in as a repeat only: a booking that is refused meanwhile frees its key.
 async fn take_amount(
     api: &CoreApi,
     caller: &Caller,
-    keyed: &IdempotentRequest,
+    keyed: &mut IdempotentRequest,
 ) -> Result<Option<TakenAmount>, ApiError> {
     let (grant, amount, currency) = match &keyed.booking {
         BookingRequest::Withdraw(w) => {
@@ -105,10 +107,11 @@ async fn take_amount(
         repo::find_keys(&mut conn, &wanted.collect::<Vec<_>>()).await
     };
     let known = find.await.map_err(|e| ApiError::internal(&e))?;
-    match known.is_empty() {
-        true => Err(refusal.into()),
-        false => Ok(None),
+    if known.is_empty() {
+        return Err(refusal.into());
     }
+    keyed.repeat_only = true;
+    Ok(None)
 }
 
 /// Answers with the order or booking that the request made, or a repeat of it before.

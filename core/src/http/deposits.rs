@@ -57,6 +57,7 @@ pub async fn deposit(
         key: format!("dep/{}", deposit.biz_no),
         request_hash,
         origin: RequestOrigin::current(),
+        repeat_only: false,
         booking: BookingRequest::Deposit(deposit),
     };
     book(&api, &caller, keyed, begun).await

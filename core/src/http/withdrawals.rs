@@ -74,6 +74,7 @@ pub async fn submit(
         key: format!("tx:{}", ask.transaction_id),
         request_hash: hash(&ask),
         origin: RequestOrigin::current(),
+        repeat_only: false,
         booking: BookingRequest::Withdraw(ask),
     };
     book(&api, &caller, keyed, begun).await

@@ -2,20 +2,25 @@
 //! intermediate accounts, each once, however often it is delivered.
 //!
 //! An offset is committed after the booking's own commit, so a crash between the two
-//! delivers the event again, and its key finds what is booked. What can't be booked
-//! for good is set aside, counted and named by its place; what can't be booked now is
-//! waited for, however long that takes, while other partitions go on.
+//! delivers the event again, and its key finds what is booked. What this build can't book
+//! is set aside: stored, counted, named by its place, and tried again by later builds.
+//! What can't be booked now is waited for, however long that takes, while other partitions
+//! go on.
 
 mod booking;
 mod message;
 mod partition_queues;
 mod request;
+mod set_aside;
+pub mod set_aside_repo;
+mod set_aside_store;
 
 use crate::accept::Acceptor;
 use crate::config;
 use crate::intake::booking::book;
 use crate::intake::message::take;
 use crate::intake::partition_queues::{MAX_READ_AHEAD, PartitionBatch, PartitionQueues};
+use crate::intake::set_aside_store::SetAsideStore;
 use crate::metrics::METRICS;
 use anyhow::Context;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -30,6 +35,8 @@ use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, Statistics, TopicPartitionList};
 use sluice_contract::event::{BUSINESS_TOPICS, EventVerifier};
 use sluice_contract::kafka::KafkaConnection;
+use sluice_contract::settings::Secret;
+use sluice_contract::sql::Pool;
 use sluice_contract::supervisor::Supervisor;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +51,19 @@ pub struct PaymentIntake {
     consumer: StreamConsumer<IntakeClientContext>,
     producers: EventVerifier,
     acceptor: Arc<Acceptor>,
+    store: Arc<SetAsideStore>,
+}
+
+/// Capabilities of the intake.
+pub struct IntakeParts<'a> {
+    pub kafka: &'a KafkaConnection,
+    pub producers: EventVerifier,
+    pub acceptor: Arc<Acceptor>,
+    /// Database of orders.
+    pub pool: Pool,
+    pub provenance: &'a Secret,
+    /// The provenance key that replaces it or was replaced.
+    pub provenance_other: Option<&'a Secret>,
 }
 
 /// Listener of what Kafka's client reports by itself.
@@ -86,10 +106,16 @@ impl PaymentIntake {
     pub fn start(
         parts: &Supervisor,
         config: &config::IntakeConfig,
-        kafka: &KafkaConnection,
-        producers: EventVerifier,
-        acceptor: Arc<Acceptor>,
+        intake: IntakeParts<'_>,
     ) -> anyhow::Result<()> {
+        let IntakeParts {
+            kafka,
+            producers,
+            acceptor,
+            pool,
+            provenance,
+            provenance_other,
+        } = intake;
         let mut client = ClientConfig::new();
         client.extend(
             kafka
@@ -118,6 +144,14 @@ impl PaymentIntake {
         consumer
             .subscribe(&[BUSINESS_TOPICS[0]])
             .context("can't subscribe to payments")?;
+        let store = Arc::new(SetAsideStore::new(
+            pool,
+            provenance,
+            provenance_other,
+            producers.clone(),
+            acceptor.clone(),
+        ));
+        parts.spawn_loop("set-aside-payments", store.clone().retake());
         let stop = parts.stop_token();
         parts.spawn(
             "payment-intake",
@@ -125,6 +159,7 @@ impl PaymentIntake {
                 consumer,
                 producers,
                 acceptor,
+                store,
             }
             .run(stop),
         );
@@ -168,8 +203,8 @@ impl PaymentIntake {
             match message {
                 Ok(message) => {
                     let (partition, offset) = (message.partition(), message.offset());
-                    let payment = take(&message, &self.producers);
-                    if queues.add(partition, offset, payment) {
+                    let taken = take(&message, &self.producers);
+                    if queues.add(partition, offset, taken) {
                         self.steer(partition, "paused", |c, p| c.pause(p));
                     }
                 }
@@ -186,9 +221,12 @@ impl PaymentIntake {
         }
     }
 
-    /// Books a batch; the partition, and the offset behind it.
+    /// Books what can be booked of a batch, and writes down the rest; the partition, and the
+    /// offset behind it.
     async fn book(&self, batch: PartitionBatch) -> (i32, i64) {
-        book(&self.acceptor, batch.payments).await;
+        let mut aside = batch.aside;
+        aside.extend(book(&self.acceptor, batch.payments).await);
+        self.store.keep(aside).await;
         (batch.partition, batch.next)
     }
 

@@ -2,6 +2,7 @@
 //! partition and no other. No offset is committed past a payment that is not booked.
 
 use crate::intake::message::ReceivedPayment;
+use crate::intake::set_aside::SetAsidePayment;
 use std::collections::BTreeMap;
 
 /// Messages of a partition that are read ahead of its booking at most: a little more than
@@ -13,6 +14,8 @@ pub(super) const MAX_READ_AHEAD: usize = 256;
 pub(super) struct PartitionBatch {
     pub(super) partition: i32,
     pub(super) payments: Vec<ReceivedPayment>,
+    /// Those that this build can't book, to be written down.
+    pub(super) aside: Vec<SetAsidePayment>,
     /// The offset behind all of them.
     pub(super) next: i64,
 }
@@ -21,6 +24,7 @@ pub(super) struct PartitionBatch {
 #[derive(Default)]
 struct PartitionQueue {
     payments: Vec<ReceivedPayment>,
+    aside: Vec<SetAsidePayment>,
     /// Messages read, payments or not, and the offset behind them.
     read: usize,
     next: i64,
@@ -41,10 +45,14 @@ impl PartitionQueues {
         &mut self,
         partition: i32,
         offset: i64,
-        payment: Option<ReceivedPayment>,
+        taken: Option<Result<ReceivedPayment, SetAsidePayment>>,
     ) -> bool {
         let queue = self.0.entry(partition).or_default();
-        queue.payments.extend(payment);
+        match taken {
+            Some(Ok(payment)) => queue.payments.push(payment),
+            Some(Err(aside)) => queue.aside.push(aside),
+            None => {}
+        }
         queue.read += 1;
         queue.next = offset + 1;
         queue.is_paused = queue.read >= MAX_READ_AHEAD;
@@ -65,6 +73,7 @@ impl PartitionQueues {
                 PartitionBatch {
                     partition: *partition,
                     payments: std::mem::take(&mut queue.payments),
+                    aside: std::mem::take(&mut queue.aside),
                     next: queue.next,
                 }
             })

@@ -64,6 +64,7 @@ pub(super) fn capture_request(
         key: key(account_id, biz_no),
         request_hash: hex::encode(Sha256::digest(words)),
         origin: sluice_contract::traces::RequestOrigin::fresh(),
+        repeat_only: false,
         booking,
     })
 }

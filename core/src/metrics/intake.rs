@@ -11,6 +11,7 @@ pub struct IntakeMetrics {
     pub retries: IntCounter,
     pub held_partitions: IntGauge,
     pub lag: IntGauge,
+    pub set_aside: IntGauge,
 }
 
 pub(super) fn register() -> prometheus::Result<IntakeMetrics> {
@@ -31,6 +32,10 @@ pub(super) fn register() -> prometheus::Result<IntakeMetrics> {
         lag: register_int_gauge!(
             "sluice_core_intake_lag_events",
             "Events of this instance's partitions whose offsets are not committed yet"
+        )?,
+        set_aside: register_int_gauge!(
+            "sluice_core_set_aside_payments",
+            "Payments in the table of those that no build has booked yet; every instance counts the same"
         )?,
     })
 }

@@ -17,6 +17,7 @@ mod outbox_repo;
 pub mod repo;
 mod seal;
 mod stored;
+pub mod unsealed_repo;
 
 pub mod diagram;
 pub mod events;

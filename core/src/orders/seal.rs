@@ -2,8 +2,9 @@
 //! acts on it. What was asked is what is paid, and a sending repeats the first one's serial
 //! number, trade time and channel, whoever can write to the table.
 
+use crate::orders::unsealed_repo::UnsealedOrders;
 use crate::orders::{Order, OrderRef};
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use sluice_contract::money::column_units;
 use sluice_contract::provenance::{
     OrderSealKey, OrderSealKeys, SealError, SealedRequest, SealedSending,
@@ -101,6 +102,30 @@ impl OrderSeals {
     /// Tells whether the order, or what was booked for it, is from before there were seals.
     pub(crate) fn may_lack(&self, order_id: &str) -> bool {
         made_ms(order_id).is_some_and(|ms| ms < self.unsealed_until_ms)
+    }
+
+    /// Insists that most orders in flight have seals, as this core demands them: each without
+    /// one would be a case, and stop its account. Fewer are somebody's doing, and are cases.
+    ///
+    /// # Errors
+    /// The half of those that were looked at or more have none, and no time is set until
+    /// when they may lack them.
+    pub fn insist_on_sealed(&self, found: &UnsealedOrders) -> anyhow::Result<()> {
+        let UnsealedOrders {
+            looked_at,
+            unsealed,
+            example,
+        } = found;
+        let is_roll_out = *unsealed > 0 && unsealed * 2 >= *looked_at;
+        ensure!(
+            self.unsealed_until_ms > 0 || !is_roll_out,
+            "{unsealed} of {looked_at} orders in flight that were looked at have no seal, {} among them: each would be a case \
+             and stop its account. If this build's roll-out brings the seals, set accept.unsealed_until to the roll-out's \
+             end, such as \"2026-12-01T12:00:00Z\", in every core's settings; else somebody took them away: see \
+             docs/RUNBOOK.md, \"Altered order\", before anything is sent",
+            example.as_deref().unwrap_or("-")
+        );
+        Ok(())
     }
 
     /// Takes out the rows that the core did not write like that.

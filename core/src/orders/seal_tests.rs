@@ -93,3 +93,32 @@ fn what_was_made_before_a_roll_out_ended_may_lack_seals_and_nothing_else() {
     bent.to_account = "thief".into();
     assert!(open.check(&bent).is_err());
 }
+
+#[test]
+fn a_roll_out_of_seals_that_was_not_announced_stops_the_start_and_a_few_lost_seals_do_not() {
+    let found = |looked_at, unsealed| UnsealedOrders {
+        looked_at,
+        unsealed,
+        example: (unsealed > 0).then(|| "0190".to_owned()),
+    };
+    let unannounced = OrderSeals::new(&key(), None, 0);
+    for (looked_at, unsealed, starts) in [
+        (0, 0, true),
+        (3_000, 0, true),
+        (3_000, 1, true),
+        (9, 4, true),
+        (9, 5, false),
+        (3_000, 3_000, false),
+    ] {
+        let found = found(looked_at, unsealed);
+        let insisted = unannounced.insist_on_sealed(&found);
+        assert_eq!(insisted.is_ok(), starts, "{found:?}: {insisted:?}");
+    }
+    let refused = unannounced.insist_on_sealed(&found(3_000, 2_999));
+    let text = refused.unwrap_err().to_string();
+    for named in ["2999 of 3000", "0190", "accept.unsealed_until"] {
+        assert!(text.contains(named), "{text}");
+    }
+    let announced = OrderSeals::new(&key(), None, i64::MAX);
+    assert!(announced.insist_on_sealed(&found(9, 9)).is_ok());
+}

@@ -10,8 +10,8 @@ use crate::dispatch::{Dispatcher, IsolationQueue};
 use crate::guard::fence::FenceClient;
 use crate::http::CoreApi;
 use crate::http::reads::LedgerReads;
-use crate::intake::PaymentIntake;
-use crate::orders::OrderSeals;
+use crate::intake::{IntakeParts, PaymentIntake};
+use crate::orders::{OrderSeals, unsealed_repo};
 use crate::outbox_relay::{OutboxRelay, producer};
 use crate::outcome::{OutcomeDelays, OutcomeRecorder};
 use crate::quarantine::OrderQuarantine;
@@ -87,6 +87,7 @@ pub(super) async fn start(
     };
     watch_keys(&stages.base, secrets);
     core.watch_database().await;
+    core.insist_on_sealed().await?;
     let follower = core.saga().await?;
     let outcomes = core.outcomes(follower.as_ref());
     let acceptor = core.acceptor(follower.as_ref());
@@ -137,6 +138,16 @@ impl CoreAssembly<'_> {
         };
         watch.clock_is_right().await;
         watch.start(&self.stages.base);
+    }
+
+    /// Looks whether the orders in flight have the seals that this core demands.
+    ///
+    /// # Errors
+    /// They have not, and the settings don't say until when.
+    async fn insist_on_sealed(&self) -> anyhow::Result<()> {
+        let mut conn = self.pools.orders.get_conn().await?;
+        let found = unsealed_repo::sample_of_unsealed(&mut conn).await?;
+        self.seals.insist_on_sealed(&found)
     }
 
     /// Starts the saga if balance and ledger have servers of their own.
@@ -210,15 +221,15 @@ impl CoreAssembly<'_> {
         if !self.config.intake.enabled || kafka.brokers.is_empty() {
             return Ok(());
         }
-        let parts = &self.stages.entrances;
-        let producers = self.secrets.producers.clone();
-        PaymentIntake::start(
-            parts,
-            &self.config.intake,
-            &kafka,
-            producers,
-            acceptor.clone(),
-        )
+        let intake = IntakeParts {
+            kafka: &kafka,
+            producers: self.secrets.producers.clone(),
+            acceptor: acceptor.clone(),
+            pool: self.pools.orders.clone(),
+            provenance: &self.secrets.provenance,
+            provenance_other: self.secrets.provenance_next.as_ref(),
+        };
+        PaymentIntake::start(&self.stages.entrances, &self.config.intake, intake)
     }
 
     fn recovery(&self, outcomes: &OutcomeRecorder, quarantine: &OrderQuarantine) {

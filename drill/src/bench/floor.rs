@@ -81,6 +81,7 @@ pub async fn fund(books: &FloorBooks, currency: Currency) -> anyhow::Result<()> 
             key: format!("floor-{n}"),
             request_hash: "0".repeat(64),
             origin: sluice_contract::traces::RequestOrigin::fresh(),
+            repeat_only: false,
             booking: BookingRequest::Deposit(DepositBooking {
                 account_id: account(*n),
                 amount: Decimal::from(10_000_000),
@@ -144,6 +145,7 @@ fn ask(books: &FloorBooks, connection: u64, at: &mut u64, currency: Currency) ->
         key: key.clone(),
         request_hash: "0".repeat(64),
         origin: sluice_contract::traces::RequestOrigin::fresh(),
+        repeat_only: false,
         booking: BookingRequest::Withdraw(WithdrawalBooking {
             account_id: account(number),
             kind: OrderKind::CashOut,

@@ -110,6 +110,7 @@ impl SagaHand {
             key: key.into(),
             request_hash: format!("{:064}", 0),
             origin: sluice_contract::traces::RequestOrigin::fresh(),
+            repeat_only: false,
             booking,
         };
         Ok(split_books::open(&self.saga, &[&keyed], false)

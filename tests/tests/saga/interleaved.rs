@@ -38,6 +38,7 @@ async fn a_repeat_is_not_told_accepted_while_its_booking_is_refused() -> anyhow:
         request_hash: format!("{:064}", 0),
         booking: order,
         origin: sluice_contract::traces::RequestOrigin::fresh(),
+        repeat_only: false,
     };
     // The repeat has read its key; the refusal frees it before the repeat reads the intent.
     proxy.shut_before("FROM booking_intent");
@@ -52,6 +53,16 @@ async fn a_repeat_is_not_told_accepted_while_its_booking_is_refused() -> anyhow:
     ensure!(
         repeat.await?.is_err(),
         "the repeat was told what has become of an order that was refused"
+    );
+    // One that is beyond its caller's bounds was let in as a repeat, and stays one.
+    let beyond = IdempotentRequest {
+        repeat_only: true,
+        ..request.clone()
+    };
+    let opened = split_books::open(&repeater.saga, &[&beyond], false).await?;
+    ensure!(
+        opened.intents.is_empty(),
+        "booked anew, past its caller's bounds"
     );
     // Read again, the key is free: the request is booked anew.
     let opened = split_books::open(&repeater.saga, &[&request], true).await?;

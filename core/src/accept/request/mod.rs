@@ -82,4 +82,7 @@ pub struct IdempotentRequest {
     pub booking: BookingRequest,
     /// Of the request; no part of what is asked.
     pub origin: RequestOrigin,
+    /// Let in as a repeat, beyond its caller's bounds: answered if it was booked before, and
+    /// never booked anew, though its key may be freed in the meantime.
+    pub repeat_only: bool,
 }

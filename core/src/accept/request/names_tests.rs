@@ -13,6 +13,7 @@ fn request(scope: &str, key: &str) -> IdempotentRequest {
         key: key.into(),
         request_hash: "h".into(),
         origin: sluice_contract::traces::RequestOrigin::fresh(),
+        repeat_only: false,
         booking: BookingRequest::Withdraw(WithdrawalBooking {
             account_id: "A".into(),
             kind: OrderKind::CashOut,
