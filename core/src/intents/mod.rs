@@ -6,6 +6,7 @@ mod result_repo;
 
 use crate::balance::BookingError;
 use crate::ledger::{Posting, PostingKind};
+use sluice_contract::keys::SigningKeys;
 use sluice_contract::money::column_units;
 use sluice_contract::order::OrderKind;
 use sluice_contract::provenance::{EffectField, TransactionEffects};
@@ -68,6 +69,19 @@ impl BookingIntent {
     /// # Errors
     /// An amount with more decimals than its column.
     pub fn proof(&self, key: &Secret) -> anyhow::Result<String> {
+        Ok(self.proven()?.sign(key, &self.posting.posting_id, ""))
+    }
+
+    /// Tells whether one of `keys` has made the proof; constant time.
+    ///
+    /// # Errors
+    /// As `proof`.
+    pub fn is_proven(&self, keys: &SigningKeys, proof: &str) -> anyhow::Result<bool> {
+        let (effects, id) = (self.proven()?, self.posting.posting_id.as_bytes());
+        Ok(keys.any(|key| effects.verify(key, id, b"", proof.as_bytes())))
+    }
+
+    fn proven(&self) -> anyhow::Result<TransactionEffects> {
         let p = &self.posting;
         let text = |t: &'static str| EffectField::Text(t.as_bytes());
         let units = column_units(p.amount)
@@ -95,7 +109,7 @@ impl BookingIntent {
         if let Some(counterparty) = &counterparty {
             effects.add("p", &[EffectField::Text(counterparty.as_bytes())]);
         }
-        Ok(effects.sign(key, &p.posting_id, ""))
+        Ok(effects)
     }
 }
 

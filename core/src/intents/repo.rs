@@ -8,6 +8,7 @@ use crate::orders::OrderRef;
 use anyhow::Context;
 use mysql_async::Row;
 use mysql_async::prelude::{FromValue, Queryable};
+use sluice_contract::keys::SigningKeys;
 use sluice_contract::order::OrderKind;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql::{SqlLiteral, in_list, pair_list, push_row};
@@ -99,7 +100,7 @@ pub async fn lock(
 pub async fn of_orders(
     conn: &mut impl Queryable,
     at: &[OrderRef],
-    key: &Secret,
+    keys: &SigningKeys,
 ) -> anyhow::Result<Vec<BookingIntent>> {
     if at.is_empty() {
         return Ok(Vec::new());
@@ -109,14 +110,14 @@ pub async fn of_orders(
         in_list(at.iter().map(|o| o.account_id.as_str())),
         in_list(at.iter().map(|o| o.order_id.as_str()))
     );
-    genuine(conn.query(sql).await?, key)
+    genuine(conn.query(sql).await?, keys)
 }
 
 /// Reads the open intents under these posting ids: account and id.
 pub async fn of_postings(
     conn: &mut impl Queryable,
     ids: &[(&str, &str)],
-    key: &Secret,
+    keys: &SigningKeys,
 ) -> anyhow::Result<Vec<BookingIntent>> {
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -125,14 +126,14 @@ pub async fn of_postings(
         "SELECT {INTENT_COLUMNS} FROM booking_intent WHERE (account_id,posting_id) IN {}",
         pair_list(ids.iter().copied())
     );
-    genuine(conn.query(sql).await?, key)
+    genuine(conn.query(sql).await?, keys)
 }
 
-fn genuine(rows: Vec<Row>, key: &Secret) -> anyhow::Result<Vec<BookingIntent>> {
+fn genuine(rows: Vec<Row>, keys: &SigningKeys) -> anyhow::Result<Vec<BookingIntent>> {
     let mut all = Vec::with_capacity(rows.len());
     for row in &rows {
         let (intent, proof) = from_row(row)?;
-        if intent.proof(key)? == proof {
+        if intent.is_proven(keys, &proof)? {
             all.push(intent);
         } else {
             tracing::error!(account = %intent.posting.account_id, saga = %intent.posting.posting_id,

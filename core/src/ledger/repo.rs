@@ -1,15 +1,16 @@
 //! All SQL on `entry`: only ever INSERT and SELECT.
 
+use crate::batch::LockWait;
 use crate::ledger::Posting;
 use crate::ledger::entry::{Entry, EntryPosition};
 use anyhow::Context;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Row, ServerError, params};
 use rust_decimal::Decimal;
-use sluice_contract::ids::bucket_of;
+use sha2::{Digest, Sha256};
 use sluice_contract::money::Currency;
 use sluice_contract::schema::Schemas;
-use sluice_contract::sql::{Conn, SqlLiteral, pair_list, push_row};
+use sluice_contract::sql::{SqlLiteral, pair_list, push_row};
 use std::collections::BTreeSet;
 
 pub fn push_inserts(sql: &mut String, schemas: &Schemas, postings: &[Posting], now_us: i64) {
@@ -44,18 +45,35 @@ pub fn push_inserts(sql: &mut String, schemas: &Schemas, postings: &[Posting], n
     sql.push(';');
 }
 
-/// Longest wait for the lock of an account's entries, in seconds.
+/// Longest wait for the locks of all accounts of a batch together, in seconds.
 const ENTRIES_LOCK_S: u32 = 2;
+/// Hex digits of an account's hash in its lock's name, which has 64 characters at most.
+const LOCK_NAME_DIGITS: usize = 16;
 
 /// Makes the statement that locks the end of each account's entries, on a ledger of its own:
 /// no balance row is there to be locked, and a time that was read without a lock may be
-/// committed behind a later one, which a reader by time would never see. Named locks, by
-/// bucket and in order; the session's end frees them too.
-pub fn lock_ends_sql(schemas: &Schemas, postings: &[&Posting]) -> String {
-    let buckets: BTreeSet<u32> = postings.iter().map(|p| bucket_of(&p.account_id)).collect();
-    let locks = buckets
+/// committed behind a later one, which a reader by time would never see. Named locks, of one
+/// account each and in order; the session's end frees them too. Batches of different
+/// accounts don't meet: those of one process never do. See decision 024.
+///
+/// The statement's own age is taken off each wait, so that many locks wait no longer than
+/// one.
+pub fn lock_ends_sql(schemas: &Schemas, postings: &[&Posting], wait: LockWait) -> String {
+    let name = |p: &&Posting| {
+        let mut hash = hex::encode(Sha256::digest(&p.account_id));
+        hash.truncate(LOCK_NAME_DIGITS);
+        format!("{}.{hash}", schemas.ledger)
+    };
+    let names: BTreeSet<String> = postings.iter().map(name).collect();
+    let seconds = match wait {
+        LockWait::Usual => {
+            format!("GREATEST(0,{ENTRIES_LOCK_S}-TIMESTAMPDIFF(SECOND,NOW(6),SYSDATE(6)))")
+        }
+        LockWait::SomeTries | LockWait::Never | LockWait::Skip => "0".to_owned(),
+    };
+    let locks = names
         .into_iter()
-        .map(|bucket| format!("GET_LOCK('{}.{bucket}',{ENTRIES_LOCK_S})", schemas.ledger));
+        .map(|name| format!("GET_LOCK('{name}',{seconds})"));
     format!("SELECT {}", locks.collect::<Vec<_>>().join(","))
 }
 
@@ -74,11 +92,6 @@ pub fn insist_on_locks(rows: &[Row]) -> anyhow::Result<()> {
         state: "HY000".into(),
     })
     .into())
-}
-
-/// Frees every lock of `lock_ends_sql`, after the commit.
-pub async fn free_ends(conn: &mut Conn) -> anyhow::Result<()> {
-    Ok(conn.query_drop("DO RELEASE_ALL_LOCKS()").await?)
 }
 
 /// Which entries of an account are read.

@@ -32,7 +32,7 @@ fn claimed() -> Order {
 
 #[test]
 fn a_row_that_was_changed_is_noticed_and_one_that_was_not_passes() {
-    let seals = OrderSeals::new(&key(), None, 0);
+    let seals = OrderSeals::new(&key().into(), &[], 0);
     let wrong = |breach| Err(breach);
     type Change = (fn(&mut Order), Result<(), SealBreach>);
     let request = wrong(SealBreach::Request(SealError::Mismatch));
@@ -68,7 +68,7 @@ fn a_row_that_was_changed_is_noticed_and_one_that_was_not_passes() {
 
 #[test]
 fn seals_of_another_order_do_not_fit() {
-    let seals = OrderSeals::new(&key(), None, 0);
+    let seals = OrderSeals::new(&key().into(), &[], 0);
     let (one, mut other) = (accepted(), accepted());
     other.request_mac = one.request_mac;
     assert!(seals.check(&other).is_err());
@@ -78,8 +78,8 @@ fn seals_of_another_order_do_not_fit() {
 fn what_was_made_before_a_roll_out_ended_may_lack_seals_and_nothing_else() {
     let now = i64::from_str_radix(&accepted().order_id[..12], 16).unwrap();
     let (open, shut) = (
-        OrderSeals::new(&key(), None, now + 60_000),
-        OrderSeals::new(&key(), None, now - 60_000),
+        OrderSeals::new(&key().into(), &[], now + 60_000),
+        OrderSeals::new(&key().into(), &[], now - 60_000),
     );
     let mut old = claimed();
     (old.request_mac, old.send_mac) = (None, None);

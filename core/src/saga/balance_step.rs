@@ -63,7 +63,7 @@ impl BookingSaga {
             ..UnitOfWork::default()
         };
         unit_of_work
-            .commit(transaction, &self.schemas, &self.key, now_us())
+            .commit(transaction, &self.schemas, self.key(), now_us())
             .await?;
         Ok(outcome.done)
     }

@@ -76,7 +76,7 @@ pub(super) async fn start(
         channels: channel_clients(config, secrets, &ready, stages)?,
         seals: OrderSeals::new(
             &secrets.provenance,
-            secrets.provenance_next.as_ref(),
+            &secrets.provenance_retired,
             config.accept.unsealed_until_ms()?,
         ),
         ready,
@@ -91,7 +91,8 @@ pub(super) async fn start(
     let outcomes = core.outcomes(follower.as_ref());
     let acceptor = core.acceptor(follower.as_ref());
     core.intake(&acceptor)?;
-    let quarantine = OrderQuarantine::new(&core.pools.orders, schemas, &secrets.provenance);
+    let quarantine =
+        OrderQuarantine::new(&core.pools.orders, schemas, secrets.provenance.current());
     core.recovery(&outcomes, &quarantine);
     core.relay()?;
     core.retention();
@@ -164,7 +165,7 @@ impl CoreAssembly<'_> {
             balance.clone(),
             ledger.clone(),
             self.schemas,
-            &self.secrets.provenance,
+            &self.seals,
             &self.ready,
         ));
         SagaRecovery {
@@ -199,7 +200,7 @@ impl CoreAssembly<'_> {
             &self.config.accept,
             &self.pools.orders,
             self.schemas,
-            &self.secrets.provenance,
+            self.secrets.provenance.current(),
             &self.ready,
             follower.map(|f| f.saga().clone()),
         )
@@ -226,7 +227,7 @@ impl CoreAssembly<'_> {
             config: self.config.recovery.clone(),
             pool: self.pools.orders.clone(),
             schemas: self.schemas.clone(),
-            key: self.secrets.provenance.clone(),
+            key: self.secrets.provenance.current().clone(),
             seals: self.seals.clone(),
             fence: self.fence.clone(),
             channels: self.channels.clone(),
@@ -242,7 +243,7 @@ impl CoreAssembly<'_> {
         let relay = OutboxRelay {
             pool: self.pools.orders.clone(),
             schemas: self.schemas.clone(),
-            key: self.secrets.provenance.clone(),
+            key: self.secrets.provenance.current().clone(),
             owner: format!("{}-{:08x}", self.config.name, rand::random::<u32>()),
             archive_after: self.config.retention.outbox_archive_after(),
             counted: None,
@@ -286,7 +287,7 @@ impl CoreAssembly<'_> {
             config: self.config.dispatch.clone(),
             pool: self.pools.orders.clone(),
             schemas: self.schemas.clone(),
-            key: self.secrets.provenance.clone(),
+            key: self.secrets.provenance.current().clone(),
             seals: self.seals.clone(),
             fence: self.fence.clone(),
             routing: ActiveRouting::new(ids),
