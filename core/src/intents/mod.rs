@@ -31,6 +31,10 @@ pub struct BookingIntent {
     /// The key that a refusal frees; empty once the order is accepted.
     pub key: String,
     pub created_us: i64,
+    /// Words of the request that asked for it, for the event that tells of money that came
+    /// in; neither is signed, nothing is decided by them.
+    pub correlation_id: Option<String>,
+    pub traceparent: Option<String>,
 }
 
 impl BookingIntent {

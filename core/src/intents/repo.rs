@@ -21,7 +21,7 @@ const MAX_BACKOFF_DOUBLINGS: u32 = 4;
 
 /// Columns of an intent; the number of drives and the next due time are not part of it.
 const INTENT_COLUMNS: &str = "account_id,posting_id,order_id,kind,order_kind,debit_book,\
-    credit_book,amount,currency,ref,payment_no,client,idempotency_key,signature,created_us,counterparty";
+    credit_book,amount,currency,ref,payment_no,client,idempotency_key,signature,created_us,counterparty,correlation_id,traceparent";
 
 /// Appends intents: a plain INSERT, so that a posting that is open already is refused
 /// by its key.
@@ -55,6 +55,8 @@ pub fn push_intents(
                 SqlLiteral::Text(&proof),
                 SqlLiteral::Int(i.created_us),
                 counterparty.as_deref().into(),
+                i.correlation_id.as_deref().into(),
+                i.traceparent.as_deref().into(),
                 SqlLiteral::Int(0),
                 SqlLiteral::Int(i.created_us + FIRST_DRIVE_DELAY_US),
             ],
@@ -177,6 +179,8 @@ fn from_row(row: &Row) -> anyhow::Result<(BookingIntent, String)> {
         client: text("client")?,
         key: text("idempotency_key")?,
         created_us: column(row, "created_us")?,
+        correlation_id: column(row, "correlation_id")?,
+        traceparent: column(row, "traceparent")?,
     };
     Ok((intent, text("signature")?))
 }

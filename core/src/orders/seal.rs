@@ -3,6 +3,7 @@
 //! number, trade time and channel, whoever can write to the table.
 
 use crate::cases::{CaseKind, OrderCase, detail};
+use crate::orders::repo::StoredAttempt;
 use crate::orders::{Order, OrderRef};
 use anyhow::Context;
 use sluice_contract::keys::SigningKeys;
@@ -60,6 +61,8 @@ pub enum SealBreach {
     Sending(SealError),
     #[error("a trade time before the first claim")]
     SentBeforeClaim,
+    #[error("its attempts are not those that its seal counts")]
+    Attempts,
     #[error("sent before its money was reserved")]
     SentBeforeBooked,
     #[error("the amount does not fit its column")]
@@ -78,6 +81,7 @@ impl SealBreach {
             | SealBreach::SendingMissing
             | SealBreach::Sending(SealError::Malformed | SealError::Mismatch)
             | SealBreach::SentBeforeClaim
+            | SealBreach::Attempts
             | SealBreach::SentBeforeBooked
             | SealBreach::Amount => CaseKind::Altered,
         }
@@ -189,6 +193,32 @@ impl OrderSeals {
             None => Ok(()),
         }
     }
+}
+
+/// Compares the attempts of an order with its sealed row, before it is sent again: all that
+/// the seal counts are there and no more, and only the last may still pay, at the order's
+/// channel. `attempts` are in order of their numbers.
+///
+/// # Errors
+/// They are others: somebody changed them, or has put an earlier row of the order back.
+pub fn check_attempts(order: &Order, attempts: &[StoredAttempt]) -> Result<(), SealBreach> {
+    let its: Vec<&StoredAttempt> = attempts
+        .iter()
+        .filter(|a| a.order_id == order.order_id)
+        .collect();
+    let are_counted = its
+        .iter()
+        .map(|a| a.number)
+        .eq(1..=i64::from(order.attempts));
+    let may_pay = |a: &&&StoredAttempt| a.is_live;
+    let is_its_last = |a: &StoredAttempt| {
+        a.number == i64::from(order.attempts)
+            && Some(a.channel.as_str()) == order.channel.as_deref()
+    };
+    if are_counted && its.iter().filter(may_pay).all(|a| is_its_last(a)) {
+        return Ok(());
+    }
+    Err(SealBreach::Attempts)
 }
 
 impl Order {

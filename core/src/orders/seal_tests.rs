@@ -93,3 +93,63 @@ fn what_was_made_before_a_roll_out_ended_may_lack_seals_and_nothing_else() {
     bent.to_account = "thief".into();
     assert!(open.check(&bent).is_err());
 }
+
+#[test]
+fn a_retired_key_vouches_for_its_orders_and_an_unknown_one_accuses_nobody() {
+    let (new, newer) = (Secret::new("a newer key"), Secret::new("the newest key"));
+    let keys = SigningKeys::new(newer, Some(new));
+    let seals = OrderSeals::new(&keys, &[key()], 0);
+    assert_eq!(seals.check(&claimed()), Ok(()));
+    let mut bent = claimed();
+    bent.to_account = "thief".into();
+    let breach = seals.check(&bent).unwrap_err();
+    assert_eq!(breach.case_kind(), CaseKind::Altered);
+    let forgotten = OrderSeals::new(&keys, &[], 0)
+        .check(&claimed())
+        .unwrap_err();
+    assert_eq!(forgotten, SealBreach::Request(SealError::UnknownKey));
+    assert_eq!(forgotten.case_kind(), CaseKind::UnknownKey);
+}
+
+#[test]
+fn nothing_was_sent_before_its_money_was_reserved() {
+    let seals = OrderSeals::new(&key().into(), &[], 0);
+    let mut waiting = accepted();
+    waiting.state = OrderState::Booking;
+    assert_eq!(seals.check(&waiting), Ok(()));
+    // Seals of its own later life are no excuse.
+    let mut sent = claimed();
+    sent.state = OrderState::Booking;
+    assert_eq!(seals.check(&sent), Err(SealBreach::SentBeforeBooked));
+}
+
+#[test]
+fn attempts_are_those_that_the_seal_counts() {
+    let attempt = |order: &Order, number, channel: &str, is_live| StoredAttempt {
+        order_id: order.order_id.clone(),
+        number,
+        channel: channel.into(),
+        is_live,
+    };
+    let out = claimed();
+    let check = |rows: &[(i64, &str, bool)]| {
+        let row = |(n, channel, live): &(i64, &str, bool)| attempt(&out, *n, channel, *live);
+        check_attempts(&out, &rows.iter().map(row).collect::<Vec<_>>())
+    };
+    assert_eq!(check(&[(1, "psp", true)]), Ok(()));
+    assert_eq!(check(&[(1, "psp", false)]), Ok(()));
+    for wrong in [
+        &[][..],
+        &[(9, "psp", true)],
+        &[(1, "other", true)],
+        &[(1, "psp", false), (2, "psp", false)],
+    ] {
+        assert_eq!(check(wrong), Err(SealBreach::Attempts), "{wrong:?}");
+    }
+    let mut between = claimed();
+    between.channel = None;
+    let ended = [attempt(&between, 1, "psp", false)];
+    assert_eq!(check_attempts(&between, &ended), Ok(()));
+    let alive = [attempt(&between, 1, "psp", true)];
+    assert_eq!(check_attempts(&between, &alive), Err(SealBreach::Attempts));
+}

@@ -170,9 +170,11 @@ fn learn(
     for (intent, done) in closed {
         let kind = intent.posting.kind;
         if *done == BookingResult::Booked && kind.is_incoming() {
-            moved
-                .events
-                .push(incoming_event(&intent.posting, &intent.order_id, now_us));
+            moved.events.push(OrderEvent {
+                correlation_id: intent.correlation_id.clone(),
+                traceparent: intent.traceparent.clone(),
+                ..incoming_event(&intent.posting, &intent.order_id, now_us)
+            });
         }
         if kind != PostingKind::Reserve || !seen.insert(&intent.order_id) {
             continue;
