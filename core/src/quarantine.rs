@@ -52,8 +52,8 @@ impl OrderQuarantine {
 
     /// Quarantines an order that somebody changed beside the core, with its case.
     pub async fn put_altered(&self, order: &AlteredOrder) {
-        self.keep(&order.at, CaseKind::Altered, &order.breach.to_string())
-            .await;
+        let kind = order.breach.case_kind();
+        self.keep(&order.at, kind, &order.breach.to_string()).await;
     }
 
     async fn keep(&self, at: &OrderRef, kind: CaseKind, why: &str) {

@@ -94,8 +94,8 @@ impl std::fmt::Debug for OrderSealKey {
     }
 }
 
-/// Keys that seals may be made with: the present one, and one that replaces it or was
-/// replaced.
+/// Keys that seals may be made with: the present one, one that replaces it or was
+/// replaced, and those of before.
 #[derive(Debug, Clone)]
 pub struct OrderSealKeys(Vec<OrderSealKey>);
 
@@ -111,9 +111,8 @@ pub enum SealError {
 }
 
 impl OrderSealKeys {
-    pub fn new(current: &Secret, other: Option<&Secret>) -> Self {
-        let all = std::iter::once(current).chain(other);
-        OrderSealKeys(all.map(OrderSealKey::derive).collect())
+    pub fn new<'a>(keys: impl IntoIterator<Item = &'a Secret>) -> Self {
+        OrderSealKeys(keys.into_iter().map(OrderSealKey::derive).collect())
     }
 
     /// Checks the seal of what was asked.

@@ -48,7 +48,7 @@ mod tests {
     fn a_result_seal_covers_every_field_and_is_no_other_seal() {
         let secret = Secret::new("key");
         let key = OrderSealKey::derive(&secret);
-        let keys = OrderSealKeys::new(&secret, None);
+        let keys = OrderSealKeys::new([&secret]);
         let result = SealedResult {
             account: "A",
             posting: "o-reserve",

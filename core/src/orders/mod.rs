@@ -25,7 +25,7 @@ pub mod history;
 
 pub use order::{Order, SendRefusal};
 pub use sample::sample;
-pub use seal::{AlteredOrder, OrderSeals, SealBreach};
+pub use seal::{AlteredOrder, OrderSeals, SealBreach, check_attempts};
 
 /// A new order that nobody dispatched is looked for after this long.
 pub const FIRST_POLL_DELAY_US: i64 = 2_000_000;

@@ -2,7 +2,7 @@
 
 use crate::balance::{self, BookingAmount, LockedBooks};
 use crate::batch::LockWait;
-use crate::cases::{CaseKind, OrderCase, detail};
+use crate::cases::{OrderCase, detail};
 use crate::intents::{BookingIntent, BookingResult, BookingResultRow};
 use crate::ledger::{Posting, repo as ledger};
 use crate::metrics::METRICS;
@@ -82,7 +82,7 @@ impl BookingSaga {
             ..UnitOfWork::default()
         };
         unit_of_work
-            .commit(transaction, &self.schemas, &self.key, now_us())
+            .commit(transaction, &self.schemas, self.key(), now_us())
             .await?;
         self.open_cases(cases).await;
         Ok(outcome.done)
@@ -120,7 +120,7 @@ impl BookingSaga {
     async fn open_cases(&self, cases: Vec<OrderCase>) {
         for case in cases {
             let what = case.detail.clone();
-            let opened = open_case(&self.orders, &self.schemas, &self.key, case).await;
+            let opened = open_case(&self.orders, &self.schemas, self.key(), case).await;
             if let Err(error) = opened {
                 tracing::error!("a case can't be opened now ({what}): {error:#}");
             }
@@ -141,7 +141,7 @@ fn altered_case(intent: &BookingIntent, breach: ResultBreach) -> OrderCase {
     OrderCase {
         account_id: account.to_owned(),
         order_id: intent.order_id.clone(),
-        kind: CaseKind::Altered,
+        kind: breach.case_kind(),
         detail: detail(&format!("{posting}: {breach}")),
     }
 }

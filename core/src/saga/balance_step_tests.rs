@@ -21,6 +21,8 @@ fn deposit(order: &str, amount: i64) -> BookingIntent {
         client: "c".into(),
         key: "k".into(),
         created_us: 1,
+        correlation_id: None,
+        traceparent: None,
     }
 }
 

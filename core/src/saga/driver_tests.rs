@@ -9,7 +9,7 @@ async fn nothing_left_to_book_asks_no_server() {
     let pool =
         || sluice_contract::sql::Pool::open("mysql://root@127.0.0.1:1", "nothing", 1).unwrap();
     let schemas = Schemas::under("t").unwrap();
-    let seals = OrderSeals::new(&Secret::new("k"), None, 0);
+    let seals = OrderSeals::new(&Secret::new("k").into(), &[], 0);
     let saga = BookingSaga::new(
         pool(),
         pool(),

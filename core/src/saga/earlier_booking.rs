@@ -2,6 +2,7 @@
 //! holds, and for money that comes in the ledger too, which nobody can take anything from.
 
 use crate::balance::BookingError;
+use crate::cases::CaseKind;
 use crate::intents::{BookingIntent, BookingResult, BookingResultRow, StoredResult};
 use sluice_contract::provenance::{OrderSealKeys, SealError};
 
@@ -25,6 +26,19 @@ pub(super) enum ResultBreach {
     Seal(SealError),
     #[error("its entries are in the ledger, but its result was removed or replaced")]
     Removed,
+}
+
+impl ResultBreach {
+    /// Kind of the case that it opens: a seal by a key that nobody configured accuses no
+    /// one yet.
+    pub(super) fn case_kind(self) -> CaseKind {
+        match self {
+            ResultBreach::Seal(SealError::UnknownKey) => CaseKind::UnknownKey,
+            ResultBreach::SealMissing
+            | ResultBreach::Seal(SealError::Malformed | SealError::Mismatch)
+            | ResultBreach::Removed => CaseKind::Altered,
+        }
+    }
 }
 
 /// Decision on an intent.

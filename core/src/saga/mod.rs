@@ -31,6 +31,7 @@ use crate::orders::OrderSeals;
 use crate::ready_queue::ReadyQueue;
 use crate::saga::refusals::RecentRefusals;
 use rust_decimal::Decimal;
+use sluice_contract::keys::SigningKeys;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql::Pool;
@@ -42,8 +43,7 @@ pub struct BookingSaga {
     balance: Pool,
     ledger: Pool,
     schemas: Schemas,
-    pub(crate) key: Secret,
-    /// Check results of bookings.
+    /// Check orders, intents and results; their key signs what is written.
     seals: OrderSeals,
     ready: ReadyQueue,
     /// The balance or ledger service did not answer when last asked.
@@ -69,7 +69,6 @@ impl BookingSaga {
             balance,
             ledger,
             schemas: schemas.clone(),
-            key: seals.provenance().clone(),
             seals: seals.clone(),
             ready: ready.clone(),
             away: AtomicBool::new(false),
@@ -81,6 +80,16 @@ impl BookingSaga {
     /// Connections to the balance service.
     pub(crate) fn balance(&self) -> &Pool {
         &self.balance
+    }
+
+    /// The key that signs what is written.
+    pub(crate) fn key(&self) -> &Secret {
+        self.seals.provenance()
+    }
+
+    /// Keys that may have signed an intent.
+    pub(crate) fn keys(&self) -> &SigningKeys {
+        self.seals.keys()
     }
 
     pub fn schemas(&self) -> &Schemas {

@@ -76,7 +76,7 @@ pub(super) async fn start(
         channels: channel_clients(config, secrets, &ready, stages)?,
         seals: OrderSeals::new(
             &secrets.provenance,
-            secrets.provenance_next.as_ref(),
+            &secrets.provenance_retired,
             config.accept.unsealed_until_ms()?,
         ),
         ready,
@@ -92,7 +92,8 @@ pub(super) async fn start(
     let outcomes = core.outcomes(follower.as_ref());
     let acceptor = core.acceptor(follower.as_ref());
     core.intake(&acceptor)?;
-    let quarantine = OrderQuarantine::new(&core.pools.orders, schemas, &secrets.provenance);
+    let quarantine =
+        OrderQuarantine::new(&core.pools.orders, schemas, secrets.provenance.current());
     core.recovery(&outcomes, &quarantine);
     core.relay()?;
     core.retention();
@@ -210,7 +211,7 @@ impl CoreAssembly<'_> {
             &self.config.accept,
             &self.pools.orders,
             self.schemas,
-            &self.secrets.provenance,
+            self.secrets.provenance.current(),
             &self.ready,
             follower.map(|f| f.saga().clone()),
         )
@@ -226,8 +227,8 @@ impl CoreAssembly<'_> {
             producers: self.secrets.producers.clone(),
             acceptor: acceptor.clone(),
             pool: self.pools.orders.clone(),
-            provenance: &self.secrets.provenance,
-            provenance_other: self.secrets.provenance_next.as_ref(),
+            provenance: self.secrets.provenance.current(),
+            provenance_other: self.secrets.provenance.all().nth(1),
         };
         PaymentIntake::start(&self.stages.entrances, &self.config.intake, intake)
     }
@@ -237,7 +238,7 @@ impl CoreAssembly<'_> {
             config: self.config.recovery.clone(),
             pool: self.pools.orders.clone(),
             schemas: self.schemas.clone(),
-            key: self.secrets.provenance.clone(),
+            key: self.secrets.provenance.current().clone(),
             seals: self.seals.clone(),
             fence: self.fence.clone(),
             channels: self.channels.clone(),
@@ -253,7 +254,7 @@ impl CoreAssembly<'_> {
         let relay = OutboxRelay {
             pool: self.pools.orders.clone(),
             schemas: self.schemas.clone(),
-            key: self.secrets.provenance.clone(),
+            key: self.secrets.provenance.current().clone(),
             owner: format!("{}-{:08x}", self.config.name, rand::random::<u32>()),
             archive_after: self.config.retention.outbox_archive_after(),
             counted: None,
@@ -297,7 +298,7 @@ impl CoreAssembly<'_> {
             config: self.config.dispatch.clone(),
             pool: self.pools.orders.clone(),
             schemas: self.schemas.clone(),
-            key: self.secrets.provenance.clone(),
+            key: self.secrets.provenance.current().clone(),
             seals: self.seals.clone(),
             fence: self.fence.clone(),
             routing: ActiveRouting::new(ids),

@@ -56,9 +56,10 @@ async fn an_order_whose_reservation_was_forged_is_not_sent() -> anyhow::Result<(
         "(SELECT mac FROM booking_result AS g WHERE posting_id='{}')",
         genuine[0].posting.posting_id
     );
-    let invented = "CONCAT('1.00000000.',REPEAT('0',32))";
+    // The key's name is genuine, the rest is not.
+    let invented = format!("CONCAT(LEFT({copied},11),REPEAT('0',32))");
     let mut orders = Vec::new();
-    for (n, mac) in ["NULL", invented, &copied].into_iter().enumerate() {
+    for (n, mac) in ["NULL", &invented, &copied].into_iter().enumerate() {
         let account = format!("F-{}", n + 1);
         hand.fund(&account, 5).await?;
         // More than the account has: the reservation would be refused.

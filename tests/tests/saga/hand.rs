@@ -45,12 +45,12 @@ impl SagaHand {
         let (stage, ready) = (&set.stage, ReadyQueue::new(100));
         let split_books = stage.split_books.as_ref().context("servers of their own")?;
         let schemas = &stage.schemas;
+        let seals = OrderSeals::new(&stage.key.clone().into(), &[], 0);
         let orders = pool(&stage.url, &schemas.orders)?;
         let (balance, ledger) = (
             pool(&split_books.balance.url(), &schemas.balance)?,
             pool(&split_books.ledger.url(), &schemas.ledger)?,
         );
-        let seals = OrderSeals::new(&stage.key, None, 0);
         let saga = Arc::new(BookingSaga::new(
             orders.clone(),
             balance,
@@ -130,7 +130,7 @@ impl SagaHand {
         }
         let done = self.saga.book(&intents, LockWait::Usual).await?;
         if last >= 3 {
-            self.saga.post(&intents, &done).await?;
+            self.saga.post(&intents, &done, LockWait::Usual).await?;
         }
         if last >= 4 {
             self.saga.close(&intents, &done).await?;

@@ -4,9 +4,9 @@ use super::*;
 use crate::saga::hand::{SagaHand, deposit, withdraw};
 use anyhow::Context;
 use sluice_contract::clock::now_us;
-use sluice_contract::ids::bucket_of;
 use sluice_contract::order::OrderKind;
 use sluice_core::accept::{IdempotentRequest, split_books};
+use sluice_core::ledger::repo::end_lock_name;
 use sluice_tests::SilentProxy;
 
 pub(super) async fn stage() -> anyhow::Result<TestStage> {
@@ -77,7 +77,7 @@ async fn an_entry_at_a_ledger_apart_is_stamped_behind_its_accounts_lock() -> any
     hand.fund("E", 5).await?;
     let split = set.stage.split_books.as_ref().context("split books")?;
     let mut earlier = split.ledger_pool.get_conn().await?;
-    let lock = format!("'{}.{}'", set.stage.schemas.ledger, bucket_of("E"));
+    let lock = format!("'{}'", end_lock_name(&set.stage.schemas, "E"));
     let got: Option<i64> = earlier
         .query_first(format!("SELECT GET_LOCK({lock},0)"))
         .await?;

@@ -1,6 +1,7 @@
 //! A crash between any two steps of a booking, made on purpose: the saga's own
 //! functions take the first steps, then nobody goes on until a real core starts.
 
+mod altered;
 mod books;
 mod closing;
 mod crash;
