@@ -26,6 +26,7 @@ GRANT INSERT ON `{base}_orders`.`order_transition` TO '{base}_core'@'{host}';
 GRANT INSERT, DELETE ON `{base}_orders`.`idempotency` TO '{base}_core'@'{host}';
 GRANT INSERT, DELETE ON `{base}_orders`.`outbox` TO '{base}_core'@'{host}';
 GRANT INSERT, DELETE ON `{base}_orders`.`outbox_archive` TO '{base}_core'@'{host}';
+GRANT INSERT, DELETE ON `{base}_orders`.`set_aside_payment` TO '{base}_core'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_orders`.`retention_cursor` TO '{base}_core'@'{host}';
 GRANT INSERT, UPDATE, DELETE ON `{base}_orders`.`booking_intent` TO '{base}_core'@'{host}';
 GRANT INSERT ON `{base}_orders`.`route_version` TO '{base}_operator'@'{host}';
@@ -41,7 +42,9 @@ GRANT UPDATE (`state`, `closed_us`, `closed_by`) ON `{base}_orders`.`cases` TO '
 GRANT SELECT ON `{base}\_balance`.* TO '{base}_core'@'{host}', '{base}_sidecar'@'{host}', '{base}_operator'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_balance`.`balance` TO '{base}_core'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_balance`.`capture` TO '{base}_core'@'{host}';
-GRANT INSERT, UPDATE ON `{base}_balance`.`booking_result` TO '{base}_core'@'{host}';
+-- No result may be taken to another row. Where an earlier version of this file was run, once before this one:
+-- REVOKE UPDATE ON `{base}_balance`.`booking_result` FROM '{base}_core'@'{host}';
+GRANT INSERT, UPDATE (`order_id`, `outcome`, `created_us`, `mac`) ON `{base}_balance`.`booking_result` TO '{base}_core'@'{host}';
 GRANT INSERT, DELETE ON `{base}_balance`.`outbox` TO '{base}_core'@'{host}';
 
 -- schema ledger

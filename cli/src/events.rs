@@ -1,10 +1,11 @@
-//! `sluice events dead-letters | check`: the events that were set aside and why; whether
-//! an event would be.
+//! `sluice events dead-letters | payments | check`: the events that were set aside and why;
+//! whether an event would be.
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use sluice_contract::event::BusinessEvent;
 use sluice_contract::schema::Schemas;
+use sluice_core::intake::set_aside_repo::{self, SetAsideRow};
 use sluice_sidecar::kafka::dead_letters::repo::{self, DeadLetterRow};
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,18 @@ enum EventsCommand {
         #[arg(long)]
         topic: Option<String>,
     },
+    /// List payments that no build of the core has booked yet; one that can books them.
+    Payments {
+        /// The database of orders: `mysql://user:password@host:port`.
+        #[arg(long, env = "SLUICE_MYSQL_URL", hide_env_values = true)]
+        mysql: String,
+        /// Base name of the schemas.
+        #[arg(long, default_value = "sluice")]
+        database: String,
+        /// At most so many, up to 1,000.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
     /// Tell whether core and sidecar would read the event in a file.
     Check {
         /// The event as JSON; `-` reads standard input.
@@ -61,6 +74,19 @@ pub async fn run(options: EventsArgs) -> anyhow::Result<()> {
                 println!("{}", line(row));
             }
             println!("{} event(s) set aside, newest first", rows.len());
+        }
+        EventsCommand::Payments {
+            mysql,
+            database,
+            limit,
+        } => {
+            let schemas = Schemas::under(&database)?;
+            let mut conn = sluice_contract::sql::connect(&mysql).await?;
+            let rows = set_aside_repo::list(&mut conn, &schemas, limit.min(MAX_ROWS)).await?;
+            for row in &rows {
+                println!("{}", payment_line(row));
+            }
+            println!("{} payment(s) set aside", rows.len());
         }
         EventsCommand::Check { file } => println!("{}", check(&file)?),
     }
@@ -89,15 +115,28 @@ fn check(file: &Path) -> anyhow::Result<String> {
 }
 
 fn line(row: &DeadLetterRow) -> String {
-    let told = jiff::Timestamp::from_microsecond(row.event_time_us)
-        .map_or_else(|_| "-".to_owned(), |at| at.to_string());
-    // A terminal must not obey whatever it holds.
-    let text: String = String::from_utf8_lossy(&row.payload)
-        .chars()
-        .take(MAX_PAYLOAD_CHARS_SHOWN)
-        .map(|c| if c.is_control() { '·' } else { c })
-        .collect();
+    let (told, text) = (time(row.event_time_us), shown(&row.payload));
     let (topic, partition, offset) = (&row.topic, row.partition, row.offset);
     let (reason, bytes) = (&row.reason, row.bytes);
     format!("{topic}/{partition}/{offset}  {reason}  {bytes} bytes  told {told}  {text}")
+}
+
+fn payment_line(row: &SetAsideRow) -> String {
+    let (told, found) = (time(row.event_time_us), time(row.found_us));
+    let (topic, partition, offset) = (&row.topic, row.partition, row.offset);
+    let (reason, text) = (&row.reason, shown(&row.payload));
+    format!("{topic}/{partition}/{offset}  {reason}  told {told}  set aside {found}  {text}")
+}
+
+fn time(us: i64) -> String {
+    jiff::Timestamp::from_microsecond(us).map_or_else(|_| "-".to_owned(), |at| at.to_string())
+}
+
+/// The beginning of a payload: a terminal must not obey whatever it holds.
+fn shown(payload: &[u8]) -> String {
+    String::from_utf8_lossy(payload)
+        .chars()
+        .take(MAX_PAYLOAD_CHARS_SHOWN)
+        .map(|c| if c.is_control() { '·' } else { c })
+        .collect()
 }

@@ -32,6 +32,11 @@ impl SigningKeys {
         })
     }
 
+    /// Tells whether `check` holds for either secret.
+    pub fn any(&self, check: impl Fn(&Secret) -> bool) -> bool {
+        self.all().any(check)
+    }
+
     /// The secret that signs; either verifies.
     pub fn current(&self) -> &Secret {
         &self.current
@@ -49,6 +54,12 @@ impl SigningKeys {
             (Err(_), Some(next)) if check(next).is_ok() => Ok(()),
             _ => first,
         }
+    }
+}
+
+impl From<Secret> for SigningKeys {
+    fn from(only: Secret) -> Self {
+        SigningKeys::new(only, None)
     }
 }
 

@@ -52,8 +52,8 @@ impl OrderQuarantine {
 
     /// Quarantines an order that somebody changed beside the core, with its case.
     pub async fn put_altered(&self, order: &AlteredOrder) {
-        self.keep(&order.at, CaseKind::Altered, &order.breach.to_string())
-            .await;
+        let kind = order.breach.case_kind();
+        self.keep(&order.at, kind, &order.breach.to_string()).await;
     }
 
     async fn keep(&self, at: &OrderRef, kind: CaseKind, why: &str) {
@@ -62,6 +62,11 @@ impl OrderQuarantine {
             return;
         }
         tracing::error!(order = %at.order_id, account = %at.account_id, case = kind.as_str(), "put aside: {why}");
+        self.hold(at);
+    }
+
+    /// Quarantines an order that has its case already.
+    pub fn hold(&self, at: &OrderRef) {
         let mut orders = lock(&self.orders);
         if orders.len() < MAX_QUARANTINED_ORDERS {
             orders.insert(at.order_id.clone(), Instant::now());

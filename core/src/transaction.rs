@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `begin` … `commit` | START TRANSACTION; locks; writes with COMMIT | 1 + locks + 1 |
 //! | `begin_locking` … `commit` | the first lock in the packet of the beginning | locks + 1 |
+//! | `begin_naming` … `commit` | as `begin_locking`, with locks by name, freed in the commit's packet | locks + 1 |
 //! | `deferred` … `commit` | the beginning in the packet of writes and COMMIT | 1 |
 //!
 //! A transaction that is dropped without an end stays open on its connection. Whoever
@@ -13,10 +14,15 @@ use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 use sluice_contract::sql::Conn;
 
+/// Frees the session's locks by name, behind the COMMIT.
+const FREE_NAMES: &str = ";DO RELEASE_ALL_LOCKS()";
+
 /// A transaction on a connection that it borrows.
 pub struct Transaction<'c> {
     conn: &'c mut Conn,
     is_begun: bool,
+    /// Holds locks by name, which outlive the transaction.
+    has_names: bool,
 }
 
 impl<'c> Transaction<'c> {
@@ -30,6 +36,7 @@ impl<'c> Transaction<'c> {
         Ok(Transaction {
             conn,
             is_begun: true,
+            has_names: false,
         })
     }
 
@@ -44,6 +51,7 @@ impl<'c> Transaction<'c> {
         Ok(Transaction {
             conn,
             is_begun: true,
+            has_names: false,
         })
     }
 
@@ -59,7 +67,19 @@ impl<'c> Transaction<'c> {
         let transaction = Transaction {
             conn,
             is_begun: true,
+            has_names: false,
         };
+        Ok((transaction, rows))
+    }
+
+    /// Begins as `begin_locking` does, with a `lock_sql` that takes locks by name: they are
+    /// freed right after the COMMIT, or with the connection.
+    pub async fn begin_naming(
+        conn: &'c mut Conn,
+        lock_sql: &str,
+    ) -> anyhow::Result<(Self, Vec<Row>)> {
+        let (mut transaction, rows) = Transaction::begin_locking(conn, lock_sql).await?;
+        transaction.has_names = true;
         Ok((transaction, rows))
     }
 
@@ -69,6 +89,7 @@ impl<'c> Transaction<'c> {
         Transaction {
             conn,
             is_begun: false,
+            has_names: false,
         }
     }
 
@@ -80,6 +101,9 @@ impl<'c> Transaction<'c> {
     /// Sends the writes (statements that end with `;`, or none) and COMMIT in one packet.
     pub async fn commit(self, mut writes: String) -> anyhow::Result<()> {
         writes.push_str("COMMIT");
+        if self.has_names {
+            writes.push_str(FREE_NAMES);
+        }
         if !self.is_begun {
             writes.insert_str(0, "START TRANSACTION;");
         }

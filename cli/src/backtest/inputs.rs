@@ -2,8 +2,8 @@
 
 use crate::backtest::BacktestArgs;
 use anyhow::{Context, bail, ensure};
+use sluice_contract::keys::SigningKeys;
 use sluice_contract::schema::Schemas;
-use sluice_contract::settings::Secret;
 use sluice_sidecar::backtest::{BacktestOptions, BacktestSource};
 use sluice_sidecar::config::SidecarConfig;
 use sluice_sidecar::recording::RecordingReader;
@@ -51,7 +51,7 @@ pub(super) fn trial(
         .as_deref()
         .or(config.and_then(|config| config.secrets_dir.as_deref()));
     // A wrong key would make every transaction look like somebody's hand.
-    let key = Secret::load("provenance_key", secrets)
+    let key = SigningKeys::load("provenance_key", secrets)
         .context("a rule may ask who signed: name the core's secrets with --config or --secrets")?;
     let split_books = config.is_some_and(|config| config.mysql.split_books);
     let load = |dir: &Path| load(dir, &options.only, &key, split_books).map(Arc::new);
@@ -81,7 +81,12 @@ pub(super) fn trial(
     })
 }
 
-fn load(dir: &Path, only: &[String], key: &Secret, split_books: bool) -> anyhow::Result<RuleSet> {
+fn load(
+    dir: &Path,
+    only: &[String],
+    key: &SigningKeys,
+    split_books: bool,
+) -> anyhow::Result<RuleSet> {
     let mut files = RuleFiles::read(dir)
         .map_err(|error| anyhow::anyhow!("{}: {}; {}", error.file, error.cause, error.next))?;
     ensure!(

@@ -2,6 +2,7 @@
 //! rises, kept in one row beside them. The core believes no breaker to be closed unless
 //! the seal says so: a row that was closed or deleted by hand breaks it.
 
+use crate::keys::SigningKeys;
 use crate::provenance::{EffectField, TransactionEffects};
 use crate::settings::Secret;
 
@@ -19,9 +20,11 @@ pub fn seal(key: &Secret, version: i64, open: &[SealedBreaker]) -> String {
     covered(open).sign(key, &subject(version), "")
 }
 
-/// Whether `seal` was made with `key` over exactly these breakers; constant time.
-pub fn is_sealed(key: &Secret, version: i64, open: &[SealedBreaker], seal: &str) -> bool {
-    covered(open).verify(key, subject(version).as_bytes(), b"", seal.as_bytes())
+/// Whether `seal` was made with one of `keys` over exactly these breakers; constant time. A
+/// key that replaces another trips nothing: both hold meanwhile.
+pub fn is_sealed(keys: &SigningKeys, version: i64, open: &[SealedBreaker], seal: &str) -> bool {
+    let (covered, subject) = (covered(open), subject(version));
+    keys.any(|key| covered.verify(key, subject.as_bytes(), b"", seal.as_bytes()))
 }
 
 /// Stands where a transaction's id would: no transaction of the core has such a one, so
@@ -60,12 +63,15 @@ mod tests {
     fn a_seal_covers_each_breaker_and_the_version() {
         let key = Secret::new("0123456789abcdef");
         let whole = seal(&key, 7, &open(&["A", "B"]));
-        assert!(is_sealed(&key, 7, &open(&["B", "A"]), &whole));
+        let keys = SigningKeys::from(key.clone());
+        assert!(is_sealed(&keys, 7, &open(&["B", "A"]), &whole));
         for fewer in [open(&["A"]), open(&[]), open(&["A", "B", "C"])] {
-            assert!(!is_sealed(&key, 7, &fewer, &whole));
+            assert!(!is_sealed(&keys, 7, &fewer, &whole));
         }
-        assert!(!is_sealed(&key, 8, &open(&["A", "B"]), &whole));
+        assert!(!is_sealed(&keys, 8, &open(&["A", "B"]), &whole));
         let other = Secret::new("fedcba9876543210");
-        assert!(!is_sealed(&other, 7, &open(&["A", "B"]), &whole));
+        let rolled = |next| SigningKeys::new(other.clone(), next);
+        assert!(!is_sealed(&rolled(None), 7, &open(&["A", "B"]), &whole));
+        assert!(is_sealed(&rolled(Some(key)), 7, &open(&["A", "B"]), &whole));
     }
 }

@@ -9,11 +9,13 @@
 //! are primary keys.
 
 mod order_seal;
+mod result_seal;
 mod rows;
 
 pub use crate::provenance::order_seal::{
     OrderSealKey, OrderSealKeys, SealError, SealedRequest, SealedSending,
 };
+pub use crate::provenance::result_seal::SealedResult;
 pub use crate::provenance::rows::OrderTextFields;
 
 use crate::settings::Secret;

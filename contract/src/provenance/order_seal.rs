@@ -76,7 +76,7 @@ impl OrderSealKey {
         self.seal(&sending.text())
     }
 
-    fn seal(&self, text: &[u8]) -> String {
+    pub(super) fn seal(&self, text: &[u8]) -> String {
         let mut mac = self.mac.clone();
         mac.update(text);
         let mac = mac.finalize().into_bytes();
@@ -94,8 +94,8 @@ impl std::fmt::Debug for OrderSealKey {
     }
 }
 
-/// Keys that seals may be made with: the present one, and one that replaces it or was
-/// replaced.
+/// Keys that seals may be made with: the present one, one that replaces it or was
+/// replaced, and those of before.
 #[derive(Debug, Clone)]
 pub struct OrderSealKeys(Vec<OrderSealKey>);
 
@@ -111,9 +111,8 @@ pub enum SealError {
 }
 
 impl OrderSealKeys {
-    pub fn new(current: &Secret, other: Option<&Secret>) -> Self {
-        let all = std::iter::once(current).chain(other);
-        OrderSealKeys(all.map(OrderSealKey::derive).collect())
+    pub fn new<'a>(keys: impl IntoIterator<Item = &'a Secret>) -> Self {
+        OrderSealKeys(keys.into_iter().map(OrderSealKey::derive).collect())
     }
 
     /// Checks the seal of what was asked.
@@ -133,7 +132,7 @@ impl OrderSealKeys {
     }
 
     /// Compares in constant time.
-    fn check(&self, seal: &str, text: &[u8]) -> Result<(), SealError> {
+    pub(super) fn check(&self, seal: &str, text: &[u8]) -> Result<(), SealError> {
         let mut parts = seal.split('.');
         let (version, id, mac) = (parts.next(), parts.next(), parts.next());
         let (Some(SEAL_VERSION), Some(id), Some(mac), None) = (version, id, mac, parts.next())
@@ -189,7 +188,7 @@ impl SealedSending<'_> {
     }
 }
 
-fn sealed_text(purpose: &str, fields: &[EffectField<'_>]) -> Vec<u8> {
+pub(super) fn sealed_text(purpose: &str, fields: &[EffectField<'_>]) -> Vec<u8> {
     let mut text = Vec::with_capacity(256);
     push_fields(&mut text, purpose, fields);
     text

@@ -19,7 +19,7 @@ fn request() -> SealedRequest<'static> {
 #[test]
 fn a_request_seal_covers_every_field() {
     let secret = Secret::new("key");
-    let keys = OrderSealKeys::new(&secret, None);
+    let keys = OrderSealKeys::new([&secret]);
     let seal = OrderSealKey::derive(&secret).request(&request());
     assert_eq!(keys.check_request(&seal, &request()), Ok(()));
     let changes: [fn(&mut SealedRequest<'static>); 11] = [
@@ -59,10 +59,7 @@ fn a_request_seal_covers_every_field() {
 #[test]
 fn a_sending_seal_covers_every_field_and_is_no_request_seal() {
     let secret = Secret::new("key");
-    let (keys, key) = (
-        OrderSealKeys::new(&secret, None),
-        OrderSealKey::derive(&secret),
-    );
+    let (keys, key) = (OrderSealKeys::new([&secret]), OrderSealKey::derive(&secret));
     let sending = SealedSending {
         order: "o",
         account: "A",
@@ -102,10 +99,10 @@ fn two_keys_hold_while_one_replaces_the_other() {
     let (old, new) = (Secret::new("old"), Secret::new("new"));
     let seal = OrderSealKey::derive(&old).request(&request());
     let check = |keys: OrderSealKeys| keys.check_request(&seal, &request());
-    assert_eq!(check(OrderSealKeys::new(&new, Some(&old))), Ok(()));
-    assert_eq!(check(OrderSealKeys::new(&old, Some(&new))), Ok(()));
+    assert_eq!(check(OrderSealKeys::new([&new, &old])), Ok(()));
+    assert_eq!(check(OrderSealKeys::new([&old, &new])), Ok(()));
     assert_eq!(
-        check(OrderSealKeys::new(&new, None)),
+        check(OrderSealKeys::new([&new])),
         Err(SealError::UnknownKey)
     );
 }
@@ -123,7 +120,7 @@ fn a_key_is_never_printed() {
 #[test]
 fn a_cut_or_foreign_seal_is_none() {
     let secret = Secret::new("key");
-    let keys = OrderSealKeys::new(&secret, None);
+    let keys = OrderSealKeys::new([&secret]);
     let seal = OrderSealKey::derive(&secret).request(&request());
     for bad in [
         "",

@@ -58,6 +58,8 @@ pub(super) fn new_intent(
         client: request.client.clone(),
         key: request.stored_key(),
         created_us: now_us,
+        correlation_id: Some(request.origin.correlation.as_str().to_owned()),
+        traceparent: request.origin.stored_parent(),
         posting,
     };
     (order, intent)

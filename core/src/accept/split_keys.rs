@@ -26,7 +26,7 @@ pub(super) async fn look_up_keys(
         .iter()
         .map(|(account, id)| (account.as_str(), id.as_str()))
         .collect();
-    let others = intents::repo::of_postings(conn, &ids, &saga.key).await?;
+    let others = intents::repo::of_postings(conn, &ids, saga.keys()).await?;
     if !others.is_empty() {
         saga.drive(others).await?;
     }

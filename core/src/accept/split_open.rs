@@ -66,7 +66,7 @@ pub async fn open(
         KnownRequests::default()
     };
     let repeats = known.repeated();
-    let mut already_open = intents::repo::of_orders(&mut conn, &repeats, &saga.key).await?;
+    let mut already_open = intents::repo::of_orders(&mut conn, &repeats, saga.keys()).await?;
     already_open.retain(BookingIntent::is_refusable);
     insist_on_settled(&mut conn, requests, &known, &already_open).await?;
 
@@ -149,7 +149,7 @@ async fn write(
     };
     let transaction = Transaction::deferred(conn);
     unit_of_work
-        .commit(transaction, saga.schemas(), &saga.key, now_us)
+        .commit(transaction, saga.schemas(), saga.key(), now_us)
         .await?;
     METRICS
         .orders

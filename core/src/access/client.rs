@@ -1,5 +1,6 @@
 //! A client as it is configured, ready to be asked.
 
+use crate::access::refusal::AccessRefusal;
 use crate::access::scope::AccountScope;
 use crate::access::signed::NonceMemory;
 use crate::config::{
@@ -17,6 +18,8 @@ pub struct ApiClient {
     pub(super) authentication: ClientAuthentication,
     /// None: the nameless one, for whom a header may name the end user's account.
     pub(super) end_user: Option<EndUserSource>,
+    /// The `sub` of its own access tokens, where a token speaks for the client itself.
+    own_subject: Option<String>,
     pub(super) keys: Option<KeyRing>,
     pub(super) nonces: NonceMemory,
 }
@@ -34,9 +37,24 @@ impl ApiClient {
             amounts: config.bounds()?,
             authentication: config.authentication,
             end_user: Some(config.end_user),
+            own_subject: config.own_subject().map(str::to_owned),
             keys,
             nonces: NonceMemory::default(),
         })
+    }
+
+    /// Checks that an access token is the client's own. A user who logs in through the client
+    /// gets tokens with the same client and audience: they may not speak for the whole of it.
+    ///
+    /// # Errors
+    /// The token's `sub` is missing or names somebody else.
+    pub(super) fn check_subject(&self, subject: Option<&str>) -> Result<(), AccessRefusal> {
+        match &self.own_subject {
+            Some(own) if subject != Some(own) => Err(AccessRefusal::unknown(
+                "the token is not the client's own (sub, clients.subject)",
+            )),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Makes the one caller of a core without configured clients: on loopback alone, it
@@ -49,6 +67,7 @@ impl ApiClient {
             amounts: Vec::new(),
             authentication: ClientAuthentication::Bearer,
             end_user: None,
+            own_subject: None,
             keys: None,
             nonces: NonceMemory::default(),
         }

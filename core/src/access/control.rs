@@ -191,6 +191,7 @@ impl AccessControl {
             .ok_or_else(|| {
                 AccessRefusal::unknown("the token is of a client that is not configured")
             })?;
+        client.check_subject(claims.get("sub").and_then(Value::as_str))?;
         let account = claims.get(&config.account_claim).and_then(Value::as_str);
         let grants = config
             .scope_prefix

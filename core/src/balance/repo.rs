@@ -24,7 +24,7 @@ pub fn lock_sql<'a>(schemas: &Schemas, accounts: impl Iterator<Item = &'a str>) 
     )
 }
 
-/// Reads the rows of `lock_sql`, which holds every currency of an account. A row in a
+/// Reads rows of every currency of an account, as `lock_sql` gives them. A row in a
 /// currency that this build doesn't know is left out: a newer core made it, and no request
 /// that was read here can be about it.
 pub fn from_locked_rows(mut rows: Vec<Row>) -> anyhow::Result<Vec<Balance>> {
@@ -97,7 +97,7 @@ pub async fn of_accounts<'a>(
         schemas.balance,
         in_list(accounts.into_iter())
     );
-    from_rows(conn.query(sql).await?)
+    from_locked_rows(conn.query(sql).await?)
 }
 
 /// Reads an account's balances, by currency.
@@ -110,7 +110,7 @@ pub async fn of_account(
         "SELECT {BALANCE_COLUMNS} FROM {}.balance WHERE account_id=? ORDER BY currency",
         schemas.balance
     );
-    from_rows(conn.exec(sql, (account_id,)).await?)
+    from_locked_rows(conn.exec(sql, (account_id,)).await?)
 }
 
 /// Appends new values of balances. Existing rows are locked by this transaction,

@@ -26,10 +26,15 @@ pub enum FailureClass {
     Internal,
 }
 
+/// The database fell silent before this item's turn: it was not tried.
+#[derive(Debug, thiserror::Error)]
+#[error("not tried: the database has fallen silent")]
+pub(super) struct DatabaseSilent;
+
 impl FailureClass {
     /// Reads the class from the error or from what it was made of.
     pub fn of(error: &anyhow::Error) -> Self {
-        if error.is::<Elapsed>() {
+        if error.is::<Elapsed>() || error.is::<DatabaseSilent>() {
             return FailureClass::Disconnected;
         }
         match error.downcast_ref::<Error>() {

@@ -13,6 +13,12 @@ pub enum SpoiledItem<D> {
     Stop,
 }
 
+/// Results of a batch, and whether the database has fallen silent on the way to them.
+pub(super) struct IsolatedBatch<D> {
+    pub done: Vec<D>,
+    pub is_silent: bool,
+}
+
 /// Writes the batch: tries it whole, and if one of several items is at fault, each alone.
 ///
 /// # Errors
@@ -22,26 +28,55 @@ pub async fn run<T: BatchTransaction>(
     transaction: &mut T,
     items: &[T::Item],
 ) -> Result<Vec<T::Done>, BatchFailure> {
+    let written = run_until_silent(transaction, items).await;
+    written.map(|batch| batch.done)
+}
+
+/// Writes the batch as `run` does, and tells whether somebody still answers.
+pub(super) async fn run_until_silent<T: BatchTransaction>(
+    transaction: &mut T,
+    items: &[T::Item],
+) -> Result<IsolatedBatch<T::Done>, BatchFailure> {
     match retry(transaction, items).await {
         Err(failure) if failure.is_items_fault && items.len() > 1 => {
-            Ok(isolate(transaction, items).await)
+            Ok(isolate_until_silent(transaction, items).await)
         }
-        tried => tried,
+        tried => tried.map(|done| IsolatedBatch {
+            done,
+            is_silent: false,
+        }),
     }
 }
 
-/// Gives each item a transaction of its own, in their order.
+/// Gives each item a transaction of its own, in their order. Once nobody answers, those
+/// behind are not tried: each would cost its whole deadline, one behind the other.
 pub async fn isolate<T: BatchTransaction>(transaction: &mut T, items: &[T::Item]) -> Vec<T::Done> {
-    let mut all = Vec::with_capacity(items.len());
+    isolate_until_silent(transaction, items).await.done
+}
+
+async fn isolate_until_silent<T: BatchTransaction>(
+    transaction: &mut T,
+    items: &[T::Item],
+) -> IsolatedBatch<T::Done> {
+    let mut done = Vec::with_capacity(items.len());
+    let mut is_silent = false;
     for item in items {
-        match retry(transaction, std::slice::from_ref(item)).await {
-            Ok(done) => all.extend(done),
-            Err(failure) => match transaction.spoiled(item, failure).await {
-                SpoiledItem::Answer(done) => all.push(done),
-                SpoiledItem::Skip => {}
-                SpoiledItem::Stop => break,
-            },
+        let tried = if is_silent {
+            Err(BatchFailure::untried())
+        } else {
+            retry(transaction, std::slice::from_ref(item)).await
+        };
+        match tried {
+            Ok(written) => done.extend(written),
+            Err(failure) => {
+                is_silent |= failure.is_silence();
+                match transaction.spoiled(item, failure).await {
+                    SpoiledItem::Answer(answer) => done.push(answer),
+                    SpoiledItem::Skip => {}
+                    SpoiledItem::Stop => break,
+                }
+            }
         }
     }
-    all
+    IsolatedBatch { done, is_silent }
 }

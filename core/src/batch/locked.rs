@@ -8,7 +8,8 @@
 //! | an account of such a batch | not at all, some tries | its items are refused; it is a suspect |
 //! | a suspect, or one after some that were locked | not at all, one try | its items are refused |
 
-use crate::batch::{BatchFailure, BatchTransaction, FailureClass, LockWait, run};
+use crate::batch::isolate::{IsolatedBatch, run_until_silent};
+use crate::batch::{BatchFailure, BatchTransaction, FailureClass, LockWait};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -66,85 +67,110 @@ pub async fn run_beside_locked<T: AccountTransaction>(
 ) -> Vec<T::Done> {
     let (suspects, others) = transaction.locked_accounts().split(items, T::account);
     if suspects.is_empty() {
-        return whole(transaction, items).await;
+        return whole(transaction, items).await.done;
     }
     let picked = |at: &[usize]| at.iter().map(|i| items[*i].clone()).collect::<Vec<_>>();
     let mut done: Vec<(usize, T::Done)> = Vec::with_capacity(items.len());
+    let mut is_silent = false;
     if !others.is_empty() {
         let written = whole(transaction, &picked(&others)).await;
-        done.extend(others.into_iter().zip(written));
+        is_silent = written.is_silent;
+        done.extend(others.into_iter().zip(written.done));
     }
-    let written = by_account(transaction, &picked(&suspects), LockWait::Never).await;
+    let suspected = picked(&suspects);
+    let written = if is_silent {
+        refuse_all(transaction, &suspected, &BatchFailure::untried())
+    } else {
+        let written = by_account(transaction, &suspected, LockWait::Never).await;
+        written.done
+    };
     done.extend(suspects.into_iter().zip(written));
     in_order(done)
 }
 
 /// Writes items of accounts that nobody suspects.
-async fn whole<T: AccountTransaction>(transaction: &mut T, items: &[T::Item]) -> Vec<T::Done> {
-    match run(transaction, items).await {
-        Ok(done) => done,
+async fn whole<T: AccountTransaction>(
+    transaction: &mut T,
+    items: &[T::Item],
+) -> IsolatedBatch<T::Done> {
+    match run_until_silent(transaction, items).await {
+        Ok(written) => written,
         Err(failure) if is_locked(&failure) => {
             by_account(transaction, items, LockWait::SomeTries).await
         }
-        Err(failure) => refuse_all(transaction, items, &failure),
+        Err(failure) => IsolatedBatch {
+            done: refuse_all(transaction, items, &failure),
+            is_silent: failure.is_silence(),
+        },
     }
 }
 
-/// Writes each account's items in a transaction of their own.
+/// Writes each account's items in a transaction of their own. Once nobody answers, the
+/// others are refused untried: they would wait in vain, one behind the other.
 async fn by_account<T: AccountTransaction>(
     transaction: &mut T,
     items: &[T::Item],
     wait: LockWait,
-) -> Vec<T::Done> {
+) -> IsolatedBatch<T::Done> {
     let mut accounts: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (at, item) in items.iter().enumerate() {
         accounts.entry(T::account(item)).or_default().push(at);
     }
     transaction.set_lock_wait(wait);
     let mut done = Vec::with_capacity(items.len());
-    let mut silent = None;
-    let mut misses = 0;
+    let (mut is_silent, mut misses) = (false, 0);
     for (account, at) in accounts {
         let of_account: Vec<T::Item> = at.iter().map(|i| items[*i].clone()).collect();
-        // Nobody answers any more: the others would wait in vain, one behind the other.
-        if let Some(failure) = &silent {
-            done.extend(
-                at.into_iter()
-                    .zip(refuse_all(transaction, &of_account, failure)),
-            );
-            continue;
-        }
-        let written = match run(transaction, &of_account).await {
-            Ok(written) => {
-                transaction.locked_accounts().clear(account);
-                written
+        let written = if is_silent {
+            refuse_all(transaction, &of_account, &BatchFailure::untried())
+        } else {
+            let (written, is_locked) = of_one_account(transaction, account, &of_account).await;
+            is_silent = written.is_silent;
+            misses += usize::from(is_locked);
+            if misses == MAX_PATIENT_MISSES {
+                transaction.set_lock_wait(LockWait::Never);
             }
-            Err(failure) => {
-                if is_locked(&failure) {
-                    tracing::warn!(
-                        account,
-                        "its rows are locked by somebody: {:#}",
-                        failure.error
-                    );
-                    transaction.locked_accounts().note(account);
-                    misses += 1;
-                    if misses == MAX_PATIENT_MISSES {
-                        transaction.set_lock_wait(LockWait::Never);
-                    }
-                }
-                let refused = refuse_all(transaction, &of_account, &failure);
-                silent = is_silence(&failure).then_some(failure);
-                refused
-            }
+            written.done
         };
         done.extend(at.into_iter().zip(written));
     }
     transaction.set_lock_wait(LockWait::Usual);
-    in_order(done)
+    IsolatedBatch {
+        done: in_order(done),
+        is_silent,
+    }
 }
 
-fn is_silence(failure: &BatchFailure) -> bool {
-    FailureClass::of(&failure.error) == FailureClass::Disconnected
+/// Writes the items of one account, and tells whether its rows were locked.
+async fn of_one_account<T: AccountTransaction>(
+    transaction: &mut T,
+    account: &str,
+    items: &[T::Item],
+) -> (IsolatedBatch<T::Done>, bool) {
+    match run_until_silent(transaction, items).await {
+        Ok(written) => {
+            if !written.is_silent {
+                transaction.locked_accounts().clear(account);
+            }
+            (written, false)
+        }
+        Err(failure) => {
+            let is_locked = is_locked(&failure);
+            if is_locked {
+                tracing::warn!(
+                    account,
+                    "its rows are locked by somebody: {:#}",
+                    failure.error
+                );
+                transaction.locked_accounts().note(account);
+            }
+            let refused = IsolatedBatch {
+                done: refuse_all(transaction, items, &failure),
+                is_silent: failure.is_silence(),
+            };
+            (refused, is_locked)
+        }
+    }
 }
 
 fn is_locked(failure: &BatchFailure) -> bool {

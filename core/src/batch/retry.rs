@@ -1,5 +1,6 @@
 //! Retries of a whole batch: attempt, clean up, decide what follows, pause, again.
 
+use crate::batch::failure::DatabaseSilent;
 use crate::batch::{FailureClass, RetryPolicy, SpoiledItem};
 use std::future::Future;
 use std::time::Duration;
@@ -80,6 +81,16 @@ pub struct BatchFailure {
 }
 
 impl BatchFailure {
+    /// Failure of an item that was not tried, since nobody answered those before it.
+    pub(super) fn untried() -> Self {
+        BatchFailure::transient(DatabaseSilent.into())
+    }
+
+    /// Tells whether nobody answers any more: whoever comes next would wait in vain too.
+    pub(super) fn is_silence(&self) -> bool {
+        !self.is_items_fault && FailureClass::of(&self.error) == FailureClass::Disconnected
+    }
+
     fn transient(error: anyhow::Error) -> Self {
         BatchFailure {
             error,

@@ -20,7 +20,8 @@ const QUICK: RetryPolicy = RetryPolicy {
     ..policy::OUTCOME
 };
 
-/// Fails on the item 13, and on everything for the first `conflicts` tries.
+/// Fails on the item 13, and on everything for the first `conflicts` tries; at the item 99
+/// the server falls silent.
 #[derive(Default)]
 struct Doubler {
     conflicts: u32,
@@ -43,6 +44,9 @@ impl BatchTransaction for Doubler {
         }
         if items.contains(&13) {
             return Err(server(1406));
+        }
+        if items.contains(&99) {
+            return Err(server(1053));
         }
         Ok(items.iter().map(|n| n * 2).collect())
     }
@@ -139,4 +143,23 @@ async fn a_single_item_is_not_tried_alone_again() {
     let failure = run(&mut doubler, &[13]).await.unwrap_err();
     assert!(failure.is_items_fault);
     assert_eq!(doubler.attempts, 1);
+}
+
+#[tokio::test]
+async fn once_the_server_is_silent_the_others_are_answered_untried() {
+    let mut doubler = Doubler::default();
+    let done = run(&mut doubler, &[1, 13, 99, 4, 5]).await.unwrap();
+    assert_eq!(done, [2, -13, -99, -4, -5]);
+    assert_eq!(
+        doubler.attempts,
+        3 + QUICK.max_attempts,
+        "the whole, the first, the spoilt one, and the silence once"
+    );
+    let untried = BatchFailure::untried();
+    assert!(untried.is_silence());
+    assert_eq!(
+        FailureClass::of(&untried.error),
+        FailureClass::Disconnected,
+        "an answer as of the silence itself: try again"
+    );
 }

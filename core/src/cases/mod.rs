@@ -29,6 +29,8 @@ string_enum! {
         Unpublishable = "unpublishable",
         /// The order's row isn't as the core wrote it: nothing is sent or taken for it.
         Altered = "altered",
+        /// The order's seal names a key that isn't configured: nothing is sent or taken for it.
+        UnknownKey = "unknown_key",
     }
 }
 
@@ -40,6 +42,9 @@ pub const KINDS_CLOSED_BY_CORE: [CaseKind; 3] = [
 ];
 /// Closers that are no person: cases that they closed may be opened again.
 pub const AUTOMATIC_CLOSERS: [&str; 3] = ["channel", "upstream", "core"];
+
+/// Kinds that a person closes and that open again if their cause is there still.
+pub const KINDS_OPENED_AGAIN: [CaseKind; 2] = [CaseKind::Altered, CaseKind::UnknownKey];
 
 /// One case; a repeat of the same is the same case.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! All SQL on `cases`.
 
-use crate::cases::{AUTOMATIC_CLOSERS, CaseClosing, CaseKind, KINDS_CLOSED_BY_CORE, OrderCase};
+use crate::cases::{
+    AUTOMATIC_CLOSERS, CaseClosing, CaseKind, KINDS_CLOSED_BY_CORE, KINDS_OPENED_AGAIN, OrderCase,
+};
 use mysql_async::prelude::Queryable;
 use sluice_contract::sql::{SqlLiteral, in_list, pair_list, push_row};
 use std::fmt::Write;
@@ -26,9 +28,9 @@ pub fn push_cases(sql: &mut String, cases: &[OrderCase], now_us: i64) {
     }
     // Assignments are made from left to right: the one that decides comes last.
     let again = format!(
-        "(closed_by IN {} OR (kind='{}' AND closed_us IS NOT NULL))",
+        "(closed_by IN {} OR (kind IN {} AND closed_us IS NOT NULL))",
         in_list(AUTOMATIC_CLOSERS.into_iter()),
-        CaseKind::Altered.as_str()
+        in_list(KINDS_OPENED_AGAIN.iter().map(|k| k.as_str()))
     );
     // Writing into a String can't fail.
     let _ = write!(

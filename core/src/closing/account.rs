@@ -1,24 +1,32 @@
 //! Closing of one account's day.
 
 use crate::balance::{self, Balance};
-use crate::closing::{DayClosing, US_PER_DAY};
+use crate::closing::{DayClosing, GRACE_US};
+use crate::intents;
 use crate::ledger::daily_repo::{self, DailyBalance};
 use crate::ledger::{AVAILABLE_BOOK, INTERMEDIATE_BOOK, INTERMEDIATE_RESERVED_BOOK, RESERVED_BOOK};
 use crate::transaction::Transaction;
+use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
+use sluice_contract::clock::now_us;
 use sluice_contract::money::Currency;
 use sluice_contract::sql::Conn;
 use sluice_contract::string_enum;
 use std::collections::BTreeMap;
 
-/// Entries added up by one statement while history is caught up with; a day is never split.
+/// Entries added up by one statement.
 const MAX_ENTRIES_PER_SUM: usize = 200_000;
+/// With split books no moment shows both books of an account that moves all the time: after
+/// so many tries its day is stored as its entries say, and counted as unchecked.
+const TRIES_BEFORE_UNCHECKED: u32 = 5;
 
-/// An account in one currency, and when its balance last moved.
+/// An account in one currency, when its balance last moved, and how often its day was tried
+/// to be closed.
 pub(super) struct AccountClosing {
     pub account_id: String,
     pub currency: Currency,
     pub updated_us: i64,
+    pub tries: u32,
 }
 
 string_enum! {
@@ -28,11 +36,30 @@ string_enum! {
         /// Nothing moved since the last stored day: that one still holds.
         Unmoved = "unmoved",
         Closed = "closed",
+        /// Stored as its entries say: its balance never stood still.
+        Unchecked = "unchecked",
+        /// With split books, a booking is at one of them and not at the other.
+        NotYet = "not_yet",
         /// Entries and balance disagree: nothing is stored. The checks of data at rest
         /// tell what is wrong.
         Mismatch = "mismatch",
+        /// The database's fault, or a row's.
+        Failed = "failed",
     }
 }
+
+impl ClosingResult {
+    /// Tells whether the day needs no other try.
+    pub(super) fn is_final(self) -> bool {
+        match self {
+            ClosingResult::Unmoved | ClosingResult::Closed | ClosingResult::Unchecked => true,
+            ClosingResult::NotYet | ClosingResult::Mismatch | ClosingResult::Failed => false,
+        }
+    }
+}
+
+/// Amounts of an account's books.
+type BookSums = BTreeMap<String, Decimal>;
 
 /// Each of the account's books as its balance has it.
 fn books(balance: &Balance) -> BTreeMap<&'static str, Decimal> {
@@ -44,7 +71,7 @@ fn books(balance: &Balance) -> BTreeMap<&'static str, Decimal> {
     ])
 }
 
-fn add(to: &mut BTreeMap<String, Decimal>, sums: BTreeMap<String, Decimal>) {
+fn add(to: &mut BookSums, sums: BookSums) {
     for (book, sum) in sums {
         *to.entry(book).or_default() += sum;
     }
@@ -65,102 +92,116 @@ impl DayClosing {
         if last.until_us == until_us || account.updated_us < last.until_us {
             return Ok(ClosingResult::Unmoved);
         }
-        let stored = last.held.clone();
-        let last = self.catch_up(&mut conn, account, last, until_us).await?;
-        let day = if self.together {
-            self.add_up_with_balance(&mut conn, account, last, until_us)
-                .await?
+        let (stored, from) = (last.held.clone(), last.until_us);
+        let mut held = last.held;
+        self.add_up(&mut conn, account, &mut held, from, until_us)
+            .await?;
+        let compared = if self.together {
+            self.compare(&mut conn, account, &held, until_us).await?
         } else {
-            self.add_up_split_books(&mut conn, account, last, until_us)
+            self.compare_split_books(&mut conn, account, &held, until_us)
                 .await?
         };
-        let Some(day) = day else {
-            tracing::error!(
+        match compared {
+            ClosingResult::Mismatch => tracing::error!(
                 account = id,
                 currency = currency.code(),
                 "entries and balance disagree: the day is not closed"
-            );
-            return Ok(ClosingResult::Mismatch);
-        };
-        if day.held == stored {
-            return Ok(ClosingResult::Unmoved);
+            ),
+            ClosingResult::Closed | ClosingResult::Unchecked if held != stored => {
+                let day = DailyBalance { until_us, held };
+                daily_repo::store(&mut conn, &self.schemas, id, currency, &day).await?;
+            }
+            ClosingResult::Closed => return Ok(ClosingResult::Unmoved),
+            ClosingResult::Unmoved
+            | ClosingResult::Unchecked
+            | ClosingResult::NotYet
+            | ClosingResult::Failed => {}
         }
-        daily_repo::store(&mut conn, &self.schemas, id, currency, &day).await?;
-        Ok(ClosingResult::Closed)
+        Ok(compared)
     }
 
-    /// Adds up what is older than the last days, a bounded number of entries a statement: the
-    /// first closing of an old account passes over all of its history.
-    async fn catch_up(
+    /// Adds up entries from one moment to before another, a bounded number of them a
+    /// statement: an account may have a long history, or a busy day.
+    async fn add_up(
         &self,
-        conn: &mut Conn,
+        conn: &mut impl Queryable,
         account: &AccountClosing,
-        mut last: DailyBalance,
+        held: &mut BookSums,
+        mut from_us: i64,
         until_us: i64,
-    ) -> anyhow::Result<DailyBalance> {
+    ) -> anyhow::Result<()> {
         let (id, currency, schemas) = (&account.account_id, account.currency, &self.schemas);
-        loop {
-            let (from, max) = (last.until_us, MAX_ENTRIES_PER_SUM);
-            let some = daily_repo::time_of_nth(conn, schemas, id, currency, from, max).await?;
-            let Some(at_us) = some else { return Ok(last) };
-            let end = (at_us - at_us.rem_euclid(US_PER_DAY))
-                .max(from - from.rem_euclid(US_PER_DAY) + US_PER_DAY);
-            if end >= until_us {
-                return Ok(last);
-            }
-            let sums = daily_repo::moved_between(conn, schemas, id, currency, from, end).await?;
-            add(&mut last.held, sums);
-            last.until_us = end;
+        while from_us < until_us {
+            let max = MAX_ENTRIES_PER_SUM;
+            let next = daily_repo::time_of_nth(conn, schemas, id, currency, from_us, max).await?;
+            // The last entries may be of one moment.
+            let end = next.map_or(until_us, |at| until_us.min(at.max(from_us + 1)));
+            let sums = daily_repo::moved_between(conn, schemas, id, currency, from_us, end).await?;
+            add(held, sums);
+            from_us = end;
         }
+        Ok(())
     }
 
     /// On one server a snapshot shows balance and entries of one moment: day and rest of
     /// the entries are together what the balance says.
-    async fn add_up_with_balance(
+    async fn compare(
         &self,
         conn: &mut Conn,
         account: &AccountClosing,
-        last: DailyBalance,
+        held: &BookSums,
         until_us: i64,
-    ) -> anyhow::Result<Option<DailyBalance>> {
+    ) -> anyhow::Result<ClosingResult> {
+        let (mut now, settled_us) = (held.clone(), until_us.max(now_us() - GRACE_US));
+        // What is old enough doesn't change any more: the snapshot is held for the rest.
+        self.add_up(conn, account, &mut now, until_us, settled_us)
+            .await?;
         let mut snapshot = Transaction::begin_snapshot(conn).await?;
         let tx = snapshot.conn();
-        let (id, currency, schemas) = (&account.account_id, account.currency, &self.schemas);
-        let balances = balance::repo::of_account(tx, schemas, id).await?;
-        let (from, end) = (last.until_us, i64::MAX);
-        let day = daily_repo::moved_between(tx, schemas, id, currency, from, until_us).await?;
-        let rest = daily_repo::moved_between(tx, schemas, id, currency, until_us, end).await?;
+        let balances = balance::repo::of_account(tx, &self.schemas, &account.account_id).await?;
+        self.add_up(tx, account, &mut now, settled_us, i64::MAX)
+            .await?;
         snapshot.roll_back().await?;
-        let mut held = last.held;
-        add(&mut held, day);
-        let mut now = held.clone();
-        add(&mut now, rest);
-        Ok(agrees(&balances, currency, &now).then_some(DailyBalance { until_us, held }))
+        Ok(match agrees(&balances, account.currency, &now) {
+            true => ClosingResult::Closed,
+            false => ClosingResult::Mismatch,
+        })
     }
 
-    /// On servers of their own no snapshot shows both; a balance that hasn't moved since
-    /// the end of the day must be what the entries say.
-    async fn add_up_split_books(
+    /// On servers of their own no snapshot shows both. A balance that stood still while the
+    /// entries were added up, with no booking open, is what they say: a booking's entries
+    /// come after its balance, and its intent is open until then.
+    async fn compare_split_books(
         &self,
         conn: &mut Conn,
         account: &AccountClosing,
-        last: DailyBalance,
+        held: &BookSums,
         until_us: i64,
-    ) -> anyhow::Result<Option<DailyBalance>> {
-        let (id, currency, schemas) = (&account.account_id, account.currency, &self.schemas);
-        let from = last.until_us;
-        let day = daily_repo::moved_between(conn, schemas, id, currency, from, until_us).await?;
-        let mut held = last.held;
-        add(&mut held, day);
+    ) -> anyhow::Result<ClosingResult> {
+        let id = &account.account_id;
         let mut books = self.balance.get_conn().await?;
-        let balances = balance::repo::of_account(&mut books, schemas, id).await?;
-        let is_still = account.updated_us < until_us;
-        let holds = !is_still || agrees(&balances, currency, &held);
-        Ok(holds.then_some(DailyBalance { until_us, held }))
+        let before = balance::repo::of_account(&mut books, &self.schemas, id).await?;
+        let mut orders = self.orders.get_conn().await?;
+        let is_open = intents::repo::any_open(&mut orders, id).await?;
+        drop(orders);
+        let mut now = held.clone();
+        self.add_up(conn, account, &mut now, until_us, i64::MAX)
+            .await?;
+        let after = balance::repo::of_account(&mut books, &self.schemas, id).await?;
+        Ok(if agrees(&after, account.currency, &now) {
+            ClosingResult::Closed
+        } else if !is_open && before == after {
+            ClosingResult::Mismatch
+        } else if before != after && account.tries >= TRIES_BEFORE_UNCHECKED {
+            ClosingResult::Unchecked
+        } else {
+            ClosingResult::NotYet
+        })
     }
 }
 
-fn agrees(balances: &[Balance], currency: Currency, held: &BTreeMap<String, Decimal>) -> bool {
+fn agrees(balances: &[Balance], currency: Currency, held: &BookSums) -> bool {
     let balance = balances.iter().find(|b| b.currency == currency);
     balance.is_some_and(|balance| {
         books(balance)

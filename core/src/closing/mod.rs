@@ -1,11 +1,18 @@
 //! Closing of days: off the hot path, one instance at a time, each account's books are added
 //! up to the end of the day, compared with its balance, and stored, so that a statement
-//! begins with a stored sum and not with all of history.
+//! begins with a stored sum and not with all of history. Every account is visited once; one
+//! whose day can't be closed then is tried again by itself.
 
 mod account;
+mod day;
+mod open_accounts;
+mod repo;
+
+pub use crate::closing::day::ClosingDay;
 
 use crate::balance;
 use crate::closing::account::{AccountClosing, ClosingResult};
+use crate::closing::open_accounts::AccountKey;
 use crate::guard::lease;
 use crate::metrics::METRICS;
 use sluice_contract::clock::now_us;
@@ -18,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 const LEASE_NAME: &str = "closing";
 const LEASE_DURATION_US: i64 = 60_000_000;
 const ROUND_INTERVAL: Duration = Duration::from_secs(60);
-/// Accounts between two looks at the lease, and the pause after them.
+/// Accounts that are read at once, and the pause after them.
 const MAX_ACCOUNTS_PER_PAGE: usize = 200;
 const PAGE_PAUSE: Duration = Duration::from_millis(20);
 const US_PER_DAY: i64 = 86_400_000_000;
@@ -51,14 +58,13 @@ impl DayClosing {
     }
 
     async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let mut closed_until = 0;
+        let mut day = ClosingDay::new(0);
         while !stop.is_cancelled() {
             let until_us = last_end(now_us());
-            if closed_until < until_us {
-                match stop.run_until_cancelled(self.close_all(until_us)).await {
-                    Some(Ok(true)) => closed_until = until_us,
-                    Some(Ok(false)) | None => {}
-                    Some(Err(error)) => tracing::warn!("days are closed later: {error:#}"),
+            if until_us != day.until_us || !day.is_done() {
+                let round = self.round(&mut day, until_us);
+                if let Some(Err(error)) = stop.run_until_cancelled(round).await {
+                    tracing::warn!("days are closed later: {error:#}");
                 }
             }
             stop.run_until_cancelled(tokio::time::sleep(ROUND_INTERVAL))
@@ -67,60 +73,105 @@ impl DayClosing {
         Ok(())
     }
 
-    /// Closes the day for every account; false if another instance is at it, or if an
-    /// account has to be tried again.
+    async fn round(&self, day: &mut ClosingDay, until_us: i64) -> anyhow::Result<()> {
+        if until_us != day.until_us {
+            let mut conn = self.orders.get_conn().await?;
+            *day = ClosingDay::resume(until_us, &repo::place(&mut conn).await?);
+            METRICS.closing.open.set(0);
+        }
+        if !day.is_done() && !self.go_on(day, now_us()).await? && day.open_accounts() == 0 {
+            // Another instance is at it: the next look is at how far that one has come.
+            day.until_us = 0;
+        }
+        Ok(())
+    }
+
+    /// Closes the day for the accounts that were not visited yet, then for those that are to
+    /// be tried again at `round_us`; false if another instance is at it.
     ///
     /// # Errors
-    /// The database's; what is stored stays, and the next round goes on.
-    pub async fn close_all(&self, until_us: i64) -> anyhow::Result<bool> {
-        let (mut after, mut all) = ((String::new(), String::new()), true);
-        loop {
-            if !self.hold_lease().await? {
-                return Ok(false);
-            }
+    /// The database's; what is stored stays, and the next call goes on.
+    pub async fn go_on(&self, day: &mut ClosingDay, round_us: i64) -> anyhow::Result<bool> {
+        day.leased_us = now_us();
+        if !self.hold_lease().await? {
+            return Ok(false);
+        }
+        let due = day.open.due(round_us);
+        while let Some(after) = day.after.clone() {
             let mut conn = self.balance.get_conn().await?;
             let page = balance::repo::page(&mut conn, &self.schemas, &after, MAX_ACCOUNTS_PER_PAGE)
                 .await?;
             drop(conn);
             let is_last = page.len() < MAX_ACCOUNTS_PER_PAGE;
-            if let Some(last) = page.last() {
-                after = (last.0.clone(), last.1.clone());
-            }
+            let last = page
+                .last()
+                .map(|(id, currency, _)| (id.clone(), currency.clone()));
             for (account_id, currency, updated_us) in page {
-                let Ok(currency) = currency.parse() else {
-                    // A newer build's: that one closes it.
-                    continue;
-                };
-                let account = AccountClosing {
-                    account_id,
-                    currency,
-                    updated_us,
-                };
-                let result = match self.close(&account, until_us).await {
-                    Ok(result) => result,
-                    // The others' days are closed all the same; this one is tried again.
-                    Err(error) => {
-                        tracing::warn!(
-                            account = account.account_id,
-                            "its day is not closed: {error:#}"
-                        );
-                        all = false;
-                        continue;
-                    }
-                };
-                if result != ClosingResult::Unmoved {
-                    METRICS
-                        .closing
-                        .accounts
-                        .with_label_values(&[result.as_str()])
-                        .inc();
+                if !self
+                    .visit(day, (account_id, currency), updated_us, round_us)
+                    .await?
+                {
+                    return Ok(false);
                 }
             }
-            if is_last {
-                return Ok(all);
-            }
+            day.after = last.filter(|_| !is_last);
+            let mut conn = self.orders.get_conn().await?;
+            repo::keep_place(&mut conn, &day.place()).await?;
+            drop(conn);
             tokio::time::sleep(PAGE_PAUSE).await;
         }
+        for key in due {
+            // When it last moved is not asked again: it is added up in any case.
+            if !self.visit(day, key, i64::MAX, round_us).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Closes one account's day, or notes that it is to be tried again; false if the lease
+    /// is another's by now.
+    async fn visit(
+        &self,
+        day: &mut ClosingDay,
+        key: AccountKey,
+        updated_us: i64,
+        round_us: i64,
+    ) -> anyhow::Result<bool> {
+        if now_us().saturating_sub(day.leased_us) > LEASE_DURATION_US / 4 {
+            if !self.hold_lease().await? {
+                return Ok(false);
+            }
+            day.leased_us = now_us();
+        }
+        let Ok(currency) = key.1.parse() else {
+            // A newer build's: that one closes it.
+            return Ok(true);
+        };
+        let account = AccountClosing {
+            account_id: key.0.clone(),
+            currency,
+            updated_us,
+            tries: day.open.tries(&key),
+        };
+        let closed = self.close(&account, day.until_us).await;
+        let result = closed.unwrap_or_else(|error| {
+            // The others' days are closed all the same.
+            let account = account.account_id.as_str();
+            tracing::warn!(account, "its day is not closed: {error:#}");
+            ClosingResult::Failed
+        });
+        if result.is_final() {
+            day.open.remove(&key);
+        } else if !day.open.note(key, round_us) {
+            METRICS.closing.count("left");
+        }
+        if result != ClosingResult::Unmoved {
+            METRICS.closing.count(result.as_str());
+        }
+        let open = i64::try_from(day.open.len()).unwrap_or(i64::MAX);
+        METRICS.closing.open.set(open);
+        Ok(true)
     }
 
     async fn hold_lease(&self) -> anyhow::Result<bool> {

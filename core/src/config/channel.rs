@@ -57,7 +57,7 @@ pub struct ChannelConfig {
     #[serde(default = "default_send_within_ms")]
     pub send_within_ms: u64,
     /// Quiet time: longest that a request may take to be known to the channel once its bytes
-    /// may have left. "No such trade" is believed after it, never before.
+    /// may have left; the deadline at least. "No such trade" is believed after it, never before.
     #[serde(default = "default_quiet_ms")]
     pub quiet_ms: u64,
     /// The channel's own authority, and the certificate that it asks for.
@@ -138,15 +138,18 @@ impl ChannelConfig {
 
 impl ChannelConfig {
     fn check_lateness(&self) -> anyhow::Result<()> {
-        let (id, kernel) = (&self.id, self.unacknowledged());
+        let id = &self.id;
         ensure!(
             (1..=60_000).contains(&self.send_within_ms),
             "channels.send_within_ms of {id} must be 1 to 60000"
         );
+        // A call that began at the send-by time is under way for its whole deadline, and the
+        // kernel gives up the bytes that it left behind no later.
         ensure!(
-            Duration::from_millis(self.quiet_ms) >= kernel && self.quiet_ms <= 86_400_000,
-            "channels.quiet_ms of {id} must be {} (so long the kernel may still deliver a request) to 86400000",
-            kernel.as_millis()
+            (self.deadline_ms..=86_400_000).contains(&self.quiet_ms),
+            "channels.quiet_ms of {id} must be its deadline_ms, {} (so long the first call may be under way, and \"no such \
+             trade\" is not true yet), to 86400000: make it longer, or the deadline shorter",
+            self.deadline_ms
         );
         Ok(())
     }

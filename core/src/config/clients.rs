@@ -80,6 +80,10 @@ pub struct ClientConfig {
     pub authentication: ClientAuthentication,
     #[serde(default)]
     pub end_user: EndUserSource,
+    /// Claim `sub` of the tokens that the client gets for itself, if it isn't its name; see
+    /// `own_subject`.
+    #[serde(default)]
+    pub subject: Option<String>,
 }
 
 /// Bounds of the amounts of a client's calls in one currency.
@@ -149,8 +153,29 @@ impl ClientConfig {
             is_jwt || self.end_user != EndUserSource::Claim,
             "end_user = \"claim\" needs authentication = \"jwt\""
         );
+        let speaks_by_token = is_jwt && self.end_user != EndUserSource::Claim;
+        ensure!(
+            speaks_by_token || self.subject.is_none(),
+            "subject needs authentication = \"jwt\", and another end_user than \"claim\""
+        );
+        ensure!(
+            self.subject.as_deref() != Some(""),
+            "subject is empty: write the claim `sub` of the client's own tokens"
+        );
         self.check_accounts()?;
         self.bounds().map(drop)
+    }
+
+    /// Tells the `sub` that an access token must have to speak for the client itself. None:
+    /// another proof is needed, or each token speaks for the user whom it names.
+    pub fn own_subject(&self) -> Option<&str> {
+        match (self.authentication, self.end_user) {
+            (ClientAuthentication::Bearer | ClientAuthentication::Hmac, _)
+            | (ClientAuthentication::Jwt, EndUserSource::Claim) => None,
+            (ClientAuthentication::Jwt, EndUserSource::None | EndUserSource::Header) => {
+                Some(self.subject.as_deref().unwrap_or(&self.name))
+            }
+        }
     }
 
     fn check_accounts(&self) -> anyhow::Result<()> {

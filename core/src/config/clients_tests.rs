@@ -21,6 +21,25 @@ fn money_comes_in_and_back_only_if_granted() {
 }
 
 #[test]
+fn a_token_speaks_for_the_client_by_its_own_subject() {
+    for (rest, subject) in [
+        ("authentication = \"jwt\"", Some("a")),
+        ("authentication = \"jwt\"\nend_user = \"header\"", Some("a")),
+        (
+            "authentication = \"jwt\"\nsubject = \"a@clients\"",
+            Some("a@clients"),
+        ),
+        ("authentication = \"jwt\"\nend_user = \"claim\"", None),
+        ("authentication = \"hmac\"", None),
+        ("", None),
+    ] {
+        let text = format!("[[clients]]\nname = \"a\"\naccounts = [\"*\"]\n{rest}");
+        let clients = load(&text).expect(rest);
+        assert_eq!(clients[0].own_subject(), subject, "{rest}");
+    }
+}
+
+#[test]
 fn each_mistake_is_named() {
     let table = |rest: &str| format!("[[clients]]\nname = \"a\"\n{rest}");
     let wrong = [
@@ -33,6 +52,18 @@ fn each_mistake_is_named() {
         (table("accounts = [\"*\"]\nmay = [\"mint\"]"), "mint"),
         (table("accounts = [\"*\"]\nmayy = []"), "mayy"),
         (table("end_user = \"claim\""), "needs authentication"),
+        (
+            table("accounts = [\"*\"]\nsubject = \"s\""),
+            "subject needs",
+        ),
+        (
+            table("authentication = \"jwt\"\nend_user = \"claim\"\nsubject = \"s\""),
+            "subject needs",
+        ),
+        (
+            table("accounts = [\"*\"]\nauthentication = \"jwt\"\nsubject = \"\""),
+            "subject is empty",
+        ),
         (
             table("accounts = [\"*\"]\namounts = [{ currency = \"CNY\" }]"),
             "neither",

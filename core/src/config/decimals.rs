@@ -5,7 +5,7 @@ use crate::config::ChannelId;
 use anyhow::{Context, ensure};
 use rust_decimal::Decimal;
 use sluice_contract::money::{COLUMN_SCALE, Currency};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Currencies of the national networks, as their documentation has them. Amounts are text.
 const NETWORK_DECIMALS: &[(&str, u32)] = &[
@@ -52,6 +52,11 @@ pub enum DecimalsError {
         channel: &'static str,
         currency: Currency,
     },
+    #[error("{channel} is not sent {currency}: channels.currencies leaves it out")]
+    LeftOut {
+        channel: &'static str,
+        currency: Currency,
+    },
     #[error("{channel} takes {currency} with {decimals} decimals, {amount} has more")]
     TooFine {
         channel: &'static str,
@@ -71,7 +76,11 @@ pub enum DecimalsError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelDecimals {
     channel: &'static str,
+    /// All that are known: answers about what was sent before are read by them, whatever may
+    /// be sent now.
     decimals: BTreeMap<Currency, u32>,
+    /// Currencies that may be sent; `None`: all whose decimals are known.
+    sent: Option<BTreeSet<Currency>>,
 }
 
 impl ChannelDecimals {
@@ -97,23 +106,24 @@ impl ChannelDecimals {
             );
             decimals.insert(currency(channel, "decimals", code)?, *digits);
         }
-        if let Some(only) = only {
-            let mut allowed = BTreeMap::new();
-            for code in only {
-                let currency = currency(channel, "currencies", code)?;
-                let digits = decimals.get(&currency).with_context(|| {
-                    format!("channels.currencies of {channel}: {code} needs its decimals in channels.decimals, as {channel} documents them")
-                })?;
-                allowed.insert(currency, *digits);
-            }
-            decimals = allowed;
-        }
-        Ok(ChannelDecimals { channel, decimals })
+        let sent = only
+            .map(|only| sent(channel, &decimals, only))
+            .transpose()?;
+        Ok(ChannelDecimals {
+            channel,
+            decimals,
+            sent,
+        })
     }
 
     /// Tells whether the channel may be sent this currency.
     pub fn takes(&self, currency: Currency) -> bool {
-        self.decimals.contains_key(&currency)
+        self.decimals.contains_key(&currency) && !self.is_left_out(currency)
+    }
+
+    fn is_left_out(&self, currency: Currency) -> bool {
+        let sent = self.sent.as_ref();
+        sent.is_some_and(|sent| !sent.contains(&currency))
     }
 
     /// Checks that the channel can be told exactly this amount, in major units.
@@ -128,6 +138,9 @@ impl ChannelDecimals {
             .decimals
             .get(&currency)
             .ok_or(DecimalsError::UnknownPair { channel, currency })?;
+        if self.is_left_out(currency) {
+            return Err(DecimalsError::LeftOut { channel, currency });
+        }
         let too_large = DecimalsError::TooLarge {
             channel,
             currency,
@@ -150,12 +163,29 @@ impl ChannelDecimals {
         i64::try_from(scaled.mantissa()).map_err(|_| too_large)
     }
 
-    /// Reads an amount of the channel's own minor units, in major units; exact. `None`: not a
-    /// currency of this channel.
+    /// Reads an amount of the channel's own minor units, in major units; exact. A currency
+    /// that may not be sent any more is still read. `None`: not a currency of this channel.
     pub fn amount_of(&self, units: i64, currency: Currency) -> Option<Decimal> {
         let decimals = self.decimals.get(&currency)?;
         Some(Decimal::new(units, *decimals))
     }
+}
+
+/// Reads the currencies that may be sent.
+fn sent(
+    channel: &str,
+    decimals: &BTreeMap<Currency, u32>,
+    only: &[String],
+) -> anyhow::Result<BTreeSet<Currency>> {
+    let read = |code: &String| {
+        let currency = currency(channel, "currencies", code)?;
+        ensure!(
+            decimals.contains_key(&currency),
+            "channels.currencies of {channel}: {code} needs its decimals in channels.decimals, as {channel} documents them"
+        );
+        Ok(currency)
+    };
+    only.iter().map(read).collect()
 }
 
 fn documented(id: ChannelId) -> &'static [(&'static str, u32)] {

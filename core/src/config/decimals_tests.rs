@@ -91,3 +91,17 @@ fn settings_override_what_is_documented_and_unknown_pairs_are_refused_at_load() 
     let vnd = table(ChannelId::Psp, &[("VND", 0)], Some(&["VND"]));
     assert!(vnd.takes("VND".parse().unwrap()));
 }
+
+#[test]
+fn a_currency_that_is_not_sent_any_more_is_still_read() {
+    let few = table(ChannelId::Psp, &[], Some(&["CNY"]));
+    let isk = "ISK".parse().unwrap();
+    assert!(!few.takes(isk));
+    let refused = few.units(Decimal::TWO, isk).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "psp is not sent ISK: channels.currencies leaves it out"
+    );
+    // In flight when the settings were narrowed: its answer is no contradiction.
+    assert_eq!(few.amount_of(200, isk), Some(Decimal::TWO));
+}

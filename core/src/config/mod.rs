@@ -68,6 +68,10 @@ pub struct CoreConfig {
     #[serde(default = "default_admin")]
     pub admin: String,
     pub secrets_dir: Option<PathBuf>,
+    /// Names of the secrets that were `provenance_key` two rolls ago or before: seals of
+    /// orders of their time hold.
+    #[serde(default)]
+    pub provenance_keys_retired: Vec<String>,
     /// Source of the secrets that are neither in the environment nor in `secrets_dir`.
     pub vault: Option<VaultSettings>,
     /// Currency of a request that names none.

@@ -3,15 +3,16 @@
 use crate::config::{ClientAuthentication, CoreConfig};
 use anyhow::bail;
 use sluice_contract::event::EventVerifier;
-use sluice_contract::keys::KeyRing;
+use sluice_contract::keys::{KeyRing, SigningKeys};
 use sluice_contract::settings::Secret;
 
 /// Everything that the running core needs besides the file.
 #[derive(Debug, Clone)]
 pub struct CoreSecrets {
-    pub provenance: Secret,
-    /// The key that replaces it, or that it replaced: seals of either hold.
-    pub provenance_next: Option<Secret>,
+    /// Signs what the core writes; the key that replaces it, or that it replaced, holds too.
+    pub provenance: SigningKeys,
+    /// Keys of before: their seals of orders hold.
+    pub provenance_retired: Vec<Secret>,
     /// Shown to the sidecar when subscribing to its fence.
     pub sidecar: Option<Secret>,
     /// One per configured channel, in the same order.
@@ -33,8 +34,12 @@ impl CoreConfig {
         let dir = self.secrets_dir.as_deref();
         let load = |name: String| Secret::load(&name, dir);
         let secrets = CoreSecrets {
-            provenance: load("provenance_key".into())?,
-            provenance_next: Secret::load_optional("provenance_key_next", dir)?,
+            provenance: SigningKeys::load("provenance_key", dir)?,
+            provenance_retired: self
+                .provenance_keys_retired
+                .iter()
+                .map(|name| load(name.clone()))
+                .collect::<Result<_, _>>()?,
             sidecar: self
                 .fence
                 .enabled

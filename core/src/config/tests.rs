@@ -73,6 +73,28 @@ fn every_number_has_a_range_and_its_key_is_named() {
 }
 
 #[test]
+fn no_such_trade_is_not_believed_while_the_first_call_may_be_under_way() {
+    for (deadline_ms, quiet_ms, is_refused) in [
+        (3_000, 3_000, false),
+        (3_000, 2_999, true),
+        // Longer than the kernel keeps bytes: the channel may still be at work on the call.
+        (30_000, 10_000, true),
+        (30_000, 30_000, false),
+        (300_000, 120_000, true),
+    ] {
+        let channel = format!("deadline_ms = {deadline_ms}\nquiet_ms = {quiet_ms}\n");
+        let error = error_of(&format!("{GOOD_CONFIG}{channel}"));
+        let named = format!("channels.quiet_ms of psp must be its deadline_ms, {deadline_ms}");
+        assert_eq!(
+            error.contains(&named),
+            is_refused,
+            "{channel} gave {error:?}"
+        );
+        assert_eq!(error.is_empty(), !is_refused, "{channel} gave {error:?}");
+    }
+}
+
+#[test]
 fn every_number_of_the_settings_is_in_the_table() {
     let is_number = |line: &str| {
         let kind = line.split_once(": ").map_or("", |(_, kind)| kind);

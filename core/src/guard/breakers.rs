@@ -8,8 +8,8 @@ use crate::metrics::METRICS;
 use crate::orders::Order;
 use mysql_async::prelude::Queryable;
 use sluice_contract::breaker::{BreakerKey, BreakerPoint, SealedBreaker, is_sealed};
+use sluice_contract::keys::SigningKeys;
 use sluice_contract::schema::Schemas;
-use sluice_contract::settings::Secret;
 
 /// Reason of the breakers that a broken seal opens.
 const UNSEALED: &str =
@@ -47,7 +47,7 @@ pub async fn read(conn: &mut impl Queryable, schemas: &Schemas) -> anyhow::Resul
 pub async fn read_sealed(
     conn: &mut impl Queryable,
     schemas: &Schemas,
-    key: &Secret,
+    keys: &SigningKeys,
     known: i64,
 ) -> anyhow::Result<OpenBreakers> {
     let guard = &schemas.guard;
@@ -80,7 +80,7 @@ pub async fn read_sealed(
             version: row_version.unwrap_or_default(),
         });
     }
-    let whole = version >= known && is_sealed(key, version, &covered, &seal);
+    let whole = version >= known && is_sealed(keys, version, &covered, &seal);
     Ok(OpenBreakers::of(open).if_sealed(whole))
 }
 

@@ -8,9 +8,9 @@ use crate::http::error::ApiError;
 use crate::http::reads::LedgerReads;
 use crate::outcome::OutcomeRecorder;
 use axum::extract::{Request, State};
+use sluice_contract::keys::SigningKeys;
 use sluice_contract::money::Currency;
 use sluice_contract::schema::Schemas;
-use sluice_contract::settings::Secret;
 use sluice_contract::sql::Pool;
 use sluice_contract::wire::ApiCode;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub struct CoreApi {
     pub reads: LedgerReads,
     pub schemas: Schemas,
     /// Signs what a handler writes by itself.
-    pub provenance: Secret,
+    pub provenance: SigningKeys,
     pub fence: FenceClient,
     pub channels: Arc<[ChannelClient]>,
     pub access: Arc<AccessControl>,

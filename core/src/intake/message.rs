@@ -2,7 +2,7 @@
 
 use crate::accept::IdempotentRequest;
 use crate::intake::count;
-use crate::intake::request::capture_request;
+use crate::intake::set_aside::{SetAsidePayment, ToldPayment};
 use crate::message_headers;
 use rdkafka::message::{BorrowedMessage, Message};
 use sluice_contract::event::{
@@ -10,24 +10,27 @@ use sluice_contract::event::{
 };
 use sluice_contract::ids::{MAX_ID_BYTES, is_plain};
 
-/// A payment on its way to its booking, and the place that it was read at.
+/// A payment on its way to its booking, as it was told.
+#[derive(Debug)]
 pub(super) struct ReceivedPayment {
     pub(super) request: IdempotentRequest,
-    pub(super) place: PaymentOffset,
+    pub(super) told: ToldPayment,
 }
 
 /// Position of a payment on its topic.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PaymentOffset {
     pub(super) partition: i32,
     pub(super) offset: i64,
 }
 
-/// Reads the payment of a message, if it holds one.
+/// Reads the payment of a message, if it holds one. A payment that this build can't book
+/// is to be set aside; what is none that a producer has told is counted, and no more: the
+/// sidecar has it in its dead letters.
 pub(super) fn take(
     message: &BorrowedMessage<'_>,
     producers: &EventVerifier,
-) -> Option<ReceivedPayment> {
+) -> Option<Result<ReceivedPayment, SetAsidePayment>> {
     let place = PaymentOffset {
         partition: message.partition(),
         offset: message.offset(),
@@ -37,49 +40,56 @@ pub(super) fn take(
     let read = producers
         .check(message.topic(), signature, payload)
         .and_then(|()| BusinessEvent::read(payload));
-    let account = read
-        .as_ref()
-        .map(|e| e.account_id.clone())
-        .unwrap_or_default();
-    let request = match read {
+    let account = match read {
         // Other events of the topic are the sidecar's.
         Ok(event) if event.kind != PAYMENT_SUCCEEDED => {
             count("other");
             return None;
         }
-        // By the broker or the sender; the event's own time may be the payment's.
-        Ok(event) => capture_request(
-            &event,
-            message
-                .timestamp()
-                .to_millis()
-                .map_or(0, |ms| ms.saturating_mul(1_000)),
-        ),
-        Err(reason) => Err(reason.as_str().to_owned()),
-    };
-    match request {
-        Ok(request) => {
-            let origin = message_headers::origin(message);
-            let request = IdempotentRequest { origin, ..request };
-            Some(ReceivedPayment { request, place })
-        }
+        Ok(event) => event.account_id,
         Err(reason) => {
-            count("dead_letter");
-            // What isn't plain may be anything: it stays out of the log.
-            let account = if is_plain(&account, MAX_ID_BYTES) {
-                account.as_str()
-            } else {
-                "-"
-            };
-            let (topic, PaymentOffset { partition, offset }) = (BUSINESS_TOPICS[0], &place);
-            tracing::error!(
-                topic,
-                partition,
-                offset,
-                account,
-                "a payment event is set aside: {reason}"
-            );
-            None
+            report(&place, "", reason.as_str());
+            return None;
         }
+    };
+    let told = ToldPayment {
+        place,
+        payload: payload.to_vec(),
+        signed: producers.keys().is_some(),
+        // By the broker or the sender; the event's own time may be the payment's.
+        event_time_us: message
+            .timestamp()
+            .to_millis()
+            .map_or(0, |ms| ms.saturating_mul(1_000)),
+    };
+    let taken = told.request().map(|payment| ReceivedPayment {
+        request: IdempotentRequest {
+            origin: message_headers::origin(message),
+            ..payment.request
+        },
+        told: payment.told,
+    });
+    if let Err(SetAsidePayment { told, reason }) = &taken {
+        report(&told.place, &account, reason);
     }
+    Some(taken)
+}
+
+/// Counts an event that is not booked, and names its place.
+fn report(place: &PaymentOffset, account: &str, reason: &str) {
+    count("dead_letter");
+    // What isn't plain may be anything: it stays out of the log.
+    let account = if is_plain(account, MAX_ID_BYTES) {
+        account
+    } else {
+        "-"
+    };
+    let (topic, PaymentOffset { partition, offset }) = (BUSINESS_TOPICS[0], place);
+    tracing::error!(
+        topic,
+        partition,
+        offset,
+        account,
+        "a payment event is set aside: {reason}"
+    );
 }

@@ -2,38 +2,46 @@
 //! intermediate accounts, each once, however often it is delivered.
 //!
 //! An offset is committed after the booking's own commit, so a crash between the two
-//! delivers the event again, and its key finds what is booked. What can't be booked
-//! for good is set aside, counted and named by its place; what can't be booked now is
-//! waited for, however long that takes.
+//! delivers the event again, and its key finds what is booked. What this build can't book
+//! is set aside: stored, counted, named by its place, and tried again by later builds.
+//! What can't be booked now is waited for, however long that takes, while other partitions
+//! go on.
 
 mod booking;
 mod message;
+mod partition_queues;
 mod request;
+mod set_aside;
+pub mod set_aside_repo;
+mod set_aside_store;
 
 use crate::accept::Acceptor;
 use crate::config;
 use crate::intake::booking::book;
-use crate::intake::message::{ReceivedPayment, take};
+use crate::intake::message::take;
+use crate::intake::partition_queues::{MAX_READ_AHEAD, PartitionBatch, PartitionQueues};
+use crate::intake::set_aside_store::SetAsideStore;
 use crate::metrics::METRICS;
 use anyhow::Context;
-use futures_util::FutureExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::{FutureExt, future};
 use rdkafka::client::ClientContext;
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{CommitMode, Consumer, ConsumerContext, StreamConsumer};
+use rdkafka::consumer::{
+    BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance, StreamConsumer,
+};
 use rdkafka::error::KafkaResult;
-use rdkafka::message::Message;
+use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, Statistics, TopicPartitionList};
 use sluice_contract::event::{BUSINESS_TOPICS, EventVerifier};
 use sluice_contract::kafka::KafkaConnection;
+use sluice_contract::settings::Secret;
+use sluice_contract::sql::Pool;
 use sluice_contract::supervisor::Supervisor;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Events booked side by side, so that they share commits: a little more than one
-/// accept transaction holds.
-const MAX_EVENTS_PER_BATCH: usize = 256;
 /// Payments that were read may still be booked for so long after the stop.
 const STOP_GRACE: Duration = Duration::from_secs(3);
 const READ_RETRY_DELAY: Duration = Duration::from_millis(500);
@@ -43,6 +51,19 @@ pub struct PaymentIntake {
     consumer: StreamConsumer<IntakeClientContext>,
     producers: EventVerifier,
     acceptor: Arc<Acceptor>,
+    store: Arc<SetAsideStore>,
+}
+
+/// Capabilities of the intake.
+pub struct IntakeParts<'a> {
+    pub kafka: &'a KafkaConnection,
+    pub producers: EventVerifier,
+    pub acceptor: Arc<Acceptor>,
+    /// Database of orders.
+    pub pool: Pool,
+    pub provenance: &'a Secret,
+    /// The provenance key that replaces it or was replaced.
+    pub provenance_other: Option<&'a Secret>,
 }
 
 /// Listener of what Kafka's client reports by itself.
@@ -65,6 +86,16 @@ impl ConsumerContext for IntakeClientContext {
             tracing::warn!("offsets of booked payments are not committed: {error}");
         }
     }
+
+    /// Lets partitions go on that were paused when they were ours before: nothing of them
+    /// need be on its way any more.
+    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Assign(partitions) = rebalance
+            && let Err(error) = consumer.resume(partitions)
+        {
+            tracing::warn!("partitions of payments can't be resumed: {error}");
+        }
+    }
 }
 
 impl PaymentIntake {
@@ -75,10 +106,16 @@ impl PaymentIntake {
     pub fn start(
         parts: &Supervisor,
         config: &config::IntakeConfig,
-        kafka: &KafkaConnection,
-        producers: EventVerifier,
-        acceptor: Arc<Acceptor>,
+        intake: IntakeParts<'_>,
     ) -> anyhow::Result<()> {
+        let IntakeParts {
+            kafka,
+            producers,
+            acceptor,
+            pool,
+            provenance,
+            provenance_other,
+        } = intake;
         let mut client = ClientConfig::new();
         client.extend(
             kafka
@@ -107,6 +144,14 @@ impl PaymentIntake {
         consumer
             .subscribe(&[BUSINESS_TOPICS[0]])
             .context("can't subscribe to payments")?;
+        let store = Arc::new(SetAsideStore::new(
+            pool,
+            provenance,
+            provenance_other,
+            producers.clone(),
+            acceptor.clone(),
+        ));
+        parts.spawn_loop("set-aside-payments", store.clone().retake());
         let stop = parts.stop_token();
         parts.spawn(
             "payment-intake",
@@ -114,68 +159,105 @@ impl PaymentIntake {
                 consumer,
                 producers,
                 acceptor,
+                store,
             }
             .run(stop),
         );
         Ok(())
     }
 
-    /// Books round after round until the stop. A round that can't be booked soon after
-    /// it is given up: its offsets are not committed, so it is delivered again.
+    /// Reads and books until the stop, each partition by itself. It never stops reading, so
+    /// that the group keeps this member whatever can't be booked. What can't be booked soon
+    /// after the stop is given up: its offsets are not committed, so it is delivered again.
     async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let given_up = async {
-            stop.cancelled().await;
-            tokio::time::sleep(STOP_GRACE).await;
-        };
-        tokio::pin!(given_up);
-        while let Some((payments, read)) = stop.run_until_cancelled(self.collect()).await {
+        let mut queues = PartitionQueues::default();
+        let mut under_way = FuturesUnordered::new();
+        loop {
             tokio::select! {
-                () = book(&self.acceptor, payments) => {}
-                () = &mut given_up => break,
+                () = stop.cancelled() => break,
+                message = self.consumer.recv() => self.take_all(message, &mut queues).await,
+                Some((partition, next)) = under_way.next() => {
+                    self.finish(partition, next, queues.done(partition));
+                }
             }
-            if let Err(error) = self.commit(&read) {
-                tracing::warn!("offsets of booked payments can't be committed now: {error:#}");
-            }
+            let ready = queues.take_ready();
+            under_way.extend(ready.into_iter().map(|batch| self.book(batch)));
         }
+        let rest = under_way.for_each(|(partition, next)| {
+            self.finish(partition, next, false);
+            future::ready(())
+        });
+        // What is left is delivered again.
+        let _ = tokio::time::timeout(STOP_GRACE, rest).await;
         Ok(())
     }
 
-    /// Collects at least one message, and with it what is there already; for each
-    /// partition the offset behind what was read.
-    async fn collect(&self) -> (Vec<ReceivedPayment>, BTreeMap<i32, i64>) {
-        let (mut payments, mut read) = (Vec::new(), BTreeMap::new());
-        let mut next = Some(self.consumer.recv().await);
-        let mut messages = 0;
+    /// Takes a message, and with it what is there already.
+    async fn take_all(
+        &self,
+        first: KafkaResult<BorrowedMessage<'_>>,
+        queues: &mut PartitionQueues,
+    ) {
+        let (mut next, mut taken) = (Some(first), 0);
         while let Some(message) = next {
             match message {
                 Ok(message) => {
-                    payments.extend(take(&message, &self.producers));
-                    read.insert(message.partition(), message.offset() + 1);
-                    messages += 1;
+                    let (partition, offset) = (message.partition(), message.offset());
+                    let taken = take(&message, &self.producers);
+                    if queues.add(partition, offset, taken) {
+                        self.steer(partition, "paused", |c, p| c.pause(p));
+                    }
                 }
                 Err(error) => {
                     tracing::warn!("payments can't be read now: {error}");
                     tokio::time::sleep(READ_RETRY_DELAY).await;
                 }
             }
-            next = if messages < MAX_EVENTS_PER_BATCH {
-                self.consumer.recv().now_or_never()
-            } else {
-                None
+            taken += 1;
+            next = match taken < MAX_READ_AHEAD {
+                true => self.consumer.recv().now_or_never(),
+                false => None,
             };
         }
-        (payments, read)
     }
 
-    fn commit(&self, read: &BTreeMap<i32, i64>) -> anyhow::Result<()> {
+    /// Books what can be booked of a batch, and writes down the rest; the partition, and the
+    /// offset behind it.
+    async fn book(&self, batch: PartitionBatch) -> (i32, i64) {
+        let mut aside = batch.aside;
+        aside.extend(book(&self.acceptor, batch.payments).await);
+        self.store.keep(aside).await;
+        (batch.partition, batch.next)
+    }
+
+    fn finish(&self, partition: i32, next: i64, resume: bool) {
+        if resume {
+            self.steer(partition, "resumed", |c, p| c.resume(p));
+        }
+        if let Err(error) = self.commit(partition, next) {
+            tracing::warn!("offsets of booked payments can't be committed now: {error:#}");
+        }
+    }
+
+    /// Pauses or resumes a partition. One that is another core's by now refuses: then it is
+    /// read there.
+    fn steer(
+        &self,
+        partition: i32,
+        what: &str,
+        call: impl Fn(&StreamConsumer<IntakeClientContext>, &TopicPartitionList) -> KafkaResult<()>,
+    ) {
         let mut list = TopicPartitionList::new();
-        for (partition, next) in read {
-            list.add_partition_offset(BUSINESS_TOPICS[0], *partition, Offset::Offset(*next))?;
+        list.add_partition(BUSINESS_TOPICS[0], partition);
+        if let Err(error) = call(&self.consumer, &list) {
+            tracing::debug!(partition, "a partition of payments is not {what}: {error}");
         }
-        if !read.is_empty() {
-            self.consumer.commit(&list, CommitMode::Async)?;
-        }
-        Ok(())
+    }
+
+    fn commit(&self, partition: i32, next: i64) -> anyhow::Result<()> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(BUSINESS_TOPICS[0], partition, Offset::Offset(next))?;
+        Ok(self.consumer.commit(&list, CommitMode::Async)?)
     }
 }
 

@@ -6,9 +6,10 @@ mod result_repo;
 
 use crate::balance::BookingError;
 use crate::ledger::{Posting, PostingKind};
+use sluice_contract::keys::SigningKeys;
 use sluice_contract::money::column_units;
 use sluice_contract::order::OrderKind;
-use sluice_contract::provenance::{EffectField, TransactionEffects};
+use sluice_contract::provenance::{EffectField, SealedResult, TransactionEffects};
 use sluice_contract::settings::Secret;
 
 /// A booking that is decided and not yet known to be made.
@@ -30,6 +31,10 @@ pub struct BookingIntent {
     /// The key that a refusal frees; empty once the order is accepted.
     pub key: String,
     pub created_us: i64,
+    /// Words of the request that asked for it, for the event that tells of money that came
+    /// in; neither is signed, nothing is decided by them.
+    pub correlation_id: Option<String>,
+    pub traceparent: Option<String>,
 }
 
 impl BookingIntent {
@@ -68,6 +73,19 @@ impl BookingIntent {
     /// # Errors
     /// An amount with more decimals than its column.
     pub fn proof(&self, key: &Secret) -> anyhow::Result<String> {
+        Ok(self.proven()?.sign(key, &self.posting.posting_id, ""))
+    }
+
+    /// Tells whether one of `keys` has made the proof; constant time.
+    ///
+    /// # Errors
+    /// As `proof`.
+    pub fn is_proven(&self, keys: &SigningKeys, proof: &str) -> anyhow::Result<bool> {
+        let (effects, id) = (self.proven()?, self.posting.posting_id.as_bytes());
+        Ok(keys.any(|key| effects.verify(key, id, b"", proof.as_bytes())))
+    }
+
+    fn proven(&self) -> anyhow::Result<TransactionEffects> {
         let p = &self.posting;
         let text = |t: &'static str| EffectField::Text(t.as_bytes());
         let units = column_units(p.amount)
@@ -95,7 +113,7 @@ impl BookingIntent {
         if let Some(counterparty) = &counterparty {
             effects.add("p", &[EffectField::Text(counterparty.as_bytes())]);
         }
-        Ok(effects.sign(key, &p.posting_id, ""))
+        Ok(effects)
     }
 }
 
@@ -131,4 +149,52 @@ pub struct BookingResultRow {
     pub posting_id: String,
     pub order_id: String,
     pub done: BookingResult,
+}
+
+impl BookingResultRow {
+    /// Names everything that the core's seal covers.
+    pub(crate) fn sealed(&self) -> SealedResult<'_> {
+        SealedResult {
+            account: &self.account_id,
+            posting: &self.posting_id,
+            order: &self.order_id,
+            outcome: self.done.as_str(),
+        }
+    }
+}
+
+/// A result as its row has it, whoever wrote that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredResult {
+    pub account_id: String,
+    pub posting_id: String,
+    pub order_id: String,
+    pub outcome: String,
+    /// NULL: from before there were seals, or not the core's.
+    pub mac: Option<String>,
+}
+
+impl StoredResult {
+    /// Names everything that the core's seal covers.
+    pub(crate) fn sealed(&self) -> SealedResult<'_> {
+        SealedResult {
+            account: &self.account_id,
+            posting: &self.posting_id,
+            order: &self.order_id,
+            outcome: &self.outcome,
+        }
+    }
+
+    /// Reads what it says.
+    ///
+    /// # Errors
+    /// An outcome that this build does not know.
+    pub(crate) fn read(&self) -> anyhow::Result<BookingResultRow> {
+        Ok(BookingResultRow {
+            account_id: self.account_id.clone(),
+            posting_id: self.posting_id.clone(),
+            order_id: self.order_id.clone(),
+            done: BookingResult::from_stored(&self.outcome)?,
+        })
+    }
 }

@@ -8,6 +8,7 @@ use crate::orders::OrderRef;
 use anyhow::Context;
 use mysql_async::Row;
 use mysql_async::prelude::{FromValue, Queryable};
+use sluice_contract::keys::SigningKeys;
 use sluice_contract::order::OrderKind;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql::{SqlLiteral, in_list, pair_list, push_row};
@@ -20,7 +21,7 @@ const MAX_BACKOFF_DOUBLINGS: u32 = 4;
 
 /// Columns of an intent; the number of drives and the next due time are not part of it.
 const INTENT_COLUMNS: &str = "account_id,posting_id,order_id,kind,order_kind,debit_book,\
-    credit_book,amount,currency,ref,payment_no,client,idempotency_key,signature,created_us,counterparty";
+    credit_book,amount,currency,ref,payment_no,client,idempotency_key,signature,created_us,counterparty,correlation_id,traceparent";
 
 /// Appends intents: a plain INSERT, so that a posting that is open already is refused
 /// by its key.
@@ -54,6 +55,8 @@ pub fn push_intents(
                 SqlLiteral::Text(&proof),
                 SqlLiteral::Int(i.created_us),
                 counterparty.as_deref().into(),
+                i.correlation_id.as_deref().into(),
+                i.traceparent.as_deref().into(),
                 SqlLiteral::Int(0),
                 SqlLiteral::Int(i.created_us + FIRST_DRIVE_DELAY_US),
             ],
@@ -99,7 +102,7 @@ pub async fn lock(
 pub async fn of_orders(
     conn: &mut impl Queryable,
     at: &[OrderRef],
-    key: &Secret,
+    keys: &SigningKeys,
 ) -> anyhow::Result<Vec<BookingIntent>> {
     if at.is_empty() {
         return Ok(Vec::new());
@@ -109,14 +112,14 @@ pub async fn of_orders(
         in_list(at.iter().map(|o| o.account_id.as_str())),
         in_list(at.iter().map(|o| o.order_id.as_str()))
     );
-    genuine(conn.query(sql).await?, key)
+    genuine(conn.query(sql).await?, keys)
 }
 
 /// Reads the open intents under these posting ids: account and id.
 pub async fn of_postings(
     conn: &mut impl Queryable,
     ids: &[(&str, &str)],
-    key: &Secret,
+    keys: &SigningKeys,
 ) -> anyhow::Result<Vec<BookingIntent>> {
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -125,14 +128,14 @@ pub async fn of_postings(
         "SELECT {INTENT_COLUMNS} FROM booking_intent WHERE (account_id,posting_id) IN {}",
         pair_list(ids.iter().copied())
     );
-    genuine(conn.query(sql).await?, key)
+    genuine(conn.query(sql).await?, keys)
 }
 
-fn genuine(rows: Vec<Row>, key: &Secret) -> anyhow::Result<Vec<BookingIntent>> {
+fn genuine(rows: Vec<Row>, keys: &SigningKeys) -> anyhow::Result<Vec<BookingIntent>> {
     let mut all = Vec::with_capacity(rows.len());
     for row in &rows {
         let (intent, proof) = from_row(row)?;
-        if intent.proof(key)? == proof {
+        if intent.is_proven(keys, &proof)? {
             all.push(intent);
         } else {
             tracing::error!(account = %intent.posting.account_id, saga = %intent.posting.posting_id,
@@ -176,6 +179,8 @@ fn from_row(row: &Row) -> anyhow::Result<(BookingIntent, String)> {
         client: text("client")?,
         key: text("idempotency_key")?,
         created_us: column(row, "created_us")?,
+        correlation_id: column(row, "correlation_id")?,
+        traceparent: column(row, "traceparent")?,
     };
     Ok((intent, text("signature")?))
 }
@@ -221,6 +226,13 @@ pub async fn lease(
         .map(|(account, _, order)| OrderRef::new(account, order))
         .collect();
     Ok(orders.into_iter().collect())
+}
+
+/// Tells whether a booking of the account is open.
+pub async fn any_open(conn: &mut impl Queryable, account_id: &str) -> anyhow::Result<bool> {
+    let sql = "SELECT 1 FROM booking_intent WHERE account_id=? LIMIT 1";
+    let found: Option<i64> = conn.exec_first(sql, (account_id,)).await?;
+    Ok(found.is_some())
 }
 
 /// Counts open intents, and tells since when the oldest is open.

@@ -1,15 +1,16 @@
 //! All SQL on `entry`: only ever INSERT and SELECT.
 
+use crate::batch::LockWait;
 use crate::ledger::Posting;
 use crate::ledger::entry::{Entry, EntryPosition};
 use anyhow::Context;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Row, ServerError, params};
 use rust_decimal::Decimal;
-use sluice_contract::ids::bucket_of;
+use sha2::{Digest, Sha256};
 use sluice_contract::money::Currency;
 use sluice_contract::schema::Schemas;
-use sluice_contract::sql::{Conn, SqlLiteral, pair_list, push_row};
+use sluice_contract::sql::{SqlLiteral, pair_list, push_row};
 use std::collections::BTreeSet;
 
 pub fn push_inserts(sql: &mut String, schemas: &Schemas, postings: &[Posting], now_us: i64) {
@@ -44,18 +45,40 @@ pub fn push_inserts(sql: &mut String, schemas: &Schemas, postings: &[Posting], n
     sql.push(';');
 }
 
-/// Longest wait for the lock of an account's entries, in seconds.
+/// Longest wait for the locks of all accounts of a batch together, in seconds.
 const ENTRIES_LOCK_S: u32 = 2;
+/// Hex digits of an account's hash in its lock's name, which has 64 characters at most.
+const LOCK_NAME_DIGITS: usize = 16;
+
+/// Name of the lock of the end of an account's entries.
+pub fn end_lock_name(schemas: &Schemas, account_id: &str) -> String {
+    let mut hash = hex::encode(Sha256::digest(account_id));
+    hash.truncate(LOCK_NAME_DIGITS);
+    format!("{}.{hash}", schemas.ledger)
+}
 
 /// Makes the statement that locks the end of each account's entries, on a ledger of its own:
 /// no balance row is there to be locked, and a time that was read without a lock may be
-/// committed behind a later one, which a reader by time would never see. Named locks, by
-/// bucket and in order; the session's end frees them too.
-pub fn lock_ends_sql(schemas: &Schemas, postings: &[&Posting]) -> String {
-    let buckets: BTreeSet<u32> = postings.iter().map(|p| bucket_of(&p.account_id)).collect();
-    let locks = buckets
+/// committed behind a later one, which a reader by time would never see. Named locks, of one
+/// account each and in order; the session's end frees them too. Batches of different
+/// accounts don't meet: those of one process never do. See decision 024.
+///
+/// The statement's own age is taken off each wait, so that many locks wait no longer than
+/// one.
+pub fn lock_ends_sql(schemas: &Schemas, postings: &[&Posting], wait: LockWait) -> String {
+    let names: BTreeSet<String> = postings
+        .iter()
+        .map(|p| end_lock_name(schemas, &p.account_id))
+        .collect();
+    let seconds = match wait {
+        LockWait::Usual => {
+            format!("GREATEST(0,{ENTRIES_LOCK_S}-TIMESTAMPDIFF(SECOND,NOW(6),SYSDATE(6)))")
+        }
+        LockWait::SomeTries | LockWait::Never | LockWait::Skip => "0".to_owned(),
+    };
+    let locks = names
         .into_iter()
-        .map(|bucket| format!("GET_LOCK('{}.{bucket}',{ENTRIES_LOCK_S})", schemas.ledger));
+        .map(|name| format!("GET_LOCK('{name}',{seconds})"));
     format!("SELECT {}", locks.collect::<Vec<_>>().join(","))
 }
 
@@ -74,11 +97,6 @@ pub fn insist_on_locks(rows: &[Row]) -> anyhow::Result<()> {
         state: "HY000".into(),
     })
     .into())
-}
-
-/// Frees every lock of `lock_ends_sql`, after the commit.
-pub async fn free_ends(conn: &mut Conn) -> anyhow::Result<()> {
-    Ok(conn.query_drop("DO RELEASE_ALL_LOCKS()").await?)
 }
 
 /// Which entries of an account are read.
@@ -177,4 +195,28 @@ pub async fn booked(
         currency,
     };
     Ok(rows.into_iter().map(make).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_account_of_a_batch_is_locked_once_in_order_and_a_suspect_waits_for_nobody() {
+        let schemas = Schemas::under("sluice").unwrap();
+        let amount = Decimal::ONE;
+        let posting =
+            |account: &str, no: &str| Posting::capture(account, no, amount, "CNY".parse().unwrap());
+        let all = [posting("B", "1"), posting("A", "2"), posting("B", "3")];
+        let all: Vec<&Posting> = all.iter().collect();
+        let usual = lock_ends_sql(&schemas, &all, LockWait::Usual);
+        let at = |account: &str| usual.find(&end_lock_name(&schemas, account)).unwrap();
+        let is_first = end_lock_name(&schemas, "A") < end_lock_name(&schemas, "B");
+        assert_eq!(at("A") < at("B"), is_first, "{usual}");
+        assert_eq!(usual.matches("GET_LOCK").count(), 2, "{usual}");
+        assert_eq!(usual.matches("SYSDATE").count(), 2, "a wait of its own");
+        let never = lock_ends_sql(&schemas, &all[..1], LockWait::Never);
+        let name = end_lock_name(&schemas, "B");
+        assert_eq!(never, format!("SELECT GET_LOCK('{name}',0)"));
+    }
 }

@@ -1,10 +1,18 @@
 //! Metrics of the closing of days.
 
-use prometheus::{IntCounterVec, register_int_counter_vec};
+use prometheus::{IntCounterVec, IntGauge, register_int_counter_vec, register_int_gauge};
 
-/// Accounts whose day was added up, by result.
+/// Accounts whose day was added up, by result, and those that are to be tried again.
 pub struct ClosingMetrics {
-    pub accounts: IntCounterVec,
+    accounts: IntCounterVec,
+    pub open: IntGauge,
+}
+
+impl ClosingMetrics {
+    /// Counts a visit of an account.
+    pub fn count(&self, result: &str) {
+        self.accounts.with_label_values(&[result]).inc();
+    }
 }
 
 pub(super) fn register() -> prometheus::Result<ClosingMetrics> {
@@ -13,6 +21,10 @@ pub(super) fn register() -> prometheus::Result<ClosingMetrics> {
             "sluice_core_closed_days_total",
             "Accounts whose books were added up to the end of a day, by result",
             &["result"]
+        )?,
+        open: register_int_gauge!(
+            "sluice_core_closing_open_accounts",
+            "Accounts that this instance could not close the last day of, and tries again"
         )?,
     })
 }

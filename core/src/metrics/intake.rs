@@ -9,7 +9,9 @@ use prometheus::{
 pub struct IntakeMetrics {
     pub events: IntCounterVec,
     pub retries: IntCounter,
+    pub held_partitions: IntGauge,
     pub lag: IntGauge,
+    pub set_aside: IntGauge,
 }
 
 pub(super) fn register() -> prometheus::Result<IntakeMetrics> {
@@ -23,9 +25,17 @@ pub(super) fn register() -> prometheus::Result<IntakeMetrics> {
             "sluice_core_intake_retries_total",
             "Rounds of payments that could not be booked yet"
         )?,
+        held_partitions: register_int_gauge!(
+            "sluice_core_intake_held_partitions",
+            "Partitions of this instance with payments that can't be booked now"
+        )?,
         lag: register_int_gauge!(
             "sluice_core_intake_lag_events",
             "Events of this instance's partitions whose offsets are not committed yet"
+        )?,
+        set_aside: register_int_gauge!(
+            "sluice_core_set_aside_payments",
+            "Payments in the table of those that no build has booked yet; every instance counts the same"
         )?,
     })
 }

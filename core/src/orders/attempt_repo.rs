@@ -3,7 +3,6 @@
 use crate::orders::Order;
 use mysql_async::prelude::Queryable;
 use sluice_contract::sql::{SqlLiteral, pair_list, push_row};
-use std::collections::HashSet;
 
 /// An attempt at a channel as stored; numbered by the order's `attempts`.
 #[derive(Debug, Clone)]
@@ -57,13 +56,32 @@ pub fn push_attempt_updates(sql: &mut String, attempts: &[Attempt<'_>]) {
     sql.push_str(" ON DUPLICATE KEY UPDATE state=VALUES(state),live=VALUES(live),code=VALUES(code),updated_us=VALUES(updated_us);");
 }
 
-/// Finds which of these orders have an attempt that may still pay.
-pub async fn live_attempts<'a>(
+/// An attempt as the claim compares it with its order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredAttempt {
+    pub order_id: String,
+    pub number: i64,
+    pub channel: String,
+    /// May still pay.
+    pub is_live: bool,
+}
+
+/// Reads every attempt of these orders, in order of their numbers.
+pub async fn attempts_of<'a>(
     conn: &mut impl Queryable,
     orders: impl Iterator<Item = &'a Order> + Clone,
-) -> anyhow::Result<HashSet<String>> {
+) -> anyhow::Result<Vec<StoredAttempt>> {
     let pairs = pair_list(orders.map(|o| (o.account_id.as_str(), o.order_id.as_str())));
-    let sql =
-        format!("SELECT order_id FROM attempt WHERE (account_id,order_id) IN {pairs} AND live=1");
-    Ok(conn.query::<String, _>(sql).await?.into_iter().collect())
+    let sql = format!(
+        "SELECT order_id,attempt_no,channel,live FROM attempt WHERE (account_id,order_id) IN {pairs} \
+         ORDER BY account_id,order_id,attempt_no"
+    );
+    let rows: Vec<(String, i64, String, Option<i64>)> = conn.query(sql).await?;
+    let make = |(order_id, number, channel, live)| StoredAttempt {
+        order_id,
+        number,
+        channel,
+        is_live: live == Some(1),
+    };
+    Ok(rows.into_iter().map(make).collect())
 }

@@ -97,6 +97,7 @@ order_columns! {
     accepted_us: Later,
     correlation_id: Fixed,
     traceparent: Fixed,
+    send_by_sending: Later,
 }
 
 impl OrderColumn {

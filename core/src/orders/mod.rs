@@ -17,6 +17,7 @@ mod outbox_repo;
 pub mod repo;
 mod seal;
 mod stored;
+pub mod unsealed_repo;
 
 pub mod diagram;
 pub mod events;
@@ -24,7 +25,7 @@ pub mod history;
 
 pub use order::{Order, SendRefusal};
 pub use sample::sample;
-pub use seal::{AlteredOrder, OrderSeals, SealBreach};
+pub use seal::{AlteredOrder, OrderSeals, SealBreach, check_attempts};
 
 /// A new order that nobody dispatched is looked for after this long.
 pub const FIRST_POLL_DELAY_US: i64 = 2_000_000;

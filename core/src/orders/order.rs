@@ -69,8 +69,11 @@ pub struct Order {
     pub send_mac: Option<String>,
     /// When it last came back to `init`; none: it has waited since it was made.
     pub waiting_since_us: Option<i64>,
-    /// Until when its last claim may put a request onto the wire.
+    /// Until when a claim may put its request onto the wire; `last_send_by_us` tells whether
+    /// it was the last one.
     pub send_by_us: Option<i64>,
+    /// The sending that `send_by_us` is of, as `sends` counts them.
+    pub send_by_sending: Option<i64>,
     /// When its channel last said that it has it, or when it was first sent to it. The time
     /// in which it waited to be sent again is left out.
     pub last_pending_us: Option<i64>,
@@ -93,6 +96,20 @@ string_enum! {
 }
 
 impl Order {
+    /// The send-by time of the last sending; `None` if an older build made it, which wrote
+    /// none: its request may be on its way, or not have left.
+    pub fn last_send_by_us(&self) -> Option<i64> {
+        self.send_by_us
+            .filter(|_| self.send_by_sending == Some(self.sends))
+    }
+
+    /// Sets the send-by time of the last sending, which nobody has refused.
+    pub fn set_send_by(&mut self, send_by_us: i64) {
+        self.send_by_us = Some(send_by_us);
+        self.send_by_sending = Some(self.sends);
+        self.send_refusal = None;
+    }
+
     /// Makes an order of which nothing but these words is known: the base of new ones,
     /// so that a column has its first value here alone.
     pub fn blank(
@@ -140,6 +157,7 @@ impl Order {
             send_mac: None,
             waiting_since_us: None,
             send_by_us: None,
+            send_by_sending: None,
             last_pending_us: None,
             send_refusal: None,
             accepted_us: None,

@@ -6,7 +6,7 @@
 //! deadlock that InnoDB sees all the same is run again.
 
 pub use crate::orders::attempt_repo::{
-    Attempt, live_attempts, push_attempt_updates, push_new_attempts,
+    Attempt, StoredAttempt, attempts_of, push_attempt_updates, push_new_attempts,
 };
 pub use crate::orders::columns::{from_row, select_list};
 pub use crate::orders::key_repo::{

@@ -2,9 +2,14 @@
 //! acts on it. What was asked is what is paid, and a sending repeats the first one's serial
 //! number, trade time and channel, whoever can write to the table.
 
+use crate::cases::{CaseKind, OrderCase, detail};
+use crate::orders::repo::StoredAttempt;
+use crate::orders::unsealed_repo::UnsealedOrders;
 use crate::orders::{Order, OrderRef};
-use anyhow::Context;
+use anyhow::{Context, ensure};
+use sluice_contract::keys::SigningKeys;
 use sluice_contract::money::column_units;
+use sluice_contract::order::OrderState;
 use sluice_contract::provenance::{
     OrderSealKey, OrderSealKeys, SealError, SealedRequest, SealedSending,
 };
@@ -57,8 +62,31 @@ pub enum SealBreach {
     Sending(SealError),
     #[error("a trade time before the first claim")]
     SentBeforeClaim,
+    #[error("its attempts are not those that its seal counts")]
+    Attempts,
+    #[error("sent before its money was reserved")]
+    SentBeforeBooked,
     #[error("the amount does not fit its column")]
     Amount,
+}
+
+impl SealBreach {
+    /// Kind of the case that it opens: a seal by a key that nobody configured accuses no
+    /// one yet.
+    pub fn case_kind(self) -> CaseKind {
+        match self {
+            SealBreach::Request(SealError::UnknownKey)
+            | SealBreach::Sending(SealError::UnknownKey) => CaseKind::UnknownKey,
+            SealBreach::RequestMissing
+            | SealBreach::Request(SealError::Malformed | SealError::Mismatch)
+            | SealBreach::SendingMissing
+            | SealBreach::Sending(SealError::Malformed | SealError::Mismatch)
+            | SealBreach::SentBeforeClaim
+            | SealBreach::Attempts
+            | SealBreach::SentBeforeBooked
+            | SealBreach::Amount => CaseKind::Altered,
+        }
+    }
 }
 
 /// An order with a seal that does not hold: nothing is done with it.
@@ -68,29 +96,84 @@ pub struct AlteredOrder {
     pub breach: SealBreach,
 }
 
+impl AlteredOrder {
+    /// Makes the order's case, and logs it.
+    pub fn to_case(&self) -> OrderCase {
+        let AlteredOrder { at, breach } = self;
+        tracing::error!(order = %at.order_id, account = %at.account_id, "altered: {breach}");
+        OrderCase {
+            account_id: at.account_id.clone(),
+            order_id: at.order_id.clone(),
+            kind: breach.case_kind(),
+            detail: detail(&breach.to_string()),
+        }
+    }
+}
+
 /// Checker of seals, with the key that signs what is written.
 #[derive(Debug, Clone)]
 pub struct OrderSeals {
-    provenance: Secret,
-    keys: OrderSealKeys,
+    /// Sign and verify what is not an order.
+    keys: SigningKeys,
+    order_keys: OrderSealKeys,
     /// Orders that were made before this, in ms since 1970 UTC, may have no seals: 0 for
     /// none.
     unsealed_until_ms: i64,
 }
 
 impl OrderSeals {
-    /// Makes a checker of seals made with the present provenance key or the `other`.
-    pub fn new(current: &Secret, other: Option<&Secret>, unsealed_until_ms: i64) -> Self {
+    /// Makes a checker of seals made with one of the provenance keys, or with one of the
+    /// `retired` ones: those vouch for orders of their time and for nothing else.
+    pub fn new(keys: &SigningKeys, retired: &[Secret], unsealed_until_ms: i64) -> Self {
         OrderSeals {
-            provenance: current.clone(),
-            keys: OrderSealKeys::new(current, other),
+            order_keys: OrderSealKeys::new(keys.all().chain(retired)),
+            keys: keys.clone(),
             unsealed_until_ms,
         }
     }
 
+    /// The provenance keys: two while one replaces the other.
+    pub fn keys(&self) -> &SigningKeys {
+        &self.keys
+    }
+
     /// The key that units of work are signed with.
     pub fn provenance(&self) -> &Secret {
-        &self.provenance
+        self.keys.current()
+    }
+
+    /// The keys that seals may be made with.
+    pub(crate) fn seal_keys(&self) -> &OrderSealKeys {
+        &self.order_keys
+    }
+
+    /// Tells whether the order, or what was booked for it, is from before there were seals.
+    pub(crate) fn may_lack(&self, order_id: &str) -> bool {
+        made_ms(order_id).is_some_and(|ms| ms < self.unsealed_until_ms)
+    }
+
+    /// Insists that most orders in flight have seals, as this core demands them: each without
+    /// one would be a case, and stop its account. Fewer are somebody's doing, and are cases.
+    ///
+    /// # Errors
+    /// The half of those that were looked at or more have none, and no time is set until
+    /// when they may lack them.
+    pub fn insist_on_sealed(&self, found: &UnsealedOrders) -> anyhow::Result<()> {
+        let UnsealedOrders {
+            looked_at,
+            unsealed,
+            example,
+        } = found;
+        let is_roll_out = *unsealed > 0 && unsealed * 2 >= *looked_at;
+        ensure!(
+            self.unsealed_until_ms > 0 || !is_roll_out,
+            "{unsealed} of {looked_at} orders in flight that were looked at have no seal, {} among them: each would be a case \
+             and stop its account. If this build's roll-out brings the seals, set accept.unsealed_until to the roll-out's \
+             end, such as \"2026-12-01T12:00:00Z\", in every core's settings; else somebody took them away: see \
+             docs/RUNBOOK.md, \"Altered order\", before anything is sent",
+            example.as_deref().unwrap_or("-")
+        );
+        Ok(())
     }
 
     /// Takes out the rows that the core did not write like that.
@@ -112,11 +195,16 @@ impl OrderSeals {
     /// # Errors
     /// What does not hold: nothing may be done with the order.
     pub fn check(&self, order: &Order) -> Result<(), SealBreach> {
-        let may_lack = made_ms(&order.order_id).is_some_and(|ms| ms < self.unsealed_until_ms);
+        // Also of one that may lack seals: nobody sends what isn't booked.
+        if order.state == OrderState::Booking && (order.attempts > 0 || order.trade_time.is_some())
+        {
+            return Err(SealBreach::SentBeforeBooked);
+        }
+        let may_lack = self.may_lack(&order.order_id);
         match &order.request_mac {
             Some(seal) => {
                 let request = order.sealed_request().ok_or(SealBreach::Amount)?;
-                let checked = self.keys.check_request(seal, &request);
+                let checked = self.order_keys.check_request(seal, &request);
                 checked.map_err(SealBreach::Request)?;
             }
             None if may_lack => {}
@@ -132,7 +220,7 @@ impl OrderSeals {
     fn check_sending(&self, order: &Order) -> Result<(), SealBreach> {
         match &order.send_mac {
             Some(seal) => self
-                .keys
+                .order_keys
                 .check_sending(seal, &order.sealed_sending())
                 .map_err(SealBreach::Sending),
             None if order.attempts > 0 => Err(SealBreach::SendingMissing),
@@ -140,6 +228,32 @@ impl OrderSeals {
             None => Ok(()),
         }
     }
+}
+
+/// Compares the attempts of an order with its sealed row, before it is sent again: all that
+/// the seal counts are there and no more, and only the last may still pay, at the order's
+/// channel. `attempts` are in order of their numbers.
+///
+/// # Errors
+/// They are others: somebody changed them, or has put an earlier row of the order back.
+pub fn check_attempts(order: &Order, attempts: &[StoredAttempt]) -> Result<(), SealBreach> {
+    let its: Vec<&StoredAttempt> = attempts
+        .iter()
+        .filter(|a| a.order_id == order.order_id)
+        .collect();
+    let are_counted = its
+        .iter()
+        .map(|a| a.number)
+        .eq(1..=i64::from(order.attempts));
+    let may_pay = |a: &&&StoredAttempt| a.is_live;
+    let is_its_last = |a: &StoredAttempt| {
+        a.number == i64::from(order.attempts)
+            && Some(a.channel.as_str()) == order.channel.as_deref()
+    };
+    if are_counted && its.iter().filter(may_pay).all(|a| is_its_last(a)) {
+        return Ok(());
+    }
+    Err(SealBreach::Attempts)
 }
 
 impl Order {

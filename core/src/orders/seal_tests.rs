@@ -32,7 +32,7 @@ fn claimed() -> Order {
 
 #[test]
 fn a_row_that_was_changed_is_noticed_and_one_that_was_not_passes() {
-    let seals = OrderSeals::new(&key(), None, 0);
+    let seals = OrderSeals::new(&key().into(), &[], 0);
     let wrong = |breach| Err(breach);
     type Change = (fn(&mut Order), Result<(), SealBreach>);
     let request = wrong(SealBreach::Request(SealError::Mismatch));
@@ -68,7 +68,7 @@ fn a_row_that_was_changed_is_noticed_and_one_that_was_not_passes() {
 
 #[test]
 fn seals_of_another_order_do_not_fit() {
-    let seals = OrderSeals::new(&key(), None, 0);
+    let seals = OrderSeals::new(&key().into(), &[], 0);
     let (one, mut other) = (accepted(), accepted());
     other.request_mac = one.request_mac;
     assert!(seals.check(&other).is_err());
@@ -78,8 +78,8 @@ fn seals_of_another_order_do_not_fit() {
 fn what_was_made_before_a_roll_out_ended_may_lack_seals_and_nothing_else() {
     let now = i64::from_str_radix(&accepted().order_id[..12], 16).unwrap();
     let (open, shut) = (
-        OrderSeals::new(&key(), None, now + 60_000),
-        OrderSeals::new(&key(), None, now - 60_000),
+        OrderSeals::new(&key().into(), &[], now + 60_000),
+        OrderSeals::new(&key().into(), &[], now - 60_000),
     );
     let mut old = claimed();
     (old.request_mac, old.send_mac) = (None, None);
@@ -92,4 +92,93 @@ fn what_was_made_before_a_roll_out_ended_may_lack_seals_and_nothing_else() {
     let mut bent = claimed();
     bent.to_account = "thief".into();
     assert!(open.check(&bent).is_err());
+}
+
+#[test]
+fn a_roll_out_of_seals_that_was_not_announced_stops_the_start_and_a_few_lost_seals_do_not() {
+    let found = |looked_at, unsealed| UnsealedOrders {
+        looked_at,
+        unsealed,
+        example: (unsealed > 0).then(|| "0190".to_owned()),
+    };
+    let unannounced = OrderSeals::new(&key().into(), &[], 0);
+    for (looked_at, unsealed, starts) in [
+        (0, 0, true),
+        (3_000, 0, true),
+        (3_000, 1, true),
+        (9, 4, true),
+        (9, 5, false),
+        (3_000, 3_000, false),
+    ] {
+        let found = found(looked_at, unsealed);
+        let insisted = unannounced.insist_on_sealed(&found);
+        assert_eq!(insisted.is_ok(), starts, "{found:?}: {insisted:?}");
+    }
+    let refused = unannounced.insist_on_sealed(&found(3_000, 2_999));
+    let text = refused.unwrap_err().to_string();
+    for named in ["2999 of 3000", "0190", "accept.unsealed_until"] {
+        assert!(text.contains(named), "{text}");
+    }
+    let announced = OrderSeals::new(&key().into(), &[], i64::MAX);
+    assert!(announced.insist_on_sealed(&found(9, 9)).is_ok());
+}
+
+#[test]
+fn a_retired_key_vouches_for_its_orders_and_an_unknown_one_accuses_nobody() {
+    let (new, newer) = (Secret::new("a newer key"), Secret::new("the newest key"));
+    let keys = SigningKeys::new(newer, Some(new));
+    let seals = OrderSeals::new(&keys, &[key()], 0);
+    assert_eq!(seals.check(&claimed()), Ok(()));
+    let mut bent = claimed();
+    bent.to_account = "thief".into();
+    let breach = seals.check(&bent).unwrap_err();
+    assert_eq!(breach.case_kind(), CaseKind::Altered);
+    let forgotten = OrderSeals::new(&keys, &[], 0)
+        .check(&claimed())
+        .unwrap_err();
+    assert_eq!(forgotten, SealBreach::Request(SealError::UnknownKey));
+    assert_eq!(forgotten.case_kind(), CaseKind::UnknownKey);
+}
+
+#[test]
+fn nothing_was_sent_before_its_money_was_reserved() {
+    let seals = OrderSeals::new(&key().into(), &[], 0);
+    let mut waiting = accepted();
+    waiting.state = OrderState::Booking;
+    assert_eq!(seals.check(&waiting), Ok(()));
+    // Seals of its own later life are no excuse.
+    let mut sent = claimed();
+    sent.state = OrderState::Booking;
+    assert_eq!(seals.check(&sent), Err(SealBreach::SentBeforeBooked));
+}
+
+#[test]
+fn attempts_are_those_that_the_seal_counts() {
+    let attempt = |order: &Order, number, channel: &str, is_live| StoredAttempt {
+        order_id: order.order_id.clone(),
+        number,
+        channel: channel.into(),
+        is_live,
+    };
+    let out = claimed();
+    let check = |rows: &[(i64, &str, bool)]| {
+        let row = |(n, channel, live): &(i64, &str, bool)| attempt(&out, *n, channel, *live);
+        check_attempts(&out, &rows.iter().map(row).collect::<Vec<_>>())
+    };
+    assert_eq!(check(&[(1, "psp", true)]), Ok(()));
+    assert_eq!(check(&[(1, "psp", false)]), Ok(()));
+    for wrong in [
+        &[][..],
+        &[(9, "psp", true)],
+        &[(1, "other", true)],
+        &[(1, "psp", false), (2, "psp", false)],
+    ] {
+        assert_eq!(check(wrong), Err(SealBreach::Attempts), "{wrong:?}");
+    }
+    let mut between = claimed();
+    between.channel = None;
+    let ended = [attempt(&between, 1, "psp", false)];
+    assert_eq!(check_attempts(&between, &ended), Ok(()));
+    let alive = [attempt(&between, 1, "psp", true)];
+    assert_eq!(check_attempts(&between, &alive), Err(SealBreach::Attempts));
 }

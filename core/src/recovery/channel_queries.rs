@@ -6,6 +6,7 @@ use crate::channels::{ChannelClient, INTERNAL_CHANNEL};
 use crate::config::RecoveryConfig;
 use crate::orders::Order;
 use crate::outcome::SlowQueries;
+use crate::recovery::due_cursor::DueCursor;
 use crate::recovery::{MAX_SILENCE, OrderRecovery, repo};
 use sluice_contract::clock::now_us;
 use sluice_contract::order::OrderState;
@@ -109,6 +110,7 @@ impl OrderRecovery {
     async fn serve(self: Arc<Self>, queries: Arc<ChannelQueries>) -> anyhow::Result<()> {
         let stop = self.parts.stop_token();
         let mut pause = POLL_INTERVAL;
+        let mut cursor = DueCursor::default();
         let part = format!("recovery-{}", queries.channel);
         let beat = self.parts.heartbeat(&part, MAX_SILENCE);
         // Stopped between two leases, never within one: what is leased is asked for.
@@ -123,7 +125,7 @@ impl OrderRecovery {
             if free == 0 {
                 continue;
             }
-            let orders = match self.lease(&queries, free).await {
+            let orders = match self.lease(&queries, &mut cursor, free).await {
                 Ok(orders) => orders,
                 Err(error) => {
                     tracing::warn!(
@@ -133,7 +135,8 @@ impl OrderRecovery {
                     continue;
                 }
             };
-            if orders.len() == free {
+            let is_more = cursor.after().is_some() && !orders.is_empty();
+            if orders.len() == free || is_more {
                 pause = BUSY_POLL_INTERVAL;
             }
             for order in orders {

@@ -12,6 +12,8 @@ use crate::batch::{self, BatchFailure, BatchTransaction, LockWait, RetryPolicy, 
 use crate::orders::history::{OrderTransition, QUERY_EVENT};
 use crate::orders::{self, AlteredOrder, Order, OrderRef};
 use crate::recovery::channel_queries::ChannelQueries;
+use crate::recovery::due_cursor::DueCursor;
+use crate::recovery::repo::DuePage;
 use crate::recovery::{OrderRecovery, repo};
 use crate::transaction::Transaction;
 use crate::unit_of_work::UnitOfWork;
@@ -23,14 +25,16 @@ use sluice_contract::order::OrderState;
 const MAX_COUNTED_QUERIES: i64 = 30_000;
 
 impl OrderRecovery {
-    /// Takes at most `max_orders` due orders of the channel, for one query each.
-    /// An order that spoils the page is found and quarantined.
+    /// Takes at most `max_orders` due orders of the channel, for one query each, from where
+    /// the cursor is, which passes them. An order that spoils the page is found and
+    /// quarantined.
     pub(super) async fn lease(
         &self,
         queries: &ChannelQueries,
+        cursor: &mut DueCursor,
         max_orders: usize,
     ) -> anyhow::Result<Vec<Order>> {
-        let due = self.due(queries, max_orders).await?;
+        let due = self.due(queries, cursor, max_orders).await?;
         if due.is_empty() {
             return Ok(Vec::new());
         }
@@ -57,18 +61,20 @@ impl OrderRecovery {
     async fn due(
         &self,
         queries: &ChannelQueries,
+        cursor: &mut DueCursor,
         max_orders: usize,
     ) -> anyhow::Result<Vec<OrderRef>> {
         let mut conn = self.pool.get_conn().await?;
-        repo::due_of(
-            &mut conn,
-            &queries.channel,
-            queries.urgency.states(),
-            now_us(),
-            &self.quarantine.ids(),
+        let page = DuePage {
+            now_us: now_us(),
+            cursor,
+            quarantined: &self.quarantine.ids(),
             max_orders,
-        )
-        .await
+        };
+        let states = queries.urgency.states();
+        let due = repo::due_of(&mut conn, &queries.channel, states, page).await?;
+        cursor.pass(&due, max_orders);
+        Ok(due.into_iter().map(|due| due.at).collect())
     }
 }
 
@@ -105,8 +111,11 @@ impl BatchTransaction for LeaseTransaction<'_> {
             order.queries = (order.queries + 1).min(MAX_COUNTED_QUERIES);
             order.version += 1;
             order.updated_us = now;
-            // None: claimed by a version that did not write them. Both count from now.
-            order.send_by_us.get_or_insert(now);
+            // Claimed by a version that did not write them, and may be about to send for all
+            // that is known: both count from now.
+            if order.last_send_by_us().is_none() {
+                order.set_send_by(now);
+            }
             order.last_pending_us.get_or_insert(now);
             order.due_us = Some(now + self.recovery.wait_us(self.queries, order));
         }

@@ -8,6 +8,7 @@
 mod ask;
 mod channel_queries;
 mod count;
+mod due_cursor;
 mod lease;
 mod repo;
 pub mod stages;

@@ -3,6 +3,7 @@
 //! read in full only once they are locked.
 
 use crate::orders::OrderRef;
+use crate::recovery::due_cursor::{DueCursor, DueOrder};
 use mysql_async::prelude::Queryable;
 use sluice_contract::order::OrderState;
 use sluice_contract::sql::{in_list, pair_list};
@@ -23,60 +24,52 @@ pub async fn channels(conn: &mut impl Queryable) -> anyhow::Result<Vec<String>> 
         .await?)
 }
 
-/// Orders of one channel in these states that are due, those due first ahead.
-/// `quarantined` are left out.
-pub async fn due_of(
+/// A page of due orders that is asked for.
+pub(super) struct DuePage<'a> {
+    /// Now, µs since 1970 UTC.
+    pub now_us: i64,
+    pub cursor: &'a DueCursor,
+    /// Orders that are left out.
+    pub quarantined: &'a [String],
+    pub max_orders: usize,
+}
+
+/// Orders of one channel in these states that are due, behind the cursor, those due first
+/// ahead.
+pub(super) async fn due_of(
     conn: &mut impl Queryable,
     channel: &str,
     states: &[OrderState],
-    now_us: i64,
-    quarantined: &[String],
-    most: usize,
-) -> anyhow::Result<Vec<OrderRef>> {
-    let channel = in_list([channel].into_iter());
-    let scope = format!("FORCE INDEX (by_channel) WHERE channel IN {channel} AND");
-    due_in(conn, &scope, states, now_us, quarantined, most).await
+    page: DuePage<'_>,
+) -> anyhow::Result<Vec<DueOrder>> {
+    due_in(conn, DueIndex::ByChannel(channel), states, page).await
 }
 
-/// Ended orders whose upstream has to be told again.
-pub async fn due_ack_overdue(
+/// Ended orders whose upstream has to be told again, behind the cursor.
+pub(super) async fn due_ack_overdue(
     conn: &mut impl Queryable,
-    now_us: i64,
-    quarantined: &[String],
-    most: usize,
-) -> anyhow::Result<Vec<OrderRef>> {
-    due_in(
-        conn,
-        "FORCE INDEX (by_state) WHERE",
-        &END_STATES,
-        now_us,
-        quarantined,
-        most,
-    )
-    .await
+    page: DuePage<'_>,
+) -> anyhow::Result<Vec<DueOrder>> {
+    due_in(conn, DueIndex::ByState, &END_STATES, page).await
 }
 
 async fn due_in(
     conn: &mut impl Queryable,
-    scope: &str,
+    index: DueIndex<'_>,
     states: &[OrderState],
-    now_us: i64,
-    quarantined: &[String],
-    most: usize,
-) -> anyhow::Result<Vec<OrderRef>> {
-    let without = match quarantined {
-        [] => String::new(),
-        ids => format!(
-            "AND order_id NOT IN {}",
-            in_list(ids.iter().map(String::as_str))
-        ),
-    };
+    page: DuePage<'_>,
+) -> anyhow::Result<Vec<DueOrder>> {
+    let DuePage {
+        now_us, max_orders, ..
+    } = page;
+    let (scope, address) = index.sql();
+    let (without, behind) = (page.without(), page.behind(index));
     // One range of the index per state, each with its own bound: over several states
     // at once the server would read all that are due to sort them.
     let of_state = |state: &OrderState, due: String| {
         format!(
-            "(SELECT due_us,account_id,order_id FROM orders {scope} state='{}' AND due_us {due} {without} \
-             ORDER BY due_us LIMIT {most})",
+            "(SELECT due_us,account_id,order_id FROM orders {scope} state='{}' AND due_us {due} {behind} {without} \
+             ORDER BY due_us,{address} LIMIT {max_orders})",
             state.as_str()
         )
     };
@@ -87,12 +80,67 @@ async fn due_in(
     if states.contains(&OrderState::Manual) {
         all.push(of_state(&OrderState::Manual, format!("= {NEVER_DUE_US}")));
     }
-    let sql = format!("{} ORDER BY due_us LIMIT {most}", all.join(" UNION ALL "));
+    let sql = format!(
+        "{} ORDER BY due_us,{address} LIMIT {max_orders}",
+        all.join(" UNION ALL ")
+    );
     let rows: Vec<(i64, String, String)> = conn.query(sql).await?;
     Ok(rows
         .into_iter()
-        .map(|(_, account, order)| OrderRef::new(&account, &order))
+        .map(|(due_us, account, order)| DueOrder {
+            due_us,
+            at: OrderRef::new(&account, &order),
+        })
         .collect())
+}
+
+impl DuePage<'_> {
+    fn without(&self) -> String {
+        match self.quarantined {
+            [] => String::new(),
+            ids => format!(
+                "AND order_id NOT IN {}",
+                in_list(ids.iter().map(String::as_str))
+            ),
+        }
+    }
+
+    /// Condition that leads behind the cursor.
+    fn behind(&self, index: DueIndex<'_>) -> String {
+        let Some(DueOrder { due_us, at }) = self.cursor.after() else {
+            return String::new();
+        };
+        let (_, address) = index.sql();
+        let last = match index {
+            DueIndex::ByChannel(_) => {
+                in_list([at.account_id.as_str(), at.order_id.as_str()].into_iter())
+            }
+            DueIndex::ByState => in_list([at.order_id.as_str()].into_iter()),
+        };
+        format!("AND due_us >= {due_us} AND (due_us > {due_us} OR ({address}) > {last})")
+    }
+}
+
+/// Index that due orders are read from.
+#[derive(Clone, Copy)]
+enum DueIndex<'a> {
+    ByChannel(&'a str),
+    ByState,
+}
+
+impl DueIndex<'_> {
+    /// The condition up to the state, and the columns behind the due time, which the index
+    /// has in this order: nothing is sorted.
+    fn sql(self) -> (String, &'static str) {
+        match self {
+            DueIndex::ByChannel(channel) => {
+                let channel = in_list([channel].into_iter());
+                let scope = format!("FORCE INDEX (by_channel) WHERE channel IN {channel} AND");
+                (scope, "account_id,order_id")
+            }
+            DueIndex::ByState => ("FORCE INDEX (by_state) WHERE".to_owned(), "order_id"),
+        }
+    }
 }
 
 /// One page of the orders that wait to be sent, after a cursor of due time and id.

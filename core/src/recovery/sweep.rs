@@ -9,6 +9,8 @@ use crate::metrics::METRICS;
 use crate::orders::state::OrderInput;
 use crate::orders::{self, OrderRef};
 use crate::outcome::{OrderOutcome, OutcomeResult};
+use crate::recovery::due_cursor::{DueCursor, DueOrder};
+use crate::recovery::repo::DuePage;
 use crate::recovery::stages::RecoveryStage;
 use crate::recovery::{MAX_SILENCE, OrderRecovery, repo};
 use futures_util::future::join_all;
@@ -30,6 +32,7 @@ type SweepCursor = (i64, String);
 impl OrderRecovery {
     pub(super) async fn sweep(self: Arc<Self>) {
         let mut cursors: [SweepCursor; 2] = Default::default();
+        let mut ends = DueCursor::default();
         let beat = self.parts.heartbeat("recovery-sweep", MAX_SILENCE);
         loop {
             beat.turn();
@@ -39,7 +42,7 @@ impl OrderRecovery {
                     tracing::warn!("can't look through waiting orders: {error:#}");
                 }
             }
-            if let Err(error) = self.renotify_due().await {
+            if let Err(error) = self.renotify_due(&mut ends).await {
                 tracing::warn!("can't look for ends that nobody acknowledged: {error:#}");
             }
         }
@@ -101,22 +104,21 @@ impl OrderRecovery {
         Ok(())
     }
 
-    async fn renotify_due(&self) -> anyhow::Result<()> {
-        let due = {
-            let mut conn = self.pool.get_conn().await?;
-            repo::due_ack_overdue(
-                &mut conn,
-                now_us(),
-                &self.quarantine.ids(),
-                MAX_RENOTIFIED_PER_SWEEP,
-            )
-            .await?
-        };
-        let told = join_all(due.into_iter().map(|at| {
+    /// Tells one page of ends again. What can't be told is passed, and quarantined if
+    /// somebody altered it: it has its case.
+    async fn renotify_due(&self, cursor: &mut DueCursor) -> anyhow::Result<()> {
+        let due = self.ends_due(cursor).await?;
+        cursor.pass(&due, MAX_RENOTIFIED_PER_SWEEP);
+        let told = join_all(due.iter().map(|DueOrder { at, .. }| {
             self.outcomes
-                .record(OrderOutcome::new(at, OrderInput::AckOverdue))
+                .record(OrderOutcome::new(at.clone(), OrderInput::AckOverdue))
         }))
         .await;
+        for (DueOrder { at, .. }, told) in due.iter().zip(&told) {
+            if *told == Ok(OutcomeResult::Contradiction) {
+                self.quarantine.hold(at);
+            }
+        }
         let told = told
             .into_iter()
             .filter(|t| *t == Ok(OutcomeResult::Moved))
@@ -127,5 +129,16 @@ impl OrderRecovery {
             .with_label_values(&[RecoveryStage::Upstream.as_str(), "notified"])
             .inc_by(told as u64);
         Ok(())
+    }
+
+    async fn ends_due(&self, cursor: &DueCursor) -> anyhow::Result<Vec<DueOrder>> {
+        let mut conn = self.pool.get_conn().await?;
+        let page = DuePage {
+            now_us: now_us(),
+            cursor,
+            quarantined: &self.quarantine.ids(),
+            max_orders: MAX_RENOTIFIED_PER_SWEEP,
+        };
+        repo::due_ack_overdue(&mut conn, page).await
     }
 }

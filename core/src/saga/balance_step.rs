@@ -1,12 +1,15 @@
 //! Step 2, at the balance service: the money moves, once, and a step row says so.
 
-use crate::balance::{self, BookingAmount, BookingError, LockedBooks};
+use crate::balance::{self, BookingAmount, LockedBooks};
 use crate::batch::LockWait;
+use crate::cases::{OrderCase, detail};
 use crate::intents::{BookingIntent, BookingResult, BookingResultRow};
+use crate::ledger::{Posting, repo as ledger};
 use crate::metrics::METRICS;
 use crate::saga::BookingSaga;
+use crate::saga::earlier_booking::{BookingNeed, EarlierBooking, ResultBreach, asks_ledger, need};
 use crate::transaction::Transaction;
-use crate::unit_of_work::UnitOfWork;
+use crate::unit_of_work::{UnitOfWork, open_case};
 use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -18,6 +21,19 @@ struct BalanceStepChanges {
     done: Vec<Option<BookingResult>>,
     fresh: Vec<BookingResultRow>,
     replaced: Vec<BookingResultRow>,
+    /// Of bookings whose results somebody else was at.
+    cases: Vec<OrderCase>,
+}
+
+/// Account and posting id.
+type PostingKey = (String, String);
+
+/// Results and entries of the batch's bookings, before any is made.
+#[derive(Default)]
+struct EarlierBookings {
+    results: BTreeMap<PostingKey, EarlierBooking>,
+    /// Postings that the ledger has, among those that it was asked about.
+    in_ledger: BTreeSet<PostingKey>,
 }
 
 impl BookingSaga {
@@ -45,12 +61,15 @@ impl BookingSaga {
         let captures =
             balance::repo::lock_captures(transaction.conn(), &self.schemas, &payments, wait)
                 .await?;
-        let steps = crate::intents::repo::lock_steps(transaction.conn(), &all).await?;
+        let earlier = self.earlier(&mut transaction, &all).await?;
 
         let mut books = LockedBooks::new(locked, captures);
-        let outcome = decide(intents, steps, &mut books);
+        let may_lack = |order_id: &str| self.seals.may_lack(order_id);
+        let mut outcome = decide(intents, earlier, may_lack, &mut books);
+        let cases = std::mem::take(&mut outcome.cases);
         if outcome.fresh.is_empty() && outcome.replaced.is_empty() {
             transaction.roll_back().await?;
+            self.open_cases(cases).await;
             return Ok(outcome.done);
         }
         let (balances, captures) = books.touched();
@@ -63,9 +82,67 @@ impl BookingSaga {
             ..UnitOfWork::default()
         };
         unit_of_work
-            .commit(transaction, &self.schemas, &self.key, now_us())
+            .commit(transaction, &self.schemas, self.key(), now_us())
             .await?;
+        self.open_cases(cases).await;
         Ok(outcome.done)
+    }
+
+    /// Reads what is known of the intents' bookings, locked; the ledger is asked while the
+    /// balances are locked, so that nobody books the same meanwhile.
+    async fn earlier(
+        &self,
+        transaction: &mut Transaction<'_>,
+        intents: &[&BookingIntent],
+    ) -> anyhow::Result<EarlierBookings> {
+        let stored = crate::intents::repo::lock_steps(transaction.conn(), intents).await?;
+        let mut earlier = EarlierBookings::default();
+        for step in stored {
+            let read = EarlierBooking::read(&step, self.seals.seal_keys())?;
+            let key = (step.account_id, step.posting_id);
+            earlier.results.insert(key, read);
+        }
+        let doubtful: Vec<&Posting> = intents
+            .iter()
+            .filter(|i| asks_ledger(earlier.results.get(&key_of(i)), i))
+            .map(|i| &i.posting)
+            .collect();
+        if !doubtful.is_empty() {
+            let mut conn = self.ledger.get_conn().await?;
+            let there = ledger::booked(&mut conn, &self.schemas, &doubtful).await?;
+            let keys = there.into_iter().map(|l| (l.account_id, l.posting_id));
+            earlier.in_ledger = keys.collect();
+        }
+        Ok(earlier)
+    }
+
+    /// Opens the cases; what can't be written now is found again by the next drive.
+    async fn open_cases(&self, cases: Vec<OrderCase>) {
+        for case in cases {
+            let what = case.detail.clone();
+            let opened = open_case(&self.orders, &self.schemas, self.key(), case).await;
+            if let Err(error) = opened {
+                tracing::error!("a case can't be opened now ({what}): {error:#}");
+            }
+        }
+    }
+}
+
+fn key_of(intent: &BookingIntent) -> PostingKey {
+    let (account, posting) = intent.id();
+    (account.to_owned(), posting.to_owned())
+}
+
+/// Makes the case of an intent whose earlier result somebody else was at.
+fn altered_case(intent: &BookingIntent, breach: ResultBreach) -> OrderCase {
+    let (account, posting) = intent.id();
+    METRICS.saga.failures.with_label_values(&["balance"]).inc();
+    tracing::error!(account, posting, order = %intent.order_id, "not booked: {breach}");
+    OrderCase {
+        account_id: account.to_owned(),
+        order_id: intent.order_id.clone(),
+        kind: breach.case_kind(),
+        detail: detail(&format!("{posting}: {breach}")),
     }
 }
 
@@ -88,25 +165,32 @@ impl BookingIntent {
 
 fn decide(
     intents: &[BookingIntent],
-    steps: Vec<BookingResultRow>,
+    earlier: EarlierBookings,
+    may_lack: impl Fn(&str) -> bool,
     books: &mut LockedBooks,
 ) -> BalanceStepChanges {
-    let mut known: BTreeMap<(String, String), (BookingResultRow, bool)> = steps
-        .into_iter()
-        .map(|s| ((s.account_id.clone(), s.posting_id.clone()), (s, true)))
-        .collect();
+    let EarlierBookings {
+        results: mut known,
+        in_ledger,
+    } = earlier;
     let mut out = BalanceStepChanges::default();
     let mut stuck: HashSet<&str> = HashSet::new();
     for intent in intents {
-        let p = &intent.posting;
-        let key = (p.account_id.clone(), p.posting_id.clone());
-        let (before, stored) = known
-            .get(&key)
-            .map_or((None, false), |(step, stored)| (Some(step), *stored));
-        if let Some(done) = before.and_then(|step| answer(step, intent)) {
-            out.done.push(Some(done));
-            continue;
-        }
+        let (p, key) = (&intent.posting, key_of(intent));
+        let may_lack = may_lack(&intent.order_id);
+        let replaces = match need(known.get(&key), intent, in_ledger.contains(&key), may_lack) {
+            BookingNeed::Answer(done) => {
+                out.done.push(Some(done));
+                continue;
+            }
+            BookingNeed::Nothing(breach) => {
+                out.cases.push(altered_case(intent, breach));
+                stuck.insert(&intent.order_id);
+                out.done.push(None);
+                continue;
+            }
+            BookingNeed::Book { replaces } => replaces,
+        };
         if stuck.contains(intent.order_id.as_str()) {
             out.done.push(None);
             continue;
@@ -130,28 +214,16 @@ fn decide(
             order_id: intent.order_id.clone(),
             done,
         };
-        if stored {
+        if replaces {
             &mut out.replaced
         } else {
             &mut out.fresh
         }
         .push(step.clone());
-        known.insert(key, (step, stored));
+        known.insert(key, EarlierBooking::Sealed(step));
         out.done.push(Some(done));
     }
     out
-}
-
-/// Answers from an earlier booking of the same posting; `None`: this one is made.
-fn answer(step: &BookingResultRow, intent: &BookingIntent) -> Option<BookingResult> {
-    match step.done {
-        done if step.order_id == intent.order_id => Some(done),
-        // The same payment under another key: it is booked once, for the other.
-        BookingResult::Booked => Some(BookingResult::Refused(BookingError::AlreadyBooked)),
-        // A refusal stands for the request that got it. A later one (ids are ordered
-        // by time) asks anew; a driver that comes after it has nothing to book.
-        refused @ BookingResult::Refused(_) => (step.order_id > intent.order_id).then_some(refused),
-    }
 }
 
 #[cfg(test)]

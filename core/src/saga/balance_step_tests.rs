@@ -1,4 +1,5 @@
 use super::*;
+use crate::balance::BookingError;
 use crate::ledger::Posting;
 use rust_decimal::Decimal;
 use sluice_contract::order::OrderKind;
@@ -20,6 +21,8 @@ fn deposit(order: &str, amount: i64) -> BookingIntent {
         client: "c".into(),
         key: "k".into(),
         created_us: 1,
+        correlation_id: None,
+        traceparent: None,
     }
 }
 
@@ -32,12 +35,24 @@ fn step(order: &str, done: BookingResult) -> BookingResultRow {
     }
 }
 
+fn biz_key() -> PostingKey {
+    ("A".into(), "dep-local/biz".into())
+}
+
+fn sealed(before: Option<BookingResultRow>) -> EarlierBookings {
+    let results = before.map(|step| (biz_key(), EarlierBooking::Sealed(step)));
+    EarlierBookings {
+        results: results.into_iter().collect(),
+        ..EarlierBookings::default()
+    }
+}
+
 fn one(
     intent: BookingIntent,
     before: Option<BookingResultRow>,
 ) -> (Option<BookingResult>, usize, usize, usize) {
     let mut books = LockedBooks::default();
-    let out = decide(&[intent], before.into_iter().collect(), &mut books);
+    let out = decide(&[intent], sealed(before), |_| false, &mut books);
     (
         out.done[0],
         out.fresh.len(),
@@ -89,9 +104,49 @@ fn what_must_not_be_refused_waits_and_holds_back_what_comes_after_it() {
     let mut books = LockedBooks::default();
     let out = decide(
         &[intent(Finalize, "o-end"), intent(Return, "o-return")],
-        vec![],
+        EarlierBookings::default(),
+        |_| false,
         &mut books,
     );
     assert_eq!(out.done, [None, None]);
     assert!(out.fresh.is_empty() && books.touched().0.is_empty());
+}
+
+#[test]
+fn a_result_that_somebody_else_wrote_books_nothing() {
+    use crate::balance::BookingError::{AlreadyBooked, Overflow};
+    use sluice_contract::provenance::SealError::Mismatch;
+    let (booked, refused) = (BookingResult::Booked, BookingResult::Refused(Overflow));
+    let unsealed = |step| Some(EarlierBooking::Unsealed(step));
+    let stored = |step| Some(EarlierBooking::Sealed(step));
+    let forged = || Some(EarlierBooking::Forged(Mismatch));
+    let again = Some(BookingResult::Refused(AlreadyBooked));
+    // Result, whether the ledger has it, whether it may lack a seal: answer, bookings, cases.
+    for (n, (earlier, in_ledger, may_lack, answer, booked, cases)) in [
+        (None, false, false, Some(booked), 1, 0),
+        (None, true, false, None, 0, 1),
+        (forged(), false, true, None, 0, 1),
+        (unsealed(step("2", booked)), false, false, None, 0, 1),
+        (unsealed(step("2", booked)), true, false, None, 0, 1),
+        (unsealed(step("2", booked)), false, true, Some(booked), 0, 0),
+        (unsealed(step("", booked)), true, false, again, 0, 0),
+        (unsealed(step("", booked)), false, false, None, 0, 1),
+        (unsealed(step("1", refused)), false, false, None, 0, 1),
+        (unsealed(step("1", refused)), true, true, None, 0, 1),
+        (stored(step("1", refused)), true, false, None, 0, 1),
+        (stored(step("2", booked)), true, false, Some(booked), 0, 0),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut books = LockedBooks::default();
+        let key = biz_key();
+        let earlier = EarlierBookings {
+            results: earlier.map(|e| (key.clone(), e)).into_iter().collect(),
+            in_ledger: in_ledger.then_some(key).into_iter().collect(),
+        };
+        let out = decide(&[deposit("2", 5)], earlier, |_| may_lack, &mut books);
+        let found = (out.done[0], books.touched().0.len(), out.cases.len());
+        assert_eq!(found, (answer, booked, cases), "{n}");
+    }
 }

@@ -4,7 +4,7 @@
 //! | step | server | statements | round trips |
 //! |---|---|---|---|
 //! | balance | balance | begin; balances, payments, results FOR UPDATE; writes | 4 or 5 |
-//! | ledger | ledger | begin with the accounts' locks; INSERT entries, commit; free the locks | 3 |
+//! | ledger | ledger | begin with the accounts' locks; INSERT entries, commit, free the locks | 2 |
 //! | orders | orders | DELETE intents; with orders to move: begin, locks, writes | 1, or 3 to 4 |
 //!
 //! Writes and their COMMIT are one packet.
@@ -53,7 +53,7 @@ impl BookingSaga {
     /// Reads the open intents of these orders and bookings.
     pub async fn open_of(&self, at: &[OrderRef]) -> anyhow::Result<Vec<BookingIntent>> {
         let mut conn = self.orders.get_conn().await?;
-        repo::of_orders(&mut conn, at, &self.key).await
+        repo::of_orders(&mut conn, at, self.keys()).await
     }
 }
 
@@ -100,7 +100,7 @@ impl BatchTransaction for DrivenBatch<'_> {
         self.step = SagaStep::Balance;
         let done = self.saga.book(intents, self.lock_wait).await?;
         self.step = SagaStep::Ledger;
-        self.saga.post(intents, &done).await?;
+        self.saga.post(intents, &done, self.lock_wait).await?;
         self.step = SagaStep::Orders;
         self.saga.close(intents, &done).await?;
         Ok(done)

@@ -1,6 +1,6 @@
 //! Step 3, at the ledger service: the entries of what was booked.
 
-use crate::batch::FailureClass;
+use crate::batch::{FailureClass, LockWait};
 use crate::intents::{BookingIntent, BookingResult};
 use crate::ledger::{Posting, repo};
 use crate::saga::{BookingSaga, same_amount};
@@ -19,6 +19,7 @@ impl BookingSaga {
         &self,
         intents: &[BookingIntent],
         done: &[Option<BookingResult>],
+        wait: LockWait,
     ) -> anyhow::Result<()> {
         let booked = intents
             .iter()
@@ -30,36 +31,35 @@ impl BookingSaga {
         }
         // Nearly always they are new, so nobody looks first. A plain INSERT: what the
         // signature covers is exactly what the transaction writes.
-        match self.append(&postings).await {
+        match self.append(&postings, wait).await {
             Err(error) if FailureClass::of(&error) == FailureClass::Duplicate => {
                 let missing = self.missing(&postings).await?;
                 if missing.is_empty() {
                     Ok(())
                 } else {
-                    self.append(&missing).await
+                    self.append(&missing, wait).await
                 }
             }
             done => done,
         }
     }
 
-    async fn append(&self, postings: &[&Posting]) -> anyhow::Result<()> {
+    async fn append(&self, postings: &[&Posting], wait: LockWait) -> anyhow::Result<()> {
         let mut conn = self.ledger.get_conn().await?;
         let unit_of_work = UnitOfWork {
             postings: postings.iter().map(|p| (*p).clone()).collect(),
             drop_outbox_row: true,
             ..UnitOfWork::default()
         };
-        let lock_sql = repo::lock_ends_sql(&self.schemas, postings);
-        let (transaction, got) = Transaction::begin_locking(&mut conn, &lock_sql).await?;
+        let lock_sql = repo::lock_ends_sql(&self.schemas, postings, wait);
+        let (transaction, got) = Transaction::begin_naming(&mut conn, &lock_sql).await?;
         // A connection that is dropped within its transaction frees its locks.
         repo::insist_on_locks(&got)?;
         // The time is read behind the locks, so that the entries of one account are in the
         // order of their commits.
         unit_of_work
-            .commit(transaction, &self.schemas, &self.key, now_us())
-            .await?;
-        repo::free_ends(&mut conn).await
+            .commit(transaction, &self.schemas, self.key(), now_us())
+            .await
     }
 
     async fn missing<'a>(&self, postings: &[&'a Posting]) -> anyhow::Result<Vec<&'a Posting>> {

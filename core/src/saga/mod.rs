@@ -14,6 +14,7 @@
 
 mod balance_step;
 mod driver;
+mod earlier_booking;
 mod ledger_step;
 mod order_step;
 
@@ -26,9 +27,11 @@ pub use follower::SagaFollower;
 pub use recover::SagaRecovery;
 
 use crate::batch::LockedAccounts;
+use crate::orders::OrderSeals;
 use crate::ready_queue::ReadyQueue;
 use crate::saga::refusals::RecentRefusals;
 use rust_decimal::Decimal;
+use sluice_contract::keys::SigningKeys;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql::Pool;
@@ -40,7 +43,8 @@ pub struct BookingSaga {
     balance: Pool,
     ledger: Pool,
     schemas: Schemas,
-    pub(crate) key: Secret,
+    /// Check orders, intents and results; their key signs what is written.
+    seals: OrderSeals,
     ready: ReadyQueue,
     /// The balance or ledger service did not answer when last asked.
     away: AtomicBool,
@@ -57,7 +61,7 @@ impl BookingSaga {
         balance: Pool,
         ledger: Pool,
         schemas: &Schemas,
-        key: &Secret,
+        seals: &OrderSeals,
         ready: &ReadyQueue,
     ) -> Self {
         BookingSaga {
@@ -65,7 +69,7 @@ impl BookingSaga {
             balance,
             ledger,
             schemas: schemas.clone(),
-            key: key.clone(),
+            seals: seals.clone(),
             ready: ready.clone(),
             away: AtomicBool::new(false),
             refusals: RecentRefusals::default(),
@@ -76,6 +80,16 @@ impl BookingSaga {
     /// Connections to the balance service.
     pub(crate) fn balance(&self) -> &Pool {
         &self.balance
+    }
+
+    /// The key that signs what is written.
+    pub(crate) fn key(&self) -> &Secret {
+        self.seals.provenance()
+    }
+
+    /// Keys that may have signed an intent.
+    pub(crate) fn keys(&self) -> &SigningKeys {
+        self.seals.keys()
     }
 
     pub fn schemas(&self) -> &Schemas {

@@ -2,6 +2,7 @@
 //! deleted.
 
 use crate::batch::LockWait;
+use crate::cases::OrderCase;
 use crate::intents::{BookingIntent, BookingResult, repo};
 use crate::ledger::PostingKind;
 use crate::ledger::events::incoming_event;
@@ -11,7 +12,7 @@ use crate::orders::history::OrderTransition;
 use crate::orders::names::names_of_order;
 use crate::orders::repo::FreedKey;
 use crate::orders::state::{OrderInput, StateDecision, step};
-use crate::orders::{Order, OrderRef, repo as orders};
+use crate::orders::{AlteredOrder, Order, OrderRef, OrderSeals, repo as orders};
 use crate::saga::BookingSaga;
 use crate::transaction::Transaction;
 use crate::unit_of_work::UnitOfWork;
@@ -85,20 +86,21 @@ impl BookingSaga {
         let at: Vec<OrderRef> = reserves()
             .map(|(i, _)| OrderRef::new(&i.posting.account_id, &i.order_id))
             .collect();
-        let locked = if at.is_empty() {
+        let mut locked = if at.is_empty() {
             Vec::new()
         } else {
             orders::lock(transaction.conn(), at.iter(), LockWait::Usual).await?
         };
         let all: Vec<&BookingIntent> = closed.iter().map(|(intent, _)| *intent).collect();
         let open = repo::lock(transaction.conn(), &all).await?;
-        let closed: Vec<(&BookingIntent, BookingResult)> = closed
+        let mut closed: Vec<(&BookingIntent, BookingResult)> = closed
             .into_iter()
             .filter(|(i, _)| {
                 open.contains(&(i.posting.account_id.clone(), i.posting.posting_id.clone()))
             })
             .collect();
-        if closed.is_empty() {
+        let cases = take_altered(&self.seals, &mut locked, &mut closed);
+        if closed.is_empty() && cases.is_empty() {
             transaction.roll_back().await?;
             return Ok(Vec::new());
         }
@@ -115,13 +117,30 @@ impl BookingSaga {
             events: moved.events,
             closed: closed.iter().map(|(intent, _)| *intent).collect(),
             freed_keys: freed_keys(&refused, &moved.orders),
+            cases,
             ..UnitOfWork::default()
         };
         unit_of_work
-            .commit(transaction, &self.schemas, &self.key, now)
+            .commit(transaction, &self.schemas, self.key(), now)
             .await?;
         Ok(moved.orders)
     }
+}
+
+/// Takes out the orders that somebody changed beside the core, with the bookings that they
+/// wait for: nothing is written for them, so that no seal or signature of ours covers what
+/// was put there. Their intents stay open, and go on once a person has mended the row.
+fn take_altered(
+    seals: &OrderSeals,
+    locked: &mut Vec<Order>,
+    closed: &mut Vec<(&BookingIntent, BookingResult)>,
+) -> Vec<OrderCase> {
+    let altered = seals.take_altered(locked);
+    closed.retain(|(intent, _)| {
+        let is_its = |o: &&AlteredOrder| o.at.order_id == intent.order_id;
+        altered.iter().find(is_its).is_none()
+    });
+    altered.iter().map(AlteredOrder::to_case).collect()
 }
 
 /// Names of requests that were refused: each intent's key, and what else its order was
@@ -151,9 +170,11 @@ fn learn(
     for (intent, done) in closed {
         let kind = intent.posting.kind;
         if *done == BookingResult::Booked && kind.is_incoming() {
-            moved
-                .events
-                .push(incoming_event(&intent.posting, &intent.order_id, now_us));
+            moved.events.push(OrderEvent {
+                correlation_id: intent.correlation_id.clone(),
+                traceparent: intent.traceparent.clone(),
+                ..incoming_event(&intent.posting, &intent.order_id, now_us)
+            });
         }
         if kind != PostingKind::Reserve || !seen.insert(&intent.order_id) {
             continue;

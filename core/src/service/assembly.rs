@@ -10,8 +10,8 @@ use crate::dispatch::{Dispatcher, IsolationQueue};
 use crate::guard::fence::FenceClient;
 use crate::http::CoreApi;
 use crate::http::reads::LedgerReads;
-use crate::intake::PaymentIntake;
-use crate::orders::OrderSeals;
+use crate::intake::{IntakeParts, PaymentIntake};
+use crate::orders::{OrderSeals, unsealed_repo};
 use crate::outbox_relay::{OutboxRelay, producer};
 use crate::outcome::{OutcomeDelays, OutcomeRecorder};
 use crate::quarantine::OrderQuarantine;
@@ -76,7 +76,7 @@ pub(super) async fn start(
         channels: channel_clients(config, secrets, &ready, stages)?,
         seals: OrderSeals::new(
             &secrets.provenance,
-            secrets.provenance_next.as_ref(),
+            &secrets.provenance_retired,
             config.accept.unsealed_until_ms()?,
         ),
         ready,
@@ -87,11 +87,13 @@ pub(super) async fn start(
     };
     watch_keys(&stages.base, secrets);
     core.watch_database().await;
+    core.insist_on_sealed().await?;
     let follower = core.saga().await?;
     let outcomes = core.outcomes(follower.as_ref());
     let acceptor = core.acceptor(follower.as_ref());
     core.intake(&acceptor)?;
-    let quarantine = OrderQuarantine::new(&core.pools.orders, schemas, &secrets.provenance);
+    let quarantine =
+        OrderQuarantine::new(&core.pools.orders, schemas, secrets.provenance.current());
     core.recovery(&outcomes, &quarantine);
     core.relay()?;
     core.retention();
@@ -139,6 +141,16 @@ impl CoreAssembly<'_> {
         watch.start(&self.stages.base);
     }
 
+    /// Looks whether the orders in flight have the seals that this core demands.
+    ///
+    /// # Errors
+    /// They have not, and the settings don't say until when.
+    async fn insist_on_sealed(&self) -> anyhow::Result<()> {
+        let mut conn = self.pools.orders.get_conn().await?;
+        let found = unsealed_repo::sample_of_unsealed(&mut conn).await?;
+        self.seals.insist_on_sealed(&found)
+    }
+
     /// Starts the saga if balance and ledger have servers of their own.
     ///
     /// # Errors
@@ -164,7 +176,7 @@ impl CoreAssembly<'_> {
             balance.clone(),
             ledger.clone(),
             self.schemas,
-            &self.secrets.provenance,
+            &self.seals,
             &self.ready,
         ));
         SagaRecovery {
@@ -199,7 +211,7 @@ impl CoreAssembly<'_> {
             &self.config.accept,
             &self.pools.orders,
             self.schemas,
-            &self.secrets.provenance,
+            self.secrets.provenance.current(),
             &self.ready,
             follower.map(|f| f.saga().clone()),
         )
@@ -210,15 +222,15 @@ impl CoreAssembly<'_> {
         if !self.config.intake.enabled || kafka.brokers.is_empty() {
             return Ok(());
         }
-        let parts = &self.stages.entrances;
-        let producers = self.secrets.producers.clone();
-        PaymentIntake::start(
-            parts,
-            &self.config.intake,
-            &kafka,
-            producers,
-            acceptor.clone(),
-        )
+        let intake = IntakeParts {
+            kafka: &kafka,
+            producers: self.secrets.producers.clone(),
+            acceptor: acceptor.clone(),
+            pool: self.pools.orders.clone(),
+            provenance: self.secrets.provenance.current(),
+            provenance_other: self.secrets.provenance.all().nth(1),
+        };
+        PaymentIntake::start(&self.stages.entrances, &self.config.intake, intake)
     }
 
     fn recovery(&self, outcomes: &OutcomeRecorder, quarantine: &OrderQuarantine) {
@@ -226,7 +238,7 @@ impl CoreAssembly<'_> {
             config: self.config.recovery.clone(),
             pool: self.pools.orders.clone(),
             schemas: self.schemas.clone(),
-            key: self.secrets.provenance.clone(),
+            key: self.secrets.provenance.current().clone(),
             seals: self.seals.clone(),
             fence: self.fence.clone(),
             channels: self.channels.clone(),
@@ -242,7 +254,7 @@ impl CoreAssembly<'_> {
         let relay = OutboxRelay {
             pool: self.pools.orders.clone(),
             schemas: self.schemas.clone(),
-            key: self.secrets.provenance.clone(),
+            key: self.secrets.provenance.current().clone(),
             owner: format!("{}-{:08x}", self.config.name, rand::random::<u32>()),
             archive_after: self.config.retention.outbox_archive_after(),
             counted: None,
@@ -286,7 +298,7 @@ impl CoreAssembly<'_> {
             config: self.config.dispatch.clone(),
             pool: self.pools.orders.clone(),
             schemas: self.schemas.clone(),
-            key: self.secrets.provenance.clone(),
+            key: self.secrets.provenance.current().clone(),
             seals: self.seals.clone(),
             fence: self.fence.clone(),
             routing: ActiveRouting::new(ids),

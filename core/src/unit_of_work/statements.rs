@@ -87,7 +87,7 @@ impl UnitOfWork<'_> {
         if !self.freed_keys.is_empty() {
             orders::push_key_deletes(sql, &self.freed_keys);
         }
-        intents::push_steps(sql, &self.steps, &self.replaced_steps, now_us);
+        intents::push_steps(sql, &self.steps, &self.replaced_steps, key, now_us);
         Ok(())
     }
 

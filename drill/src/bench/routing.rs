@@ -360,7 +360,7 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
         ..OutcomeDelays::default()
     };
     let parts = Supervisor::default();
-    let seals = OrderSeals::new(key, None, 0);
+    let seals = OrderSeals::new(&key.clone().into(), &[], 0);
     let outcomes = OutcomeRecorder::start(&parts, &pool, schemas, &seals, &waits, &ready, None);
     let fence = config::FenceClientConfig {
         enabled: false,

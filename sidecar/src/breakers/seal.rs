@@ -6,16 +6,16 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Transaction, TxOpts};
 use sluice_contract::breaker::{is_sealed, seal};
 use sluice_contract::clock::now_us;
+use sluice_contract::keys::SigningKeys;
 use sluice_contract::schema::Schemas;
-use sluice_contract::settings::Secret;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-/// Key of the seal, and the highest version that this process knows to be committed.
+/// Keys of the seal, and the highest version that this process knows to be committed.
 /// Clones share it.
 #[derive(Clone)]
 pub struct BreakerSeal {
-    key: Secret,
+    keys: SigningKeys,
     version: Arc<AtomicI64>,
     /// Set while the breakers are not where their history left them.
     distrusted: Arc<AtomicBool>,
@@ -31,9 +31,9 @@ pub enum SealState {
 }
 
 impl BreakerSeal {
-    pub fn new(key: Secret) -> Self {
+    pub fn new(keys: impl Into<SigningKeys>) -> Self {
         BreakerSeal {
-            key,
+            keys: keys.into(),
             version: Arc::default(),
             distrusted: Arc::default(),
         }
@@ -112,8 +112,16 @@ impl BreakerSeal {
         };
         self.distrusted.store(!fits, Ordering::Release);
         let mut state = self.lock(&mut tx, schemas).await?;
-        if state == SealState::Whole(0) {
-            state = SealState::Whole(self.write(&mut tx, schemas, now_us()).await?);
+        match state {
+            SealState::Whole(0) => {
+                state = SealState::Whole(self.write(&mut tx, schemas, now_us()).await?);
+            }
+            // A key that was replaced is taken away some day, and no breaker may move until
+            // then: the seal is made anew with the present one.
+            SealState::Whole(version) if !self.is_current(&mut tx, schemas).await? => {
+                state = SealState::Whole(self.write(&mut tx, schemas, version + 1).await?);
+            }
+            SealState::Whole(_) | SealState::Broken(_) => {}
         }
         tx.commit().await?;
         if let SealState::Whole(version) = state {
@@ -137,6 +145,19 @@ impl BreakerSeal {
         self.write(tx, schemas, version).await
     }
 
+    /// Tells whether the seal was made with the key that seals now.
+    async fn is_current(
+        &self,
+        conn: &mut impl Queryable,
+        schemas: &Schemas,
+    ) -> mysql_async::Result<bool> {
+        let stored = seal_repo::read(conn, schemas).await?;
+        let current = SigningKeys::from(self.keys.current().clone());
+        Ok(stored
+            .seal
+            .is_some_and(|(version, text)| is_sealed(&current, version, &stored.open, &text)))
+    }
+
     async fn write(
         &self,
         conn: &mut impl Queryable,
@@ -144,7 +165,7 @@ impl BreakerSeal {
         version: i64,
     ) -> mysql_async::Result<i64> {
         let open = seal_repo::read(conn, schemas).await?.open;
-        let text = seal(&self.key, version, &open);
+        let text = seal(self.keys.current(), version, &open);
         seal_repo::write(conn, schemas, version, &text, now_us()).await?;
         Ok(version)
     }
@@ -160,7 +181,7 @@ impl BreakerSeal {
             Some((version, _)) if *version < known => {
                 SealState::Broken("an earlier state of the breakers was put back")
             }
-            Some((version, text)) => match is_sealed(&self.key, *version, &stored.open, text) {
+            Some((version, text)) => match is_sealed(&self.keys, *version, &stored.open, text) {
                 true => SealState::Whole(*version),
                 false => SealState::Broken("the open breakers are not those that it covers"),
             },

@@ -2,12 +2,14 @@
 
 use crate::config::SidecarConfig;
 use sluice_contract::event::EventVerifier;
+use sluice_contract::keys::SigningKeys;
 use sluice_contract::settings::Secret;
 
 /// Secrets of the fence and of the rules.
 #[derive(Debug, Clone)]
 pub struct SidecarSecrets {
-    pub provenance_key: Secret,
+    /// Two while one replaces the other: cores sign with either.
+    pub provenance_key: SigningKeys,
     pub sidecar_token: Secret,
     pub read_token: Option<Secret>,
 }
@@ -32,7 +34,7 @@ impl SidecarConfig {
     pub fn secrets(&self) -> anyhow::Result<SidecarSecrets> {
         let dir = self.secrets_dir.as_deref();
         Ok(SidecarSecrets {
-            provenance_key: Secret::load("provenance_key", dir)?,
+            provenance_key: SigningKeys::load("provenance_key", dir)?,
             sidecar_token: Secret::load("sidecar_token", dir)?,
             read_token: Secret::load_optional("sidecar_read_token", dir)?,
         })

@@ -14,7 +14,7 @@ use crate::reload::fingerprint::FolderFingerprint;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::workflow::repo;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use sluice_contract::settings::Secret;
+use sluice_contract::keys::SigningKeys;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ pub struct ReloadContext {
     pub rules_dir: PathBuf,
     /// Says which tables are read, and on which server.
     pub mysql: MysqlSourceSettings,
-    pub provenance_key: Secret,
+    pub provenance_key: SigningKeys,
     /// Notified when this process put another set in force.
     pub changed: Arc<Notify>,
     pub stop: CancellationToken,

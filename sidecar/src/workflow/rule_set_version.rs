@@ -4,7 +4,7 @@ use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::text::error::LoadErrors;
 use crate::rules::{RuleFiles, RuleMode};
 use crate::workflow::rule_text::RuleText;
-use sluice_contract::settings::Secret;
+use sluice_contract::keys::SigningKeys;
 use std::sync::Arc;
 
 /// One rule of a set.
@@ -61,7 +61,7 @@ impl RuleSetVersion {
         self.files().hash()
     }
 
-    pub fn compile(&self, provenance_key: Secret) -> Result<RuleSet, LoadErrors> {
+    pub fn compile(&self, provenance_key: impl Into<SigningKeys>) -> Result<RuleSet, LoadErrors> {
         Ok(RuleSet::build(&self.files(), provenance_key)?.numbered(self.version))
     }
 

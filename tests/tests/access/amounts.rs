@@ -19,7 +19,7 @@ fn settings() -> String {
         + &client("shop", &format!("accounts = [\"A-1\"]\n{amounts}"))
 }
 
-async fn within_an_hour() {
+pub(super) async fn within_an_hour() {
     let left = 3_600_000_000 - now_us().rem_euclid(3_600_000_000);
     if left < MIN_HOUR_LEFT_US {
         tokio::time::sleep(Duration::from_micros(left.unsigned_abs() + 1_000_000)).await;

@@ -1,6 +1,7 @@
 //! Callers and grants: who may do what, on real processes, by callers that lie.
 
 mod amounts;
+mod contention;
 mod deposits;
 mod end_users;
 mod issuer;

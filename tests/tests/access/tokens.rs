@@ -20,6 +20,16 @@ fn settings(issuer: &Issuer) -> String {
             "batch",
             &format!("{all}\nauthentication = \"jwt\"\naccounts = [\"A-*\"]"),
         )
+        + &client(
+            "cloud",
+            &format!(
+                "{all}\nauthentication = \"jwt\"\naccounts = [\"A-*\"]\nsubject = \"cloud@clients\""
+            ),
+        )
+        + &client(
+            "gate",
+            &format!("{all}\nauthentication = \"jwt\"\nend_user = \"header\""),
+        )
         + &format!(
             "[oauth]\nissuer = \"https://login.example\"\naudience = \"sluice\"\nalgorithms = [\"ES256\"]\n\
              jwks = \"{}\"\nscope_prefix = \"sluice:\"\nmin_refresh_ms = 200\n",
@@ -161,11 +171,49 @@ async fn a_token_moves_its_own_users_money_as_far_as_its_scope() -> anyhow::Resu
         odd.get("/accounts/A-1").await?.is(403, 40300)?;
     }
     // A machine's token: its client has accounts of its own.
-    let batch = by(json!({ "client_id": "batch", "account_id": null }))?;
+    let batch = by(json!({ "client_id": "batch", "sub": "batch", "account_id": null }))?;
     batch.withdraw("k-4", &order("A-2")).await?.is(202, 0)?;
     batch.withdraw("k-5", &order("B-1")).await?.is(403, 40300)?;
     ensure!(available(&set, "A-1").await? == "9.0000", "A-1");
     ensure!(available(&set, "A-2").await? == "9.0000", "A-2");
+    Ok(())
+}
+
+/// A user who logs in through a client holds a token with the client's name on it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_users_token_never_speaks_for_the_whole_client() -> anyhow::Result<()> {
+    let issuer = Issuer::start().await?;
+    let pair = IssuerPair::new("only")?;
+    issuer.publish(&[&pair]);
+    let set = up(&issuer).await?;
+    let order = json!({ "fromAccountId": "A-2", "toAccountId": "p", "amount": "1.00" });
+    let cases = [
+        ("batch", json!("u-7"), 401, 40100),
+        ("batch", json!(null), 401, 40100),
+        ("batch", json!(""), 401, 40100),
+        ("batch", json!(["batch"]), 401, 40100),
+        ("batch", json!("Batch"), 401, 40100),
+        ("batch", json!("batch"), 202, 0),
+        ("cloud", json!("cloud"), 401, 40100),
+        ("cloud", json!("cloud@clients"), 202, 0),
+        ("gate", json!("u-7"), 401, 40100),
+        ("gate", json!("gate"), 202, 0),
+        // Its tokens are the users' own, and name the account that pays.
+        ("app", json!("u-7"), 202, 0),
+    ];
+    for (n, (client, subject, status, code)) in cases.into_iter().enumerate() {
+        let claims = with(json!({ "client_id": client, "sub": subject, "account_id": "A-2" }));
+        let mut caller = Upstream::nobody(&set)?;
+        caller = caller.with("authorization", &format!("Bearer {}", pair.sign(&claims)?));
+        if client == "gate" {
+            caller = caller.with("x-account-id", "A-2");
+        }
+        let answer = caller.withdraw(&format!("s-{n}"), &order).await?;
+        answer
+            .is(status, code)
+            .with_context(|| format!("{client} {subject}"))?;
+    }
+    ensure!(available(&set, "A-2").await? == "6.0000", "A-2");
     Ok(())
 }
 

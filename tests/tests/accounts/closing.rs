@@ -8,23 +8,34 @@ use rust_decimal::Decimal;
 use serde_json::json;
 use sluice_contract::clock::now_us;
 use sluice_contract::sql::Pool;
-use sluice_core::closing::DayClosing;
+use sluice_core::closing::{ClosingDay, DayClosing};
 use sluice_tests::TestStage;
 use std::time::{Duration, Instant};
 
-/// The very closing that a core runs, for a day that ends when the test says so.
-async fn close(set: &TestStage, until_us: i64) -> anyhow::Result<()> {
+/// The very closing that a core runs.
+fn closing(set: &TestStage) -> anyhow::Result<DayClosing> {
     let (url, schemas) = (&set.stage.url, &set.stage.schemas);
-    let closing = DayClosing {
+    Ok(DayClosing {
         balance: Pool::open(url, &schemas.balance, 2)?,
         ledger: Pool::open(url, &schemas.ledger, 2)?,
         together: true,
         schemas: set.stage.schemas.clone(),
         owner: "test".into(),
         orders: Pool::open(url, &schemas.orders, 2)?,
-    };
+    })
+}
+
+/// Closes a day that ends when the test says so.
+async fn close(set: &TestStage, until_us: i64) -> anyhow::Result<ClosingDay> {
+    let mut day = ClosingDay::new(until_us);
+    go_on(&closing(set)?, &mut day, now_us()).await?;
+    Ok(day)
+}
+
+/// Goes on once the core leaves the lease.
+async fn go_on(closing: &DayClosing, day: &mut ClosingDay, at_us: i64) -> anyhow::Result<()> {
     let begun = Instant::now();
-    while !closing.close_all(until_us).await? {
+    while !closing.go_on(day, at_us).await? {
         ensure!(
             begun.elapsed() < Duration::from_secs(90),
             "the core keeps the lease"
@@ -86,8 +97,61 @@ async fn a_statement_begins_with_a_stored_day_that_agrees_with_the_balance() -> 
         "UPDATE {balance}.balance SET balance=balance+1,available=available+1 WHERE account_id='A-1'"
     ))
     .await?;
-    close(&set, now_us()).await?;
+    let day = close(&set, now_us()).await?;
     ensure!(stored_days(&set).await? == 2, "a wrong day was stored");
+    ensure!(day.open_accounts() == 1 && !day.is_done());
+    Ok(())
+}
+
+/// Makes an account with money that came in.
+async fn fund(set: &TestStage, account: &str) -> anyhow::Result<()> {
+    let body =
+        json!({ "accountId": account, "amount": "100.00", "currency": "CNY", "bizNo": account });
+    let (status, answer) = set.stage.client.post("/deposit", &body, &[]).await?;
+    ensure!(status == 202, "{status} {answer}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_can_not_be_closed_is_tried_again_by_itself() -> anyhow::Result<()> {
+    let set = core_alone().await?;
+    for account in ["A-0", "A-1", "A-2"] {
+        fund(&set, account).await?;
+    }
+    let (balance, ledger) = (&set.stage.schemas.balance, &set.stage.schemas.ledger);
+    let mut conn = set.stage.pool.get_conn().await?;
+    let by = |cents: i64| {
+        format!(
+            "UPDATE {balance}.balance SET balance=balance+{cents},available=available+{cents} WHERE account_id='A-1'"
+        )
+    };
+    conn.query_drop(by(1)).await?;
+    // A newer core has made a row that this one can't read: it harms no other currency.
+    let newer = format!(
+        "INSERT INTO {balance}.balance (account_id,currency,balance,available,reserved,intermediate,intermediate_reserved,version,updated_us) \
+         VALUES ('A-2','XQQ',0,0,0,0,0,1,1)"
+    );
+    conn.query_drop(newer).await?;
+    let closing = closing(&set)?;
+    let (begun, mut day) = (now_us(), ClosingDay::new(now_us()));
+    go_on(&closing, &mut day, begun).await?;
+    let stored = format!("SELECT DISTINCT account_id FROM {ledger}.daily_balance ORDER BY 1");
+    let first: Vec<String> = conn.query(&stored).await?;
+    ensure!(first == ["A-0", "A-2"], "{first:?}");
+    ensure!(day.open_accounts() == 1 && !day.is_done());
+
+    // Only that account is tried again, once it is due: the others' days would come again.
+    conn.query_drop(by(-1)).await?;
+    conn.query_drop(format!(
+        "DELETE FROM {ledger}.daily_balance WHERE account_id='A-0'"
+    ))
+    .await?;
+    go_on(&closing, &mut day, begun + 30_000_000).await?;
+    ensure!(day.open_accounts() == 1, "tried too soon");
+    go_on(&closing, &mut day, begun + 60_000_000).await?;
+    ensure!(day.is_done());
+    let then: Vec<String> = conn.query(&stored).await?;
+    ensure!(then == ["A-1", "A-2"], "{then:?}");
     Ok(())
 }
 

@@ -11,6 +11,9 @@ use sluice_drill::stage::traffic::Traffic;
 use sluice_tests::{TestStage, options};
 use std::time::{Duration, Instant};
 
+/// A change that names a key that nobody configured: nobody is accused, nothing is sent.
+const UNKNOWN_KEY: &str = "request_mac=CONCAT('1.00000000.',REPEAT('0',32))";
+
 /// Changes that somebody may make to an order that waits to be sent.
 const CHANGES: [&str; 8] = [
     "to_account='thief'",
@@ -19,7 +22,7 @@ const CHANGES: [&str; 8] = [
     "serial_no=REVERSE(serial_no)",
     "client='somebody'",
     "request_mac=NULL",
-    "request_mac=CONCAT('1.00000000.',REPEAT('0',32))",
+    UNKNOWN_KEY,
     "trade_time='20260101000000'",
 ];
 
@@ -50,12 +53,19 @@ async fn nothing_leaves_for_an_order_that_was_changed_past_the_binlog() -> anyho
     for order in honest {
         set.stage.wait_for_status(order, "success").await?;
     }
-    for order in altered {
-        wait_for_case(&set, order, "altered open -").await?;
+    for (order, change) in altered.iter().zip(CHANGES) {
+        let kind = match change {
+            UNKNOWN_KEY => "unknown_key open -",
+            _ => "altered open -",
+        };
+        wait_for_case(&set, order, kind).await?;
     }
     set.everything_is_evaluated().await?;
     let (found, book) = (set.verdicts().await?, set.stage.book());
     for (n, order) in altered.iter().enumerate() {
+        if CHANGES[n] == UNKNOWN_KEY {
+            continue;
+        }
         let verdict = format!("order_altered A{n:05} {order}");
         ensure!(
             found.iter().any(|v| v.starts_with(&verdict)),
@@ -68,7 +78,7 @@ async fn nothing_leaves_for_an_order_that_was_changed_past_the_binlog() -> anyho
             .all(|p| honest.iter().any(|o| serial_no(o) == p.serial_no))
     );
     // Nothing but these orders is suspected.
-    ensure!(found.len() == altered.len(), "{found:?}");
+    ensure!(found.len() == altered.len() - 1, "{found:?}");
     Ok(())
 }
 

@@ -3,7 +3,9 @@
 //! database dying in between.
 
 mod events;
+mod held;
 mod kills;
+mod set_aside;
 mod signed;
 
 use mysql_async::prelude::Queryable;

@@ -62,7 +62,7 @@ async fn claim_complaints(conn: &mut sql::Conn) -> anyhow::Result<Vec<String>> {
     let begun = counters(conn).await?;
     let orders = repo::lock(conn, at.iter(), LockWait::Usual).await?;
     let locked = counters(conn).await?;
-    repo::live_attempts(conn, orders.iter()).await?;
+    repo::attempts_of(conn, orders.iter()).await?;
     let looked = counters(conn).await?;
     let times = LimitTimes {
         platform: "20261129120000",

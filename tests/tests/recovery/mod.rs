@@ -1,9 +1,11 @@
 //! The four stages of recovery, each to its bound and past it, as upstreams and
 //! operators see them: over the API, `sluice orders`, and the cases.
 
+mod altered_ends;
 mod lookup;
 mod quarantine;
 mod stages;
+mod unsealed;
 
 use anyhow::ensure;
 use mysql_async::prelude::Queryable;

@@ -8,7 +8,7 @@ use sluice_drill::stage::StageOptions;
 use sluice_tests::{TestStage, mysql_server, options};
 
 /// Statements that no program's user may run.
-const FORBIDDEN: [&str; 16] = [
+const FORBIDDEN: [&str; 18] = [
     "SET sql_log_bin = 0",
     "SET SESSION binlog_format = 'STATEMENT'",
     "SET GLOBAL read_only = 0",
@@ -20,6 +20,8 @@ const FORBIDDEN: [&str; 16] = [
     "UPDATE sluice_orders.idempotency SET order_id = ''",
     "DELETE FROM sluice_balance.balance",
     "DELETE FROM sluice_balance.capture",
+    "UPDATE sluice_balance.booking_result SET posting_id = 'x'",
+    "DELETE FROM sluice_balance.booking_result",
     "TRUNCATE TABLE sluice_ledger.entry",
     "DROP TABLE sluice_guard.verdict",
     "ALTER TABLE sluice_orders.orders ADD COLUMN x INT",

@@ -2,6 +2,7 @@
 //! what waits says why, and what was rejected stays with the order.
 
 mod another_channel;
+mod attempts;
 mod changes;
 mod day;
 mod files;

@@ -45,6 +45,7 @@ impl SagaHand {
         let (stage, ready) = (&set.stage, ReadyQueue::new(100));
         let split_books = stage.split_books.as_ref().context("servers of their own")?;
         let schemas = &stage.schemas;
+        let seals = OrderSeals::new(&stage.key.clone().into(), &[], 0);
         let orders = pool(&stage.url, &schemas.orders)?;
         let (balance, ledger) = (
             pool(&split_books.balance.url(), &schemas.balance)?,
@@ -55,7 +56,7 @@ impl SagaHand {
             balance,
             ledger,
             schemas,
-            &stage.key,
+            &seals,
             &ready,
         ));
         let nowhere = pool("mysql://nobody@127.0.0.1:1", "nothing")?;
@@ -64,7 +65,7 @@ impl SagaHand {
             nowhere.clone(),
             nowhere,
             schemas,
-            &stage.key,
+            &seals,
             &ready,
         );
         let parts = Supervisor::default();
@@ -85,7 +86,7 @@ impl SagaHand {
             &parts,
             &orders,
             schemas,
-            &OrderSeals::new(&stage.key, None, 0),
+            &seals,
             &waits,
             &ready,
             Some(&follower),
@@ -129,7 +130,7 @@ impl SagaHand {
         }
         let done = self.saga.book(&intents, LockWait::Usual).await?;
         if last >= 3 {
-            self.saga.post(&intents, &done).await?;
+            self.saga.post(&intents, &done, LockWait::Usual).await?;
         }
         if last >= 4 {
             self.saga.close(&intents, &done).await?;

@@ -4,12 +4,12 @@ use super::*;
 use crate::saga::hand::{SagaHand, deposit, withdraw};
 use anyhow::Context;
 use sluice_contract::clock::now_us;
-use sluice_contract::ids::bucket_of;
 use sluice_contract::order::OrderKind;
 use sluice_core::accept::{IdempotentRequest, split_books};
+use sluice_core::ledger::repo::end_lock_name;
 use sluice_tests::SilentProxy;
 
-async fn stage() -> anyhow::Result<TestStage> {
+pub(super) async fn stage() -> anyhow::Result<TestStage> {
     let mut set = TestStage::prepare(quiet()).await?;
     // It migrates, and leaves the rest to the hands.
     set.stage.start_core().await?;
@@ -39,6 +39,7 @@ async fn a_repeat_is_not_told_accepted_while_its_booking_is_refused() -> anyhow:
         repeat_only: false,
         booking: order,
         origin: sluice_contract::traces::RequestOrigin::fresh(),
+        repeat_only: false,
     };
     // The repeat has read its key; the refusal frees it before the repeat reads the intent.
     proxy.shut_before("FROM booking_intent");
@@ -54,6 +55,16 @@ async fn a_repeat_is_not_told_accepted_while_its_booking_is_refused() -> anyhow:
         repeat.await?.is_err(),
         "the repeat was told what has become of an order that was refused"
     );
+    // One that is beyond its caller's bounds was let in as a repeat, and stays one.
+    let beyond = IdempotentRequest {
+        repeat_only: true,
+        ..request.clone()
+    };
+    let opened = split_books::open(&repeater.saga, &[&beyond], false).await?;
+    ensure!(
+        opened.intents.is_empty(),
+        "booked anew, past its caller's bounds"
+    );
     // Read again, the key is free: the request is booked anew.
     let opened = split_books::open(&repeater.saga, &[&request], true).await?;
     ensure!(opened.intents.len() == 1 && opened.intents[0].order_id != intents[0].order_id);
@@ -67,7 +78,7 @@ async fn an_entry_at_a_ledger_apart_is_stamped_behind_its_accounts_lock() -> any
     hand.fund("E", 5).await?;
     let split = set.stage.split_books.as_ref().context("split books")?;
     let mut earlier = split.ledger_pool.get_conn().await?;
-    let lock = format!("'{}.{}'", set.stage.schemas.ledger, bucket_of("E"));
+    let lock = format!("'{}'", end_lock_name(&set.stage.schemas, "E"));
     let got: Option<i64> = earlier
         .query_first(format!("SELECT GET_LOCK({lock},0)"))
         .await?;

@@ -1,8 +1,11 @@
 //! A crash between any two steps of a booking, made on purpose: the saga's own
 //! functions take the first steps, then nobody goes on until a real core starts.
 
+mod altered;
 mod books;
+mod closing;
 mod crash;
+mod forged;
 mod hand;
 mod interleaved;
 mod postings;

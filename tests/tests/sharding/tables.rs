@@ -18,7 +18,7 @@ pub(super) const TABLES_BY_ACCOUNT: [&str; 12] = [
 
 /// Tables that are unique by something else, or are no money's: what leads their
 /// primary key, and how they are kept.
-pub(super) const OTHER_TABLES: [(&str, &str, &str); 16] = [
+pub(super) const OTHER_TABLES: [(&str, &str, &str); 17] = [
     (
         "idempotency",
         "client",
@@ -26,6 +26,11 @@ pub(super) const OTHER_TABLES: [(&str, &str, &str); 16] = [
     ),
     ("expected_store", "service", "a row per service; replicated"),
     ("retention_cursor", "name", "a row per task and shard"),
+    (
+        "set_aside_payment",
+        "digest",
+        "payments before they are booked, by their digests; unsharded",
+    ),
     ("store_identity", "name", "one row; replicated"),
     (
         "breaker",

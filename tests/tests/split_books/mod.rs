@@ -2,13 +2,22 @@
 //! away, kills of everything; then the books of all three servers must add up.
 
 mod kills;
+mod lookup;
 mod orders;
 
 use anyhow::ensure;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sluice_drill::load;
 use sluice_tests::TestStage;
 use std::time::{Duration, Instant};
+
+async fn ask(set: &TestStage, key: &str, amount: &str) -> anyhow::Result<(u16, Value)> {
+    let body = json!({ "fromAccountId": "A00001", "toAccountId": "payee", "amount": amount, "bizNo": key });
+    set.stage
+        .client
+        .post("/withdraw", &body, &[("idempotent-key", key)])
+        .await
+}
 
 /// The answer of `/ready`, once it is ready or not.
 async fn ready(set: &TestStage, wanted: bool) -> anyhow::Result<Value> {

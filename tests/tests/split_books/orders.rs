@@ -1,10 +1,10 @@
 //! Orders live on split books as they do on one server.
 
-use crate::split_books::ready;
+use crate::split_books::{ask, ready};
 use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
-use serde_json::{Value, json};
+use serde_json::json;
 use sluice_contract::clock::now_us;
 use sluice_contract::event::{BusinessEvent, DEPOSIT_RECEIVED};
 use sluice_contract::sql;
@@ -23,14 +23,6 @@ use sluice_tests::{TestStage, options};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-
-async fn ask(set: &TestStage, key: &str, amount: &str) -> anyhow::Result<(u16, Value)> {
-    let body = json!({ "fromAccountId": "A00001", "toAccountId": "payee", "amount": amount, "bizNo": key });
-    set.stage
-        .client
-        .post("/withdraw", &body, &[("idempotent-key", key)])
-        .await
-}
 
 /// Reads a server's whole binlog as a sidecar would and has the rules on single
 /// transactions judge it; returns how many transactions there were.

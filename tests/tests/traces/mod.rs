@@ -3,6 +3,7 @@
 
 mod collector;
 mod correlation;
+mod split_books;
 
 use crate::traces::collector::{CollectedSpan, SpanCollector};
 use anyhow::{Context, ensure};

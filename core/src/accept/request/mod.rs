@@ -80,8 +80,8 @@ pub struct IdempotentRequest {
     pub key: String,
     pub request_hash: String,
     pub booking: BookingRequest,
-    /// Nothing new may be booked for it: it is beyond its caller's bounds, but a repeat is
-    /// answered like the first.
+    /// Let in as a repeat, beyond its caller's bounds: answered if it was booked before, and
+    /// never booked anew, though its key may be freed in the meantime.
     pub repeat_only: bool,
     /// Of the request; no part of what is asked.
     pub origin: RequestOrigin,

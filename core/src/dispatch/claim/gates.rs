@@ -15,8 +15,9 @@ use crate::channels::ChannelClient;
 use crate::channels::permits::CallPermit;
 use crate::dispatch::claim::inputs::ClaimInputs;
 use crate::dispatch::claim::send_path::{RouteChoice, SendPath};
+use crate::orders::repo::StoredAttempt;
 use crate::orders::state::{OrderInput, StateDecision, step};
-use crate::orders::{Order, OrderSeals, SealBreach};
+use crate::orders::{Order, OrderSeals, SealBreach, check_attempts};
 use crate::routing::{Route, RouteDecision};
 use sluice_contract::breaker::BreakerKey;
 use sluice_contract::order::OrderState;
@@ -112,9 +113,18 @@ pub(super) fn decide<'a>(
 }
 
 /// Checks that what is about to be paid is what was asked, and that a sending repeats the
-/// first one's serial number, trade time and channel.
-pub(super) fn gate_seal(seals: &OrderSeals, order: &Order) -> Result<(), SealBreach> {
-    seals.check(order)
+/// first one's serial number, trade time and channel, under the attempts that were made.
+pub(super) fn gate_seal(
+    seals: &OrderSeals,
+    order: &Order,
+    attempts: &[StoredAttempt],
+) -> Result<(), SealBreach> {
+    seals.check(order)?;
+    if order.attempts == 0 {
+        // The first attempt's key refuses a second one.
+        return Ok(());
+    }
+    check_attempts(order, attempts)
 }
 
 /// The state that a claim moves the order to, if it may be claimed.

@@ -55,10 +55,10 @@ fn fix_channel(order: &mut Order, grant: &ClaimGrant<'_>, now: i64) -> anyhow::R
         SendPath::Books | SendPath::Unavailable(_) => (0, Duration::ZERO),
     };
     let send_by = SendBy::after(now, send_within);
-    (order.send_by_us, order.send_refusal) = (Some(send_by.wall_us()), None);
     order.channel = Some(grant.path.id().to_owned());
     order.state = grant.state;
     order.sends += 1;
+    order.set_send_by(send_by.wall_us());
     order.version += 1;
     order.updated_us = now;
     order.due_us = Some(now + deadline_us + OUTCOME_MARGIN_US);

@@ -46,8 +46,13 @@ pub(super) async fn read_inputs(
     let platform_time = trade_time(now, context.day_zone)?;
     let wanted = wanted_totals(orders, &times, &platform_time);
     let stored = limits::repo::lock_totals(conn, &wanted, LockWait::Usual).await?;
-    let tripped =
-        breakers::read_sealed(conn, context.schemas, context.key, context.breakers).await?;
+    let tripped = breakers::read_sealed(
+        conn,
+        context.schemas,
+        context.seals.keys(),
+        context.breakers,
+    )
+    .await?;
     Ok(ClaimInputs {
         tripped,
         totals: LimitTotals::new(wanted, stored),

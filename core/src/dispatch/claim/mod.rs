@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | begin | `START TRANSACTION` | 1 |
 //! | lock orders | `SELECT … FOR UPDATE` by account and id | 1 |
-//! | attempts of what is sent again | `SELECT` of live attempts | 0 or 1 |
+//! | attempts of what is sent again | `SELECT` of its attempts | 0 or 1 |
 //! | routing in force | `SELECT` of its number | 1 |
 //! | lock totals | `SELECT … FOR UPDATE` in key order | 0 or 1 |
 //! | read breakers, last | `SELECT` of those that aren't closed | 1 |
@@ -25,7 +25,7 @@ use crate::batch::{
     SpoiledItem,
 };
 use crate::channels::ChannelClient;
-use crate::orders::repo;
+use crate::orders::repo::{self, StoredAttempt};
 use crate::orders::{Order, OrderRef, OrderSeals};
 use crate::routing::ActiveRouting;
 use crate::transaction::{Transaction, roll_back};
@@ -102,12 +102,13 @@ impl BatchTransaction for ClaimTransaction<'_> {
         let conn = self.context.pool.hold(self.conn).await?;
         let mut transaction = Transaction::begin(conn).await?;
         let orders = repo::lock(transaction.conn(), ids.iter(), LockWait::Skip).await?;
-        let live = live_resends(transaction.conn(), &orders).await?;
+        let attempts = attempts_of_resends(transaction.conn(), &orders).await?;
+        let live = live(&attempts);
         let now = now_us();
         let mut inputs = read_inputs(&self.context, transaction.conn(), &orders, now).await?;
         let mut result = ClaimResult::default();
         for order in orders {
-            if let Err(breach) = gates::gate_seal(self.context.seals, &order) {
+            if let Err(breach) = gates::gate_seal(self.context.seals, &order, &attempts) {
                 result.set_altered(&order, breach);
                 continue;
             }
@@ -175,12 +176,20 @@ impl BatchTransaction for ClaimTransaction<'_> {
     }
 }
 
-/// Orders that are out and whose attempt may still pay: they are sent again under the
-/// same attempt.
-async fn live_resends(conn: &mut Conn, orders: &[Order]) -> anyhow::Result<HashSet<String>> {
-    let again = || orders.iter().filter(|o| o.was_sent());
+/// Attempts of the orders that a channel has had before.
+async fn attempts_of_resends(
+    conn: &mut Conn,
+    orders: &[Order],
+) -> anyhow::Result<Vec<StoredAttempt>> {
+    let again = || orders.iter().filter(|o| o.attempts > 0);
     if again().next().is_none() {
-        return Ok(HashSet::new());
+        return Ok(Vec::new());
     }
-    repo::live_attempts(conn, again()).await
+    repo::attempts_of(conn, again()).await
+}
+
+/// Orders whose attempt may still pay: they are sent again under the same one.
+fn live(attempts: &[StoredAttempt]) -> HashSet<String> {
+    let live = attempts.iter().filter(|a| a.is_live);
+    live.map(|a| a.order_id.clone()).collect()
 }

@@ -61,6 +61,8 @@ impl AppliedOutcomes {
             client: b.posting.client.clone(),
             key: String::new(),
             created_us: now_us,
+            correlation_id: None,
+            traceparent: None,
         };
         self.bookings.iter().map(intent).collect()
     }

@@ -30,15 +30,7 @@ impl AppliedOutcomes {
                 *taken = OutcomeResult::Contradiction;
             }
         }
-        for AlteredOrder { at, breach } in altered {
-            tracing::error!(order = %at.order_id, account = %at.account_id, "altered: {breach}");
-            self.cases.push(OrderCase {
-                account_id: at.account_id.clone(),
-                order_id: at.order_id.clone(),
-                kind: CaseKind::Altered,
-                detail: cases::detail(&breach.to_string()),
-            });
-        }
+        self.cases.extend(altered.iter().map(AlteredOrder::to_case));
     }
 }
 

@@ -82,7 +82,8 @@ fn is_quiet(order: &Order, outcome: &OrderOutcome, delays: &OutcomeDelays) -> bo
         return false;
     };
     let channel = order.channel.as_deref().unwrap_or_default();
-    let (Some(send_by), Some(quiet)) = (order.send_by_us, delays.quiet_us.get(channel)) else {
+    let (Some(send_by), Some(quiet)) = (order.last_send_by_us(), delays.quiet_us.get(channel))
+    else {
         return false;
     };
     query.asked_us >= send_by.saturating_add(*quiet)

@@ -60,6 +60,7 @@ fn shop_order(state: OrderState) -> Order {
         version: 5,
         due_us: Some(1),
         send_by_us: Some(SEND_BY_US),
+        send_by_sending: Some(2),
         last_pending_us: Some(0),
         ..sample(OrderKind::CashOut)
     }
@@ -108,6 +109,7 @@ fn unionpay_order(state: OrderState, attempts: i64) -> Order {
         version: 3,
         due_us: Some(1),
         send_by_us: Some(SEND_BY_US),
+        send_by_sending: Some(attempts),
         last_pending_us: Some(0),
         ..sample(OrderKind::CashOut)
     }

@@ -220,6 +220,31 @@ fn what_a_channel_accepted_it_can_not_deny_whatever_the_state() {
 }
 
 #[test]
+fn what_an_older_build_sent_is_not_quiet_by_the_time_of_a_sending_before_it() {
+    // Claimed a third time by a build that writes neither column: both are of the second.
+    let claimed_by_older = Order {
+        sends: 3,
+        ..shop_order(OrderState::InDoubt)
+    };
+    for quiet_us in [QUIET_US, 1_000 * QUIET_US] {
+        let (_, order, all) = after(claimed_by_older.clone(), &unknown_there(3, quiet_us));
+        assert_eq!(
+            (order.state, all.bookings.len()),
+            (OrderState::InDoubt, 0),
+            "{quiet_us}"
+        );
+    }
+    // Recovery's lease counts from now, and what the second was refused with is forgotten.
+    let mut leased = Order {
+        send_refusal: Some(SendRefusal::Declined),
+        ..claimed_by_older
+    };
+    leased.set_send_by(SEND_BY_US);
+    let (_, order, all) = after(leased, &unknown_there(3, QUIET_US));
+    assert_eq!((order.state, all.bookings.len()), (OrderState::Init, 0));
+}
+
+#[test]
 fn a_refusal_in_a_callback_may_be_of_an_earlier_sending() {
     for input in [Declined, NotHere] {
         let told = says(input).of_callback();

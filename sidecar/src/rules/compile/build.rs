@@ -10,13 +10,13 @@ use crate::rules::script::library::RuleLibrary;
 use crate::rules::text::error::{LoadError, LoadErrors};
 use crate::rules::text::files::RuleFiles;
 use rhai::Engine;
-use sluice_contract::settings::Secret;
+use sluice_contract::keys::SigningKeys;
 use std::path::Path;
 
 impl RuleSet {
     /// Loads every `*.rhai` file of `dir`, or none of them. `provenance_key` is
     /// what the core signs its transactions with.
-    pub fn load(dir: &Path, provenance_key: Secret) -> Result<RuleSet, LoadErrors> {
+    pub fn load(dir: &Path, provenance_key: impl Into<SigningKeys>) -> Result<RuleSet, LoadErrors> {
         let files = RuleFiles::read(dir).map_err(|e| LoadErrors(vec![e]))?;
         if files.rules.is_empty() {
             return Err(LoadErrors(vec![LoadError {
@@ -29,7 +29,10 @@ impl RuleSet {
     }
 
     /// Compiles all of `files`, wherever they come from, or none of them.
-    pub fn build(files: &RuleFiles, provenance_key: Secret) -> Result<RuleSet, LoadErrors> {
+    pub fn build(
+        files: &RuleFiles,
+        provenance_key: impl Into<SigningKeys>,
+    ) -> Result<RuleSet, LoadErrors> {
         RuleSet::build_with(
             build(),
             files,
@@ -42,7 +45,7 @@ impl RuleSet {
     pub(crate) fn build_with(
         mut engine: Engine,
         files: &RuleFiles,
-        provenance_key: Secret,
+        provenance_key: impl Into<SigningKeys>,
         script: impl Fn(&str, &str) -> Result<String, String>,
     ) -> Result<RuleSet, LoadErrors> {
         let mut errors = Vec::new();
@@ -61,7 +64,7 @@ impl RuleSet {
         Ok(RuleSet {
             engine,
             plan: plan_of(&rules),
-            provenance_key,
+            provenance_key: provenance_key.into(),
             asks_balances: asks_balances(files),
             margin_us: replay_margin(&rules),
             look_back_us: kafka_look_back(&rules),

@@ -3,7 +3,7 @@
 use crate::rules::runtime::rule_plan::RulePlan;
 use crate::rules::text::header::RuleHeader;
 use rhai::{AST, Engine};
-use sluice_contract::settings::Secret;
+use sluice_contract::keys::SigningKeys;
 use std::fmt;
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub struct RuleSet {
     pub(crate) engine: Engine,
     pub(crate) rules: Vec<CompiledRule>,
     pub(crate) plan: RulePlan,
-    pub(crate) provenance_key: Secret,
+    pub(crate) provenance_key: SigningKeys,
     /// Whether any rule asks for balances.
     pub(crate) asks_balances: bool,
     /// D of `memory::replay_marks`, in microseconds: longer than any pair takes to meet.

@@ -106,7 +106,7 @@ fn judge_with(changes: Vec<RowChange>, key: &Secret) -> Provenance {
             position: "0-1-1".into(),
             changes: changes.into_iter().map(Arc::new).collect(),
         },
-        key,
+        &key.clone().into(),
     )
 }
 

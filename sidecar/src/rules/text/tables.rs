@@ -69,6 +69,7 @@ pub const CATALOG_TABLES: [CatalogTable; 10] = [
             ("accepted_us", Int),
             ("correlation_id", Text),
             ("traceparent", Text),
+            ("send_by_sending", Int),
         ],
     },
     CatalogTable {

@@ -3,8 +3,8 @@
 
 use crate::rules::transaction::signed_effects::summarize;
 use crate::stream::change::{ChangeTransaction, ColumnValue, TableSchema};
+use sluice_contract::keys::SigningKeys;
 use sluice_contract::provenance::TransactionEffects;
-use sluice_contract::settings::Secret;
 use sluice_contract::string_enum;
 
 string_enum! {
@@ -20,15 +20,15 @@ string_enum! {
     }
 }
 
-/// Judges a transaction with the key by which the core signs.
-pub fn of(transaction: &ChangeTransaction, key: &Secret) -> Provenance {
+/// Judges a transaction with the keys by which the core may sign.
+pub fn of(transaction: &ChangeTransaction, keys: &SigningKeys) -> Provenance {
     let summary = summarize(transaction);
     match summary.outbox.as_slice() {
         _ if summary.unsigned => Provenance::Invalid,
         [] if summary.effects.is_empty() => Provenance::Valid,
         [] => Provenance::Missing,
         _ if summary.replayed => Provenance::Invalid,
-        [(table, image)] if is_signed(&summary.effects, table, image, key) => Provenance::Valid,
+        [(table, image)] if is_signed(&summary.effects, table, image, keys) => Provenance::Valid,
         _ => Provenance::Invalid,
     }
 }
@@ -37,7 +37,7 @@ fn is_signed(
     effects: &TransactionEffects,
     table: &TableSchema,
     image: &[ColumnValue],
-    key: &Secret,
+    keys: &SigningKeys,
 ) -> bool {
     let text = |column: &str| match table.column(column).and_then(|at| image.get(at)) {
         Some(ColumnValue::Text(text)) => Some(text.as_bytes()),
@@ -45,7 +45,7 @@ fn is_signed(
     };
     match (text("tx_id"), text("events"), text("signature")) {
         (Some(tx_id), Some(events), Some(signature)) => {
-            effects.verify(key, tx_id, events, signature)
+            keys.any(|key| effects.verify(key, tx_id, events, signature))
         }
         _ => false,
     }

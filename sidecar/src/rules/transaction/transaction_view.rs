@@ -12,7 +12,7 @@ use crate::rules::views::trace::{self, TracedInput, TracedRead};
 use crate::rules::views::values::{MAX_NAMED, RhaiResult, account_of, fail};
 use crate::stream::change::{ChangeOp, ChangeTransaction, RowChange};
 use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
-use sluice_contract::settings::Secret;
+use sluice_contract::keys::SigningKeys;
 use std::sync::{Arc, OnceLock};
 
 /// A transaction, shared by every rule that looks at it.
@@ -21,15 +21,15 @@ pub struct TransactionView(Arc<TransactionViewInner>);
 
 struct TransactionViewInner {
     transaction: Arc<ChangeTransaction>,
-    key: Secret,
+    keys: SigningKeys,
     provenance: OnceLock<Provenance>,
 }
 
 impl TransactionView {
-    pub fn new(transaction: &Arc<ChangeTransaction>, key: &Secret) -> TransactionView {
+    pub fn new(transaction: &Arc<ChangeTransaction>, keys: &SigningKeys) -> TransactionView {
         TransactionView(Arc::new(TransactionViewInner {
             transaction: Arc::clone(transaction),
-            key: key.clone(),
+            keys: keys.clone(),
             provenance: OnceLock::new(),
         }))
     }
@@ -55,7 +55,7 @@ impl TransactionView {
         let said = uncounted(|| {
             *inner
                 .provenance
-                .get_or_init(|| provenance::of(&inner.transaction, &inner.key))
+                .get_or_init(|| provenance::of(&inner.transaction, &inner.keys))
         });
         let said = said.as_str();
         self.note("provenance", || said.to_owned());

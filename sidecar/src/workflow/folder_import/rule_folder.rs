@@ -5,7 +5,7 @@ use crate::rules::text::error::LoadErrors;
 use crate::rules::{RuleFile, RuleFiles, RuleMode};
 use crate::workflow::folder_import::library_copy::with_library;
 use crate::workflow::{RuleSetMember, RuleSetVersion, RuleText};
-use sluice_contract::settings::Secret;
+use sluice_contract::keys::SigningKeys;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,11 @@ pub struct RuleFolder {
 impl RuleFolder {
     /// Reads and compiles all of it, the way a set runs: each rule with its own copy of
     /// the library. An error names every file that is wrong, or an empty folder.
-    pub fn read(dir: &Path, provenance_key: Secret) -> Result<(RuleFolder, RuleSet), LoadErrors> {
+    pub fn read(
+        dir: &Path,
+        provenance_key: impl Into<SigningKeys>,
+    ) -> Result<(RuleFolder, RuleSet), LoadErrors> {
+        let provenance_key = provenance_key.into();
         let rules = RuleSet::load(dir, provenance_key.clone())?;
         let files = RuleFiles::read(dir).map_err(|e| LoadErrors(vec![e]))?;
         let folder = RuleFolder::new(

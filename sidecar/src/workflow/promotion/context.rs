@@ -3,7 +3,7 @@
 use crate::active_rules::ActiveRuleSet;
 use crate::leader::guard_db::GuardDb;
 use crate::workflow::promotion::case_results::CaseResultCache;
-use sluice_contract::settings::Secret;
+use sluice_contract::keys::SigningKeys;
 use std::sync::Arc;
 
 /// Handles that a change of the rule set works with; clones share them.
@@ -14,5 +14,5 @@ pub struct PromotionContext {
     pub tested: Arc<CaseResultCache>,
     pub rules: ActiveRuleSet,
     /// Verifies signed rows; a set is compiled with it before it is published.
-    pub provenance_key: Secret,
+    pub provenance_key: SigningKeys,
 }

@@ -1,0 +1,166 @@
+//! Payments that this build can't book: written down whole before their offsets are
+//! committed, and tried again by every later build, so that none is lost.
+
+use crate::accept::AcceptError;
+use crate::intake::message::{PaymentOffset, ReceivedPayment};
+use crate::intake::request::capture_request;
+use sha2::{Digest, Sha256};
+use sluice_contract::event::{BUSINESS_TOPICS, BusinessEvent, EventVerifier, sign_event};
+use sluice_contract::settings::Secret;
+use subtle::ConstantTimeEq;
+
+/// Characters of a reason that its column holds.
+const MAX_REASON_CHARS: usize = 190;
+
+/// A payment as it was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ToldPayment {
+    pub(super) place: PaymentOffset,
+    pub(super) payload: Vec<u8>,
+    /// A producer's signature was demanded, and it held.
+    pub(super) signed: bool,
+    /// The time of the message on Kafka, µs since 1970 UTC.
+    pub(super) event_time_us: i64,
+}
+
+/// A payment that is set aside, and the reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SetAsidePayment {
+    pub(super) told: ToldPayment,
+    pub(super) reason: String,
+}
+
+/// Keys that a row's MAC may be made with: the present provenance key first.
+#[derive(Debug, Clone)]
+pub(super) struct SetAsideKeys(Vec<Secret>);
+
+impl ToldPayment {
+    /// Reads the payment again, and asks for its booking.
+    ///
+    /// # Errors
+    /// The reason why this build can't book it.
+    pub(super) fn request(self) -> Result<ReceivedPayment, SetAsidePayment> {
+        let read = BusinessEvent::read(&self.payload).map_err(|reason| reason.as_str().to_owned());
+        match read.and_then(|event| capture_request(&event, self.event_time_us)) {
+            Ok(request) => Ok(ReceivedPayment {
+                request,
+                told: self,
+            }),
+            Err(reason) => Err(self.set_aside(&reason)),
+        }
+    }
+
+    pub(super) fn set_aside(self, reason: &str) -> SetAsidePayment {
+        SetAsidePayment {
+            told: self,
+            reason: reason.chars().take(MAX_REASON_CHARS).collect(),
+        }
+    }
+
+    /// Name of its row.
+    pub(super) fn digest(&self) -> String {
+        hex::encode(Sha256::digest(&self.payload))
+    }
+
+    /// Tells whether it may count now: signatures may be demanded since it was set aside.
+    pub(super) fn may_count(&self, producers: &EventVerifier) -> bool {
+        self.signed || producers.keys().is_none()
+    }
+}
+
+impl ReceivedPayment {
+    /// Sets aside a payment that is refused for good; `None` for one that contradicts what
+    /// is booked: no build books it.
+    pub(super) fn refused(self, refusal: &AcceptError) -> Option<SetAsidePayment> {
+        match refusal {
+            AcceptError::KeyReused | AcceptError::AlreadyCaptured => None,
+            refusal => Some(self.told.set_aside(&refusal.to_string())),
+        }
+    }
+}
+
+impl SetAsideKeys {
+    pub(super) fn new(provenance: &Secret, other: Option<&Secret>) -> Self {
+        SetAsideKeys(std::iter::once(provenance).chain(other).cloned().collect())
+    }
+
+    /// Makes the row's MAC.
+    pub(super) fn mac(&self, told: &ToldPayment) -> String {
+        self.0.first().map_or(String::new(), |key| mac(key, told))
+    }
+
+    /// Tells whether a core has set it aside like that: whoever can write to the table must
+    /// not make money. In constant time.
+    pub(super) fn holds(&self, told: &ToldPayment, stored: &str) -> bool {
+        self.0
+            .iter()
+            .any(|key| mac(key, told).as_bytes().ct_eq(stored.as_bytes()).into())
+    }
+}
+
+/// Signs all that the booking is made of, as a text that is no producer's.
+fn mac(key: &Secret, told: &ToldPayment) -> String {
+    let (signed, time_us) = (u8::from(told.signed), told.event_time_us);
+    let scope = format!("set-aside/{}/{signed}/{time_us}", BUSINESS_TOPICS[0]);
+    sign_event(key, &scope, &told.payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(payload: &str) -> ToldPayment {
+        ToldPayment {
+            place: PaymentOffset {
+                partition: 0,
+                offset: 7,
+            },
+            payload: payload.as_bytes().to_vec(),
+            signed: true,
+            event_time_us: 5,
+        }
+    }
+
+    #[test]
+    fn only_what_a_core_has_set_aside_holds_and_also_while_its_key_rolls() {
+        let (old, new) = (Secret::new("an old key"), Secret::new("a new key"));
+        let mac = SetAsideKeys::new(&old, None).mac(&told("{}"));
+        let both = SetAsideKeys::new(&new, Some(&old));
+        assert!(both.holds(&told("{}"), &mac));
+        assert!(!SetAsideKeys::new(&new, None).holds(&told("{}"), &mac));
+        let changed = [
+            told("{ }"),
+            ToldPayment {
+                signed: false,
+                ..told("{}")
+            },
+            ToldPayment {
+                event_time_us: 6,
+                ..told("{}")
+            },
+        ];
+        for changed in changed {
+            assert!(!both.holds(&changed, &mac), "{changed:?}");
+        }
+        // Read from elsewhere on the topic, it is the same payment.
+        let again = ToldPayment {
+            place: PaymentOffset {
+                partition: 1,
+                offset: 9,
+            },
+            ..told("{}")
+        };
+        assert!(both.holds(&again, &mac));
+    }
+
+    #[test]
+    fn a_currency_of_a_later_build_is_set_aside_whole() {
+        let event = r#"{"id":"1","type":"payment.succeeded","accountId":"M","bizNo":"b","amount":"5",
+                        "currency":"XXX","occurredUs":1}"#;
+        let aside = told(event).request().unwrap_err();
+        assert_eq!(aside.told, told(event));
+        assert!(aside.reason.contains("currency"), "{}", aside.reason);
+        let known = told(&event.replace("XXX", "CNY"));
+        assert_eq!(known.clone().request().unwrap().told, known);
+    }
+}

@@ -1,0 +1,113 @@
+//! SQL of payments that are set aside.
+
+use crate::intake::message::PaymentOffset;
+use crate::intake::set_aside::{SetAsideKeys, SetAsidePayment, ToldPayment};
+use mysql_async::prelude::Queryable;
+use sluice_contract::event::BUSINESS_TOPICS;
+use sluice_contract::schema::Schemas;
+
+/// Writes the row; one that is there already stays as it is.
+pub(super) async fn insert(
+    conn: &mut impl Queryable,
+    keys: &SetAsideKeys,
+    payment: &SetAsidePayment,
+    found_us: i64,
+) -> anyhow::Result<()> {
+    let SetAsidePayment { told, reason } = payment;
+    let sql = "INSERT IGNORE INTO set_aside_payment (digest,topic,partition_no,offset_no,reason,payload,signed,\
+               event_time_us,found_us,mac) VALUES (?,?,?,?,?,?,?,?,?,?)";
+    let row = (
+        told.digest(),
+        BUSINESS_TOPICS[0],
+        told.place.partition,
+        told.place.offset,
+        reason,
+        &told.payload,
+        told.signed,
+        told.event_time_us,
+        found_us,
+        keys.mac(told),
+    );
+    Ok(conn.exec_drop(sql, row).await?)
+}
+
+/// Counts the rows.
+pub(super) async fn count(conn: &mut impl Queryable) -> anyhow::Result<u64> {
+    let sql = "SELECT COUNT(*) FROM set_aside_payment";
+    Ok(conn.query_first(sql).await?.unwrap_or_default())
+}
+
+/// A row as it is stored: nothing of it is proven before its MAC is looked at.
+pub(super) struct StoredPayment {
+    pub(super) digest: String,
+    pub(super) told: ToldPayment,
+    pub(super) mac: String,
+}
+
+/// Reads a page behind this digest.
+pub(super) async fn page(
+    conn: &mut impl Queryable,
+    after: &str,
+    max_rows: usize,
+) -> anyhow::Result<Vec<StoredPayment>> {
+    let sql = format!(
+        "SELECT digest,partition_no,offset_no,payload,signed,event_time_us,mac FROM set_aside_payment \
+         WHERE digest>? ORDER BY digest LIMIT {max_rows}"
+    );
+    let stored = |(digest, partition, offset, payload, signed, event_time_us, mac)| StoredPayment {
+        digest,
+        told: ToldPayment {
+            place: PaymentOffset { partition, offset },
+            payload,
+            signed,
+            event_time_us,
+        },
+        mac,
+    };
+    Ok(conn.exec_map(sql, (after,), stored).await?)
+}
+
+/// Deletes the row of a payment that is booked.
+pub(super) async fn delete(conn: &mut impl Queryable, digest: &str) -> anyhow::Result<()> {
+    let sql = "DELETE FROM set_aside_payment WHERE digest=?";
+    Ok(conn.exec_drop(sql, (digest,)).await?)
+}
+
+/// A payment that is set aside, as people read it.
+#[derive(Debug)]
+pub struct SetAsideRow {
+    pub topic: String,
+    pub partition: i32,
+    pub offset: i64,
+    pub reason: String,
+    pub payload: Vec<u8>,
+    /// µs since 1970 UTC.
+    pub event_time_us: i64,
+    pub found_us: i64,
+}
+
+/// Reads at most `limit` rows, in no order that means anything: that of their digests.
+///
+/// # Errors
+/// The server's.
+pub async fn list(
+    conn: &mut impl Queryable,
+    schemas: &Schemas,
+    limit: u32,
+) -> anyhow::Result<Vec<SetAsideRow>> {
+    let sql = format!(
+        "SELECT topic,partition_no,offset_no,reason,payload,event_time_us,found_us FROM {}.set_aside_payment \
+         ORDER BY digest LIMIT {limit}",
+        schemas.orders
+    );
+    let row = |(topic, partition, offset, reason, payload, event_time_us, found_us)| SetAsideRow {
+        topic,
+        partition,
+        offset,
+        reason,
+        payload,
+        event_time_us,
+        found_us,
+    };
+    Ok(conn.query_map(sql, row).await?)
+}

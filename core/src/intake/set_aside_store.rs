@@ -1,0 +1,157 @@
+//! Store of payments that are set aside: each is written down before its offset is
+//! committed, and tried again at the start and from time to time.
+
+use crate::accept::Acceptor;
+use crate::batch::policy::INTAKE;
+use crate::intake::count;
+use crate::intake::message::ReceivedPayment;
+use crate::intake::set_aside::{SetAsideKeys, SetAsidePayment};
+use crate::intake::set_aside_repo::{self, StoredPayment};
+use crate::metrics::METRICS;
+use anyhow::ensure;
+use futures_util::future::join_all;
+use sluice_contract::clock::now_us;
+use sluice_contract::event::EventVerifier;
+use sluice_contract::settings::Secret;
+use sluice_contract::sql::Pool;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Rows at most. Beyond them the intake waits: an event that is passed over is money lost.
+const MAX_ROWS: u64 = 1_000_000;
+const MAX_ROWS_PER_PAGE: usize = 100;
+/// Interval at which all are tried again, by every core: another build may know more.
+const RETAKE_INTERVAL: Duration = Duration::from_secs(30);
+/// However many there are, trying them takes at most this share of the time.
+const RETAKE_PAUSE_FACTOR: u32 = 20;
+
+/// Store of one core.
+pub(super) struct SetAsideStore {
+    pool: Pool,
+    keys: SetAsideKeys,
+    producers: EventVerifier,
+    acceptor: Arc<Acceptor>,
+}
+
+impl SetAsideStore {
+    pub(super) fn new(
+        pool: Pool,
+        provenance: &Secret,
+        other: Option<&Secret>,
+        producers: EventVerifier,
+        acceptor: Arc<Acceptor>,
+    ) -> Self {
+        SetAsideStore {
+            pool,
+            keys: SetAsideKeys::new(provenance, other),
+            producers,
+            acceptor,
+        }
+    }
+
+    /// Returns once all are written down, however long that takes.
+    pub(super) async fn keep(&self, payments: Vec<SetAsidePayment>) {
+        let mut attempt = 0;
+        while let Err(error) = self.write(&payments).await {
+            METRICS.intake.retries.inc();
+            tracing::warn!("payments wait to be set aside: {error:#}");
+            tokio::time::sleep(INTAKE.after_conflict(attempt)).await;
+            attempt += 1;
+        }
+    }
+
+    async fn write(&self, payments: &[SetAsidePayment]) -> anyhow::Result<()> {
+        if payments.is_empty() {
+            return Ok(());
+        }
+        let mut conn = self.pool.get_conn().await?;
+        let rows = set_aside_repo::count(&mut conn).await?;
+        ensure!(
+            rows < MAX_ROWS,
+            "{rows} payments are set aside, and no more fit: start a build that can book them, or take out those \
+             that nobody should (sluice events payments)"
+        );
+        for payment in payments {
+            set_aside_repo::insert(&mut conn, &self.keys, payment, now_us()).await?;
+        }
+        METRICS
+            .intake
+            .set_aside
+            .set(gauge(rows + payments.len() as u64));
+        Ok(())
+    }
+
+    /// Tries all again, at once and from then on, for as long as the process lives.
+    pub(super) async fn retake(self: Arc<Self>) {
+        loop {
+            let begun = Instant::now();
+            if let Err(error) = self.retake_all().await {
+                tracing::warn!("payments that are set aside can't be tried now: {error:#}");
+            }
+            tokio::time::sleep(RETAKE_INTERVAL.max(begun.elapsed() * RETAKE_PAUSE_FACTOR)).await;
+        }
+    }
+
+    async fn retake_all(&self) -> anyhow::Result<()> {
+        let mut after = String::new();
+        loop {
+            let mut conn = self.pool.get_conn().await?;
+            let page = set_aside_repo::page(&mut conn, &after, MAX_ROWS_PER_PAGE).await?;
+            drop(conn);
+            let is_last = page.len() < MAX_ROWS_PER_PAGE;
+            if let Some(last) = page.last() {
+                after.clone_from(&last.digest);
+            }
+            let tried = join_all(page.into_iter().map(|stored| self.retake_one(stored))).await;
+            tried.into_iter().collect::<anyhow::Result<()>>()?;
+            if is_last {
+                break;
+            }
+        }
+        let mut conn = self.pool.get_conn().await?;
+        let rows = set_aside_repo::count(&mut conn).await?;
+        METRICS.intake.set_aside.set(gauge(rows));
+        Ok(())
+    }
+
+    /// Books it if this build can, and takes it out of the store then.
+    async fn retake_one(&self, stored: StoredPayment) -> anyhow::Result<()> {
+        let StoredPayment { digest, told, mac } = stored;
+        if !self.keys.holds(&told, &mac) {
+            tracing::error!(digest, "no core has set this payment aside: not booked");
+            return Ok(());
+        }
+        if !told.may_count(&self.producers) {
+            return Ok(());
+        }
+        let Ok(ReceivedPayment { request, told }) = told.request() else {
+            return Ok(());
+        };
+        let account = request.booking.account_id().to_owned();
+        match self.acceptor.submit(request).await {
+            Ok(accepted) => {
+                count(if accepted.replayed {
+                    "repeated"
+                } else {
+                    "booked"
+                });
+                let (partition, offset) = (told.place.partition, told.place.offset);
+                tracing::info!(
+                    partition,
+                    offset,
+                    account,
+                    "a payment that was set aside is booked"
+                );
+                set_aside_repo::delete(&mut self.pool.get_conn().await?, &digest).await
+            }
+            Err(refusal) => {
+                tracing::warn!(digest, account, "a payment stays set aside: {refusal}");
+                Ok(())
+            }
+        }
+    }
+}
+
+fn gauge(rows: u64) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}

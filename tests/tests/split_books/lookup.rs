@@ -1,0 +1,95 @@
+//! A person's look-up asks each server for what it has, and a repeat behind a 503 is the
+//! first request.
+
+use crate::split_books::{ask, ready};
+use anyhow::{Context, ensure};
+use mysql_async::prelude::Queryable;
+use sluice_drill::setup::process::binary;
+use sluice_drill::stage::StageOptions;
+use sluice_drill::stage::traffic::Traffic;
+use sluice_tests::{TestStage, options};
+
+async fn split() -> anyhow::Result<TestStage> {
+    let set = TestStage::up(StageOptions {
+        split_books: true,
+        ..options()
+    })
+    .await?;
+    Traffic::new("look", 3).fund(&set.stage, 100).await?;
+    Ok(set)
+}
+
+/// The text that `sluice orders …` prints, as an operator runs it.
+async fn sluice_orders(set: &TestStage, words: &[&str]) -> anyhow::Result<String> {
+    let mut command = tokio::process::Command::new(binary("sluice")?);
+    command.arg("orders").args(words).arg("--config");
+    let ran = command
+        .arg(set.stage.dir.join("operator.toml"))
+        .output()
+        .await?;
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+    let error = String::from_utf8_lossy(&ran.stderr);
+    ensure!(ran.status.success(), "sluice orders {words:?}: {error}");
+    Ok(said)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_persons_look_up_finds_the_entries_at_the_ledgers_own_server() -> anyhow::Result<()> {
+    let set = split().await?;
+    let (status, answer) = ask(&set, "looked-at", "7.00").await?;
+    ensure!(status == 202, "{status} {answer}");
+    let id = answer["data"]["withdrawOrderId"]
+        .as_str()
+        .context("an id")?;
+    set.stage.wait_for_status(id, "success").await?;
+    let url = set
+        .stage
+        .split_books
+        .as_ref()
+        .context("split")?
+        .ledger
+        .url();
+    let sql = format!(
+        "SELECT DISTINCT kind FROM {}.entry WHERE posting_id LIKE '{id}-%' ORDER BY kind",
+        set.stage.schemas.ledger
+    );
+    let booked: Vec<String> = sluice_contract::sql::connect(&url)
+        .await?
+        .query(sql)
+        .await?;
+    ensure!(booked == ["finalize", "reserve"], "{booked:?}");
+    for verb in ["show", "history"] {
+        let shown = sluice_orders(&set, &[verb, id]).await?;
+        ensure!(
+            booked.iter().all(|kind| shown.contains(kind.as_str())),
+            "{verb}: {shown}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_behind_a_503_is_the_first_order_and_books_once() -> anyhow::Result<()> {
+    let mut set = split().await?;
+    // The balance has reserved the money already when the ledger turns out to be gone.
+    let books = set.stage.split_books.as_mut().context("split")?;
+    books.ledger.kill9()?;
+    let (status, answer) = ask(&set, "doubtful", "7.00").await?;
+    ensure!(status == 503, "{status} {answer}");
+    let (status, answer) = ask(&set, "doubtful", "7.00").await?;
+    ensure!(status == 503, "a repeat was promised something: {answer}");
+    let orders = &set.stage.schemas.orders;
+    let sql = format!("SELECT order_id FROM {orders}.orders");
+    let written: Vec<String> = set.stage.pool.get_conn().await?.query(sql).await?;
+    ensure!(written.len() == 1, "{written:?}");
+    let books = set.stage.split_books.as_mut().context("split")?;
+    books.ledger.restart().await?;
+    ready(&set, true).await?;
+    let (status, answer) = ask(&set, "doubtful", "7.00").await?;
+    ensure!(
+        status == 202 && answer["data"]["withdrawOrderId"] == written[0].as_str(),
+        "{status} {answer}"
+    );
+    set.stage.wait_for_status(&written[0], "success").await?;
+    set.all_is_well().await
+}
