@@ -128,7 +128,7 @@ impl SetAsideStore {
             return Ok(());
         };
         let account = request.booking.account_id().to_owned();
-        match self.acceptor.submit(request).await {
+        match self.acceptor.submit(request, |_| ()).await {
             Ok(accepted) => {
                 count(if accepted.replayed {
                     "repeated"

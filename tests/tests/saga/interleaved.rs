@@ -39,7 +39,6 @@ async fn a_repeat_is_not_told_accepted_while_its_booking_is_refused() -> anyhow:
         repeat_only: false,
         booking: order,
         origin: sluice_contract::traces::RequestOrigin::fresh(),
-        repeat_only: false,
     };
     // The repeat has read its key; the refusal frees it before the repeat reads the intent.
     proxy.shut_before("FROM booking_intent");
