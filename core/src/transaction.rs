@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `begin` … `commit` | START TRANSACTION; locks; writes with COMMIT | 1 + locks + 1 |
 //! | `begin_locking` … `commit` | the first lock in the packet of the beginning | locks + 1 |
-//! | `begin_naming` … `commit` | as `begin_locking`, with locks by name, freed in the commit's packet | locks + 1 |
+//! | `begin_naming` … `commit` | locks by name, freed in the packet of the commit | locks + 1 |
 //! | `deferred` … `commit` | the beginning in the packet of writes and COMMIT | 1 |
 //!
 //! A transaction that is dropped without an end stays open on its connection. Whoever

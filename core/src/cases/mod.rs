@@ -44,7 +44,7 @@ pub const KINDS_CLOSED_BY_CORE: [CaseKind; 3] = [
 pub const AUTOMATIC_CLOSERS: [&str; 3] = ["channel", "upstream", "core"];
 
 /// Kinds that a person closes and that open again if their cause is there still.
-pub const KINDS_OPENED_AGAIN: [CaseKind; 2] = [CaseKind::Altered, CaseKind::UnknownKey];
+pub const REOPENED_KINDS: [CaseKind; 2] = [CaseKind::Altered, CaseKind::UnknownKey];
 
 /// One case; a repeat of the same is the same case.
 #[derive(Debug, Clone, PartialEq, Eq)]

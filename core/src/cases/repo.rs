@@ -1,7 +1,7 @@
 //! All SQL on `cases`.
 
 use crate::cases::{
-    AUTOMATIC_CLOSERS, CaseClosing, CaseKind, KINDS_CLOSED_BY_CORE, KINDS_OPENED_AGAIN, OrderCase,
+    AUTOMATIC_CLOSERS, CaseClosing, CaseKind, KINDS_CLOSED_BY_CORE, OrderCase, REOPENED_KINDS,
 };
 use mysql_async::prelude::Queryable;
 use sluice_contract::sql::{SqlLiteral, in_list, pair_list, push_row};
@@ -30,7 +30,7 @@ pub fn push_cases(sql: &mut String, cases: &[OrderCase], now_us: i64) {
     let again = format!(
         "(closed_by IN {} OR (kind IN {} AND closed_us IS NOT NULL))",
         in_list(AUTOMATIC_CLOSERS.into_iter()),
-        in_list(KINDS_OPENED_AGAIN.iter().map(|k| k.as_str()))
+        in_list(REOPENED_KINDS.iter().map(|k| k.as_str()))
     );
     // Writing into a String can't fail.
     let _ = write!(

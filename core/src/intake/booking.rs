@@ -32,7 +32,8 @@ impl Drop for HeldPartition {
 }
 
 /// Returns once every payment of a partition's batch is booked, known, or refused for good;
-/// those that are to be set aside. Events under one key follow each other in the order of the partition.
+/// those that are to be set aside. Events under one key follow each other in the order of
+/// the partition.
 pub(super) async fn book(
     acceptor: &Arc<Acceptor>,
     mut payments: Vec<ReceivedPayment>,

@@ -14,7 +14,7 @@ pub(super) const MAX_READ_AHEAD: usize = 256;
 pub(super) struct PartitionBatch {
     pub(super) partition: i32,
     pub(super) payments: Vec<ReceivedPayment>,
-    /// Those that this build can't book, to be written down.
+    /// Payments that this build can't book, to be written down.
     pub(super) aside: Vec<SetAsidePayment>,
     /// The offset behind all of them.
     pub(super) next: i64,

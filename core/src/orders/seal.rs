@@ -241,14 +241,10 @@ pub fn check_attempts(order: &Order, attempts: &[StoredAttempt]) -> Result<(), S
         .iter()
         .filter(|a| a.order_id == order.order_id)
         .collect();
-    let are_counted = its
-        .iter()
-        .map(|a| a.number)
-        .eq(1..=i64::from(order.attempts));
+    let are_counted = its.iter().map(|a| a.number).eq(1..=order.attempts);
     let may_pay = |a: &&&StoredAttempt| a.is_live;
     let is_its_last = |a: &StoredAttempt| {
-        a.number == i64::from(order.attempts)
-            && Some(a.channel.as_str()) == order.channel.as_deref()
+        a.number == order.attempts && Some(a.channel.as_str()) == order.channel.as_deref()
     };
     if are_counted && its.iter().filter(may_pay).all(|a| is_its_last(a)) {
         return Ok(());

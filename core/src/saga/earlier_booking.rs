@@ -1,5 +1,6 @@
-//! Earlier bookings of a posting, as far as they can be believed: the result's row, if the core's seal on it
-//! holds, and for money that comes in the ledger too, which nobody can take anything from.
+//! Earlier bookings of a posting, as far as they can be believed: the result's row, if the
+//! core's seal on it holds, and for money that comes in the ledger too, which nobody can
+//! take anything from.
 
 use crate::balance::BookingError;
 use crate::cases::CaseKind;

@@ -74,6 +74,8 @@ async fn nothing_is_sealed_for_an_order_that_was_changed_while_it_was_booked() -
     core.kill9()?;
     let orders = open_and_change(&set).await?;
     core.restart()?;
+    let admin = set.stage.ports.address(set.stage.ports.core_admin);
+    core.wait_ready(&admin, WAIT_TIMEOUT).await?;
     set.stage.core = Some(core);
 
     let (altered, honest) = orders.split_at(CHANGES.len());
