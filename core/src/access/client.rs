@@ -1,7 +1,6 @@
 //! A client as it is configured, ready to be asked.
 
 use crate::access::scope::AccountScope;
-use crate::access::signed::NonceMemory;
 use crate::config::{
     AmountBound, ClientAuthentication, ClientConfig, EndUserSource, Grant, NAMELESS_CLIENT,
 };
@@ -18,7 +17,6 @@ pub struct ApiClient {
     /// None: the nameless one, for whom a header may name the end user's account.
     pub(super) end_user: Option<EndUserSource>,
     pub(super) keys: Option<KeyRing>,
-    pub(super) nonces: NonceMemory,
 }
 
 impl ApiClient {
@@ -35,7 +33,6 @@ impl ApiClient {
             authentication: config.authentication,
             end_user: Some(config.end_user),
             keys,
-            nonces: NonceMemory::default(),
         })
     }
 
@@ -50,7 +47,6 @@ impl ApiClient {
             authentication: ClientAuthentication::Bearer,
             end_user: None,
             keys: None,
-            nonces: NonceMemory::default(),
         }
     }
 }

@@ -24,7 +24,7 @@ use rdkafka::error::KafkaResult;
 use rdkafka::message::Message;
 use rdkafka::{Offset, Statistics, TopicPartitionList};
 use sluice_contract::event::{BUSINESS_TOPICS, EventVerifier};
-use sluice_contract::kafka::KafkaConnection;
+use sluice_contract::kafka::{KafkaCertificates, KafkaConnection};
 use sluice_contract::supervisor::Supervisor;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,13 +36,59 @@ use tokio_util::sync::CancellationToken;
 const MAX_EVENTS_PER_BATCH: usize = 256;
 /// Payments that were read may still be booked for so long after the stop.
 const STOP_GRACE: Duration = Duration::from_secs(3);
+/// Longest wait for a message: in between, the certificates are looked at.
+const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 const READ_RETRY_DELAY: Duration = Duration::from_millis(500);
 
 /// Reader of the payments of its share of the partitions.
 pub struct PaymentIntake {
     consumer: StreamConsumer<IntakeClientContext>,
+    source: PaymentSource,
     producers: EventVerifier,
     acceptor: Arc<Acceptor>,
+}
+
+/// The topic of payments, and what it takes to read it.
+struct PaymentSource {
+    group: String,
+    kafka: KafkaConnection,
+    /// Files that the consumer was made from.
+    files: KafkaCertificates,
+}
+
+impl PaymentSource {
+    /// Makes a consumer that shares the partitions with the others of its group.
+    fn subscribe(&self) -> anyhow::Result<StreamConsumer<IntakeClientContext>> {
+        let mut client = ClientConfig::new();
+        client.extend(
+            self.kafka
+                .properties()
+                .into_iter()
+                .map(|(n, v)| (n.to_owned(), v)),
+        );
+        let consumer: StreamConsumer<IntakeClientContext> = client
+            .set("group.id", &self.group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            // A payment published before the first start is a payment too.
+            .set("auto.offset.reset", "earliest")
+            // How soon the partitions of a core that died are another's.
+            .set("session.timeout.ms", "6000")
+            .set("heartbeat.interval.ms", "1500")
+            .set("fetch.wait.max.ms", "100")
+            .set("queued.max.messages.kbytes", "16384")
+            .set("topic.metadata.refresh.interval.ms", "10000")
+            .set("statistics.interval.ms", "2000")
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", "500")
+            .set("log_level", "3")
+            .create_with_context(IntakeClientContext)
+            .context("kafka.brokers: can't make a consumer")?;
+        consumer
+            .subscribe(&[BUSINESS_TOPICS[0]])
+            .context("can't subscribe to payments")?;
+        Ok(consumer)
+    }
 }
 
 /// Listener of what Kafka's client reports by itself.
@@ -79,39 +125,18 @@ impl PaymentIntake {
         producers: EventVerifier,
         acceptor: Arc<Acceptor>,
     ) -> anyhow::Result<()> {
-        let mut client = ClientConfig::new();
-        client.extend(
-            kafka
-                .properties()
-                .into_iter()
-                .map(|(n, v)| (n.to_owned(), v)),
-        );
-        let consumer: StreamConsumer<IntakeClientContext> = client
-            .set("group.id", &config.group)
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            // A payment published before the first start is a payment too.
-            .set("auto.offset.reset", "earliest")
-            // How soon the partitions of a core that died are another's.
-            .set("session.timeout.ms", "6000")
-            .set("heartbeat.interval.ms", "1500")
-            .set("fetch.wait.max.ms", "100")
-            .set("queued.max.messages.kbytes", "16384")
-            .set("topic.metadata.refresh.interval.ms", "10000")
-            .set("statistics.interval.ms", "2000")
-            .set("reconnect.backoff.ms", "50")
-            .set("reconnect.backoff.max.ms", "500")
-            .set("log_level", "3")
-            .create_with_context(IntakeClientContext)
-            .context("kafka.brokers: can't make a consumer")?;
-        consumer
-            .subscribe(&[BUSINESS_TOPICS[0]])
-            .context("can't subscribe to payments")?;
+        let files = KafkaCertificates::of(kafka);
+        let source = PaymentSource {
+            group: config.group.clone(),
+            kafka: kafka.clone(),
+            files,
+        };
         let stop = parts.stop_token();
         parts.spawn(
             "payment-intake",
             PaymentIntake {
-                consumer,
+                consumer: source.subscribe()?,
+                source,
                 producers,
                 acceptor,
             }
@@ -122,7 +147,7 @@ impl PaymentIntake {
 
     /// Books round after round until the stop. A round that can't be booked soon after
     /// it is given up: its offsets are not committed, so it is delivered again.
-    async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+    async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         let given_up = async {
             stop.cancelled().await;
             tokio::time::sleep(STOP_GRACE).await;
@@ -136,15 +161,34 @@ impl PaymentIntake {
             if let Err(error) = self.commit(&read) {
                 tracing::warn!("offsets of booked payments can't be committed now: {error:#}");
             }
+            self.renew_consumer();
         }
         Ok(())
     }
 
-    /// Collects at least one message, and with it what is there already; for each
-    /// partition the offset behind what was read.
+    /// Takes another consumer once the files of its certificates have changed. It begins
+    /// behind what was committed: what is told twice is known by its key.
+    fn renew_consumer(&mut self) {
+        if !self.source.files.have_changed() {
+            return;
+        }
+        match self.source.subscribe() {
+            Ok(consumer) => {
+                self.consumer = consumer;
+                tracing::info!("TLS of Kafka: the reader of payments uses the new files");
+            }
+            Err(error) => {
+                tracing::error!("TLS of Kafka: the present reader of payments stays: {error:#}");
+            }
+        }
+    }
+
+    /// Collects at least one message, unless none comes for a while, and what is there
+    /// already; for each partition the offset behind what was read.
     async fn collect(&self) -> (Vec<ReceivedPayment>, BTreeMap<i32, i64>) {
         let (mut payments, mut read) = (Vec::new(), BTreeMap::new());
-        let mut next = Some(self.consumer.recv().await);
+        let first = tokio::time::timeout(IDLE_INTERVAL, self.consumer.recv()).await;
+        let mut next = first.ok();
         let mut messages = 0;
         while let Some(message) = next {
             match message {

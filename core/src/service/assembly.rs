@@ -12,7 +12,7 @@ use crate::http::CoreApi;
 use crate::http::reads::LedgerReads;
 use crate::intake::PaymentIntake;
 use crate::orders::OrderSeals;
-use crate::outbox_relay::{OutboxRelay, producer};
+use crate::outbox_relay::{OutboxRelay, ProducerCertificates, producer};
 use crate::outcome::{OutcomeDelays, OutcomeRecorder};
 use crate::quarantine::OrderQuarantine;
 use crate::ready_queue::ReadyQueue;
@@ -246,6 +246,7 @@ impl CoreAssembly<'_> {
             owner: format!("{}-{:08x}", self.config.name, rand::random::<u32>()),
             archive_after: self.config.retention.outbox_archive_after(),
             counted: None,
+            certificates: Some(ProducerCertificates::of(&kafka)),
             producer: (!kafka.brokers.is_empty())
                 .then(|| producer(&kafka))
                 .transpose()?,

@@ -1,12 +1,14 @@
 //! A core whose secrets are in a vault: it starts, follows a key that rolls, and tells
 //! nobody.
 
+use crate::listeners::certificates::CertificateFolder;
 use anyhow::{Context, ensure};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
+use sluice_contract::supervisor::Supervisor;
 use sluice_drill::setup::secrets::random_hex;
 use sluice_drill::setup::{ChildProcess, ProgramSpec};
 use sluice_tests::{TestStage, options};
@@ -18,8 +20,12 @@ const TOKEN: &str = "a-token-of-the-vault";
 
 type Fields = Arc<Mutex<Map<String, Value>>>;
 
-/// The store of a vault: one entry, for who has the token.
-async fn vault(fields: Fields) -> anyhow::Result<String> {
+/// The store of a vault: one entry, for who has the token, over mutual TLS.
+async fn vault(
+    parts: &Supervisor,
+    certificates: &CertificateFolder,
+    fields: Fields,
+) -> anyhow::Result<String> {
     let read = async |State(fields): State<Fields>, headers: HeaderMap| {
         if headers.get("x-vault-token").is_none_or(|t| t != TOKEN) {
             return Err(StatusCode::FORBIDDEN);
@@ -32,10 +38,7 @@ async fn vault(fields: Fields) -> anyhow::Result<String> {
     let routes = Router::new()
         .route("/v1/secret/data/sluice/core", get(read))
         .with_state(fields);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    let address = format!("http://{}", listener.local_addr()?);
-    tokio::spawn(async move { axum::serve(listener, routes).await });
-    Ok(address)
+    super::serve_tls(parts, certificates, "vault", routes).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,13 +68,17 @@ async fn a_core_takes_its_secrets_from_a_vault_and_follows_a_roll() -> anyhow::R
                 .insert(name, text.into());
         }
     }
-    let address = vault(fields.clone()).await?;
+    let certificates = CertificateFolder::new(&set.path().join("certificates"))?;
+    let parts = Supervisor::default();
+    let address = vault(&parts, &certificates, fields.clone()).await?;
     let settings = set.stage.dir.join("core.toml");
     let text = std::fs::read_to_string(&settings)?;
     let without = format!("secrets_dir = \"{}\"", secrets.display());
     ensure!(text.contains(&without), "{text}");
-    let with =
-        format!("vault = {{ address = '{address}', path = 'sluice/core', refresh_ms = 200 }}");
+    let with = format!(
+        "vault = {{ address = '{address}', path = 'sluice/core', refresh_ms = 200, tls = {} }}",
+        certificates.client_table()
+    );
     std::fs::write(&settings, text.replace(&without, &with))?;
     let log = set.stage.dir.join("vault.log");
     let program = |token: &str| {
@@ -97,6 +104,20 @@ async fn a_core_takes_its_secrets_from_a_vault_and_follows_a_roll() -> anyhow::R
     super::until("the rolled key is in force", async || {
         let said = std::fs::read_to_string(&log)?;
         Ok(said.contains("secret channel_psp has changed and is in force"))
+    })
+    .await?;
+    // Another authority for both sides, and a key that rolls after that.
+    certificates.sign_all()?;
+    super::until("the core has the new files", async || {
+        let said = std::fs::read_to_string(&log)?;
+        Ok(said.contains("TLS of vault: new files are in force"))
+    })
+    .await?;
+    let entry = ("channel_unionpay_next".to_owned(), random_hex().into());
+    fields.lock().expect("no test panics").extend([entry]);
+    super::until("a key that rolls later is in force", async || {
+        let said = std::fs::read_to_string(&log)?;
+        Ok(said.contains("secret channel_unionpay has changed and is in force"))
     })
     .await?;
     let said = std::fs::read_to_string(&log)?;

@@ -7,7 +7,7 @@ use sluice_contract::schema::Schemas;
 
 /// Tables of the money path that grow, and the keys by which they may be read. A statement on
 /// a table that is neither here nor small is not known, and fails.
-const GROWING_TABLES: [(&str, &[&str]); 19] = [
+const GROWING_TABLES: [(&str, &[&str]); 20] = [
     (
         "orders",
         &[
@@ -30,6 +30,7 @@ const GROWING_TABLES: [(&str, &[&str]); 19] = [
     ("booking_result", &["PRIMARY"]),
     ("limit_total", &["PRIMARY"]),
     ("limit_client_hour", &["PRIMARY"]),
+    ("request_nonce", &["PRIMARY", "by_expiry"]),
     ("balance", &["PRIMARY"]),
     ("capture", &["PRIMARY"]),
     ("entry", &["PRIMARY", "by_time"]),

@@ -18,11 +18,16 @@ pub(super) const TABLES_BY_ACCOUNT: [&str; 12] = [
 
 /// Tables that are unique by something else, or are no money's: what leads their
 /// primary key, and how they are kept.
-pub(super) const OTHER_TABLES: [(&str, &str, &str); 16] = [
+pub(super) const OTHER_TABLES: [(&str, &str, &str); 17] = [
     (
         "idempotency",
         "client",
         "sharded by client and key; claimed just before the order's transaction",
+    ),
+    (
+        "request_nonce",
+        "client",
+        "sharded by client and nonce; no transaction with money",
     ),
     ("expected_store", "service", "a row per service; replicated"),
     ("retention_cursor", "name", "a row per task and shard"),
