@@ -199,7 +199,7 @@ async fn a_refused_request_is_used_up_at_every_core() -> anyhow::Result<()> {
         .with("idempotent-key", "k-1");
     here.send("POST", "/withdraw", &body)
         .await?
-        .is(422, 42200)?;
+        .is(422, 42202)?;
     let bank = Upstream::of(&set, "bank")?;
     bank.deposit("A-1", "100.00", "more").await?.is(202, 0)?;
     let there = here.at(&ports.url(ports.core));

@@ -12,6 +12,7 @@ use sluice_contract::supervisor::Supervisor;
 use sluice_drill::setup::secrets::random_hex;
 use sluice_drill::setup::{ChildProcess, ProgramSpec};
 use sluice_tests::{TestStage, options};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -41,6 +42,25 @@ async fn vault(
     super::serve_tls(parts, certificates, "vault", routes).await
 }
 
+/// Secrets in the files of a folder, by name.
+fn read_files(dir: &Path) -> anyhow::Result<Map<String, Value>> {
+    let mut all = Map::new();
+    for file in std::fs::read_dir(dir)? {
+        let (path, name) = (
+            file.as_ref().map(|f| f.path()),
+            file.as_ref().map(|f| f.file_name()),
+        );
+        let (Ok(path), Ok(name)) = (path, name) else {
+            continue;
+        };
+        if path.is_file() {
+            let text = std::fs::read_to_string(path)?;
+            all.insert(name.to_string_lossy().into_owned(), text.into());
+        }
+    }
+    Ok(all)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_core_takes_its_secrets_from_a_vault_and_follows_a_roll() -> anyhow::Result<()> {
     let mut options = options();
@@ -51,23 +71,10 @@ async fn a_core_takes_its_secrets_from_a_vault_and_follows_a_roll() -> anyhow::R
     core.terminate(START_TIMEOUT).await?;
     let secrets = set.stage.dir.join("secrets");
     let fields = Fields::default();
-    for file in std::fs::read_dir(&secrets)? {
-        let (path, name) = (
-            file.as_ref().map(|f| f.path()),
-            file.as_ref().map(|f| f.file_name()),
-        );
-        let (Ok(path), Ok(name)) = (path, name) else {
-            continue;
-        };
-        if path.is_file() {
-            let text = std::fs::read_to_string(path)?;
-            let name = name.to_string_lossy().into_owned();
-            fields
-                .lock()
-                .expect("no test panics")
-                .insert(name, text.into());
-        }
-    }
+    fields
+        .lock()
+        .expect("no test panics")
+        .extend(read_files(&secrets)?);
     let certificates = CertificateFolder::new(&set.path().join("certificates"))?;
     let parts = Supervisor::default();
     let address = vault(&parts, &certificates, fields.clone()).await?;

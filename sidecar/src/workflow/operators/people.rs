@@ -1,12 +1,13 @@
-//! People who have tokens. Their files are looked at again after a moment, not at each
-//! request: whoever shows something would otherwise make the sidecar read as many files.
+//! People who have tokens. Their files are read again after a moment, or when one has come or
+//! gone, not at each request: whoever shows something would otherwise make the sidecar read
+//! as many files.
 
 use crate::workflow::operators::token_files::{self, NamedToken};
 use sluice_contract::settings::Secret;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Age at which the files are read again: who left is out so soon.
 const MAX_AGE: Duration = Duration::from_secs(1);
@@ -22,7 +23,14 @@ struct PeopleReader {
     dir: Option<PathBuf>,
     max_age: Duration,
     reads: AtomicU64,
-    last: Mutex<Option<(Instant, KnownPeople)>>,
+    last: Mutex<Option<LastRead>>,
+}
+
+struct LastRead {
+    at: Instant,
+    /// When the folder had changed last: a file had come or gone.
+    changed: Option<SystemTime>,
+    known: KnownPeople,
 }
 
 impl People {
@@ -43,19 +51,22 @@ impl People {
     /// The people; one caller reads for all that come meanwhile.
     pub(super) fn known(&self) -> KnownPeople {
         let mut last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, known)) = last
-            .as_ref()
-            .filter(|(at, _)| at.elapsed() < self.0.max_age)
-        {
-            return known.clone();
+        let folder = self.0.dir.as_deref().map(std::fs::metadata);
+        let changed = folder.and_then(|found| found.ok()?.modified().ok());
+        let is_fresh =
+            |read: &&LastRead| read.changed == changed && read.at.elapsed() < self.0.max_age;
+        if let Some(read) = last.as_ref().filter(is_fresh) {
+            return read.known.clone();
         }
         let read = self.0.dir.as_deref().map(token_files::read).transpose();
         self.0.reads.fetch_add(1, Ordering::Relaxed);
-        let known: KnownPeople = Arc::new(
-            read.map(Option::unwrap_or_default)
-                .map_err(|e| e.to_string()),
-        );
-        *last = Some((Instant::now(), known.clone()));
+        let read = read.map(Option::unwrap_or_default);
+        let known: KnownPeople = Arc::new(read.map_err(|e| e.to_string()));
+        *last = Some(LastRead {
+            at: Instant::now(),
+            changed,
+            known: known.clone(),
+        });
         known
     }
 
