@@ -189,24 +189,29 @@ impl PaymentIntake {
         let (mut payments, mut read) = (Vec::new(), BTreeMap::new());
         let first = tokio::time::timeout(IDLE_INTERVAL, self.consumer.recv()).await;
         let mut next = first.ok();
-        let mut messages = 0;
+        let (mut answers, mut failure) = (0, None);
         while let Some(message) = next {
             match message {
                 Ok(message) => {
                     payments.extend(take(&message, &self.producers));
                     read.insert(message.partition(), message.offset() + 1);
-                    messages += 1;
                 }
-                Err(error) => {
-                    tracing::warn!("payments can't be read now: {error}");
-                    tokio::time::sleep(READ_RETRY_DELAY).await;
-                }
+                Err(error) => failure = Some(error),
             }
-            next = if messages < MAX_EVENTS_PER_BATCH {
+            answers += 1;
+            next = if answers < MAX_EVENTS_PER_BATCH {
                 self.consumer.recv().now_or_never()
             } else {
                 None
             };
+        }
+        // Once for all of them: brokers that are away leave dozens of errors, behind which the
+        // first message waits.
+        if let Some(error) = failure {
+            tracing::warn!("payments can't be read now: {error}");
+            if read.is_empty() {
+                tokio::time::sleep(READ_RETRY_DELAY).await;
+            }
         }
         (payments, read)
     }
