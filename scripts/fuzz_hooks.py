@@ -62,19 +62,28 @@ def wait_for_orders():
         time.sleep(1)
 
 
-def post(path, body):
-    keys = {"idempotent-key": f"held-{time.time_ns()}"}
-    request = urllib.request.Request(CORE + path, json.dumps(body).encode(), keys, method="POST")
+def post(url, body, headers):
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="POST")
     with urllib.request.urlopen(request, timeout=10) as reply:
         return json.load(reply)["data"]
 
 
+def ask(path, body):
+    return post(CORE + path, body, {"idempotent-key": f"held-{time.time_ns()}"})
+
+
 def held():
-    """Orders that wait for as long as the run: nobody has told of their accounts' deposits, so
-    that the sidecar holds the accounts. They can be cancelled."""
+    """Orders that can be cancelled, for as long as the run: breakers keep them from being sent."""
     merchant = PAYMENTS[0]
-    for account in ["F-held", merchant["accountId"]]:
-        post("/deposit", {"accountId": account, "amount": "500.00", "bizNo": f"untold-{account}"})
+    with open(os.environ["FUZZ_TOKEN_FILE"], encoding="utf-8") as file:
+        bearer = {"Authorization": f"Bearer {file.read().strip()}"}
+    for point, account in [("cash_out", "F-held"), ("settlement", merchant["accountId"]),
+                           ("refund", merchant["accountId"])]:
+        url = f"{os.environ['FUZZ_SIDECAR']}/breakers/{point}/account/{account}/trip"
+        post(url, {"by": "fuzz-api", "reason": "orders to cancel"}, bearer)
+    ask("/deposit", {"accountId": "F-held", "amount": "500.00", "bizNo": "fund-F-held"})
+    # The cores know of a breaker as soon as the fence has told them.
+    time.sleep(2)
     orders = collections.defaultdict(list)
     for _ in range(WANTED):
         for kind, body in [
@@ -82,7 +91,7 @@ def held():
             ("settlement", {key: merchant[key] for key in ["accountId", "paymentNo"]}),
             ("refund", merchant | {"channel": "psp"}),
         ]:
-            made = post(f"/{kind}", body | {"amount": "0.01", "currency": "CNY"})
+            made = ask(f"/{kind}", body | {"amount": "0.01", "currency": "CNY"})
             orders[kind].append(made[KINDS[kind]])
     return orders
 
