@@ -167,8 +167,12 @@ def known_body(case, dice):
         if path == "/refund":
             body["toAccountId"] = payment["toAccountId"]
             body["channel"] = dice.of(CHANNELS)
-    if "transactionId" in body and not body["transactionId"]:
-        del body["transactionId"]
+    # The shortest ids come again and again: a second request under one is refused.
+    for name in ["transactionId", "bizNo"]:
+        if body.get(name) is None:
+            body.pop(name, None)
+        elif dice.often():
+            body[name] = f"fuzz-{dice.below(2**20)}-{dice.below(2**20)}"
     case.body = body
     return account
 

@@ -113,20 +113,7 @@ async fn a_core_takes_its_secrets_from_a_vault_and_follows_a_roll() -> anyhow::R
         Ok(said.contains("secret channel_psp has changed and is in force"))
     })
     .await?;
-    // Another authority for both sides, and a key that rolls after that.
-    certificates.sign_all()?;
-    super::until("the core has the new files", async || {
-        let said = std::fs::read_to_string(&log)?;
-        Ok(said.contains("TLS of vault: new files are in force"))
-    })
-    .await?;
-    let entry = ("channel_unionpay_next".to_owned(), random_hex().into());
-    fields.lock().expect("no test panics").extend([entry]);
-    super::until("a key that rolls later is in force", async || {
-        let said = std::fs::read_to_string(&log)?;
-        Ok(said.contains("secret channel_unionpay has changed and is in force"))
-    })
-    .await?;
+    follows_another_authority(&certificates, &fields, &log).await?;
     let said = std::fs::read_to_string(&log)?;
     let fields = fields.lock().expect("no test panics").clone();
     for secret in fields.values().filter_map(Value::as_str).chain([TOKEN]) {
@@ -134,4 +121,25 @@ async fn a_core_takes_its_secrets_from_a_vault_and_follows_a_roll() -> anyhow::R
     }
     core.terminate(START_TIMEOUT).await?;
     Ok(())
+}
+
+/// Puts another authority in place for both sides, then rolls a key: it is read all the same.
+async fn follows_another_authority(
+    certificates: &CertificateFolder,
+    fields: &Fields,
+    log: &Path,
+) -> anyhow::Result<()> {
+    certificates.sign_all()?;
+    super::until("the core has the new files", async || {
+        let said = std::fs::read_to_string(log)?;
+        Ok(said.contains("TLS of vault: new files are in force"))
+    })
+    .await?;
+    let entry = ("channel_unionpay_next".to_owned(), random_hex().into());
+    fields.lock().expect("no test panics").extend([entry]);
+    super::until("a key that rolls later is in force", async || {
+        let said = std::fs::read_to_string(log)?;
+        Ok(said.contains("secret channel_unionpay has changed and is in force"))
+    })
+    .await
 }
