@@ -91,6 +91,26 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Refuses secrets of different owners that are the same: whoever has one would be the
+/// other too. Two of one owner may be, while one replaces the other.
+///
+/// # Errors
+/// The names of both; never what they are.
+pub fn refuse_equal_secrets(all: &[(String, Secret)]) -> anyhow::Result<()> {
+    for (at, (name, secret)) in all.iter().enumerate() {
+        let same = all[..at].iter().find(|(other, text)| {
+            let is_same = text.matches(secret.expose());
+            is_same && other != name
+        });
+        if let Some((other, _)) = same {
+            bail!(
+                "{other} and {name} are the same secret: make one for each with `openssl rand -hex 32`"
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Further source of a process' secrets, after the environment and files.
 pub trait SecretSource: Send + Sync {
     /// Name of the source, for messages.
@@ -230,6 +250,24 @@ mod tests {
     #[test]
     fn a_secret_is_never_printed() {
         assert_eq!(format!("{:?}", Secret::new("hunter2")), "Secret(…)");
+    }
+
+    #[test]
+    fn one_secret_has_one_owner() {
+        let secrets = |all: &[(&str, &str)]| {
+            let named = |(name, text): &(&str, &str)| ((*name).to_owned(), Secret::new(text));
+            refuse_equal_secrets(&all.iter().map(named).collect::<Vec<_>>())
+        };
+        assert!(secrets(&[]).is_ok());
+        assert!(secrets(&[("a", "one"), ("b", "two"), ("a", "three")]).is_ok());
+        // While a secret rolls, both files may have the same for a moment.
+        assert!(secrets(&[("a", "one"), ("a", "one")]).is_ok());
+        for (first, second) in [("a", "b"), ("a", "aa"), ("a", "a_next")] {
+            let refused = secrets(&[(first, "one"), ("c", "two"), (second, "one")]);
+            let text = refused.expect_err("one secret, two owners").to_string();
+            assert!(text.contains(&format!("{first} and {second}")), "{text}");
+            assert!(!text.contains("one secret has"), "{text}");
+        }
     }
 
     #[test]

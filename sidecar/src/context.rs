@@ -20,6 +20,7 @@ use crate::pipeline::leadership::{LeadershipContext, LeadershipSettings};
 use crate::recording::{Recorder, RecordingWriter};
 use crate::reload::ReloadContext;
 use crate::shutdown::ClosingHandles;
+use crate::workflow::operators::People;
 use crate::workflow::promotion::{CaseResultCache, PromotionContext};
 use anyhow::Context;
 use sluice_contract::telemetry::Readiness;
@@ -34,6 +35,7 @@ const POOL_CONNECTIONS: usize = 4;
 pub struct SidecarContext {
     pub config: SidecarConfig,
     secrets: SidecarSecrets,
+    people: People,
     /// The first server's guard schema: verdicts, breakers and the lease are there.
     db: GuardDb,
     /// Every server that is read, the first one included.
@@ -68,6 +70,8 @@ impl SidecarContext {
         let servers = servers::all(&config.mysql, POOL_CONNECTIONS, &blind)?;
         let first = servers.first().context("mysql.url names no server")?;
         let secrets = config.secrets()?;
+        let people = People::among(config.secrets_dir.as_deref());
+        config.check_owners(&secrets, people.tokens())?;
         let seal = BreakerSeal::new(secrets.provenance_key.clone());
         Ok(SidecarContext {
             recorder: open_recorder(&config, metrics).map(Arc::new),
@@ -78,6 +82,7 @@ impl SidecarContext {
                 seal: seal.clone(),
             },
             secrets,
+            people,
             servers: servers.into(),
             kafka_activity: LastActivity::default(),
             fence: FencePublisher::new(blind.clone(), seal),
@@ -174,7 +179,7 @@ impl SidecarContext {
         HttpState {
             db: self.db.clone(),
             auth: OperatorAuth {
-                secrets_dir: self.config.secrets_dir.clone(),
+                people: self.people.clone(),
                 sidecar_token: self.secrets.sidecar_token.clone(),
                 read_token: self.secrets.read_token.clone(),
             },

@@ -29,21 +29,14 @@ const FORGET_INTERVAL: Duration = Duration::from_secs(10);
 pub type ClientKey = Arc<dyn Fn(&Extensions, &HeaderMap) -> Option<u64> + Send + Sync>;
 
 /// The client by what it shows to be itself, before anybody has checked it: who makes
-/// tokens up has no more than the rate of the address. A signed request shows another
-/// signature each time; its client's name counts, of one address: a name can be known to
-/// others, who must not use up its rate.
+/// tokens up has a rate of their own and no more than that of the address, and lowers
+/// nobody's. A signed request shows another signature each time: those that hold are
+/// counted by [`ClientRates`](crate::listener::ClientRates).
 pub fn authorization_key() -> ClientKey {
     let hasher = RandomState::new();
-    Arc::new(move |extensions, headers| {
-        let shown = headers.get(header::AUTHORIZATION)?.as_bytes();
-        let mut fields = shown.split(|byte| matches!(byte, b' ' | b',' | b'\t'));
-        let name = fields.find(|field| field.starts_with(b"client="));
-        let peer = extensions.get::<ConnectInfo<SocketAddr>>();
-        let network = peer.map(|peer| network_of(peer.ip()));
-        Some(match name {
-            Some(name) => hasher.hash_one((network, name)),
-            None => hasher.hash_one(shown),
-        })
+    Arc::new(move |_, headers| {
+        let shown = headers.get(header::AUTHORIZATION)?;
+        Some(hasher.hash_one(shown.as_bytes()))
     })
 }
 
@@ -193,7 +186,7 @@ fn refusal(code: ApiCode, msg: String) -> Response {
     (status, Json(body)).into_response()
 }
 
-fn count_refused(name: &str, reason: &str) {
+pub(super) fn count_refused(name: &str, reason: &str) {
     let refused = &METRICS.refused_requests;
     refused.with_label_values(&[name, reason]).inc();
 }

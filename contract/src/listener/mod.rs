@@ -14,6 +14,7 @@ mod descriptors;
 mod layers;
 mod metrics;
 mod permits;
+mod rates;
 mod settings;
 mod stalled_writes;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod tests;
 
 pub use descriptors::reserve_descriptors;
 pub use layers::{ClientKey, authorization_key, nobody_key};
+pub use rates::ClientRates;
 pub use settings::ListenerSettings;
 
 use crate::supervisor::Supervisor;

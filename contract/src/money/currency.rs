@@ -47,6 +47,11 @@ impl Currency {
     /// Sorts before every known currency: the start of an account's range.
     pub const LOWEST: Currency = Currency("", 0);
 
+    /// Codes of all currencies.
+    pub fn codes() -> impl Iterator<Item = &'static str> {
+        CURRENCIES.iter().map(|(code, _)| *code)
+    }
+
     pub fn code(self) -> &'static str {
         self.0
     }

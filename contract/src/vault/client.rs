@@ -24,6 +24,7 @@ pub(super) type VaultSecrets = BTreeMap<String, Secret>;
 
 pub(super) struct VaultClient {
     http: reqwest::Client,
+    tls: Option<ClientTls>,
     address: String,
     entry: String,
     login: LoginMethod,
@@ -86,12 +87,18 @@ impl VaultClient {
         );
         Ok(VaultClient {
             http,
+            tls,
             address: settings.address.trim_end_matches('/').to_owned(),
             entry: format!("{mount}/data/{path}"),
             login,
             token,
             life: TokenLife::Unknown,
         })
+    }
+
+    /// Authority and certificate of the connections, for whoever watches their files.
+    pub fn tls(&self) -> Option<ClientTls> {
+        self.tls.clone()
     }
 
     /// The first contact: who we are, for how long, and the secrets.

@@ -88,9 +88,16 @@ impl Vault {
         })
     }
 
-    /// Keeps the token alive and the secrets fresh, for ever. Keys that roll are taken over
-    /// as those in files are.
-    pub async fn keep(mut self) {
+    /// Keeps the token alive, the secrets fresh and the certificate the one of the files, for
+    /// ever. Keys that roll are taken over as those in files are.
+    pub async fn keep(self) {
+        match self.client.tls() {
+            Some(tls) => tokio::join!(tls.watch(), self.keep_secrets()).1,
+            None => self.keep_secrets().await,
+        }
+    }
+
+    async fn keep_secrets(mut self) {
         let mut renew_at = Instant::now() + self.client.renewal_delay();
         loop {
             tokio::time::sleep(self.refresh).await;

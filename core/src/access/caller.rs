@@ -15,6 +15,8 @@ pub struct Caller {
     pub(super) client: Arc<ApiClient>,
     /// The account of the end user, as the gateway or the token names it.
     pub(super) end_user: Option<Arc<str>>,
+    /// The end user, as limits per user count them.
+    pub(super) user: Option<Arc<str>>,
     /// The grants that the access token narrows the client's to.
     pub(super) token_grants: Option<Arc<[Grant]>>,
 }
@@ -87,6 +89,26 @@ impl Caller {
             return Err(AccessRefusal::not_granted(text));
         }
         Ok(account)
+    }
+
+    /// Decides whom the limits per user count. The end user counts: a body may leave them out
+    /// or repeat them, and name nobody else. Of a client that acts for itself, the body's.
+    ///
+    /// # Errors
+    /// The body names somebody else.
+    pub fn moving_user(
+        &self,
+        field: &str,
+        named: Option<String>,
+    ) -> Result<Option<String>, AccessRefusal> {
+        match (named, self.user.as_deref()) {
+            (Some(named), Some(own)) if named != own => {
+                let text = format!("{field}: is not the end user of this request; leave it out");
+                Err(AccessRefusal::not_granted(text))
+            }
+            (_, Some(own)) => Ok(Some(own.to_owned())),
+            (named, None) => Ok(named),
+        }
     }
 
     /// Finds the bound of an hour, in major units. Other currencies than those with bounds

@@ -2,7 +2,6 @@
 
 use crate::access::refusal::AccessRefusal;
 use crate::access::scope::AccountScope;
-use crate::access::signed::NonceMemory;
 use crate::config::{
     AmountBound, ClientAuthentication, ClientConfig, EndUserSource, Grant, NAMELESS_CLIENT,
 };
@@ -21,7 +20,6 @@ pub struct ApiClient {
     /// The `sub` of its own access tokens, where a token speaks for the client itself.
     own_subject: Option<String>,
     pub(super) keys: Option<KeyRing>,
-    pub(super) nonces: NonceMemory,
 }
 
 impl ApiClient {
@@ -39,7 +37,6 @@ impl ApiClient {
             end_user: Some(config.end_user),
             own_subject: config.own_subject().map(str::to_owned),
             keys,
-            nonces: NonceMemory::default(),
         })
     }
 
@@ -69,7 +66,6 @@ impl ApiClient {
             end_user: None,
             own_subject: None,
             keys: None,
-            nonces: NonceMemory::default(),
         }
     }
 }

@@ -3,7 +3,8 @@
 use crate::access::allowance::{AllowanceKey, HourAllowances, TakenAmount};
 use crate::access::caller::Caller;
 use crate::access::client::ApiClient;
-use crate::access::end_user::identified;
+use crate::access::end_user::{EndUserClaims, identified};
+use crate::access::nonces::UsedNonces;
 use crate::access::refusal::AccessRefusal;
 use crate::access::signed::SignatureHeader;
 use crate::access::token::{TokenClaims, TokenVerifier};
@@ -12,10 +13,12 @@ use axum::http::{HeaderMap, Method, Uri, header};
 use rust_decimal::Decimal;
 use serde_json::Value;
 use sluice_contract::clock::now_us;
+use sluice_contract::listener::ClientRates;
 use sluice_contract::money::Currency;
 use sluice_contract::request_signing::{REQUEST_SIGNATURE_SCHEME, SIGNED_HEADERS, SignedRequest};
 use sluice_contract::sql::Pool;
 use sluice_contract::supervisor::Supervisor;
+use sluice_contract::wire::ApiCode;
 use std::sync::Arc;
 
 /// The parts of a request that tell who calls.
@@ -34,6 +37,8 @@ pub struct AccessControl {
     nameless: Option<Arc<ApiClient>>,
     tokens: Option<Arc<TokenVerifier>>,
     allowances: Arc<HourAllowances>,
+    nonces: Arc<UsedNonces>,
+    rates: ClientRates,
 }
 
 impl AccessControl {
@@ -53,7 +58,9 @@ impl AccessControl {
             clients,
             nameless: is_nameless.then(|| Arc::new(ApiClient::nameless())),
             tokens: tokens.map(Arc::new),
-            allowances: Arc::new(HourAllowances::new(orders)),
+            allowances: Arc::new(HourAllowances::new(orders.clone())),
+            nonces: Arc::new(UsedNonces::new(orders)),
+            rates: ClientRates::new("public", &config.listener),
         })
     }
 
@@ -61,7 +68,16 @@ impl AccessControl {
     pub fn start(&self, parts: &Supervisor) {
         let allowances = self.allowances.clone();
         parts.spawn_loop("hour-allowances", async move { allowances.watch().await });
+        if of_kind(&self.clients, ClientAuthentication::Hmac)
+            .next()
+            .is_some()
+        {
+            self.nonces.start(parts);
+        }
         if let Some(tokens) = self.tokens.clone() {
+            if let Some(tls) = tokens.tls() {
+                parts.spawn_loop("certificates of oauth", tls.watch());
+            }
             parts.spawn_loop("issuer-keys", async move { tokens.watch().await });
         }
     }
@@ -79,19 +95,32 @@ impl AccessControl {
     /// Nobody known, or an end user who is not named as the client's settings ask for.
     pub async fn caller(&self, request: RequestProof<'_>) -> Result<Caller, AccessRefusal> {
         if let Some(client) = &self.nameless {
-            return identified(client, request.headers, None, None);
+            return identified(client, request.headers, EndUserClaims::default(), None);
         }
         let value = authorization(request.headers)?;
         if let Some(token) = credentials(value, "Bearer") {
             return match self.by_bearer_token(token)? {
-                Some(client) => identified(client, request.headers, None, None),
+                Some(client) => identified(client, request.headers, EndUserClaims::default(), None),
                 None => self.by_access_token(token, request.headers).await,
             };
         }
         match credentials(value, REQUEST_SIGNATURE_SCHEME) {
-            Some(fields) => self.by_signature(fields, request),
+            Some(fields) => self.by_signature(fields, request).await,
             None => Err(AccessRefusal::unknown("a known client's proof is needed")),
         }
+    }
+
+    /// Counts a request of a client that has shown who it is: nobody else can use its rate
+    /// up. The nameless one has the rate of its address.
+    ///
+    /// # Errors
+    /// Too many in this second.
+    pub fn count_request(&self, caller: &Caller) -> Result<(), AccessRefusal> {
+        if self.nameless.is_some() || self.rates.has_room(caller.client()) {
+            return Ok(());
+        }
+        let text = "this client sends too many requests: wait 1 s";
+        Err(AccessRefusal::new(ApiCode::RateLimited, text))
     }
 
     /// Takes the amount of a call out of the caller's bounds. None: the hour is unbounded.
@@ -144,7 +173,7 @@ impl AccessControl {
         Ok(found)
     }
 
-    fn by_signature(
+    async fn by_signature(
         &self,
         fields: &str,
         request: RequestProof<'_>,
@@ -170,8 +199,8 @@ impl AccessControl {
         if !has_key(client, |secret| signed.is_signed(secret, proof.signature)) {
             return Err(mismatch());
         }
-        client.nonces.remember(&proof, now_s)?;
-        identified(client, request.headers, None, None)
+        self.nonces.take(&proof).await?;
+        identified(client, request.headers, EndUserClaims::default(), None)
     }
 
     async fn by_access_token(
@@ -192,12 +221,16 @@ impl AccessControl {
                 AccessRefusal::unknown("the token is of a client that is not configured")
             })?;
         client.check_subject(claims.get("sub").and_then(Value::as_str))?;
-        let account = claims.get(&config.account_claim).and_then(Value::as_str);
+        let text = |claim: &str| claims.get(claim).and_then(Value::as_str);
+        let end_user = EndUserClaims {
+            account: text(&config.account_claim),
+            user: text(&config.user_claim),
+        };
         let grants = config
             .scope_prefix
             .as_deref()
             .map(|prefix| token_grants(&claims, prefix));
-        identified(client, headers, account, grants)
+        identified(client, headers, end_user, grants)
     }
 }
 

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
 use serde_json::Value;
+use sluice_contract::tls::ClientTls;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
@@ -33,6 +34,7 @@ pub(super) struct IssuerKeys {
     is_remote: bool,
     min_interval: Duration,
     http: reqwest::Client,
+    tls: Option<ClientTls>,
     keys: ArcSwap<Vec<IssuerKey>>,
     /// When somebody last looked; held while looking, so that one looks for all.
     looked: Mutex<Option<Instant>>,
@@ -43,7 +45,9 @@ impl IssuerKeys {
         let http = reqwest::Client::builder()
             .no_proxy()
             .timeout(FETCH_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
+            .redirect(reqwest::redirect::Policy::none());
+        let tls = ClientTls::load("oauth", &config.tls)?;
+        let http = ClientTls::apply(tls.as_ref(), http)?
             .build()
             .context("oauth.jwks: HTTP client")?;
         Ok(IssuerKeys {
@@ -51,9 +55,15 @@ impl IssuerKeys {
             is_remote: config.is_remote(),
             min_interval: Duration::from_millis(config.min_refresh_ms),
             http,
+            tls,
             keys: ArcSwap::default(),
             looked: Mutex::default(),
         })
+    }
+
+    /// Authority and certificate of the address, for whoever watches their files.
+    pub fn tls(&self) -> Option<ClientTls> {
+        self.tls.clone()
     }
 
     /// The set in force; empty as long as none could be read.

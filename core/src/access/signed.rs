@@ -1,21 +1,14 @@
-//! API keys: requests that are signed whole. A signature counts once: its nonce is
-//! remembered for as long as its timestamp would do.
+//! API keys: requests that are signed whole. A signature counts for so long as its timestamp
+//! is near, and once: see `nonces`.
 
 use crate::access::refusal::AccessRefusal;
-use sha2::{Digest, Sha256};
 use sluice_contract::ids::is_plain;
 use sluice_contract::request_signing::REQUEST_SIGNATURE_SCHEME;
 use sluice_contract::signing::MAX_CLOCK_SKEW_S;
-use sluice_contract::wire::ApiCode;
-use std::collections::{BTreeMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
 
-/// Nonces that are remembered of one client (about 30 MB): 800 requests a second.
-const MAX_NONCES: usize = 500_000;
 const MIN_NONCE_BYTES: usize = 8;
 const MAX_NONCE_BYTES: usize = 64;
-/// Seconds whose nonces are forgotten together.
-const NONCE_SPAN_S: i64 = 60;
 
 /// Fields of the header `Authorization`.
 #[derive(Debug, PartialEq, Eq)]
@@ -65,53 +58,9 @@ fn is_nonce(nonce: &str) -> bool {
     nonce.len() >= MIN_NONCE_BYTES && is_plain(nonce, MAX_NONCE_BYTES)
 }
 
-/// Nonces of one client, by the span of their timestamps.
-#[derive(Debug, Default)]
-pub(super) struct NonceMemory {
-    spans: Mutex<BTreeMap<i64, HashSet<[u8; 16]>>>,
-}
-
-impl NonceMemory {
-    /// Remembers a nonce whose signature has held.
-    ///
-    /// # Errors
-    /// Seen before, or there is no room: forgetting one early would let it in again.
-    pub fn remember(&self, header: &SignatureHeader<'_>, now_s: i64) -> Result<(), AccessRefusal> {
-        let mut short = [0; 16];
-        short.copy_from_slice(&Sha256::digest(header.nonce)[..16]);
-        let mut spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
-        let oldest = (now_s - MAX_CLOCK_SKEW_S).div_euclid(NONCE_SPAN_S);
-        while spans
-            .first_key_value()
-            .is_some_and(|(span, _)| *span < oldest)
-        {
-            spans.pop_first();
-        }
-        let span = header.timestamp_s.div_euclid(NONCE_SPAN_S);
-        if spans.get(&span).is_some_and(|seen| seen.contains(&short)) {
-            return Err(AccessRefusal::unknown("this nonce was used before"));
-        }
-        if spans.values().map(HashSet::len).sum::<usize>() >= MAX_NONCES {
-            let text = "Authorization: too many signed requests at a time; try again later";
-            return Err(AccessRefusal::new(ApiCode::TooOften, text));
-        }
-        spans.entry(span).or_default().insert(short);
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn header(timestamp_s: i64, nonce: &str) -> SignatureHeader<'_> {
-        SignatureHeader {
-            client: "a",
-            timestamp_s,
-            nonce,
-            signature: "",
-        }
-    }
 
     #[test]
     fn a_header_has_its_four_fields_once() {
@@ -132,20 +81,18 @@ mod tests {
         ] {
             assert!(SignatureHeader::parse(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_nonce_counts_once_for_as_long_as_its_time_does() {
-        let (memory, now) = (NonceMemory::default(), 1_795_000_000);
-        assert!(memory.remember(&header(now, "nonce-01"), now).is_ok());
-        assert!(memory.remember(&header(now, "nonce-02"), now).is_ok());
-        let last = now + MAX_CLOCK_SKEW_S;
-        assert!(header(now, "nonce-01").check_time(last).is_ok());
-        assert!(memory.remember(&header(now, "nonce-01"), last).is_err());
-        assert!(header(now, "nonce-01").check_time(last + 1).is_err());
-        let after = last + NONCE_SPAN_S;
-        assert!(memory.remember(&header(after, "nonce-03"), after).is_ok());
-        let left = memory.spans.lock().expect("no panic").len();
-        assert_eq!(left, 1, "what can't count any more is forgotten");
+        let now = 1_795_000_000;
+        let proof = SignatureHeader {
+            timestamp_s: now,
+            ..read
+        };
+        for (at, counts) in [
+            (0, true),
+            (MAX_CLOCK_SKEW_S, true),
+            (MAX_CLOCK_SKEW_S + 1, false),
+        ] {
+            assert_eq!(proof.check_time(now + at).is_ok(), counts, "{at}");
+            assert_eq!(proof.check_time(now - at).is_ok(), counts, "-{at}");
+        }
     }
 }

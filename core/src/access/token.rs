@@ -3,10 +3,12 @@
 
 use crate::access::issuer_keys::{IssuerKey, IssuerKeys};
 use crate::access::refusal::AccessRefusal;
+use crate::access::token_kind::{check_kind, check_untyped};
 use crate::config::{OauthConfig, TokenAlgorithm};
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde_json::{Map, Value};
 use sluice_contract::clock::now_us;
+use sluice_contract::tls::ClientTls;
 use sluice_contract::wire::ApiCode;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -41,11 +43,16 @@ impl TokenVerifier {
         }
     }
 
+    /// Authority and certificate of the issuer's address.
+    pub fn tls(&self) -> Option<ClientTls> {
+        self.keys.tls()
+    }
+
     pub fn config(&self) -> &OauthConfig {
         &self.config
     }
 
-    /// Verifies signature, issuer, audience and time.
+    /// Verifies kind, signature, issuer, audience and time.
     ///
     /// # Errors
     /// The first that doesn't hold; that the issuer's keys could not be read yet.
@@ -59,9 +66,13 @@ impl TokenVerifier {
                 "the token's algorithm is not one of oauth.algorithms",
             ));
         }
+        let is_typed = check_kind(header.typ.as_deref(), self.config.untyped_tokens)?;
         let key = self.key(header.kid.as_deref()).await?;
         let claims = verify_signature(token, &key, header.alg)?;
         check_claims(&claims, &self.config, now_us() / 1_000_000)?;
+        if !is_typed {
+            check_untyped(&claims, &self.config.client_claim)?;
+        }
         Ok(claims)
     }
 

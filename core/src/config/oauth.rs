@@ -3,6 +3,7 @@
 use anyhow::{Context, ensure};
 use serde::Deserialize;
 use sluice_contract::string_enum;
+use sluice_contract::tls::ClientTlsSettings;
 use std::net::IpAddr;
 
 string_enum! {
@@ -41,6 +42,16 @@ pub struct OauthConfig {
     /// Claim that names the end user's account, for clients with `end_user = "claim"`.
     #[serde(default = "default_account_claim")]
     pub account_claim: String,
+    /// Claim that names the end user, whom limits per user count (RFC 9068: `sub`).
+    #[serde(default = "default_user_claim")]
+    pub user_claim: String,
+    /// Takes tokens that don't say `at+jwt` in `typ`, of an issuer that doesn't set it; what
+    /// has the marks of an ID token is still refused.
+    #[serde(default)]
+    pub untyped_tokens: bool,
+    /// Authority of the address in `jwks`, and the certificate that it asks for.
+    #[serde(default)]
+    pub tls: ClientTlsSettings,
     /// If set, a call needs `<scope_prefix><grant>` among the words of the claim `scope`.
     pub scope_prefix: Option<String>,
     /// Seconds that the clocks of issuer and core may differ.
@@ -67,6 +78,9 @@ fn default_client_claim() -> String {
 fn default_account_claim() -> String {
     "account_id".into()
 }
+fn default_user_claim() -> String {
+    "sub".into()
+}
 fn default_leeway_s() -> u64 {
     30
 }
@@ -86,10 +100,16 @@ impl OauthConfig {
         ensure!(!self.issuer.is_empty(), "oauth.issuer is empty");
         ensure!(!self.audience.is_empty(), "oauth.audience is empty");
         ensure!(!self.algorithms.is_empty(), "oauth.algorithms is empty");
-        let claims = [&self.client_claim, &self.account_claim];
+        let claims = [&self.client_claim, &self.account_claim, &self.user_claim];
         ensure!(
             claims.iter().all(|c| !c.is_empty()),
-            "oauth.client_claim or oauth.account_claim is empty"
+            "oauth.client_claim, oauth.account_claim or oauth.user_claim is empty"
+        );
+        self.tls.check("oauth.tls")?;
+        ensure!(
+            self.is_remote() || !self.tls.is_set(),
+            "oauth.tls is for an address, and oauth.jwks = {:?} is a file",
+            self.jwks
         );
         for (key, value, max) in [
             ("leeway_s", self.leeway_s, 300),

@@ -2,9 +2,10 @@
 
 use crate::config::{ClientAuthentication, CoreConfig};
 use anyhow::bail;
-use sluice_contract::event::EventVerifier;
+use sluice_contract::event::{EventVerifier, PRODUCER_SECRET};
+use sluice_contract::kafka::PASSWORD_SECRET;
 use sluice_contract::keys::{KeyRing, SigningKeys};
-use sluice_contract::settings::Secret;
+use sluice_contract::settings::{Secret, refuse_equal_secrets};
 
 /// Everything that the running core needs besides the file.
 #[derive(Debug, Clone)]
@@ -63,32 +64,43 @@ impl CoreConfig {
             kafka: self.kafka.security.password(dir)?,
             producers: EventVerifier::load(self.kafka.security.signed_events, dir)?,
         };
-        secrets.check_clients(self)?;
+        secrets.check_owners(self)?;
         Ok(secrets)
     }
 }
 
 impl CoreSecrets {
-    /// Refuses two clients with one secret: nobody could tell them from each other.
-    fn check_clients(&self, config: &CoreConfig) -> anyhow::Result<()> {
-        let mut known: Vec<(&str, Secret)> = Vec::new();
-        for (client, keys) in config.clients.iter().zip(&self.clients) {
-            let Some(keys) = keys.as_ref().map(KeyRing::get) else {
-                continue;
-            };
-            for secret in keys.all() {
-                let same = known
-                    .iter()
-                    .find(|(name, other)| *name != client.name && other == secret);
-                if let Some((other, _)) = same {
-                    bail!(
-                        "client_{} and client_{other} are the same secret: give each client its own",
-                        client.name
-                    );
-                }
-                known.push((&client.name, secret.clone()));
-            }
+    /// Refuses two secrets that are the same: nobody could tell their owners apart.
+    fn check_owners(&self, config: &CoreConfig) -> anyhow::Result<()> {
+        let named =
+            |name: &str, secret: Option<&Secret>| secret.map(|s| (name.to_owned(), s.clone()));
+        let single = [
+            named("provenance_key", Some(&self.provenance)),
+            named("provenance_key", self.provenance_next.as_ref()),
+            named("sidecar_token", self.sidecar.as_ref()),
+            named(PASSWORD_SECRET, self.kafka.as_ref()),
+        ];
+        let mut all: Vec<(String, Secret)> = single.into_iter().flatten().collect();
+        let channels = config.channels.iter().map(|c| format!("channel_{}", c.id));
+        let clients = config.clients.iter().map(|c| format!("client_{}", c.name));
+        let of_clients = clients
+            .zip(&self.clients)
+            .filter_map(|(name, keys)| Some((name, keys.as_ref()?)));
+        let producers = self
+            .producers
+            .keys()
+            .map(|keys| (PRODUCER_SECRET.to_owned(), keys));
+        for (name, ring) in channels
+            .zip(&self.channels)
+            .chain(of_clients)
+            .chain(producers)
+        {
+            all.extend(
+                ring.get()
+                    .all()
+                    .map(|secret| (name.clone(), secret.clone())),
+            );
         }
-        Ok(())
+        refuse_equal_secrets(&all)
     }
 }

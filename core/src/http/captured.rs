@@ -115,7 +115,7 @@ fn check_refund(
         to_account: required("toAccountId", body.to_account_id, MAX_KEY_BYTES)?,
         amount,
         currency,
-        user_id: plain("userId", body.user_id, MAX_ID_BYTES)?,
+        user_id: caller.moving_user("userId", plain("userId", body.user_id, MAX_ID_BYTES)?)?,
         transaction_id: transaction_id(body.transaction_id)?.unwrap_or_default(),
         predecessor_id: predecessor(body.predecessor_id, body.biz_no.as_deref())?,
         unknown_payer_ok: api.refund_unknown_payer,

@@ -94,7 +94,11 @@ impl IntoResponse for ApiError {
         let mut answer = (status, Json(body)).into_response();
         if matches!(
             self.code,
-            ApiCode::InFlight | ApiCode::TooOften | ApiCode::Overloaded | ApiCode::Unavailable
+            ApiCode::InFlight
+                | ApiCode::TooOften
+                | ApiCode::RateLimited
+                | ApiCode::Overloaded
+                | ApiCode::Unavailable
         ) {
             answer
                 .headers_mut()

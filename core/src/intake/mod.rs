@@ -34,7 +34,7 @@ use rdkafka::error::KafkaResult;
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, Statistics, TopicPartitionList};
 use sluice_contract::event::{BUSINESS_TOPICS, EventVerifier};
-use sluice_contract::kafka::KafkaConnection;
+use sluice_contract::kafka::{KafkaCertificates, KafkaConnection};
 use sluice_contract::settings::Secret;
 use sluice_contract::sql::Pool;
 use sluice_contract::supervisor::Supervisor;
@@ -44,11 +44,14 @@ use tokio_util::sync::CancellationToken;
 
 /// Payments that were read may still be booked for so long after the stop.
 const STOP_GRACE: Duration = Duration::from_secs(3);
+/// Interval at which the files of the certificates are looked at.
+const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(1);
 const READ_RETRY_DELAY: Duration = Duration::from_millis(500);
 
 /// Reader of the payments of its share of the partitions.
 pub struct PaymentIntake {
     consumer: StreamConsumer<IntakeClientContext>,
+    source: PaymentSource,
     producers: EventVerifier,
     acceptor: Arc<Acceptor>,
     store: Arc<SetAsideStore>,
@@ -64,6 +67,49 @@ pub struct IntakeParts<'a> {
     pub provenance: &'a Secret,
     /// The provenance key that replaces it or was replaced.
     pub provenance_other: Option<&'a Secret>,
+}
+
+/// The topic of payments, and what it takes to read it.
+struct PaymentSource {
+    group: String,
+    kafka: KafkaConnection,
+    /// Files that the consumer was made from.
+    files: KafkaCertificates,
+}
+
+impl PaymentSource {
+    /// Makes a consumer that shares the partitions with the others of its group.
+    fn subscribe(&self) -> anyhow::Result<StreamConsumer<IntakeClientContext>> {
+        let mut client = ClientConfig::new();
+        client.extend(
+            self.kafka
+                .properties()
+                .into_iter()
+                .map(|(n, v)| (n.to_owned(), v)),
+        );
+        let consumer: StreamConsumer<IntakeClientContext> = client
+            .set("group.id", &self.group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            // A payment published before the first start is a payment too.
+            .set("auto.offset.reset", "earliest")
+            // How soon the partitions of a core that died are another's.
+            .set("session.timeout.ms", "6000")
+            .set("heartbeat.interval.ms", "1500")
+            .set("fetch.wait.max.ms", "100")
+            .set("queued.max.messages.kbytes", "16384")
+            .set("topic.metadata.refresh.interval.ms", "10000")
+            .set("statistics.interval.ms", "2000")
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", "500")
+            .set("log_level", "3")
+            .create_with_context(IntakeClientContext)
+            .context("kafka.brokers: can't make a consumer")?;
+        consumer
+            .subscribe(&[BUSINESS_TOPICS[0]])
+            .context("can't subscribe to payments")?;
+        Ok(consumer)
+    }
 }
 
 /// Listener of what Kafka's client reports by itself.
@@ -116,34 +162,11 @@ impl PaymentIntake {
             provenance,
             provenance_other,
         } = intake;
-        let mut client = ClientConfig::new();
-        client.extend(
-            kafka
-                .properties()
-                .into_iter()
-                .map(|(n, v)| (n.to_owned(), v)),
-        );
-        let consumer: StreamConsumer<IntakeClientContext> = client
-            .set("group.id", &config.group)
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            // A payment published before the first start is a payment too.
-            .set("auto.offset.reset", "earliest")
-            // How soon the partitions of a core that died are another's.
-            .set("session.timeout.ms", "6000")
-            .set("heartbeat.interval.ms", "1500")
-            .set("fetch.wait.max.ms", "100")
-            .set("queued.max.messages.kbytes", "16384")
-            .set("topic.metadata.refresh.interval.ms", "10000")
-            .set("statistics.interval.ms", "2000")
-            .set("reconnect.backoff.ms", "50")
-            .set("reconnect.backoff.max.ms", "500")
-            .set("log_level", "3")
-            .create_with_context(IntakeClientContext)
-            .context("kafka.brokers: can't make a consumer")?;
-        consumer
-            .subscribe(&[BUSINESS_TOPICS[0]])
-            .context("can't subscribe to payments")?;
+        let source = PaymentSource {
+            group: config.group.clone(),
+            kafka: kafka.clone(),
+            files: KafkaCertificates::of(kafka),
+        };
         let store = Arc::new(SetAsideStore::new(
             pool,
             provenance,
@@ -156,7 +179,8 @@ impl PaymentIntake {
         parts.spawn(
             "payment-intake",
             PaymentIntake {
-                consumer,
+                consumer: source.subscribe()?,
+                source,
                 producers,
                 acceptor,
                 store,
@@ -166,15 +190,33 @@ impl PaymentIntake {
         Ok(())
     }
 
-    /// Reads and books until the stop, each partition by itself. It never stops reading, so
-    /// that the group keeps this member whatever can't be booked. What can't be booked soon
-    /// after the stop is given up: its offsets are not committed, so it is delivered again.
-    async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+    /// Reads and books until the stop, by one consumer after the other.
+    async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        loop {
+            self.read(&stop).await;
+            if stop.is_cancelled() {
+                return Ok(());
+            }
+            self.renew_consumer();
+        }
+    }
+
+    /// Reads and books until the stop, or until the files of the certificates change; each
+    /// partition by itself. It never stops reading, so that the group keeps this member
+    /// whatever can't be booked. What can't be booked soon after the end is given up: its
+    /// offsets are not committed, so it is delivered again.
+    async fn read(&self, stop: &CancellationToken) {
         let mut queues = PartitionQueues::default();
         let mut under_way = FuturesUnordered::new();
+        let mut look = tokio::time::interval(CERTIFICATE_INTERVAL);
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
+                _ = look.tick() => {
+                    if self.source.files.have_changed() {
+                        break;
+                    }
+                }
                 message = self.consumer.recv() => self.take_all(message, &mut queues).await,
                 Some((partition, next)) = under_way.next() => {
                     self.finish(partition, next, queues.done(partition));
@@ -189,7 +231,20 @@ impl PaymentIntake {
         });
         // What is left is delivered again.
         let _ = tokio::time::timeout(STOP_GRACE, rest).await;
-        Ok(())
+    }
+
+    /// Takes another consumer once the files of its certificates have changed. It begins
+    /// behind what was committed: what is told twice is known by its key.
+    fn renew_consumer(&mut self) {
+        match self.source.subscribe() {
+            Ok(consumer) => {
+                self.consumer = consumer;
+                tracing::info!("TLS of Kafka: the reader of payments uses the new files");
+            }
+            Err(error) => {
+                tracing::error!("TLS of Kafka: the present reader of payments stays: {error:#}");
+            }
+        }
     }
 
     /// Takes a message, and with it what is there already.
@@ -198,26 +253,33 @@ impl PaymentIntake {
         first: KafkaResult<BorrowedMessage<'_>>,
         queues: &mut PartitionQueues,
     ) {
-        let (mut next, mut taken) = (Some(first), 0);
+        let (mut next, mut answers) = (Some(first), 0);
+        let (mut failure, mut has_read) = (None, false);
         while let Some(message) = next {
             match message {
                 Ok(message) => {
+                    has_read = true;
                     let (partition, offset) = (message.partition(), message.offset());
                     let taken = take(&message, &self.producers);
                     if queues.add(partition, offset, taken) {
                         self.steer(partition, "paused", |c, p| c.pause(p));
                     }
                 }
-                Err(error) => {
-                    tracing::warn!("payments can't be read now: {error}");
-                    tokio::time::sleep(READ_RETRY_DELAY).await;
-                }
+                Err(error) => failure = Some(error),
             }
-            taken += 1;
-            next = match taken < MAX_READ_AHEAD {
+            answers += 1;
+            next = match answers < MAX_READ_AHEAD {
                 true => self.consumer.recv().now_or_never(),
                 false => None,
             };
+        }
+        // Once for all of them: brokers that are away leave dozens of errors, behind which the
+        // first message waits.
+        if let Some(error) = failure {
+            tracing::warn!("payments can't be read now: {error}");
+            if !has_read {
+                tokio::time::sleep(READ_RETRY_DELAY).await;
+            }
         }
     }
 

@@ -16,7 +16,10 @@
 //! Without brokers rows go to the archive by age, so that the hot path stays small.
 
 mod archive;
+mod certificates;
 mod page;
+
+pub use certificates::ProducerCertificates;
 
 use crate::guard::lease;
 use crate::metrics::METRICS;
@@ -70,6 +73,8 @@ pub struct OutboxRelay {
     pub key: Secret,
     pub owner: String,
     pub producer: Option<FutureProducer>,
+    /// Files that the producer was made from; none of one that never changes.
+    pub certificates: Option<ProducerCertificates>,
     /// Age at which unpublished rows are archived while there is no producer.
     pub archive_after: Duration,
     /// Time in µs until which the lease is known to be ours; 0 at the start.
@@ -114,6 +119,7 @@ impl OutboxRelay {
         };
         loop {
             beat.turn();
+            self.renew_producer();
             let pause = match self.round().await {
                 Ok(0) => idle,
                 Ok(_) => Duration::ZERO,
@@ -131,6 +137,14 @@ impl OutboxRelay {
             if !stopping {
                 stop.run_until_cancelled(tokio::time::sleep(pause)).await;
             }
+        }
+    }
+
+    /// Takes another producer once the files of its certificates have changed.
+    fn renew_producer(&mut self) {
+        let certificates = self.certificates.as_mut();
+        if let Some(renewed) = certificates.and_then(ProducerCertificates::renewed) {
+            self.producer = Some(renewed);
         }
     }
 

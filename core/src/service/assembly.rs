@@ -12,7 +12,7 @@ use crate::http::CoreApi;
 use crate::http::reads::LedgerReads;
 use crate::intake::{IntakeParts, PaymentIntake};
 use crate::orders::{OrderSeals, unsealed_repo};
-use crate::outbox_relay::{OutboxRelay, producer};
+use crate::outbox_relay::{OutboxRelay, ProducerCertificates, producer};
 use crate::outcome::{OutcomeDelays, OutcomeRecorder};
 use crate::quarantine::OrderQuarantine;
 use crate::ready_queue::ReadyQueue;
@@ -258,6 +258,7 @@ impl CoreAssembly<'_> {
             owner: format!("{}-{:08x}", self.config.name, rand::random::<u32>()),
             archive_after: self.config.retention.outbox_archive_after(),
             counted: None,
+            certificates: Some(ProducerCertificates::of(&kafka)),
             producer: (!kafka.brokers.is_empty())
                 .then(|| producer(&kafka))
                 .transpose()?,

@@ -127,6 +127,7 @@ async fn drain(stage: &DrillStage, rows: u64) -> anyhow::Result<u64> {
         key: stage.key.clone(),
         owner: "bench".into(),
         producer: Some(producer(&KafkaConnection::open(&stage.brokers))?),
+        certificates: None,
         archive_after: Duration::MAX,
         held_until_us: 0,
         counted: None,

@@ -2,6 +2,7 @@
 
 use crate::channels::SimulatorKind;
 use crate::output::progress::ProgressDisplay;
+use crate::stage::merchants::MerchantTraffic;
 use crate::stage::traffic::Traffic;
 use crate::stage::{DrillStage, StageOptions, StagePorts};
 use sluice_contract::shutdown::interrupted;
@@ -14,13 +15,17 @@ pub struct UpArgs {
     /// since the embedded Kafka forgets and positions in it would be lost.
     #[arg(long, default_value = ".run/up")]
     dir: PathBuf,
-    /// Honest orders a second to play meanwhile; 0 for none.
+    /// Honest orders a second to play meanwhile, beside merchants who were paid, settle and
+    /// refund; 0 for none.
     #[arg(long, default_value_t = 0)]
     load: u64,
 }
 
 /// Load is started anew after this, so that it never ends by itself.
 const LOAD_RUN_TIME: Duration = Duration::from_secs(60);
+const MERCHANT_COUNT: u64 = 20;
+/// Payments of the merchants: `paid-0`, `paid-1` and so on, in turn to `M0000`, `M0001`….
+const PAYMENT_COUNT: u64 = 200;
 
 #[allow(clippy::print_stdout)]
 pub async fn run(options: UpArgs) -> anyhow::Result<()> {
@@ -65,6 +70,7 @@ pub async fn run(options: UpArgs) -> anyhow::Result<()> {
         }
         let mut traffic = Traffic::new(&crate::load::request::new_key(), 400);
         traffic.fund(&stage, 1_000_000).await?;
+        merchants(&stage).await?;
         loop {
             traffic.run = crate::load::request::new_key();
             traffic.open(&stage, options.load, LOAD_RUN_TIME).await?;
@@ -76,4 +82,14 @@ pub async fn run(options: UpArgs) -> anyhow::Result<()> {
     }
     println!("stopping");
     stage.down().await
+}
+
+/// Pays merchants, who then settle and refund parts of some payments.
+async fn merchants(stage: &DrillStage) -> anyhow::Result<()> {
+    MerchantTraffic::new("paid", MERCHANT_COUNT)
+        .pay(stage, PAYMENT_COUNT)
+        .await?;
+    let asking = MerchantTraffic::new("asking", MERCHANT_COUNT);
+    asking.open(stage, 10, Duration::from_secs(6)).await?;
+    Ok(())
 }

@@ -1,9 +1,10 @@
 //! Secrets, from the folder of the settings or from the environment.
 
 use crate::config::SidecarConfig;
-use sluice_contract::event::EventVerifier;
+use sluice_contract::event::{EventVerifier, PRODUCER_SECRET};
+use sluice_contract::kafka::PASSWORD_SECRET;
 use sluice_contract::keys::SigningKeys;
-use sluice_contract::settings::Secret;
+use sluice_contract::settings::{Secret, refuse_equal_secrets};
 
 /// Secrets of the fence and of the rules.
 #[derive(Debug, Clone)]
@@ -33,10 +34,96 @@ impl SidecarConfig {
     /// One is missing or can't be read.
     pub fn secrets(&self) -> anyhow::Result<SidecarSecrets> {
         let dir = self.secrets_dir.as_deref();
-        Ok(SidecarSecrets {
+        let secrets = SidecarSecrets {
             provenance_key: SigningKeys::load("provenance_key", dir)?,
             sidecar_token: Secret::load("sidecar_token", dir)?,
             read_token: Secret::load_optional("sidecar_read_token", dir)?,
-        })
+        };
+        self.check_owners(&secrets, Vec::new())?;
+        Ok(secrets)
+    }
+
+    /// Refuses two secrets that are the same: a machine would be a person, or a person two.
+    ///
+    /// # Errors
+    /// The names of both.
+    pub fn check_owners(
+        &self,
+        secrets: &SidecarSecrets,
+        people: Vec<(String, Secret)>,
+    ) -> anyhow::Result<()> {
+        let named = |name: &str, secret: &Secret| (name.to_owned(), secret.clone());
+        let keys = secrets.provenance_key.all();
+        let mut all: Vec<_> = keys.map(|key| named("provenance_key", key)).collect();
+        all.push(named("sidecar_token", &secrets.sidecar_token));
+        let read_token = secrets.read_token.iter();
+        all.extend(read_token.map(|token| named("sidecar_read_token", token)));
+        let password = self.kafka.password.iter();
+        all.extend(password.map(|password| named(PASSWORD_SECRET, password)));
+        if let Some(keys) = self.kafka.producers.keys() {
+            all.extend(keys.get().all().map(|key| named(PRODUCER_SECRET, key)));
+        }
+        all.extend(people);
+        refuse_equal_secrets(&all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names in the refusal of these secrets; empty if they are let pass.
+    fn refused(read_token: Option<&str>, people: &[(&str, &str)]) -> String {
+        let text = "rules_dir = 'rules'\n[mysql]\nurl = 'mysql://root@127.0.0.1:3306'\n";
+        let config: SidecarConfig = toml::from_str(text).unwrap();
+        let secrets = SidecarSecrets {
+            provenance_key: SigningKeys::fixed("a-key-of-sixteen"),
+            sidecar_token: Secret::new("a-token-of-cores"),
+            read_token: read_token.map(Secret::new),
+        };
+        let people = people.iter().map(|(name, token)| {
+            let named = format!("people/{name}");
+            (named, Secret::new(token))
+        });
+        let checked = config.check_owners(&secrets, people.collect());
+        checked.err().map(|e| e.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn machines_and_people_have_secrets_of_their_own() {
+        assert_eq!(refused(None, &[]), "");
+        let both = [("ann", "one"), ("bob", "two")];
+        assert_eq!(refused(Some("a-token-to-look"), &both), "");
+        for (read_token, people, named) in [
+            (
+                Some("a-token-of-cores"),
+                &[][..],
+                "sidecar_token and sidecar_read_token",
+            ),
+            (
+                Some("a-key-of-sixteen"),
+                &[],
+                "provenance_key and sidecar_read_token",
+            ),
+            (
+                None,
+                &[("ann", "a-token-of-cores")],
+                "sidecar_token and people/ann",
+            ),
+            (
+                Some("look"),
+                &[("ann", "look")],
+                "sidecar_read_token and people/ann",
+            ),
+            (
+                None,
+                &[("ann", "one"), ("bob", "one")],
+                "people/ann and people/bob",
+            ),
+        ] {
+            let text = refused(read_token, people);
+            assert!(text.contains(named), "{named}: {text}");
+            assert!(!text.contains("a-token-of-cores"), "{text}");
+        }
     }
 }

@@ -45,6 +45,7 @@ pub(super) async fn guard_telemetry(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workflow::operators::People;
     use axum::body::Body;
     use axum::middleware;
     use sluice_contract::settings::Secret;
@@ -54,7 +55,7 @@ mod tests {
     /// Status and size of the answer to a caller from `peer`.
     async fn asked(peer: &str, path: &str, token: &str) -> (u16, usize) {
         let auth = OperatorAuth {
-            secrets_dir: None,
+            people: People::among(None),
             sidecar_token: Secret::new("the-token-of-cores"),
             read_token: Some(Secret::new("the-token-to-look")),
         };

@@ -7,7 +7,7 @@ use crate::http::answers::refuse;
 use crate::leader::guard_db::GuardDb;
 use crate::verdicts::cut;
 use crate::workflow::operators::{
-    RequestActor, TOKEN_SETUP_HINT, has_bearer_token, identify_actor,
+    MachineTokens, People, RequestActor, TOKEN_SETUP_HINT, has_bearer_token, identify_actor,
 };
 use crate::workflow::promotion::PromotionContext;
 use axum::extract::FromRef;
@@ -15,7 +15,6 @@ use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use sluice_contract::settings::Secret;
 use sluice_contract::wire::ApiCode;
-use std::path::PathBuf;
 
 /// Width of names.
 const MAX_NAME_CHARS: usize = 64;
@@ -34,7 +33,7 @@ pub struct HttpState {
 /// Secrets by which a request's sender is known.
 #[derive(Clone)]
 pub struct OperatorAuth {
-    pub secrets_dir: Option<PathBuf>,
+    pub people: People,
     pub sidecar_token: Secret,
     /// Of machines that only look, such as a collector of metrics.
     pub read_token: Option<Secret>,
@@ -43,7 +42,11 @@ pub struct OperatorAuth {
 impl OperatorAuth {
     /// Names the sender.
     pub(super) fn identify(&self, headers: &HeaderMap) -> RequestActor {
-        identify_actor(self.secrets_dir.as_deref(), &self.sidecar_token, headers)
+        let machines = MachineTokens {
+            cores: &self.sidecar_token,
+            readers: self.read_token.as_ref(),
+        };
+        identify_actor(&self.people, &machines, headers)
     }
 
     /// Whether the request carries the token that every core has.

@@ -3,12 +3,13 @@
 
 use crate::health::blind::{Blind, BlindCause};
 use crate::health::status::SidecarStatus;
-use crate::kafka::consumer::{self, ConsumerPurpose};
+use crate::kafka::consumer;
 use crate::kafka::settings::KafkaSourceSettings;
 use crate::stream::offsets::PartitionOffsets;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
+use sluice_contract::kafka::KafkaCertificates;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -28,10 +29,16 @@ impl GroupOffsetReporter {
     /// Tells until cancelled, on its own thread: an answer may take as long as the
     /// brokers are away, and librdkafka reports no failure of a telling in passing.
     pub fn run(self) -> anyhow::Result<()> {
-        let consumer: BaseConsumer =
-            consumer::client(&self.settings, "", ConsumerPurpose::Ends).create()?;
+        let mut files = KafkaCertificates::of(&self.settings.connection());
+        let mut consumer = consumer::end_offset_client(&self.settings, "")?;
         let mut said = None;
         while !self.cancel.is_cancelled() {
+            if files.have_changed() {
+                match consumer::end_offset_client(&self.settings, "") {
+                    Ok(renewed) => consumer = renewed,
+                    Err(error) => tracing::error!("TLS of Kafka: {error}"),
+                }
+            }
             let committed = self.status.read().kafka_committed;
             if let Some(offsets) = committed.and_then(|text| PartitionOffsets::parse(&text).ok()) {
                 let told = list(&offsets).and_then(|list| match list.count() {

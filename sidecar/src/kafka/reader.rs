@@ -9,9 +9,11 @@ use crate::stream::batches::KafkaBatch;
 use crate::stream::feed::{FeedSender, SourceMessage};
 use crate::stream::offsets::PartitionOffsets;
 use crate::stream::position::StartPosition;
-use rdkafka::consumer::BaseConsumer;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::Message;
+use rdkafka::{Offset, TopicPartitionList};
+use sluice_contract::kafka::KafkaCertificates;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -41,12 +43,15 @@ pub struct KafkaReader {
 impl KafkaReader {
     /// Reads until cancelled, on its own thread.
     pub fn run(self) -> anyhow::Result<()> {
-        let consumer: BaseConsumer =
-            client(&self.settings, "", ConsumerPurpose::Committed).create()?;
+        let mut files = KafkaCertificates::of(&self.settings.connection());
+        let mut consumer = self.consumer()?;
         let mut known: Vec<(String, i32)> = Vec::new();
         let mut offsets = self.offsets.clone().unwrap_or_default();
         let mut look_again = Instant::now();
         while !self.feed.is_cancelled() {
+            if files.have_changed() {
+                consumer = self.renewed(consumer, &known, &offsets);
+            }
             if Instant::now() >= look_again {
                 let found = self.assign(&consumer, &mut known, &mut offsets);
                 look_again = Instant::now()
@@ -61,6 +66,30 @@ impl KafkaReader {
             }
         }
         Ok(())
+    }
+
+    fn consumer(&self) -> KafkaResult<BaseConsumer> {
+        client(&self.settings, "", ConsumerPurpose::Committed).create()
+    }
+
+    /// A consumer made of new certificates, which goes on where `old` was; `old` if none can
+    /// be made.
+    fn renewed(
+        &self,
+        old: BaseConsumer,
+        known: &[(String, i32)],
+        offsets: &PartitionOffsets,
+    ) -> BaseConsumer {
+        match self.consumer().and_then(|new| go_on(new, known, offsets)) {
+            Ok(new) => {
+                tracing::info!("TLS of Kafka: the reader uses the new files");
+                new
+            }
+            Err(error) => {
+                tracing::error!("TLS of Kafka: the present reader stays: {error}");
+                old
+            }
+        }
     }
 
     /// Hands over one batch. `false` if nobody listens any more.
@@ -112,4 +141,22 @@ impl KafkaReader {
         batch.offsets = Arc::new(offsets.clone());
         self.feed.send(SourceMessage::Kafka(batch))
     }
+}
+
+/// Assigns the partitions to a new consumer, each where it was read up to.
+fn go_on(
+    consumer: BaseConsumer,
+    known: &[(String, i32)],
+    offsets: &PartitionOffsets,
+) -> KafkaResult<BaseConsumer> {
+    let mut list = TopicPartitionList::new();
+    for (topic, partition) in known {
+        let next = offsets.next(topic, *partition);
+        let from = next.map_or(Offset::Beginning, Offset::Offset);
+        list.add_partition_offset(topic, *partition, from)?;
+    }
+    if list.count() > 0 {
+        consumer.incremental_assign(&list)?;
+    }
+    Ok(consumer)
 }

@@ -54,7 +54,7 @@ impl Default for KafkaSourceSettings {
 
 impl KafkaSourceSettings {
     /// The brokers, as every client of the sidecar connects to them.
-    pub(super) fn connection(&self) -> KafkaConnection {
+    pub fn connection(&self) -> KafkaConnection {
         KafkaConnection {
             brokers: self.brokers.clone(),
             security: self.security.clone(),

@@ -27,9 +27,8 @@ impl SidecarProcess {
             .port();
         std::fs::create_dir_all(dir.join("rules")).unwrap();
         std::fs::write(dir.join("rules/balance-adds-up.rhai"), BALANCE_RULE).unwrap();
-        for secret in ["provenance_key", "sidecar_token"] {
-            std::fs::write(dir.join(secret), DAEMON_TOKEN).unwrap();
-        }
+        std::fs::write(dir.join("provenance_key"), "k".repeat(32)).unwrap();
+        std::fs::write(dir.join("sidecar_token"), DAEMON_TOKEN).unwrap();
         let text = format!(
             "listen = '127.0.0.1:{port}'\nrules_dir = '{0}/rules'\nsecrets_dir = '{0}'\ninstance = '{name}'\n\
              checkpoint_interval_ms = 100\n[mysql]\ndatabase = 't'\n{mysql}\n",

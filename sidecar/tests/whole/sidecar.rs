@@ -40,9 +40,8 @@ pub fn start(server: &TestServer, brokers: &str, instance: &str) -> WholeSidecar
         .unwrap()
         .port();
     let dir = server.dir();
-    for secret in ["provenance_key", "sidecar_token"] {
-        std::fs::write(dir.join(secret), WHOLE_TOKEN).unwrap();
-    }
+    std::fs::write(dir.join("provenance_key"), "k".repeat(32)).unwrap();
+    std::fs::write(dir.join("sidecar_token"), WHOLE_TOKEN).unwrap();
     std::fs::write(dir.join("sidecar_read_token"), READ_TOKEN).unwrap();
     std::fs::create_dir_all(dir.join("rules")).unwrap();
     std::fs::write(dir.join("rules/balance-adds-up.rhai"), WHOLE_RULE).unwrap();

@@ -15,9 +15,8 @@ pub fn start(server: &TestServer, instance: &str, rules: &Path) -> WorkflowSidec
         .unwrap()
         .port();
     let dir = server.dir();
-    for secret in ["provenance_key", "sidecar_token"] {
-        std::fs::write(dir.join(secret), SIDECAR_TOKEN).unwrap();
-    }
+    std::fs::write(dir.join("provenance_key"), "k".repeat(32)).unwrap();
+    std::fs::write(dir.join("sidecar_token"), SIDECAR_TOKEN).unwrap();
     let text = format!(
         "listen = '127.0.0.1:{port}'\nrules_dir = '{}'\nsecrets_dir = '{}'\ninstance = '{instance}'\n\
          [mysql]\nurl = '{}'\ndatabase = 't'\nserver_id = {}\n",

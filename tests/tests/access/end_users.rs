@@ -177,6 +177,44 @@ async fn no_end_user_can_use_up_anothers_key() -> anyhow::Result<()> {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateways_user_is_counted_whatever_the_body_says() -> anyhow::Result<()> {
+    let (set, gate) = gateway().await?;
+    let mine = gate.with("x-account-id", "A-mine");
+    let with_user = |user: &str| {
+        let mut body = order(None);
+        body["userId"] = json!(user);
+        body
+    };
+    mine.withdraw("k-1", &with_user("A-yours"))
+        .await?
+        .is(403, 40300)?;
+    mine.withdraw("k-2", &with_user("u-9"))
+        .await?
+        .is(403, 40300)?;
+    mine.withdraw("k-3", &with_user("A-mine"))
+        .await?
+        .is(202, 0)?;
+    mine.withdraw("k-4", &order(None)).await?.is(202, 0)?;
+    let refund = json!({ "amount": "1.00", "paymentNo": "p", "toAccountId": "t", "userId": "u-9" });
+    let keyed = mine.with("idempotent-key", "k-5");
+    keyed.post("/refund", &refund).await?.is(403, 40300)?;
+    // A client that acts for itself is trusted with its users.
+    let office = Upstream::of(&set, "office")?;
+    let mut trusted = with_user("u-9");
+    trusted["fromAccountId"] = json!("A-yours");
+    office.withdraw("k-6", &trusted).await?.is(202, 0)?;
+    let sql = format!(
+        "SELECT GROUP_CONCAT(user_id ORDER BY user_id) FROM {}.orders",
+        set.stage.schemas.orders
+    );
+    let mut conn = set.stage.pool.get_conn().await?;
+    let users: Option<String> =
+        mysql_async::prelude::Queryable::query_first(&mut conn, sql).await?;
+    ensure!(users.as_deref() == Some("A-mine,A-mine,u-9"), "{users:?}");
+    Ok(())
+}
+
 /// Case 02: a core without configured clients, and a gateway on the same host.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_header_counts_without_configured_clients_too() -> anyhow::Result<()> {

@@ -1,12 +1,15 @@
 //! An issuer of access tokens in the test's process: key pairs, and an HTTP server for the
 //! public ones.
 
+use crate::listeners::certificates::CertificateFolder;
+use crate::listeners::serve_tls;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Router, extract::State};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
 use serde_json::{Value, json};
+use sluice_contract::supervisor::Supervisor;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -31,16 +34,21 @@ pub(super) struct IssuerPair {
 
 impl Issuer {
     pub async fn start() -> anyhow::Result<Self> {
-        let published = Arc::new(Published {
-            answer: Mutex::new((503, String::new())),
-            asked: AtomicU64::new(0),
-        });
+        let (published, routes) = served();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}/keys", listener.local_addr()?);
-        let routes = Router::new()
-            .route("/keys", get(answer))
-            .with_state(published.clone());
         tokio::spawn(async move { axum::serve(listener, routes).await });
+        Ok(Issuer { published, url })
+    }
+
+    /// Starts one that has an authority of its own, and asks for the core's certificate.
+    pub async fn start_over_tls(
+        parts: &Supervisor,
+        certificates: &CertificateFolder,
+    ) -> anyhow::Result<Self> {
+        let (published, routes) = served();
+        let base = serve_tls(parts, certificates, "issuer", routes).await?;
+        let url = format!("{base}/keys");
         Ok(Issuer { published, url })
     }
 
@@ -61,6 +69,18 @@ impl Issuer {
     pub fn asked(&self) -> u64 {
         self.published.asked.load(Ordering::SeqCst)
     }
+}
+
+/// Makes the routes of an issuer, and the answer that they give.
+fn served() -> (Arc<Published>, Router) {
+    let published = Arc::new(Published {
+        answer: Mutex::new((503, String::new())),
+        asked: AtomicU64::new(0),
+    });
+    let routes = Router::new()
+        .route("/keys", get(answer))
+        .with_state(published.clone());
+    (published, routes)
 }
 
 async fn answer(State(published): State<Arc<Published>>) -> (StatusCode, String) {
@@ -94,9 +114,15 @@ impl IssuerPair {
                 "x": base64url(x), "y": base64url(y) })
     }
 
-    /// Signs claims as this issuer does.
+    /// Signs claims as this issuer does for access tokens.
     pub fn sign(&self, claims: &Value) -> anyhow::Result<String> {
+        self.sign_as(Some("at+jwt"), claims)
+    }
+
+    /// Signs claims as a token of another kind.
+    pub fn sign_as(&self, kind: Option<&str>, claims: &Value) -> anyhow::Result<String> {
         let mut header = Header::new(Algorithm::ES256);
+        header.typ = kind.map(str::to_owned);
         header.kid = Some(self.key_id.clone());
         self.sign_under(&header, claims)
     }

@@ -5,10 +5,12 @@ mod contention;
 mod deposits;
 mod end_users;
 mod issuer;
+mod issuer_tls;
 mod listing;
 mod routes;
 mod secrets;
 mod signatures;
+mod token_kinds;
 mod tokens;
 
 use anyhow::{Context, ensure};

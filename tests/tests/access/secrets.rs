@@ -54,3 +54,25 @@ async fn two_clients_with_one_token_are_refused() -> anyhow::Result<()> {
     until(&set, &token("bank"), 401).await?;
     until(&set, &token("shop"), 200).await
 }
+
+/// Every pair of a core's secrets: whoever has one would be the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_secret_of_two_owners_starts_no_core() -> anyhow::Result<()> {
+    let mut set = stage(&client("shop", "accounts = [\"*\"]")).await?;
+    let secrets = set.stage.dir.join("secrets");
+    let shop = token("shop");
+    write_secret(&set, "client_shop", &shop)?;
+    for name in ["provenance_key", "channel_psp", "channel_unionpay_next"] {
+        let before = std::fs::read_to_string(secrets.join(name)).ok();
+        write_secret(&set, name, &shop)?;
+        ensure!(set.stage.start_core().await.is_err(), "{name}: it started");
+        let log = std::fs::read_to_string(set.stage.dir.join("core.log"))?;
+        let is_named = log.contains("are the same secret") && log.contains("client_shop");
+        ensure!(is_named && !log.contains(&shop), "{name}: {log}");
+        match before {
+            Some(text) => write_secret(&set, name, &text)?,
+            None => std::fs::remove_file(secrets.join(name))?,
+        }
+    }
+    set.stage.start_core().await
+}

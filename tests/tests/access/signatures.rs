@@ -2,12 +2,14 @@
 
 use crate::access::{Upstream, available, client, stage, token, write_secret};
 use anyhow::{Context, ensure};
-use serde_json::json;
 use sluice_contract::clock::now_us;
 use sluice_contract::request_signing::SignedRequest;
 use sluice_contract::settings::Secret;
 use sluice_drill::stage::StagePorts;
 use sluice_tests::TestStage;
+use std::time::Duration;
+
+const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
 const BODY: &str = r#"{"fromAccountId":"A-1","toAccountId":"payee","amount":"1.00"}"#;
 
@@ -134,48 +136,155 @@ async fn times_and_keys(nobody: &Upstream) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Nonces are remembered by each core. What is caught and sent to another one is the same
-/// request under the same key: it moves nothing.
+/// A request, its method, path and body, signed under a new nonce.
+fn signed_as(method: &str, target: &str, key: &str, body: &str) -> String {
+    let nonce = nonce();
+    let whole = SignedRequest {
+        method,
+        target,
+        body: body.as_bytes(),
+        ..request(&nonce, key)
+    };
+    whole.authorization(&Secret::new(&token("shop")))
+}
+
+/// A request that was caught on the way counts nowhere again: at no other core, nor at one that was
+/// restarted.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caught_request_moves_nothing_at_another_core() -> anyhow::Result<()> {
+async fn a_caught_request_counts_at_no_core_again() -> anyhow::Result<()> {
+    let (mut set, nobody) = up().await?;
+    let ports = StagePorts::free()?;
+    let mut second = set.stage.spawn_core("core-2", ports).await?;
+    let url = ports.url(ports.core);
+    let deposit = r#"{"accountId":"A-1","amount":"5.00","bizNo":"in-1"}"#;
+    let mut caught = Vec::new();
+    for (method, target, key, body, status) in [
+        ("POST", "/withdraw", "k-1", BODY, 202),
+        ("POST", "/deposit", "", deposit, 202),
+        ("GET", "/accounts/A-1", "", "", 200),
+    ] {
+        let shown = signed_as(method, target, key, body);
+        let mut here = nobody.with("authorization", &shown);
+        if !key.is_empty() {
+            here = here.with("idempotent-key", key);
+        }
+        here.send(method, target, body).await?.is(status, 0)?;
+        let again = here.at(&url).send(method, target, body).await?;
+        again.is(401, 40100).context(target)?;
+        caught.push((here, method, target, body));
+    }
+    second.terminate(STOP_TIMEOUT).await?;
+    let core = set.stage.core.as_mut().context("it runs")?;
+    core.terminate(STOP_TIMEOUT).await?;
+    set.stage.start_core().await?;
+    for (here, method, target, body) in caught {
+        let again = here.send(method, target, body).await?;
+        again.is(401, 40100).context(target)?;
+    }
+    ensure!(available(&set, "A-1").await? == "14.0000", "10 - 1 + 5");
+    Ok(())
+}
+
+/// A refusal is final: whoever caught the request can't have it accepted once there is
+/// money, while its upstream believes that nothing leaves.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_request_is_used_up_at_every_core() -> anyhow::Result<()> {
     let (set, nobody) = up().await?;
     let ports = StagePorts::free()?;
     let mut second = set.stage.spawn_core("core-2", ports).await?;
-    let (key, nonce) = (Secret::new(&token("shop")), nonce());
-    let signed = request(&nonce, "k-1").authorization(&key);
+    let body = BODY.replace("1.00", "50.00");
+    let shown = signed_as("POST", "/withdraw", "k-1", &body);
     let here = nobody
-        .with("authorization", &signed)
+        .with("authorization", &shown)
         .with("idempotent-key", "k-1");
-    let first = here.send("POST", "/withdraw", BODY).await?;
-    first.is(202, 0)?;
+    here.send("POST", "/withdraw", &body)
+        .await?
+        .is(422, 42202)?;
+    let bank = Upstream::of(&set, "bank")?;
+    bank.deposit("A-1", "100.00", "more").await?.is(202, 0)?;
     let there = here.at(&ports.url(ports.core));
-    let caught = there.send("POST", "/withdraw", BODY).await?;
-    ensure!(
-        caught.replayed && caught.body["data"] == first.body["data"],
-        "{}",
-        caught.body
-    );
-    let deposit = json!({ "accountId": "A-1", "amount": "5.00", "bizNo": "in-1" }).to_string();
-    let nonce = crate::access::signatures::nonce();
-    let signed = SignedRequest {
-        target: "/deposit",
-        headers: Default::default(),
-        body: deposit.as_bytes(),
-        ..request(&nonce, "")
-    };
-    let here = nobody.with("authorization", &signed.authorization(&key));
-    let first = here.send("POST", "/deposit", &deposit).await?;
-    let caught = here
-        .at(&ports.url(ports.core))
-        .send("POST", "/deposit", &deposit)
-        .await?;
-    first.is(202, 0).context("deposit")?;
-    ensure!(
-        caught.replayed && caught.body["data"] == first.body["data"],
-        "{}",
-        caught.body
-    );
-    ensure!(available(&set, "A-1").await? == "14.0000", "10 - 1 + 5");
-    second.terminate(std::time::Duration::from_secs(15)).await?;
+    there
+        .send("POST", "/withdraw", &body)
+        .await?
+        .is(401, 40100)?;
+    here.send("POST", "/withdraw", &body)
+        .await?
+        .is(401, 40100)?;
+    ensure!(available(&set, "A-1").await? == "110.0000", "nothing left");
+    second.terminate(STOP_TIMEOUT).await?;
+    Ok(())
+}
+
+/// Of many at a time, at two cores, one counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_many_at_a_time_counts() -> anyhow::Result<()> {
+    let (set, nobody) = up().await?;
+    let ports = StagePorts::free()?;
+    let mut second = set.stage.spawn_core("core-2", ports).await?;
+    let url = ports.url(ports.core);
+    for _ in 0..5 {
+        let shown = signed_as("GET", "/accounts/A-1", "", "");
+        let here = nobody.with("authorization", &shown);
+        let asked = (0..40).map(|at| {
+            let caller = if at % 2 == 0 {
+                here.clone()
+            } else {
+                here.at(&url)
+            };
+            async move { caller.get("/accounts/A-1").await }
+        });
+        let answers = futures_util::future::try_join_all(asked).await?;
+        let count = |status: u16| answers.iter().filter(|a| a.status == status).count();
+        ensure!(
+            count(200) == 1 && count(401) == 39,
+            "{} {}",
+            count(200),
+            count(401)
+        );
+    }
+    second.terminate(STOP_TIMEOUT).await?;
+    Ok(())
+}
+
+/// The rate is that of the client whose signature holds: a stranger who knows its name, on
+/// the same host, doesn't use it up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forged_signature_or_token_lowers_no_clients_rate() -> anyhow::Result<()> {
+    let signed = "may = [\"read\"]\naccounts = [\"*\"]\nauthentication = \"hmac\"\n";
+    let tables = client("shop", signed) + &client("bank", "accounts = [\"*\"]");
+    let rate = "[listener]\nrequests_per_second_per_client = 1\n";
+    let mut set = stage(&format!("{tables}{rate}")).await?;
+    crate::access::start(&mut set, &["shop", "bank"]).await?;
+    let nobody = Upstream::nobody(&set)?;
+    let forged = "Sluice-HMAC-SHA256 client=shop,timestamp=1,nonce=12345678,signature=00";
+    let asked = (0..64).map(|at| {
+        let shown = match at % 2 {
+            0 => format!("{forged}{at:02}"),
+            _ => format!("Bearer client=shop {}{at}", token("bank")),
+        };
+        let stranger = nobody.with("authorization", &shown);
+        async move { stranger.get("/accounts/A-1").await }
+    });
+    for answer in futures_util::future::try_join_all(asked).await? {
+        answer.is(401, 40100)?;
+    }
+    let shown = signed_as("GET", "/accounts/A-1", "", "");
+    let shop = nobody.with("authorization", &shown);
+    shop.get("/accounts/A-1").await?.is(404, 40402)?;
+    Upstream::of(&set, "bank")?
+        .get("/accounts/A-1")
+        .await?
+        .is(404, 40402)?;
+    // Its own requests do, whatever their signatures.
+    let asked = (0..64).map(|_| {
+        let shown = signed_as("GET", "/accounts/A-1", "", "");
+        let shop = nobody.with("authorization", &shown);
+        async move { shop.get("/accounts/A-1").await }
+    });
+    let answers = futures_util::future::try_join_all(asked).await?;
+    let refused = answers.iter().find(|a| a.status == 429);
+    refused
+        .context("64 at once pass a rate of 1")?
+        .is(429, 42902)?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use sluice_contract::clock::now_us;
 use sluice_tests::TestStage;
 use std::time::Duration;
 
-fn settings(issuer: &Issuer) -> String {
+pub(super) fn settings(issuer: &Issuer) -> String {
     let all = r#"may = ["withdraw", "deposit", "read", "cancel"]"#;
     client("desk", "accounts = [\"*\"]\nmay = [\"deposit\"]")
         + &client(
@@ -38,12 +38,12 @@ fn settings(issuer: &Issuer) -> String {
 }
 
 /// Claims of a good token.
-fn claims() -> Value {
+pub(super) fn claims() -> Value {
     json!({ "iss": "https://login.example", "aud": "sluice", "client_id": "app", "account_id": "A-1",
             "scope": "openid sluice:withdraw sluice:read sluice:cancel", "exp": now_us() / 1_000_000 + 300 })
 }
 
-fn with(changes: Value) -> Value {
+pub(super) fn with(changes: Value) -> Value {
     let mut all = claims();
     for (name, value) in changes.as_object().into_iter().flatten() {
         all[name] = value.clone();
@@ -51,12 +51,12 @@ fn with(changes: Value) -> Value {
     all
 }
 
-async fn read(set: &TestStage, token: &str) -> anyhow::Result<Answer> {
+pub(super) async fn read(set: &TestStage, token: &str) -> anyhow::Result<Answer> {
     let caller = Upstream::nobody(set)?.with("authorization", &format!("Bearer {token}"));
     caller.get("/accounts/A-1").await
 }
 
-async fn up(issuer: &Issuer) -> anyhow::Result<TestStage> {
+pub(super) async fn up(issuer: &Issuer) -> anyhow::Result<TestStage> {
     let mut set = stage(&settings(issuer)).await?;
     start(&mut set, &["desk"]).await?;
     let desk = Upstream::of(&set, "desk")?;
@@ -97,7 +97,9 @@ async fn a_token_counts_by_its_issuer_audience_time_and_signature() -> anyhow::R
     read(&set, &foreign.sign(&claims())?)
         .await?
         .is(401, 40100)?;
-    let unnamed = first.sign_under(&Header::new(Algorithm::ES256), &claims())?;
+    let mut unnamed = Header::new(Algorithm::ES256);
+    unnamed.typ = Some("at+jwt".to_owned());
+    let unnamed = first.sign_under(&unnamed, &claims())?;
     read(&set, &unnamed).await?.is(401, 40100)?;
     for token in forged(&first)? {
         read(&set, &token)
@@ -111,6 +113,7 @@ async fn a_token_counts_by_its_issuer_audience_time_and_signature() -> anyhow::R
 /// Tokens that are made from what everybody knows: the public key.
 fn forged(known: &IssuerPair) -> anyhow::Result<Vec<String>> {
     let mut header = Header::new(Algorithm::HS256);
+    header.typ = Some("at+jwt".to_owned());
     header.kid = Some(known.key_id.clone());
     let public = known.public();
     let mut tokens = Vec::new();
@@ -122,7 +125,7 @@ fn forged(known: &IssuerPair) -> anyhow::Result<Vec<String>> {
     let parts: Vec<&str> = good.split('.').collect();
     let part = |json: Value| base64url(json.to_string().as_bytes());
     for algorithm in ["none", "None", "NONE", "HS256", "ES384"] {
-        let header = part(json!({ "alg": algorithm, "kid": known.key_id }));
+        let header = part(json!({ "alg": algorithm, "typ": "at+jwt", "kid": known.key_id }));
         tokens.push(format!("{header}.{}.", parts[1]));
         tokens.push(format!("{header}.{}.{}", parts[1], parts[2]));
     }
@@ -262,7 +265,7 @@ async fn the_issuers_keys_roll_and_stay_while_it_is_away() -> anyhow::Result<()>
 }
 
 /// Asks until the answer is this one; unknown keys make the core look again.
-async fn until(set: &TestStage, token: &str, status: u16) -> anyhow::Result<()> {
+pub(super) async fn until(set: &TestStage, token: &str, status: u16) -> anyhow::Result<()> {
     let unknown = IssuerPair::new("nobody's")?.sign(&claims())?;
     for _ in 0..600 {
         if read(set, token).await?.status == status {

@@ -1,15 +1,18 @@
 //! A core whose secrets are in a vault: it starts, follows a key that rolls, and tells
 //! nobody.
 
+use crate::listeners::certificates::CertificateFolder;
 use anyhow::{Context, ensure};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
+use sluice_contract::supervisor::Supervisor;
 use sluice_drill::setup::secrets::random_hex;
 use sluice_drill::setup::{ChildProcess, ProgramSpec};
 use sluice_tests::{TestStage, options, until};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,8 +21,12 @@ const TOKEN: &str = "a-token-of-the-vault";
 
 type Fields = Arc<Mutex<Map<String, Value>>>;
 
-/// The store of a vault: one entry, for who has the token.
-async fn vault(fields: Fields) -> anyhow::Result<String> {
+/// The store of a vault: one entry, for who has the token, over mutual TLS.
+async fn vault(
+    parts: &Supervisor,
+    certificates: &CertificateFolder,
+    fields: Fields,
+) -> anyhow::Result<String> {
     let read = async |State(fields): State<Fields>, headers: HeaderMap| {
         if headers.get("x-vault-token").is_none_or(|t| t != TOKEN) {
             return Err(StatusCode::FORBIDDEN);
@@ -32,10 +39,26 @@ async fn vault(fields: Fields) -> anyhow::Result<String> {
     let routes = Router::new()
         .route("/v1/secret/data/sluice/core", get(read))
         .with_state(fields);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    let address = format!("http://{}", listener.local_addr()?);
-    tokio::spawn(async move { axum::serve(listener, routes).await });
-    Ok(address)
+    super::serve_tls(parts, certificates, "vault", routes).await
+}
+
+/// Secrets in the files of a folder, by name.
+fn read_files(dir: &Path) -> anyhow::Result<Map<String, Value>> {
+    let mut all = Map::new();
+    for file in std::fs::read_dir(dir)? {
+        let (path, name) = (
+            file.as_ref().map(|f| f.path()),
+            file.as_ref().map(|f| f.file_name()),
+        );
+        let (Ok(path), Ok(name)) = (path, name) else {
+            continue;
+        };
+        if path.is_file() {
+            let text = std::fs::read_to_string(path)?;
+            all.insert(name.to_string_lossy().into_owned(), text.into());
+        }
+    }
+    Ok(all)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,30 +71,21 @@ async fn a_core_takes_its_secrets_from_a_vault_and_follows_a_roll() -> anyhow::R
     core.terminate(START_TIMEOUT).await?;
     let secrets = set.stage.dir.join("secrets");
     let fields = Fields::default();
-    for file in std::fs::read_dir(&secrets)? {
-        let (path, name) = (
-            file.as_ref().map(|f| f.path()),
-            file.as_ref().map(|f| f.file_name()),
-        );
-        let (Ok(path), Ok(name)) = (path, name) else {
-            continue;
-        };
-        if path.is_file() {
-            let text = std::fs::read_to_string(path)?;
-            let name = name.to_string_lossy().into_owned();
-            fields
-                .lock()
-                .expect("no test panics")
-                .insert(name, text.into());
-        }
-    }
-    let address = vault(fields.clone()).await?;
+    fields
+        .lock()
+        .expect("no test panics")
+        .extend(read_files(&secrets)?);
+    let certificates = CertificateFolder::new(&set.path().join("certificates"))?;
+    let parts = Supervisor::default();
+    let address = vault(&parts, &certificates, fields.clone()).await?;
     let settings = set.stage.dir.join("core.toml");
     let text = std::fs::read_to_string(&settings)?;
     let without = format!("secrets_dir = \"{}\"", secrets.display());
     ensure!(text.contains(&without), "{text}");
-    let with =
-        format!("vault = {{ address = '{address}', path = 'sluice/core', refresh_ms = 200 }}");
+    let with = format!(
+        "vault = {{ address = '{address}', path = 'sluice/core', refresh_ms = 200, tls = {} }}",
+        certificates.client_table()
+    );
     std::fs::write(&settings, text.replace(&without, &with))?;
     let log = set.stage.dir.join("vault.log");
     let program = |token: &str| {
@@ -99,6 +113,7 @@ async fn a_core_takes_its_secrets_from_a_vault_and_follows_a_roll() -> anyhow::R
         Ok(said.contains("secret channel_psp has changed and is in force"))
     })
     .await?;
+    follows_another_authority(&certificates, &fields, &log).await?;
     let said = std::fs::read_to_string(&log)?;
     let fields = fields.lock().expect("no test panics").clone();
     for secret in fields.values().filter_map(Value::as_str).chain([TOKEN]) {
@@ -106,4 +121,25 @@ async fn a_core_takes_its_secrets_from_a_vault_and_follows_a_roll() -> anyhow::R
     }
     core.terminate(START_TIMEOUT).await?;
     Ok(())
+}
+
+/// Puts another authority in place for both sides, then rolls a key: it is read all the same.
+async fn follows_another_authority(
+    certificates: &CertificateFolder,
+    fields: &Fields,
+    log: &Path,
+) -> anyhow::Result<()> {
+    certificates.sign_all()?;
+    super::until("the core has the new files", async || {
+        let said = std::fs::read_to_string(log)?;
+        Ok(said.contains("TLS of vault: new files are in force"))
+    })
+    .await?;
+    let entry = ("channel_unionpay_next".to_owned(), random_hex().into());
+    fields.lock().expect("no test panics").extend([entry]);
+    super::until("a key that rolls later is in force", async || {
+        let said = std::fs::read_to_string(log)?;
+        Ok(said.contains("secret channel_unionpay has changed and is in force"))
+    })
+    .await
 }

@@ -31,6 +31,7 @@ const GROWING_TABLES: [(&str, &[&str]); 20] = [
     ("limit_total", &["PRIMARY"]),
     ("limit_client_hour", &["PRIMARY"]),
     ("set_aside_payment", &["PRIMARY"]),
+    ("request_nonce", &["PRIMARY", "by_expiry"]),
     ("balance", &["PRIMARY"]),
     ("capture", &["PRIMARY"]),
     ("entry", &["PRIMARY", "by_time"]),

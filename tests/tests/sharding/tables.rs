@@ -24,6 +24,11 @@ pub(super) const OTHER_TABLES: [(&str, &str, &str); 17] = [
         "client",
         "sharded by client and key; claimed just before the order's transaction",
     ),
+    (
+        "request_nonce",
+        "client",
+        "sharded by client and nonce; no transaction with money",
+    ),
     ("expected_store", "service", "a row per service; replicated"),
     ("retention_cursor", "name", "a row per task and shard"),
     (

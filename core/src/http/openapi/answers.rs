@@ -1,6 +1,7 @@
 //! Answers of operations: `{code, msg, data}`, but for a statement and this document.
 
 use crate::access::routes::RouteRule;
+use crate::http::openapi::links::links;
 use serde_json::{Value, json};
 
 /// Lists the answers of the route's success.
@@ -8,7 +9,7 @@ pub(super) fn success(rule: &RouteRule) -> Vec<(&'static str, Value)> {
     let tail = rule.path.rsplit('/').next().unwrap_or_default();
     match (rule.method, tail) {
         ("POST", "withdraw" | "submit" | "settlement" | "refund" | "deposit") => {
-            vec![("202", booked())]
+            vec![("202", booked(rule))]
         }
         ("POST", "cancel" | "ack" | "renotify") => vec![
             ("200", answer("done", data("Acted"))),
@@ -44,12 +45,13 @@ fn answer(description: &str, data: Value) -> Value {
             "content": { "application/json": { "schema": schema } } })
 }
 
-fn booked() -> Value {
+fn booked(rule: &RouteRule) -> Value {
     let mut booked = answer("booked once under its key", data("Booked"));
     booked["headers"]["Idempotent-Replayed"] = json!({
         "description": "The key was used before: this is the first answer again.",
         "schema": { "const": "true" },
     });
+    booked["links"] = links(rule.path);
     booked
 }
 

@@ -1,6 +1,7 @@
 //! Bodies of requests, and data of answers.
 
 use serde_json::{Value, json};
+use sluice_contract::money::Currency;
 
 /// Schemas by name.
 pub(super) fn schemas() -> Value {
@@ -79,11 +80,16 @@ fn optional_id(max: u32) -> Value {
 
 fn amount() -> Value {
     json!({ "type": ["string", "number"], "examples": ["12.34"],
+            "pattern": "^0*[0-9]{1,16}([.][0-9]{1,3})?$", "exclusiveMinimum": 0, "maximum": 9_999_999_999_999_999_u64,
             "description": "Major units, above zero, with no more decimals than the currency has." })
 }
 
 fn currency() -> Value {
-    json!({ "type": ["string", "null"], "examples": ["CNY"],
+    let codes: Vec<Value> = Currency::codes()
+        .map(Value::from)
+        .chain([Value::Null])
+        .collect();
+    json!({ "enum": codes, "examples": ["CNY"],
             "description": "ISO 4217, one that is listed; the core's own if missing." })
 }
 

@@ -3,6 +3,7 @@
 
 mod answers;
 mod bodies;
+mod links;
 mod operations;
 mod parameters;
 

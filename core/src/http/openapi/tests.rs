@@ -88,3 +88,25 @@ fn operations_have_names_of_their_own() {
     let unique: BTreeSet<_> = names.iter().collect();
     assert_eq!(unique.len(), names.len(), "{names:?}");
 }
+
+#[test]
+fn links_lead_to_operations_that_are_there() {
+    let document = document();
+    let paths = document["paths"].as_object().unwrap().values();
+    let operations: Vec<&Value> = paths
+        .flat_map(|p| p.as_object().unwrap().values())
+        .collect();
+    let names: BTreeSet<&str> = operations
+        .iter()
+        .filter_map(|o| o["operationId"].as_str())
+        .collect();
+    let answers = operations
+        .iter()
+        .filter_map(|o| o["responses"]["202"]["links"].as_object());
+    let linked: BTreeSet<&str> = answers
+        .flat_map(|links| links.values())
+        .filter_map(|link| link["operationId"].as_str())
+        .collect();
+    assert!(linked.is_subset(&names), "{linked:?}");
+    assert_eq!(linked.len(), 3 * 5 + 3, "{linked:?}");
+}

@@ -5,11 +5,14 @@ use crate::debezium::reader::stop::{FeedStop, check_error};
 use crate::debezium::reader::{ChangeFeedReader, POLL_TIMEOUT};
 use crate::debezium::transactions::TransactionAssembler;
 use crate::kafka::consumer::{self, ConsumerPurpose};
+use crate::kafka::settings::KafkaSourceSettings;
 use crate::stream::batches::BinlogBatch;
 use crate::stream::feed::SourceMessage;
-use rdkafka::consumer::BaseConsumer;
-use rdkafka::error::KafkaError;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::Message;
+use rdkafka::{Offset, TopicPartitionList};
+use sluice_contract::kafka::KafkaCertificates;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -21,6 +24,8 @@ const MAX_MESSAGES_PER_ROUND: usize = 2048;
 pub struct FeedSession<'r> {
     pub reader: &'r ChangeFeedReader,
     pub consumer: BaseConsumer,
+    /// Files that the consumer was made from.
+    pub files: KafkaCertificates,
     pub assembler: TransactionAssembler,
     pub known: Vec<(String, i32)>,
     pub paused: BTreeSet<(String, i32)>,
@@ -30,16 +35,21 @@ pub struct FeedSession<'r> {
     pub look_again: Instant,
 }
 
+fn new_consumer(settings: &KafkaSourceSettings) -> KafkaResult<BaseConsumer> {
+    consumer::client(settings, "-changes", ConsumerPurpose::Committed)
+        // For each of a dozen partitions: far below the 64 MB of the default.
+        .set("queued.max.messages.kbytes", "8192")
+        .create()
+}
+
 impl<'r> FeedSession<'r> {
     /// A session that has no partitions yet.
     pub fn begin(reader: &'r ChangeFeedReader) -> Result<Self, FeedStop> {
         let settings = &reader.settings;
         Ok(FeedSession {
             reader,
-            consumer: consumer::client(settings, "-changes", ConsumerPurpose::Committed)
-                // For each of a dozen partitions: far below the 64 MB of the default.
-                .set("queued.max.messages.kbytes", "8192")
-                .create()?,
+            files: KafkaCertificates::of(&settings.connection()),
+            consumer: new_consumer(settings)?,
             assembler: TransactionAssembler::new(
                 &reader.prefix,
                 &reader.schemas,
@@ -57,6 +67,9 @@ impl<'r> FeedSession<'r> {
     pub fn round(&mut self) -> Result<(), FeedStop> {
         if self.reader.feed.is_cancelled() {
             return Err(FeedStop::Cancelled);
+        }
+        if self.files.have_changed() {
+            self.renew_consumer()?;
         }
         if Instant::now() >= self.look_again {
             self.assign()?;
@@ -88,6 +101,31 @@ impl<'r> FeedSession<'r> {
         self.flush()?;
         self.check_overdue()?;
         self.pause_or_resume()
+    }
+
+    /// Goes on with a consumer that is made of new certificates; with the present one if none
+    /// can be made.
+    fn renew_consumer(&mut self) -> Result<(), FeedStop> {
+        let consumer = match new_consumer(&self.reader.settings) {
+            Ok(consumer) => consumer,
+            Err(error) => {
+                tracing::error!("TLS of Kafka: the present reader of the feed stays: {error}");
+                return Ok(());
+            }
+        };
+        let mut list = TopicPartitionList::new();
+        for (topic, partition) in &self.known {
+            let next = self.assembler.read().next(topic, *partition);
+            let from = next.map_or(Offset::Beginning, Offset::Offset);
+            list.add_partition_offset(topic, *partition, from)?;
+        }
+        if list.count() > 0 {
+            consumer.incremental_assign(&list)?;
+        }
+        self.consumer = consumer;
+        self.paused.clear();
+        tracing::info!("TLS of Kafka: the reader of the feed uses the new files");
+        Ok(())
     }
 
     fn skip_control_records(&mut self) {

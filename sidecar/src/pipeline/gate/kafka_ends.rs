@@ -9,6 +9,7 @@ use crate::stream::feed::{EndOffsets, SourceMessage};
 use crate::stream::offsets::PartitionOffsets;
 use rdkafka::consumer::BaseConsumer;
 use sluice_contract::clock::now_us;
+use sluice_contract::kafka::KafkaCertificates;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -31,8 +32,10 @@ struct PartitionList {
 
 /// Asks the brokers for the end of every partition.
 pub struct KafkaEndReader {
+    settings: KafkaSourceSettings,
     consumer: BaseConsumer,
-    topics: Vec<String>,
+    /// Files that the client was made from.
+    files: KafkaCertificates,
     list: Option<PartitionList>,
     /// Raised by the reader once it has partitions at all.
     assigned: Arc<AtomicBool>,
@@ -51,8 +54,9 @@ impl KafkaEndReader {
         blind: Blind,
     ) -> anyhow::Result<Self> {
         Ok(KafkaEndReader {
+            files: KafkaCertificates::of(&settings.connection()),
             consumer: consumer::end_offset_client(settings, "-barrier")?,
-            topics: settings.topics.clone(),
+            settings: settings.clone(),
             list: None,
             assigned,
             blind,
@@ -60,13 +64,16 @@ impl KafkaEndReader {
     }
 
     fn ask(&mut self, now_us: i64) -> anyhow::Result<(PartitionOffsets, i64)> {
+        if self.files.have_changed() {
+            self.consumer = consumer::end_offset_client(&self.settings, "-barrier")?;
+        }
         let fresh = |list: &PartitionList| list.at.elapsed() < MAX_PARTITION_LIST_AGE;
         let list = match self.list.take().filter(fresh) {
             Some(list) => list,
             None => PartitionList {
                 at: Instant::now(),
                 at_us: now_us,
-                partitions: consumer::partitions(&self.consumer, &self.topics)?,
+                partitions: consumer::partitions(&self.consumer, &self.settings.topics)?,
             },
         };
         let ends = consumer::ends(&self.consumer, &list.partitions)?;

@@ -1,11 +1,13 @@
 //! Operators: who acts. Each person has a token of their own, the file `people/NAME` among the
-//! secrets; it is read at every request, so that one who left is out at once.
+//! secrets; it is looked at again and again, so that one who left is out within a second.
 
+mod people;
 mod token_files;
+
+pub use people::People;
 
 use axum::http::{HeaderMap, header};
 use sluice_contract::settings::Secret;
-use std::path::Path;
 
 /// Advice for messages: what to set up.
 pub const TOKEN_SETUP_HINT: &str = "give each person a token: a file secrets_dir/people/NAME of 32 or more characters \
@@ -20,18 +22,25 @@ pub enum RequestActor {
     Nobody(String),
 }
 
+/// Tokens of machines, which no person may have.
+#[derive(Debug, Clone, Copy)]
+pub struct MachineTokens<'a> {
+    /// The `sidecar_token`, of every core.
+    pub cores: &'a Secret,
+    /// The `sidecar_read_token`, if there is one.
+    pub readers: Option<&'a Secret>,
+}
+
 /// Finds whose token the request carries. Every token is compared, so that the time taken
 /// tells nothing about which one was close.
 pub fn identify_actor(
-    secrets_dir: Option<&Path>,
-    sidecar_token: &Secret,
+    people: &People,
+    machines: &MachineTokens<'_>,
     headers: &HeaderMap,
 ) -> RequestActor {
-    let people = match secrets_dir
-        .map(|dir| token_files::read(&dir.join("people")))
-        .transpose()
-    {
-        Ok(people) => people.unwrap_or_default(),
+    let known = people.known();
+    let people = match known.as_ref() {
+        Ok(people) => people,
         Err(error) => {
             return RequestActor::Nobody(format!("the people's tokens can't be read: {error}"));
         }
@@ -46,13 +55,21 @@ pub fn identify_actor(
         .filter(|(_, token)| is_theirs(token))
         .map(|(name, _)| name);
     let (first, second) = (owners.next(), owners.next());
+    let is_machines = has_bearer_token(headers, machines.cores)
+        | machines
+            .readers
+            .is_some_and(|token| has_bearer_token(headers, token));
     match (first, second) {
+        // Refused when the sidecar starts; a file may be written later.
+        (Some(name), _) if is_machines => RequestActor::Nobody(format!(
+            "{name} has the same token as a machine: make one for each"
+        )),
         (Some(name), None) => RequestActor::Person(name.clone()),
         // One token would be two people.
         (Some(a), Some(b)) => RequestActor::Nobody(format!(
             "{a} and {b} have the same token: make one for each"
         )),
-        _ if !has_bearer_token(headers, sidecar_token) => {
+        _ if !has_bearer_token(headers, machines.cores) => {
             RequestActor::Nobody("send Authorization: Bearer with your own token".to_owned())
         }
         _ if people.is_empty() => RequestActor::Operator,

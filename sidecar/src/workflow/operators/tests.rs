@@ -1,4 +1,5 @@
 use super::*;
+use std::time::Duration;
 
 fn bearer(token: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -13,7 +14,13 @@ fn a_token_names_one_person() {
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).unwrap();
     let own = Secret::new(&"s".repeat(32));
-    let ask = |token: &str| identify_actor(Some(&dir), &own, &bearer(token));
+    let looks = Secret::new(&"r".repeat(32));
+    let machines = MachineTokens {
+        cores: &own,
+        readers: Some(&looks),
+    };
+    let known = People::read_again_after(Some(&dir), Duration::ZERO);
+    let ask = |token: &str| identify_actor(&known, &machines, &bearer(token));
     assert_eq!(ask(&"s".repeat(32)), RequestActor::Operator);
     assert!(matches!(ask("x"), RequestActor::Nobody(_)));
     std::fs::create_dir_all(&people).unwrap();
@@ -36,5 +43,42 @@ fn a_token_names_one_person() {
     std::fs::remove_file(people.join("ann")).unwrap();
     std::fs::write(people.join("dora"), [0xff, 0xfe]).unwrap();
     assert_eq!(ask(&"a".repeat(32)), RequestActor::Person("bob".to_owned()));
+    for (machine, file) in [("s", "eve"), ("r", "fay")] {
+        std::fs::write(people.join(file), machine.repeat(32)).unwrap();
+        let RequestActor::Nobody(why) = ask(&machine.repeat(32)) else {
+            panic!("a machine was {file}")
+        };
+        assert!(why.contains(file), "{why}");
+    }
     std::fs::remove_dir_all(&dir).unwrap();
+}
+
+/// A stranger who tries tokens makes the sidecar read the files no more often than anybody.
+#[test]
+fn wrong_tokens_read_no_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let people = dir.path().join("people");
+    std::fs::create_dir_all(&people).unwrap();
+    std::fs::write(people.join("ann"), "a".repeat(32)).unwrap();
+    let own = Secret::new(&"s".repeat(32));
+    let machines = MachineTokens {
+        cores: &own,
+        readers: None,
+    };
+    let known = People::read_again_after(Some(dir.path()), Duration::from_secs(3_600));
+    for at in 0..1_000 {
+        let headers = bearer(&format!("a-token-of-nobody-{at}"));
+        let found = identify_actor(&known.clone(), &machines, &headers);
+        assert!(matches!(found, RequestActor::Nobody(_)));
+    }
+    assert_eq!(known.reads(), 1);
+    let ann = identify_actor(&known, &machines, &bearer(&"a".repeat(32)));
+    assert_eq!(ann, RequestActor::Person("ann".to_owned()));
+    assert_eq!(known.reads(), 1);
+    // Once it is time, they are read again: who left is out.
+    let known = People::read_again_after(Some(dir.path()), Duration::ZERO);
+    let ask = || identify_actor(&known, &machines, &bearer(&"a".repeat(32)));
+    assert_eq!(ask(), RequestActor::Person("ann".to_owned()));
+    std::fs::remove_file(people.join("ann")).unwrap();
+    assert!(matches!(ask(), RequestActor::Nobody(_)));
 }

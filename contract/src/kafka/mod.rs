@@ -1,6 +1,10 @@
 //! Connection to Kafka: brokers, TLS and SASL, the same for everybody who has a client.
 //! It makes properties of librdkafka; the crate itself is not needed here.
 
+mod certificates;
+
+pub use certificates::KafkaCertificates;
+
 use crate::settings::{Secret, is_loopback};
 use crate::string_enum;
 use anyhow::ensure;
