@@ -1,7 +1,6 @@
 //! Secrets that the settings name: files of `secrets_dir`, or the environment.
 
 use crate::config::{ClientAuthentication, CoreConfig};
-use anyhow::bail;
 use sluice_contract::event::{EventVerifier, PRODUCER_SECRET};
 use sluice_contract::kafka::PASSWORD_SECRET;
 use sluice_contract::keys::{KeyRing, SigningKeys};
@@ -75,12 +74,12 @@ impl CoreSecrets {
         let named =
             |name: &str, secret: Option<&Secret>| secret.map(|s| (name.to_owned(), s.clone()));
         let single = [
-            named("provenance_key", Some(&self.provenance)),
-            named("provenance_key", self.provenance_next.as_ref()),
             named("sidecar_token", self.sidecar.as_ref()),
             named(PASSWORD_SECRET, self.kafka.as_ref()),
         ];
         let mut all: Vec<(String, Secret)> = single.into_iter().flatten().collect();
+        let provenance = self.provenance.all();
+        all.extend(provenance.map(|key| ("provenance_key".to_owned(), key.clone())));
         let channels = config.channels.iter().map(|c| format!("channel_{}", c.id));
         let clients = config.clients.iter().map(|c| format!("client_{}", c.name));
         let of_clients = clients

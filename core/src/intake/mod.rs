@@ -73,8 +73,6 @@ pub struct IntakeParts<'a> {
 struct PaymentSource {
     group: String,
     kafka: KafkaConnection,
-    /// Files that the consumer was made from.
-    files: KafkaCertificates,
 }
 
 impl PaymentSource {
@@ -165,8 +163,9 @@ impl PaymentIntake {
         let source = PaymentSource {
             group: config.group.clone(),
             kafka: kafka.clone(),
-            files: KafkaCertificates::of(kafka),
         };
+        // Before the consumer reads them, so that no change is missed.
+        let files = KafkaCertificates::of(kafka);
         let store = Arc::new(SetAsideStore::new(
             pool,
             provenance,
@@ -185,15 +184,19 @@ impl PaymentIntake {
                 acceptor,
                 store,
             }
-            .run(stop),
+            .run(files, stop),
         );
         Ok(())
     }
 
     /// Reads and books until the stop, by one consumer after the other.
-    async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+    async fn run(
+        mut self,
+        mut files: KafkaCertificates,
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
         loop {
-            self.read(&stop).await;
+            self.read(&mut files, &stop).await;
             if stop.is_cancelled() {
                 return Ok(());
             }
@@ -205,7 +208,7 @@ impl PaymentIntake {
     /// partition by itself. It never stops reading, so that the group keeps this member
     /// whatever can't be booked. What can't be booked soon after the end is given up: its
     /// offsets are not committed, so it is delivered again.
-    async fn read(&self, stop: &CancellationToken) {
+    async fn read(&self, files: &mut KafkaCertificates, stop: &CancellationToken) {
         let mut queues = PartitionQueues::default();
         let mut under_way = FuturesUnordered::new();
         let mut look = tokio::time::interval(CERTIFICATE_INTERVAL);
@@ -213,7 +216,7 @@ impl PaymentIntake {
             tokio::select! {
                 () = stop.cancelled() => break,
                 _ = look.tick() => {
-                    if self.source.files.have_changed() {
+                    if files.have_changed() {
                         break;
                     }
                 }

@@ -77,7 +77,7 @@ mod tests {
         let text = "rules_dir = 'rules'\n[mysql]\nurl = 'mysql://root@127.0.0.1:3306'\n";
         let config: SidecarConfig = toml::from_str(text).unwrap();
         let secrets = SidecarSecrets {
-            provenance_key: SigningKeys::fixed("a-key-of-sixteen"),
+            provenance_key: SigningKeys::new(Secret::new("a-key-of-sixteen"), None),
             sidecar_token: Secret::new("a-token-of-cores"),
             read_token: read_token.map(Secret::new),
         };
