@@ -8,17 +8,17 @@
 
 mod booking;
 mod message;
+mod quarantine;
+pub mod quarantine_repo;
+mod quarantine_store;
 mod request;
-mod set_aside;
-pub mod set_aside_repo;
-mod set_aside_store;
 
 use crate::accept::Acceptor;
 use crate::config;
 use crate::intake::booking::book;
 use crate::intake::message::{ReceivedPayment, take};
-use crate::intake::set_aside::SetAsidePayment;
-use crate::intake::set_aside_store::SetAsideStore;
+use crate::intake::quarantine::QuarantinedPayment;
+use crate::intake::quarantine_store::PaymentQuarantine;
 use crate::metrics::METRICS;
 use anyhow::Context;
 use futures_util::FutureExt;
@@ -50,7 +50,7 @@ pub struct PaymentIntake {
     consumer: StreamConsumer<IntakeClientContext>,
     producers: EventVerifier,
     acceptor: Arc<Acceptor>,
-    store: Arc<SetAsideStore>,
+    store: Arc<PaymentQuarantine>,
 }
 
 /// Capabilities of the intake.
@@ -69,7 +69,7 @@ pub struct IntakeParts<'a> {
 #[derive(Default)]
 struct ReadMessages {
     payments: Vec<ReceivedPayment>,
-    aside: Vec<SetAsidePayment>,
+    quarantined: Vec<QuarantinedPayment>,
     /// Of each partition the offset behind what was read.
     next: BTreeMap<i32, i64>,
 }
@@ -142,14 +142,14 @@ impl PaymentIntake {
         consumer
             .subscribe(&[BUSINESS_TOPICS[0]])
             .context("can't subscribe to payments")?;
-        let store = Arc::new(SetAsideStore::new(
+        let store = Arc::new(PaymentQuarantine::new(
             pool,
             provenance,
             provenance_other,
             producers.clone(),
             acceptor.clone(),
         ));
-        parts.spawn_loop("set-aside-payments", store.clone().retake());
+        parts.spawn_loop("payment-quarantine", store.clone().retake());
         let stop = parts.stop_token();
         parts.spawn(
             "payment-intake",
@@ -174,7 +174,7 @@ impl PaymentIntake {
         tokio::pin!(given_up);
         while let Some(read) = stop.run_until_cancelled(self.collect()).await {
             tokio::select! {
-                () = self.take_in(read.payments, read.aside) => {}
+                () = self.take_in(read.payments, read.quarantined) => {}
                 () = &mut given_up => break,
             }
             if let Err(error) = self.commit(&read.next) {
@@ -185,9 +185,13 @@ impl PaymentIntake {
     }
 
     /// Books what can be booked, and writes down the rest.
-    async fn take_in(&self, payments: Vec<ReceivedPayment>, mut aside: Vec<SetAsidePayment>) {
-        aside.extend(book(&self.acceptor, payments).await);
-        self.store.keep(aside).await;
+    async fn take_in(
+        &self,
+        payments: Vec<ReceivedPayment>,
+        mut quarantined: Vec<QuarantinedPayment>,
+    ) {
+        quarantined.extend(book(&self.acceptor, payments).await);
+        self.store.keep(quarantined).await;
     }
 
     /// Collects at least one message, and with it what is there already.
@@ -200,7 +204,7 @@ impl PaymentIntake {
                 Ok(message) => {
                     match take(&message, &self.producers) {
                         Some(Ok(payment)) => read.payments.push(payment),
-                        Some(Err(aside)) => read.aside.push(aside),
+                        Some(Err(quarantined)) => read.quarantined.push(quarantined),
                         None => {}
                     }
                     read.next.insert(message.partition(), message.offset() + 1);

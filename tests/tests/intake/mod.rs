@@ -4,7 +4,7 @@
 
 mod events;
 mod kills;
-mod set_aside;
+mod quarantine;
 mod signed;
 
 use mysql_async::prelude::Queryable;
