@@ -5,7 +5,7 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use sluice_contract::event::BusinessEvent;
 use sluice_contract::schema::Schemas;
-use sluice_core::intake::set_aside_repo::{self, SetAsideRow};
+use sluice_core::intake::quarantine_repo::{self, QuarantinedRow};
 use sluice_sidecar::kafka::dead_letters::repo::{self, DeadLetterRow};
 use std::path::{Path, PathBuf};
 
@@ -82,7 +82,7 @@ pub async fn run(options: EventsArgs) -> anyhow::Result<()> {
         } => {
             let schemas = Schemas::under(&database)?;
             let mut conn = sluice_contract::sql::connect(&mysql).await?;
-            let rows = set_aside_repo::list(&mut conn, &schemas, limit.min(MAX_ROWS)).await?;
+            let rows = quarantine_repo::list(&mut conn, &schemas, limit.min(MAX_ROWS)).await?;
             for row in &rows {
                 println!("{}", payment_line(row));
             }
@@ -121,7 +121,7 @@ fn line(row: &DeadLetterRow) -> String {
     format!("{topic}/{partition}/{offset}  {reason}  {bytes} bytes  told {told}  {text}")
 }
 
-fn payment_line(row: &SetAsideRow) -> String {
+fn payment_line(row: &QuarantinedRow) -> String {
     let (told, found) = (time(row.event_time_us), time(row.found_us));
     let (topic, partition, offset) = (&row.topic, row.partition, row.offset);
     let (reason, text) = (&row.reason, shown(&row.payload));

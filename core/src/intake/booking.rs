@@ -4,7 +4,7 @@ use crate::accept::{AcceptError, AcceptResult, Acceptor};
 use crate::batch::policy::INTAKE;
 use crate::intake::count;
 use crate::intake::message::{PaymentOffset, ReceivedPayment};
-use crate::intake::set_aside::SetAsidePayment;
+use crate::intake::quarantine::QuarantinedPayment;
 use crate::metrics::METRICS;
 use futures_util::future::join_all;
 use sluice_contract::event::BUSINESS_TOPICS;
@@ -37,8 +37,8 @@ impl Drop for HeldPartition {
 pub(super) async fn book(
     acceptor: &Arc<Acceptor>,
     mut payments: Vec<ReceivedPayment>,
-) -> Vec<SetAsidePayment> {
-    let (mut attempt, mut held, mut aside) = (0, None, Vec::new());
+) -> Vec<QuarantinedPayment> {
+    let (mut attempt, mut held, mut quarantined) = (0, None, Vec::new());
     while !payments.is_empty() {
         let mut keys = HashSet::new();
         let (now, later): (Vec<_>, Vec<_>) = payments
@@ -49,12 +49,12 @@ pub(super) async fn book(
                 .map(|p| acceptor.submit(p.request.clone(), |_| ())),
         )
         .await;
-        let (mut again, reason) = settle(now, booked, attempt, &mut aside);
+        let (mut again, reason) = settle(now, booked, attempt, &mut quarantined);
         if let Some(reason) = reason {
             METRICS.intake.retries.inc();
             held.get_or_insert_with(HeldPartition::new);
             tracing::warn!(
-                partition = again.first().map(|p| p.told.place.partition),
+                partition = again.first().map(|p| p.source.place.partition),
                 payments = again.len(),
                 "payments wait to be booked: {reason}"
             );
@@ -64,7 +64,7 @@ pub(super) async fn book(
         again.extend(later);
         payments = again;
     }
-    aside
+    quarantined
 }
 
 /// Counts what is done, and returns the payments to be tried again, with the last reason.
@@ -72,7 +72,7 @@ fn settle(
     payments: Vec<ReceivedPayment>,
     results: Vec<AcceptResult>,
     attempt: u32,
-    aside: &mut Vec<SetAsidePayment>,
+    quarantined: &mut Vec<QuarantinedPayment>,
 ) -> (Vec<ReceivedPayment>, Option<AcceptError>) {
     let (mut again, mut reason) = (Vec::new(), None);
     for (payment, result) in payments.into_iter().zip(results) {
@@ -85,7 +85,7 @@ fn settle(
             }
             Err(refusal) => {
                 report(&payment, &refusal);
-                aside.extend(payment.refused(&refusal));
+                quarantined.extend(payment.refused(&refusal));
             }
         }
     }
@@ -100,7 +100,7 @@ fn is_hopeless(refusal: &AcceptError, attempt: u32) -> bool {
 /// Counts a payment that is refused for good, and names its place.
 fn report(payment: &ReceivedPayment, refusal: &AcceptError) {
     let (account, PaymentOffset { partition, offset }) =
-        (payment.request.booking.account_id(), &payment.told.place);
+        (payment.request.booking.account_id(), &payment.source.place);
     let topic = BUSINESS_TOPICS[0];
     let contradicts =
         *refusal == AcceptError::KeyReused || *refusal == AcceptError::AlreadyCaptured;

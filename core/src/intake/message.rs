@@ -2,7 +2,7 @@
 
 use crate::accept::IdempotentRequest;
 use crate::intake::count;
-use crate::intake::set_aside::{SetAsidePayment, ToldPayment};
+use crate::intake::quarantine::{PaymentMessage, QuarantinedPayment};
 use crate::message_headers;
 use rdkafka::message::{BorrowedMessage, Message};
 use sluice_contract::event::{
@@ -14,7 +14,7 @@ use sluice_contract::ids::{MAX_ID_BYTES, is_plain};
 #[derive(Debug)]
 pub(super) struct ReceivedPayment {
     pub(super) request: IdempotentRequest,
-    pub(super) told: ToldPayment,
+    pub(super) source: PaymentMessage,
 }
 
 /// Position of a payment on its topic.
@@ -30,7 +30,7 @@ pub(super) struct PaymentOffset {
 pub(super) fn take(
     message: &BorrowedMessage<'_>,
     producers: &EventVerifier,
-) -> Option<Result<ReceivedPayment, SetAsidePayment>> {
+) -> Option<Result<ReceivedPayment, QuarantinedPayment>> {
     let place = PaymentOffset {
         partition: message.partition(),
         offset: message.offset(),
@@ -52,7 +52,7 @@ pub(super) fn take(
             return None;
         }
     };
-    let told = ToldPayment {
+    let source = PaymentMessage {
         place,
         payload: payload.to_vec(),
         signed: producers.keys().is_some(),
@@ -62,15 +62,15 @@ pub(super) fn take(
             .to_millis()
             .map_or(0, |ms| ms.saturating_mul(1_000)),
     };
-    let taken = told.request().map(|payment| ReceivedPayment {
+    let taken = source.request().map(|payment| ReceivedPayment {
         request: IdempotentRequest {
             origin: message_headers::origin(message),
             ..payment.request
         },
-        told: payment.told,
+        source: payment.source,
     });
-    if let Err(SetAsidePayment { told, reason }) = &taken {
-        report(&told.place, &account, reason);
+    if let Err(QuarantinedPayment { source, reason }) = &taken {
+        report(&source.place, &account, reason);
     }
     Some(taken)
 }

@@ -10,17 +10,17 @@
 mod booking;
 mod message;
 mod partition_queues;
+mod quarantine;
+pub mod quarantine_repo;
+mod quarantine_store;
 mod request;
-mod set_aside;
-pub mod set_aside_repo;
-mod set_aside_store;
 
 use crate::accept::Acceptor;
 use crate::config;
 use crate::intake::booking::book;
 use crate::intake::message::take;
 use crate::intake::partition_queues::{MAX_READ_AHEAD, PartitionBatch, PartitionQueues};
-use crate::intake::set_aside_store::SetAsideStore;
+use crate::intake::quarantine_store::PaymentQuarantine;
 use crate::metrics::METRICS;
 use anyhow::Context;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -54,7 +54,7 @@ pub struct PaymentIntake {
     source: PaymentSource,
     producers: EventVerifier,
     acceptor: Arc<Acceptor>,
-    store: Arc<SetAsideStore>,
+    store: Arc<PaymentQuarantine>,
 }
 
 /// Capabilities of the intake.
@@ -166,14 +166,14 @@ impl PaymentIntake {
         };
         // Before the consumer reads them, so that no change is missed.
         let files = KafkaCertificates::of(kafka);
-        let store = Arc::new(SetAsideStore::new(
+        let store = Arc::new(PaymentQuarantine::new(
             pool,
             provenance,
             provenance_other,
             producers.clone(),
             acceptor.clone(),
         ));
-        parts.spawn_loop("set-aside-payments", store.clone().retake());
+        parts.spawn_loop("payment-quarantine", store.clone().retake());
         let stop = parts.stop_token();
         parts.spawn(
             "payment-intake",
@@ -289,9 +289,9 @@ impl PaymentIntake {
     /// Books what can be booked of a batch, and writes down the rest; the partition, and the
     /// offset behind it.
     async fn book(&self, batch: PartitionBatch) -> (i32, i64) {
-        let mut aside = batch.aside;
-        aside.extend(book(&self.acceptor, batch.payments).await);
-        self.store.keep(aside).await;
+        let mut quarantined = batch.quarantined;
+        quarantined.extend(book(&self.acceptor, batch.payments).await);
+        self.store.keep(quarantined).await;
         (batch.partition, batch.next)
     }
 

@@ -2,7 +2,7 @@
 //! partition and no other. No offset is committed past a payment that is not booked.
 
 use crate::intake::message::ReceivedPayment;
-use crate::intake::set_aside::SetAsidePayment;
+use crate::intake::quarantine::QuarantinedPayment;
 use std::collections::BTreeMap;
 
 /// Messages of a partition that are read ahead of its booking at most: a little more than
@@ -15,7 +15,7 @@ pub(super) struct PartitionBatch {
     pub(super) partition: i32,
     pub(super) payments: Vec<ReceivedPayment>,
     /// Payments that this build can't book, to be written down.
-    pub(super) aside: Vec<SetAsidePayment>,
+    pub(super) quarantined: Vec<QuarantinedPayment>,
     /// The offset behind all of them.
     pub(super) next: i64,
 }
@@ -24,7 +24,7 @@ pub(super) struct PartitionBatch {
 #[derive(Default)]
 struct PartitionQueue {
     payments: Vec<ReceivedPayment>,
-    aside: Vec<SetAsidePayment>,
+    quarantined: Vec<QuarantinedPayment>,
     /// Messages read, payments or not, and the offset behind them.
     read: usize,
     next: i64,
@@ -45,12 +45,12 @@ impl PartitionQueues {
         &mut self,
         partition: i32,
         offset: i64,
-        taken: Option<Result<ReceivedPayment, SetAsidePayment>>,
+        taken: Option<Result<ReceivedPayment, QuarantinedPayment>>,
     ) -> bool {
         let queue = self.0.entry(partition).or_default();
         match taken {
             Some(Ok(payment)) => queue.payments.push(payment),
-            Some(Err(aside)) => queue.aside.push(aside),
+            Some(Err(quarantined)) => queue.quarantined.push(quarantined),
             None => {}
         }
         queue.read += 1;
@@ -73,7 +73,7 @@ impl PartitionQueues {
                 PartitionBatch {
                     partition: *partition,
                     payments: std::mem::take(&mut queue.payments),
-                    aside: std::mem::take(&mut queue.aside),
+                    quarantined: std::mem::take(&mut queue.quarantined),
                     next: queue.next,
                 }
             })

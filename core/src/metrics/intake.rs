@@ -11,7 +11,7 @@ pub struct IntakeMetrics {
     pub retries: IntCounter,
     pub held_partitions: IntGauge,
     pub lag: IntGauge,
-    pub set_aside: IntGauge,
+    pub quarantined: IntGauge,
 }
 
 pub(super) fn register() -> prometheus::Result<IntakeMetrics> {
@@ -33,8 +33,8 @@ pub(super) fn register() -> prometheus::Result<IntakeMetrics> {
             "sluice_core_intake_lag_events",
             "Events of this instance's partitions whose offsets are not committed yet"
         )?,
-        set_aside: register_int_gauge!(
-            "sluice_core_set_aside_payments",
+        quarantined: register_int_gauge!(
+            "sluice_core_quarantined_payments",
             "Payments in the table of those that no build has booked yet; every instance counts the same"
         )?,
     })

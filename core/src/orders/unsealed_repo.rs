@@ -12,9 +12,9 @@ const MAX_LOOKED_AT_PER_STATE: usize = 500;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UnsealedOrders {
     pub looked_at: u64,
-    /// Those of them without a seal over what was asked.
+    /// Number of these without a seal over what was asked.
     pub unsealed: u64,
-    /// Id of one of these.
+    /// Id of one without a seal.
     pub example: Option<String>,
 }
 

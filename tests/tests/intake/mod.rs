@@ -5,7 +5,7 @@
 mod events;
 mod held;
 mod kills;
-mod set_aside;
+mod quarantine;
 mod signed;
 
 use mysql_async::prelude::Queryable;

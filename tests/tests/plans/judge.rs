@@ -30,7 +30,7 @@ const GROWING_TABLES: [(&str, &[&str]); 20] = [
     ("booking_result", &["PRIMARY"]),
     ("limit_total", &["PRIMARY"]),
     ("limit_client_hour", &["PRIMARY"]),
-    ("set_aside_payment", &["PRIMARY"]),
+    ("quarantined_payment", &["PRIMARY"]),
     ("request_nonce", &["PRIMARY", "by_expiry"]),
     ("balance", &["PRIMARY"]),
     ("capture", &["PRIMARY"]),

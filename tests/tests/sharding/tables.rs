@@ -32,7 +32,7 @@ pub(super) const OTHER_TABLES: [(&str, &str, &str); 17] = [
     ("expected_store", "service", "a row per service; replicated"),
     ("retention_cursor", "name", "a row per task and shard"),
     (
-        "set_aside_payment",
+        "quarantined_payment",
         "digest",
         "payments before they are booked, by their digests; unsharded",
     ),

@@ -1,7 +1,7 @@
 //! SQL of payments that are set aside.
 
 use crate::intake::message::PaymentOffset;
-use crate::intake::set_aside::{SetAsideKeys, SetAsidePayment, ToldPayment};
+use crate::intake::quarantine::{PaymentMessage, QuarantineKeys, QuarantinedPayment};
 use mysql_async::prelude::Queryable;
 use sluice_contract::event::BUSINESS_TOPICS;
 use sluice_contract::schema::Schemas;
@@ -9,38 +9,38 @@ use sluice_contract::schema::Schemas;
 /// Writes the row; one that is there already stays as it is.
 pub(super) async fn insert(
     conn: &mut impl Queryable,
-    keys: &SetAsideKeys,
-    payment: &SetAsidePayment,
+    keys: &QuarantineKeys,
+    payment: &QuarantinedPayment,
     found_us: i64,
 ) -> anyhow::Result<()> {
-    let SetAsidePayment { told, reason } = payment;
-    let sql = "INSERT IGNORE INTO set_aside_payment (digest,topic,partition_no,offset_no,reason,payload,signed,\
+    let QuarantinedPayment { source, reason } = payment;
+    let sql = "INSERT IGNORE INTO quarantined_payment (digest,topic,partition_no,offset_no,reason,payload,signed,\
                event_time_us,found_us,mac) VALUES (?,?,?,?,?,?,?,?,?,?)";
     let row = (
-        told.digest(),
+        source.digest(),
         BUSINESS_TOPICS[0],
-        told.place.partition,
-        told.place.offset,
+        source.place.partition,
+        source.place.offset,
         reason,
-        &told.payload,
-        told.signed,
-        told.event_time_us,
+        &source.payload,
+        source.signed,
+        source.event_time_us,
         found_us,
-        keys.mac(told),
+        keys.mac(source),
     );
     Ok(conn.exec_drop(sql, row).await?)
 }
 
 /// Counts the rows.
 pub(super) async fn count(conn: &mut impl Queryable) -> anyhow::Result<u64> {
-    let sql = "SELECT COUNT(*) FROM set_aside_payment";
+    let sql = "SELECT COUNT(*) FROM quarantined_payment";
     Ok(conn.query_first(sql).await?.unwrap_or_default())
 }
 
 /// A row as it is stored: nothing of it is proven before its MAC is looked at.
 pub(super) struct StoredPayment {
     pub(super) digest: String,
-    pub(super) told: ToldPayment,
+    pub(super) source: PaymentMessage,
     pub(super) mac: String,
 }
 
@@ -51,12 +51,12 @@ pub(super) async fn page(
     max_rows: usize,
 ) -> anyhow::Result<Vec<StoredPayment>> {
     let sql = format!(
-        "SELECT digest,partition_no,offset_no,payload,signed,event_time_us,mac FROM set_aside_payment \
+        "SELECT digest,partition_no,offset_no,payload,signed,event_time_us,mac FROM quarantined_payment \
          WHERE digest>? ORDER BY digest LIMIT {max_rows}"
     );
     let stored = |(digest, partition, offset, payload, signed, event_time_us, mac)| StoredPayment {
         digest,
-        told: ToldPayment {
+        source: PaymentMessage {
             place: PaymentOffset { partition, offset },
             payload,
             signed,
@@ -69,13 +69,13 @@ pub(super) async fn page(
 
 /// Deletes the row of a payment that is booked.
 pub(super) async fn delete(conn: &mut impl Queryable, digest: &str) -> anyhow::Result<()> {
-    let sql = "DELETE FROM set_aside_payment WHERE digest=?";
+    let sql = "DELETE FROM quarantined_payment WHERE digest=?";
     Ok(conn.exec_drop(sql, (digest,)).await?)
 }
 
 /// A payment that is set aside, as people read it.
 #[derive(Debug)]
-pub struct SetAsideRow {
+pub struct QuarantinedRow {
     pub topic: String,
     pub partition: i32,
     pub offset: i64,
@@ -94,20 +94,21 @@ pub async fn list(
     conn: &mut impl Queryable,
     schemas: &Schemas,
     limit: u32,
-) -> anyhow::Result<Vec<SetAsideRow>> {
+) -> anyhow::Result<Vec<QuarantinedRow>> {
     let sql = format!(
-        "SELECT topic,partition_no,offset_no,reason,payload,event_time_us,found_us FROM {}.set_aside_payment \
+        "SELECT topic,partition_no,offset_no,reason,payload,event_time_us,found_us FROM {}.quarantined_payment \
          ORDER BY digest LIMIT {limit}",
         schemas.orders
     );
-    let row = |(topic, partition, offset, reason, payload, event_time_us, found_us)| SetAsideRow {
-        topic,
-        partition,
-        offset,
-        reason,
-        payload,
-        event_time_us,
-        found_us,
-    };
+    let row =
+        |(topic, partition, offset, reason, payload, event_time_us, found_us)| QuarantinedRow {
+            topic,
+            partition,
+            offset,
+            reason,
+            payload,
+            event_time_us,
+            found_us,
+        };
     Ok(conn.query_map(sql, row).await?)
 }

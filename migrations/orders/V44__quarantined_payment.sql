@@ -2,7 +2,7 @@
 -- a currency that it doesn't know), so that a build that can books them: their offsets are
 -- committed. A row goes when its payment is booked; `mac` is the core's, over all that a
 -- booking is made of.
-CREATE TABLE set_aside_payment (
+CREATE TABLE quarantined_payment (
   -- SHA-256 of the payload: told twice, it is one payment.
   digest        CHAR(64)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,
   topic         VARCHAR(190) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,

@@ -28,13 +28,13 @@ fn payment(account: &str, currency: &str) -> BusinessEvent {
 
 /// Writes a payment as an older build would have set it aside that did not know its
 /// currency; `key` is that build's provenance key.
-async fn set_aside(set: &TestStage, event: &BusinessEvent, key: &Secret) -> anyhow::Result<()> {
+async fn quarantined(set: &TestStage, event: &BusinessEvent, key: &Secret) -> anyhow::Result<()> {
     let payload = serde_json::to_vec(event)?;
     let topic = BUSINESS_TOPICS[0];
     let told_us = now_us();
-    let mac = sign_event(key, &format!("set-aside/{topic}/0/{told_us}"), &payload);
+    let mac = sign_event(key, &format!("quarantine/{topic}/0/{told_us}"), &payload);
     let sql = format!(
-        "INSERT INTO {}.set_aside_payment VALUES (SHA2(?,256),?,0,7,'currency is unknown',?,0,?,?,?)",
+        "INSERT INTO {}.quarantined_payment VALUES (SHA2(?,256),?,0,7,'currency is unknown',?,0,?,?,?)",
         set.stage.schemas.orders
     );
     let row = (&payload, topic, &payload, told_us, told_us, mac);
@@ -44,7 +44,7 @@ async fn set_aside(set: &TestStage, event: &BusinessEvent, key: &Secret) -> anyh
 /// Accounts of the payments that are set aside.
 async fn waiting(set: &TestStage) -> anyhow::Result<Vec<String>> {
     let sql = format!(
-        "SELECT payload FROM {}.set_aside_payment",
+        "SELECT payload FROM {}.quarantined_payment",
         set.stage.schemas.orders
     );
     let rows: Vec<Vec<u8>> = set.stage.pool.get_conn().await?.query(sql).await?;
@@ -103,14 +103,14 @@ async fn a_payment_in_a_currency_of_a_later_build_is_not_lost() -> anyhow::Resul
     // that somebody else wrote there.
     let mut core = set.stage.core.take().context("the stage has a core")?;
     core.terminate(Duration::from_secs(30)).await?;
-    set_aside(&set, &payment("EARLIER", "CNY"), &set.stage.key).await?;
+    quarantined(&set, &payment("EARLIER", "CNY"), &set.stage.key).await?;
     let thief = Secret::new("a key of somebody else");
-    set_aside(&set, &payment("FORGED", "CNY"), &thief).await?;
+    quarantined(&set, &payment("FORGED", "CNY"), &thief).await?;
     set.stage.start_core().await?;
     until_waiting(&set, &["FORGED", "LATER"]).await?;
     ensure!(books(&set, "EARLIER").await? == (Decimal::TEN, Decimal::TEN));
     ensure!(books(&set, "FORGED").await?.0 == Decimal::ZERO);
-    let gauge = set.stage.core_metric("sluice_core_set_aside_payments");
+    let gauge = set.stage.core_metric("sluice_core_quarantined_payments");
     ensure!(gauge.await? == 2);
     // Told again by its sender, it is the payment that was booked.
     set.stage.events.send(&payment("EARLIER", "CNY")).await?;

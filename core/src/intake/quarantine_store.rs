@@ -5,8 +5,8 @@ use crate::accept::Acceptor;
 use crate::batch::policy::INTAKE;
 use crate::intake::count;
 use crate::intake::message::ReceivedPayment;
-use crate::intake::set_aside::{SetAsideKeys, SetAsidePayment};
-use crate::intake::set_aside_repo::{self, StoredPayment};
+use crate::intake::quarantine::{QuarantineKeys, QuarantinedPayment};
+use crate::intake::quarantine_repo::{self, StoredPayment};
 use crate::metrics::METRICS;
 use anyhow::ensure;
 use futures_util::future::join_all;
@@ -26,14 +26,14 @@ const RETAKE_INTERVAL: Duration = Duration::from_secs(30);
 const RETAKE_PAUSE_FACTOR: u32 = 20;
 
 /// Store of one core.
-pub(super) struct SetAsideStore {
+pub(super) struct PaymentQuarantine {
     pool: Pool,
-    keys: SetAsideKeys,
+    keys: QuarantineKeys,
     producers: EventVerifier,
     acceptor: Arc<Acceptor>,
 }
 
-impl SetAsideStore {
+impl PaymentQuarantine {
     pub(super) fn new(
         pool: Pool,
         provenance: &Secret,
@@ -41,16 +41,16 @@ impl SetAsideStore {
         producers: EventVerifier,
         acceptor: Arc<Acceptor>,
     ) -> Self {
-        SetAsideStore {
+        PaymentQuarantine {
             pool,
-            keys: SetAsideKeys::new(provenance, other),
+            keys: QuarantineKeys::new(provenance, other),
             producers,
             acceptor,
         }
     }
 
     /// Returns once all are written down, however long that takes.
-    pub(super) async fn keep(&self, payments: Vec<SetAsidePayment>) {
+    pub(super) async fn keep(&self, payments: Vec<QuarantinedPayment>) {
         let mut attempt = 0;
         while let Err(error) = self.write(&payments).await {
             METRICS.intake.retries.inc();
@@ -60,23 +60,23 @@ impl SetAsideStore {
         }
     }
 
-    async fn write(&self, payments: &[SetAsidePayment]) -> anyhow::Result<()> {
+    async fn write(&self, payments: &[QuarantinedPayment]) -> anyhow::Result<()> {
         if payments.is_empty() {
             return Ok(());
         }
         let mut conn = self.pool.get_conn().await?;
-        let rows = set_aside_repo::count(&mut conn).await?;
+        let rows = quarantine_repo::count(&mut conn).await?;
         ensure!(
             rows < MAX_ROWS,
             "{rows} payments are set aside, and no more fit: start a build that can book them, or take out those \
              that nobody should (sluice events payments)"
         );
         for payment in payments {
-            set_aside_repo::insert(&mut conn, &self.keys, payment, now_us()).await?;
+            quarantine_repo::insert(&mut conn, &self.keys, payment, now_us()).await?;
         }
         METRICS
             .intake
-            .set_aside
+            .quarantined
             .set(gauge(rows + payments.len() as u64));
         Ok(())
     }
@@ -96,7 +96,7 @@ impl SetAsideStore {
         let mut after = String::new();
         loop {
             let mut conn = self.pool.get_conn().await?;
-            let page = set_aside_repo::page(&mut conn, &after, MAX_ROWS_PER_PAGE).await?;
+            let page = quarantine_repo::page(&mut conn, &after, MAX_ROWS_PER_PAGE).await?;
             drop(conn);
             let is_last = page.len() < MAX_ROWS_PER_PAGE;
             if let Some(last) = page.last() {
@@ -109,22 +109,26 @@ impl SetAsideStore {
             }
         }
         let mut conn = self.pool.get_conn().await?;
-        let rows = set_aside_repo::count(&mut conn).await?;
-        METRICS.intake.set_aside.set(gauge(rows));
+        let rows = quarantine_repo::count(&mut conn).await?;
+        METRICS.intake.quarantined.set(gauge(rows));
         Ok(())
     }
 
     /// Books it if this build can, and takes it out of the store then.
     async fn retake_one(&self, stored: StoredPayment) -> anyhow::Result<()> {
-        let StoredPayment { digest, told, mac } = stored;
-        if !self.keys.holds(&told, &mac) {
+        let StoredPayment {
+            digest,
+            source,
+            mac,
+        } = stored;
+        if !self.keys.holds(&source, &mac) {
             tracing::error!(digest, "no core has set this payment aside: not booked");
             return Ok(());
         }
-        if !told.may_count(&self.producers) {
+        if !source.may_count(&self.producers) {
             return Ok(());
         }
-        let Ok(ReceivedPayment { request, told }) = told.request() else {
+        let Ok(ReceivedPayment { request, source }) = source.request() else {
             return Ok(());
         };
         let account = request.booking.account_id().to_owned();
@@ -135,14 +139,14 @@ impl SetAsideStore {
                 } else {
                     "booked"
                 });
-                let (partition, offset) = (told.place.partition, told.place.offset);
+                let (partition, offset) = (source.place.partition, source.place.offset);
                 tracing::info!(
                     partition,
                     offset,
                     account,
                     "a payment that was set aside is booked"
                 );
-                set_aside_repo::delete(&mut self.pool.get_conn().await?, &digest).await
+                quarantine_repo::delete(&mut self.pool.get_conn().await?, &digest).await
             }
             Err(refusal) => {
                 tracing::warn!(digest, account, "a payment stays set aside: {refusal}");

@@ -14,7 +14,7 @@ const MAX_REASON_CHARS: usize = 190;
 
 /// A payment as it was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ToldPayment {
+pub(super) struct PaymentMessage {
     pub(super) place: PaymentOffset,
     pub(super) payload: Vec<u8>,
     /// A producer's signature was demanded, and it held.
@@ -25,34 +25,34 @@ pub(super) struct ToldPayment {
 
 /// A payment that is set aside, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SetAsidePayment {
-    pub(super) told: ToldPayment,
+pub(super) struct QuarantinedPayment {
+    pub(super) source: PaymentMessage,
     pub(super) reason: String,
 }
 
 /// Keys that a row's MAC may be made with: the present provenance key first.
 #[derive(Debug, Clone)]
-pub(super) struct SetAsideKeys(Vec<Secret>);
+pub(super) struct QuarantineKeys(Vec<Secret>);
 
-impl ToldPayment {
+impl PaymentMessage {
     /// Reads the payment again, and asks for its booking.
     ///
     /// # Errors
     /// The reason why this build can't book it.
-    pub(super) fn request(self) -> Result<ReceivedPayment, SetAsidePayment> {
+    pub(super) fn request(self) -> Result<ReceivedPayment, QuarantinedPayment> {
         let read = BusinessEvent::read(&self.payload).map_err(|reason| reason.as_str().to_owned());
         match read.and_then(|event| capture_request(&event, self.event_time_us)) {
             Ok(request) => Ok(ReceivedPayment {
                 request,
-                told: self,
+                source: self,
             }),
-            Err(reason) => Err(self.set_aside(&reason)),
+            Err(reason) => Err(self.quarantined(&reason)),
         }
     }
 
-    pub(super) fn set_aside(self, reason: &str) -> SetAsidePayment {
-        SetAsidePayment {
-            told: self,
+    pub(super) fn quarantined(self, reason: &str) -> QuarantinedPayment {
+        QuarantinedPayment {
+            source: self,
             reason: reason.chars().take(MAX_REASON_CHARS).collect(),
         }
     }
@@ -71,46 +71,46 @@ impl ToldPayment {
 impl ReceivedPayment {
     /// Sets aside a payment that is refused for good; `None` for one that contradicts what
     /// is booked: no build books it.
-    pub(super) fn refused(self, refusal: &AcceptError) -> Option<SetAsidePayment> {
+    pub(super) fn refused(self, refusal: &AcceptError) -> Option<QuarantinedPayment> {
         match refusal {
             AcceptError::KeyReused | AcceptError::AlreadyCaptured => None,
-            refusal => Some(self.told.set_aside(&refusal.to_string())),
+            refusal => Some(self.source.quarantined(&refusal.to_string())),
         }
     }
 }
 
-impl SetAsideKeys {
+impl QuarantineKeys {
     pub(super) fn new(provenance: &Secret, other: Option<&Secret>) -> Self {
-        SetAsideKeys(std::iter::once(provenance).chain(other).cloned().collect())
+        QuarantineKeys(std::iter::once(provenance).chain(other).cloned().collect())
     }
 
     /// Makes the row's MAC.
-    pub(super) fn mac(&self, told: &ToldPayment) -> String {
-        self.0.first().map_or(String::new(), |key| mac(key, told))
+    pub(super) fn mac(&self, source: &PaymentMessage) -> String {
+        self.0.first().map_or(String::new(), |key| mac(key, source))
     }
 
     /// Tells whether a core has set it aside like that: whoever can write to the table must
     /// not make money. In constant time.
-    pub(super) fn holds(&self, told: &ToldPayment, stored: &str) -> bool {
+    pub(super) fn holds(&self, source: &PaymentMessage, stored: &str) -> bool {
         self.0
             .iter()
-            .any(|key| mac(key, told).as_bytes().ct_eq(stored.as_bytes()).into())
+            .any(|key| mac(key, source).as_bytes().ct_eq(stored.as_bytes()).into())
     }
 }
 
 /// Signs all that the booking is made of, as a text that is no producer's.
-fn mac(key: &Secret, told: &ToldPayment) -> String {
-    let (signed, time_us) = (u8::from(told.signed), told.event_time_us);
-    let scope = format!("set-aside/{}/{signed}/{time_us}", BUSINESS_TOPICS[0]);
-    sign_event(key, &scope, &told.payload)
+fn mac(key: &Secret, source: &PaymentMessage) -> String {
+    let (signed, time_us) = (u8::from(source.signed), source.event_time_us);
+    let scope = format!("quarantine/{}/{signed}/{time_us}", BUSINESS_TOPICS[0]);
+    sign_event(key, &scope, &source.payload)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn told(payload: &str) -> ToldPayment {
-        ToldPayment {
+    fn source(payload: &str) -> PaymentMessage {
+        PaymentMessage {
             place: PaymentOffset {
                 partition: 0,
                 offset: 7,
@@ -124,31 +124,31 @@ mod tests {
     #[test]
     fn only_what_a_core_has_set_aside_holds_and_also_while_its_key_rolls() {
         let (old, new) = (Secret::new("an old key"), Secret::new("a new key"));
-        let mac = SetAsideKeys::new(&old, None).mac(&told("{}"));
-        let both = SetAsideKeys::new(&new, Some(&old));
-        assert!(both.holds(&told("{}"), &mac));
-        assert!(!SetAsideKeys::new(&new, None).holds(&told("{}"), &mac));
+        let mac = QuarantineKeys::new(&old, None).mac(&source("{}"));
+        let both = QuarantineKeys::new(&new, Some(&old));
+        assert!(both.holds(&source("{}"), &mac));
+        assert!(!QuarantineKeys::new(&new, None).holds(&source("{}"), &mac));
         let changed = [
-            told("{ }"),
-            ToldPayment {
+            source("{ }"),
+            PaymentMessage {
                 signed: false,
-                ..told("{}")
+                ..source("{}")
             },
-            ToldPayment {
+            PaymentMessage {
                 event_time_us: 6,
-                ..told("{}")
+                ..source("{}")
             },
         ];
         for changed in changed {
             assert!(!both.holds(&changed, &mac), "{changed:?}");
         }
         // Read from elsewhere on the topic, it is the same payment.
-        let again = ToldPayment {
+        let again = PaymentMessage {
             place: PaymentOffset {
                 partition: 1,
                 offset: 9,
             },
-            ..told("{}")
+            ..source("{}")
         };
         assert!(both.holds(&again, &mac));
     }
@@ -157,10 +157,14 @@ mod tests {
     fn a_currency_of_a_later_build_is_set_aside_whole() {
         let event = r#"{"id":"1","type":"payment.succeeded","accountId":"M","bizNo":"b","amount":"5",
                         "currency":"XXX","occurredUs":1}"#;
-        let aside = told(event).request().unwrap_err();
-        assert_eq!(aside.told, told(event));
-        assert!(aside.reason.contains("currency"), "{}", aside.reason);
-        let known = told(&event.replace("XXX", "CNY"));
-        assert_eq!(known.clone().request().unwrap().told, known);
+        let quarantined = source(event).request().unwrap_err();
+        assert_eq!(quarantined.source, source(event));
+        assert!(
+            quarantined.reason.contains("currency"),
+            "{}",
+            quarantined.reason
+        );
+        let known = source(&event.replace("XXX", "CNY"));
+        assert_eq!(known.clone().request().unwrap().source, known);
     }
 }
