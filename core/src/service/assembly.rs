@@ -12,7 +12,7 @@ use crate::http::CoreApi;
 use crate::http::reads::LedgerReads;
 use crate::intake::PaymentIntake;
 use crate::orders::OrderSeals;
-use crate::outbox_relay::{OutboxRelay, producer};
+use crate::outbox_relay::{HeldLease, OutboxRelay, producer};
 use crate::outcome::{OutcomeDelays, OutcomeRecorder};
 use crate::quarantine::OrderQuarantine;
 use crate::ready_queue::ReadyQueue;
@@ -249,7 +249,7 @@ impl CoreAssembly<'_> {
             producer: (!kafka.brokers.is_empty())
                 .then(|| producer(&kafka))
                 .transpose()?,
-            held_until_us: 0,
+            held: HeldLease::default(),
         };
         relay.start(&self.stages.publishing);
         Ok(())
