@@ -71,6 +71,11 @@ pub struct EnvelopeSource {
     snapshot: Option<String>,
     #[serde(default)]
     pub gtid: Option<String>,
+    /// Where the change's event lies in the binlog, and its row in that event.
+    #[serde(default)]
+    pub pos: Option<u64>,
+    #[serde(default)]
+    pub row: Option<u64>,
 }
 
 impl SchemaChange {

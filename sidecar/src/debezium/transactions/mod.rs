@@ -3,6 +3,7 @@
 
 mod boundaries;
 mod pending;
+mod repeated;
 mod rows;
 mod statements;
 mod whole;
