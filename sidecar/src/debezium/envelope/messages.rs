@@ -71,11 +71,12 @@ pub struct EnvelopeSource {
     snapshot: Option<String>,
     #[serde(default)]
     pub gtid: Option<String>,
-    /// Where the change's event lies in the binlog, and its row in that event.
+    /// Where the change's event lies in the binlog, and its row in that event. Databases
+    /// without a binlog may say something else here.
     #[serde(default)]
-    pub pos: Option<u64>,
+    pub pos: Option<Json>,
     #[serde(default)]
-    pub row: Option<u64>,
+    pub row: Option<Json>,
 }
 
 impl SchemaChange {

@@ -102,7 +102,9 @@ impl EnvelopeReader {
             transaction: within.id,
             place: ChangePlace {
                 order: within.total_order,
-                binlog: envelope.source.and_then(|at| Some((at.pos?, at.row?))),
+                binlog: envelope
+                    .source
+                    .and_then(|at| Some((at.pos?.as_u64()?, at.row?.as_u64()?))),
             },
             change,
             control_row,
