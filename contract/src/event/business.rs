@@ -167,7 +167,7 @@ impl BusinessEvent {
     }
 }
 
-/// What the event names, if it does: the payer of a payment, the client of a deposit or
+/// Reads a name that the event may hold: the payer of a payment, the client of a deposit or
 /// withdrawal. Of other events the field means nothing.
 fn named(means: bool, value: serde_json::Value) -> Result<Option<String>, EventError> {
     match value {

@@ -20,7 +20,7 @@ pub(super) const LEASE_MARGIN_US: i64 = 12_500_000;
 pub struct HeldLease {
     /// Time in µs until which it is ours; 0 at the start.
     pub until_us: i64,
-    /// Its epoch: another one means that somebody else had it in between.
+    /// The lease's epoch: another one means that somebody else had it in between.
     pub epoch: i64,
 }
 

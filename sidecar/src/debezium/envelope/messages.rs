@@ -71,7 +71,7 @@ pub struct EnvelopeSource {
     snapshot: Option<String>,
     #[serde(default)]
     pub gtid: Option<String>,
-    /// Where the change's event lies in the binlog, and its row in that event. Databases
+    /// Position of the change's event in the binlog, and its row in that event. Databases
     /// without a binlog may say something else here.
     #[serde(default)]
     pub pos: Option<Json>,

@@ -22,7 +22,7 @@ use std::sync::Arc;
 pub struct ChangePlace {
     /// As the connector counts, from 1 on: anew if it was stopped within the transaction.
     pub order: u64,
-    /// Its event's position in the binlog, and its row there: for good, on one server.
+    /// Position of the change's event in the binlog, and its row there: for good, on one server.
     pub binlog: Option<(u64, u64)>,
 }
 

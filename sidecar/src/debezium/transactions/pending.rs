@@ -27,7 +27,7 @@ pub struct PendingTransaction {
     /// The connector was stopped within it and began it again: it counts anew from there on,
     /// so that its counts don't tell when the transaction is whole.
     pub repeated: bool,
-    /// Where all partitions ended after its end was read; of one that is repeated.
+    /// Ends of all partitions, asked after its own end was read; of one that is repeated.
     pub until: Option<PartitionOffsets>,
     /// Events still to come, per topic; known once the end is here.
     pub missing: Option<BTreeMap<Arc<str>, i64>>,

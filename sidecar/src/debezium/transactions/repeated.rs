@@ -2,7 +2,7 @@
 //! offset: tells the beginning again, leaves out what it had saved, and counts the rest from
 //! 1. Its numbers then name two changes, and its end counts the rest alone.
 //!
-//! What it had saved was on Kafka before it told the end. So such a transaction is whole once
+//! All that it had saved was on Kafka before it told the end. So such a transaction is whole once
 //! all partitions are read up to where they ended after that; the binlog's own positions put
 //! it in order.
 

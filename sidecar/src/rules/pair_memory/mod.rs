@@ -61,7 +61,7 @@ enum PairState {
 pub struct KeptSide {
     paired: PairedItem,
     state: PairState,
-    /// Whose it is, where the rule asks: of a half that names no client, the one of the first
+    /// Client of the half, where the rule asks: of a half that names no client, the one of the first
     /// partner that it met.
     client: Option<Box<str>>,
     /// The last partner that it was compared with, after a delay.

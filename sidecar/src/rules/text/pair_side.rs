@@ -28,7 +28,7 @@ impl PairSide {
     }
 }
 
-/// Whose a half is, beside its key.
+/// Owner of a half, beside its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PairPer {

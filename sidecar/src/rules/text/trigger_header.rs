@@ -74,7 +74,7 @@ pub struct PairTrigger {
     pub require: RequiredSides,
     #[serde(default)]
     pub hold: bool,
-    /// What parts halves of one key further, where both name it.
+    /// Field that parts halves of one key further, where both name it.
     pub per: Option<PairPer>,
     /// The time for which the two that met may still change before they are compared: the newest
     /// of each side count.
