@@ -71,12 +71,6 @@ pub struct EnvelopeSource {
     snapshot: Option<String>,
     #[serde(default)]
     pub gtid: Option<String>,
-    /// Position of the change's event in the binlog, and its row in that event. Databases
-    /// without a binlog may say something else here.
-    #[serde(default)]
-    pub pos: Option<Json>,
-    #[serde(default)]
-    pub row: Option<Json>,
 }
 
 impl SchemaChange {

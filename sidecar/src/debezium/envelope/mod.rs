@@ -17,21 +17,13 @@ use ahash::AHashMap;
 use anyhow::bail;
 use std::sync::Arc;
 
-/// A change's place in its transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ChangePlace {
-    /// As the connector counts, from 1 on: anew if it was stopped within the transaction.
-    pub order: u64,
-    /// Position of the change's event in the binlog, and its row there: for good, on one server.
-    pub binlog: Option<(u64, u64)>,
-}
-
 /// A message about a row.
 #[derive(Debug)]
 pub enum EnvelopeRow {
     Change {
+        /// The change's transaction, and its place in it from 1 on.
         transaction: String,
-        place: ChangePlace,
+        order: u64,
         change: RowChange,
         control_row: Option<ControlRow>,
     },
@@ -100,12 +92,7 @@ impl EnvelopeReader {
         let control_row = ControlColumns::of(&table)?.row(&change)?;
         Ok(EnvelopeRow::Change {
             transaction: within.id,
-            place: ChangePlace {
-                order: within.total_order,
-                binlog: envelope
-                    .source
-                    .and_then(|at| Some((at.pos?.as_u64()?, at.row?.as_u64()?))),
-            },
+            order: within.total_order,
             change,
             control_row,
         })

@@ -84,7 +84,6 @@ impl<'r> FeedSession<'r> {
             }
         }
         self.skip_control_records();
-        self.ask_ends();
         self.collect()?;
         self.flush()?;
         self.check_overdue()?;
@@ -97,17 +96,6 @@ impl<'r> FeedSession<'r> {
             read.partitions()
                 .filter(|(_, _, next)| *next >= 0)
                 .for_each(|(t, p, next)| self.assembler.passed(t, p, next));
-        }
-    }
-
-    /// Asks where the partitions end, if the next transaction is whole only there.
-    fn ask_ends(&mut self) {
-        if !self.assembler.wants_ends() {
-            return;
-        }
-        match consumer::ends(&self.consumer, &self.known) {
-            Ok(ends) => self.assembler.set_ends(ends),
-            Err(error) => tracing::warn!("a repeated transaction waits: {error:#}"),
         }
     }
 

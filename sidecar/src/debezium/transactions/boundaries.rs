@@ -33,12 +33,6 @@ impl TransactionAssembler {
         if open.missing.is_some() {
             return Ok(());
         }
-        if open.repeated {
-            // It counts from where the connector went on; see `wants_ends`.
-            open.missing = Some(BTreeMap::new());
-            self.ended.push_back(boundary.id);
-            return Ok(());
-        }
         let mut missing: BTreeMap<Arc<str>, i64> = BTreeMap::new();
         for (collection, count) in boundary.counts(|name| self.collections.contains_key(name)) {
             let Some(topic) = self.collections.get(collection) else {
@@ -82,8 +76,6 @@ impl TransactionAssembler {
             let message = (Arc::clone(topic), place.partition, place.offset);
             open.messages.push(message.clone());
             self.hold(&message);
-        } else if open.missing.is_none() {
-            open.repeated = true;
         }
         Ok(())
     }

@@ -3,7 +3,6 @@
 
 mod boundaries;
 mod pending;
-mod repeated;
 mod rows;
 mod statements;
 mod whole;

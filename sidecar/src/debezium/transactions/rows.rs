@@ -1,7 +1,7 @@
 //! Messages of table topics.
 
 use crate::debezium::FeedMessagePosition;
-use crate::debezium::envelope::{ChangePlace, EnvelopeRow};
+use crate::debezium::envelope::EnvelopeRow;
 use crate::debezium::transactions::TransactionAssembler;
 use crate::stream::batches::{ControlRow, UnloggedChange};
 use crate::stream::change::RowChange;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// A change and its place in its transaction.
 struct RowPiece {
-    place: ChangePlace,
+    order: u64,
     change: RowChange,
     control_row: Option<ControlRow>,
 }
@@ -22,13 +22,13 @@ impl TransactionAssembler {
         place: FeedMessagePosition<'_>,
         payload: Option<&[u8]>,
     ) -> anyhow::Result<()> {
-        let (transaction, at, change, control_row) = match self.rows.read(name, payload)? {
+        let (transaction, order, change, control_row) = match self.rows.read(name, payload)? {
             EnvelopeRow::Change {
                 transaction,
-                place,
+                order,
                 change,
                 control_row,
-            } => (transaction, place, change, control_row),
+            } => (transaction, order, change, control_row),
             EnvelopeRow::Truncated { gtid } => {
                 let unlogged = UnloggedChange {
                     table: name,
@@ -41,7 +41,7 @@ impl TransactionAssembler {
             EnvelopeRow::Passed => return Ok(()),
         };
         let piece = RowPiece {
-            place: at,
+            order,
             change,
             control_row,
         };
@@ -58,7 +58,7 @@ impl TransactionAssembler {
         piece: RowPiece,
     ) -> anyhow::Result<()> {
         let RowPiece {
-            place: at,
+            order,
             change,
             control_row,
         } = piece;
@@ -67,22 +67,17 @@ impl TransactionAssembler {
             return Ok(());
         }
         let open = self.open.entry(transaction).or_default();
-        let order = at.order;
-        let mut counted = open.changes.range(of_order(order));
-        if counted.any(|(_, (before, _))| is_same(before, &change)) {
+        if let Some((before, _)) = open.changes.get(&order) {
+            let same = before.table.name == change.table.name && before.op == change.op;
+            anyhow::ensure!(
+                same,
+                "change {order} of its transaction came before, as another"
+            );
             return Ok(());
         }
-        if open.changes.range(of_order(order)).next().is_some() {
-            anyhow::ensure!(
-                at.binlog.is_some(),
-                "change {order} of its transaction came before, as another, and names no place in the binlog"
-            );
-            open.repeated = true;
-        }
-        open.changes.insert(at, (Arc::new(change), control_row));
+        open.changes.insert(order, (Arc::new(change), control_row));
         self.changes += 1;
         match &mut open.missing {
-            Some(_) if open.repeated => {}
             Some(missing) => {
                 let left = missing.entry(Arc::clone(topic)).or_default();
                 *left -= 1;
@@ -98,15 +93,4 @@ impl TransactionAssembler {
         self.hold(&message);
         Ok(())
     }
-}
-
-fn of_order(order: u64) -> std::ops::RangeInclusive<ChangePlace> {
-    let at = |binlog| ChangePlace { order, binlog };
-    at(None)..=at(Some((u64::MAX, u64::MAX)))
-}
-
-/// Tells whether both are one change, told twice.
-pub(super) fn is_same(one: &RowChange, other: &RowChange) -> bool {
-    let table = one.table.name == other.table.name && one.op == other.op;
-    table && one.before == other.before && one.after == other.after
 }

@@ -1,7 +1,7 @@
 //! Whole transactions out, in the order in which they ended.
 
 use crate::debezium::transactions::pending::PendingTransaction;
-use crate::debezium::transactions::{MissingEvents, TransactionAssembler, repeated};
+use crate::debezium::transactions::{MissingEvents, TransactionAssembler};
 use crate::stream::batches::WatchedTransaction;
 use crate::stream::change::ChangeTransaction;
 use crate::stream::position;
@@ -15,12 +15,10 @@ impl TransactionAssembler {
             self.release(&[held]);
             return Ok(Some(Some(item)));
         }
-        let complete = |open: &PendingTransaction| match (&open.until, &open.missing) {
-            _ if open.repeated && open.until.is_none() => false,
-            (Some(until), _) => self.read.reached(until),
-            (None, missing) => missing
+        let complete = |open: &PendingTransaction| {
+            open.missing
                 .as_ref()
-                .is_some_and(|m| m.values().all(|left| *left == 0)),
+                .is_some_and(|m| m.values().all(|left| *left == 0))
         };
         if !self
             .ended
@@ -43,11 +41,7 @@ impl TransactionAssembler {
         if open.changes.is_empty() {
             return Ok(Some(None));
         }
-        let told = match open.repeated {
-            true => repeated::in_order(open.changes)?,
-            false => open.changes.into_values().collect(),
-        };
-        let (changes, control_rows): (Vec<_>, Vec<_>) = told.into_iter().unzip();
+        let (changes, control_rows): (Vec<_>, Vec<_>) = open.changes.into_values().unzip();
         let transaction = Arc::new(ChangeTransaction {
             position: id.into(),
             changes,
@@ -62,11 +56,7 @@ impl TransactionAssembler {
     /// The transaction that the next one waits for, and its topics that lack events.
     pub fn waits_for(&self) -> Option<(&str, MissingEvents)> {
         let id = self.ended.front()?;
-        let open = self.open.get(id)?;
-        if open.repeated {
-            return Some((id, self.unread(open)));
-        }
-        let missing = open.missing.as_ref()?;
+        let missing = self.open.get(id)?.missing.as_ref()?;
         let lacking = missing
             .iter()
             .filter(|(_, left)| **left > 0)
