@@ -8,7 +8,7 @@
 //! | lease | conditional UPDATE of `lease`, once a few seconds | 0, rarely 1 |
 //! | read | SELECT of a page behind the one before | 1 |
 //! | publish | a produce for each event | Kafka's, in parallel |
-//! | delete | DELETE of the acknowledged rows by their ids, page by page in order, under the lease's lock | 2 |
+//! | delete | DELETE of the acknowledged rows by their ids, in order, under the lease's lock | 2 |
 //!
 //! Reading, publishing and deleting go on at once, each on a page of its own. Pages finish
 //! in order: after a failure everything from the first row that wasn't acknowledged on is
@@ -65,7 +65,7 @@ const LEASE_NAME: &str = "relay";
 /// from publishing.
 const ARCHIVE_LEASE_NAME: &str = "archive";
 /// Time at a stop for messages under way; with any left the lease isn't given back.
-const RELEASE_PATIENCE: Duration = Duration::from_secs(2);
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Kafka's time to acknowledge a message; less than the lease's margin.
 const MESSAGE_TIMEOUT_MS: &str = "10000";
 
@@ -152,7 +152,7 @@ impl OutboxRelay {
     /// them. Then it runs out by itself, after all of them have.
     async fn release_lease(&self) -> anyhow::Result<()> {
         if let Some(producer) = &self.producer
-            && !is_done(producer, RELEASE_PATIENCE).await
+            && !is_done(producer, RELEASE_TIMEOUT).await
         {
             tracing::warn!("messages are under way: the relay's lease runs out by itself");
             return Ok(());
@@ -207,13 +207,13 @@ impl OutboxRelay {
 }
 
 /// Waits until no message is under way any more; false if that takes too long.
-async fn is_done(producer: &FutureProducer, patience: Duration) -> bool {
+async fn is_done(producer: &FutureProducer, timeout: Duration) -> bool {
     let done = async {
         while producer.in_flight_count() > 0 {
             tokio::time::sleep(DONE_POLL_INTERVAL).await;
         }
     };
-    tokio::time::timeout(patience, done).await.is_ok()
+    tokio::time::timeout(timeout, done).await.is_ok()
 }
 
 #[cfg(test)]
@@ -223,15 +223,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_producer_with_a_message_under_way_is_not_done() -> anyhow::Result<()> {
-        let patience = Duration::from_millis(100);
+        let timeout = Duration::from_millis(100);
         // Nobody listens there: the message stays under way for its ten seconds.
         let producer = producer(&KafkaConnection::open("127.0.0.1:1"))?;
-        assert!(is_done(&producer, patience).await, "nothing was sent");
+        assert!(is_done(&producer, timeout).await, "nothing was sent");
         let record = FutureRecord::to("t").key("a").payload("b");
         let sent = producer.send_result(record).map_err(|(error, _)| error)?;
-        assert!(!is_done(&producer, patience).await);
+        assert!(!is_done(&producer, timeout).await);
         drop(sent);
-        assert!(!is_done(&producer, patience).await, "nobody waits for it");
+        assert!(!is_done(&producer, timeout).await, "nobody waits for it");
         Ok(())
     }
 }

@@ -61,8 +61,8 @@ enum PairState {
 pub struct KeptSide {
     paired: PairedItem,
     state: PairState,
-    /// Client of the half, where the rule asks: of a half that names no client, the one of the first
-    /// partner that it met.
+    /// Client of the half, where the rule asks: of one that names none, the client of the
+    /// first partner that it met.
     client: Option<Box<str>>,
     /// The last partner that it was compared with, after a delay.
     compared: Option<u64>,
