@@ -99,6 +99,7 @@ fn event(dice: &mut StdRng) -> Value {
         "amount",
         "currency",
         "occurredUs",
+        "client",
         "more",
     ];
     for _ in 0..dice.random_range(0..2) {

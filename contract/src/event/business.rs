@@ -24,6 +24,10 @@ pub struct BusinessEvent {
     /// The account that paid, of a payment: a refund goes back to it. Not seen by rules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payer_account_id: Option<String>,
+    /// The client of the core that asks for the deposit or withdrawal told here: two
+    /// clients may have one number. Not seen by rules, which pair by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
 }
 
 /// Longest event read, in bytes; a business event has eight short fields.
@@ -69,7 +73,9 @@ impl EventError {
             EventError::Unsigned => {
                 "no signature of a producer that may tell of payments (kafka.security.signed_events)"
             }
-            EventError::EmptyField => "id, accountId, bizNo, currency or payerAccountId is empty",
+            EventError::EmptyField => {
+                "id, accountId, bizNo, currency, payerAccountId or client is empty"
+            }
         }
     }
 }
@@ -111,6 +117,8 @@ impl BusinessEvent {
             occurred_us: i64,
             #[serde(default)]
             payer_account_id: serde_json::Value,
+            #[serde(default)]
+            client: serde_json::Value,
         }
         if payload.len() > MAX_EVENT_BYTES {
             return Err(EventError::TooLong);
@@ -133,9 +141,12 @@ impl BusinessEvent {
             currency,
             occurred_us,
             payer_account_id,
+            client,
             ..
         } = raw;
-        let payer_account_id = payer(&kind, payer_account_id)?;
+        let (pays, asks) = (kind == PAYMENT_SUCCEEDED, kind != PAYMENT_SUCCEEDED);
+        let payer_account_id = named(pays, payer_account_id)?;
+        let client = named(asks, client)?;
         if [&id, &account_id, &biz_no, &currency]
             .iter()
             .any(|text| text.is_empty())
@@ -151,14 +162,16 @@ impl BusinessEvent {
             currency,
             occurred_us,
             payer_account_id,
+            client,
         })
     }
 }
 
-/// The payer of a payment, if the event names one; of other events the field means nothing.
-fn payer(kind: &str, value: serde_json::Value) -> Result<Option<String>, EventError> {
+/// Reads a name that the event may hold: the payer of a payment, the client of a deposit or
+/// withdrawal. Of other events the field means nothing.
+fn named(means: bool, value: serde_json::Value) -> Result<Option<String>, EventError> {
     match value {
-        _ if kind != PAYMENT_SUCCEEDED => Ok(None),
+        _ if !means => Ok(None),
         serde_json::Value::Null => Ok(None),
         serde_json::Value::String(text) if text.is_empty() => Err(EventError::EmptyField),
         serde_json::Value::String(text) => Ok(Some(text)),

@@ -69,3 +69,28 @@ fn events_by_table() {
         assert_eq!(BusinessEvent::read(text.as_bytes()).err(), want, "{text}");
     }
 }
+
+#[test]
+fn deposits_and_withdrawals_name_their_client() {
+    let asked_by = |kind: &str, client: &str| {
+        format!(
+            r#"{{"id":"e1","type":"{kind}","accountId":"a","bizNo":"b","amount":"1","currency":"CNY","occurredUs":1,"client":{client}}}"#
+        )
+    };
+    let cases = [
+        (asked_by("deposit.received", "\"wallet\""), None),
+        (asked_by("withdraw.requested", "null"), None),
+        (
+            asked_by("deposit.received", "\"\""),
+            Some(EventError::EmptyField),
+        ),
+        (
+            asked_by("withdraw.requested", "5"),
+            Some(EventError::Malformed),
+        ),
+        (asked_by("payment.succeeded", "5"), None),
+    ];
+    for (text, want) in cases {
+        assert_eq!(BusinessEvent::read(text.as_bytes()).err(), want, "{text}");
+    }
+}

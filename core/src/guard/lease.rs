@@ -3,6 +3,7 @@
 use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
+use sluice_contract::sql::{SqlLiteral, push_lit};
 
 /// Gives the lease back, if it is ours: another instance need not wait for its end.
 pub async fn release(
@@ -44,6 +45,20 @@ pub async fn take(
     now_us: i64,
     life_us: i64,
 ) -> anyhow::Result<bool> {
+    let epoch = take_epoch(conn, schemas, name, owner, now_us, life_us).await?;
+    Ok(epoch.is_some())
+}
+
+/// As `take`; returns the lease's epoch if it is ours now. It rises whenever the owner
+/// changes: whoever finds its own again knows that nobody had the lease in between.
+pub async fn take_epoch(
+    conn: &mut impl Queryable,
+    schemas: &Schemas,
+    name: &str,
+    owner: &str,
+    now_us: i64,
+    life_us: i64,
+) -> anyhow::Result<Option<i64>> {
     let table = format!("{}.lease", schemas.guard);
     let until = now_us + life_us;
     conn.exec_drop(
@@ -56,11 +71,26 @@ pub async fn take(
     );
     conn.exec_drop(update, (owner, owner, until, name, owner, now_us))
         .await?;
-    let held: Option<(String, i64)> = conn
+    let held: Option<(String, i64, i64)> = conn
         .exec_first(
-            format!("SELECT owner,expires_us FROM {table} WHERE name=?"),
+            format!("SELECT owner,epoch,expires_us FROM {table} WHERE name=?"),
             (name,),
         )
         .await?;
-    Ok(held.is_some_and(|(who, left)| who == owner && left == until))
+    Ok(held
+        .filter(|(who, _, left)| who == owner && *left == until)
+        .map(|(_, epoch, _)| epoch))
+}
+
+/// Writes the statement that locks the lease against being taken until the transaction
+/// ends; it reads a row if the lease is still the one of that owner and epoch.
+pub fn lock_sql(schemas: &Schemas, name: &str, owner: &str, epoch: i64) -> String {
+    let mut sql = format!("SELECT epoch FROM {}.lease WHERE name=", schemas.guard);
+    push_lit(&mut sql, SqlLiteral::Text(name));
+    sql.push_str(" AND owner=");
+    push_lit(&mut sql, SqlLiteral::Text(owner));
+    sql.push_str(" AND epoch=");
+    push_lit(&mut sql, SqlLiteral::Int(epoch));
+    sql.push_str(" LOCK IN SHARE MODE");
+    sql
 }

@@ -12,6 +12,7 @@ fn event(account: &str, biz_no: &str, amount: &str, currency: &str) -> BusinessE
         currency: currency.into(),
         occurred_us: 1,
         payer_account_id: None,
+        client: None,
     }
 }
 

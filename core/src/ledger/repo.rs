@@ -174,7 +174,7 @@ pub async fn booked(
     postings: &[&Posting],
 ) -> anyhow::Result<Vec<BookedLine>> {
     let sql = format!(
-        "SELECT account_id,posting_id,line,book,side,amount,currency FROM {}.entry \
+        "SELECT account_id,posting_id,line,book,side,amount,currency FROM {}.entry FORCE INDEX (PRIMARY) \
          WHERE (account_id,posting_id) IN {}",
         schemas.ledger,
         pair_list(

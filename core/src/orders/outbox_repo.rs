@@ -74,25 +74,31 @@ pub async fn outbox_page(
     Ok(rows.into_iter().map(make).collect())
 }
 
+/// Names the index: with `by_tx` to choose from too, MariaDB's planning grows with the
+/// square of the list, to 100 ms and more for 250 rows.
 fn delete_sql(rows: &[&OutboxRow]) -> String {
     let pairs = pair_list(
         rows.iter()
             .map(|r| (r.account_id.as_str(), r.tx_id.as_str())),
     );
-    format!("DELETE FROM outbox WHERE (account_id,tx_id) IN {pairs}")
+    format!("DELETE o FROM outbox o FORCE INDEX (PRIMARY) WHERE (o.account_id,o.tx_id) IN {pairs}")
 }
 
-/// Deletes exactly these rows.
-pub async fn outbox_delete(conn: &mut Conn, rows: &[&OutboxRow]) -> anyhow::Result<()> {
+/// Deletes exactly these rows, and commits.
+pub async fn outbox_delete(
+    transaction: Transaction<'_>,
+    rows: &[&OutboxRow],
+) -> anyhow::Result<()> {
     let statements: Vec<String> = rows
         .chunks(MAX_ROWS_PER_STATEMENT)
         .map(delete_sql)
         .collect();
-    if !statements.is_empty() {
-        let all = format!("{};", statements.join(";"));
-        Transaction::deferred(conn).commit(all).await?;
+    if statements.is_empty() {
+        return transaction.roll_back().await;
     }
-    Ok(())
+    transaction
+        .commit(format!("{};", statements.join(";")))
+        .await
 }
 
 /// Moves rows out of the hot path, each with the reason why it can't be published, if it

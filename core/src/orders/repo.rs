@@ -162,7 +162,7 @@ pub async fn read<'a>(
     }
     let columns = select_list();
     let sql = format!(
-        "SELECT {columns} FROM orders WHERE (account_id,order_id) IN {}",
+        "SELECT {columns} FROM orders FORCE INDEX (PRIMARY) WHERE (account_id,order_id) IN {}",
         pair_list(pairs.into_iter())
     );
     let rows: Vec<Row> = conn.query(sql).await?;

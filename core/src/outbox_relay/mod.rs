@@ -7,24 +7,31 @@
 //! |---|---|---|
 //! | lease | conditional UPDATE of `lease`, once a few seconds | 0, rarely 1 |
 //! | read | SELECT of a page behind the one before | 1 |
-//! | publish | a produce for each event, while the next page is read | Kafka's, in parallel |
-//! | delete | DELETE of the acknowledged rows by their ids, page by page in order | 1 |
+//! | publish | a produce for each event | Kafka's, in parallel |
+//! | delete | DELETE of the acknowledged rows by their ids, in order, under the lease's lock | 2 |
 //!
-//! Pages are in flight together, yet finish in order: after a failure everything from the
-//! first row that wasn't acknowledged on is published again, so that the last word
-//! about an order comes last. A row that can't be published is set aside with a case.
-//! Without brokers rows go to the archive by age, so that the hot path stays small.
+//! Reading, publishing and deleting go on at once, each on a page of its own. Pages finish
+//! in order: after a failure everything from the first row that wasn't acknowledged on is
+//! published again, so that the last word about an order comes last. A row that can't be
+//! published is set aside with a case. Without brokers rows go to the archive by age, so
+//! that the hot path stays small.
+//!
+//! No message leaves a relay whose lease may end before Kafka has given up on it, and none
+//! that has lost its lease deletes anything (`held.rs`): of two relays the later one says
+//! everything again that is not deleted, in order.
 
 mod archive;
 mod certificates;
+mod drain;
+mod held;
 mod page;
 
+pub use crate::outbox_relay::held::HeldLease;
 pub use certificates::ProducerCertificates;
 
 use crate::guard::lease;
 use crate::metrics::METRICS;
 use crate::orders::repo;
-use crate::outbox_relay::page::PageInFlight;
 use anyhow::{Context, bail};
 use rdkafka::ClientConfig;
 use rdkafka::producer::{FutureProducer, Producer};
@@ -35,7 +42,6 @@ use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql::Pool;
 use sluice_contract::supervisor::Supervisor;
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +51,8 @@ const MAX_ROWS_PER_PAGE: usize = 500;
 const MAX_PAGES_IN_FLIGHT: usize = 4;
 /// Pages until the cursor goes back to the beginning, for what was committed late.
 const MAX_PAGES_PER_DRAIN: usize = 50;
+/// Interval of looking whether messages are still under way, at a stop.
+const DONE_POLL_INTERVAL: Duration = Duration::from_millis(20);
 const IDLE_POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Interval of looking for what has aged, without brokers.
 const ARCHIVE_INTERVAL: Duration = Duration::from_secs(1);
@@ -58,11 +66,8 @@ const LEASE_NAME: &str = "relay";
 /// The lease of a core without brokers, which archives: it never keeps one that has them
 /// from publishing.
 const ARCHIVE_LEASE_NAME: &str = "archive";
-/// The lease outlives every message that is under way, see `MESSAGE_TIMEOUT_MS`: another
-/// instance can't overtake one.
-const LEASE_DURATION_US: i64 = 15_000_000;
-/// A lease with less than this left is renewed before anything is produced.
-const LEASE_MARGIN_US: i64 = 12_500_000;
+/// Time at a stop for messages under way; with any left the lease isn't given back.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Kafka's time to acknowledge a message; less than the lease's margin.
 const MESSAGE_TIMEOUT_MS: &str = "10000";
 
@@ -77,8 +82,7 @@ pub struct OutboxRelay {
     pub certificates: Option<ProducerCertificates>,
     /// Age at which unpublished rows are archived while there is no producer.
     pub archive_after: Duration,
-    /// Time in µs until which the lease is known to be ours; 0 at the start.
-    pub held_until_us: i64,
+    pub held: HeldLease,
     /// When a large backlog was last counted.
     pub counted: Option<Instant>,
 }
@@ -140,8 +144,13 @@ impl OutboxRelay {
         }
     }
 
-    /// Takes another producer once the files of its certificates have changed.
+    /// Takes another producer once the files of its certificates have changed, and nothing
+    /// is under way by the old one that could come behind what the new one says.
     fn renew_producer(&mut self) {
+        let old = self.producer.as_ref();
+        if old.is_some_and(|old| old.in_flight_count() > 0) {
+            return;
+        }
         let certificates = self.certificates.as_mut();
         if let Some(renewed) = certificates.and_then(ProducerCertificates::renewed) {
             self.producer = Some(renewed);
@@ -157,7 +166,15 @@ impl OutboxRelay {
         Ok(())
     }
 
+    /// Gives the lease back, unless messages are under way: another relay would overtake
+    /// them. Then it runs out by itself, after all of them have.
     async fn release_lease(&self) -> anyhow::Result<()> {
+        if let Some(producer) = &self.producer
+            && !is_done(producer, RELEASE_TIMEOUT).await
+        {
+            tracing::warn!("messages are under way: the relay's lease runs out by itself");
+            return Ok(());
+        }
         let released = async {
             let mut conn = self.pool.get_conn().await?;
             lease::release(&mut conn, &self.schemas, self.lease_name(), &self.owner).await
@@ -183,32 +200,6 @@ impl OutboxRelay {
         }
     }
 
-    /// Publishes pages until one isn't full.
-    async fn drain(&mut self, producer: &FutureProducer) -> anyhow::Result<usize> {
-        let (mut in_flight, mut cursor) = (VecDeque::new(), String::new());
-        let (mut gone, mut pages, mut more) = (0, 0, true);
-        loop {
-            if more && self.hold_lease().await? {
-                let rows = self.read(&cursor).await?;
-                pages += 1;
-                more = rows.len() == MAX_ROWS_PER_PAGE && pages < MAX_PAGES_PER_DRAIN;
-                self.show_backlog(&rows, pages).await?;
-                if let Some(last) = rows.last() {
-                    cursor.clone_from(&last.tx_id);
-                    in_flight.push_back(PageInFlight::send(producer, rows).await?);
-                }
-            } else {
-                more = false;
-            }
-            if !more || in_flight.len() >= MAX_PAGES_IN_FLIGHT {
-                let Some(page) = in_flight.pop_front() else {
-                    return Ok(gone);
-                };
-                gone += self.finish(page).await?;
-            }
-        }
-    }
-
     async fn read(&self, after: &str) -> anyhow::Result<Vec<repo::OutboxRow>> {
         let mut conn = self.pool.get_conn().await?;
         repo::outbox_page(&mut conn, after, MAX_ROWS_PER_PAGE).await
@@ -231,25 +222,34 @@ impl OutboxRelay {
         }
         Ok(())
     }
+}
 
-    /// Takes or renews the lease by a conditional write, unless enough of it is left.
-    fn lease_name(&self) -> &'static str {
-        match self.producer {
-            Some(_) => LEASE_NAME,
-            None => ARCHIVE_LEASE_NAME,
+/// Waits until no message is under way any more; false if that takes too long.
+async fn is_done(producer: &FutureProducer, timeout: Duration) -> bool {
+    let done = async {
+        while producer.in_flight_count() > 0 {
+            tokio::time::sleep(DONE_POLL_INTERVAL).await;
         }
-    }
+    };
+    tokio::time::timeout(timeout, done).await.is_ok()
+}
 
-    async fn hold_lease(&mut self) -> anyhow::Result<bool> {
-        let now = now_us();
-        if self.held_until_us - now > LEASE_MARGIN_US {
-            return Ok(true);
-        }
-        let mut conn = self.pool.get_conn().await?;
-        let life = LEASE_DURATION_US;
-        let name = self.lease_name();
-        let held = lease::take(&mut conn, &self.schemas, name, &self.owner, now, life).await?;
-        self.held_until_us = if held { now + life } else { 0 };
-        Ok(held)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rdkafka::producer::FutureRecord;
+
+    #[tokio::test]
+    async fn a_producer_with_a_message_under_way_is_not_done() -> anyhow::Result<()> {
+        let timeout = Duration::from_millis(100);
+        // Nobody listens there: the message stays under way for its ten seconds.
+        let producer = producer(&KafkaConnection::open("127.0.0.1:1"))?;
+        assert!(is_done(&producer, timeout).await, "nothing was sent");
+        let record = FutureRecord::to("t").key("a").payload("b");
+        let sent = producer.send_result(record).map_err(|(error, _)| error)?;
+        assert!(!is_done(&producer, timeout).await);
+        drop(sent);
+        assert!(!is_done(&producer, timeout).await, "nobody waits for it");
+        Ok(())
     }
 }

@@ -5,12 +5,13 @@ use crate::cases::{CaseKind, OrderCase, detail};
 use crate::message_headers;
 use crate::metrics::METRICS;
 use crate::orders::repo::{self, OutboxRow};
-use crate::outbox_relay::OutboxRelay;
+use crate::outbox_relay::{HeldLease, OutboxRelay};
 use crate::unit_of_work::open_case;
 use anyhow::Context;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord};
+use serde_json::value::RawValue;
 use sluice_contract::clock::now_us;
 use sluice_contract::event::{ORDER_TOPIC, OrderEvent};
 use sluice_contract::traces::TraceSpan;
@@ -29,53 +30,84 @@ struct SentEvent {
 }
 
 impl PageInFlight {
-    /// Produces the events of the rows, in order.
+    /// Produces the events of the rows, in order; also tells whether these are all. Rows
+    /// from the first one on of which a message could outlive the lease are left out: they
+    /// are read again under a renewed one.
     ///
     /// # Errors
     /// A producer that takes nothing any more. What one row is to blame for is kept with it.
-    pub async fn send(producer: &FutureProducer, rows: Vec<OutboxRow>) -> anyhow::Result<Self> {
+    pub async fn send(
+        producer: &FutureProducer,
+        rows: Vec<OutboxRow>,
+        held: HeldLease,
+    ) -> anyhow::Result<(Self, bool)> {
         let mut page = Vec::with_capacity(rows.len());
         for row in rows {
-            let sent = match serde_json::from_str::<Vec<OrderEvent>>(&row.events) {
-                Ok(events) => send_all(producer, &events).await?,
-                Err(error) => Err(format!("not a list of events: {error}")),
+            let sent = match parse(&row.events) {
+                Ok(events) => send_all(producer, &events, held).await,
+                Err(error) => Err(SendStop::Bad(format!("not a list of events: {error}"))),
             };
-            page.push((row, sent));
+            match sent {
+                Ok(sent) => page.push((row, Ok(sent))),
+                Err(SendStop::Bad(reason)) => page.push((row, Err(reason))),
+                Err(SendStop::LeaseEnds) => return Ok((PageInFlight(page), false)),
+                Err(SendStop::Producer(error)) => {
+                    return Err(error).context("Kafka's producer takes nothing");
+                }
+            }
         }
-        Ok(PageInFlight(page))
+        Ok((PageInFlight(page), true))
     }
 }
 
-/// Produces the events of one row; the inner error is the row's own.
+/// Why a row was not produced.
+enum SendStop {
+    /// The row's own fault: it never can be.
+    Bad(String),
+    LeaseEnds,
+    Producer(KafkaError),
+}
+
+/// Reads the events of a row, each with the text that is sent: nothing is lost of what a
+/// newer build has written.
+fn parse(events: &str) -> serde_json::Result<Vec<(OrderEvent, &RawValue)>> {
+    let texts: Vec<&RawValue> = serde_json::from_str(events)?;
+    let read = |text: &'_ &RawValue| serde_json::from_str(text.get());
+    texts.iter().map(|text| Ok((read(text)?, *text))).collect()
+}
+
+/// Produces the events of one row.
 async fn send_all(
     producer: &FutureProducer,
-    events: &[OrderEvent],
-) -> anyhow::Result<Result<Vec<SentEvent>, String>> {
+    events: &[(OrderEvent, &RawValue)],
+    held: HeldLease,
+) -> Result<Vec<SentEvent>, SendStop> {
     let mut sent = Vec::with_capacity(events.len());
-    for event in events {
-        let body = serde_json::to_vec(event)?;
+    for (event, text) in events {
         let span = message_headers::publishing(event);
         let headers = message_headers::of_event(event, &span);
-        match send_one(producer, &event.account_id, &body, headers).await {
-            Ok(delivery) => sent.push(SentEvent {
-                delivery,
-                _span: span,
-            }),
-            Err(error) if is_of_the_message(&error) => return Ok(Err(error.to_string())),
-            Err(error) => return Err(error).context("Kafka's producer takes nothing"),
-        }
+        let delivery = send_one(producer, &event.account_id, text.get(), headers, held).await?;
+        sent.push(SentEvent {
+            delivery,
+            _span: span,
+        });
     }
-    Ok(Ok(sent))
+    Ok(sent)
 }
 
-/// Hands one message to the producer; waits where it is full, so that none overtakes another.
+/// Hands one message to the producer; waits where it is full, so that none overtakes another,
+/// but for no longer than the lease lasts.
 async fn send_one(
     producer: &FutureProducer,
     key: &str,
-    body: &[u8],
+    body: &str,
     headers: OwnedHeaders,
-) -> Result<DeliveryFuture, KafkaError> {
+    held: HeldLease,
+) -> Result<DeliveryFuture, SendStop> {
     loop {
+        if !held.outlasts_a_message() {
+            return Err(SendStop::LeaseEnds);
+        }
         let record = FutureRecord::to(ORDER_TOPIC)
             .key(key)
             .headers(headers.clone())
@@ -85,7 +117,10 @@ async fn send_one(
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
                 tokio::time::sleep(QUEUE_FULL_DELAY).await;
             }
-            Err((error, _)) => return Err(error),
+            Err((error, _)) if is_of_the_message(&error) => {
+                return Err(SendStop::Bad(error.to_string()));
+            }
+            Err((error, _)) => return Err(SendStop::Producer(error)),
         }
     }
 }
@@ -136,7 +171,8 @@ impl OutboxRelay {
     /// many rows went.
     ///
     /// # Errors
-    /// A row that wasn't acknowledged: it and the ones behind it stay.
+    /// A row that wasn't acknowledged: it and the ones behind it stay. Another relay has
+    /// had the lease: all rows stay, so that it says the last word about each order last.
     pub(super) async fn finish(&self, page: PageInFlight) -> anyhow::Result<usize> {
         let (mut published, mut bad, mut failed) = (Vec::new(), Vec::new(), None);
         for (row, sent) in page.0 {
@@ -152,10 +188,11 @@ impl OutboxRelay {
                 }
             }
         }
-        let mut conn = self.pool.get_conn().await?;
-        let rows: Vec<&OutboxRow> = published.iter().collect();
-        repo::outbox_delete(&mut conn, &rows).await?;
-        drop(conn);
+        if !published.is_empty() {
+            let mut conn = self.pool.get_conn().await?;
+            let rows: Vec<&OutboxRow> = published.iter().collect();
+            repo::outbox_delete(self.begin_held(&mut conn).await?, &rows).await?;
+        }
         for (row, reason) in &bad {
             self.quarantine_row(row, reason).await?;
         }
@@ -180,5 +217,31 @@ impl OutboxRelay {
         repo::outbox_archive(&mut conn, &[row], Some(&detail(reason)), now_us()).await?;
         METRICS.outbox.quarantined.inc();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    const EVENT: &str = r#"{"id":"e","type":"withdraw.success","accountId":"A","orderId":"o","transactionId":"t","amount":"1.50","currency":"CNY","version":3,"occurredUs":1,"newer":[1.0]}"#;
+
+    #[test]
+    fn an_event_is_sent_as_it_was_written() -> anyhow::Result<()> {
+        let both = format!("[{EVENT}, {EVENT}]");
+        let events = parse(&both)?;
+        assert_eq!(events.len(), 2);
+        for (event, text) in events {
+            assert_eq!((event.version, text.get()), (3, EVENT));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_no_list_of_events_is_refused() {
+        let without_amount = EVENT.replace("amount", "sum");
+        for text in ["", "{}", "[1]", EVENT, &format!("[{without_amount}]")] {
+            assert!(parse(text).is_err(), "{text}");
+        }
     }
 }

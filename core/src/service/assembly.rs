@@ -12,7 +12,7 @@ use crate::http::CoreApi;
 use crate::http::reads::LedgerReads;
 use crate::intake::{IntakeParts, PaymentIntake};
 use crate::orders::{OrderSeals, unsealed_repo};
-use crate::outbox_relay::{OutboxRelay, ProducerCertificates, producer};
+use crate::outbox_relay::{HeldLease, OutboxRelay, ProducerCertificates, producer};
 use crate::outcome::{OutcomeDelays, OutcomeRecorder};
 use crate::quarantine::OrderQuarantine;
 use crate::ready_queue::ReadyQueue;
@@ -262,7 +262,7 @@ impl CoreAssembly<'_> {
             producer: (!kafka.brokers.is_empty())
                 .then(|| producer(&kafka))
                 .transpose()?,
-            held_until_us: 0,
+            held: HeldLease::default(),
         };
         relay.start(&self.stages.publishing);
         Ok(())

@@ -42,6 +42,7 @@ pub struct BenchFigures {
     pub edit_ms: LatencyMs,
     pub catch_up_rows_per_s: u64,
     pub catch_up_floor_rows_per_s: u64,
+    pub outbox: outbox::OutboxFigures,
     pub routing_totals: routing::RoutingFigures,
     pub rss_mb: ResidentMemory,
     pub machine: machine::MachineDescription,
@@ -67,6 +68,7 @@ pub async fn run(dir: &Path, progress: &ProgressDisplay) -> anyhow::Result<Bench
     let recorded = replay::measure(&dir.join("replay"), progress, &on_step, FLOOR_TIME).await?;
     let routing_totals =
         routing::measure(&dir.join("routing"), progress, routing::BRIEF_FILL).await?;
+    let outbox = outbox::measure(&dir.join("outbox"), progress, outbox::BRIEF_ROWS).await?;
     let rules = crate::bench::rule_edits::copied(&options().rules, dir.join("rules"))?;
     let mut stage = DrillStage::prepare(
         &dir.join("live"),
@@ -92,6 +94,7 @@ pub async fn run(dir: &Path, progress: &ProgressDisplay) -> anyhow::Result<Bench
         edit_ms: live.edit,
         catch_up_rows_per_s: recorded.catch_up_rows_per_s,
         catch_up_floor_rows_per_s: recorded.catch_up_floor_rows_per_s,
+        outbox,
         routing_totals,
         rss_mb: live.rss,
         machine,

@@ -1,7 +1,9 @@
 //! A backlog of the outbox, drained by the core's own relay to a broker: rows per second,
-//! beside a bare producer that sends the same messages without any database.
+//! beside a bare producer that sends the same messages without any database, and a bare
+//! reader of the same rows.
 
 use crate::output::progress::ProgressDisplay;
+use crate::setup::MariadbOptions;
 use crate::stage::{DrillStage, StageOptions};
 use anyhow::{Context, ensure};
 use mysql_async::Conn;
@@ -14,7 +16,7 @@ use sluice_contract::event::{ORDER_TOPIC, OrderEvent};
 use sluice_contract::ids::new_tx_id;
 use sluice_contract::kafka::KafkaConnection;
 use sluice_contract::sql::{self, Pool};
-use sluice_core::outbox_relay::{OutboxRelay, producer};
+use sluice_core::outbox_relay::{HeldLease, OutboxRelay, producer};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -25,11 +27,17 @@ pub struct OutboxFigures {
     pub bytes_per_row: usize,
     pub rows_per_s: u64,
     /// The same messages from a bare producer.
-    pub floor_rows_per_s: u64,
+    pub produce_floor_rows_per_s: u64,
+    /// The same rows read, page by page, and nothing done with them.
+    pub select_floor_rows_per_s: u64,
 }
 
 /// Events of one row: a batch of a busy core, some 2.5 KB.
 const EVENTS_PER_ROW: u64 = 10;
+/// Rows of the run among all others: a quarter of a minute.
+pub const BRIEF_ROWS: u64 = 60_000;
+/// Room for the whole backlog: the relay is measured, not the disk.
+const BUFFER_POOL_MB: u32 = 1_536;
 
 /// Makes a backlog of `rows`, and drains it.
 pub async fn measure(
@@ -41,6 +49,10 @@ pub async fn measure(
     let options = StageOptions {
         fence: false,
         dispatch: false,
+        mariadb: MariadbOptions {
+            buffer_pool_mb: BUFFER_POOL_MB,
+            ..MariadbOptions::default()
+        },
         ..crate::bench::options()
     };
     let mut stage = DrillStage::prepare(dir, options, &on_step).await?;
@@ -52,7 +64,9 @@ pub async fn measure(
     fill(&mut sql::connect(&stage.url).await?, &stage, rows, &events).await?;
     let bytes_per_row = events.len();
     progress.step("outbox: a bare producer");
-    let floor_rows_per_s = floor(&stage.brokers, rows / 5).await?;
+    let produce_floor_rows_per_s = floor(&stage.brokers, rows / 5).await?;
+    progress.step("outbox: a bare reader");
+    let select_floor_rows_per_s = select_floor(&stage, rows).await?;
     progress.step("outbox: draining");
     let rows_per_s = drain(&stage, rows).await?;
     stage.down().await?;
@@ -60,7 +74,8 @@ pub async fn measure(
         rows,
         bytes_per_row,
         rows_per_s,
-        floor_rows_per_s,
+        produce_floor_rows_per_s,
+        select_floor_rows_per_s,
     })
 }
 
@@ -84,6 +99,8 @@ fn events() -> Vec<OrderEvent> {
 
 async fn fill(conn: &mut Conn, stage: &DrillStage, rows: u64, events: &str) -> anyhow::Result<()> {
     let orders = &stage.schemas.orders;
+    // Nobody reads of these in the binlog, and writing there takes as long again.
+    conn.query_drop("SET SESSION sql_log_bin=0").await?;
     for start in (0..rows).step_by(1_000) {
         let now = now_us();
         let values: Vec<String> = (start..rows.min(start + 1_000))
@@ -119,6 +136,23 @@ async fn floor(brokers: &str, rows: u64) -> anyhow::Result<u64> {
     Ok(per_second(rows, begun.elapsed()))
 }
 
+async fn select_floor(stage: &DrillStage, rows: u64) -> anyhow::Result<u64> {
+    let mut conn = sql::connect(&stage.url).await?;
+    let (begun, mut cursor, mut read) = (Instant::now(), String::new(), 0);
+    while read < rows {
+        let sql = format!(
+            "SELECT account_id,tx_id,events,created_us FROM {}.outbox FORCE INDEX (by_tx) WHERE tx_id>? \
+             ORDER BY tx_id LIMIT 500",
+            stage.schemas.orders
+        );
+        let page: Vec<(String, String, String, i64)> = conn.exec(sql, (&cursor,)).await?;
+        let last = page.last().context("rows went by themselves")?;
+        cursor.clone_from(&last.1);
+        read += page.len() as u64;
+    }
+    Ok(per_second(rows, begun.elapsed()))
+}
+
 async fn drain(stage: &DrillStage, rows: u64) -> anyhow::Result<u64> {
     let pool = Pool::open(&stage.url, &stage.schemas.orders, 4)?;
     let mut relay = OutboxRelay {
@@ -129,7 +163,7 @@ async fn drain(stage: &DrillStage, rows: u64) -> anyhow::Result<u64> {
         producer: Some(producer(&KafkaConnection::open(&stage.brokers))?),
         certificates: None,
         archive_after: Duration::MAX,
-        held_until_us: 0,
+        held: HeldLease::default(),
         counted: None,
     };
     let (begun, mut gone) = (Instant::now(), 0);

@@ -65,6 +65,7 @@ fn event(kind: &str, account: &str, biz_no: &str, amount: Decimal) -> BusinessEv
         currency: "CNY".to_owned(),
         occurred_us: now_us(),
         payer_account_id: None,
+        client: None,
     }
 }
 

@@ -15,6 +15,7 @@ fn event(n: i64) -> BusinessEvent {
         currency: "CNY".into(),
         occurred_us: n,
         payer_account_id: None,
+        client: None,
     }
 }
 

@@ -59,6 +59,7 @@ impl MerchantTraffic {
             currency: "CNY".into(),
             occurred_us: now_us(),
             payer_account_id: Some(self.payer(payment)),
+            client: None,
         }
     }
 

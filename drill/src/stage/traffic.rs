@@ -55,6 +55,7 @@ impl Traffic {
             currency: ORDER_CURRENCY.into(),
             occurred_us: now_us(),
             payer_account_id: None,
+            client: None,
         }
     }
 
@@ -132,6 +133,7 @@ impl Traffic {
                 currency: ORDER_CURRENCY.into(),
                 occurred_us: now_us(),
                 payer_account_id: None,
+                client: None,
             };
             stage.events.queue(&event).await?;
         }

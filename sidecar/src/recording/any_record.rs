@@ -86,8 +86,9 @@ pub fn a_record() -> impl Strategy<Value = RecordingEntry> {
                 changes,
             })))
         });
-    let event = (".{0,9}", "[a-z.]{0,12}", any::<i64>(), any::<i64>()).prop_map(
-        |(text, kind, amount, occurred_us)| {
+    let client = prop::option::of("[a-z]{0,3}");
+    let event = (".{0,9}", "[a-z.]{0,12}", any::<i64>(), any::<i64>(), client).prop_map(
+        |(text, kind, amount, occurred_us, client)| {
             let body = BusinessEvent {
                 id: text.clone(),
                 kind,
@@ -97,6 +98,7 @@ pub fn a_record() -> impl Strategy<Value = RecordingEntry> {
                 currency: "CNY".to_owned(),
                 occurred_us,
                 payer_account_id: None,
+                client,
             };
             RecordingEntry::Input(RuleInput::Event(Arc::new(ReceivedEvent {
                 position: "business.payment/0/7".into(),

@@ -23,6 +23,7 @@ async fn pay(set: &TestStage, payment: &str, payer: Option<&str>) -> anyhow::Res
         currency: "CNY".into(),
         occurred_us: now_us(),
         payer_account_id: payer.map(str::to_owned),
+        client: None,
     };
     set.stage.events.send(&event).await?;
     let begun = Instant::now();

@@ -24,6 +24,7 @@ fn payment(number: &str) -> BusinessEvent {
         currency: "CNY".to_owned(),
         occurred_us: now_us(),
         payer_account_id: Some("payer".to_owned()),
+        client: None,
     }
 }
 

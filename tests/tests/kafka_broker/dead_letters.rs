@@ -22,6 +22,7 @@ fn deposit(n: u64) -> BusinessEvent {
         currency: "CNY".into(),
         occurred_us: sluice_contract::clock::now_us(),
         payer_account_id: None,
+        client: None,
     }
 }
 

@@ -95,6 +95,7 @@ async fn core_and_sidecar_get_in(
         currency: "CNY".to_owned(),
         occurred_us: now_us(),
         payer_account_id: None,
+        client: None,
     };
     events.send(&event).await?;
     until("core and sidecar have read the payment", async || {

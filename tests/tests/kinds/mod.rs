@@ -35,6 +35,7 @@ fn business_event(
         currency: currency.into(),
         occurred_us: now_us(),
         payer_account_id: (kind == PAYMENT_SUCCEEDED).then(|| "payer".to_owned()),
+        client: None,
     })
 }
 

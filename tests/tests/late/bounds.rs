@@ -87,6 +87,7 @@ async fn settlement(set: &TestStage) -> anyhow::Result<String> {
         currency: "CNY".into(),
         occurred_us: now_us(),
         payer_account_id: Some("payer".to_owned()),
+        client: None,
     };
     set.stage.events.send(&event).await?;
     let begun = Instant::now();

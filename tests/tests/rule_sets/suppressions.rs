@@ -34,6 +34,7 @@ pub(super) async fn what_is_suppressed_stops_nobody(set: &TestStage) -> anyhow::
             currency: "CNY".into(),
             occurred_us: now_us(),
             payer_account_id: None,
+            client: None,
         };
         set.stage.events.queue(&event).await?;
         set.stage.events.flush(Duration::from_secs(10)).await?;

@@ -128,6 +128,7 @@ async fn a_refusal_burns_no_key(set: &TestStage) -> anyhow::Result<()> {
         currency: "CNY".into(),
         occurred_us: now_us(),
         payer_account_id: None,
+        client: None,
     };
     set.stage.events.queue(&received).await?;
     set.stage.events.flush(Duration::from_secs(10)).await?;

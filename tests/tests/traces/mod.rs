@@ -71,6 +71,7 @@ async fn fund(set: &TestStage, account: &str, biz_no: &str) -> anyhow::Result<()
         currency: "CNY".into(),
         occurred_us: now_us(),
         payer_account_id: None,
+        client: None,
     };
     set.stage.events.send(&event).await?;
     let deposit = set.stage.client.deposit(account, event.amount, biz_no);

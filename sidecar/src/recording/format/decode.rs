@@ -92,6 +92,11 @@ impl<'a> BlockDecoder<'a> {
     fn small(&mut self, kind: u8) -> Option<RecordingEntry> {
         Some(match kind {
             tags::TAG_EVENT => RecordingEntry::Input(RuleInput::Event(Arc::new(self.event()?))),
+            tags::TAG_CLIENT_EVENT => {
+                let mut event = self.event()?;
+                event.body.client = Some(self.text()?.to_owned());
+                RecordingEntry::Input(RuleInput::Event(Arc::new(event)))
+            }
             tags::TAG_WATERMARK => {
                 let source = tags::source(self.bytes.byte()?)?;
                 RecordingEntry::Input(RuleInput::Watermark {
@@ -131,6 +136,7 @@ impl<'a> BlockDecoder<'a> {
             currency,
             occurred_us,
             payer_account_id: None,
+            client: None,
         };
         Some(ReceivedEvent { position, body })
     }

@@ -4,7 +4,8 @@
 use crate::recording::format::entry::{RecordingEntry, RecordingMark};
 use crate::recording::format::tags::{
     self, CHANGE_FOLLOWS, CHANGES_CONTINUE, CHANGES_END, MAX_SHARED_TEXT_BYTES, MAX_SHARED_TEXTS,
-    TAG_BEGIN, TAG_EVENT, TAG_GAP, TAG_RULES, TAG_TRANSACTION, TAG_TRANSACTION_PART, TAG_WATERMARK,
+    TAG_BEGIN, TAG_CLIENT_EVENT, TAG_EVENT, TAG_GAP, TAG_RULES, TAG_TRANSACTION,
+    TAG_TRANSACTION_PART, TAG_WATERMARK,
 };
 use crate::recording::format::wire::{put_decimal, put_number, put_signed, put_text};
 use crate::stream::change::{ReceivedEvent, RowChange, RuleInput, TableSchema};
@@ -73,14 +74,21 @@ impl BlockEncoder {
             currency,
             occurred_us,
             payer_account_id: _,
+            client,
         } = &event.body;
-        self.bytes.push(TAG_EVENT);
+        self.bytes.push(match client {
+            Some(_) => TAG_CLIENT_EVENT,
+            None => TAG_EVENT,
+        });
         put_text(&mut self.bytes, &event.position);
         for text in [id, kind, account_id, biz_no, currency] {
             self.text(text);
         }
         put_decimal(&mut self.bytes, *amount);
         put_signed(&mut self.bytes, *occurred_us);
+        if let Some(client) = client {
+            self.text(client);
+        }
     }
 
     /// Writes as many of `changes` as fit a record; returns how many. If that is not

@@ -15,6 +15,8 @@ pub const TAG_WATERMARK: u8 = 4;
 pub const TAG_BEGIN: u8 = 5;
 pub const TAG_RULES: u8 = 6;
 pub const TAG_GAP: u8 = 7;
+/// An event that names a client, which follows it.
+pub const TAG_CLIENT_EVENT: u8 = 8;
 
 /// Ends a transaction's changes.
 pub const CHANGES_END: u8 = 0;

@@ -4,7 +4,7 @@ use crate::rules::views::event_view::EventView;
 use crate::rules::views::image_view::ImageView;
 use crate::rules::views::row_position::RowPosition;
 use crate::rules::views::values::account_of;
-use crate::stream::change::{ReceivedEvent, RowChange};
+use crate::stream::change::{ColumnValue, ReceivedEvent, RowChange};
 use rhai::Dynamic;
 use std::sync::Arc;
 
@@ -26,6 +26,22 @@ impl PairedItem {
                 .unwrap_or_default(),
             PairedItem::Event(event) => &event.body.account_id,
         }
+    }
+
+    /// The client that it names, if it does.
+    pub fn client(&self) -> Option<&str> {
+        let client = match self {
+            PairedItem::Row(change, _) => {
+                let image = change.after.as_ref()?;
+                match image.get(change.table.column("client")?)? {
+                    ColumnValue::Text(text) => text,
+                    _ => return None,
+                }
+            }
+            PairedItem::Event(event) => event.body.client.as_deref()?,
+        };
+        // What was booked before clients were kept has an empty one.
+        (!client.is_empty()).then_some(client)
     }
 
     /// When an event happened, as its sender says.

@@ -12,7 +12,7 @@ use crate::stream::change::SourceKind;
 use std::sync::Arc;
 
 /// Sides of one key that are compared with a partner that arrives.
-const MAX_PARTNERS_COMPARED: usize = 16;
+pub(super) const MAX_PARTNERS_COMPARED: usize = 16;
 
 /// A side that arrives.
 pub struct PairArrival<'a> {
@@ -34,7 +34,14 @@ impl PairMemory {
         events: &mut ReplayMarks,
     ) {
         let other = 1 - new.side;
-        let partners = self.partners(other, new.key);
+        let mut client = self.client_of(&new);
+        let partners = match self.terms.per_client {
+            true => self.own_partners(other, &new, &mut client),
+            false => self.partners(
+                other,
+                self.logs[other].chain(new.key, MAX_PARTNERS_COMPARED),
+            ),
+        };
         for id in &partners {
             if self.terms.delay_us == 0 {
                 self.compare(run, &new, *id);
@@ -56,6 +63,7 @@ impl PairMemory {
         let kept = KeptSide {
             paired: new.paired,
             state,
+            client,
             compared: None,
             forgotten_us: self.forgotten_us[other],
         };
@@ -90,8 +98,7 @@ impl PairMemory {
 
     /// Everything under the key that still waits, or else the newest one: a second
     /// of a kind is compared with what the first one met.
-    fn partners(&self, side: usize, key: &str) -> Vec<u64> {
-        let mut ids = self.logs[side].chain(key, MAX_PARTNERS_COMPARED);
+    pub(super) fn partners(&self, side: usize, mut ids: Vec<u64>) -> Vec<u64> {
         let waits = |id: &u64| {
             self.logs[side]
                 .get(*id)

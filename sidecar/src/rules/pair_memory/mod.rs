@@ -26,10 +26,13 @@
 //!   `within_us` (`deadline`): all that could have been its partner has been delivered by
 //!   then. So there is no false alarm by construction: a source that lags makes the rule
 //!   wait, not speak.
+//! - With `per = "client"` halves of two clients don't meet; one that names none becomes
+//!   the one's that it meets first (`clients`).
 //! - Halves whose partner may lie outside of what this run reads are not judged
 //!   (`judgement`), and those that a full log forgot are said to be unchecked (`overflow`).
 
 pub mod arrive;
+pub mod clients;
 pub mod compare_due;
 pub mod deadline;
 pub mod forget;
@@ -58,6 +61,9 @@ enum PairState {
 pub struct KeptSide {
     paired: PairedItem,
     state: PairState,
+    /// Client of the half, where the rule asks: of one that names none, the client of the
+    /// first partner that it met.
+    client: Option<Box<str>>,
     /// The last partner that it was compared with, after a delay.
     compared: Option<u64>,
     /// When it came, partners that had come until then might have been forgotten.

@@ -1,6 +1,6 @@
 //! Terms of a pair rule: its header's times, in microseconds, and who must come.
 
-use crate::rules::text::pair_side::RequiredSides;
+use crate::rules::text::pair_side::{PairPer, RequiredSides};
 use crate::rules::text::rule_mode::RuleMode;
 use crate::rules::text::trigger_header::PairTrigger;
 use crate::stream::change::SourceKind;
@@ -12,6 +12,8 @@ pub struct PairTerms {
     pub keep_us: i64,
     pub delay_us: i64,
     pub require: RequiredSides,
+    /// Whether halves of two clients never meet.
+    pub per_client: bool,
     /// Whether the header asks to hold money.
     wants_hold: bool,
     /// Whether an open required side holds its account's money.
@@ -27,6 +29,7 @@ impl PairTerms {
             keep_us: i64::from(pair.keep_ms.max(pair.within_ms)) * 1_000,
             delay_us: i64::from(pair.delay_ms) * 1_000,
             require: pair.require,
+            per_client: pair.per == Some(PairPer::Client),
             wants_hold: pair.hold,
             hold: false,
             sources: [pair.left.source(), pair.right.source()],

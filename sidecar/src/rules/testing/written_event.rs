@@ -21,6 +21,7 @@ pub struct WrittenEvent {
     currency: String,
     #[serde(default)]
     occurred_us: i64,
+    client: Option<String>,
 }
 
 fn yuan() -> String {
@@ -52,6 +53,7 @@ impl WrittenEvent {
             currency: self.currency.clone(),
             occurred_us: self.occurred_us,
             payer_account_id: None,
+            client: self.client.clone(),
         };
         let position = format!("{}/0/{number}", body.topic()).into();
         Ok(RuleInput::Event(Arc::new(ReceivedEvent { position, body })))

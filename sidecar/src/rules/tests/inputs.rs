@@ -88,6 +88,7 @@ pub fn payment(id: &str, offset: u32, account: &str, biz_no: &str, amount: &str)
         currency: "CNY".to_owned(),
         occurred_us: 1,
         payer_account_id: None,
+        client: None,
     };
     RuleInput::Event(Arc::new(ReceivedEvent {
         position: format!("business.payment/0/{offset}").into(),

@@ -28,6 +28,14 @@ impl PairSide {
     }
 }
 
+/// Owner of a half, beside its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PairPer {
+    /// The core's client: a row's column `client`, an event's field `client`.
+    Client,
+}
+
 /// The sides of a pair that must find its partner in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,7 +1,7 @@
 //! The trigger as the header of a rule writes it: a variant and a struct for each kind.
 //! The checks, watches and calls of a kind are in `rules::trigger`, a file each.
 
-use crate::rules::text::pair_side::{PairSide, RequiredSides};
+use crate::rules::text::pair_side::{PairPer, PairSide, RequiredSides};
 use crate::rules::text::row_filter::{RowFilter, RowOp};
 use crate::stream::change::AuditSubject;
 use serde::Deserialize;
@@ -74,6 +74,8 @@ pub struct PairTrigger {
     pub require: RequiredSides,
     #[serde(default)]
     pub hold: bool,
+    /// Field that parts halves of one key further, where both name it.
+    pub per: Option<PairPer>,
     /// The time for which the two that met may still change before they are compared: the newest
     /// of each side count.
     #[serde(default)]

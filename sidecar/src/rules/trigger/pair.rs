@@ -15,7 +15,7 @@ use crate::rules::trigger::arrival::{EventArrival, MemoryScope, RowArrival};
 use crate::rules::trigger::checks::{check_positive, watch_rows};
 use crate::rules::trigger::kind::{RuleFunction, TriggerKind, WatchPoint};
 use crate::rules::trigger::matching::{event_key, row_key};
-use crate::rules::trigger::pair_sides::{check_side, variable_of};
+use crate::rules::trigger::pair_sides::{check_per, check_side, variable_of};
 use crate::rules::trigger::rule_memory::RuleMemory;
 use std::sync::Arc;
 
@@ -89,6 +89,9 @@ impl TriggerKind for PairTrigger {
         }
         check_side("trigger.left", &self.left)?;
         check_side("trigger.right", &self.right)?;
+        if let Some(per) = self.per {
+            check_per(per, delay_ms, [&self.left, &self.right])?;
+        }
         match [&self.left, &self.right].map(|side| side.key.all().len()) {
             [0, _] => Err("trigger.left.key is empty".to_owned()),
             [left, right] if left != right => {

@@ -1,7 +1,7 @@
 //! Sides of a pair trigger: their checks, and the variables that stand for them.
 
 use crate::rules::script::variable_kind::VariableKind;
-use crate::rules::text::pair_side::PairSide;
+use crate::rules::text::pair_side::{PairPer, PairSide};
 use crate::rules::text::row_filter::RowOp;
 use crate::rules::text::tables;
 use crate::rules::trigger::checks::{check_columns, check_event, known_table};
@@ -12,6 +12,23 @@ pub fn variable_of(side: &PairSide) -> Option<VariableKind> {
         Some(name) => tables::find(name).map(VariableKind::Image),
         None => Some(VariableKind::Event),
     }
+}
+
+/// Refuses a table without clients, and a delay: the newest of a key are compared after it,
+/// whosoever they are.
+pub fn check_per(per: PairPer, delay_ms: u32, sides: [&PairSide; 2]) -> Result<(), String> {
+    let PairPer::Client = per;
+    if delay_ms > 0 {
+        return Err("trigger.per and trigger.delay_ms exclude each other".to_owned());
+    }
+    let tables = sides.into_iter().filter_map(|side| side.table.as_ref());
+    for table in tables {
+        let known = known_table("trigger.table", table)?;
+        if known.column("client").is_none() {
+            return Err(format!("trigger.per: table {table} has no column client"));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a side that is neither rows of a table nor events, or names other fields than

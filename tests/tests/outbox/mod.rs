@@ -1,6 +1,8 @@
 //! The outbox under adversity: a large backlog, a row that can't be published, a relay that
 //! is killed between Kafka and the delete, and no Kafka at all.
 
+mod lease;
+
 use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
