@@ -19,6 +19,7 @@ fn payment(account: &str, currency: &str) -> BusinessEvent {
         kind: PAYMENT_SUCCEEDED.to_owned(),
         account_id: account.to_owned(),
         biz_no: format!("{account}-1"),
+        client: None,
         amount: Decimal::TEN,
         currency: currency.to_owned(),
         occurred_us: now_us(),

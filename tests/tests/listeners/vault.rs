@@ -130,14 +130,14 @@ async fn follows_another_authority(
     log: &Path,
 ) -> anyhow::Result<()> {
     certificates.sign_all()?;
-    super::until("the core has the new files", async || {
+    until("the core has the new files", async || {
         let said = std::fs::read_to_string(log)?;
         Ok(said.contains("TLS of vault: new files are in force"))
     })
     .await?;
     let entry = ("channel_unionpay_next".to_owned(), random_hex().into());
     fields.lock().expect("no test panics").extend([entry]);
-    super::until("a key that rolls later is in force", async || {
+    until("a key that rolls later is in force", async || {
         let said = std::fs::read_to_string(log)?;
         Ok(said.contains("secret channel_unionpay has changed and is in force"))
     })

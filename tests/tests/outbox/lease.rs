@@ -32,6 +32,7 @@ fn relay(set: &TestStage, owner: &str) -> anyhow::Result<OutboxRelay> {
         key: set.stage.key.clone(),
         owner: owner.to_owned(),
         producer: Some(producer(&KafkaConnection::open(&set.stage.brokers))?),
+        certificates: None,
         archive_after: Duration::MAX,
         held: HeldLease::default(),
         counted: None,

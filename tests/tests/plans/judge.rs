@@ -7,7 +7,7 @@ use sluice_contract::schema::Schemas;
 
 /// Tables of the money path that grow, and the keys by which they may be read. A statement on
 /// a table that is neither here nor small is not known, and fails.
-const GROWING_TABLES: [(&str, &[&str]); 20] = [
+const GROWING_TABLES: [(&str, &[&str]); 21] = [
     (
         "orders",
         &[

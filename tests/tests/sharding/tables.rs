@@ -18,7 +18,7 @@ pub(super) const TABLES_BY_ACCOUNT: [&str; 12] = [
 
 /// Tables that are unique by something else, or are no money's: what leads their
 /// primary key, and how they are kept.
-pub(super) const OTHER_TABLES: [(&str, &str, &str); 17] = [
+pub(super) const OTHER_TABLES: [(&str, &str, &str); 18] = [
     (
         "idempotency",
         "client",
