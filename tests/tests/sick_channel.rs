@@ -59,7 +59,7 @@ async fn run(set: &TestStage, name: &str, time: Duration) -> anyhow::Result<(u64
 #[allow(clippy::print_stdout)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sick_channel_does_not_slow_the_other() -> anyhow::Result<()> {
-    let each_channel = "deadline_ms = 35000\nconcurrency = 64\nquiet_ms = 10000".to_owned();
+    let each_channel = "deadline_ms = 35000\nconcurrency = 64\nquiet_ms = 12000".to_owned();
     let set = TestStage::up(StageOptions {
         each_channel,
         ..options()

@@ -73,6 +73,32 @@ fn every_number_has_a_range_and_its_key_is_named() {
 }
 
 #[test]
+fn a_quiet_time_outlasts_what_two_clocks_may_differ() {
+    let config = |quiet_ms: u64, skew_ms: u64| {
+        let channel = format!("{GOOD_CONFIG}deadline_ms = 1000\nquiet_ms = {quiet_ms}\n");
+        channel.replace(
+            "[mysql]\n",
+            &format!("[mysql]\nmax_clock_skew_ms = {skew_ms}\n"),
+        )
+    };
+    // A second for the kernel, and twice the difference.
+    for (quiet_ms, skew_ms, fits) in [
+        (5_000, 2_000, true),
+        (4_999, 2_000, false),
+        (1_200, 100, true),
+        (1_199, 100, false),
+    ] {
+        let error = error_of(&config(quiet_ms, skew_ms));
+        let named = ["channels.quiet_ms of psp", "mysql.max_clock_skew_ms"];
+        let refused = named.iter().all(|key| error.contains(key));
+        assert!(
+            if fits { error.is_empty() } else { refused },
+            "{quiet_ms}, {skew_ms}: {error}"
+        );
+    }
+}
+
+#[test]
 fn every_number_of_the_settings_is_in_the_table() {
     let is_number = |line: &str| {
         let kind = line.split_once(": ").map_or("", |(_, kind)| kind);

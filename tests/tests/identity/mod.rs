@@ -4,6 +4,7 @@ mod altered;
 mod doors;
 mod keys;
 mod payers;
+mod set_back;
 mod split;
 mod tries;
 
@@ -134,7 +135,7 @@ async fn restart_core(set: &mut TestStage) -> anyhow::Result<()> {
 }
 
 /// Changes rows where no binlog shows it.
-async fn change_unseen(set: &TestStage, statement: &str) -> anyhow::Result<u64> {
+pub(crate) async fn change_unseen(set: &TestStage, statement: &str) -> anyhow::Result<u64> {
     let mut conn = sql::connect(&set.stage.url).await?;
     conn.query_drop("SET SESSION sql_log_bin=0").await?;
     conn.query_drop(statement).await?;

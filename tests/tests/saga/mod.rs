@@ -6,6 +6,7 @@ mod crash;
 mod hand;
 mod interleaved;
 mod postings;
+mod wrong_rows;
 
 use anyhow::ensure;
 use mysql_async::prelude::Queryable;
