@@ -47,16 +47,16 @@ impl RowSeals {
     }
 }
 
-/// How far an order is, as its seal says: the state alone could be set back by anybody who
-/// can write to the table. The states within a phase are the channels' word, which is asked
+/// Phase of an order, as its seal says: the state alone could be set back by anybody who can
+/// write to the table. The states within a phase are the channels' word, which is asked
 /// for again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SealedPhase {
-    /// Its money is not reserved yet.
+    /// Money not reserved yet.
     Booking,
-    /// It may be sent, or is out.
+    /// Free to be sent, or out.
     Open,
-    /// Its money has left or was given back.
+    /// Money gone, or given back.
     Ended,
 }
 

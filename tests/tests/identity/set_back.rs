@@ -100,7 +100,7 @@ async fn an_order_that_every_channel_declined_and_that_is_set_back_is_not_paid()
     for kind in SimulatorKind::ALL {
         let once = ActionScript {
             times: Some(1),
-            ..ActionScript::new("shut*", ScriptedAction::RefuseAndForget { not_here: true })
+            ..ActionScript::new("shut", ScriptedAction::RefuseAndForget { not_here: true })
         };
         set.stage.sims.add_script(kind, once)?;
     }
@@ -122,7 +122,7 @@ async fn an_order_whose_attempt_was_ended_by_hand_is_a_case_and_not_sent_again()
     let set = TestStage::up(options()).await?;
     Traffic::new("attempt", 20).fund(&set.stage, 1_000).await?;
     let lost = ScriptedAction::TimeoutWithoutPaying { hold_ms: 1_400 };
-    let script = ActionScript::new("lost*", lost);
+    let script = ActionScript::new("lost", lost);
     set.stage
         .sims
         .add_script(SimulatorKind::NetsUnion, script)?;

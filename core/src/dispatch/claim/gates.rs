@@ -3,7 +3,7 @@
 //!
 //! | gate | asks | held back, until |
 //! |---|---|---|
-//! | `gate_seal` | is the row as the core wrote it, and has it not ended? | a person mends it: a case |
+//! | `gate_seal` | as the core wrote it, and not ended? | a person mends it: a case |
 //! | `gate_state` | may this state be claimed? | nothing: it isn't looked at again |
 //! | `gate_breaker` | is a breaker open, whatever the channel? | a poll finds it closed |
 //! | `gate_hold` | is the account held by an open pair? | parked before; else a poll finds it |

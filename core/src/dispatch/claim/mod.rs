@@ -3,7 +3,7 @@
 //! | phase | statement | round trips |
 //! |---|---|---|
 //! | begin | `START TRANSACTION` | 1 |
-//! | lock orders; look for their ends | `SELECT … FOR UPDATE` by account and id; history, ledger | 1 |
+//! | lock orders, look for ends | `SELECT … FOR UPDATE` by account and id; history, ledger | 1 |
 //! | attempts of what is sent again | `SELECT` of live attempts | 0 or 1 |
 //! | routing in force | `SELECT` of its number | 1 |
 //! | lock totals | `SELECT … FOR UPDATE` in key order | 0 or 1 |
