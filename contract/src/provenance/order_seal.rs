@@ -34,7 +34,7 @@ pub struct SealedRequest<'a> {
     pub currency: &'a str,
 }
 
-/// Everything that a sending repeats: fixed by the claim.
+/// Everything that a sending repeats, fixed by the claim, and how far the order is.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SealedSending<'a> {
     pub order: &'a str,
@@ -44,6 +44,8 @@ pub struct SealedSending<'a> {
     pub channel: &'a str,
     pub trade_time: &'a str,
     pub attempts: i128,
+    /// Whether it may be sent: not yet, now, or never again.
+    pub phase: &'a str,
 }
 
 /// A key that makes and checks seals.
@@ -183,6 +185,7 @@ impl SealedSending<'_> {
                 Text(self.channel.as_bytes()),
                 Text(self.trade_time.as_bytes()),
                 Int(self.attempts),
+                Text(self.phase.as_bytes()),
             ],
         )
     }

@@ -67,11 +67,13 @@ fn a_sending_seal_covers_every_field_and_is_no_request_seal() {
         channel: "psp",
         trade_time: "20261129120000",
         attempts: 1,
+        phase: "open",
     };
     let seal = key.sending(&sending);
     assert_eq!(keys.check_sending(&seal, &sending), Ok(()));
-    let changes: [fn(&mut SealedSending<'static>); 6] = [
+    let changes: [fn(&mut SealedSending<'static>); 7] = [
         |s| s.order = "x",
+        |s| s.phase = "ended",
         |s| s.account = "x",
         |s| s.serial_no = "x",
         |s| s.channel = "",

@@ -66,7 +66,8 @@ pub async fn open(
         KnownRequests::default()
     };
     let repeats = known.repeated();
-    let mut already_open = intents::repo::of_orders(&mut conn, &repeats, saga.keys()).await?;
+    let open = intents::repo::of_orders(&mut conn, &repeats, saga.keys()).await?;
+    let mut already_open = open.genuine;
     already_open.retain(BookingIntent::is_refusable);
     insist_on_settled(&mut conn, requests, &known, &already_open).await?;
 

@@ -155,6 +155,26 @@ impl ChannelConfig {
     }
 }
 
+/// Checks that each channel's quiet time outlasts the difference of two clocks. It begins by
+/// the clock of the core that claimed and ends by that of the core that asks, and each may
+/// be off by `max_skew_ms` either way.
+pub(super) fn check_clocks(channels: &[ChannelConfig], max_skew_ms: u64) -> anyhow::Result<()> {
+    let apart = Duration::from_millis(max_skew_ms.saturating_mul(2));
+    for channel in channels {
+        let (id, kernel) = (&channel.id, channel.unacknowledged());
+        let least = kernel.saturating_add(apart);
+        ensure!(
+            Duration::from_millis(channel.quiet_ms) >= least,
+            "channels.quiet_ms of {id} must be {} at least: {} in which the kernel may still deliver a request, and \
+             twice mysql.max_clock_skew_ms, by which two cores' clocks may differ. Raise it, or lower \
+             mysql.max_clock_skew_ms",
+            least.as_millis(),
+            kernel.as_millis()
+        );
+    }
+    Ok(())
+}
+
 /// Checks each channel, that none is there twice, and that one takes the currency of
 /// requests that name none.
 pub(super) fn check_channels(

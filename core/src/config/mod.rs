@@ -37,7 +37,7 @@ pub use servers::{CoreKafkaConfig, CoreMysqlConfig, ServiceServerConfig};
 
 use crate::schema::DatabaseUrls;
 use anyhow::{Context, ensure};
-use channel::check_channels;
+use channel::{check_channels, check_clocks};
 use clients::check_clients;
 use serde::Deserialize;
 use sluice_contract::ids::is_plain;
@@ -201,6 +201,7 @@ impl CoreConfig {
         let names: Vec<&str> = self.clients.iter().map(|c| c.name.as_str()).collect();
         self.acknowledgement.check(&names)?;
         check_channels(&self.channels, default_currency)?;
+        check_clocks(&self.channels, self.mysql.max_clock_skew_ms)?;
         ensure!(
             !self.dispatch.enabled || !self.channels.is_empty(),
             "dispatch needs at least one [[channels]]"

@@ -107,6 +107,7 @@ impl Dispatcher {
             schemas: &self.schemas,
             key: &self.key,
             seals: &self.seals,
+            together: self.together,
             breakers: self.fence.breakers_version(),
             routing: &self.routing,
             channels: &self.channels,

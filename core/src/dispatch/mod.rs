@@ -53,6 +53,8 @@ pub struct Dispatcher {
     pub key: Secret,
     /// Checks that what is sent is what was asked.
     pub seals: OrderSeals,
+    /// Whether the ledger lies with the orders.
+    pub together: bool,
     pub fence: FenceClient,
     pub routing: ActiveRouting,
     pub channels: Arc<[ChannelClient]>,

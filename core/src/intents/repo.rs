@@ -2,8 +2,10 @@
 
 pub use crate::intents::result_repo::{lock_steps, push_steps};
 
+use crate::cases::{CaseKind, OrderCase, detail};
 use crate::intents::BookingIntent;
 use crate::ledger::{Posting, PostingKind};
+use crate::metrics::METRICS;
 use crate::orders::OrderRef;
 use anyhow::Context;
 use mysql_async::Row;
@@ -97,22 +99,33 @@ pub async fn lock(
     Ok(rows.into_iter().collect())
 }
 
+/// Open intents as they were read.
+#[derive(Debug, Default)]
+pub struct OpenIntents {
+    pub genuine: Vec<BookingIntent>,
+    /// A case for each row that can't be read: its neighbours go on.
+    pub unreadable: Vec<OrderCase>,
+}
+
 /// Reads the open intents of these orders and bookings; forged ones are left out and
 /// logged.
+///
+/// # Errors
+/// The server's.
 pub async fn of_orders(
     conn: &mut impl Queryable,
     at: &[OrderRef],
     keys: &SigningKeys,
-) -> anyhow::Result<Vec<BookingIntent>> {
+) -> anyhow::Result<OpenIntents> {
     if at.is_empty() {
-        return Ok(Vec::new());
+        return Ok(OpenIntents::default());
     }
     let sql = format!(
         "SELECT {INTENT_COLUMNS} FROM booking_intent WHERE account_id IN {} AND order_id IN {}",
         in_list(at.iter().map(|o| o.account_id.as_str())),
         in_list(at.iter().map(|o| o.order_id.as_str()))
     );
-    genuine(conn.query(sql).await?, keys)
+    Ok(sorted(conn.query(sql).await?, keys))
 }
 
 /// Reads the open intents under these posting ids: account and id.
@@ -128,21 +141,46 @@ pub async fn of_postings(
         "SELECT {INTENT_COLUMNS} FROM booking_intent WHERE (account_id,posting_id) IN {}",
         pair_list(ids.iter().copied())
     );
-    genuine(conn.query(sql).await?, keys)
+    Ok(sorted(conn.query(sql).await?, keys).genuine)
 }
 
-fn genuine(rows: Vec<Row>, keys: &SigningKeys) -> anyhow::Result<Vec<BookingIntent>> {
-    let mut all = Vec::with_capacity(rows.len());
+/// Parts what the core wrote from what it can't have written, row by row.
+fn sorted(rows: Vec<Row>, keys: &SigningKeys) -> OpenIntents {
+    let mut open = OpenIntents::default();
     for row in &rows {
-        let (intent, proof) = from_row(row)?;
-        if intent.is_proven(keys, &proof)? {
-            all.push(intent);
-        } else {
-            tracing::error!(account = %intent.posting.account_id, saga = %intent.posting.posting_id,
-                "an intent that the core did not write: not booked");
+        match genuine(row, keys) {
+            Ok(Some(intent)) => open.genuine.push(intent),
+            Ok(None) => {}
+            Err(error) => {
+                METRICS.saga.unreadable.inc();
+                open.unreadable.push(unreadable(row, &error));
+            }
         }
     }
-    Ok(all)
+    open
+}
+
+fn genuine(row: &Row, keys: &SigningKeys) -> anyhow::Result<Option<BookingIntent>> {
+    let (intent, proof) = from_row(row)?;
+    if intent.is_proven(keys, &proof)? {
+        return Ok(Some(intent));
+    }
+    tracing::error!(account = %intent.posting.account_id, saga = %intent.posting.posting_id,
+        "an intent that the core did not write: not booked");
+    Ok(None)
+}
+
+fn unreadable(row: &Row, error: &anyhow::Error) -> OrderCase {
+    let text = |name| column::<String>(row, name).unwrap_or_else(|_| "-".into());
+    let posting = text("posting_id");
+    let (account_id, order_id) = (text("account_id"), text("order_id"));
+    tracing::error!(account = %account_id, saga = %posting, "an intent that can't be read: not booked: {error:#}");
+    OrderCase {
+        account_id,
+        order_id,
+        kind: CaseKind::Unreadable,
+        detail: detail(&format!("the booking {posting} can't be read: {error:#}")),
+    }
 }
 
 fn column<T: FromValue>(row: &Row, name: &str) -> anyhow::Result<T> {

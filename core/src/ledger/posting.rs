@@ -41,6 +41,18 @@ pub const ACCOUNT_BOOKS: [&str; 4] = [
 ];
 pub const PAYMENTS_CLEARING_BOOK: &str = "clearing.payments";
 
+/// Step that settles an order's reserved money.
+const END_STEP: &str = "end";
+
+/// Names the posting that settles the order's reserved money.
+pub(super) fn end_id(order_id: &str) -> String {
+    step_id(order_id, END_STEP)
+}
+
+fn step_id(order_id: &str, step: &str) -> String {
+    format!("{order_id}-{step}")
+}
+
 impl Posting {
     /// Money that an upstream received for the account, to be used at once. Each client
     /// numbers its payments by itself: no other can take a number away from it.
@@ -102,13 +114,13 @@ impl Posting {
             PostingKind::Reserve | PostingKind::Deposit | PostingKind::Capture => {
                 ("reserve", free, held)
             }
-            PostingKind::Finalize => ("end", held, gone()),
-            PostingKind::Release => ("end", held, free),
+            PostingKind::Finalize => (END_STEP, held, gone()),
+            PostingKind::Release => (END_STEP, held, free),
             PostingKind::Return => ("return", gone(), free),
         };
         Posting {
             account_id: order.account_id.clone(),
-            posting_id: format!("{}-{step}", order.order_id),
+            posting_id: step_id(&order.order_id, step),
             kind,
             debit_book: debit,
             credit_book: credit,

@@ -3,6 +3,8 @@
 use crate::batch::LockWait;
 use crate::ledger::Posting;
 use crate::ledger::entry::{Entry, EntryPosition};
+use crate::ledger::posting::end_id;
+use crate::orders::OrderRef;
 use anyhow::Context;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Row, ServerError, params};
@@ -10,7 +12,7 @@ use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
 use sluice_contract::money::Currency;
 use sluice_contract::schema::Schemas;
-use sluice_contract::sql::{SqlLiteral, pair_list, push_row};
+use sluice_contract::sql::{SqlLiteral, pair_list, push_lit, push_row};
 use std::collections::BTreeSet;
 
 pub fn push_inserts(sql: &mut String, schemas: &Schemas, postings: &[Posting], now_us: i64) {
@@ -43,6 +45,25 @@ pub fn push_inserts(sql: &mut String, schemas: &Schemas, postings: &[Posting], n
         }
     }
     sql.push(';');
+}
+
+/// Makes the statement that finds which of these orders have their final posting: their
+/// money has left, or was given back.
+pub fn ended_sql(schemas: &Schemas, orders: &[OrderRef]) -> String {
+    let mut sql = format!(
+        "SELECT ref FROM {}.entry FORCE INDEX (PRIMARY) WHERE ",
+        schemas.ledger
+    );
+    for (at, order) in orders.iter().enumerate() {
+        sql.push_str(if at == 0 { "" } else { " OR " });
+        sql.push_str("(line=0 AND account_id=");
+        push_lit(&mut sql, SqlLiteral::Text(&order.account_id));
+        sql.push_str(" AND posting_id=");
+        let posting = end_id(&order.order_id);
+        push_lit(&mut sql, SqlLiteral::Text(&posting));
+        sql.push(')');
+    }
+    sql
 }
 
 /// Longest wait for the locks of all accounts of a batch together, in seconds.

@@ -22,7 +22,7 @@ enum ColumnUse {
     Later,
     /// The seal of what was asked, made when the order is accepted.
     RequestSeal,
-    /// The seal of how it is sent, made anew by every change.
+    /// The seal of how it is sent and how far it is, made anew by every change.
     SendSeal,
 }
 
@@ -103,8 +103,12 @@ order_columns! {
 impl OrderColumn {
     fn is_inserted(&self) -> bool {
         match self.usage {
-            ColumnUse::Key | ColumnUse::Fixed | ColumnUse::Moving | ColumnUse::RequestSeal => true,
-            ColumnUse::Later | ColumnUse::SendSeal => false,
+            ColumnUse::Key
+            | ColumnUse::Fixed
+            | ColumnUse::Moving
+            | ColumnUse::RequestSeal
+            | ColumnUse::SendSeal => true,
+            ColumnUse::Later => false,
         }
     }
 

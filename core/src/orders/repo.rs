@@ -36,21 +36,25 @@ pub async fn lock<'a>(
     orders: impl Iterator<Item = &'a OrderRef> + Clone,
     wait: LockWait,
 ) -> anyhow::Result<Vec<Order>> {
+    let rows: Vec<Row> = conn.query(lock_sql(orders, wait)).await?;
+    rows.iter().map(from_row).collect()
+}
+
+/// Makes the statement of `lock`.
+pub fn lock_sql<'a>(orders: impl Iterator<Item = &'a OrderRef> + Clone, wait: LockWait) -> String {
     let accounts: BTreeSet<&str> = orders.clone().map(|o| o.account_id.as_str()).collect();
     let columns = select_list();
-    let sql = format!(
+    wait.of(format!(
         "SELECT {columns} FROM orders FORCE INDEX (by_order) WHERE account_id IN {} AND ({}) \
          ORDER BY order_id FOR UPDATE",
         in_list(accounts.into_iter()),
         pairs(orders)
-    );
-    let rows: Vec<Row> = conn.query(wait.of(sql)).await?;
-    rows.iter().map(from_row).collect()
+    ))
 }
 
 /// Names each order by its own key: two lists side by side would be looked up crosswise, a
 /// thousand orders as a million.
-fn pairs<'a>(orders: impl Iterator<Item = &'a OrderRef>) -> String {
+pub(super) fn pairs<'a>(orders: impl Iterator<Item = &'a OrderRef>) -> String {
     let mut sql = String::new();
     for (at, order) in orders.enumerate() {
         sql.push_str(if at == 0 {

@@ -1,6 +1,7 @@
 //! Seals of an order's row: made with every write of it, checked under the lock of whoever
-//! acts on it. What was asked is what is paid, and a sending repeats the first one's serial
-//! number, trade time and channel, whoever can write to the table.
+//! acts on it. What was asked is what is paid, a sending repeats the first one's serial
+//! number, trade time and channel, and what has ended or is not booked is not sent, whoever
+//! can write to the table.
 
 use crate::cases::{CaseKind, OrderCase, detail};
 use crate::orders::repo::StoredAttempt;
@@ -23,7 +24,8 @@ pub(super) struct RowSeals {
 }
 
 impl RowSeals {
-    /// Seals what is asked, when the order is accepted: there is no sending to repeat yet.
+    /// Seals what is asked, when the order is accepted, and that it was never sent: a row
+    /// without a seal is never one that the core wrote.
     ///
     /// # Errors
     /// An amount with more decimals than its column.
@@ -36,15 +38,61 @@ impl RowSeals {
         })?;
         Ok(RowSeals {
             request: Some(key.request(&request)),
-            sending: None,
+            sending: Some(key.sending(&order.sealed_sending(SealedPhase::of(order)))),
         })
     }
 
-    /// Seals how it is sent, from the first claim on.
+    /// Seals how it is sent, and how far it is now.
     pub(super) fn of_moved(order: &Order, key: &OrderSealKey) -> Self {
         RowSeals {
             request: None,
-            sending: (order.attempts > 0).then(|| key.sending(&order.sealed_sending())),
+            sending: Some(key.sending(&order.sealed_sending(SealedPhase::of(order)))),
+        }
+    }
+}
+
+/// Phase of an order, as its seal says: the state alone could be set back by anybody who can
+/// write to the table. The states within a phase are the channels' word, which is asked
+/// for again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SealedPhase {
+    /// Money not reserved yet.
+    Booking,
+    /// Free to be sent, or out.
+    Open,
+    /// Money gone, or given back.
+    Ended,
+}
+
+impl SealedPhase {
+    const ALL: [SealedPhase; 3] = [SealedPhase::Booking, SealedPhase::Open, SealedPhase::Ended];
+
+    fn of(order: &Order) -> Self {
+        match order.state {
+            OrderState::Booking => SealedPhase::Booking,
+            OrderState::Init
+            | OrderState::Dispatching
+            | OrderState::Processing
+            | OrderState::InDoubt
+            | OrderState::Manual => SealedPhase::Open,
+            OrderState::Success | OrderState::Failed | OrderState::Returned => SealedPhase::Ended,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            SealedPhase::Booking => "booking",
+            SealedPhase::Open => "open",
+            SealedPhase::Ended => "ended",
+        }
+    }
+
+    /// The breach of a row whose seal says this while its state says otherwise.
+    fn breach(self) -> SealBreach {
+        match self {
+            SealedPhase::Booking => SealBreach::NotBooked,
+            SealedPhase::Open => SealBreach::NotEnded,
+            SealedPhase::Ended => SealBreach::EndedBefore,
         }
     }
 }
@@ -60,12 +108,18 @@ pub enum SealBreach {
     SendingMissing,
     #[error("the seal over how it was sent {0}")]
     Sending(SealError),
-    #[error("a trade time before the first claim")]
-    SentBeforeClaim,
     #[error("its attempts are not those that its seal counts")]
     Attempts,
     #[error("sent before its money was reserved")]
     SentBeforeBooked,
+    #[error("it ended before, and is set back")]
+    EndedBefore,
+    #[error("it has not ended, and is set to an end or back to its booking")]
+    NotEnded,
+    #[error("its money was not reserved, and its state says that it was")]
+    NotBooked,
+    #[error("it waits to be sent again, and its attempt has ended")]
+    EndedAttempt,
     #[error("the amount does not fit its column")]
     Amount,
 }
@@ -81,8 +135,11 @@ impl SealBreach {
             | SealBreach::Request(SealError::Malformed | SealError::Mismatch)
             | SealBreach::SendingMissing
             | SealBreach::Sending(SealError::Malformed | SealError::Mismatch)
-            | SealBreach::SentBeforeClaim
             | SealBreach::Attempts
+            | SealBreach::EndedBefore
+            | SealBreach::NotEnded
+            | SealBreach::NotBooked
+            | SealBreach::EndedAttempt
             | SealBreach::SentBeforeBooked
             | SealBreach::Amount => CaseKind::Altered,
         }
@@ -218,15 +275,17 @@ impl OrderSeals {
     }
 
     fn check_sending(&self, order: &Order) -> Result<(), SealBreach> {
-        match &order.send_mac {
-            Some(seal) => self
-                .order_keys
-                .check_sending(seal, &order.sealed_sending())
-                .map_err(SealBreach::Sending),
-            None if order.attempts > 0 => Err(SealBreach::SendingMissing),
-            None if order.trade_time.is_some() => Err(SealBreach::SentBeforeClaim),
-            None => Ok(()),
-        }
+        let seal = order.send_mac.as_ref().ok_or(SealBreach::SendingMissing)?;
+        let now = SealedPhase::of(order);
+        let check = |phase| {
+            let sending = order.sealed_sending(phase);
+            self.order_keys.check_sending(seal, &sending)
+        };
+        check(now).map_err(|error| {
+            let mut others = SealedPhase::ALL.into_iter().filter(|phase| *phase != now);
+            let sealed = others.find(|phase| check(*phase).is_ok());
+            sealed.map_or(SealBreach::Sending(error), SealedPhase::breach)
+        })
     }
 }
 
@@ -269,7 +328,7 @@ impl Order {
         })
     }
 
-    fn sealed_sending(&self) -> SealedSending<'_> {
+    fn sealed_sending(&self, phase: SealedPhase) -> SealedSending<'_> {
         SealedSending {
             order: &self.order_id,
             account: &self.account_id,
@@ -277,6 +336,7 @@ impl Order {
             channel: self.channel.as_deref().unwrap_or_default(),
             trade_time: self.trade_time.as_deref().unwrap_or_default(),
             attempts: self.attempts.into(),
+            phase: phase.as_str(),
         }
     }
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::orders::sample;
 use rust_decimal::Decimal;
 use sluice_contract::ids::new_order_id;
-use sluice_contract::order::OrderKind;
+use sluice_contract::order::{OrderKind, OrderState};
 
 fn key() -> Secret {
     Secret::new("a provenance key")
@@ -30,6 +30,15 @@ fn claimed() -> Order {
     written(order)
 }
 
+/// The order as somebody sets it to `init` once the core has written it in `state`.
+fn set_back(order: &Order, state: OrderState) -> Order {
+    let mut order = order.clone();
+    order.state = state;
+    let mut order = written(order);
+    order.state = OrderState::Init;
+    order
+}
+
 #[test]
 fn a_row_that_was_changed_is_noticed_and_one_that_was_not_passes() {
     let seals = OrderSeals::new(&key().into(), &[], 0);
@@ -37,7 +46,7 @@ fn a_row_that_was_changed_is_noticed_and_one_that_was_not_passes() {
     type Change = (fn(&mut Order), Result<(), SealBreach>);
     let request = wrong(SealBreach::Request(SealError::Mismatch));
     let sending = wrong(SealBreach::Sending(SealError::Mismatch));
-    let changes: [Change; 16] = [
+    let changes: [Change; 21] = [
         (|_| (), Ok(())),
         (|o| o.queries += 1, Ok(())),
         (|o| o.to_account = "thief".into(), request),
@@ -54,8 +63,25 @@ fn a_row_that_was_changed_is_noticed_and_one_that_was_not_passes() {
         (|o| o.attempts = 0, sending),
         (|o| o.send_mac = None, wrong(SealBreach::SendingMissing)),
         (
-            |o| (o.send_mac, o.attempts) = (None, 0),
-            wrong(SealBreach::SentBeforeClaim),
+            |o| (o.send_mac, o.attempts, o.trade_time) = (None, 0, None),
+            wrong(SealBreach::SendingMissing),
+        ),
+        (|o| o.state = OrderState::Processing, Ok(())),
+        (
+            |o| o.state = OrderState::Failed,
+            wrong(SealBreach::NotEnded),
+        ),
+        (
+            |o| o.state = OrderState::Booking,
+            wrong(SealBreach::NotEnded),
+        ),
+        (
+            |o| *o = set_back(o, OrderState::Failed),
+            wrong(SealBreach::EndedBefore),
+        ),
+        (
+            |o| *o = set_back(o, OrderState::Booking),
+            wrong(SealBreach::NotBooked),
         ),
     ];
     for (at, (change, expected)) in changes.into_iter().enumerate() {

@@ -141,9 +141,10 @@ fn send_refused(state: OrderState) -> StateDecision {
     match state {
         Booking | Init => Contradiction(NOT_SENT_DETAIL),
         Dispatching => Move(InDoubt, REFUSED_EFFECTS),
-        InDoubt | Manual => Stay(REFUSED_EFFECTS),
-        // An earlier one did arrive: its end is told or asked for.
-        Processing | Success | Failed | Returned => Already,
+        // One did arrive: its end is asked for while the channel still knows it. A channel
+        // that forgets what it refused leaves an accepted order without an end.
+        Processing | InDoubt | Manual => Stay(REFUSED_EFFECTS),
+        Success | Failed | Returned => Already,
     }
 }
 

@@ -14,7 +14,7 @@ const TRANSITION_TABLE: &[(OrderState, [&str; 20])] = &[
     (OrderState::Booking,     ["init", "failed", "-", "-", "!", "!", "!", "!", "!", "!", ".", ".", "!", "-", ".", "=", ".", ".", "-", "-"]),
     (OrderState::Init,        [".", "!", "dispatching", "failed", "!", "!", "!", "!", "!", "manual", ".", ".", "!", "failed", ".", "=", ".", ".", "-", "="]),
     (OrderState::Dispatching, [".", "!", "-", "-", "processing", "success", "failed", "init", "in_doubt", "=", "in_doubt", "init", ">", "-", "manual", ".", ".", ".", "-", "="]),
-    (OrderState::Processing,  [".", "!", "-", "-", "=", "success", "failed", "init", ".", "=", ".", "!", ">", "-", "manual", ".", ".", ".", "-", "="]),
+    (OrderState::Processing,  [".", "!", "-", "-", "=", "success", "failed", "init", "=", "=", ".", "!", ">", "-", "manual", ".", ".", ".", "-", "="]),
     (OrderState::InDoubt,     [".", "!", "-", "-", "processing", "success", "failed", "init", "=", "=", ".", "init", ">", "-", "manual", ".", ".", ".", "-", "="]),
     (OrderState::Manual,      [".", "!", "-", "-", "=", "success", "failed", "init", "=", "=", ".", "init", ">", "-", ".", ".", ".", ".", "-", "="]),
     (OrderState::Success,     [".", "!", "-", "-", ".", ".", "!", "!", ".", "=", ".", "!", "returned", "-", ".", ".", "=", "=", "=", "="]),

@@ -17,6 +17,7 @@ use crate::intents::{BookingIntent, BookingResult, repo};
 use crate::metrics::METRICS;
 use crate::orders::OrderRef;
 use crate::saga::BookingSaga;
+use crate::unit_of_work::open_case;
 use anyhow::anyhow;
 
 /// An intent and what became of it; `None` waits for a person.
@@ -50,10 +51,19 @@ impl BookingSaga {
         }
     }
 
-    /// Reads the open intents of these orders and bookings.
+    /// Reads the open intents of these orders and bookings. One that can't be read becomes a
+    /// case; the others go on.
+    ///
+    /// # Errors
+    /// The orders' server.
     pub async fn open_of(&self, at: &[OrderRef]) -> anyhow::Result<Vec<BookingIntent>> {
         let mut conn = self.orders.get_conn().await?;
-        repo::of_orders(&mut conn, at, self.keys()).await
+        let open = repo::of_orders(&mut conn, at, self.keys()).await?;
+        drop(conn);
+        for case in open.unreadable {
+            open_case(&self.orders, &self.schemas, self.key(), case).await?;
+        }
+        Ok(open.genuine)
     }
 }
 
@@ -162,11 +172,13 @@ impl AccountTransaction for DrivenBatch<'_> {
 }
 
 impl DrivenBatch<'_> {
-    /// Counts the failure; a server whose fault it may be counts as away.
+    /// Counts the failure; a server that doesn't answer counts as away. One whose
+    /// transactions conflict is there: only these bookings have to wait.
     fn give_up(&self, failure: &BatchFailure) -> anyhow::Error {
         let step = self.step.as_str();
         METRICS.saga.failures.with_label_values(&[step]).inc();
-        if self.step != SagaStep::Orders && !failure.is_items_fault {
+        let is_gone = FailureClass::of(&failure.error) == FailureClass::Disconnected;
+        if self.step != SagaStep::Orders && is_gone {
             self.saga.set_away(true);
         }
         anyhow!("waits at the step of {step}: {:#}", failure.error)

@@ -2,7 +2,7 @@
 //! deleted.
 
 use crate::batch::LockWait;
-use crate::cases::OrderCase;
+use crate::cases::{CaseClosing, OrderCase};
 use crate::intents::{BookingIntent, BookingResult, repo};
 use crate::ledger::PostingKind;
 use crate::ledger::events::incoming_event;
@@ -11,7 +11,7 @@ use crate::orders::events::accepted_event;
 use crate::orders::history::OrderTransition;
 use crate::orders::names::names_of_order;
 use crate::orders::repo::FreedKey;
-use crate::orders::state::{OrderInput, StateDecision, step};
+use crate::orders::state::{OrderEffect, OrderInput, StateDecision, step};
 use crate::orders::{AlteredOrder, Order, OrderRef, OrderSeals, repo as orders};
 use crate::saga::BookingSaga;
 use crate::transaction::Transaction;
@@ -29,6 +29,7 @@ struct OrderStepChanges {
     orders: Vec<Order>,
     moves: Vec<OrderTransition>,
     events: Vec<OrderEvent>,
+    closings: Vec<CaseClosing>,
 }
 
 impl BookingSaga {
@@ -115,6 +116,7 @@ impl BookingSaga {
             moved_orders: moved.orders.iter().collect(),
             moves: moved.moves,
             events: moved.events,
+            closings: moved.closings,
             closed: closed.iter().map(|(intent, _)| *intent).collect(),
             freed_keys: freed_keys(&refused, &moved.orders),
             cases,
@@ -188,8 +190,8 @@ fn learn(
             OrderInput::Unfunded
         };
         let from = order.state;
-        let to = match step(from, event) {
-            StateDecision::Move(to, _) => to,
+        let (to, effects) = match step(from, event) {
+            StateDecision::Move(to, effects) => (to, effects),
             // Learned before.
             StateDecision::Stay(_)
             | StateDecision::After(_)
@@ -210,10 +212,45 @@ fn learn(
         moved
             .moves
             .push(OrderTransition::of(order, from, event.as_str()));
-        if to == OrderState::Init {
-            moved.events.push(accepted_event(order, now_us));
+        for effect in effects {
+            moved.perform(*effect, order, now_us);
         }
         moved.orders.push(order.clone());
     }
     moved
 }
+
+impl OrderStepChanges {
+    fn perform(&mut self, effect: OrderEffect, order: &mut Order, now_us: i64) {
+        match effect {
+            OrderEffect::Publish => {
+                // A repeat tells of this version, under the same id.
+                (order.notified_version, order.notified_us) = (order.version, now_us);
+                self.events.push(accepted_event(order, now_us));
+            }
+            OrderEffect::CloseCase if order.has_open_case => {
+                order.has_open_case = false;
+                self.closings.push(CaseClosing {
+                    account_id: order.account_id.clone(),
+                    order_id: order.order_id.clone(),
+                    by: "core",
+                });
+            }
+            // No other comes with a booking's result.
+            OrderEffect::CloseCase
+            | OrderEffect::Finalize
+            | OrderEffect::Release
+            | OrderEffect::GiveBack
+            | OrderEffect::CloseAttempt
+            | OrderEffect::FreeLimits
+            | OrderEffect::OpenCase
+            | OrderEffect::NotePending
+            | OrderEffect::NoteRefusal
+            | OrderEffect::PublishAgain => {}
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "order_step_tests.rs"]
+mod tests;

@@ -301,6 +301,7 @@ impl CoreAssembly<'_> {
             schemas: self.schemas.clone(),
             key: self.secrets.provenance.current().clone(),
             seals: self.seals.clone(),
+            together: !self.config.servers().are_split(),
             fence: self.fence.clone(),
             routing: ActiveRouting::new(ids),
             channels: self.channels.clone(),

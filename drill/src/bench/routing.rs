@@ -371,6 +371,7 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
         schemas: schemas.clone(),
         key: key.clone(),
         seals,
+        together: true,
         fence: FenceClient::start(&parts, &fence, "bench", schemas, None)?,
         routing: ActiveRouting::new([settings.id.as_str()].into_iter()),
         channels: Arc::from([ChannelClient::new(

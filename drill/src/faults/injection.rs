@@ -156,7 +156,9 @@ pub async fn make(stage: &DrillStage, kind: FaultKind) -> anyhow::Result<Injecte
         FaultKind::InternalLogic => {
             let order = honest(stage, &ask(&account, "paid", "66.00")).await?;
             stage.wait_for_status(&order, "success").await?;
-            let due = Some(now_us());
+            // Later than the drill lasts: the core's claim would find an altered order, which is
+            // another fault's case.
+            let due = Some(now_us() + 3_600_000_000);
             signed::set_state(&mut conn, &stage.schemas, &stage.key, &order, "init", due).await?;
             (Instant::now(), vec![(order, 1)])
         }

@@ -70,6 +70,7 @@ dispatch.enabled = {dispatch}
 [mysql]
 url = "{url}"
 database = "{database}"
+max_clock_skew_ms = 200
 migrate = {migrate}
 {split_books}[kafka]
 brokers = "{brokers}"

@@ -23,7 +23,7 @@ pub struct Traffic {
     pub accounts: u64,
     /// Put before payees, so that scripts of the simulators can tell runs apart.
     pub payee: String,
-    /// Channels in turn.
+    /// Channels in turn; an order at an empty name wishes for none.
     pub channels: Vec<&'static str>,
 }
 
@@ -70,7 +70,8 @@ impl Traffic {
             user_id: "user-1",
             transaction_id: &biz_no,
             biz_no: &biz_no,
-            channel: Some(self.channels[(n % self.channels.len() as u64) as usize]),
+            channel: Some(self.channels[(n % self.channels.len() as u64) as usize])
+                .filter(|channel| !channel.is_empty()),
         };
         target.submit(out, &withdrawal);
     }

@@ -8,8 +8,8 @@ use sluice_drill::channels::{
 /// Quiet time of the channels; no request is later than that.
 pub(super) const QUIET_MS: u64 = 3_000;
 
-/// Payees to whom a channel lies, by the end of their name. Even orders are
-/// NetsUnion's, odd ones UnionPay's: about a hundred each.
+/// Payees to whom a channel lies, by the end of their name. Even orders that wish for a
+/// channel are NetsUnion's, odd ones UnionPay's: about a hundred each.
 fn lies() -> Vec<(SimulatorKind, &'static str, ScriptedAction)> {
     vec![
         (SimulatorKind::NetsUnion, "42", ScriptedAction::WrongAmount),
@@ -47,6 +47,8 @@ pub(super) fn worst_day(seed: u64) -> SimulatorConfig {
         // Both manners of late and lost, within the quiet time.
         forget_refusals: 700,
         deliver_late: 40,
+        // On to another channel, while an earlier request may still arrive at this one.
+        not_here: 80,
         late_ms: Some(QUIET_MS),
         late_callback: 20,
         duplicate_callback: 20,
@@ -66,6 +68,8 @@ pub(super) fn worst_day(seed: u64) -> SimulatorConfig {
         ..SimulatedChannelConfig::default()
     };
     let netsunion = channel(SimulatorKind::NetsUnion, both.clone());
+    // Only what another has declined comes to it.
+    let psp = channel(SimulatorKind::Psp, both.clone());
     let returning = ActionRates {
         return_after_success: 20,
         ..both
@@ -77,6 +81,7 @@ pub(super) fn worst_day(seed: u64) -> SimulatorConfig {
     }
     .with(SimulatorKind::NetsUnion, netsunion)
     .with(SimulatorKind::UnionPay, unionpay)
+    .with(SimulatorKind::Psp, psp)
 }
 
 pub(super) fn is_lied_to(payee: &str) -> bool {

@@ -64,11 +64,17 @@ pub(super) async fn play(set: &mut TestStage, orders: u64, seed: u64) -> anyhow:
     Ok(())
 }
 
+/// A third of the orders wishes for no channel, so that one that declines is followed by
+/// another; of the others the even ones are NetsUnion's, the odd ones UnionPay's.
 pub(super) fn traffics() -> (Traffic, Traffic) {
-    let first = Traffic::new("converge", 100);
+    let first = Traffic {
+        channels: vec!["netsunion", "unionpay", "netsunion", "unionpay", "", ""],
+        ..Traffic::new("converge", 100)
+    };
     let second = Traffic {
         payee: "other".into(),
-        ..Traffic::new("converge-2", 100)
+        run: "converge-2".into(),
+        ..first.clone()
     };
     (first, second)
 }

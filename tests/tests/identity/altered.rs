@@ -91,7 +91,7 @@ async fn nobody_is_asked_about_an_order_whose_sending_was_changed() -> anyhow::R
         .sims
         .add_script(SimulatorKind::NetsUnion, ActionScript::new("doubt", silent))?;
     let orders = set.stage.schemas.orders.clone();
-    // The last one makes it look as if it had never been sent: its attempt knows better.
+    // The last one makes it look as if it had never been sent: a new order has a seal too.
     let changes = [
         ("trade_time='20260101000000'", "altered open -"),
         ("channel='unionpay'", "altered open -"),
@@ -99,7 +99,7 @@ async fn nobody_is_asked_about_an_order_whose_sending_was_changed() -> anyhow::R
         ("amount=amount+1", "altered open -"),
         (
             "state='init',due_us=1,attempts=0,trade_time=NULL,channel=NULL,send_mac=NULL",
-            "unreadable open -",
+            "altered open -",
         ),
     ];
     let mut changed = Vec::new();

@@ -77,7 +77,7 @@ fn encrypt(set: &TestStage, certificates: &CertificateFolder, proxy: u16) -> any
         )
         .replace(
             "quiet_ms = 1500",
-            "quiet_ms = 5000",
+            "quiet_ms = 6000",
         );
     ensure!(core.matches("https://").count() == 4, "{core}");
     std::fs::write(file("core.toml"), core)?;

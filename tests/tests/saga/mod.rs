@@ -9,6 +9,7 @@ mod forged;
 mod hand;
 mod interleaved;
 mod postings;
+mod wrong_rows;
 
 use anyhow::ensure;
 use mysql_async::prelude::Queryable;

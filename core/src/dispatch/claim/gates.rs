@@ -3,7 +3,7 @@
 //!
 //! | gate | asks | held back, until |
 //! |---|---|---|
-//! | `gate_seal` | is the row as the core wrote it? | a person mends it: a case |
+//! | `gate_seal` | as the core wrote it, and not ended? | a person mends it: a case |
 //! | `gate_state` | may this state be claimed? | nothing: it isn't looked at again |
 //! | `gate_breaker` | is a breaker open, whatever the channel? | a poll finds it closed |
 //! | `gate_hold` | is the account held by an open pair? | parked before; else a poll finds it |
@@ -14,8 +14,8 @@
 use crate::channels::ChannelClient;
 use crate::channels::permits::CallPermit;
 use crate::dispatch::claim::inputs::ClaimInputs;
+use crate::dispatch::claim::locked::LockedOrders;
 use crate::dispatch::claim::send_path::{RouteChoice, SendPath};
-use crate::orders::repo::StoredAttempt;
 use crate::orders::state::{OrderInput, StateDecision, step};
 use crate::orders::{Order, OrderSeals, SealBreach, check_attempts};
 use crate::routing::{Route, RouteDecision};
@@ -112,19 +112,27 @@ pub(super) fn decide<'a>(
     })
 }
 
-/// Checks that what is about to be paid is what was asked, and that a sending repeats the
-/// first one's serial number, trade time and channel, under the attempts that were made.
+/// Checks that what is about to be paid is what was asked, that it has not ended, and that a
+/// sending repeats the first one's serial number, trade time and channel, under the attempts
+/// that were made.
 pub(super) fn gate_seal(
     seals: &OrderSeals,
+    locked: &LockedOrders,
     order: &Order,
-    attempts: &[StoredAttempt],
 ) -> Result<(), SealBreach> {
     seals.check(order)?;
+    if !order.state.is_end() && locked.ended.contains(&order.order_id) {
+        return Err(SealBreach::EndedBefore);
+    }
     if order.attempts == 0 {
         // The first attempt's key refuses a second one.
         return Ok(());
     }
-    check_attempts(order, attempts)
+    check_attempts(order, &locked.attempts)?;
+    if locked.lacks_attempt(order) {
+        return Err(SealBreach::EndedAttempt);
+    }
+    Ok(())
 }
 
 /// The state that a claim moves the order to, if it may be claimed.

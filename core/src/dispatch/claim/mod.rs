@@ -3,7 +3,7 @@
 //! | phase | statement | round trips |
 //! |---|---|---|
 //! | begin | `START TRANSACTION` | 1 |
-//! | lock orders | `SELECT … FOR UPDATE` by account and id | 1 |
+//! | lock orders, look for ends | `SELECT … FOR UPDATE` by account and id; history, ledger | 1 |
 //! | attempts of what is sent again | `SELECT` of its attempts | 0 or 1 |
 //! | routing in force | `SELECT` of its number | 1 |
 //! | lock totals | `SELECT … FOR UPDATE` in key order | 0 or 1 |
@@ -14,6 +14,7 @@
 mod gates;
 mod grant;
 mod inputs;
+mod locked;
 mod rejections;
 mod result;
 mod send_path;
@@ -21,18 +22,15 @@ mod send_path;
 pub(super) use result::{ClaimEffects, ClaimedOrder, UnroutableOrder};
 
 use crate::batch::{
-    self, BatchFailure, BatchTransaction, FailureClass, FollowUp, LockWait, RetryPolicy,
-    SpoiledItem,
+    self, BatchFailure, BatchTransaction, FailureClass, FollowUp, RetryPolicy, SpoiledItem,
 };
 use crate::channels::ChannelClient;
-use crate::orders::repo::{self, StoredAttempt};
-use crate::orders::{Order, OrderRef, OrderSeals};
+use crate::orders::{OrderRef, OrderSeals};
 use crate::routing::ActiveRouting;
 use crate::transaction::{Transaction, roll_back};
 use inputs::read_inputs;
 use result::ClaimResult;
 use sluice_contract::clock::now_us;
-use sluice_contract::order::OrderState;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql::{Conn, Pool};
@@ -45,6 +43,8 @@ pub(super) struct ClaimContext<'a> {
     pub schemas: &'a Schemas,
     pub key: &'a Secret,
     pub seals: &'a OrderSeals,
+    /// Whether the ledger lies with the orders.
+    pub together: bool,
     /// Version of the breakers' seal that was announced before this claim.
     pub breakers: i64,
     pub routing: &'a ActiveRouting,
@@ -101,22 +101,14 @@ impl BatchTransaction for ClaimTransaction<'_> {
     async fn attempt(&mut self, ids: &[OrderRef]) -> anyhow::Result<Vec<ClaimedOrder>> {
         let conn = self.context.pool.hold(self.conn).await?;
         let mut transaction = Transaction::begin(conn).await?;
-        let orders = repo::lock(transaction.conn(), ids.iter(), LockWait::Skip).await?;
-        let attempts = attempts_of_resends(transaction.conn(), &orders).await?;
-        let live = live(&attempts);
+        let mut locked = locked::lock(&self.context, transaction.conn(), ids).await?;
+        let orders = std::mem::take(&mut locked.orders);
         let now = now_us();
         let mut inputs = read_inputs(&self.context, transaction.conn(), &orders, now).await?;
         let mut result = ClaimResult::default();
         for order in orders {
-            if let Err(breach) = gates::gate_seal(self.context.seals, &order, &attempts) {
+            if let Err(breach) = gates::gate_seal(self.context.seals, &locked, &order) {
                 result.set_altered(&order, breach);
-                continue;
-            }
-            if order.was_sent()
-                && order.state == OrderState::Init
-                && !live.contains(&order.order_id)
-            {
-                tracing::error!(order = %order.order_id, "waits to be sent although its attempt has ended: not sent");
                 continue;
             }
             let decision = gates::decide(&inputs, self.context.channels, &order, self.holds)?;
@@ -128,7 +120,7 @@ impl BatchTransaction for ClaimTransaction<'_> {
             transaction.roll_back().await?;
         } else {
             let totals = inputs.totals.touched();
-            let unit_of_work = result.unit_of_work(&live, totals);
+            let unit_of_work = result.unit_of_work(&locked.live, totals);
             unit_of_work
                 .commit(transaction, self.context.schemas, self.context.key, now)
                 .await?;
@@ -174,22 +166,4 @@ impl BatchTransaction for ClaimTransaction<'_> {
     async fn spoiled(&mut self, _: &OrderRef, _: BatchFailure) -> SpoiledItem<ClaimedOrder> {
         SpoiledItem::Stop
     }
-}
-
-/// Attempts of the orders that a channel has had before.
-async fn attempts_of_resends(
-    conn: &mut Conn,
-    orders: &[Order],
-) -> anyhow::Result<Vec<StoredAttempt>> {
-    let again = || orders.iter().filter(|o| o.attempts > 0);
-    if again().next().is_none() {
-        return Ok(Vec::new());
-    }
-    repo::attempts_of(conn, again()).await
-}
-
-/// Orders whose attempt may still pay: they are sent again under the same one.
-fn live(attempts: &[StoredAttempt]) -> HashSet<String> {
-    let live = attempts.iter().filter(|a| a.is_live);
-    live.map(|a| a.order_id.clone()).collect()
 }

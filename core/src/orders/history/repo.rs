@@ -1,7 +1,9 @@
 //! All SQL on `order_transition`: only ever INSERT and SELECT.
 
+use crate::orders::OrderRef;
 use crate::orders::history::OrderTransition;
-use sluice_contract::sql::{SqlLiteral, push_row};
+use sluice_contract::order::OrderState;
+use sluice_contract::sql::{SqlLiteral, in_list, push_row};
 
 pub fn push_transitions(sql: &mut String, moves: &[OrderTransition], now_us: i64) {
     sql.push_str(
@@ -25,4 +27,15 @@ pub fn push_transitions(sql: &mut String, moves: &[OrderTransition], now_us: i64
         );
     }
     sql.push(';');
+}
+
+/// Makes the statement that finds which of these orders have come to an end: none ever
+/// leaves it.
+pub fn ended_sql(orders: &[OrderRef]) -> String {
+    let ends = OrderState::ALL.iter().filter(|state| state.is_end());
+    format!(
+        "SELECT order_id FROM order_transition FORCE INDEX (PRIMARY) WHERE ({}) AND to_state IN {}",
+        crate::orders::repo::pairs(orders.iter()),
+        in_list(ends.map(|state| state.as_str()))
+    )
 }

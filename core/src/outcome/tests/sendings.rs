@@ -58,12 +58,37 @@ fn a_refusal_of_the_second_sending_ends_nothing_and_is_asked_about_at_once() {
             assert!(all.bookings.is_empty() && all.freed.is_empty());
         }
     }
-    // The first took hold: the channel has it and will tell.
-    let (taken, order, _) = after(shop_order(OrderState::Processing), &refused(Declined));
-    assert_eq!(
-        (taken, order.state),
-        (OutcomeResult::Already, OrderState::Processing)
-    );
+}
+
+#[test]
+fn a_refusal_of_one_that_the_channel_has_is_asked_about_at_once_and_denied_by_nobody() {
+    for refusal in [
+        refused(Declined),
+        refused(NotHere),
+        says(Declined).of_callback(),
+    ] {
+        let accepted = Order {
+            accepted_us: Some(SEND_BY_US),
+            due_us: Some(NOW_US + 60_000_000),
+            ..shop_order(OrderState::Processing)
+        };
+        let (taken, order, all) = after(accepted, &refusal);
+        assert_eq!(
+            (taken, order.state, order.due_us),
+            (OutcomeResult::Moved, OrderState::Processing, Some(NOW_US))
+        );
+        assert!(all.bookings.is_empty());
+        // The channel still knows it: that is the end.
+        let (_, ended, _) = after(order.clone(), &says(Declined).of_query(asked(2)));
+        assert_eq!(ended.state, OrderState::Failed);
+        // It knows it no more: the refusal was of one sending, another had arrived.
+        let (taken, order, all) = after(order, &unknown_there(2, QUIET_US));
+        assert_eq!(
+            (taken, order.state),
+            (OutcomeResult::Contradiction, OrderState::Processing)
+        );
+        assert!(all.bookings.is_empty());
+    }
 }
 
 #[test]

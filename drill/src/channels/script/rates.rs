@@ -27,6 +27,8 @@ pub struct ActionRates {
     pub junk_body: u32,
     /// Executed `late_ms` later at most, and a tenth of that at least.
     pub deliver_late: u32,
+    /// Refused for a reason of this channel alone.
+    pub not_here: u32,
     /// Chance in permille that a refusal in a reply, scripted or drawn, is not remembered.
     /// It comes on top of the actions, whose sum doesn't count it.
     pub forget_refusals: u32,
@@ -91,7 +93,7 @@ impl ActionRates {
         self.forget_refusals > 0 && rng.random_range(0..1000u32) < self.forget_refusals
     }
 
-    fn table(&self, pays: bool) -> [(u32, ScriptedAction); 15] {
+    fn table(&self, pays: bool) -> [(u32, ScriptedAction); 16] {
         use ScriptedAction::*;
         let ms = self.ms.unwrap_or(DEFAULT_ACTION_MS);
         let hold_ms = self.hold_ms.unwrap_or(DEFAULT_HOLD_MS);
@@ -122,6 +124,7 @@ impl ActionRates {
                     hold_ms,
                 },
             ),
+            (self.not_here, NotHere),
         ]
     }
 }
