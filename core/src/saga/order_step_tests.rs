@@ -21,6 +21,8 @@ fn learned(done: BookingResult, order: &Order) -> OrderStepChanges {
         client: order.client.clone(),
         key: "k".into(),
         created_us: 1,
+        correlation_id: None,
+        traceparent: None,
     };
     learn(&[(&intent, done)], vec![order.clone()], NOW_US)
 }
