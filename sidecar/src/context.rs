@@ -117,6 +117,7 @@ impl SidecarContext {
                 checkpoint_interval: Duration::from_millis(config.checkpoint_interval_ms),
                 server_id: config.mysql.server_id,
                 split_books: config.mysql.split_books,
+                retention: config.retention.clone(),
             },
             fence: self.fence.clone(),
             health: self.health.clone(),

@@ -47,6 +47,7 @@ impl SidecarConfig {
             );
         }
         self.audit.check()?;
+        self.retention.check()?;
         self.traces.check()?;
         self.check_kafka()
     }

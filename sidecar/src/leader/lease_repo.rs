@@ -115,6 +115,23 @@ pub async fn renew(
     Ok(ours)
 }
 
+/// Tells whether the lease is of this owner and epoch, without a lock: for work that is as
+/// harmless done twice.
+pub async fn is_held(
+    tx: &mut Transaction<'_>,
+    schemas: &Schemas,
+    owner: &str,
+    epoch: i64,
+) -> mysql_async::Result<bool> {
+    let sql = format!(
+        "SELECT 1 FROM {}.lease WHERE name = '{LEASE_NAME}' AND owner = :owner AND epoch = :epoch \
+         AND expires_us > {RELEASED_US}",
+        schemas.guard
+    );
+    let held: Option<i64> = tx.exec_first(sql, params! { owner, epoch }).await?;
+    Ok(held.is_some())
+}
+
 /// Gives the lease up, so that a standby takes over at once and no late commit renews it.
 pub async fn release(
     conn: &mut Conn,

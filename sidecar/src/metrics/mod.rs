@@ -4,12 +4,14 @@
 mod audit;
 mod recording;
 mod registry;
+mod retention;
 mod sidecar;
 mod source;
 mod workflow;
 
 pub use crate::metrics::audit::AuditMetrics;
 pub use crate::metrics::recording::RecordingMetrics;
+pub use crate::metrics::retention::GuardRetentionMetrics;
 pub use crate::metrics::source::SourceMetrics;
 pub use crate::metrics::workflow::WorkflowMetrics;
 
@@ -37,6 +39,7 @@ pub struct SidecarMetrics {
     pub fence_token_seconds: Histogram,
     pub recording: RecordingMetrics,
     pub audit: AuditMetrics,
+    pub retention: GuardRetentionMetrics,
 }
 
 static METRICS: OnceLock<SidecarMetrics> = OnceLock::new();

@@ -2,7 +2,8 @@
 
 use crate::metrics::registry::{counter, counters, gauge, latency, registered};
 use crate::metrics::{
-    AuditMetrics, RecordingMetrics, SidecarMetrics, SourceMetrics, WorkflowMetrics,
+    AuditMetrics, GuardRetentionMetrics, RecordingMetrics, SidecarMetrics, SourceMetrics,
+    WorkflowMetrics,
 };
 use prometheus::{IntGaugeVec, Opts};
 
@@ -63,6 +64,7 @@ impl SidecarMetrics {
             )?,
             recording: RecordingMetrics::new()?,
             audit: AuditMetrics::new()?,
+            retention: GuardRetentionMetrics::new()?,
         })
     }
 }

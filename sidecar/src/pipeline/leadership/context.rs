@@ -10,6 +10,7 @@ use crate::health::last_activity::LastActivity;
 use crate::kafka::settings::KafkaSourceSettings;
 use crate::leader::guard_db::GuardDb;
 use crate::recording::Recorder;
+use crate::retention::settings::RetentionSettings;
 use crate::stream::position::StartPosition;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,4 +45,5 @@ pub struct LeadershipSettings {
     pub server_id: u32,
     /// `mysql.split_books`.
     pub split_books: bool,
+    pub retention: RetentionSettings,
 }
