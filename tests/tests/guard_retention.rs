@@ -126,18 +126,18 @@ async fn old_rows_go_over_a_kill(options: StageOptions) -> anyhow::Result<()> {
         (
             "moves of the breaker",
             "SELECT CONCAT(version,state) FROM guard.breaker_transition WHERE scope_key='A00001'",
-            &["3open"],
+            &["3open"][..],
         ),
         (
             "suppressions",
             "SELECT suppression_id FROM guard.suppression",
-            &["young"],
+            &["young"][..],
         ),
         ("audits", "SELECT run_id FROM guard.audit_run", &["young"]),
         (
             "dead letters",
             "SELECT topic FROM guard.dead_letter",
-            &["young"],
+            &["young"][..],
         ),
     ] {
         until(what, async || Ok(ids(&set, sql).await? == stays))
