@@ -3,6 +3,7 @@
 
 use crate::listeners::certificates::CertificateFolder;
 use anyhow::ensure;
+use mysql_async::prelude::Queryable;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use sluice_contract::clock::now_us;
@@ -94,7 +95,22 @@ async fn core_and_sidecar_follow(
     until("the core publishes again", async || {
         Ok(published(&plain).await? > told)
     })
-    .await
+    .await?;
+    let mut conn = set.stage.pool.get_conn().await?;
+    let waiting = format!("SELECT COUNT(*) FROM {}.outbox", set.stage.schemas.orders);
+    until("nothing waits for its publication", async || {
+        let rows: Option<i64> = conn.query_first(&waiting).await?;
+        Ok(rows == Some(0))
+    })
+    .await?;
+    // Each payment once, although the reader began again behind what was committed.
+    let booked = format!(
+        "SELECT CAST(intermediate AS CHAR) FROM {}.balance WHERE account_id='M1'",
+        set.stage.schemas.balance
+    );
+    let sum: Option<String> = conn.query_first(booked).await?;
+    ensure!(sum.as_deref() == Some("20.0000"), "{sum:?}");
+    Ok(())
 }
 
 const BOOKED: &str = "sluice_core_intake_events_total{result=\"booked\"}";
