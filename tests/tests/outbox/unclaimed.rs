@@ -36,9 +36,10 @@ async fn left_alone(settings: &str) -> anyhow::Result<TestStage> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cores_with_brokers_left_is_told_and_not_archived() -> anyhow::Result<()> {
     let set = left_alone("").await?;
-    until("the core tells of a page that nobody publishes", async || {
-        Ok(set.stage.core_metric(UNCLAIMED).await? == 500)
-    })
+    until(
+        "the core tells of a page that nobody publishes",
+        async || Ok(set.stage.core_metric(UNCLAIMED).await? == 500),
+    )
     .await?;
     ensure!(rows(&set, "outbox_archive").await? == 0);
     ensure!(rows(&set, "outbox").await? == COUNT as i64);
