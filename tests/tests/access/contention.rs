@@ -121,7 +121,8 @@ async fn who_hangs_up_over_a_share_uses_nothing_of_the_hour_up() -> anyhow::Resu
     let mut fifty = one_yen();
     fifty["amount"] = json!("50");
     for n in 0..10 {
-        let asked = shop.withdraw(&format!("gone-{n}"), &fifty);
+        let key = format!("gone-{n}");
+        let asked = shop.withdraw(&key, &fifty);
         let hung_up = tokio::time::timeout(Duration::from_millis(100), asked).await;
         ensure!(hung_up.is_err(), "the row is locked");
     }
