@@ -7,8 +7,8 @@ use sluice_sidecar::stream::offsets::PartitionOffsets;
 
 const STOPPED_IN: &str = "0-1-189";
 
-/// The log of a connector that had saved `saved` changes of a transaction, and told `told`.
-fn stopped_within(log: &CapturedTopics, saved: u64, told: u64) -> CapturedTopics {
+/// The log of a connector that had saved `saved` changes of a transaction, and sent `sent`.
+fn stopped_within(log: &CapturedTopics, saved: u64, sent: u64) -> CapturedTopics {
     let mut stopped = CapturedTopics::new();
     let mut rest: BTreeMap<String, u64> = BTreeMap::new();
     let topics = log.iter().filter(|(topic, _)| *topic != "bank.transaction");
@@ -23,7 +23,7 @@ fn stopped_within(log: &CapturedTopics, saved: u64, told: u64) -> CapturedTopics
             };
             has_come = true;
             let order = json["transaction"]["total_order"].as_u64().unwrap();
-            if order <= told {
+            if order <= sent {
                 before.push(message.clone());
             }
             if order <= saved {
@@ -81,8 +81,8 @@ fn whatever_was_saved_and_told_nothing_is_lost_or_doubled() {
     let mut dice = SeededRandom(seed);
     for round in 0..600 {
         let saved = dice.below(4) as u64;
-        let told = saved + dice.below(5 - saved as usize) as u64;
-        let log = stopped_within(&captured(), saved, told);
+        let sent = saved + dice.below(5 - saved as usize) as u64;
+        let log = stopped_within(&captured(), saved, sent);
         let mut out = Vec::new();
         let mut one = assembler("");
         let mut next: BTreeMap<&str, usize> = log.keys().map(|topic| (topic.as_str(), 0)).collect();
@@ -110,7 +110,7 @@ fn whatever_was_saved_and_told_nothing_is_lost_or_doubled() {
         }
         assert_eq!(
             out, WHOLE_TRANSACTIONS,
-            "round {round}: {saved} saved, {told} told"
+            "round {round}: {saved} saved, {sent} sent"
         );
         assert!(one.waits_for().is_none() && one.waiting() == 0);
     }
@@ -260,8 +260,8 @@ fn a_row_that_comes_after_its_transaction_was_judged_is_told() {
     feed.raise("A-2", 1, at(20, 0)).unwrap();
     assert!(feed.whole().is_empty(), "told again, no more");
     feed.raise("A-3", 2, at(30, 0)).unwrap();
-    let told = feed.whole();
-    assert!(told.len() == 1 && told[0].contains(ID), "{told:?}");
+    let texts = feed.whole();
+    assert!(texts.len() == 1 && texts[0].contains(ID), "{texts:?}");
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub struct ChangePlace {
 
 /// All that a message tells of its change's place.
 #[derive(Debug)]
-pub struct ToldPlace {
+pub struct SourcePlace {
     pub place: ChangePlace,
     /// As `ChangePlace::order`, among the changes of its table.
     pub table_order: u64,
@@ -40,7 +40,7 @@ pub struct ToldPlace {
 pub enum EnvelopeRow {
     Change {
         transaction: String,
-        told: ToldPlace,
+        source_place: SourcePlace,
         change: RowChange,
         control_row: Option<ControlRow>,
     },
@@ -110,7 +110,7 @@ impl EnvelopeReader {
         let source = envelope.source.as_ref();
         Ok(EnvelopeRow::Change {
             transaction: within.id,
-            told: ToldPlace {
+            source_place: SourcePlace {
                 place: ChangePlace {
                     binlog: source.and_then(EnvelopeSource::binlog),
                     order: within.total_order,

@@ -22,7 +22,7 @@ pub type HeldMessage = (Arc<str>, i32, i64);
 #[derive(Debug)]
 pub struct PendingChange {
     pub topic: Arc<str>,
-    /// Its number among the changes of its table.
+    /// Number of the change among those of its table.
     pub table_order: u64,
     pub change: Arc<RowChange>,
     pub control_row: Option<ControlRow>,

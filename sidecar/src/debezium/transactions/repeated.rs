@@ -115,8 +115,8 @@ impl TransactionAssembler {
 /// the end counts: `count` and so on downwards.
 fn counted_from_the_end(open: &PendingTransaction, topic: &Arc<str>, count: i64) -> i64 {
     let mut numbers: BTreeMap<_, BTreeSet<i64>> = BTreeMap::new();
-    for (place, told) in open.changes.iter().filter(|(_, c)| c.topic == *topic) {
-        let number = i64::try_from(told.table_order).unwrap_or(i64::MAX);
+    for (place, piece) in open.changes.iter().filter(|(_, c)| c.topic == *topic) {
+        let number = i64::try_from(piece.table_order).unwrap_or(i64::MAX);
         numbers.entry(place.binlog).or_default().insert(number);
     }
     let mut found = 0;
@@ -144,17 +144,17 @@ pub(super) fn in_order(
     }
     let mut places = BTreeSet::new();
     let mut in_order: Vec<PendingChange> = Vec::new();
-    for (place, told) in std::mem::take(&mut open.changes) {
+    for (place, piece) in std::mem::take(&mut open.changes) {
         let at = place.binlog.with_context(|| {
             format!("transaction {id} was begun twice, and change {} names no place in the binlog: {CHECK_THE_GAP}", place.order)
         })?;
         if places.insert(at) {
-            in_order.push(told);
+            in_order.push(piece);
             continue;
         }
         let is_same = in_order
             .last()
-            .is_some_and(|l| is_same(&l.change, &told.change));
+            .is_some_and(|l| is_same(&l.change, &piece.change));
         ensure!(
             is_same,
             "transaction {id} was begun twice, and two of its changes have one place in the binlog, {}/{}: {CHECK_THE_GAP}",

@@ -1,7 +1,7 @@
 //! Messages of table topics.
 
 use crate::debezium::FeedMessagePosition;
-use crate::debezium::envelope::{ChangePlace, EnvelopeRow, ToldPlace};
+use crate::debezium::envelope::{ChangePlace, EnvelopeRow, SourcePlace};
 use crate::debezium::transactions::TransactionAssembler;
 use crate::debezium::transactions::pending::{PendingChange, PendingTransaction};
 use crate::debezium::transactions::repeated::is_same;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// A change and its place in its transaction.
 struct RowPiece {
-    told: ToldPlace,
+    source_place: SourcePlace,
     change: RowChange,
     control_row: Option<ControlRow>,
 }
@@ -24,26 +24,27 @@ impl TransactionAssembler {
         place: FeedMessagePosition<'_>,
         payload: Option<&[u8]>,
     ) -> anyhow::Result<()> {
-        let (transaction, told, change, control_row) = match self.rows.read(name, payload)? {
-            EnvelopeRow::Change {
-                transaction,
-                told,
-                change,
-                control_row,
-            } => (transaction, told, change, control_row),
-            EnvelopeRow::Truncated { gtid } => {
-                let unlogged = UnloggedChange {
-                    table: name,
-                    text: format!("TRUNCATE TABLE {name}"),
-                    count: 1,
-                };
-                self.without_rows(topic, place, gtid, vec![unlogged]);
-                return Ok(());
-            }
-            EnvelopeRow::Passed => return Ok(()),
-        };
+        let (transaction, source_place, change, control_row) =
+            match self.rows.read(name, payload)? {
+                EnvelopeRow::Change {
+                    transaction,
+                    source_place,
+                    change,
+                    control_row,
+                } => (transaction, source_place, change, control_row),
+                EnvelopeRow::Truncated { gtid } => {
+                    let unlogged = UnloggedChange {
+                        table: name,
+                        text: format!("TRUNCATE TABLE {name}"),
+                        count: 1,
+                    };
+                    self.without_rows(topic, place, gtid, vec![unlogged]);
+                    return Ok(());
+                }
+                EnvelopeRow::Passed => return Ok(()),
+            };
         let piece = RowPiece {
-            told,
+            source_place,
             change,
             control_row,
         };
@@ -61,27 +62,33 @@ impl TransactionAssembler {
     ) -> anyhow::Result<()> {
         // The connector repeats whatever it told before it was stopped.
         if self.reached.contains(&transaction) {
-            self.late(topic, name, place, &transaction, piece.told.place);
+            self.late(topic, name, place, &transaction, piece.source_place.place);
             return Ok(());
         }
         let RowPiece {
-            told,
+            source_place,
             change,
             control_row,
         } = piece;
         let open = self.open.entry(transaction.clone()).or_default();
-        let is_of_other_file = open.is_of_other_file(told.binlog_file);
-        if is_known(open, &transaction, told.place, &change, is_of_other_file)? {
+        let is_of_other_file = open.is_of_other_file(source_place.binlog_file);
+        if is_known(
+            open,
+            &transaction,
+            source_place.place,
+            &change,
+            is_of_other_file,
+        )? {
             return Ok(());
         }
-        open.numbers.insert(told.place.order);
+        open.numbers.insert(source_place.place.order);
         let pending = PendingChange {
             topic: Arc::clone(topic),
-            table_order: told.table_order,
+            table_order: source_place.table_order,
             change: Arc::new(change),
             control_row,
         };
-        open.changes.insert(told.place, pending);
+        open.changes.insert(source_place.place, pending);
         self.changes += 1;
         match &mut open.missing {
             Some(_) if open.repeated => {}
@@ -125,11 +132,11 @@ fn is_known(
         anyhow::ensure!(is_same(&before.change, change), as_another());
         return Ok(true);
     }
-    let mut told_again = false;
+    let mut is_repetition = false;
     if place.binlog.is_some() {
         let at = |order| ChangePlace { order, ..place };
         let mut there = open.changes.range(at(0)..=at(u64::MAX));
-        told_again = there.any(|(_, before)| is_same(&before.change, change));
+        is_repetition = there.any(|(_, before)| is_same(&before.change, change));
     }
     let is_number_taken = open.numbers.contains(&order);
     if is_number_taken {
@@ -140,6 +147,6 @@ fn is_known(
         }
         anyhow::ensure!(place.binlog.is_some(), as_another());
     }
-    open.repeated |= told_again || is_number_taken;
+    open.repeated |= is_repetition || is_number_taken;
     Ok(false)
 }

@@ -38,22 +38,24 @@ impl TransactionAssembler {
         };
         let count = open.changes.len();
         // Before anything is released: if that fails, a restart reads the transaction again.
-        let told = match open.repeated {
+        let pieces = match open.repeated {
             true => {
-                let (told, places) = repeated::in_order(&id, &mut open)?;
+                let (pieces, places) = repeated::in_order(&id, &mut open)?;
                 self.know_repeated(&id, places);
-                told
+                pieces
             }
             false => by_number(&mut open),
         };
         self.reached.add(&position::gtid(&id)?)?;
         self.changes -= count;
         self.release(&open.messages);
-        if told.is_empty() {
+        if pieces.is_empty() {
             return Ok(Some(None));
         }
-        let pieces = told.into_iter().map(|told| (told.change, told.control_row));
-        let (changes, control_rows): (Vec<_>, Vec<_>) = pieces.unzip();
+        let halves = pieces
+            .into_iter()
+            .map(|piece| (piece.change, piece.control_row));
+        let (changes, control_rows): (Vec<_>, Vec<_>) = halves.unzip();
         let transaction = Arc::new(ChangeTransaction {
             position: id.into(),
             changes,
@@ -101,7 +103,7 @@ impl TransactionAssembler {
 
 /// The changes in the order of the connector's numbers.
 fn by_number(open: &mut PendingTransaction) -> Vec<PendingChange> {
-    let mut told: Vec<_> = std::mem::take(&mut open.changes).into_iter().collect();
-    told.sort_by_key(|(place, _)| place.order);
-    told.into_iter().map(|(_, told)| told).collect()
+    let mut pieces: Vec<_> = std::mem::take(&mut open.changes).into_iter().collect();
+    pieces.sort_by_key(|(place, _)| place.order);
+    pieces.into_iter().map(|(_, piece)| piece).collect()
 }
