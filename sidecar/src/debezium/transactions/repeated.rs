@@ -26,7 +26,7 @@ const MAX_KNOWN_REPEATED: usize = 64;
 /// Positions in the binlog of a repeated transaction that was handed over.
 pub(super) struct KnownRepeated {
     id: String,
-    places: BTreeSet<(u64, u64)>,
+    places: BinlogPlaces,
 }
 
 impl TransactionAssembler {
@@ -80,7 +80,7 @@ impl TransactionAssembler {
     }
 
     /// Remembers the places of a repeated transaction that is handed over.
-    pub(super) fn know_repeated(&mut self, id: &str, places: BTreeSet<(u64, u64)>) {
+    pub(super) fn know_repeated(&mut self, id: &str, places: BinlogPlaces) {
         if self.repeated.len() == MAX_KNOWN_REPEATED {
             self.repeated.pop_front();
         }
@@ -129,6 +129,9 @@ fn counted_from_the_end(open: &PendingTransaction, topic: &Arc<str>, count: i64)
     found
 }
 
+/// Places of a transaction's changes in the binlog: of their events, and in them.
+type BinlogPlaces = BTreeSet<(u64, u64)>;
+
 /// Puts the changes in the binlog's order, each once, with their places.
 ///
 /// # Errors
@@ -136,7 +139,7 @@ fn counted_from_the_end(open: &PendingTransaction, topic: &Arc<str>, count: i64)
 pub(super) fn in_order(
     id: &str,
     open: &mut PendingTransaction,
-) -> anyhow::Result<(Vec<PendingChange>, BTreeSet<(u64, u64)>)> {
+) -> anyhow::Result<(Vec<PendingChange>, BinlogPlaces)> {
     if let (Some(one), Some(other)) = (&open.binlog_file, &open.other_file) {
         anyhow::bail!(
             "transaction {id} was told from the binlog {one}, then from its middle on from {other}: {CHECK_THE_GAP}"
