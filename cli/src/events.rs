@@ -3,6 +3,7 @@
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
+use mysql_async::Conn;
 use sluice_contract::event::BusinessEvent;
 use sluice_contract::schema::Schemas;
 use sluice_core::intake::quarantine_repo::{self, QuarantinedRow};
@@ -24,30 +25,16 @@ pub struct EventsArgs {
 enum EventsCommand {
     /// List business events that were set aside, newest first.
     DeadLetters {
-        /// The database: `mysql://user:password@host:port`.
-        #[arg(long, env = "SLUICE_MYSQL_URL", hide_env_values = true)]
-        mysql: String,
-        /// Base name of the schemas.
-        #[arg(long, default_value = "sluice")]
-        database: String,
-        /// At most so many, up to 1,000.
-        #[arg(long, default_value_t = 50)]
-        limit: u32,
+        #[command(flatten)]
+        stored: StoredEventsArgs,
         /// Only of this topic.
         #[arg(long)]
         topic: Option<String>,
     },
     /// List payments that no build of the core has booked yet; one that can books them.
     Payments {
-        /// The database of orders: `mysql://user:password@host:port`.
-        #[arg(long, env = "SLUICE_MYSQL_URL", hide_env_values = true)]
-        mysql: String,
-        /// Base name of the schemas.
-        #[arg(long, default_value = "sluice")]
-        database: String,
-        /// At most so many, up to 1,000.
-        #[arg(long, default_value_t = 50)]
-        limit: u32,
+        #[command(flatten)]
+        stored: StoredEventsArgs,
     },
     /// Tell whether core and sidecar would read the event in a file.
     Check {
@@ -56,33 +43,43 @@ enum EventsCommand {
     },
 }
 
+/// Database that events are read from, and how many are.
+#[derive(Debug, clap::Args)]
+struct StoredEventsArgs {
+    /// The database: `mysql://user:password@host:port`.
+    #[arg(long, env = "SLUICE_MYSQL_URL", hide_env_values = true)]
+    mysql: String,
+    /// Base name of the schemas.
+    #[arg(long, default_value = "sluice")]
+    database: String,
+    /// At most so many, up to 1,000.
+    #[arg(long, default_value_t = 50)]
+    limit: u32,
+}
+
+impl StoredEventsArgs {
+    async fn open(&self) -> anyhow::Result<(Conn, Schemas, u32)> {
+        let schemas = Schemas::under(&self.database)?;
+        let conn = sluice_contract::sql::connect(&self.mysql).await?;
+        Ok((conn, schemas, self.limit.min(MAX_ROWS)))
+    }
+}
+
 /// Prints a line for each dead letter, or the verdict on one event.
 #[allow(clippy::print_stdout)]
 pub async fn run(options: EventsArgs) -> anyhow::Result<()> {
     match options.verb {
-        EventsCommand::DeadLetters {
-            mysql,
-            database,
-            limit,
-            topic,
-        } => {
-            let schemas = Schemas::under(&database)?;
-            let mut conn = sluice_contract::sql::connect(&mysql).await?;
-            let limit = limit.min(MAX_ROWS);
+        EventsCommand::DeadLetters { stored, topic } => {
+            let (mut conn, schemas, limit) = stored.open().await?;
             let rows = repo::newest(&mut conn, &schemas, topic.as_deref(), limit).await?;
             for row in &rows {
                 println!("{}", line(row));
             }
             println!("{} event(s) set aside, newest first", rows.len());
         }
-        EventsCommand::Payments {
-            mysql,
-            database,
-            limit,
-        } => {
-            let schemas = Schemas::under(&database)?;
-            let mut conn = sluice_contract::sql::connect(&mysql).await?;
-            let rows = quarantine_repo::list(&mut conn, &schemas, limit.min(MAX_ROWS)).await?;
+        EventsCommand::Payments { stored } => {
+            let (mut conn, schemas, limit) = stored.open().await?;
+            let rows = quarantine_repo::list(&mut conn, &schemas, limit).await?;
             for row in &rows {
                 println!("{}", payment_line(row));
             }

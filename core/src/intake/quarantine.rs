@@ -57,9 +57,13 @@ impl PaymentMessage {
         }
     }
 
-    /// Name of its row.
+    /// Name of its row: told twice it is one, but what was told unsigned stands in no way of
+    /// the same with its producer's signature.
     pub(super) fn digest(&self) -> String {
-        hex::encode(Sha256::digest(&self.payload))
+        let digest = Sha256::new()
+            .chain_update([u8::from(self.signed)])
+            .chain_update(&self.payload);
+        hex::encode(digest.finalize())
     }
 
     /// Tells whether it may count now: signatures may be demanded since it was set aside.
@@ -151,6 +155,16 @@ mod tests {
             ..source("{}")
         };
         assert!(both.holds(&again, &mac));
+        assert_eq!(again.digest(), source("{}").digest());
+    }
+
+    #[test]
+    fn what_came_unsigned_is_not_in_the_way_of_the_same_with_a_signature() {
+        let unsigned = PaymentMessage {
+            signed: false,
+            ..source("{}")
+        };
+        assert_ne!(unsigned.digest(), source("{}").digest());
     }
 
     #[test]

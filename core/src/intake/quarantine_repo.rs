@@ -2,33 +2,41 @@
 
 use crate::intake::message::PaymentOffset;
 use crate::intake::quarantine::{PaymentMessage, QuarantineKeys, QuarantinedPayment};
+use mysql_async::Value;
 use mysql_async::prelude::Queryable;
 use sluice_contract::event::BUSINESS_TOPICS;
 use sluice_contract::schema::Schemas;
 
-/// Writes the row; one that is there already stays as it is.
+/// Writes the rows, in one statement; one that is there already stays as it is.
 pub(super) async fn insert(
     conn: &mut impl Queryable,
     keys: &QuarantineKeys,
-    payment: &QuarantinedPayment,
+    payments: &[QuarantinedPayment],
     found_us: i64,
 ) -> anyhow::Result<()> {
-    let QuarantinedPayment { source, reason } = payment;
-    let sql = "INSERT IGNORE INTO quarantined_payment (digest,topic,partition_no,offset_no,reason,payload,signed,\
-               event_time_us,found_us,mac) VALUES (?,?,?,?,?,?,?,?,?,?)";
-    let row = (
-        source.digest(),
-        BUSINESS_TOPICS[0],
-        source.place.partition,
-        source.place.offset,
-        reason,
-        &source.payload,
-        source.signed,
-        source.event_time_us,
-        found_us,
-        keys.mac(source),
+    const ROW: &str = "(?,?,?,?,?,?,?,?,?,?)";
+    let rows = vec![ROW; payments.len()].join(",");
+    let sql = format!(
+        "INSERT IGNORE INTO quarantined_payment (digest,topic,partition_no,offset_no,reason,payload,signed,\
+         event_time_us,found_us,mac) VALUES {rows}"
     );
-    Ok(conn.exec_drop(sql, row).await?)
+    let mut values: Vec<Value> = Vec::new();
+    for QuarantinedPayment { source, reason } in payments {
+        values.extend([
+            source.digest().into(),
+            BUSINESS_TOPICS[0].into(),
+            source.place.partition.into(),
+            source.place.offset.into(),
+            reason.into(),
+            source.payload.as_slice().into(),
+            source.signed.into(),
+            source.event_time_us.into(),
+            found_us.into(),
+            keys.mac(source).into(),
+        ]);
+    }
+    conn.exec_drop(sql, values).await?;
+    Ok(())
 }
 
 /// Counts the rows.

@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 /// Rows at most. Beyond them the intake waits: an event that is passed over is money lost.
 const MAX_ROWS: u64 = 1_000_000;
 const MAX_ROWS_PER_PAGE: usize = 100;
+/// Rows of one statement.
+const MAX_ROWS_PER_INSERT: usize = 8;
 /// Interval at which all are tried again, by every core: another build may know more.
 const RETAKE_INTERVAL: Duration = Duration::from_secs(30);
 /// However many there are, trying them takes at most this share of the time.
@@ -71,8 +73,9 @@ impl PaymentQuarantine {
             "{rows} payments are set aside, and no more fit: start a build that can book them, or take out those \
              that nobody should (sluice events payments)"
         );
-        for payment in payments {
-            quarantine_repo::insert(&mut conn, &self.keys, payment, now_us()).await?;
+        // Few at a time: a payload is as large as the brokers let it be, and a packet is not.
+        for some in payments.chunks(MAX_ROWS_PER_INSERT) {
+            quarantine_repo::insert(&mut conn, &self.keys, some, now_us()).await?;
         }
         METRICS
             .intake

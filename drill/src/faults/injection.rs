@@ -3,7 +3,7 @@
 use crate::faults::{FaultKind, signed};
 use crate::stage::DrillStage;
 use crate::stage::client::UpstreamSubmit;
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
@@ -156,9 +156,7 @@ pub async fn make(stage: &DrillStage, kind: FaultKind) -> anyhow::Result<Injecte
         FaultKind::InternalLogic => {
             let order = honest(stage, &ask(&account, "paid", "66.00")).await?;
             stage.wait_for_status(&order, "success").await?;
-            // Later than the drill lasts: the core's claim would find an altered order, which is
-            // another fault's case.
-            let due = Some(now_us() + 3_600_000_000);
+            let due = Some(now_us());
             signed::set_state(&mut conn, &stage.schemas, &stage.key, &order, "init", due).await?;
             (Instant::now(), vec![(order, 1)])
         }
@@ -267,6 +265,7 @@ pub async fn clean_up(stage: &DrillStage, made: &InjectedFault) -> anyhow::Resul
             "order cancelled, the deposit's event turned up late"
         }
         FaultKind::InternalLogic => {
+            until_refused(&mut conn, stage, &made.account, bad).await?;
             signed::set_state(&mut conn, &stage.schemas, &stage.key, bad, "success", None).await?;
             "order set right again, signed"
         }
@@ -292,6 +291,29 @@ pub async fn clean_up(stage: &DrillStage, made: &InjectedFault) -> anyhow::Resul
             .await?;
     }
     Ok(done)
+}
+
+/// Waits until the core has refused to send the order a second time, which is a case, and a
+/// finding of its own: a breaker that was closed before it would open again.
+async fn until_refused(
+    conn: &mut Conn,
+    stage: &DrillStage,
+    account: &str,
+    order: &str,
+) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let sql = format!(
+        "SELECT COUNT(*) FROM {}.verdict WHERE account_id=? AND rule='order_altered' AND item=?",
+        stage.schemas.guard
+    );
+    while conn.exec_first::<u64, _, _>(&sql, (account, order)).await? != Some(1) {
+        ensure!(
+            begun.elapsed() < DETECTION_TIMEOUT,
+            "the core has not refused to send {order}, which was paid, again"
+        );
+        tokio::time::sleep(BREAKER_POLL_INTERVAL).await;
+    }
+    Ok(())
 }
 
 /// Every point at which the account is stopped: a rule may open several.

@@ -94,3 +94,37 @@ fn values_are_what_the_binlog_has() {
         (ColumnValue::Int(0), ColumnValue::Text("D".into()))
     );
 }
+
+/// Plays the topics' messages, each topic in its order, crashing now and then: whatever was
+/// not handed over is read again. Returns what came out, and the last assembler.
+fn replayed(
+    log: &CapturedTopics,
+    dice: &mut SeededRandom,
+    mut drain: impl FnMut(&mut TransactionAssembler, &mut Vec<String>),
+) -> (Vec<String>, TransactionAssembler) {
+    let mut out = Vec::new();
+    let mut one = assembler("");
+    let mut next: BTreeMap<&str, usize> = log.keys().map(|topic| (topic.as_str(), 0)).collect();
+    loop {
+        let open: Vec<&str> = next
+            .iter()
+            .filter(|(t, at)| **at < log[**t].len())
+            .map(|(t, _)| *t)
+            .collect();
+        if open.is_empty() {
+            return (out, one);
+        }
+        let topic = open[dice.below(open.len())];
+        let at = next[topic];
+        take(&mut one, topic, at as i64, &log[topic][at]).unwrap();
+        next.insert(topic, at + 1);
+        drain(&mut one, &mut out);
+        if dice.below(6) == 0 {
+            let position = one.position();
+            one = assembler(&position);
+            for (topic, at) in &mut next {
+                *at = one.read().next(topic, 0).map_or(0, |next| next as usize);
+            }
+        }
+    }
+}

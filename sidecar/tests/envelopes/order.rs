@@ -11,6 +11,15 @@ pub const WHOLE_TRANSACTIONS: [&str; 3] = [
 pub struct SeededRandom(pub u64);
 
 impl SeededRandom {
+    /// The seed of `SLUICE_SEED`, or another each time; it is printed.
+    pub fn said() -> Self {
+        let given = std::env::var("SLUICE_SEED").ok();
+        let given = given.and_then(|s| s.parse().ok());
+        let seed = given.unwrap_or(u64::from(std::process::id()));
+        println!("seed {seed} (set SLUICE_SEED to play it again)");
+        SeededRandom(seed)
+    }
+
     pub fn below(&mut self, most: usize) -> usize {
         self.0 = self
             .0
@@ -22,12 +31,7 @@ impl SeededRandom {
 
 #[test]
 fn whatever_the_order_of_topics_and_restarts_transactions_are_whole_and_once() {
-    let seed = std::env::var("SLUICE_SEED")
-        .ok()
-        .and_then(|s| s.parse().ok())
-        .unwrap_or(u64::from(std::process::id()));
-    println!("seed {seed} (set SLUICE_SEED to play it again)");
-    let mut dice = SeededRandom(seed);
+    let mut dice = SeededRandom::said();
     let log = captured();
     for _ in 0..300 {
         // The connector may tell everything again, behind what it told before.
@@ -36,32 +40,7 @@ fn whatever_the_order_of_topics_and_restarts_transactions_are_whole_and_once() {
             log.values_mut()
                 .for_each(|messages| messages.extend(messages.clone()));
         }
-        let mut out = Vec::new();
-        let mut one = assembler("");
-        let mut next: BTreeMap<&str, usize> = log.keys().map(|topic| (topic.as_str(), 0)).collect();
-        loop {
-            let open: Vec<&str> = next
-                .iter()
-                .filter(|(t, at)| **at < log[**t].len())
-                .map(|(t, _)| *t)
-                .collect();
-            if open.is_empty() {
-                break;
-            }
-            let topic = open[dice.below(open.len())];
-            let at = next[topic];
-            take(&mut one, topic, at as i64, &log[topic][at]).unwrap();
-            next.insert(topic, at + 1);
-            drain(&mut one, &mut out);
-            if dice.below(6) == 0 {
-                // A crash: whatever was not handed over is read again.
-                let position = one.position();
-                one = assembler(&position);
-                for (topic, at) in &mut next {
-                    *at = one.read().next(topic, 0).map_or(0, |next| next as usize);
-                }
-            }
-        }
+        let (out, one) = replayed(&log, &mut dice, drain);
         assert_eq!(out, WHOLE_TRANSACTIONS);
         assert!(one.waits_for().is_none() && one.waiting() == 0);
     }

@@ -73,41 +73,12 @@ fn drain_to(one: &mut TransactionAssembler, ends: &CapturedTopics, out: &mut Vec
 
 #[test]
 fn whatever_was_saved_and_told_nothing_is_lost_or_doubled() {
-    let seed = std::env::var("SLUICE_SEED")
-        .ok()
-        .and_then(|s| s.parse().ok());
-    let seed = seed.unwrap_or(u64::from(std::process::id()));
-    println!("seed {seed} (set SLUICE_SEED to play it again)");
-    let mut dice = SeededRandom(seed);
+    let mut dice = SeededRandom::said();
     for round in 0..600 {
         let saved = dice.below(4) as u64;
         let sent = saved + dice.below(5 - saved as usize) as u64;
         let log = stopped_within(&captured(), saved, sent);
-        let mut out = Vec::new();
-        let mut one = assembler("");
-        let mut next: BTreeMap<&str, usize> = log.keys().map(|topic| (topic.as_str(), 0)).collect();
-        loop {
-            let open: Vec<&str> = next
-                .iter()
-                .filter(|(t, at)| **at < log[**t].len())
-                .map(|(t, _)| *t)
-                .collect();
-            if open.is_empty() {
-                break;
-            }
-            let topic = open[dice.below(open.len())];
-            let at = next[topic];
-            take(&mut one, topic, at as i64, &log[topic][at]).unwrap();
-            next.insert(topic, at + 1);
-            drain_to(&mut one, &log, &mut out);
-            if dice.below(6) == 0 {
-                let position = one.position();
-                one = assembler(&position);
-                for (topic, at) in &mut next {
-                    *at = one.read().next(topic, 0).map_or(0, |next| next as usize);
-                }
-            }
-        }
+        let (out, one) = replayed(&log, &mut dice, |one, out| drain_to(one, &log, out));
         assert_eq!(
             out, WHOLE_TRANSACTIONS,
             "round {round}: {saved} saved, {sent} sent"

@@ -35,7 +35,7 @@ async fn quarantined(set: &TestStage, event: &BusinessEvent, key: &Secret) -> an
     let told_us = now_us();
     let mac = sign_event(key, &format!("quarantine/{topic}/0/{told_us}"), &payload);
     let sql = format!(
-        "INSERT INTO {}.quarantined_payment VALUES (SHA2(?,256),?,0,7,'currency is unknown',?,0,?,?,?)",
+        "INSERT INTO {}.quarantined_payment VALUES (SHA2(CONCAT(CHAR(0),?),256),?,0,7,'currency is unknown',?,0,?,?,?)",
         set.stage.schemas.orders
     );
     let row = (&payload, topic, &payload, told_us, told_us, mac);
