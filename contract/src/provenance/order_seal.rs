@@ -133,6 +133,18 @@ impl OrderSealKeys {
         self.check(seal, &sending.text())
     }
 
+    /// Checks the seal of how an order was sent, as it was made before it named a phase.
+    ///
+    /// # Errors
+    /// Why it does not hold.
+    pub fn check_former_sending(
+        &self,
+        seal: &str,
+        sending: &SealedSending<'_>,
+    ) -> Result<(), SealError> {
+        self.check(seal, &sending.former_text())
+    }
+
     /// Compares in constant time.
     pub(super) fn check(&self, seal: &str, text: &[u8]) -> Result<(), SealError> {
         let mut parts = seal.split('.');
@@ -176,18 +188,27 @@ impl SealedRequest<'_> {
 
 impl SealedSending<'_> {
     fn text(&self) -> Vec<u8> {
-        sealed_text(
-            "sending",
-            &[
-                Text(self.order.as_bytes()),
-                Text(self.account.as_bytes()),
-                Text(self.serial_no.as_bytes()),
-                Text(self.channel.as_bytes()),
-                Text(self.trade_time.as_bytes()),
-                Int(self.attempts),
-                Text(self.phase.as_bytes()),
-            ],
-        )
+        let [order, account, serial_no, channel, trade_time, attempts] = self.fields();
+        let phase = Text(self.phase.as_bytes());
+        let fields = [
+            order, account, serial_no, channel, trade_time, attempts, phase,
+        ];
+        sealed_text("sending", &fields)
+    }
+
+    fn former_text(&self) -> Vec<u8> {
+        sealed_text("sending", &self.fields())
+    }
+
+    fn fields(&self) -> [EffectField<'_>; 6] {
+        [
+            Text(self.order.as_bytes()),
+            Text(self.account.as_bytes()),
+            Text(self.serial_no.as_bytes()),
+            Text(self.channel.as_bytes()),
+            Text(self.trade_time.as_bytes()),
+            Int(self.attempts),
+        ]
     }
 }
 

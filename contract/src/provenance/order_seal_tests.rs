@@ -134,3 +134,32 @@ fn a_cut_or_foreign_seal_is_none() {
         assert!(keys.check_request(bad, &request()).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn a_sending_sealed_before_phases_is_known_again() {
+    let keys = OrderSealKeys::new([&Secret::new("a provenance key")]);
+    let sending = SealedSending {
+        order: "01a2280000007000800000000000aa07",
+        account: "A",
+        serial_no: "S",
+        channel: "psp",
+        trade_time: "20261129120000",
+        attempts: 1,
+        phase: "ended",
+    };
+    // As a build before decision 029 wrote it.
+    let former = "SEAL";
+    assert_eq!(keys.check_former_sending(former, &sending), Ok(()));
+    assert_eq!(
+        keys.check_sending(former, &sending),
+        Err(SealError::Mismatch)
+    );
+    let bent = SealedSending {
+        channel: "x",
+        ..sending
+    };
+    assert_eq!(
+        keys.check_former_sending(former, &bent),
+        Err(SealError::Mismatch)
+    );
+}

@@ -17,10 +17,17 @@ use crate::saga::BookingSaga;
 use sluice_contract::sql::TRANSACTION_TIMEOUT;
 use std::collections::HashMap;
 
+/// Locked names of a batch that are waited for: behind them the others are refused untried.
+const MAX_PATIENT_MISSES: usize = 4;
+
 /// One batch of requests whose books are elsewhere.
 pub struct SplitAccept<'a> {
     saga: &'a BookingSaga,
     tries: AcceptTries,
+    /// The try under way is of one request.
+    is_alone: bool,
+    /// Requests whose names somebody holds locked, each tried alone.
+    missed: usize,
 }
 
 impl<'a> SplitAccept<'a> {
@@ -28,6 +35,8 @@ impl<'a> SplitAccept<'a> {
         SplitAccept {
             saga,
             tries: AcceptTries::default(),
+            is_alone: false,
+            missed: 0,
         }
     }
 
@@ -63,6 +72,10 @@ impl BatchTransaction for SplitAccept<'_> {
             let unavailable = |_| Err(AcceptError::Unavailable);
             return Ok(requests.iter().map(unavailable).collect());
         }
+        self.is_alone = requests.len() == 1;
+        if self.is_alone && self.missed >= MAX_PATIENT_MISSES {
+            return Ok(vec![Err(AcceptError::AccountLocked)]);
+        }
         let all: Vec<&IdempotentRequest> = requests.iter().collect();
         let opening = open(self.saga, &all, self.tries.look_up);
         let opened = tokio::time::timeout(TRANSACTION_TIMEOUT, opening).await??;
@@ -77,8 +90,13 @@ impl BatchTransaction for SplitAccept<'_> {
         let failure = AcceptFailure::of(error);
         let noted = self.tries.note(failure, self.policy(), attempt);
         match failure {
-            // Another core writes one of the names: it is done in a moment.
-            AcceptFailure::Locked => FollowUp::Retry(self.policy().after_conflict(attempt)),
+            // Each try has waited as long as the session says. Another core that writes one of
+            // the names is done by then; whoever holds one longer holds up its request alone.
+            AcceptFailure::Locked if self.is_alone => {
+                self.missed += 1;
+                FollowUp::GiveUp
+            }
+            AcceptFailure::Locked => FollowUp::Isolate,
             _ => noted,
         }
     }

@@ -66,8 +66,8 @@ pub async fn open(
         KnownRequests::default()
     };
     let repeats = known.repeated();
-    let open = intents::repo::of_orders(&mut conn, &repeats, saga.keys()).await?;
-    let mut already_open = open.genuine;
+    let mut open = intents::repo::of_orders(&mut conn, &repeats, saga.keys()).await?;
+    let mut already_open = std::mem::take(&mut open.genuine);
     already_open.retain(BookingIntent::is_refusable);
     insist_on_settled(&mut conn, requests, &known, &already_open).await?;
 
@@ -79,6 +79,10 @@ pub async fn open(
     };
     for request in requests {
         let progress = match known.answer(request) {
+            // Whether it will be booked can't be told: no promise.
+            Some(Ok(accepted)) if open.is_unknown(&accepted.order_id) => {
+                RequestProgress::Answered(Err(AcceptError::Unavailable))
+            }
             Some(result) => answer_repeat(result, &already_open),
             None if hopeless.contains(&(request.client.clone(), request.stored_key())) => {
                 let refusal = request.booking.refusal(BookingError::Insufficient);

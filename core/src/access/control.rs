@@ -100,7 +100,10 @@ impl AccessControl {
         let value = authorization(request.headers)?;
         if let Some(token) = credentials(value, "Bearer") {
             return match self.by_bearer_token(token)? {
-                Some(client) => identified(client, request.headers, EndUserClaims::default(), None),
+                Some(client) => {
+                    self.count_request(client)?;
+                    identified(client, request.headers, EndUserClaims::default(), None)
+                }
                 None => self.by_access_token(token, request.headers).await,
             };
         }
@@ -111,12 +114,13 @@ impl AccessControl {
     }
 
     /// Counts a request of a client that has shown who it is: nobody else can use its rate
-    /// up. The nameless one has the rate of its address.
+    /// up, and beyond it nothing is asked of the database. The nameless one has the rate of
+    /// its address.
     ///
     /// # Errors
     /// Too many in this second.
-    pub fn count_request(&self, caller: &Caller) -> Result<(), AccessRefusal> {
-        if self.nameless.is_some() || self.rates.has_room(caller.client()) {
+    fn count_request(&self, client: &ApiClient) -> Result<(), AccessRefusal> {
+        if self.rates.has_room(&client.name) {
             return Ok(());
         }
         let text = "this client sends too many requests: wait 1 s";
@@ -199,6 +203,8 @@ impl AccessControl {
         if !has_key(client, |secret| signed.is_signed(secret, proof.signature)) {
             return Err(mismatch());
         }
+        // Before its nonce is used up: it may be sent again as it is.
+        self.count_request(client)?;
         self.nonces.take(&proof).await?;
         identified(client, request.headers, EndUserClaims::default(), None)
     }
@@ -221,6 +227,7 @@ impl AccessControl {
                 AccessRefusal::unknown("the token is of a client that is not configured")
             })?;
         client.check_subject(claims.get("sub").and_then(Value::as_str))?;
+        self.count_request(client)?;
         let text = |claim: &str| claims.get(claim).and_then(Value::as_str);
         let end_user = EndUserClaims {
             account: text(&config.account_claim),

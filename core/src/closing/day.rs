@@ -14,6 +14,8 @@ pub struct ClosingDay {
     pub(super) open: OpenAccounts,
     /// The lease was held at this time.
     pub(super) leased_us: i64,
+    /// Accounts, one behind the other, for which no server answered.
+    pub(super) silent_in_a_row: usize,
 }
 
 impl ClosingDay {
@@ -24,6 +26,7 @@ impl ClosingDay {
             after: Some(AccountKey::default()),
             open: OpenAccounts::default(),
             leased_us: 0,
+            silent_in_a_row: 0,
         }
     }
 

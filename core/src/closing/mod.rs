@@ -11,6 +11,7 @@ mod repo;
 pub use crate::closing::day::ClosingDay;
 
 use crate::balance;
+use crate::batch::FailureClass;
 use crate::closing::account::{AccountClosing, ClosingResult};
 use crate::closing::open_accounts::AccountKey;
 use crate::guard::lease;
@@ -27,6 +28,9 @@ const LEASE_DURATION_US: i64 = 60_000_000;
 const ROUND_INTERVAL: Duration = Duration::from_secs(60);
 /// Accounts that are read at once, and the pause after them.
 const MAX_ACCOUNTS_PER_PAGE: usize = 200;
+/// Accounts, one behind the other, whose books nobody answered for: then it is the server. One
+/// that has too many entries for a call's deadline is alone.
+const MAX_SILENT_IN_A_ROW: usize = 8;
 const PAGE_PAUSE: Duration = Duration::from_millis(20);
 const US_PER_DAY: i64 = 86_400_000_000;
 /// Time after the end of a day before it is closed: whatever was stamped in it has been
@@ -92,7 +96,7 @@ impl DayClosing {
     /// # Errors
     /// The database's; what is stored stays, and the next call goes on.
     pub async fn go_on(&self, day: &mut ClosingDay, round_us: i64) -> anyhow::Result<bool> {
-        day.leased_us = now_us();
+        (day.leased_us, day.silent_in_a_row) = (now_us(), 0);
         if !self.hold_lease().await? {
             return Ok(false);
         }
@@ -155,12 +159,24 @@ impl DayClosing {
             tries: day.open.tries(&key),
         };
         let closed = self.close(&account, day.until_us).await;
-        let result = closed.unwrap_or_else(|error| {
-            // The others' days are closed all the same.
-            let account = account.account_id.as_str();
-            tracing::warn!(account, "its day is not closed: {error:#}");
-            ClosingResult::Failed
-        });
+        let result = match closed {
+            Ok(result) => {
+                day.silent_in_a_row = 0;
+                result
+            }
+            Err(error) => {
+                let is_silence = FailureClass::of(&error) == FailureClass::Disconnected;
+                day.silent_in_a_row += usize::from(is_silence);
+                if day.silent_in_a_row > MAX_SILENT_IN_A_ROW {
+                    // A server is away: no account's own fault. The round begins again.
+                    return Err(error);
+                }
+                // The others' days are closed all the same.
+                let account = account.account_id.as_str();
+                tracing::warn!(account, "its day is not closed: {error:#}");
+                ClosingResult::Failed
+            }
+        };
         if result.is_final() {
             day.open.remove(&key);
         } else if !day.open.note(key, round_us) {

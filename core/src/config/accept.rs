@@ -1,11 +1,11 @@
 //! Settings of accepting.
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use serde::Deserialize;
 use sluice_contract::clock::now_us;
 use sluice_contract::settings::in_range;
 
-/// Days for which a roll-out of seals may take.
+/// Days after `accept.unsealed_until` for which it counts: a roll-out takes no longer.
 const MAX_UNSEALED_DAYS: i64 = 7;
 
 /// Group commit of requests.
@@ -71,11 +71,38 @@ impl AcceptConfig {
             format!("accept.unsealed_until = {text:?} is no time such as 2026-12-01T12:00:00Z")
         })?;
         let days = (now_us() / 1_000 - until.as_millisecond()) / 86_400_000;
-        ensure!(
-            days <= MAX_UNSEALED_DAYS,
-            "accept.unsealed_until = {text:?} was {days} days ago: the roll-out is over, take the line out \
-             (an order without seals may be anybody's)"
-        );
+        if days > MAX_UNSEALED_DAYS {
+            // No refused start: a line that was harmless yesterday must not keep every core down.
+            tracing::error!(
+                "accept.unsealed_until = {text:?} was {days} days ago and counts no more: the roll-out is over, take \
+                 the line out (an order without seals may be anybody's)"
+            );
+            return Ok(0);
+        }
         Ok(until.as_millisecond())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_roll_out_that_is_long_over_forgives_nothing_and_stops_no_start() {
+        let until = |text: &str| {
+            let config = AcceptConfig {
+                unsealed_until: Some(text.to_owned()),
+                ..AcceptConfig::default()
+            };
+            config.unsealed_until_ms().ok()
+        };
+        let days_ago = |days: i64| {
+            let us = now_us() - days * 86_400_000_000;
+            jiff::Timestamp::from_microsecond(us).unwrap()
+        };
+        let lately = days_ago(6);
+        assert_eq!(until(&lately.to_string()), Some(lately.as_millisecond()));
+        assert_eq!(until(&days_ago(9).to_string()), Some(0));
+        assert_eq!(until("tomorrow"), None);
     }
 }

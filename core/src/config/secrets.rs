@@ -78,7 +78,7 @@ impl CoreSecrets {
             named(PASSWORD_SECRET, self.kafka.as_ref()),
         ];
         let mut all: Vec<(String, Secret)> = single.into_iter().flatten().collect();
-        let provenance = self.provenance.all();
+        let provenance = self.provenance.all().chain(&self.provenance_retired);
         all.extend(provenance.map(|key| ("provenance_key".to_owned(), key.clone())));
         let channels = config.channels.iter().map(|c| format!("channel_{}", c.id));
         let clients = config.clients.iter().map(|c| format!("client_{}", c.name));

@@ -26,7 +26,6 @@ pub(super) async fn authorize(
     let request = match listed(request.method().as_str(), route)? {
         RouteAccess::Granted(grant) => {
             let (mut request, caller) = identify(api, request).await?;
-            api.access.count_request(&caller)?;
             caller.require(grant)?;
             request.extensions_mut().insert(caller);
             request

@@ -35,6 +35,7 @@ use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, Statistics, TopicPartitionList};
 use sluice_contract::event::{BUSINESS_TOPICS, EventVerifier};
 use sluice_contract::kafka::{KafkaCertificates, KafkaConnection};
+use sluice_contract::keys::SigningKeys;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql::Pool;
 use sluice_contract::supervisor::Supervisor;
@@ -64,9 +65,9 @@ pub struct IntakeParts<'a> {
     pub acceptor: Arc<Acceptor>,
     /// Database of orders.
     pub pool: Pool,
-    pub provenance: &'a Secret,
-    /// The provenance key that replaces it or was replaced.
-    pub provenance_other: Option<&'a Secret>,
+    pub provenance: &'a SigningKeys,
+    /// Provenance keys of before.
+    pub provenance_retired: &'a [Secret],
 }
 
 /// The topic of payments, and what it takes to read it.
@@ -158,7 +159,7 @@ impl PaymentIntake {
             acceptor,
             pool,
             provenance,
-            provenance_other,
+            provenance_retired,
         } = intake;
         let source = PaymentSource {
             group: config.group.clone(),
@@ -169,7 +170,7 @@ impl PaymentIntake {
         let store = Arc::new(PaymentQuarantine::new(
             pool,
             provenance,
-            provenance_other,
+            provenance_retired,
             producers.clone(),
             acceptor.clone(),
         ));
@@ -315,7 +316,7 @@ impl PaymentIntake {
         let mut list = TopicPartitionList::new();
         list.add_partition(BUSINESS_TOPICS[0], partition);
         if let Err(error) = call(&self.consumer, &list) {
-            tracing::debug!(partition, "a partition of payments is not {what}: {error}");
+            tracing::warn!(partition, "a partition of payments is not {what}: {error}");
         }
     }
 

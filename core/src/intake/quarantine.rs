@@ -6,6 +6,7 @@ use crate::intake::message::{PaymentOffset, ReceivedPayment};
 use crate::intake::request::capture_request;
 use sha2::{Digest, Sha256};
 use sluice_contract::event::{BUSINESS_TOPICS, BusinessEvent, EventVerifier, sign_event};
+use sluice_contract::keys::SigningKeys;
 use sluice_contract::settings::Secret;
 use subtle::ConstantTimeEq;
 
@@ -84,8 +85,9 @@ impl ReceivedPayment {
 }
 
 impl QuarantineKeys {
-    pub(super) fn new(provenance: &Secret, other: Option<&Secret>) -> Self {
-        QuarantineKeys(std::iter::once(provenance).chain(other).cloned().collect())
+    /// Takes those of before too: a payment may wait for the next build longer than a key lives.
+    pub(super) fn new(provenance: &SigningKeys, retired: &[Secret]) -> Self {
+        QuarantineKeys(provenance.all().chain(retired).cloned().collect())
     }
 
     /// Makes the row's MAC.
@@ -128,10 +130,16 @@ mod tests {
     #[test]
     fn only_what_a_core_has_set_aside_holds_and_also_while_its_key_rolls() {
         let (old, new) = (Secret::new("an old key"), Secret::new("a new key"));
-        let mac = QuarantineKeys::new(&old, None).mac(&source("{}"));
-        let both = QuarantineKeys::new(&new, Some(&old));
+        let keys = |current: &Secret, next: Option<&Secret>, retired: &[Secret]| {
+            QuarantineKeys::new(&SigningKeys::new(current.clone(), next.cloned()), retired)
+        };
+        let mac = keys(&old, None, &[]).mac(&source("{}"));
+        let both = keys(&new, Some(&old), &[]);
         assert!(both.holds(&source("{}"), &mac));
-        assert!(!QuarantineKeys::new(&new, None).holds(&source("{}"), &mac));
+        assert!(!keys(&new, None, &[]).holds(&source("{}"), &mac));
+        let retired = keys(&new, None, std::slice::from_ref(&old));
+        assert!(retired.holds(&source("{}"), &mac));
+        assert_ne!(retired.mac(&source("{}")), mac, "the present key signs");
         let changed = [
             source("{ }"),
             PaymentMessage {

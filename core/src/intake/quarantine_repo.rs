@@ -7,7 +7,8 @@ use mysql_async::prelude::Queryable;
 use sluice_contract::event::BUSINESS_TOPICS;
 use sluice_contract::schema::Schemas;
 
-/// Writes the rows, in one statement; one that is there already stays as it is.
+/// Writes the rows, in one statement. One that is there already is written anew: its MAC may
+/// be of a key that is gone, or nobody's.
 pub(super) async fn insert(
     conn: &mut impl Queryable,
     keys: &QuarantineKeys,
@@ -17,7 +18,7 @@ pub(super) async fn insert(
     const ROW: &str = "(?,?,?,?,?,?,?,?,?,?)";
     let rows = vec![ROW; payments.len()].join(",");
     let sql = format!(
-        "INSERT IGNORE INTO quarantined_payment (digest,topic,partition_no,offset_no,reason,payload,signed,\
+        "REPLACE INTO quarantined_payment (digest,topic,partition_no,offset_no,reason,payload,signed,\
          event_time_us,found_us,mac) VALUES {rows}"
     );
     let mut values: Vec<Value> = Vec::new();
@@ -37,12 +38,6 @@ pub(super) async fn insert(
     }
     conn.exec_drop(sql, values).await?;
     Ok(())
-}
-
-/// Counts the rows.
-pub(super) async fn count(conn: &mut impl Queryable) -> anyhow::Result<u64> {
-    let sql = "SELECT COUNT(*) FROM quarantined_payment";
-    Ok(conn.query_first(sql).await?.unwrap_or_default())
 }
 
 /// A row as it is stored: nothing of it is proven before its MAC is looked at.

@@ -12,9 +12,11 @@ use anyhow::ensure;
 use futures_util::future::join_all;
 use sluice_contract::clock::now_us;
 use sluice_contract::event::EventVerifier;
+use sluice_contract::keys::SigningKeys;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql::Pool;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Rows at most. Beyond them the intake waits: an event that is passed over is money lost.
@@ -33,21 +35,24 @@ pub(super) struct PaymentQuarantine {
     keys: QuarantineKeys,
     producers: EventVerifier,
     acceptor: Arc<Acceptor>,
+    /// Rows, as of the last time that all were tried, and those written since.
+    rows: AtomicU64,
 }
 
 impl PaymentQuarantine {
     pub(super) fn new(
         pool: Pool,
-        provenance: &Secret,
-        other: Option<&Secret>,
+        provenance: &SigningKeys,
+        retired: &[Secret],
         producers: EventVerifier,
         acceptor: Arc<Acceptor>,
     ) -> Self {
         PaymentQuarantine {
             pool,
-            keys: QuarantineKeys::new(provenance, other),
+            keys: QuarantineKeys::new(provenance, retired),
             producers,
             acceptor,
+            rows: AtomicU64::new(0),
         }
     }
 
@@ -66,21 +71,20 @@ impl PaymentQuarantine {
         if payments.is_empty() {
             return Ok(());
         }
-        let mut conn = self.pool.get_conn().await?;
-        let rows = quarantine_repo::count(&mut conn).await?;
+        let rows = self.rows.load(Ordering::Relaxed);
         ensure!(
             rows < MAX_ROWS,
             "{rows} payments are set aside, and no more fit: start a build that can book them, or take out those \
              that nobody should (sluice events payments)"
         );
+        let mut conn = self.pool.get_conn().await?;
         // Few at a time: a payload is as large as the brokers let it be, and a packet is not.
         for some in payments.chunks(MAX_ROWS_PER_INSERT) {
             quarantine_repo::insert(&mut conn, &self.keys, some, now_us()).await?;
         }
-        METRICS
-            .intake
-            .quarantined
-            .set(gauge(rows + payments.len() as u64));
+        let rows = rows + payments.len() as u64;
+        self.rows.store(rows, Ordering::Relaxed);
+        METRICS.intake.quarantined.set(gauge(rows));
         Ok(())
     }
 
@@ -96,7 +100,7 @@ impl PaymentQuarantine {
     }
 
     async fn retake_all(&self) -> anyhow::Result<()> {
-        let mut after = String::new();
+        let (mut after, mut rows) = (String::new(), 0);
         loop {
             let mut conn = self.pool.get_conn().await?;
             let page = quarantine_repo::page(&mut conn, &after, MAX_ROWS_PER_PAGE).await?;
@@ -106,19 +110,20 @@ impl PaymentQuarantine {
                 after.clone_from(&last.digest);
             }
             let tried = join_all(page.into_iter().map(|stored| self.retake_one(stored))).await;
-            tried.into_iter().collect::<anyhow::Result<()>>()?;
+            for is_booked in tried {
+                rows += u64::from(!is_booked?);
+            }
             if is_last {
                 break;
             }
         }
-        let mut conn = self.pool.get_conn().await?;
-        let rows = quarantine_repo::count(&mut conn).await?;
+        self.rows.store(rows, Ordering::Relaxed);
         METRICS.intake.quarantined.set(gauge(rows));
         Ok(())
     }
 
-    /// Books it if this build can, and takes it out of the store then.
-    async fn retake_one(&self, stored: StoredPayment) -> anyhow::Result<()> {
+    /// Books it if this build can, and takes it out of the store then; tells whether it did.
+    async fn retake_one(&self, stored: StoredPayment) -> anyhow::Result<bool> {
         let StoredPayment {
             digest,
             source,
@@ -126,13 +131,18 @@ impl PaymentQuarantine {
         } = stored;
         if !self.keys.holds(&source, &mac) {
             tracing::error!(digest, "no core has set this payment aside: not booked");
-            return Ok(());
+            return Ok(false);
         }
         if !source.may_count(&self.producers) {
-            return Ok(());
+            tracing::warn!(
+                digest,
+                "a payment was set aside unsigned, and signatures are demanded now: not booked until \
+                it is told again with one"
+            );
+            return Ok(false);
         }
         let Ok(ReceivedPayment { request, source }) = source.request() else {
-            return Ok(());
+            return Ok(false);
         };
         let account = request.booking.account_id().to_owned();
         match self.acceptor.submit(request, |_| ()).await {
@@ -149,11 +159,12 @@ impl PaymentQuarantine {
                     account,
                     "a payment that was set aside is booked"
                 );
-                quarantine_repo::delete(&mut self.pool.get_conn().await?, &digest).await
+                quarantine_repo::delete(&mut self.pool.get_conn().await?, &digest).await?;
+                Ok(true)
             }
             Err(refusal) => {
                 tracing::warn!(digest, account, "a payment stays set aside: {refusal}");
-                Ok(())
+                Ok(false)
             }
         }
     }

@@ -105,6 +105,16 @@ pub struct OpenIntents {
     pub genuine: Vec<BookingIntent>,
     /// A case for each row that can't be read: its neighbours go on.
     pub unreadable: Vec<OrderCase>,
+    /// Orders with a row that the core did not write.
+    pub forged: Vec<String>,
+}
+
+impl OpenIntents {
+    /// Tells whether nobody can say how far this order's booking is.
+    pub fn is_unknown(&self, order_id: &str) -> bool {
+        let mut unreadable = self.unreadable.iter().map(|case| &case.order_id);
+        unreadable.any(|id| id == order_id) || self.forged.iter().any(|id| id == order_id)
+    }
 }
 
 /// Reads the open intents of these orders and bookings; forged ones are left out and
@@ -149,8 +159,8 @@ fn sorted(rows: Vec<Row>, keys: &SigningKeys) -> OpenIntents {
     let mut open = OpenIntents::default();
     for row in &rows {
         match genuine(row, keys) {
-            Ok(Some(intent)) => open.genuine.push(intent),
-            Ok(None) => {}
+            Ok((intent, true)) => open.genuine.push(intent),
+            Ok((intent, false)) => open.forged.push(intent.order_id),
             Err(error) => {
                 METRICS.saga.unreadable.inc();
                 open.unreadable.push(unreadable(row, &error));
@@ -160,14 +170,16 @@ fn sorted(rows: Vec<Row>, keys: &SigningKeys) -> OpenIntents {
     open
 }
 
-fn genuine(row: &Row, keys: &SigningKeys) -> anyhow::Result<Option<BookingIntent>> {
+/// Reads a row, and tells whether the core wrote it.
+fn genuine(row: &Row, keys: &SigningKeys) -> anyhow::Result<(BookingIntent, bool)> {
     let (intent, proof) = from_row(row)?;
-    if intent.is_proven(keys, &proof)? {
-        return Ok(Some(intent));
+    let is_proven = intent.is_proven(keys, &proof)?;
+    if is_proven {
+        return Ok((intent, true));
     }
     tracing::error!(account = %intent.posting.account_id, saga = %intent.posting.posting_id,
         "an intent that the core did not write: not booked");
-    Ok(None)
+    Ok((intent, false))
 }
 
 fn unreadable(row: &Row, error: &anyhow::Error) -> OrderCase {

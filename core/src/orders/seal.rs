@@ -180,7 +180,8 @@ pub struct OrderSeals {
 
 impl OrderSeals {
     /// Makes a checker of seals made with one of the provenance keys, or with one of the
-    /// `retired` ones: those vouch for orders of their time and for nothing else.
+    /// `retired` ones: those sign nothing, but whoever has one can still make what it vouches for: orders' seals
+    /// and results of their bookings.
     pub fn new(keys: &SigningKeys, retired: &[Secret], unsealed_until_ms: i64) -> Self {
         OrderSeals {
             order_keys: OrderSealKeys::new(keys.all().chain(retired)),
@@ -275,8 +276,11 @@ impl OrderSeals {
     }
 
     fn check_sending(&self, order: &Order) -> Result<(), SealBreach> {
-        let seal = order.send_mac.as_ref().ok_or(SealBreach::SendingMissing)?;
         let now = SealedPhase::of(order);
+        if now == SealedPhase::Ended && self.is_formerly_sealed(order) {
+            return Ok(());
+        }
+        let seal = order.send_mac.as_ref().ok_or(SealBreach::SendingMissing)?;
         let check = |phase| {
             let sending = order.sealed_sending(phase);
             self.order_keys.check_sending(seal, &sending)
@@ -286,6 +290,17 @@ impl OrderSeals {
             let sealed = others.find(|phase| check(*phase).is_ok());
             sealed.map_or(SealBreach::Sending(error), SealedPhase::breach)
         })
+    }
+}
+
+impl OrderSeals {
+    /// Tells whether the order has the seal of a build that sealed no phase. Of one that has
+    /// ended it is believed for good: its money may come back years later, and no seal of that
+    /// form lets anything be sent. One that was never sent had none, and gets nothing back.
+    fn is_formerly_sealed(&self, order: &Order) -> bool {
+        let sending = order.sealed_sending(SealedPhase::Ended);
+        let check = |seal: &String| self.order_keys.check_former_sending(seal, &sending).is_ok();
+        order.send_mac.as_ref().is_some_and(check)
     }
 }
 

@@ -214,3 +214,35 @@ fn attempts_are_those_that_the_seal_counts() {
     let alive = [attempt(&between, 1, "psp", true)];
     assert_eq!(check_attempts(&between, &alive), Err(SealBreach::Attempts));
 }
+
+#[test]
+fn an_end_is_believed_as_it_was_sealed_before_phases() {
+    let seals = OrderSeals::new(&key().into(), &[], 0);
+    let former = |state| {
+        let mut order = sample(OrderKind::CashOut);
+        order.order_id = "01a2280000007000800000000000aa07".into();
+        (order.account_id, order.serial_no) = ("A".into(), "S".into());
+        (order.channel, order.attempts) = (Some("psp".into()), 1);
+        order.trade_time = Some("20261129120000".into());
+        order.state = state;
+        let mut order = written(order);
+        // As a build before decision 029 wrote it.
+        order.send_mac = Some("SEAL".into());
+        order
+    };
+    for state in [
+        OrderState::Success,
+        OrderState::Failed,
+        OrderState::Returned,
+    ] {
+        assert_eq!(seals.check(&former(state)), Ok(()));
+    }
+    // What may still be sent is sealed as it is now, and what was changed is changed.
+    assert!(seals.check(&former(OrderState::Init)).is_err());
+    let mut bent = former(OrderState::Success);
+    bent.channel = Some("other".into());
+    assert!(seals.check(&bent).is_err());
+    bent = former(OrderState::Failed);
+    bent.send_mac = None;
+    assert_eq!(seals.check(&bent), Err(SealBreach::SendingMissing));
+}

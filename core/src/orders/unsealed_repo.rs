@@ -12,7 +12,7 @@ const MAX_LOOKED_AT_PER_STATE: usize = 500;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UnsealedOrders {
     pub looked_at: u64,
-    /// Number of these without a seal over what was asked.
+    /// Number of these without a seal over what was asked, or over how far they are.
     pub unsealed: u64,
     /// Id of one without a seal.
     pub example: Option<String>,
@@ -25,7 +25,7 @@ pub struct UnsealedOrders {
 pub async fn sample_of_unsealed(conn: &mut impl Queryable) -> anyhow::Result<UnsealedOrders> {
     let of_state = |state: OrderState| {
         format!(
-            "(SELECT order_id, request_mac IS NULL AS is_unsealed FROM orders FORCE INDEX (by_state) \
+            "(SELECT order_id, request_mac IS NULL OR send_mac IS NULL AS is_unsealed FROM orders FORCE INDEX (by_state) \
              WHERE state='{}' AND due_us > 0 ORDER BY due_us, order_id LIMIT {MAX_LOOKED_AT_PER_STATE})",
             state.as_str()
         )

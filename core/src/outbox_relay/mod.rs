@@ -149,8 +149,12 @@ impl OutboxRelay {
     /// Takes another producer once the files of its certificates have changed, and nothing
     /// is under way by the old one that could come behind what the new one says.
     fn renew_producer(&mut self) {
-        let old = self.producer.as_ref();
-        if old.is_some_and(|old| old.in_flight_count() > 0) {
+        // Without brokers there is none to be renewed.
+        if self
+            .producer
+            .as_ref()
+            .is_none_or(|old| old.in_flight_count() > 0)
+        {
             return;
         }
         let certificates = self.certificates.as_mut();

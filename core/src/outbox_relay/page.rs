@@ -194,6 +194,11 @@ impl OutboxRelay {
             repo::outbox_delete(self.begin_held(&mut conn).await?, &rows).await?;
         }
         for (row, reason) in &bad {
+            let mut conn = self.pool.get_conn().await?;
+            // Only whoever has the lease says what is wrong with a row: another relay may
+            // have published it since.
+            self.begin_held(&mut conn).await?.roll_back().await?;
+            drop(conn);
             self.quarantine_row(row, reason).await?;
         }
         match failed {

@@ -227,8 +227,8 @@ impl CoreAssembly<'_> {
             producers: self.secrets.producers.clone(),
             acceptor: acceptor.clone(),
             pool: self.pools.orders.clone(),
-            provenance: self.secrets.provenance.current(),
-            provenance_other: self.secrets.provenance.all().nth(1),
+            provenance: &self.secrets.provenance,
+            provenance_retired: &self.secrets.provenance_retired,
         };
         PaymentIntake::start(&self.stages.entrances, &self.config.intake, intake)
     }
@@ -259,7 +259,7 @@ impl CoreAssembly<'_> {
             archive_after: self.config.retention.outbox_archive_after(),
             gives_up: self.config.retention.outbox_gives_up,
             counted: None,
-            certificates: Some(ProducerCertificates::of(&kafka)),
+            certificates: (!kafka.brokers.is_empty()).then(|| ProducerCertificates::of(&kafka)),
             producer: (!kafka.brokers.is_empty())
                 .then(|| producer(&kafka))
                 .transpose()?,

@@ -80,3 +80,30 @@ async fn a_booking_across_midnight_is_no_difference() -> anyhow::Result<()> {
     ensure!(day.is_done() && stored(&set, "N").await? == [end]);
     Ok(())
 }
+
+/// A ledger that is away is no account's fault: the walk begins again, and forgets nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_is_away_leaves_the_walk_where_it_is() -> anyhow::Result<()> {
+    let set = stage().await?;
+    let hand = SagaHand::on(&set)?;
+    let accounts: Vec<String> = (0..20).map(|n| format!("W{n:02}")).collect();
+    for account in &accounts {
+        hand.fund(account, 5).await?;
+    }
+    let end = now_us();
+    let free = format!("UPDATE {}.lease SET expires_us=0", set.stage.schemas.guard);
+    set.stage.pool.get_conn().await?.query_drop(free).await?;
+    let (closing, mut day) = (closing(&set)?, ClosingDay::new(end));
+    let away = DayClosing {
+        ledger: Pool::open("mysql://root@127.0.0.1:1", "nothing", 1)?,
+        ..self::closing(&set)?
+    };
+    ensure!(away.go_on(&mut day, end).await.is_err(), "it went on");
+    ensure!(!day.is_done() && day.open_accounts() < accounts.len());
+    ensure!(closing.go_on(&mut day, end + HOUR_US).await?);
+    ensure!(day.is_done(), "{} are open", day.open_accounts());
+    for account in &accounts {
+        ensure!(stored(&set, account).await? == [end], "{account}");
+    }
+    Ok(())
+}

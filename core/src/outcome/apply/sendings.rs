@@ -65,12 +65,15 @@ fn is_superseded(order: &Order, outcome: &OrderOutcome) -> bool {
 
 /// A refusal in the reply to the last of several sendings says nothing of those before,
 /// and one in a callback may be of any of them, told late or again. One that waits in
-/// `init` is known not to be there: nothing is left to ask.
+/// `init` is known not to be there: nothing is left to ask. Each attempt is one channel's, and
+/// begins with a sending: more sendings than attempts, and some channel has had several.
 fn is_of_one_sending(order: &Order, outcome: &OrderOutcome) -> bool {
     match outcome.answers {
-        AnswerTo::Send(number) => number > 1 && order.state != OrderState::Init,
+        AnswerTo::Send(number) => number > order.attempts && order.state != OrderState::Init,
         AnswerTo::Nothing => {
-            outcome.callback.is_some() && order.sends > 1 && order.state != OrderState::Init
+            outcome.callback.is_some()
+                && order.sends > order.attempts
+                && order.state != OrderState::Init
         }
         AnswerTo::Query(_) => false,
     }
