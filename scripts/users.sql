@@ -75,16 +75,16 @@ GRANT INSERT, UPDATE ON `{base}_guard`.`audit_run` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE, DELETE ON `{base}_guard`.`audit_finding` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_guard`.`gap` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE, DELETE ON `{base}_guard`.`dead_letter` TO '{base}_sidecar'@'{host}';
--- Retention of the guard schema: the sidecar may call these and delete nothing else. Each
--- refuses what is younger than 30 days by the server's own clock (SYSDATE, which no session
--- can set) and what still counts. They run as a user that nobody can log in as.
+-- Retention of the guard schema: verdicts, breakers' moves, suppressions and audits go by
+-- these only. Each refuses what is younger than 30 days by the server's own clock (SYSDATE,
+-- which no session can set) and what still counts. They run as a user that nobody can log
+-- in as.
 CREATE USER IF NOT EXISTS '{base}_retention'@'localhost' ACCOUNT LOCK;
 GRANT SELECT ON `{base}\_guard`.* TO '{base}_retention'@'localhost';
 GRANT DELETE ON `{base}_guard`.`verdict` TO '{base}_retention'@'localhost';
 GRANT DELETE ON `{base}_guard`.`breaker_transition` TO '{base}_retention'@'localhost';
 GRANT DELETE ON `{base}_guard`.`suppression` TO '{base}_retention'@'localhost';
 GRANT DELETE ON `{base}_guard`.`audit_run` TO '{base}_retention'@'localhost';
-GRANT DELETE ON `{base}_guard`.`dead_letter` TO '{base}_retention'@'localhost';
 DROP PROCEDURE IF EXISTS `{base}_guard`.`purge_verdict`;
 CREATE DEFINER='{base}_retention'@'localhost' PROCEDURE `{base}_guard`.`purge_verdict`(IN from_us BIGINT, IN until_us BIGINT)
   MODIFIES SQL DATA SQL SECURITY DEFINER
@@ -98,6 +98,7 @@ CREATE DEFINER='{base}_retention'@'localhost' PROCEDURE `{base}_guard`.`purge_br
   MODIFIES SQL DATA SQL SECURITY DEFINER
   DELETE old FROM `{base}_guard`.`breaker_transition` AS old JOIN `{base}_guard`.`breaker_transition` AS newer
   ON newer.point = old.point AND newer.scope = old.scope AND newer.scope_key = old.scope_key AND newer.version = old.version + 1
+  AND newer.changed_us >= old.changed_us
   WHERE old.changed_us >= from_us AND old.changed_us < until_us
   AND old.changed_us < (UNIX_TIMESTAMP(SYSDATE(6)) - 2592000) * 1000000;
 DROP PROCEDURE IF EXISTS `{base}_guard`.`purge_suppression`;
@@ -111,16 +112,12 @@ CREATE DEFINER='{base}_retention'@'localhost' PROCEDURE `{base}_guard`.`purge_au
   DELETE FROM `{base}_guard`.`audit_run` WHERE completed_us >= from_us AND completed_us < until_us
   AND completed_us < (UNIX_TIMESTAMP(SYSDATE(6)) - 2592000) * 1000000
   AND completed_us < (SELECT newest FROM (SELECT MAX(completed_us) AS newest FROM `{base}_guard`.`audit_run`) AS runs);
+-- Of an earlier version of this file.
 DROP PROCEDURE IF EXISTS `{base}_guard`.`purge_dead_letter`;
-CREATE DEFINER='{base}_retention'@'localhost' PROCEDURE `{base}_guard`.`purge_dead_letter`(IN from_us BIGINT, IN until_us BIGINT)
-  MODIFIES SQL DATA SQL SECURITY DEFINER
-  DELETE FROM `{base}_guard`.`dead_letter` WHERE found_us >= from_us AND found_us < until_us
-  AND found_us < (UNIX_TIMESTAMP(SYSDATE(6)) - 2592000) * 1000000;
 GRANT EXECUTE ON PROCEDURE `{base}_guard`.`purge_verdict` TO '{base}_sidecar'@'{host}', '{base}_retention'@'localhost';
 GRANT EXECUTE ON PROCEDURE `{base}_guard`.`purge_breaker_transition` TO '{base}_sidecar'@'{host}', '{base}_retention'@'localhost';
 GRANT EXECUTE ON PROCEDURE `{base}_guard`.`purge_suppression` TO '{base}_sidecar'@'{host}', '{base}_retention'@'localhost';
 GRANT EXECUTE ON PROCEDURE `{base}_guard`.`purge_audit_run` TO '{base}_sidecar'@'{host}', '{base}_retention'@'localhost';
-GRANT EXECUTE ON PROCEDURE `{base}_guard`.`purge_dead_letter` TO '{base}_sidecar'@'{host}', '{base}_retention'@'localhost';
 
 -- The sidecar reads the binlog and asks where it stands.
 -- server (MariaDB has a right of its own for the second)

@@ -45,7 +45,8 @@ pub async fn apply(
     if let (SealState::Broken(why), BreakerState::Closed) = (&before, wanted.to) {
         return Ok(BreakerMoveResult::SealBroken(why));
     }
-    let moved = repo::apply(&mut tx, schemas, wanted).await?;
+    let at_us = before.time_of_move(wanted.at_us);
+    let moved = repo::apply(&mut tx, schemas, wanted, at_us).await?;
     let version = match moved {
         BreakerMoveResult::To(_) => seal.renew(&mut tx, schemas, &before).await?,
         BreakerMoveResult::AlreadyThere | BreakerMoveResult::SealBroken(_) => None,
@@ -65,10 +66,9 @@ pub async fn accept_as_they_are(
     at_us: i64,
 ) -> mysql_async::Result<i64> {
     let mut tx = conn.start_transaction(TxOpts::default()).await?;
-    let version = seal.accept(&mut tx, schemas).await?;
-    seal_repo::insert_acceptance(&mut tx, schemas, (by, reason), at_us).await?;
+    let version = seal.accept(&mut tx, schemas, at_us).await?;
+    seal_repo::insert_acceptance(&mut tx, schemas, (by, reason), version).await?;
     tx.commit().await?;
-    seal.trust();
     seal.committed(Some(version));
     Ok(version)
 }

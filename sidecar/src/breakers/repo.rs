@@ -13,11 +13,13 @@ use std::collections::HashSet;
 /// Keys per statement.
 const KEYS_PER_STATEMENT: usize = 500;
 
-/// Moves a breaker and writes down who and why, under its row's lock.
+/// Moves a breaker and writes down who and why, under its row's lock and at `at_us`, which
+/// the seal tells (`SealState::time_of_move`).
 pub async fn apply(
     tx: &mut Transaction<'_>,
     schemas: &Schemas,
     wanted: &BreakerMove,
+    at_us: i64,
 ) -> mysql_async::Result<BreakerMoveResult> {
     let guard = &schemas.guard;
     let (point, scope, key) = (
@@ -42,7 +44,7 @@ pub async fn apply(
         "verdict_id" => wanted.verdict_id.as_deref(),
         "reason" => wanted.reason.as_str(),
         "changed_by" => wanted.by.as_str(),
-        "at_us" => wanted.at_us,
+        at_us,
     };
     let upsert = format!(
         "INSERT INTO {guard}.breaker (point, scope, scope_key, state, verdict_id, reason, changed_by, version, updated_us) \

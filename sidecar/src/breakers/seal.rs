@@ -1,5 +1,10 @@
 //! The seal of the breakers, as the sidecar keeps it: locked before a move, made anew
 //! behind it, and never over breakers that it did not fit before.
+//!
+//! Its version and the times of the history are one clock, which only rises: a move is
+//! written down later than the version that it found, and sealed under a version no lower
+//! than its own time. So a seal that is older than the newest move was put back, whoever
+//! moved the clocks or added rows to the history (nobody's user may take one away).
 
 use crate::breakers::seal_repo::{self, StoredSeal};
 use mysql_async::prelude::Queryable;
@@ -9,7 +14,11 @@ use sluice_contract::clock::now_us;
 use sluice_contract::keys::SigningKeys;
 use sluice_contract::schema::Schemas;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// Moves that are later than this after the host's clock, in microseconds, are nobody's:
+/// a stranger's row in the far future must not take the version with it.
+const MAX_CLOCK_LEAD_US: i64 = 86_400_000_000;
 
 /// Keys of the seal, and the highest version that this process knows to be committed.
 /// Clones share it.
@@ -17,8 +26,6 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 pub struct BreakerSeal {
     keys: SigningKeys,
     version: Arc<AtomicI64>,
-    /// Set while the breakers are not where their history left them.
-    distrusted: Arc<AtomicBool>,
 }
 
 /// Whether the breakers are as the last move left them.
@@ -30,23 +37,28 @@ pub enum SealState {
     Broken(&'static str),
 }
 
+impl SealState {
+    /// The time to write down for a move at `at_us`: later than any seal before it.
+    pub fn time_of_move(&self, at_us: i64) -> i64 {
+        match self {
+            SealState::Whole(version) => at_us.max(version.saturating_add(1)),
+            // Whoever accepts them seals above whatever is written down until then.
+            SealState::Broken(_) => at_us,
+        }
+    }
+}
+
 impl BreakerSeal {
     pub fn new(keys: impl Into<SigningKeys>) -> Self {
         BreakerSeal {
             keys: keys.into(),
             version: Arc::default(),
-            distrusted: Arc::default(),
         }
     }
 
     /// The highest version that is known to be committed; cores accept no lower one.
     pub fn version(&self) -> i64 {
         self.version.load(Ordering::Acquire)
-    }
-
-    /// Trusts the breakers again, once a person's word is committed.
-    pub fn trust(&self) {
-        self.distrusted.store(false, Ordering::Release);
     }
 
     /// Notes a version once its transaction is committed.
@@ -64,7 +76,7 @@ impl BreakerSeal {
     ) -> mysql_async::Result<SealState> {
         // Before the read: a move that commits meanwhile must not look like a roll back.
         let known = self.version();
-        let stored = seal_repo::read(conn, schemas).await?;
+        let stored = stored(conn, schemas).await?;
         let state = self.state_of(&stored, known);
         // Also of a move that another sidecar made, or whose answer was lost.
         if let SealState::Whole(version) = state {
@@ -81,7 +93,7 @@ impl BreakerSeal {
     ) -> mysql_async::Result<SealState> {
         seal_repo::lock(tx, schemas).await?;
         let known = self.version();
-        let stored = seal_repo::read(tx, schemas).await?;
+        let stored = stored(tx, schemas).await?;
         Ok(self.state_of(&stored, known))
     }
 
@@ -106,11 +118,6 @@ impl BreakerSeal {
         schemas: &Schemas,
     ) -> mysql_async::Result<SealState> {
         let mut tx = conn.start_transaction(TxOpts::default()).await?;
-        let fits = {
-            seal_repo::lock(&mut tx, schemas).await?;
-            seal_repo::fits_history(&mut tx, schemas).await?
-        };
-        self.distrusted.store(!fits, Ordering::Release);
         let mut state = self.lock(&mut tx, schemas).await?;
         match state {
             SealState::Whole(0) => {
@@ -130,19 +137,22 @@ impl BreakerSeal {
         Ok(state)
     }
 
-    /// Seals what a person has looked at, whatever the seal said before.
+    /// Seals what a person has looked at, whatever the seal said before. The version is the
+    /// time at which that is to be written down too.
     pub async fn accept(
         &self,
         tx: &mut Transaction<'_>,
         schemas: &Schemas,
+        at_us: i64,
     ) -> mysql_async::Result<i64> {
         seal_repo::lock(tx, schemas).await?;
-        let stored = seal_repo::read(tx, schemas).await?;
+        let stored = stored(tx, schemas).await?;
         let at = stored.seal.map_or(0, |(version, _)| version);
         // Above whatever a core or another sidecar may know: a database that lost its last
-        // commits stands below it.
-        let version = at.max(self.version()).max(now_us()) + 1;
-        self.write(tx, schemas, version).await
+        // commits stands below it. One of the far future is a stranger's.
+        let at = if at > latest_us() { 0 } else { at };
+        let above = at.max(self.version()).max(stored.moved_us).max(at_us);
+        self.write(tx, schemas, above + 1).await
     }
 
     /// Tells whether the seal was made with the key that seals now.
@@ -151,35 +161,37 @@ impl BreakerSeal {
         conn: &mut impl Queryable,
         schemas: &Schemas,
     ) -> mysql_async::Result<bool> {
-        let stored = seal_repo::read(conn, schemas).await?;
+        let stored = stored(conn, schemas).await?;
         let current = SigningKeys::from(self.keys.current().clone());
         Ok(stored
             .seal
             .is_some_and(|(version, text)| is_sealed(&current, version, &stored.open, &text)))
     }
 
+    /// Seals the breakers under `least`, or what covers their newest move.
     async fn write(
         &self,
         conn: &mut impl Queryable,
         schemas: &Schemas,
-        version: i64,
+        least: i64,
     ) -> mysql_async::Result<i64> {
-        let open = seal_repo::read(conn, schemas).await?.open;
-        let text = seal(self.keys.current(), version, &open);
+        let stored = stored(conn, schemas).await?;
+        let version = least.max(stored.moved_us);
+        let text = seal(self.keys.current(), version, &stored.open);
         seal_repo::write(conn, schemas, version, &text, now_us()).await?;
         Ok(version)
     }
 
     fn state_of(&self, stored: &StoredSeal, known: i64) -> SealState {
-        if self.distrusted.load(Ordering::Acquire) {
-            return SealState::Broken("they are not where their history left them");
-        }
         match &stored.seal {
-            None if known > 0 => SealState::Broken("its row is gone"),
+            None if known.max(stored.moved_us) > 0 => SealState::Broken("its row is gone"),
             None if !stored.open.is_empty() => SealState::Broken("no open breaker was ever sealed"),
             None => SealState::Whole(0),
             Some((version, _)) if *version < known => {
                 SealState::Broken("an earlier state of the breakers was put back")
+            }
+            Some((version, _)) if *version < stored.moved_us => {
+                SealState::Broken("a breaker moved after it was made")
             }
             Some((version, text)) => match is_sealed(&self.keys, *version, &stored.open, text) {
                 true => SealState::Whole(*version),
@@ -187,4 +199,12 @@ impl BreakerSeal {
             },
         }
     }
+}
+
+async fn stored(conn: &mut impl Queryable, schemas: &Schemas) -> mysql_async::Result<StoredSeal> {
+    seal_repo::read(conn, schemas, latest_us()).await
+}
+
+fn latest_us() -> i64 {
+    now_us().saturating_add(MAX_CLOCK_LEAD_US)
 }

@@ -13,42 +13,53 @@ pub(super) struct StoredSeal {
     /// Version and MAC.
     pub seal: Option<(i64, String)>,
     pub open: Vec<SealedBreaker>,
+    /// When the newest move was written down, or the newest acceptance; 0 without any.
+    pub moved_us: i64,
 }
 
 /// Locks the seal's row, and makes it if there is none (version 0, which seals nothing):
-/// every move goes through it.
+/// every move goes through it. An INSERT that finds the row would share its lock with
+/// another mover's, and then neither could have it alone.
 pub(super) async fn lock(conn: &mut impl Queryable, schemas: &Schemas) -> mysql_async::Result<()> {
+    let guard = &schemas.guard;
+    let lock = format!("SELECT version FROM {guard}.breaker_seal WHERE name='{NAME}' FOR UPDATE");
+    if conn.query_first::<i64, _>(&lock).await?.is_some() {
+        return Ok(());
+    }
     let make = format!(
-        "INSERT IGNORE INTO {}.breaker_seal (name, version, seal, updated_us) VALUES ('{NAME}', 0, '', 0)",
-        schemas.guard
+        "INSERT IGNORE INTO {guard}.breaker_seal (name, version, seal, updated_us) VALUES ('{NAME}', 0, '', 0)"
     );
     conn.query_drop(make).await?;
-    let sql = format!(
-        "SELECT version FROM {}.breaker_seal WHERE name = '{NAME}' FOR UPDATE",
-        schemas.guard
-    );
-    conn.query_drop(sql).await
+    conn.query_drop(lock).await
 }
 
-/// Reads seal and open breakers in one statement: of one moment, without a lock.
+/// Reads seal, open breakers and the time of the newest move, but for those after
+/// `latest_us`, in one statement: of one moment, without a lock.
 pub(super) async fn read(
     conn: &mut impl Queryable,
     schemas: &Schemas,
+    latest_us: i64,
 ) -> mysql_async::Result<StoredSeal> {
     let guard = &schemas.guard;
     let sql = format!(
         "SELECT point, scope, scope_key, version, '' AS seal FROM {guard}.breaker WHERE state <> 'closed' \
-         UNION ALL SELECT '', '', '', version, seal FROM {guard}.breaker_seal WHERE name = '{NAME}'"
+         UNION ALL SELECT '', 'seal', '', version, seal FROM {guard}.breaker_seal WHERE name = '{NAME}' \
+         UNION ALL (SELECT '', 'move', '', changed_us, '' FROM {guard}.breaker_transition FORCE INDEX (by_time) \
+         WHERE changed_us <= {latest_us} ORDER BY changed_us DESC LIMIT 1)"
     );
     let mut stored = StoredSeal {
         seal: None,
         open: Vec::new(),
+        moved_us: 0,
     };
     let rows: Vec<(String, String, String, i64, String)> = conn.query(sql).await?;
     for (point, scope, key, version, seal) in rows {
-        match point.is_empty() {
-            true => stored.seal = Some((version, seal)).filter(|(version, _)| *version > 0),
-            false => stored.open.push(SealedBreaker {
+        match (point.is_empty(), scope.as_str()) {
+            (true, "seal") => {
+                stored.seal = Some((version, seal)).filter(|(version, _)| *version > 0)
+            }
+            (true, "move") => stored.moved_us = version,
+            _ => stored.open.push(SealedBreaker {
                 point,
                 scope,
                 key,
@@ -57,30 +68,6 @@ pub(super) async fn read(
         }
     }
     Ok(stored)
-}
-
-/// Tells whether the breakers are where their history left them, since a person last
-/// vouched for them: the history can only be added to.
-pub(super) async fn fits_history(
-    conn: &mut impl Queryable,
-    schemas: &Schemas,
-) -> mysql_async::Result<bool> {
-    let guard = &schemas.guard;
-    let accepted: Option<Option<i64>> = conn
-        .query_first(format!(
-            "SELECT MAX(changed_us) FROM {guard}.breaker_transition WHERE scope = 'seal'"
-        ))
-        .await?;
-    let sql = format!(
-        "SELECT COUNT(*) FROM {guard}.breaker_transition t LEFT JOIN {guard}.breaker b \
-         ON b.point = t.point AND b.scope = t.scope AND b.scope_key = t.scope_key \
-         WHERE t.scope <> 'seal' AND t.changed_us > ? \
-         AND (b.version IS NULL OR t.version > b.version OR (t.version = b.version AND t.state <> b.state))"
-    );
-    let lost: Option<u64> = conn
-        .exec_first(sql, (accepted.flatten().unwrap_or(0),))
-        .await?;
-    Ok(lost.unwrap_or(0) == 0)
 }
 
 /// Writes the seal.

@@ -4,12 +4,12 @@
 //! | rows | stay whatever their age |
 //! |---|---|
 //! | `verdict` | what an open breaker or a finding at rest names; a stopped account's |
-//! | `breaker_transition` | the last move of each breaker, and the last seal |
+//! | `breaker_transition` | the last move of each breaker, and the last acceptance |
 //! | `suppression` | one that is in force |
 //! | `audit_run` | the last run, by which the next one is due |
 //! | `dead_letter` | |
 //!
-//! By its last move a breaker that is put back by hand is found.
+//! By the newest move a seal that is put back is found (`breakers/seal.rs`).
 //! Rule sets and their texts, gaps and breakers stay for good: they grow with what people
 //! do, not with traffic. A sidecar that is blind deletes nothing: it may have to read again
 //! what its verdicts are of, and would find them anew.

@@ -1,5 +1,7 @@
-//! SQL of retention. The sidecar's user may delete none of these rows; procedures of
+//! SQL of retention. The sidecar's user may not delete evidence; procedures of
 //! `scripts/users.sql` do, which refuse what is younger than 30 days and what still counts.
+//! Dead letters are none, and go by the sidecar's own right, as `kafka/dead_letters` prunes
+//! them by their number.
 
 use crate::leader::guard_db::GuardDb;
 use crate::leader::lease_repo;
@@ -31,6 +33,24 @@ impl PurgedTable {
             PurgedTable::BreakerTransition => ("changed_us", "by_time"),
             PurgedTable::Suppression => ("expires_us", "by_expiry"),
             PurgedTable::AuditRun => ("completed_us", "by_time"),
+        }
+    }
+
+    /// The statement that deletes what may go of a slice of time.
+    fn delete_sql(self, guard: &str, (from_us, until_us): (i64, i64)) -> String {
+        match self {
+            PurgedTable::Verdict
+            | PurgedTable::BreakerTransition
+            | PurgedTable::Suppression
+            | PurgedTable::AuditRun => {
+                format!(
+                    "CALL {guard}.purge_{}({from_us}, {until_us})",
+                    self.as_str()
+                )
+            }
+            PurgedTable::DeadLetter => format!(
+                "DELETE FROM {guard}.dead_letter WHERE found_us>={from_us} AND found_us<{until_us}"
+            ),
         }
     }
 }
@@ -66,7 +86,7 @@ pub(super) async fn purge_slice(
     );
     let next: Option<i64> = tx.exec_first(sql, (from_us, before_us)).await?;
     let until_us = next.map_or(before_us, |next| next.max(from_us + 1));
-    tx.query_drop(format!("CALL {guard}.purge_{name}({from_us}, {until_us})"))
+    tx.query_drop(table.delete_sql(guard, (from_us, until_us)))
         .await?;
     let deleted = tx.affected_rows();
     tx.commit().await?;

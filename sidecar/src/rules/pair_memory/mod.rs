@@ -27,7 +27,7 @@
 //!   then. So there is no false alarm by construction: a source that lags makes the rule
 //!   wait, not speak.
 //! - With `per = "client"` halves of two clients don't meet; one that names none becomes
-//!   the one's that it meets first (`clients`).
+//!   the one's whose half for the same account it meets first (`clients`).
 //! - Halves whose partner may lie outside of what this run reads are not judged
 //!   (`judgement`), and those that a full log forgot are said to be unchecked (`overflow`).
 
@@ -62,7 +62,7 @@ pub struct KeptSide {
     paired: PairedItem,
     state: PairState,
     /// Client of the half, where the rule asks: of one that names none, the client of the
-    /// first partner that it met.
+    /// first partner of the same account that it met.
     client: Option<Box<str>>,
     /// The last partner that it was compared with, after a delay.
     compared: Option<u64>,

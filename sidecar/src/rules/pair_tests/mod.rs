@@ -1,5 +1,6 @@
 //! Tests of pairs: meeting, missing, holds, restarts; and the pairs that they share.
 
+mod clients;
 mod delayed;
 mod full;
 mod holds;

@@ -38,8 +38,9 @@ pub async fn record_verdicts(
     }
     let before = judge.seal.lock(tx, judge.schemas).await?;
     for wanted in moves {
+        let at_us = before.time_of_move(wanted.at_us);
         if let BreakerMoveResult::To(version) =
-            breakers::repo::apply(tx, judge.schemas, &wanted).await?
+            breakers::repo::apply(tx, judge.schemas, &wanted, at_us).await?
         {
             tracing::warn!(breaker = %wanted.key, version, reason = wanted.reason, "breaker opens");
             let by = judged
