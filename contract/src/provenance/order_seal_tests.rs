@@ -148,7 +148,7 @@ fn a_sending_sealed_before_phases_is_known_again() {
         phase: "ended",
     };
     // As a build before decision 029 wrote it.
-    let former = "SEAL";
+    let former = "1.8b2a9558.299baf8bdeb13aa9ae0a6b4392aea6c9";
     assert_eq!(keys.check_former_sending(former, &sending), Ok(()));
     assert_eq!(
         keys.check_sending(former, &sending),

@@ -227,7 +227,7 @@ fn an_end_is_believed_as_it_was_sealed_before_phases() {
         order.state = state;
         let mut order = written(order);
         // As a build before decision 029 wrote it.
-        order.send_mac = Some("SEAL".into());
+        order.send_mac = Some("1.8b2a9558.299baf8bdeb13aa9ae0a6b4392aea6c9".into());
         order
     };
     for state in [

@@ -1,6 +1,7 @@
 //! A person's look-up asks each server for what it has, and a repeat behind a 503 is the
 //! first request.
 
+use crate::identity::change_unseen;
 use crate::recovery::WAIT_TIMEOUT;
 use crate::split_books::{ask, ready};
 use anyhow::{Context, ensure};
@@ -100,4 +101,62 @@ async fn a_repeat_behind_a_503_is_the_first_order_and_books_once() -> anyhow::Re
     );
     set.stage.wait_for_status(&written[0], "success").await?;
     set.all_is_well().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_whose_booking_nobody_can_read_is_promised_nothing() -> anyhow::Result<()> {
+    let mut set = split().await?;
+    let books = set.stage.split_books.as_mut().context("split")?;
+    books.ledger.kill9()?;
+    let orders = set.stage.schemas.orders.clone();
+    for (key, change) in [("spoilt", "currency='ZZZ'"), ("forged", "amount=amount+1")] {
+        let (status, answer) = ask(&set, key, "7.00").await?;
+        ensure!(status == 503, "{status} {answer}");
+        let update = format!(
+            "UPDATE {orders}.booking_intent SET {change} WHERE currency<>'ZZZ' AND amount=7"
+        );
+        ensure!(change_unseen(&set, &update).await? == 1, "{update}");
+    }
+    let books = set.stage.split_books.as_mut().context("split")?;
+    books.ledger.restart().await?;
+    ready(&set, true).await?;
+    for key in ["spoilt", "forged"] {
+        let (status, answer) = ask(&set, key, "7.00").await?;
+        ensure!(status == 503, "{key}: {status} {answer}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_somebody_holds_locked_fails_alone() -> anyhow::Result<()> {
+    let set = split().await?;
+    let (status, answer) = ask(&set, "first-1", "1.00").await?;
+    ensure!(status == 202, "{status} {answer}");
+    // Rows that another has written and not committed.
+    let copy = format!(
+        "START TRANSACTION; INSERT INTO {0}.idempotency SELECT client,\
+         REPLACE(idempotency_key,'first-1','held-1'),request_hash,account_id,order_id,created_us \
+         FROM {0}.idempotency WHERE idempotency_key LIKE '%first-1%'",
+        set.stage.schemas.orders
+    );
+    let mut operator = set.stage.pool.get_conn().await?;
+    operator.query_drop(copy).await?;
+    let neighbours = (0..20).map(|n| {
+        let set = &set;
+        async move { ask(set, &format!("free-{n}"), "1.00").await }
+    });
+    let (held, neighbours) = tokio::join!(
+        ask(&set, "held-1", "1.00"),
+        futures_util::future::join_all(neighbours)
+    );
+    for answer in neighbours {
+        let (status, answer) = answer?;
+        ensure!(status == 202, "a neighbour got {status} {answer}");
+    }
+    let (status, answer) = held?;
+    ensure!(status == 503, "the held name got {status} {answer}");
+    operator.query_drop("ROLLBACK").await?;
+    let (status, answer) = ask(&set, "held-1", "1.00").await?;
+    ensure!(status == 202, "{status} {answer}");
+    Ok(())
 }

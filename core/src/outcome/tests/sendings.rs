@@ -288,6 +288,26 @@ fn a_refusal_in_a_callback_may_be_of_an_earlier_sending() {
 }
 
 #[test]
+fn a_refusal_by_the_channel_that_it_was_switched_to_is_the_orders() {
+    // The first channel had never taken it: one sending for each attempt.
+    let switched = |sends| Order {
+        attempts: 2,
+        sends,
+        send_by_sending: Some(sends),
+        ..shop_order(OrderState::Dispatching)
+    };
+    for told in [says(Declined).of_send(2), says(Declined).of_callback()] {
+        let (_, order, all) = after(switched(2), &told);
+        assert_eq!((order.state, all.bookings.len()), (OrderState::Failed, 1));
+    }
+    // One of the channels has had two: which, nobody can tell.
+    for told in [says(Declined).of_send(3), says(Declined).of_callback()] {
+        let (_, order, all) = after(switched(3), &told);
+        assert_eq!((order.state, all.bookings.len()), (OrderState::InDoubt, 0));
+    }
+}
+
+#[test]
 fn intervals_of_a_persons_case_grow_with_its_age_up_to_their_bound() {
     let exhausted = OrderOutcome::new(shop_order(OrderState::InDoubt).at(), Exhausted);
     let wait = |age_us: i64| {

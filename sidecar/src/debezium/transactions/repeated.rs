@@ -6,7 +6,8 @@
 //! its end, or something later: all that was saved is before that. Of each table the last
 //! changes by the binlog's positions must bear the numbers that the end counts, since rows on
 //! their way to another partition may come behind the end. A row that comes later yet is no
-//! repetition, and is told as a change that left no rows.
+//! repetition, and is told as a change that left no rows: of this session's newest repeated
+//! transactions (`MAX_KNOWN_REPEATED`); of others it is not recognised.
 
 use crate::debezium::FeedMessagePosition;
 use crate::debezium::envelope::ChangePlace;
