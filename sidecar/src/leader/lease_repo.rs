@@ -115,6 +115,22 @@ pub async fn renew(
     Ok(ours)
 }
 
+/// Whether the lease is still of this epoch, as it was last committed: no lock is taken, so
+/// another may have it in the next moment.
+pub async fn is_held(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    (owner, epoch): (&str, i64),
+) -> mysql_async::Result<bool> {
+    let sql = format!(
+        "SELECT COUNT(*) FROM {}.lease WHERE name = '{LEASE_NAME}' AND owner = :owner AND epoch = :epoch",
+        schemas.guard
+    );
+    let named: Params = params! { owner, epoch };
+    let held: Option<i64> = conn.exec_first(sql, named).await?;
+    Ok(held.unwrap_or(0) > 0)
+}
+
 /// Gives the lease up, so that a standby takes over at once and no late commit renews it.
 pub async fn release(
     conn: &mut Conn,

@@ -4,12 +4,14 @@
 mod audit;
 mod recording;
 mod registry;
+mod rules;
 mod sidecar;
 mod source;
 mod workflow;
 
 pub use crate::metrics::audit::AuditMetrics;
 pub use crate::metrics::recording::RecordingMetrics;
+pub use crate::metrics::rules::RuleUseMetrics;
 pub use crate::metrics::source::SourceMetrics;
 pub use crate::metrics::workflow::WorkflowMetrics;
 
@@ -27,6 +29,7 @@ pub struct SidecarMetrics {
     pub source: SourceMetrics,
     pub verdicts: IntCounterVec,
     pub rule_errors: IntCounterVec,
+    pub rule_use: RuleUseMetrics,
     pub rules_loaded: IntGauge,
     pub reload_failures: IntCounter,
     pub workflow: WorkflowMetrics,
