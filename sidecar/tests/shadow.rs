@@ -28,7 +28,8 @@ fn in_shadow(id: &str, work: u32) -> String {
 //! ops = ["insert"]
 
 fn check(row) {{
-    for i in 0..{work} {{ }}
+    let sum = 0;
+    for i in 0..{work} {{ sum += i; }}
     let b = row.after;
     if b.balance != b.available + b.reserved {{
         violation(b.account_id, b.currency, "balance is not available plus reserved")
@@ -83,7 +84,7 @@ impl ShadowServer {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rule_that_burns_its_limits_holds_nothing_back() {
-    let stage = ShadowServer::start("shadow", &[("slow", 900), ("cheap", 0)]).await;
+    let stage = ShadowServer::start("shadow", &[("slow", 2_000), ("cheap", 0)]).await;
     let sidecar = stage.sidecar("one");
     sidecar.until_ready(None).await;
     let mut fence = sidecar.fence().await.unwrap();
