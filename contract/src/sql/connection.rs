@@ -1,6 +1,8 @@
 //! Connections: session settings, TLS, pools.
 
+use crate::settings::is_loopback;
 use crate::sql::session::{ISOLATION_LEVEL_SQL, LOCK_WAIT_SQL, POOL_SQL, SETTINGS_SQL};
+use anyhow::ensure;
 use mysql_async::{
     ClientIdentity, Conn, Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts,
 };
@@ -17,17 +19,22 @@ pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(15);
 /// Probes find a peer that vanished without a word.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
+/// Parameter of a URL whose server is beyond loopback and without TLS.
+const PLAINTEXT_ALLOWANCE: &str = "plaintext_beyond_loopback=true";
+
 /// Options for `url` with Sluice's session settings.
 pub fn options(url: &str) -> anyhow::Result<OptsBuilder> {
     options_of("mysql.url", url)
 }
 
-/// As `options`, for the setting `name`. With `?tls_ca=FILE` the connection is
+/// As `options`, for the setting `name`. Beyond loopback a URL without TLS is refused, unless
+/// it says `?plaintext_beyond_loopback=true`. With `?tls_ca=FILE` the connection is
 /// encrypted, and the server must show a certificate of that authority for the
 /// host's very name; there is no way to skip either check. `&tls_certificate=FILE&tls_key=FILE`
 /// show the server a certificate of ours.
 pub fn options_of(name: &str, url: &str) -> anyhow::Result<OptsBuilder> {
-    let (url, authority) = authority(name, url)?;
+    let (url, is_plaintext_allowed) = plaintext_allowance(url);
+    let (url, authority) = authority(name, &url)?;
     let opts = Opts::from_url(&url).map_err(|e| {
         // The library's message may hold the password of the URL.
         anyhow::anyhow!(
@@ -35,6 +42,12 @@ pub fn options_of(name: &str, url: &str) -> anyhow::Result<OptsBuilder> {
             kind_of(&e)
         )
     })?;
+    let host = opts.ip_or_hostname();
+    ensure!(
+        authority.is_some() || is_plaintext_allowed || is_loopback(host),
+        "{name} names {host}: beyond loopback, TLS is needed: append ?tls_ca=FILE, or say \
+         ?{PLAINTEXT_ALLOWANCE} if something else encrypts"
+    );
     Ok(OptsBuilder::from_opts(opts)
         .setup(vec![SETTINGS_SQL, ISOLATION_LEVEL_SQL, LOCK_WAIT_SQL])
         .tcp_nodelay(true)
@@ -42,6 +55,20 @@ pub fn options_of(name: &str, url: &str) -> anyhow::Result<OptsBuilder> {
         .prefer_socket(false)
         .ssl_opts(authority)
         .stmt_cache_size(64))
+}
+
+/// The URL without the words that allow plaintext beyond loopback, and whether it had them.
+fn plaintext_allowance(url: &str) -> (String, bool) {
+    let Some((address, query)) = url.split_once('?') else {
+        return (url.to_owned(), false);
+    };
+    let (allowances, others): (Vec<&str>, Vec<&str>) =
+        query.split('&').partition(|p| *p == PLAINTEXT_ALLOWANCE);
+    let rest = match others.is_empty() {
+        true => address.to_owned(),
+        false => format!("{address}?{}", others.join("&")),
+    };
+    (rest, !allowances.is_empty())
 }
 
 /// The URL without `tls_ca`, `tls_certificate` and `tls_key`, which the library doesn't

@@ -39,6 +39,39 @@ fn a_wrong_url_is_named_without_its_password() {
 }
 
 #[test]
+fn a_far_server_without_tls_is_said_or_refused() {
+    for (url, is_refused) in [
+        ("mysql://u@127.0.0.1:3306", false),
+        ("mysql://u@localhost/x", false),
+        ("mysql://u@[::1]:3306", false),
+        ("mysql://u:hunter2@db:3306", true),
+        ("mysql://u:hunter2@10.0.0.1/?stmt_cache_size=1", true),
+        (
+            "mysql://u:hunter2@db/?plaintext_beyond_loopback=false",
+            true,
+        ),
+        ("mysql://u@db/?plaintext_beyond_loopback=true", false),
+        (
+            "mysql://u@db/?stmt_cache_size=1&plaintext_beyond_loopback=true",
+            false,
+        ),
+    ] {
+        let error = options(url)
+            .err()
+            .map(|e| e.to_string())
+            .unwrap_or_default();
+        assert_eq!(!error.is_empty(), is_refused, "{url}: {error}");
+        assert!(!error.contains("hunter2"), "{error}");
+        if is_refused && !url.contains("=false") {
+            assert!(
+                error.contains("mysql.url") && error.contains("tls_ca"),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[test]
 fn tls_parameters_are_whole_or_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a.pem");

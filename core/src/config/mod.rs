@@ -64,9 +64,12 @@ pub struct CoreConfig {
     pub listener: ListenerSettings,
     #[serde(default)]
     pub callbacks: CallbacksConfig,
-    /// Address of `/live`, `/ready`, `/metrics`; loopback only.
+    /// Address of `/live`, `/ready`, `/metrics`.
     #[serde(default = "default_admin")]
     pub admin: String,
+    /// Bounds and TLS of that listener.
+    #[serde(default = "ListenerSettings::small")]
+    pub admin_listener: ListenerSettings,
     pub secrets_dir: Option<PathBuf>,
     /// Names of the secrets that were `provenance_key` two rolls ago or before: seals of
     /// orders of their time hold.
@@ -181,7 +184,10 @@ impl CoreConfig {
         let listener = &self.listener;
         listener.check("listener", "listen", &self.listen, authenticated)?;
         self.callbacks.check()?;
-        settings::check_listener("admin", &self.admin, false)?;
+        let admin = &self.admin_listener;
+        // A certificate is all that its callers have to show.
+        let known = admin.tls.as_ref().is_some_and(|t| t.client_ca.is_some());
+        admin.check("admin_listener", "admin", &self.admin, known)?;
         let default_currency = self
             .default_currency
             .parse::<Currency>()

@@ -173,6 +173,16 @@ fn plaintext_beyond_loopback_is_said_or_refused() {
             "",
         ),
         (
+            "admin = '0.0.0.0:7101'\n".to_owned(),
+            String::new(),
+            "admin",
+        ),
+        (
+            "admin = '0.0.0.0:7101'\nadmin_listener.tls = { certificate = 'c', key = 'k', client_ca = 'a' }\n".to_owned(),
+            String::new(),
+            "",
+        ),
+        (
             "fence.sidecar_url = 'http://guard:7200'\n".to_owned(),
             String::new(),
             "fence.sidecar_url",

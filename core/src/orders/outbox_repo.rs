@@ -81,7 +81,7 @@ fn delete_sql(rows: &[&OutboxRow]) -> String {
         rows.iter()
             .map(|r| (r.account_id.as_str(), r.tx_id.as_str())),
     );
-    format!("DELETE o FROM outbox o FORCE INDEX (PRIMARY) WHERE (o.account_id,o.tx_id) IN {pairs}")
+    format!("DELETE outbox FROM outbox FORCE INDEX (PRIMARY) WHERE (account_id,tx_id) IN {pairs}")
 }
 
 /// Deletes exactly these rows, and commits.

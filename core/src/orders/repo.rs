@@ -54,7 +54,7 @@ pub fn lock_sql<'a>(orders: impl Iterator<Item = &'a OrderRef> + Clone, wait: Lo
 
 /// Names each order by its own key: two lists side by side would be looked up crosswise, a
 /// thousand orders as a million.
-pub(super) fn pairs<'a>(orders: impl Iterator<Item = &'a OrderRef>) -> String {
+fn pairs<'a>(orders: impl Iterator<Item = &'a OrderRef>) -> String {
     let mut sql = String::new();
     for (at, order) in orders.enumerate() {
         sql.push_str(if at == 0 {

@@ -73,7 +73,7 @@ fn a_row_that_was_changed_is_noticed_and_one_that_was_not_passes() {
         ),
         (
             |o| o.state = OrderState::Booking,
-            wrong(SealBreach::NotEnded),
+            wrong(SealBreach::SentBeforeBooked),
         ),
         (
             |o| *o = set_back(o, OrderState::Failed),
@@ -171,10 +171,16 @@ fn nothing_was_sent_before_its_money_was_reserved() {
     let seals = OrderSeals::new(&key().into(), &[], 0);
     let mut waiting = accepted();
     waiting.state = OrderState::Booking;
-    assert_eq!(seals.check(&waiting), Ok(()));
+    assert_eq!(
+        seals.check(&waiting),
+        Err(SealBreach::NotEnded),
+        "put back to its booking"
+    );
+    assert_eq!(seals.check(&written(waiting)), Ok(()));
     // Seals of its own later life are no excuse.
     let mut sent = claimed();
     sent.state = OrderState::Booking;
+    let sent = written(sent);
     assert_eq!(seals.check(&sent), Err(SealBreach::SentBeforeBooked));
 }
 

@@ -4,7 +4,7 @@
 use crate::config::CoreConfig;
 use crate::http::{self, CoreApi};
 use sluice_contract::listener::{
-    BoundListener, ListenerSettings, authorization_key, nobody_key, reserve_descriptors,
+    BoundListener, authorization_key, nobody_key, reserve_descriptors,
 };
 use sluice_contract::supervisor::Supervisor;
 use sluice_contract::telemetry::{self, Readiness};
@@ -24,7 +24,7 @@ impl CoreListeners {
     /// The setting's name and the reason: a taken port, a certificate, too few descriptors.
     pub async fn bind(config: &CoreConfig) -> anyhow::Result<Self> {
         let (public, callbacks) = (&config.listener, &config.callbacks);
-        let admin = ListenerSettings::small();
+        let admin = &config.admin_listener;
         reserve_descriptors(
             public.max_connections + callbacks.listener.max_connections + admin.max_connections,
         )?;
@@ -38,7 +38,7 @@ impl CoreListeners {
                 &callbacks.listener,
             )
             .await?,
-            admin: BoundListener::bind("admin", "admin", &config.admin, &admin).await?,
+            admin: BoundListener::bind("admin", "admin", &config.admin, admin).await?,
         })
     }
 }

@@ -30,13 +30,16 @@ pub(super) async fn statements(conn: &mut Conn) -> anyhow::Result<Vec<String>> {
     Ok(by_shape.into_values().collect())
 }
 
-/// Parts of a text between semicolons that are not within quotes.
+/// Parts of a text between semicolons that are not within quotes. MariaDB logs what was
+/// prepared before the log began without its values: a text stands for each.
 fn split(text: &str) -> Vec<String> {
     let (mut parts, mut part, mut quoted) = (Vec::new(), String::new(), false);
     for c in text.chars() {
         quoted ^= c == '\'';
         if c == ';' && !quoted {
             parts.push(std::mem::take(&mut part));
+        } else if c == '?' && !quoted {
+            part.push_str("''");
         } else {
             part.push(c);
         }

@@ -30,19 +30,22 @@ async fn nothing_is_sent_again_under_attempts_that_were_changed() -> anyhow::Res
         .await?;
     routed.waits_for(&honest, "unionpay: pause").await?;
     let mut changed = Vec::new();
-    for (n, (verb, change)) in CHANGES.into_iter().enumerate() {
+    // All wait before the first is changed: that is noticed, and stops their account.
+    for n in 0..CHANGES.len() {
         let order = routed
             .submit(&format!("changed-{n}"), json!({ "toAccountId": "near" }))
             .await?;
         routed.waits_for(&order, "unionpay: pause").await?;
         ensure!(attempts(set, &order).await? == ["1 netsunion failed NULL"]);
-        let mut conn = sql::connect(&set.stage.url).await?;
-        conn.query_drop("SET SESSION sql_log_bin=0").await?;
+        changed.push(order);
+    }
+    let mut conn = sql::connect(&set.stage.url).await?;
+    conn.query_drop("SET SESSION sql_log_bin=0").await?;
+    for (order, (verb, change)) in changed.iter().zip(CHANGES) {
         let orders = &set.stage.schemas.orders;
         let statement = format!("{verb} {orders}.attempt {change} WHERE order_id='{order}'");
         conn.query_drop(statement).await?;
         ensure!(conn.affected_rows() == 1, "{verb} {change}");
-        changed.push(order);
     }
     routed.apply(BOTH_CHANNELS)?;
     for order in &changed {

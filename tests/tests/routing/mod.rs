@@ -94,7 +94,8 @@ impl RoutedStage {
             }
             ensure!(
                 begun.elapsed() < Duration::from_secs(20),
-                "never waited for {word}: {shown}"
+                "never waited for {word}: {shown}\n{}",
+                sluice_tests::tail(&self.set.stage.dir.join("core.log"))
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

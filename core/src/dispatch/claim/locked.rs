@@ -18,7 +18,7 @@ pub(super) struct LockedOrders {
     pub ended: HashSet<String>,
     /// Attempts of those that a channel has had before.
     pub attempts: Vec<StoredAttempt>,
-    /// Those with an attempt that may still pay: they are sent again under the same one.
+    /// Orders with an attempt that may still pay: they are sent again under the same one.
     pub live: HashSet<String>,
 }
 

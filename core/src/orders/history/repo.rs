@@ -3,7 +3,7 @@
 use crate::orders::OrderRef;
 use crate::orders::history::OrderTransition;
 use sluice_contract::order::OrderState;
-use sluice_contract::sql::{SqlLiteral, in_list, push_row};
+use sluice_contract::sql::{SqlLiteral, in_list, pair_list, push_row};
 
 pub fn push_transitions(sql: &mut String, moves: &[OrderTransition], now_us: i64) {
     sql.push_str(
@@ -34,8 +34,12 @@ pub fn push_transitions(sql: &mut String, moves: &[OrderTransition], now_us: i64
 pub fn ended_sql(orders: &[OrderRef]) -> String {
     let ends = OrderState::ALL.iter().filter(|state| state.is_end());
     format!(
-        "SELECT order_id FROM order_transition FORCE INDEX (PRIMARY) WHERE ({}) AND to_state IN {}",
-        crate::orders::repo::pairs(orders.iter()),
+        "SELECT order_id FROM order_transition FORCE INDEX (PRIMARY) WHERE (account_id,order_id) IN {} AND to_state IN {}",
+        pair_list(
+            orders
+                .iter()
+                .map(|o| (o.account_id.as_str(), o.order_id.as_str()))
+        ),
         in_list(ends.map(|state| state.as_str()))
     )
 }

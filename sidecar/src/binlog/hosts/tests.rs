@@ -19,6 +19,11 @@ fn hosts_by_table() {
     }
     let many = format!("mysql://{}", ["h"; 9].join(","));
     assert!(ServerHosts::new("mysql.url", &many, 1).is_err());
-    let hosts = ServerHosts::new("mysql.url", "mysql://u:p@h:1,i:2", 1).unwrap();
+    let hosts = ServerHosts::new(
+        "mysql.url",
+        "mysql://u:p@h:1,i:2/?plaintext_beyond_loopback=true",
+        1,
+    )
+    .unwrap();
     assert_eq!((hosts.name(), hosts.several()), ("h:1", true));
 }
