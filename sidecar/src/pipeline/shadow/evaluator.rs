@@ -12,7 +12,7 @@
 use crate::health::Health;
 use crate::pipeline::shadow::budget::{ShadowBudget, VersionKey};
 use crate::pipeline::shadow::panics::contained;
-use crate::pipeline::shadow::tap::ShadowBatch;
+use crate::pipeline::shadow::queue::{ShadowBatch, ShadowQueue};
 use crate::pipeline::shadow::trial_log::TrialLog;
 use crate::rules::Evaluator;
 use crate::rules::runtime::finding::Finding;
@@ -22,7 +22,6 @@ use crate::stream::change::RuleInput;
 use crate::verdicts::shadow_limit::ShadowLimiter;
 use crate::verdicts::{Verdict, name_origins, origins_of, verdicts};
 use crate::workflow::trials::{RuleTrial, TrialGapCause};
-use crossbeam_channel::Receiver;
 use sluice_contract::clock::now_us;
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,13 +79,13 @@ impl ShadowEvaluator {
     /// then is not evaluated: trials say so.
     pub fn run(
         mut self,
-        queue: &Receiver<ShadowBatch>,
+        queue: &ShadowQueue,
         results: &mpsc::Sender<ShadowFindings>,
     ) -> anyhow::Result<()> {
         if let Err(error) = rustix::process::nice(NICENESS) {
             tracing::warn!(%error, "shadow runs at the priority of everything else");
         }
-        for batch in queue {
+        while let Some(batch) = queue.next() {
             if self.stop.is_cancelled() {
                 break;
             }
@@ -104,7 +103,7 @@ impl ShadowEvaluator {
         metrics.asleep.reset();
         metrics.shadow_gap.set(0);
         // Whoever ends before the stop would end the leadership.
-        while !self.stop.is_cancelled() && queue.recv().is_ok() {}
+        while !self.stop.is_cancelled() && queue.next().is_some() {}
         Ok(())
     }
 

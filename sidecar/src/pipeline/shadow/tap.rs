@@ -1,36 +1,16 @@
 //! Tap of the armed evaluator: hands its inputs to shadow, and never waits for it.
 
 use crate::health::Health;
+use crate::pipeline::shadow::queue::{LostInputs, ShadowBatch, ShadowFeed};
 use crate::rules::runtime::rule_selection::RuleSelection;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::stream::change::RuleInput;
-use crossbeam_channel::Sender;
 use sluice_contract::clock::now_us;
 use std::sync::Arc;
 
-/// Inputs that found the queue full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LostInputs {
-    /// When the first of them passed.
-    pub since_us: i64,
-    pub inputs: u64,
-}
-
-/// Inputs of one message, for shadow.
-#[derive(Debug, Default)]
-pub struct ShadowBatch {
-    /// When it was handed over.
-    pub at_us: i64,
-    /// Rule set that these and all later inputs are evaluated with, if it is another one.
-    pub rules: Option<Arc<RuleSet>>,
-    /// What is missing before these inputs.
-    pub lost: Option<LostInputs>,
-    pub inputs: Vec<RuleInput>,
-}
-
 /// The armed evaluator's end of the queue.
 pub struct ShadowTap {
-    batches: Sender<ShadowBatch>,
+    batches: ShadowFeed,
     pending: ShadowBatch,
     lost: Option<LostInputs>,
     /// Whether the set has rules for shadow at all.
@@ -39,7 +19,7 @@ pub struct ShadowTap {
 }
 
 impl ShadowTap {
-    pub fn new(batches: Sender<ShadowBatch>, rules: &Arc<RuleSet>, health: Health) -> ShadowTap {
+    pub fn new(batches: ShadowFeed, rules: &Arc<RuleSet>, health: Health) -> ShadowTap {
         let mut tap = ShadowTap {
             batches,
             pending: ShadowBatch::default(),
@@ -59,6 +39,8 @@ impl ShadowTap {
 
     pub fn input(&mut self, input: &RuleInput) {
         if self.is_wanted {
+            let rows = input.transaction().map_or(1, |t| t.changes.len());
+            self.pending.rows += rows as u64;
             self.pending.inputs.push(input.clone());
         }
     }
@@ -72,14 +54,14 @@ impl ShadowTap {
         let mut batch = std::mem::take(&mut self.pending);
         (batch.at_us, batch.lost) = (now, self.lost);
         let inputs = batch.inputs.len() as u64;
-        let Err(refused) = self.batches.try_send(batch) else {
+        let Err(refused) = self.batches.offer(batch) else {
             if let Some(lost) = self.lost.take() {
                 self.gap_ends(lost, now);
             }
             return;
         };
         // The set is not lost: it goes with the next batch.
-        self.pending.rules = refused.into_inner().rules;
+        self.pending.rules = refused.rules;
         self.lose(inputs, now);
     }
 

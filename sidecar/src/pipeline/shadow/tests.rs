@@ -5,8 +5,8 @@ use crate::metrics::metrics;
 use crate::pipeline::evaluate::{StreamEvaluator, StreamEvaluatorSettings, results};
 use crate::pipeline::shadow::budget::ShadowBudget;
 use crate::pipeline::shadow::panics::contained;
-use crate::pipeline::shadow::tap::ShadowBatch;
-use crate::pipeline::shadow::{ShadowEvaluator, ShadowFindings, ShadowTap, findings, inputs};
+use crate::pipeline::shadow::queue::{ShadowBatch, ShadowFeed, ShadowQueue};
+use crate::pipeline::shadow::{ShadowEvaluator, ShadowFindings, ShadowTap, findings};
 use crate::rules::RuleFiles;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::stream::batches::{BinlogBatch, ControlRow, FenceToken, WatchedTransaction};
@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Long enough on the slowest machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A rule that finds every balance, after some work.
 fn rule(id: &str, mode: &str, work: u32) -> (String, String) {
@@ -152,15 +152,15 @@ fn tokens_pass_while_shadow_stands_still() {
     let alone = armed(set(&[("stops", "trip", 0)]), 100, None);
     let both = set(&[("stops", "trip", 0), ("slow", "shadow", 0)]);
     let health = health();
-    let (batches, queue) = inputs();
+    let (batches, queue) = ShadowQueue::holding(10);
     let tap = ShadowTap::new(batches, &both, health.clone());
     let beside = armed(Arc::clone(&both), 100, Some(tap));
     assert_eq!(beside.0, (1..=100).collect::<Vec<u64>>());
     assert_eq!(alone, beside, "and the armed rule says the same");
     // As much as fits the queue is there, and the rest is told as a gap.
-    let first: Vec<ShadowBatch> = queue.try_iter().collect();
+    let first: Vec<ShadowBatch> = queue.batches.try_iter().collect();
     assert!(first[0].rules.is_some() && first[0].lost.is_none());
-    assert_eq!(first.len(), 32);
+    assert_eq!(first.len(), 10);
     let status = health.status.read().shadow;
     assert!(status.gap_since_us.is_some() && status.gap_until_us.is_none());
 }
@@ -169,7 +169,7 @@ fn tokens_pass_while_shadow_stands_still() {
 fn the_batch_after_a_gap_says_since_when_and_how_much() {
     let rules = set(&[("slow", "shadow", 0)]);
     let health = health();
-    let (batches, queue) = bounded(1);
+    let (batches, queue) = ShadowQueue::holding(1);
     let mut tap = ShadowTap::new(batches, &rules, health.clone());
     let mut tell = |number: u64| {
         tap.input(&RuleInput::Transaction(transaction(number, 1)));
@@ -194,7 +194,7 @@ fn the_batch_after_a_gap_says_since_when_and_how_much() {
 /// A set that finds the queue full goes with the next batch that doesn't.
 #[test]
 fn a_set_is_never_lost() {
-    let (batches, queue) = bounded(1);
+    let (batches, queue) = ShadowQueue::holding(1);
     let mut tap = ShadowTap::new(batches, &set(&[("one", "shadow", 0)]), health());
     tap.hand_over();
     tap.swap(&set(&[("two", "shadow", 0)]));
@@ -209,7 +209,7 @@ fn a_set_is_never_lost() {
 
 /// Shadow on its thread, fed by hand.
 struct ShadowStage {
-    feed: crossbeam_channel::Sender<ShadowBatch>,
+    feed: ShadowFeed,
     found: tokio::sync::mpsc::Receiver<ShadowFindings>,
     stop: CancellationToken,
     number: u64,
@@ -218,7 +218,7 @@ struct ShadowStage {
 impl ShadowStage {
     fn start(cpu_per_second: Duration) -> ShadowStage {
         let stop = CancellationToken::new();
-        let (feed, queue) = inputs();
+        let (feed, queue) = ShadowQueue::holding(100_000);
         let (results, found) = findings();
         let evaluator = ShadowEvaluator::new(cpu_per_second, None, health(), stop.clone());
         std::thread::spawn(move || evaluator.run(&queue, &results));
@@ -233,16 +233,29 @@ impl ShadowStage {
     fn tell(&mut self, rules: Option<Arc<RuleSet>>, rows: usize) {
         self.number += 1;
         let batch = ShadowBatch {
+            rows: rows as u64,
             at_us: now_us(),
             rules,
             lost: None,
             inputs: vec![RuleInput::Transaction(transaction(self.number, rows))],
         };
-        self.feed.send(batch).unwrap();
+        assert!(self.feed.offer(batch).is_ok());
     }
 
-    fn hear(&mut self) -> ShadowFindings {
-        self.found.blocking_recv().unwrap()
+    /// The next findings that are as wanted; a row is told now and then, so that time passes.
+    fn hear(&mut self, wanted: impl Fn(&ShadowFindings) -> bool) -> ShadowFindings {
+        let begun = Instant::now();
+        loop {
+            match self.found.try_recv() {
+                Ok(found) if wanted(&found) => return found,
+                Ok(_) => {}
+                Err(_) => {
+                    assert!(begun.elapsed() < TEST_TIMEOUT, "shadow says nothing of it");
+                    std::thread::sleep(Duration::from_millis(100));
+                    self.tell(None, 1);
+                }
+            }
+        }
     }
 }
 
@@ -259,12 +272,12 @@ fn said(findings: &ShadowFindings, rule: &str) -> usize {
 
 #[test]
 fn a_rule_past_its_budget_sleeps_and_the_others_go_on() {
-    let mut stage = ShadowStage::start(Duration::from_millis(20));
-    let rules = set(&[("cheap", "shadow", 0), ("slow", "shadow", 2_000)]);
-    stage.tell(Some(rules), 500);
-    let first = stage.hear();
+    let mut stage = ShadowStage::start(Duration::from_millis(300));
+    let rules = set(&[("cheap", "shadow", 0), ("slow", "shadow", 8_000)]);
+    stage.tell(Some(rules), 1_000);
+    let first = stage.hear(|_| true);
     let (cheap, slow) = (said(&first, "cheap"), said(&first, "slow"));
-    assert!(slow < 500, "it was called {slow} times");
+    assert!(slow < 1_000, "it was called {slow} times");
     assert!(cheap > slow, "{cheap} of the cheap one, {slow} of the slow");
     let gap = |findings: &ShadowFindings, rule: &str| {
         let trial = findings.trials.iter().find(|trial| trial.rule == rule);
@@ -276,16 +289,8 @@ fn a_rule_past_its_budget_sleeps_and_the_others_go_on() {
         (TrialGapCause::OverBudget, None)
     );
     // Awake again by and by, and the gap has an end.
-    let begun = Instant::now();
-    loop {
-        assert!(begun.elapsed() < PATIENCE, "it sleeps for ever");
-        std::thread::sleep(Duration::from_millis(100));
-        stage.tell(None, 1);
-        let next = stage.hear();
-        if said(&next, "slow") == 1 {
-            break;
-        }
-    }
+    stage.hear(|found| said(found, "slow") == 1);
+    stage.hear(|found| gap(found, "slow").is_some_and(|gap| gap.until_us.is_some()));
 }
 
 /// Nothing that is found in shadow can open anything, whatever the text says.
@@ -297,8 +302,7 @@ fn a_candidate_is_evaluated_as_shadow() {
     let rules = Arc::new(RuleSet::build(&files, Secret::new("k")).unwrap());
     let mut stage = ShadowStage::start(Duration::from_secs(1));
     stage.tell(Some(Arc::clone(&rules)), 1);
-    let found = stage.hear();
-    assert_eq!(said(&found, "stops"), 1);
+    let found = stage.hear(|found| said(found, "stops") == 1);
     let verdict = &found.verdicts[0];
     assert!(verdict.mode == "shadow" && verdict.breakers.is_empty());
     // The armed evaluator has nothing to do with it.

@@ -157,9 +157,9 @@ fn earlier_life(trial: RuleTrial) -> ((String, String), (Option<RuleTrial>, Rule
 
 /// Puts each trial behind what was known of its version before this life of it began; each
 /// version once, as it was last told.
-fn go_on(known: &mut KnownTrials, told: &[RuleTrial]) -> Vec<RuleTrial> {
+fn go_on(known: &mut KnownTrials, reported: &[RuleTrial]) -> Vec<RuleTrial> {
     let mut last: HashMap<(&str, &str), &RuleTrial> = HashMap::new();
-    for trial in told {
+    for trial in reported {
         last.insert((&trial.rule, &trial.rule_hash), trial);
     }
     let mut all = Vec::new();

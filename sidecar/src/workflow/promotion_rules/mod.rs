@@ -62,7 +62,7 @@ pub struct PromotionEvidence<'a> {
     pub seen: RuleActivity,
     /// Cases that fail, and what no case runs through.
     pub untested: &'a [String],
-    /// Its trial in shadow; None if nobody has evaluated it there yet.
+    /// Trial of it in shadow; None if nobody has evaluated it there yet.
     pub trial: Option<&'a RuleTrial>,
     /// Time for which it must have been evaluated there, in µs.
     pub soak_us: i64,
