@@ -3,6 +3,7 @@
 --   sed -e 's/{base}/sluice/g' -e 's/{host}/10.0.0.%/g' -e 's/{core}/…/' -e 's/{sidecar}/…/' -e 's/{operator}/…/' users.sql
 -- {core}, {sidecar} and {operator} are passwords. With split books run it on each server,
 -- and leave out the schemas that are elsewhere. MariaDB 10.11 or newer, MySQL 8 or newer.
+-- Run it again after an upgrade: programs may need a right or a procedure more.
 -- None of them may switch off the binlog, touch a trigger, change a table or delete an
 -- order, a balance or an entry: docs/SECURITY.md tells why for each.
 
@@ -75,6 +76,52 @@ GRANT INSERT, UPDATE ON `{base}_guard`.`audit_run` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE, DELETE ON `{base}_guard`.`audit_finding` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_guard`.`gap` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE, DELETE ON `{base}_guard`.`dead_letter` TO '{base}_sidecar'@'{host}';
+-- Retention of the guard schema: the sidecar may call these and delete nothing else. Each
+-- refuses what is younger than 30 days by the server's own clock (SYSDATE, which no session
+-- can set) and what still counts. They run as a user that nobody can log in as.
+CREATE USER IF NOT EXISTS '{base}_retention'@'localhost' ACCOUNT LOCK;
+GRANT SELECT ON `{base}\_guard`.* TO '{base}_retention'@'localhost';
+GRANT DELETE ON `{base}_guard`.`verdict` TO '{base}_retention'@'localhost';
+GRANT DELETE ON `{base}_guard`.`breaker_transition` TO '{base}_retention'@'localhost';
+GRANT DELETE ON `{base}_guard`.`suppression` TO '{base}_retention'@'localhost';
+GRANT DELETE ON `{base}_guard`.`audit_run` TO '{base}_retention'@'localhost';
+GRANT DELETE ON `{base}_guard`.`dead_letter` TO '{base}_retention'@'localhost';
+DROP PROCEDURE IF EXISTS `{base}_guard`.`purge_verdict`;
+CREATE DEFINER='{base}_retention'@'localhost' PROCEDURE `{base}_guard`.`purge_verdict`(IN from_us BIGINT, IN until_us BIGINT)
+  MODIFIES SQL DATA SQL SECURITY DEFINER
+  DELETE FROM `{base}_guard`.`verdict` WHERE found_us >= from_us AND found_us < until_us
+  AND found_us < (UNIX_TIMESTAMP(SYSDATE(6)) - 2592000) * 1000000
+  AND verdict_id NOT IN (SELECT b.verdict_id FROM `{base}_guard`.`breaker` b WHERE b.state <> 'closed' AND b.verdict_id IS NOT NULL)
+  AND account_id NOT IN (SELECT b.scope_key FROM `{base}_guard`.`breaker` b WHERE b.state <> 'closed')
+  AND verdict_id NOT IN (SELECT f.verdict_id FROM `{base}_guard`.`audit_finding` f);
+DROP PROCEDURE IF EXISTS `{base}_guard`.`purge_breaker_transition`;
+CREATE DEFINER='{base}_retention'@'localhost' PROCEDURE `{base}_guard`.`purge_breaker_transition`(IN from_us BIGINT, IN until_us BIGINT)
+  MODIFIES SQL DATA SQL SECURITY DEFINER
+  DELETE old FROM `{base}_guard`.`breaker_transition` AS old JOIN `{base}_guard`.`breaker_transition` AS newer
+  ON newer.point = old.point AND newer.scope = old.scope AND newer.scope_key = old.scope_key AND newer.version = old.version + 1
+  WHERE old.changed_us >= from_us AND old.changed_us < until_us
+  AND old.changed_us < (UNIX_TIMESTAMP(SYSDATE(6)) - 2592000) * 1000000;
+DROP PROCEDURE IF EXISTS `{base}_guard`.`purge_suppression`;
+CREATE DEFINER='{base}_retention'@'localhost' PROCEDURE `{base}_guard`.`purge_suppression`(IN from_us BIGINT, IN until_us BIGINT)
+  MODIFIES SQL DATA SQL SECURITY DEFINER
+  DELETE FROM `{base}_guard`.`suppression` WHERE expires_us >= from_us AND expires_us < until_us
+  AND expires_us < (UNIX_TIMESTAMP(SYSDATE(6)) - 2592000) * 1000000;
+DROP PROCEDURE IF EXISTS `{base}_guard`.`purge_audit_run`;
+CREATE DEFINER='{base}_retention'@'localhost' PROCEDURE `{base}_guard`.`purge_audit_run`(IN from_us BIGINT, IN until_us BIGINT)
+  MODIFIES SQL DATA SQL SECURITY DEFINER
+  DELETE FROM `{base}_guard`.`audit_run` WHERE completed_us >= from_us AND completed_us < until_us
+  AND completed_us < (UNIX_TIMESTAMP(SYSDATE(6)) - 2592000) * 1000000
+  AND completed_us < (SELECT newest FROM (SELECT MAX(completed_us) AS newest FROM `{base}_guard`.`audit_run`) AS runs);
+DROP PROCEDURE IF EXISTS `{base}_guard`.`purge_dead_letter`;
+CREATE DEFINER='{base}_retention'@'localhost' PROCEDURE `{base}_guard`.`purge_dead_letter`(IN from_us BIGINT, IN until_us BIGINT)
+  MODIFIES SQL DATA SQL SECURITY DEFINER
+  DELETE FROM `{base}_guard`.`dead_letter` WHERE found_us >= from_us AND found_us < until_us
+  AND found_us < (UNIX_TIMESTAMP(SYSDATE(6)) - 2592000) * 1000000;
+GRANT EXECUTE ON PROCEDURE `{base}_guard`.`purge_verdict` TO '{base}_sidecar'@'{host}', '{base}_retention'@'localhost';
+GRANT EXECUTE ON PROCEDURE `{base}_guard`.`purge_breaker_transition` TO '{base}_sidecar'@'{host}', '{base}_retention'@'localhost';
+GRANT EXECUTE ON PROCEDURE `{base}_guard`.`purge_suppression` TO '{base}_sidecar'@'{host}', '{base}_retention'@'localhost';
+GRANT EXECUTE ON PROCEDURE `{base}_guard`.`purge_audit_run` TO '{base}_sidecar'@'{host}', '{base}_retention'@'localhost';
+GRANT EXECUTE ON PROCEDURE `{base}_guard`.`purge_dead_letter` TO '{base}_sidecar'@'{host}', '{base}_retention'@'localhost';
 
 -- The sidecar reads the binlog and asks where it stands.
 -- server (MariaDB has a right of its own for the second)

@@ -118,6 +118,7 @@ impl SidecarContext {
                 server_id: config.mysql.server_id,
                 rules: config.rules,
                 split_books: config.mysql.split_books,
+                retention: config.retention.clone(),
             },
             fence: self.fence.clone(),
             health: self.health.clone(),

@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod pipeline;
 pub mod recording;
 pub mod reload;
+pub mod retention;
 pub mod rules;
 mod shutdown;
 pub mod stream;

@@ -10,8 +10,8 @@
 //! | `limit_total` | once its month is so far back | period |
 //! | `fence_token` | so long after the core that raised it was last there | age |
 //!
-//! Orders, attempts, balances, captures and entries stay for good; so do verdicts, which
-//! the core has no right to delete, and breakers.
+//! Orders, attempts, balances, captures and entries stay for good. Rows of the guard schema
+//! but tokens are the sidecar's to forget.
 
 mod histories;
 mod repo;

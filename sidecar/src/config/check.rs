@@ -48,6 +48,7 @@ impl SidecarConfig {
         }
         self.rules.check()?;
         self.audit.check()?;
+        self.retention.check()?;
         self.traces.check()?;
         self.check_kafka()
     }

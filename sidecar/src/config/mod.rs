@@ -12,6 +12,7 @@ use crate::audit::settings::{AuditSettings as Snapshot, LostPositionPolicy};
 use crate::binlog::settings::MysqlSourceSettings;
 use crate::kafka::settings::KafkaSourceSettings;
 use crate::recording::settings::RecordSettings;
+use crate::retention::settings::RetentionSettings;
 use crate::stream::position::StartPosition;
 use crate::workflow::settings::RuleCostSettings;
 use anyhow::Context;
@@ -65,6 +66,9 @@ pub struct SidecarConfig {
     pub on_lost_position: LostPositionPolicy,
     #[serde(default)]
     pub audit: Snapshot,
+    /// Ages at which rows of the guard schema go.
+    #[serde(default)]
+    pub retention: RetentionSettings,
     /// Export of traces; off unless it names an endpoint.
     #[serde(default)]
     pub traces: TraceSettings,

@@ -51,6 +51,12 @@ const NUMBERS: &[(&str, &str, [u64; 2])] = &[
     ("listener", "header_timeout_ms", [0, 120_001]),
     ("listener", "request_timeout_ms", [0, 600_001]),
     ("listener", "write_timeout_ms", [0, 120_001]),
+    ("retention", "verdict_days", [29, 36_501]),
+    ("retention", "breaker_transition_days", [29, 36_501]),
+    ("retention", "suppression_days", [399, 36_501]),
+    ("retention", "audit_run_days", [29, 36_501]),
+    ("retention", "dead_letter_days", [29, 36_501]),
+    ("retention", "interval_s", [0, 86_401]),
     ("listener", "requests_per_second_per_client", [0, 1_000_001]),
     (
         "listener",

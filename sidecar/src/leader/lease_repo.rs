@@ -115,20 +115,21 @@ pub async fn renew(
     Ok(ours)
 }
 
-/// Whether the lease is still of this epoch, as it was last committed: no lock is taken, so
-/// another may have it in the next moment.
-pub async fn is_held(
-    conn: &mut Conn,
+/// Tells whether the lease is of this owner and epoch, without a lock: for work that is as
+/// harmless done twice.
+pub async fn is_held<Q: Queryable>(
+    conn: &mut Q,
     schemas: &Schemas,
-    (owner, epoch): (&str, i64),
+    owner: &str,
+    epoch: i64,
 ) -> mysql_async::Result<bool> {
     let sql = format!(
-        "SELECT COUNT(*) FROM {}.lease WHERE name = '{LEASE_NAME}' AND owner = :owner AND epoch = :epoch",
+        "SELECT 1 FROM {}.lease WHERE name = '{LEASE_NAME}' AND owner = :owner AND epoch = :epoch \
+         AND expires_us > {RELEASED_US}",
         schemas.guard
     );
-    let named: Params = params! { owner, epoch };
-    let held: Option<i64> = conn.exec_first(sql, named).await?;
-    Ok(held.unwrap_or(0) > 0)
+    let held: Option<i64> = conn.exec_first(sql, params! { owner, epoch }).await?;
+    Ok(held.is_some())
 }
 
 /// Gives the lease up, so that a standby takes over at once and no late commit renews it.

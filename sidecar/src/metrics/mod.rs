@@ -4,6 +4,7 @@
 mod audit;
 mod recording;
 mod registry;
+mod retention;
 mod rules;
 mod sidecar;
 mod source;
@@ -11,6 +12,7 @@ mod workflow;
 
 pub use crate::metrics::audit::AuditMetrics;
 pub use crate::metrics::recording::RecordingMetrics;
+pub use crate::metrics::retention::GuardRetentionMetrics;
 pub use crate::metrics::rules::RuleUseMetrics;
 pub use crate::metrics::source::SourceMetrics;
 pub use crate::metrics::workflow::WorkflowMetrics;
@@ -40,6 +42,7 @@ pub struct SidecarMetrics {
     pub fence_token_seconds: Histogram,
     pub recording: RecordingMetrics,
     pub audit: AuditMetrics,
+    pub retention: GuardRetentionMetrics,
 }
 
 static METRICS: OnceLock<SidecarMetrics> = OnceLock::new();

@@ -2,7 +2,8 @@
 
 use crate::metrics::registry::{counter, counters, gauge, latency, registered};
 use crate::metrics::{
-    AuditMetrics, RecordingMetrics, RuleUseMetrics, SidecarMetrics, SourceMetrics, WorkflowMetrics,
+    AuditMetrics, GuardRetentionMetrics, RecordingMetrics, RuleUseMetrics, SidecarMetrics,
+    SourceMetrics, WorkflowMetrics,
 };
 use prometheus::{IntGaugeVec, Opts};
 
@@ -64,6 +65,7 @@ impl SidecarMetrics {
             )?,
             recording: RecordingMetrics::new()?,
             audit: AuditMetrics::new()?,
+            retention: GuardRetentionMetrics::new()?,
         })
     }
 }

@@ -8,7 +8,7 @@ use sluice_drill::stage::StageOptions;
 use sluice_tests::{TestStage, mysql_server, options};
 
 /// Statements that no program's user may run.
-const FORBIDDEN: [&str; 18] = [
+const FORBIDDEN: [&str; 23] = [
     "SET sql_log_bin = 0",
     "SET SESSION binlog_format = 'STATEMENT'",
     "SET GLOBAL read_only = 0",
@@ -27,12 +27,19 @@ const FORBIDDEN: [&str; 18] = [
     "ALTER TABLE sluice_orders.orders ADD COLUMN x INT",
     "CREATE TRIGGER sluice_orders.t BEFORE INSERT ON sluice_orders.orders FOR EACH ROW SET NEW.amount = 1",
     "DELETE FROM sluice_guard.verdict",
+    "DELETE FROM sluice_guard.breaker_transition",
+    "DELETE FROM sluice_guard.suppression",
+    "DELETE FROM sluice_guard.audit_run",
+    "UPDATE sluice_guard.verdict SET found_us = 0",
+    "DROP PROCEDURE sluice_guard.purge_verdict",
 ];
 /// Statements that only the sidecar's user may run.
-const THE_SIDECARS: [&str; 3] = [
+const THE_SIDECARS: [&str; 5] = [
     "UPDATE sluice_guard.breaker SET state = 'closed'",
     "UPDATE sluice_guard.breaker_seal SET version = 1",
     "UPDATE sluice_guard.checkpoint SET position = ''",
+    "CALL sluice_guard.purge_verdict(0, 1)",
+    "CALL sluice_guard.purge_breaker_transition(0, 1)",
 ];
 /// Statements that only the core's user may run.
 const THE_CORES: [&str; 3] = [
@@ -54,9 +61,10 @@ async fn allowed(url: &str, statements: &[&'static str]) -> anyhow::Result<Vec<&
         let done = conn.query_drop(*statement).await;
         let refused = match &done {
             Ok(()) => false,
-            // Denied: a schema, a command, a column, a right, or a trigger beside a binlog.
+            // Denied: a schema, a command, a column, a right, a procedure, or a trigger beside a
+            // binlog.
             Err(mysql_async::Error::Server(error)) => {
-                [1044, 1142, 1143, 1227, 1419].contains(&error.code)
+                [1044, 1142, 1143, 1227, 1370, 1419].contains(&error.code)
             }
             Err(_) => false,
         };

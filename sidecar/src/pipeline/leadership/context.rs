@@ -10,6 +10,7 @@ use crate::health::last_activity::LastActivity;
 use crate::kafka::settings::KafkaSourceSettings;
 use crate::leader::guard_db::GuardDb;
 use crate::recording::Recorder;
+use crate::retention::settings::RetentionSettings;
 use crate::stream::position::StartPosition;
 use crate::workflow::settings::RuleCostSettings;
 use std::sync::Arc;
@@ -47,4 +48,5 @@ pub struct LeadershipSettings {
     pub rules: RuleCostSettings,
     /// `mysql.split_books`.
     pub split_books: bool,
+    pub retention: RetentionSettings,
 }

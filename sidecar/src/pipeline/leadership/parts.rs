@@ -12,6 +12,7 @@ use crate::pipeline::leadership::start_points::StartPoints;
 use crate::pipeline::shadow::{ShadowEvaluator, ShadowTap, ShadowWriter};
 use crate::pipeline::{MAX_QUEUED_MESSAGES, evaluate, shadow};
 use crate::recording::Recorder;
+use crate::retention::GuardRetention;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::stream::feed::{FeedSender, SourceMessage};
 use crate::stream::gtid::Flavour;
@@ -159,6 +160,21 @@ pub(super) fn start_audits(
         Ok(())
     });
     Ok(())
+}
+
+/// Starts retention; it ends with the leadership, wherever it is.
+pub(super) fn start_retention(context: &LeadershipContext, parts: &Supervisor, epoch: i64) {
+    let retention = GuardRetention {
+        db: context.db.clone(),
+        health: context.health.clone(),
+        settings: context.settings.retention.clone(),
+        epoch,
+    };
+    let stop = parts.stop_token();
+    parts.spawn("retention", async move {
+        stop.run_until_cancelled(retention.keep()).await;
+        Ok(())
+    });
 }
 
 /// Makes the committer, which begins at the checkpoint.

@@ -178,15 +178,15 @@ fn the_batch_after_a_gap_says_since_when_and_how_much() {
     tell(1);
     tell(2);
     tell(3);
-    let first = queue.recv().unwrap();
+    let first = queue.next().unwrap();
     assert_eq!((first.inputs.len(), first.lost), (1, None));
     tell(4);
-    let next = queue.recv().unwrap();
+    let next = queue.next().unwrap();
     let lost = next.lost.unwrap();
     assert_eq!((next.inputs.len(), lost.inputs), (1, 2));
     assert!(lost.since_us >= first.at_us && lost.since_us <= next.at_us);
     tell(5);
-    assert_eq!(queue.recv().unwrap().lost, None);
+    assert_eq!(queue.next().unwrap().lost, None);
     let status = health.status.read().shadow;
     assert!(status.gap_until_us.is_some(), "{status:?}");
 }
@@ -196,15 +196,19 @@ fn the_batch_after_a_gap_says_since_when_and_how_much() {
 fn a_set_is_never_lost() {
     let (batches, queue) = ShadowQueue::holding(1);
     let mut tap = ShadowTap::new(batches, &set(&[("one", "shadow", 0)]), health());
+    let row = |number: u64| RuleInput::Transaction(transaction(number, 1));
+    tap.input(&row(1));
     tap.hand_over();
     tap.swap(&set(&[("two", "shadow", 0)]));
+    tap.input(&row(2));
     tap.hand_over();
-    tap.swap(&set(&[("three", "trip", 0)]));
+    let first = queue.next().unwrap();
+    assert!(first.rules.is_some() && first.lost.is_none());
+    tap.input(&row(3));
     tap.hand_over();
-    assert!(queue.recv().unwrap().rules.is_some());
-    tap.hand_over();
-    let rules = queue.recv().unwrap().rules.unwrap();
-    assert_eq!(rules.rules().next().unwrap().id, "three");
+    let next = queue.next().unwrap();
+    assert_eq!(next.rules.unwrap().rules().next().unwrap().id, "two");
+    assert_eq!(next.lost.unwrap().inputs, 1);
 }
 
 /// Shadow on its thread, fed by hand.

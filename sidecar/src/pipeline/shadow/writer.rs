@@ -123,8 +123,7 @@ impl ShadowWriter {
         trials: &mut Option<KnownTrials>,
     ) -> anyhow::Result<bool> {
         let mut conn = self.pool.get_conn().await?;
-        let ours = (self.owner.as_str(), self.epoch);
-        if !lease_repo::is_held(&mut conn, &self.schemas, ours).await? {
+        if !lease_repo::is_held(&mut conn, &self.schemas, &self.owner, self.epoch).await? {
             return Ok(false);
         }
         let known = verdict_repo::known(&mut conn, &self.schemas, &gathered.verdicts).await?;
