@@ -327,7 +327,7 @@ fn sleeps_grow_and_are_forgiven() {
         let until = budget.spend(&rule, ms(100), now).unwrap();
         assert_eq!(until, now + slept * second);
         assert!(budget.left(&rule, until).is_zero() && budget.wake(until - 1).is_empty());
-        assert_eq!(budget.wake(until), [rule.clone()]);
+        assert_eq!(budget.wake(until), std::slice::from_ref(&rule));
         assert_eq!(budget.left(&rule, until), ms(100));
         now = until;
     }
