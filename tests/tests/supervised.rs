@@ -15,7 +15,7 @@ const STARTS: [&str; 6] = [
 ];
 
 /// Files that may use them, with the reason.
-const ALLOWED: [(&str, &str); 3] = [
+const ALLOWED: [(&str, &str); 4] = [
     ("contract/src/supervisor.rs", "it is the set"),
     (
         "contract/src/shutdown.rs",
@@ -24,6 +24,10 @@ const ALLOWED: [(&str, &str); 3] = [
     (
         "core/src/accept/acceptor.rs",
         "a request's booking: awaited on the next line, so that a caller who hangs up doesn't cut it off",
+    ),
+    (
+        "core/src/access/allowance.rs",
+        "a look for a share, with a deadline: a caller who hangs up doesn't cut it off, and what it took goes back",
     ),
 ];
 

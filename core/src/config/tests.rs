@@ -153,6 +153,26 @@ fn every_number_of_the_settings_is_in_the_table() {
 }
 
 #[test]
+fn the_admin_listener_is_near_or_asks_for_a_certificate() {
+    let far = "admin = '0.0.0.0:7101'\n";
+    let shown = "certificate = 'c', key = 'k', client_ca = 'a'";
+    for (text, named) in [
+        (far.to_owned(), "admin"),
+        (
+            format!("{far}admin_listener.tls = {{ certificate = 'c', key = 'k' }}\n"),
+            "admin",
+        ),
+        (format!("{far}admin_listener.tls = {{ {shown} }}\n"), ""),
+    ] {
+        let error = error_of(&format!("{text}{GOOD_CONFIG}"));
+        assert!(
+            error.contains(named) && error.is_empty() == named.is_empty(),
+            "{text} gave {error:?}"
+        );
+    }
+}
+
+#[test]
 fn plaintext_beyond_loopback_is_said_or_refused() {
     let tls = "tls = { certificate = 'c', key = 'k' }";
     let far = "listen = '0.0.0.0:7100'\nclients = [{ name = 'shop', accounts = ['*'] }]\n";
@@ -169,16 +189,6 @@ fn plaintext_beyond_loopback_is_said_or_refused() {
         ),
         (
             format!("{callbacks}callbacks.listener.{said}\n"),
-            String::new(),
-            "",
-        ),
-        (
-            "admin = '0.0.0.0:7101'\n".to_owned(),
-            String::new(),
-            "admin",
-        ),
-        (
-            "admin = '0.0.0.0:7101'\nadmin_listener.tls = { certificate = 'c', key = 'k', client_ca = 'a' }\n".to_owned(),
             String::new(),
             "",
         ),

@@ -3,12 +3,13 @@
 //!
 //! | rows | stay whatever their age |
 //! |---|---|
-//! | `verdict` | one that an open breaker or a finding at rest names, or of an account that is stopped |
-//! | `breaker_transition` | the last move of each breaker, and the last seal: a breaker that is put back by hand is found by them |
+//! | `verdict` | what an open breaker or a finding at rest names; a stopped account's |
+//! | `breaker_transition` | the last move of each breaker, and the last seal |
 //! | `suppression` | one that is in force |
 //! | `audit_run` | the last run, by which the next one is due |
 //! | `dead_letter` | |
 //!
+//! By its last move a breaker that is put back by hand is found.
 //! Rule sets and their texts, gaps and breakers stay for good: they grow with what people
 //! do, not with traffic. A sidecar that is blind deletes nothing: it may have to read again
 //! what its verdicts are of, and would find them anew.
