@@ -70,6 +70,7 @@ GRANT INSERT ON `{base}_guard`.`rule_text` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_guard`.`rule_active` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE, DELETE ON `{base}_guard`.`rule_import` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE, DELETE ON `{base}_guard`.`rule_proposal` TO '{base}_sidecar'@'{host}';
+GRANT INSERT, UPDATE, DELETE ON `{base}_guard`.`rule_trial` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_guard`.`suppression` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_guard`.`audit_run` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE, DELETE ON `{base}_guard`.`audit_finding` TO '{base}_sidecar'@'{host}';

@@ -28,8 +28,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Connections for commits, operators and gauges.
-const POOL_CONNECTIONS: usize = 4;
+/// Connections for commits, what shadow found, operators and gauges.
+const POOL_CONNECTIONS: usize = 5;
 
 /// Handles that the program's parts share.
 pub struct SidecarContext {
@@ -116,6 +116,7 @@ impl SidecarContext {
                 workers: config.workers,
                 checkpoint_interval: Duration::from_millis(config.checkpoint_interval_ms),
                 server_id: config.mysql.server_id,
+                rules: config.rules,
                 split_books: config.mysql.split_books,
                 retention: config.retention.clone(),
             },
@@ -192,6 +193,7 @@ impl SidecarContext {
                 tested: Arc::clone(&self.tested),
                 rules: self.rules.clone(),
                 provenance_key: self.secrets.provenance_key.clone(),
+                soak_us: self.config.rules.soak_us(),
             },
         }
     }

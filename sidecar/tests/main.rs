@@ -17,6 +17,7 @@ mod leaderships;
 mod mysql;
 mod odd;
 mod server;
+mod shadow;
 mod shutdown;
 mod tls;
 mod whole;

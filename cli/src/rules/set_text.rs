@@ -5,6 +5,8 @@ use crate::rules::{each, line};
 use serde_json::Value;
 use std::fmt::Write;
 
+const MICROS_PER_MINUTE: i64 = 60_000_000;
+
 /// The rules in force, their edits on trial, and proposals that wait.
 pub fn list(data: &Value) -> String {
     let mut text = String::new();
@@ -63,9 +65,27 @@ fn rule_line(rule: &Value) -> String {
         (false, true) => "yes".to_owned(),
         (false, false) => missing.join("; "),
     };
+    let ready = match gap_of(&rule["trial"]) {
+        Some(gap) if rule["mode"] == "shadow" => format!("{ready}; {gap}"),
+        Some(_) | None => ready,
+    };
     let (hash, mode) = (text_of(&rule["hash"]), text_of(&rule["mode"]));
     let (errors, since) = (text_of(&rule["errors"]), time_of(&rule["sinceUs"]));
     format!("{name:<30} {hash:<16} {mode:<9} {found:>14} {errors:>7}  {since:<20} {ready}")
+}
+
+/// Says for how long a version was evaluated in shadow, if that has a gap.
+fn gap_of(trial: &Value) -> Option<String> {
+    let gap = trial["gap"].as_object()?;
+    let minutes = trial["evaluatedUs"].as_i64().unwrap_or(0) / MICROS_PER_MINUTE;
+    let until = match gap["untilUs"].is_null() {
+        true => "now".to_owned(),
+        false => time_of(&gap["untilUs"]),
+    };
+    let (from, cause) = (time_of(&gap["fromUs"]), text_of(&gap["cause"]));
+    Some(format!(
+        "evaluated for {minutes} min, last gap {from} until {until} ({cause})"
+    ))
 }
 
 fn proposed(p: &Value) -> String {

@@ -4,6 +4,7 @@ use crate::backtest::verdict::{BacktestVerdict, VariantResult, VerdictOutput};
 use crate::backtest::what_if::BreakerSimulator;
 use crate::rules::RuleWorkers;
 use crate::rules::runtime::finding::{Finding, FindingOutcome};
+use crate::rules::runtime::rule_selection::RuleSelection;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::stream::workers::{InputFinding, MAX_BATCHES_AHEAD};
 use crate::stream::change::RuleInput;
@@ -22,7 +23,7 @@ const MAX_KNOWN_IDS: usize = 1 << 24;
 pub struct BacktestVariant {
     set: Arc<RuleSet>,
     workers: usize,
-    drafts: bool,
+    selection: RuleSelection,
     team: RuleWorkers,
     simulator: BreakerSimulator,
     /// Ids of verdicts, as numbers.
@@ -38,11 +39,15 @@ impl BacktestVariant {
         drafts: bool,
         resume_after_us: Option<i64>,
     ) -> anyhow::Result<BacktestVariant> {
+        let selection = match drafts {
+            true => RuleSelection::Every,
+            false => RuleSelection::Live,
+        };
         Ok(BacktestVariant {
-            team: RuleWorkers::new(Arc::clone(&set), workers, drafts)?,
+            team: RuleWorkers::new(Arc::clone(&set), workers, selection)?,
             set,
             workers,
-            drafts,
+            selection,
             simulator: BreakerSimulator::new(resume_after_us),
             known: HashSet::new(),
             result: VariantResult::default(),
@@ -77,7 +82,7 @@ impl BacktestVariant {
     pub fn renew(&mut self, mid_stream: bool, lines: &mut VerdictOutput<'_>) -> anyhow::Result<()> {
         self.settle(lines)?;
         self.simulator.again();
-        self.team = RuleWorkers::new(Arc::clone(&self.set), self.workers, self.drafts)?;
+        self.team = RuleWorkers::new(Arc::clone(&self.set), self.workers, self.selection)?;
         // As live; how far Kafka was read back is not recorded.
         self.team.begins(None)?;
         if mid_stream {

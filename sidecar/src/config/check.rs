@@ -46,6 +46,7 @@ impl SidecarConfig {
                 record.max_mb
             );
         }
+        self.rules.check()?;
         self.audit.check()?;
         self.retention.check()?;
         self.traces.check()?;

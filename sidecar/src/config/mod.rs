@@ -14,6 +14,7 @@ use crate::kafka::settings::KafkaSourceSettings;
 use crate::recording::settings::RecordSettings;
 use crate::retention::settings::RetentionSettings;
 use crate::stream::position::StartPosition;
+use crate::workflow::settings::RuleCostSettings;
 use anyhow::Context;
 use serde::Deserialize;
 use sluice_contract::listener::ListenerSettings;
@@ -43,6 +44,9 @@ pub struct SidecarConfig {
     #[serde(default = "defaults::default_workers")]
     pub workers: usize,
     pub rules_dir: PathBuf,
+    /// Costs of a rule, and length of its trial.
+    #[serde(default)]
+    pub rules: RuleCostSettings,
     /// Holds `provenance_key` and `sidecar_token` unless they are in the environment.
     pub secrets_dir: Option<PathBuf>,
     /// Source of the secrets that are neither in the environment nor in `secrets_dir`.

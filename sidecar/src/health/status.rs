@@ -31,9 +31,22 @@ pub struct StatusReport {
     pub pairs_open: usize,
     /// Verdicts recorded since the start.
     pub verdicts: u64,
+    /// Rules in shadow: what they miss.
+    pub shadow: ShadowStatus,
     /// Own heartbeats that did not come back yet, oldest first.
     #[serde(skip)]
     sent: VecDeque<i64>,
+}
+
+/// State of the rules in shadow, which are evaluated when there is time for them.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShadowStatus {
+    /// The last time that inputs were lost to all of them; without an end while it lasts.
+    pub gap_since_us: Option<i64>,
+    pub gap_until_us: Option<i64>,
+    /// Rules that sleep past their processor budget.
+    pub asleep: Vec<String>,
 }
 
 impl StatusReport {
@@ -61,6 +74,7 @@ impl StatusReport {
     pub fn leads(&mut self, epoch: i64, now_us: i64) {
         (self.role, self.epoch, self.heartbeat_us) = ("active", epoch, now_us);
         self.sent.clear();
+        self.shadow = ShadowStatus::default();
     }
 }
 

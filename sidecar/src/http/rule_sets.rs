@@ -8,6 +8,7 @@ use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::{RuleMode, parse_header};
 use crate::workflow::promotion::{PromotionContext, activity_repo, proposals_repo};
 use crate::workflow::promotion_rules::{DEFAULT_RATE_PER_HOUR, RuleActivity};
+use crate::workflow::trials::{self, RuleTrial};
 use crate::workflow::{HOUR_US, MAX_KEPT_SETS, RuleSetMember, RuleSetVersion, repo};
 use axum::Router;
 use axum::extract::State;
@@ -46,6 +47,7 @@ async fn list(State(context): State<PromotionContext>, State(health): State<Heal
             .await?
             .unwrap_or_default();
         let seen = activity_repo::seen(&mut conn, &context.db.schemas, now - HOUR_US).await?;
+        let trials = trials::repo::trials(&mut conn, &context.db.schemas).await?;
         let proposals = proposals_repo::proposals(&mut conn, &context.db.schemas, now).await?;
         // Cases may run for a while: the connection is for those who commit.
         drop(conn);
@@ -55,7 +57,7 @@ async fn list(State(context): State<PromotionContext>, State(health): State<Heal
             "version": loaded.as_ref().map(|(version, _)| version),
             "inForce": version,
             "refused": report.rules_refused,
-            "rules": rows(&context, &set, &seen).await?,
+            "rules": rows(&context, &set, &seen, &trials).await?,
             "proposals": proposals,
         }))
     };
@@ -66,6 +68,7 @@ async fn rows(
     context: &PromotionContext,
     set: &RuleSetVersion,
     seen: &HashMap<(String, String), RuleActivity>,
+    trials: &[RuleTrial],
 ) -> anyhow::Result<Vec<Value>> {
     let loaded = context.rules.current();
     let mut rows = Vec::new();
@@ -73,12 +76,13 @@ async fn rows(
         let version = (member.rule.clone(), member.text.rule_hash.clone());
         let seen = seen.get(&version).copied().unwrap_or_default();
         let untested = context.tested.untested(member).await?;
-        rows.push(row(
-            member,
-            seen,
-            is_asleep(loaded.as_deref(), member),
-            &untested,
-        ));
+        let asleep = is_asleep(loaded.as_deref(), member);
+        let mut row = row(member, seen, asleep, &untested);
+        let trial = trials
+            .iter()
+            .find(|t| t.rule == member.rule && t.rule_hash == member.text.rule_hash);
+        row["trial"] = json!(trial);
+        rows.push(row);
     }
     Ok(rows)
 }

@@ -5,6 +5,7 @@ use crate::leader::guard_db::GuardDb;
 use crate::rules::{RuleHeader, parse_header};
 use crate::verdicts::repo::{self, VerdictRow};
 use crate::workflow::repo as sets;
+use crate::workflow::trials::{self, RuleTrial};
 use serde::Serialize;
 use sluice_contract::breaker::parse_keys_text;
 
@@ -15,6 +16,8 @@ pub struct VerdictDetails {
     pub verdict: VerdictRow,
     /// Description in the rule's own text; none if the text is not kept.
     pub about: Option<RuleDescription>,
+    /// Trial of its version in shadow, with the last gap.
+    pub trial: Option<RuleTrial>,
     /// Breakers that it names, as they are now.
     pub breakers: Vec<breakers::repo::BreakerRow>,
 }
@@ -46,6 +49,9 @@ pub async fn explain(db: &GuardDb, id: &str) -> anyhow::Result<Option<VerdictDet
         return Ok(None);
     };
     let text = sets::text(&mut conn, &db.schemas, &verdict.rule, &verdict.rule_hash).await?;
+    let trials = trials::repo::trials(&mut conn, &db.schemas).await?;
+    let version = |t: &RuleTrial| t.rule == verdict.rule && t.rule_hash == verdict.rule_hash;
+    let trial = trials.into_iter().find(version);
     let about = text
         .and_then(|text| parse_header(&verdict.rule, &text).ok())
         .map(RuleDescription::from);
@@ -58,6 +64,7 @@ pub async fn explain(db: &GuardDb, id: &str) -> anyhow::Result<Option<VerdictDet
     Ok(Some(VerdictDetails {
         verdict,
         about,
+        trial,
         breakers,
     }))
 }

@@ -117,8 +117,8 @@ pub async fn renew(
 
 /// Tells whether the lease is of this owner and epoch, without a lock: for work that is as
 /// harmless done twice.
-pub async fn is_held(
-    tx: &mut Transaction<'_>,
+pub async fn is_held<Q: Queryable>(
+    conn: &mut Q,
     schemas: &Schemas,
     owner: &str,
     epoch: i64,
@@ -128,7 +128,7 @@ pub async fn is_held(
          AND expires_us > {RELEASED_US}",
         schemas.guard
     );
-    let held: Option<i64> = tx.exec_first(sql, params! { owner, epoch }).await?;
+    let held: Option<i64> = conn.exec_first(sql, params! { owner, epoch }).await?;
     Ok(held.is_some())
 }
 

@@ -5,6 +5,7 @@ mod audit;
 mod recording;
 mod registry;
 mod retention;
+mod rules;
 mod sidecar;
 mod source;
 mod workflow;
@@ -12,6 +13,7 @@ mod workflow;
 pub use crate::metrics::audit::AuditMetrics;
 pub use crate::metrics::recording::RecordingMetrics;
 pub use crate::metrics::retention::GuardRetentionMetrics;
+pub use crate::metrics::rules::RuleUseMetrics;
 pub use crate::metrics::source::SourceMetrics;
 pub use crate::metrics::workflow::WorkflowMetrics;
 
@@ -29,6 +31,7 @@ pub struct SidecarMetrics {
     pub source: SourceMetrics,
     pub verdicts: IntCounterVec,
     pub rule_errors: IntCounterVec,
+    pub rule_use: RuleUseMetrics,
     pub rules_loaded: IntGauge,
     pub reload_failures: IntCounter,
     pub workflow: WorkflowMetrics,

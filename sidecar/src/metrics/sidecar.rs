@@ -2,8 +2,8 @@
 
 use crate::metrics::registry::{counter, counters, gauge, latency, registered};
 use crate::metrics::{
-    AuditMetrics, GuardRetentionMetrics, RecordingMetrics, SidecarMetrics, SourceMetrics,
-    WorkflowMetrics,
+    AuditMetrics, GuardRetentionMetrics, RecordingMetrics, RuleUseMetrics, SidecarMetrics,
+    SourceMetrics, WorkflowMetrics,
 };
 use prometheus::{IntGaugeVec, Opts};
 
@@ -36,6 +36,7 @@ impl SidecarMetrics {
                 "Errors while evaluating a rule",
                 &["rule"],
             )?,
+            rule_use: RuleUseMetrics::new()?,
             rules_loaded: gauge("sluice_sidecar_rules_loaded", "Rules of the set in use")?,
             reload_failures: counter(
                 "sluice_sidecar_rule_reload_failures_total",

@@ -1,4 +1,5 @@
-//! Read → evaluate → commit → announce, in that order and never otherwise.
+//! Read → evaluate → commit → announce, in that order and never otherwise. Rules in shadow
+//! are evaluated beside it (`shadow`), and nothing here waits for them.
 //!
 //! One thread evaluates, so that the same input gives the same verdicts. Each part
 //! talks to the next through one bounded queue; a slow part holds all earlier ones
@@ -12,6 +13,7 @@ pub mod lag;
 pub mod leadership;
 pub mod resume_points;
 pub mod server_positions;
+pub mod shadow;
 pub mod standalone_recorder;
 
 /// Batches between sources and evaluator: some 64 × 1,024 changes, 100 MB at most

@@ -102,6 +102,16 @@ pub enum RuleInput {
     },
 }
 
+impl RuleInput {
+    /// The transaction, if the input is one.
+    pub fn transaction(&self) -> Option<&Arc<ChangeTransaction>> {
+        match self {
+            RuleInput::Transaction(transaction) => Some(transaction),
+            RuleInput::Event(_) | RuleInput::AtRest(_) | RuleInput::Watermark { .. } => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SourceKind {
     Binlog,

@@ -3,6 +3,7 @@
 mod column_text;
 mod from_finding;
 pub mod repo;
+mod request_origins;
 mod rows_repo;
 pub mod shadow_limit;
 
@@ -11,6 +12,7 @@ mod tests;
 
 pub use crate::verdicts::column_text::cut;
 pub use crate::verdicts::from_finding::verdicts;
+pub use crate::verdicts::request_origins::{name_origins, origins_of};
 
 use crate::rules::runtime::finding::FindingOutcome;
 use crate::rules::{RuleMode, UNKNOWN_ITEM};

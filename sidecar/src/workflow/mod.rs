@@ -12,7 +12,9 @@ pub mod publish_repo;
 pub mod repo;
 mod rule_set_version;
 mod rule_text;
+pub mod settings;
 pub mod suppressions;
+pub mod trials;
 
 #[cfg(test)]
 mod tests;

@@ -76,7 +76,6 @@ fn committer(server: &TestServer, schemas: &Schemas, epoch: i64) -> BatchCommitt
         kafka: Some(place("kafka", "a=1")),
         rules_hash: "1".repeat(16),
         dead_letters: Default::default(),
-        shadow: Default::default(),
         rules: ActiveRuleSet::channel().1,
         split_books: false,
         seal: BreakerSeal::new(Secret::new("0123456789abcdef")),

@@ -106,7 +106,6 @@ impl CommitterSetup {
             },
             also: Vec::new(),
             dead_letters: Default::default(),
-            shadow: Default::default(),
             kafka: None,
             rules_hash: "1".repeat(16),
             rules: ActiveRuleSet::channel().1,

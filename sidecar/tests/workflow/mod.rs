@@ -44,6 +44,14 @@ async fn from_the_folder_to_trip_and_back() {
         .collect();
     modes.sort_unstable();
     assert_eq!(modes, [("shadow", 0), ("trip", 1)]);
+    // And it is known for how long it was evaluated.
+    one.until("/rules", |data| {
+        let trial = &data["rules"][1]["trial"];
+        trial["evaluatedUs"]
+            .as_i64()
+            .filter(|us| *us > 0 && trial["gap"].is_null())
+    })
+    .await;
     explained(&one, &found).await;
 
     refused_promotions(&one, &first, &edited).await;

@@ -26,12 +26,9 @@ use crate::kafka::dead_letters::DeadLetterQueue;
 use crate::leader::checkpoint_repo::CheckpointRow;
 use crate::pipeline::commit::stop::CommitStop;
 use crate::pipeline::evaluate::EvaluatedBatch;
-use crate::stream::origins::ChangeOrigin;
-use crate::verdicts::shadow_limit::ShadowLimiter;
-use crate::verdicts::{Verdict, verdicts};
+use crate::verdicts::{Verdict, name_origins, verdicts};
 use mysql_async::Pool;
 use sluice_contract::schema::Schemas;
-use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -41,16 +38,6 @@ use tokio::time::MissedTickBehavior;
 const MAX_VERDICTS_PER_COMMIT: usize = 2_000;
 /// Time for the last checkpoint, which is tried once.
 const LAST_CHECKPOINT_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Adds to each verdict the request that it is about, if its transaction names one.
-fn name_origins(verdicts: &mut [Verdict], mut origins: HashMap<String, ChangeOrigin>) {
-    for verdict in verdicts {
-        if let Some(origin) = origins.remove(&verdict.verdict_id) {
-            verdict.correlation_id = Some(origin.correlation.into_text());
-            verdict.trace = origin.parent;
-        }
-    }
-}
 
 /// Cause that ends a leadership.
 #[derive(Debug)]
@@ -84,7 +71,6 @@ pub struct BatchCommitter {
     pub kafka: Option<CheckpointRow>,
     pub rules_hash: String,
     pub dead_letters: DeadLetterQueue,
-    pub shadow: ShadowLimiter,
     /// For budgets; a commit that makes a new set notifies it.
     pub rules: ActiveRuleSet,
     pub split_books: bool,
@@ -151,7 +137,6 @@ impl BatchCommitter {
         let origins = all.iter_mut().map(|one| std::mem::take(&mut one.origins));
         name_origins(&mut verdicts, origins.flatten().collect());
         drop(findings);
-        self.shadow.keep(&mut verdicts, self.health.metrics);
         let last = self.commit_most(&mut verdicts).await?;
         let had_kafka = self.kafka.is_some();
         all.iter().for_each(|one| self.advance(one));

@@ -8,6 +8,10 @@ impl StreamEvaluator {
         if let Some(tap) = &mut self.tap {
             tap.hand_over();
         }
+        if let Some(shadow) = &mut self.shadow {
+            shadow.hand_over();
+        }
+        self.publish_uses(false);
         self.add_holds();
         self.out.pairs = self.evaluator.open_pairs();
         self.metrics

@@ -1,19 +1,17 @@
 //! Requests that a message's findings are about, and the spans of its orders' evaluation.
 
 use crate::pipeline::evaluate::StreamEvaluator;
-use crate::rules::runtime::finding::Finding;
 use crate::stream::change::ChangeTransaction;
-use crate::stream::origins::{ChangeOrigin, events, origin_of};
+use crate::stream::origins::events;
+use crate::verdicts::origins_of;
 use sluice_contract::clock::now_us;
 use sluice_contract::traces::{SpanKind, SpanTimes, TraceField, TraceParent, TraceSpan, is_on};
-use std::collections::HashMap;
-use std::sync::Arc;
 
 impl StreamEvaluator {
     /// Follows the transactions of the message that was evaluated since `begun_us`.
     pub(super) fn follow(&mut self, begun_us: i64) {
         let evaluated = std::mem::take(&mut self.evaluated);
-        self.out.origins = origins(&evaluated, &self.out.findings);
+        self.out.origins = origins_of(evaluated.iter(), &self.out.findings);
         if is_on() {
             let times = SpanTimes {
                 begun_us,
@@ -22,26 +20,6 @@ impl StreamEvaluator {
             evaluated.iter().for_each(|one| trace(one, times));
         }
     }
-}
-
-/// Origins of the findings, by verdict id.
-fn origins(
-    evaluated: &[Arc<ChangeTransaction>],
-    findings: &[Finding],
-) -> HashMap<String, ChangeOrigin> {
-    let mut origins = HashMap::new();
-    if findings.is_empty() {
-        return origins;
-    }
-    let by_position: HashMap<&str, &Arc<ChangeTransaction>> =
-        evaluated.iter().map(|t| (&*t.position, t)).collect();
-    for finding in findings {
-        let of = by_position.get(&*finding.position);
-        if let Some(origin) = of.and_then(|t| origin_of(t, &finding.account, &finding.item)) {
-            origins.insert(finding.verdict_id.clone(), origin);
-        }
-    }
-    origins
 }
 
 /// Tells each event's trace that its transaction was evaluated.

@@ -11,6 +11,9 @@ impl StreamEvaluator {
         if let Some(tap) = &mut self.tap {
             tap.input(input);
         }
+        if let Some(shadow) = &mut self.shadow {
+            shadow.input(input);
+        }
         self.evaluator.evaluate(input, &mut self.out.findings);
     }
 

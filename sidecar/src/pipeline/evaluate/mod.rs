@@ -8,6 +8,7 @@
 //! | let control rows pass their gates | `inputs::pass_gates` |
 //! | collect the findings of all workers | `RuleWorkers::flush` |
 //! | name the requests that findings are about, and trace | `following` |
+//! | hand the inputs to shadow, or drop them | `finish` |
 //! | add holds, resume position and rule set | `finish` |
 //! | hand the result to the committer | a bounded queue |
 
@@ -16,14 +17,18 @@ mod finish;
 mod following;
 mod inputs;
 mod progress;
+mod uses;
 
 pub use crate::pipeline::evaluate::batch::{EvaluatedBatch, results};
 
 use crate::health::last_activity::LastActivity;
 use crate::metrics::SidecarMetrics;
 use crate::pipeline::evaluate::progress::SourceProgress;
+use crate::pipeline::evaluate::uses::ArmedUses;
 use crate::pipeline::gate::{KafkaGate, ServerGate};
+use crate::pipeline::shadow::ShadowTap;
 use crate::recording::{RecordingMark, RecordingTap};
+use crate::rules::runtime::rule_selection::RuleSelection;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::{RuleWorkers, UnloggedChangeRule};
 use crate::stream::change::ChangeTransaction;
@@ -62,12 +67,19 @@ pub struct StreamEvaluatorSettings {
     pub mid_stream: bool,
     /// Threads that evaluate; the result is the same.
     pub workers: usize,
+    /// Hands the inputs to rules in shadow, which are not evaluated here.
+    pub shadow: Option<ShadowTap>,
+    /// Processor time that an armed rule may take in a second before somebody is told.
+    pub cpu_per_second: Duration,
 }
 
 pub struct StreamEvaluator {
     evaluator: RuleWorkers,
     unlogged: UnloggedChangeRule,
     tap: Option<RecordingTap>,
+    shadow: Option<ShadowTap>,
+    rules: Arc<RuleSet>,
+    uses: ArmedUses,
     reloads: watch::Receiver<Option<Arc<RuleSet>>>,
     rules_hash: Arc<str>,
     rules_version: i64,
@@ -93,7 +105,9 @@ impl StreamEvaluator {
         }
         let rules_hash = settings.rules.hash().into();
         let rules_version = settings.rules.version();
-        let mut evaluator = RuleWorkers::new(settings.rules, settings.workers, false)?;
+        let rules = settings.rules;
+        let workers = settings.workers;
+        let mut evaluator = RuleWorkers::new(Arc::clone(&rules), workers, RuleSelection::Armed)?;
         evaluator.begins(settings.kafka_from_us)?;
         Ok(StreamEvaluator {
             rules_hash,
@@ -101,6 +115,9 @@ impl StreamEvaluator {
             evaluator,
             unlogged: UnloggedChangeRule::load()?,
             tap: settings.tap,
+            shadow: settings.shadow,
+            rules,
+            uses: ArmedUses::new(settings.cpu_per_second),
             reloads: settings.reloads,
             metrics: settings.metrics,
             holds_version: None,
@@ -175,6 +192,11 @@ impl StreamEvaluator {
                     hash: Arc::clone(&self.rules_hash),
                 });
             }
+            self.publish_uses(true);
+            if let Some(shadow) = &mut self.shadow {
+                shadow.swap(&rules);
+            }
+            self.rules = Arc::clone(&rules);
             self.evaluator.swap(rules)?;
         }
         Ok(())

@@ -12,6 +12,7 @@ use crate::leader::guard_db::GuardDb;
 use crate::recording::Recorder;
 use crate::retention::settings::RetentionSettings;
 use crate::stream::position::StartPosition;
+use crate::workflow::settings::RuleCostSettings;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub struct LeadershipSettings {
     pub checkpoint_interval: Duration,
     /// `mysql.server_id`.
     pub server_id: u32,
+    /// Costs of rules.
+    pub rules: RuleCostSettings,
     /// `mysql.split_books`.
     pub split_books: bool,
     pub retention: RetentionSettings,

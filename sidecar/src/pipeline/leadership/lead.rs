@@ -57,8 +57,15 @@ pub(super) async fn lead(
     // Ends the readers, however this leadership ends.
     let _ends_with_us = stop.clone().drop_guard();
     let reports = parts.group();
-    let (mut evaluated, mut signals) =
-        start_readers(context, parts, &reports, &begin, flavours, &rules)?;
+    let (mut evaluated, mut signals) = start_readers(
+        context,
+        parts,
+        &reports,
+        &begin,
+        flavours,
+        (epoch, &pool),
+        &rules,
+    )?;
     let replay_from = begin
         .binlogs
         .first()

@@ -9,13 +9,13 @@ use crate::pipeline::commit::stop::CommitStop;
 use crate::pipeline::leadership::LeadershipContext;
 use crate::pipeline::leadership::readers::SourceReaders;
 use crate::pipeline::leadership::start_points::StartPoints;
-use crate::pipeline::{MAX_QUEUED_MESSAGES, evaluate};
+use crate::pipeline::shadow::{ShadowEvaluator, ShadowTap, ShadowWriter};
+use crate::pipeline::{MAX_QUEUED_MESSAGES, evaluate, shadow};
 use crate::recording::Recorder;
 use crate::retention::GuardRetention;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::stream::feed::{FeedSender, SourceMessage};
 use crate::stream::gtid::Flavour;
-use crate::verdicts::shadow_limit::ShadowLimiter;
 use anyhow::Context;
 use crossbeam_channel::bounded;
 use mysql_async::Pool;
@@ -34,13 +34,14 @@ pub(super) struct LeadershipSignals {
     pub(super) position_lost: mpsc::Receiver<()>,
 }
 
-/// Starts readers and evaluator.
+/// Starts readers and evaluators.
 pub(super) fn start_readers(
     context: &LeadershipContext,
     parts: &Supervisor,
     reports: &Supervisor,
     begin: &StartPoints,
     flavours: &[Flavour],
+    term: (i64, &Pool),
     rules: &Arc<RuleSet>,
 ) -> anyhow::Result<(mpsc::Receiver<evaluate::EvaluatedBatch>, LeadershipSignals)> {
     let first = *flavours.first().context("mysql.url names no server")?;
@@ -71,6 +72,7 @@ pub(super) fn start_readers(
     readers.binlogs(&signals.moved, skippable.as_ref())?;
     // The readers' own copies are all that is left: the queue ends with them.
     drop(readers);
+    let shadow = start_shadow(context, parts, begin.kafka_from_us, term, rules)?;
     let worker = evaluate::StreamEvaluator::new(evaluate::StreamEvaluatorSettings {
         flavours: flavours.to_vec(),
         names: context.servers.iter().map(|s| s.name.clone()).collect(),
@@ -89,8 +91,39 @@ pub(super) fn start_readers(
         tap: context.recorder.as_deref().and_then(Recorder::tap),
         mid_stream: false,
         workers: context.settings.workers,
+        shadow: Some(shadow),
+        cpu_per_second: context.settings.rules.cpu_per_second(),
     })?;
     Ok((start_evaluator(parts, worker, fed)?, signals))
+}
+
+/// Starts the evaluator of rules in shadow and its writer; returns the tap that feeds it.
+fn start_shadow(
+    context: &LeadershipContext,
+    parts: &Supervisor,
+    kafka_from_us: Option<i64>,
+    (epoch, pool): (i64, &Pool),
+    rules: &Arc<RuleSet>,
+) -> anyhow::Result<ShadowTap> {
+    let (batches, queue) = shadow::inputs();
+    let (results, found) = shadow::findings();
+    let evaluator = ShadowEvaluator::new(
+        context.settings.rules.cpu_per_second(),
+        kafka_from_us,
+        context.health.clone(),
+        parts.stop_token(),
+    );
+    parts.spawn_thread("sluice-shadow", move || evaluator.run(&queue, &results))?;
+    let writer = ShadowWriter {
+        pool: pool.clone(),
+        schemas: context.db.schemas.clone(),
+        owner: context.db.owner.to_string(),
+        epoch,
+        health: context.health.clone(),
+        stop: parts.stop_token(),
+    };
+    parts.spawn("shadow-writer", writer.run(found));
+    Ok(ShadowTap::new(batches, rules, context.health.clone()))
 }
 
 fn start_evaluator(
@@ -168,7 +201,6 @@ pub(super) fn committer(
         kafka: begin.kafka,
         rules_hash: rules.hash().chars().take(16).collect(),
         dead_letters: DeadLetterQueue::default(),
-        shadow: ShadowLimiter::default(),
         rules: context.rules.clone(),
         split_books: context.settings.split_books,
         seal: context.db.seal.clone(),

@@ -23,6 +23,7 @@ use sluice_contract::settings::Secret;
 use sluice_contract::supervisor::Supervisor;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// Replica ids of recorders begin here, so that they are no sidecar's.
@@ -149,5 +150,7 @@ fn evaluator(
         tap: recorder.tap(),
         mid_stream: true,
         workers: 1,
+        shadow: None,
+        cpu_per_second: Duration::MAX,
     })
 }

@@ -2,7 +2,7 @@
 
 use crate::rules::compile::MAX_RULES;
 use crate::rules::compile::plan::plan_of;
-use crate::rules::compile::restart_margin::{kafka_look_back, replay_margin};
+use crate::rules::compile::restart_margin::kafka_look_back;
 use crate::rules::compile::rule::compile;
 use crate::rules::runtime::engine::build;
 use crate::rules::runtime::rule_set::{CompiledRule, RuleSet};
@@ -66,8 +66,7 @@ impl RuleSet {
             plan: plan_of(&rules),
             provenance_key: provenance_key.into(),
             asks_balances: asks_balances(files),
-            margin_us: replay_margin(&rules),
-            look_back_us: kafka_look_back(&rules),
+            look_back_us: kafka_look_back(rules.iter().filter(|rule| rule.is_armed())),
             rules,
             hash: files.hash(),
             version: 0,

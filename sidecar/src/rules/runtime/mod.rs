@@ -7,6 +7,8 @@ pub mod engine;
 pub mod finding;
 pub mod make_finding;
 pub mod rule_call;
+pub mod rule_meter;
 pub mod rule_plan;
+pub mod rule_selection;
 pub mod rule_set;
 pub mod undetermined;

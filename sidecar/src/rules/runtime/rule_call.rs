@@ -3,6 +3,7 @@
 
 use crate::rules::runtime::call_context::{CallContext, SharedBalances};
 use crate::rules::runtime::finding::{Finding, RuleError};
+use crate::rules::runtime::rule_meter::RuleMeter;
 use crate::rules::runtime::rule_set::{CompiledRule, RuleSet};
 use crate::rules::views::limits;
 use crate::rules::views::trace::TracedInput;
@@ -20,6 +21,8 @@ pub struct RuleRun<'a> {
     pub errors: &'a mut Vec<RuleError>,
     pub out: &'a mut Vec<Finding>,
     pub balances: &'a SharedBalances,
+    /// Counts calls and their time, if somebody asks.
+    meter: Option<&'a mut RuleMeter>,
     /// The cause of a call beside its arguments: the watermark that made something
     /// missing.
     pub because: Option<TracedInput>,
@@ -51,6 +54,7 @@ impl<'a> RuleRun<'a> {
             errors,
             out,
             balances,
+            meter: None,
             because: None,
             failed: Vec::new(),
             said_unknown: Vec::new(),
@@ -58,8 +62,37 @@ impl<'a> RuleRun<'a> {
         }
     }
 
-    /// Calls a function of a rule. `account` is whose change this is, if known.
+    /// Counts what is called from here on.
+    #[must_use]
+    pub fn metered(mut self, meter: &'a mut RuleMeter) -> Self {
+        self.meter = Some(meter);
+        self
+    }
+
+    /// Calls a function of a rule, unless the rule has used up what it was allowed. `account`
+    /// is whose change this is, if known.
     pub fn call(
+        &mut self,
+        rule: usize,
+        function: &str,
+        args: impl FuncArgs + Clone,
+        position: &Arc<str>,
+        account: &str,
+    ) {
+        let Some(meter) = self.meter.as_deref_mut() else {
+            return self.call_unmetered(rule, function, args, position, account);
+        };
+        if meter.refuses(rule) {
+            return;
+        }
+        let begun = meter.begin_call();
+        self.call_unmetered(rule, function, args, position, account);
+        if let Some(meter) = self.meter.as_deref_mut() {
+            meter.end_call(rule, begun);
+        }
+    }
+
+    fn call_unmetered(
         &mut self,
         rule: usize,
         function: &str,

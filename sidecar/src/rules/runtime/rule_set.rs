@@ -2,6 +2,7 @@
 
 use crate::rules::runtime::rule_plan::RulePlan;
 use crate::rules::text::header::RuleHeader;
+use crate::rules::text::rule_mode::RuleMode;
 use rhai::{AST, Engine};
 use sluice_contract::keys::SigningKeys;
 use std::fmt;
@@ -20,16 +21,25 @@ pub struct CompiledRule {
     pub asks: bool,
 }
 
+impl CompiledRule {
+    /// Whether it pages somebody or stops money. A candidate does neither, whatever its text says.
+    pub fn is_armed(&self) -> bool {
+        !self.candidate
+            && match self.header.mode {
+                RuleMode::Alert | RuleMode::Trip => true,
+                RuleMode::Draft | RuleMode::Shadow => false,
+            }
+    }
+}
+
 /// Compiled rules. Immutable and shared between threads.
 pub struct RuleSet {
     pub(crate) engine: Engine,
     pub(crate) rules: Vec<CompiledRule>,
     pub(crate) plan: RulePlan,
     pub(crate) provenance_key: SigningKeys,
-    /// Whether any rule asks for balances.
-    pub(crate) asks_balances: bool,
-    /// D of `memory::replay_marks`, in microseconds: longer than any pair takes to meet.
-    pub(in crate::rules) margin_us: i64,
+    /// Whether any text asks for balances.
+    pub(in crate::rules) asks_balances: bool,
     pub(in crate::rules) look_back_us: i64,
     pub(in crate::rules) hash: String,
     pub(in crate::rules) version: i64,

@@ -1,26 +1,25 @@
 //! Assignment of rules to workers. A rule is one worker's alone, with all that it
 //! remembers; the result is the same however they are assigned.
 
-use crate::rules::runtime::rule_set::RuleSet;
+use crate::rules::runtime::rule_selection::RuleSelection;
+use crate::rules::runtime::rule_set::{CompiledRule, RuleSet};
 use crate::rules::stream::state_successors::state_successors;
-use crate::rules::text::header::RuleHeader;
-use crate::rules::text::rule_mode::RuleMode;
 
 /// Assigns a set: for each rule its worker.
-pub fn assign_rules(set: &RuleSet, workers: usize, drafts: bool) -> Vec<usize> {
-    assign_by_cost(set, workers, drafts, |_| None)
+pub fn assign_rules(set: &RuleSet, workers: usize, selection: RuleSelection) -> Vec<usize> {
+    assign_by_cost(set, workers, selection, |_| None)
 }
 
 /// Assigns a set anew, but rules that were assigned before stay where their memory is.
 pub fn reassign_rules(
     set: &RuleSet,
     workers: usize,
-    drafts: bool,
+    selection: RuleSelection,
     old: &RuleSet,
     assigned: &[usize],
 ) -> Vec<usize> {
-    let successors = state_successors(old, set);
-    assign_by_cost(set, workers, drafts, |rule| {
+    let successors = state_successors(old, set, selection);
+    assign_by_cost(set, workers, selection, |rule| {
         assigned.get((*successors.get(rule)?)?).copied()
     })
 }
@@ -28,13 +27,13 @@ pub fn reassign_rules(
 fn assign_by_cost(
     set: &RuleSet,
     workers: usize,
-    drafts: bool,
+    selection: RuleSelection,
     stays: impl Fn(usize) -> Option<usize>,
 ) -> Vec<usize> {
     let weights: Vec<u64> = set
         .rules
         .iter()
-        .map(|rule| rule_cost(&rule.header, drafts))
+        .map(|rule| rule_cost(rule, selection))
         .collect();
     let mut loads = vec![0_u64; workers];
     let mut shares = vec![None; set.rules.len()];
@@ -60,9 +59,9 @@ fn assign_by_cost(
 }
 
 /// The rough cost of a rule, in tenths of a microsecond per transaction of the core.
-fn rule_cost(header: &RuleHeader, drafts: bool) -> u64 {
-    if header.mode == RuleMode::Draft && !drafts {
+fn rule_cost(rule: &CompiledRule, selection: RuleSelection) -> u64 {
+    if !selection.contains(rule) {
         return 0;
     }
-    header.trigger.kind().cost()
+    rule.header.trigger.kind().cost()
 }

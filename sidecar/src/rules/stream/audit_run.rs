@@ -35,7 +35,9 @@ pub fn suspect_accounts(set: &RuleSet, facts: &[Arc<AuditFact>]) -> BTreeSet<Str
         // Each by itself: a rule that fails on one says nothing of the others.
         let (mut errors, mut found) = (Vec::new(), Vec::new());
         let mut run = RuleRun::new(set, &mut scope, &mut errors, &mut found, &balances);
-        judge(&mut run, std::slice::from_ref(fact), false);
+        judge(&mut run, std::slice::from_ref(fact), |rule| {
+            !is_draft(set, rule)
+        });
         drop(run);
         !found.is_empty()
     };
@@ -72,18 +74,18 @@ pub fn judge_facts(set: &RuleSet, facts: &[Arc<AuditFact>]) -> (Vec<Finding>, Ve
     // Of data at rest nothing moved.
     let balances = SharedBalances::default();
     let mut run = RuleRun::new(set, &mut scope, &mut errors, &mut found, &balances);
-    judge(&mut run, facts, false);
+    judge(&mut run, facts, |rule| !is_draft(set, rule));
     drop(run);
     (found, errors)
 }
 
-/// Calls every rule that looks at them; drafts only if `drafts`.
-pub fn judge(run: &mut RuleRun<'_>, facts: &[Arc<AuditFact>], drafts: bool) {
+/// Calls every rule that looks at them and that `is_active` says.
+pub fn judge(run: &mut RuleRun<'_>, facts: &[Arc<AuditFact>], is_active: impl Fn(usize) -> bool) {
     let position: Arc<str> = AUDIT_POSITION.into();
     let set = run.set;
     for fact in facts {
         for (of, rule) in &set.plan.at_rest {
-            if *of == fact.of && (drafts || !is_draft(set, *rule)) {
+            if *of == fact.of && is_active(*rule) {
                 on_fact(run, *rule, fact, &position);
             }
         }

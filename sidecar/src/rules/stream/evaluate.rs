@@ -44,7 +44,7 @@ impl Evaluator {
         // A redelivered transaction gives the same verdicts again, which are known
         // by their ids; but nothing in it is new to a window or a pair.
         let is_new = self.transactions.is_new(&transaction.position);
-        if set.asks_balances {
+        if self.learns {
             self.balances
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -53,10 +53,10 @@ impl Evaluator {
         let active = ActiveRules {
             set: &set,
             only: self.only,
-            drafts: self.drafts,
             assigned: &self.assigned,
         };
-        let mut run = RuleRun::new(&set, &mut self.scope, &mut self.errors, out, &self.balances);
+        let mut run = RuleRun::new(&set, &mut self.scope, &mut self.errors, out, &self.balances)
+            .metered(&mut self.meter);
         let mut scope = MemoryScope {
             memories: &mut self.memories,
             holds: &mut self.holds,
@@ -91,10 +91,10 @@ impl Evaluator {
         let active = ActiveRules {
             set: &set,
             only: self.only,
-            drafts: self.drafts,
             assigned: &self.assigned,
         };
-        let mut run = RuleRun::new(&set, &mut self.scope, &mut self.errors, out, &self.balances);
+        let mut run = RuleRun::new(&set, &mut self.scope, &mut self.errors, out, &self.balances)
+            .metered(&mut self.meter);
         let mut scope = MemoryScope {
             memories: &mut self.memories,
             holds: &mut self.holds,
@@ -126,9 +126,16 @@ impl Evaluator {
 
     fn fact(&mut self, fact: &Arc<AuditFact>, out: &mut Vec<Finding>) {
         let set = Arc::clone(&self.set);
-        let mut run = RuleRun::new(&set, &mut self.scope, &mut self.errors, out, &self.balances);
-        let drafts = self.drafts || self.only.is_some();
-        judge(&mut run, std::slice::from_ref(fact), drafts);
+        let mut run = RuleRun::new(&set, &mut self.scope, &mut self.errors, out, &self.balances)
+            .metered(&mut self.meter);
+        let active = ActiveRules {
+            set: &set,
+            only: self.only,
+            assigned: &self.assigned,
+        };
+        judge(&mut run, std::slice::from_ref(fact), |rule| {
+            active.contains(rule)
+        });
     }
 }
 

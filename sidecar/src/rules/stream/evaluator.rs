@@ -1,17 +1,22 @@
 //! The evaluator owns everything that lasts from one input to the next. One per stream,
 //! single-threaded.
 
+use crate::rules::compile::restart_margin::replay_margin;
 use crate::rules::memory::account_holds::AccountHolds;
 use crate::rules::memory::replay_marks::ReplayMarks;
 use crate::rules::memory::watermarks::SourceWatermarks;
 use crate::rules::runtime::call_context::SharedBalances;
 use crate::rules::runtime::finding::RuleError;
+use crate::rules::runtime::rule_meter::{RuleMeter, RuleUse};
+use crate::rules::runtime::rule_selection::RuleSelection;
 use crate::rules::runtime::rule_set::{CompiledRule, RuleSet};
 use crate::rules::stream::dedup::DedupSet;
 use crate::rules::stream::ordering::FindingOrders;
 use crate::rules::trigger::rule_memory::RuleMemory;
 use rhai::Scope;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// Transactions by whose position a redelivery is recognised: more than a source
 /// delivers twice after it lost its connection.
@@ -36,12 +41,15 @@ pub struct Evaluator {
     pub(super) transactions: DedupSet,
     pub(super) events: DedupSet,
     pub(super) errors: Vec<RuleError>,
-    /// Whether drafts are evaluated too: in backtests only.
-    pub(super) drafts: bool,
+    /// Rules that evaluators of this kind are for.
+    pub(super) selection: RuleSelection,
+    /// Whether any of them asks for balances.
+    pub(super) learns: bool,
+    pub(super) meter: RuleMeter,
     /// Whether partners may lie before what is read, and from when on events are read if
     /// there was no checkpoint; see `memory::read_bounds`.
     pub(super) live: Option<Option<i64>>,
-    /// Rules that are this evaluator's; the others are another's (see `workers`).
+    /// Rules of the selection that are this evaluator's; the others are another's (see `workers`).
     pub(super) assigned: Vec<bool>,
     /// The order of findings, if somebody has to put them together with those of others.
     pub(super) orders: Option<FindingOrders>,
@@ -55,7 +63,7 @@ impl Evaluator {
     /// Evaluates all rules that are no drafts.
     pub fn new(set: Arc<RuleSet>) -> Self {
         let all = vec![true; set.rules.len()];
-        Self::build(set, false, all)
+        Self::build(set, RuleSelection::Live, all)
     }
 
     /// Evaluates one rule alone, even in mode `draft`.
@@ -63,19 +71,22 @@ impl Evaluator {
         let all = vec![true; set.rules.len()];
         Evaluator {
             only: Some(rule),
-            ..Self::build(set, false, all)
+            ..Self::build(set, RuleSelection::Every, all)
         }
     }
 
-    /// Evaluates the rules that `assigned` says.
-    pub fn build(set: Arc<RuleSet>, drafts: bool, assigned: Vec<bool>) -> Self {
+    /// Evaluates the rules of the selection that `assigned` says.
+    pub fn build(set: Arc<RuleSet>, selection: RuleSelection, assigned: Vec<bool>) -> Self {
+        let assigned = assigned_of(&set, selection, assigned);
         let memory = |(rule, assigned): (&CompiledRule, &bool)| match assigned {
             true => rule.header.trigger.kind().memory(rule.header.mode, None),
             false => RuleMemory::None,
         };
         let memories: Vec<RuleMemory> = set.rules.iter().zip(&assigned).map(memory).collect();
         Evaluator {
-            margin_us: set.margin_us,
+            margin_us: margin_us(&set, selection),
+            learns: set.asks_balances(selection),
+            meter: RuleMeter::default(),
             set,
             remember: with_memory(&memories),
             memories,
@@ -88,7 +99,7 @@ impl Evaluator {
             transactions: DedupSet::new(MAX_RECENT_TRANSACTIONS),
             events: DedupSet::new(MAX_RECENT_EVENTS),
             errors: Vec::new(),
-            drafts,
+            selection,
             live: None,
             assigned,
             orders: None,
@@ -117,6 +128,8 @@ impl Evaluator {
     /// judged.
     pub fn mark_gap(&mut self) {
         self.gap_marked = [true; 2];
+        // A balance may have moved among them.
+        self.balances = SharedBalances::default();
     }
 
     /// Accounts with an open side of a rule in mode `trip` that holds; sorted.
@@ -139,6 +152,21 @@ impl Evaluator {
         self.remembering().filter(|m| m.is_lagging()).count()
     }
 
+    /// Ends a batch of inputs for the meter; see [`RuleMeter::settle`].
+    pub fn settle_uses(&mut self) {
+        self.meter.settle();
+    }
+
+    /// Bounds what rules may use from here on; see [`RuleMeter::allow`].
+    pub fn allow(&mut self, left: Vec<Duration>, stop: CancellationToken) {
+        self.meter.allow(left, stop);
+    }
+
+    /// Calls of each rule and their processor time, since the last call.
+    pub fn take_uses(&mut self) -> Vec<RuleUse> {
+        self.meter.take()
+    }
+
     /// Errors of rules since the last call.
     pub fn errors(&mut self) -> Vec<RuleError> {
         std::mem::take(&mut self.errors)
@@ -149,6 +177,23 @@ impl Evaluator {
         let rules = self.remember.iter();
         rules.filter_map(|rule| self.memories.get(*rule))
     }
+}
+
+/// Rules of the selection among those assigned.
+pub(super) fn assigned_of(
+    set: &RuleSet,
+    selection: RuleSelection,
+    assigned: Vec<bool>,
+) -> Vec<bool> {
+    let rules = set.rules.iter().zip(assigned);
+    rules
+        .map(|(rule, assigned)| assigned && selection.contains(rule))
+        .collect()
+}
+
+/// D of `memory::replay_marks` for the rules of the selection, in microseconds.
+pub(super) fn margin_us(set: &RuleSet, selection: RuleSelection) -> i64 {
+    replay_margin(set.selected(selection).map(|(_, rule)| rule))
 }
 
 /// Rules that remember something, by number.

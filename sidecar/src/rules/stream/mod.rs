@@ -7,6 +7,7 @@ pub mod dedup;
 pub mod evaluate;
 pub mod evaluator;
 pub mod ordering;
+pub mod pause;
 pub mod resume;
 pub mod state_successors;
 pub mod swap;

@@ -28,7 +28,8 @@ impl Evaluator {
         };
         let has_gap = std::mem::take(&mut self.gap_marked[source_index(source)]);
         let set = Arc::clone(&self.set);
-        let mut run = RuleRun::new(&set, &mut self.scope, &mut self.errors, out, &self.balances);
+        let mut run = RuleRun::new(&set, &mut self.scope, &mut self.errors, out, &self.balances)
+            .metered(&mut self.meter);
         for rule in self.remember.iter().copied() {
             let memory = &mut self.memories[rule];
             if has_gap {

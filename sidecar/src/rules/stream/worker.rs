@@ -1,6 +1,7 @@
 //! One worker: an evaluator on a thread of its own, its jobs and results.
 
 use crate::rules::runtime::finding::{Finding, RuleError};
+use crate::rules::runtime::rule_meter::RuleUse;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::stream::evaluator::Evaluator;
 use crate::rules::stream::ordering::FindingOrder;
@@ -33,6 +34,7 @@ pub struct WorkerResult {
     pub found: Vec<(FindingOrder, Finding)>,
     pub errors: Vec<(FindingOrder, RuleError)>,
     pub state: Option<WorkerState>,
+    pub uses: Vec<RuleUse>,
 }
 
 /// The ends of a worker's channels.
@@ -74,6 +76,7 @@ pub fn work(mut evaluator: Evaluator, jobs: &Receiver<WorkerJob>, finish: &Sende
                 inputs
                     .iter()
                     .for_each(|input| evaluator.evaluate(input, &mut out));
+                evaluator.settle_uses();
                 let orders = evaluator.take_orders();
                 if with_state {
                     state = WorkerState::of(&evaluator, Some(&state));
@@ -82,6 +85,7 @@ pub fn work(mut evaluator: Evaluator, jobs: &Receiver<WorkerJob>, finish: &Sende
                     found: orders.findings.into_iter().zip(out).collect(),
                     errors: orders.errors.into_iter().zip(evaluator.errors()).collect(),
                     state: with_state.then(|| state.clone()),
+                    uses: evaluator.take_uses(),
                 };
                 if finish.send(done).is_err() {
                     return;

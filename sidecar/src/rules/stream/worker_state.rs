@@ -1,6 +1,7 @@
 //! The state of all workers together, as one evaluator would have it.
 
 use crate::rules::runtime::finding::RuleError;
+use crate::rules::runtime::rule_meter::RuleUse;
 use crate::rules::stream::workers::RuleWorkers;
 use crate::stream::change::SourceKind;
 use std::collections::BTreeSet;
@@ -58,5 +59,12 @@ impl RuleWorkers {
         self.alone
             .as_mut()
             .map_or_else(|| std::mem::take(&mut self.errors), |alone| alone.errors())
+    }
+
+    /// See `Evaluator::take_uses`.
+    pub fn take_uses(&mut self) -> Vec<RuleUse> {
+        self.alone
+            .as_mut()
+            .map_or_else(|| std::mem::take(&mut self.uses), |alone| alone.take_uses())
     }
 }

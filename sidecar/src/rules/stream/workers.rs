@@ -4,6 +4,8 @@
 
 use crate::rules::runtime::finding::{Finding, RuleError};
 use crate::rules::runtime::rule_call::MAX_ERRORS;
+use crate::rules::runtime::rule_meter::RuleUse;
+use crate::rules::runtime::rule_selection::RuleSelection;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::stream::assignment;
 use crate::rules::stream::evaluator::Evaluator;
@@ -42,10 +44,12 @@ pub struct RuleWorkers {
     pub(super) in_flight: usize,
     pub(super) set: Arc<RuleSet>,
     pub(super) shares: Vec<usize>,
-    pub(super) drafts: bool,
+    pub(super) selection: RuleSelection,
     /// Inputs that were given one by one.
     pub(super) waiting: Vec<RuleInput>,
     pub(super) errors: Vec<RuleError>,
+    /// Of all workers, since it was last asked for.
+    pub(super) uses: Vec<RuleUse>,
 }
 
 impl RuleWorkers {
@@ -53,9 +57,13 @@ impl RuleWorkers {
     ///
     /// # Errors
     /// The system's, if it has no thread left.
-    pub fn new(set: Arc<RuleSet>, workers: usize, drafts: bool) -> anyhow::Result<RuleWorkers> {
+    pub fn new(
+        set: Arc<RuleSet>,
+        workers: usize,
+        selection: RuleSelection,
+    ) -> anyhow::Result<RuleWorkers> {
         let workers = workers.clamp(1, MAX_WORKERS);
-        let shares = assignment::assign_rules(&set, workers, drafts);
+        let shares = assignment::assign_rules(&set, workers, selection);
         let mut made = RuleWorkers {
             alone: None,
             finished: VecDeque::new(),
@@ -64,20 +72,22 @@ impl RuleWorkers {
             in_flight: 0,
             set: Arc::clone(&set),
             shares,
-            drafts,
+            selection,
             waiting: Vec::new(),
             errors: Vec::new(),
+            uses: Vec::new(),
         };
         if workers == 1 {
             made.alone = Some(Box::new(Evaluator::build(
                 set,
-                drafts,
+                selection,
                 vec![true; made.shares.len()],
             )));
             return Ok(made);
         }
         for number in 0..workers {
-            let mut evaluator = Evaluator::build(Arc::clone(&set), drafts, made.assigned(number));
+            let mut evaluator =
+                Evaluator::build(Arc::clone(&set), selection, made.assigned(number));
             made.states.push(WorkerState::of(&evaluator, None));
             evaluator.keep_finding_orders();
             let (jobs, todo) = bounded(MAX_BATCHES_AHEAD);
@@ -114,6 +124,7 @@ impl RuleWorkers {
                         .map(|finding| InputFinding { input, finding }),
                 );
             }
+            evaluator.settle_uses();
             batch.errors = evaluator.errors();
             self.finished.push_back(batch);
             return Ok(());
@@ -139,6 +150,7 @@ impl RuleWorkers {
                 .context("a thread that evaluates rules died")?;
             found.extend(done.found);
             errors.extend(done.errors);
+            add_uses(&mut self.uses, &done.uses);
             if let Some(now) = done.state {
                 *state = now;
             }
@@ -199,9 +211,15 @@ impl RuleWorkers {
             evaluator.swap(set);
             return Ok(());
         }
-        self.shares =
-            assignment::reassign_rules(&set, self.team.len(), self.drafts, &self.set, &self.shares);
+        self.shares = assignment::reassign_rules(
+            &set,
+            self.team.len(),
+            self.selection,
+            &self.set,
+            &self.shares,
+        );
         self.set = Arc::clone(&set);
+        self.uses.clear();
         self.tell(|number| WorkerJob::Swap(Arc::clone(&set), self.assigned(number)))
     }
 
@@ -215,6 +233,9 @@ impl RuleWorkers {
 
     /// Everything that was given to `evaluate` is evaluated.
     pub fn flush(&mut self, out: &mut Vec<Finding>) -> anyhow::Result<()> {
+        if let Some(alone) = &mut self.alone {
+            alone.settle_uses();
+        }
         if !self.waiting.is_empty() {
             let inputs: Arc<[RuleInput]> = std::mem::take(&mut self.waiting).into();
             self.begin_with(&inputs, true)?;
@@ -225,4 +246,13 @@ impl RuleWorkers {
         }
         Ok(())
     }
+}
+
+fn add_uses(uses: &mut Vec<RuleUse>, more: &[RuleUse]) {
+    if uses.len() < more.len() {
+        uses.resize(more.len(), RuleUse::default());
+    }
+    uses.iter_mut()
+        .zip(more)
+        .for_each(|(sum, more)| sum.add(*more));
 }

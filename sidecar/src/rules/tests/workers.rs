@@ -1,11 +1,13 @@
 //! Several workers say what one says: the cases of all rules as one stream, and
 //! rules that fail.
 
+use crate::rules::runtime::rule_selection::RuleSelection;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::stream::evaluator::Evaluator;
 use crate::rules::stream::workers::RuleWorkers;
 use crate::rules::testing::case_file::CasesFile;
-use crate::rules::text::files::RuleFiles;
+use crate::rules::text::files::{RuleFile, RuleFiles};
+use crate::rules::text::rule_mode::RuleMode;
 use crate::stream::change::{RuleInput, SourceKind};
 use sluice_contract::settings::Secret;
 use std::path::Path;
@@ -76,8 +78,13 @@ fn with_bad_ones(mut files: RuleFiles) -> RuleFiles {
 }
 
 /// All that can be asked of an evaluator after each batch.
-fn findings_of(inputs: &[RuleInput], sets: &[Arc<RuleSet>; 2], workers: usize) -> Vec<String> {
-    let mut team = RuleWorkers::new(Arc::clone(&sets[0]), workers, true).unwrap();
+fn findings_of(
+    inputs: &[RuleInput],
+    sets: &[Arc<RuleSet>; 2],
+    workers: usize,
+    selection: RuleSelection,
+) -> Vec<String> {
+    let mut team = RuleWorkers::new(Arc::clone(&sets[0]), workers, selection).unwrap();
     let mut said = Vec::new();
     for (turn, batch) in inputs.chunks(7).enumerate() {
         if turn % 20 == 19 {
@@ -116,7 +123,7 @@ fn any_number_of_workers_says_the_same_in_the_same_order() {
     fewer.rules.rotate_left(3);
     let sets = [files, fewer]
         .map(|files| Arc::new(RuleSet::build(&files, Secret::new(PROVENANCE_KEY)).unwrap()));
-    let one = findings_of(&inputs, &sets, 1);
+    let one = findings_of(&inputs, &sets, 1, RuleSelection::Every);
     let findings = one
         .iter()
         .filter(|line| line.starts_with("Finding"))
@@ -126,10 +133,59 @@ fn any_number_of_workers_says_the_same_in_the_same_order() {
         "only {findings} findings: the stream says too little"
     );
     for workers in [2, 3, 4, 16] {
-        let many = findings_of(&inputs, &sets, workers);
+        let many = findings_of(&inputs, &sets, workers, RuleSelection::Every);
         let differs = one.iter().zip(&many).find(|(one, many)| one != many);
         assert!(
             differs.is_none() && one.len() == many.len(),
+            "{workers} workers: {differs:#?}"
+        );
+    }
+}
+
+/// A copy of every rule as a candidate, and of every rule under another name in shadow; and a
+/// pair that waits for an hour, so that whoever heeds it reads further back.
+fn with_shadow(files: &RuleFiles) -> RuleFiles {
+    let copy = |file: &RuleFile, candidate: bool| {
+        let id = match candidate {
+            true => file.id.clone(),
+            false => format!("{}_again", file.id),
+        };
+        let text = file
+            .text
+            .replace(&format!("\"{}\"", file.id), &format!("\"{id}\""));
+        RuleFile {
+            text: text.replace("_ms = 2000", "_ms = 3600000"),
+            mode: Some(RuleMode::Shadow),
+            id,
+            candidate,
+            ..file.clone()
+        }
+    };
+    let mut all = files.clone();
+    for file in &files.rules {
+        all.rules.push(copy(file, true));
+        all.rules.insert(0, copy(file, false));
+    }
+    all
+}
+
+#[test]
+fn shadow_changes_nothing_of_what_is_armed() {
+    let files = shipped();
+    let inputs = stream(&files);
+    let mut fewer = files.clone();
+    fewer.rules.retain(|rule| !rule.id.contains("paid"));
+    let build =
+        |files: &RuleFiles| Arc::new(RuleSet::build(files, Secret::new(PROVENANCE_KEY)).unwrap());
+    let alone = [build(&files), build(&fewer)];
+    let both = [build(&with_shadow(&files)), build(&with_shadow(&fewer))];
+    let wanted = findings_of(&inputs, &alone, 1, RuleSelection::Live);
+    assert!(wanted.iter().any(|line| line.starts_with("Finding")));
+    for workers in [1, 3] {
+        let beside = findings_of(&inputs, &both, workers, RuleSelection::Armed);
+        let differs = wanted.iter().zip(&beside).find(|(one, many)| one != many);
+        assert!(
+            differs.is_none() && wanted.len() == beside.len(),
             "{workers} workers: {differs:#?}"
         );
     }
@@ -139,13 +195,17 @@ fn any_number_of_workers_says_the_same_in_the_same_order() {
 fn batches_in_flight_come_back_in_order() {
     let set = Arc::new(RuleSet::build(&shipped(), Secret::new(PROVENANCE_KEY)).unwrap());
     let inputs = stream(&shipped());
-    let mut alone = Evaluator::build(Arc::clone(&set), true, vec![true; set.rules.len()]);
+    let mut alone = Evaluator::build(
+        Arc::clone(&set),
+        RuleSelection::Every,
+        vec![true; set.rules.len()],
+    );
     let mut wanted = Vec::new();
     inputs
         .iter()
         .for_each(|input| alone.evaluate(input, &mut wanted));
     for workers in [1, 4] {
-        let mut team = RuleWorkers::new(Arc::clone(&set), workers, true).unwrap();
+        let mut team = RuleWorkers::new(Arc::clone(&set), workers, RuleSelection::Every).unwrap();
         let mut found = Vec::new();
         for batch in inputs.chunks(50) {
             if team.in_flight() == crate::rules::stream::workers::MAX_BATCHES_AHEAD {

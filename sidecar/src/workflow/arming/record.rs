@@ -64,12 +64,8 @@ pub fn report_recorded(
     rules_changed: &Notify,
 ) {
     seal.committed(judged.seal_version);
+    report_verdicts(&judged.verdicts, metrics, status);
     for verdict in &judged.verdicts {
-        verdict.log();
-        metrics
-            .verdicts
-            .with_label_values(&[verdict.rule.as_str(), verdict.outcome])
-            .inc();
         if verdict.suppression.is_some() {
             metrics
                 .workflow
@@ -106,7 +102,18 @@ pub fn report_recorded(
     if judged.version.is_some() {
         rules_changed.notify_one();
     }
-    status.update(|s| s.verdicts += judged.verdicts.len() as u64);
+}
+
+/// Reports verdicts that were written down just now.
+pub fn report_verdicts(verdicts: &[Verdict], metrics: &SidecarMetrics, status: &SidecarStatus) {
+    for verdict in verdicts {
+        verdict.log();
+        metrics
+            .verdicts
+            .with_label_values(&[verdict.rule.as_str(), verdict.outcome])
+            .inc();
+    }
+    status.update(|s| s.verdicts += verdicts.len() as u64);
 }
 
 /// Breakers to open, each once, in the order of their keys: the one lock order.

@@ -11,6 +11,7 @@ use crate::workflow::promotion::request::{
     PromotionRefusal, PromotionRequest, PromotionResult, no,
 };
 use crate::workflow::promotion_rules::{self, PromotionEvidence, PromotionProposal, PromotionStep};
+use crate::workflow::trials::{self, RuleTrial};
 use crate::workflow::{HOUR_US, RuleSetVersion, repo};
 use mysql_async::Conn;
 use sluice_contract::clock::now_us;
@@ -79,11 +80,15 @@ async fn promoted(
         .get(&(wish.rule.to_owned(), subject.text.rule_hash.clone()))
         .copied()
         .unwrap_or_default();
+    let trials = trials::repo::trials(conn, &context.db.schemas).await?;
+    let version = |t: &&RuleTrial| t.rule == wish.rule && t.rule_hash == subject.text.rule_hash;
     let untested = context.tested.untested(subject).await?;
     let known = PromotionEvidence {
         header: &header,
         seen,
         untested: &untested,
+        trial: trials.iter().find(version),
+        soak_us: context.soak_us,
     };
     promotion_rules::promote(set, wish.rule, wish.hash, to, &known, now_us)
         .map_err(PromotionRefusal::Reasons)

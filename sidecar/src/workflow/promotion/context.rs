@@ -15,4 +15,6 @@ pub struct PromotionContext {
     pub rules: ActiveRuleSet,
     /// Verifies signed rows; a set is compiled with it before it is published.
     pub provenance_key: SigningKeys,
+    /// Time for which a version must have been evaluated in shadow, in µs.
+    pub soak_us: i64,
 }

@@ -1,6 +1,7 @@
 //! Steps of a rule on its way: what it needs, and the set that it leads to. Pure;
 //! every reason against it is named, not only the first.
 
+mod soak;
 mod step_down;
 mod step_up;
 
@@ -8,6 +9,7 @@ pub use step_down::{demote, disarm, retire, taken_back};
 pub use step_up::promote;
 
 use crate::rules::{RuleHeader, RuleMode};
+use crate::workflow::trials::RuleTrial;
 use crate::workflow::{HOUR_US, RuleSetMember, RuleSetVersion};
 use serde::Serialize;
 
@@ -60,6 +62,10 @@ pub struct PromotionEvidence<'a> {
     pub seen: RuleActivity,
     /// Cases that fail, and what no case runs through.
     pub untested: &'a [String],
+    /// Trial of it in shadow; None if nobody has evaluated it there yet.
+    pub trial: Option<&'a RuleTrial>,
+    /// Time for which it must have been evaluated there, in µs.
+    pub soak_us: i64,
 }
 
 /// Finds the version that is meant: the candidate if there is one, else the rule itself.

@@ -1,7 +1,7 @@
 //! Up, one step at a time.
 
 use crate::rules::RuleMode;
-use crate::workflow::promotion_rules::{DEFAULT_RATE_PER_HOUR, PromotionEvidence, subject};
+use crate::workflow::promotion_rules::{DEFAULT_RATE_PER_HOUR, PromotionEvidence, soak, subject};
 use crate::workflow::{RuleSetMember, RuleSetVersion};
 
 /// Makes the next set.
@@ -22,7 +22,8 @@ pub fn promote(
             set.version
         )]);
     };
-    let against = objections(set, subject, hash, to, known);
+    let mut against = objections(set, subject, hash, to, known);
+    against.extend(soak::objections(subject, to, known, now_us));
     if !against.is_empty() {
         return Err(against);
     }

@@ -5,6 +5,7 @@ use crate::rules::{RuleHeader, parse_header};
 use crate::workflow::folder_import::first;
 use crate::workflow::promotion_rules::{self, PromotionEvidence, RuleActivity};
 use crate::workflow::tests::{NOW_US, folder, rule, shown};
+use crate::workflow::trials::{RuleTrial, TrialGapCause};
 use crate::workflow::{RuleSetMember, RuleSetVersion};
 
 fn header() -> RuleHeader {
@@ -75,6 +76,8 @@ fn promote(
         header: &header,
         seen,
         untested,
+        trial: None,
+        soak_us: 0,
     };
     let subject = promotion_rules::subject(set, "a").unwrap();
     let own = subject.text.rule_hash.clone();
@@ -169,4 +172,40 @@ fn down_is_one_step_and_a_candidate_stays() {
         ["b alert"]
     );
     assert!(promotion_rules::retire(&set_of(&[("a", RuleMode::Trip, false)]), "a").is_err());
+}
+
+/// Reasons against taking rule `a` from shadow to `to`, by its trial.
+fn soaked(to: RuleMode, trial: Option<&RuleTrial>, soak_us: i64) -> Vec<String> {
+    let (header, set) = (header(), set_of(&[("a", Shadow, false)]));
+    let known = PromotionEvidence {
+        header: &header,
+        seen: RuleActivity::default(),
+        untested: &[],
+        trial,
+        soak_us,
+    };
+    let hash = &promotion_rules::subject(&set, "a").unwrap().text.rule_hash;
+    let promoted = promotion_rules::promote(&set, "a", hash, to, &known, NOW_US);
+    promoted.err().unwrap_or_default()
+}
+
+#[test]
+fn time_that_shadow_missed_is_no_soak() {
+    const MINUTE_US: i64 = 60_000_000;
+    let mut trial = RuleTrial::begins("a", "h", NOW_US - 90 * MINUTE_US);
+    trial.evaluated(NOW_US - 80 * MINUTE_US);
+    assert!(soaked(Alert, Some(&trial), 10 * MINUTE_US).is_empty());
+    let short = soaked(Alert, Some(&trial), 11 * MINUTE_US);
+    assert!(short[0].contains("for 10 of the 11 minute(s)"), "{short:?}");
+    assert!(soaked(Alert, None, 1)[0].contains("for 0 of"), "never seen");
+    // A gap of an hour ago, of a restart, and of a rule that sleeps now.
+    trial.misses(NOW_US - 80 * MINUTE_US, TrialGapCause::OverBudget);
+    trial.evaluated(NOW_US - 60 * MINUTE_US);
+    assert!(soaked(Alert, Some(&trial), 0).is_empty());
+    trial.misses(NOW_US - 9 * MINUTE_US, TrialGapCause::NotRunning);
+    trial.evaluated(NOW_US - 8 * MINUTE_US);
+    assert!(soaked(Alert, Some(&trial), 0).is_empty());
+    trial.misses(NOW_US - MINUTE_US, TrialGapCause::QueueFull);
+    let gap = soaked(Alert, Some(&trial), 0);
+    assert!(gap[0].contains("a gap within the last hour"), "{gap:?}");
 }
