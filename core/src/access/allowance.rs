@@ -1,6 +1,7 @@
 //! Allowances of an hour, over all cores: a core takes shares of them from the database and
 //! spends those in memory, so that a request nearly never pays a round trip. A core that
-//! dies loses its share for the rest of the hour: less is moved, never more.
+//! dies loses its share for the rest of the hour: less is moved, never more. A caller that
+//! hangs up loses nothing: what was taken for it goes back into this core's share.
 
 use crate::access::allowance_repo::{self, TakenShare};
 use crate::access::refusal::AccessRefusal;
@@ -11,11 +12,14 @@ use sluice_contract::money::Currency;
 use sluice_contract::sql::Pool;
 use sluice_contract::wire::ApiCode;
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::OwnedMutexGuard;
+use tracing::Instrument;
 
 const HOUR_US: i64 = 3_600_000_000;
-/// Deadline of a look into the database.
+/// Time for which a request waits for a look into the database. The look itself goes on to
+/// its end, which the deadlines of the connection bound.
 const SHARE_TIMEOUT: Duration = Duration::from_secs(2);
 /// A share that nobody spends goes back after this, so that other cores can spend it.
 const IDLE_SHARE_INTERVAL: Duration = Duration::from_secs(3);
@@ -55,7 +59,34 @@ pub(super) struct HourAllowances {
     pool: Pool,
     shares: Mutex<HashMap<AllowanceKey, HourShare>>,
     /// One looks into the database for all.
-    looking: tokio::sync::Mutex<()>,
+    looking: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// Units outside the shares that go back into them when this is dropped, wherever that is.
+struct HeldUnits {
+    allowances: Arc<HourAllowances>,
+    key: AllowanceKey,
+    hour: i64,
+    units: Decimal,
+}
+
+impl Drop for HeldUnits {
+    fn drop(&mut self) {
+        if self.units > Decimal::ZERO {
+            self.allowances.add(&self.key, self.hour, self.units);
+        }
+    }
+}
+
+impl HeldUnits {
+    /// Hands the units to a request, which gives them back itself.
+    fn into_taken(mut self) -> TakenAmount {
+        TakenAmount {
+            key: self.key.clone(),
+            hour: self.hour,
+            amount: std::mem::take(&mut self.units),
+        }
+    }
 }
 
 impl HourAllowances {
@@ -63,16 +94,16 @@ impl HourAllowances {
         HourAllowances {
             pool,
             shares: Mutex::default(),
-            looking: tokio::sync::Mutex::default(),
+            looking: Arc::default(),
         }
     }
 
-    /// Takes an amount of the hour's allowance `limit`.
+    /// Takes an amount of the hour's allowance `limit`. It may be dropped wherever it waits.
     ///
     /// # Errors
     /// The allowance is used up; the database can't be asked.
     pub async fn take(
-        &self,
+        self: &Arc<Self>,
         key: AllowanceKey,
         amount: Decimal,
         limit: Decimal,
@@ -82,29 +113,54 @@ impl HourAllowances {
             return Ok(TakenAmount { key, hour, amount });
         }
         let look = async {
-            let _one = self.looking.lock().await;
+            let one = self.looking.clone().lock_owned().await;
             if self.spend(&key, hour, amount)? {
-                return Ok(());
+                return Ok(TakenAmount { key, hour, amount });
             }
-            // Taken out, so that nobody else spends meanwhile what this request builds on.
-            let held = self.take_out(&key, hour);
-            let asked = allowance_repo::take(&self.pool, &key, hour, amount - held, limit).await;
-            match asked {
-                Ok(TakenShare::Taken(share)) => self.add(&key, hour, held + share - amount),
-                Ok(TakenShare::TooLittle(left)) => {
-                    self.add(&key, hour, held);
-                    return Err(self.too_little(&key, hour, left));
-                }
-                Err(error) => {
-                    self.add(&key, hour, held);
-                    return Err(unavailable(&error));
-                }
-            }
-            Ok(())
+            // A task of its own: what the database gave would be lost with a caller who hangs
+            // up. Only the one who looks has one, so that they can't pile up.
+            let look = self.clone().look(one, key, hour, amount, limit);
+            let task = tokio::spawn(look.instrument(tracing::Span::current()));
+            let looked = task.await.unwrap_or_else(|e| Err(unavailable(&e.into())));
+            looked.map(HeldUnits::into_taken)
         };
         match tokio::time::timeout(SHARE_TIMEOUT, look).await {
-            Ok(done) => done.map(|()| TakenAmount { key, hour, amount }),
+            Ok(taken) => taken,
             Err(elapsed) => Err(unavailable(&elapsed.into())),
+        }
+    }
+
+    /// Takes an amount by a look into the database.
+    async fn look(
+        self: Arc<Self>,
+        _one: OwnedMutexGuard<()>,
+        key: AllowanceKey,
+        hour: i64,
+        amount: Decimal,
+        limit: Decimal,
+    ) -> Result<HeldUnits, AccessRefusal> {
+        // Taken out, so that nobody else spends meanwhile what this request builds on.
+        let mut held = self.held(&key, hour, self.take_out(&key, hour));
+        let needed = amount - held.units;
+        match allowance_repo::take(&self.pool, &key, hour, needed, limit).await {
+            Ok(TakenShare::Taken(share)) => {
+                held.units += share - amount;
+                Ok(self.held(&key, hour, amount))
+            }
+            Ok(TakenShare::TooLittle(left)) => {
+                drop(held);
+                Err(self.too_little(&key, hour, left))
+            }
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+
+    fn held(self: &Arc<Self>, key: &AllowanceKey, hour: i64, units: Decimal) -> HeldUnits {
+        HeldUnits {
+            allowances: self.clone(),
+            key: key.clone(),
+            hour,
+            units,
         }
     }
 

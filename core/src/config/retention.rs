@@ -11,6 +11,8 @@ pub struct RetentionConfig {
     /// Minutes after which unpublished events leave the outbox for the archive, while
     /// `kafka.brokers` is empty.
     pub outbox_minutes: u64,
+    /// Whether they do so too after a core has published: no core has brokers any more.
+    pub outbox_gives_up: bool,
     /// Events archived for want of brokers.
     pub outbox_archive_days: u64,
     /// Histories of orders that have ended. They are evidence: the core's database user may
@@ -30,6 +32,7 @@ impl Default for RetentionConfig {
     fn default() -> Self {
         RetentionConfig {
             outbox_minutes: 60,
+            outbox_gives_up: false,
             outbox_archive_days: 7,
             transition_days: 0,
             limit_total_days: 800,

@@ -21,19 +21,17 @@ pub async fn release(
     Ok(())
 }
 
-/// Tells whether somebody has held the lease at `since_us` or later.
-pub async fn ended_after(
+/// Reads when the lease ends or has ended, in µs; none if nobody has ever held it.
+pub async fn end_us(
     conn: &mut impl Queryable,
     schemas: &Schemas,
     name: &str,
-    since_us: i64,
-) -> anyhow::Result<bool> {
+) -> anyhow::Result<Option<i64>> {
     let sql = format!(
-        "SELECT expires_us FROM {}.lease WHERE name=?",
+        "SELECT expires_us FROM {}.lease WHERE name=? AND expires_us>0",
         schemas.guard
     );
-    let expires_us: Option<i64> = conn.exec_first(sql, (name,)).await?;
-    Ok(expires_us.is_some_and(|at| at >= since_us))
+    Ok(conn.exec_first(sql, (name,)).await?)
 }
 
 /// Takes the lease if it is free, run out, or ours already; true if it is ours now.

@@ -10,6 +10,7 @@ pub struct OutboxMetrics {
     pub failures: IntCounter,
     pub quarantined: IntCounter,
     pub archived: IntCounter,
+    pub unclaimed: IntGauge,
 }
 
 pub(super) fn register() -> prometheus::Result<OutboxMetrics> {
@@ -37,6 +38,10 @@ pub(super) fn register() -> prometheus::Result<OutboxMetrics> {
         archived: register_int_counter!(
             "sluice_core_outbox_archived_total",
             "Transactions that left the outbox unpublished, for want of brokers"
+        )?,
+        unclaimed: register_int_gauge!(
+            "sluice_core_outbox_unclaimed_rows",
+            "Aged transactions that only a core with brokers may publish while none runs, counted up to a page"
         )?,
     })
 }

@@ -13,8 +13,8 @@
 //! Reading, publishing and deleting go on at once, each on a page of its own. Pages finish
 //! in order: after a failure everything from the first row that wasn't acknowledged on is
 //! published again, so that the last word about an order comes last. A row that can't be
-//! published is set aside with a case. Without brokers rows go to the archive by age, so
-//! that the hot path stays small.
+//! published is set aside with a case. Where no core has ever had brokers rows go to the
+//! archive by age, so that the hot path stays small.
 //!
 //! No message leaves a relay whose lease may end before Kafka has given up on it, and none
 //! that has lost its lease deletes anything (`held.rs`): of two relays the later one says
@@ -82,6 +82,8 @@ pub struct OutboxRelay {
     pub certificates: Option<ProducerCertificates>,
     /// Age at which unpublished rows are archived while there is no producer.
     pub archive_after: Duration,
+    /// Whether they are archived although a core has published before.
+    pub gives_up: bool,
     pub held: HeldLease,
     /// When a large backlog was last counted.
     pub counted: Option<Instant>,
@@ -191,6 +193,7 @@ impl OutboxRelay {
             // The holder reports the backlog; an old number here would look stuck.
             METRICS.outbox.rows.set(0);
             METRICS.outbox.oldest.set(0);
+            METRICS.outbox.unclaimed.set(0);
             tokio::time::sleep(RETRY_DELAY).await;
             return Ok(0);
         }

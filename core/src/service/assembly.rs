@@ -257,6 +257,7 @@ impl CoreAssembly<'_> {
             key: self.secrets.provenance.current().clone(),
             owner: format!("{}-{:08x}", self.config.name, rand::random::<u32>()),
             archive_after: self.config.retention.outbox_archive_after(),
+            gives_up: self.config.retention.outbox_gives_up,
             counted: None,
             certificates: Some(ProducerCertificates::of(&kafka)),
             producer: (!kafka.brokers.is_empty())

@@ -163,6 +163,7 @@ async fn drain(stage: &DrillStage, rows: u64) -> anyhow::Result<u64> {
         producer: Some(producer(&KafkaConnection::open(&stage.brokers))?),
         certificates: None,
         archive_after: Duration::MAX,
+        gives_up: false,
         held: HeldLease::default(),
         counted: None,
     };

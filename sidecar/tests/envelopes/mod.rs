@@ -3,6 +3,7 @@
 
 mod order;
 mod refusals;
+mod repeated;
 
 use order::*;
 use sluice_contract::schema::Schemas;

@@ -1,5 +1,5 @@
 //! Cores that are after one allowance at the same moment: each gets what is there, and a
-//! lost race is no lack.
+//! lost race is no lack; a caller that hangs up uses nothing up.
 
 use crate::access::{Upstream, client, stage, start};
 use anyhow::ensure;
@@ -102,5 +102,44 @@ async fn a_lost_race_for_a_share_is_not_told_as_a_lack() -> anyhow::Result<()> {
         rival.await??;
     }
     ensure!(lacks.is_empty(), "there was room: {lacks:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_hangs_up_over_a_share_uses_nothing_of_the_hour_up() -> anyhow::Result<()> {
+    let (set, shop) = funded("300").await?;
+    // The core holds a part of the hour from here on, less than the next requests need.
+    shop.withdraw("first", &one_yen()).await?.is(202, 0)?;
+    let mut conn = set.stage.pool.get_conn().await?;
+    let lock = format!(
+        "SELECT taken FROM {}.limit_client_hour FOR UPDATE",
+        set.stage.schemas.orders
+    );
+    conn.query_drop("BEGIN").await?;
+    let taken: Vec<String> = conn.query(lock).await?;
+    ensure!(taken.len() == 1, "{taken:?}");
+    let mut fifty = one_yen();
+    fifty["amount"] = json!("50");
+    for n in 0..10 {
+        let key = format!("gone-{n}");
+        let asked = shop.withdraw(&key, &fifty);
+        let hung_up = tokio::time::timeout(Duration::from_millis(100), asked).await;
+        ensure!(hung_up.is_err(), "the row is locked");
+    }
+    // One waits until it is told no.
+    shop.withdraw("patient", &fifty).await?.is(503, 50301)?;
+    conn.query_drop("ROLLBACK").await?;
+    let mut passed = 1;
+    for n in 0..REQUESTS_PER_CORE {
+        let answer = shop.withdraw(&format!("k-{n}"), &one_yen()).await?;
+        ensure!(
+            [202, 429].contains(&answer.status),
+            "{} {}",
+            answer.status,
+            answer.body
+        );
+        passed += i32::from(answer.status == 202);
+    }
+    ensure!(passed == 300, "{passed} passed of 300");
     Ok(())
 }

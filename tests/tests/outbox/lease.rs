@@ -34,6 +34,7 @@ fn relay(set: &TestStage, owner: &str) -> anyhow::Result<OutboxRelay> {
         producer: Some(producer(&KafkaConnection::open(&set.stage.brokers))?),
         certificates: None,
         archive_after: Duration::MAX,
+        gives_up: false,
         held: HeldLease::default(),
         counted: None,
     })

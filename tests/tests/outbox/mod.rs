@@ -2,6 +2,7 @@
 //! is killed between Kafka and the delete, and no Kafka at all.
 
 mod lease;
+mod unclaimed;
 
 use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;

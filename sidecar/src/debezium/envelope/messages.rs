@@ -20,6 +20,9 @@ pub struct ChangeEnvelope {
 pub struct TransactionBlock {
     pub id: String,
     pub total_order: u64,
+    /// As `total_order`, among the changes of its table.
+    #[serde(default)]
+    pub data_collection_order: u64,
 }
 
 /// A message of the transaction topic.
@@ -71,6 +74,29 @@ pub struct EnvelopeSource {
     snapshot: Option<String>,
     #[serde(default)]
     pub gtid: Option<String>,
+    /// Server, binlog, the change's event in it, and its row in that event. Databases without
+    /// a binlog may say something else here.
+    #[serde(default)]
+    server_id: Option<Json>,
+    #[serde(default)]
+    file: Option<Json>,
+    #[serde(default)]
+    pos: Option<Json>,
+    #[serde(default)]
+    row: Option<Json>,
+}
+
+impl EnvelopeSource {
+    /// Position of the change's event and its row there, if the feed names them.
+    pub fn binlog(&self) -> Option<(u64, u64)> {
+        Some((self.pos.as_ref()?.as_u64()?, self.row.as_ref()?.as_u64()?))
+    }
+
+    /// Server and file that positions are of, if the feed names them.
+    pub fn binlog_file(&self) -> Option<String> {
+        let file = self.file.as_ref()?.as_str()?;
+        Some(format!("{file} of server {}", self.server_id.as_ref()?))
+    }
 }
 
 impl SchemaChange {

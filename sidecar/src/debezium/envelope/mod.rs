@@ -8,7 +8,7 @@ pub use crate::debezium::envelope::messages::{
     BoundaryStatus, SchemaChange, TransactionBoundary, parse,
 };
 
-use crate::debezium::envelope::messages::{ChangeEnvelope, EnvelopeColumns};
+use crate::debezium::envelope::messages::{ChangeEnvelope, EnvelopeColumns, EnvelopeSource};
 use crate::debezium::envelope::values::image;
 use crate::stream::batches::ControlRow;
 use crate::stream::change::{ChangeOp, RowChange, TableSchema};
@@ -17,13 +17,30 @@ use ahash::AHashMap;
 use anyhow::bail;
 use std::sync::Arc;
 
+/// A change's place in its transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ChangePlace {
+    /// Position of its event in the binlog, and its row there: for good, on one server.
+    pub binlog: Option<(u64, u64)>,
+    /// As the connector counts, from 1 on: anew if it was stopped within the transaction.
+    pub order: u64,
+}
+
+/// All that a message tells of its change's place.
+#[derive(Debug)]
+pub struct SourcePlace {
+    pub place: ChangePlace,
+    /// As `ChangePlace::order`, among the changes of its table.
+    pub table_order: u64,
+    pub binlog_file: Option<String>,
+}
+
 /// A message about a row.
 #[derive(Debug)]
 pub enum EnvelopeRow {
     Change {
-        /// The change's transaction, and its place in it from 1 on.
         transaction: String,
-        order: u64,
+        source_place: SourcePlace,
         change: RowChange,
         control_row: Option<ControlRow>,
     },
@@ -90,9 +107,17 @@ impl EnvelopeReader {
             table: Arc::clone(&table),
         };
         let control_row = ControlColumns::of(&table)?.row(&change)?;
+        let source = envelope.source.as_ref();
         Ok(EnvelopeRow::Change {
             transaction: within.id,
-            order: within.total_order,
+            source_place: SourcePlace {
+                place: ChangePlace {
+                    binlog: source.and_then(EnvelopeSource::binlog),
+                    order: within.total_order,
+                },
+                table_order: within.data_collection_order,
+                binlog_file: source.and_then(EnvelopeSource::binlog_file),
+            },
             change,
             control_row,
         })

@@ -1,6 +1,6 @@
 //! A backlog: transactions that wait for pieces, and partitions that are ahead of them.
 
-use crate::debezium::reader::session::FeedSession;
+use crate::debezium::reader::session::{FeedSession, ReaderWait};
 use crate::debezium::reader::stop::FeedStop;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
@@ -20,11 +20,18 @@ impl FeedSession<'_> {
             self.waits_since = None;
             return Ok(());
         };
+        let left = missing.iter().map(|(_, left)| *left).sum();
         let since = match &self.waits_since {
-            Some((waiting, since)) if waiting == id => *since,
+            // A repeated transaction may have all of a backlog to be read.
+            Some(wait) if wait.transaction == id && left >= wait.left => wait.since,
             _ => Instant::now(),
         };
-        self.waits_since = Some((id.to_owned(), since));
+        let transaction = id.to_owned();
+        self.waits_since = Some(ReaderWait {
+            transaction,
+            left,
+            since,
+        });
         if since.elapsed() < PIECES_TIMEOUT {
             return Ok(());
         }

@@ -20,6 +20,15 @@ use std::time::{Duration, Instant};
 const MAX_CHANGES_PER_BATCH: usize = 1024;
 /// Messages per round, so that heads are emitted while a backlog is read.
 const MAX_MESSAGES_PER_ROUND: usize = 2048;
+/// A wait for the pieces of a transaction.
+pub struct ReaderWait {
+    pub transaction: String,
+    /// Pieces that it lacked last.
+    pub left: i64,
+    /// Time at which the last of them came.
+    pub since: Instant,
+}
+
 /// One reading of the feed, from a position on.
 pub struct FeedSession<'r> {
     pub reader: &'r ChangeFeedReader,
@@ -30,8 +39,8 @@ pub struct FeedSession<'r> {
     pub known: Vec<(String, i32)>,
     pub paused: BTreeSet<(String, i32)>,
     pub batch: BinlogBatch,
-    /// Since when the next transaction waits for its pieces.
-    pub waits_since: Option<(String, Instant)>,
+    /// The next transaction, while it waits for its pieces.
+    pub waits_since: Option<ReaderWait>,
     pub look_again: Instant,
 }
 
@@ -97,6 +106,7 @@ impl<'r> FeedSession<'r> {
             }
         }
         self.skip_control_records();
+        self.ask_ends();
         self.collect()?;
         self.flush()?;
         self.check_overdue()?;
@@ -134,6 +144,17 @@ impl<'r> FeedSession<'r> {
             read.partitions()
                 .filter(|(_, _, next)| *next >= 0)
                 .for_each(|(t, p, next)| self.assembler.passed(t, p, next));
+        }
+    }
+
+    /// Asks where the partitions end, if the next transaction is whole only there.
+    fn ask_ends(&mut self) {
+        if !self.assembler.wants_ends() {
+            return;
+        }
+        match consumer::ends(&self.consumer, &self.known) {
+            Ok(ends) => self.assembler.set_ends(ends),
+            Err(error) => tracing::warn!("a repeated transaction waits: {error:#}"),
         }
     }
 

@@ -40,6 +40,12 @@ impl TransactionAssembler {
             };
             *missing.entry(Arc::clone(topic)).or_default() += i64::try_from(count)?;
         }
+        open.counts = missing.clone();
+        if open.repeated {
+            // It counts from where the connector went on, see `repeated`.
+            missing.clear();
+            open.seen.clear();
+        }
         for (topic, seen) in std::mem::take(&mut open.seen) {
             *missing.entry(topic).or_default() -= seen;
         }
@@ -76,6 +82,8 @@ impl TransactionAssembler {
             let message = (Arc::clone(topic), place.partition, place.offset);
             open.messages.push(message.clone());
             self.hold(&message);
+        } else if open.missing.is_none() {
+            open.repeated = true;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 
 mod boundaries;
 mod pending;
+mod repeated;
 mod rows;
 mod statements;
 mod whole;
@@ -11,6 +12,7 @@ use crate::binlog::watched_tables::{self, WatchedTables};
 use crate::debezium::FeedMessagePosition;
 use crate::debezium::envelope::EnvelopeReader;
 use crate::debezium::transactions::pending::{HeldMessage, PendingTransaction, TopicContent};
+use crate::debezium::transactions::repeated::KnownRepeated;
 use crate::stream::batches::WatchedTransaction;
 use crate::stream::offsets::PartitionOffsets;
 use crate::stream::position::FeedPosition;
@@ -43,6 +45,8 @@ pub struct TransactionAssembler {
     open: AHashMap<String, PendingTransaction>,
     /// Ended, in the order of their ends.
     ended: VecDeque<String>,
+    /// Handed over, though the connector was stopped within them; the newest last.
+    repeated: VecDeque<KnownRepeated>,
     /// Statements that left no rows, and where each was told.
     unlogged: VecDeque<(WatchedTransaction, HeldMessage)>,
     /// Messages that no finished transaction contains yet.
@@ -74,6 +78,7 @@ impl TransactionAssembler {
             streams: BTreeSet::new(),
             open: AHashMap::new(),
             ended: VecDeque::new(),
+            repeated: VecDeque::new(),
             unlogged: VecDeque::new(),
             held: AHashMap::new(),
             changes: 0,

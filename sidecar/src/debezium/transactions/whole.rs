@@ -1,7 +1,7 @@
 //! Whole transactions out, in the order in which they ended.
 
-use crate::debezium::transactions::pending::PendingTransaction;
-use crate::debezium::transactions::{MissingEvents, TransactionAssembler};
+use crate::debezium::transactions::pending::{PendingChange, PendingTransaction};
+use crate::debezium::transactions::{MissingEvents, TransactionAssembler, repeated};
 use crate::stream::batches::WatchedTransaction;
 use crate::stream::change::ChangeTransaction;
 use crate::stream::position;
@@ -15,33 +15,47 @@ impl TransactionAssembler {
             self.release(&[held]);
             return Ok(Some(Some(item)));
         }
-        let complete = |open: &PendingTransaction| {
-            open.missing
+        let is_whole = |id: &String, open: &PendingTransaction| match open.repeated {
+            true => self.is_repeated_whole(id, open),
+            false => open
+                .missing
                 .as_ref()
-                .is_some_and(|m| m.values().all(|left| *left == 0))
+                .is_some_and(|m| m.values().all(|left| *left == 0)),
         };
-        if !self
-            .ended
-            .front()
-            .and_then(|id| self.open.get(id))
-            .is_some_and(complete)
+        let next = self.ended.front();
+        if !next
+            .and_then(|id| self.open.get_key_value(id))
+            .is_some_and(|(id, open)| is_whole(id, open))
         {
             return Ok(None);
         }
-        let Some((id, open)) = self
+        let Some((id, mut open)) = self
             .ended
             .pop_front()
             .and_then(|id| self.open.remove_entry(&id))
         else {
             return Ok(None);
         };
+        let count = open.changes.len();
+        // Before anything is released: if that fails, a restart reads the transaction again.
+        let pieces = match open.repeated {
+            true => {
+                let (pieces, places) = repeated::in_order(&id, &mut open)?;
+                self.know_repeated(&id, places);
+                pieces
+            }
+            false => by_number(&mut open),
+        };
         self.reached.add(&position::gtid(&id)?)?;
-        self.changes -= open.changes.len();
+        self.changes -= count;
         self.release(&open.messages);
-        if open.changes.is_empty() {
+        if pieces.is_empty() {
             return Ok(Some(None));
         }
-        let (changes, control_rows): (Vec<_>, Vec<_>) = open.changes.into_values().unzip();
+        let halves = pieces
+            .into_iter()
+            .map(|piece| (piece.change, piece.control_row));
+        let (changes, control_rows): (Vec<_>, Vec<_>) = halves.unzip();
         let transaction = Arc::new(ChangeTransaction {
             position: id.into(),
             changes,
@@ -56,7 +70,11 @@ impl TransactionAssembler {
     /// The transaction that the next one waits for, and its topics that lack events.
     pub fn waits_for(&self) -> Option<(&str, MissingEvents)> {
         let id = self.ended.front()?;
-        let missing = self.open.get(id)?.missing.as_ref()?;
+        let open = self.open.get(id)?;
+        if open.repeated {
+            return Some((id, self.repeated_lacks(id, open)));
+        }
+        let missing = open.missing.as_ref()?;
         let lacking = missing
             .iter()
             .filter(|(_, left)| **left > 0)
@@ -81,4 +99,11 @@ impl TransactionAssembler {
         self.reached.offsets = offsets;
         self.reached.render()
     }
+}
+
+/// The changes in the order of the connector's numbers.
+fn by_number(open: &mut PendingTransaction) -> Vec<PendingChange> {
+    let mut pieces: Vec<_> = std::mem::take(&mut open.changes).into_iter().collect();
+    pieces.sort_by_key(|(place, _)| place.order);
+    pieces.into_iter().map(|(_, piece)| piece).collect()
 }
