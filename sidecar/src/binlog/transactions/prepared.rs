@@ -91,17 +91,18 @@ struct PreparedTransaction {
 
 impl PreparedTransactions {
     /// Holds one until it ends. Gives it back if there is no room for it.
+    #[must_use]
     pub fn hold(
         &mut self,
         name: XaName,
         transaction: OpenTransaction,
         position: Arc<str>,
-    ) -> Result<(), OpenTransaction> {
+    ) -> Option<OpenTransaction> {
         // Read again after a new connection: the same.
         self.take(&name);
         let changes = self.changes + transaction.changes.len();
         if changes > MAX_PREPARED_CHANGES || self.by_name.len() >= MAX_PREPARED {
-            return Err(transaction);
+            return Some(transaction);
         }
         self.changes = changes;
         self.next += 1;
@@ -114,7 +115,7 @@ impl PreparedTransactions {
                 order,
             },
         );
-        Ok(())
+        None
     }
 
     /// Ends one.

@@ -113,7 +113,7 @@ impl TransactionGrouper {
         self.required_position.read(&open.gtid, is_heavy(&open));
         self.position.add(&open.gtid)?;
         let position = self.position_of(&open.gtid);
-        let Err(mut open) = self.prepared.hold(name, open, position) else {
+        let Some(mut open) = self.prepared.hold(name, open, position) else {
             return Ok(GroupingStep::Ended(None));
         };
         let statement = "XA PREPARE: more rows are prepared than can be held";
