@@ -140,7 +140,7 @@ fn book_server_cases() -> Vec<ConfigCase> {
     vec![
         (
             format!(
-                "{GOOD_CONFIG}[[mysql.book_servers]]\nname = 'b'\nurl = 'mysql://h'\nschemas = ['balance']\n"
+                "{GOOD_CONFIG}[[mysql.book_servers]]\nname = 'b'\nurl = 'mysql://127.0.0.1:1'\nschemas = ['balance']\n"
             ),
             "",
         ),
@@ -150,7 +150,7 @@ fn book_server_cases() -> Vec<ConfigCase> {
         ),
         (
             format!(
-                "{GOOD_CONFIG}[[mysql.book_servers]]\nname = 'b/'\nurl = 'mysql://h'\nschemas = ['ledger']\n"
+                "{GOOD_CONFIG}[[mysql.book_servers]]\nname = 'b/'\nurl = 'mysql://127.0.0.1:1'\nschemas = ['ledger']\n"
             ),
             "mysql.book_servers.name",
         ),
@@ -162,13 +162,13 @@ fn book_server_cases() -> Vec<ConfigCase> {
         ),
         (
             format!(
-                "{GOOD_CONFIG}[[mysql.book_servers]]\nname = 'b'\nurl = 'mysql://h'\nschemas = ['guard']\n"
+                "{GOOD_CONFIG}[[mysql.book_servers]]\nname = 'b'\nurl = 'mysql://127.0.0.1:1'\nschemas = ['guard']\n"
             ),
             "guard",
         ),
         (
             format!(
-                "{GOOD_CONFIG}[[mysql.book_servers]]\nname = 'b'\nurl = 'mysql://h'\nschemas = []\n"
+                "{GOOD_CONFIG}[[mysql.book_servers]]\nname = 'b'\nurl = 'mysql://127.0.0.1:1'\nschemas = []\n"
             ),
             "mysql.book_servers.schemas",
         ),
