@@ -12,6 +12,7 @@ pub mod keys;
 pub mod listener;
 pub mod money;
 pub mod order;
+pub mod outside_time;
 pub mod provenance;
 pub mod request_signing;
 pub mod schema;

@@ -89,7 +89,7 @@ fn event(dice: &mut StdRng) -> Value {
     ];
     let mut event = json!({
         "id": "e-1", "type": kinds[dice.random_range(0..3)], "accountId": "a", "bizNo": "b",
-        "amount": amount(dice), "currency": "CNY", "occurredUs": dice.random::<i64>(),
+        "amount": amount(dice), "currency": "CNY", "occurredUs": occurred(dice),
     });
     let fields = [
         "id",
@@ -117,6 +117,22 @@ fn event(dice: &mut StdRng) -> Value {
         }
     }
     event
+}
+
+/// Mostly a good time; now and then in another unit, at an edge, or anything.
+fn occurred(dice: &mut StdRng) -> i64 {
+    let (first, end) = (946_684_800_000_000, 4_102_444_800_000_000);
+    let good = dice.random_range(first..end);
+    match dice.random_range(0..12) {
+        0 => dice.random(),
+        1 => good / 1_000,
+        2 => good / 1_000_000,
+        3 => good.saturating_mul(1_000),
+        4 => *[first, first - 1, end, end - 1, 0, -1]
+            .choose(dice)
+            .unwrap(),
+        _ => good,
+    }
 }
 
 fn amount(dice: &mut StdRng) -> String {

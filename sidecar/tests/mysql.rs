@@ -4,8 +4,10 @@
 use crate::server::TestServer;
 use crate::server::balances::{verdicts, write_balance, write_token};
 use crate::server::daemon::SidecarProcess;
-use crate::server::tail::schemas;
+use crate::server::tail::{position, schemas, tail};
 use mysql_async::prelude::Queryable;
+use sluice_sidecar::stream::change::ColumnValue;
+use sluice_sidecar::stream::position::StartPosition;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_works_as_on_mariadb() {
@@ -61,4 +63,59 @@ async fn it_works_as_on_mariadb() {
     sidecar.until_ready(None).await;
     sidecar.fence().await.unwrap().until(21).await;
     assert_eq!(verdicts(&mut conn, 999_999).await, (21, 21));
+}
+
+/// MySQL Shell tags its own transactions. A tag numbers by itself, so it is part of a
+/// position; old positions and whole files with tags are read as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn tagged_gtids_are_read_on() {
+    let Some(server) = TestServer::mysql("tagged", &[]).await else {
+        return;
+    };
+    server.migrate(&schemas()).await;
+    let mut conn = server.conn().await;
+    let at_first = position(&server).await;
+    let live = tail(&server, 960, &at_first, StartPosition::Now);
+    for statement in [
+        "SET SESSION gtid_next = 'AUTOMATIC:shell'",
+        "CREATE DATABASE other_tagged",
+        "INSERT INTO t_guard.fence_token VALUES ('tagged',1,1)",
+        "SET SESSION gtid_next = 'AUTOMATIC'",
+        "INSERT INTO t_guard.fence_token VALUES ('plain',1,1)",
+        "FLUSH BINARY LOGS",
+        "INSERT INTO t_guard.fence_token VALUES ('after',1,1)",
+    ] {
+        conn.query_drop(statement).await.unwrap();
+    }
+    let (all, rows, reached) = live.transactions(3);
+    assert_eq!(rows.len(), 3);
+    assert!(
+        all[0].position.ends_with(":shell:2"),
+        "{:?}",
+        all[0].position
+    );
+    assert_eq!(reached, position(&server).await);
+    assert!(reached.contains(":shell:1-2"), "{reached}");
+
+    // From a position with a tag, only what came after it comes.
+    let resumed = tail(&server, 961, &reached, StartPosition::Now);
+    conn.query_drop("INSERT INTO t_guard.fence_token VALUES ('resumed',1,1)")
+        .await
+        .unwrap();
+    let (again, _, _) = resumed.transactions(1);
+    assert!(
+        again[0].changes[0]
+            .after
+            .as_ref()
+            .unwrap()
+            .contains(&ColumnValue::Text("resumed".into()))
+    );
+
+    // Without one, from the second file: its list of earlier GTIDs has the tag.
+    conn.query_drop("PURGE BINARY LOGS BEFORE NOW() + INTERVAL 1 DAY")
+        .await
+        .unwrap();
+    let oldest = tail(&server, 962, "", StartPosition::Oldest);
+    let (_, _, whole) = oldest.transactions(2);
+    assert_eq!(whole, position(&server).await);
 }

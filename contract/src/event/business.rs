@@ -1,6 +1,7 @@
 //! A business event and its reading from a payload.
 
 use crate::event::{BUSINESS_EVENTS, BUSINESS_TOPICS, PAYMENT_SUCCEEDED, WITHDRAW_REQUESTED};
+use crate::outside_time::{TimeUnit, is_ahead};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,10 @@ pub enum EventError {
     Amount,
     UnknownType,
     EmptyField,
+    /// The time is none of this century in microseconds; the unit in which it would be.
+    Time(Option<TimeUnit>),
+    /// The time is far ahead of whoever reads the event.
+    TimeAhead,
     /// Signatures are demanded, and its own is missing or of another key.
     Unsigned,
 }
@@ -57,6 +62,11 @@ impl EventError {
             EventError::Amount => "amount",
             EventError::UnknownType => "unknown_type",
             EventError::EmptyField => "empty_field",
+            EventError::Time(Some(TimeUnit::Seconds)) => "time_in_seconds",
+            EventError::Time(Some(TimeUnit::Milliseconds)) => "time_in_milliseconds",
+            EventError::Time(Some(TimeUnit::Nanoseconds)) => "time_in_nanoseconds",
+            EventError::Time(_) => "time",
+            EventError::TimeAhead => "time_ahead",
             EventError::Unsigned => "unsigned",
         }
     }
@@ -75,6 +85,21 @@ impl EventError {
             }
             EventError::EmptyField => {
                 "id, accountId, bizNo, currency, payerAccountId or client is empty"
+            }
+            EventError::Time(Some(TimeUnit::Seconds)) => {
+                "occurredUs looks like seconds: it is microseconds since 1970 UTC"
+            }
+            EventError::Time(Some(TimeUnit::Milliseconds)) => {
+                "occurredUs looks like milliseconds: it is microseconds since 1970 UTC"
+            }
+            EventError::Time(Some(TimeUnit::Nanoseconds)) => {
+                "occurredUs looks like nanoseconds: it is microseconds since 1970 UTC"
+            }
+            EventError::Time(_) => {
+                "occurredUs is no time from 2000 to 2099 in microseconds since 1970 UTC"
+            }
+            EventError::TimeAhead => {
+                "occurredUs is more than a day ahead of the reader's clock (its zone, or a wrong clock)"
             }
         }
     }
@@ -153,6 +178,10 @@ impl BusinessEvent {
         {
             return Err(EventError::EmptyField);
         }
+        match TimeUnit::of(occurred_us) {
+            Some(TimeUnit::Microseconds) => {}
+            other => return Err(EventError::Time(other)),
+        }
         Ok(BusinessEvent {
             id,
             kind,
@@ -164,6 +193,20 @@ impl BusinessEvent {
             payer_account_id,
             client,
         })
+    }
+}
+
+impl BusinessEvent {
+    /// Refuses an event that says it happened long after `now_us`, microseconds since 1970
+    /// UTC: what is to follow it would be waited for until then.
+    ///
+    /// # Errors
+    /// [`EventError::TimeAhead`].
+    pub fn check_time(self, now_us: i64) -> Result<Self, EventError> {
+        if is_ahead(self.occurred_us, now_us) {
+            return Err(EventError::TimeAhead);
+        }
+        Ok(self)
     }
 }
 

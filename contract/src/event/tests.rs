@@ -4,7 +4,7 @@ use crate::event::{BusinessEvent, EventError, MAX_EVENT_BYTES};
 fn events_by_table() {
     let event = |kind: &str, amount: &str, account: &str| {
         format!(
-            r#"{{"id":"e1","type":"{kind}","accountId":"{account}","bizNo":"b","amount":{amount},"currency":"CNY","occurredUs":1,"more":2}}"#
+            r#"{{"id":"e1","type":"{kind}","accountId":"{account}","bizNo":"b","amount":{amount},"currency":"CNY","occurredUs":1795288380000001,"more":2}}"#
         )
     };
     let good = |text: &str| event("payment.succeeded", &format!("\"{text}\""), "a");
@@ -74,7 +74,7 @@ fn events_by_table() {
 fn deposits_and_withdrawals_name_their_client() {
     let asked_by = |kind: &str, client: &str| {
         format!(
-            r#"{{"id":"e1","type":"{kind}","accountId":"a","bizNo":"b","amount":"1","currency":"CNY","occurredUs":1,"client":{client}}}"#
+            r#"{{"id":"e1","type":"{kind}","accountId":"a","bizNo":"b","amount":"1","currency":"CNY","occurredUs":1795288380000001,"client":{client}}}"#
         )
     };
     let cases = [
@@ -93,4 +93,36 @@ fn deposits_and_withdrawals_name_their_client() {
     for (text, want) in cases {
         assert_eq!(BusinessEvent::read(text.as_bytes()).err(), want, "{text}");
     }
+}
+
+#[test]
+fn a_time_in_another_unit_is_refused_by_its_name() {
+    let at = |occurred_us: i64| {
+        let event = format!(
+            r#"{{"id":"e1","type":"deposit.received","accountId":"a","bizNo":"b","amount":"1","currency":"CNY","occurredUs":{occurred_us}}}"#
+        );
+        BusinessEvent::read(event.as_bytes())
+    };
+    let now_us = 1_795_288_380_000_000;
+    let cases = [
+        (now_us, None),
+        (now_us / 1_000, Some("time_in_milliseconds")),
+        (now_us / 1_000_000, Some("time_in_seconds")),
+        (now_us * 1_000, Some("time_in_nanoseconds")),
+        (0, Some("time")),
+        (-1, Some("time")),
+        (i64::MAX, Some("time")),
+        (-now_us, Some("time")),
+    ];
+    for (occurred_us, want) in cases {
+        let refused = at(occurred_us).err();
+        assert_eq!(refused.map(EventError::label), want, "{occurred_us}");
+        let unit = want.and_then(|label| label.strip_prefix("time_in_"));
+        let text = refused.map_or("", EventError::as_str);
+        assert!(text.contains(unit.unwrap_or_default()), "{text}");
+    }
+    let day_us = 86_400_000_000;
+    let ahead = |by: i64| at(now_us + by).unwrap().check_time(now_us).err();
+    assert_eq!(ahead(day_us), None);
+    assert_eq!(ahead(day_us + 1), Some(EventError::TimeAhead));
 }

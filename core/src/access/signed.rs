@@ -3,6 +3,7 @@
 
 use crate::access::refusal::AccessRefusal;
 use sluice_contract::ids::is_plain;
+use sluice_contract::outside_time::TimeUnit;
 use sluice_contract::request_signing::REQUEST_SIGNATURE_SCHEME;
 use sluice_contract::signing::MAX_CLOCK_SKEW_S;
 use std::collections::BTreeMap;
@@ -47,7 +48,11 @@ impl<'a> SignatureHeader<'a> {
     /// Refuses a request of another time.
     pub fn check_time(&self, now_s: i64) -> Result<(), AccessRefusal> {
         if now_s.saturating_sub(self.timestamp_s).saturating_abs() > MAX_CLOCK_SKEW_S {
-            let why = format!("timestamp is more than {MAX_CLOCK_SKEW_S} s from {now_s}");
+            let unit = match TimeUnit::of(self.timestamp_s) {
+                None | Some(TimeUnit::Seconds) => String::new(),
+                Some(other) => format!("; it looks like {}, not seconds", other.as_str()),
+            };
+            let why = format!("timestamp is more than {MAX_CLOCK_SKEW_S} s from {now_s}{unit}");
             return Err(AccessRefusal::unknown(&why));
         }
         Ok(())

@@ -5,6 +5,7 @@ use crate::intake::count;
 use crate::intake::quarantine::{PaymentMessage, QuarantinedPayment};
 use crate::message_headers;
 use rdkafka::message::{BorrowedMessage, Message};
+use sluice_contract::clock::now_us;
 use sluice_contract::event::{
     BUSINESS_TOPICS, BusinessEvent, EVENT_SIGNATURE_HEADER, EventVerifier, PAYMENT_SUCCEEDED,
 };
@@ -39,7 +40,7 @@ pub(super) fn take(
     let signature = message_headers::value(message, EVENT_SIGNATURE_HEADER);
     let read = producers
         .check(message.topic(), signature, payload)
-        .and_then(|()| BusinessEvent::read(payload));
+        .and_then(|()| BusinessEvent::read(payload)?.check_time(now_us()));
     let account = match read {
         // Other events of the topic are the sidecar's.
         Ok(event) if event.kind != PAYMENT_SUCCEEDED => {

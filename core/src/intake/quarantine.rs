@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn a_currency_of_a_later_build_is_set_aside_whole() {
         let event = r#"{"id":"1","type":"payment.succeeded","accountId":"M","bizNo":"b","amount":"5",
-                        "currency":"XXX","occurredUs":1}"#;
+                        "currency":"XXX","occurredUs":1795288380000001}"#;
         let quarantined = source(event).request().unwrap_err();
         assert_eq!(quarantined.source, source(event));
         assert!(

@@ -10,7 +10,7 @@ fn event(account: &str, biz_no: &str, amount: &str, currency: &str) -> BusinessE
         biz_no: biz_no.into(),
         amount: Decimal::from_str_exact(amount).unwrap(),
         currency: currency.into(),
-        occurred_us: 1,
+        occurred_us: 1_795_288_380_000_001,
         payer_account_id: None,
         client: None,
     }

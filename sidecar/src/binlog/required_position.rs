@@ -3,7 +3,7 @@
 //! somebody's unwatched row may be lost with the old server and nobody is wronged.
 
 use crate::stream::gtid::{Flavour, Gtid, GtidSet};
-use std::fmt::Write;
+use crate::stream::mysql_gtids::{MySqlGtids, MySqlSource};
 
 /// Transactions since the last that is_required, remembered one by one for MySQL, whose
 /// sets have no order; past it the oldest count as if they mattered.
@@ -75,28 +75,13 @@ impl RequiredPosition {
                 GtidSet::parse(flavour, &last.collect::<Vec<_>>().join(","))
             }
             GtidSet::MySql(set) => {
-                let mut text = String::new();
-                for sid in set.uuid_sets.values() {
-                    let parts: Vec<(u64, u64)> = sid
-                        .intervals
-                        .iter()
-                        .flat_map(|i| self.without(sid.source_id.data, i.start, i.end))
-                        .collect();
-                    if parts.is_empty() {
-                        continue;
-                    }
-                    // Writing into a String can't fail.
-                    let _ = write!(
-                        text,
-                        "{}{}",
-                        if text.is_empty() { "" } else { "," },
-                        sid.source_id.uuid
-                    );
-                    for (start, end) in parts {
-                        let _ = write!(text, ":{start}-{end}");
+                let mut required = MySqlGtids::default();
+                for (source, start, end) in set.intervals() {
+                    for (start, end) in self.without(source, start, end) {
+                        required.add_interval(source, start, end);
                     }
                 }
-                GtidSet::parse(flavour, &text)
+                Ok(GtidSet::MySql(required))
             }
             // No host can take a feed's place.
             GtidSet::Feed(_) => GtidSet::parse(flavour, &position.render()),
@@ -104,9 +89,9 @@ impl RequiredPosition {
     }
 
     /// `start..=end` of a MySQL source without those that don't matter.
-    fn without(&self, from: [u8; 16], start: u64, end: u64) -> Vec<(u64, u64)> {
+    fn without(&self, from: &MySqlSource, start: u64, end: u64) -> Vec<(u64, u64)> {
         let ours = self.since.iter().filter_map(|gtid| match gtid {
-            Gtid::MySql { source, number } if *source == from => Some(*number),
+            Gtid::MySql { source, number } if source == from => Some(*number),
             _ => None,
         });
         let mut out: Vec<u64> = ours.filter(|n| (start..=end).contains(n)).collect();

@@ -20,12 +20,10 @@ fn trailing_heartbeats_are_not_relied_on() -> anyhow::Result<()> {
 
     const UUID: &str = "24bc7850-2c16-11e6-a073-0242ac110001";
     let set = GtidSet::parse(Flavour::MySql, &format!("{UUID}:1-9"))?;
-    let GtidSet::MySql(inner) = &set else {
-        anyhow::bail!("not MySQL's")
-    };
-    let source = inner.uuid_sets[UUID].source_id.data;
+    let source = MySqlSource::parse(UUID).unwrap();
     let mut required_position = RequiredPosition::from(&set);
     for (number, is_required) in [(5, false), (6, true), (7, false), (9, false)] {
+        let source = source.clone();
         required_position.read(&Gtid::MySql { source, number }, is_required);
     }
     assert_eq!(

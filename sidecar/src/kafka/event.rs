@@ -5,6 +5,7 @@ use crate::kafka::reader::KafkaReader;
 use crate::stream::batches::DeadLetter;
 use crate::stream::change::ReceivedEvent;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
+use sluice_contract::clock::now_us;
 use sluice_contract::event::{BusinessEvent, EVENT_SIGNATURE_HEADER};
 
 impl KafkaReader {
@@ -19,7 +20,7 @@ impl KafkaReader {
         let producers = &self.settings.producers;
         producers
             .check(topic, signature, payload)
-            .and_then(|()| BusinessEvent::read(payload))
+            .and_then(|()| BusinessEvent::read(payload)?.check_time(now_us()))
             .map(|body| ReceivedEvent {
                 position: format!("{topic}/{partition}/{offset}").into(),
                 body,

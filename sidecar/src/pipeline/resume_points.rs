@@ -57,16 +57,12 @@ impl<A: ResumePoint> ResumePoints<A> {
         }
     }
 
-    /// The point to begin at so that `needed` is read again. Older points are forgotten.
-    pub fn before(&mut self, needed: Option<&str>) -> Option<&A> {
-        let after = match needed {
-            Some(needed) => self
-                .points
-                .iter()
-                .position(|a| a.contains(needed))
-                .unwrap_or(self.points.len()),
-            None => self.points.len(),
-        };
+    /// The point to begin at so that all of `needed` are read again. Older points are
+    /// forgotten.
+    pub fn before(&mut self, needed: &[&str]) -> Option<&A> {
+        let first_with = |needed: &str| self.points.iter().position(|a| a.contains(needed));
+        let after = needed.iter().filter_map(|needed| first_with(needed)).min();
+        let after = after.unwrap_or(self.points.len());
         // The first point has none before it; it stays whatever it contains.
         self.points.drain(..after.saturating_sub(1));
         self.points.front()
@@ -91,18 +87,19 @@ mod tests {
             resume_points.reached(moment * 1_000_000, || at(main, balance).ok());
         }
         resume_points.reached(3_000_001, || at(41, 5).ok());
-        let mut before = |needed: Option<&str>| {
+        let mut before = |needed: &[&str]| {
             resume_points
                 .before(needed)
                 .map(ServerPositions::render)
                 .unwrap_or_default()
                 .join(" ")
         };
-        assert_eq!(before(Some("balance/0-1-2")), "0-1-20 0-1-1");
-        assert_eq!(before(Some("0-1-21")), "0-1-20 0-1-1");
-        assert_eq!(before(Some("0-1-31")), "0-1-30 0-1-5");
-        assert_eq!(before(Some("balance/0-1-9")), "0-1-40 0-1-5");
-        assert_eq!(before(None), "0-1-40 0-1-5");
+        assert_eq!(before(&["balance/0-1-2"]), "0-1-20 0-1-1");
+        assert_eq!(before(&["0-1-31", "balance/0-1-2"]), "0-1-20 0-1-1");
+        assert_eq!(before(&["0-1-21"]), "0-1-20 0-1-1");
+        assert_eq!(before(&["0-1-31"]), "0-1-30 0-1-5");
+        assert_eq!(before(&["balance/0-1-9"]), "0-1-40 0-1-5");
+        assert_eq!(before(&[]), "0-1-40 0-1-5");
         Ok(())
     }
 }

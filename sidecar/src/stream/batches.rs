@@ -63,6 +63,8 @@ pub struct BinlogBatch {
     /// The whole GTID position after the batch; transactions without watched rows
     /// move it too.
     pub position: String,
+    /// The transaction that a restart must read again, beside what rules still need.
+    pub needs_from: Option<Arc<str>>,
     pub changes: usize,
 }
 

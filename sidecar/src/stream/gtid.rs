@@ -1,11 +1,10 @@
-//! GTIDs, and sets of them that say how far a change stream was read. Parsing,
-//! adding and rendering are mysql_cdc's; its parsers panic on malformed text, so
-//! the shape is checked before.
+//! GTIDs, and sets of them that say how far a change stream was read. MariaDB's lists are
+//! mysql_cdc's; its parser panics on malformed text, so the shape is checked before.
 
 pub use crate::stream::gtid_set::GtidSet;
 
-use crate::stream::gtid_text::{is_mysql_set, maria_parts, mysql_parts};
-use mysql_cdc::providers::mysql::gtid::uuid::Uuid;
+use crate::stream::gtid_text::maria_parts;
+use crate::stream::mysql_gtids::{MySqlSource, mysql_gtid};
 
 /// A kind of server. They differ in GTIDs and in how a stream is resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,17 +24,16 @@ pub enum Gtid {
         sequence: u64,
     },
     MySql {
-        source: [u8; 16],
+        source: MySqlSource,
         number: u64,
     },
 }
 
 impl Gtid {
-    /// Reads `0-1-56` or `uuid:56`. `None` if it is neither.
+    /// Reads `0-1-56`, `uuid:56` or `uuid:tag:56`. `None` if it is none of them.
     pub fn parse(flavour: Flavour, text: &str) -> Option<Self> {
         if flavour == Flavour::MySql {
-            let (source, number) = mysql_parts(text).filter(|_| is_mysql_set(text))?;
-            let source = Uuid::parse(source.to_owned()).ok()?.data;
+            let (source, number) = mysql_gtid(text)?;
             return Some(Gtid::MySql { source, number });
         }
         let (domain, sequence) = maria_parts(text)?;
@@ -47,7 +45,8 @@ impl Gtid {
         })
     }
 
-    /// Renders it as rules, verdicts and people see it: `0-1-56` or `uuid:56`.
+    /// Renders it as rules, verdicts and people see it: `0-1-56`, `uuid:56` or
+    /// `uuid:tag:56`.
     pub fn render(&self) -> String {
         match self {
             Gtid::MariaDb {
@@ -55,7 +54,7 @@ impl Gtid {
                 server,
                 sequence,
             } => format!("{domain}-{server}-{sequence}"),
-            Gtid::MySql { source, number } => format!("{}:{number}", Uuid::new(*source).uuid),
+            Gtid::MySql { source, number } => format!("{}:{number}", source.render()),
         }
     }
 }

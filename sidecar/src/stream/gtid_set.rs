@@ -1,47 +1,47 @@
 //! Sets of GTIDs.
 
 use crate::stream::gtid::{Flavour, Gtid};
-use crate::stream::gtid_text::{is_maria_list, is_mysql_set, maria_parts, mysql_parts};
+use crate::stream::gtid_text::{is_maria_list, maria_parts};
+use crate::stream::mysql_gtids::{MySqlGtids, mysql_gtid};
 use crate::stream::position::FeedPosition;
-use mysql_async::{GnoInterval, Sid};
+use anyhow::Context;
+use mysql_async::Sid;
 use mysql_cdc::providers::mariadb::gtid::gtid::Gtid as MariaGtid;
 use mysql_cdc::providers::mariadb::gtid::gtid_list::GtidList;
-use mysql_cdc::providers::mysql::gtid::gtid::Gtid as MysqlGtid;
-use mysql_cdc::providers::mysql::gtid::gtid_set;
-use mysql_cdc::providers::mysql::gtid::uuid::Uuid;
 
 /// Everything that was read: of each MariaDB domain the last GTID, of each MySQL
 /// source its intervals.
 #[derive(Debug)]
 pub enum GtidSet {
     MariaDb(GtidList),
-    MySql(gtid_set::GtidSet),
+    MySql(MySqlGtids),
     Feed(Box<FeedPosition>),
 }
 
 impl GtidSet {
-    /// Reads `0-1-56,1-1-3` or `uuid:1-56`, or nothing.
+    /// Reads `0-1-56,1-1-3` or `uuid:1-56:tag:1-3`, or nothing.
     pub fn parse(flavour: Flavour, text: &str) -> anyhow::Result<Self> {
         let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
         if flavour == Flavour::Feed {
             return Ok(GtidSet::Feed(Box::new(FeedPosition::parse(&text)?)));
         }
-        let shape = match flavour {
-            Flavour::MariaDb | Flavour::Feed => is_maria_list,
-            Flavour::MySql => is_mysql_set,
-        };
-        if !text.is_empty() && !text.split(',').all(shape) {
-            anyhow::bail!(
+        let next_step = || {
+            format!(
                 "{text:?} is not a GTID position of {flavour:?}; delete the sidecar's checkpoint row to start anew"
-            );
+            )
+        };
+        if flavour == Flavour::MySql {
+            return MySqlGtids::parse(&text)
+                .map(GtidSet::MySql)
+                .with_context(next_step);
         }
-        let broken = |e| anyhow::anyhow!("GTID position {text:?}: {e:?}");
-        Ok(match flavour {
-            Flavour::MariaDb | Flavour::Feed => {
-                GtidSet::MariaDb(GtidList::parse(&text).map_err(broken)?)
-            }
-            Flavour::MySql => GtidSet::MySql(gtid_set::GtidSet::parse(&text).map_err(broken)?),
-        })
+        if !text.is_empty() && !text.split(',').all(is_maria_list) {
+            anyhow::bail!(next_step());
+        }
+        let list = GtidList::parse(&text);
+        Ok(GtidSet::MariaDb(list.map_err(|e| {
+            anyhow::anyhow!("GTID position {text:?}: {e:?}")
+        })?))
     }
 
     pub fn add(&mut self, gtid: &Gtid) -> anyhow::Result<()> {
@@ -57,10 +57,10 @@ impl GtidSet {
                 list.add_gtid(MariaGtid::new(*domain, *server, *sequence));
                 Ok(())
             }
-            (GtidSet::MySql(set), Gtid::MySql { source, number }) => set
-                .add_gtid(MysqlGtid::new(Uuid::new(*source), *number))
-                .map(|_| ())
-                .map_err(|e| anyhow::anyhow!("GTID {}: {e:?}", gtid.render())),
+            (GtidSet::MySql(set), Gtid::MySql { source, number }) => {
+                set.add(source, *number);
+                Ok(())
+            }
             (GtidSet::Feed(reached), gtid) => reached.add(gtid),
             (_, other) => anyhow::bail!("GTID {} is of the other flavour", other.render()),
         }
@@ -69,7 +69,7 @@ impl GtidSet {
     pub fn render(&self) -> String {
         match self {
             GtidSet::MariaDb(list) => list.to_string(),
-            GtidSet::MySql(set) => set.to_string(),
+            GtidSet::MySql(set) => set.render(),
             GtidSet::Feed(reached) => reached.render(),
         }
     }
@@ -83,11 +83,9 @@ impl GtidSet {
                     .iter()
                     .any(|g| g.domain_id == domain && g.sequence >= sequence)
             }),
-            GtidSet::MySql(set) => mysql_parts(position).is_some_and(|(source, number)| {
-                let intervals = set.uuid_sets.get(source).map(|s| &s.intervals);
-                intervals
-                    .is_some_and(|all| all.iter().any(|i| i.start <= number && number <= i.end))
-            }),
+            GtidSet::MySql(set) => {
+                mysql_gtid(position).is_some_and(|(source, number)| set.contains(&source, number))
+            }
         }
     }
 
@@ -107,25 +105,7 @@ impl GtidSet {
                     .map(|g| g.sequence.saturating_sub(reached(g.domain_id)))
                     .sum()
             }
-            (GtidSet::MySql(ours), GtidSet::MySql(theirs)) => theirs
-                .uuid_sets
-                .iter()
-                .map(|(source, set)| {
-                    let within = ours.uuid_sets.get(source).map_or(&[][..], |s| &s.intervals);
-                    let whole: u64 = set.intervals.iter().map(|i| i.end - i.start + 1).sum();
-                    let both: u64 = set
-                        .intervals
-                        .iter()
-                        .flat_map(|i| {
-                            within
-                                .iter()
-                                .map(move |w| (i.start.max(w.start), i.end.min(w.end)))
-                        })
-                        .map(|(start, end)| (end + 1).saturating_sub(start))
-                        .sum();
-                    whole - both
-                })
-                .sum(),
+            (GtidSet::MySql(ours), GtidSet::MySql(theirs)) => ours.lacks(theirs),
             // Servers of two kinds have nothing in common.
             _ => u64::MAX,
         }
@@ -133,17 +113,9 @@ impl GtidSet {
 
     /// The set for MySQL's `COM_BINLOG_DUMP_GTID`; empty for MariaDB.
     pub fn sids(&self) -> Vec<Sid<'static>> {
-        let GtidSet::MySql(set) = self else {
-            return Vec::new();
-        };
-        let one = |s: &mysql_cdc::providers::mysql::gtid::uuid_set::UuidSet| {
-            // On the wire the end is exclusive.
-            s.intervals
-                .iter()
-                .fold(Sid::new(s.source_id.data), |sid, i| {
-                    sid.with_interval(GnoInterval::new(i.start, i.end.saturating_add(1)))
-                })
-        };
-        set.uuid_sets.values().map(one).collect()
+        match self {
+            GtidSet::MySql(set) => set.sids(),
+            GtidSet::MariaDb(_) | GtidSet::Feed(_) => Vec::new(),
+        }
     }
 }

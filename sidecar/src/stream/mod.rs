@@ -8,6 +8,7 @@ pub mod feed;
 pub mod gtid;
 mod gtid_set;
 mod gtid_text;
+pub mod mysql_gtids;
 pub mod offsets;
 pub mod origins;
 pub mod position;

@@ -2,6 +2,7 @@
 //! first message that is not: `0-1-56|bank.transaction=12;…`.
 
 use crate::stream::gtid::{Flavour, Gtid, GtidSet};
+use crate::stream::mysql_gtids::MySqlGtids;
 use crate::stream::offsets::PartitionOffsets;
 use anyhow::Context;
 
@@ -70,20 +71,17 @@ impl FeedPosition {
                 server: *server,
                 sequence: sequence - 1,
             }),
-            Gtid::MySql { number, .. } => {
-                let before = first_of(gtid).replace(":1", &format!(":1-{}", number - 1));
-                let known = self
+            Gtid::MySql { source, number } => {
+                let done = self
                     .done
-                    .as_ref()
-                    .map(GtidSet::render)
-                    .filter(|text| !text.is_empty());
-                let all = known
-                    .into_iter()
-                    .chain([before])
-                    .collect::<Vec<_>>()
-                    .join(",");
-                self.done = Some(GtidSet::parse(Flavour::MySql, &all)?);
-                Ok(())
+                    .get_or_insert(GtidSet::MySql(MySqlGtids::default()));
+                match done {
+                    GtidSet::MySql(set) => {
+                        set.add_interval(source, 1, number - 1);
+                        Ok(())
+                    }
+                    _ => anyhow::bail!("GTID {} is of the other flavour", gtid.render()),
+                }
             }
         }
     }
@@ -110,7 +108,7 @@ fn first_of(gtid: &Gtid) -> String {
         }
         .render(),
         Gtid::MySql { source, .. } => Gtid::MySql {
-            source: *source,
+            source: source.clone(),
             number: 1,
         }
         .render(),
@@ -121,7 +119,7 @@ fn first_of(gtid: &Gtid) -> String {
 pub fn stream(gtid: &Gtid) -> String {
     match gtid {
         Gtid::MariaDb { domain, .. } => domain.to_string(),
-        Gtid::MySql { source, .. } => hex::encode(source),
+        Gtid::MySql { source, .. } => source.render(),
     }
 }
 

@@ -1,4 +1,5 @@
-//! Events that can't be read make blind.
+//! Unreadable things: a position that is lost makes blind, rows of a watched table that can't be
+//! read are told.
 
 use super::*;
 use sluice_sidecar::binlog::server_watch;
@@ -40,36 +41,51 @@ pub async fn unreadable(server: &TestServer) {
             .await;
     }
 
-    let minimal = tail_now(907).await;
-    conn.query_drop("SET SESSION binlog_row_image='MINIMAL'")
-        .await
-        .unwrap();
-    conn.query_drop("INSERT INTO t_guard.fence_token VALUES ('s',1,1)")
-        .await
-        .unwrap();
-    conn.query_drop("UPDATE t_guard.fence_token SET token=2")
-        .await
-        .unwrap();
-    conn.query_drop("SET SESSION binlog_row_image='FULL'")
-        .await
-        .unwrap();
-    minimal.blind_with("binlog_row_image = 'FULL'").await;
-    drop(minimal);
-
-    let nameless = tail_now(908).await;
-    conn.query_drop("SET GLOBAL binlog_row_metadata='MINIMAL'")
-        .await
-        .unwrap();
-    server
-        .conn()
-        .await
+    // Rows of a watched table that lack columns or names: told as changed unseen, each
+    // transaction by itself, and reading goes on.
+    let tail = tail_now(907).await;
+    for statement in [
+        "SET SESSION binlog_row_image='MINIMAL'",
+        "INSERT INTO t_guard.fence_token VALUES ('s',1,1)",
+        "UPDATE t_guard.fence_token SET token=2",
+        "SET SESSION binlog_row_image='FULL'",
+        "SET GLOBAL binlog_row_metadata='MINIMAL'",
+    ] {
+        conn.query_drop(statement).await.unwrap();
+    }
+    let mut nameless = server.conn().await;
+    nameless
         .query_drop("UPDATE t_guard.fence_token SET token=3")
         .await
         .unwrap();
-    conn.query_drop("SET GLOBAL binlog_row_metadata='FULL'")
-        .await
-        .unwrap();
-    nameless.blind_with("binlog_row_metadata = 'FULL'").await;
+    for statement in [
+        "SET GLOBAL binlog_row_metadata='FULL'",
+        "UPDATE t_guard.fence_token SET token=4",
+    ] {
+        conn.query_drop(statement).await.unwrap();
+    }
+    let items = tail.items(4);
+    let told = |at: usize| {
+        items[at]
+            .unlogged
+            .iter()
+            .map(|u| u.text.as_str())
+            .collect::<String>()
+    };
+    assert!(told(1).contains("binlog_row_image = 'FULL'"), "{}", told(1));
+    assert!(
+        told(2).contains("binlog_row_metadata = 'FULL'"),
+        "{}",
+        told(2)
+    );
+    let tables: Vec<&str> = items[1..3]
+        .iter()
+        .flat_map(|i| &i.unlogged)
+        .map(|u| u.table)
+        .collect();
+    assert_eq!(tables, ["fence_token", "fence_token"]);
+    assert_eq!((told(3).as_str(), items[3].control_rows.len()), ("", 1));
+    tail.until_it_sees().await;
 }
 
 /// MySQL's compressed transactions are read like any others.
@@ -92,7 +108,8 @@ pub async fn compressed_payload(server: &TestServer) {
     assert_eq!((all[0].changes.len(), tail.blind.reason()), (50, None));
 }
 
-/// MariaDB's compressed rows can't be decoded: said, not skipped.
+/// MariaDB's compressed rows can't be decoded: told as changed unseen, and blind while the server
+/// goes on writing them. Those of others are passed.
 pub async fn compressed_rows(server: &TestServer) {
     let mut conn = server.conn().await;
     let compressed = tail(server, 909, &position(server).await, StartPosition::Now);
@@ -108,7 +125,9 @@ pub async fn compressed_rows(server: &TestServer) {
         ))
         .await
         .unwrap();
-    compressed.blind_with("log_bin_compress = OFF").await;
+    let items = compressed.items(1);
+    let text = &items[0].unlogged[0].text;
+    assert!(text.contains("log_bin_compress = OFF"), "{text}");
 
     let (fit, mut fits) = tokio::sync::watch::channel(None);
     let hosts = Arc::new(ServerHosts::new("mysql.url", &server.url(), 1).unwrap());

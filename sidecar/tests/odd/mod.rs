@@ -2,7 +2,11 @@
 //! many megabytes, new columns, and statements that leave no rows.
 
 mod administration;
+mod domains;
+mod large;
+mod names;
 mod rowless;
+mod xa;
 
 use crate::server::TestServer;
 use crate::server::tail::{position, schemas, tail};

@@ -48,10 +48,22 @@ pub fn tail_of(
     position: &str,
     start: StartPosition,
 ) -> BinlogTestReader {
+    tail_in(&schemas(), url, flavour, server_id, position, start)
+}
+
+/// Reads the schemas of another name than `t`.
+pub fn tail_in(
+    schemas: &Schemas,
+    url: &str,
+    flavour: Flavour,
+    server_id: u32,
+    position: &str,
+    start: StartPosition,
+) -> BinlogTestReader {
     let settings = reader::BinlogReaderSettings {
         url: url.to_owned(),
         server_id,
-        schemas: schemas(),
+        schemas: schemas.clone(),
         flavour,
         position: position.to_owned(),
         start,
@@ -109,6 +121,15 @@ impl BinlogTestReader {
             all.extend(batch.items);
         }
         all
+    }
+
+    /// Waits until nothing keeps the reader from seeing.
+    pub async fn until_it_sees(&self) {
+        let begun = Instant::now();
+        while let Some(reason) = self.blind.reason() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{reason}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     pub async fn blind_with(&self, text: &str) {

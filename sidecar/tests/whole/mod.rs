@@ -110,7 +110,7 @@ async fn events(sidecar: &WholeSidecar, brokers: &str) {
             "not an event".to_owned()
         } else {
             format!(
-                r#"{{"id":"e{number}","type":"payment.succeeded","accountId":"a","bizNo":"b{number}","amount":"1.50","currency":"CNY","occurredUs":1}}"#
+                r#"{{"id":"e{number}","type":"payment.succeeded","accountId":"a","bizNo":"b{number}","amount":"1.50","currency":"CNY","occurredUs":1795288380000001}}"#
             )
         };
         producer

@@ -41,7 +41,7 @@ fn in_transaction(producer: &BaseProducer, event: &BusinessEvent) -> anyhow::Res
 
 /// A message that is no event is written down by reason, once.
 async fn dead_letters_move_with_the_offsets(set: &TestStage) -> anyhow::Result<()> {
-    let bad = [&b"\xff not text"[..], br#"{"id":"f","type":"payment.succeeded","accountId":"a","bizNo":"b","amount":1.5,"currency":"CNY","occurredUs":1}"#];
+    let bad = [&b"\xff not text"[..], br#"{"id":"f","type":"payment.succeeded","accountId":"a","bizNo":"b","amount":1.5,"currency":"CNY","occurredUs":1795288380000001}"#];
     for payload in bad {
         set.stage
             .events

@@ -40,7 +40,7 @@ pub async fn is_lost(
         )
         .await;
         let error = match opened {
-            Ok(mut stream) => match stream.next().await {
+            Ok(mut opened) => match opened.stream.next().await {
                 Some(Err(error)) => error.into(),
                 _ => return Ok(false),
             },

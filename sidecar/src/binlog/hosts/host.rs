@@ -45,9 +45,9 @@ impl ServerHost {
         }
         // The server itself is asked to go on from there: a position that is ahead of
         // it, or of another history, is refused by its own rules.
-        let stream =
+        let opened =
             preflight::open(&self.url, server_id, flavour, position, StartPosition::Now).await?;
-        match timeout(QUERY_TIMEOUT, goes_on(stream)).await? {
+        match timeout(QUERY_TIMEOUT, goes_on(opened.stream)).await? {
             Ok(()) => Ok(()),
             Err(error) => anyhow::bail!("{}", lost_something(position, &error.to_string())),
         }

@@ -18,7 +18,10 @@ const MAX_CHANGES_PER_BATCH: usize = 1024;
 /// Transactions per hand-over, for the same reason.
 const MAX_TRANSACTIONS_PER_BATCH: usize = 256;
 /// The server beats every second; after this much silence it is gone.
-const READ_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// An event of hundreds of megabytes takes its time, and the server does not beat meanwhile:
+/// each silence doubles the patience with the next, up to this.
+const MAX_READ_TIMEOUT: Duration = Duration::from_secs(160);
 /// Connecting counts as a failure after this time.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 impl BinlogReader {
@@ -57,9 +60,10 @@ impl BinlogReader {
             conn.disconnect().await?;
         }
         let position = self.grouper.position();
-        preflight::open(url, self.settings.server_id, flavour, position, self.start)
-            .await
-            .map(Some)
+        let opened =
+            preflight::open(url, self.settings.server_id, flavour, position, self.start).await?;
+        self.grouper.fold_names(opened.folds_names);
+        Ok(Some(opened.stream))
     }
 
     fn lost_something(&self) -> BinlogStop {
@@ -89,12 +93,12 @@ impl BinlogReader {
                     }
                     tokio::select! {
                         () = self.feed.cancelled() => return BinlogStop::Cancelled,
-                        event = tokio::time::timeout(READ_TIMEOUT, stream.next()) => match event {
+                        event = tokio::time::timeout(self.patience, stream.next()) => match event {
                             Ok(event) => {
                                 self.last_activity.now();
                                 event
                             }
-                            Err(_) => return BinlogStop::Broken("the server was silent for 5 s".to_owned()),
+                            Err(_) => return self.silent(),
                         },
                     }
                 }
@@ -140,7 +144,14 @@ impl BinlogReader {
         Ok(())
     }
 
+    fn silent(&mut self) -> BinlogStop {
+        let silence_s = self.patience.as_secs();
+        self.patience = (self.patience * 2).min(MAX_READ_TIMEOUT);
+        BinlogStop::Broken(format!("the server was silent for {silence_s} s"))
+    }
+
     fn sees(&mut self) {
+        self.patience = READ_TIMEOUT;
         if self.down_since.take().is_some() {
             self.blind.clear(BlindCause::Binlog);
         }
@@ -157,6 +168,7 @@ impl BinlogReader {
         let mut batch = std::mem::take(&mut self.batch);
         batch.position = self.grouper.position().render();
         batch.server = self.server;
+        batch.needs_from = self.grouper.needs_from();
         if !self.feed.send(SourceMessage::Binlog(batch)) {
             return Err(BinlogStop::Cancelled);
         }

@@ -15,6 +15,7 @@ mod stop;
 pub use crate::binlog::reader::stop::is_lost;
 
 use crate::binlog::hosts::ServerHosts;
+use crate::binlog::reader::follow::READ_TIMEOUT;
 use crate::binlog::transactions::TransactionGrouper;
 use crate::binlog::watched_tables::WatchedTables;
 use crate::health::blind::Blind;
@@ -25,7 +26,7 @@ use crate::stream::gtid::{Flavour, GtidSet};
 use crate::stream::position::StartPosition;
 use sluice_contract::schema::Schemas;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -54,6 +55,8 @@ pub struct BinlogReader {
     /// From the oldest file, until something was handed over.
     start: StartPosition,
     down_since: Option<Instant>,
+    /// Silence of the server after which the connection counts as broken.
+    patience: Duration,
     /// Told when the position is lost; it goes on trying all the same.
     lost: Option<mpsc::Sender<()>>,
 }
@@ -86,6 +89,7 @@ impl BinlogReader {
             blind,
             start,
             down_since,
+            patience: READ_TIMEOUT,
             lost: None,
         })
     }

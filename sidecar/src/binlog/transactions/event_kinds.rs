@@ -3,7 +3,7 @@
 use crate::binlog::transactions::checksum;
 use crate::binlog::transactions::{GroupingStep, TransactionGrouper};
 use anyhow::{Context, bail};
-use mysql_async::binlog::events::{Event, TableMapEvent};
+use mysql_async::binlog::events::{Event, FormatDescriptionEvent, TableMapEvent};
 use mysql_async::binlog::{EventFlags, EventType};
 
 // MariaDB's events that mysql_common does not know.
@@ -12,15 +12,16 @@ const MARIADB_BINLOG_CHECKPOINT: u8 = 161;
 const MARIADB_GTID: u8 = 162;
 const MARIADB_GTID_LIST: u8 = 163;
 const MARIADB_START_ENCRYPTION: u8 = 164;
-const MARIADB_COMPRESSED: std::ops::RangeInclusive<u8> = 165..=171;
+const MARIADB_COMPRESSED_QUERY: u8 = 165;
+const MARIADB_COMPRESSED_ROWS: std::ops::RangeInclusive<u8> = 166..=171;
 /// MySQL's heartbeat of version 2.
 const MYSQL_HEARTBEAT_V2: u8 = 41;
 impl TransactionGrouper {
     /// Takes the stream's next event.
     ///
     /// # Errors
-    /// An event that may carry rows of a watched table and can't be read: the stream stops
-    /// before it.
+    /// A stream that can't be read: it stops before the event. Rows that can't be are told as
+    /// changed unseen, and it goes on.
     pub fn apply(&mut self, event: &Event) -> anyhow::Result<GroupingStep> {
         checksum::verify(event)?;
         let raw = event.header().event_type_raw();
@@ -31,11 +32,8 @@ impl TransactionGrouper {
                 return Ok(GroupingStep::Nothing);
             }
             MYSQL_HEARTBEAT_V2 => return Ok(GroupingStep::Idle),
-            kind if MARIADB_COMPRESSED.contains(&kind) => {
-                bail!(
-                    "event type {kind} is compressed and can't be decoded; SET GLOBAL log_bin_compress = OFF"
-                )
-            }
+            MARIADB_COMPRESSED_QUERY => return self.compressed_statement(),
+            kind if MARIADB_COMPRESSED_ROWS.contains(&kind) => return self.compressed_rows(event),
             _ => {}
         }
         match event.header().event_type() {
@@ -48,7 +46,10 @@ impl TransactionGrouper {
             {
                 Ok(GroupingStep::Nothing)
             }
-            Err(_) => bail!("event type {raw} is unknown and may carry rows"),
+            Err(_) => {
+                self.changed_unseen(&format!("event type {raw} is unknown and may carry rows"));
+                Ok(GroupingStep::Nothing)
+            }
         }
     }
 
@@ -68,16 +69,23 @@ impl TransactionGrouper {
             | DELETE_ROWS_EVENT
             | PARTIAL_UPDATE_ROWS_EVENT => self.rows(event),
             XID_EVENT => self.end(),
-            GTID_EVENT => self.begin_mysql(event),
+            GTID_EVENT | GTID_TAGGED_LOG_EVENT => self.begin_mysql(event),
             QUERY_EVENT => self.query(event),
             EXECUTE_LOAD_QUERY_EVENT => self.load(event),
             HEARTBEAT_EVENT => Ok(GroupingStep::Idle),
             PREVIOUS_GTIDS_EVENT => self.adopt_mysql(event),
-            XA_PREPARE_LOG_EVENT => self.discard("an XA transaction"),
+            XA_PREPARE_LOG_EVENT => self.xa_prepared(event),
+            FORMAT_DESCRIPTION_EVENT => {
+                let description: FormatDescriptionEvent<'_> = event.read_event()?;
+                // Zero where a file only goes on, or is sent again from its middle.
+                if description.create_timestamp() != 0 {
+                    self.server_started();
+                }
+                Ok(GroupingStep::Nothing)
+            }
             // Inner events follow; this proves that the payload could be opened.
             TRANSACTION_PAYLOAD_EVENT => event.read_data().map(|_| GroupingStep::Nothing).context("compressed transaction"),
-            FORMAT_DESCRIPTION_EVENT
-            | ROTATE_EVENT
+            ROTATE_EVENT
             | STOP_EVENT
             | ROWS_QUERY_EVENT
             | IGNORABLE_EVENT
@@ -91,9 +99,14 @@ impl TransactionGrouper {
             | APPEND_BLOCK_EVENT
             | DELETE_FILE_EVENT => Ok(GroupingStep::Nothing),
             ANONYMOUS_GTID_EVENT => bail!("a transaction without GTID; SET GLOBAL gtid_mode = ON"),
-            GTID_TAGGED_LOG_EVENT => bail!("a tagged GTID (MySQL 8.4) can't be tracked; don't use tags"),
-            INCIDENT_EVENT => bail!("the server reports an incident: changes may be missing from its binlog"),
-            other => bail!("event {other:?} may carry rows of a watched table"),
+            INCIDENT_EVENT => {
+                self.changed_unseen("the server reports an incident: changes may be missing from its binlog");
+                Ok(GroupingStep::Nothing)
+            }
+            other => {
+                self.changed_unseen(&format!("event {other:?} may carry rows of a watched table"));
+                Ok(GroupingStep::Nothing)
+            }
         }
     }
 }

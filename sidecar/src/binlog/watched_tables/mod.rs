@@ -2,19 +2,20 @@
 
 mod table_map;
 
-pub use crate::binlog::watched_tables::table_map::TableReadPlan;
+pub use crate::binlog::watched_tables::table_map::{TablePlan, TableReadPlan, table_id};
 
 use crate::binlog::watched_tables::table_map::KnownTableMaps;
 use ahash::AHashMap;
 use mysql_async::binlog::events::TableMapEvent;
 use sluice_contract::schema::Schemas;
-use std::sync::Arc;
 
 /// The watched tables of one stream.
 pub struct WatchedTables {
     names: AHashMap<(String, String), &'static str>,
     schemas: Vec<String>,
     known: KnownTableMaps,
+    /// The server takes names that differ in case alone for one, and stores them in its own.
+    folds_names: bool,
 }
 
 impl WatchedTables {
@@ -37,6 +38,7 @@ impl WatchedTables {
             names: tables.collect(),
             schemas: here.iter().map(|name| (*name).to_owned()).collect(),
             known: KnownTableMaps::default(),
+            folds_names: false,
         }
     }
 
@@ -79,24 +81,35 @@ impl WatchedTables {
         named
     }
 
+    /// The server's `lower_case_table_names`: whether names that differ in case are one.
+    pub fn fold_names(&mut self, folds: bool) {
+        if std::mem::replace(&mut self.folds_names, folds) != folds {
+            self.known = KnownTableMaps::default();
+        }
+    }
+
     /// Learns a table map. `body` is the event's; an unchanged one is not parsed again.
     ///
     /// # Errors
-    /// A watched table's map that can't be read by.
+    /// A map that is cut short.
     pub fn learn(
         &mut self,
         body: &[u8],
         parse: impl FnOnce() -> std::io::Result<TableMapEvent<'static>>,
     ) -> anyhow::Result<()> {
-        let names = &self.names;
+        let (names, folds) = (&self.names, self.folds_names);
         self.known.learn(body, parse, |schema, table| {
-            names.get(&(schema.to_owned(), table.to_owned())).copied()
+            let is = |known: &str, name: &str| {
+                known == name || (folds && known.to_lowercase() == name.to_lowercase())
+            };
+            let mut all = names.iter();
+            all.find(|((s, t), _)| is(s, schema) && is(t, table))
+                .map(|(_, name)| *name)
         })
     }
 
-    /// The way in which rows of this table id are read: `Some(None)` if nobody watches it,
-    /// `None` if no table map came before.
-    pub fn plan(&self, table_id: u64) -> Option<Option<Arc<TableReadPlan>>> {
+    /// The way in which rows of this table id are read; `None` if no table map came before.
+    pub fn plan(&self, table_id: u64) -> Option<TablePlan> {
         self.known.plan(table_id)
     }
 }

@@ -5,6 +5,7 @@ use crate::stream::batches::ControlRow;
 use crate::stream::change::{RowChange, RowImage, TableSchema};
 use crate::stream::control_rows::ControlColumns;
 use ahash::AHashMap;
+use anyhow::Context;
 use mysql_async::binlog::events::TableMapEvent;
 use std::sync::Arc;
 
@@ -20,9 +21,19 @@ pub struct TableReadPlan {
     control: ControlColumns,
 }
 
+/// The way in which rows of a table id are read.
+#[derive(Debug, Clone)]
+pub enum TablePlan {
+    /// Nobody watches the table.
+    Unwatched,
+    Read(Arc<TableReadPlan>),
+    /// A watched table whose map can't be read by: its rows change unseen. The reason.
+    Unreadable(Arc<str>),
+}
+
 struct KnownTableMap {
     body: Vec<u8>,
-    plan: Option<Arc<TableReadPlan>>,
+    plan: TablePlan,
 }
 
 /// Table maps by the ids that the server gave them.
@@ -38,35 +49,62 @@ impl KnownTableMaps {
         parse: impl FnOnce() -> std::io::Result<TableMapEvent<'static>>,
         watched: impl FnOnce(&str, &str) -> Option<&'static str>,
     ) -> anyhow::Result<()> {
-        let id = body
-            .get(..6)
-            .map(|id| id.iter().rev().fold(0, |n, byte| n << 8 | u64::from(*byte)));
-        let id = id.ok_or_else(|| anyhow::anyhow!("a table map is cut short"))?;
+        let id = table_id(body).context("a table map is cut short")?;
         if self.0.get(&id).is_some_and(|known| known.body == body) {
             return Ok(());
         }
         if self.0.len() >= MAX_TABLE_IDS {
             self.0.clear();
         }
-        let map = parse()?;
-        let (schema, table) = (map.database_name(), map.table_name());
-        let plan = match watched(&schema, &table) {
-            Some(name) => {
-                let plan = TableReadPlan::of(name, &map)
-                    .map_err(|e| e.context(format!("table {schema}.{table}")))?;
-                Some(Arc::new(plan))
+        let plan = match parse() {
+            Ok(map) => match watched(&map.database_name(), &map.table_name()) {
+                Some(name) => TableReadPlan::of(name, &map)
+                    .map(|plan| TablePlan::Read(Arc::new(plan)))
+                    .unwrap_or_else(|error| unreadable(name, &error)),
+                None => TablePlan::Unwatched,
+            },
+            // A table of others may have what this build has never heard of.
+            Err(error) => {
+                let (schema, table) = names(body).context("a table map is cut short")?;
+                match watched(&schema, &table) {
+                    Some(name) => unreadable(name, &error.into()),
+                    None => TablePlan::Unwatched,
+                }
             }
-            None => None,
         };
         let body = body.to_vec();
         self.0.insert(id, KnownTableMap { body, plan });
         Ok(())
     }
 
-    /// `Some(None)` if nobody watches the table of this id, `None` if it is not known.
-    pub fn plan(&self, table_id: u64) -> Option<Option<Arc<TableReadPlan>>> {
+    /// The plan of this table id; `None` if it is not known.
+    pub fn plan(&self, table_id: u64) -> Option<TablePlan> {
         self.0.get(&table_id).map(|known| known.plan.clone())
     }
+}
+
+/// The table id at the beginning of a table map or rows event.
+pub fn table_id(body: &[u8]) -> Option<u64> {
+    let id = body.get(..6)?;
+    Some(id.iter().rev().fold(0, |n, byte| n << 8 | u64::from(*byte)))
+}
+
+/// Schema and table of a table map: behind its id and flags, each with its length before it
+/// and a zero after.
+fn names(body: &[u8]) -> Option<(String, String)> {
+    let one = |rest: &[u8]| {
+        let (length, rest) = rest.split_first()?;
+        let (name, rest) = rest.split_at_checked(usize::from(*length))?;
+        let name = String::from_utf8_lossy(name).into_owned();
+        Some((name, rest.get(1..)?.to_vec()))
+    };
+    let (schema, rest) = one(body.get(8..)?)?;
+    let (table, _) = one(&rest)?;
+    Some((schema, table))
+}
+
+fn unreadable(name: &str, error: &anyhow::Error) -> TablePlan {
+    TablePlan::Unreadable(format!("{name}: {error:#}").into())
 }
 
 impl TableReadPlan {

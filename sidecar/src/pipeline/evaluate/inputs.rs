@@ -23,6 +23,7 @@ impl StreamEvaluator {
         for item in batch.items {
             self.transaction(item);
         }
+        self.progress.needs(batch.server, batch.needs_from);
         self.server_reached(batch.server, batch.position);
     }
 

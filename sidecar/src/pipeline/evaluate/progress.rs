@@ -25,6 +25,8 @@ pub struct SourceProgress {
     flavours: Vec<Flavour>,
     names: Arc<[String]>,
     positions: Vec<String>,
+    /// Of each server the oldest transaction that was prepared and has not ended.
+    prepared: Vec<Option<Arc<str>>>,
     binlog: ResumePoints<ServerPositions>,
     kafka: Option<ResumePoints<Arc<PartitionOffsets>>>,
     replay_us: i64,
@@ -44,11 +46,19 @@ impl SourceProgress {
         Ok(SourceProgress {
             flavours,
             names,
+            prepared: vec![None; positions.len()],
             positions,
             binlog: ResumePoints::new(first),
             kafka: None,
             replay_us: 0,
         })
+    }
+
+    /// Notes what a restart must read of server `number` again, whatever the rules need.
+    pub fn needs(&mut self, number: usize, needs_from: Option<Arc<str>>) {
+        if let Some(known) = self.prepared.get_mut(number) {
+            *known = needs_from;
+        }
     }
 
     /// Notes that server `number` is evaluated up to `position`; returns that parsed, if it
@@ -86,9 +96,11 @@ impl SourceProgress {
         }
         self.replay_us = now;
         let needed = evaluator.needs_from(SourceKind::Binlog);
+        let prepared = self.prepared.iter().filter_map(Option::as_deref);
+        let needed: Vec<&str> = needed.as_deref().into_iter().chain(prepared).collect();
         let servers = self
             .binlog
-            .before(needed.as_deref())
+            .before(&needed)
             .map(ServerPositions::render)
             .unwrap_or_default();
         let mut servers = servers.into_iter();
@@ -97,7 +109,7 @@ impl SourceProgress {
         let kafka = self
             .kafka
             .as_mut()
-            .and_then(|points| points.before(needed.as_deref()));
+            .and_then(|points| points.before(&needed.as_deref().into_iter().collect::<Vec<_>>()));
         Some(ReplayPositions {
             binlog,
             also: servers.collect(),

@@ -3,6 +3,7 @@
 use crate::rules::compile::{names, parse_header};
 use crate::rules::runtime::rule_set::CompiledRule;
 use crate::rules::script::library::RuleLibrary;
+use crate::rules::script::strict_text;
 use crate::rules::script::tokens::ScriptTokens;
 use crate::rules::text::error::LoadError;
 use crate::rules::text::files::{MAX_RULE_BYTES, RuleFile};
@@ -44,9 +45,7 @@ pub fn compile(
             "correct the rule and save the file",
         )
     };
-    let mut ast = engine
-        .compile(&file.text)
-        .map_err(|e| uncompiled(e.to_string()))?;
+    let mut ast = strict_text::compile(engine, &file.text).map_err(uncompiled)?;
     check_functions(&header.trigger, &ast)
         .map_err(|e| bad(e, "define exactly what the trigger calls"))?;
     library
@@ -56,9 +55,7 @@ pub fn compile(
     names::check(&header, &tokens).map_err(|e| bad(e, "correct the name and save the file"))?;
     let script = script(&name, &file.text).map_err(|e| bad(e, "write it in a simpler way"))?;
     if script != file.text {
-        ast = engine
-            .compile(&script)
-            .map_err(|e| uncompiled(e.to_string()))?;
+        ast = strict_text::compile(engine, &script).map_err(uncompiled)?;
     }
     let names = tables::tables_named(&file.text);
     let asks = library.asks()

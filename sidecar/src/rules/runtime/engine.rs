@@ -1,6 +1,6 @@
 //! The Rhai engine, cut down to what a rule needs, with a limit on everything.
 
-use crate::rules::runtime::call_context;
+use crate::rules::runtime::{call_context, comparisons};
 use crate::rules::transaction::{transaction_sums, transaction_view};
 use crate::rules::views::limits::past_deadline;
 use crate::rules::views::values::{RhaiResult, fail};
@@ -49,6 +49,7 @@ pub fn build() -> Engine {
     for symbol in ["eval", "print", "debug", "import", "export"] {
         engine.disable_symbol(symbol);
     }
+    comparisons::register(&mut engine);
     engine.on_progress(past_deadline);
     row_view::register(&mut engine);
     image_view::register(&mut engine);

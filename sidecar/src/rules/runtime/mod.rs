@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod call_context;
 pub mod call_detail;
+pub mod comparisons;
 pub mod engine;
 pub mod finding;
 pub mod make_finding;

@@ -1,6 +1,7 @@
 //! Functions that every rule may call: the files of `rules/lib/`, compiled once.
 
 use crate::rules::script::library;
+use crate::rules::script::strict_text::{self, SWITCH_VALUE_FN};
 use crate::rules::script::tokens::ScriptTokens;
 use crate::rules::text::error::LoadError;
 use crate::rules::text::files::MAX_RULE_BYTES;
@@ -37,9 +38,7 @@ impl RuleLibrary {
                 .and_then(|ast| library.add(name, &ast))
                 .and_then(|()| script(name, text));
             let compiled = compiled.and_then(|text| {
-                engine
-                    .compile(text)
-                    .map_err(|e| format!("can't be compiled: {e}"))
+                strict_text::compile(engine, &text).map_err(|e| format!("can't be compiled: {e}"))
             });
             match compiled {
                 Ok(ast) => all = all.merge(&ast),
@@ -118,9 +117,7 @@ fn one(engine: &Engine, text: &str) -> Result<AST, String> {
             text.len()
         ));
     }
-    let ast = engine
-        .compile(text)
-        .map_err(|e| format!("can't be compiled: {e}"))?;
+    let ast = strict_text::compile(engine, text).map_err(|e| format!("can't be compiled: {e}"))?;
     check_reserved(&ast)?;
     if let Some(f) = ast
         .iter_functions()
@@ -156,12 +153,13 @@ fn one(engine: &Engine, text: &str) -> Result<AST, String> {
 }
 
 /// Functions that a rule or the library must not make its own.
-pub const RESERVED_FUNCTIONS: [&str; 5] = [
+pub const RESERVED_FUNCTIONS: [&str; 6] = [
     "violation",
     "param",
     "balance_of",
     library::COVER_CONDITION_FN,
     library::COVER_ENTERED_FN,
+    SWITCH_VALUE_FN,
 ];
 
 /// Refuses functions that would take the place of what rules are given.

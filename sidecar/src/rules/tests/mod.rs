@@ -1,6 +1,7 @@
 //! Tests of evaluation, and the folders, inputs and findings that all tests of rules share.
 
 mod cases;
+mod comparisons;
 mod coverage;
 mod determinism;
 mod explanations;

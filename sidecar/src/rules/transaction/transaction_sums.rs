@@ -44,7 +44,7 @@ impl TransactionSums {
     ) -> RhaiResult<TransactionSums> {
         let filter = |change: &RowChange, image: &[ColumnValue]| -> RhaiResult<bool> {
             for (column, wanted) in only {
-                if !equals(column_of(change, image, column)?, wanted) {
+                if !equals(column_of(change, image, column)?, wanted, column)? {
                     return Ok(false);
                 }
             }

@@ -1,7 +1,7 @@
 //! Checks of header fields that several kinds of triggers have. Each error names the field.
 
-use crate::rules::text::row_filter::RowOp;
-use crate::rules::text::tables::{self, CATALOG_TABLES, CatalogTable};
+use crate::rules::text::row_filter::{FilterValue, RowFilter, RowOp};
+use crate::rules::text::tables::{self, CATALOG_TABLES, CatalogTable, ColumnKind};
 use crate::rules::trigger::kind::WatchPoint;
 use sluice_contract::event::BUSINESS_EVENTS;
 
@@ -62,6 +62,26 @@ pub fn check_columns<'a>(
             "{field} = {c:?} is not a column of {}: {}",
             known.name,
             known.column_names()
+        )),
+    }
+}
+
+/// Refuses a filter that no row could pass: by a name that is no column, or by a value of
+/// another kind than the column's.
+pub fn check_filter(field: &str, known: &CatalogTable, only: &RowFilter) -> Result<(), String> {
+    check_columns(field, known, only.keys())?;
+    let fits = |kind: Option<ColumnKind>, wanted: &FilterValue| match wanted {
+        FilterValue::Int(_) => kind == Some(ColumnKind::Int),
+        FilterValue::Text(_) => kind == Some(ColumnKind::Text),
+    };
+    match only
+        .iter()
+        .find(|(c, wanted)| !fits(known.column(c), wanted))
+    {
+        None => Ok(()),
+        Some((column, wanted)) => Err(format!(
+            "{field}: {column} of {} never equals {wanted:?}: it is of another kind",
+            known.name
         )),
     }
 }

@@ -4,7 +4,7 @@ use crate::rules::script::variable_kind::VariableKind;
 use crate::rules::text::pair_side::{PairPer, PairSide};
 use crate::rules::text::row_filter::RowOp;
 use crate::rules::text::tables;
-use crate::rules::trigger::checks::{check_columns, check_event, known_table};
+use crate::rules::trigger::checks::{check_columns, check_event, check_filter, known_table};
 
 /// The kind of the variable that stands for the side.
 pub fn variable_of(side: &PairSide) -> Option<VariableKind> {
@@ -43,7 +43,7 @@ pub fn check_side(field: &str, side: &PairSide) -> Result<(), String> {
                 ));
             }
             check_columns(&format!("{field}.key"), known, side.key.all().iter())?;
-            check_columns(&format!("{field}.where"), known, side.only.keys())
+            check_filter(&format!("{field}.where"), known, &side.only)
         }
         (None, None, Some(event)) => {
             check_event(&format!("{field}.event"), event)?;

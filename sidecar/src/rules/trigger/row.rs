@@ -7,7 +7,9 @@ use crate::rules::text::rule_mode::RuleMode;
 use crate::rules::text::tables;
 use crate::rules::text::trigger_header::RowTrigger;
 use crate::rules::trigger::arrival::RowArrival;
-use crate::rules::trigger::checks::{check_columns, check_ops, known_table, watch_rows};
+use crate::rules::trigger::checks::{
+    check_columns, check_filter, check_ops, known_table, watch_rows,
+};
 use crate::rules::trigger::kind::{RuleFunction, TriggerKind, WatchPoint};
 use crate::rules::trigger::matching::{account_of_change, has_changed, passes};
 use crate::rules::trigger::rule_memory::RuleMemory;
@@ -36,7 +38,7 @@ impl TriggerKind for RowTrigger {
         let known = known_table("trigger.table", &self.table)?;
         check_ops(&self.ops, true)?;
         check_columns("trigger.changed", known, self.changed.iter())?;
-        check_columns("trigger.where", known, self.only.keys())
+        check_filter("trigger.where", known, &self.only)
     }
 
     fn functions(&self) -> Vec<RuleFunction> {

@@ -9,7 +9,7 @@ use crate::rules::text::tables::{self, CATALOG_TABLES, ColumnKind};
 use crate::rules::text::trigger_header::WindowTrigger;
 use crate::rules::trigger::arrival::{MemoryScope, RowArrival};
 use crate::rules::trigger::checks::{
-    check_columns, check_ops, check_positive, known_table, watch_rows,
+    check_columns, check_filter, check_ops, check_positive, known_table, watch_rows,
 };
 use crate::rules::trigger::kind::{RuleFunction, TriggerKind, WatchPoint};
 use crate::rules::trigger::matching::{account_of_change, column_value, key_of, passes};
@@ -58,7 +58,7 @@ impl TriggerKind for WindowTrigger {
         check_positive("trigger.span_ms", self.span_ms)?;
         check_columns("trigger.key", known, self.key.iter())?;
         check_columns("trigger.keep", known, std::iter::once(&self.keep))?;
-        check_columns("trigger.where", known, self.only.keys())
+        check_filter("trigger.where", known, &self.only)
     }
 
     fn functions(&self) -> Vec<RuleFunction> {

@@ -9,6 +9,7 @@ pub mod limits;
 pub mod row_position;
 pub mod row_view;
 pub mod trace;
+pub mod value_kind;
 pub mod values;
 pub mod violation;
 pub mod window_sum;

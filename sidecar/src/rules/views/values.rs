@@ -1,5 +1,6 @@
 //! Values of columns as rules see them, and the errors that rule engineers read.
 
+use crate::rules::views::value_kind::{ValueKind, compare};
 use crate::stream::change::{ColumnValue, RowChange};
 use rhai::{Dynamic, EvalAltResult, ImmutableString};
 
@@ -36,17 +37,23 @@ pub fn to_dynamic(value: &ColumnValue, column: &str) -> RhaiResult<Dynamic> {
     }
 }
 
-/// Whether a column equals what a rule compares it with.
-pub fn equals(value: &ColumnValue, wanted: &Dynamic) -> bool {
-    match value {
-        ColumnValue::Null => wanted.is_unit(),
-        ColumnValue::Int(number) => wanted.as_int().is_ok_and(|w| w == *number),
-        ColumnValue::Dec(number) => wanted.as_decimal().is_ok_and(|w| w == *number),
-        ColumnValue::Text(text) => wanted
-            .read_lock::<ImmutableString>()
-            .is_some_and(|w| w.as_str() == &**text),
-        ColumnValue::Opaque => false,
+/// Whether a column equals what a rule asks for. A row where it is NULL has no such value.
+///
+/// # Errors
+/// The column is of another kind than what is asked for: it would never be equal.
+pub fn equals(value: &ColumnValue, wanted: &Dynamic, column: &str) -> RhaiResult<bool> {
+    let (of, asked) = (ValueKind::of_column(value), ValueKind::of(wanted));
+    if of == ValueKind::Null || asked == ValueKind::Null {
+        return Ok(of == asked);
     }
+    if of != asked || of == ValueKind::Other {
+        return fail(format!(
+            "{column} holds {}, which can't be compared with {}",
+            of.name(),
+            asked.name()
+        ));
+    }
+    Ok(compare(&to_dynamic(value, column)?, wanted)?.is_eq())
 }
 
 /// The account of a row, if it has one.

@@ -5,6 +5,7 @@ use crate::stream::change::ColumnValue;
 use ahash::AHashMap;
 use rhai::Dynamic;
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -63,6 +64,14 @@ impl WindowTotals {
         }
     }
 
+    /// Whether the value is among them.
+    pub fn has(&self, wanted: &Dynamic) -> bool {
+        let keys = wanted_keys(wanted);
+        keys.iter()
+            .flatten()
+            .any(|key| self.values.contains_key(key))
+    }
+
     /// The oldest goes; how many are left. With fewer than are shown, the newest here
     /// would be too many: the window then counts them one by one again.
     pub fn take(&mut self, value: &ColumnValue) -> usize {
@@ -79,20 +88,22 @@ impl WindowTotals {
     }
 }
 
-/// The key of a value that a rule asks for.
-pub fn wanted_key(wanted: &Dynamic) -> Option<WindowValueKey> {
+/// The keys of a value that a rule asks for: a number may be kept as either kind.
+fn wanted_keys(wanted: &Dynamic) -> [Option<WindowValueKey>; 2] {
     if wanted.is_unit() {
-        return Some(WindowValueKey::Nothing);
+        return [Some(WindowValueKey::Nothing), None];
     }
     if let Ok(number) = wanted.as_int() {
-        return Some(WindowValueKey::Int(number));
+        let amount = WindowValueKey::Dec(Decimal::from(number));
+        return [Some(WindowValueKey::Int(number)), Some(amount)];
     }
     if let Ok(amount) = wanted.as_decimal() {
-        return Some(WindowValueKey::Dec(amount));
+        let whole = amount.is_integer().then(|| amount.to_i64()).flatten();
+        return [
+            Some(WindowValueKey::Dec(amount)),
+            whole.map(WindowValueKey::Int),
+        ];
     }
-    wanted
-        .clone()
-        .into_string()
-        .ok()
-        .map(|text| WindowValueKey::Text(text.into()))
+    let text = wanted.clone().into_string().ok();
+    [text.map(|text| WindowValueKey::Text(text.into())), None]
 }

@@ -4,7 +4,7 @@
 use crate::rules::views::trace::{self, TracedInput, TracedRead};
 use crate::rules::views::values::{RhaiResult, equals, to_dynamic};
 use crate::rules::views::window_sum::WindowSum;
-use crate::rules::views::window_totals::{WindowRow, WindowTotals, wanted_key};
+use crate::rules::views::window_totals::{WindowRow, WindowTotals};
 use rhai::{Array, Dynamic, Engine};
 use rust_decimal::Decimal;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -76,15 +76,18 @@ impl WindowView {
         i64::try_from(distinct).unwrap_or(i64::MAX)
     }
 
-    fn seen(&mut self, wanted: Dynamic) -> bool {
+    /// A column has one kind of values, so the newest tell whether `wanted` can be
+    /// compared with all of them.
+    fn seen(&mut self, wanted: Dynamic) -> RhaiResult<bool> {
         let seen = match self {
-            WindowView::Few(seen) => seen.iter().any(|s| equals(&s.value, &wanted)),
+            WindowView::Few(seen) => is_among(seen.iter(), &wanted)?,
             WindowView::Many(totals) => {
-                wanted_key(&wanted).is_some_and(|key| locked(totals).values.contains_key(&key))
+                let totals = locked(totals);
+                is_among(totals.newest.iter(), &wanted)? || totals.has(&wanted)
             }
         };
         noted(&format!("seen({wanted})"), || Some(seen.to_string()));
-        seen
+        Ok(seen)
     }
 
     /// The newest, oldest first.
@@ -109,6 +112,15 @@ impl WindowView {
         });
         Ok(shown)
     }
+}
+
+/// Looks at every row, so that a value of another kind is refused whatever comes first.
+fn is_among<'a>(rows: impl Iterator<Item = &'a WindowRow>, wanted: &Dynamic) -> RhaiResult<bool> {
+    let mut found = false;
+    for row in rows {
+        found |= equals(&row.value, wanted, "the kept column")?;
+    }
+    Ok(found)
 }
 
 fn locked(totals: &Mutex<WindowTotals>) -> std::sync::MutexGuard<'_, WindowTotals> {
