@@ -107,6 +107,7 @@ fn messages(count: u64) -> impl Iterator<Item = SourceMessage> {
             }],
             position: format!("0-1-{number}"),
             changes: 1,
+            needs_from: None,
         })
     })
 }
