@@ -40,10 +40,7 @@ fn input(position: &str) -> RuleInput {
     let columns = ["account_id", "currency", "balance", "available"]
         .map(str::to_owned)
         .to_vec();
-    let table = Arc::new(TableSchema {
-        name: "balance".to_owned(),
-        columns,
-    });
+    let table = Arc::new(TableSchema::new("balance", columns));
     let row = |account: &str| {
         let values = [
             ColumnValue::Text(account.into()),

@@ -1,11 +1,7 @@
-//! The floors that figures are measured against, in the same run: the accept
-//! transaction issued in batches by a bare client, and a bare read of a binlog.
+//! The floor of accepting, in the same run: the accept transaction issued in batches by a
+//! bare client.
 
 use anyhow::Context;
-use futures_util::StreamExt;
-use mysql_async::binlog::events::EventData;
-use mysql_async::prelude::Queryable;
-use mysql_async::{BinlogStreamRequest, Row};
 use rust_decimal::Decimal;
 use sluice_contract::clock::now_us;
 use sluice_contract::money::Currency;
@@ -162,58 +158,4 @@ fn ask(books: &FloorBooks, connection: u64, at: &mut u64, currency: Currency) ->
             unknown_payer_ok: false,
         }),
     }
-}
-
-/// Row changes per second of a bare read-and-decode of the server's binlogs from
-/// the first file on, and how many there were. Stops at the current end.
-pub async fn read_binlog(url: &str, schemas: &Schemas) -> anyhow::Result<(u64, u64)> {
-    let mut conn = sluice_contract::sql::connect(url).await?;
-    let logs: Vec<Row> = conn.query("SHOW BINARY LOGS").await?;
-    let first: String = logs
-        .first()
-        .and_then(|r| r.get(0))
-        .context("the server has no binlog")?;
-    let end: Row = conn
-        .query_first("SHOW MASTER STATUS")
-        .await?
-        .context("no master status")?;
-    let (end_file, end_position): (String, u64) =
-        (end.get(0).context("file")?, end.get(1).context("position")?);
-    conn.query_drop("SET @master_binlog_checksum='CRC32', @mariadb_slave_capability=4")
-        .await?;
-    let request = BinlogStreamRequest::new(991)
-        .with_filename(first.as_bytes())
-        .with_pos(4);
-    let mut stream = conn.get_binlog_stream(request).await?;
-    let mut file = first;
-    let mut rows = 0u64;
-    let begun = Instant::now();
-    while let Some(event) = stream.next().await {
-        let event = event?;
-        match event.read_data()? {
-            // The name may carry the event's checksum behind it.
-            Some(EventData::RotateEvent(rotate)) => file = rotate.name().into_owned(),
-            Some(EventData::RowsEvent(data)) => {
-                let table = stream.get_tme(data.table_id()).context("no table map")?;
-                if schemas
-                    .each()
-                    .iter()
-                    .any(|(_, schema)| table.database_name() == *schema)
-                {
-                    for row in data.rows(table) {
-                        std::hint::black_box(row?);
-                        rows += 1;
-                    }
-                }
-            }
-            _ => {}
-        }
-        if file.starts_with(&end_file) && u64::from(event.header().log_pos()) >= end_position {
-            break;
-        }
-    }
-    Ok((
-        u64::try_from(u128::from(rows) * 1_000 / begun.elapsed().as_millis().max(1))?,
-        rows,
-    ))
 }

@@ -3,10 +3,11 @@
 
 pub mod accepting;
 pub mod backtest;
+mod catch_up_floors;
 pub mod floor;
 mod live;
 mod machine;
-mod replay;
+pub mod replay;
 pub mod routing;
 pub mod rules;
 
@@ -18,6 +19,7 @@ pub mod routing_totals;
 pub mod rule_edits;
 pub mod split_books;
 
+use crate::bench::replay::ReplayAudit;
 use crate::output::latency::LatencyMs;
 use crate::output::progress::ProgressDisplay;
 use crate::stage::{DrillStage, StageOptions};
@@ -41,7 +43,7 @@ pub struct BenchFigures {
     /// A rule file saved to live traffic evaluated with it, in shadow.
     pub edit_ms: LatencyMs,
     pub catch_up_rows_per_s: u64,
-    pub catch_up_floor_rows_per_s: u64,
+    pub catch_up_floors: catch_up_floors::CatchUpFloors,
     pub outbox: outbox::OutboxFigures,
     pub routing_totals: routing::RoutingFigures,
     pub rss_mb: ResidentMemory,
@@ -52,6 +54,19 @@ pub struct BenchFigures {
 pub struct ResidentMemory {
     pub core: u64,
     pub sidecar: u64,
+}
+
+/// Catching up alone, beside its floors.
+///
+/// # Errors
+/// See `replay::measure`.
+pub async fn catch_up(
+    dir: &Path,
+    progress: &ProgressDisplay,
+    audit: ReplayAudit,
+) -> anyhow::Result<replay::ReplayFigures> {
+    let on_step = |step: &str| progress.step(&format!("starting {step}"));
+    replay::measure(&dir.join("replay"), progress, &on_step, (FLOOR_TIME, audit)).await
 }
 
 /// The bare client writes for this long: it makes the binlog for the catch-up too.
@@ -65,7 +80,8 @@ fn options() -> StageOptions {
 /// Runs everything under `dir`; about two and a half minutes.
 pub async fn run(dir: &Path, progress: &ProgressDisplay) -> anyhow::Result<BenchFigures> {
     let on_step = |step: &str| progress.step(&format!("starting {step}"));
-    let recorded = replay::measure(&dir.join("replay"), progress, &on_step, FLOOR_TIME).await?;
+    let timed = (FLOOR_TIME, ReplayAudit::Due);
+    let recorded = replay::measure(&dir.join("replay"), progress, &on_step, timed).await?;
     let routing_totals =
         routing::measure(&dir.join("routing"), progress, routing::BRIEF_FILL).await?;
     let outbox = outbox::measure(&dir.join("outbox"), progress, outbox::BRIEF_ROWS).await?;
@@ -93,7 +109,7 @@ pub async fn run(dir: &Path, progress: &ProgressDisplay) -> anyhow::Result<Bench
         fence_ms: live.fence,
         edit_ms: live.edit,
         catch_up_rows_per_s: recorded.catch_up_rows_per_s,
-        catch_up_floor_rows_per_s: recorded.catch_up_floor_rows_per_s,
+        catch_up_floors: recorded.catch_up_floors,
         outbox,
         routing_totals,
         rss_mb: live.rss,

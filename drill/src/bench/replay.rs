@@ -2,12 +2,14 @@
 //! accept floor and a binlog; that binlog is read bare, and then by a sidecar
 //! from a cold start with every rule on.
 
+use crate::bench::catch_up_floors::{self, CatchUpFloors};
 use crate::bench::floor::{self, FloorBooks};
 use crate::output::progress::ProgressDisplay;
 use crate::setup::MariadbOptions;
 use crate::stage::{DrillStage, StageOptions};
 use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
+use serde::Serialize;
 use sluice_core::schema::{DatabaseUrls, migrate};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -17,17 +19,40 @@ const ACCOUNT_COUNT: u64 = 10_000;
 /// A catch-up that takes longer than this has failed.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// Figures of a binlog that is written, read bare, and judged.
+#[derive(Debug, Serialize)]
 pub struct ReplayFigures {
     pub accept_floor_per_s: u64,
     pub catch_up_rows_per_s: u64,
-    pub catch_up_floor_rows_per_s: u64,
+    pub catch_up_floors: CatchUpFloors,
 }
 
+/// The audit of data at rest beside the catch-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplayAudit {
+    /// Due at once, as after any long outage: it must give way.
+    Due,
+    Never,
+}
+
+impl ReplayAudit {
+    fn setting(self) -> &'static str {
+        match self {
+            ReplayAudit::Due => "",
+            ReplayAudit::Never => "audit.interval_minutes = 0\n",
+        }
+    }
+}
+
+/// Writes a binlog for `time`, reads it bare, and has a sidecar catch up with it.
+///
+/// # Errors
+/// A server that does not start, or a verdict: all of it is honest.
 pub async fn measure(
     dir: &Path,
     progress: &ProgressDisplay,
     on_step: &(impl Fn(&str) + Sync),
-    time: Duration,
+    (time, audit): (Duration, ReplayAudit),
 ) -> anyhow::Result<ReplayFigures> {
     let options = StageOptions {
         mariadb: MariadbOptions {
@@ -35,16 +60,20 @@ pub async fn measure(
             ..MariadbOptions::default()
         },
         // Everything from the first binlog on; a cold start is behind by nature.
-        sidecar_extra: "start = \"oldest\"\nmax_lag_ms = 600000".into(),
+        sidecar_extra: format!(
+            "start = \"oldest\"\nmax_lag_ms = 600000\n{}",
+            audit.setting()
+        ),
         ..StageOptions::default()
     };
     let mut stage = DrillStage::prepare(dir, options, on_step).await?;
     let (accept_floor_per_s, orders) = accept_floor(&stage, progress, time).await?;
 
     progress.step("catch-up floor: a bare read of the same binlog");
-    let (catch_up_floor_rows_per_s, rows) = floor::read_binlog(&stage.url, &stage.schemas).await?;
+    let catch_up_floors = catch_up_floors::measure(&stage.url, &stage.schemas).await?;
     progress.done(&format!(
-        "catch-up floor: {catch_up_floor_rows_per_s} row changes/s over {rows}"
+        "catch-up floors: {} row changes/s read, {} decoded, over {}",
+        catch_up_floors.read_rows_per_s, catch_up_floors.decode_rows_per_s, catch_up_floors.rows
     ));
 
     progress.step("catch-up: a sidecar starts cold, with every rule on");
@@ -66,7 +95,7 @@ pub async fn measure(
     Ok(ReplayFigures {
         accept_floor_per_s,
         catch_up_rows_per_s,
-        catch_up_floor_rows_per_s,
+        catch_up_floors,
     })
 }
 

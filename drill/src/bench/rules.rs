@@ -254,10 +254,10 @@ const ENTRY_COLUMNS: [&str; 10] = [
 ];
 
 fn table(name: &str, columns: &[&str]) -> Arc<TableSchema> {
-    Arc::new(TableSchema {
-        name: name.to_owned(),
-        columns: columns.iter().map(|c| (*c).to_owned()).collect(),
-    })
+    Arc::new(TableSchema::new(
+        name,
+        columns.iter().map(|c| (*c).to_owned()).collect(),
+    ))
 }
 
 fn processor_time() -> Duration {

@@ -3,6 +3,7 @@
 //! rest, `backtest` a recorded load tried again, `rules` the rule engine without any server.
 
 use crate::bench;
+use crate::bench::replay::ReplayAudit;
 use crate::bench::routing::HistoryFill;
 use crate::commands::demo::fresh;
 use crate::output::json::write_json;
@@ -16,6 +17,7 @@ const BACKTEST_REPORT_PATH: &str = "target/report/bench-backtest.json";
 const ROUTING_REPORT_PATH: &str = "target/report/bench-routing.json";
 const AUDIT_REPORT_PATH: &str = "target/report/bench-audit.json";
 const ACCEPT_REPORT_PATH: &str = "target/report/bench-accept.json";
+const CATCH_UP_REPORT_PATH: &str = "target/report/bench-catch-up.json";
 const OUTBOX_REPORT_PATH: &str = "target/report/bench-outbox.json";
 const RULES_REPORT_PATH: &str = "target/report/bench-rules.json";
 
@@ -62,6 +64,12 @@ enum BenchCommand {
     },
     /// Accepting alone, beside its floor.
     Accept,
+    /// Catching up with a binlog from a cold start, beside its floors.
+    CatchUp {
+        /// Never audits data at rest; by default an audit is due, and gives way.
+        #[arg(long)]
+        no_audit: bool,
+    },
     /// A backlog of the outbox, drained by the core's relay.
     Outbox {
         /// Rows of the backlog.
@@ -130,6 +138,7 @@ enum BenchResult {
         backtest: bench::backtest::BacktestFigures,
     },
     Accepting(bench::accepting::AcceptingFigures),
+    CatchUp(bench::replay::ReplayFigures),
     Outbox {
         outbox: bench::outbox::OutboxFigures,
     },
@@ -159,6 +168,14 @@ async fn measure(
             BenchResult::Accepting(bench::accepting::measure(&options.dir, progress).await?),
             ACCEPT_REPORT_PATH,
         )),
+        Some(BenchCommand::CatchUp { no_audit }) => {
+            let audit = match no_audit {
+                true => ReplayAudit::Never,
+                false => ReplayAudit::Due,
+            };
+            let caught_up = bench::catch_up(&options.dir, progress, audit).await?;
+            Ok((BenchResult::CatchUp(caught_up), CATCH_UP_REPORT_PATH))
+        }
         Some(BenchCommand::Outbox { rows }) => {
             let dir = options.dir.join("outbox");
             let outbox = bench::outbox::measure(&dir, progress, rows).await?;

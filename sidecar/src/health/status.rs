@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Heartbeats remembered that did not come back: more than an hour of them. Past it
 /// newer ones are not; the oldest is what counts.
 const MAX_HEARTBEATS_IN_FLIGHT: usize = 8192;
+/// A stream whose heartbeats come back within this, in µs, has caught up.
+const MAX_CAUGHT_UP_LAG_US: i64 = 1_000_000;
 
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -36,6 +38,9 @@ pub struct StatusReport {
     /// Own heartbeats that did not come back yet, oldest first.
     #[serde(skip)]
     sent: VecDeque<i64>,
+    /// A heartbeat of this leadership came back.
+    #[serde(skip)]
+    has_caught_up: bool,
 }
 
 /// State of the rules in shadow, which are evaluated when there is time for them.
@@ -59,7 +64,7 @@ impl StatusReport {
 
     /// One came back, and with it every older one.
     pub fn came_back(&mut self, updated_us: i64) {
-        self.heartbeat_us = updated_us;
+        (self.heartbeat_us, self.has_caught_up) = (updated_us, true);
         while self.sent.front().is_some_and(|sent| *sent <= updated_us) {
             self.sent.pop_front();
         }
@@ -70,10 +75,17 @@ impl StatusReport {
         self.sent.front().copied()
     }
 
+    /// Whether the stream is still behind what was committed a moment ago.
+    pub fn is_behind(&self, now_us: i64) -> bool {
+        let is_late = |sent: i64| now_us.saturating_sub(sent) > MAX_CAUGHT_UP_LAG_US;
+        !self.has_caught_up || self.oldest_sent_us().is_some_and(is_late)
+    }
+
     /// Begins a leadership: lag counts from here until its first heartbeat comes back.
     pub fn leads(&mut self, epoch: i64, now_us: i64) {
         (self.role, self.epoch, self.heartbeat_us) = ("active", epoch, now_us);
         self.sent.clear();
+        self.has_caught_up = false;
         self.shadow = ShadowStatus::default();
     }
 }
@@ -91,5 +103,29 @@ impl SidecarStatus {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_behind_until_its_heartbeats_come_back_in_time() {
+        let mut report = StatusReport::default();
+        report.leads(1, 1_000_000);
+        assert!(report.is_behind(1_000_001), "none was sent yet");
+        report.sends(2_000_000);
+        assert!(report.is_behind(2_000_001), "none came back yet");
+        report.came_back(2_000_000);
+        assert!(!report.is_behind(9_000_000), "nothing is on its way");
+        report.sends(9_000_000);
+        assert!(!report.is_behind(9_900_000));
+        assert!(report.is_behind(10_000_001), "one is late");
+        report.leads(2, 11_000_000);
+        assert!(
+            report.is_behind(11_000_000),
+            "another leadership reads anew"
+        );
     }
 }

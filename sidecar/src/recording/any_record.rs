@@ -31,10 +31,7 @@ fn a_value() -> impl Strategy<Value = ColumnValue> {
 fn a_change() -> impl Strategy<Value = RowChange> {
     let tables = ["orders", "balance", "外"].map(|name| {
         let columns = (0..name.len()).map(|n| format!("column_{n}")).collect();
-        Arc::new(TableSchema {
-            name: name.to_owned(),
-            columns,
-        })
+        Arc::new(TableSchema::new(name, columns))
     });
     let image = |table: &Arc<TableSchema>| prop::collection::vec(a_value(), table.columns.len());
     prop::sample::select(tables.to_vec()).prop_flat_map(move |table| {

@@ -51,10 +51,10 @@ pub fn watermark(at_us: i64) -> RecordingEntry {
 
 /// A transaction with rows of a size.
 pub fn transaction(number: usize, rows: usize, length: usize) -> RecordingEntry {
-    let table = Arc::new(TableSchema {
-        name: "entry".to_owned(),
-        columns: vec!["account_id".to_owned(), "amount".to_owned()],
-    });
+    let table = Arc::new(TableSchema::new(
+        "entry",
+        vec!["account_id".to_owned(), "amount".to_owned()],
+    ));
     // Nothing that zstd could shorten much.
     let mut noise = number as u64 + 1;
     let mut letter = || {

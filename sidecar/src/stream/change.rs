@@ -1,6 +1,8 @@
 //! The one type that every source becomes: a transaction of row changes, or a
 //! business event, with its exact position.
 
+pub use crate::stream::table_schema::TableSchema;
+
 use rust_decimal::Decimal;
 use std::sync::Arc;
 
@@ -20,21 +22,6 @@ pub enum ChangeOp {
     Insert,
     Update,
     Delete,
-}
-
-/// A watched table as the binlog describes it now.
-#[derive(Debug, PartialEq, Eq)]
-pub struct TableSchema {
-    /// Logical name, as rules write it: `orders`, `attempt`, `outbox`, `balance`,
-    /// `entry`, `fence_token`, `checkpoint`, `breaker`.
-    pub name: String,
-    pub columns: Vec<String>,
-}
-
-impl TableSchema {
-    pub fn column(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|c| c == name)
-    }
 }
 
 pub type RowImage = Box<[ColumnValue]>;

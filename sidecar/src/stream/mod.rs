@@ -12,3 +12,4 @@ pub mod mysql_gtids;
 pub mod offsets;
 pub mod origins;
 pub mod position;
+mod table_schema;

@@ -8,10 +8,7 @@ fn row(table: &str, values: &[(&str, &str)]) -> Arc<RowChange> {
     let columns = values.iter().map(|(name, _)| (*name).to_owned()).collect();
     let image = values.iter().map(|(_, v)| ColumnValue::Text((*v).into()));
     Arc::new(RowChange {
-        table: Arc::new(TableSchema {
-            name: table.to_owned(),
-            columns,
-        }),
+        table: Arc::new(TableSchema::new(table, columns)),
         op: ChangeOp::Insert,
         before: None,
         after: Some(image.collect()),

@@ -3,6 +3,7 @@
 mod confirm;
 pub mod gap;
 mod gap_rows;
+mod give_way;
 mod job;
 pub mod lost_position;
 mod named_accounts;

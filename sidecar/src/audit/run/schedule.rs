@@ -2,6 +2,7 @@
 //! and when asked.
 
 use crate::audit::audit_context::AuditContext;
+use crate::audit::run::give_way::give_way;
 use crate::audit::run::job::AuditJob;
 use crate::audit::runs_repo::{self, AuditRun};
 use crate::audit::{AuditProgress, AuditReason};
@@ -31,6 +32,7 @@ pub async fn keep(context: AuditContext, epoch: i64, flavour: Flavour) {
             () = context.handle.asked() => AuditReason::Demand,
             () = tokio::time::sleep(wait) => AuditReason::Schedule,
         };
+        give_way(&context.health).await;
         let Some(rules) = context.rules.current() else {
             wait = RETRY_DELAY;
             continue;

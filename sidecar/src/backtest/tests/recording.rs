@@ -22,10 +22,7 @@ pub fn row(table: &str, columns: &[(&str, &str)], from: Option<&[(&str, &str)]>)
         values.iter().map(value).collect()
     };
     Arc::new(RowChange {
-        table: Arc::new(TableSchema {
-            name: table.to_owned(),
-            columns: names,
-        }),
+        table: Arc::new(TableSchema::new(table, names)),
         op: if from.is_some() {
             ChangeOp::Update
         } else {

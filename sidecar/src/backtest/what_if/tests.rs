@@ -54,10 +54,10 @@ fn claim() -> ChangeTransaction {
     ChangeTransaction {
         position: "0-1-2".into(),
         changes: vec![Arc::new(RowChange {
-            table: Arc::new(TableSchema {
-                name: "orders".to_owned(),
-                columns: columns.map(|(name, _)| name.to_owned()).to_vec(),
-            }),
+            table: Arc::new(TableSchema::new(
+                "orders",
+                columns.map(|(name, _)| name.to_owned()).to_vec(),
+            )),
             op: ChangeOp::Update,
             before: Some(image("init")),
             after: Some(image("dispatching")),

@@ -58,10 +58,7 @@ mod tests {
         let mut open = OpenTransaction::of(gtid, true);
         let row = || {
             Arc::new(RowChange {
-                table: Arc::new(TableSchema {
-                    name: "balance".to_owned(),
-                    columns: Vec::new(),
-                }),
+                table: Arc::new(TableSchema::new("balance", Vec::new())),
                 op: ChangeOp::Delete,
                 before: None,
                 after: None,

@@ -112,10 +112,7 @@ impl TableReadPlan {
     /// A column that can't be decoded, or a control table that lacks one of its columns.
     fn of(name: &str, map: &TableMapEvent<'_>) -> anyhow::Result<Self> {
         let (names, columns) = row_image::columns(map)?;
-        let table = TableSchema {
-            name: name.to_owned(),
-            columns: names,
-        };
+        let table = TableSchema::new(name, names);
         Ok(TableReadPlan {
             control: ControlColumns::of(&table)?,
             table: Arc::new(table),

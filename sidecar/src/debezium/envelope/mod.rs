@@ -128,10 +128,7 @@ impl EnvelopeReader {
         if let Some(table) = known.filter(|table| table.columns.iter().eq(columns.keys())) {
             return Arc::clone(table);
         }
-        let table = Arc::new(TableSchema {
-            name: name.to_owned(),
-            columns: columns.keys().cloned().collect(),
-        });
+        let table = Arc::new(TableSchema::new(name, columns.keys().cloned().collect()));
         self.tables.insert(name, Arc::clone(&table));
         table
     }

@@ -57,10 +57,7 @@ fn set(rules: &[(&str, &str, u32)]) -> Arc<RuleSet> {
 
 fn transaction(number: u64, rows: usize) -> Arc<ChangeTransaction> {
     let columns = ["account_id", "balance"].map(str::to_owned).to_vec();
-    let table = Arc::new(TableSchema {
-        name: "balance".to_owned(),
-        columns,
-    });
+    let table = Arc::new(TableSchema::new("balance", columns));
     let row = |at: usize| {
         let values = [
             ColumnValue::Text(format!("A-{number}-{at}").into()),

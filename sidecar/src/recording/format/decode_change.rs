@@ -40,7 +40,7 @@ impl BlockDecoder<'_> {
         let columns = (0..count)
             .map(|_| self.bytes.text().map(str::to_owned))
             .collect::<Option<Vec<_>>>()?;
-        let table = TableSchema { name, columns };
+        let table = TableSchema::new(name, columns);
         let known = tables.iter().find(|known| ***known == table).cloned();
         let table = known.unwrap_or_else(|| {
             let new = Arc::new(table);

@@ -63,8 +63,5 @@ impl WrittenRow {
 /// The schema of a table of the catalogue.
 pub fn table_of(known: &CatalogTable) -> Arc<TableSchema> {
     let columns = known.columns.iter().map(|(c, _)| (*c).to_owned()).collect();
-    Arc::new(TableSchema {
-        name: known.name.to_owned(),
-        columns,
-    })
+    Arc::new(TableSchema::new(known.name, columns))
 }

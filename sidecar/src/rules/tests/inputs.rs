@@ -28,10 +28,7 @@ pub fn insert(table: &str, values: &[(&str, ColumnValue)]) -> RowChange {
     };
     let after = columns.iter().map(value).collect();
     RowChange {
-        table: Arc::new(TableSchema {
-            name: table.to_owned(),
-            columns,
-        }),
+        table: Arc::new(TableSchema::new(table, columns)),
         op: ChangeOp::Insert,
         before: None,
         after: Some(after),

@@ -9,6 +9,7 @@ pub mod one_or_many;
 pub mod pair_side;
 pub mod params;
 pub mod row_filter;
+pub mod row_guard;
 pub mod rule_mode;
 pub mod tables;
 pub mod trigger_header;

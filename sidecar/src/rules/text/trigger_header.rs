@@ -3,6 +3,7 @@
 
 use crate::rules::text::pair_side::{PairPer, PairSide, RequiredSides};
 use crate::rules::text::row_filter::{RowFilter, RowOp};
+use crate::rules::text::row_guard::RowGuard;
 use crate::stream::change::AuditSubject;
 use serde::Deserialize;
 
@@ -29,6 +30,8 @@ pub struct RowTrigger {
     pub changed: Vec<String>,
     #[serde(default, rename = "where")]
     pub only: RowFilter,
+    /// Rows that need no look.
+    pub unless: Option<RowGuard>,
 }
 
 /// A whole transaction that touches any of the tables.

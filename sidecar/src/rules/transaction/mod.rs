@@ -2,6 +2,7 @@
 //! computed natively and only when asked for.
 
 pub mod provenance;
+mod row_groups;
 pub mod signed_effects;
 pub mod signed_tables;
 pub mod sum_key;

@@ -2,13 +2,11 @@
 //! don't add up; the many that do never become Rhai values.
 
 use crate::rules::text::tables;
-use crate::rules::transaction::sum_key::{
-    SumKey, add, column_of, decimal, key_columns, key_of, names,
-};
+use crate::rules::transaction::row_groups::{GroupCache, RowGroups, images};
+use crate::rules::transaction::sum_key::{add, column_of, decimal, key_columns, names};
 use crate::rules::views::trace::{self, TracedRead};
 use crate::rules::views::values::{MAX_NAMED, RhaiResult, account_of, equals, fail};
 use crate::stream::change::{ChangeTransaction, ColumnValue, RowChange};
-use ahash::AHashMap;
 use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
 use rust_decimal::Decimal;
 use std::sync::Arc;
@@ -18,38 +16,30 @@ use std::sync::Arc;
 pub struct TransactionSums(Arc<TransactionSumsInner>);
 
 struct TransactionSumsInner {
-    transaction: Arc<ChangeTransaction>,
+    summed: SummedTransaction,
     /// The words in which it was asked for.
     asked: String,
-    /// Places of the key's columns in the table.
-    columns: Vec<usize>,
-    totals: Vec<KeyedSum>,
+    groups: Arc<RowGroups>,
+    /// A sum for each group; none where no row counts.
+    totals: Vec<Decimal>,
 }
 
-struct KeyedSum {
-    /// Place of the change that began this sum, and which of its images.
-    change: usize,
-    after: bool,
-    sum: Decimal,
+/// A transaction whose rows are summed, and the groups that all sums share.
+#[derive(Clone)]
+pub struct SummedTransaction {
+    pub transaction: Arc<ChangeTransaction>,
+    pub cache: Arc<GroupCache>,
 }
 
 impl TransactionSums {
     /// Σ credits − Σ debits of `amount`, of the rows where every column of `only`
     /// has its value. A deleted row counts against.
     pub fn net(
-        tx: &Arc<ChangeTransaction>,
+        of: &SummedTransaction,
         table: &str,
         keys: &Array,
         only: &Map,
     ) -> RhaiResult<TransactionSums> {
-        let filter = |change: &RowChange, image: &[ColumnValue]| -> RhaiResult<bool> {
-            for (column, wanted) in only {
-                if !equals(column_of(change, image, column)?, wanted, column)? {
-                    return Ok(false);
-                }
-            }
-            Ok(true)
-        };
         let asked = || {
             let only: String = only
                 .iter()
@@ -57,9 +47,11 @@ impl TransactionSums {
                 .collect();
             format!("net of {table} by {}{only}", names(keys))
         };
-        Self::build(tx, table, keys, asked, |change, image| {
-            if !filter(change, image)? {
-                return Ok(None);
+        Self::build(of, table, keys, asked, |change, image| {
+            for (column, wanted) in only {
+                if !equals(column_of(change, image, column)?, wanted, column)? {
+                    return Ok(None);
+                }
             }
             let amount = decimal(change, image, "amount")?;
             match column_of(change, image, "side")? {
@@ -72,19 +64,19 @@ impl TransactionSums {
 
     /// Σ (after − before) of `column`; a row that was not there counts as 0.
     pub fn moves(
-        tx: &Arc<ChangeTransaction>,
+        of: &SummedTransaction,
         table: &str,
         keys: &Array,
         column: &str,
     ) -> RhaiResult<TransactionSums> {
         let asked = || format!("{column} of {table} moves by {}", names(keys));
-        Self::build(tx, table, keys, asked, |change, image| {
+        Self::build(of, table, keys, asked, |change, image| {
             decimal(change, image, column).map(Some)
         })
     }
 
     fn build(
-        tx: &Arc<ChangeTransaction>,
+        of: &SummedTransaction,
         table: &str,
         keys: &Array,
         asked: impl Fn() -> String,
@@ -96,56 +88,49 @@ impl TransactionSums {
                 tables::names()
             ));
         }
-        let mut columns = Vec::new();
-        let mut totals: Vec<KeyedSum> = Vec::new();
-        let mut places: AHashMap<SumKey<'_>, usize> = AHashMap::new();
-        for (at, change) in tx
-            .changes
-            .iter()
-            .enumerate()
-            .filter(|(_, c)| c.table.name == table)
-        {
-            if columns.is_empty() {
-                columns = key_columns(change, keys)?;
+        let transaction = &*of.transaction;
+        let mut groups: Option<Arc<RowGroups>> = None;
+        let mut totals: Vec<Decimal> = Vec::new();
+        for (at, (place, change, image)) in images(transaction, table).enumerate() {
+            if at == 0 {
+                key_columns(change, keys)?;
             }
-            for (after, image) in [(false, &change.before), (true, &change.after)] {
-                let Some(image) = image else { continue };
-                let Some(amount) = amount(change, image)? else {
-                    continue;
-                };
-                let signed = if after { amount } else { -amount };
-                let place = *places
-                    .entry(key_of(image, &columns))
-                    .or_insert(totals.len());
-                match totals.get_mut(place) {
-                    Some(total) => total.sum = add(total.sum, signed)?,
-                    None => totals.push(KeyedSum {
-                        change: at,
-                        after,
-                        sum: signed,
-                    }),
+            let Some(amount) = amount(change, image)? else {
+                continue;
+            };
+            let groups = match &groups {
+                Some(groups) => groups,
+                None => {
+                    let made = of.cache.groups(transaction, table, keys)?;
+                    totals.resize(made.firsts.len(), Decimal::ZERO);
+                    groups.insert(made)
                 }
+            };
+            let signed = if place.after { amount } else { -amount };
+            let group = groups.of_image.get(at).map_or(0, |group| *group as usize);
+            if let Some(total) = totals.get_mut(group) {
+                *total = add(*total, signed)?;
             }
         }
-        drop(places);
         let asked = if trace::is_tracing() {
             asked()
         } else {
             String::new()
         };
         Ok(TransactionSums(Arc::new(TransactionSumsInner {
-            transaction: Arc::clone(tx),
+            summed: of.clone(),
             asked,
-            columns,
+            groups: groups.unwrap_or_default(),
             totals,
         })))
     }
 
     fn nonzero(&mut self) -> Array {
-        let wrong = self.0.totals.iter().filter(|t| !t.sum.is_zero());
-        let found = wrong
+        let totals = self.0.totals.iter().enumerate();
+        let found = totals
+            .filter(|(_, sum)| !sum.is_zero())
             .take(MAX_NAMED + 1)
-            .map(|t| self.describe(t, [("amount", t.sum)]))
+            .map(|(group, sum)| self.describe(group, [("amount", *sum)]))
             .collect();
         self.note_found("nonzero", &found);
         bounded(found)
@@ -153,31 +138,27 @@ impl TransactionSums {
 
     /// The keys whose sums differ from `other`'s; a key that one side lacks has 0 there.
     fn differs(&mut self, other: TransactionSums) -> Array {
-        let theirs: AHashMap<SumKey<'_>, Decimal> = other
-            .0
-            .totals
-            .iter()
-            .map(|t| (other.key(t), t.sum))
-            .collect();
-        let ours: AHashMap<SumKey<'_>, Decimal> =
-            self.0.totals.iter().map(|t| (self.key(t), t.sum)).collect();
+        let (ours, theirs) = (&self.0, &other.0);
+        let of = &ours.summed;
+        let joined = of.cache.join(&of.transaction, &ours.groups, &theirs.groups);
+        let mut is_met = vec![false; theirs.totals.len()];
         let mut found = Array::new();
-        for total in &self.0.totals {
-            if found.len() > MAX_NAMED {
-                break;
+        for (group, sum) in ours.totals.iter().enumerate() {
+            let met = joined.get(group).copied().flatten().map(|at| at as usize);
+            let right = met.and_then(|at| theirs.totals.get(at)).copied();
+            if let Some(is_met) = met.and_then(|at| is_met.get_mut(at)) {
+                *is_met = true;
             }
-            let right = theirs.get(&self.key(total)).copied().unwrap_or_default();
-            if total.sum != right {
-                found.push(self.describe(total, [("left", total.sum), ("right", right)]));
+            let right = right.unwrap_or_default();
+            if *sum != right && found.len() <= MAX_NAMED {
+                found.push(self.describe(group, [("left", *sum), ("right", right)]));
             }
         }
-        let missing = other
-            .0
-            .totals
-            .iter()
-            .filter(|t| !t.sum.is_zero() && !ours.contains_key(&other.key(t)));
-        for total in missing.take((MAX_NAMED + 1).saturating_sub(found.len())) {
-            found.push(other.describe(total, [("left", Decimal::ZERO), ("right", total.sum)]));
+        for (group, sum) in theirs.totals.iter().enumerate() {
+            let is_missing = is_met.get(group) == Some(&false) && !sum.is_zero();
+            if is_missing && found.len() <= MAX_NAMED {
+                found.push(other.describe(group, [("left", Decimal::ZERO), ("right", *sum)]));
+            }
         }
         self.note_found(&format!("differs from {}", other.0.asked), &found);
         bounded(found)
@@ -185,7 +166,7 @@ impl TransactionSums {
 
     fn note_found(&self, how: &str, found: &Array) {
         trace::note(|| TracedRead {
-            position: self.0.transaction.position.to_string(),
+            position: self.0.summed.transaction.position.to_string(),
             of: self.0.asked.clone(),
             name: how.to_owned(),
             value: Some(
@@ -198,28 +179,19 @@ impl TransactionSums {
         });
     }
 
-    fn image(&self, total: &KeyedSum) -> Option<(&RowChange, &[ColumnValue])> {
-        let change = self.0.transaction.changes.get(total.change)?;
-        let image = if total.after {
-            &change.after
-        } else {
-            &change.before
-        };
-        Some((change, image.as_deref()?))
-    }
-
-    fn key(&self, total: &KeyedSum) -> SumKey<'_> {
-        self.image(total).map_or(SumKey::default(), |(_, image)| {
-            key_of(image, &self.0.columns)
-        })
-    }
-
-    fn describe<const N: usize>(&self, total: &KeyedSum, sums: [(&str, Decimal); N]) -> Dynamic {
-        let key: Array = self.key(total).texts().map(Dynamic::from).collect();
-        let account = self
-            .image(total)
-            .and_then(|(change, image)| account_of(change, image))
-            .unwrap_or_default();
+    fn describe<const N: usize>(&self, group: usize, sums: [(&str, Decimal); N]) -> Dynamic {
+        let (transaction, groups) = (&*self.0.summed.transaction, &self.0.groups);
+        let key: Array = groups
+            .key(transaction, group)
+            .texts()
+            .map(Dynamic::from)
+            .collect();
+        let first = groups
+            .firsts
+            .get(group)
+            .and_then(|first| first.of(transaction));
+        let account = first.and_then(|(change, image)| account_of(change, image));
+        let account = account.unwrap_or_default();
         let mut map = Map::new();
         map.insert("key".into(), key.into());
         map.insert("account".into(), ImmutableString::from(account).into());

@@ -4,7 +4,8 @@
 
 use crate::rules::text::tables::{self, CATALOG_TABLES};
 use crate::rules::transaction::provenance::{self, Provenance};
-use crate::rules::transaction::transaction_sums::TransactionSums;
+use crate::rules::transaction::row_groups::GroupCache;
+use crate::rules::transaction::transaction_sums::{SummedTransaction, TransactionSums};
 use crate::rules::views::limits::uncounted;
 use crate::rules::views::row_position::RowPosition;
 use crate::rules::views::row_view::RowView;
@@ -23,6 +24,7 @@ struct TransactionViewInner {
     transaction: Arc<ChangeTransaction>,
     keys: SigningKeys,
     provenance: OnceLock<Provenance>,
+    cache: Arc<GroupCache>,
 }
 
 impl TransactionView {
@@ -31,6 +33,7 @@ impl TransactionView {
             transaction: Arc::clone(transaction),
             keys: keys.clone(),
             provenance: OnceLock::new(),
+            cache: Arc::default(),
         }))
     }
 
@@ -127,12 +130,19 @@ impl TransactionView {
         Ok(rows)
     }
 
+    fn summed(&self) -> SummedTransaction {
+        SummedTransaction {
+            transaction: Arc::clone(&self.0.transaction),
+            cache: Arc::clone(&self.0.cache),
+        }
+    }
+
     fn net(&mut self, table: &str, keys: Array, only: Map) -> RhaiResult<TransactionSums> {
-        uncounted(|| TransactionSums::net(&self.0.transaction, table, &keys, &only))
+        uncounted(|| TransactionSums::net(&self.summed(), table, &keys, &only))
     }
 
     fn moves(&mut self, table: &str, keys: Array, column: &str) -> RhaiResult<TransactionSums> {
-        uncounted(|| TransactionSums::moves(&self.0.transaction, table, &keys, column))
+        uncounted(|| TransactionSums::moves(&self.summed(), table, &keys, column))
     }
 }
 

@@ -66,6 +66,21 @@ pub fn check_columns<'a>(
     }
 }
 
+/// Refuses a column that holds no numbers.
+pub fn check_numbers<'a>(
+    field: &str,
+    known: &CatalogTable,
+    mut columns: impl Iterator<Item = &'a String>,
+) -> Result<(), String> {
+    match columns.find(|c| known.column(c) == Some(ColumnKind::Text)) {
+        None => Ok(()),
+        Some(c) => Err(format!(
+            "{field}: {c} of {} is a text, and a guard compares numbers",
+            known.name
+        )),
+    }
+}
+
 /// Refuses a filter that no row could pass: by a name that is no column, or by a value of
 /// another kind than the column's.
 pub fn check_filter(field: &str, known: &CatalogTable, only: &RowFilter) -> Result<(), String> {

@@ -3,12 +3,13 @@
 
 use crate::rules::runtime::rule_call::RuleRun;
 use crate::rules::script::variable_kind::VariableKind;
+use crate::rules::text::row_guard::RowGuard;
 use crate::rules::text::rule_mode::RuleMode;
 use crate::rules::text::tables;
 use crate::rules::text::trigger_header::RowTrigger;
 use crate::rules::trigger::arrival::RowArrival;
 use crate::rules::trigger::checks::{
-    check_columns, check_filter, check_ops, known_table, watch_rows,
+    check_columns, check_filter, check_numbers, check_ops, known_table, watch_rows,
 };
 use crate::rules::trigger::kind::{RuleFunction, TriggerKind, WatchPoint};
 use crate::rules::trigger::matching::{account_of_change, has_changed, passes};
@@ -21,6 +22,11 @@ impl RowTrigger {
     pub fn on_row(&self, run: &mut RuleRun<'_>, new: RowArrival<'_>) {
         let change = new.change;
         if !passes(change, &self.ops, &self.only) || !has_changed(change, &self.changed) {
+            return;
+        }
+        let image = change.after.as_ref().or(change.before.as_ref());
+        let is_right = |guard: &RowGuard| image.is_some_and(|i| guard.holds(&change.table, i));
+        if self.unless.as_ref().is_some_and(is_right) {
             return;
         }
         let position = Arc::clone(&new.row_position.position);
@@ -38,6 +44,10 @@ impl TriggerKind for RowTrigger {
         let known = known_table("trigger.table", &self.table)?;
         check_ops(&self.ops, true)?;
         check_columns("trigger.changed", known, self.changed.iter())?;
+        let guarded = self.unless.iter().flat_map(RowGuard::columns);
+        check_columns("trigger.unless", known, guarded)?;
+        let guarded = self.unless.iter().flat_map(RowGuard::columns);
+        check_numbers("trigger.unless", known, guarded)?;
         check_filter("trigger.where", known, &self.only)
     }
 
