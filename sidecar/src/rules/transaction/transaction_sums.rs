@@ -221,3 +221,7 @@ pub fn register(engine: &mut Engine) {
         .register_fn("nonzero", TransactionSums::nonzero)
         .register_fn("differs", TransactionSums::differs);
 }
+
+#[cfg(test)]
+#[path = "transaction_sums_tests.rs"]
+mod tests;
