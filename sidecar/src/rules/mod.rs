@@ -3,7 +3,7 @@
 //! the same findings, byte for byte.
 //!
 //! Folders, lowest first; each imports only from those above it in this list:
-//! `text` (files and headers), `script` (tokens, library), `views` and `transaction` (all
+//! `frozen` (state that can be written), `text` (files and headers), `script` (tokens, library), `views` and `transaction` (all
 //! that a rule's code sees), `runtime` (engine, one call, findings), `memory` and
 //! `pair_memory` (all that triggers remember with), `trigger` (a file for each kind),
 //! `compile` (files to a rule set), `stream` (inputs to findings), `instrument` and
@@ -19,6 +19,7 @@ mod pair_tests;
 mod tests;
 
 pub mod compile;
+pub mod frozen;
 pub mod instrument;
 pub mod memory;
 pub mod pair_memory;

@@ -5,10 +5,13 @@ use crate::audit::run::schedule;
 use crate::audit::settings::LostPositionPolicy;
 use crate::kafka::dead_letters::DeadLetterQueue;
 use crate::pipeline::commit::BatchCommitter;
+use crate::pipeline::commit::StateOutbox;
 use crate::pipeline::commit::stop::CommitStop;
+use crate::pipeline::evaluate::{ReplayMeter, StateFreezing};
 use crate::pipeline::leadership::LeadershipContext;
 use crate::pipeline::leadership::readers::SourceReaders;
 use crate::pipeline::leadership::start_points::StartPoints;
+use crate::pipeline::leadership::written_state;
 use crate::pipeline::shadow::{ShadowEvaluator, ShadowTap, ShadowWriter};
 use crate::pipeline::{MAX_QUEUED_MESSAGES, evaluate, shadow};
 use crate::recording::Recorder;
@@ -39,11 +42,14 @@ pub(super) fn start_readers(
     context: &LeadershipContext,
     parts: &Supervisor,
     reports: &Supervisor,
-    begin: &StartPoints,
+    begin: &mut StartPoints,
     flavours: &[Flavour],
     term: (i64, &Pool),
-    rules: &Arc<RuleSet>,
+    (rules, freezing): (&Arc<RuleSet>, Option<StateFreezing>),
 ) -> anyhow::Result<(mpsc::Receiver<evaluate::EvaluatedBatch>, LeadershipSignals)> {
+    // Before anything is read: it says from where on.
+    let restored = written_state::restore(context, begin, rules)?;
+    let begin = &*begin;
     let first = *flavours.first().context("mysql.url names no server")?;
     let (feed, fed) = bounded(MAX_QUEUED_MESSAGES);
     let (lost, position_lost) = mpsc::channel(1);
@@ -79,7 +85,8 @@ pub(super) fn start_readers(
         positions: begin
             .binlogs
             .iter()
-            .map(|(row, _)| row.replay_from.clone())
+            .enumerate()
+            .map(|(number, _)| begin.read_from(number).to_owned())
             .collect(),
         server_gate,
         kafka_gate,
@@ -93,8 +100,23 @@ pub(super) fn start_readers(
         workers: context.settings.workers,
         shadow: Some(shadow),
         cpu_per_second: context.settings.rules.cpu_per_second(),
+        restored,
+        freezing,
+        replay: replay_meter(context, begin, first),
     })?;
     Ok((start_evaluator(parts, worker, fed)?, signals))
+}
+
+/// Counts what is read again; None at the first start, which has nothing to.
+fn replay_meter(
+    context: &LeadershipContext,
+    begin: &StartPoints,
+    flavour: Flavour,
+) -> Option<ReplayMeter> {
+    let (row, _) = begin.binlogs.first()?;
+    let committed = row.position.as_str();
+    (!committed.is_empty() && begin.read_from(0) != committed)
+        .then(|| ReplayMeter::new(flavour, committed, context.health.clone()))
 }
 
 /// Starts the evaluator of rules in shadow and its writer; returns the tap that feeds it.
@@ -183,7 +205,7 @@ pub(super) fn committer(
     epoch: i64,
     pool: Pool,
     begin: StartPoints,
-    rules: &RuleSet,
+    (rules, state): (&RuleSet, StateOutbox),
     stop: &CancellationToken,
 ) -> anyhow::Result<BatchCommitter> {
     let mut binlogs = begin.binlogs.into_iter().map(|(row, _)| row);
@@ -204,6 +226,7 @@ pub(super) fn committer(
         rules: context.rules.clone(),
         split_books: context.settings.split_books,
         seal: context.db.seal.clone(),
+        state,
     })
 }
 

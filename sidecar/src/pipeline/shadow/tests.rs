@@ -131,6 +131,9 @@ fn armed(rules: Arc<RuleSet>, count: u64, shadow: Option<ShadowTap>) -> (Vec<u64
         workers: 1,
         shadow,
         cpu_per_second: Duration::from_secs(1),
+        restored: None,
+        freezing: None,
+        replay: None,
     })
     .unwrap();
     let (feed, fed) = bounded(count as usize);

@@ -152,5 +152,8 @@ fn evaluator(
         workers: 1,
         shadow: None,
         cpu_per_second: Duration::MAX,
+        restored: None,
+        freezing: None,
+        replay: None,
     })
 }

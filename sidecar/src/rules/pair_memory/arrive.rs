@@ -67,11 +67,15 @@ impl PairMemory {
             compared: None,
             forgotten_us: self.forgotten_us[other],
         };
+        self.bytes += kept.bytes(new.key);
         let id = self.logs[new.side].push(new.key.into(), Arc::clone(new.position), kept);
         if state == PairState::Met && self.terms.delay_us > 0 {
             self.due[new.side].push_back(id);
         }
-        if self.logs[new.side].len() > MAX_KEPT_SIDES {
+        let is_full = |pairs: &PairMemory| {
+            pairs.logs[new.side].len() > MAX_KEPT_SIDES || pairs.bytes > pairs.max_bytes
+        };
+        while is_full(self) && self.logs[new.side].len() > 1 {
             self.overflow(run, holds, (new.rule, new.side), new.position, watermarks);
         }
     }

@@ -3,6 +3,7 @@
 
 use crate::rules::compile::restart_margin::replay_margin;
 use crate::rules::memory::account_holds::AccountHolds;
+use crate::rules::memory::kept_columns::KeptColumns;
 use crate::rules::memory::replay_marks::ReplayMarks;
 use crate::rules::memory::watermarks::SourceWatermarks;
 use crate::rules::runtime::call_context::SharedBalances;
@@ -11,6 +12,7 @@ use crate::rules::runtime::rule_meter::{RuleMeter, RuleUse};
 use crate::rules::runtime::rule_selection::RuleSelection;
 use crate::rules::runtime::rule_set::{CompiledRule, RuleSet};
 use crate::rules::stream::dedup::DedupSet;
+use crate::rules::stream::memory_shares::{memory_shares, new_memory};
 use crate::rules::stream::ordering::FindingOrders;
 use crate::rules::trigger::rule_memory::RuleMemory;
 use rhai::Scope;
@@ -46,6 +48,7 @@ pub struct Evaluator {
     /// Whether any of them asks for balances.
     pub(super) learns: bool,
     pub(super) meter: RuleMeter,
+    pub(super) kept_columns: KeptColumns,
     /// Whether partners may lie before what is read, and from when on events are read if
     /// there was no checkpoint; see `memory::read_bounds`.
     pub(super) live: Option<Option<i64>>,
@@ -78,14 +81,17 @@ impl Evaluator {
     /// Evaluates the rules of the selection that `assigned` says.
     pub fn build(set: Arc<RuleSet>, selection: RuleSelection, assigned: Vec<bool>) -> Self {
         let assigned = assigned_of(&set, selection, assigned);
-        let memory = |(rule, assigned): (&CompiledRule, &bool)| match assigned {
-            true => rule.header.trigger.kind().memory(rule.header.mode, None),
+        let shares = memory_shares(&set, selection);
+        let rules = set.rules.iter().zip(&assigned).zip(&shares);
+        let memory = |((rule, assigned), share): ((&CompiledRule, &bool), &usize)| match assigned {
+            true => new_memory(rule, *share, None),
             false => RuleMemory::None,
         };
-        let memories: Vec<RuleMemory> = set.rules.iter().zip(&assigned).map(memory).collect();
+        let memories: Vec<RuleMemory> = rules.map(memory).collect();
         Evaluator {
             margin_us: margin_us(&set, selection),
             learns: set.asks_balances(selection),
+            kept_columns: KeptColumns::named(&set.words),
             meter: RuleMeter::default(),
             set,
             remember: with_memory(&memories),
@@ -145,6 +151,11 @@ impl Evaluator {
     /// Required sides that wait for their partner.
     pub fn open_pairs(&self) -> usize {
         self.remembering().map(RuleMemory::open_count).sum()
+    }
+
+    /// Memory that each rule takes, about, in bytes; by their numbers.
+    pub fn memory_bytes(&self) -> Vec<usize> {
+        self.memories.iter().map(RuleMemory::bytes).collect()
     }
 
     /// Pair rules that can't say anything now, because the other source lags.

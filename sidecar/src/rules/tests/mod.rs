@@ -10,6 +10,7 @@ mod found;
 mod hostile;
 mod inputs;
 mod provenance;
+mod restarts;
 mod values;
 mod windows;
 mod workers;
