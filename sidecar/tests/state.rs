@@ -3,11 +3,12 @@
 
 use crate::server::TestServer;
 use crate::server::balances::{write_balance, write_token};
-use crate::server::daemon::SidecarProcess;
+use crate::server::daemon::{DAEMON_TOKEN, SidecarProcess};
 use crate::server::tail::schemas;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use serde_json::Value;
+use sluice_drill::load::http::HttpConnection;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -116,7 +117,13 @@ impl DayStage {
 /// The begin of the leadership as `/status` tells it.
 async fn memory(sidecar: &SidecarProcess) -> Value {
     sidecar.until_ready(None).await;
-    let status: Value = serde_json::from_str(&sidecar.get("/status").await.unwrap()).unwrap();
+    let mut http = HttpConnection::open(&format!("127.0.0.1:{}", sidecar.port))
+        .await
+        .unwrap();
+    let request =
+        format!("GET /status HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {DAEMON_TOKEN}\r\n\r\n");
+    let (_, body) = http.exchange(request.as_bytes()).await.unwrap();
+    let status: Value = serde_json::from_slice(body).unwrap();
     let found = status.pointer("/data/state/memory");
     found.unwrap_or_else(|| panic!("{status}")).clone()
 }
@@ -280,4 +287,30 @@ async fn kills_under_load_lose_and_double_no_row_of_the_day() {
 /// Whether the very first row has no verdict: nothing came before it, so nobody was asked.
 fn first_is_alone(said: &[(String, String)]) -> bool {
     !said.iter().any(|(account, _)| account == "f500000")
+}
+
+/// A sidecar takes over whose clock is ahead of the one before: it knows, and says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_ahead_of_the_last_one_is_seen() {
+    let mut stage = DayStage::start("state-clock").await;
+    let mut sidecar = stage.sidecar("first", 75);
+    let lead = |memory: Value| memory["clockLeadUs"].as_i64().unwrap();
+    assert_eq!(lead(memory(&sidecar).await), 0, "nobody led before");
+    for ahead_us in [0, 10_000_000] {
+        sidecar.process.kill9().unwrap();
+        // As a clock that was so far behind would have written it.
+        let sql = format!(
+            "UPDATE t_guard.checkpoint SET updated_us = updated_us - {ahead_us}, server_time = server_time"
+        );
+        stage.conn.query_drop(sql).await.unwrap();
+        sidecar.process.restart().unwrap();
+        let lead = lead(memory(&sidecar).await) - ahead_us;
+        assert!(lead.abs() < 1_000_000, "{lead} beside {ahead_us}");
+    }
+    let log = std::fs::read_to_string(&sidecar.log).unwrap();
+    assert!(
+        log.contains("this clock is ahead"),
+        "log {}",
+        sidecar.log.display()
+    );
 }

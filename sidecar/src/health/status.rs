@@ -52,6 +52,8 @@ pub struct MemoryStatus {
     pub position: String,
     /// Time of the state, in µs; 0 without.
     pub frozen_us: i64,
+    /// Time by which our clock is ahead of the one that led before, in µs.
+    pub clock_lead_us: i64,
     /// Rules that began anew beside it.
     pub anew: Vec<String>,
     /// Row changes read again up to the checkpoint.

@@ -9,16 +9,16 @@ use crate::stream::offsets::PartitionOffsets;
 pub struct CommittedPositions {
     /// Name in the checkpoint, flavour, position and where a reading without the file begins.
     pub servers: Vec<(String, Flavour, String, String)>,
-    /// Position and begin of reading of Kafka; None without Kafka, or without its checkpoint.
-    pub kafka: Option<(String, String)>,
+    /// Position of Kafka; None without Kafka, or without its checkpoint.
+    pub kafka: Option<String>,
     pub has_kafka: bool,
 }
 
 /// The reason why a file of these positions is not gone on from; None if it is.
 ///
 /// Everything found up to the file's positions must be committed: each lies within the
-/// checkpoint's. And a file that is older than where the reading would begin anyway is of no
-/// use.
+/// checkpoint's. A file that is older than where the reading of a server would begin anyway is
+/// of no use, and a gap may lie between.
 pub fn refusal(file: &StatePositions, committed: &CommittedPositions) -> Option<String> {
     let servers = committed.servers.iter().map(|(source, ..)| source);
     if !servers.eq(file.sources.iter()) {
@@ -27,7 +27,6 @@ pub fn refusal(file: &StatePositions, committed: &CommittedPositions) -> Option<
             file.sources.join(", ")
         ));
     }
-    let mut is_behind = true;
     for ((source, flavour, position, replay), at) in committed.servers.iter().zip(&file.positions) {
         match is_within(*flavour, at, position) {
             Some(true) => {}
@@ -38,24 +37,26 @@ pub fn refusal(file: &StatePositions, committed: &CommittedPositions) -> Option<
             }
             None => return Some(format!("{at} and {position} of {source} can't be compared")),
         }
-        is_behind &= is_within(*flavour, at, replay) == Some(true) && at != position;
+        if at != position && is_within(*flavour, at, replay) == Some(true) {
+            return Some(format!(
+                "it is older than what the checkpoint asks to be read of {source} again"
+            ));
+        }
     }
     match (&file.kafka, &committed.kafka) {
         (None, None) if !committed.has_kafka => {}
-        (Some(at), Some((position, replay))) => {
-            let [Ok(at), Ok(position), Ok(replay)] =
-                [at, position, replay].map(|text| PartitionOffsets::parse(text))
+        (Some(at), Some(position)) => {
+            let [Ok(at), Ok(position)] = [at, position].map(|text| PartitionOffsets::parse(text))
             else {
                 return Some("its offsets of Kafka can't be read".to_owned());
             };
             if !position.reached(&at) {
                 return Some("it is ahead of the checkpoint of kafka".to_owned());
             }
-            is_behind &= replay.reached(&at);
         }
         _ => return Some("it and the checkpoint are not both of a stream with Kafka".to_owned()),
     }
-    is_behind.then(|| "it is older than what the checkpoint asks to be read again".to_owned())
+    None
 }
 
 /// Whether everything of `at` lies within `position`; None if they can't be compared.

@@ -40,6 +40,17 @@ pub fn read(dir: &Path, keys: &SigningKeys, max_bytes: u64) -> Result<WrittenSta
     parse(bytes, keys)
 }
 
+/// Puts the file of a folder aside: whoever leads does without it, and what comes must not be
+/// taken for what it was written of.
+pub fn put_aside(dir: &Path) {
+    let moved = std::fs::rename(path_in(dir), dir.join("state.refused"));
+    if let Err(error) = moved
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(%error, "the refused state can't be put aside");
+    }
+}
+
 /// Checks and cuts the bytes of a file.
 pub(super) fn parse(bytes: Vec<u8>, keys: &SigningKeys) -> Result<WrittenState, String> {
     let damaged = || "it is damaged, or no state of this version".to_owned();

@@ -74,7 +74,7 @@ impl StateWriter {
 }
 
 /// Writes the file of a folder; returns its length in bytes.
-pub(super) fn write(dir: &Path, keys: &SigningKeys, state: StateToWrite) -> anyhow::Result<u64> {
+pub fn write(dir: &Path, keys: &SigningKeys, state: StateToWrite) -> anyhow::Result<u64> {
     DirBuilder::new()
         .recursive(true)
         .mode(DIR_MODE)

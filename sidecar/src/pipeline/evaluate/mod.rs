@@ -39,6 +39,7 @@ use crate::rules::{RuleWorkers, UnloggedChangeRule};
 use crate::stream::change::ChangeTransaction;
 use crate::stream::feed::SourceMessage;
 use crate::stream::gtid::Flavour;
+use crate::stream::offsets::PartitionOffsets;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use sluice_contract::clock::now_us;
 use std::collections::HashMap;
@@ -66,6 +67,8 @@ pub struct StreamEvaluatorSettings {
     pub metrics: &'static SidecarMetrics,
     /// From when on Kafka is read, if no checkpoint says it.
     pub kafka_from_us: Option<i64>,
+    /// Offsets of Kafka up to which the checkpoint says that events were evaluated.
+    pub kafka_judged: Option<PartitionOffsets>,
     /// Records what is evaluated.
     pub tap: Option<RecordingTap>,
     /// Reading begins in the middle: nothing before `position` is read again.
@@ -80,6 +83,8 @@ pub struct StreamEvaluatorSettings {
     pub restored: Option<RestoredStart>,
     /// Freezes what rules remember from time to time, if it is to be written.
     pub freezing: Option<StateFreezing>,
+    /// Our clock is ahead of the one that led before, by more than a pair may be judged by.
+    pub clock_jumps: bool,
     /// Told what is read again, up to the checkpoint's position of the first server.
     pub replay: Option<ReplayMeter>,
 }
@@ -127,14 +132,17 @@ impl StreamEvaluator {
         let rules = settings.rules;
         let workers = settings.workers;
         let progress = SourceProgress::new(settings.flavours, settings.names, settings.positions)?;
-        let (evaluator, progress) = match settings.restored {
+        let (mut evaluator, progress) = match settings.restored {
             Some(restored) => (restored.workers, progress.restored(restored.positions)?),
             None => {
                 let mut new = RuleWorkers::new(Arc::clone(&rules), workers, RuleSelection::Armed)?;
-                new.begins(settings.kafka_from_us)?;
+                new.begins(settings.kafka_from_us, settings.kafka_judged)?;
                 (new, progress)
             }
         };
+        if settings.clock_jumps {
+            evaluator.doubt_until(now_us())?;
+        }
         Ok(StreamEvaluator {
             rules_hash,
             rules_version,

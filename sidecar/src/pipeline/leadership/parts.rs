@@ -19,6 +19,7 @@ use crate::retention::GuardRetention;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::stream::feed::{FeedSender, SourceMessage};
 use crate::stream::gtid::Flavour;
+use crate::stream::offsets::PartitionOffsets;
 use anyhow::Context;
 use crossbeam_channel::bounded;
 use mysql_async::Pool;
@@ -26,6 +27,10 @@ use sluice_contract::supervisor::Supervisor;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+
+/// Time by which a clock may be ahead of the one before, in µs: half of the shortest patience
+/// of the shipped pairs.
+const MAX_CLOCK_LEAD_US: i64 = 1_000_000;
 
 /// Signals by which the parts of a leadership end it.
 pub(super) struct LeadershipSignals {
@@ -79,6 +84,8 @@ pub(super) fn start_readers(
     // The readers' own copies are all that is left: the queue ends with them.
     drop(readers);
     let shadow = start_shadow(context, parts, begin.kafka_from_us, term, rules)?;
+    let committed = begin.kafka.as_ref().map(|row| row.position.as_str());
+    let judged = committed.map(PartitionOffsets::parse);
     let worker = evaluate::StreamEvaluator::new(evaluate::StreamEvaluatorSettings {
         flavours: flavours.to_vec(),
         names: context.servers.iter().map(|s| s.name.clone()).collect(),
@@ -95,16 +102,36 @@ pub(super) fn start_readers(
         reloads: context.rules.receiver.clone(),
         metrics: context.health.metrics,
         kafka_from_us: begin.kafka_from_us,
+        kafka_judged: judged.transpose()?,
         tap: context.recorder.as_deref().and_then(Recorder::tap),
         mid_stream: false,
         workers: context.settings.workers,
         shadow: Some(shadow),
         cpu_per_second: context.settings.rules.cpu_per_second(),
         restored,
+        clock_jumps: clock_jumps(context, begin.clock_lead_us),
         freezing,
         replay: replay_meter(context, begin, first),
     })?;
     Ok((start_evaluator(parts, worker, fed)?, signals))
+}
+
+/// Whether our clock is too far ahead of the one that led before for a pair's patience to be
+/// judged by both; this is said.
+fn clock_jumps(context: &LeadershipContext, lead_us: i64) -> bool {
+    context
+        .health
+        .status
+        .update(|s| s.memory.clock_lead_us = lead_us);
+    let jumps = lead_us > MAX_CLOCK_LEAD_US;
+    if jumps {
+        tracing::error!(
+            lead_us,
+            "this clock is ahead of the one that led before: nothing is said to be missing until both sides of a pair \
+             came by this one; set one of the clocks"
+        );
+    }
+    jumps
 }
 
 /// Counts what is read again; None at the first start, which has nothing to.

@@ -5,6 +5,7 @@ use crate::audit::settings::LostPositionPolicy;
 use crate::binlog::preflight;
 use crate::binlog::servers::SourceServer;
 use crate::leader::checkpoint_repo::{self, CheckpointRow};
+use crate::leader::clock_repo;
 use crate::pipeline::leadership::LeadershipContext;
 use crate::pipeline::leadership::written_state;
 use crate::rules::runtime::rule_set::RuleSet;
@@ -24,6 +25,8 @@ pub struct StartPoints {
     pub kafka_from_us: Option<i64>,
     /// The written state, if it can be gone on from.
     pub state: Option<WrittenState>,
+    /// Time by which our clock is ahead of the one that led before, in µs.
+    pub clock_lead_us: i64,
 }
 
 impl StartPoints {
@@ -55,6 +58,11 @@ pub(super) async fn find(
 ) -> anyhow::Result<StartPoints> {
     let mut conn = context.db.conn().await?;
     let kafka = checkpoint_repo::read_checkpoint(&mut conn, &context.db.schemas, "kafka").await?;
+    let main = context.servers.first().zip(flavours.first());
+    let main = main.map(|(server, flavour)| server.source(*flavour));
+    let main = main.unwrap_or_default();
+    let lead_us = clock_repo::clock_lead_us(&mut conn, &context.db.schemas, &main).await?;
+    let clock_lead_us = lead_us.unwrap_or(0);
     drop(conn);
     let mut state = written_state::find(context, flavours, kafka.as_ref()).await?;
     let first_start = kafka.is_none()
@@ -78,6 +86,7 @@ pub(super) async fn find(
         kafka,
         kafka_from_us,
         state,
+        clock_lead_us,
     })
 }
 

@@ -63,6 +63,10 @@ fn refused(context: &LeadershipContext, reason: &str) {
         reason,
         "no written state is gone on from: the binlog is read again"
     );
+    // A later checkpoint may cover its positions with other transactions.
+    if let Some(dir) = &context.settings.state.dir {
+        state_file::put_aside(dir);
+    }
     let health = &context.health;
     health
         .status
@@ -87,7 +91,7 @@ async fn committed(
     }
     Ok(Some(CommittedPositions {
         servers,
-        kafka: kafka.map(|row| (row.position.clone(), row.replay_from.clone())),
+        kafka: kafka.map(|row| row.position.clone()),
         has_kafka: !context.settings.kafka.brokers.is_empty(),
     }))
 }

@@ -15,6 +15,7 @@ use crate::rules::stream::dedup::DedupSet;
 use crate::rules::stream::memory_shares::{memory_shares, new_memory};
 use crate::rules::stream::ordering::FindingOrders;
 use crate::rules::trigger::rule_memory::RuleMemory;
+use crate::stream::offsets::PartitionOffsets;
 use rhai::Scope;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +55,8 @@ pub struct Evaluator {
     pub(super) live: Option<Option<i64>>,
     /// Rules of the selection that are this evaluator's; the others are another's (see `workers`).
     pub(super) assigned: Vec<bool>,
+    /// Offsets of Kafka up to which events were judged before this run, if any were.
+    pub(super) judged: Option<PartitionOffsets>,
     /// The order of findings, if somebody has to put them together with those of others.
     pub(super) orders: Option<FindingOrders>,
     /// Sources of which inputs are missing before their next watermark.
@@ -107,6 +110,7 @@ impl Evaluator {
             errors: Vec::new(),
             selection,
             live: None,
+            judged: None,
             assigned,
             orders: None,
             gap_marked: [false; 2],
@@ -115,9 +119,11 @@ impl Evaluator {
     }
 
     /// Reading begins somewhere: what may have its other half before that is not said to
-    /// miss it. `kafka_from_us` is what Kafka is read from without a checkpoint.
-    pub fn begins(&mut self, kafka_from_us: Option<i64>) {
+    /// miss it. `kafka_from_us` is what Kafka is read from without a checkpoint, `judged` what
+    /// it was evaluated up to by the one that there is.
+    pub fn begins(&mut self, kafka_from_us: Option<i64>, judged: Option<PartitionOffsets>) {
         self.live = Some(kafka_from_us);
+        self.judged = judged;
     }
 
     /// From now on keeps the order of each finding and error.
@@ -136,6 +142,14 @@ impl Evaluator {
         self.gap_marked = [true; 2];
         // A balance may have moved among them.
         self.balances = SharedBalances::default();
+    }
+
+    /// The clock jumps to `at_us`: another sidecar's went by its own. Until a partner would
+    /// have been forgotten by then, nothing is said to be missing.
+    pub fn doubt_until(&mut self, at_us: i64) {
+        for memory in &mut self.memories {
+            memory.mark_gap(at_us);
+        }
     }
 
     /// Accounts with an open side of a rule in mode `trip` that holds; sorted.

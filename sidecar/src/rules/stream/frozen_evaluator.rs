@@ -11,7 +11,8 @@ use crate::rules::runtime::rule_set::CompiledRule;
 use crate::rules::stream::dedup::FrozenDedup;
 use crate::rules::stream::evaluator::Evaluator;
 use crate::rules::trigger::rule_memory::FrozenMemory;
-use crate::stream::value_codec::put_maybe;
+use crate::stream::offsets::PartitionOffsets;
+use crate::stream::value_codec::{put_maybe, put_maybe_text};
 use crate::stream::wire::{put_number, put_text};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -39,6 +40,7 @@ pub struct FrozenEvaluator {
     watermarks: SourceWatermarks,
     first: SourceWatermarks,
     live: Option<Option<i64>>,
+    judged: Option<String>,
     gap_marked: [bool; 2],
     marks: [ReplayMarks; 2],
     transactions: FrozenDedup,
@@ -70,6 +72,7 @@ impl Evaluator {
             watermarks: self.watermarks,
             first: self.first,
             live: self.live,
+            judged: self.judged.as_ref().map(PartitionOffsets::render),
             gap_marked: self.gap_marked,
             marks: self.marks.clone(),
             transactions: self.transactions.freeze(),
@@ -102,6 +105,7 @@ impl FrozenEvaluator {
         }
         head.push(u8::from(self.live.is_some()));
         put_maybe(&mut head, self.live.flatten());
+        put_maybe_text(&mut head, self.judged.as_deref());
         head.extend(self.gap_marked.map(u8::from));
         put_number(&mut head, self.words.len() as u64);
         self.words.iter().for_each(|word| put_text(&mut head, word));

@@ -8,6 +8,7 @@ use crate::rules::stream::evaluator::Evaluator;
 use crate::rules::stream::frozen_evaluator::{LAYOUT_VERSION, STREAM_SECTIONS, trigger_digest};
 use crate::rules::stream::memory_shares::{memory_shares, new_memory};
 use crate::rules::stream::swap::has_columns;
+use crate::stream::offsets::PartitionOffsets;
 use crate::stream::wire::ByteReader;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
@@ -61,6 +62,8 @@ impl Evaluator {
         let is_live = head.flag()?;
         let kafka_from_us = head.maybe()?;
         self.live = is_live.then_some(kafka_from_us);
+        let judged = head.maybe_text()?.map(PartitionOffsets::parse);
+        self.judged = judged.transpose().ok()?;
         self.gap_marked = [head.flag()?, head.flag()?];
         let words = (0..head.size()?).map(|_| head.text().map(str::to_owned));
         words.collect()

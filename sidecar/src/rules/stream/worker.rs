@@ -9,6 +9,7 @@ use crate::rules::stream::frozen_evaluator::FrozenEvaluator;
 use crate::rules::stream::ordering::FindingOrder;
 use crate::rules::stream::restore::RestoredRules;
 use crate::stream::change::{RuleInput, SourceKind};
+use crate::stream::offsets::PartitionOffsets;
 use crossbeam_channel::{Receiver, Sender};
 use std::sync::Arc;
 
@@ -30,7 +31,8 @@ pub enum WorkerJob {
     Batch(Arc<[RuleInput]>, bool),
     Swap(Arc<RuleSet>, Vec<bool>),
     MarkGap,
-    Begins(Option<i64>),
+    Begins(Option<i64>, Option<PartitionOffsets>),
+    DoubtUntil(i64),
     /// Answers with the state of its rules.
     Freeze(Sender<FrozenEvaluator>),
     /// Takes over written state.
@@ -79,7 +81,8 @@ pub fn work(mut evaluator: Evaluator, jobs: &Receiver<WorkerJob>, finish: &Sende
         match job {
             WorkerJob::Swap(set, assigned) => evaluator.swap_assigned(set, assigned),
             WorkerJob::MarkGap => evaluator.mark_gap(),
-            WorkerJob::Begins(kafka_from_us) => evaluator.begins(kafka_from_us),
+            WorkerJob::DoubtUntil(at_us) => evaluator.doubt_until(at_us),
+            WorkerJob::Begins(kafka_from_us, judged) => evaluator.begins(kafka_from_us, judged),
             // Nobody waits for an answer any more if it can't be sent.
             WorkerJob::Freeze(answer) => drop(answer.send(evaluator.freeze())),
             WorkerJob::Restore(written, answer) => {

@@ -14,6 +14,7 @@ use crate::rules::stream::frozen_evaluator::FrozenEvaluator;
 use crate::rules::stream::restore::RestoredRules;
 use crate::rules::stream::worker::{RuleWorker, WorkerJob, WorkerState, work};
 use crate::stream::change::RuleInput;
+use crate::stream::offsets::PartitionOffsets;
 use anyhow::Context;
 use crossbeam_channel::bounded;
 use std::collections::VecDeque;
@@ -199,11 +200,24 @@ impl RuleWorkers {
         Ok(())
     }
 
-    /// See [`Evaluator::begins`]: from the next batch on.
-    pub fn begins(&mut self, kafka_from_us: Option<i64>) -> anyhow::Result<()> {
+    /// See [`Evaluator::doubt_until`].
+    pub fn doubt_until(&mut self, at_us: i64) -> anyhow::Result<()> {
         match &mut self.alone {
-            Some(evaluator) => evaluator.begins(kafka_from_us),
-            None => self.tell(|_| WorkerJob::Begins(kafka_from_us))?,
+            Some(evaluator) => evaluator.doubt_until(at_us),
+            None => self.tell(|_| WorkerJob::DoubtUntil(at_us))?,
+        }
+        Ok(())
+    }
+
+    /// See [`Evaluator::begins`]: from the next batch on.
+    pub fn begins(
+        &mut self,
+        kafka_from_us: Option<i64>,
+        judged: Option<PartitionOffsets>,
+    ) -> anyhow::Result<()> {
+        match &mut self.alone {
+            Some(evaluator) => evaluator.begins(kafka_from_us, judged),
+            None => self.tell(|_| WorkerJob::Begins(kafka_from_us, judged.clone()))?,
         }
         Ok(())
     }

@@ -60,7 +60,7 @@ fn team(set: &Arc<RuleSet>, workers: usize) -> RuleWorkers {
 fn cut_once(set: &Arc<RuleSet>, inputs: &[RuleInput], cut: usize, workers: [usize; 2], seed: u64) {
     let (before, after) = inputs.split_at(cut);
     let mut first = team(set, workers[0]);
-    first.begins(None).unwrap();
+    first.begins(None, None).unwrap();
     said(&mut first, before);
     let frozen = first.freeze().unwrap();
     // It goes on: nothing of what was frozen may move with it.
