@@ -184,6 +184,7 @@ fn write(dir: &Path, frozen: FrozenEvaluator) -> anyhow::Result<()> {
         epoch: 1,
         rules_hash: String::new(),
         rules_version: 1,
+        turn: Default::default(),
     };
     let keys: SigningKeys = Secret::new("a key of the bench").into();
     state_file::write_file(dir, &keys, state).map(drop)

@@ -33,7 +33,7 @@ pub struct StatusReport {
     pub verdicts: u64,
     /// Rules in shadow: what they miss.
     pub shadow: ShadowStatus,
-    /// Where this leadership's memory of rules comes from.
+    /// Origin of what rules remember in this leadership.
     pub memory: MemoryStatus,
     /// Own heartbeats that did not come back yet, oldest first.
     #[serde(skip)]

@@ -16,8 +16,8 @@ mod write;
 
 pub use crate::state_file::choice::{CommittedPositions, refusal};
 pub use crate::state_file::header::StatePositions;
-pub use crate::state_file::read::{WrittenState, put_aside, read};
-pub use crate::state_file::write::{StateToWrite, StateWriter, write as write_file};
+pub use crate::state_file::read::{WrittenState, read, shelve};
+pub use crate::state_file::write::{StateToWrite, StateWriter, WriteTurn, write as write_file};
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;

@@ -42,12 +42,12 @@ pub fn read(dir: &Path, keys: &SigningKeys, max_bytes: u64) -> Result<WrittenSta
 
 /// Puts the file of a folder aside: whoever leads does without it, and what comes must not be
 /// taken for what it was written of.
-pub fn put_aside(dir: &Path) {
+pub fn shelve(dir: &Path) {
     let moved = std::fs::rename(path_in(dir), dir.join("state.refused"));
     if let Err(error) = moved
         && error.kind() != io::ErrorKind::NotFound
     {
-        tracing::warn!(%error, "the refused state can't be put aside");
+        tracing::warn!(%error, "the refused state can't be shelved");
     }
 }
 

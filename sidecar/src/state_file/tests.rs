@@ -38,6 +38,7 @@ fn state() -> StateToWrite {
         epoch: 3,
         rules_hash: "0123".to_owned(),
         rules_version: 5,
+        turn: Default::default(),
     }
 }
 

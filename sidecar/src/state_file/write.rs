@@ -40,6 +40,26 @@ pub struct StateToWrite {
     pub epoch: i64,
     pub rules_hash: String,
     pub rules_version: i64,
+    pub turn: WriteTurn,
+}
+
+/// The turn of one state on its way: until it is written or dropped, no other is frozen, so
+/// that what is frozen is never kept many times.
+#[derive(Debug, Default)]
+pub struct WriteTurn(Arc<AtomicBool>);
+
+impl WriteTurn {
+    /// Takes the turn.
+    pub fn take(is_taken: &Arc<AtomicBool>) -> WriteTurn {
+        is_taken.store(true, Ordering::Release);
+        WriteTurn(Arc::clone(is_taken))
+    }
+}
+
+impl Drop for WriteTurn {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 /// Writer of the file; a thread of its own.
@@ -47,8 +67,6 @@ pub struct StateWriter {
     pub dir: PathBuf,
     pub keys: SigningKeys,
     pub metrics: &'static StateMetrics,
-    /// Set while it writes: nothing is frozen meanwhile.
-    pub busy: Arc<AtomicBool>,
 }
 
 impl StateWriter {
@@ -57,7 +75,6 @@ impl StateWriter {
     pub fn run(self, queue: &Receiver<StateToWrite>) {
         remove_unfinished(&self.dir);
         for state in queue {
-            self.busy.store(true, Ordering::Release);
             let (begun_us, frozen_us) = (now_us(), state.frozen_us);
             match write(&self.dir, &self.keys, state) {
                 Ok(bytes) => self.metrics.written(frozen_us, bytes, now_us() - begun_us),
@@ -68,7 +85,6 @@ impl StateWriter {
                     );
                 }
             }
-            self.busy.store(false, Ordering::Release);
         }
     }
 }
@@ -117,7 +133,9 @@ fn write_to(path: &Path, keys: &SigningKeys, state: StateToWrite) -> io::Result<
     out.put(&MAGIC)?;
     out.frame(&header.encode())?;
     state.frozen.write(&mut out)?;
-    out.end()
+    let bytes = out.end();
+    drop(state.turn);
+    bytes
 }
 
 /// A file whose MAC grows with it.

@@ -33,7 +33,7 @@ pub struct EvaluatedBatch {
     pub rules_hash: Arc<str>,
     pub rules_version: i64,
     pub pairs: usize,
-    /// What rules remember after it, to be written once all of it is committed.
+    /// Memory of rules after it, to be written once all of it is committed.
     pub state: Option<Box<StateToWrite>>,
 }
 

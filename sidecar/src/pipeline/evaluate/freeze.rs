@@ -2,7 +2,7 @@
 //! the findings that it follows; the committer writes it once those are committed.
 
 use crate::pipeline::evaluate::StreamEvaluator;
-use crate::state_file::StateToWrite;
+use crate::state_file::{StateToWrite, WriteTurn};
 use sluice_contract::clock::now_us;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,8 +18,8 @@ pub struct StateFreezing {
     pub sources: Vec<String>,
     pub interval: Duration,
     pub epoch: i64,
-    /// Whether a state is being written.
-    pub busy: Arc<AtomicBool>,
+    /// Whether a state is on its way: see [`WriteTurn`].
+    pub is_taken: Arc<AtomicBool>,
     /// When the next one is due, in µs.
     pub next_us: i64,
 }
@@ -29,7 +29,7 @@ impl StreamEvaluator {
     pub(super) fn freeze_if_due(&mut self) -> anyhow::Result<()> {
         let now = now_us();
         let is_due = |freezing: &StateFreezing| {
-            freezing.next_us <= now && !freezing.busy.load(Ordering::Acquire)
+            freezing.next_us <= now && !freezing.is_taken.load(Ordering::Acquire)
         };
         match self.freezing.as_ref().is_some_and(is_due) {
             true => self.freeze(now),
@@ -70,6 +70,7 @@ impl StreamEvaluator {
             epoch: freezing.epoch,
             rules_hash: self.rules_hash.to_string(),
             rules_version: self.rules_version,
+            turn: WriteTurn::take(&freezing.is_taken),
         }));
         Ok(())
     }

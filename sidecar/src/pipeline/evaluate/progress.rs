@@ -37,7 +37,7 @@ pub struct SourceProgress {
 
 /// Positions at which a state was written, beside those of a start.
 pub struct RestoredPositions {
-    /// Where a reading without the state begins, by server.
+    /// Begin of a reading without the state, by server.
     pub replay: Vec<String>,
     /// As `positions` and `replay`, of Kafka.
     pub kafka: Option<(PartitionOffsets, PartitionOffsets)>,

@@ -89,12 +89,7 @@ pub(super) fn start_readers(
     let worker = evaluate::StreamEvaluator::new(evaluate::StreamEvaluatorSettings {
         flavours: flavours.to_vec(),
         names: context.servers.iter().map(|s| s.name.clone()).collect(),
-        positions: begin
-            .binlogs
-            .iter()
-            .enumerate()
-            .map(|(number, _)| begin.read_from(number).to_owned())
-            .collect(),
+        positions: begin.read_positions(),
         server_gate,
         kafka_gate,
         kafka_activity: context.kafka_activity.clone(),

@@ -39,6 +39,14 @@ impl StartPoints {
             .map_or("", String::as_str)
     }
 
+    /// Positions from which all servers are read.
+    pub fn read_positions(&self) -> Vec<String> {
+        let numbers = 0..self.binlogs.len();
+        numbers
+            .map(|number| self.read_from(number).to_owned())
+            .collect()
+    }
+
     /// Offsets from which Kafka is read, if any are known.
     pub fn kafka_from(&self) -> Option<&str> {
         let written = self.state.as_ref();

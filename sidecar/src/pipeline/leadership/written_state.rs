@@ -65,7 +65,7 @@ fn refused(context: &LeadershipContext, reason: &str) {
     );
     // A later checkpoint may cover its positions with other transactions.
     if let Some(dir) = &context.settings.state.dir {
-        state_file::put_aside(dir);
+        state_file::shelve(dir);
     }
     let health = &context.health;
     health
@@ -175,12 +175,10 @@ pub(super) fn start_writer(
     };
     metrics.enabled.set(1);
     let (written, queue) = crossbeam_channel::bounded(1);
-    let busy = Arc::new(AtomicBool::new(false));
     let writer = StateWriter {
         dir,
         keys: context.provenance_key.clone(),
         metrics,
-        busy: Arc::clone(&busy),
     };
     let stop = parts.stop_token();
     parts
@@ -201,7 +199,7 @@ pub(super) fn start_writer(
             .collect(),
         interval: settings.interval(),
         epoch,
-        busy,
+        is_taken: Arc::new(AtomicBool::new(false)),
         next_us: now_us().saturating_add(interval_us),
     };
     Ok((Some(freezing), Some(written)))

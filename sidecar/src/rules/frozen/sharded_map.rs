@@ -8,7 +8,7 @@ use std::sync::Arc;
 pub const SHARDS: usize = 1_024;
 
 /// A part of the map.
-pub type MapShard<V> = AHashMap<Box<str>, V>;
+pub type MapShard<V> = AHashMap<Arc<str>, V>;
 
 /// A map by text; a clone is frozen.
 #[derive(Debug, Clone)]
@@ -57,7 +57,7 @@ impl<V: Clone> ShardedMap<V> {
         Arc::make_mut(shard).get_mut(key)
     }
 
-    pub fn insert(&mut self, key: Box<str>, value: V) -> Option<V> {
+    pub fn insert(&mut self, key: Arc<str>, value: V) -> Option<V> {
         if self.shards.is_empty() {
             self.shards.resize_with(SHARDS, Arc::default);
         }
@@ -106,5 +106,33 @@ impl<V: Clone> ShardedMap<V> {
     /// Takes a shard out, so that it is freed once it is written down.
     pub fn take_shards(&mut self) -> impl Iterator<Item = Arc<MapShard<V>>> {
         std::mem::take(&mut self.shards).into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frozen_copy_stays_as_it_was() {
+        let mut map = ShardedMap::default();
+        for n in 0..5_000 {
+            map.insert(format!("k{n}").into(), n);
+        }
+        let frozen = map.clone();
+        for n in 0..5_000 {
+            match n % 3 {
+                0 => drop(map.remove(&format!("k{n}"))),
+                1 => *map.get_mut(&format!("k{n}")).unwrap() = -1,
+                _ => {}
+            }
+        }
+        for shard in 0..SHARDS {
+            map.sweep(shard, |value| *value == -1, |_, value| *value != -1);
+        }
+        assert_eq!((frozen.len(), map.len()), (5_000, 1_666));
+        assert!((0..5_000).all(|n| frozen.get(&format!("k{n}")) == Some(&n)));
+        let counted: usize = map.shards().map(|shard| shard.len()).sum();
+        assert_eq!(counted, map.len());
     }
 }

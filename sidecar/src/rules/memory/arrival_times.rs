@@ -74,7 +74,7 @@ impl ArrivalTimes {
         passed_us
     }
 
-    /// What came `span_us` ago or earlier goes.
+    /// Beats of `span_us` ago or earlier go.
     pub fn expire(&mut self, span_us: i64, now_us: i64) {
         let is_past = |beat: &ArrivalBeat| beat.at_us.saturating_add(span_us) <= now_us;
         while self.beats.front().is_some_and(is_past) {

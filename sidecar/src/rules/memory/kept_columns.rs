@@ -1,7 +1,7 @@
 //! Columns that halves of pairs are kept with: those that the rules of the set name, and no
 //! others of a wide row.
 
-use crate::stream::change::{RowChange, TableSchema};
+use crate::stream::change::{ColumnValue, RowChange, TableSchema};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ impl KeptColumns {
             return Arc::clone(kept);
         }
         let layout = self.layout(&change.table);
-        let values = |image: &Box<[_]>| {
+        let values = |image: &[ColumnValue]| {
             let places = layout.places.iter();
             places.filter_map(|at| image.get(*at).cloned()).collect()
         };
@@ -51,7 +51,7 @@ impl KeptColumns {
             table: Arc::clone(&layout.kept),
             op: change.op,
             before: None,
-            after: change.after.as_ref().map(values),
+            after: change.after.as_deref().map(values),
         });
         self.last = Some((Arc::clone(change), Arc::clone(&kept)));
         kept

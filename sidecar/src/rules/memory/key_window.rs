@@ -46,7 +46,7 @@ impl KeyWindow {
             || self.older.as_ref().is_some_and(|o| o.has_past(first))
     }
 
-    /// What came before `first` goes.
+    /// Rows that came before `first` go.
     pub fn expire(&mut self, first: u64) {
         if let Some(older) = &mut self.older
             && older.has_past(first)

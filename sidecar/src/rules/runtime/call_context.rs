@@ -78,7 +78,7 @@ impl KnownBalances {
         }
     }
 
-    fn keep(&mut self, key: Box<str>, known: KnownBalance) {
+    fn keep(&mut self, key: Arc<str>, known: KnownBalance) {
         if self.young.len() >= MAX_BALANCES && self.young.get(&key).is_none() {
             self.old = std::mem::take(&mut self.young);
         }
@@ -148,12 +148,12 @@ fn text<'a>(change: &'a RowChange, column: &str) -> Option<&'a str> {
     }
 }
 
-fn key_of(change: &RowChange) -> Option<Box<str>> {
+fn key_of(change: &RowChange) -> Option<Arc<str>> {
     let account = text(change, "account_id")?;
     Some(balance_key(account, text(change, "currency")?))
 }
 
-fn balance_key(account: &str, currency: &str) -> Box<str> {
+fn balance_key(account: &str, currency: &str) -> Arc<str> {
     format!("{}:{account}{currency}", account.len()).into()
 }
 

@@ -11,7 +11,6 @@ mod hostile;
 mod inputs;
 mod memory;
 mod provenance;
-mod restarts;
 mod values;
 mod windows;
 mod workers;

@@ -6,11 +6,11 @@ mod stream;
 
 use crate::rules::Evaluator;
 use crate::rules::frozen::state_frames::StateSections;
+use crate::rules::restart_tests::stream::{odd_rules, random_inputs, with_documented};
 use crate::rules::runtime::rule_selection::RuleSelection;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::stream::frozen_evaluator::FrozenEvaluator;
 use crate::rules::stream::workers::RuleWorkers;
-use crate::rules::tests::restarts::stream::{odd_rules, random_inputs, with_documented};
 use crate::rules::tests::{key, shipped};
 use crate::rules::text::files::RuleFiles;
 use crate::stream::change::{RuleInput, SourceKind};
@@ -90,7 +90,6 @@ fn set_of(files: &RuleFiles) -> Arc<RuleSet> {
 #[test]
 fn a_restart_anywhere_finds_what_none_would_have_found() {
     let seed = seed();
-    println!("seed: {seed} (set SLUICE_SEED to play it again)");
     let set = set_of(&odd_rules(with_documented(
         RuleFiles::read(&shipped()).unwrap(),
     )));

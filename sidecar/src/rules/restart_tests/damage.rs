@@ -1,10 +1,10 @@
 //! State that is not as it was written: refused as a whole, never taken in part.
 
 use crate::rules::frozen::state_frames::StateSections;
+use crate::rules::restart_tests::stream::{odd_rules, random_inputs};
+use crate::rules::restart_tests::{said, set_of, team};
 use crate::rules::runtime::rule_selection::RuleSelection;
 use crate::rules::stream::evaluator::Evaluator;
-use crate::rules::tests::restarts::stream::{odd_rules, random_inputs};
-use crate::rules::tests::restarts::{said, set_of, team};
 use crate::rules::text::files::RuleFiles;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
