@@ -167,7 +167,11 @@ async fn a_restart_goes_on_from_the_written_state_however_the_sidecar_ended() {
     stage.counted(&sidecar).await;
     let found = memory(&sidecar).await;
     let replayed = found["replayedRows"].as_u64().unwrap();
-    assert!(replayed <= 201, "the day was read again: {found}");
+    // Rows of checkpoints and tokens are among them.
+    assert!(
+        replayed < ROWS_BEFORE / 2,
+        "the day was read again: {found}"
+    );
     assert_eq!(found["anew"], serde_json::json!([]), "{found}");
     // SIGTERM: the last state stands at the last checkpoint.
     stage.fill(200).await;

@@ -72,12 +72,19 @@ impl PairMemory {
         if state == PairState::Met && self.terms.delay_us > 0 {
             self.due[new.side].push_back(id);
         }
-        let is_full = |pairs: &PairMemory| {
-            pairs.logs[new.side].len() > MAX_KEPT_SIDES || pairs.bytes > pairs.max_bytes
-        };
-        while is_full(self) && self.logs[new.side].len() > 1 {
-            self.overflow(run, holds, (new.rule, new.side), new.position, watermarks);
+        while let Some(side) = self.full_side(new.side) {
+            self.overflow(run, holds, (new.rule, side), new.position, watermarks);
         }
+    }
+
+    /// The side that must forget its oldest half: the one that came, past the number that is
+    /// kept, or the longer one, past the memory.
+    fn full_side(&self, came: usize) -> Option<usize> {
+        if self.logs[came].len() > MAX_KEPT_SIDES {
+            return Some(came);
+        }
+        let longer = usize::from(self.logs[1].len() > self.logs[0].len());
+        (self.bytes > self.max_bytes && self.logs[longer].len() > 1).then_some(longer)
     }
 
     /// Marks that a reader who reads the event again must read the row that it met too.
