@@ -8,6 +8,7 @@ pub mod floor;
 mod live;
 mod machine;
 pub mod replay;
+pub mod restart;
 pub mod routing;
 pub mod rules;
 

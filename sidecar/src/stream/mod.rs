@@ -13,3 +13,5 @@ pub mod offsets;
 pub mod origins;
 pub mod position;
 mod table_schema;
+pub mod value_codec;
+pub mod wire;
