@@ -372,7 +372,7 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
         key: key.clone(),
         seals,
         together: true,
-        fence: FenceClient::start(&parts, &fence, "bench", schemas, None)?,
+        fence: FenceClient::start(&parts, &fence, "bench", schemas, (None, key.clone()))?,
         routing: ActiveRouting::new([settings.id.as_str()].into_iter()),
         channels: Arc::from([ChannelClient::new(
             &settings,

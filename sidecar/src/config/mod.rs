@@ -51,6 +51,9 @@ pub struct SidecarConfig {
     pub secrets_dir: Option<PathBuf>,
     /// Source of the secrets that are neither in the environment nor in `secrets_dir`.
     pub vault: Option<VaultSettings>,
+    /// Folder of this host's own copy of the checkpoint. Without it a checkpoint that was
+    /// deleted can only be noticed by what else the guard has written.
+    pub state_dir: Option<PathBuf>,
     /// Checkpoint and heartbeat interval.
     #[serde(default = "defaults::default_checkpoint_interval_ms")]
     pub checkpoint_interval_ms: u64,

@@ -4,5 +4,6 @@
 pub mod checkpoint_repo;
 pub mod guard_db;
 pub mod lease_repo;
+pub mod local_checkpoint;
 pub mod retry;
 pub mod transaction;

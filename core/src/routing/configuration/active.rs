@@ -2,6 +2,7 @@
 //! so a change holds from the next claim on; the content is loaded once a version.
 
 use crate::metrics::METRICS;
+use crate::orders::OrderSeals;
 use crate::routing::RoutingProblem;
 use crate::routing::configuration::set::RoutingSet;
 use crate::routing::configuration::{content_repo, version_repo};
@@ -46,12 +47,19 @@ impl ActiveRouting {
     pub async fn current(
         &self,
         conn: &mut impl Queryable,
+        seals: &OrderSeals,
     ) -> anyhow::Result<Result<Arc<RoutingSet>, UnusableRouting>> {
-        let version = version_repo::active_version(conn).await?;
-        if let Some(known) = self.known(version) {
+        let (version, is_signed) = version_repo::signed_active_version(conn, seals).await?;
+        if is_signed && let Some(known) = self.known(version) {
             return Ok(known);
         }
-        let read = if version == 0 {
+        let read = if !is_signed {
+            METRICS
+                .guard_unsigned
+                .with_label_values(&["route_active"])
+                .inc();
+            Err("it was put in force by hand: look at it, then `sluice routing apply`".to_owned())
+        } else if version == 0 {
             Ok(Arc::clone(&self.unconfigured))
         } else {
             read(conn, version).await?

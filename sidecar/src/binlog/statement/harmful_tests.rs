@@ -48,6 +48,18 @@ fn what_touches_rows_or_is_not_understood_is_harmful() {
         "ALTER TABLE scratch RENAME TO entry",
         "ALTER TABLE scratch EXCHANGE PARTITION p WITH TABLE entry",
         "DROP TABLE 'entry",
+        "CREATE TRIGGER x BEFORE UPDATE ON entry FOR EACH ROW SET NEW.kind='adjust'",
+        "/*!50003 CREATE*/ /*!50017 DEFINER=`a`@`%`*/ /*!50003 TRIGGER x BEFORE UPDATE ON entry FOR EACH ROW BEGIN DELETE FROM y; END */",
+        "DROP INDEX i ON entry",
+        "DROP INDEX IF EXISTS `one_live` ON t_orders.attempt",
+        "DROP INDEX i",
+        "ALTER TABLE entry DROP INDEX i",
+        "ALTER TABLE entry DROP KEY i, ADD INDEX j (ref)",
+        "ALTER TABLE entry DROP PRIMARY KEY",
+        "ALTER TABLE entry DROP CONSTRAINT c",
+        "ALTER TABLE entry DROP FOREIGN KEY f",
+        "RENAME TABLE entry TO entry_old, entry_new TO entry",
+        "RENAME TABLE t_guard.lease TO t_guard.lease2",
     ];
     for text in in_ledger {
         assert!(!is_harmless("t_ledger", text), "{text}");

@@ -30,7 +30,7 @@ use crate::pipeline::shadow::ShadowTap;
 use crate::recording::{RecordingMark, RecordingTap};
 use crate::rules::runtime::rule_selection::RuleSelection;
 use crate::rules::runtime::rule_set::RuleSet;
-use crate::rules::{RuleWorkers, UnloggedChangeRule};
+use crate::rules::{GuardBreach, GuardJudge, GuardRowRule, RuleWorkers, UnloggedChangeRule};
 use crate::stream::change::ChangeTransaction;
 use crate::stream::feed::SourceMessage;
 use crate::stream::gtid::Flavour;
@@ -71,11 +71,17 @@ pub struct StreamEvaluatorSettings {
     pub shadow: Option<ShadowTap>,
     /// Processor time that an armed rule may take in a second before somebody is told.
     pub cpu_per_second: Duration,
+    /// Judges changes that no program made.
+    pub guard: GuardJudge,
+    /// Breaches that were found before reading, and where that was.
+    pub breaches: (Arc<str>, Vec<GuardBreach>),
 }
 
 pub struct StreamEvaluator {
     evaluator: RuleWorkers,
     unlogged: UnloggedChangeRule,
+    guard: GuardJudge,
+    guard_row: GuardRowRule,
     tap: Option<RecordingTap>,
     shadow: Option<ShadowTap>,
     rules: Arc<RuleSet>,
@@ -109,7 +115,16 @@ impl StreamEvaluator {
         let workers = settings.workers;
         let mut evaluator = RuleWorkers::new(Arc::clone(&rules), workers, RuleSelection::Armed)?;
         evaluator.begins(settings.kafka_from_us)?;
+        let guard_row = GuardRowRule::load()?;
+        let (place, breaches) = &settings.breaches;
+        let found = breaches.iter().map(|one| guard_row.finding(place, one));
+        let out = EvaluatedBatch {
+            findings: found.collect(),
+            ..EvaluatedBatch::default()
+        };
         Ok(StreamEvaluator {
+            guard: settings.guard,
+            guard_row,
             rules_hash,
             rules_version,
             evaluator,
@@ -127,7 +142,7 @@ impl StreamEvaluator {
             kafka_activity: settings.kafka_activity,
             progress: SourceProgress::new(settings.flavours, settings.names, settings.positions)?,
             evaluated: Vec::new(),
-            out: EvaluatedBatch::default(),
+            out,
         })
     }
 

@@ -13,6 +13,7 @@ use crate::pipeline::shadow::{ShadowEvaluator, ShadowTap, ShadowWriter};
 use crate::pipeline::{MAX_QUEUED_MESSAGES, evaluate, shadow};
 use crate::recording::Recorder;
 use crate::retention::GuardRetention;
+use crate::rules::GuardJudge;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::stream::feed::{FeedSender, SourceMessage};
 use crate::stream::gtid::Flavour;
@@ -93,6 +94,11 @@ pub(super) fn start_readers(
         workers: context.settings.workers,
         shadow: Some(shadow),
         cpu_per_second: context.settings.rules.cpu_per_second(),
+        guard: GuardJudge::new(context.db.seal.rows().clone(), begin.is_behind_mark),
+        breaches: (
+            format!("epoch {}", term.0).into(),
+            begin.breaches.clone(),
+        ),
     })?;
     Ok((start_evaluator(parts, worker, fed)?, signals))
 }
@@ -204,6 +210,7 @@ pub(super) fn committer(
         rules: context.rules.clone(),
         split_books: context.settings.split_books,
         seal: context.db.seal.clone(),
+        local: context.db.local.clone(),
     })
 }
 

@@ -131,6 +131,8 @@ fn armed(rules: Arc<RuleSet>, count: u64, shadow: Option<ShadowTap>) -> (Vec<u64
         workers: 1,
         shadow,
         cpu_per_second: Duration::from_secs(1),
+        guard: GuardJudge::new(GuardRows::new(Secret::new("k")), false),
+        breaches: ("".into(), Vec::new()),
     })
     .unwrap();
     let (feed, fed) = bounded(count as usize);

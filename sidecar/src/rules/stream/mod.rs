@@ -1,5 +1,6 @@
 //! Evaluation of the stream of changes and events, in order, on one or several workers.
 
+pub mod guard_row;
 pub mod active_rules;
 pub mod assignment;
 pub mod audit_run;
