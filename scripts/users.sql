@@ -19,7 +19,9 @@ GRANT SELECT ON `{base}\_orders`.* TO '{base}_core'@'{host}', '{base}_sidecar'@'
 GRANT INSERT, UPDATE ON `{base}_orders`.`orders` TO '{base}_core'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_orders`.`attempt` TO '{base}_core'@'{host}';
 GRANT INSERT, UPDATE, DELETE ON `{base}_orders`.`cases` TO '{base}_core'@'{host}';
-GRANT INSERT, UPDATE, DELETE ON `{base}_orders`.`limit_total` TO '{base}_core'@'{host}';
+-- No total may be taken to another key. Where an earlier version of this file was run, once before this one:
+-- REVOKE UPDATE ON `{base}_orders`.`limit_total` FROM '{base}_core'@'{host}';
+GRANT INSERT, UPDATE (`amount`, `version`, `updated_us`, `mac`), DELETE ON `{base}_orders`.`limit_total` TO '{base}_core'@'{host}';
 GRANT INSERT, UPDATE, DELETE ON `{base}_orders`.`limit_client_hour` TO '{base}_core'@'{host}';
 GRANT INSERT, DELETE ON `{base}_orders`.`request_nonce` TO '{base}_core'@'{host}';
 GRANT INSERT ON `{base}_orders`.`order_transition` TO '{base}_core'@'{host}';
@@ -59,13 +61,14 @@ GRANT INSERT, DELETE ON `{base}_ledger`.`outbox` TO '{base}_core'@'{host}';
 GRANT SELECT ON `{base}\_guard`.* TO '{base}_core'@'{host}', '{base}_sidecar'@'{host}', '{base}_operator'@'{host}';
 GRANT INSERT, UPDATE, DELETE ON `{base}_guard`.`fence_token` TO '{base}_core'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_guard`.`lease` TO '{base}_core'@'{host}', '{base}_sidecar'@'{host}';
+GRANT INSERT, UPDATE ON `{base}_guard`.`guard_seal` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_guard`.`breaker` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_guard`.`breaker_seal` TO '{base}_sidecar'@'{host}';
 GRANT INSERT ON `{base}_guard`.`breaker_transition` TO '{base}_sidecar'@'{host}';
 GRANT INSERT ON `{base}_guard`.`verdict` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_guard`.`checkpoint` TO '{base}_sidecar'@'{host}';
-GRANT INSERT ON `{base}_guard`.`rule_set` TO '{base}_sidecar'@'{host}';
-GRANT INSERT, DELETE ON `{base}_guard`.`rule_member` TO '{base}_sidecar'@'{host}';
+GRANT INSERT, UPDATE (`mac`) ON `{base}_guard`.`rule_set` TO '{base}_sidecar'@'{host}';
+GRANT INSERT, UPDATE (`mac`), DELETE ON `{base}_guard`.`rule_member` TO '{base}_sidecar'@'{host}';
 GRANT INSERT ON `{base}_guard`.`rule_text` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_guard`.`rule_active` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE, DELETE ON `{base}_guard`.`rule_import` TO '{base}_sidecar'@'{host}';

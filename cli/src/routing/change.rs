@@ -33,7 +33,8 @@ pub(super) async fn apply(
         "version {seen}, in force now, says just the same: nothing to change"
     );
     print_changes(&before, &draft, seen == 0);
-    let version = change::publish(conn, &draft, seen, by, (&signing_key(config)?, now_us())).await?;
+    let version =
+        change::publish(conn, &draft, seen, by, (&signing_key(config)?, now_us())).await?;
     println!(
         "version {version} is in force; back again: sluice routing rollback {seen} --author … --reason …"
     );

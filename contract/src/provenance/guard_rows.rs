@@ -10,6 +10,7 @@ pub const MAC_COLUMN: &str = "mac";
 /// Stands where a transaction's id would: no transaction of the core has such a one, so that
 /// no signature of the outbox is a row's MAC.
 const SUBJECT: &str = "guard-row/1";
+const COPY_SUBJECT: &str = "checkpoint-copy/1";
 
 /// A table whose rows are signed one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,6 +200,28 @@ pub fn is_guard_row(
 ) -> bool {
     let row = row(table, fields);
     keys.any(|key| row.verify(key, SUBJECT.as_bytes(), b"", mac.as_bytes()))
+}
+
+/// Signs a copy of a checkpoint that lies beside the database: for each source its name, its
+/// position, and from where it is read again.
+pub fn copy_mac(key: &Secret, epoch: i64, sources: &[[&str; 3]]) -> String {
+    copy(epoch, sources).sign(key, COPY_SUBJECT, "")
+}
+
+/// Whether a sidecar wrote exactly this copy; constant time.
+pub fn is_copy(keys: &SigningKeys, epoch: i64, sources: &[[&str; 3]], mac: &str) -> bool {
+    let copy = copy(epoch, sources);
+    keys.any(|key| copy.verify(key, COPY_SUBJECT.as_bytes(), b"", mac.as_bytes()))
+}
+
+fn copy(epoch: i64, sources: &[[&str; 3]]) -> TransactionEffects {
+    let mut copy = TransactionEffects::new();
+    for texts in sources {
+        let [source, position, replay] = texts.map(|text| EffectField::Text(text.as_bytes()));
+        let epoch = EffectField::Int(epoch.into());
+        copy.add("copy", &[source, position, replay, epoch]);
+    }
+    copy
 }
 
 /// The field of a text that may be NULL.

@@ -88,7 +88,10 @@ impl FenceClient {
                 raised: Arc::clone(&raised),
                 signed_since: signed_since.clone(),
             };
-            parts.spawn_loop("fence-follower", fence_stream::follow(source, sender, known));
+            parts.spawn_loop(
+                "fence-follower",
+                fence_stream::follow(source, sender, known),
+            );
         }
         Ok(FenceClient {
             enabled: config.enabled,
@@ -115,7 +118,11 @@ impl FenceClient {
             self.schemas.guard
         );
         let at_us = now_us();
-        let row = [Text(self.instance.as_bytes()), Int(token.into()), Int(at_us.into())];
+        let row = [
+            Text(self.instance.as_bytes()),
+            Int(token.into()),
+            Int(at_us.into()),
+        ];
         let mac = guard_mac(&self.key, "fence_token", &row);
         conn.exec_drop(sql, (&*self.instance, token, at_us, mac))
             .await?;

@@ -15,8 +15,8 @@ mod columns;
 mod key_repo;
 mod outbox_repo;
 pub mod repo;
-mod signed_since;
 mod seal;
+mod signed_since;
 mod stored;
 pub mod unsealed_repo;
 

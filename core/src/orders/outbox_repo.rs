@@ -53,7 +53,14 @@ pub fn push_deletions(sql: &mut String, deletions: &SignedDeletions, key: &Secre
     }
     let tx_id = new_tx_id();
     let signature = deletions.sign(key, &tx_id);
-    push_outbox(sql, NO_ACCOUNT, &tx_id, &signature, &deletions.events(), now_us);
+    push_outbox(
+        sql,
+        NO_ACCOUNT,
+        &tx_id,
+        &signature,
+        &deletions.events(),
+        now_us,
+    );
     push_outbox_delete(sql, NO_ACCOUNT, &tx_id);
 }
 

@@ -3,8 +3,8 @@
 //! number, trade time and channel, and what has ended or is not booked is not sent, whoever
 //! can write to the table.
 
-use crate::orders::SignedSince;
 use crate::cases::{CaseKind, OrderCase, detail};
+use crate::orders::SignedSince;
 use crate::orders::repo::StoredAttempt;
 use crate::orders::unsealed_repo::UnsealedOrders;
 use crate::orders::{Order, OrderRef};

@@ -126,7 +126,13 @@ impl BatchTransaction for OutcomeTransaction {
                 lock_and_settle(transaction.conn(), &self.schemas, &applied, wait).await?
             }
         };
-        let totals = free_limits(transaction.conn(), &self.seals, &mut applied, self.lock_wait).await?;
+        let totals = free_limits(
+            transaction.conn(),
+            &self.seals,
+            &mut applied,
+            self.lock_wait,
+        )
+        .await?;
         let mut unit_of_work = unit_of_work(&applied, &balances, &captures, totals);
         if let Some((_, intents)) = &split {
             unit_of_work.postings.clear();

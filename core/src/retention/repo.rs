@@ -58,10 +58,15 @@ pub(super) async fn purge_cases(
         "(account_id,order_id) IN {} AND state='closed' AND closed_us<{before_us}",
         pairs_of(&rows)
     );
-    let lock = format!(
-        "SELECT account_id,order_id,kind,detail FROM cases WHERE {which} FOR UPDATE"
-    );
-    delete_signed(conn, key, ("cases", &lock), format!("DELETE FROM cases WHERE {which}")).await
+    let lock =
+        format!("SELECT account_id,order_id,kind,detail FROM cases WHERE {which} FOR UPDATE");
+    delete_signed(
+        conn,
+        key,
+        ("cases", &lock),
+        format!("DELETE FROM cases WHERE {which}"),
+    )
+    .await
 }
 
 /// Locks rows, signs that exactly these go, and deletes them. `lock` selects the four columns of

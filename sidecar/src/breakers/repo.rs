@@ -43,14 +43,16 @@ pub async fn apply(
     }
     let version = now.map_or(0, |(_, version)| version) + 1;
     let row = fields(wanted, version, at_us);
-    let values = |table| params! {
-        "mac" => rows.mac(table, &row),
-        point, scope, key, version,
-        "state" => wanted.to.as_str(),
-        "verdict_id" => wanted.verdict_id.as_deref(),
-        "reason" => wanted.reason.as_str(),
-        "changed_by" => wanted.by.as_str(),
-        at_us,
+    let values = |table| {
+        params! {
+            "mac" => rows.mac(table, &row),
+            point, scope, key, version,
+            "state" => wanted.to.as_str(),
+            "verdict_id" => wanted.verdict_id.as_deref(),
+            "reason" => wanted.reason.as_str(),
+            "changed_by" => wanted.by.as_str(),
+            at_us,
+        }
     };
     let upsert = format!(
         "INSERT INTO {guard}.breaker (point, scope, scope_key, state, verdict_id, reason, changed_by, version, updated_us, mac) \

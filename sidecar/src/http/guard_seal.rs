@@ -1,8 +1,8 @@
 //! The seal of the guard's rows over HTTP: a person vouches for them as they are.
 
+use crate::health::Health;
 use crate::http::answers::{answer, failed, parse, refuse, unwrap_response};
 use crate::http::state::OperatorAuth;
-use crate::health::Health;
 use crate::leader::guard_db::GuardDb;
 use crate::verdicts::cut;
 use crate::workflow::acceptance;
@@ -64,7 +64,12 @@ pub(super) async fn seal(
         };
         Ok(match done.await {
             Ok(version) => {
-                tracing::warn!(by, reason, version, "the guard's rows are sealed as they are");
+                tracing::warn!(
+                    by,
+                    reason,
+                    version,
+                    "the guard's rows are sealed as they are"
+                );
                 answer(json!({ "sealed": version }))
             }
             Err(error) => failed(&error),

@@ -175,7 +175,9 @@ async fn revoke(
         let by = auth.actor(&headers, asked.by.as_deref())?;
         let done = async {
             let mut conn = db.conn().await?;
-            anyhow::Ok(repo::revoke(&mut conn, &db.schemas, db.seal.rows(), &id, (&by, now_us())).await?)
+            anyhow::Ok(
+                repo::revoke(&mut conn, &db.schemas, db.seal.rows(), &id, (&by, now_us())).await?,
+            )
         };
         Ok(match done.await {
             Ok(true) => {

@@ -43,7 +43,13 @@ fn part(text: &str, part: usize) -> &str {
 fn fields<'a>(texts: [&'a str; 3], rules_hash: &'a str, updated_us: i64) -> [EffectField<'a>; 5] {
     let [source, position, replay_from] = texts.map(|text| Text(text.as_bytes()));
     let rules_hash = Text(rules_hash.as_bytes());
-    [source, position, replay_from, rules_hash, Int(updated_us.into())]
+    [
+        source,
+        position,
+        replay_from,
+        rules_hash,
+        Int(updated_us.into()),
+    ]
 }
 
 /// A source's checkpoint as it is stored.

@@ -52,7 +52,11 @@ async fn holder(
     Ok(row.map(|(owner, epoch, expires_us, mac)| {
         let holds = signed.holds("lease", &fields(&owner, epoch, expires_us), mac.as_deref());
         if !holds {
-            tracing::error!(owner, epoch, "no sidecar wrote this lease: it holds nobody off");
+            tracing::error!(
+                owner,
+                epoch,
+                "no sidecar wrote this lease: it holds nobody off"
+            );
         }
         LeaseHolder {
             owner: if holds { owner } else { String::new() },

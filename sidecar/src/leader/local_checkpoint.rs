@@ -5,13 +5,11 @@ use crate::guard_rows::GuardRows;
 use crate::leader::checkpoint_repo::CheckpointRow;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
-use sluice_contract::provenance::{EffectField, TransactionEffects};
+use sluice_contract::provenance::{copy_mac, is_copy};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const FILE_NAME: &str = "checkpoint.json";
-/// Stands where a transaction's id would, so that nothing else that is signed is a copy.
-const SUBJECT: &str = "checkpoint-copy/1";
 
 /// The copy's file; without a folder nothing is kept. Clones share it.
 #[derive(Clone)]
@@ -58,7 +56,7 @@ impl LocalCheckpoint {
                 replay_from: row.replay_from.clone(),
             })
             .collect();
-        let mac = covered(epoch, &sources).sign(self.rows.keys().current(), SUBJECT, "");
+        let mac = copy_mac(self.rows.keys().current(), epoch, &texts(&sources));
         let file = CopyFile {
             epoch,
             sources,
@@ -94,24 +92,22 @@ impl LocalCheckpoint {
     fn read_file(&self, path: &Path) -> anyhow::Result<Vec<CopiedPosition>> {
         let text = std::fs::read(path).context("it can't be read")?;
         let file: CopyFile = serde_json::from_slice(&text).context("it is no copy")?;
-        let covered = covered(file.epoch, &file.sources);
-        let is_ours = self.rows.keys().any(|key| {
-            covered.verify(key, SUBJECT.as_bytes(), b"", file.mac.as_bytes())
-        });
+        let is_ours = is_copy(
+            self.rows.keys(),
+            file.epoch,
+            &texts(&file.sources),
+            &file.mac,
+        );
         ensure!(is_ours, "no sidecar wrote it");
         Ok(file.sources)
     }
 }
 
-fn covered(epoch: i64, sources: &[CopiedPosition]) -> TransactionEffects {
-    let mut covered = TransactionEffects::new();
-    for copy in sources {
-        let texts = [&copy.source, &copy.position, &copy.replay_from];
-        let [source, position, replay] = texts.map(|text| EffectField::Text(text.as_bytes()));
-        let epoch = EffectField::Int(epoch.into());
-        covered.add("copy", &[source, position, replay, epoch]);
+fn texts(sources: &[CopiedPosition]) -> Vec<[&str; 3]> {
+    fn of(copy: &CopiedPosition) -> [&str; 3] {
+        [&copy.source, &copy.position, &copy.replay_from].map(String::as_str)
     }
-    covered
+    sources.iter().map(of).collect()
 }
 
 /// Writes beside the file, then puts it in its place: a reader sees the one or the other.

@@ -76,7 +76,8 @@ pub async fn begin<'c>(
         (term.owner, term.epoch),
         until_us,
     )
-    .await? {
+    .await?
+    {
         return Ok(tx);
     }
     tx.rollback().await?;

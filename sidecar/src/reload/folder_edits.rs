@@ -117,14 +117,8 @@ impl RuleReloader {
             at_us: now_us,
         };
         if let Some(set) = &done.set
-            && !publish_repo::publish(
-                &mut tx,
-                schemas,
-                self.context.db.seal.rows(),
-                set,
-                &why,
-            )
-            .await?
+            && !publish_repo::publish(&mut tx, schemas, self.context.db.seal.rows(), set, &why)
+                .await?
         {
             tx.rollback().await?;
             anyhow::bail!("another set was put in force meanwhile; the folder is looked at again");

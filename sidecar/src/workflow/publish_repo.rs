@@ -72,7 +72,10 @@ pub async fn publish(
     let sql = format!(
         "UPDATE {guard}.rule_active SET version = :version, updated_us = :at_us, mac = :mac WHERE name = '{ACTIVE_ROW_NAME}'"
     );
-    let mac = signed.mac("rule_active", &signed_rows_repo::active_fields(version, at_us));
+    let mac = signed.mac(
+        "rule_active",
+        &signed_rows_repo::active_fields(version, at_us),
+    );
     tx.exec_drop(sql, params! { version, at_us, mac }).await?;
     // Verdicts name version and text; what a set held is kept for as long as it can be had back.
     let sql = format!("DELETE FROM {guard}.rule_member WHERE version < :oldest");
@@ -147,8 +150,18 @@ async fn put_members(
     );
     for (at, m) in set.members.iter().enumerate() {
         let text = m.text.hash.as_str();
-        let row = (set.version, &*m.rule, m.candidate, text, m.mode.as_str(), m.demoted);
-        let mac = signed.mac("rule_member", &signed_rows_repo::member_fields(row, m.since_us));
+        let row = (
+            set.version,
+            &*m.rule,
+            m.candidate,
+            text,
+            m.mode.as_str(),
+            m.demoted,
+        );
+        let mac = signed.mac(
+            "rule_member",
+            &signed_rows_repo::member_fields(row, m.since_us),
+        );
         let row = [
             SqlLiteral::Int(set.version),
             SqlLiteral::Text(&m.rule),

@@ -159,9 +159,8 @@ pub async fn accept(
     let stored = read(conn, schemas, version).await?;
     if let Some((active, at_us, _)) = stored.active {
         let mac = signed.mac("rule_active", &active_fields(active, at_us));
-        let sql = format!(
-            "UPDATE {guard}.rule_active SET mac = :mac WHERE name = '{ACTIVE_ROW_NAME}'"
-        );
+        let sql =
+            format!("UPDATE {guard}.rule_active SET mac = :mac WHERE name = '{ACTIVE_ROW_NAME}'");
         conn.exec_drop(sql, params! { mac }).await?;
     }
     if let Some((row, _)) = stored.set {

@@ -2,7 +2,7 @@
 
 mod lease;
 
-use crate::server::TestServer;
+use crate::server::{TestServer, guard_rows};
 use mysql_async::prelude::Queryable;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
@@ -15,6 +15,7 @@ use sluice_sidecar::health::blind::Blind;
 use sluice_sidecar::health::status::SidecarStatus;
 use sluice_sidecar::leader::checkpoint_repo::{CheckpointRow, read_checkpoint, write_checkpoint};
 use sluice_sidecar::leader::lease_repo::{LEASE_TTL_US, acquire, reacquire};
+use sluice_sidecar::leader::local_checkpoint::LocalCheckpoint;
 use sluice_sidecar::metrics::metrics;
 use sluice_sidecar::pipeline::commit::{BatchCommitter, LeadershipEnd};
 use sluice_sidecar::verdicts::Verdict;
@@ -74,6 +75,7 @@ fn committer(server: &TestServer, schemas: &Schemas, epoch: i64) -> BatchCommitt
         binlog: place("binlog", "0-1-7"),
         also: vec![place("binlog:balance", "0-2-3")],
         kafka: Some(place("kafka", "a=1")),
+        local: LocalCheckpoint::new(None, guard_rows()),
         rules_hash: "1".repeat(16),
         dead_letters: Default::default(),
         rules: ActiveRuleSet::channel().1,
@@ -88,13 +90,21 @@ async fn once_and_only_by_the_holder() {
     let schemas = Schemas::under("t").unwrap();
     server.migrate(&schemas).await;
     let mut conn = server.conn().await;
-    let epoch = acquire(&mut conn, &schemas, "one", 1_000, LEASE_TTL_US)
-        .await
-        .unwrap()
-        .unwrap();
+    let epoch = acquire(
+        &mut conn,
+        &schemas,
+        &guard_rows(),
+        "one",
+        1_000,
+        LEASE_TTL_US,
+    )
+    .await
+    .unwrap()
+    .unwrap();
     let held = acquire(
         &mut conn,
         &schemas,
+        &guard_rows(),
         "two",
         1_000 + LEASE_TTL_US - 1,
         LEASE_TTL_US,
@@ -135,16 +145,23 @@ async fn once_and_only_by_the_holder() {
         count("SELECT COUNT(*) FROM t_guard.breaker_transition").await,
         1
     );
-    let stored = read_checkpoint(&mut conn, &schemas, "binlog")
+    let stored = read_checkpoint(&mut conn, &schemas, &guard_rows(), "binlog")
         .await
         .unwrap();
     assert_eq!(stored, Some(place("binlog", "0-1-7")));
 
     // Another takes over: the old holder writes nothing any more.
-    acquire(&mut conn, &schemas, "two", i64::MAX / 2, LEASE_TTL_US)
-        .await
-        .unwrap()
-        .unwrap();
+    acquire(
+        &mut conn,
+        &schemas,
+        &guard_rows(),
+        "two",
+        i64::MAX / 2,
+        LEASE_TTL_US,
+    )
+    .await
+    .unwrap()
+    .unwrap();
     let late = committer
         .commit(&[verdict(6, "trip", "violation", "z")])
         .await;
@@ -179,11 +196,16 @@ async fn a_position_of_any_length_comes_back_whole() {
             position: text(length),
             replay_from: text(older),
         };
-        write_checkpoint(&mut conn, &schemas, std::slice::from_ref(&place), "h", 1)
-            .await
-            .unwrap();
+        write_checkpoint(
+            &mut conn,
+            &schemas,
+            &guard_rows(),
+            (std::slice::from_ref(&place), "h", 1),
+        )
+        .await
+        .unwrap();
         assert_eq!(
-            read_checkpoint(&mut conn, &schemas, "changes")
+            read_checkpoint(&mut conn, &schemas, &guard_rows(), "changes")
                 .await
                 .unwrap(),
             Some(place)

@@ -3,7 +3,7 @@
 mod budgets;
 mod setup;
 
-use crate::server::TestServer;
+use crate::server::{TestServer, guard_rows};
 use budgets::*;
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
@@ -62,19 +62,31 @@ async fn suppressed_by_key_cap_and_time(set: &mut CommitterSetup) {
         suppression(2, "s-2", now - 1),
         suppression(3, "s-3", now + 60_000_000),
     ] {
-        suppressions_repo::suppress(&mut conn, &set.schemas, &one)
+        suppressions_repo::suppress(&mut conn, &set.schemas, &guard_rows(), &one)
             .await
             .unwrap();
     }
     assert!(
-        suppressions_repo::revoke(&mut conn, &set.schemas, &format!("{:032x}", 3), "bob", now)
-            .await
-            .unwrap()
+        suppressions_repo::revoke(
+            &mut conn,
+            &set.schemas,
+            &guard_rows(),
+            &format!("{:032x}", 3),
+            ("bob", now)
+        )
+        .await
+        .unwrap()
     );
     assert!(
-        !suppressions_repo::revoke(&mut conn, &set.schemas, &format!("{:032x}", 2), "bob", now)
-            .await
-            .unwrap()
+        !suppressions_repo::revoke(
+            &mut conn,
+            &set.schemas,
+            &guard_rows(),
+            &format!("{:032x}", 2),
+            ("bob", now)
+        )
+        .await
+        .unwrap()
     );
     let of = |account: &str, item: &str, amount: Option<i64>| Verdict {
         verdict_id: format!("{account:>16}{item:>16}").replace(' ', "0"),

@@ -81,9 +81,11 @@ pub async fn administration(server: &TestServer) {
     conn.query_drop("SET SESSION binlog_format='ROW'")
         .await
         .unwrap();
-    conn.query_drop("INSERT INTO t_guard.fence_token VALUES ('core',1,1)")
-        .await
-        .unwrap();
+    conn.query_drop(
+        "INSERT INTO t_guard.fence_token (instance,token,updated_us) VALUES ('core',1,1)",
+    )
+    .await
+    .unwrap();
     let shown = |item: &sluice_sidecar::stream::batches::WatchedTransaction| {
         let unlogged = item
             .unlogged

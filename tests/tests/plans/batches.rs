@@ -9,6 +9,7 @@ use sluice_contract::sql;
 use sluice_core::balance;
 use sluice_core::batch::LockWait;
 use sluice_core::cases::{self, CaseClosing};
+use sluice_core::orders::OrderSeals;
 use sluice_core::orders::{OrderRef, repo};
 use sluice_core::routing::limits::{self, LimitTimes};
 use std::collections::BTreeSet;

@@ -95,8 +95,7 @@ pub async fn activate(
     row: &RoutingActivationRow,
     key: &Secret,
 ) -> anyhow::Result<()> {
-    let update =
-        "UPDATE route_active SET version=?,epoch=?,updated_us=?,mac=? WHERE name='active' AND epoch=?";
+    let update = "UPDATE route_active SET version=?,epoch=?,updated_us=?,mac=? WHERE name='active' AND epoch=?";
     let active = active_fields(row.version, row.epoch, row.activated_us);
     let mac = guard_mac(key, "route_active", &active);
     let values = (row.version, row.epoch, row.activated_us, mac, from.0);

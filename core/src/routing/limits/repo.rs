@@ -60,8 +60,14 @@ fn is_believed(seals: &OrderSeals, total: &LimitTotal, mac: Option<&str>) -> boo
     let signed = mac.is_some_and(|mac| is_guard_row(seals.keys(), "limit_total", &row, mac));
     let is_believed = signed || !seals.signed_since().is_required_of(&total.at.period);
     if !is_believed {
-        METRICS.guard_unsigned.with_label_values(&["limit_total"]).inc();
-        tracing::error!(total = total.at.label(), "no core wrote this limit total: orders that count there wait");
+        METRICS
+            .guard_unsigned
+            .with_label_values(&["limit_total"])
+            .inc();
+        tracing::error!(
+            total = total.at.label(),
+            "no core wrote this limit total: orders that count there wait"
+        );
     }
     is_believed
 }
@@ -80,8 +86,7 @@ async fn totals(
     let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
     for rows in conn.query_sets(&statements).await? {
         for row in rows {
-            type LimitTotalColumns =
-                (String, String, String, String, Decimal, i64, Option<String>);
+            type LimitTotalColumns = (String, String, String, String, Decimal, i64, Option<String>);
             let stored: LimitTotalColumns =
                 mysql_async::from_row_opt(row).context("limit_total row")?;
             let (scope, key, currency, period, amount, version, mac) = stored;

@@ -32,7 +32,10 @@ impl TransactionGrouper {
             TablePlan::Unreadable(why) => (None, why.to_string()),
         };
         let op = op_of(&rows);
-        if plan.as_ref().is_some_and(|plan| !is_read(&plan.table.name, op)) {
+        if plan
+            .as_ref()
+            .is_some_and(|plan| !is_read(&plan.table.name, op))
+        {
             return Ok(GroupingStep::Nothing);
         }
         let Some(open) = &mut self.open else {

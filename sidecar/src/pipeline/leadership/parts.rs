@@ -95,10 +95,7 @@ pub(super) fn start_readers(
         shadow: Some(shadow),
         cpu_per_second: context.settings.rules.cpu_per_second(),
         guard: GuardJudge::new(context.db.seal.rows().clone(), begin.is_behind_mark),
-        breaches: (
-            format!("epoch {}", term.0).into(),
-            begin.breaches.clone(),
-        ),
+        breaches: (format!("epoch {}", term.0).into(), begin.breaches.clone()),
     })?;
     Ok((start_evaluator(parts, worker, fed)?, signals))
 }

@@ -87,7 +87,9 @@ async fn begin_mark(
     };
     let mut conn = context.db.conn().await?;
     let rows = context.db.seal.rows();
-    Ok(rows.begin(&mut conn, &context.db.schemas, &position).await?)
+    Ok(rows
+        .begin(&mut conn, &context.db.schemas, &position)
+        .await?)
 }
 
 /// Whether all that is read from `position` on was committed after the mark. A feed's position
@@ -140,7 +142,12 @@ async fn checkpoint_of(
     let then = match &copy {
         Some(copy) => format!("read on from this host's copy at {}", copy.position),
         None if is_missed => "what lies between was not read".to_owned(),
-        None => return Ok(FoundCheckpoint { row: None, breach: None }),
+        None => {
+            return Ok(FoundCheckpoint {
+                row: None,
+                breach: None,
+            });
+        }
     };
     let breach = GuardBreach {
         table: "checkpoint".to_owned(),

@@ -1,12 +1,12 @@
 //! Evaluation of the stream of changes and events, in order, on one or several workers.
 
-pub mod guard_row;
 pub mod active_rules;
 pub mod assignment;
 pub mod audit_run;
 pub mod dedup;
 pub mod evaluate;
 pub mod evaluator;
+pub mod guard_row;
 pub mod ordering;
 pub mod pause;
 pub mod resume;

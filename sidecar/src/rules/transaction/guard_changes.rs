@@ -133,7 +133,8 @@ impl GuardJudge {
     ) -> RowJudgement<'a> {
         let before = change.before.as_ref();
         let is_old = |column| {
-            int(change, before, column).is_some_and(|at| at < now_us.saturating_sub(MIN_RETAINED_US))
+            int(change, before, column)
+                .is_some_and(|at| at < now_us.saturating_sub(MIN_RETAINED_US))
         };
         let is_fine = match change.table.name.as_str() {
             // Who raises it again writes it anew.
@@ -145,7 +146,8 @@ impl GuardJudge {
                 transaction.changes.iter().any(|other| {
                     let newer = int(other, other.after.as_ref(), "version") > version;
                     let is_set = other.table.name == "rule_set" && newer;
-                    is_set && signed_guard_table("rule_set").is_some_and(|t| self.is_signed(other, t))
+                    is_set
+                        && signed_guard_table("rule_set").is_some_and(|t| self.is_signed(other, t))
                 })
             }
             "limit_total" => {
@@ -193,7 +195,8 @@ impl GuardJudge {
         let moves = transaction.changes.iter().any(|c| is_moved(c));
         for (table, key) in deletions {
             let freed = is_cores && is_freed(table) && (moves || *table == "booking_intent");
-            if !freed && !is_own(table, key) && !named.iter().any(|names| names.contain(table, key)) {
+            if !freed && !is_own(table, key) && !named.iter().any(|names| names.contain(table, key))
+            {
                 let what = format!("a row was deleted that the core did not take away: {key:?}");
                 note(breaches, table, what);
             }

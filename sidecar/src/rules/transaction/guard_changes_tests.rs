@@ -90,7 +90,10 @@ fn an_earlier_row_put_back_is_a_breach_and_another_programs_lease_is_none() {
     let all = columns("lease");
     let moved = |name, before, after, mac| {
         let (before, after) = (lease(name, before, None), lease(name, after, mac));
-        judged(true, vec![change("lease", &all, Some(&before), Some(&after))])
+        judged(
+            true,
+            vec![change("lease", &all, Some(&before), Some(&after))],
+        )
     };
     assert_eq!(moved("sidecar", 3, 4, None), []);
     assert_eq!(moved("sidecar", 4, 4, None), [], "renewed");
@@ -155,7 +158,10 @@ fn rows_go_by_the_cores_word_or_by_their_age() {
     let expired = |expires_us: i64| {
         let columns = ["suppression_id", "expires_us"];
         let row = [text("s"), ColumnValue::Int(expires_us)];
-        judged(true, vec![change("suppression", &columns, Some(&row), None)])
+        judged(
+            true,
+            vec![change("suppression", &columns, Some(&row), None)],
+        )
     };
     assert_eq!(expired(NOW_US - 31 * 86_400_000_000), []);
     assert_eq!(expired(NOW_US), [("suppression".to_owned(), 1)]);

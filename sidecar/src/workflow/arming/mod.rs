@@ -11,7 +11,9 @@ use crate::breakers::{self, seal::BreakerSeal};
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::{BUILT_IN_RULES, RuleMode};
 use crate::verdicts::Verdict;
-use crate::workflow::{HOUR_US, mode_of, promotion_rules, publish_repo, repo, signed_rows_repo, suppressions};
+use crate::workflow::{
+    HOUR_US, mode_of, promotion_rules, publish_repo, repo, signed_rows_repo, suppressions,
+};
 use mysql_async::Transaction;
 use sluice_contract::breaker::BreakerKey;
 use sluice_contract::schema::Schemas;

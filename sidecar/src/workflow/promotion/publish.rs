@@ -64,7 +64,8 @@ pub(super) async fn publish_next(
         &next,
         &why,
     )
-    .await? {
+    .await?
+    {
         tx.rollback().await?;
         return Ok(None);
     }

@@ -121,7 +121,11 @@ pub async fn suppressions_of(
     found.retain(|(one, mac)| {
         let holds = signed.holds("suppression", &fields(one, None), mac.as_deref());
         if !holds {
-            tracing::error!(id = one.id, rule = one.rule, "a suppression that no sidecar wrote suppresses nothing");
+            tracing::error!(
+                id = one.id,
+                rule = one.rule,
+                "a suppression that no sidecar wrote suppresses nothing"
+            );
         }
         holds
     });
