@@ -27,7 +27,7 @@ async fn depose(server: &TestServer, sidecar: &SidecarProcess) {
         Int(epoch.into()),
         Int(until_us.into()),
     ];
-    let mac = GuardRows::new(Secret::new("k".repeat(32))).mac("lease", &row);
+    let mac = GuardRows::new(Secret::new(&"k".repeat(32))).mac("lease", &row);
     let sql = "UPDATE t_guard.lease SET owner='other', epoch=?, expires_us=?, mac=?";
     conn.exec_drop(sql, (epoch, until_us, mac)).await.unwrap();
     sidecar.until_ready(Some("lease held by other")).await;

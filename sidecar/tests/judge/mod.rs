@@ -18,6 +18,7 @@ use sluice_sidecar::health::blind::Blind;
 use sluice_sidecar::health::status::SidecarStatus;
 use sluice_sidecar::leader::checkpoint_repo::CheckpointRow;
 use sluice_sidecar::leader::lease_repo::{LEASE_TTL_US, acquire};
+use sluice_sidecar::leader::local_checkpoint::LocalCheckpoint;
 use sluice_sidecar::metrics::metrics;
 use sluice_sidecar::pipeline::commit::BatchCommitter;
 use sluice_sidecar::rules::{RuleFiles, RuleMode};

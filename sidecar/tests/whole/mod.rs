@@ -13,7 +13,6 @@ use rdkafka::ClientConfig;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use sidecar::*;
-use sluice_contract::clock::now_us;
 use sluice_contract::event::BUSINESS_TOPICS;
 use sluice_contract::schema::Schemas;
 use sluice_contract::wire::FenceLine;
