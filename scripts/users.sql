@@ -19,9 +19,7 @@ GRANT SELECT ON `{base}\_orders`.* TO '{base}_core'@'{host}', '{base}_sidecar'@'
 GRANT INSERT, UPDATE ON `{base}_orders`.`orders` TO '{base}_core'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_orders`.`attempt` TO '{base}_core'@'{host}';
 GRANT INSERT, UPDATE, DELETE ON `{base}_orders`.`cases` TO '{base}_core'@'{host}';
--- No total may be taken to another key. Where an earlier version of this file was run, once before this one:
--- REVOKE UPDATE ON `{base}_orders`.`limit_total` FROM '{base}_core'@'{host}';
-GRANT INSERT, UPDATE (`amount`, `version`, `updated_us`, `mac`), DELETE ON `{base}_orders`.`limit_total` TO '{base}_core'@'{host}';
+GRANT INSERT, UPDATE, DELETE ON `{base}_orders`.`limit_total` TO '{base}_core'@'{host}';
 GRANT INSERT, UPDATE, DELETE ON `{base}_orders`.`limit_client_hour` TO '{base}_core'@'{host}';
 GRANT INSERT, DELETE ON `{base}_orders`.`request_nonce` TO '{base}_core'@'{host}';
 GRANT INSERT ON `{base}_orders`.`order_transition` TO '{base}_core'@'{host}';
