@@ -1,16 +1,16 @@
 //! The end of a sidecar in order: the last checkpoint stands at what was evaluated, and
 //! the lease is given up once, at once, and for good.
 
+use crate::server::TestServer;
 use crate::server::balances::{write_balance, write_token};
 use crate::server::daemon::SidecarProcess;
 use crate::server::fence_lines::FenceLineReader;
+use crate::server::signed::{acquire, read_checkpoint, release, renew};
 use crate::server::tail::{position, schemas};
-use crate::server::{TestServer, guard_rows};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
-use sluice_sidecar::leader::checkpoint_repo::read_checkpoint;
-use sluice_sidecar::leader::lease_repo::{LEASE_TTL_US, acquire, release, renew};
+use sluice_sidecar::leader::lease_repo::LEASE_TTL_US;
 use sluice_sidecar::stream::gtid::GtidSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -59,7 +59,7 @@ async fn the_last_checkpoint_stands_at_the_last_evaluated_position() {
         sidecar.fence().await.unwrap().until(token).await;
         let ended = sidecar.process.terminate(STOP_TIMEOUT).await.unwrap();
         assert!(ended.success(), "{ended}; log {}", sidecar.log.display());
-        let row = read_checkpoint(&mut conn, &schemas(), &guard_rows(), "binlog")
+        let row = read_checkpoint(&mut conn, &schemas(), "binlog")
             .await
             .unwrap();
         let parse = |text: &str| GtidSet::parse(server.flavour(), text).unwrap();
@@ -140,40 +140,23 @@ async fn a_released_lease_is_taken_but_never_renewed() {
     let schemas = schemas();
     server.migrate(&schemas).await;
     let mut conn = server.conn().await;
-    let epoch = acquire(
-        &mut conn,
-        &schemas,
-        &guard_rows(),
-        "one",
-        now_us(),
-        LEASE_TTL_US,
-    )
-    .await
-    .unwrap()
-    .unwrap();
+    let epoch = acquire(&mut conn, &schemas, "one", now_us(), LEASE_TTL_US)
+        .await
+        .unwrap()
+        .unwrap();
     for (released, renewed) in [(false, true), (true, false)] {
         if released {
-            release(&mut conn, &schemas, &guard_rows(), "one", epoch)
-                .await
-                .unwrap();
+            release(&mut conn, &schemas, "one", epoch).await.unwrap();
         }
         let mut tx = conn.start_transaction(Default::default()).await.unwrap();
         let until_us = now_us() + LEASE_TTL_US;
-        let ours = renew(&mut tx, &schemas, &guard_rows(), ("one", epoch), until_us)
+        let ours = renew(&mut tx, &schemas, "one", epoch, until_us)
             .await
             .unwrap();
         tx.commit().await.unwrap();
         assert_eq!(ours, renewed);
     }
     assert_eq!(lease(&mut conn).await, ("one".to_owned(), epoch, 0));
-    let next = acquire(
-        &mut conn,
-        &schemas,
-        &guard_rows(),
-        "two",
-        now_us(),
-        LEASE_TTL_US,
-    )
-    .await;
+    let next = acquire(&mut conn, &schemas, "two", now_us(), LEASE_TTL_US).await;
     assert_eq!(next.unwrap().unwrap(), epoch + 1);
 }

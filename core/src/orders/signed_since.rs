@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// Characters of a month, `YYYYMM`, at the beginning of a limit's period.
 const MONTH_CHARS: usize = 6;
 
-/// What the sidecar said; clones share it. Said once it is never unsaid.
+/// The sidecar's word; clones share it. Said once it is never unsaid.
 #[derive(Debug, Clone, Default)]
 pub struct SignedSince(Arc<RwLock<Option<Arc<str>>>>);
 

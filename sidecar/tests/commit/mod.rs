@@ -2,7 +2,8 @@
 
 mod lease;
 
-use crate::server::{TestServer, guard_rows};
+use crate::server::TestServer;
+use crate::server::signed::{acquire, guard_rows, reacquire, read_checkpoint, write_checkpoint};
 use mysql_async::prelude::Queryable;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
@@ -13,8 +14,8 @@ use sluice_sidecar::fence::FencePublisher;
 use sluice_sidecar::health::Health;
 use sluice_sidecar::health::blind::Blind;
 use sluice_sidecar::health::status::SidecarStatus;
-use sluice_sidecar::leader::checkpoint_repo::{CheckpointRow, read_checkpoint, write_checkpoint};
-use sluice_sidecar::leader::lease_repo::{LEASE_TTL_US, acquire, reacquire};
+use sluice_sidecar::leader::checkpoint_repo::CheckpointRow;
+use sluice_sidecar::leader::lease_repo::LEASE_TTL_US;
 use sluice_sidecar::leader::local_checkpoint::LocalCheckpoint;
 use sluice_sidecar::metrics::metrics;
 use sluice_sidecar::pipeline::commit::{BatchCommitter, LeadershipEnd};
@@ -90,21 +91,13 @@ async fn once_and_only_by_the_holder() {
     let schemas = Schemas::under("t").unwrap();
     server.migrate(&schemas).await;
     let mut conn = server.conn().await;
-    let epoch = acquire(
-        &mut conn,
-        &schemas,
-        &guard_rows(),
-        "one",
-        1_000,
-        LEASE_TTL_US,
-    )
-    .await
-    .unwrap()
-    .unwrap();
+    let epoch = acquire(&mut conn, &schemas, "one", 1_000, LEASE_TTL_US)
+        .await
+        .unwrap()
+        .unwrap();
     let held = acquire(
         &mut conn,
         &schemas,
-        &guard_rows(),
         "two",
         1_000 + LEASE_TTL_US - 1,
         LEASE_TTL_US,
@@ -145,23 +138,16 @@ async fn once_and_only_by_the_holder() {
         count("SELECT COUNT(*) FROM t_guard.breaker_transition").await,
         1
     );
-    let stored = read_checkpoint(&mut conn, &schemas, &guard_rows(), "binlog")
+    let stored = read_checkpoint(&mut conn, &schemas, "binlog")
         .await
         .unwrap();
     assert_eq!(stored, Some(place("binlog", "0-1-7")));
 
     // Another takes over: the old holder writes nothing any more.
-    acquire(
-        &mut conn,
-        &schemas,
-        &guard_rows(),
-        "two",
-        i64::MAX / 2,
-        LEASE_TTL_US,
-    )
-    .await
-    .unwrap()
-    .unwrap();
+    acquire(&mut conn, &schemas, "two", i64::MAX / 2, LEASE_TTL_US)
+        .await
+        .unwrap()
+        .unwrap();
     let late = committer
         .commit(&[verdict(6, "trip", "violation", "z")])
         .await;
@@ -196,16 +182,11 @@ async fn a_position_of_any_length_comes_back_whole() {
             position: text(length),
             replay_from: text(older),
         };
-        write_checkpoint(
-            &mut conn,
-            &schemas,
-            &guard_rows(),
-            (std::slice::from_ref(&place), "h", 1),
-        )
-        .await
-        .unwrap();
+        write_checkpoint(&mut conn, &schemas, std::slice::from_ref(&place), "h", 1)
+            .await
+            .unwrap();
         assert_eq!(
-            read_checkpoint(&mut conn, &schemas, &guard_rows(), "changes")
+            read_checkpoint(&mut conn, &schemas, "changes")
                 .await
                 .unwrap(),
             Some(place)

@@ -58,17 +58,10 @@ impl CommitterSetup {
         let schemas = Schemas::under("t").unwrap();
         server.migrate(&schemas).await;
         let mut conn = server.conn().await;
-        let epoch = acquire(
-            &mut conn,
-            &schemas,
-            &guard_rows(),
-            "one",
-            now_us(),
-            LEASE_TTL_US,
-        )
-        .await
-        .unwrap()
-        .unwrap();
+        let epoch = acquire(&mut conn, &schemas, "one", now_us(), LEASE_TTL_US)
+            .await
+            .unwrap()
+            .unwrap();
         let texts = RULE_IDS.map(|id| (format!("{id}.rhai"), rule(id))).to_vec();
         let modes = RULE_IDS
             .map(|id| (id.to_owned(), RuleMode::Trip))
@@ -81,13 +74,8 @@ impl CommitterSetup {
             content_of: None,
             at_us: now_us(),
         };
-        assert!(
-            publish_repo::put_in_force(&mut conn, &schemas, &guard_rows(), &set, &why)
-                .await
-                .unwrap()
-        );
-        let again =
-            publish_repo::put_in_force(&mut conn, &schemas, &guard_rows(), &set, &why).await;
+        assert!(put_in_force(&mut conn, &schemas, &set, &why).await.unwrap());
+        let again = put_in_force(&mut conn, &schemas, &set, &why).await;
         assert!(!again.unwrap(), "somebody was first");
         let blind = Blind::new(
             Readiness::default(),

@@ -1,6 +1,6 @@
 //! Tokens and balances that a test writes, and the verdicts on them.
 
-use crate::server::raise_token;
+use crate::server::signed::raise_token;
 use mysql_async::prelude::Queryable;
 
 /// Finds an account whose balance is not what its parts are.

@@ -7,42 +7,17 @@ pub mod daemon;
 pub mod fence_lines;
 mod mariadb;
 mod migrate;
+pub mod signed;
 pub mod tail;
 
 use crate::server::mariadb::{hostname, install, spawn};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
-use sluice_contract::provenance::EffectField::{Int, Text};
-use sluice_contract::settings::Secret;
 use sluice_drill::setup::{MysqlServer, mysql};
-use sluice_sidecar::guard_rows::GuardRows;
 use sluice_sidecar::stream::gtid::Flavour;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
-
-/// Signatures of guard rows by the key of the committers that tests make themselves.
-pub fn guard_rows() -> GuardRows {
-    GuardRows::new(Secret::new("0123456789abcdef"))
-}
-
-/// Writes a core's token as a core does, signed with `key`.
-pub async fn raise_token(
-    conn: &mut Conn,
-    (instance, key): (&str, &str),
-    token: u64,
-) -> mysql_async::Result<()> {
-    let at_us = sluice_contract::clock::now_us();
-    let row = [
-        Text(instance.as_bytes()),
-        Int(token.into()),
-        Int(at_us.into()),
-    ];
-    let mac = GuardRows::new(Secret::new(key)).mac("fence_token", &row);
-    let sql = "INSERT INTO t_guard.fence_token (instance,token,updated_us,mac) VALUES (?,?,?,?) \
-               ON DUPLICATE KEY UPDATE token=VALUES(token), updated_us=VALUES(updated_us), mac=VALUES(mac)";
-    conn.exec_drop(sql, (instance, token, at_us, mac)).await
-}
 
 pub struct TestServer {
     dir: PathBuf,

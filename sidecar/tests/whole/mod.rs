@@ -5,7 +5,8 @@ mod breakers;
 mod fence_reader;
 mod sidecar;
 
-use crate::server::{TestServer, raise_token};
+use crate::server::TestServer;
+use crate::server::signed::raise_token;
 use breakers::*;
 use fence_reader::*;
 use mysql_async::prelude::Queryable;

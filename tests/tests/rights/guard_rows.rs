@@ -72,7 +72,7 @@ const STRUCTURE: [&str; 4] = [
     "RENAME TABLE orders.cases TO orders.cases_old",
 ];
 
-/// How many findings of this rule name the table.
+/// Counts the findings of this rule that name the table.
 async fn findings(
     conn: &mut Conn,
     set: &TestStage,

@@ -12,7 +12,7 @@ use std::time::Duration;
 const ACCOUNT: &str = "A00001";
 
 /// Waits for a finding of each of these rules.
-async fn are_told(set: &TestStage, rules: &[&str]) -> anyhow::Result<()> {
+async fn wait_for_findings(set: &TestStage, rules: &[&str]) -> anyhow::Result<()> {
     for rule in rules {
         until(&format!("{rule} tells"), async || {
             let said = set.verdicts().await?;
@@ -69,7 +69,7 @@ async fn a_deposed_sidecar_and_a_deleted_checkpoint_hide_no_credit() -> anyhow::
     Traffic::new("theft", 2).fund(&set.stage, 1_000).await?;
     set.everything_is_evaluated().await?;
     depose_and_credit(&set).await?;
-    are_told(&set, &["guard_row", "provenance"]).await?;
+    wait_for_findings(&set, &["guard_row", "provenance"]).await?;
     nothing_leaves(&set, "theft-1").await
 }
 
@@ -84,7 +84,7 @@ async fn nor_while_no_sidecar_runs() -> anyhow::Result<()> {
     depose_and_credit(&set).await?;
     sidecar.restart()?;
     set.stage.sidecar = Some(sidecar);
-    are_told(&set, &["guard_row", "provenance"]).await?;
+    wait_for_findings(&set, &["guard_row", "provenance"]).await?;
     nothing_leaves(&set, "theft-2").await
 }
 
@@ -100,7 +100,7 @@ async fn a_breaker_closed_in_sight_of_the_binlog_stops_everybody() -> anyhow::Re
         set.stage.schemas.guard
     );
     conn.query_drop(closed).await?;
-    are_told(&set, &["guard_row  breaker"]).await?;
+    wait_for_findings(&set, &["guard_row  breaker"]).await?;
     nothing_leaves(&set, "theft-3").await
 }
 
@@ -119,7 +119,7 @@ async fn a_payee_changed_past_the_binlog_is_not_paid() -> anyhow::Result<()> {
     );
     conn.exec_drop(changed, (&order,)).await?;
     set.stage.client.reset(&breaker, "ann", "over").await?;
-    are_told(&set, &["order_altered"]).await?;
+    wait_for_findings(&set, &["order_altered"]).await?;
     ensure!(set.stage.book().is_empty(), "the thief was paid");
     Ok(())
 }

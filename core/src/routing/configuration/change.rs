@@ -100,7 +100,7 @@ pub async fn publish(
     by.check()?;
     let hash = draft.hash()?;
     let mut transaction = Transaction::begin(conn).await?;
-    let from = version_repo::lock_active(transaction.conn()).await?;
+    let from = version_repo::lock_active(transaction.conn(), key).await?;
     ensure!(
         from.1 == seen,
         "version {} was put in force meanwhile: look at it, then apply again",
@@ -133,7 +133,7 @@ pub async fn rollback(
 ) -> anyhow::Result<()> {
     by.check()?;
     let mut transaction = Transaction::begin(conn).await?;
-    let from = version_repo::lock_active(transaction.conn()).await?;
+    let from = version_repo::lock_active(transaction.conn(), key).await?;
     ensure!(from.1 != version, "version {version} is in force already");
     if version != 0
         && let Err(error) = active::read(transaction.conn(), version).await?

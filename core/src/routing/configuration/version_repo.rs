@@ -77,10 +77,11 @@ async fn latest_activation(conn: &mut impl Queryable) -> anyhow::Result<i64> {
 
 /// The row of what is in force, locked until the transaction ends: who changes the
 /// routing waits for whoever else does. Epoch and version.
-pub async fn lock_active(conn: &mut impl Queryable) -> anyhow::Result<(i64, i64)> {
-    let first = "INSERT INTO route_active (name,version,epoch,updated_us) VALUES ('active',0,0,0) \
+pub async fn lock_active(conn: &mut impl Queryable, key: &Secret) -> anyhow::Result<(i64, i64)> {
+    let first = "INSERT INTO route_active (name,version,epoch,updated_us,mac) VALUES ('active',0,0,0,?) \
                  ON DUPLICATE KEY UPDATE name=name";
-    conn.query_drop(first).await?;
+    let mac = guard_mac(key, "route_active", &active_fields(0, 0, 0));
+    conn.exec_drop(first, (mac,)).await?;
     let locked = conn
         .query_first("SELECT epoch,version FROM route_active WHERE name='active' FOR UPDATE")
         .await?;

@@ -124,7 +124,7 @@ impl OpenTransaction {
     }
 }
 
-/// What the event does to its rows.
+/// The change that the event makes of its rows.
 fn op_of(rows: &RowsEventData<'_>) -> ChangeOp {
     match (
         rows.columns_before_image().is_some(),

@@ -22,7 +22,7 @@ const MIN_RETAINED_US: i64 = 29 * 86_400_000_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuardBreach {
     pub table: String,
-    /// What was done, and to which row first.
+    /// The deed, and the first row of it.
     pub what: String,
     pub count: usize,
 }
