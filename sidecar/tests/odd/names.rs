@@ -22,7 +22,7 @@ async fn a_schema_in_capitals_is_watched_where_the_server_folds_names() {
     );
     all(
         &mut conn,
-        &["INSERT INTO T_guard.FENCE_TOKEN VALUES ('core',1,1)"],
+        &["INSERT INTO T_guard.FENCE_TOKEN VALUES ('core',1,1,NULL)"],
     )
     .await;
     assert_eq!(tail.items(1)[0].control_rows.len(), 1);
