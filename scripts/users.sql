@@ -28,7 +28,7 @@ GRANT INSERT ON `{base}_orders`.`order_transition` TO '{base}_core'@'{host}';
 GRANT INSERT, DELETE ON `{base}_orders`.`idempotency` TO '{base}_core'@'{host}';
 GRANT INSERT, DELETE ON `{base}_orders`.`outbox` TO '{base}_core'@'{host}';
 GRANT INSERT, DELETE ON `{base}_orders`.`outbox_archive` TO '{base}_core'@'{host}';
-GRANT INSERT, DELETE ON `{base}_orders`.`quarantined_payment` TO '{base}_core'@'{host}';
+GRANT INSERT, UPDATE, DELETE ON `{base}_orders`.`quarantined_payment` TO '{base}_core'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_orders`.`retention_cursor` TO '{base}_core'@'{host}';
 GRANT INSERT, UPDATE, DELETE ON `{base}_orders`.`booking_intent` TO '{base}_core'@'{host}';
 GRANT INSERT ON `{base}_orders`.`route_version` TO '{base}_operator'@'{host}';

@@ -3,7 +3,7 @@
 -- committed. A row goes when its payment is booked; `mac` is the core's, over all that a
 -- booking is made of.
 CREATE TABLE quarantined_payment (
-  -- SHA-256 of `signed`, as one byte, and the payload: told twice, it is one payment.
+  -- SHA-256 of the payload: told twice, it is one payment.
   digest        CHAR(64)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,
   topic         VARCHAR(190) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   partition_no  INT          NOT NULL,

@@ -30,7 +30,7 @@ const ROUND_INTERVAL: Duration = Duration::from_secs(60);
 const MAX_ACCOUNTS_PER_PAGE: usize = 200;
 /// Accounts, one behind the other, whose books nobody answered for: then it is the server. One
 /// that has too many entries for a call's deadline is alone.
-const MAX_SILENT_IN_A_ROW: usize = 8;
+const MAX_CONSECUTIVE_SILENCES: usize = 8;
 const PAGE_PAUSE: Duration = Duration::from_millis(20);
 const US_PER_DAY: i64 = 86_400_000_000;
 /// Time after the end of a day before it is closed: whatever was stamped in it has been
@@ -167,7 +167,7 @@ impl DayClosing {
             Err(error) => {
                 let is_silence = FailureClass::of(&error) == FailureClass::Disconnected;
                 day.silent_in_a_row += usize::from(is_silence);
-                if day.silent_in_a_row > MAX_SILENT_IN_A_ROW {
+                if day.silent_in_a_row > MAX_CONSECUTIVE_SILENCES {
                     // A server is away: no account's own fault. The round begins again.
                     return Err(error);
                 }

@@ -18,8 +18,11 @@ pub(super) async fn insert(
     const ROW: &str = "(?,?,?,?,?,?,?,?,?,?)";
     let rows = vec![ROW; payments.len()].join(",");
     let sql = format!(
-        "REPLACE INTO quarantined_payment (digest,topic,partition_no,offset_no,reason,payload,signed,\
-         event_time_us,found_us,mac) VALUES {rows}"
+        "INSERT INTO quarantined_payment (digest,topic,partition_no,offset_no,reason,payload,signed,\
+         event_time_us,found_us,mac) VALUES {rows} ON DUPLICATE KEY UPDATE topic=VALUES(topic),\
+         partition_no=VALUES(partition_no),offset_no=VALUES(offset_no),reason=VALUES(reason),\
+         payload=VALUES(payload),`signed`=VALUES(`signed`),event_time_us=VALUES(event_time_us),\
+         found_us=VALUES(found_us),mac=VALUES(mac)"
     );
     let mut values: Vec<Value> = Vec::new();
     for QuarantinedPayment { source, reason } in payments {

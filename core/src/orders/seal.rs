@@ -182,8 +182,8 @@ pub struct OrderSeals {
 
 impl OrderSeals {
     /// Makes a checker of seals made with one of the provenance keys, or with one of the
-    /// `retired` ones: those sign nothing, but whoever has one can still make what it vouches for: orders' seals
-    /// and results of their bookings.
+    /// `retired` ones: those sign nothing, but whoever has one can still make what it vouches
+    /// for: orders' seals and results of their bookings.
     pub fn new(keys: &SigningKeys, retired: &[Secret], unsealed_until_ms: i64) -> Self {
         OrderSeals {
             order_keys: OrderSealKeys::new(keys.all().chain(retired)),

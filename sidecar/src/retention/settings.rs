@@ -5,8 +5,8 @@ use serde::Deserialize;
 use sluice_contract::settings::in_range;
 
 /// Least age of anything that goes, in days; the procedures of `scripts/users.sql` refuse
-/// what is younger too (dead letters may go earlier by their number). No binlog that is read again, and no time in which a rule proves
-/// itself, reaches back that far.
+/// what is younger too (dead letters may go earlier by their number). No binlog that is read
+/// again, and no time in which a rule proves itself, reaches back that far.
 const MIN_DAYS: u64 = 30;
 const MAX_DAYS: u64 = 36_500;
 
