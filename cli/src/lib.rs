@@ -7,6 +7,7 @@ pub mod backtest;
 pub mod breakers;
 pub mod client;
 pub mod events;
+pub mod guard;
 pub mod orders;
 pub mod reading_bar;
 pub mod record;
@@ -29,6 +30,8 @@ enum SluiceCommand {
     Orders(orders::OrdersArgs),
     /// List breakers; stop a flow of money by hand, and let it go again.
     Breakers(breakers::BreakersArgs),
+    /// Sign the guard's rows as they are, after an upgrade or a change by hand.
+    Guard(guard::GuardArgs),
     /// Check rule files and run their cases; promote and roll back sets; explain a verdict.
     Rules(rules::RulesArgs),
     /// Check, show, change and roll back the routing; explain an order's channel.
@@ -48,6 +51,7 @@ pub async fn run(cli: SluiceCli) -> anyhow::Result<()> {
     match cli.command {
         SluiceCommand::Orders(options) => orders::run(options).await,
         SluiceCommand::Breakers(options) => breakers::run(options).await,
+        SluiceCommand::Guard(options) => guard::run(options).await,
         SluiceCommand::Rules(options) => rules::run(&options).await,
         SluiceCommand::Routing(options) => routing::run(options).await,
         SluiceCommand::Events(options) => events::run(options).await,

@@ -116,4 +116,9 @@ pub struct FenceLine {
     /// put back by somebody else. 0: not known.
     #[serde(default)]
     pub breakers: i64,
+    /// Set once the guard's rows are signed, all of them: no unsigned one is believed any
+    /// more. Limit totals of this month (`YYYYMM`) and before it may be unsigned still; empty:
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<String>,
 }

@@ -14,6 +14,7 @@ use crate::health::last_activity::LastActivity;
 use crate::health::status::SidecarStatus;
 use crate::http::state::{HttpState, OperatorAuth};
 use crate::leader::guard_db::GuardDb;
+use crate::leader::local_checkpoint::LocalCheckpoint;
 use crate::metrics::SidecarMetrics;
 use crate::pipeline::lag::LagMeter;
 use crate::pipeline::leadership::{LeadershipContext, LeadershipSettings};
@@ -79,6 +80,7 @@ impl SidecarContext {
                 hosts: Arc::clone(&first.hosts),
                 schemas: config.schemas()?,
                 owner: config.instance.as_str().into(),
+                local: LocalCheckpoint::new(config.state.dir.clone(), seal.rows().clone()),
                 seal: seal.clone(),
             },
             secrets,

@@ -10,6 +10,7 @@ pub mod config;
 pub mod context;
 pub mod debezium;
 pub mod fence;
+pub mod guard_rows;
 pub mod health;
 pub mod http;
 pub mod kafka;

@@ -6,15 +6,30 @@ use crate::server::daemon::SidecarProcess;
 use crate::server::tail::schemas;
 use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
+use sluice_contract::provenance::EffectField::{Int, Text};
+use sluice_contract::settings::Secret;
+use sluice_sidecar::guard_rows::GuardRows;
 use std::time::{Duration, Instant};
 
 /// Gives the lease to somebody else for a moment, and waits until the sidecar noticed.
 async fn depose(server: &TestServer, sidecar: &SidecarProcess) {
     let mut conn = server.conn().await;
     let until_us = now_us() + 1_500_000;
-    let sql =
-        format!("UPDATE t_guard.lease SET owner='other', epoch=epoch+1, expires_us={until_us}");
-    conn.query_drop(sql).await.unwrap();
+    // As another sidecar takes it.
+    let held: Option<i64> = conn
+        .query_first("SELECT epoch FROM t_guard.lease")
+        .await
+        .unwrap();
+    let epoch = held.unwrap() + 1;
+    let row = [
+        Text(b"sidecar"),
+        Text(b"other"),
+        Int(epoch.into()),
+        Int(until_us.into()),
+    ];
+    let mac = GuardRows::new(Secret::new(&"k".repeat(32))).mac("lease", &row);
+    let sql = "UPDATE t_guard.lease SET owner='other', epoch=?, expires_us=?, mac=?";
+    conn.exec_drop(sql, (epoch, until_us, mac)).await.unwrap();
     sidecar.until_ready(Some("lease held by other")).await;
     let begun = Instant::now();
     loop {

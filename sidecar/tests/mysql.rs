@@ -79,11 +79,11 @@ async fn tagged_gtids_are_read_on() {
     for statement in [
         "SET SESSION gtid_next = 'AUTOMATIC:shell'",
         "CREATE DATABASE other_tagged",
-        "INSERT INTO t_guard.fence_token VALUES ('tagged',1,1)",
+        "INSERT INTO t_guard.fence_token (instance,token,updated_us) VALUES ('tagged',1,1)",
         "SET SESSION gtid_next = 'AUTOMATIC'",
-        "INSERT INTO t_guard.fence_token VALUES ('plain',1,1)",
+        "INSERT INTO t_guard.fence_token (instance,token,updated_us) VALUES ('plain',1,1)",
         "FLUSH BINARY LOGS",
-        "INSERT INTO t_guard.fence_token VALUES ('after',1,1)",
+        "INSERT INTO t_guard.fence_token (instance,token,updated_us) VALUES ('after',1,1)",
     ] {
         conn.query_drop(statement).await.unwrap();
     }
@@ -99,9 +99,11 @@ async fn tagged_gtids_are_read_on() {
 
     // From a position with a tag, only what came after it comes.
     let resumed = tail(&server, 961, &reached, StartPosition::Now);
-    conn.query_drop("INSERT INTO t_guard.fence_token VALUES ('resumed',1,1)")
-        .await
-        .unwrap();
+    conn.query_drop(
+        "INSERT INTO t_guard.fence_token (instance,token,updated_us) VALUES ('resumed',1,1)",
+    )
+    .await
+    .unwrap();
     let (again, _, _) = resumed.transactions(1);
     assert!(
         again[0].changes[0]

@@ -106,9 +106,11 @@ async fn only_the_right_certificate_is_read_from() {
             &position(&server).await,
             StartPosition::Now,
         );
-        conn.query_drop("INSERT INTO t_guard.fence_token VALUES ('c',1,1)")
-            .await
-            .unwrap();
+        conn.query_drop(
+            "INSERT INTO t_guard.fence_token (instance,token,updated_us) VALUES ('c',1,1)",
+        )
+        .await
+        .unwrap();
         assert_eq!(tail.transactions(1).1.len(), 1);
         drop(tail);
 

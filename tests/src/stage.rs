@@ -88,7 +88,7 @@ impl TestStage {
             &settings,
             "check",
             &self.stage.schemas,
-            Some(self.stage.token.clone()),
+            (Some(self.stage.token.clone()), self.stage.key.clone()),
         )?;
         let mut conn = self.stage.pool.get_conn().await?;
         let token = fence.raise(&mut conn).await?;

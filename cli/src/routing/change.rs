@@ -3,8 +3,9 @@
 
 use crate::routing::draft_of;
 use crate::routing::file::{read, refused};
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use sluice_contract::clock::now_us;
+use sluice_contract::settings::Secret;
 use sluice_contract::sql::Conn;
 use sluice_core::config::CoreConfig;
 use sluice_core::routing::RoutingDraft;
@@ -32,11 +33,18 @@ pub(super) async fn apply(
         "version {seen}, in force now, says just the same: nothing to change"
     );
     print_changes(&before, &draft, seen == 0);
-    let version = change::publish(conn, &draft, seen, by, now_us()).await?;
+    let version =
+        change::publish(conn, &draft, seen, by, (&signing_key(config)?, now_us())).await?;
     println!(
         "version {version} is in force; back again: sluice routing rollback {seen} --author … --reason …"
     );
     Ok(())
+}
+
+/// The key by which cores know that an operator put a version in force.
+fn signing_key(config: &CoreConfig) -> anyhow::Result<Secret> {
+    Secret::load("provenance_key", config.secrets_dir.as_deref())
+        .context("a version is signed when it is put in force")
 }
 
 #[allow(clippy::print_stdout)]
@@ -71,13 +79,14 @@ fn print_changes(before: &RoutingDraft, after: &RoutingDraft, first: bool) {
 #[allow(clippy::print_stdout)]
 pub(super) async fn rollback(
     conn: &mut Conn,
+    config: &CoreConfig,
     version: i64,
     by: &RoutingChangeNote,
 ) -> anyhow::Result<()> {
     let seen = version_repo::active_version(conn).await?;
     let (before, after) = (draft_of(conn, seen).await?, draft_of(conn, version).await?);
     print_changes(&before, &after, false);
-    change::rollback(conn, version, by, now_us()).await?;
+    change::rollback(conn, version, by, (&signing_key(config)?, now_us())).await?;
     println!("version {version} is in force again");
     Ok(())
 }

@@ -100,7 +100,9 @@ pub async fn run(options: RoutingArgs) -> anyhow::Result<()> {
         RoutingCommand::Apply { file, by } => apply(&mut conn, &config, &file, &by.by()).await,
         RoutingCommand::Show { version } => show(&mut conn, version).await,
         RoutingCommand::History => history(&mut conn).await,
-        RoutingCommand::Rollback { version, by } => rollback(&mut conn, version, &by.by()).await,
+        RoutingCommand::Rollback { version, by } => {
+            rollback(&mut conn, &config, version, &by.by()).await
+        }
         RoutingCommand::Explain { order } => explain(&mut conn, &config, &order).await,
     };
     drop(conn);

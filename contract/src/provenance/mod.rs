@@ -8,10 +8,17 @@
 //! the version of each balance and order, which only ever grows, and ids that
 //! are primary keys.
 
+mod deletions;
+mod guard_rows;
 mod order_seal;
 mod result_seal;
 mod rows;
 
+pub use crate::provenance::deletions::{DeletedNames, SignedDeletions, signed_deletions};
+pub use crate::provenance::guard_rows::{
+    MAC_COLUMN, SIGNED_GUARD_TABLES, SignedGuardTable, copy_mac, guard_mac, is_copy, is_guard_row,
+    optional_text, signed_guard_table,
+};
 pub use crate::provenance::order_seal::{
     OrderSealKey, OrderSealKeys, SealError, SealedRequest, SealedSending,
 };

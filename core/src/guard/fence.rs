@@ -3,10 +3,13 @@
 //! no positions are compared (promise 5).
 
 use crate::config;
-use crate::guard::fence_stream::{self, FenceSource};
+use crate::guard::fence_stream::{self, FenceSource, KnownToCore};
+use crate::orders::SignedSince;
 use anyhow::Context;
 use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
+use sluice_contract::provenance::EffectField::{Int, Text};
+use sluice_contract::provenance::guard_mac;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::supervisor::Supervisor;
@@ -38,9 +41,12 @@ pub struct FenceClient {
     enabled: bool,
     /// Unique per start: a token of an earlier life must not open this one's fence.
     instance: Arc<str>,
+    /// Signs the row of the token.
+    key: Secret,
     schemas: Schemas,
     raised: Arc<AtomicU64>,
     view: watch::Receiver<FenceView>,
+    signed_since: SignedSince,
 }
 
 impl FenceClient {
@@ -53,7 +59,7 @@ impl FenceClient {
         config: &config::FenceClientConfig,
         name: &str,
         schemas: &Schemas,
-        token: Option<Secret>,
+        (token, key): (Option<Secret>, Secret),
     ) -> anyhow::Result<Self> {
         let instance: Arc<str> = format!("{name}-{:08x}", rand::random::<u32>()).into();
         let stalled = config
@@ -65,6 +71,8 @@ impl FenceClient {
             holds: Arc::default(),
             breakers: 0,
         });
+        let raised = Arc::new(AtomicU64::new(0));
+        let signed_since = SignedSince::default();
         if config.enabled {
             let token = token.context("the fence needs the secret sidecar_token")?;
             let url = format!(
@@ -76,15 +84,23 @@ impl FenceClient {
             if let Some(tls) = tls {
                 parts.spawn_loop("certificates of fence", tls.watch());
             }
-            parts.spawn_loop("fence-follower", fence_stream::follow(source, sender));
+            let known = KnownToCore {
+                raised: Arc::clone(&raised),
+                signed_since: signed_since.clone(),
+            };
+            parts.spawn_loop(
+                "fence-follower",
+                fence_stream::follow(source, sender, known),
+            );
         }
-        let raised = Arc::new(AtomicU64::new(0));
         Ok(FenceClient {
             enabled: config.enabled,
             instance,
+            key,
             schemas: schemas.clone(),
             raised,
             view,
+            signed_since,
         })
     }
 
@@ -94,12 +110,21 @@ impl FenceClient {
             return Ok(0);
         }
         let token = self.raised.fetch_add(1, Ordering::Relaxed) + 1;
+        // Of two that overtake each other the later one stays, which may be the lower: the
+        // other was seen all the same. A token of somebody else's does not stay.
         let sql = format!(
-            "INSERT INTO {}.fence_token (instance,token,updated_us) VALUES (?,?,?) \
-             ON DUPLICATE KEY UPDATE token=GREATEST(token,VALUES(token)),updated_us=VALUES(updated_us)",
+            "INSERT INTO {}.fence_token (instance,token,updated_us,mac) VALUES (?,?,?,?) \
+             ON DUPLICATE KEY UPDATE token=VALUES(token),updated_us=VALUES(updated_us),mac=VALUES(mac)",
             self.schemas.guard
         );
-        conn.exec_drop(sql, (&*self.instance, token, now_us()))
+        let at_us = now_us();
+        let row = [
+            Text(self.instance.as_bytes()),
+            Int(token.into()),
+            Int(at_us.into()),
+        ];
+        let mac = guard_mac(&self.key, "fence_token", &row);
+        conn.exec_drop(sql, (&*self.instance, token, at_us, mac))
             .await?;
         Ok(token)
     }
@@ -152,6 +177,11 @@ impl FenceClient {
     /// breakers are.
     pub fn breakers_version(&self) -> i64 {
         self.view.borrow().breakers
+    }
+
+    /// Whether rows must be signed, as the sidecar says.
+    pub fn signed_since(&self) -> SignedSince {
+        self.signed_since.clone()
     }
 
     /// Tells whether the account is on hold.

@@ -3,12 +3,14 @@
 
 use crate::guard::fence::FenceView;
 use crate::metrics::METRICS;
+use crate::orders::SignedSince;
 use anyhow::{Context, bail};
 use futures_util::StreamExt;
 use sluice_contract::settings::Secret;
 use sluice_contract::tls::ClientTls;
 use sluice_contract::wire::FenceLine;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -45,10 +47,21 @@ impl FenceSource {
     }
 }
 
+/// State of this process that lines are held against, or that they change.
+pub(super) struct KnownToCore {
+    /// The highest token that it has begun to raise: no higher one can have passed.
+    pub raised: Arc<AtomicU64>,
+    pub signed_since: SignedSince,
+}
+
 /// Follows the stream for ever, and says in `view` what is known.
-pub(super) async fn follow(source: FenceSource, view: watch::Sender<FenceView>) {
+pub(super) async fn follow(
+    source: FenceSource,
+    view: watch::Sender<FenceView>,
+    known: KnownToCore,
+) {
     loop {
-        let error = match read_stream(&source, &view).await {
+        let error = match read_stream(&source, &view, &known).await {
             Ok(()) => "the stream ended".to_owned(),
             Err(error) => format!("{error:#}"),
         };
@@ -63,7 +76,11 @@ pub(super) async fn follow(source: FenceSource, view: watch::Sender<FenceView>) 
     }
 }
 
-async fn read_stream(source: &FenceSource, view: &watch::Sender<FenceView>) -> anyhow::Result<()> {
+async fn read_stream(
+    source: &FenceSource,
+    view: &watch::Sender<FenceView>,
+    known: &KnownToCore,
+) -> anyhow::Result<()> {
     let bearer = String::from_utf8_lossy(source.token.expose()).into_owned();
     let request = source.http.get(&source.url).bearer_auth(bearer);
     let asked = tokio::time::timeout(READ_TIMEOUT, request.send()).await;
@@ -87,7 +104,7 @@ async fn read_stream(source: &FenceSource, view: &watch::Sender<FenceView>) -> a
             let line: FenceLine =
                 serde_json::from_slice(&buffer[..end]).context("it sent a malformed line")?;
             buffer.drain(..=end);
-            apply(line, view);
+            apply(line, view, known);
         }
         if buffer.len() > MAX_LINE_BYTES {
             bail!("it sent a line beyond {MAX_LINE_BYTES} bytes");
@@ -95,18 +112,81 @@ async fn read_stream(source: &FenceSource, view: &watch::Sender<FenceView>) -> a
     }
 }
 
-fn apply(line: FenceLine, view: &watch::Sender<FenceView>) {
+/// Takes a line over. A token that was never raised is not believed: somebody else wrote it,
+/// and every later one would have passed with it.
+fn apply(line: FenceLine, view: &watch::Sender<FenceView>, known: &KnownToCore) {
+    let raised = known.raised.load(Ordering::Relaxed);
+    if let Some(month) = &line.signed {
+        known.signed_since.learn(month);
+    }
+    let is_ours = line.token <= raised;
+    if !is_ours {
+        METRICS.fence_foreign_tokens.inc();
+        tracing::error!(
+            token = line.token,
+            raised,
+            "the sidecar tells a token that this core never raised: ignored. Somebody changed fence_token by hand"
+        );
+    }
     METRICS.fence_stalled.set(line.blind.is_some().into());
     view.send_modify(|v| {
         let stalled = line.blind.map(|b| format!("the sidecar is blind: {b}"));
         if stalled != v.stalled {
             tracing::warn!(stalled = stalled.as_deref().unwrap_or("no"), "fence");
         }
-        v.token = line.token;
+        if is_ours {
+            v.token = line.token;
+        }
         v.stalled = stalled;
         v.breakers = v.breakers.max(line.breakers);
         if v.holds.len() != line.holds.len() || line.holds.iter().any(|h| !v.holds.contains(h)) {
             v.holds = Arc::new(line.holds.into_iter().collect());
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_that_was_never_raised_is_not_believed() {
+        let (view, shown) = watch::channel(FenceView {
+            token: 0,
+            stalled: Some("not reached yet".to_owned()),
+            holds: Arc::default(),
+            breakers: 0,
+        });
+        let known = KnownToCore {
+            raised: Arc::new(AtomicU64::new(5)),
+            signed_since: SignedSince::default(),
+        };
+        let line = |token| FenceLine {
+            token,
+            ..FenceLine::default()
+        };
+        let ignored = METRICS.fence_foreign_tokens.get();
+        apply(line(4), &view, &known);
+        assert_eq!(shown.borrow().token, 4);
+        apply(line(1_000_000_000_000), &view, &known);
+        assert_eq!(shown.borrow().token, 4, "the fence would be off");
+        assert_eq!(METRICS.fence_foreign_tokens.get(), ignored + 1);
+        // What the line says besides still counts: it can only stop.
+        let blind = FenceLine {
+            blind: Some("binlog".to_owned()),
+            ..line(1_000_000_000_000)
+        };
+        apply(blind, &view, &known);
+        assert!(shown.borrow().stalled.is_some());
+        apply(line(5), &view, &known);
+        assert_eq!(shown.borrow().token, 5);
+        // Rows of the guard are never unsigned again.
+        let signed = FenceLine {
+            signed: Some("202611".to_owned()),
+            ..line(5)
+        };
+        apply(signed, &view, &known);
+        apply(line(5), &view, &known);
+        assert!(known.signed_since.is_required_of("202612"));
+    }
 }

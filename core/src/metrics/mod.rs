@@ -39,6 +39,8 @@ pub struct CoreMetrics {
     pub blocked: IntGaugeVec,
     pub fence_wait: Histogram,
     pub fence_stalled: IntGauge,
+    pub fence_foreign_tokens: IntCounter,
+    pub guard_unsigned: IntCounterVec,
     pub breakers_unsealed: IntGauge,
     pub unfinished: IntGaugeVec,
     pub oldest_unfinished: IntGauge,
@@ -85,6 +87,15 @@ fn register() -> prometheus::Result<CoreMetrics> {
         fence_stalled: register_int_gauge!(
             "sluice_core_fence_stalled",
             "1 while the sidecar is blind or out of reach"
+        )?,
+        fence_foreign_tokens: register_int_counter!(
+            "sluice_core_fence_foreign_tokens_total",
+            "Lines of the sidecar with a token that this core never raised; ignored"
+        )?,
+        guard_unsigned: register_int_counter_vec!(
+            "sluice_core_guard_unsigned_total",
+            "Rows that were not believed for want of a valid signature",
+            &["table"]
         )?,
         breakers_unsealed: register_int_gauge!(
             "sluice_core_breakers_unsealed",

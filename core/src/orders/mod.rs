@@ -16,6 +16,7 @@ mod key_repo;
 mod outbox_repo;
 pub mod repo;
 mod seal;
+mod signed_since;
 mod stored;
 pub mod unsealed_repo;
 
@@ -23,6 +24,7 @@ pub mod diagram;
 pub mod events;
 pub mod history;
 
+pub use crate::orders::signed_since::SignedSince;
 pub use order::{Order, SendRefusal};
 pub use sample::sample;
 pub use seal::{AlteredOrder, OrderSeals, SealBreach, check_attempts};

@@ -2,6 +2,10 @@
 
 use crate::transaction::Transaction;
 use mysql_async::prelude::Queryable;
+use sluice_contract::clock::now_us;
+use sluice_contract::ids::new_tx_id;
+use sluice_contract::provenance::SignedDeletions;
+use sluice_contract::settings::Secret;
 use sluice_contract::sql::{Conn, SqlLiteral, pair_list, push_lit, push_row};
 
 /// Appends the deletion of the outbox row just written: its events are nobody's, and
@@ -36,6 +40,36 @@ pub fn push_outbox(
         ],
     );
     sql.push(';');
+}
+
+/// Account of an outbox row that is about deletions: nobody's.
+const NO_ACCOUNT: &str = "-";
+
+/// Appends the signed word that these rows go, in a row that goes with them: the binlog keeps
+/// it. Without it a deletion is somebody else's.
+pub fn push_deletions(sql: &mut String, deletions: &SignedDeletions, key: &Secret, now_us: i64) {
+    if deletions.is_empty() {
+        return;
+    }
+    let tx_id = new_tx_id();
+    let signature = deletions.sign(key, &tx_id);
+    push_outbox(
+        sql,
+        NO_ACCOUNT,
+        &tx_id,
+        &signature,
+        &deletions.events(),
+        now_us,
+    );
+    push_outbox_delete(sql, NO_ACCOUNT, &tx_id);
+}
+
+fn push_outbox_deletions(sql: &mut String, rows: &[&OutboxRow], key: &Secret, now_us: i64) {
+    let mut deletions = SignedDeletions::default();
+    for row in rows {
+        deletions.add("outbox", &[&row.account_id, &row.tx_id]);
+    }
+    push_deletions(sql, &deletions, key, now_us);
 }
 
 /// One unpublished outbox row.
@@ -88,17 +122,18 @@ fn delete_sql(rows: &[&OutboxRow]) -> String {
 pub async fn outbox_delete(
     transaction: Transaction<'_>,
     rows: &[&OutboxRow],
+    key: &Secret,
 ) -> anyhow::Result<()> {
-    let statements: Vec<String> = rows
-        .chunks(MAX_ROWS_PER_STATEMENT)
-        .map(delete_sql)
-        .collect();
-    if statements.is_empty() {
+    if rows.is_empty() {
         return transaction.roll_back().await;
     }
-    transaction
-        .commit(format!("{};", statements.join(";")))
-        .await
+    let mut writes = String::new();
+    push_outbox_deletions(&mut writes, rows, key, now_us());
+    for some in rows.chunks(MAX_ROWS_PER_STATEMENT) {
+        writes.push_str(&delete_sql(some));
+        writes.push(';');
+    }
+    transaction.commit(writes).await
 }
 
 /// Moves rows out of the hot path, each with the reason why it can't be published, if it
@@ -107,7 +142,7 @@ pub async fn outbox_archive(
     conn: &mut Conn,
     rows: &[&OutboxRow],
     reason: Option<&str>,
-    now_us: i64,
+    (key, now_us): (&Secret, i64),
 ) -> anyhow::Result<()> {
     let mut rest = rows;
     while !rest.is_empty() {
@@ -137,7 +172,9 @@ pub async fn outbox_archive(
                 ],
             );
         }
-        let writes = format!("{sql};{};", delete_sql(part));
+        sql.push(';');
+        push_outbox_deletions(&mut sql, part, key, now_us);
+        let writes = format!("{sql}{};", delete_sql(part));
         Transaction::deferred(conn).commit(writes).await?;
         rest = more;
     }

@@ -13,8 +13,8 @@ pub use crate::orders::key_repo::{
     FreedKey, IdempotencyRow, find_keys, push_key_deletes, push_keys,
 };
 pub use crate::orders::outbox_repo::{
-    OutboxRow, outbox_archive, outbox_backlog, outbox_delete, outbox_page, push_outbox,
-    push_outbox_delete,
+    OutboxRow, outbox_archive, outbox_backlog, outbox_delete, outbox_page, push_deletions,
+    push_outbox, push_outbox_delete,
 };
 
 use crate::batch::LockWait;

@@ -4,6 +4,7 @@
 //! can write to the table.
 
 use crate::cases::{CaseKind, OrderCase, detail};
+use crate::orders::SignedSince;
 use crate::orders::repo::StoredAttempt;
 use crate::orders::unsealed_repo::UnsealedOrders;
 use crate::orders::{Order, OrderRef};
@@ -176,6 +177,7 @@ pub struct OrderSeals {
     /// Orders that were made before this, in ms since 1970 UTC, may have no seals: 0 for
     /// none.
     unsealed_until_ms: i64,
+    signed_since: SignedSince,
 }
 
 impl OrderSeals {
@@ -187,7 +189,20 @@ impl OrderSeals {
             order_keys: OrderSealKeys::new(keys.all().chain(retired)),
             keys: keys.clone(),
             unsealed_until_ms,
+            signed_since: SignedSince::default(),
         }
+    }
+
+    /// Demands signatures of limit totals and routing as `since` says.
+    #[must_use]
+    pub fn demanding(mut self, since: SignedSince) -> Self {
+        self.signed_since = since;
+        self
+    }
+
+    /// Whether limit totals and routing must be signed.
+    pub fn signed_since(&self) -> &SignedSince {
+        &self.signed_since
     }
 
     /// The provenance keys: two while one replaces the other.

@@ -33,7 +33,7 @@ impl OutboxRelay {
         if !is_ours {
             return Ok(0);
         }
-        repo::outbox_archive(&mut conn, &aged, None, now).await?;
+        repo::outbox_archive(&mut conn, &aged, None, (&self.key, now)).await?;
         METRICS.outbox.archived.inc_by(aged.len() as u64);
         Ok(aged.len())
     }

@@ -191,7 +191,7 @@ impl OutboxRelay {
         if !published.is_empty() {
             let mut conn = self.pool.get_conn().await?;
             let rows: Vec<&OutboxRow> = published.iter().collect();
-            repo::outbox_delete(self.begin_held(&mut conn).await?, &rows).await?;
+            repo::outbox_delete(self.begin_held(&mut conn).await?, &rows, &self.key).await?;
         }
         for (row, reason) in &bad {
             let mut conn = self.pool.get_conn().await?;
@@ -219,7 +219,8 @@ impl OutboxRelay {
         };
         open_case(&self.pool, &self.schemas, &self.key, case).await?;
         let mut conn = self.pool.get_conn().await?;
-        repo::outbox_archive(&mut conn, &[row], Some(&detail(reason)), now_us()).await?;
+        let signed = (&self.key, now_us());
+        repo::outbox_archive(&mut conn, &[row], Some(&detail(reason)), signed).await?;
         METRICS.outbox.quarantined.inc();
         Ok(())
     }

@@ -126,7 +126,13 @@ impl BatchTransaction for OutcomeTransaction {
                 lock_and_settle(transaction.conn(), &self.schemas, &applied, wait).await?
             }
         };
-        let totals = free_limits(transaction.conn(), &mut applied, self.lock_wait).await?;
+        let totals = free_limits(
+            transaction.conn(),
+            &self.seals,
+            &mut applied,
+            self.lock_wait,
+        )
+        .await?;
         let mut unit_of_work = unit_of_work(&applied, &balances, &captures, totals);
         if let Some((_, intents)) = &split {
             unit_of_work.postings.clear();
@@ -202,6 +208,7 @@ async fn lock_and_settle(
 /// it never keeps the money.
 async fn free_limits(
     conn: &mut Conn,
+    seals: &OrderSeals,
     applied: &mut AppliedOutcomes,
     wait: LockWait,
 ) -> anyhow::Result<Vec<LimitTotal>> {
@@ -210,7 +217,7 @@ async fn free_limits(
         return Ok(Vec::new());
     }
     let wanted: BTreeSet<_> = taken.iter().flat_map(|t| t.keys.iter().cloned()).collect();
-    let stored = limits::repo::lock_totals(conn, &wanted, wait).await?;
+    let stored = limits::repo::lock_totals(conn, seals, &wanted, wait).await?;
     let mut totals = LimitTotals::new(wanted, stored);
     let cases = give_back(&mut totals, &applied.freed, &applied.orders);
     applied.cases.extend(cases);

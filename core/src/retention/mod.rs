@@ -22,6 +22,7 @@ use crate::guard::lease;
 use crate::metrics::METRICS;
 use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
+use sluice_contract::settings::Secret;
 use sluice_contract::sql::Pool;
 use sluice_contract::string_enum;
 use sluice_contract::supervisor::Supervisor;
@@ -51,6 +52,8 @@ pub struct Retention {
     pub schemas: Schemas,
     pub owner: String,
     pub config: RetentionConfig,
+    /// Signs that watched rows go.
+    pub key: Secret,
 }
 
 impl Retention {

@@ -1,12 +1,17 @@
 //! SQL of retention: finds a batch by an index, then deletes exactly these rows.
 
+use crate::orders::repo::push_deletions;
+use crate::transaction::Transaction;
 use anyhow::Context;
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
+use sluice_contract::clock::now_us;
 use sluice_contract::order::OrderState;
+use sluice_contract::provenance::SignedDeletions;
 use sluice_contract::schema::Schemas;
+use sluice_contract::settings::Secret;
 use sluice_contract::sql::Conn;
-use sluice_contract::sql::pair_list;
+use sluice_contract::sql::{SqlLiteral, pair_list, push_lit};
 
 fn pairs_of(rows: &[(String, String)]) -> String {
     pair_list(rows.iter().map(|(one, two)| (one.as_str(), two.as_str())))
@@ -34,9 +39,10 @@ pub(super) async fn purge_archive(
     Ok(conn.affected_rows())
 }
 
-/// Deletes cases that were closed so long ago.
+/// Deletes cases that were closed so long ago; the sidecar is told which.
 pub(super) async fn purge_cases(
     conn: &mut Conn,
+    key: &Secret,
     before_us: i64,
     max_rows: usize,
 ) -> anyhow::Result<u64> {
@@ -48,28 +54,57 @@ pub(super) async fn purge_cases(
     if rows.is_empty() {
         return Ok(0);
     }
-    let pairs = pairs_of(&rows);
-    conn.exec_drop(
-        format!(
-            "DELETE FROM cases WHERE (account_id,order_id) IN {pairs} AND state='closed' AND closed_us<?"
-        ),
-        (before_us,),
+    let which = format!(
+        "(account_id,order_id) IN {} AND state='closed' AND closed_us<{before_us}",
+        pairs_of(&rows)
+    );
+    let lock =
+        format!("SELECT account_id,order_id,kind,detail FROM cases WHERE {which} FOR UPDATE");
+    delete_signed(
+        conn,
+        key,
+        ("cases", &lock),
+        format!("DELETE FROM cases WHERE {which}"),
     )
-    .await?;
-    Ok(conn.affected_rows())
+    .await
 }
 
-/// Deletes totals of months before `month` (`YYYYMM`) and of their days.
+/// Locks rows, signs that exactly these go, and deletes them. `lock` selects the four columns of
+/// the table's key.
+async fn delete_signed(
+    conn: &mut Conn,
+    key: &Secret,
+    (table, lock): (&str, &str),
+    delete: String,
+) -> anyhow::Result<u64> {
+    let (transaction, rows) = Transaction::begin_locking(conn, lock).await?;
+    let mut deletions = SignedDeletions::default();
+    for row in &rows {
+        let part = |at| row.get::<String, usize>(at).context("a part of a key");
+        let parts = [part(0)?, part(1)?, part(2)?, part(3)?];
+        deletions.add(table, &parts.each_ref().map(String::as_str));
+    }
+    let mut writes = String::new();
+    push_deletions(&mut writes, &deletions, key, now_us());
+    transaction.commit(format!("{writes}{delete};")).await?;
+    Ok(rows.len() as u64)
+}
+
+/// Deletes totals of months before `month` (`YYYYMM`) and of their days; the sidecar is told
+/// which.
 pub(super) async fn purge_totals(
     conn: &mut Conn,
+    key: &Secret,
     month: &str,
     max_rows: usize,
 ) -> anyhow::Result<u64> {
-    let sql = format!(
-        "DELETE FROM limit_total WHERE period<? ORDER BY period,scope,scope_key,currency LIMIT {max_rows}"
-    );
-    conn.exec_drop(sql, (month,)).await?;
-    Ok(conn.affected_rows())
+    let mut which = "FROM limit_total WHERE period<".to_owned();
+    push_lit(&mut which, SqlLiteral::Text(month));
+    which.push_str(&format!(
+        " ORDER BY period,scope,scope_key,currency LIMIT {max_rows}"
+    ));
+    let lock = format!("SELECT period,scope,scope_key,currency {which} FOR UPDATE");
+    delete_signed(conn, key, ("limit_total", &lock), format!("DELETE {which}")).await
 }
 
 /// Deletes tokens of cores that have raised none for so long.

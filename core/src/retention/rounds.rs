@@ -48,11 +48,11 @@ impl Retention {
         let deleted = match task {
             RetentionTask::Transitions => return histories::batch(conn, before_us).await,
             RetentionTask::OutboxArchive => repo::purge_archive(conn, before_us, max).await?,
-            RetentionTask::Cases => repo::purge_cases(conn, before_us, max).await?,
+            RetentionTask::Cases => repo::purge_cases(conn, &self.key, before_us, max).await?,
             RetentionTask::LimitTotals => {
                 // A month sorts before its days: `202611` < `20261101`.
                 let month: String = trade_time(before_us, "UTC")?.chars().take(6).collect();
-                repo::purge_totals(conn, &month, max).await?
+                repo::purge_totals(conn, &self.key, &month, max).await?
             }
             RetentionTask::FenceTokens => repo::purge_tokens(conn, schemas, before_us, max).await?,
         };

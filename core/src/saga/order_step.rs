@@ -11,15 +11,16 @@ use crate::orders::events::accepted_event;
 use crate::orders::history::OrderTransition;
 use crate::orders::names::names_of_order;
 use crate::orders::repo::FreedKey;
+use crate::orders::repo::push_deletions;
 use crate::orders::state::{OrderEffect, OrderInput, StateDecision, step};
 use crate::orders::{AlteredOrder, Order, OrderRef, OrderSeals, repo as orders};
 use crate::saga::BookingSaga;
 use crate::transaction::Transaction;
 use crate::unit_of_work::UnitOfWork;
-use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
 use sluice_contract::event::OrderEvent;
 use sluice_contract::order::OrderState;
+use sluice_contract::provenance::SignedDeletions;
 use sluice_contract::sql::Conn;
 use std::collections::BTreeSet;
 
@@ -56,7 +57,16 @@ impl BookingSaga {
         if closed.iter().all(|(intent, _)| !intent.is_refusable()) {
             // Their orders have moved already.
             let all: Vec<&BookingIntent> = closed.iter().map(|(intent, _)| *intent).collect();
-            return Ok(conn.query_drop(repo::delete_sql(&all)).await?);
+            let mut writes = String::new();
+            let mut deletions = SignedDeletions::default();
+            for intent in &all {
+                let (account, posting) = intent.id();
+                deletions.add("booking_intent", &[account, posting]);
+            }
+            push_deletions(&mut writes, &deletions, self.key(), now_us());
+            writes.push_str(&repo::delete_sql(&all));
+            writes.push(';');
+            return Transaction::deferred(&mut conn).commit(writes).await;
         }
         let moved = self.close_refusable(&mut conn, closed).await?;
         for order in &moved {

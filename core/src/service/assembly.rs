@@ -64,21 +64,26 @@ pub(super) async fn start(
     callbacks: BoundListener,
 ) -> anyhow::Result<WriterHandles> {
     let ready = ReadyQueue::new(config.dispatch.queue_capacity);
+    let fence = FenceClient::start(
+        &stages.base,
+        &config.fence,
+        &config.name,
+        schemas,
+        (
+            secrets.sidecar.clone(),
+            secrets.provenance.current().clone(),
+        ),
+    )?;
     let core = CoreAssembly {
         pools: ServicePools::connect(&config.servers(), schemas)?,
-        fence: FenceClient::start(
-            &stages.base,
-            &config.fence,
-            &config.name,
-            schemas,
-            secrets.sidecar.clone(),
-        )?,
         channels: channel_clients(config, secrets, &ready, stages)?,
         seals: OrderSeals::new(
             &secrets.provenance,
             &secrets.provenance_retired,
             config.accept.unsealed_until_ms()?,
-        ),
+        )
+        .demanding(fence.signed_since()),
+        fence,
         ready,
         config,
         secrets,
@@ -275,6 +280,7 @@ impl CoreAssembly<'_> {
             schemas: self.schemas.clone(),
             owner: format!("{}-{:08x}", self.config.name, rand::random::<u32>()),
             config: self.config.retention.clone(),
+            key: self.secrets.provenance.current().clone(),
         };
         retention.start(&self.stages.senders);
     }

@@ -29,7 +29,7 @@ impl UnitOfWork<'_> {
         self.push_books(&mut sql, schemas, now_us);
         self.push_saga(&mut sql, key, now_us)?;
         if !self.totals.is_empty() {
-            routing::limits::repo::push_totals(&mut sql, &self.totals, now_us);
+            routing::limits::repo::push_totals(&mut sql, &self.totals, key, now_us);
         }
         self.push_outbox(&mut sql, key, now_us)?;
         Ok(sql)

@@ -228,8 +228,8 @@ async fn side(url: &str, name: &str, fill: HistoryFill) -> anyhow::Result<(Claim
         author: "bench".into(),
         reason: "limits on every scope".into(),
     };
-    change::publish(&mut conn, &draft, 0, &by, now_us()).await?;
     let key = Secret::new("a key of the bench alone");
+    change::publish(&mut conn, &draft, 0, &by, (&key, now_us())).await?;
     let books = FloorBooks {
         url: url.to_owned(),
         schemas: schemas.clone(),
@@ -372,7 +372,7 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
         key: key.clone(),
         seals,
         together: true,
-        fence: FenceClient::start(&parts, &fence, "bench", schemas, None)?,
+        fence: FenceClient::start(&parts, &fence, "bench", schemas, (None, key.clone()))?,
         routing: ActiveRouting::new([settings.id.as_str()].into_iter()),
         channels: Arc::from([ChannelClient::new(
             &settings,

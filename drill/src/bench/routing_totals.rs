@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 use sluice_contract::clock::{now_us, trade_time};
 use sluice_contract::sql::Conn;
 use sluice_core::batch::LockWait;
+use sluice_core::orders::OrderSeals;
 use sluice_core::routing::LimitScope;
 use sluice_core::routing::limits::repo::{lock_totals, push_totals};
 use sluice_core::routing::limits::{LimitTotalKey, LimitTotals};
@@ -25,6 +26,8 @@ pub(super) async fn take(
     next: &mut u64,
 ) -> anyhow::Result<Duration> {
     let time = trade_time(now_us(), "UTC")?;
+    let key = sluice_contract::settings::Secret::new("floor");
+    let seals = OrderSeals::new(&key.into(), &[], 0);
     let begun = Instant::now();
     for _ in 0..batches {
         let orders: Vec<Vec<LimitTotalKey>> = (0..floor::ORDERS_PER_TRANSACTION)
@@ -37,13 +40,13 @@ pub(super) async fn take(
         conn.query_drop("START TRANSACTION").await?;
         let mut totals = LimitTotals::new(
             wanted.clone(),
-            lock_totals(conn, &wanted, LockWait::Usual).await?,
+            lock_totals(conn, &seals, &wanted, LockWait::Usual).await?,
         );
         orders
             .iter()
             .try_for_each(|keys| totals.take(keys, Decimal::ONE))?;
         let mut sql = String::new();
-        push_totals(&mut sql, &totals.touched(), now_us());
+        push_totals(&mut sql, &totals.touched(), seals.provenance(), now_us());
         sql.push_str("COMMIT");
         conn.query_drop(sql).await?;
     }

@@ -150,25 +150,32 @@ impl StageClient {
 
     /// A person closes a breaker at the sidecar.
     pub async fn reset(&self, breaker: &str, by: &str, reason: &str) -> anyhow::Result<()> {
-        self.act(&format!("{breaker}/reset"), by, reason).await
+        self.act(&format!("breakers/{breaker}/reset"), by, reason)
+            .await
     }
 
     /// A person vouches for the breakers as they are.
     pub async fn seal(&self, by: &str, reason: &str) -> anyhow::Result<()> {
-        self.act("seal", by, reason).await
+        self.act("breakers/seal", by, reason).await
+    }
+
+    /// A person vouches for all rows of the guard as they are.
+    pub async fn seal_guard(&self, by: &str, reason: &str) -> anyhow::Result<()> {
+        self.act("guard/seal", by, reason).await
     }
 
     /// A person opens one.
     pub async fn trip(&self, breaker: &str, by: &str, reason: &str) -> anyhow::Result<()> {
-        self.act(&format!("{breaker}/trip"), by, reason).await
+        self.act(&format!("breakers/{breaker}/trip"), by, reason)
+            .await
     }
 
-    /// Acts on the breakers; `what` follows `/breakers/`.
+    /// Acts as a person; `what` is the path.
     async fn act(&self, what: &str, by: &str, reason: &str) -> anyhow::Result<()> {
         let token = String::from_utf8_lossy(self.token.expose()).into_owned();
         let request = self
             .http
-            .post(format!("{}/breakers/{what}", self.sidecar))
+            .post(format!("{}/{what}", self.sidecar))
             .bearer_auth(token)
             .header("content-type", "application/json")
             .body(json!({ "by": by, "reason": reason }).to_string());

@@ -27,7 +27,7 @@ pub async fn fence(
         &settings,
         "probe",
         &stage.schemas,
-        Some(stage.token.clone()),
+        (Some(stage.token.clone()), stage.key.clone()),
     )?;
     let mut conn = stage.pool.get_conn().await?;
     let mut times = Histogram::new(3)?;

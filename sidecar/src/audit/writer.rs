@@ -133,7 +133,8 @@ impl AuditWriter {
             said = record_verdicts(&mut tx, &self.decider(now), verdict).await?;
             runs_repo::insert_gap(&mut tx, &self.schemas, &closing.gap).await?;
             let rows = std::slice::from_ref(&closing.checkpoint);
-            write_checkpoint(&mut tx, &self.schemas, rows, &closing.rules_hash, now).await?;
+            let written = (rows, &*closing.rules_hash, now);
+            write_checkpoint(&mut tx, &self.schemas, self.seal.rows(), written).await?;
         }
         tx.commit().await?;
         report_recorded(
@@ -149,6 +150,7 @@ impl AuditWriter {
     fn term(&self) -> LeaseTerm<'_> {
         LeaseTerm {
             schemas: &self.schemas,
+            rows: self.seal.rows(),
             owner: &self.owner,
             epoch: self.epoch,
         }

@@ -6,7 +6,7 @@ pub mod seal;
 mod seal_repo;
 
 use crate::breakers::seal::{BreakerSeal, SealState};
-use mysql_async::{Conn, TxOpts};
+use mysql_async::{Conn, Transaction, TxOpts};
 use sluice_contract::breaker::{BreakerKey, BreakerState};
 use sluice_contract::schema::Schemas;
 
@@ -46,7 +46,7 @@ pub async fn apply(
         return Ok(BreakerMoveResult::SealBroken(why));
     }
     let at_us = before.time_of_move(wanted.at_us);
-    let moved = repo::apply(&mut tx, schemas, wanted, at_us).await?;
+    let moved = repo::apply(&mut tx, schemas, seal.rows(), wanted, at_us).await?;
     let version = match moved {
         BreakerMoveResult::To(_) => seal.renew(&mut tx, schemas, &before).await?,
         BreakerMoveResult::AlreadyThere | BreakerMoveResult::SealBroken(_) => None,
@@ -66,9 +66,21 @@ pub async fn accept_as_they_are(
     at_us: i64,
 ) -> mysql_async::Result<i64> {
     let mut tx = conn.start_transaction(TxOpts::default()).await?;
-    let version = seal.accept(&mut tx, schemas, at_us).await?;
-    seal_repo::insert_acceptance(&mut tx, schemas, (by, reason), version).await?;
+    let version = accept_within(&mut tx, schemas, seal, (by, reason), at_us).await?;
     tx.commit().await?;
     seal.committed(Some(version));
+    Ok(version)
+}
+
+/// As `accept_as_they_are`, in the caller's transaction.
+pub async fn accept_within(
+    tx: &mut Transaction<'_>,
+    schemas: &Schemas,
+    seal: &BreakerSeal,
+    why: (&str, &str),
+    at_us: i64,
+) -> mysql_async::Result<i64> {
+    let version = seal.accept(tx, schemas, at_us).await?;
+    seal_repo::insert_acceptance(tx, schemas, seal.rows(), why, version).await?;
     Ok(version)
 }

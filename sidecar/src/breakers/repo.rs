@@ -4,9 +4,12 @@ pub use crate::breakers::rows_repo::{BreakerRow, find, list, open_counts};
 
 use crate::breakers::rows_repo::list_of;
 use crate::breakers::{BreakerMove, BreakerMoveResult};
+use crate::guard_rows::GuardRows;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Transaction, params};
 use sluice_contract::breaker::{BreakerKey, BreakerState};
+use sluice_contract::provenance::EffectField::{self, Int, Text};
+use sluice_contract::provenance::optional_text;
 use sluice_contract::schema::Schemas;
 use std::collections::HashSet;
 
@@ -18,6 +21,7 @@ const KEYS_PER_STATEMENT: usize = 500;
 pub async fn apply(
     tx: &mut Transaction<'_>,
     schemas: &Schemas,
+    rows: &GuardRows,
     wanted: &BreakerMove,
     at_us: i64,
 ) -> mysql_async::Result<BreakerMoveResult> {
@@ -38,27 +42,47 @@ pub async fn apply(
         return Ok(BreakerMoveResult::AlreadyThere);
     }
     let version = now.map_or(0, |(_, version)| version) + 1;
-    let values = params! {
-        point, scope, key, version,
-        "state" => wanted.to.as_str(),
-        "verdict_id" => wanted.verdict_id.as_deref(),
-        "reason" => wanted.reason.as_str(),
-        "changed_by" => wanted.by.as_str(),
-        at_us,
+    let row = fields(wanted, version, at_us);
+    let values = |table| {
+        params! {
+            "mac" => rows.mac(table, &row),
+            point, scope, key, version,
+            "state" => wanted.to.as_str(),
+            "verdict_id" => wanted.verdict_id.as_deref(),
+            "reason" => wanted.reason.as_str(),
+            "changed_by" => wanted.by.as_str(),
+            at_us,
+        }
     };
     let upsert = format!(
-        "INSERT INTO {guard}.breaker (point, scope, scope_key, state, verdict_id, reason, changed_by, version, updated_us) \
-         VALUES (:point, :scope, :key, :state, :verdict_id, :reason, :changed_by, :version, :at_us) \
+        "INSERT INTO {guard}.breaker (point, scope, scope_key, state, verdict_id, reason, changed_by, version, updated_us, mac) \
+         VALUES (:point, :scope, :key, :state, :verdict_id, :reason, :changed_by, :version, :at_us, :mac) \
          ON DUPLICATE KEY UPDATE state = VALUES(state), verdict_id = VALUES(verdict_id), reason = VALUES(reason), \
-         changed_by = VALUES(changed_by), version = VALUES(version), updated_us = VALUES(updated_us)"
+         changed_by = VALUES(changed_by), version = VALUES(version), updated_us = VALUES(updated_us), mac = VALUES(mac)"
     );
-    tx.exec_drop(upsert, values.clone()).await?;
+    tx.exec_drop(upsert, values("breaker")).await?;
     let written_down = format!(
-        "INSERT INTO {guard}.breaker_transition (point, scope, scope_key, version, state, verdict_id, reason, changed_by, changed_us) \
-         VALUES (:point, :scope, :key, :version, :state, :verdict_id, :reason, :changed_by, :at_us)"
+        "INSERT INTO {guard}.breaker_transition (point, scope, scope_key, version, state, verdict_id, reason, changed_by, changed_us, mac) \
+         VALUES (:point, :scope, :key, :version, :state, :verdict_id, :reason, :changed_by, :at_us, :mac)"
     );
-    tx.exec_drop(written_down, values).await?;
+    tx.exec_drop(written_down, values("breaker_transition"))
+        .await?;
     Ok(BreakerMoveResult::To(version))
+}
+
+/// Fields of a move as they are signed, in the breaker's row and in its history's.
+fn fields(wanted: &BreakerMove, version: i64, at_us: i64) -> [EffectField<'_>; 9] {
+    [
+        Text(wanted.key.point.as_str().as_bytes()),
+        Text(wanted.key.scope.as_str().as_bytes()),
+        Text(wanted.key.key.as_bytes()),
+        Int(version.into()),
+        Text(wanted.to.as_str().as_bytes()),
+        optional_text(wanted.verdict_id.as_deref()),
+        Text(wanted.reason.as_bytes()),
+        Text(wanted.by.as_bytes()),
+        Int(at_us.into()),
+    ]
 }
 
 /// Reads those of `keys` that are open, as `point/scope/key`.

@@ -7,6 +7,7 @@
 //! moved the clocks or added rows to the history (nobody's user may take one away).
 
 use crate::breakers::seal_repo::{self, StoredSeal};
+use crate::guard_rows::GuardRows;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Transaction, TxOpts};
 use sluice_contract::breaker::{is_sealed, seal};
@@ -26,6 +27,7 @@ const MAX_CLOCK_LEAD_US: i64 = 86_400_000_000;
 pub struct BreakerSeal {
     keys: SigningKeys,
     version: Arc<AtomicI64>,
+    rows: GuardRows,
 }
 
 /// Whether the breakers are as the last move left them.
@@ -50,10 +52,17 @@ impl SealState {
 
 impl BreakerSeal {
     pub fn new(keys: impl Into<SigningKeys>) -> Self {
+        let keys = keys.into();
         BreakerSeal {
-            keys: keys.into(),
+            rows: GuardRows::new(keys.clone()),
+            keys,
             version: Arc::default(),
         }
+    }
+
+    /// Signatures of the guard's other rows, by the same keys.
+    pub fn rows(&self) -> &GuardRows {
+        &self.rows
     }
 
     /// The highest version that is known to be committed; cores accept no lower one.

@@ -1,8 +1,10 @@
 //! SQL of the seal.
 
+use crate::guard_rows::GuardRows;
 use mysql_async::params;
 use mysql_async::prelude::Queryable;
 use sluice_contract::breaker::SealedBreaker;
+use sluice_contract::provenance::EffectField::{Int, Text};
 use sluice_contract::schema::Schemas;
 
 /// The one row's name.
@@ -91,6 +93,7 @@ pub(super) async fn write(
 pub(super) async fn insert_acceptance(
     conn: &mut impl Queryable,
     schemas: &Schemas,
+    rows: &GuardRows,
     (by, reason): (&str, &str),
     at_us: i64,
 ) -> mysql_async::Result<()> {
@@ -101,10 +104,15 @@ pub(super) async fn insert_acceptance(
         ))
         .await?;
     let number = last.flatten().unwrap_or(0) + 1;
+    let texts = ["-", "seal", "*", "sealed", "", reason, by];
+    let [point, scope, key, state, none, why, whom] = texts.map(|text| Text(text.as_bytes()));
+    let (version, changed) = (Int(number.into()), Int(at_us.into()));
+    let row = [point, scope, key, version, state, none, why, whom, changed];
+    let mac = rows.mac("breaker_transition", &row);
     let sql = format!(
-        "INSERT INTO {history} (point, scope, scope_key, version, state, verdict_id, reason, changed_by, changed_us) \
-         VALUES ('-', 'seal', '*', :number, 'sealed', NULL, :reason, :by, :at_us)"
+        "INSERT INTO {history} (point, scope, scope_key, version, state, verdict_id, reason, changed_by, changed_us, mac) \
+         VALUES ('-', 'seal', '*', :number, 'sealed', NULL, :reason, :by, :at_us, :mac)"
     );
-    conn.exec_drop(sql, params! { number, reason, by, at_us })
+    conn.exec_drop(sql, params! { number, reason, by, at_us, mac })
         .await
 }

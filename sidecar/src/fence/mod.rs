@@ -125,6 +125,7 @@ impl FencePublisher {
                 blind: blind.map(|b| b.to_string()),
                 holds: shown.holds.to_vec(),
                 breakers: self.seal.version(),
+                signed: self.seal.rows().mark().map(|mark| mark.unsigned_month),
             },
         )
     }

@@ -30,6 +30,7 @@ fn tokens_rise_per_core_and_stand_still_while_blind() -> anyhow::Result<()> {
         FenceLine {
             token: 5,
             breakers: 0,
+            signed: None,
             blind: None,
             holds: vec!["acct".to_owned()]
         }
@@ -50,6 +51,7 @@ fn tokens_rise_per_core_and_stand_still_while_blind() -> anyhow::Result<()> {
         FenceLine {
             token: 0,
             breakers: 0,
+            signed: None,
             blind: None,
             holds: vec![]
         }
@@ -62,6 +64,7 @@ fn tokens_rise_per_core_and_stand_still_while_blind() -> anyhow::Result<()> {
             FenceLine {
                 token: 7,
                 breakers: 0,
+                signed: None,
                 blind: None,
                 holds: vec![]
             }

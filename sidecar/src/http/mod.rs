@@ -4,6 +4,7 @@ mod access;
 pub mod answers;
 mod breakers;
 mod fence_stream;
+mod guard_seal;
 mod promotions;
 pub mod rule_sets;
 pub mod state;
@@ -32,6 +33,7 @@ pub fn router(state: HttpState, readiness: Readiness) -> Router {
         .route("/status", get(status::status))
         .route("/breakers", get(breakers::list_breakers))
         .route("/breakers/seal", post(breakers::seal))
+        .route("/guard/seal", post(guard_seal::seal))
         .route("/breakers/{point}/{scope}/{key}/trip", post(breakers::trip))
         .route(
             "/breakers/{point}/{scope}/{key}/reset",

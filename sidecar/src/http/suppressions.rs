@@ -68,7 +68,7 @@ async fn suppress(
             if in_force.iter().filter(live).count() >= MAX_SUPPRESSIONS {
                 return Ok(false);
             }
-            repo::suppress(&mut conn, &db.schemas, &made).await?;
+            repo::suppress(&mut conn, &db.schemas, db.seal.rows(), &made).await?;
             anyhow::Ok(true)
         };
         Ok(match stored.await {
@@ -175,7 +175,9 @@ async fn revoke(
         let by = auth.actor(&headers, asked.by.as_deref())?;
         let done = async {
             let mut conn = db.conn().await?;
-            anyhow::Ok(repo::revoke(&mut conn, &db.schemas, &id, &by, now_us()).await?)
+            anyhow::Ok(
+                repo::revoke(&mut conn, &db.schemas, db.seal.rows(), &id, (&by, now_us())).await?,
+            )
         };
         Ok(match done.await {
             Ok(true) => {

@@ -1,8 +1,10 @@
 //! SQL of the checkpoint: one row per source, continued in further rows when the
 //! position is long.
 
+use crate::guard_rows::GuardRows;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, params};
+use sluice_contract::provenance::EffectField::{self, Int, Text};
 use sluice_contract::schema::Schemas;
 use sluice_contract::sql::{SqlLiteral, push_row};
 
@@ -37,13 +39,50 @@ fn part(text: &str, part: usize) -> &str {
         .map_or("", |rest| rest.get(..POSITION_PART_BYTES).unwrap_or(rest))
 }
 
+/// Fields of a row as they are signed: source, position, replay_from.
+fn fields<'a>(texts: [&'a str; 3], rules_hash: &'a str, updated_us: i64) -> [EffectField<'a>; 5] {
+    let [source, position, replay_from] = texts.map(|text| Text(text.as_bytes()));
+    let rules_hash = Text(rules_hash.as_bytes());
+    [
+        source,
+        position,
+        replay_from,
+        rules_hash,
+        Int(updated_us.into()),
+    ]
+}
+
+/// A source's checkpoint as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoredCheckpoint {
+    Missing,
+    /// Somebody else than a sidecar wrote it.
+    Unsigned(CheckpointRow),
+    Whole(CheckpointRow),
+}
+
+/// Reads a source's position whoever wrote it.
 pub async fn read_checkpoint(
     conn: &mut Conn,
     schemas: &Schemas,
+    signed: &GuardRows,
     source: &str,
 ) -> anyhow::Result<Option<CheckpointRow>> {
+    Ok(match read_signed(conn, schemas, signed, source).await? {
+        StoredCheckpoint::Missing => None,
+        StoredCheckpoint::Unsigned(row) | StoredCheckpoint::Whole(row) => Some(row),
+    })
+}
+
+/// Reads a source's position, and tells whether each of its rows may be obeyed.
+pub async fn read_signed(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    signed: &GuardRows,
+    source: &str,
+) -> anyhow::Result<StoredCheckpoint> {
     let sql = format!(
-        "SELECT position, replay_from FROM {}.checkpoint WHERE source = :source",
+        "SELECT position, replay_from, rules_hash, updated_us, mac FROM {}.checkpoint WHERE source = :source",
         schemas.guard
     );
     let mut whole = CheckpointRow {
@@ -51,17 +90,20 @@ pub async fn read_checkpoint(
         position: String::new(),
         replay_from: String::new(),
     };
+    let mut is_whole = true;
     for number in 0..MAX_POSITION_PARTS {
-        let row: Option<(String, String)> = conn
-            .exec_first(&sql, params! { "source" => part_name(source, number) })
-            .await?;
-        let Some((position, replay_from)) = row else {
-            return if number == 0 {
-                Ok(None)
-            } else {
-                Ok(Some(whole))
-            };
+        type CheckpointColumns = (String, String, String, i64, Option<String>);
+        let name = part_name(source, number);
+        let row: Option<CheckpointColumns> =
+            conn.exec_first(&sql, params! { "source" => &name }).await?;
+        let Some((position, replay_from, rules_hash, updated_us, mac)) = row else {
+            if number == 0 {
+                return Ok(StoredCheckpoint::Missing);
+            }
+            break;
         };
+        let row = fields([&name, &position, &replay_from], &rules_hash, updated_us);
+        is_whole &= signed.holds("checkpoint", &row, mac.as_deref());
         let full = |text: &String| text.len() == number * POSITION_PART_BYTES;
         for (text, more) in [
             (&mut whole.position, position),
@@ -76,7 +118,17 @@ pub async fn read_checkpoint(
             break;
         }
     }
-    Ok(Some(whole))
+    Ok(match is_whole {
+        true => StoredCheckpoint::Whole(whole),
+        false => StoredCheckpoint::Unsigned(whole),
+    })
+}
+
+/// Tells whether the stretch before a first start, or a later gap, was ever written down: then
+/// a checkpoint was written with it.
+pub async fn has_gap(conn: &mut Conn, schemas: &Schemas) -> mysql_async::Result<bool> {
+    let sql = format!("SELECT EXISTS(SELECT 1 FROM {}.gap)", schemas.guard);
+    Ok(conn.query_first(sql).await?.unwrap_or(false))
 }
 
 /// When a source's row was written last.
@@ -92,19 +144,18 @@ pub async fn committed_us(
     conn.exec_first(sql, params! { source }).await
 }
 
-/// Writes all rows in one statement.
+/// Writes all rows in one statement, with the hash of the rules and the time.
 pub async fn write_checkpoint<Q: Queryable>(
     conn: &mut Q,
     schemas: &Schemas,
-    rows: &[CheckpointRow],
-    rules_hash: &str,
-    now_us: i64,
+    signed: &GuardRows,
+    (rows, rules_hash, now_us): (&[CheckpointRow], &str, i64),
 ) -> mysql_async::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
     let mut sql = format!(
-        "INSERT INTO {}.checkpoint (source, position, replay_from, rules_hash, updated_us) VALUES ",
+        "INSERT INTO {}.checkpoint (source, position, replay_from, rules_hash, updated_us, mac) VALUES ",
         schemas.guard
     );
     let mut first = true;
@@ -112,12 +163,13 @@ pub async fn write_checkpoint<Q: Queryable>(
         let parts = row.position.len().max(row.replay_from.len()) / POSITION_PART_BYTES + 1;
         for number in 0..parts {
             let name = part_name(&row.source, number);
-            let texts = [
+            let parts = [
                 &name,
                 part(&row.position, number),
                 part(&row.replay_from, number),
-            ]
-            .map(SqlLiteral::Text);
+            ];
+            let mac = signed.mac("checkpoint", &fields(parts, rules_hash, now_us));
+            let texts = parts.map(SqlLiteral::Text);
             push_row(
                 &mut sql,
                 first,
@@ -127,6 +179,7 @@ pub async fn write_checkpoint<Q: Queryable>(
                     texts[2],
                     SqlLiteral::Text(rules_hash),
                     SqlLiteral::Int(now_us),
+                    SqlLiteral::Text(&mac),
                 ],
             );
             first = false;
@@ -134,7 +187,7 @@ pub async fn write_checkpoint<Q: Queryable>(
     }
     sql.push_str(
         " ON DUPLICATE KEY UPDATE position = VALUES(position), replay_from = VALUES(replay_from), \
-         rules_hash = VALUES(rules_hash), updated_us = VALUES(updated_us)",
+         rules_hash = VALUES(rules_hash), updated_us = VALUES(updated_us), mac = VALUES(mac)",
     );
     conn.query_drop(sql).await
 }

@@ -3,6 +3,7 @@
 use crate::binlog::hosts::ServerHosts;
 use crate::breakers::seal::{BreakerSeal, SealState};
 use crate::leader::lease_repo::{self, LEASE_TTL_US, LeaseHolder};
+use crate::leader::local_checkpoint::LocalCheckpoint;
 use mysql_async::{Conn, Transaction};
 use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
@@ -16,8 +17,10 @@ pub struct GuardDb {
     pub schemas: Schemas,
     /// `instance` of the settings.
     pub owner: Arc<str>,
-    /// Seal of the breakers.
+    /// Seal of the breakers, and signatures of the other rows.
     pub seal: BreakerSeal,
+    /// This host's copy of the checkpoint.
+    pub local: LocalCheckpoint,
 }
 
 impl GuardDb {
@@ -40,7 +43,10 @@ impl GuardDb {
     ) -> mysql_async::Result<Result<i64, LeaseHolder>> {
         let mut conn = self.conn().await?;
         let us = (&*self.owner, last_epoch);
-        lease_repo::reacquire(&mut conn, &self.schemas, us, now_us(), LEASE_TTL_US).await
+        // What holds us off must be a sidecar's own row, once every one is signed.
+        self.seal.rows().refresh(&mut conn, &self.schemas).await?;
+        let signed = self.seal.rows();
+        lease_repo::reacquire(&mut conn, &self.schemas, signed, us, now_us(), LEASE_TTL_US).await
     }
 
     /// Renews the lease within a transaction, which locks its row. `false` if it is not
@@ -54,7 +60,8 @@ impl GuardDb {
         epoch: i64,
     ) -> mysql_async::Result<bool> {
         let until_us = now_us() + LEASE_TTL_US;
-        lease_repo::renew(tx, &self.schemas, &self.owner, epoch, until_us).await
+        let us = (&*self.owner, epoch);
+        lease_repo::renew(tx, &self.schemas, self.seal.rows(), us, until_us).await
     }
 
     /// Gives the lease up, if it still is this instance's and of this epoch.
@@ -63,7 +70,8 @@ impl GuardDb {
     /// The database did not answer.
     pub async fn release_lease(&self, epoch: i64) -> mysql_async::Result<()> {
         let mut conn = self.conn().await?;
-        lease_repo::release(&mut conn, &self.schemas, &self.owner, epoch).await
+        let signed = self.seal.rows();
+        lease_repo::release(&mut conn, &self.schemas, signed, &self.owner, epoch).await
     }
 
     /// Makes sure that the breakers are sealed, and learns the seal's version.

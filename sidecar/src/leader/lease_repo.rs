@@ -1,8 +1,10 @@
 //! SQL of the leader lease: one row, whose epoch rises with each leadership. Lock order
 //! of every commit: lease, then breakers by key, then verdicts, then checkpoint.
 
+use crate::guard_rows::GuardRows;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Params, Transaction, params};
+use sluice_contract::provenance::EffectField::{self, Int, Text};
 use sluice_contract::schema::Schemas;
 
 /// Row of the lease: one active sidecar per change stream.
@@ -20,35 +22,66 @@ pub struct LeaseHolder {
     pub expires_us: i64,
 }
 
+/// Fields of the lease's row as they are signed.
+fn fields(owner: &str, epoch: i64, expires_us: i64) -> [EffectField<'_>; 4] {
+    [
+        Text(LEASE_NAME.as_bytes()),
+        Text(owner.as_bytes()),
+        Int(epoch.into()),
+        Int(expires_us.into()),
+    ]
+}
+
+fn mac(signed: &GuardRows, owner: &str, epoch: i64, expires_us: i64) -> String {
+    signed.mac("lease", &fields(owner, epoch, expires_us))
+}
+
+/// Locks and reads the row. One that no sidecar wrote is nobody's: its epoch still counts, so
+/// that the next leadership's is higher.
 async fn holder(
     tx: &mut Transaction<'_>,
     schemas: &Schemas,
+    signed: &GuardRows,
 ) -> mysql_async::Result<Option<LeaseHolder>> {
     let sql = format!(
-        "SELECT owner, epoch, expires_us FROM {}.lease WHERE name = '{LEASE_NAME}' FOR UPDATE",
+        "SELECT owner, epoch, expires_us, mac FROM {}.lease WHERE name = '{LEASE_NAME}' FOR UPDATE",
         schemas.guard
     );
-    let row: Option<(String, i64, i64)> = tx.query_first(sql).await?;
-    Ok(row.map(|(owner, epoch, expires_us)| LeaseHolder {
-        owner,
-        epoch,
-        expires_us,
+    type LeaseColumns = (String, i64, i64, Option<String>);
+    let row: Option<LeaseColumns> = tx.query_first(sql).await?;
+    Ok(row.map(|(owner, epoch, expires_us, mac)| {
+        let holds = signed.holds("lease", &fields(&owner, epoch, expires_us), mac.as_deref());
+        if !holds {
+            tracing::error!(
+                owner,
+                epoch,
+                "no sidecar wrote this lease: it holds nobody off"
+            );
+        }
+        LeaseHolder {
+            owner: if holds { owner } else { String::new() },
+            epoch,
+            expires_us: if holds { expires_us } else { RELEASED_US },
+        }
     }))
 }
 
 async fn put(
     tx: &mut Transaction<'_>,
     schemas: &Schemas,
-    owner: &str,
-    epoch: i64,
+    signed: &GuardRows,
+    (owner, epoch): (&str, i64),
     expires_us: i64,
 ) -> mysql_async::Result<()> {
     let sql = format!(
-        "INSERT INTO {}.lease (name, owner, epoch, expires_us) VALUES ('{LEASE_NAME}', :owner, :epoch, :expires_us) \
-         ON DUPLICATE KEY UPDATE owner = VALUES(owner), epoch = VALUES(epoch), expires_us = VALUES(expires_us)",
+        "INSERT INTO {}.lease (name, owner, epoch, expires_us, mac) \
+         VALUES ('{LEASE_NAME}', :owner, :epoch, :expires_us, :mac) \
+         ON DUPLICATE KEY UPDATE owner = VALUES(owner), epoch = VALUES(epoch), expires_us = VALUES(expires_us), \
+         mac = VALUES(mac)",
         schemas.guard
     );
-    tx.exec_drop(sql, params! { owner, epoch, expires_us })
+    let mac = mac(signed, owner, epoch, expires_us);
+    tx.exec_drop(sql, params! { owner, epoch, expires_us, mac })
         .await
 }
 
@@ -57,11 +90,12 @@ async fn put(
 pub async fn acquire(
     conn: &mut Conn,
     schemas: &Schemas,
+    signed: &GuardRows,
     owner: &str,
     now_us: i64,
     ttl_us: i64,
 ) -> mysql_async::Result<Result<i64, LeaseHolder>> {
-    reacquire(conn, schemas, (owner, 0), now_us, ttl_us).await
+    reacquire(conn, schemas, signed, (owner, 0), now_us, ttl_us).await
 }
 
 /// Takes the lease as `acquire` does, once this process led in `epoch` (0: it did not yet). A
@@ -70,19 +104,22 @@ pub async fn acquire(
 pub async fn reacquire(
     conn: &mut Conn,
     schemas: &Schemas,
+    signed: &GuardRows,
     (owner, epoch): (&str, i64),
     now_us: i64,
     ttl_us: i64,
 ) -> mysql_async::Result<Result<i64, LeaseHolder>> {
     let first = format!(
-        "INSERT IGNORE INTO {}.lease (name, owner, epoch, expires_us) VALUES ('{LEASE_NAME}', '', 0, 0)",
+        "INSERT IGNORE INTO {}.lease (name, owner, epoch, expires_us, mac) \
+         VALUES ('{LEASE_NAME}', '', 0, {RELEASED_US}, :mac)",
         schemas.guard
     );
-    conn.query_drop(first).await?;
+    let mac = mac(signed, "", 0, RELEASED_US);
+    conn.exec_drop(first, params! { mac }).await?;
     let mut tx = conn
         .start_transaction(mysql_async::TxOpts::default())
         .await?;
-    let held = holder(&mut tx, schemas).await?;
+    let held = holder(&mut tx, schemas, signed).await?;
     let ours = |held: &LeaseHolder| held.owner == owner && (epoch == 0 || held.epoch <= epoch);
     if let Some(held) = held
         .clone()
@@ -92,7 +129,7 @@ pub async fn reacquire(
         return Ok(Err(held));
     }
     let epoch = held.map_or(0, |h| h.epoch) + 1;
-    put(&mut tx, schemas, owner, epoch, now_us + ttl_us).await?;
+    put(&mut tx, schemas, signed, (owner, epoch), now_us + ttl_us).await?;
     tx.commit().await?;
     Ok(Ok(epoch))
 }
@@ -102,15 +139,15 @@ pub async fn reacquire(
 pub async fn renew(
     tx: &mut Transaction<'_>,
     schemas: &Schemas,
-    owner: &str,
-    epoch: i64,
+    signed: &GuardRows,
+    (owner, epoch): (&str, i64),
     expires_us: i64,
 ) -> mysql_async::Result<bool> {
-    let ours = holder(tx, schemas)
+    let ours = holder(tx, schemas, signed)
         .await?
         .is_some_and(|h| h.owner == owner && h.epoch == epoch && h.expires_us > RELEASED_US);
     if ours {
-        put(tx, schemas, owner, epoch, expires_us).await?;
+        put(tx, schemas, signed, (owner, epoch), expires_us).await?;
     }
     Ok(ours)
 }
@@ -136,13 +173,16 @@ pub async fn is_held<Q: Queryable>(
 pub async fn release(
     conn: &mut Conn,
     schemas: &Schemas,
+    signed: &GuardRows,
     owner: &str,
     epoch: i64,
 ) -> mysql_async::Result<()> {
     let sql = format!(
-        "UPDATE {}.lease SET expires_us = {RELEASED_US} WHERE name = '{LEASE_NAME}' AND owner = :owner AND epoch = :epoch",
+        "UPDATE {}.lease SET expires_us = {RELEASED_US}, mac = :mac \
+         WHERE name = '{LEASE_NAME}' AND owner = :owner AND epoch = :epoch",
         schemas.guard
     );
-    let named: Params = params! { owner, epoch };
+    let mac = mac(signed, owner, epoch, RELEASED_US);
+    let named: Params = params! { owner, epoch, mac };
     conn.exec_drop(sql, named).await
 }

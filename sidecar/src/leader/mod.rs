@@ -5,5 +5,6 @@ pub mod checkpoint_repo;
 pub mod clock_repo;
 pub mod guard_db;
 pub mod lease_repo;
+pub mod local_checkpoint;
 pub mod retry;
 pub mod transaction;

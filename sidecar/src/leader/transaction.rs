@@ -9,15 +9,18 @@
 //! | write | the caller's | |
 //! | commit, or roll back if the lease is lost | `COMMIT` | 1 |
 
+use crate::guard_rows::GuardRows;
 use crate::leader::lease_repo::{self, LEASE_TTL_US};
 use mysql_async::{Conn, Transaction, TxOpts};
 use sluice_contract::schema::Schemas;
 use sluice_contract::sql;
 
 /// One leadership, by its name in the lease.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct LeaseTerm<'a> {
     pub schemas: &'a Schemas,
+    /// Signs the lease's row.
+    pub rows: &'a GuardRows,
     pub owner: &'a str,
     pub epoch: i64,
 }
@@ -66,7 +69,15 @@ pub async fn begin<'c>(
 ) -> Result<Transaction<'c>, LeaderError> {
     let mut tx = conn.start_transaction(TxOpts::default()).await?;
     let until_us = now_us + LEASE_TTL_US;
-    if lease_repo::renew(&mut tx, term.schemas, term.owner, term.epoch, until_us).await? {
+    if lease_repo::renew(
+        &mut tx,
+        term.schemas,
+        term.rows,
+        (term.owner, term.epoch),
+        until_us,
+    )
+    .await?
+    {
         return Ok(tx);
     }
     tx.rollback().await?;

@@ -3,7 +3,7 @@
 use crate::health::blind::BlindCause;
 use crate::reload::{BOOK_TABLES, RuleReloader};
 use crate::rules::runtime::rule_set::RuleSet;
-use crate::workflow::{RuleSetVersion, repo};
+use crate::workflow::{RuleSetVersion, repo, signed_rows_repo};
 use anyhow::Context;
 use mysql_async::Conn;
 use std::sync::Arc;
@@ -14,9 +14,12 @@ impl RuleReloader {
         if version == self.loaded || version == 0 {
             return Ok(());
         }
-        let set = repo::read(conn, &self.context.db.schemas, version).await?;
+        let db = &self.context.db;
+        signed_rows_repo::check(conn, &db.schemas, db.seal.rows(), version).await?;
+        let set = repo::read(conn, &db.schemas, version).await?;
         let set =
             Arc::new(set.with_context(|| format!("set {version} is in force, but has no rules"))?);
+        signed_rows_repo::check_whole(conn, &db.schemas, db.seal.rows(), &set).await?;
         let (of, key) = (Arc::clone(&set), self.context.provenance_key.clone());
         let compiled = tokio::task::spawn_blocking(move || of.compile(key)).await?.map_err(|errors| {
             anyhow::anyhow!("set {version} can't be used by this release: {errors}; take one back that can be")

@@ -83,7 +83,7 @@ impl RuleReloader {
         if let Some(set) = &done.set {
             set.compile(self.context.provenance_key.clone())?;
         }
-        publish_repo::prepare(conn, schemas).await?;
+        publish_repo::prepare(conn, schemas, self.context.db.seal.rows()).await?;
         let leads_in = (version > 0).then_some(epoch);
         self.commit(conn, folder, &done, leads_in, now).await?;
         if let Some(set) = &done.set {
@@ -117,7 +117,8 @@ impl RuleReloader {
             at_us: now_us,
         };
         if let Some(set) = &done.set
-            && !publish_repo::publish(&mut tx, schemas, set, &why).await?
+            && !publish_repo::publish(&mut tx, schemas, self.context.db.seal.rows(), set, &why)
+                .await?
         {
             tx.rollback().await?;
             anyhow::bail!("another set was put in force meanwhile; the folder is looked at again");

@@ -110,7 +110,9 @@ impl RuleReloader {
 
     async fn round(&mut self) -> anyhow::Result<()> {
         let mut conn = self.context.db.conn().await?;
-        let version = repo::active(&mut conn, &self.context.db.schemas).await?;
+        let db = &self.context.db;
+        db.seal.rows().refresh(&mut conn, &db.schemas).await?;
+        let version = repo::active(&mut conn, &db.schemas).await?;
         self.load(&mut conn, version).await?;
         if self.edits(&mut conn, version).await? {
             let version = repo::active(&mut conn, &self.context.db.schemas).await?;

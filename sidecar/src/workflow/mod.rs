@@ -2,6 +2,7 @@
 //! every sidecar; the folder is only where edits come from. Each change is a new
 //! version of the whole set, so that any of the last ones can be had back at once.
 
+pub mod acceptance;
 pub mod arming;
 mod budgets;
 pub mod folder_import;
@@ -13,6 +14,7 @@ pub mod repo;
 mod rule_set_version;
 mod rule_text;
 pub mod settings;
+pub mod signed_rows_repo;
 pub mod suppressions;
 pub mod trials;
 

@@ -1,7 +1,8 @@
 //! SQL that puts a rule set in force.
 
-use crate::workflow::repo::{ACTIVE_ROW_NAME, ROWS_PER_STATEMENT, lock_active};
-use crate::workflow::{MAX_KEPT_SETS, RuleSetMember, RuleSetVersion};
+use crate::guard_rows::GuardRows;
+use crate::workflow::repo::{ACTIVE_ROW_NAME, ROWS_PER_STATEMENT, RuleSetSummary, lock_active};
+use crate::workflow::{MAX_KEPT_SETS, RuleSetMember, RuleSetVersion, signed_rows_repo};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Transaction, TxOpts, params};
 use sluice_contract::schema::Schemas;
@@ -16,12 +17,17 @@ pub struct PublishReason<'a> {
 }
 
 /// The row that is locked must exist.
-pub async fn prepare(conn: &mut Conn, schemas: &Schemas) -> mysql_async::Result<()> {
+pub async fn prepare(
+    conn: &mut Conn,
+    schemas: &Schemas,
+    signed: &GuardRows,
+) -> mysql_async::Result<()> {
     let sql = format!(
-        "INSERT IGNORE INTO {}.rule_active (name, version, updated_us) VALUES ('{ACTIVE_ROW_NAME}', 0, 0)",
+        "INSERT IGNORE INTO {}.rule_active (name, version, updated_us, mac) VALUES ('{ACTIVE_ROW_NAME}', 0, 0, :mac)",
         schemas.guard
     );
-    conn.query_drop(sql).await
+    let mac = signed.mac("rule_active", &signed_rows_repo::active_fields(0, 0));
+    conn.exec_drop(sql, params! { mac }).await
 }
 
 /// Puts `set` in force if `set.version - 1` is; `false`, with nothing written, if
@@ -29,32 +35,48 @@ pub async fn prepare(conn: &mut Conn, schemas: &Schemas) -> mysql_async::Result<
 pub async fn publish(
     tx: &mut Transaction<'_>,
     schemas: &Schemas,
+    signed: &GuardRows,
     set: &RuleSetVersion,
     why: &PublishReason<'_>,
-) -> mysql_async::Result<bool> {
+) -> anyhow::Result<bool> {
     if lock_active(tx, schemas).await? != set.version - 1 {
         return Ok(false);
     }
+    // What somebody else wrote must not become genuine by being built upon.
+    signed_rows_repo::check(tx, schemas, signed, set.version - 1).await?;
     let guard = &schemas.guard;
     let (version, at_us) = (set.version, why.at_us);
+    let row = RuleSetSummary {
+        version,
+        hash: set.hash(),
+        content_of: why.content_of.unwrap_or(version),
+        created_by: why.by.to_owned(),
+        reason: why.reason.to_owned(),
+        created_us: at_us,
+    };
     let named = params! {
         version, at_us,
-        "hash" => set.hash(),
-        "content_of" => why.content_of.unwrap_or(version),
+        "mac" => signed.mac("rule_set", &signed_rows_repo::set_fields(&row)),
+        "hash" => row.hash.as_str(),
+        "content_of" => row.content_of,
         "by" => why.by,
         "reason" => why.reason,
     };
     let sql = format!(
-        "INSERT INTO {guard}.rule_set (version, hash, content_of, created_by, reason, created_us) \
-         VALUES (:version, :hash, :content_of, :by, :reason, :at_us)"
+        "INSERT INTO {guard}.rule_set (version, hash, content_of, created_by, reason, created_us, mac) \
+         VALUES (:version, :hash, :content_of, :by, :reason, :at_us, :mac)"
     );
     tx.exec_drop(sql, named).await?;
     put_texts(tx, guard, set).await?;
-    put_members(tx, guard, set).await?;
+    put_members(tx, guard, signed, set).await?;
     let sql = format!(
-        "UPDATE {guard}.rule_active SET version = :version, updated_us = :at_us WHERE name = '{ACTIVE_ROW_NAME}'"
+        "UPDATE {guard}.rule_active SET version = :version, updated_us = :at_us, mac = :mac WHERE name = '{ACTIVE_ROW_NAME}'"
     );
-    tx.exec_drop(sql, params! { version, at_us }).await?;
+    let mac = signed.mac(
+        "rule_active",
+        &signed_rows_repo::active_fields(version, at_us),
+    );
+    tx.exec_drop(sql, params! { version, at_us, mac }).await?;
     // Verdicts name version and text; what a set held is kept for as long as it can be had back.
     let sql = format!("DELETE FROM {guard}.rule_member WHERE version < :oldest");
     tx.exec_drop(sql, params! { "oldest" => version - 2 * MAX_KEPT_SETS })
@@ -66,12 +88,13 @@ pub async fn publish(
 pub async fn put_in_force(
     conn: &mut Conn,
     schemas: &Schemas,
+    signed: &GuardRows,
     set: &RuleSetVersion,
     why: &PublishReason<'_>,
-) -> mysql_async::Result<bool> {
-    prepare(conn, schemas).await?;
+) -> anyhow::Result<bool> {
+    prepare(conn, schemas, signed).await?;
     let mut tx = conn.start_transaction(TxOpts::default()).await?;
-    let done = publish(&mut tx, schemas, set, why).await?;
+    let done = publish(&mut tx, schemas, signed, set, why).await?;
     if done {
         tx.commit().await?
     } else {
@@ -119,12 +142,26 @@ async fn put_texts(
 async fn put_members(
     tx: &mut Transaction<'_>,
     guard: &str,
+    signed: &GuardRows,
     set: &RuleSetVersion,
 ) -> mysql_async::Result<()> {
     let mut sql = format!(
-        "INSERT INTO {guard}.rule_member (version, rule, candidate, text_hash, mode, demoted, since_us) VALUES "
+        "INSERT INTO {guard}.rule_member (version, rule, candidate, text_hash, mode, demoted, since_us, mac) VALUES "
     );
     for (at, m) in set.members.iter().enumerate() {
+        let text = m.text.hash.as_str();
+        let row = (
+            set.version,
+            &*m.rule,
+            m.candidate,
+            text,
+            m.mode.as_str(),
+            m.demoted,
+        );
+        let mac = signed.mac(
+            "rule_member",
+            &signed_rows_repo::member_fields(row, m.since_us),
+        );
         let row = [
             SqlLiteral::Int(set.version),
             SqlLiteral::Text(&m.rule),
@@ -133,6 +170,7 @@ async fn put_members(
             SqlLiteral::Text(m.mode.as_str()),
             SqlLiteral::Int(i64::from(m.demoted)),
             SqlLiteral::Int(m.since_us),
+            SqlLiteral::Text(&mac),
         ];
         push_row(&mut sql, at == 0, &row);
     }

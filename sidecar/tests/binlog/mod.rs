@@ -113,7 +113,7 @@ async fn write_rows(conn: &mut Conn) {
         .await
         .unwrap();
     conn.query_drop(
-        "INSERT INTO t_guard.fence_token VALUES ('core-1',7,123) ON DUPLICATE KEY UPDATE token=8",
+        "INSERT INTO t_guard.fence_token (instance,token,updated_us) VALUES ('core-1',7,123) ON DUPLICATE KEY UPDATE token=8",
     )
     .await
     .unwrap();

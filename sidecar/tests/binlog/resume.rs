@@ -13,7 +13,9 @@ pub async fn resume(server: &mut TestServer) {
     server.migrate(&schemas()).await;
     let mut conn = server.conn().await;
     let from = position(server).await;
-    let token = |n: u32| format!("REPLACE INTO t_guard.fence_token VALUES ('c',{n},1)");
+    let token = |n: u32| {
+        format!("REPLACE INTO t_guard.fence_token (instance,token,updated_us) VALUES ('c',{n},1)")
+    };
     for n in 0..300 {
         conn.query_drop(token(n)).await.unwrap();
     }

@@ -46,7 +46,7 @@ pub async fn unreadable(server: &TestServer) {
     let tail = tail_now(907).await;
     for statement in [
         "SET SESSION binlog_row_image='MINIMAL'",
-        "INSERT INTO t_guard.fence_token VALUES ('s',1,1)",
+        "INSERT INTO t_guard.fence_token VALUES ('s',1,1,NULL)",
         "UPDATE t_guard.fence_token SET token=2",
         "SET SESSION binlog_row_image='FULL'",
         "SET GLOBAL binlog_row_metadata='MINIMAL'",

@@ -3,6 +3,7 @@
 mod lease;
 
 use crate::server::TestServer;
+use crate::server::signed::{acquire, guard_rows, reacquire, read_checkpoint, write_checkpoint};
 use mysql_async::prelude::Queryable;
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
@@ -13,8 +14,9 @@ use sluice_sidecar::fence::FencePublisher;
 use sluice_sidecar::health::Health;
 use sluice_sidecar::health::blind::Blind;
 use sluice_sidecar::health::status::SidecarStatus;
-use sluice_sidecar::leader::checkpoint_repo::{CheckpointRow, read_checkpoint, write_checkpoint};
-use sluice_sidecar::leader::lease_repo::{LEASE_TTL_US, acquire, reacquire};
+use sluice_sidecar::leader::checkpoint_repo::CheckpointRow;
+use sluice_sidecar::leader::lease_repo::LEASE_TTL_US;
+use sluice_sidecar::leader::local_checkpoint::LocalCheckpoint;
 use sluice_sidecar::metrics::metrics;
 use sluice_sidecar::pipeline::commit::{BatchCommitter, LeadershipEnd};
 use sluice_sidecar::verdicts::Verdict;
@@ -74,6 +76,7 @@ fn committer(server: &TestServer, schemas: &Schemas, epoch: i64) -> BatchCommitt
         binlog: place("binlog", "0-1-7"),
         also: vec![place("binlog:balance", "0-2-3")],
         kafka: Some(place("kafka", "a=1")),
+        local: LocalCheckpoint::new(None, guard_rows()),
         rules_hash: "1".repeat(16),
         dead_letters: Default::default(),
         rules: ActiveRuleSet::channel().1,

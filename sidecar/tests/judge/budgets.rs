@@ -117,7 +117,7 @@ pub async fn what_is_no_longer_armed_opens_nothing(set: &mut CommitterSetup) {
         at_us: now_us(),
     };
     assert!(
-        publish_repo::put_in_force(&mut conn, &set.schemas, &next, &why)
+        put_in_force(&mut conn, &set.schemas, &next, &why)
             .await
             .unwrap()
     );

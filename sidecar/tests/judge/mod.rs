@@ -4,6 +4,7 @@ mod budgets;
 mod setup;
 
 use crate::server::TestServer;
+use crate::server::signed::{acquire, guard_rows, put_in_force, revoke, suppress};
 use budgets::*;
 use mysql_async::prelude::Queryable;
 use rust_decimal::Decimal;
@@ -17,17 +18,17 @@ use sluice_sidecar::health::Health;
 use sluice_sidecar::health::blind::Blind;
 use sluice_sidecar::health::status::SidecarStatus;
 use sluice_sidecar::leader::checkpoint_repo::CheckpointRow;
-use sluice_sidecar::leader::lease_repo::{LEASE_TTL_US, acquire};
+use sluice_sidecar::leader::lease_repo::LEASE_TTL_US;
+use sluice_sidecar::leader::local_checkpoint::LocalCheckpoint;
 use sluice_sidecar::metrics::metrics;
 use sluice_sidecar::pipeline::commit::BatchCommitter;
 use sluice_sidecar::rules::{RuleFiles, RuleMode};
 use sluice_sidecar::verdicts::Verdict;
 use sluice_sidecar::workflow::folder_import::{RuleFolder, first};
 use sluice_sidecar::workflow::promotion::activity_repo;
-use sluice_sidecar::workflow::publish_repo::{self, PublishReason};
+use sluice_sidecar::workflow::publish_repo::PublishReason;
 use sluice_sidecar::workflow::repo;
 use sluice_sidecar::workflow::suppressions::Suppression;
-use sluice_sidecar::workflow::suppressions::repo as suppressions_repo;
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,17 +63,15 @@ async fn suppressed_by_key_cap_and_time(set: &mut CommitterSetup) {
         suppression(2, "s-2", now - 1),
         suppression(3, "s-3", now + 60_000_000),
     ] {
-        suppressions_repo::suppress(&mut conn, &set.schemas, &one)
-            .await
-            .unwrap();
+        suppress(&mut conn, &set.schemas, &one).await.unwrap();
     }
     assert!(
-        suppressions_repo::revoke(&mut conn, &set.schemas, &format!("{:032x}", 3), "bob", now)
+        revoke(&mut conn, &set.schemas, &format!("{:032x}", 3), "bob", now)
             .await
             .unwrap()
     );
     assert!(
-        !suppressions_repo::revoke(&mut conn, &set.schemas, &format!("{:032x}", 2), "bob", now)
+        !revoke(&mut conn, &set.schemas, &format!("{:032x}", 2), "bob", now)
             .await
             .unwrap()
     );

@@ -74,12 +74,8 @@ impl CommitterSetup {
             content_of: None,
             at_us: now_us(),
         };
-        assert!(
-            publish_repo::put_in_force(&mut conn, &schemas, &set, &why)
-                .await
-                .unwrap()
-        );
-        let again = publish_repo::put_in_force(&mut conn, &schemas, &set, &why).await;
+        assert!(put_in_force(&mut conn, &schemas, &set, &why).await.unwrap());
+        let again = put_in_force(&mut conn, &schemas, &set, &why).await;
         assert!(!again.unwrap(), "somebody was first");
         let blind = Blind::new(
             Readiness::default(),
@@ -112,6 +108,7 @@ impl CommitterSetup {
             split_books: false,
             state: Default::default(),
             seal,
+            local: LocalCheckpoint::new(None, guard_rows()),
         };
         CommitterSetup {
             server,

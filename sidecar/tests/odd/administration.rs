@@ -81,9 +81,11 @@ pub async fn administration(server: &TestServer) {
     conn.query_drop("SET SESSION binlog_format='ROW'")
         .await
         .unwrap();
-    conn.query_drop("INSERT INTO t_guard.fence_token VALUES ('core',1,1)")
-        .await
-        .unwrap();
+    conn.query_drop(
+        "INSERT INTO t_guard.fence_token (instance,token,updated_us) VALUES ('core',1,1)",
+    )
+    .await
+    .unwrap();
     let shown = |item: &sluice_sidecar::stream::batches::WatchedTransaction| {
         let unlogged = item
             .unlogged
@@ -92,7 +94,10 @@ pub async fn administration(server: &TestServer) {
         (item.transaction.changes.len(), unlogged.to_owned())
     };
     let of = |changes: usize, unlogged: &str| (changes, unlogged.to_owned());
-    let mut want = vec![of(0, "ALTER"), of(0, "LOAD"), of(1, ""), of(1, "")];
+    // A trigger may write into what a program signs, a key kept the second of two rows out.
+    let told = ["CREATE", "DROP", "ALTER", "LOAD"].map(|verb| of(0, verb));
+    let mut want = told.to_vec();
+    want.extend([of(1, ""), of(1, "")]);
     want.extend(
         by_hand
             .iter()

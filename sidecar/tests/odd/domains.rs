@@ -7,7 +7,9 @@ async fn a_domain_of_several_servers_is_one_position() {
     let mut server = TestServer::start("domains", &[]).await;
     server.migrate(&schemas()).await;
     let mut conn = server.conn().await;
-    let token = |name: &str| format!("INSERT INTO t_guard.fence_token VALUES ('{name}',1,1)");
+    let token = |name: &str| {
+        format!("INSERT INTO t_guard.fence_token (instance,token,updated_us) VALUES ('{name}',1,1)")
+    };
     all(
         &mut conn,
         &[

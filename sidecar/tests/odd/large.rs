@@ -25,7 +25,7 @@ async fn a_row_above_the_packet_limit_elsewhere_stops_nothing() {
                     "INSERT INTO other.doc VALUES (1, REPEAT('a',{nine}), REPEAT('b',{nine}))"
                 ),
                 &format!("UPDATE other.doc SET a = REPEAT('c',{nine})"),
-                "INSERT INTO t_guard.fence_token VALUES ('behind',1,1)",
+                "INSERT INTO t_guard.fence_token (instance,token,updated_us) VALUES ('behind',1,1)",
             ],
         )
         .await;

@@ -22,7 +22,7 @@ async fn a_schema_in_capitals_is_watched_where_the_server_folds_names() {
     );
     all(
         &mut conn,
-        &["INSERT INTO T_guard.FENCE_TOKEN VALUES ('core',1,1)"],
+        &["INSERT INTO T_guard.FENCE_TOKEN VALUES ('core',1,1,NULL)"],
     )
     .await;
     assert_eq!(tail.items(1)[0].control_rows.len(), 1);
@@ -42,7 +42,7 @@ async fn a_table_of_another_case_is_another_table() {
                 "CREATE DATABASE T_guard",
                 "CREATE TABLE T_guard.fence_token (z INT)",
                 "INSERT INTO T_guard.fence_token VALUES (1)",
-                "INSERT INTO t_guard.fence_token VALUES ('core',1,1)",
+                "INSERT INTO t_guard.fence_token (instance,token,updated_us) VALUES ('core',1,1)",
             ],
         )
         .await;

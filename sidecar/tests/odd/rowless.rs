@@ -12,7 +12,7 @@ async fn a_statement_without_rows_is_named_and_the_stream_goes_on() {
 pub async fn statements(server: &TestServer) {
     server.migrate(&schemas()).await;
     let mut conn = server.conn().await;
-    let row = "INSERT INTO t_guard.fence_token VALUES ('core',1,1)";
+    let row = "INSERT INTO t_guard.fence_token (instance,token,updated_us) VALUES ('core',1,1)";
     let tail = tail(server, 930, &position(server).await, StartPosition::Now);
     all(
         &mut conn,

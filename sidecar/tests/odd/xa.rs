@@ -6,7 +6,7 @@ use crate::server::balances::{verdicts, write_token};
 use crate::server::daemon::SidecarProcess;
 use sluice_sidecar::stream::batches::WatchedTransaction;
 
-const TOKEN: &str = "INSERT INTO t_guard.fence_token VALUES";
+const TOKEN: &str = "INSERT INTO t_guard.fence_token (instance,token,updated_us) VALUES";
 
 /// One XA transaction up to its second phase.
 async fn prepare(server: &TestServer, name: &str, statements: &[&str]) {

@@ -1,7 +1,7 @@
 //! Tokens and balances that a test writes, and the verdicts on them.
 
+use crate::server::signed::raise_token;
 use mysql_async::prelude::Queryable;
-use sluice_contract::clock::now_us;
 
 /// Finds an account whose balance is not what its parts are.
 pub const BALANCE_RULE: &str = r#"//! id = "balance-adds-up"
@@ -31,12 +31,8 @@ fn check(row) {
 
 /// Raises the token of core `core-1`.
 pub async fn write_token(conn: &mut mysql_async::Conn, token: u64) -> mysql_async::Result<()> {
-    let sql = format!(
-        "INSERT INTO t_guard.fence_token (instance,token,updated_us) VALUES ('core-1',{token},{}) \
-         ON DUPLICATE KEY UPDATE token=VALUES(token), updated_us=VALUES(updated_us)",
-        now_us()
-    );
-    conn.query_drop(sql).await
+    let key = "k".repeat(32);
+    raise_token(conn, ("core-1", &key), token).await
 }
 
 /// A row of a balance that adds up, or doesn't; the account's name counts them.

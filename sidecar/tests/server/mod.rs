@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod fence_lines;
 mod mariadb;
 mod migrate;
+pub mod signed;
 pub mod tail;
 
 use crate::server::mariadb::{hostname, install, spawn};

@@ -6,6 +6,7 @@ mod fence_reader;
 mod sidecar;
 
 use crate::server::TestServer;
+use crate::server::signed::raise_token;
 use breakers::*;
 use fence_reader::*;
 use mysql_async::prelude::Queryable;
@@ -13,7 +14,6 @@ use rdkafka::ClientConfig;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use sidecar::*;
-use sluice_contract::clock::now_us;
 use sluice_contract::event::BUSINESS_TOPICS;
 use sluice_contract::schema::Schemas;
 use sluice_contract::wire::FenceLine;
@@ -26,11 +26,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 async fn write_token(conn: &mut mysql_async::Conn, token: u64) {
-    let sql = format!(
-        "INSERT INTO t_guard.fence_token VALUES ('core-1',{token},{}) ON DUPLICATE KEY UPDATE token=VALUES(token), updated_us=VALUES(updated_us)",
-        now_us()
-    );
-    conn.query_drop(sql).await.unwrap();
+    let key = "k".repeat(32);
+    raise_token(conn, ("core-1", &key), token).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,6 +22,7 @@ async fn without_its_checkpoint_kafka_is_read_back_as_far_as_pairs_need() -> any
     // Told and booked while nobody looks; both are read only afterwards.
     Traffic::new("blind", 40).fund(&set.stage, 500).await?;
     let mut conn = set.stage.pool.get_conn().await?;
+    std::fs::remove_dir_all(set.stage.dir.join("state"))?;
     conn.query_drop(format!(
         "DELETE FROM {}.checkpoint WHERE source='kafka'",
         set.stage.schemas.guard
@@ -39,7 +40,9 @@ async fn without_its_checkpoint_kafka_is_read_back_as_far_as_pairs_need() -> any
     // Longer than any pair of the shipped rules may take.
     before.open(&set.stage, 50, Duration::from_secs(7)).await?;
     set.everything_is_evaluated().await?;
-    let others: Vec<String> = set.verdicts().await?;
+    // Nobody is accused but whoever took the row away.
+    let mut others: Vec<String> = set.verdicts().await?;
+    others.retain(|said| !said.starts_with("guard_row  checkpoint"));
     ensure!(others.is_empty(), "{others:#?}");
     Ok(())
 }

@@ -9,6 +9,7 @@ use sluice_contract::sql;
 use sluice_core::balance;
 use sluice_core::batch::LockWait;
 use sluice_core::cases::{self, CaseClosing};
+use sluice_core::orders::OrderSeals;
 use sluice_core::orders::{OrderRef, repo};
 use sluice_core::routing::limits::{self, LimitTimes};
 use std::collections::BTreeSet;
@@ -68,8 +69,10 @@ async fn claim_complaints(conn: &mut sql::Conn) -> anyhow::Result<Vec<String>> {
         platform: "20261129120000",
         trade: "20261128120000",
     };
+    let key = sluice_contract::settings::Secret::new("plans");
+    let seals = OrderSeals::new(&key.into(), &[], 0);
     let wanted = orders.iter().flat_map(|o| limits::keys(o, "psp", times));
-    limits::repo::lock_totals(conn, &wanted.collect(), LockWait::Usual).await?;
+    limits::repo::lock_totals(conn, &seals, &wanted.collect(), LockWait::Usual).await?;
     let totals = counters(conn).await?;
     conn.query_drop("ROLLBACK").await?;
     let mut wrong = Vec::new();

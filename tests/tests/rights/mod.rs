@@ -2,4 +2,7 @@
 //! closing a breaker by hand does not achieve.
 
 mod breakers;
+mod guard_rows;
+mod thefts;
+mod upgrade;
 mod users;

@@ -37,7 +37,7 @@ pub(super) async fn read_inputs(
     orders: &[Order],
     now: i64,
 ) -> anyhow::Result<ClaimInputs> {
-    let set = context.routing.current(conn).await?;
+    let set = context.routing.current(conn, context.seals).await?;
     let times = context
         .channels
         .iter()
@@ -45,7 +45,7 @@ pub(super) async fn read_inputs(
     let times: Vec<(&str, String)> = times.collect::<anyhow::Result<_>>()?;
     let platform_time = trade_time(now, context.day_zone)?;
     let wanted = wanted_totals(orders, &times, &platform_time);
-    let stored = limits::repo::lock_totals(conn, &wanted, LockWait::Usual).await?;
+    let stored = limits::repo::lock_totals(conn, context.seals, &wanted, LockWait::Usual).await?;
     let tripped = breakers::read_sealed(
         conn,
         context.schemas,

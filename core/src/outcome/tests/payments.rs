@@ -79,6 +79,7 @@ fn a_total_that_was_lowered_by_hand_is_a_case_and_keeps_no_money() {
         // One of them has nothing.
         amount: Decimal::from(u32::from(n > 0)),
         version: 4,
+        is_believed: true,
     });
     let mut totals = LimitTotals::new(wanted.clone(), rows.collect());
     let cases = give_back(&mut totals, &all.freed, &all.orders);

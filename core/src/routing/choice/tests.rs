@@ -67,6 +67,7 @@ fn totals(order: &Order) -> LimitTotals {
             at: k.clone(),
             amount: Decimal::from(if k.period.len() == 8 { 900 } else { 2_900 }),
             version: 3,
+            is_believed: true,
         });
     let stored = stored.collect();
     LimitTotals::new(wanted, stored)

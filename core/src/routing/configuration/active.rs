@@ -2,11 +2,15 @@
 //! so a change holds from the next claim on; the content is loaded once a version.
 
 use crate::metrics::METRICS;
+use crate::orders::OrderSeals;
 use crate::routing::RoutingProblem;
 use crate::routing::configuration::set::RoutingSet;
 use crate::routing::configuration::{content_repo, version_repo};
 use mysql_async::prelude::Queryable;
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// Reason of a version that no operator put in force.
+const UNSIGNED: &str = "it was put in force by hand: look at it, then `sluice routing apply`";
 
 /// Reason why no order can be routed now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,12 +50,19 @@ impl ActiveRouting {
     pub async fn current(
         &self,
         conn: &mut impl Queryable,
+        seals: &OrderSeals,
     ) -> anyhow::Result<Result<Arc<RoutingSet>, UnusableRouting>> {
-        let version = version_repo::active_version(conn).await?;
-        if let Some(known) = self.known(version) {
+        let (version, is_signed) = version_repo::signed_active_version(conn, seals).await?;
+        if let Some(known) = self.known(version, is_signed) {
             return Ok(known);
         }
-        let read = if version == 0 {
+        let read = if !is_signed {
+            METRICS
+                .guard_unsigned
+                .with_label_values(&["route_active"])
+                .inc();
+            Err(UNSIGNED.to_owned())
+        } else if version == 0 {
             Ok(Arc::clone(&self.unconfigured))
         } else {
             read(conn, version).await?
@@ -81,12 +92,19 @@ impl ActiveRouting {
         Ok(answer(&loaded))
     }
 
-    fn known(&self, version: i64) -> Option<Result<Arc<RoutingSet>, UnusableRouting>> {
+    fn known(
+        &self,
+        version: i64,
+        is_signed: bool,
+    ) -> Option<Result<Arc<RoutingSet>, UnusableRouting>> {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        if loaded.bad.as_ref().is_some_and(|b| b.version == version) {
+        // One that was unsigned may be put in force again, by an operator.
+        let is_same = |bad: &UnusableRouting| (bad.reason == UNSIGNED) != is_signed;
+        let of_version = loaded.bad.as_ref().filter(|bad| bad.version == version);
+        if of_version.is_some_and(is_same) {
             return Some(answer(&loaded));
         }
-        if loaded.good.as_ref().is_none_or(|g| g.version != version) {
+        if !is_signed || loaded.good.as_ref().is_none_or(|g| g.version != version) {
             return None;
         }
         // Back to the good one: a bad version in between is forgotten.

@@ -11,6 +11,7 @@ use crate::routing::rows::RoutingLimitRow;
 use crate::routing::{LimitScope, RoutingProblem};
 use crate::transaction::Transaction;
 use anyhow::{Context, bail, ensure};
+use sluice_contract::settings::Secret;
 use sluice_contract::sql::Conn;
 
 /// Author and reason of a change: kept for ever.
@@ -94,12 +95,12 @@ pub async fn publish(
     draft: &RoutingDraft,
     seen: i64,
     by: &RoutingChangeNote,
-    now_us: i64,
+    (key, now_us): (&Secret, i64),
 ) -> anyhow::Result<i64> {
     by.check()?;
     let hash = draft.hash()?;
     let mut transaction = Transaction::begin(conn).await?;
-    let from = version_repo::lock_active(transaction.conn()).await?;
+    let from = version_repo::lock_active(transaction.conn(), key).await?;
     ensure!(
         from.1 == seen,
         "version {} was put in force meanwhile: look at it, then apply again",
@@ -119,7 +120,7 @@ pub async fn publish(
     if let Err(error) = active::read(transaction.conn(), version).await? {
         bail!("what was written can't be read back: {error}");
     }
-    activate(transaction, from, version, by, now_us).await?;
+    activate(transaction, from, version, by, (key, now_us)).await?;
     Ok(version)
 }
 
@@ -128,18 +129,18 @@ pub async fn rollback(
     conn: &mut Conn,
     version: i64,
     by: &RoutingChangeNote,
-    now_us: i64,
+    (key, now_us): (&Secret, i64),
 ) -> anyhow::Result<()> {
     by.check()?;
     let mut transaction = Transaction::begin(conn).await?;
-    let from = version_repo::lock_active(transaction.conn()).await?;
+    let from = version_repo::lock_active(transaction.conn(), key).await?;
     ensure!(from.1 != version, "version {version} is in force already");
     if version != 0
         && let Err(error) = active::read(transaction.conn(), version).await?
     {
         bail!("version {version} can't be used: {error}");
     }
-    activate(transaction, from, version, by, now_us).await
+    activate(transaction, from, version, by, (key, now_us)).await
 }
 
 async fn activate(
@@ -147,7 +148,7 @@ async fn activate(
     from: (i64, i64),
     version: i64,
     by: &RoutingChangeNote,
-    now_us: i64,
+    (key, now_us): (&Secret, i64),
 ) -> anyhow::Result<()> {
     let (author, reason) = (by.author.clone(), by.reason.clone());
     let row = RoutingActivationRow {
@@ -158,7 +159,7 @@ async fn activate(
         reason,
         activated_us: now_us,
     };
-    version_repo::activate(transaction.conn(), from, &row).await?;
+    version_repo::activate(transaction.conn(), from, &row, key).await?;
     let committed = transaction.commit(String::new()).await;
     committed.context("whether it is in force is unknown: ask `sluice routing show`")
 }

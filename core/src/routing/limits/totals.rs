@@ -15,6 +15,8 @@ pub struct LimitTotal {
     pub amount: Decimal,
     /// 0: no row yet. Grows by one with every transaction that touches the row.
     pub version: i64,
+    /// Whether a core wrote it: nothing is counted on one that somebody else did.
+    pub is_believed: bool,
 }
 
 /// Reason why a total can't be changed.
@@ -22,6 +24,8 @@ pub struct LimitTotal {
 pub enum LimitTotalsError {
     #[error("the total {0} was not locked")]
     NotLocked(String),
+    #[error("the total {0} was changed by hand")]
+    Unsigned(String),
     #[error("the total {0} would be larger than its column")]
     TooLarge(String),
 }
@@ -41,6 +45,7 @@ impl LimitTotals {
                         at,
                         amount: Decimal::ZERO,
                         version: 0,
+                        is_believed: true,
                     },
                     false,
                 ),
@@ -67,6 +72,9 @@ impl LimitTotals {
             let now = self
                 .of(at)
                 .ok_or_else(|| LimitTotalsError::NotLocked(at.label()))?;
+            if !self.is_believed(at) {
+                return Err(LimitTotalsError::Unsigned(at.label()));
+            }
             let fits = now.checked_add(amount).is_some_and(|sum| sum <= MAX_TOTAL);
             if !fits {
                 return Err(LimitTotalsError::TooLarge(at.label()));
@@ -92,13 +100,19 @@ impl LimitTotals {
     pub fn give_back(&mut self, keys: &[LimitTotalKey], amount: Decimal) -> Vec<String> {
         let mut short = Vec::new();
         for at in keys {
-            if self.of(at).is_some_and(|there| there >= amount) {
+            // One that no core wrote must not become genuine.
+            let enough = self.of(at).is_some_and(|there| there >= amount);
+            if enough && self.is_believed(at) {
                 self.add(std::slice::from_ref(at), -amount);
             } else {
                 short.push(at.label());
             }
         }
         short
+    }
+
+    fn is_believed(&self, at: &LimitTotalKey) -> bool {
+        self.0.get(at).is_some_and(|(total, _)| total.is_believed)
     }
 
     fn add(&mut self, keys: &[LimitTotalKey], amount: Decimal) {

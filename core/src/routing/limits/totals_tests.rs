@@ -146,6 +146,25 @@ fn what_was_never_taken_is_not_given_back_and_nothing_is_clamped() {
 }
 
 #[test]
+fn nothing_is_counted_on_a_total_that_no_core_wrote() {
+    let keys = keys(&order(1, 1, 1), "netsunion", same("20261121120000"));
+    let forged = LimitTotal {
+        at: keys[0].clone(),
+        amount: Decimal::TEN,
+        version: 3,
+        is_believed: false,
+    };
+    let mut totals = LimitTotals::new(keys.iter().cloned().collect(), vec![forged]);
+    assert!(matches!(
+        totals.take(&keys, Decimal::ONE),
+        Err(LimitTotalsError::Unsigned(_))
+    ));
+    let short = totals.give_back(&keys[..1], Decimal::ONE);
+    assert_eq!(short, [keys[0].label()]);
+    assert!(totals.touched().is_empty(), "it must not become genuine");
+}
+
+#[test]
 fn only_an_order_with_a_chosen_route_has_taken_anything() {
     let mut order = order(1, 0, 1);
     (order.channel, order.trade_time) = (Some("unionpay".into()), Some("20261121120000".into()));

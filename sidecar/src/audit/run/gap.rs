@@ -93,6 +93,7 @@ async fn keep_lease(context: &AuditContext, epoch: i64) -> LeaderError {
             let mut conn = context.db.conn().await?;
             let term = LeaseTerm {
                 schemas: &context.db.schemas,
+                rows: context.db.seal.rows(),
                 owner: &context.db.owner,
                 epoch,
             };

@@ -57,8 +57,8 @@ const HARMLESS_CLAUSES: [&str; 50] = [
     "WITH",
     "WITHOUT",
 ];
-/// Objects that may be dropped: not a column, not a partition.
-const HARMLESS_DROPS: [&str; 6] = ["INDEX", "KEY", "PRIMARY", "FOREIGN", "CONSTRAINT", "CHECK"];
+/// Keys that our own migrations replace: they only find rows, and keep none out.
+const LOOKUP_KEYS: [&str; 2] = ["by_transaction", "by_biz"];
 
 /// Whether the clauses leave a watched table's rows as they are, and where rules find them.
 pub fn keeps_rows(clauses: &[SqlToken]) -> bool {
@@ -107,13 +107,22 @@ fn word(token: &SqlToken) -> &str {
 
 fn is_harmless(clause: &[SqlToken]) -> bool {
     let first = match words(clause)[..] {
-        ["DROP", what, ..] => HARMLESS_DROPS.contains(&what),
+        // A column or partition has rows; a key or check kept wrong ones out.
+        ["DROP", ..] => drops_lookup_key(clause),
         ["RENAME", what, ..] => matches!(what, "INDEX" | "KEY"),
         [first, ..] => HARMLESS_CLAUSES.contains(&first),
         // `ALTER TABLE x` alone.
         [] => true,
     };
     first && stays_in_innodb(clause) && !cascades(clause)
+}
+
+fn drops_lookup_key(clause: &[SqlToken]) -> bool {
+    let [_, what, SqlToken::Word(name) | SqlToken::Name(name)] = clause else {
+        return false;
+    };
+    (is(what, "KEY") || is(what, "INDEX"))
+        && LOOKUP_KEYS.iter().any(|key| name.eq_ignore_ascii_case(key))
 }
 
 /// Another engine may lose rows (`BLACKHOLE`) or take them from other tables.

@@ -63,3 +63,24 @@ fn what_touches_rows_or_is_not_understood_is_harmful() {
     // Another schema, whose name only begins as ours does.
     assert!(is_harmless("other", "UPDATE t_ledger_archive.x SET a=1"));
 }
+
+#[test]
+fn what_lets_a_later_change_pass_is_harmful() {
+    let in_ledger = [
+        "CREATE TRIGGER x BEFORE UPDATE ON entry FOR EACH ROW SET NEW.kind='adjust'",
+        "/*!50003 CREATE*/ /*!50017 DEFINER=`a`@`%`*/ /*!50003 TRIGGER x BEFORE UPDATE ON entry FOR EACH ROW BEGIN DELETE FROM y; END */",
+        "DROP INDEX i ON entry",
+        "DROP INDEX IF EXISTS `one_live` ON t_orders.attempt",
+        "DROP INDEX i",
+        "ALTER TABLE entry DROP INDEX i",
+        "ALTER TABLE entry DROP KEY i, ADD INDEX j (ref)",
+        "ALTER TABLE entry DROP PRIMARY KEY",
+        "ALTER TABLE entry DROP CONSTRAINT c",
+        "ALTER TABLE entry DROP FOREIGN KEY f",
+        "RENAME TABLE entry TO entry_old, entry_new TO entry",
+        "RENAME TABLE t_guard.lease TO t_guard.lease2",
+    ];
+    for text in in_ledger {
+        assert!(!is_harmless("t_ledger", text), "{text}");
+    }
+}

@@ -51,7 +51,9 @@ impl StatementCursor<'_> {
                         .is_some_and(|table| !replaces || !self.is_watched(&table))
             }
             _ if DATABASE_KEYWORDS.contains(&object) => !replaces || self.is_other_schema(),
-            // A trigger's or event's later effects come as rows.
+            // It may write into what a program signs in the same transaction.
+            "TRIGGER" => false,
+            // An event's or procedure's later effects come as rows.
             _ => true,
         }
     }
@@ -66,8 +68,17 @@ impl StatementCursor<'_> {
             _ if before.iter().any(|token| is(token, "TEMPORARY")) => true,
             _ if TABLE_KEYWORDS.contains(&object) => self.unwatched_tables(),
             _ if DATABASE_KEYWORDS.contains(&object) => self.is_other_schema(),
+            // A unique one kept the second of two rows out.
+            "INDEX" => self.is_index_of_others(),
             _ => true,
         }
+    }
+
+    /// `name ON table`, which is not watched.
+    fn is_index_of_others(mut self) -> bool {
+        self.name().is_some()
+            && self.takes(&["ON"])
+            && self.name().is_some_and(|table| !self.is_watched(&table))
     }
 
     fn alters(mut self) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::binlog::statement::note_unlogged;
 use crate::binlog::transactions::{GroupingStep, OpenTransaction, TransactionGrouper};
-use crate::binlog::watched_tables::{TablePlan, TableReadPlan, table_id};
+use crate::binlog::watched_tables::{TablePlan, TableReadPlan, is_read, table_id};
 use crate::stream::change::{ChangeOp, RowChange};
 use anyhow::{Context, bail};
 use mysql_async::binlog::events::{Event, EventData, RowsEventData};
@@ -31,6 +31,13 @@ impl TransactionGrouper {
             TablePlan::Read(plan) => (Some(plan), String::new()),
             TablePlan::Unreadable(why) => (None, why.to_string()),
         };
+        let op = op_of(&rows);
+        if plan
+            .as_ref()
+            .is_some_and(|plan| !is_read(&plan.table.name, op))
+        {
+            return Ok(GroupingStep::Nothing);
+        }
         let Some(open) = &mut self.open else {
             bail!("rows of a watched table came outside a transaction")
         };
@@ -117,6 +124,18 @@ impl OpenTransaction {
     }
 }
 
+/// The change that the event makes of its rows.
+fn op_of(rows: &RowsEventData<'_>) -> ChangeOp {
+    match (
+        rows.columns_before_image().is_some(),
+        rows.columns_after_image().is_some(),
+    ) {
+        (false, _) => ChangeOp::Insert,
+        (true, false) => ChangeOp::Delete,
+        (true, true) => ChangeOp::Update,
+    }
+}
+
 /// The images that each row of an event has.
 struct RowImages {
     op: ChangeOp,
@@ -134,13 +153,8 @@ fn images(rows: &RowsEventData<'_>, plan: &TableReadPlan) -> anyhow::Result<RowI
     if partial || !all(before) || !all(after) || rows.num_columns() != plan.columns.len() as u64 {
         bail!("incomplete; SET GLOBAL binlog_row_image = 'FULL'");
     }
-    let op = match (before, after) {
-        (None, _) => ChangeOp::Insert,
-        (Some(_), None) => ChangeOp::Delete,
-        (Some(_), Some(_)) => ChangeOp::Update,
-    };
     Ok(RowImages {
-        op,
+        op: op_of(rows),
         before: before.is_some(),
         after: after.is_some(),
     })

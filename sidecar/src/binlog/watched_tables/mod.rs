@@ -4,6 +4,8 @@ mod table_map;
 
 pub use crate::binlog::watched_tables::table_map::{TablePlan, TableReadPlan, table_id};
 
+use crate::stream::change::ChangeOp;
+
 use crate::binlog::watched_tables::table_map::KnownTableMaps;
 use ahash::AHashMap;
 use mysql_async::binlog::events::TableMapEvent;
@@ -119,8 +121,18 @@ pub fn is_part(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
 }
 
+/// Whether rows of a watched table that change this way are read. Of some tables only what is
+/// taken away matters, and the many that come are not even decoded.
+pub fn is_read(table: &str, op: ChangeOp) -> bool {
+    match (table, op) {
+        ("idempotency", ChangeOp::Insert) => false,
+        ("booking_intent" | "limit_total", ChangeOp::Insert | ChangeOp::Update) => false,
+        (_, ChangeOp::Insert | ChangeOp::Update | ChangeOp::Delete) => true,
+    }
+}
+
 /// Every watched table: its schema and name there, and its logical name.
-pub fn tables(schemas: &Schemas) -> [((String, String), &'static str); 12] {
+pub fn tables(schemas: &Schemas) -> [((String, String), &'static str); 24] {
     let tables = [
         (&schemas.orders, "orders"),
         (&schemas.orders, "attempt"),
@@ -135,6 +147,19 @@ pub fn tables(schemas: &Schemas) -> [((String, String), &'static str); 12] {
         (&schemas.guard, "fence_token"),
         (&schemas.guard, "checkpoint"),
         (&schemas.guard, "breaker"),
+        // Of no rule's concern: `rules::transaction::guard_changes` judges them.
+        (&schemas.guard, "breaker_transition"),
+        (&schemas.guard, "suppression"),
+        (&schemas.guard, "rule_set"),
+        (&schemas.guard, "rule_member"),
+        (&schemas.guard, "rule_active"),
+        (&schemas.guard, "lease"),
+        (&schemas.guard, "guard_seal"),
+        (&schemas.orders, "route_active"),
+        (&schemas.orders, "route_activation"),
+        (&schemas.orders, "limit_total"),
+        (&schemas.orders, "idempotency"),
+        (&schemas.orders, "booking_intent"),
     ];
     tables.map(|(schema, table)| ((schema.clone(), table.to_owned()), table))
 }

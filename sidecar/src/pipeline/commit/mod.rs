@@ -27,6 +27,7 @@ use crate::fence::FencePublisher;
 use crate::health::Health;
 use crate::kafka::dead_letters::DeadLetterQueue;
 use crate::leader::checkpoint_repo::CheckpointRow;
+use crate::leader::local_checkpoint::LocalCheckpoint;
 use crate::pipeline::commit::stop::CommitStop;
 use crate::pipeline::evaluate::EvaluatedBatch;
 use crate::verdicts::{Verdict, name_origins, verdicts};
@@ -79,6 +80,8 @@ pub struct BatchCommitter {
     pub split_books: bool,
     pub seal: BreakerSeal,
     pub state: StateOutbox,
+    /// Written behind each commit.
+    pub local: LocalCheckpoint,
 }
 
 impl BatchCommitter {

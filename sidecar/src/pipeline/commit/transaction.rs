@@ -45,6 +45,7 @@ impl BatchCommitter {
                     self.health.blind.clear(BlindCause::Commit);
                     self.recorded(&judged);
                     self.dead_letters.written();
+                    self.local.keep(self.epoch, &self.rows()).await;
                     self.state.committed();
                     return Ok(());
                 }
@@ -74,14 +75,7 @@ impl BatchCommitter {
 
     /// Tries once: locks and renews the lease, then writes all of it.
     pub(super) async fn attempt(&self, verdicts: &[Verdict]) -> Result<ArmingResult, LeaderError> {
-        // Empty: the first start at the oldest file, of which nothing was read yet.
-        let begun = |row: &&CheckpointRow| !row.position.is_empty();
-        let rows: Vec<CheckpointRow> = std::iter::once(&self.binlog)
-            .chain(&self.also)
-            .chain(&self.kafka)
-            .filter(begun)
-            .cloned()
-            .collect();
+        let rows = self.rows();
         if let Some(row) = rows.iter().find(|r| {
             r.position.len() > MAX_POSITION_BYTES || r.replay_from.len() > MAX_POSITION_BYTES
         }) {
@@ -96,6 +90,7 @@ impl BatchCommitter {
         let mut conn = self.pool.get_conn().await?;
         let term = LeaseTerm {
             schemas: &self.schemas,
+            rows: self.seal.rows(),
             owner: &self.owner,
             epoch: self.epoch,
         };
@@ -108,10 +103,21 @@ impl BatchCommitter {
         if self.dead_letters.prune() {
             dead_letters::repo::prune(&mut tx, &self.schemas).await?;
         }
-        checkpoint_repo::write_checkpoint(&mut tx, &self.schemas, &rows, &self.rules_hash, now)
+        let written = (&*rows, &*self.rules_hash, now);
+        checkpoint_repo::write_checkpoint(&mut tx, &self.schemas, self.seal.rows(), written)
             .await?;
         tx.commit().await?;
         Ok(judged)
+    }
+
+    /// Rows of the checkpoint. Without a position: the first start at the oldest file, of which
+    /// nothing was read yet.
+    fn rows(&self) -> Vec<CheckpointRow> {
+        let all = std::iter::once(&self.binlog)
+            .chain(&self.also)
+            .chain(&self.kafka);
+        let begun = |row: &&CheckpointRow| !row.position.is_empty();
+        all.filter(begun).cloned().collect()
     }
 
     async fn record(

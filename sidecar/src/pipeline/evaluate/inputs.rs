@@ -4,6 +4,7 @@ use crate::pipeline::evaluate::StreamEvaluator;
 use crate::pipeline::gate::source_gate::SourceGate;
 use crate::stream::batches::{BinlogBatch, ControlRow, KafkaBatch, WatchedTransaction};
 use crate::stream::change::{RuleInput, SourceKind};
+use sluice_contract::clock::now_us;
 use std::sync::Arc;
 
 impl StreamEvaluator {
@@ -41,9 +42,19 @@ impl StreamEvaluator {
                 .finding(&transaction.position, u.table, u.count, &u.text)
         });
         self.out.findings.extend(found);
+        let breaches = self.guard.judge(&transaction, now_us());
+        let found = breaches
+            .iter()
+            .map(|breach| self.guard_row.finding(&transaction.position, breach));
+        self.out.findings.extend(found);
+        // A token that no core raised is announced to none.
+        let is_foreign = breaches.iter().any(|breach| breach.table == "fence_token");
         self.evaluated.push(Arc::clone(&transaction));
         self.evaluate(&RuleInput::Transaction(transaction));
         for control_row in control_rows {
+            if is_foreign && matches!(control_row, ControlRow::Token(_)) {
+                continue;
+            }
             match &mut self.server_gate {
                 Some(gate) => gate.wait(control_row),
                 None => self.control_row(control_row),

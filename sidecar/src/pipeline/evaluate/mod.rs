@@ -35,7 +35,7 @@ use crate::pipeline::shadow::ShadowTap;
 use crate::recording::{RecordingMark, RecordingTap};
 use crate::rules::runtime::rule_selection::RuleSelection;
 use crate::rules::runtime::rule_set::RuleSet;
-use crate::rules::{RuleWorkers, UnloggedChangeRule};
+use crate::rules::{GuardBreach, GuardJudge, GuardRowRule, RuleWorkers, UnloggedChangeRule};
 use crate::stream::change::ChangeTransaction;
 use crate::stream::feed::SourceMessage;
 use crate::stream::gtid::Flavour;
@@ -79,6 +79,10 @@ pub struct StreamEvaluatorSettings {
     pub shadow: Option<ShadowTap>,
     /// Processor time that an armed rule may take in a second before somebody is told.
     pub cpu_per_second: Duration,
+    /// Judges changes that no program made.
+    pub guard: GuardJudge,
+    /// Breaches that were found before reading, and where that was.
+    pub breaches: (Arc<str>, Vec<GuardBreach>),
     /// Rules that remember what was written, and what a reading without it needs.
     pub restored: Option<RestoredStart>,
     /// Freezes what rules remember from time to time, if it is to be written.
@@ -98,6 +102,8 @@ pub struct RestoredStart {
 pub struct StreamEvaluator {
     evaluator: RuleWorkers,
     unlogged: UnloggedChangeRule,
+    guard: GuardJudge,
+    guard_row: GuardRowRule,
     tap: Option<RecordingTap>,
     shadow: Option<ShadowTap>,
     rules: Arc<RuleSet>,
@@ -143,7 +149,16 @@ impl StreamEvaluator {
         if settings.clock_jumps {
             evaluator.doubt_until(now_us())?;
         }
+        let guard_row = GuardRowRule::load()?;
+        let (place, breaches) = &settings.breaches;
+        let found = breaches.iter().map(|one| guard_row.finding(place, one));
+        let out = EvaluatedBatch {
+            findings: found.collect(),
+            ..EvaluatedBatch::default()
+        };
         Ok(StreamEvaluator {
+            guard: settings.guard,
+            guard_row,
             rules_hash,
             rules_version,
             evaluator,
@@ -163,7 +178,7 @@ impl StreamEvaluator {
             freezing: settings.freezing,
             replay: settings.replay,
             evaluated: Vec::new(),
-            out: EvaluatedBatch::default(),
+            out,
         })
     }
 

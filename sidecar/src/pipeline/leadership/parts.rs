@@ -16,6 +16,7 @@ use crate::pipeline::shadow::{ShadowEvaluator, ShadowTap, ShadowWriter};
 use crate::pipeline::{MAX_QUEUED_MESSAGES, evaluate, shadow};
 use crate::recording::Recorder;
 use crate::retention::GuardRetention;
+use crate::rules::GuardJudge;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::stream::feed::{FeedSender, SourceMessage};
 use crate::stream::gtid::Flavour;
@@ -107,6 +108,8 @@ pub(super) fn start_readers(
         clock_jumps: clock_jumps(context, begin.clock_lead_us),
         freezing,
         replay: replay_meter(context, begin, first),
+        guard: GuardJudge::new(context.db.seal.rows().clone(), begin.is_behind_mark),
+        breaches: (format!("epoch {}", term.0).into(), begin.breaches.clone()),
     })?;
     Ok((start_evaluator(parts, worker, fed)?, signals))
 }
@@ -249,6 +252,7 @@ pub(super) fn committer(
         split_books: context.settings.split_books,
         seal: context.db.seal.clone(),
         state,
+        local: context.db.local.clone(),
     })
 }
 

@@ -4,13 +4,14 @@ use crate::audit::run::{self, gap, lost_position};
 use crate::audit::settings::LostPositionPolicy;
 use crate::binlog::preflight;
 use crate::binlog::servers::SourceServer;
-use crate::leader::checkpoint_repo::{self, CheckpointRow};
+use crate::leader::checkpoint_repo::{self, CheckpointRow, StoredCheckpoint};
 use crate::leader::clock_repo;
 use crate::pipeline::leadership::LeadershipContext;
 use crate::pipeline::leadership::written_state;
+use crate::rules::GuardBreach;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::state_file::WrittenState;
-use crate::stream::gtid::Flavour;
+use crate::stream::gtid::{Flavour, GtidSet};
 use crate::stream::position::StartPosition;
 use anyhow::Context;
 use sluice_contract::clock::now_us;
@@ -27,6 +28,10 @@ pub struct StartPoints {
     pub state: Option<WrittenState>,
     /// Time by which our clock is ahead of the one that led before, in µs.
     pub clock_lead_us: i64,
+    /// Checkpoints that are gone, or that no sidecar wrote.
+    pub breaches: Vec<GuardBreach>,
+    /// Whether every row that is read from here on must be signed.
+    pub is_behind_mark: bool,
 }
 
 impl StartPoints {
@@ -56,6 +61,13 @@ impl StartPoints {
     }
 }
 
+/// A source's checkpoint, or this host's copy in its place.
+struct FoundCheckpoint {
+    row: Option<CheckpointRow>,
+    /// Why the stored one is not believed.
+    breach: Option<GuardBreach>,
+}
+
 /// Reads the checkpoint of every source; closes the gap first if the first server's
 /// position is lost, and writes a first checkpoint where there is none.
 pub(super) async fn find(
@@ -64,14 +76,17 @@ pub(super) async fn find(
     flavours: &[Flavour],
     rules: &Arc<RuleSet>,
 ) -> anyhow::Result<StartPoints> {
-    let mut conn = context.db.conn().await?;
-    let kafka = checkpoint_repo::read_checkpoint(&mut conn, &context.db.schemas, "kafka").await?;
-    let main = context.servers.first().zip(flavours.first());
-    let main = main.map(|(server, flavour)| server.source(*flavour));
-    let main = main.unwrap_or_default();
-    let lead_us = clock_repo::clock_lead_us(&mut conn, &context.db.schemas, &main).await?;
-    let clock_lead_us = lead_us.unwrap_or(0);
-    drop(conn);
+    let mut all = context.servers.iter().zip(flavours);
+    let (first, flavour) = all.next().context("mysql.url names no server")?;
+    begin_mark(context, first, *flavour).await?;
+    let found = checkpoint_of(context, "kafka").await?;
+    let (kafka, mut breaches) = (found.row, Vec::from_iter(found.breach));
+    let clock_lead_us = {
+        let mut conn = context.db.conn().await?;
+        let main = first.source(*flavour);
+        clock_repo::clock_lead_us(&mut conn, &context.db.schemas, &main).await?
+    };
+    let clock_lead_us = clock_lead_us.unwrap_or(0);
     let mut state = written_state::find(context, flavours, kafka.as_ref()).await?;
     let first_start = kafka.is_none()
         && context.settings.start == StartPosition::Now
@@ -80,14 +95,22 @@ pub(super) async fn find(
         true => Some(kafka_start_us(context, flavours, rules).await?),
         false => None,
     };
-    let mut all = context.servers.iter().zip(flavours);
-    let (first, flavour) = all.next().context("mysql.url names no server")?;
     // The others first: what a check of the data at rest sees comes after them.
     let mut binlogs = Vec::new();
     for (server, flavour) in all {
-        binlogs.push(start_point_of(context, server, *flavour, rules.hash()).await?);
+        let found = checkpoint_of(context, &server.source(*flavour)).await?;
+        breaches.extend(found.breach);
+        binlogs.push(start_point_of(context, server, *flavour, rules.hash(), found.row).await?);
     }
-    let begun = first_start_point(context, epoch, (first, *flavour), rules, &mut state).await?;
+    let found = checkpoint_of(context, &first.source(*flavour)).await?;
+    breaches.extend(found.breach.clone());
+    if !breaches.is_empty() {
+        // What was written is compared with checkpoints, and one of them is nobody's.
+        state = None;
+    }
+    let first = (first, *flavour);
+    let begun = first_start_point(context, epoch, first, rules, (found, &mut state)).await?;
+    let is_behind_mark = is_behind_mark(context, first.1, &begun.0.replay_from)?;
     binlogs.insert(0, begun);
     Ok(StartPoints {
         binlogs,
@@ -95,6 +118,94 @@ pub(super) async fn find(
         kafka_from_us,
         state,
         clock_lead_us,
+        breaches,
+        is_behind_mark,
+    })
+}
+
+/// Learns the mark from which on every row is signed, or sets it at the very first start.
+async fn begin_mark(
+    context: &LeadershipContext,
+    server: &SourceServer,
+    flavour: Flavour,
+) -> anyhow::Result<()> {
+    let position = match flavour {
+        Flavour::Feed => String::new(),
+        _ => preflight::position(&mut server.hosts.get_conn().await?, flavour).await?,
+    };
+    let mut conn = context.db.conn().await?;
+    let rows = context.db.seal.rows();
+    Ok(rows
+        .begin(&mut conn, &context.db.schemas, &position)
+        .await?)
+}
+
+/// Whether all that is read from `position` on was committed after the mark. A feed's position
+/// can't be compared with it: there every row must be signed once there is a mark.
+fn is_behind_mark(
+    context: &LeadershipContext,
+    flavour: Flavour,
+    position: &str,
+) -> anyhow::Result<bool> {
+    let Some(mark) = context.db.seal.rows().mark() else {
+        tracing::warn!(
+            "rows of the guard need no signature yet: once no program of before it runs, say `sluice guard seal`"
+        );
+        return Ok(false);
+    };
+    if flavour == Flavour::Feed {
+        return Ok(true);
+    }
+    let from = GtidSet::parse(flavour, position)?;
+    // One of a feed, which was read before: long ago, or rows would be told at worst.
+    let Ok(marked) = GtidSet::parse(flavour, &mark.position) else {
+        return Ok(true);
+    };
+    Ok(from.lacks(&marked) == 0)
+}
+
+/// Reads a source's checkpoint. One that is gone, or that no sidecar wrote, is told, and
+/// reading goes on from this host's copy: so nothing is passed over, not even the deletion.
+async fn checkpoint_of(
+    context: &LeadershipContext,
+    source: &str,
+) -> anyhow::Result<FoundCheckpoint> {
+    let db = &context.db;
+    let mut conn = db.conn().await?;
+    let stored =
+        checkpoint_repo::read_signed(&mut conn, &db.schemas, db.seal.rows(), source).await?;
+    let what = match stored {
+        StoredCheckpoint::Whole(row) => {
+            return Ok(FoundCheckpoint {
+                row: Some(row),
+                breach: None,
+            });
+        }
+        StoredCheckpoint::Unsigned(_) => "no sidecar wrote the one that stands there",
+        StoredCheckpoint::Missing => "it is gone",
+    };
+    let copy = db.local.read(source);
+    let is_missed = what != "it is gone"
+        || (source == "binlog" && checkpoint_repo::has_gap(&mut conn, &db.schemas).await?);
+    let then = match &copy {
+        Some(copy) => format!("read on from this host's copy at {}", copy.position),
+        None if is_missed => "what lies between was not read".to_owned(),
+        None => {
+            return Ok(FoundCheckpoint {
+                row: None,
+                breach: None,
+            });
+        }
+    };
+    let breach = GuardBreach {
+        table: "checkpoint".to_owned(),
+        what: format!("the checkpoint of {source}: {what}; {then}"),
+        count: 1,
+    };
+    tracing::error!("{}", breach.what);
+    Ok(FoundCheckpoint {
+        row: copy,
+        breach: Some(breach),
     })
 }
 
@@ -104,12 +215,16 @@ async fn first_start_point(
     epoch: i64,
     (server, flavour): (&SourceServer, Flavour),
     rules: &Arc<RuleSet>,
-    state: &mut Option<WrittenState>,
+    (found, state): (FoundCheckpoint, &mut Option<WrittenState>),
 ) -> anyhow::Result<(CheckpointRow, StartPosition)> {
-    let mut conn = context.db.conn().await?;
-    let source = server.source(flavour);
-    let stored = checkpoint_repo::read_checkpoint(&mut conn, &context.db.schemas, &source).await?;
-    drop(conn);
+    let stored = found.row;
+    // Of a checkpoint that was taken away nothing is known: not a first start, but a gap.
+    let unknown = CheckpointRow {
+        source: server.source(flavour),
+        position: String::new(),
+        replay_from: String::new(),
+    };
+    let lost = stored.as_ref().or(found.breach.as_ref().map(|_| &unknown));
     let mut read = stored.clone();
     if let (Some(row), Some(written)) = (&mut read, state.as_ref())
         && let Some(position) = written.header.positions.positions.first()
@@ -119,10 +234,10 @@ async fn first_start_point(
     if needs_closing(context, flavour, read.as_ref()).await? {
         // What lies between is not known to what was written before it.
         *state = None;
-        let row = gap::close(&context.audit, epoch, flavour, rules, stored.as_ref()).await?;
+        let row = gap::close(&context.audit, epoch, flavour, rules, lost).await?;
         return Ok((row, StartPosition::Now));
     }
-    start_point_of(context, server, flavour, rules.hash()).await
+    start_point_of(context, server, flavour, rules.hash(), stored).await
 }
 
 async fn needs_closing(
@@ -171,11 +286,12 @@ async fn start_point_of(
     server: &SourceServer,
     flavour: Flavour,
     rules_hash: &str,
+    stored: Option<CheckpointRow>,
 ) -> anyhow::Result<(CheckpointRow, StartPosition)> {
     let mut conn = context.db.conn().await?;
     let schemas = &context.db.schemas;
     let source = server.source(flavour);
-    if let Some(row) = checkpoint_repo::read_checkpoint(&mut conn, schemas, &source).await? {
+    if let Some(row) = stored {
         return Ok((row, StartPosition::Now));
     }
     let start = context.settings.start;
@@ -195,8 +311,9 @@ async fn start_point_of(
     };
     if start == StartPosition::Now && flavour != Flavour::Feed {
         // Written at once: a crash before the first commit must not lose what came between.
-        let rows = std::slice::from_ref(&row);
-        checkpoint_repo::write_checkpoint(&mut conn, schemas, rows, rules_hash, now_us()).await?;
+        let written = (std::slice::from_ref(&row), rules_hash, now_us());
+        let signed = context.db.seal.rows();
+        checkpoint_repo::write_checkpoint(&mut conn, schemas, signed, written).await?;
     }
     Ok((row, start))
 }

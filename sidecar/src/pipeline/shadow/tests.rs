@@ -1,3 +1,4 @@
+use crate::guard_rows::GuardRows;
 use crate::health::Health;
 use crate::health::blind::Blind;
 use crate::health::status::SidecarStatus;
@@ -7,8 +8,8 @@ use crate::pipeline::shadow::budget::ShadowBudget;
 use crate::pipeline::shadow::panics::contained;
 use crate::pipeline::shadow::queue::{ShadowBatch, ShadowFeed, ShadowQueue};
 use crate::pipeline::shadow::{ShadowEvaluator, ShadowFindings, ShadowTap, findings};
-use crate::rules::RuleFiles;
 use crate::rules::runtime::rule_set::RuleSet;
+use crate::rules::{GuardJudge, RuleFiles};
 use crate::stream::batches::{BinlogBatch, ControlRow, FenceToken, WatchedTransaction};
 use crate::stream::change::{
     ChangeOp, ChangeTransaction, ColumnValue, RowChange, RuleInput, TableSchema,
@@ -133,6 +134,8 @@ fn armed(rules: Arc<RuleSet>, count: u64, shadow: Option<ShadowTap>) -> (Vec<u64
         clock_jumps: false,
         freezing: None,
         replay: None,
+        guard: GuardJudge::new(GuardRows::new(Secret::new("k")), false),
+        breaches: ("".into(), Vec::new()),
     })
     .unwrap();
     let (feed, fed) = bounded(count as usize);

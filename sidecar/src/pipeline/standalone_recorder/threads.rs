@@ -3,6 +3,7 @@
 
 use crate::binlog::reader;
 use crate::config::SidecarConfig;
+use crate::guard_rows::GuardRows;
 use crate::health::blind::{Blind, BlindCause};
 use crate::health::last_activity::LastActivity;
 use crate::kafka::consumer;
@@ -13,8 +14,8 @@ use crate::pipeline::gate::source_gate::SourceGate;
 use crate::pipeline::gate::{KafkaGate, asker};
 use crate::pipeline::{MAX_QUEUED_MESSAGES, evaluate};
 use crate::recording::Recorder;
-use crate::rules::RuleFiles;
 use crate::rules::runtime::rule_set::RuleSet;
+use crate::rules::{GuardJudge, RuleFiles};
 use crate::stream::feed::{FeedSender, SourceMessage};
 use crate::stream::gtid::Flavour;
 use crate::stream::position::StartPosition;
@@ -157,5 +158,7 @@ fn evaluator(
         clock_jumps: false,
         freezing: None,
         replay: None,
+        guard: GuardJudge::new(GuardRows::new(Secret::new("nothing is judged here")), false),
+        breaches: ("".into(), Vec::new()),
     })
 }

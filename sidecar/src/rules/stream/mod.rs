@@ -8,6 +8,7 @@ pub mod evaluate;
 pub mod evaluator;
 pub mod frozen_evaluator;
 pub mod memory_shares;
+pub mod guard_row;
 pub mod ordering;
 pub mod pause;
 pub mod restore;

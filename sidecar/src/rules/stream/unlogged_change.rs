@@ -5,13 +5,14 @@
 use crate::rules::compile::parse_header;
 use crate::rules::runtime::finding::{Finding, FindingOutcome};
 use crate::rules::runtime::make_finding::verdict_id;
+use crate::rules::stream::guard_row::GUARD_ROW_ID;
 use crate::rules::text::header::RuleHeader;
 use sha2::{Digest, Sha256};
 use sluice_contract::breaker::BreakerKey;
 use std::sync::Arc;
 
 /// Rules that are no files.
-pub const BUILT_IN_RULES: [&str; 1] = [UNLOGGED_CHANGE_ID];
+pub const BUILT_IN_RULES: [&str; 2] = [UNLOGGED_CHANGE_ID, GUARD_ROW_ID];
 const UNLOGGED_CHANGE_ID: &str = "statement_dml";
 const UNLOGGED_CHANGE_HEADER: &str = concat!(
     r#"//! id = "statement_dml"

@@ -164,7 +164,12 @@ pub const CATALOG_TABLES: [CatalogTable; 10] = [
     CatalogTable {
         name: "fence_token",
         guarded: false,
-        columns: &[("instance", Text), ("token", Int), ("updated_us", Int)],
+        columns: &[
+            ("instance", Text),
+            ("token", Int),
+            ("updated_us", Int),
+            ("mac", Text),
+        ],
     },
     CatalogTable {
         name: "checkpoint",
@@ -175,6 +180,7 @@ pub const CATALOG_TABLES: [CatalogTable; 10] = [
             ("replay_from", Text),
             ("rules_hash", Text),
             ("updated_us", Int),
+            ("mac", Text),
         ],
     },
     CatalogTable {
@@ -190,6 +196,7 @@ pub const CATALOG_TABLES: [CatalogTable; 10] = [
             ("changed_by", Text),
             ("version", Int),
             ("updated_us", Int),
+            ("mac", Text),
         ],
     },
 ];

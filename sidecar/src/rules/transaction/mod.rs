@@ -1,6 +1,7 @@
 //! Transactions as the code of a rule sees them: rows, exact sums, provenance. All of it is
 //! computed natively and only when asked for.
 
+pub mod guard_changes;
 pub mod provenance;
 mod row_groups;
 pub mod signed_effects;

@@ -11,7 +11,9 @@ use crate::breakers::{self, seal::BreakerSeal};
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::{BUILT_IN_RULES, RuleMode};
 use crate::verdicts::Verdict;
-use crate::workflow::{HOUR_US, mode_of, promotion_rules, publish_repo, repo, suppressions};
+use crate::workflow::{
+    HOUR_US, mode_of, promotion_rules, publish_repo, repo, signed_rows_repo, suppressions,
+};
 use mysql_async::Transaction;
 use sluice_contract::breaker::BreakerKey;
 use sluice_contract::schema::Schemas;
@@ -54,7 +56,14 @@ impl ArmingDecider<'_> {
             verdicts: new,
             ..ArmingResult::default()
         };
-        suppressions::apply(tx, self.schemas, &mut judged.verdicts, self.now_us).await?;
+        suppressions::apply(
+            tx,
+            self.schemas,
+            self.seal.rows(),
+            &mut judged.verdicts,
+            self.now_us,
+        )
+        .await?;
         if judged.verdicts.iter().all(|v| v.breakers.is_empty()) {
             return Ok(judged);
         }
@@ -94,6 +103,12 @@ impl ArmingDecider<'_> {
         if version == 0 {
             return Ok(BTreeMap::new());
         }
+        // A set that somebody else wrote takes nobody's arms away.
+        let rows = self.seal.rows();
+        if let Err(error) = signed_rows_repo::check(tx, self.schemas, rows, version).await {
+            tracing::error!("verdicts keep the mode that they were evaluated in: {error:#}");
+            return Ok(BTreeMap::new());
+        }
         // What is no file is in no set, and nobody can disarm it.
         let of_set =
             |v: &&mut Verdict| !v.breakers.is_empty() && !BUILT_IN_RULES.contains(&v.rule.as_str());
@@ -105,6 +120,8 @@ impl ArmingDecider<'_> {
             let mode = match mode {
                 Some(RuleMode::Trip) => continue,
                 Some(mode @ (RuleMode::Draft | RuleMode::Shadow | RuleMode::Alert)) => mode,
+                // Loaded as a whole, of this very version: its row was taken away since.
+                None if self.is_loaded(version, &verdict.rule) => continue,
                 // A rule that is out of the set by now was shadow at most.
                 None => RuleMode::Shadow,
             };
@@ -115,6 +132,14 @@ impl ArmingDecider<'_> {
             .into_iter()
             .map(|(rule, (_, since_us))| (rule, since_us))
             .collect())
+    }
+
+    fn is_loaded(&self, version: i64, rule: &str) -> bool {
+        let loaded = self.rules.filter(|rules| rules.version() == version);
+        loaded.is_some_and(|rules| {
+            let mut all = rules.rules();
+            all.any(|loaded| loaded.id == rule && loaded.mode == RuleMode::Trip)
+        })
     }
 
     async fn disarm(
@@ -139,7 +164,7 @@ impl ArmingDecider<'_> {
             content_of: None,
             at_us: self.now_us,
         };
-        publish_repo::publish(tx, self.schemas, &next, &why).await?;
+        publish_repo::publish(tx, self.schemas, self.seal.rows(), &next, &why).await?;
         Ok(next.version)
     }
 }

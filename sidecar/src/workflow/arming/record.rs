@@ -40,7 +40,7 @@ pub async fn record_verdicts(
     for wanted in moves {
         let at_us = before.time_of_move(wanted.at_us);
         if let BreakerMoveResult::To(version) =
-            breakers::repo::apply(tx, judge.schemas, &wanted, at_us).await?
+            breakers::repo::apply(tx, judge.schemas, judge.seal.rows(), &wanted, at_us).await?
         {
             tracing::warn!(breaker = %wanted.key, version, reason = wanted.reason, "breaker opens");
             let by = judged

@@ -57,7 +57,15 @@ pub(super) async fn publish_next(
         at_us: now_us(),
     };
     let mut tx = conn.start_transaction(TxOpts::default()).await?;
-    if !publish_repo::publish(&mut tx, &context.db.schemas, &next, &why).await? {
+    if !publish_repo::publish(
+        &mut tx,
+        &context.db.schemas,
+        context.db.seal.rows(),
+        &next,
+        &why,
+    )
+    .await?
+    {
         tx.rollback().await?;
         return Ok(None);
     }

@@ -3,6 +3,7 @@
 
 pub mod repo;
 
+use crate::guard_rows::GuardRows;
 use crate::rules::runtime::finding::FindingOutcome;
 use crate::verdicts::Verdict;
 use mysql_async::Transaction;
@@ -54,6 +55,7 @@ impl Suppression {
 pub async fn apply(
     tx: &mut Transaction<'_>,
     schemas: &Schemas,
+    signed: &GuardRows,
     verdicts: &mut [Verdict],
     now_us: i64,
 ) -> mysql_async::Result<()> {
@@ -63,7 +65,7 @@ pub async fn apply(
         return Ok(());
     }
     let rules: BTreeSet<&str> = armed.iter().map(|v| v.rule.as_str()).collect();
-    let mut found = repo::suppressions_of(tx, schemas, &rules, now_us).await?;
+    let mut found = repo::suppressions_of(tx, schemas, signed, &rules, now_us).await?;
     let mut hit: BTreeMap<usize, u64> = BTreeMap::new();
     for verdict in &mut armed {
         let Some((at, one)) = found.iter_mut().enumerate().find(|(_, s)| s.takes(verdict)) else {
@@ -75,7 +77,7 @@ pub async fn apply(
         verdict.breakers.clear();
     }
     for (at, hits) in hit {
-        repo::count_suppressed(tx, schemas, &found[at], hits).await?;
+        repo::count_suppressed(tx, schemas, signed, &found[at], hits).await?;
     }
     Ok(())
 }

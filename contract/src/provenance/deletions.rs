@@ -1,0 +1,104 @@
+//! Deletions that the core signs: rows that it takes away on purpose, named in an outbox row
+//! that is written and deleted in the same transaction. The binlog keeps it, nobody
+//! publishes it, and a sidecar of before it takes it for a transaction without effects.
+
+use crate::keys::SigningKeys;
+use crate::provenance::{EffectField, TransactionEffects, push_fields};
+use crate::settings::Secret;
+use sha2::{Digest, Sha256};
+use std::collections::HashSet;
+
+/// Beginning of the events of such a row; events are a list elsewhere.
+const PREFIX: &str = "deletes/1/";
+/// Hex digits by which a row is named: enough to be told from any other of its transaction.
+const NAME_DIGITS: usize = 16;
+
+/// Rows that a transaction of the core deletes.
+#[derive(Debug, Default, Clone)]
+pub struct SignedDeletions {
+    names: String,
+}
+
+impl SignedDeletions {
+    /// Adds a row by its table and the values of its key.
+    pub fn add(&mut self, table: &str, key: &[&str]) {
+        self.names.push_str(&name_of(table, key));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// Text that names all of them: the events of the row that is signed.
+    pub fn events(&self) -> String {
+        format!("{PREFIX}{}", self.names)
+    }
+
+    /// Signature of that row.
+    pub fn sign(&self, key: &Secret, tx_id: &str) -> String {
+        TransactionEffects::new().sign(key, tx_id, &self.events())
+    }
+}
+
+/// Rows named by `events`, if the row is one of the core's about deletions.
+pub fn signed_deletions<'a>(
+    keys: &SigningKeys,
+    tx_id: &str,
+    events: &'a str,
+    signature: &str,
+) -> Option<DeletedNames<'a>> {
+    let names = events.strip_prefix(PREFIX)?;
+    let none = TransactionEffects::new();
+    let texts = (tx_id.as_bytes(), events.as_bytes(), signature.as_bytes());
+    keys.any(|key| none.verify(key, texts.0, texts.1, texts.2))
+        .then(|| DeletedNames(names.as_bytes().chunks(NAME_DIGITS).collect()))
+}
+
+/// Names of rows that the core said to delete.
+#[derive(Debug, Clone)]
+pub struct DeletedNames<'a>(HashSet<&'a [u8]>);
+
+impl DeletedNames<'_> {
+    /// Whether this row is among them.
+    pub fn contain(&self, table: &str, key: &[&str]) -> bool {
+        self.0.contains(name_of(table, key).as_bytes())
+    }
+}
+
+fn name_of(table: &str, key: &[&str]) -> String {
+    let fields: Vec<_> = key
+        .iter()
+        .map(|part| EffectField::Text(part.as_bytes()))
+        .collect();
+    let mut text = Vec::new();
+    push_fields(&mut text, table, &fields);
+    hex::encode(&Sha256::digest(&text)[..NAME_DIGITS / 2])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_named_may_go_and_a_reader_of_before_sees_no_effect() {
+        let key = Secret::new("0123456789abcdef");
+        let keys = SigningKeys::from(key.clone());
+        let mut deletions = SignedDeletions::default();
+        deletions.add("outbox", &["A", "t1"]);
+        deletions.add("cases", &["A", "o", "kind", "detail"]);
+        let (events, signature) = (deletions.events(), deletions.sign(&key, "t9"));
+        let named = signed_deletions(&keys, "t9", &events, &signature).unwrap();
+        assert!(named.contain("outbox", &["A", "t1"]));
+        assert!(named.contain("cases", &["A", "o", "kind", "detail"]));
+        for (table, key) in [("outbox", ["A", "t2"]), ("idempotency", ["A", "t1"])] {
+            assert!(!named.contain(table, &key), "{table} {key:?}");
+        }
+        assert!(signed_deletions(&keys, "t8", &events, &signature).is_none());
+        let more = format!("{events}0011223344556677");
+        assert!(signed_deletions(&keys, "t9", &more, &signature).is_none());
+        let nothing = TransactionEffects::new();
+        assert!(nothing.verify(&key, b"t9", events.as_bytes(), signature.as_bytes()));
+        let list = nothing.sign(&key, "t9", "[]");
+        assert!(signed_deletions(&keys, "t9", "[]", &list).is_none());
+    }
+}

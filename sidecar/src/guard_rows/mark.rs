@@ -1,0 +1,118 @@
+//! The mark from which on every row of the guard is signed. It is set at the very first
+//! start, or by a person after an upgrade, and never by itself later: rows of programs of
+//! before the signature must not trip anything while those are replaced one by one.
+
+use crate::guard_rows::{GuardRows, mark_repo};
+use mysql_async::{Conn, Transaction};
+use sluice_contract::clock::{now_us, trade_time};
+use sluice_contract::provenance::EffectField::{self, Int, Text};
+use sluice_contract::schema::Schemas;
+
+/// Name of the mark's row.
+pub const MARK_NAME: &str = "rows";
+/// Author of a mark that no person set.
+const FIRST_START: &str = "the first start";
+
+/// A mark as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuardMark {
+    pub version: i64,
+    /// Of the first server's binlog.
+    pub position: String,
+    /// Last month (YYYYMM) whose limit totals may be unsigned; empty: none.
+    pub unsigned_month: String,
+    pub sealed_by: String,
+    pub sealed_us: i64,
+}
+
+impl GuardMark {
+    /// Fields of its row as they are signed.
+    pub(super) fn fields(&self) -> [EffectField<'_>; 6] {
+        [
+            Text(MARK_NAME.as_bytes()),
+            Int(self.version.into()),
+            Text(self.position.as_bytes()),
+            Text(self.unsigned_month.as_bytes()),
+            Text(self.sealed_by.as_bytes()),
+            Int(self.sealed_us.into()),
+        ]
+    }
+}
+
+impl GuardRows {
+    /// Reads the mark, and sets it if this is the very first start: no sidecar has led here,
+    /// so that no program of before the signature has written a row. `position` is where
+    /// the first server's binlog stands.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn begin(
+        &self,
+        conn: &mut Conn,
+        schemas: &Schemas,
+        position: &str,
+    ) -> mysql_async::Result<()> {
+        self.refresh(conn, schemas).await?;
+        if self.is_sealed() || mark_repo::has_history(conn, schemas).await? {
+            return Ok(());
+        }
+        let mark = GuardMark {
+            version: 1,
+            position: position.to_owned(),
+            unsigned_month: String::new(),
+            sealed_by: FIRST_START.to_owned(),
+            sealed_us: now_us(),
+        };
+        let mac = self.mac("guard_seal", &mark.fields());
+        mark_repo::insert_first(conn, schemas, &mark, &mac).await?;
+        self.refresh(conn, schemas).await
+    }
+
+    /// Learns the mark that stands in the table, if it is genuine.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn refresh(&self, conn: &mut Conn, schemas: &Schemas) -> mysql_async::Result<()> {
+        if let Some((mark, mac)) = mark_repo::read(conn, schemas).await? {
+            if self.is_signed("guard_seal", &mark.fields(), Some(&mac)) {
+                self.learn(mark);
+            } else {
+                tracing::error!("the mark of signed rows is not signed itself: ignored");
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the mark for a person who has looked at everything: from here on each row must be
+    /// signed. Returns the mark, for `sealed` after the commit.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn seal(
+        &self,
+        tx: &mut Transaction<'_>,
+        schemas: &Schemas,
+        position: &str,
+        by: &str,
+        at_us: i64,
+    ) -> anyhow::Result<GuardMark> {
+        let stored = mark_repo::lock(tx, schemas).await?.unwrap_or(0);
+        let known = self.mark().map_or(0, |mark| mark.version);
+        let month: String = trade_time(at_us, "UTC")?.chars().take(6).collect();
+        let mark = GuardMark {
+            version: stored.max(known) + 1,
+            position: position.to_owned(),
+            unsigned_month: month,
+            sealed_by: by.to_owned(),
+            sealed_us: at_us,
+        };
+        let mac = self.mac("guard_seal", &mark.fields());
+        mark_repo::write(tx, schemas, &mark, &mac).await?;
+        Ok(mark)
+    }
+
+    /// Notes a mark whose transaction is committed.
+    pub fn sealed(&self, mark: GuardMark) {
+        self.learn(mark);
+    }
+}

@@ -1,0 +1,68 @@
+//! Signatures of the guard's own rows, as the sidecar makes and checks them, and the mark
+//! from which on every row has one.
+
+pub mod mark;
+mod mark_repo;
+
+use crate::guard_rows::mark::GuardMark;
+use sluice_contract::keys::SigningKeys;
+use sluice_contract::provenance::{EffectField, guard_mac, is_guard_row};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Keys of the rows, and the mark as it is known to this process. Clones share it.
+#[derive(Clone)]
+pub struct GuardRows {
+    keys: SigningKeys,
+    mark: Arc<RwLock<Option<GuardMark>>>,
+}
+
+impl GuardRows {
+    pub fn new(keys: impl Into<SigningKeys>) -> Self {
+        GuardRows {
+            keys: keys.into(),
+            mark: Arc::default(),
+        }
+    }
+
+    /// Signs a row.
+    pub fn mac(&self, table: &str, fields: &[EffectField<'_>]) -> String {
+        guard_mac(self.keys.current(), table, fields)
+    }
+
+    /// Whether the row may be obeyed: it is signed, or none has to be yet.
+    pub fn holds(&self, table: &str, fields: &[EffectField<'_>], mac: Option<&str>) -> bool {
+        !self.is_sealed() || self.is_signed(table, fields, mac)
+    }
+
+    /// Whether a program signed the row.
+    pub fn is_signed(&self, table: &str, fields: &[EffectField<'_>], mac: Option<&str>) -> bool {
+        mac.is_some_and(|mac| is_guard_row(&self.keys, table, fields, mac))
+    }
+
+    /// Keys by which rows may be signed.
+    pub fn keys(&self) -> &SigningKeys {
+        &self.keys
+    }
+
+    /// Whether every row must be signed.
+    pub fn is_sealed(&self) -> bool {
+        self.mark().is_some()
+    }
+
+    /// The mark, once there is one.
+    pub fn mark(&self) -> Option<GuardMark> {
+        let mark = self.mark.read().unwrap_or_else(PoisonError::into_inner);
+        mark.clone()
+    }
+
+    /// Learns a mark. One that was there once is never gone again, whatever the table says.
+    fn learn(&self, mark: GuardMark) {
+        let mut known = self.mark.write().unwrap_or_else(PoisonError::into_inner);
+        if known
+            .as_ref()
+            .is_none_or(|known| known.version <= mark.version)
+        {
+            *known = Some(mark);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The seal of the guard's rows over HTTP: a person vouches for them as they are.
+
+use crate::health::Health;
+use crate::http::answers::{answer, failed, parse, refuse, unwrap_response};
+use crate::http::state::OperatorAuth;
+use crate::leader::guard_db::GuardDb;
+use crate::verdicts::cut;
+use crate::workflow::acceptance;
+use crate::workflow::operators::RequestActor;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::json;
+use sluice_contract::clock::now_us;
+use sluice_contract::wire::ApiCode;
+
+/// Widths of the reason, and of the name of who gives it.
+const MAX_REASON_CHARS: usize = 400;
+const MAX_BY_CHARS: usize = 64;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GuardSealBody {
+    #[serde(default)]
+    by: String,
+    reason: String,
+}
+
+/// Signs the guard's rows as they are; from then on each must be signed.
+pub(super) async fn seal(
+    State(db): State<GuardDb>,
+    State(auth): State<OperatorAuth>,
+    State(health): State<Health>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let sealed = async {
+        let person = match auth.identify(&headers) {
+            RequestActor::Person(name) => Some(name),
+            RequestActor::Operator => None,
+            RequestActor::Nobody(why) => {
+                return Err(Box::new(refuse(ApiCode::Unauthorized, why)));
+            }
+        };
+        let why: GuardSealBody = parse(&body)?;
+        // Who has a token of their own acts under its name.
+        let by = cut(person.unwrap_or(why.by).trim(), MAX_BY_CHARS);
+        let reason = cut(why.reason.trim(), MAX_REASON_CHARS);
+        if by.is_empty() || reason.is_empty() {
+            let what = "by and reason must say something: the seal is written down";
+            return Err(Box::new(refuse(ApiCode::BadField, what)));
+        }
+        let status = health.status.read();
+        if status.role != "active" {
+            let what = "this sidecar does not lead: ask the active one";
+            return Err(Box::new(refuse(ApiCode::TooLate, what)));
+        }
+        let done = async {
+            let mut conn = db.conn().await?;
+            let why = (by.as_str(), reason.as_str());
+            acceptance::accept(&mut conn, &db, why, &status.binlog, now_us()).await
+        };
+        Ok(match done.await {
+            Ok(version) => {
+                tracing::warn!(
+                    by,
+                    reason,
+                    version,
+                    "the guard's rows are sealed as they are"
+                );
+                answer(json!({ "sealed": version }))
+            }
+            Err(error) => failed(&error),
+        })
+    };
+    unwrap_response(sealed.await)
+}
