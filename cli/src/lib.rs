@@ -12,6 +12,7 @@ pub mod reading_bar;
 pub mod record;
 pub mod routing;
 pub mod rules;
+pub mod verdicts;
 
 use clap::{Parser, Subcommand};
 
@@ -29,6 +30,8 @@ enum SluiceCommand {
     Orders(orders::OrdersArgs),
     /// List breakers; stop a flow of money by hand, and let it go again.
     Breakers(breakers::BreakersArgs),
+    /// List what rules found; answer it.
+    Verdicts(verdicts::VerdictsArgs),
     /// Check rule files and run their cases; promote and roll back sets; explain a verdict.
     Rules(rules::RulesArgs),
     /// Check, show, change and roll back the routing; explain an order's channel.
@@ -48,6 +51,7 @@ pub async fn run(cli: SluiceCli) -> anyhow::Result<()> {
     match cli.command {
         SluiceCommand::Orders(options) => orders::run(options).await,
         SluiceCommand::Breakers(options) => breakers::run(options).await,
+        SluiceCommand::Verdicts(options) => verdicts::run(options).await,
         SluiceCommand::Rules(options) => rules::run(&options).await,
         SluiceCommand::Routing(options) => routing::run(options).await,
         SluiceCommand::Events(options) => events::run(options).await,

@@ -37,8 +37,8 @@ pub async fn list(
 }
 
 /// Reads those of `keys` that there are; a few.
-pub async fn find(
-    conn: &mut Conn,
+pub async fn find<Q: Queryable>(
+    conn: &mut Q,
     schemas: &Schemas,
     keys: &[BreakerKey],
 ) -> mysql_async::Result<Vec<BreakerRow>> {
@@ -54,7 +54,7 @@ pub async fn find(
     read(conn, sql).await
 }
 
-async fn read(conn: &mut Conn, sql: String) -> mysql_async::Result<Vec<BreakerRow>> {
+async fn read<Q: Queryable>(conn: &mut Q, sql: String) -> mysql_async::Result<Vec<BreakerRow>> {
     conn.query_map(
         sql,
         |(point, scope, key, state, verdict_id, reason, changed_by, version, updated_us)| {

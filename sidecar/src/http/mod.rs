@@ -5,6 +5,8 @@ pub mod answers;
 mod breakers;
 mod fence_stream;
 mod promotions;
+mod proposals;
+mod resets;
 pub mod rule_sets;
 pub mod state;
 mod status;
@@ -33,15 +35,13 @@ pub fn router(state: HttpState, readiness: Readiness) -> Router {
         .route("/breakers", get(breakers::list_breakers))
         .route("/breakers/seal", post(breakers::seal))
         .route("/breakers/{point}/{scope}/{key}/trip", post(breakers::trip))
-        .route(
-            "/breakers/{point}/{scope}/{key}/reset",
-            post(breakers::reset),
-        )
         .route("/verdicts", get(verdicts::list_verdicts))
         .route("/audit", get(status::audit).post(status::ask_audit))
         .route("/verdicts/{id}", get(verdicts::one_verdict))
         .merge(rule_sets::router())
         .merge(promotions::router())
+        .merge(proposals::router())
+        .merge(resets::router())
         .merge(suppressions::router())
         .route_layer(reader)
         .with_state(state)

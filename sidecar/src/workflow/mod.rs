@@ -10,10 +10,12 @@ pub mod promotion;
 pub mod promotion_rules;
 pub mod publish_repo;
 pub mod repo;
+pub mod resets;
 mod rule_set_version;
 mod rule_text;
 pub mod settings;
 pub mod suppressions;
+pub mod timed;
 pub mod trials;
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::pipeline::evaluate::EvaluatedBatch;
 use crate::pipeline::lag::open_breakers;
 use crate::pipeline::leadership::LeadershipContext;
 use crate::pipeline::leadership::parts::{
-    LeadershipSignals, committer, start_audits, start_readers, start_retention,
+    LeadershipSignals, committer, start_audits, start_readers, start_retention, start_timed_changes,
 };
 use crate::pipeline::leadership::start_points;
 use crate::rules::runtime::rule_set::RuleSet;
@@ -74,6 +74,7 @@ pub(super) async fn lead(
     let committer = committer(context, epoch, pool, begin, &rules, &stop)?;
     start_audits(context, parts, epoch, flavours, &signals.lease_lost)?;
     start_retention(context, parts, epoch);
+    start_timed_changes(context, parts, epoch);
     let end = until_end(committer, &mut evaluated, parts, &mut signals).await;
     // Before the queue closes: an evaluator that ends then was told to.
     stop.cancel();

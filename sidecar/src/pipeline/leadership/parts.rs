@@ -16,6 +16,7 @@ use crate::retention::GuardRetention;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::stream::feed::{FeedSender, SourceMessage};
 use crate::stream::gtid::Flavour;
+use crate::workflow::timed::TimedChanges;
 use anyhow::Context;
 use crossbeam_channel::bounded;
 use mysql_async::Pool;
@@ -177,6 +178,21 @@ pub(super) fn start_retention(context: &LeadershipContext, parts: &Supervisor, e
     });
 }
 
+/// Starts the part that takes timed changes back; it ends with the leadership.
+pub(super) fn start_timed_changes(context: &LeadershipContext, parts: &Supervisor, epoch: i64) {
+    let timed = TimedChanges {
+        db: context.db.clone(),
+        health: context.health.clone(),
+        rules: context.rules.clone(),
+        epoch,
+    };
+    let stop = parts.stop_token();
+    parts.spawn("timed changes", async move {
+        stop.run_until_cancelled(timed.keep()).await;
+        Ok(())
+    });
+}
+
 /// Makes the committer, which begins at the checkpoint.
 pub(super) fn committer(
     context: &LeadershipContext,
@@ -203,6 +219,7 @@ pub(super) fn committer(
         dead_letters: DeadLetterQueue::default(),
         rules: context.rules.clone(),
         split_books: context.settings.split_books,
+        budget_stop_us: context.settings.rules.budget_stop_us(),
         seal: context.db.seal.clone(),
     })
 }

@@ -58,6 +58,11 @@ impl<T> KeyedLog<T> {
         self.len() == 0
     }
 
+    /// The id that the next item gets.
+    pub fn next_id(&self) -> u64 {
+        self.first + self.items.len() as u64
+    }
+
     pub fn front(&self) -> Option<(u64, &KeyedItem<T>)> {
         self.items.front().map(|item| (self.first, item))
     }
@@ -69,6 +74,11 @@ impl<T> KeyedLog<T> {
 
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.items.iter().map(|item| &item.value)
+    }
+
+    /// Items with their ids, oldest first.
+    pub fn numbered(&self) -> impl Iterator<Item = (u64, &T)> {
+        (self.first..).zip(self.values())
     }
 
     pub fn get(&self, id: u64) -> Option<&KeyedItem<T>> {

@@ -40,6 +40,7 @@ pub async fn carry_out(
             reason: &reason,
             content_of: None,
             settles: Some(wish.rule),
+            timed: None,
         };
         if let Some(done) = publish_next(context, &mut conn, publication).await? {
             return Ok(done);
@@ -122,6 +123,7 @@ async fn propose(
         rule: wish.rule.to_owned(),
         rule_hash: rule_hash.clone(),
         step: wish.step.as_str().to_owned(),
+        content: None,
         proposed_by: wish.by.to_owned(),
         reason: crate::verdicts::cut(wish.reason, repo::MAX_REASON_CHARS),
         created_us: now_us,

@@ -5,6 +5,7 @@ use crate::verdicts::cut;
 use crate::workflow::promotion::context::PromotionContext;
 use crate::workflow::promotion::proposals_repo;
 use crate::workflow::promotion::request::{PromotionRefusal, PromotionResult, no};
+use crate::workflow::timed::{self, TimedChange, TimedKind};
 use crate::workflow::{RuleSetVersion, publish_repo, repo};
 use mysql_async::{Conn, TxOpts};
 use sluice_contract::clock::now_us;
@@ -24,6 +25,8 @@ pub(super) struct Publication<'a> {
     pub content_of: Option<i64>,
     /// The rule whose proposal is settled by it.
     pub settles: Option<&'a str>,
+    /// It comes back by itself.
+    pub timed: Option<TimedChange>,
 }
 
 /// Reads the set in force.
@@ -63,6 +66,12 @@ pub(super) async fn publish_next(
     }
     if let Some(rule) = publication.settles {
         proposals_repo::forget_proposal(&mut tx, &context.db.schemas, rule).await?;
+    }
+    if let Some(rule) = publication.settles {
+        timed::repo::forget(&mut tx, &context.db.schemas, TimedKind::Mode, rule).await?;
+    }
+    if let Some(timed) = &publication.timed {
+        timed::repo::put(&mut tx, &context.db.schemas, timed).await?;
     }
     tx.commit().await?;
     context.rules.changed.notify_one();
