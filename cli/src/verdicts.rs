@@ -22,7 +22,7 @@ enum VerdictsCommand {
     Answer {
         /// Verdict id, as `list` shows it.
         id: String,
-        /// What you found out; it is written down beside your name.
+        /// Your finding; it is written down beside your name.
         #[arg(long)]
         reason: String,
     },

@@ -10,4 +10,4 @@ UPDATE verdict v
 SET v.life = 'open'
 WHERE v.life = 'before' AND v.breaker IS NOT NULL
   AND (SUBSTRING_INDEX(v.breaker, '/', 1) = '*'
-    OR FIND_IN_SET(p.point, REPLACE(SUBSTRING_INDEX(v.breaker, '/', 1), '+', ',')) > 0);
+    OR CONCAT('+', SUBSTRING_INDEX(v.breaker, '/', 1), '+') LIKE CONCAT('%+', p.point, '+%'));

@@ -132,7 +132,7 @@ pub(super) fn shown(found: &Value) -> String {
     text
 }
 
-/// What a reset of many would close.
+/// The list of a reset of many, before it.
 fn planned(plan: &Value) -> String {
     let mut text = String::new();
     for one in items(&plan["breakers"]) {
@@ -161,7 +161,7 @@ fn kept(plan: &Value) -> String {
     text
 }
 
-/// What waits for a second person.
+/// Proposals as a second person reads them.
 pub(super) fn proposals(list: &Value) -> String {
     let mut text = String::new();
     for one in items(list) {

@@ -47,7 +47,7 @@ pub struct SidecarConfig {
     /// Costs of a rule, and length of its trial.
     #[serde(default)]
     pub rules: RuleCostSettings,
-    /// What a suppression may let pass on one person's word.
+    /// Bounds of a suppression on one person's word.
     #[serde(default)]
     pub suppress: SuppressSettings,
     /// Holds `provenance_key` and `sidecar_token` unless they are in the environment.

@@ -1,9 +1,9 @@
 //! Arming: what becomes of findings at their commit, in this order: a suppression takes away
 //! what it answers for; the mode in force takes away what is no longer armed; the
 //! budget disarms a rule that stops too much, or, of a critical one, stops the point too for
-//! a while: a cheap flood of findings must not end the strongest rule. A verdict on everybody (scope `all`)
-//! always opens, and so does the incident that several rules see: those are not the
-//! mistake of one rule. docs/decisions/008-who-wins-at-the-commit.md.
+//! a while: a cheap flood of findings must not end the strongest rule. A verdict on
+//! everybody (scope `all`) always opens, and so does the incident that several rules see:
+//! those are not the mistake of one rule. docs/decisions/008-who-wins-at-the-commit.md.
 
 mod budget_check;
 pub mod record;

@@ -18,6 +18,6 @@ pub struct PromotionContext {
     pub provenance_key: SigningKeys,
     /// Time for which a version must have been evaluated in shadow, in µs.
     pub soak_us: i64,
-    /// What a suppression may let pass on one person's word.
+    /// Bounds of a suppression on one person's word.
     pub suppress: SuppressSettings,
 }

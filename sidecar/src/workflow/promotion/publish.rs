@@ -25,7 +25,7 @@ pub(super) struct Publication<'a> {
     pub content_of: Option<i64>,
     /// The rule whose proposal is settled by it.
     pub settles: Option<&'a str>,
-    /// It comes back by itself.
+    /// The row by which it comes back by itself.
     pub timed: Option<TimedChange>,
 }
 

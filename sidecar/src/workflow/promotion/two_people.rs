@@ -14,7 +14,7 @@ use sluice_contract::clock::now_us;
 use sluice_contract::string_enum;
 
 string_enum! {
-    /// What disarms, other than taking a rule out of the set.
+    /// A step that disarms, other than taking a rule out of the set.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum DisarmingStep("a step that disarms") {
         /// Reset of a breaker that stops everybody.
@@ -27,7 +27,7 @@ string_enum! {
     }
 }
 
-/// What one person wants to be done.
+/// A wish of one person that takes a second one.
 #[derive(Debug)]
 pub struct Disarming<'a> {
     pub step: DisarmingStep,

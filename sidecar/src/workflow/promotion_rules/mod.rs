@@ -37,7 +37,7 @@ pub struct PromotionProposal {
     pub rule_hash: String,
     /// `trip` or `retire`, or a word of `two_people::DisarmingStep`.
     pub step: String,
-    /// What is to be done in full, unless rule and hash say it.
+    /// The wish in full, unless rule and hash say it.
     pub content: Option<Value>,
     pub proposed_by: String,
     pub reason: String,

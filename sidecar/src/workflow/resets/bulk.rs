@@ -21,11 +21,11 @@ const MAX_BREAKERS: usize = 200;
 pub struct BulkPlan {
     pub rule: String,
     pub set_version: i64,
-    /// Those that can be closed.
+    /// Breakers that can be closed.
     pub breakers: Vec<PlannedBreaker>,
     /// Verdicts of the rule that are answered with it.
     pub verdicts: Vec<String>,
-    /// Those that something else keeps open, and what.
+    /// Breakers that something else keeps open, and what.
     pub kept: BTreeMap<String, Vec<String>>,
     /// There are more than one request closes.
     pub more: bool,

@@ -1,4 +1,4 @@
-//! What keeps breakers from being closed. Pure; every reason is named, not only the first.
+//! Decision on a reset. Pure; every reason is named, not only the first.
 
 use crate::breakers::seal::SealState;
 use crate::verdicts::open_repo::{OpenVerdict, StandingDifference};

@@ -119,7 +119,7 @@ impl<'a> LockedBreakers<'a> {
         conn: &'a mut Conn,
         db: &'a GuardDb,
         keys: &[BreakerKey],
-        most_open: usize,
+        max_open: usize,
     ) -> anyhow::Result<LockedBreakers<'a>> {
         let schemas = &db.schemas;
         let known = open_repo::standing_on(conn, schemas, keys).await?;
@@ -133,7 +133,7 @@ impl<'a> LockedBreakers<'a> {
         };
         let seal = db.seal.lock(&mut tx, schemas).await?;
         let rows = breakers::repo::find(&mut tx, schemas, keys).await?;
-        let open = open_repo::open_on(&mut tx, schemas, keys, most_open).await?;
+        let open = open_repo::open_on(&mut tx, schemas, keys, max_open).await?;
         let mut standing = open_repo::standing_on(&mut tx, schemas, keys).await?;
         // Somebody answers for it, with room for its amount.
         standing.retain(|s| {
@@ -147,7 +147,7 @@ impl<'a> LockedBreakers<'a> {
             state: BreakersState {
                 seal,
                 rows,
-                is_all: open.len() < most_open,
+                is_all: open.len() < max_open,
                 open,
                 standing,
             },

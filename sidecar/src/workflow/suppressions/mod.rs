@@ -39,7 +39,7 @@ impl Suppression {
         self.revoked_us.is_none() && self.expires_us > now_us
     }
 
-    /// It answers for findings of `rule` on one of `keys`, and `amount` more may pass.
+    /// Whether findings of `rule` on one of `keys` are meant, and `amount` more may pass.
     pub fn has_room_for(&self, rule: &str, keys: [&str; 2], amount: Option<Decimal>) -> bool {
         let within = |amount: Decimal| {
             self.amount_used

@@ -17,7 +17,7 @@ use std::time::Duration;
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 string_enum! {
-    /// What was changed for a while.
+    /// A kind of thing that was changed for a while.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum TimedKind("a timed change") {
         Breaker = "breaker",
