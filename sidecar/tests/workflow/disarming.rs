@@ -111,6 +111,16 @@ async fn an_emergency_ends_by_itself(stage: &WorkflowSetup, one: &WorkflowSideca
     assert_eq!(done["done"], "inForce");
     one.shows(&["adds_up alert"]).await;
     metric(one, "sluice_sidecar_emergency_demotions 1").await;
+    // Nor can the same person go on from there, step by step.
+    let lower = json!({ "to": "shadow", "reason": "still", "minutes": 60 });
+    one.done(demote, ANN_TOKEN, lower).await;
+    let hash = one.shows(&["adds_up shadow"]).await;
+    let draft = json!({ "to": "draft", "reason": "away with it" });
+    let proposed = one.done(demote, ANN_TOKEN, draft).await;
+    assert_eq!(proposed["done"], "proposed");
+    let alert = json!({ "to": "alert", "hash": hash, "reason": "so that it is forgotten" });
+    one.refused("/rules/adds_up/promote", ANN_TOKEN, alert, "for a while")
+        .await;
     let over = "UPDATE t_guard.timed_change SET until_us=1 WHERE kind='mode'";
     stage.server.conn().await.query_drop(over).await.unwrap();
     one.shows(&["adds_up trip"]).await;

@@ -43,7 +43,7 @@ async fn findings_are_open_until_somebody_answers_them() {
 async fn what_was_found_meanwhile_keeps_it_open(stage: &WorkflowSetup, one: &WorkflowSidecar) {
     let first = stage.violate(one, "v-1", 1).await.remove(0);
     let first = first["verdictId"].as_str().unwrap().to_owned();
-    assert_eq!(open_on(one, BREAKER, 1).await, [first.clone()]);
+    assert_eq!(open_on(one, BREAKER, 1).await, std::slice::from_ref(&first));
     // While somebody looks at the first, a second is found.
     violate_again(stage, "v-1", "USD").await;
     let both = open_on(one, BREAKER, 2).await;

@@ -5,7 +5,7 @@ use crate::workflow::promotion::activity_repo;
 use crate::workflow::promotion::context::PromotionContext;
 use crate::workflow::promotion::proposals_repo;
 use crate::workflow::promotion::publish::{
-    PUBLISH_RETRIES, Publication, TOO_MANY_OTHERS, in_force, publish_next,
+    PUBLISH_RETRIES, Publication, TOO_MANY_OTHERS, before_emergencies, in_force, publish_next,
 };
 use crate::workflow::promotion::request::{
     PromotionRefusal, PromotionRequest, PromotionResult, no,
@@ -30,8 +30,16 @@ pub async fn carry_out(
             PromotionStep::Promote(to) => promoted(context, &mut conn, &set, wish, to, now).await?,
             PromotionStep::Retire => retired(&set, wish)?,
         };
-        if promotion_rules::needs_two(&set, wish.rule, wish.step) && wish.proposed_by.is_none() {
+        let (armed, running) = before_emergencies(context, &mut conn, &set).await?;
+        if promotion_rules::needs_two(&armed, wish.rule, wish.step) && wish.proposed_by.is_none() {
             return propose(context, &mut conn, &set, wish, now).await;
+        }
+        let emergency = running.iter().find(|one| one.subject == wish.rule);
+        if let (Some(emergency), None) = (emergency, wish.proposed_by) {
+            let (rule, by) = (wish.rule, &emergency.made_by);
+            return no(format!(
+                "{by} has disarmed {rule} for a while: arm it, or retire it, by two people"
+            ));
         }
         let reason = reason_of(wish);
         let publication = Publication {

@@ -41,6 +41,16 @@ pub(super) async fn in_force(
     Ok(set)
 }
 
+/// The set as it counts for what takes two people, and what runs in it for a while.
+pub(super) async fn before_emergencies(
+    context: &PromotionContext,
+    conn: &mut Conn,
+    set: &RuleSetVersion,
+) -> Result<(RuleSetVersion, Vec<TimedChange>), PromotionRefusal> {
+    let running = timed::repo::list(conn, &context.db.schemas).await?;
+    Ok((timed::before_emergencies(set, &running), running))
+}
+
 /// Puts the next set in force; `None` if somebody else was faster.
 pub(super) async fn publish_next(
     context: &PromotionContext,

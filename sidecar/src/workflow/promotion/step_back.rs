@@ -4,7 +4,7 @@
 use crate::rules::RuleMode;
 use crate::workflow::promotion::context::PromotionContext;
 use crate::workflow::promotion::publish::{
-    PUBLISH_RETRIES, Publication, TOO_MANY_OTHERS, in_force, publish_next,
+    PUBLISH_RETRIES, Publication, TOO_MANY_OTHERS, before_emergencies, in_force, publish_next,
 };
 use crate::workflow::promotion::request::{PromotionRefusal, PromotionResult, no};
 use crate::workflow::promotion::two_people::{self, Disarming, DisarmingStep};
@@ -41,8 +41,9 @@ pub async fn demote(
         let set = in_force(context, &mut conn).await?;
         let next =
             promotion_rules::demote(&set, rule, to, now_us()).map_err(PromotionRefusal::Reasons)?;
+        let (armed, running) = before_emergencies(context, &mut conn, &set).await?;
         let alone = wanted.proposed_by.is_none() && wanted.minutes.is_none();
-        if alone && !promotion_rules::disarmed(&set, &next).is_empty() {
+        if alone && !promotion_rules::disarmed(&armed, &next).is_empty() {
             let disarming = Disarming {
                 step: DisarmingStep::Demote,
                 subject: rule,
@@ -59,7 +60,7 @@ pub async fn demote(
             reason: &reason,
             content_of: None,
             settles: Some(rule),
-            timed: timed_return(&set, wanted),
+            timed: timed_return(&set, wanted, &running),
         };
         if let Some(done) = publish_next(context, &mut conn, publication).await? {
             return Ok(done);
@@ -79,9 +80,20 @@ fn demotion_reason(wanted: &Demotion<'_>) -> String {
     }
 }
 
-/// The row by which an emergency ends.
-fn timed_return(set: &RuleSetVersion, wanted: &Demotion<'_>) -> Option<TimedChange> {
+/// The row by which an emergency ends. One that runs ends when it would have, and comes back
+/// to where it began: otherwise one person could go on step by step.
+fn timed_return(
+    set: &RuleSetVersion,
+    wanted: &Demotion<'_>,
+    running: &[TimedChange],
+) -> Option<TimedChange> {
     let (minutes, main) = (wanted.minutes?, set.main(wanted.rule)?);
+    let begun = running
+        .iter()
+        .find(|one| one.kind == TimedKind::Mode && one.subject == wanted.rule);
+    if let Some(begun) = begun {
+        return Some(begun.clone());
+    }
     Some(TimedChange {
         kind: TimedKind::Mode,
         subject: wanted.rule.to_owned(),
@@ -116,7 +128,8 @@ pub async fn roll_back(
         };
         let now = in_force(context, &mut conn).await?;
         let next = promotion_rules::taken_back(old, &now, now_us());
-        let disarmed = promotion_rules::disarmed(&now, &next);
+        let (armed, _) = before_emergencies(context, &mut conn, &now).await?;
+        let disarmed = promotion_rules::disarmed(&armed, &next);
         if proposed_by.is_none() && !disarmed.is_empty() {
             let disarming = Disarming {
                 step: DisarmingStep::RollBack,

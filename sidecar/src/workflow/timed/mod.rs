@@ -3,8 +3,11 @@
 //! that is written with the change; the leader takes it back once its time is over, unless
 //! somebody has changed the same thing since, or found more.
 
+mod emergency;
 pub mod repo;
 mod undo;
+
+pub use emergency::{armed_again, before_emergencies};
 
 use crate::active_rules::ActiveRuleSet;
 use crate::health::Health;

@@ -3,8 +3,8 @@
 use crate::breakers::{self, BreakerMove, BreakerMoveResult, seal::SealState};
 use crate::leader::transaction::{self, LeaseTerm};
 use crate::verdicts::{cut, open_repo};
-use crate::workflow::timed::{TimedChange, TimedChanges, TimedKind, repo};
-use crate::workflow::{RuleSetVersion, mode_of, publish_repo, repo as sets};
+use crate::workflow::timed::{TimedChange, TimedChanges, TimedKind, armed_again, repo};
+use crate::workflow::{publish_repo, repo as sets};
 use anyhow::Context;
 use sluice_contract::breaker::{BreakerKey, BreakerState};
 use sluice_contract::clock::now_us;
@@ -76,7 +76,7 @@ impl TimedChanges {
         let mut conn = self.db.conn().await?;
         let version = sets::active(&mut conn, schemas).await?;
         let set = sets::read(&mut conn, schemas, version).await?;
-        let next = armed_again(set.as_ref(), due, now_us());
+        let next = set.and_then(|set| armed_again(&set, due, now_us()));
         let now = now_us();
         let mut tx = transaction::begin(&mut conn, self.term(), now).await?;
         repo::forget(&mut tx, schemas, due.kind, &due.subject).await?;
@@ -101,25 +101,4 @@ impl TimedChanges {
         );
         Ok(())
     }
-}
-
-/// The set with the rule back in its mode; None if there is nothing to come back to.
-fn armed_again(
-    set: Option<&RuleSetVersion>,
-    due: &TimedChange,
-    now_us: i64,
-) -> Option<RuleSetVersion> {
-    let set = set?;
-    let (mode, hash) = due.version.split_once(' ')?;
-    let mode = mode_of(mode)?;
-    let main = set.main(&due.subject)?;
-    if main.text.rule_hash != hash || main.mode >= mode {
-        return None;
-    }
-    let mut members = set.members.clone();
-    let meant = |m: &&mut crate::workflow::RuleSetMember| m.rule == due.subject && !m.candidate;
-    for member in members.iter_mut().filter(meant) {
-        (member.mode, member.demoted, member.since_us) = (mode, false, now_us);
-    }
-    Some(RuleSetVersion::new(set.version + 1, members))
 }
