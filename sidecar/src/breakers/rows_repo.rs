@@ -36,6 +36,16 @@ pub async fn list(
     read(conn, sql).await
 }
 
+/// Lists every breaker that is open.
+pub async fn list_open(conn: &mut Conn, schemas: &Schemas) -> mysql_async::Result<Vec<BreakerRow>> {
+    let sql = format!(
+        "SELECT point, scope, scope_key, state, verdict_id, reason, changed_by, version, updated_us \
+         FROM {}.breaker WHERE state = 'open'",
+        schemas.guard
+    );
+    read(conn, sql).await
+}
+
 /// Reads those of `keys` that there are; a few.
 pub async fn find<Q: Queryable>(
     conn: &mut Q,

@@ -166,6 +166,58 @@ pub async fn life_of<Q: Queryable>(
     Ok(row.map(|(life, breaker)| (life, parse_keys_text(&breaker.unwrap_or_default()))))
 }
 
+/// Marks verdicts of before as open whose breaker is open, and was when they were found:
+/// `open` has each open breaker with the time of its opening and the verdict that did it.
+/// Done once, it finds nothing more.
+pub async fn open_those_of_before<Q: Queryable>(
+    conn: &mut Q,
+    schemas: &Schemas,
+    open: &[(BreakerKey, i64, Option<String>)],
+) -> mysql_async::Result<u64> {
+    let guard = &schemas.guard;
+    let mut marked = 0;
+    for some in open.chunks(KEYS_PER_STATEMENT) {
+        let keys: Vec<BreakerKey> = some.iter().map(|(key, ..)| key.clone()).collect();
+        let sql = format!(
+            "SELECT {OPEN_COLUMNS} FROM {guard}.verdict FORCE INDEX (by_breaker) WHERE breaker IN {} AND life = 'before'",
+            texts_of(&keys)
+        );
+        let before = conn.query_map(sql, open_verdict).await?;
+        let is_on = |v: &&OpenVerdict| {
+            some.iter().any(|(key, since_us, by)| {
+                let opened_it = by.as_ref() == Some(&v.verdict_id);
+                v.names(key) && (opened_it || v.found_us >= *since_us)
+            })
+        };
+        let ids: Vec<&str> = before
+            .iter()
+            .filter(is_on)
+            .map(|v| v.verdict_id.as_str())
+            .collect();
+        for ids in ids.chunks(KEYS_PER_STATEMENT) {
+            let sql = format!(
+                "UPDATE {guard}.verdict SET life = 'open' WHERE verdict_id IN {} AND life = 'before'",
+                in_list(ids.iter().copied())
+            );
+            conn.query_drop(sql).await?;
+            marked += ids.len() as u64;
+        }
+    }
+    Ok(marked)
+}
+
+/// Whether any verdict of before is left.
+pub async fn has_any_of_before<Q: Queryable>(
+    conn: &mut Q,
+    schemas: &Schemas,
+) -> mysql_async::Result<bool> {
+    let sql = format!(
+        "SELECT 1 FROM {}.verdict FORCE INDEX (by_life) WHERE life = 'before' LIMIT 1",
+        schemas.guard
+    );
+    Ok(conn.query_first::<u8, _>(sql).await?.is_some())
+}
+
 /// Writes a person's answer to those of `ids` that are open.
 pub async fn answer<Q: Queryable>(
     tx: &mut Q,

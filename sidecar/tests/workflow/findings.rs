@@ -3,8 +3,6 @@
 use super::*;
 
 const BREAKER: &str = "/breakers/cash_out/account/v-1";
-const OPEN_BEFORE: &str = include_str!("../../../migrations/guard/V52__verdict_open_before.sql");
-
 /// A second finding on the same account, of another currency.
 pub async fn violate_again(stage: &WorkflowSetup, account: &str, currency: &str) {
     let sql = format!(
@@ -36,8 +34,8 @@ async fn findings_are_open_until_somebody_answers_them() {
     what_stands_at_rest_keeps_it_open(&stage, &one).await;
     a_verdict_without_a_breaker_is_answered_by_itself(&stage, &one).await;
     lists_are_read_in_pages(&one).await;
-    of_before_those_are_open_whose_breaker_is(&stage, &one).await;
     one.end().await;
+    of_before_those_are_open_whose_breaker_is(&stage).await;
 }
 
 async fn what_was_found_meanwhile_keeps_it_open(stage: &WorkflowSetup, one: &WorkflowSidecar) {
@@ -134,17 +132,17 @@ async fn lists_are_read_in_pages(one: &WorkflowSidecar) {
     assert_eq!(status, 400);
 }
 
-/// As the migration finds them: v-3 is stopped, the others are not.
-async fn of_before_those_are_open_whose_breaker_is(stage: &WorkflowSetup, one: &WorkflowSidecar) {
+/// As an upgrade finds them: v-3 is stopped, the others are not.
+async fn of_before_those_are_open_whose_breaker_is(stage: &WorkflowSetup) {
     let mut conn = stage.server.conn().await;
     for sql in [
         "UPDATE t_guard.verdict SET life='before', breaker='refund+cash_out/account/v-3' WHERE account_id='v-3'",
         "UPDATE t_guard.verdict SET life='before' WHERE account_id<>'v-3'",
-        "USE t_guard",
-        OPEN_BEFORE,
     ] {
         conn.query_drop(sql).await.unwrap();
     }
+    let two = start(&stage.server, "two", &stage.rules);
+    two.ready().await;
     let lives = "SELECT CONCAT(account_id,' ',life) FROM t_guard.verdict ORDER BY 1";
     let lives: Vec<String> = conn.query(lives).await.unwrap();
     let want = [
@@ -156,9 +154,10 @@ async fn of_before_those_are_open_whose_breaker_is(stage: &WorkflowSetup, one: &
     ];
     assert_eq!(lives, want);
     assert_eq!(
-        open_on(one, "/breakers/cash_out/account/v-3", 1)
+        open_on(&two, "/breakers/cash_out/account/v-3", 1)
             .await
             .len(),
         1
     );
+    two.end().await;
 }

@@ -16,6 +16,7 @@ use crate::pipeline::leadership::parts::{
 use crate::pipeline::leadership::start_points;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::stream::gtid::Flavour;
+use crate::workflow::resets;
 use anyhow::Context;
 use sluice_contract::supervisor::Supervisor;
 use std::sync::Arc;
@@ -52,6 +53,8 @@ pub(super) async fn lead(
     let sealed = context.db.begin_seal().await;
     // Before the fence speaks: nothing may pass on breakers that nobody vouches for.
     let sealed = sealed.context("reading the breakers' seal")?;
+    let of_before = resets::open_those_of_before(&context.db).await;
+    of_before.context("reading verdicts of before")?;
     open_breakers::show_seal(&context.health.blind, &sealed);
     context.fence.leadership_begins();
     // Ends the readers, however this leadership ends.

@@ -76,6 +76,28 @@ pub async fn findings_on(
     }))
 }
 
+/// Marks what was found before lives were written down as open, if its breaker is. Done at the
+/// begin of a leadership; after an upgrade it has something to do once.
+pub async fn open_those_of_before(db: &GuardDb) -> anyhow::Result<()> {
+    let mut conn = db.conn().await?;
+    if !open_repo::has_any_of_before(&mut conn, &db.schemas).await? {
+        return Ok(());
+    }
+    let rows = breakers::repo::list_open(&mut conn, &db.schemas).await?;
+    let open: Vec<_> = rows
+        .into_iter()
+        .filter_map(|row| {
+            let key = BreakerKey::from_row(&row.point, &row.scope, row.key).ok()?;
+            Some((key, row.updated_us, row.verdict_id))
+        })
+        .collect();
+    let marked = open_repo::open_those_of_before(&mut conn, &db.schemas, &open).await?;
+    if marked > 0 {
+        tracing::info!(marked, "verdicts of before keep their breakers open");
+    }
+    Ok(())
+}
+
 /// Closes one breaker; returns its new version.
 ///
 /// # Errors
