@@ -63,7 +63,7 @@ GRANT INSERT, UPDATE ON `{base}_guard`.`guard_seal` TO '{base}_sidecar'@'{host}'
 GRANT INSERT, UPDATE ON `{base}_guard`.`breaker` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_guard`.`breaker_seal` TO '{base}_sidecar'@'{host}';
 GRANT INSERT ON `{base}_guard`.`breaker_transition` TO '{base}_sidecar'@'{host}';
-GRANT INSERT ON `{base}_guard`.`verdict` TO '{base}_sidecar'@'{host}';
+GRANT INSERT, UPDATE (`life`, `answered_us`, `answered_by`, `answer`, `answered_with`) ON `{base}_guard`.`verdict` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_guard`.`checkpoint` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE (`mac`) ON `{base}_guard`.`rule_set` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE (`mac`), DELETE ON `{base}_guard`.`rule_member` TO '{base}_sidecar'@'{host}';
@@ -71,6 +71,7 @@ GRANT INSERT ON `{base}_guard`.`rule_text` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_guard`.`rule_active` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE, DELETE ON `{base}_guard`.`rule_import` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE, DELETE ON `{base}_guard`.`rule_proposal` TO '{base}_sidecar'@'{host}';
+GRANT INSERT, UPDATE, DELETE ON `{base}_guard`.`timed_change` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE, DELETE ON `{base}_guard`.`rule_trial` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_guard`.`suppression` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_guard`.`audit_run` TO '{base}_sidecar'@'{host}';
@@ -94,6 +95,7 @@ CREATE DEFINER='{base}_retention'@'localhost' PROCEDURE `{base}_guard`.`purge_ve
   AND found_us < (UNIX_TIMESTAMP(SYSDATE(6)) - 2592000) * 1000000
   AND verdict_id NOT IN (SELECT b.verdict_id FROM `{base}_guard`.`breaker` b WHERE b.state <> 'closed' AND b.verdict_id IS NOT NULL)
   AND account_id NOT IN (SELECT b.scope_key FROM `{base}_guard`.`breaker` b WHERE b.state <> 'closed')
+  AND NOT (life = 'open' AND breaker IS NOT NULL)
   AND verdict_id NOT IN (SELECT f.verdict_id FROM `{base}_guard`.`audit_finding` f);
 DROP PROCEDURE IF EXISTS `{base}_guard`.`purge_breaker_transition`;
 CREATE DEFINER='{base}_retention'@'localhost' PROCEDURE `{base}_guard`.`purge_breaker_transition`(IN from_us BIGINT, IN until_us BIGINT)

@@ -13,6 +13,7 @@ pub mod reading_bar;
 pub mod record;
 pub mod routing;
 pub mod rules;
+pub mod verdicts;
 
 use clap::{Parser, Subcommand};
 
@@ -32,6 +33,8 @@ enum SluiceCommand {
     Breakers(breakers::BreakersArgs),
     /// Sign the guard's rows as they are, after an upgrade or a change by hand.
     Guard(guard::GuardArgs),
+    /// List what rules found; answer it.
+    Verdicts(verdicts::VerdictsArgs),
     /// Check rule files and run their cases; promote and roll back sets; explain a verdict.
     Rules(rules::RulesArgs),
     /// Check, show, change and roll back the routing; explain an order's channel.
@@ -52,6 +55,7 @@ pub async fn run(cli: SluiceCli) -> anyhow::Result<()> {
         SluiceCommand::Orders(options) => orders::run(options).await,
         SluiceCommand::Breakers(options) => breakers::run(options).await,
         SluiceCommand::Guard(options) => guard::run(options).await,
+        SluiceCommand::Verdicts(options) => verdicts::run(options).await,
         SluiceCommand::Rules(options) => rules::run(&options).await,
         SluiceCommand::Routing(options) => routing::run(options).await,
         SluiceCommand::Events(options) => events::run(options).await,

@@ -134,6 +134,7 @@ impl SidecarContext {
                 settings: config.audit.clone(),
                 servers: Arc::clone(&self.servers),
                 split_books: config.mysql.split_books,
+                budget_stop_us: config.rules.budget_stop_us(),
                 server_id: config.mysql.server_id,
                 handle: self.audit.clone(),
                 health: self.health.clone(),
@@ -199,6 +200,7 @@ impl SidecarContext {
                 rules: self.rules.clone(),
                 provenance_key: self.secrets.provenance_key.clone(),
                 soak_us: self.config.rules.soak_us(),
+                suppress: self.config.suppress,
             },
         }
     }

@@ -43,9 +43,9 @@ pub fn list(data: &Value) -> String {
     for rule in each(&data["rules"]) {
         line!(text, "{}", rule_line(rule));
     }
-    for proposal in each(&data["proposals"]) {
-        text += &proposed(proposal);
-    }
+    // Those that are not of a rule: `sluice breakers proposals`.
+    let of_rules = each(&data["proposals"]).filter(|p| is_of_a_rule(&p["step"]));
+    of_rules.for_each(|proposal| text += &proposed(proposal));
     text
 }
 
@@ -96,6 +96,11 @@ fn proposed(p: &Value) -> String {
         "\nproposed: {rule} to {step} by {by}: {reason}\n  \
          until {until}; a second person: sluice rules approve {rule} --to {step} --hash {hash}\n"
     )
+}
+
+/// Whether a rule's own command approves the step.
+fn is_of_a_rule(step: &Value) -> bool {
+    matches!(step.as_str(), Some("trip" | "retire" | "demote"))
 }
 
 /// The last sets, the one in force first.
@@ -173,6 +178,12 @@ pub fn suppressions(data: &Value, now_us: i64) -> String {
 /// The outcome of a change: done, or proposed and waiting for a second person.
 pub fn done(data: &Value, what: &str) -> String {
     match data["done"].as_str() {
+        Some("proposed") if !is_of_a_rule(&data["step"]) => {
+            format!(
+                "proposed, nothing changed yet. A second person, until {}: sluice breakers proposals\n",
+                time_of(&data["expiresUs"])
+            )
+        }
         Some("proposed") => format!(
             "proposed, nothing changed yet. A second person, until {}:\n  sluice rules approve {what} --to {} --hash {}\n",
             time_of(&data["expiresUs"]),

@@ -29,18 +29,22 @@ pub enum RuleSetsCommand {
     /// Say yes, as the second person, to what is proposed.
     Approve {
         rule: String,
-        /// trip or retire, as it was proposed.
+        /// trip, retire or demote, as it was proposed.
         #[arg(long)]
         to: String,
         #[arg(long)]
         hash: String,
     },
-    /// Take a rule down, at once; of a rule that its budget demoted: you took note.
+    /// Take a rule down; of a rule that its budget demoted: you took note. A critical one needs
+    /// a second person, or --minutes.
     Demote {
         rule: String,
         /// draft, shadow or alert.
         #[arg(long)]
         to: String,
+        /// After so many minutes, at most 60, it is armed again; then one person may.
+        #[arg(long)]
+        minutes: Option<i64>,
         #[arg(long)]
         reason: String,
     },
@@ -123,8 +127,13 @@ impl RuleSetsCommand {
                 let body = json!({ "step": to, "hash": hash });
                 Ok(set_text::done(&client.send(&url, &body).await?, rule))
             }
-            RuleSetsCommand::Demote { rule, to, reason } => {
-                let body = json!({ "to": to, "reason": reason });
+            RuleSetsCommand::Demote {
+                rule,
+                to,
+                minutes,
+                reason,
+            } => {
+                let body = json!({ "to": to, "reason": reason, "minutes": minutes });
                 change(client, rule, "demote", body).await
             }
             RuleSetsCommand::Retire { rule, hash, reason } => {
@@ -164,6 +173,9 @@ impl SuppressArgs {
             "expires_us": expires_us, "reason": self.reason,
         });
         let made = client.post("/suppressions", body).await?;
+        if made["done"] == "proposed" {
+            return Ok(set_text::done(&made, &self.rule));
+        }
         Ok(format!(
             "suppressed until {}; end it: sluice rules unsuppress {}\n",
             time_of(&made["expiresUs"]),

@@ -24,7 +24,7 @@ pub use key::{ALL_KEY, BreakerKey, MAX_SCOPE_KEY_BYTES};
 pub use point::BreakerPoint;
 pub use scope::BreakerScope;
 pub use seal::{SealedBreaker, is_sealed, seal};
-pub use text::{keys_text, parse_keys_text};
+pub use text::{keys_text, parse_keys_text, texts_naming};
 
 use crate::string_enum;
 

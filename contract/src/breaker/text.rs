@@ -18,6 +18,21 @@ pub fn keys_text(keys: &[BreakerKey]) -> Option<String> {
     Some(format!("{points}/{}/{}", first.scope.as_str(), first.key))
 }
 
+/// Lists every text of [`keys_text`] that names `key`, whatever the order of its points: for
+/// a look-up by index.
+pub fn texts_naming(key: &BreakerKey) -> Vec<String> {
+    let at = |point: BreakerPoint| BreakerKey {
+        point,
+        ..key.clone()
+    };
+    let others = BreakerPoint::ALL.into_iter().filter(|p| *p != key.point);
+    let pairs =
+        others.flat_map(|other| [vec![key.clone(), at(other)], vec![at(other), key.clone()]]);
+    let whole = [vec![key.clone()], BreakerPoint::ALL.map(at).to_vec()];
+    let all = whole.into_iter().chain(pairs);
+    all.filter_map(|keys| keys_text(&keys)).collect()
+}
+
 /// Reads what [`keys_text`] wrote. What is none of our texts names no breaker.
 pub fn parse_keys_text(text: &str) -> Vec<BreakerKey> {
     let Some((points, rest)) = text.split_once('/') else {

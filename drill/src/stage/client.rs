@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Longer than any answer should take; a hang is an error, not a wait.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Longest audit of a stage's few accounts.
+const AUDIT_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// One withdrawal as an upstream submits it.
 #[derive(Debug, Clone)]
 pub struct UpstreamSubmit {
@@ -148,37 +151,56 @@ impl StageClient {
         Ok(())
     }
 
-    /// A person closes a breaker at the sidecar.
+    /// A person closes a breaker at the sidecar, and answers everything that is open on it.
     pub async fn reset(&self, breaker: &str, by: &str, reason: &str) -> anyhow::Result<()> {
-        self.act(&format!("breakers/{breaker}/reset"), by, reason)
-            .await
+        let mut found = self.findings_on(breaker).await?;
+        if found["standing"].as_array().is_some_and(|s| !s.is_empty()) {
+            // Mended by now; an audit has to see it.
+            self.audit_now(AUDIT_TIMEOUT).await?;
+            found = self.findings_on(breaker).await?;
+        }
+        let open = found["open"].as_array().into_iter().flatten();
+        let verdicts: Vec<&Value> = open.map(|verdict| &verdict["verdictId"]).collect();
+        let body = json!({ "by": by, "reason": reason, "version": found["version"], "verdicts": verdicts });
+        self.act(&format!("breakers/{breaker}/reset"), body).await
+    }
+
+    /// A breaker with its open verdicts, and what stands at rest.
+    pub async fn findings_on(&self, breaker: &str) -> anyhow::Result<Value> {
+        let (status, answer) = self.read_sidecar(&format!("/breakers/{breaker}")).await?;
+        if status != 200 {
+            bail!("{breaker} was answered {status}: {answer}");
+        }
+        Ok(answer["data"].clone())
     }
 
     /// A person vouches for the breakers as they are.
     pub async fn seal(&self, by: &str, reason: &str) -> anyhow::Result<()> {
-        self.act("breakers/seal", by, reason).await
+        let body = json!({ "by": by, "reason": reason });
+        self.act("breakers/seal", body).await
     }
 
     /// A person vouches for all rows of the guard as they are.
     pub async fn seal_guard(&self, by: &str, reason: &str) -> anyhow::Result<()> {
-        self.act("guard/seal", by, reason).await
+        let body = json!({ "by": by, "reason": reason });
+        self.act("guard/seal", body).await
     }
 
     /// A person opens one.
     pub async fn trip(&self, breaker: &str, by: &str, reason: &str) -> anyhow::Result<()> {
-        self.act(&format!("breakers/{breaker}/trip"), by, reason)
-            .await
+        let body = json!({ "by": by, "reason": reason });
+        self.act(&format!("breakers/{breaker}/trip"), body).await
     }
 
     /// Acts as a person; `what` is the path.
-    async fn act(&self, what: &str, by: &str, reason: &str) -> anyhow::Result<()> {
+    async fn act(&self, what: &str, body: Value) -> anyhow::Result<()> {
         let token = String::from_utf8_lossy(self.token.expose()).into_owned();
         let request = self
             .http
             .post(format!("{}/{what}", self.sidecar))
             .bearer_auth(token)
             .header("content-type", "application/json")
-            .body(json!({ "by": by, "reason": reason }).to_string());
+            .body(body.to_string());
         let (status, answer) = Self::answer(request.send().await?).await?;
         if status != 200 {
             bail!("{what} was answered {status}: {answer}");

@@ -18,6 +18,8 @@ pub struct AuditContext {
     pub servers: Arc<[SourceServer]>,
     /// `mysql.split_books`.
     pub split_books: bool,
+    /// `rules.budget_stop_minutes`, in µs.
+    pub budget_stop_us: i64,
     /// `mysql.server_id`.
     pub server_id: u32,
     pub handle: AuditHandle,

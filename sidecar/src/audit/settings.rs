@@ -54,9 +54,11 @@ impl AuditSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LostPositionPolicy {
-    /// Check everything at rest, say that the gap was not read, and read on from now.
-    #[default]
+    /// Check everything at rest, say that the gap was not read, and read on from now. Balanced
+    /// books don't show another payee or an order that nobody asked for, so that every point
+    /// is stopped until a person has answered for the gap.
     Check,
     /// Stay blind until a person has mended it.
+    #[default]
     Wait,
 }

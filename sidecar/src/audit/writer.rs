@@ -49,6 +49,7 @@ pub struct AuditWriter {
     pub rules: Arc<RuleSet>,
     pub rules_changed: Arc<Notify>,
     pub split_books: bool,
+    pub budget_stop_us: i64,
     pub pool: Pool,
     pub schemas: Schemas,
     pub owner: String,
@@ -162,6 +163,7 @@ impl AuditWriter {
             rules: Some(&self.rules),
             split_books: self.split_books,
             now_us,
+            budget_stop_us: self.budget_stop_us,
             seal: &self.seal,
         }
     }

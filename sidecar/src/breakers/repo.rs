@@ -1,6 +1,6 @@
 //! SQL of breakers.
 
-pub use crate::breakers::rows_repo::{BreakerRow, find, list, open_counts};
+pub use crate::breakers::rows_repo::{BreakerRow, find, list, list_open, open_counts};
 
 use crate::breakers::rows_repo::list_of;
 use crate::breakers::{BreakerMove, BreakerMoveResult};

@@ -36,9 +36,19 @@ pub async fn list(
     read(conn, sql).await
 }
 
+/// Lists every breaker that is open.
+pub async fn list_open(conn: &mut Conn, schemas: &Schemas) -> mysql_async::Result<Vec<BreakerRow>> {
+    let sql = format!(
+        "SELECT point, scope, scope_key, state, verdict_id, reason, changed_by, version, updated_us \
+         FROM {}.breaker WHERE state = 'open'",
+        schemas.guard
+    );
+    read(conn, sql).await
+}
+
 /// Reads those of `keys` that there are; a few.
-pub async fn find(
-    conn: &mut Conn,
+pub async fn find<Q: Queryable>(
+    conn: &mut Q,
     schemas: &Schemas,
     keys: &[BreakerKey],
 ) -> mysql_async::Result<Vec<BreakerRow>> {
@@ -54,7 +64,7 @@ pub async fn find(
     read(conn, sql).await
 }
 
-async fn read(conn: &mut Conn, sql: String) -> mysql_async::Result<Vec<BreakerRow>> {
+async fn read<Q: Queryable>(conn: &mut Q, sql: String) -> mysql_async::Result<Vec<BreakerRow>> {
     conn.query_map(
         sql,
         |(point, scope, key, state, verdict_id, reason, changed_by, version, updated_us)| {

@@ -47,6 +47,7 @@ impl SidecarConfig {
             );
         }
         self.rules.check()?;
+        self.suppress.check()?;
         self.audit.check()?;
         self.retention.check()?;
         self.state.check()?;

@@ -15,7 +15,7 @@ use crate::recording::settings::RecordSettings;
 use crate::retention::settings::RetentionSettings;
 use crate::state_file::settings::StateSettings;
 use crate::stream::position::StartPosition;
-use crate::workflow::settings::RuleCostSettings;
+use crate::workflow::settings::{RuleCostSettings, SuppressSettings};
 use anyhow::Context;
 use serde::Deserialize;
 use sluice_contract::listener::ListenerSettings;
@@ -48,6 +48,9 @@ pub struct SidecarConfig {
     /// Costs of a rule, and length of its trial.
     #[serde(default)]
     pub rules: RuleCostSettings,
+    /// Bounds of a suppression on one person's word.
+    #[serde(default)]
+    pub suppress: SuppressSettings,
     /// Holds `provenance_key` and `sidecar_token` unless they are in the environment.
     pub secrets_dir: Option<PathBuf>,
     /// Source of the secrets that are neither in the environment nor in `secrets_dir`.
@@ -61,8 +64,8 @@ pub struct SidecarConfig {
     /// Begin of reading if there is no checkpoint: `now` or `oldest`.
     #[serde(default)]
     pub start: StartPosition,
-    /// Policy once the binlog's position is gone: `check` the data at rest and read
-    /// on, or `wait` for a person. The same for the first start at `now`.
+    /// Policy once the binlog's position is gone: `wait` for a person, or `check` the data at
+    /// rest, trip every point, and read on. A first start at `now` checks in either case.
     #[serde(default)]
     pub on_lost_position: LostPositionPolicy,
     #[serde(default)]

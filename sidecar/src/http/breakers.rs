@@ -1,12 +1,13 @@
-//! Breakers over HTTP: the list, and a person's moves.
+//! Breakers over HTTP: the list, trips by hand, and the seal.
 
 use crate::breakers::{self, BreakerMove, BreakerMoveResult};
 use crate::http::MAX_ROWS_PER_ANSWER;
 use crate::http::answers::{answer, refuse, unavailable};
-use crate::http::state::OperatorAuth;
+use crate::http::state::{OperatorAuth, unproven};
 use crate::leader::guard_db::GuardDb;
 use crate::verdicts::cut;
 use crate::workflow::operators::RequestActor;
+use crate::workflow::timed::{self, TimedKind};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
@@ -40,9 +41,9 @@ struct BreakerMoveBody {
     reason: String,
 }
 
-type BreakerPath = Path<(String, String, String)>;
+pub(super) type BreakerPath = Path<(String, String, String)>;
 
-/// Opens a breaker by hand.
+/// Opens a breaker by hand; one that is open for a while is open for good then.
 pub(super) async fn trip(
     State(db): State<GuardDb>,
     State(auth): State<OperatorAuth>,
@@ -50,55 +51,33 @@ pub(super) async fn trip(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    move_breaker((&db, &auth), named, &headers, &body, BreakerState::Open).await
-}
-
-/// Closes a breaker by hand.
-pub(super) async fn reset(
-    State(db): State<GuardDb>,
-    State(auth): State<OperatorAuth>,
-    Path(named): BreakerPath,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    move_breaker((&db, &auth), named, &headers, &body, BreakerState::Closed).await
-}
-
-async fn move_breaker(
-    (db, auth): (&GuardDb, &OperatorAuth),
-    named: (String, String, String),
-    headers: &HeaderMap,
-    body: &[u8],
-    to: BreakerState,
-) -> Response {
-    let wanted = match wanted_move(auth, named, headers, body, to) {
+    let wanted = match wanted_trip(&auth, named, &headers, &body) {
         Ok(wanted) => wanted,
         Err(refused) => return *refused,
     };
+    let breaker = wanted.key.to_string();
     let moved = async {
         let mut conn = db.conn().await?;
-        breakers::apply(&mut conn, &db.schemas, &db.seal, &wanted).await
+        let moved = breakers::apply(&mut conn, &db.schemas, &db.seal, &wanted).await?;
+        timed::repo::forget(&mut conn, &db.schemas, TimedKind::Breaker, &breaker).await?;
+        Ok(moved)
     };
-    match (moved.await, to) {
-        (Ok(BreakerMoveResult::To(version)), _) => {
-            tracing::warn!(breaker = %wanted.key, state = to.as_str(), by = wanted.by, reason = wanted.reason, version, "breaker moved by hand");
-            answer(
-                json!({ "breaker": wanted.key.to_string(), "state": to.as_str(), "version": version }),
-            )
+    let state = wanted.to.as_str();
+    match moved.await {
+        Ok(BreakerMoveResult::To(version)) => {
+            tracing::warn!(
+                breaker,
+                by = wanted.by,
+                reason = wanted.reason,
+                version,
+                "breaker opened by hand"
+            );
+            answer(json!({ "breaker": breaker, "state": state, "version": version }))
         }
-        (Ok(BreakerMoveResult::AlreadyThere), BreakerState::Closed) => {
-            refuse(ApiCode::TooLate, "this breaker is not open")
+        Ok(BreakerMoveResult::AlreadyThere | BreakerMoveResult::SealBroken(_)) => {
+            answer(json!({ "breaker": breaker, "state": state, "already": true }))
         }
-        (Ok(BreakerMoveResult::AlreadyThere), BreakerState::Open) => answer(
-            json!({ "breaker": wanted.key.to_string(), "state": to.as_str(), "already": true }),
-        ),
-        (Ok(BreakerMoveResult::SealBroken(why)), _) => refuse(
-            ApiCode::TooLate,
-            format!(
-                "the breakers were changed by hand ({why}): look at each, then `sluice breakers seal`"
-            ),
-        ),
-        (Err(error), _) => unavailable(&error),
+        Err(error) => unavailable(&error),
     }
 }
 
@@ -130,21 +109,20 @@ pub(super) async fn seal(
     }
 }
 
-/// Reads from the request which breaker is to move, why, and by whom.
-fn wanted_move(
+/// Reads from the request which breaker is to open, why, and by whom.
+fn wanted_trip(
     auth: &OperatorAuth,
     named: (String, String, String),
     headers: &HeaderMap,
     body: &[u8],
-    to: BreakerState,
 ) -> Result<BreakerMove, Box<Response>> {
-    let person = person(auth, headers, to)?;
+    let person = person(auth, headers, BreakerState::Open)?;
     let bad = |code, msg: &str| Box::new(refuse(code, msg));
     let key = breaker_key(named).map_err(|error| bad(ApiCode::BadField, &error.to_string()))?;
     let (by, reason) = reason(person, body)?;
     Ok(BreakerMove {
         key,
-        to,
+        to: BreakerState::Open,
         verdict_id: None,
         reason,
         by,
@@ -157,9 +135,10 @@ fn reason(person: Option<String>, body: &[u8]) -> Result<(String, String), Box<R
     let bad = |code, msg: &str| Box::new(refuse(code, msg));
     let why = serde_json::from_slice::<BreakerMoveBody>(body);
     let mut why = why.map_err(|_| bad(ApiCode::BadJson, r#"send {"by": "…", "reason": "…"}"#))?;
+    let is_named = person.is_some() || !why.by.trim().is_empty();
     // Who has a token of their own acts under its name.
-    why.by = person.unwrap_or(why.by);
-    if why.by.trim().is_empty() || why.reason.trim().is_empty() {
+    why.by = person.unwrap_or_else(|| unproven(&why.by));
+    if !is_named || why.reason.trim().is_empty() {
         return Err(bad(
             ApiCode::BadField,
             "by and reason must say something: the move is written down",
@@ -188,6 +167,8 @@ fn person(
     }
 }
 
-fn breaker_key((point, scope, key): (String, String, String)) -> anyhow::Result<BreakerKey> {
+pub(super) fn breaker_key(
+    (point, scope, key): (String, String, String),
+) -> anyhow::Result<BreakerKey> {
     format!("{point}/{scope}/{key}").parse()
 }

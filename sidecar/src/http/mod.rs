@@ -6,6 +6,8 @@ mod breakers;
 mod fence_stream;
 mod guard_seal;
 mod promotions;
+mod proposals;
+mod resets;
 pub mod rule_sets;
 pub mod state;
 mod status;
@@ -35,15 +37,13 @@ pub fn router(state: HttpState, readiness: Readiness) -> Router {
         .route("/breakers/seal", post(breakers::seal))
         .route("/guard/seal", post(guard_seal::seal))
         .route("/breakers/{point}/{scope}/{key}/trip", post(breakers::trip))
-        .route(
-            "/breakers/{point}/{scope}/{key}/reset",
-            post(breakers::reset),
-        )
         .route("/verdicts", get(verdicts::list_verdicts))
         .route("/audit", get(status::audit).post(status::ask_audit))
         .route("/verdicts/{id}", get(verdicts::one_verdict))
         .merge(rule_sets::router())
         .merge(promotions::router())
+        .merge(proposals::router())
+        .merge(resets::router())
         .merge(suppressions::router())
         .route_layer(reader)
         .with_state(state)

@@ -1,12 +1,14 @@
 //! Changes of the rule set over HTTP: promotion, approval, demotion, retirement, rollback.
 
 use crate::http::answers::{answer, failed, parse, refuse, refuse_with, unwrap_response};
+use crate::http::proposals;
 use crate::http::state::{HttpState, OperatorAuth};
 use crate::rules::RuleMode;
 use crate::workflow::mode_of;
 use crate::workflow::operators::TOKEN_SETUP_HINT;
 use crate::workflow::promotion::{
-    self, PromotionContext, PromotionRefusal, PromotionRequest, PromotionResult,
+    self, Demotion, MAX_EMERGENCY_MINUTES, PromotionContext, PromotionRefusal, PromotionRequest,
+    PromotionResult,
 };
 use crate::workflow::promotion_rules::PromotionStep;
 use axum::Router;
@@ -35,6 +37,8 @@ struct RuleStepBody {
     to: Option<String>,
     hash: Option<String>,
     by: Option<String>,
+    /// Of a demotion by one person: after so many minutes it is armed again.
+    minutes: Option<i64>,
 }
 
 async fn promote(
@@ -84,7 +88,7 @@ async fn approve(
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct ApprovalBody {
-        /// `trip` or `retire`, as it was proposed.
+        /// `trip`, `retire` or `demote`, as it was proposed.
         step: String,
         hash: String,
     }
@@ -97,9 +101,7 @@ async fn approve(
             ]))));
         }
         let by = auth.actor(&headers, None)?;
-        Ok(promotion_response(
-            promotion::approve(&context, &id, &approval.step, &approval.hash, &by).await,
-        ))
+        proposals::carry_out(&context, &id, (&approval.step, &approval.hash), &by).await
     };
     unwrap_response(approved.await)
 }
@@ -120,15 +122,22 @@ async fn demote(
                 "send to: draft, shadow or alert",
             )));
         };
+        let lasts = |minutes: &i64| !(1..=MAX_EMERGENCY_MINUTES).contains(minutes);
+        if asked.minutes.as_ref().is_some_and(lasts) {
+            let next =
+                format!("minutes: 1 to {MAX_EMERGENCY_MINUTES}; for longer it takes two people");
+            return Err(Box::new(refuse(ApiCode::BadField, next)));
+        }
+        let wanted = Demotion {
+            rule: &id,
+            to,
+            by: &by,
+            reason: required_text("reason", &asked.reason)?,
+            proposed_by: None,
+            minutes: asked.minutes,
+        };
         Ok(promotion_response(
-            promotion::demote(
-                &context,
-                &id,
-                to,
-                &by,
-                required_text("reason", &asked.reason)?,
-            )
-            .await,
+            promotion::demote(&context, &wanted).await,
         ))
     };
     unwrap_response(demoted.await)
@@ -186,8 +195,8 @@ async fn rollback(
             promotion::roll_back(
                 &context,
                 asked.version,
-                &by,
-                required_text("reason", &asked.reason)?,
+                (&by, required_text("reason", &asked.reason)?),
+                None,
             )
             .await,
         ))
@@ -195,7 +204,7 @@ async fn rollback(
     unwrap_response(back.await)
 }
 
-fn required_text<'a>(field: &str, text: &'a str) -> Result<&'a str, Box<Response>> {
+pub(super) fn required_text<'a>(field: &str, text: &'a str) -> Result<&'a str, Box<Response>> {
     let text = text.trim();
     if text.is_empty() {
         return Err(Box::new(refuse(
@@ -206,7 +215,7 @@ fn required_text<'a>(field: &str, text: &'a str) -> Result<&'a str, Box<Response
     Ok(text)
 }
 
-fn promotion_response(done: Result<PromotionResult, PromotionRefusal>) -> Response {
+pub(super) fn promotion_response(done: Result<PromotionResult, PromotionRefusal>) -> Response {
     match done {
         Ok(done) => answer(done),
         Err(PromotionRefusal::Reasons(reasons)) => refuse_with(

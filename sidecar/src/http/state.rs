@@ -18,6 +18,14 @@ use sluice_contract::wire::ApiCode;
 
 /// Width of names.
 const MAX_NAME_CHARS: usize = 64;
+/// Stands before the name that a holder of `sidecar_token` gives: no person's file can have
+/// a name with a slash, so that nobody writes a person's.
+const UNPROVEN_PREFIX: &str = "sidecar_token/";
+
+/// A name that nothing proves, as it is written down.
+pub(super) fn unproven(name: &str) -> String {
+    cut(&format!("{UNPROVEN_PREFIX}{}", name.trim()), MAX_NAME_CHARS)
+}
 
 /// Handles of all handlers together.
 #[derive(Clone)]
@@ -74,8 +82,8 @@ impl OperatorAuth {
     }
 
     /// Names the person who acts: by their own token; or the holder of `sidecar_token`,
-    /// under the name that is given, while nobody has one and only for what one person
-    /// may do.
+    /// under the name that is given, while there is no folder of people and only for what one
+    /// person may do.
     pub(super) fn actor(
         &self,
         headers: &HeaderMap,
@@ -84,12 +92,24 @@ impl OperatorAuth {
         match self.identify(headers) {
             RequestActor::Person(name) => Ok(name),
             RequestActor::Operator => match by.map(str::trim).filter(|by| !by.is_empty()) {
-                Some(by) => Ok(cut(by, MAX_NAME_CHARS)),
+                Some(by) => Ok(unproven(by)),
                 None => Err(Box::new(refuse(
                     ApiCode::BadField,
                     format!("by must name you: no person has a token; {TOKEN_SETUP_HINT}"),
                 ))),
             },
+            RequestActor::Nobody(why) => Err(Box::new(refuse(ApiCode::Unauthorized, why))),
+        }
+    }
+
+    /// Names the person who acts, by a token of their own; for what takes two people.
+    pub(super) fn second_person(&self, headers: &HeaderMap) -> Result<String, Box<Response>> {
+        match self.identify(headers) {
+            RequestActor::Person(name) => Ok(name),
+            RequestActor::Operator => Err(Box::new(refuse(
+                ApiCode::RuleRefused,
+                format!("this takes two people with tokens of their own: {TOKEN_SETUP_HINT}"),
+            ))),
             RequestActor::Nobody(why) => Err(Box::new(refuse(ApiCode::Unauthorized, why))),
         }
     }

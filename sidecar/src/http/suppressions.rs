@@ -1,9 +1,12 @@
 //! Suppressions over HTTP.
 
-use crate::http::answers::{answer, failed, parse, refuse, unwrap_response};
+use crate::http::answers::{HandlerResult, answer, failed, parse, refuse, unwrap_response};
+use crate::http::promotions::promotion_response;
 use crate::http::state::{HttpState, OperatorAuth};
 use crate::leader::guard_db::GuardDb;
 use crate::rules::names_amount;
+use crate::workflow::promotion::PromotionContext;
+use crate::workflow::promotion::two_people::{self, Disarming, DisarmingStep};
 use crate::workflow::repo::MAX_REASON_CHARS;
 use crate::workflow::suppressions::{MAX_LIFETIME_US, MAX_SUPPRESSIONS, Suppression, repo};
 use crate::workflow::{RuleSetVersion, repo as rule_sets};
@@ -50,46 +53,82 @@ struct SuppressionBody {
 }
 
 async fn suppress(
-    State(db): State<GuardDb>,
+    State(context): State<PromotionContext>,
     State(auth): State<OperatorAuth>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let suppressed = async {
+        let db = &context.db;
         let wanted: SuppressionBody = parse(&body)?;
         let author = auth.actor(&headers, wanted.by.as_deref())?;
         let made =
             suppression(&wanted, author).map_err(|why| Box::new(refuse(ApiCode::BadField, why)))?;
-        can_be(&db, &made.rule).await?;
-        let stored = async {
-            let mut conn = db.conn().await?;
-            let in_force = repo::suppressions(&mut conn, &db.schemas, made.created_us).await?;
-            let live = |s: &&Suppression| s.revoked_us.is_none() && s.expires_us > made.created_us;
-            if in_force.iter().filter(live).count() >= MAX_SUPPRESSIONS {
-                return Ok(false);
-            }
-            repo::suppress(&mut conn, &db.schemas, db.seal.rows(), &made).await?;
-            anyhow::Ok(true)
+        can_be(db, &made.rule).await?;
+        if !takes_two(&context, &made).await? {
+            return store(db, made).await;
+        }
+        let first = auth.second_person(&headers)?;
+        let content = serde_json::to_value(&made);
+        let disarming = Disarming {
+            step: DisarmingStep::Suppress,
+            subject: &made.id,
+            content: content.map_err(|error| Box::new(failed(&error.into())))?,
+            by: &first,
+            reason: &made.reason,
         };
-        Ok(match stored.await {
-            Ok(true) => {
-                tracing::warn!(
-                    rule = made.rule,
-                    key = made.key,
-                    by = made.author,
-                    reason = made.reason,
-                    "suppressed"
-                );
-                answer(made)
-            }
-            Ok(false) => refuse(
-                ApiCode::RuleRefused,
-                format!("{MAX_SUPPRESSIONS} suppressions are in force: revoke some"),
-            ),
-            Err(error) => failed(&error),
-        })
+        let proposed = two_people::propose(db, disarming).await;
+        Ok(promotion_response(proposed))
     };
     unwrap_response(suppressed.await)
+}
+
+/// Suppressions of one rule may let pass so much together on one person's word: many small
+/// ones are a large one.
+async fn takes_two(context: &PromotionContext, made: &Suppression) -> Result<bool, Box<Response>> {
+    let others = async {
+        let mut conn = context.db.conn().await?;
+        repo::suppressions(&mut conn, &context.db.schemas, made.created_us).await
+    };
+    let others = others
+        .await
+        .map_err(|error| Box::new(failed(&error.into())))?;
+    let of_rule = others
+        .iter()
+        .filter(|s| s.rule == made.rule && s.is_in_force(made.created_us));
+    let sum = of_rule.map(|s| s.amount_cap).sum::<Decimal>() + made.amount_cap;
+    Ok(sum > context.suppress.two_people_above)
+}
+
+/// Puts a suppression in force.
+pub(super) async fn store(db: &GuardDb, made: Suppression) -> HandlerResult {
+    let stored = async {
+        let mut conn = db.conn().await?;
+        let now = now_us();
+        let in_force = repo::suppressions(&mut conn, &db.schemas, now).await?;
+        if in_force.iter().filter(|s| s.is_in_force(now)).count() >= MAX_SUPPRESSIONS {
+            return Ok(false);
+        }
+        repo::suppress(&mut conn, &db.schemas, &made).await?;
+        anyhow::Ok(true)
+    };
+    Ok(match stored.await {
+        Ok(true) => {
+            tracing::warn!(
+                rule = made.rule,
+                key = made.key,
+                by = made.author,
+                reason = made.reason,
+                "suppressed"
+            );
+            answer(made)
+        }
+        Ok(false) => refuse(
+            ApiCode::RuleRefused,
+            format!("{MAX_SUPPRESSIONS} suppressions are in force: revoke some"),
+        ),
+        Err(error) => failed(&error),
+    })
 }
 
 /// A suppression that could never take anything must not look like one.

@@ -4,7 +4,9 @@ use crate::http::MAX_ROWS_PER_ANSWER;
 use crate::http::answers::{answer, failed, refuse, unavailable};
 use crate::http::verdict_explanation::explain;
 use crate::leader::guard_db::GuardDb;
-use crate::verdicts::repo;
+use crate::rules::RuleSeverity;
+use crate::verdicts::life::VerdictLife;
+use crate::verdicts::repo::{self, VerdictFilter};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
@@ -15,9 +17,19 @@ use sluice_contract::wire::ApiCode;
 pub(super) struct VerdictPageQuery {
     #[serde(default)]
     after_us: i64,
+    /// Id of the last verdict of the page before, if others were found at the same moment.
+    after_id: Option<String>,
+    /// `open`, `answered`, `shadow` or `before`.
+    life: Option<VerdictLife>,
+    rule: Option<String>,
+    account: Option<String>,
+    severity: Option<RuleSeverity>,
     #[serde(default = "default_limit")]
     limit: u32,
 }
+
+/// Above every id.
+const LAST_ID: &str = "~";
 
 fn default_limit() -> u32 {
     100
@@ -29,14 +41,26 @@ pub(super) async fn list_verdicts(
     page: Result<Query<VerdictPageQuery>, QueryRejection>,
 ) -> Response {
     let Ok(Query(page)) = page else {
-        return refuse(ApiCode::BadField, "after_us and limit are whole numbers");
+        let next = "after_us and limit are whole numbers; life is open, answered, shadow or before; \
+                    severity is minor, major or critical";
+        return refuse(ApiCode::BadField, next);
+    };
+    let filter = VerdictFilter {
+        after: (
+            page.after_us,
+            page.after_id.unwrap_or_else(|| LAST_ID.to_owned()),
+        ),
+        life: page.life.map(VerdictLife::as_str),
+        rule: page.rule,
+        account: page.account,
+        severity: page.severity.map(RuleSeverity::as_str),
     };
     let listed = async {
         let mut conn = db.conn().await?;
         repo::list(
             &mut conn,
             &db.schemas,
-            page.after_us,
+            &filter,
             page.limit.clamp(1, MAX_ROWS_PER_ANSWER),
         )
         .await

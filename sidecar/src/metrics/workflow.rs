@@ -11,6 +11,9 @@ pub struct WorkflowMetrics {
     pub demotions: IntCounterVec,
     pub widened: IntCounterVec,
     pub suppressed: IntCounterVec,
+    pub overruns: IntCounterVec,
+    pub emergency_demotions: IntGauge,
+    pub budget_stops: IntGauge,
     pub shadow_unwritten: IntCounterVec,
 }
 
@@ -43,6 +46,19 @@ impl WorkflowMetrics {
                 "sluice_sidecar_suppressed_verdicts_total",
                 "Verdicts that a suppression took",
                 &["rule"],
+            )?,
+            overruns: counters(
+                "sluice_sidecar_rule_budget_overruns_total",
+                "Commits in which a critical rule was past its budget, and stopped its points for a while",
+                &["rule"],
+            )?,
+            emergency_demotions: gauge(
+                "sluice_sidecar_emergency_demotions",
+                "Critical rules that one person has disarmed for an hour at most",
+            )?,
+            budget_stops: gauge(
+                "sluice_sidecar_budget_stops",
+                "Points that critical rules past their budget have stopped for a while",
             )?,
             shadow_unwritten: counters(
                 "sluice_sidecar_shadow_verdicts_dropped_total",

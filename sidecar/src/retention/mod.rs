@@ -3,7 +3,7 @@
 //!
 //! | rows | stay whatever their age |
 //! |---|---|
-//! | `verdict` | what an open breaker or a finding at rest names; a stopped account's |
+//! | `verdict` | of an open breaker, a finding at rest, a stopped account; open, with a breaker |
 //! | `breaker_transition` | the last move of each breaker, and the last acceptance |
 //! | `suppression` | one that is in force |
 //! | `audit_run` | the last run, by which the next one is due |

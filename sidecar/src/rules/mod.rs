@@ -40,7 +40,7 @@ pub use crate::rules::runtime::make_finding::UNKNOWN_ITEM;
 pub use crate::rules::runtime::rule_set::RuleSet;
 pub use crate::rules::stream::evaluator::Evaluator;
 pub use crate::rules::stream::guard_row::GuardRowRule;
-pub use crate::rules::stream::unlogged_change::{BUILT_IN_RULES, UnloggedChangeRule};
+pub use crate::rules::stream::unlogged_change::{BUILT_IN_RULES, GAP_RULE, UnloggedChangeRule};
 pub use crate::rules::stream::workers::RuleWorkers;
 pub use crate::rules::testing::cases::{RuleCaseResult, run_cases, run_cases_of};
 pub use crate::rules::text::error::{LoadError, LoadErrors};

@@ -58,6 +58,7 @@ fn verdict(finding: &Finding, set_version: i64) -> Option<Verdict> {
         detail: finding.detail.as_deref().and_then(detail),
         suppression: None,
         opened: 0,
+        severity: finding.rule.severity.as_str(),
         correlation_id: None,
         trace: None,
     })

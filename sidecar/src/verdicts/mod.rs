@@ -2,6 +2,8 @@
 
 mod column_text;
 mod from_finding;
+pub mod life;
+pub mod open_repo;
 pub mod repo;
 mod request_origins;
 mod rows_repo;
@@ -16,6 +18,7 @@ pub use crate::verdicts::request_origins::{name_origins, origins_of};
 
 use crate::rules::runtime::finding::FindingOutcome;
 use crate::rules::{RuleMode, UNKNOWN_ITEM};
+use crate::verdicts::life::VerdictLife;
 use rust_decimal::Decimal;
 use sluice_contract::breaker::{BreakerKey, keys_text};
 use sluice_contract::traces::{SpanKind, TraceField, TraceParent, TraceSpan};
@@ -49,6 +52,8 @@ pub struct Verdict {
     pub suppression: Option<String>,
     /// Breakers that it moved; known at its commit.
     pub opened: i64,
+    /// Of the rule that found it; empty if it has none.
+    pub severity: &'static str,
     /// Of the request that it is about, if its transaction names it.
     pub correlation_id: Option<String>,
     /// Parent of its span, in that request's trace.
@@ -61,6 +66,16 @@ impl Verdict {
         [RuleMode::Alert, RuleMode::Trip]
             .map(RuleMode::as_str)
             .contains(&self.mode)
+    }
+
+    /// Whether a person has to answer it, as it is written down.
+    pub fn life(&self) -> VerdictLife {
+        match (self.is_armed(), &self.suppression) {
+            (false, _) => VerdictLife::Shadow,
+            (true, None) => VerdictLife::Open,
+            // Whoever suppresses has answered beforehand.
+            (true, Some(_)) => VerdictLife::Answered,
+        }
     }
 
     /// Nothing could be said, and its rule did nothing wrong.

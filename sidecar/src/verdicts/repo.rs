@@ -1,6 +1,6 @@
 //! SQL of verdicts.
 
-pub use crate::verdicts::rows_repo::{VerdictRow, find, list};
+pub use crate::verdicts::rows_repo::{VerdictFilter, VerdictRow, find, list};
 
 use crate::verdicts::Verdict;
 use mysql_async::prelude::Queryable;
@@ -48,7 +48,7 @@ pub async fn insert<Q: Queryable>(
     for some in verdicts.chunks(ROWS_PER_STATEMENT) {
         let mut sql = format!(
             "INSERT IGNORE INTO {}.verdict (verdict_id, rule, rule_hash, mode, outcome, position, item, account_id, \
-             breaker, message, found_us, set_version, amount, detail, suppression, opened, correlation_id) VALUES ",
+             breaker, message, found_us, set_version, amount, detail, suppression, opened, correlation_id, severity, life) VALUES ",
             schemas.guard
         );
         for (at, v) in some.iter().enumerate() {
@@ -71,6 +71,8 @@ pub async fn insert<Q: Queryable>(
                 SqlLiteral::from(v.suppression.as_deref()),
                 SqlLiteral::Int(v.opened),
                 SqlLiteral::from(v.correlation_id.as_deref()),
+                SqlLiteral::Text(v.severity),
+                SqlLiteral::Text(v.life().as_str()),
             ];
             push_row(&mut sql, at == 0, &row);
         }

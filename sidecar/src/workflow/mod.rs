@@ -11,11 +11,13 @@ pub mod promotion;
 pub mod promotion_rules;
 pub mod publish_repo;
 pub mod repo;
+pub mod resets;
 mod rule_set_version;
 mod rule_text;
 pub mod settings;
 pub mod signed_rows_repo;
 pub mod suppressions;
+pub mod timed;
 pub mod trials;
 
 #[cfg(test)]

@@ -81,6 +81,7 @@ fn committer(server: &TestServer, schemas: &Schemas, epoch: i64) -> BatchCommitt
         dead_letters: Default::default(),
         rules: ActiveRuleSet::channel().1,
         split_books: false,
+        budget_stop_us: 1_800_000_000,
         seal: BreakerSeal::new(Secret::new("0123456789abcdef")),
         state: Default::default(),
     }

@@ -1,6 +1,7 @@
 //! Budgets: past them a rule goes on as an alert.
 
 use super::*;
+use sluice_sidecar::breakers;
 
 pub async fn a_rule_past_its_budget_goes_on_as_alert(set: &mut CommitterSetup) {
     let mut conn = set.server.conn().await;
@@ -128,4 +129,62 @@ pub async fn what_is_no_longer_armed_opens_nothing(set: &mut CommitterSetup) {
         .texts("SELECT mode FROM t_guard.verdict WHERE account_id IN ('n-200','n-201')")
         .await;
     assert_eq!(modes, ["shadow", "shadow"]);
+}
+
+/// Fifty-one cheap findings must not end the strongest rule: past its budget it stops the point
+/// for a while as well, and whoever it names until a person looks.
+pub async fn a_critical_rule_past_its_budget_stays_armed(set: &mut CommitterSetup) {
+    let mut conn = set.server.conn().await;
+    let why = ("ann", "deleted by the test before");
+    let seal = &set.committer.seal;
+    breakers::accept_as_they_are(&mut conn, &set.schemas, seal, why, now_us())
+        .await
+        .unwrap();
+    let found: Vec<Verdict> = (230..250)
+        .map(|n| stops("vital", &format!("n-{n}")))
+        .collect();
+    set.commit(&found[..15]).await;
+    assert!(!set.open().await.contains(&"all/*".to_owned()));
+    set.commit(&found[15..]).await;
+    assert_eq!(set.mode("vital").await, "trip 0");
+    let open = set.open().await;
+    let stopped = open.iter().filter(|name| name.starts_with("account/n-2"));
+    assert_eq!(stopped.count(), 20, "{open:?}");
+    assert!(open.contains(&"all/*".to_owned()), "{open:?}");
+    let timed = "SELECT CONCAT(subject,'@',version,' ',made_by,' ',until_us > UNIX_TIMESTAMP()*1000000) FROM t_guard.timed_change";
+    let wide = set.texts(timed).await;
+    assert_eq!(wide.len(), 1, "{wide:?}");
+    assert!(
+        wide[0].starts_with("cash_out/all/*@") && wide[0].ends_with(" budget 1"),
+        "{wide:?}"
+    );
+    // Its time is over: the point goes on, the accounts don't.
+    conn.query_drop("UPDATE t_guard.timed_change SET until_us=1")
+        .await
+        .unwrap();
+    taken_back(set, true).await;
+    assert_eq!(set.open().await.len(), open.len() - 1);
+    // Opened again, and something is found on it that names everybody: it stays open.
+    set.commit(&[stops("vital", "n-250")]).await;
+    set.commit(&[verdict("witness", "n-251", "cash_out/all/*")])
+        .await;
+    conn.query_drop("UPDATE t_guard.timed_change SET until_us=1")
+        .await
+        .unwrap();
+    taken_back(set, false).await;
+    assert_eq!(set.mode("vital").await, "trip 0");
+    for sql in [
+        "UPDATE t_guard.breaker SET state='closed'",
+        "UPDATE t_guard.verdict SET life='answered'",
+    ] {
+        conn.query_drop(sql).await.unwrap();
+    }
+}
+
+/// Takes back what is due; whether the point is closed then.
+async fn taken_back(set: &CommitterSetup, closed: bool) {
+    set.timed_changes().look().await.unwrap();
+    assert_eq!(set.open().await.contains(&"all/*".to_owned()), !closed);
+    let left = "SELECT subject FROM t_guard.timed_change";
+    assert!(set.texts(left).await.is_empty());
 }

@@ -36,6 +36,7 @@ async fn who_wins_at_the_commit() {
     let mut set = CommitterSetup::up().await;
     suppressed_by_key_cap_and_time(&mut set).await;
     a_rule_past_its_budget_goes_on_as_alert(&mut set).await;
+    a_critical_rule_past_its_budget_stays_armed(&mut set).await;
     what_others_see_too_stops_everybody(&mut set).await;
     errors_have_a_budget(&mut set).await;
     what_is_not_known_is_no_mistake(&mut set).await;

@@ -2,18 +2,27 @@
 
 use super::*;
 use sluice_contract::settings::Secret;
+use sluice_sidecar::binlog::hosts::ServerHosts;
 use sluice_sidecar::breakers::seal::BreakerSeal;
+use sluice_sidecar::leader::guard_db::GuardDb;
+use sluice_sidecar::workflow::timed::TimedChanges;
+use std::sync::Arc;
 
-pub const RULE_IDS: [&str; 5] = ["noisy", "witness", "lonely", "failing", "known"];
+pub const RULE_IDS: [&str; 6] = ["noisy", "witness", "lonely", "failing", "known", "vital"];
 
 pub fn rule(id: &str) -> String {
     format!(
         "//! id = \"{id}\"\n//! guards = \"g\"\n//! kind = \"duplicate\"\n\
-         //! severity = \"minor\"\n//! mode = \"trip\"\n\
+         //! severity = \"{}\"\n//! mode = \"trip\"\n\
          //! breaker = \"cash_out/account\"\n//! owner = \"o\"\n//! runbook = \"r\"\n\
          //! [trigger]\n//! on = \"row\"\n//! table = \"balance\"\n//! ops = [\"insert\"]\n\
-         fn check(row) {{}}\n"
+         fn check(row) {{}}\n",
+        severity(id)
     )
+}
+
+pub fn severity(rule: &str) -> &'static str {
+    if rule == "vital" { "critical" } else { "minor" }
 }
 
 pub fn verdict(rule: &str, account: &str, breaker: &str) -> Verdict {
@@ -33,6 +42,7 @@ pub fn verdict(rule: &str, account: &str, breaker: &str) -> Verdict {
         item: format!("item of {account}"),
         account_id: account.to_owned(),
         message: "wrong".to_owned(),
+        severity: severity(rule),
         breakers: if breaker.is_empty() {
             vec![]
         } else {
@@ -107,6 +117,7 @@ impl CommitterSetup {
             rules: ActiveRuleSet::channel().1,
             split_books: false,
             state: Default::default(),
+            budget_stop_us: 1_800_000_000,
             seal,
             local: LocalCheckpoint::new(None, guard_rows()),
         };
@@ -118,7 +129,29 @@ impl CommitterSetup {
     }
 
     pub async fn commit(&mut self, verdicts: &[Verdict]) {
-        self.committer.commit(verdicts).await.unwrap();
+        let blind = self.committer.health.blind.clone();
+        let commit = self.committer.commit(verdicts);
+        // It tries for ever: whoever waits is told why.
+        match tokio::time::timeout(Duration::from_secs(30), commit).await {
+            Ok(committed) => committed.unwrap(),
+            Err(_) => panic!("not committed: {:?}", blind.causes()),
+        }
+    }
+
+    /// The part that takes timed changes back, under the committer's leadership.
+    pub fn timed_changes(&self) -> TimedChanges {
+        let hosts = ServerHosts::new("mysql.url", &self.server.url(), 2).unwrap();
+        TimedChanges {
+            db: GuardDb {
+                hosts: Arc::new(hosts),
+                schemas: self.schemas.clone(),
+                owner: self.committer.owner.as_str().into(),
+                seal: self.committer.seal.clone(),
+            },
+            health: self.committer.health.clone(),
+            rules: self.committer.rules.clone(),
+            epoch: self.committer.epoch,
+        }
     }
 
     pub async fn texts(&self, sql: &str) -> Vec<String> {

@@ -34,11 +34,13 @@ pub async fn violation(sidecar: &WholeSidecar, server: &TestServer, fence: &mut 
 
 pub async fn breakers_by_hand(sidecar: &WholeSidecar) {
     let why = r#"{"by":"ann","reason":"drill"}"#;
+    let reset = r#"{"by":"ann","reason":"drill","version":1}"#;
+    let later = r#"{"by":"ann","reason":"drill","version":2}"#;
     let cases = [
         (
             "/breakers/cash_out/account/a-1/reset",
             WHOLE_TOKEN,
-            why,
+            reset,
             409,
         ),
         ("/breakers/cash_out/account/a-1/trip", "wrong", why, 401),
@@ -62,12 +64,24 @@ pub async fn breakers_by_hand(sidecar: &WholeSidecar) {
             "/breakers/cash_out/account/a-1/reset",
             WHOLE_TOKEN,
             why,
+            400,
+        ),
+        (
+            "/breakers/cash_out/account/a-1/reset",
+            WHOLE_TOKEN,
+            later,
+            409,
+        ),
+        (
+            "/breakers/cash_out/account/a-1/reset",
+            WHOLE_TOKEN,
+            reset,
             200,
         ),
         (
             "/breakers/cash_out/account/a-1/reset",
             WHOLE_TOKEN,
-            why,
+            reset,
             409,
         ),
         ("/nothing", WHOLE_TOKEN, why, 404),

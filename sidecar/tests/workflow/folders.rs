@@ -50,12 +50,10 @@ pub async fn another_folder(stage: &WorkflowSetup, one: WorkflowSidecar) {
         two.until("/rules", hash).await
     );
     // What is asked of one reaches the other too.
-    two.done(
-        "/rules/adds_up/demote",
-        ANN_TOKEN,
-        json!({ "to": "shadow", "reason": "a test" }),
-    )
-    .await;
+    let body = json!({ "to": "shadow", "reason": "a test" });
+    let proposed = two.done("/rules/adds_up/demote", ANN_TOKEN, body).await;
+    let yes = json!({ "step": "demote", "hash": proposed["ruleHash"] });
+    two.done("/rules/adds_up/approve", BOB_TOKEN, yes).await;
     one.shows(&["adds_up shadow", "adds_up* shadow", "more shadow"])
         .await;
     one.end().await;

@@ -1,6 +1,9 @@
 //! A rule's way over a real MariaDB: edited in the folder, in shadow beside the armed
 //! version, promoted by two people, taken back.
 
+mod bulk_resets;
+mod disarming;
+mod findings;
 mod folders;
 mod promotion;
 mod setup;
@@ -24,7 +27,7 @@ use tokio::task::JoinHandle;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_the_folder_to_trip_and_back() {
-    let stage = WorkflowSetup::up().await;
+    let stage = WorkflowSetup::up("workflow").await;
     let one = start(&stage.server, "one", &stage.rules);
     one.ready().await;
     // The first set: modes as headers say.

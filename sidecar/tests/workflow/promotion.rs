@@ -64,12 +64,10 @@ pub async fn back_again(stage: &WorkflowSetup, one: &WorkflowSidecar) {
     one.shows(&["adds_up trip"]).await;
     let found = stage.violate(one, "v-3", 1).await;
     assert_eq!(found[0]["message"], "it does not add up");
-    one.done(
-        "/rules/adds_up/demote",
-        BOB_TOKEN,
-        json!({ "to": "alert", "reason": "a test" }),
-    )
-    .await;
+    let body = json!({ "to": "alert", "reason": "a test" });
+    let proposed = one.done("/rules/adds_up/demote", BOB_TOKEN, body).await;
+    let yes = json!({ "step": "demote", "hash": proposed["ruleHash"] });
+    one.done("/rules/adds_up/approve", ANN_TOKEN, yes).await;
     one.shows(&["adds_up alert"]).await;
     assert_eq!(stage.violate(one, "v-4", 1).await[0]["opened"], 0);
 }

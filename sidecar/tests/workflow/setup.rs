@@ -50,8 +50,8 @@ pub struct WorkflowSetup {
 }
 
 impl WorkflowSetup {
-    pub async fn up() -> WorkflowSetup {
-        let server = TestServer::start("workflow", &[]).await;
+    pub async fn up(name: &str) -> WorkflowSetup {
+        let server = TestServer::start(name, &[]).await;
         server.migrate(&Schemas::under("t").unwrap()).await;
         let rules = server.dir().join("rules");
         std::fs::create_dir_all(&rules).unwrap();

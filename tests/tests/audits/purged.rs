@@ -1,10 +1,13 @@
-//! A position that the server has purged is closed by an audit.
+//! A position that the server has purged waits for a person; or it is closed by an audit,
+//! and a person.
 
 use crate::audits::{AUDIT_TIMEOUT, one, raise, said};
 use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
 use sluice_contract::sql;
 use sluice_drill::setup::ChildProcess;
+use sluice_drill::setup::process::binary;
+use sluice_drill::setup::secrets::random_hex;
 use sluice_drill::stage::traffic::Traffic;
 use sluice_drill::stage::{DrillStage, StageOptions};
 use sluice_tests::{TestStage, options, tail};
@@ -42,7 +45,7 @@ async fn purge(stage: &DrillStage) -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_purged_position_is_closed_by_itself_whatever_dies_meanwhile() -> anyhow::Result<()> {
     // Slow enough to be killed half-way.
-    let extra = "audit.max_rows_per_second = 1000".to_owned();
+    let extra = "audit.max_rows_per_second = 1000\non_lost_position = \"check\"".to_owned();
     let mut set = TestStage::up(StageOptions {
         sidecar_extra: extra,
         ..options()
@@ -104,8 +107,9 @@ async fn a_purged_position_is_closed_by_itself_whatever_dies_meanwhile() -> anyh
         verdicts.iter().any(|v| v.starts_with("gap ")),
         "{verdicts:?}"
     );
-    ensure!(open == ["A00017"], "{open:?}");
-    Ok(())
+    // Balanced books don't show another payee: everybody waits for a person.
+    ensure!(open == ["*", "A00017"], "{open:?}");
+    the_gap_is_answered_by_two(&set).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,13 +156,8 @@ async fn a_checkpoint_that_a_person_deleted_is_no_first_start() -> anyhow::Resul
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn told_to_wait_a_person_decides() -> anyhow::Result<()> {
-    let extra = "on_lost_position = \"wait\"".to_owned();
-    let mut set = TestStage::up(StageOptions {
-        sidecar_extra: extra,
-        ..options()
-    })
-    .await?;
+async fn told_nothing_a_person_decides() -> anyhow::Result<()> {
+    let mut set = TestStage::up(options()).await?;
     set.everything_is_evaluated().await?;
     let mut sidecar = set.stage.sidecar.take().context("the sidecar")?;
     sidecar.kill9()?;
@@ -180,9 +179,88 @@ async fn told_to_wait_a_person_decides() -> anyhow::Result<()> {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let mut conn = set.stage.pool.get_conn().await?;
-    let gaps = format!("SELECT COUNT(*) FROM {}.gap", set.stage.schemas.guard);
+    let gaps = format!(
+        "SELECT COUNT(*) FROM {}.gap WHERE from_position<>''",
+        set.stage.schemas.guard
+    );
     ensure!(one(&mut conn, gaps).await? == 0, "a gap was closed");
     Ok(())
+}
+
+/// Each point is let go by two people, who answer the gap's verdict with it.
+async fn the_gap_is_answered_by_two(set: &TestStage) -> anyhow::Result<()> {
+    let people = set.stage.dir.join("secrets/people");
+    std::fs::create_dir_all(&people)?;
+    for person in ["ann", "bob"] {
+        std::fs::write(people.join(person), random_hex())?;
+    }
+    let held = Traffic::new("held", 401);
+    held.open(&set.stage, 20, Duration::from_secs(1)).await?;
+    let mut conn = set.stage.pool.get_conn().await?;
+    let guard = &set.stage.schemas.guard;
+    let waiting = format!(
+        "SELECT COUNT(*) FROM {}.orders WHERE state='init'",
+        set.stage.schemas.orders
+    );
+    ensure!(one(&mut conn, waiting).await? > 0, "money left after a gap");
+    for point in ["cash_out", "settlement", "refund"] {
+        let words = [
+            "reset",
+            point,
+            "all",
+            "*",
+            "--reason",
+            "compared with the channels",
+        ];
+        let refused = sluice(set, "ann", &words).await?.err().unwrap_or_default();
+        ensure!(
+            point != "cash_out" || refused.contains("--answers"),
+            "{refused}"
+        );
+        let id = format!("SELECT verdict_id FROM {guard}.verdict WHERE rule='gap'");
+        let id: String = conn.query_first(id).await?.context("the gap's verdict")?;
+        let proposed = sluice(set, "ann", &[&words[..], &["--answers", &id]].concat()).await?;
+        ensure!(proposed.is_ok(), "{proposed:?}");
+        let hash = format!("SELECT rule_hash FROM {guard}.rule_proposal WHERE step='reset'");
+        let hash: String = conn.query_first(hash).await?.context("the proposal")?;
+        let subject = format!("{point}/all/*");
+        let yes = ["approve", &subject, "--step", "reset", "--hash", &hash];
+        let own = sluice(set, "ann", &yes).await?;
+        ensure!(own.is_err(), "one person let everybody go");
+        let approved = sluice(set, "bob", &yes).await?;
+        ensure!(approved.is_ok(), "{approved:?}");
+    }
+    let (_, open) = said(&set.stage).await?;
+    ensure!(open == ["A00017"], "{open:?}");
+    let answered = format!(
+        "SELECT COUNT(*) FROM {guard}.verdict WHERE rule='gap' AND life='answered' AND answered_by='bob'"
+    );
+    ensure!(
+        one(&mut conn, answered).await? == 1,
+        "nobody answered the gap"
+    );
+    Ok(())
+}
+
+/// Runs `sluice breakers …` under a person's name.
+async fn sluice(
+    set: &TestStage,
+    person: &str,
+    words: &[&str],
+) -> anyhow::Result<Result<String, String>> {
+    let ran = tokio::process::Command::new(binary("sluice")?)
+        .arg("breakers")
+        .args(words)
+        .args(["--sidecar", &set.stage.ports.url(set.stage.ports.sidecar)])
+        .arg("--token-file")
+        .arg(set.stage.dir.join("secrets/people").join(person))
+        .output()
+        .await?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok(match ran.status.success() {
+        true => Ok(text(&ran.stdout)),
+        false => Err(text(&ran.stderr)),
+    })
 }
 
 async fn a_gap_is_being_closed(stage: &DrillStage, sidecar: &ChildProcess) -> anyhow::Result<()> {

@@ -18,7 +18,7 @@ pub(super) const TABLES_BY_ACCOUNT: [&str; 12] = [
 
 /// Tables that are unique by something else, or are no money's: what leads their
 /// primary key, and how they are kept.
-pub(super) const OTHER_TABLES: [(&str, &str, &str); 18] = [
+pub(super) const OTHER_TABLES: [(&str, &str, &str); 19] = [
     (
         "idempotency",
         "client",
@@ -72,6 +72,11 @@ pub(super) const OTHER_TABLES: [(&str, &str, &str); 18] = [
         "as small as what is wrong, on the shard that it is of",
     ),
     ("gap", "source", "beside checkpoint"),
+    (
+        "timed_change",
+        "kind",
+        "what is out of the ordinary, beside breaker and the rule sets",
+    ),
     (
         "dead_letter",
         "topic",

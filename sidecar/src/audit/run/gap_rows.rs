@@ -5,8 +5,10 @@ use crate::audit::runs_repo::SourceGap;
 use crate::audit::writer::GapClosing;
 use crate::leader::checkpoint_repo::CheckpointRow;
 use crate::rules::runtime::rule_set::RuleSet;
+use crate::rules::{GAP_RULE, RuleMode, RuleSeverity};
 use crate::verdicts::Verdict;
 use sha2::{Digest, Sha256};
+use sluice_contract::breaker::{BreakerKey, BreakerPoint};
 use sluice_contract::clock::now_us;
 
 /// Makes the rows for what was missed between the lost checkpoint and the position `to`.
@@ -27,20 +29,21 @@ pub(super) fn closing(
     let verdict = Verdict {
         verdict_id: hex::encode(&id[..16]),
         before: None,
-        rule: "gap".to_owned(),
+        rule: GAP_RULE.to_owned(),
         rule_hash: "0".repeat(16),
-        mode: "alert",
+        mode: RuleMode::Trip.as_str(),
         outcome: "undetermined",
         position: to.chars().take(190).collect(),
         item: "binlog".to_owned(),
         account_id: String::new(),
         message: message.chars().take(500).collect(),
-        breakers: Vec::new(),
+        breakers: BreakerPoint::ALL.map(BreakerKey::all).to_vec(),
         set_version: rules.version(),
         amount: None,
         detail: None,
         suppression: None,
         opened: 0,
+        severity: RuleSeverity::Critical.as_str(),
         correlation_id: None,
         trace: None,
     };

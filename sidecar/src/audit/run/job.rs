@@ -41,6 +41,7 @@ impl AuditJob<'_> {
             rules: Arc::clone(&self.rules),
             rules_changed: Arc::clone(&self.context.rules.changed),
             split_books: self.context.split_books,
+            budget_stop_us: self.context.budget_stop_us,
             pool: self.context.db.hosts.pool(),
             schemas: self.context.db.schemas.clone(),
             owner: self.context.db.owner.to_string(),

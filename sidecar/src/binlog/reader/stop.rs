@@ -28,8 +28,8 @@ pub fn is_lost(error: &ServerError) -> bool {
 
 pub fn lost(why: &str) -> BinlogStop {
     BinlogStop::Lost(format!(
-        "position lost: {why}; unless on_lost_position = \"check\" mends it, check the data at rest, then delete the \
-         checkpoint row of source binlog and restart"
+        "position lost: {why}; it waits for a person: docs/RUNBOOK.md, \"What was never checked\" (on_lost_position = \
+         \"check\" audits the data at rest, trips every point and reads on)"
     ))
 }
 

@@ -78,6 +78,8 @@ pub struct BatchCommitter {
     /// For budgets; a commit that makes a new set notifies it.
     pub rules: ActiveRuleSet,
     pub split_books: bool,
+    /// `rules.budget_stop_minutes`, in µs.
+    pub budget_stop_us: i64,
     pub seal: BreakerSeal,
     pub state: StateOutbox,
     /// Written behind each commit.

@@ -132,6 +132,7 @@ impl BatchCommitter {
             rules: rules.as_deref(),
             split_books: self.split_books,
             now_us,
+            budget_stop_us: self.budget_stop_us,
             seal: &self.seal,
         };
         Ok(record_verdicts(tx, &judge, verdicts).await?)

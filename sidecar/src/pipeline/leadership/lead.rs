@@ -11,11 +11,12 @@ use crate::pipeline::evaluate::EvaluatedBatch;
 use crate::pipeline::lag::open_breakers;
 use crate::pipeline::leadership::LeadershipContext;
 use crate::pipeline::leadership::parts::{
-    LeadershipSignals, committer, start_audits, start_readers, start_retention,
+    LeadershipSignals, committer, start_audits, start_readers, start_retention, start_timed_changes,
 };
 use crate::pipeline::leadership::{start_points, written_state};
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::stream::gtid::Flavour;
+use crate::workflow::resets;
 use anyhow::Context;
 use sluice_contract::supervisor::Supervisor;
 use std::sync::Arc;
@@ -52,6 +53,8 @@ pub(super) async fn lead(
     let sealed = context.db.begin_seal().await;
     // Before the fence speaks: nothing may pass on breakers that nobody vouches for.
     let sealed = sealed.context("reading the breakers' seal")?;
+    let of_before = resets::open_those_of_before(&context.db).await;
+    of_before.context("reading verdicts of before")?;
     open_breakers::show_seal(&context.health.blind, &sealed);
     context.fence.leadership_begins();
     // Ends the readers, however this leadership ends.
@@ -74,6 +77,7 @@ pub(super) async fn lead(
     let committer = committer(context, epoch, pool, begin, (&rules, outbox), &stop)?;
     start_audits(context, parts, epoch, flavours, &signals.lease_lost)?;
     start_retention(context, parts, epoch);
+    start_timed_changes(context, parts, epoch);
     let end = until_end(committer, &mut evaluated, parts, &mut signals).await;
     // Before the queue closes: an evaluator that ends then was told to.
     stop.cancel();

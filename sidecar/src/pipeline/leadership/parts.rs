@@ -21,6 +21,7 @@ use crate::rules::runtime::rule_set::RuleSet;
 use crate::stream::feed::{FeedSender, SourceMessage};
 use crate::stream::gtid::Flavour;
 use crate::stream::offsets::PartitionOffsets;
+use crate::workflow::timed::TimedChanges;
 use anyhow::Context;
 use crossbeam_channel::bounded;
 use mysql_async::Pool;
@@ -224,6 +225,21 @@ pub(super) fn start_retention(context: &LeadershipContext, parts: &Supervisor, e
     });
 }
 
+/// Starts the part that takes timed changes back; it ends with the leadership.
+pub(super) fn start_timed_changes(context: &LeadershipContext, parts: &Supervisor, epoch: i64) {
+    let timed = TimedChanges {
+        db: context.db.clone(),
+        health: context.health.clone(),
+        rules: context.rules.clone(),
+        epoch,
+    };
+    let stop = parts.stop_token();
+    parts.spawn("timed changes", async move {
+        stop.run_until_cancelled(timed.keep()).await;
+        Ok(())
+    });
+}
+
 /// Makes the committer, which begins at the checkpoint.
 pub(super) fn committer(
     context: &LeadershipContext,
@@ -250,6 +266,7 @@ pub(super) fn committer(
         dead_letters: DeadLetterQueue::default(),
         rules: context.rules.clone(),
         split_books: context.settings.split_books,
+        budget_stop_us: context.settings.rules.budget_stop_us(),
         seal: context.db.seal.clone(),
         state,
         local: context.db.local.clone(),

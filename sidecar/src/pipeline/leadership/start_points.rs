@@ -245,11 +245,12 @@ async fn needs_closing(
     flavour: Flavour,
     stored: Option<&CheckpointRow>,
 ) -> anyhow::Result<bool> {
-    let check = context.settings.on_lost_position == LostPositionPolicy::Check;
-    if !check || flavour == Flavour::Feed {
+    if flavour == Flavour::Feed {
         return Ok(false);
     }
+    let may_close = context.settings.on_lost_position == LostPositionPolicy::Check;
     match stored {
+        Some(_) if !may_close => Ok(false),
         Some(row) => lost_position::is_lost(&context.audit, flavour, row).await,
         None if context.settings.start == StartPosition::Now => {
             let known = run::servers(&context.audit, flavour);

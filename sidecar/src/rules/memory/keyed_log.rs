@@ -139,6 +139,11 @@ impl<T: Clone> KeyedLog<T> {
         self.len() == 0
     }
 
+    /// The id that the next item gets.
+    pub fn next_id(&self) -> u64 {
+        self.first + self.items.len() as u64
+    }
+
     pub fn front(&self) -> Option<(u64, &KeyedItem<T>)> {
         let first = self.items.first;
         self.get(first).map(|item| (first, item))
@@ -152,6 +157,11 @@ impl<T: Clone> KeyedLog<T> {
     pub fn values(&self) -> impl Iterator<Item = &T> {
         let items = self.items.ids().filter_map(|id| self.get(id));
         items.map(|item| &item.value)
+    }
+
+    /// Items with their ids, oldest first.
+    pub fn numbered(&self) -> impl Iterator<Item = (u64, &T)> {
+        (self.first..).zip(self.values())
     }
 
     pub fn get(&self, id: u64) -> Option<&KeyedItem<T>> {

@@ -12,13 +12,14 @@ impl PairMemory {
         id: u64,
         state: PairState,
     ) {
+        let held = self.holds(side, id);
         let Some(item) = self.logs[side].get_mut(id) else {
             return;
         };
         let waited = std::mem::replace(&mut item.value.state, state) == PairState::Waiting;
         if waited && self.terms.require.of(side) {
             self.open -= 1;
-            if self.terms.hold {
+            if held {
                 holds.close(item.value.paired.account());
             }
         }

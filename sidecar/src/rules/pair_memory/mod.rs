@@ -88,6 +88,9 @@ pub struct PairMemory {
     logs: [KeyedLog<KeptSide>; 2],
     /// For each side, the first id whose deadline has not passed.
     undecided: [u64; 2],
+    /// For each side, halves below this id hold money although the mode doesn't any more:
+    /// they came while it did.
+    held_below: [u64; 2],
     /// Required sides that wait.
     open: usize,
     /// Partners of what arrived before this may have been forgotten, so that
@@ -117,6 +120,7 @@ impl PairMemory {
             terms,
             logs: Default::default(),
             undecided: [0; 2],
+            held_below: [0; 2],
             open: 0,
             gap_until_us,
             full: PairOverflow::default(),

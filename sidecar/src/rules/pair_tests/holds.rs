@@ -65,9 +65,17 @@ fn only_a_rule_that_may_trip_holds() {
     assert!(evaluator.holds().is_empty() && evaluator.open_pairs() == 1);
     evaluator.swap(set("trip"));
     assert_eq!(evaluator.holds(), ["A-1"]);
+    // What holds money goes on to the end of its pair, whoever ended the mode.
     evaluator.swap(set("alert"));
+    run(&mut evaluator, &[payment("e2", 2, "A-2", "P-2", "5")]);
+    assert_eq!(evaluator.holds(), ["A-1"]);
+    run(&mut evaluator, &[booked("0-1-1", "P-1", "5")]);
     assert!(evaluator.holds().is_empty());
     evaluator.swap(set("trip"));
+    assert_eq!(evaluator.holds(), ["A-2"]);
+    evaluator.swap(set("alert"));
+    evaluator.swap(set("trip"));
+    assert_eq!(evaluator.holds(), ["A-2"], "held twice or let go");
     let none = rule("q", BALANCE_TRIGGER, "fn check(row) {}");
     evaluator.swap(Arc::new(
         TestRuleFolder::of(&[("q.rhai", &none)]).load().unwrap(),

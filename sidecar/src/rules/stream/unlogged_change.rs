@@ -12,7 +12,9 @@ use sluice_contract::breaker::BreakerKey;
 use std::sync::Arc;
 
 /// Rules that are no files.
-pub const BUILT_IN_RULES: [&str; 2] = [UNLOGGED_CHANGE_ID, GUARD_ROW_ID];
+pub const BUILT_IN_RULES: [&str; 3] = [UNLOGGED_CHANGE_ID, GUARD_ROW_ID, GAP_RULE];
+/// The rule of a gap that the audit closed: what was committed there, nobody has read.
+pub const GAP_RULE: &str = "gap";
 const UNLOGGED_CHANGE_ID: &str = "statement_dml";
 const UNLOGGED_CHANGE_HEADER: &str = concat!(
     r#"//! id = "statement_dml"

@@ -1,11 +1,12 @@
 //! Budgets at the commit: a rule that stops too much is disarmed, unless others find the
-//! same accounts; then it is no mistake of one rule, and everybody is stopped.
+//! same accounts; then it is no mistake of one rule, and everybody is stopped. A critical rule
+//! is never disarmed here: it goes on, and stops the point for a while until a person looks.
 
 use crate::rules::runtime::finding::FindingOutcome;
-use crate::rules::{RuleBudget, RuleMode};
+use crate::rules::{RuleBudget, RuleMode, RuleSeverity};
 use crate::verdicts::Verdict;
 use crate::workflow::HOUR_US;
-use crate::workflow::arming::{ArmingDecider, ArmingResult};
+use crate::workflow::arming::{ArmingDecider, ArmingResult, TimedStop};
 use crate::workflow::budgets::{self, BudgetWindow};
 use mysql_async::Transaction;
 use sluice_contract::breaker::widen;
@@ -69,12 +70,34 @@ impl ArmingResult {
             verdict.breakers.iter_mut().for_each(|b| *b = widen(b));
         } else if let Some(why) = failing.or(stopping.filter(|_| !self.widened.contains_key(&rule)))
         {
+            if verdict.severity == RuleSeverity::Critical.as_str() {
+                return self.stop_wider(at, why);
+            }
             self.disarmed.entry(rule.clone()).or_insert(why);
         }
         if self.disarmed.contains_key(&rule) && stops_one(verdict) {
             verdict.mode = RuleMode::Alert.as_str();
             verdict.breakers.clear();
         }
+    }
+}
+
+impl ArmingResult {
+    /// Stops, beside whom the verdict at `at` names, the next wider scope for a while. A
+    /// finding names an account and nothing between it and the point.
+    fn stop_wider(&mut self, at: usize, why: String) {
+        let verdict = &self.verdicts[at];
+        let narrow = verdict.breakers.iter().filter(|b| b.scope.is_narrow());
+        for key in narrow.map(widen) {
+            if self.timed_stops.iter().all(|stop| stop.key != key) {
+                self.timed_stops.push(TimedStop {
+                    key,
+                    verdict_id: verdict.verdict_id.clone(),
+                    reason: format!("{} is past its budget: {why}", verdict.rule),
+                });
+            }
+        }
+        self.overrun.entry(verdict.rule.clone()).or_insert(why);
     }
 }
 

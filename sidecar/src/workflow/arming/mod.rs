@@ -1,8 +1,9 @@
 //! Arming: what becomes of findings at their commit, in this order: a suppression takes away
 //! what it answers for; the mode in force takes away what is no longer armed; the
-//! budget disarms a rule that stops too much. A verdict on everybody (scope `all`)
-//! always opens, and so does the incident that several rules see: those are not the
-//! mistake of one rule. docs/decisions/008-who-wins-at-the-commit.md.
+//! budget disarms a rule that stops too much, or, of a critical one, stops the point too for
+//! a while: a cheap flood of findings must not end the strongest rule. A verdict on
+//! everybody (scope `all`) always opens, and so does the incident that several rules see:
+//! those are not the mistake of one rule. docs/decisions/008-who-wins-at-the-commit.md.
 
 mod budget_check;
 pub mod record;
@@ -27,10 +28,22 @@ pub struct ArmingResult {
     pub disarmed: BTreeMap<String, String>,
     /// Rules whose findings others share: they stopped everybody.
     pub widened: BTreeMap<String, String>,
+    /// Critical rules that went past their budget, and why: they stay armed.
+    pub overrun: BTreeMap<String, String>,
+    /// Points that they stop for a while.
+    pub timed_stops: Vec<TimedStop>,
     /// The set that the disarming made.
     pub version: Option<i64>,
     /// Version of the breakers' seal, if breakers moved.
     pub seal_version: Option<i64>,
+}
+
+/// A point that is stopped for a while, by the verdict of a critical rule past its budget.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimedStop {
+    pub key: BreakerKey,
+    pub verdict_id: String,
+    pub reason: String,
 }
 
 /// Decider of one commit.
@@ -41,6 +54,8 @@ pub struct ArmingDecider<'a> {
     /// Balances are on another server: shares and amounts are not known here.
     pub split_books: bool,
     pub now_us: i64,
+    /// Time for which a critical rule past its budget stops the point, in µs.
+    pub budget_stop_us: i64,
     /// Made anew by a commit that opens a breaker.
     pub seal: &'a BreakerSeal,
 }

@@ -1,11 +1,12 @@
 //! Recording of verdicts: the transaction part that stores them and moves breakers.
 
-use crate::breakers::seal::BreakerSeal;
+use crate::breakers::seal::{BreakerSeal, SealState};
 use crate::breakers::{self, BreakerMove, BreakerMoveResult};
 use crate::health::status::SidecarStatus;
 use crate::metrics::SidecarMetrics;
 use crate::verdicts::{Verdict, cut, repo as verdict_repo};
-use crate::workflow::arming::{ArmingDecider, ArmingResult};
+use crate::workflow::arming::{ArmingDecider, ArmingResult, TimedStop};
+use crate::workflow::timed::{self, TimedChange, TimedKind};
 use mysql_async::Transaction;
 use sluice_contract::breaker::BreakerState;
 use std::collections::HashSet;
@@ -50,9 +51,52 @@ pub async fn record_verdicts(
             by.into_iter().for_each(|verdict| verdict.opened += 1);
         }
     }
+    stop_for_a_while(tx, judge, &before, &judged.timed_stops).await?;
     judged.seal_version = judge.seal.renew(tx, judge.schemas, &before).await?;
     verdict_repo::insert(tx, judge.schemas, &judged.verdicts, judge.now_us).await?;
     Ok(judged)
+}
+
+/// Opens the breakers that critical rules past their budget open for a while, each with the
+/// row by which it ends; one that is open for a while already is so for longer.
+async fn stop_for_a_while(
+    tx: &mut Transaction<'_>,
+    judge: &ArmingDecider<'_>,
+    before: &SealState,
+    stops: &[TimedStop],
+) -> mysql_async::Result<()> {
+    let until_us = judge.now_us.saturating_add(judge.budget_stop_us);
+    for stop in stops {
+        let reason = cut(&stop.reason, MAX_BREAKER_REASON_CHARS);
+        let wanted = BreakerMove {
+            key: stop.key.clone(),
+            to: BreakerState::Open,
+            verdict_id: Some(stop.verdict_id.clone()),
+            reason: reason.clone(),
+            by: "budget".to_owned(),
+            at_us: judge.now_us,
+        };
+        let at_us = before.time_of_move(judge.now_us);
+        let subject = stop.key.to_string();
+        match breakers::repo::apply(tx, judge.schemas, &wanted, at_us).await? {
+            BreakerMoveResult::To(version) => {
+                let timed = TimedChange {
+                    kind: TimedKind::Breaker,
+                    subject,
+                    version: version.to_string(),
+                    until_us,
+                    made_by: wanted.by,
+                    reason,
+                };
+                timed::repo::put(tx, judge.schemas, &timed).await?;
+            }
+            BreakerMoveResult::AlreadyThere | BreakerMoveResult::SealBroken(_) => {
+                let which = (TimedKind::Breaker, subject.as_str());
+                timed::repo::extend(tx, judge.schemas, which, until_us).await?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Reports what was committed.
@@ -84,6 +128,18 @@ pub fn report_recorded(
         metrics
             .workflow
             .demotions
+            .with_label_values(&[rule.as_str()])
+            .inc();
+    }
+    for (rule, why) in &judged.overrun {
+        tracing::error!(
+            rule,
+            why,
+            "past its budget, and critical: it stays armed, and its points are stopped for a while"
+        );
+        metrics
+            .workflow
+            .overruns
             .with_label_values(&[rule.as_str()])
             .inc();
     }

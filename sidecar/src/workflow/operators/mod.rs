@@ -16,7 +16,7 @@ pub const TOKEN_SETUP_HINT: &str = "give each person a token: a file secrets_dir
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestActor {
     Person(String),
-    /// The holder of `sidecar_token`, while no person has a token.
+    /// The holder of `sidecar_token`, while there is no folder of people.
     Operator,
     /// The reason why the request can't be told from anybody's.
     Nobody(String),
@@ -39,8 +39,9 @@ pub fn identify_actor(
     headers: &HeaderMap,
 ) -> RequestActor {
     let known = people.known();
-    let people = match known.as_ref() {
-        Ok(people) => people,
+    let (people, has_folder) = match known.as_ref() {
+        Ok(Some(people)) => (people.as_slice(), true),
+        Ok(None) => (&[][..], false),
         Err(error) => {
             return RequestActor::Nobody(format!("the people's tokens can't be read: {error}"));
         }
@@ -72,7 +73,8 @@ pub fn identify_actor(
         _ if !has_bearer_token(headers, machines.cores) => {
             RequestActor::Nobody("send Authorization: Bearer with your own token".to_owned())
         }
-        _ if people.is_empty() => RequestActor::Operator,
+        // An empty folder, or one of files that nobody can show, gives nobody more rights.
+        _ if !has_folder => RequestActor::Operator,
         _ => RequestActor::Nobody(
             "sidecar_token is no person's: use the token of your own file in people/".to_owned(),
         ),

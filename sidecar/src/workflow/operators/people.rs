@@ -13,7 +13,8 @@ use std::time::{Duration, Instant, SystemTime};
 const MAX_AGE: Duration = Duration::from_secs(1);
 
 /// The people as the files were read last, or why they can't be.
-pub(super) type KnownPeople = Arc<Result<Vec<NamedToken>, String>>;
+/// Without the folder there is no list, which is not an empty one.
+pub(super) type KnownPeople = Arc<Result<Option<Vec<NamedToken>>, String>>;
 
 /// Reader of the folder `people`; clones share what was read.
 #[derive(Clone)]
@@ -60,7 +61,7 @@ impl People {
         }
         let read = self.0.dir.as_deref().map(token_files::read).transpose();
         self.0.reads.fetch_add(1, Ordering::Relaxed);
-        let read = read.map(Option::unwrap_or_default);
+        let read = read.map(Option::flatten);
         let known: KnownPeople = Arc::new(read.map_err(|e| e.to_string()));
         *last = Some(LastRead {
             at: Instant::now(),
@@ -80,7 +81,8 @@ impl People {
     /// that can't be read nobody is known: requests are told so.
     pub fn tokens(&self) -> Vec<(String, Secret)> {
         let known = self.known();
-        let people = known.as_ref().as_ref().map_or(&[][..], Vec::as_slice);
+        let known = known.as_ref().as_ref().ok().and_then(Option::as_ref);
+        let people = known.map_or(&[][..], Vec::as_slice);
         let tokens = people.iter().filter_map(|(name, token)| {
             let token = token.clone()?;
             Some((format!("people/{name}"), token))

@@ -24,6 +24,10 @@ fn a_token_names_one_person() {
     assert_eq!(ask(&"s".repeat(32)), RequestActor::Operator);
     assert!(matches!(ask("x"), RequestActor::Nobody(_)));
     std::fs::create_dir_all(&people).unwrap();
+    // Nobody can show a token by now, and yet the machines' is no person's.
+    assert!(matches!(ask(&"s".repeat(32)), RequestActor::Nobody(_)));
+    std::fs::write(people.join("short"), "b".repeat(31)).unwrap();
+    assert!(matches!(ask(&"s".repeat(32)), RequestActor::Nobody(_)));
     for (name, token) in [
         ("ann", "a".repeat(32)),
         ("short", "b".repeat(31)),

@@ -15,14 +15,14 @@ const MAX_NAME_BYTES: usize = 64;
 /// A person's name, and the token if it can be read.
 pub(super) type NamedToken = (String, Option<Secret>);
 
-/// Reads the tokens of the folder `people`; nobody has one if there is no folder.
+/// Reads the tokens of the folder `people`; None if there is no folder.
 ///
 /// # Errors
 /// The folder can't be listed.
-pub(super) fn read(dir: &Path) -> std::io::Result<Vec<NamedToken>> {
+pub(super) fn read(dir: &Path) -> std::io::Result<Option<Vec<NamedToken>>> {
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
     let mut people = Vec::new();
@@ -65,5 +65,5 @@ pub(super) fn read(dir: &Path) -> std::io::Result<Vec<NamedToken>> {
         people.truncate(MAX_PEOPLE);
         tracing::warn!("more than {MAX_PEOPLE} people have tokens: the others are not known");
     }
-    Ok(people)
+    Ok(Some(people))
 }

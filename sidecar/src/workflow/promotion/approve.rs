@@ -1,12 +1,13 @@
 //! Approval by a second person.
 
+use crate::leader::guard_db::GuardDb;
 use crate::workflow::promotion::carry_out::carry_out;
 use crate::workflow::promotion::context::PromotionContext;
 use crate::workflow::promotion::proposals_repo;
 use crate::workflow::promotion::request::{
     PromotionRefusal, PromotionRequest, PromotionResult, no,
 };
-use crate::workflow::promotion_rules::PromotionStep;
+use crate::workflow::promotion_rules::{PromotionProposal, PromotionStep};
 use sluice_contract::clock::now_us;
 
 /// Carries out what is proposed, on a second person's word.
@@ -20,8 +21,41 @@ pub async fn approve(
     hash: &str,
     by: &str,
 ) -> Result<PromotionResult, PromotionRefusal> {
-    let mut conn = context.db.conn().await?;
-    let proposals = proposals_repo::proposals(&mut conn, &context.db.schemas, now_us()).await?;
+    let proposal = approved(&context.db, rule, step, hash, by).await?;
+    let step = match crate::workflow::mode_of(&proposal.step) {
+        Some(mode) => PromotionStep::Promote(mode),
+        None if proposal.step == PromotionStep::Retire.as_str() => PromotionStep::Retire,
+        None => {
+            return no(format!(
+                "{} is approved by POST /proposals/approve",
+                proposal.step
+            ));
+        }
+    };
+    let wish = PromotionRequest {
+        rule,
+        step,
+        hash,
+        by,
+        reason: &proposal.reason,
+        proposed_by: Some(&proposal.proposed_by),
+    };
+    carry_out(context, &wish).await
+}
+
+/// Finds what is proposed for `rule`, if it is what the second person looked at.
+///
+/// # Errors
+/// Nothing of the kind is proposed, another thing is, or by the same person.
+pub(super) async fn approved(
+    db: &GuardDb,
+    rule: &str,
+    step: &str,
+    hash: &str,
+    by: &str,
+) -> Result<PromotionProposal, PromotionRefusal> {
+    let mut conn = db.conn().await?;
+    let proposals = proposals_repo::proposals(&mut conn, &db.schemas, now_us()).await?;
     drop(conn);
     let Some(proposal) = proposals.into_iter().find(|p| p.rule == rule) else {
         return no(format!(
@@ -44,17 +78,5 @@ pub async fn approve(
             "proposed by {who} is {what}, not {step}: look at it again"
         ));
     }
-    let step = match crate::workflow::mode_of(&proposal.step) {
-        Some(mode) => PromotionStep::Promote(mode),
-        None => PromotionStep::Retire,
-    };
-    let wish = PromotionRequest {
-        rule,
-        step,
-        hash,
-        by,
-        reason: &proposal.reason,
-        proposed_by: Some(&proposal.proposed_by),
-    };
-    carry_out(context, &wish).await
+    Ok(proposal)
 }

@@ -5,7 +5,7 @@ use crate::workflow::promotion::activity_repo;
 use crate::workflow::promotion::context::PromotionContext;
 use crate::workflow::promotion::proposals_repo;
 use crate::workflow::promotion::publish::{
-    PUBLISH_RETRIES, Publication, TOO_MANY_OTHERS, in_force, publish_next,
+    PUBLISH_RETRIES, Publication, TOO_MANY_OTHERS, before_emergencies, in_force, publish_next,
 };
 use crate::workflow::promotion::request::{
     PromotionRefusal, PromotionRequest, PromotionResult, no,
@@ -30,8 +30,16 @@ pub async fn carry_out(
             PromotionStep::Promote(to) => promoted(context, &mut conn, &set, wish, to, now).await?,
             PromotionStep::Retire => retired(&set, wish)?,
         };
-        if promotion_rules::needs_two(&set, wish.rule, wish.step) && wish.proposed_by.is_none() {
+        let (armed, running) = before_emergencies(context, &mut conn, &set).await?;
+        if promotion_rules::needs_two(&armed, wish.rule, wish.step) && wish.proposed_by.is_none() {
             return propose(context, &mut conn, &set, wish, now).await;
+        }
+        let emergency = running.iter().find(|one| one.subject == wish.rule);
+        if let (Some(emergency), None) = (emergency, wish.proposed_by) {
+            let (rule, by) = (wish.rule, &emergency.made_by);
+            return no(format!(
+                "{by} has disarmed {rule} for a while: arm it, or retire it, by two people"
+            ));
         }
         let reason = reason_of(wish);
         let publication = Publication {
@@ -40,6 +48,7 @@ pub async fn carry_out(
             reason: &reason,
             content_of: None,
             settles: Some(wish.rule),
+            timed: None,
         };
         if let Some(done) = publish_next(context, &mut conn, publication).await? {
             return Ok(done);
@@ -122,6 +131,7 @@ async fn propose(
         rule: wish.rule.to_owned(),
         rule_hash: rule_hash.clone(),
         step: wish.step.as_str().to_owned(),
+        content: None,
         proposed_by: wish.by.to_owned(),
         reason: crate::verdicts::cut(wish.reason, repo::MAX_REASON_CHARS),
         created_us: now_us,

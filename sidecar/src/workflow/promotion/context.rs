@@ -3,6 +3,7 @@
 use crate::active_rules::ActiveRuleSet;
 use crate::leader::guard_db::GuardDb;
 use crate::workflow::promotion::case_results::CaseResultCache;
+use crate::workflow::settings::SuppressSettings;
 use sluice_contract::keys::SigningKeys;
 use std::sync::Arc;
 
@@ -17,4 +18,6 @@ pub struct PromotionContext {
     pub provenance_key: SigningKeys,
     /// Time for which a version must have been evaluated in shadow, in µs.
     pub soak_us: i64,
+    /// Bounds of a suppression on one person's word.
+    pub suppress: SuppressSettings,
 }

@@ -10,10 +10,11 @@ pub mod proposals_repo;
 mod publish;
 mod request;
 mod step_back;
+pub mod two_people;
 
 pub use approve::approve;
 pub use carry_out::carry_out;
 pub use case_results::CaseResultCache;
 pub use context::PromotionContext;
 pub use request::{PromotionRefusal, PromotionRequest, PromotionResult};
-pub use step_back::{demote, roll_back};
+pub use step_back::{Demotion, MAX_EMERGENCY_MINUTES, demote, roll_back};

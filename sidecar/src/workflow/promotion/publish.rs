@@ -5,6 +5,7 @@ use crate::verdicts::cut;
 use crate::workflow::promotion::context::PromotionContext;
 use crate::workflow::promotion::proposals_repo;
 use crate::workflow::promotion::request::{PromotionRefusal, PromotionResult, no};
+use crate::workflow::timed::{self, TimedChange, TimedKind};
 use crate::workflow::{RuleSetVersion, publish_repo, repo};
 use mysql_async::{Conn, TxOpts};
 use sluice_contract::clock::now_us;
@@ -24,6 +25,8 @@ pub(super) struct Publication<'a> {
     pub content_of: Option<i64>,
     /// The rule whose proposal is settled by it.
     pub settles: Option<&'a str>,
+    /// The row by which it comes back by itself.
+    pub timed: Option<TimedChange>,
 }
 
 /// Reads the set in force.
@@ -36,6 +39,16 @@ pub(super) async fn in_force(
         return no("there is no rule set yet");
     };
     Ok(set)
+}
+
+/// The set as it counts for what takes two people, and what runs in it for a while.
+pub(super) async fn before_emergencies(
+    context: &PromotionContext,
+    conn: &mut Conn,
+    set: &RuleSetVersion,
+) -> Result<(RuleSetVersion, Vec<TimedChange>), PromotionRefusal> {
+    let running = timed::repo::list(conn, &context.db.schemas).await?;
+    Ok((timed::before_emergencies(set, &running), running))
 }
 
 /// Puts the next set in force; `None` if somebody else was faster.
@@ -71,6 +84,12 @@ pub(super) async fn publish_next(
     }
     if let Some(rule) = publication.settles {
         proposals_repo::forget_proposal(&mut tx, &context.db.schemas, rule).await?;
+    }
+    if let Some(rule) = publication.settles {
+        timed::repo::forget(&mut tx, &context.db.schemas, TimedKind::Mode, rule).await?;
+    }
+    if let Some(timed) = &publication.timed {
+        timed::repo::put(&mut tx, &context.db.schemas, timed).await?;
     }
     tx.commit().await?;
     context.rules.changed.notify_one();

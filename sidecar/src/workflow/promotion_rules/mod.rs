@@ -8,10 +8,11 @@ mod step_up;
 pub use step_down::{demote, disarm, retire, taken_back};
 pub use step_up::promote;
 
-use crate::rules::{RuleHeader, RuleMode};
+use crate::rules::{RuleHeader, RuleMode, RuleSeverity, parse_header};
 use crate::workflow::trials::RuleTrial;
 use crate::workflow::{HOUR_US, RuleSetMember, RuleSetVersion};
 use serde::Serialize;
+use serde_json::Value;
 
 /// Time that a second person has, in microseconds.
 pub const PROPOSAL_LIFETIME_US: i64 = HOUR_US;
@@ -30,10 +31,14 @@ pub struct RuleActivity {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PromotionProposal {
+    /// The rule, or what else it is about: a breaker, a set, a suppression.
     pub rule: String,
+    /// Of the rule's version, or of the content.
     pub rule_hash: String,
-    /// `trip` or `retire`.
+    /// `trip` or `retire`, or a word of `two_people::DisarmingStep`.
     pub step: String,
+    /// The wish in full, unless rule and hash say it.
+    pub content: Option<Value>,
     pub proposed_by: String,
     pub reason: String,
     pub created_us: i64,
@@ -77,6 +82,25 @@ pub fn subject<'a>(set: &'a RuleSetVersion, rule: &str) -> Option<&'a RuleSetMem
 pub fn needs_two(set: &RuleSetVersion, rule: &str, step: PromotionStep) -> bool {
     match step {
         PromotionStep::Promote(to) => to == RuleMode::Trip,
-        PromotionStep::Retire => set.main(rule).is_some_and(|m| m.mode == RuleMode::Trip),
+        PromotionStep::Retire => set
+            .main(rule)
+            .is_some_and(|m| m.mode == RuleMode::Trip || disarms(m, None)),
     }
+}
+
+/// Names the critical rules of `now` that `next` disarms; that takes two people.
+pub fn disarmed<'a>(now: &'a RuleSetVersion, next: &RuleSetVersion) -> Vec<&'a str> {
+    let armed = now.members.iter().filter(|m| !m.candidate);
+    let gone = armed.filter(|m| disarms(m, next.main(&m.rule).map(|n| n.mode)));
+    gone.map(|m| m.rule.as_str()).collect()
+}
+
+/// Whether a critical rule that goes to the mode `to`, or out of the set, stops less, or
+/// calls nobody any more.
+fn disarms(now: &RuleSetMember, to: Option<RuleMode>) -> bool {
+    let to = to.unwrap_or(RuleMode::Draft);
+    let header = parse_header(&now.rule, &now.text.body);
+    // A header that can't be read any more might have been critical.
+    let is_critical = header.map_or(true, |h| h.severity == RuleSeverity::Critical);
+    now.armed() && is_critical && to < now.mode
 }

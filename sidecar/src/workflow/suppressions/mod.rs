@@ -8,7 +8,7 @@ use crate::rules::runtime::finding::FindingOutcome;
 use crate::verdicts::Verdict;
 use mysql_async::Transaction;
 use rust_decimal::Decimal;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sluice_contract::schema::Schemas;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ pub const MAX_LIFETIME_US: i64 = 7 * 24 * crate::workflow::HOUR_US;
 /// In force at a time: each is a hole.
 pub const MAX_SUPPRESSIONS: usize = 1_000;
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Suppression {
     pub id: String,
@@ -36,16 +36,24 @@ pub struct Suppression {
 }
 
 impl Suppression {
-    /// The finding is one of those meant, and there is room for its amount.
-    fn takes(&self, verdict: &Verdict) -> bool {
-        let meant = self.rule == verdict.rule
-            && (self.key == verdict.account_id || self.key == verdict.item);
+    pub fn is_in_force(&self, now_us: i64) -> bool {
+        self.revoked_us.is_none() && self.expires_us > now_us
+    }
+
+    /// Whether findings of `rule` on one of `keys` are meant, and `amount` more may pass.
+    pub fn has_room_for(&self, rule: &str, keys: [&str; 2], amount: Option<Decimal>) -> bool {
         let within = |amount: Decimal| {
             self.amount_used
                 .checked_add(amount.abs())
                 .is_some_and(|used| used <= self.amount_cap)
         };
-        meant && verdict.amount.is_some_and(within)
+        self.rule == rule && keys.contains(&self.key.as_str()) && amount.is_some_and(within)
+    }
+
+    /// The finding is one of those meant, and there is room for its amount.
+    fn takes(&self, verdict: &Verdict) -> bool {
+        let keys = [verdict.account_id.as_str(), verdict.item.as_str()];
+        self.has_room_for(&verdict.rule, keys, verdict.amount)
     }
 }
 

@@ -1,10 +1,13 @@
-//! `sluice breakers list | trip | reset`: breakers as the sidecar keeps them, moved by
-//! hand under a person's own name.
+//! `sluice breakers list | show | trip | reset`: breakers as the sidecar keeps them, moved
+//! by hand under a person's own name.
 
+mod reset;
+
+use crate::breakers::reset::BreakerResetArgs;
 use crate::client::{OperatorClient, SidecarArgs, text_of, time_of};
 use clap::Subcommand;
 use serde_json::{Value, json};
-use sluice_contract::breaker::{BreakerKey, BreakerPoint, BreakerScope};
+use sluice_contract::breaker::{BreakerPoint, BreakerScope};
 
 #[derive(Debug, clap::Args)]
 pub struct BreakersArgs {
@@ -20,8 +23,25 @@ enum BreakersCommand {
     List,
     /// Open a breaker: what it covers stops with the next claim.
     Trip(BreakerMoveArgs),
-    /// Close a breaker: what it held goes on.
-    Reset(BreakerMoveArgs),
+    /// Show a breaker, what is open on it, and what still stands at rest.
+    Show {
+        #[command(flatten)]
+        breaker: BreakerArgs,
+    },
+    /// Close a breaker, and answer what was found on it: what it held goes on.
+    Reset(BreakerResetArgs),
+    /// List what waits for a second person.
+    Proposals,
+    /// Say yes, as the second person, to what `proposals` lists.
+    Approve {
+        /// The breaker, `reset HASH`, the set or the suppression, as it is listed.
+        subject: String,
+        /// reset, resets, suppress, rollback, demote, trip or retire.
+        #[arg(long)]
+        step: String,
+        #[arg(long)]
+        hash: String,
+    },
     /// Vouch for the breakers as they are, after somebody changed them by hand: list them
     /// and look at each first.
     Seal {
@@ -31,15 +51,22 @@ enum BreakersCommand {
     },
 }
 
-/// One breaker, as in `cash_out account A-17 --reason …`.
+/// One breaker, as in `cash_out account A-17`.
 #[derive(Debug, clap::Args)]
-struct BreakerMoveArgs {
+struct BreakerArgs {
     /// refund, settlement or cash_out.
     point: BreakerPoint,
     /// all, channel, merchant, account or currency.
     scope: BreakerScope,
     /// The channel, merchant, account or currency; * for the scope all.
     key: String,
+}
+
+/// One breaker, as in `cash_out account A-17 --reason …`.
+#[derive(Debug, clap::Args)]
+struct BreakerMoveArgs {
+    #[command(flatten)]
+    breaker: BreakerArgs,
     /// Why; it is written down beside your name.
     #[arg(long)]
     reason: String,
@@ -51,8 +78,19 @@ pub async fn run(options: BreakersArgs) -> anyhow::Result<()> {
     let client = OperatorClient::new(&options.sidecar)?;
     let text = match options.verb {
         BreakersCommand::List => table(&client.get("/breakers").await?),
-        BreakersCommand::Trip(to) => to.send(&client, "trip").await?,
-        BreakersCommand::Reset(to) => to.send(&client, "reset").await?,
+        BreakersCommand::Trip(to) => to.trip(&client).await?,
+        BreakersCommand::Show { breaker } => reset::shown(&client.get(&breaker.path()).await?),
+        BreakersCommand::Reset(to) => to.send(&client).await?,
+        BreakersCommand::Proposals => reset::proposals(&client.get("/proposals").await?),
+        BreakersCommand::Approve {
+            subject,
+            step,
+            hash,
+        } => {
+            let body = json!({ "subject": subject, "step": step, "hash": hash });
+            let done = client.send("/proposals/approve", &body).await?;
+            format!("done: {done}\n")
+        }
         BreakersCommand::Seal { reason } => {
             let sealed = client
                 .post("/breakers/seal", json!({ "reason": reason }))
@@ -64,26 +102,27 @@ pub async fn run(options: BreakersArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+impl BreakerArgs {
+    fn path(&self) -> String {
+        format!(
+            "/breakers/{}/{}/{}",
+            self.point.as_str(),
+            self.scope.as_str(),
+            in_path(&self.key)
+        )
+    }
+}
+
 impl BreakerMoveArgs {
-    async fn send(self, client: &OperatorClient, verb: &str) -> anyhow::Result<String> {
-        let breaker = BreakerKey {
-            point: self.point,
-            scope: self.scope,
-            key: self.key,
-        };
-        let path = format!(
-            "/breakers/{}/{}/{}/{verb}",
-            breaker.point.as_str(),
-            breaker.scope.as_str(),
-            in_path(&breaker.key)
-        );
+    async fn trip(self, client: &OperatorClient) -> anyhow::Result<String> {
+        let path = format!("{}/trip", self.breaker.path());
         let moved = client.post(&path, json!({ "reason": self.reason })).await?;
         Ok(done(&moved))
     }
 }
 
 /// A key as one part of a path: whatever a URL would read otherwise is written in hex.
-fn in_path(key: &str) -> String {
+pub(crate) fn in_path(key: &str) -> String {
     let part = |byte: u8| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b':' | b'*' => {
             char::from(byte).to_string()
