@@ -109,7 +109,7 @@ pub(super) async fn store(db: &GuardDb, made: Suppression) -> HandlerResult {
         if in_force.iter().filter(|s| s.is_in_force(now)).count() >= MAX_SUPPRESSIONS {
             return Ok(false);
         }
-        repo::suppress(&mut conn, &db.schemas, &made).await?;
+        repo::suppress(&mut conn, &db.schemas, db.seal.rows(), &made).await?;
         anyhow::Ok(true)
     };
     Ok(match stored.await {

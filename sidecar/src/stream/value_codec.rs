@@ -115,7 +115,7 @@ impl FrameNames {
             let columns = (0..count).map(|_| bytes.text().map(str::to_owned));
             let columns = columns.collect::<Option<Vec<_>>>()?;
             self.tables
-                .push(shared_table(all, TableSchema { name, columns }));
+                .push(shared_table(all, TableSchema::new(name, columns)));
         }
         let table = Arc::clone(self.tables.get(at)?);
         let op = [ChangeOp::Insert, ChangeOp::Update, ChangeOp::Delete];

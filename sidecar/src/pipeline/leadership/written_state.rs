@@ -82,10 +82,11 @@ async fn committed(
     kafka: Option<&CheckpointRow>,
 ) -> anyhow::Result<Option<CommittedPositions>> {
     let mut conn = context.db.conn().await?;
+    let (schemas, signed) = (&context.db.schemas, context.db.seal.rows());
     let mut servers = Vec::new();
     for (server, flavour) in context.servers.iter().zip(flavours) {
         let source = server.source(*flavour);
-        let row = checkpoint_repo::read_checkpoint(&mut conn, &context.db.schemas, &source).await?;
+        let row = checkpoint_repo::read_checkpoint(&mut conn, schemas, signed, &source).await?;
         let Some(row) = row else { return Ok(None) };
         servers.push((source, *flavour, row.position, row.replay_from));
     }

@@ -77,10 +77,7 @@ impl KeptColumns {
             let (places, columns) = kept.map(|(at, column)| (at, column.clone())).unzip();
             self.layouts.push(KeptLayout {
                 whole: Arc::clone(table),
-                kept: Arc::new(TableSchema {
-                    name: table.name.clone(),
-                    columns,
-                }),
+                kept: Arc::new(TableSchema::new(table.name.as_str(), columns)),
                 places,
             });
             self.layouts.len() - 1

@@ -141,7 +141,7 @@ impl<T: Clone> KeyedLog<T> {
 
     /// The id that the next item gets.
     pub fn next_id(&self) -> u64 {
-        self.first + self.items.len() as u64
+        self.items.end
     }
 
     pub fn front(&self) -> Option<(u64, &KeyedItem<T>)> {
@@ -161,7 +161,7 @@ impl<T: Clone> KeyedLog<T> {
 
     /// Items with their ids, oldest first.
     pub fn numbered(&self) -> impl Iterator<Item = (u64, &T)> {
-        (self.first..).zip(self.values())
+        self.items.ids().zip(self.values())
     }
 
     pub fn get(&self, id: u64) -> Option<&KeyedItem<T>> {

@@ -78,7 +78,7 @@ async fn stop_for_a_while(
         };
         let at_us = before.time_of_move(judge.now_us);
         let subject = stop.key.to_string();
-        match breakers::repo::apply(tx, judge.schemas, &wanted, at_us).await? {
+        match breakers::repo::apply(tx, judge.schemas, judge.seal.rows(), &wanted, at_us).await? {
             BreakerMoveResult::To(version) => {
                 let timed = TimedChange {
                     kind: TimedKind::Breaker,

@@ -150,7 +150,9 @@ impl<'a> LockedBreakers<'a> {
         let in_force = match rules.is_empty() {
             true => Vec::new(),
             false => {
-                suppressions::repo::suppressions_of(&mut tx, schemas, &rules, now_us()).await?
+                let signed = db.seal.rows();
+                suppressions::repo::suppressions_of(&mut tx, schemas, signed, &rules, now_us())
+                    .await?
             }
         };
         let seal = db.seal.lock(&mut tx, schemas).await?;
@@ -196,7 +198,8 @@ impl<'a> LockedBreakers<'a> {
                 by: by.to_owned(),
                 at_us,
             };
-            let moved = breakers::repo::apply(&mut tx, schemas, &wanted, at_us).await?;
+            let moved =
+                breakers::repo::apply(&mut tx, schemas, db.seal.rows(), &wanted, at_us).await?;
             let BreakerMoveResult::To(closed) = moved else {
                 anyhow::bail!("{key} moved under the seal's lock");
             };

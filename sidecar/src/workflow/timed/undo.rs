@@ -22,6 +22,7 @@ impl TimedChanges {
     fn term(&self) -> LeaseTerm<'_> {
         LeaseTerm {
             schemas: &self.db.schemas,
+            rows: self.db.seal.rows(),
             owner: &self.db.owner,
             epoch: self.epoch,
         }
@@ -59,7 +60,8 @@ impl TimedChanges {
                 by: BY.to_owned(),
                 at_us,
             };
-            let moved = breakers::repo::apply(&mut tx, schemas, &wanted, at_us).await?;
+            let moved =
+                breakers::repo::apply(&mut tx, schemas, seal.rows(), &wanted, at_us).await?;
             if matches!(moved, BreakerMoveResult::To(_)) {
                 sealed = seal.renew(&mut tx, schemas, &before).await?;
             }
@@ -89,7 +91,8 @@ impl TimedChanges {
                 content_of: None,
                 at_us: now,
             };
-            let first = publish_repo::publish(&mut tx, schemas, next, &why).await?;
+            let first =
+                publish_repo::publish(&mut tx, schemas, self.db.seal.rows(), next, &why).await?;
             first.then_some(()).context("others change the set")?;
         }
         tx.commit().await?;
