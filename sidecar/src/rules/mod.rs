@@ -4,10 +4,10 @@
 //!
 //! Folders, lowest first; each imports only from those above it in this list:
 //! `frozen` (state that can be written), `text` (files and headers), `script` (tokens,
-//! library), `views` and `transaction` (all that a rule's code sees), `runtime` (engine, one call, findings), `memory` and
-//! `pair_memory` (all that triggers remember with), `trigger` (a file for each kind),
-//! `compile` (files to a rule set), `stream` (inputs to findings), `instrument` and
-//! `testing` (cases and coverage).
+//! library), `views` and `transaction` (all that a rule's code sees), `runtime` (engine, one
+//! call, findings), `memory` and `pair_memory` (all that triggers remember with), `trigger`
+//! (a file for each kind), `compile` (files to a rule set), `stream` (inputs to findings),
+//! `instrument` and `testing` (cases and coverage).
 //!
 //! Only this folder knows Rhai.
 
